@@ -1,0 +1,61 @@
+"""A denoiser: a function of (x, t) that returns a ``Prediction``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from .diffusion import eps_from_v
+from .errors import InvalidInput
+from .schedules import NoiseSchedule
+
+# Below this timestep a rounding error of eps is magnified most in the picture that is kept.
+FULL_PRECISION_BELOW = 20
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a denoiser knows about ``x`` at ``t``.
+
+    Attributes:
+        eps: (B, C, H, W), the predicted noise; every denoiser answers in eps.
+        extras: whatever else it knows, by name: ``uncond``, ``cond`` and ``push`` from
+            guidance, ``variance`` from a model that learned it; all (B, ...).
+    """
+
+    eps: Tensor
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+Denoiser = Callable[[Tensor, int], Prediction]
+
+
+class ModelDenoiser:
+    """A trained UNet as a denoiser, with its labels bound.
+
+    Args:
+        unet: in eval mode; float32 weights.
+        schedule: the one it was trained with.
+        prediction_type: ``"epsilon"`` or ``"v_prediction"``; turned into eps here.
+        labels: (B,) class indices, or None.
+        reduced: the same network in a shorter dtype, used for ``t >= 20``; None for
+            float32 throughout.
+    """
+
+    def __init__(self, unet, schedule: NoiseSchedule, prediction_type, labels=None, reduced=None):
+        self.unet, self.reduced = unet, reduced
+        self.schedule, self.prediction_type, self.labels = schedule, prediction_type, labels
+
+    def __call__(self, x: Tensor, t: int) -> Prediction:
+        unet = self.reduced if self.reduced is not None and t >= FULL_PRECISION_BELOW else self.unet
+        weights = unet.conv_in.weight
+        if self.labels is not None and len(self.labels) != len(x):
+            raise InvalidInput(f"{len(self.labels)} labels for {len(x)} images")
+        steps = torch.full((len(x),), t, dtype=torch.long, device=x.device)
+        output = unet(x.to(weights.dtype), steps, self.labels).to(x.dtype)
+        if self.prediction_type == "v_prediction":
+            output = eps_from_v(self.schedule, x, t, output)
+        return Prediction(output)

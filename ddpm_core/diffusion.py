@@ -1,0 +1,103 @@
+"""The forward process, the conversions between x0, eps and v, and the training loss."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .errors import InvalidInput, check_choice
+from .schedules import NoiseSchedule
+
+PREDICTION_TYPES = ("epsilon", "v_prediction")
+
+
+def at(table: np.ndarray, t: int | Tensor, x: Tensor) -> Tensor:
+    """Look ``t`` up in a float64 table, shaped to multiply ``x`` of shape (B, C, H, W).
+
+    Args:
+        t: one timestep for the whole batch, or (B,) of them; each in [0, T).
+    """
+    t = torch.as_tensor(t, device="cpu")
+    if t.numel() and not (0 <= int(t.min()) and int(t.max()) < len(table)):
+        raise InvalidInput(f"t must be between 0 and {len(table) - 1}")
+    values = torch.from_numpy(np.asarray(table))[t]
+    return values.to(x.device, x.dtype).view(-1, *[1] * (x.ndim - 1))
+
+
+def q_step(schedule: NoiseSchedule, x_prev: Tensor, t: int | Tensor, noise: Tensor) -> Tensor:
+    """One step of the forward process (report eq. 2, 3): x_{t-1} to x_t."""
+    return (
+        at(np.sqrt(schedule.alphas), t, x_prev) * x_prev
+        + at(np.sqrt(schedule.betas), t, x_prev) * noise
+    )
+
+
+def q_sample(schedule: NoiseSchedule, x0: Tensor, t: int | Tensor, noise: Tensor) -> Tensor:
+    """The forward process in closed form (report eq. 4, 5): x_0 to x_t."""
+    signal, sigma = signal_and_noise(schedule, t, x0)
+    return signal * x0 + sigma * noise
+
+
+def signal_and_noise(schedule: NoiseSchedule, t: int | Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """sqrt(alphas_cumprod) and sqrt(1 - alphas_cumprod) at ``t``, shaped for ``x``."""
+    abar = schedule.alphas_cumprod
+    return at(np.sqrt(abar), t, x), at(np.sqrt(1 - abar), t, x)
+
+
+def x0_from_eps(schedule: NoiseSchedule, x: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
+    """Solve eq. 4 for the clean image."""
+    signal, sigma = signal_and_noise(schedule, t, x)
+    return (x - sigma * eps) / signal
+
+
+def eps_from_x0(schedule: NoiseSchedule, x: Tensor, t: int | Tensor, x0: Tensor) -> Tensor:
+    """Solve eq. 4 for the noise."""
+    signal, sigma = signal_and_noise(schedule, t, x)
+    return (x - signal * x0) / sigma
+
+
+def v_from_eps(schedule: NoiseSchedule, x0: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
+    """The velocity v = sqrt(abar) eps - sqrt(1 - abar) x0 (Salimans and Ho 2022, section 4)."""
+    signal, sigma = signal_and_noise(schedule, t, x0)
+    return signal * eps - sigma * x0
+
+
+def eps_from_v(schedule: NoiseSchedule, x: Tensor, t: int | Tensor, v: Tensor) -> Tensor:
+    """The noise that a predicted velocity implies; well behaved at every t."""
+    signal, sigma = signal_and_noise(schedule, t, x)
+    return signal * v + sigma * x
+
+
+def x0_from_v(schedule: NoiseSchedule, x: Tensor, t: int | Tensor, v: Tensor) -> Tensor:
+    """The clean image that a predicted velocity implies."""
+    signal, sigma = signal_and_noise(schedule, t, x)
+    return signal * x - sigma * v
+
+
+def denoising_loss(
+    model,
+    schedule: NoiseSchedule,
+    x0: Tensor,
+    t: Tensor,
+    noise: Tensor,
+    labels: Tensor | None = None,
+    prediction_type: str = "epsilon",
+) -> Tensor:
+    """L_simple (report eq. 10), one value per image; or the same squared error of v.
+
+    Args:
+        model: called as ``model(x_t, t, labels)``.
+        x0: (B, C, H, W) in [-1, 1].
+        t: (B,) timesteps in [0, T).
+        noise: (B, C, H, W), standard normal.
+
+    Returns:
+        (B,), float32, the mean over pixels; average it for the training loss.
+    """
+    check_choice("prediction type", prediction_type, PREDICTION_TYPES)
+    target = noise
+    if prediction_type == "v_prediction":
+        target = v_from_eps(schedule, x0, t, noise)
+    output = model(q_sample(schedule, x0, t, noise), t, labels)
+    return (output.float() - target).square().flatten(1).mean(1)

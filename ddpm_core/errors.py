@@ -1,0 +1,44 @@
+"""The one family of errors that the command line, the API and the page show as they are."""
+
+from __future__ import annotations
+
+import math
+import numbers
+
+
+class InvalidInput(ValueError):
+    """A request that cannot be met; its message is written for the person who made it."""
+
+
+class CheckpointError(InvalidInput):
+    """A checkpoint folder that is missing, damaged or does not fit."""
+
+
+class DataError(InvalidInput):
+    """A dataset that is missing or damaged."""
+
+
+def check_int(name: str, value, low: int, high: int) -> int:
+    """Return ``value`` as an int in ``[low, high]``, or say what is wrong with it."""
+    number = check_float(name, value, -math.inf, math.inf)
+    if number != int(number):
+        raise InvalidInput(f"{name} must be a whole number, not {value!r}")
+    if not low <= number <= high:
+        raise InvalidInput(f"{name} must be between {low:,} and {high:,}, not {int(number):,}")
+    return int(number)
+
+
+def check_float(name: str, value, low: float, high: float) -> float:
+    """Return ``value`` as a finite float in ``[low, high]``, or say what is wrong with it."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise InvalidInput(f"{name} must be a finite number, not {value!r}")
+    if not low <= value <= high:
+        raise InvalidInput(f"{name} must be between {low:g} and {high:g}, not {value:g}")
+    return float(value)
+
+
+def check_choice(name: str, value, choices) -> str:
+    """Return ``value`` if it is one of ``choices``, or list them."""
+    if value not in choices:
+        raise InvalidInput(f"unknown {name} {value!r}; known: {', '.join(map(str, choices))}")
+    return value

@@ -1,0 +1,70 @@
+"""The recipes of the checkpoints that ship with the project, by name."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+from .errors import check_int
+from .trainer import Recipe
+
+# Full resolution is the dearest level of a UNet on a CPU: keep it narrow, and hand across
+# only what the residual blocks made.
+SMALL = {"channels": [16, 32, 80], "blocks": 1, "skips": "blocks"}
+AT_7X7 = {"attention": [False, False, True], "mid_attention": True}
+NOWHERE = {"attention": [False, False, False], "mid_attention": False}
+LINEAR = {"kind": "linear", "num_timesteps": 1000, "start": 1e-4, "end": 0.02}
+COSINE = {"kind": "cosine", "num_timesteps": 1000, "s": 0.008}
+
+RECIPES: dict[str, Recipe] = {
+    # v prediction: near T the cosine schedule leaves eps little to say about x0.
+    "mnist-conditional": Recipe(
+        dataset="mnist",
+        model=SMALL | AT_7X7,
+        schedule=COSINE,
+        prediction_type="v_prediction",
+        conditional=True,
+        p_uncond=0.1,
+        epochs=30,
+        lr=1e-3,
+        warmup=200,
+        decay="cosine",
+    ),
+    "mnist-linear": Recipe(
+        dataset="mnist", model=SMALL | NOWHERE, schedule=LINEAR, lr=5e-4, warmup=200, decay="cosine"
+    ),
+}
+
+
+def recipe_from(name: str | None, options: dict) -> Recipe:
+    """A shipped recipe, or the report's set-up, with the given options changed.
+
+    Args:
+        name: a key of ``RECIPES``, or None for the defaults of ``Recipe``.
+        options: any field of ``Recipe`` by name, and ``channels``, ``blocks``, ``dropout``,
+            ``attention`` (a list of levels), ``schedule`` (a kind), ``timesteps``,
+            ``prediction``.
+
+    Raises:
+        InvalidInput: for a level or value out of range.
+    """
+    base = RECIPES[name] if name else Recipe(model=SMALL | NOWHERE)
+    model, schedule = dict(base.model), dict(base.schedule)
+    model |= {key: options[key] for key in ("channels", "blocks", "dropout") if key in options}
+    levels = len(model["channels"])
+    if "attention" in options:
+        wanted = [check_int("attention level", v, 0, levels - 1) for v in options["attention"]]
+        model["attention"] = [level in wanted for level in range(levels)]
+        model["mid_attention"] = bool(wanted)
+    elif len(model["attention"]) != levels:
+        model["attention"] = [False] * (levels - 1) + [model["mid_attention"]]
+    if "schedule" in options:
+        schedule = dict({"linear": LINEAR, "cosine": COSINE}[options["schedule"]])
+    if "timesteps" in options:
+        schedule["num_timesteps"] = options["timesteps"]
+    changes = {f.name: options[f.name] for f in fields(Recipe) if f.name in options}
+    changes |= {"model": model, "schedule": schedule}
+    if "prediction" in options:
+        changes["prediction_type"] = options["prediction"]
+    if changes.get("conditional") and not base.conditional:
+        changes.setdefault("p_uncond", 0.1)
+    return replace(base, **changes)

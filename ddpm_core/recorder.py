@@ -1,0 +1,262 @@
+"""Steps in; films, GIFs, grids and strips out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import GifImagePlugin, Image, PngImagePlugin
+from torch import Tensor
+
+from .data import to_uint8
+from .errors import InvalidInput, check_choice, check_int
+from .files import replacing
+from .samplers import Step
+
+PANES = ("x", "x0")
+MAX_FILM_BYTES = 512 * 2**20
+PAPER = 255
+GREYS = 16
+
+
+class Film:
+    """Every step of a run as 8-bit pictures, in memory taken once at the start.
+
+    Args:
+        start: x_T, (n, C, H, W); frame 0.
+        steps: how many steps will follow; the film then has ``steps + 1`` frames.
+        num_timesteps: T, the timestep written on frame 0.
+
+    Attributes:
+        frames: how many frames there are so far.
+        x: (frames, n, H, W, C), uint8: the state after each step, opening noise first.
+        x0: the same for the predicted clean image; frame 0 has none and is mid-grey.
+        t: for each frame the timestep whose evaluation led to it; T for frame 0.
+
+    Raises:
+        InvalidInput: if the film would take more than 512 MiB.
+    """
+
+    def __init__(self, start: Tensor, steps: int, num_timesteps: int):
+        size = film_bytes(start.shape, steps)
+        if size > MAX_FILM_BYTES:
+            raise InvalidInput(
+                f"a film of {len(start)} images and {steps} steps takes {size / 2**20:,.0f} MiB, "
+                f"more than the {MAX_FILM_BYTES // 2**20} allowed; take fewer images or steps"
+            )
+        n, c, h, w = start.shape
+        self._x = np.zeros((steps + 1, n, h, w, c), np.uint8)
+        self._x0 = np.zeros_like(self._x)
+        self._x[0], self._x0[0] = _pixels(start), 128
+        self.steps, self.t = steps, [num_timesteps]
+
+    def add(self, step: Step) -> None:
+        """Append a step."""
+        self._x[self.frames], self._x0[self.frames] = _pixels(step.x), _pixels(step.x0)
+        self.t.append(step.t)
+
+    def record(self, sampler: Iterator[Step]) -> Iterator[Step]:
+        """Pass a sampler's steps through, keeping each."""
+        for step in sampler:
+            self.add(step)
+            yield step
+
+    @property
+    def frames(self) -> int:
+        return len(self.t)
+
+    @property
+    def x(self) -> np.ndarray:
+        return self._x[: self.frames]
+
+    @property
+    def x0(self) -> np.ndarray:
+        return self._x0[: self.frames]
+
+    @property
+    def nbytes(self) -> int:
+        return self._x.nbytes + self._x0.nbytes
+
+    @property
+    def finished(self) -> bool:
+        return self.frames == self.steps + 1
+
+    def images(self) -> np.ndarray:
+        """The last state: (n, H, W, C), uint8."""
+        return self.x[-1]
+
+    def tile(self, image: int) -> Film:
+        """The film of one image alone, sharing this one's memory."""
+        image = check_int("image", image, 0, self._x.shape[1] - 1)
+        part = object.__new__(Film)
+        part._x, part._x0 = self._x[:, image : image + 1], self._x0[:, image : image + 1]
+        part.steps, part.t = self.steps, list(self.t)
+        return part
+
+    def strided(self, frames: int) -> list[int]:
+        """At most ``frames`` frame numbers, evenly spread, the first and the last among them."""
+        frames = max(2, min(frames, self.frames))
+        return sorted({round(i) for i in np.linspace(0, self.frames - 1, frames)})
+
+
+def film_bytes(shape: tuple[int, ...], steps: int) -> int:
+    """Memory of a film of ``steps`` steps of a batch of ``shape``, in bytes."""
+    return 2 * (steps + 1) * math.prod(shape)
+
+
+def grid(images, columns: int | None = None, gap: int = 1, background: int = PAPER) -> np.ndarray:
+    """Lay images out in rows.
+
+    Args:
+        images: (n, H, W, C) uint8 array, or (n, C, H, W) uint8 tensor; C is 1 or 3.
+        columns: per row; about the square root of n unless given.
+        gap: pixels between images.
+
+    Returns:
+        (H', W', C), uint8.
+    """
+    if isinstance(images, Tensor):
+        images = images.permute(0, 2, 3, 1).cpu().numpy()
+    n, h, w, c = images.shape
+    columns = columns or default_columns(n)
+    rows = -(-n // columns)
+    sheet = np.full((rows * (h + gap) - gap, columns * (w + gap) - gap, c), background, np.uint8)
+    for i, image in enumerate(images):
+        y, x = (i // columns) * (h + gap), (i % columns) * (w + gap)
+        sheet[y : y + h, x : x + w] = image
+    return sheet
+
+
+def default_columns(n: int) -> int:
+    """The most nearly square layout: 4 for 16 images, 8 for 64, 5 for 10."""
+    side = math.ceil(math.sqrt(n))
+    whole = [c for c in range(side, 2 * side + 1) if n % c == 0]
+    return whole[0] if whole else side
+
+
+def enlarge(pixels: np.ndarray, scale: int) -> np.ndarray:
+    """Repeat every pixel ``scale`` times in both directions of (..., H, W, C)."""
+    return pixels.repeat(scale, axis=-3).repeat(scale, axis=-2)
+
+
+def strip(film: Film, image: int = 0, count: int = 12, panes=PANES) -> np.ndarray:
+    """One image's way from noise to picture as a strip of frames, one row per pane."""
+    tile = film.tile(image)
+    chosen = tile.strided(count)
+    rows = [getattr(tile, check_choice("pane", pane, PANES))[chosen, 0] for pane in panes]
+    return grid(np.concatenate(rows), columns=len(chosen))
+
+
+def save_png(pixels: np.ndarray, path: str | Path, scale: int = 1, note: str = "") -> None:
+    """Write (H, W, C) uint8 as PNG, ``note`` in its description."""
+    info = PngImagePlugin.PngInfo()
+    if note:
+        info.add_itxt("Description", note)
+    with replacing(Path(path)) as part:
+        _picture(enlarge(pixels, scale)).save(part, format="PNG", pnginfo=info)
+
+
+def save_gif(
+    film: Film,
+    path: str | Path,
+    *,
+    panes: tuple[str, ...] = ("x",),
+    stride: int = 1,
+    scale: int = 1,
+    frame_ms: int = 40,
+    hold_ms: int = 2000,
+    columns: int | None = None,
+    note: str = "",
+) -> int:
+    """Write a film as an endless GIF with one frame per denoising step.
+
+    Equal neighbours stay frames of their own, so that N steps always are N + 1 frames.
+
+    Args:
+        panes: ``"x"`` (the state), ``"x0"`` (the prediction), or both side by side.
+        stride: every how many steps a frame is kept; the first and last always are.
+        scale: whole-number enlargement.
+        frame_ms: time per frame, in steps of 10, at least 20.
+        hold_ms: how long the last frame stays.
+        note: written into the file as a comment.
+
+    Returns:
+        The number of frames written.
+    """
+    stride = check_int("stride", stride, 1, 10_000)
+    scale = check_int("scale", scale, 1, 64)
+    frame_ms = check_int("frame_ms", frame_ms, 20, 10_000)
+    chosen = list(range(0, film.frames, stride))
+    if chosen[-1] != film.frames - 1:
+        chosen.append(film.frames - 1)
+    pictures = (_frame(film, i, panes, columns) for i in chosen)
+    grey = film.x.shape[-1] == 1
+    palette = _grey_palette() if grey else _colour_palette(film, panes)
+    with replacing(Path(path)) as part, part.open("wb") as file:
+        for number, pixels in enumerate(pictures):
+            indexed = _grey_indices(pixels) if grey else _colour_indices(pixels, palette)
+            indexed = indexed.resize((indexed.width * scale, indexed.height * scale), Image.NEAREST)
+            if number == 0:
+                file.write(_gif_header(indexed.size, palette, note))
+            file.write(_gif_delay(hold_ms if chosen[number] == film.frames - 1 else frame_ms))
+            for block in GifImagePlugin.getdata(indexed):
+                file.write(block)
+        file.write(b";")
+    return len(chosen)
+
+
+def _pixels(x: Tensor) -> np.ndarray:
+    return to_uint8(x).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def _frame(film: Film, index: int, panes, columns) -> np.ndarray:
+    sheets = [
+        grid(getattr(film, check_choice("pane", pane, PANES))[index], columns) for pane in panes
+    ]
+    between = np.full((sheets[0].shape[0], 4, sheets[0].shape[2]), PAPER, np.uint8)
+    parts = [part for sheet in sheets for part in (between, sheet)][1:]
+    return np.concatenate(parts, axis=1)
+
+
+def _picture(pixels: np.ndarray) -> Image.Image:
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+
+
+def _grey_palette() -> bytes:
+    return bytes(level for i in range(GREYS) for level in [round(i * 255 / (GREYS - 1))] * 3)
+
+
+def _grey_indices(pixels: np.ndarray) -> Image.Image:
+    levels = (pixels[..., 0].astype(np.uint16) * (GREYS - 1) + 127) // 255
+    return Image.fromarray(levels.astype(np.uint8))
+
+
+def _colour_palette(film: Film, panes) -> bytes:
+    """256 colours shared by all frames: a palette per frame would flicker."""
+    sample = [_frame(film, i, panes, None) for i in film.strided(12)]
+    chosen = Image.fromarray(np.concatenate(sample)).quantize(256, Image.Quantize.MEDIANCUT)
+    return bytes(chosen.getpalette()).ljust(768, b"\0")
+
+
+def _colour_indices(pixels: np.ndarray, palette: bytes) -> Image.Image:
+    reference = Image.new("P", (1, 1))
+    reference.putpalette(palette)
+    return Image.fromarray(pixels).quantize(palette=reference, dither=Image.Dither.NONE)
+
+
+def _gif_header(size: tuple[int, int], palette: bytes, note: str) -> bytes:
+    """Everything before the first frame. Pillow's own writer would merge equal frames."""
+    bits = (len(palette) // 3 - 1).bit_length()
+    width, height = (n.to_bytes(2, "little") for n in size)
+    screen = b"GIF89a" + width + height + bytes([0xF0 | (bits - 1), 0, 0]) + palette
+    forever = b"!\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"
+    text = note.encode("utf-8")
+    pieces = [text[i : i + 255] for i in range(0, len(text), 255)]
+    comment = b"!\xfe" + b"".join(bytes([len(p)]) + p for p in pieces) + b"\0" if text else b""
+    return screen + forever + comment
+
+
+def _gif_delay(milliseconds: int) -> bytes:
+    return b"!\xf9\x04\x00" + round(milliseconds / 10).to_bytes(2, "little") + b"\x00\x00"

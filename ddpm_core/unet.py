@@ -1,0 +1,289 @@
+"""The one UNet: every model of this project, and published ones, are settings of it."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .errors import InvalidInput
+
+
+def sinusoidal_embedding(
+    t: Tensor, dim: int, *, flip_sin_to_cos: bool = False, freq_shift: float = 0
+) -> Tensor:
+    """Sines and cosines of ``t`` at ``dim / 2`` frequencies, from 1 down to about 1/10,000.
+
+    The frequencies are computed in log space (report section 2.3, after Vaswani et al.).
+
+    Args:
+        t: timesteps, shape (B,).
+        dim: width of the embedding, even.
+        flip_sin_to_cos: cosines first.
+        freq_shift: 1 makes the last frequency exactly 1/10,000.
+
+    Returns:
+        (B, dim), float32, in [-1, 1].
+    """
+    half = dim // 2
+    exponent = torch.arange(half, dtype=torch.float32, device=t.device) / (half - freq_shift)
+    angles = t.float()[:, None] * torch.exp(-math.log(10_000) * exponent)
+    pair = (angles.cos(), angles.sin()) if flip_sin_to_cos else (angles.sin(), angles.cos())
+    return torch.cat(pair, dim=1)
+
+
+class ResBlock(nn.Module):
+    """norm, SiLU, conv, + time; norm, SiLU, dropout, conv; + input."""
+
+    def __init__(self, cin, cout, time_dim, *, groups, eps, dropout):
+        super().__init__()
+        self.norm1 = nn.GroupNorm(_groups(groups, cin), cin, eps)
+        self.conv1 = nn.Conv2d(cin, cout, 3, padding=1)
+        self.time_proj = nn.Linear(time_dim, cout)
+        self.norm2 = nn.GroupNorm(_groups(groups, cout), cout, eps)
+        self.dropout = nn.Dropout(dropout)
+        self.conv2 = nn.Conv2d(cout, cout, 3, padding=1)
+        self.shortcut = nn.Conv2d(cin, cout, 1) if cin != cout else nn.Identity()
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        h = self.conv1(_silu(self.norm1(x)))
+        h = h + self.time_proj(time)[:, :, None, None]
+        h = self.conv2(self.dropout(_silu(self.norm2(h))))
+        return self.shortcut(x) + h
+
+
+class Attention(nn.Module):
+    """Self-attention between the pixels of a feature map, added to it."""
+
+    def __init__(self, channels, head_width, *, groups, eps):
+        super().__init__()
+        width = head_width or channels
+        if channels % width:
+            raise InvalidInput(f"head_width {width} does not divide {channels} channels")
+        self.heads = channels // width
+        self.norm = nn.GroupNorm(_groups(groups, channels), channels, eps)
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.out = nn.Linear(channels, channels)
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        b, c, h, w = x.shape
+        tokens = self.norm(x).flatten(2).transpose(1, 2)
+        qkv = self.qkv(tokens).view(b, h * w, 3, self.heads, c // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(q, k, v)
+        mixed = self.out(mixed.transpose(1, 2).reshape(b, h * w, c))
+        return x + mixed.transpose(1, 2).reshape(b, c, h, w)
+
+
+class Downsample(nn.Module):
+    """Halve the resolution by a strided 3x3 convolution.
+
+    ``padding = 0`` pads the right and lower edge only, as the DDPM code did.
+    """
+
+    def __init__(self, channels, padding):
+        super().__init__()
+        self.padding = padding
+        self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=padding)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x if self.padding else F.pad(x, (0, 1, 0, 1)))
+
+
+class Upsample(nn.Module):
+    """Double the resolution (or reach ``size``, where it was odd), then a 3x3 convolution."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor, size) -> Tensor:
+        return self.conv(F.interpolate(x, size=size, mode="nearest"))
+
+
+class UNet(nn.Module):
+    """A UNet with a time embedding and, optionally, classes and attention (report Fig. 1).
+
+    Args:
+        image_size: height and width of the images; any size, 28 as well as 32.
+        in_channels: 1 for grey, 3 for colour.
+        out_channels: as ``in_channels`` unless the model also predicts a variance.
+        channels: width of each level, the finest first.
+        blocks: residual blocks per level on the way down.
+        attention: for each level, whether attention follows each of its blocks.
+        mid_attention: attention in the middle, between its two blocks.
+        head_width: channels per attention head; None makes one head of the full width.
+        skips: ``"all"``: every feature map on the way down is handed across, so that each
+            level has one block more on the way up (DDPM's layout); ``"blocks"``: those
+            of the residual blocks only, which saves the dearest block at full resolution.
+        time_channels: width of the sinusoidal embedding.
+        num_classes: 0 for an unconditional model.
+        null_class: adds a token that stands for "no class"; its index is ``num_classes``.
+        dropout: within the residual blocks.
+        groups: of group normalisation; reduced to a divisor where a level is too narrow.
+        norm_eps, downsample_padding, flip_sin_to_cos, freq_shift: conventions in
+            which published models differ.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_size: int,
+        in_channels: int = 1,
+        out_channels: int | None = None,
+        channels: tuple[int, ...] = (32, 64, 96),
+        blocks: int = 1,
+        attention: tuple[bool, ...] | None = None,
+        mid_attention: bool = True,
+        head_width: int | None = None,
+        skips: str = "all",
+        time_channels: int = 64,
+        num_classes: int = 0,
+        null_class: bool = True,
+        dropout: float = 0.0,
+        groups: int = 8,
+        norm_eps: float = 1e-5,
+        downsample_padding: int = 1,
+        flip_sin_to_cos: bool = False,
+        freq_shift: float = 0,
+    ):
+        super().__init__()
+        levels = len(channels)
+        attention = attention or (False,) * levels
+        if len(attention) != levels:
+            raise InvalidInput(f"{levels} levels need as many attention switches")
+        if skips not in ("all", "blocks"):
+            raise InvalidInput(f"skips must be 'all' or 'blocks', not {skips!r}")
+        self.image_size, self.in_channels = image_size, in_channels
+        self.out_channels = out_channels or in_channels
+        self.num_classes = num_classes
+        self.null_index = num_classes if num_classes and null_class else None
+        self.time_channels = time_channels
+        self.time_options = {"flip_sin_to_cos": flip_sin_to_cos, "freq_shift": freq_shift}
+        self.skip_all = skips == "all"
+
+        time_dim = 4 * time_channels
+        norm = {"groups": groups, "eps": norm_eps}
+
+        def res(cin, cout):
+            return ResBlock(cin, cout, time_dim, dropout=dropout, **norm)
+
+        def attn(width):
+            return Attention(width, head_width, **norm)
+
+        self.time_mlp = nn.Sequential(
+            nn.Linear(time_channels, time_dim), nn.SiLU(), nn.Linear(time_dim, time_dim)
+        )
+        if num_classes:
+            self.class_embedding = nn.Embedding(num_classes + bool(null_class), time_dim)
+        self.conv_in = nn.Conv2d(in_channels, channels[0], 3, padding=1)
+
+        width, handed_over = channels[0], [channels[0]] if self.skip_all else []
+        self.down = nn.ModuleList()
+        for level, cout in enumerate(channels):
+            stage = _Stage()
+            for _ in range(blocks):
+                stage.add(res(width, cout), attn(cout) if attention[level] else None)
+                width = cout
+                handed_over.append(width)
+            if level < levels - 1:
+                stage.resample = Downsample(width, downsample_padding)
+                if self.skip_all:
+                    handed_over.append(width)
+            self.down.append(stage)
+
+        self.mid = _Stage()
+        self.mid.add(res(width, width), attn(width) if mid_attention else None)
+        self.mid.add(res(width, width), None)
+
+        self.up = nn.ModuleList()
+        for level, cout in reversed(list(enumerate(channels))):
+            stage = _Stage()
+            for _ in range(blocks + self.skip_all):
+                stage.add(
+                    res(width + handed_over.pop(), cout), attn(cout) if attention[level] else None
+                )
+                width = cout
+            if level > 0:
+                stage.resample = Upsample(width)
+            self.up.append(stage)
+
+        self.norm_out = nn.GroupNorm(_groups(groups, width), width, norm_eps)
+        self.conv_out = nn.Conv2d(width, self.out_channels, 3, padding=1)
+
+    def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Predict noise (or v) for noisy images.
+
+        Args:
+            x: (B, in_channels, image_size, image_size), noisy images in about [-1, 1].
+            t: (B,), timesteps in [0, T).
+            labels: (B,), class indices, ``null_index`` for none; unconditional models take None.
+
+        Returns:
+            (B, out_channels, image_size, image_size).
+        """
+        time = F.silu(self.embed(t, labels, x.dtype))
+        x = self.conv_in(x)
+        skips = [x] if self.skip_all else []
+        for stage in self.down:
+            for block, attention in stage.pairs():
+                x = attention(block(x, time), time)
+                skips.append(x)
+            if stage.resample is not None:
+                x = stage.resample(x)
+                if self.skip_all:
+                    skips.append(x)
+        for block, attention in self.mid.pairs():
+            x = attention(block(x, time), time)
+        for stage in self.up:
+            for block, attention in stage.pairs():
+                x = attention(block(torch.cat([x, skips.pop()], dim=1), time), time)
+            if stage.resample is not None:
+                x = stage.resample(x, skips[-1].shape[-2:])
+        return self.conv_out(_silu(self.norm_out(x)))
+
+    def embed(self, t: Tensor, labels: Tensor | None, dtype=torch.float32) -> Tensor:
+        """The embedding of time and class that every residual block receives, (B, time_dim)."""
+        sinusoid = sinusoidal_embedding(t, self.time_channels, **self.time_options)
+        time = self.time_mlp(sinusoid.to(dtype))
+        if self.num_classes:
+            if labels is None:
+                if self.null_index is None:
+                    raise InvalidInput("this model has no null class: labels are needed")
+                labels = torch.full_like(t, self.null_index)
+            time = time + self.class_embedding(labels)
+        elif labels is not None:
+            raise InvalidInput("this model knows no classes")
+        return time
+
+
+class _Stage(nn.Module):
+    """The blocks of one level, each with its attention or none, and the change of resolution."""
+
+    def __init__(self):
+        super().__init__()
+        self.blocks, self.attentions = nn.ModuleList(), nn.ModuleList()
+        self.resample = None
+
+    def add(self, block, attention):
+        self.blocks.append(block)
+        self.attentions.append(attention or _Through())
+
+    def pairs(self):
+        return zip(self.blocks, self.attentions, strict=True)
+
+
+class _Through(nn.Module):
+    def forward(self, x, time):
+        return x
+
+
+def _groups(wanted: int, channels: int) -> int:
+    return math.gcd(wanted, channels)
+
+
+def _silu(x: Tensor) -> Tensor:
+    # In place where no gradient needs the old value: one allocation fewer on the sampling path.
+    return F.silu(x, inplace=not torch.is_grad_enabled())
