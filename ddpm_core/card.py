@@ -8,8 +8,7 @@ TEMPLATE = """\
 ---
 license: mit
 library_name: ddpm_core
-pipeline_tag: {task}
-tags:
+{task}tags:
 - diffusion
 - ddpm
 datasets:
@@ -60,7 +59,7 @@ def render(name: str, config, tensors: dict[str, Tensor], training: dict) -> str
         classes += f" Labels were dropped with p_uncond = {recipe['p_uncond']}, image by image."
     return TEMPLATE.format(
         name=name,
-        task="unconditional-image-generation" if not conditional else "image-to-image",
+        task="" if conditional else "pipeline_tag: unconditional-image-generation\n",
         dataset=config.dataset,
         what="A class-conditional UNet" if conditional else "An unconditional UNet",
         parameters=sum(value.numel() for value in tensors.values()),
@@ -74,11 +73,20 @@ def render(name: str, config, tensors: dict[str, Tensor], training: dict) -> str
         batch=recipe["batch_size"],
         train=last.get("train", "not measured yet"),
         validation=last.get("validation", "not measured yet"),
-        quarters=", ".join(str(last[f"t{i}"]) for i in range(1, 5) if f"t{i}" in last) or "none yet",
+        quarters=", ".join(str(last[f"t{i}"]) for i in range(1, 5) if f"t{i}" in last)
+        or "none yet",
         **{k: training[k] for k in CARRIED},
     )
 
 
-CARRIED = (
-    "command commit images training_set steps weights precision hardware hours".split()
-)
+CARRIED = [
+    "command",
+    "commit",
+    "images",
+    "training_set",
+    "steps",
+    "weights",
+    "precision",
+    "hardware",
+    "hours",
+]

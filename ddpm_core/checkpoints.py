@@ -187,7 +187,9 @@ def read_config(folder: Path) -> Config:
     try:
         return Config(**content)
     except TypeError as error:
-        raise CheckpointError(f"{folder / CONFIG} is not a config of this project: {error}") from error
+        raise CheckpointError(
+            f"{folder / CONFIG} is not a config of this project: {error}"
+        ) from error
 
 
 def save(folder: Path, config: Config, tensors: dict[str, Tensor], training: dict) -> None:

@@ -21,10 +21,19 @@ VALIDATION_IMAGES = 5_000
 VALIDATION_SEED = 0
 
 DIGITS = tuple("0123456789")
-CLOTHES = (
-    "t-shirt trouser pullover dress coat sandal shirt sneaker bag ankle-boot".split()
-)
-THINGS = "airplane automobile bird cat deer dog frog horse ship truck".split()
+CLOTHES = [
+    "t-shirt",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle-boot",
+]
+THINGS = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
 
 @dataclass(frozen=True)
@@ -113,7 +122,9 @@ def _cifar10(root: Path, train: bool):
 def _open(dataset, root: Path, train: bool):
     try:
         return dataset(root, train=train, download=True)
-    except Exception as error:  # whatever torchvision, urllib or the disk raise, the user acts alike
+    except (
+        Exception
+    ) as error:  # whatever torchvision, urllib or the disk raise, the user acts alike
         folder = root / getattr(dataset, "base_folder", dataset.__name__)
         raise DataError(
             f"{dataset.__name__} is neither in {folder} nor could it be downloaded ({error}). "

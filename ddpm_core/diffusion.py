@@ -19,7 +19,7 @@ def at(table: np.ndarray, t: int | Tensor, x: Tensor) -> Tensor:
         t: one timestep for the whole batch, or (B,) of them; each in [0, T).
     """
     t = torch.as_tensor(t, device="cpu")
-    if t.numel() and not (0 <= int(t.min()) and int(t.max()) < len(table)):
+    if t.numel() and not (int(t.min()) >= 0 and int(t.max()) < len(table)):
         raise InvalidInput(f"t must be between 0 and {len(table) - 1}")
     values = torch.from_numpy(np.asarray(table))[t]
     return values.to(x.device, x.dtype).view(-1, *[1] * (x.ndim - 1))

@@ -20,12 +20,13 @@ class DataError(InvalidInput):
 
 def check_int(name: str, value, low: int, high: int) -> int:
     """Return ``value`` as an int in ``[low, high]``, or say what is wrong with it."""
-    number = check_float(name, value, -math.inf, math.inf)
-    if number != int(number):
+    check_float(name, value, -math.inf, math.inf)
+    number = int(value)  # not by way of a float, which would round large seeds
+    if number != value:
         raise InvalidInput(f"{name} must be a whole number, not {value!r}")
     if not low <= number <= high:
-        raise InvalidInput(f"{name} must be between {low:,} and {high:,}, not {int(number):,}")
-    return int(number)
+        raise InvalidInput(f"{name} must be between {low:,} and {high:,}, not {number:,}")
+    return number
 
 
 def check_float(name: str, value, low: float, high: float) -> float:

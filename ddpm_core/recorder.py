@@ -151,6 +151,7 @@ def strip(film: Film, image: int = 0, count: int = 12, panes=PANES) -> np.ndarra
 
 def save_png(pixels: np.ndarray, path: str | Path, scale: int = 1, note: str = "") -> None:
     """Write (H, W, C) uint8 as PNG, ``note`` in its description."""
+    scale = check_int("scale", scale, 1, 64)
     info = PngImagePlugin.PngInfo()
     if note:
         info.add_itxt("Description", note)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -160,7 +161,7 @@ SAMPLERS = {"ddpm": ddpm, "ddim": ddim, "dpm_solver_pp": dpm_solver_pp}
 def check_timesteps(schedule: NoiseSchedule, timesteps: Sequence[int]) -> list[int]:
     """Return the list as ints if it is a strictly decreasing walk within the schedule."""
     steps = [check_int("timestep", int(t), 0, schedule.num_timesteps - 1) for t in timesteps]
-    if not steps or any(b >= a for a, b in zip(steps, steps[1:], strict=False)):
+    if not steps or any(b >= a for a, b in pairwise(steps)):
         raise InvalidInput("timesteps must be a non-empty, strictly decreasing list")
     return steps
 

@@ -132,14 +132,17 @@ class Trainer:
         data_root=None,
         device: str = "cpu",
         bf16: bool | None = None,
-        cadence: Cadence = Cadence(),  # noqa: B008 (frozen)
+        cadence: Cadence = Cadence(),
         quiet: bool = False,
     ):
-        self.recipe, self.folder, self.cadence, self.quiet = recipe, Path(folder), cadence, quiet
+        self.recipe, self.folder, self.quiet = recipe, Path(folder), quiet
+        self.cadence = cadence or Cadence()
         self.device = torch.device(device)
         self.bf16 = bf16_is_native(self.device) if bf16 is None else bf16
         self.images = data.load(recipe.dataset, "train", data_root)
-        self.validation = Validation(data.load(recipe.dataset, "validation", data_root), recipe.seed)
+        self.validation = Validation(
+            data.load(recipe.dataset, "validation", data_root), recipe.seed
+        )
         self.config = recipe.config(self.images)
         torch.manual_seed(recipe.seed)
         self.model, self.schedule = self.config.build()
@@ -301,7 +304,9 @@ class Trainer:
         try:
             state = torch.load(path, map_location=self.device, weights_only=True)
         except Exception as error:
-            raise InvalidInput(f"{path} cannot be read ({error}); move it away to start anew") from error
+            raise InvalidInput(
+                f"{path} cannot be read ({error}); move it away to start anew"
+            ) from error
         fixed = asdict(self.recipe) | {"epochs": None}
         if state["recipe"] | {"epochs": None} != fixed:
             differing = [k for k in fixed if state["recipe"].get(k) != fixed[k] and k != "epochs"]
@@ -352,7 +357,9 @@ class Validation:
         t = self.place * trainer.schedule.num_timesteps // len(self.place)
         labels = self.labels if trainer.recipe.conditional else None
         losses = [
-            trainer._loss(model, self.x0[i], t[i], self.noise[i], None if labels is None else labels[i])
+            trainer._loss(
+                model, self.x0[i], t[i], self.noise[i], None if labels is None else labels[i]
+            )
             for i in torch.arange(len(t)).split(256)
         ]
         losses = torch.cat(losses).cpu()

@@ -1,0 +1,60 @@
+"""Learning the Noise: assemble the page and launch it. The same file runs on a Space."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+# Read when the libraries are imported: the page asks nothing of anyone but its own server.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+from ui.page import LOOK, build
+
+ON_A_SPACE = "SPACE_ID" in os.environ
+# What a visitor may do is bounded here and in ui/runs.py; nothing on the disk is served.
+SAFE = {
+    "allowed_paths": [],
+    "max_file_size": "2mb",
+    "show_error": False,
+    "strict_cors": True,
+    "enable_monitoring": False,
+    "ssr_mode": False,
+    "footer_links": ["api"],
+}
+
+
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Watch diffusion models work, and steer them.")
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="default: 7860, or the next free one")
+    parser.add_argument("--share", action="store_true", help="a public link through Gradio")
+    parser.add_argument(
+        "--no-browser", dest="browser", action="store_false", help="do not open a browser"
+    )
+    return parser.parse_args(argv)
+
+
+def launch(argv: list[str] | None = None, **overrides):
+    """Serve the page; returns it and its address once the server is up (or has ended).
+
+    ``overrides`` are options of Gradio's ``launch``, for those who embed or test the page.
+    """
+    options = arguments(argv)
+    page = build().queue(max_size=32)
+    _, address, _ = page.launch(
+        **{
+            "server_name": options.host or ("0.0.0.0" if ON_A_SPACE else "127.0.0.1"),
+            "server_port": options.port,
+            "share": options.share,
+            "inbrowser": options.browser and not ON_A_SPACE,
+        }
+        | SAFE
+        | LOOK
+        | overrides
+    )
+    return page, address
+
+
+if __name__ == "__main__":
+    launch()

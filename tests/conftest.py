@@ -1,0 +1,45 @@
+"""Shared fixtures: a tiny random checkpoint and a made-up MNIST, so that no test downloads."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.core.toys import save_tiny_checkpoint, write_mnist
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Sums over several threads may round differently; tiny models gain nothing from them."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Where a test draws numbers without saying how, it draws the same ones each time."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def mnist_root(tmp_path_factory):
+    """A data root with 6,000 random training and 60 test images: 1,000 are left to train on."""
+    root = tmp_path_factory.mktemp("data-root")
+    generator = np.random.default_rng(0)
+    write_mnist(root, "train", *_random_digits(generator, 6_000))
+    write_mnist(root, "t10k", *_random_digits(generator, 60))
+    return root
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """A conditional checkpoint folder (10 classes and the null class) with random weights."""
+    return save_tiny_checkpoint(tmp_path_factory.mktemp("shipped") / "tiny", classes=10)
+
+
+@pytest.fixture(scope="session")
+def unconditional_checkpoint(tmp_path_factory):
+    return save_tiny_checkpoint(tmp_path_factory.mktemp("shipped") / "plain", classes=0)
+
+
+def _random_digits(generator, count):
+    pixels = generator.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+    return pixels, generator.integers(0, 10, count, dtype=np.uint8)

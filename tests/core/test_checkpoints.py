@@ -1,0 +1,320 @@
+"""Checkpoints: a round trip without loss, and every kind of damage by name."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from ddpm_core import checkpoints
+from ddpm_core.checkpoints import Config
+from ddpm_core.errors import CheckpointError, InvalidInput
+from tests.core.toys import save_tiny_checkpoint, tiny_config, training_record
+
+
+@pytest.fixture
+def folder(checkpoint, tmp_path):
+    """A copy of the checkpoint, to be damaged."""
+    return shutil.copytree(checkpoint, tmp_path / "copy")
+
+
+def change_config(folder, **changes):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def change_weights(folder, change):
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, path)
+
+
+def refused(folder, *words):
+    with pytest.raises(CheckpointError) as caught:
+        checkpoints.load(folder)
+    for word in (folder.name, *words):
+        assert word in str(caught.value)
+
+
+# --- the way there and back ---
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize(("classes", "null_class"), [(0, False), (3, True), (3, False)])
+def test_a_saved_model_comes_back_with_the_same_outputs(tmp_path, prediction, classes, null_class):
+    config = tiny_config(classes, null_class=null_class, prediction=prediction)
+    unet, schedule = config.build()
+    checkpoints.save(tmp_path / "it", config, unet.state_dict(), training_record())
+    model = checkpoints.load(tmp_path / "it")
+    assert model.config == config
+    assert model.schedule.betas.tolist() == schedule.betas.tolist()
+    assert model.training == training_record()
+    x, t = torch.randn(2, 1, 8, 8), torch.tensor([3, 40])
+    labels = torch.tensor([0, 2]) if classes else None
+    with torch.no_grad():
+        assert torch.equal(model.unet(x, t, labels), unet.eval()(x, t, labels))
+
+
+def test_a_loaded_model_is_ready_to_sample(checkpoint):
+    model = checkpoints.load(checkpoint)
+    assert not model.unet.training
+    assert not any(p.requires_grad for p in model.unet.parameters())
+    assert model.shape == (1, 8, 8)
+    assert model.name == "tiny"
+
+
+def test_config_json_tells_everything_that_sampling_needs(checkpoint):
+    content = json.loads((checkpoint / "config.json").read_text())
+    assert content["prediction_type"] == "epsilon"
+    assert content["dataset"] == "mnist"
+    assert content["classes"] == [str(i) for i in range(10)]
+    assert content["preprocessing"]["range"] == [-1, 1]
+    assert content["schedule"] == {
+        "kind": "linear",
+        "num_timesteps": 50,
+        "start": 1e-3,
+        "end": 0.2,
+    }
+    assert content["model"]["image_size"] == 8
+    unet, _ = Config(**content).build()
+    assert unet.state_dict().keys() == load_file(checkpoint / "model.safetensors").keys()
+
+
+def test_half_precision_weights_are_saved_in_float32(tmp_path):
+    config = tiny_config()
+    unet, _ = config.build()
+    checkpoints.save(tmp_path, config, unet.bfloat16().state_dict(), training_record())
+    assert {t.dtype for t in load_file(tmp_path / "model.safetensors").values()} == {torch.float32}
+
+
+def test_saving_replaces_whole_files_and_leaves_no_parts(tmp_path, monkeypatch):
+    folder = save_tiny_checkpoint(tmp_path / "it")
+    before = (folder / "model.safetensors").read_bytes()
+    assert list(folder.glob(".*")) == []
+
+    def failing(*args, **kwargs):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(checkpoints, "save_file", failing)
+    with pytest.raises(OSError, match="disk full"):
+        save_tiny_checkpoint(folder, classes=0)
+    assert (folder / "model.safetensors").read_bytes() == before
+    assert list(folder.glob(".*")) == []
+    assert len(checkpoints.load(folder).classes) == 10
+
+
+def test_the_card_states_what_the_record_says(checkpoint):
+    card = (checkpoint / "README.md").read_text()
+    count = sum(t.numel() for t in load_file(checkpoint / "model.safetensors").values())
+    for words in (
+        f"{count:,} parameters",
+        "linear schedule",
+        "T = 50",
+        "1 x 8 x 8",
+        "p_uncond = 0.1",
+    ):
+        assert words in card
+
+
+# --- damage ---
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
+def test_a_missing_file_is_named(folder, file):
+    (folder / file).unlink()
+    refused(folder, file, "missing")
+
+
+def test_the_training_record_may_be_missing(folder):
+    (folder / "training.json").unlink()
+    assert checkpoints.load(folder).training == {}
+
+
+@pytest.mark.parametrize("file", ["config.json", "training.json"])
+@pytest.mark.parametrize("content", [b'{"model": ', b"", b"\xff\xfe\x00"])
+def test_broken_json_is_named(folder, file, content):
+    (folder / file).write_bytes(content)
+    refused(folder, file, "not valid JSON")
+
+
+@pytest.mark.parametrize("kept", [0, 4, 100, 2000, -1])
+def test_a_truncated_weights_file_is_named(folder, kept):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:kept])
+    refused(folder, "model.safetensors", "truncated")
+
+
+def test_a_folder_in_place_of_the_weights_is_refused(folder):
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors").mkdir()
+    refused(folder, "model.safetensors")
+
+
+@pytest.mark.parametrize("name", ["model.bin", "weights.pt", "model.ckpt"])
+def test_a_pickle_is_refused_with_its_reason(folder, name):
+    (folder / "model.safetensors").unlink()
+    torch.save({}, folder / name)
+    refused(folder, name, "pickle", "only safetensors")
+
+
+def test_a_tensor_of_another_shape_is_named_with_both_shapes(folder):
+    change_weights(folder, lambda t: t.update({"conv_in.weight": torch.zeros(4, 3, 3, 3)}))
+    refused(folder, "conv_in.weight", "(4, 3, 3, 3)", "(4, 1, 3, 3)")
+
+
+def test_a_missing_tensor_is_named(folder):
+    change_weights(folder, lambda t: t.pop("conv_out.bias"))
+    refused(folder, "conv_out.bias", "missing")
+
+
+def test_a_tensor_too_many_is_named(folder):
+    change_weights(folder, lambda t: t.update(surplus=torch.zeros(2)))
+    refused(folder, "surplus", "none")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_tensor_with_a_number_that_is_none_is_named(folder, value):
+    change_weights(folder, lambda t: t["mid.blocks.0.conv1.weight"].view(-1)[3:4].fill_(value))
+    refused(folder, "mid.blocks.0.conv1.weight", "not finite")
+
+
+BAD_MODELS = [
+    {"activation": "relu"},
+    {"channels": []},
+    {"channels": [-4, 8]},
+    {"channels": [4, "x"]},
+    {"channels": 4},
+    {"blocks": "two"},
+    {"dropout": 2},
+    {"num_classes": 9},
+    {"skips": "some"},
+    {"attention": [True]},
+    {"image_size": "x"},
+    {"image_size": -8},
+]
+
+
+@pytest.mark.parametrize("change", BAD_MODELS, ids=str)
+def test_a_network_that_cannot_be_built_is_refused(folder, change):
+    change_config(folder, model=tiny_config().model | change)
+    refused(folder, "config.json", "no valid model")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"schedule": {"kind": "sigmoid"}},
+        {"schedule": {"kind": "linear", "slope": 1}},
+        {"schedule": {"num_timesteps": 0}},
+        {"schedule": {"num_timesteps": 10**400}},
+        {"schedule": 5},
+        {"model": None},
+        {"prediction_type": "sample"},
+        {"classes": ["one"]},
+        {"classes": 10},
+    ],
+    ids=lambda changes: str(changes)[:50],
+)
+def test_a_config_whose_parts_do_not_fit_is_refused(folder, changes):
+    change_config(folder, **changes)
+    refused(folder, "config.json", "no valid model")
+
+
+def test_a_config_with_an_unknown_entry_is_refused(folder):
+    change_config(folder, scheduler="linear")
+    refused(folder, "config.json", "scheduler")
+
+
+@pytest.mark.parametrize("content", ["[]", "3", "null", '{"model": {}}'])
+def test_json_that_is_no_config_is_refused(folder, content):
+    (folder / "config.json").write_text(content)
+    refused(folder, "config.json")
+
+
+# --- by name ---
+
+
+def test_checkpoints_are_found_by_name_and_listed(folder, tmp_path):
+    (tmp_path / "half-written").mkdir()
+    (tmp_path / "half-written" / "config.json").write_text("{}")
+    assert checkpoints.available(tmp_path) == ["copy"]
+    assert checkpoints.load("copy", tmp_path).name == "copy"
+    assert checkpoints.available(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize("name", ["nobody", "", "x" * 5000, "a\0b"], ids=lambda name: name[:6])
+def test_an_unknown_name_lists_the_known_ones(checkpoint, name):
+    with pytest.raises(CheckpointError, match="shipped: tiny"):
+        checkpoints.load(name, checkpoint.parent)
+
+
+# --- labels and precision ---
+
+
+@pytest.fixture(scope="module")
+def labelled_only(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shipped") / "labelled-only"
+    return checkpoints.load(save_tiny_checkpoint(folder, classes=3, null_class=False))
+
+
+def test_labels_reach_the_network_and_none_is_the_null_class(checkpoint):
+    denoiser = checkpoints.load(checkpoint).denoiser([4, None, 0], "float32")
+    assert denoiser.labels.tolist() == [4, 10, 0]
+
+
+@pytest.mark.parametrize("labels", [None, [None, None]])
+def test_no_label_at_all_is_unconditional(checkpoint, unconditional_checkpoint, labels):
+    for folder in (checkpoint, unconditional_checkpoint):
+        assert checkpoints.load(folder).denoiser(labels, "float32").labels is None
+
+
+@pytest.mark.parametrize("label", [10, -1, 0.5, float("nan"), "3"])
+def test_a_label_the_model_does_not_know_is_refused(checkpoint, label):
+    with pytest.raises(InvalidInput, match="class must be 0 to 9"):
+        checkpoints.load(checkpoint).denoiser([0, label])
+
+
+def test_labels_for_a_model_without_classes_are_refused(unconditional_checkpoint):
+    with pytest.raises(InvalidInput, match="knows no classes"):
+        checkpoints.load(unconditional_checkpoint).denoiser([3])
+
+
+@pytest.mark.parametrize("labels", [None, [None], [1, None]])
+def test_a_model_without_a_null_class_needs_every_label(labelled_only, labels):
+    with pytest.raises(InvalidInput, match="null class|with labels only"):
+        labelled_only.denoiser(labels)
+
+
+def test_a_denoiser_refuses_a_batch_of_another_size(checkpoint):
+    denoiser = checkpoints.load(checkpoint).denoiser([1, 2], "float32")
+    with pytest.raises(InvalidInput, match="2 labels for 3 images"):
+        denoiser(torch.zeros(3, 1, 8, 8), 40)
+
+
+def test_a_v_predicting_model_answers_in_eps(tmp_path):
+    folder = save_tiny_checkpoint(tmp_path / "v", classes=0, prediction="v_prediction")
+    model = checkpoints.load(folder)
+    x, t = torch.randn(2, 1, 8, 8), 30
+    v = model.unet(x, torch.tensor([t, t]))
+    abar = model.schedule.abar(t)
+    wanted = abar**0.5 * v + (1 - abar) ** 0.5 * x
+    torch.testing.assert_close(model.denoiser(dtype="float32")(x, t).eps, wanted)
+
+
+def test_bfloat16_is_close_and_the_last_steps_are_float32(checkpoint):
+    model = checkpoints.load(checkpoint)
+    x = torch.randn(2, 1, 8, 8)
+    full, reduced = (model.denoiser([1, 2], dtype) for dtype in ("float32", "bfloat16"))
+    assert torch.equal(full(x, 19).eps, reduced(x, 19).eps)
+    high, low = full(x, 20).eps, reduced(x, 20).eps
+    assert low.dtype == torch.float32
+    assert not torch.equal(high, low)
+    torch.testing.assert_close(low, high, rtol=0.05, atol=0.05)
+    assert model.unet.conv_in.weight.dtype == torch.float32
+
+
+def test_an_unknown_dtype_is_refused(checkpoint):
+    with pytest.raises(InvalidInput, match="'float16'.*bfloat16"):
+        checkpoints.load(checkpoint).denoiser(dtype="float16")

@@ -1,0 +1,283 @@
+"""The command line, called in process: files, exit statuses and messages."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ddpm_core import checkpoints, recorder, sampling
+from ddpm_core import trainer as trainer_module
+from ddpm_core.__main__ import main
+from ddpm_core.recipes import RECIPES, recipe_from
+
+
+@pytest.fixture
+def run(checkpoint, tmp_path):
+    """Call 'sample' on the tiny checkpoint; returns the exit status and the file's path."""
+
+    def call(name, *options):
+        out = tmp_path / name
+        arguments = ["--model", checkpoint, "--out", out, "--n", 5, "--steps", 4]
+        arguments += ["--dtype", "float32", *options]
+        return main(["sample", *map(str, arguments)]), out
+
+    return call
+
+
+def expected(checkpoint, **changes):
+    request = sampling.Request(**{"n": 5, "steps": 4, "dtype": "float32"} | changes)
+    return checkpoints.load(checkpoint), request
+
+
+# --- sample ---
+
+
+def test_npz_holds_the_images_their_labels_and_how_they_were_made(run, checkpoint):
+    status, out = run("a.npz", "--seed", 3)
+    assert status == 0
+    model, request = expected(checkpoint, seed=3)
+    with np.load(out) as arrays:
+        np.testing.assert_array_equal(arrays["images"], sampling.sample(model, request))
+        assert arrays["images"].dtype == np.uint8
+        assert arrays["labels"].tolist() == [0, 1, 2, 3, 4]
+        assert json.loads(str(arrays["about"]))["seed"] == 3
+
+
+def test_npz_may_begin_at_a_later_image(run):
+    arrays = []
+    for options in (["--n", 5], ["--n", 2, "--first", 3]):
+        _, out = run("a.npz", *options)
+        with np.load(out) as file:
+            arrays.append((file["images"], file["labels"].tolist()))
+    (whole, _), (part, labels) = arrays
+    assert labels == [3, 4]
+    assert np.abs(part.astype(int) - whole[3:]).max() <= 1
+
+
+def test_npz_marks_images_without_a_class(run):
+    _, out = run("a.npz", "--label", "none")
+    with np.load(out) as arrays:
+        assert arrays["labels"].tolist() == [-1] * 5
+
+
+def test_npz_of_an_unconditional_model_has_no_labels(run, unconditional_checkpoint):
+    status, out = run("a.npz", "--model", unconditional_checkpoint)
+    assert status == 0
+    with np.load(out) as arrays:
+        assert sorted(arrays) == ["about", "images"]
+
+
+def test_png_is_the_grid_enlarged(run, checkpoint):
+    status, out = run("new/folder/a.png", "--scale", 2, "--label", 7)
+    assert status == 0
+    pictures = sampling.sample(*expected(checkpoint, label=7))
+    wanted = recorder.enlarge(recorder.grid(pictures), 2)[..., 0]
+    with Image.open(out) as image:
+        np.testing.assert_array_equal(np.asarray(image), wanted)
+        assert json.loads(image.text["Description"])["label"] == 7
+
+
+@pytest.mark.parametrize(("stride", "frames"), [(1, 5), (3, 3)])
+def test_gif_has_a_frame_for_every_step(run, stride, frames):
+    status, out = run("a.gif", "--panes", "x", "x0", "--stride", stride)
+    assert status == 0
+    with Image.open(out) as image:
+        assert image.n_frames == frames
+        assert json.loads(image.info["comment"])["model"] == "tiny"
+
+
+def test_every_option_of_a_request_reaches_it(run):
+    options = "--sampler ddim --eta 0.5 --spacing quadratic --variance posterior --no-clip"
+    _, out = run("a.npz", *options.split(), "--batch", 2)
+    with np.load(out) as arrays:
+        about = json.loads(str(arrays["about"]))
+    assert {k: about[k] for k in ("sampler", "eta", "spacing", "variance", "clip")} == {
+        "sampler": "ddim",
+        "eta": 0.5,
+        "spacing": "quadratic",
+        "variance": "posterior",
+        "clip": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--label", "11"], "between 0 and 9, not 11"),
+        (["--label", "seven"], "'seven'"),
+        (["--label", "²"], "'²'"),
+        (["--n", "0"], "n must be between"),
+        (["--n", "1000000"], "n must be between"),
+        (["--steps", "51"], "steps must be between 1 and 50"),
+        (["--seed", "-1"], "seed"),
+        (["--eta", "nan"], "eta"),
+        (["--sampler", "euler"], "known: ddpm, ddim, dpm_solver_pp"),
+        (["--spacing", "cubic"], "spacing"),
+        (["--dtype", "float16"], "dtype"),
+        (["--scale", "0"], "scale"),
+        (["--batch", "0"], "batch"),
+        (["--threads", "-2"], "threads"),
+        (["--model", "nobody"], "no checkpoint 'nobody'"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else "",
+)
+def test_bad_options_end_with_status_2_and_one_line(run, capsys, options, message):
+    status, out = run("a.png", *options)
+    assert status == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
+def test_a_bad_stride_is_refused_before_sampling(run, capsys, monkeypatch):
+    def unexpected(*args):
+        raise AssertionError("sampled for nothing")
+
+    monkeypatch.setattr(sampling, "film", unexpected)
+    assert run("a.gif", "--stride", "0")[0] == 2
+    assert "error: stride" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a", "a.safetensors"])
+def test_an_unknown_ending_is_refused_with_the_known_ones(run, capsys, name):
+    assert run(name)[0] == 2
+    assert ".png, .gif, .npz" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_an_error_not_a_traceback(run, capsys, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    assert run("file/a.png")[0] == 2
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_a_gif_that_needs_too_much_memory_is_refused(run, capsys):
+    status, out = run("a.gif", "--n", 100_000, "--steps", 50)
+    assert status == 2
+    assert "fewer images or steps" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["sample", "--help"], ["train", "--help"]])
+def test_help_tells_how_to_use_it(capsys, arguments):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 0
+    assert "usage: python -m ddpm_core" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [[], ["paint"], ["sample", "--n", "five"], ["train", "--x"]])
+def test_a_line_that_cannot_be_parsed_ends_with_status_2(capsys, arguments):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+# --- train ---
+
+
+@pytest.fixture
+def train(mnist_root, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer_module, "SAMPLE_TILES", 4)
+
+    def call(*options):
+        base = ["--data-root", mnist_root, "--out", tmp_path / "run", "--channels", 4, 8]
+        base += ["--batch-size", 100, "--timesteps", 20, "--no-bf16", "--threads", 1]
+        return main(["train", *map(str, [*base, *options])])
+
+    return call
+
+
+def test_train_writes_a_checkpoint_that_sample_loads_and_goes_on(train, tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert train("--epochs", 0.2, "--conditional") == 0
+    assert "2 steps of 100, from step 0" in capsys.readouterr().out
+    model = checkpoints.load(folder / "checkpoint")
+    assert model.schedule.num_timesteps == 20
+    assert model.unet.null_index == 10
+    assert model.training["recipe"]["p_uncond"] == 0.1
+    out = tmp_path / "a.png"
+    arguments = ["--model", folder / "checkpoint", "--out", out, "--n", 2, "--steps", 3]
+    assert main(["sample", *map(str, arguments)]) == 0
+    assert out.exists()
+    assert train("--epochs", 0.4, "--conditional") == 0
+    assert "4 steps of 100, from step 2" in capsys.readouterr().out
+    with (folder / "losses.csv").open() as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["2", "4"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--dataset", "imagenet"], "unknown dataset 'imagenet'"),
+        (["--epochs", "nan"], "epochs"),
+        (["--batch-size", "2000"], "batch_size 2000 exceeds 1000 images"),
+        (["--timesteps", "0"], "num_timesteps"),
+        (["--attention", "5"], "attention level"),
+        (["--lr", "-1"], "lr"),
+        (["--dropout", "2"], "dropout"),
+        (["--channels", "-4"], "channels"),
+        (["--blocks", "-1"], "blocks"),
+        (["--threads", "-1"], "threads"),
+        (["--device", "abacus"], "abacus"),
+    ],
+    ids=lambda value: "".join(value) if isinstance(value, list) else "",
+)
+def test_bad_training_options_end_with_status_2_and_one_line(train, capsys, options, message):
+    assert train(*options) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+
+
+def test_another_option_does_not_resume_a_run(train, capsys):
+    assert train("--epochs", 0.1) == 0
+    assert train("--epochs", 0.1, "--lr", 0.5) == 2
+    assert "another lr" in capsys.readouterr().err
+
+
+def test_missing_data_are_an_error_not_a_traceback(train, tmp_path, monkeypatch, capsys):
+    def unreachable(*args, **kwargs):
+        raise OSError("no network")
+
+    target = "torchvision.datasets.mnist.download_and_extract_archive"
+    monkeypatch.setattr(target, unreachable)
+    assert train("--data-root", tmp_path / "nothing") == 2
+    assert "error: MNIST is neither in" in capsys.readouterr().err
+
+
+# --- recipes ---
+
+
+def test_options_change_a_shipped_recipe_and_nothing_else():
+    base = RECIPES["mnist-conditional"]
+    recipe = recipe_from("mnist-conditional", {"epochs": 1, "prediction": "epsilon"})
+    assert (recipe.epochs, recipe.prediction_type) == (1, "epsilon")
+    assert recipe.model == base.model
+    assert recipe.schedule == base.schedule
+    assert recipe.lr == base.lr
+
+
+def test_attention_is_chosen_by_level():
+    recipe = recipe_from(None, {"attention": [2, 1]})
+    assert recipe.model["attention"] == [False, True, True]
+    assert recipe.model["mid_attention"]
+    none = recipe_from("mnist-conditional", {"attention": []})
+    assert none.model["attention"] == [False, False, False]
+    assert not none.model["mid_attention"]
+
+
+def test_attention_follows_another_number_of_levels():
+    recipe = recipe_from("mnist-conditional", {"channels": [8, 16]})
+    assert recipe.model["attention"] == [False, True]
+
+
+def test_a_schedule_is_chosen_by_kind_and_length():
+    recipe = recipe_from(None, {"schedule": "cosine", "timesteps": 300})
+    assert recipe.schedule["kind"] == "cosine"
+    assert recipe.schedule["num_timesteps"] == 300
+    assert RECIPES["mnist-conditional"].schedule["num_timesteps"] == 1000

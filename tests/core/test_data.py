@@ -1,0 +1,209 @@
+"""Datasets: what is read, what is held out, and how damage is reported."""
+
+import hashlib
+import pickle
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+import torch
+from torchvision import datasets as tv
+
+from ddpm_core import data
+from ddpm_core.errors import DataError, InvalidInput
+from tests.core.toys import write_mnist
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    def unreachable(*args, **kwargs):
+        raise URLError("no network")
+
+    for module in ("mnist", "cifar"):
+        target = f"torchvision.datasets.{module}.download_and_extract_archive"
+        monkeypatch.setattr(target, unreachable)
+
+
+@pytest.fixture
+def own_root(tmp_path):
+    """A small data root of its own, to be damaged."""
+    pixels = np.arange(3 * 28 * 28).reshape(3, 28, 28) % 256
+    for stem in ("train", "t10k"):
+        write_mnist(tmp_path, stem, pixels, np.array([7, 0, 9]))
+    return tmp_path
+
+
+def raw(root, name):
+    return root / "MNIST" / "raw" / name
+
+
+# --- reading ---
+
+
+def test_idx_files_are_read_as_they_are(own_root):
+    images = data.load("mnist", "test", own_root)
+    assert images.pixels.shape == (3, 1, 28, 28)
+    assert images.pixels.dtype == torch.uint8
+    assert images.pixels.flatten().tolist() == [i % 256 for i in range(3 * 28 * 28)]
+    assert images.labels.tolist() == [7, 0, 9]
+    assert images.labels.dtype == torch.int64
+    assert images.classes == tuple("0123456789")
+    assert len(images) == 3
+
+
+def test_fashion_mnist_is_read_from_its_own_folder(tmp_path):
+    pixels = np.full((2, 28, 28), 9)
+    for stem in ("train", "t10k"):
+        write_mnist(tmp_path, stem, pixels, np.array([9, 1]), folder="FashionMNIST")
+    images = data.load("fashion-mnist", "test", tmp_path)
+    assert [images.classes[i] for i in images.labels] == ["ankle-boot", "trouser"]
+
+
+def test_cifar_is_read_in_colour_channels_first(tmp_path, monkeypatch):
+    folder = tmp_path / tv.CIFAR10.base_folder
+    folder.mkdir()
+    red_then_green_then_blue = np.repeat(np.array([[10, 20, 30]], np.uint8), 1024, axis=1)
+    lists = {"train_list": [], "test_list": []}
+    for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
+        content = pickle.dumps({"data": red_then_green_then_blue.repeat(2, 0), "labels": [3, 8]})
+        (folder / name).write_bytes(content)
+        md5 = hashlib.md5(content).hexdigest()
+        lists["test_list" if name == "test_batch" else "train_list"].append([name, md5])
+    meta = pickle.dumps({"label_names": ["x"] * 10})
+    (folder / "batches.meta").write_bytes(meta)
+    for name, value in lists.items():
+        monkeypatch.setattr(tv.CIFAR10, name, value)
+    md5 = hashlib.md5(meta).hexdigest()
+    monkeypatch.setattr(tv.CIFAR10, "meta", tv.CIFAR10.meta | {"md5": md5})
+    images = data.load("cifar10", "test", tmp_path)
+    assert images.pixels.shape == (2, 3, 32, 32)
+    assert images.pixels[1, :, 5, 7].tolist() == [10, 20, 30]
+    assert [images.classes[i] for i in images.labels] == ["cat", "ship"]
+
+
+def test_a_batch_is_in_minus_one_to_one():
+    pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).view(3, 1, 1, 1)
+    x, labels = data.Images(pixels, torch.tensor([4, 5, 6]), ()).batch(torch.tensor([2, 0]))
+    assert x.flatten().tolist() == [1, -1]
+    assert labels.tolist() == [6, 4]
+    assert x.dtype == torch.float32
+
+
+def test_every_grey_level_survives_the_way_to_floats_and_back():
+    levels = torch.arange(256, dtype=torch.uint8)
+    assert torch.equal(data.to_uint8(data.to_unit(levels)), levels)
+
+
+def test_values_beyond_the_range_are_clamped_for_display():
+    assert data.to_uint8(torch.tensor([-7.0, -1.0, 0.0, 1.0, 7.0])).tolist() == [
+        0,
+        0,
+        128,
+        255,
+        255,
+    ]
+
+
+# --- splits ---
+
+
+def test_the_held_out_images_and_the_rest_are_the_training_set(mnist_root):
+    train, held_out = (data.load("mnist", split, mnist_root) for split in ("train", "validation"))
+    assert (len(train), len(held_out)) == (1000, 5000)
+    everything = tv.MNIST(mnist_root, train=True)
+
+    def as_rows(pixels, labels):
+        return [(bytes(p.numpy()), int(y)) for p, y in zip(pixels, labels, strict=True)]
+
+    a, b = as_rows(train.pixels, train.labels), as_rows(held_out.pixels, held_out.labels)
+    assert not set(a) & set(b)
+    assert sorted(a + b) == sorted(as_rows(everything.data, everything.targets))
+
+
+def test_which_images_are_held_out_never_changes(mnist_root):
+    """Written down once: another choice would leak validation images into published models."""
+    pixels = tv.MNIST(mnist_root, train=True).data
+    place = {bytes(image.numpy()): i for i, image in enumerate(pixels)}
+    train = data.load("mnist", "train", mnist_root)
+    kept = [place[bytes(image.numpy())] for image in train.pixels[:8]]
+    assert kept == GOLDEN_PLACES
+    again = data.load("mnist", "train", mnist_root)
+    assert torch.equal(train.pixels, again.pixels)
+
+
+GOLDEN_PLACES = [0, 7, 21, 24, 25, 28, 62, 63]
+
+
+def test_the_test_set_is_whole(mnist_root):
+    assert len(data.load("mnist", "test", mnist_root)) == 60
+
+
+@pytest.mark.parametrize(("name", "split"), [("imagenet", "train"), ("mnist", "valid")])
+def test_unknown_names_are_refused(mnist_root, name, split):
+    with pytest.raises(InvalidInput, match=f"unknown (dataset|split) '{name}|{split}'"):
+        data.load(name, split, mnist_root)
+
+
+def test_the_data_root_is_the_argument_then_the_environment_then_data(monkeypatch, tmp_path):
+    monkeypatch.setenv("DDPM_DATA", "elsewhere")
+    assert str(data.data_root(tmp_path)) == str(tmp_path)
+    assert str(data.data_root()) == "elsewhere"
+    monkeypatch.delenv("DDPM_DATA")
+    assert str(data.data_root()) == "data"
+
+
+# --- damage ---
+
+
+@pytest.mark.parametrize("file", ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:-1],
+        lambda content: content + b"\0",
+        lambda content: content[:10],
+        lambda content: content[:6],
+        lambda content: b"",
+        lambda content: b"<html>not found</html>" * 9,
+        lambda content: content[:3] + b"\x07" + content[4:],
+    ],
+    ids=["short", "long", "header cut", "odd header", "empty", "a web page", "wrong magic"],
+)
+def test_a_damaged_idx_file_is_named(own_root, file, damage):
+    path = raw(own_root, file)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(DataError, match=f"{file} is damaged.*delete it"):
+        data.load("mnist", "test", own_root)
+
+
+def test_images_and_labels_of_different_number_are_refused(own_root):
+    write_mnist(own_root, "t10k", np.zeros((3, 28, 28)), np.array([1, 2]))
+    with pytest.raises(DataError, match="t10k"):
+        data.load("mnist", "test", own_root)
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("mnist", "MNIST"), ("fashion-mnist", "FashionMNIST"), ("cifar10", "cifar-10-batches-py")],
+)
+def test_missing_data_without_a_network_name_the_folder_and_the_way_out(
+    tmp_path, no_network, name, folder
+):
+    with pytest.raises(DataError) as caught:
+        data.load(name, "train", tmp_path)
+    for words in (str(tmp_path / folder), "no network", "--data-root", "DDPM_DATA"):
+        assert words in str(caught.value)
+
+
+def test_one_missing_file_is_enough(own_root, no_network):
+    raw(own_root, "train-labels-idx1-ubyte").unlink()
+    with pytest.raises(DataError, match="MNIST"):
+        data.load("mnist", "train", own_root)
+
+
+def test_a_damaged_cifar_batch_is_named(tmp_path, no_network):
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    (folder / "data_batch_3").write_bytes(b"cut short")
+    with pytest.raises(DataError, match="data_batch_3 is damaged"):
+        data.load("cifar10", "train", tmp_path)

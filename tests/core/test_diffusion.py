@@ -1,0 +1,123 @@
+"""The forward process, its conversions, and the loss."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from ddpm_core import diffusion as d
+from ddpm_core.errors import InvalidInput
+from ddpm_core.schedules import KINDS, NoiseSchedule
+
+
+def normal(*shape, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_steps_with_known_noises_add_up_to_q_sample_with_the_combined_noise(kind):
+    """x_t is linear in x_0 and the noises: tracking their share gives the noise of eq. 4."""
+    schedule = NoiseSchedule.make(kind, 60)
+    x0 = normal(4, 1, 5, 5)
+    x, combined = x0, torch.zeros_like(x0)
+    for t in range(60):
+        z = normal(4, 1, 5, 5, seed=t + 1)
+        x = d.q_step(schedule, x, t, z)
+        combined = math.sqrt(1 - schedule.betas[t]) * combined + math.sqrt(schedule.betas[t]) * z
+        effective = combined / math.sqrt(1 - np.prod(1 - schedule.betas[: t + 1]))
+        torch.testing.assert_close(x, d.q_sample(schedule, x0, t, effective), rtol=0, atol=1e-10)
+
+
+def test_iterated_steps_have_the_moments_of_q_sample():
+    schedule = NoiseSchedule.make("linear", 20, end=0.3)
+    n, value = 40_000, 0.8
+    x = torch.full((n, 1, 1, 1), value, dtype=torch.float64)
+    for t in range(12):
+        x = d.q_step(schedule, x, t, normal(n, 1, 1, 1, seed=t))
+    abar = schedule.alphas_cumprod[11]
+    assert abs(x.mean() - math.sqrt(abar) * value) < 5 * math.sqrt((1 - abar) / n)
+    assert abs(x.var() - (1 - abar)) < 5 * (1 - abar) * math.sqrt(2 / n)
+
+
+def test_q_sample_takes_one_timestep_per_image():
+    schedule = NoiseSchedule.make("cosine", 30)
+    x0, noise, t = normal(3, 2, 4, 4), normal(3, 2, 4, 4, seed=1), torch.tensor([29, 0, 11])
+    together = d.q_sample(schedule, x0, t, noise)
+    for i in range(3):
+        alone = d.q_sample(schedule, x0[i : i + 1], int(t[i]), noise[i : i + 1])
+        torch.testing.assert_close(together[i : i + 1], alone, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("t", [0, 1, 500, 998])
+def test_conversions_invert_each_other(kind, t):
+    schedule = NoiseSchedule.make(kind, 1000)
+    x0, eps = normal(2, 1, 4, 4), normal(2, 1, 4, 4, seed=1)
+    x = d.q_sample(schedule, x0, t, eps)
+    v = d.v_from_eps(schedule, x0, t, eps)
+    close = {"rtol": 1e-8, "atol": 1e-8}
+    torch.testing.assert_close(d.x0_from_eps(schedule, x, t, eps), x0, **close)
+    torch.testing.assert_close(d.eps_from_x0(schedule, x, t, x0), eps, **close)
+    torch.testing.assert_close(d.x0_from_v(schedule, x, t, v), x0, **close)
+    torch.testing.assert_close(d.eps_from_v(schedule, x, t, v), eps, **close)
+
+
+def test_velocity_is_the_derivative_of_x_along_the_angle():
+    """x = cos(phi) x0 + sin(phi) eps, v = dx / dphi (Salimans and Ho, appendix D)."""
+    schedule = NoiseSchedule.make("cosine", 100)
+    x0, eps, t, h = normal(1, 1, 3, 3), normal(1, 1, 3, 3, seed=1), 60, 1e-6
+    phi = math.acos(math.sqrt(schedule.alphas_cumprod[t]))
+
+    def x(angle):
+        return math.cos(angle) * x0 + math.sin(angle) * eps
+
+    slope = (x(phi + h) - x(phi - h)) / (2 * h)
+    torch.testing.assert_close(d.v_from_eps(schedule, x0, t, eps), slope, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("t", [-1, 10, torch.tensor([0, 10]), torch.tensor([-1, 0])])
+def test_timesteps_outside_the_schedule_are_refused(t):
+    x = torch.zeros(2, 1, 2, 2)
+    with pytest.raises(InvalidInput, match="between 0 and 9"):
+        d.q_sample(NoiseSchedule.make("linear", 10), x, t, x)
+
+
+def test_the_loss_of_each_image_is_its_mean_squared_error():
+    schedule = NoiseSchedule.make("linear", 10)
+    x0, noise, t = torch.zeros(3, 1, 4, 4), normal(3, 1, 4, 4).float(), torch.tensor([0, 4, 9])
+    loss = d.denoising_loss(lambda x, t, y: x * 0, schedule, x0, t, noise)
+    torch.testing.assert_close(loss, noise.square().mean((1, 2, 3)))
+
+
+@pytest.mark.parametrize("prediction", d.PREDICTION_TYPES)
+def test_a_model_that_knows_the_answer_has_no_loss(prediction):
+    schedule = NoiseSchedule.make("cosine", 50)
+    x0, noise = normal(3, 1, 4, 4).float(), normal(3, 1, 4, 4, seed=1).float()
+    t = torch.tensor([0, 20, 49])
+
+    def model(x, t, labels):
+        torch.testing.assert_close(x, d.q_sample(schedule, x0, t, noise))
+        assert labels.tolist() == [1, 2, 3]
+        if prediction == "epsilon":
+            return noise
+        return d.v_from_eps(schedule, x0, t, noise)
+
+    labels = torch.tensor([1, 2, 3])
+    loss = d.denoising_loss(model, schedule, x0, t, noise, labels, prediction)
+    assert loss.tolist() == [0, 0, 0]
+
+
+def test_the_loss_of_a_half_precision_output_is_float32():
+    schedule, x0 = NoiseSchedule.make("linear", 10), torch.zeros(2, 1, 4, 4)
+    t = torch.tensor([0, 9])
+    loss = d.denoising_loss(lambda x, t, y: x.bfloat16(), schedule, x0, t, torch.ones_like(x0))
+    assert loss.dtype == torch.float32
+
+
+def test_an_unknown_prediction_type_is_refused():
+    x = torch.zeros(1, 1, 2, 2)
+    with pytest.raises(InvalidInput, match="'sample'.*epsilon, v_prediction"):
+        schedule = NoiseSchedule.make("linear", 10)
+        d.denoising_loss(None, schedule, x, torch.tensor([0]), x, prediction_type="sample")

@@ -1,0 +1,112 @@
+"""Noise is a function of (seed, image, t) alone, and standard normal."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from ddpm_core.errors import InvalidInput
+from ddpm_core.noise import MAX_SEED, Noise
+
+SHAPE = (1, 8, 8)
+
+# Written down once. Should these change, every published seed shows another picture.
+GOLDEN = {
+    (0, 0, 0): [2.9162033, -1.2855403, -1.3901572, 0.6468853, -1.0902983, 1.5672443],
+    (3, 7, 1000): [0.0849066, -1.4072317, -0.6515591, -1.4490396, 0.2526754, -1.4529706],
+    (2**40, 123_456, 50): [-0.488023, 0.195152, 1.0929431, 0.8123519, 1.4251498, -1.8797837],
+}
+
+
+@pytest.mark.parametrize("address", GOLDEN)
+def test_noise_is_the_same_as_on_the_day_it_was_written_down(address):
+    seed, image, t = address
+    values = Noise(seed, [image], (1, 2, 3))(t).flatten()
+    np.testing.assert_allclose(values, GOLDEN[address], atol=1e-6)
+
+
+def test_an_image_has_the_same_noise_alone_in_a_batch_and_in_any_order():
+    batch = Noise(3, range(6), SHAPE)(40)
+    shuffled = [4, 0, 5, 2, 1, 3]
+    assert torch.equal(Noise(3, shuffled, SHAPE)(40), batch[shuffled])
+    for image in range(6):
+        assert torch.equal(Noise(3, [image], SHAPE)(40)[0], batch[image])
+
+
+def test_noise_does_not_depend_on_what_was_asked_before():
+    noise = Noise(3, [0, 1], SHAPE)
+    first = noise(7)
+    noise(8)
+    assert torch.equal(noise(7), first)
+
+
+def test_seed_image_and_timestep_each_change_the_noise():
+    addresses = [(seed, image, t) for seed in (0, 1, 2**40) for image in (0, 1) for t in (0, 1, 50)]
+    streams = [Noise(seed, [image], SHAPE)(t).flatten() for seed, image, t in addresses]
+    for i, a in enumerate(streams):
+        for b in streams[:i]:
+            assert not torch.isclose(a, b).all()
+
+
+@pytest.mark.parametrize("seed", [2**53, 2**60, MAX_SEED - 1])
+def test_large_seeds_that_differ_by_one_differ(seed):
+    assert not torch.equal(Noise(seed, [0], SHAPE)(0), Noise(seed + 1, [0], SHAPE)(0))
+
+
+def test_shape_and_dtype():
+    noise = Noise(0, range(5), (3, 7, 9))(1)
+    assert noise.shape == (5, 3, 7, 9)
+    assert noise.dtype == torch.float32
+
+
+def test_moments_are_those_of_a_standard_normal():
+    x = Noise(11, range(100), (1, 40, 50))(3).double().flatten()
+    n = len(x)
+    # Standard errors of the sample moments of N(0, 1); five of them.
+    assert abs(x.mean()) < 5 / n**0.5
+    assert abs(x.var() - 1) < 5 * (2 / n) ** 0.5
+    assert abs((x**3).mean()) < 5 * (15 / n) ** 0.5
+    assert abs((x**4).mean() - 3) < 5 * (96 / n) ** 0.5
+
+
+def test_distribution_is_normal_by_kolmogorov_and_smirnov():
+    x = Noise(5, range(50), (1, 40, 50))(9).double().flatten().sort()[0]
+    n = len(x)
+    cdf = 0.5 * (1 + torch.erf(x / math.sqrt(2)))
+    distance = (cdf - (torch.arange(n) + 0.5) / n).abs().max()
+    # P(sqrt(n) D > 2.2) is about 2 exp(-2 * 2.2²) = 1e-4, and the seed is fixed.
+    assert distance < 2.2 / n**0.5
+
+
+@pytest.mark.parametrize("neighbour", [(0, 0, 1), (0, 1, 0), (1, 0, 0)])
+def test_neighbouring_streams_are_uncorrelated(neighbour):
+    seed, image, t = neighbour
+    a = Noise(20, [30], (1, 200, 200))(40).flatten()
+    b = Noise(20 + seed, [30 + image], (1, 200, 200))(40 + t).flatten()
+    assert abs((a * b).mean()) < 5 / len(a) ** 0.5
+    # The squares too: Box-Muller pairs share a radius, which only squares would show.
+    assert abs(((a**2 - 1) * (b**2 - 1)).mean()) < 5 * 2 / len(a) ** 0.5
+
+
+def test_pixels_of_one_image_are_uncorrelated():
+    x = Noise(1, [0], (1, 200, 200))(40).flatten()
+    half = len(x) // 2
+    for a, b in ((x[:-1], x[1:]), (x[:half], x[half:])):
+        assert abs((a * b).mean()) < 5 / len(a) ** 0.5
+
+
+@pytest.mark.parametrize("seed", [-1, MAX_SEED + 1, 0.5, math.nan, True, "1", None])
+def test_a_seed_that_is_none_is_refused(seed):
+    with pytest.raises(InvalidInput, match="seed"):
+        Noise(seed, [0], SHAPE)
+
+
+def test_the_largest_seed_is_accepted():
+    assert Noise(MAX_SEED, [0], SHAPE).seed == MAX_SEED
+
+
+@pytest.mark.parametrize("image", [-1, 1.5, True, "0"])
+def test_an_image_index_that_is_none_is_refused(image):
+    with pytest.raises(InvalidInput, match="image index"):
+        Noise(0, [image], SHAPE)

@@ -1,0 +1,315 @@
+"""Films, GIFs, PNGs, grids and strips: what leaves is what was computed."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import GifImagePlugin, Image
+
+from ddpm_core import recorder
+from ddpm_core.errors import InvalidInput
+from ddpm_core.recorder import Film, grid, save_gif, save_png, strip
+from ddpm_core.samplers import Step
+
+
+def make_step(index, x, x0=None):
+    x0 = torch.zeros_like(x) if x0 is None else x0
+    return Step(index, 100 - index, x, x0, torch.zeros_like(x), 99 - index, {})
+
+
+def make_film(steps=5, n=3, channels=1, size=6, seed=0) -> Film:
+    generator = torch.Generator().manual_seed(seed)
+
+    def picture():
+        return torch.rand((n, channels, size, size), generator=generator) * 2.4 - 1.2
+
+    film = Film(picture(), steps, 100)
+    for index in range(1, steps + 1):
+        film.add(make_step(index, picture(), picture()))
+    return film
+
+
+def read_gif(path) -> tuple[np.ndarray, list[int], dict]:
+    """All frames (F, H, W, 3), their durations in ms, and the file's properties."""
+    with Image.open(path) as image:
+        frames, durations = [], []
+        for number in range(image.n_frames):
+            image.seek(number)
+            frames.append(np.asarray(image.convert("RGB")))
+            durations.append(image.info["duration"])
+        return np.stack(frames), durations, image.info
+
+
+def nearest_of_16(pixels):
+    """A grey level's neighbour among 0, 17, 34, ... 255."""
+    return (np.rint(pixels.astype(float) / 17) * 17).astype(np.uint8)
+
+
+# --- films ---
+
+
+def test_a_film_has_one_frame_more_than_steps():
+    film = make_film(steps=5)
+    assert film.frames == 6
+    assert film.finished
+    assert film.x.shape == film.x0.shape == (6, 3, 6, 6, 1)
+    assert film.t == [100, 99, 98, 97, 96, 95]
+
+
+def test_frames_are_the_clamped_states_and_predictions():
+    x, x0 = torch.full((1, 1, 2, 2), 3.0), torch.full((1, 1, 2, 2), -0.5)
+    film = Film(torch.zeros(1, 1, 2, 2), 1, 100)
+    film.add(make_step(1, x, x0))
+    assert (film.x[0] == 128).all()
+    assert (film.x0[0] == 128).all()
+    assert (film.x[1] == 255).all()
+    assert (film.x0[1] == 64).all()
+    assert (film.images() == 255).all()
+
+
+def test_recording_passes_the_steps_on_as_they_come():
+    film = Film(torch.zeros(1, 1, 2, 2), 3, 100)
+    steps = [make_step(i, torch.zeros(1, 1, 2, 2)) for i in (1, 2, 3)]
+    recording = film.record(iter(steps))
+    assert film.frames == 1
+    assert next(recording) is steps[0]
+    assert film.frames == 2
+    assert not film.finished
+    assert [*recording] == steps[1:]
+    assert film.finished
+
+
+def test_a_film_that_is_too_large_is_refused_before_memory_is_taken():
+    with pytest.raises(InvalidInput, match="1000 images and 1000 steps.*fewer"):
+        Film(torch.zeros(1, 1, 1, 1).expand(1000, 3, 32, 32), 1000, 1000)
+
+
+def test_the_memory_of_a_film_is_as_announced():
+    film = make_film(steps=4, n=2, channels=3, size=5)
+    assert film.nbytes == recorder.film_bytes((2, 3, 5, 5), 4) == 2 * 5 * 2 * 3 * 5 * 5
+
+
+def test_a_tile_is_the_film_of_one_image_in_the_same_memory():
+    film = make_film()
+    tile = film.tile(2)
+    np.testing.assert_array_equal(tile.x, film.x[:, 2:3])
+    np.testing.assert_array_equal(tile.x0, film.x0[:, 2:3])
+    assert np.shares_memory(tile.x, film.x)
+    assert np.shares_memory(tile.x0, film.x0)
+    assert (tile.t, tile.frames) == (film.t, film.frames)
+
+
+@pytest.mark.parametrize("image", [-1, 3, 0.5, True, "0"])
+def test_a_tile_that_is_not_there_is_refused(image):
+    with pytest.raises(InvalidInput, match="image"):
+        make_film().tile(image)
+
+
+@pytest.mark.parametrize("wanted", [1, 2, 3, 4, 7, 11, 50])
+def test_strided_frames_keep_both_ends(wanted):
+    film = make_film(steps=10, n=1)
+    chosen = film.strided(wanted)
+    assert chosen[0] == 0
+    assert chosen[-1] == 10
+    assert chosen == sorted(set(chosen))
+    assert len(chosen) == min(max(wanted, 2), 11)
+
+
+# --- grids and strips ---
+
+
+def test_a_grid_shows_each_image_in_its_place():
+    images = np.arange(5, dtype=np.uint8).repeat(4 * 3).reshape(5, 4, 3, 1) * 10
+    sheet = grid(images, columns=3, gap=2, background=77)
+    assert sheet.shape == (2 * 4 + 2, 3 * 3 + 2 * 2, 1)
+    covered = np.zeros(sheet.shape, bool)
+    for i in range(5):
+        y, x = (i // 3) * 6, (i % 3) * 5
+        assert (sheet[y : y + 4, x : x + 3] == 10 * i).all()
+        covered[y : y + 4, x : x + 3] = True
+    assert (sheet[~covered] == 77).all()
+
+
+def test_a_grid_of_a_tensor_is_that_of_the_array():
+    images = torch.randint(0, 256, (4, 3, 5, 6), dtype=torch.uint8)
+    np.testing.assert_array_equal(grid(images), grid(images.permute(0, 2, 3, 1).numpy()))
+
+
+@pytest.mark.parametrize(
+    ("n", "columns"), [(1, 1), (4, 2), (10, 5), (12, 4), (16, 4), (64, 8), (7, 3), (100, 10)]
+)
+def test_default_layouts_are_nearly_square(n, columns):
+    # 7 is prime: a row of 7 would be no sheet, so it is one of 3 columns with gaps.
+    assert recorder.default_columns(n) == columns
+
+
+def test_a_strip_has_a_row_per_pane_and_both_ends():
+    film = make_film(steps=10, size=4)
+    sheet = strip(film, image=1, count=4)
+    assert sheet.shape == (2 * 4 + 1, 4 * 4 + 3, 1)
+    np.testing.assert_array_equal(sheet[:4, :4], film.x[0, 1])
+    np.testing.assert_array_equal(sheet[:4, -4:], film.x[-1, 1])
+    np.testing.assert_array_equal(sheet[5:, -4:], film.x0[-1, 1])
+
+
+def test_an_unknown_pane_is_refused(tmp_path):
+    with pytest.raises(InvalidInput, match="pane 'eps'"):
+        strip(make_film(), panes=("eps",))
+    with pytest.raises(InvalidInput, match="pane 'eps'"):
+        save_gif(make_film(), tmp_path / "a.gif", panes=("eps",))
+
+
+# --- PNG ---
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_png_holds_exactly_the_pixels_and_the_note(tmp_path, channels):
+    pixels = np.random.default_rng(0).integers(0, 256, (7, 9, channels), dtype=np.uint8)
+    save_png(pixels, tmp_path / "a.png", note='{"seed": 3, "name": "dé"}')
+    with Image.open(tmp_path / "a.png") as image:
+        np.testing.assert_array_equal(np.asarray(image).reshape(pixels.shape), pixels)
+        assert image.text["Description"] == '{"seed": 3, "name": "dé"}'
+
+
+def test_a_png_is_enlarged_by_whole_pixels(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 4, 1), dtype=np.uint8)
+    save_png(pixels, tmp_path / "a.png", scale=3)
+    with Image.open(tmp_path / "a.png") as image:
+        enlarged = np.asarray(image)
+    assert enlarged.shape == (9, 12)
+    for dy in range(3):
+        for dx in range(3):
+            np.testing.assert_array_equal(enlarged[dy::3, dx::3], pixels[..., 0])
+
+
+# --- GIF ---
+
+
+@pytest.mark.parametrize("steps", [1, 5, 20])
+def test_a_gif_has_a_frame_for_every_step_even_where_nothing_changes(tmp_path, steps):
+    same = torch.zeros(1, 1, 4, 4)
+    film = Film(same, steps, 100)
+    for index in range(1, steps + 1):
+        film.add(make_step(index, same))
+    assert save_gif(film, tmp_path / "a.gif") == steps + 1
+    frames, durations, _ = read_gif(tmp_path / "a.gif")
+    assert len(frames) == steps + 1
+    assert durations == [40] * steps + [2000]
+
+
+def test_grey_gif_frames_are_the_films_in_16_levels(tmp_path):
+    film = make_film()
+    save_gif(film, tmp_path / "a.gif")
+    frames, _, _ = read_gif(tmp_path / "a.gif")
+    for frame, images in zip(frames, film.x, strict=True):
+        np.testing.assert_array_equal(frame, nearest_of_16(grid(images)).repeat(3, axis=-1))
+
+
+def test_durations_and_endless_loop(tmp_path):
+    save_gif(make_film(), tmp_path / "a.gif", frame_ms=120, hold_ms=700)
+    _, durations, info = read_gif(tmp_path / "a.gif")
+    assert durations == [120] * 5 + [700]
+    assert info["loop"] == 0
+
+
+@pytest.mark.parametrize(
+    ("stride", "kept"), [(1, range(11)), (3, [0, 3, 6, 9, 10]), (5, [0, 5, 10]), (99, [0, 10])]
+)
+def test_a_stride_keeps_the_first_and_the_last_frame(tmp_path, stride, kept):
+    film = make_film(steps=10)
+    assert save_gif(film, tmp_path / "a.gif", stride=stride) == len(kept)
+    frames, durations, _ = read_gif(tmp_path / "a.gif")
+    for frame, index in zip(frames, kept, strict=True):
+        np.testing.assert_array_equal(frame[..., :1], nearest_of_16(grid(film.x[index])))
+    assert durations[-1] == 2000
+    assert set(durations[:-1]) == {40}
+
+
+def test_panes_stand_side_by_side(tmp_path):
+    film = make_film()
+    save_gif(film, tmp_path / "a.gif", panes=("x", "x0"))
+    frames, _, _ = read_gif(tmp_path / "a.gif")
+    width = grid(film.x[0]).shape[1]
+    assert frames.shape[2] == 2 * width + 4
+    for i, frame in enumerate(frames):
+        np.testing.assert_array_equal(frame[:, :width, :1], nearest_of_16(grid(film.x[i])))
+        np.testing.assert_array_equal(frame[:, -width:, :1], nearest_of_16(grid(film.x0[i])))
+
+
+def test_a_gif_is_enlarged_by_whole_pixels(tmp_path):
+    film = make_film(n=1)
+    save_gif(film, tmp_path / "a.gif", scale=4)
+    frames, _, _ = read_gif(tmp_path / "a.gif")
+    assert frames.shape[1:3] == (24, 24)
+    wanted = nearest_of_16(film.x[3, 0]).repeat(4, axis=0).repeat(4, axis=1)
+    np.testing.assert_array_equal(frames[3][..., :1], wanted)
+
+
+def test_colour_gifs_come_close(tmp_path):
+    # Smooth pictures: 256 shared colours cannot hold noise, which no one would see anyway.
+    ramp = torch.linspace(-1, 1, 16)
+    picture = torch.stack([ramp.expand(16, 16), ramp.expand(16, 16).T, torch.zeros(16, 16)])[None]
+    film = Film(picture, 3, 100)
+    for index in (1, 2, 3):
+        film.add(make_step(index, picture * (1 - index / 6)))
+    save_gif(film, tmp_path / "a.gif")
+    frames, _, _ = read_gif(tmp_path / "a.gif")
+    difference = frames.astype(int) - film.x[:, 0].astype(int)
+    assert np.abs(difference).mean() < 6
+    assert np.abs(difference).max() < 48
+
+
+def test_few_colours_are_kept_exactly(tmp_path):
+    colours = torch.tensor([[-1.0, -1, 1], [1, -1, -1], [1, 1, -1], [-1, 1, -1]])
+    picture = colours.T.reshape(1, 3, 2, 2)
+    film = Film(picture, 1, 100)
+    film.add(make_step(1, picture.flip(-1)))
+    save_gif(film, tmp_path / "a.gif")
+    frames, _, _ = read_gif(tmp_path / "a.gif")
+    np.testing.assert_array_equal(frames, film.x[:, 0])
+
+
+@pytest.mark.parametrize("note", ["", "short", '{"label": 3} ' * 60, "x" * 255, "x" * 510])
+def test_a_note_is_kept_as_a_comment(tmp_path, note):
+    save_gif(make_film(), tmp_path / "a.gif", note=note)
+    frames, _, info = read_gif(tmp_path / "a.gif")
+    assert info.get("comment", b"").decode() == note
+    assert len(frames) == 6
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"stride": 0},
+        {"stride": 1.5},
+        {"scale": 0},
+        {"scale": 65},
+        {"frame_ms": 10},
+        {"frame_ms": float("nan")},
+        {"hold_ms": -10},
+        {"hold_ms": 10**7},
+    ],
+    ids=str,
+)
+def test_gif_settings_out_of_range_are_refused(tmp_path, bad):
+    with pytest.raises(InvalidInput, match=next(iter(bad))):
+        save_gif(make_film(), tmp_path / "a.gif", **bad)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_gif_that_fails_half_way_leaves_the_earlier_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.gif"
+    save_gif(make_film(), path)
+    before = path.read_bytes()
+    real, calls = GifImagePlugin.getdata, []
+
+    def failing(image):
+        calls.append(image)
+        if len(calls) == 3:
+            raise OSError("disk full")
+        return real(image)
+
+    monkeypatch.setattr(GifImagePlugin, "getdata", failing)
+    with pytest.raises(OSError, match="disk full"):
+        save_gif(make_film(seed=1), path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,419 @@
+"""Samplers against a reference library, against the solvable Gaussian case, and resumed."""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
+from diffusers.schedulers import scheduling_ddpm
+
+from ddpm_core.denoiser import Prediction
+from ddpm_core.errors import InvalidInput
+from ddpm_core.noise import Noise
+from ddpm_core.samplers import SAMPLERS, check_timesteps, ddim, ddpm, dpm_solver_pp
+from ddpm_core.schedules import KINDS, NoiseSchedule, spaced_timesteps
+from tests.core.toys import GaussianDenoiser, toy_denoiser
+
+# A NumPy 2 matter inside the reference library.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+REFERENCE_NAME = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
+SHAPE = (2, 1, 6, 6)
+VARIANTS = {
+    "ddpm-beta": partial(ddpm, variance="beta"),
+    "ddpm-posterior": partial(ddpm, variance="posterior"),
+    "ddim-0": partial(ddim, eta=0.0),
+    "ddim-0.5": partial(ddim, eta=0.5),
+    "ddim-1": partial(ddim, eta=1.0),
+    "dpm_solver_pp": dpm_solver_pp,
+}
+every_variant = pytest.mark.parametrize("sampler", VARIANTS.values(), ids=VARIANTS)
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def noise_at(t, shape=SHAPE):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(t), dtype=torch.float64)
+
+
+def start(shape=SHAPE):
+    return noise_at(10**6, shape)
+
+
+# --- against the reference library, on its own timesteps, along the whole trajectory ---
+
+# Its tables are float32, and 1 - beta loses 6e-5 of the cosine schedule's last 1 - 0.999.
+CLOSE = {"rtol": 2e-4, "atol": 2e-4}
+
+
+def assert_same_trajectory(ours, scheduler, **options):
+    """Step the reference beside our sampler; ``ours`` iterates over its timesteps."""
+    x = start()
+    steps = list(ours)
+    assert len(steps) == len(scheduler.timesteps)
+    for step, t in zip(steps, scheduler.timesteps.tolist(), strict=True):
+        assert step.t == t
+        if options.get("eta"):
+            options["variance_noise"] = noise_at(t)
+        x = scheduler.step(toy_denoiser(x, t).eps, t, x, **options).prev_sample.double()
+        torch.testing.assert_close(step.x, x, **CLOSE)
+
+
+@every_kind
+@pytest.mark.parametrize("steps", [10, 50, 1000])
+@pytest.mark.parametrize(("variance", "name"), [("beta", "large"), ("posterior", "small")])
+def test_ddpm_equals_the_reference(monkeypatch, kind, steps, variance, name):
+    scheduler = DDPMScheduler(
+        beta_schedule=REFERENCE_NAME[kind], variance_type=f"fixed_{name}", clip_sample=True
+    )
+    scheduler.set_timesteps(steps)
+    timesteps = scheduler.timesteps.tolist()
+    # It draws its noise once a step, in order, except at t = 0.
+    drawn = iter(timesteps)
+    monkeypatch.setattr(scheduling_ddpm, "randn_tensor", lambda *a, **k: noise_at(next(drawn)))
+    schedule = NoiseSchedule.make(kind)
+    ours = ddpm(toy_denoiser, schedule, start(), timesteps, noise_at, variance=variance)
+    assert_same_trajectory(ours, scheduler)
+
+
+@every_kind
+@pytest.mark.parametrize("eta", [0.0, 1.0])
+@pytest.mark.parametrize("steps", [10, 50, 1000])
+def test_ddim_equals_the_reference(kind, eta, steps):
+    scheduler = DDIMScheduler(beta_schedule=REFERENCE_NAME[kind], clip_sample=True)
+    scheduler.set_timesteps(steps)
+    timesteps = scheduler.timesteps.tolist()
+    ours = ddim(toy_denoiser, NoiseSchedule.make(kind), start(), timesteps, noise_at, eta=eta)
+    assert_same_trajectory(ours, scheduler, eta=eta, use_clipped_model_output=True)
+
+
+@every_kind
+@pytest.mark.parametrize("steps", [2, 5, 20, 50])
+def test_dpm_solver_equals_the_reference(kind, steps):
+    # Dynamic thresholding with a largest value of 1 is our clipping.
+    scheduler = DPMSolverMultistepScheduler(
+        beta_schedule=REFERENCE_NAME[kind],
+        algorithm_type="dpmsolver++",
+        solver_order=2,
+        thresholding=True,
+        sample_max_value=1.0,
+    )
+    scheduler.set_timesteps(steps)
+    timesteps = scheduler.timesteps.tolist()
+    ours = dpm_solver_pp(toy_denoiser, NoiseSchedule.make(kind), start(), timesteps)
+    assert_same_trajectory(ours, scheduler)
+
+
+def test_unclipped_dpm_solver_equals_the_reference():
+    scheduler = DPMSolverMultistepScheduler(solver_order=2, beta_end=0.02, beta_start=1e-4)
+    scheduler.set_timesteps(20)
+    timesteps = scheduler.timesteps.tolist()
+    schedule = NoiseSchedule.make("linear")
+    steps = list(dpm_solver_pp(toy_denoiser, schedule, start(), timesteps, clip=False))
+    assert max(step.x0.abs().max() for step in steps) > 1
+    assert_same_trajectory(steps, scheduler)
+
+
+# --- against Gaussian data, for which everything can be worked out ---
+
+MU, S = 0.3, 0.5
+
+
+def exact_output(kind, variant, timesteps) -> tuple[float, float]:
+    """Mean and variance with which a sampler ends when it starts from N(0, 1).
+
+    With Gaussian data the denoiser is affine in x, hence so is every step, and the state
+    stays Gaussian: its mean and variance follow from the equations of the papers.
+    """
+    schedule = NoiseSchedule.make(kind)
+    oracle = GaussianDenoiser(schedule, MU, S)
+    name, _, option = variant.partition("-")
+    if name == "dpm_solver_pp":
+        scale, shift = exact_multistep(schedule, oracle, timesteps)
+        return shift, scale**2
+    mean, variance = 0.0, 1.0
+    for t, s in zip(timesteps, timesteps[1:], strict=False):
+        abar_t, abar_s = schedule.abar(t), schedule.abar(s)
+        slope, offset = oracle.clean(t)
+        beta = 1 - abar_t / abar_s
+        if name == "ddpm":
+            # q(x_s | x_t, x_0): two Gaussians multiplied, weighted by their precisions.
+            by_x, by_x0 = (1 - beta) / beta, 1 / (1 - abar_s)
+            a = by_x / (by_x + by_x0) / math.sqrt(1 - beta)
+            b = by_x0 / (by_x + by_x0) * math.sqrt(abar_s)
+            added = beta if option == "beta" else 1 / (by_x + by_x0)
+        else:
+            # x_s = sqrt(abar_s) x0 + sqrt(1 - abar_s - sigma²) eps + sigma z.
+            added = float(option) ** 2 * (1 - abar_s) / (1 - abar_t) * beta
+            a = math.sqrt((1 - abar_s - added) / (1 - abar_t))
+            b = math.sqrt(abar_s) - a * math.sqrt(abar_t)
+        mean, variance = (a + b * slope) * mean + b * offset, (a + b * slope) ** 2 * variance
+        variance += added
+    slope, offset = oracle.clean(timesteps[-1])
+    return slope * mean + offset, slope**2 * variance
+
+
+def exact_multistep(schedule, oracle, timesteps) -> tuple[float, float]:
+    """DPM-Solver++(2M): output = scale * x_T + shift; Algorithm 2 of Lu et al., on pairs."""
+
+    def sigma(t):
+        return math.sqrt(1 - schedule.abar(t))
+
+    def alpha(t):
+        return math.sqrt(schedule.abar(t))
+
+    def half_log_snr(t):
+        return math.log(alpha(t) / sigma(t))
+
+    x, before, h_before = (1.0, 0.0), None, None
+    for t, s in zip(timesteps, timesteps[1:], strict=False):
+        slope, offset = oracle.clean(t)
+        clean = (slope * x[0], slope * x[1] + offset)
+        h = half_log_snr(s) - half_log_snr(t)
+        data = clean
+        if before is not None:
+            r = h_before / h
+            data = [
+                (1 + 1 / (2 * r)) * c - 1 / (2 * r) * b for c, b in zip(clean, before, strict=True)
+            ]
+        x = tuple(
+            sigma(s) / sigma(t) * u - alpha(s) * (math.exp(-h) - 1) * d
+            for u, d in zip(x, data, strict=True)
+        )
+        before, h_before = clean, h
+    slope, offset = oracle.clean(timesteps[-1])
+    return slope * x[0], slope * x[1] + offset
+
+
+def run_to_the_end(sampler, schedule, denoiser, timesteps, n):
+    shape = (n, 1, 1, 1)
+    noise = partial(noise_at, shape=shape)
+    for step in sampler(denoiser, schedule, start(shape), timesteps, noise, clip=False):
+        pass
+    return step.x.flatten()
+
+
+@every_kind
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("steps", [20, 1000])
+def test_gaussian_data_come_out_as_worked_out(kind, variant, steps):
+    schedule = NoiseSchedule.make(kind)
+    timesteps = spaced_timesteps(schedule, steps)
+    n = 10_000
+    oracle = GaussianDenoiser(schedule, MU, S)
+    x = run_to_the_end(VARIANTS[variant], schedule, oracle, timesteps, n)
+    mean, variance = exact_output(kind, variant, timesteps)
+    # The output is exactly Gaussian, so with n samples the standard error of the mean is
+    # sqrt(variance / n) and that of the variance is variance * sqrt(2 / n): five of each.
+    assert abs(x.mean() - mean) < 5 * math.sqrt(variance / n)
+    assert abs(x.var() - variance) < 5 * variance * math.sqrt(2 / n)
+
+
+@every_kind
+@pytest.mark.parametrize("variant", ["ddim-0", "dpm_solver_pp"])
+def test_deterministic_samplers_are_the_affine_map_worked_out(kind, variant):
+    schedule = NoiseSchedule.make(kind)
+    timesteps = spaced_timesteps(schedule, 12)
+    oracle = GaussianDenoiser(schedule, MU, S)
+    x = run_to_the_end(VARIANTS[variant], schedule, oracle, timesteps, 50)
+    mean, variance = exact_output(kind, variant, timesteps)
+    wanted = math.sqrt(variance) * start((50, 1, 1, 1)).flatten() + mean
+    torch.testing.assert_close(x, wanted, rtol=1e-9, atol=1e-9)
+
+
+@every_kind
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_with_all_steps_gaussian_data_are_recovered(kind, variant):
+    """What is left is exact too: the steps' own error, the start, and the last mean.
+
+    The recursion gives a spread 0.8 % too small for the posterior variance and 0.3 % for
+    DDIM, both of order 1 / T. The start N(0, 1) is not quite x_T, whose mean is sqrt(abar_T) mu:
+    with the linear schedule that moves the mean of the deterministic samplers by 0.001.
+    """
+    mean, variance = exact_output(kind, variant, list(range(999, -1, -1)))
+    assert mean == pytest.approx(MU, abs=0.01 * S)
+    assert math.sqrt(variance) == pytest.approx(S, rel=0.01)
+
+
+@every_kind
+def test_the_second_order_solver_needs_fewer_steps_than_ddim(kind):
+    timesteps = spaced_timesteps(NoiseSchedule.make(kind), 20, "logsnr")
+    errors = [
+        abs(math.sqrt(exact_output(kind, variant, timesteps)[1]) - S)
+        for variant in ("dpm_solver_pp", "ddim-0")
+    ]
+    assert errors[0] < errors[1] / 3
+
+
+# --- the contract of every step ---
+
+
+def few(kind="linear", steps=9):
+    schedule = NoiseSchedule.make(kind, 100)
+    return schedule, spaced_timesteps(schedule, steps)
+
+
+@every_variant
+@every_kind
+@pytest.mark.parametrize("clip", [True, False])
+def test_eps_and_x0_stay_consistent_with_the_state_that_was_denoised(sampler, kind, clip):
+    schedule, timesteps = few(kind)
+    x = start()
+    clipped = False
+    for step in sampler(toy_denoiser, schedule, x, timesteps, noise_at, clip=clip):
+        abar = schedule.abar(step.t)
+        implied = math.sqrt(abar) * step.x0 + math.sqrt(1 - abar) * step.eps
+        torch.testing.assert_close(implied, x, rtol=1e-9, atol=1e-9)
+        if clip:
+            assert step.x0.abs().max() <= 1
+        clipped |= not torch.allclose(step.eps, toy_denoiser(x, step.t).eps)
+        x = step.x
+    assert clipped == clip
+
+
+@every_variant
+def test_steps_tell_where_they_are_and_end_with_the_clean_prediction(sampler):
+    schedule, timesteps = few()
+    steps = list(sampler(toy_denoiser, schedule, start(), timesteps, noise_at))
+    assert [s.index for s in steps] == list(range(1, 10))
+    assert [s.t for s in steps] == timesteps
+    assert [s.t_next for s in steps] == [*timesteps[1:], -1]
+    torch.testing.assert_close(steps[-1].x, steps[-1].x0, rtol=0, atol=1e-12)
+
+
+@every_variant
+def test_one_step_returns_the_clean_prediction_of_the_start(sampler):
+    schedule = NoiseSchedule.make("cosine", 100)
+    (step,) = sampler(toy_denoiser, schedule, start(), [99], noise_at)
+    abar = schedule.abar(99)
+    wanted = (start() - math.sqrt(1 - abar) * toy_denoiser(start(), 99).eps) / math.sqrt(abar)
+    torch.testing.assert_close(step.x, wanted.clamp(-1, 1))
+    torch.testing.assert_close(step.x0, step.x)
+
+
+@every_variant
+@pytest.mark.parametrize("done", [1, 4, 8])
+def test_a_run_resumed_after_any_step_takes_exactly_the_same_steps(sampler, done):
+    schedule, timesteps = few()
+    whole = list(sampler(toy_denoiser, schedule, start(), timesteps, noise_at))
+    last = whole[done - 1]
+    rest = sampler(toy_denoiser, schedule, last.x, timesteps[done:], noise_at, previous=last)
+    for resumed, original in zip(rest, whole[done:], strict=True):
+        assert (resumed.index, resumed.t, resumed.t_next) == (
+            original.index,
+            original.t,
+            original.t_next,
+        )
+        for name in ("x", "x0", "eps"):
+            assert torch.equal(getattr(resumed, name), getattr(original, name))
+
+
+def test_the_multistep_memory_matters():
+    """Without ``previous`` a resumed solver would fall back to first order, unnoticed."""
+    schedule, timesteps = few()
+    whole = list(dpm_solver_pp(toy_denoiser, schedule, start(), timesteps))
+    amnesiac = next(dpm_solver_pp(toy_denoiser, schedule, whole[3].x, timesteps[4:]))
+    assert not torch.allclose(amnesiac.x, whole[4].x)
+
+
+@every_variant
+def test_an_image_is_the_same_alone_and_in_a_batch(sampler):
+    schedule, timesteps = few()
+
+    def last(images):
+        noise = Noise(0, images, (1, 6, 6))
+        return list(sampler(toy_denoiser, schedule, noise(100), timesteps, noise))[-1].x
+
+    batch = last(range(8))
+    for k in (0, 5):
+        torch.testing.assert_close(last([k])[0], batch[k], rtol=1e-5, atol=1e-5)
+
+
+@every_variant
+def test_earlier_steps_are_not_changed_by_later_ones(sampler):
+    schedule, timesteps = few()
+    x_start = start()
+    kept = []
+    for step in sampler(toy_denoiser, schedule, x_start, timesteps, noise_at):
+        kept.append((step, step.x.clone(), step.x0.clone()))
+    assert torch.equal(x_start, start())
+    for step, x, x0 in kept:
+        assert torch.equal(step.x, x)
+        assert torch.equal(step.x0, x0)
+
+
+@every_variant
+def test_a_sampler_computes_only_what_is_asked_for_and_closes_early(sampler):
+    schedule, timesteps = few()
+    calls = []
+
+    def counting(x, t):
+        calls.append(t)
+        return toy_denoiser(x, t)
+
+    steps = sampler(counting, schedule, start(), timesteps, noise_at)
+    assert calls == []
+    next(steps), next(steps)
+    steps.close()
+    assert calls == timesteps[:2]
+    assert list(steps) == []
+
+
+@every_variant
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_dtype_of_the_start_is_kept(sampler, dtype):
+    schedule, timesteps = few()
+    for step in sampler(toy_denoiser, schedule, start().to(dtype), timesteps, noise_at):
+        assert step.x.dtype == step.x0.dtype == step.eps.dtype == dtype
+
+
+@every_variant
+def test_no_gradient_is_recorded_and_the_callers_mode_is_restored(sampler):
+    schedule, timesteps = few()
+    x = start().requires_grad_()
+    for step in sampler(toy_denoiser, schedule, x, timesteps, noise_at):
+        assert not step.x.requires_grad
+        assert torch.is_grad_enabled()
+
+
+def test_extras_of_the_denoiser_are_passed_on():
+    schedule, timesteps = few(steps=3)
+
+    def telling(x, t):
+        return Prediction(toy_denoiser(x, t).eps, {"seen": x})
+
+    steps = list(ddim(telling, schedule, start(), timesteps))
+    assert torch.equal(steps[1].extras["seen"], steps[0].x)
+
+
+def test_ddim_without_eta_needs_no_noise_and_with_eta_asks_for_it():
+    schedule, timesteps = few()
+    assert len(list(ddim(toy_denoiser, schedule, start(), timesteps))) == 9
+    with pytest.raises(InvalidInput, match="noise"):
+        ddim(toy_denoiser, schedule, start(), timesteps, eta=0.5)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_bad_timesteps_are_refused_before_the_first_step(name):
+    with pytest.raises(InvalidInput, match="strictly decreasing"):
+        SAMPLERS[name](toy_denoiser, few()[0], start(), [1, 2], noise_at)
+
+
+BAD_TIMESTEPS = [[], [5, 5], [1, 2], [100, 3], [3, -1], [math.nan], [9.7, 3.2], [True], ["9"]]
+
+
+@pytest.mark.parametrize("timesteps", BAD_TIMESTEPS, ids=str)
+def test_timesteps_that_are_no_walk_are_refused(timesteps):
+    with pytest.raises(InvalidInput, match="timestep"):
+        check_timesteps(few()[0], timesteps)
+
+
+@pytest.mark.parametrize("eta", [-0.1, 1.1, math.nan, True, "1"])
+def test_an_eta_out_of_range_is_refused(eta):
+    with pytest.raises(InvalidInput, match="eta"):
+        ddim(toy_denoiser, few()[0], start(), [9], noise_at, eta=eta)
+
+
+def test_an_unknown_variance_is_refused():
+    with pytest.raises(InvalidInput, match="'learned'.*beta, posterior"):
+        ddpm(toy_denoiser, few()[0], start(), [9], noise_at, variance="learned")

@@ -1,0 +1,236 @@
+"""Requests, runs and batches: from what is asked for to pictures."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from ddpm_core import checkpoints
+from ddpm_core.data import to_uint8
+from ddpm_core.errors import InvalidInput
+from ddpm_core.noise import MAX_SEED
+from ddpm_core.sampling import Request, Run, film, sample
+from tests.core.toys import save_tiny_checkpoint
+
+SETTINGS = [
+    {"sampler": "ddpm", "variance": "beta"},
+    {"sampler": "ddpm", "variance": "posterior", "spacing": "quadratic"},
+    {"sampler": "ddim"},
+    {"sampler": "ddim", "eta": 1.0},
+    {"sampler": "dpm_solver_pp", "spacing": "logsnr"},
+    {"sampler": "dpm_solver_pp", "clip": False},
+]
+every_setting = pytest.mark.parametrize(
+    "setting", SETTINGS, ids=lambda s: "-".join(map(str, s.values()))
+)
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint):
+    return checkpoints.load(checkpoint)
+
+
+@pytest.fixture(scope="module")
+def plain(unconditional_checkpoint):
+    return checkpoints.load(unconditional_checkpoint)
+
+
+def ask(**changes) -> Request:
+    return Request(**{"n": 8, "steps": 6, "dtype": "float32"} | changes)
+
+
+# --- what is refused ---
+
+WHOLE_NUMBERS = [math.nan, math.inf, -math.inf, True, "5", None, 2.5, [5], 10**400, -1]
+BAD = [
+    *[("n", value) for value in [*WHOLE_NUMBERS, 0, 100_001]],
+    *[("first", value) for value in [*WHOLE_NUMBERS, 2**31]],
+    *[("steps", value) for value in [*WHOLE_NUMBERS, 0, 10_001]],
+    *[("seed", value) for value in [*WHOLE_NUMBERS, MAX_SEED + 1]],
+    *[("eta", value) for value in [math.nan, math.inf, True, "0", None, -0.1, 1.1, [0], 10**400]],
+    *[("sampler", value) for value in ["euler", "", None, 3, True, [], {}]],
+    *[("spacing", value) for value in ["cubic", None, 1, []]],
+    *[("variance", value) for value in ["learned", None, 0.5, []]],
+    *[("dtype", value) for value in ["float16", None, torch.float32, []]],
+    *[("clip", value) for value in [1, 0, "yes", None, math.nan]],
+    *[("label", value) for value in [math.nan, math.inf, True, None, 1.5, -1, "-1", [3], 10**400]],
+    *[("label", value) for value in ["seven", "", "3.0", "nan", "²", "--5", "1" * 5000]],
+]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), BAD, ids=lambda v: f"{v!r}"[:24] if not isinstance(v, str) else v[:12]
+)
+def test_bad_input_is_refused_and_named(field, value):
+    with pytest.raises(InvalidInput, match="class|label" if field == "label" else field):
+        Request(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("3", 3), (" ALL ", "all"), ("None", "none"), (3.0, 3), (np.int64(3), 3)]
+)
+def test_labels_are_accepted_as_people_write_them(given, kept):
+    assert Request(label=given).label == kept
+
+
+def test_whole_numbers_of_any_kind_are_kept_exactly():
+    request = Request(n=np.int64(4), steps=20.0, seed=MAX_SEED)
+    assert (request.n, request.steps, request.seed) == (4, 20, MAX_SEED)
+    assert type(request.n) is type(request.steps) is int
+    assert Request(seed=2**53 + 1).seed == 2**53 + 1
+
+
+def test_a_class_the_model_does_not_have_is_refused(model):
+    with pytest.raises(InvalidInput, match="between 0 and 9, not 11"):
+        ask(label=11).for_model(model)
+
+
+def test_more_steps_than_the_model_has_are_refused(model):
+    assert Run(model, ask(steps=50)).timesteps == list(range(49, -1, -1))
+    with pytest.raises(InvalidInput, match="steps must be between 1 and 50"):
+        ask(steps=51).for_model(model)
+
+
+def test_too_much_work_is_refused_with_its_size(model):
+    assert ask(n=8, steps=6).for_model(model, max_work=48).n == 8
+    with pytest.raises(InvalidInput, match="8 images x 6 steps are 48 denoisings.*47"):
+        ask(n=8, steps=6).for_model(model, max_work=47)
+
+
+def test_an_unconditional_model_refuses_a_class_and_reads_all_as_none(plain):
+    with pytest.raises(InvalidInput, match="knows no classes"):
+        ask(label=3).for_model(plain)
+    request = ask(label="all").for_model(plain)
+    assert request.label == "none"
+    assert request.labels(plain, range(3)) == [None, None, None]
+    assert sample(plain, ask(label="all", n=2)).shape == (2, 8, 8, 1)
+
+
+def test_a_model_without_a_null_class_refuses_none(tmp_path):
+    folder = save_tiny_checkpoint(tmp_path / "labelled-only", classes=3, null_class=False)
+    model = checkpoints.load(folder)
+    with pytest.raises(InvalidInput, match="no null class"):
+        ask(label="none").for_model(model)
+    assert ask(label="all", n=5).labels(model, range(5)) == [0, 1, 2, 0, 1]
+
+
+def test_labels_of_a_request(model):
+    assert ask(label="all").labels(model, [0, 9, 10, 23]) == [0, 9, 0, 3]
+    assert ask(label=7).labels(model, [0, 5]) == [7, 7]
+    assert ask(label="none").labels(model, [0, 5]) == [None, None]
+
+
+# --- runs ---
+
+
+@every_setting
+@pytest.mark.parametrize("done", [1, 3, 5])
+def test_a_run_goes_on_after_any_step_exactly_as_it_would_have(model, setting, done):
+    run = Run(model, ask(**setting))
+    whole = list(run.steps())
+    again = Run(model, ask(**setting))
+    for resumed, original in zip(again.steps(previous=whole[done - 1]), whole[done:], strict=True):
+        assert (resumed.index, resumed.t) == (original.index, original.t)
+        for name in ("x", "x0", "eps"):
+            assert torch.equal(getattr(resumed, name), getattr(original, name))
+
+
+def test_nothing_follows_the_last_step(model):
+    run = Run(model, ask())
+    assert list(run.steps(previous=list(run.steps())[-1])) == []
+
+
+def test_a_run_may_start_elsewhere(model):
+    run = Run(model, ask())
+    elsewhere = torch.zeros_like(run.start)
+    assert torch.equal(next(run.steps()).x, next(run.steps(run.start)).x)
+    assert not torch.equal(next(run.steps()).x, next(run.steps(elsewhere)).x)
+
+
+@every_setting
+def test_every_setting_reaches_the_sampler(model, setting):
+    """Each differs from the same sampler with its defaults, if it has other settings at all."""
+    plain_setting = {"sampler": setting["sampler"]}
+    same = setting == plain_setting or setting.get("variance") == "beta"
+    a, b = (list(Run(model, ask(**s)).steps())[-2].x for s in (setting, plain_setting))
+    assert torch.equal(a, b) == same
+
+
+def test_labels_seed_and_image_each_change_the_picture(model):
+    def picture(image=0, **changes):
+        return list(Run(model, ask(n=1, **changes), [image]).steps())[-1].x
+
+    base = picture(label=3, seed=1)
+    for other in (picture(label=4, seed=1), picture(label=3, seed=2), picture(1, label=3, seed=1)):
+        assert not torch.allclose(base, other)
+
+
+def test_a_run_describes_everything_that_made_it(model, plain):
+    about = json.loads(Run(model, ask(label=3, seed=9, eta=0.5, sampler="ddim")).describe())
+    assert about["model"] == "tiny"
+    assert (about["n"], about["label"], about["sampler"], about["steps"]) == (8, 3, "ddim", 6)
+    assert (about["seed"], about["eta"], about["dtype"]) == (9, 0.5, "float32")
+    assert about["torch"] in torch.__version__
+    assert json.loads(Run(plain, ask(label="all")).describe())["label"] == "none"
+
+
+def test_auto_dtype_is_resolved_in_the_description(model):
+    run = Run(model, Request(n=1, steps=2))
+    assert json.loads(run.describe())["dtype"] == run.dtype != "auto"
+
+
+# --- samples and films ---
+
+
+@every_setting
+def test_the_batch_size_changes_rounding_only(model, setting):
+    request = ask(**setting)
+    three, eight, one = (sample(model, request, batch).astype(int) for batch in (3, 8, 1))
+    assert three.shape == (8, 8, 8, 1)
+    assert np.abs(three - eight).max() <= 1
+    assert np.abs(one - eight).max() <= 1
+
+
+def test_more_images_begin_with_the_same_ones(model):
+    few, many = sample(model, ask(n=3)), sample(model, ask(n=8))
+    assert np.abs(few.astype(int) - many[:3]).max() <= 1
+
+
+def test_first_skips_images_and_keeps_the_numbers_of_the_others(model):
+    whole, part = sample(model, ask(n=8)), sample(model, ask(n=3, first=5))
+    assert np.abs(part.astype(int) - whole[5:]).max() <= 1
+    run = Run(model, ask(n=3, first=5))
+    assert run.images == [5, 6, 7]
+    assert run.labels == [5, 6, 7]
+
+
+def test_samples_are_the_last_states_of_the_run(model):
+    request = ask()
+    last = list(Run(model, request).steps())[-1]
+    wanted = to_uint8(last.x).permute(0, 2, 3, 1).numpy()
+    np.testing.assert_array_equal(sample(model, request), wanted)
+
+
+def test_a_film_is_the_run_frame_by_frame(model):
+    request, ticks = ask(), []
+    recorded = film(model, request, ticks.append)
+    run = Run(model, request)
+    assert recorded.t == [50, *run.timesteps]
+    states = [run.start, *(step.x for step in run.steps())]
+    for frame, x in zip(recorded.x, states, strict=True):
+        np.testing.assert_array_equal(frame, to_uint8(x).permute(0, 2, 3, 1).numpy())
+    np.testing.assert_array_equal(recorded.images(), sample(model, request))
+    assert ticks == [1] * 6
+
+
+def test_progress_counts_the_steps_of_all_batches(model):
+    ticks = []
+    sample(model, ask(n=8, steps=4), batch=3, progress=ticks.append)
+    assert sum(ticks) == 3 * 4
+
+
+def test_a_film_too_large_is_refused_before_anything_is_computed(model):
+    with pytest.raises(InvalidInput, match="fewer images or steps"):
+        film(model, ask(n=100_000, steps=50))

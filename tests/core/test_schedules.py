@@ -1,0 +1,164 @@
+"""Schedules: their tables against definitions and a reference, and the choice of timesteps."""
+
+import math
+
+import numpy as np
+import pytest
+from diffusers import DDPMScheduler
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ddpm_core.errors import InvalidInput
+from ddpm_core.schedules import KINDS, SPACINGS, NoiseSchedule, spaced_timesteps
+
+REFERENCE_NAME = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("timesteps", [10, 1000])
+def test_tables_equal_the_reference_librarys(kind, timesteps):
+    ours = NoiseSchedule.make(kind, timesteps)
+    theirs = DDPMScheduler(timesteps, beta_schedule=REFERENCE_NAME[kind])
+    np.testing.assert_allclose(ours.betas, theirs.betas.numpy(), rtol=1e-4)
+    # Its 1 - beta loses up to 6e-5 of 1 - 0.999 in float32.
+    np.testing.assert_allclose(ours.alphas_cumprod, theirs.alphas_cumprod.numpy(), rtol=2e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_alphas_cumprod_includes_its_own_step(kind):
+    schedule = NoiseSchedule.make(kind, 30)
+    for t in (0, 1, 17, 29):
+        product = math.prod(1 - b for b in schedule.betas[: t + 1])
+        assert schedule.alphas_cumprod[t] == pytest.approx(product, rel=1e-12)
+    assert schedule.alphas_cumprod_prev[0] == 1
+    np.testing.assert_array_equal(schedule.alphas_cumprod_prev[1:], schedule.alphas_cumprod[:-1])
+
+
+def test_linear_betas_follow_the_papers():
+    betas = NoiseSchedule.make("linear", 1000).betas
+    assert (betas[0], betas[-1]) == (1e-4, 0.02)
+    np.testing.assert_allclose(np.diff(betas), (0.02 - 1e-4) / 999, rtol=1e-9)
+
+
+def test_cosine_alphas_cumprod_is_the_squared_cosine_until_beta_is_clipped():
+    schedule = NoiseSchedule.make("cosine", 1000)
+
+    def curve(t):
+        return math.cos((t / 1000 + 0.008) / 1.008 * math.pi / 2) ** 2
+
+    wanted = [curve(t + 1) / curve(0) for t in range(999)]
+    np.testing.assert_allclose(schedule.alphas_cumprod[:-1], wanted, rtol=1e-9)
+    assert schedule.betas[-1] == 0.999
+    assert schedule.alphas_cumprod[-1] == pytest.approx(2.4e-9, rel=0.02)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_posterior_variance_is_that_of_a_product_of_gaussians(kind):
+    """q(x_{t-1} | x_t, x_0): precisions add, alpha / beta of the step and 1 / (1 - abar_prev)."""
+    s = NoiseSchedule.make(kind, 100)
+    precision = s.alphas[1:] / s.betas[1:] + 1 / (1 - s.alphas_cumprod_prev[1:])
+    np.testing.assert_allclose(s.posterior_variance[1:], 1 / precision, rtol=1e-9)
+    assert s.posterior_variance[0] == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_log_snr_is_the_logit_of_alphas_cumprod_and_falls(kind):
+    s = NoiseSchedule.make(kind, 1000)
+    np.testing.assert_allclose(1 / (1 + np.exp(-s.log_snr)), s.alphas_cumprod, rtol=1e-9)
+    assert (np.diff(s.log_snr) < 0).all()
+
+
+def test_abar_of_the_clean_image_is_one():
+    s = NoiseSchedule.make("linear", 10)
+    assert s.abar(-1) == 1
+    assert s.abar(9) == s.alphas_cumprod[9]
+
+
+def test_tables_are_float64_and_betas_are_read_only():
+    s = NoiseSchedule.make("cosine", 10)
+    for name in ("betas", "alphas", "alphas_cumprod", "posterior_variance", "log_snr"):
+        table = getattr(s, name)
+        assert table.dtype == np.float64
+        assert table.shape == (10,)
+    with pytest.raises(ValueError, match="read-only"):
+        s.betas[0] = 0.5
+
+
+def test_a_schedule_leaves_the_callers_array_alone():
+    betas = np.linspace(0.1, 0.2, 5)
+    schedule = NoiseSchedule(betas)
+    betas[0] = 0.9
+    assert schedule.betas[0] == 0.1
+
+
+@pytest.mark.parametrize("betas", [[], [[0.1]], [0.0, 0.1], [0.1, 1.0], [math.nan], [-0.1]])
+def test_betas_outside_the_open_unit_interval_are_refused(betas):
+    with pytest.raises(InvalidInput, match="beta"):
+        NoiseSchedule(np.array(betas))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"kind": "quadratic"}, "unknown schedule"),
+        ({"kind": "linear", "s": 0.1}, "'s'"),
+        ({"kind": "linear", "start": "x"}, "linear"),
+        ({"kind": "cosine", "max_beta": 1.5, "s": -0.5}, "beta"),
+        *[
+            ({"num_timesteps": bad}, "num_timesteps")
+            for bad in (0, -1, 10_001, 2.5, math.nan, math.inf, True, "10", None)
+        ],
+    ],
+)
+def test_make_refuses_what_it_cannot_build(arguments, named):
+    with pytest.raises(InvalidInput, match=named):
+        NoiseSchedule.make(**arguments)
+
+
+def assert_valid_walk(timesteps, steps, last):
+    assert len(timesteps) == steps
+    assert all(isinstance(t, int) for t in timesteps)
+    assert all(a > b for a, b in zip(timesteps, timesteps[1:], strict=False))
+    assert timesteps[0] == last
+    assert steps == 1 or timesteps[-1] == 0
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("total", [1, 2, 3, 5, 10, 1000])
+def test_every_number_of_steps_gives_a_valid_walk(total, kind, spacing):
+    schedule = NoiseSchedule.make(kind, total)
+    for steps in range(1, total + 1):
+        assert_valid_walk(spaced_timesteps(schedule, steps, spacing), steps, total - 1)
+
+
+@given(st.data())
+def test_any_schedule_length_gives_a_valid_walk(data):
+    total = data.draw(st.integers(1, 3000))
+    steps = data.draw(st.integers(1, total))
+    schedule = NoiseSchedule.make(data.draw(st.sampled_from(KINDS)), total)
+    spacing = data.draw(st.sampled_from(SPACINGS))
+    assert_valid_walk(spaced_timesteps(schedule, steps, spacing), steps, total - 1)
+
+
+def test_spacings_are_even_in_what_they_are_named_after():
+    schedule = NoiseSchedule.make("linear", 1000)
+    linear = np.array(spaced_timesteps(schedule, 10, "linear"))
+    np.testing.assert_allclose(np.diff(linear), -111, atol=1)
+    quadratic = np.array(spaced_timesteps(schedule, 10, "quadratic"))
+    # Half a timestep of rounding moves sqrt(t) most at the second smallest, t = 12.
+    np.testing.assert_allclose(np.diff(np.sqrt(quadratic)), -(999**0.5) / 9, atol=0.15)
+    logsnr = schedule.log_snr[spaced_timesteps(schedule, 10, "logsnr")]
+    # Next to the image one timestep is worth 0.79 nats, so rounding costs up to half of that.
+    np.testing.assert_allclose(np.diff(logsnr), np.diff(logsnr).mean(), atol=0.5)
+
+
+@pytest.mark.parametrize("steps", [0, -3, 1001, 20.5, math.nan, math.inf, True, "20", None, [20]])
+def test_a_number_of_steps_that_is_none_is_refused(steps):
+    with pytest.raises(InvalidInput, match="steps"):
+        spaced_timesteps(NoiseSchedule.make(), steps)
+
+
+def test_an_unknown_spacing_is_refused_by_name():
+    with pytest.raises(InvalidInput, match="'cubic'.*logsnr"):
+        spaced_timesteps(NoiseSchedule.make(), 20, "cubic")

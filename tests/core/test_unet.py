@@ -1,0 +1,285 @@
+"""The UNet: equal to the reference library's, and true to its own contract."""
+
+import math
+
+import pytest
+import torch
+from diffusers import UNet2DModel
+
+from ddpm_core.errors import InvalidInput
+from ddpm_core.unet import UNet, sinusoidal_embedding
+
+# --- equality with diffusers.UNet2DModel ---
+
+GOOGLE = {
+    "sample_size": 16,
+    "in_channels": 3,
+    "out_channels": 3,
+    "block_out_channels": (32, 64, 64, 64),
+    "down_block_types": ("DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"),
+    "up_block_types": ("UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
+    "layers_per_block": 2,
+    "attention_head_dim": None,
+    "norm_eps": 1e-6,
+    "norm_num_groups": 32,
+    "downsample_padding": 0,
+    "flip_sin_to_cos": False,
+    "freq_shift": 1,
+}
+DEFAULT = {
+    "sample_size": 28,
+    "in_channels": 1,
+    "out_channels": 1,
+    "block_out_channels": (16, 32, 48),
+    "down_block_types": ("DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"),
+    "up_block_types": ("AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
+    "layers_per_block": 2,
+    "attention_head_dim": 8,
+    "norm_eps": 1e-5,
+    "norm_num_groups": 8,
+    "downsample_padding": 1,
+    "flip_sin_to_cos": True,
+    "freq_shift": 0,
+}
+
+
+def ours_for(config) -> UNet:
+    return UNet(
+        image_size=config["sample_size"],
+        in_channels=config["in_channels"],
+        out_channels=config["out_channels"],
+        channels=config["block_out_channels"],
+        blocks=config["layers_per_block"],
+        attention=tuple("Attn" in name for name in config["down_block_types"]),
+        head_width=config["attention_head_dim"],
+        skips="all",
+        time_channels=config["block_out_channels"][0],
+        groups=config["norm_num_groups"],
+        norm_eps=config["norm_eps"],
+        downsample_padding=config["downsample_padding"],
+        flip_sin_to_cos=config["flip_sin_to_cos"],
+        freq_shift=config["freq_shift"],
+    )
+
+
+RESNET = {
+    "norm1": "norm1",
+    "conv1": "conv1",
+    "time_emb_proj": "time_proj",
+    "norm2": "norm2",
+    "conv2": "conv2",
+    "conv_shortcut": "shortcut",
+}
+
+
+def our_weights(reference: UNet2DModel) -> dict:
+    """The reference's weights under our names, q, k and v joined."""
+    theirs = dict(reference.state_dict())
+    ours = {}
+
+    def take(source, target):
+        for part in ("weight", "bias"):
+            if f"{source}.{part}" in theirs:
+                ours[f"{target}.{part}"] = theirs.pop(f"{source}.{part}")
+
+    def take_stage(source, target, resample=None):
+        for name in [key.removesuffix(".conv1.weight") for key in theirs if is_resnet(key, source)]:
+            number = name.rpartition(".")[2]
+            for part, our_part in RESNET.items():
+                take(f"{name}.{part}", f"{target}.blocks.{number}.{our_part}")
+            attention = f"{source}.attentions.{number}"
+            if f"{attention}.to_q.weight" in theirs:
+                to = f"{target}.attentions.{number}"
+                take(f"{attention}.group_norm", f"{to}.norm")
+                take(f"{attention}.to_out.0", f"{to}.out")
+                for part in ("weight", "bias"):
+                    qkv = [theirs.pop(f"{attention}.to_{letter}.{part}") for letter in "qkv"]
+                    ours[f"{to}.qkv.{part}"] = torch.cat(qkv)
+        if resample:
+            take(f"{source}.{resample}.0.conv", f"{target}.resample.conv")
+
+    take("conv_in", "conv_in")
+    take("time_embedding.linear_1", "time_mlp.0")
+    take("time_embedding.linear_2", "time_mlp.2")
+    for level in range(len(reference.down_blocks)):
+        take_stage(f"down_blocks.{level}", f"down.{level}", "downsamplers")
+        take_stage(f"up_blocks.{level}", f"up.{level}", "upsamplers")
+    take_stage("mid_block", "mid")
+    take("conv_norm_out", "norm_out")
+    take("conv_out", "conv_out")
+    assert not theirs, f"not mapped: {sorted(theirs)}"
+    return ours
+
+
+def is_resnet(key, stage):
+    return key.startswith(f"{stage}.resnets.") and key.endswith(".conv1.weight")
+
+
+@pytest.mark.parametrize("config", [GOOGLE, DEFAULT], ids=["google", "default"])
+def test_equals_the_reference_unet_on_random_weights(config):
+    torch.manual_seed(0)
+    reference = UNet2DModel(**config).eval()
+    # Away from its initial values: norms of 1 and 0 would hide a swapped weight.
+    for parameter in reference.parameters():
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    unet = ours_for(config).eval()
+    unet.load_state_dict(our_weights(reference))
+    x = torch.randn(2, config["in_channels"], config["sample_size"], config["sample_size"])
+    t = torch.tensor([3, 977])
+    with torch.no_grad():
+        wanted, got = reference(x, t).sample, unet(x, t)
+    scale = float(wanted.abs().max())
+    torch.testing.assert_close(got, wanted, rtol=0, atol=1e-5 * scale)
+    assert wanted.std() > 0.01 * scale
+
+
+# --- its own contract ---
+
+
+def tiny(**options) -> UNet:
+    torch.manual_seed(0)
+    return UNet(**{"image_size": 8, "channels": (4, 8), "groups": 2, "time_channels": 8} | options)
+
+
+def inputs(batch=2, channels=1, size=8):
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(batch, channels, size, size, generator=generator)
+    return x, torch.arange(batch) * 7
+
+
+@pytest.mark.parametrize("size", [7, 8, 28, 30, 32])
+@pytest.mark.parametrize("skips", ["all", "blocks"])
+@pytest.mark.parametrize("downsample_padding", [0, 1])
+def test_any_image_size_comes_out_as_it_went_in(size, skips, downsample_padding):
+    unet = tiny(
+        image_size=size,
+        channels=(4, 4, 8),
+        skips=skips,
+        downsample_padding=downsample_padding,
+        in_channels=3,
+    )
+    x, t = inputs(channels=3, size=size)
+    assert unet(x, t).shape == x.shape
+
+
+def test_out_channels_may_differ():
+    x, t = inputs()
+    assert tiny(out_channels=2)(x, t).shape == (2, 2, 8, 8)
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3])
+@pytest.mark.parametrize(("skips", "more"), [("all", 1), ("blocks", 0)])
+def test_blocks_per_level_on_the_way_up(blocks, skips, more):
+    unet = tiny(blocks=blocks, skips=skips)
+    assert [len(stage.blocks) for stage in unet.down] == [blocks, blocks]
+    assert [len(stage.blocks) for stage in unet.up] == [blocks + more, blocks + more]
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("shift", [0, 1])
+def test_sinusoidal_embedding_is_its_formula(flip, shift):
+    t = torch.tensor([0, 1, 500, 999])
+    got = sinusoidal_embedding(t, 8, flip_sin_to_cos=flip, freq_shift=shift)
+    for row, value in zip(got, t.tolist(), strict=True):
+        angles = [value * 10_000 ** (-i / (4 - shift)) for i in range(4)]
+        sines, cosines = [math.sin(a) for a in angles], [math.cos(a) for a in angles]
+        wanted = cosines + sines if flip else sines + cosines
+        torch.testing.assert_close(row, torch.tensor(wanted), rtol=0, atol=1e-4)
+
+
+def test_images_of_a_batch_do_not_see_each_other():
+    unet = tiny(attention=(False, True), num_classes=3).eval()
+    x, t = inputs(4)
+    labels = torch.tensor([0, 1, 2, 3])
+    batch = unet(x, t, labels)
+    for i in range(4):
+        alone = unet(x[i : i + 1], t[i : i + 1], labels[i : i + 1])
+        torch.testing.assert_close(alone, batch[i : i + 1], rtol=1e-4, atol=1e-5)
+
+
+def test_time_and_class_each_change_the_output():
+    unet = tiny(num_classes=3).eval()
+    x, t = inputs()
+    base = unet(x, t, torch.tensor([0, 0]))
+    assert not torch.allclose(base, unet(x, t + 40, torch.tensor([0, 0])), atol=1e-4)
+    assert not torch.allclose(base, unet(x, t, torch.tensor([1, 1])), atol=1e-4)
+
+
+def test_no_label_is_the_null_class():
+    unet = tiny(num_classes=3).eval()
+    x, t = inputs()
+    assert unet.null_index == 3
+    assert torch.equal(unet(x, t), unet(x, t, torch.tensor([3, 3])))
+
+
+def test_without_a_null_class_labels_are_needed():
+    unet = tiny(num_classes=3, null_class=False)
+    assert unet.null_index is None
+    assert unet.class_embedding.num_embeddings == 3
+    with pytest.raises(InvalidInput, match="labels are needed"):
+        unet(*inputs())
+
+
+def test_an_unconditional_model_takes_no_labels():
+    unet = tiny()
+    assert unet.null_index is None
+    with pytest.raises(InvalidInput, match="no classes"):
+        unet(*inputs(), torch.tensor([0, 0]))
+
+
+def test_attention_moves_information_between_far_pixels():
+    """A convolution's reach ends; attention's does not."""
+    outputs = {}
+    for switch in (False, True):
+        unet = tiny(channels=(4,), image_size=32, attention=(switch,), mid_attention=False).eval()
+        x, t = inputs(1, size=32)
+        changed = x.clone()
+        changed[..., 0, 0] += 5
+        # Group norm too spreads a little to everywhere: silence it by an identity.
+        for module in unet.modules():
+            for name, child in list(module.named_children()):
+                if isinstance(child, torch.nn.GroupNorm):
+                    setattr(module, name, torch.nn.Identity())
+        outputs[switch] = (unet(changed, t) - unet(x, t))[..., -1, -1].abs().item()
+    assert outputs[False] == 0
+    assert outputs[True] > 0
+
+
+def test_output_is_the_same_with_and_without_gradients():
+    """Without gradients activations are computed in place: they must not overwrite a skip."""
+    unet = tiny(attention=(False, True)).eval()
+    x, t = inputs()
+    kept = x.clone()
+    with torch.no_grad():
+        silent = unet(x, t)
+    torch.testing.assert_close(silent, unet(x, t))
+    assert torch.equal(x, kept)
+
+
+def test_dropout_acts_in_training_only():
+    unet = tiny(dropout=0.5)
+    x, t = inputs()
+    assert not torch.equal(unet(x, t), unet(x, t))
+    unet.eval()
+    assert torch.equal(unet(x, t), unet(x, t))
+
+
+def test_every_parameter_receives_a_gradient():
+    unet = tiny(attention=(True, True), num_classes=3, blocks=2)
+    x, t = inputs()
+    unet(x, t, torch.tensor([0, 3])).square().sum().backward()
+    for name, parameter in unet.named_parameters():
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"attention": (True,)}, "2 levels"),
+        ({"skips": "none"}, "skips"),
+        ({"head_width": 3}, "head_width 3"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(options, named):
+    with pytest.raises(InvalidInput, match=named):
+        tiny(**options)

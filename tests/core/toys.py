@@ -1,0 +1,90 @@
+"""Small stand-ins and oracles that several test modules share."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from ddpm_core import checkpoints
+from ddpm_core.checkpoints import Config
+from ddpm_core.denoiser import Prediction
+from ddpm_core.schedules import NoiseSchedule
+
+
+def toy_denoiser(x, t):
+    """A bounded, nonlinear function of (x, t) that mixes pixels: no symmetry hides an error."""
+    mixed = 0.7 * x + 0.4 * x.roll(1, dims=-1) - 0.3 * x.roll(1, dims=-2)
+    return Prediction(1.5 * torch.tanh(mixed + math.cos(t / 50)))
+
+
+class GaussianDenoiser:
+    """The ideal denoiser for pixels that are N(mu, s²).
+
+    At level abar, x_t is N(sqrt(abar) mu, V) with V = abar s² + 1 - abar, and the regression
+    of eps on x_t is sqrt(1 - abar) (x_t - sqrt(abar) mu) / V.
+    """
+
+    def __init__(self, schedule: NoiseSchedule, mu: float, s: float):
+        self.schedule, self.mu, self.s = schedule, mu, s
+
+    def __call__(self, x, t):
+        abar = self.schedule.abar(t)
+        total = abar * self.s**2 + 1 - abar
+        return Prediction(math.sqrt(1 - abar) * (x - math.sqrt(abar) * self.mu) / total)
+
+    def clean(self, t) -> tuple[float, float]:
+        """(slope, offset) of E[x0 | x_t], an affine function of x_t."""
+        abar = self.schedule.abar(t)
+        slope = math.sqrt(abar) * self.s**2 / (abar * self.s**2 + 1 - abar)
+        return slope, self.mu * (1 - slope * math.sqrt(abar))
+
+
+def write_idx(path, array: np.ndarray) -> None:
+    """An idx file of unsigned bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sizes = np.array(array.shape, dtype=">u4").tobytes()
+    path.write_bytes(bytes([0, 0, 8, array.ndim]) + sizes + array.astype(np.uint8).tobytes())
+
+
+def write_mnist(root, stem: str, pixels, labels, folder: str = "MNIST") -> None:
+    raw = root / folder / "raw"
+    write_idx(raw / f"{stem}-images-idx3-ubyte", pixels)
+    write_idx(raw / f"{stem}-labels-idx1-ubyte", labels)
+
+
+def tiny_config(classes: int = 10, *, null_class: bool = True, prediction="epsilon") -> Config:
+    """A config of some 5,000 parameters on 8 x 8 images, T = 50."""
+    model = {"image_size": 8, "in_channels": 1, "channels": [4, 8], "groups": 2}
+    model |= {"time_channels": 8, "num_classes": classes, "null_class": null_class}
+    names = [str(i) for i in range(classes)]
+    schedule = {"kind": "linear", "num_timesteps": 50, "start": 1e-3, "end": 0.2}
+    return Config(model, schedule, prediction, "mnist", names)
+
+
+def training_record() -> dict:
+    """The least that the card is written from."""
+    return {
+        "recipe": {"p_uncond": 0.1, "batch_size": 20},
+        "command": "none",
+        "commit": "none",
+        "steps": 5,
+        "images": 100,
+        "training_set": 1000,
+        "hours": 0.1,
+        "hardware": "none",
+        "precision": "float32",
+        "weights": "EMA",
+        "history": [],
+    }
+
+
+def save_tiny_checkpoint(folder, classes: int = 10, **options):
+    """Write a checkpoint with random weights and return its folder."""
+    config = tiny_config(classes, **options)
+    with torch.random.fork_rng():
+        torch.manual_seed(classes)
+        unet, _ = config.build()
+    checkpoints.save(folder, config, unet.state_dict(), training_record())
+    return folder

@@ -1,0 +1,108 @@
+"""A served page and a real browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+os.environ["NO_PROXY"] = "127.0.0.1"
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+
+
+@pytest.fixture(scope="session")
+def url():
+    """The page as ``python app.py`` serves it."""
+    import app
+
+    page, address = app.launch(["--no-browser"], prevent_thread_lock=True, quiet=True)
+    yield address
+    page.close()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    assert path, "the browser tests need chromium (Debian: apt install chromium), or $CHROMIUM"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """One visitor's tab, with what it asked of the network and what went wrong in it."""
+
+    def __init__(self, browser, url, **context):
+        context = {"viewport": {"width": 1440, "height": 900}} | context
+        self.url = url
+        self.context = browser.new_context(**context)
+        self.page = self.context.new_page()
+        self.requests: list[str] = []
+        self.errors: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", self._console)
+
+    def _console(self, message):
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def open(self, query=""):
+        self.page.goto(self.url + query)
+        return self
+
+    def stage(self, tab="sample"):
+        return self.page.locator(f"#{tab}-stage .player")
+
+    def wait(self, state, tab="sample", timeout=60_000):
+        self.page.wait_for_selector(
+            f"#{tab}-stage .player[data-state={state}]", state="attached", timeout=timeout
+        )
+
+    def wait_for_kept(self, label, tab="sample"):
+        """Until the files of a finished run are on offer."""
+        self.page.locator(f"#{tab}-gif", has_text=label).wait_for(timeout=60_000)
+
+    def set_number(self, element_id, value):
+        self.page.locator(f"#{element_id} input[type=number]").first.fill(str(value))
+        self.page.keyboard.press("Tab")
+
+    def choose(self, element_id, text):
+        self.page.locator(f"#{element_id} label", has_text=text).first.click()
+
+    def click(self, element_id):
+        self.page.locator(f"button#{element_id}, #{element_id} button").first.click()
+
+    def picture(self, pane="x", tab="sample"):
+        """The pixels of a pane's canvas, as (width, height, RGBA bytes)."""
+        return self.page.evaluate(
+            """async ([tab, pane]) => {
+              await new Promise(requestAnimationFrame);  // what was asked for is painted by then
+              await new Promise(requestAnimationFrame);
+              const canvas = document.querySelector(`#${tab}-stage [data-pane="${pane}"] canvas`);
+              const { width, height } = canvas;
+              const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+              return [width, height, [...data]];
+            }""",
+            [tab, pane],
+        )
+
+
+@pytest.fixture
+def visit(chromium, url):
+    """Open the page as a visitor; any number of them per test."""
+    visitors = []
+
+    def enter(query="", **context):
+        visitors.append(Visitor(chromium, url, **context))
+        return visitors[-1].open(query)
+
+    yield enter
+    for visitor in visitors:
+        visitor.context.close()

@@ -1,0 +1,57 @@
+"""The typed public API, called as its users call it."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import pytest
+from gradio_client import Client
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def client(url):
+    return Client(url, verbose=False)
+
+
+def test_only_two_functions_are_public(client):
+    endpoints = client.view_api(return_format="dict")["named_endpoints"]
+    assert sorted(endpoints) == ["/film", "/sample"]
+    names = [p["parameter_name"] for p in endpoints["/sample"]["parameters"]]
+    assert names == ["model", "n", "label", "sampler", "steps", "seed", "scale"]
+
+
+def test_sample_returns_a_grid(client):
+    result = client.predict(n=4, label="3", steps=5, seed=1, scale=2, api_name="/sample")
+    with Image.open(io.BytesIO(base64.b64decode(result["png"]))) as png:
+        assert png.size == (2 * 57, 2 * 57)
+    assert result["about"]["label"] == 3
+    assert result["about"]["dtype"] in ("float32", "bfloat16")
+
+
+def test_film_returns_a_gif_of_every_step(client):
+    result = client.predict(n=1, label="0", steps=9, api_name="/film")
+    assert result["frames"] == 10
+    with Image.open(io.BytesIO(base64.b64decode(result["gif"]))) as gif:
+        assert gif.n_frames == 10
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"label": "11"}, "class must be between 0 and 9"),
+        ({"steps": 0}, "steps must be between"),
+        ({"steps": "NaN"}, "finite number"),
+        ({"steps": 2.5}, "whole number"),
+        ({"n": 10**9}, "n must be between"),
+        ({"n": 64, "steps": 1000}, "denoisings"),
+        ({"sampler": "euler"}, "unknown sampler"),
+        ({"model": "../secret"}, "unknown model"),
+        ({"seed": "abc"}, "finite number"),
+        ({"scale": 10**6}, "scale must be"),
+    ],
+)
+def test_wrong_requests_are_answered_in_words(client, wrong, words):
+    with pytest.raises(Exception, match=words):
+        client.predict(**wrong, api_name="/sample")

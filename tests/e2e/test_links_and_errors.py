@@ -1,0 +1,82 @@
+"""Links restore a run; what cannot be met is said, and nothing breaks."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_a_link_restores_everything(visit):
+    visitor = visit(
+        "?model=mnist-conditional&label=7&sampler=ddim&steps=12&seed=5&n=9"
+        "&eta=0.5&spacing=quadratic&clip=0&dtype=float32"
+    )
+    visitor.wait_for_kept("13 frames")
+    page = visitor.page
+    assert page.locator("#sample-label input[value='7']").is_checked()
+    assert page.locator("#sample-sampler input[value='ddim']").is_checked()
+    assert page.locator("#sample-steps input[type=number]").input_value() == "12"
+    assert page.locator("#sample-n input[type=number]").input_value() == "9"
+    assert page.locator("#sample-seed input").input_value() == "5"
+    visitor.click("sample-run")
+    page.wait_for_url("**/*eta=0.5*clip=0*")
+    page.get_by_text("Link, Python, command line").first.click()
+    command = page.locator("#sample-copies").inner_text()
+    for part in ("--eta 0.5", "--no-clip", "--spacing quadratic", "steps=12", "clip=False"):
+        assert part in command
+    second = visit(page.url.removeprefix(visitor.url))
+    second.wait_for_kept("13 frames")
+    for v in (visitor, second):
+        v.stage().get_by_role("slider").press("End")
+    assert visitor.picture() == second.picture()
+
+
+def test_a_link_can_lead_to_the_reverse_process(visit):
+    visitor = visit("?tab=reverse&label=2&steps=30&sampler=ddim&first=11&n=1")
+    visitor.wait_for_kept("31 frames", "reverse")
+    assert visitor.stage("reverse").is_visible()
+    assert visitor.page.locator("#reverse-first input").input_value() == "11"
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("?label=11", "class must be between 0 and 9"),
+        ("?steps=nan", "steps = 'nan'"),
+        ("?steps=0", "steps must be between 1"),
+        ("?steps=5000", "steps must be between 1 and 1,000"),
+        ("?n=1000000000", "n must be between"),
+        ("?seed=-4", "seed must be between"),
+        ("?eta=inf", "eta must be a finite number"),
+        ("?sampler=<script>alert(1)</script>", "unknown sampler"),
+        ("?model=../../etc", "unknown model"),
+        ("?clip=perhaps", "clip = 'perhaps'"),
+        ("?label=", "label must be"),
+    ],
+)
+def test_a_broken_link_is_told_and_the_page_goes_on(visit, query, words):
+    visitor = visit(query)
+    visitor.wait("error")
+    assert words in visitor.stage().inner_text()
+    visitor.click("sample-run")
+    visitor.wait_for_kept("frames")
+    assert visitor.errors == []
+
+
+def test_steps_beyond_the_bound_typed_by_hand(visit):
+    visitor = visit()
+    visitor.wait_for_kept("21 frames")
+    visitor.set_number("sample-n", 64)
+    visitor.set_number("sample-steps", 900)
+    visitor.click("sample-run")
+    visitor.wait("error")
+    assert "57,600 denoisings" in visitor.stage().inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_nothing_overflows(visit, width, scheme):
+    visitor = visit(f"?__theme={scheme}", viewport={"width": width, "height": 844})
+    visitor.wait("film")
+    wide = visitor.page.evaluate("() => document.documentElement.scrollWidth")
+    assert wide <= width
+    assert ("dark" in visitor.page.evaluate("() => document.body.className")) == (scheme == "dark")

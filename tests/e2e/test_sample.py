@@ -1,0 +1,163 @@
+"""A visitor samples, watches, scrubs and takes the result home."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from PIL import Image
+
+from ddpm_core import Request, load, sample
+
+MODEL = "mnist-conditional"
+TILE = 28
+
+
+def tiles(picture, columns):
+    """Cut a pane's canvas into its tiles, (n, 28, 28)."""
+    width, height, data = picture
+    grey = np.array(data, np.uint8).reshape(height, width, 4)[..., 0]
+    step = TILE + 1
+    return np.stack(
+        [
+            grey[y : y + TILE, x : x + TILE]
+            for y in range(0, height, step)
+            for x in range(0, columns * step, step)
+        ]
+    )
+
+
+def test_the_page_opens_with_digits_and_asks_only_its_own_server(visit):
+    visitor = visit()
+    visitor.wait("film")
+    expected = sample(load(MODEL), Request(n=16, steps=20))[..., 0]
+    visitor.stage().get_by_role("slider").press("End")
+    shown = tiles(visitor.picture(), 4)
+    # Batches elsewhere may round differently in the last grey level.
+    assert np.abs(shown.astype(int) - expected).max() <= 2
+    strangers = [r for r in visitor.requests if not r.startswith(visitor.url) and "blob:" not in r]
+    assert [r for r in strangers if not r.startswith("data:")] == []
+    assert visitor.errors == []
+
+
+def test_frames_arrive_while_it_samples(visit):
+    visitor = visit("?label=5&sampler=ddpm&steps=120&n=16&seed=3")
+    visitor.wait("live")
+    seen = set()
+    while visitor.stage().get_attribute("data-state") == "live":
+        seen.add((visitor.stage().get_attribute("data-index"), hash(str(visitor.picture()[2]))))
+    assert len({index for index, _ in seen}) >= 5
+    assert len({pixels for _, pixels in seen}) >= 5
+    visitor.wait("film")
+    assert visitor.stage().get_attribute("data-index") == "120"
+    assert "120 calls" in visitor.stage().inner_text()
+
+
+def test_scrubbing_by_keyboard_asks_nothing_of_the_network(visit):
+    visitor = visit()
+    visitor.wait_for_kept("21 frames")
+    timeline = visitor.stage().get_by_role("slider")
+    timeline.focus()
+    timeline.press("End")
+    before, last = len(visitor.requests), visitor.picture()
+    for _ in range(5):
+        timeline.press("ArrowLeft")
+    assert visitor.stage().get_attribute("data-index") == "15"
+    visitor.page.wait_for_function(
+        "() => document.querySelector('#sample-stage [role=slider]').ariaValueNow === '15'"
+    )
+    assert visitor.picture() != last
+    timeline.press("Home")
+    assert visitor.stage().get_attribute("data-t") == "1000"
+    for _ in range(20):
+        timeline.press("ArrowRight")
+    assert visitor.picture() == last
+    assert len(visitor.requests) == before
+
+
+def test_the_gif_has_a_frame_for_every_step(visit, tmp_path):
+    visitor = visit("?label=8&steps=33&n=4&seed=2")
+    visitor.wait_for_kept("34 frames")
+    with visitor.page.expect_download() as download:
+        visitor.click("sample-gif")
+    assert download.value.suggested_filename.endswith("33steps.gif")
+    download.value.save_as(tmp_path / "film.gif")
+    with Image.open(tmp_path / "film.gif") as gif:
+        assert gif.n_frames == 34
+        assert '"steps": 33' in gif.info["comment"].decode()
+    with visitor.page.expect_download() as download:
+        visitor.click("sample-png")
+    download.value.save_as(tmp_path / "grid.png")
+    expected = sample(load(MODEL), Request(n=4, label=8, steps=33, seed=2))
+    with Image.open(tmp_path / "grid.png") as png:
+        scale = png.width // (2 * TILE + 1)
+        tile = np.asarray(png)[::scale, ::scale][:TILE, :TILE]
+    assert np.abs(tile.astype(int) - expected[0, ..., 0]).max() <= 2
+
+
+def test_two_visitors_at_once_each_get_their_own(visit):
+    pages = [visit(f"?label={label}&steps=60&sampler=ddpm&n=16") for label in (1, 7)]
+    for visitor in pages:
+        visitor.wait_for_kept("61 frames")
+    for visitor, label in zip(pages, (1, 7), strict=True):
+        visitor.stage().get_by_role("slider").press("End")
+        wanted = Request(n=16, label=label, steps=60, sampler="ddpm")
+        expected = sample(load(MODEL), wanted)[..., 0]
+        shown = tiles(visitor.picture(), 4)
+        assert np.abs(shown.astype(int) - expected).mean() < 1
+
+
+def test_stop_keeps_what_there_is(visit):
+    visitor = visit("?steps=1000&sampler=ddpm&n=16&seed=9")
+    visitor.wait("live")
+    visitor.page.wait_for_function(
+        "() => +document.querySelector('#sample-stage .player').dataset.index > 10"
+    )
+    visitor.click("sample-stop")
+    visitor.wait("film")
+    reached = int(visitor.stage().get_attribute("data-index"))
+    assert 10 < reached < 1000
+    visitor.wait_for_kept(f"{reached + 1:,} frames")
+
+
+def test_a_new_run_overtakes_the_old_one(visit):
+    visitor = visit("?steps=1000&sampler=ddpm&n=16&seed=10")
+    visitor.wait("live")
+    visitor.choose("sample-sampler", "DPM-Solver++")
+    visitor.set_number("sample-steps", 10)
+    visitor.click("sample-run")
+    visitor.wait_for_kept("11 frames")
+    assert visitor.stage().get_attribute("data-frames") == "11"
+
+
+def test_a_tile_opens_in_the_player_with_every_step(visit):
+    visitor = visit("?steps=40&n=16&seed=4")
+    visitor.wait_for_kept("41 frames")
+    visitor.stage().get_by_role("slider").press("End")
+    tile = tiles(visitor.picture(), 4)[6]
+    visitor.page.locator("#sample-stage [data-tile='6']").first.click()
+    visitor.wait("film", "reverse")
+    visitor.wait_for_kept("41 frames", "reverse")
+    assert visitor.stage("reverse").get_attribute("data-frames") == "41"
+    visitor.stage("reverse").get_by_role("slider").press("End")
+    width, height, data = visitor.picture(tab="reverse")
+    shown = np.array(data, np.uint8).reshape(height, width, 4)[..., 0]
+    assert np.array_equal(shown, tile)
+    assert "first=6" in visitor.page.url and "label=6" in visitor.page.url
+
+
+def test_digits_pick_a_class_and_s_stops(visit):
+    visitor = visit()
+    visitor.wait_for_kept("21 frames")
+    visitor.page.locator("body").press("4")
+    visitor.page.wait_for_url(re.compile("label=4"))
+    assert visitor.page.locator("#sample-label input[value='4']").is_checked()
+
+
+def test_roll_changes_the_seed_and_samples(visit):
+    visitor = visit()
+    visitor.wait_for_kept("21 frames")
+    visitor.click("sample-roll")
+    visitor.page.wait_for_url(re.compile("seed=[1-9]"))
+    seed = re.search(r"seed=(\d+)", visitor.page.url).group(1)
+    assert visitor.page.locator("#sample-seed input").input_value() == seed

@@ -1,0 +1,56 @@
+"""What holds the project together: its front matter, its bounds, its shape."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ddpm_core import available, load
+
+ROOT = Path(__file__).parent.parent
+
+
+def imports_of(path: Path) -> set[str]:
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+def test_the_readme_carries_the_front_matter_of_the_space():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    front = yaml.safe_load(readme.split("---\n")[1])
+    assert front == yaml.safe_load((ROOT / "space.yaml").read_text(encoding="utf-8"))
+    assert len(front["short_description"]) <= 60
+
+
+def test_the_core_knows_no_gradio_and_no_ui():
+    for path in (ROOT / "ddpm_core").rglob("*.py"):
+        assert not imports_of(path) & {"gradio", "ui", "app"}, path
+
+
+def test_the_ui_knows_no_tensors():
+    for path in (ROOT / "ui").rglob("*.py"):
+        assert not imports_of(path) & {"torch", "torchvision", "safetensors"}, path
+
+
+@pytest.mark.parametrize("name", available())
+def test_shipped_weights_are_small_trained_and_documented(name):
+    folder = ROOT / "checkpoints" / name
+    assert all(path.stat().st_size < 10 * 2**20 for path in folder.iterdir())
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    model = load(name)
+    parameters = sum(p.numel() for p in model.unet.parameters())
+    assert f"{parameters:,}" in card
+    assert f"{model.training['images']:,}" in card
+
+
+def test_mnist_conditional_ships():
+    assert "mnist-conditional" in available()

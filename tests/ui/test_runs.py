@@ -1,0 +1,125 @@
+"""Runs on behalf of visitors: stopped, overtaken, shared, bounded."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ddpm_core import InvalidInput, Request, film
+from ui import runs
+from ui.runs import Studio, Turnstile
+
+LONG = Request(n=2, steps=400, sampler="ddpm")
+
+
+@pytest.fixture(scope="module")
+def studio():
+    return Studio()
+
+
+@pytest.fixture(scope="module")
+def model(studio):
+    return studio.names()[0]
+
+
+def test_a_run_ends_with_the_film_that_the_core_makes(studio, model):
+    request = Request(n=3, steps=7, seed=5)
+    *_, end = studio.stream(("a", "sample"), model, request)
+    assert end.done and not end.stopped and end.steps_done == 7
+    expected = film(studio.model(model), request)
+    assert np.array_equal(end.film.x, expected.x) and np.array_equal(end.film.x0, expected.x0)
+
+
+def test_stop_ends_after_a_step_and_keeps_the_film(studio, model):
+    run = studio.stream(("a", "sample"), model, LONG)
+    for progress in run:
+        if progress.steps_done > 3:
+            studio.stop(("a", "sample"))
+            break
+    *_, end = run
+    assert end.done and end.stopped
+    assert 3 < end.steps_done < 400
+    assert studio.kept(end.key).film.frames == end.steps_done + 1
+
+
+def test_a_stopped_run_is_not_taken_for_the_whole_one(studio, model):
+    request = replace(LONG, steps=30, seed=1)
+    run = studio.stream(("a", "sample"), model, request)
+    next(run)
+    studio.stop(("a", "sample"))
+    list(run)
+    *_, end = studio.stream(("a", "sample"), model, request)
+    assert end.steps_done == 30
+
+
+def test_a_new_run_of_the_same_visitor_ends_the_old_one_silently(studio, model):
+    old = studio.stream(("b", "sample"), model, replace(LONG, seed=2))
+    next(old)
+    *_, end = studio.stream(("b", "sample"), model, Request(n=1, steps=3))
+    assert end.done
+    assert list(old) == []
+
+
+def test_another_visitor_is_not_disturbed(studio, model):
+    first = studio.stream(("c", "sample"), model, Request(n=1, steps=20, seed=6))
+    next(first)
+    list(studio.stream(("d", "sample"), model, Request(n=1, steps=3, seed=6)))
+    studio.stop(("d", "sample"))
+    *_, end = first
+    assert end.steps_done == 20 and not end.stopped
+
+
+def test_a_finished_run_is_remembered(studio, model):
+    request = Request(n=2, steps=5, seed=77)
+    *_, end = studio.stream(("a", "sample"), model, request)
+    assert [p.film for p in studio.stream(("z", "sample"), model, request)] == [end.film]
+
+
+def test_films_are_kept_within_their_budget(monkeypatch, model):
+    small = Studio()
+    size = Request(n=2, steps=5)
+    *_, one = small.stream(("a", "x"), model, size)
+    monkeypatch.setattr(runs, "KEPT_BYTES", 3 * one.film.nbytes)
+    ends = [list(small.stream(("a", "x"), model, replace(size, seed=s)))[-1] for s in range(5)]
+    assert [small.kept(end.key) is not None for end in ends] == [False, False, True, True, True]
+
+
+def test_a_visitor_that_leaves_ends_the_run(studio, model):
+    run = studio.stream(("e", "sample"), model, replace(LONG, seed=8))
+    next(run)
+    run.close()
+    list(studio.stream(("f", "sample"), model, Request(n=1, steps=2, seed=8)))
+
+
+@pytest.mark.parametrize("name", ["../mnist-conditional", "/etc", "", "unknown", None])
+def test_only_shipped_models_are_opened(studio, name):
+    with pytest.raises(InvalidInput, match="unknown model"):
+        studio.model(name)
+
+
+def test_work_is_bounded(studio, model):
+    with pytest.raises(InvalidInput, match="64,000 denoisings"):
+        next(studio.stream(("a", "sample"), model, Request(n=64, steps=1000)))
+    next(studio.stream(("a", "sample"), model, Request(n=16, steps=1000)))
+
+
+def test_turns_are_taken_in_order_of_arrival():
+    turns, order = Turnstile(), []
+
+    def come(number):
+        with turns.turn():
+            order.append(number)
+
+    threads = [threading.Thread(target=come, args=(i,)) for i in range(5)]
+    with turns.turn():
+        for i, thread in enumerate(threads, start=1):
+            thread.start()
+            while len(turns._waiting) <= i:
+                time.sleep(0.001)
+    for thread in threads:
+        thread.join()
+    assert order == [0, 1, 2, 3, 4]

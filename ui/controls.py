@@ -1,0 +1,215 @@
+"""The column of controls beside a stage, and the request that they spell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import gradio as gr
+
+from ddpm_core import Request
+
+from .runs import Studio
+
+SAMPLERS = [
+    ("DPM-Solver++", "dpm_solver_pp"),
+    ("DDIM", "ddim"),
+    ("DDPM", "ddpm"),
+]
+SPACINGS = [("even in t", "linear"), ("quadratic", "quadratic"), ("even in log-SNR", "logsnr")]
+VARIANCES = [("β (report)", "beta"), ("posterior β̃", "posterior")]
+DTYPES = [("auto", "auto"), ("float32", "float32"), ("bfloat16", "bfloat16")]
+ROLL = "() => Math.floor(Math.random() * 1e6)"
+
+
+@dataclass
+class Controls:
+    """Components whose values, in order, make a request; see ``read``."""
+
+    model: gr.Dropdown
+    label: gr.Radio
+    sampler: gr.Radio
+    steps: gr.Slider
+    n: gr.Slider | gr.Number
+    first: gr.Number
+    seed: gr.Number
+    spacing: gr.Radio
+    eta: gr.Slider
+    variance: gr.Radio
+    clip: gr.Checkbox
+    dtype: gr.Radio
+    roll: gr.Button
+    run: gr.Button
+    stop: gr.Button
+
+    @property
+    def inputs(self) -> list:
+        """In the order that ``read`` takes their values."""
+        return [getattr(self, name) for name in NAMES]
+
+    def updates(self, model: str, request: Request, studio: Studio) -> dict:
+        """Set every control to a request."""
+        found = {getattr(self, f.name): getattr(request, f.name) for f in fields(Request)}
+        found[self.model] = model
+        found[self.label] = gr.update(
+            choices=label_choices(studio, model), value=str(request.label)
+        )
+        return found
+
+
+NAMES = ("model", *(f.name for f in fields(Request)))
+
+
+def read(values) -> tuple[str, Request]:
+    """Turn the values of ``Controls.inputs`` into a model's name and a request.
+
+    Raises:
+        InvalidInput: for anything out of range.
+    """
+    named = dict(zip(NAMES, values, strict=True))
+    return named.pop("model"), Request(**named)
+
+
+def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Controls:
+    """Lay the controls out.
+
+    Args:
+        prefix: for element ids, so that two tabs do not clash.
+        single: one image, chosen by its number, instead of a count of images.
+    """
+    names = studio.names()
+    model = names[0] if names else None
+    with gr.Column(elem_classes="controls"):
+        with gr.Row(elem_classes="actions"):
+            run = gr.Button("Sample", variant="primary", elem_id=f"{prefix}-run")
+            stop = gr.Button("Stop", elem_id=f"{prefix}-stop")
+        picker = gr.Dropdown(
+            names,
+            value=model,
+            label="Model",
+            elem_id=f"{prefix}-model",
+            visible=len(names) > 1 or "hidden",
+        )
+        label = gr.Radio(
+            label_choices(studio, model),
+            value=str(default.label),
+            label="Class",
+            elem_id=f"{prefix}-label",
+            elem_classes="chips",
+            info="all goes round, none leaves it free",
+        )
+        sampler = gr.Radio(
+            SAMPLERS,
+            value=default.sampler,
+            label="Sampler",
+            elem_id=f"{prefix}-sampler",
+            elem_classes="chips",
+            info="steps it wants: 20, 50, hundreds",
+        )
+        steps = gr.Slider(
+            1,
+            1000,
+            value=default.steps,
+            step=1,
+            label="Steps",
+            elem_id=f"{prefix}-steps",
+            info="network calls, of T = 1000",
+        )
+        count = gr.Slider(
+            1,
+            64,
+            value=default.n,
+            step=1,
+            label="Images",
+            elem_id=f"{prefix}-n",
+            visible="hidden" if single else True,
+        )
+        with gr.Row(elem_classes="seed"):
+            seed = gr.Number(
+                default.seed,
+                label="Seed",
+                precision=0,
+                minimum=0,
+                elem_id=f"{prefix}-seed",
+                min_width=80,
+            )
+            first = gr.Number(
+                default.first,
+                label="Image no.",
+                precision=0,
+                minimum=0,
+                min_width=80,
+                elem_id=f"{prefix}-first",
+                visible=True if single else "hidden",
+            )
+            roll = gr.Button("Roll", elem_id=f"{prefix}-roll", min_width=60)
+        with gr.Accordion("Fine print", open=False):
+            spacing = gr.Radio(
+                SPACINGS,
+                value=default.spacing,
+                label="Timesteps",
+                elem_classes="chips",
+                info="where along t the steps are spent",
+            )
+            eta = gr.Slider(
+                0,
+                1,
+                value=default.eta,
+                step=0.05,
+                label="η (DDIM)",
+                info="0 deterministic, 1 like DDPM",
+            )
+            variance = gr.Radio(
+                VARIANCES,
+                value=default.variance,
+                label="σ² (DDPM)",
+                elem_classes="chips",
+                info="variance of the noise it adds",
+            )
+            clip = gr.Checkbox(
+                default.clip,
+                label="Clip x̂0",
+                info="clamped to [-1, 1] at every step",
+            )
+            dtype = gr.Radio(
+                DTYPES,
+                value=default.dtype,
+                label="Network precision",
+                elem_classes="chips",
+                info="t < 20 stays float32",
+            )
+    picker.input(
+        lambda name: gr.update(
+            choices=label_choices(studio, name), value=label_choices(studio, name)[0][1]
+        ),
+        picker,
+        label,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    return Controls(
+        model=picker,
+        label=label,
+        sampler=sampler,
+        steps=steps,
+        n=count,
+        first=first,
+        seed=seed,
+        spacing=spacing,
+        eta=eta,
+        variance=variance,
+        clip=clip,
+        dtype=dtype,
+        roll=roll,
+        run=run,
+        stop=stop,
+    )
+
+
+def label_choices(studio: Studio, model: str | None) -> list[tuple[str, str]]:
+    """The classes that a model can be asked for, as (name, value)."""
+    if model is None:
+        return [("none", "none")]
+    loaded = studio.model(model)
+    names = [(name, str(i)) for i, name in enumerate(loaded.classes)]
+    free = [] if loaded.classes and loaded.unet.null_index is None else [("none", "none")]
+    return ([("all", "all")] if names else []) + names + free

@@ -1,0 +1,28 @@
+// Keys that work anywhere on the page, unless something is being typed:
+// digits pick a class, S stops, Space and the arrows go to the player that is in view.
+(() => {
+  const busy = (el) => el.closest?.("input:not([type=radio]), textarea, select, [contenteditable], .cm-editor");
+  const shown = (selector) => [...document.querySelectorAll(selector)].find((el) => el.offsetParent);
+
+  function pick(digit) {
+    const group = shown(".chips[id$='-label']");
+    group?.querySelector(`input[value="${digit}"]`)?.click();
+  }
+
+  function toPlayer(event) {
+    if (event.target.closest(".player, button, a, summary, [role=tab], input, [role=slider]")) return;
+    const player = shown(".player");
+    if (!player) return;
+    event.preventDefault();
+    player.dispatchEvent(new KeyboardEvent("keydown", {
+      key: event.key, code: event.code, shiftKey: event.shiftKey, bubbles: false,
+    }));
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || busy(event.target)) return;
+    if (/^[0-9]$/.test(event.key)) pick(event.key);
+    else if (event.key === "s" || event.key === "S") shown("button[id$='-stop']")?.click();
+    else if (event.key === " " || event.key.startsWith("Arrow")) toPlayer(event);
+  });
+})();

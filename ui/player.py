@@ -1,0 +1,276 @@
+"""The player: a canvas that paints a run while it happens and replays it afterwards.
+
+A run reaches the browser twice. While it lasts, `live` values carry one frame each, small enough
+to stream. When it ends, one `film` value carries every recorded frame as a lossless sheet, and from
+then on scrubbing and playing happen in the browser without a request.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from gradio.processing_utils import save_bytes_to_cache
+from PIL import Image
+
+__all__ = ["Player", "error", "film", "idle", "live", "spread"]
+
+HERE = Path(__file__).parent
+PANES = ("x", "x0")
+# Phones refuse larger pictures: 4096 x 4096 is the largest area every current browser decodes.
+SHEET_SIDE = 4096
+SHEET_PIXELS = SHEET_SIDE * SHEET_SIDE
+
+
+class Player(gr.HTML):
+    """A stage for x_t and x̂0, a timeline, and a transport.
+
+    Its value is one of the dictionaries built by `idle`, `live`, `film` and `error`.
+    With `clickable_tiles`, `player.select(fn)` calls `fn` with a `gr.SelectData` whose `index` is
+    the tile that was clicked (0 first, row by row) and whose `value` is the run it belongs to.
+    """
+
+    def __init__(
+        self,
+        value: dict[str, Any] | None = None,
+        *,
+        panes: Sequence[str] = PANES,
+        label: str = "Reverse process",
+        clickable_tiles: bool = False,
+        autoplay: bool = True,
+        loop: bool = False,
+        elem_id: str | None = None,
+        elem_classes: list[str] | str | None = None,
+        visible: bool = True,
+        render: bool = True,
+        key: int | str | None = None,
+    ):
+        """
+        Parameters:
+            value: the first value; a `film` here plays as soon as the player is seen.
+            panes: which panes stand side by side, out of "x" and "x0".
+            label: the name that assistive technology reads.
+            clickable_tiles: a click, or Enter on a tile, triggers `select`.
+            autoplay: play a film that was not watched live, once, unless motion is unwelcome.
+            loop: the first state of the loop switch.
+        """
+        unknown = set(panes) - set(PANES)
+        if unknown or not panes:
+            raise ValueError(f"panes must be chosen from {PANES}, got {tuple(panes)}")
+        # Gradio reads these back by name to build its configuration.
+        self.panes = list(panes)
+        self.clickable_tiles = clickable_tiles
+        self.autoplay = autoplay
+        self.loop = loop
+        options = {"panes": self.panes, "clickable": clickable_tiles}
+        options |= {"autoplay": autoplay, "loop": loop}
+        super().__init__(
+            idle() if value is None else value,
+            label=label,
+            # Neither template names a property: both would be compiled again for every frame.
+            html_template=f'<div class="player" data-options="{escape(json.dumps(options))}"></div>',
+            css_template="",
+            js_on_load=_script(),
+            apply_default_css=False,
+            elem_id=elem_id,
+            elem_classes=elem_classes,
+            visible=visible,
+            render=render,
+            key=key,
+        )
+
+    def postprocess(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Move a film's sheets out of the value, into files that Gradio serves and clears away.
+
+        A generator's last value is sent twice, so half a megabyte in it would count double.
+        """
+        if not isinstance(value, dict) or value.get("kind") != "film":
+            return value
+        return {**value, "sheets": {p: self._as_file(s) for p, s in value["sheets"].items()}}
+
+    def _as_file(self, sheet: str | dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(sheet, str):
+            return sheet
+        png = base64.b64decode(sheet.partition(",")[2])
+        path = save_bytes_to_cache(png, "film.png", self.GRADIO_CACHE)
+        return {"path": path, "meta": {"_type": "gradio.FileData"}}
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "object", "description": "a value built by idle, live, film or error"}
+
+    def example_payload(self) -> dict[str, Any]:
+        return idle()
+
+    def example_value(self) -> dict[str, Any]:
+        return idle()
+
+
+def idle(message: str = "Press Run to watch noise become a picture.") -> dict[str, Any]:
+    """Nothing has run yet; `message` stands where the pictures will be."""
+    return {"kind": "idle", "message": message}
+
+
+def error(message: str) -> dict[str, Any]:
+    """Something went wrong; `message` is shown over the stage and the last film stays usable."""
+    return {"kind": "error", "message": message}
+
+
+def live(
+    run: str,
+    index: int,
+    total: int,
+    t: int,
+    x: np.ndarray,
+    x0: np.ndarray | None,
+    *,
+    columns: int,
+    seconds: float,
+    calls: int,
+) -> dict[str, Any]:
+    """One frame of a run under way.
+
+    Parameters:
+        run: a name no other run shares; a new name clears the stage.
+        index: how many steps are done, 0 (the opening noise) to `total`.
+        t: the timestep the frame is at; T for the opening noise.
+        x: uint8 (n, H, W, C), the sample, C = 1 or 3.
+        x0: the same shape, the predicted clean image; None where nothing is predicted yet.
+        columns: tiles in a row.
+        seconds, calls: how long it took so far, and how many network calls.
+    """
+    x = _tiles(x, 4, "x")
+    frame = {"x": _raw(x)}
+    if x0 is not None:
+        frame["x0"] = _raw(_same(_tiles(x0, 4, "x0"), x))
+    return {
+        "kind": "live",
+        "index": int(index),
+        "t": int(t),
+        "frame": frame,
+        **_about(run, x.shape, columns, total, seconds, calls),
+    }
+
+
+def film(
+    run: str,
+    t: Sequence[int],
+    x: np.ndarray,
+    x0: np.ndarray,
+    *,
+    columns: int,
+    seconds: float,
+    calls: int,
+    total: int,
+    stopped: bool = False,
+    indices: Sequence[int] | None = None,
+) -> dict[str, Any]:
+    """Every recorded frame of a run that has ended.
+
+    Parameters:
+        t: the timestep of each frame.
+        x: uint8 (frames, n, H, W, C), the samples, C = 1 or 3.
+        x0: the same shape, the predicted clean images. Nothing is predicted at step 0, so what
+            stands there is not shown (and may be left out altogether).
+        total: how many steps the run had, or was to have.
+        stopped: whether it ended before `total`.
+        indices: the step of each frame; 0, 1, 2 ... unless told.
+    """
+    x = _tiles(x, 5, "x")
+    steps = [int(i) for i in (range(len(x)) if indices is None else indices)]
+    if not len(x) == len(steps) == len(t):
+        raise ValueError(f"{len(x)} frames, {len(steps)} indices and {len(t)} timesteps differ")
+    if any(b <= a for a, b in zip(steps, steps[1:], strict=False)):
+        raise ValueError("indices must rise from frame to frame")
+    predicted = [k for k, step in enumerate(steps) if step > 0]
+    x0 = _tiles(x0, 5, "x0")
+    if len(x0) == len(x):
+        x0 = x0[predicted]
+    _same(x0, x[predicted])
+    return {
+        "kind": "film",
+        "indices": steps,
+        "t": [int(v) for v in t],
+        "stopped": bool(stopped),
+        "sheets": {"x": _sheet(x), **({"x0": _sheet(x0)} if len(x0) else {})},
+        **_about(run, x.shape[1:], columns, total, seconds, calls),
+    }
+
+
+def spread(total: int, n: int, height: int, width: int, most: int = 240) -> list[int]:
+    """Step indices 0..total, evenly spaced, as many as a film of `n` tiles can hold."""
+    room = _per_sheet(height, width) // n
+    if room < 2:
+        raise ValueError(f"a film of {n} tiles of {height} x {width} does not fit one sheet")
+    count = min(total + 1, room, most)
+    return sorted({int(i) for i in np.linspace(0, total, count).round()})
+
+
+def _about(
+    run: str, shape: Sequence[int], columns: int, total: int, seconds: float, calls: int
+) -> dict[str, Any]:
+    n, height, width, channels = shape
+    return {
+        "run": str(run),
+        "total": int(total),
+        "shape": [n, height, width, channels],
+        "columns": int(columns),
+        "seconds": round(float(seconds), 3),
+        "calls": int(calls),
+    }
+
+
+def _tiles(a: np.ndarray, dimensions: int, name: str) -> np.ndarray:
+    a = np.asarray(a)
+    if a.dtype != np.uint8 or a.ndim != dimensions or a.shape[-1] not in (1, 3):
+        raise ValueError(
+            f"{name} must be uint8 with {dimensions} dimensions, the last of 1 or 3 channels; "
+            f"got {a.dtype} {a.shape}"
+        )
+    return a
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if a.shape != b.shape:
+        raise ValueError(f"x0 has shape {a.shape} where x has {b.shape}")
+    return a
+
+
+def _raw(a: np.ndarray) -> str:
+    # Plain bytes: noise does not compress, and this costs a hundredth of a PNG.
+    return base64.b64encode(np.ascontiguousarray(a)).decode("ascii")
+
+
+def _per_sheet(height: int, width: int) -> int:
+    return (SHEET_SIDE // height) * (SHEET_SIDE // width)
+
+
+def _sheet(frames: np.ndarray) -> str:
+    """A PNG data URI with every tile of every frame, row by row, as near square as may be."""
+    f, n, h, w, c = frames.shape
+    count = f * n
+    across = min(count, max(1, round((count * h / w) ** 0.5)), SHEET_SIDE // w)
+    down = -(-count // across)
+    if down * h > SHEET_SIDE:
+        raise ValueError(
+            f"{f} frames of {n} tiles of {h} x {w} do not fit one sheet of {SHEET_SIDE} x "
+            f"{SHEET_SIDE} pixels; record fewer frames (see spread)"
+        )
+    cells = np.zeros((down * across, h, w, c), np.uint8)
+    cells[:count] = frames.reshape(count, h, w, c)
+    page = cells.reshape(down, across, h, w, c).swapaxes(1, 2).reshape(down * h, across * w, c)
+    png = io.BytesIO()
+    # Noise gains nothing from a higher level, which takes twice as long.
+    Image.fromarray(page[..., 0] if c == 1 else page).save(png, "PNG", compress_level=1)
+    return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode("ascii")
+
+
+def _script() -> str:
+    style = json.dumps((HERE / "player.css").read_text(encoding="utf-8"))
+    return f"const STYLE = {style};\n" + (HERE / "player.js").read_text(encoding="utf-8")

@@ -1,0 +1,25 @@
+"""The Sample tab: a grid of images that appears while it denoises."""
+
+from __future__ import annotations
+
+from ddpm_core import Request
+
+from . import bench
+from .runs import Studio
+
+DEFAULT = Request(n=16, steps=20)
+
+
+def build(studio: Studio) -> bench.Bench:
+    """Lay the tab out and wire it."""
+    return bench.build(
+        studio,
+        "sample",
+        default=DEFAULT,
+        panes=("x",),
+        single=False,
+        title="Sampled grid",
+        idle="Sixteen squares of pure noise, about to become digits.",
+        caption="$x_t$ is the noisy state, $\\hat x_0$ the clean image that the network sees in it. "
+        "Click a tile to open every step of it. On the keyboard, 0 to 9 pick a class, S stops.",
+    )

@@ -1,0 +1,113 @@
+"""What a run looks like to the player, and what leaves the page as a file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import gradio as gr
+from gradio.processing_utils import save_bytes_to_cache
+
+from ddpm_core import Film, InvalidInput, Request, Run, grid, save_gif, save_png
+from ddpm_core.recorder import default_columns
+
+from . import permalinks, player
+from .runs import Progress, Studio
+
+# Noise hardly compresses: a film is strided until each pane fits into this.
+PANE_BYTES = 2 * 2**20
+FILE_SIDE = 224
+STREAM = {
+    "show_progress": "hidden",
+    "concurrency_id": "model",
+    "concurrency_limit": 8,
+    "api_visibility": "private",
+}
+
+
+def values(
+    studio: Studio, visitor: tuple, model: str, request: Request
+) -> Iterator[tuple[dict, Progress | None]]:
+    """Run a request and yield values for the player, with the progress behind each.
+
+    A request that cannot be met is one value: its error.
+    """
+    try:
+        for progress in studio.stream(visitor, model, request):
+            yield (final(progress) if progress.done else under_way(progress)), progress
+    except InvalidInput as error:
+        yield player.error(str(error)), None
+
+
+def under_way(progress: Progress) -> dict:
+    """The newest frame, while a run goes on."""
+    film, done = progress.film, progress.steps_done
+    return player.live(
+        run_name(progress),
+        done,
+        film.steps,
+        film.t[done],
+        film.x[done],
+        film.x0[done] if done else None,
+        columns=default_columns(film.x.shape[1]),
+        seconds=progress.seconds,
+        calls=done,
+    )
+
+
+def final(progress: Progress) -> dict:
+    """All frames of a run that has ended, or as many as one transfer should carry."""
+    film = progress.film
+    chosen = film.strided(max(2, PANE_BYTES // film.x[0].nbytes))
+    return player.film(
+        run_name(progress),
+        [film.t[i] for i in chosen],
+        film.x[chosen],
+        film.x0[chosen],
+        columns=default_columns(film.x.shape[1]),
+        seconds=progress.seconds,
+        calls=progress.steps_done,
+        total=film.steps,
+        stopped=progress.stopped,
+        indices=chosen,
+    )
+
+
+def run_name(progress: Progress) -> str:
+    """A name that no other run shares."""
+    model, request = progress.key
+    return permalinks.query(model, request)
+
+
+def files(studio: Studio, progress: Progress, panes: tuple[str, ...]) -> tuple[str, str, int]:
+    """Write the picture and the GIF of a run that has ended.
+
+    Returns:
+        The paths of both, within Gradio's cache, and the GIF's size in bytes.
+    """
+    model, request = progress.key
+    about = Run(studio.model(model), request, images=[]).describe()
+    name = f"{model}-seed{request.seed}-{request.sampler}-{progress.steps_done}steps"
+    scale = _scale(progress.film)
+    with tempfile.TemporaryDirectory() as folder:
+        png, gif = Path(folder) / f"{name}.png", Path(folder) / f"{name}.gif"
+        save_png(grid(progress.film.images()), png, scale, about)
+        save_gif(progress.film, gif, panes=panes, scale=scale, frame_ms=_pace(progress), note=about)
+        kept = [save_bytes_to_cache(p.read_bytes(), p.name, _cache()) for p in (png, gif)]
+        return kept[0], kept[1], gif.stat().st_size
+
+
+def _scale(film: Film) -> int:
+    """Enlarge small pictures for viewers that would blur them, but not long films."""
+    side = film.x.shape[2] * default_columns(film.x.shape[1])
+    return max(1, FILE_SIDE // side if film.frames <= 300 else FILE_SIDE // (2 * side))
+
+
+def _pace(progress: Progress) -> int:
+    """Milliseconds per frame: two seconds at least, and no slower than 80."""
+    return max(20, min(80, round(2000 / max(1, progress.steps_done), -1)))
+
+
+def _cache() -> str:
+    return gr.HTML().GRADIO_CACHE
