@@ -1,4 +1,4 @@
-"""The command line: ``python -m ddpm_core train|sample``."""
+"""The command line: ``python -m ddpm_core sample|train|ship``."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_sample, _add_train):
+    for add in (_add_sample, _add_train, _add_ship):
         add(commands)
     arguments = parser.parse_args(argv)
     try:
         return arguments.run(arguments) or 0
-    except InvalidInput as error:
+    except (InvalidInput, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
@@ -106,11 +106,12 @@ def _add_train(commands) -> None:
 def _train(a) -> None:
     import torch
 
+    from .errors import check_int
     from .recipes import recipe_from
     from .trainer import Trainer
 
-    if a.threads:
-        torch.set_num_threads(a.threads)
+    if a.threads is not None:
+        torch.set_num_threads(check_int("threads", a.threads, 1, 1024))
     recipe = recipe_from(a.recipe, {k: v for k, v in vars(a).items() if v is not None})
     folder = a.out or Path("runs") / (a.recipe or recipe.dataset)
     trainer = Trainer(recipe, folder, data_root=a.data_root, device=a.device, bf16=a.bf16)
@@ -123,6 +124,23 @@ def _train(a) -> None:
     print(
         f"step {trainer.step:,} of {trainer.total_steps:,}; checkpoint in {folder / 'checkpoint'}"
     )
+
+
+def _add_ship(commands) -> None:
+    p = commands.add_parser(
+        "ship",
+        help="make a run's weights a checkpoint that ships",
+        description="Copy a run's EMA weights to checkpoints/NAME, with card and sample grid.",
+    )
+    p.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder, finished or not")
+    p.add_argument("--name", help="default: the name of the run folder")
+    p.set_defaults(run=_ship)
+
+
+def _ship(a) -> None:
+    from .ship import ship
+
+    print(ship(a.run_folder, a.name))
 
 
 def _add_sample(commands) -> None:
@@ -199,6 +217,12 @@ def _add_sample(commands) -> None:
         choices=("x", "x0"),
         help="what a GIF shows: x (the state), x0 (the prediction), or both",
     )
+    p.add_argument(
+        "--strip",
+        type=int,
+        metavar="FRAMES",
+        help="for .png: the first image's way from noise to picture in so many frames",
+    )
     p.add_argument("--batch", type=int, default=64, help="images at a time (default: %(default)s)")
     p.add_argument("--threads", type=int, help="processor threads (default: all)")
     p.set_defaults(run=_sample)
@@ -215,15 +239,18 @@ def _sample(a) -> None:
 
     check_choice("ending of --out", a.out.suffix.lower(), (".png", ".gif", ".npz"))
     check_int("scale", a.scale, 1, 64)
+    check_int("stride", a.stride, 1, 10_000)
     check_int("batch", a.batch, 1, 4096)
-    if a.threads:
+    if a.threads is not None:
         torch.set_num_threads(check_int("threads", a.threads, 1, 1024))
     fields = (f.name for f in dataclasses.fields(sampling.Request))
     request = sampling.Request(**{name: getattr(a, name) for name in fields})
     model = checkpoints.load(a.model)
     request = request.for_model(model)
     a.out.parent.mkdir(parents=True, exist_ok=True)
-    one_batch = a.out.suffix.lower() == ".gif"
+    if a.strip is not None and a.out.suffix.lower() != ".png":
+        raise InvalidInput("--strip makes a .png")
+    one_batch = a.out.suffix.lower() == ".gif" or a.strip is not None
     batches = 1 if one_batch else -(-request.n // a.batch)
     with tqdm(total=batches * request.steps, unit="step", leave=False) as bar:
         _write(a, model, request, bar.update)
@@ -231,14 +258,22 @@ def _sample(a) -> None:
 
 
 def _write(a, model, request, progress) -> None:
+    from dataclasses import replace
+
     import numpy as np
 
     from . import recorder, sampling
+    from .errors import check_int
 
     note = sampling.Run(model, request, images=[]).describe()
     if a.out.suffix.lower() == ".gif":
         film = sampling.film(model, request, progress)
         recorder.save_gif(film, a.out, panes=a.panes, stride=a.stride, scale=a.scale, note=note)
+        return
+    if a.strip is not None:
+        frames = check_int("strip", a.strip, 2, request.steps + 1)
+        film = sampling.film(model, replace(request, n=1), progress)
+        recorder.save_png(recorder.strip(film, 0, frames, a.panes), a.out, a.scale, note)
         return
     images = sampling.sample(model, request, a.batch, progress)
     if a.out.suffix.lower() == ".png":

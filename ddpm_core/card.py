@@ -21,6 +21,8 @@ datasets:
 pixels in [-1, 1]. It predicts {prediction} and was trained with the {kind} schedule,
 T = {timesteps}.{classes}
 
+![64 samples: DPM-Solver++, 20 steps, seed 0, x̂0 clipped](samples.png)
+
 ```bash
 python -m ddpm_core sample --model {name} --n 64 --steps 20 --out {name}.png
 ```

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from .denoiser import ModelDenoiser
 from .diffusion import PREDICTION_TYPES
 from .errors import CheckpointError, InvalidInput, check_choice
-from .files import replacing
+from .files import write
 from .hardware import bf16_is_native
 from .noise import Noise
 from .schedules import NoiseSchedule
@@ -51,6 +52,10 @@ class Config:
     dataset: str
     classes: list[str] = field(default_factory=list)
     preprocessing: dict = field(default_factory=lambda: {"range": [-1, 1]})
+
+    def complete(self) -> Config:
+        """The same with every argument of the UNet spelled out: no default can change it."""
+        return replace(self, model=UNet.defaults() | self.model)
 
     def build(self) -> tuple[UNet, NoiseSchedule]:
         """A model with random weights, and its schedule.
@@ -163,7 +168,7 @@ def load(name_or_folder: str | Path, home: Path | None = None) -> Model:
     config = read_config(folder)
     try:
         unet, schedule = config.build()
-    except (InvalidInput, TypeError, ValueError) as error:
+    except (InvalidInput, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{folder / CONFIG} describes no valid model: {error}") from error
     tensors = _read_weights(folder)
     _check_fit(folder, unet, tensors)
@@ -174,11 +179,13 @@ def load(name_or_folder: str | Path, home: Path | None = None) -> Model:
 def find(name_or_folder: str | Path, home: Path | None = None) -> Path:
     """The folder of a shipped checkpoint, or a folder given as a path."""
     home = home or HOME
-    for folder in (home / name_or_folder, Path(name_or_folder)):
-        if folder.is_dir() and str(name_or_folder):
+    name = str(name_or_folder)
+    for folder in (home / name, Path(name)):
+        # os.path.isdir, unlike Path.is_dir, takes a name too long for the file system.
+        if name and os.path.isdir(folder):
             return folder
     known = ", ".join(available(home)) or "none"
-    raise CheckpointError(f"no checkpoint {str(name_or_folder)!r}; shipped: {known}")
+    raise CheckpointError(f"no checkpoint {name[:200]!r}; shipped: {known}")
 
 
 def read_config(folder: Path) -> Config:
@@ -192,21 +199,29 @@ def read_config(folder: Path) -> Config:
         ) from error
 
 
-def save(folder: Path, config: Config, tensors: dict[str, Tensor], training: dict) -> None:
-    """Write a checkpoint folder; each file replaces its predecessor whole or not at all."""
+def save(
+    folder: Path, config: Config, tensors: dict[str, Tensor], training: dict, name: str = ""
+) -> None:
+    """Write a checkpoint folder; each file replaces its predecessor whole or not at all.
+
+    Args:
+        tensors: the state dict of the model.
+        training: see ``Trainer``; may be empty but for what the card needs.
+        name: for the card; that of the folder unless given.
+
+    Raises:
+        OSError: if it cannot be written, a full disk included.
+    """
+    config = config.complete()
     from .card import render
 
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {key: value.detach().float().cpu().contiguous() for key, value in tensors.items()}
-    with replacing(folder / WEIGHTS) as path:
-        save_file(tensors, path, metadata={"format": "pt"})
-    for name, text in (
-        (CONFIG, json.dumps(vars(config), indent=2) + "\n"),
-        (TRAINING, json.dumps(training, indent=1) + "\n"),
-        (CARD, render(folder.name, config, tensors, training)),
-    ):
-        with replacing(folder / name) as path:
-            path.write_text(text, encoding="utf-8")
+    # Serialised in memory first: on a full disk, writing bytes fails as an OSError.
+    write(folder / WEIGHTS, save_tensors(tensors, metadata={"format": "pt"}))
+    write(folder / CONFIG, json.dumps(vars(config), indent=2) + "\n")
+    write(folder / TRAINING, json.dumps(training, indent=1) + "\n")
+    write(folder / CARD, render(name or folder.name, config, tensors, training))
 
 
 def _read_json(path: Path, default=None):
@@ -233,7 +248,7 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is truncated or no safetensors file: {error}") from error
 
 

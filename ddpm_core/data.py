@@ -103,6 +103,11 @@ def _mnist_like(dataset, classes) -> Callable:
         for kind, header in (("images-idx3", 16), ("labels-idx1", 8)):
             _check_idx(folder / f"{stem}-{kind}-ubyte", header)
         content = _open(dataset, root, train)
+        if len(content.data) != len(content.targets):
+            raise DataError(
+                f"{folder} is damaged: {len(content.data):,} images but "
+                f"{len(content.targets):,} labels ({stem}-*); delete both and retry"
+            )
         return content.data.unsqueeze(1), content.targets.long(), classes
 
     return read
@@ -137,9 +142,9 @@ def _check_idx(path: Path, header: int) -> None:
     if not path.exists():
         return  # the download takes care of it
     with path.open("rb") as file:
-        head = np.frombuffer(file.read(header), dtype=">u4")
-    magic = 0x803 if header == 16 else 0x801
-    if len(head) * 4 < header or head[0] != magic:
+        beginning = file.read(header)
+    head = np.frombuffer(beginning.ljust(header, b"\0"), dtype=">u4")
+    if len(beginning) < header or head[0] != (0x803 if header == 16 else 0x801):
         raise DataError(f"{path} is damaged: it does not begin as an idx file; delete it and retry")
     expected = header + int(np.prod(head[1:].astype(np.int64)))
     if path.stat().st_size != expected:

@@ -20,26 +20,40 @@ class DataError(InvalidInput):
 
 def check_int(name: str, value, low: int, high: int) -> int:
     """Return ``value`` as an int in ``[low, high]``, or say what is wrong with it."""
-    check_float(name, value, -math.inf, math.inf)
+    _check_number(name, value)
     number = int(value)  # not by way of a float, which would round large seeds
     if number != value:
-        raise InvalidInput(f"{name} must be a whole number, not {value!r}")
+        raise InvalidInput(f"{name} must be a whole number, not {_brief(value)}")
     if not low <= number <= high:
-        raise InvalidInput(f"{name} must be between {low:,} and {high:,}, not {number:,}")
+        raise InvalidInput(f"{name} must be between {low:,} and {high:,}, not {_brief(number)}")
     return number
 
 
 def check_float(name: str, value, low: float, high: float) -> float:
     """Return ``value`` as a finite float in ``[low, high]``, or say what is wrong with it."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
-        raise InvalidInput(f"{name} must be a finite number, not {value!r}")
+    _check_number(name, value)
     if not low <= value <= high:
-        raise InvalidInput(f"{name} must be between {low:g} and {high:g}, not {value:g}")
+        raise InvalidInput(f"{name} must be between {low:g} and {high:g}, not {_brief(value)}")
     return float(value)
 
 
 def check_choice(name: str, value, choices) -> str:
     """Return ``value`` if it is one of ``choices``, or list them."""
-    if value not in choices:
-        raise InvalidInput(f"unknown {name} {value!r}; known: {', '.join(map(str, choices))}")
+    if value not in tuple(choices):
+        raise InvalidInput(f"unknown {name} {_brief(value)}; known: {', '.join(map(str, choices))}")
     return value
+
+
+def _check_number(name: str, value) -> None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise InvalidInput(f"{name} must be a finite number, not {_brief(value)}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidInput(f"{name} must be a finite number, not {value!r}")
+
+
+def _brief(value) -> str:
+    """Repeat what was given, but not a page of it."""
+    if isinstance(value, int) and abs(value) >= 10**30:
+        return "a number of more than 30 digits"
+    text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

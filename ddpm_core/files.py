@@ -8,6 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def write(path: Path, content: bytes | str) -> None:
+    """Write a whole file at once; what was there stays until the new one is safely on disk.
+
+    Raises:
+        OSError: if it cannot be written, a full disk included.
+    """
+    with replacing(path) as part:
+        part.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary neighbour of ``path`` that takes its place once it is safely on disk."""

@@ -179,8 +179,8 @@ def save_gif(
         panes: ``"x"`` (the state), ``"x0"`` (the prediction), or both side by side.
         stride: every how many steps a frame is kept; the first and last always are.
         scale: whole-number enlargement.
-        frame_ms: time per frame, in steps of 10, at least 20.
-        hold_ms: how long the last frame stays.
+        frame_ms: time per frame, at least 20; GIF counts in tens of milliseconds.
+        hold_ms: how long the last frame stays, at most ten minutes.
         note: written into the file as a comment.
 
     Returns:
@@ -189,6 +189,7 @@ def save_gif(
     stride = check_int("stride", stride, 1, 10_000)
     scale = check_int("scale", scale, 1, 64)
     frame_ms = check_int("frame_ms", frame_ms, 20, 10_000)
+    hold_ms = check_int("hold_ms", hold_ms, 20, 600_000)
     chosen = list(range(0, film.frames, stride))
     if chosen[-1] != film.frames - 1:
         chosen.append(film.frames - 1)

@@ -160,7 +160,7 @@ SAMPLERS = {"ddpm": ddpm, "ddim": ddim, "dpm_solver_pp": dpm_solver_pp}
 
 def check_timesteps(schedule: NoiseSchedule, timesteps: Sequence[int]) -> list[int]:
     """Return the list as ints if it is a strictly decreasing walk within the schedule."""
-    steps = [check_int("timestep", int(t), 0, schedule.num_timesteps - 1) for t in timesteps]
+    steps = [check_int("timestep", t, 0, schedule.num_timesteps - 1) for t in timesteps]
     if not steps or any(b >= a for a, b in pairwise(steps)):
         raise InvalidInput("timesteps must be a non-empty, strictly decreasing list")
     return steps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -146,6 +147,8 @@ class Run:
         request, timesteps = self.request, self.timesteps
         if previous is not None:
             x, timesteps = previous.x, timesteps[previous.index :]
+            if not timesteps:
+                return iter(())
         options = {"clip": request.clip, "previous": previous}
         if request.sampler == "ddim":
             options["eta"] = request.eta
@@ -208,7 +211,7 @@ def _check_label(label) -> int | str:
         text = label.strip().lower()
         if text in ("all", "none"):
             return text
-        if not text.lstrip("-").isdigit():
-            raise InvalidInput(f"label must be a class number, 'all' or 'none', not {label!r}")
+        if not re.fullmatch(r"-?[0-9]{1,9}", text):
+            raise InvalidInput(f"label must be a class number, 'all' or 'none', not {label[:40]!r}")
         label = int(text)
     return check_int("class", label, 0, 10_000)

@@ -29,7 +29,7 @@ def cosine_betas(num_timesteps: int, s: float = 0.008, max_beta: float = 0.999) 
     return np.minimum(1 - curve[1:] / curve[:-1], max_beta)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NoiseSchedule:
     """Every table that the forward and the reverse process need, in float64.
 
@@ -48,7 +48,7 @@ class NoiseSchedule:
     kind: str = "custom"
 
     def __post_init__(self):
-        betas = np.asarray(self.betas, dtype=np.float64)
+        betas = np.array(self.betas, dtype=np.float64)
         if betas.ndim != 1 or betas.size == 0:
             raise InvalidInput("betas must be a non-empty one-dimensional list")
         if not np.isfinite(betas).all() or (betas <= 0).any() or (betas >= 1).any():

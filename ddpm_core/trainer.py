@@ -9,6 +9,7 @@ the same machine with the same number of threads).
 from __future__ import annotations
 
 import csv
+import io
 import math
 import shlex
 import signal
@@ -27,7 +28,7 @@ from . import data
 from .checkpoints import Config, Model, save
 from .diffusion import denoising_loss
 from .errors import InvalidInput, check_float, check_int
-from .files import replacing
+from .files import write
 from .hardware import bf16_is_native, describe
 from .recorder import grid, save_png
 from .samplers import dpm_solver_pp
@@ -137,7 +138,7 @@ class Trainer:
     ):
         self.recipe, self.folder, self.quiet = recipe, Path(folder), quiet
         self.cadence = cadence or Cadence()
-        self.device = torch.device(device)
+        self.device = _usable(device)
         self.bf16 = bf16_is_native(self.device) if bf16 is None else bf16
         self.images = data.load(recipe.dataset, "train", data_root)
         self.validation = Validation(
@@ -150,6 +151,7 @@ class Trainer:
         self.ema = {key: value.clone() for key, value in self.model.state_dict().items()}
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=recipe.lr, fused=True)
         self.step, self.seconds, self.history = 0, 0.0, []
+        self.running = None  # the training loss, smoothed
         self._stop = False
         self.commit = _commit()
         if recipe.batch_size > len(self.images):
@@ -161,7 +163,6 @@ class Trainer:
     def run(self) -> None:
         """Train to the end, or to Ctrl-C, which saves the state and returns."""
         started, seconds_before, first = time.monotonic(), self.seconds, self.step
-        running = None
         bar = tqdm(
             total=self.total_steps,
             initial=self.step,
@@ -173,19 +174,19 @@ class Trainer:
         with _on_interrupt(self._request_stop), bar:
             while self.step < self.total_steps and not self._stop:
                 loss = self._train_step()
-                running = loss if running is None else 0.98 * running + 0.02 * loss
+                self.running = loss if self.running is None else 0.98 * self.running + 0.02 * loss
                 elapsed = time.monotonic() - started
                 self.seconds = seconds_before + elapsed
                 rate = (self.step - first) * self.recipe.batch_size / elapsed
-                bar.set_postfix(loss=f"{running:.4f}", images_s=f"{rate:.0f}", refresh=False)
+                bar.set_postfix(loss=f"{self.running:.4f}", images_s=f"{rate:.0f}", refresh=False)
                 bar.update()
-                self._look(running)
+                self._look()
         self._save_state()
         self.export(self.folder / "checkpoint")
 
     def export(self, folder: Path) -> None:
         """Write the EMA weights as a checkpoint folder."""
-        save(folder, self.config, self.ema, self._training())
+        save(folder, self.config, self.ema, self._training(), name=self.folder.name)
 
     def _train_step(self) -> float:
         recipe = self.recipe
@@ -238,14 +239,14 @@ class Trainer:
         weights = list(self.model.state_dict().values())
         torch._foreach_lerp_(list(self.ema.values()), weights, 1 - decay)
 
-    def _look(self, train_loss: float) -> None:
+    def _look(self) -> None:
         """Whatever is due after this step: validation, a sample grid, a saved state."""
         at_end = self.step == self.total_steps
         if self.step % self.cadence.validate == 0 or at_end:
             model = self._averaged()
             quarters = self.validation.loss_by_quarter(self, model)
             row = {"step": self.step, "images": self.step * self.recipe.batch_size}
-            row |= {"seconds": round(self.seconds, 1), "train": round(train_loss, 5)}
+            row |= {"seconds": round(self.seconds, 1), "train": round(self.running, 5)}
             row |= {"validation": round(float(np.mean(quarters)), 5)}
             self.history.append(row | {f"t{i}": round(q, 5) for i, q in enumerate(quarters, 1)})
         if self.step % self.cadence.sample == 0 or at_end:
@@ -288,14 +289,18 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
             "history": self.history,
+            "running": self.running,
         }
-        with replacing(self.folder / STATE) as path:
-            torch.save(state, path)
+        # Serialised in memory first: on a full disk, writing bytes fails as an OSError.
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        write(self.folder / STATE, buffer.getvalue())
         if self.history:
-            with replacing(self.folder / "losses.csv") as path, path.open("w", newline="") as file:
-                writer = csv.DictWriter(file, self.history[0])
-                writer.writeheader()
-                writer.writerows(self.history)
+            table = io.StringIO()
+            writer = csv.DictWriter(table, self.history[0], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.history)
+            write(self.folder / "losses.csv", table.getvalue())
 
     def _resume(self) -> None:
         path = self.folder / STATE
@@ -318,7 +323,7 @@ class Trainer:
         self.ema = state["ema"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
-        self.history = state["history"]
+        self.history, self.running = state["history"], state.get("running")
 
     def _training(self) -> dict:
         """How these weights came to be, for ``training.json`` and the card."""
@@ -375,6 +380,13 @@ def learning_rate(recipe: Recipe, step: int, total_steps: int) -> float:
         return recipe.lr
     progress = (step - recipe.warmup) / max(1, total_steps - recipe.warmup)
     return recipe.lr * (0.02 + 0.98 * math.cos(progress * math.pi / 2))
+
+
+def _usable(device: str) -> torch.device:
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise InvalidInput(f"device {device!r} cannot be used: {error}") from None
 
 
 def _mix(seed: int, number: int) -> int:

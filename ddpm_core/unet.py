@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .errors import InvalidInput
+from .errors import InvalidInput, check_float, check_int
 
 
 def sinusoidal_embedding(
@@ -151,6 +152,19 @@ class UNet(nn.Module):
     ):
         super().__init__()
         levels = len(channels)
+        for name, value in (("image_size", image_size), ("in_channels", in_channels)):
+            check_int(name, value, 1, 4096)
+        for width in channels:
+            check_int("channels", width, 1, 4096)
+        check_int("levels", levels, 1, 8)
+        check_int("blocks", blocks, 1, 16)
+        check_int("groups", groups, 1, 4096)
+        check_int("time_channels", time_channels, 4, 4096)
+        check_int("num_classes", num_classes, 0, 1_000_000)
+        check_float("dropout", dropout, 0, 1)
+        check_float("norm_eps", norm_eps, 0, 1)
+        if head_width is not None:
+            check_int("head_width", head_width, 1, 4096)
         attention = attention or (False,) * levels
         if len(attention) != levels:
             raise InvalidInput(f"{levels} levels need as many attention switches")
@@ -212,6 +226,13 @@ class UNet(nn.Module):
 
         self.norm_out = nn.GroupNorm(_groups(groups, width), width, norm_eps)
         self.conv_out = nn.Conv2d(width, self.out_channels, 3, padding=1)
+
+    @classmethod
+    def defaults(cls) -> dict:
+        """The arguments that have a default, with it, ready for JSON."""
+        parameters = inspect.signature(cls).parameters.values()
+        found = {p.name: p.default for p in parameters if p.default is not p.empty}
+        return found | {"channels": list(found["channels"])}
 
     def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
         """Predict noise (or v) for noisy images.

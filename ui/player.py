@@ -70,12 +70,12 @@ class Player(gr.HTML):
         self.autoplay = autoplay
         self.loop = loop
         options = {"panes": self.panes, "clickable": clickable_tiles}
-        options |= {"autoplay": autoplay, "loop": loop}
+        options = escape(json.dumps(options | {"autoplay": autoplay, "loop": loop}))
         super().__init__(
             idle() if value is None else value,
             label=label,
             # Neither template names a property: both would be compiled again for every frame.
-            html_template=f'<div class="player" data-options="{escape(json.dumps(options))}"></div>',
+            html_template=f'<div class="player" data-options="{options}"></div>',
             css_template="",
             js_on_load=_script(),
             apply_default_css=False,

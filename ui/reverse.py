@@ -20,6 +20,6 @@ def build(studio: Studio) -> bench.Bench:
         single=True,
         title="Reverse process of one image",
         idle="One image, from noise to picture, every step of it.",
-        caption="$x_t$ is the state after the step, $\\hat x_0$ the clean image that the network saw "
-        "before it. Drag the timeline, or use the arrow keys; 0 to 9 pick a class, S stops.",
+        caption="$x_t$ is the state after the step, $\\hat x_0$ the clean image that the network "
+        "saw before it. Drag the timeline or press the arrow keys; 0 to 9 pick a class, S stops.",
     )

@@ -20,6 +20,6 @@ def build(studio: Studio) -> bench.Bench:
         single=False,
         title="Sampled grid",
         idle="Sixteen squares of pure noise, about to become digits.",
-        caption="$x_t$ is the noisy state, $\\hat x_0$ the clean image that the network sees in it. "
-        "Click a tile to open every step of it. On the keyboard, 0 to 9 pick a class, S stops.",
+        caption="$x_t$ is the noisy state, $\\hat x_0$ the clean image that the network sees "
+        "in it. Click a tile to open every step of it. Keys: 0 to 9 pick a class, S stops.",
     )

@@ -48,7 +48,7 @@ def test_a_saved_model_comes_back_with_the_same_outputs(tmp_path, prediction, cl
     unet, schedule = config.build()
     checkpoints.save(tmp_path / "it", config, unet.state_dict(), training_record())
     model = checkpoints.load(tmp_path / "it")
-    assert model.config == config
+    assert model.config == config.complete()
     assert model.schedule.betas.tolist() == schedule.betas.tolist()
     assert model.training == training_record()
     x, t = torch.randn(2, 1, 8, 8), torch.tensor([3, 40])
@@ -97,7 +97,7 @@ def test_saving_replaces_whole_files_and_leaves_no_parts(tmp_path, monkeypatch):
     def failing(*args, **kwargs):
         raise OSError("disk full")
 
-    monkeypatch.setattr(checkpoints, "save_file", failing)
+    monkeypatch.setattr(checkpoints, "write", failing)
     with pytest.raises(OSError, match="disk full"):
         save_tiny_checkpoint(folder, classes=0)
     assert (folder / "model.safetensors").read_bytes() == before

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -161,12 +162,18 @@ def test_a_gif_that_needs_too_much_memory_is_refused(run, capsys):
     assert not out.exists()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["sample", "--help"], ["train", "--help"]])
-def test_help_tells_how_to_use_it(capsys, arguments):
+def help_of(capsys, *command) -> str:
     with pytest.raises(SystemExit) as caught:
-        main(arguments)
+        main([*command, "--help"])
     assert caught.value.code == 0
-    assert "usage: python -m ddpm_core" in capsys.readouterr().out
+    return capsys.readouterr().out
+
+
+def test_help_of_every_command_tells_how_to_use_it(capsys):
+    listed = re.findall(r"^    (\w+)  ", help_of(capsys), re.MULTILINE)
+    assert {"sample", "train"} <= set(listed)
+    for command in listed:
+        assert f"usage: python -m ddpm_core {command}" in help_of(capsys, command)
 
 
 @pytest.mark.parametrize("arguments", [[], ["paint"], ["sample", "--n", "five"], ["train", "--x"]])

@@ -77,7 +77,7 @@ def test_ddpm_equals_the_reference(monkeypatch, kind, steps, variance, name):
 
 
 @every_kind
-@pytest.mark.parametrize("eta", [0.0, 1.0])
+@pytest.mark.parametrize("eta", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("steps", [10, 50, 1000])
 def test_ddim_equals_the_reference(kind, eta, steps):
     scheduler = DDIMScheduler(beta_schedule=REFERENCE_NAME[kind], clip_sample=True)

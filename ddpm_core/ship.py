@@ -1,0 +1,35 @@
+"""From a run folder to a checkpoint that ships: weights, card and a grid of samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from . import checkpoints
+from .recorder import grid, save_png
+from .sampling import Request, Run, sample
+
+PICTURE = Request(n=64, steps=20)
+
+
+def ship(run: Path, name: str | None = None, home: Path | None = None) -> Path:
+    """Copy a run's EMA weights to ``checkpoints/NAME``, with a card and ``samples.png``.
+
+    Args:
+        run: a run folder (its ``checkpoint/`` is taken) or a checkpoint folder.
+        name: of the checkpoint; that of the run folder unless given.
+        home: where checkpoints ship from.
+
+    Returns:
+        The new folder.
+
+    Raises:
+        CheckpointError: if the run has no checkpoint, or a damaged one.
+    """
+    source = run / "checkpoint" if (run / "checkpoint").is_dir() else run
+    model = checkpoints.load(source)
+    target = (home or checkpoints.HOME) / (name or run.name)
+    checkpoints.save(target, model.config, model.unet.state_dict(), model.training)
+    request = PICTURE.for_model(model)
+    note = Run(model, request, images=[]).describe()
+    save_png(grid(sample(model, request)), target / "samples.png", scale=2, note=note)
+    return target
