@@ -265,6 +265,8 @@ def _write(a, model, request, progress) -> None:
     from . import recorder, sampling
     from .errors import check_int
 
+    if a.strip is not None:
+        request = replace(request, n=1)
     note = sampling.Run(model, request, images=[]).describe()
     if a.out.suffix.lower() == ".gif":
         film = sampling.film(model, request, progress)
@@ -272,7 +274,7 @@ def _write(a, model, request, progress) -> None:
         return
     if a.strip is not None:
         frames = check_int("strip", a.strip, 2, request.steps + 1)
-        film = sampling.film(model, replace(request, n=1), progress)
+        film = sampling.film(model, request, progress)
         recorder.save_png(recorder.strip(film, 0, frames, a.panes), a.out, a.scale, note)
         return
     images = sampling.sample(model, request, a.batch, progress)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from .errors import CheckpointError
+
 TEMPLATE = """\
 ---
 license: mit
@@ -54,6 +56,9 @@ def render(name: str, config, tensors: dict[str, Tensor], training: dict) -> str
         tensors: the weights, to be counted.
         training: as ``Trainer`` writes it, with at least one row of ``history``.
     """
+    missing = [key for key in ("recipe", "history", *CARRIED) if key not in training]
+    if missing:
+        raise CheckpointError(f"the training record lacks {', '.join(missing)}: no card without")
     recipe, last = training["recipe"], (training["history"] or [{}])[-1]
     conditional = bool(config.classes)
     classes = f"\n\nClasses: {', '.join(config.classes)}." if conditional else ""

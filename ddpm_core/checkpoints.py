@@ -206,22 +206,24 @@ def save(
 
     Args:
         tensors: the state dict of the model.
-        training: see ``Trainer``; may be empty but for what the card needs.
+        training: how the weights came to be, as ``Trainer`` tells it.
         name: for the card; that of the folder unless given.
 
     Raises:
+        CheckpointError: if ``training`` lacks what the card must tell.
         OSError: if it cannot be written, a full disk included.
     """
     config = config.complete()
     from .card import render
 
+    card = render(name or folder.name, config, tensors, training)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {key: value.detach().float().cpu().contiguous() for key, value in tensors.items()}
     # Serialised in memory first: on a full disk, writing bytes fails as an OSError.
     write(folder / WEIGHTS, save_tensors(tensors, metadata={"format": "pt"}))
     write(folder / CONFIG, json.dumps(vars(config), indent=2) + "\n")
     write(folder / TRAINING, json.dumps(training, indent=1) + "\n")
-    write(folder / CARD, render(name or folder.name, config, tensors, training))
+    write(folder / CARD, card)
 
 
 def _read_json(path: Path, default=None):

@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision import datasets as tv
-from torchvision.datasets.utils import check_integrity
 
 from .errors import DataError, check_choice
 
@@ -96,9 +94,9 @@ def load(name: str, split: str = "train", root: str | Path | None = None) -> Ima
     return Images(pixels, labels, tuple(classes))
 
 
-def _mnist_like(dataset, classes) -> Callable:
+def _mnist_like(dataset: str, classes) -> Callable:
     def read(root: Path, train: bool):
-        folder = root / dataset.__name__ / "raw"
+        folder = root / dataset / "raw"
         stem = "train" if train else "t10k"
         for kind, header in (("images-idx3", 16), ("labels-idx1", 8)):
             _check_idx(folder / f"{stem}-{kind}-ubyte", header)
@@ -114,25 +112,31 @@ def _mnist_like(dataset, classes) -> Callable:
 
 
 def _cifar10(root: Path, train: bool):
+    from torchvision import datasets as tv
+    from torchvision.datasets.utils import check_integrity
+
     folder = root / tv.CIFAR10.base_folder
     parts = tv.CIFAR10.train_list if train else tv.CIFAR10.test_list
     for name, md5 in parts:
         if (folder / name).exists() and not check_integrity(str(folder / name), md5):
             raise DataError(f"{folder / name} is damaged (its MD5 differs); delete it and retry")
-    content = _open(tv.CIFAR10, root, train)
+    content = _open("CIFAR10", root, train)
     pixels = torch.from_numpy(content.data).permute(0, 3, 1, 2).contiguous()
     return pixels, torch.tensor(content.targets), THINGS
 
 
-def _open(dataset, root: Path, train: bool):
+def _open(name: str, root: Path, train: bool):
+    from torchvision import datasets as tv  # a second of import that sampling can do without
+
+    dataset = getattr(tv, name)
     try:
         return dataset(root, train=train, download=True)
     except (
         Exception
     ) as error:  # whatever torchvision, urllib or the disk raise, the user acts alike
-        folder = root / getattr(dataset, "base_folder", dataset.__name__)
+        folder = root / getattr(dataset, "base_folder", name)
         raise DataError(
-            f"{dataset.__name__} is neither in {folder} nor could it be downloaded ({error}). "
+            f"{name} is neither in {folder} nor could it be downloaded ({error}). "
             "Give its folder with --data-root or DDPM_DATA."
         ) from error
 
@@ -155,7 +159,7 @@ def _check_idx(path: Path, header: int) -> None:
 
 
 DATASETS: dict[str, Callable] = {
-    "mnist": _mnist_like(tv.MNIST, DIGITS),
-    "fashion-mnist": _mnist_like(tv.FashionMNIST, CLOTHES),
+    "mnist": _mnist_like("MNIST", DIGITS),
+    "fashion-mnist": _mnist_like("FashionMNIST", CLOTHES),
     "cifar10": _cifar10,
 }

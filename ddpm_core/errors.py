@@ -47,7 +47,7 @@ def check_choice(name: str, value, choices) -> str:
 def _check_number(name: str, value) -> None:
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise InvalidInput(f"{name} must be a finite number, not {_brief(value)}")
-    if isinstance(value, float) and not math.isfinite(value):
+    if value != value or value in (math.inf, -math.inf):
         raise InvalidInput(f"{name} must be a finite number, not {value!r}")
 
 

@@ -15,14 +15,15 @@ from torch import Tensor
 
 from .errors import check_int
 
-MAX_SEED = 2**63 - 1
+# The largest whole number that a browser, too, holds exactly: links and fields must keep it.
+MAX_SEED = 2**53 - 1
 
 
 class Noise:
     """Standard normal noise for a fixed list of images, to be asked for by timestep.
 
     Args:
-        seed: from 0 to 2**63 - 1.
+        seed: from 0 to 2**53 - 1.
         images: which images of that seed the batch holds, e.g. ``range(64)``.
         shape: (C, H, W) of one image.
 

@@ -36,7 +36,7 @@ RECIPES: dict[str, Recipe] = {
 
 
 def recipe_from(name: str | None, options: dict) -> Recipe:
-    """A shipped recipe, or the report's set-up, with the given options changed.
+    """A shipped recipe, or the defaults of ``Recipe``, with the given options changed.
 
     Args:
         name: a key of ``RECIPES``, or None for the defaults of ``Recipe``.

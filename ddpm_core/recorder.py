@@ -33,7 +33,8 @@ class Film:
         frames: how many frames there are so far.
         x: (frames, n, H, W, C), uint8: the state after each step, opening noise first.
         x0: the same for the predicted clean image; frame 0 has none and is mid-grey.
-        t: for each frame the timestep whose evaluation led to it; T for frame 0.
+        t: the time of each frame's state as the report counts it: T for the opening noise, 0 for
+            the clean image. The x̂0 beside it was predicted one step before.
 
     Raises:
         InvalidInput: if the film would take more than 512 MiB.
@@ -55,7 +56,7 @@ class Film:
     def add(self, step: Step) -> None:
         """Append a step."""
         self._x[self.frames], self._x0[self.frames] = _pixels(step.x), _pixels(step.x0)
-        self.t.append(step.t)
+        self.t.append(step.t_next + 1)
 
     def record(self, sampler: Iterator[Step]) -> Iterator[Step]:
         """Pass a sampler's steps through, keeping each."""

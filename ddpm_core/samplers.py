@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from .denoiser import Denoiser
+from .diffusion import eps_from_x0, x0_from_eps
 from .errors import InvalidInput, check_choice, check_float, check_int
 from .schedules import NoiseSchedule
 
@@ -186,11 +187,10 @@ def _steps(denoiser, schedule, x, timesteps, advance, clip, previous) -> Iterato
 
 def _clean(schedule, x, t, eps, clip) -> tuple[Tensor, Tensor]:
     """x̂0, and the eps that goes with it."""
-    abar = schedule.abar(t)
-    x0 = (x - math.sqrt(1 - abar) * eps) / math.sqrt(abar)
+    x0 = x0_from_eps(schedule, x, t, eps)
     if clip:
         x0 = x0.clamp(-1, 1)
-        eps = (x - math.sqrt(abar) * x0) / math.sqrt(1 - abar)
+        eps = eps_from_x0(schedule, x, t, x0)
     return x0, eps
 
 

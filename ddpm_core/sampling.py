@@ -34,7 +34,7 @@ class Request:
             number of classes) or ``"none"`` (unconditional).
         sampler: ``"ddpm"``, ``"ddim"`` or ``"dpm_solver_pp"``.
         steps: denoising steps, at most T.
-        seed: from 0 to 2**63 - 1.
+        seed: from 0 to 2**53 - 1, which a browser can hold too.
         spacing: how timesteps are spread: ``"linear"``, ``"quadratic"`` or ``"logsnr"``.
         eta: noise added by DDIM, 0 to 1; other samplers do not use it.
         variance: of DDPM: ``"beta"`` or ``"posterior"``; other samplers do not use it.
@@ -167,10 +167,10 @@ class Run:
         """An empty film of the right size, its first frame the opening noise."""
         return Film(self.start, len(self.timesteps), self.model.schedule.num_timesteps)
 
-    def describe(self) -> str:
-        """Everything that made the result, as JSON, for the files that leave."""
+    def describe(self, **more) -> str:
+        """Everything that made the result, and ``more``, as JSON for the files that leave."""
         about = {"model": self.model.name} | asdict(self.request) | {"dtype": self.dtype}
-        return json.dumps(about | {"torch": torch.__version__.split("+")[0]})
+        return json.dumps(about | more | {"torch": torch.__version__.split("+")[0]})
 
 
 def sample(model: Model, request: Request, batch: int = BATCH, progress=None) -> np.ndarray:

@@ -40,7 +40,9 @@ SAMPLE_TILES = 64
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to train, and how. The defaults are the report's set-up (section 3).
+    """What to train, and how.
+
+    The defaults are the report's set-up (section 3), with gradient clipping and EMA added.
 
     Attributes:
         dataset: a key of ``data.DATASETS``.
@@ -153,7 +155,7 @@ class Trainer:
         self.step, self.seconds, self.history = 0, 0.0, []
         self.running = None  # the training loss, smoothed
         self._stop = False
-        self.commit = _commit()
+        self.command, self.commit = "python -m ddpm_core " + shlex.join(sys.argv[1:]), _commit()
         if recipe.batch_size > len(self.images):
             raise InvalidInput(f"batch_size {recipe.batch_size} exceeds {len(self.images)} images")
         self.steps_per_epoch = len(self.images) // recipe.batch_size
@@ -208,13 +210,14 @@ class Trainer:
         loss = self._loss(self.model, x0, t, noise, labels).mean()
         self.optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
+        value = loss.item()
+        if not (math.isfinite(value) and math.isfinite(float(norm))):
+            # Before the update: the weights, and so the saved state, stay good.
+            raise InvalidInput(f"loss or gradient not finite at step {self.step}; try a smaller lr")
         self.optimizer.step()
         self.step += 1
         self._update_ema()
-        value = loss.item()
-        if not math.isfinite(value):
-            raise InvalidInput(f"the loss became {value} at step {self.step}; try a smaller lr")
         return value
 
     def _loss(self, model, x0, t, noise, labels) -> Tensor:
@@ -268,7 +271,7 @@ class Trainer:
         start = noise(self.schedule.num_timesteps).to(self.device)
         for step in dpm_solver_pp(model.denoiser(labels), self.schedule, start, timesteps):
             pass
-        (self.folder / "samples").mkdir(exist_ok=True)
+        (self.folder / "samples").mkdir(parents=True, exist_ok=True)
         save_png(grid(data.to_uint8(step.x)), self.folder / "samples" / f"{self.step:07d}.png")
         self.export(self.folder / "checkpoint")
 
@@ -290,6 +293,8 @@ class Trainer:
             "seconds": self.seconds,
             "history": self.history,
             "running": self.running,
+            "command": self.command,
+            "commit": self.commit,
         }
         # Serialised in memory first: on a full disk, writing bytes fails as an OSError.
         buffer = io.BytesIO()
@@ -312,9 +317,10 @@ class Trainer:
             raise InvalidInput(
                 f"{path} cannot be read ({error}); move it away to start anew"
             ) from error
-        fixed = asdict(self.recipe) | {"epochs": None}
-        if state["recipe"] | {"epochs": None} != fixed:
-            differing = [k for k in fixed if state["recipe"].get(k) != fixed[k] and k != "epochs"]
+        # By way of Recipe, so that a field added since takes its default in an old run.
+        before, now = asdict(Recipe(**state["recipe"])), asdict(self.recipe)
+        differing = [k for k in now if before[k] != now[k] and k != "epochs"]
+        if differing:
             raise InvalidInput(
                 f"{self.folder} holds a run with another {', '.join(differing)}; "
                 "choose another --out or the same options"
@@ -323,13 +329,17 @@ class Trainer:
         self.ema = state["ema"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
+        self.command, self.commit = (
+            state.get("command", self.command),
+            state.get("commit", self.commit),
+        )
         self.history, self.running = state["history"], state.get("running")
 
     def _training(self) -> dict:
         """How these weights came to be, for ``training.json`` and the card."""
         return {
             "recipe": asdict(self.recipe),
-            "command": "python -m ddpm_core " + shlex.join(sys.argv[1:]),
+            "command": self.command,
             "commit": self.commit,
             "steps": self.step,
             "images": self.step * self.recipe.batch_size,
@@ -368,7 +378,8 @@ class Validation:
             for i in torch.arange(len(t)).split(256)
         ]
         losses = torch.cat(losses).cpu()
-        quarter = t * 4 // trainer.schedule.num_timesteps
+        # By place, not by t: no quarter is empty, however small T is.
+        quarter = self.place * 4 // len(self.place)
         return [float(losses[quarter == q].mean()) for q in range(4)]
 
 

@@ -159,7 +159,10 @@ class UNet(nn.Module):
         check_int("levels", levels, 1, 8)
         check_int("blocks", blocks, 1, 16)
         check_int("groups", groups, 1, 4096)
-        check_int("time_channels", time_channels, 4, 4096)
+        check_int("time_channels / 2", time_channels / 2, 2, 2048)
+        check_int("downsample_padding", downsample_padding, 0, 1)
+        if out_channels is not None:
+            check_int("out_channels", out_channels, 1, 4096)
         check_int("num_classes", num_classes, 0, 1_000_000)
         check_float("dropout", dropout, 0, 1)
         check_float("norm_eps", norm_eps, 0, 1)

@@ -6,13 +6,19 @@ import base64
 import json
 import tempfile
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 
 import gradio as gr
 
-from ddpm_core import InvalidInput, Request, Run, grid, save_gif, save_png
+from ddpm_core import InvalidInput, Request, grid, save_gif, save_png
+from ddpm_core.errors import check_int
 
-from .runs import Progress, Studio
+from .runs import Ending, Progress, Studio
+from .stage import note
+
+# Pixels of all frames together: sixteen images, 1,000 steps, unscaled, are within it.
+MAX_PIXELS = 64 * 10**6
 
 
 def expose(studio: Studio) -> None:
@@ -32,13 +38,10 @@ def expose(studio: Studio) -> None:
         label is a class number, "all" or "none"; sampler is "ddpm", "ddim" or "dpm_solver_pp".
         """
         done = _run(studio, model, n=n, label=label, sampler=sampler, steps=steps, seed=seed)
-        png = _encoded(
-            lambda path, note: save_png(grid(done.film.images()), path, scale, note),
-            ".png",
-            studio,
-            done,
-        )
-        return {"png": png} | _about(studio, done)
+        pixels, about = grid(done.film.images()), note(studio, done)
+        _check_size(pixels, scale, 1)
+        png, _ = _encoded(".png", lambda path: save_png(pixels, path, scale, about))
+        return {"png": png, "about": json.loads(about)}
 
     def film(
         model: str = "mnist-conditional",
@@ -47,23 +50,26 @@ def expose(studio: Studio) -> None:
         sampler: str = "dpm_solver_pp",
         steps: int = 20,
         seed: int = 0,
-        scale: int = 4,
+        scale: int = 1,
         stride: int = 1,
     ) -> dict:
-        """Sample and return {"gif": base64 with a frame for every step, "frames", "about"}."""
+        """Sample; returns {"gif": base64, a frame for every step, "frames", "about"}.
+
+        Arguments as for sample; stride keeps every so many steps.
+        """
         done = _run(studio, model, n=n, label=label, sampler=sampler, steps=steps, seed=seed)
-        frames = []
-
-        def write(path, note):
-            frames.append(save_gif(done.film, path, scale=scale, stride=stride, note=note))
-
-        return {"gif": _encoded(write, ".gif", studio, done), "frames": frames[0]} | _about(
-            studio, done
+        stride = check_int("stride", stride, 1, 10_000)
+        _check_size(grid(done.film.images()), scale, done.film.frames // stride + 1)
+        about = note(studio, done)
+        gif, frames = _encoded(
+            ".gif",
+            lambda path: save_gif(done.film, path, scale=scale, stride=stride, note=about),
         )
+        return {"gif": gif, "frames": frames, "about": json.loads(about)}
 
     for function in (sample, film):
         gr.api(
-            _clear(function),
+            _in_words(function),
             api_name=function.__name__,
             concurrency_id="model",
             concurrency_limit=8,
@@ -71,30 +77,30 @@ def expose(studio: Studio) -> None:
 
 
 def _run(studio: Studio, model: str, **fields) -> Progress:
-    for progress in studio.stream((object(), "api"), model, Request(**fields)):
+    for progress in studio.stream(Ending(), model, Request(**fields)):
         pass
     return progress
 
 
-def _about(studio: Studio, done: Progress) -> dict:
-    return {"about": json.loads(_note(studio, done))}
+def _check_size(pixels, scale: int, frames: int) -> None:
+    size = pixels.shape[0] * pixels.shape[1] * check_int("scale", scale, 1, 64) ** 2 * frames
+    if size > MAX_PIXELS:
+        raise InvalidInput(
+            f"that would be {size:,} pixels, more than the {MAX_PIXELS:,} sent at a time; "
+            "take a smaller scale or a larger stride"
+        )
 
 
-def _note(studio: Studio, done: Progress) -> str:
-    model, request = done.key
-    return Run(studio.model(model), request, images=[]).describe()
-
-
-def _encoded(write: Callable, suffix: str, studio: Studio, done: Progress) -> str:
+def _encoded(suffix: str, write: Callable):
+    """What ``write`` puts into a file, as base64, and what it returns."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"run{suffix}"
-        write(path, _note(studio, done))
-        return base64.b64encode(path.read_bytes()).decode("ascii")
+        returned = write(path)
+        return base64.b64encode(path.read_bytes()).decode("ascii"), returned
 
 
-def _clear(function: Callable) -> Callable:
+def _in_words(function: Callable) -> Callable:
     """Let a wrong request reach the caller as the core's own words."""
-    from functools import wraps
 
     @wraps(function)
     def guarded(*args, **kwargs):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import gradio as gr
 
-from ddpm_core import InvalidInput, Request
+from ddpm_core import InvalidInput, Model, Request
 
 from . import controls, keep, player, stage
-from .runs import Progress, Studio
+from .runs import Ending, Progress, Studio
 
 
 @dataclass
@@ -19,17 +19,25 @@ class Bench:
 
     Attributes:
         name: of the tab, in links and element ids.
-        panes: what its GIF shows.
+        gif_panes: which panes its GIF shows.
+        single: whether it shows one image instead of a grid.
+        default: what it runs unasked.
         current: the key of the run on the stage, or about to be, (model, request); else None.
     """
 
     studio: Studio
     name: str
-    panes: tuple[str, ...]
+    gif_panes: tuple[str, ...]
+    single: bool
+    default: Request
     controls: controls.Controls
     stage: player.Player
     keep: keep.Keep
     current: gr.State
+
+    def default_for(self, model: Model) -> Request:
+        """The default request, as far as this model can serve it."""
+        return self.default if model.classes else replace(self.default, label="none")
 
     @property
     def outputs(self) -> list:
@@ -37,16 +45,34 @@ class Bench:
 
     def stream(self, visitor: gr.Request, model: str, request: Request) -> Iterator[dict]:
         """Run a request on the stage: frames first, files when they are ready."""
-        progress = None
-        runs = stage.values(self.studio, (visitor.session_hash, self.name), model, request)
-        for value, progress in runs:
-            yield {self.stage: value} | ({self.current: progress.key} if progress else {})
+        ending, progress = self.arm(visitor), None
+        for value, progress in stage.values(self.studio, ending, model, request):
+            news = {self.stage: value}
+            if progress is not None and progress.steps_done == 0:
+                news |= {self.current: progress.key} | self.keep.announced(self.name, progress)
+            yield news
         if progress is not None and progress.done:
-            yield self.handed_over(progress)
+            yield from self.hand_over(ending, progress)
 
-    def handed_over(self, progress: Progress) -> dict:
-        """Updates that offer a run that has ended to be kept."""
-        return self.keep.filled(self.studio, self.name, progress, self.panes)
+    def show(self, visitor: gr.Request, progress: Progress) -> Iterator[dict]:
+        """Put a run that is still kept on the stage, and offer it to be kept by the visitor."""
+        ending = self.arm(visitor)
+        yield {self.stage: stage.ordered(stage.final(progress), ending)}
+        yield from self.hand_over(ending, progress)
+
+    def hand_over(self, ending: Ending, progress: Progress) -> Iterator[dict]:
+        """Offer a run that has ended, unless another has taken the stage meanwhile."""
+        offer = self.keep.offered(self.studio, progress, self.gif_panes)
+        if not ending.superseded:
+            yield offer | {self.current: progress.key} | self.keep.announced(self.name, progress)
+
+    def refuse(self, visitor: gr.Request, error: InvalidInput) -> dict:
+        """Say what is wrong with a request; it ends the visitor's earlier run all the same."""
+        return {self.stage: stage.ordered(player.error(str(error)), self.arm(visitor))}
+
+    def arm(self, visitor: gr.Request) -> Ending:
+        """Take the stage for a new run of this visitor's."""
+        return self.studio.arm((visitor.session_hash, self.name))
 
     def set_to(self, model: str, request: Request) -> dict:
         """Updates that make a request the current one, before its first frame."""
@@ -62,7 +88,7 @@ def build(
     name: str,
     *,
     default: Request,
-    panes: tuple[str, ...],
+    gif_panes: tuple[str, ...],
     single: bool,
     title: str,
     idle: str,
@@ -86,7 +112,7 @@ def build(
         with gr.Column(elem_classes="control-column"):
             panel = controls.build(studio, name, single=single, default=default)
     current = gr.State(None, time_to_live=3600)
-    bench = Bench(studio, name, panes, panel, screen, kept, current)
+    bench = Bench(studio, name, gif_panes, single, default, panel, screen, kept, current)
     _wire(bench)
     return bench
 
@@ -99,7 +125,7 @@ def _wire(bench: Bench) -> None:
         try:
             model, request = controls.read(values)
         except InvalidInput as error:
-            yield {bench.stage: player.error(str(error))}
+            yield bench.refuse(visitor, error)
             return
         yield from bench.stream(visitor, model, request)
 

@@ -22,6 +22,9 @@ REMEMBER = """(query) => {
 }"""
 
 
+BARRED = gr.update(interactive=False)
+
+
 @dataclass
 class Keep:
     """The components under a stage that hand the run over."""
@@ -36,17 +39,22 @@ class Keep:
     def outputs(self) -> list:
         return [self.png, self.gif, self.link, self.python, self.command]
 
-    def filled(self, studio: Studio, tab: str, progress: Progress, panes: tuple[str, ...]) -> dict:
-        """Updates that offer a run that has ended."""
+    def announced(self, tab: str, progress: Progress) -> dict:
+        """Updates for a run that begins: its link and its code; files are still to come."""
         model, request = progress.key
+        return {
+            self.link: permalinks.query(model, request, tab=tab),
+            self.python: permalinks.python(model, request),
+            self.command: permalinks.command_line(model, request),
+        } | ({} if progress.done else {self.png: BARRED, self.gif: BARRED})
+
+    def offered(self, studio: Studio, progress: Progress, panes: tuple[str, ...]) -> dict:
+        """Updates that offer the files of a run that has ended."""
         png, gif, size = stage.files(studio, progress, panes)
         label = f"GIF · {progress.film.frames:,} frames · {_bytes(size)}"
         return {
             self.png: gr.update(value=png, interactive=True),
             self.gif: gr.update(value=gif, label=label, interactive=True),
-            self.link: permalinks.query(model, request, tab=tab),
-            self.python: permalinks.python(model, request),
-            self.command: permalinks.command_line(model, request),
         }
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
 
-from ddpm_core import InvalidInput, Request
+from ddpm_core import InvalidInput
 
-from . import api, keep, permalinks, player, reverse, sample, stage
+from . import api, keep, permalinks, reverse, sample, stage
 from .bench import Bench
 from .runs import Studio
 from .theme import css, theme
@@ -29,12 +30,13 @@ def build(studio: Studio | None = None) -> gr.Blocks:
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown(HEADER, elem_classes="masthead")
         with gr.Tabs(elem_id="tabs") as tabs:
-            with gr.Tab("Sample", id="sample"):
+            with gr.Tab("Sample", id="sample") as sample_tab:
                 grid = sample.build(studio)
             # Rendered at once, so that a tile can be opened in it before it was ever shown.
             with gr.Tab("Reverse process", id="reverse", render_children=True) as reverse_tab:
                 single = reverse.build(studio)
         _open_tiles(grid, single, tabs)
+        _first_look(grid, sample_tab)
         _first_look(single, reverse_tab)
         _restore(page, {"sample": grid, "reverse": single}, tabs)
         api.expose(studio)
@@ -51,15 +53,13 @@ def _open_tiles(grid: Bench, single: Bench, tabs: gr.Tabs) -> None:
         number = request.first + picked.index
         classes = grid.studio.model(model).classes
         label = number % len(classes) if request.label == "all" else request.label
-        alone = Request(**(vars(request) | {"n": 1, "first": number, "label": label}))
+        alone = replace(request, n=1, first=number, label=label)
         yield {tabs: gr.Tabs(selected="reverse")} | single.set_to(model, alone)
         kept = single.studio.tile(current, picked.index)
         if kept is None:  # its run has had to make room: sample this image again
             yield from single.stream(visitor, model, alone)
             return
-        kept = kept.named(model, alone)
-        yield {single.stage: stage.final(kept)}
-        yield single.handed_over(kept)
+        yield from single.show(visitor, kept.named(model, alone))
 
     opened = grid.stage.select(
         show,
@@ -71,16 +71,15 @@ def _open_tiles(grid: Bench, single: Bench, tabs: gr.Tabs) -> None:
     keep.remember(opened, single.keep)
 
 
-def _first_look(single: Bench, tab: gr.Tab) -> None:
+def _first_look(bench: Bench, tab: gr.Tab) -> None:
     """A tab that is opened for the first time shows something that moves."""
 
-    def start(current, visitor: gr.Request, *values):
-        if current is not None:
-            return
-        model = values[0]
-        yield from single.stream(visitor, model, reverse.DEFAULT)
+    def start(current, model, visitor: gr.Request) -> Iterator[dict]:
+        if current is None and model is not None:
+            request = bench.default_for(bench.studio.model(model))
+            yield from bench.stream(visitor, model, request)
 
-    tab.select(start, [single.current, single.controls.model], single.outputs, **stage.STREAM)
+    tab.select(start, [bench.current, bench.controls.model], bench.outputs, **stage.STREAM)
 
 
 def _restore(page: gr.Blocks, benches: dict[str, Bench], tabs: gr.Tabs) -> None:
@@ -91,13 +90,14 @@ def _restore(page: gr.Blocks, benches: dict[str, Bench], tabs: gr.Tabs) -> None:
         name = params.get("tab") if params.get("tab") in benches else "sample"
         bench = benches[name]
         try:
-            model, request = permalinks.parse(params)
-            if not any(key in params for key in permalinks.DEFAULTS):
-                request = DEFAULTS[name]
-            model = bench.studio.model(model or first(bench.studio)).name
-            request = request.for_model(bench.studio.model(model))
+            model = bench.studio.model(params.get("model") or first(bench.studio))
+            request = permalinks.parse(params, bench.default_for(model))
+            request = request.for_model(model)
+            if bench.single:
+                request = replace(request, n=1)
+            model = model.name
         except InvalidInput as error:
-            yield {tabs: gr.Tabs(selected=name), bench.stage: player.error(str(error))}
+            yield {tabs: gr.Tabs(selected=name)} | bench.refuse(visitor, error)
             return
         yield {tabs: gr.Tabs(selected=name)} | bench.set_to(model, request)
         yield from bench.stream(visitor, model, request)
@@ -106,9 +106,6 @@ def _restore(page: gr.Blocks, benches: dict[str, Bench], tabs: gr.Tabs) -> None:
     for bench in benches.values():
         outputs += [*bench.controls.inputs, *bench.outputs]
     page.load(start, None, outputs, **stage.STREAM)
-
-
-DEFAULTS = {"sample": sample.DEFAULT, "reverse": reverse.DEFAULT}
 
 
 def first(studio: Studio) -> str:

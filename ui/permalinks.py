@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from urllib.parse import urlencode
 
 from ddpm_core import InvalidInput, Request
@@ -24,8 +24,8 @@ def query(model: str, request: Request, **more) -> str:
     return urlencode({"model": model} | values | more)
 
 
-def parse(params: Mapping[str, str]) -> tuple[str | None, Request]:
-    """Read a query string back.
+def parse(params: Mapping[str, str], base: Request) -> Request:
+    """Read a query string back; what it does not say is as in ``base``.
 
     Raises:
         InvalidInput: naming the field that is broken.
@@ -43,8 +43,10 @@ def parse(params: Mapping[str, str]) -> tuple[str | None, Request]:
             else:
                 values[name] = type(default)(text)
         except (ValueError, KeyError):
-            raise InvalidInput(f"the link says {name} = {text!r}, which cannot be read") from None
-    return params.get("model"), Request(**values)
+            raise InvalidInput(
+                f"the link says {name} = {text[:40]!r}, which cannot be read"
+            ) from None
+    return replace(base, **values)
 
 
 def python(model: str, request: Request) -> str:

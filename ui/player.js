@@ -58,6 +58,7 @@ function mount() {
   let waiting = false; // a film to play once it comes into view
   let paintDue = 0;
   let ticket = 0;
+  let newest = 0; // the order of the newest run heard of
   let stripKey = "";
   let ticksKey = "";
 
@@ -71,6 +72,8 @@ function mount() {
 
   function receive(value) {
     if (!value || !value.kind) return;
+    if (value.order < newest) return; // late news of a run that another has overtaken
+    newest = value.order ?? newest;
     if (value.kind !== "error") hideError();
     ({ idle: showIdle, live: showLive, film: showFilm, error: showError })[value.kind]?.(value);
   }

@@ -20,13 +20,12 @@ import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
-__all__ = ["Player", "error", "film", "idle", "live", "spread"]
+__all__ = ["Player", "error", "film", "idle", "live"]
 
 HERE = Path(__file__).parent
 PANES = ("x", "x0")
 # Phones refuse larger pictures: 4096 x 4096 is the largest area every current browser decodes.
 SHEET_SIDE = 4096
-SHEET_PIXELS = SHEET_SIDE * SHEET_SIDE
 
 
 class Player(gr.HTML):
@@ -203,15 +202,6 @@ def film(
     }
 
 
-def spread(total: int, n: int, height: int, width: int, most: int = 240) -> list[int]:
-    """Step indices 0..total, evenly spaced, as many as a film of `n` tiles can hold."""
-    room = _per_sheet(height, width) // n
-    if room < 2:
-        raise ValueError(f"a film of {n} tiles of {height} x {width} does not fit one sheet")
-    count = min(total + 1, room, most)
-    return sorted({int(i) for i in np.linspace(0, total, count).round()})
-
-
 def _about(
     run: str, shape: Sequence[int], columns: int, total: int, seconds: float, calls: int
 ) -> dict[str, Any]:
@@ -247,10 +237,6 @@ def _raw(a: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(a)).decode("ascii")
 
 
-def _per_sheet(height: int, width: int) -> int:
-    return (SHEET_SIDE // height) * (SHEET_SIDE // width)
-
-
 def _sheet(frames: np.ndarray) -> str:
     """A PNG data URI with every tile of every frame, row by row, as near square as may be."""
     f, n, h, w, c = frames.shape
@@ -260,7 +246,7 @@ def _sheet(frames: np.ndarray) -> str:
     if down * h > SHEET_SIDE:
         raise ValueError(
             f"{f} frames of {n} tiles of {h} x {w} do not fit one sheet of {SHEET_SIDE} x "
-            f"{SHEET_SIDE} pixels; record fewer frames (see spread)"
+            f"{SHEET_SIDE} pixels; record fewer frames"
         )
     cells = np.zeros((down * across, h, w, c), np.uint8)
     cells[:count] = frames.reshape(count, h, w, c)

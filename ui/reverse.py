@@ -16,7 +16,7 @@ def build(studio: Studio) -> bench.Bench:
         studio,
         "reverse",
         default=DEFAULT,
-        panes=("x", "x0"),
+        gif_panes=("x", "x0"),
         single=True,
         title="Reverse process of one image",
         idle="One image, from noise to picture, every step of it.",

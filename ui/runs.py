@@ -8,13 +8,16 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import count
+from weakref import WeakValueDictionary
 
 from ddpm_core import Film, InvalidInput, Model, Request, Run, available, load
+from ddpm_core.errors import check_int
 
 KEPT_BYTES = 256 * 2**20
-KEPT_VISITORS = 1024
 # A minute of two cores, about; sixteen images over all 1,000 steps must be within it.
 MAX_WORK = 20_000
+MAX_IMAGES = 64
 FRAMES_PER_SECOND = 20
 SECONDS_PER_TILE = 0.0015  # larger grids are larger frames: fewer of them a second
 
@@ -51,7 +54,9 @@ class Studio:
     def __init__(self):
         self._models: dict[str, Model] = {}
         self._kept: OrderedDict[tuple, Progress] = OrderedDict()
-        self._endings: OrderedDict[tuple, Ending] = OrderedDict()
+        # An ending lives as long as its run: a visitor who left is forgotten by itself.
+        self._endings: WeakValueDictionary[tuple, Ending] = WeakValueDictionary()
+        self._orders = count(time.time_ns() // 1000)
         self._guard = threading.RLock()
         self._turns = Turnstile()
 
@@ -68,23 +73,37 @@ class Studio:
                 self._models[name] = load(name)
             return self._models[name]
 
-    def stream(self, visitor: tuple, model_name: str, request: Request) -> Iterator[Progress]:
+    def arm(self, visitor: tuple) -> Ending:
+        """Prepare a run of a visitor's; an earlier one of theirs ends without another word.
+
+        Args:
+            visitor: who runs it, and where on the page.
+        """
+        with self._guard:
+            earlier = self._endings.get(visitor)
+            if earlier is not None:
+                earlier.superseded = earlier.asked = True
+            self._endings[visitor] = ending = Ending(next(self._orders))
+            return ending
+
+    def stream(self, ending: Ending, model_name: str, request: Request) -> Iterator[Progress]:
         """Run a request, yielding about twenty times a second and always at the end.
 
         Args:
-            visitor: who runs it, and where on the page; what ``stop`` is called with.
+            ending: from ``arm``.
 
         Raises:
-            InvalidInput: for a request that the model or the work bound does not allow.
+            InvalidInput: for a request that the model or the bounds on work do not allow.
         """
         model = self.model(model_name)
+        check_int("n", request.n, 1, MAX_IMAGES)
         request = request.for_model(model, MAX_WORK)
         key = (model_name, request)
         kept = self.kept(key)
         if kept is not None and kept.film.finished:
             yield kept
             return
-        yield from self._run(self._arm(visitor), key, Run(model, request))
+        yield from self._run(ending, key, Run(model, request))
 
     def _run(self, ending: Ending, key: tuple, run: Run) -> Iterator[Progress]:
         film, started, shown = run.film(), time.monotonic(), 0.0
@@ -107,8 +126,9 @@ class Studio:
     def stop(self, visitor: tuple) -> None:
         """Ask the visitor's run to end after the step it is in; what it has is kept."""
         with self._guard:
-            if visitor in self._endings:
-                self._endings[visitor].asked = True
+            ending = self._endings.get(visitor)
+            if ending is not None:
+                ending.asked = True
 
     def kept(self, key: tuple) -> Progress | None:
         """A finished or stopped run, if its film is still kept."""
@@ -124,26 +144,24 @@ class Studio:
 
     def _keep(self, progress: Progress) -> None:
         with self._guard:
+            kept = self._kept.get(progress.key)
+            if progress.stopped and kept is not None and kept.film.finished:
+                return  # somebody else's whole run is worth more than this part of it
             self._kept[progress.key] = progress
             self._kept.move_to_end(progress.key)
             while sum(p.film.nbytes for p in self._kept.values()) > KEPT_BYTES:
                 self._kept.popitem(last=False)
 
-    def _arm(self, visitor: tuple) -> Ending:
-        with self._guard:
-            earlier = self._endings.pop(visitor, None)
-            if earlier is not None:
-                earlier.superseded = earlier.asked = True
-            self._endings[visitor] = Ending()
-            while len(self._endings) > KEPT_VISITORS:
-                self._endings.popitem(last=False)
-            return self._endings[visitor]
 
-
-@dataclass
+@dataclass(eq=False)
 class Ending:
-    """How a run is told to end: asked by its visitor, or overtaken by their next run."""
+    """How a run is told to end: asked by its visitor, or overtaken by their next run.
 
+    Attributes:
+        order: rises from run to run, so that late news of an old one can be told.
+    """
+
+    order: int = 0
     asked: bool = False
     superseded: bool = False
 

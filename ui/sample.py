@@ -16,7 +16,7 @@ def build(studio: Studio) -> bench.Bench:
         studio,
         "sample",
         default=DEFAULT,
-        panes=("x",),
+        gif_panes=("x",),
         single=False,
         title="Sampled grid",
         idle="Sixteen squares of pure noise, about to become digits.",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
 
 from ddpm_core import Film, InvalidInput, Request, Run, grid, save_gif, save_png
 from ddpm_core.recorder import default_columns
 
 from . import permalinks, player
-from .runs import Progress, Studio
+from .runs import Ending, Progress, Studio
 
 # Noise hardly compresses: a film is strided until each pane fits into this.
 PANE_BYTES = 2 * 2**20
@@ -27,17 +28,27 @@ STREAM = {
 
 
 def values(
-    studio: Studio, visitor: tuple, model: str, request: Request
+    studio: Studio, ending: Ending, model: str, request: Request
 ) -> Iterator[tuple[dict, Progress | None]]:
     """Run a request and yield values for the player, with the progress behind each.
 
     A request that cannot be met is one value: its error.
     """
     try:
-        for progress in studio.stream(visitor, model, request):
-            yield (final(progress) if progress.done else under_way(progress)), progress
+        for progress in studio.stream(ending, model, request):
+            value = final(progress) if progress.done else under_way(progress)
+            yield ordered(value, ending), progress
     except InvalidInput as error:
-        yield player.error(str(error)), None
+        yield ordered(player.error(str(error)), ending), None
+    except Exception:
+        logging.exception("a run failed")
+        message = "The run failed on the server, which has made a note of it."
+        yield ordered(player.error(message), ending), None
+
+
+def ordered(value: dict, ending: Ending) -> dict:
+    """Let the player tell news of this run from late news of an earlier one."""
+    return value | {"order": ending.order}
 
 
 def under_way(progress: Progress) -> dict:
@@ -87,14 +98,16 @@ def files(studio: Studio, progress: Progress, panes: tuple[str, ...]) -> tuple[s
         The paths of both, within Gradio's cache, and the GIF's size in bytes.
     """
     model, request = progress.key
-    about = Run(studio.model(model), request, images=[]).describe()
+    about = note(studio, progress)
     name = f"{model}-seed{request.seed}-{request.sampler}-{progress.steps_done}steps"
     scale = _scale(progress.film)
     with tempfile.TemporaryDirectory() as folder:
         png, gif = Path(folder) / f"{name}.png", Path(folder) / f"{name}.gif"
         save_png(grid(progress.film.images()), png, scale, about)
         save_gif(progress.film, gif, panes=panes, scale=scale, frame_ms=_pace(progress), note=about)
-        kept = [save_bytes_to_cache(p.read_bytes(), p.name, _cache()) for p in (png, gif)]
+        kept = [
+            save_bytes_to_cache(p.read_bytes(), p.name, get_upload_folder()) for p in (png, gif)
+        ]
         return kept[0], kept[1], gif.stat().st_size
 
 
@@ -109,5 +122,8 @@ def _pace(progress: Progress) -> int:
     return max(20, min(80, round(2000 / max(1, progress.steps_done), -1)))
 
 
-def _cache() -> str:
-    return gr.HTML().GRADIO_CACHE
+def note(studio: Studio, progress: Progress) -> str:
+    """The parameters of a run, for its files; a stopped one says where it stopped."""
+    model, request = progress.key
+    stopped = {"stopped_after": progress.steps_done} if progress.stopped else {}
+    return Run(studio.model(model), request, images=[]).describe(**stopped)

@@ -49,7 +49,7 @@ def test_seed_image_and_timestep_each_change_the_noise():
             assert not torch.isclose(a, b).all()
 
 
-@pytest.mark.parametrize("seed", [2**53, 2**60, MAX_SEED - 1])
+@pytest.mark.parametrize("seed", [2**31, 2**52 + 1, MAX_SEED - 1])
 def test_large_seeds_that_differ_by_one_differ(seed):
     assert not torch.equal(Noise(seed, [0], SHAPE)(0), Noise(seed + 1, [0], SHAPE)(0))
 

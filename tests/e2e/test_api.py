@@ -50,8 +50,14 @@ def test_film_returns_a_gif_of_every_step(client):
         ({"model": "../secret"}, "unknown model"),
         ({"seed": "abc"}, "finite number"),
         ({"scale": 10**6}, "scale must be"),
+        ({"n": 64, "steps": 1, "scale": 64}, "pixels"),
     ],
 )
 def test_wrong_requests_are_answered_in_words(client, wrong, words):
     with pytest.raises(Exception, match=words):
         client.predict(**wrong, api_name="/sample")
+
+
+def test_a_film_too_large_to_send_is_refused(client):
+    with pytest.raises(Exception, match="pixels, more than"):
+        client.predict(n=16, steps=20, scale=64, api_name="/film")

@@ -31,7 +31,7 @@ def test_a_link_restores_everything(visit):
 
 
 def test_a_link_can_lead_to_the_reverse_process(visit):
-    visitor = visit("?tab=reverse&label=2&steps=30&sampler=ddim&first=11&n=1")
+    visitor = visit("?tab=reverse&label=2&steps=30&sampler=ddim&first=11")
     visitor.wait_for_kept("31 frames", "reverse")
     assert visitor.stage("reverse").is_visible()
     assert visitor.page.locator("#reverse-first input").input_value() == "11"
@@ -45,6 +45,7 @@ def test_a_link_can_lead_to_the_reverse_process(visit):
         ("?steps=0", "steps must be between 1"),
         ("?steps=5000", "steps must be between 1 and 1,000"),
         ("?n=1000000000", "n must be between"),
+        ("?n=20000&steps=1", "n must be between 1 and 64"),
         ("?seed=-4", "seed must be between"),
         ("?eta=inf", "eta must be a finite number"),
         ("?sampler=<script>alert(1)</script>", "unknown sampler"),

@@ -152,6 +152,29 @@ def test_digits_pick_a_class_and_s_stops(visit):
     visitor.page.locator("body").press("4")
     visitor.page.wait_for_url(re.compile("label=4"))
     assert visitor.page.locator("#sample-label input[value='4']").is_checked()
+    visitor.set_number("sample-steps", 1000)
+    visitor.choose("sample-sampler", "DDPM")
+    visitor.wait("live")
+    visitor.page.locator("body").press("s")
+    visitor.wait("film")
+    assert int(visitor.stage().get_attribute("data-index")) < 1000
+
+
+def test_a_remembered_run_takes_the_stage_from_a_long_one(visit):
+    visitor = visit()
+    visitor.wait_for_kept("21 frames")
+    visitor.set_number("sample-steps", 1000)
+    visitor.click("sample-run")
+    visitor.wait("live")
+    visitor.set_number("sample-steps", 20)
+    visitor.click("sample-run")
+    visitor.wait_for_kept("21 frames")
+    visitor.wait("film")
+    # Whatever the long run still had to say has been said by the time another run is through.
+    other = visit("?seed=123&steps=30")
+    other.wait_for_kept("31 frames")
+    assert visitor.stage().get_attribute("data-state") == "film"
+    assert visitor.stage().get_attribute("data-frames") == "21"
 
 
 def test_roll_changes_the_seed_and_samples(visit):
