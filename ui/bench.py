@@ -12,6 +12,8 @@ from ddpm_core import InvalidInput, Model, Request
 from . import controls, keep, player, stage
 from .runs import Ending, Progress, Studio
 
+REFUSED = ()
+
 
 @dataclass
 class Bench:
@@ -22,7 +24,8 @@ class Bench:
         gif_panes: which panes its GIF shows.
         single: whether it shows one image instead of a grid.
         default: what it runs unasked.
-        current: the key of the run on the stage, or about to be, (model, request); else None.
+        current: the key of the run on the stage, or about to be, (model, request); ``REFUSED``
+            after a request that could not be met, None before the first.
     """
 
     studio: Studio
@@ -68,7 +71,8 @@ class Bench:
 
     def refuse(self, visitor: gr.Request, error: InvalidInput) -> dict:
         """Say what is wrong with a request; it ends the visitor's earlier run all the same."""
-        return {self.stage: stage.ordered(player.error(str(error)), self.arm(visitor))}
+        told = stage.ordered(player.error(str(error)), self.arm(visitor))
+        return {self.stage: told, self.current: REFUSED}
 
     def arm(self, visitor: gr.Request) -> Ending:
         """Take the stage for a new run of this visitor's."""

@@ -36,9 +36,10 @@ def build(studio: Studio | None = None) -> gr.Blocks:
             with gr.Tab("Reverse process", id="reverse", render_children=True) as reverse_tab:
                 single = reverse.build(studio)
         _open_tiles(grid, single, tabs)
-        _first_look(grid, sample_tab)
-        _first_look(single, reverse_tab)
-        _restore(page, {"sample": grid, "reverse": single}, tabs)
+        restored = gr.State(False, time_to_live=3600)
+        _restore(page, {"sample": grid, "reverse": single}, tabs, restored)
+        _first_look(grid, sample_tab, restored)
+        _first_look(single, reverse_tab, restored)
         api.expose(studio)
     return page
 
@@ -47,7 +48,7 @@ def _open_tiles(grid: Bench, single: Bench, tabs: gr.Tabs) -> None:
     """A click on a tile of the grid shows that image alone, in full."""
 
     def show(current, visitor: gr.Request, picked: gr.SelectData) -> Iterator[dict]:
-        if current is None:
+        if not current:
             return
         model, request = current
         number = request.first + picked.index
@@ -71,24 +72,27 @@ def _open_tiles(grid: Bench, single: Bench, tabs: gr.Tabs) -> None:
     keep.remember(opened, single.keep)
 
 
-def _first_look(bench: Bench, tab: gr.Tab) -> None:
+def _first_look(bench: Bench, tab: gr.Tab, restored: gr.State) -> None:
     """A tab that is opened for the first time shows something that moves."""
 
-    def start(current, model, visitor: gr.Request) -> Iterator[dict]:
-        if current is None and model is not None:
+    def start(ready, current, model, visitor: gr.Request) -> Iterator[dict]:
+        # The tab that the page opens with is selected too, before its link has been read.
+        if ready and current is None and model is not None:
             request = bench.default_for(bench.studio.model(model))
             yield from bench.stream(visitor, model, request)
 
-    tab.select(start, [bench.current, bench.controls.model], bench.outputs, **stage.STREAM)
+    inputs = [restored, bench.current, bench.controls.model]
+    tab.select(start, inputs, bench.outputs, **stage.STREAM)
 
 
-def _restore(page: gr.Blocks, benches: dict[str, Bench], tabs: gr.Tabs) -> None:
+def _restore(page: gr.Blocks, benches: dict[str, Bench], tabs: gr.Tabs, restored: gr.State) -> None:
     """When the page opens, run what its address asks for, or the default."""
 
     def start(visitor: gr.Request) -> Iterator[dict]:
         params = dict(visitor.query_params)
         name = params.get("tab") if params.get("tab") in benches else "sample"
         bench = benches[name]
+        shown = {tabs: gr.Tabs(selected=name), restored: True}
         try:
             model = bench.studio.model(params.get("model") or first(bench.studio))
             request = permalinks.parse(params, bench.default_for(model))
@@ -97,12 +101,12 @@ def _restore(page: gr.Blocks, benches: dict[str, Bench], tabs: gr.Tabs) -> None:
                 request = replace(request, n=1)
             model = model.name
         except InvalidInput as error:
-            yield {tabs: gr.Tabs(selected=name)} | bench.refuse(visitor, error)
+            yield shown | bench.refuse(visitor, error)
             return
-        yield {tabs: gr.Tabs(selected=name)} | bench.set_to(model, request)
+        yield shown | bench.set_to(model, request)
         yield from bench.stream(visitor, model, request)
 
-    outputs = [tabs]
+    outputs = [tabs, restored]
     for bench in benches.values():
         outputs += [*bench.controls.inputs, *bench.outputs]
     page.load(start, None, outputs, **stage.STREAM)
