@@ -96,10 +96,9 @@ def _restore(page: gr.Blocks, benches: dict[str, Bench], tabs: gr.Tabs, restored
         try:
             model = bench.studio.model(params.get("model") or first(bench.studio))
             request = permalinks.parse(params, bench.default_for(model))
-            request = request.for_model(model)
             if bench.single:
                 request = replace(request, n=1)
-            model = model.name
+            model, request = model.name, bench.studio.allowed(model.name, request)
         except InvalidInput as error:
             yield shown | bench.refuse(visitor, error)
             return

@@ -73,6 +73,15 @@ class Studio:
                 self._models[name] = load(name)
             return self._models[name]
 
+    def allowed(self, model_name: str, request: Request) -> Request:
+        """The request as the model can serve it, if it is within the bounds on work.
+
+        Raises:
+            InvalidInput: saying what is out of bounds.
+        """
+        check_int("n", request.n, 1, MAX_IMAGES)
+        return request.for_model(self.model(model_name), MAX_WORK)
+
     def arm(self, visitor: tuple) -> Ending:
         """Prepare a run of a visitor's; an earlier one of theirs ends without another word.
 
@@ -95,9 +104,7 @@ class Studio:
         Raises:
             InvalidInput: for a request that the model or the bounds on work do not allow.
         """
-        model = self.model(model_name)
-        check_int("n", request.n, 1, MAX_IMAGES)
-        request = request.for_model(model, MAX_WORK)
+        model, request = self.model(model_name), self.allowed(model_name, request)
         key = (model_name, request)
         kept = self.kept(key)
         if kept is not None and kept.film.finished:

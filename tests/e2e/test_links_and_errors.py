@@ -46,6 +46,7 @@ def test_a_link_can_lead_to_the_reverse_process(visit):
         ("?steps=5000", "steps must be between 1 and 1,000"),
         ("?n=1000000000", "n must be between"),
         ("?n=20000&steps=1", "n must be between 1 and 64"),
+        ("?n=64&steps=1000", "64,000 denoisings"),
         ("?seed=-4", "seed must be between"),
         ("?eta=inf", "eta must be a finite number"),
         ("?sampler=<script>alert(1)</script>", "unknown sampler"),
