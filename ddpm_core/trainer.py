@@ -155,7 +155,7 @@ class Trainer:
         self.step, self.seconds, self.history = 0, 0.0, []
         self.running = None  # the training loss, smoothed
         self._stop = False
-        self.command, self.commit = "python -m ddpm_core " + shlex.join(sys.argv[1:]), _commit()
+        self.command, self.commit = _command(sys.argv[1:]), _commit()
         if recipe.batch_size > len(self.images):
             raise InvalidInput(f"batch_size {recipe.batch_size} exceeds {len(self.images)} images")
         self.steps_per_epoch = len(self.images) // recipe.batch_size
@@ -403,6 +403,14 @@ def _usable(device: str) -> torch.device:
 def _mix(seed: int, number: int) -> int:
     """One 63-bit seed from two numbers, without the overlap that adding them would give."""
     return int(np.random.Philox(key=[seed, number]).random_raw() >> 1)
+
+
+def _command(words: list[str]) -> str:
+    """The command as anyone may repeat it: where the data lay is nobody else's concern."""
+    if "--data-root" in words:
+        place = words.index("--data-root")
+        words = words[:place] + words[place + 2 :]
+    return "python -m ddpm_core " + shlex.join(words)
 
 
 def _commit() -> str:
