@@ -144,7 +144,8 @@ def _wire(bench: Bench) -> None:
         None, None, panel.seed, js=controls.ROLL, show_progress="hidden", api_visibility="private"
     )
     keep.remember(
-        gr.on([panel.run.click, panel.label.input, panel.sampler.input], **running), bench.keep
+        gr.on([panel.run.click, panel.label.input, panel.sampler.input], **running),
+        bench.keep,
     )
     keep.remember(rolled.then(**running), bench.keep)
     panel.stop.click(stop, queue=False, show_progress="hidden", api_visibility="private")

@@ -82,7 +82,8 @@ def _first_look(bench: Bench, tab: gr.Tab, restored: gr.State) -> None:
             yield from bench.stream(visitor, model, request)
 
     inputs = [restored, bench.current, bench.controls.model]
-    tab.select(start, inputs, bench.outputs, **stage.STREAM)
+    opened = tab.select(start, inputs, bench.outputs, **stage.STREAM)
+    keep.remember(opened, bench.keep)
 
 
 def _restore(page: gr.Blocks, benches: dict[str, Bench], tabs: gr.Tabs, restored: gr.State) -> None:
@@ -108,7 +109,9 @@ def _restore(page: gr.Blocks, benches: dict[str, Bench], tabs: gr.Tabs, restored
     outputs = [tabs, restored]
     for bench in benches.values():
         outputs += [*bench.controls.inputs, *bench.outputs]
-    page.load(start, None, outputs, **stage.STREAM)
+    loaded = page.load(start, None, outputs, **stage.STREAM)
+    for bench in benches.values():
+        keep.remember(loaded, bench.keep)
 
 
 def first(studio: Studio) -> str:

@@ -37,6 +37,16 @@ def test_a_link_can_lead_to_the_reverse_process(visit):
     assert visitor.page.locator("#reverse-first input").input_value() == "11"
 
 
+def test_the_address_follows_what_runs_and_the_link_is_whole(visit):
+    visitor = visit("?label=6&steps=15")
+    visitor.page.wait_for_url("**/*tab=sample*")
+    visitor.page.get_by_text("Link, Python, command line").first.click()
+    link = visitor.page.locator("#sample-copies textarea, #sample-copies input").first
+    assert link.input_value() == visitor.page.url
+    visitor.page.get_by_role("tab", name="Reverse process").click()
+    visitor.page.wait_for_url("**/*sampler=ddpm*tab=reverse*")
+
+
 @pytest.mark.parametrize(
     ("query", "words"),
     [
