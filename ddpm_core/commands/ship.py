@@ -1,0 +1,22 @@
+"""``python -m ddpm_core ship``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def add(commands) -> None:
+    p = commands.add_parser(
+        "ship",
+        help="make a run's weights a checkpoint that ships",
+        description="Copy a run's EMA weights to checkpoints/NAME, with card and sample grid.",
+    )
+    p.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder, finished or not")
+    p.add_argument("--name", help="default: the name of the run folder")
+    p.set_defaults(run=run)
+
+
+def run(a) -> None:
+    from ..ship import ship
+
+    print(ship(a.run_folder, a.name))
