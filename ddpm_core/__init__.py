@@ -4,19 +4,25 @@ from ddpm_core import Request, load, sample
 digits = sample(load("mnist-conditional"), Request(n=64, label=3))  # uint8, (n, H, W, C)
 """
 
-from .checkpoints import Model, available, load
+from .checkpoints import Model, available, available_classifiers, load, load_classifier
+from .classifier import Classifier
 from .denoiser import Denoiser, Prediction
 from .errors import CheckpointError, DataError, InvalidInput
+from .guidance import ClassifierFree, ClassifierGuided, SideBySide, Strength
 from .noise import Noise
 from .recorder import Film, grid, save_gif, save_png, strip
+from .request import Request
 from .samplers import SAMPLERS, Step, ddim, ddpm, dpm_solver_pp
-from .sampling import Request, Run, film, sample
+from .sampling import Run, branch, film, sample
 from .schedules import NoiseSchedule, spaced_timesteps
 from .unet import UNet
 
 __all__ = [
     "SAMPLERS",
     "CheckpointError",
+    "Classifier",
+    "ClassifierFree",
+    "ClassifierGuided",
     "DataError",
     "Denoiser",
     "Film",
@@ -27,15 +33,20 @@ __all__ = [
     "Prediction",
     "Request",
     "Run",
+    "SideBySide",
     "Step",
+    "Strength",
     "UNet",
     "available",
+    "available_classifiers",
+    "branch",
     "ddim",
     "ddpm",
     "dpm_solver_pp",
     "film",
     "grid",
     "load",
+    "load_classifier",
     "sample",
     "save_gif",
     "save_png",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .commands import sample, ship, train
+from .commands import evaluate, sample, ship, train, train_classifier
 from .errors import InvalidInput
 
 EXAMPLES = """\
 examples:
   python -m ddpm_core sample --model mnist-conditional --n 64 --label all --out digits.png
   python -m ddpm_core sample --model mnist-conditional --label 3 --steps 50 --out three.gif
+  python -m ddpm_core sample --guidance cfg --label all --scales 0 1 2 4 8 --out atlas.png
+  python -m ddpm_core evaluate --model mnist-conditional --guidance cfg --scale 1 2 4 --n 1000
   python -m ddpm_core train --recipe mnist-conditional --out runs/mine
   python -m ddpm_core train --dataset fashion-mnist --schedule cosine --epochs 5 --out runs/clothes
 """
@@ -21,12 +23,12 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m ddpm_core",
-        description="Train denoising diffusion models and sample from them.",
+        description="Train denoising diffusion models, sample from them and measure them.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (sample, train, ship):
+    for command in (sample, evaluate, train, train_classifier, ship):
         command.add(commands)
     arguments = parser.parse_args(argv)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from .classifier import ClassifierConfig
 from .errors import CheckpointError
 
 TEMPLATE = """\
@@ -29,6 +30,53 @@ T = {timesteps}.{classes}
 python -m ddpm_core sample --model {name} --n 64 --steps 20 --out {name}.png
 ```
 
+{provenance}| loss | training {train}, validation {validation} |
+
+The validation loss is that of the EMA weights on 1,024 images held out of the training set,
+with fixed noise and timesteps spread evenly over T; by quarter of t, least noise first:
+{quarters}. The whole curve is in `training.json`.
+"""
+
+CLASSIFIER_TEMPLATE = """\
+---
+license: mit
+library_name: ddpm_core
+pipeline_tag: image-classification
+tags:
+- classifier
+datasets:
+- {dataset}
+metrics:
+- accuracy
+---
+
+# {name}
+
+A classifier of {parameters:,} parameters ({kind}), trained from scratch
+on {dataset}: {channels} x {size} x {size} pixels in [-1, 1].{knows}
+
+Classes: {classes}.
+
+```python
+from ddpm_core import load_classifier
+
+classifier = load_classifier("{name}")
+log_probs = classifier.log_probs(x{abar})  # (B, {count}), differentiable in x
+```
+
+## Accuracy
+
+{accuracy}
+
+{provenance}| loss | training {train}, validation {validation} |
+
+The validation loss is that of the EMA weights on 5,000 images held out of the training set,
+{noise}where the accuracy is {held_out}. The test set
+served once, for the figures above; they and the whole curve are in `training.json`.
+Augmentation: {augmentation}.
+"""
+
+PROVENANCE = """\
 ## Provenance
 
 | | |
@@ -40,11 +88,6 @@ python -m ddpm_core sample --model {name} --n 64 --steps 20 --out {name}.png
 | precision | {precision} |
 | hardware | {hardware} |
 | time | {hours} h |
-| loss | training {train}, validation {validation} |
-
-The validation loss is that of the EMA weights on 1,024 images held out of the training set,
-with fixed noise and timesteps spread evenly over T; by quarter of t, least noise first:
-{quarters}. The whole curve is in `training.json`.
 """
 
 
@@ -52,38 +95,102 @@ def render(name: str, config, tensors: dict[str, Tensor], training: dict) -> str
     """Fill the card.
 
     Args:
-        config: a ``checkpoints.Config``.
+        config: a ``checkpoints.Config`` or a ``ClassifierConfig``.
         tensors: the weights, to be counted.
-        training: as ``Trainer`` writes it, with at least one row of ``history``.
+        training: as ``training.Loop`` writes it.
+
+    Raises:
+        CheckpointError: if the record lacks what the card must tell.
     """
     missing = [key for key in ("recipe", "history", *CARRIED) if key not in training]
     if missing:
         raise CheckpointError(f"the training record lacks {', '.join(missing)}: no card without")
-    recipe, last = training["recipe"], (training["history"] or [{}])[-1]
+    last = (training["history"] or [{}])[-1]
+    fill = _classifier if isinstance(config, ClassifierConfig) else _diffusion_model
+    return fill(
+        config,
+        training,
+        last,
+        name=name,
+        dataset=config.dataset,
+        parameters=sum(value.numel() for value in tensors.values()),
+        train=last.get("train", "not measured yet"),
+        validation=last.get("validation", "not measured yet"),
+        provenance=PROVENANCE.format(
+            epochs=training["images"] / training["training_set"],
+            batch=training["recipe"]["batch_size"],
+            **{k: training[k] for k in CARRIED},
+        ),
+    )
+
+
+def _diffusion_model(config, training, last, **common) -> str:
+    recipe = training["recipe"]
     conditional = bool(config.classes)
     classes = f"\n\nClasses: {', '.join(config.classes)}." if conditional else ""
     if conditional and recipe["p_uncond"]:
         classes += f" Labels were dropped with p_uncond = {recipe['p_uncond']}, image by image."
     return TEMPLATE.format(
-        name=name,
         task="" if conditional else "pipeline_tag: unconditional-image-generation\n",
-        dataset=config.dataset,
         what="A class-conditional UNet" if conditional else "An unconditional UNet",
-        parameters=sum(value.numel() for value in tensors.values()),
         channels=config.model["in_channels"],
         size=config.model["image_size"],
         prediction={"epsilon": "the noise", "v_prediction": "v"}[config.prediction_type],
         kind=config.schedule["kind"],
         timesteps=config.schedule["num_timesteps"],
         classes=classes,
-        epochs=training["images"] / training["training_set"],
-        batch=recipe["batch_size"],
-        train=last.get("train", "not measured yet"),
-        validation=last.get("validation", "not measured yet"),
         quarters=", ".join(str(last[f"t{i}"]) for i in range(1, 5) if f"t{i}" in last)
         or "none yet",
-        **{k: training[k] for k in CARRIED},
+        **common,
     )
+
+
+def _classifier(config, training, last, **common) -> str:
+    aware = config.schedule is not None
+    net = config.classifier
+    knows = " It knows clean images only."
+    if aware:
+        knows = (
+            "\nIt is told how noisy an image is, by `abar`, and was trained evenly over t of the "
+            f"{config.schedule['kind']}\nschedule, T = {config.schedule['num_timesteps']}."
+        )
+    augmentation = [f"{k} {v}" for k, v in config.preprocessing.items() if k != "range"]
+    return CLASSIFIER_TEMPLATE.format(
+        kind=KINDS[net["kind"]],
+        channels=net["in_channels"],
+        size=net["image_size"],
+        knows=knows,
+        classes=", ".join(config.classes),
+        count=len(config.classes),
+        abar=", abar" if aware else "",
+        accuracy=_accuracy(training.get("test")),
+        noise="with fixed noise and timesteps spread evenly over T, " if aware else "",
+        held_out=_percent(last["accuracy"]) if "accuracy" in last else "not measured yet",
+        augmentation=", ".join(augmentation) or "none",
+        **common,
+    )
+
+
+def _accuracy(test: dict | None) -> str:
+    if not test:
+        return "Not measured yet: the run is not complete."
+    text = f"On the {test['images']:,} test images: {_percent(test['accuracy'])}."
+    if "curve" in test:
+        text += " With noise (the same for every t):\n\n| t | accuracy |\n| --- | --- |\n"
+        rows = (f"| {row['t']} | {_percent(row['accuracy'])} |" for row in test["curve"])
+        text += "\n".join(rows)
+    return text
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+KINDS = {
+    "conv": "plain convolutions",
+    "encoder": "a UNet's way down, told the time",
+    "residual": "residual blocks",
+}
 
 
 CARRIED = [

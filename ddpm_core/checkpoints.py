@@ -1,8 +1,9 @@
 """A folder in, a ready model out; and the way back.
 
-A checkpoint is a folder in Hugging Face layout: ``config.json`` rebuilds the model, its
-schedule, its classes and its preprocessing; ``model.safetensors`` holds the EMA weights;
-``training.json`` tells how they came to be; ``README.md`` is the card made from both.
+A checkpoint, of a diffusion model or a classifier, is a folder in Hugging Face layout:
+``config.json`` rebuilds the model, its schedule, its classes and its preprocessing;
+``model.safetensors`` holds the EMA weights; ``training.json`` tells how they came to be;
+``README.md`` is the card made from both.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +19,9 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
-from torch import Tensor
+from torch import Tensor, nn
 
+from .classifier import Classifier, ClassifierConfig
 from .denoiser import ModelDenoiser
 from .diffusion import PREDICTION_TYPES
 from .errors import CheckpointError, InvalidInput, check_choice
@@ -30,6 +33,8 @@ from .unet import UNet
 
 HOME = Path(__file__).resolve().parent.parent / "checkpoints"
 DTYPES = ("auto", "float32", "bfloat16")
+# A class, a mixture of some, or none.
+Label = int | Mapping[int, float] | None
 WEIGHTS, CONFIG, TRAINING, CARD = "model.safetensors", "config.json", "training.json", "README.md"
 
 
@@ -109,12 +114,12 @@ class Model:
             dtype = "bfloat16" if bf16_is_native(self.device) else "float32"
         return dtype
 
-    def denoiser(self, labels: list[int | None] | None = None, dtype: str = "auto"):
+    def denoiser(self, labels: list[Label] | None = None, dtype: str = "auto"):
         """This model as a function of (x, t).
 
         Args:
-            labels: one per image: a class index, or None for no class. None for the whole
-                list asks for unconditional predictions.
+            labels: one per image: a class index, ``{class: share}`` to mix some, or None for
+                no class. None for the whole list asks for unconditional predictions.
             dtype: of the network; the last steps (t < 20) and everything outside the
                 network stay in float32.
 
@@ -144,55 +149,89 @@ class Model:
         null = self.unet.null_index
         if null is None and None in labels:
             raise InvalidInput(f"{self.name} has no null class: every image needs a label")
-        known = range(len(self.classes))
         for label in labels:
-            if label is not None and label not in known:
-                raise InvalidInput(f"class must be 0 to {len(self.classes) - 1}, not {label!r}")
-        indices = [null if label is None else int(label) for label in labels]
-        return torch.tensor(indices, device=self.device)
+            for number in label if isinstance(label, Mapping) else [label]:
+                if number is not None and number not in range(len(self.classes)):
+                    raise InvalidInput(
+                        f"class must be 0 to {len(self.classes) - 1}, not {number!r}"
+                    )
+        indices = [null if label is None else label for label in labels]
+        if not any(isinstance(label, Mapping) for label in indices):
+            return torch.tensor([int(label) for label in indices], device=self.device)
+        shares = torch.zeros(len(indices), len(self.classes) + (null is not None))
+        for row, label in zip(shares, indices, strict=True):
+            for number, share in (label if isinstance(label, Mapping) else {label: 1}).items():
+                row[int(number)] = share
+        return shares.to(self.device)
 
 
 def available(home: Path | None = None) -> list[str]:
-    """The names of the checkpoints that ship with the project."""
-    home = home or HOME
-    return sorted(p.parent.name for p in home.glob(f"*/{CONFIG}") if (p.parent / WEIGHTS).exists())
+    """The names of the diffusion models that ship with the project."""
+    return [name for name in _shipped(home) if not holds_classifier((home or HOME) / name)]
+
+
+def available_classifiers(home: Path | None = None) -> list[str]:
+    """The names of the classifiers that ship with the project."""
+    return [name for name in _shipped(home) if holds_classifier((home or HOME) / name)]
 
 
 def load(name_or_folder: str | Path, home: Path | None = None) -> Model:
-    """Load a checkpoint by name or from a folder.
+    """Load a diffusion model by name or from a folder.
 
     Raises:
         CheckpointError: saying what is missing, damaged or does not fit.
     """
-    folder = find(name_or_folder, home)
-    config = read_config(folder)
+    return Model(*_rebuild(find(name_or_folder, home), Config))
+
+
+def load_classifier(name_or_folder: str | Path, home: Path | None = None) -> Classifier:
+    """Load a classifier by name or from a folder.
+
+    Raises:
+        CheckpointError: saying what is missing, damaged or does not fit.
+    """
+    folder = find(name_or_folder, home, available_classifiers)
+    return Classifier(*_rebuild(folder, ClassifierConfig))
+
+
+def holds_classifier(folder: Path) -> bool:
+    """Whether a checkpoint folder holds a classifier, as far as its config can be read."""
     try:
-        unet, schedule = config.build()
-    except (InvalidInput, TypeError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"{folder / CONFIG} describes no valid model: {error}") from error
-    tensors = _read_weights(folder)
-    _check_fit(folder, unet, tensors)
-    unet.load_state_dict(tensors)
-    return Model(folder.name, config, unet, schedule, _read_json(folder / TRAINING, {}))
+        return "classifier" in _read_json(folder / CONFIG)
+    except (CheckpointError, OSError, TypeError):
+        return False
 
 
-def find(name_or_folder: str | Path, home: Path | None = None) -> Path:
-    """The folder of a shipped checkpoint, or a folder given as a path."""
+def find(name_or_folder: str | Path, home: Path | None = None, listed=available) -> Path:
+    """The folder of a shipped checkpoint, or a folder given as a path.
+
+    Args:
+        listed: names those that an error tells of.
+    """
     home = home or HOME
     name = str(name_or_folder)
     for folder in (home / name, Path(name)):
         # os.path.isdir, unlike Path.is_dir, takes a name too long for the file system.
         if name and os.path.isdir(folder):
             return folder
-    known = ", ".join(available(home)) or "none"
+    known = ", ".join(listed(home)) or "none"
     raise CheckpointError(f"no checkpoint {name[:200]!r}; shipped: {known}")
 
 
-def read_config(folder: Path) -> Config:
-    """Read ``config.json``."""
+def read_config(folder: Path, kind: type = Config) -> Config | ClassifierConfig:
+    """Read ``config.json`` of a diffusion model, or of a classifier.
+
+    Args:
+        kind: ``Config`` or ``ClassifierConfig``.
+    """
     content = _read_json(folder / CONFIG)
+    if isinstance(content, dict):
+        if kind is Config and "classifier" in content:
+            raise CheckpointError(f"{folder} holds a classifier: load_classifier loads it")
+        if kind is ClassifierConfig and "model" in content:
+            raise CheckpointError(f"{folder} holds a diffusion model, no classifier: load loads it")
     try:
-        return Config(**content)
+        return kind(**content)
     except TypeError as error:
         raise CheckpointError(
             f"{folder / CONFIG} is not a config of this project: {error}"
@@ -200,13 +239,17 @@ def read_config(folder: Path) -> Config:
 
 
 def save(
-    folder: Path, config: Config, tensors: dict[str, Tensor], training: dict, name: str = ""
+    folder: Path,
+    config: Config | ClassifierConfig,
+    tensors: dict[str, Tensor],
+    training: dict,
+    name: str = "",
 ) -> None:
     """Write a checkpoint folder; each file replaces its predecessor whole or not at all.
 
     Args:
         tensors: the state dict of the model.
-        training: how the weights came to be, as ``Trainer`` tells it.
+        training: how the weights came to be, as ``training.Loop`` tells it.
         name: for the card; that of the folder unless given.
 
     Raises:
@@ -224,6 +267,24 @@ def save(
     write(folder / CONFIG, json.dumps(vars(config), indent=2) + "\n")
     write(folder / TRAINING, json.dumps(training, indent=1) + "\n")
     write(folder / CARD, card)
+
+
+def _shipped(home: Path | None) -> list[str]:
+    configs = (home or HOME).glob(f"*/{CONFIG}")
+    return sorted(p.parent.name for p in configs if (p.parent / WEIGHTS).exists())
+
+
+def _rebuild(folder: Path, kind: type) -> tuple:
+    """(name, config, network, schedule, training record) of a checkpoint folder."""
+    config = read_config(folder, kind)
+    try:
+        network, schedule = config.build()
+    except (InvalidInput, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{folder / CONFIG} describes no valid model: {error}") from error
+    tensors = _read_weights(folder)
+    _check_fit(folder, network, tensors)
+    network.load_state_dict(tensors)
+    return folder.name, config, network, schedule, _read_json(folder / TRAINING, {})
 
 
 def _read_json(path: Path, default=None):
@@ -254,8 +315,8 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} is truncated or no safetensors file: {error}") from error
 
 
-def _check_fit(folder: Path, unet: UNet, tensors: dict[str, Tensor]) -> None:
-    wanted = {key: tuple(value.shape) for key, value in unet.state_dict().items()}
+def _check_fit(folder: Path, network: nn.Module, tensors: dict[str, Tensor]) -> None:
+    wanted = {key: tuple(value.shape) for key, value in network.state_dict().items()}
     got = {key: tuple(value.shape) for key, value in tensors.items()}
     for key in sorted(wanted.keys() | got.keys()):
         if wanted.get(key) != got.get(key):

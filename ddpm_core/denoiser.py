@@ -40,7 +40,7 @@ class ModelDenoiser:
         unet: in eval mode; float32 weights.
         schedule: the one it was trained with.
         prediction_type: ``"epsilon"`` or ``"v_prediction"``; turned into eps here.
-        labels: (B,) class indices, or None.
+        labels: (B,) class indices, (B, classes) proportions, or None.
         reduced: the same network in a shorter dtype, used for ``t >= 20``; None for
             float32 throughout.
     """

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import GifImagePlugin, Image, PngImagePlugin
+from PIL import GifImagePlugin, Image, ImageDraw, ImageFont, PngImagePlugin
 from torch import Tensor
 
 from .data import to_uint8
@@ -41,12 +41,7 @@ class Film:
     """
 
     def __init__(self, start: Tensor, steps: int, num_timesteps: int):
-        size = film_bytes(start.shape, steps)
-        if size > MAX_FILM_BYTES:
-            raise InvalidInput(
-                f"a film of {len(start)} images and {steps} steps takes {size / 2**20:,.0f} MiB, "
-                f"more than the {MAX_FILM_BYTES // 2**20} allowed; take fewer images or steps"
-            )
+        check_film(start.shape, steps)
         n, c, h, w = start.shape
         self._x = np.zeros((steps + 1, n, h, w, c), np.uint8)
         self._x0 = np.zeros_like(self._x)
@@ -96,10 +91,51 @@ class Film:
         part.steps, part.t = self.steps, list(self.t)
         return part
 
+    def until(self, index: int) -> Film:
+        """A film of the same length that has only the frames up to step ``index``, copied."""
+        index = check_int("step", index, 0, self.frames - 1)
+        part = object.__new__(Film)
+        part._x, part._x0 = self._x.copy(), self._x0.copy()
+        part.steps, part.t = self.steps, self.t[: index + 1]
+        return part
+
+    def extended(self, steps: Iterator[Step]) -> Film:
+        """This film, after adding every step of an iterator."""
+        for step in steps:
+            self.add(step)
+        return self
+
+    def beside(self, other: Film) -> Film:
+        """Both on one timeline: this film's images, then the other's, as far as both go.
+
+        Raises:
+            InvalidInput: if their timelines differ, or both together would take too much memory.
+        """
+        frames = min(self.frames, other.frames)
+        if self.steps != other.steps or self.t[:frames] != other.t[:frames]:
+            raise InvalidInput("films side by side must share their timeline")
+        n = self._x.shape[1] + other._x.shape[1]
+        check_film((n, *self._x.shape[2:]), self.steps)
+        both = object.__new__(Film)
+        both._x = np.concatenate([self._x, other._x], axis=1)
+        both._x0 = np.concatenate([self._x0, other._x0], axis=1)
+        both.steps, both.t = self.steps, self.t[:frames]
+        return both
+
     def strided(self, frames: int) -> list[int]:
         """At most ``frames`` frame numbers, evenly spread, the first and the last among them."""
         frames = max(2, min(frames, self.frames))
         return sorted({round(i) for i in np.linspace(0, self.frames - 1, frames)})
+
+
+def check_film(shape: tuple[int, ...], steps: int) -> None:
+    """Refuse a film that would take more than 512 MiB, before memory is taken."""
+    size = film_bytes(shape, steps)
+    if size > MAX_FILM_BYTES:
+        raise InvalidInput(
+            f"a film of {shape[0]} images and {steps} steps takes {size / 2**20:,.0f} MiB, "
+            f"more than the {MAX_FILM_BYTES // 2**20} allowed; take fewer images or steps"
+        )
 
 
 def film_bytes(shape: tuple[int, ...], steps: int) -> int:
@@ -148,6 +184,32 @@ def strip(film: Film, image: int = 0, count: int = 12, panes=PANES) -> np.ndarra
     chosen = tile.strided(count)
     rows = [getattr(tile, check_choice("pane", pane, PANES))[chosen, 0] for pane in panes]
     return grid(np.concatenate(rows), columns=len(chosen))
+
+
+def contact_sheet(images, columns, rows=None, *, scale: int = 4, gap: int = 1) -> np.ndarray:
+    """A labelled grid: a word over every column and, where given, before every row.
+
+    Args:
+        images: as for ``grid``, row by row.
+        columns, rows: the labels; as many as there are columns and rows.
+        scale: whole-number enlargement of the images; words are not enlarged.
+    """
+    sheet = enlarge(grid(images, len(columns), gap), scale)
+    # The font has no Greek.
+    columns, rows = ([str(w).replace("λ", "lambda") for w in ws] for ws in (columns, rows or []))
+    font = ImageFont.load_default(size=14)
+    left = max((round(font.getlength(row)) + 12 for row in rows), default=0)
+    high, wide = sheet.shape[:2]
+    page = np.full((high + 24, wide + left, sheet.shape[2]), PAPER, np.uint8)
+    page[24:, left:] = sheet
+    picture = _picture(page)
+    pen = ImageDraw.Draw(picture)
+    across, down = (wide + gap * scale) / len(columns), (high + gap * scale) / len(rows or [1])
+    for i, label in enumerate(columns):
+        pen.text((left + (i + 0.5) * across, 12), label, fill=0, font=font, anchor="mm")
+    for i, label in enumerate(rows):
+        pen.text((left / 2, 24 + (i + 0.5) * down), label, fill=0, font=font, anchor="mm")
+    return np.asarray(picture).reshape(page.shape)
 
 
 def save_png(pixels: np.ndarray, path: str | Path, scale: int = 1, note: str = "") -> None:

@@ -68,6 +68,9 @@ def ddpm(
             of q(x_{t-1} | x_t, x_0). Both for the stride actually taken.
         clip: clamp x̂0 to [-1, 1] and re-derive eps from it.
         previous: the step before, when a run is resumed in the middle.
+
+    Raises:
+        InvalidInput: while iterating, if the state ceases to be finite.
     """
     check_choice("variance", variance, VARIANCES)
 
@@ -182,6 +185,10 @@ def _steps(denoiser, schedule, x, timesteps, advance, clip, previous) -> Iterato
         prediction = denoiser(x, t)
         x0, eps = _clean(schedule, x, t, prediction.eps, clip)
         x = advance(x, x0, eps, t, t_next)
+        if not torch.isfinite(x).all():
+            raise InvalidInput(
+                f"the numbers ran out of range at t = {t}; clip x̂0 or take a smaller guidance scale"
+            )
         yield Step(done + index, t, x, x0, eps, t_next, prediction.extras)
 
 

@@ -3,146 +3,170 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
+from itertools import groupby
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .checkpoints import DTYPES, Model
+from .checkpoints import Label, Model
 from .data import to_uint8
-from .errors import InvalidInput, check_choice, check_float, check_int
-from .noise import MAX_SEED
-from .recorder import Film
-from .samplers import SAMPLERS, VARIANCES, Step
-from .schedules import SPACINGS, spaced_timesteps
+from .denoiser import Denoiser
+from .errors import InvalidInput, check_int
+from .guidance import (
+    NEUTRAL,
+    ClassifierFree,
+    ClassifierGuided,
+    SideBySide,
+    Strength,
+    observed,
+)
+from .guides import classifier_for
+from .recorder import Film, check_film
+from .request import Request
+from .samplers import SAMPLERS, Step
+from .schedules import spaced_timesteps
 
-MAX_IMAGES = 100_000
 BATCH = 64
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to sample. Checked when made; ``for_model`` checks what depends on the model.
-
-    Attributes:
-        n: how many images.
-        first: the number of the first; images ``first`` to ``first + n - 1`` of the seed.
-        label: a class index for all images, ``"all"`` (image i gets class i modulo the
-            number of classes) or ``"none"`` (unconditional).
-        sampler: ``"ddpm"``, ``"ddim"`` or ``"dpm_solver_pp"``.
-        steps: denoising steps, at most T.
-        seed: from 0 to 2**53 - 1, which a browser can hold too.
-        spacing: how timesteps are spread: ``"linear"``, ``"quadratic"`` or ``"logsnr"``.
-        eta: noise added by DDIM, 0 to 1; other samplers do not use it.
-        variance: of DDPM: ``"beta"`` or ``"posterior"``; other samplers do not use it.
-        clip: clamp x̂0 to [-1, 1] at every step.
-        dtype: of the network: ``"auto"``, ``"float32"`` or ``"bfloat16"``.
-
-    Raises:
-        InvalidInput: naming the field and what is allowed.
-    """
-
-    n: int = 16
-    first: int = 0
-    label: int | str = "all"
-    sampler: str = "dpm_solver_pp"
-    steps: int = 20
-    seed: int = 0
-    spacing: str = "linear"
-    eta: float = 0.0
-    variance: str = "beta"
-    clip: bool = True
-    dtype: str = "auto"
-
-    def __post_init__(self):
-        def put(name, value):
-            object.__setattr__(self, name, value)
-
-        put("n", check_int("n", self.n, 1, MAX_IMAGES))
-        put("first", check_int("first", self.first, 0, 2**31 - 1))
-        put("steps", check_int("steps", self.steps, 1, 10_000))
-        put("seed", check_int("seed", self.seed, 0, MAX_SEED))
-        put("eta", check_float("eta", self.eta, 0, 1))
-        check_choice("sampler", self.sampler, SAMPLERS)
-        check_choice("spacing", self.spacing, SPACINGS)
-        check_choice("variance", self.variance, VARIANCES)
-        check_choice("dtype", self.dtype, DTYPES)
-        if not isinstance(self.clip, bool):
-            raise InvalidInput(f"clip must be true or false, not {self.clip!r}")
-        put("label", _check_label(self.label))
-
-    @property
-    def images(self) -> range:
-        """The numbers of the images asked for."""
-        return range(self.first, self.first + self.n)
-
-    def for_model(self, model: Model, max_work: int | None = None) -> Request:
-        """This request as the model can serve it.
-
-        An unconditional model turns ``"all"`` into ``"none"``; a model without a null class
-        needs labels.
-
-        Args:
-            max_work: the most images times steps that will be computed.
-        """
-        request = self
-        check_int("steps", self.steps, 1, model.schedule.num_timesteps)
-        if not model.classes and self.label == "all":
-            request = replace(self, label="none")
-        if isinstance(request.label, int):
-            if not model.classes:
-                raise InvalidInput(f"{model.name} knows no classes; choose label 'none'")
-            check_int("class", request.label, 0, len(model.classes) - 1)
-        if request.label == "none" and model.classes and model.unet.null_index is None:
-            raise InvalidInput(f"{model.name} has no null class; choose a class")
-        if max_work is not None and self.n * self.steps > max_work:
-            raise InvalidInput(
-                f"{self.n:,} images x {self.steps:,} steps are {self.n * self.steps:,} denoisings, "
-                f"more than the {max_work:,} done at a time; take fewer images or steps"
-            )
-        return request
-
-    def labels(self, model: Model, images: Sequence[int]) -> list[int | None]:
-        """The label of each of these images."""
-        if self.label == "all":
-            return [i % len(model.classes) for i in images]
-        return [None if self.label == "none" else self.label] * len(images)
+# Up to so many images one call on both halves of classifier-free guidance beats two calls.
+JOINT_UP_TO = 8
+# Requests side by side are one walk: they must agree in these.
+WALK = ("sampler", "steps", "spacing", "eta", "variance", "clip", "dtype")
+# Requests that agree in these are one batch of one guided denoiser.
+TOGETHER = ("guidance", "form", "at", "rescale", "t_low", "t_high", "profile")
 
 
 class Run:
     """A request bound to a model: its start, its labels and its steps.
 
     Args:
-        images: which images of the seed; those of the request unless given.
+        request: what to sample; several requests run side by side in one batch, the images of
+            the first one first. They may differ in everything but the walk itself (``WALK``).
+        images: which images of the seed; those of the request unless given. For a single
+            request only.
 
     Attributes:
+        request, requests: the first, and all.
         start: x_T, (B, C, H, W).
         timesteps: the decreasing list that will be visited.
-        labels: one per image, None for no class.
+        labels: one per image: a class, a mixture ``{class: share}``, or None for no class.
+        scales: one per image, the guidance scale asked for, None for no guidance.
         dtype: the one used by the network, resolved; part of what a result records.
     """
 
-    def __init__(self, model: Model, request: Request, images: Sequence[int] | None = None):
-        self.model, self.request = model, request.for_model(model)
-        self.images = list(self.request.images if images is None else images)
-        self.labels = self.request.labels(model, self.images)
-        self.dtype = model.resolve_dtype(request.dtype)
-        self.timesteps = spaced_timesteps(model.schedule, request.steps, request.spacing)
-        self.noise = model.noise(request.seed, self.images)
+    def __init__(
+        self,
+        model: Model,
+        request: Request | Sequence[Request],
+        images: Sequence[int] | None = None,
+    ):
+        asked = [request] if isinstance(request, Request) else list(request)
+        if not asked:
+            raise InvalidInput("a run needs at least one request")
+        self.model, self.requests = model, [r.for_model(model) for r in asked]
+        self.request = self.requests[0]
+        for name in WALK:
+            if any(getattr(r, name) != getattr(self.request, name) for r in self.requests):
+                raise InvalidInput(f"requests side by side must agree in {name}")
+        self._images = [list(r.images if images is None else images) for r in self.requests]
+        self.labels: list[Label] = []
+        self.scales: list[float | None] = []
+        for r, own in zip(self.requests, self._images, strict=True):
+            self.labels += r.labels(model, own)
+            self.scales += [r.guidance_scale] * len(own)
+        self.dtype = model.resolve_dtype(self.request.dtype)
+        self.timesteps = spaced_timesteps(model.schedule, self.request.steps, self.request.spacing)
+
+    @property
+    def images(self) -> list[int]:
+        """The number of each image."""
+        return [number for own in self._images for number in own]
 
     @property
     def start(self) -> Tensor:
         return self.noise(self.model.schedule.num_timesteps).to(self.model.device)
 
-    def steps(self, x: Tensor | None = None, previous: Step | None = None) -> Iterator[Step]:
+    def noise(self, t: int) -> Tensor:
+        """The noise of every image at ``t``, (B, C, H, W)."""
+        parts = []
+        for seed, several in groupby(
+            zip(self.requests, self._images, strict=True), key=lambda pair: pair[0].seed
+        ):
+            numbers = [number for _, own in several for number in own]
+            parts.append(self.model.noise(seed, numbers)(t))
+        return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+    def denoiser(self, complete: bool = False) -> Denoiser:
+        """The model, guided as each request asks.
+
+        Args:
+            complete: evaluate what guidance compares even where it does not need it.
+        """
+        parts, place = [], 0
+        for key, several in groupby(
+            zip(self.requests, self._images, strict=True),
+            key=lambda pair: tuple(getattr(pair[0], name) for name in TOGETHER),
+        ):
+            count = sum(len(own) for _, own in several)
+            part = slice(place, place + count)
+            options = dict(zip(TOGETHER, key, strict=True))
+            parts.append((self._guided(part, options, complete), count))
+            place += count
+        return parts[0][0] if len(parts) == 1 else SideBySide(parts)
+
+    def _guided(self, part: slice, options: dict, complete: bool) -> Denoiser:
+        model, labels, method = self.model, self.labels[part], options["guidance"]
+        if method == "none":
+            return model.denoiser(labels, self.dtype)
+        nothing = [None] * len(labels)
+        strength = Strength(
+            self.scales[part],
+            NEUTRAL[method],
+            model.schedule.num_timesteps,
+            options["t_low"],
+            options["t_high"],
+            options["profile"],
+        )
+        if method == "cfg":
+            joint = len(labels) <= JOINT_UP_TO
+            return ClassifierFree(
+                model.denoiser(labels, self.dtype),
+                model.denoiser(nothing, self.dtype),
+                strength,
+                options["rescale"],
+                model.denoiser(labels + nothing, self.dtype) if joint else None,
+                complete,
+            )
+        # A model of classes that has no null class is guided from where it stands.
+        ignorant = not model.classes or model.unet.null_index is not None
+        guide = classifier_for(model, method)
+        return ClassifierGuided(
+            model.denoiser(nothing if ignorant else labels, self.dtype),
+            guide.log_probs,
+            _targets(labels, len(guide.classes)).to(model.device),
+            strength,
+            model.schedule,
+            options["form"],
+            options["at"],
+            self.request.clip,
+            complete,
+        )
+
+    def steps(
+        self,
+        x: Tensor | None = None,
+        previous: Step | None = None,
+        report: bool = False,
+    ) -> Iterator[Step]:
         """Iterate the sampler, from the start or on from ``previous``.
 
         Args:
             x: another start; (B, C, H, W).
-            previous: a step of an earlier run of the same request; sampling goes on after it.
+            previous: a step of an earlier run of the same walk; sampling goes on after it.
+            report: let every step tell what guidance did (see ``guidance``), and p(class | x̂0)
+                as the judge sees it.
         """
         request, timesteps = self.request, self.timesteps
         if previous is not None:
@@ -154,14 +178,15 @@ class Run:
             options["eta"] = request.eta
         if request.sampler == "ddpm":
             options["variance"] = request.variance
-        return SAMPLERS[request.sampler](
-            self.model.denoiser(self.labels, request.dtype),
+        steps = SAMPLERS[request.sampler](
+            self.denoiser(complete=report),
             self.model.schedule,
             self.start if x is None else x,
             timesteps,
             self.noise,
             **options,
         )
+        return observed(steps, classifier_for(self.model, "judge").log_probs) if report else steps
 
     def film(self) -> Film:
         """An empty film of the right size, its first frame the opening noise."""
@@ -170,6 +195,8 @@ class Run:
     def describe(self, **more) -> str:
         """Everything that made the result, and ``more``, as JSON for the files that leave."""
         about = {"model": self.model.name} | asdict(self.request) | {"dtype": self.dtype}
+        if len(self.requests) > 1:
+            about["beside"] = [_differences(self.request, r) for r in self.requests[1:]]
         return json.dumps(about | more | {"torch": torch.__version__.split("+")[0]})
 
 
@@ -192,7 +219,7 @@ def sample(model: Model, request: Request, batch: int = BATCH, progress=None) ->
     return np.concatenate(pictures)
 
 
-def film(model: Model, request: Request, progress=None) -> Film:
+def film(model: Model, request: Request | Sequence[Request], progress=None) -> Film:
     """Sample in one batch and keep every step.
 
     Raises:
@@ -206,12 +233,58 @@ def film(model: Model, request: Request, progress=None) -> Film:
     return film
 
 
-def _check_label(label) -> int | str:
-    if isinstance(label, str):
-        text = label.strip().lower()
-        if text in ("all", "none"):
-            return text
-        if not re.fullmatch(r"-?[0-9]{1,9}", text):
-            raise InvalidInput(f"label must be a class number, 'all' or 'none', not {label[:40]!r}")
-        label = int(text)
-    return check_int("class", label, 0, 10_000)
+def branch(model: Model, request: Request, other: Request, at: int, progress=None) -> Film:
+    """Run a request, and again with what ``other`` changes from step ``at`` on.
+
+    Returns:
+        A film of 2 n images: those of the request, then those of its branch, which share the
+        frames up to ``at``.
+
+    Raises:
+        InvalidInput: if the two do not agree in the walk or in n, or the film would not fit into
+            memory.
+    """
+    first, second = Run(model, request), Run(model, [request, other])
+    if len(first.images) * 2 != len(second.images):
+        raise InvalidInput("a branch has as many images as what it branches from")
+    at = check_int("branch_at", at, 0, len(first.timesteps))
+    check_film((len(second.images), *model.shape), len(first.timesteps))
+    film, start = first.film(), None
+    for step in film.record(first.steps()):
+        start = step if step.index == at else start
+        if progress:
+            progress(1)
+    rest = Run(model, other).steps(first.start, previous=start)
+    return film.beside(film.until(at).extended(rest))
+
+
+def scale_sheet(
+    request: Request, scales: Sequence[float], labels: Sequence[int] | None = None
+) -> list[Request]:
+    """Requests for one image at every scale, and in rows for every class: an atlas.
+
+    All of them start from the same noise, that of the request's first image.
+
+    Raises:
+        InvalidInput: if the request is not guided: there is nothing to scale.
+    """
+    if request.guidance == "none":
+        raise InvalidInput("scales are those of a guidance: choose one")
+    rows = [request.label] if labels is None else labels
+    return [
+        replace(request, n=1, label=label, guidance_scale=scale)
+        for label in rows
+        for scale in scales
+    ]
+
+
+def _targets(labels: list[Label], count: int) -> Tensor:
+    targets = torch.zeros(len(labels), count)
+    for row, label in zip(targets, labels, strict=True):
+        for number, share in (label if isinstance(label, dict) else {label: 1.0}).items():
+            row[number] = share
+    return targets
+
+
+def _differences(base: Request, other: Request) -> dict:
+    return {k: v for k, v in asdict(other).items() if v != getattr(base, k)}

@@ -1,4 +1,4 @@
-"""From a run folder to a checkpoint that ships: weights, card and a grid of samples."""
+"""From a run folder to a checkpoint that ships: weights, a card and, of samples, a grid."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from pathlib import Path
 
 from . import checkpoints
 from .recorder import grid, save_png
-from .sampling import Request, Run, sample
+from .request import Request
+from .sampling import Run, sample
 
 PICTURE = Request(n=64, steps=20)
 
 
 def ship(run: Path, name: str | None = None, home: Path | None = None) -> Path:
-    """Copy a run's EMA weights to ``checkpoints/NAME``, with a card and ``samples.png``.
+    """Copy a run's EMA weights to ``checkpoints/NAME``, with a card; of a diffusion model also
+    ``samples.png``.
 
     Args:
         run: a run folder (its ``checkpoint/`` is taken) or a checkpoint folder.
@@ -26,8 +28,14 @@ def ship(run: Path, name: str | None = None, home: Path | None = None) -> Path:
         CheckpointError: if the run has no checkpoint, or a damaged one.
     """
     source = run / "checkpoint" if (run / "checkpoint").is_dir() else run
-    model = checkpoints.load(source)
     target = (home or checkpoints.HOME) / (name or run.name)
+    if checkpoints.holds_classifier(source):
+        classifier = checkpoints.load_classifier(source)
+        checkpoints.save(
+            target, classifier.config, classifier.net.state_dict(), classifier.training
+        )
+        return target
+    model = checkpoints.load(source)
     checkpoints.save(target, model.config, model.unet.state_dict(), model.training)
     request = PICTURE.for_model(model)
     note = Run(model, request, images=[]).describe()

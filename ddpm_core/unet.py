@@ -243,7 +243,8 @@ class UNet(nn.Module):
         Args:
             x: (B, in_channels, image_size, image_size), noisy images in about [-1, 1].
             t: (B,), timesteps in [0, T).
-            labels: (B,), class indices, ``null_index`` for none; unconditional models take None.
+            labels: (B,), class indices, ``null_index`` for none; or (B, classes), floats, to mix
+                class embeddings in proportion; unconditional models take None.
 
         Returns:
             (B, out_channels, image_size, image_size).
@@ -277,7 +278,10 @@ class UNet(nn.Module):
                 if self.null_index is None:
                     raise InvalidInput("this model has no null class: labels are needed")
                 labels = torch.full_like(t, self.null_index)
-            time = time + self.class_embedding(labels)
+            if labels.is_floating_point():
+                time = time + labels.to(dtype) @ self.class_embedding.weight
+            else:
+                time = time + self.class_embedding(labels)
         elif labels is not None:
             raise InvalidInput("this model knows no classes")
         return time

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.core.toys import save_tiny_checkpoint, write_mnist
+from ddpm_core import guides
+from ddpm_core.errors import CheckpointError
+from tests.core.toys import save_tiny_checkpoint, tiny_classifier, write_mnist
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,6 +40,21 @@ def checkpoint(tmp_path_factory):
 @pytest.fixture(scope="session")
 def unconditional_checkpoint(tmp_path_factory):
     return save_tiny_checkpoint(tmp_path_factory.mktemp("shipped") / "plain", classes=0)
+
+
+@pytest.fixture
+def classifiers(monkeypatch):
+    """By name, tiny random classifiers that stand in for the shipped ones of every role."""
+    roles = {"classifier": "conv", "classifier-noisy": "encoder", "judge": "residual"}
+    toys = {f"mnist-{role}": tiny_classifier(kind) for role, kind in roles.items()}
+
+    def load(name):
+        if name not in toys:
+            raise CheckpointError(f"no checkpoint {name!r}")
+        return toys[name]
+
+    monkeypatch.setattr(guides, "_load", load)
+    return toys
 
 
 def _random_digits(generator, count):

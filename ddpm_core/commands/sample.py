@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from ..errors import InvalidInput
+from . import options
 
 
 def add(commands) -> None:
-    from ..sampling import Request
+    from ..request import Request
 
     default = Request()
     p = commands.add_parser(
@@ -17,52 +17,16 @@ def add(commands) -> None:
         help="sample images, a GIF of every step, or arrays",
         description="Sample from a checkpoint. Image k of a seed is the same in any batch.",
     )
+    options.add_request(p, default)
+    options.add_beside(p)
     p.add_argument(
-        "--model",
-        default="mnist-conditional",
-        metavar="NAME_OR_FOLDER",
-        help="a shipped checkpoint or a checkpoint folder (default: %(default)s)",
+        "--scales",
+        type=float,
+        nargs="+",
+        metavar="SCALE",
+        help="for .png and .gif: one image at each of these guidance scales, from the same noise; "
+        "with --label all, a row for every class",
     )
-    p.add_argument(
-        "--n", type=int, default=default.n, help="how many images (default: %(default)s)"
-    )
-    p.add_argument(
-        "--first",
-        type=int,
-        default=default.first,
-        help="number of the first image (default: %(default)s)",
-    )
-    p.add_argument(
-        "--label",
-        default=default.label,
-        help="class number, 'all' (one after another) or 'none' (default: %(default)s)",
-    )
-    p.add_argument(
-        "--sampler",
-        default=default.sampler,
-        help="ddpm, ddim or dpm_solver_pp (default: %(default)s)",
-    )
-    p.add_argument(
-        "--steps",
-        type=int,
-        default=default.steps,
-        help="denoising steps, at most T (default: %(default)s)",
-    )
-    p.add_argument("--seed", type=int, default=default.seed, help="default: %(default)s")
-    p.add_argument(
-        "--spacing",
-        default=default.spacing,
-        help="of the timesteps: linear, quadratic or logsnr (default: %(default)s)",
-    )
-    p.add_argument("--eta", type=float, default=default.eta, help="noise added by ddim, 0 to 1")
-    p.add_argument("--variance", default=default.variance, help="of ddpm: beta or posterior")
-    p.add_argument(
-        "--clip",
-        action=argparse.BooleanOptionalAction,
-        default=default.clip,
-        help="clamp the predicted image to [-1, 1] at every step",
-    )
-    p.add_argument("--dtype", default=default.dtype, help="auto, float32 or bfloat16")
     p.add_argument(
         "--out",
         type=Path,
@@ -88,34 +52,33 @@ def add(commands) -> None:
         metavar="FRAMES",
         help="for .png: the first image's way from noise to picture in so many frames",
     )
-    p.add_argument("--batch", type=int, default=64, help="images at a time (default: %(default)s)")
-    p.add_argument("--threads", type=int, help="processor threads (default: all)")
+    options.add_running(p)
     p.set_defaults(run=run)
 
 
 def run(a) -> None:
-    import dataclasses
-
-    import torch
     from tqdm import tqdm
 
-    from .. import checkpoints, sampling
+    from .. import checkpoints
     from ..errors import check_choice, check_int
 
-    check_choice("ending of --out", a.out.suffix.lower(), (".png", ".gif", ".npz"))
+    ending = a.out.suffix.lower()
+    check_choice("ending of --out", ending, (".png", ".gif", ".npz"))
     check_int("scale", a.scale, 1, 64)
     check_int("stride", a.stride, 1, 10_000)
-    check_int("batch", a.batch, 1, 4096)
-    if a.threads is not None:
-        torch.set_num_threads(check_int("threads", a.threads, 1, 1024))
-    fields = (f.name for f in dataclasses.fields(sampling.Request))
-    request = sampling.Request(**{name: getattr(a, name) for name in fields})
-    model = checkpoints.load(a.model)
-    request = request.for_model(model)
-    a.out.parent.mkdir(parents=True, exist_ok=True)
-    if a.strip is not None and a.out.suffix.lower() != ".png":
+    if a.strip is not None and ending != ".png":
         raise InvalidInput("--strip makes a .png")
-    one_batch = a.out.suffix.lower() == ".gif" or a.strip is not None
+    if a.scales is not None and (ending == ".npz" or a.strip is not None):
+        raise InvalidInput("--scales makes a .png or a .gif, and no --strip")
+    if a.beside and (ending == ".npz" or a.strip is not None or a.scales is not None):
+        raise InvalidInput("--beside makes a .png or a .gif, and no --strip and no --scales")
+    if a.branch_at is not None and len(a.beside) != 1:
+        raise InvalidInput("--branch-at needs one --beside, which says what changes there")
+    options.apply(a)
+    model = checkpoints.load(a.model)
+    request = options.request(a).for_model(model)
+    a.out.parent.mkdir(parents=True, exist_ok=True)
+    one_batch = ending == ".gif" or a.strip is not None or a.scales is not None or a.beside
     batches = 1 if one_batch else -(-request.n // a.batch)
     with tqdm(total=batches * request.steps, unit="step", leave=False) as bar:
         _write(a, model, request, bar.update)
@@ -130,26 +93,57 @@ def _write(a, model, request, progress) -> None:
     from .. import recorder, sampling
     from ..errors import check_int
 
-    if a.strip is not None:
-        request = replace(request, n=1)
-    note = sampling.Run(model, request, images=[]).describe()
-    if a.out.suffix.lower() == ".gif":
-        film = sampling.film(model, request, progress)
-        recorder.save_gif(film, a.out, panes=a.panes, stride=a.stride, scale=a.scale, note=note)
+    asked, columns = request, None
+    if a.scales is not None:
+        asked, columns = _sheet(a, model, request), len(a.scales)
+    elif a.beside:
+        asked, columns = [request, *options.beside(a, options.request(a))], request.n
+    elif a.strip is not None:
+        asked = replace(request, n=1)
+    more = {} if a.branch_at is None else {"branch_at": a.branch_at}
+    note = sampling.Run(model, asked, images=[]).describe(**more)
+    ending = a.out.suffix.lower()
+    if ending == ".gif" or columns or a.strip is not None:
+        if a.branch_at is None:
+            film = sampling.film(model, asked, progress)
+        else:
+            film = sampling.branch(model, *asked, a.branch_at, progress)
+    if ending == ".gif":
+        recorder.save_gif(
+            film,
+            a.out,
+            panes=a.panes,
+            stride=a.stride,
+            scale=a.scale,
+            columns=columns,
+            note=note,
+        )
         return
     if a.strip is not None:
         frames = check_int("strip", a.strip, 2, request.steps + 1)
-        film = sampling.film(model, request, progress)
         recorder.save_png(recorder.strip(film, 0, frames, a.panes), a.out, a.scale, note)
         return
-    images = sampling.sample(model, request, a.batch, progress)
+    images = film.images() if columns else sampling.sample(model, request, a.batch, progress)
     if a.out.suffix.lower() == ".png":
-        recorder.save_png(recorder.grid(images), a.out, a.scale, note)
+        recorder.save_png(recorder.grid(images, columns), a.out, a.scale, note)
         return
     arrays = {"images": images}
-    if model.classes:
-        # -1 stands for "no class": an array cannot hold None.
+    if request.classes(model):
         labels = request.labels(model, request.images)
-        arrays["labels"] = np.array([-1 if label is None else label for label in labels])
+        arrays["labels"] = np.array([_number(label) for label in labels])
     with recorder.replacing(a.out) as part, part.open("wb") as file:
         np.savez_compressed(file, **arrays, about=note)
+
+
+def _sheet(a, model, request):
+    from .. import sampling
+
+    classes = range(len(request.classes(model))) if request.label == "all" else None
+    return sampling.scale_sheet(request, a.scales, classes)
+
+
+def _number(label) -> int:
+    """A label for an array: the larger part of a mixture; -1, where an array cannot hold None."""
+    if isinstance(label, dict):
+        return max(label, key=label.get)
+    return -1 if label is None else label

@@ -9,7 +9,8 @@ def add(commands) -> None:
     p = commands.add_parser(
         "ship",
         help="make a run's weights a checkpoint that ships",
-        description="Copy a run's EMA weights to checkpoints/NAME, with card and sample grid.",
+        description="Copy a run's EMA weights to checkpoints/NAME, with a card; those of a "
+        "diffusion model also with a grid of samples.",
     )
     p.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder, finished or not")
     p.add_argument("--name", help="default: the name of the run folder")

@@ -9,8 +9,15 @@ from safetensors.torch import load_file, save_file
 
 from ddpm_core import checkpoints
 from ddpm_core.checkpoints import Config
+from ddpm_core.classifier import ClassifierConfig
 from ddpm_core.errors import CheckpointError, InvalidInput
-from tests.core.toys import save_tiny_checkpoint, tiny_config, training_record
+from tests.core.toys import (
+    save_tiny_checkpoint,
+    save_tiny_classifier,
+    tiny_classifier,
+    tiny_config,
+    training_record,
+)
 
 
 @pytest.fixture
@@ -318,3 +325,97 @@ def test_bfloat16_is_close_and_the_last_steps_are_float32(checkpoint):
 def test_an_unknown_dtype_is_refused(checkpoint):
     with pytest.raises(InvalidInput, match="'float16'.*bfloat16"):
         checkpoints.load(checkpoint).denoiser(dtype="float16")
+
+
+# --- classifiers ---
+
+
+@pytest.fixture
+def home(checkpoint, tmp_path):
+    """A home with a diffusion model and two classifiers."""
+    shutil.copytree(checkpoint, tmp_path / "model")
+    save_tiny_classifier(tmp_path / "guide", "encoder")
+    save_tiny_classifier(tmp_path / "judge", "residual")
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", ["conv", "encoder", "residual"])
+def test_a_saved_classifier_comes_back_with_the_same_answers(tmp_path, kind):
+    before = tiny_classifier(kind)
+    after = checkpoints.load_classifier(save_tiny_classifier(tmp_path / "it", kind))
+    assert after.name == "it"
+    assert after.config == before.config
+    assert after.training == training_record()
+    x = torch.randn(2, 1, 8, 8)
+    assert torch.equal(after.log_probs(x, 0.5), before.log_probs(x, 0.5))
+    content = json.loads((tmp_path / "it" / "config.json").read_text())
+    assert ClassifierConfig(**content) == before.config
+
+
+def test_models_and_classifiers_are_listed_apart(home):
+    assert checkpoints.available(home) == ["model"]
+    assert checkpoints.available_classifiers(home) == ["guide", "judge"]
+    assert checkpoints.available_classifiers(home / "nowhere") == []
+
+
+def test_what_cannot_be_read_is_listed_and_then_refused(home):
+    (home / "model" / "config.json").write_text("[1")
+    assert checkpoints.available(home) == ["model"]
+    refused(home / "model", "not valid JSON")
+
+
+def test_a_classifier_is_no_diffusion_model_and_the_reverse(home):
+    refused(home / "guide", "holds a classifier", "load_classifier")
+    with pytest.raises(CheckpointError, match="model holds a diffusion model, no classifier"):
+        checkpoints.load_classifier("model", home)
+
+
+def test_an_unknown_classifier_lists_the_known_ones(home):
+    with pytest.raises(CheckpointError, match="'nobody'; shipped: guide, judge"):
+        checkpoints.load_classifier("nobody", home)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda f: (f / "model.safetensors").unlink(), "model.safetensors is missing"),
+        (lambda f: (f / "model.safetensors").write_bytes(b"short"), "truncated"),
+        (lambda f: (f / "config.json").write_text("{"), "not valid JSON"),
+        (lambda f: (f / "config.json").write_text("[]"), "not a config"),
+        (lambda f: change_config(f, extra=1), "not a config"),
+        (lambda f: change_config(f, classifier={"kind": "forest"}), "unknown kind.*'forest'"),
+        (lambda f: change_config(f, classifier="conv"), "describes no valid model"),
+        (lambda f: change_config(f, schedule=None), "needs a schedule"),
+        (lambda f: change_config(f, classes=list("abc")), r"head.*\(10"),
+        (
+            lambda f: change_weights(f, lambda t: t["head.bias"].fill_(float("nan"))),
+            "head.bias is not finite",
+        ),
+    ],
+)
+def test_a_damaged_classifier_is_refused_with_its_damage(home, damage, words):
+    damage(home / "guide")
+    with pytest.raises(CheckpointError, match=words):
+        checkpoints.load_classifier(home / "guide")
+
+
+def test_the_card_of_a_classifier_states_what_the_record_says(tmp_path):
+    it = tiny_classifier("encoder")
+    curve = [{"t": 0, "accuracy": 0.98}, {"t": 49, "accuracy": 0.125}]
+    training = it.training | {"test": {"images": 40, "accuracy": 0.975, "curve": curve}}
+    checkpoints.save(tmp_path / "it", it.config, it.net.state_dict(), training)
+    card = (tmp_path / "it" / "README.md").read_text()
+    count = sum(p.numel() for p in it.net.parameters())
+    for words in (
+        f"{count:,} parameters",
+        "1 x 8 x 8",
+        "linear\nschedule, T = 50",
+        "On the 40 test images: 97.50 %.",
+        "| 0 | 98.00 % |",
+        "| 49 | 12.50 % |",
+        'load_classifier("it")',
+    ):
+        assert words in card
+    del training["test"]
+    checkpoints.save(tmp_path / "it", it.config, it.net.state_dict(), training)
+    assert "the run is not complete" in (tmp_path / "it" / "README.md").read_text()

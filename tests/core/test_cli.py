@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from PIL import Image
 from ddpm_core import checkpoints, recorder, sampling
 from ddpm_core import trainer as trainer_module
 from ddpm_core.__main__ import main
-from ddpm_core.recipes import RECIPES, recipe_from
+from ddpm_core.recipes import CLASSIFIERS, RECIPES, classifier_recipe_from, recipe_from
+from ddpm_core.request import Request
+from tests.core.toys import TINY_NETS, save_tiny_classifier
 
 
 @pytest.fixture
@@ -28,7 +31,7 @@ def run(checkpoint, tmp_path):
 
 
 def expected(checkpoint, **changes):
-    request = sampling.Request(**{"n": 5, "steps": 4, "dtype": "float32"} | changes)
+    request = Request(**{"n": 5, "steps": 4, "dtype": "float32"} | changes)
     return checkpoints.load(checkpoint), request
 
 
@@ -170,8 +173,8 @@ def help_of(capsys, *command) -> str:
 
 
 def test_help_of_every_command_tells_how_to_use_it(capsys):
-    listed = re.findall(r"^    (\w+)  ", help_of(capsys), re.MULTILINE)
-    assert {"sample", "train"} <= set(listed)
+    listed = re.findall(r"^    ([\w-]+)(?:  |$)", help_of(capsys), re.MULTILINE)
+    assert {"sample", "train", "train-classifier"} <= set(listed)
     for command in listed:
         assert f"usage: python -m ddpm_core {command}" in help_of(capsys, command)
 
@@ -257,7 +260,79 @@ def test_missing_data_are_an_error_not_a_traceback(train, tmp_path, monkeypatch,
     assert "error: MNIST is neither in" in capsys.readouterr().err
 
 
+# --- train-classifier ---
+
+
+@pytest.fixture
+def train_classifier(mnist_root, tmp_path, monkeypatch):
+    small = replace(
+        CLASSIFIERS["mnist-classifier"], classifier={"kind": "conv"} | TINY_NETS["conv"]
+    )
+    monkeypatch.setitem(CLASSIFIERS, "mnist-classifier", small)
+
+    def call(*options):
+        base = ["--recipe", "mnist-classifier", "--data-root", mnist_root, "--no-bf16"]
+        base += ["--out", tmp_path / "run", "--batch-size", 100, "--threads", 1]
+        return main(["train-classifier", *map(str, [*base, *options])])
+
+    return call
+
+
+def test_train_classifier_writes_a_checkpoint_that_ships_and_goes_on(
+    train_classifier, tmp_path, capsys
+):
+    assert train_classifier("--epochs", 0.2, "--rotate", 3) == 0
+    assert "2 steps of 100, from step 0" in capsys.readouterr().out
+    it = checkpoints.load_classifier(tmp_path / "run" / "checkpoint")
+    assert it.training["recipe"]["rotate"] == 3
+    assert it.training["test"]["images"] == 60
+    assert train_classifier("--epochs", 0.4, "--rotate", 3) == 0
+    assert "4 steps of 100, from step 2" in capsys.readouterr().out
+    with (tmp_path / "run" / "losses.csv").open() as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["2", "4"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--dataset", "imagenet"], "unknown dataset 'imagenet'"),
+        (["--epochs", "nan"], "epochs"),
+        (["--batch-size", "2000"], "batch_size 2000 exceeds 1000 images"),
+        (["--shift", "-1"], "shift"),
+        (["--zoom", "1"], "zoom"),
+        (["--weight-decay", "-1"], "weight_decay"),
+        (["--threads", "-1"], "threads"),
+        (["--device", "abacus"], "abacus"),
+    ],
+    ids=lambda value: "".join(value) if isinstance(value, list) else "",
+)
+def test_bad_options_of_a_classifier_end_with_status_2(train_classifier, capsys, options, message):
+    assert train_classifier(*options) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+
+
+@pytest.mark.parametrize("arguments", [[], ["--recipe", "mnist-linear"]])
+def test_a_classifier_needs_a_recipe_of_its_own(arguments):
+    with pytest.raises(SystemExit) as caught:
+        main(["train-classifier", *arguments])
+    assert caught.value.code == 2
+
+
+def test_sample_refuses_a_classifier_by_name(tmp_path, capsys):
+    folder = save_tiny_classifier(tmp_path / "judge")
+    assert main(["sample", "--model", str(folder), "--out", str(tmp_path / "a.png")]) == 2
+    assert "holds a classifier" in capsys.readouterr().err
+
+
 # --- recipes ---
+
+
+def test_options_change_a_classifiers_recipe_and_nothing_else():
+    base = CLASSIFIERS["mnist-judge"]
+    recipe = classifier_recipe_from("mnist-judge", {"epochs": 1, "device": "cpu"})
+    assert recipe == replace(base, epochs=1)
 
 
 def test_options_change_a_shipped_recipe_and_nothing_else():

@@ -7,7 +7,7 @@ from PIL import GifImagePlugin, Image
 
 from ddpm_core import recorder
 from ddpm_core.errors import InvalidInput
-from ddpm_core.recorder import Film, grid, save_gif, save_png, strip
+from ddpm_core.recorder import Film, contact_sheet, grid, save_gif, save_png, strip
 from ddpm_core.samplers import Step
 
 
@@ -114,6 +114,78 @@ def test_strided_frames_keep_both_ends(wanted):
     assert len(chosen) == min(max(wanted, 2), 11)
 
 
+# --- films of branches, and side by side ---
+
+
+def test_a_film_until_a_step_is_a_copy_that_can_go_another_way():
+    film = make_film(steps=5)
+    part = film.until(2)
+    assert (part.frames, part.steps, part.t) == (3, 5, film.t[:3])
+    assert not part.finished
+    np.testing.assert_array_equal(part.x, film.x[:3])
+    np.testing.assert_array_equal(part.x0, film.x0[:3])
+    assert not np.shares_memory(part.x, film.x)
+    before = film.x.copy()
+    rest = [make_step(i, torch.full((3, 1, 6, 6), 0.5)) for i in (3, 4, 5)]
+    assert part.extended(iter(rest)) is part
+    assert part.finished
+    assert part.t == film.t
+    assert (part.x[3:] == 191).all()
+    assert (part.x0[3:] == 128).all()
+    np.testing.assert_array_equal(part.x[:3], before[:3])
+    np.testing.assert_array_equal(film.x, before)
+
+
+def test_a_film_until_its_ends():
+    film = make_film(steps=5)
+    assert film.until(0).frames == 1
+    whole = film.until(5).extended(iter(()))
+    assert whole.finished
+    np.testing.assert_array_equal(whole.x, film.x)
+
+
+@pytest.mark.parametrize("index", [-1, 6, 0.5, True, "2", None, float("nan")])
+def test_a_film_until_a_step_that_is_not_there_is_refused(index):
+    with pytest.raises(InvalidInput, match="step"):
+        make_film(steps=5).until(index)
+
+
+def test_films_side_by_side_are_both_on_one_timeline():
+    a, b = make_film(n=3), make_film(n=2, seed=1)
+    both = a.beside(b)
+    assert both.x.shape == both.x0.shape == (6, 5, 6, 6, 1)
+    assert (both.t, both.steps, both.finished) == (a.t, 5, True)
+    for pane in ("x", "x0"):
+        np.testing.assert_array_equal(getattr(both, pane)[:, :3], getattr(a, pane))
+        np.testing.assert_array_equal(getattr(both, pane)[:, 3:], getattr(b, pane))
+    np.testing.assert_array_equal(both.tile(4).x, b.tile(1).x)
+
+
+def test_films_side_by_side_go_as_far_as_both_do():
+    whole, part = make_film(), make_film(seed=1).until(3)
+    for both in (whole.beside(part), part.beside(whole)):
+        assert both.frames == 4
+        assert not both.finished
+
+
+def test_films_of_different_timelines_do_not_stand_side_by_side():
+    film = make_film(steps=5)
+    other = make_film(steps=5)
+    other.t = [*other.t[:3], 50, 40, 30]
+    longer = make_film(steps=6)
+    for wrong in (other, longer, longer.until(2)):
+        with pytest.raises(InvalidInput, match="timeline"):
+            film.beside(wrong)
+    assert film.beside(other.until(2)).frames == 3
+
+
+def test_films_too_large_together_are_refused(monkeypatch):
+    film = make_film(n=3)
+    monkeypatch.setattr(recorder, "MAX_FILM_BYTES", 2 * film.nbytes - 1)
+    with pytest.raises(InvalidInput, match="6 images and 5 steps.*fewer"):
+        film.beside(film)
+
+
 # --- grids and strips ---
 
 
@@ -156,6 +228,54 @@ def test_an_unknown_pane_is_refused(tmp_path):
         strip(make_film(), panes=("eps",))
     with pytest.raises(InvalidInput, match="pane 'eps'"):
         save_gif(make_film(), tmp_path / "a.gif", panes=("eps",))
+
+
+# --- contact sheets ---
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("rows", [None, ["zero", "one"]])
+def test_a_contact_sheet_is_the_grid_enlarged_below_and_beside_its_labels(channels, rows):
+    images = np.random.default_rng(0).integers(0, 200, (6, 5, 7, channels), dtype=np.uint8)
+    sheet = contact_sheet(images, ["1", "2", "4"], rows, scale=8, gap=2)
+    inner = recorder.enlarge(grid(images, 3, gap=2), 8)
+    high, wide = inner.shape[:2]
+    left = sheet.shape[1] - wide
+    assert (left > 0) == (rows is not None)
+    assert sheet.shape == (high + 24, wide + left, channels)
+    np.testing.assert_array_equal(sheet[24:, left:], inner)
+    words = sheet.min(axis=2) < 128
+    for column in range(3):
+        start = left + column * 9 * 8
+        assert words[:24, start : start + 7 * 8].any()
+    # Nothing stands in the corner, and none of a word over the gaps between the columns.
+    assert not words[:24, :left].any()
+    assert not words[:24, left + 7 * 8 : left + 9 * 8].any()
+    for row in range(2 if rows else 0):
+        start = 24 + row * 7 * 8
+        assert words[start : start + 5 * 8, :left].any()
+
+
+def test_a_contact_sheet_makes_room_for_its_longest_row_label():
+    images = np.full((2, 4, 4, 1), 90, np.uint8)
+    short, long = (contact_sheet(images, ["1"], rows) for rows in (["a", "b"], ["a", "b" * 20]))
+    assert long.shape[1] > short.shape[1] + 50
+    room = long.shape[1] - 4 * 4
+    assert (long[:, room - 3 : room] == recorder.PAPER).all()
+
+
+def test_a_contact_sheet_takes_numbers_for_labels():
+    images = np.zeros((2, 8, 8, 1), np.uint8)
+    np.testing.assert_array_equal(
+        contact_sheet(images, [0.5, 2]), contact_sheet(images, ["0.5", "2"])
+    )
+
+
+def test_a_contact_sheet_spells_the_letter_that_its_font_lacks():
+    images = np.zeros((2, 28, 28, 1), np.uint8)
+    spelled = contact_sheet(images, ["λ 1", "λ 2"], ["λ"])
+    wanted = contact_sheet(images, ["lambda 1", "lambda 2"], ["lambda"])
+    np.testing.assert_array_equal(spelled, wanted)
 
 
 # --- PNG ---

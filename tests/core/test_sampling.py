@@ -11,7 +11,8 @@ from ddpm_core import checkpoints
 from ddpm_core.data import to_uint8
 from ddpm_core.errors import InvalidInput
 from ddpm_core.noise import MAX_SEED
-from ddpm_core.sampling import Request, Run, film, sample
+from ddpm_core.request import Request
+from ddpm_core.sampling import Run, film, sample
 from tests.core.toys import save_tiny_checkpoint
 
 SETTINGS = [

@@ -6,11 +6,14 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from ddpm_core import CheckpointError, Request, film, load, sample
 from ddpm_core.__main__ import main
+from ddpm_core.checkpoints import load_classifier
 from ddpm_core.ship import ship
+from tests.core.toys import save_tiny_classifier
 
 
 def test_a_shipped_run_is_the_same_model_with_card_and_picture(checkpoint, tmp_path):
@@ -28,6 +31,17 @@ def test_a_shipped_run_is_the_same_model_with_card_and_picture(checkpoint, tmp_p
         size = shipped.unet.image_size
         assert picture.size == (2 * (8 * (size + 1) - 1),) * 2
     assert about["n"] == 64 and about["steps"] == 20 and about["model"] == "checkpoint"
+
+
+def test_a_shipped_classifier_is_the_same_with_a_card_and_no_picture(tmp_path):
+    source = save_tiny_classifier(tmp_path / "my-judge" / "checkpoint")
+    folder = ship(tmp_path / "my-judge", home=tmp_path / "home")
+    assert folder == tmp_path / "home" / "my-judge"
+    x = torch.randn(2, 1, 8, 8)
+    shipped = load_classifier("my-judge", tmp_path / "home")
+    assert torch.equal(shipped.log_probs(x), load_classifier(source).log_probs(x))
+    assert (folder / "README.md").read_text().count("# my-judge") == 1
+    assert not (folder / "samples.png").exists()
 
 
 def test_a_run_without_weights_is_refused(tmp_path):

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ddpm_core import checkpoints, hardware
+from ddpm_core import checkpoints, hardware, training
 from ddpm_core import trainer as trainer_module
 from ddpm_core.errors import CheckpointError, DataError, InvalidInput
 from ddpm_core.trainer import STATE, Cadence, Recipe, Trainer, learning_rate
@@ -540,5 +540,5 @@ def test_errors_are_of_one_family():
 
 
 def test_the_seeds_of_steps_do_not_overlap():
-    seeds = {trainer_module._mix(seed, step) for seed in range(30) for step in range(300)}
+    seeds = {training.mix(seed, step) for seed in range(30) for step in range(300)}
     assert len(seeds) == 9000

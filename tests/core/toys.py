@@ -9,6 +9,7 @@ import torch
 
 from ddpm_core import checkpoints
 from ddpm_core.checkpoints import Config
+from ddpm_core.classifier import Classifier, ClassifierConfig
 from ddpm_core.denoiser import Prediction
 from ddpm_core.schedules import NoiseSchedule
 
@@ -87,4 +88,38 @@ def save_tiny_checkpoint(folder, classes: int = 10, **options):
         torch.manual_seed(classes)
         unet, _ = config.build()
     checkpoints.save(folder, config, unet.state_dict(), training_record())
+    return folder
+
+
+TINY_NETS = {
+    "conv": {"channels": [4, 8], "features": 6, "groups": 2},
+    "encoder": {"channels": [4, 8], "attention": [False, True], "time_channels": 8, "groups": 2},
+    "residual": {"channels": [4, 8], "groups": 2},
+}
+
+
+def tiny_classifier_config(kind: str, size: int = 8) -> ClassifierConfig:
+    """A config of a few thousand parameters, 10 classes; T = 50 for the one that knows noise."""
+    schedule = {"kind": "linear", "num_timesteps": 50, "start": 1e-3, "end": 0.2}
+    return ClassifierConfig(
+        classifier={"kind": kind, "image_size": size, "in_channels": 1} | TINY_NETS[kind],
+        dataset="mnist",
+        classes=[str(i) for i in range(10)],
+        schedule=schedule if kind == "encoder" else None,
+    )
+
+
+def tiny_classifier(kind: str, size: int = 8) -> Classifier:
+    """It with random weights."""
+    config = tiny_classifier_config(kind, size)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        net, schedule = config.build()
+    return Classifier(f"tiny-{kind}", config.complete(), net, schedule, training_record())
+
+
+def save_tiny_classifier(folder, kind: str = "conv"):
+    """Write a checkpoint with random weights and return its folder."""
+    it = tiny_classifier(kind)
+    checkpoints.save(folder, it.config, it.net.state_dict(), it.training)
     return folder

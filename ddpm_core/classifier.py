@@ -1,0 +1,328 @@
+"""Classifiers of images: to guide a diffusion model (report section 1.5), and to judge it.
+
+Three small networks, each a setting of its own. None has batch normalisation: its statistics
+would not follow the averaged weights.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .errors import InvalidInput, check_choice, check_float, check_int
+from .schedules import NoiseSchedule
+from .unet import Attention, Downsample, ResBlock, sinusoidal_embedding
+
+
+class ConvNet(nn.Module):
+    """Plain convolutions, two per level, and one hidden layer (report section 2.4).
+
+    SiLU throughout and strides in place of max pooling: its gradient with respect to the
+    image is what it is for.
+
+    Args:
+        image_size, in_channels, num_classes: of the images.
+        channels: width of each level, the finest first; each next one halves the resolution.
+        features: width of the hidden layer.
+        groups: of group normalisation.
+        dropout: before the hidden layer.
+    """
+
+    takes_time = False
+
+    def __init__(
+        self,
+        *,
+        image_size: int,
+        in_channels: int,
+        num_classes: int,
+        channels: tuple[int, ...] = (16, 32, 64),
+        features: int = 128,
+        groups: int = 8,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        _check(image_size, in_channels, num_classes, channels, groups, dropout)
+        check_int("features", features, 1, 4096)
+        layers, width, size = [], in_channels, image_size
+        for level, cout in enumerate(channels):
+            for stride in (2 if level else 1, 1):
+                layers += [nn.Conv2d(width, cout, 3, stride, 1), nn.GroupNorm(groups, cout)]
+                layers += [nn.SiLU()]
+                width = cout
+            size = -(-size // 2) if level else size
+        self.convolutions = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(dropout))
+        self.hidden = nn.Linear(width * size**2, features)
+        self.head = nn.Linear(features, num_classes)
+
+    def features(self, x: Tensor, t: Tensor | None = None) -> Tensor:
+        return F.silu(self.hidden(self.convolutions(x)))
+
+    def forward(self, x: Tensor, t: Tensor | None = None) -> Tensor:
+        return self.head(self.features(x))
+
+
+class Encoder(nn.Module):
+    """The way down of a UNet, told the noise level (Dhariwal and Nichol 2021, section 4).
+
+    Args:
+        image_size, in_channels, num_classes: of the images.
+        channels: width of each level; the first works at half the resolution already.
+        attention: for each level, whether attention follows its block.
+        time_channels: width of the sinusoidal embedding.
+        groups, norm_eps, dropout: of the residual blocks.
+    """
+
+    takes_time = True
+
+    def __init__(
+        self,
+        *,
+        image_size: int,
+        in_channels: int,
+        num_classes: int,
+        channels: tuple[int, ...] = (32, 64, 128),
+        attention: tuple[bool, ...] = (False, True, False),
+        time_channels: int = 64,
+        groups: int = 8,
+        norm_eps: float = 1e-5,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        _check(image_size, in_channels, num_classes, channels, groups, dropout)
+        check_int("time_channels / 2", time_channels / 2, 2, 2048)
+        check_float("norm_eps", norm_eps, 0, 1)
+        if len(attention) != len(channels):
+            raise InvalidInput(f"{len(channels)} levels need as many attention switches")
+        time_dim, norm = 2 * time_channels, {"groups": groups, "eps": norm_eps}
+        self.time_channels = time_channels
+        self.time_mlp = nn.Sequential(
+            nn.Linear(time_channels, time_dim), nn.SiLU(), nn.Linear(time_dim, time_dim)
+        )
+        self.stem = nn.Conv2d(in_channels, channels[0], 5, stride=2, padding=2)
+        self.blocks, self.attentions = nn.ModuleList(), nn.ModuleList()
+        self.downs = nn.ModuleList()
+        width = channels[0]
+        for level, (cout, attend) in enumerate(zip(channels, attention, strict=True)):
+            self.downs.append(Downsample(width, 1) if level else nn.Identity())
+            self.blocks.append(ResBlock(width, cout, time_dim, dropout=dropout, **norm))
+            self.attentions.append(Attention(cout, None, **norm) if attend else None)
+            width = cout
+        self.norm = nn.GroupNorm(groups, width, norm_eps)
+        self.head = nn.Linear(width, num_classes)
+
+    def features(self, x: Tensor, t: Tensor) -> Tensor:
+        sinusoid = sinusoidal_embedding(t, self.time_channels).to(x.dtype)
+        time = F.silu(self.time_mlp(sinusoid))
+        x = self.stem(x)
+        for down, block, attention in zip(self.downs, self.blocks, self.attentions, strict=True):
+            x = block(down(x), time)
+            x = x if attention is None else attention(x, time)
+        return F.silu(self.norm(x)).mean((2, 3))
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        return self.head(self.features(x, t))
+
+
+class ResidualNet(nn.Module):
+    """A small residual network with GELU and average pooling, for measuring only.
+
+    Args:
+        image_size, in_channels, num_classes: of the images.
+        channels: width of each level; the first works at half the resolution already.
+        blocks: residual blocks per level.
+        groups: of group normalisation.
+        dropout: before the last layer.
+    """
+
+    takes_time = False
+
+    def __init__(
+        self,
+        *,
+        image_size: int,
+        in_channels: int,
+        num_classes: int,
+        channels: tuple[int, ...] = (32, 64, 128),
+        blocks: int = 1,
+        groups: int = 8,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        _check(image_size, in_channels, num_classes, channels, groups, dropout)
+        check_int("blocks", blocks, 1, 16)
+        self.stem = nn.Conv2d(in_channels, channels[0], 3, stride=2, padding=1)
+        layers, width = [], channels[0]
+        for level, cout in enumerate(channels):
+            for block in range(blocks):
+                layers.append(_Residual(width, cout, 2 if level and not block else 1, groups))
+                width = cout
+        self.blocks = nn.Sequential(*layers)
+        self.norm = nn.GroupNorm(groups, width)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(width, num_classes)
+
+    def features(self, x: Tensor, t: Tensor | None = None) -> Tensor:
+        return F.gelu(self.norm(self.blocks(self.stem(x)))).mean((2, 3))
+
+    def forward(self, x: Tensor, t: Tensor | None = None) -> Tensor:
+        return self.head(self.dropout(self.features(x)))
+
+
+class _Residual(nn.Module):
+    """norm, GELU, conv, twice; + input, averaged over 2 x 2 pixels where the stride is 2."""
+
+    def __init__(self, cin, cout, stride, groups):
+        super().__init__()
+        self.norm1, self.norm2 = nn.GroupNorm(groups, cin), nn.GroupNorm(groups, cout)
+        self.conv1 = nn.Conv2d(cin, cout, 3, stride, 1)
+        self.conv2 = nn.Conv2d(cout, cout, 3, 1, 1)
+        layers = [nn.AvgPool2d(2, ceil_mode=True)] if stride == 2 else []
+        layers += [nn.Conv2d(cin, cout, 1)] if cin != cout else []
+        self.shortcut = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv2(F.gelu(self.norm2(self.conv1(F.gelu(self.norm1(x))))))
+        return self.shortcut(x) + h
+
+
+def _check(image_size, in_channels, num_classes, channels, groups, dropout) -> None:
+    check_int("image_size", image_size, 1, 512)
+    check_int("in_channels", in_channels, 1, 4096)
+    check_int("num_classes", num_classes, 2, 1_000_000)
+    check_int("levels", len(channels), 1, 8)
+    for width in channels:
+        check_int("channels", width, 1, 4096)
+    check_int("groups", groups, 1, 4096)
+    check_float("dropout", dropout, 0, 1)
+
+
+NETS = {"conv": ConvNet, "encoder": Encoder, "residual": ResidualNet}
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """Everything needed to rebuild a classifier, as it stands in ``config.json``.
+
+    Attributes:
+        classifier: ``kind``, a key of ``NETS``, and its keyword arguments.
+        dataset: what it was trained on, a key of ``data.DATASETS`` or free text.
+        classes: the names of the classes, in label order.
+        preprocessing: the range of the pixels, and the augmentation used in training.
+        schedule: keyword arguments of ``NoiseSchedule.make``: what its timesteps mean; None
+            for one that knows clean images only.
+    """
+
+    classifier: dict
+    dataset: str
+    classes: list[str]
+    preprocessing: dict = field(default_factory=lambda: {"range": [-1, 1]})
+    schedule: dict | None = None
+
+    def complete(self) -> ClassifierConfig:
+        """The same with every argument of the network spelled out: no default can change it."""
+        parameters = inspect.signature(self._net()).parameters.values()
+        defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+        defaults = {k: list(v) if isinstance(v, tuple) else v for k, v in defaults.items()}
+        return replace(self, classifier=defaults | self.classifier)
+
+    def build(self) -> tuple[nn.Module, NoiseSchedule | None]:
+        """A network with random weights, and its schedule or None.
+
+        Raises:
+            InvalidInput: if the parts do not fit together.
+        """
+        net = self._net()
+        if net.takes_time != (self.schedule is not None):
+            needs = "needs a schedule" if net.takes_time else "takes no schedule"
+            raise InvalidInput(f"a classifier of kind {self.classifier['kind']!r} {needs}")
+        arguments = {key: value for key, value in self.classifier.items() if key != "kind"}
+        schedule = None if self.schedule is None else NoiseSchedule.make(**self.schedule)
+        return net(num_classes=len(self.classes), **arguments), schedule
+
+    def _net(self) -> type:
+        return NETS[check_choice("kind of classifier", dict(self.classifier).get("kind"), NETS)]
+
+
+class Classifier:
+    """A trained classifier: frozen, in eval mode, differentiable in its images.
+
+    Attributes:
+        name: the folder's name.
+        config: see ``ClassifierConfig``.
+        net: one of ``NETS``, float32.
+        schedule: what its timesteps mean; None if it knows clean images only.
+        training: what ``training.json`` tells; empty if there is none.
+    """
+
+    def __init__(self, name: str, config: ClassifierConfig, net, schedule, training: dict):
+        self.name, self.config, self.schedule, self.training = name, config, schedule, training
+        self.net = net.eval().requires_grad_(False)
+
+    @property
+    def classes(self) -> list[str]:
+        return self.config.classes
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one image."""
+        size = self.config.classifier["image_size"]
+        return (self.config.classifier["in_channels"], size, size)
+
+    @property
+    def noise_aware(self) -> bool:
+        """Whether it was trained on noisy images and is told how noisy they are."""
+        return self.schedule is not None
+
+    def log_probs(self, x: Tensor, abar: float | Tensor | None = None) -> Tensor:
+        """ln p(class | x), differentiable in ``x``.
+
+        Args:
+            x: (B, C, H, W), images in [-1, 1], or noisy ones.
+            abar: ``alphas_cumprod`` at their noise level, one for all or (B,), best in
+                float64; 1, or None, for clean images. A classifier of clean images ignores it.
+
+        Returns:
+            (B, classes), float32.
+
+        Raises:
+            InvalidInput: for images of another shape, or ``abar`` beyond [0, 1].
+        """
+        return self.net(*self._inputs(x, abar)).float().log_softmax(1)
+
+    def features(self, x: Tensor, abar: float | Tensor | None = None) -> Tensor:
+        """What the last layer sees, (B, D), float32; arguments as in ``log_probs``."""
+        return self.net.features(*self._inputs(x, abar)).float()
+
+    def timesteps(self, abar: float | Tensor | None, count: int) -> Tensor:
+        """Where its own schedule has that much noise: (count,), fractional, in [0, T - 1].
+
+        The marginal of a variance-preserving process depends on ``abar`` alone, so that one
+        classifier serves models of any such schedule. Between timesteps the log-SNR is
+        interpolated; beyond either end it is clamped.
+        """
+        abar = torch.as_tensor(1.0 if abar is None else abar, dtype=torch.float64, device="cpu")
+        if abar.shape not in ((), (count,)):
+            raise InvalidInput(f"{tuple(abar.shape)} noise levels for {count} images")
+        if not bool(((abar >= 0) & (abar <= 1)).all()):
+            raise InvalidInput("abar must be between 0 and 1")
+        levels = abar.expand(count).numpy()
+        with np.errstate(divide="ignore"):
+            log_snr = np.log(levels) - np.log1p(-levels)
+        # log_snr falls with t; np.interp wants its abscissae rising.
+        steps = np.arange(self.schedule.num_timesteps)
+        return torch.from_numpy(np.interp(-log_snr, -self.schedule.log_snr, steps))
+
+    def _inputs(self, x: Tensor, abar) -> tuple[Tensor, Tensor | None]:
+        if x.ndim != 4 or tuple(x.shape[1:]) != self.shape:
+            raise InvalidInput(
+                f"{self.name} takes images of shape (B, {', '.join(map(str, self.shape))}), "
+                f"not {tuple(x.shape)}"
+            )
+        t = self.timesteps(abar, len(x)).float().to(x.device) if self.noise_aware else None
+        return x.float(), t

@@ -1,0 +1,194 @@
+"""Training classifiers: cross-entropy on shifted, turned and, for some, noisy images."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from . import data
+from .classifier import Classifier, ClassifierConfig
+from .diffusion import q_sample
+from .errors import check_float
+from .training import Loop, check_recipe
+
+# Shares of T at which a noise-aware classifier is tested: t = 0, 50, 100, 200, ..., 999 of 1000.
+TEST_LEVELS = (0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
+# The noise of the test must never change: figures would cease to be comparable.
+TEST_SEED = 0
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class ClassifierRecipe:
+    """What to train, and how.
+
+    Attributes:
+        dataset: a key of ``data.DATASETS``.
+        classifier: ``kind`` and keyword arguments of that network beyond image size, colours
+            and classes.
+        schedule: keyword arguments of ``NoiseSchedule.make`` for a noise-aware one, which is
+            trained at every t alike; None for clean images.
+        shift: images move by up to so many pixels each way.
+        rotate: they turn by up to so many degrees.
+        zoom: they grow or shrink by up to this share.
+        weight_decay: of AdamW.
+        epochs, batch_size, lr, warmup, decay, clip_norm, ema, seed: as in ``trainer.Recipe``.
+    """
+
+    dataset: str = "mnist"
+    classifier: dict = field(default_factory=lambda: {"kind": "conv"})
+    schedule: dict | None = None
+    shift: float = 2
+    rotate: float = 10
+    zoom: float = 0.1
+    weight_decay: float = 0.01
+    epochs: float = 15
+    batch_size: int = 128
+    lr: float = 2e-3
+    warmup: int = 200
+    decay: str = "cosine"
+    clip_norm: float = 1.0
+    ema: float = 0.999
+    seed: int = 0
+
+    def __post_init__(self):
+        check_float("shift", self.shift, 0, 1000)
+        check_float("rotate", self.rotate, 0, 180)
+        check_float("zoom", self.zoom, 0, 0.9)
+        check_float("weight_decay", self.weight_decay, 0, 10)
+        check_recipe(self)
+
+    def config(self, images: data.Images) -> ClassifierConfig:
+        """The checkpoint config of the classifier that this recipe trains."""
+        channels, size = images.pixels.shape[1], images.pixels.shape[-1]
+        augmentation = {"shift": self.shift, "rotate": self.rotate, "zoom": self.zoom}
+        return ClassifierConfig(
+            classifier={"image_size": size, "in_channels": channels} | self.classifier,
+            dataset=self.dataset,
+            classes=list(images.classes),
+            preprocessing={"range": [-1, 1]} | augmentation,
+            schedule=self.schedule,
+        )
+
+
+class ClassifierTrainer(Loop):
+    """Trains a classifier; when the run is complete, its record tells the accuracy in the test."""
+
+    def _held_out(self, images: data.Images) -> Validation:
+        return Validation(images, self.recipe.seed)
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        decay = self.recipe.weight_decay
+        parameters = self.model.parameters()
+        return torch.optim.AdamW(parameters, lr=self.recipe.lr, weight_decay=decay, fused=True)
+
+    def _batch_loss(self) -> Tensor:
+        recipe = self.recipe
+        x, labels = self.images.batch(self._indices())
+        x, t = augment(x, recipe.shift, recipe.rotate, recipe.zoom), None
+        if self.schedule is not None:
+            t = torch.randint(0, self.schedule.num_timesteps, (len(x),))
+            x = q_sample(self.schedule, x, t, torch.randn(x.shape))
+            t = t.to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            logits = self.model(x.to(self.device), t)
+        return F.cross_entropy(logits.float(), labels.to(self.device))
+
+    def _measure(self) -> dict:
+        return self.validation.figures(self._classifier())
+
+    def _training(self) -> dict:
+        record = super()._training()
+        if self.step == self.total_steps:
+            images = data.load(self.recipe.dataset, "test", self.data_root)
+            record["test"] = test(self._classifier(), images)
+        return record
+
+    def _classifier(self) -> Classifier:
+        return Classifier(self.folder.name, self.config, self._averaged(), self.schedule, {})
+
+
+class Validation:
+    """The loss on fixed images, at fixed timesteps with fixed noise, so that runs compare."""
+
+    def __init__(self, images: data.Images, seed: int):
+        generator = torch.Generator().manual_seed(seed)
+        self.images = images
+        self.noise = torch.randn(images.pixels.shape, generator=generator)
+        # Evenly over t, and in random order so that no class meets one t only.
+        self.place = torch.randperm(len(images), generator=generator)
+
+    def figures(self, classifier: Classifier) -> dict:
+        """Mean loss and accuracy; with noise also the accuracy in each quarter of [0, T)."""
+        t = None
+        if classifier.noise_aware:
+            t = self.place * classifier.schedule.num_timesteps // len(self.place)
+        log_probs = predict(classifier, self.images, t, self.noise)
+        hit = (log_probs.argmax(1) == self.images.labels).float()
+        row = {"validation": float(F.nll_loss(log_probs, self.images.labels))}
+        row["accuracy"] = float(hit.mean())
+        if classifier.noise_aware:
+            quarter = self.place * 4 // len(self.place)
+            row |= {f"t{q + 1}": float(hit[quarter == q].mean()) for q in range(4)}
+        return {key: round(value, 5) for key, value in row.items()}
+
+
+def test(classifier: Classifier, images: data.Images) -> dict:
+    """Accuracy on clean images and, if it is noise-aware, at some levels of its own schedule.
+
+    Returns:
+        ``images``, how many; ``accuracy``; and ``curve``, a list of ``t`` and ``accuracy``.
+    """
+
+    def accuracy(t=None, noise=None) -> float:
+        log_probs = predict(classifier, images, t, noise)
+        return round(float((log_probs.argmax(1) == images.labels).float().mean()), 5)
+
+    result = {"images": len(images), "accuracy": accuracy()}
+    if classifier.noise_aware:
+        last = classifier.schedule.num_timesteps - 1
+        generator = torch.Generator().manual_seed(TEST_SEED)
+        noise = torch.randn(images.pixels.shape, generator=generator)
+        levels = sorted({min(round(share * (last + 1)), last) for share in TEST_LEVELS})
+        ts = {t: torch.full((len(images),), t) for t in levels}
+        result["curve"] = [{"t": t, "accuracy": accuracy(ts[t], noise)} for t in levels]
+    return result
+
+
+@torch.no_grad()
+def predict(classifier: Classifier, images: data.Images, t=None, noise=None) -> Tensor:
+    """Log-probabilities, (N, classes), of images as they are or, given (N,) ``t``, with noise."""
+    device, found = next(classifier.net.parameters()).device, []
+    for chosen in torch.arange(len(images)).split(BATCH):
+        x, abar = images.batch(chosen)[0], None
+        if t is not None:
+            x = q_sample(classifier.schedule, x, t[chosen], noise[chosen])
+            abar = torch.from_numpy(classifier.schedule.alphas_cumprod[t[chosen].numpy()])
+        found.append(classifier.log_probs(x.to(device), abar).cpu())
+    return torch.cat(found)
+
+
+def augment(x: Tensor, shift: float, rotate: float, zoom: float) -> Tensor:
+    """Each image moved, turned and enlarged on its own, bilinearly; what appears is black.
+
+    Args:
+        x: (B, C, H, W) in [-1, 1].
+        shift: pixels, at most, each way.
+        rotate: degrees, at most.
+        zoom: at most this share larger or smaller.
+    """
+    if not (shift or rotate or zoom):
+        return x
+    dx, dy, turn, grow = 2 * torch.rand(4, len(x)) - 1
+    angle, size = turn * math.radians(rotate), 1 + grow * zoom
+    cos, sin = angle.cos() / size, angle.sin() / size
+    # affine_grid counts in half images.
+    dx, dy = dx * shift * 2 / x.shape[-1], dy * shift * 2 / x.shape[-2]
+    place = torch.stack([cos, -sin, dx, sin, cos, dy], dim=1).view(-1, 2, 3)
+    grid = F.affine_grid(place, list(x.shape), align_corners=False)
+    # Padding is with zeros: let zero be black.
+    return F.grid_sample(x + 1, grid, align_corners=False) - 1

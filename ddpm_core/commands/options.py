@@ -1,0 +1,167 @@
+"""Options that several commands share, and the request that they spell."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+from ..errors import check_choice
+from ..request import Request
+
+
+def add_request(p: argparse.ArgumentParser, default: Request) -> None:
+    """Add an option for every field of ``Request``, and ``--model``."""
+    _add_walk(p, default)
+    _add_guidance(p, default)
+
+
+def add_running(p: argparse.ArgumentParser) -> None:
+    """Add what changes the speed only; ``apply`` obeys it."""
+    p.add_argument("--batch", type=int, default=64, help="images at a time (default: %(default)s)")
+    p.add_argument("--threads", type=int, help="processor threads (default: all)")
+
+
+def apply(a: argparse.Namespace) -> None:
+    """Check ``--batch`` and set ``--threads``."""
+    import torch
+
+    from ..errors import check_int
+
+    check_int("batch", a.batch, 1, 4096)
+    if a.threads is not None:
+        torch.set_num_threads(check_int("threads", a.threads, 1, 1024))
+
+
+def request(a: argparse.Namespace) -> Request:
+    """The request that the options spell.
+
+    Raises:
+        InvalidInput: for a value out of range.
+    """
+    return Request(**{f.name: getattr(a, f.name) for f in dataclasses.fields(Request)})
+
+
+def add_beside(p: argparse.ArgumentParser) -> None:
+    """Add the options that set a second request beside the first."""
+    p.add_argument(
+        "--beside",
+        nargs="*",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="for .png and .gif: a further row of images, made like the first but for these; e.g. "
+        "--beside guidance=classifier-noisy guidance_scale=5",
+    )
+    p.add_argument(
+        "--branch-at",
+        type=int,
+        metavar="STEP",
+        help="the row --beside shares the first so many steps, and goes its own way from there",
+    )
+
+
+def beside(a: argparse.Namespace, base: Request) -> list[Request]:
+    """The requests beside the first.
+
+    Raises:
+        InvalidInput: for a field that is unknown or out of range.
+    """
+    found = []
+    for words in a.beside:
+        texts = dict(word.partition("=")[::2] for word in words)
+        known = [f.name for f in dataclasses.fields(Request)]
+        for name in texts:
+            check_choice("field in --beside", name, known)
+        found.append(base.with_texts(texts))
+    return found
+
+
+def _add_walk(p, default) -> None:
+    p.add_argument(
+        "--model",
+        default="mnist-conditional",
+        metavar="NAME_OR_FOLDER",
+        help="a shipped checkpoint or a checkpoint folder (default: %(default)s)",
+    )
+    p.add_argument(
+        "--n", type=int, default=default.n, help="how many images (default: %(default)s)"
+    )
+    p.add_argument(
+        "--first",
+        type=int,
+        default=default.first,
+        help="number of the first image (default: %(default)s)",
+    )
+    p.add_argument(
+        "--label",
+        default=default.label,
+        help="class number, 'all' (one after another) or 'none' (default: %(default)s)",
+    )
+    p.add_argument(
+        "--sampler",
+        default=default.sampler,
+        help="ddpm, ddim or dpm_solver_pp (default: %(default)s)",
+    )
+    p.add_argument(
+        "--steps",
+        type=int,
+        default=default.steps,
+        help="denoising steps, at most T (default: %(default)s)",
+    )
+    p.add_argument("--seed", type=int, default=default.seed, help="default: %(default)s")
+    p.add_argument(
+        "--spacing",
+        default=default.spacing,
+        help="of the timesteps: linear, quadratic or logsnr (default: %(default)s)",
+    )
+    p.add_argument("--eta", type=float, default=default.eta, help="noise added by ddim, 0 to 1")
+    p.add_argument("--variance", default=default.variance, help="of ddpm: beta or posterior")
+    p.add_argument(
+        "--clip",
+        action=argparse.BooleanOptionalAction,
+        default=default.clip,
+        help="clamp the predicted image to [-1, 1] at every step",
+    )
+    p.add_argument("--dtype", default=default.dtype, help="auto, float32 or bfloat16")
+
+
+def _add_guidance(p, default) -> None:
+    p.add_argument(
+        "--guidance",
+        default=default.guidance,
+        help="none, cfg (classifier-free), classifier (of clean images, as in the report) or "
+        "classifier-noisy (default: %(default)s)",
+    )
+    p.add_argument(
+        "--guidance-scale",
+        type=float,
+        help="s of cfg (1: the conditional model), λ per image of a classifier; default: the "
+        "method's own",
+    )
+    p.add_argument(
+        "--form",
+        default=default.form,
+        help="of classifier guidance: plain (report eq. 11) or scaled by sqrt(1 - alphas_cumprod) "
+        "(default: %(default)s)",
+    )
+    p.add_argument(
+        "--at",
+        default=default.at,
+        help="where a clean classifier looks: x, x0 (eps held constant) or x0-through (the network "
+        "differentiated) (default: %(default)s)",
+    )
+    p.add_argument("--rescale", type=float, default=default.rescale, help="of cfg, 0 to 1")
+    p.add_argument("--t-low", type=int, default=default.t_low, help="guidance acts from this t ...")
+    p.add_argument("--t-high", type=int, help="... up to this one (default: T - 1)")
+    p.add_argument(
+        "--profile",
+        default=default.profile,
+        help="of the strength over t: constant, early or late (default: %(default)s)",
+    )
+    p.add_argument("--mix", type=int, metavar="CLASS", help="a second class to mix in")
+    p.add_argument(
+        "--share",
+        type=float,
+        default=default.share,
+        help="of the second class (default: %(default)s)",
+    )

@@ -1,0 +1,262 @@
+"""Guidance: a denoiser in, a denoiser out.
+
+Every wrapper tells in ``extras`` what it did, all with the batch first:
+
+- ``uncond``: the eps it started from, of no class;
+- ``cond``: classifier-free only, the eps that knows the class;
+- ``push``: what guidance added, so that ``eps = uncond + push``;
+- ``gradient``: classifier only, of ln p(y | x_t) with respect to x_t;
+- ``strength``: (B,), the s or λ in effect at this step;
+- ``eps_norm``, ``push_norm``, ``cosine``: (B,), the norms of ``uncond`` and ``push`` and the
+  cosine of the angle between the two (0 where there is no push).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from .denoiser import Denoiser, Prediction
+from .diffusion import x0_from_eps
+from .errors import InvalidInput, check_choice, check_float, check_int
+from .schedules import NoiseSchedule
+
+METHODS = ("none", "cfg", "classifier", "classifier-noisy")
+FORMS = ("plain", "scaled")
+SITES = ("x", "x0", "x0-through")
+PROFILES = ("constant", "early", "late")
+MAX_SCALE = 10_000.0
+# s = 1 is the conditional model itself (report eq. 14), λ = 0 the model without a classifier.
+NEUTRAL = {"cfg": 1.0, "classifier": 0.0, "classifier-noisy": 0.0}
+
+LogProbs = Callable[[Tensor, float], Tensor]
+
+
+class Strength:
+    """s(t) or λ(t), for each image: a scale, an interval of t and a course over it.
+
+    Args:
+        scale: (B,), the full strength.
+        neutral: the strength at which guidance does nothing.
+        num_timesteps: T.
+        low, high: guidance acts where ``low <= t <= high`` and rests elsewhere.
+        profile: ``"constant"``; ``"early"``, falling in proportion to t from T - 1 to 0;
+            ``"late"``, rising as t falls.
+    """
+
+    def __init__(self, scale, neutral, num_timesteps, low=0, high=None, profile="constant"):
+        last = num_timesteps - 1
+        self.scale = torch.as_tensor(scale, dtype=torch.float32)
+        self.neutral, self.last = float(neutral), last
+        self.low = check_int("t_low", low, 0, last)
+        self.high = check_int("t_high", last if high is None else high, 0, last)
+        self.profile = check_choice("profile", profile, PROFILES)
+        if self.low > self.high:
+            raise InvalidInput(f"t_low = {self.low} lies above t_high = {self.high}")
+        for value in self.scale.flatten().tolist():
+            check_float("guidance scale", value, -MAX_SCALE, MAX_SCALE)
+
+    def __call__(self, t: int) -> Tensor:
+        share = t / self.last if self.last else 1.0
+        course = {"constant": 1.0, "early": share, "late": 1 - share}[self.profile]
+        if not self.low <= t <= self.high:
+            course = 0.0
+        return self.neutral + (self.scale - self.neutral) * course
+
+
+class ClassifierFree:
+    """Classifier-free guidance (Ho and Salimans 2022, eq. 6), in the scale s = w + 1:
+
+    ``eps = uncond + s (cond - uncond)``; s = 0 is unconditional, s = 1 conditional (report
+    eq. 14).
+
+    Args:
+        conditional, unconditional: denoisers of the same batch.
+        strength: ``t -> (B,)``, s.
+        rescale: from 0 to 1, how far the result takes over the standard deviation of ``cond``
+            (Lin et al. 2023, section 3.4).
+        joint: a denoiser of both in one batch, conditional first; one call on 2 B images
+            costs less than two calls where B is small.
+        complete: evaluate both even where one of them is the result.
+    """
+
+    def __init__(
+        self,
+        conditional: Denoiser,
+        unconditional: Denoiser,
+        strength: Callable[[int], Tensor],
+        rescale: float = 0.0,
+        joint: Denoiser | None = None,
+        complete: bool = True,
+    ):
+        self.conditional, self.unconditional, self.joint = conditional, unconditional, joint
+        self.strength, self.complete = strength, complete
+        self.rescale = check_float("rescale", rescale, 0, 1)
+
+    def __call__(self, x: Tensor, t: int) -> Prediction:
+        s = self.strength(t).to(x.device, x.dtype)
+        only = self._result(s)
+        if only is not None and not self.complete:
+            return only(x, t)
+        # Where one of them is the result, it is evaluated as it would be alone: to the last bit.
+        cond, uncond = self._both(x, t, self.joint if only is None else None)
+        # uncond + s (cond - uncond), but exact at s = 0 and s = 1.
+        guided = torch.lerp(uncond, cond, _wide(s))
+        if self.rescale:
+            ratio = _std(cond) / _std(guided).clamp_min(1e-12)
+            guided = guided * (1 + self.rescale * (ratio - 1))
+        return Prediction(guided, {"cond": cond} | _account(uncond, guided - uncond, s))
+
+    def _result(self, s: Tensor) -> Denoiser | None:
+        """The one denoiser whose answer is the result at this strength, if there is one."""
+        if bool((s == 1).all()):
+            return self.conditional
+        if bool((s == 0).all()) and not self.rescale:
+            return self.unconditional
+        return None
+
+    def _both(self, x, t, joint) -> tuple[Tensor, Tensor]:
+        if joint is None:
+            return self.conditional(x, t).eps, self.unconditional(x, t).eps
+        cond, uncond = joint(torch.cat([x, x]), t).eps.chunk(2)
+        return cond, uncond
+
+
+class ClassifierGuided:
+    """Classifier guidance: the gradient of a classifier pushes eps towards a class.
+
+    ``"plain"`` is the report's eq. 11, ``eps - λ ∇ ln p(y | x_t)``. ``"scaled"`` has the factor
+    sqrt(1 - alphas_cumprod) that turns a score into an eps (Dhariwal and Nichol 2021,
+    Algorithm 2): without it the push is too strong for small t, where little noise is left.
+
+    λ acts per image: the gradient is that of the sum over the batch, never of its mean.
+
+    Args:
+        denoiser: the one that knows no class.
+        log_probs: ``(x, alphas_cumprod) -> (B, K)``, differentiable in x.
+        targets: (B, K), the wanted class or classes, in proportion; rows sum to 1.
+        strength: ``t -> (B,)``, λ.
+        form: ``"plain"`` or ``"scaled"``.
+        at: where the classifier looks: ``"x"``, the noisy state; ``"x0"``, the predicted clean
+            image with eps held constant; ``"x0-through"``, the same, differentiated through
+            the denoiser.
+        clip: whether the sampler clamps x̂0; the classifier then sees it clamped too.
+        complete: evaluate the classifier even where λ = 0.
+    """
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        log_probs: LogProbs,
+        targets: Tensor,
+        strength: Callable[[int], Tensor],
+        schedule: NoiseSchedule,
+        form: str = "scaled",
+        at: str = "x",
+        clip: bool = True,
+        complete: bool = True,
+    ):
+        self.denoiser, self.log_probs, self.targets = denoiser, log_probs, targets
+        self.strength, self.schedule = strength, schedule
+        self.form = check_choice("form of classifier guidance", form, FORMS)
+        self.at = check_choice("place of the classifier", at, SITES)
+        self.clip, self.complete = clip, complete
+
+    def __call__(self, x: Tensor, t: int) -> Prediction:
+        strength = self.strength(t).to(x.device, x.dtype)
+        if not self.complete and bool((strength == 0).all()):
+            return self.denoiser(x, t)
+        prediction, gradient = self._differentiate(x, t)
+        factor = math.sqrt(1 - self.schedule.abar(t)) if self.form == "scaled" else 1.0
+        push = -_wide(strength) * factor * gradient
+        account = _account(prediction.eps, push, strength)
+        extras = {**prediction.extras, "gradient": gradient} | account
+        return Prediction(prediction.eps + push, extras)
+
+    def _differentiate(self, x, t) -> tuple[Prediction, Tensor]:
+        """The unguided prediction, and the gradient of ln p(y | x_t), per image."""
+        through = self.at == "x0-through"
+        prediction = None if through else self.denoiser(x, t)
+        with torch.enable_grad():
+            x = x.detach().requires_grad_(True)
+            if through:
+                prediction = self.denoiser(x, t)
+            seen, abar = x, self.schedule.abar(t)
+            if self.at != "x":
+                seen, abar = x0_from_eps(self.schedule, x, t, prediction.eps), 1.0
+                seen = seen.clamp(-1, 1) if self.clip else seen
+            # The sum, not the mean: a mean would divide λ by the number of images.
+            wanted = (self.log_probs(seen, abar) * self.targets).sum()
+            (gradient,) = torch.autograd.grad(wanted, x)
+        extras = {name: value.detach() for name, value in prediction.extras.items()}
+        return Prediction(prediction.eps.detach(), extras), gradient
+
+
+class SideBySide:
+    """Several denoisers as one, each for its own stretch of the batch.
+
+    Args:
+        parts: (denoiser, images), in order.
+
+    What only some of them tell in ``extras`` is NaN for the others.
+    """
+
+    def __init__(self, parts: Sequence[tuple[Denoiser, int]]):
+        self.parts = list(parts)
+
+    def __call__(self, x: Tensor, t: int) -> Prediction:
+        counts = [count for _, count in self.parts]
+        if sum(counts) != len(x):
+            raise InvalidInput(f"denoisers for {sum(counts)} images, but {len(x)} images")
+        told = [
+            denoiser(part, t)
+            for (denoiser, _), part in zip(self.parts, x.split(counts), strict=True)
+        ]
+        shapes = {name: v.shape[1:] for p in told for name, v in p.extras.items()}
+        extras = {
+            name: torch.cat([_told(p, name, shape, x) for p in told])
+            for name, shape in shapes.items()
+        }
+        return Prediction(torch.cat([p.eps for p in told]), extras)
+
+
+def observed(steps, log_probs: LogProbs):
+    """Pass steps on with ``extras["p"]``: (B, K), p(class | x̂0) by a classifier of clean images."""
+    for step in steps:
+        with torch.no_grad():
+            p = log_probs(step.x0.clamp(-1, 1), 1.0).exp()
+        yield replace(step, extras={**step.extras, "p": p})
+
+
+def _account(uncond: Tensor, push: Tensor, strength: Tensor) -> dict[str, Tensor]:
+    eps_norm, push_norm = _norm(uncond), _norm(push)
+    inner = (uncond.flatten(1) * push.flatten(1)).sum(1)
+    return {
+        "uncond": uncond,
+        "push": push,
+        "strength": strength.expand(len(push)),
+        "eps_norm": eps_norm,
+        "push_norm": push_norm,
+        "cosine": inner / (eps_norm * push_norm).clamp_min(1e-12),
+    }
+
+
+def _told(prediction: Prediction, name: str, shape, x: Tensor) -> Tensor:
+    missing = x.new_full((1, *shape), torch.nan).expand(len(prediction.eps), *shape)
+    return prediction.extras.get(name, missing)
+
+
+def _norm(x: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(x.flatten(1), dim=1)
+
+
+def _std(x: Tensor) -> Tensor:
+    return x.std(dim=(1, 2, 3), keepdim=True)
+
+
+def _wide(per_image: Tensor) -> Tensor:
+    return per_image.view(-1, 1, 1, 1)

@@ -1,0 +1,46 @@
+"""Which classifier goes with which model: to guide it, and to judge what it makes."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from . import checkpoints
+from .classifier import Classifier
+from .errors import CheckpointError, InvalidInput, check_choice
+
+# The judge takes part in no guidance.
+ROLES = ("classifier", "classifier-noisy", "judge")
+
+
+def classifier_for(model: checkpoints.Model, role: str) -> Classifier:
+    """The shipped classifier of the model's dataset in one of three roles.
+
+    Args:
+        role: ``"classifier"`` (of clean images), ``"classifier-noisy"`` or ``"judge"``.
+
+    Raises:
+        InvalidInput: if there is none, or it sees images of another shape.
+    """
+    check_choice("role of a classifier", role, ROLES)
+    name = f"{model.config.dataset}-{role}"
+    try:
+        classifier = _load(name)
+    except CheckpointError as error:
+        raise InvalidInput(f"{model.name} has no {role} to go with it: {error}") from error
+    if classifier.shape != model.shape:
+        raise InvalidInput(
+            f"{name} sees images of {classifier.shape}, {model.name} makes {model.shape}"
+        )
+    classifier.net.to(model.device)
+    return classifier
+
+
+def roles_for(model: checkpoints.Model) -> list[str]:
+    """The roles for which ``classifier_for`` has a classifier."""
+    shipped = checkpoints.available_classifiers()
+    return [role for role in ROLES if f"{model.config.dataset}-{role}" in shipped]
+
+
+@lru_cache(maxsize=16)
+def _load(name: str) -> Classifier:
+    return checkpoints.load_classifier(name)

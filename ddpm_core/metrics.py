@@ -1,0 +1,114 @@
+"""How well samples meet the class that was asked for, and how much they vary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .checkpoints import Model
+from .data import to_uint8, to_unit
+from .errors import InvalidInput
+from .guides import classifier_for
+from .request import Request
+from .sampling import BATCH, Run
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Figures of n samples.
+
+    Attributes:
+        n: how many.
+        accuracy: share that the judge takes for the wanted class, 0 to 1.
+        distance: see ``mean_pairwise_distance``.
+    """
+
+    n: int
+    accuracy: float
+    distance: float
+
+
+def wanted(model: Model, request: Request) -> list[int]:
+    """The class that each image of a request is measured against.
+
+    A request without a class is measured as if image i had been asked for class i modulo the
+    number of classes; a mixture, against its larger part.
+    """
+    request, count = request.for_model(model), len(classifier_for(model, "judge").classes)
+    labels = request.labels(model, request.images)
+    return [_main(label, i % count) for label, i in zip(labels, request.images, strict=True)]
+
+
+def measuring(model: Model, request: Request, batch: int = BATCH) -> Iterator[Measured | None]:
+    """Sample a request and measure it; yields None after every step, and figures after a batch.
+
+    The figures are of all images up to there; the last ones are of the whole request. The
+    pictures are rounded to 8 bits first, as they would be looked at.
+    """
+    judge, classes = classifier_for(model, "judge"), wanted(model, request)
+    pictures: list[Tensor] = []
+    hits = 0
+    for start in range(0, request.n, batch):
+        run = Run(model, request, request.images[start : start + batch])
+        for step in run.steps():
+            yield None
+        seen = to_uint8(step.x)
+        asked = torch.tensor(classes[start : start + len(seen)], device=seen.device)
+        with torch.no_grad():
+            hits += int((judge.log_probs(to_unit(seen), 1.0).argmax(1) == asked).sum())
+        pictures.append(seen.cpu())
+        so_far = torch.cat(pictures)
+        distance = mean_pairwise_distance(so_far, classes[: len(so_far)])
+        yield Measured(len(so_far), hits / len(so_far), distance)
+
+
+def measure(model: Model, request: Request, batch: int = BATCH, progress=None) -> Measured:
+    """Sample a request and measure it.
+
+    Args:
+        progress: called with the number of steps just done, each time.
+
+    Raises:
+        InvalidInput: if the model's dataset has no judge.
+    """
+    found = None
+    for measured in measuring(model, request, batch):
+        found = measured or found
+        if progress and measured is None:
+            progress(1)
+    return found
+
+
+def mean_pairwise_distance(images: Tensor | np.ndarray, classes: Sequence[int]) -> float:
+    """How much images of one class differ: diversity, in the simplest terms.
+
+    The Euclidean distance between two images, pixels from 0 to 1 as one long vector; its mean
+    over all pairs within a class, and the mean of that over the classes with at least two.
+
+    Args:
+        images: (n, ...), uint8.
+        classes: (n,).
+
+    Returns:
+        NaN if no class has two images.
+    """
+    pixels = torch.as_tensor(images).flatten(1).double() / 255
+    labels = torch.as_tensor(list(classes))
+    if len(pixels) != len(labels):
+        raise InvalidInput(f"{len(pixels)} images but {len(labels)} classes")
+    means = []
+    for label in labels.unique():
+        own = pixels[labels == label]
+        if len(own) > 1:
+            means.append(torch.nn.functional.pdist(own).mean())
+    return float(torch.stack(means).mean()) if means else float("nan")
+
+
+def _main(label, otherwise: int) -> int:
+    if isinstance(label, dict):
+        return max(label, key=label.get)
+    return otherwise if label is None else label

@@ -1,0 +1,256 @@
+"""What to sample: one value that the command line, links, the API and the page all spell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+from .checkpoints import DTYPES, Label, Model
+from .errors import InvalidInput, check_choice, check_float, check_int
+from .guidance import FORMS, MAX_SCALE, METHODS, PROFILES, SITES
+from .guides import classifier_for
+from .noise import MAX_SEED
+from .samplers import SAMPLERS, VARIANCES
+from .schedules import SPACINGS
+
+MAX_IMAGES = 100_000
+# Measured with ``evaluate``; see docs/guidance.md.
+DEFAULT_SCALE = {
+    ("cfg", "plain"): 2.0,
+    ("cfg", "scaled"): 2.0,
+    ("classifier", "plain"): 17.0,
+    ("classifier", "scaled"): 17.0,
+    ("classifier-noisy", "plain"): 5.0,
+    ("classifier-noisy", "scaled"): 5.0,
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to sample. Checked when made; ``for_model`` checks what depends on the model.
+
+    Attributes:
+        n: how many images.
+        first: the number of the first; images ``first`` to ``first + n - 1`` of the seed.
+        label: a class index for all images, ``"all"`` (image i gets class i modulo the
+            number of classes) or ``"none"`` (unconditional).
+        sampler: ``"ddpm"``, ``"ddim"`` or ``"dpm_solver_pp"``.
+        steps: denoising steps, at most T.
+        seed: from 0 to 2**53 - 1, which a browser can hold too.
+        spacing: how timesteps are spread: ``"linear"``, ``"quadratic"`` or ``"logsnr"``.
+        eta: noise added by DDIM, 0 to 1; other samplers do not use it.
+        variance: of DDPM: ``"beta"`` or ``"posterior"``; other samplers do not use it.
+        clip: clamp x̂0 to [-1, 1] at every step.
+        dtype: of the network: ``"auto"``, ``"float32"`` or ``"bfloat16"``.
+        guidance: ``"none"`` (a model that knows classes is told the label all the same),
+            ``"cfg"`` (classifier-free), ``"classifier"`` (one of clean images, as in the
+            report) or ``"classifier-noisy"`` (one that knows the noise level).
+        guidance_scale: s of ``"cfg"`` or λ per image of the others; None stands for the
+            method's default.
+        form: of classifier guidance, ``"plain"`` (report eq. 11) or ``"scaled"`` by
+            sqrt(1 - alphas_cumprod); see ``guidance.ClassifierGuided``.
+        at: where a clean classifier looks: ``"x"``, ``"x0"`` or ``"x0-through"``.
+        rescale: of ``"cfg"``, 0 to 1; see ``guidance.ClassifierFree``.
+        t_low, t_high: guidance acts for timesteps from ``t_low`` to ``t_high``, None for T - 1.
+        profile: of its strength over that interval: ``"constant"``, ``"early"`` or ``"late"``.
+        mix: a second class to be mixed in, or None.
+        share: of the second class, 0 to 1.
+
+    Raises:
+        InvalidInput: naming the field and what is allowed.
+    """
+
+    n: int = 16
+    first: int = 0
+    label: int | str = "all"
+    sampler: str = "dpm_solver_pp"
+    steps: int = 20
+    seed: int = 0
+    spacing: str = "linear"
+    eta: float = 0.0
+    variance: str = "beta"
+    clip: bool = True
+    dtype: str = "auto"
+    guidance: str = "none"
+    guidance_scale: float | None = None
+    form: str = "scaled"
+    at: str = "x"
+    rescale: float = 0.0
+    t_low: int = 0
+    t_high: int | None = None
+    profile: str = "constant"
+    mix: int | None = None
+    share: float = 0.5
+
+    def __post_init__(self):
+        def put(name, value):
+            object.__setattr__(self, name, value)
+
+        put("n", check_int("n", self.n, 1, MAX_IMAGES))
+        put("first", check_int("first", self.first, 0, 2**31 - 1))
+        put("steps", check_int("steps", self.steps, 1, 10_000))
+        put("seed", check_int("seed", self.seed, 0, MAX_SEED))
+        put("eta", check_float("eta", self.eta, 0, 1))
+        check_choice("sampler", self.sampler, SAMPLERS)
+        check_choice("spacing", self.spacing, SPACINGS)
+        check_choice("variance", self.variance, VARIANCES)
+        check_choice("dtype", self.dtype, DTYPES)
+        if not isinstance(self.clip, bool):
+            raise InvalidInput(f"clip must be true or false, not {self.clip!r}")
+        put("label", _check_label(self.label))
+        self._check_guidance(put)
+
+    def _check_guidance(self, put) -> None:
+        check_choice("guidance", self.guidance, METHODS)
+        check_choice("form of classifier guidance", self.form, FORMS)
+        check_choice("place of the classifier", self.at, SITES)
+        check_choice("profile", self.profile, PROFILES)
+        put("rescale", check_float("rescale", self.rescale, 0, 1))
+        put("t_low", check_int("t_low", self.t_low, 0, 9_999))
+        if self.t_high is not None:
+            put("t_high", check_int("t_high", self.t_high, self.t_low, 9_999))
+        put("share", check_float("share", self.share, 0, 1))
+        if self.mix is not None:
+            put("mix", check_int("mix", self.mix, 0, 10_000))
+        scale = self.guidance_scale
+        if self.guidance == "none":
+            scale = None  # so that requests for the same pictures are equal
+        elif scale is None:
+            scale = DEFAULT_SCALE[self.guidance, self.form]
+        else:
+            scale = check_float("guidance_scale", scale, -MAX_SCALE, MAX_SCALE)
+        put("guidance_scale", scale)
+
+    def with_texts(self, texts: Mapping[str, str]) -> Request:
+        """This request with fields replaced by what was typed, or stands in a link.
+
+        Args:
+            texts: by field; other names are ignored. Empty stands for None where a field may
+                be None.
+
+        Raises:
+            InvalidInput: naming the field that cannot be read, or is out of range.
+        """
+        values = {}
+        for field in fields(self):
+            if field.name not in texts:
+                continue
+            text, kind = texts[field.name], _OPTIONAL.get(field.name, type(field.default))
+            if field.name == "label":
+                kind = str
+            empty = field.name in _OPTIONAL and text in ("", "None")
+            values[field.name] = None if empty else read(field.name, text, kind)
+        if values.get("guidance", self.guidance) != self.guidance:
+            # Another method's scale is not this one's.
+            values.setdefault("guidance_scale", None)
+        return replace(self, **values)
+
+    @property
+    def images(self) -> range:
+        """The numbers of the images asked for."""
+        return range(self.first, self.first + self.n)
+
+    def for_model(self, model: Model, max_work: int | None = None) -> Request:
+        """This request as the model can serve it.
+
+        A model without classes turns ``"all"`` into ``"none"`` unless a classifier guides it;
+        a model without a null class needs labels.
+
+        Args:
+            max_work: the most images times steps that will be computed.
+        """
+        request, last = self, model.schedule.num_timesteps - 1
+        check_int("steps", self.steps, 1, last + 1)
+        classes = self.classes(model)
+        if not classes and self.label == "all":
+            request = replace(request, label="none")
+        if isinstance(request.label, int):
+            if not classes:
+                raise InvalidInput(f"{model.name} knows no classes; choose label 'none'")
+            check_int("class", request.label, 0, len(classes) - 1)
+        if request.label == "none" and model.classes and model.unet.null_index is None:
+            raise InvalidInput(f"{model.name} has no null class; choose a class")
+        if request.mix is not None:
+            if request.label == "none":
+                raise InvalidInput("a second class is mixed into a first one: choose that too")
+            check_int("mix", request.mix, 0, len(classes) - 1)
+        if request.guidance != "none":
+            request = request._guided(model, last)
+        if max_work is not None and self.work > max_work:
+            raise InvalidInput(
+                f"{self.n:,} images x {self.steps:,} steps are {self.work:,} denoisings, "
+                f"more than the {max_work:,} done at a time; take fewer images or steps"
+            )
+        return request
+
+    def _guided(self, model: Model, last: int) -> Request:
+        if self.label == "none":
+            raise InvalidInput("guidance steers towards a class: choose one")
+        if self.guidance == "cfg":
+            if not model.classes:
+                raise InvalidInput(f"{model.name} knows no classes: only a classifier can guide it")
+            if model.unet.null_index is None:
+                raise InvalidInput(
+                    f"{model.name} has no null class, which classifier-free guidance needs"
+                )
+        else:
+            known = len(classifier_for(model, self.guidance).classes)
+            if known < len(model.classes):
+                raise InvalidInput(f"the classifier knows {known} of {len(model.classes)} classes")
+            if self.guidance == "classifier-noisy" and self.at != "x":
+                raise InvalidInput("a classifier that knows the noise looks at x_t: choose at = x")
+        low = check_int("t_low", self.t_low, 0, last)
+        high = last if self.t_high is None else min(self.t_high, last)
+        check_int("t_high", high, low, last)
+        return replace(self, t_high=None if high == last else high)
+
+    @property
+    def work(self) -> int:
+        """Denoisings asked for: images times steps."""
+        return self.n * self.steps
+
+    def classes(self, model: Model) -> list[str]:
+        """The names of the classes that a label may mean: the model's, or its guide's."""
+        if not model.classes and self.guidance in ("classifier", "classifier-noisy"):
+            return classifier_for(model, self.guidance).classes
+        return model.classes
+
+    def labels(self, model: Model, images: Sequence[int]) -> list[Label]:
+        """The label of each of these images; a mixture where a second class is asked for."""
+        if self.label == "none":
+            return [None] * len(images)
+        count = len(self.classes(model))
+        labels = [i % count if self.label == "all" else self.label for i in images]
+        if self.mix is None or self.share == 0:
+            return labels
+        return [k if k == self.mix else {k: 1 - self.share, self.mix: self.share} for k in labels]
+
+
+# Fields that may be None, and what they are otherwise.
+_OPTIONAL = {"guidance_scale": float, "t_high": int, "mix": int}
+
+
+def read(name: str, text: str, kind: type):
+    """What was typed, as a value.
+
+    Raises:
+        InvalidInput: naming what cannot be read.
+    """
+    try:
+        if kind is bool:
+            return {"1": True, "true": True, "0": False, "false": False}[text.lower()]
+        return kind(text)
+    except (ValueError, KeyError):
+        raise InvalidInput(f"{name} = {text[:40]!r} cannot be read") from None
+
+
+def _check_label(label) -> int | str:
+    if isinstance(label, str):
+        text = label.strip().lower()
+        if text in ("all", "none"):
+            return text
+        if not re.fullmatch(r"-?[0-9]{1,9}", text):
+            raise InvalidInput(f"label must be a class number, 'all' or 'none', not {label[:40]!r}")
+        label = int(text)
+    return check_int("class", label, 0, 10_000)

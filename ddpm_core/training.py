@@ -1,0 +1,355 @@
+"""A training run: a loop with EMA, a run folder, and a resume that is exact.
+
+Everything that happens in step k is a function of (seed, k). A run is therefore its last
+saved state: stopped at any moment and resumed, it ends with the same weights, bit for bit,
+as one never stopped (on the same machine with the same number of threads).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from . import data
+from .checkpoints import save
+from .errors import InvalidInput, check_float, check_int
+from .files import write
+from .hardware import bf16_is_native, describe
+
+STATE = "state.pt"
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """How often, in steps, a run looks at itself and saves its state."""
+
+    validate: int = 500
+    sample: int = 2000
+    save: int = 250
+
+
+class Loop:
+    """Trains one recipe into one run folder, resuming what is there.
+
+    A subclass knows the data that a step draws and the loss on them (``_batch_loss``), and
+    how the averaged weights are measured (``_measure``).
+
+    Args:
+        recipe: what to train: a frozen dataclass with ``dataset``, ``config`` and the fields
+            that ``check_recipe`` checks.
+        folder: the run folder: ``state.pt``, ``losses.csv`` and the checkpoint folder
+            ``checkpoint/``.
+        data_root: see ``data.data_root``.
+        device: for example ``"cpu"`` or ``"cuda"``.
+        bf16: autocast to bfloat16; None decides by the hardware's flags.
+        quiet: no progress bar.
+    """
+
+    def __init__(
+        self,
+        recipe,
+        folder: str | Path,
+        *,
+        data_root=None,
+        device: str = "cpu",
+        bf16: bool | None = None,
+        cadence: Cadence = Cadence(),
+        quiet: bool = False,
+    ):
+        self.recipe, self.folder, self.quiet = recipe, Path(folder), quiet
+        self.data_root, self.cadence = data_root, cadence or Cadence()
+        self.device = _usable(device)
+        self.bf16 = bf16_is_native(self.device) if bf16 is None else bf16
+        self.images = data.load(recipe.dataset, "train", data_root)
+        self.validation = self._held_out(data.load(recipe.dataset, "validation", data_root))
+        self.config = recipe.config(self.images)
+        torch.manual_seed(recipe.seed)
+        self.model, self.schedule = self.config.build()
+        self.model.to(self.device)
+        self.ema = {key: value.clone() for key, value in self.model.state_dict().items()}
+        self.optimizer = self._optimizer()
+        self.step, self.seconds, self.history = 0, 0.0, []
+        self.running = None  # the training loss, smoothed
+        self._stop = False
+        self.command, self.commit = _command(sys.argv[1:]), _commit()
+        if recipe.batch_size > len(self.images):
+            raise InvalidInput(f"batch_size {recipe.batch_size} exceeds {len(self.images)} images")
+        self.steps_per_epoch = len(self.images) // recipe.batch_size
+        self.total_steps = max(1, round(recipe.epochs * self.steps_per_epoch))
+        self._resume()
+
+    def run(self) -> None:
+        """Train to the end, or to Ctrl-C, which saves the state and returns."""
+        started, seconds_before, first = time.monotonic(), self.seconds, self.step
+        bar = tqdm(
+            total=self.total_steps,
+            initial=self.step,
+            disable=self.quiet,
+            dynamic_ncols=True,
+            mininterval=0.5 if sys.stderr.isatty() else 60,
+            unit="step",
+        )
+        with _on_interrupt(self._request_stop), bar:
+            while self.step < self.total_steps and not self._stop:
+                loss = self._train_step()
+                self.running = loss if self.running is None else 0.98 * self.running + 0.02 * loss
+                elapsed = time.monotonic() - started
+                self.seconds = seconds_before + elapsed
+                rate = (self.step - first) * self.recipe.batch_size / elapsed
+                bar.set_postfix(loss=f"{self.running:.4f}", images_s=f"{rate:.0f}", refresh=False)
+                bar.update()
+                self._look()
+        self._save_state()
+        self.export(self.folder / "checkpoint")
+
+    def export(self, folder: Path) -> None:
+        """Write the EMA weights as a checkpoint folder."""
+        save(folder, self.config, self.ema, self._training(), name=self.folder.name)
+
+    def _held_out(self, images: data.Images):
+        """What validation needs of the images held out."""
+        return images
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        return torch.optim.Adam(self.model.parameters(), lr=self.recipe.lr, fused=True)
+
+    def _batch_loss(self) -> Tensor:
+        """The loss on this step's images; torch's generator is seeded for it."""
+        raise NotImplementedError
+
+    def _measure(self) -> dict:
+        """Columns of ``history``: what the averaged weights are worth."""
+        raise NotImplementedError
+
+    def _show(self) -> None:
+        """Whatever a run lays out to be looked at."""
+
+    def _train_step(self) -> float:
+        recipe = self.recipe
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(recipe, self.step, self.total_steps)
+        torch.manual_seed(mix(recipe.seed, self.step))
+        self.model.train()
+        loss = self._batch_loss()
+        self.optimizer.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
+        value = loss.item()
+        if not (math.isfinite(value) and math.isfinite(float(norm))):
+            # Before the update: the weights, and so the saved state, stay good.
+            raise InvalidInput(f"loss or gradient not finite at step {self.step}; try a smaller lr")
+        self.optimizer.step()
+        self.step += 1
+        self._update_ema()
+        return value
+
+    def _indices(self) -> Tensor:
+        epoch, place = divmod(self.step, self.steps_per_epoch)
+        order = np.random.RandomState(mix(self.recipe.seed, epoch) % 2**32)
+        order = torch.from_numpy(order.permutation(len(self.images)))
+        return order[place * self.recipe.batch_size :][: self.recipe.batch_size]
+
+    @torch.no_grad()
+    def _update_ema(self) -> None:
+        # Early on the average would be dominated by the random start: its memory grows with time.
+        decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
+        weights = list(self.model.state_dict().values())
+        torch._foreach_lerp_(list(self.ema.values()), weights, 1 - decay)
+
+    def _look(self) -> None:
+        """Whatever is due after this step: validation, a sample grid, a saved state."""
+        at_end = self.step == self.total_steps
+        if self.step % self.cadence.validate == 0 or at_end:
+            row = {"step": self.step, "images": self.step * self.recipe.batch_size}
+            row |= {"seconds": round(self.seconds, 1), "train": round(self.running, 5)}
+            self.history.append(row | self._measure())
+        if self.step % self.cadence.sample == 0 or at_end:
+            self._guarded(self._show)
+        if self.step % self.cadence.save == 0 or at_end:
+            self._guarded(self._save_state)
+
+    def _averaged(self):
+        model, _ = self.config.build()
+        model.load_state_dict(self.ema)
+        return model.to(self.device).eval()
+
+    def _guarded(self, write) -> None:
+        """A disk that fills up must not end hours of training: say so and go on."""
+        try:
+            write()
+        except OSError as error:
+            tqdm.write(f"step {self.step}: not saved ({error}); the last saved state is intact")
+
+    def _save_state(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        state = {
+            "recipe": asdict(self.recipe),
+            "model": self.model.state_dict(),
+            "ema": self.ema,
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "history": self.history,
+            "running": self.running,
+            "command": self.command,
+            "commit": self.commit,
+        }
+        # Serialised in memory first: on a full disk, writing bytes fails as an OSError.
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        write(self.folder / STATE, buffer.getvalue())
+        if self.history:
+            table = io.StringIO()
+            writer = csv.DictWriter(table, self.history[0], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.history)
+            write(self.folder / "losses.csv", table.getvalue())
+
+    def _resume(self) -> None:
+        path = self.folder / STATE
+        if not path.exists():
+            return
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+        except Exception as error:
+            raise InvalidInput(
+                f"{path} cannot be read ({error}); move it away to start anew"
+            ) from error
+        try:
+            # By way of its class, so that a field added since takes its default in an old run.
+            before = asdict(type(self.recipe)(**state["recipe"]))
+        except TypeError:
+            raise InvalidInput(
+                f"{self.folder} holds a run of another kind; choose another --out"
+            ) from None
+        now = asdict(self.recipe)
+        differing = [k for k in now if before[k] != now[k] and k != "epochs"]
+        if differing:
+            raise InvalidInput(
+                f"{self.folder} holds a run with another {', '.join(differing)}; "
+                "choose another --out or the same options"
+            )
+        self.model.load_state_dict(state["model"])
+        self.ema = state["ema"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.command, self.commit = (
+            state.get("command", self.command),
+            state.get("commit", self.commit),
+        )
+        self.history, self.running = state["history"], state.get("running")
+
+    def _training(self) -> dict:
+        """How these weights came to be, for ``training.json`` and the card."""
+        return {
+            "recipe": asdict(self.recipe),
+            "command": self.command,
+            "commit": self.commit,
+            "steps": self.step,
+            "images": self.step * self.recipe.batch_size,
+            "training_set": len(self.images),
+            "hours": round(self.seconds / 3600, 2),
+            "hardware": describe(self.device),
+            "precision": "bfloat16 autocast" if self.bf16 else "float32",
+            "weights": f"EMA, decay {self.recipe.ema}",
+            "history": self.history,
+        }
+
+    def _request_stop(self) -> None:
+        self._stop = True
+
+
+def check_recipe(recipe) -> None:
+    """Check the fields that every recipe has.
+
+    Raises:
+        InvalidInput: for a value out of range.
+    """
+    check_float("epochs", recipe.epochs, 1e-6, 1e6)
+    check_int("batch_size", recipe.batch_size, 1, 65_536)
+    check_float("lr", recipe.lr, 0, 10)
+    check_int("warmup", recipe.warmup, 0, 10**9)
+    check_float("ema", recipe.ema, 0, 0.999999)
+    check_float("clip_norm", recipe.clip_norm, 1e-9, 1e9)
+    check_int("seed", recipe.seed, 0, 2**31)
+    if recipe.decay not in ("none", "cosine"):
+        raise InvalidInput(f"decay must be 'none' or 'cosine', not {recipe.decay!r}")
+
+
+def learning_rate(recipe, step: int, total_steps: int) -> float:
+    """Linear warm-up, then constant or a quarter cosine down to 2 %."""
+    if step < recipe.warmup:
+        return recipe.lr * (step + 1) / recipe.warmup
+    if recipe.decay == "none":
+        return recipe.lr
+    progress = (step - recipe.warmup) / max(1, total_steps - recipe.warmup)
+    return recipe.lr * (0.02 + 0.98 * math.cos(progress * math.pi / 2))
+
+
+def _usable(device: str) -> torch.device:
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise InvalidInput(f"device {device!r} cannot be used: {error}") from None
+
+
+def mix(seed: int, number: int) -> int:
+    """One 63-bit seed from two numbers, without the overlap that adding them would give."""
+    return int(np.random.Philox(key=[seed, number]).random_raw() >> 1)
+
+
+def _command(words: list[str]) -> str:
+    """The command as anyone may repeat it: where the data lay is nobody else's concern."""
+    if "--data-root" in words:
+        place = words.index("--data-root")
+        words = words[:place] + words[place + 2 :]
+    return "python -m ddpm_core " + shlex.join(words)
+
+
+def _commit() -> str:
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+class _on_interrupt:
+    """Within it the first Ctrl-C (or SIGTERM) asks to stop; the second acts as usual."""
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self, callback):
+        self.callback = callback
+
+    def __enter__(self):
+        self.before = {}
+        for number in self.SIGNALS:
+            try:
+                self.before[number] = signal.signal(number, self._handle)
+            except ValueError:  # not in the main thread
+                return
+
+    def _handle(self, number, frame):
+        self._restore()
+        self.callback()
+
+    def __exit__(self, *exc):
+        self._restore()
+
+    def _restore(self):
+        for number, handler in self.before.items():
+            signal.signal(number, handler)

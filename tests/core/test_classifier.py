@@ -1,0 +1,306 @@
+"""Classifiers: what they answer, its gradient, and noise levels of any schedule."""
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ddpm_core import Request, available_classifiers, load, load_classifier, sample
+from ddpm_core.classifier import NETS
+from ddpm_core.diffusion import q_sample
+from ddpm_core.errors import InvalidInput
+from ddpm_core.schedules import NoiseSchedule
+from tests.core.toys import TINY_NETS, tiny_classifier, tiny_classifier_config
+
+KINDS = sorted(NETS)
+SHIPPED = available_classifiers()
+
+
+@pytest.fixture(params=KINDS)
+def classifier(request):
+    return tiny_classifier(request.param)
+
+
+@pytest.fixture(scope="module")
+def aware():
+    return tiny_classifier("encoder")
+
+
+# --- what they answer ---
+
+
+def test_every_kind_of_network_has_a_toy():
+    assert set(TINY_NETS) == set(NETS)
+
+
+def test_probabilities_sum_to_one(classifier):
+    log_probs = classifier.log_probs(torch.randn(3, 1, 8, 8), 0.5)
+    assert log_probs.shape == (3, 10)
+    assert log_probs.dtype == torch.float32
+    torch.testing.assert_close(log_probs.exp().sum(1), torch.ones(3))
+
+
+def test_features_are_what_the_last_layer_sees(classifier):
+    x = torch.randn(3, 1, 8, 8)
+    features = classifier.features(x, 0.5)
+    assert features.shape == (3, classifier.net.head.in_features)
+    answer = classifier.net.head(features).log_softmax(1)
+    torch.testing.assert_close(answer, classifier.log_probs(x, 0.5))
+
+
+def test_an_image_is_answered_alike_alone_and_in_a_batch(classifier):
+    x = torch.randn(4, 1, 8, 8)
+    alone = torch.cat([classifier.log_probs(image[None], 0.7) for image in x])
+    torch.testing.assert_close(alone, classifier.log_probs(x, 0.7))
+
+
+def test_half_precision_images_are_answered_in_float32(classifier):
+    x = torch.randn(2, 1, 8, 8).bfloat16()
+    assert torch.equal(classifier.log_probs(x), classifier.log_probs(x.float()))
+
+
+def test_it_is_frozen_and_beyond_dropout():
+    config = tiny_classifier_config("conv")
+    config = replace(config, classifier=config.classifier | {"dropout": 0.5})
+    net, _ = config.build()
+    it = type(tiny_classifier("conv"))("it", config, net, None, {})
+    assert not it.net.training
+    assert not any(p.requires_grad for p in it.net.parameters())
+    x = torch.randn(2, 1, 8, 8)
+    assert torch.equal(it.log_probs(x), it.log_probs(x))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [5, 7, 12])
+def test_any_size_of_image_will_do(kind, size):
+    it = tiny_classifier(kind, size)
+    assert it.shape == (1, size, size)
+    assert it.log_probs(torch.randn(2, *it.shape)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_statistics_are_kept_beside_the_weights(kind):
+    net = tiny_classifier(kind).net
+    assert not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in net.modules())
+    assert list(net.buffers()) == []
+
+
+# --- the gradient ---
+
+
+def slope(function, x, step=1e-6):
+    """Central differences of a scalar function of every pixel, float64."""
+    found = torch.zeros_like(x)
+    for place in range(x.numel()):
+        shift = torch.zeros_like(x).view(-1)
+        shift[place] = step
+        shift = shift.view_as(x)
+        found.view(-1)[place] = (function(x + shift) - function(x - shift)) / (2 * step)
+    return found
+
+
+def test_the_gradient_is_that_of_the_log_probability(classifier):
+    net = copy.deepcopy(classifier.net).double()
+    x = torch.randn(1, 1, 8, 8, dtype=torch.float64)
+    t = classifier.timesteps(0.6, 1) if classifier.noise_aware else None
+    exact = slope(lambda image: net(image, t).log_softmax(1)[0, 3], x)
+    image = x.float().requires_grad_()
+    classifier.log_probs(image, 0.6)[0, 3].backward()
+    assert exact.abs().max() > 1e-3
+    torch.testing.assert_close(image.grad, exact.float(), rtol=1e-3, atol=1e-5)
+
+
+def test_the_gradient_of_one_image_knows_nothing_of_the_others(classifier):
+    x = torch.randn(3, 1, 8, 8, requires_grad=True)
+    classifier.log_probs(x, 0.6)[1, 3].backward()
+    assert x.grad[1].abs().max() > 0
+    assert not x.grad[[0, 2]].any()
+
+
+# --- noise levels ---
+
+
+def test_its_own_levels_are_its_own_timesteps(aware):
+    t = torch.arange(50)
+    abar = torch.from_numpy(aware.schedule.alphas_cumprod.copy())
+    assert torch.equal(aware.timesteps(abar, 50).float(), t.float())
+    x = torch.randn(50, 1, 8, 8)
+    assert torch.equal(aware.log_probs(x, abar), aware.net(x, t).log_softmax(1))
+
+
+def test_the_level_is_heard(aware):
+    x = torch.randn(2, 1, 8, 8)
+    assert not torch.allclose(aware.log_probs(x, 0.9), aware.log_probs(x, 0.1))
+
+
+@pytest.mark.parametrize("kind", ["linear", "cosine"])
+def test_a_level_of_another_schedule_is_found_at_the_same_log_snr(aware, kind):
+    other = NoiseSchedule.make(kind, 1000)
+    t = aware.timesteps(torch.from_numpy(other.alphas_cumprod.copy()), 1000).numpy()
+    assert (np.diff(t) >= 0).all()
+    own = np.interp(t, np.arange(50), aware.schedule.log_snr)
+    wanted = other.log_snr.clip(aware.schedule.log_snr[-1], aware.schedule.log_snr[0])
+    np.testing.assert_allclose(own, wanted, rtol=1e-9, atol=1e-9)
+
+
+def test_the_same_level_gives_the_same_answer_whatever_the_schedule(aware):
+    abar = aware.schedule.abar(20)
+    one_step = NoiseSchedule([1 - abar])
+    x = torch.randn(2, 1, 8, 8)
+    torch.testing.assert_close(
+        aware.log_probs(x, one_step.abar(0)), aware.net(x, torch.tensor([20])).log_softmax(1)
+    )
+    below, above = (aware.timesteps(a, 1).item() for a in (abar * 1.01, abar * 0.99))
+    assert 19 < below < 20 < above < 21
+
+
+@pytest.mark.parametrize(("abar", "t"), [(None, 0), (1, 0), (0.9999, 0), (1e-9, 49), (0, 49)])
+def test_beyond_its_schedule_a_level_is_that_of_the_end(aware, abar, t):
+    assert aware.timesteps(abar, 3).tolist() == [t] * 3
+    x = torch.randn(1, 1, 8, 8)
+    answer = aware.net(x, torch.tensor([t])).log_softmax(1)
+    assert torch.equal(aware.log_probs(x, abar), answer)
+
+
+def test_every_image_may_have_its_own_level(aware):
+    x = torch.randn(3, 1, 8, 8)
+    abar = torch.tensor([0.9, 0.5, 0.1], dtype=torch.float64)
+    each = [aware.log_probs(x[i : i + 1], float(abar[i])) for i in range(3)]
+    torch.testing.assert_close(aware.log_probs(x, abar), torch.cat(each))
+
+
+@pytest.mark.parametrize("kind", ["conv", "residual"])
+def test_one_that_knows_clean_images_only_ignores_the_level(kind):
+    it = tiny_classifier(kind)
+    assert not it.noise_aware
+    x = torch.randn(2, 1, 8, 8)
+    assert torch.equal(it.log_probs(x, 0.1), it.log_probs(x))
+
+
+# --- what is refused ---
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (2, 3, 8, 8), (2, 1, 9, 8), (2, 64)])
+def test_images_of_another_shape_are_refused_with_the_right_one(classifier, shape):
+    for method in (classifier.log_probs, classifier.features):
+        with pytest.raises(InvalidInput, match=r"of shape \(B, 1, 8, 8\), not"):
+            method(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("abar", [-0.1, 1.1, float("nan"), torch.tensor([0.5, 2.0])])
+def test_a_level_that_is_none_is_refused(aware, abar):
+    with pytest.raises(InvalidInput, match="abar must be between 0 and 1"):
+        aware.log_probs(torch.zeros(2, 1, 8, 8), abar)
+
+
+def test_levels_for_another_number_of_images_are_refused(aware):
+    with pytest.raises(InvalidInput, match="noise levels for 2 images"):
+        aware.log_probs(torch.zeros(2, 1, 8, 8), torch.full((3,), 0.5))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kind": "forest"}, "unknown kind of classifier 'forest'; known: conv"),
+        ({"kind": "encoder", "features": None}, "needs a schedule"),
+        ({"channels": [-4, 8]}, "channels"),
+        ({"channels": []}, "levels"),
+        ({"image_size": 0}, "image_size"),
+        ({"dropout": 2}, "dropout"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else "-".join(value),
+)
+def test_a_config_whose_parts_do_not_fit_is_refused(changes, message):
+    config = tiny_classifier_config("conv")
+    with pytest.raises(InvalidInput, match=message):
+        replace(config, classifier=config.classifier | changes).build()
+
+
+def test_a_schedule_for_clean_images_is_refused():
+    with pytest.raises(InvalidInput, match="takes no schedule"):
+        replace(tiny_classifier_config("conv"), schedule={"kind": "linear"}).build()
+
+
+def test_attention_is_switched_for_every_level():
+    config = tiny_classifier_config("encoder")
+    with pytest.raises(InvalidInput, match="2 levels need as many"):
+        replace(config, classifier=config.classifier | {"attention": [True]}).build()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_complete_config_names_every_argument(kind):
+    complete = tiny_classifier_config(kind).complete()
+    assert complete == complete.complete()
+    assert {"kind", "image_size", "in_channels", "channels", "groups", "dropout"} <= set(
+        complete.classifier
+    )
+
+
+# --- those that ship ---
+
+ACCURACY = {"mnist-classifier": 0.993, "mnist-classifier-noisy": 0.99, "mnist-judge": 0.995}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Four of each digit by the shipped model, (40, 1, 28, 28) in [-1, 1], and their labels."""
+    pixels = sample(load("mnist-conditional"), Request(n=40, steps=20, dtype="float32"))
+    x = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1
+    return x, torch.arange(40) % 10
+
+
+def test_the_three_ship():
+    assert set(ACCURACY) <= set(SHIPPED)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_one_is_small_and_good(name):
+    it = load_classifier(name)
+    assert it.shape == (1, 28, 28)
+    assert it.classes == list("0123456789")
+    assert it.noise_aware == (name == "mnist-classifier-noisy")
+    assert sum(p.numel() for p in it.net.parameters()) < 1_500_000
+    assert it.training["test"]["images"] == 10_000
+    assert it.training["test"]["accuracy"] >= ACCURACY[name]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_its_card_says_what_its_record_says(name):
+    folder = Path(__file__).parents[2] / "checkpoints" / name
+    assert all(path.stat().st_size < 4 * 2**20 for path in folder.iterdir())
+    card, training = (folder / "README.md").read_text(), load_classifier(name).training
+    assert f"{100 * training['test']['accuracy']:.2f} %" in card
+    for row in training["test"].get("curve", []):
+        assert f"| {row['t']} | {100 * row['accuracy']:.2f} % |" in card
+    assert f"{training['images']:,}" in card
+    assert f"`{training['command']}`" in card
+    assert "--data-root" not in card
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_it_reads_what_the_shipped_model_draws(name, digits):
+    x, labels = digits
+    assert (load_classifier(name).log_probs(x).argmax(1) == labels).float().mean() >= 0.9
+
+
+def test_the_noisy_one_reads_noisy_digits_of_another_schedule(digits):
+    x, labels = digits
+    it, cosine = load_classifier("mnist-classifier-noisy"), NoiseSchedule.make("cosine", 1000)
+    noisy = q_sample(cosine, x, 500, torch.randn(x.shape))
+    told, untold = (
+        it.log_probs(noisy, abar)[torch.arange(40), labels].mean()
+        for abar in (cosine.abar(500), None)
+    )
+    assert (it.log_probs(noisy, cosine.abar(500)).argmax(1) == labels).float().mean() >= 0.85
+    assert told > untold
+
+
+def test_guide_and_judge_are_strangers():
+    configs = {name: load_classifier(name).config for name in ACCURACY}
+    assert len({config.classifier["kind"] for config in configs.values()}) == 3
+    seeds = {load_classifier(name).training["recipe"]["seed"] for name in ACCURACY}
+    assert len(seeds) == 3

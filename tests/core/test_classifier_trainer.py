@@ -1,0 +1,268 @@
+"""Training classifiers: an exact resume, what a step sees, and what a run leaves behind."""
+
+import math
+import os
+import signal
+from dataclasses import asdict
+
+import pytest
+import torch
+
+from ddpm_core import checkpoints, data
+from ddpm_core.classifier_trainer import (
+    ClassifierRecipe,
+    ClassifierTrainer,
+    augment,
+    predict,
+    test,
+)
+from ddpm_core.errors import InvalidInput
+from ddpm_core.trainer import Recipe, Trainer
+from ddpm_core.training import STATE, Cadence
+from tests.core.test_trainer import assert_identical, state_of, without_the_clock
+from tests.core.toys import TINY_NETS, write_mnist
+
+test.__test__ = False
+STEPS = 10
+CLEAN = {
+    "classifier": {"kind": "conv"} | TINY_NETS["conv"] | {"dropout": 0.3},
+    "epochs": STEPS / 50,
+    "batch_size": 20,
+    "warmup": 5,
+    "seed": 3,
+}
+NOISY = CLEAN | {
+    "classifier": {"kind": "encoder"} | TINY_NETS["encoder"] | {"dropout": 0.3},
+    "schedule": {"kind": "linear", "num_timesteps": 40},
+}
+
+
+def trainer(folder, data_root, base=NOISY, *, kind=ClassifierTrainer, **changes):
+    cadence = Cadence(validate=STEPS, sample=10**9, save=1)
+    recipe = ClassifierRecipe(**base | changes)
+    return kind(recipe, folder, data_root=data_root, bf16=False, cadence=cadence, quiet=True)
+
+
+class Interrupted(ClassifierTrainer):
+    """Stops itself after some steps, as Ctrl-C would."""
+
+    def _train_step(self):
+        loss = super()._train_step()
+        if self.step == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+        return loss
+
+
+@pytest.fixture(scope="module", params=["clean", "noisy"])
+def base(request):
+    return {"clean": CLEAN, "noisy": NOISY}[request.param]
+
+
+@pytest.fixture(scope="module")
+def whole(base, mnist_root, tmp_path_factory):
+    """A run never stopped."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    trainer(folder, mnist_root, base).run()
+    return folder
+
+
+# --- resume ---
+
+
+def test_a_stopped_and_resumed_run_ends_with_the_same_bits(base, whole, mnist_root, tmp_path):
+    trainer(tmp_path, mnist_root, base, kind=Interrupted).run()
+    assert state_of(tmp_path)["step"] == 4
+    stopped = checkpoints.load_classifier(tmp_path / "checkpoint")
+    assert "test" not in stopped.training
+    assert "not complete" in (tmp_path / "checkpoint" / "README.md").read_text()
+    trainer(tmp_path, mnist_root, base).run()
+    assert_identical(*(without_the_clock(state_of(f)) for f in (tmp_path, whole)))
+    resumed, once = (checkpoints.load_classifier(f / "checkpoint") for f in (tmp_path, whole))
+    assert_identical(dict(resumed.net.state_dict()), dict(once.net.state_dict()))
+    assert resumed.training["test"] == once.training["test"]
+
+
+def test_another_recipe_does_not_resume(whole, base, mnist_root):
+    with pytest.raises(InvalidInput, match="another rotate;"):
+        trainer(whole, mnist_root, base, rotate=11)
+
+
+def test_the_exported_weights_are_the_average(whole):
+    state = state_of(whole)
+    exported = checkpoints.load_classifier(whole / "checkpoint").net.state_dict()
+    assert_identical(dict(exported), dict(state["ema"]))
+    assert not torch.equal(state["ema"]["head.weight"], state["model"]["head.weight"])
+
+
+# --- what a step sees ---
+
+
+@pytest.fixture
+def seen(mnist_root, tmp_path):
+    """[(images, x, t)] of 30 steps of 20 images."""
+    run = trainer(tmp_path, mnist_root, shift=0, rotate=0, zoom=0)
+    batches = []
+    run.model.register_forward_pre_hook(
+        lambda module, inputs: batches.append((run._indices(), *inputs))
+    )
+    for _ in range(30):
+        run._train_step()
+    return run, batches
+
+
+def test_timesteps_cover_the_whole_schedule_evenly(seen):
+    counts = torch.cat([t for _, _, t in seen[1]]).bincount()
+    # Both ends too: a classifier that guides is asked at every one of them.
+    assert len(counts) == 40
+    # 600 draws over 40 bins: chi-squared with 39 degrees of freedom, 5 standard deviations.
+    assert ((counts - 15) ** 2 / 15).sum() < 39 + 5 * math.sqrt(2 * 39)
+
+
+def test_images_carry_the_noise_of_their_timestep(seen):
+    run, batches = seen
+    noise = []
+    for chosen, x, t in batches:
+        abar = torch.from_numpy(run.schedule.alphas_cumprod[t.numpy()]).view(-1, 1, 1, 1)
+        x0, _ = run.images.batch(chosen)
+        noise.append((x - abar.sqrt() * x0) / (1 - abar).sqrt())
+    noise = torch.stack(noise)
+    n = noise.numel()
+    assert abs(noise.mean()) < 5 / math.sqrt(n)
+    assert abs(noise.var() - 1) < 5 * math.sqrt(2 / n)
+    assert not torch.equal(noise[0], noise[1])
+
+
+# --- augmentation ---
+
+
+@pytest.fixture
+def dots():
+    """64 black images with a white square of 4 x 4 in the middle."""
+    x = torch.full((64, 1, 28, 28), -1.0)
+    x[:, :, 12:16, 12:16] = 1
+    return x
+
+
+def centres(x):
+    """(B, 2): the centre of what is bright, in pixels from the middle."""
+    weight = (x[:, 0] + 1).double()
+    place = torch.arange(28) - 13.5
+    total = weight.sum((1, 2))
+    rows, columns = weight.sum(2) @ place.double(), weight.sum(1) @ place.double()
+    return torch.stack([rows, columns], 1) / total[:, None]
+
+
+def test_without_augmentation_images_stay_as_they_are(dots):
+    assert torch.equal(augment(dots, 0, 0, 0), dots)
+
+
+def test_images_move_each_on_its_own_and_no_farther_than_asked(dots):
+    moved = centres(augment(dots, 3, 0, 0))
+    assert moved.abs().max() <= 3.01
+    assert moved.abs().max() > 2
+    assert moved.std(0).min() > 1
+    # In both directions, and not along a diagonal.
+    assert moved.min() < -1 and moved.max() > 1
+    assert abs(torch.corrcoef(moved.T)[0, 1]) < 0.6
+
+
+def test_what_appears_is_black(dots):
+    moved = augment(dots, 5, 30, 0.3)
+    assert moved.min() >= -1 and moved.max() <= 1
+    assert (moved[:, :, 0] == -1).all()
+
+
+def test_turning_keeps_the_middle_and_the_size():
+    bar = torch.full((64, 1, 28, 28), -1.0)
+    bar[:, :, 4:24, 13:15] = 1
+    turned = augment(bar, 0, 20, 0)
+    assert centres(turned).abs().max() < 0.1
+    light = (turned + 1).sum((1, 2, 3)) / (bar + 1).sum((1, 2, 3))
+    assert (light - 1).abs().max() < 0.05
+    # Row 6 lies 7.5 pixels above the middle: there the bar is off by up to 7.5 tan(20°).
+    row = (turned[:, 0, 6] + 1).double()
+    aside = row @ (torch.arange(28) - 13.5).double() / row.sum(1)
+    assert 1.5 < aside.abs().max() <= 7.5 * math.tan(math.radians(20)) + 0.5
+    assert aside.min() < 0 < aside.max()
+
+
+def test_zooming_changes_the_area_by_its_square(dots):
+    areas = (augment(dots, 0, 0, 0.2) + 1).sum((1, 2, 3)) / (dots + 1).sum((1, 2, 3))
+    assert 0.6 < areas.min() < 0.9 and 1.1 < areas.max() < 1.55
+
+
+# --- what a run leaves behind ---
+
+
+def test_it_learns_what_can_be_learned(tmp_path):
+    """The class is where the bar stands."""
+    labels = torch.arange(5_200) % 10
+    pixels = torch.zeros(5_200, 28, 28, dtype=torch.uint8)
+    for i, label in enumerate(labels.tolist()):
+        pixels[i, :, 4 + 2 * label : 6 + 2 * label] = 255
+    for stem in ("train", "t10k"):
+        write_mnist(tmp_path, stem, pixels.numpy(), labels.numpy())
+    still = {"shift": 0, "rotate": 0, "zoom": 0, "lr": 1e-2, "epochs": 10, "ema": 0.5}
+    run = trainer(tmp_path / "run", tmp_path, CLEAN, **still)
+    run.run()
+    it = checkpoints.load_classifier(tmp_path / "run" / "checkpoint")
+    assert it.training["test"] == {"images": 5_200, "accuracy": 1.0}
+    assert it.training["history"][-1]["accuracy"] == 1.0
+
+
+def test_the_record_tells_how_it_came_to_be(whole, base):
+    it = checkpoints.load_classifier(whole / "checkpoint")
+    assert it.noise_aware == ("schedule" in base)
+    assert it.classes == list("0123456789")
+    assert it.config.preprocessing == {"range": [-1, 1], "shift": 2, "rotate": 10, "zoom": 0.1}
+    assert it.training["recipe"].items() >= base.items()
+    assert (it.training["steps"], it.training["images"]) == (STEPS, 200)
+    assert it.training["test"]["images"] == 60
+    curve = [row["t"] for row in it.training["test"].get("curve", [])]
+    assert curve == ([0, 2, 4, 8, 12, 16, 20, 24, 28, 32, 36, 39] if it.noise_aware else [])
+    row = it.training["history"][-1]
+    assert ("t1" in row) == it.noise_aware
+    assert 0 <= row["accuracy"] <= 1
+
+
+def test_figures_are_the_same_whenever_they_are_measured(whole, mnist_root):
+    it = checkpoints.load_classifier(whole / "checkpoint")
+    images = data.load("mnist", "test", mnist_root)
+    torch.rand(7)
+    assert test(it, images) == it.training["test"]
+
+
+def test_a_prediction_is_told_the_noise_of_its_images(mnist_root, tmp_path):
+    it = trainer(tmp_path, mnist_root)._classifier()
+    images = data.load("mnist", "test", mnist_root)
+    t, noise = torch.arange(60) % 40, torch.randn(60, 1, 28, 28)
+    abar = torch.from_numpy(it.schedule.alphas_cumprod[t.numpy()])
+    x = abar.sqrt().view(-1, 1, 1, 1) * images.batch(torch.arange(60))[0]
+    x = (x + (1 - abar).sqrt().view(-1, 1, 1, 1) * noise).float()
+    wanted = it.net(x, t).log_softmax(1)
+    torch.testing.assert_close(predict(it, images, t, noise), wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"shift": -1}, "shift"),
+        ({"rotate": 181}, "rotate"),
+        ({"zoom": 1}, "zoom"),
+        ({"weight_decay": math.nan}, "weight_decay"),
+        ({"epochs": 0}, "epochs"),
+        ({"decay": "linear"}, "decay"),
+    ],
+)
+def test_values_out_of_range_are_refused_by_name(changes, named):
+    with pytest.raises(InvalidInput, match=named):
+        ClassifierRecipe(**changes)
+
+
+def test_a_run_of_the_other_kind_is_not_resumed(whole, base, mnist_root, tmp_path):
+    diffusion = Recipe(epochs=0.1)
+    with pytest.raises(InvalidInput, match="holds a run of another kind"):
+        Trainer(diffusion, whole, data_root=mnist_root, quiet=True)
+    torch.save({"recipe": asdict(diffusion)}, tmp_path / STATE)
+    with pytest.raises(InvalidInput, match="holds a run of another kind"):
+        trainer(tmp_path, mnist_root, base)

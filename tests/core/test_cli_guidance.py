@@ -1,0 +1,299 @@
+"""The command line's guided pictures and its figures, called in process."""
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ddpm_core import checkpoints, metrics, recorder, sampling
+from ddpm_core.__main__ import main
+from ddpm_core.request import Request
+
+pytestmark = pytest.mark.usefixtures("classifiers")
+BASE = ["--steps", 4, "--dtype", "float32"]
+
+
+@pytest.fixture
+def draw(checkpoint, tmp_path):
+    """Call 'sample' on the tiny checkpoint; returns the exit status and the file's path."""
+
+    def call(name, *options):
+        out = tmp_path / name
+        arguments = ["--model", checkpoint, "--out", out, "--n", 3, *BASE, *options]
+        return main(["sample", *map(str, arguments)]), out
+
+    return call
+
+
+@pytest.fixture
+def evaluate(checkpoint):
+    def call(*options):
+        arguments = ["--model", checkpoint, "--n", 6, *BASE, *options]
+        return main(["evaluate", *map(str, arguments)])
+
+    return call
+
+
+@pytest.fixture
+def model(checkpoint):
+    return checkpoints.load(checkpoint)
+
+
+def ask(**changes) -> Request:
+    return Request(**{"n": 3, "steps": 4, "dtype": "float32"} | changes)
+
+
+def opened(path):
+    """Pixels and the description of a grey PNG."""
+    with Image.open(path) as image:
+        return np.asarray(image), json.loads(image.text["Description"])
+
+
+def sheet(images, columns, scale=4):
+    return recorder.enlarge(recorder.grid(images, columns), scale)[..., 0]
+
+
+# --- sample ---
+
+
+def test_every_option_of_guidance_reaches_the_request(draw):
+    options = "--guidance classifier --guidance-scale 3 --form plain --at x0 --rescale 0.5 "
+    options += "--t-low 5 --t-high 40 --profile late --label 2 --mix 7 --share 0.25"
+    status, out = draw("a.npz", *options.split())
+    assert status == 0
+    wanted = {"guidance": "classifier", "guidance_scale": 3.0, "form": "plain", "at": "x0"}
+    wanted |= {"rescale": 0.5, "t_low": 5, "t_high": 40, "profile": "late", "label": 2}
+    wanted |= {"mix": 7, "share": 0.25}
+    with np.load(out) as arrays:
+        assert json.loads(str(arrays["about"])).items() >= wanted.items()
+        assert arrays["labels"].tolist() == [2, 2, 2]
+
+
+def test_guided_pictures_are_those_of_the_request(draw, model):
+    status, out = draw("a.png", "--guidance", "cfg", "--guidance-scale", 6)
+    assert status == 0
+    pictures = sampling.sample(model, ask(guidance="cfg", guidance_scale=6))
+    pixels, about = opened(out)
+    np.testing.assert_array_equal(pixels, sheet(pictures, None))
+    assert about["guidance_scale"] == 6
+
+
+def test_scales_are_a_row_of_one_image(draw, model):
+    scales = [0, 1, 2.5, 8]
+    status, out = draw("a.png", "--guidance", "cfg", "--label", 3, "--scales", *scales)
+    assert status == 0
+    pixels, _ = opened(out)
+    assert pixels.shape == (4 * 8, 4 * (4 * 8 + 3))
+    requests = sampling.scale_sheet(ask(guidance="cfg", label=3), scales)
+    np.testing.assert_array_equal(pixels, sheet(sampling.film(model, requests).images(), 4))
+
+
+def test_scales_with_every_class_are_an_atlas(draw):
+    options = ["--guidance", "cfg", "--label", "all", "--scales", 0, 2, "--scale", 1]
+    status, out = draw("a.png", *options)
+    assert status == 0
+    pixels, about = opened(out)
+    assert pixels.shape == (10 * 8 + 9, 2 * 8 + 1)
+    assert len(about["beside"]) == 19
+
+
+def test_an_atlas_of_a_model_without_classes_has_those_of_its_guide(draw, unconditional_checkpoint):
+    options = ["--guidance", "classifier", "--scales", 0, 9, "--scale", 1]
+    status, out = draw("a.png", "--model", unconditional_checkpoint, *options)
+    assert status == 0
+    assert opened(out)[0].shape == (10 * 8 + 9, 2 * 8 + 1)
+
+
+def test_a_gif_of_scales_has_the_size_of_the_sheet(draw):
+    options = ["--guidance", "cfg", "--label", 3, "--scales", 0, 1, 4, "--scale", 1]
+    status, out = draw("a.gif", *options)
+    assert status == 0
+    with Image.open(out) as image:
+        assert (image.size, image.n_frames) == ((3 * 8 + 2, 8), 5)
+
+
+def test_a_request_beside_is_a_row_of_its_own(draw, model):
+    options = ["--label", 3, "--beside", "guidance=cfg", "guidance_scale=5"]
+    status, out = draw("a.png", *options, "--beside", "seed=9", "mix=4")
+    assert status == 0
+    requests = [ask(label=3), ask(label=3, guidance="cfg", guidance_scale=5)]
+    requests += [ask(label=3, seed=9, mix=4)]
+    pixels, about = opened(out)
+    assert pixels.shape == (4 * (3 * 8 + 2), 4 * (3 * 8 + 2))
+    np.testing.assert_array_equal(pixels, sheet(sampling.film(model, requests).images(), 3))
+    assert about["beside"] == [
+        {"guidance": "cfg", "guidance_scale": 5.0},
+        {"seed": 9, "mix": 4},
+    ]
+
+
+def test_a_classifier_beside_a_model_without_classes_has_all_of_its_own(
+    draw, unconditional_checkpoint
+):
+    options = ["--model", unconditional_checkpoint, "--beside", "guidance=classifier"]
+    status, out = draw("a.png", *options)
+    assert status == 0
+    _, about = opened(out)
+    assert about["label"] == "none"
+    assert about["beside"][0]["label"] == "all"
+
+
+@pytest.mark.parametrize("at", [0, 2, 4])
+def test_a_branch_is_the_row_beside(draw, model, at):
+    status, out = draw("a.png", "--label", 3, "--beside", "label=8", "--branch-at", at)
+    assert status == 0
+    both = sampling.branch(model, ask(label=3), ask(label=8), at)
+    pixels, about = opened(out)
+    np.testing.assert_array_equal(pixels, sheet(both.images(), 3))
+    assert about["branch_at"] == at
+    upper, lower = pixels[: 8 * 4], pixels[9 * 4 :]
+    assert np.array_equal(upper, lower) == (at == 4)
+
+
+def test_a_gif_of_a_branch_shows_both_rows(draw):
+    status, out = draw("a.gif", "--beside", "seed=8", "--branch-at", 2, "--scale", 1)
+    assert status == 0
+    with Image.open(out) as image:
+        assert (image.size, image.n_frames) == ((3 * 8 + 2, 2 * 8 + 1), 5)
+        assert json.loads(image.info["comment"])["branch_at"] == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--guidance", "clip"], "known: none, cfg, classifier, classifier-noisy"),
+        (["--guidance", "cfg", "--guidance-scale", "nan"], "guidance_scale"),
+        (["--guidance", "cfg", "--guidance-scale", "99999"], "guidance_scale"),
+        (["--guidance", "cfg", "--label", "none"], "choose one"),
+        (["--guidance", "cfg", "--rescale", "2"], "rescale"),
+        (["--guidance", "cfg", "--t-low", "9", "--t-high", "3"], "t_high"),
+        (["--guidance", "cfg", "--t-low", "50"], "t_low"),
+        (["--guidance", "cfg", "--profile", "x"], "profile"),
+        (["--guidance", "classifier", "--at", "eps"], "x, x0, x0-through"),
+        (["--guidance", "classifier", "--form", "odd"], "plain, scaled"),
+        (["--guidance", "classifier-noisy", "--at", "x0"], "looks at x_t"),
+        (["--mix", "10"], "mix"),
+        (["--label", "none", "--mix", "1"], "mixed into a first one"),
+        (["--mix", "1", "--share", "2"], "share"),
+        (["--scales", "1", "2"], "scales are those of a guidance"),
+        (["--guidance", "cfg", "--scales", "nan"], "guidance_scale"),
+        (["--guidance", "cfg", "--scales", "1", "--strip", "3"], "no --strip"),
+        (["--guidance", "cfg", "--scales", "1", "--beside", "n=2"], "no --scales"),
+        (["--beside", "colour=red"], "field in --beside 'colour'"),
+        (["--beside", "label"], "label"),
+        (["--beside", "steps=3"], "agree in steps"),
+        (["--beside", "label=12"], "between 0 and 9, not 12"),
+        (["--beside", "guidance_scale=x", "guidance=cfg"], "guidance_scale = 'x'"),
+        (["--branch-at", "2"], "needs one --beside"),
+        (["--beside", "label=1", "--beside", "label=2", "--branch-at", "2"], "needs one --beside"),
+        (["--beside", "label=1", "--branch-at", "5"], "branch_at must be between 0 and 4"),
+        (["--beside", "label=1", "--branch-at", "-1"], "branch_at"),
+        (["--beside", "n=2", "--branch-at", "2"], "as many images"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else "",
+)
+def test_bad_options_end_with_status_2_and_one_line(draw, capsys, options, message):
+    status, out = draw("a.png", *options)
+    assert status == 2
+    error = capsys.readouterr().err.rpartition("\r")[2]  # after a progress bar that was wiped
+    assert error.startswith("error: ")
+    assert message in error
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "options", [["--scales", "1", "--guidance", "cfg"], ["--beside", "seed=1"]]
+)
+def test_an_array_file_holds_one_request(draw, capsys, options):
+    assert draw("a.npz", *options)[0] == 2
+    assert "makes a .png or a .gif" in capsys.readouterr().err
+
+
+# --- evaluate ---
+
+
+def table(text) -> list[list[str]]:
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
+    assert rows[1] == ["---"] * 3
+    return [rows[0], *rows[2:]]
+
+
+def test_evaluate_prints_what_the_figures_depend_on_and_a_row_per_scale(evaluate, model, capsys):
+    options = ["--guidance", "cfg", "--scale", 1, 2.5, "--seed", 3, "--label", 5, "--rescale", 0.5]
+    assert evaluate(*options, "--t-low", 0, "--t-high", 0, "--sampler", "ddim", "--eta", 0.5) == 0
+    settings, _, text = capsys.readouterr().out.partition("\n")
+    for words in (
+        "tiny (EMA), classifier-free guidance",
+        "ddim, 4 steps (linear in t), x̂0 clipped",
+        "rescale 0.5",
+        "for 0 <= t <= 0",
+        "eta 0.5",
+        "n = 6, label 5, seed 3, dtype float32",
+        "judged by tiny-residual",
+    ):
+        assert words in settings
+    head, *rows = table(text)
+    assert head == ["scale", "wanted class", "mean pairwise distance"]
+    request = ask(n=6, guidance="cfg", label=5, seed=3, rescale=0.5, t_high=0)
+    request = replace(request, sampler="ddim", eta=0.5)
+    for row, scale in zip(rows, (1, 2.5), strict=True):
+        found = metrics.measure(model, replace(request, guidance_scale=scale))
+        assert row == [f"{scale:g}", f"{found.accuracy:.1%}", f"{found.distance:.2f}"]
+
+
+@pytest.mark.parametrize(
+    ("options", "scale", "words"),
+    [
+        ([], "-", "no guidance"),
+        (["--guidance", "cfg"], "2", "classifier-free"),
+        (["--guidance", "classifier", "--at", "x0"], "17", "clean classifier at x0, scaled"),
+        (["--guidance", "classifier-noisy", "--form", "plain"], "5", "noise-aware classifier, pl"),
+        (["--guidance", "cfg", "--t-high", "30"], "2", "for 0 <= t <= 30"),
+        (["--guidance", "cfg", "--t-low", "3"], "2", "for 3 <= t <= T - 1"),
+        (["--guidance", "cfg", "--profile", "early"], "2", "profile early"),
+        (["--sampler", "ddpm", "--no-clip"], "-", "x̂0 not clipped, variance beta"),
+        (["--mix", "3", "--share", "0.25", "--first", "7"], "-", "class 3 mixed in, share 0.25"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else "",
+)
+def test_evaluate_without_scales_measures_the_request_as_it_is(
+    evaluate, capsys, options, scale, words
+):
+    assert evaluate(*options, "--batch", 4) == 0
+    printed = capsys.readouterr().out
+    assert words in printed
+    assert [row[0] for row in table(printed)[1:]] == [scale]
+    assert re.fullmatch(r"[\d.]+%", table(printed)[1][1])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--scale", "1", "2"], "choose one with --guidance"),
+        (["--guidance", "cfg", "--scale", "2", "nan"], "guidance_scale"),
+        (["--guidance", "cfg", "--scale", "2", "--label", "none"], "choose one"),
+        (["--n", "0"], "n must be"),
+        (["--batch", "0"], "batch"),
+        (["--label", "10"], "between 0 and 9"),
+        (["--model", "nobody"], "no checkpoint 'nobody'"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else "",
+)
+def test_evaluate_refuses_before_it_prints(evaluate, capsys, options, message):
+    assert evaluate(*options) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert printed.err.startswith("error: ")
+    assert printed.out == ""
+
+
+def test_evaluate_needs_a_judge(evaluate, classifiers, capsys):
+    del classifiers["mnist-judge"]
+    assert evaluate() == 2
+    printed = capsys.readouterr()
+    assert "tiny has no judge" in printed.err
+    assert printed.out == ""

@@ -1,0 +1,457 @@
+"""Guidance: against what can be worked out by hand, and against finite differences."""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ddpm_core.denoiser import Prediction
+from ddpm_core.diffusion import x0_from_eps
+from ddpm_core.errors import InvalidInput
+from ddpm_core.guidance import (
+    FORMS,
+    MAX_SCALE,
+    NEUTRAL,
+    PROFILES,
+    SITES,
+    ClassifierFree,
+    ClassifierGuided,
+    SideBySide,
+    Strength,
+    observed,
+)
+from ddpm_core.samplers import ddim
+from ddpm_core.schedules import NoiseSchedule, spaced_timesteps
+from tests.core.toys import GaussianDenoiser, toy_denoiser
+
+SCHEDULE = NoiseSchedule.make("linear", 100, start=1e-3, end=0.2)
+LAST = SCHEDULE.num_timesteps - 1
+PIXELS, CLASSES = 16, 5
+every_site = pytest.mark.parametrize("at", SITES)
+every_time = pytest.mark.parametrize("t", [0, 7, 30])
+same = partial(torch.testing.assert_close, rtol=1e-9, atol=1e-9)
+
+
+class LinearClassifier:
+    """ln p(k | x) = ln softmax(W x)_k, whose gradient is W_k less the mean of W under p."""
+
+    def __init__(self, sharpness=0.4):
+        generator = torch.Generator().manual_seed(3)
+        weights = torch.randn(CLASSES, PIXELS, generator=generator, dtype=torch.float64)
+        self.weights, self.levels = sharpness * weights, []
+
+    def log_probs(self, x, abar):
+        self.levels.append(abar)
+        return (x.flatten(1) @ self.weights.to(x.dtype).T).log_softmax(1)
+
+    def gradient(self, x, targets):
+        p = (x.flatten(1) @ self.weights.T).softmax(1)
+        return ((targets - p) @ self.weights).view_as(x)
+
+
+TOY = LinearClassifier()
+
+
+def state(n=3, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(n, 1, 4, 4, generator=generator, dtype=torch.float64)
+
+
+def one_hot(*classes):
+    return torch.eye(CLASSES, dtype=torch.float64)[list(classes)]
+
+
+def constant(*values):
+    return lambda t: torch.tensor(values)
+
+
+def guided(values, targets=None, denoiser=toy_denoiser, toy=TOY, **options):
+    targets = one_hot(*range(len(values))) if targets is None else targets
+    return ClassifierGuided(
+        denoiser, toy.log_probs, targets, constant(*values), SCHEDULE, **options
+    )
+
+
+def wide(*values):
+    return torch.tensor(values, dtype=torch.float64).view(-1, 1, 1, 1)
+
+
+# --- classifier guidance ---
+
+
+@every_time
+@pytest.mark.parametrize("form", FORMS)
+def test_eps_is_that_of_equation_11_and_its_scaled_form(form, t):
+    x, targets = state(), one_hot(4, 0, 2)
+    factor = {"plain": 1.0, "scaled": math.sqrt(1 - SCHEDULE.abar(t))}[form]
+    wanted = toy_denoiser(x, t).eps - wide(2, 5, -1) * factor * TOY.gradient(x, targets)
+    same(guided([2.0, 5.0, -1.0], targets, form=form)(x, t).eps, wanted)
+
+
+def test_a_mixture_pushes_in_proportion():
+    x = state(1)
+    targets = 0.3 * one_hot(1) + 0.7 * one_hot(4)
+    told = guided([1.0], targets)(x, 9).extras["gradient"]
+    same(told, 0.3 * TOY.gradient(x, one_hot(1)) + 0.7 * TOY.gradient(x, one_hot(4)))
+
+
+def central_differences(f, x, h=1e-6):
+    """The gradient of f(x), one number per image, from two values per pixel."""
+    gradient = torch.empty_like(x)
+    for i in range(PIXELS):
+        nudge = torch.zeros(PIXELS, dtype=x.dtype)
+        nudge[i] = h
+        nudge = nudge.view(x.shape[1:])
+        gradient.flatten(1)[:, i] = (f(x + nudge) - f(x - nudge)) / (2 * h)
+    return gradient
+
+
+@every_time
+@every_site
+@pytest.mark.parametrize("clip", [True, False])
+def test_the_gradient_is_that_of_what_the_classifier_sees(at, clip, t):
+    x, targets = state(), one_hot(1, 2, 3)
+    held = toy_denoiser(x, t).eps
+
+    def log_p(x):
+        seen, eps = x, toy_denoiser(x, t).eps if at == "x0-through" else held
+        if at != "x":
+            seen = x0_from_eps(SCHEDULE, x, t, eps)
+            seen = seen.clamp(-1, 1) if clip else seen
+        return (TOY.log_probs(seen, 1.0) * targets).sum(1)
+
+    told = guided([1.0] * 3, targets, at=at, clip=clip)(x, t).extras["gradient"]
+    torch.testing.assert_close(told, central_differences(log_p, x), rtol=1e-5, atol=1e-7)
+
+
+@every_time
+def test_the_gradient_at_x0_follows_the_chain_rule_through_an_affine_denoiser(t):
+    x, targets = state(), one_hot(0, 1, 2)
+    oracle = GaussianDenoiser(SCHEDULE, 0.3, 0.5)
+    slope, offset = oracle.clean(t)
+    inner = TOY.gradient(slope * x + offset, targets)
+    ways = {"x0-through": slope, "x0": 1 / math.sqrt(SCHEDULE.abar(t))}
+    for at, factor in ways.items():
+        it = guided([1.0] * 3, targets, oracle, at=at, clip=False)
+        same(it(x, t).extras["gradient"], factor * inner)
+
+
+def test_a_clamped_pixel_receives_no_push_at_x0_but_one_at_x():
+    x, t = 3 * state(), 7
+    clamped = x0_from_eps(SCHEDULE, x, t, toy_denoiser(x, t).eps).abs() > 1
+    assert 0 < clamped.sum() < clamped.numel()
+    assert (guided([1.0] * 3, at="x0")(x, t).extras["gradient"][clamped] == 0).all()
+    assert (guided([1.0] * 3, at="x0", clip=False)(x, t).extras["gradient"] != 0).all()
+    assert (guided([1.0] * 3, at="x")(x, t).extras["gradient"] != 0).all()
+
+
+@every_site
+def test_the_classifier_is_told_how_noisy_what_it_sees_is(at):
+    toy = LinearClassifier()
+    guided([1.0] * 3, toy=toy, at=at)(state(), 42)
+    assert toy.levels == [SCHEDULE.abar(42) if at == "x" else 1.0]
+
+
+@every_site
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_lambda_acts_on_each_image_as_if_it_were_alone(at, n):
+    x = state(n)
+    strengths, classes = [1.5 + i for i in range(n)], [i % CLASSES for i in range(n)]
+    whole = guided(strengths, one_hot(*classes), at=at)(x, 20)
+    for i in range(n):
+        alone = guided(strengths[i : i + 1], one_hot(classes[i]), at=at)(x[i : i + 1], 20)
+        same(whole.extras["push"][i], alone.extras["push"][0])
+    twice = guided(strengths * 2, one_hot(*classes * 2), at=at)(torch.cat([x, x]), 20)
+    same(twice.eps, torch.cat([whole.eps, whole.eps]))
+
+
+@every_site
+def test_nothing_of_the_gradient_is_left_behind(at):
+    """Neither what is returned nor the state that was given keeps a graph alive."""
+
+    def telling(x, t):
+        return Prediction(toy_denoiser(x, t).eps, {"cond": 2 * x})
+
+    for grad in (True, False):
+        x = state()
+        with torch.set_grad_enabled(grad):
+            prediction = guided([1.0] * 3, denoiser=telling, at=at)(x, 20)
+        assert not x.requires_grad
+        assert not prediction.eps.requires_grad
+        assert not any(value.requires_grad for value in prediction.extras.values())
+
+
+def test_lambda_0_is_the_denoiser_itself_and_costs_no_classifier():
+    x, toy = state(), LinearClassifier()
+    same(guided([0.0] * 3)(x, 20).eps, toy_denoiser(x, 20).eps)
+    idle = guided([0.0] * 3, toy=toy, complete=False)(x, 20)
+    assert torch.equal(idle.eps, toy_denoiser(x, 20).eps)
+    assert (toy.levels, dict(idle.extras)) == ([], {})
+
+
+@pytest.mark.parametrize("bad", [{"form": "squared"}, {"at": "eps"}, {"form": None}, {"at": 0}])
+def test_unknown_forms_and_places_are_refused(bad):
+    with pytest.raises(InvalidInput, match="form of classifier|place of the classifier"):
+        guided([1.0], **bad)
+
+
+# --- classifier-free guidance ---
+
+
+def of_no_class(x, t):
+    return Prediction(0.5 * x.roll(2, dims=-1) - 0.2)
+
+
+def both_at_once(x, t):
+    """Conditional first."""
+    first, second = x.chunk(2)
+    return Prediction(torch.cat([toy_denoiser(first, t).eps, of_no_class(second, t).eps]))
+
+
+def free(values, **options):
+    return ClassifierFree(toy_denoiser, of_no_class, constant(*values), **options)
+
+
+def test_s_0_is_unconditional_and_s_1_conditional_to_the_last_bit():
+    x = state()
+    for s, alone in ((0.0, of_no_class), (1.0, toy_denoiser)):
+        assert torch.equal(free([s] * 3)(x, 20).eps, alone(x, 20).eps)
+    mixed = free([1.0, 3.0, 0.0])(x, 20).eps
+    assert torch.equal(mixed[0], toy_denoiser(x, 20).eps[0])
+    assert torch.equal(mixed[2], of_no_class(x, 20).eps[2])
+
+
+@given(st.floats(-50, 50))
+def test_s_is_w_plus_1_of_ho_and_salimans_and_acts_linearly(s):
+    x, w = state(2), s - 1
+    cond, uncond = toy_denoiser(x, 20).eps, of_no_class(x, 20).eps
+    wanted = (1 + w) * cond - w * uncond
+    # Strengths are float32.
+    torch.testing.assert_close(free([s, s])(x, 20).eps, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_every_image_has_its_own_scale():
+    x, scales = state(), [0.5, 2.0, 8.0]
+    together = free(scales)(x, 20).eps
+    for i, s in enumerate(scales):
+        same(together[i : i + 1], free([s])(x[i : i + 1], 20).eps)
+
+
+def test_one_call_on_both_halves_is_two_calls():
+    x = state()
+    two, one = free([3.0] * 3)(x, 20), free([3.0] * 3, joint=both_at_once)(x, 20)
+    same(one.eps, two.eps)
+    for name in two.extras:
+        same(one.extras[name], two.extras[name])
+
+
+@pytest.mark.parametrize("s", [0.0, 1.0, 6.0])
+def test_a_full_rescale_takes_over_the_standard_deviation_of_cond(s):
+    x = state()
+    eps = free([s] * 3, rescale=1.0)(x, 20).eps
+    wanted = toy_denoiser(x, 20).eps.flatten(1).std(1)
+    torch.testing.assert_close(eps.flatten(1).std(1), wanted)
+    plain = free([s] * 3)(x, 20).eps
+    half = free([s] * 3, rescale=0.5)(x, 20).eps
+    torch.testing.assert_close(half, (eps + plain) / 2)
+
+
+@pytest.mark.parametrize("rescale", [-0.1, 1.1, math.nan, "1", None, True])
+def test_a_rescale_out_of_range_is_refused(rescale):
+    with pytest.raises(InvalidInput, match="rescale"):
+        free([1.0], rescale=rescale)
+
+
+@pytest.mark.parametrize("joint", [None, both_at_once])
+@pytest.mark.parametrize("rescale", [0.0, 0.7])
+@pytest.mark.parametrize("s", [0.0, 0.4, 1.0, 3.0])
+def test_leaving_out_what_is_not_needed_changes_no_bit(s, rescale, joint):
+    x = state()
+    options = {"rescale": rescale, "joint": joint}
+    whole = free([s] * 3, **options)(x, 20)
+    short = free([s] * 3, complete=False, **options)(x, 20)
+    assert torch.equal(short.eps, whole.eps)
+    assert bool(short.extras) == (s not in (0.0, 1.0) or (s == 0 and rescale > 0))
+
+
+def test_what_is_not_needed_is_not_evaluated():
+    def unexpected(x, t):
+        raise AssertionError("evaluated for nothing")
+
+    x = state(1)
+    ClassifierFree(toy_denoiser, unexpected, constant(1.0), complete=False)(x, 20)
+    ClassifierFree(unexpected, of_no_class, constant(0.0), complete=False)(x, 20)
+
+
+# --- what they tell ---
+
+TELLING = {
+    "cfg": free([3.0, 0.5, -2.0]),
+    "cfg-rescaled": free([3.0, 0.5, -2.0], rescale=0.8),
+    "classifier": guided([3.0, 0.5, -2.0]),
+    "both": ClassifierGuided(
+        free([2.0] * 3), TOY.log_probs, one_hot(1, 1, 1), constant(3.0, 0.5, -2.0), SCHEDULE
+    ),
+}
+
+
+@pytest.mark.parametrize("it", TELLING.values(), ids=TELLING)
+def test_the_account_adds_up(it):
+    prediction = it(state(), 20)
+    told = prediction.extras
+    same(told["uncond"] + told["push"], prediction.eps)
+    base, push = told["uncond"].flatten(1), told["push"].flatten(1)
+    same(told["eps_norm"], base.square().sum(1).sqrt())
+    same(told["push_norm"], push.square().sum(1).sqrt())
+    same(told["cosine"], torch.cosine_similarity(base, push))
+    assert told["strength"].tolist() == [3.0, 0.5, -2.0]
+    assert all(len(value) == 3 for value in told.values())
+
+
+def test_the_account_names_what_was_compared():
+    x = state()
+    told = free([3.0] * 3)(x, 20).extras
+    same(told["cond"], toy_denoiser(x, 20).eps)
+    same(told["uncond"], of_no_class(x, 20).eps)
+    told = guided([3.0] * 3)(x, 20).extras
+    same(told["uncond"], toy_denoiser(x, 20).eps)
+    same(told["gradient"], TOY.gradient(x, one_hot(0, 1, 2)))
+
+
+def test_without_a_push_the_cosine_is_0():
+    for it in (free([0.0] * 3), guided([0.0] * 3)):
+        told = it(state(), 20).extras
+        assert told["push_norm"].tolist() == told["cosine"].tolist() == [0.0] * 3
+
+
+def test_one_guidance_wraps_another_and_a_sampler_walks_it():
+    x, strength = state(), constant(2.0, 2.0, 2.0)
+    inner = free([3.0] * 3)
+    outer = ClassifierGuided(inner, TOY.log_probs, one_hot(0, 1, 2), strength, SCHEDULE)
+    gradient = TOY.gradient(x, one_hot(0, 1, 2))
+    wanted = inner(x, 20).eps - 2 * math.sqrt(1 - SCHEDULE.abar(20)) * gradient
+    prediction = outer(x, 20)
+    same(prediction.eps, wanted)
+    same(prediction.extras["cond"], toy_denoiser(x, 20).eps)
+    steps = list(ddim(outer, SCHEDULE, x, spaced_timesteps(SCHEDULE, 5)))
+    assert len(steps) == 5
+    assert steps[-1].x.abs().max() <= 1
+
+
+def test_observed_steps_tell_what_a_classifier_sees_in_the_clamped_prediction():
+    toy = LinearClassifier()
+    walk = partial(ddim, free([3.0] * 3), SCHEDULE, state(), [60, 20, 0], clip=False)
+    for step, before in zip(observed(walk(), toy.log_probs), walk(), strict=True):
+        assert torch.equal(step.x, before.x)
+        p = step.extras["p"]
+        same(p, toy.log_probs(step.x0.clamp(-1, 1), 1.0).exp())
+        same(p.sum(1), torch.ones(3, dtype=torch.float64))
+        assert step.extras.keys() == before.extras.keys() | {"p"}
+    assert set(toy.levels) == {1.0}
+
+
+# --- strengths over time ---
+
+
+@given(
+    st.sampled_from(sorted(NEUTRAL)),
+    st.floats(-MAX_SCALE, MAX_SCALE, width=32),
+    st.sampled_from(PROFILES),
+    st.tuples(*[st.integers(0, LAST)] * 3),
+)
+def test_outside_the_interval_a_strength_is_neutral_and_within_between(method, s, profile, times):
+    low, t, high = times[0], times[1], max(times[0], times[2])
+    neutral = NEUTRAL[method]
+    (value,) = Strength([s], neutral, LAST + 1, low, high, profile)(t).tolist()
+    if not low <= t <= high:
+        assert value == neutral
+    elif profile == "constant":
+        assert value == pytest.approx(s, abs=1e-3)
+    else:
+        assert min(s, neutral) - 1e-3 <= value <= max(s, neutral) + 1e-3
+
+
+@pytest.mark.parametrize("high", [None, LAST])
+@pytest.mark.parametrize("t", [0, 25, 99])
+def test_profiles_by_hand(t, high):
+    def at(profile):
+        return Strength([5.0, 0.0], 1.0, LAST + 1, 0, high, profile)(t).tolist()
+
+    assert at("constant") == [5.0, 0.0]
+    assert at("early") == pytest.approx([1 + 4 * t / 99, 1 - t / 99])
+    assert at("late") == pytest.approx([5 - 4 * t / 99, t / 99])
+
+
+@pytest.mark.parametrize("t", [9, 31])
+def test_outside_the_interval_nothing_is_pushed(t):
+    x = state()
+    s = Strength([4.0] * 3, NEUTRAL["cfg"], LAST + 1, 10, 30)
+    it = ClassifierFree(toy_denoiser, of_no_class, s)
+    assert torch.equal(it(x, t).eps, toy_denoiser(x, t).eps)
+    assert not torch.allclose(it(x, 10).eps, toy_denoiser(x, 10).eps)
+    strength = Strength([4.0] * 3, NEUTRAL["classifier"], LAST + 1, 10, 30)
+    it = ClassifierGuided(toy_denoiser, TOY.log_probs, one_hot(0, 1, 2), strength, SCHEDULE)
+    assert torch.equal(it(x, t).eps, toy_denoiser(x, t).eps)
+    assert (it(x, t).extras["push"] == 0).all()
+    assert not torch.allclose(it(x, 30).eps, toy_denoiser(x, 30).eps)
+
+
+@pytest.mark.parametrize("t", [0, 2])
+def test_a_schedule_of_a_single_step_has_a_strength(t):
+    assert Strength([3.0], 0.0, 1)(0).tolist() == [3.0]
+    assert Strength([3.0], 0.0, 1, profile="early")(0).tolist() == [3.0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"low": 5, "high": 4}, "t_low = 5 lies above t_high = 4"),
+        ({"low": -1}, "t_low"),
+        ({"high": 100}, "t_high"),
+        ({"low": math.nan}, "t_low"),
+        ({"high": 2.5}, "t_high"),
+        ({"profile": "sudden"}, "profile"),
+        ({"scale": [math.nan]}, "guidance scale"),
+        ({"scale": [1.0, math.inf]}, "guidance scale"),
+        ({"scale": [2 * MAX_SCALE]}, "guidance scale"),
+    ],
+    ids=str,
+)
+def test_strengths_out_of_range_are_refused(options, message):
+    with pytest.raises(InvalidInput, match=message):
+        Strength(**{"scale": [1.0], "neutral": 0.0, "num_timesteps": 100} | options)
+
+
+# --- side by side ---
+
+
+def test_denoisers_side_by_side_are_each_of_them_alone():
+    x = state(6)
+    parts = [(free([3.0] * 2), 2), (toy_denoiser, 1), (guided([2.0] * 3), 3)]
+    together, at = SideBySide(parts)(x, 20), 0
+    told = together.extras
+    assert told.keys() >= {"cond", "gradient", "push", "cosine"}
+    for it, count in parts:
+        rows = slice(at, at + count)
+        alone = it(x[rows], 20)
+        same(together.eps[rows], alone.eps)
+        for name, value in told.items():
+            if name in alone.extras:
+                same(value[rows], alone.extras[name])
+            else:
+                assert value[rows].isnan().all()
+        at += count
+
+
+def test_denoisers_side_by_side_that_tell_nothing():
+    assert dict(SideBySide([(toy_denoiser, 1), (of_no_class, 2)])(state(), 20).extras) == {}
+
+
+@pytest.mark.parametrize("counts", [(1, 1), (2, 2), (0, 0), (4, 0)])
+def test_a_batch_of_another_size_is_refused(counts):
+    parts = [(toy_denoiser, count) for count in counts]
+    with pytest.raises(InvalidInput, match="3 images"):
+        SideBySide(parts)(state(3), 20)

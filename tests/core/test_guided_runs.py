@@ -1,0 +1,263 @@
+"""Guided runs: every image is as it would be alone, whatever stands beside it."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ddpm_core import checkpoints
+from ddpm_core.denoiser import Prediction
+from ddpm_core.errors import InvalidInput
+from ddpm_core.guidance import SITES, SideBySide
+from ddpm_core.request import Request
+from ddpm_core.samplers import SAMPLERS
+from ddpm_core.sampling import WALK, Run, film, sample, scale_sheet
+
+GUIDANCE = {
+    "cfg": {"guidance": "cfg", "guidance_scale": 4},
+    "cfg-rescaled": {"guidance": "cfg", "guidance_scale": 4, "rescale": 0.7},
+    "cfg-interval": {"guidance": "cfg", "t_low": 15, "t_high": 35, "profile": "late"},
+    **{f"classifier-{at}": {"guidance": "classifier", "at": at} for at in SITES},
+    "classifier-plain": {"guidance": "classifier", "form": "plain"},
+    "classifier-noisy": {"guidance": "classifier-noisy", "profile": "early"},
+    "mixture": {"guidance": "cfg", "mix": 7, "share": 0.3},
+}
+every_guidance = pytest.mark.parametrize("guidance", GUIDANCE.values(), ids=GUIDANCE)
+close = {"rtol": 0, "atol": 1e-4}
+
+pytestmark = pytest.mark.usefixtures("classifiers")
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint):
+    return checkpoints.load(checkpoint)
+
+
+@pytest.fixture(scope="module")
+def plain(unconditional_checkpoint):
+    return checkpoints.load(unconditional_checkpoint)
+
+
+def ask(**changes) -> Request:
+    return Request(**{"n": 3, "steps": 6, "dtype": "float32"} | changes)
+
+
+def last(run: Run):
+    return list(run.steps())[-1].x
+
+
+# --- one request ---
+
+
+@every_guidance
+def test_guidance_changes_the_picture(model, guidance):
+    assert not torch.allclose(last(Run(model, ask(**guidance))), last(Run(model, ask())), **close)
+
+
+@every_guidance
+@pytest.mark.parametrize("number", [0, 37])
+def test_an_image_alone_is_the_same_in_a_batch_of_64(model, guidance, number):
+    """No λ is divided by the number of images, and no path for small batches differs."""
+    request = ask(n=64, **guidance)
+    whole, alone = Run(model, request), Run(model, request, images=[number])
+    for many, one in zip(whole.steps(report=True), alone.steps(report=True), strict=True):
+        for name in ("x", "x0"):
+            ours = getattr(many, name)[number]
+            torch.testing.assert_close(ours, getattr(one, name)[0], **close)
+        for name in ("push_norm", "strength", "p"):
+            ours = many.extras[name][number]
+            torch.testing.assert_close(ours, one.extras[name][0], rtol=1e-3, atol=1e-4)
+
+
+@every_guidance
+def test_the_batch_size_changes_rounding_only(model, guidance):
+    request = ask(n=10, **guidance)
+    three, ten = (sample(model, request, batch).astype(int) for batch in (3, 10))
+    assert np.abs(three - ten).max() <= 1
+
+
+@every_guidance
+@pytest.mark.parametrize("n", [2, 10])
+def test_a_run_that_reports_is_the_same_to_the_last_bit(model, guidance, n):
+    request = ask(n=n, **guidance)
+    told = list(Run(model, request).steps(report=True))
+    for step, reporting in zip(Run(model, request).steps(), told, strict=True):
+        assert torch.equal(step.x, reporting.x)
+        assert torch.equal(step.eps, reporting.eps)
+    assert {"p", "uncond", "push", "strength", "cosine"} <= told[0].extras.keys()
+
+
+@pytest.mark.parametrize(("scale", "label"), [(1, 3), (0, "none")])
+def test_scale_1_of_cfg_is_no_guidance_and_scale_0_no_class(model, scale, label):
+    guided = ask(guidance="cfg", guidance_scale=scale, label=3)
+    assert torch.equal(last(Run(model, guided)), last(Run(model, ask(label=label))))
+
+
+@pytest.mark.parametrize("clip", [True, False])
+def test_the_classifier_sees_the_prediction_clamped_where_the_sampler_clamps(model, clip):
+    assert Run(model, ask(guidance="classifier", at="x0", clip=clip)).denoiser().clip == clip
+
+
+@pytest.mark.parametrize("at", SITES)
+def test_a_classifier_raises_the_probability_that_it_sees(classifiers, plain, at):
+    def confidence(scale):
+        request = ask(n=10, guidance="classifier", guidance_scale=scale, at=at, label=3)
+        x = last(Run(plain, request))
+        return classifiers["mnist-classifier"].log_probs(x)[:, 3].mean()
+
+    assert confidence(-20) < confidence(0) < confidence(20)
+
+
+@pytest.mark.parametrize("sampler", ["ddpm", "ddim", "dpm_solver_pp"])
+@pytest.mark.parametrize(
+    ("method", "at"),
+    [("cfg", "x"), ("classifier-noisy", "x"), *[("classifier", at) for at in SITES]],
+)
+def test_a_huge_scale_gives_finite_pictures_or_says_why_not(model, method, at, sampler):
+    options = {"guidance": method, "guidance_scale": 1000, "at": at, "form": "plain"}
+    request = ask(n=2, steps=10, sampler=sampler, **options)
+    assert last(Run(model, request)).isfinite().all()
+    try:
+        assert last(Run(model, replace(request, clip=False))).isfinite().all()
+    except InvalidInput as error:
+        assert "clip x̂0 or take a smaller guidance scale" in str(error)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS.values(), ids=SAMPLERS)
+@pytest.mark.parametrize("wild", [1e30, float("nan")])
+def test_numbers_out_of_range_are_told(model, sampler, wild):
+    run = Run(model, ask(n=1))
+
+    def denoiser(x, t):
+        return Prediction(wild * x)
+
+    steps = sampler(denoiser, model.schedule, run.start, run.timesteps, run.noise, clip=False)
+    with pytest.raises(InvalidInput, match="out of range at t = .*smaller guidance scale"):
+        list(steps)
+
+
+# --- a mixture of classes ---
+
+
+def test_the_embedding_is_mixed_in_proportion(model):
+    t = torch.tensor([7, 30])
+    shares = torch.zeros(2, 11)
+    shares[:, 3], shares[:, 8] = 0.75, 0.25
+    mixed = model.unet.embed(t, shares)
+    a, b = (model.unet.embed(t, torch.full((2,), k)) for k in (3, 8))
+    torch.testing.assert_close(mixed, 0.75 * a + 0.25 * b)
+    assert not torch.allclose(a, b)
+
+
+@pytest.mark.parametrize(("share", "label"), [(0, 3), (1, 8)])
+@pytest.mark.parametrize("method", ["none", "cfg", "classifier", "classifier-noisy"])
+def test_the_ends_of_a_mixture_are_the_two_classes(model, method, share, label):
+    mixed = last(Run(model, ask(label=3, mix=8, share=share, guidance=method)))
+    pure = last(Run(model, ask(label=label, guidance=method)))
+    torch.testing.assert_close(mixed, pure, **close)
+    between = last(Run(model, ask(label=3, mix=8, share=0.5, guidance=method)))
+    assert not torch.allclose(between, pure, **close)
+
+
+def test_mixtures_and_images_of_one_class_share_a_batch(model):
+    request = ask(n=4, label="all", mix=2, share=0.6)
+    run = Run(model, request)
+    assert run.labels == [{0: 0.4, 2: 0.6}, {1: 0.4, 2: 0.6}, 2, {3: 0.4, 2: 0.6}]
+    torch.testing.assert_close(last(run)[2:3], last(Run(model, ask(label=2), [2])), **close)
+
+
+# --- requests side by side ---
+
+
+def assert_each_as_alone(model, requests):
+    together = Run(model, requests)
+    alone = [Run(model, r) for r in requests]
+    assert together.images == [k for run in alone for k in run.images]
+    assert together.labels == [label for run in alone for label in run.labels]
+    assert torch.equal(together.start, torch.cat([run.start for run in alone]))
+    walks = zip(*(run.steps() for run in alone), strict=True)
+    for step, parts in zip(together.steps(), walks, strict=True):
+        torch.testing.assert_close(step.x, torch.cat([part.x for part in parts]), **close)
+        torch.testing.assert_close(step.x0, torch.cat([part.x0 for part in parts]), **close)
+
+
+@pytest.mark.parametrize("sampler", ["ddpm", "dpm_solver_pp"])
+def test_requests_side_by_side_are_each_as_alone(model, sampler):
+    kinds = [{}, *GUIDANCE.values(), {"label": "none"}, {"mix": 4}]
+    assert_each_as_alone(
+        model, [ask(n=1 + i % 3, sampler=sampler, **kind) for i, kind in enumerate(kinds)]
+    )
+
+
+def test_seeds_classes_numbers_and_scales_may_differ(model):
+    base = {"guidance": "cfg", "sampler": "ddim", "eta": 1.0}
+    changes = [{"seed": 1}, {"seed": 2, "first": 9}, {"seed": 1, "label": 4}]
+    changes += [{"seed": 1, "guidance_scale": 7}, {"n": 5, "profile": "early"}]
+    assert_each_as_alone(model, [ask(**base | change) for change in changes])
+
+
+def test_scales_side_by_side_are_one_guided_batch(model):
+    requests = scale_sheet(ask(guidance="cfg"), [0, 1, 4], labels=[3, 5])
+    assert not isinstance(Run(model, requests).denoiser(), SideBySide)
+    assert_each_as_alone(model, requests)
+
+
+def test_a_report_of_runs_side_by_side_is_silent_where_there_is_no_guidance(model):
+    requests = [ask(n=1), ask(n=2, guidance="cfg"), ask(n=1, guidance="classifier")]
+    for step in Run(model, requests).steps(report=True):
+        assert step.extras["strength"].isnan().tolist() == [True, False, False, False]
+        assert step.extras["cond"].isnan().any((1, 2, 3)).tolist() == [True, False, False, True]
+        assert step.extras["gradient"].isnan().any((1, 2, 3)).tolist() == [True] * 3 + [False]
+        assert step.extras["p"].sum(1).tolist() == pytest.approx([1.0] * 4)
+
+
+OTHER_WALKS = {"sampler": "ddim", "steps": 5, "spacing": "quadratic", "eta": 0.5}
+OTHER_WALKS |= {"variance": "posterior", "clip": False, "dtype": "bfloat16"}
+
+
+@pytest.mark.parametrize("name", WALK)
+def test_requests_that_walk_differently_are_refused(model, name):
+    with pytest.raises(InvalidInput, match=f"side by side must agree in {name}"):
+        Run(model, [ask(), ask(**{name: OTHER_WALKS[name]})])
+
+
+def test_a_run_of_nothing_is_refused(model):
+    with pytest.raises(InvalidInput, match="at least one request"):
+        Run(model, [])
+
+
+def test_a_film_side_by_side_has_all_images_in_order(model):
+    requests = [ask(n=2), ask(n=1, guidance="cfg")]
+    both = film(model, requests)
+    assert both.x.shape == (7, 3, 8, 8, 1)
+    alone = film(model, requests[0])
+    assert np.abs(both.x[:, :2].astype(int) - alone.x).max() <= 1
+
+
+def test_a_description_tells_what_differs_beside(model):
+    requests = [ask(label=3), ask(label=3, guidance="cfg", seed=5)]
+    about = json.loads(Run(model, requests).describe(branch_at=4))
+    assert (about["guidance"], about["guidance_scale"], about["branch_at"]) == ("none", None, 4)
+    assert about["beside"] == [{"seed": 5, "guidance": "cfg", "guidance_scale": 2.0}]
+    assert "beside" not in json.loads(Run(model, requests[0]).describe())
+
+
+# --- sheets ---
+
+
+def test_a_sheet_has_a_row_for_every_class_and_a_column_for_every_scale(model):
+    sheet = scale_sheet(ask(n=9, first=4, guidance="cfg", seed=6), [0.5, 2], labels=[7, 1, 0])
+    assert [(r.label, r.guidance_scale) for r in sheet] == [
+        (label, scale) for label in (7, 1, 0) for scale in (0.5, 2)
+    ]
+    assert {(r.n, r.first, r.seed) for r in sheet} == {(1, 4, 6)}
+    start = Run(model, sheet).start
+    assert torch.equal(start, start[:1].expand_as(start))
+    assert [r.label for r in scale_sheet(ask(guidance="cfg", label=2), [1, 2])] == [2, 2]
+
+
+def test_a_sheet_of_an_unguided_request_is_refused():
+    with pytest.raises(InvalidInput, match="guidance"):
+        scale_sheet(ask(), [1, 2])

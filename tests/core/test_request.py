@@ -1,0 +1,276 @@
+"""Requests for guidance: what is refused, what is filled in, and what a model can serve."""
+
+import math
+from dataclasses import asdict, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ddpm_core import checkpoints, guides
+from ddpm_core.errors import InvalidInput
+from ddpm_core.guidance import FORMS, MAX_SCALE, METHODS, PROFILES, SITES
+from ddpm_core.request import DEFAULT_SCALE, Request, read
+from tests.core.toys import save_tiny_checkpoint, tiny_classifier
+
+GUIDED = [method for method in METHODS if method != "none"]
+every_method = pytest.mark.parametrize("method", GUIDED)
+by_classifier = pytest.mark.parametrize("method", ["classifier", "classifier-noisy"])
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint):
+    return checkpoints.load(checkpoint)
+
+
+@pytest.fixture(scope="module")
+def plain(unconditional_checkpoint):
+    return checkpoints.load(unconditional_checkpoint)
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    """Three classes and no null class."""
+    folder = tmp_path_factory.mktemp("labelled") / "labelled"
+    return checkpoints.load(save_tiny_checkpoint(folder, classes=3, null_class=False))
+
+
+# --- what is refused ---
+
+NOT_NUMBERS = [math.nan, math.inf, -math.inf, True, "1", [1], {}]
+BAD = [
+    *[("guidance", value) for value in ["clip", "", "CFG", None, 1, True, []]],
+    *[("guidance_scale", value) for value in [*NOT_NUMBERS, 1.01 * MAX_SCALE, -1e300, 10**400]],
+    *[("form", value) for value in ["squared", None, 0, []]],
+    *[("at", value) for value in ["eps", "x_0", None, 0, []]],
+    *[("rescale", value) for value in [*NOT_NUMBERS, None, -0.01, 1.01]],
+    *[("t_low", value) for value in [*NOT_NUMBERS, None, -1, 0.5, 10_000]],
+    *[("t_high", value) for value in [*NOT_NUMBERS, -1, 0.5, 10_000]],
+    *[("profile", value) for value in ["sudden", None, 1, []]],
+    *[("mix", value) for value in [*NOT_NUMBERS, -1, 0.5, 10_001, "none"]],
+    *[("share", value) for value in [*NOT_NUMBERS, None, -0.01, 1.01]],
+]
+# Where the message names a field in words.
+WORDS = {"at": "place of the classifier"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), BAD, ids=lambda v: f"{v!r}"[:24] if not isinstance(v, str) else v
+)
+def test_bad_input_is_refused_and_named(field, value):
+    with pytest.raises(InvalidInput, match=WORDS.get(field, field)):
+        Request(**{"guidance": "cfg", field: value})
+
+
+def test_an_interval_that_ends_before_it_begins_is_refused():
+    assert Request(guidance="cfg", t_low=20, t_high=20).t_high == 20
+    with pytest.raises(InvalidInput, match="t_high must be between 21 and"):
+        Request(guidance="cfg", t_low=21, t_high=20)
+
+
+# --- scales ---
+
+
+@every_method
+@pytest.mark.parametrize("form", FORMS)
+def test_a_method_has_a_scale_of_its_own(method, form):
+    request = Request(guidance=method, form=form)
+    assert request.guidance_scale == DEFAULT_SCALE[method, form]
+    assert Request(guidance=method, form=form, guidance_scale=None) == request
+    assert Request(guidance=method, form=form, guidance_scale=0).guidance_scale == 0.0
+
+
+@given(st.floats(-MAX_SCALE, MAX_SCALE))
+def test_without_guidance_the_scale_makes_no_difference(scale):
+    assert Request(guidance_scale=scale) == Request()
+    assert replace(Request(guidance="cfg", guidance_scale=scale), guidance="none") == Request()
+
+
+# --- what a model can serve ---
+
+
+def test_classifier_free_guidance_needs_classes_and_a_null_class(model, plain, labelled):
+    request = Request(guidance="cfg", label=1)
+    assert request.for_model(model) == request
+    with pytest.raises(InvalidInput, match="plain knows no classes"):
+        request.for_model(plain)
+    with pytest.raises(InvalidInput, match="only a classifier can guide|choose"):
+        replace(request, label="all").for_model(plain)
+    with pytest.raises(InvalidInput, match="labelled has no null class, which classifier-free"):
+        request.for_model(labelled)
+
+
+@every_method
+def test_guidance_needs_a_class(classifiers, model, plain, method):
+    for served in (model, plain):
+        with pytest.raises(InvalidInput, match="choose"):
+            Request(guidance=method, label="none").for_model(served)
+
+
+@by_classifier
+def test_a_classifier_lends_its_classes_to_a_model_without_any(classifiers, plain, method):
+    request = Request(guidance=method, label="all").for_model(plain)
+    assert request.label == "all"
+    assert request.classes(plain) == [str(i) for i in range(10)]
+    assert request.labels(plain, [0, 9, 12]) == [0, 9, 2]
+    assert Request(guidance=method, label=9).for_model(plain).label == 9
+    with pytest.raises(InvalidInput, match="between 0 and 9, not 10"):
+        Request(guidance=method, label=10).for_model(plain)
+
+
+@by_classifier
+def test_a_classifier_that_was_not_shipped_is_told(classifiers, model, method):
+    for name in [*classifiers]:
+        del classifiers[name]
+    with pytest.raises(InvalidInput, match=f"tiny has no {method} to go with it"):
+        Request(guidance=method).for_model(model)
+
+
+def test_a_classifier_of_other_images_is_refused(classifiers, model):
+    classifiers["mnist-classifier"] = tiny_classifier("conv", 12)
+    with pytest.raises(InvalidInput, match=r"\(1, 12, 12\), tiny makes \(1, 8, 8\)"):
+        Request(guidance="classifier").for_model(model)
+
+
+def test_a_classifier_of_fewer_classes_is_refused(classifiers, model):
+    config = classifiers["mnist-classifier"].config
+    classifiers["mnist-classifier"].config = replace(config, classes=config.classes[:4])
+    with pytest.raises(InvalidInput, match="4 of 10 classes"):
+        Request(guidance="classifier").for_model(model)
+
+
+def test_a_model_without_a_null_class_may_be_guided_by_a_classifier(classifiers, labelled):
+    request = Request(guidance="classifier", label=2)
+    assert request.for_model(labelled) == request
+
+
+@pytest.mark.parametrize("at", SITES)
+def test_a_classifier_that_knows_the_noise_looks_at_the_noisy_state(classifiers, model, at):
+    assert Request(guidance="classifier", at=at).for_model(model).at == at
+    request = Request(guidance="classifier-noisy", at=at)
+    if at == "x":
+        assert request.for_model(model) == request
+    else:
+        with pytest.raises(InvalidInput, match="looks at x_t"):
+            request.for_model(model)
+
+
+def test_an_unknown_role_is_refused(model):
+    with pytest.raises(InvalidInput, match="role"):
+        guides.classifier_for(model, "jury")
+
+
+@pytest.mark.parametrize(("given", "kept"), [(None, None), (49, None), (5000, None), (48, 48)])
+def test_an_interval_ends_with_the_model(model, given, kept):
+    request = Request(guidance="cfg", t_high=given).for_model(model)
+    assert request.t_high == kept
+    assert request.for_model(model) == request
+
+
+def test_an_interval_beyond_the_model_is_refused(model):
+    assert Request(guidance="cfg", t_low=49).for_model(model).t_low == 49
+    with pytest.raises(InvalidInput, match="t_low must be between 0 and 49"):
+        Request(guidance="cfg", t_low=50).for_model(model)
+
+
+# --- mixtures ---
+
+
+def test_labels_of_a_mixture(model):
+    request = Request(label=3, mix=7, share=0.25)
+    assert request.labels(model, [0, 5]) == [{3: 0.75, 7: 0.25}] * 2
+    assert Request(label=7, mix=7).labels(model, [0]) == [7]
+    assert Request(label=3, mix=7, share=0).labels(model, [0]) == [3]
+    several = Request(label="all", mix=1, share=0.5).labels(model, [0, 1])
+    assert several == [{0: 0.5, 1: 0.5}, 1]
+
+
+def test_a_mixture_needs_two_classes_that_there_are(classifiers, model, plain):
+    assert Request(label=3, mix=9).for_model(model).mix == 9
+    with pytest.raises(InvalidInput, match="mix must be between 0 and 9"):
+        Request(label=3, mix=10).for_model(model)
+    for served in (model, plain):
+        with pytest.raises(InvalidInput, match="mixed into a first one"):
+            Request(label="none", mix=3).for_model(served)
+    with pytest.raises(InvalidInput, match="mixed into a first one"):
+        Request(label="all", mix=3).for_model(plain)
+    assert Request(guidance="classifier", mix=3).for_model(plain).mix == 3
+
+
+# --- as it is typed, or stands in a link ---
+
+REQUESTS = st.builds(
+    Request,
+    n=st.integers(1, 100),
+    label=st.sampled_from(["all", "none", 0, 9]),
+    steps=st.integers(1, 50),
+    seed=st.integers(0, 2**53 - 1),
+    eta=st.floats(0, 1),
+    clip=st.booleans(),
+    guidance=st.sampled_from(METHODS),
+    guidance_scale=st.none() | st.floats(-MAX_SCALE, MAX_SCALE),
+    form=st.sampled_from(FORMS),
+    at=st.sampled_from(SITES),
+    rescale=st.floats(0, 1),
+    t_low=st.integers(0, 20),
+    t_high=st.none() | st.integers(20, 49),
+    profile=st.sampled_from(PROFILES),
+    mix=st.none() | st.integers(0, 9),
+    share=st.floats(0, 1),
+)
+
+
+@given(REQUESTS, REQUESTS)
+def test_texts_spell_every_request(request_, other):
+    texts = {name: str(value) for name, value in asdict(request_).items()}
+    assert other.with_texts(texts) == request_
+
+
+def test_fields_that_are_not_typed_stay_as_they_are():
+    base = Request(guidance="cfg", guidance_scale=5, mix=3, t_high=9)
+    assert base.with_texts({}) == base
+    assert base.with_texts({"share": "0.25", "colour": "red"}) == replace(base, share=0.25)
+    assert base.with_texts({"mix": "", "t_high": ""}) == replace(base, mix=None, t_high=None)
+
+
+def test_another_method_brings_its_own_scale():
+    base = Request(guidance="cfg", guidance_scale=5)
+    changed = base.with_texts({"guidance": "classifier"})
+    assert changed.guidance_scale == DEFAULT_SCALE["classifier", "scaled"]
+    assert base.with_texts({"guidance": "classifier", "guidance_scale": "3"}).guidance_scale == 3
+    assert base.with_texts({"guidance": "cfg"}).guidance_scale == 5
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"n": "five"},
+        {"n": ""},
+        {"n": "2.5"},
+        {"clip": "yes"},
+        {"clip": ""},
+        {"guidance_scale": "much"},
+        {"guidance_scale": "nan"},
+        {"rescale": "inf"},
+        {"rescale": "None"},
+        {"t_high": "last"},
+        {"mix": "seven"},
+        {"mix": "-1"},
+        {"share": "half"},
+        {"profile": "EARLY"},
+        {"seed": "9" * 5000},
+    ],
+    ids=lambda texts: "{}-{}".format(*next(iter(texts.items())))[:24],
+)
+def test_texts_that_cannot_be_read_are_refused_by_name(texts):
+    (name,) = texts
+    with pytest.raises(InvalidInput, match=name):
+        Request(guidance="cfg").with_texts(texts)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [("True", bool, True), ("0", bool, False), ("7", int, 7), ("-.5", float, -0.5)],
+)
+def test_what_is_read(text, kind, value):
+    assert read("it", text, kind) == value
