@@ -14,7 +14,7 @@ import gradio as gr
 from ddpm_core import InvalidInput, Request, grid, save_gif, save_png
 from ddpm_core.errors import check_int
 
-from .runs import Ending, Progress, Studio
+from .runs import Ending, Key, Progress, Studio
 from .stage import note
 
 # Pixels of all frames together: sixteen images, 1,000 steps, unscaled, are within it.
@@ -77,7 +77,7 @@ def expose(studio: Studio) -> None:
 
 
 def _run(studio: Studio, model: str, **fields) -> Progress:
-    for progress in studio.stream(Ending(), model, Request(**fields)):
+    for progress in studio.stream(Ending(), Key(model, Request(**fields))):
         pass
     return progress
 

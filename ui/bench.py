@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -10,9 +11,11 @@ import gradio as gr
 from ddpm_core import InvalidInput, Model, Request
 
 from . import controls, keep, player, stage
-from .runs import Ending, Progress, Studio
+from .runs import Ending, Key, Progress, Studio
 
 REFUSED = ()
+# How long a hand must rest before the full number of steps is spent on where it rests.
+REST_SECONDS, REST_LOOKS = 0.3, 6
 
 
 @dataclass
@@ -24,7 +27,8 @@ class Bench:
         gif_panes: which panes its GIF shows.
         single: whether it shows one image instead of a grid.
         default: what it runs unasked.
-        current: the key of the run on the stage, or about to be, (model, request); ``REFUSED``
+        traced: whether what guidance did is recorded, too.
+        current: the key of the run on the stage, or about to be; ``REFUSED``
             after a request that could not be met, None before the first.
     """
 
@@ -37,6 +41,7 @@ class Bench:
     stage: player.Player
     keep: keep.Keep
     current: gr.State
+    traced: bool = False
 
     def default_for(self, model: Model) -> Request:
         """The default request, as far as this model can serve it."""
@@ -46,16 +51,25 @@ class Bench:
     def outputs(self) -> list:
         return [self.stage, self.current, *self.keep.outputs]
 
-    def stream(self, visitor: gr.Request, model: str, request: Request) -> Iterator[dict]:
-        """Run a request on the stage: frames first, files when they are ready."""
+    def stream(self, visitor: gr.Request, key: Key) -> Iterator[dict]:
+        """Run what a key names on the stage: frames first, files when they are ready."""
         ending, progress = self.arm(visitor), None
-        for value, progress in stage.values(self.studio, ending, model, request):
+        for value, progress in stage.values(self.studio, ending, key, self.traced):
             news = {self.stage: value}
             if progress is not None and progress.steps_done == 0:
                 news |= {self.current: progress.key} | self.keep.announced(self.name, progress)
+                news |= self.heading(progress.key)
             yield news
         if progress is not None and progress.done:
             yield from self.hand_over(ending, progress)
+
+    def heading(self, key: Key) -> dict:
+        """Updates that say what the stage is about to show."""
+        return {}
+
+    def details(self, ending: Ending, progress: Progress) -> dict:
+        """Updates of what else tells about a run that has ended."""
+        return {}
 
     def show(self, visitor: gr.Request, progress: Progress) -> Iterator[dict]:
         """Put a run that is still kept on the stage, and offer it to be kept by the visitor."""
@@ -65,6 +79,9 @@ class Bench:
 
     def hand_over(self, ending: Ending, progress: Progress) -> Iterator[dict]:
         """Offer a run that has ended, unless another has taken the stage meanwhile."""
+        told = self.heading(progress.key) | self.details(ending, progress)
+        if told and not ending.superseded:
+            yield told
         offer = self.keep.offered(self.studio, progress, self.gif_panes)
         if not ending.superseded:
             yield offer | {self.current: progress.key} | self.keep.announced(self.name, progress)
@@ -78,9 +95,33 @@ class Bench:
         """Take the stage for a new run of this visitor's."""
         return self.studio.arm((visitor.session_hash, self.name))
 
-    def set_to(self, model: str, request: Request) -> dict:
-        """Updates that make a request the current one, before its first frame."""
-        return {self.current: (model, request)} | self.controls.updates(model, request, self.studio)
+    def rest(self, visitor: gr.Request, key: Key) -> Iterator[dict]:
+        """Run what a key names once the visitor's hand has rested, and show only its end.
+
+        A run that is armed meanwhile ends this one without a word.
+        """
+        ending = self.arm(visitor)
+        for _ in range(REST_LOOKS):
+            time.sleep(REST_SECONDS / REST_LOOKS)
+            if ending.superseded:
+                return
+        progress = None
+        for value, progress in stage.values(self.studio, ending, key, self.traced, rate=0):
+            if progress is None:
+                yield {self.stage: value}
+            elif progress.done:
+                news = {self.current: progress.key} | self.keep.announced(self.name, progress)
+                yield {self.stage: value | {"still": True}} | news
+        if progress is not None and progress.done:
+            yield from self.hand_over(ending, progress)
+
+    def set_to(self, key: Key) -> dict:
+        """Updates that make a run the current one, before its first frame."""
+        return {self.current: key} | self.controls.updates(key, self.studio)
+
+    def follow(self, event) -> None:
+        """After an event that ran something, put it into the page's address."""
+        keep.remember(event, self.keep)
 
     def stop(self, visitor: gr.Request) -> None:
         """End the visitor's run after the step it is in."""
@@ -131,7 +172,7 @@ def _wire(bench: Bench) -> None:
         except InvalidInput as error:
             yield bench.refuse(visitor, error)
             return
-        yield from bench.stream(visitor, model, request)
+        yield from bench.stream(visitor, Key(model, request))
 
     def stop(visitor: gr.Request):
         bench.stop(visitor)
@@ -143,9 +184,6 @@ def _wire(bench: Bench) -> None:
     rolled = panel.roll.click(
         None, None, panel.seed, js=controls.ROLL, show_progress="hidden", api_visibility="private"
     )
-    keep.remember(
-        gr.on([panel.run.click, panel.label.input, panel.sampler.input], **running),
-        bench.keep,
-    )
-    keep.remember(rolled.then(**running), bench.keep)
+    bench.follow(gr.on([panel.run.click, panel.label.input, panel.sampler.input], **running))
+    bench.follow(rolled.then(**running))
     panel.stop.click(stop, queue=False, show_progress="hidden", api_visibility="private")

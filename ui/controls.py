@@ -8,7 +8,7 @@ import gradio as gr
 
 from ddpm_core import Request
 
-from .runs import Studio
+from .runs import Key, Studio
 
 SAMPLERS = [
     ("DPM-Solver++", "dpm_solver_pp"),
@@ -46,9 +46,10 @@ class Controls:
         """In the order that ``read`` takes their values."""
         return [getattr(self, name) for name in NAMES]
 
-    def updates(self, model: str, request: Request, studio: Studio) -> dict:
-        """Set every control to a request."""
-        found = {getattr(self, f.name): getattr(request, f.name) for f in fields(Request)}
+    def updates(self, key: Key, studio: Studio) -> dict:
+        """Set every control to a run."""
+        model, request = key.model, key.request
+        found = {getattr(self, name): getattr(request, name) for name in NAMES[1:]}
         found[self.model] = model
         found[self.label] = gr.update(
             choices=label_choices(studio, model), value=str(request.label)
@@ -56,7 +57,7 @@ class Controls:
         return found
 
 
-NAMES = ("model", *(f.name for f in fields(Request)))
+NAMES = ("model", *(f.name for f in fields(Controls) if hasattr(Request, f.name)))
 
 
 def read(values) -> tuple[str, Request]:

@@ -41,11 +41,10 @@ class Keep:
 
     def announced(self, tab: str, progress: Progress) -> dict:
         """Updates for a run that begins: its link and its code; files are still to come."""
-        model, request = progress.key
         return {
-            self.link: permalinks.query(model, request, tab=tab),
-            self.python: permalinks.python(model, request),
-            self.command: permalinks.command_line(model, request),
+            self.link: permalinks.query(progress.key, tab=tab),
+            self.python: permalinks.python(progress.key),
+            self.command: permalinks.command_line(progress.key),
         } | ({} if progress.done else {self.png: BARRED, self.gif: BARRED})
 
     def offered(self, studio: Studio, progress: Progress, panes: tuple[str, ...]) -> dict:

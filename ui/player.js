@@ -112,6 +112,7 @@ function mount() {
   async function showFilm(value) {
     const mine = (ticket += 1);
     const next = { ...about(value), live: false, stopped: value.stopped, sheets: {}, frames: [] };
+    next.still = Boolean(value.still); // its end is what is asked for, not its course
     const t = [...value.t];
     next.frames = [...value.indices].map((index, k) => ({ index, t: t[k] }));
     try {
@@ -132,7 +133,8 @@ function mount() {
     reel = next;
     tile = Math.min(tile, reel.shape[0] - 1);
     setState("film");
-    waiting = !watched && Boolean(options.autoplay) && !stillness.matches && reel.frames.length > 1;
+    waiting = !watched && !next.still && reel.frames.length > 1
+      && Boolean(options.autoplay) && !stillness.matches;
     goTo(waiting ? 0 : nearest(step), true);
     if (watched) announce();
     // Observing afresh reports at once, also where the player has been in view all along.
@@ -171,11 +173,15 @@ function mount() {
     const k = clamp(frame, 0, reel.frames.length - 1);
     if (k === at && !anew) return;
     at = k;
-    const { index, t } = reel.frames[at];
-    Object.assign(root.dataset, { index, t, run: reel.run, frames: reel.frames.length });
-    const detail = { index, t, run: reel.run };
-    root.dispatchEvent(new CustomEvent("player:cursor", { bubbles: true, detail }));
+    tellCursor();
     paintSoon();
+  }
+
+  function tellCursor() {
+    const { index, t } = reel.frames[at];
+    const detail = { index, t, run: reel.run, tile };
+    Object.assign(root.dataset, detail, { frames: reel.frames.length });
+    root.dispatchEvent(new CustomEvent("player:cursor", { bubbles: true, detail }));
   }
 
   function userGoesTo(frame) {
@@ -338,8 +344,8 @@ function mount() {
 
   function moveTile(event) {
     if (!reel) return false;
-    const { columns } = reel;
-    const stride = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns };
+    const across = columns();
+    const stride = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across, ArrowDown: across };
     if (event.key === "Enter") pick(tile);
     else if (!(event.key in stride)) return false;
     else pointAt(tile + stride[event.key]);
@@ -347,8 +353,9 @@ function mount() {
   }
 
   function pointAt(choice) {
-    if (choice < 0 || choice >= reel.shape[0]) return;
+    if (choice < 0 || choice >= reel.shape[0] || choice === tile) return;
     tile = choice;
+    tellCursor();
     paintSoon();
   }
 
@@ -362,7 +369,7 @@ function mount() {
   function setState(state) {
     root.dataset.state = state;
     if (reel) return;
-    for (const name of ["index", "t", "run"]) delete root.dataset[name];
+    for (const name of ["index", "t", "run", "tile"]) delete root.dataset[name];
     root.dataset.frames = 0;
   }
 
@@ -390,11 +397,15 @@ function mount() {
 
   function arrangeMats(width) {
     // A phone has pixels to spare for two small panes; a narrow window of a coarse screen has not.
-    const rows = width < 560 && devicePixelRatio < 1.5 ? mats.length : 1;
+    const coarse = width < 560 && devicePixelRatio < 1.5;
+    const [wide, high] = reel ? gridSize() : options.grid;
+    const flat = wide > 2 * high; // panes of long rows stand one above the other
+    const rows = coarse || flat ? mats.length : 1;
     const gap = width < 560 ? 10 : 20;
     const across = mats.length / rows;
     const box = Math.floor((width - gap * (across - 1)) / across);
-    const height = Math.min(box, Math.max(220, Math.floor((0.58 * innerHeight) / rows)));
+    const room = Math.max(flat ? 60 : 220, Math.floor((0.58 * innerHeight) / rows));
+    const height = flat ? Math.min(room, Math.ceil((box * high) / wide) + 8) : Math.min(box, room);
     // Low enough to stay in view while the page scrolls under it; theme.css acts on it.
     stage.dataset.compact = String(rows === 1 && height < 0.45 * innerHeight);
     stage.style.setProperty("--across", across);
@@ -410,9 +421,7 @@ function mount() {
     mat.note.hidden = shown || (mat.pane === "x" && Boolean(reel));
     if (!reel) return;
     const [n, h, w] = reel.shape;
-    const rows = Math.ceil(n / reel.columns);
-    const wide = reel.columns * (w + GUTTER) - GUTTER;
-    const high = rows * (h + GUTTER) - GUTTER;
+    const [wide, high] = gridSize();
     resize(mat.canvas, wide, high);
     const fit = Math.min(mat.width / wide, mat.height / high) * devicePixelRatio;
     const scale = Math.max(1, Math.floor(fit)) / devicePixelRatio;
@@ -421,11 +430,27 @@ function mount() {
     if (mat.tiles) arrangeTiles(mat, n, scale);
     const ink = mat.canvas.getContext("2d");
     ink.clearRect(0, 0, wide, high);
+    const across = columns();
     for (let i = 0; shown && i < n; i++) {
-      const column = i % reel.columns;
-      const row = Math.floor(i / reel.columns);
+      const column = i % across;
+      const row = Math.floor(i / across);
       drawTile(ink, mat.pane, at, i, column * (w + GUTTER), row * (h + GUTTER));
     }
+  }
+
+  function gridSize() {
+    const [n, h, w] = reel.shape;
+    const across = columns();
+    const rows = Math.ceil(n / across);
+    return [across * (w + GUTTER) - GUTTER, rows * (h + GUTTER) - GUTTER];
+  }
+
+  /** Tiles in a row; a single long one is folded where it would be too small to see. */
+  function columns() {
+    const [n, , w] = reel.shape;
+    const single = n <= reel.columns && n > 4;
+    const small = stage.clientWidth < 2 * reel.columns * (w + GUTTER);
+    return single && small ? Math.ceil(n / 2) : reel.columns;
   }
 
   function hasPane(frame, pane) {
@@ -446,13 +471,13 @@ function mount() {
   }
 
   function arrangeTiles(mat, n, scale) {
-    const { columns, shape } = reel;
-    const key = [n, columns, shape, scale].join();
+    const across = columns();
+    const key = [n, across, reel.shape, scale].join();
     if (mat.key !== key) {
       mat.key = key;
-      mat.tiles.style.setProperty("--columns", columns);
+      mat.tiles.style.setProperty("--columns", across);
       mat.tiles.style.gap = `${GUTTER * scale}px`;
-      mat.tiles.innerHTML = Array.from({ length: n }, (_, i) => tileOf(mat, i, columns)).join("");
+      mat.tiles.innerHTML = Array.from({ length: n }, (_, i) => tileOf(mat, i, across)).join("");
     }
     const before = mat.tiles.querySelector(".player-tile-here");
     const here = mat.tiles.children[tile];

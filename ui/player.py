@@ -17,10 +17,11 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
-__all__ = ["Player", "error", "film", "idle", "live"]
+from .cache import put as cache_file
+
+__all__ = ["Player", "error", "film", "idle", "live", "sheet", "with_files"]
 
 HERE = Path(__file__).parent
 PANES = ("x", "x0")
@@ -45,6 +46,7 @@ class Player(gr.HTML):
         clickable_tiles: bool = False,
         autoplay: bool = True,
         loop: bool = False,
+        grid: tuple[int, int] = (1, 1),
         elem_id: str | None = None,
         elem_classes: list[str] | str | None = None,
         visible: bool = True,
@@ -59,6 +61,7 @@ class Player(gr.HTML):
             clickable_tiles: a click, or Enter on a tile, triggers `select`.
             autoplay: play a film that was not watched live, once, unless motion is unwelcome.
             loop: the first state of the loop switch.
+            grid: the columns and rows to come, so that the first run moves nothing.
         """
         unknown = set(panes) - set(PANES)
         if unknown or not panes:
@@ -68,7 +71,8 @@ class Player(gr.HTML):
         self.clickable_tiles = clickable_tiles
         self.autoplay = autoplay
         self.loop = loop
-        options = {"panes": self.panes, "clickable": clickable_tiles}
+        self.grid = list(grid)
+        options = {"panes": self.panes, "clickable": clickable_tiles, "grid": list(grid)}
         options = escape(json.dumps(options | {"autoplay": autoplay, "loop": loop}))
         super().__init__(
             idle() if value is None else value,
@@ -92,14 +96,7 @@ class Player(gr.HTML):
         """
         if not isinstance(value, dict) or value.get("kind") != "film":
             return value
-        return {**value, "sheets": {p: self._as_file(s) for p, s in value["sheets"].items()}}
-
-    def _as_file(self, sheet: str | dict[str, Any]) -> dict[str, Any]:
-        if not isinstance(sheet, str):
-            return sheet
-        png = base64.b64decode(sheet.partition(",")[2])
-        path = save_bytes_to_cache(png, "film.png", self.GRADIO_CACHE)
-        return {"path": path, "meta": {"_type": "gradio.FileData"}}
+        return with_files(value, self.GRADIO_CACHE)
 
     def api_info(self) -> dict[str, Any]:
         return {"type": "object", "description": "a value built by idle, live, film or error"}
@@ -197,7 +194,7 @@ def film(
         "indices": steps,
         "t": [int(v) for v in t],
         "stopped": bool(stopped),
-        "sheets": {"x": _sheet(x), **({"x0": _sheet(x0)} if len(x0) else {})},
+        "sheets": {"x": sheet(x), **({"x0": sheet(x0)} if len(x0) else {})},
         **_about(run, x.shape[1:], columns, total, seconds, calls),
     }
 
@@ -237,7 +234,20 @@ def _raw(a: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(a)).decode("ascii")
 
 
-def _sheet(frames: np.ndarray) -> str:
+def with_files(value: dict[str, Any], cache: str) -> dict[str, Any]:
+    """The same value, its sheets written to files that Gradio serves."""
+    return {**value, "sheets": {p: _as_file(s, cache) for p, s in value["sheets"].items()}}
+
+
+def _as_file(sheet: str | dict[str, Any], cache: str) -> dict[str, Any]:
+    if not isinstance(sheet, str):
+        return sheet
+    png = base64.b64decode(sheet.partition(",")[2])
+    path = cache_file(png, "film.png", cache)
+    return {"path": path, "meta": {"_type": "gradio.FileData"}}
+
+
+def sheet(frames: np.ndarray) -> str:
     """A PNG data URI with every tile of every frame, row by row, as near square as may be."""
     f, n, h, w, c = frames.shape
     count = f * n

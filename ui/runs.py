@@ -9,17 +9,49 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from ddpm_core import Film, InvalidInput, Model, Request, Run, available, load
 from ddpm_core.errors import check_int
+from ddpm_core.metrics import Measured, measuring
+from ddpm_core.trace import Trace
 
 KEPT_BYTES = 256 * 2**20
 # A minute of two cores, about; sixteen images over all 1,000 steps must be within it.
 MAX_WORK = 20_000
 MAX_IMAGES = 64
+MAX_SHEET = 160  # images of an atlas
 FRAMES_PER_SECOND = 20
+MEASURED_AT_A_TIME = 25
+_END = object()
 SECONDS_PER_TILE = 0.0015  # larger grids are larger frames: fewer of them a second
+
+
+class Key(NamedTuple):
+    """Names a run.
+
+    Attributes:
+        model: the name of a shipped model.
+        request: what it samples.
+        beside: requests that run in the same batch, each with its own row of images.
+        branch_at: None, or the step from which on the one request beside goes on alone.
+    """
+
+    model: str
+    request: Request
+    beside: tuple[Request, ...] = ()
+    branch_at: int | None = None
+
+    @property
+    def requests(self) -> list[Request]:
+        return [self.request, *self.beside]
+
+    @property
+    def columns(self) -> int | None:
+        """How many images to a row: one row for each guided request, else whatever fits."""
+        guided = self.beside or self.request.guidance != "none"
+        return self.request.n if guided and self.request.n <= 8 else None
 
 
 @dataclass(frozen=True)
@@ -27,25 +59,31 @@ class Progress:
     """Where a run stands; the film grows as the run goes on.
 
     Attributes:
-        key: names the run: (model, request).
+        key: names the run.
         seconds: of sampling so far, waiting for other visitors' steps included.
         done: no further progress will come.
         stopped: ended by the visitor before the last step.
+        trace: what guidance did, if that was asked for; of a branch, in its own part only.
     """
 
-    key: tuple
+    key: Key
     film: Film
     seconds: float
     done: bool = False
     stopped: bool = False
+    trace: Trace | None = None
 
     def named(self, model: str, request: Request) -> Progress:
         """The same film under the request that would make it."""
-        return replace(self, key=(model, request))
+        return replace(self, key=Key(model, request))
 
     @property
     def steps_done(self) -> int:
         return self.film.frames - 1
+
+    @property
+    def nbytes(self) -> int:
+        return self.film.nbytes + (self.trace.nbytes if self.trace else 0)
 
 
 class Studio:
@@ -53,7 +91,7 @@ class Studio:
 
     def __init__(self):
         self._models: dict[str, Model] = {}
-        self._kept: OrderedDict[tuple, Progress] = OrderedDict()
+        self._kept: OrderedDict[Key, Progress] = OrderedDict()
         # An ending lives as long as its run: a visitor who left is forgotten by itself.
         self._endings: WeakValueDictionary[tuple, Ending] = WeakValueDictionary()
         self._orders = count(time.time_ns() // 1000)
@@ -95,28 +133,74 @@ class Studio:
             self._endings[visitor] = ending = Ending(next(self._orders))
             return ending
 
-    def stream(self, ending: Ending, model_name: str, request: Request) -> Iterator[Progress]:
-        """Run a request, yielding about twenty times a second and always at the end.
+    def stream(
+        self, ending: Ending, key: Key, traced: bool = False, rate: float = FRAMES_PER_SECOND
+    ) -> Iterator[Progress]:
+        """Run what a key names, yielding so many times a second and always at the end.
 
         Args:
             ending: from ``arm``.
+            traced: record what guidance did, too.
 
         Raises:
             InvalidInput: for a request that the model or the bounds on work do not allow.
         """
-        model, request = self.model(model_name), self.allowed(model_name, request)
-        key = (model_name, request)
+        key = self.settled(key)
         kept = self.kept(key)
-        if kept is not None and kept.film.finished:
+        if kept is not None and kept.film.finished and (kept.trace or not traced):
             yield kept
             return
-        yield from self._run(ending, key, Run(model, request))
+        if key.branch_at is None:
+            run = Run(self.model(key.model), key.requests)
+            yield from self._run(ending, key, run, run.film(), None, traced, rate)
+            return
+        trunk = None
+        for trunk in self.stream(ending, Key(key.model, key.request), True, 0):
+            pass
+        if trunk is None or not trunk.done or not trunk.film.finished:
+            return
+        step = trunk.trace.state(key.branch_at) if key.branch_at else None
+        run = Run(self.model(key.model), key.beside[0])
+        film = trunk.film.until(key.branch_at)
+        for progress in self._run(ending, key, run, film, step, traced, rate):
+            both = trunk.film.beside(progress.film)
+            progress = replace(progress, film=both)
+            if progress.done:
+                self._keep(progress)
+            yield progress
 
-    def _run(self, ending: Ending, key: tuple, run: Run) -> Iterator[Progress]:
-        film, started, shown = run.film(), time.monotonic(), 0.0
-        pause = max(1 / FRAMES_PER_SECOND, run.request.n * SECONDS_PER_TILE)
+    def settled(self, key: Key) -> Key:
+        """The key with every request as the model can serve it, if all is within the bounds.
+
+        Raises:
+            InvalidInput: saying what is out of bounds.
+        """
+        key = Key(*key)
+        model, requests = self.model(key.model), key.requests
+        requests = [self.allowed(key.model, r) for r in requests]
+        check_int("images side by side", sum(r.n for r in requests), 1, MAX_SHEET)
+        work = sum(r.work for r in requests)
+        if work > MAX_WORK:
+            raise InvalidInput(
+                f"side by side these are {work:,} denoisings, more than the {MAX_WORK:,} done at "
+                "a time; take fewer images or steps"
+            )
+        Run(model, requests, images=[])  # whether they fit together
+        if key.branch_at is not None:
+            check_int("branch_at", key.branch_at, 0, key.request.steps)
+            if len(requests) != 2 or requests[0].n != requests[1].n:
+                raise InvalidInput("a branch is one other request for as many images")
+        return Key(key.model, requests[0], tuple(requests[1:]), key.branch_at)
+
+    def _run(self, ending, key: Key, run: Run, film: Film, previous, traced, rate):
+        started, shown = time.monotonic(), 0.0
+        pause = max(1 / rate if rate else 3600, len(run.images) * SECONDS_PER_TILE)
+        trace = Trace(run) if traced else None
         yield Progress(key, film, 0.0)
-        steps = film.record(run.steps())
+        steps = run.steps(previous=previous, report=traced)
+        if trace:
+            steps = trace.record(steps, previous and previous.x)
+        steps = film.record(steps)
         while not ending.asked:
             with self._turns.turn():
                 if next(steps, None) is None:
@@ -126,9 +210,24 @@ class Studio:
                 shown = now
                 yield Progress(key, film, now - started)
         if not ending.superseded:
-            end = Progress(key, film, time.monotonic() - started, True, not film.finished)
-            self._keep(end)
+            seconds, stopped = time.monotonic() - started, not film.finished
+            end = Progress(key, film, seconds, True, stopped, trace)
+            if key.branch_at is None:
+                self._keep(end)
             yield end
+
+    def measuring(
+        self, ending: Ending, model_name: str, request: Request
+    ) -> Iterator[Measured | None]:
+        """Measure a request (see ``metrics.measuring``), taking turns at every step."""
+        request = request.for_model(self.model(model_name), MAX_WORK)
+        steps = measuring(self.model(model_name), request, batch=MEASURED_AT_A_TIME)
+        while not ending.asked:
+            with self._turns.turn():
+                measured = next(steps, _END)
+            if measured is _END:
+                return
+            yield measured
 
     def stop(self, visitor: tuple) -> None:
         """Ask the visitor's run to end after the step it is in; what it has is kept."""
@@ -137,14 +236,14 @@ class Studio:
             if ending is not None:
                 ending.asked = True
 
-    def kept(self, key: tuple) -> Progress | None:
+    def kept(self, key: Key) -> Progress | None:
         """A finished or stopped run, if its film is still kept."""
         with self._guard:
             if key in self._kept:
                 self._kept.move_to_end(key)
             return self._kept.get(key)
 
-    def tile(self, key: tuple, image: int) -> Progress | None:
+    def tile(self, key: Key, image: int) -> Progress | None:
         """One image of a kept run, in full; None if the run is no longer kept."""
         whole = self.kept(key)
         return whole and replace(whole, film=whole.film.tile(image))
@@ -156,7 +255,7 @@ class Studio:
                 return  # somebody else's whole run is worth more than this part of it
             self._kept[progress.key] = progress
             self._kept.move_to_end(progress.key)
-            while sum(p.film.nbytes for p in self._kept.values()) > KEPT_BYTES:
+            while sum(p.nbytes for p in self._kept.values()) > KEPT_BYTES:
                 self._kept.popitem(last=False)
 
 

@@ -7,14 +7,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
-from ddpm_core import Film, InvalidInput, Request, Run, grid, save_gif, save_png
+from ddpm_core import InvalidInput, Run, grid, save_gif, save_png
 from ddpm_core.recorder import default_columns
 
 from . import permalinks, player
-from .runs import Ending, Progress, Studio
+from .cache import put as cache_file
+from .runs import FRAMES_PER_SECOND, Ending, Key, Progress, Studio
 
 # Noise hardly compresses: a film is strided until each pane fits into this.
 PANE_BYTES = 2 * 2**20
@@ -28,14 +28,18 @@ STREAM = {
 
 
 def values(
-    studio: Studio, ending: Ending, model: str, request: Request
+    studio: Studio,
+    ending: Ending,
+    key: Key,
+    traced: bool = False,
+    rate: float = FRAMES_PER_SECOND,
 ) -> Iterator[tuple[dict, Progress | None]]:
-    """Run a request and yield values for the player, with the progress behind each.
+    """Run what a key names and yield values for the player, with the progress behind each.
 
     A request that cannot be met is one value: its error.
     """
     try:
-        for progress in studio.stream(ending, model, request):
+        for progress in studio.stream(ending, key, traced, rate):
             value = final(progress) if progress.done else under_way(progress)
             yield ordered(value, ending), progress
     except InvalidInput as error:
@@ -61,9 +65,9 @@ def under_way(progress: Progress) -> dict:
         film.t[done],
         film.x[done],
         film.x0[done] if done else None,
-        columns=default_columns(film.x.shape[1]),
+        columns=_columns(progress),
         seconds=progress.seconds,
-        calls=done,
+        calls=done * _calls(progress),
     )
 
 
@@ -76,9 +80,9 @@ def final(progress: Progress) -> dict:
         [film.t[i] for i in chosen],
         film.x[chosen],
         film.x0[chosen],
-        columns=default_columns(film.x.shape[1]),
+        columns=_columns(progress),
         seconds=progress.seconds,
-        calls=progress.steps_done,
+        calls=progress.steps_done * _calls(progress),
         total=film.steps,
         stopped=progress.stopped,
         indices=chosen,
@@ -87,8 +91,7 @@ def final(progress: Progress) -> dict:
 
 def run_name(progress: Progress) -> str:
     """A name that no other run shares."""
-    model, request = progress.key
-    return permalinks.query(model, request)
+    return permalinks.query(progress.key)
 
 
 def files(studio: Studio, progress: Progress, panes: tuple[str, ...]) -> tuple[str, str, int]:
@@ -97,23 +100,39 @@ def files(studio: Studio, progress: Progress, panes: tuple[str, ...]) -> tuple[s
     Returns:
         The paths of both, within Gradio's cache, and the GIF's size in bytes.
     """
-    model, request = progress.key
+    model, request = progress.key.model, progress.key.request
     about = note(studio, progress)
     name = f"{model}-seed{request.seed}-{request.sampler}-{progress.steps_done}steps"
-    scale = _scale(progress.film)
+    scale, columns = _scale(progress), _columns(progress)
     with tempfile.TemporaryDirectory() as folder:
         png, gif = Path(folder) / f"{name}.png", Path(folder) / f"{name}.gif"
-        save_png(grid(progress.film.images()), png, scale, about)
-        save_gif(progress.film, gif, panes=panes, scale=scale, frame_ms=_pace(progress), note=about)
-        kept = [
-            save_bytes_to_cache(p.read_bytes(), p.name, get_upload_folder()) for p in (png, gif)
-        ]
+        save_png(grid(progress.film.images(), columns), png, scale, about)
+        save_gif(
+            progress.film,
+            gif,
+            panes=panes,
+            scale=scale,
+            frame_ms=_pace(progress),
+            columns=columns,
+            note=about,
+        )
+        kept = [cache_file(p.read_bytes(), p.name, get_upload_folder()) for p in (png, gif)]
         return kept[0], kept[1], gif.stat().st_size
 
 
-def _scale(film: Film) -> int:
+def _calls(progress: Progress) -> int:
+    """Evaluations of the network in a step, for each image; classifier-free guidance takes two."""
+    return 2 if any(r.guidance == "cfg" for r in progress.key.requests) else 1
+
+
+def _columns(progress: Progress) -> int:
+    return progress.key.columns or default_columns(progress.film.x.shape[1])
+
+
+def _scale(progress: Progress) -> int:
     """Enlarge small pictures for viewers that would blur them, but not long films."""
-    side = film.x.shape[2] * default_columns(film.x.shape[1])
+    film = progress.film
+    side = film.x.shape[2] * _columns(progress)
     return max(1, FILE_SIDE // side if film.frames <= 300 else FILE_SIDE // (2 * side))
 
 
@@ -124,6 +143,8 @@ def _pace(progress: Progress) -> int:
 
 def note(studio: Studio, progress: Progress) -> str:
     """The parameters of a run, for its files; a stopped one says where it stopped."""
-    model, request = progress.key
-    stopped = {"stopped_after": progress.steps_done} if progress.stopped else {}
-    return Run(studio.model(model), request, images=[]).describe(**stopped)
+    key = progress.key
+    more = {"stopped_after": progress.steps_done} if progress.stopped else {}
+    if key.branch_at is not None:
+        more["branch_at"] = key.branch_at
+    return Run(studio.model(key.model), key.requests, images=[]).describe(**more)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 import pytest
@@ -10,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ddpm_core import InvalidInput, Request
-from ddpm_core import __main__ as command
+from ddpm_core.commands import options
+from ddpm_core.commands import sample as command
 from ui import permalinks
+from ui.runs import Key
 
 requests = st.builds(
     Request,
@@ -26,43 +30,67 @@ requests = st.builds(
     variance=st.sampled_from(["beta", "posterior"]),
     clip=st.booleans(),
     dtype=st.sampled_from(["auto", "float32", "bfloat16"]),
+    guidance=st.sampled_from(["none", "cfg", "classifier", "classifier-noisy"]),
+    guidance_scale=st.none() | st.floats(-100, 1000),
+    form=st.sampled_from(["plain", "scaled"]),
+    at=st.sampled_from(["x", "x0", "x0-through"]),
+    rescale=st.floats(0, 1),
+    t_low=st.integers(0, 400),
+    t_high=st.none() | st.integers(400, 999),
+    profile=st.sampled_from(["constant", "early", "late"]),
+    mix=st.none() | st.integers(0, 9),
+    share=st.floats(0, 1),
+)
+keys = st.builds(
+    Key,
+    model=st.just("m"),
+    request=requests,
+    beside=st.lists(requests, max_size=2).map(tuple),
+    branch_at=st.none() | st.integers(0, 50),
 )
 
 
-@given(requests)
-def test_a_link_restores_its_request(request):
-    params = dict(parse_qsl(permalinks.query("some-model", request, tab="sample")))
-    assert (params["model"], params["tab"]) == ("some-model", "sample")
-    assert permalinks.parse(params, Request()) == request
+@given(keys)
+def test_a_link_restores_its_run(key):
+    pairs = parse_qsl(permalinks.query(key, tab="sample"), keep_blank_values=True)
+    assert (dict(pairs)["model"], dict(pairs)["tab"]) == ("m", "sample")
+    assert permalinks.parse(pairs, Key("other", Request())) == key
 
 
-@given(requests)
-def test_the_copied_python_makes_the_same_request(request):
-    source = permalinks.python("m", request)
+@given(keys)
+def test_the_copied_python_makes_the_same_requests(key):
+    source = permalinks.python(key)
     line = next(line for line in source.splitlines() if line.startswith("request = "))
-    assert eval(line.removeprefix("request = "), {"Request": Request}) == request
+    request = eval(line.removeprefix("request = "), {"Request": Request})
+    assert request == key.request
+    if not key.beside or key.branch_at is not None:
+        return
+    line = next(line for line in source.splitlines() if line.startswith("both = "))
+    names = {"film": lambda model, requests: requests, "model": None, "replace": replace}
+    made = eval(line.removeprefix("both = "), names | {"request": request})
+    assert made == key.requests
 
 
-@given(requests)
-def test_the_copied_command_makes_the_same_request(request):
-    import shlex
-
-    words = shlex.split(permalinks.command_line("m", request))
+@given(keys)
+def test_the_copied_command_makes_the_same_requests(key):
+    words = shlex.split(permalinks.command_line(key))
     assert words[:4] == ["python", "-m", "ddpm_core", "sample"]
     parser = argparse.ArgumentParser()
-    command._add_sample(parser.add_subparsers())
-    parsed = vars(parser.parse_args(words[3:]))
-    assert Request(**{k: parsed[k] for k in permalinks.DEFAULTS}) == request
-    assert parsed["model"] == "m"
+    command.add(parser.add_subparsers())
+    parsed = parser.parse_args(words[3:])
+    request = options.request(parsed)
+    assert (parsed.model, request) == (key.model, key.request)
+    assert tuple(options.beside(parsed, request)) == key.beside
+    assert parsed.branch_at == key.branch_at
 
 
 @given(requests)
 def test_what_a_link_does_not_say_stays_as_it_was(request):
-    assert permalinks.parse({}, request) == request
-    assert permalinks.parse({"seed": "9"}, request).seed == 9
+    assert permalinks.parse({}, Key("m", request)).request == request
+    assert permalinks.parse({"seed": "9"}, Key("m", request)).request.seed == 9
 
 
 @pytest.mark.parametrize("query", [{"steps": "many"}, {"clip": "2"}, {"eta": "nan"}, {"n": "1e9"}])
 def test_a_broken_link_is_refused_by_name(query):
     with pytest.raises(InvalidInput, match=next(iter(query))):
-        permalinks.parse(query, Request())
+        permalinks.parse(query, Key("m", Request()))

@@ -11,7 +11,7 @@ import pytest
 
 from ddpm_core import InvalidInput, Request, film
 from ui import runs
-from ui.runs import Studio, Turnstile
+from ui.runs import Key, Studio, Turnstile
 
 LONG = Request(n=2, steps=400, sampler="ddpm")
 
@@ -28,14 +28,14 @@ def model(studio):
 
 def test_a_run_ends_with_the_film_that_the_core_makes(studio, model):
     request = Request(n=3, steps=7, seed=5)
-    *_, end = studio.stream(studio.arm(("a", "sample")), model, request)
+    *_, end = studio.stream(studio.arm(("a", "sample")), Key(model, request))
     assert end.done and not end.stopped and end.steps_done == 7
     expected = film(studio.model(model), request)
     assert np.array_equal(end.film.x, expected.x) and np.array_equal(end.film.x0, expected.x0)
 
 
 def test_stop_ends_after_a_step_and_keeps_the_film(studio, model):
-    run = studio.stream(studio.arm(("a", "sample")), model, LONG)
+    run = studio.stream(studio.arm(("a", "sample")), Key(model, LONG))
     for progress in run:
         if progress.steps_done > 3:
             studio.stop(("a", "sample"))
@@ -48,26 +48,26 @@ def test_stop_ends_after_a_step_and_keeps_the_film(studio, model):
 
 def test_a_stopped_run_is_not_taken_for_the_whole_one(studio, model):
     request = replace(LONG, steps=30, seed=1)
-    run = studio.stream(studio.arm(("a", "sample")), model, request)
+    run = studio.stream(studio.arm(("a", "sample")), Key(model, request))
     next(run)
     studio.stop(("a", "sample"))
     list(run)
-    *_, end = studio.stream(studio.arm(("a", "sample")), model, request)
+    *_, end = studio.stream(studio.arm(("a", "sample")), Key(model, request))
     assert end.steps_done == 30
 
 
 def test_a_new_run_of_the_same_visitor_ends_the_old_one_silently(studio, model):
-    old = studio.stream(studio.arm(("b", "sample")), model, replace(LONG, seed=2))
+    old = studio.stream(studio.arm(("b", "sample")), Key(model, replace(LONG, seed=2)))
     next(old)
-    *_, end = studio.stream(studio.arm(("b", "sample")), model, Request(n=1, steps=3))
+    *_, end = studio.stream(studio.arm(("b", "sample")), Key(model, Request(n=1, steps=3)))
     assert end.done
     assert list(old) == []
 
 
 def test_another_visitor_is_not_disturbed(studio, model):
-    first = studio.stream(studio.arm(("c", "sample")), model, Request(n=1, steps=20, seed=6))
+    first = studio.stream(studio.arm(("c", "sample")), Key(model, Request(n=1, steps=20, seed=6)))
     next(first)
-    list(studio.stream(studio.arm(("d", "sample")), model, Request(n=1, steps=3, seed=6)))
+    list(studio.stream(studio.arm(("d", "sample")), Key(model, Request(n=1, steps=3, seed=6))))
     studio.stop(("d", "sample"))
     *_, end = first
     assert end.steps_done == 20 and not end.stopped
@@ -75,26 +75,26 @@ def test_another_visitor_is_not_disturbed(studio, model):
 
 def test_a_finished_run_is_remembered(studio, model):
     request = Request(n=2, steps=5, seed=77)
-    *_, end = studio.stream(studio.arm(("a", "sample")), model, request)
-    assert [p.film for p in studio.stream(studio.arm(("z", "sample")), model, request)] == [
+    *_, end = studio.stream(studio.arm(("a", "sample")), Key(model, request))
+    assert [p.film for p in studio.stream(studio.arm(("z", "sample")), Key(model, request))] == [
         end.film
     ]
 
 
 def test_a_remembered_run_overtakes_as_well(studio, model):
     short = Request(n=1, steps=3, seed=55)
-    list(studio.stream(studio.arm(("g", "sample")), model, short))
-    old = studio.stream(studio.arm(("g", "sample")), model, replace(LONG, seed=55))
+    list(studio.stream(studio.arm(("g", "sample")), Key(model, short)))
+    old = studio.stream(studio.arm(("g", "sample")), Key(model, replace(LONG, seed=55)))
     next(old)
-    list(studio.stream(studio.arm(("g", "sample")), model, short))
+    list(studio.stream(studio.arm(("g", "sample")), Key(model, short)))
     assert list(old) == []
 
 
 def test_a_stopped_run_does_not_replace_a_finished_one(studio, model):
     request = Request(n=1, steps=25, seed=56)
-    early = studio.stream(studio.arm(("h", "sample")), model, request)
+    early = studio.stream(studio.arm(("h", "sample")), Key(model, request))
     next(early)
-    *_, whole = studio.stream(studio.arm(("i", "sample")), model, request)
+    *_, whole = studio.stream(studio.arm(("i", "sample")), Key(model, request))
     studio.stop(("h", "sample"))
     assert list(early)[-1].stopped
     assert studio.kept(whole.key).film is whole.film
@@ -103,7 +103,7 @@ def test_a_stopped_run_does_not_replace_a_finished_one(studio, model):
 def test_visitors_who_left_are_forgotten(studio, model):
     before = len(studio._endings)
     for i in range(20):
-        list(studio.stream(studio.arm((i, "sample")), model, Request(n=1, steps=1)))
+        list(studio.stream(studio.arm((i, "sample")), Key(model, Request(n=1, steps=1))))
     assert len(studio._endings) <= before + 1
 
 
@@ -116,20 +116,20 @@ def test_every_run_is_newer_than_the_one_before(studio):
 def test_films_are_kept_within_their_budget(monkeypatch, model):
     small = Studio()
     size = Request(n=2, steps=5)
-    *_, one = small.stream(small.arm(("a", "x")), model, size)
+    *_, one = small.stream(small.arm(("a", "x")), Key(model, size))
     monkeypatch.setattr(runs, "KEPT_BYTES", 3 * one.film.nbytes)
     ends = [
-        list(small.stream(small.arm(("a", "x")), model, replace(size, seed=s)))[-1]
+        list(small.stream(small.arm(("a", "x")), Key(model, replace(size, seed=s))))[-1]
         for s in range(5)
     ]
     assert [small.kept(end.key) is not None for end in ends] == [False, False, True, True, True]
 
 
 def test_a_visitor_that_leaves_ends_the_run(studio, model):
-    run = studio.stream(studio.arm(("e", "sample")), model, replace(LONG, seed=8))
+    run = studio.stream(studio.arm(("e", "sample")), Key(model, replace(LONG, seed=8)))
     next(run)
     run.close()
-    list(studio.stream(studio.arm(("f", "sample")), model, Request(n=1, steps=2, seed=8)))
+    list(studio.stream(studio.arm(("f", "sample")), Key(model, Request(n=1, steps=2, seed=8))))
 
 
 @pytest.mark.parametrize("name", ["../mnist-conditional", "/etc", "", "unknown", None])
@@ -140,10 +140,10 @@ def test_only_shipped_models_are_opened(studio, name):
 
 def test_work_is_bounded(studio, model):
     with pytest.raises(InvalidInput, match="64,000 denoisings"):
-        next(studio.stream(studio.arm(("a", "sample")), model, Request(n=64, steps=1000)))
+        next(studio.stream(studio.arm(("a", "sample")), Key(model, Request(n=64, steps=1000))))
     with pytest.raises(InvalidInput, match="n must be between 1 and 64"):
-        next(studio.stream(studio.arm(("a", "sample")), model, Request(n=20_000, steps=1)))
-    next(studio.stream(studio.arm(("a", "sample")), model, Request(n=16, steps=1000)))
+        next(studio.stream(studio.arm(("a", "sample")), Key(model, Request(n=20_000, steps=1))))
+    next(studio.stream(studio.arm(("a", "sample")), Key(model, Request(n=16, steps=1000))))
 
 
 def test_turns_are_taken_in_order_of_arrival():

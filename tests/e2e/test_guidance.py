@@ -1,0 +1,214 @@
+"""A visitor steers: the picture follows the slider, and every instrument answers."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from ddpm_core import Request, film, load
+from tests.e2e.test_sample import tiles
+
+TAB = "guidance"
+QUICK = "&n=1&steps=12"
+
+
+def middle(locator):
+    box = locator.bounding_box()
+    return box["x"], box["y"] + box["height"] / 2, box["width"]
+
+
+def settle(visitor, steps):
+    """Until the full number of steps stands on the stage, with its files."""
+    visitor.wait_for_kept(f"{steps + 1} frames", TAB)
+    visitor.page.wait_for_selector(
+        f"#{TAB}-stage .player[data-state=film][data-frames='{steps + 1}']", state="attached"
+    )
+
+
+def scale(visitor):
+    return float(visitor.page.locator("#guidance-s input[type=number]").input_value())
+
+
+def test_the_picture_follows_the_slider_while_it_is_held(visit):
+    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=0{QUICK}&seed=4")
+    settle(visitor, 12)
+    visitor.stage(TAB).get_by_role("slider").first.press("End")
+    before = visitor.picture(tab=TAB)
+    page, slider = visitor.page, visitor.page.locator("#guidance-s input[type=range]")
+    left, y, width = middle(slider)
+    page.mouse.move(left + 3, y)
+    page.mouse.down()
+    seen = set()
+    for part in (0.2, 0.5, 0.9):
+        page.mouse.move(left + part * width, y, steps=4)
+        page.wait_for_function(
+            "seen => !seen.includes(document.querySelector('#guidance-stage .player').dataset.run)",
+            arg=list(seen),
+        )
+        visitor.wait("live", TAB)
+        seen.add(visitor.stage(TAB).get_attribute("data-run"))
+    while_held = visitor.picture(tab=TAB)
+    page.mouse.up()
+    assert while_held != before
+    settle(visitor, 12)
+    assert scale(visitor) > 7
+    assert "12 / 12" in visitor.stage(TAB).inner_text()
+    assert visitor.errors == []
+
+
+def test_the_arrow_keys_move_it_too(visit):
+    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2{QUICK}")
+    settle(visitor, 12)
+    visitor.page.locator("#guidance-s input[type=range]").focus()
+    for _ in range(5):
+        visitor.page.keyboard.press("ArrowRight")
+    visitor.page.wait_for_url("**/*guidance_scale=2.5*")
+    assert scale(visitor) == 2.5
+
+
+def test_what_rests_on_the_stage_is_what_the_core_makes(visit):
+    visitor = visit(f"?tab={TAB}&label=5&guidance=cfg&guidance_scale=3&n=8&steps=12&seed=2")
+    settle(visitor, 12)
+    visitor.stage(TAB).get_by_role("slider").first.press("End")
+    request = Request(n=8, label=5, guidance="cfg", guidance_scale=3.0, steps=12, seed=2)
+    expected = film(load("mnist-conditional"), request).images()[..., 0]
+    shown = tiles(visitor.picture(tab=TAB), 8)
+    # Batches elsewhere may round differently in the last grey levels.
+    assert np.abs(shown.astype(int) - expected).max() <= 3
+
+
+def test_two_methods_run_on_one_timeline_and_the_link_brings_both_back(visit):
+    visitor = visit(
+        f"?tab={TAB}&label=7&guidance=cfg&guidance_scale=2&n=8&steps=10"
+        "&beside=guidance%3Dclassifier-noisy%26guidance_scale%3D5"
+    )
+    settle(visitor, 10)
+    visitor.stage(TAB).get_by_role("slider").first.press("End")
+    width, height, _ = visitor.picture(tab=TAB)
+    assert (width, height) == (8 * 29 - 1, 2 * 29 - 1)
+    rows = tiles(visitor.picture(tab=TAB), 8)
+    assert not np.array_equal(rows[:8], rows[8:])
+    assert visitor.page.locator("#guidance-method input[value=both]").is_checked()
+    assert "noise-aware classifier, λ = 5" in visitor.page.locator(".rows").first.inner_text()
+
+
+def test_part_of_the_time_is_shown_beside_constant_guidance(visit):
+    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=6{QUICK}")
+    settle(visitor, 12)
+    handle = visitor.page.locator("#guidance-interval [role=slider]").first
+    handle.focus()
+    for _ in range(3):
+        visitor.page.keyboard.press("PageDown")
+    visitor.page.wait_for_url(re.compile("beside=.*t_high"))
+    settle(visitor, 12)
+    assert visitor.picture(tab=TAB)[1] == 2 * 29 - 1
+    assert "only for 0 ≤ t ≤ " in visitor.page.locator(".rows").first.inner_text()
+
+
+def test_the_film_strip_offers_every_scale_and_a_click_takes_one(visit):
+    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2{QUICK}")
+    settle(visitor, 12)
+    visitor.page.get_by_role("tab", name="Film strip").click()
+    strip = visitor.page.locator("#guidance-strip")
+    strip.get_by_role("option").nth(9).click()
+    visitor.page.wait_for_url("**/*guidance_scale=8*")
+    assert scale(visitor) == 8
+
+
+def test_the_atlas_is_drawn_and_leaves_as_one_picture(visit, tmp_path):
+    from PIL import Image
+
+    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2{QUICK}")
+    settle(visitor, 12)
+    visitor.page.get_by_role("tab", name="Atlas").click()
+    visitor.click("guidance-draw")
+    button = visitor.page.locator("button#guidance-atlas-png:not([disabled])")
+    button.wait_for(timeout=60_000)
+    with visitor.page.expect_download() as download:
+        button.click()
+    path = tmp_path / "atlas.png"
+    download.value.save_as(path)
+    picture = Image.open(path)
+    assert picture.height == 24 + 2 * (10 * 29 - 1)
+    assert '"guidance": "cfg"' in picture.text["Description"]
+    visitor.page.locator("#guidance-atlas [data-index='44'], #guidance-atlas [role=option]").nth(
+        44
+    ).click()
+    visitor.page.wait_for_url("**/*label=6*guidance_scale=2*")
+
+
+def test_a_branch_with_nothing_changed_is_the_same_run(visit):
+    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2{QUICK}&sampler=ddpm")
+    settle(visitor, 12)
+    visitor.page.get_by_role("tab", name="Branch").click()
+    timeline = visitor.stage(TAB).get_by_role("slider").first
+    timeline.press("Home")
+    for _ in range(5):
+        timeline.press("ArrowRight")
+    visitor.click("guidance-branch")
+    visitor.page.wait_for_url("**/*branch_at=5*")
+    settle(visitor, 12)
+    timeline.press("End")
+    rows = tiles(visitor.picture(tab=TAB), 1)
+    assert len(rows) == 2
+    np.testing.assert_array_equal(rows[0], rows[1])
+
+
+def test_a_branch_that_changes_the_class_parts_where_it_was_told_to(visit):
+    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=4{QUICK}")
+    settle(visitor, 12)
+    visitor.page.get_by_role("tab", name="Branch").click()
+    timeline = visitor.stage(TAB).get_by_role("slider").first
+    timeline.press("Home")
+    timeline.press("ArrowRight")
+    timeline.press("ArrowRight")
+    visitor.page.locator("#guidance-branch-class input[value='8']").click()
+    visitor.click("guidance-branch")
+    visitor.page.wait_for_url("**/*branch_at=2*")
+    settle(visitor, 12)
+    timeline.press("End")
+    rows = tiles(visitor.picture(tab=TAB), 1)
+    assert not np.array_equal(rows[0], rows[1])
+    timeline.press("Home")
+    timeline.press("ArrowRight")
+    rows = tiles(visitor.picture(tab=TAB), 1)
+    np.testing.assert_array_equal(rows[0], rows[1])
+
+
+def test_anatomy_follows_the_cursor(visit):
+    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=5{QUICK}")
+    settle(visitor, 12)
+    anatomy = visitor.page.locator("#guidance-anatomy-0 .anatomy")
+    visitor.page.wait_for_selector("#guidance-anatomy-0 .anatomy[data-state=shown]")
+    timeline = visitor.stage(TAB).get_by_role("slider").first
+    texts = set()
+    for key in ("End", "ArrowLeft", "ArrowLeft"):
+        timeline.press(key)
+        visitor.picture(tab=TAB)
+        texts.add(anatomy.inner_text())
+    assert len(texts) == 3
+    assert all("decided at t" in text or "never decided" in text for text in texts)
+    assert not visitor.page.locator("#guidance-anatomy-1 .anatomy").is_visible()
+
+
+def test_the_plot_builds_up_and_stops(visit):
+    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2&n=1&steps=5")
+    settle(visitor, 5)
+    visitor.page.get_by_role("tab", name="Guidance against diversity").click()
+    visitor.choose("guidance-count", "50")
+    visitor.click("guidance-measure")
+    rows = visitor.page.locator("#guidance-plot table tbody tr")
+    rows.nth(1).wait_for(state="attached", timeout=60_000)
+    visitor.click("guidance-halt")
+    assert visitor.errors == []
+
+
+@pytest.mark.parametrize("model", ["mnist-linear"])
+def test_a_model_without_classes_shows_only_what_applies(visit, model):
+    visitor = visit(f"?tab={TAB}&model={model}&label=3&guidance=classifier-noisy{QUICK}")
+    settle(visitor, 12)
+    assert visitor.page.locator("#guidance-lam").is_visible()
+    assert not visitor.page.locator("#guidance-s").is_visible()
+    assert not visitor.page.locator("#guidance-method").is_visible()

@@ -1,0 +1,201 @@
+"""The anatomy's value: shapes, signs, and what the judge decides."""
+
+from __future__ import annotations
+
+import base64
+import io
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ui import anatomy
+from ui.anatomy import Anatomy
+
+N, TILES, SIDE = 4, 2, 6
+
+
+def arguments(method="cfg", n=N, tiles=TILES):
+    rng = np.random.default_rng(0)
+    cells = (n, tiles)
+    pictures = {
+        name: rng.integers(0, 256, (*cells, SIDE, SIDE, 1), np.uint8)
+        for name in anatomy.PICTURES[method]
+    }
+    fields = {name: rng.normal(size=(*cells, SIDE, SIDE)) for name in anatomy.FIELDS[method]}
+    return {
+        "run": "a",
+        "t": list(range(999, 999 - 10 * n, -10)),
+        "method": method,
+        "classes": ["3", "8", "cat"],
+        "wanted": [[i % 3] for i in range(tiles)],
+        "p": np.full((*cells, 3), 1 / 3),
+        "strength": np.full(cells, 3.0),
+        "eps_norm": np.full(cells, 28.0),
+        "push_norm": np.full(cells, 1.4),
+        "cosine": np.full(cells, np.nan),
+        "abar": np.linspace(0.1, 0.9, n),
+        "pictures": pictures | fields,
+        "total": n,
+    }
+
+
+def unpacked(value, name):
+    return np.frombuffer(base64.b64decode(value["numbers"][name]), "<f4")
+
+
+def tiles_of(sheet):
+    page = np.asarray(Image.open(io.BytesIO(base64.b64decode(sheet.partition(",")[2]))))
+    rows, columns = (side // SIDE for side in page.shape)
+    cells = page.reshape(rows, SIDE, columns, SIDE).swapaxes(1, 2)
+    return cells.reshape(-1, SIDE, SIDE)[: N * TILES].reshape(N, TILES, SIDE, SIDE)
+
+
+def test_the_value_holds_every_number_and_picture():
+    given = arguments()
+    value = anatomy.anatomy(**given)
+    assert value["kind"] == "anatomy" and value["indices"] == [1, 2, 3, 4]
+    assert value["tiles"] == TILES and value["shape"] == [SIDE, SIDE, 1]
+    assert unpacked(value, "p") == pytest.approx(np.full(N * TILES * 3, 0.333))
+    assert unpacked(value, "push") == pytest.approx(given["push_norm"].ravel())
+    assert np.isnan(unpacked(value, "cosine")).all()
+    for name in ("uncond", "cond", "guided"):
+        assert np.array_equal(tiles_of(value["sheets"][name]), given["pictures"][name][..., 0])
+
+
+def test_a_run_without_guidance_is_idle():
+    assert anatomy.anatomy(**arguments() | {"method": None})["kind"] == "idle"
+
+
+def test_a_signed_map_is_scaled_step_by_step_and_tile_by_tile():
+    field = np.random.default_rng(1).normal(size=(2, 2, 40, 40))
+    field *= np.array([[1, 10], [0.1, 0]])[..., None, None]
+    grey, scale = anatomy.signed(field)
+    assert grey.dtype == np.uint8 and grey.shape == (2, 2, 40, 40, 1)
+    assert scale == pytest.approx(np.percentile(np.abs(field), 99.5, axis=(2, 3)))
+    assert (grey[1, 1] == 128).all()
+    back = (grey[..., 0].astype(float) - 128) / 127 * scale[..., None, None]
+    inside = np.abs(field) <= scale[..., None, None]
+    assert np.abs(back - field)[inside].max() <= scale.max() / 254 + 1e-9
+    assert {int(grey[0, 0].min()), int(grey[0, 0].max())} == {1, 255}
+
+
+def test_a_field_of_one_pixel_still_has_a_scale():
+    field = np.zeros((1, 1, 40, 40))
+    field[0, 0, 3, 5] = -2
+    grey, scale = anatomy.signed(field)
+    assert scale.item() == 2 and grey[0, 0, 3, 5, 0] == 1
+
+
+def test_the_push_is_shown_as_the_picture_feels_it():
+    given = arguments("classifier")
+    given["pictures"]["push"][...] = given["pictures"]["gradient"] * -2
+    value = anatomy.anatomy(**given)
+    # eps less the gradient makes the picture lighter where the gradient is positive.
+    push, gradient = (tiles_of(value["sheets"][name]) for name in ("push", "gradient"))
+    assert np.array_equal(push, gradient)
+    assert unpacked(value, "push_scale") == pytest.approx(2 * unpacked(value, "gradient_scale"))
+
+
+def test_decided_is_the_step_from_which_on_it_stays():
+    p = np.zeros((5, 4, 2))
+    p[:, 0, 0] = [0.9, 0.2, 0.6, 0.7, 0.8]
+    p[:, 1, 0] = [0.6, 0.7, 0.8, 0.9, 0.9]
+    p[:, 2, 0] = [0.6, 0.7, 0.8, 0.9, 0.5]
+    p[:, 3] = [[0.2, 0.1]] * 4 + [[0.4, 0.3]]
+    assert anatomy.decided(p, [[0], [0], [0], [0, 1]]) == [2, 0, None, 4]
+
+
+def test_verdicts_name_the_timestep_or_what_the_judge_sees():
+    given = arguments(tiles=4) | {"wanted": [[0], [0], [2], [0, 2]], "total": 40}
+    given |= {"indices": [10, 20, 30, 40]}
+    given["p"][:] = [0.1, 0.8, 0.1]
+    given["p"][2:, 0] = [0.7, 0.2, 0.1]
+    given["p"][3, 2] = [0.3, 0.3, 0.4]
+    value = anatomy.anatomy(**given)
+    assert value["decided"] == [30, None, None, None]
+    assert value["verdicts"] == [
+        "decided at t = 979",
+        "never decided for a 3: the judge sees an 8",
+        "never decided for a cat: the judge wavers to the end",
+        "never decided for a 3 or a cat: the judge sees an 8",
+    ]
+    assert value["asked"][3] == "3 or cat"
+
+
+def test_the_wanted_and_the_likely_have_their_names_on_the_curve():
+    given = arguments(tiles=1)
+    given["p"][:, 0] = [[0.1, 0.8, 0.1], [0.5, 0.4, 0.1], [0.98, 0.01, 0.01], [1, 0, 0]]
+    assert anatomy.anatomy(**given)["marks"] == [[(0, 3, 0.98), (1, 1, 0.8)]]
+
+
+@pytest.mark.parametrize(
+    "options, signs",
+    [
+        ({"method": "cfg"}, {"eps", "strength"}),
+        ({"method": "cfg", "rescale": 0.7}, {"rescale", "eps", "strength"}),
+        ({"method": "classifier"}, {"eps", "strength"}),
+        ({"method": "classifier", "form": "scaled"}, {"eps", "strength", "factor"}),
+        ({"method": "classifier", "at": "x0-through"}, {"eps", "strength"}),
+    ],
+)
+def test_equations_are_well_formed_with_room_for_their_numbers(options, signs):
+    tree = ET.fromstring(f"<p>{anatomy.equation(**options)}</p>")
+    assert {number.get("data-number") for number in tree.iter("b")} == signs
+    text = "".join(tree.itertext())
+    assert ("∇" in text) == (options["method"] == "classifier")
+    assert ("√" in text or tree.find(".//msqrt") is not None) == ("form" in options)
+
+
+def test_the_factor_follows_the_form():
+    given = arguments("classifier")
+    plain, scaled = (anatomy.anatomy(**given, form=form) for form in ("plain", "scaled"))
+    assert (unpacked(plain, "factor") == 1).all()
+    assert unpacked(scaled, "factor") == pytest.approx(np.sqrt(1 - given["abar"]), rel=1e-6)
+
+
+def test_many_steps_of_many_tiles_are_thinned_to_what_a_value_carries():
+    assert anatomy.spread(50, 4) == list(range(1, 51))
+    kept = anatomy.spread(250, 16)
+    assert kept[0] == 1 and kept[-1] == 250 and len(kept) * 16 <= anatomy.CELLS
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        ({"method": "other"}, "method must be one of"),
+        ({"form": "round"}, "form must be one of"),
+        ({"at": "y"}, "at must be one of"),
+        ({"t": [3, 2]}, "4 indices|p must be|2 indices"),
+        ({"indices": [1, 2, 2, 3]}, "must rise"),
+        ({"indices": [0, 1, 2, 3]}, "must lie in 1 to 4"),
+        ({"p": np.zeros((N, TILES, 2))}, "p must be"),
+        ({"wanted": [[0]]}, "wanted must name"),
+        ({"wanted": [[0], [3]]}, "wanted must name"),
+        ({"wanted": [[0], []]}, "wanted must name"),
+        ({"strength": np.zeros((N, 3))}, "strength must have shape"),
+        ({"push_norm": np.full((N, TILES), np.inf)}, "push must be finite"),
+        ({"abar": [0.5]}, "abar must have shape"),
+        ({"factor": [1.0]}, "factor must have shape"),
+        ({"pictures": {}}, "the pictures of cfg are"),
+    ],
+)
+def test_what_does_not_fit_is_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        anatomy.anatomy(**arguments() | wrong)
+
+
+@pytest.mark.parametrize("name", ["guided", "cond", "push"])
+def test_pictures_of_another_shape_are_refused(name):
+    given = arguments()
+    given["pictures"][name] = given["pictures"][name][:, :1]
+    with pytest.raises(ValueError):
+        anatomy.anatomy(**given)
+
+
+def test_sheets_leave_the_value_as_files():
+    part = Anatomy(player="stage", render=False)
+    sent = part.postprocess(anatomy.anatomy(**arguments()))
+    assert all(sheet["meta"] == {"_type": "gradio.FileData"} for sheet in sent["sheets"].values())
+    assert part.postprocess(anatomy.idle("rest")) == {"kind": "idle", "message": "rest"}

@@ -1,0 +1,57 @@
+"""What the page's own components share: how they load, how options and pictures reach them."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from .cache import put as cache_file
+
+__all__ = ["as_file", "png", "script", "shell"]
+
+HERE = Path(__file__).parent
+
+
+def script(name: str) -> str:
+    """The body of a component's js_on_load: its style, the shared helpers, its own script."""
+    style = json.dumps((HERE / f"{name}.css").read_text(encoding="utf-8"))
+    helpers = (HERE / "component.js").read_text(encoding="utf-8")
+    own = (HERE / f"{name}.js").read_text(encoding="utf-8")
+    return f'const NAME = "{name}";\nconst STYLE = {style};\n{helpers}\n{own}'
+
+
+def shell(name: str, **options: Any) -> str:
+    """A component's html_template: one element that carries its options.
+
+    It names no property, since it would be compiled again for every value if it did.
+    """
+    text = escape(json.dumps(options))
+    # Gradio compiles this as a Handlebars template and as a JavaScript template string.
+    for mark in "\\`${}":
+        text = text.replace(mark, f"&#{ord(mark)};")
+    return f'<div class="{name}" data-options="{text}"></div>'
+
+
+def png(page: np.ndarray) -> str:
+    """A uint8 (H, W, C) picture as a PNG data URI, C = 1 or 3."""
+    file = io.BytesIO()
+    # Noise gains nothing from a higher level, which takes twice as long.
+    Image.fromarray(page[..., 0] if page.shape[-1] == 1 else page).save(
+        file, "PNG", compress_level=1
+    )
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def as_file(picture: str | dict[str, Any], name: str, cache: str) -> dict[str, Any]:
+    """Move a data URI into a file that Gradio serves and clears away; a file stays as it is."""
+    if not isinstance(picture, str):
+        return picture
+    path = cache_file(base64.b64decode(picture.partition(",")[2]), name, cache)
+    return {"path": path, "meta": {"_type": "gradio.FileData"}}

@@ -1,0 +1,180 @@
+"""A labelled contact sheet: rows x columns tiles in one picture, each of which can be chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from . import component
+
+__all__ = ["Contact", "contact", "idle", "pending"]
+
+
+class Contact(gr.HTML):
+    """A film strip (one row, its labels below) or an atlas (labels above and at the left).
+
+    Its value is one of the dictionaries built by `idle`, `pending` and `contact`.
+    `contact.select(fn)` calls `fn` with a `gr.SelectData` whose `index` is the tile that was chosen
+    (0 first, row by row) and whose `value` is the run it belongs to.
+    """
+
+    def __init__(
+        self,
+        value: dict[str, Any] | None = None,
+        *,
+        label: str = "Contact sheet",
+        symbol: str = "s",
+        glance: bool = False,
+        elem_id: str | None = None,
+        elem_classes: list[str] | str | None = None,
+        visible: bool | str = True,
+        render: bool = True,
+        key: int | str | None = None,
+    ):
+        """
+        Parameters:
+            label: stands over the sheet.
+            symbol: what the columns are values of; stands in the corner.
+            glance: no higher than the window, rather than as wide as there is room.
+        """
+        # Gradio reads these back by name to build its configuration.
+        self.symbol = symbol
+        self.glance = glance
+        super().__init__(
+            idle() if value is None else value,
+            label=label,
+            html_template=component.shell("contact", label=label, symbol=symbol, glance=glance),
+            css_template="",
+            js_on_load=component.script("contact"),
+            apply_default_css=False,
+            elem_id=elem_id,
+            elem_classes=elem_classes,
+            visible=visible,
+            render=render,
+            key=key,
+        )
+
+    def postprocess(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Move the picture out of the value, unless it is one of many in a row."""
+        if not isinstance(value, dict) or value.get("kind") != "contact" or value["live"]:
+            return value
+        sheet = component.as_file(value["sheet"], "contact.png", self.GRADIO_CACHE)
+        return {**value, "sheet": sheet}
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "object", "description": "a value built by idle, pending or contact"}
+
+    def example_payload(self) -> dict[str, Any]:
+        return idle()
+
+    def example_value(self) -> dict[str, Any]:
+        return idle()
+
+
+def idle(
+    message: str = "Nothing here yet.",
+    rows: int = 1,
+    columns: int = 9,
+    *,
+    column_labels: Sequence[Any] | None = None,
+    row_labels: Sequence[Any] | None = None,
+    side: int | tuple[int, int] = 28,
+    order: int | None = None,
+) -> dict[str, Any]:
+    """Empty tiles, as many and as large as will come, with `message` over them."""
+    height, width = (side, side) if isinstance(side, int) else side
+    return {
+        "kind": "idle",
+        "message": message,
+        **_layout(rows, columns, (height, width), column_labels, row_labels),
+        **_ordered(order),
+    }
+
+
+def pending(order: int | None = None) -> dict[str, Any]:
+    """What is shown is about to be replaced: dim it."""
+    return {"kind": "pending", **_ordered(order)}
+
+
+def contact(
+    images: np.ndarray,
+    columns: int,
+    column_labels: Sequence[Any],
+    row_labels: Sequence[Any] | None = None,
+    chosen: int | None = None,
+    run: str = "",
+    order: int | None = None,
+    *,
+    pending: bool = False,
+    live: bool = False,
+) -> dict[str, Any]:
+    """A sheet of tiles, row by row; where there are fewer than its rows hold, the rest stays empty.
+
+    Parameters:
+        images: uint8 (n, H, W, C), C = 1 or 3.
+        columns: tiles in a row.
+        column_labels, row_labels: what they are called; numbers are written as short as they are.
+        chosen: the tile that is marked.
+        run: a name no other sheet shares; `select` hands it back.
+        order: a value older than the newest seen is ignored.
+        pending: dim it, since another is on its way.
+        live: one of many in quick succession, sent with its pixels instead of as a file.
+    """
+    images = np.asarray(images)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
+        raise ValueError(
+            "images must be uint8 with 4 dimensions, the last of 1 or 3 channels; "
+            f"got {images.dtype} {images.shape}"
+        )
+    n, height, width, _ = images.shape
+    rows = len(row_labels) if row_labels is not None else max(1, -(-n // columns))
+    if not 0 < n <= rows * columns:
+        raise ValueError(f"{n} images do not fit {rows} rows of {columns}")
+    if chosen is not None and not 0 <= chosen < n:
+        raise ValueError(f"tile {chosen} of {n} cannot be chosen")
+    return {
+        "kind": "contact",
+        "run": str(run),
+        "n": n,
+        "chosen": None if chosen is None else int(chosen),
+        "pending": bool(pending),
+        "live": bool(live),
+        "sheet": component.png(_page(images, columns)),
+        **_layout(rows, columns, (height, width), column_labels, row_labels),
+        **_ordered(order),
+    }
+
+
+def _layout(
+    rows: int,
+    columns: int,
+    side: tuple[int, int],
+    column_labels: Sequence[Any] | None,
+    row_labels: Sequence[Any] | None,
+) -> dict[str, Any]:
+    labels = {"column_labels": (column_labels, columns), "row_labels": (row_labels, rows)}
+    for name, (given, count) in labels.items():
+        if given is not None and len(given) != count:
+            raise ValueError(f"{len(given)} {name} for {count}")
+    written = {name: [_short(v) for v in given or []] for name, (given, _) in labels.items()}
+    return {"rows": int(rows), "columns": int(columns), "side": [*map(int, side)], **written}
+
+
+def _short(label: Any) -> str:
+    return f"{label:g}" if isinstance(label, float) else str(label)
+
+
+def _ordered(order: int | None) -> dict[str, int]:
+    return {} if order is None else {"order": int(order)}
+
+
+def _page(images: np.ndarray, columns: int) -> np.ndarray:
+    n, h, w, c = images.shape
+    rows = -(-n // columns)
+    cells = np.zeros((rows * columns, h, w, c), np.uint8)
+    cells[:n] = images
+    tiles = cells.reshape(rows, columns, h, w, c).swapaxes(1, 2)
+    return tiles.reshape(rows * h, columns * w, c)

@@ -1,0 +1,294 @@
+"""The Guidance tab: steer by class and scale, and see what guidance does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import gradio as gr
+
+from ddpm_core import InvalidInput, Model, Request
+from ddpm_core.guides import classifier_for, roles_for
+
+from . import anatomy, bench, instruments, keep, player, stage, steering
+from .runs import Ending, Key, Progress, Studio
+
+NAME = "guidance"
+# While a slider moves: few steps, enough to see where it goes.
+QUICK_STEPS = {1: 10, 8: 8}
+QUICK = {
+    "show_progress": "hidden",
+    "concurrency_id": "preview",
+    "concurrency_limit": 4,
+    "api_visibility": "private",
+}
+CAPTION = (
+    "Move a slider: the pictures follow, from the same noise, and take their full number of steps "
+    "when it rests. Click a picture to take it apart. Keys: 0 to 9 pick a class, S stops."
+)
+LOOKING = "What guidance did, at the step under the cursor."
+SILENCE = ""  # a second anatomy takes no room until there is a second row
+
+
+@dataclass
+class GuidanceBench(bench.Bench):
+    """A bench whose runs are taken apart.
+
+    Attributes:
+        rows: says what the rows of the stage are.
+        anatomies: one for each row that may stand on the stage.
+    """
+
+    rows: gr.Markdown | None = None
+    anatomies: tuple[anatomy.Anatomy, ...] = ()
+
+    def default_for(self, model: Model) -> Request:
+        return steering.default_for(model)
+
+    @property
+    def outputs(self) -> list:
+        return [*super().outputs, self.controls.applies, self.rows, *self.anatomies]
+
+    def follow(self, event) -> None:
+        super().follow(event)
+        self.apply(event)
+
+    def apply(self, event) -> None:
+        """After an event that set ``controls.applies``, show what applies."""
+        told, quiet = self.controls.applies, {"show_progress": "hidden"}
+        event.then(None, told, told, js=steering.APPLY, api_visibility="private", **quiet)
+
+    def heading(self, key: Key) -> dict:
+        return {self.rows: rows_in_words(key)}
+
+    def details(self, ending: Ending, progress: Progress) -> dict:
+        parts = dissected(self.studio, progress)
+        parts += [anatomy.idle(SILENCE)] * (len(self.anatomies) - len(parts))
+        return {
+            component: {**part, "order": ending.order}
+            for component, part in zip(self.anatomies, parts, strict=False)
+        }
+
+    def stream(self, visitor: gr.Request, key: Key) -> Iterator[dict]:
+        yield from self._judged(key, super().stream(visitor, key))
+
+    def rest(self, visitor: gr.Request, key: Key) -> Iterator[dict]:
+        yield from self._judged(key, super().rest(visitor, key))
+
+    def _judged(self, key: Key, news: Iterator[dict]) -> Iterator[dict]:
+        # A model whose dataset has no judge can be guided all the same, only not taken apart.
+        known = key.model in self.studio.names()
+        self.traced = known and "judge" in roles_for(self.studio.model(key.model))
+        yield from news
+
+    def preview(self, visitor: gr.Request, key: Key) -> dict:
+        """The end of a run of few steps, at once."""
+        ending, shown = self.arm(visitor), {}
+        steps = min(key.request.steps, QUICK_STEPS.get(key.request.n, 8))
+        quick = [replace(r, steps=steps, sampler="dpm_solver_pp") for r in key.requests]
+        key = Key(key.model, quick[0], tuple(quick[1:]))
+        for value, progress in stage.values(self.studio, ending, key, rate=0):
+            if progress is None:
+                shown = {self.stage: value, self.current: bench.REFUSED}
+            elif progress.done:
+                value = stage.ordered(stage.under_way(progress), ending)
+                shown = {self.stage: value} | self.heading(key)
+        return shown or {self.rows: gr.skip()}
+
+
+def build(studio: Studio) -> GuidanceBench:
+    """Lay the tab out and wire it."""
+    with gr.Row(elem_classes="workbench"):
+        with gr.Column(elem_classes="stage-column"):
+            screen = player.Player(
+                player.idle("One noise, steered towards a class."),
+                label="Guided reverse process",
+                clickable_tiles=True,
+                grid=(steering.DEFAULT.n, 1),
+                elem_id=f"{NAME}-stage",
+            )
+            rows = gr.Markdown(elem_classes="caption rows", latex_delimiters=bench.LATEX)
+            kept = keep.build(NAME)
+            with gr.Tabs(elem_id="instruments", elem_classes="instruments"):
+                with gr.Tab("Anatomy", id="anatomy", render_children=True) as first:
+                    anatomies = tuple(
+                        anatomy.Anatomy(
+                            anatomy.idle(SILENCE if i else LOOKING),
+                            player=f"{NAME}-stage",
+                            elem_id=f"{NAME}-anatomy-{i}",
+                        )
+                        for i in range(2)
+                    )
+                lab = instruments.build(studio, NAME)
+        with gr.Column(elem_classes="control-column"):
+            panel = steering.build(studio, NAME)
+            gr.Markdown(CAPTION, elem_classes="caption")
+    current = gr.State(None, time_to_live=3600)
+    made = GuidanceBench(
+        studio,
+        NAME,
+        ("x", "x0"),
+        False,
+        steering.DEFAULT,
+        panel,
+        screen,
+        kept,
+        current,
+        True,
+        rows,
+        anatomies,
+    )
+    _wire(made)
+    instruments.wire(lab, made, first)
+    return made
+
+
+def _wire(made: GuidanceBench) -> None:
+    panel = made.controls
+
+    def start(visitor: gr.Request, *values):
+        yield from _run(made, visitor, values, made.stream)
+
+    def rest(visitor: gr.Request, *values):
+        yield from _run(made, visitor, values, made.rest)
+
+    def preview(visitor: gr.Request, *values):
+        try:
+            return made.preview(visitor, steering.read(values))
+        except InvalidInput as error:
+            return made.refuse(visitor, error)
+
+    def stop(visitor: gr.Request):
+        made.stop(visitor)
+
+    def fit(name, method, kind, label):
+        """Offer what applies to the model and the method."""
+        model = made.studio.model(name)
+        choices = steering.classes(model)
+        known = [value for _, value in choices]
+        label = label if label in known else known[0]
+        return panel.fitted(model, method, kind) | {
+            panel.label: gr.update(choices=choices, value=label),
+            panel.mix: gr.update(choices=steering.mixable(model)),
+        }
+
+    running = {"fn": start, "inputs": panel.inputs, "outputs": made.outputs}
+    running |= stage.STREAM | {"trigger_mode": "multiple"}
+    resting = running | {"fn": rest}
+    made.follow(panel.run.click(**running))
+    # The last value of a drag must not be dropped, and none must wait for those before it.
+    moved = gr.on(
+        panel.moving, preview, panel.inputs, made.outputs, trigger_mode="always_last", **QUICK
+    )
+    made.rested = moved.then(**resting)
+    made.follow(made.rested)
+    fitted = gr.on(
+        [panel.model.input, panel.method.input, panel.kind.input],
+        fit,
+        [panel.model, panel.method, panel.kind, panel.label],
+        [panel.method, panel.kind, panel.applies, panel.label, panel.mix],
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    made.follow(fitted.then(**resting))
+    rolled = panel.roll.click(
+        None, None, panel.seed, js=steering.ROLL, show_progress="hidden", api_visibility="private"
+    )
+    made.follow(rolled.then(**resting))
+    made.follow(panel.seed.submit(**resting))
+    panel.stop.click(stop, queue=False, show_progress="hidden", api_visibility="private")
+
+
+def _run(made: GuidanceBench, visitor: gr.Request, values, how) -> Iterator[dict]:
+    try:
+        key = steering.read(values)
+    except InvalidInput as error:
+        yield made.refuse(visitor, error)
+        return
+    yield from how(visitor, key)
+
+
+def dissected(studio: Studio, progress: Progress) -> list[dict]:
+    """The anatomy of every row of a run, for as far as it was traced."""
+    key = progress.key
+    if progress.trace is None:
+        return [anatomy.idle("No independent judge of this dataset is here to take it apart.")]
+    if key.branch_at is None:
+        return [
+            _part(studio, progress, progress.trace, row, row * key.request.n)
+            for row in range(len(key.requests))
+        ]
+    trunk = studio.kept(Key(key.model, key.request))
+    rows = [] if trunk is None else [_part(studio, progress, trunk.trace, 0, 0)]
+    return [*rows, _part(studio, progress, progress.trace, 1, 0)]
+
+
+def _part(studio: Studio, progress: Progress, trace, row: int, place: int) -> dict:
+    key = progress.key
+    request, n = key.requests[row], key.requests[row].n
+    if request.guidance == "none":
+        return anatomy.idle(anatomy.UNGUIDED)
+    if not trace.indices:
+        return anatomy.idle("No step was taken.")
+    model, tiles = studio.model(key.model), slice(place, place + n)
+    chosen = [step - 1 for step in anatomy.spread(len(trace.indices), n)]
+    method = "cfg" if request.guidance == "cfg" else "classifier"
+    names = anatomy.PICTURES[method] + anatomy.FIELDS[method]
+    labels = request.labels(model, request.images)
+    return anatomy.anatomy(
+        stage.run_name(progress),
+        [trace.t[i] for i in chosen],
+        method=method,
+        classes=classifier_for(model, "judge").classes,
+        wanted=[list(label) if isinstance(label, dict) else [label] for label in labels],
+        p=trace.p[chosen, tiles],
+        strength=trace.strength[chosen, tiles],
+        eps_norm=trace.eps_norm[chosen, tiles],
+        push_norm=trace.push_norm[chosen, tiles],
+        cosine=trace.cosine[chosen, tiles],
+        abar=[trace.abar[i] for i in chosen],
+        pictures={name: getattr(trace, name)[chosen, tiles] for name in names},
+        total=progress.film.steps,
+        indices=[trace.indices[i] for i in chosen],
+        form=request.form,
+        at=request.at,
+        rescale=request.rescale if method == "cfg" else 0.0,
+        first=row * n,
+    )
+
+
+def rows_in_words(key: Key) -> str:
+    """What stands in which row of the stage."""
+    if not key.beside:
+        return f"{in_words(key.request)}."
+    if key.branch_at is not None:
+        changed = ", ".join(_changes(key.request, key.beside[0])) or "nothing changed"
+        return f"Above: {in_words(key.request)}. Below: from step {key.branch_at} on, {changed}."
+    named = [in_words(request) for request in key.requests]
+    return f"Above: {named[0]}. Below: {'; '.join(named[1:])}."
+
+
+def in_words(request: Request) -> str:
+    """How a request is guided."""
+    scale = "" if request.guidance_scale is None else f"{request.guidance_scale:g}"
+    how = {
+        "none": "no guidance",
+        "cfg": f"classifier-free, s = {scale}",
+        "classifier": f"clean classifier, λ = {scale}",
+        "classifier-noisy": f"noise-aware classifier, λ = {scale}",
+    }[request.guidance]
+    if request.guidance == "cfg":
+        how += f" (w = {request.guidance_scale - 1:g})"
+    if request.t_low or request.t_high is not None:
+        high = "T" if request.t_high is None else request.t_high
+        how += f", only for {request.t_low} ≤ t ≤ {high}"
+    return how
+
+
+def _changes(base: Request, other: Request) -> list[str]:
+    words = {"label": "class", "guidance_scale": "scale", "seed": "noise of seed"}
+    return [
+        f"{word} {getattr(other, name)}"
+        for name, word in words.items()
+        if getattr(other, name) != getattr(base, name)
+    ]
