@@ -16,6 +16,9 @@ from .guides import classifier_for
 from .request import Request
 from .sampling import BATCH, Run
 
+# ``mean_pairwise_distance`` of real images, to compare with: the first 3,000 of the test set.
+REAL_DISTANCE = {"mnist": 8.76}
+
 
 @dataclass(frozen=True)
 class Measured:

@@ -53,7 +53,7 @@ class Request:
         at: where a clean classifier looks: ``"x"``, ``"x0"`` or ``"x0-through"``.
         rescale: of ``"cfg"``, 0 to 1; see ``guidance.ClassifierFree``.
         t_low, t_high: guidance acts for timesteps from ``t_low`` to ``t_high``, None for T - 1.
-        profile: of its strength over that interval: ``"constant"``, ``"early"`` or ``"late"``.
+        profile: of its strength over all of t: ``"constant"``, ``"early"`` or ``"late"``.
         mix: a second class to be mixed in, or None.
         share: of the second class, 0 to 1.
 
@@ -178,8 +178,9 @@ class Request:
         if request.guidance != "none":
             request = request._guided(model, last)
         if max_work is not None and self.work > max_work:
+            guided = "" if self.guidance == "none" else ", guided,"
             raise InvalidInput(
-                f"{self.n:,} images x {self.steps:,} steps are {self.work:,} denoisings, "
+                f"{self.n:,} images x {self.steps:,} steps{guided} are {self.work:,} denoisings, "
                 f"more than the {max_work:,} done at a time; take fewer images or steps"
             )
         return request
@@ -207,8 +208,9 @@ class Request:
 
     @property
     def work(self) -> int:
-        """Denoisings asked for: images times steps."""
-        return self.n * self.steps
+        """Denoisings asked for, or what costs as much: images times steps, more if guided."""
+        cost = {"none": 1, "cfg": 2}.get(self.guidance, 4 if self.at == "x0-through" else 2)
+        return self.n * self.steps * cost
 
     def classes(self, model: Model) -> list[str]:
         """The names of the classes that a label may mean: the model's, or its guide's."""

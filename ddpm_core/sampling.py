@@ -23,7 +23,7 @@ from .guidance import (
     Strength,
     observed,
 )
-from .guides import classifier_for
+from .guides import classifier_for, roles_for
 from .recorder import Film, check_film
 from .request import Request
 from .samplers import SAMPLERS, Step
@@ -166,7 +166,7 @@ class Run:
             x: another start; (B, C, H, W).
             previous: a step of an earlier run of the same walk; sampling goes on after it.
             report: let every step tell what guidance did (see ``guidance``), and p(class | x̂0)
-                as the judge sees it.
+                as the judge sees it, if the model's dataset has one.
         """
         request, timesteps = self.request, self.timesteps
         if previous is not None:
@@ -186,7 +186,9 @@ class Run:
             self.noise,
             **options,
         )
-        return observed(steps, classifier_for(self.model, "judge").log_probs) if report else steps
+        if not report or "judge" not in roles_for(self.model):
+            return steps
+        return observed(steps, classifier_for(self.model, "judge").log_probs)
 
     def film(self) -> Film:
         """An empty film of the right size, its first frame the opening noise."""

@@ -28,7 +28,7 @@ class Trace:
 
     Attributes (N steps so far, B images, K classes):
         indices, t: (N,) lists: step numbers, and the timesteps the network was evaluated at.
-        p: (N, B, K), float32: p(class | x̂0) as the judge sees it.
+        p: (N, B, K), float32: p(class | x̂0) as the judge sees it; None without a judge.
         strength, eps_norm, push_norm, cosine: (N, B), float32, see ``guidance``; NaN for images
             that are not guided.
         uncond, cond, guided: (N, B, H, W, C), uint8: x̂0 of each prediction; mid-grey where
@@ -86,8 +86,8 @@ class Trace:
         return replace(found, extras={})
 
     @property
-    def p(self) -> np.ndarray:
-        return np.stack(self._p)
+    def p(self) -> np.ndarray | None:
+        return np.stack(self._p) if self._p else None
 
     @property
     def abar(self) -> list[float]:
@@ -113,7 +113,8 @@ class Trace:
         at, told, schedule = len(self.indices), step.extras, self.run.model.schedule
         self.indices.append(step.index)
         self.t.append(step.t)
-        self._p.append(told["p"].float().cpu().numpy())
+        if "p" in told:
+            self._p.append(told["p"].float().cpu().numpy())
         for row, name in enumerate(NUMBERS):
             if name in told:
                 self._numbers[row, at] = told[name].cpu().numpy()
@@ -128,24 +129,6 @@ class Trace:
         # The first one always: a run that goes on from another's step has no state 1.
         if step.index in self._wanted or not self._kept:
             self._kept[step.index] = replace(step, extras={})
-
-
-def decided_at(p: np.ndarray, t: list[int], wanted) -> int | None:
-    """The timestep from which on the wanted classes together hold more than half of p.
-
-    Args:
-        p: (N, K), over the steps of one image.
-        t: (N,), the timesteps.
-        wanted: class indices.
-
-    Returns:
-        One of ``t``, or None if the last step is not decided.
-    """
-    won = p[:, list(wanted)].sum(1) > 0.5
-    if not len(won) or not won[-1]:
-        return None
-    lost = np.flatnonzero(~won)
-    return t[0] if len(lost) == 0 else t[lost[-1] + 1]
 
 
 def _pixels(x: Tensor) -> np.ndarray:

@@ -303,7 +303,7 @@ function mount() {
       `<span><i>p</i>(${escapeText(run.classes[c])} | ${X0}) = <b>${
         k < 0 ? "–" : pOf(k, tile, c).toFixed(3)}</b></span>`).join("");
     const rests = k >= 0 && of("strength") === method.neutral;
-    find(".anatomy-rest").textContent = rests ? "Guidance rests at this step."
+    find(".anatomy-rest").textContent = rests ? `Guidance rests at this step.${run.method === "cfg" ? " s = 1 is the conditional model itself." : ""}`
       : k < 0 ? "Nothing is predicted before the first step." : "";
     find(".anatomy-status").textContent = k < 0 ? "" : `Step ${run.indices[k]} of ${run.total}, `
       + `t = ${run.t[k]}, tile ${texts.tile}: ${method.spoken} ${texts.strength}, the push is ${

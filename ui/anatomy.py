@@ -250,7 +250,8 @@ def _cfg(rescale: float) -> list[tuple]:
 def _classifier(form: str, at: str) -> list[tuple]:
     noisy, clean = f"<mi>x</mi>{_low('<mi>t</mi>')}", f"{_over('x', '^')}{_low('<mn>0</mn>')}"
     seen = {"x": noisy, "x0": clean, "x0-through": clean + _fenced(noisy)}[at]
-    by = _low(clean if at == "x0" else noisy)
+    # Always by x_t, also where the classifier looks at x̂0: that is what is added to eps.
+    by = _low(noisy)
     rule = [("<mi>ε</mi>", "eps"), ("<mo>−</mo>",), ("<mi>λ</mi>", "strength")]
     if form == "scaled":
         abar = f"<mi>ᾱ</mi>{_low('<mi>t</mi>')}"
@@ -317,7 +318,7 @@ def _verdict(
     classes: Sequence[str],
 ) -> str:
     if k is not None:
-        return f"decided at t = {int(t[k])}"
+        return f"decided at t = {int(t[k])}, says the judge"
     seen = int(np.argmax(p))
     name = " or ".join(_with_article(classes[c]) for c in wanted)
     sees = "wavers to the end" if seen in wanted else f"sees {_with_article(classes[seen])}"

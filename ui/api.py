@@ -32,12 +32,25 @@ def expose(studio: Studio) -> None:
         steps: int = 20,
         seed: int = 0,
         scale: int = 4,
+        guidance: str = "none",
+        guidance_scale: float | None = None,
     ) -> dict:
         """Sample images; returns {"png": base64 of a grid, "about": the parameters}.
 
-        label is a class number, "all" or "none"; sampler is "ddpm", "ddim" or "dpm_solver_pp".
+        label is a class number, "all" or "none"; sampler is "ddpm", "ddim" or "dpm_solver_pp";
+        guidance is "none", "cfg", "classifier" or "classifier-noisy"; scale enlarges the picture.
         """
-        done = _run(studio, model, n=n, label=label, sampler=sampler, steps=steps, seed=seed)
+        done = _run(
+            studio,
+            model,
+            n=n,
+            label=label,
+            sampler=sampler,
+            steps=steps,
+            seed=seed,
+            guidance=guidance,
+            guidance_scale=guidance_scale,
+        )
         pixels, about = grid(done.film.images()), note(studio, done)
         _check_size(pixels, scale, 1)
         png, _ = _encoded(".png", lambda path: save_png(pixels, path, scale, about))
@@ -52,12 +65,24 @@ def expose(studio: Studio) -> None:
         seed: int = 0,
         scale: int = 1,
         stride: int = 1,
+        guidance: str = "none",
+        guidance_scale: float | None = None,
     ) -> dict:
         """Sample; returns {"gif": base64, a frame for every step, "frames", "about"}.
 
         Arguments as for sample; stride keeps every so many steps.
         """
-        done = _run(studio, model, n=n, label=label, sampler=sampler, steps=steps, seed=seed)
+        done = _run(
+            studio,
+            model,
+            n=n,
+            label=label,
+            sampler=sampler,
+            steps=steps,
+            seed=seed,
+            guidance=guidance,
+            guidance_scale=guidance_scale,
+        )
         stride = check_int("stride", stride, 1, 10_000)
         _check_size(grid(done.film.images()), scale, done.film.frames // stride + 1)
         about = note(studio, done)

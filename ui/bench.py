@@ -53,10 +53,11 @@ class Bench:
 
     def stream(self, visitor: gr.Request, key: Key) -> Iterator[dict]:
         """Run what a key names on the stage: frames first, files when they are ready."""
-        ending, progress = self.arm(visitor), None
+        ending, progress, begun = self.arm(visitor), None, False
         for value, progress in stage.values(self.studio, ending, key, self.traced):
             news = {self.stage: value}
-            if progress is not None and progress.steps_done == 0:
+            if progress is not None and not begun:
+                begun = True
                 news |= {self.current: progress.key} | self.keep.announced(self.name, progress)
                 news |= self.heading(progress.key)
             yield news
@@ -95,23 +96,28 @@ class Bench:
         """Take the stage for a new run of this visitor's."""
         return self.studio.arm((visitor.session_hash, self.name))
 
-    def rest(self, visitor: gr.Request, key: Key) -> Iterator[dict]:
+    def rest(self, visitor: gr.Request, key: Key, since: int | None = None) -> Iterator[dict]:
         """Run what a key names once the visitor's hand has rested, and show only its end.
 
         A run that is armed meanwhile ends this one without a word.
+
+        Args:
+            since: the order of the preview that came before, if one did.
         """
-        ending = self.arm(visitor)
+        ending = self.studio.arm((visitor.session_hash, self.name), since)
         for _ in range(REST_LOOKS):
             time.sleep(REST_SECONDS / REST_LOOKS)
-            if ending.superseded:
+            if ending.asked:
                 return
         progress = None
-        for value, progress in stage.values(self.studio, ending, key, self.traced, rate=0):
+        for value, progress in stage.values(self.studio, ending, key, self.traced, rate=1):
             if progress is None:
                 yield {self.stage: value}
             elif progress.done:
                 news = {self.current: progress.key} | self.keep.announced(self.name, progress)
                 yield {self.stage: value | {"still": True}} | news
+            else:
+                yield {self.current: gr.skip()}  # a visitor who left is noticed by this
         if progress is not None and progress.done:
             yield from self.hand_over(ending, progress)
 

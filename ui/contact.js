@@ -83,6 +83,8 @@ function mount() {
   function put(value, n, state) {
     const { rows, columns, side, column_labels, row_labels } = value;
     plan = { rows, columns, n, side: [...side], across: [...column_labels], down: [...row_labels] };
+    plan.symbol = value.symbol ?? options.symbol;
+    root.querySelector(".contact-corner").textContent = plan.symbol;
     note.hidden = state !== "idle" || !value.message;
     note.textContent = value.message ?? "";
     root.dataset.state = state;
@@ -151,7 +153,7 @@ function mount() {
     const { columns, across, down, n } = plan;
     if (i >= n) return "<div></div>";
     const row = down[Math.floor(i / columns)];
-    const name = `${options.symbol} = ${across[i % columns]}${row ? `, ${row}` : ""}`;
+    const name = `${plan.symbol} = ${across[i % columns]}${row ? `, ${row}` : ""}`;
     return `<div data-tile="${i}" role="option" aria-label="${escapeText(name)}"></div>`;
   }
 

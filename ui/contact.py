@@ -108,6 +108,7 @@ def contact(
     run: str = "",
     order: int | None = None,
     *,
+    symbol: str | None = None,
     pending: bool = False,
     live: bool = False,
 ) -> dict[str, Any]:
@@ -120,6 +121,7 @@ def contact(
         chosen: the tile that is marked.
         run: a name no other sheet shares; `select` hands it back.
         order: a value older than the newest seen is ignored.
+        symbol: what the columns are values of, if not what the constructor was told.
         pending: dim it, since another is on its way.
         live: one of many in quick succession, sent with its pixels instead of as a file.
     """
@@ -140,6 +142,7 @@ def contact(
         "run": str(run),
         "n": n,
         "chosen": None if chosen is None else int(chosen),
+        "symbol": symbol,
         "pending": bool(pending),
         "live": bool(live),
         "sheet": component.png(_page(images, columns)),

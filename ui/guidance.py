@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import gradio as gr
 
@@ -14,6 +15,7 @@ from . import anatomy, bench, instruments, keep, player, stage, steering
 from .runs import Ending, Key, Progress, Studio
 
 NAME = "guidance"
+ROWS = 2  # that are taken apart
 # While a slider moves: few steps, enough to see where it goes.
 QUICK_STEPS = {1: 10, 8: 8}
 QUICK = {
@@ -22,10 +24,6 @@ QUICK = {
     "concurrency_limit": 4,
     "api_visibility": "private",
 }
-CAPTION = (
-    "Move a slider: the pictures follow, from the same noise, and take their full number of steps "
-    "when it rests. Click a picture to take it apart. Keys: 0 to 9 pick a class, S stops."
-)
 LOOKING = "What guidance did, at the step under the cursor."
 SILENCE = ""  # a second anatomy takes no room until there is a second row
 
@@ -37,17 +35,22 @@ class GuidanceBench(bench.Bench):
     Attributes:
         rows: says what the rows of the stage are.
         anatomies: one for each row that may stand on the stage.
+        order: of the newest preview.
+        rests: the events after which a full run stands on the stage.
     """
 
     rows: gr.Markdown | None = None
     anatomies: tuple[anatomy.Anatomy, ...] = ()
+    order: gr.State | None = None
+    rests: list = field(default_factory=list)
 
     def default_for(self, model: Model) -> Request:
         return steering.default_for(model)
 
     @property
     def outputs(self) -> list:
-        return [*super().outputs, self.controls.applies, self.rows, *self.anatomies]
+        own = [self.controls.applies, self.rows, *self.anatomies, self.order]
+        return [*super().outputs, *own]
 
     def follow(self, event) -> None:
         super().follow(event)
@@ -59,7 +62,7 @@ class GuidanceBench(bench.Bench):
         event.then(None, told, told, js=steering.APPLY, api_visibility="private", **quiet)
 
     def heading(self, key: Key) -> dict:
-        return {self.rows: rows_in_words(key)}
+        return {self.rows: f"{rows_in_words(key)} Click a picture to take it apart below."}
 
     def details(self, ending: Ending, progress: Progress) -> dict:
         parts = dissected(self.studio, progress)
@@ -68,18 +71,6 @@ class GuidanceBench(bench.Bench):
             component: {**part, "order": ending.order}
             for component, part in zip(self.anatomies, parts, strict=False)
         }
-
-    def stream(self, visitor: gr.Request, key: Key) -> Iterator[dict]:
-        yield from self._judged(key, super().stream(visitor, key))
-
-    def rest(self, visitor: gr.Request, key: Key) -> Iterator[dict]:
-        yield from self._judged(key, super().rest(visitor, key))
-
-    def _judged(self, key: Key, news: Iterator[dict]) -> Iterator[dict]:
-        # A model whose dataset has no judge can be guided all the same, only not taken apart.
-        known = key.model in self.studio.names()
-        self.traced = known and "judge" in roles_for(self.studio.model(key.model))
-        yield from news
 
     def preview(self, visitor: gr.Request, key: Key) -> dict:
         """The end of a run of few steps, at once."""
@@ -92,8 +83,11 @@ class GuidanceBench(bench.Bench):
                 shown = {self.stage: value, self.current: bench.REFUSED}
             elif progress.done:
                 value = stage.ordered(stage.under_way(progress), ending)
-                shown = {self.stage: value} | self.heading(key)
-        return shown or {self.rows: gr.skip()}
+                # What is kept below is not what is seen now.
+                barred = {self.keep.png: keep.BARRED, self.keep.gif: keep.BARRED}
+                shown = {self.stage: value, self.current: progress.key} | barred
+                shown |= self.heading(key)
+        return shown | {self.order: ending.order}
 
 
 def build(studio: Studio) -> GuidanceBench:
@@ -117,12 +111,11 @@ def build(studio: Studio) -> GuidanceBench:
                             player=f"{NAME}-stage",
                             elem_id=f"{NAME}-anatomy-{i}",
                         )
-                        for i in range(2)
+                        for i in range(ROWS)
                     )
                 lab = instruments.build(studio, NAME)
         with gr.Column(elem_classes="control-column"):
             panel = steering.build(studio, NAME)
-            gr.Markdown(CAPTION, elem_classes="caption")
     current = gr.State(None, time_to_live=3600)
     made = GuidanceBench(
         studio,
@@ -137,6 +130,7 @@ def build(studio: Studio) -> GuidanceBench:
         True,
         rows,
         anatomies,
+        gr.State(None, time_to_live=3600),
     )
     _wire(made)
     instruments.wire(lab, made, first)
@@ -151,6 +145,9 @@ def _wire(made: GuidanceBench) -> None:
 
     def rest(visitor: gr.Request, *values):
         yield from _run(made, visitor, values, made.rest)
+
+    def rest_after(since, visitor: gr.Request, *values):
+        yield from _run(made, visitor, values, partial(made.rest, since=since))
 
     def preview(visitor: gr.Request, *values):
         try:
@@ -175,13 +172,10 @@ def _wire(made: GuidanceBench) -> None:
     running = {"fn": start, "inputs": panel.inputs, "outputs": made.outputs}
     running |= stage.STREAM | {"trigger_mode": "multiple"}
     resting = running | {"fn": rest}
-    made.follow(panel.run.click(**running))
     # The last value of a drag must not be dropped, and none must wait for those before it.
     moved = gr.on(
         panel.moving, preview, panel.inputs, made.outputs, trigger_mode="always_last", **QUICK
     )
-    made.rested = moved.then(**resting)
-    made.follow(made.rested)
     fitted = gr.on(
         [panel.model.input, panel.method.input, panel.kind.input],
         fit,
@@ -190,12 +184,18 @@ def _wire(made: GuidanceBench) -> None:
         show_progress="hidden",
         api_visibility="private",
     )
-    made.follow(fitted.then(**resting))
     rolled = panel.roll.click(
         None, None, panel.seed, js=steering.ROLL, show_progress="hidden", api_visibility="private"
     )
-    made.follow(rolled.then(**resting))
-    made.follow(panel.seed.submit(**resting))
+    made.rests = [
+        panel.run.click(**running),
+        moved.then(**resting | {"fn": rest_after, "inputs": [made.order, *panel.inputs]}),
+        fitted.then(**resting),
+        rolled.then(**resting),
+        panel.seed.submit(**resting),
+    ]
+    for event in made.rests:
+        made.follow(event)
     panel.stop.click(stop, queue=False, show_progress="hidden", api_visibility="private")
 
 
@@ -211,16 +211,17 @@ def _run(made: GuidanceBench, visitor: gr.Request, values, how) -> Iterator[dict
 def dissected(studio: Studio, progress: Progress) -> list[dict]:
     """The anatomy of every row of a run, for as far as it was traced."""
     key = progress.key
-    if progress.trace is None:
+    if "judge" not in roles_for(studio.model(key.model)):
         return [anatomy.idle("No independent judge of this dataset is here to take it apart.")]
+    if progress.trace is None:
+        return [anatomy.idle("Too many images and steps to take each apart.")]
     if key.branch_at is None:
-        return [
-            _part(studio, progress, progress.trace, row, row * key.request.n)
-            for row in range(len(key.requests))
-        ]
+        rows = range(min(ROWS, len(key.requests)))
+        return [_part(studio, progress, progress.trace, row, row * key.request.n) for row in rows]
     trunk = studio.kept(Key(key.model, key.request))
-    rows = [] if trunk is None else [_part(studio, progress, trunk.trace, 0, 0)]
-    return [*rows, _part(studio, progress, progress.trace, 1, 0)]
+    known = trunk is not None and trunk.trace is not None
+    above = [_part(studio, progress, trunk.trace, 0, 0)] if known else [anatomy.idle("Gone.")]
+    return [*above, _part(studio, progress, progress.trace, 1, 0)]
 
 
 def _part(studio: Studio, progress: Progress, trace, row: int, place: int) -> dict:
@@ -288,7 +289,7 @@ def in_words(request: Request) -> str:
 def _changes(base: Request, other: Request) -> list[str]:
     words = {"label": "class", "guidance_scale": "scale", "seed": "noise of seed"}
     return [
-        f"{word} {getattr(other, name)}"
-        for name, word in words.items()
-        if getattr(other, name) != getattr(base, name)
+        f"{words.get(name, name)} {value}"
+        for name, value in vars(other).items()
+        if value != getattr(base, name)
     ]

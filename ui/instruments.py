@@ -12,6 +12,7 @@ from gradio.utils import get_upload_folder
 
 from ddpm_core import InvalidInput, Request, save_png
 from ddpm_core.guides import classifier_for
+from ddpm_core.metrics import REAL_DISTANCE
 from ddpm_core.recorder import contact_sheet
 from ddpm_core.sampling import Run, scale_sheet
 
@@ -20,7 +21,7 @@ from .cache import put as cache_file
 from .runs import Key, Studio
 
 STRIP_STEPS = 20
-COUNTS = [("50", "50"), ("100", "100"), ("200", "200"), ("500", "500")]
+COUNTS = [("50", "50"), ("100", "100"), ("200", "200")]
 SAME = [("as it was", "")]
 # Reads the cursor of the stage, where the branch is to begin.
 CURSOR = """(step, ...rest) => [
@@ -46,7 +47,9 @@ class Lab:
     measure: gr.Button
     halt: gr.Button
     plot: tradeoff.Tradeoff
+    others: tuple[gr.Tab, ...]
     open: gr.State
+    measured: gr.State
 
 
 def build(studio: Studio, prefix: str) -> Lab:
@@ -58,7 +61,7 @@ def build(studio: Studio, prefix: str) -> Lab:
             label="The same noise at every scale; choose one to take it",
             elem_id=f"{prefix}-strip",
         )
-    with gr.Tab("Atlas", id="atlas", render_children=True):
+    with gr.Tab("Atlas", id="atlas", render_children=True) as atlas_tab:
         made["atlas"] = contact.Contact(
             contact.idle(
                 "Every class at every scale, from one noise.",
@@ -74,7 +77,7 @@ def build(studio: Studio, prefix: str) -> Lab:
             made["picture"] = gr.DownloadButton(
                 "PNG", interactive=False, size="sm", elem_id=f"{prefix}-atlas-png"
             )
-    with gr.Tab("Branch", id="branch", render_children=True):
+    with gr.Tab("Branch", id="branch", render_children=True) as branch_tab:
         gr.Markdown(
             "Scrub the stage to a step, change something, and go on from there: the run and its "
             "branch stay on one timeline.",
@@ -96,7 +99,7 @@ def build(studio: Studio, prefix: str) -> Lab:
             made["branch"] = gr.Button("Branch here", elem_id=f"{prefix}-branch", min_width=120)
         made["step"] = gr.Number(0, visible="hidden")
         made["note"] = gr.Markdown(elem_classes="caption")
-    with gr.Tab("Guidance against diversity", id="tradeoff", render_children=True):
+    with gr.Tab("Guidance against diversity", id="tradeoff", render_children=True) as plot_tab:
         made["plot"] = tradeoff.Tradeoff(
             tradeoff.tradeoff(message="Every class at every scale, measured by the judge."),
             elem_id=f"{prefix}-plot",
@@ -111,7 +114,8 @@ def build(studio: Studio, prefix: str) -> Lab:
             )
             made["measure"] = gr.Button("Measure", elem_id=f"{prefix}-measure")
             made["halt"] = gr.Button("Stop", elem_id=f"{prefix}-halt")
-    return Lab(**made, open=gr.State("anatomy"))
+    others = (atlas_tab, branch_tab, plot_tab)
+    return Lab(**made, others=others, open=gr.State("anatomy"), measured=gr.State(""))
 
 
 def wire(lab: Lab, bench, first: gr.Tab) -> None:
@@ -122,14 +126,17 @@ def wire(lab: Lab, bench, first: gr.Tab) -> None:
     _wire_plot(lab, bench)
 
 
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+
+
 def _wire_strip(lab: Lab, bench, first: gr.Tab) -> None:
     panel, studio = bench.controls, bench.studio
 
-    def draw(shown, visitor: gr.Request, *values) -> Iterator[dict]:
-        if shown != "strip":
-            return
+    def draw(shown, current, visitor: gr.Request, *values) -> Iterator[dict]:
         key = _read(values)
-        if key is None or key.request.guidance == "none":
+        if shown != "strip" or key is None or not _stands(studio, key, current):
+            return
+        if key.request.guidance == "none":
             yield {lab.strip: contact.idle("No guidance, no scales.")}
             return
         request = _quick(key.request)
@@ -137,40 +144,33 @@ def _wire_strip(lab: Lab, bench, first: gr.Tab) -> None:
         sheet = scale_sheet(request, scales)
         ending = studio.arm((visitor.session_hash, "strip"))
         yield {lab.strip: contact.pending(ending.order)}
-        for progress in studio.stream(ending, Key(key.model, sheet[0], tuple(sheet[1:])), rate=0):
-            if progress.done:
-                labels = [f"{steering.symbol(request)} {scale:g}" for scale in scales]
-                yield {
-                    lab.strip: contact.contact(
-                        progress.film.images(),
-                        len(scales),
-                        labels,
-                        chosen=_nearest(scales, key.request.guidance_scale),
-                        run=f"strip {ending.order}",
-                        order=ending.order,
-                    )
-                }
+        for progress in studio.stream(ending, Key(key.model, sheet[0], tuple(sheet[1:])), rate=1):
+            if not progress.done:
+                yield {lab.strip: gr.skip()}  # a visitor who left is noticed by this
+                continue
+            yield {
+                lab.strip: contact.contact(
+                    progress.film.images(),
+                    len(scales),
+                    scales,
+                    symbol=steering.symbol(request),
+                    chosen=_among(scales, key.request.guidance_scale),
+                    run=f"{ending.order} {request.guidance}",
+                    order=ending.order,
+                )
+            }
 
-    def take(visitor: gr.Request, picked: gr.SelectData, *values):
-        key = _read(values)
-        if key is None:
-            return (gr.skip(),) * 3
-        return _taken(key.request, steering.scales(key.request)[picked.index])
+    def take(picked: gr.SelectData):
+        return _taken(picked.value, picked.index)[:3]
 
-    drawing = {"fn": draw, "inputs": [lab.open, *panel.inputs], "outputs": [lab.strip]}
-    drawing |= stage.STREAM | {"trigger_mode": "always_last"}
-    first.select(
-        lambda: "anatomy", None, lab.open, show_progress="hidden", api_visibility="private"
-    )
-    shown = lab.strip_tab.select(
-        lambda: "strip", None, lab.open, show_progress="hidden", api_visibility="private"
-    )
-    shown.then(**drawing)
-    bench.rested.then(**drawing)
-    taken = lab.strip.select(
-        take, panel.inputs, panel.scales, show_progress="hidden", api_visibility="private"
-    )
-    _rest_after(taken, bench).then(**drawing)
+    drawing = {"fn": draw, "inputs": [lab.open, bench.current, *panel.inputs]}
+    drawing |= {"outputs": [lab.strip], "trigger_mode": "always_last"} | stage.STREAM
+    first.select(lambda: "anatomy", None, lab.open, **QUIET)
+    gr.on([tab.select for tab in lab.others], lambda: "", None, lab.open, **QUIET)
+    shown = lab.strip_tab.select(lambda: "strip", None, lab.open, **QUIET)
+    taken = lab.strip.select(take, None, panel.scales, **QUIET)
+    for event in (shown, *bench.rests, _rest_after(taken, bench)):
+        event.then(**drawing)
 
 
 def _wire_atlas(lab: Lab, bench) -> None:
@@ -181,47 +181,33 @@ def _wire_atlas(lab: Lab, bench) -> None:
         if key is None or key.request.guidance == "none":
             yield {lab.atlas: contact.idle("No guidance, no scales.")}
             return
-        request, model = _quick(key.request), studio.model(key.model)
-        names = request.classes(model)
+        request = _quick(key.request)
+        names = request.classes(studio.model(key.model))
         scales = steering.scales(request, atlas=True)
         sheet = scale_sheet(request, scales, range(len(names)))
         ending = studio.arm((visitor.session_hash, "atlas"))
-        labels = [f"{steering.symbol(request)} {scale:g}" for scale in scales]
-        drawn = {"column_labels": labels, "row_labels": names, "order": ending.order}
+        drawn = {"column_labels": scales, "row_labels": names, "order": ending.order}
+        drawn |= {"symbol": steering.symbol(request), "run": f"{ending.order} {request.guidance}"}
         run = Key(key.model, sheet[0], tuple(sheet[1:]))
         yield {lab.picture: keep.BARRED}
-        for progress in studio.stream(ending, run, rate=8):
-            images = progress.film.images()
-            if not progress.done:
-                value = contact.contact(images, len(scales), live=True, **drawn)
-                yield {lab.atlas: value}
-                continue
-            value = contact.contact(images, len(scales), run=f"atlas {ending.order}", **drawn)
-            yield {
-                lab.atlas: value,
-                lab.picture: gr.update(
-                    value=_png(studio, run, images, labels, names), interactive=True
-                ),
-            }
+        try:
+            for progress in studio.stream(ending, run, rate=8):
+                images, live = progress.film.images(), not progress.done
+                news = {lab.atlas: contact.contact(images, len(scales), live=live, **drawn)}
+                if progress.done:
+                    path = _png(studio, run, images, [f"{s:g}" for s in scales], names)
+                    news[lab.picture] = gr.update(value=path, interactive=True)
+                yield news
+        except InvalidInput as error:
+            yield {lab.atlas: contact.idle(str(error), order=ending.order)}
 
-    def take(visitor: gr.Request, picked: gr.SelectData, *values):
-        key = _read(values)
-        if key is None:
-            return (gr.skip(),) * 4
-        scales = steering.scales(key.request, atlas=True)
-        row, column = divmod(picked.index, len(scales))
-        return (*_taken(key.request, scales[column]), str(row))
+    def take(picked: gr.SelectData):
+        return _taken(picked.value, picked.index, atlas=True)
 
     lab.make.click(
         draw, panel.inputs, [lab.atlas, lab.picture], trigger_mode="once", **stage.STREAM
     )
-    taken = lab.atlas.select(
-        take,
-        panel.inputs,
-        [*panel.scales, panel.label],
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    taken = lab.atlas.select(take, None, [*panel.scales, panel.label], **QUIET)
     _rest_after(taken, bench)
 
 
@@ -258,9 +244,7 @@ def _wire_branch(lab: Lab, bench) -> None:
         return gr.update(choices=SAME + steering.classes(studio.model(name)), value="")
 
     panel = bench.controls
-    panel.model.input(
-        choices, panel.model, lab.label, show_progress="hidden", api_visibility="private"
-    )
+    panel.model.input(choices, panel.model, lab.label, **QUIET)
     if studio.names():
         lab.label.choices = SAME + steering.classes(studio.model(studio.names()[0]))
 
@@ -271,7 +255,7 @@ def _wire_plot(lab: Lab, bench) -> None:
     def measure(count, visitor: gr.Request, *values) -> Iterator[dict]:
         key = _read(values)
         if key is None or key.request.guidance == "none":
-            yield tradeoff.tradeoff(message="No guidance, no scales.")
+            yield {lab.plot: tradeoff.tradeoff(message="No guidance, no scales.")}
             return
         model = studio.model(key.model)
         base = replace(_quick(key.request), n=int(count), label="all", first=0)
@@ -279,50 +263,42 @@ def _wire_plot(lab: Lab, bench) -> None:
         ending = studio.arm((visitor.session_hash, "tradeoff"))
         points: list[dict] = []
         about = {"symbol": steering.symbol(base), "wanted_scales": scales, "n": base.n}
-        about |= {"order": ending.order, "reference": real_distance(model)}
+        about |= {"order": ending.order, "reference": REAL_DISTANCE.get(model.config.dataset)}
         try:
             classifier_for(model, "judge")
-            yield tradeoff.tradeoff(points, running=True, **about)
+            begun = {lab.plot: tradeoff.tradeoff(points, running=True, **about)}
+            yield begun | {lab.measured: base.guidance}
             for scale in scales:
                 request = replace(base, guidance_scale=scale)
                 for measured in studio.measuring(ending, key.model, request):
                     if measured is None:
                         continue
                     here = {"scale": scale, **vars(measured)}
-                    yield tradeoff.tradeoff([*points, here], running=True, **about)
+                    yield {lab.plot: tradeoff.tradeoff([*points, here], running=True, **about)}
                 if ending.asked:
                     break
                 points.append(here)
         except InvalidInput as error:
-            yield tradeoff.tradeoff(points, message=str(error), **about)
+            yield {lab.plot: tradeoff.tradeoff(points, message=str(error), **about)}
             return
-        yield tradeoff.tradeoff(points, **about)
+        yield {lab.plot: tradeoff.tradeoff(points, **about)}
 
     def halt(visitor: gr.Request):
         studio.stop((visitor.session_hash, "tradeoff"))
 
-    def take(visitor: gr.Request, picked: gr.SelectData, *values):
-        key = _read(values)
-        if key is None:
-            return (gr.skip(),) * 3
-        return _taken(key.request, steering.scales(key.request, atlas=True)[picked.index])
+    def take(measured, picked: gr.SelectData):
+        return _taken(f"0 {measured}", picked.index, atlas=True)[:3]
 
     lab.measure.click(
-        measure, [lab.count, *panel.inputs], lab.plot, trigger_mode="multiple", **stage.STREAM
+        measure,
+        [lab.count, *panel.inputs],
+        [lab.plot, lab.measured],
+        trigger_mode="multiple",
+        **stage.STREAM,
     )
-    lab.halt.click(halt, queue=False, show_progress="hidden", api_visibility="private")
-    taken = lab.plot.select(
-        take, panel.inputs, panel.scales, show_progress="hidden", api_visibility="private"
-    )
+    lab.halt.click(halt, queue=False, **QUIET)
+    taken = lab.plot.select(take, lab.measured, panel.scales, **QUIET)
     _rest_after(taken, bench)
-
-
-def real_distance(model) -> float | None:
-    """The mean pairwise distance of real images, as the judge's card has it."""
-    try:
-        return classifier_for(model, "judge").training.get("real_distance")
-    except InvalidInput:
-        return None
 
 
 def _read(values) -> Key | None:
@@ -337,16 +313,29 @@ def _quick(request: Request) -> Request:
     return replace(request, n=1, steps=min(request.steps, STRIP_STEPS), sampler="dpm_solver_pp")
 
 
-def _taken(request: Request, scale: float) -> tuple:
-    """Updates of the sliders of s and both λ."""
+def _taken(run: str, place: int, atlas: bool = False) -> tuple:
+    """Updates of the sliders of s and both λ, and of the class, for a tile or point.
+
+    Args:
+        run: the name of what it belongs to; the last word is the method it was made with.
+    """
+    method = run.split()[-1] if run.split() else "none"
+    scales = steering.scales(Request(guidance=method), atlas)
+    row, column = divmod(place, len(scales))
     methods = ("cfg", "classifier-noisy", "classifier")
-    return tuple(scale if request.guidance == method else gr.skip() for method in methods)
+    return (*(scales[column] if m == method else gr.skip() for m in methods), str(row))
 
 
-def _nearest(scales: list[float], scale: float | None) -> int | None:
-    if scale is None:
-        return None
-    return min(range(len(scales)), key=lambda i: abs(scales[i] - scale))
+def _stands(studio: Studio, key: Key, current) -> bool:
+    """Whether a run is the one that stands on the stage: its hand has rested."""
+    try:
+        return bool(current) and studio.settled(key) == Key(*current)
+    except InvalidInput:
+        return False
+
+
+def _among(scales: list[float], scale: float | None) -> int | None:
+    return scales.index(scale) if scale in scales else None
 
 
 def _remark(base: Request, other: Request) -> str:

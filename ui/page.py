@@ -122,6 +122,8 @@ def _restore(page: gr.Blocks, benches: dict[str, Bench], tabs: gr.Tabs, restored
         try:
             model = bench.studio.model(params.get("model") or first(bench.studio))
             key = permalinks.parse(pairs, Key(model.name, bench.default_for(model)))
+            if name != "guidance":
+                key = Key(key.model, key.request)  # only that tab has rows and branches
             if bench.single:
                 key = key._replace(request=replace(key.request, n=1))
             key = bench.studio.settled(key)

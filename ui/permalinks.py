@@ -103,7 +103,10 @@ def _option(name: str, value) -> list[str]:
 
 
 def _differing(base: Request, other: Request) -> dict:
-    return changed(other, {k: getattr(base, k) for k in DEFAULTS})
+    found = changed(other, {k: getattr(base, k) for k in DEFAULTS})
+    if "guidance" in found and other.guidance_scale is not None:
+        found["guidance_scale"] = other.guidance_scale  # or it would be the method's default
+    return found
 
 
 def _texts(base: Request, other: Request) -> dict[str, str]:

@@ -21,6 +21,7 @@ KEPT_BYTES = 256 * 2**20
 # A minute of two cores, about; sixteen images over all 1,000 steps must be within it.
 MAX_WORK = 20_000
 MAX_IMAGES = 64
+MAX_TRACED = 4_000  # images times steps of which everything is recorded, 40 MB or so
 MAX_SHEET = 160  # images of an atlas
 FRAMES_PER_SECOND = 20
 MEASURED_AT_A_TIME = 25
@@ -50,8 +51,8 @@ class Key(NamedTuple):
     @property
     def columns(self) -> int | None:
         """How many images to a row: one row for each guided request, else whatever fits."""
-        guided = self.beside or self.request.guidance != "none"
-        return self.request.n if guided and self.request.n <= 8 else None
+        row = self.request.guidance != "none" and self.request.n <= 8
+        return self.request.n if self.beside or row else None
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class Studio:
 
     def model(self, name: str) -> Model:
         """A shipped model; never a path from a visitor."""
-        if name not in available():
+        if name not in self._models and name not in available():
             raise InvalidInput(f"unknown model {name!r}; known: {', '.join(self.names())}")
         with self._guard:
             if name not in self._models:
@@ -120,14 +121,18 @@ class Studio:
         check_int("n", request.n, 1, MAX_IMAGES)
         return request.for_model(self.model(model_name), MAX_WORK)
 
-    def arm(self, visitor: tuple) -> Ending:
+    def arm(self, visitor: tuple, since: int | None = None) -> Ending:
         """Prepare a run of a visitor's; an earlier one of theirs ends without another word.
 
         Args:
             visitor: who runs it, and where on the page.
+            since: the order of the run that this one continues; where another has been armed
+                meanwhile, this one is superseded from the start.
         """
         with self._guard:
             earlier = self._endings.get(visitor)
+            if since is not None and earlier is not None and earlier.order > since:
+                return Ending(since, asked=True, superseded=True)
             if earlier is not None:
                 earlier.superseded = earlier.asked = True
             self._endings[visitor] = ending = Ending(next(self._orders))
@@ -152,17 +157,20 @@ class Studio:
             return
         if key.branch_at is None:
             run = Run(self.model(key.model), key.requests)
-            yield from self._run(ending, key, run, run.film(), None, traced, rate)
+            yield from self._run(ending, key, run, run.film(), run.start, None, traced, rate)
             return
         trunk = None
         for trunk in self.stream(ending, Key(key.model, key.request), True, 0):
             pass
         if trunk is None or not trunk.done or not trunk.film.finished:
             return
-        step = trunk.trace.state(key.branch_at) if key.branch_at else None
+        with self._turns.turn():
+            step = trunk.trace.state(key.branch_at) if key.branch_at else None
+        # Whatever its own noise, a branch starts where the trunk was.
+        start = step.x if step else Run(self.model(key.model), key.request).start
         run = Run(self.model(key.model), key.beside[0])
         film = trunk.film.until(key.branch_at)
-        for progress in self._run(ending, key, run, film, step, traced, rate):
+        for progress in self._run(ending, key, run, film, start, step, traced, rate):
             both = trunk.film.beside(progress.film)
             progress = replace(progress, film=both)
             if progress.done:
@@ -178,6 +186,8 @@ class Studio:
         key = Key(*key)
         model, requests = self.model(key.model), key.requests
         requests = [self.allowed(key.model, r) for r in requests]
+        if any(r.n != requests[0].n for r in requests):
+            raise InvalidInput("rows side by side are as long as the first: give them the same n")
         check_int("images side by side", sum(r.n for r in requests), 1, MAX_SHEET)
         work = sum(r.work for r in requests)
         if work > MAX_WORK:
@@ -188,18 +198,23 @@ class Studio:
         Run(model, requests, images=[])  # whether they fit together
         if key.branch_at is not None:
             check_int("branch_at", key.branch_at, 0, key.request.steps)
-            if len(requests) != 2 or requests[0].n != requests[1].n:
-                raise InvalidInput("a branch is one other request for as many images")
+            if len(requests) != 2:
+                raise InvalidInput("a branch is one other request")
+            if run_size(key) > MAX_TRACED:
+                raise InvalidInput(
+                    f"a run of more than {MAX_TRACED:,} images times steps keeps no states to "
+                    "branch from; take fewer"
+                )
         return Key(key.model, requests[0], tuple(requests[1:]), key.branch_at)
 
-    def _run(self, ending, key: Key, run: Run, film: Film, previous, traced, rate):
+    def _run(self, ending, key: Key, run: Run, film: Film, start, previous, traced, rate):
         started, shown = time.monotonic(), 0.0
         pause = max(1 / rate if rate else 3600, len(run.images) * SECONDS_PER_TILE)
-        trace = Trace(run) if traced else None
+        trace = Trace(run) if traced and run_size(key) <= MAX_TRACED else None
         yield Progress(key, film, 0.0)
-        steps = run.steps(previous=previous, report=traced)
+        steps = run.steps(start, previous, report=trace is not None)
         if trace:
-            steps = trace.record(steps, previous and previous.x)
+            steps = trace.record(steps, start)
         steps = film.record(steps)
         while not ending.asked:
             with self._turns.turn():
@@ -257,6 +272,11 @@ class Studio:
             self._kept.move_to_end(progress.key)
             while sum(p.nbytes for p in self._kept.values()) > KEPT_BYTES:
                 self._kept.popitem(last=False)
+
+
+def run_size(key: Key) -> int:
+    """Images times steps."""
+    return sum(r.n * r.steps for r in key.requests)
 
 
 @dataclass(eq=False)

@@ -67,7 +67,7 @@ def under_way(progress: Progress) -> dict:
         film.x0[done] if done else None,
         columns=_columns(progress),
         seconds=progress.seconds,
-        calls=done * _calls(progress),
+        calls=_calls(progress),
     )
 
 
@@ -82,7 +82,7 @@ def final(progress: Progress) -> dict:
         film.x0[chosen],
         columns=_columns(progress),
         seconds=progress.seconds,
-        calls=progress.steps_done * _calls(progress),
+        calls=_calls(progress),
         total=film.steps,
         stopped=progress.stopped,
         indices=chosen,
@@ -121,8 +121,12 @@ def files(studio: Studio, progress: Progress, panes: tuple[str, ...]) -> tuple[s
 
 
 def _calls(progress: Progress) -> int:
-    """Evaluations of the network in a step, for each image; classifier-free guidance takes two."""
-    return 2 if any(r.guidance == "cfg" for r in progress.key.requests) else 1
+    """Evaluations of the network so far, for each image; the most of any row."""
+    key, steps = progress.key, progress.steps_done - (progress.key.branch_at or 0)
+    # Without a trace, what only one of the two is needed for is not evaluated twice.
+    plain = () if progress.trace or not progress.done else (0, 1)
+    twice = [r for r in key.requests if r.guidance == "cfg" and r.guidance_scale not in plain]
+    return max(0, steps) * (2 if twice else 1)
 
 
 def _columns(progress: Progress) -> int:

@@ -10,7 +10,7 @@ from ddpm_core import Model, Request
 from ddpm_core.guides import roles_for
 from ddpm_core.request import DEFAULT_SCALE
 
-from .controls import DTYPES, ROLL, SAMPLERS, VARIANCES
+from .controls import DTYPES, ROLL, SAMPLERS, SPACINGS, VARIANCES
 from .interval import Interval
 from .runs import Key, Studio
 
@@ -56,6 +56,7 @@ class Steering:
     mix: gr.Dropdown
     share: gr.Slider
     sampler: gr.Radio
+    spacing: gr.Radio
     steps: gr.Slider
     seed: gr.Number
     first: gr.Number
@@ -93,15 +94,17 @@ class Steering:
         found = {getattr(self, name): value for name, value in values.items()}
         counts = COUNTS + [(values["n"], values["n"])] * (values["n"] not in ("1", "8"))
         found[self.n] = gr.update(choices=counts, value=values["n"])
-        found[self.label] = gr.update(choices=classes(model), value=str(request.label))
+        chips, label = classes(model), str(request.label)
+        chips += [(label, label)] * (label not in [value for _, value in chips])
+        found[self.label] = gr.update(choices=chips, value=label)
         found[self.mix] = gr.update(choices=mixable(model), value=values["mix"])
         return found | self.fitted(model, values["method"], values["kind"])
 
     def fitted(self, model: Model, method: str, kind: str) -> dict:
         """Updates that offer what a model and a method have use for."""
         methods, kinds = methods_for(model), kinds_for(model)
-        method = method if method in methods else (methods or [method])[0]
-        kind = kind if kind in kinds else (kinds or [kind])[0]
+        method = method if method in methods else next(iter(methods), None)
+        kind = kind if kind in kinds else next(iter(kinds), None)
         return {
             self.method: gr.update(choices=[(METHODS[m], m) for m in methods], value=method),
             self.kind: gr.update(choices=[(KINDS[k], k) for k in kinds], value=kind),
@@ -111,7 +114,7 @@ class Steering:
 
 NAMES = (
     *("model", "label", "method", "s", "lam", "clean_lam", "n", "interval", "kind", "form", "at"),
-    *("rescale", "profile", "mix", "share", "sampler", "steps", "seed", "first", "eta"),
+    *("rescale", "profile", "mix", "share", "sampler", "spacing", "steps", "seed", "first", "eta"),
     *("variance", "clip", "dtype"),
 )
 
@@ -141,12 +144,13 @@ def read(values) -> Key:
     """
     v = dict(zip(NAMES, values, strict=True))
     low, high = v["interval"]
-    walk = ("label", "sampler", "steps", "seed", "first", "eta", "variance", "clip", "dtype")
+    walk = ("label", "sampler", "spacing", "steps", "seed", "first", "eta", "variance", "clip")
     base = Request(
         n=int(v["n"]),
         mix=int(v["mix"]) if v["mix"] not in (None, "") else None,
         share=v["share"],
         profile=v["profile"],
+        dtype=v["dtype"],
         **{name: v[name] for name in walk},
     )
     rows = []
@@ -286,7 +290,7 @@ def build(studio: Studio, prefix: str) -> Steering:
             label="Guidance scale s",
             elem_id=f"{prefix}-s",
             elem_classes="guidance",
-            info="0 free, 1 told, above 1 pushed",
+            info="0 free, 1 told: w = s − 1",
         )
         for name, kind in (("lam", "classifier-noisy"), ("clean_lam", "classifier")):
             made[name] = gr.Slider(
@@ -305,6 +309,7 @@ def build(studio: Studio, prefix: str) -> Steering:
             label="Images",
             elem_id=f"{prefix}-n",
             elem_classes="chips",
+            info="they follow while a slider moves",
         )
         made["interval"] = Interval(
             "Guidance acts",
@@ -406,12 +411,15 @@ def build(studio: Studio, prefix: str) -> Steering:
             )
             made["steps"] = gr.Slider(
                 1,
-                500,
+                1000,
                 value=start["steps"],
                 step=1,
                 label="Steps",
                 elem_id=f"{prefix}-steps",
                 info="fewer while it moves",
+            )
+            made["spacing"] = gr.Radio(
+                SPACINGS, value=start["spacing"], label="Timesteps", elem_classes="chips"
             )
             made["eta"] = gr.Slider(0, 1, value=start["eta"], step=0.05, label="η (DDIM)")
             made["variance"] = gr.Radio(

@@ -7,6 +7,8 @@ import argparse
 from ..errors import InvalidInput
 from . import options
 
+SPREAD = {"linear": "even in t", "quadratic": "quadratic in t", "logsnr": "even in log-SNR"}
+
 
 def add(commands) -> None:
     from ..request import Request
@@ -60,8 +62,9 @@ def run(a: argparse.Namespace) -> None:
 
 def _settings(model, request, judge: str) -> str:
     """What the figures depend on, in words."""
+    told = bool(model.classes) and request.label != "none"
     guidance = {
-        "none": "no guidance",
+        "none": "no guidance" + (", told the class" if told else ""),
         "cfg": "classifier-free guidance",
         "classifier": f"classifier guidance, clean classifier at {request.at}, {request.form}",
         "classifier-noisy": f"classifier guidance, noise-aware classifier, {request.form}",
@@ -80,7 +83,7 @@ def _settings(model, request, judge: str) -> str:
         extras.append(f"variance {request.variance}")
     if request.first:
         extras.append(f"from image {request.first} on")
-    walk = f"{request.sampler}, {request.steps} steps ({request.spacing} in t)"
+    walk = f"{request.sampler}, {request.steps} steps ({SPREAD[request.spacing]})"
     clip = "x̂0 clipped" if request.clip else "x̂0 not clipped"
     return (
         f"{model.name} (EMA), {guidance}; {walk}, {clip}"

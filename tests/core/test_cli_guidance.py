@@ -228,7 +228,7 @@ def test_evaluate_prints_what_the_figures_depend_on_and_a_row_per_scale(evaluate
     settings, _, text = capsys.readouterr().out.partition("\n")
     for words in (
         "tiny (EMA), classifier-free guidance",
-        "ddim, 4 steps (linear in t), x̂0 clipped",
+        "ddim, 4 steps (even in t), x̂0 clipped",
         "rescale 0.5",
         "for 0 <= t <= 0",
         "eta 0.5",

@@ -13,7 +13,7 @@ from ddpm_core.diffusion import x0_from_eps
 from ddpm_core.errors import InvalidInput
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run, branch, film
-from ddpm_core.trace import NUMBERS, Trace, decided_at
+from ddpm_core.trace import NUMBERS, Trace
 
 SAMPLERS = {
     "ddpm": {"sampler": "ddpm"},
@@ -181,28 +181,6 @@ def test_a_trace_too_large_is_refused_before_memory_is_taken(model, monkeypatch)
 
 
 # --- when it was decided ---
-
-
-@pytest.mark.parametrize(
-    ("shares", "t"),
-    [
-        ([0.1, 0.4, 0.6, 0.9], 20),
-        ([0.6, 0.4, 0.6, 0.9], 20),
-        ([0.9, 0.9, 0.9, 0.9], 90),
-        ([0.9, 0.9, 0.9, 0.5], None),
-        ([0.1, 0.1, 0.1, 0.6], 0),
-        ([], None),
-    ],
-)
-def test_the_time_from_which_a_class_holds_more_than_half(shares, t):
-    p = np.array([[share, (1 - share) / 2, (1 - share) / 2] for share in shares]).reshape(-1, 3)
-    assert decided_at(p, [90, 50, 20, 0], [0]) == t
-
-
-def test_the_classes_of_a_mixture_count_together():
-    p = np.array([[0.2, 0.2, 0.6], [0.3, 0.3, 0.4]])
-    assert decided_at(p, [50, 0], [0, 1]) == 0
-    assert decided_at(p, [50, 0], {0: 0.5}) is None
 
 
 # --- branches ---

@@ -116,7 +116,7 @@ def test_verdicts_name_the_timestep_or_what_the_judge_sees():
     value = anatomy.anatomy(**given)
     assert value["decided"] == [30, None, None, None]
     assert value["verdicts"] == [
-        "decided at t = 979",
+        "decided at t = 979, says the judge",
         "never decided for a 3: the judge sees an 8",
         "never decided for a cat: the judge wavers to the end",
         "never decided for a 3 or a cat: the judge sees an 8",
