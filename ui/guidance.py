@@ -17,7 +17,7 @@ from .runs import Ending, Key, Progress, Studio
 NAME = "guidance"
 ROWS = 2  # that are taken apart
 # While a slider moves: few steps, enough to see where it goes.
-QUICK_STEPS = {1: 10, 8: 8}
+QUICK_STEPS = {1: 6, 8: 8}
 QUICK = {
     "show_progress": "hidden",
     "concurrency_id": "preview",
