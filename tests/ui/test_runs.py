@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ddpm_core import InvalidInput, Request, film
+from ddpm_core import InvalidInput, Request, branch, film
 from ui import runs
 from ui.runs import Key, Studio, Turnstile
 
@@ -162,3 +162,36 @@ def test_turns_are_taken_in_order_of_arrival():
     for thread in threads:
         thread.join()
     assert order == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("at", [0, 3])
+def test_a_branch_on_the_page_is_the_one_that_the_core_makes(studio, model, at):
+    request = Request(n=2, steps=6, sampler="ddpm", label=3, guidance="cfg", guidance_scale=2.0)
+    other = replace(request, label=8, seed=5)
+    key = Key(model, request, (other,), at)
+    *_, end = studio.stream(studio.arm(("a", "guidance")), key, True)
+    expected = branch(studio.model(model), request, other, at)
+    np.testing.assert_array_equal(end.film.x, expected.x)
+    assert end.trace.indices == list(range(at + 1, 7))
+
+
+def test_a_run_that_continues_an_overtaken_one_never_begins(studio):
+    first = studio.arm(("r", "guidance"))
+    newer = studio.arm(("r", "guidance"))
+    late = studio.arm(("r", "guidance"), since=first.order)
+    assert late.superseded
+    assert not newer.superseded
+    assert not studio.arm(("r", "guidance"), since=newer.order).superseded
+
+
+def test_rows_side_by_side_are_of_one_length(studio, model):
+    request = Request(n=2, steps=3)
+    with pytest.raises(InvalidInput, match="the same n"):
+        studio.settled(Key(model, request, (replace(request, n=1),)))
+
+
+def test_guidance_is_weighed(studio, model):
+    request = Request(n=16, steps=1000, label=3)
+    studio.settled(Key(model, request))
+    with pytest.raises(InvalidInput, match="guided, are 32,000 denoisings"):
+        studio.settled(Key(model, replace(request, guidance="cfg")))
