@@ -14,6 +14,8 @@ from .schedules import NoiseSchedule
 
 # Below this timestep a rounding error of eps is magnified most in the picture that is kept.
 FULL_PRECISION_BELOW = 20
+# A predicted eps becomes a clean image by this factor, sqrt((1 - abar) / abar); so does its error.
+LARGEST_FACTOR = 6.0
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class ModelDenoiser:
         schedule: the one it was trained with.
         prediction_type: ``"epsilon"`` or ``"v_prediction"``; turned into eps here.
         labels: (B,) class indices, (B, classes) proportions, or None.
-        reduced: the same network in a shorter dtype, used for ``t >= 20``; None for
-            float32 throughout.
+        reduced: the same network in a shorter dtype, used for ``t >= 20`` and, where the noise
+            is predicted, only while there is enough image left; None for float32 throughout.
     """
 
     def __init__(self, unet, schedule: NoiseSchedule, prediction_type, labels=None, reduced=None):
@@ -50,7 +52,7 @@ class ModelDenoiser:
         self.schedule, self.prediction_type, self.labels = schedule, prediction_type, labels
 
     def __call__(self, x: Tensor, t: int) -> Prediction:
-        unet = self.reduced if self.reduced is not None and t >= FULL_PRECISION_BELOW else self.unet
+        unet = self.reduced if self.reduced is not None and self._bears(t) else self.unet
         weights = unet.conv_in.weight
         if self.labels is not None and len(self.labels) != len(x):
             raise InvalidInput(f"{len(self.labels)} labels for {len(x)} images")
@@ -59,3 +61,9 @@ class ModelDenoiser:
         if self.prediction_type == "v_prediction":
             output = eps_from_v(self.schedule, x, t, output)
         return Prediction(output)
+
+    def _bears(self, t: int) -> bool:
+        """Whether rounding at ``t`` leaves the picture as it is."""
+        abar = self.schedule.abar(t)
+        faint = self.prediction_type == "epsilon" and (1 - abar) / abar > LARGEST_FACTOR**2
+        return t >= FULL_PRECISION_BELOW and not faint

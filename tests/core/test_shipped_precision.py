@@ -20,7 +20,10 @@ def test_eps_differs_little_where_bfloat16_is_used(name):
         x = q_sample(model.schedule, x0, t, run.noise(t))
         exact = model.denoiser(labels, "float32")(x, t).eps
         short = model.denoiser(labels, "bfloat16")(x, t).eps
-        assert 0 < (short - exact).norm() / exact.norm() < bound
+        if model.config.prediction_type == "epsilon" and t == 900:
+            assert torch.equal(short, exact)  # an error there would grow twentyfold in x̂0
+        else:
+            assert 0 < (short - exact).norm() / exact.norm() < bound
 
 
 @pytest.mark.parametrize("name", available())
