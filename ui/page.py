@@ -128,6 +128,10 @@ def _restore(page: gr.Blocks, benches: dict[str, Bench], tabs: gr.Tabs, restored
                 key = key._replace(request=replace(key.request, n=1))
             key = bench.studio.settled(key)
         except InvalidInput as error:
+            names = bench.studio.names()
+            if names:  # a page that cannot do what its link says still has its controls set
+                model = bench.studio.model(names[0])
+                shown |= bench.set_to(Key(model.name, bench.default_for(model)))
             yield shown | bench.refuse(visitor, error)
             return
         yield shown | bench.set_to(key)
