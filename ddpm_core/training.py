@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -41,7 +42,7 @@ class Cadence:
     save: int = 250
 
 
-class Loop:
+class Loop(ABC):
     """Trains one recipe into one run folder, resuming what is there.
 
     A subclass knows the data that a step draws and the loss on them (``_batch_loss``), and
@@ -126,16 +127,17 @@ class Loop:
     def _optimizer(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.model.parameters(), lr=self.recipe.lr, fused=True)
 
+    @abstractmethod
     def _batch_loss(self) -> Tensor:
         """The loss on this step's images; torch's generator is seeded for it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _measure(self) -> dict:
         """Columns of ``history``: what the averaged weights are worth."""
-        raise NotImplementedError
 
     def _show(self) -> None:
-        """Whatever a run lays out to be looked at."""
+        """Lay out what can be looked at; a classifier has nothing to show."""
+        return
 
     def _train_step(self) -> float:
         recipe = self.recipe
