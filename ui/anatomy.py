@@ -16,7 +16,7 @@ import numpy as np
 from . import component
 from .player import sheet, with_files
 
-__all__ = ["Anatomy", "anatomy", "decided", "equation", "idle", "signed", "spread"]
+__all__ = ["Anatomy", "anatomy", "decided", "equation", "idle", "signed", "telling"]
 
 # Which pictures a method has: those of x̂0, and the signed fields.
 PICTURES = {"cfg": ("uncond", "cond", "guided"), "classifier": ("uncond", "guided")}
@@ -197,10 +197,23 @@ def anatomy(
     }
 
 
-def spread(total: int, tiles: int) -> list[int]:
-    """Steps 1 to `total`, evenly spread, as many as a value should carry for so many tiles."""
+def telling(p: np.ndarray, wanted: Sequence[Sequence[int]]) -> list[int]:
+    """Which of the recorded steps a value should carry: evenly spread, and all that decide.
+
+    Parameters:
+        p: (N, tiles, K), of every step.
+        wanted: per tile the classes asked for.
+
+    Returns:
+        Positions in p, rising. `decided` finds the same steps among these as among all.
+    """
+    total, tiles = p.shape[:2]
     count = min(total, max(2, CELLS // tiles))
-    return sorted({int(i) for i in np.linspace(1, total, count).round()})
+    chosen = {int(i) for i in np.linspace(0, total - 1, count).round()}
+    for k in decided(p, wanted):
+        if k is not None:
+            chosen |= {max(0, k - 1), k}  # the last step in doubt, and the first beyond it
+    return sorted(chosen)
 
 
 def decided(p: np.ndarray, wanted: Sequence[Sequence[int]]) -> list[int | None]:

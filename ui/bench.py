@@ -51,9 +51,22 @@ class Bench:
     def outputs(self) -> list:
         return [self.stage, self.current, *self.keep.outputs]
 
-    def stream(self, visitor: gr.Request, key: Key) -> Iterator[dict]:
-        """Run what a key names on the stage: frames first, files when they are ready."""
-        ending, progress, begun = self.arm(visitor), None, False
+    def check(self, key: Key) -> None:
+        """Refuse what the controls could not show.
+
+        Raises:
+            InvalidInput: saying what they can.
+        """
+
+    def stream(self, visitor: gr.Request, key: Key, at: float | None = None) -> Iterator[dict]:
+        """Run what a key names on the stage: frames first, files when they are ready.
+
+        Args:
+            at: when the visitor asked for it; see ``Studio.arm``.
+        """
+        ending, progress, begun = self.arm(visitor, at), None, False
+        if ending.superseded:
+            return
         for value, progress in stage.values(self.studio, ending, key, self.traced):
             news = {self.stage: value}
             if progress is not None and not begun:
@@ -92,9 +105,9 @@ class Bench:
         told = stage.ordered(player.error(str(error)), self.arm(visitor))
         return {self.stage: told, self.current: REFUSED}
 
-    def arm(self, visitor: gr.Request) -> Ending:
+    def arm(self, visitor: gr.Request, at: float | None = None) -> Ending:
         """Take the stage for a new run of this visitor's."""
-        return self.studio.arm((visitor.session_hash, self.name))
+        return self.studio.arm((visitor.session_hash, self.name), at=at)
 
     def rest(self, visitor: gr.Request, key: Key, since: int | None = None) -> Iterator[dict]:
         """Run what a key names once the visitor's hand has rested, and show only its end.
@@ -105,10 +118,14 @@ class Bench:
             since: the order of the preview that came before, if one did.
         """
         ending = self.studio.arm((visitor.session_hash, self.name), since)
-        for _ in range(REST_LOOKS):
+        for look in range(REST_LOOKS):
             time.sleep(REST_SECONDS / REST_LOOKS)
             if ending.asked:
                 return
+            if look == 0 and since is not None:
+                # What can be kept below is not what a preview has put on the stage.
+                barred = {self.keep.png: keep.BARRED, self.keep.gif: keep.BARRED}
+                yield barred | self.heading(key)
         progress = None
         for value, progress in stage.values(self.studio, ending, key, self.traced, rate=1):
             if progress is None:
@@ -168,25 +185,29 @@ def build(
     return bench
 
 
+# Puts the moment of the event into its last input.
+STAMP = "(...values) => [...values.slice(0, -1), performance.timeOrigin + performance.now()]"
 LATEX = [{"left": "$", "right": "$", "display": False}]
 
 
 def _wire(bench: Bench) -> None:
     def start(visitor: gr.Request, *values):
+        *values, at = values
         try:
             model, request = controls.read(values)
         except InvalidInput as error:
             yield bench.refuse(visitor, error)
             return
-        yield from bench.stream(visitor, Key(model, request))
+        yield from bench.stream(visitor, Key(model, request), at)
 
     def stop(visitor: gr.Request):
         bench.stop(visitor)
 
     panel = bench.controls
     # A new run overtakes the old one, so that a click never waits for what it replaces.
-    running = {"fn": start, "inputs": panel.inputs, "outputs": bench.outputs}
-    running |= stage.STREAM | {"trigger_mode": "multiple"}
+    moment = gr.Number(visible=False)
+    running = {"fn": start, "inputs": [*panel.inputs, moment], "outputs": bench.outputs}
+    running |= stage.STREAM | {"trigger_mode": "multiple", "js": STAMP}
     rolled = panel.roll.click(
         None, None, panel.seed, js=controls.ROLL, show_progress="hidden", api_visibility="private"
     )

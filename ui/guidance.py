@@ -16,14 +16,11 @@ from .runs import Ending, Key, Progress, Studio
 
 NAME = "guidance"
 ROWS = 2  # that are taken apart
-# While a slider moves: few steps, enough to see where it goes.
-QUICK_STEPS = {1: 6, 8: 8}
-QUICK = {
-    "show_progress": "hidden",
-    "concurrency_id": "preview",
-    "concurrency_limit": 4,
-    "api_visibility": "private",
-}
+# While a slider moves: few steps, enough to see where it goes. For one image and for a row.
+QUICK_STEPS = {"cfg": (4, 6), "classifier": (5, 6)}
+# Not by way of the queue, which is looked at twenty times a second only: ``Studio.preview`` bounds
+# what runs at a time.
+QUICK = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
 LOOKING = "What guidance did, at the step under the cursor."
 SILENCE = ""  # a second anatomy takes no room until there is a second row
 
@@ -46,6 +43,9 @@ class GuidanceBench(bench.Bench):
 
     def default_for(self, model: Model) -> Request:
         return steering.default_for(model)
+
+    def check(self, key: Key) -> None:
+        steering.check(key)
 
     @property
     def outputs(self) -> list:
@@ -73,21 +73,29 @@ class GuidanceBench(bench.Bench):
         }
 
     def preview(self, visitor: gr.Request, key: Key) -> dict:
-        """The end of a run of few steps, at once."""
-        ending, shown = self.arm(visitor), {}
-        steps = min(key.request.steps, QUICK_STEPS.get(key.request.n, 8))
-        quick = [replace(r, steps=steps, sampler="dpm_solver_pp") for r in key.requests]
-        key = Key(key.model, quick[0], tuple(quick[1:]))
-        for value, progress in stage.values(self.studio, ending, key, rate=0):
-            if progress is None:
-                shown = {self.stage: value, self.current: bench.REFUSED}
-            elif progress.done:
-                value = stage.ordered(stage.under_way(progress), ending)
-                # What is kept below is not what is seen now.
-                barred = {self.keep.png: keep.BARRED, self.keep.gif: keep.BARRED}
-                shown = {self.stage: value, self.current: progress.key} | barred
-                shown |= self.heading(key)
-        return shown | {self.order: ending.order}
+        """The end of a run of few steps, at once; what stands below it is for ``rest`` to say."""
+        ending = self.arm(visitor)
+        shown = {self.stage: gr.skip(), self.order: ending.order}
+        with self.studio.preview():
+            runs = stage.values(self.studio, ending, quick(key), rate=0, whole=False)
+            for value, progress in runs:
+                if progress is None:
+                    shown |= {self.stage: value, self.current: bench.REFUSED}
+                elif progress.done:
+                    shown |= {self.stage: value, self.current: progress.key}
+        return shown
+
+
+def quick(key: Key) -> Key:
+    """The run that stands for another while a slider moves."""
+    free = all(r.guidance == "cfg" for r in key.requests)
+    steps = QUICK_STEPS["cfg" if free else "classifier"][key.request.n > 1]
+    changes = {"sampler": "dpm_solver_pp", "steps": min(key.request.steps, steps)}
+    if not free:
+        # Even in t, so few steps leave a classifier too little time while the digit is undecided.
+        changes["spacing"] = "logsnr"
+    rows = [replace(request, **changes) for request in key.requests]
+    return Key(key.model, rows[0], tuple(rows[1:]))
 
 
 def build(studio: Studio) -> GuidanceBench:
@@ -173,8 +181,9 @@ def _wire(made: GuidanceBench) -> None:
     running |= stage.STREAM | {"trigger_mode": "multiple"}
     resting = running | {"fn": rest}
     # The last value of a drag must not be dropped, and none must wait for those before it.
+    followed = [made.stage, made.current, made.order]
     moved = gr.on(
-        panel.moving, preview, panel.inputs, made.outputs, trigger_mode="always_last", **QUICK
+        panel.moving, preview, panel.inputs, followed, trigger_mode="always_last", **QUICK
     )
     fitted = gr.on(
         [panel.model.input, panel.method.input, panel.kind.input],
@@ -232,16 +241,17 @@ def _part(studio: Studio, progress: Progress, trace, row: int, place: int) -> di
     if not trace.indices:
         return anatomy.idle("No step was taken.")
     model, tiles = studio.model(key.model), slice(place, place + n)
-    chosen = [step - 1 for step in anatomy.spread(len(trace.indices), n)]
     method = "cfg" if request.guidance == "cfg" else "classifier"
     names = anatomy.PICTURES[method] + anatomy.FIELDS[method]
     labels = request.labels(model, request.images)
+    wanted = [list(label) if isinstance(label, dict) else [label] for label in labels]
+    chosen = anatomy.telling(trace.p[:, tiles], wanted)
     return anatomy.anatomy(
         stage.run_name(progress),
         [trace.t[i] for i in chosen],
         method=method,
         classes=classifier_for(model, "judge").classes,
-        wanted=[list(label) if isinstance(label, dict) else [label] for label in labels],
+        wanted=wanted,
         p=trace.p[chosen, tiles],
         strength=trace.strength[chosen, tiles],
         eps_norm=trace.eps_norm[chosen, tiles],

@@ -132,14 +132,14 @@ QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 def _wire_strip(lab: Lab, bench, first: gr.Tab) -> None:
     panel, studio = bench.controls, bench.studio
 
-    def draw(shown, current, visitor: gr.Request, *values) -> Iterator[dict]:
+    def draw(shown, current, measured, visitor: gr.Request, *values) -> Iterator[dict]:
         key = _read(values)
         if shown != "strip" or key is None or not _stands(studio, key, current):
             return
-        if key.request.guidance == "none":
+        request = _quick(steering.one(key, measured))
+        if request.guidance == "none":
             yield {lab.strip: contact.idle("No guidance, no scales.")}
             return
-        request = _quick(key.request)
         scales = steering.scales(request)
         sheet = scale_sheet(request, scales)
         ending = studio.arm((visitor.session_hash, "strip"))
@@ -154,7 +154,7 @@ def _wire_strip(lab: Lab, bench, first: gr.Tab) -> None:
                     len(scales),
                     scales,
                     symbol=steering.symbol(request),
-                    chosen=_among(scales, key.request.guidance_scale),
+                    chosen=_among(scales, request.guidance_scale),
                     run=f"{ending.order} {request.guidance}",
                     order=ending.order,
                 )
@@ -163,7 +163,7 @@ def _wire_strip(lab: Lab, bench, first: gr.Tab) -> None:
     def take(picked: gr.SelectData):
         return _taken(picked.value, picked.index)[:3]
 
-    drawing = {"fn": draw, "inputs": [lab.open, bench.current, *panel.inputs]}
+    drawing = {"fn": draw, "inputs": [lab.open, bench.current, panel.measured, *panel.inputs]}
     drawing |= {"outputs": [lab.strip], "trigger_mode": "always_last"} | stage.STREAM
     first.select(lambda: "anatomy", None, lab.open, **QUIET)
     gr.on([tab.select for tab in lab.others], lambda: "", None, lab.open, **QUIET)
@@ -171,17 +171,18 @@ def _wire_strip(lab: Lab, bench, first: gr.Tab) -> None:
     taken = lab.strip.select(take, None, panel.scales, **QUIET)
     for event in (shown, *bench.rests, _rest_after(taken, bench)):
         event.then(**drawing)
+    panel.measured.input(**drawing)
 
 
 def _wire_atlas(lab: Lab, bench) -> None:
     panel, studio = bench.controls, bench.studio
 
-    def draw(visitor: gr.Request, *values) -> Iterator[dict]:
+    def draw(measured, visitor: gr.Request, *values) -> Iterator[dict]:
         key = _read(values)
-        if key is None or key.request.guidance == "none":
+        request = key and _quick(steering.one(key, measured))
+        if request is None or request.guidance == "none":
             yield {lab.atlas: contact.idle("No guidance, no scales.")}
             return
-        request = _quick(key.request)
         names = request.classes(studio.model(key.model))
         scales = steering.scales(request, atlas=True)
         sheet = scale_sheet(request, scales, range(len(names)))
@@ -205,7 +206,11 @@ def _wire_atlas(lab: Lab, bench) -> None:
         return _taken(picked.value, picked.index, atlas=True)
 
     lab.make.click(
-        draw, panel.inputs, [lab.atlas, lab.picture], trigger_mode="once", **stage.STREAM
+        draw,
+        [panel.measured, *panel.inputs],
+        [lab.atlas, lab.picture],
+        trigger_mode="once",
+        **stage.STREAM,
     )
     taken = lab.atlas.select(take, None, [*panel.scales, panel.label], **QUIET)
     _rest_after(taken, bench)
@@ -252,13 +257,14 @@ def _wire_branch(lab: Lab, bench) -> None:
 def _wire_plot(lab: Lab, bench) -> None:
     panel, studio = bench.controls, bench.studio
 
-    def measure(count, visitor: gr.Request, *values) -> Iterator[dict]:
+    def measure(count, measured, visitor: gr.Request, *values) -> Iterator[dict]:
         key = _read(values)
-        if key is None or key.request.guidance == "none":
+        request = key and _quick(steering.one(key, measured))
+        if request is None or request.guidance == "none":
             yield {lab.plot: tradeoff.tradeoff(message="No guidance, no scales.")}
             return
         model = studio.model(key.model)
-        base = replace(_quick(key.request), n=int(count), label="all", first=0)
+        base = replace(request, n=int(count), label="all", first=0)
         scales = steering.scales(base, atlas=True)
         ending = studio.arm((visitor.session_hash, "tradeoff"))
         points: list[dict] = []
@@ -270,10 +276,10 @@ def _wire_plot(lab: Lab, bench) -> None:
             yield begun | {lab.measured: base.guidance}
             for scale in scales:
                 request = replace(base, guidance_scale=scale)
-                for measured in studio.measuring(ending, key.model, request):
-                    if measured is None:
+                for figures in studio.measuring(ending, key.model, request):
+                    if figures is None:
                         continue
-                    here = {"scale": scale, **vars(measured)}
+                    here = {"scale": scale, **vars(figures)}
                     yield {lab.plot: tradeoff.tradeoff([*points, here], running=True, **about)}
                 if ending.asked:
                     break
@@ -291,7 +297,7 @@ def _wire_plot(lab: Lab, bench) -> None:
 
     lab.measure.click(
         measure,
-        [lab.count, *panel.inputs],
+        [lab.count, panel.measured, *panel.inputs],
         [lab.plot, lab.measured],
         trigger_mode="multiple",
         **stage.STREAM,

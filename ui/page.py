@@ -54,7 +54,19 @@ def build(studio: Studio | None = None) -> gr.Blocks:
         for bench, tab in ((grid, sample_tab), (guided, guidance_tab), (single, reverse_tab)):
             _first_look(bench, tab, restored)
         api.expose(studio)
+        _be_quick(page)
     return page
+
+
+def _be_quick(page: gr.Blocks) -> None:
+    """Let no event announce its progress on the components that it changes.
+
+    The page shows none, and the browser would copy the whole value of every component that any
+    event ever changed, twice for each event: a tenth of a second while a slider moves.
+    """
+    nowhere = gr.Textbox(visible=False)
+    for event in page.fns.values():
+        event.show_progress_on = [nowhere]
 
 
 def _open_tiles(grid: Bench, single: Bench, tabs: gr.Tabs) -> None:
@@ -127,6 +139,7 @@ def _restore(page: gr.Blocks, benches: dict[str, Bench], tabs: gr.Tabs, restored
             if bench.single:
                 key = key._replace(request=replace(key.request, n=1))
             key = bench.studio.settled(key)
+            bench.check(key)
         except InvalidInput as error:
             names = bench.studio.names()
             if names:  # a page that cannot do what its link says still has its controls set

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +13,7 @@ from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from ddpm_core import Film, InvalidInput, Model, Request, Run, available, load
+from ddpm_core.engine import shared_engine
 from ddpm_core.errors import check_int
 from ddpm_core.metrics import Measured, measuring
 from ddpm_core.trace import Trace
@@ -22,6 +23,7 @@ KEPT_BYTES = 256 * 2**20
 MAX_WORK = 20_000
 MAX_IMAGES = 64
 MAX_TRACED = 4_000  # images times steps of which everything is recorded, 40 MB or so
+MAX_PREVIEWS = 16  # at a time; Gradio serves everything else, too, from 40 threads
 MAX_SHEET = 160  # images of an atlas
 FRAMES_PER_SECOND = 20
 MEASURED_AT_A_TIME = 25
@@ -97,7 +99,9 @@ class Studio:
         self._endings: WeakValueDictionary[tuple, Ending] = WeakValueDictionary()
         self._orders = count(time.time_ns() // 1000)
         self._guard = threading.RLock()
-        self._turns = Turnstile()
+        self._previews = threading.BoundedSemaphore(MAX_PREVIEWS)
+        # Steps of all runs take turns on it.
+        self._engine = shared_engine()
 
     def names(self) -> list[str]:
         """The models to choose from, the best for a first look first."""
@@ -121,21 +125,25 @@ class Studio:
         check_int("n", request.n, 1, MAX_IMAGES)
         return request.for_model(self.model(model_name), MAX_WORK)
 
-    def arm(self, visitor: tuple, since: int | None = None) -> Ending:
+    def arm(self, visitor: tuple, since: int | None = None, at: float | None = None) -> Ending:
         """Prepare a run of a visitor's; an earlier one of theirs ends without another word.
 
         Args:
             visitor: who runs it, and where on the page.
             since: the order of the run that this one continues; where another has been armed
                 meanwhile, this one is superseded from the start.
+            at: when the visitor asked for it, by the visitor's clock: of two requests under way
+                at once, either may arrive first.
         """
         with self._guard:
             earlier = self._endings.get(visitor)
+            if at is not None and earlier is not None and earlier.at > at:
+                return Ending(asked=True, superseded=True)
             if since is not None and earlier is not None and earlier.order > since:
                 return Ending(since, asked=True, superseded=True)
             if earlier is not None:
                 earlier.superseded = earlier.asked = True
-            self._endings[visitor] = ending = Ending(next(self._orders))
+            self._endings[visitor] = ending = Ending(next(self._orders), at or 0.0)
             return ending
 
     def stream(
@@ -156,18 +164,20 @@ class Studio:
             yield kept
             return
         if key.branch_at is None:
-            run = Run(self.model(key.model), key.requests)
-            yield from self._run(ending, key, run, run.film(), run.start, None, traced, rate)
+            run, film, start = self._engine.do(self._begin, key.model, key.requests)
+            yield from self._run(ending, key, run, film, start, None, traced, rate)
             return
         trunk = None
         for trunk in self.stream(ending, Key(key.model, key.request), True, 0):
             pass
         if trunk is None or not trunk.done or not trunk.film.finished:
             return
-        with self._turns.turn():
-            step = trunk.trace.state(key.branch_at) if key.branch_at else None
         # Whatever its own noise, a branch starts where the trunk was.
-        start = step.x if step else Run(self.model(key.model), key.request).start
+        if key.branch_at:
+            step = self._engine.do(trunk.trace.state, key.branch_at)
+            start = step.x
+        else:
+            step, (_, _, start) = None, self._engine.do(self._begin, key.model, [key.request])
         run = Run(self.model(key.model), key.beside[0])
         film = trunk.film.until(key.branch_at)
         for progress in self._run(ending, key, run, film, start, step, traced, rate):
@@ -176,6 +186,20 @@ class Studio:
             if progress.done:
                 self._keep(progress)
             yield progress
+
+    @contextmanager
+    def preview(self) -> Iterator[None]:
+        """A place for one of the short runs that wait in no queue.
+
+        Raises:
+            InvalidInput: if all places are taken.
+        """
+        if not self._previews.acquire(blocking=False):
+            raise InvalidInput("too many sliders move at this moment; rest yours for a second")
+        try:
+            yield
+        finally:
+            self._previews.release()
 
     def settled(self, key: Key) -> Key:
         """The key with every request as the model can serve it, if all is within the bounds.
@@ -207,6 +231,11 @@ class Studio:
                 )
         return Key(key.model, requests[0], tuple(requests[1:]), key.branch_at)
 
+    def _begin(self, model_name: str, requests: list[Request]):
+        """A run, an empty film for it, and its opening noise."""
+        run = Run(self.model(model_name), requests)
+        return run, run.film(), run.start
+
     def _run(self, ending, key: Key, run: Run, film: Film, start, previous, traced, rate):
         started, shown = time.monotonic(), 0.0
         pause = max(1 / rate if rate else 3600, len(run.images) * SECONDS_PER_TILE)
@@ -217,9 +246,8 @@ class Studio:
             steps = trace.record(steps, start)
         steps = film.record(steps)
         while not ending.asked:
-            with self._turns.turn():
-                if next(steps, None) is None:
-                    break
+            if self._engine.do(next, steps, None) is None:
+                break
             now = time.monotonic()
             if now - shown >= pause and not film.finished and not ending.asked:
                 shown = now
@@ -238,8 +266,7 @@ class Studio:
         request = request.for_model(self.model(model_name), MAX_WORK)
         steps = measuring(self.model(model_name), request, batch=MEASURED_AT_A_TIME)
         while not ending.asked:
-            with self._turns.turn():
-                measured = next(steps, _END)
+            measured = self._engine.do(next, steps, _END)
             if measured is _END:
                 return
             yield measured
@@ -285,32 +312,10 @@ class Ending:
 
     Attributes:
         order: rises from run to run, so that late news of an old one can be told.
+        at: when it was asked for, by the visitor's clock; 0 if that is not known.
     """
 
     order: int = 0
+    at: float = 0.0
     asked: bool = False
     superseded: bool = False
-
-
-class Turnstile:
-    """A lock that serves in order of arrival, so that runs advance step by step in turn.
-
-    Two networks running at once on few cores slow each other down more than taking turns.
-    """
-
-    def __init__(self):
-        self._waiting: deque = deque()
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def turn(self):
-        ticket = object()
-        with self._changed:
-            self._waiting.append(ticket)
-            self._changed.wait_for(lambda: self._waiting[0] is ticket)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._waiting.popleft()
-                self._changed.notify_all()

@@ -33,14 +33,18 @@ def values(
     key: Key,
     traced: bool = False,
     rate: float = FRAMES_PER_SECOND,
+    whole: bool = True,
 ) -> Iterator[tuple[dict, Progress | None]]:
     """Run what a key names and yield values for the player, with the progress behind each.
 
     A request that cannot be met is one value: its error.
+
+    Args:
+        whole: send every frame when the run ends; else its last one only.
     """
     try:
         for progress in studio.stream(ending, key, traced, rate):
-            value = final(progress) if progress.done else under_way(progress)
+            value = final(progress) if progress.done and whole else under_way(progress)
             yield ordered(value, ending), progress
     except InvalidInput as error:
         yield ordered(player.error(str(error)), ending), None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import gradio as gr
 
 from ddpm_core import Model, Request
+from ddpm_core.errors import check_float
 from ddpm_core.guides import roles_for
 from ddpm_core.request import DEFAULT_SCALE
 
@@ -68,6 +69,7 @@ class Steering:
     run: gr.Button
     stop: gr.Button
     applies: gr.Textbox
+    measured: gr.Radio
 
     @property
     def inputs(self) -> list:
@@ -132,6 +134,7 @@ def applicable(model: Model, method: str, kind: str) -> list[str]:
         "kinds": classifier and len(kinds) > 1,
         "clean": classifier and clean,
         "noisy": classifier and not clean,
+        "both": method == "both",
     }
     return [name for name, applies in found.items() if applies]
 
@@ -168,6 +171,12 @@ def read(values) -> Key:
     return Key(v["model"], rows[0], tuple(rows[1:]))
 
 
+def one(key: Key, measured: str) -> Request:
+    """The request whose scales the instruments show, where two methods stand side by side."""
+    wanted = [r for r in key.requests if (r.guidance == "cfg") == (measured == "cfg")]
+    return (wanted or key.requests)[0]
+
+
 WHOLE = 999
 
 
@@ -197,8 +206,21 @@ def spelled(key: Key) -> dict:
     }
 
 
+def check(key: Key) -> None:
+    """Refuse a scale that the sliders do not span: they would stand where it is not.
+
+    Raises:
+        InvalidInput: saying how far they go.
+    """
+    rows = key.requests if key.branch_at is None else [key.request]
+    for request in rows:
+        if request.guidance_scale is not None:
+            top = LAMBDA_MAX.get(request.guidance, S_MAX)
+            check_float("guidance_scale, on this page,", request.guidance_scale, 0, top)
+
+
 def _shown(request: Request | None, method: str, top: float) -> float:
-    """Where a slider stands: a link may ask for more than it spans."""
+    """Where a slider stands; what it does not span is for ``check`` to refuse."""
     if request is None or request.guidance != method:
         return DEFAULT_SCALE[method, "scaled"]
     return min(max(request.guidance_scale, 0.0), top)
@@ -281,6 +303,14 @@ def build(studio: Studio, prefix: str) -> Steering:
             elem_id=f"{prefix}-method",
             elem_classes="chips",
             info="side by side: on one timeline",
+        )
+        made["measured"] = gr.Radio(
+            [(METHODS[m], m) for m in ("cfg", "classifier")],
+            value="cfg",
+            label="Strip, atlas and plot show",
+            elem_id=f"{prefix}-measured",
+            elem_classes="chips",
+            info="one of the two",
         )
         made["s"] = gr.Slider(
             0,

@@ -156,9 +156,21 @@ def test_the_factor_follows_the_form():
 
 
 def test_many_steps_of_many_tiles_are_thinned_to_what_a_value_carries():
-    assert anatomy.spread(50, 4) == list(range(1, 51))
-    kept = anatomy.spread(250, 16)
-    assert kept[0] == 1 and kept[-1] == 250 and len(kept) * 16 <= anatomy.CELLS
+    assert anatomy.telling(np.full((50, 4, 3), 1 / 3), [[0]] * 4) == list(range(50))
+    kept = anatomy.telling(np.full((250, 16, 3), 1 / 3), [[0]] * 16)
+    assert kept[0] == 0 and kept[-1] == 249 and len(kept) * 16 <= anatomy.CELLS
+
+
+def test_thinned_steps_decide_as_all_of_them_do():
+    p = np.random.default_rng(0).dirichlet(np.ones(3) / 3, (700, 16))
+    for tile in range(12):  # four waver to the end
+        p[30 * tile + 11 :, tile] = [0.9, 0.05, 0.05]
+    wanted = [[0]] * 16
+    kept = anatomy.telling(p, wanted)
+    assert len(kept) < 100
+    found = [None if k is None else kept[k] for k in anatomy.decided(p[kept], wanted)]
+    assert found == anatomy.decided(p, wanted)
+    assert len(set(found)) > 8
 
 
 @pytest.mark.parametrize(

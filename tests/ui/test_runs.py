@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +9,7 @@ import pytest
 
 from ddpm_core import InvalidInput, Request, branch, film
 from ui import runs
-from ui.runs import Key, Studio, Turnstile
+from ui.runs import Key, Studio
 
 LONG = Request(n=2, steps=400, sampler="ddpm")
 
@@ -62,6 +60,15 @@ def test_a_new_run_of_the_same_visitor_ends_the_old_one_silently(studio, model):
     *_, end = studio.stream(studio.arm(("b", "sample")), Key(model, Request(n=1, steps=3)))
     assert end.done
     assert list(old) == []
+
+
+def test_a_request_that_arrives_late_does_not_overtake_what_was_asked_after_it(studio, model):
+    newer = studio.arm(("late", "sample"), at=2000.0)
+    older = studio.arm(("late", "sample"), at=1000.0)
+    assert older.superseded and older.order < newer.order
+    assert not newer.superseded and not newer.asked
+    assert not studio.arm(("late", "sample"), at=3000.0).superseded
+    assert newer.superseded
 
 
 def test_another_visitor_is_not_disturbed(studio, model):
@@ -144,24 +151,6 @@ def test_work_is_bounded(studio, model):
     with pytest.raises(InvalidInput, match="n must be between 1 and 64"):
         next(studio.stream(studio.arm(("a", "sample")), Key(model, Request(n=20_000, steps=1))))
     next(studio.stream(studio.arm(("a", "sample")), Key(model, Request(n=16, steps=1000))))
-
-
-def test_turns_are_taken_in_order_of_arrival():
-    turns, order = Turnstile(), []
-
-    def come(number):
-        with turns.turn():
-            order.append(number)
-
-    threads = [threading.Thread(target=come, args=(i,)) for i in range(5)]
-    with turns.turn():
-        for i, thread in enumerate(threads, start=1):
-            thread.start()
-            while len(turns._waiting) <= i:
-                time.sleep(0.001)
-    for thread in threads:
-        thread.join()
-    assert order == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("at", [0, 3])
