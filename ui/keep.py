@@ -64,8 +64,10 @@ def build(prefix: str) -> Keep:
         png = gr.DownloadButton("PNG", interactive=False, elem_id=f"{prefix}-png", size="sm")
     with gr.Accordion("Link, Python, command line", open=False, elem_id=f"{prefix}-copies"):
         link = gr.Textbox(label="Link", interactive=False, buttons=["copy"], max_lines=1)
-        python = gr.Code(label="Python", language="python", interactive=False)
-        command = gr.Code(label="Command line", language="shell", interactive=False)
+        python = gr.Code(label="Python", language="python", interactive=False, wrap_lines=True)
+        command = gr.Code(
+            label="Command line", language="shell", interactive=False, wrap_lines=True
+        )
     return Keep(png, gif, link, python, command)
 
 

@@ -58,6 +58,36 @@ def test_the_picture_follows_the_slider_while_it_is_held(visit):
     assert visitor.errors == []
 
 
+def test_a_finger_moves_it_too(visit):
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    query = f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=0{QUICK}&seed=4"
+    visitor = visit(query, **phone, device_scale_factor=3)
+    settle(visitor, 12)
+    slider = visitor.page.locator("#guidance-s input[type=range]")
+    slider.scroll_into_view_if_needed()
+    before = visitor.stage(TAB).get_attribute("data-run")
+    left, y, width = middle(slider)
+    finger = visitor.context.new_cdp_session(visitor.page)
+
+    def touch(kind, part):
+        points = [] if part is None else [{"x": left + part * width, "y": y}]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", 0.05)
+    for part in (0.2, 0.4, 0.6):
+        touch("touchMove", part)
+    visitor.page.wait_for_function(
+        "run => document.querySelector('#guidance-stage .player').dataset.run !== run", arg=before
+    )
+    visitor.wait("live", TAB)  # a preview, while the finger is still down
+    stage, window = visitor.stage(TAB).locator(".player-stage").bounding_box(), 844
+    assert stage["y"] + stage["height"] > 0 and stage["y"] < window, "the picture is out of view"
+    touch("touchEnd", None)
+    settle(visitor, 12)
+    assert scale(visitor) > 4
+    assert visitor.errors == []
+
+
 def test_the_arrow_keys_move_it_too(visit):
     visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2{QUICK}")
     settle(visitor, 12)
@@ -203,6 +233,28 @@ def test_the_plot_builds_up_and_stops(visit):
     rows.nth(1).wait_for(state="attached", timeout=60_000)
     visitor.click("guidance-halt")
     assert visitor.errors == []
+
+
+def test_the_instruments_show_one_of_two_methods_and_say_which(visit):
+    visitor = visit(
+        f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2{QUICK}"
+        "&beside=guidance%3Dclassifier-noisy%26guidance_scale%3D5"
+    )
+    settle(visitor, 12)
+    visitor.page.get_by_role("tab", name="Film strip").click()
+    strip = visitor.page.locator("#guidance-strip")
+    strip.get_by_role("option", name="s = 10").wait_for()
+    visitor.page.locator("#guidance-measured input[value=classifier]").click()
+    strip.get_by_role("option", name="λ = 20").wait_for()
+    assert visitor.errors == []
+
+
+def test_a_scale_that_no_slider_spans_is_refused_in_words(visit):
+    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=15{QUICK}")
+    visitor.wait("error", TAB)
+    assert (
+        "guidance_scale, on this page, must be between 0 and 10" in visitor.stage(TAB).inner_text()
+    )
 
 
 @pytest.mark.parametrize("model", ["mnist-linear"])

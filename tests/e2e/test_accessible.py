@@ -1,0 +1,40 @@
+"""axe-core finds nothing to complain of, whichever tab is open."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+TABS = ["sample", "guidance", "reverse"]
+INSTRUMENTS = ["Film strip", "Atlas", "Branch", "Guidance against diversity"]
+
+
+def violations(page):
+    found = Axe().run(page).response["violations"]
+    return [(v["id"], [node["target"] for node in v["nodes"]][:3]) for v in found]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("tab", TABS)
+def test_no_tab_breaks_a_rule(visit, tab, scheme):
+    visitor = visit(f"?tab={tab}&n=1&label=3&steps=8&__theme={scheme}", color_scheme=scheme)
+    visitor.wait_for_kept("9 frames", tab)
+    for folded in visitor.page.locator("button.label-wrap:not(.open)").all():
+        if folded.is_visible():
+            folded.click()
+    assert violations(visitor.page) == []
+
+
+def test_no_tab_breaks_a_rule_on_a_phone(visit):
+    visitor = visit("?tab=guidance&n=1&label=3&steps=8", viewport={"width": 390, "height": 844})
+    visitor.wait_for_kept("9 frames", "guidance")
+    assert violations(visitor.page) == []
+
+
+@pytest.mark.parametrize("name", INSTRUMENTS)
+def test_no_instrument_breaks_a_rule(visit, name):
+    visitor = visit("?tab=guidance&n=1&label=3&steps=8")
+    visitor.wait_for_kept("9 frames", "guidance")
+    visitor.page.get_by_role("tab", name=name).click()
+    visitor.page.get_by_role("tab", name=name, selected=True).wait_for()
+    assert violations(visitor.page) == []
