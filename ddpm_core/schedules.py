@@ -13,13 +13,18 @@ import numpy as np
 
 from .errors import InvalidInput, check_int
 
-KINDS = ("linear", "cosine")
+KINDS = ("linear", "scaled_linear", "cosine")
 SPACINGS = ("linear", "quadratic", "logsnr")
 
 
 def linear_betas(num_timesteps: int, start: float = 1e-4, end: float = 0.02) -> np.ndarray:
     """Evenly growing variances, as in the DDPM paper and the report's section 2.2."""
     return np.linspace(start, end, num_timesteps, dtype=np.float64)
+
+
+def scaled_linear_betas(num_timesteps: int, start: float = 1e-4, end: float = 0.02) -> np.ndarray:
+    """Variances whose square roots grow evenly, as in latent diffusion models."""
+    return np.linspace(np.sqrt(start), np.sqrt(end), num_timesteps, dtype=np.float64) ** 2
 
 
 def cosine_betas(num_timesteps: int, s: float = 0.008, max_beta: float = 0.999) -> np.ndarray:
@@ -61,8 +66,8 @@ class NoiseSchedule:
         """Build a schedule by name.
 
         Args:
-            kind: ``"linear"`` (options ``start``, ``end``) or ``"cosine"``
-                (options ``s``, ``max_beta``).
+            kind: ``"linear"`` or ``"scaled_linear"`` (options ``start``, ``end``), or
+                ``"cosine"`` (options ``s``, ``max_beta``).
             num_timesteps: T, from 1 to 10,000.
 
         Raises:
@@ -71,9 +76,9 @@ class NoiseSchedule:
         num_timesteps = check_int("num_timesteps", num_timesteps, 1, 10_000)
         if kind not in KINDS:
             raise InvalidInput(f"unknown schedule {kind!r}; known: {', '.join(KINDS)}")
-        build = linear_betas if kind == "linear" else cosine_betas
+        build = dict(zip(KINDS, (linear_betas, scaled_linear_betas, cosine_betas), strict=True))
         try:
-            betas = build(num_timesteps, **options)
+            betas = build[kind](num_timesteps, **options)
         except TypeError as error:
             raise InvalidInput(f"schedule {kind!r}: {error}") from None
         return cls(betas, kind)

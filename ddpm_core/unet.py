@@ -114,6 +114,7 @@ class UNet(nn.Module):
         channels: width of each level, the finest first.
         blocks: residual blocks per level on the way down.
         attention: for each level, whether attention follows each of its blocks.
+        up_attention: the same for the way up, where it differs; None: as ``attention``.
         mid_attention: attention in the middle, between its two blocks.
         head_width: channels per attention head; None makes one head of the full width.
         skips: ``"all"``: every feature map on the way down is handed across, so that each
@@ -137,6 +138,7 @@ class UNet(nn.Module):
         channels: tuple[int, ...] = (32, 64, 96),
         blocks: int = 1,
         attention: tuple[bool, ...] | None = None,
+        up_attention: tuple[bool, ...] | None = None,
         mid_attention: bool = True,
         head_width: int | None = None,
         skips: str = "all",
@@ -169,7 +171,8 @@ class UNet(nn.Module):
         if head_width is not None:
             check_int("head_width", head_width, 1, 4096)
         attention = attention or (False,) * levels
-        if len(attention) != levels:
+        up_attention = attention if up_attention is None else up_attention
+        if not len(attention) == len(up_attention) == levels:
             raise InvalidInput(f"{levels} levels need as many attention switches")
         if skips not in ("all", "blocks"):
             raise InvalidInput(f"skips must be 'all' or 'blocks', not {skips!r}")
@@ -219,9 +222,8 @@ class UNet(nn.Module):
         for level, cout in reversed(list(enumerate(channels))):
             stage = _Stage()
             for _ in range(blocks + self.skip_all):
-                stage.add(
-                    res(width + handed_over.pop(), cout), attn(cout) if attention[level] else None
-                )
+                block = res(width + handed_over.pop(), cout)
+                stage.add(block, attn(cout) if up_attention[level] else None)
                 width = cout
             if level > 0:
                 stage.resample = Upsample(width)

@@ -18,7 +18,11 @@ from tests.core.toys import GaussianDenoiser, toy_denoiser
 # A NumPy 2 matter inside the reference library.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-REFERENCE_NAME = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
+REFERENCE_NAME = {
+    "scaled_linear": "scaled_linear",
+    "linear": "linear",
+    "cosine": "squaredcos_cap_v2",
+}
 SHAPE = (2, 1, 6, 6)
 VARIANTS = {
     "ddpm-beta": partial(ddpm, variance="beta"),

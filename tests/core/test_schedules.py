@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 from ddpm_core.errors import InvalidInput
 from ddpm_core.schedules import KINDS, SPACINGS, NoiseSchedule, spaced_timesteps
 
-REFERENCE_NAME = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
+REFERENCE_NAME = {
+    "linear": "linear",
+    "scaled_linear": "scaled_linear",
+    "cosine": "squaredcos_cap_v2",
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -38,6 +42,13 @@ def test_linear_betas_follow_the_papers():
     betas = NoiseSchedule.make("linear", 1000).betas
     assert (betas[0], betas[-1]) == (1e-4, 0.02)
     np.testing.assert_allclose(np.diff(betas), (0.02 - 1e-4) / 999, rtol=1e-9)
+
+
+def test_scaled_linear_betas_are_even_in_their_square_root():
+    betas = NoiseSchedule.make("scaled_linear", 1000, start=0.00085, end=0.012).betas
+    np.testing.assert_allclose(betas[[0, -1]], (0.00085, 0.012), rtol=1e-12)
+    step = (0.012**0.5 - 0.00085**0.5) / 999
+    np.testing.assert_allclose(np.diff(np.sqrt(betas)), step, rtol=1e-9)
 
 
 def test_cosine_alphas_cumprod_is_the_squared_cosine_until_beta_is_clipped():
@@ -103,6 +114,7 @@ def test_betas_outside_the_open_unit_interval_are_refused(betas):
         ({"kind": "quadratic"}, "unknown schedule"),
         ({"kind": "linear", "s": 0.1}, "'s'"),
         ({"kind": "linear", "start": "x"}, "linear"),
+        ({"kind": "scaled_linear", "start": "x"}, "scaled_linear"),
         ({"kind": "cosine", "max_beta": 1.5, "s": -0.5}, "beta"),
         *[
             ({"num_timesteps": bad}, "num_timesteps")

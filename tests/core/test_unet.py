@@ -6,8 +6,9 @@ import pytest
 import torch
 from diffusers import UNet2DModel
 
+from ddpm_core.diffusers_format import config_from, convert
 from ddpm_core.errors import InvalidInput
-from ddpm_core.unet import UNet, sinusoidal_embedding
+from ddpm_core.unet import Attention, UNet, sinusoidal_embedding
 
 # --- equality with diffusers.UNet2DModel ---
 
@@ -43,94 +44,32 @@ DEFAULT = {
 }
 
 
-def ours_for(config) -> UNet:
-    return UNet(
-        image_size=config["sample_size"],
-        in_channels=config["in_channels"],
-        out_channels=config["out_channels"],
-        channels=config["block_out_channels"],
-        blocks=config["layers_per_block"],
-        attention=tuple("Attn" in name for name in config["down_block_types"]),
-        head_width=config["attention_head_dim"],
-        skips="all",
-        time_channels=config["block_out_channels"][0],
-        groups=config["norm_num_groups"],
-        norm_eps=config["norm_eps"],
-        downsample_padding=config["downsample_padding"],
-        flip_sin_to_cos=config["flip_sin_to_cos"],
-        freq_shift=config["freq_shift"],
-    )
-
-
-RESNET = {
-    "norm1": "norm1",
-    "conv1": "conv1",
-    "time_emb_proj": "time_proj",
-    "norm2": "norm2",
-    "conv2": "conv2",
-    "conv_shortcut": "shortcut",
-}
-
-
-def our_weights(reference: UNet2DModel) -> dict:
-    """The reference's weights under our names, q, k and v joined."""
-    theirs = dict(reference.state_dict())
-    ours = {}
-
-    def take(source, target):
-        for part in ("weight", "bias"):
-            if f"{source}.{part}" in theirs:
-                ours[f"{target}.{part}"] = theirs.pop(f"{source}.{part}")
-
-    def take_stage(source, target, resample=None):
-        for name in [key.removesuffix(".conv1.weight") for key in theirs if is_resnet(key, source)]:
-            number = name.rpartition(".")[2]
-            for part, our_part in RESNET.items():
-                take(f"{name}.{part}", f"{target}.blocks.{number}.{our_part}")
-            attention = f"{source}.attentions.{number}"
-            if f"{attention}.to_q.weight" in theirs:
-                to = f"{target}.attentions.{number}"
-                take(f"{attention}.group_norm", f"{to}.norm")
-                take(f"{attention}.to_out.0", f"{to}.out")
-                for part in ("weight", "bias"):
-                    qkv = [theirs.pop(f"{attention}.to_{letter}.{part}") for letter in "qkv"]
-                    ours[f"{to}.qkv.{part}"] = torch.cat(qkv)
-        if resample:
-            take(f"{source}.{resample}.0.conv", f"{target}.resample.conv")
-
-    take("conv_in", "conv_in")
-    take("time_embedding.linear_1", "time_mlp.0")
-    take("time_embedding.linear_2", "time_mlp.2")
-    for level in range(len(reference.down_blocks)):
-        take_stage(f"down_blocks.{level}", f"down.{level}", "downsamplers")
-        take_stage(f"up_blocks.{level}", f"up.{level}", "upsamplers")
-    take_stage("mid_block", "mid")
-    take("conv_norm_out", "norm_out")
-    take("conv_out", "conv_out")
-    assert not theirs, f"not mapped: {sorted(theirs)}"
-    return ours
-
-
-def is_resnet(key, stage):
-    return key.startswith(f"{stage}.resnets.") and key.endswith(".conv1.weight")
-
-
-@pytest.mark.parametrize("config", [GOOGLE, DEFAULT], ids=["google", "default"])
-def test_equals_the_reference_unet_on_random_weights(config):
+def reference_and_ours(config) -> tuple[UNet2DModel, UNet]:
+    """The reference with random weights, and our UNet with the same."""
     torch.manual_seed(0)
     reference = UNet2DModel(**config).eval()
     # Away from its initial values: norms of 1 and 0 would hide a swapped weight.
     for parameter in reference.parameters():
         parameter.data += 0.05 * torch.randn_like(parameter)
-    unet = ours_for(config).eval()
-    unet.load_state_dict(our_weights(reference))
-    x = torch.randn(2, config["in_channels"], config["sample_size"], config["sample_size"])
-    t = torch.tensor([3, 977])
+    model = config_from(config, {})["model"]
+    unet = UNet(**model).eval()
+    unet.load_state_dict(convert(dict(reference.state_dict()), model))
+    return reference, unet
+
+
+def assert_same_outputs(reference, unet, batch=2, labels=None):
+    x = torch.randn(batch, unet.in_channels, unet.image_size, unet.image_size)
+    t = torch.tensor([3, 977])[:batch]
     with torch.no_grad():
-        wanted, got = reference(x, t).sample, unet(x, t)
+        wanted, got = reference(x, t, labels).sample, unet(x, t, labels)
     scale = float(wanted.abs().max())
     torch.testing.assert_close(got, wanted, rtol=0, atol=1e-5 * scale)
     assert wanted.std() > 0.01 * scale
+
+
+@pytest.mark.parametrize("config", [GOOGLE, DEFAULT], ids=["google", "default"])
+def test_equals_the_reference_unet_on_random_weights(config):
+    assert_same_outputs(*reference_and_ours(config))
 
 
 # --- its own contract ---
@@ -173,6 +112,18 @@ def test_blocks_per_level_on_the_way_up(blocks, skips, more):
     unet = tiny(blocks=blocks, skips=skips)
     assert [len(stage.blocks) for stage in unet.down] == [blocks, blocks]
     assert [len(stage.blocks) for stage in unet.up] == [blocks + more, blocks + more]
+
+
+def test_attention_on_the_way_up_may_differ():
+    def levels(stages):
+        return [any(isinstance(m, Attention) for m in stage.attentions) for stage in stages]
+
+    unet = tiny(attention=(False, True))
+    assert (levels(unet.down), levels(unet.up)) == ([False, True], [True, False])
+    unet = tiny(attention=(False, True), up_attention=(True, False))
+    assert (levels(unet.down), levels(unet.up)) == ([False, True], [False, True])
+    unet = tiny(attention=(True, True), up_attention=(False, False))
+    assert (levels(unet.down), levels(unet.up)) == ([True, True], [False, False])
 
 
 @pytest.mark.parametrize("flip", [False, True])
@@ -276,6 +227,7 @@ def test_every_parameter_receives_a_gradient():
     ("options", "named"),
     [
         ({"attention": (True,)}, "2 levels"),
+        ({"up_attention": (True,)}, "2 levels"),
         ({"skips": "none"}, "skips"),
         ({"head_width": 3}, "head_width 3"),
     ],
