@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
-from .commands import evaluate, sample, ship, train, train_classifier
+# Read when the Hub's client is imported: it asks for what it is told to fetch, and nothing else.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+from .commands import evaluate, push, sample, ship, train, train_classifier
 from .errors import InvalidInput
 
 EXAMPLES = """\
@@ -28,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (sample, evaluate, train, train_classifier, ship):
+    for command in (sample, evaluate, train, train_classifier, ship, push):
         command.add(commands)
     arguments = parser.parse_args(argv)
     try:

@@ -9,13 +9,7 @@ from .errors import CheckpointError
 
 TEMPLATE = """\
 ---
-license: mit
-library_name: ddpm_core
-{task}tags:
-- diffusion
-- ddpm
-datasets:
-- {dataset}
+{metadata}
 ---
 
 # {name}
@@ -27,7 +21,7 @@ T = {timesteps}.{classes}
 ![64 samples: DPM-Solver++, 20 steps, seed 0, x̂0 clipped](samples.png)
 
 ```bash
-python -m ddpm_core sample --model {name} --n 64 --steps 20 --out {name}.png
+python -m ddpm_core sample --model {name} --n 64 --steps 20 --out {file}.png
 ```
 
 {provenance}| loss | training {train}, validation {validation} |
@@ -39,15 +33,7 @@ with fixed noise and timesteps spread evenly over T; by quarter of t, least nois
 
 CLASSIFIER_TEMPLATE = """\
 ---
-license: mit
-library_name: ddpm_core
-pipeline_tag: image-classification
-tags:
-- classifier
-datasets:
-- {dataset}
-metrics:
-- accuracy
+{metadata}
 ---
 
 # {name}
@@ -130,8 +116,17 @@ def _diffusion_model(config, training, last, **common) -> str:
     classes = f"\n\nClasses: {', '.join(config.classes)}." if conditional else ""
     if conditional and recipe["p_uncond"]:
         classes += f" Labels were dropped with p_uncond = {recipe['p_uncond']}, image by image."
+    figures = [("loss", "validation loss", last.get("validation"))]
     return TEMPLATE.format(
-        task="" if conditional else "pipeline_tag: unconditional-image-generation\n",
+        metadata=_metadata(
+            config,
+            common["name"],
+            "unconditional-image-generation",
+            ["diffusion", "ddpm"],
+            figures,
+            "validation",
+        ),
+        file=common["name"].rpartition("/")[2],
         what="A class-conditional UNet" if conditional else "An unconditional UNet",
         channels=config.model["in_channels"],
         size=config.model["image_size"],
@@ -154,8 +149,13 @@ def _classifier(config, training, last, **common) -> str:
             "\nIt is told how noisy an image is, by `abar`, and was trained evenly over t of the "
             f"{config.schedule['kind']}\nschedule, T = {config.schedule['num_timesteps']}."
         )
+    test = training.get("test") or {}
     augmentation = [f"{k} {v}" for k, v in config.preprocessing.items() if k != "range"]
+    figures = [("accuracy", "test accuracy", test.get("accuracy"))]
     return CLASSIFIER_TEMPLATE.format(
+        metadata=_metadata(
+            config, common["name"], "image-classification", ["classifier"], figures, "test"
+        ),
         kind=KINDS[net["kind"]],
         channels=net["in_channels"],
         size=net["image_size"],
@@ -169,6 +169,37 @@ def _classifier(config, training, last, **common) -> str:
         augmentation=", ".join(augmentation) or "none",
         **common,
     )
+
+
+def _metadata(config, name: str, task: str, tags: list[str], figures, split: str) -> str:
+    """The front matter, with the figures as the Hub's model-index reads them."""
+    from huggingface_hub import EvalResult, ModelCardData
+
+    dataset = DATASETS.get(config.dataset, config.dataset)
+    results = [
+        EvalResult(
+            task_type=task,
+            dataset_type=dataset,
+            dataset_name=config.dataset,
+            dataset_split=split,
+            metric_type=kind,
+            metric_name=words,
+            metric_value=value,
+        )
+        for kind, words, value in figures
+        if value is not None
+    ]
+    data = ModelCardData(
+        license="mit",
+        library_name="ddpm_core",
+        pipeline_tag=task,
+        tags=tags,
+        datasets=[dataset],
+        metrics=["accuracy"] if task == "image-classification" else None,
+        model_name=name if results else None,
+        eval_results=results or None,
+    )
+    return data.to_yaml()
 
 
 def _accuracy(test: dict | None) -> str:
@@ -185,6 +216,13 @@ def _accuracy(test: dict | None) -> str:
 def _percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
+
+# What the Hub calls them.
+DATASETS = {
+    "mnist": "ylecun/mnist",
+    "fashion-mnist": "zalando-datasets/fashion_mnist",
+    "cifar10": "uoft-cs/cifar10",
+}
 
 KINDS = {
     "conv": "plain convolutions",

@@ -1,9 +1,9 @@
-"""A folder in, a ready model out; and the way back.
+"""A folder, or a repository's name, in; a ready model out; and the way back.
 
 A checkpoint, of a diffusion model or a classifier, is a folder in Hugging Face layout:
 ``config.json`` rebuilds the model, its schedule, its classes and its preprocessing;
 ``model.safetensors`` holds the EMA weights; ``training.json`` tells how they came to be;
-``README.md`` is the card made from both.
+``README.md`` is the card made from both. Folders in the format of diffusers are read too.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
+from . import diffusers_format, hub
 from .classifier import Classifier, ClassifierConfig
 from .denoiser import ModelDenoiser
 from .diffusion import PREDICTION_TYPES
@@ -49,6 +50,8 @@ class Config:
         dataset: what it was trained on, a key of ``data.DATASETS`` or free text.
         classes: the names of the classes, in label order; empty if it knows none.
         preprocessing: the range of the pixels, and the augmentation used in training.
+        sampling: how it is meant to be sampled where that differs from the defaults of
+            ``Request``: its ``variance`` and ``clip``.
     """
 
     model: dict
@@ -57,6 +60,7 @@ class Config:
     dataset: str
     classes: list[str] = field(default_factory=list)
     preprocessing: dict = field(default_factory=lambda: {"range": [-1, 1]})
+    sampling: dict = field(default_factory=dict)
 
     def complete(self) -> Config:
         """The same with every argument of the UNet spelled out: no default can change it."""
@@ -102,6 +106,22 @@ class Model:
     @property
     def device(self) -> torch.device:
         return self.unet.conv_in.weight.device
+
+    @property
+    def parameters(self) -> int:
+        """How many weights the network has."""
+        return sum(p.numel() for p in self.unet.parameters())
+
+    @cached_property
+    def flops(self) -> int:
+        """Floating-point operations of one evaluation of the network, for one image."""
+        from torch.utils.flop_counter import FlopCounterMode
+
+        x, t = torch.zeros(1, *self.shape, device=self.device), torch.zeros(1, device=self.device)
+        labels = t.long() if self.classes else None
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            self.unet(x, t.long(), labels)
+        return counter.get_total_flops()
 
     @cached_property
     def _bfloat16(self) -> UNet:
@@ -175,23 +195,40 @@ def available_classifiers(home: Path | None = None) -> list[str]:
     return [name for name in _shipped(home) if holds_classifier((home or HOME) / name)]
 
 
-def load(name_or_folder: str | Path, home: Path | None = None) -> Model:
-    """Load a diffusion model by name or from a folder.
+def load(
+    name: str | Path,
+    home: Path | None = None,
+    source: hub.Hub | None = None,
+    progress: hub.Progress | None = None,
+) -> Model:
+    """Load a diffusion model: one that ships, one from a folder, or one from the Hub.
+
+    Args:
+        name: of a shipped checkpoint, a folder, or a repository, ``owner/name`` or
+            ``owner/name@revision``; looked for in this order, in the local cache before the Hub.
+        source: the Hub to ask; the usual one unless given.
+        progress: of a download; see ``Hub.folder``.
 
     Raises:
-        CheckpointError: saying what is missing, damaged or does not fit.
+        CheckpointError: saying what is missing, damaged, not supported or does not fit.
     """
-    return Model(*_rebuild(find(name_or_folder, home), Config))
+    folder = find(name, home, source=source, progress=progress)
+    return Model(*_rebuild(folder, Config, _called(name, folder)))
 
 
-def load_classifier(name_or_folder: str | Path, home: Path | None = None) -> Classifier:
-    """Load a classifier by name or from a folder.
+def from_hub(
+    name: str, source: hub.Hub | None = None, progress: hub.Progress | None = None
+) -> Model:
+    """``load``, of what is a repository's name and nothing else: never a folder of this machine."""
+    return Model(*_rebuild((source or hub.Hub()).folder(name, progress), Config, name))
 
-    Raises:
-        CheckpointError: saying what is missing, damaged or does not fit.
-    """
-    folder = find(name_or_folder, home, available_classifiers)
-    return Classifier(*_rebuild(folder, ClassifierConfig))
+
+def load_classifier(
+    name: str | Path, home: Path | None = None, source: hub.Hub | None = None
+) -> Classifier:
+    """Load a classifier; arguments and errors as of ``load``."""
+    folder = find(name, home, available_classifiers, source)
+    return Classifier(*_rebuild(folder, ClassifierConfig, _called(name, folder)))
 
 
 def holds_classifier(folder: Path) -> bool:
@@ -202,20 +239,37 @@ def holds_classifier(folder: Path) -> bool:
         return False
 
 
-def find(name_or_folder: str | Path, home: Path | None = None, listed=available) -> Path:
-    """The folder of a shipped checkpoint, or a folder given as a path.
+def find(
+    name: str | Path,
+    home: Path | None = None,
+    listed=available,
+    source: hub.Hub | None = None,
+    progress: hub.Progress | None = None,
+) -> Path:
+    """The folder of a shipped checkpoint, a folder given as a path, or one from the Hub.
 
     Args:
         listed: names those that an error tells of.
+        source, progress: see ``load``.
     """
     home = home or HOME
-    name = str(name_or_folder)
-    for folder in (home / name, Path(name)):
+    text = str(name)
+    for folder in (home / text, Path(text)):
         # os.path.isdir, unlike Path.is_dir, takes a name too long for the file system.
-        if name and os.path.isdir(folder):
+        if text and os.path.isdir(folder):
             return folder
+    if isinstance(name, str) and hub.is_name(text):
+        return (source or hub.Hub()).folder(text, progress)
     known = ", ".join(listed(home)) or "none"
-    raise CheckpointError(f"no checkpoint {name[:200]!r}; shipped: {known}")
+    raise CheckpointError(
+        f"no checkpoint {text[:200]!r}; shipped: {known}; from the Hub: owner/name"
+    )
+
+
+def _called(name: str | Path, folder: Path) -> str:
+    """What a model is called: as its repository is, or as its folder."""
+    text = str(name)
+    return text if isinstance(name, str) and not os.path.isdir(text) else folder.name
 
 
 def read_config(folder: Path, kind: type = Config) -> Config | ClassifierConfig:
@@ -225,6 +279,8 @@ def read_config(folder: Path, kind: type = Config) -> Config | ClassifierConfig:
         kind: ``Config`` or ``ClassifierConfig``.
     """
     content = _read_json(folder / CONFIG)
+    if isinstance(content, dict) and diffusers_format.is_unet(content):
+        return _read_foreign(folder, content, kind)
     if isinstance(content, dict):
         if kind is Config and "classifier" in content:
             raise CheckpointError(f"{folder} holds a classifier: load_classifier loads it")
@@ -269,22 +325,42 @@ def save(
     write(folder / CARD, card)
 
 
+def _read_foreign(folder: Path, content: dict, kind: type) -> Config:
+    """The config that a folder in the format of diffusers spells."""
+    if kind is not Config:
+        raise CheckpointError(f"{folder} holds a diffusion model, no classifier: load loads it")
+    name = diffusers_format.SCHEDULER
+    places = [folder / name, folder / "scheduler" / name, folder.parent / "scheduler" / name]
+    scheduler = next((place for place in places if place.exists()), places[0])
+    return Config(**diffusers_format.config_from(content, _read_json(scheduler)))
+
+
 def _shipped(home: Path | None) -> list[str]:
-    configs = (home or HOME).glob(f"*/{CONFIG}")
-    return sorted(p.parent.name for p in configs if (p.parent / WEIGHTS).exists())
+    folders = [path for path in (home or HOME).glob("*") if path.is_dir()]
+    return sorted(path.name for path in folders if hub.layout(_held(path)))
 
 
-def _rebuild(folder: Path, kind: type) -> tuple:
+def _held(folder: Path) -> list[str]:
+    """The files of a folder that may be a model's, one level deep at most."""
+    return [p.relative_to(folder).as_posix() for g in ("*", "*/*") for p in folder.glob(g)]
+
+
+def _rebuild(folder: Path, kind: type, name: str) -> tuple:
     """(name, config, network, schedule, training record) of a checkpoint folder."""
+    # A whole pipeline of diffusers keeps its network in a folder of its own.
+    files = hub.layout(_held(folder)) or [WEIGHTS, CONFIG]
+    folder = (folder / files[1]).parent
     config = read_config(folder, kind)
     try:
         network, schedule = config.build()
     except (InvalidInput, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{folder / CONFIG} describes no valid model: {error}") from error
-    tensors = _read_weights(folder)
+    tensors = _read_weights(folder, Path(files[0]).name)
+    if Path(files[0]).name == diffusers_format.WEIGHTS:
+        tensors = diffusers_format.convert(tensors, config.model)
     _check_fit(folder, network, tensors)
     network.load_state_dict(tensors)
-    return folder.name, config, network, schedule, _read_json(folder / TRAINING, {})
+    return name, config, network, schedule, _read_json(folder / TRAINING, {})
 
 
 def _read_json(path: Path, default=None):
@@ -298,8 +374,8 @@ def _read_json(path: Path, default=None):
         raise CheckpointError(f"{path} is not valid JSON: {error}") from error
 
 
-def _read_weights(folder: Path) -> dict[str, Tensor]:
-    path = folder / WEIGHTS
+def _read_weights(folder: Path, file: str) -> dict[str, Tensor]:
+    path = folder / file
     if not path.exists():
         pickles = [p.name for p in folder.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".ckpt")]
         if pickles:
@@ -309,8 +385,8 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
             )
         raise CheckpointError(f"{path} is missing")
     try:
-        with safe_open(path, framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        with safe_open(path, framework="pt") as weights:
+            return {key: weights.get_tensor(key).float() for key in weights.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is truncated or no safetensors file: {error}") from error
 

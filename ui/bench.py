@@ -44,8 +44,9 @@ class Bench:
     traced: bool = False
 
     def default_for(self, model: Model) -> Request:
-        """The default request, as far as this model can serve it."""
-        return self.default if model.classes else replace(self.default, label="none")
+        """The default request, as far as this model can serve it, sampled as it is meant to be."""
+        default = replace(self.default, **model.config.sampling)
+        return default if model.classes else replace(default, label="none")
 
     @property
     def outputs(self) -> list:
@@ -71,7 +72,9 @@ class Bench:
             news = {self.stage: value}
             if progress is not None and not begun:
                 begun = True
-                news |= {self.current: progress.key} | self.keep.announced(self.name, progress)
+                news |= {self.current: progress.key} | self.keep.announced(
+                    self.studio, self.name, progress
+                )
                 news |= self.heading(progress.key)
             yield news
         if progress is not None and progress.done:
@@ -98,7 +101,11 @@ class Bench:
             yield told
         offer = self.keep.offered(self.studio, progress, self.gif_panes)
         if not ending.superseded:
-            yield offer | {self.current: progress.key} | self.keep.announced(self.name, progress)
+            yield (
+                offer
+                | {self.current: progress.key}
+                | self.keep.announced(self.studio, self.name, progress)
+            )
 
     def refuse(self, visitor: gr.Request, error: InvalidInput) -> dict:
         """Say what is wrong with a request; it ends the visitor's earlier run all the same."""
@@ -131,7 +138,9 @@ class Bench:
             if progress is None:
                 yield {self.stage: value}
             elif progress.done:
-                news = {self.current: progress.key} | self.keep.announced(self.name, progress)
+                news = {self.current: progress.key} | self.keep.announced(
+                    self.studio, self.name, progress
+                )
                 yield {self.stage: value | {"still": True}} | news
             else:
                 yield {self.current: gr.skip()}  # a visitor who left is noticed by this

@@ -8,6 +8,7 @@ import gradio as gr
 
 from ddpm_core import Request
 
+from . import shelf
 from .runs import Key, Studio
 
 SAMPLERS = [
@@ -40,6 +41,7 @@ class Controls:
     roll: gr.Button
     run: gr.Button
     stop: gr.Button
+    shelf: shelf.Shelf
 
     @property
     def inputs(self) -> list:
@@ -50,7 +52,7 @@ class Controls:
         """Set every control to a run."""
         model, request = key.model, key.request
         found = {getattr(self, name): getattr(request, name) for name in NAMES[1:]}
-        found[self.model] = model
+        found[self.model] = gr.update(choices=shelf.choices(studio, model), value=model)
         found[self.label] = gr.update(
             choices=label_choices(studio, model), value=str(request.label)
         )
@@ -90,6 +92,7 @@ def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Con
             elem_id=f"{prefix}-model",
             visible=len(names) > 1 or "hidden",
         )
+        hub = shelf.build(prefix)
         label = gr.Radio(
             label_choices(studio, model),
             value=str(default.label),
@@ -203,6 +206,7 @@ def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Con
         roll=roll,
         run=run,
         stop=stop,
+        shelf=hub,
     )
 
 

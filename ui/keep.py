@@ -39,12 +39,13 @@ class Keep:
     def outputs(self) -> list:
         return [self.png, self.gif, self.link, self.python, self.command]
 
-    def announced(self, tab: str, progress: Progress) -> dict:
+    def announced(self, studio: Studio, tab: str, progress: Progress) -> dict:
         """Updates for a run that begins: its link and its code; files are still to come."""
+        meant = studio.model(progress.key.model).config.sampling
         return {
             self.link: permalinks.query(progress.key, tab=tab),
             self.python: permalinks.python(progress.key),
-            self.command: permalinks.command_line(progress.key),
+            self.command: permalinks.command_line(progress.key, meant=meant),
         } | ({} if progress.done else {self.png: BARRED, self.gif: BARRED})
 
     def offered(self, studio: Studio, progress: Progress, panes: tuple[str, ...]) -> dict:

@@ -10,7 +10,7 @@ import gradio as gr
 
 from ddpm_core import InvalidInput
 
-from . import api, guidance, permalinks, reverse, sample, stage
+from . import api, guidance, permalinks, reverse, sample, shelf, stage
 from .bench import Bench
 from .runs import Key, Studio
 from .theme import css, theme
@@ -50,6 +50,8 @@ def build(studio: Studio | None = None) -> gr.Blocks:
         _open_tiles(grid, single, tabs)
         restored = gr.State("", time_to_live=3600)  # the tab that the address led to
         benches = {"sample": grid, "guidance": guided, "reverse": single}
+        for bench in benches.values():
+            shelf.wire(bench, [b.controls.model for b in benches.values() if b is not bench])
         _restore(page, benches, tabs, restored)
         for bench, tab in ((grid, sample_tab), (guided, guidance_tab), (single, reverse_tab)):
             _first_look(bench, tab, restored)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from types import MappingProxyType
 from urllib.parse import parse_qsl, urlencode
 
 from ddpm_core import Request
@@ -13,6 +14,7 @@ from ddpm_core.request import read
 from .runs import Key
 
 DEFAULTS = {f.name: f.default for f in fields(Request)}
+NOTHING: Mapping = MappingProxyType({})
 
 
 def changed(request: Request, base: Mapping = DEFAULTS) -> dict:
@@ -78,13 +80,18 @@ def python(key: Key) -> str:
     return "\n".join([*lines, f"save_gif(both, {gif}, columns={key.columns})", ""])
 
 
-def command_line(key: Key, ending: str | None = None) -> str:
-    """The command that makes the same images."""
+def command_line(key: Key, ending: str | None = None, meant: Mapping = NOTHING) -> str:
+    """The command that makes the same images.
+
+    Args:
+        meant: how the model is meant to be sampled (``Config.sampling``): what the command line
+            takes for its defaults.
+    """
     words = ["python", "-m", "ddpm_core", "sample", "--model", key.model]
     words += ["--n", str(key.request.n)]
-    for name, value in changed(key.request).items():
+    for name, value in changed(key.request, DEFAULTS | dict(meant)).items():
         if name == "clip":
-            words.append("--no-clip")
+            words.append("--clip" if value else "--no-clip")
         elif name != "n":
             words += _option(name, value)
     for other in key.beside:

@@ -6,13 +6,15 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
-from ddpm_core import Film, InvalidInput, Model, Request, Run, available, load
+from ddpm_core import Film, InvalidInput, Model, Request, Run, available, hub, load
+from ddpm_core.checkpoints import from_hub
 from ddpm_core.engine import shared_engine
 from ddpm_core.errors import check_int
 from ddpm_core.metrics import Measured, measuring
@@ -21,6 +23,12 @@ from ddpm_core.trace import Trace
 KEPT_BYTES = 256 * 2**20
 # A minute of two cores, about; sixteen images over all 1,000 steps must be within it.
 MAX_WORK = 20_000
+MAX_WORK_FLOPS = 0.6e9  # of one denoising that counts as one
+SMALL = 2 * 10**6  # weights; counting operations, the first time, would hold the page up
+# What a visitor may have fetched.
+HUB = hub.Hub(max_bytes=300 * 10**6)
+FETCHED_KEPT = 2  # in memory, beside what ships
+DOWNLOADS = 2
 MAX_IMAGES = 64
 MAX_TRACED = 4_000  # images times steps of which everything is recorded, 40 MB or so
 MAX_PREVIEWS = 16  # at a time; Gradio serves everything else, too, from 40 threads
@@ -92,8 +100,11 @@ class Progress:
 class Studio:
     """Loads models once, runs requests step by step in turn, and keeps recent films."""
 
-    def __init__(self):
-        self._models: dict[str, Model] = {}
+    def __init__(self, source: hub.Hub = HUB):
+        self._models: OrderedDict[str, Model] = OrderedDict()
+        self._hub = source
+        self._downloads = ThreadPoolExecutor(DOWNLOADS, "download")
+        self._downloading = threading.BoundedSemaphore(DOWNLOADS)
         self._kept: OrderedDict[Key, Progress] = OrderedDict()
         # An ending lives as long as its run: a visitor who left is forgotten by itself.
         self._endings: WeakValueDictionary[tuple, Ending] = WeakValueDictionary()
@@ -108,13 +119,49 @@ class Studio:
         return sorted(available(), key=lambda name: (name != "mnist-conditional", name))
 
     def model(self, name: str) -> Model:
-        """A shipped model; never a path from a visitor."""
-        if name not in self._models and name not in available():
-            raise InvalidInput(f"unknown model {name!r}; known: {', '.join(self.names())}")
+        """A shipped model, or one from the Hub that was fetched; never a path from a visitor."""
         with self._guard:
-            if name not in self._models:
+            if name in self._models:
+                self._models.move_to_end(name)
+            elif name in available():
                 self._models[name] = load(name)
+            elif hub.is_name(name) and self._hub.cached(name) is not None:
+                self._models[name] = from_hub(name, self._hub)
+                self._make_room()
+            else:
+                raise InvalidInput(
+                    f"unknown model {str(name)[:200]!r}; known: {', '.join(self.names())}; others "
+                    "are fetched from the Hub first, under the model picker"
+                )
             return self._models[name]
+
+    def fetching(self, name: str) -> Iterator[tuple[int, int]]:
+        """Fetch a model from the Hub, if it is not here; yields the bytes so far, and of all.
+
+        Raises:
+            InvalidInput: saying why it cannot be had, see ``Hub.folder``.
+        """
+        if name in available():
+            return
+        if not self._downloading.acquire(blocking=False):
+            raise InvalidInput(f"{DOWNLOADS} downloads are under way already; try again soon")
+        state = (0, 0)
+
+        def note(*figures):
+            nonlocal state
+            state = figures
+
+        job = self._downloads.submit(self._hub.folder, name, note)
+        job.add_done_callback(lambda _: self._downloading.release())
+        while not job.done():
+            yield state
+            wait([job], 0.25)
+        job.result()
+
+    def _make_room(self) -> None:
+        fetched = [name for name in self._models if name not in available()]
+        for name in fetched[: max(0, len(fetched) - FETCHED_KEPT)]:
+            del self._models[name]
 
     def allowed(self, model_name: str, request: Request) -> Request:
         """The request as the model can serve it, if it is within the bounds on work.
@@ -123,7 +170,8 @@ class Studio:
             InvalidInput: saying what is out of bounds.
         """
         check_int("n", request.n, 1, MAX_IMAGES)
-        return request.for_model(self.model(model_name), MAX_WORK)
+        model = self.model(model_name)
+        return request.for_model(model, most_work(model))
 
     def arm(self, visitor: tuple, since: int | None = None, at: float | None = None) -> Ending:
         """Prepare a run of a visitor's; an earlier one of theirs ends without another word.
@@ -213,10 +261,10 @@ class Studio:
         if any(r.n != requests[0].n for r in requests):
             raise InvalidInput("rows side by side are as long as the first: give them the same n")
         check_int("images side by side", sum(r.n for r in requests), 1, MAX_SHEET)
-        work = sum(r.work for r in requests)
-        if work > MAX_WORK:
+        work, most = sum(r.work for r in requests), most_work(model)
+        if work > most:
             raise InvalidInput(
-                f"side by side these are {work:,} denoisings, more than the {MAX_WORK:,} done at "
+                f"side by side these are {work:,} denoisings, more than the {most:,} done at "
                 "a time; take fewer images or steps"
             )
         Run(model, requests, images=[])  # whether they fit together
@@ -263,8 +311,9 @@ class Studio:
         self, ending: Ending, model_name: str, request: Request
     ) -> Iterator[Measured | None]:
         """Measure a request (see ``metrics.measuring``), taking turns at every step."""
-        request = request.for_model(self.model(model_name), MAX_WORK)
-        steps = measuring(self.model(model_name), request, batch=MEASURED_AT_A_TIME)
+        model = self.model(model_name)
+        request = request.for_model(model, most_work(model))
+        steps = measuring(model, request, batch=MEASURED_AT_A_TIME)
         while not ending.asked:
             measured = self._engine.do(next, steps, _END)
             if measured is _END:
@@ -299,6 +348,13 @@ class Studio:
             self._kept.move_to_end(progress.key)
             while sum(p.nbytes for p in self._kept.values()) > KEPT_BYTES:
                 self._kept.popitem(last=False)
+
+
+def most_work(model: Model) -> int:
+    """Denoisings done at a time: ``MAX_WORK``, or as many fewer as they cost more."""
+    if model.parameters < SMALL:
+        return MAX_WORK
+    return max(1, round(MAX_WORK * min(1, MAX_WORK_FLOPS / model.flops)))
 
 
 def run_size(key: Key) -> int:

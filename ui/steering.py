@@ -11,6 +11,7 @@ from ddpm_core.errors import check_float
 from ddpm_core.guides import roles_for
 from ddpm_core.request import DEFAULT_SCALE
 
+from . import shelf
 from .controls import DTYPES, ROLL, SAMPLERS, SPACINGS, VARIANCES
 from .interval import Interval
 from .runs import Key, Studio
@@ -70,6 +71,7 @@ class Steering:
     stop: gr.Button
     applies: gr.Textbox
     measured: gr.Radio
+    shelf: shelf.Shelf
 
     @property
     def inputs(self) -> list:
@@ -95,6 +97,7 @@ class Steering:
         # opened, it would be lost.
         found = {getattr(self, name): value for name, value in values.items()}
         counts = COUNTS + [(values["n"], values["n"])] * (values["n"] not in ("1", "8"))
+        found[self.model] = gr.update(choices=shelf.choices(studio, key.model), value=key.model)
         found[self.n] = gr.update(choices=counts, value=values["n"])
         chips, label = classes(model), str(request.label)
         chips += [(label, label)] * (label not in [value for _, value in chips])
@@ -256,11 +259,12 @@ def mixable(model: Model) -> list[tuple[str, str]]:
 def default_for(model: Model) -> Request:
     """What the tab runs unasked, as far as this model can be guided."""
     methods = methods_for(model)
+    default = replace(DEFAULT, **model.config.sampling)
     if not methods:
-        return replace(DEFAULT, guidance="none", label=0 if model.classes else "none")
+        return replace(default, guidance="none", label=0 if model.classes else "none")
     if methods[0] == "cfg":
-        return DEFAULT
-    return replace(DEFAULT, guidance=kinds_for(model)[0], guidance_scale=None)
+        return default
+    return replace(default, guidance=kinds_for(model)[0], guidance_scale=None)
 
 
 def scales(request: Request, atlas: bool = False) -> list[float]:
@@ -372,6 +376,7 @@ def build(studio: Studio, prefix: str) -> Steering:
             elem_id=f"{prefix}-model",
             visible=len(names) > 1 or "hidden",
         )
+        made["shelf"] = shelf.build(prefix)
         with gr.Accordion("How it is guided", open=False):
             made["kind"] = gr.Radio(
                 [(KINDS[k], k) for k in (kinds_for(model) if model else [])],

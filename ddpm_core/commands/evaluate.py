@@ -38,13 +38,12 @@ def run(a: argparse.Namespace) -> None:
 
     from tqdm import tqdm
 
-    from .. import checkpoints
     from ..guides import classifier_for
     from ..metrics import measure
 
     options.apply(a)
-    model = checkpoints.load(a.model)
-    base = options.request(a)
+    model = options.load_model(a)
+    base = options.request(a, model)
     if a.measured_scales and base.guidance == "none":
         raise InvalidInput("--scale is that of a guidance: choose one with --guidance")
     scales = a.measured_scales or [base.guidance_scale]

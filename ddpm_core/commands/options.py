@@ -8,6 +8,8 @@ import dataclasses
 from ..errors import check_choice
 from ..request import Request
 
+LEFT_OPEN = ("variance", "clip")
+
 
 def add_request(p: argparse.ArgumentParser, default: Request) -> None:
     """Add an option for every field of ``Request``, and ``--model``."""
@@ -32,13 +34,18 @@ def apply(a: argparse.Namespace) -> None:
         torch.set_num_threads(check_int("threads", a.threads, 1, 1024))
 
 
-def request(a: argparse.Namespace) -> Request:
-    """The request that the options spell.
+def request(a: argparse.Namespace, model) -> Request:
+    """The request that the options spell; what they leave open is as the model is meant to be
+    sampled.
 
     Raises:
         InvalidInput: for a value out of range.
     """
-    return Request(**{f.name: getattr(a, f.name) for f in dataclasses.fields(Request)})
+    values = {f.name: getattr(a, f.name) for f in dataclasses.fields(Request)}
+    for name in LEFT_OPEN:
+        if values[name] is None:
+            values[name] = model.config.sampling.get(name, getattr(Request, name))
+    return Request(**values)
 
 
 def add_beside(p: argparse.ArgumentParser) -> None:
@@ -58,6 +65,21 @@ def add_beside(p: argparse.ArgumentParser) -> None:
         metavar="STEP",
         help="the row --beside shares the first so many steps, and goes its own way from there",
     )
+
+
+def load_model(a: argparse.Namespace):
+    """The model that ``--model`` names, with a bar while it is downloaded."""
+    from tqdm import tqdm
+
+    from .. import checkpoints
+
+    with tqdm(unit="B", unit_scale=True, desc=a.model, leave=False, delay=0.5) as bar:
+
+        def progress(arrived: int, total: int) -> None:
+            bar.total = total
+            bar.update(arrived - bar.n)
+
+        return checkpoints.load(a.model, progress=progress)
 
 
 def beside(a: argparse.Namespace, base: Request) -> list[Request]:
@@ -80,8 +102,9 @@ def _add_walk(p, default) -> None:
     p.add_argument(
         "--model",
         default="mnist-conditional",
-        metavar="NAME_OR_FOLDER",
-        help="a shipped checkpoint or a checkpoint folder (default: %(default)s)",
+        metavar="NAME",
+        help="a shipped checkpoint, a folder, or a repository on the Hub, owner/name[@revision] "
+        "(default: %(default)s)",
     )
     p.add_argument(
         "--n", type=int, default=default.n, help="how many images (default: %(default)s)"
@@ -115,12 +138,16 @@ def _add_walk(p, default) -> None:
         help="of the timesteps: linear, quadratic or logsnr (default: %(default)s)",
     )
     p.add_argument("--eta", type=float, default=default.eta, help="noise added by ddim, 0 to 1")
-    p.add_argument("--variance", default=default.variance, help="of ddpm: beta or posterior")
+    p.add_argument(
+        "--variance",
+        help="of ddpm: beta or posterior (default: what the model is meant for, or beta)",
+    )
     p.add_argument(
         "--clip",
         action=argparse.BooleanOptionalAction,
-        default=default.clip,
-        help="clamp the predicted image to [-1, 1] at every step",
+        default=None,
+        help="clamp the predicted image to [-1, 1] at every step (default: what the model is meant "
+        "for, or yes)",
     )
     p.add_argument("--dtype", default=default.dtype, help="auto, float32 or bfloat16")
 

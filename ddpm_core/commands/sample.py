@@ -59,7 +59,6 @@ def add(commands) -> None:
 def run(a) -> None:
     from tqdm import tqdm
 
-    from .. import checkpoints
     from ..errors import check_choice, check_int
 
     ending = a.out.suffix.lower()
@@ -75,8 +74,8 @@ def run(a) -> None:
     if a.branch_at is not None and len(a.beside) != 1:
         raise InvalidInput("--branch-at needs one --beside, which says what changes there")
     options.apply(a)
-    model = checkpoints.load(a.model)
-    request = options.request(a).for_model(model)
+    model = options.load_model(a)
+    request = options.request(a, model).for_model(model)
     a.out.parent.mkdir(parents=True, exist_ok=True)
     one_batch = ending == ".gif" or a.strip is not None or a.scales is not None or a.beside
     batches = 1 if one_batch else -(-request.n // a.batch)
@@ -97,7 +96,7 @@ def _write(a, model, request, progress) -> None:
     if a.scales is not None:
         asked, columns = _sheet(a, model, request), len(a.scales)
     elif a.beside:
-        asked, columns = [request, *options.beside(a, options.request(a))], request.n
+        asked, columns = [request, *options.beside(a, options.request(a, model))], request.n
     elif a.strip is not None:
         asked = replace(request, n=1)
     more = {} if a.branch_at is None else {"branch_at": a.branch_at}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from dataclasses import replace
+from types import SimpleNamespace
 from urllib.parse import parse_qsl
 
 import pytest
@@ -71,14 +72,18 @@ def test_the_copied_python_makes_the_same_requests(key):
     assert made == key.requests
 
 
-@given(keys)
-def test_the_copied_command_makes_the_same_requests(key):
-    words = shlex.split(permalinks.command_line(key))
+MEANT = [{}, {"variance": "posterior", "clip": False}, {"variance": "beta", "clip": True}]
+
+
+@given(keys, st.sampled_from(MEANT))
+def test_the_copied_command_makes_the_same_requests(key, meant):
+    model = SimpleNamespace(config=SimpleNamespace(sampling=meant))
+    words = shlex.split(permalinks.command_line(key, meant=meant))
     assert words[:4] == ["python", "-m", "ddpm_core", "sample"]
     parser = argparse.ArgumentParser()
     command.add(parser.add_subparsers())
     parsed = parser.parse_args(words[3:])
-    request = options.request(parsed)
+    request = options.request(parsed, model)
     assert (parsed.model, request) == (key.model, key.request)
     assert tuple(options.beside(parsed, request)) == key.beside
     assert parsed.branch_at == key.branch_at

@@ -1,0 +1,63 @@
+"""``python -m ddpm_core push`` and ``push-space``: to the Hugging Face Hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def add(commands) -> None:
+    p = commands.add_parser(
+        "push",
+        help="publish a checkpoint on the Hugging Face Hub",
+        description="Upload weights, config, training record, card and pictures to a model "
+        "repository, which is created if there is none. Log in first: hf auth login, or HF_TOKEN.",
+    )
+    p.add_argument("name", metavar="NAME", help="a shipped checkpoint, or a checkpoint folder")
+    _add_shared(p)
+    p.set_defaults(run=run)
+
+    p = commands.add_parser(
+        "push-space",
+        help="publish the app as a Space on the Hugging Face Hub",
+        description="Upload the app, its package and its checkpoints to a Space, which is created "
+        "if there is none, with the front matter of space.yaml.",
+    )
+    _add_shared(p)
+    p.set_defaults(run=run_space)
+
+
+def _add_shared(p) -> None:
+    p.add_argument("--repo-id", required=True, metavar="OWNER/NAME")
+    p.add_argument("--private", action="store_true", help="if the repository is created")
+    p.add_argument(
+        "--dry-run",
+        type=Path,
+        metavar="FOLDER",
+        nargs="?",
+        const=Path("published"),
+        help="only write the folder that would go (default: %(const)s)",
+    )
+
+
+def run(a) -> None:
+    from ..publish import model_folder
+
+    _send(a, "model", lambda folder: model_folder(a.name, a.repo_id, folder))
+
+
+def run_space(a) -> None:
+    from ..publish import space_folder
+
+    _send(a, "space", lambda folder: space_folder(a.repo_id, folder))
+
+
+def _send(a, kind: str, write) -> None:
+    import tempfile
+
+    from ..publish import push
+
+    if a.dry_run is not None:
+        print(write(a.dry_run))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        print(push(write(Path(folder)), a.repo_id, kind, a.private))

@@ -1,0 +1,275 @@
+"""The Hugging Face Hub: a repository's name in, a folder on this disk out.
+
+Only safetensors and JSON are ever downloaded. What the Hub says of a file, its size and its
+SHA-256, is checked against what arrived.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import CheckpointError
+
+# Owner and name as the Hub allows them; a branch, a tag or a commit after the @.
+PART = r"[A-Za-z0-9][\w.-]{0,95}"
+NAME = re.compile(rf"({PART}/{PART})(?:@(.+))?")
+# Each way to lay a model out: its weights, its config, and what else belongs to it.
+LAYOUTS = (
+    ("model.safetensors", "config.json", ("training.json",)),
+    (
+        "diffusion_pytorch_model.safetensors",
+        "config.json",
+        ("scheduler_config.json", "scheduler/scheduler_config.json"),
+    ),
+    (
+        "unet/diffusion_pytorch_model.safetensors",
+        "unet/config.json",
+        ("scheduler/scheduler_config.json",),
+    ),
+)
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+# Known to load: unconditional models of other people.
+KNOWN = ("google/ddpm-cifar10-32", "1aurent/ddpm-mnist")
+
+Progress = Callable[[int, int], None]
+
+
+def is_name(text: str) -> bool:
+    """Whether this may be the name of a repository: ``owner/name``, ``owner/name@revision``."""
+    return isinstance(text, str) and bool(NAME.fullmatch(text)) and ".." not in text
+
+
+def layout(files: Iterable[str]) -> list[str] | None:
+    """The files that make a model, weights first and config second; None if there is none.
+
+    Args:
+        files: what a repository or a folder holds, with forward slashes.
+    """
+    held = set(files)
+    for weights, config, others in LAYOUTS:
+        if {weights, config} <= held:
+            return [weights, config, *(name for name in others if name in held)]
+    return None
+
+
+@dataclass(frozen=True)
+class Hub:
+    """Where models are fetched from.
+
+    Attributes:
+        endpoint: the Hub's address; None for the library's own (``HF_ENDPOINT`` or the Hub).
+        cache: a folder; None for the library's own (``HF_HOME``).
+        max_bytes: the most that a model may weigh; None for any size.
+        patience: seconds to wait for an answer.
+    """
+
+    endpoint: str | None = None
+    cache: Path | None = None
+    max_bytes: int | None = None
+    patience: float = 5.0
+
+    def folder(self, name: str, progress: Progress | None = None) -> Path:
+        """The folder of a repository's model: the cached one, or one downloaded now.
+
+        Args:
+            name: ``owner/name`` or ``owner/name@revision``.
+            progress: called with the bytes that arrived so far, and those to come in all.
+
+        Raises:
+            CheckpointError: saying what is wrong: no such repository or revision, one that is
+                gated, no model of a known layout in it, a download that is too large, broken or
+                not what was announced, a Hub that cannot be reached.
+        """
+        if not is_name(name):
+            raise CheckpointError(f"{name[:200]!r} names no repository: owner/name[@revision]")
+        repo, revision = NAME.fullmatch(name).groups()
+        return self.cached(name) or self._download(repo, revision or "main", progress)
+
+    def cached(self, name: str) -> Path | None:
+        """The folder of a model that was downloaded before, without a question to the network."""
+        from huggingface_hub import try_to_load_from_cache
+
+        match = NAME.fullmatch(name)
+        if match is None:
+            return None
+        repo, revision = match.groups()
+        for weights, config, others in LAYOUTS:
+            found = {}
+            for file in (weights, config, *others):
+                path = try_to_load_from_cache(
+                    repo, file, cache_dir=self.cache, revision=revision or "main"
+                )
+                if isinstance(path, str):
+                    found[file] = Path(path)
+            # Of a download that was cut short, the weights, which come last, are missing.
+            if {weights, config} <= found.keys():
+                return _root(found[weights], weights)
+        return None
+
+    def _download(self, repo: str, revision: str, progress: Progress | None) -> Path:
+        from huggingface_hub import HfApi, hf_hub_download
+
+        with Words(repo, revision, self.endpoint):
+            api = HfApi(endpoint=self.endpoint)
+            about = api.model_info(
+                repo, revision=revision, timeout=self.patience, files_metadata=True
+            )
+        siblings = {s.rfilename: s for s in about.siblings or []}
+        wanted = layout(siblings)
+        if wanted is None:
+            raise CheckpointError(_nothing_known(repo, siblings))
+        total = sum(siblings[file].size or 0 for file in wanted)
+        if self.max_bytes is not None and total > self.max_bytes:
+            raise CheckpointError(
+                f"{repo} weighs {total / 1e6:,.1f} MB, more than the "
+                f"{self.max_bytes / 1e6:,.1f} MB that are fetched here"
+            )
+        arrived, bar = 0, _bar(lambda n: progress and progress(arrived + n, total))
+        # The weights last: a model whose weights are there is complete.
+        for file in reversed(wanted):
+            with Words(repo, revision, self.endpoint, arriving=True):
+                path = hf_hub_download(
+                    repo,
+                    file,
+                    revision=revision,
+                    endpoint=self.endpoint,
+                    cache_dir=self.cache,
+                    etag_timeout=self.patience,
+                    tqdm_class=bar,
+                )
+            _check_content(repo, file, Path(path), siblings[file])
+            arrived += siblings[file].size or 0
+            if progress:
+                progress(arrived, total)
+        return _root(Path(path), file)
+
+
+class Words:
+    """Turns the client's errors into a ``CheckpointError`` in words.
+
+    Args:
+        revision: None on the way out, to the Hub.
+        arriving: whether the Hub has answered before, and files are on their way.
+    """
+
+    def __init__(
+        self, repo: str, revision: str | None, endpoint: str | None, arriving: bool = False
+    ):
+        from huggingface_hub import constants
+
+        self.repo, self.revision, self.arriving = repo, revision, arriving
+        self.hub = endpoint or constants.ENDPOINT
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if _is_the_clients(error):
+            raise CheckpointError(self._say(error)) from error
+
+    def _say(self, error: Exception) -> str:
+        from huggingface_hub import errors
+
+        repo, hub = self.repo, self.hub
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        outward = self.revision is None
+        if isinstance(error, errors.LocalTokenNotFoundError) or (outward and status in (401, 403)):
+            return (
+                f"{hub} wants to know who writes to {repo}: log in with 'hf auth login', or give a "
+                "token with write access in HF_TOKEN"
+            )
+        if isinstance(error, errors.GatedRepoError):
+            return (
+                f"{repo} is gated: accept its terms on {hub}/{repo}, then give your token in "
+                "HF_TOKEN or log in with 'hf auth login'"
+            )
+        if isinstance(error, errors.RevisionNotFoundError):
+            return f"{repo} has no revision {self.revision!r}"
+        if isinstance(error, errors.RepositoryNotFoundError):
+            return (
+                f"{repo} is no folder here, and no repository on {hub}, or a private one "
+                "(give your token in HF_TOKEN)"
+            )
+        if isinstance(error, errors.RemoteEntryNotFoundError):
+            return f"{repo} no longer holds what it listed; try again"
+        if isinstance(error, errors.OfflineModeIsEnabled):
+            return f"{repo} is no folder here, not in the cache, and HF_HUB_OFFLINE is set"
+        if status is not None:
+            return f"{hub} answered with an error ({status}) when asked for {repo}; try again later"
+        if self.arriving:
+            return f"the download of {repo} broke off ({type(error).__name__}); try again"
+        if outward:
+            return f"{hub} cannot be reached ({type(error).__name__}); nothing was published"
+        return (
+            f"{repo} is no folder here, not in the cache, and {hub} cannot be reached "
+            f"({type(error).__name__}); what is here already works without it"
+        )
+
+
+def _is_the_clients(error) -> bool:
+    """Whether the client raised this: about an answer, the network, a name or the disk."""
+    # Which HTTP library it uses changes with its version; errors of the network come from that.
+    kinds = [kind.__module__.partition(".")[0] for kind in type(error).__mro__]
+    return isinstance(error, (OSError, ValueError)) or any(k.startswith("httpx") for k in kinds)
+
+
+def _nothing_known(repo: str, files) -> str:
+    pickles = [name for name in files if name.endswith(PICKLES)]
+    if pickles and not any(name.endswith(".safetensors") for name in files):
+        return (
+            f"{repo} holds its weights as a pickle ({pickles[0]}), which can run code when it is "
+            "opened; only safetensors are loaded"
+        )
+    known = ", ".join(weights for weights, _, _ in LAYOUTS)
+    return f"{repo} holds no model that is known here: none of {known} with its config.json"
+
+
+def _check_content(repo: str, file: str, path: Path, told) -> None:
+    """Compare a file with what the Hub said of it; remove it if it differs."""
+    size = path.stat().st_size
+    wrong = told.size is not None and size != told.size
+    if told.lfs is not None:
+        wrong = wrong or _digest("sha256", path) != told.lfs.sha256
+    elif told.blob_id is not None:  # as git names what it holds
+        wrong = wrong or _digest("sha1", path, f"blob {size}\0".encode()) != told.blob_id
+    if wrong:
+        # Both the name in the snapshot and the content that it points to.
+        for each in {path.resolve(), path}:
+            each.unlink(missing_ok=True)
+        raise CheckpointError(
+            f"{file} of {repo} is not what the Hub announced: damaged or tampered with on its way, "
+            "and removed; try again"
+        )
+
+
+def _digest(kind: str, path: Path, prefix: bytes = b"") -> str:
+    digest = hashlib.new(kind, prefix)
+    with path.open("rb") as content:
+        while part := content.read(2**20):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _root(path: Path, file: str) -> Path:
+    return path.parents[file.count("/")]
+
+
+def _bar(report: Callable[[int], None]) -> type:
+    """A progress bar for the client that shows nothing and reports what it is told."""
+    from tqdm import tqdm
+
+    class Bar(tqdm):
+        def __init__(self, *args, **kwargs):
+            kwargs.pop("name", None)
+            self._arrived = kwargs.get("initial", 0) or 0
+            super().__init__(*args, **kwargs | {"disable": True})
+
+        def update(self, n=1):
+            self._arrived += n or 0
+            report(int(self._arrived))
+
+    return Bar

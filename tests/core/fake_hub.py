@@ -1,0 +1,328 @@
+"""A Hub of the tests' own on loopback, to run the real `huggingface_hub` client against.
+
+It answers what the client asks when it reads a repository's metadata, downloads files (weights
+by a redirect to another origin, as from the Hub to its storage) and uploads with xet disabled.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import re
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+SLOW_SECONDS = 30
+API = r"/api/((?:models|datasets|spaces)/[^/]+(?:/[^/]+)?)"
+ROUTES = [
+    ("GET", f"{API}(?:/revision/([^/]+))?", "info"),
+    ("GET", f"{API}/tree/([^/]+)", "tree"),
+    ("GET", "/api/whoami-v2", "whoami"),
+    ("HEAD GET", "/(.+?)/resolve/([^/]+)/(.+)", "resolve"),
+    ("HEAD GET", "/cdn/(.+)/([0-9a-f]{40})/(.+)", "cdn"),
+    ("POST", "/api/validate-yaml", "validate"),
+    ("POST", "/api/repos/create", "create"),
+    ("POST", f"{API}/preupload/([^/]+)", "preupload"),
+    ("POST", r"/(.+)\.git/info/lfs/objects/batch", "batch"),
+    ("PUT", "/lfs/([0-9a-f]{64})", "store"),
+    ("POST", f"{API}/commit/([^/]+)", "commit"),
+]
+
+
+class Refused(Exception):
+    """(status, the Hub's error code or None, message)"""
+
+
+@dataclass
+class Repo:
+    """The files of each commit, and the commit that each revision names."""
+
+    gated: bool = False
+    private: bool = False
+    commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    revisions: dict[str, str] = field(default_factory=dict)
+
+    def find(self, revision: str) -> tuple[str, dict[str, bytes]]:
+        commit = self.revisions.get(revision, revision)
+        if commit not in self.commits:
+            raise Refused(404, "RevisionNotFound", f"Invalid rev id: {revision}")
+        return commit, self.commits[commit]
+
+
+class FakeHub:
+    """A Hub on loopback: serves what it is told to, and fails as it is told to.
+
+    `fault` may be changed at any time:
+      "error"     every request is answered 500
+      "busy"      every request is answered 429
+      "truncate"  a file is announced whole, and the connection closed after its first half
+      "tamper"    a file comes with its middle byte changed
+      "stall"     a file's first bytes come, then nothing until the Hub stops
+      "slow_api"  the API and a file's HEAD are answered after 30 s, or never if the Hub stops
+    """
+
+    def __init__(self):
+        self.url = self.cdn = ""
+        self.fault: str | None = None
+        self.requests: list[tuple[str, str]] = []
+        self.repos: dict[str, Repo] = {}
+        self.uploads: dict[str, dict[str, bytes]] = {}
+        self.blobs: dict[str, bytes] = {}
+        self.stopped = threading.Event()
+
+    def __enter__(self) -> FakeHub:
+        self.servers = [_Server(self), _Server(self)]
+        self.url, self.cdn = (f"http://127.0.0.1:{s.server_port}" for s in self.servers)
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Let go of who waits, and refuse connections from now on."""
+        self.stopped.set()
+        for server in self.servers:
+            server.shutdown()
+            server.server_close()
+
+    def add(
+        self,
+        repo_id: str,
+        files: dict[str, bytes] | Path,
+        revisions: tuple[str, ...] = ("main",),
+        *,
+        gated: bool = False,
+        private: bool = False,
+    ) -> str:
+        """Add a commit, which these revisions then name, and return its 40 digits.
+
+        Whether the repository is gated or private is what the last call says.
+        """
+        if isinstance(files, Path):
+            paths = sorted(path for path in files.rglob("*") if path.is_file())
+            files = {path.relative_to(files).as_posix(): path.read_bytes() for path in paths}
+        content = [repo_id, *(f"{name} {_sha256(files[name])}" for name in sorted(files))]
+        commit = hashlib.sha1("\n".join(content).encode()).hexdigest()
+        repo = self.repos.setdefault(repo_id, Repo())
+        repo.gated, repo.private = gated, private
+        repo.commits[commit] = dict(files)
+        repo.revisions |= dict.fromkeys(revisions, commit)
+        return commit
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 64
+
+    def __init__(self, hub: FakeHub):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.hub = hub
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One request. No connection is kept alive, so that none outlives the Hub."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self) -> None:
+        self.hub, self.close_connection = self.server.hub, True
+        url = urlsplit(self.path)
+        self.query, self.token = parse_qs(url.query), self.headers["Authorization"]
+        self.hub.requests.append((self.command, unquote(url.path)))
+        with contextlib.suppress(ConnectionError):  # the client has given up
+            self.body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+            try:
+                self.fail_as_told(url.path)
+                self.route(url.path)
+            except Refused as refused:
+                status, code, message = refused.args
+                headers = {"X-Error-Code": code} if code else {}
+                self.send_json({"error": message}, status, headers | {"X-Error-Message": message})
+
+    do_GET = do_HEAD = do_POST = do_PUT = answer
+
+    def log_message(self, *_) -> None:
+        pass
+
+    def fail_as_told(self, path: str) -> None:
+        if self.hub.fault == "error":
+            raise Refused(500, None, "Internal Error")
+        if self.hub.fault == "busy":
+            raise Refused(429, None, "Too Many Requests")
+        metadata = path.startswith("/api/") or self.command == "HEAD"
+        if self.hub.fault == "slow_api" and metadata and self.hub.stopped.wait(SLOW_SECONDS):
+            raise ConnectionError
+
+    def route(self, path: str) -> None:
+        for methods, pattern, name in ROUTES:
+            if self.command in methods.split() and (match := re.fullmatch(pattern, path)):
+                parts = [unquote(part).removeprefix("models/") for part in match.groups("main")]
+                return getattr(self, f"do_{name}")(*parts)
+        raise Refused(404, None, "Not Found")
+
+    def need_token(self) -> None:
+        if not self.token:
+            raise Refused(401, None, "Invalid username or password.")
+
+    def find(self, repo_id: str, *, write: bool = False) -> Repo:
+        """The repository, if the client may know of it."""
+        if write:
+            self.need_token()
+        repo = self.hub.repos.get(repo_id)
+        if repo and (self.token or not repo.private):
+            return repo
+        if self.token:
+            raise Refused(404, "RepoNotFound", "Repository not found")
+        raise Refused(401, "RepoNotFound", "Invalid username or password.")
+
+    def send_head(self, status: int, size: int, headers: dict) -> None:
+        self.send_response(status)
+        for name, value in (headers | {"Content-Length": size, "Connection": "close"}).items():
+            self.send_header(name, str(value))
+        self.end_headers()
+
+    def send_json(self, value, status: int = 200, headers: dict | None = None) -> None:
+        content = json.dumps(value).encode()
+        self.send_head(status, len(content), {"Content-Type": "application/json"} | (headers or {}))
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    def send_file(self, content: bytes, headers: dict) -> None:
+        """It, or the range that was asked for, or what the fault makes of them."""
+        size, half, fault = len(content), len(content) // 2, self.hub.fault
+        start, end, status = 0, size, 200
+        if asked := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers["Range"] or ""):
+            start, end, status = int(asked[1]), min(size, int(asked[2] or size) + 1), 206
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+        self.send_head(status, end - start, headers)
+        if self.command == "HEAD":
+            return
+        if fault == "tamper" and content:
+            content = content[:half] + bytes([content[half] ^ 1]) + content[half + 1 :]
+        end = min(end, {"truncate": half, "stall": min(half, 64)}.get(fault, end))
+        self.wfile.write(content[start:end])
+        if fault == "stall":
+            self.hub.stopped.wait()
+
+    # --- reading ---
+
+    def do_info(self, repo_id: str, revision: str) -> None:
+        repo = self.find(repo_id)
+        commit, files = repo.find(revision)
+        facts = _facts if "blobs" in self.query else lambda *_: {}
+        siblings = [{"rfilename": n} | facts(n, c, "blobId", "sha256") for n, c in files.items()]
+        access = {"private": repo.private, "gated": "auto" if repo.gated else False}
+        it = {"id": "/".join(repo_id.split("/")[-2:]), "sha": commit, "siblings": siblings}
+        self.send_json(it | access | {"disabled": False, "tags": [], "downloads": 0})
+
+    def do_tree(self, repo_id: str, revision: str) -> None:
+        _, files = self.find(repo_id).find(revision)
+        kind = {"type": "file"}
+        self.send_json([kind | {"path": n} | _facts(n, c, "oid", "oid") for n, c in files.items()])
+
+    def do_whoami(self) -> None:
+        self.need_token()
+        self.send_json({"type": "user", "name": "user", "orgs": []})
+
+    def do_resolve(self, repo_id: str, revision: str, name: str) -> None:
+        repo = self.find(repo_id)
+        commit, files = repo.find(revision)
+        if repo.gated:
+            message = f"Access to model {repo_id} is restricted."
+            raise Refused(403 if self.token else 401, "GatedRepo", message)
+        if name not in files:
+            raise Refused(404, "EntryNotFound", "Entry not found")
+        content, headers = files[name], {"X-Repo-Commit": commit}
+        if not _is_large(name):
+            return self.send_file(content, headers | {"ETag": f'"{_git_oid(content)}"'})
+        headers |= {"X-Linked-Size": len(content), "X-Linked-Etag": f'"{_sha256(content)}"'}
+        headers["Location"] = f"{self.hub.cdn}/cdn/{repo_id}/{commit}/{quote(name)}"
+        self.send_head(302, 0, headers)
+
+    def do_cdn(self, repo_id: str, commit: str, name: str) -> None:
+        if self.token:
+            raise Refused(400, None, "The token has left the Hub")
+        content = self.hub.repos[repo_id].commits[commit][name]
+        self.send_file(content, {"ETag": f'"{_sha256(content)[:32]}"'})
+
+    # --- writing ---
+
+    def do_validate(self) -> None:
+        self.send_json({"errors": [], "warnings": []})
+
+    def do_create(self) -> None:
+        self.need_token()
+        asked = json.loads(self.body)
+        kind = asked.get("type") or "model"
+        folder = "" if kind == "model" else f"{kind}s/"
+        repo_id = f"{folder}{asked.get('organization') or 'user'}/{asked['name']}"
+        answer = {"url": f"{self.hub.url}/{repo_id}"}
+        if repo_id in self.hub.repos:
+            return self.send_json(answer | {"error": "You already created this repo"}, 409)
+        self.hub.add(repo_id, {}, private=asked.get("visibility") == "private")
+        self.hub.uploads[repo_id] = {}
+        self.send_json(answer)
+
+    def do_preupload(self, repo_id: str, revision: str) -> None:
+        self.find(repo_id, write=True).find(revision)
+        files = json.loads(self.body)["files"]
+        for file in files:
+            large = _is_large(file["path"]) or b"\0" in base64.b64decode(file["sample"])
+            file |= {"uploadMode": "lfs" if large else "regular", "shouldIgnore": False}
+        self.send_json({"files": files})
+
+    def do_batch(self, repo_id: str) -> None:
+        self.find(repo_id, write=True)
+        objects = json.loads(self.body)["objects"]
+        for each in objects:
+            each["actions"] = {"upload": {"href": f"{self.hub.cdn}/lfs/{each['oid']}"}}
+        self.send_json({"transfer": "basic", "objects": objects})
+
+    def do_store(self, oid: str) -> None:
+        if _sha256(self.body) != oid:
+            raise Refused(400, None, "Not the content that was announced")
+        self.hub.blobs[oid] = self.body
+        self.send_head(200, 0, {})
+
+    def do_commit(self, repo_id: str, revision: str) -> None:
+        repo = self.find(repo_id, write=True)
+        files = dict(repo.find(revision)[1])
+        sent = self.hub.uploads.setdefault(repo_id, {})
+        for line in map(json.loads, self.body.splitlines()):
+            key, value = line["key"], line["value"]
+            if key == "file":
+                sent[value["path"]] = base64.b64decode(value["content"])
+            elif key == "lfsFile":
+                sent[value["path"]] = self.hub.blobs[value["oid"]]
+            elif key == "deletedFile":
+                files.pop(value["path"], None)
+                sent.pop(value["path"], None)
+        access = {"gated": repo.gated, "private": repo.private}
+        commit = self.hub.add(repo_id, files | sent, (revision,), **access)
+        url = f"{self.hub.url}/{repo_id}/commit/{commit}"
+        self.send_json({"success": True, "commitOid": commit, "commitUrl": url})
+
+
+def _is_large(name: str) -> bool:
+    """Whether the Hub stores it apart from git."""
+    return name.endswith(".safetensors")
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _git_oid(content: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def _facts(name: str, content: bytes, oid_key: str, lfs_key: str) -> dict:
+    """A file's metadata, whose keys differ between two places of the Hub's API."""
+    lfs = {lfs_key: _sha256(content), "size": len(content), "pointerSize": 134}
+    facts = {"size": len(content), oid_key: _git_oid(content)}
+    return facts | ({"lfs": lfs} if _is_large(name) else {})

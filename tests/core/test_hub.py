@@ -1,0 +1,350 @@
+"""Models from the Hub, by the real client from a Hub of the tests' own; and the way out."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from diffusers import DDPMScheduler, UNet2DModel
+from huggingface_hub import ModelCard, constants
+
+from ddpm_core import Request, checkpoints, load, load_classifier, publish, sample
+from ddpm_core.errors import CheckpointError, InvalidInput
+from ddpm_core.hub import Hub, is_name, layout
+from tests.core import fake_hub
+from tests.core.fake_hub import FakeHub
+from tests.core.toys import save_tiny_checkpoint
+
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+QUICK = Request(n=2, steps=3, dtype="float32")
+SMALL = {
+    "sample_size": 8,
+    "in_channels": 1,
+    "out_channels": 1,
+    "block_out_channels": (8, 16),
+    "down_block_types": ("DownBlock2D", "AttnDownBlock2D"),
+    "up_block_types": ("AttnUpBlock2D", "UpBlock2D"),
+    "layers_per_block": 1,
+    "norm_num_groups": 4,
+}
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """A running Hub, for a client without xet, telemetry and a stored token."""
+    for name in ["XET", "TELEMETRY", "IMPLICIT_TOKEN"]:
+        monkeypatch.setenv(f"HF_HUB_DISABLE_{name}", "1")
+        monkeypatch.setattr(constants, f"HF_HUB_DISABLE_{name}", True)
+    with FakeHub() as hub:
+        yield hub
+
+
+@pytest.fixture
+def source(served, tmp_path):
+    return Hub(served.url, tmp_path / "cache", patience=1)
+
+
+@pytest.fixture
+def foreign(tmp_path):
+    """A pipeline in the format of diffusers, random weights, as it lies on the Hub."""
+    torch.manual_seed(0)
+    folder = tmp_path / "pipeline"
+    UNet2DModel(**SMALL).save_pretrained(folder / "unet")
+    DDPMScheduler(variance_type="fixed_small", clip_sample=False).save_pretrained(
+        folder / "scheduler"
+    )
+    (folder / "model_index.json").write_text('{"_class_name": "DDPMPipeline"}')
+    return folder
+
+
+# --- in ---
+
+
+def test_our_own_format_comes_back_as_it_was(served, source, checkpoint):
+    served.add("user/digits", checkpoint)
+    model = load("user/digits", source=source)
+    assert model.name == "user/digits"
+    assert np.array_equal(sample(model, QUICK), sample(load(checkpoint), QUICK))
+    assert model.training == load(checkpoint).training
+    assert not any(path.endswith((".png", "README.md")) for _, path in served.requests)
+
+
+def test_a_pipeline_of_diffusers_is_read_with_its_schedule(served, source, foreign):
+    served.add("user/theirs", foreign)
+    model = load("user/theirs", source=source)
+    assert model.config.sampling == {"variance": "posterior", "clip": False}
+    reference = UNet2DModel.from_pretrained(foreign / "unet").eval()
+    x, t = torch.randn(2, 1, 8, 8), torch.tensor([3, 700])
+    with torch.no_grad():
+        theirs, ours = reference(x, t).sample, model.unet(x, t)
+    assert (ours - theirs).abs().max() <= 1e-5 * theirs.abs().max()
+    assert np.array_equal(sample(load(foreign), QUICK), sample(model, QUICK))
+
+
+def test_a_flat_repository_of_diffusers_is_read_too(served, source, foreign, tmp_path):
+    flat = {p.name: p.read_bytes() for p in (foreign / "unet").iterdir()}
+    flat["scheduler_config.json"] = (foreign / "scheduler/scheduler_config.json").read_bytes()
+    served.add("google/ddpm-small", flat | {"diffusion_pytorch_model.bin": b"a pickle"})
+    model = load("google/ddpm-small", source=source)
+    assert np.array_equal(sample(model, QUICK), sample(load(foreign), QUICK))
+    assert not any(path.endswith(".bin") for _, path in served.requests)
+
+
+def test_classifiers_come_the_same_way(served, source):
+    folder = checkpoints.HOME / "mnist-judge"
+    served.add("user/judge", folder)
+    judge = load_classifier("user/judge", source=source)
+    x = torch.randn(2, 1, 28, 28)
+    assert torch.equal(judge.log_probs(x), load_classifier("mnist-judge").log_probs(x))
+
+
+def test_what_ships_is_taken_before_the_hub_and_the_cache_before_it_too(served, source, checkpoint):
+    served.add("user/digits", checkpoint)
+    load("user/digits", source=source)
+    served.requests.clear()
+    served.stop()
+    assert load("user/digits", source=source).name == "user/digits"
+    assert load("mnist-linear", source=source).name == "mnist-linear"
+    assert served.requests == []
+
+
+def test_a_revision_names_its_own_weights(served, source, checkpoint, unconditional_checkpoint):
+    commit = served.add("user/digits", checkpoint)
+    served.add("user/digits", unconditional_checkpoint, ("v2",))
+    assert load("user/digits@v2", source=source).classes == []
+    assert len(load(f"user/digits@{commit}", source=source).classes) == 10
+    assert len(load("user/digits", source=source).classes) == 10
+
+
+def test_progress_is_told_up_to_the_last_byte(served, source, checkpoint):
+    served.add("user/digits", checkpoint)
+    seen = []
+    load("user/digits", source=source, progress=lambda *figures: seen.append(figures))
+    files = ["model.safetensors", "config.json", "training.json"]
+    total = sum((checkpoint / name).stat().st_size for name in files)
+    assert seen[-1] == (total, total)
+    assert [arrived for arrived, _ in seen] == sorted(arrived for arrived, _ in seen)
+
+
+# --- what goes wrong, in words ---
+
+
+def refusal(call, within: float = 2.0) -> str:
+    begun = time.monotonic()
+    with pytest.raises(CheckpointError) as refused:
+        call()
+    assert time.monotonic() - begun < within
+    return str(refused.value)
+
+
+def test_no_such_repository(served, source):
+    told = refusal(lambda: load("user/nothing", source=source))
+    assert told.startswith("user/nothing is no folder here, and no repository on http")
+
+
+def test_no_such_revision(served, source, checkpoint):
+    served.add("user/digits", checkpoint)
+    assert refusal(lambda: load("user/digits@v9", source=source)) == (
+        "user/digits has no revision 'v9'"
+    )
+
+
+def test_a_gated_repository(served, source, checkpoint):
+    served.add("user/digits", checkpoint, gated=True)
+    assert "accept its terms" in refusal(lambda: load("user/digits", source=source))
+
+
+def test_a_hub_that_is_down(served, source):
+    served.stop()
+    told = refusal(lambda: load("user/digits", source=source))
+    assert "cannot be reached (ConnectError); what is here already works without it" in told
+
+
+@pytest.mark.parametrize("fault, status", [("error", 500), ("busy", 429)])
+def test_a_hub_that_answers_with_an_error(served, source, checkpoint, fault, status):
+    served.add("user/digits", checkpoint)
+    served.fault = fault
+    assert f"an error ({status})" in refusal(lambda: load("user/digits", source=source))
+
+
+def test_a_hub_that_does_not_answer(served, source, checkpoint, monkeypatch):
+    monkeypatch.setattr(fake_hub, "SLOW_SECONDS", 4)
+    served.add("user/digits", checkpoint)
+    served.fault = "slow_api"
+    told = refusal(lambda: load("user/digits", source=source), within=2.5)
+    assert "cannot be reached (ReadTimeout)" in told
+
+
+def test_a_download_that_is_cut_short(served, source, checkpoint):
+    served.add("user/digits", checkpoint)
+    served.fault = "truncate"
+    told = refusal(lambda: load("user/digits", source=source), within=8)  # the client tries 6 times
+    assert "the download of user/digits broke off" in told
+    served.fault = None
+    assert load("user/digits", source=source).name == "user/digits"
+
+
+def test_a_download_that_stalls(served, source, checkpoint, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.1)
+    served.add("user/digits", checkpoint)
+    served.fault = "stall"
+    told = refusal(lambda: load("user/digits", source=source), within=8)
+    assert "the download of user/digits broke off (ReadTimeout)" in told
+
+
+@pytest.mark.parametrize("name", ["training.json", "model.safetensors"])
+def test_what_was_tampered_with_is_removed(served, source, checkpoint, name):
+    served.add("user/digits", checkpoint)
+    before = sum((checkpoint / n).stat().st_size for n in ("training.json", "config.json"))
+
+    def strike(arrived, total):  # once the small files are here, if it is the weights' turn
+        served.fault = "tamper" if arrived >= before else served.fault
+
+    served.fault = "tamper" if name == "training.json" else None
+    told = refusal(lambda: load("user/digits", source=source, progress=strike))
+    assert told.startswith(f"{name} of user/digits is not what the Hub announced")
+    served.fault = None
+    assert source.cached("user/digits") is None
+    assert load("user/digits", source=source).name == "user/digits"
+
+
+def test_too_large_a_model_is_not_begun(served, source, checkpoint):
+    served.add("user/digits", checkpoint)
+    small = Hub(source.endpoint, source.cache, max_bytes=1000)
+    assert "more than the 0.0 MB that are fetched here" in refusal(
+        lambda: load("user/digits", source=small)
+    )
+    assert not any("resolve" in path for _, path in served.requests)
+
+
+def test_pickles_are_refused_by_name(served, source):
+    served.add("user/old", {"config.json": b"{}", "pytorch_model.bin": b"cos\nsystem\n"})
+    told = refusal(lambda: load("user/old", source=source))
+    assert "a pickle (pytorch_model.bin), which can run code" in told
+
+
+def test_other_networks_are_refused_by_name(served, source, foreign):
+    config = json.loads((foreign / "unet/config.json").read_text())
+    config["_class_name"] = "UNet2DConditionModel"
+    (foreign / "unet/config.json").write_text(json.dumps(config))
+    served.add("user/theirs", foreign)
+    told = refusal(lambda: load("user/theirs", source=source))
+    assert "UNet2DConditionModel" in told and "UNet2DModel" in told
+
+
+@pytest.mark.parametrize(
+    "name", ["a/b/c", "../a", "a/..", "/etc", "a/b@", "", "a b/c", "user/a\nb", None]
+)
+def test_only_names_are_names(name):
+    assert not is_name(name)
+
+
+def test_offline_says_so(checkpoint, tmp_path):
+    told = command(["sample", "--model", "user/digits", "--n", "1"], tmp_path, HF_HUB_OFFLINE="1")
+    assert told.returncode == 2
+    assert "HF_HUB_OFFLINE is set" in told.stderr and "Traceback" not in told.stderr
+
+
+def test_the_command_line_samples_from_a_repository(served, foreign, tmp_path):
+    served.add("user/theirs", foreign)
+    words = ["sample", "--model", "user/theirs", "--n", "2", "--steps", "2", "--out", "a.npz"]
+    told = command(words, tmp_path, HF_ENDPOINT=served.url)
+    assert told.returncode == 0, told.stderr
+    again = command(words, tmp_path, HF_ENDPOINT="http://127.0.0.1:9")  # from the cache
+    assert again.returncode == 0, again.stderr
+
+
+def command(words, folder, **environment):
+    own = {"HF_HOME": str(folder / "home"), "HF_HUB_DISABLE_XET": "1"}
+    own |= {"PYTHONPATH": str(checkpoints.HOME.parent)}
+    return subprocess.run(
+        [sys.executable, "-m", "ddpm_core", *words],
+        cwd=folder,
+        env=os.environ | own | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_a_layout_is_found_by_its_files():
+    assert layout(["config.json", "README.md"]) is None
+    assert layout(["config.json", "model.safetensors", "a.png"]) == [
+        "model.safetensors",
+        "config.json",
+    ]
+
+
+# --- out ---
+
+
+def test_a_published_model_is_the_same_model(served, source, tmp_path, checkpoint, monkeypatch):
+    folder = publish.model_folder(checkpoint, "user/mine", tmp_path / "out")
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", False)
+    monkeypatch.setenv("HF_TOKEN", "hf_made_up")
+    address = publish.push(folder, "user/mine", endpoint=served.url)
+    assert address.endswith("user/mine")
+    model = load("user/mine", source=source)
+    assert np.array_equal(sample(model, QUICK), sample(load(checkpoint), QUICK))
+
+
+@pytest.mark.parametrize("name", ["mnist-conditional", "mnist-classifier-noisy"])
+def test_its_card_carries_its_figures_for_the_hub(name, tmp_path):
+    folder = publish.model_folder(name, "user/mine", tmp_path / "out")
+    card = ModelCard.load(folder / "README.md")
+    (result,) = card.data.eval_results
+    training = json.loads((folder / "training.json").read_text())
+    figures = {"loss": training["history"][-1]["validation"]}
+    figures["accuracy"] = training.get("test", {}).get("accuracy")
+    assert result.metric_value == figures[result.metric_type]
+    assert card.data.license == "mit" and card.data.datasets == ["ylecun/mnist"]
+    assert "user/mine" in card.text
+    assert name != "mnist-conditional" or (folder / "samples.png").exists()
+
+
+def test_without_a_token_nothing_is_published(served, tmp_path, checkpoint):
+    folder = publish.model_folder(checkpoint, "user/mine", tmp_path / "out")
+    told = refusal(lambda: publish.push(folder, "user/mine", endpoint=served.url))
+    assert "log in with 'hf auth login'" in told
+    served.stop()
+    told = refusal(lambda: publish.push(folder, "user/mine", endpoint=served.url))
+    assert "cannot be reached" in told and "nothing was published" in told
+
+
+def test_the_space_is_the_project_with_its_front_matter(tmp_path):
+    told = command(["push-space", "--repo-id", "user/space", "--dry-run", "space"], tmp_path)
+    assert told.returncode == 0, told.stderr
+    folder = tmp_path / "space"
+    root = checkpoints.HOME.parent
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    front = yaml.safe_load(page.split("---\n")[1])
+    assert front == yaml.safe_load((root / "space.yaml").read_text(encoding="utf-8"))
+    assert page == (root / "README.md").read_text(encoding="utf-8")
+    assert {"app.py", "ddpm_core", "ui", "checkpoints", "requirements.txt"} <= {
+        path.name for path in folder.iterdir()
+    }
+    assert not list(folder.rglob("__pycache__"))
+
+
+@pytest.mark.parametrize("repo_id", ["mine", "a/b/c", "user/mine@v1", "../x"])
+def test_a_name_that_cannot_be_a_repository_is_refused(repo_id, tmp_path, checkpoint):
+    with pytest.raises(InvalidInput, match="owner/name"):
+        publish.model_folder(checkpoint, repo_id, tmp_path / "out")
+
+
+def test_a_folder_that_is_not_empty_is_left_alone(tmp_path, checkpoint):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/precious").write_text("mine")
+    with pytest.raises(CheckpointError, match="not empty"):
+        publish.model_folder(checkpoint, "user/mine", tmp_path / "out")
+
+
+def test_a_tiny_checkpoint_is_called_after_its_folder(tmp_path):
+    assert load(save_tiny_checkpoint(tmp_path / "named", classes=0)).name == "named"

@@ -1,0 +1,84 @@
+"""Models from the Hugging Face Hub: a field for a repository's name, beside the model picker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import gradio as gr
+
+from ddpm_core import InvalidInput
+from ddpm_core.hub import KNOWN
+
+from . import stage
+from .runs import Key, Studio
+
+# A download is no run: it must not wait for one, nor hold one up.
+FETCHING = stage.STREAM | {"concurrency_id": "hub", "concurrency_limit": 4, "trigger_mode": "once"}
+
+
+@dataclass
+class Shelf:
+    """The components: the name, the button, and what is said of it."""
+
+    name: gr.Dropdown
+    fetch: gr.Button
+    note: gr.Markdown
+
+
+def build(prefix: str) -> Shelf:
+    """Lay the field out, folded."""
+    with gr.Accordion("From the Hugging Face Hub", open=False, elem_id=f"{prefix}-shelf"):
+        with gr.Row(elem_classes="seed"):
+            name = gr.Dropdown(
+                list(KNOWN),
+                value=None,
+                allow_custom_value=True,
+                label="Repository",
+                info="owner/name, or with @revision",
+                elem_id=f"{prefix}-repository",
+            )
+            fetch = gr.Button("Fetch", elem_id=f"{prefix}-fetch", min_width=70)
+        note = gr.Markdown(elem_classes="caption", elem_id=f"{prefix}-fetched")
+    return Shelf(name, fetch, note)
+
+
+def choices(studio: Studio, *more: str) -> list[str]:
+    """What a model picker offers: what ships, and what this visitor fetched."""
+    names = studio.names()
+    return names + [name for name in more if name not in names]
+
+
+def wire(bench, others: Sequence[gr.Dropdown]) -> None:
+    """Fetch what is asked for, offer it in every picker, and run it on this bench.
+
+    Args:
+        others: the pickers of the other tabs.
+    """
+    shelf, studio = bench.controls.shelf, bench.studio
+
+    def fetch(name, visitor: gr.Request) -> Iterator[dict]:
+        name = (name or "").strip()
+        try:
+            for arrived, total in studio.fetching(name):
+                yield {shelf.note: _progress(name, arrived, total)}
+            model = studio.model(name)
+        except InvalidInput as error:
+            yield {shelf.note: str(error)}
+            return
+        key = Key(name, bench.default_for(model))
+        c, h, w = model.shape
+        told = f"{name}: {model.parameters:,} parameters, {c} × {h} × {w} pixels."
+        offered = {other: gr.update(choices=choices(studio, name)) for other in others}
+        yield {shelf.note: told} | offered | bench.set_to(key)
+        yield from bench.stream(visitor, key)
+
+    outputs = [shelf.note, *others, *bench.controls.inputs, *bench.outputs]
+    fetched = shelf.fetch.click(fetch, shelf.name, outputs, **FETCHING)
+    bench.follow(fetched)
+
+
+def _progress(name: str, arrived: int, total: int) -> str:
+    if not total:
+        return f"Asking for {name} …"
+    return f"{name}: {arrived / 1e6:,.1f} of {total / 1e6:,.1f} MB"
