@@ -35,13 +35,14 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def launch(argv: list[str] | None = None, **overrides):
+def launch(argv: list[str] | None = None, studio=None, **overrides):
     """Serve the page; returns it and its address once the server is up (or has ended).
 
-    ``overrides`` are options of Gradio's ``launch``, for those who embed or test the page.
+    ``studio`` and ``overrides``, options of Gradio's ``launch``, are for those who embed or test
+    the page.
     """
     options = arguments(argv)
-    page = build().queue(max_size=32)
+    page = build(studio).queue(max_size=32)
     _, address, _ = page.launch(
         **{
             "server_name": options.host or ("0.0.0.0" if ON_A_SPACE else "127.0.0.1"),

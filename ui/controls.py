@@ -52,7 +52,7 @@ class Controls:
         """Set every control to a run."""
         model, request = key.model, key.request
         found = {getattr(self, name): getattr(request, name) for name in NAMES[1:]}
-        found[self.model] = gr.update(choices=shelf.choices(studio, model), value=model)
+        found[self.model] = shelf.pick(studio, model)
         found[self.label] = gr.update(
             choices=label_choices(studio, model), value=str(request.label)
         )

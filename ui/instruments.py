@@ -16,7 +16,7 @@ from ddpm_core.metrics import REAL_DISTANCE
 from ddpm_core.recorder import contact_sheet
 from ddpm_core.sampling import Run, scale_sheet
 
-from . import contact, keep, stage, steering, tradeoff
+from . import contact, keep, permalinks, stage, steering, tradeoff
 from .cache import put as cache_file
 from .runs import Key, Studio
 
@@ -371,7 +371,7 @@ def _rest_after(event, bench):
 
 def _png(studio: Studio, key: Key, images, columns, rows) -> str:
     note = Run(studio.model(key.model), key.requests, images=[]).describe()
-    name = f"{key.model}-atlas-seed{key.request.seed}.png"
+    name = f"{permalinks.stem(key.model)}-atlas-seed{key.request.seed}.png"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         save_png(contact_sheet(images, columns, rows, scale=2), path, 1, note)

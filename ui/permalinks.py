@@ -22,6 +22,11 @@ def changed(request: Request, base: Mapping = DEFAULTS) -> dict:
     return {k: getattr(request, k) for k in DEFAULTS if getattr(request, k) != base[k]}
 
 
+def stem(model: str) -> str:
+    """What files of a model's are called: a repository's owner and revision are left out."""
+    return model.partition("@")[0].rpartition("/")[2]
+
+
 def query(key: Key, **more) -> str:
     """The query string that restores a run: every field, so that old links stay true."""
     values = {k: _text(getattr(key.request, k)) for k in DEFAULTS}
@@ -59,7 +64,7 @@ def python(key: Key) -> str:
         f"model = load({key.model!r})",
         f"request = Request({_arguments({'n': key.request.n} | changed(key.request))})",
     ]
-    gif = f'"{key.model}.gif", scale=4'
+    gif = f'"{stem(key.model)}.gif", scale=4'
     if not key.beside:
         lines = ["from ddpm_core import Request, film, load, sample, save_gif\n", *lines]
         lines += ["images = sample(model, request)  # uint8, (n, H, W, C)"]
@@ -100,7 +105,7 @@ def command_line(key: Key, ending: str | None = None, meant: Mapping = NOTHING) 
     if key.branch_at is not None:
         words += ["--branch-at", str(key.branch_at)]
     ending = ending or ("gif" if key.beside else "png")
-    return shlex.join([*words, "--out", f"{key.model}.{ending}"])
+    return shlex.join([*words, "--out", f"{stem(key.model)}.{ending}"])
 
 
 def _option(name: str, value) -> list[str]:

@@ -43,10 +43,11 @@ def build(prefix: str) -> Shelf:
     return Shelf(name, fetch, note)
 
 
-def choices(studio: Studio, *more: str) -> list[str]:
-    """What a model picker offers: what ships, and what this visitor fetched."""
-    names = studio.names()
-    return names + [name for name in more if name not in names]
+def pick(studio: Studio, name: str):
+    """An update that sets a model picker; one that was fetched is offered in it from then on."""
+    if name in studio.names():
+        return name  # and what else is on offer stays
+    return gr.update(choices=[*studio.names(), name], value=name)
 
 
 def wire(bench, others: Sequence[gr.Dropdown]) -> None:
@@ -69,7 +70,8 @@ def wire(bench, others: Sequence[gr.Dropdown]) -> None:
         key = Key(name, bench.default_for(model))
         c, h, w = model.shape
         told = f"{name}: {model.parameters:,} parameters, {c} × {h} × {w} pixels."
-        offered = {other: gr.update(choices=choices(studio, name)) for other in others}
+        more = gr.update(choices=[*studio.names(), *([name] if name not in studio.names() else [])])
+        offered = dict.fromkeys(others, more)
         yield {shelf.note: told} | offered | bench.set_to(key)
         yield from bench.stream(visitor, key)
 

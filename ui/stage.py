@@ -104,7 +104,7 @@ def files(studio: Studio, progress: Progress, panes: tuple[str, ...]) -> tuple[s
     Returns:
         The paths of both, within Gradio's cache, and the GIF's size in bytes.
     """
-    model, request = progress.key.model, progress.key.request
+    model, request = permalinks.stem(progress.key.model), progress.key.request
     about = note(studio, progress)
     name = f"{model}-seed{request.seed}-{request.sampler}-{progress.steps_done}steps"
     scale, columns = _scale(progress), _columns(progress)

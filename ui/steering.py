@@ -97,7 +97,7 @@ class Steering:
         # opened, it would be lost.
         found = {getattr(self, name): value for name, value in values.items()}
         counts = COUNTS + [(values["n"], values["n"])] * (values["n"] not in ("1", "8"))
-        found[self.model] = gr.update(choices=shelf.choices(studio, key.model), value=key.model)
+        found[self.model] = shelf.pick(studio, key.model)
         found[self.n] = gr.update(choices=counts, value=values["n"])
         chips, label = classes(model), str(request.label)
         chips += [(label, label)] * (label not in [value for _, value in chips])
