@@ -121,7 +121,8 @@ def _diffusion_model(config, training, last, **common) -> str:
         metadata=_metadata(
             config,
             common["name"],
-            "unconditional-image-generation",
+            # The Hub has no task of its own for images of a class.
+            "image-generation" if conditional else "unconditional-image-generation",
             ["diffusion", "ddpm"],
             figures,
             "validation",
@@ -192,7 +193,7 @@ def _metadata(config, name: str, task: str, tags: list[str], figures, split: str
     data = ModelCardData(
         license="mit",
         library_name="ddpm_core",
-        pipeline_tag=task,
+        pipeline_tag=task if task != "image-generation" else None,
         tags=tags,
         datasets=[dataset],
         metrics=["accuracy"] if task == "image-classification" else None,
