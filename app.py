@@ -8,8 +8,11 @@ import os
 # Read when the libraries are imported: the page asks nothing of anyone but its own server.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+# Plain HTTP, whose failures end in bounded time.
+os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
 from ui.page import LOOK, build
+from ui.runs import HUB, PUBLIC_HUB, Studio
 
 ON_A_SPACE = "SPACE_ID" in os.environ
 # What a visitor may do is bounded here and in ui/runs.py; nothing on the disk is served.
@@ -42,6 +45,9 @@ def launch(argv: list[str] | None = None, studio=None, **overrides):
     the page.
     """
     options = arguments(argv)
+    own = options.host in (None, "127.0.0.1", "localhost", "::1")
+    public = ON_A_SPACE or options.share or not own
+    studio = studio or Studio(PUBLIC_HUB if public else HUB)
     page = build(studio).queue(max_size=32)
     _, address, _ = page.launch(
         **{

@@ -6,8 +6,10 @@ import argparse
 import os
 import sys
 
-# Read when the Hub's client is imported: it asks for what it is told to fetch, and nothing else.
+# Read when the Hub's client is imported: it asks for what it is told to fetch, and nothing else;
+# and by plain HTTP, whose failures end in bounded time.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
 from .commands import evaluate, push, sample, ship, train, train_classifier
 from .errors import InvalidInput

@@ -25,7 +25,7 @@ from . import diffusers_format, hub
 from .classifier import Classifier, ClassifierConfig
 from .denoiser import ModelDenoiser
 from .diffusion import PREDICTION_TYPES
-from .errors import CheckpointError, InvalidInput, check_choice
+from .errors import CheckpointError, InvalidInput, check_choice, check_int
 from .files import write
 from .hardware import bf16_is_native
 from .noise import Noise
@@ -34,6 +34,11 @@ from .unet import UNet
 
 HOME = Path(__file__).resolve().parent.parent / "checkpoints"
 DTYPES = ("auto", "float32", "bfloat16")
+# What a config may say of how its model is meant to be sampled.
+SAMPLING = {"variance": ("beta", "posterior"), "clip": (True, False)}
+FLOATS = ("F16", "BF16", "F32", "F64")
+# Of models from the Hub that anyone may name.
+MOST_PIXELS, MOST_CLASSES, MOST_JSON = 256 * 256, 1000, 2**20
 # A class, a mixture of some, or none.
 Label = int | Mapping[int, float] | None
 WEIGHTS, CONFIG, TRAINING, CARD = "model.safetensors", "config.json", "training.json", "README.md"
@@ -73,10 +78,17 @@ class Config:
             InvalidInput: if the parts do not fit together.
         """
         check_choice("prediction type", self.prediction_type, PREDICTION_TYPES)
+        self._check_sampling()
         unet = UNet(**self.model)
         if unet.num_classes != len(self.classes):
             raise InvalidInput(f"{unet.num_classes} classes but {len(self.classes)} names for them")
         return unet, NoiseSchedule.make(**self.schedule)
+
+    def _check_sampling(self) -> None:
+        for name, value in dict(self.sampling).items():
+            check_choice("setting under sampling", name, SAMPLING)
+            if isinstance(value, str) != (name == "variance") or value not in SAMPLING[name]:
+                raise InvalidInput(f"sampling: {name} cannot be {value!r}")
 
 
 class Model:
@@ -219,8 +231,17 @@ def load(
 def from_hub(
     name: str, source: hub.Hub | None = None, progress: hub.Progress | None = None
 ) -> Model:
-    """``load``, of what is a repository's name and nothing else: never a folder of this machine."""
-    return Model(*_rebuild((source or hub.Hub()).folder(name, progress), Config, name))
+    """``load``, of what is a repository's name and nothing else: never a folder of this machine.
+
+    For those who let others choose: a model that would take more memory than its weights say, one
+    of very large images or of very many classes, is refused too, and no message tells of paths.
+    """
+    folder = (source or hub.Hub()).folder(name, progress)
+    try:
+        _check_modest(folder)
+        return Model(*_rebuild(folder, Config, name))
+    except InvalidInput as error:
+        raise CheckpointError(str(error).replace(f"{folder}", name)) from None
 
 
 def load_classifier(
@@ -351,16 +372,39 @@ def _rebuild(folder: Path, kind: type, name: str) -> tuple:
     files = hub.layout(_held(folder)) or [WEIGHTS, CONFIG]
     folder = (folder / files[1]).parent
     config = read_config(folder, kind)
-    try:
-        network, schedule = config.build()
-    except (InvalidInput, TypeError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"{folder / CONFIG} describes no valid model: {error}") from error
     tensors = _read_weights(folder, Path(files[0]).name)
     if Path(files[0]).name == diffusers_format.WEIGHTS:
         tensors = diffusers_format.convert(tensors, config.model)
-    _check_fit(folder, network, tensors)
+    try:
+        # Without memory first: a config may describe a network far larger than its weights.
+        with torch.device("meta"):
+            network, schedule = config.build()
+        _check_fit(folder, network, tensors)
+        network, schedule = config.build()
+    except CheckpointError:
+        raise
+    except (InvalidInput, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{folder / CONFIG} describes no valid model: {error}") from error
     network.load_state_dict(tensors)
     return name, config, network, schedule, _read_json(folder / TRAINING, {})
+
+
+def _check_modest(folder: Path) -> None:
+    """Refuse what would take much more memory than its weights do."""
+    for path in (folder / name for name in _held(folder) if name.endswith(".json")):
+        if path.stat().st_size > MOST_JSON:
+            raise CheckpointError(f"{path} is larger than {MOST_JSON // 2**20} MiB")
+    files = hub.layout(_held(folder)) or [WEIGHTS, CONFIG]
+    config = read_config((folder / files[1]).parent)
+    model = config.model if isinstance(config.model, dict) else {}
+    side = check_int("image_size", model.get("image_size"), 1, 4096)
+    check_int("pixels of an image", side**2, 1, MOST_PIXELS)
+    if check_int("in_channels", model.get("in_channels", 1), 1, 4096) not in (1, 3):
+        raise CheckpointError("only grey and colour images, of 1 or 3 channels, are shown")
+    classes = config.classes if isinstance(config.classes, list) else []
+    check_int("number of classes", len(classes), 0, MOST_CLASSES)
+    steps = config.schedule.get("num_timesteps", 1000) if isinstance(config.schedule, dict) else 0
+    check_int("num_timesteps", steps, 1, 10_000)
 
 
 def _read_json(path: Path, default=None):
@@ -370,7 +414,7 @@ def _read_json(path: Path, default=None):
         raise CheckpointError(f"{path} is missing")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not valid JSON: {error}") from error
 
 
@@ -386,7 +430,12 @@ def _read_weights(folder: Path, file: str) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} is missing")
     try:
         with safe_open(path, framework="pt") as weights:
-            return {key: weights.get_tensor(key).float() for key in weights.keys()}  # noqa: SIM118
+            names = list(weights.keys())
+            kinds = {name: weights.get_slice(name).get_dtype() for name in names}
+            odd = next((name for name in names if kinds[name] not in FLOATS), None)
+            if odd is not None:
+                raise CheckpointError(f"{path}: {odd} is of type {kinds[odd]}, which is not read")
+            return {name: weights.get_tensor(name).float() for name in names}
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is truncated or no safetensors file: {error}") from error
 

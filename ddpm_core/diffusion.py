@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -37,6 +39,21 @@ def q_sample(schedule: NoiseSchedule, x0: Tensor, t: int | Tensor, noise: Tensor
     """The forward process in closed form (report eq. 4, 5): x_0 to x_t."""
     signal, sigma = signal_and_noise(schedule, t, x0)
     return signal * x0 + sigma * noise
+
+
+def check_images(x0: Tensor, shape: Sequence[int]) -> Tensor:
+    """Return ``x0`` if it can be noised by noise of ``shape``, (B, C, H, W).
+
+    That is: finite, float32 or float64, and of this shape or a single image, (1, C, H, W),
+    which then stands for all B.
+    """
+    if not isinstance(x0, Tensor) or x0.dtype not in (torch.float32, torch.float64):
+        raise InvalidInput("images must be a float32 or float64 tensor with values in [-1, 1]")
+    if tuple(x0.shape) not in (tuple(shape), (1, *shape[1:])):
+        raise InvalidInput(f"images of shape {tuple(x0.shape)} do not fit noise of {tuple(shape)}")
+    if not torch.isfinite(x0).all():
+        raise InvalidInput("images must be finite")
+    return x0
 
 
 def signal_and_noise(schedule: NoiseSchedule, t: int | Tensor, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -37,10 +37,19 @@ def classifier_for(model: checkpoints.Model, role: str) -> Classifier:
 
 def roles_for(model: checkpoints.Model) -> list[str]:
     """The roles for which ``classifier_for`` has a classifier."""
-    shipped = checkpoints.available_classifiers()
-    return [role for role in ROLES if f"{model.config.dataset}-{role}" in shipped]
+    return [role for role in ROLES if _suits(model, role)]
+
+
+def _suits(model: checkpoints.Model, role: str) -> bool:
+    try:
+        return _load(f"{model.config.dataset}-{role}").shape == model.shape
+    except CheckpointError:
+        return False
 
 
 @lru_cache(maxsize=16)
 def _load(name: str) -> Classifier:
-    return checkpoints.load_classifier(name)
+    # Never by ``find``: a model from elsewhere says of itself what its dataset is called.
+    if name not in checkpoints.available_classifiers():
+        raise CheckpointError(f"no classifier {name[:100]!r} ships")
+    return checkpoints.load_classifier(checkpoints.HOME / name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from .errors import CheckpointError
 
 # Owner and name as the Hub allows them; a branch, a tag or a commit after the @.
 PART = r"[A-Za-z0-9][\w.-]{0,95}"
-NAME = re.compile(rf"({PART}/{PART})(?:@(.+))?")
+NAME = re.compile(rf"({PART}/{PART})(?:@([A-Za-z0-9][\w./-]{{0,100}}))?", re.ASCII)
 # Each way to lay a model out: its weights, its config, and what else belongs to it.
 LAYOUTS = (
     ("model.safetensors", "config.json", ("training.json",)),
@@ -31,8 +32,9 @@ LAYOUTS = (
         ("scheduler/scheduler_config.json",),
     ),
 )
+SCHEDULER = "scheduler_config.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
-# Known to load: unconditional models of other people.
+# Unconditional models of other people, in a format that is read here.
 KNOWN = ("google/ddpm-cifar10-32", "1aurent/ddpm-mnist")
 
 Progress = Callable[[int, int], None]
@@ -40,7 +42,16 @@ Progress = Callable[[int, int], None]
 
 def is_name(text: str) -> bool:
     """Whether this may be the name of a repository: ``owner/name``, ``owner/name@revision``."""
-    return isinstance(text, str) and bool(NAME.fullmatch(text)) and ".." not in text
+    from huggingface_hub.utils import HFValidationError, validate_repo_id
+
+    match = NAME.fullmatch(text) if isinstance(text, str) and ".." not in text else None
+    if match is None:
+        return False
+    try:
+        validate_repo_id(match[1])
+    except HFValidationError:
+        return False
+    return True
 
 
 def layout(files: Iterable[str]) -> list[str] | None:
@@ -65,12 +76,17 @@ class Hub:
         cache: a folder; None for the library's own (``HF_HOME``).
         max_bytes: the most that a model may weigh; None for any size.
         patience: seconds to wait for an answer.
+        token: who asks; None for the one that is stored or in ``HF_TOKEN``, False for nobody.
+        keep_bytes: the most that the cache may hold, the models least recently used are removed
+            from it; None for any size. For a cache of one's own.
     """
 
     endpoint: str | None = None
     cache: Path | None = None
     max_bytes: int | None = None
     patience: float = 5.0
+    token: str | bool | None = None
+    keep_bytes: int | None = None
 
     def folder(self, name: str, progress: Progress | None = None) -> Path:
         """The folder of a repository's model: the cached one, or one downloaded now.
@@ -87,16 +103,19 @@ class Hub:
         if not is_name(name):
             raise CheckpointError(f"{name[:200]!r} names no repository: owner/name[@revision]")
         repo, revision = NAME.fullmatch(name).groups()
-        return self.cached(name) or self._download(repo, revision or "main", progress)
+        found = self.cached(name)
+        if found is None:
+            found = self._download(repo, revision or "main", progress)
+            self._make_room(repo)
+        return found
 
     def cached(self, name: str) -> Path | None:
         """The folder of a model that was downloaded before, without a question to the network."""
         from huggingface_hub import try_to_load_from_cache
 
-        match = NAME.fullmatch(name)
-        if match is None:
+        if not is_name(name):
             return None
-        repo, revision = match.groups()
+        repo, revision = NAME.fullmatch(name).groups()
         for weights, config, others in LAYOUTS:
             found = {}
             for file in (weights, config, *others):
@@ -105,8 +124,10 @@ class Hub:
                 )
                 if isinstance(path, str):
                     found[file] = Path(path)
-            # Of a download that was cut short, the weights, which come last, are missing.
-            if {weights, config} <= found.keys():
+            # Of a download that was cut short, the weights, which come last, are missing; of one by
+            # another program, perhaps the schedule.
+            whole = not others[0].endswith(SCHEDULER) or any(name in found for name in others)
+            if whole and {weights, config} <= found.keys():
                 return _root(found[weights], weights)
         return None
 
@@ -114,7 +135,7 @@ class Hub:
         from huggingface_hub import HfApi, hf_hub_download
 
         with Words(repo, revision, self.endpoint):
-            api = HfApi(endpoint=self.endpoint)
+            api = HfApi(endpoint=self.endpoint, token=self.token)
             about = api.model_info(
                 repo, revision=revision, timeout=self.patience, files_metadata=True
             )
@@ -123,12 +144,16 @@ class Hub:
         if wanted is None:
             raise CheckpointError(_nothing_known(repo, siblings))
         total = sum(siblings[file].size or 0 for file in wanted)
-        if self.max_bytes is not None and total > self.max_bytes:
-            raise CheckpointError(
-                f"{repo} weighs {total / 1e6:,.1f} MB, more than the "
-                f"{self.max_bytes / 1e6:,.1f} MB that are fetched here"
-            )
-        arrived, bar = 0, _bar(lambda n: progress and progress(arrived + n, total))
+        self._check_size(repo, total)
+        arrived = 0
+
+        def report(now: int) -> None:
+            # The repository may have changed since it told its sizes.
+            self._check_size(repo, arrived + now)
+            if progress:
+                progress(min(arrived + now, total), total)
+
+        bar = _bar(report)
         # The weights last: a model whose weights are there is complete.
         for file in reversed(wanted):
             with Words(repo, revision, self.endpoint, arriving=True):
@@ -140,12 +165,32 @@ class Hub:
                     cache_dir=self.cache,
                     etag_timeout=self.patience,
                     tqdm_class=bar,
+                    token=self.token,
                 )
             _check_content(repo, file, Path(path), siblings[file])
             arrived += siblings[file].size or 0
             if progress:
                 progress(arrived, total)
         return _root(Path(path), file)
+
+    def _check_size(self, repo: str, size: int) -> None:
+        if self.max_bytes is not None and size > self.max_bytes:
+            raise CheckpointError(
+                f"{repo} weighs {size / 1e6:,.1f} MB, more than the "
+                f"{self.max_bytes / 1e6:,.1f} MB that are fetched here"
+            )
+
+    def _make_room(self, repo: str) -> None:
+        from huggingface_hub import scan_cache_dir
+
+        if self.keep_bytes is None:
+            return
+        held = scan_cache_dir(self.cache)
+        size = held.size_on_disk
+        for each in sorted(held.repos, key=lambda found: found.last_accessed):
+            if size > self.keep_bytes and each.repo_id != repo:
+                shutil.rmtree(each.repo_path)
+                size -= each.size_on_disk
 
 
 class Words:
@@ -168,7 +213,7 @@ class Words:
         return self
 
     def __exit__(self, kind, error, trace):
-        if _is_the_clients(error):
+        if not isinstance(error, CheckpointError) and _is_the_clients(error):
             raise CheckpointError(self._say(error)) from error
 
     def _say(self, error: Exception) -> str:
@@ -198,6 +243,8 @@ class Words:
             return f"{repo} no longer holds what it listed; try again"
         if isinstance(error, errors.OfflineModeIsEnabled):
             return f"{repo} is no folder here, not in the cache, and HF_HUB_OFFLINE is set"
+        if outward and status == 400:
+            return f"{hub} refused {repo}: {getattr(error, 'server_message', None) or error}"
         if status is not None:
             return f"{hub} answered with an error ({status}) when asked for {repo}; try again later"
         if self.arriving:

@@ -29,7 +29,8 @@ class Noise:
 
     Calling it with a timestep ``t`` returns float32 noise of shape (B, C, H, W). By
     convention samplers take their start x_T from ``t = T`` and the noise that they add
-    after evaluating timestep ``t`` from ``t``.
+    after evaluating timestep ``t`` from ``t``; the forward process takes that of its step ``t``
+    from ``T + 1 + t``, so that the way there and the way back share none.
     """
 
     def __init__(self, seed: int, images: Sequence[int], shape: tuple[int, ...]):

@@ -48,6 +48,17 @@ class Film:
         self._x[0], self._x0[0] = _pixels(start), 128
         self.steps, self.t = steps, [num_timesteps]
 
+    @classmethod
+    def of(cls, x: np.ndarray, x0: np.ndarray, t: list[int]) -> Film:
+        """A finished film of pictures that are there already; arguments as the attributes."""
+        film = object.__new__(cls)
+        film._x, film._x0, film.t, film.steps = x, x0, list(t), len(t) - 1
+        return film
+
+    def reversed(self) -> Film:
+        """The same frames, the last one first, sharing this one's memory."""
+        return Film.of(self.x[::-1], self.x0[::-1], self.t[::-1])
+
     def add(self, step: Step) -> None:
         """Append a step."""
         self._x[self.frames], self._x0[self.frames] = _pixels(step.x), _pixels(step.x0)

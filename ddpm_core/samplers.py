@@ -2,7 +2,7 @@
 
 There is one loop, ``_walk``; a sampler is the rule by which it goes from one timestep to
 the next. All of them take an explicit, strictly decreasing list of timesteps and end with
-the clean prediction of the last one.
+the clean prediction of the last one; only ``ddim_inverse`` goes the other way.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .denoiser import Denoiser
-from .diffusion import eps_from_x0, x0_from_eps
+from .diffusion import eps_from_x0, q_sample, x0_from_eps
 from .errors import InvalidInput, check_choice, check_float, check_int
 from .schedules import NoiseSchedule
 
@@ -120,6 +120,37 @@ def ddim(
     return _walk(denoiser, schedule, x, timesteps, advance, clip, previous)
 
 
+def ddim_inverse(
+    denoiser: Denoiser, schedule: NoiseSchedule, x: Tensor, timesteps: Sequence[int]
+) -> Iterator[Step]:
+    """DDIM inversion (Song et al. 2021, section 4.3): from an image up to the noise it came from.
+
+    DDIM at ``eta = 0`` goes from t to the timestep below it with the noise predicted at t. This
+    is the same step backwards, the noise predicted at t too, for want of the state there from the
+    state below. Over the same timesteps DDIM therefore leads back to the image, but for an error
+    in proportion to 1/N. x̂0 is never clipped: what clipping cuts off cannot be found again.
+
+    Args:
+        x: (B, C, H, W), the clean image.
+        timesteps: strictly increasing, in [0, T). The higher the last, the larger the error of the
+            way back, above all with the cosine schedule, which leaves almost no image at T - 1.
+
+    Returns:
+        As many steps as timesteps; each has ``t_next = t``: it ends at the timestep at which the
+        denoiser was evaluated.
+
+    Raises:
+        InvalidInput: for other timesteps; while iterating, if the state ceases to be finite.
+    """
+    rising = check_timesteps(schedule, timesteps, rising=True)
+
+    def advance(x, x0, eps, t, t_next):
+        return q_sample(schedule, x0, t_next, eps)
+
+    stops = list(zip([-1, *rising], rising, rising, strict=False))
+    return _steps(denoiser, schedule, x, stops, advance, clip=False, previous=None)
+
+
 def dpm_solver_pp(
     denoiser: Denoiser,
     schedule: NoiseSchedule,
@@ -162,28 +193,31 @@ def dpm_solver_pp(
 SAMPLERS = {"ddpm": ddpm, "ddim": ddim, "dpm_solver_pp": dpm_solver_pp}
 
 
-def check_timesteps(schedule: NoiseSchedule, timesteps: Sequence[int]) -> list[int]:
-    """Return the list as ints if it is a strictly decreasing walk within the schedule."""
+def check_timesteps(
+    schedule: NoiseSchedule, timesteps: Sequence[int], *, rising: bool = False
+) -> list[int]:
+    """Return the list as ints if it is a walk within the schedule: down, or up if ``rising``."""
     steps = [check_int("timestep", t, 0, schedule.num_timesteps - 1) for t in timesteps]
-    if not steps or any(b >= a for a, b in pairwise(steps)):
-        raise InvalidInput("timesteps must be a non-empty, strictly decreasing list")
+    if not steps or any((b <= a) if rising else (b >= a) for a, b in pairwise(steps)):
+        order = "increasing" if rising else "decreasing"
+        raise InvalidInput(f"timesteps must be a non-empty, strictly {order} list")
     return steps
 
 
 def _walk(denoiser, schedule, x, timesteps, advance, clip, previous) -> Iterator[Step]:
     # A plain function first: bad timesteps are refused when the sampler is made, not on first use.
-    return _steps(
-        denoiser, schedule, x, check_timesteps(schedule, timesteps), advance, clip, previous
-    )
+    falling = check_timesteps(schedule, timesteps)
+    stops = list(zip(falling, falling, [*falling[1:], -1], strict=True))
+    return _steps(denoiser, schedule, x, stops, advance, clip, previous)
 
 
 @torch.no_grad()
-def _steps(denoiser, schedule, x, timesteps, advance, clip, previous) -> Iterator[Step]:
+def _steps(denoiser, schedule, x, stops, advance, clip, previous) -> Iterator[Step]:
+    """The loop. ``stops``: for every step (the level that x is at, t, t_next)."""
     done = previous.index if previous else 0
-    for index, t in enumerate(timesteps, start=1):
-        t_next = timesteps[index] if index < len(timesteps) else -1
+    for index, (level, t, t_next) in enumerate(stops, start=1):
         prediction = denoiser(x, t)
-        x0, eps = _clean(schedule, x, t, prediction.eps, clip)
+        x0, eps = _clean(schedule, x, level, prediction.eps, clip)
         x = advance(x, x0, eps, t, t_next)
         if not torch.isfinite(x).all():
             raise InvalidInput(
@@ -194,6 +228,8 @@ def _steps(denoiser, schedule, x, timesteps, advance, clip, previous) -> Iterato
 
 def _clean(schedule, x, t, eps, clip) -> tuple[Tensor, Tensor]:
     """x̂0, and the eps that goes with it."""
+    if t < 0:
+        return x, eps
     x0 = x0_from_eps(schedule, x, t, eps)
     if clip:
         x0 = x0.clamp(-1, 1)

@@ -14,6 +14,7 @@ from torch import Tensor
 from .checkpoints import Label, Model
 from .data import to_uint8
 from .denoiser import Denoiser
+from .diffusion import check_images, q_sample
 from .errors import InvalidInput, check_int
 from .guidance import (
     NEUTRAL,
@@ -46,10 +47,13 @@ class Run:
             the first one first. They may differ in everything but the walk itself (``WALK``).
         images: which images of the seed; those of the request unless given. For a single
             request only.
+        x0: (B, C, H, W) or (1, C, H, W) in [-1, 1], images to start from, noised to ``t``.
+        t: the timestep to start at, T - 1 unless given; with fewer than ``request.steps``
+            timesteps from there to 0, every one of them is visited.
 
     Attributes:
         request, requests: the first, and all.
-        start: x_T, (B, C, H, W).
+        start: x_T, (B, C, H, W); x_t of the images if there are any.
         timesteps: the decreasing list that will be visited.
         labels: one per image: a class, a mixture ``{class: share}``, or None for no class.
         scales: one per image, the guidance scale asked for, None for no guidance.
@@ -61,6 +65,8 @@ class Run:
         model: Model,
         request: Request | Sequence[Request],
         images: Sequence[int] | None = None,
+        x0: Tensor | None = None,
+        t: int | None = None,
     ):
         asked = [request] if isinstance(request, Request) else list(request)
         if not asked:
@@ -77,7 +83,12 @@ class Run:
             self.labels += r.labels(model, own)
             self.scales += [r.guidance_scale] * len(own)
         self.dtype = model.resolve_dtype(self.request.dtype)
-        self.timesteps = spaced_timesteps(model.schedule, self.request.steps, self.request.spacing)
+        last = model.schedule.num_timesteps - 1
+        last = last if t is None else check_int("t", t, 0, last)
+        steps = min(self.request.steps, last + 1)
+        self.timesteps = spaced_timesteps(model.schedule, steps, self.request.spacing, last)
+        shape = (len(self.labels), *model.shape)
+        self._x0 = None if x0 is None else check_images(x0, shape)
 
     @property
     def images(self) -> list[int]:
@@ -86,7 +97,10 @@ class Run:
 
     @property
     def start(self) -> Tensor:
-        return self.noise(self.model.schedule.num_timesteps).to(self.model.device)
+        noise = self.noise(self.model.schedule.num_timesteps).to(self.model.device)
+        if self._x0 is None:
+            return noise
+        return q_sample(self.model.schedule, self._x0.to(noise), self.timesteps[0], noise)
 
     def noise(self, t: int) -> Tensor:
         """The noise of every image at ``t``, (B, C, H, W)."""
@@ -191,8 +205,8 @@ class Run:
         return observed(steps, classifier_for(self.model, "judge").log_probs)
 
     def film(self) -> Film:
-        """An empty film of the right size, its first frame the opening noise."""
-        return Film(self.start, len(self.timesteps), self.model.schedule.num_timesteps)
+        """An empty film of the right size, its first frame the start."""
+        return Film(self.start, len(self.timesteps), self.timesteps[0] + 1)
 
     def describe(self, **more) -> str:
         """Everything that made the result, and ``more``, as JSON for the files that leave."""

@@ -112,22 +112,27 @@ class NoiseSchedule:
         return 1.0 if t < 0 else float(self.alphas_cumprod[t])
 
 
-def spaced_timesteps(schedule: NoiseSchedule, steps: int, spacing: str = "linear") -> list[int]:
+def spaced_timesteps(
+    schedule: NoiseSchedule, steps: int, spacing: str = "linear", start: int | None = None
+) -> list[int]:
     """Choose the timesteps a sampler visits.
 
     Args:
-        steps: N, from 1 to T.
+        steps: N, from 1 to ``start`` + 1.
         spacing: ``"linear"`` in t, ``"quadratic"`` (dense near the image, DDIM
             appendix D.2) or ``"logsnr"`` (even in log-SNR, as DPM-Solver prefers).
+        start: the first of them, T - 1 unless given.
 
     Returns:
-        N strictly decreasing integers: T - 1 first and, for N > 1, 0 last.
+        N strictly decreasing integers: ``start`` first and, for N > 1, 0 last.
 
     Raises:
-        InvalidInput: if ``steps`` is not a whole number in range or the spacing is unknown.
+        InvalidInput: if ``steps`` or ``start`` is not a whole number in range, or the spacing
+            is unknown.
     """
     last = schedule.num_timesteps - 1
-    steps = check_int("steps", steps, 1, schedule.num_timesteps)
+    last = last if start is None else check_int("start", start, 0, last)
+    steps = check_int("steps", steps, 1, last + 1)
     if steps == 1:
         return [last]
     if spacing == "linear":
@@ -136,8 +141,9 @@ def spaced_timesteps(schedule: NoiseSchedule, steps: int, spacing: str = "linear
         ascending = np.linspace(0, last**0.5, steps) ** 2
     elif spacing == "logsnr":
         # log_snr falls with t; np.interp wants its abscissae rising.
-        levels = np.linspace(schedule.log_snr[0], schedule.log_snr[-1], steps)
-        ascending = np.interp(-levels, -schedule.log_snr, np.arange(last + 1))
+        rising = -schedule.log_snr[: last + 1]
+        levels = np.linspace(rising[0], rising[-1], steps)
+        ascending = np.interp(levels, rising, np.arange(last + 1))
     else:
         raise InvalidInput(f"unknown spacing {spacing!r}; known: {', '.join(SPACINGS)}")
     return _distinct(np.rint(ascending).astype(int), last)

@@ -107,29 +107,31 @@ class Bench:
                 | self.keep.announced(self.studio, self.name, progress)
             )
 
-    def refuse(self, visitor: gr.Request, error: InvalidInput) -> dict:
+    def refuse(self, visitor: gr.Request, error: InvalidInput, at: float | None = None) -> dict:
         """Say what is wrong with a request; it ends the visitor's earlier run all the same."""
-        told = stage.ordered(player.error(str(error)), self.arm(visitor))
-        return {self.stage: told, self.current: REFUSED}
+        ending = self.arm(visitor, at)
+        if ending.superseded:
+            return {self.stage: gr.skip()}
+        return {self.stage: stage.ordered(player.error(str(error)), ending), self.current: REFUSED}
 
     def arm(self, visitor: gr.Request, at: float | None = None) -> Ending:
         """Take the stage for a new run of this visitor's."""
         return self.studio.arm((visitor.session_hash, self.name), at=at)
 
-    def rest(self, visitor: gr.Request, key: Key, since: int | None = None) -> Iterator[dict]:
+    def rest(self, visitor: gr.Request, key: Key, at: float | None = None) -> Iterator[dict]:
         """Run what a key names once the visitor's hand has rested, and show only its end.
 
         A run that is armed meanwhile ends this one without a word.
 
         Args:
-            since: the order of the preview that came before, if one did.
+            at: when that was, if a preview came before; see ``Studio.arm``.
         """
-        ending = self.studio.arm((visitor.session_hash, self.name), since)
+        ending = self.studio.arm((visitor.session_hash, self.name), at, yields=True)
         for look in range(REST_LOOKS):
             time.sleep(REST_SECONDS / REST_LOOKS)
             if ending.asked:
                 return
-            if look == 0 and since is not None:
+            if look == 0 and at is not None:
                 # What can be kept below is not what a preview has put on the stage.
                 barred = {self.keep.png: keep.BARRED, self.keep.gif: keep.BARRED}
                 yield barred | self.heading(key)
@@ -205,7 +207,7 @@ def _wire(bench: Bench) -> None:
         try:
             model, request = controls.read(values)
         except InvalidInput as error:
-            yield bench.refuse(visitor, error)
+            yield bench.refuse(visitor, error, at)
             return
         yield from bench.stream(visitor, Key(model, request), at)
 

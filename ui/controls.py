@@ -91,6 +91,7 @@ def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Con
             label="Model",
             elem_id=f"{prefix}-model",
             visible=len(names) > 1 or "hidden",
+            allow_custom_value=True,  # one that was fetched in another tab
         )
         hub = shelf.build(prefix)
         label = gr.Radio(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import gradio as gr
 
@@ -32,13 +31,11 @@ class GuidanceBench(bench.Bench):
     Attributes:
         rows: says what the rows of the stage are.
         anatomies: one for each row that may stand on the stage.
-        order: of the newest preview.
         rests: the events after which a full run stands on the stage.
     """
 
     rows: gr.Markdown | None = None
     anatomies: tuple[anatomy.Anatomy, ...] = ()
-    order: gr.State | None = None
     rests: list = field(default_factory=list)
 
     def default_for(self, model: Model) -> Request:
@@ -49,7 +46,7 @@ class GuidanceBench(bench.Bench):
 
     @property
     def outputs(self) -> list:
-        own = [self.controls.applies, self.rows, *self.anatomies, self.order]
+        own = [self.controls.applies, self.rows, *self.anatomies]
         return [*super().outputs, *own]
 
     def follow(self, event) -> None:
@@ -72,10 +69,11 @@ class GuidanceBench(bench.Bench):
             for component, part in zip(self.anatomies, parts, strict=False)
         }
 
-    def preview(self, visitor: gr.Request, key: Key) -> dict:
+    def preview(self, visitor: gr.Request, key: Key, at: float | None = None) -> dict:
         """The end of a run of few steps, at once; what stands below it is for ``rest`` to say."""
-        ending = self.arm(visitor)
-        shown = {self.stage: gr.skip(), self.order: ending.order}
+        ending, shown = self.arm(visitor, at), {self.stage: gr.skip()}
+        if ending.superseded:
+            return shown
         with self.studio.preview():
             runs = stage.values(self.studio, ending, quick(key), rate=0, whole=False)
             for value, progress in runs:
@@ -138,7 +136,6 @@ def build(studio: Studio) -> GuidanceBench:
         True,
         rows,
         anatomies,
-        gr.State(None, time_to_live=3600),
     )
     _wire(made)
     instruments.wire(lab, made, first)
@@ -154,14 +151,12 @@ def _wire(made: GuidanceBench) -> None:
     def rest(visitor: gr.Request, *values):
         yield from _run(made, visitor, values, made.rest)
 
-    def rest_after(since, visitor: gr.Request, *values):
-        yield from _run(made, visitor, values, partial(made.rest, since=since))
-
     def preview(visitor: gr.Request, *values):
+        *values, at = values
         try:
-            return made.preview(visitor, steering.read(values))
+            return made.preview(visitor, steering.read(values), at)
         except InvalidInput as error:
-            return made.refuse(visitor, error)
+            return made.refuse(visitor, error, at)
 
     def stop(visitor: gr.Request):
         made.stop(visitor)
@@ -177,13 +172,19 @@ def _wire(made: GuidanceBench) -> None:
             panel.mix: gr.update(choices=steering.mixable(model)),
         }
 
-    running = {"fn": start, "inputs": panel.inputs, "outputs": made.outputs}
+    stamped = [*panel.inputs, gr.Number(visible=False)]
+    running = {"fn": start, "inputs": stamped, "outputs": made.outputs, "js": bench.STAMP}
     running |= stage.STREAM | {"trigger_mode": "multiple"}
     resting = running | {"fn": rest}
     # The last value of a drag must not be dropped, and none must wait for those before it.
-    followed = [made.stage, made.current, made.order]
     moved = gr.on(
-        panel.moving, preview, panel.inputs, followed, trigger_mode="always_last", **QUICK
+        panel.moving,
+        preview,
+        stamped,
+        [made.stage, made.current],
+        trigger_mode="always_last",
+        js=bench.STAMP,
+        **QUICK,
     )
     fitted = gr.on(
         [panel.model.input, panel.method.input, panel.kind.input],
@@ -198,7 +199,7 @@ def _wire(made: GuidanceBench) -> None:
     )
     made.rests = [
         panel.run.click(**running),
-        moved.then(**resting | {"fn": rest_after, "inputs": [made.order, *panel.inputs]}),
+        moved.then(**resting),
         fitted.then(**resting),
         rolled.then(**resting),
         panel.seed.submit(**resting),
@@ -209,12 +210,13 @@ def _wire(made: GuidanceBench) -> None:
 
 
 def _run(made: GuidanceBench, visitor: gr.Request, values, how) -> Iterator[dict]:
+    *values, at = values
     try:
         key = steering.read(values)
     except InvalidInput as error:
-        yield made.refuse(visitor, error)
+        yield made.refuse(visitor, error, at)
         return
-    yield from how(visitor, key)
+    yield from how(visitor, key, at)
 
 
 def dissected(studio: Studio, progress: Progress) -> list[dict]:

@@ -51,7 +51,7 @@ class Keep:
     def offered(self, studio: Studio, progress: Progress, panes: tuple[str, ...]) -> dict:
         """Updates that offer the files of a run that has ended."""
         png, gif, size = stage.files(studio, progress, panes)
-        label = f"GIF · {progress.film.frames:,} frames · {_bytes(size)}"
+        label = f"GIF · {progress.film.frames:,} frames · {size_in_words(size)}"
         return {
             self.png: gr.update(value=png, interactive=True),
             self.gif: gr.update(value=gif, label=label, interactive=True),
@@ -79,5 +79,5 @@ def remember(event, kept: Keep) -> None:
     )
 
 
-def _bytes(size: int) -> str:
+def size_in_words(size: int) -> str:
     return f"{size / 2**20:.1f} MB" if size >= 2**20 else f"{max(1, size // 2**10)} kB"

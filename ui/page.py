@@ -10,7 +10,7 @@ import gradio as gr
 
 from ddpm_core import InvalidInput
 
-from . import api, guidance, permalinks, reverse, sample, shelf, stage
+from . import api, forward, guidance, permalinks, reverse, sample, shelf, stage
 from .bench import Bench
 from .runs import Key, Studio
 from .theme import css, theme
@@ -47,6 +47,8 @@ def build(studio: Studio | None = None) -> gr.Blocks:
             # Rendered at once, so that a tile can be opened in it before it was ever shown.
             with gr.Tab("Reverse process", id="reverse", render_children=True) as reverse_tab:
                 single = reverse.build(studio)
+            with gr.Tab("Forward process", id="forward", render_children=True) as forward_tab:
+                forward.build(studio, forward_tab)
         _open_tiles(grid, single, tabs)
         restored = gr.State("", time_to_live=3600)  # the tab that the address led to
         benches = {"sample": grid, "guidance": guided, "reverse": single}

@@ -31,6 +31,7 @@ const ICONS = {
 const root = element.querySelector(".player");
 // Not in `props`: an update that arrives before the component is first shown would lose them there.
 const options = JSON.parse(root.dataset.options);
+Object.assign(NAMES, options.names);
 if (!root.dataset.state) mount();
 
 function mount() {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ class Player(gr.HTML):
         autoplay: bool = True,
         loop: bool = False,
         grid: tuple[int, int] = (1, 1),
+        names: Mapping[str, Mapping[str, str]] | None = None,
         elem_id: str | None = None,
         elem_classes: list[str] | str | None = None,
         visible: bool = True,
@@ -62,6 +63,8 @@ class Player(gr.HTML):
             autoplay: play a film that was not watched live, once, unless motion is unwelcome.
             loop: the first state of the loop switch.
             grid: the columns and rows to come, so that the first run moves nothing.
+            names: for a pane that shows something else: its `symbol` and `text`, both HTML, and
+                how it is `spoken`.
         """
         unknown = set(panes) - set(PANES)
         if unknown or not panes:
@@ -72,7 +75,9 @@ class Player(gr.HTML):
         self.autoplay = autoplay
         self.loop = loop
         self.grid = list(grid)
+        self.names = dict(names or {})
         options = {"panes": self.panes, "clickable": clickable_tiles, "grid": list(grid)}
+        options |= {"names": self.names}
         options = escape(json.dumps(options | {"autoplay": autoplay, "loop": loop}))
         super().__init__(
             idle() if value is None else value,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import time
 from collections import OrderedDict
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
+from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
@@ -25,9 +27,19 @@ KEPT_BYTES = 256 * 2**20
 MAX_WORK = 20_000
 MAX_WORK_FLOPS = 0.6e9  # of one denoising that counts as one
 SMALL = 2 * 10**6  # weights; counting operations, the first time, would hold the page up
-# What a visitor may have fetched.
+MAX_STEP_FLOPS = 250e9  # half a second: while a step lasts, nobody else's picture moves
+LARGE = 64 * 64  # pixels; where images are larger, operations are always counted
+# What a visitor may have fetched, on one's own machine and on a page for others: there it is
+# fetched in nobody's name, and into a cache that holds nothing else.
 HUB = hub.Hub(max_bytes=300 * 10**6)
+PUBLIC_HUB = replace(
+    HUB,
+    cache=Path(tempfile.gettempdir()) / "learning-the-noise-hub",
+    token=False,
+    keep_bytes=2 * 10**9,
+)
 FETCHED_KEPT = 2  # in memory, beside what ships
+VISITORS_KEPT = 10_000
 DOWNLOADS = 2
 MAX_IMAGES = 64
 MAX_TRACED = 4_000  # images times steps of which everything is recorded, 40 MB or so
@@ -109,10 +121,11 @@ class Studio:
         # An ending lives as long as its run: a visitor who left is forgotten by itself.
         self._endings: WeakValueDictionary[tuple, Ending] = WeakValueDictionary()
         self._orders = count(time.time_ns() // 1000)
-        self._guard = threading.RLock()
+        self._guard, self._loading = threading.RLock(), threading.RLock()
+        self._asked: OrderedDict[tuple, float] = OrderedDict()  # when each visitor last asked
         self._previews = threading.BoundedSemaphore(MAX_PREVIEWS)
         # Steps of all runs take turns on it.
-        self._engine = shared_engine()
+        self.engine = shared_engine()
 
     def names(self) -> list[str]:
         """The models to choose from, the best for a first look first."""
@@ -120,20 +133,25 @@ class Studio:
 
     def model(self, name: str) -> Model:
         """A shipped model, or one from the Hub that was fetched; never a path from a visitor."""
-        with self._guard:
-            if name in self._models:
-                self._models.move_to_end(name)
-            elif name in available():
-                self._models[name] = load(name)
+        with self._loading:  # not the guard: whoever needs no other model goes on meanwhile
+            with self._guard:
+                if name in self._models:
+                    self._models.move_to_end(name)
+                    return self._models[name]
+            if name in available():
+                model = load(name)
             elif hub.is_name(name) and self._hub.cached(name) is not None:
-                self._models[name] = from_hub(name, self._hub)
-                self._make_room()
+                model = from_hub(name, self._hub)
+                self.engine.do(lambda: model.flops)  # once, and not on a visitor's thread
             else:
                 raise InvalidInput(
                     f"unknown model {str(name)[:200]!r}; known: {', '.join(self.names())}; others "
                     "are fetched from the Hub first, under the model picker"
                 )
-            return self._models[name]
+            with self._guard:
+                self._models[name] = model
+                self._make_room()
+            return model
 
     def fetching(self, name: str) -> Iterator[tuple[int, int]]:
         """Fetch a model from the Hub, if it is not here; yields the bytes so far, and of all.
@@ -141,7 +159,7 @@ class Studio:
         Raises:
             InvalidInput: saying why it cannot be had, see ``Hub.folder``.
         """
-        if name in available():
+        if name in available() or self._hub.cached(name) is not None:
             return
         if not self._downloading.acquire(blocking=False):
             raise InvalidInput(f"{DOWNLOADS} downloads are under way already; try again soon")
@@ -171,27 +189,35 @@ class Studio:
         """
         check_int("n", request.n, 1, MAX_IMAGES)
         model = self.model(model_name)
+        if model.parameters >= SMALL:
+            most = max(1, int(MAX_STEP_FLOPS / model.flops))
+            check_int(f"n, for {model_name},", request.n, 1, most)
         return request.for_model(model, most_work(model))
 
-    def arm(self, visitor: tuple, since: int | None = None, at: float | None = None) -> Ending:
+    def arm(self, visitor: tuple, at: float | None = None, yields: bool = False) -> Ending:
         """Prepare a run of a visitor's; an earlier one of theirs ends without another word.
 
         Args:
             visitor: who runs it, and where on the page.
-            since: the order of the run that this one continues; where another has been armed
-                meanwhile, this one is superseded from the start.
-            at: when the visitor asked for it, by the visitor's clock: of two requests under way
-                at once, either may arrive first.
+            at: when they asked for it, by their own clock: of requests that are under way at
+                once any may arrive first. One that was made before the newest is superseded from
+                the start.
+            yields: it is not what they asked for but what follows from it; what they asked for,
+                even before, takes its place.
         """
         with self._guard:
+            if at is not None:
+                if at < self._asked.get(visitor, 0.0):
+                    return Ending(asked=True, superseded=True)
+                if not yields:
+                    self._asked[visitor] = at
+                    self._asked.move_to_end(visitor)
+                    while len(self._asked) > VISITORS_KEPT:
+                        self._asked.popitem(last=False)
             earlier = self._endings.get(visitor)
-            if at is not None and earlier is not None and earlier.at > at:
-                return Ending(asked=True, superseded=True)
-            if since is not None and earlier is not None and earlier.order > since:
-                return Ending(since, asked=True, superseded=True)
             if earlier is not None:
                 earlier.superseded = earlier.asked = True
-            self._endings[visitor] = ending = Ending(next(self._orders), at or 0.0)
+            self._endings[visitor] = ending = Ending(next(self._orders))
             return ending
 
     def stream(
@@ -212,7 +238,7 @@ class Studio:
             yield kept
             return
         if key.branch_at is None:
-            run, film, start = self._engine.do(self._begin, key.model, key.requests)
+            run, film, start = self.engine.do(self._begin, key.model, key.requests)
             yield from self._run(ending, key, run, film, start, None, traced, rate)
             return
         trunk = None
@@ -222,10 +248,10 @@ class Studio:
             return
         # Whatever its own noise, a branch starts where the trunk was.
         if key.branch_at:
-            step = self._engine.do(trunk.trace.state, key.branch_at)
+            step = self.engine.do(trunk.trace.state, key.branch_at)
             start = step.x
         else:
-            step, (_, _, start) = None, self._engine.do(self._begin, key.model, [key.request])
+            step, (_, _, start) = None, self.engine.do(self._begin, key.model, [key.request])
         run = Run(self.model(key.model), key.beside[0])
         film = trunk.film.until(key.branch_at)
         for progress in self._run(ending, key, run, film, start, step, traced, rate):
@@ -294,7 +320,7 @@ class Studio:
             steps = trace.record(steps, start)
         steps = film.record(steps)
         while not ending.asked:
-            if self._engine.do(next, steps, None) is None:
+            if self.engine.do(next, steps, None) is None:
                 break
             now = time.monotonic()
             if now - shown >= pause and not film.finished and not ending.asked:
@@ -315,7 +341,7 @@ class Studio:
         request = request.for_model(model, most_work(model))
         steps = measuring(model, request, batch=MEASURED_AT_A_TIME)
         while not ending.asked:
-            measured = self._engine.do(next, steps, _END)
+            measured = self.engine.do(next, steps, _END)
             if measured is _END:
                 return
             yield measured
@@ -352,7 +378,7 @@ class Studio:
 
 def most_work(model: Model) -> int:
     """Denoisings done at a time: ``MAX_WORK``, or as many fewer as they cost more."""
-    if model.parameters < SMALL:
+    if model.parameters < SMALL and model.shape[1] * model.shape[2] <= LARGE:
         return MAX_WORK
     return max(1, round(MAX_WORK * min(1, MAX_WORK_FLOPS / model.flops)))
 
@@ -368,10 +394,8 @@ class Ending:
 
     Attributes:
         order: rises from run to run, so that late news of an old one can be told.
-        at: when it was asked for, by the visitor's clock; 0 if that is not known.
     """
 
     order: int = 0
-    at: float = 0.0
     asked: bool = False
     superseded: bool = False

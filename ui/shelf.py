@@ -64,15 +64,16 @@ def wire(bench, others: Sequence[gr.Dropdown]) -> None:
             for arrived, total in studio.fetching(name):
                 yield {shelf.note: _progress(name, arrived, total)}
             model = studio.model(name)
+            key = studio.settled(Key(name, bench.default_for(model)))
+            shown = bench.set_to(key)
         except InvalidInput as error:
             yield {shelf.note: str(error)}
             return
-        key = Key(name, bench.default_for(model))
         c, h, w = model.shape
         told = f"{name}: {model.parameters:,} parameters, {c} × {h} × {w} pixels."
         more = gr.update(choices=[*studio.names(), *([name] if name not in studio.names() else [])])
         offered = dict.fromkeys(others, more)
-        yield {shelf.note: told} | offered | bench.set_to(key)
+        yield {shelf.note: told} | offered | shown
         yield from bench.stream(visitor, key)
 
     outputs = [shelf.note, *others, *bench.controls.inputs, *bench.outputs]

@@ -375,6 +375,7 @@ def build(studio: Studio, prefix: str) -> Steering:
             label="Model",
             elem_id=f"{prefix}-model",
             visible=len(names) > 1 or "hidden",
+            allow_custom_value=True,  # one that was fetched in another tab
         )
         made["shelf"] = shelf.build(prefix)
         with gr.Accordion("How it is guided", open=False):

@@ -14,9 +14,11 @@ import torch
 import yaml
 from diffusers import DDPMScheduler, UNet2DModel
 from huggingface_hub import ModelCard, constants
+from safetensors.torch import save_file
 
 from ddpm_core import Request, checkpoints, load, load_classifier, publish, sample
 from ddpm_core.errors import CheckpointError, InvalidInput
+from ddpm_core.guides import roles_for
 from ddpm_core.hub import Hub, is_name, layout
 from tests.core import fake_hub
 from tests.core.fake_hub import FakeHub
@@ -240,7 +242,11 @@ def test_other_networks_are_refused_by_name(served, source, foreign):
 
 
 @pytest.mark.parametrize(
-    "name", ["a/b/c", "../a", "a/..", "/etc", "a/b@", "", "a b/c", "user/a\nb", None]
+    "name",
+    [
+        *("a/b/c", "../a", "a/..", "/etc", "a/b@", "", "a b/c", "user/a\nb", None),
+        *("a--b/c", "a/b.git", "a/b-", "u/a@/etc/passwd", "u/a@x y", "u/a@refs/../../x"),
+    ],
 )
 def test_only_names_are_names(name):
     assert not is_name(name)
@@ -280,6 +286,107 @@ def test_a_layout_is_found_by_its_files():
         "model.safetensors",
         "config.json",
     ]
+
+
+# --- what a stranger may choose ---
+
+
+def hostile(served, source, checkpoint, **changes) -> str:
+    files = {p.name: p.read_bytes() for p in checkpoint.iterdir()}
+    config = json.loads(files["config.json"])
+    config["model"] |= changes.pop("model", {})
+    files["config.json"] = json.dumps(config | changes).encode()
+    served.add("user/odd", files)
+    return refusal(lambda: checkpoints.from_hub("user/odd", source))
+
+
+def test_a_config_cannot_take_more_memory_than_its_weights(served, source, checkpoint):
+    channels = {"channels": [768] * 8, "attention": [False] * 8}
+    told = hostile(served, source, checkpoint, model=channels)
+    assert "do not fit its config" in told
+
+
+@pytest.mark.parametrize(
+    "changes, told",
+    [
+        ({"model": {"image_size": 4096}}, "pixels of an image"),
+        ({"model": {"in_channels": 4}}, "1 or 3 channels"),
+        ({"classes": [str(i) for i in range(2000)]}, "number of classes"),
+        ({"sampling": {"n": 100_000}}, "setting under sampling"),
+        ({"sampling": {"variance": "no"}}, "variance cannot be"),
+        ({"preprocessing": {"x": "y" * 2**21}}, "larger than 1 MiB"),
+    ],
+)
+def test_what_is_out_of_bounds_is_refused(served, source, checkpoint, changes, told):
+    assert told in hostile(served, source, checkpoint, **changes)
+
+
+def test_no_message_tells_of_paths(served, source, checkpoint):
+    told = hostile(served, source, checkpoint, prediction_type="telepathy")
+    assert "user/odd" in told and str(source.cache) not in told
+
+
+@pytest.mark.parametrize("dataset", ["user/huge", "/etc/x", "../x"])
+def test_the_dataset_of_a_model_leads_to_no_other_files(served, source, checkpoint, dataset):
+    files = {p.name: p.read_bytes() for p in checkpoint.iterdir()}
+    config = json.loads(files["config.json"]) | {"dataset": dataset}
+    served.add("user/odd", files | {"config.json": json.dumps(config).encode()})
+    model = checkpoints.from_hub("user/odd", source)
+    served.requests.clear()
+    assert roles_for(model) == []
+    with pytest.raises(InvalidInput, match="no classifier to go with it"):
+        Request(n=1, label=1, guidance="classifier").for_model(model)
+    assert served.requests == []
+
+
+def test_nobody_asks_in_the_name_of_the_operator(served, tmp_path, checkpoint, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", False)
+    monkeypatch.setenv("HF_TOKEN", "hf_made_up")
+    served.add("user/mine", checkpoint, private=True)
+    stranger = Hub(served.url, tmp_path / "public", token=False)
+    assert "no repository" in refusal(lambda: load("user/mine", source=stranger))
+    assert load("user/mine", source=Hub(served.url, tmp_path / "own")).name == "user/mine"
+
+
+def test_a_repository_that_grows_meanwhile_is_not_downloaded(served, source, checkpoint):
+    served.add("user/digits", checkpoint)
+    files = {p.name: p.read_bytes() for p in checkpoint.iterdir()}
+    small = Hub(source.endpoint, source.cache, max_bytes=200_000)
+
+    def grow(arrived, total):
+        served.add("user/digits", files | {"model.safetensors": bytes(20 * 10**6)})
+
+    told = refusal(lambda: load("user/digits", source=small, progress=grow))
+    assert "more than the 0.2 MB" in told
+    assert source.cached("user/digits") is None
+
+
+def test_a_network_without_its_schedule_is_fetched_again(served, source, foreign):
+    served.add("user/theirs", foreign)
+    load("user/theirs", source=source)
+    schedule = source.folder("user/theirs") / "scheduler/scheduler_config.json"
+    schedule.unlink()
+    assert source.cached("user/theirs") is None
+    assert load("user/theirs", source=source).config.sampling["variance"] == "posterior"
+
+
+def test_the_cache_of_a_public_page_stays_within_its_bound(served, tmp_path, checkpoint):
+    source = Hub(served.url, tmp_path / "cache", keep_bytes=1)
+    for name in ("user/a", "user/b", "user/c"):
+        served.add(name, checkpoint)
+        load(name, source=source)
+    held = [name for name in ("user/a", "user/b", "user/c") if source.cached(name)]
+    assert held == ["user/c"]
+
+
+def test_weights_of_other_types_are_refused_by_name(tmp_path, checkpoint):
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    for path in checkpoint.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    tensors = {k: v.to(torch.float8_e4m3fn) for k, v in load(checkpoint).unet.state_dict().items()}
+    save_file(tensors, folder / "model.safetensors")
+    assert "F8_E4M3" in refusal(lambda: load(folder))
 
 
 # --- out ---

@@ -5,13 +5,25 @@ from functools import partial
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
+from diffusers import (
+    DDIMInverseScheduler,
+    DDIMScheduler,
+    DDPMScheduler,
+    DPMSolverMultistepScheduler,
+)
 from diffusers.schedulers import scheduling_ddpm
 
 from ddpm_core.denoiser import Prediction
 from ddpm_core.errors import InvalidInput
 from ddpm_core.noise import Noise
-from ddpm_core.samplers import SAMPLERS, check_timesteps, ddim, ddpm, dpm_solver_pp
+from ddpm_core.samplers import (
+    SAMPLERS,
+    check_timesteps,
+    ddim,
+    ddim_inverse,
+    ddpm,
+    dpm_solver_pp,
+)
 from ddpm_core.schedules import KINDS, NoiseSchedule, spaced_timesteps
 from tests.core.toys import GaussianDenoiser, toy_denoiser
 
@@ -89,6 +101,16 @@ def test_ddim_equals_the_reference(kind, eta, steps):
     timesteps = scheduler.timesteps.tolist()
     ours = ddim(toy_denoiser, NoiseSchedule.make(kind), start(), timesteps, noise_at, eta=eta)
     assert_same_trajectory(ours, scheduler, eta=eta, use_clipped_model_output=True)
+
+
+@every_kind
+@pytest.mark.parametrize("steps", [10, 50, 1000])
+def test_ddim_inversion_equals_the_reference(kind, steps):
+    scheduler = DDIMInverseScheduler(beta_schedule=REFERENCE_NAME[kind], clip_sample=False)
+    scheduler.set_timesteps(steps)
+    timesteps = scheduler.timesteps.tolist()
+    ours = ddim_inverse(toy_denoiser, NoiseSchedule.make(kind), start(), timesteps)
+    assert_same_trajectory(ours, scheduler)
 
 
 @every_kind
@@ -410,6 +432,38 @@ BAD_TIMESTEPS = [[], [5, 5], [1, 2], [100, 3], [3, -1], [math.nan], [9.7, 3.2], 
 def test_timesteps_that_are_no_walk_are_refused(timesteps):
     with pytest.raises(InvalidInput, match="timestep"):
         check_timesteps(few()[0], timesteps)
+
+
+# --- inversion ---
+
+
+def test_inversion_keeps_to_equation_4_before_and_after_every_step():
+    """From the clean image, which needs no prediction, up; x̂0 is never clipped."""
+    schedule, timesteps = few()
+    levels = [-1, *timesteps[::-1]]
+    x, largest = start(), 0.0
+    for step in ddim_inverse(toy_denoiser, schedule, x, timesteps[::-1]):
+        before, t = levels[step.index - 1 : step.index + 1]
+        assert (step.t, step.t_next) == (t, t)
+        torch.testing.assert_close(step.eps, toy_denoiser(x, t).eps, rtol=0, atol=0)
+        for level, state in ((before, x), (t, step.x)):
+            abar = schedule.abar(level)
+            implied = math.sqrt(abar) * step.x0 + math.sqrt(1 - abar) * step.eps
+            torch.testing.assert_close(implied, state, rtol=1e-9, atol=1e-9)
+        x, largest = step.x, max(largest, step.x0.abs().max())
+    assert step.index == len(timesteps)
+    assert largest > 1
+
+
+@pytest.mark.parametrize("timesteps", [*BAD_TIMESTEPS[:2], [2, 1], *BAD_TIMESTEPS[3:]], ids=str)
+def test_timesteps_that_do_not_lead_up_are_refused_before_the_first_step(timesteps):
+    with pytest.raises(InvalidInput, match="timestep"):
+        ddim_inverse(toy_denoiser, few()[0], start(), timesteps)
+
+
+def test_inversion_says_which_way_it_goes():
+    with pytest.raises(InvalidInput, match="strictly increasing"):
+        ddim_inverse(toy_denoiser, few()[0], start(), [2, 1])
 
 
 @pytest.mark.parametrize("eta", [-0.1, 1.1, math.nan, True, "1"])

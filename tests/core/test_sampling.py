@@ -151,6 +151,27 @@ def test_a_run_may_start_elsewhere(model):
 
 
 @every_setting
+def test_a_run_may_start_from_images_and_goes_on_after_any_step(model, setting):
+    x0 = torch.linspace(-1, 1, 64).view(1, 1, 8, 8)
+    run = Run(model, ask(**setting), x0=x0, t=30)
+    assert (run.timesteps[0], run.timesteps[-1], len(run.timesteps)) == (30, 0, 6)
+    abar, noise = model.schedule.abar(30), Run(model, ask(**setting)).start
+    torch.testing.assert_close(run.start, math.sqrt(abar) * x0 + math.sqrt(1 - abar) * noise)
+    whole = list(run.steps())
+    for resumed, original in zip(run.steps(previous=whole[2]), whole[3:], strict=True):
+        assert torch.equal(resumed.x, original.x)
+
+
+def test_the_film_of_such_a_run_begins_with_the_noised_images(model):
+    run = Run(model, ask(), x0=torch.zeros(8, 1, 8, 8), t=20)
+    recorded = run.film().extended(run.steps())
+    assert recorded.finished
+    assert recorded.t == [21, *(t + 1 for t in run.timesteps[1:]), 0]
+    first = to_uint8(run.start).permute(0, 2, 3, 1).numpy()
+    np.testing.assert_array_equal(recorded.x[0], first)
+
+
+@every_setting
 def test_every_setting_reaches_the_sampler(model, setting):
     """Each differs from the same sampler with its defaults, if it has other settings at all."""
     plain_setting = {"sampler": setting["sampler"]}

@@ -153,6 +153,34 @@ def test_any_schedule_length_gives_a_valid_walk(data):
     assert_valid_walk(spaced_timesteps(schedule, steps, spacing), steps, total - 1)
 
 
+@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("start", [0, 1, 2, 40, 99])
+def test_a_walk_may_start_anywhere(start, kind, spacing):
+    schedule = NoiseSchedule.make(kind, 100)
+    for steps in range(1, start + 2):
+        assert_valid_walk(spaced_timesteps(schedule, steps, spacing, start), steps, start)
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+def test_a_walk_from_the_top_is_the_usual_one(spacing):
+    schedule = NoiseSchedule.make("cosine", 1000)
+    usual = spaced_timesteps(schedule, 20, spacing)
+    assert spaced_timesteps(schedule, 20, spacing, 999) == usual
+    assert spaced_timesteps(schedule, 20, spacing, None) == usual
+
+
+@pytest.mark.parametrize("start", [-1, 1000, 2.5, math.nan, True, "10"])
+def test_a_start_outside_the_schedule_is_refused(start):
+    with pytest.raises(InvalidInput, match="start"):
+        spaced_timesteps(NoiseSchedule.make(), 1, "linear", start)
+
+
+def test_more_steps_than_the_start_leaves_are_refused():
+    with pytest.raises(InvalidInput, match="steps must be between 1 and 11, not 12"):
+        spaced_timesteps(NoiseSchedule.make(), 12, start=10)
+
+
 def test_spacings_are_even_in_what_they_are_named_after():
     schedule = NoiseSchedule.make("linear", 1000)
     linear = np.array(spaced_timesteps(schedule, 10, "linear"))

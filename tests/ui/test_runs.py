@@ -62,13 +62,29 @@ def test_a_new_run_of_the_same_visitor_ends_the_old_one_silently(studio, model):
     assert list(old) == []
 
 
-def test_a_request_that_arrives_late_does_not_overtake_what_was_asked_after_it(studio, model):
-    newer = studio.arm(("late", "sample"), at=2000.0)
-    older = studio.arm(("late", "sample"), at=1000.0)
-    assert older.superseded and older.order < newer.order
-    assert not newer.superseded and not newer.asked
-    assert not studio.arm(("late", "sample"), at=3000.0).superseded
-    assert newer.superseded
+def test_a_request_that_arrives_late_does_not_overtake_what_was_asked_after_it(studio):
+    visitor = ("late", "sample")
+    order = studio.arm(visitor, at=2000.0).order  # and has ended by now
+    assert studio.arm(visitor, at=1000.0).superseded
+    assert studio.arm(visitor).order > order  # what has no time of its own is let pass,
+    assert studio.arm(visitor, at=1500.0).superseded  # and leaves the newest where it was
+    assert not studio.arm(visitor, at=3000.0).superseded
+
+
+def test_what_follows_from_a_request_never_takes_the_place_of_one(studio):
+    visitor = ("follows", "guidance")
+    studio.arm(visitor, at=1000.0)
+    rest = studio.arm(visitor, at=1400.0, yields=True)
+    assert not studio.arm(visitor, at=1200.0).superseded  # asked before it was, arrived after
+    assert rest.superseded and rest.asked
+    assert studio.arm(visitor, at=1100.0, yields=True).superseded
+
+
+def test_of_visitors_who_left_nothing_is_kept_for_ever(studio, monkeypatch):
+    monkeypatch.setattr(runs, "VISITORS_KEPT", 3)
+    for number in range(9):
+        studio.arm((f"v{number}", "sample"), at=float(number + 1))
+    assert len(studio._asked) <= 3
 
 
 def test_another_visitor_is_not_disturbed(studio, model):
@@ -162,15 +178,6 @@ def test_a_branch_on_the_page_is_the_one_that_the_core_makes(studio, model, at):
     expected = branch(studio.model(model), request, other, at)
     np.testing.assert_array_equal(end.film.x, expected.x)
     assert end.trace.indices == list(range(at + 1, 7))
-
-
-def test_a_run_that_continues_an_overtaken_one_never_begins(studio):
-    first = studio.arm(("r", "guidance"))
-    newer = studio.arm(("r", "guidance"))
-    late = studio.arm(("r", "guidance"), since=first.order)
-    assert late.superseded
-    assert not newer.superseded
-    assert not studio.arm(("r", "guidance"), since=newer.order).superseded
 
 
 def test_rows_side_by_side_are_of_one_length(studio, model):

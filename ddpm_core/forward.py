@@ -1,0 +1,249 @@
+"""The forward process as a walk of its own, and images led there and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .checkpoints import Model
+from .data import to_uint8, to_unit
+from .denoiser import Denoiser
+from .diffusion import check_images, q_sample, q_step
+from .errors import InvalidInput, check_int
+from .recorder import Film
+from .request import Request
+from .samplers import Step, ddim, ddim_inverse
+from .sampling import Run
+from .schedules import NoiseSchedule, spaced_timesteps
+
+# Pixels of noise are counted from -REACH to REACH; 6 in 100,000 of a normal lie outside.
+REACH = 4.0
+# From black, -1, to white, 1: the peak of the signal in a signal-to-noise ratio.
+PEAK = 2.0
+
+
+@dataclass(frozen=True)
+class Noised:
+    """A state of the forward process.
+
+    Attributes:
+        t: the timestep whose noise it carries.
+        x: (B, C, H, W).
+    """
+
+    t: int
+    x: Tensor
+
+
+def closed_form(
+    schedule: NoiseSchedule, x0: Tensor, timesteps: Sequence[int], noise: Tensor
+) -> Iterator[Noised]:
+    """x_t for each of these timesteps by report eq. 4, all of them from one noise.
+
+    With one noise the states lie on a smooth path, a film without flicker. Each is distributed
+    as the forward process says; the steps between them are not: see ``stepwise``.
+
+    Args:
+        x0: (B, C, H, W) or, one for all, (1, C, H, W); in [-1, 1].
+        timesteps: in any order, each in [0, T).
+        noise: (B, C, H, W), standard normal.
+
+    Raises:
+        InvalidInput: for images that do not fit the noise, or a timestep out of range.
+    """
+    x0, last = check_images(x0, noise.shape), schedule.num_timesteps - 1
+    chosen = [check_int("timestep", t, 0, last) for t in timesteps]
+    noise = noise.to(x0)
+    return (Noised(t, q_sample(schedule, x0, t, noise)) for t in chosen)
+
+
+def stepwise(
+    schedule: NoiseSchedule, x0: Tensor, noise: Callable[[int], Tensor]
+) -> Iterator[Noised]:
+    """x_t for t = 0, 1, ..., T - 1 by report eq. 3: a little of the image lost at every step.
+
+    Args:
+        x0: (B, C, H, W) or, one for all, (1, C, H, W); in [-1, 1].
+        noise: ``t -> (B, C, H, W)``, standard normal, as ``Noise``. The step to ``t`` asks for
+            ``T + 1 + t``: samplers ask for 0 to T, and what they add on the way back must not be
+            the noise that is already there.
+
+    Raises:
+        InvalidInput: while iterating, for images that do not fit the noise.
+    """
+    beyond = schedule.num_timesteps + 1
+    x = x0
+    for t in range(schedule.num_timesteps):
+        fresh = noise(beyond + t)
+        x = q_step(schedule, check_images(x, fresh.shape), t, fresh.to(x))
+        yield Noised(t, x)
+
+
+def there_and_back(
+    model: Model, x0: Tensor, t: int, request: Request, report: bool = False
+) -> Iterator[Step]:
+    """Noise images up to ``t`` by report eq. 4 and let the model denoise them from there.
+
+    Sampler, label, guidance, seed and all else are the request's; see ``Run``, which has the
+    noised images as its ``start``. Their noise is that from which the request would start.
+
+    Args:
+        x0: (n, C, H, W) or, one for all, (1, C, H, W); in [-1, 1].
+        t: in [0, T).
+        report: see ``Run.steps``.
+
+    Raises:
+        InvalidInput: for what does not fit the model or the request.
+    """
+    return Run(model, request, x0=x0, t=t).steps(report=report)
+
+
+def round_trip(
+    denoiser: Denoiser, schedule: NoiseSchedule, x0: Tensor, steps: int, top: int
+) -> Iterator[Step]:
+    """Lead images up to the noise that DDIM makes them from, and by DDIM back down.
+
+    Args:
+        denoiser: in float32 throughout: ``model.denoiser(labels, "float32")``.
+        x0: (B, C, H, W) in [-1, 1], float32 or float64.
+        steps: N each way, over the same timesteps; the walk has 2 N steps, numbered through.
+        top: the timestep to turn round at, in [0, T); for how high, see ``ddim_inverse``.
+
+    Raises:
+        InvalidInput: while iterating, for images, steps or a top that cannot be.
+    """
+    top = check_int("top", top, 0, schedule.num_timesteps - 1)
+    falling = spaced_timesteps(schedule, steps, start=top)
+    for step in ddim_inverse(denoiser, schedule, check_images(x0, x0.shape), falling[::-1]):
+        yield step
+    yield from ddim(denoiser, schedule, step.x, falling, clip=False, previous=step)
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """A round trip and what it cost.
+
+    Attributes:
+        up, down: N steps each; ``up[-1].x`` is the noise, ``down[-1].x`` the image again.
+        rmse: (B,), the root of the mean squared error per pixel, pixels in [-1, 1].
+        psnr: (B,), the peak signal-to-noise ratio in dB, the peak being 2; infinite without error.
+    """
+
+    up: list[Step]
+    down: list[Step]
+    rmse: Tensor
+    psnr: Tensor
+
+
+def reconstruct(
+    denoiser: Denoiser, schedule: NoiseSchedule, x0: Tensor, steps: int, top: int
+) -> Reconstruction:
+    """A whole ``round_trip``, whose arguments and errors it has, measured."""
+    return measured(list(round_trip(denoiser, schedule, x0, steps, top)), x0)
+
+
+def measured(walk: list[Step], x0: Tensor) -> Reconstruction:
+    """The account of a whole ``round_trip`` of ``x0``."""
+    rmse = (walk[-1].x - x0).square().flatten(1).mean(1).sqrt()
+    half = len(walk) // 2
+    return Reconstruction(walk[:half], walk[half:], rmse, 20 * torch.log10(PEAK / rmse))
+
+
+@dataclass(frozen=True)
+class ForwardFilm:
+    """The forward process of one picture, at every time from 0, the clean picture, to T.
+
+    Attributes:
+        film: T + 1 frames, noise first as in every film: ``x`` by eq. 4 from one noise, ``x0`` by
+            eq. 3 step by step.
+        density: (T + 1, bins), of the pixels by eq. 4, see ``histogram``; by time, 0 first.
+        normal: (bins,), the standard normal's.
+        mean, std: (T + 1,), of those pixels.
+        alphas_cumprod, betas: (T + 1,); 1 and 0 at time 0.
+    """
+
+    film: Film
+    density: np.ndarray
+    normal: np.ndarray
+    mean: np.ndarray
+    std: np.ndarray
+    alphas_cumprod: np.ndarray
+    betas: np.ndarray
+
+
+def forward_film(model: Model, picture: np.ndarray, seed: int = 0, bins: int = 81) -> ForwardFilm:
+    """Noise a picture at once and step by step, at every timestep of a model's schedule.
+
+    Args:
+        picture: uint8 (H, W, C), of the model's shape.
+        seed: of the noise; eq. 4 takes that from which image 0 of the seed would start.
+
+    Raises:
+        InvalidInput: for a picture of another shape.
+    """
+    schedule, x0 = model.schedule, from_picture(picture, model.shape)
+    last, noise = schedule.num_timesteps, model.noise(seed, [0])
+    at_once = [x0, *(n.x for n in closed_form(schedule, x0, range(last), noise(last)))]
+    by_steps = [x0, *(n.x for n in stepwise(schedule, x0, noise))]
+    frames = [to_uint8(torch.stack(walk[::-1])) for walk in (at_once, by_steps)]
+    x, x0 = (walk.permute(0, 1, 3, 4, 2).numpy() for walk in frames)
+    rows = [histogram(state, bins) for state in at_once]
+    return ForwardFilm(
+        Film.of(x, x0, list(range(last, -1, -1))),
+        np.stack([density for _, density, _ in rows]),
+        rows[0][2],
+        np.array([float(state.mean()) for state in at_once]),
+        np.array([float(state.std()) for state in at_once]),
+        np.concatenate([[1.0], schedule.alphas_cumprod]),
+        np.concatenate([[0.0], schedule.betas]),
+    )
+
+
+def from_picture(picture: np.ndarray, shape: Sequence[int]) -> Tensor:
+    """A uint8 (H, W, C) picture as (1, C, H, W) in [-1, 1].
+
+    Raises:
+        InvalidInput: if it is not of ``shape``, (C, H, W).
+    """
+    picture = np.asarray(picture)
+    c, h, w = shape
+    if picture.dtype != np.uint8 or picture.shape != (h, w, c):
+        raise InvalidInput(
+            f"a picture of {h} x {w} pixels and {c} channels is needed, not {picture.dtype} "
+            f"{picture.shape}"
+        )
+    return to_unit(torch.from_numpy(picture.copy())).permute(2, 0, 1)[None]
+
+
+def to_picture(x: Tensor) -> np.ndarray:
+    """The first of (B, C, H, W) in [-1, 1], clamped, as uint8 (H, W, C)."""
+    return to_uint8(x[0]).permute(1, 2, 0).cpu().numpy()
+
+
+def histogram(x: Tensor | np.ndarray, bins: int = 81) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How pixel values, of any shape, are distributed, beside the standard normal distribution.
+
+    Args:
+        bins: from 1 to 1,000. With 81, the commonest values of images, -1, 0 and 1, lie within
+            bins and not on their edges.
+
+    Returns:
+        edges (bins + 1,), evenly from -4 to 4; density (bins,), the share of all values per unit,
+        those beyond the edges counted in the total; and the standard normal's density (bins,) at
+        the bins' centres.
+
+    Raises:
+        InvalidInput: for values that are missing or not finite.
+    """
+    values = torch.as_tensor(x).detach().double().cpu().numpy()
+    if not values.size or not np.isfinite(values).all():
+        raise InvalidInput("a histogram needs values, and finite ones")
+    counts, edges = np.histogram(values, check_int("bins", bins, 1, 1000), (-REACH, REACH))
+    centres = (edges[:-1] + edges[1:]) / 2
+    normal = np.exp(-(centres**2) / 2) / math.sqrt(2 * math.pi)
+    return edges, counts / (values.size * np.diff(edges)), normal

@@ -1,0 +1,91 @@
+"""The pixels of x_t against a normal: equations 3 and 4 with their numbers at the cursor."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from ddpm_core.forward import ForwardFilm
+
+from . import component
+
+__all__ = ["Histogram", "histogram"]
+
+
+class Histogram(gr.HTML):
+    """A histogram that follows a player's cursor; its value is built by `histogram`."""
+
+    def __init__(
+        self,
+        *,
+        player: str,
+        bins: int,
+        reach: float,
+        elem_id: str | None = None,
+        elem_classes: list[str] | str | None = None,
+        visible: bool = True,
+        render: bool = True,
+        key: int | str | None = None,
+    ):
+        """
+        Parameters:
+            player: the element id of the player whose cursor it follows.
+            bins: how many bars.
+            reach: it spans from -reach to reach.
+        """
+        # Gradio reads these back by name to build its configuration.
+        self.player, self.bins, self.reach = player, bins, reach
+        super().__init__(
+            {"kind": "idle"},
+            html_template=component.shell("histogram", player=player, bins=bins, reach=reach),
+            css_template="",
+            js_on_load=component.script("histogram"),
+            apply_default_css=False,
+            elem_id=elem_id,
+            elem_classes=elem_classes,
+            visible=visible,
+            render=render,
+            key=key,
+        )
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "object", "description": "a value built by histogram"}
+
+    def example_payload(self) -> dict[str, Any]:
+        return {"kind": "idle"}
+
+    def example_value(self) -> dict[str, Any]:
+        return {"kind": "idle"}
+
+
+def histogram(noised: ForwardFilm, order: int | None = None) -> dict[str, Any]:
+    """What the component shows, for every time from 0, the clean image, to T.
+
+    Parameters:
+        noised: the pixels, and what the forward process did to them.
+        order: a value older than the newest seen is ignored.
+    """
+    # A flat picture is one tall bar: let it be cut off rather than flatten all others.
+    top = 2.5 * float(np.max(noised.normal))
+    counts = np.round(255 * np.clip(noised.density / top, 0, 1)).astype(np.uint8)
+    return {
+        "kind": "histogram",
+        "counts": base64.b64encode(counts.tobytes()).decode("ascii"),
+        "density": _rounded(noised.normal),
+        "top": top,
+        "t": list(range(len(counts))),
+        "mean": _rounded(noised.mean),
+        "std": _rounded(noised.std),
+        "signal": _rounded(np.sqrt(noised.alphas_cumprod)),
+        "noise": _rounded(np.sqrt(1 - noised.alphas_cumprod)),
+        "keep": _rounded(np.sqrt(1 - noised.betas)),
+        "add": _rounded(np.sqrt(noised.betas)),
+    } | ({} if order is None else {"order": int(order)})
+
+
+def _rounded(values: Sequence[float]) -> list[float]:
+    return [round(float(v), 4) for v in values]

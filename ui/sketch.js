@@ -1,0 +1,198 @@
+// The body of gr.HTML's js_on_load, behind component.js: `element`, `props`, `trigger` and `watch`
+// come from Gradio. Everything is drawn and read in the browser; only the small picture is sent.
+
+const SIDE = 280; // of the sheet that is drawn on, in pixels
+const PEN = 22; // about as wide as the strokes of the digits that the models know
+const STEP = 4; // how far an arrow key moves the pen
+
+const root = element.querySelector(".sketch");
+const options = JSON.parse(root.dataset.options);
+if (!root.dataset.state) mount();
+
+function mount() {
+  addStyle();
+  root.innerHTML = skeleton();
+  const find = (selector) => root.querySelector(selector);
+  const sheet = find(".sketch-sheet");
+  const ink = sheet.getContext("2d", { willReadFrequently: true });
+  const small = document.createElement("canvas");
+  const isNews = onlyNews();
+
+  let { side, channels } = options;
+  let exact = null; // of a sample that was chosen: its own pixels, until something is drawn on it
+  let pen = { x: SIDE / 2, y: SIDE / 2 };
+  let down = false;
+  let ready = null; // the pictures of the test set
+
+  wipe();
+  listen();
+  ready = loadSamples();
+  receive(props.value);
+  watch("value", () => receive(props.value));
+  root.dataset.state = "ready";
+
+  function receive(value) {
+    if (!value || !isNews(value)) return;
+    [side, channels] = [value.side ?? side, value.channels ?? channels];
+    if (value.chosen !== undefined) {
+      ready.then(() => show(find(`[data-sample="${value.chosen}"]`)));
+    } else if (!value.pixels && root.dataset.sent) {
+      tell(); // the same picture again, as large as it is wanted now
+    }
+  }
+
+  // --- drawing ----------------------------------------------------------------------------
+
+  function wipe() {
+    exact = null;
+    ink.fillStyle = "#000";
+    ink.fillRect(0, 0, SIDE, SIDE);
+  }
+
+  function strokeTo(x, y, from = pen) {
+    exact = null;
+    Object.assign(ink, { strokeStyle: "#fff", lineWidth: PEN, lineCap: "round", lineJoin: "round" });
+    ink.beginPath();
+    ink.moveTo(from.x, from.y);
+    ink.lineTo(x, y);
+    ink.stroke();
+    pen = { x, y };
+  }
+
+  function paste(image, width, height) {
+    wipe();
+    const fit = Math.max(SIDE / width, SIDE / height); // the middle square of it
+    const [w, h] = [width * fit, height * fit];
+    ink.imageSmoothingEnabled = Math.min(width, height) > 64;
+    ink.drawImage(image, (SIDE - w) / 2, (SIDE - h) / 2, w, h);
+  }
+
+  function show(button) {
+    const image = button.querySelector("canvas");
+    paste(image, image.width, image.height);
+    exact = image;
+    tell();
+  }
+
+  async function open(file) {
+    try {
+      const image = await createImageBitmap(file);
+      paste(image, image.width, image.height);
+      tell();
+    } catch {
+      find(".sketch-note").textContent = `${file.name || "That"} is not a picture that can be read.`;
+    }
+  }
+
+  // --- telling ----------------------------------------------------------------------------
+
+  function tell() {
+    find(".sketch-note").textContent = "";
+    small.width = small.height = side;
+    const pens = small.getContext("2d", { willReadFrequently: true });
+    Object.assign(pens, { imageSmoothingEnabled: true, imageSmoothingQuality: "high" });
+    pens.drawImage(exact ?? sheet, 0, 0, side, side);
+    const { data } = pens.getImageData(0, 0, side, side);
+    const bytes = new Uint8Array(side * side * channels);
+    for (let p = 0; p < side * side; p++) {
+      const [r, g, b] = [data[4 * p], data[4 * p + 1], data[4 * p + 2]];
+      if (channels === 3) bytes.set([r, g, b], 3 * p);
+      else bytes[p] = Math.round(0.299 * r + 0.587 * g + 0.114 * b);
+    }
+    let text = "";
+    for (const byte of bytes) text += String.fromCharCode(byte);
+    props.value = { side, channels, pixels: btoa(text) };
+    root.dataset.sent = Number(root.dataset.sent ?? 0) + 1;
+    trigger("input");
+  }
+
+  // --- hands ------------------------------------------------------------------------------
+
+  function listen() {
+    sheet.addEventListener("pointerdown", (event) => {
+      if (event.button) return;
+      sheet.setPointerCapture(event.pointerId);
+      down = true;
+      pen = placeOf(event);
+      strokeTo(pen.x, pen.y);
+    });
+    sheet.addEventListener("pointermove", (event) => {
+      if (down) strokeTo(...Object.values(placeOf(event)));
+    });
+    sheet.addEventListener("lostpointercapture", () => {
+      if (down) tell();
+      down = false;
+    });
+    sheet.addEventListener("keydown", onKey);
+    sheet.addEventListener("keyup", (event) => {
+      if (event.key.startsWith("Arrow")) tell();
+    });
+    root.addEventListener("click", onClick);
+    find("input").addEventListener("change", (event) => {
+      if (event.target.files[0]) open(event.target.files[0]);
+      event.target.value = "";
+    });
+    root.addEventListener("dragover", (event) => event.preventDefault());
+    root.addEventListener("drop", (event) => {
+      event.preventDefault();
+      if (event.dataTransfer.files[0]) open(event.dataTransfer.files[0]);
+    });
+  }
+
+  function onClick(event) {
+    const button = event.target.closest("button");
+    if (button?.dataset.sample) show(button);
+    else if (button?.dataset.do === "clear") {
+      wipe();
+      tell();
+    } else if (button?.dataset.do === "open") find("input").click();
+  }
+
+  function onKey(event) {
+    const move = {
+      ArrowLeft: [-STEP, 0],
+      ArrowRight: [STEP, 0],
+      ArrowUp: [0, -STEP],
+      ArrowDown: [0, STEP],
+    }[event.key];
+    if (!move || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const [x, y] = [clamp(pen.x + move[0], 0, SIDE), clamp(pen.y + move[1], 0, SIDE)];
+    if (event.shiftKey) pen = { x, y };
+    else strokeTo(x, y);
+  }
+
+  function placeOf(event) {
+    const box = sheet.getBoundingClientRect();
+    return {
+      x: ((event.clientX - box.left) / box.width) * SIDE,
+      y: ((event.clientY - box.top) / box.height) * SIDE,
+    };
+  }
+
+  async function loadSamples() {
+    const image = await decode(options.samples);
+    const h = image.height;
+    root.querySelectorAll("[data-sample] canvas").forEach((canvas, i) => {
+      canvas.width = canvas.height = h;
+      canvas.getContext("2d").drawImage(image, i * h, 0, h, h, 0, 0, h, h);
+    });
+    root.dataset.samples = "shown";
+  }
+}
+
+function skeleton() {
+  const samples = options.names.map((name, i) => `<button type="button" data-sample="${i}"
+    aria-label="${escapeText(name)}"><canvas></canvas></button>`);
+  return `
+    <span class="sketch-label">${escapeText(options.label)}</span>
+    <canvas class="sketch-sheet" width="${SIDE}" height="${SIDE}" tabindex="0" role="application"
+      aria-label="${escapeText(options.label)}: draw with the pointer, or with the arrow keys; with
+      shift the pen is lifted"></canvas>
+    <div class="sketch-actions"><button type="button" data-do="clear">Clear</button>
+      <button type="button" data-do="open">Open a picture</button>
+      <input type="file" accept="image/*" aria-label="Open a picture" tabindex="-1" hidden></div>
+    <div class="sketch-samples" role="group" aria-label="From the test set">${samples.join("")}</div>
+    <p class="sketch-note" role="status"></p>`;
+}

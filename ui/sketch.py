@@ -1,0 +1,105 @@
+"""A sheet to draw on, to open a picture on, or to take one of the test set from."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from ddpm_core.errors import InvalidInput, check_choice, check_int
+
+from . import component
+
+__all__ = ["Sketch", "sized"]
+
+# One digit of each class from MNIST's test set, side by side: of the first 1,000 images the one
+# that is nearest to the mean of its class.
+SAMPLES = Path(__file__).parent / "digits.png"
+NAMES = [f"a {name} of the test set" for name in "0123456789"]
+MAX_SIDE = 256
+
+
+class Sketch(gr.HTML):
+    """A picture as small as the models see it, drawn or opened in the browser.
+
+    A function gets it as a uint8 array (side, side, channels); it returns `sized(...)`.
+    `input` fires when a stroke ends, a picture is opened or one of the test set is chosen.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        *,
+        side: int = 28,
+        channels: int = 1,
+        elem_id: str | None = None,
+        elem_classes: list[str] | str | None = None,
+        visible: bool = True,
+        render: bool = True,
+        key: int | str | None = None,
+    ):
+        """
+        Parameters:
+            label: what is drawn.
+            side, channels: of the array; 1 channel is grey.
+        """
+        # Gradio reads these back by name to build its configuration.
+        self.side, self.channels = side, channels
+        samples = base64.b64encode(SAMPLES.read_bytes()).decode("ascii")
+        super().__init__(
+            sized(side, channels),
+            label=label,
+            html_template=component.shell(
+                "sketch",
+                label=label,
+                side=side,
+                channels=channels,
+                names=NAMES,
+                samples=f"data:image/png;base64,{samples}",
+            ),
+            css_template="",
+            js_on_load=component.script("sketch"),
+            apply_default_css=False,
+            elem_id=elem_id,
+            elem_classes=elem_classes,
+            visible=visible,
+            render=render,
+            key=key,
+        )
+
+    def preprocess(self, payload: Any) -> np.ndarray | None:
+        """What came from the browser, or from elsewhere, as pixels; None before the first."""
+        if not isinstance(payload, Mapping) or "pixels" not in payload:
+            return None
+        side = check_int("side of the picture", payload.get("side"), 1, MAX_SIDE)
+        channels = check_choice("number of channels", payload.get("channels"), (1, 3))
+        try:
+            raw = base64.b64decode(payload["pixels"], validate=True)
+        except (binascii.Error, TypeError, ValueError):
+            raise InvalidInput("the picture cannot be read") from None
+        if len(raw) != side * side * channels:
+            raise InvalidInput(f"a picture of {side} x {side} x {channels} has other pixels")
+        return np.frombuffer(raw, np.uint8).reshape(side, side, channels)
+
+    def postprocess(self, value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        return value
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "object", "description": "side, channels, pixels (base64)"}
+
+    def example_payload(self) -> Mapping[str, Any]:
+        return sized(28, 1)
+
+    def example_value(self) -> Mapping[str, Any]:
+        return sized(28, 1)
+
+
+def sized(side: int, channels: int, chosen: int | None = None) -> dict[str, Any]:
+    """How large the picture is to be; with ``chosen``, which of the test set it shows."""
+    told = {"side": int(side), "channels": int(channels)}
+    return told if chosen is None else told | {"chosen": int(chosen)}
