@@ -25,6 +25,8 @@ from .schedules import NoiseSchedule, spaced_timesteps
 REACH = 4.0
 # From black, -1, to white, 1: the peak of the signal in a signal-to-noise ratio.
 PEAK = 2.0
+# Of a film of the forward process: 64 x 64 pixels in colour at 1,000 timesteps are within it.
+MAX_VALUES = 16 * 10**6
 
 
 @dataclass(frozen=True)
@@ -184,9 +186,15 @@ def forward_film(model: Model, picture: np.ndarray, seed: int = 0, bins: int = 8
         seed: of the noise; eq. 4 takes that from which image 0 of the seed would start.
 
     Raises:
-        InvalidInput: for a picture of another shape.
+        InvalidInput: for a picture of another shape, or too large a one: every timestep is kept.
     """
     schedule, x0 = model.schedule, from_picture(picture, model.shape)
+    values = x0.numel() * schedule.num_timesteps
+    if values > MAX_VALUES:
+        raise InvalidInput(
+            f"{schedule.num_timesteps:,} states of {x0.numel():,} values are {values:,}, more than "
+            f"the {MAX_VALUES:,} kept of a forward process"
+        )
     last, noise = schedule.num_timesteps, model.noise(seed, [0])
     at_once = [x0, *(n.x for n in closed_form(schedule, x0, range(last), noise(last)))]
     by_steps = [x0, *(n.x for n in stepwise(schedule, x0, noise))]

@@ -359,3 +359,9 @@ def test_a_picture_goes_there_and_back_unchanged():
 def test_other_pictures_are_refused(picture):
     with pytest.raises(InvalidInput, match="a picture of 8 x 8 pixels"):
         from_picture(picture, (1, 8, 8))
+
+
+def test_a_film_too_large_to_keep_is_refused(checkpoint, monkeypatch):
+    monkeypatch.setattr("ddpm_core.forward.MAX_VALUES", 50 * 64 - 1)
+    with pytest.raises(InvalidInput, match="50 states of 64 values are 3,200, more than the 3,199"):
+        forward_film(load(checkpoint), np.zeros((8, 8, 1), np.uint8))

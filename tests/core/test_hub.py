@@ -440,6 +440,18 @@ def test_the_space_is_the_project_with_its_front_matter(tmp_path):
     assert not list(folder.rglob("__pycache__"))
 
 
+def test_the_space_is_uploaded_whole(served, tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", False)
+    monkeypatch.setenv("HF_TOKEN", "hf_made_up")
+    folder = publish.space_folder("user/space", tmp_path / "space")
+    publish.push(folder, "user/space", "space", endpoint=served.url)
+    sent = served.uploads["spaces/user/space"]
+    written = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+    assert sent.keys() == written.keys()
+    for name in ("app.py", "README.md", "checkpoints/mnist-judge/model.safetensors"):
+        assert sent[name] == written[name].read_bytes()
+
+
 @pytest.mark.parametrize("repo_id", ["mine", "a/b/c", "user/mine@v1", "../x"])
 def test_a_name_that_cannot_be_a_repository_is_refused(repo_id, tmp_path, checkpoint):
     with pytest.raises(InvalidInput, match="owner/name"):
