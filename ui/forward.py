@@ -147,7 +147,7 @@ def _first_look(studio: Studio, tab: Forward, opened: gr.Tab) -> None:
         if drawn or model is None:
             return gr.skip(), drawn
         channels, side, _ = studio.model(model).shape
-        return sketch.sized(side, channels, FIRST), True
+        return sketch.sized(side, channels, FIRST, "first look"), True
 
     opened.select(start, [tab.drawn, tab.model], [tab.sheet, tab.drawn], **QUIET)
 
@@ -181,7 +181,7 @@ def _wire(studio: Studio, tab: Forward) -> None:
         values = [value for _, value in choices]
         chosen = "none" if "none" in values else values[0]
         return {
-            tab.sheet: sketch.sized(side, channels),
+            tab.sheet: sketch.sized(side, channels, wanted=model),
             tab.label: gr.update(choices=choices, value=chosen),
         }
 

@@ -22,6 +22,7 @@ function mount() {
   let exact = null; // of a sample that was chosen: its own pixels, until something is drawn on it
   let pen = { x: SIDE / 2, y: SIDE / 2 };
   let down = false;
+  let wanted; // what the newest value was for
   let ready = null; // the pictures of the test set
 
   wipe();
@@ -33,6 +34,10 @@ function mount() {
 
   function receive(value) {
     if (!value || !isNews(value)) return;
+    // Gradio hands a value over more than once: it is answered once.
+    const again = value.wanted !== undefined && value.wanted === wanted;
+    wanted = value.wanted ?? wanted;
+    if (again) return;
     [side, channels] = [value.side ?? side, value.channels ?? channels];
     if (value.chosen !== undefined) {
       ready.then(() => show(find(`[data-sample="${value.chosen}"]`)));

@@ -99,7 +99,15 @@ class Sketch(gr.HTML):
         return sized(28, 1)
 
 
-def sized(side: int, channels: int, chosen: int | None = None) -> dict[str, Any]:
-    """How large the picture is to be; with ``chosen``, which of the test set it shows."""
+def sized(
+    side: int, channels: int, chosen: int | None = None, wanted: str | None = None
+) -> dict[str, Any]:
+    """How large the picture is to be; it is sent anew in that size.
+
+    Parameters:
+        chosen: which of the test set it shows from now on.
+        wanted: what for, for example a model's name: for the same thing it is not sent twice.
+    """
     told = {"side": int(side), "channels": int(channels)}
-    return told if chosen is None else told | {"chosen": int(chosen)}
+    told |= {} if chosen is None else {"chosen": int(chosen)}
+    return told if wanted is None else told | {"wanted": wanted}
