@@ -17,6 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+from huggingface_hub import constants
+
 SLOW_SECONDS = 30
 API = r"/api/((?:models|datasets|spaces)/[^/]+(?:/[^/]+)?)"
 ROUTES = [
@@ -32,6 +34,13 @@ ROUTES = [
     ("PUT", "/lfs/([0-9a-f]{64})", "store"),
     ("POST", f"{API}/commit/([^/]+)", "commit"),
 ]
+
+
+def plain_client(patch) -> None:
+    """Let the client do without xet, telemetry and a stored token; ``patch`` is a monkeypatch."""
+    for name in ["XET", "TELEMETRY", "IMPLICIT_TOKEN"]:
+        patch.setenv(f"HF_HUB_DISABLE_{name}", "1")
+        patch.setattr(constants, f"HF_HUB_DISABLE_{name}", True)
 
 
 class Refused(Exception):

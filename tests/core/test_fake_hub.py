@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from huggingface_hub import HfApi, constants, errors, hf_hub_download, snapshot_download
+from huggingface_hub import HfApi, errors, hf_hub_download, snapshot_download
 from huggingface_hub.file_download import get_hf_file_metadata, http_get
 
-from tests.core.fake_hub import FakeHub
+from tests.core.fake_hub import FakeHub, plain_client
 
 CONFIG = b'{"a": 1}'
 WEIGHTS = bytes(range(256)) * 20
@@ -24,9 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning
 @pytest.fixture
 def hub(monkeypatch):
     """A running Hub, for a client without xet, telemetry and a stored token."""
-    for name in ["XET", "TELEMETRY", "IMPLICIT_TOKEN"]:
-        monkeypatch.setenv(f"HF_HUB_DISABLE_{name}", "1")
-        monkeypatch.setattr(constants, f"HF_HUB_DISABLE_{name}", True)
+    plain_client(monkeypatch)
     with FakeHub() as it:
         yield it
 

@@ -21,7 +21,7 @@ from ddpm_core.errors import CheckpointError, InvalidInput
 from ddpm_core.guides import roles_for
 from ddpm_core.hub import Hub, is_name, layout
 from tests.core import fake_hub
-from tests.core.fake_hub import FakeHub
+from tests.core.fake_hub import FakeHub, plain_client
 from tests.core.toys import save_tiny_checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
@@ -41,9 +41,7 @@ SMALL = {
 @pytest.fixture
 def served(monkeypatch):
     """A running Hub, for a client without xet, telemetry and a stored token."""
-    for name in ["XET", "TELEMETRY", "IMPLICIT_TOKEN"]:
-        monkeypatch.setenv(f"HF_HUB_DISABLE_{name}", "1")
-        monkeypatch.setattr(constants, f"HF_HUB_DISABLE_{name}", True)
+    plain_client(monkeypatch)
     with FakeHub() as hub:
         yield hub
 

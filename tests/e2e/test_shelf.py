@@ -7,10 +7,9 @@ import json
 import pytest
 import torch
 from diffusers import DDPMScheduler, UNet2DModel
-from huggingface_hub import constants
 
 from ddpm_core.hub import Hub
-from tests.core.fake_hub import FakeHub
+from tests.core.fake_hub import FakeHub, plain_client
 from tests.e2e.conftest import Visitor
 from ui.runs import Studio
 
@@ -34,8 +33,7 @@ SHAPE = {
 def served(tmp_path_factory):
     """A Hub on loopback with one model in the format of diffusers."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    patch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
+    plain_client(patch)
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("theirs")
     UNet2DModel(**SHAPE).save_pretrained(folder)
