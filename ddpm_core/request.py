@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 
 from .checkpoints import DTYPES, Label, Model
 from .errors import InvalidInput, check_choice, check_float, check_int
+from .faults import FAULTS, check_fault
 from .guidance import FORMS, MAX_SCALE, METHODS, PROFILES, SITES
 from .guides import classifier_for
 from .noise import MAX_SEED
@@ -56,6 +57,7 @@ class Request:
         profile: of its strength over all of t: ``"constant"``, ``"early"`` or ``"late"``.
         mix: a second class to be mixed in, or None.
         share: of the second class, 0 to 1.
+        fault: an error of the report's code to reinsert, ``"none"`` or one of ``faults.FAULTS``.
 
     Raises:
         InvalidInput: naming the field and what is allowed.
@@ -82,6 +84,7 @@ class Request:
     profile: str = "constant"
     mix: int | None = None
     share: float = 0.5
+    fault: str = "none"
 
     def __post_init__(self):
         def put(name, value):
@@ -96,6 +99,7 @@ class Request:
         check_choice("spacing", self.spacing, SPACINGS)
         check_choice("variance", self.variance, VARIANCES)
         check_choice("dtype", self.dtype, DTYPES)
+        check_choice("fault", self.fault, FAULTS)
         if not isinstance(self.clip, bool):
             raise InvalidInput(f"clip must be true or false, not {self.clip!r}")
         put("label", _check_label(self.label))
@@ -162,6 +166,7 @@ class Request:
         """
         request, last = self, model.schedule.num_timesteps - 1
         check_int("steps", self.steps, 1, last + 1)
+        check_fault(self, model.schedule)
         classes = self.classes(model)
         if not classes and self.label == "all":
             request = replace(request, label="none")

@@ -16,6 +16,7 @@ from .data import to_uint8
 from .denoiser import Denoiser
 from .diffusion import check_images, q_sample
 from .errors import InvalidInput, check_int
+from .faults import noise_with, scale_with, schedule_with
 from .guidance import (
     NEUTRAL,
     ClassifierFree,
@@ -34,7 +35,7 @@ BATCH = 64
 # Up to so many images one call on both halves of classifier-free guidance beats two calls.
 JOINT_UP_TO = 8
 # Requests side by side are one walk: they must agree in these.
-WALK = ("sampler", "steps", "spacing", "eta", "variance", "clip", "dtype")
+WALK = ("sampler", "steps", "spacing", "eta", "variance", "clip", "dtype", "fault")
 # Requests that agree in these are one batch of one guided denoiser.
 TOGETHER = ("guidance", "form", "at", "rescale", "t_low", "t_high", "profile")
 
@@ -57,6 +58,7 @@ class Run:
         timesteps: the decreasing list that will be visited.
         labels: one per image: a class, a mixture ``{class: share}``, or None for no class.
         scales: one per image, the guidance scale asked for, None for no guidance.
+        schedule: the one that the walk goes by: the model's, unless a fault is asked for.
         dtype: the one used by the network, resolved; part of what a result records.
     """
 
@@ -81,8 +83,9 @@ class Run:
         self.scales: list[float | None] = []
         for r, own in zip(self.requests, self._images, strict=True):
             self.labels += r.labels(model, own)
-            self.scales += [r.guidance_scale] * len(own)
+            self.scales += [scale_with(r.fault, r.guidance_scale, len(own))] * len(own)
         self.dtype = model.resolve_dtype(self.request.dtype)
+        self.schedule = schedule_with(self.request.fault, model.schedule)
         last = model.schedule.num_timesteps - 1
         last = last if t is None else check_int("t", t, 0, last)
         steps = min(self.request.steps, last + 1)
@@ -100,7 +103,7 @@ class Run:
         noise = self.noise(self.model.schedule.num_timesteps).to(self.model.device)
         if self._x0 is None:
             return noise
-        return q_sample(self.model.schedule, self._x0.to(noise), self.timesteps[0], noise)
+        return q_sample(self.schedule, self._x0.to(noise), self.timesteps[0], noise)
 
     def noise(self, t: int) -> Tensor:
         """The noise of every image at ``t``, (B, C, H, W)."""
@@ -161,7 +164,7 @@ class Run:
             guide.log_probs,
             _targets(labels, len(guide.classes)).to(model.device),
             strength,
-            model.schedule,
+            self.schedule,
             options["form"],
             options["at"],
             self.request.clip,
@@ -194,10 +197,10 @@ class Run:
             options["variance"] = request.variance
         steps = SAMPLERS[request.sampler](
             self.denoiser(complete=report),
-            self.model.schedule,
+            self.schedule,
             self.start if x is None else x,
             timesteps,
-            self.noise,
+            noise_with(request.fault, self.noise, self.schedule, self.timesteps),
             **options,
         )
         if not report or "judge" not in roles_for(self.model):

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 
 from ..errors import check_choice
+from ..faults import FAULTS
 from ..request import Request
 
 LEFT_OPEN = ("variance", "clip")
@@ -150,6 +151,11 @@ def _add_walk(p, default) -> None:
         "for, or yes)",
     )
     p.add_argument("--dtype", default=default.dtype, help="auto, float32 or bfloat16")
+    p.add_argument(
+        "--fault",
+        default=default.fault,
+        help=f"an error of the report's code to reinsert: {', '.join(list(FAULTS)[1:])}",
+    )
 
 
 def _add_guidance(p, default) -> None:

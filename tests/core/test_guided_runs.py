@@ -213,7 +213,13 @@ def test_a_report_of_runs_side_by_side_is_silent_where_there_is_no_guidance(mode
         assert step.extras["p"].sum(1).tolist() == pytest.approx([1.0] * 4)
 
 
-OTHER_WALKS = {"sampler": "ddim", "steps": 5, "spacing": "quadratic", "eta": 0.5}
+OTHER_WALKS = {
+    "sampler": "ddim",
+    "steps": 5,
+    "spacing": "quadratic",
+    "eta": 0.5,
+    "fault": "off-by-one",
+}
 OTHER_WALKS |= {"variance": "posterior", "clip": False, "dtype": "bfloat16"}
 
 

@@ -1,0 +1,83 @@
+"""The errors of the report's own code, to be reinserted one at a time where they act at sampling.
+
+Each changes the walk and nothing else: the network is the one that was trained without the error.
+What a fault does is to be looked at and measured, not presumed. That the report's code never
+clips x̂0 is not among them: it is ``Request.clip``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from torch import Tensor
+
+from .errors import InvalidInput
+from .schedules import NoiseSchedule
+
+# By name: what it is, in a sentence.
+FAULTS = {
+    "none": "as it should be",
+    "off-by-one": "alphas_cumprod leaves out the factor of step t itself: the noise level is "
+    "that of one step earlier",
+    "first-beta": "the linear schedule begins with beta = 1e-3 instead of 1e-4",
+    "missing-root": "sigma_t = beta_t (section 1.4) instead of its root: the noise added is too "
+    "small",
+    "batch-scale": "the gradient of the mean over the batch: λ is divided by the number of images",
+}
+# Stands for the 1 that alphas_cumprod begins with when it is off by one, which divides by 0.
+ALMOST_ONE = 1 - 1e-8
+
+
+class _OffByOne(NoiseSchedule):
+    @cached_property
+    def alphas_cumprod(self) -> np.ndarray:
+        return np.concatenate([[ALMOST_ONE], np.cumprod(self.alphas)[:-1]])
+
+
+def check_fault(request, schedule: NoiseSchedule) -> None:
+    """Refuse a fault where it could not act.
+
+    Raises:
+        InvalidInput: saying what it acts on.
+    """
+    fault = request.fault
+    if fault == "first-beta" and schedule.kind != "linear":
+        raise InvalidInput("first-beta is an error of the linear schedule")
+    if fault == "missing-root" and (request.sampler, request.variance) != ("ddpm", "beta"):
+        raise InvalidInput("missing-root is an error of ddpm with variance beta")
+    if fault == "batch-scale" and request.guidance not in ("classifier", "classifier-noisy"):
+        raise InvalidInput("batch-scale is an error of classifier guidance")
+
+
+def schedule_with(fault: str, schedule: NoiseSchedule) -> NoiseSchedule:
+    """The schedule that the walk goes by."""
+    if fault == "off-by-one":
+        return _OffByOne(schedule.betas, schedule.kind)
+    if fault == "first-beta":
+        options = {"start": 1e-3, "end": float(schedule.betas[-1])}
+        return NoiseSchedule.make("linear", schedule.num_timesteps, **options)
+    return schedule
+
+
+def noise_with(
+    fault: str,
+    noise: Callable[[int], Tensor],
+    schedule: NoiseSchedule,
+    timesteps: Sequence[int],
+) -> Callable[[int], Tensor]:
+    """The noise that the walk adds: sigma_t times this must be what the fault makes of it."""
+    if fault != "missing-root":
+        return noise
+    # DDPM multiplies by sqrt(beta) of the stride; once more by it makes beta.
+    falling = pairwise([*timesteps, -1])
+    roots = {t: math.sqrt(1 - schedule.abar(t) / schedule.abar(below)) for t, below in falling}
+    return lambda t: noise(t) * roots[t]
+
+
+def scale_with(fault: str, scale: float | None, images: int) -> float | None:
+    """λ for each image of a batch of so many."""
+    return scale / images if fault == "batch-scale" and scale is not None else scale

@@ -1,0 +1,125 @@
+"""The report's errors: each walks as its own formula says, and nothing else changes."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from ddpm_core import checkpoints
+from ddpm_core.errors import InvalidInput
+from ddpm_core.faults import ALMOST_ONE, FAULTS, scale_with, schedule_with
+from ddpm_core.request import Request
+from ddpm_core.sampling import Run
+from ddpm_core.schedules import NoiseSchedule
+
+ALL = {"n": 2, "steps": 50, "sampler": "ddpm", "label": "none", "dtype": "float32"}
+
+
+@pytest.fixture(scope="module")
+def model(unconditional_checkpoint):
+    return checkpoints.load(unconditional_checkpoint)
+
+
+def states(model, **changes):
+    run = Run(model, Request(**ALL | changes))
+    return run, [run.start, *(step.x for step in run.steps())]
+
+
+def test_off_by_one_leaves_out_the_factor_of_its_own_step():
+    sound = NoiseSchedule.make("linear", 1000)
+    wrong = schedule_with("off-by-one", sound)
+    for t in (1, 2, 500, 999):
+        assert wrong.abar(t) == pytest.approx(np.prod(1 - sound.betas[:t]), rel=1e-12)
+    assert wrong.abar(0) == ALMOST_ONE
+    np.testing.assert_array_equal(wrong.betas, sound.betas)
+
+
+def test_first_beta_is_ten_times_the_texts_and_the_last_is_the_same():
+    wrong = schedule_with("first-beta", NoiseSchedule.make("linear", 1000))
+    np.testing.assert_allclose(wrong.betas, np.linspace(1e-3, 0.02, 1000), rtol=1e-12)
+
+
+def test_without_a_fault_the_schedule_is_the_models_own():
+    schedule = NoiseSchedule.make("cosine", 1000)
+    assert schedule_with("none", schedule) is schedule
+
+
+@pytest.mark.parametrize("steps", [50, 7])
+def test_a_missing_root_adds_beta_times_the_noise(model, steps):
+    """By hand: the mean of DDPM's step and beta times the noise, from the model's own answers."""
+    run, found = states(model, fault="missing-root", steps=steps)
+    schedule, noise = model.schedule, model.noise(0, [0, 1])
+    denoiser = model.denoiser([None, None], "float32")
+    for i, t in enumerate(run.timesteps[:-1]):
+        x, below = found[i], run.timesteps[i + 1]
+        abar, abar_next = schedule.abar(t), schedule.abar(below)
+        with torch.no_grad():
+            eps = denoiser(x, t).eps
+        x0 = ((x - math.sqrt(1 - abar) * eps) / math.sqrt(abar)).clamp(-1, 1)
+        beta = 1 - abar / abar_next
+        mean = math.sqrt(abar_next) * beta / (1 - abar) * x0
+        mean = mean + math.sqrt(1 - beta) * (1 - abar_next) / (1 - abar) * x
+        torch.testing.assert_close(found[i + 1], mean + beta * noise(t), rtol=1e-4, atol=1e-5)
+
+
+def test_off_by_one_walks_by_the_shifted_table(model):
+    _, wrong = states(model, fault="off-by-one")
+    table = NoiseSchedule(model.schedule.betas)
+    shifted = np.concatenate([[ALMOST_ONE], table.alphas_cumprod[:-1]])
+    noise, denoiser = model.noise(0, [0, 1]), model.denoiser([None, None], "float32")
+    x, t = wrong[0], 49
+    abar, abar_next = shifted[49], shifted[48]
+    with torch.no_grad():
+        eps = denoiser(x, t).eps
+    x0 = ((x - math.sqrt(1 - abar) * eps) / math.sqrt(abar)).clamp(-1, 1)
+    beta = 1 - abar / abar_next
+    mean = math.sqrt(abar_next) * beta / (1 - abar) * x0
+    mean = mean + math.sqrt(1 - beta) * (1 - abar_next) / (1 - abar) * x
+    torch.testing.assert_close(
+        wrong[1], mean + math.sqrt(beta) * noise(t), rtol=1e-4, atol=1e-5, check_dtype=False
+    )
+
+
+@pytest.mark.parametrize("fault", ["off-by-one", "missing-root"])
+def test_a_fault_starts_from_the_same_noise_ends_finite_and_differs(model, fault):
+    _, sound = states(model)
+    _, wrong = states(model, fault=fault)
+    torch.testing.assert_close(wrong[0], sound[0], rtol=0, atol=0)
+    assert torch.isfinite(wrong[-1]).all()
+    assert (wrong[-1] - sound[-1]).abs().max() > 1e-3
+
+
+@pytest.mark.usefixtures("classifiers")
+def test_batch_scale_divides_lambda_by_the_images_of_the_batch(model):
+    guided = {"label": 3, "guidance": "classifier-noisy", "form": "plain"}
+    _, wrong = states(model, fault="batch-scale", guidance_scale=8, **guided)
+    _, fair = states(model, guidance_scale=4, **guided)
+    torch.testing.assert_close(wrong[-1], fair[-1], rtol=0, atol=0)
+    assert scale_with("batch-scale", 200.0, 12) == pytest.approx(16.67, abs=0.01)
+    assert scale_with("none", 200.0, 12) == 200.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"fault": "missing-root", "sampler": "ddim"}, "ddpm with variance beta"),
+        ({"fault": "missing-root", "variance": "posterior"}, "ddpm with variance beta"),
+        ({"fault": "batch-scale"}, "classifier guidance"),
+    ],
+)
+def test_a_fault_that_could_not_act_is_refused(model, changes, words):
+    with pytest.raises(InvalidInput, match=words):
+        Run(model, Request(**ALL | changes))
+
+
+def test_beta_from_1e_3_is_refused_for_the_cosine_schedule():
+    model = checkpoints.load("mnist-cosine")
+    with pytest.raises(InvalidInput, match="linear schedule"):
+        Run(model, Request(**ALL | {"fault": "first-beta"}))
+
+
+def test_an_unknown_fault_is_refused_with_what_is_known():
+    with pytest.raises(InvalidInput, match="missing-root"):
+        Request(fault="gremlin")
+    assert all(FAULTS.values())
