@@ -24,7 +24,7 @@ T = {timesteps}.{classes}
 python -m ddpm_core sample --model {name} --n 64 --steps 20 --out {file}.png
 ```
 
-{provenance}| loss | training {train}, validation {validation} |
+{provenance}{source}| loss | training {train}, validation {validation} |
 
 The validation loss is that of the EMA weights on 1,024 images held out of the training set,
 with fixed noise and timesteps spread evenly over T; by quarter of t, least noise first:
@@ -54,7 +54,7 @@ log_probs = classifier.log_probs(x{abar})  # (B, {count}), differentiable in x
 
 {accuracy}
 
-{provenance}| loss | training {train}, validation {validation} |
+{provenance}{source}| loss | training {train}, validation {validation} |
 
 The validation loss is that of the EMA weights on 5,000 images held out of the training set,
 {noise}where the accuracy is {held_out}. The test set
@@ -107,6 +107,7 @@ def render(name: str, config, tensors: dict[str, Tensor], training: dict) -> str
             batch=training["recipe"]["batch_size"],
             **{k: training[k] for k in CARRIED},
         ),
+        source=f"| data | {training['source']} |\n" if training.get("source") else "",
     )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from . import data
 from .classifier import Classifier, ClassifierConfig
 from .diffusion import q_sample
-from .errors import check_float
+from .errors import check_float, check_int
 from .training import Loop, check_recipe
 
 # Shares of T at which a noise-aware classifier is tested: t = 0, 50, 100, 200, ..., 999 of 1000.
@@ -27,7 +27,7 @@ class ClassifierRecipe:
     """What to train, and how.
 
     Attributes:
-        dataset: a key of ``data.DATASETS``.
+        dataset: a name that ``data.load`` takes.
         classifier: ``kind`` and keyword arguments of that network beyond image size, colours
             and classes.
         schedule: keyword arguments of ``NoiseSchedule.make`` for a noise-aware one, which is
@@ -35,6 +35,10 @@ class ClassifierRecipe:
         shift: images move by up to so many pixels each way.
         rotate: they turn by up to so many degrees.
         zoom: they grow or shrink by up to this share.
+        crop: they move by up to so many whole pixels each way, before all that; what appears
+            mirrors the border.
+        flip: half of them are mirrored, left to right.
+        label_smoothing: share of the target that all classes have in equal parts.
         weight_decay: of AdamW.
         epochs, batch_size, lr, warmup, decay, clip_norm, ema, seed: as in ``trainer.Recipe``.
     """
@@ -45,6 +49,9 @@ class ClassifierRecipe:
     shift: float = 2
     rotate: float = 10
     zoom: float = 0.1
+    crop: int = 0
+    flip: bool = False
+    label_smoothing: float = 0.0
     weight_decay: float = 0.01
     epochs: float = 15
     batch_size: int = 128
@@ -59,6 +66,8 @@ class ClassifierRecipe:
         check_float("shift", self.shift, 0, 1000)
         check_float("rotate", self.rotate, 0, 180)
         check_float("zoom", self.zoom, 0, 0.9)
+        check_int("crop", self.crop, 0, 1000)
+        check_float("label_smoothing", self.label_smoothing, 0, 1)
         check_float("weight_decay", self.weight_decay, 0, 10)
         check_recipe(self)
 
@@ -66,6 +75,10 @@ class ClassifierRecipe:
         """The checkpoint config of the classifier that this recipe trains."""
         channels, size = images.pixels.shape[1], images.pixels.shape[-1]
         augmentation = {"shift": self.shift, "rotate": self.rotate, "zoom": self.zoom}
+        if self.crop:
+            augmentation["crop"] = self.crop
+        if self.flip:
+            augmentation["flip"] = self.flip
         return ClassifierConfig(
             classifier={"image_size": size, "in_channels": channels} | self.classifier,
             dataset=self.dataset,
@@ -89,14 +102,17 @@ class ClassifierTrainer(Loop):
     def _batch_loss(self) -> Tensor:
         recipe = self.recipe
         x, labels = self.images.batch(self._indices())
-        x, t = augment(x, recipe.shift, recipe.rotate, recipe.zoom), None
+        x, t = crop_and_flip(x, recipe.crop, recipe.flip), None
+        x = augment(x, recipe.shift, recipe.rotate, recipe.zoom)
         if self.schedule is not None:
             t = torch.randint(0, self.schedule.num_timesteps, (len(x),))
             x = q_sample(self.schedule, x, t, torch.randn(x.shape))
             t = t.to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             logits = self.model(x.to(self.device), t)
-        return F.cross_entropy(logits.float(), labels.to(self.device))
+        return F.cross_entropy(
+            logits.float(), labels.to(self.device), label_smoothing=recipe.label_smoothing
+        )
 
     def _measure(self) -> dict:
         return self.validation.figures(self._classifier())
@@ -170,6 +186,27 @@ def predict(classifier: Classifier, images: data.Images, t=None, noise=None) -> 
             abar = torch.from_numpy(classifier.schedule.alphas_cumprod[t[chosen].numpy()])
         found.append(classifier.log_probs(x.to(device), abar).cpu())
     return torch.cat(found)
+
+
+def crop_and_flip(x: Tensor, crop: int, flip: bool) -> Tensor:
+    """Each image moved by whole pixels, and mirrored or not, on its own: nothing is blurred.
+
+    Args:
+        x: (B, C, H, W).
+        crop: pixels, at most, each way, fewer than H and W; what appears mirrors the border.
+        flip: whether half of them, at random, are mirrored left to right.
+    """
+    count, _, height, width = x.shape
+    if crop:
+        padded = F.pad(x, [crop] * 4, mode="reflect")
+        down, right = torch.randint(0, 2 * crop + 1, (2, count, 1))
+        rows, columns = down + torch.arange(height), right + torch.arange(width)
+        every = torch.arange(count)[:, None, None]
+        # An index on either side of a slice puts the channels last.
+        x = padded[every, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    if flip:
+        x = torch.where((torch.rand(count) < 0.5)[:, None, None, None], x.flip(-1), x)
+    return x.contiguous()
 
 
 def augment(x: Tensor, shift: float, rotate: float, zoom: float) -> Tensor:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .errors import DataError, check_choice
+from . import pictures
+from .errors import DataError, InvalidInput, check_choice
 
 SPLITS = ("train", "validation", "test")
 VALIDATION_IMAGES = 5_000
@@ -31,6 +33,9 @@ CLOTHES = [
     "bag",
     "ankle-boot",
 ]
+# What a dataset of pictures may be called: a name below the data root, never a path.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+CIFAR10_FOLDER = "cifar-10-batches-py"
 THINGS = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
 
@@ -42,11 +47,13 @@ class Images:
         pixels: (N, C, H, W), uint8.
         labels: (N,), int64.
         classes: one name per label.
+        source: what was read, where that is not the dataset's own files: pictures may be lossy.
     """
 
     pixels: Tensor
     labels: Tensor
     classes: tuple[str, ...]
+    source: str = ""
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -54,6 +61,10 @@ class Images:
     def batch(self, indices) -> tuple[Tensor, Tensor]:
         """Images as float32 in [-1, 1], shape (B, C, H, W), and their labels (B,)."""
         return to_unit(self.pixels[indices]), self.labels[indices]
+
+    def subset(self, indices) -> Images:
+        """Some of them, in the order given; a slice will do."""
+        return replace(self, pixels=self.pixels[indices], labels=self.labels[indices])
 
 
 def to_unit(pixels: Tensor) -> Tensor:
@@ -75,23 +86,90 @@ def load(name: str, split: str = "train", root: str | Path | None = None) -> Ima
     """Load a dataset, downloading it where it is missing and there is a network.
 
     Args:
-        name: ``"mnist"``, ``"fashion-mnist"`` or ``"cifar10"``.
-        split: ``"train"`` (the training set less the 5,000 images held out),
-            ``"validation"`` (those 5,000) or ``"test"`` (for final figures only).
+        name: ``"mnist"``, ``"fashion-mnist"``, ``"cifar10"``, or that of a folder or a zip of
+            pictures below the data root; see ``from_pictures``. CIFAR-10 is read from such a
+            folder, ``cifar10``, where its own files are not there.
+        split: ``"train"`` (the training set less the images held out, 5,000 of the three
+            named above), ``"validation"`` (those held out) or ``"test"`` (for final figures only).
         root: see ``data_root``; the layout below it is torchvision's.
 
     Raises:
+        InvalidInput: for a name that is none of these.
         DataError: naming the missing or damaged file.
     """
-    check_choice("dataset", name, DATASETS)
     check_choice("split", split, SPLITS)
-    pixels, labels, classes = DATASETS[name](data_root(root), split != "test")
+    root = data_root(root)
+    if name not in DATASETS:
+        if not isinstance(name, str) or not NAME.fullmatch(name) or not _has_pictures(root / name):
+            raise InvalidInput(
+                f"unknown dataset {str(name)[:60]!r}; known: {', '.join(DATASETS)}, or a folder or "
+                f"zip of class folders of pictures in {root}"
+            )
+        return from_pictures(root / name, split)
+    if name == "cifar10" and not (root / CIFAR10_FOLDER).exists() and _has_pictures(root / name):
+        return from_pictures(root / name, split)
+    pixels, labels, classes = DATASETS[name](root, split != "test")
     if split != "test":
-        order = torch.from_numpy(np.random.RandomState(VALIDATION_SEED).permutation(len(pixels)))
-        held_out, rest = order[:VALIDATION_IMAGES].sort()[0], order[VALIDATION_IMAGES:].sort()[0]
-        chosen = held_out if split == "validation" else rest
+        chosen = _chosen(len(pixels), VALIDATION_IMAGES)[split]
         pixels, labels = pixels[chosen], labels[chosen]
     return Images(pixels, labels, tuple(classes))
+
+
+def from_pictures(folder: Path, split: str = "train") -> Images:
+    """A dataset of square pictures of one size, in class folders.
+
+    Args:
+        folder: holds ``train`` and ``test``, each a folder or a zip of class folders; or the class
+            folders themselves; or is the name, without its ending, of a zip of class folders.
+        split: ``"train"``, ``"validation"`` (a tenth of the training pictures, 5,000 at most, by
+            a fixed seed) or ``"test"``; without a ``test`` as many pictures again are held out
+            for it.
+
+    Raises:
+        DataError: naming the file that is missing, damaged or does not match the others.
+    """
+    parts = {part: pictures.place(folder, part) for part in ("train", "test")}
+    if parts["test"] and not parts["train"]:
+        raise DataError(f"{folder} has pictures to test with, but none to train on")
+    if whole := parts["train"] or pictures.place(folder):
+        everything = pictures.read(whole)
+    else:
+        raise DataError(f"no pictures in {folder}")
+    classes, formats = everything.classes, everything.formats
+    if split == "test" and parts["test"]:
+        found = pictures.read(parts["test"])
+        strangers = sorted(set(found.classes) - set(classes))
+        if strangers:
+            raise DataError(f"{parts['test']} has classes unknown to {whole}: {strangers[0]}")
+        if found.pixels.shape[1:] != everything.pixels.shape[1:]:
+            raise DataError(
+                f"pictures in {parts['test']} are of {tuple(found.pixels.shape[1:])}, those in "
+                f"{whole} of {tuple(everything.pixels.shape[1:])}"
+            )
+        labels = torch.tensor([classes.index(name) for name in found.classes])[found.labels]
+        pixels, formats = found.pixels, found.formats
+    else:
+        count = len(everything.pixels)
+        held_out = min(VALIDATION_IMAGES, count // 10)
+        if not held_out:
+            raise DataError(f"{whole} holds {count} pictures; at least 10 are needed")
+        chosen = _chosen(count, held_out, 0 if parts["test"] else held_out)[split]
+        pixels, labels = everything.pixels[chosen], everything.labels[chosen]
+    return Images(pixels, labels, classes, f"pictures ({', '.join(formats)})")
+
+
+def _chosen(count: int, held_out: int, tested: int = 0) -> dict[str, Tensor]:
+    """Which images each split has, in rising order: the same ones for ever."""
+    order = torch.from_numpy(np.random.RandomState(VALIDATION_SEED).permutation(count))
+    parts = order.split([held_out, tested, count - held_out - tested])
+    return {
+        name: part.sort()[0]
+        for name, part in zip(("validation", "test", "train"), parts, strict=True)
+    }
+
+
+def _has_pictures(folder: Path) -> bool:
+    return any(pictures.place(folder, part) for part in ("train", "test", ""))
 
 
 def _mnist_like(dataset: str, classes) -> Callable:

@@ -29,7 +29,7 @@ class Recipe:
     The defaults are the report's set-up (section 3), with gradient clipping and EMA added.
 
     Attributes:
-        dataset: a key of ``data.DATASETS``.
+        dataset: a name that ``data.load`` takes.
         model: keyword arguments of ``UNet`` beyond image size, colours and classes.
         schedule: keyword arguments of ``NoiseSchedule.make``.
         prediction_type: ``"epsilon"`` or ``"v_prediction"``.
@@ -38,7 +38,7 @@ class Recipe:
         epochs: passes over the training set.
         batch_size: images per step.
         lr: learning rate of Adam after ``warmup`` steps of linear growth.
-        decay: ``"cosine"`` lets it fall to 2 % by the end, ``"none"`` keeps it.
+        decay: what it does after that; see ``training.learning_rate``.
         clip_norm: bound on the norm of the gradient.
         ema: decay of the averaged weights, itself warmed up; 0 for none.
         flip: mirror images at random.

@@ -31,6 +31,7 @@ from .files import write
 from .hardware import bf16_is_native, describe
 
 STATE = "state.pt"
+DECAYS = ("none", "cosine", "one-cycle")
 
 
 @dataclass(frozen=True)
@@ -263,6 +264,7 @@ class Loop(ABC):
             "steps": self.step,
             "images": self.step * self.recipe.batch_size,
             "training_set": len(self.images),
+            **({"source": self.images.source} if self.images.source else {}),
             "hours": round(self.seconds / 3600, 2),
             "hardware": describe(self.device),
             "precision": "bfloat16 autocast" if self.bf16 else "float32",
@@ -287,17 +289,22 @@ def check_recipe(recipe) -> None:
     check_float("ema", recipe.ema, 0, 0.999999)
     check_float("clip_norm", recipe.clip_norm, 1e-9, 1e9)
     check_int("seed", recipe.seed, 0, 2**31)
-    if recipe.decay not in ("none", "cosine"):
-        raise InvalidInput(f"decay must be 'none' or 'cosine', not {recipe.decay!r}")
+    if recipe.decay not in DECAYS:
+        known = ", ".join(map(repr, DECAYS))
+        raise InvalidInput(f"decay must be one of {known}, not {recipe.decay!r}")
 
 
 def learning_rate(recipe, step: int, total_steps: int) -> float:
-    """Linear warm-up, then constant or a quarter cosine down to 2 %."""
+    """Linear warm-up, then as ``decay`` says: ``"none"`` stays, ``"cosine"`` falls by a quarter
+    cosine to 2 %, ``"one-cycle"`` evenly to nothing (Smith and Topin 2018, without the tail).
+    """
     if step < recipe.warmup:
         return recipe.lr * (step + 1) / recipe.warmup
     if recipe.decay == "none":
         return recipe.lr
     progress = (step - recipe.warmup) / max(1, total_steps - recipe.warmup)
+    if recipe.decay == "one-cycle":
+        return recipe.lr * max(0.0, 1 - progress)
     return recipe.lr * (0.02 + 0.98 * math.cos(progress * math.pi / 2))
 
 

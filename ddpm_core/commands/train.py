@@ -8,6 +8,7 @@ from pathlib import Path
 
 def add(commands) -> None:
     from ..recipes import RECIPES
+    from ..training import DECAYS
 
     p = commands.add_parser(
         "train",
@@ -22,7 +23,11 @@ def add(commands) -> None:
         help="a shipped checkpoint's own settings; other options change them",
     )
     p.add_argument("--out", type=Path, help="run folder (default: runs/RECIPE or runs/DATASET)")
-    p.add_argument("--dataset", help="mnist, fashion-mnist or cifar10 (default: mnist)")
+    p.add_argument(
+        "--dataset",
+        help="mnist, fashion-mnist, cifar10, or the name of a folder or zip of class folders "
+        "of pictures in the data root (default: mnist)",
+    )
     p.add_argument(
         "--data-root",
         help="where the data lives (default: $DDPM_DATA, else ./data); downloaded there if missing",
@@ -53,7 +58,7 @@ def add(commands) -> None:
     p.add_argument("--batch-size", type=int)
     p.add_argument("--lr", type=float, help="learning rate of Adam")
     p.add_argument("--warmup", type=int, help="steps over which the learning rate grows")
-    p.add_argument("--decay", choices=("none", "cosine"), help="of the learning rate")
+    p.add_argument("--decay", choices=DECAYS, help="of the learning rate")
     p.add_argument("--ema", type=float, help="decay of the averaged weights")
     p.add_argument(
         "--flip",

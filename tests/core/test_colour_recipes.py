@@ -1,0 +1,188 @@
+"""What colour images ask of training: whole-pixel crops, mirror images, one cycle, provenance."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ddpm_core import checkpoints, data
+from ddpm_core.classifier import ResidualNet
+from ddpm_core.classifier_trainer import ClassifierRecipe, ClassifierTrainer, crop_and_flip
+from ddpm_core.errors import InvalidInput
+from ddpm_core.recipes import CLASSIFIERS, RECIPES
+from ddpm_core.trainer import Recipe, Trainer
+from ddpm_core.training import Cadence, learning_rate
+from tests.core.tiny_run import RECIPE
+from tests.core.toys import TINY_NETS
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """A data root with ``cifar10``, 20 pictures of each class, JPEG; no originals."""
+    root = tmp_path_factory.mktemp("photos")
+    generator = np.random.default_rng(0)
+    for part, count in (("train", 20), ("test", 2)):
+        for name in data.THINGS:
+            folder = root / "cifar10" / part / name
+            folder.mkdir(parents=True)
+            for i in range(count):
+                pixels = generator.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{i}.jpg")
+    return root
+
+
+# --- crops and mirror images ---
+
+
+@pytest.fixture
+def numbered():
+    """200 images of 2 x 6 x 6, each pixel with a number of its own."""
+    return torch.arange(200 * 2 * 6 * 6).float().view(200, 2, 6, 6)
+
+
+def test_without_either_images_stay_as_they_are(numbered):
+    assert torch.equal(crop_and_flip(numbered, 0, False), numbered)
+
+
+def test_half_of_the_images_are_mirrored_whole(numbered):
+    found = crop_and_flip(numbered, 0, True)
+    mirrored = (found == numbered.flip(-1)).flatten(1).all(1)
+    kept = (found == numbered).flatten(1).all(1)
+    assert (mirrored ^ kept).all()
+    assert 70 < mirrored.sum() < 130
+
+
+def test_crops_move_each_image_by_whole_pixels_in_every_direction(numbered):
+    found = crop_and_flip(numbered, 2, False)
+    seen = set()
+    for image, before in zip(found, numbered, strict=True):
+        padded = np.pad(before.numpy(), ((0, 0), (2, 2), (2, 2)), mode="reflect")
+        places = [
+            (i, j)
+            for i in range(5)
+            for j in range(5)
+            if np.array_equal(padded[:, i : i + 6, j : j + 6], image.numpy())
+        ]
+        assert len(places) == 1
+        seen |= set(places)
+    assert len(seen) == 25
+
+
+def test_recipes_without_them_draw_no_random_number(numbered):
+    """So that a run of an older recipe resumes with the same bits."""
+    before = torch.get_rng_state()
+    crop_and_flip(numbered, 0, False)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_step_sees_them_and_smooths_its_labels(photos, tmp_path):
+    net = {"kind": "residual"} | TINY_NETS["residual"]
+    recipe = ClassifierRecipe(
+        "cifar10", net, shift=0, rotate=0, zoom=0, crop=4, flip=True, label_smoothing=0.3,
+        batch_size=20, epochs=1, warmup=1,
+    )  # fmt: skip
+    run = ClassifierTrainer(recipe, tmp_path, data_root=photos, bf16=False, quiet=True)
+    assert run.config.preprocessing == {
+        "range": [-1, 1], "shift": 0, "rotate": 0, "zoom": 0, "crop": 4, "flip": True,
+    }  # fmt: skip
+    seen = []
+    run.model.register_forward_hook(lambda module, inputs, output: seen.append((inputs[0], output)))
+    torch.manual_seed(5)
+    loss = run._batch_loss()
+    x, labels = run.images.batch(run._indices())
+    torch.manual_seed(5)
+    assert torch.equal(seen[0][0], crop_and_flip(x, 4, True))
+    log_probs = seen[0][1].log_softmax(1)
+    target = torch.full((20, 10), 0.03)
+    target[torch.arange(20), labels] += 0.7
+    assert float(loss.detach()) == pytest.approx(
+        float(-(target * log_probs).sum(1).mean().detach()), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"), [({"crop": -1}, "crop"), ({"label_smoothing": 1.1}, "label_smoothing")]
+)
+def test_values_out_of_range_are_refused_by_name(changes, named):
+    with pytest.raises(InvalidInput, match=named):
+        ClassifierRecipe(**changes)
+
+
+# --- one cycle ---
+
+
+def test_one_cycle_rises_evenly_and_falls_evenly_to_nothing():
+    recipe = Recipe(lr=0.4, warmup=20, decay="one-cycle")
+    rates = [learning_rate(recipe, step, 100) for step in (0, 9, 19, 20, 60, 99, 100)]
+    assert rates == pytest.approx([0.02, 0.2, 0.4, 0.4, 0.2, 0.005, 0.0])
+    with pytest.raises(InvalidInput, match="'none', 'cosine', 'one-cycle', not 'linear'"):
+        Recipe(decay="linear")
+
+
+# --- networks and recipes ---
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_stem_of_stride_1_works_at_full_resolution(stride):
+    net = ResidualNet(
+        image_size=32, in_channels=3, num_classes=10, channels=(8, 16), stem_stride=stride
+    )
+    assert net.stem(torch.zeros(1, 3, 32, 32)).shape[-1] == 32 // stride
+    assert net(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
+
+
+def test_another_stride_is_refused():
+    with pytest.raises(InvalidInput, match="stem_stride"):
+        ResidualNet(image_size=32, in_channels=3, num_classes=10, stem_stride=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("cifar10-conditional", 2e6, 4e6),
+        ("cifar10-linear", 1.6e6, 1.9e6),
+        ("cifar10-cosine-attn", 1.6e6, 1.9e6),
+        ("cifar10-judge", 1e6, 2.4e6),
+    ],
+)
+def test_recipes_of_colour_images_fit_them_and_are_as_large_as_they_should_be(
+    photos, name, low, high
+):
+    images = data.load("cifar10", "train", photos)
+    config = (RECIPES | CLASSIFIERS)[name].config(images)
+    network, _ = config.build()
+    assert low <= sum(p.numel() for p in network.parameters()) <= high
+    assert config.dataset == "cifar10"
+    assert config.preprocessing["flip"] is True
+
+
+def test_recipes_are_what_their_names_say():
+    linear, cosine = RECIPES["cifar10-linear"], RECIPES["cifar10-cosine-attn"]
+    assert (linear.schedule["kind"], cosine.schedule["kind"]) == ("linear", "cosine")
+    assert linear.prediction_type == cosine.prediction_type == "epsilon"
+    assert not any(linear.model["attention"]) and not linear.model["mid_attention"]
+    assert any(cosine.model["attention"]) and cosine.model["mid_attention"]
+    assert linear.model["channels"] == cosine.model["channels"]
+    guided = RECIPES["cifar10-conditional"]
+    assert (guided.prediction_type, guided.p_uncond, guided.conditional) == (
+        "v_prediction", 0.1, True,
+    )  # fmt: skip
+
+
+# --- provenance ---
+
+
+def test_a_model_of_lossy_pictures_says_so(photos, tmp_path):
+    recipe = Recipe(**RECIPE | {"dataset": "cifar10", "epochs": 1 / 9})
+    cadence = Cadence(validate=1, sample=10**9, save=1)
+    run = Trainer(
+        recipe, tmp_path / "run", data_root=photos, bf16=False, cadence=cadence, quiet=True
+    )
+    run.run()
+    model = checkpoints.load(tmp_path / "run" / "checkpoint")
+    assert model.shape == (3, 32, 32)
+    assert model.training["source"] == "pictures (JPEG)"
+    assert model.config.preprocessing["flip"] is True
+    card = (tmp_path / "run" / "checkpoint" / "README.md").read_text()
+    assert "| data | pictures (JPEG) |" in card
+    assert str(photos) not in card

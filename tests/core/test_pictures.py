@@ -1,0 +1,290 @@
+"""Folders and zips of pictures as datasets: what is read, in which order, and how damage reads."""
+
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ddpm_core import data, pictures
+from ddpm_core.errors import DataError, InvalidInput
+
+
+def picture(value: int, size=(4, 4), mode="RGB"):
+    """One of which every pixel says ``value``."""
+    fill = (value, 0, 255 - value) if mode == "RGB" else value
+    return Image.new(mode, size, fill)
+
+
+def write(folder, counts: dict[str, int], mode="RGB", start=0, ending="png"):
+    """So many pictures in each class folder; no two alike."""
+    value = start
+    for name, count in counts.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for i in range(count):
+            picture(value, mode=mode).save(folder / name / f"{i:03d}.{ending}")
+            value += 1
+    return folder
+
+
+def pack(folder, target):
+    with zipfile.ZipFile(target, "w") as archive:
+        for path in sorted(folder.rglob("*")):
+            archive.write(path, path.relative_to(folder).as_posix())
+    return target
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A data root with ``flowers``: 30 pictures to train on and 6 to test with."""
+    write(tmp_path / "flowers" / "train", {"tulip": 10, "rose": 12, "aster": 8})
+    write(tmp_path / "flowers" / "test", {"tulip": 3, "rose": 3}, start=100)
+    return tmp_path
+
+
+def values(images) -> list[int]:
+    """What was written, by the first pixel's red."""
+    return images.pixels[:, 0, 0, 0].tolist()
+
+
+# --- reading ---
+
+
+def test_classes_are_the_folders_in_alphabetical_order(root):
+    images = data.load("flowers", "train", root)
+    assert images.classes == ("aster", "rose", "tulip")
+    everything = data.load("flowers", "validation", root)
+    # Ten tulips were drawn first, then twelve roses, then the asters.
+    drawn = [2] * 10 + [1] * 12 + [0] * 8
+    for part in (images, everything):
+        assert [drawn[value] for value in values(part)] == part.labels.tolist()
+
+
+def test_pixels_are_as_they_were_drawn_channels_first(root):
+    images = data.load("flowers", "test", root)
+    assert images.pixels.shape == (6, 3, 4, 4)
+    assert images.pixels.dtype == torch.uint8
+    assert sorted(values(images)) == list(range(100, 106))
+    for row, value in zip(images.pixels, values(images), strict=True):
+        assert row[:, 2, 3].tolist() == [value, 0, 255 - value]
+
+
+def test_a_zip_is_the_same_dataset_as_the_folder(root, tmp_path_factory):
+    packed = tmp_path_factory.mktemp("packed")
+    (packed / "flowers").mkdir()
+    for part in ("train", "test"):
+        pack(root / "flowers" / part, packed / "flowers" / f"{part}.zip")
+    for split in data.SPLITS:
+        a, b = data.load("flowers", split, root), data.load("flowers", split, packed)
+        assert torch.equal(a.pixels, b.pixels)
+        assert torch.equal(a.labels, b.labels)
+        assert (a.classes, a.source) == (b.classes, b.source)
+
+
+def test_class_folders_may_lie_in_a_folder_of_their_own(tmp_path):
+    inner = write(tmp_path / "flowers" / "train" / "photos" / "all", {"rose": 9, "aster": 9})
+    assert data.load("flowers", "train", tmp_path).classes == ("aster", "rose")
+    pack(tmp_path / "flowers", tmp_path / "blooms.zip")
+    with pytest.raises(DataError, match="side by side"):
+        write(inner, {"deeper/tulip": 2})
+        data.load("flowers", "train", tmp_path)
+    assert len(data.load("blooms", "train", tmp_path)) == 16
+
+
+def test_other_files_are_passed_over(root):
+    folder = root / "flowers" / "train"
+    (folder / "rose" / "notes.txt").write_text("none")
+    (folder / "rose" / "._000.png").write_bytes(b"a Mac's leavings")
+    (folder / "__MACOSX").mkdir()
+    (folder / "__MACOSX" / "000.png").write_bytes(b"the same")
+    assert len(data.load("flowers", "train", root)) == 27
+
+
+@pytest.mark.parametrize("mode", ["L", "1"])
+def test_grey_pictures_have_one_channel(tmp_path, mode):
+    write(tmp_path / "marks", {"a": 10, "b": 10}, mode=mode)
+    assert data.load("marks", "train", tmp_path).pixels.shape == (16, 1, 4, 4)
+
+
+def test_one_picture_in_colour_makes_all_of_them_colour(tmp_path):
+    write(tmp_path / "marks", {"a": 10}, mode="L")
+    picture(99).save(tmp_path / "marks" / "a" / "red.png")
+    found = pictures.read(tmp_path / "marks")
+    assert found.pixels.shape == (11, 3, 4, 4)
+    grey = found.pixels[found.pixels[:, 0, 0, 0] != 99]
+    assert torch.equal(grey[:, 0], grey[:, 2])
+
+
+def test_what_was_read_is_told_where_it_may_be_lossy(tmp_path, mnist_root):
+    write(tmp_path / "photos", {"a": 10}, ending="jpg")
+    assert data.load("photos", "train", tmp_path).source == "pictures (JPEG)"
+    assert data.load("mnist", "test", mnist_root).source == ""
+
+
+def test_pictures_are_decoded_once(root, monkeypatch):
+    first = data.load("flowers", "train", root)
+    monkeypatch.setattr(pictures.Image, "open", lambda *a: pytest.fail("decoded again"))
+    again = data.load("flowers", "train", root)
+    assert torch.equal(first.pixels, again.pixels)
+    monkeypatch.undo()
+    picture(222).save(root / "flowers" / "train" / "rose" / "999.png")
+    later = [data.load("flowers", split, root) for split in ("train", "validation")]
+    assert 222 in values(later[0]) + values(later[1])
+
+
+# --- splits ---
+
+
+def test_a_tenth_is_held_out_and_the_test_set_is_whole(root):
+    train, held_out, tested = (data.load("flowers", split, root) for split in data.SPLITS)
+    assert (len(train), len(held_out), len(tested)) == (27, 3, 6)
+    assert sorted(values(train) + values(held_out)) == list(range(30))
+
+
+def test_without_a_test_set_another_tenth_is_held_out(tmp_path):
+    write(tmp_path / "flowers", {"rose": 25, "tulip": 15})
+    parts = [data.load("flowers", split, tmp_path) for split in data.SPLITS]
+    assert [len(part) for part in parts] == [32, 4, 4]
+    assert sorted(sum((values(part) for part in parts), [])) == list(range(40))
+
+
+def test_the_first_images_are_a_fair_sample_and_never_others(tmp_path):
+    """Class by class as they lie on the disk, the first 60 would all be of one class."""
+    write(tmp_path / "flowers", {"a": 100, "b": 100})
+    images = data.load("flowers", "train", tmp_path)
+    assert 18 < images.labels[:60].sum() < 42
+    # Written down once: another order would leak validation images into published models.
+    assert values(images)[:8] == GOLDEN
+
+
+GOLDEN = [18, 170, 107, 98, 5, 12, 152, 61]
+
+
+def test_cifar10_is_read_from_pictures_where_its_own_files_are_not(tmp_path, monkeypatch):
+    counts = dict.fromkeys(reversed(data.THINGS), 2)
+    write(tmp_path / "cifar10" / "train", counts)
+    write(tmp_path / "cifar10" / "test", counts, start=50)
+    images = data.load("cifar10", "test", tmp_path)
+    assert images.classes == tuple(data.THINGS)
+    assert [images.classes[i] for i in images.labels] == [
+        list(counts)[(value - 50) // 2] for value in values(images)
+    ]
+    # The originals are preferred, and damage to them is told, not passed over.
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    (folder / "test_batch").write_bytes(b"cut short")
+    with pytest.raises(DataError, match="test_batch is damaged"):
+        data.load("cifar10", "test", tmp_path)
+
+
+# --- errors ---
+
+
+@pytest.mark.parametrize("name", ["../flowers", "/etc", "", ".", "a/b", "x" * 99, None, "nothing"])
+def test_a_dataset_is_a_name_below_the_root_never_a_path(root, name):
+    (root / "inner").mkdir()
+    with pytest.raises(InvalidInput, match="unknown dataset"):
+        data.load(name, "train", root / "inner" if name == "../flowers" else root)
+
+
+def break_size(folder):
+    picture(0, (5, 5)).save(folder / "rose" / "odd.png")
+    return r"differ in size: .*4 x 4|differ in size: .*5 x 5"
+
+
+def break_shape(folder):
+    picture(0, (4, 5)).save(folder / "rose" / "odd.png")
+    return r"rose/odd.png in .* is 4 x 5 pixels; only squares"
+
+
+def break_content(folder):
+    content = (folder / "rose" / "000.png").read_bytes()
+    (folder / "rose" / "odd.png").write_bytes(content[: len(content) // 2])
+    return r"rose/odd.png in .* cannot be read as a picture"
+
+
+def break_kind(folder):
+    (folder / "rose" / "odd.png").write_text("<html>not found</html>")
+    return r"rose/odd.png in .* cannot be read as a picture"
+
+
+def break_place(folder):
+    picture(0).save(folder / "odd.png")
+    return r"odd.png in .* lies in no class folder"
+
+
+def break_depth(folder):
+    (folder / "rose" / "red").mkdir()
+    picture(0).save(folder / "rose" / "red" / "odd.png")
+    return "do not lie side by side"
+
+
+def break_bits(folder):
+    Image.fromarray(np.full((4, 4), 40_000, np.uint16)).save(folder / "rose" / "odd.png")
+    return "not of 8 bits"
+
+
+def break_width(folder):
+    picture(0, (513, 513)).save(folder / "rose" / "odd.png")
+    return "513 pixels wide, more than 512"
+
+
+BREAKS = [v for k, v in sorted(globals().items()) if k.startswith("break_")]
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+@pytest.mark.parametrize("damage", BREAKS, ids=lambda f: f.__name__[6:])
+def test_the_picture_that_does_not_fit_is_named(tmp_path, packed, damage):
+    folder = write(tmp_path / "flowers", {"rose": 10, "tulip": 10})
+    message = damage(folder)
+    source = pack(folder, tmp_path / "flowers.zip") if packed else folder
+    with pytest.raises(DataError, match=message):
+        pictures.read(source)
+
+
+def test_a_damaged_zip_is_named(tmp_path):
+    (tmp_path / "flowers.zip").write_bytes(b"PK no zip")
+    with pytest.raises(DataError, match="flowers.zip is damaged, or no zip"):
+        data.load("flowers", "train", tmp_path)
+
+
+def test_a_damaged_member_of_a_zip_is_named(tmp_path):
+    folder = write(tmp_path / "flowers", {"rose": 10})
+    packed = pack(folder, tmp_path / "blooms.zip")
+    content = bytearray(packed.read_bytes())
+    place = content.index(b"rose/004.png") + 40
+    content[place : place + 8] = b"\0" * 8
+    packed.write_bytes(content)
+    with pytest.raises(DataError, match="rose/004.png in .*cannot be read"):
+        data.load("blooms", "train", tmp_path)
+
+
+def test_no_pictures_are_told(tmp_path):
+    (tmp_path / "flowers" / "rose").mkdir(parents=True)
+    (tmp_path / "flowers" / "rose" / "a.txt").write_text("x")
+    with pytest.raises(DataError, match="holds no pictures"):
+        data.load("flowers", "train", tmp_path)
+
+
+def test_too_few_too_many_and_unknown_ones_are_refused(root, monkeypatch):
+    write(root / "flowers" / "test", {"weed": 1})
+    with pytest.raises(DataError, match="classes unknown to .*: weed"):
+        data.load("flowers", "test", root)
+    write(root / "few", {"rose": 9})
+    with pytest.raises(DataError, match="9 pictures; at least 10"):
+        data.load("few", "train", root)
+    write(root / "only" / "test", {"rose": 9})
+    with pytest.raises(DataError, match="none to train on"):
+        data.load("only", "test", root)
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 30 * 16 - 1)
+    pictures._read.cache_clear()
+    with pytest.raises(DataError, match="480 pixels, more than the 479"):
+        data.load("flowers", "train", root)
+
+
+def test_a_test_set_of_another_size_is_refused(root):
+    for path in (root / "flowers" / "test").rglob("*.png"):
+        picture(0, (6, 6)).save(path)
+    with pytest.raises(DataError, match=r"are of \(3, 6, 6\), those in .* of \(3, 4, 4\)"):
+        data.load("flowers", "test", root)
