@@ -1,0 +1,204 @@
+"""FID of a model, with all that the figure depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .. import data
+from ..checkpoints import Model
+from ..errors import InvalidInput, check_choice
+from ..files import replacing
+from ..guides import classifier_for
+from ..hardware import describe
+from ..request import Request
+from ..sampling import BATCH
+from . import Progress, fingerprint
+from .features import Features, batches, classifier_features
+from .fid import Floor, Moments, Score, floor, gather, gather_blocks, score
+from .shards import HOME, NOT_IN_KEY, Shards
+
+REFERENCES = ("test", "train")
+# Which real images make a floor must never change: figures would cease to be comparable.
+FLOOR_SEED = 0
+
+
+@dataclass(frozen=True)
+class Fid:
+    """A FID and what it stands on.
+
+    Attributes:
+        score: the figure and its spread.
+        floor: what real images of the other split get at the same n; None if they are too few.
+        protocol: all that the figures depend on, ready for JSON.
+        seconds: what it took, without what lay ready on disk.
+        hardware: that it took them on.
+    """
+
+    score: Score
+    floor: Floor | None
+    protocol: dict
+    seconds: float
+    hardware: str
+
+    def result(self) -> dict:
+        """As ``results.save`` takes it."""
+        return {
+            "kind": "fid",
+            "fid": self.score.value,
+            "spread": self.score.spread,
+            "floor": self.floor and self.floor.value,
+            "floor_spread": self.floor and self.floor.spread,
+            "protocol": self.protocol,
+            "seconds": round(self.seconds, 1),
+            "hardware": self.hardware,
+        }
+
+    def words(self) -> str:
+        """The figure with its protocol, in one line."""
+        about, floor_of = self.protocol, self.floor
+        beside = "floor not measured (too few real images)"
+        if floor_of:
+            spread = "" if floor_of.spread is None else f" ± {floor_of.spread:.4f}"
+            beside = (
+                f"floor {floor_of.value:.4f}{spread} ({floor_of.n:,} real images of the "
+                f"{about['floor']['split']} split, {floor_of.draws} draws)"
+            )
+        spread = "" if self.score.spread is None else f" ± {self.score.spread:.4f}"
+        figure = f"FID {self.score.value:.4f}{spread} (jackknife)"
+        return f"{figure}; {beside}; {describe_protocol(about)}"
+
+
+def evaluate_fid(
+    model: Model,
+    request: Request,
+    *,
+    reference: str = "test",
+    net: Features | None = None,
+    root: str | Path | None = None,
+    home: Path = HOME,
+    batch: int = BATCH,
+) -> Iterator[Progress | Fid]:
+    """Sample a request, or read what is on disk of it, and measure its FID.
+
+    Args:
+        reference: ``"test"`` or ``"train"`` (less the images held out): the real images, all of
+            the split.
+        net: the feature net; the judge of the model's dataset unless given.
+        root: see ``data.data_root``.
+        home: samples and reference moments are kept there.
+        batch: images sampled at a time.
+
+    Yields:
+        ``Progress`` after every step, then ``Fid``.
+
+    Raises:
+        InvalidInput: before anything is sampled, if n is too small for the features, or images
+            and model do not fit.
+    """
+    check_choice("reference set", reference, REFERENCES)
+    started = time.monotonic()
+    shards = Shards(model, request, home, batch)
+    net = net or classifier_features(classifier_for(model, "judge"))
+    other = REFERENCES[1 - REFERENCES.index(reference)]
+    images, rest = (data.load(model.config.dataset, split, root) for split in (reference, other))
+    if tuple(images.pixels.shape[1:]) != model.shape:
+        raise InvalidInput(
+            f"{model.name} makes images of {model.shape}, {model.config.dataset} has "
+            f"{tuple(images.pixels.shape[1:])}"
+        )
+    real = None
+    for real in reference_moments(net, images, home):
+        if isinstance(real, Progress):
+            yield real
+    n = shards.request.n
+    if n <= real.d:
+        raise InvalidInput(f"n = {n:,} is too few for the {real.d:,} features of {net.name}")
+    lowest = None
+    if len(rest) >= n:
+        for lowest in floor(net, rest, real, n, FLOOR_SEED):
+            if isinstance(lowest, Progress):
+                yield lowest
+    # First all onto the disk: a run that is stopped loses no picture, and no picture stays in
+    # memory.
+    for it in shards.sampling():
+        if isinstance(it, Progress):
+            yield it
+    pictures = (it for it in shards.sampling() if isinstance(it, np.ndarray))
+    blocks = None
+    for blocks in gather_blocks(net, pictures, n):
+        if isinstance(blocks, Progress):
+            yield blocks
+    protocol = {
+        "model": model.name,
+        "weights": model.training.get("weights", "as published"),
+        "weights_mark": fingerprint(model.unet),
+        "n": n,
+        "first": shards.request.first,
+        "request": {k: v for k, v in asdict(shards.request).items() if k not in NOT_IN_KEY},
+        "dtype": model.resolve_dtype(request.dtype),
+        "reference": {
+            "dataset": model.config.dataset,
+            "split": reference,
+            "images": len(images),
+            "source": images.source,
+        },
+        "features": {"name": net.name, "layer": net.layer, "count": real.d, "mark": net.mark},
+        "floor": {"split": other, "draws": lowest.draws if lowest else 0, "seed": FLOOR_SEED},
+    }
+    seconds, hardware = time.monotonic() - started, describe(model.device)
+    yield Fid(score(blocks, real), lowest, protocol, seconds, hardware)
+
+
+def reference_moments(
+    net: Features, images: data.Images, home: Path = HOME
+) -> Iterator[Progress | Moments]:
+    """The moments of a whole set of real images, kept on disk.
+
+    Yields:
+        ``Progress`` after every batch, then ``Moments``.
+    """
+    digest = hashlib.sha256(images.pixels.numpy().tobytes())
+    digest.update(f"{tuple(images.pixels.shape)} {net.name} {net.layer} {net.mark}".encode())
+    path = Path(home) / "references" / f"{digest.hexdigest()[:16]}.npz"
+    kept = _kept(path)
+    if kept is not None:
+        yield kept
+        return
+    found = None
+    for found in gather(net, batches(images), len(images), "reference"):
+        if isinstance(found, Progress):
+            yield found
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as part, part.open("wb") as file:
+        np.savez(file, n=found.n, mean=found.mean.numpy(), scatter=found.scatter.numpy())
+    yield found
+
+
+def describe_protocol(about: dict) -> str:
+    """What a figure depends on, in words."""
+    real, net, asked = about["reference"], about["features"], about["request"]
+    source = f" from {real['source']}" if real["source"] else ""
+    fault = asked.get("fault", "none")
+    error = "" if fault == "none" else f", with the report's error {fault}"
+    return (
+        f"n = {about['n']:,}; reference: {real['images']:,} images of {real['dataset']} "
+        f"{real['split']}{source}; features: {net['name']}, {net['layer']}, {net['count']:,} "
+        f"numbers; weights: {about['weights']}; {asked['sampler']}, {asked['steps']} steps{error}; "
+        f"seed {asked['seed']}; dtype {about['dtype']}"
+    )
+
+
+def _kept(path: Path) -> Moments | None:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            mean, scatter = torch.from_numpy(file["mean"]), torch.from_numpy(file["scatter"])
+            return Moments(int(file["n"]), mean, scatter)
+    except (OSError, ValueError, KeyError, EOFError):
+        return None  # missing or damaged: it is made anew

@@ -1,0 +1,119 @@
+"""Samples kept on disk as they are made, so that a measurement goes on where it was stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from ..checkpoints import Model
+from ..data import to_uint8
+from ..errors import CheckpointError
+from ..files import replacing, write
+from ..guides import classifier_for
+from ..request import Request
+from ..sampling import BATCH, Run
+from . import Progress, fingerprint
+
+HOME = Path("runs") / "samples"
+SHARD = 200
+ABOUT = "request.json"
+# To be raised whenever the same request comes to mean other pictures.
+VERSION = 1
+# The number of images says how far one goes, not what they look like.
+NOT_IN_KEY = ("n", "first")
+
+
+class Shards:
+    """The samples of a request, in files of 200, uint8.
+
+    Image k of a request is the same however many are asked for, so a larger n, or another first
+    image, adds to what is there. The folder's name ends in a digest of all that the pictures
+    depend on: the weights, the request, the dtype, and a guiding classifier's weights.
+
+    Args:
+        home: the folder that holds such folders.
+        batch: images sampled at a time; it changes rounding only.
+    """
+
+    def __init__(self, model: Model, request: Request, home: Path = HOME, batch: int = BATCH):
+        self.model, self.request, self.batch = model, request.for_model(model), batch
+        self.about, self.size = _about(model, self.request), SHARD
+        if self.request.fault == "batch-scale":
+            # Its pictures depend on which images are sampled together.
+            self.size = batch
+            self.about |= {"batch": batch, "n": request.n, "first": request.first}
+        digest = hashlib.sha256(json.dumps(self.about, sort_keys=True).encode()).hexdigest()
+        name = model.name.replace("/", "--").replace("@", "--")
+        self.folder = Path(home) / f"{name}-{digest[:16]}"
+
+    def sampling(self) -> Iterator[Progress | np.ndarray]:
+        """All images of the request, in order; what is not on disk is sampled and put there.
+
+        Yields:
+            ``Progress``, counted in images, after every denoising step, and arrays (n, H, W, C),
+            uint8, of up to ``SHARD`` images.
+
+        Raises:
+            CheckpointError: if a file in the folder is damaged.
+        """
+        images, total = self.request.images, self.request.n
+        done = 0
+        while done < total:
+            number = images[done]
+            start = number - number % self.size
+            stop = min(start + self.size, images.stop)
+            shard = self._read(start)
+            while len(shard) < stop - start:
+                # From the shard's beginning, not the request's: a shard has no holes.
+                chosen = range(start + len(shard), min(start + len(shard) + self.batch, stop))
+                run = Run(self.model, self.request, chosen)
+                for step in run.steps():
+                    part = int(len(chosen) * step.index / len(run.timesteps))
+                    reached = max(0, start + len(shard) + part - images.start)
+                    yield Progress("samples", min(reached, total), total)
+                pictures = to_uint8(step.x).permute(0, 2, 3, 1).cpu().numpy()
+                shard = np.concatenate([shard, pictures])
+                self._write(start, shard)
+            found = shard[number - start : stop - start]
+            done += len(found)
+            yield Progress("samples", done, total)
+            yield found
+
+    def _path(self, start: int) -> Path:
+        return self.folder / f"{start:010d}.npy"
+
+    def _read(self, start: int) -> np.ndarray:
+        path = self._path(start)
+        channels, height, width = self.model.shape
+        if not path.exists():
+            return np.empty((0, height, width, channels), np.uint8)
+        try:
+            shard = np.load(path, allow_pickle=False)
+        except (ValueError, OSError, EOFError) as error:
+            raise CheckpointError(f"{path} is damaged ({error}); delete it and retry") from error
+        if shard.dtype != np.uint8 or shard.shape[1:] != (height, width, channels):
+            raise CheckpointError(f"{path} holds no samples of this request; delete it and retry")
+        return shard[: self.size]
+
+    def _write(self, start: int, shard: np.ndarray) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not (self.folder / ABOUT).exists():
+            write(self.folder / ABOUT, json.dumps(self.about, indent=1) + "\n")
+        with replacing(self._path(start)) as part, part.open("wb") as file:
+            np.save(file, shard)
+
+
+def _about(model: Model, request: Request) -> dict:
+    about = {"version": VERSION, "model": model.name, "weights": fingerprint(model.unet)}
+    about |= {"schedule": model.config.schedule, "prediction": model.config.prediction_type}
+    about |= {k: v for k, v in asdict(request).items() if k not in NOT_IN_KEY}
+    about |= {"dtype": model.resolve_dtype(request.dtype)}
+    if request.guidance not in ("none", "cfg"):
+        guide = classifier_for(model, request.guidance)
+        about |= {"guide": guide.name, "guide_weights": fingerprint(guide.net)}
+    return about

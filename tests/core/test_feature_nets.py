@@ -1,0 +1,110 @@
+"""Feature nets by name: which layer, in which range, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ddpm_core import load_classifier
+from ddpm_core.errors import InvalidInput
+from ddpm_core.experiments import fingerprint
+from ddpm_core.experiments.features import (
+    NetFeatures,
+    classifier_features,
+    feature_net,
+    torchvision_features,
+)
+from tests.core.toys import tiny_classifier
+
+
+def pictures(n=6, shape=(28, 28, 1), seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (n, *shape), dtype=np.uint8)
+
+
+def test_a_shipped_judge_gives_what_its_last_layer_sees():
+    net, judge = feature_net("mnist-judge"), load_classifier("mnist-judge")
+    found = net.features(pictures())
+    assert (found.shape, found.dtype) == ((6, 128), torch.float64)
+    x = torch.from_numpy(pictures()).permute(0, 3, 1, 2).float() / 127.5 - 1
+    answer = judge.net.head(found.float()).log_softmax(1)
+    torch.testing.assert_close(answer, judge.log_probs(x), rtol=1e-4, atol=1e-4)
+    assert net.name == "mnist-judge" and net.layer == "the penultimate layer"
+
+
+def test_a_mark_is_that_of_the_weights():
+    net = feature_net("mnist-judge")
+    assert net.mark == feature_net("mnist-judge").mark == fingerprint(net.net)
+    it = classifier_features(tiny_classifier("residual"))
+    before = fingerprint(it.net)
+    with torch.no_grad():
+        it.net.head.bias[0] += 1e-6
+    assert fingerprint(it.net) != before
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_model_of_torchvision_gives_what_its_last_linear_layer_sees(channels):
+    it = torchvision_features("resnet18", pretrained=False)
+    images = pictures(2, (40, 40, channels))
+    found = it.features(images)
+    assert found.shape == (2, 512)
+    x = torch.from_numpy(images).permute(0, 3, 1, 2).float().expand(-1, 3, -1, -1) / 255
+    with torch.no_grad():
+        torch.testing.assert_close(it.net.fc(found.float()), it.net(x))
+
+
+def test_a_script_is_given_colours_from_0_to_255(tmp_path):
+    class Sums(nn.Module):
+        def forward(self, images):
+            assert images.dtype == torch.uint8
+            return images.long().sum(dim=(2, 3)).float()
+
+    torch.jit.script(Sums()).save(str(tmp_path / "sums.pt"))
+    images = pictures(3, (5, 5, 1))
+    found = feature_net(tmp_path / "sums.pt").features(images)
+    assert torch.equal(found, torch.from_numpy(images).long().sum((1, 2)).double().expand(3, 3))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("inception", "unknown feature net 'inception'; known: .*mnist-judge.*torchvision:NAME"),
+        ("mnist-linear", "unknown feature net"),
+        ("torchvision:nothing", "torchvision's 'nothing' cannot be had"),
+        ("nowhere.pt", "nowhere.pt does not exist"),
+    ],
+)
+def test_what_there_is_not_is_told(name, message):
+    with pytest.raises(InvalidInput, match=message):
+        feature_net(name)
+
+
+def test_no_script_and_no_linear_layer_are_told(tmp_path):
+    (tmp_path / "it.pt").write_text("no script")
+    with pytest.raises(InvalidInput, match="it.pt is no TorchScript file"):
+        feature_net(tmp_path / "it.pt")
+    with pytest.raises(InvalidInput, match="does not end in a linear layer"):
+        torchvision_features("squeezenet1_0", pretrained=False)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        pictures().astype(np.float32),
+        pictures()[0],
+        torch.from_numpy(pictures()),
+        pictures(2, (32, 32, 3)),
+    ],
+    ids=["floats", "one image", "a tensor", "another shape"],
+)
+def test_other_pictures_are_refused(images):
+    with pytest.raises(InvalidInput, match="uint8|images of shape"):
+        feature_net("mnist-judge").features(images)
+
+
+def test_numbers_that_are_none_are_refused():
+    it = NetFeatures("it", "x", nn.Identity(), lambda images: images.flatten(1) * torch.nan)
+    with pytest.raises(InvalidInput, match="not finite"):
+        it.features(pictures())
+    it = NetFeatures("it", "x", nn.Identity(), lambda images: images.float())
+    with pytest.raises(InvalidInput, match="gives"):
+        it.features(pictures())
