@@ -1,15 +1,16 @@
-"""Steps in; films, GIFs, grids and strips out."""
+"""Steps in; films, grids, strips and files out."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import GifImagePlugin, Image, ImageDraw, ImageFont, PngImagePlugin
+from PIL import ImageDraw, ImageFont, PngImagePlugin
 from torch import Tensor
 
+from .animation import PAPER, as_image, enlarge, save_animation
 from .data import to_uint8
 from .errors import InvalidInput, check_choice, check_int
 from .files import replacing
@@ -17,8 +18,6 @@ from .samplers import Step
 
 PANES = ("x", "x0")
 MAX_FILM_BYTES = 512 * 2**20
-PAPER = 255
-GREYS = 16
 
 
 class Film:
@@ -184,11 +183,6 @@ def default_columns(n: int) -> int:
     return whole[0] if whole else side
 
 
-def enlarge(pixels: np.ndarray, scale: int) -> np.ndarray:
-    """Repeat every pixel ``scale`` times in both directions of (..., H, W, C)."""
-    return pixels.repeat(scale, axis=-3).repeat(scale, axis=-2)
-
-
 def strip(film: Film, image: int = 0, count: int = 12, panes=PANES) -> np.ndarray:
     """One image's way from noise to picture as a strip of frames, one row per pane."""
     tile = film.tile(image)
@@ -213,7 +207,7 @@ def contact_sheet(images, columns, rows=None, *, scale: int = 4, gap: int = 1) -
     high, wide = sheet.shape[:2]
     page = np.full((high + 24, wide + left, sheet.shape[2]), PAPER, np.uint8)
     page[24:, left:] = sheet
-    picture = _picture(page)
+    picture = as_image(page)
     pen = ImageDraw.Draw(picture)
     across, down = (wide + gap * scale) / len(columns), (high + gap * scale) / len(rows or [1])
     for i, label in enumerate(columns):
@@ -230,7 +224,7 @@ def save_png(pixels: np.ndarray, path: str | Path, scale: int = 1, note: str = "
     if note:
         info.add_itxt("Description", note)
     with replacing(Path(path)) as part:
-        _picture(enlarge(pixels, scale)).save(part, format="PNG", pnginfo=info)
+        as_image(enlarge(pixels, scale)).save(part, format="PNG", pnginfo=info)
 
 
 def save_gif(
@@ -260,79 +254,77 @@ def save_gif(
     Returns:
         The number of frames written.
     """
-    stride = check_int("stride", stride, 1, 10_000)
-    scale = check_int("scale", scale, 1, 64)
-    frame_ms = check_int("frame_ms", frame_ms, 20, 10_000)
-    hold_ms = check_int("hold_ms", hold_ms, 20, 600_000)
-    chosen = list(range(0, film.frames, stride))
-    if chosen[-1] != film.frames - 1:
-        chosen.append(film.frames - 1)
-    pictures = (_frame(film, i, panes, columns) for i in chosen)
-    grey = film.x.shape[-1] == 1
-    palette = _grey_palette() if grey else _colour_palette(film, panes)
-    with replacing(Path(path)) as part, part.open("wb") as file:
-        for number, pixels in enumerate(pictures):
-            indexed = _grey_indices(pixels) if grey else _colour_indices(pixels, palette)
-            indexed = indexed.resize((indexed.width * scale, indexed.height * scale), Image.NEAREST)
-            if number == 0:
-                file.write(_gif_header(indexed.size, palette, note))
-            file.write(_gif_delay(hold_ms if chosen[number] == film.frames - 1 else frame_ms))
-            for block in GifImagePlugin.getdata(indexed):
-                file.write(block)
-        file.write(b";")
-    return len(chosen)
+    return save_film(
+        film,
+        path,
+        panes=panes,
+        stride=stride,
+        scale=scale,
+        frame_ms=frame_ms,
+        hold_ms=hold_ms,
+        columns=columns,
+        note=note,
+        kind="gif",
+    )
+
+
+def save_film(
+    film: Film,
+    path: str | Path,
+    *,
+    panes: Sequence[str] = ("x",),
+    stride: int = 1,
+    scale: int = 1,
+    frame_ms: int = 40,
+    hold_ms: int = 2000,
+    columns: int | None = None,
+    note: str = "",
+    kind: str | None = None,
+) -> int:
+    """Write a film as a GIF, WebP or MP4, whichever its path ends in; see ``save_animation``.
+
+    Args:
+        panes: what each frame shows, side by side, of ``PANES``.
+        stride: every how many steps a frame is kept; the first and last always are.
+        columns: images per row, nearly square unless given.
+
+    Returns:
+        The number of frames written.
+    """
+    frames = Frames(film, panes, stride, columns)
+    times = {"frame_ms": frame_ms, "hold_ms": hold_ms}
+    return save_animation(frames, path, scale=scale, note=note, kind=kind, **times)
+
+
+class Frames(Sequence):
+    """The pictures of a film as they are written, each made when it is asked for.
+
+    Args:
+        panes, stride, columns: as for ``save_film``.
+
+    Attributes:
+        chosen: the number of each frame in the film.
+    """
+
+    def __init__(self, film: Film, panes: Sequence[str] = ("x",), stride=1, columns=None):
+        stride = check_int("stride", stride, 1, 10_000)
+        for pane in panes:
+            check_choice("pane", pane, PANES)
+        if not panes:
+            raise InvalidInput("choose a pane at least")
+        self.chosen = [*range(0, film.frames - 1, stride), film.frames - 1]
+        self._panes, self._columns = [getattr(film, pane) for pane in panes], columns
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        index = self.chosen[number]
+        sheets = [grid(pane[index], self._columns) for pane in self._panes]
+        between = np.full((sheets[0].shape[0], 4, sheets[0].shape[2]), PAPER, np.uint8)
+        parts = [part for sheet in sheets for part in (between, sheet)][1:]
+        return np.concatenate(parts, axis=1)
 
 
 def _pixels(x: Tensor) -> np.ndarray:
     return to_uint8(x).permute(0, 2, 3, 1).cpu().numpy()
-
-
-def _frame(film: Film, index: int, panes, columns) -> np.ndarray:
-    sheets = [
-        grid(getattr(film, check_choice("pane", pane, PANES))[index], columns) for pane in panes
-    ]
-    between = np.full((sheets[0].shape[0], 4, sheets[0].shape[2]), PAPER, np.uint8)
-    parts = [part for sheet in sheets for part in (between, sheet)][1:]
-    return np.concatenate(parts, axis=1)
-
-
-def _picture(pixels: np.ndarray) -> Image.Image:
-    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-
-
-def _grey_palette() -> bytes:
-    return bytes(level for i in range(GREYS) for level in [round(i * 255 / (GREYS - 1))] * 3)
-
-
-def _grey_indices(pixels: np.ndarray) -> Image.Image:
-    levels = (pixels[..., 0].astype(np.uint16) * (GREYS - 1) + 127) // 255
-    return Image.fromarray(levels.astype(np.uint8))
-
-
-def _colour_palette(film: Film, panes) -> bytes:
-    """256 colours shared by all frames: a palette per frame would flicker."""
-    sample = [_frame(film, i, panes, None) for i in film.strided(12)]
-    chosen = Image.fromarray(np.concatenate(sample)).quantize(256, Image.Quantize.MEDIANCUT)
-    return bytes(chosen.getpalette()).ljust(768, b"\0")
-
-
-def _colour_indices(pixels: np.ndarray, palette: bytes) -> Image.Image:
-    reference = Image.new("P", (1, 1))
-    reference.putpalette(palette)
-    return Image.fromarray(pixels).quantize(palette=reference, dither=Image.Dither.NONE)
-
-
-def _gif_header(size: tuple[int, int], palette: bytes, note: str) -> bytes:
-    """Everything before the first frame. Pillow's own writer would merge equal frames."""
-    bits = (len(palette) // 3 - 1).bit_length()
-    width, height = (n.to_bytes(2, "little") for n in size)
-    screen = b"GIF89a" + width + height + bytes([0xF0 | (bits - 1), 0, 0]) + palette
-    forever = b"!\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"
-    text = note.encode("utf-8")
-    pieces = [text[i : i + 255] for i in range(0, len(text), 255)]
-    comment = b"!\xfe" + b"".join(bytes([len(p)]) + p for p in pieces) + b"\0" if text else b""
-    return screen + forever + comment
-
-
-def _gif_delay(milliseconds: int) -> bytes:
-    return b"!\xf9\x04\x00" + round(milliseconds / 10).to_bytes(2, "little") + b"\x00\x00"

@@ -7,14 +7,17 @@ from pathlib import Path
 from ..errors import InvalidInput
 from . import options
 
+FILMS = (".gif", ".webp", ".mp4")
+
 
 def add(commands) -> None:
+    from ..recorder import PANES
     from ..request import Request
 
     default = Request()
     p = commands.add_parser(
         "sample",
-        help="sample images, a GIF of every step, or arrays",
+        help="sample images, a film of every step, or arrays",
         description="Sample from a checkpoint. Image k of a seed is the same in any batch.",
     )
     options.add_request(p, default)
@@ -24,27 +27,36 @@ def add(commands) -> None:
         type=float,
         nargs="+",
         metavar="SCALE",
-        help="for .png and .gif: one image at each of these guidance scales, from the same noise; "
-        "with --label all, a row for every class",
+        help="for pictures and films: one image at each of these guidance scales, from the same "
+        "noise; with --label all, a row for every class",
     )
     p.add_argument(
         "--out",
         type=Path,
         default=Path("samples.png"),
         metavar="FILE",
-        help=".png: a grid; .gif: a frame for every step; .npz: images (uint8, N,H,W,C) "
-        "and labels (default: %(default)s)",
+        help=".png: a grid; .gif, .webp or .mp4: a frame for every step; .npz: images (uint8, "
+        "N,H,W,C) and labels (default: %(default)s)",
     )
     p.add_argument(
-        "--scale", type=int, default=4, help="enlargement of PNG and GIF (default: %(default)s)"
+        "--scale",
+        type=int,
+        default=4,
+        help="enlargement of pictures and films (default: %(default)s)",
     )
-    p.add_argument("--stride", type=int, default=1, help="keep every so many steps in a GIF")
+    p.add_argument("--stride", type=int, default=1, help="keep every so many steps in a film")
+    p.add_argument(
+        "--frame-ms",
+        type=int,
+        default=40,
+        help="milliseconds for each frame of a film (default: %(default)s)",
+    )
     p.add_argument(
         "--panes",
         nargs="+",
         default=["x"],
-        choices=("x", "x0"),
-        help="what a GIF shows: x (the state), x0 (the prediction), or both",
+        choices=PANES,
+        help="what a film shows: x (the state), x0 (the prediction), or both",
     )
     p.add_argument(
         "--strip",
@@ -62,22 +74,23 @@ def run(a) -> None:
     from ..errors import check_choice, check_int
 
     ending = a.out.suffix.lower()
-    check_choice("ending of --out", ending, (".png", ".gif", ".npz"))
+    check_choice("ending of --out", ending, (".png", *FILMS, ".npz"))
     check_int("scale", a.scale, 1, 64)
     check_int("stride", a.stride, 1, 10_000)
+    check_int("frame-ms", a.frame_ms, 20, 10_000)
     if a.strip is not None and ending != ".png":
         raise InvalidInput("--strip makes a .png")
     if a.scales is not None and (ending == ".npz" or a.strip is not None):
-        raise InvalidInput("--scales makes a .png or a .gif, and no --strip")
+        raise InvalidInput("--scales makes a .png or a film, and no --strip")
     if a.beside and (ending == ".npz" or a.strip is not None or a.scales is not None):
-        raise InvalidInput("--beside makes a .png or a .gif, and no --strip and no --scales")
+        raise InvalidInput("--beside makes a .png or a film, and no --strip and no --scales")
     if a.branch_at is not None and len(a.beside) != 1:
         raise InvalidInput("--branch-at needs one --beside, which says what changes there")
     options.apply(a)
     model = options.load_model(a)
     request = options.request(a, model).for_model(model)
     a.out.parent.mkdir(parents=True, exist_ok=True)
-    one_batch = ending == ".gif" or a.strip is not None or a.scales is not None or a.beside
+    one_batch = ending in FILMS or a.strip is not None or a.scales is not None or a.beside
     batches = 1 if one_batch else -(-request.n // a.batch)
     with tqdm(total=batches * request.steps, unit="step", leave=False) as bar:
         _write(a, model, request, bar.update)
@@ -102,18 +115,19 @@ def _write(a, model, request, progress) -> None:
     more = {} if a.branch_at is None else {"branch_at": a.branch_at}
     note = sampling.Run(model, asked, images=[]).describe(**more)
     ending = a.out.suffix.lower()
-    if ending == ".gif" or columns or a.strip is not None:
+    if ending in FILMS or columns or a.strip is not None:
         if a.branch_at is None:
             film = sampling.film(model, asked, progress)
         else:
             film = sampling.branch(model, *asked, a.branch_at, progress)
-    if ending == ".gif":
-        recorder.save_gif(
+    if ending in FILMS:
+        recorder.save_film(
             film,
             a.out,
             panes=a.panes,
             stride=a.stride,
             scale=a.scale,
+            frame_ms=a.frame_ms,
             columns=columns,
             note=note,
         )

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ddpm_core import checkpoints, recorder, sampling
+from ddpm_core import checkpoints, read_note, recorder, sampling
 from ddpm_core import trainer as trainer_module
 from ddpm_core.__main__ import main
 from ddpm_core.recipes import CLASSIFIERS, RECIPES, classifier_recipe_from, recipe_from
 from ddpm_core.request import Request
+from tests.core.test_animation import frames_of
 from tests.core.toys import TINY_NETS, save_tiny_classifier
 
 
@@ -92,6 +93,15 @@ def test_gif_has_a_frame_for_every_step(run, stride, frames):
         assert json.loads(image.info["comment"])["model"] == "tiny"
 
 
+@pytest.mark.parametrize("ending", ["gif", "webp", "mp4"])
+def test_a_film_leaves_in_every_format_with_what_made_it(run, ending):
+    status, out = run(f"a.{ending}", "--stride", 3, "--frame-ms", 60)
+    assert status == 0
+    about = json.loads(read_note(out))
+    assert (about["model"], about["steps"]) == ("tiny", 4)
+    assert len(frames_of(out)) == 3
+
+
 def test_every_option_of_a_request_reaches_it(run):
     options = "--sampler ddim --eta 0.5 --spacing quadratic --variance posterior --no-clip"
     _, out = run("a.npz", *options.split(), "--batch", 2)
@@ -149,7 +159,7 @@ def test_a_bad_stride_is_refused_before_sampling(run, capsys, monkeypatch):
 @pytest.mark.parametrize("name", ["a.jpg", "a", "a.safetensors"])
 def test_an_unknown_ending_is_refused_with_the_known_ones(run, capsys, name):
     assert run(name)[0] == 2
-    assert ".png, .gif, .npz" in capsys.readouterr().err
+    assert ".png, .gif, .webp, .mp4, .npz" in capsys.readouterr().err
 
 
 def test_a_place_that_cannot_be_written_is_an_error_not_a_traceback(run, capsys, tmp_path):

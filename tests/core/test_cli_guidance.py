@@ -210,7 +210,7 @@ def test_bad_options_end_with_status_2_and_one_line(draw, capsys, options, messa
 )
 def test_an_array_file_holds_one_request(draw, capsys, options):
     assert draw("a.npz", *options)[0] == 2
-    assert "makes a .png or a .gif" in capsys.readouterr().err
+    assert "makes a .png or a film" in capsys.readouterr().err
 
 
 # --- evaluate ---

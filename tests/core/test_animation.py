@@ -1,0 +1,217 @@
+"""GIF, WebP and MP4: a frame for every picture, the right pixels, and a note that comes back."""
+
+from __future__ import annotations
+
+import time
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ddpm_core import InvalidInput, animation, read_note, save_animation, save_film, save_png
+from ddpm_core.animation import KINDS, enlarge
+from ddpm_core.recorder import Film, grid
+from ddpm_core.samplers import Step
+from tests.core.test_recorder import make_film, nearest_of_16
+
+NOTE = '{"model": "m", "label": 3, "name": "dé <&> ]]> \\u2028"}'
+
+
+def pictures(count=6, shape=(7, 9, 1), seed=0):
+    return [*np.random.default_rng(seed).integers(0, 256, (count, *shape), dtype=np.uint8)]
+
+
+def frames_of(path) -> np.ndarray:
+    """All frames, (F, H, W, 3)."""
+    if path.suffix == ".mp4":
+        with av.open(str(path)) as film:
+            return np.stack([frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)])
+    with Image.open(path) as image:
+        found = []
+        for number in range(image.n_frames):
+            image.seek(number)
+            found.append(np.asarray(image.convert("RGB")))
+    return np.stack(found)
+
+
+def psnr(a, b) -> float:
+    return 10 * np.log10(255**2 / max(1e-9, np.mean((a.astype(float) - b.astype(float)) ** 2)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("count", [1, 2, 20])
+@pytest.mark.parametrize("shape", [(8, 8, 1), (7, 9, 3)])
+def test_equal_neighbours_stay_frames_of_their_own(tmp_path, kind, count, shape):
+    path = tmp_path / f"a.{kind}"
+    same = np.full(shape, 200, np.uint8)
+    assert save_animation([same] * count, path) == count
+    frames = frames_of(path)
+    assert len(frames) == count
+    assert np.abs(frames[-1, : shape[0], : shape[1]].astype(int) - 200).max() <= 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_denoising_step_of_a_thousand_is_there(tmp_path, kind):
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn((1, 1, 28, 28), generator=generator)
+    film = Film(start, 1000, 1000)
+    for index in range(1, 1001):
+        fresh = torch.randn((1, 1, 28, 28), generator=generator)
+        x = (1.2 - index / 1000) * fresh
+        film.add(Step(index, 1000 - index, x, start, fresh, 999 - index, {}))
+    path = tmp_path / f"a.{kind}"
+    begun = time.perf_counter()
+    assert save_film(film, path, scale=4, frame_ms=20) == 1001
+    seconds = time.perf_counter() - begun
+    print(f"{kind}: 1,001 frames in {seconds:.2f} s, {path.stat().st_size / 2**20:.2f} MB")
+    frames = frames_of(path)
+    assert len(frames) == 1001
+    # Each frame is that of its own step: it is nearer to it than to either neighbour.
+    for i in (1, 250, 500, 999):
+        near = [psnr(frames[i][..., :1], enlarge(film.x[j, 0], 4)) for j in (i - 1, i, i + 1)]
+        assert near[1] > max(near[0], near[2]) + 5
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_webp_holds_exactly_the_pixels(tmp_path, channels):
+    wanted = pictures(5, (7, 9, channels))
+    save_animation(wanted, tmp_path / "a.webp", scale=3, frame_ms=70, hold_ms=900)
+    frames = frames_of(tmp_path / "a.webp")
+    for frame, picture in zip(frames, wanted, strict=True):
+        np.testing.assert_array_equal(frame, np.broadcast_to(enlarge(picture, 3), frame.shape))
+    with Image.open(tmp_path / "a.webp") as image:
+        durations = []
+        for number in range(image.n_frames):
+            image.seek(number)
+            image.load()
+            durations.append(image.info["duration"])
+        assert (durations, image.info["loop"]) == ([70] * 4 + [900], 0)
+
+
+def test_a_grey_gif_has_the_16_levels_and_its_times(tmp_path):
+    wanted = pictures()
+    save_animation(wanted, tmp_path / "a.gif", frame_ms=120, hold_ms=700)
+    frames = frames_of(tmp_path / "a.gif")
+    for frame, picture in zip(frames, wanted, strict=True):
+        np.testing.assert_array_equal(frame[..., :1], nearest_of_16(picture))
+
+
+def test_mp4_comes_close_and_is_padded_with_paper_to_even_sides(tmp_path):
+    film = make_film(steps=10, n=4, size=7)
+    save_film(film, tmp_path / "a.mp4", scale=3, frame_ms=50, hold_ms=1500)
+    frames = frames_of(tmp_path / "a.mp4")
+    wanted = np.stack([enlarge(grid(x), 3) for x in film.x])
+    assert wanted.shape[1:3] == (45, 45)
+    assert frames.shape == (11, 46, 46, 3)
+    assert psnr(frames[:, :45, :45, :1], wanted) > 40
+    assert np.abs(frames[:, 45].astype(int) - 255).max() < 12
+    with av.open(str(tmp_path / "a.mp4")) as film:
+        stream = film.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+        packets = [p for p in film.demux(stream) if p.dts is not None]
+        times = [float(p.pts * p.time_base) for p in packets]
+        np.testing.assert_allclose(np.diff(times), 0.05, atol=1e-6)
+        assert float(film.duration / 1e6) == pytest.approx(10 * 0.05 + 1.5, abs=0.002)
+
+
+def test_an_mp4_whose_last_frame_is_held_no_longer_is_whole(tmp_path):
+    save_animation(pictures(4), tmp_path / "a.mp4", frame_ms=100, hold_ms=100)
+    assert len(frames_of(tmp_path / "a.mp4")) == 4
+
+
+def test_coloured_mp4_comes_close(tmp_path):
+    ramp = np.linspace(0, 255, 32).astype(np.uint8)
+    picture = np.stack(
+        [np.tile(ramp, (32, 1)), np.tile(ramp, (32, 1)).T, np.full((32, 32), 90)], -1
+    )
+    save_animation([picture.astype(np.uint8)] * 3, tmp_path / "a.mp4")
+    assert psnr(frames_of(tmp_path / "a.mp4"), picture[None].repeat(3, 0)) > 36
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("note", ["", "short", NOTE, '{"label": 3} ' * 600])
+def test_a_note_comes_back_from_every_format(tmp_path, kind, note):
+    path = tmp_path / f"a.{kind}"
+    save_animation(pictures(3), path, note=note)
+    path = path.rename(tmp_path / "a.something-else")
+    assert read_note(path) == note
+
+
+@pytest.mark.parametrize("note", ["", NOTE])
+def test_a_note_comes_back_from_a_png(tmp_path, note):
+    save_png(pictures(1)[0], tmp_path / "a.png", note=note)
+    assert read_note(tmp_path / "a.png") == note
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"GIF89a", b"RIFF", b"\0\0\0\x18ftypmp42" + b"\0" * 9, b"?"]
+)
+def test_a_file_that_is_none_of_them_is_refused(tmp_path, content):
+    path = tmp_path / "a.gif"
+    path.write_bytes(content)
+    with pytest.raises(InvalidInput, match=r"a\.gif is no"):
+        read_note(path)
+
+
+def test_an_iterator_is_as_good_as_a_list(tmp_path):
+    for channels in (1, 3):
+        for kind in KINDS:
+            several = [tmp_path / f"{name}.{kind}" for name in ("list", "iterator")]
+            wanted = pictures(4, (6, 6, channels))
+            save_animation(wanted, several[0])
+            save_animation(iter(wanted), several[1])
+            assert several[0].read_bytes() == several[1].read_bytes()
+
+
+def test_a_palette_of_ones_own_is_kept(tmp_path):
+    colours = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
+    wanted = [np.full((4, 4, 3), colour, np.uint8) for colour in colours]
+    save_animation(wanted, tmp_path / "a.gif", palette=colours)
+    np.testing.assert_array_equal(frames_of(tmp_path / "a.gif"), np.stack(wanted))
+    with pytest.raises(InvalidInput, match="palette"):
+        save_animation(wanted, tmp_path / "a.gif", palette=np.zeros((257, 3), np.uint8))
+
+
+def test_a_film_is_strided_in_every_format(tmp_path):
+    film = make_film(steps=10, n=1)
+    for kind in KINDS:
+        path = tmp_path / f"a.{kind}"
+        assert save_film(film, path, stride=3, panes=("x0", "x")) == 5
+        frames = frames_of(path)
+        assert len(frames) == 5
+        assert frames.shape[1:3] == (6, 16)
+        for frame, index in zip(frames, [0, 3, 6, 9, 10], strict=True):
+            assert psnr(frame[:, :6, :1], film.x0[index, 0]) > 30
+            assert psnr(frame[:, -6:, :1], film.x[index, 0]) > 30
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"pictures": []}, "a picture at least"),
+        ({"pictures": [*pictures(1), *pictures(1, (9, 7, 1))]}, "one shape"),
+        ({"pictures": [np.zeros((4, 4), np.uint8)]}, "uint8 of shape"),
+        ({"pictures": [np.zeros((4, 4, 1))]}, "uint8 of shape"),
+        ({"frame_ms": 10}, "frame_ms"),
+        ({"hold_ms": -1}, "hold_ms"),
+        ({"scale": 0}, "scale"),
+        ({"scale": 64, "pictures": pictures(1, (80, 2, 1))}, "5,120 pixels are more"),
+        ({"note": "x" * (2**20 + 1)}, "note"),
+        ({"path": "a.avi"}, "known: gif, webp, mp4"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_cannot_be_written_is_refused_and_leaves_no_file(tmp_path, wrong, message):
+    given = {"pictures": pictures(2), "path": "a.mp4"} | wrong
+    with pytest.raises(InvalidInput, match=message):
+        save_animation(given.pop("pictures"), tmp_path / given.pop("path"), **given)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_work_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(animation, "MAX_PIXELS", 4 * 7 * 9 * 4)
+    assert save_animation(pictures(4), tmp_path / "a.webp", scale=2) == 4
+    with pytest.raises(InvalidInput, match="larger stride"):
+        save_animation(pictures(5), tmp_path / "b.webp", scale=2)
