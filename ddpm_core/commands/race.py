@@ -1,0 +1,76 @@
+"""``race``: several runs side by side on one timeline, as an animation or a picture."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..request import Request
+from . import options
+
+DEFAULT = Request(n=1, sampler="ddpm", steps=1000, label="none")
+
+
+def add(commands) -> None:
+    """Register the command."""
+    p = commands.add_parser(
+        "race",
+        help="schedules, samplers, or a run with and without an error, side by side",
+        description="Run several requests from the same noise on one timeline: 'schedules' sets "
+        "two models side by side, 'samplers' all of T beside few steps of DDIM and DPM-Solver++, "
+        "'break' a run beside the same with an error of the report's code in it.",
+    )
+    p.add_argument("view", choices=("schedules", "samplers", "break"))
+    p.add_argument("--against", metavar="NAME", default="mnist-cosine", help="the other model")
+    p.add_argument(
+        "--error",
+        default="no-clip",
+        help="of 'break': no-clip, off-by-one, first-beta, missing-root or batch-scale",
+    )
+    options.add_request(p, DEFAULT)
+    p.set_defaults(model="mnist-linear")
+    p.add_argument("--panes", nargs="+", default=["x", "x0"], help="x, x0, eps, change")
+    p.add_argument("--align", default="t", help="t or logsnr (default: %(default)s)")
+    p.add_argument("--stride", type=int, default=1, help="every how many steps a frame is kept")
+    p.add_argument("--scale", type=int, default=2, help="enlargement (default: %(default)s)")
+    p.add_argument("--threads", type=int, help="processor threads (default: all)")
+    p.add_argument("--out", type=Path, required=True, help=".gif, .webp, .mp4 or .png")
+    p.set_defaults(run=run)
+
+
+def run(a: argparse.Namespace) -> None:
+    """Run the race that the arguments spell and write it."""
+    from tqdm import tqdm
+
+    from .. import race as races
+    from ..checkpoints import load
+    from ..errors import check_choice
+    from ..recorder import save_png
+
+    check_choice("ending of --out", a.out.suffix.lower(), (".gif", ".webp", ".mp4", ".png"))
+    a.batch = 1
+    options.apply(a)
+    model = options.load_model(a)
+    request = options.request(a, model)
+    if a.view == "schedules":
+        race = races.schedules(model, load(a.against), request)
+    elif a.view == "samplers":
+        race = races.samplers(model, request)
+    else:
+        race = races.broken(model, request, a.error)
+    total = sum(lane.steps for lane in race.lanes)
+    for _ in tqdm(race.steps(), total=total, unit="step"):
+        pass
+    for lane in race.lanes:
+        norm = lane.numbers["norm"][-1]
+        print(f"{lane.name}: {lane.calls} calls, {lane.seconds:.2f} s, |x_0| / sqrt(d) {norm:.3f}")
+    note = race.describe()
+    pictures = race.pictures(a.panes, a.stride, a.align, a.scale)
+    if a.out.suffix.lower() == ".png":
+        for last in pictures:
+            pass
+        save_png(last, a.out, 1, note)
+        return
+    from ..recorder import save_animation
+
+    save_animation(pictures, a.out, frame_ms=20, hold_ms=2000, note=note)

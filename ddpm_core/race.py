@@ -1,0 +1,285 @@
+"""Several runs on one locked timeline: two schedules, many samplers, a walk and the same broken.
+
+A *lane* is a run of which everything is recorded. A *race* advances the lane that is furthest
+behind, so that all of them are at about the same time at every moment, and iterating it is all
+there is to do.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from .checkpoints import Model
+from .data import to_uint8
+from .errors import InvalidInput, check_choice, check_int
+from .faults import FAULTS
+from .recorder import PAPER, Film, check_film, enlarge, grid
+from .request import Request
+from .samplers import Step
+from .sampling import Run
+
+LANE_PANES = ("x", "x0", "eps", "change")
+ALIGNMENTS = ("t", "logsnr")
+MAX_LANES = 12
+# The samplers that a newcomer would compare: all of T, and as few steps as each may do with.
+FEW_STEPS = (10, 20, 50)
+ERRORS = ("no-clip", *(name for name in FAULTS if name != "none"))
+LABEL_HEIGHT = 18
+
+
+class Lane(Film):
+    """A run, of which every step is kept as pictures of four panes and as numbers.
+
+    Args:
+        name: what it is called beside others.
+
+    Attributes, besides those of ``Film``:
+        eps: (frames, n, H, W, C), uint8: the predicted noise, shown as x_t is.
+        change: the same: what the step added to x, relative to its own size (mid-grey is none, the
+            ends are twice its root mean square).
+        numbers: by name, (frames,) float, NaN where there is none: ``norm`` and ``change``, root
+            mean squares over pixels and images of x_t and of what the step added to it.
+        seconds: spent in its steps.
+        failed: why it ended before its last step, if it did: with an error in it, a walk may run
+            out of range.
+        calls: evaluations of the network for each image.
+    """
+
+    def __init__(self, model: Model, request: Request, name: str = ""):
+        self.run = Run(model, request)
+        self.model, self.request, self.name = model, self.run.request, name
+        start, steps = self.run.start, len(self.run.timesteps)
+        check_film((2 * len(start), *start.shape[1:]), steps)
+        super().__init__(start, steps, self.run.timesteps[0] + 1)
+        self._eps, self._change = np.full_like(self._x, 128), np.full_like(self._x, 128)
+        self._norm, self._moved = [_rms(start)], [float("nan")]
+        self.seconds, self.failed = 0.0, ""
+        self._state, self._steps = start, self.run.steps(start)
+
+    @property
+    def behind(self) -> int:
+        """The time it has reached, as the report counts it: T for the opening noise."""
+        return self.t[-1]
+
+    def advance(self) -> bool:
+        """Take one step; False if there is none left."""
+        begun = time.perf_counter()
+        try:
+            step = next(self._steps, None)
+        except InvalidInput as error:
+            step, self.failed = None, str(error)
+        self.seconds += time.perf_counter() - begun
+        if step is None:
+            return False
+        self.add(step)
+        return True
+
+    def add(self, step: Step) -> None:
+        change = step.x - self._state
+        moved = _rms(change)
+        index = self.frames
+        self._eps[index] = _pixels(step.eps)
+        self._change[index] = _pixels(change / (2 * max(moved, 1e-12)))
+        self._norm.append(_rms(step.x))
+        self._moved.append(moved)
+        self._state = step.x
+        super().add(step)
+
+    @property
+    def eps(self) -> np.ndarray:
+        return self._eps[: self.frames]
+
+    @property
+    def change(self) -> np.ndarray:
+        return self._change[: self.frames]
+
+    @property
+    def nbytes(self) -> int:
+        return super().nbytes + self._eps.nbytes + self._change.nbytes
+
+    @property
+    def calls(self) -> int:
+        twice = self.request.guidance == "cfg" and self.request.guidance_scale not in (0, 1)
+        return (self.frames - 1) * (2 if twice else 1)
+
+    @property
+    def log_snr(self) -> np.ndarray:
+        """(frames,): the log-SNR of each frame's state, rising; infinite for the clean image."""
+        levels = [np.inf, *self.run.schedule.log_snr]
+        return np.array([levels[t] for t in self.t])
+
+    @property
+    def numbers(self) -> dict[str, np.ndarray]:
+        schedule, times = self.run.schedule, np.array(self.t)
+        betas = np.append(np.nan, schedule.betas)
+        return {
+            "beta": betas[times],
+            "abar": np.append(1.0, schedule.alphas_cumprod)[times],
+            "log_snr": self.log_snr,
+            "norm": np.array(self._norm),
+            "change": np.array(self._moved),
+        }
+
+    def positions(self, align: str) -> np.ndarray:
+        """(frames,): where on the timeline each frame stands, rising; by t or by log-SNR."""
+        if check_choice("alignment", align, ALIGNMENTS) == "logsnr":
+            return self.log_snr
+        return -np.array(self.t, dtype=float)
+
+
+class Race:
+    """Lanes that advance together.
+
+    Args:
+        lanes: model, request and name of each.
+        about: what else tells which race it is; part of ``describe``.
+
+    Raises:
+        InvalidInput: if there are none or too many, or their films would not fit into memory.
+    """
+
+    def __init__(self, lanes: Sequence[tuple[Model, Request, str]], about: Mapping | None = None):
+        check_int("lanes", len(lanes), 1, MAX_LANES)
+        if len({model.shape for model, _, _ in lanes}) > 1:
+            raise InvalidInput("models that race must make pictures of one size")
+        self.lanes, self.about = [Lane(*lane) for lane in lanes], dict(about or {})
+
+    def describe(self, **more) -> str:
+        """Everything that made the result, and ``more``, as JSON for the files that leave."""
+        return self.lanes[0].run.describe(**self.about, **more)
+
+    def steps(self) -> Iterator[Lane]:
+        """Advance, yielding the lane that took a step; the one furthest behind is next."""
+        under_way = list(self.lanes)
+        while under_way:
+            lane = max(under_way, key=lambda lane: lane.behind)
+            if lane.advance():
+                yield lane
+            else:
+                under_way.remove(lane)
+
+    @property
+    def finished(self) -> bool:
+        return all(lane.finished or lane.failed for lane in self.lanes)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(lane.nbytes for lane in self.lanes)
+
+    def moments(self, align: str = "t") -> list[float]:
+        """Every position on the timeline at which any lane has a frame, in order."""
+        found = np.unique(np.concatenate([lane.positions(align) for lane in self.lanes]))
+        return [float(p) for p in found]
+
+    def frames_at(self, moment: float, align: str = "t") -> list[int]:
+        """For every lane its last frame that is not beyond a position; the first, at least."""
+        places = [np.searchsorted(lane.positions(align), moment, "right") for lane in self.lanes]
+        return [max(0, int(place) - 1) for place in places]
+
+    def pictures(
+        self,
+        panes: Sequence[str] = ("x",),
+        stride: int = 1,
+        align: str = "t",
+        scale: int = 1,
+        across: int | None = None,
+    ) -> Iterator[np.ndarray]:
+        """The race as labelled pictures, one for every denoising step of any lane.
+
+        Args:
+            panes: of each lane, side by side.
+            stride: every how many moments there is a picture; the first and the last always.
+            scale: whole-number enlargement of the images; the names are not enlarged.
+            across: lanes in a row; all of up to four unless given.
+
+        Yields:
+            (H', W', C), uint8.
+        """
+        for pane in panes:
+            check_choice("pane", pane, LANE_PANES)
+        stride = check_int("stride", stride, 1, 10_000)
+        moments = self.moments(align)
+        kept = moments[::stride] + ([moments[-1]] if (len(moments) - 1) % stride else [])
+        across = across or min(4, len(self.lanes))
+        for moment in kept:
+            frames = self.frames_at(moment, align)
+            yield self._picture(frames, panes, scale, across)
+
+    def _picture(self, frames, panes, scale: int, across: int) -> np.ndarray:
+        cells = []
+        for lane, frame in zip(self.lanes, frames, strict=True):
+            sheets = [grid(getattr(lane, pane)[frame]) for pane in panes]
+            gap = np.full((sheets[0].shape[0], 2, sheets[0].shape[2]), PAPER, np.uint8)
+            parts = [part for sheet in sheets for part in (gap, sheet)][1:]
+            cells.append(_labelled(enlarge(np.concatenate(parts, axis=1), scale), lane.name))
+        high, wide, colours = (max(cell.shape[i] for cell in cells) for i in range(3))
+        rows = -(-len(cells) // across)
+        gap = 2 * scale
+        page = np.full((rows * high, across * (wide + gap) - gap, colours), PAPER, np.uint8)
+        for i, cell in enumerate(cells):
+            y, x = (i // across) * high, (i % across) * (wide + gap)
+            page[y : y + cell.shape[0], x : x + cell.shape[1]] = cell
+        return page
+
+
+def schedules(first: Model, second: Model, request: Request) -> Race:
+    """The same noise through two models, as the report's Figure 3 sets them side by side."""
+    names = [first.name, second.name if second.name != first.name else f"{second.name}, again"]
+    lanes = [(m, request, name) for m, name in zip((first, second), names, strict=True)]
+    return Race(lanes, {"race": "schedules", "against": second.name})
+
+
+def samplers(model: Model, request: Request, few: Sequence[int] = FEW_STEPS) -> Race:
+    """All of T by ancestral sampling, beside DDIM and DPM-Solver++ in a few steps."""
+    total = model.schedule.num_timesteps
+    few = [n for n in few if n <= total]
+    lanes = [(replace(request, sampler="ddpm", steps=total), f"DDPM {total}")]
+    for sampler, name in (("ddim", "DDIM"), ("dpm_solver_pp", "DPM-Solver++")):
+        lanes += [(replace(request, sampler=sampler, steps=n, eta=0.0), f"{name} {n}") for n in few]
+    return Race([(model, *lane) for lane in lanes], {"race": "samplers"})
+
+
+def broken(model: Model, request: Request, error: str) -> Race:
+    """A request as it should be, beside the same with an error of the report's code in it.
+
+    Args:
+        error: one of ``ERRORS``.
+    """
+    check_choice("error", error, ERRORS)
+    sound = replace(request, fault="none", clip=True)
+    wrong = replace(sound, clip=False) if error == "no-clip" else replace(sound, fault=error)
+    names = ("x0 clipped", "no-clip") if error == "no-clip" else ("as it should be", error)
+    lanes = [(model, r, name) for r, name in zip((sound, wrong), names, strict=True)]
+    return Race(lanes, {"race": "break", "error": error})
+
+
+def _labelled(pixels: np.ndarray, name: str) -> np.ndarray:
+    if not name:
+        return pixels
+    font = ImageFont.load_default(size=12)
+    wide = max(pixels.shape[1], round(font.getlength(name)) + 4)
+    label = np.asarray(_written(name, wide, font))[..., None]
+    page = np.full((LABEL_HEIGHT + pixels.shape[0], wide, pixels.shape[2]), PAPER, np.uint8)
+    page[:LABEL_HEIGHT], page[LABEL_HEIGHT:, : pixels.shape[1]] = label, pixels
+    return page
+
+
+def _written(name: str, wide: int, font) -> Image.Image:
+    label = Image.new("L", (wide, LABEL_HEIGHT), PAPER)
+    ImageDraw.Draw(label).text((2, LABEL_HEIGHT / 2), name, fill=0, font=font, anchor="lm")
+    return label
+
+
+def _rms(x: Tensor) -> float:
+    return float(x.double().pow(2).mean().sqrt())
+
+
+def _pixels(x: Tensor) -> np.ndarray:
+    return to_uint8(torch.nan_to_num(x)).permute(0, 2, 3, 1).cpu().numpy()
