@@ -11,7 +11,7 @@ import sys
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
-from .commands import evaluate, push, sample, ship, train, train_classifier
+from .commands import evaluate, forward, push, race, sample, ship, train, train_classifier
 from .errors import InvalidInput
 
 EXAMPLES = """\
@@ -19,6 +19,8 @@ examples:
   python -m ddpm_core sample --model mnist-conditional --n 64 --label all --out digits.png
   python -m ddpm_core sample --model mnist-conditional --label 3 --steps 50 --out three.gif
   python -m ddpm_core sample --guidance cfg --label all --scales 0 1 2 4 8 --out atlas.png
+  python -m ddpm_core race schedules --model mnist-linear --against mnist-cosine --out race.gif
+  python -m ddpm_core forward --picture mine.png --back --label 3 --out back.png
   python -m ddpm_core evaluate --model mnist-conditional --guidance cfg --scale 1 2 4 --n 1000
   python -m ddpm_core train --recipe mnist-conditional --out runs/mine
   python -m ddpm_core train --dataset fashion-mnist --schedule cosine --epochs 5 --out runs/clothes
@@ -34,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (sample, evaluate, train, train_classifier, ship, push):
+    for command in (sample, race, forward, evaluate, train, train_classifier, ship, push):
         command.add(commands)
     arguments = parser.parse_args(argv)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -27,6 +27,14 @@ REACH = 4.0
 PEAK = 2.0
 # Of a film of the forward process: 64 x 64 pixels in colour at 1,000 timesteps are within it.
 MAX_VALUES = 16 * 10**6
+# Of them are computed in one go: some hundredths of a second, in which nobody else's steps move.
+VALUES_AT_A_TIME = 100_000
+# To which shares of T a picture is noised, to see what the model makes of it: of 1,000 steps the
+# times 50, 100, 200, ..., 800 and 1,000.
+SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
+RETURN_STEPS, INVERSION_STEPS = 50, 100
+# Of T, where an inversion turns round: beyond, hardly any image is left to find the way back by.
+TOP = 0.9
 
 
 @dataclass(frozen=True)
@@ -188,6 +196,17 @@ def forward_film(model: Model, picture: np.ndarray, seed: int = 0, bins: int = 8
     Raises:
         InvalidInput: for a picture of another shape, or too large a one: every timestep is kept.
     """
+    *_, film = noising(model, picture, seed, bins)
+    return film
+
+
+def noising(
+    model: Model, picture: np.ndarray, seed: int = 0, bins: int = 81
+) -> Iterator[ForwardFilm | None]:
+    """``forward_film`` a part at a time: None after each part, at the end the film.
+
+    Its arguments and errors are those of ``forward_film``; it raises while iterating.
+    """
     schedule, x0 = model.schedule, from_picture(picture, model.shape)
     values = x0.numel() * schedule.num_timesteps
     if values > MAX_VALUES:
@@ -196,19 +215,162 @@ def forward_film(model: Model, picture: np.ndarray, seed: int = 0, bins: int = 8
             f"the {MAX_VALUES:,} kept of a forward process"
         )
     last, noise = schedule.num_timesteps, model.noise(seed, [0])
-    at_once = [x0, *(n.x for n in closed_form(schedule, x0, range(last), noise(last)))]
-    by_steps = [x0, *(n.x for n in stepwise(schedule, x0, noise))]
-    frames = [to_uint8(torch.stack(walk[::-1])) for walk in (at_once, by_steps)]
-    x, x0 = (walk.permute(0, 1, 3, 4, 2).numpy() for walk in frames)
-    rows = [histogram(state, bins) for state in at_once]
-    return ForwardFilm(
-        Film.of(x, x0, list(range(last, -1, -1))),
-        np.stack([density for _, density, _ in rows]),
-        rows[0][2],
-        np.array([float(state.mean()) for state in at_once]),
-        np.array([float(state.std()) for state in at_once]),
+    size = (last + 1, 1, *picture.shape)
+    x, by_steps = np.empty(size, np.uint8), np.empty(size, np.uint8)
+    density = np.empty((last + 1, bins))
+    moments = np.empty((2, last + 1))
+    walks = (
+        zip([x0], [x0], strict=True),
+        zip(
+            (n.x for n in closed_form(schedule, x0, range(last), noise(last))),
+            (n.x for n in stepwise(schedule, x0, noise)),
+            strict=True,
+        ),
+    )
+    part = max(1, VALUES_AT_A_TIME // x0.numel())
+    for time, (state, other) in enumerate(pair for walk in walks for pair in walk):
+        x[last - time, 0], by_steps[last - time, 0] = to_picture(state), to_picture(other)
+        _, density[time], normal = histogram(state, bins)
+        moments[:, time] = float(state.mean()), float(state.std())
+        if time % part == part - 1:
+            yield None
+    yield ForwardFilm(
+        Film.of(x, by_steps, list(range(last, -1, -1))),
+        density,
+        normal,
+        *moments,
         np.concatenate([[1.0], schedule.alphas_cumprod]),
         np.concatenate([[0.0], schedule.betas]),
+    )
+
+
+@dataclass(frozen=True)
+class Return:
+    """A moment of ``returns``.
+
+    Attributes:
+        time: from which the picture returns, as a ``ForwardFilm`` counts it: 1 to T.
+        noised: uint8 (H, W, C), the picture with the noise of that time.
+        state: uint8 (H, W, C), what the model has made of it so far.
+        arrived: whether ``state`` is the last one on the way from this time.
+    """
+
+    time: int
+    noised: np.ndarray
+    state: np.ndarray
+    arrived: bool
+
+
+def return_times(schedule: NoiseSchedule) -> list[int]:
+    """The times from which a picture is brought back unless others are asked for."""
+    last = schedule.num_timesteps
+    return sorted({max(1, round(share * last)) for share in SHARES})
+
+
+def return_request(
+    model: Model, label: int | str = "none", seed: int = 0, steps: int | None = None, **more
+) -> Request:
+    """The request that brings a picture back unless another is asked for: DDIM with eta = 1.
+
+    Args:
+        steps: from every time; ``RETURN_STEPS`` unless given, or T if that is less.
+        more: further fields of a request.
+    """
+    few = min(RETURN_STEPS, model.schedule.num_timesteps)
+    fields = {"sampler": "ddim", "eta": 1.0, **model.config.sampling, **more}
+    steps = few if steps is None else steps
+    return Request(n=1, label=label, seed=seed, steps=steps, **fields)
+
+
+def return_work(times: Sequence[int], steps: int) -> int:
+    """Denoisings of ``returns``: from a time t there are at most t steps."""
+    return sum(min(steps, time) for time in times)
+
+
+def returns(
+    model: Model, picture: np.ndarray, times: Sequence[int], request: Request
+) -> Iterator[Return]:
+    """``there_and_back`` from each of these times, one after the other, step by step.
+
+    Args:
+        picture: uint8 (H, W, C), of the model's shape.
+        times: each from 1, the least noise, to T.
+        request: for one image.
+
+    Raises:
+        InvalidInput: while iterating, for what does not fit the model or the request.
+    """
+    x0, request = from_picture(picture, model.shape), replace(request, n=1).for_model(model)
+    for time in [check_int("t", time, 1, model.schedule.num_timesteps) for time in times]:
+        run = Run(model, request, x0=x0, t=time - 1)
+        noised = to_picture(run.start)
+        for step in run.steps():
+            yield Return(time, noised, to_picture(step.x), step.index == len(run.timesteps))
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """A picture, its noise as DDIM finds it, and the picture again.
+
+    Attributes:
+        pictures: uint8 (4, H, W, C): the picture, its noise, what comes back, and four times how
+            far that is from the picture.
+        time: where the walk turned round, 1 to T.
+        steps: each way.
+        rmse, psnr: see ``Reconstruction``.
+    """
+
+    pictures: np.ndarray
+    time: int
+    steps: int
+    rmse: float
+    psnr: float
+
+
+def inversion_plan(
+    schedule: NoiseSchedule, steps: int | None = None, top: int | None = None
+) -> tuple[int, int]:
+    """(steps each way, the time to turn round at), as asked for or else as is usual."""
+    last = schedule.num_timesteps
+    top = max(1, round(TOP * last)) if top is None else check_int("top", top, 1, last)
+    steps = min(INVERSION_STEPS, top) if steps is None else check_int("steps", steps, 1, top)
+    return steps, top
+
+
+def inverting(
+    model: Model,
+    picture: np.ndarray,
+    label: int | str = "none",
+    steps: int | None = None,
+    top: int | None = None,
+) -> Iterator[Inversion | None]:
+    """``round_trip`` of a picture, in float32: None after each step, at the end its account.
+
+    Args:
+        picture: uint8 (H, W, C), of the model's shape.
+        label: the class that the model is told, or ``"none"``.
+        steps, top: see ``inversion_plan``.
+
+    Raises:
+        InvalidInput: while iterating, for what does not fit the model.
+    """
+    x0 = from_picture(picture, model.shape)
+    steps, top = inversion_plan(model.schedule, steps, top)
+    labels = Request(n=1, label=label, steps=1).for_model(model).labels(model, [0])
+    denoiser = model.denoiser(labels, "float32")
+    for step in round_trip(denoiser, model.schedule, x0.to(model.device), steps, top - 1):
+        if step.index == steps:
+            turned = step
+        yield None
+    found = measured([turned, step], x0.to(step.x))  # the others need not be kept
+    again = to_picture(step.x)
+    apart = (4 * np.abs(again.astype(int) - picture)).clip(0, 255).astype(np.uint8)
+    yield Inversion(
+        np.stack([picture, to_picture(turned.x), again, apart]),
+        top,
+        steps,
+        float(found.rmse[0]),
+        float(found.psnr[0]),
     )
 
 

@@ -16,7 +16,14 @@ from ddpm_core.forward import (
     forward_film,
     from_picture,
     histogram,
+    inversion_plan,
+    inverting,
+    noising,
     reconstruct,
+    return_request,
+    return_times,
+    return_work,
+    returns,
     round_trip,
     stepwise,
     there_and_back,
@@ -365,3 +372,67 @@ def test_a_film_too_large_to_keep_is_refused(checkpoint, monkeypatch):
     monkeypatch.setattr("ddpm_core.forward.MAX_VALUES", 50 * 64 - 1)
     with pytest.raises(InvalidInput, match="50 states of 64 values are 3,200, more than the 3,199"):
         forward_film(load(checkpoint), np.zeros((8, 8, 1), np.uint8))
+
+
+def test_the_film_is_made_in_parts_none_of_them_long(checkpoint, monkeypatch):
+    monkeypatch.setattr("ddpm_core.forward.VALUES_AT_A_TIME", 64 * 7)
+    model = load(checkpoint)
+    picture = np.random.default_rng(0).integers(0, 256, (8, 8, 1), np.uint8)
+    *parts, film = noising(model, picture, 3, 21)
+    assert parts == [None] * 7  # 51 states
+    assert film.film.finished and film.film.frames == 51
+
+
+# --- returns ---
+
+
+def test_a_picture_returns_from_every_time_in_turn(checkpoint):
+    model = load(checkpoint)
+    picture = np.random.default_rng(0).integers(0, 256, (8, 8, 1), np.uint8)
+    request = return_request(model, label=3, seed=2, steps=4)
+    found = list(returns(model, picture, [2, 50, 30], request))
+    assert len(found) == return_work([2, 50, 30], 4) == 2 + 4 + 4
+    arrived = [f for f in found if f.arrived]
+    assert [f.time for f in arrived] == [2, 50, 30]
+    x0 = from_picture(picture, model.shape)
+    for moment in arrived:
+        (at_once,) = closed_form(model.schedule, x0, [moment.time - 1], model.noise(2, [0])(50))
+        np.testing.assert_array_equal(moment.noised, to_picture(at_once.x))
+        walk = list(there_and_back(model, x0, moment.time - 1, request))
+        np.testing.assert_array_equal(moment.state, to_picture(walk[-1].x))
+    assert not found[0].arrived and found[1].arrived
+
+
+@pytest.mark.parametrize("steps", [1, 3, 30, 1000])
+def test_short_schedules_have_times_and_plans_too(steps):
+    schedule = NoiseSchedule.make("linear", steps)
+    times = return_times(schedule)
+    assert times == sorted(set(times)) and times[0] >= 1 and times[-1] == steps
+    each, top = inversion_plan(schedule)
+    assert 1 <= each <= top <= steps
+    assert steps < 1000 or (times, each, top) == (
+        [50, 100, 200, 300, 400, 500, 600, 700, 800, 1000],
+        100,
+        900,
+    )
+
+
+def test_a_model_is_brought_back_as_it_is_meant_to_be_sampled(checkpoint):
+    model = load(checkpoint)
+    model.config.sampling.update(clip=False)
+    assert return_request(model).clip is False
+    assert return_request(model, clip=True).clip is True
+
+
+def test_an_inversion_is_the_round_trip_with_its_account(checkpoint):
+    model = load(checkpoint)
+    picture = np.random.default_rng(0).integers(0, 256, (8, 8, 1), np.uint8)
+    *steps, found = inverting(model, picture, 3, 6, 40)
+    assert steps == [None] * 12
+    x0 = from_picture(picture, model.shape)
+    wanted = reconstruct(model.denoiser([3], "float32"), model.schedule, x0, 6, 39)
+    assert (found.steps, found.time) == (6, 40)
+    assert found.rmse == pytest.approx(float(wanted.rmse[0]))
+    assert found.psnr == pytest.approx(float(wanted.psnr[0]))
+    np.testing.assert_array_equal(found.pictures[1], to_picture(wanted.up[-1].x))
+    np.testing.assert_array_equal(found.pictures[2], to_picture(wanted.down[-1].x))
