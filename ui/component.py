@@ -19,12 +19,20 @@ __all__ = ["as_file", "png", "script", "shell"]
 HERE = Path(__file__).parent
 
 
-def script(name: str) -> str:
-    """The body of a component's js_on_load: its style, the shared helpers, its own script."""
-    style = json.dumps((HERE / f"{name}.css").read_text(encoding="utf-8"))
-    helpers = (HERE / "component.js").read_text(encoding="utf-8")
-    own = (HERE / f"{name}.js").read_text(encoding="utf-8")
-    return f'const NAME = "{name}";\nconst STYLE = {style};\n{helpers}\n{own}'
+def script(name: str, *shared: str) -> str:
+    """The body of a component's js_on_load: its style, the shared helpers, its own script.
+
+    Parameters:
+        shared: files that it has in common with others, by name; they stand before its own.
+    """
+    style = json.dumps("\n".join(filter(None, (_text(part, "css") for part in (*shared, name)))))
+    helpers = "\n".join(_text(part, "js") for part in ("component", *shared, name))
+    return f'const NAME = "{name}";\nconst STYLE = {style};\n{helpers}'
+
+
+def _text(name: str, kind: str) -> str:
+    path = HERE / f"{name}.{kind}"
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def shell(name: str, **options: Any) -> str:

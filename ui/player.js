@@ -1,5 +1,5 @@
-// The body of gr.HTML's js_on_load: `element`, `props`, `trigger` and `watch` come from Gradio,
-// STYLE (player.css) is put in front of this file by player.py.
+// The body of gr.HTML's js_on_load, behind component.js and transport.js: `element`, `props`,
+// `trigger` and `watch` come from Gradio.
 
 const NAMES = {
   x: { symbol: "<i>x<sub>t</sub></i>", text: "the sample", spoken: "samples" },
@@ -9,24 +9,7 @@ const NAMES = {
     spoken: "predicted clean images",
   },
 };
-const SPEEDS = [0.25, 0.5, 1, 2, 4];
-const SPEED_LABELS = ["¼×", "½×", "1×", "2×", "4×"];
-const FRAMES_PER_SECOND = 24;
-const SHORTEST_PLAY = 1.6; // seconds; twenty frames at full rate would be over before they are seen
-const HOLD = 1000; // ms on the last frame before a loop starts over
 const GUTTER = 1; // image pixels between tiles
-const STRIP_HEIGHT = 56;
-const ICONS = {
-  first: "M4 4h2v12H4zM16 4v12L7 10z",
-  back: "M13 4v12L5 10zM14.5 4h2v12h-2z",
-  reverse: "M16 3.5v13L4 10z",
-  play: "M4 3.5v13L16 10z",
-  pause: "M4.5 4h4v12h-4zM11.5 4h4v12h-4z",
-  forward: "M7 4v12l8-6zM3.5 4h2v12h-2z",
-  last: "M14 4h2v12h-2zM4 4v12l9-6z",
-  loop: "M6 5h8a3 3 0 0 1 3 3v2h-2V8a1 1 0 0 0-1-1H6v2.5L2.5 6 6 2.5zM14 15H6a3 3 0 0 1-3-3v-2h2v2"
-    + "a1 1 0 0 0 1 1h8v-2.5l3.5 3.5-3.5 3.5z",
-};
 
 const root = element.querySelector(".player");
 // Not in `props`: an update that arrives before the component is first shown would lose them there.
@@ -42,21 +25,21 @@ function mount() {
   const timeline = find(".player-timeline");
   const strip = find(".player-strip");
   const mats = [...root.querySelectorAll(".player-mat")].map(matOf);
-  const thumb = document.createElement("canvas");
-  const stillness = matchMedia("(prefers-reduced-motion: reduce)");
   const undo = new AbortController();
   const resized = new ResizeObserver(layout);
-  const seen = new IntersectionObserver(playIfWaiting);
+  const playback = makePlayback(root, {
+    loop: Boolean(options.loop),
+    last: () => (reel ? reel.frames.length - 1 : 0),
+    at: () => at,
+    goTo: (frame) => goTo(frame),
+    begun: () => (head = false),
+    rested: paintSoon,
+  });
 
   let reel = null; // what is on the stage: about the run, and its frames
   let at = 0; // which frame of the reel
   let tile = 0;
   let head = true; // the cursor follows the newest frame of a live run
-  let direction = 0; // 1 plays, -1 plays backwards, 0 rests
-  let clock = null;
-  let speed = SPEEDS.indexOf(1);
-  let loop = Boolean(options.loop);
-  let waiting = false; // a film to play once it comes into view
   let paintDue = 0;
   let ticket = 0;
   let newest = 0; // the order of the newest run heard of
@@ -65,7 +48,7 @@ function mount() {
 
   setState("idle");
   listen();
-  refreshTransport();
+  playback.refresh();
   receive(props.value);
   watch("value", () => receive(props.value));
 
@@ -81,7 +64,7 @@ function mount() {
 
   function showIdle(value) {
     ticket += 1;
-    pause();
+    playback.pause();
     reel = null;
     find(".player-note").textContent = value.message;
     setState("idle");
@@ -102,8 +85,7 @@ function mount() {
   }
 
   function startReel(value) {
-    pause();
-    waiting = false;
+    playback.pause();
     head = true;
     at = -1;
     reel = { ...about(value), live: true, frames: [] };
@@ -130,23 +112,15 @@ function mount() {
   function putOnStage(next) {
     const watched = reel && reel.live && reel.run === next.run;
     const step = watched && !head ? reel.frames[at].index : Infinity;
-    pause();
+    playback.pause();
     reel = next;
     tile = Math.min(tile, reel.shape[0] - 1);
-    setState("film");
-    waiting = !watched && !next.still && reel.frames.length > 1
-      && Boolean(options.autoplay) && !stillness.matches;
-    goTo(waiting ? 0 : nearest(step), true);
+    setState(find(".player-error").hidden ? "film" : "error"); // said while it was on its way
+    const plays = !watched && !next.still && reel.frames.length > 1
+      && Boolean(options.autoplay) && playback.motionIsWelcome();
+    goTo(plays ? 0 : nearest(step), true);
     if (watched) announce();
-    // Observing afresh reports at once, also where the player has been in view all along.
-    seen.unobserve(root);
-    seen.observe(root);
-  }
-
-  function playIfWaiting(entries) {
-    if (!waiting || !entries.at(-1).isIntersecting) return;
-    waiting = false;
-    play(1);
+    if (plays) playback.playOnceSeen();
   }
 
   function showError(value) {
@@ -165,7 +139,7 @@ function mount() {
 
   function announce() {
     const how = reel.stopped ? "Run stopped" : "Run finished";
-    find(".player-status").textContent = `${how}: ${stepText()}, ${costText()}`;
+    find(".player-status").textContent = `${how}: ${stepText()}, ${costText(reel)}`;
   }
 
   // --- the cursor -------------------------------------------------------------------------
@@ -187,7 +161,7 @@ function mount() {
 
   function userGoesTo(frame) {
     if (!reel) return;
-    pause();
+    playback.pause();
     goTo(frame);
     head = at === reel.frames.length - 1;
   }
@@ -199,148 +173,28 @@ function mount() {
     return after > 0 && index - steps[after - 1] < steps[after] - index ? after - 1 : after;
   }
 
-  function frameUnder(event) {
-    const box = timeline.getBoundingClientRect();
-    return nearest(((event.clientX - box.left) / box.width) * reel.total);
-  }
-
-  // --- playing ----------------------------------------------------------------------------
-
-  function play(way) {
-    if (!reel || reel.frames.length < 2) return;
-    const end = way > 0 ? reel.frames.length - 1 : 0;
-    waiting = false;
-    direction = way;
-    if (at === end) goTo(reel.frames.length - 1 - end);
-    head = false;
-    restartClock(performance.now());
-    refreshTransport();
-  }
-
-  function pause() {
-    waiting = false;
-    if (!direction) return;
-    direction = 0;
-    cancelAnimationFrame(clock.request);
-    refreshTransport();
-    paintSoon();
-  }
-
-  function restartClock(start) {
-    if (clock) cancelAnimationFrame(clock.request);
-    clock = { start, from: at, request: requestAnimationFrame(advance) };
-  }
-
-  function advance(now) {
-    clock.request = requestAnimationFrame(advance);
-    if (now < clock.start) return;
-    const last = reel.frames.length - 1;
-    const rate = Math.min(FRAMES_PER_SECOND, last / SHORTEST_PLAY) * SPEEDS[speed];
-    const frame = clock.from + direction * Math.floor(((now - clock.start) / 1000) * rate);
-    if (frame >= 0 && frame <= last) return goTo(frame);
-    goTo(frame);
-    // The frame after the last one is where a loop starts over, once the last has been looked at.
-    if (!loop) return pause();
-    clock.start = now + HOLD;
-    clock.from = direction > 0 ? 0 : last;
-  }
-
-  function setSpeed(choice) {
-    speed = clamp(choice, 0, SPEEDS.length - 1);
-    if (direction) restartClock(performance.now());
-    refreshTransport();
-  }
-
-  const actions = {
-    first: () => userGoesTo(0),
-    last: () => userGoesTo(reel?.frames.length - 1),
-    back: () => userGoesTo(at - 1),
-    forward: () => userGoesTo(at + 1),
-    play: () => (direction > 0 ? pause() : play(1)),
-    reverse: () => (direction < 0 ? pause() : play(-1)),
-    loop: () => {
-      loop = !loop;
-      refreshTransport();
-    },
-  };
-
-  function refreshTransport() {
-    for (const button of root.querySelectorAll("[data-speed]")) {
-      button.setAttribute("aria-pressed", String(Number(button.dataset.speed) === speed));
-    }
-    setButton("play", direction > 0 ? "pause" : "play", direction > 0 ? "Pause" : "Play");
-    setButton("reverse", direction < 0 ? "pause" : "reverse",
-      direction < 0 ? "Pause" : "Play in reverse");
-    find('[data-do="loop"]').setAttribute("aria-pressed", String(loop));
-  }
-
-  function setButton(name, icon, label) {
-    const button = find(`[data-do="${name}"]`);
-    button.setAttribute("aria-label", label);
-    button.querySelector("path").setAttribute("d", ICONS[icon]);
-  }
-
   // --- hands ------------------------------------------------------------------------------
 
   function listen() {
     const on = (target, type, act) => target.addEventListener(type, act, { signal: undo.signal });
-    on(root, "keydown", onKey);
     on(root, "click", onClick);
     on(root, "player:seek", (event) => reel && userGoesTo(nearest(event.detail.index)));
-    on(timeline, "pointerdown", grab);
-    on(timeline, "pointermove", drag);
-    // A pressed button would keep the focus and, with it, the space bar: the timeline takes both.
-    on(root, "mousedown", (event) => {
-      if (!event.target.closest("button, .player-stage")) return;
-      event.preventDefault();
-      timeline.focus({ preventScroll: true });
+    listenToHands(root, on, {
+      playback,
+      stepBy: (count) => userGoesTo(at + count),
+      toEnd: (way) => userGoesTo(way < 0 ? 0 : reel?.frames.length - 1),
+      slideTo: (part) => reel && userGoesTo(nearest(part * reel.total)),
+      claims: (event) => event.target.closest("[role=listbox]") && moveTile(event),
+      held: ".player-stage",
     });
     on(window, "resize", layout);
     resized.observe(stage);
-    seen.observe(root);
   }
 
   function onClick(event) {
-    const button = event.target.closest("button");
-    if (button?.dataset.do) actions[button.dataset.do]();
-    else if (button?.dataset.speed) setSpeed(Number(button.dataset.speed));
-    else if (button?.dataset.dismiss) hideError();
+    if (event.target.closest("[data-dismiss]")) hideError();
     const cell = event.target.closest("[data-tile]");
     if (cell) pick(Number(cell.dataset.tile));
-  }
-
-  function onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
-    if (event.target.closest("button") && [" ", "Enter"].includes(event.key)) return;
-    if (event.target.closest("[role=listbox]") && moveTile(event)) return event.preventDefault();
-    const stride = event.shiftKey ? 10 : 1;
-    const act = {
-      " ": actions.play,
-      ArrowLeft: () => userGoesTo(at - stride),
-      ArrowRight: () => userGoesTo(at + stride),
-      PageDown: () => userGoesTo(at - 10),
-      PageUp: () => userGoesTo(at + 10),
-      Home: actions.first,
-      End: actions.last,
-      ArrowUp: () => setSpeed(speed + 1),
-      ArrowDown: () => setSpeed(speed - 1),
-      r: actions.reverse,
-      R: actions.reverse,
-    }[event.key];
-    if (!act) return;
-    event.preventDefault();
-    act();
-  }
-
-  function grab(event) {
-    if (!reel || event.button) return;
-    timeline.setPointerCapture(event.pointerId);
-    userGoesTo(frameUnder(event));
-  }
-
-  function drag(event) {
-    if (reel && timeline.hasPointerCapture(event.pointerId)) userGoesTo(frameUnder(event));
   }
 
   function moveTile(event) {
@@ -393,7 +247,7 @@ function mount() {
     paintStrip(timeline.clientWidth);
     paintTicks(timeline.clientWidth);
     paintCursor();
-    if (!direction) describe();
+    if (!playback.plays()) describe();
   }
 
   function arrangeMats(width) {
@@ -462,13 +316,8 @@ function mount() {
     const [n, h, w, channels] = reel.shape;
     const { bytes } = reel.frames[k];
     if (bytes) return ink.putImageData(imageOf(bytes[pane], i, h, w, channels), left, top);
-    const sheet = reel.sheets[pane];
-    const across = sheet.width / w;
     const skipped = pane === "x0" && reel.frames[0].index === 0 ? 1 : 0;
-    const cell = (k - skipped) * n + i;
-    const x = (cell % across) * w;
-    const y = Math.floor(cell / across) * h;
-    ink.drawImage(sheet, x, y, w, h, left, top, w, h);
+    drawCell(ink, reel.sheets[pane], h, w, (k - skipped) * n + i, left, top);
   }
 
   function arrangeTiles(mat, n, scale) {
@@ -508,31 +357,8 @@ function mount() {
     resize(strip, Math.round(width * devicePixelRatio), STRIP_HEIGHT * devicePixelRatio);
     const ink = strip.getContext("2d");
     ink.clearRect(0, 0, strip.width, strip.height);
-    if (newest) paintThumbs(ink, filled);
-  }
-
-  function paintThumbs(ink, filled) {
-    const [, h, w] = reel.shape;
-    const scale = Math.max(1, Math.round(strip.height / h));
-    // One more than fit, each a little over the one before: the first and last stay whole enough.
-    const slots = Math.max(2, Math.ceil(strip.width / (w * scale)));
-    const pitch = (strip.width - w * scale) / (slots - 1);
-    const top = Math.round((strip.height - h * scale) / 2);
-    const hair = Math.round(devicePixelRatio);
-    resize(thumb, w, h);
-    ink.imageSmoothingEnabled = false;
-    ink.save();
-    ink.beginPath();
-    // The opening noise has no length yet; a sliver of it says that the run has begun.
-    ink.rect(0, 0, Math.max(filled * strip.width, 3), strip.height);
-    ink.clip();
-    for (let i = 0; i < slots && i * pitch <= filled * strip.width; i++) {
-      drawTile(thumb.getContext("2d"), "x", nearest((i / (slots - 1)) * reel.total), tile, 0, 0);
-      const left = Math.round(i * pitch);
-      ink.clearRect(left - hair, 0, hair, strip.height);
-      ink.drawImage(thumb, left, top, w * scale, h * scale);
-    }
-    ink.restore();
+    const draw = (into, part) => drawTile(into, "x", nearest(part * reel.total), tile, 0, 0);
+    if (newest) paintThumbs(ink, reel.shape.slice(1, 3), filled, draw);
   }
 
   function paintTicks(width) {
@@ -562,7 +388,7 @@ function mount() {
     root.style.setProperty("--at", frame ? frame.index / reel.total : 0);
     find(".player-step").textContent = frame ? `${frame.index} / ${reel.total}` : "–";
     find(".player-t").textContent = frame ? frame.t : "–";
-    find(".player-cost").textContent = frame ? costText() : "";
+    find(".player-cost").textContent = frame ? costText(reel) : "";
     if (frame) root.dataset.frames = reel.frames.length;
   }
 
@@ -584,63 +410,28 @@ function mount() {
     return `step ${index} of ${reel.total}, t = ${t}`;
   }
 
-  function costText() {
-    const { calls, seconds } = reel;
-    const time = seconds < 10 ? seconds.toFixed(2) : seconds.toFixed(1);
-    return `${calls} ${calls === 1 ? "call" : "calls"} · ${time} s`;
-  }
-
   function cleanUp() {
-    pause();
+    playback.disconnect();
     cancelAnimationFrame(paintDue);
     undo.abort();
     resized.disconnect();
-    seen.disconnect();
   }
 }
 
 // --- pieces that know nothing of a player's state ---------------------------------------------
 
-function addStyle() {
-  if (document.getElementById("player-style")) return;
-  const style = document.createElement("style");
-  style.id = "player-style";
-  style.textContent = STYLE;
-  document.head.append(style);
-}
-
 function skeleton() {
-  const button = (name, label, more = "") =>
-    `<button type="button" data-do="${name}" aria-label="${label}" ${more}><svg viewBox="0 0 20 20"
-      aria-hidden="true"><path d="${ICONS[name]}"/></svg></button>`;
-  const speeds = SPEED_LABELS.map((label, i) =>
-    `<button type="button" data-speed="${i}" aria-label="Speed ${SPEEDS[i]}">${label}</button>`);
   return `
     <div class="player-stage">${[...options.panes].map(paneOf).join("")}
-      <div class="player-error" role="alert" hidden><p class="player-error-text"></p>
-        <button type="button" data-dismiss="1">Dismiss</button></div>
+      ${errorMarkup()}
     </div>
     <div class="player-readout">
       <span>step <b class="player-step"></b></span>
       <span class="player-time"><i>t</i> = <b class="player-t"></b></span>
       <span class="player-cost"></span>
     </div>
-    <div class="player-timeline" role="slider" tabindex="0" aria-valuemin="0" aria-valuemax="0"
-      aria-valuenow="0" aria-label="Position in the run">
-      <canvas class="player-strip" aria-hidden="true"></canvas>
-      <div class="player-ramp"></div><div class="player-cursor"></div>
-    </div>
-    <div class="player-ticks" aria-hidden="true"></div>
-    <div class="player-transport" role="group" aria-label="Transport">
-      <div class="player-keys">${button("first", "First frame")}${button("back", "Step back")}${
-        button("reverse", "Play in reverse")}${button("play", "Play", 'class="player-play"')}${
-        button("forward", "Step forward")}${button("last", "Last frame")}</div>
-      <div class="player-speeds" role="group" aria-label="Speed">${speeds.join("")}</div>
-      <div class="player-keys player-loop">${button("loop", "Loop")}</div>
-      <p class="player-legend"><kbd>space</kbd> play <kbd>← →</kbd> step
-        <kbd>shift</kbd> ten <kbd>R</kbd> reverse <kbd>↑ ↓</kbd> speed</p>
-    </div>
-    <p class="player-status" role="status"></p>`;
+    ${timelineMarkup("Position in the run")}
+    ${transportMarkup()}`;
 }
 
 function paneOf(pane, i) {
@@ -664,36 +455,4 @@ function matOf(mat) {
 function about({ run, total, shape, columns, seconds, calls }) {
   // Gradio hands out reactive proxies; plain copies are cheaper to read for every tile.
   return { run, total, shape: [...shape], columns, seconds, calls };
-}
-
-async function decode(sheet) {
-  const reply = await fetch(typeof sheet === "string" ? sheet : sheet.url);
-  if (!reply.ok) throw new Error(`sheet: ${reply.status}`);
-  const exact = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
-  return createImageBitmap(await reply.blob(), exact);
-}
-
-function fromBase64(text) {
-  return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-}
-
-function imageOf(bytes, i, h, w, channels) {
-  const image = new ImageData(w, h);
-  const start = i * h * w * channels;
-  for (let p = 0, q = start; p < image.data.length; p += 4, q += channels) {
-    image.data[p] = bytes[q];
-    image.data[p + 1] = bytes[channels === 3 ? q + 1 : q];
-    image.data[p + 2] = bytes[channels === 3 ? q + 2 : q];
-    image.data[p + 3] = 255;
-  }
-  return image;
-}
-
-function resize(canvas, width, height) {
-  if (canvas.width !== width) canvas.width = width;
-  if (canvas.height !== height) canvas.height = height;
-}
-
-function clamp(value, low, high) {
-  return Math.min(high, Math.max(low, value));
 }

@@ -12,18 +12,17 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
 from PIL import Image
 
+from . import component
 from .cache import put as cache_file
 
 __all__ = ["Player", "error", "film", "idle", "live", "sheet", "with_files"]
 
-HERE = Path(__file__).parent
 PANES = ("x", "x0")
 # Phones refuse larger pictures: 4096 x 4096 is the largest area every current browser decodes.
 SHEET_SIDE = 4096
@@ -85,7 +84,7 @@ class Player(gr.HTML):
             # Neither template names a property: both would be compiled again for every frame.
             html_template=f'<div class="player" data-options="{options}"></div>',
             css_template="",
-            js_on_load=_script(),
+            js_on_load=component.script("player", "transport"),
             apply_default_css=False,
             elem_id=elem_id,
             elem_classes=elem_classes,
@@ -270,8 +269,3 @@ def sheet(frames: np.ndarray) -> str:
     # Noise gains nothing from a higher level, which takes twice as long.
     Image.fromarray(page[..., 0] if c == 1 else page).save(png, "PNG", compress_level=1)
     return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode("ascii")
-
-
-def _script() -> str:
-    style = json.dumps((HERE / "player.css").read_text(encoding="utf-8"))
-    return f"const STYLE = {style};\n" + (HERE / "player.js").read_text(encoding="utf-8")
