@@ -1,5 +1,5 @@
-// The body of gr.HTML's js_on_load, behind component.js: `element`, `props` and `watch` come from
-// Gradio. It follows the cursor of the player that it is told of.
+// The body of gr.HTML's js_on_load, behind component.js and symbols.js: `element`, `props` and
+// `watch` come from Gradio. It follows the cursor of the player that it is told of.
 
 const root = element.querySelector(".histogram");
 const options = JSON.parse(root.dataset.options);
@@ -48,6 +48,9 @@ function mount() {
     root.style.setProperty("--at", 1 - t / (film.t.length - 1));
     const numbers = { t, signal: film.signal[t], noise: film.noise[t], keep: film.keep[t],
       add: film.add[t], mean: film.mean[t], std: film.std[t] };
+    for (const symbol of root.querySelectorAll("[data-value]")) {
+      symbol.dataset.now = figure(film[symbol.dataset.value][t]);
+    }
     for (const cell of root.querySelectorAll("[data-number]")) {
       const value = numbers[cell.dataset.number];
       cell.textContent = cell.dataset.number === "t" ? value : figure(value);
@@ -70,24 +73,17 @@ function figure(value) {
 }
 
 function skeleton() {
-  const term = (symbol, name) =>
-    `<span class="histogram-term"><span>${symbol}</span><b data-number="${name}"></b></span>`;
-  const sign = (text) => `<span class="histogram-sign">${text}</span>`;
-  const low = (letter, index) => `<i>${letter}</i><sub>${index}</sub>`;
-  const noisy = low("x", "t");
   return `
-    <div class="histogram-equations">
-      <p><span class="histogram-name">eq. 4</span>${noisy} = ${term("√<i>ᾱ</i><sub>t</sub>", "signal")}
-        ${low("x", "0")} ${sign("+")} ${term("√(1 − <i>ᾱ</i><sub>t</sub>)", "noise")} <i>ε</i></p>
-      <p><span class="histogram-name">eq. 3</span>${noisy} = ${term("√(1 − <i>β</i><sub>t</sub>)", "keep")}
-        ${low("x", "t−1")} ${sign("+")} ${term("√<i>β</i><sub>t</sub>", "add")} <i>ε</i></p>
-      <p class="histogram-moments"><i>t</i> = <b data-number="t"></b> · pixels of ${noisy}: mean
-        <b data-number="mean"></b>, standard deviation <b data-number="std"></b></p>
+    <div class="histogram-equations">${options.markup}
+      <p class="histogram-moments"><i>t</i> = <b data-number="t"></b> · pixels of
+        <strong>x</strong><sub><i>t</i></sub>: mean <b data-number="mean"></b>, standard deviation
+        <b data-number="std"></b></p>
     </div>
     <svg viewBox="0 0 ${options.bins} 1" preserveAspectRatio="none" role="img"
       aria-label="Pixel values: none yet"><path class="histogram-bars"/>
       <path class="histogram-normal"/></svg>
     <div class="histogram-axis" aria-hidden="true"><span>−${options.reach}</span><span>0</span>
       <span>${options.reach}</span></div>
-    <p class="histogram-legend"><i></i> the pixels of <i>x<sub>t</sub></i>, by eq. 4 <u></u> a standard normal</p>`;
+    <p class="histogram-legend"><i></i> the pixels of <strong>x</strong><sub><i>t</i></sub>, by eq. 4
+      <u></u> a standard normal</p>`;
 }

@@ -11,7 +11,7 @@ import numpy as np
 
 from ddpm_core.forward import ForwardFilm
 
-from . import component
+from . import component, typeset
 
 __all__ = ["Histogram", "histogram"]
 
@@ -41,9 +41,15 @@ class Histogram(gr.HTML):
         self.player, self.bins, self.reach = player, bins, reach
         super().__init__(
             {"kind": "idle"},
-            html_template=component.shell("histogram", player=player, bins=bins, reach=reach),
+            html_template=component.shell(
+                "histogram",
+                player=player,
+                bins=bins,
+                reach=reach,
+                markup=typeset.markup(4) + typeset.markup(3),
+            ),
             css_template="",
-            js_on_load=component.script("histogram"),
+            js_on_load=component.script("histogram", "symbols"),
             apply_default_css=False,
             elem_id=elem_id,
             elem_classes=elem_classes,
@@ -84,6 +90,8 @@ def histogram(noised: ForwardFilm, order: int | None = None) -> dict[str, Any]:
         "noise": _rounded(np.sqrt(1 - noised.alphas_cumprod)),
         "keep": _rounded(np.sqrt(1 - noised.betas)),
         "add": _rounded(np.sqrt(noised.betas)),
+        "abar": _rounded(noised.alphas_cumprod),
+        "beta": _rounded(noised.betas),
     } | ({} if order is None else {"order": int(order)})
 
 

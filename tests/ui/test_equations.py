@@ -1,0 +1,176 @@
+"""The numbers under the equations are those that the core computes with."""
+
+from __future__ import annotations
+
+import base64
+import re
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from ddpm_core import NoiseSchedule, Request, load
+from ddpm_core.denoiser import Prediction
+from ddpm_core.diffusion import q_sample, q_step
+from ddpm_core.samplers import ddpm
+from ui import typeset
+from ui.equations import GUIDED, Card, tables
+
+TIMES = [1, 2, 437, 999, 1000]
+
+
+@pytest.fixture(scope="module", params=["linear", "cosine"])
+def schedule(request):
+    return NoiseSchedule.make(request.param)
+
+
+def probe(x: float = 0.0):
+    return torch.full((1, 1, 1, 1), x, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("t", TIMES)
+def test_3_and_4_are_the_forward_process(schedule, t):
+    found = tables(schedule)
+    one, none = probe(1), probe(0)
+    assert found["keep"][t] == pytest.approx(float(q_step(schedule, one, t - 1, none)), rel=1e-12)
+    assert found["add"][t] == pytest.approx(float(q_step(schedule, none, t - 1, one)), rel=1e-12)
+    signal = float(q_sample(schedule, one, t - 1, none))
+    noise = float(q_sample(schedule, none, t - 1, one))
+    assert found["signal"][t] == pytest.approx(signal, rel=1e-12)
+    assert found["noise"][t] == pytest.approx(noise, rel=1e-12)
+    assert found["rest"][t] == pytest.approx(noise**2, rel=1e-9)
+
+
+@pytest.mark.parametrize("variance", ["beta", "posterior"])
+@pytest.mark.parametrize("t", TIMES[1:])
+def test_7_is_a_step_of_ddpm_over_all_timesteps(schedule, t, variance):
+    def after(x, eps, noise):
+        walk = ddpm(
+            lambda x, t: Prediction(probe(eps)),
+            schedule,
+            probe(x),
+            [t - 1, t - 2],
+            lambda t: probe(noise),
+            variance=variance,
+            clip=False,
+        )
+        return float(next(walk).x)
+
+    found = tables(schedule, variance)
+    assert found["mean_x"][t] == pytest.approx(after(1, 0, 0), rel=1e-6)
+    assert -found["mean_eps"][t] == pytest.approx(after(0, 1, 0), rel=1e-6)
+    assert found["sigma2"][t] == pytest.approx(after(0, 0, 1) ** 2, rel=1e-6)
+
+
+def test_the_weight_of_9_is_with_the_variance_beta(schedule):
+    beta, abar = schedule.betas, np.cumprod(1 - schedule.betas)
+    expected = beta**2 / (2 * beta * (1 - beta) * (1 - abar))
+    for variance in ("beta", "posterior"):
+        np.testing.assert_allclose(tables(schedule, variance)["weight"][1:], expected, rtol=1e-12)
+
+
+def test_at_0_the_image_is_whole_and_no_step_leads_on(schedule):
+    found = tables(schedule)
+    assert [found[name][0] for name in ("signal", "noise", "keep", "add")] == [1, 0, 1, 0]
+    assert np.isnan([found[name][0] for name in ("mean_x", "sigma2", "weight", "log_snr")]).all()
+    assert all(len(table) == 1001 for table in found.values())
+
+
+class Symbols(HTMLParser):
+    """The symbols of an equation, and the text outside them and beside its numbers."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.symbols, self.nested, self.loose = [], [], 0, ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        about = dict(attributes)
+        if "data-symbol" in about:
+            self.nested += any(kind == "symbol" for _, kind in self.open)
+            self.symbols.append(about)
+        kind = "symbol" if "data-symbol" in about else about.get("class", "")
+        if tag != "path":
+            self.open.append((tag, kind))
+
+    def handle_startendtag(self, tag, attributes):
+        pass
+
+    def handle_endtag(self, tag):
+        if tag != "path":
+            assert self.open.pop()[0] == tag, "a tag is closed that was not opened last"
+
+    def handle_data(self, data):
+        apart = {"symbol", "eq-under", "eq-aside", "eq-no", "eq-limits"}
+        if not apart & {kind for _, kind in self.open}:
+            self.loose += data
+
+
+@pytest.mark.parametrize("number", typeset.ALL)
+def test_every_symbol_of_an_equation_is_named_once(number):
+    text = typeset.markup(number)
+    parsed = Symbols(text)
+    assert not parsed.open and not parsed.nested and parsed.symbols
+    assert f'<span class="eq-no">({number})</span>' in text
+    assert all(s["aria-label"] and s["data-name"] for s in parsed.symbols)
+    # The keyboard comes to each equation once.
+    assert [s["tabindex"] for s in parsed.symbols].count("0") == 1
+
+
+@pytest.mark.parametrize("number", typeset.ALL)
+def test_no_letter_stands_outside_a_symbol(number):
+    loose = re.sub(r"\b(log|ln|with probability)\b", "", Symbols(typeset.markup(number)).loose)
+    assert not re.search(r"[^\W\d]", loose), loose
+
+
+def test_a_card_carries_what_its_equations_show_and_no_more():
+    model = load("mnist-conditional")
+    card = Card([5], player="stage", model=model)
+    assert set(card.value["tables"]) == {"signal", "rest", "abar"}
+    packed = base64.b64decode(card.value["tables"]["signal"])
+    signal = np.frombuffer(packed, "<f4")
+    assert signal[437] == np.float32(model.schedule.alphas_cumprod[436] ** 0.5)
+    with pytest.raises(ValueError, match="numbered 1 to 14"):
+        Card([15], player="stage")
+
+
+def test_what_is_not_known_of_a_model_is_left_out():
+    told = load("mnist-conditional")
+    facts = Card(typeset.ALL, player="stage", model=told).value["facts"]
+    assert facts["p_uncond"] == told.training["recipe"]["p_uncond"]
+    assert facts["loss"] == told.training["history"][-1]["validation"]
+    silent = SimpleNamespace(
+        schedule=told.schedule, training={}, classes=told.classes, config=told.config
+    )
+    assert Card(typeset.ALL, player="stage", model=silent).value["facts"] == {}
+    unconditional = Card(typeset.ALL, player="stage", model=load("mnist-linear")).value["facts"]
+    assert "p_uncond" not in unconditional
+
+
+def test_the_method_decides_which_equations_of_guidance_show():
+    model, card = load("mnist-conditional"), Card(GUIDED, player="stage")
+    free = Request(n=1, label=3, guidance="cfg", guidance_scale=2.5)
+    noisy = Request(n=1, label=3, guidance="classifier-noisy", guidance_scale=4)
+    assert card.of(model, [free])["shown"] == [12, 13, 14]
+    assert card.of(model, [noisy])["shown"] == [11]
+    both = card.of(model, [free, noisy])
+    assert both["shown"] == [11, 12, 13, 14]
+    assert both["facts"]["s"] == 2.5 and both["facts"]["lam"] == 4
+    assert card.of(model, [Request(n=1, label=3)])["shown"] == []
+
+
+def test_the_reports_slip_and_the_strides_are_told():
+    model, card = load("mnist-conditional"), Card([6, 7], player="stage")
+    notes = " ".join(card.of(model)["notes"])
+    assert "1.4 says" in notes and "corrected" in notes
+    strided = card.of(model, [Request(n=1, sampler="ddpm", steps=50)])["notes"]
+    assert any("50 steps for 1,000" in note for note in strided)
+    whole = card.of(model, [Request(n=1, sampler="ddpm", steps=1000)])["notes"]
+    assert not any("strides" in note for note in whole)
+    other = card.of(model, [Request(n=1, sampler="ddim", steps=1000)])["notes"]
+    assert any("DDPM’s" in note for note in other)
+    broken = card.of(model, [Request(n=1, sampler="ddpm", fault="missing-root")])["notes"]
+    assert any("put back" in note for note in broken)
