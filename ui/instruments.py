@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
-from gradio.utils import get_upload_folder
+import numpy as np
 
-from ddpm_core import InvalidInput, Request, save_png
+from ddpm_core import Film, InvalidInput, Request, save_animation, save_png
 from ddpm_core.guides import classifier_for
 from ddpm_core.metrics import REAL_DISTANCE
-from ddpm_core.recorder import contact_sheet
+from ddpm_core.recorder import Frames, contact_sheet
 from ddpm_core.sampling import Run, scale_sheet
 
-from . import contact, keep, permalinks, stage, steering, tradeoff
-from .cache import put as cache_file
+from . import contact, keep, permalinks, recordings, stage, steering, tradeoff
 from .runs import Key, Studio
 
 STRIP_STEPS = 20
@@ -35,8 +34,9 @@ class Lab:
     strip_tab: gr.Tab
     strip: contact.Contact
     atlas: contact.Contact
+    strip_take: keep.Take
+    atlas_take: keep.Take
     make: gr.Button
-    picture: gr.DownloadButton
     step: gr.Number
     label: gr.Radio
     scale: gr.Textbox
@@ -50,6 +50,8 @@ class Lab:
     others: tuple[gr.Tab, ...]
     open: gr.State
     measured: gr.State
+    strip_run: gr.State
+    atlas_run: gr.State
 
 
 def build(studio: Studio, prefix: str) -> Lab:
@@ -57,13 +59,16 @@ def build(studio: Studio, prefix: str) -> Lab:
     made: dict = {}
     with gr.Tab("Film strip", id="strip", render_children=True) as made["strip_tab"]:
         made["strip"] = contact.Contact(
-            contact.idle("One noise at every scale.", columns=len(steering.S_STRIP)),
+            recordings.load("strip")
+            or contact.idle("One noise at every scale.", columns=len(steering.S_STRIP)),
             label="The same noise at every scale; choose one to take it",
             elem_id=f"{prefix}-strip",
         )
+        made["strip_take"] = keep.take(f"{prefix}-strip", keep.BOTH, png=True)
     with gr.Tab("Atlas", id="atlas", render_children=True) as atlas_tab:
         made["atlas"] = contact.Contact(
-            contact.idle(
+            recordings.load("atlas")
+            or contact.idle(
                 "Every class at every scale, from one noise.",
                 rows=10,
                 columns=len(steering.S_ATLAS),
@@ -74,9 +79,7 @@ def build(studio: Studio, prefix: str) -> Lab:
         )
         with gr.Row(elem_classes="keep"):
             made["make"] = gr.Button("Draw the atlas", size="sm", elem_id=f"{prefix}-draw")
-            made["picture"] = gr.DownloadButton(
-                "PNG", interactive=False, size="sm", elem_id=f"{prefix}-atlas-png"
-            )
+        made["atlas_take"] = keep.take(f"{prefix}-atlas", keep.BOTH, png=True)
     with gr.Tab("Branch", id="branch", render_children=True) as branch_tab:
         gr.Markdown(
             "Scrub the stage to a step, change something, and go on from there: the run and its "
@@ -115,7 +118,9 @@ def build(studio: Studio, prefix: str) -> Lab:
             made["measure"] = gr.Button("Measure", elem_id=f"{prefix}-measure")
             made["halt"] = gr.Button("Stop", elem_id=f"{prefix}-halt")
     others = (atlas_tab, branch_tab, plot_tab)
-    return Lab(**made, others=others, open=gr.State("anatomy"), measured=gr.State(""))
+    states = {"open": gr.State("anatomy"), "measured": gr.State("")}
+    states |= {name: gr.State(None, time_to_live=3600) for name in ("strip_run", "atlas_run")}
+    return Lab(**made, others=others, **states)
 
 
 def wire(lab: Lab, bench, first: gr.Tab) -> None:
@@ -124,6 +129,8 @@ def wire(lab: Lab, bench, first: gr.Tab) -> None:
     _wire_atlas(lab, bench)
     _wire_branch(lab, bench)
     _wire_plot(lab, bench)
+    for take, state in ((lab.strip_take, lab.strip_run), (lab.atlas_take, lab.atlas_run)):
+        keep.wire(take, partial(_written, bench.studio), [state])
 
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
@@ -143,12 +150,15 @@ def _wire_strip(lab: Lab, bench, first: gr.Tab) -> None:
         scales = steering.scales(request)
         sheet = scale_sheet(request, scales)
         ending = studio.arm((visitor.session_hash, "strip"))
-        yield {lab.strip: contact.pending(ending.order)}
+        pending = {lab.strip_take: keep.pending(ending.order)}
+        yield pending | {lab.strip: contact.pending(ending.order)}
         for progress in studio.stream(ending, Key(key.model, sheet[0], tuple(sheet[1:])), rate=1):
             if not progress.done:
                 yield {lab.strip: gr.skip()}  # a visitor who left is noticed by this
                 continue
             yield {
+                lab.strip_run: Sheet("strip", progress.key, request, scales),
+                lab.strip_take: keep.due(ending.order),
                 lab.strip: contact.contact(
                     progress.film.images(),
                     len(scales),
@@ -157,14 +167,15 @@ def _wire_strip(lab: Lab, bench, first: gr.Tab) -> None:
                     chosen=_among(scales, request.guidance_scale),
                     run=f"{ending.order} {request.guidance}",
                     order=ending.order,
-                )
+                ),
             }
 
     def take(picked: gr.SelectData):
         return _taken(picked.value, picked.index)[:3]
 
     drawing = {"fn": draw, "inputs": [lab.open, bench.current, panel.measured, *panel.inputs]}
-    drawing |= {"outputs": [lab.strip], "trigger_mode": "always_last"} | stage.STREAM
+    drawing |= {"outputs": [lab.strip, lab.strip_run, lab.strip_take]} | stage.STREAM
+    drawing |= {"trigger_mode": "always_last"}
     first.select(lambda: "anatomy", None, lab.open, **QUIET)
     gr.on([tab.select for tab in lab.others], lambda: "", None, lab.open, **QUIET)
     shown = lab.strip_tab.select(lambda: "strip", None, lab.open, **QUIET)
@@ -190,14 +201,14 @@ def _wire_atlas(lab: Lab, bench) -> None:
         drawn = {"column_labels": scales, "row_labels": names, "order": ending.order}
         drawn |= {"symbol": steering.symbol(request), "run": f"{ending.order} {request.guidance}"}
         run = Key(key.model, sheet[0], tuple(sheet[1:]))
-        yield {lab.picture: keep.BARRED}
+        yield {lab.atlas_take: keep.pending(ending.order)}
         try:
             for progress in studio.stream(ending, run, rate=8):
                 images, live = progress.film.images(), not progress.done
                 news = {lab.atlas: contact.contact(images, len(scales), live=live, **drawn)}
                 if progress.done:
-                    path = _png(studio, run, images, [f"{s:g}" for s in scales], names)
-                    news[lab.picture] = gr.update(value=path, interactive=True)
+                    news[lab.atlas_run] = Sheet("atlas", progress.key, request, scales, names)
+                    news[lab.atlas_take] = keep.due(ending.order)
                 yield news
         except InvalidInput as error:
             yield {lab.atlas: contact.idle(str(error), order=ending.order)}
@@ -208,7 +219,7 @@ def _wire_atlas(lab: Lab, bench) -> None:
     lab.make.click(
         draw,
         [panel.measured, *panel.inputs],
-        [lab.atlas, lab.picture],
+        [lab.atlas, lab.atlas_run, lab.atlas_take],
         trigger_mode="once",
         **stage.STREAM,
     )
@@ -369,10 +380,56 @@ def _rest_after(event, bench):
     return rested
 
 
-def _png(studio: Studio, key: Key, images, columns, rows) -> str:
-    note = Run(studio.model(key.model), key.requests, images=[]).describe()
-    name = f"{permalinks.stem(key.model)}-atlas-seed{key.request.seed}.png"
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / name
-        save_png(contact_sheet(images, columns, rows, scale=2), path, 1, note)
-        return cache_file(path.read_bytes(), name, get_upload_folder())
+@dataclass(frozen=True)
+class Sheet:
+    """What a film strip or an atlas shows, for its files.
+
+    Attributes:
+        kind: ``"strip"`` or ``"atlas"``.
+        run: the run of all its tiles, row by row.
+        base: the request that has these scales in the columns.
+        scales, names: of the columns and, of an atlas, the rows.
+    """
+
+    kind: str
+    run: Key
+    base: Request
+    scales: list[float]
+    names: list[str] | None = None
+
+    def page(self, images) -> np.ndarray:
+        return contact_sheet(images, [f"{s:g}" for s in self.scales], self.names, scale=2)
+
+
+class Pages(Sequence):
+    """The labelled pictures of a film of a sheet; panes below, or, of an atlas, beside another."""
+
+    def __init__(self, sheet: Sheet, film: Film, panes: Sequence[str], stride: int):
+        self._panes = [getattr(film, pane) for pane in panes]
+        self._chosen, self._sheet = Frames(film, panes, stride).chosen, sheet
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        parts = [self._sheet.page(pane[self._chosen[number]]) for pane in self._panes]
+        return np.concatenate(parts, axis=1 if self._sheet.names else 0)
+
+
+def _written(studio: Studio, choice: keep.Choice, sheet: Sheet | None) -> keep.Taken:
+    progress = studio.kept(sheet.run) if sheet else None
+    if progress is None:
+        raise InvalidInput(stage.GONE)
+    film, model = progress.film, studio.model(sheet.run.model)
+    more = {"tab": "guidance", "sheet": sheet.kind, "scales": sheet.scales}
+    about = Run(model, sheet.base, images=[]).describe(**more)
+    pages = Pages(sheet, film, choice.panes, choice.stride)
+    name = f"{permalinks.stem(sheet.run.model)}-{sheet.kind}-seed{sheet.base.seed}"
+    times = {"frame_ms": stage.pace(len(pages))}
+    path = stage.written(
+        f"{name}.{choice.format}", lambda path: save_animation(pages, path, note=about, **times)
+    )
+    png = stage.written(
+        f"{name}.png", lambda path: save_png(sheet.page(film.images()), path, 1, about)
+    )
+    return keep.Taken(path, len(pages), Path(path).stat().st_size, png)

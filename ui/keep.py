@@ -1,4 +1,4 @@
-"""Everything is kept: the run on a stage as PNG, GIF, link, Python and command line."""
+"""Everything is kept: the run on a stage as a film, a picture, link, Python and command line."""
 
 from __future__ import annotations
 
@@ -6,8 +6,26 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from . import permalinks, stage
+from . import permalinks
 from .runs import Progress, Studio
+from .take import Choice, Take, Taken, due, idle, pending, size_in_words, wire
+
+__all__ = [
+    "BOTH",
+    "REMEMBER",
+    "Choice",
+    "Keep",
+    "Take",
+    "Taken",
+    "build",
+    "due",
+    "idle",
+    "pending",
+    "remember",
+    "size_in_words",
+    "take",
+    "wire",
+]
 
 # Rewrites the address without a request, and shows the link whole.
 REMEMBER = """(query) => {
@@ -20,56 +38,63 @@ REMEMBER = """(query) => {
   params.delete("__theme");
   return location.origin + location.pathname + "?" + params;
 }"""
-
-
-BARRED = gr.update(interactive=False)
+# The state, the prediction, or both.
+BOTH = [("x",), ("x0",), ("x", "x0")]
 
 
 @dataclass
 class Keep:
     """The components under a stage that hand the run over."""
 
-    png: gr.DownloadButton
-    gif: gr.DownloadButton
+    take: Take
     link: gr.Textbox
     python: gr.Code
     command: gr.Code
 
     @property
     def outputs(self) -> list:
-        return [self.png, self.gif, self.link, self.python, self.command]
+        return [self.take, self.link, self.python, self.command]
 
-    def announced(self, studio: Studio, tab: str, progress: Progress) -> dict:
-        """Updates for a run that begins: its link and its code; files are still to come."""
+    def announced(self, studio: Studio, tab: str, progress: Progress, order: int) -> dict:
+        """Updates that name a run: its link, its code, and its files once it has ended.
+
+        Args:
+            order: of the run (``Ending.order``).
+        """
         meant = studio.model(progress.key.model).config.sampling
         return {
             self.link: permalinks.query(progress.key, tab=tab),
             self.python: permalinks.python(progress.key),
             self.command: permalinks.command_line(progress.key, meant=meant),
-        } | ({} if progress.done else {self.png: BARRED, self.gif: BARRED})
-
-    def offered(self, studio: Studio, progress: Progress, panes: tuple[str, ...]) -> dict:
-        """Updates that offer the files of a run that has ended."""
-        png, gif, size = stage.files(studio, progress, panes)
-        label = f"GIF · {progress.film.frames:,} frames · {size_in_words(size)}"
-        return {
-            self.png: gr.update(value=png, interactive=True),
-            self.gif: gr.update(value=gif, label=label, interactive=True),
+            self.take: due(order) if progress.done else pending(order),
         }
 
 
-def build(prefix: str) -> Keep:
-    """Lay the row of downloads and the folded copies out."""
-    with gr.Row(elem_classes="keep"):
-        gif = gr.DownloadButton("GIF", interactive=False, elem_id=f"{prefix}-gif", size="sm")
-        png = gr.DownloadButton("PNG", interactive=False, elem_id=f"{prefix}-png", size="sm")
+def take(prefix: str, panes=(), chosen=None, png: bool = False) -> Take:
+    """Lay out the row with which something can be taken; see ``Take``, and ``wire`` for its files.
+
+    Whoever puts something on the screen tells the row: ``{row: keep.pending(order)}`` when that
+    begins, ``{row: keep.due(order)}`` when it can be taken. ``order`` rises from run to run, as
+    ``Ending.order`` does.
+    """
+    return Take(prefix, panes=panes, chosen=chosen, png=png, elem_classes="keep")
+
+
+def build(prefix: str, chosen: tuple[str, ...] = ("x",), panes=BOTH) -> Keep:
+    """Lay the row of downloads and the folded copies out.
+
+    Args:
+        chosen: the panes that a film shows unless others are chosen.
+        panes: what can be chosen.
+    """
+    row = take(prefix, panes, chosen, png=True)
     with gr.Accordion("Link, Python, command line", open=False, elem_id=f"{prefix}-copies"):
         link = gr.Textbox(label="Link", interactive=False, buttons=["copy"], max_lines=1)
         python = gr.Code(label="Python", language="python", interactive=False, wrap_lines=True)
         command = gr.Code(
             label="Command line", language="shell", interactive=False, wrap_lines=True
         )
-    return Keep(png, gif, link, python, command)
+    return Keep(row, link, python, command)
 
 
 def remember(event, kept: Keep) -> None:
@@ -77,7 +102,3 @@ def remember(event, kept: Keep) -> None:
     event.then(
         None, kept.link, kept.link, js=REMEMBER, show_progress="hidden", api_visibility="private"
     )
-
-
-def size_in_words(size: int) -> str:
-    return f"{size / 2**20:.1f} MB" if size >= 2**20 else f"{max(1, size // 2**10)} kB"

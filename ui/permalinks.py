@@ -1,17 +1,18 @@
-"""A run as a link, as Python and as a command line; and a link back as a run."""
+"""A run as a link, as Python and as a command line; and a link, or a file's note, as a run."""
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from types import MappingProxyType
 from urllib.parse import parse_qsl, urlencode
 
-from ddpm_core import Request
+from ddpm_core import InvalidInput, Request
 from ddpm_core.request import read
 
-from .runs import Key
+from .runs import MAX_SHEET, Key
 
 DEFAULTS = {f.name: f.default for f in fields(Request)}
 NOTHING: Mapping = MappingProxyType({})
@@ -58,6 +59,50 @@ def parse(params: Iterable[tuple[str, str]] | Mapping[str, str], base: Key) -> K
     return Key(named.get("model", base.model), request, tuple(beside), at)
 
 
+def read_note(text: str) -> dict:
+    """The fields of a note in a file, as ``Run.describe`` writes them, whatever they hold.
+
+    Raises:
+        InvalidInput: if it is no such note.
+    """
+    try:
+        about = json.loads(text)
+    except (ValueError, RecursionError):
+        about = None
+    if not isinstance(about, dict) or not isinstance(about.get("model"), str):
+        raise InvalidInput("its note names no run of a diffusion model")
+    return about
+
+
+def from_note(text: str) -> tuple[str, Key]:
+    """The tab and the run that a note in a file tells of.
+
+    Files of the page name their tab; a run of the command line or of Python goes where it can be
+    shown. Fields of no meaning here are ignored.
+
+    Returns:
+        The name of a tab, ``"sample"``, ``"guidance"`` or ``"reverse"``, and the run.
+
+    Raises:
+        InvalidInput: naming the field that is broken.
+    """
+    about = read_note(text)
+    request = Request(**{k: about[k] for k in DEFAULTS if k in about})
+    rows = about.get("beside", [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InvalidInput("beside: these are no rows")
+    if len(rows) >= MAX_SHEET:
+        raise InvalidInput(f"{len(rows) + 1} rows are more than the {MAX_SHEET} that can be shown")
+    beside = [replace(request, **{k: row[k] for k in DEFAULTS if k in row}) for row in rows]
+    at = about.get("branch_at")
+    key = Key(about["model"], request, tuple(beside), at)
+    tab = about.get("tab")
+    if tab not in ("sample", "guidance", "reverse"):
+        guided = beside or request.guidance != "none"
+        tab = "guidance" if guided else "reverse" if request.n == 1 else "sample"
+    return tab, key
+
+
 def python(key: Key) -> str:
     """Python that makes the same images, and the same GIF."""
     lines = [
@@ -95,10 +140,8 @@ def command_line(key: Key, ending: str | None = None, meant: Mapping = NOTHING) 
     words = ["python", "-m", "ddpm_core", "sample", "--model", key.model]
     words += ["--n", str(key.request.n)]
     for name, value in changed(key.request, DEFAULTS | dict(meant)).items():
-        if name == "clip":
-            words.append("--clip" if value else "--no-clip")
-        elif name != "n":
-            words += _option(name, value)
+        if name != "n":
+            words += option(name, value)
     for other in key.beside:
         differing = _differing(key.request, other)
         words += ["--beside", *(f"{k}={_text(v)}" for k, v in differing.items())]
@@ -108,8 +151,11 @@ def command_line(key: Key, ending: str | None = None, meant: Mapping = NOTHING) 
     return shlex.join([*words, "--out", f"{stem(key.model)}.{ending}"])
 
 
-def _option(name: str, value) -> list[str]:
+def option(name: str, value) -> list[str]:
+    """A field of a request as the command line spells it."""
     option = f"--{name.replace('_', '-')}"
+    if isinstance(value, bool):
+        return [option if value else f"--no-{name.replace('_', '-')}"]
     # After a space, argparse takes some negative numbers for options.
     return [f"{option}={value}"] if str(value).startswith("-") else [option, str(value)]
 

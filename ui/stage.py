@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import logging
+import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gradio.utils import get_upload_folder
 
-from ddpm_core import InvalidInput, Run, grid, save_gif, save_png
-from ddpm_core.recorder import default_columns
+from ddpm_core import InvalidInput, Run, grid, save_film, save_png
+from ddpm_core.recorder import Frames, default_columns
 
-from . import permalinks, player
+from . import keep, permalinks, player
 from .cache import put as cache_file
 from .runs import FRAMES_PER_SECOND, Ending, Key, Progress, Studio
 
 # Noise hardly compresses: a film is strided until each pane fits into this.
 PANE_BYTES = 2 * 2**20
+# Of files: how wide a picture grows by enlarging, and what all frames together may.
 FILE_SIDE = 224
+FILE_PIXELS = 16 * 10**6
+GONE = "Run it again to take it"
 STREAM = {
     "show_progress": "hidden",
     "concurrency_id": "model",
@@ -98,30 +102,64 @@ def run_name(progress: Progress) -> str:
     return permalinks.query(progress.key)
 
 
-def files(studio: Studio, progress: Progress, panes: tuple[str, ...]) -> tuple[str, str, int]:
-    """Write the picture and the GIF of a run that has ended.
+def take(studio: Studio, tab: str, choice: keep.Choice, current) -> keep.Taken:
+    """Write the film of a run that has ended as a visitor wants it, and its picture.
 
-    Returns:
-        The paths of both, within Gradio's cache, and the GIF's size in bytes.
+    Args:
+        current: the key of the run.
+
+    Raises:
+        InvalidInput: if the run is no longer kept.
     """
-    model, request = permalinks.stem(progress.key.model), progress.key.request
-    about = note(studio, progress)
+    progress = studio.kept(Key(*current)) if current else None
+    if progress is None:
+        raise InvalidInput(GONE)
+    request, frames = progress.key.request, Frames(progress.film, choice.panes, choice.stride)
+    model, about = permalinks.stem(progress.key.model), note(studio, progress, tab)
     name = f"{model}-seed{request.seed}-{request.sampler}-{progress.steps_done}steps"
-    scale, columns = _scale(progress), _columns(progress)
-    with tempfile.TemporaryDirectory() as folder:
-        png, gif = Path(folder) / f"{name}.png", Path(folder) / f"{name}.gif"
-        save_png(grid(progress.film.images(), columns), png, scale, about)
-        save_gif(
+    side, columns = grid(progress.film.images(), _columns(progress)).shape, _columns(progress)
+    png = written(
+        f"{name}.png",
+        lambda path: save_png(
+            grid(progress.film.images(), columns), path, enlargement(side, 1), about
+        ),
+    )
+    path = written(
+        f"{name}.{choice.format}",
+        lambda path: save_film(
             progress.film,
-            gif,
-            panes=panes,
-            scale=scale,
-            frame_ms=_pace(progress),
+            path,
+            panes=choice.panes,
+            stride=choice.stride,
+            scale=enlargement(side, len(frames)),
+            frame_ms=pace(len(frames)),
             columns=columns,
             note=about,
-        )
-        kept = [cache_file(p.read_bytes(), p.name, get_upload_folder()) for p in (png, gif)]
-        return kept[0], kept[1], gif.stat().st_size
+        ),
+    )
+    return keep.Taken(path, len(frames), Path(path).stat().st_size, png)
+
+
+def written(name: str, write: Callable[[Path], object]) -> str:
+    """Let something write a file of this name; the file's path within Gradio's cache."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        write(path)
+        return cache_file(path.read_bytes(), name, get_upload_folder())
+
+
+def enlargement(shape: tuple[int, ...], frames: int) -> int:
+    """How much to enlarge pictures of (H, W, ...) for viewers that would blur them.
+
+    No more than a long film can bear: it is encoded while its visitor waits.
+    """
+    bearable = math.sqrt(FILE_PIXELS / (frames * shape[0] * shape[1]))
+    return max(1, min(FILE_SIDE // shape[1], int(bearable)))
+
+
+def pace(frames: int) -> int:
+    """Milliseconds per frame: two seconds in all at least, and no slower than 80."""
+    return max(20, min(80, round(2000 / max(1, frames - 1), -1)))
 
 
 def _calls(progress: Progress) -> int:
@@ -137,22 +175,15 @@ def _columns(progress: Progress) -> int:
     return progress.key.columns or default_columns(progress.film.x.shape[1])
 
 
-def _scale(progress: Progress) -> int:
-    """Enlarge small pictures for viewers that would blur them, but not long films."""
-    film = progress.film
-    side = film.x.shape[2] * _columns(progress)
-    return max(1, FILE_SIDE // side if film.frames <= 300 else FILE_SIDE // (2 * side))
+def note(studio: Studio, progress: Progress, tab: str | None = None) -> str:
+    """The parameters of a run, for its files; a stopped one says where it stopped.
 
-
-def _pace(progress: Progress) -> int:
-    """Milliseconds per frame: two seconds at least, and no slower than 80."""
-    return max(20, min(80, round(2000 / max(1, progress.steps_done), -1)))
-
-
-def note(studio: Studio, progress: Progress) -> str:
-    """The parameters of a run, for its files; a stopped one says where it stopped."""
-    key = progress.key
-    more = {"stopped_after": progress.steps_done} if progress.stopped else {}
+    Args:
+        tab: where it stands on the page, and is to stand again; see ``permalinks.from_note``.
+    """
+    key, more = progress.key, {"tab": tab} if tab else {}
+    if progress.stopped:
+        more["stopped_after"] = progress.steps_done
     if key.branch_at is not None:
         more["branch_at"] = key.branch_at
     return Run(studio.model(key.model), key.requests, images=[]).describe(**more)

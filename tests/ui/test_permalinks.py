@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 from urllib.parse import parse_qsl
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ddpm_core import InvalidInput, Request
+from ddpm_core import InvalidInput, Request, Run, load
 from ddpm_core.commands import options
 from ddpm_core.commands import sample as command
 from ui import permalinks
@@ -99,3 +100,75 @@ def test_what_a_link_does_not_say_stays_as_it_was(request):
 def test_a_broken_link_is_refused_by_name(query):
     with pytest.raises(InvalidInput, match=next(iter(query))):
         permalinks.parse(query, Key("m", Request()))
+
+
+def noted(key, **more) -> str:
+    """What ``Run.describe`` writes for a run, without a model to run it."""
+    rows = [
+        {k: v for k, v in asdict(row).items() if v != getattr(key.request, k)} for row in key.beside
+    ]
+    about = {"model": key.model} | asdict(key.request) | ({"beside": rows} if rows else {})
+    about |= {} if key.branch_at is None else {"branch_at": key.branch_at}
+    return json.dumps(about | more | {"torch": "2.13.0"})
+
+
+@given(keys, st.sampled_from(["sample", "guidance", "reverse"]))
+def test_a_note_in_a_file_restores_its_run_on_its_tab(key, tab):
+    assert permalinks.from_note(noted(key, tab=tab, stopped_after=3)) == (tab, key)
+
+
+@pytest.mark.parametrize(
+    ("key", "tab"),
+    [
+        (Key("m", Request(n=16)), "sample"),
+        (Key("m", Request(n=1)), "reverse"),
+        (Key("m", Request(n=1, guidance="cfg")), "guidance"),
+        (Key("m", Request(n=4, label=3), (Request(n=4, label=5),)), "guidance"),
+    ],
+)
+def test_a_note_of_the_command_line_goes_where_it_can_be_shown(key, tab):
+    assert permalinks.from_note(noted(key)) == (tab, key)
+    assert permalinks.from_note(noted(key, tab="somewhere"))[0] == tab
+
+
+def test_the_note_that_a_run_writes_is_read_back(checkpoint):
+    model = load(checkpoint)
+    request = Request(n=2, label=3, steps=7, sampler="ddim", eta=0.5, seed=11)
+    other = replace(request, label=5, guidance="cfg", guidance_scale=3.0)
+    text = Run(model, [request, other], images=[]).describe(branch_at=4)
+    tab, key = permalinks.from_note(text)
+    dtype = model.resolve_dtype("auto")
+    rows = tuple(replace(r, dtype=dtype) for r in (request, other))
+    assert (tab, key) == ("guidance", Key(model.name, rows[0], rows[1:], 4))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "names no run"),
+        ("a holiday", "names no run"),
+        ("[1, 2]", "names no run"),
+        ("[" * 100_000, "names no run"),
+        ('{"prompt": "a cat"}', "names no run"),
+        ('{"model": 3}', "names no run"),
+        ('{"model": "m", "steps": "many"}', "steps"),
+        ('{"model": "m", "steps": NaN}', "steps"),
+        ('{"model": "m", "n": 1e99}', "n must be"),
+        ('{"model": "m", "sampler": ["ddim"]}', "sampler"),
+        ('{"model": "m", "clip": 1}', "clip"),
+        ('{"model": "m", "label": {"a": 1}}', "class"),
+        ('{"model": "m", "beside": 7}', "beside"),
+        ('{"model": "m", "beside": ["x"]}', "beside"),
+        ('{"model": "m", "beside": [{"eta": 7}]}', "eta"),
+        (json.dumps({"model": "m", "beside": [{}] * 1000}), "1001 rows"),
+    ],
+    ids=lambda text: text[:30],
+)
+def test_a_note_of_something_else_is_refused_in_words(text, message):
+    with pytest.raises(InvalidInput, match=message):
+        permalinks.from_note(text)
+
+
+def test_what_a_note_says_beyond_a_run_is_ignored():
+    text = '{"model": "m", "n": 2, "__class__": "os", "system": "rm", "first_name": 1}'
+    assert permalinks.from_note(text) == ("sample", Key("m", Request(n=2)))

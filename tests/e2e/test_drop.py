@@ -1,0 +1,264 @@
+"""A file that was made here, dropped onto the page, puts its run back; in place, unsent."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+import zlib
+
+import numpy as np
+import pytest
+
+from ddpm_core import Request, Run, film, load, read_note, save_animation, save_film, save_png
+from tests.e2e.test_take import choose, take
+
+MODEL = "mnist-conditional"
+ELSEWHERE = "?tab=reverse&label=1&steps=2&sampler=ddim"
+RUN = "?n=9&label=5&steps=14&seed=3&sampler=ddim&eta=0.5"
+
+DROP = """([name, data, target]) => {
+  const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+  const files = new DataTransfer();
+  files.items.add(new File([bytes], name));
+  const fire = (kind) => document.querySelector(target).dispatchEvent(
+    new DragEvent(kind, { dataTransfer: files, bubbles: true, cancelable: true }));
+  fire("dragover");
+  const veiled = !document.querySelector(".drop-veil").hidden;
+  fire("drop");
+  return veiled;
+}"""
+
+
+def drop(visitor, path, target="#tabs") -> bool:
+    """Drop a file on an element; tells whether the page offered itself while it was held."""
+    data = base64.b64encode(path.read_bytes()).decode()
+    return visitor.page.evaluate(DROP, [path.name, data, target])
+
+
+def told(visitor, state="told") -> str:
+    visitor.page.locator(f".drop[data-state={state}]").wait_for()
+    return visitor.page.locator(".drop-note").inner_text()
+
+
+def last(visitor, tab="sample"):
+    visitor.stage(tab).get_by_role("slider").first.press("End")
+    return visitor.picture(tab=tab)
+
+
+@pytest.fixture(scope="module")
+def files(chromium, url, tmp_path_factory):
+    """One run's pixels on the stage, and what leaves of it in every format."""
+    from tests.e2e.conftest import Visitor
+
+    folder = tmp_path_factory.mktemp("files")
+    visitor = Visitor(chromium, url).open(RUN)
+    visitor.wait_for_kept("GIF · 15 frames")
+    made = {"png": take(visitor, folder, "PNG", button="png")[0]}
+    for form in ("GIF", "WebP", "MP4"):
+        choose(visitor, form=form)
+        made[form.lower()] = take(visitor, folder, f"{form} · 15 frames")[0]
+    pixels = last(visitor)
+    visitor.context.close()
+    return pixels, made
+
+
+@pytest.mark.parametrize("kind", ["gif", "png", "webp", "mp4"])
+def test_a_dropped_file_restores_its_run_where_it_came_from(visit, files, kind):
+    pixels, made = files
+    visitor = visit(ELSEWHERE)
+    visitor.wait_for_kept("3 frames", "reverse")
+    visitor.page.evaluate("() => { window.stays = true; }")
+    before = len(visitor.requests)
+    assert drop(visitor, made[kind])
+    visitor.wait_for_kept("15 frames")
+    visitor.wait("film")
+    assert last(visitor) == pixels
+    page = visitor.page
+    assert page.locator("#sample-label input[value='5']").is_checked()
+    assert page.locator("#sample-sampler input[value='ddim']").is_checked()
+    assert page.locator("#sample-steps input[type=number]").input_value() == "14"
+    assert page.locator("#sample-n input[type=number]").input_value() == "9"
+    assert page.locator("#sample-seed input").input_value() == "3"
+    page.wait_for_url("**/*eta=0.5*tab=sample*")
+    assert page.evaluate("() => window.stays"), "in place, without a reload"
+    assert not any("upload" in url for url in visitor.requests[before:])
+    assert made[kind].name in told(visitor)
+    assert visitor.errors == []
+
+
+def test_it_is_opened_by_the_keyboard_too(visit, files):
+    visitor = visit(ELSEWHERE)
+    visitor.wait_for_kept("3 frames", "reverse")
+    button = visitor.page.get_by_role("button", name="Open a picture's settings")
+    button.focus()
+    with visitor.page.expect_file_chooser() as chooser:
+        visitor.page.keyboard.press("Enter")
+    chooser.value.set_files(files[1]["gif"])
+    visitor.wait_for_kept("15 frames")
+    assert last(visitor) == files[0]
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory):
+    """Files as Python and the command line leave them."""
+    folder, model = tmp_path_factory.mktemp("others"), load(MODEL)
+    one = Request(n=1, label=4, steps=5, seed=8)
+    row = Request(n=2, label=3, steps=5, guidance="cfg", guidance_scale=3.0)
+    beside = Request(n=2, label=8, steps=5, guidance="cfg", guidance_scale=3.0)
+    found = {"one": folder / "one.webp", "rows": folder / "rows.mp4"}
+    save_film(film(model, one), found["one"], note=Run(model, one, images=[]).describe())
+    about = Run(model, [row, beside], images=[]).describe(branch_at=2)
+    save_film(film(model, [row, beside]), found["rows"], note=about)
+    return found
+
+
+def test_a_file_of_one_image_goes_to_the_reverse_process(visit, others):
+    visitor = visit("?n=4&steps=2")
+    visitor.wait_for_kept("3 frames")
+    drop(visitor, others["one"])
+    visitor.wait_for_kept("6 frames", "reverse")
+    shown = np.array(last(visitor, "reverse")[2], np.uint8).reshape(28, 28, 4)[..., 0]
+    expected = film(load(MODEL), Request(n=1, label=4, steps=5, seed=8)).images()[0, ..., 0]
+    assert np.abs(shown.astype(int) - expected).max() <= 2
+    # The tab that was not open before does not begin with its own first look afterwards.
+    assert "seed=8" in visitor.page.url and "steps=5" in visitor.page.url
+
+
+def test_rows_and_a_branch_go_to_guidance(visit, others):
+    visitor = visit("?n=4&steps=2")
+    visitor.wait_for_kept("3 frames")
+    drop(visitor, others["rows"])
+    visitor.wait_for_kept("6 frames", "guidance")
+    visitor.page.wait_for_url("**/*branch_at=2*tab=guidance*")
+    assert visitor.page.locator("#guidance-s input[type=number]").input_value() == "3"
+    rows = visitor.page.locator(".block.rows").inner_text()
+    assert "from step 2 on, class 8" in rows
+
+
+def test_a_film_of_the_forward_process_brings_its_picture_along(visit, tmp_path):
+    visitor = visit("?n=1&steps=2")
+    visitor.wait("film")
+    visitor.page.get_by_role("tab", name="Forward process").click()
+    visitor.wait_for_kept("1,001 frames", "forward")
+    before = visitor.stage("forward").get_attribute("data-run")
+    visitor.page.locator("#forward-sheet [data-sample='8']").click()
+    other_run = f"#forward-stage .player[data-state=film]:not([data-run='{before}'])"
+    visitor.page.wait_for_selector(other_run)
+    visitor.wait_for_kept("1,001 frames", "forward")
+    choose(visitor, "forward", form="WebP", stride=50)
+    path, _ = take(visitor, tmp_path, "WebP · 21 frames", "forward")
+    pixels = last(visitor, "forward")
+    other = visit("?n=1&steps=2")
+    other.wait("film")
+    drop(other, path)
+    other.wait_for_kept("1,001 frames", "forward")
+    assert last(other, "forward") == pixels
+    again = other.page.locator("#forward-sheet .sketch").get_attribute("data-sent")
+    assert again == "1", "the digit of a first look did not come in between"
+    assert other.errors == []
+
+
+def test_on_the_sheet_a_picture_stays_a_picture(visit, files):
+    visitor = visit("?n=1&steps=2")
+    visitor.wait("film")
+    visitor.page.get_by_role("tab", name="Forward process").click()
+    visitor.wait_for_kept("1,001 frames", "forward")
+    run = visitor.stage("forward").get_attribute("data-run")
+    assert not drop(visitor, files[1]["png"], "#forward-sheet .sketch-sheet")
+    visitor.page.wait_for_function(
+        "run => document.querySelector('#forward-stage .player').dataset.run !== run", arg=run
+    )
+    assert visitor.page.locator(".drop").get_attribute("data-state") == "ready"
+    assert visitor.page.locator("#forward-stage").is_visible()
+
+
+NOTHING = {"n": 4, "steps": 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "note", "words"),
+    [
+        ("plain.gif", "", "carries no settings"),
+        ("cat.gif", "a cat", "names no run"),
+        ("there.gif", {"model": "owner/elsewhere"} | NOTHING, "unknown model 'owner/elsewhere'"),
+        ("path.gif", {"model": "../../etc"} | NOTHING, "unknown model"),
+        ("large.gif", {"model": MODEL, "n": 64, "steps": 1000}, "64,000 denoisings"),
+        ("broken.gif", {"model": MODEL, "steps": "<img src=x onerror=alert(1)>"}, "steps must be"),
+    ],
+)
+def test_what_cannot_be_restored_is_said_and_the_page_stays(visit, tmp_path, name, note, words):
+    visitor = visit("?n=4&steps=2")
+    visitor.wait_for_kept("3 frames")
+    visitor.page.wait_for_url("**/*tab=sample*")
+    before = visitor.page.url, last(visitor)
+    note = note if isinstance(note, str) else json.dumps(note)
+    save_animation([np.zeros((8, 8, 1), np.uint8)], tmp_path / name, note=note)
+    drop(visitor, tmp_path / name)
+    said = told(visitor, "refused")
+    assert name in said and words in said
+    assert (visitor.page.url, last(visitor)) == before
+    assert visitor.errors == []
+
+
+def test_a_file_that_is_no_picture_is_said_so(visit, tmp_path):
+    visitor = visit("?n=1&steps=2")
+    visitor.wait("film")
+    for content in (b"", b"GIF89a", b"RIFF\0\0\0\0WEBPXMP ", b"\0\0\0\x18ftypmp42", b"notes"):
+        path = tmp_path / "notes.txt"
+        path.write_bytes(content)
+        visitor.page.evaluate("() => { document.querySelector('.drop').dataset.state = 'ready'; }")
+        drop(visitor, path)
+        assert "notes.txt" in told(visitor, "refused")
+    assert visitor.errors == []
+
+
+def chunk(name, content):
+    check = struct.pack(">I", zlib.crc32(name + content))
+    return struct.pack(">I", len(content)) + name + content + check
+
+
+def padded(kind: str, data: bytes, more: bytes) -> bytes:
+    """The same file with fifty megabytes in front of its note."""
+    if kind == "png":
+        return data[:33] + chunk(b"juNk", more) + data[33:]
+    if kind == "webp":
+        at = data.index(b"XMP ")
+        return data[:at] + b"JUNK" + struct.pack("<I", len(more)) + more + data[at:]
+    at = data.index(b"moov") - 4
+    return data[:at] + struct.pack(">I", len(more) + 8) + b"free" + more + data[at:]
+
+
+@pytest.mark.parametrize("kind", ["png", "webp", "mp4"])
+def test_of_a_large_file_only_what_is_needed_is_read(visit, files, tmp_path, kind):
+    visitor = visit(ELSEWHERE)
+    visitor.wait_for_kept("3 frames", "reverse")
+    path = tmp_path / f"large.{kind}"
+    path.write_bytes(padded(kind, files[1][kind].read_bytes(), bytes(50 * 2**20)))
+    visitor.page.evaluate(
+        """() => {
+          window.bytesRead = 0;
+          const whole = Blob.prototype.arrayBuffer;
+          Blob.prototype.arrayBuffer = function () {
+            window.bytesRead += this.size;
+            return whole.call(this);
+          };
+        }"""
+    )
+    visitor.page.locator(".drop input").set_input_files(path)
+    visitor.wait_for_kept("15 frames")
+    assert 0 < visitor.page.evaluate("() => window.bytesRead") < 2**17
+    assert last(visitor) == files[0]
+
+
+def test_a_png_with_a_plain_text_chunk_is_read_too(visit, tmp_path):
+    save_png(np.zeros((8, 8, 1), np.uint8), tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    note = json.dumps({"model": MODEL, "n": 4, "label": 2, "steps": 4})
+    text = chunk(b"tEXt", b"Description\0" + note.encode())
+    (tmp_path / "a.png").write_bytes(data[:33] + text + data[33:])
+    assert read_note(tmp_path / "a.png") == note
+    visitor = visit(ELSEWHERE)
+    visitor.wait_for_kept("3 frames", "reverse")
+    drop(visitor, tmp_path / "a.png")
+    visitor.wait_for_kept("5 frames")

@@ -1,0 +1,73 @@
+// The body of gr.HTML's js_on_load, behind component.js and note.js: `element`, `props`, `trigger`
+// and `watch` come from Gradio. A file that is dropped anywhere on the page, or opened here, stays
+// in the browser: its note alone is sent.
+
+const root = element.querySelector(".drop");
+if (!root.dataset.state) mount();
+
+function mount() {
+  addStyle();
+  root.innerHTML = `
+    <button type="button" class="drop-open">Open a picture's settings</button>
+    <input type="file" accept=".gif,.png,.webp,.mp4" aria-label="Open a picture's settings"
+      tabindex="-1" hidden>
+    <p class="drop-note" role="status"></p>
+    <div class="drop-veil" hidden><p>Drop it to see its run</p></div>`;
+  const find = (selector) => root.querySelector(selector);
+  const undo = new AbortController();
+  let asked = 0;
+
+  root.dataset.state = "ready";
+  tell("GIF, PNG, WebP, MP4 made here. Or drop it anywhere.");
+  find(".drop-open").addEventListener("click", () => find("input").click());
+  find("input").addEventListener("change", (event) => {
+    if (event.target.files[0]) open(event.target.files[0]);
+    event.target.value = "";
+  });
+  for (const name of ["dragover", "dragleave", "drop"]) {
+    document.addEventListener(name, drag, { signal: undo.signal });
+  }
+  watch("value", () => receive(props.value));
+
+  function receive(value) {
+    if (value?.kind !== "told" || value.asked !== asked) return;
+    tell(value.message, value.refused ? "refused" : "told");
+  }
+
+  function drag(event) {
+    if (!root.isConnected) return undo.abort();
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    if (event.type === "dragleave" && event.relatedTarget) return; // within the page
+    // A sheet to draw on takes a picture for a picture.
+    const elsewhere = event.defaultPrevented || event.target.closest?.(".sketch");
+    find(".drop-veil").hidden = Boolean(elsewhere) || event.type !== "dragover";
+    event.preventDefault(); // or the browser would leave the page for the file
+    if (event.type === "drop" && !elsewhere && event.dataTransfer.files[0]) {
+      open(event.dataTransfer.files[0]);
+    }
+  }
+
+  async function open(file) {
+    const mine = (asked += 1);
+    tell(`Reading ${file.name} …`, "reading");
+    let note = "";
+    try {
+      note = await readNote(file);
+    } catch {
+      if (mine === asked) tell(`${file.name} is no GIF, PNG, WebP or MP4 that can be read.`, "refused");
+      return;
+    }
+    if (mine !== asked) return;
+    if (!note.trim()) {
+      tell(`${file.name} carries no settings: it was not made here, or has lost them.`, "refused");
+      return;
+    }
+    props.value = { kind: "dropped", name: file.name, note, asked };
+    trigger("input");
+  }
+
+  function tell(message, state = root.dataset.state) {
+    find(".drop-note").textContent = message;
+    root.dataset.state = state;
+  }
+}

@@ -1,0 +1,112 @@
+"""A file that was made here, dropped onto the page: its note is read in the browser and sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from ddpm_core.animation import MAX_NOTE
+from ddpm_core.errors import InvalidInput, check_int
+
+from . import component
+
+__all__ = ["MOUNTED", "Drop", "Dropped", "remember", "told"]
+
+# Waits for what a value of this component (``told``) says must be there before anything is set.
+MOUNTED = """async (...values) => {
+  const there = () => !values[0]?.wait || document.querySelector(values[0].wait);
+  const pause = () => new Promise((done) => setTimeout(done, 25));
+  for (let looks = 0; !there() && looks < 200; looks++) await pause();
+  await pause();
+  return values;
+}"""
+
+
+class Dropped(NamedTuple):
+    """A file's name and the note in it; ``asked`` counts the files of a visitor."""
+
+    name: str
+    note: str
+    asked: int
+
+
+class Drop(gr.HTML):
+    """A field to open a file with, and the whole page to drop one on.
+
+    `input` fires when a note was found in it. A function gets it as `Dropped` and answers with
+    `told`.
+    """
+
+    def __init__(
+        self,
+        *,
+        elem_id: str | None = None,
+        elem_classes: list[str] | str | None = None,
+        visible: bool = True,
+        render: bool = True,
+        key: int | str | None = None,
+    ):
+        super().__init__(
+            {"kind": "idle"},
+            html_template=component.shell("drop"),
+            css_template="",
+            js_on_load=component.script("drop", "note"),
+            apply_default_css=False,
+            elem_id=elem_id,
+            elem_classes=elem_classes,
+            visible=visible,
+            render=render,
+            key=key,
+        )
+
+    def preprocess(self, payload: Any) -> Dropped | None:
+        """What came from the browser, or from elsewhere; None if it is no file."""
+        if not isinstance(payload, Mapping) or payload.get("kind") != "dropped":
+            return None
+        note = payload.get("note")
+        if not isinstance(note, str) or len(note) > MAX_NOTE:
+            raise InvalidInput("this is no note")
+        name = str(payload.get("name", ""))[:100]
+        return Dropped(name, note, check_int("asked", payload.get("asked"), 0, 2**53 - 1))
+
+    def postprocess(self, value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        return value
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "object", "description": "name, note, asked"}
+
+    def example_payload(self) -> dict[str, Any]:
+        return {"kind": "idle"}
+
+    def example_value(self) -> dict[str, Any]:
+        return {"kind": "idle"}
+
+
+def told(
+    dropped: Dropped, message: str, *, place: str = "", wait: str = "", refused: bool = False
+) -> dict[str, Any]:
+    """What is said of a file.
+
+    Args:
+        place: where on the page its run goes.
+        wait: a selector of what must be there before that; see ``MOUNTED``.
+        refused: nothing was done.
+    """
+    about = {"kind": "told", "message": message, "asked": dropped.asked, "refused": refused}
+    return about | {"place": place, "wait": wait}
+
+
+def remember(places: Sequence[str], how: str) -> str:
+    """JavaScript that puts the link of the place a file led to into the page's address.
+
+    Args:
+        places: in the order of the links that come behind the value of this component.
+        how: JavaScript that does so with one link, and returns it as it is shown.
+    """
+    return f"""(told, ...links) => {{
+      const at = {json.dumps(list(places))}.indexOf(told?.place);
+      return links.map((link, i) => (i === at ? ({how})(link) : link));
+    }}"""

@@ -1,0 +1,96 @@
+// The body of gr.HTML's js_on_load, behind component.js: `element`, `props`, `trigger` and `watch`
+// come from Gradio. What is chosen lives here; the server is asked for a file whenever there is
+// something to take, and whenever another choice is made.
+
+const root = element.querySelector(".take");
+const options = JSON.parse(root.dataset.options);
+if (!root.dataset.state) mount();
+
+function mount() {
+  addStyle();
+  root.innerHTML = skeleton();
+  const find = (selector) => root.querySelector(selector);
+  const isNews = onlyNews();
+  let order = null; // of what there is to take; null while there is nothing
+  let files = null;
+
+  setState("idle");
+  root.addEventListener("change", () => order !== null && ask());
+  find(".take-file").addEventListener("click", () => save(files?.file, files?.name));
+  find(".take-png")?.addEventListener("click", () => save(files?.png));
+  receive(props.value);
+  watch("value", () => receive(props.value));
+
+  function receive(value) {
+    if (!value || value.kind === "asked" || !isNews(value)) return;
+    if (value.kind === "pending") {
+      order = files = null;
+      setState("pending");
+    } else if (value.kind === "due") {
+      // Gradio hands a value over more than once: it is asked for once.
+      if (order !== value.order) ask((order = value.order));
+    } else if (value.order === order && isChosen(value)) {
+      files = value.kind === "ready" ? value : null;
+      setState(value.kind, value.label ?? value.message);
+    }
+  }
+
+  function chosen() {
+    return {
+      format: find("input:checked").value,
+      stride: Number(find(".take-stride").value),
+      panes: find(".take-panes")?.value ?? options.chosen,
+    };
+  }
+
+  function isChosen(value) {
+    return Object.entries(chosen()).every(([name, wanted]) => value[name] === wanted);
+  }
+
+  function ask() {
+    files = null;
+    setState("asked");
+    props.value = { kind: "asked", order, ...chosen() };
+    trigger("input");
+  }
+
+  function setState(state, words = "") {
+    const format = options.formats[chosen().format];
+    find(".take-file").textContent = words || (state === "asked" ? `${format} · …` : format);
+    find(".take-file").title = state === "refused" ? words : "";
+    find(".take-file").disabled = state !== "ready";
+    // A picture stays what it is while another format of the film is made.
+    const png = find(".take-png");
+    if (png && state !== "asked") png.disabled = !files?.png;
+    root.dataset.state = state;
+  }
+
+  function save(file, name) {
+    if (!file) return;
+    const link = document.createElement("a");
+    Object.assign(link, { href: file.url, download: name ?? file.orig_name });
+    link.click();
+  }
+}
+
+function skeleton() {
+  const chip = ([value, name], i) => `<label><input type="radio" value="${value}"
+    name="${options.prefix}-format" ${i ? "" : "checked"}><span>${name}</span></label>`;
+  const choice = (name, label, entries, picked) => `<select class="${name}" aria-label="${label}">
+    ${entries.map(([value, text]) => `<option value="${escapeText(value)}"
+      ${value === picked ? "selected" : ""}>${escapeText(text)}</option>`).join("")}</select>`;
+  const strides = options.strides.map((n) => [String(n), n === 1 ? "every step" : `every ${nth(n)}`]);
+  const panes = Object.entries(options.panes);
+  return `
+    <fieldset class="take-formats"><legend>File format</legend>
+      ${Object.entries(options.formats).map(chip).join("")}</fieldset>
+    ${choice("take-stride", "Steps that are kept", strides, "1")}
+    ${panes.length ? choice("take-panes", "Panes", panes, options.chosen) : ""}
+    <button type="button" class="take-file" id="${options.prefix}-gif" disabled></button>
+    ${options.png ? `<button type="button" class="take-png" id="${options.prefix}-png"
+      disabled>PNG</button>` : ""}`;
+}
+
+function nth(n) {
+  return n === 2 ? "2nd" : `${n}th`;
+}

@@ -1,0 +1,207 @@
+"""The row that hands over what is on a screen: as a GIF, WebP or MP4 of so many frames, or PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from ddpm_core import InvalidInput
+from ddpm_core.animation import KINDS
+from ddpm_core.errors import check_choice, check_int
+
+from . import component
+
+__all__ = ["Choice", "Take", "Taken", "due", "idle", "pending", "size_in_words", "wire"]
+
+FORMATS = {"gif": "GIF", "webp": "WebP", "mp4": "MP4"}
+STRIDES = (1, 2, 5, 10, 25, 50)
+PANES = {"x": "xₜ", "x0": "x̂₀", "eps": "ε̂", "change": "change"}
+# Encoding takes turns of its own: it holds no run up, and no run holds it up.
+ENCODING = {
+    "show_progress": "hidden",
+    "concurrency_id": "encode",
+    "concurrency_limit": 2,
+    "api_visibility": "private",
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a visitor wants to take.
+
+    Attributes:
+        format: ``"gif"``, ``"webp"`` or ``"mp4"``.
+        stride: every how many steps a frame is kept.
+        panes: which panes, by name; empty where there is no choice.
+        order: of what it is wanted, as it was told to ``due``.
+    """
+
+    format: str = "gif"
+    stride: int = 1
+    panes: tuple[str, ...] = ()
+    order: int = 0
+
+
+class Taken(NamedTuple):
+    """A file that was written: its path within Gradio's cache, its frames, its size in bytes.
+
+    Attributes:
+        png: a picture that goes with it, or None.
+    """
+
+    path: str
+    frames: int
+    size: int
+    png: str | None = None
+
+
+class Take(gr.HTML):
+    """Format, stride and panes, and a button that tells frames and size before it is pressed.
+
+    Its value is one of the dictionaries built by `idle`, `pending` and `due`; a function gets a
+    `Choice` of it, or None. What is due is encoded as soon as it is told, and again with every
+    choice: see `wire`.
+    """
+
+    def __init__(
+        self,
+        prefix: str,
+        *,
+        panes: Sequence[tuple[str, ...]] = (),
+        chosen: tuple[str, ...] | None = None,
+        png: bool = False,
+        elem_classes: list[str] | str | None = None,
+        visible: bool = True,
+        render: bool = True,
+        key: int | str | None = None,
+    ):
+        """
+        Parameters:
+            prefix: its element is `{prefix}-take`, its buttons are `{prefix}-gif`, whatever the
+                format, and `{prefix}-png`.
+            panes: what can be chosen; one or none of them offers no choice.
+            chosen: which of them at first; the first one unless given.
+            png: whether there is a button for a picture, too.
+        """
+        # Gradio reads these back by name to build its configuration.
+        self.prefix, self.panes, self.png = prefix, [tuple(p) for p in panes], png
+        self.chosen = tuple(chosen) if chosen else (self.panes or [()])[0]
+        names = {",".join(p): _named(p) for p in self.panes}
+        super().__init__(
+            idle(),
+            html_template=component.shell(
+                "take",
+                prefix=prefix,
+                formats=FORMATS,
+                strides=STRIDES,
+                panes=names if len(names) > 1 else {},
+                chosen=",".join(self.chosen),
+                png=png,
+            ),
+            css_template="",
+            js_on_load=component.script("take"),
+            apply_default_css=False,
+            elem_id=f"{prefix}-take",
+            elem_classes=elem_classes,
+            visible=visible,
+            render=render,
+            key=key,
+        )
+
+    def preprocess(self, payload: Any) -> Choice | None:
+        """What came from the browser, or from elsewhere; None if it asks for nothing."""
+        if not isinstance(payload, Mapping) or payload.get("kind") != "asked":
+            return None
+        panes = str(payload.get("panes", "")) or ",".join(self.chosen)
+        offered = [",".join(p) for p in self.panes] or [""]
+        panes = check_choice("choice of panes", panes, offered)
+        return Choice(
+            check_choice("kind of animation", payload.get("format"), KINDS),
+            check_int("stride", payload.get("stride"), 1, 10_000),
+            tuple(panes.split(",")) if panes else (),
+            check_int("order", payload.get("order"), 0, 2**53 - 1),
+        )
+
+    def postprocess(self, value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        return value
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "object", "description": "format, stride, panes, order"}
+
+    def example_payload(self) -> dict[str, Any]:
+        return idle()
+
+    def example_value(self) -> dict[str, Any]:
+        return idle()
+
+
+def idle() -> dict[str, Any]:
+    """There is nothing to take yet."""
+    return {"kind": "idle"}
+
+
+def pending(order: int) -> dict[str, Any]:
+    """What was there to take is about to be replaced by something of this order."""
+    return {"kind": "pending", "order": int(order)}
+
+
+def due(order: int) -> dict[str, Any]:
+    """Something can be taken: the browser asks for it, as its visitor has chosen."""
+    return {"kind": "due", "order": int(order)}
+
+
+def wire(take: Take, encode: Callable[..., Sequence], inputs: Sequence = ()) -> None:
+    """Encode what is due, with what is chosen; news that a newer run has overtaken is dropped.
+
+    Args:
+        encode: ``(choice, *values of inputs) -> Taken`` or ``(path, frames, size)``; the path must
+            lie in Gradio's cache (see ``cache.put``). It runs on a thread of Gradio's, at most two
+            at a time for all visitors, and must use the engine for nothing long. Its
+            ``InvalidInput`` is what the button says then.
+        inputs: components whose values it needs.
+    """
+
+    def write(choice: Choice | None, *values):
+        if choice is None:
+            return gr.skip()
+        about = {"order": choice.order, "format": choice.format, "stride": choice.stride}
+        about["panes"] = ",".join(choice.panes)
+        try:
+            made = Taken(*encode(choice, *values))
+        except InvalidInput as error:
+            return about | {"kind": "refused", "message": str(error)}
+        return about | {
+            "kind": "ready",
+            "file": _served(made.path),
+            "png": made.png and _served(made.png),
+            "name": Path(made.path).name,
+            "label": in_words(choice.format, made.frames, made.size),
+        }
+
+    # Not the last value only: what is asked for meanwhile would be read off the component once the
+    # answer to the former stands there.
+    take.input(write, [take, *inputs], take, trigger_mode="multiple", **ENCODING)
+
+
+def in_words(kind: str, frames: int, size: int) -> str:
+    """What a button says of a file before it is pressed."""
+    return f"{FORMATS[kind]} · {frames:,} frame{'s'[: frames != 1]} · {size_in_words(size)}"
+
+
+def size_in_words(size: int) -> str:
+    """Bytes as a person reads them."""
+    return f"{size / 2**20:.1f} MB" if size >= 2**20 else f"{max(1, size // 2**10)} kB"
+
+
+def _named(panes: tuple[str, ...]) -> str:
+    if len(panes) == 2:
+        return "both"
+    return PANES.get(panes[0], panes[0]) if len(panes) == 1 else "all"
+
+
+def _served(path: str) -> dict[str, Any]:
+    return {"path": path, "orig_name": Path(path).name, "meta": {"_type": "gradio.FileData"}}
