@@ -2,40 +2,66 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import tempfile
-from collections.abc import Iterator
+import logging
+import threading
+from base64 import b64encode
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import gradio as gr
 import numpy as np
-from gradio.utils import get_upload_folder
 
-from ddpm_core import InvalidInput, Request, Run, save_gif
+from ddpm_core import InvalidInput, Model, save_film
+from ddpm_core.errors import check_int
 from ddpm_core.forward import (
     ForwardFilm,
-    forward_film,
-    from_picture,
-    measured,
-    round_trip,
-    to_picture,
+    Inversion,
+    inversion_plan,
+    inverting,
+    noising,
+    return_request,
+    return_times,
+    return_work,
+    returns,
 )
+from ddpm_core.noise import MAX_SEED
+from ddpm_core.packed import unpack
+from ddpm_core.recorder import Frames
 
-from . import contact, controls, histogram, keep, permalinks, player, sketch, stage
+from . import (
+    contact,
+    controls,
+    equations,
+    forward_links,
+    histogram,
+    keep,
+    permalinks,
+    player,
+    runs,
+    shelf,
+    sketch,
+    stage,
+)
 from .bench import LATEX
-from .cache import put as cache_file
-from .runs import Studio
+from .runs import Ending, Studio
 
 NAME = "forward"
 BINS, REACH = 60, 4
-# How far a picture is noised before the model takes it back.
-DEPTHS = (50, 100, 200, 300, 400, 500, 600, 700, 800, 999)
-BACK_STEPS = 50
-INVERSION_STEPS = 100
 FIRST = 3  # of the test set, shown when the tab is opened
-TOP = 0.9  # of T: beyond, hardly any image is left to find the way back by
+LEAST_STEPS = 5  # from each time, of a model that is too large for more
+COLUMNS = 10  # of the strip, before there is one
+RETURNING = "Noised up to t, and denoised by the model from there: what survives."
+INVERTING = "DDIM run backwards: the noise that leads to this very picture."
+FAILED = "That failed on the server, which has made a note of it."
+# Where the page's address leads when the tab is first shown.
+PLACE = """(...values) => {
+  return [...values.slice(0, -1), new URLSearchParams(location.search).get("tab") ?? ""];
+}"""
 PANES = {
     "x": {"symbol": "<i>x<sub>t</sub></i>", "text": "in one step (eq. 4)", "spoken": "pictures"},
     "x0": {
@@ -45,6 +71,10 @@ PANES = {
     },
 }
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+RECENT = 8
+_recent: OrderedDict[tuple, ForwardFilm] = OrderedDict()
+_guard = threading.Lock()
+_END = object()
 
 
 @dataclass
@@ -53,6 +83,7 @@ class Forward:
 
     stage: player.Player
     pixels: histogram.Histogram
+    formulas: equations.Card
     sheet: sketch.Sketch
     model: gr.Dropdown
     label: gr.Radio
@@ -62,8 +93,12 @@ class Forward:
     invert: gr.Button
     inverted: contact.Contact
     note: gr.Markdown
-    gif: gr.DownloadButton
+    returned: gr.Markdown
+    take: keep.Take
+    copies: forward_links.Copies
     drawn: gr.State  # whether there has been a picture
+    shown: gr.State  # the picture, the model and the seed of what is on the stage
+    made_of: gr.State  # what the strip and the inversion were made of, see ``_mark``
 
 
 def build(studio: Studio, opened: gr.Tab) -> Forward:
@@ -91,50 +126,60 @@ def build(studio: Studio, opened: gr.Tab) -> Forward:
             made["pixels"] = histogram.Histogram(
                 player=f"{NAME}-stage", bins=BINS, reach=REACH, elem_id=f"{NAME}-histogram"
             )
-            with gr.Row(elem_classes="keep"):
-                made["gif"] = gr.DownloadButton(
-                    "GIF", interactive=False, size="sm", elem_id=f"{NAME}-gif"
-                )
+            made["formulas"] = equations.beside(studio, NAME, (1, 2, 5))
+            made["take"] = keep.take(NAME, keep.BOTH, ("x", "x0"))
+            made["copies"] = forward_links.build(NAME)
             with gr.Tabs(elem_classes="instruments"):
                 with gr.Tab("There and back", render_children=True):
                     made["strip"] = contact.Contact(
                         contact.idle(
-                            "Noised up to t, and denoised by the model from there: what survives.",
+                            RETURNING,
                             rows=2,
-                            columns=len(DEPTHS),
+                            columns=COLUMNS,
                         ),
                         label="Noised up to t, and denoised from there",
+                        symbol="t",
                         elem_id=f"{NAME}-back",
                     )
                     made["back"] = gr.Button("There and back", size="sm", elem_id=f"{NAME}-go")
+                    made["returned"] = gr.Markdown(elem_classes="caption")
                 with gr.Tab("Inversion", render_children=True):
                     made["inverted"] = contact.Contact(
                         contact.idle(
-                            "DDIM run backwards: the noise that leads to this very picture.",
+                            INVERTING,
                             columns=4,
                         ),
                         label="Inverted and reconstructed",
+                        symbol="",
                         elem_id=f"{NAME}-inverted",
                     )
                     made["invert"] = gr.Button("Invert", size="sm", elem_id=f"{NAME}-invert")
                     made["note"] = gr.Markdown(elem_classes="caption", latex_delimiters=LATEX)
         with gr.Column(elem_classes="control-column"), gr.Column(elem_classes="controls"):
             made["sheet"] = sketch.Sketch("Your picture", elem_id=f"{NAME}-sheet")
+            choices, chosen = _classes(studio, model)
             made["label"] = gr.Radio(
-                controls.label_choices(studio, model)[1:] if model else [],
-                value="none",
+                choices,
+                value=chosen,
                 label="Brought back as",
                 elem_id=f"{NAME}-label",
                 elem_classes="chips",
                 info="a class, or none",
             )
             made["model"] = gr.Dropdown(
-                names, value=model, label="Model", elem_id=f"{NAME}-model", info="and its schedule"
+                names,
+                value=model,
+                label="Model",
+                elem_id=f"{NAME}-model",
+                info="and its schedule",
+                allow_custom_value=True,  # one that was fetched in another tab
             )
             made["seed"] = gr.Number(
                 0, label="Seed", precision=0, minimum=0, elem_id=f"{NAME}-seed"
             )
-    tab = Forward(**made, drawn=gr.State(False))
+    states = {"drawn": gr.State(False), "made_of": gr.State({}, time_to_live=3600)}
+    states["shown"] = gr.State(None, time_to_live=3600)
+    tab = Forward(**made, **states)
     _wire(studio, tab)
     _first_look(studio, tab, opened)
     return tab
@@ -143,109 +188,247 @@ def build(studio: Studio, opened: gr.Tab) -> Forward:
 def _first_look(studio: Studio, tab: Forward, opened: gr.Tab) -> None:
     """A tab that is opened for the first time shows a digit."""
 
-    def start(drawn, model):
-        if drawn or model is None:
+    def start(drawn, model, place):
+        # Where the address leads here, what is shown is its link's affair.
+        if drawn or model is None or place == NAME:
             return gr.skip(), drawn
-        channels, side, _ = studio.model(model).shape
+        try:
+            channels, side, _ = studio.model(model).shape
+        except InvalidInput:
+            return gr.skip(), drawn
         return sketch.sized(side, channels, FIRST, "first look"), True
 
-    opened.select(start, [tab.drawn, tab.model], [tab.sheet, tab.drawn], **QUIET)
+    place = gr.Textbox(visible=False)
+    opened.select(start, [tab.drawn, tab.model, place], [tab.sheet, tab.drawn], js=PLACE, **QUIET)
 
 
 def _wire(studio: Studio, tab: Forward) -> None:
     asked = [tab.sheet, tab.model, tab.seed]
 
-    def noise(picture, model, seed, visitor: gr.Request):
+    def noise(picture, model, seed, label, made_of, visitor: gr.Request):
         """All of the forward process, as soon as there is a picture."""
         ending = studio.arm((visitor.session_hash, NAME))
-        outputs = {tab.stage: gr.skip(), tab.pixels: gr.skip(), tab.gif: keep.BARRED}
+        outputs = {tab.stage: gr.skip()}
         if picture is None:
             return outputs
         try:
             named = studio.model(model)
-            noised = studio.engine.do(forward_film, named, picture, seed, BINS)
+            noised = _noised(studio, named, picture, seed, ending)
         except InvalidInput as error:
             return outputs | {tab.stage: stage.ordered(player.error(str(error)), ending)}
-        path, size = _gif(noised, model, seed)
-        label = f"GIF · {noised.film.frames:,} frames · {keep.size_in_words(size)}"
+        except Exception:
+            logging.exception("a forward process failed")
+            return outputs | {tab.stage: stage.ordered(player.error(FAILED), ending)}
+        if noised is None or ending.superseded:
+            return outputs
         return {
             tab.stage: stage.ordered(_film(noised, f"{ending.order}"), ending),
             tab.pixels: histogram.histogram(noised, order=ending.order),
-            tab.gif: gr.update(value=path, label=label, interactive=True),
+            tab.formulas: tab.formulas.of(named),
+            tab.take: keep.due(ending.order),
+            tab.shown: (picture, model, seed),
+            **tab.copies.told(named, picture, seed, label),
+            **_cleared(studio, tab, visitor, made_of, picture, model, seed),
         }
 
-    def fit(model):
+    def retell(picture, model, seed, label):
+        """What can be copied, for another class."""
+        if picture is None:
+            return {tab.copies.note: gr.skip()}
+        try:
+            return tab.copies.told(studio.model(model), picture, check_seed(seed), label)
+        except InvalidInput:
+            return {tab.copies.note: gr.skip()}  # the stage says what is wrong
+
+    def fit(model, visitor: gr.Request):
         """The sheet and the classes that suit a model."""
-        channels, side, _ = studio.model(model).shape
-        choices = [c for c in controls.label_choices(studio, model) if c[1] != "all"]
-        values = [value for _, value in choices]
-        chosen = "none" if "none" in values else values[0]
-        return {
-            tab.sheet: sketch.sized(side, channels, wanted=model),
-            tab.label: gr.update(choices=choices, value=chosen),
-        }
+        try:
+            channels, side, _ = studio.model(model).shape
+        except InvalidInput as error:
+            ending = studio.arm((visitor.session_hash, NAME))
+            return {tab.stage: stage.ordered(player.error(str(error)), ending)}
+        sheet = sketch.sized(side, channels, wanted=model)
+        return {tab.sheet: sheet, tab.label: _labels(studio, model)}
 
-    def back(picture, model, seed, label, visitor: gr.Request) -> Iterator[dict]:
-        """Noise the picture to each depth, and let the model denoise it from there."""
+    def back(picture, model, seed, label, made_of, visitor: gr.Request) -> Iterator[dict]:
+        """Noise the picture to each time, and let the model denoise it from there."""
         ending = studio.arm((visitor.session_hash, "back"))
-        if picture is None:
-            yield {tab.strip: contact.idle("Draw something first.", order=ending.order)}
-            return
-        about = {"columns": len(DEPTHS), "column_labels": DEPTHS, "symbol": "t"}
-        about |= {"row_labels": ("noised", "back"), "order": ending.order, "run": f"{ending.order}"}
-        try:
-            request = Request(
-                n=1, label=label, steps=BACK_STEPS, sampler="ddim", eta=1.0, seed=seed
-            )
-            request = studio.allowed(model, request)
-            sheet = np.full((2, len(DEPTHS), *picture.shape), 128, np.uint8)
-            for column, depth in enumerate(DEPTHS):
-                pair = _back(studio, ending, model, request, picture, depth)
-                if pair is None:
-                    return
-                sheet[:, column] = pair
-                tiles = sheet.reshape(-1, *picture.shape)
-                yield {tab.strip: contact.contact(tiles, live=depth != DEPTHS[-1], **about)}
-        except InvalidInput as error:
-            yield {tab.strip: contact.idle(str(error), order=ending.order)}
 
-    def invert(picture, model, label, visitor: gr.Request) -> Iterator[dict]:
+        def refused(message):
+            idle = contact.idle(message, rows=2, columns=COLUMNS, order=ending.order)
+            return {tab.strip: idle, tab.returned: ""}
+
+        if picture is None:
+            yield refused("Draw something first.")
+            return
+        try:
+            named = studio.model(model)
+            times = return_times(named.schedule)
+            steps = _steps(studio, named, times)
+            request = return_request(named, label, seed, steps).for_model(named)
+            yield {tab.made_of: made_of | {"strip": _mark(picture, model, seed)}}
+            about = {"columns": len(times), "column_labels": times, "symbol": "t"}
+            about |= {"order": ending.order, "run": f"{ending.order}"}
+            sheet = np.full((2, len(times), *picture.shape), 128, np.uint8)
+            walk = returns(named, picture, times, request)
+            for moment in _turns(studio, ending, walk):
+                if not moment.arrived:
+                    continue
+                column = times.index(moment.time)
+                sheet[:, column] = moment.noised, moment.state
+                tiles, live = sheet.reshape(-1, *picture.shape), column < len(times) - 1
+                rows = ("noised", "back")
+                yield {tab.strip: contact.contact(tiles, row_labels=rows, live=live, **about)}
+        except InvalidInput as error:
+            yield refused(str(error))
+            return
+        except Exception:
+            logging.exception("a return failed")
+            yield refused(FAILED)
+            return
+        if not ending.asked:
+            named_class = "" if label == "none" else f", told the class {named.classes[int(label)]}"
+            told = f"{steps} steps of DDIM with η = 1 from every t{named_class}."
+            yield {tab.returned: told}
+
+    def invert(picture, model, label, made_of, visitor: gr.Request) -> Iterator[dict]:
+        """Lead the picture to its noise and back, and tell the error."""
         ending = studio.arm((visitor.session_hash, "inversion"))
-        if picture is None:
-            yield {tab.inverted: contact.idle("Draw something first.", order=ending.order)}
-            return
-        try:
-            found, pictures = _inverted(studio, ending, model, picture, label)
-        except InvalidInput as error:
-            yield {tab.inverted: contact.idle(str(error), order=ending.order)}
-            return
-        if found is None:
-            return
-        top = found.up[-1].t
-        words = ("the picture", f"its noise, t = {top}", "brought back", "difference × 4")
-        tiles = contact.contact(
-            pictures, 4, words, symbol="", order=ending.order, run=f"{ending.order}"
-        )
-        told = (
-            f"{INVERSION_STEPS} steps of DDIM each way, float32, $\\hat x_0$ not clipped, up to "
-            f"$t = {top}$: RMSE {float(found.rmse[0]):.4f} with pixels in [-1, 1], PSNR "
-            f"{float(found.psnr[0]):.1f} dB."
-        )
-        yield {tab.inverted: tiles, tab.note: told}
 
-    shown = [tab.stage, tab.pixels, tab.gif]
-    noising = {"fn": noise, "inputs": asked, "outputs": shown} | stage.STREAM
-    noising |= {"trigger_mode": "always_last"}
-    gr.on([tab.sheet.input, tab.seed.change], **noising)
-    tab.model.input(fit, tab.model, [tab.sheet, tab.label], **QUIET)  # the sheet then tells anew
-    tab.back.click(back, [*asked, tab.label], tab.strip, trigger_mode="multiple", **stage.STREAM)
-    tab.invert.click(
-        invert,
-        [tab.sheet, tab.model, tab.label],
-        [tab.inverted, tab.note],
+        def refused(message):
+            return {
+                tab.inverted: contact.idle(message, columns=4, order=ending.order),
+                tab.note: "",
+            }
+
+        if picture is None:
+            yield refused("Draw something first.")
+            return
+        found = None
+        try:
+            named = studio.model(model)
+            steps, _ = inversion_plan(named.schedule)
+            _check_work(named, 2 * steps)
+            yield {tab.made_of: made_of | {"inverted": _mark(picture, model)}}
+            for found in _turns(studio, ending, inverting(named, picture, label)):
+                pass
+        except InvalidInput as error:
+            yield refused(str(error))
+            return
+        except Exception:
+            logging.exception("an inversion failed")
+            yield refused(FAILED)
+            return
+        if found is None or ending.asked:
+            return
+        words = ("the picture", f"its noise, t = {found.time}", "brought back", "difference × 4")
+        about = {"symbol": "", "order": ending.order, "run": f"{ending.order}"}
+        tiles = contact.contact(found.pictures, 4, words, **about)
+        yield {tab.inverted: tiles, tab.note: _account(found)}
+
+    shown = [tab.stage, tab.pixels, tab.formulas, tab.take, tab.shown, *tab.copies.outputs]
+    shown += [tab.strip, tab.returned, tab.inverted, tab.note]
+    keep.wire(tab.take, partial(_taken, studio), [tab.shown])
+    copied = [*asked, tab.label]
+    running = {"fn": noise, "inputs": [*copied, tab.made_of], "outputs": shown} | stage.STREAM
+    running |= {"trigger_mode": "always_last"}
+    keep.remember(gr.on([tab.sheet.input, tab.seed.change], **running), tab.copies)
+    told = tab.label.input(retell, copied, tab.copies.outputs, **QUIET)
+    keep.remember(told, tab.copies)
+    # The sheet then tells anew.
+    tab.model.input(fit, tab.model, [tab.sheet, tab.label, tab.stage], **QUIET)
+    tab.back.click(
+        back,
+        [*copied, tab.made_of],
+        [tab.strip, tab.returned, tab.made_of],
         trigger_mode="multiple",
         **stage.STREAM,
     )
+    tab.invert.click(
+        invert,
+        [tab.sheet, tab.model, tab.label, tab.made_of],
+        [tab.inverted, tab.note, tab.made_of],
+        trigger_mode="multiple",
+        **stage.STREAM,
+    )
+
+
+def restore(
+    studio: Studio, tab: Forward, visitor: gr.Request, pairs: list, first: Callable[[Studio], str]
+) -> dict:
+    """Updates that put what a link asks for on the sheet, which then tells of it by itself.
+
+    Args:
+        pairs: of the page's address.
+        first: names the model where the link does not.
+    """
+    try:
+        asked = forward_links.parse(pairs, studio.model(dict(pairs).get("model") or first(studio)))
+    except InvalidInput as error:
+        ending = studio.arm((visitor.session_hash, NAME))
+        return {tab.stage: stage.ordered(player.error(str(error)), ending), tab.drawn: True}
+    name, (channels, side, _) = asked.model.name, asked.model.shape
+    if asked.picture is None:
+        digit = FIRST if asked.digit is None else asked.digit
+        sheet = sketch.sized(side, channels, digit, "link")
+    else:
+        sheet = sketch.shown(asked.picture, "link")
+    return {
+        tab.model: shelf.pick(studio, name),
+        tab.seed: asked.seed,
+        tab.label: _labels(studio, name, asked.label),
+        tab.sheet: sheet,
+        tab.drawn: True,
+    }
+
+
+def restored(tab: Forward) -> list:
+    """The components that ``restore`` updates."""
+    return [tab.model, tab.seed, tab.label, tab.sheet, tab.drawn, tab.stage]
+
+
+def read(studio: Studio, about: dict) -> tuple[str, np.ndarray, int]:
+    """The model, the picture and the seed that the note of a file of this tab tells of.
+
+    Raises:
+        InvalidInput: naming what cannot be used.
+    """
+    model = studio.model(about["model"])
+    channels, side, _ = model.shape
+    seed = check_seed(about.get("seed"))
+    if "packed" in about:
+        return model.name, unpack(about["packed"], model.shape), seed
+    picture = {"side": side, "channels": channels, "pixels": about.get("picture")}
+    return model.name, sketch.pixels(picture), seed
+
+
+def set_to(studio: Studio, tab: Forward, run: tuple[str, np.ndarray, int], wanted: str) -> dict:
+    """Updates that put a picture on the sheet, which then tells of it by itself.
+
+    Args:
+        wanted: names what it is put there for; see ``sketch.shown``.
+    """
+    model, picture, seed = run
+    named = {tab.model: shelf.pick(studio, model), tab.seed: seed, tab.drawn: True}
+    return named | {tab.sheet: sketch.shown(picture, wanted), tab.label: _labels(studio, model)}
+
+
+def _labels(studio: Studio, model: str, wanted: str | None = None):
+    """An update that offers the classes that suit a model, and picks one."""
+    choices, chosen = _classes(studio, model)
+    return gr.update(choices=choices, value=wanted or chosen)
+
+
+def _classes(studio: Studio, model: str | None) -> tuple[list[tuple[str, str]], str]:
+    """The classes that a model can be asked for, and which of them at first."""
+    choices = [c for c in controls.label_choices(studio, model) if c[1] != "all"]
+    values = [value for _, value in choices]
+    return choices, "none" if "none" in values else values[0]
+
+
+def check_seed(seed) -> int:
+    """The seed, if it is one."""
+    return check_int("seed", seed, 0, MAX_SEED)
 
 
 def _film(noised: ForwardFilm, run: str) -> dict:
@@ -265,51 +448,111 @@ def _film(noised: ForwardFilm, run: str) -> dict:
     ) | {"still": True}
 
 
-def _gif(noised: ForwardFilm, model: str, seed: int) -> tuple[str, int]:
-    """Every step from the picture to the noise; the path within Gradio's cache, and its size."""
-    name = f"{permalinks.stem(model)}-forward-seed{seed}.gif"
-    about = json.dumps(
-        {"model": model, "process": "forward", "seed": seed, "panes": "eq. 4, eq. 3"}
+def _noised(
+    studio: Studio, model: Model, picture: np.ndarray, seed: int, ending: Ending | None = None
+) -> ForwardFilm | None:
+    """The forward process of a picture; that of the last few is not computed again.
+
+    None if it was overtaken.
+    """
+    key = (model.name, check_seed(seed), picture.shape, picture.tobytes())
+    with _guard:
+        noised = _recent.get(key)
+    if noised is None:
+        parts = noising(model, picture, seed, BINS)
+        for noised in _turns(studio, ending or Ending(), parts):
+            pass
+        if noised is None:
+            return None
+        with _guard:
+            _recent[key] = noised
+            while len(_recent) > RECENT:
+                _recent.popitem(last=False)
+    return noised
+
+
+def _turns(studio: Studio, ending: Ending, walk: Iterator) -> Iterator:
+    """A walk whose every step waits for its turn, until it is overtaken."""
+    while not ending.asked:
+        moment = studio.engine.do(next, walk, _END)
+        if moment is _END:
+            return
+        yield moment
+
+
+def _steps(studio: Studio, model: Model, times: list[int]) -> int:
+    """From each time so many steps as are usual, or as many fewer as the model is larger.
+
+    Raises:
+        InvalidInput: if hardly any would be left.
+    """
+    usual = return_request(model, 0 if model.classes else "none").steps
+    least = min(LEAST_STEPS, usual)
+    most = runs.most_work(model)
+    for steps in range(usual, least, -1):
+        if return_work(times, steps) <= most:
+            return steps
+    _check_work(model, return_work(times, least))
+    return least
+
+
+def _check_work(model: Model, work: int) -> None:
+    most = runs.most_work(model)
+    if work > most:
+        raise InvalidInput(
+            f"with {model.name} these are {work:,} denoisings, more than the {most:,} done at a "
+            "time"
+        )
+
+
+def _mark(picture: np.ndarray, *more) -> str:
+    """Tells whether two things were made of the same."""
+    return hashlib.blake2b(f"{picture.shape}{more}".encode() + picture.tobytes()).hexdigest()
+
+
+def _cleared(studio, tab: Forward, visitor, made_of: dict, picture, model, seed) -> dict:
+    """Updates that take away what was made of another picture, and end what still is."""
+    found, order = {}, {}
+    now = {"strip": _mark(picture, model, seed), "inverted": _mark(picture, model)}
+    for name, place in (("strip", "back"), ("inverted", "inversion")):
+        if name in made_of and made_of[name] != now[name]:
+            order[name] = studio.arm((visitor.session_hash, place)).order
+    if "strip" in order:
+        idle = contact.idle(RETURNING, rows=2, columns=COLUMNS, order=order["strip"])
+        found |= {tab.strip: idle, tab.returned: ""}
+    if "inverted" in order:
+        idle = contact.idle(INVERTING, columns=4, order=order["inverted"])
+        found |= {tab.inverted: idle, tab.note: ""}
+    return found
+
+
+def _account(found: Inversion) -> str:
+    return (
+        f"{found.steps} steps of DDIM each way, float32, $\\hat x_0$ not clipped, up to "
+        f"$t = {found.time}$: RMSE {found.rmse:.4f} with pixels in [-1, 1], PSNR "
+        f"{found.psnr:.1f} dB."
     )
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / name
-        film = noised.film.reversed()
-        save_gif(film, path, panes=("x", "x0"), scale=2, frame_ms=20, note=about)
-        return cache_file(path.read_bytes(), name, get_upload_folder()), path.stat().st_size
 
 
-def _back(studio, ending, model: str, request: Request, picture, depth: int):
-    """The picture noised to a depth, and what the model makes of it; None if overtaken."""
-    named = studio.model(model)
-    depth = min(depth, named.schedule.num_timesteps - 1)
-    x0 = from_picture(picture, named.shape)
-    run = studio.engine.do(partial(Run, named, request, x0=x0, t=depth))
-    noised = studio.engine.do(lambda: to_picture(run.start))
-    steps, last = run.steps(), None
-    while not ending.asked:
-        step = studio.engine.do(next, steps, None)
-        if step is None:
-            return noised, to_picture(last.x)
-        last = step
-    return None
-
-
-def _inverted(studio, ending, model: str, picture, label):
-    """The round trip, and four pictures of it; None and None if overtaken."""
-    named = studio.model(model)
-    request = studio.allowed(model, Request(n=1, label=label, steps=2 * INVERSION_STEPS))
-    x0 = from_picture(picture, named.shape)
-    denoiser = named.denoiser(request.labels(named, [0]), "float32")
-    top = round(TOP * (named.schedule.num_timesteps - 1))
-    walk = round_trip(denoiser, named.schedule, x0, INVERSION_STEPS, top)
-    steps: list = []
-    while not ending.asked:
-        step = studio.engine.do(next, walk, None)
-        if step is None:
-            found = studio.engine.do(measured, steps, x0)
-            again = to_picture(found.down[-1].x)
-            apart = 4 * np.abs(again.astype(int) - picture).clip(0, 63)
-            pictures = [picture, to_picture(found.up[-1].x), again, apart.astype(np.uint8)]
-            return found, np.stack(pictures)
-        steps.append(step)
-    return None, None
+def _taken(studio: Studio, choice: keep.Choice, shown: tuple | None) -> keep.Taken:
+    """Every step from the picture to the noise, and the picture in its note."""
+    if shown is None:
+        raise InvalidInput(stage.GONE)
+    picture, model, seed = shown
+    film = _noised(studio, studio.model(model), picture, seed).film.reversed()
+    about = {"model": model, "tab": NAME, "process": "forward", "seed": seed}
+    about["picture"] = b64encode(picture.tobytes()).decode("ascii")
+    frames = Frames(film, choice.panes, choice.stride)
+    path = stage.written(
+        f"{permalinks.stem(model)}-forward-seed{seed}.{choice.format}",
+        lambda path: save_film(
+            film,
+            path,
+            panes=choice.panes,
+            stride=choice.stride,
+            scale=min(2, stage.enlargement(frames[0].shape, len(frames))),
+            frame_ms=stage.pace(len(frames)),
+            note=json.dumps(about),
+        ),
+    )
+    return keep.Taken(path, len(frames), Path(path).stat().st_size)

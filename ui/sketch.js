@@ -21,8 +21,10 @@ function mount() {
   let { side, channels } = options;
   let exact = null; // of a sample that was chosen: its own pixels, until something is drawn on it
   let pen = { x: SIDE / 2, y: SIDE / 2 };
-  let down = false;
+  let down = null; // the pointer that draws: of several fingers the first
+  let unsaid = false; // something was drawn that has not been told yet
   let wanted; // what the newest value was for
+  let sent = null; // the newest picture
   let ready = null; // the pictures of the test set
 
   wipe();
@@ -37,13 +39,23 @@ function mount() {
     // Gradio hands a value over more than once: it is answered once.
     const again = value.wanted !== undefined && value.wanted === wanted;
     wanted = value.wanted ?? wanted;
-    if (again) return;
+    if (again) {
+      if (sent) props.value = sent; // or the picture would be gone from what the server is told
+      return;
+    }
     [side, channels] = [value.side ?? side, value.channels ?? channels];
     if (value.chosen !== undefined) {
-      ready.then(() => show(find(`[data-sample="${value.chosen}"]`)));
+      ready.then(() => soon(() => show(find(`[data-sample="${value.chosen}"]`))));
+    } else if (value.pixels && value.wanted !== undefined) {
+      soon(() => showPixels(value));
     } else if (!value.pixels && root.dataset.sent) {
-      tell(); // the same picture again, as large as it is wanted now
+      soon(tell); // the same picture again, as large as it is wanted now
     }
+  }
+
+  function soon(act) {
+    // What was set together with the sheet, a class or a seed, must have arrived when it tells.
+    setTimeout(act, 40);
   }
 
   // --- drawing ----------------------------------------------------------------------------
@@ -61,7 +73,14 @@ function mount() {
     ink.moveTo(from.x, from.y);
     ink.lineTo(x, y);
     ink.stroke();
+    unsaid = true;
+    moveTo(x, y);
+  }
+
+  function moveTo(x, y) {
     pen = { x, y };
+    root.style.setProperty("--pen-x", x / SIDE);
+    root.style.setProperty("--pen-y", y / SIDE);
   }
 
   function paste(image, width, height) {
@@ -79,6 +98,21 @@ function mount() {
     tell();
   }
 
+  function showPixels(value) {
+    const image = document.createElement("canvas");
+    image.width = image.height = side;
+    const pixels = new ImageData(side, side);
+    const bytes = Uint8Array.from(atob(value.pixels), (c) => c.charCodeAt(0));
+    for (let p = 0; p < side * side; p++) {
+      for (let c = 0; c < 3; c++) pixels.data[4 * p + c] = bytes[channels * p + (c % channels)];
+      pixels.data[4 * p + 3] = 255;
+    }
+    image.getContext("2d").putImageData(pixels, 0, 0);
+    paste(image, side, side);
+    exact = image;
+    tell();
+  }
+
   async function open(file) {
     try {
       const image = await createImageBitmap(file);
@@ -92,6 +126,7 @@ function mount() {
   // --- telling ----------------------------------------------------------------------------
 
   function tell() {
+    unsaid = false;
     find(".sketch-note").textContent = "";
     small.width = small.height = side;
     const pens = small.getContext("2d", { willReadFrequently: true });
@@ -106,7 +141,7 @@ function mount() {
     }
     let text = "";
     for (const byte of bytes) text += String.fromCharCode(byte);
-    props.value = { side, channels, pixels: btoa(text) };
+    props.value = sent = { side, channels, pixels: btoa(text) };
     root.dataset.sent = Number(root.dataset.sent ?? 0) + 1;
     trigger("input");
   }
@@ -115,22 +150,26 @@ function mount() {
 
   function listen() {
     sheet.addEventListener("pointerdown", (event) => {
-      if (event.button) return;
+      if (event.button || down !== null) return;
       sheet.setPointerCapture(event.pointerId);
-      down = true;
+      down = event.pointerId;
       pen = placeOf(event);
       strokeTo(pen.x, pen.y);
     });
     sheet.addEventListener("pointermove", (event) => {
-      if (down) strokeTo(...Object.values(placeOf(event)));
+      if (event.pointerId === down) strokeTo(...Object.values(placeOf(event)));
     });
-    sheet.addEventListener("lostpointercapture", () => {
-      if (down) tell();
-      down = false;
+    sheet.addEventListener("lostpointercapture", (event) => {
+      if (event.pointerId !== down) return;
+      down = null;
+      tell();
     });
     sheet.addEventListener("keydown", onKey);
     sheet.addEventListener("keyup", (event) => {
-      if (event.key.startsWith("Arrow")) tell();
+      if (event.key.startsWith("Arrow") && unsaid) tell();
+    });
+    sheet.addEventListener("blur", () => {
+      if (unsaid && down === null) tell();
     });
     root.addEventListener("click", onClick);
     find("input").addEventListener("change", (event) => {
@@ -164,7 +203,7 @@ function mount() {
     event.preventDefault();
     event.stopPropagation();
     const [x, y] = [clamp(pen.x + move[0], 0, SIDE), clamp(pen.y + move[1], 0, SIDE)];
-    if (event.shiftKey) pen = { x, y };
+    if (event.shiftKey) moveTo(x, y);
     else strokeTo(x, y);
   }
 
@@ -192,9 +231,13 @@ function skeleton() {
     aria-label="${escapeText(name)}"><canvas></canvas></button>`);
   return `
     <span class="sketch-label">${escapeText(options.label)}</span>
-    <canvas class="sketch-sheet" width="${SIDE}" height="${SIDE}" tabindex="0" role="application"
-      aria-label="${escapeText(options.label)}: draw with the pointer, or with the arrow keys; with
-      shift the pen is lifted"></canvas>
+    <div class="sketch-paper">
+      <canvas class="sketch-sheet" width="${SIDE}" height="${SIDE}" tabindex="0" role="application"
+        aria-label="${escapeText(options.label)}: draw with the pointer, or with the arrow keys;
+        with shift the pen is lifted"></canvas>
+      <span class="sketch-pen" aria-hidden="true"></span>
+      <span class="sketch-keys" aria-hidden="true"><kbd>←↑↓→</kbd> draw, <kbd>shift</kbd> lifts</span>
+    </div>
     <div class="sketch-actions"><button type="button" data-do="clear">Clear</button>
       <button type="button" data-do="open">Open a picture</button>
       <input type="file" accept="image/*" aria-label="Open a picture" tabindex="-1" hidden></div>

@@ -15,7 +15,7 @@ from ddpm_core.errors import InvalidInput, check_choice, check_int
 
 from . import component
 
-__all__ = ["Sketch", "sized"]
+__all__ = ["Sketch", "pixels", "shown", "sized"]
 
 # One digit of each class from MNIST's test set, side by side: of the first 1,000 images the one
 # that is nearest to the mean of its class.
@@ -76,15 +76,7 @@ class Sketch(gr.HTML):
         """What came from the browser, or from elsewhere, as pixels; None before the first."""
         if not isinstance(payload, Mapping) or "pixels" not in payload:
             return None
-        side = check_int("side of the picture", payload.get("side"), 1, MAX_SIDE)
-        channels = check_choice("number of channels", payload.get("channels"), (1, 3))
-        try:
-            raw = base64.b64decode(payload["pixels"], validate=True)
-        except (binascii.Error, TypeError, ValueError):
-            raise InvalidInput("the picture cannot be read") from None
-        if len(raw) != side * side * channels:
-            raise InvalidInput(f"a picture of {side} x {side} x {channels} has other pixels")
-        return np.frombuffer(raw, np.uint8).reshape(side, side, channels)
+        return pixels(payload)
 
     def postprocess(self, value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         return value
@@ -99,6 +91,23 @@ class Sketch(gr.HTML):
         return sized(28, 1)
 
 
+def pixels(about: Mapping[str, Any]) -> np.ndarray:
+    """A picture (side, side, channels) of its ``side``, ``channels`` and base64 ``pixels``.
+
+    Raises:
+        InvalidInput: if these do not belong together.
+    """
+    side = check_int("side of the picture", about.get("side"), 1, MAX_SIDE)
+    channels = check_choice("number of channels", about.get("channels"), (1, 3))
+    try:
+        raw = base64.b64decode(about["pixels"], validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        raise InvalidInput("the picture cannot be read") from None
+    if len(raw) != side * side * channels:
+        raise InvalidInput(f"a picture of {side} x {side} x {channels} has other pixels")
+    return np.frombuffer(raw, np.uint8).reshape(side, side, channels)
+
+
 def sized(
     side: int, channels: int, chosen: int | None = None, wanted: str | None = None
 ) -> dict[str, Any]:
@@ -111,3 +120,14 @@ def sized(
     told = {"side": int(side), "channels": int(channels)}
     told |= {} if chosen is None else {"chosen": int(chosen)}
     return told if wanted is None else told | {"wanted": wanted}
+
+
+def shown(picture: np.ndarray, wanted: str) -> dict[str, Any]:
+    """A uint8 picture (side, side, channels) to be put on the sheet, and sent back as it is.
+
+    Parameters:
+        wanted: what for; for the same thing it is not put there twice.
+    """
+    side, _, channels = picture.shape
+    text = base64.b64encode(np.ascontiguousarray(picture).tobytes()).decode("ascii")
+    return sized(side, channels, wanted=wanted) | {"pixels": text}

@@ -1,0 +1,289 @@
+"""What the Forward tab does for a visitor, called as the page calls it."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import gradio as gr
+import numpy as np
+import pytest
+
+from ddpm_core import Model
+from ddpm_core.checkpoints import Config
+from ddpm_core.forward import forward_film, return_request, return_times, returns
+from ui import forward, runs
+from ui.runs import Studio
+
+RNG = np.random.default_rng(0)
+
+
+def toy(name, *, side=8, channels=1, classes=0, null=True, steps=50, **sampling) -> Model:
+    options = {"image_size": side, "in_channels": channels, "channels": (4,), "groups": 1}
+    options |= {"mid_attention": False, "time_channels": 8, "num_classes": classes}
+    options |= {"null_class": null}
+    schedule = {"kind": "linear", "num_timesteps": steps}
+    names = [str(i) for i in range(classes)]
+    config = Config(options, schedule, "epsilon", "nothing", names, sampling=sampling)
+    return Model(name, config, *config.build(), {})
+
+
+MODELS = {
+    "plain": toy("plain"),
+    "long": toy("long", steps=1000),
+    "labelled": toy("labelled", classes=3, null=False),
+    "free": toy("free", classes=3),
+    "unclipped": toy("unclipped", clip=False),
+    "colour": toy("colour", side=32, channels=3, steps=200),
+    "one": toy("one", steps=1),
+}
+
+
+@pytest.fixture
+def studio(monkeypatch):
+    studio = Studio()
+    studio._models.update(MODELS)
+    monkeypatch.setattr(studio, "names", lambda: list(MODELS))
+    return studio
+
+
+@pytest.fixture
+def page(studio):
+    return built(studio)
+
+
+class Page:
+    """The tab, called as its page calls it; what it was made of is kept as a page keeps it."""
+
+    def __init__(self, studio, tab, blocks):
+        self.studio, self.tab, self.blocks, self.made_of = studio, tab, blocks, {}
+        self.functions = {f.fn.__name__: f.fn for f in blocks.fns.values() if f.fn is not None}
+
+    def fit(self, model, who="someone"):
+        return self.functions["fit"](model, visitor(who))
+
+    def noise(self, picture, model, seed, who="someone", label="none"):
+        made_of = self.made_of if who == "someone" else {}
+        return self.functions["noise"](picture, model, seed, label, made_of, visitor(who))
+
+    def back(self, picture, model, seed, label):
+        run = self.functions["back"](picture, model, seed, label, self.made_of, visitor())
+        yield from self._kept(run)
+
+    def invert(self, picture, model, label):
+        yield from self._kept(
+            self.functions["invert"](picture, model, label, self.made_of, visitor())
+        )
+
+    def _kept(self, run):
+        for news in run:
+            self.made_of = news.pop(self.tab.made_of, self.made_of)
+            if news:
+                yield news
+
+
+def built(studio, first="plain"):
+    names = [first, *(name for name in MODELS if name != first)]
+    studio.names = lambda: names
+    with gr.Blocks() as blocks, gr.Tabs(), gr.Tab("Forward") as opened:
+        tab = forward.build(studio, opened)
+    return Page(studio, tab, blocks)
+
+
+def visitor(name="someone"):
+    return SimpleNamespace(session_hash=name)
+
+
+def picture(model="plain"):
+    c, h, w = MODELS[model].shape
+    return RNG.integers(0, 256, (h, w, c), np.uint8)
+
+
+def values(updates):
+    """(rows, columns, H, W, C) of a contact sheet's picture, and its labels."""
+    import base64
+    import io
+
+    from PIL import Image
+
+    value = updates
+    sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(value["sheet"].split(",")[1]))))
+    h, w = value["side"]
+    rows, columns = value["rows"], value["columns"]
+    return sheet.reshape(rows, h, columns, w, -1).swapaxes(1, 2), value["column_labels"]
+
+
+# --- the film ---
+
+
+def test_a_field_left_empty_is_said_so(page):
+    found = page.noise(picture(), "plain", None)
+    assert found[page.tab.stage]["kind"] == "error"
+    assert "seed must be a finite number" in found[page.tab.stage]["message"]
+
+
+def test_other_visitors_steps_move_while_a_film_is_made(page, monkeypatch):
+    """The engine is let go between parts of a film, however large its pictures."""
+    done, real = [], page.studio.engine.do
+
+    def do(fn, *args):
+        done.append(fn)
+        return real(fn, *args)
+
+    monkeypatch.setattr(page.studio.engine, "do", do)
+    page.noise(picture("colour"), "colour", 0)
+    assert len(done) >= 200 * 32 * 32 * 3 // 100_000
+
+
+def test_films_of_many_visitors_at_once_are_each_their_own(page, monkeypatch):
+    monkeypatch.setattr(forward, "RECENT", 1)
+    pictures = [picture() for _ in range(40)]
+
+    def film(number):
+        found = page.noise(pictures[number], "plain", number, f"{number}")
+        return found[page.tab.stage]["sheets"]["x"]
+
+    with ThreadPoolExecutor(8) as pool:
+        sheets = list(pool.map(film, range(40)))
+    assert len(set(sheets)) == 40
+
+
+def test_a_film_overtaken_by_another_ends(page, monkeypatch):
+    real, calls = page.studio.engine.do, []
+
+    def do(fn, *args):
+        calls.append(fn)
+        if len(calls) == 2:  # a new picture, while the film of the first is made
+            page.studio.arm(("someone", forward.NAME))
+        return real(fn, *args)
+
+    monkeypatch.setattr(page.studio.engine, "do", do)
+    found = page.noise(picture("colour"), "colour", 0)
+    assert len(calls) <= 3
+    assert page.tab.copies.link not in found
+
+
+# --- models ---
+
+
+@pytest.mark.parametrize("first", ["plain", "labelled", "free"])
+def test_the_class_that_is_chosen_is_one_that_is_offered(studio, first):
+    tab = built(studio, first).tab
+    assert tab.label.value in [value for _, value in tab.label.choices]
+    model = MODELS[first]
+    assert ("none" in dict(tab.label.choices)) == (first != "labelled")
+    assert "all" not in [value for _, value in tab.label.choices] and model.name == first
+
+
+def test_a_model_that_is_not_there_is_said_so(page):
+    for found in (page.fit("no/such-model"), page.noise(picture(), "no/such-model", 0)):
+        assert "unknown model 'no/such-model'" in found[page.tab.stage]["message"]
+
+
+@pytest.mark.parametrize("name", [n for n in MODELS if n != "labelled"])
+def test_there_and_back_works_for_every_model_and_labels_its_columns_truly(page, name):
+    *_, last, told = page.back(picture(name), name, 3, "none")
+    sheet, labels = values(last[page.tab.strip])
+    times = [int(label) for label in labels]
+    assert times == return_times(MODELS[name].schedule)
+
+
+def test_its_times_are_those_of_the_timeline(page):
+    drawing = picture("long")
+    *_, last, told = page.back(drawing, "long", 3, "none")
+    sheet, labels = values(last[page.tab.strip])
+    film = forward_film(MODELS["long"], drawing, 3).film
+    for column, time in enumerate(map(int, labels)):
+        np.testing.assert_array_equal(sheet[0, column], film.x[film.t.index(time), 0])
+
+
+def test_it_is_brought_back_as_the_model_is_meant_to_be_sampled(page):
+    drawing, model = picture(), MODELS["unclipped"]
+    *_, last, told = page.back(drawing, "unclipped", 3, "none")
+    sheet, labels = values(last[page.tab.strip])
+    walk = returns(model, drawing, list(map(int, labels)), return_request(model, seed=3))
+    wanted = [moment.state for moment in walk if moment.arrived]
+    np.testing.assert_array_equal(sheet[1], wanted)
+
+
+def test_what_costs_more_is_brought_back_in_fewer_steps_or_refused(page, monkeypatch):
+    monkeypatch.setattr(runs, "most_work", lambda model: 100)
+    calls, real = [], page.studio.engine.do
+
+    def do(fn, *args):
+        calls.append(fn)
+        return real(fn, *args)
+
+    monkeypatch.setattr(page.studio.engine, "do", do)
+    *_, last, told = page.back(picture("long"), "long", 3, "none")
+    assert last[page.tab.strip]["kind"] == "contact"
+    assert 80 < len(calls) <= 101 and told[page.tab.returned].startswith("10 steps")
+    monkeypatch.setattr(runs, "most_work", lambda model: 10)
+    (refused,) = page.back(picture("long"), "long", 3, "none")
+    assert "more than the 10 done at a time" in refused[page.tab.strip]["message"]
+    (refused,) = page.invert(picture("long"), "long", "none")
+    assert "more than the 10 done at a time" in refused[page.tab.inverted]["message"]
+
+
+@pytest.mark.parametrize("name", [n for n in MODELS if n != "labelled"])
+def test_inversion_works_for_every_model(page, name):
+    *_, found = page.invert(picture(name), name, "none")
+    assert found[page.tab.inverted]["kind"] == "contact"
+    assert "RMSE" in found[page.tab.note]
+
+
+def test_a_model_without_a_null_class_is_told_one(page):
+    assert page.fit("labelled")[page.tab.label]["value"] == "0"
+    *_, last, told = page.back(picture(), "labelled", 3, "0")
+    assert last[page.tab.strip]["kind"] == "contact"
+    (refused,) = page.back(picture(), "labelled", 3, "none")
+    assert "no null class" in refused[page.tab.strip]["message"]
+
+
+# --- one thing after another ---
+
+
+def test_a_refusal_leaves_no_figures_of_an_earlier_picture(page):
+    (refused,) = page.invert(picture(), "labelled", "none")
+    assert refused[page.tab.note] == ""
+
+
+def test_a_new_picture_ends_what_is_made_of_the_old_one_and_clears_it(page):
+    drawing = picture("long")
+    walk = page.back(drawing, "long", 0, "none")
+    *_, account = page.invert(drawing, "long", "none")
+    first = next(walk)
+    found = page.noise(picture("long"), "long", 0)
+    for place in (page.tab.strip, page.tab.inverted):
+        assert found[place]["kind"] == "idle"
+    assert found[page.tab.strip]["order"] > first[page.tab.strip]["order"]
+    assert found[page.tab.note] == found[page.tab.returned] == ""
+    assert list(walk) == []
+
+
+def test_the_same_picture_told_late_leaves_what_is_made_of_it(page):
+    drawing = picture("long")
+    walk = page.back(drawing, "long", 0, "none")
+    next(walk)
+    found = page.noise(drawing.copy(), "long", 0)
+    assert page.tab.strip not in found and page.tab.inverted not in found
+    *_, last = walk
+    assert "50 steps" in last[page.tab.returned]
+    # Another seed changes the strip; an inversion has none.
+    list(page.invert(drawing, "long", "none"))
+    found = page.noise(drawing, "long", 1)
+    assert page.tab.strip in found and page.tab.inverted not in found
+
+
+def test_another_visitor_is_left_alone(page):
+    walk = page.back(picture(), "plain", 0, "none")
+    next(walk)
+    page.noise(picture(), "plain", 0, "another")
+    *_, last, _ = walk
+    assert last[page.tab.strip]["kind"] == "contact"
+    assert threading.active_count() < 100
+
+
+def test_an_empty_strip_names_what_its_columns_are_values_of(page):
+    assert (page.tab.strip.symbol, page.tab.inverted.symbol) == ("t", "")

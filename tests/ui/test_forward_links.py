@@ -1,0 +1,129 @@
+"""A link, Python and the command line of the Forward tab say the same, and lead back."""
+
+from __future__ import annotations
+
+import subprocess
+from urllib.parse import parse_qsl
+
+import numpy as np
+import pytest
+
+from ddpm_core import InvalidInput, load
+from ddpm_core.__main__ import main
+from ddpm_core.forward import forward_film
+from ddpm_core.packed import MAX_TEXT, pack
+from tests.ui.test_forward import MODELS, picture
+from ui.forward_links import commands, digit_of, parse, python, query
+from ui.sketch import SAMPLES
+
+
+@pytest.fixture
+def conditional():
+    return load("mnist-conditional")
+
+
+def sample(digit):
+    from PIL import Image
+
+    return np.asarray(Image.open(SAMPLES))[:, 28 * digit : 28 * (digit + 1), None]
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+@pytest.mark.parametrize("seed", [0, 2**53 - 1])
+def test_a_link_restores_picture_seed_and_class(name, seed):
+    drawing, label = picture(name), "2" if MODELS[name].classes else "none"
+    link = query(name, drawing, seed, label)
+    pairs = parse_qsl(link)
+    assert dict(pairs)["tab"] == "forward" and dict(pairs)["model"] == name
+    asked = parse(pairs, MODELS[name])
+    assert (asked.model, asked.seed, asked.label, asked.digit) == (MODELS[name], seed, label, None)
+    np.testing.assert_array_equal(asked.picture, drawing)
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_a_digit_of_the_test_set_is_told_by_its_number(digit, conditional):
+    link = query("mnist-conditional", sample(digit), 1, "3")
+    assert dict(parse_qsl(link))["digit"] == str(digit) and len(link) < 80
+    asked = parse(parse_qsl(link), conditional)
+    assert (asked.digit, asked.picture) == (digit, None)
+    other = sample(digit).copy()
+    other[0, 0] ^= 1
+    assert digit_of(other) is None and "picture=" in query("m", other, 0, "none")
+
+
+def test_a_picture_too_large_is_left_out_and_nothing_else():
+    large = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    assert dict(parse_qsl(query("m", large, 3, "none"))) == {
+        "tab": "forward",
+        "model": "m",
+        "seed": "3",
+        "label": "none",
+    }
+    assert "--picture picture.png" in commands("m", None, 3, "none")
+    assert "open_picture('picture.png'" in python("m", None, 3, "none")
+    # The longest address there is: a small picture in colour that does not compress.
+    assert len(query("m", picture("colour"), 0, "none")) < MAX_TEXT + 100
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"seed": "-1"}, "seed must be between"),
+        ({"seed": "x"}, "seed = 'x' cannot be read"),
+        ({"seed": "9" * 40}, "seed must be between"),
+        ({"label": "10"}, "class must be between 0 and 9"),
+        ({"label": "all"}, "one class, or none"),
+        ({"label": "<b>"}, "label must be"),
+        ({"digit": "10"}, "digit must be between 0 and 9"),
+        ({"digit": "three"}, "digit = 'three' cannot be read"),
+        ({"picture": "@@"}, "damaged"),
+        ({"picture": pack(np.zeros((8, 8, 1), np.uint8))}, "not one of 28 x 28 pixels"),
+        ({"picture": "A" * 10_000}, "damaged"),
+    ],
+)
+def test_a_broken_link_is_refused_in_words(changed, told, conditional):
+    pairs = list(({"seed": "0", "label": "3"} | changed).items())
+    with pytest.raises(InvalidInput, match=told):
+        parse(pairs, conditional)
+
+
+def test_what_a_link_does_not_say_is_as_usual(conditional):
+    asked = parse([("tab", "forward")], conditional)
+    assert (asked.seed, asked.label, asked.digit, asked.picture) == (0, None, None, None)
+    with pytest.raises(InvalidInput, match="no null class"):
+        parse([("label", "none")], MODELS["labelled"])
+
+
+def test_the_python_runs_and_makes_the_film(checkpoint, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    drawing = picture()
+    names = {}
+    exec(python(str(checkpoint), pack(drawing), 5, "3"), names)
+    np.testing.assert_array_equal(names["picture"], drawing)
+    wanted = forward_film(load(checkpoint), drawing, 5).film
+    np.testing.assert_array_equal(names["film"].x, wanted.x)
+    assert (tmp_path / "tiny-forward.gif").exists()
+    assert [m.time for m in names["back"]] == names["times"]
+    assert capsys.readouterr().out.strip() != ""
+
+
+@pytest.mark.parametrize("label", ["3", "none"])
+def test_the_commands_run_in_a_shell_and_make_the_same(
+    checkpoint, tmp_path, monkeypatch, capsys, label
+):
+    monkeypatch.chdir(tmp_path)
+    drawing = picture("colour")  # of many lines; then one that the model can take
+    for packed in (pack(drawing), pack(picture())):
+        script = commands(str(checkpoint), packed, 5, label)
+        # In place of Python, tell the words that it would be given.
+        script = "python() { printf '%s\\t' \"$@\"; echo; }\n" + script
+        told = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+        calls = [line.rstrip("\t").split("\t") for line in told.stdout.splitlines()]
+        assert len(calls) == 3
+        for words in calls:
+            assert words[:3] == ["-m", "ddpm_core", "forward"]
+            assert words[words.index("--packed") + 1] == packed
+    for words in calls:
+        assert main(words[2:]) == 0
+    assert (tmp_path / "tiny-forward.gif").exists() and (tmp_path / "tiny-back.png").exists()
+    assert "RMSE" in capsys.readouterr().out
