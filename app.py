@@ -15,7 +15,7 @@ from ui.page import LOOK, build
 from ui.runs import HUB, PUBLIC_HUB, Studio
 
 ON_A_SPACE = "SPACE_ID" in os.environ
-# What a visitor may do is bounded here and in ui/runs.py; nothing on the disk is served.
+# What a visitor may do is bounded here and in ui/runs.py; of the disk, recordings are served alone.
 SAFE = {
     "allowed_paths": [],
     "max_file_size": "2mb",

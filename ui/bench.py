@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import gradio as gr
 
 from ddpm_core import InvalidInput, Model, Request
 
-from . import controls, keep, player, stage
+from . import controls, equations, keep, player, stage
 from .runs import Ending, Key, Progress, Studio
 
 REFUSED = ()
@@ -24,12 +25,13 @@ class Bench:
 
     Attributes:
         name: of the tab, in links and element ids.
-        gif_panes: which panes its GIF shows.
+        gif_panes: which panes its GIF shows, unless others are chosen.
         single: whether it shows one image instead of a grid.
         default: what it runs unasked.
         traced: whether what guidance did is recorded, too.
         current: the key of the run on the stage, or about to be; ``REFUSED``
             after a request that could not be met, None before the first.
+        formulas: the equations that tell of the run on the stage, if any do.
     """
 
     studio: Studio
@@ -42,6 +44,7 @@ class Bench:
     keep: keep.Keep
     current: gr.State
     traced: bool = False
+    formulas: equations.Card | None = None
 
     def default_for(self, model: Model) -> Request:
         """The default request, as far as this model can serve it, sampled as it is meant to be."""
@@ -50,7 +53,16 @@ class Bench:
 
     @property
     def outputs(self) -> list:
-        return [self.stage, self.current, *self.keep.outputs]
+        told = [self.formulas] if self.formulas else []
+        return [self.stage, self.current, *self.keep.outputs, *told]
+
+    @property
+    def silence(self) -> dict:
+        """What a generator yields that has no news.
+
+        Of one that yields nothing at all, Gradio empties every component that it could set.
+        """
+        return {self.current: gr.skip()}
 
     def check(self, key: Key) -> None:
         """Refuse what the controls could not show.
@@ -67,13 +79,14 @@ class Bench:
         """
         ending, progress, begun = self.arm(visitor, at), None, False
         if ending.superseded:
+            yield self.silence
             return
         for value, progress in stage.values(self.studio, ending, key, self.traced):
             news = {self.stage: value}
             if progress is not None and not begun:
                 begun = True
                 news |= {self.current: progress.key} | self.keep.announced(
-                    self.studio, self.name, progress
+                    self.studio, self.name, progress, ending.order
                 )
                 news |= self.heading(progress.key)
             yield news
@@ -82,7 +95,9 @@ class Bench:
 
     def heading(self, key: Key) -> dict:
         """Updates that say what the stage is about to show."""
-        return {}
+        if self.formulas is None:
+            return {}
+        return {self.formulas: self.formulas.of(self.studio.model(key.model), key.requests)}
 
     def details(self, ending: Ending, progress: Progress) -> dict:
         """Updates of what else tells about a run that has ended."""
@@ -99,13 +114,9 @@ class Bench:
         told = self.heading(progress.key) | self.details(ending, progress)
         if told and not ending.superseded:
             yield told
-        offer = self.keep.offered(self.studio, progress, self.gif_panes)
         if not ending.superseded:
-            yield (
-                offer
-                | {self.current: progress.key}
-                | self.keep.announced(self.studio, self.name, progress)
-            )
+            offer = self.keep.announced(self.studio, self.name, progress, ending.order)
+            yield {self.current: progress.key} | offer
 
     def refuse(self, visitor: gr.Request, error: InvalidInput, at: float | None = None) -> dict:
         """Say what is wrong with a request; it ends the visitor's earlier run all the same."""
@@ -130,28 +141,33 @@ class Bench:
         for look in range(REST_LOOKS):
             time.sleep(REST_SECONDS / REST_LOOKS)
             if ending.asked:
+                yield self.silence
                 return
             if look == 0 and at is not None:
                 # What can be kept below is not what a preview has put on the stage.
-                barred = {self.keep.png: keep.BARRED, self.keep.gif: keep.BARRED}
-                yield barred | self.heading(key)
+                yield {self.keep.take: keep.pending(ending.order)} | self.heading(key)
         progress = None
         for value, progress in stage.values(self.studio, ending, key, self.traced, rate=1):
             if progress is None:
                 yield {self.stage: value}
             elif progress.done:
                 news = {self.current: progress.key} | self.keep.announced(
-                    self.studio, self.name, progress
+                    self.studio, self.name, progress, ending.order
                 )
                 yield {self.stage: value | {"still": True}} | news
             else:
-                yield {self.current: gr.skip()}  # a visitor who left is noticed by this
+                yield self.silence  # a visitor who left is noticed by this
         if progress is not None and progress.done:
             yield from self.hand_over(ending, progress)
 
     def set_to(self, key: Key) -> dict:
         """Updates that make a run the current one, before its first frame."""
         return {self.current: key} | self.controls.updates(key, self.studio)
+
+    def give(self) -> None:
+        """Let what stands on the stage be taken as a file."""
+        write = partial(stage.take, self.studio, self.name)
+        keep.wire(self.keep.take, write, [self.current])
 
     def follow(self, event) -> None:
         """After an event that ran something, put it into the page's address."""
@@ -172,6 +188,8 @@ def build(
     title: str,
     idle: str,
     caption: str,
+    below: Callable[[], None] | None = None,
+    numbers: Sequence[int] = (),
 ) -> Bench:
     """Lay a bench out and wire it.
 
@@ -180,6 +198,8 @@ def build(
         title: the stage's name for assistive technology.
         idle: what stands on the stage before the first run.
         caption: the sentence under it.
+        below: lays out what stands below all that can be kept.
+        numbers: of the report's equations that stand under the stage.
     """
     with gr.Row(elem_classes="workbench"):
         with gr.Column(elem_classes="stage-column"):
@@ -187,11 +207,25 @@ def build(
                 player.idle(idle), label=title, clickable_tiles=not single, elem_id=f"{name}-stage"
             )
             gr.Markdown(caption, elem_classes="caption", latex_delimiters=LATEX)
-            kept = keep.build(name)
+            formulas = equations.beside(studio, name, numbers) if numbers else None
+            kept = keep.build(name, gif_panes)
+            if below:
+                below()
         with gr.Column(elem_classes="control-column"):
             panel = controls.build(studio, name, single=single, default=default)
     current = gr.State(None, time_to_live=3600)
-    bench = Bench(studio, name, gif_panes, single, default, panel, screen, kept, current)
+    bench = Bench(
+        studio,
+        name,
+        gif_panes,
+        single,
+        default,
+        panel,
+        screen,
+        kept,
+        current,
+        formulas=formulas,
+    )
     _wire(bench)
     return bench
 
@@ -214,6 +248,7 @@ def _wire(bench: Bench) -> None:
     def stop(visitor: gr.Request):
         bench.stop(visitor)
 
+    bench.give()
     panel = bench.controls
     # A new run overtakes the old one, so that a click never waits for what it replaces.
     moment = gr.Number(visible=False)

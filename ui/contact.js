@@ -85,6 +85,8 @@ function mount() {
     plan = { rows, columns, n, side: [...side], across: [...column_labels], down: [...row_labels] };
     plan.symbol = value.symbol ?? options.symbol;
     root.querySelector(".contact-corner").textContent = plan.symbol;
+    const origin = value.recorded ? `recorded · ${value.recorded}` : "";
+    find(".contact-recorded").textContent = origin;
     note.hidden = state !== "idle" || !value.message;
     note.textContent = value.message ?? "";
     root.dataset.state = state;
@@ -222,7 +224,7 @@ function mount() {
 
 function skeleton() {
   const [label, symbol] = [options.label, options.symbol].map(escapeText);
-  return `<p class="contact-label">${label}</p>
+  return `<p class="contact-label">${label} <span class="contact-recorded"></span></p>
     <div class="contact-frame"><div class="contact-scroll"><div class="contact-sheet">
       <span class="contact-corner" aria-hidden="true">${symbol}</span>
       <div class="contact-columns" aria-hidden="true"></div>

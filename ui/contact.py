@@ -111,6 +111,7 @@ def contact(
     symbol: str | None = None,
     pending: bool = False,
     live: bool = False,
+    recorded: str = "",
 ) -> dict[str, Any]:
     """A sheet of tiles, row by row; where there are fewer than its rows hold, the rest stays empty.
 
@@ -124,6 +125,7 @@ def contact(
         symbol: what the columns are values of, if not what the constructor was told.
         pending: dim it, since another is on its way.
         live: one of many in quick succession, sent with its pixels instead of as a file.
+        recorded: says what recorded it, where the sheet came with the page.
     """
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
@@ -145,6 +147,7 @@ def contact(
         "symbol": symbol,
         "pending": bool(pending),
         "live": bool(live),
+        "recorded": str(recorded),
         "sheet": component.png(_page(images, columns)),
         **_layout(rows, columns, (height, width), column_labels, row_labels),
         **_ordered(order),

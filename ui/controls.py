@@ -19,6 +19,14 @@ SAMPLERS = [
 SPACINGS = [("even in t", "linear"), ("quadratic", "quadratic"), ("even in log-SNR", "logsnr")]
 VARIANCES = [("β (report)", "beta"), ("posterior β̃", "posterior")]
 DTYPES = [("auto", "auto"), ("float32", "float32"), ("bfloat16", "bfloat16")]
+# Errors of the report's code that can be put back; see ``ddpm_core.faults``.
+FAULTS = [
+    ("none", "none"),
+    ("ᾱ off by one", "off-by-one"),
+    ("β from 1e-3", "first-beta"),
+    ("σ without its root", "missing-root"),
+    ("λ over the batch", "batch-scale"),
+]
 ROLL = "() => Math.floor(Math.random() * 1e6)"
 
 
@@ -38,6 +46,7 @@ class Controls:
     variance: gr.Radio
     clip: gr.Checkbox
     dtype: gr.Radio
+    fault: gr.Dropdown
     roll: gr.Button
     run: gr.Button
     stop: gr.Button
@@ -182,6 +191,13 @@ def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Con
                 elem_classes="chips",
                 info="t < 20 stays float32",
             )
+            fault = gr.Dropdown(
+                [choice for choice in FAULTS if choice[1] != "batch-scale"],
+                value=default.fault,
+                label="The report's error",
+                elem_id=f"{prefix}-fault",
+                info="put back to see what it does",
+            )
     picker.input(
         lambda name: gr.update(
             choices=label_choices(studio, name), value=label_choices(studio, name)[0][1]
@@ -204,6 +220,7 @@ def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Con
         variance=variance,
         clip=clip,
         dtype=dtype,
+        fault=fault,
         roll=roll,
         run=run,
         stop=stop,

@@ -10,7 +10,7 @@ import gradio as gr
 from ddpm_core import InvalidInput, Model, Request
 from ddpm_core.guides import classifier_for, roles_for
 
-from . import anatomy, bench, instruments, keep, player, stage, steering
+from . import anatomy, bench, equations, instruments, keep, player, stage, steering
 from .runs import Ending, Key, Progress, Studio
 
 NAME = "guidance"
@@ -59,15 +59,18 @@ class GuidanceBench(bench.Bench):
         event.then(None, told, told, js=steering.APPLY, api_visibility="private", **quiet)
 
     def heading(self, key: Key) -> dict:
-        return {self.rows: f"{rows_in_words(key)} Click a picture to take it apart below."}
+        words = f"{rows_in_words(key)} Click a picture to take it apart below."
+        return super().heading(key) | {self.rows: words}
 
     def details(self, ending: Ending, progress: Progress) -> dict:
         parts = dissected(self.studio, progress)
         parts += [anatomy.idle(SILENCE)] * (len(self.anatomies) - len(parts))
+        key, model = progress.key, self.studio.model(progress.key.model)
+        trace = progress.trace if key.branch_at is None else None  # else it is of one row only
         return {
             component: {**part, "order": ending.order}
             for component, part in zip(self.anatomies, parts, strict=False)
-        }
+        } | {self.formulas: self.formulas.of(model, key.requests, trace)}
 
     def preview(self, visitor: gr.Request, key: Key, at: float | None = None) -> dict:
         """The end of a run of few steps, at once; what stands below it is for ``rest`` to say."""
@@ -108,7 +111,8 @@ def build(studio: Studio) -> GuidanceBench:
                 elem_id=f"{NAME}-stage",
             )
             rows = gr.Markdown(elem_classes="caption rows", latex_delimiters=bench.LATEX)
-            kept = keep.build(NAME)
+            formulas = equations.beside(studio, NAME, equations.GUIDED)
+            kept = keep.build(NAME, ("x", "x0"))
             with gr.Tabs(elem_id="instruments", elem_classes="instruments"):
                 with gr.Tab("Anatomy", id="anatomy", render_children=True) as first:
                     anatomies = tuple(
@@ -134,10 +138,12 @@ def build(studio: Studio) -> GuidanceBench:
         kept,
         current,
         True,
+        formulas,
         rows,
         anatomies,
     )
     _wire(made)
+    made.give()
     instruments.wire(lab, made, first)
     return made
 

@@ -10,8 +10,8 @@
   }
 
   function toPlayer(event) {
-    if (event.target.closest(".player, button, a, summary, [role=tab], input, [role=slider]")) return;
-    const player = shown(".player");
+    if (event.target.closest(".player, .race, button, a, summary, [role=tab], input, [role=slider]")) return;
+    const player = shown(".player, .race");
     if (!player) return;
     event.preventDefault();
     player.dispatchEvent(new KeyboardEvent("keydown", {

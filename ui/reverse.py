@@ -1,17 +1,50 @@
-"""The Reverse process tab: one image and every step of it, x_t beside x̂0."""
+"""The Reverse process tab: one image and every step of it, and walks that differ side by side."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import gradio as gr
+
 from ddpm_core import Request
 
-from . import bench
+from . import bench, laboratory, recordings
 from .runs import Studio
 
 DEFAULT = Request(n=1, label=3, sampler="ddpm", steps=250)
 
 
-def build(studio: Studio) -> bench.Bench:
+@dataclass
+class Reverse:
+    """The parts of the tab.
+
+    Attributes:
+        single: the bench of one image.
+        contests: the comparisons, by name.
+        views: the tabs that they stand in: ``"one"``, and the names of the comparisons.
+        one: the tab of the bench.
+    """
+
+    single: bench.Bench
+    contests: dict[str, laboratory.Contest]
+    views: gr.Tabs
+    one: gr.Tab
+
+
+def build(studio: Studio) -> Reverse:
     """Lay the tab out and wire it."""
+    contests = {}
+    with gr.Tabs(elem_id="views", elem_classes="instruments") as views:
+        with gr.Tab("One image", id="one", render_children=True) as one:
+            single = _single(studio)
+        for view in laboratory.VIEWS:
+            with gr.Tab(view.title, id=view.name, render_children=True):
+                recorded = recordings.load(view.name)
+                contests[view.name] = laboratory.build(studio, view, recorded)
+    return Reverse(single, contests, views, one)
+
+
+def _single(studio: Studio) -> bench.Bench:
     return bench.build(
         studio,
         "reverse",
@@ -22,4 +55,5 @@ def build(studio: Studio) -> bench.Bench:
         idle="One image, from noise to picture, every step of it.",
         caption="$x_t$ is the state after the step, $\\hat x_0$ the clean image that the network "
         "saw before it. Drag the timeline or press the arrow keys; 0 to 9 pick a class, S stops.",
+        numbers=(6, 7),
     )

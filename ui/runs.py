@@ -105,6 +105,10 @@ class Progress:
         return self.film.frames - 1
 
     @property
+    def finished(self) -> bool:
+        return self.film.finished
+
+    @property
     def nbytes(self) -> int:
         return self.film.nbytes + (self.trace.nbytes if self.trace else 0)
 
@@ -258,7 +262,7 @@ class Studio:
             both = trunk.film.beside(progress.film)
             progress = replace(progress, film=both)
             if progress.done:
-                self._keep(progress)
+                self.keep(progress)
             yield progress
 
     @contextmanager
@@ -324,13 +328,13 @@ class Studio:
                 break
             now = time.monotonic()
             if now - shown >= pause and not film.finished and not ending.asked:
-                shown = now
                 yield Progress(key, film, now - started)
+                shown = time.monotonic()  # not before: showing it may take longer than the pause
         if not ending.superseded:
             seconds, stopped = time.monotonic() - started, not film.finished
             end = Progress(key, film, seconds, True, stopped, trace)
             if key.branch_at is None:
-                self._keep(end)
+                self.keep(end)
             yield end
 
     def measuring(
@@ -365,10 +369,11 @@ class Studio:
         whole = self.kept(key)
         return whole and replace(whole, film=whole.film.tile(image))
 
-    def _keep(self, progress: Progress) -> None:
+    def keep(self, progress) -> None:
+        """Keep a run, or a race, that has ended; the oldest make room within ``KEPT_BYTES``."""
         with self._guard:
             kept = self._kept.get(progress.key)
-            if progress.stopped and kept is not None and kept.film.finished:
+            if progress.stopped and kept is not None and kept.finished:
                 return  # somebody else's whole run is worth more than this part of it
             self._kept[progress.key] = progress
             self._kept.move_to_end(progress.key)

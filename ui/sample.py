@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ddpm_core import Request
 
-from . import bench
+from . import architecture, bench
 from .runs import Studio
 
 DEFAULT = Request(n=16, steps=20)
@@ -12,7 +12,8 @@ DEFAULT = Request(n=16, steps=20)
 
 def build(studio: Studio) -> bench.Bench:
     """Lay the tab out and wire it."""
-    return bench.build(
+    network = architecture.Network(elem_id="sample-network", render=False)
+    grid = bench.build(
         studio,
         "sample",
         default=DEFAULT,
@@ -22,4 +23,8 @@ def build(studio: Studio) -> bench.Bench:
         idle="Sixteen squares of pure noise, about to become digits.",
         caption="$x_t$ is the noisy state, $\\hat x_0$ the clean image that the network sees "
         "in it. Click a tile to open every step of it. Keys: 0 to 9 pick a class, S stops.",
+        below=lambda: architecture.fold(network),
+        numbers=(8, 9, 10),
     )
+    architecture.follow(network, studio, grid.controls.model)
+    return grid

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import gradio as gr
 
-from ddpm_core import Model, Request
+from ddpm_core import InvalidInput, Model, Request
 from ddpm_core.errors import check_float
 from ddpm_core.guides import roles_for
 from ddpm_core.request import DEFAULT_SCALE
@@ -210,11 +210,13 @@ def spelled(key: Key) -> dict:
 
 
 def check(key: Key) -> None:
-    """Refuse a scale that the sliders do not span: they would stand where it is not.
+    """Refuse what the controls do not span: they would stand where it is not.
 
     Raises:
         InvalidInput: saying how far they go.
     """
+    if any(request.fault != "none" for request in key.requests):
+        raise InvalidInput("this tab puts no error back; 'Break it' of the Reverse tab does")
     rows = key.requests if key.branch_at is None else [key.request]
     for request in rows:
         if request.guidance_scale is not None:

@@ -1,0 +1,249 @@
+"""What arrives at the page, by its address or as a dropped file, goes where it belongs and runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from ddpm_core import InvalidInput
+
+from . import drop, forward, keep, permalinks, races, reverse, stage
+from .bench import Bench
+from .runs import Key, Studio
+
+# Waits for the controls of the tab that shows: a value sent to a slider before that is lost.
+MOUNTED = """async (...values) => {
+  const asked = new URLSearchParams(location.search);
+  const tab = CSS.escape("TAB" || asked.get("tab") || "sample");
+  // The last slider of the Guidance controls, and one of the others'; a sheet to draw on.
+  const sliders = [`${tab}-clean-lam`, `${tab}-steps`];
+  if (!"TAB" && asked.has("view")) sliders.push(`race-${asked.get("view")}-n`);
+  const last = sliders.map((id) => `#${CSS.escape(id)} input[type=range]`).join()
+    + `, #${tab}-sheet .sketch[data-state]`;
+  const pause = () => new Promise((done) => setTimeout(done, 25));
+  for (let looks = 0; !document.querySelector(last) && looks < 200; looks++) await pause();
+  await pause();
+  return values;
+}"""
+# The address follows what a file led to; of an address that is followed, what it led to alone has
+# a link yet.
+FOLLOW = """(told, link) =>
+  told?.kind === "idle" || told?.place === PLACE ? (REMEMBER)(link) : link"""
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+class Arrival(NamedTuple):
+    """Something to be shown.
+
+    Attributes:
+        place: a tab, and behind a space one of its views.
+        run: what goes there, as the place takes it.
+        refused: why it cannot run; its controls are set all the same.
+        count: of a file: the how many-th it is.
+    """
+
+    place: str
+    run: Any = None
+    refused: str = ""
+    count: int = 0
+
+    @property
+    def tab(self) -> str:
+        return self.place.partition(" ")[0]
+
+    @property
+    def view(self) -> str:
+        return self.place.partition(" ")[2] or "one"
+
+
+@dataclass
+class Places:
+    """Where something can go.
+
+    Attributes:
+        restored: the place that the address, or the newest file, led to.
+    """
+
+    studio: Studio
+    benches: dict[str, Bench]
+    reversing: reverse.Reverse
+    noising: forward.Forward
+    tabs: gr.Tabs
+    restored: gr.State
+
+    @property
+    def contests(self) -> dict:
+        return {f"reverse {name}": it for name, it in self.reversing.contests.items()}
+
+    @property
+    def shown(self) -> list:
+        """What says which tab and which view is seen."""
+        return [self.tabs, self.reversing.views, self.restored]
+
+    def show(self, arrival: Arrival) -> dict:
+        """Updates that bring its place to the front."""
+        shown = {self.tabs: gr.Tabs(selected=arrival.tab), self.restored: arrival.place}
+        if arrival.tab == "reverse":
+            shown[self.reversing.views] = gr.Tabs(selected=arrival.view)
+        return shown
+
+    def by_address(self, visitor: gr.Request) -> Arrival:
+        """What the page's address asks for, or the default."""
+        found = visitor.query_params
+        # A name may occur twice; the plain dictionary that a test hands over has none that does.
+        pairs = list(getattr(found, "multi_items", found.items)())
+        params = dict(pairs)
+        name = params.get("tab")
+        if name == forward.NAME:
+            return Arrival(name, pairs)
+        contest = self.contests.get(f"{name} {params.get('view')}")
+        if contest is not None:
+            place = f"{name} {contest.view.name}"
+            try:
+                asked = races.parse(params, contest.view.default)
+                return Arrival(place, races.settled(self.studio, asked)[0])
+            except InvalidInput as error:
+                return Arrival(place, contest.view.default, str(error))
+        name = name if name in self.benches else "sample"
+        bench, run = self.benches[name], None
+        try:
+            model = self.studio.model(params.get("model") or first(self.studio))
+            run = permalinks.parse(pairs, Key(model.name, bench.default_for(model)))
+            return Arrival(name, fitting(bench, run))
+        except InvalidInput as error:
+            names = self.studio.names()
+            if names:  # a page that cannot do what its link says still has its controls set
+                model = self.studio.model(names[0])
+                run = Key(model.name, bench.default_for(model))
+            return Arrival(name, run if names else None, str(error))
+
+    def by_note(self, note: str, count: int) -> tuple[Arrival, str]:
+        """What a file's note asks for, and a selector of what must be there before it is set.
+
+        Raises:
+            InvalidInput: saying what is wrong with it.
+        """
+        about = permalinks.read_note(note)
+        if about.get("tab") == forward.NAME or about.get("process") == "forward":
+            run = forward.read(self.studio, about)
+            return Arrival(forward.NAME, run, count=count), "#forward-sheet .sketch[data-state]"
+        contest = self.contests.get(f"reverse {about.get('race')}")
+        if contest is not None:
+            texts = {k: str(v) for k, v in about.items() if isinstance(v, str | int | float)}
+            asked = races.parse(texts | {"view": about["race"]}, contest.view.default)
+            run = races.settled(self.studio, asked)[0]
+            place = f"reverse {contest.view.name}"
+            return Arrival(place, run, count=count), f"#race-{contest.view.name}-stage"
+        name, key = permalinks.from_note(note)
+        wait = ", ".join(f"#{name}-{last} input[type=range]" for last in ("clean-lam", "steps"))
+        return Arrival(name, fitting(self.benches[name], key), count=count), wait
+
+    def set_to(self, arrival: Arrival, visitor: gr.Request) -> dict:
+        """Updates of the controls of its place."""
+        place, run = arrival.place, arrival.run
+        if place == forward.NAME and arrival.count:
+            return forward.set_to(self.studio, self.noising, run, f"file {arrival.count}")
+        if place == forward.NAME:
+            return forward.restore(self.studio, self.noising, visitor, run, first)
+        if run is None:
+            return {}
+        if place in self.benches:
+            return self.benches[place].set_to(Key(*run))
+        return self.contests[place].set_to(races.RaceKey(*run))
+
+    def controls(self) -> list:
+        """All that ``set_to`` may update."""
+        found = list(forward.restored(self.noising))
+        for bench in self.benches.values():
+            found += [*bench.controls.inputs, bench.current]
+        found.append(self.benches["guidance"].controls.applies)
+        for contest in self.contests.values():
+            found += contest.inputs.values()
+        return found
+
+
+def wire(page: gr.Blocks, dropper: drop.Drop, places: Places) -> None:
+    """Follow the page's address when it opens, and every file that is dropped."""
+    wanted = gr.State(None, time_to_live=3600)
+
+    def open_page(visitor: gr.Request):
+        arrival = places.by_address(visitor)
+        return places.show(arrival) | {wanted: arrival}
+
+    def open_file(dropped: drop.Dropped | None):
+        if dropped is None:
+            return {wanted: None}
+        try:
+            arrival, wait = places.by_note(dropped.note, dropped.asked)
+        except InvalidInput as error:
+            message = f"{dropped.name}: {error}"
+            return {wanted: None, dropper: drop.told(dropped, message, refused=True)}
+        message = f"On the stage: the run of {dropped.name}"
+        told = drop.told(dropped, message, place=arrival.place, wait=wait)
+        shown = places.show(arrival) | {wanted: arrival, dropper: told}
+        # Opened for the first time, that tab would draw a digit of its own.
+        more = {places.noising.drawn: True} if arrival.place == forward.NAME else {}
+        return shown | more
+
+    def set_controls(_, found, visitor: gr.Request):
+        updates = places.set_to(Arrival(*found), visitor) if found else {}
+        return updates or {places.noising.drawn: gr.skip()}
+
+    told = [*places.shown, wanted]
+    opened = page.load(open_page, None, told, **QUIET)
+    asked = [dropper, *told, places.noising.drawn]
+    dropped = dropper.input(open_file, dropper, asked, trigger_mode="multiple", **QUIET)
+    for event, mounted in ((opened, MOUNTED.replace("TAB", "")), (dropped, drop.MOUNTED)):
+        ready = event.then(set_controls, [dropper, wanted], places.controls(), js=mounted, **QUIET)
+        # One event for each place: what a run yields is weighed against all that its event could
+        # set, and a run yields often.
+        for place, it in (places.benches | places.contests).items():
+            _run(ready, place, it, dropper, wanted)
+
+
+def _run(ready, place: str, it, dropper: drop.Drop, wanted: gr.State) -> None:
+    def start(found, visitor: gr.Request) -> Iterator[dict]:
+        arrival = Arrival(*found) if found else None
+        if arrival is None or arrival.place != place:
+            yield {it.current: gr.skip()}  # of a generator that yields nothing, all is emptied
+        elif arrival.refused:
+            yield it.refuse(visitor, InvalidInput(arrival.refused))
+        else:
+            kind = Key if isinstance(it, Bench) else races.RaceKey
+            yield from it.stream(visitor, kind(*arrival.run))
+
+    running = ready.then(start, wanted, it.outputs, trigger_mode="multiple", **stage.STREAM)
+    follow = FOLLOW.replace("PLACE", json.dumps(place)).replace("REMEMBER", keep.REMEMBER)
+    running.then(None, [dropper, it.keep.link], it.keep.link, js=follow, **QUIET)
+    if hasattr(it, "apply"):
+        it.apply(running)
+
+
+def fitting(bench: Bench, key: Key) -> Key:
+    """A run as a tab can show it.
+
+    Raises:
+        InvalidInput: saying why it cannot.
+    """
+    if bench.name != "guidance":
+        key = Key(key.model, key.request)  # only that tab has rows and branches
+    if bench.single:
+        key = key._replace(request=replace(key.request, n=1))
+    key = bench.studio.settled(key)
+    bench.check(key)
+    return key
+
+
+def first(studio: Studio) -> str:
+    """The model a newcomer sees first."""
+    if not studio.names():
+        raise InvalidInput(
+            "no checkpoints are here yet; train one with "
+            "'python -m ddpm_core train --recipe mnist-conditional' and copy its checkpoint folder "
+            "to checkpoints/"
+        )
+    return studio.names()[0]

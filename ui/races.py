@@ -1,0 +1,310 @@
+"""Races on behalf of visitors: how they are named and run, and what the page is told of them."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+import numpy as np
+
+from ddpm_core import InvalidInput, Request, save_animation, save_png
+from ddpm_core.errors import check_choice, check_int
+from ddpm_core.race import ERRORS, LANE_PANES, Lane, Race, broken, samplers, schedules
+
+from . import controls, keep, permalinks, race, stage
+from .runs import Ending, Studio, most_work
+from .stage import PANE_BYTES, ordered
+
+VIEWS = ("schedules", "samplers", "break")
+ERROR_WORDS = {"no-clip": "x̂0 not clipped"} | {
+    name: word for word, name in controls.FAULTS if name != "none"
+}
+MAX_IMAGES = 4  # of each lane
+TILES_PER_SECOND = 80  # sent while a race lasts, four panes each
+# What a request of a race leaves to the race itself.
+OWN = {"schedules": ("fault",), "samplers": ("sampler", "steps", "fault"), "break": ("fault",)}
+
+
+class RaceKey(NamedTuple):
+    """Names a race.
+
+    Attributes:
+        view: ``"schedules"``, ``"samplers"`` or ``"break"``.
+        model: a model's name.
+        request: what every lane samples, apart from what sets them apart.
+        against: of ``"schedules"``: the name of the other model.
+        error: of ``"break"``: the error that the second lane has, one of ``ERRORS``.
+    """
+
+    view: str
+    model: str
+    request: Request
+    against: str = ""
+    error: str = ""
+
+    @property
+    def models(self) -> list[str]:
+        return [self.model, self.against] if self.view == "schedules" else [self.model]
+
+
+@dataclass(frozen=True)
+class RaceProgress:
+    """Where a race stands; its lanes grow as it goes on.
+
+    Attributes:
+        key: names it.
+        done: no further progress will come.
+        stopped: ended by the visitor before the last step.
+    """
+
+    key: RaceKey
+    race: Race
+    done: bool = False
+    stopped: bool = False
+
+    @property
+    def finished(self) -> bool:
+        return self.race.finished
+
+    @property
+    def nbytes(self) -> int:
+        return self.race.nbytes
+
+
+def settled(studio: Studio, key: RaceKey) -> tuple[RaceKey, list]:
+    """The key as the models can serve it, and the models.
+
+    Raises:
+        InvalidInput: saying what is out of bounds.
+    """
+    check_choice("view", key.view, VIEWS)
+    check_int("n", key.request.n, 1, MAX_IMAGES)
+    if key.view == "break":
+        check_choice("error", key.error, ERRORS)
+    if key.error != "batch-scale" and key.request.guidance != "none":
+        raise InvalidInput("races are not guided, but for the error batch-scale")
+    models = [studio.model(name) for name in key.models]
+    few = replace(key.request, fault="none")
+    if key.view == "samplers":  # these it sets itself
+        few = replace(few, sampler="ddpm", steps=models[0].schedule.num_timesteps)
+    key = key._replace(request=studio.allowed(key.model, few))
+    lanes = 1 if key.view == "samplers" else 2  # of all T; the others are a few steps
+    work, most = lanes * key.request.work, min(most_work(model) for model in models)
+    if work > most:
+        raise InvalidInput(
+            f"side by side these are {work:,} denoisings, more than the {most:,} done at a time; "
+            "take fewer images or steps"
+        )
+    return key, models
+
+
+def _make(key: RaceKey, models: list) -> Race:
+    if key.view == "schedules":
+        return schedules(*models, key.request)
+    if key.view == "samplers":
+        return samplers(models[0], key.request)
+    return broken(models[0], key.request, key.error)
+
+
+def stream(studio: Studio, ending: Ending, key: RaceKey) -> Iterator[RaceProgress]:
+    """Run a race, a step at a time in turn with other visitors' runs.
+
+    Raises:
+        InvalidInput: for a race that the models or the bounds on work do not allow.
+    """
+    key, models = settled(studio, key)
+    kept = studio.kept(key)
+    if kept is not None and kept.finished:
+        yield kept
+        return
+    running = studio.engine.do(_make, key, models)
+    pause = max(1 / 20, len(running.lanes) * key.request.n / TILES_PER_SECOND)
+    steps, shown = running.steps(), time.monotonic()
+    yield RaceProgress(key, running)
+    while not ending.asked:
+        if studio.engine.do(next, steps, None) is None:
+            break
+        if time.monotonic() - shown >= pause and not ending.asked:
+            yield RaceProgress(key, running)
+            shown = time.monotonic()  # not before: showing it may take longer than the pause
+    if not ending.superseded:
+        done = RaceProgress(key, running, True, not running.finished)
+        studio.keep(done)
+        yield done
+
+
+def value(progress: RaceProgress, ending: Ending) -> dict:
+    """What the component shows of a race: its newest frames, or all of them once it has ended."""
+    lanes, name = progress.race.lanes, query(progress.key)
+    if not progress.done:
+        return ordered(race.live(name, [_newest(lane) for lane in lanes]), ending)
+    film = race.film(name, [whole(lane) for lane in lanes], stopped=progress.stopped)
+    return ordered(film, ending)
+
+
+def take(studio: Studio, choice: keep.Choice, current) -> keep.Taken:
+    """Write a race that has ended as a visitor wants it, and its last picture.
+
+    Args:
+        current: the key of the race.
+
+    Raises:
+        InvalidInput: if the race is no longer kept.
+    """
+    progress = studio.kept(RaceKey(*current)) if current else None
+    if progress is None:
+        raise InvalidInput(stage.GONE)
+    running, about = progress.race, progress.race.describe(tab="reverse")
+    moments = len(running.moments())
+    frames = -(-moments // choice.stride) + bool((moments - 1) % choice.stride)
+    plain = next(running.pictures(choice.panes)).shape
+    scale = stage.enlargement(plain, frames)
+    path = stage.written(
+        f"{progress.key.view}-seed{progress.key.request.seed}.{choice.format}",
+        lambda path: save_animation(
+            running.pictures(choice.panes, choice.stride, scale=scale),
+            path,
+            frame_ms=stage.pace(frames),
+            note=about,
+        ),
+    )
+    *_, last = running.pictures(choice.panes, moments, scale=stage.enlargement(plain, 1))
+    png = stage.written(
+        f"{progress.key.view}-seed{progress.key.request.seed}.png",
+        lambda path: save_png(last, path, 1, about),
+    )
+    return keep.Taken(path, frames, Path(path).stat().st_size, png)
+
+
+def whole(lane: Lane, most: int | None = None, panes: Sequence[str] = LANE_PANES) -> dict:
+    """All of a lane, or as many frames as one transfer should carry.
+
+    Args:
+        most: frames, at most.
+        panes: which of them.
+    """
+    chosen = lane.strided(most or max(2, PANE_BYTES // lane.x[0].nbytes))
+    numbers = lane.numbers
+    return race.lane(
+        _name(lane),
+        [lane.t[i] for i in chosen],
+        {pane: getattr(lane, pane)[chosen] for pane in panes},
+        log_snr=_finite(lane)[chosen].tolist(),
+        numbers={k: [_figure(v) for v in values[chosen]] for k, values in numbers.items()},
+        columns=_columns(lane),
+        calls=lane.calls,
+        seconds=lane.seconds,
+        total=lane.steps,
+        note=_note(lane),
+        indices=chosen,
+    )
+
+
+def _newest(lane: Lane) -> dict:
+    last = lane.frames - 1
+    panes = [pane for pane in LANE_PANES if last or pane == "x"]
+    return race.live_lane(
+        _name(lane),
+        last,
+        lane.t[last],
+        float(_finite(lane)[last]),
+        {pane: getattr(lane, pane)[last] for pane in panes},
+        columns=_columns(lane),
+        calls=lane.calls,
+        seconds=lane.seconds,
+        total=lane.steps,
+        numbers={k: _figure(v[last]) for k, v in lane.numbers.items()},
+    )
+
+
+def _finite(lane: Lane) -> np.ndarray:
+    """log-SNR with the clean image, whose own is infinite, as far on as one more step."""
+    levels = lane.log_snr.copy()
+    if np.isinf(levels[-1]):
+        top = float(lane.run.schedule.log_snr[0])
+        levels[-1] = top + max(0.5, 0.02 * (top - float(levels[0])))
+    return levels
+
+
+def _name(lane: Lane) -> str:
+    return ERROR_WORDS.get(lane.name, lane.name)
+
+
+def _note(lane: Lane) -> str:
+    return lane.failed or f"{lane.model.schedule.kind} schedule"
+
+
+def _columns(lane: Lane) -> int:
+    return 2 if lane.x.shape[1] > 2 else lane.x.shape[1]
+
+
+def _figure(number: float) -> float | None:
+    return float(f"{number:.5g}") if np.isfinite(number) else None
+
+
+def parse(params: Mapping[str, str], base: RaceKey) -> RaceKey:
+    """Read a query string back; what it does not say is as in ``base``.
+
+    Raises:
+        InvalidInput: naming the field that is broken.
+    """
+    named = {k: params.get(k, getattr(base, k)) for k in ("view", "model", "against", "error")}
+    return RaceKey(request=base.request.with_texts(params), **named)
+
+
+def query(key: RaceKey, **more) -> str:
+    """The query string that restores a race."""
+    extra = {"view": key.view, "against": key.against or None, "error": key.error or None}
+    own = [(k, v) for k, v in (extra | more).items() if v is not None]
+    return permalinks.query(permalinks.Key(key.model, key.request)) + "&" + urlencode(own)
+
+
+def python(key: RaceKey) -> str:
+    """Python that runs the same race, and makes its GIF."""
+    call = {"schedules": "schedules", "samplers": "samplers", "break": "broken"}[key.view]
+    first = f"load({key.model!r})"
+    first += f", load({key.against!r})" if key.view == "schedules" else ""
+    last = f", {key.error!r}" if key.view == "break" else ""
+    return "\n".join(
+        [
+            "from ddpm_core import Request, load, save_animation",
+            f"from ddpm_core.race import {call}\n",
+            f"request = Request({_arguments(key)})",
+            f"race = {call}({first}, request{last})",
+            "for lane in race.steps():  # the one that took a step",
+            "    pass",
+            'save_animation(race.pictures(("x", "x0"), scale=2), "race.gif")',
+            "",
+        ]
+    )
+
+
+def command_line(key: RaceKey, meant: Mapping) -> str:
+    """The command that runs the same race.
+
+    Args:
+        meant: how the model is meant to be sampled (``Config.sampling``).
+    """
+    words = ["python", "-m", "ddpm_core", "race", key.view]
+    own = OWN[key.view]
+    known = {"model": key.model, "against": key.against, "error": key.error}
+    words += [w for k, v in known.items() if v for w in (f"--{k}", v)]
+    base = permalinks.DEFAULTS | RACE_DEFAULTS | dict(meant)
+    for name, given in permalinks.changed(key.request, base).items():
+        if name not in own:
+            words += permalinks.option(name, given)
+    return shlex.join([*words, "--out", f"{key.view}.gif"])
+
+
+# What the command line takes where nothing is said.
+RACE_DEFAULTS = {"n": 1, "sampler": "ddpm", "steps": 1000, "label": "none"}
+
+
+def _arguments(key: RaceKey) -> str:
+    told = {"n": key.request.n} | permalinks.changed(key.request)
+    return ", ".join(f"{k}={v!r}" for k, v in told.items() if k not in OWN[key.view])
