@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -263,18 +264,21 @@ def broken(model: Model, request: Request, error: str) -> Race:
 def _labelled(pixels: np.ndarray, name: str) -> np.ndarray:
     if not name:
         return pixels
-    font = ImageFont.load_default(size=12)
-    wide = max(pixels.shape[1], round(font.getlength(name)) + 4)
-    label = np.asarray(_written(name, wide, font))[..., None]
-    page = np.full((LABEL_HEIGHT + pixels.shape[0], wide, pixels.shape[2]), PAPER, np.uint8)
+    label = _written(name, pixels.shape[1])
+    shape = (LABEL_HEIGHT + pixels.shape[0], label.shape[1], pixels.shape[2])
+    page = np.full(shape, PAPER, np.uint8)
     page[:LABEL_HEIGHT], page[LABEL_HEIGHT:, : pixels.shape[1]] = label, pixels
     return page
 
 
-def _written(name: str, wide: int, font) -> Image.Image:
+@lru_cache(64)  # once, not for every frame
+def _written(name: str, least: int) -> np.ndarray:
+    """(height, width, 1), uint8: a name, on paper that is wide enough for it."""
+    font = ImageFont.load_default(size=12)
+    wide = max(least, round(font.getlength(name)) + 4)
     label = Image.new("L", (wide, LABEL_HEIGHT), PAPER)
     ImageDraw.Draw(label).text((2, LABEL_HEIGHT / 2), name, fill=0, font=font, anchor="lm")
-    return label
+    return np.asarray(label)[..., None]
 
 
 def _rms(x: Tensor) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from ddpm_core import InvalidInput
 
 from . import drop, forward, keep, permalinks, races, reverse, stage
 from .bench import Bench
+from .guidance import GuidanceBench
 from .runs import Key, Studio
 
 # Waits for the controls of the tab that shows: a value sent to a slider before that is lost.
@@ -78,6 +80,11 @@ class Places:
     @property
     def contests(self) -> dict:
         return {f"reverse {name}": it for name, it in self.reversing.contests.items()}
+
+    @property
+    def runs(self) -> dict:
+        """What runs something, by place."""
+        return self.benches | self.contests
 
     @property
     def shown(self) -> list:
@@ -150,7 +157,7 @@ class Places:
         if place == forward.NAME:
             return forward.restore(self.studio, self.noising, visitor, run, first)
         if run is None:
-            return {}
+            return {}  # nothing is here that could run
         if place in self.benches:
             return self.benches[place].set_to(Key(*run))
         return self.contests[place].set_to(races.RaceKey(*run))
@@ -189,37 +196,41 @@ def wire(page: gr.Blocks, dropper: drop.Drop, places: Places) -> None:
         more = {places.noising.drawn: True} if arrival.place == forward.NAME else {}
         return shown | more
 
+    # One event for each place: what a run yields is weighed against all that its event could set,
+    # and a run yields often. A signal alone sets it off, so that no other place waits in the queue.
+    signals = {place: gr.State(0.0, time_to_live=3600) for place in places.runs}
+
     def set_controls(_, found, visitor: gr.Request):
-        updates = places.set_to(Arrival(*found), visitor) if found else {}
-        return updates or {places.noising.drawn: gr.skip()}
+        if not found:
+            return {wanted: None}
+        arrival = Arrival(*found)
+        signal = signals.get(arrival.place)
+        return places.set_to(arrival, visitor) | ({signal: time.time()} if signal else {})
 
     told = [*places.shown, wanted]
     opened = page.load(open_page, None, told, **QUIET)
     asked = [dropper, *told, places.noising.drawn]
     dropped = dropper.input(open_file, dropper, asked, trigger_mode="multiple", **QUIET)
+    outputs = [wanted, *signals.values(), *places.controls()]
     for event, mounted in ((opened, MOUNTED.replace("TAB", "")), (dropped, drop.MOUNTED)):
-        ready = event.then(set_controls, [dropper, wanted], places.controls(), js=mounted, **QUIET)
-        # One event for each place: what a run yields is weighed against all that its event could
-        # set, and a run yields often.
-        for place, it in (places.benches | places.contests).items():
-            _run(ready, place, it, dropper, wanted)
+        event.then(set_controls, [dropper, wanted], outputs, js=mounted, **QUIET)
+    for place, it in places.runs.items():
+        _run(place, it, signals[place], dropper, wanted)
 
 
-def _run(ready, place: str, it, dropper: drop.Drop, wanted: gr.State) -> None:
+def _run(place: str, it, signal: gr.State, dropper: drop.Drop, wanted: gr.State) -> None:
     def start(found, visitor: gr.Request) -> Iterator[dict]:
-        arrival = Arrival(*found) if found else None
-        if arrival is None or arrival.place != place:
-            yield {it.current: gr.skip()}  # of a generator that yields nothing, all is emptied
-        elif arrival.refused:
+        arrival = Arrival(*found)
+        if arrival.refused:
             yield it.refuse(visitor, InvalidInput(arrival.refused))
-        else:
-            kind = Key if isinstance(it, Bench) else races.RaceKey
-            yield from it.stream(visitor, kind(*arrival.run))
+            return
+        kind = Key if isinstance(it, Bench) else races.RaceKey
+        yield from it.stream(visitor, kind(*arrival.run))
 
-    running = ready.then(start, wanted, it.outputs, trigger_mode="multiple", **stage.STREAM)
+    running = signal.change(start, wanted, it.outputs, trigger_mode="multiple", **stage.STREAM)
     follow = FOLLOW.replace("PLACE", json.dumps(place)).replace("REMEMBER", keep.REMEMBER)
     running.then(None, [dropper, it.keep.link], it.keep.link, js=follow, **QUIET)
-    if hasattr(it, "apply"):
+    if isinstance(it, GuidanceBench):
         it.apply(running)
 
 
