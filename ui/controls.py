@@ -30,6 +30,19 @@ FAULTS = [
 ROLL = "() => Math.floor(Math.random() * 1e6)"
 
 
+class Chips(gr.Radio):
+    """A row of choices that may change under a visitor's hand.
+
+    Gradio would refuse a choice that the model just chosen does not offer any more, without a word
+    on the page; the core knows what to make of it, or says what is wrong.
+    """
+
+    is_template = True  # drawn as a radio
+
+    def preprocess(self, payload):
+        return payload
+
+
 @dataclass
 class Controls:
     """Components whose values, in order, make a request; see ``read``."""
@@ -103,7 +116,7 @@ def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Con
             allow_custom_value=True,  # one that was fetched in another tab
         )
         hub = shelf.build(prefix)
-        label = gr.Radio(
+        label = Chips(
             label_choices(studio, model),
             value=str(default.label),
             label="Class",

@@ -236,7 +236,7 @@ def _inputs(studio: Studio, view: View, prefix: str):
             elem_id=f"{prefix}-against",
         )
     if view.name == "samplers":
-        made["label"] = gr.Radio(
+        made["label"] = controls.Chips(
             controls.label_choices(studio, _among(names, default.model)),
             value=str(request.label),
             label="Class",

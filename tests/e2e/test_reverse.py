@@ -109,6 +109,7 @@ def test_two_schedules_race_from_one_noise_on_one_cursor(visit):
         )
     # By log-SNR the lanes stand at the same noise level, at other times.
     stage.locator("[data-align-by=logsnr]").click()
+    tiles(visitor, "schedules", 1)  # it has been painted by then
     times = [int(stage.locator(f"[data-lane='{i}']").get_attribute("data-t")) for i in (0, 1)]
     level = [load(name).schedule.log_snr for name in ("mnist-linear", "mnist-cosine")]
     assert times[0] != times[1]
