@@ -21,7 +21,7 @@ from .checkpoints import Model
 from .data import to_uint8
 from .errors import InvalidInput, check_choice, check_int
 from .faults import FAULTS
-from .recorder import PAPER, Film, check_film, enlarge, grid
+from .recorder import MAX_FILM_BYTES, PAPER, Film, check_film, enlarge, film_bytes, grid
 from .request import Request
 from .samplers import Step
 from .sampling import Run
@@ -150,6 +150,12 @@ class Race:
         check_int("lanes", len(lanes), 1, MAX_LANES)
         if len({model.shape for model, _, _ in lanes}) > 1:
             raise InvalidInput("models that race must make pictures of one size")
+        size = sum(2 * film_bytes((r.n, *model.shape), r.steps) for model, r, _ in lanes)
+        if size > MAX_FILM_BYTES:  # all of them together, before memory is taken
+            raise InvalidInput(
+                f"these lanes take {size / 2**20:,.0f} MiB, more than the "
+                f"{MAX_FILM_BYTES // 2**20} allowed; take fewer images or steps"
+            )
         self.lanes, self.about = [Lane(*lane) for lane in lanes], dict(about or {})
 
     def describe(self, **more) -> str:

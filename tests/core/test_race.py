@@ -138,6 +138,9 @@ def test_memory_is_told_and_bounded(model):
     assert lane.nbytes == sum(getattr(lane, f"_{pane}").nbytes for pane in LANE_PANES)
     with pytest.raises(InvalidInput, match="MiB"):
         schedules(model, model, ask(n=50_000, steps=50))
+    # Each lane would fit alone; together they do not.
+    with pytest.raises(InvalidInput, match="these lanes take 623 MiB"):
+        Race([(model, ask(n=10_000, steps=50), str(i)) for i in range(5)])
     with pytest.raises(InvalidInput, match="lanes"):
         Race([])
     with pytest.raises(InvalidInput, match="one size"):
