@@ -83,7 +83,7 @@ class Run:
         self.scales: list[float | None] = []
         for r, own in zip(self.requests, self._images, strict=True):
             self.labels += r.labels(model, own)
-            self.scales += [scale_with(r.fault, r.guidance_scale, len(own))] * len(own)
+            self.scales += [scale_with(r.fault, r.guidance_scale, r.n)] * len(own)
         self.dtype = model.resolve_dtype(self.request.dtype)
         self.schedule = schedule_with(self.request.fault, model.schedule)
         last = model.schedule.num_timesteps - 1

@@ -169,7 +169,7 @@ class Places:
             found += [*bench.controls.inputs, bench.current]
         found.append(self.benches["guidance"].controls.applies)
         for contest in self.contests.values():
-            found += contest.inputs.values()
+            found += [*contest.inputs.values(), *([contest.note] if contest.note else [])]
         return found
 
 
@@ -220,7 +220,10 @@ def wire(page: gr.Blocks, dropper: drop.Drop, places: Places) -> None:
 
 def _run(place: str, it, signal: gr.State, dropper: drop.Drop, wanted: gr.State) -> None:
     def start(found, visitor: gr.Request) -> Iterator[dict]:
-        arrival = Arrival(*found)
+        arrival = Arrival(*found) if found else None
+        if arrival is None or arrival.place != place:  # another file has come meanwhile
+            yield {it.current: gr.skip()}
+            return
         if arrival.refused:
             yield it.refuse(visitor, InvalidInput(arrival.refused))
             return

@@ -19,7 +19,7 @@ from .runs import Ending, Studio
 CURVES = {
     "beta": {"symbol": "<i>β<sub>t</sub></i>", "text": "noise added by step t", "scale": "log"},
     "abar": {"symbol": "<i>ᾱ<sub>t</sub></i>", "text": "image left", "scale": "linear"},
-    "log_snr": {"symbol": "log SNR", "text": "ln ᾱ / (1 − ᾱ)", "scale": "linear"},
+    "log_snr": {"symbol": "log SNR", "text": "ln (ᾱ / (1 − ᾱ))", "scale": "linear"},
     "norm": {
         "symbol": "‖<i>x<sub>t</sub></i>‖ / √<i>d</i>",
         "text": "size of the state",
@@ -131,7 +131,15 @@ class Contest:
         if "label" in known:
             choices = controls.label_choices(self.studio, key.model)
             known["label"] = gr.update(choices=choices, value=str(known["label"]))
-        return {self.inputs[k]: v for k, v in known.items()}
+        updates = {self.inputs[k]: v for k, v in known.items()}
+        if "error" in self.inputs:
+            guided = key.error == "batch-scale"
+            scale = {"visible": True if guided else "hidden"}
+            if guided:
+                scale["value"] = key.request.guidance_scale
+            updates[self.inputs["guidance_scale"]] = gr.update(**scale)
+            updates[self.note] = TOLD.get(key.error, "")
+        return updates
 
     def stream(self, visitor: gr.Request, key: RaceKey, at: float | None = None) -> Iterator[dict]:
         """Run a race on the stage: frames first, files when they are ready.
@@ -140,6 +148,9 @@ class Contest:
             at: when the visitor asked for it; see ``Studio.arm``.
         """
         ending = self.studio.arm((visitor.session_hash, self.row), at)
+        if ending.superseded:
+            yield {self.current: gr.skip()}  # of a generator that yields nothing, all is emptied
+            return
         try:
             for progress in races.stream(self.studio, ending, key):
                 news = {self.stage: races.value(progress, ending)}

@@ -123,20 +123,27 @@ def _open_tiles(grid: Bench, single: Bench, tabs: gr.Tabs) -> None:
 def _first_look(bench: Bench, opened: list[gr.Tab], restored: gr.State) -> None:
     """A tab that is opened for the first time shows something that moves."""
 
-    def start(restored, current, model, visitor: gr.Request) -> Iterator[dict]:
+    def start(place, current, model, visitor) -> Iterator[dict]:
         # The tab that the page opens with is selected too; what it shows is its link's affair.
-        if restored not in ("", bench.name) and current is None and model is not None:
+        if place not in ("", bench.name) and current is None and model is not None:
             key = Key(model, bench.default_for(bench.studio.model(model)))
             yield bench.set_to(key)
             yield from bench.stream(visitor, key)
         else:
             yield bench.silence
 
+    def open_tab(restored, current, model, visitor: gr.Request) -> Iterator[dict]:
+        # A link to another of its views has led to this tab as well.
+        yield from start(restored.partition(" ")[0], current, model, visitor)
+
+    def open_view(restored, current, model, visitor: gr.Request) -> Iterator[dict]:
+        yield from start(restored, current, model, visitor)
+
     inputs = [restored, bench.current, bench.controls.model]
     outputs = [*bench.controls.inputs, *bench.outputs]
     mounted = arrivals.MOUNTED.replace("TAB", bench.name)
-    events = [tab.select for tab in opened]
-    bench.follow(gr.on(events, start, inputs, outputs, js=mounted, **stage.STREAM))
+    for tab, look in zip(opened, (open_tab, open_view), strict=False):
+        bench.follow(tab.select(look, inputs, outputs, js=mounted, **stage.STREAM))
 
 
 def _offer(page: gr.Blocks, guided: Bench, places: arrivals.Places) -> None:

@@ -159,7 +159,10 @@ def take(studio: Studio, choice: keep.Choice, current) -> keep.Taken:
     progress = studio.kept(RaceKey(*current)) if current else None
     if progress is None:
         raise InvalidInput(stage.GONE)
-    running, about = progress.race, progress.race.describe(tab="reverse")
+    running, more = progress.race, {"tab": "reverse"}
+    if progress.stopped:
+        more["stopped_after"] = [lane.frames - 1 for lane in running.lanes]
+    about = running.describe(**more)
     moments = len(running.moments())
     frames = -(-moments // choice.stride) + bool((moments - 1) % choice.stride)
     plain = next(running.pictures(choice.panes)).shape
