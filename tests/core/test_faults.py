@@ -1,6 +1,7 @@
 """The report's errors: each walks as its own formula says, and nothing else changes."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -123,3 +124,11 @@ def test_an_unknown_fault_is_refused_with_what_is_known():
     with pytest.raises(InvalidInput, match="missing-root"):
         Request(fault="gremlin")
     assert all(FAULTS.values())
+
+
+@pytest.mark.usefixtures("classifiers")
+def test_lambda_is_divided_by_the_images_asked_for_however_they_are_batched(model):
+    asked = Request(**ALL | {"label": 3, "guidance": "classifier-noisy", "guidance_scale": 8})
+    asked = replace(asked, fault="batch-scale", n=4)
+    for images in (None, [0, 1], [3], []):
+        assert all(scale == 2 for scale in Run(model, asked, images).scales)

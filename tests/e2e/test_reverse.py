@@ -219,3 +219,17 @@ def test_the_recordings_are_small():
     assert 0 < size < 2 * 2**20
     with pytest.raises(InvalidInput):
         broken(load("mnist-linear"), request(), "nothing")
+
+
+def test_a_link_to_an_error_says_what_it_is_and_keeps_its_address(visit):
+    link = BROKEN.replace("MODEL", "mnist-linear").replace("ERROR", "batch-scale")
+    visitor = visit(link + "&guidance=classifier-noisy&guidance_scale=4&label=3")
+    wait(visitor, "break")
+    assert "gets λ / n" in visitor.page.locator("#tabs").inner_text()
+    assert visitor.page.locator("#race-break-lam input[type=number]").input_value() == "4"
+    visitor.page.wait_for_function("location.search.includes('dtype=auto')")  # the page's own
+    # A run of the hidden view would have named itself by then.
+    assert visitor.stage("reverse").count() == 0 or (
+        visitor.stage("reverse").get_attribute("data-state") == "idle"
+    )
+    assert "view=break" in visitor.page.evaluate("location.search")
