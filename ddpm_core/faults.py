@@ -22,7 +22,7 @@ from .schedules import NoiseSchedule
 FAULTS = {
     "none": "as it should be",
     "off-by-one": "alphas_cumprod leaves out the factor of step t itself: the noise level is "
-    "that of one step earlier",
+    "that of one step earlier, and beta and sigma, which the samplers take from it, with it",
     "first-beta": "the linear schedule begins with beta = 1e-3 instead of 1e-4",
     "missing-root": "sigma_t = beta_t (section 1.4) instead of its root: the noise added is too "
     "small",

@@ -29,7 +29,8 @@ CURVES = {
 }
 TOLD = {
     "no-clip": "The report's code never clamps the predicted image to [-1, 1].",
-    "off-by-one": "Its ᾱ is a product that leaves out the factor of step t itself.",
+    "off-by-one": "Its ᾱ is a product that leaves out the factor of step t itself; here β and σ "
+    "shift along.",
     "first-beta": "Its linear schedule begins at 1e-3; the text says 1e-4.",
     "missing-root": "Section 1.4 has σ = β where section 1.2 has σ² = β.",
     "batch-scale": "Its gradient is of the mean over the batch: each of n images gets λ / n.",
@@ -65,7 +66,8 @@ VIEWS = (
     View(
         "samplers",
         "Samplers",
-        "One model and one noise, with the calls and seconds of each sampler on this server.",
+        "One model and one noise, with the calls and seconds of each sampler, on the machine that "
+        "ran it.",
         ("DDPM 1000", *FEW),
         ("norm", "change"),
         RaceKey("samplers", "mnist-conditional", replace(ALL_STEPS, label=3)),
@@ -159,16 +161,6 @@ class Contest:
                 yield news
         except InvalidInput as error:
             yield {self.stage: race.error(str(error), order=ending.order)}
-
-    def restore(self, visitor: gr.Request, params: Mapping[str, str]) -> Iterator[dict]:
-        """Run what a link asks for."""
-        try:
-            key, _ = races.settled(self.studio, races.parse(params, self.view.default))
-        except InvalidInput as error:
-            yield self.refuse(visitor, error)
-            return
-        yield self.set_to(key)
-        yield from self.stream(visitor, key)
 
     def follow(self, event) -> None:
         """After an event that ran something, put it into the page's address."""

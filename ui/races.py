@@ -93,6 +93,8 @@ def settled(studio: Studio, key: RaceKey) -> tuple[RaceKey, list]:
     if key.view == "samplers":  # these it sets itself
         few = replace(few, sampler="ddpm", steps=models[0].schedule.num_timesteps)
     key = key._replace(request=studio.allowed(key.model, few))
+    for name in key.models[1:]:
+        studio.allowed(name, few)
     lanes = 1 if key.view == "samplers" else 2  # of all T; the others are a few steps
     work, most = lanes * key.request.work, min(most_work(model) for model in models)
     if work > most:
