@@ -7,6 +7,7 @@ there is to do.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -42,6 +43,8 @@ class Lane(Film):
         name: what it is called beside others.
 
     Attributes, besides those of ``Film``:
+        schedule: that the walk goes by; with an error in it, not the model's own.
+        kind: of the model's schedule, ``"linear"`` or ``"cosine"``.
         eps: (frames, n, H, W, C), uint8: the predicted noise, shown as x_t is.
         change: the same: what the step added to x, relative to its own size (mid-grey is none, the
             ends are twice its root mean square).
@@ -54,15 +57,16 @@ class Lane(Film):
     """
 
     def __init__(self, model: Model, request: Request, name: str = ""):
-        self.run = Run(model, request)
-        self.model, self.request, self.name = model, self.run.request, name
-        start, steps = self.run.start, len(self.run.timesteps)
+        run = Run(model, request)
+        self.request, self.name, self.kind = run.request, name, model.schedule.kind
+        self.schedule, self._about = run.schedule, run.describe()
+        start, steps = run.start, len(run.timesteps)
         check_film((2 * len(start), *start.shape[1:]), steps)
-        super().__init__(start, steps, self.run.timesteps[0] + 1)
+        super().__init__(start, steps, run.timesteps[0] + 1)
         self._eps, self._change = np.full_like(self._x, 128), np.full_like(self._x, 128)
         self._norm, self._moved = [_rms(start)], [float("nan")]
         self.seconds, self.failed = 0.0, ""
-        self._state, self._steps = start, self.run.steps(start)
+        self._state, self._steps = start, run.steps(start)
 
     @property
     def behind(self) -> int:
@@ -78,9 +82,18 @@ class Lane(Film):
             step, self.failed = None, str(error)
         self.seconds += time.perf_counter() - begun
         if step is None:
+            self.close()
             return False
         self.add(step)
         return True
+
+    def close(self) -> None:
+        """End it here; what is recorded is kept, the model is let go."""
+        self._steps, self._state = iter(()), None
+
+    def describe(self, **more) -> str:
+        """Everything that made it, and ``more``, as JSON."""
+        return json.dumps(json.loads(self._about) | more)
 
     def add(self, step: Step) -> None:
         change = step.x - self._state
@@ -113,16 +126,15 @@ class Lane(Film):
     @property
     def log_snr(self) -> np.ndarray:
         """(frames,): the log-SNR of each frame's state, rising; infinite for the clean image."""
-        levels = [np.inf, *self.run.schedule.log_snr]
+        levels = [np.inf, *self.schedule.log_snr]
         return np.array([levels[t] for t in self.t])
 
     @property
     def numbers(self) -> dict[str, np.ndarray]:
-        schedule, times = self.run.schedule, np.array(self.t)
-        betas = np.append(np.nan, schedule.betas)
+        times, betas = np.array(self.t), np.append(np.nan, self.schedule.betas)
         return {
             "beta": betas[times],
-            "abar": np.append(1.0, schedule.alphas_cumprod)[times],
+            "abar": np.append(1.0, self.schedule.alphas_cumprod)[times],
             "log_snr": self.log_snr,
             "norm": np.array(self._norm),
             "change": np.array(self._moved),
@@ -141,26 +153,37 @@ class Race:
     Args:
         lanes: model, request and name of each.
         about: what else tells which race it is; part of ``describe``.
+        max_bytes: that its films may take.
 
     Raises:
         InvalidInput: if there are none or too many, or their films would not fit into memory.
     """
 
-    def __init__(self, lanes: Sequence[tuple[Model, Request, str]], about: Mapping | None = None):
+    def __init__(
+        self,
+        lanes: Sequence[tuple[Model, Request, str]],
+        about: Mapping | None = None,
+        max_bytes: int = MAX_FILM_BYTES,
+    ):
         check_int("lanes", len(lanes), 1, MAX_LANES)
         if len({model.shape for model, _, _ in lanes}) > 1:
             raise InvalidInput("models that race must make pictures of one size")
         size = sum(2 * film_bytes((r.n, *model.shape), r.steps) for model, r, _ in lanes)
-        if size > MAX_FILM_BYTES:  # all of them together, before memory is taken
+        if size > max_bytes:  # all of them together, before memory is taken
             raise InvalidInput(
                 f"these lanes take {size / 2**20:,.0f} MiB, more than the "
-                f"{MAX_FILM_BYTES // 2**20} allowed; take fewer images or steps"
+                f"{max_bytes / 2**20:,.0f} allowed; take fewer images or steps"
             )
         self.lanes, self.about = [Lane(*lane) for lane in lanes], dict(about or {})
 
     def describe(self, **more) -> str:
         """Everything that made the result, and ``more``, as JSON for the files that leave."""
-        return self.lanes[0].run.describe(**self.about, **more)
+        return self.lanes[0].describe(**self.about, **more)
+
+    def close(self) -> None:
+        """End all lanes where they are."""
+        for lane in self.lanes:
+            lane.close()
 
     def steps(self) -> Iterator[Lane]:
         """Advance, yielding the lane that took a step; the one furthest behind is next."""
@@ -197,7 +220,7 @@ class Race:
         align: str = "t",
         scale: int = 1,
         across: int | None = None,
-    ) -> Iterator[np.ndarray]:
+    ) -> Pages:
         """The race as labelled pictures, one for every denoising step of any lane.
 
         Args:
@@ -205,30 +228,42 @@ class Race:
             stride: every how many moments there is a picture; the first and the last always.
             scale: whole-number enlargement of the images; the names are not enlarged.
             across: lanes in a row; all of up to four unless given.
-
-        Yields:
-            (H', W', C), uint8.
         """
+        return Pages(self, panes, stride, align, scale, across)
+
+
+class Pages(Sequence):
+    """A race as a sequence of pictures, (H', W', C), uint8, each laid out when it is asked for.
+
+    Args: see ``Race.pictures``.
+    """
+
+    def __init__(self, race: Race, panes, stride: int, align: str, scale: int, across: int | None):
         for pane in panes:
             check_choice("pane", pane, LANE_PANES)
+        if not panes:
+            raise InvalidInput("choose a pane at least")
         stride = check_int("stride", stride, 1, 10_000)
-        moments = self.moments(align)
-        kept = moments[::stride] + ([moments[-1]] if (len(moments) - 1) % stride else [])
-        across = across or min(4, len(self.lanes))
-        for moment in kept:
-            frames = self.frames_at(moment, align)
-            yield self._picture(frames, panes, scale, across)
+        self._race, self._panes, self._align = race, panes, align
+        self._scale, self._across = check_int("scale", scale, 1, 64), across
+        moments = race.moments(align)
+        last = [moments[-1]] if (len(moments) - 1) % stride else []
+        self._moments = moments[::stride] + last
 
-    def _picture(self, frames, panes, scale: int, across: int) -> np.ndarray:
-        cells = []
-        for lane, frame in zip(self.lanes, frames, strict=True):
-            sheets = [grid(getattr(lane, pane)[frame]) for pane in panes]
+    def __len__(self) -> int:
+        return len(self._moments)
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        lanes, scale, cells = self._race.lanes, self._scale, []
+        frames = self._race.frames_at(self._moments[number], self._align)
+        for lane, frame in zip(lanes, frames, strict=True):
+            sheets = [grid(getattr(lane, pane)[frame]) for pane in self._panes]
             gap = np.full((sheets[0].shape[0], 2, sheets[0].shape[2]), PAPER, np.uint8)
             parts = [part for sheet in sheets for part in (gap, sheet)][1:]
             cells.append(_labelled(enlarge(np.concatenate(parts, axis=1), scale), lane.name))
         high, wide, colours = (max(cell.shape[i] for cell in cells) for i in range(3))
-        rows = -(-len(cells) // across)
-        gap = 2 * scale
+        across = self._across or min(4, len(lanes))
+        rows, gap = -(-len(cells) // across), 2 * scale
         page = np.full((rows * high, across * (wide + gap) - gap, colours), PAPER, np.uint8)
         for i, cell in enumerate(cells):
             y, x = (i // across) * high, (i % across) * (wide + gap)
@@ -236,24 +271,35 @@ class Race:
         return page
 
 
-def schedules(first: Model, second: Model, request: Request) -> Race:
+def schedules(
+    first: Model, second: Model, request: Request, max_bytes: int = MAX_FILM_BYTES
+) -> Race:
     """The same noise through two models, as the report's Figure 3 sets them side by side."""
     names = [first.name, second.name if second.name != first.name else f"{second.name}, again"]
     lanes = [(m, request, name) for m, name in zip((first, second), names, strict=True)]
-    return Race(lanes, {"race": "schedules", "against": second.name})
+    return Race(lanes, {"race": "schedules", "against": second.name}, max_bytes)
 
 
-def samplers(model: Model, request: Request, few: Sequence[int] = FEW_STEPS) -> Race:
-    """All of T by ancestral sampling, beside DDIM and DPM-Solver++ in a few steps."""
-    total = model.schedule.num_timesteps
+def samplers(
+    model: Model,
+    request: Request,
+    few: Sequence[int] = FEW_STEPS,
+    max_bytes: int = MAX_FILM_BYTES,
+) -> Race:
+    """All of T by ancestral sampling, beside DDIM and DPM-Solver++ in a few steps.
+
+    Args:
+        few: how many; those beyond T are left out.
+    """
+    total, about = model.schedule.num_timesteps, {"race": "samplers", "few": list(few)}
     few = [n for n in few if n <= total]
     lanes = [(replace(request, sampler="ddpm", steps=total), f"DDPM {total}")]
     for sampler, name in (("ddim", "DDIM"), ("dpm_solver_pp", "DPM-Solver++")):
         lanes += [(replace(request, sampler=sampler, steps=n, eta=0.0), f"{name} {n}") for n in few]
-    return Race([(model, *lane) for lane in lanes], {"race": "samplers"})
+    return Race([(model, *lane) for lane in lanes], about, max_bytes)
 
 
-def broken(model: Model, request: Request, error: str) -> Race:
+def broken(model: Model, request: Request, error: str, max_bytes: int = MAX_FILM_BYTES) -> Race:
     """A request as it should be, beside the same with an error of the report's code in it.
 
     Args:
@@ -264,7 +310,7 @@ def broken(model: Model, request: Request, error: str) -> Race:
     wrong = replace(sound, clip=False) if error == "no-clip" else replace(sound, fault=error)
     names = ("x0 clipped", "no-clip") if error == "no-clip" else ("as it should be", error)
     lanes = [(model, r, name) for r, name in zip((sound, wrong), names, strict=True)]
-    return Race(lanes, {"race": "break", "error": error})
+    return Race(lanes, {"race": "break", "error": error}, max_bytes)
 
 
 def _labelled(pixels: np.ndarray, name: str) -> np.ndarray:

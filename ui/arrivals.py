@@ -140,8 +140,7 @@ class Places:
             return Arrival(forward.NAME, run, count=count), "#forward-sheet .sketch[data-state]"
         contest = self.contests.get(f"reverse {about.get('race')}")
         if contest is not None:
-            texts = {k: str(v) for k, v in about.items() if isinstance(v, str | int | float)}
-            asked = races.parse(texts | {"view": about["race"]}, contest.view.default)
+            asked = races.from_note(about, contest.view.default)
             run = races.settled(self.studio, asked)[0]
             place = f"reverse {contest.view.name}"
             return Arrival(place, run, count=count), f"#race-{contest.view.name}-stage"

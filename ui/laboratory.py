@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -11,9 +12,9 @@ from ddpm_core import InvalidInput, Request
 from ddpm_core.race import FEW_STEPS
 from ddpm_core.race import LANE_PANES as PANES
 
-from . import controls, keep, race, races, stage
+from . import controls, keep, race, races, shelf, stage
 from .bench import LATEX, STAMP
-from .races import RaceKey
+from .races import GUIDED, RaceKey
 from .runs import Ending, Studio
 
 CURVES = {
@@ -35,7 +36,6 @@ TOLD = {
     "missing-root": "Section 1.4 has σ = β where section 1.2 has σ² = β.",
     "batch-scale": "Its gradient is of the mean over the batch: each of n images gets λ / n.",
 }
-GUIDED = {"guidance": "classifier-noisy", "guidance_scale": 5.0, "label": 3}
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -130,6 +130,8 @@ class Contest:
         """Updates that set every control to a race."""
         given = key._asdict() | {name: getattr(key.request, name) for name in REQUEST}
         known = {k: given[k] for k in self.inputs if given[k] is not None}
+        for picker in {"model", "against"} & known.keys():
+            known[picker] = shelf.pick(self.studio, known[picker])
         if "label" in known:
             choices = controls.label_choices(self.studio, key.model)
             known["label"] = gr.update(choices=choices, value=str(known["label"]))
@@ -161,6 +163,9 @@ class Contest:
                 yield news
         except InvalidInput as error:
             yield {self.stage: race.error(str(error), order=ending.order)}
+        except Exception:
+            logging.exception("a race failed")
+            yield {self.stage: race.error(stage.FAILED, order=ending.order)}
 
     def follow(self, event) -> None:
         """After an event that ran something, put it into the page's address."""
@@ -176,6 +181,11 @@ class Contest:
             self.keep.command: races.command_line(key, meant),
             self.keep.take: keep.due(order) if progress.done else keep.pending(order),
         }
+
+    @property
+    def pickers(self) -> list[gr.Dropdown]:
+        """What chooses a model."""
+        return [self.inputs[name] for name in ("model", "against") if name in self.inputs]
 
     def refuse(self, visitor: gr.Request, error: InvalidInput, at: float | None = None) -> dict:
         """Say what is wrong with a request."""
@@ -229,7 +239,11 @@ def _inputs(studio: Studio, view: View, prefix: str):
         )
         note = gr.Markdown(TOLD[default.error], elem_classes="caption")
     made["model"] = gr.Dropdown(
-        names, value=_among(names, default.model), label="Model", elem_id=f"{prefix}-model"
+        names,
+        value=_among(names, default.model),
+        label="Model",
+        elem_id=f"{prefix}-model",
+        allow_custom_value=True,  # one that was fetched in another tab
     )
     if view.name == "schedules":
         made["against"] = gr.Dropdown(
@@ -237,6 +251,7 @@ def _inputs(studio: Studio, view: View, prefix: str):
             value=_among(names, default.against),
             label="Against",
             elem_id=f"{prefix}-against",
+            allow_custom_value=True,
         )
     if view.name == "samplers":
         made["label"] = controls.Chips(
@@ -317,7 +332,10 @@ def _wire(contest: Contest) -> None:
     if view.name == "samplers":
 
         def fit(name):
-            choices = controls.label_choices(studio, name)
+            try:
+                choices = controls.label_choices(studio, name)
+            except InvalidInput:  # a name typed by hand: the run will say so
+                return gr.skip()
             return gr.update(choices=choices, value=choices[0][1])
 
         inputs["model"].input(fit, inputs["model"], inputs["label"], **QUIET)

@@ -62,7 +62,8 @@ def build(studio: Studio | None = None) -> gr.Blocks:
         benches = {"sample": grid, "guidance": guided, "reverse": single}
         for bench in benches.values():
             others = [b.controls.model for b in benches.values() if b is not bench]
-            shelf.wire(bench, [*others, noising.model])
+            raced = [p for c in reversing.contests.values() for p in c.pickers]
+            shelf.wire(bench, [*others, noising.model, *raced])
         places = arrivals.Places(studio, benches, reversing, noising, tabs, restored)
         _offer(page, guided, places)
         arrivals.wire(page, dropper, places)

@@ -14,10 +14,19 @@ import numpy as np
 
 from ddpm_core import InvalidInput, Request, save_animation, save_png
 from ddpm_core.errors import check_choice, check_int
-from ddpm_core.race import ERRORS, LANE_PANES, Lane, Race, broken, samplers, schedules
+from ddpm_core.race import (
+    ERRORS,
+    FEW_STEPS,
+    LANE_PANES,
+    Lane,
+    Race,
+    broken,
+    samplers,
+    schedules,
+)
 
 from . import controls, keep, permalinks, race, stage
-from .runs import Ending, Studio, most_work
+from .runs import KEPT_BYTES, Ending, Studio, most_work
 from .stage import PANE_BYTES, ordered
 
 VIEWS = ("schedules", "samplers", "break")
@@ -26,6 +35,10 @@ ERROR_WORDS = {"no-clip": "x̂0 not clipped"} | {
 }
 MAX_IMAGES = 4  # of each lane
 TILES_PER_SECOND = 80  # sent while a race lasts, four panes each
+# What only one of the views reads.
+OF_VIEW = {"against": "schedules", "error": "break"}
+# How the race of batch-scale is guided; the scale is the visitor's to choose.
+GUIDED = {"guidance": "classifier-noisy", "guidance_scale": 5.0, "label": 3}
 # What a request of a race leaves to the race itself.
 OWN = {"schedules": ("fault",), "samplers": ("sampler", "steps", "fault"), "break": ("fault",)}
 
@@ -84,10 +97,11 @@ def settled(studio: Studio, key: RaceKey) -> tuple[RaceKey, list]:
     """
     check_choice("view", key.view, VIEWS)
     check_int("n", key.request.n, 1, MAX_IMAGES)
+    # What another view would read is nothing here, so that equal races have equal names.
+    key = key._replace(**{k: "" for k, view in OF_VIEW.items() if view != key.view})
     if key.view == "break":
         check_choice("error", key.error, ERRORS)
-    if key.error != "batch-scale" and key.request.guidance != "none":
-        raise InvalidInput("races are not guided, but for the error batch-scale")
+    _check_guidance(key)
     models = [studio.model(name) for name in key.models]
     few = replace(key.request, fault="none")
     if key.view == "samplers":  # these it sets itself
@@ -105,12 +119,23 @@ def settled(studio: Studio, key: RaceKey) -> tuple[RaceKey, list]:
     return key, models
 
 
+def _check_guidance(key: RaceKey) -> None:
+    if key.error != "batch-scale":
+        if key.request.guidance != "none":
+            raise InvalidInput("races are not guided, but for the error batch-scale")
+        return
+    for name, value in GUIDED.items():  # the page has no control for any but the scale
+        if name != "guidance_scale" and getattr(key.request, name) != value:
+            raise InvalidInput(f"the race of batch-scale has {name} {value}")
+
+
 def _make(key: RaceKey, models: list) -> Race:
+    room = {"max_bytes": KEPT_BYTES}  # more would not be kept, and everybody's runs would go
     if key.view == "schedules":
-        return schedules(*models, key.request)
+        return schedules(*models, key.request, **room)
     if key.view == "samplers":
-        return samplers(models[0], key.request)
-    return broken(models[0], key.request, key.error)
+        return samplers(models[0], key.request, **room)
+    return broken(models[0], key.request, key.error, **room)
 
 
 def stream(studio: Studio, ending: Ending, key: RaceKey) -> Iterator[RaceProgress]:
@@ -134,6 +159,7 @@ def stream(studio: Studio, ending: Ending, key: RaceKey) -> Iterator[RaceProgres
         if time.monotonic() - shown >= pause and not ending.asked:
             yield RaceProgress(key, running)
             shown = time.monotonic()  # not before: showing it may take longer than the pause
+    running.close()
     if not ending.superseded:
         done = RaceProgress(key, running, True, not running.finished)
         studio.keep(done)
@@ -165,9 +191,8 @@ def take(studio: Studio, choice: keep.Choice, current) -> keep.Taken:
     if progress.stopped:
         more["stopped_after"] = [lane.frames - 1 for lane in running.lanes]
     about = running.describe(**more)
-    moments = len(running.moments())
-    frames = -(-moments // choice.stride) + bool((moments - 1) % choice.stride)
-    plain = next(running.pictures(choice.panes)).shape
+    frames = len(running.pictures(choice.panes, choice.stride))
+    plain = running.pictures(choice.panes)[0].shape
     scale = stage.enlargement(plain, frames)
     path = stage.written(
         f"{progress.key.view}-seed{progress.key.request.seed}.{choice.format}",
@@ -178,7 +203,7 @@ def take(studio: Studio, choice: keep.Choice, current) -> keep.Taken:
             note=about,
         ),
     )
-    *_, last = running.pictures(choice.panes, moments, scale=stage.enlargement(plain, 1))
+    last = running.pictures(choice.panes, scale=stage.enlargement(plain, 1))[-1]
     png = stage.written(
         f"{progress.key.view}-seed{progress.key.request.seed}.png",
         lambda path: save_png(last, path, 1, about),
@@ -231,7 +256,7 @@ def _finite(lane: Lane) -> np.ndarray:
     """log-SNR with the clean image, whose own is infinite, as far on as one more step."""
     levels = lane.log_snr.copy()
     if np.isinf(levels[-1]):
-        top = float(lane.run.schedule.log_snr[0])
+        top = float(lane.schedule.log_snr[0])
         levels[-1] = top + max(0.5, 0.02 * (top - float(levels[0])))
     return levels
 
@@ -241,7 +266,7 @@ def _name(lane: Lane) -> str:
 
 
 def _note(lane: Lane) -> str:
-    return lane.failed or f"{lane.model.schedule.kind} schedule"
+    return lane.failed or f"{lane.kind} schedule"
 
 
 def _columns(lane: Lane) -> int:
@@ -260,6 +285,20 @@ def parse(params: Mapping[str, str], base: RaceKey) -> RaceKey:
     """
     named = {k: params.get(k, getattr(base, k)) for k in ("view", "model", "against", "error")}
     return RaceKey(request=base.request.with_texts(params), **named)
+
+
+def from_note(about: Mapping, base: RaceKey) -> RaceKey:
+    """Read the note of a race's file, see ``Race.describe``; what it does not say is as in
+    ``base``.
+
+    Raises:
+        InvalidInput: naming what is broken, or not to be had on the page.
+    """
+    if about.get("few", list(FEW_STEPS)) != list(FEW_STEPS):
+        known = ", ".join(map(str, FEW_STEPS))
+        raise InvalidInput(f"the page races {known} steps, this file has {about['few']}")
+    texts = {k: str(v) for k, v in about.items() if isinstance(v, str | int | float)}
+    return parse(texts | {"view": about["race"]}, base)
 
 
 def query(key: RaceKey, **more) -> str:

@@ -23,6 +23,7 @@ PANE_BYTES = 2 * 2**20
 FILE_SIDE = 224
 FILE_PIXELS = 16 * 10**6
 GONE = "Run it again to take it"
+FAILED = "The run failed on the server, which has made a note of it."
 STREAM = {
     "show_progress": "hidden",
     "concurrency_id": "model",
@@ -54,8 +55,7 @@ def values(
         yield ordered(player.error(str(error)), ending), None
     except Exception:
         logging.exception("a run failed")
-        message = "The run failed on the server, which has made a note of it."
-        yield ordered(player.error(message), ending), None
+        yield ordered(player.error(FAILED), ending), None
 
 
 def ordered(value: dict, ending: Ending) -> dict:

@@ -62,17 +62,7 @@ class Fid:
 
     def words(self) -> str:
         """The figure with its protocol, in one line."""
-        about, floor_of = self.protocol, self.floor
-        beside = "floor not measured (too few real images)"
-        if floor_of:
-            spread = "" if floor_of.spread is None else f" ± {floor_of.spread:.4f}"
-            beside = (
-                f"floor {floor_of.value:.4f}{spread} ({floor_of.n:,} real images of the "
-                f"{about['floor']['split']} split, {floor_of.draws} draws)"
-            )
-        spread = "" if self.score.spread is None else f" ± {self.score.spread:.4f}"
-        figure = f"FID {self.score.value:.4f}{spread} (jackknife)"
-        return f"{figure}; {beside}; {describe_protocol(about)}"
+        return words(self.result())
 
 
 def evaluate_fid(
@@ -181,12 +171,29 @@ def reference_moments(
     yield found
 
 
+def words(result: dict) -> str:
+    """A FID as it is stored, with its protocol, in one line."""
+    about = result["protocol"]
+    beside = "floor not measured (too few real images)"
+    if result["floor"] is not None:
+        spread = result["floor_spread"]
+        spread = "" if spread is None else f" ± {spread:.4f}"
+        beside = (
+            f"floor {result['floor']:.4f}{spread} ({about['n']:,} real images of the "
+            f"{about['floor']['split']} split, {about['floor']['draws']} draws)"
+        )
+    spread = "" if result["spread"] is None else f" ± {result['spread']:.4f}"
+    figure = f"FID {result['fid']:.4f}{spread} (jackknife)"
+    return f"{figure}; {beside}; {describe_protocol(about)}"
+
+
 def describe_protocol(about: dict) -> str:
     """What a figure depends on, in words."""
     real, net, asked = about["reference"], about["features"], about["request"]
     source = f" from {real['source']}" if real["source"] else ""
     fault = asked.get("fault", "none")
     error = "" if fault == "none" else f", with the report's error {fault}"
+    error += "" if asked.get("clip", True) else ", x̂0 not clipped"
     return (
         f"n = {about['n']:,}; reference: {real['images']:,} images of {real['dataset']} "
         f"{real['split']}{source}; features: {net['name']}, {net['layer']}, {net['count']:,} "

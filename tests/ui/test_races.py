@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shlex
 from dataclasses import replace
+from types import FunctionType, ModuleType, SimpleNamespace
 from urllib.parse import parse_qsl
 
+import gradio as gr
 import numpy as np
 import pytest
 
-from ddpm_core import InvalidInput, Request
+from ddpm_core import InvalidInput, Request, checkpoints, save_animation
 from ddpm_core import race as core
 from ddpm_core.__main__ import main
 from ddpm_core.animation import read_note
-from ui import laboratory, races
+from tests.core.test_animation import frames_of
+from ui import laboratory, races, stage
 from ui.keep import Choice
 from ui.races import RaceKey
 from ui.runs import Ending, Studio
@@ -57,15 +61,36 @@ def test_the_python_that_is_offered_runs_the_same_race(studio, key, tmp_path, mo
     assert (tmp_path / "race.gif").stat().st_size > 0
 
 
-@every_key
-def test_the_command_line_that_is_offered_writes_the_same_race(studio, key, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture
+def tiny(unconditional_checkpoint, monkeypatch):
+    """The name of a shipped model of so few steps that all samplers may race on it."""
+    monkeypatch.setattr(checkpoints, "HOME", unconditional_checkpoint.parent)
+    return unconditional_checkpoint.name
+
+
+def writes_the_same_race(studio, key, folder) -> bool:
+    """Whether the command line that is offered writes the frames and the note of a race."""
     meant = studio.model(key.model).config.sampling
     words = shlex.split(races.command_line(key, meant))
     assert words[:3] == ["python", "-m", "ddpm_core"]
     assert main(words[3:]) == 0
-    note = json.loads(read_note(tmp_path / words[-1]))
-    assert note == json.loads(finished(studio, key).race.describe())
+    ours = finished(studio, key).race
+    save_animation(ours.pictures(("x", "x0"), scale=2), folder / "ours.gif")
+    np.testing.assert_array_equal(frames_of(folder / words[-1]), frames_of(folder / "ours.gif"))
+    return json.loads(read_note(folder / words[-1])) == json.loads(ours.describe())
+
+
+@every_key
+def test_the_command_line_that_is_offered_writes_the_same_race(studio, key, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert writes_the_same_race(studio, key, tmp_path)
+
+
+def test_the_command_line_for_samplers_writes_the_same_race(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    key = laboratory.VIEWS[1].default
+    key = key._replace(model=tiny, request=replace(key.request, label="none", seed=8))
+    assert writes_the_same_race(Studio(), key, tmp_path)
 
 
 def test_samplers_are_spelled_without_what_they_set_themselves(studio):
@@ -108,13 +133,76 @@ def test_a_race_that_is_overtaken_says_nothing_more(studio):
         ({"request": replace(FEW, n=5)}, "n must be between 1 and 4"),
         ({"request": GUIDED}, "not guided"),
         ({"view": "break", "error": "gremlin"}, "unknown error"),
-        ({"view": "break", "error": "batch-scale"}, "classifier guidance"),
+        ({"view": "break", "error": "batch-scale"}, "has guidance classifier-noisy"),
+        (
+            {"view": "break", "error": "batch-scale", "request": replace(GUIDED, label=4)},
+            "has label 3",
+        ),
+        ({"view": "samplers", "error": "batch-scale", "request": GUIDED}, "not guided"),
         ({"view": "break", "model": "mnist-cosine", "error": "first-beta"}, "linear schedule"),
     ],
 )
 def test_what_cannot_race_is_refused_in_words(studio, changes, words):
     with pytest.raises(InvalidInput, match=words):
         finished(studio, KEYS[0]._replace(**changes))
+
+
+def test_what_another_view_reads_does_not_make_another_race(studio):
+    key, _ = races.settled(studio, KEYS[0]._replace(error="no-clip"))
+    assert key == KEYS[0]
+
+
+def test_a_race_too_large_to_be_kept_is_refused_and_all_others_stay(studio, monkeypatch):
+    done = finished(studio, KEYS[0])
+    monkeypatch.setattr(races, "KEPT_BYTES", 1000)
+    with pytest.raises(InvalidInput, match="allowed; take fewer images or steps"):
+        finished(studio, KEYS[0]._replace(request=replace(FEW, seed=13)))
+    assert studio.kept(KEYS[0]) is done
+
+
+def test_a_race_that_has_ended_holds_no_model(studio):
+    done = finished(studio, KEYS[0]._replace(request=replace(FEW, seed=14)))
+    gc.collect()
+    for model in map(studio.model, done.key.models):
+        held = reachable(done.race)
+        assert id(model) not in held and id(model.unet) not in held
+    assert done.race.lanes[0].log_snr[0] < 0 and "mnist-linear" in done.race.describe()
+
+
+def reachable(root) -> set[int]:
+    """The ids of all objects that one keeps alive, modules and types not followed."""
+    seen, todo = set(), [root]
+    while todo:
+        it = todo.pop()
+        if id(it) in seen or isinstance(it, type | ModuleType):
+            continue
+        seen.add(id(it))
+        if not isinstance(it, FunctionType):
+            todo += gc.get_referents(it)
+    return seen
+
+
+def test_a_file_with_other_step_counts_is_not_shown_as_the_pages_own(studio):
+    base = next(view for view in laboratory.VIEWS if view.name == "samplers").default
+    model = studio.model("mnist-linear")
+    about = json.loads(core.samplers(model, replace(FEW, n=1), few=(3,)).describe())
+    with pytest.raises(InvalidInput, match=r"this file has \[3\]"):
+        races.from_note(about, base)
+    about = json.loads(core.samplers(model, replace(FEW, n=1)).describe())
+    assert races.from_note(about, base).model == "mnist-linear"
+
+
+def test_a_failure_of_the_server_ends_the_race_with_words(studio, monkeypatch, caplog):
+    with gr.Blocks():
+        contest = laboratory.build(studio, laboratory.VIEWS[0])
+
+    def fail(*_):
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(races, "stream", fail)
+    visitor = SimpleNamespace(session_hash="a")
+    (news,) = contest.stream(visitor, KEYS[0])
+    assert news[contest.stage]["message"] == stage.FAILED and "out of luck" in caplog.text
 
 
 def test_a_race_leaves_with_a_frame_for_every_step_and_a_note(studio):

@@ -1,0 +1,234 @@
+"""What the report measured, and what was measured of this project's models beside it.
+
+The report's own figures stand here, the only ones typed by hand. Ours are read from the results
+that lie with the checkpoints (``results``); a cell that nobody has measured says so, and which
+command would.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from .. import checkpoints
+from ..errors import CheckpointError
+from ..request import Request
+from . import results
+from .shards import NOT_IN_KEY
+
+# Unconditional, DDIM and ancestral: as Table 1 is measured, and Table 2 after it.
+FAST = Request(n=8192, label="none", sampler="ddim", steps=50)
+ANCESTRAL = Request(n=2048, label="none", sampler="ddpm", steps=1000)
+ABLATIONS = ("linear", "linear-attn", "cosine", "cosine-attn")
+COLUMNS = ("linear, no attention", "linear, attention", "cosine, no attention", "cosine, attention")
+FEW_STEPS = (5, 10, 20, 50, 100, 250)
+FEW = Request(n=2048, label="all")
+FEW_MODEL = "mnist-conditional"
+COST = Request(n=2048, label="none", sampler="ddpm", steps=100)
+COST_MODELS = ("mnist-linear", "mnist-cosine", "cifar10-linear", "cifar10-cosine-attn")
+ERRORS = {
+    "as it should be": {},
+    "x̂0 not clipped": {"clip": False},
+    "ᾱ off by one": {"fault": "off-by-one"},
+    "first β = 1e-3": {"fault": "first-beta"},
+    "σ without its root": {"fault": "missing-root"},
+}
+SAMPLERS = {"ddpm": "DDPM", "ddim": "DDIM", "dpm_solver_pp": "DPM-Solver++"}
+REFERENCES = {"train": "Train-FID", "test": "Test-FID"}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A FID that can be had.
+
+    Attributes:
+        model: a checkpoint's name.
+        request: what is sampled.
+        reference: ``"train"`` or ``"test"``.
+        result: as it is stored, see ``evaluation.Fid.result``; None if it was not measured yet.
+    """
+
+    model: str
+    request: Request
+    reference: str
+    result: dict | None = None
+
+    @property
+    def command(self) -> str:
+        """The command that measures it and stores the result."""
+        words = ["python", "-m", "ddpm_core", "evaluate", "--fid", "--save"]
+        words += ["--model", self.model, "--reference", self.reference]
+        always, base = ("n", "label", "sampler", "steps"), asdict(Request())
+        for name, value in asdict(self.request).items():
+            if name == "clip" and not value:
+                words.append("--no-clip")
+            elif name in always or value != base[name]:
+                words += [f"--{name.replace('_', '-')}", str(value)]
+        return shlex.join(words)
+
+    def matches(self, result: dict) -> bool:
+        """Whether a stored result is this measurement's, by the dataset's judge."""
+        about = result["protocol"]
+        asked, wanted = about["request"], asdict(self.request)
+        same = all(asked.get(k) == v for k, v in wanted.items() if k not in NOT_IN_KEY)
+        reference = about["reference"]
+        return (
+            same
+            and (about["model"], about["n"], about["first"]) == (self.model, self.request.n, 0)
+            and reference["split"] == self.reference
+            and about["features"]["name"] == f"{reference['dataset']}-judge"
+        )
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: the same protocol for every column.
+
+    Attributes:
+        title: such as ``"Train-FID, DDIM, 50 steps"``.
+        reported: the report's figures, one for each column; of our rows empty.
+        measured: ours, one for each column, None where there is nothing to measure; of the
+            report's rows empty.
+    """
+
+    title: str
+    reported: tuple[float, ...] = ()
+    measured: tuple[Measurement | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """One of the report's tables, with our rows below each of its.
+
+    Attributes:
+        name: ``"table-1"`` or ``"table-2"``.
+        title: in words.
+        about: what the report's figures can be compared with.
+        columns: of both.
+    """
+
+    name: str
+    title: str
+    about: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Series:
+    """FID over the number of steps.
+
+    Attributes:
+        sampler: as ``Request`` names it.
+        title: its name.
+        points: by rising number of steps.
+    """
+
+    sampler: str
+    title: str
+    points: tuple[Measurement, ...]
+
+
+def table_1(home: Path | None = None) -> Table:
+    """MNIST. ``home`` is the folder of the checkpoints; the shipped ones unless given."""
+    return Table(
+        "table-1",
+        "Table 1: MNIST",
+        "The report's are means of minibatch FIDs on the ten logits of its own classifier: its "
+        "numbers and ours differ in kind, the order of the columns is what can be compared.",
+        COLUMNS,
+        _rows("mnist", (FAST, ANCESTRAL), TABLE_1, home),
+    )
+
+
+def table_2(home: Path | None = None) -> Table:
+    """CIFAR-10. ``home`` is the folder of the checkpoints; the shipped ones unless given."""
+    unclipped = [replace(request, clip=False) for request in (FAST, ANCESTRAL)]
+    return Table(
+        "table-2",
+        "Table 2: CIFAR-10",
+        "The report's are by the classifier of grey digits, as its text says: its numbers and "
+        "ours differ in kind.",
+        COLUMNS,
+        _rows("cifar10", (FAST, ANCESTRAL, *unclipped), TABLE_2, home),
+    )
+
+
+def few_steps(home: Path | None = None, model: str = FEW_MODEL) -> tuple[Series, ...]:
+    """FID against the number of steps, for each sampler."""
+    series = []
+    for sampler, title in SAMPLERS.items():
+        wanted = [
+            Measurement(model, replace(FEW, sampler=sampler, steps=steps), "test")
+            for steps in FEW_STEPS
+        ]
+        series.append(Series(sampler, title, _with_results(wanted, home)))
+    return tuple(series)
+
+
+def costs(home: Path | None = None) -> Table:
+    """What each error of the report's code costs where it acts at sampling (``faults``)."""
+    rows = []
+    for title, changes in ERRORS.items():
+        request = replace(COST, **changes)
+        wanted = [
+            Measurement(model, request, "test")
+            if changes.get("fault") != "first-beta" or "linear" in model
+            else None
+            for model in COST_MODELS
+        ]
+        rows.append(Row(title, measured=_with_results(wanted, home)))
+    return Table(
+        "costs",
+        "What the report's errors cost",
+        "The networks were trained without the errors; each acts at sampling alone.",
+        COST_MODELS,
+        tuple(rows),
+    )
+
+
+def curves(model: str, home: Path | None = None) -> list[dict]:
+    """What training was like: rows with ``images``, ``train``, ``validation`` and maybe ``fid``.
+
+    Raises:
+        CheckpointError: if there is no readable record of it.
+    """
+    path = (home or checkpoints.HOME) / model / "training.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["history"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} holds no training record: {error}") from error
+
+
+# The report's section 3, in the order of ``ABLATIONS``.
+TABLE_1 = {"train": (2.286, 2.849, 2.105, 1.766), "test": (2.803, 3.490, 2.724, 2.385)}
+TABLE_2 = {"train": (0.114, 0.165, 49.393, 14.565), "test": (0.128, 0.153, 49.058, 14.508)}
+
+
+def _rows(dataset: str, requests: Sequence[Request], reported: dict, home) -> tuple[Row, ...]:
+    rows = []
+    for reference, title in REFERENCES.items():
+        rows.append(Row(f"{title}, report", reported[reference]))
+        for request in requests:
+            models = [f"{dataset}-{ablation}" for ablation in ABLATIONS]
+            wanted = [Measurement(model, request, reference) for model in models]
+            rows.append(Row(_words(title, request), measured=_with_results(wanted, home)))
+    return tuple(rows)
+
+
+def _words(title: str, request: Request) -> str:
+    clip = "" if request.clip else ", x̂0 not clipped"
+    return f"{title}, {SAMPLERS[request.sampler]}, {request.steps} steps{clip}"
+
+
+def _with_results(wanted: Sequence[Measurement | None], home: Path | None) -> tuple:
+    home = home or checkpoints.HOME
+    return tuple(m and replace(m, result=_stored(m, home)) for m in wanted)
+
+
+def _stored(wanted: Measurement, home: Path) -> dict | None:
+    found = results.read(home / wanted.model, "fid")
+    return next((result for result in found if wanted.matches(result)), None)
