@@ -107,7 +107,17 @@ def render(name: str, config, tensors: dict[str, Tensor], training: dict) -> str
             batch=training["recipe"]["batch_size"],
             **{k: training[k] for k in CARRIED},
         ),
-        source=f"| data | {training['source']} |\n" if training.get("source") else "",
+        source=(f"| data | {training['source']} |\n" if training.get("source") else "")
+        + _earlier(training),
+    )
+
+
+def _earlier(training: dict) -> str:
+    """Rows for the runs that this one carried on, the first of them first."""
+    return "".join(
+        f"| before that | `{run['command']}`, {run['steps']:,} steps, commit {run['commit']}, "
+        f"{run['hours']} h, {run['hardware']}; from its weights ({run['weights']}) |\n"
+        for run in training.get("earlier", [])
     )
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from . import data
-from .checkpoints import Config, Model
+from .checkpoints import Config
 from .diffusion import denoising_loss
 from .errors import check_float
 from .recorder import grid, save_png
@@ -117,7 +117,7 @@ class Trainer(Loop):
         return row | {f"t{i}": round(q, 5) for i, q in enumerate(quarters, 1)}
 
     def _show(self) -> None:
-        model = Model(self.folder.name, self.config, self._averaged(), self.schedule, {})
+        model = self.averaged()
         noise = model.noise(self.recipe.seed, range(SAMPLE_TILES))
         classes = len(model.classes)
         labels = [i % classes for i in range(SAMPLE_TILES)] if classes else None

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,13 +26,15 @@ from torch import Tensor
 from tqdm import tqdm
 
 from . import data
-from .checkpoints import save
+from .checkpoints import Model, save
 from .errors import InvalidInput, check_float, check_int
 from .files import write
 from .hardware import bf16_is_native, describe
 
 STATE = "state.pt"
 DECAYS = ("none", "cosine", "one-cycle")
+# What is told of a run that another carried on.
+RUN = ("command", "commit", "steps", "images", "hours", "hardware", "precision", "weights")
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,11 @@ class Loop(ABC):
         device: for example ``"cpu"`` or ``"cuda"``.
         bf16: autocast to bfloat16; None decides by the hardware's flags.
         quiet: no progress bar.
+        begin: a checkpoint whose weights it begins with; the recipe must build the same model.
+            Its record of training is carried on, and the steps are drawn on from its last; the
+            optimizer begins anew.
+        watch: called at every validation with the averaged model; what it returns becomes columns
+            of ``history``.
     """
 
     def __init__(
@@ -70,8 +78,10 @@ class Loop(ABC):
         bf16: bool | None = None,
         cadence: Cadence = Cadence(),
         quiet: bool = False,
+        begin: Model | None = None,
+        watch: Callable[[Model], dict] | None = None,
     ):
-        self.recipe, self.folder, self.quiet = recipe, Path(folder), quiet
+        self.recipe, self.folder, self.quiet, self.watch = recipe, Path(folder), quiet, watch
         self.data_root, self.cadence = data_root, cadence or Cadence()
         self.device = _usable(device)
         self.bf16 = bf16_is_native(self.device) if bf16 is None else bf16
@@ -81,9 +91,11 @@ class Loop(ABC):
         torch.manual_seed(recipe.seed)
         self.model, self.schedule = self.config.build()
         self.model.to(self.device)
+        self.step, self.seconds, self.history, self.earlier = 0, 0.0, [], []
+        if begin is not None:
+            self._begin_with(begin)
         self.ema = {key: value.clone() for key, value in self.model.state_dict().items()}
         self.optimizer = self._optimizer()
-        self.step, self.seconds, self.history = 0, 0.0, []
         self.running = None  # the training loss, smoothed
         self._stop = False
         self.command, self.commit = _command(sys.argv[1:]), _commit()
@@ -144,7 +156,7 @@ class Loop(ABC):
         recipe = self.recipe
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(recipe, self.step, self.total_steps)
-        torch.manual_seed(mix(recipe.seed, self.step))
+        torch.manual_seed(mix(recipe.seed, self.drawn))
         self.model.train()
         loss = self._batch_loss()
         self.optimizer.zero_grad()
@@ -159,8 +171,13 @@ class Loop(ABC):
         self._update_ema()
         return value
 
+    @property
+    def drawn(self) -> int:
+        """Steps drawn so far, those of earlier runs included."""
+        return self.step + sum(run["steps"] for run in self.earlier)
+
     def _indices(self) -> Tensor:
-        epoch, place = divmod(self.step, self.steps_per_epoch)
+        epoch, place = divmod(self.drawn, self.steps_per_epoch)
         order = np.random.RandomState(mix(self.recipe.seed, epoch) % 2**32)
         order = torch.from_numpy(order.permutation(len(self.images)))
         return order[place * self.recipe.batch_size :][: self.recipe.batch_size]
@@ -176,13 +193,21 @@ class Loop(ABC):
         """Whatever is due after this step: validation, a sample grid, a saved state."""
         at_end = self.step == self.total_steps
         if self.step % self.cadence.validate == 0 or at_end:
-            row = {"step": self.step, "images": self.step * self.recipe.batch_size}
+            row = {"step": self.drawn, "images": self._images()}
             row |= {"seconds": round(self.seconds, 1), "train": round(self.running, 5)}
-            self.history.append(row | self._measure())
+            row |= self._measure()
+            self.history.append(row | self._watched())
         if self.step % self.cadence.sample == 0 or at_end:
             self._guarded(self._show)
         if self.step % self.cadence.save == 0 or at_end:
             self._guarded(self._save_state)
+
+    def averaged(self) -> Model:
+        """The model with its averaged weights."""
+        return Model(self.folder.name, self.config, self._averaged(), self.schedule, {})
+
+    def _watched(self) -> dict:
+        return self.watch(self.averaged()) if self.watch else {}
 
     def _averaged(self):
         model, _ = self.config.build()
@@ -207,6 +232,7 @@ class Loop(ABC):
             "seconds": self.seconds,
             "history": self.history,
             "running": self.running,
+            "earlier": self.earlier,
             "command": self.command,
             "commit": self.commit,
         }
@@ -216,7 +242,8 @@ class Loop(ABC):
         write(self.folder / STATE, buffer.getvalue())
         if self.history:
             table = io.StringIO()
-            writer = csv.DictWriter(table, self.history[0], lineterminator="\n")
+            columns = dict.fromkeys(name for row in self.history for name in row)
+            writer = csv.DictWriter(table, columns, lineterminator="\n")
             writer.writeheader()
             writer.writerows(self.history)
             write(self.folder / "losses.csv", table.getvalue())
@@ -254,6 +281,28 @@ class Loop(ABC):
             state.get("commit", self.commit),
         )
         self.history, self.running = state["history"], state.get("running")
+        self.earlier = state.get("earlier", [])
+
+    def _begin_with(self, begin: Model) -> None:
+        ours, theirs = self.config.complete(), begin.config.complete()
+        parts = ("model", "schedule", "prediction_type", "classes")
+        differing = [name for name in parts if getattr(ours, name) != getattr(theirs, name)]
+        if differing:
+            raise InvalidInput(f"{begin.name} is another model: its {', '.join(differing)} differ")
+        self.model.load_state_dict(begin.unet.state_dict())
+        record = begin.training
+        runs = [*record.get("earlier", []), {k: record[k] for k in RUN if k in record}]
+        missing = [k for k in RUN if k not in runs[-1]]
+        if missing:
+            raise InvalidInput(f"{begin.name} does not tell of its training: {', '.join(missing)}")
+        before = sum(run["steps"] for run in runs[:-1])
+        runs[-1]["steps"] -= before
+        runs[-1]["images"] -= sum(run["images"] for run in runs[:-1])
+        runs[-1]["hours"] = round(runs[-1]["hours"] - sum(run["hours"] for run in runs[:-1]), 2)
+        self.earlier, self.history = runs, list(record.get("history", []))
+
+    def _images(self) -> int:
+        return self.step * self.recipe.batch_size + sum(run["images"] for run in self.earlier)
 
     def _training(self) -> dict:
         """How these weights came to be, for ``training.json`` and the card."""
@@ -261,11 +310,12 @@ class Loop(ABC):
             "recipe": asdict(self.recipe),
             "command": self.command,
             "commit": self.commit,
-            "steps": self.step,
-            "images": self.step * self.recipe.batch_size,
+            "steps": self.drawn,
+            "images": self._images(),
             "training_set": len(self.images),
             **({"source": self.images.source} if self.images.source else {}),
-            "hours": round(self.seconds / 3600, 2),
+            **({"earlier": self.earlier} if self.earlier else {}),
+            "hours": round(self.seconds / 3600 + sum(run["hours"] for run in self.earlier), 2),
             "hardware": describe(self.device),
             "precision": "bfloat16 autocast" if self.bf16 else "float32",
             "weights": f"EMA, decay {self.recipe.ema}",

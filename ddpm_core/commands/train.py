@@ -67,6 +67,16 @@ def add(commands) -> None:
         help="mirror images at random",
     )
     p.add_argument("--seed", type=int)
+    p.add_argument(
+        "--init",
+        metavar="CHECKPOINT",
+        help="begin with the weights of a checkpoint of the same recipe, and carry its record on",
+    )
+    p.add_argument(
+        "--fid",
+        action="store_true",
+        help="measure the FID at every validation, 512 samples against 1,000 held out images",
+    )
     p.add_argument("--device", default="cpu", help="cpu, cuda, ... (default: cpu)")
     p.add_argument("--threads", type=int, help="processor threads (default: all)")
     p.add_argument(
@@ -81,7 +91,9 @@ def add(commands) -> None:
 def run(a) -> None:
     import torch
 
+    from ..checkpoints import load
     from ..errors import check_int
+    from ..experiments.watch import fid_watch
     from ..recipes import recipe_from
     from ..trainer import Trainer
 
@@ -89,7 +101,17 @@ def run(a) -> None:
         torch.set_num_threads(check_int("threads", a.threads, 1, 1024))
     recipe = recipe_from(a.recipe, {k: v for k, v in vars(a).items() if v is not None})
     folder = a.out or Path("runs") / (a.recipe or recipe.dataset)
-    trainer = Trainer(recipe, folder, data_root=a.data_root, device=a.device, bf16=a.bf16)
+    begin = load(a.init) if a.init else None
+    watch = fid_watch(recipe.dataset, a.data_root) if a.fid else None
+    trainer = Trainer(
+        recipe,
+        folder,
+        data_root=a.data_root,
+        device=a.device,
+        bf16=a.bf16,
+        begin=begin,
+        watch=watch,
+    )
     parameters = sum(p.numel() for p in trainer.model.parameters())
     print(
         f"{folder}: {parameters:,} parameters, {trainer.total_steps:,} steps of "

@@ -16,6 +16,7 @@ from ddpm_core.experiments import Progress, evaluation, fid, last, results, shar
 from ddpm_core.experiments.evaluation import evaluate_fid
 from ddpm_core.experiments.features import batches, classifier_features
 from ddpm_core.experiments.shards import Shards
+from ddpm_core.experiments.watch import fid_watch
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run, sample
 from tests.core.toys import tiny_classifier, write_mnist
@@ -345,3 +346,17 @@ def test_where_a_batch_changes_the_pictures_it_is_part_of_what_they_depend_on(
 
 def test_a_request_and_its_copy_are_one(model, tmp_path):
     assert Shards(model, replace(ask()), tmp_path).folder == Shards(model, ask(), tmp_path).folder
+
+
+# --- while it trains ---
+
+
+def test_the_fid_of_training_is_that_of_its_samples_against_images_held_out(model, root):
+    net = classifier_features(tiny_classifier("conv"))
+    found = fid_watch("mnist", root, net, real=400)(model)
+    pictures = sample(model, Request(n=512, steps=20), batch=64)
+    held_out = data.load("mnist", "validation", root).pixels[:400].permute(0, 2, 3, 1).numpy()
+    ours, real = (fid.Moments.of(net.features(it)) for it in (pictures, held_out))
+    assert found == {"fid": pytest.approx(fid.frechet(ours, real), abs=1e-4)}
+    with pytest.raises(InvalidInput, match="too few"):
+        fid_watch("mnist", root, net, real=2)

@@ -542,3 +542,84 @@ def test_errors_are_of_one_family():
 def test_the_seeds_of_steps_do_not_overlap():
     seeds = {training.mix(seed, step) for seed in range(30) for step in range(300)}
     assert len(seeds) == 9000
+
+
+def test_a_run_that_begins_with_a_checkpoint_carries_its_record_on(
+    uninterrupted, mnist_root, tmp_path
+):
+    begin = checkpoints.load(uninterrupted / "checkpoint")
+    run = trainer(tmp_path / "more", mnist_root, begin=begin)
+    for name, value in begin.unet.state_dict().items():
+        assert torch.equal(run.model.state_dict()[name], value)
+        assert torch.equal(run.ema[name], value)
+    assert run.drawn == STEPS and run.step == 0
+    run.run()
+    record = checkpoints.load(tmp_path / "more" / "checkpoint").training
+    assert record["steps"] == 2 * STEPS and record["images"] == 2 * STEPS * 20
+    assert [row["step"] for row in record["history"]] == [10, 20, 30, 40]
+    assert record["history"][:2] == begin.training["history"]
+    (earlier,) = record["earlier"]
+    assert earlier["steps"] == STEPS and earlier["commit"] == begin.training["commit"]
+    card = (tmp_path / "more" / "checkpoint" / "README.md").read_text()
+    assert f"| before that | `{earlier['command']}`, {STEPS} steps" in card
+    # A third run tells of both, each with its own steps.
+    third = trainer(
+        tmp_path / "third", mnist_root, begin=checkpoints.load(tmp_path / "more" / "checkpoint")
+    )
+    assert [run["steps"] for run in third.earlier] == [STEPS, STEPS]
+    assert third.drawn == 2 * STEPS
+
+
+def test_a_continued_run_draws_what_would_have_come_next(uninterrupted, mnist_root, tmp_path):
+    begin = checkpoints.load(uninterrupted / "checkpoint")
+    fresh = trainer(tmp_path / "fresh", mnist_root)
+    run = trainer(tmp_path / "more", mnist_root, begin=begin)
+    first = run._indices()
+    assert not torch.equal(first, fresh._indices())
+    fresh.step = STEPS
+    assert torch.equal(first, fresh._indices())
+
+
+def test_a_continued_run_that_is_stopped_goes_on(uninterrupted, mnist_root, tmp_path):
+    begin = checkpoints.load(uninterrupted / "checkpoint")
+    trainer(tmp_path / "whole", mnist_root, begin=begin).run()
+    trainer(tmp_path / "parts", mnist_root, kind=Interrupted, begin=begin).run()
+    resumed = trainer(tmp_path / "parts", mnist_root)  # what it began with is in its state
+    assert resumed.step == Interrupted.stop_at
+    resumed.run()
+    whole, parts = state_of(tmp_path / "whole"), state_of(tmp_path / "parts")
+    assert_identical(whole["ema"], parts["ema"])
+    assert whole["earlier"] == parts["earlier"] != []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"conditional": False, "p_uncond": 0.0}, "another model: its model, classes differ"),
+        ({"schedule": {"kind": "cosine", "num_timesteps": 40}}, "its schedule differ"),
+        ({"prediction_type": "v_prediction"}, "its prediction_type differ"),
+    ],
+)
+def test_a_checkpoint_of_another_model_is_no_beginning(
+    uninterrupted, mnist_root, tmp_path, changes, words
+):
+    begin = checkpoints.load(uninterrupted / "checkpoint")
+    with pytest.raises(InvalidInput, match=words):
+        trainer(tmp_path / "other", mnist_root, begin=begin, **changes)
+
+
+def test_what_is_watched_becomes_a_column(mnist_root, tmp_path):
+    seen = []
+
+    def watch(model):
+        assert not model.unet.training
+        seen.append(model.unet.state_dict())
+        return {"fid": float(len(seen))}
+
+    folder = tmp_path / "watched"
+    run = trainer(folder, mnist_root, watch=watch)
+    run.run()
+    assert [row["fid"] for row in run.history] == [1.0, 2.0]
+    assert_identical(dict(seen[-1]), run.ema)
+    with (folder / "losses.csv").open() as file:
+        assert [row["fid"] for row in csv.DictReader(file)] == ["1.0", "2.0"]

@@ -33,11 +33,14 @@ RECIPE = {
 }
 
 
-def trainer(folder, data_root, *, kind=Trainer, cadence=None, **changes) -> Trainer:
+def trainer(
+    folder, data_root, *, kind=Trainer, cadence=None, begin=None, watch=None, **changes
+) -> Trainer:
     """The run, with changes to its recipe; it samples at the end only and validates little."""
     cadence = cadence or Cadence(validate=10, sample=10**9, save=1)
     recipe = Recipe(**RECIPE | changes)
-    run = kind(recipe, folder, data_root=data_root, bf16=False, cadence=cadence, quiet=True)
+    more = {"begin": begin, "watch": watch, "cadence": cadence}
+    run = kind(recipe, folder, data_root=data_root, bf16=False, quiet=True, **more)
     held_out = data.load(recipe.dataset, "validation", data_root)
     run.validation = Validation(held_out, recipe.seed, count=64)
     return run

@@ -1,0 +1,61 @@
+"""FID while a model trains, as the report's Figure 2 has it: cheap, and always of the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from .. import data
+from ..checkpoints import Model
+from ..errors import InvalidInput
+from ..request import Request
+from ..sampling import Run
+from . import last
+from .features import Features, batches, feature_net
+from .fid import frechet, gather
+
+SAMPLES, REAL = 512, 1000
+# Few steps and one noise: what changes from one figure to the next is the model alone.
+REQUEST = Request(n=SAMPLES, steps=20)
+BATCH = 64
+
+
+def fid_watch(
+    dataset: str, root=None, net: Features | None = None, real: int = REAL
+) -> Callable[[Model], dict]:
+    """What ``training.Loop`` calls at every validation: a model in, ``{"fid": figure}`` out.
+
+    The figure is that of 512 samples (DPM-Solver++, 20 steps, seed 0, all classes in turn) against
+    the first images held out of training. It is larger than one of more images would be, and
+    compares with its like alone.
+
+    Args:
+        dataset: whose judge gives the features, unless ``net`` does.
+        root: see ``data.data_root``.
+        real: how many images held out, at most.
+
+    Raises:
+        InvalidInput: if there is no such net, or too few images for its features.
+    """
+    net = net or feature_net(f"{dataset}-judge")
+    images = data.load(dataset, "validation", root)
+    chosen = torch.arange(min(real, len(images)))
+    reference = last(gather(net, batches(images, chosen), len(chosen)))
+    if len(chosen) <= reference.d:
+        raise InvalidInput(f"{len(chosen)} images are too few for {reference.d} features")
+
+    def measure(model: Model) -> dict:
+        request = REQUEST.for_model(model)
+        found = last(gather(net, _pictures(model, request), request.n))
+        return {"fid": round(frechet(found, reference), 4)}
+
+    return measure
+
+
+def _pictures(model: Model, request: Request):
+    for start in range(0, request.n, BATCH):
+        run = Run(model, request, request.images[start : start + BATCH])
+        for step in run.steps():
+            pass
+        yield data.to_uint8(step.x).permute(0, 2, 3, 1).cpu().numpy()
