@@ -20,8 +20,8 @@ def add(commands) -> None:
         description="Sample, and print what share an independent classifier (the judge, which "
         "takes part in no guidance) takes for the wanted class, and the mean pairwise distance "
         "between images of a class. Several scales make a table. With --fid, the Fréchet distance "
-        "to real images instead, with its spread and floor; the samples are kept in --cache, so "
-        "that the same command goes on where it was stopped.",
+        "to real images instead, with its spread and floor; --bound and --neighbours measure "
+        "those. Samples are kept in --cache: the same command goes on where it was stopped.",
     )
     options.add_request(p, Request(n=1000))
     p.add_argument(
@@ -34,11 +34,33 @@ def add(commands) -> None:
     )
     options.add_running(p)
     _add_fid(p)
-    p.set_defaults(run=run)
+    p.set_defaults(run=run, mode=None)
 
 
 def _add_fid(p) -> None:
-    p.add_argument("--fid", action="store_true", help="measure the FID; --n 10000 or more is usual")
+    mode = p.add_mutually_exclusive_group()
+    mode.add_argument(
+        "--fid",
+        dest="mode",
+        action="store_const",
+        const="fid",
+        help="measure the FID; --n 10000 or more is usual",
+    )
+    mode.add_argument(
+        "--bound",
+        dest="mode",
+        action="store_const",
+        const="bound",
+        help="measure the variational bound in bits per dimension, and the loss per quarter of t, "
+        "on the first --n test images",
+    )
+    mode.add_argument(
+        "--neighbours",
+        dest="mode",
+        action="store_const",
+        const="neighbours",
+        help="compare the samples with their nearest training images: are they memorised?",
+    )
     p.add_argument(
         "--reference",
         default="test",
@@ -52,20 +74,28 @@ def _add_fid(p) -> None:
         "the judge of the model's dataset)",
     )
     p.add_argument(
+        "--timesteps",
+        type=int,
+        default=100,
+        metavar="COUNT",
+        help="for --bound: evaluations of each image (default: %(default)s)",
+    )
+    p.add_argument("--pixels", action="store_true", help="for --neighbours: not by features")
+    p.add_argument(
+        "--out", type=Path, help="for --neighbours: a PNG of the closest pairs, sample first"
+    )
+    p.add_argument(
         "--data-root",
-        help="for --fid: where the data lives (default: $DDPM_DATA, else ./data); downloaded there "
-        "if missing",
+        help="where the data lives (default: $DDPM_DATA, else ./data); downloaded there if missing",
     )
     p.add_argument(
         "--cache",
         type=Path,
         default=Path("runs") / "samples",
         metavar="FOLDER",
-        help="for --fid: where samples and results are kept (default: %(default)s)",
+        help="where samples and results are kept (default: %(default)s)",
     )
-    p.add_argument(
-        "--save", action="store_true", help="for --fid: keep the result in the checkpoint's folder"
-    )
+    p.add_argument("--save", action="store_true", help="keep the result in the checkpoint's folder")
 
 
 def run(a: argparse.Namespace) -> None:
@@ -75,6 +105,7 @@ def run(a: argparse.Namespace) -> None:
 
     from ..guides import classifier_for
     from ..metrics import measure
+    from . import evaluate_modes
 
     options.apply(a)
     model = options.load_model(a)
@@ -83,10 +114,10 @@ def run(a: argparse.Namespace) -> None:
         raise InvalidInput("--scale is that of a guidance: choose one with --guidance")
     scales = a.measured_scales or [base.guidance_scale]
     requests = [replace(base, guidance_scale=scale).for_model(model) for scale in scales]
-    if a.fid:
-        return _run_fid(a, model, requests)
+    if a.mode:
+        return evaluate_modes.MODES[a.mode](a, model, requests)
     judge = classifier_for(model, "judge")
-    print(f"{_settings(model, requests[0])}; judged by {judge.name}")
+    print(f"{settings(model, requests[0])}; judged by {judge.name}")
     print("| scale | wanted class | mean pairwise distance |\n| --- | --- | --- |")
     for request in requests:
         batches = -(-request.n // a.batch)
@@ -96,50 +127,7 @@ def run(a: argparse.Namespace) -> None:
         print(f"| {scale} | {found.accuracy:.1%} | {found.distance:.2f} |", flush=True)
 
 
-def _run_fid(a, model, requests) -> None:
-    from tqdm import tqdm
-
-    from ..experiments import Progress, results
-    from ..experiments.evaluation import evaluate_fid
-    from ..experiments.features import feature_net
-    from ..experiments.shards import Shards
-
-    net = None if a.features is None else feature_net(a.features)
-    folder = _own_folder(a.model) if a.save else None
-    options = {"reference": a.reference, "net": net, "root": a.data_root, "batch": a.batch}
-    for request in requests:
-        found, part = None, None
-        with tqdm(leave=False, delay=0.5) as bar:
-            for found in evaluate_fid(model, request, home=a.cache, **options):
-                if isinstance(found, Progress):
-                    if found.what != part:
-                        part = found.what
-                        bar.set_description(part)
-                        bar.reset(found.total)
-                    bar.update(found.done - bar.n)
-        print(_settings(model, request))
-        scale = request.guidance_scale
-        print(("" if scale is None else f"scale {scale:g}: ") + found.words(), flush=True)
-        own = Shards(model, request, a.cache).folder
-        for kept in [own] if folder is None else [own, folder]:
-            print(results.save(kept, found.result()), flush=True)
-
-
-def _own_folder(name: str) -> Path:
-    """The folder of a checkpoint that is one's own to write into.
-
-    Raises:
-        InvalidInput: if it comes from the Hub.
-    """
-    from ..checkpoints import HOME
-
-    for folder in (HOME / name, Path(name)):
-        if folder.is_dir():
-            return folder
-    raise InvalidInput("--save keeps a result in a checkpoint's folder; this one is on the Hub")
-
-
-def _settings(model, request) -> str:
+def settings(model, request) -> str:
     """What the figures depend on, in words."""
     told = bool(model.classes) and request.label != "none"
     guidance = {

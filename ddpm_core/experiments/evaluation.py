@@ -125,20 +125,11 @@ def evaluate_fid(
     for blocks in gather_blocks(net, pictures, n):
         if isinstance(blocks, Progress):
             yield blocks
-    protocol = {
-        "model": model.name,
-        "weights": model.training.get("weights", "as published"),
-        "weights_mark": fingerprint(model.unet),
+    protocol = about(model, images, reference) | {
         "n": n,
         "first": shards.request.first,
         "request": {k: v for k, v in asdict(shards.request).items() if k not in NOT_IN_KEY},
         "dtype": model.resolve_dtype(request.dtype),
-        "reference": {
-            "dataset": model.config.dataset,
-            "split": reference,
-            "images": len(images),
-            "source": images.source,
-        },
         "features": {"name": net.name, "layer": net.layer, "count": real.d, "mark": net.mark},
         "floor": {"split": other, "draws": lowest.draws if lowest else 0, "seed": FLOOR_SEED},
     }
@@ -169,6 +160,21 @@ def reference_moments(
     with replacing(path) as part, part.open("wb") as file:
         np.savez(file, n=found.n, mean=found.mean.numpy(), scatter=found.scatter.numpy())
     yield found
+
+
+def about(model: Model, images: data.Images, split: str) -> dict:
+    """What every figure of a model depends on, ready for JSON."""
+    return {
+        "model": model.name,
+        "weights": model.training.get("weights", "as published"),
+        "weights_mark": fingerprint(model.unet),
+        "reference": {
+            "dataset": model.config.dataset,
+            "split": split,
+            "images": len(images),
+            "source": images.source,
+        },
+    }
 
 
 def words(result: dict) -> str:

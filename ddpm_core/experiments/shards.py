@@ -42,11 +42,9 @@ class Shards:
 
     def __init__(self, model: Model, request: Request, home: Path = HOME, batch: int = BATCH):
         self.model, self.request, self.batch = model, request.for_model(model), batch
-        self.about, self.size = _about(model, self.request), SHARD
-        if self.request.fault == "batch-scale":
-            # Its pictures depend on which images are sampled together.
-            self.size = batch
-            self.about |= {"batch": batch, "n": request.n, "first": request.first}
+        self.about = _about(model, self.request)
+        if self.request.fault == "batch-scale":  # its λ is that of so many images
+            self.about |= {"n": request.n}
         digest = hashlib.sha256(json.dumps(self.about, sort_keys=True).encode()).hexdigest()
         name = model.name.replace("/", "--").replace("@", "--")
         self.folder = Path(home) / f"{name}-{digest[:16]}"
@@ -65,8 +63,8 @@ class Shards:
         done = 0
         while done < total:
             number = images[done]
-            start = number - number % self.size
-            stop = min(start + self.size, images.stop)
+            start = number - number % SHARD
+            stop = min(start + SHARD, images.stop)
             shard = self._read(start)
             while len(shard) < stop - start:
                 # From the shard's beginning, not the request's: a shard has no holes.
@@ -98,7 +96,7 @@ class Shards:
             raise CheckpointError(f"{path} is damaged ({error}); delete it and retry") from error
         if shard.dtype != np.uint8 or shard.shape[1:] != (height, width, channels):
             raise CheckpointError(f"{path} holds no samples of this request; delete it and retry")
-        return shard[: self.size]
+        return shard[:SHARD]
 
     def _write(self, start: int, shard: np.ndarray) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

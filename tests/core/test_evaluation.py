@@ -333,15 +333,13 @@ def test_an_error_of_the_report_is_named(evaluate, capsys):
     assert "3 steps, with the report's error off-by-one; seed 4" in figure
 
 
-def test_where_a_batch_changes_the_pictures_it_is_part_of_what_they_depend_on(
-    classifiers, model, tmp_path
-):
-    request = ask(n=5, guidance="classifier", fault="batch-scale")
-    small, large = (Shards(model, request, tmp_path, batch) for batch in (2, 5))
-    assert small.folder != large.folder
-    for it, batch in ((small, 2), (large, 5)):
-        close = np.abs(drawn(it).astype(int) - sample(model, request, batch))
-        assert close.max() <= 1
+def test_where_lambda_is_divided_by_n_the_pictures_depend_on_n(classifiers, model, tmp_path):
+    request = ask(n=5, guidance="classifier", fault="batch-scale", guidance_scale=40)
+    more = replace(request, n=9)
+    assert Shards(model, request, tmp_path).folder != Shards(model, more, tmp_path).folder
+    assert Shards(model, request, tmp_path, 2).folder == Shards(model, request, tmp_path, 5).folder
+    close = np.abs(drawn(Shards(model, request, tmp_path, 2)).astype(int) - sample(model, request))
+    assert close.max() <= 1
 
 
 def test_a_request_and_its_copy_are_one(model, tmp_path):

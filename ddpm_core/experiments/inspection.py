@@ -1,0 +1,156 @@
+"""Beside FID: the bound in bits per dimension, the loss per quarter of t, the nearest training
+images; each with its protocol, as ``results`` stores it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .. import data
+from ..checkpoints import Model
+from ..errors import check_int
+from ..guides import classifier_for
+from ..request import Request
+from ..sampling import BATCH
+from . import Progress
+from .bound import Bound, of_model
+from .evaluation import about
+from .features import classifier_features
+from .neighbours import QUANTILE, Neighbours, memorised, nearest
+from .shards import HOME, NOT_IN_KEY, Shards
+
+BOUND_IMAGES, BOUND_EVALUATIONS = 1000, 100
+# Of test images, for what is usual: enough for its quantile to be known.
+COMPARED = 2000
+
+
+def measure_bound(
+    model: Model,
+    *,
+    n: int = BOUND_IMAGES,
+    evaluations: int = BOUND_EVALUATIONS,
+    variance: str = "beta",
+    seed: int = 0,
+    root: str | Path | None = None,
+) -> Iterator[Progress | dict]:
+    """The bound (report eq. 8, 9) and the loss (eq. 10) on the first test images, in float32.
+
+    Args:
+        n: how many.
+        evaluations, variance, seed: see ``bound.bound``.
+        root: see ``data.data_root``.
+
+    Yields:
+        ``Progress``, then a result of the kind ``"bound"``.
+    """
+    images = data.load(model.config.dataset, "test", root)
+    check_int("n", n, 1, len(images))
+    evaluations = min(evaluations, model.schedule.num_timesteps)
+    options = {"variance": variance, "evaluations": evaluations, "seed": seed}
+    found = None
+    for found in of_model(model, images.subset(range(n)), **options):
+        if isinstance(found, Progress):
+            yield found
+    protocol = about(model, images, "test") | {"n": n, "dtype": "float32"} | options
+    yield {"kind": "bound"} | _figures(found) | {"protocol": protocol}
+
+
+def measure_neighbours(
+    model: Model,
+    request: Request,
+    *,
+    k: int = 5,
+    space: str = "features",
+    root: str | Path | None = None,
+    home: Path = HOME,
+    batch: int = BATCH,
+) -> Iterator[Progress | tuple[dict, np.ndarray]]:
+    """Is it memorised? The nearest training images of samples, beside those of test images.
+
+    Args:
+        request: what is sampled, or read from ``home``.
+        k: how many neighbours of each sample are shown.
+        space: ``"features"``, those of the dataset's judge, or ``"pixels"``.
+        root, home, batch: see ``evaluation.evaluate_fid``.
+
+    Yields:
+        ``Progress``, then a result of the kind ``"neighbours"`` and pictures: (n, 1 + k, H, W, C),
+        uint8: every sample and its neighbours, the closest pairs first.
+    """
+    shards = Shards(model, request, home, batch)
+    net = classifier_features(classifier_for(model, "judge")) if space == "features" else None
+    train, test = (data.load(model.config.dataset, split, root) for split in ("train", "test"))
+    pictures = []
+    for it in shards.sampling():
+        if isinstance(it, Progress):
+            yield it
+        else:
+            pictures.append(it)
+    samples = np.concatenate(pictures)
+    held_out = test.pixels[:COMPARED].permute(0, 2, 3, 1).numpy()
+    found: list[Neighbours] = []
+    for mine in (samples, held_out):
+        it = None
+        for it in nearest(mine, train, k, net):
+            if isinstance(it, Progress):
+                yield it
+        found.append(it)
+    ours, real = found
+    protocol = about(model, train, "train") | {
+        "n": len(samples),
+        "first": shards.request.first,
+        "request": {
+            name: v for name, v in asdict(shards.request).items() if name not in NOT_IN_KEY
+        },
+        "space": ours.space,
+        "compared_with": len(held_out),
+        "quantile": QUANTILE,
+    }
+    result = {
+        "kind": "neighbours",
+        "memorised": memorised(ours, real),
+        "median": float(ours.distances[:, 0].median()),
+        "median_of_test_images": float(real.distances[:, 0].median()),
+        "least": float(ours.distances[:, 0].min()),
+        "least_of_test_images": float(real.distances[:, 0].min()),
+        "protocol": protocol,
+    }
+    order = torch.argsort(ours.distances[:, 0])
+    near = train.pixels[ours.indices[order]].permute(0, 1, 3, 4, 2).numpy()
+    yield result, np.concatenate([samples[order.numpy()][:, None], near], axis=1)
+
+
+def words(result: dict) -> str:
+    """A result of this module with its protocol, in one line."""
+    protocol = result["protocol"]
+    real = protocol["reference"]
+    source = f" from {real['source']}" if real["source"] else ""
+    if result["kind"] == "bound":
+        quarters = ", ".join(f"{bits:.4f}" for bits in result["quarters"])
+        losses = ", ".join(f"{loss:.5f}" for loss in result["losses"])
+        return (
+            f"{result['bits']:.4f} ± {result['error']:.4f} bits per dimension (prior "
+            f"{result['prior']:.4f}, steps {result['steps']:.4f}, decoder {result['decoder']:.4f}; "
+            f"by quarter of t, least noise first: {quarters}); loss by quarter: {losses}; the "
+            f"first {protocol['n']:,} images of {real['dataset']} {real['split']}{source}, "
+            f"{protocol['evaluations']:,} timesteps of each; variance {protocol['variance']}; x̂0 "
+            f"clipped; weights: {protocol['weights']}; seed {protocol['seed']}; dtype float32"
+        )
+    asked = protocol["request"]
+    return (
+        f"{result['memorised']:.2%} of {protocol['n']:,} samples lie closer to a training image "
+        f"than {protocol['quantile']:.0%} of test images do; median distance to the nearest "
+        f"{result['median']:.3f}, of the first {protocol['compared_with']:,} test images "
+        f"{result['median_of_test_images']:.3f}; {real['images']:,} images of {real['dataset']} "
+        f"{real['split']}{source}; in {protocol['space']}; weights: {protocol['weights']}; "
+        f"{asked['sampler']}, {asked['steps']} steps; seed {asked['seed']}"
+    )
+
+
+def _figures(found: Bound) -> dict:
+    named = asdict(found)
+    return {k: v for k, v in named.items() if k not in ("images", "evaluations", "variance")}
