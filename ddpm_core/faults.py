@@ -28,6 +28,7 @@ FAULTS = {
     "small",
     "batch-scale": "the gradient of the mean over the batch: λ is divided by the number of images",
 }
+FIRST_BETA = 1e-3
 # Stands for the 1 that alphas_cumprod begins with when it is off by one, which divides by 0.
 ALMOST_ONE = 1 - 1e-8
 
@@ -45,12 +46,21 @@ def check_fault(request, schedule: NoiseSchedule) -> None:
         InvalidInput: saying what it acts on.
     """
     fault = request.fault
-    if fault == "first-beta" and schedule.kind != "linear":
-        raise InvalidInput("first-beta is an error of the linear schedule")
-    if fault == "missing-root" and (request.sampler, request.variance) != ("ddpm", "beta"):
-        raise InvalidInput("missing-root is an error of ddpm with variance beta")
-    if fault == "batch-scale" and request.guidance not in ("classifier", "classifier-noisy"):
-        raise InvalidInput("batch-scale is an error of classifier guidance")
+    if fault == "first-beta":
+        if schedule.kind != "linear":
+            raise InvalidInput("first-beta is an error of the linear schedule")
+        if math.isclose(schedule.betas[0], FIRST_BETA, rel_tol=1e-6):
+            raise InvalidInput("first-beta changes nothing: this schedule begins with 1e-3 itself")
+    if fault == "missing-root":
+        if (request.sampler, request.variance) != ("ddpm", "beta"):
+            raise InvalidInput("missing-root is an error of ddpm with variance beta")
+        if request.steps == 1:
+            raise InvalidInput("missing-root is an error of the noise added; one step adds none")
+    if fault == "batch-scale":
+        if request.guidance not in ("classifier", "classifier-noisy"):
+            raise InvalidInput("batch-scale is an error of classifier guidance")
+        if request.n == 1:
+            raise InvalidInput("batch-scale divides by the number of images; take more than one")
 
 
 def schedule_with(fault: str, schedule: NoiseSchedule) -> NoiseSchedule:
@@ -58,7 +68,7 @@ def schedule_with(fault: str, schedule: NoiseSchedule) -> NoiseSchedule:
     if fault == "off-by-one":
         return _OffByOne(schedule.betas, schedule.kind)
     if fault == "first-beta":
-        options = {"start": 1e-3, "end": float(schedule.betas[-1])}
+        options = {"start": FIRST_BETA, "end": float(schedule.betas[-1])}
         return NoiseSchedule.make("linear", schedule.num_timesteps, **options)
     return schedule
 

@@ -45,7 +45,8 @@ class Lane(Film):
     Attributes, besides those of ``Film``:
         schedule: that the walk goes by; with an error in it, not the model's own.
         kind: of the model's schedule, ``"linear"`` or ``"cosine"``.
-        eps: (frames, n, H, W, C), uint8: the predicted noise, shown as x_t is.
+        eps: (frames, n, H, W, C), uint8: the noise that goes with x̂0, shown as x_t is; where x̂0
+            is clipped it is not what the network said.
         change: the same: what the step added to x, relative to its own size (mid-grey is none, the
             ends are twice its root mean square).
         numbers: by name, (frames,) float, NaN where there is none: ``norm`` and ``change``, root

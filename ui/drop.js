@@ -2,7 +2,10 @@
 // and `watch` come from Gradio. A file that is dropped anywhere on the page, or opened here, stays
 // in the browser: its note alone is sent.
 
+const PATIENCE = 30_000; // ms
+
 const root = element.querySelector(".drop");
+const options = JSON.parse(root.dataset.options);
 if (!root.dataset.state) mount();
 
 function mount() {
@@ -53,8 +56,13 @@ function mount() {
     let note = "";
     try {
       note = await readNote(file);
-    } catch {
-      if (mine === asked) tell(`${file.name} is no GIF, PNG, WebP or MP4 that can be read.`, "refused");
+      if (note.length > options.longest) throw new LongNote();
+    } catch (error) {
+      const most = options.longest.toLocaleString("en");
+      const why = error instanceof LongNote
+        ? `The note in ${file.name} is longer than ${most} characters: it was not made here.`
+        : `${file.name} is no GIF, PNG, WebP or MP4 that can be read.`;
+      if (mine === asked) tell(why, "refused");
       return;
     }
     if (mine !== asked) return;
@@ -64,6 +72,10 @@ function mount() {
     }
     props.value = { kind: "dropped", name: file.name, note, asked };
     trigger("input");
+    setTimeout(() => {
+      if (mine !== asked || root.dataset.state !== "reading") return;
+      tell(`The page's server has not answered about ${file.name} yet; try it again.`, "refused");
+    }, PATIENCE);
   }
 
   function tell(message, state = root.dataset.state) {

@@ -51,7 +51,7 @@ class Drop(gr.HTML):
     ):
         super().__init__(
             {"kind": "idle"},
-            html_template=component.shell("drop"),
+            html_template=component.shell("drop", longest=MAX_NOTE),
             css_template="",
             js_on_load=component.script("drop", "note"),
             apply_default_css=False,

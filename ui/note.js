@@ -1,8 +1,12 @@
 // Reads the note in a GIF, PNG, WebP or MP4 file: what made it, as text. Only the heads of its
-// parts are read, and the part that holds the note, so that a file may be of any size.
+// parts are read, and the part that holds the note, so that a file may be of any size. A note that
+// is longer than any that is written here is a `LongNote`.
 
 const WINDOW = 4096; // bytes read at a time
-const LONGEST_NOTE = 2 ** 20;
+const LONGEST_NOTE = 2 ** 20; // bytes
+const NAME_OF_NOTE = "Description";
+
+class LongNote extends Error {}
 
 async function readNote(file) {
   const read = readerOf(file);
@@ -42,7 +46,8 @@ async function noteOfGif(read) {
       at += 1;
       if (!size) break;
       length += size;
-      if (isComment && length <= LONGEST_NOTE) pieces.push(...(await read(at, size)));
+      if (isComment && length > LONGEST_NOTE) throw new LongNote();
+      if (isComment) pieces.push(...(await read(at, size)));
       at += size;
     }
     if (isComment) return utf8(Uint8Array.from(pieces));
@@ -55,15 +60,15 @@ async function noteOfPng(read, size) {
     const head = await read(at, 8);
     const [length, kind] = [big(head, 0), latin(head.subarray(4))];
     if (kind === "IEND") return "";
-    if ((kind === "tEXt" || kind === "iTXt") && length <= LONGEST_NOTE) {
+    const isText = (kind === "tEXt" || kind === "iTXt") && length > NAME_OF_NOTE.length;
+    const end = NAME_OF_NOTE.length;
+    if (isText && latin(await read(at + 8, end + 1)) === `${NAME_OF_NOTE}\0`) {
+      if (length > LONGEST_NOTE + WINDOW) throw new LongNote();
       const data = await read(at + 8, length);
-      const parts = [data.indexOf(0)];
-      if (latin(data.subarray(0, parts[0])) === "Description") {
-        if (kind === "tEXt") return latin(data.subarray(parts[0] + 1));
-        if (data[parts[0] + 1] !== 0) return "";
-        const language = data.indexOf(0, parts[0] + 3);
-        return utf8(data.subarray(data.indexOf(0, language + 1) + 1));
-      }
+      if (kind === "tEXt") return latin(data.subarray(end + 1));
+      if (data[end + 1] !== 0) return "";
+      const language = data.indexOf(0, end + 3);
+      return utf8(data.subarray(data.indexOf(0, language + 1) + 1));
     }
     at += 12 + length;
   }
@@ -75,7 +80,8 @@ async function noteOfWebp(read, size) {
   for (let at = 12; at + 8 <= size; ) {
     const head = await read(at, 8);
     const length = head[4] + 256 * (head[5] + 256 * (head[6] + 256 * head[7]));
-    if (latin(head.subarray(0, 4)) === "XMP " && length <= 8 * LONGEST_NOTE) {
+    if (latin(head.subarray(0, 4)) === "XMP ") {
+      if (length > 8 * LONGEST_NOTE) throw new LongNote(); // escaped, a note is longer
       const text = utf8(await read(at + 8, length));
       const packet = new DOMParser().parseFromString(text, "application/xml");
       const dublinCore = "http://purl.org/dc/elements/1.1/";
@@ -95,7 +101,8 @@ async function noteOfMp4(read, size) {
     if (name === "meta") inside[0] += 4; // its version
   }
   const [from, to] = inside;
-  return to - from - 8 > LONGEST_NOTE ? "" : utf8(await read(from + 8, Math.max(0, to - from - 8)));
+  if (to - from - 8 > LONGEST_NOTE) throw new LongNote();
+  return utf8(await read(from + 8, Math.max(0, to - from - 8)));
 }
 
 async function boxOf(read, from, to, wanted) {

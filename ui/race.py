@@ -61,8 +61,8 @@ class Race(gr.HTML):
             lanes: the names of the lanes to come, so that the first run moves nothing.
             curves: for each its `key` among a lane's numbers, its `symbol` (HTML), a `text`, and
                 the `scale` it is drawn to, "linear" (unless told) or "log".
-            panes: what there is to choose from, out of "x" (x_t), "x0" (x̂0), "eps" (the predicted
-                noise) and "change" (made by the step).
+            panes: what there is to choose from, out of "x" (x_t), "x0" (x̂0), "eps" (the noise
+                that goes with x̂0, clipped or not) and "change" (made by the step).
             shown: which of them are shown at first.
             align: "t" (by step), "logsnr", or both, the first of them at first.
             compact: many small lanes in a flowing grid instead of large ones side by side.

@@ -3,7 +3,11 @@
 const PANE_NAMES = {
   x: { symbol: "<i>x<sub>t</sub></i>", text: "the state", spoken: "states" },
   x0: { symbol: "<i>x̂</i><sub>0</sub>", text: "image predicted", spoken: "predicted images" },
-  eps: { symbol: "<i>ε</i>", text: "noise predicted", spoken: "predictions of the noise" },
+  // Not always the network's own: where x̂0 is clipped, ε follows from it.
+  eps: {
+    symbol: "<i>ε</i>", text: "noise given <i>x̂</i><sub>0</sub>",
+    spoken: "noise that goes with the predicted images",
+  },
   change: { symbol: "change", text: "by the step", spoken: "changes made by the step" },
 };
 const ALIGN_NAMES = { t: "step", logsnr: "log-SNR" };

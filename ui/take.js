@@ -13,24 +13,29 @@ function mount() {
   const isNews = onlyNews();
   let order = null; // of what there is to take; null while there is nothing
   let files = null;
+  let png = null; // with the panes it shows; it outlasts another format of the film
 
   setState("idle");
   root.addEventListener("change", () => order !== null && ask());
   find(".take-file").addEventListener("click", () => save(files?.file, files?.name));
-  find(".take-png")?.addEventListener("click", () => save(files?.png));
+  find(".take-png")?.addEventListener("click", () => save(png?.file));
   receive(props.value);
   watch("value", () => receive(props.value));
 
   function receive(value) {
     if (!value || value.kind === "asked" || !isNews(value)) return;
     if (value.kind === "pending") {
-      order = files = null;
+      order = files = png = null;
       setState("pending");
     } else if (value.kind === "due") {
       // Gradio hands a value over more than once: it is asked for once.
-      if (order !== value.order) ask((order = value.order));
+      if (order === value.order) return;
+      order = value.order;
+      png = null;
+      ask();
     } else if (value.order === order && isChosen(value)) {
       files = value.kind === "ready" ? value : null;
+      if (files) png = files.png && { file: files.png, panes: value.panes };
       setState(value.kind, value.label ?? value.message);
     }
   }
@@ -49,6 +54,7 @@ function mount() {
 
   function ask() {
     files = null;
+    if (png?.panes !== chosen().panes) png = null;
     setState("asked");
     props.value = { kind: "asked", order, ...chosen() };
     trigger("input");
@@ -59,9 +65,8 @@ function mount() {
     find(".take-file").textContent = words || (state === "asked" ? `${format} · …` : format);
     find(".take-file").title = state === "refused" ? words : "";
     find(".take-file").disabled = state !== "ready";
-    // A picture stays what it is while another format of the film is made.
-    const png = find(".take-png");
-    if (png && state !== "asked") png.disabled = !files?.png;
+    const picture = find(".take-png");
+    if (picture) picture.disabled = !png;
     root.dataset.state = state;
   }
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..errors import check_choice, check_int
+from ..race import ALIGNMENTS, FEW_STEPS, LANE_PANES
 from ..request import Request
 from . import options
 
+ENDINGS = (".gif", ".webp", ".mp4", ".png")
 DEFAULT = Request(n=1, sampler="ddpm", steps=1000, label="none")
 
 
@@ -27,6 +30,14 @@ def add(commands) -> None:
         default="no-clip",
         help="of 'break': no-clip, off-by-one, first-beta, missing-root or batch-scale",
     )
+    p.add_argument(
+        "--few",
+        nargs="+",
+        type=int,
+        metavar="STEPS",
+        help="of 'samplers': the steps of DDIM and of DPM-Solver++, a lane each (default: "
+        f"{' '.join(map(str, FEW_STEPS))})",
+    )
     options.add_request(p, DEFAULT)
     p.set_defaults(model="mnist-linear")
     p.add_argument("--panes", nargs="+", default=["x", "x0"], help="x, x0, eps, change")
@@ -44,10 +55,9 @@ def run(a: argparse.Namespace) -> None:
 
     from .. import race as races
     from ..checkpoints import load
-    from ..errors import check_choice
     from ..recorder import save_png
 
-    check_choice("ending of --out", a.out.suffix.lower(), (".gif", ".webp", ".mp4", ".png"))
+    _check(a)
     a.batch = 1
     options.apply(a)
     model = options.load_model(a)
@@ -55,15 +65,18 @@ def run(a: argparse.Namespace) -> None:
     if a.view == "schedules":
         race = races.schedules(model, load(a.against), request)
     elif a.view == "samplers":
-        race = races.samplers(model, request)
+        for steps in a.few or ():  # what is asked for is not left out
+            check_int("--few", steps, 1, model.schedule.num_timesteps)
+        race = races.samplers(model, request, a.few or FEW_STEPS)
     else:
         race = races.broken(model, request, a.error)
     total = sum(lane.steps for lane in race.lanes)
     for _ in tqdm(race.steps(), total=total, unit="step"):
         pass
     for lane in race.lanes:
-        norm = lane.numbers["norm"][-1]
-        print(f"{lane.name}: {lane.calls} calls, {lane.seconds:.2f} s, |x_0| / sqrt(d) {norm:.3f}")
+        norm = f"|x_0| / sqrt(d) {lane.numbers['norm'][-1]:.3f}"
+        end = f"then {lane.failed}" if lane.failed else norm
+        print(f"{lane.name}: {lane.calls} calls, {lane.seconds:.2f} s, {end}")
     note = race.describe()
     pictures = race.pictures(a.panes, a.stride, a.align, a.scale)
     if a.out.suffix.lower() == ".png":
@@ -74,3 +87,13 @@ def run(a: argparse.Namespace) -> None:
     from ..recorder import save_animation
 
     save_animation(pictures, a.out, frame_ms=20, hold_ms=2000, note=note)
+
+
+def _check(a: argparse.Namespace) -> None:
+    """Refuse at once what would come to light only when all is sampled."""
+    check_choice("ending of --out", a.out.suffix.lower(), ENDINGS)
+    for pane in a.panes:
+        check_choice("pane", pane, LANE_PANES)
+    check_choice("alignment", a.align, ALIGNMENTS)
+    check_int("stride", a.stride, 1, 10_000)
+    check_int("scale", a.scale, 1, 64)

@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from ddpm_core import checkpoints
+from ddpm_core.denoiser import Prediction
 from ddpm_core.errors import InvalidInput
 from ddpm_core.faults import ALMOST_ONE, FAULTS, scale_with, schedule_with
 from ddpm_core.request import Request
+from ddpm_core.samplers import ddim
 from ddpm_core.sampling import Run
 from ddpm_core.schedules import NoiseSchedule
 
@@ -64,22 +66,38 @@ def test_a_missing_root_adds_beta_times_the_noise(model, steps):
         torch.testing.assert_close(found[i + 1], mean + beta * noise(t), rtol=1e-4, atol=1e-5)
 
 
-def test_off_by_one_walks_by_the_shifted_table(model):
-    _, wrong = states(model, fault="off-by-one")
-    table = NoiseSchedule(model.schedule.betas)
-    shifted = np.concatenate([[ALMOST_ONE], table.alphas_cumprod[:-1]])
-    noise, denoiser = model.noise(0, [0, 1]), model.denoiser([None, None], "float32")
-    x, t = wrong[0], 49
-    abar, abar_next = shifted[49], shifted[48]
+def test_off_by_one_walks_as_the_reports_loop_would():
+    """Two steps of DDIM by hand, in scalars: ``abar`` is a product that stops before its own t."""
+    betas = [0.1, 0.2, 0.3]
+    abar = [1 - 1e-8, 0.9, 0.9 * 0.8]  # instead of 0.9, 0.72, 0.504
+    x, expected = 0.8, []
+    for t, below in ((2, 1), (1, 0)):
+        eps = 0.5 * x + 0.1 * t
+        x0 = (x - math.sqrt(1 - abar[t]) * eps) / math.sqrt(abar[t])
+        x = math.sqrt(abar[below]) * x0 + math.sqrt(1 - abar[below]) * eps
+        expected.append(x)
+    expected.append((x - math.sqrt(1e-8) * 0.5 * x) / math.sqrt(1 - 1e-8))
+
+    def denoiser(x, t):
+        return Prediction(0.5 * x + 0.1 * t)
+
+    start = torch.full((1, 1, 1, 1), 0.8, dtype=torch.float64)
+    wrong = schedule_with("off-by-one", NoiseSchedule(betas))
+    walk = ddim(denoiser, wrong, start, [2, 1, 0], clip=False)
+    assert [step.x.item() for step in walk] == pytest.approx(expected, rel=1e-12)
+
+
+def test_off_by_one_acts_in_a_run_at_its_first_step(model):
+    """DDIM from x_T: the table of the whole run is the shifted one, the last row but one first."""
+    run, found = states(model, fault="off-by-one", sampler="ddim", steps=2, clip=False)
+    assert run.timesteps == [49, 0]
+    above = math.prod(1 - beta for beta in model.schedule.betas[:49])
     with torch.no_grad():
-        eps = denoiser(x, t).eps
-    x0 = ((x - math.sqrt(1 - abar) * eps) / math.sqrt(abar)).clamp(-1, 1)
-    beta = 1 - abar / abar_next
-    mean = math.sqrt(abar_next) * beta / (1 - abar) * x0
-    mean = mean + math.sqrt(1 - beta) * (1 - abar_next) / (1 - abar) * x
-    torch.testing.assert_close(
-        wrong[1], mean + math.sqrt(beta) * noise(t), rtol=1e-4, atol=1e-5, check_dtype=False
-    )
+        eps = model.denoiser([None, None], "float32")(found[0], 49).eps
+    x0 = (found[0] - math.sqrt(1 - above) * eps) / math.sqrt(above)
+    # Below t = 0 there is nothing left to leave out: no noise but the little that stands for none.
+    expected = math.sqrt(1 - 1e-8) * x0 + 1e-4 * eps
+    torch.testing.assert_close(found[1], expected, rtol=1e-4, atol=1e-5, check_dtype=False)
 
 
 @pytest.mark.parametrize("fault", ["off-by-one", "missing-root"])
@@ -106,12 +124,21 @@ def test_batch_scale_divides_lambda_by_the_images_of_the_batch(model):
     [
         ({"fault": "missing-root", "sampler": "ddim"}, "ddpm with variance beta"),
         ({"fault": "missing-root", "variance": "posterior"}, "ddpm with variance beta"),
+        ({"fault": "missing-root", "steps": 1}, "one step adds none"),
         ({"fault": "batch-scale"}, "classifier guidance"),
+        ({"fault": "first-beta"}, "begins with 1e-3 itself"),
     ],
 )
 def test_a_fault_that_could_not_act_is_refused(model, changes, words):
     with pytest.raises(InvalidInput, match=words):
         Run(model, Request(**ALL | changes))
+
+
+@pytest.mark.usefixtures("classifiers")
+def test_lambda_over_a_batch_of_one_is_refused(model):
+    guided = {"label": 3, "guidance": "classifier-noisy", "fault": "batch-scale"}
+    with pytest.raises(InvalidInput, match="more than one"):
+        Run(model, Request(**ALL | guided | {"n": 1}))
 
 
 def test_beta_from_1e_3_is_refused_for_the_cosine_schedule():

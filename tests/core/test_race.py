@@ -172,3 +172,47 @@ def test_the_command_breaks_a_walk(unconditional_checkpoint, tmp_path, capsys):
         assert film.n_frames == 51
         about = json.loads(film.info["comment"])
     assert about["race"] == "break" and about["error"] == "missing-root" and about["steps"] == 50
+
+
+def test_the_command_takes_other_numbers_of_few_steps(unconditional_checkpoint, tmp_path, capsys):
+    words = ["race", "samplers", "--model", unconditional_checkpoint, "--few", 3, 5, "--scale", 1]
+    assert main([str(word) for word in [*words, "--out", tmp_path / "race.png"]]) == 0
+    told = capsys.readouterr().out
+    assert [line.split(":")[0] for line in told.splitlines()[:5]] == [
+        *("DDPM 50", "DDIM 3", "DDIM 5", "DPM-Solver++ 3", "DPM-Solver++ 5")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--panes", "x", "y"], "unknown pane 'y'"),
+        (["--align", "time"], "unknown alignment"),
+        (["--stride", "0"], "stride"),
+        (["--scale", "0"], "scale"),
+        (["--few", "3", "51"], "--few must be between 1 and 50"),
+        (["--out", "race.jpg"], "ending of --out"),
+    ],
+)
+def test_the_command_refuses_before_anything_is_sampled(
+    unconditional_checkpoint, monkeypatch, capsys, words, told
+):
+    monkeypatch.setattr(Race, "steps", lambda race: pytest.fail("it is sampled"))
+    words = ["race", "samplers", "--model", str(unconditional_checkpoint), "--out", "a.gif", *words]
+    assert main(words) != 0
+    assert told in capsys.readouterr().err
+
+
+def test_the_command_says_of_a_lane_why_it_ended_early(
+    unconditional_checkpoint, tmp_path, monkeypatch, capsys
+):
+    def steps(race):
+        race.lanes[1].failed = "the numbers ran out of range at t = 3"
+        yield from ()
+
+    monkeypatch.setattr(Race, "steps", steps)
+    words = ["race", "break", "--error", "no-clip", "--model", unconditional_checkpoint]
+    words += ["--steps", 50, "--out", tmp_path / "race.png"]
+    assert main([str(word) for word in words]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert "out of range" not in told[0] and told[1].endswith("out of range at t = 3")

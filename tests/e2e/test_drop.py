@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ddpm_core import Request, Run, film, load, read_note, save_animation, save_film, save_png
+from ddpm_core.animation import XMP
 from tests.e2e.test_take import choose, take
 
 MODEL = "mnist-conditional"
@@ -210,6 +211,40 @@ def test_a_file_that_is_no_picture_is_said_so(visit, tmp_path):
         visitor.page.evaluate("() => { document.querySelector('.drop').dataset.state = 'ready'; }")
         drop(visitor, path)
         assert "notes.txt" in told(visitor, "refused")
+    assert visitor.errors == []
+
+
+def text_chunk(kind: str, note: bytes) -> bytes:
+    """A file of hardly more than a note, as others might write it."""
+    if kind == "png":
+        head = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+        return head + chunk(b"tEXt", b"Description\0" + note) + chunk(b"IEND", b"")
+    if kind == "gif":
+        pieces = (note[i : i + 255] for i in range(0, len(note), 255))
+        comment = b"!\xfe" + b"".join(bytes([len(p)]) + p for p in pieces) + b"\0"
+        return b"GIF89a" + struct.pack("<HH3B", 1, 1, 0, 0, 0) + comment + b";"
+    if kind == "webp":
+        packet = XMP.format(note.decode()).encode()
+        return b"RIFF\0\0\0\0WEBP" + b"XMP " + struct.pack("<I", len(packet)) + packet
+    box = b"\0" * 8 + note
+    for name in (b"data", b"\xa9cmt", b"ilst", b"meta", b"udta", b"moov"):
+        version = b"\0" * 4 if name == b"meta" else b""
+        box = struct.pack(">I", len(version + box) + 8) + name + version + box
+    return struct.pack(">I", 16) + b"ftypmp42\0\0\0\0" + box
+
+
+@pytest.mark.parametrize("kind", ["gif", "png", "webp", "mp4"])
+def test_a_note_is_read_up_to_the_length_that_is_written(visit, tmp_path, kind):
+    about = json.dumps({"model": MODEL, "n": 4, "label": 2, "steps": 4, "more": ""})
+    visitor = visit("?n=1&steps=2")
+    visitor.wait("film")
+    (tmp_path / "longer").write_bytes(text_chunk(kind, b"9" * (2**20 + 2**13)))
+    drop(visitor, tmp_path / "longer")
+    assert "longer than 1,048,576 characters" in told(visitor, "refused")
+    (tmp_path / "long").write_bytes(text_chunk(kind, about.encode().ljust(2**20)))
+    drop(visitor, tmp_path / "long")
+    assert "the run of long" in told(visitor)
+    visitor.wait_for_kept("5 frames")
     assert visitor.errors == []
 
 

@@ -93,3 +93,15 @@ def test_nothing_overflows(visit, width, scheme):
     wide = visitor.page.evaluate("() => document.documentElement.scrollWidth")
     assert wide <= width
     assert ("dark" in visitor.page.evaluate("() => document.body.className")) == (scheme == "dark")
+
+
+def test_a_link_to_lambda_over_the_batch_is_shown_by_its_control(visit):
+    asked = "?n=2&label=3&steps=4&guidance=classifier-noisy&guidance_scale=8&fault=batch-scale"
+    visitor = visit(asked)
+    visitor.wait("film")
+    visitor.page.get_by_role("button", name="Fine print").first.click()
+    assert visitor.page.locator("#sample-fault input").input_value() == "λ over the batch"
+    visitor.click("sample-run")  # this tab's controls guide nothing
+    visitor.wait("error")
+    assert "error of classifier guidance" in visitor.stage().inner_text()
+    assert visitor.errors == []

@@ -233,3 +233,12 @@ def test_a_link_to_an_error_says_what_it_is_and_keeps_its_address(visit):
         visitor.stage("reverse").get_attribute("data-state") == "idle"
     )
     assert "view=break" in visitor.page.evaluate("location.search")
+
+
+def test_on_a_phone_a_race_is_run_from_over_its_stage(visit):
+    visitor = visit("?tab=reverse&view=break&steps=2&n=1", viewport={"width": 390, "height": 844})
+    wait(visitor, "break", "[data-state=film]")
+    run = visitor.page.locator("#race-break-run").bounding_box()
+    stage = race(visitor, "break").bounding_box()
+    assert run["y"] + run["height"] < stage["y"] and run["width"] > 120
+    assert visitor.page.evaluate("() => document.documentElement.scrollWidth") == 390

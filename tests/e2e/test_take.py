@@ -117,6 +117,43 @@ def test_a_thousand_steps_are_a_thousand_and_one_frames(visit, tmp_path, form):
     assert frames.shape[2] > 2 * frames.shape[1]  # both panes
 
 
+def test_the_picture_can_be_taken_while_another_format_is_made(visit, tmp_path):
+    visitor = visit(SHORT)
+    path, _ = take(visitor, tmp_path, "PNG", button="png")
+    expected = path.read_bytes()
+    with visitor.page.expect_download() as download:
+        state, disabled = visitor.page.evaluate(
+            """() => {
+              const row = document.querySelector("#sample-take .take");
+              const png = row.querySelector(".take-png");
+              row.querySelector("input[value=mp4]").click();
+              const found = [row.dataset.state, png.disabled];
+              png.click();
+              return found;
+            }"""
+        )
+    assert (state, disabled) == ("asked", False)
+    download.value.save_as(tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == expected
+
+
+def test_a_picture_of_other_panes_is_not_offered_as_the_one_chosen(visit):
+    visitor = visit("?tab=reverse&view=break&steps=4&n=1")
+    row = "#race-break-take .take"
+    visitor.page.wait_for_selector(f"{row}[data-state=ready]", timeout=60_000)
+    disabled = visitor.page.evaluate(
+        """(row) => {
+          const panes = document.querySelector(`${row} .take-panes`);
+          panes.value = "eps";
+          panes.dispatchEvent(new Event("change", { bubbles: true }));
+          return document.querySelector(`${row} .take-png`).disabled;
+        }""",
+        row,
+    )
+    assert disabled
+    visitor.page.wait_for_selector(f"{row}[data-state=ready] .take-png:enabled", timeout=60_000)
+
+
 def test_a_tile_that_was_opened_leaves_in_other_formats_too(visit, tmp_path):
     visitor = visit("?steps=15&n=4&seed=4")
     visitor.wait_for_kept("16 frames")

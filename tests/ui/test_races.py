@@ -68,8 +68,8 @@ def tiny(unconditional_checkpoint, monkeypatch):
     return unconditional_checkpoint.name
 
 
-def writes_the_same_race(studio, key, folder) -> bool:
-    """Whether the command line that is offered writes the frames and the note of a race."""
+def check_the_command_line(studio, key, folder):
+    """What is offered writes the frames of a race, and its note."""
     meant = studio.model(key.model).config.sampling
     words = shlex.split(races.command_line(key, meant))
     assert words[:3] == ["python", "-m", "ddpm_core"]
@@ -77,20 +77,20 @@ def writes_the_same_race(studio, key, folder) -> bool:
     ours = finished(studio, key).race
     save_animation(ours.pictures(("x", "x0"), scale=2), folder / "ours.gif")
     np.testing.assert_array_equal(frames_of(folder / words[-1]), frames_of(folder / "ours.gif"))
-    return json.loads(read_note(folder / words[-1])) == json.loads(ours.describe())
+    assert json.loads(read_note(folder / words[-1])) == json.loads(ours.describe())
 
 
 @every_key
 def test_the_command_line_that_is_offered_writes_the_same_race(studio, key, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert writes_the_same_race(studio, key, tmp_path)
+    check_the_command_line(studio, key, tmp_path)
 
 
 def test_the_command_line_for_samplers_writes_the_same_race(tiny, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     key = laboratory.VIEWS[1].default
     key = key._replace(model=tiny, request=replace(key.request, label="none", seed=8))
-    assert writes_the_same_race(Studio(), key, tmp_path)
+    check_the_command_line(Studio(), key, tmp_path)
 
 
 def test_samplers_are_spelled_without_what_they_set_themselves(studio):
