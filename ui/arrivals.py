@@ -12,7 +12,7 @@ import gradio as gr
 
 from ddpm_core import InvalidInput
 
-from . import drop, forward, keep, permalinks, races, reverse, stage
+from . import drop, forward, keep, permalinks, races, results, reverse, stage
 from .bench import Bench
 from .guidance import GuidanceBench
 from .runs import Key, Studio
@@ -21,16 +21,20 @@ from .runs import Key, Studio
 MOUNTED = """async (...values) => {
   const asked = new URLSearchParams(location.search);
   const tab = CSS.escape("TAB" || asked.get("tab") || "sample");
-  // The last slider of the Guidance controls, and one of the others'; a sheet to draw on.
-  const sliders = [`${tab}-clean-lam`, `${tab}-steps`];
-  if (!"TAB" && asked.has("view")) sliders.push(`race-${asked.get("view")}-n`);
-  const last = sliders.map((id) => `#${CSS.escape(id)} input[type=range]`).join()
-    + `, #${tab}-sheet .sketch[data-state]`;
+  const slider = (id) => `#${id} input[type=range]`;
+  // The last slider of the Guidance controls, or one of another tab's; a sheet to draw on, a board.
+  const ofTab = tab === "guidance" ? slider("guidance-clean-lam") : `${slider(`${tab}-steps`)},
+    #${tab}-sheet .sketch[data-state], #${tab}-board .board[data-state]`;
+  const view = !"TAB" && tab === "reverse" && VIEWS.find((name) => name === asked.get("view"));
+  // Of a tab any of them, for it has one; the controls of a view besides.
+  const wanted = [ofTab, ...(view ? [slider(`race-${view}-n`)] : [])];
+  const there = () => wanted.every((one) => document.querySelector(one));
   const pause = () => new Promise((done) => setTimeout(done, 25));
-  for (let looks = 0; !document.querySelector(last) && looks < 200; looks++) await pause();
+  for (let looks = 0; !there() && looks < 200; looks++) await pause();
   await pause();
   return values;
-}"""
+}""".replace("VIEWS", json.dumps(races.VIEWS))
+SLIDER = "input[type=range]"
 # The address follows what a file led to; of an address that is followed, what it led to alone has
 # a link yet.
 FOLLOW = """(told, link) =>
@@ -107,6 +111,8 @@ class Places:
         name = params.get("tab")
         if name == forward.NAME:
             return Arrival(name, pairs)
+        if name == results.NAME:
+            return Arrival(name)  # nothing runs there
         contest = self.contests.get(f"{name} {params.get('view')}")
         if contest is not None:
             place = f"{name} {contest.view.name}"
@@ -143,9 +149,9 @@ class Places:
             asked = races.from_note(about, contest.view.default)
             run = races.settled(self.studio, asked)[0]
             place = f"reverse {contest.view.name}"
-            return Arrival(place, run, count=count), f"#race-{contest.view.name}-stage"
+            return Arrival(place, run, count=count), f"#race-{contest.view.name}-n {SLIDER}"
         name, key = permalinks.from_note(note)
-        wait = ", ".join(f"#{name}-{last} input[type=range]" for last in ("clean-lam", "steps"))
+        wait = f"#{name}-{'clean-lam' if name == 'guidance' else 'steps'} {SLIDER}"
         return Arrival(name, fitting(self.benches[name], key), count=count), wait
 
     def set_to(self, arrival: Arrival, visitor: gr.Request) -> dict:
@@ -204,7 +210,8 @@ def wire(page: gr.Blocks, dropper: drop.Drop, places: Places) -> None:
             return {wanted: None}
         arrival = Arrival(*found)
         signal = signals.get(arrival.place)
-        return places.set_to(arrival, visitor) | ({signal: time.time()} if signal else {})
+        updates = places.set_to(arrival, visitor) | ({signal: time.time()} if signal else {})
+        return {wanted: gr.skip()} | updates  # of a dictionary that is empty, all is missed
 
     told = [*places.shown, wanted]
     opened = page.load(open_page, None, told, **QUIET)

@@ -17,6 +17,7 @@ from . import (
     forward,
     guidance,
     recordings,
+    results,
     reverse,
     sample,
     shelf,
@@ -36,8 +37,12 @@ KEYS = (HERE / "keys.js").read_text(encoding="utf-8")
 LOOK = {"theme": theme(), "css": css(), "head": f"<script>{KEYS}</script>"}
 
 
-def build(studio: Studio | None = None) -> gr.Blocks:
-    """Assemble the page over the shipped checkpoints."""
+def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Blocks:
+    """Assemble the page over the shipped checkpoints.
+
+    Args:
+        figures: the folder of checkpoints whose results are shown; the shipped ones unless given.
+    """
     studio = studio or Studio()
     # Served from where they are: copies would be cleared away with visitors' files.
     gr.set_static_paths([recordings.FOLDER])
@@ -57,6 +62,8 @@ def build(studio: Studio | None = None) -> gr.Blocks:
                 single = reversing.single
             with gr.Tab("Forward process", id="forward", render_children=True) as forward_tab:
                 noising = forward.build(studio, forward_tab)
+            with gr.Tab("Results", id=results.NAME) as results_tab:
+                results.build(results_tab, figures)
         _open_tiles(grid, single, tabs)
         restored = gr.State("", time_to_live=3600)  # the tab that the address led to
         benches = {"sample": grid, "guidance": guided, "reverse": single}

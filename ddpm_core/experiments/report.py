@@ -28,6 +28,7 @@ FEW_STEPS = (5, 10, 20, 50, 100, 250)
 FEW = Request(n=2048, label="all")
 FEW_MODEL = "mnist-conditional"
 COST = Request(n=2048, label="none", sampler="ddpm", steps=100)
+MODELS = (FEW_MODEL, *(f"{data}-{name}" for data in ("mnist", "cifar10") for name in ABLATIONS))
 COST_MODELS = ("mnist-linear", "mnist-cosine", "cifar10-linear", "cifar10-cosine-attn")
 ERRORS = {
     "as it should be": {},
@@ -61,10 +62,12 @@ class Measurement:
         """The command that measures it and stores the result."""
         words = ["python", "-m", "ddpm_core", "evaluate", "--fid", "--save"]
         words += ["--model", self.model, "--reference", self.reference]
-        always, base = ("n", "label", "sampler", "steps"), asdict(Request())
+        # What a model may be meant to be sampled with is told too: it would stand for what is not.
+        always = ("n", "label", "sampler", "steps", "variance")
+        base = asdict(Request())
         for name, value in asdict(self.request).items():
-            if name == "clip" and not value:
-                words.append("--no-clip")
+            if name == "clip":
+                words.append("--clip" if value else "--no-clip")
             elif name in always or value != base[name]:
                 words += [f"--{name.replace('_', '-')}", str(value)]
         return shlex.join(words)
@@ -190,22 +193,67 @@ def costs(home: Path | None = None) -> Table:
     )
 
 
+def best(cells: Sequence[Measurement | None]) -> Measurement | None:
+    """The lowest of some figures, if it is lower than each by more than both spreads together.
+
+    None if there is no telling, or not before all are measured.
+    """
+    wanted = [cell for cell in cells if cell is not None]
+    if len(wanted) < 2 or any(m.result is None or m.result["spread"] is None for m in wanted):
+        return None
+    first, *others = sorted(wanted, key=lambda m: m.result["fid"])
+    apart = all(
+        m.result["fid"] - first.result["fid"] > m.result["spread"] + first.result["spread"]
+        for m in others
+    )
+    return first if apart else None
+
+
 def curves(model: str, home: Path | None = None) -> list[dict]:
     """What training was like: rows with ``images``, ``train``, ``validation`` and maybe ``fid``.
 
     Raises:
         CheckpointError: if there is no readable record of it.
     """
-    path = (home or checkpoints.HOME) / model / "training.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))["history"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} holds no training record: {error}") from error
+    return _training(model, home)["history"]
+
+
+def trained(model: str, home: Path | None = None) -> tuple[str, str]:
+    """What a model's curves stand on, in words; and the command that trained it.
+
+    Raises:
+        CheckpointError: if there is no readable record of it.
+    """
+    record = _training(model, home)
+    known = {
+        "images": "{:,} images seen",
+        "steps": "{:,} steps",
+        "training_set": "training set of {:,}",
+        "source": "data: {}",
+        "weights": "weights: {}",
+        "precision": "{}",
+        "hardware": "{}",
+        "hours": "{} h",
+        "commit": "commit {}",
+    }
+    told = [words.format(record[name]) for name, words in known.items() if record.get(name)]
+    return "; ".join(told), record.get("command", "")
 
 
 # The report's section 3, in the order of ``ABLATIONS``.
 TABLE_1 = {"train": (2.286, 2.849, 2.105, 1.766), "test": (2.803, 3.490, 2.724, 2.385)}
 TABLE_2 = {"train": (0.114, 0.165, 49.393, 14.565), "test": (0.128, 0.153, 49.058, 14.508)}
+
+
+def _training(model: str, home: Path | None) -> dict:
+    path = (home or checkpoints.HOME) / model / "training.json"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record["history"], list):
+            raise TypeError("its history is no list")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} holds no training record: {error}") from error
+    return record
 
 
 def _rows(dataset: str, requests: Sequence[Request], reported: dict, home) -> tuple[Row, ...]:

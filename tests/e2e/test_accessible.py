@@ -38,3 +38,15 @@ def test_no_instrument_breaks_a_rule(visit, name):
     visitor.page.get_by_role("tab", name=name).click()
     visitor.page.get_by_role("tab", name=name, selected=True).wait_for()
     assert violations(visitor.page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_results_break_no_rule(visit, width, scheme):
+    window = {"width": width, "height": 844}
+    visitor = visit(f"?tab=results&__theme={scheme}", viewport=window, color_scheme=scheme)
+    visitor.page.locator(".board[data-state=shown]").wait_for()
+    assert violations(visitor.page) == []
+    visitor.page.locator("#results-board td button").first.click()
+    visitor.page.get_by_role("dialog").wait_for()
+    assert violations(visitor.page) == []

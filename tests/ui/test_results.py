@@ -1,0 +1,285 @@
+"""The Results tab's value: figures as the files have them, and nothing that no file has."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import asdict
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+
+from ddpm_core.errors import CheckpointError
+from ddpm_core.experiments import evaluation, report
+from ddpm_core.experiments import results as stored
+from ddpm_core.experiments.shards import NOT_IN_KEY
+from ui import arrivals, results
+
+
+def result_of(m: report.Measurement, fid: float, spread: float | None = 0.02, floor=0.11) -> dict:
+    """As ``evaluation.Fid.result`` gives it, of made-up figures."""
+    dataset = m.model.partition("-")[0]
+    asked = {k: v for k, v in asdict(m.request).items() if k not in NOT_IN_KEY}
+    return {
+        "kind": "fid",
+        "fid": fid,
+        "spread": spread,
+        "floor": floor,
+        "floor_spread": None if floor is None else 0.004,
+        "protocol": {
+            "model": m.model,
+            "weights": "EMA, decay 0.9995",
+            "weights_mark": "0123456789abcdef",
+            "n": m.request.n,
+            "first": 0,
+            "request": asked,
+            "dtype": "bfloat16",
+            "reference": {
+                "dataset": dataset,
+                "split": m.reference,
+                "images": 10_000,
+                "source": None,
+            },
+            "features": {"name": f"{dataset}-judge", "layer": "the last", "count": 128, "mark": ""},
+            "floor": {"split": "train", "draws": 5, "seed": 0},
+        },
+        "seconds": 1234.5,
+        "hardware": "a processor, 1 thread(s)",
+    }
+
+
+def store(home, measurement, *figures, **more):
+    return stored.save(home / measurement.model, result_of(measurement, *figures, **more))
+
+
+def write_training(home, model, history):
+    record = {
+        "command": f"python -m ddpm_core train --recipe {model}",
+        "images": history[-1]["images"] if history else 0,
+        "weights": "EMA, decay 0.9995",
+        "history": history,
+    }
+    (home / model).mkdir(parents=True, exist_ok=True)
+    (home / model / "training.json").write_text(json.dumps(record), encoding="utf-8")
+
+
+def wanted(home):
+    """All measurements, as the tables have them."""
+    for table in (report.table_1(home), report.table_2(home), report.costs(home)):
+        yield from (m for row in table.rows for m in row.measured if m is not None)
+    yield from (m for series in report.few_steps(home) for m in series.points)
+
+
+def table_of(value, name):
+    return next(table for table in value["tables"] if table["name"] == name)
+
+
+def cells_of(value):
+    return [
+        cell
+        for table in value["tables"]
+        for row in table["rows"]
+        for cell in row.get("cells", ())
+        if cell is not None
+    ]
+
+
+@pytest.fixture
+def full(tmp_path):
+    """A home where everything is measured, to figures that all differ."""
+    for number, m in enumerate(wanted(tmp_path)):
+        store(tmp_path, m, 1 + number / 7, 0.012345)
+    return tmp_path
+
+
+# --- figures ---
+
+
+def test_where_nothing_is_stored_no_cell_has_a_figure(tmp_path):
+    value = results.figures(tmp_path)
+    assert value["measured"] == 0
+    assert value["curves"] == []
+    cells = cells_of(value)
+    assert len(cells) == value["wanted"] == len(list(wanted(tmp_path)))
+    for cell, m in zip(cells, wanted(tmp_path), strict=False):
+        assert cell.keys() == {"model", "command", "best"}
+        assert not cell["best"]
+        assert cell["command"].startswith("python -m ddpm_core evaluate --fid --save")
+    assert table_of(value, "few-steps")["floors"] == []
+
+
+def test_every_figure_is_that_of_a_file(full):
+    value = results.figures(full)
+    assert value["measured"] == value["wanted"]
+    files = [json.loads(p.read_text()) for p in full.glob("*/results/*.json")]
+    by_words = {evaluation.words(it): it for it in files}
+    seen = set()
+    for cell in cells_of(value):
+        it = by_words[cell["words"]]
+        assert (cell["fid"], cell["error"]) == (it["fid"], it["spread"])
+        assert abs(float(cell["figure"]) - it["fid"]) <= 0.5e-3
+        assert cell["spread"] == "± 0.012"
+        assert cell["model"] == it["protocol"]["model"]
+        assert cell["took"] == "1,234 s on a processor, 1 thread(s)"
+        seen.add((it["protocol"]["model"], cell["words"]))
+    assert len({w for _, w in seen}) == len(by_words)
+
+
+def test_the_cells_stand_where_their_protocol_says(full):
+    for name, table in (
+        ("table-1", report.table_1(full)),
+        ("table-2", report.table_2(full)),
+        ("costs", report.costs(full)),
+    ):
+        shown = table_of(results.figures(full), name)
+        assert (shown["title"], shown["columns"]) == (table.title, list(table.columns))
+        for row, line in zip(table.rows, shown["rows"], strict=True):
+            assert line["title"] == row.title
+            if row.reported:
+                assert [float(text) for text in line["reported"]] == list(row.reported)
+                continue
+            assert [c and c["fid"] for c in line["cells"]] == [
+                m and m.result["fid"] for m in row.measured
+            ]
+            assert [c and c["command"] for c in line["cells"]] == [
+                m and m.command for m in row.measured
+            ]
+
+
+@pytest.mark.parametrize(
+    ("fid", "spread", "figure", "written"),
+    [
+        (1.23456, 0.0234, "1.235", "± 0.023"),
+        (48.123, 1.234, "48.1", "± 1.2"),
+        (480.123, 12.34, "480.1", "± 12.3"),
+        (0.123456, 0.00002, "0.1235", "± 0.0000"),
+        (1.23456, None, "1.235", ""),
+        (12.3456, None, "12.35", ""),
+        (0.0, None, "0.0000", ""),
+        (3.0, 0.0, "3.000", "± 0.000"),
+    ],
+)
+def test_a_figure_shows_no_more_digits_than_its_spread_allows(
+    tmp_path, fid, spread, figure, written
+):
+    store(tmp_path, report.table_1(tmp_path).rows[1].measured[0], fid, spread)
+    cell = table_of(results.figures(tmp_path), "table-1")["rows"][1]["cells"][0]
+    assert (cell["figure"], cell["spread"]) == (figure, written)
+
+
+@pytest.mark.parametrize(
+    ("figures", "best"),
+    [
+        ([(1.0, 0.02), (1.1, 0.02), (2, 0.02), (3, 0.02)], 0),
+        ([(2.0, 0.02), (3, 0.02), (4, 0.02), (1.0, 0.02)], 3),
+        ([(1.0, 0.06), (1.1, 0.06), (2, 0.02), (3, 0.02)], None),  # within the spreads
+        ([(1.0, 0.01), (1.1, 0.01), (2, 1.5), (3, 0.02)], None),  # one that nobody knows well
+        ([(1.0, None), (2, 0.02), (3, 0.02), (4, 0.02)], None),
+        ([(1.0, 0.01), (2, 0.02), (3, 0.02)], None),  # one is not measured
+    ],
+)
+def test_the_lowest_is_marked_only_beyond_the_spreads(tmp_path, figures, best):
+    row = report.table_1(tmp_path).rows[1]
+    for m, (fid, spread) in zip(row.measured, figures, strict=False):
+        store(tmp_path, m, fid, spread)
+    cells = table_of(results.figures(tmp_path), "table-1")["rows"][1]["cells"]
+    assert [c["best"] for c in cells] == [i == best for i in range(4)]
+
+
+def test_costs_are_differences_from_the_run_without_an_error(tmp_path):
+    column = [row.measured[1] for row in report.costs(tmp_path).rows]
+    for m, fid in zip(column, (2.0, 3.5, 1.25), strict=False):
+        store(tmp_path, m, fid, 0.011)
+    shown = [row["cells"][1] for row in table_of(results.figures(tmp_path), "costs")["rows"]]
+    assert [c.get("cost") if c else "-" for c in shown] == [None, "+1.500", "−0.750", "-", None]
+
+
+def test_the_few_step_table_has_its_floor_from_the_files(full):
+    shown = table_of(results.figures(full), "few-steps")
+    assert shown["floors"] == [0.11]
+    assert shown["columns"] == [str(steps) for steps in report.FEW_STEPS]
+    for row, series in zip(shown["rows"], report.few_steps(full), strict=True):
+        assert row["title"] == series.title
+        assert [c["fid"] for c in row["cells"]] == [m.result["fid"] for m in series.points]
+
+
+def test_without_enough_real_images_there_is_no_floor(tmp_path):
+    store(tmp_path, report.few_steps(tmp_path)[0].points[0], 3.0, floor=None)
+    shown = table_of(results.figures(tmp_path), "few-steps")
+    assert shown["floors"] == []
+    assert "floor not measured" in shown["rows"][0]["cells"][0]["words"]
+
+
+def test_a_damaged_file_takes_no_other_table_along(tmp_path, caplog):
+    store(tmp_path, report.few_steps(tmp_path)[0].points[0], 3.0)
+    path = tmp_path / "cifar10-linear-attn" / "results" / "fid-0.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{", encoding="utf-8")
+    with caplog.at_level(logging.ERROR):
+        value = results.figures(tmp_path)
+    assert [t["name"] for t in value["tables"] if "error" in t] == ["table-2"]
+    assert str(tmp_path) not in json.dumps(value)
+    assert str(path) in caplog.text
+    assert value["measured"] == 1
+
+
+# --- curves ---
+
+
+def test_curves_are_those_of_the_record_and_a_missing_model_is_left_out(tmp_path):
+    history = [
+        {"images": 64_000, "train": 0.2, "validation": 0.1},
+        {"images": 128_000, "train": 0.1, "validation": 0.05, "fid": 4.5},
+    ]
+    write_training(tmp_path, "mnist-cosine", history)
+    write_training(tmp_path, "mnist-judge", history)  # no diffusion model
+    write_training(tmp_path, "cifar10-linear", [])
+    (tmp_path / "mnist-linear").mkdir()
+    (tmp_path / "mnist-linear" / "training.json").write_text("[]", encoding="utf-8")
+    (curve,) = results.figures(tmp_path)["curves"]
+    assert curve == {
+        "model": "mnist-cosine",
+        "rows": [[64_000, 0.2, 0.1, None], [128_000, 0.1, 0.05, 4.5]],
+        "words": "128,000 images seen; weights: EMA, decay 0.9995",
+        "command": "python -m ddpm_core train --recipe mnist-cosine",
+    }
+
+
+def test_every_shipped_model_of_the_report_has_its_curve():
+    curves = {it["model"]: it for it in results.figures()["curves"]}
+    for ablation in report.ABLATIONS:
+        rows = curves[f"mnist-{ablation}"]["rows"]
+        assert [row[0] for row in rows] == [
+            it["images"] for it in report.curves(f"mnist-{ablation}")
+        ]
+    assert "1,647,360 images seen" in curves["mnist-linear"]["words"]
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"history": 3}', "[1]"])
+def test_a_record_that_cannot_be_read_is_told(tmp_path, text):
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "training.json").write_text(text, encoding="utf-8")
+    for ask in (report.curves, report.trained):
+        with pytest.raises(CheckpointError, match="training.json holds no training record"):
+            ask("m", tmp_path)
+
+
+# --- the tab ---
+
+
+def test_the_page_carries_no_figures_until_the_tab_is_opened(full):
+    with gr.Blocks(analytics_enabled=False) as page, gr.Tabs(), gr.Tab("Results") as tab:
+        board = results.build(tab, full)
+    assert board.value == {"kind": "idle"}
+    (event,) = page.fns.values()
+    assert event.targets == [(tab._id, "select")]
+    assert event.api_visibility == "private"
+    assert event.fn()["measured"] == event.fn()["wanted"] > 0
+
+
+def test_a_link_leads_to_the_tab():
+    nothing = SimpleNamespace(contests={})
+    places = arrivals.Places(None, {}, nothing, None, None, None)
+    visitor = SimpleNamespace(query_params={"tab": "results", "steps": "nonsense"})
+    assert places.by_address(visitor) == arrivals.Arrival("results")

@@ -1,0 +1,88 @@
+"""The board of results: tables of figures, a plot and curves, each figure with its protocol."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from . import component
+
+__all__ = ["Board", "board"]
+
+
+class Board(gr.HTML):
+    """Tables, the few-step plot and training curves; a figure opens its protocol.
+
+    Its value is the dictionary built by `board`.
+    """
+
+    def __init__(
+        self,
+        value: dict[str, Any] | None = None,
+        *,
+        label: str = "Results",
+        elem_id: str | None = None,
+        elem_classes: list[str] | str | None = None,
+        visible: bool | str = True,
+        render: bool = True,
+        key: int | str | None = None,
+    ):
+        """
+        Parameters:
+            label: the name that assistive technology reads.
+        """
+        super().__init__(
+            {"kind": "idle"} if value is None else value,
+            label=label,
+            html_template=component.shell("board", label=label),
+            css_template="",
+            js_on_load=component.script("board", "board_plot"),
+            apply_default_css=False,
+            elem_id=elem_id,
+            elem_classes=elem_classes,
+            visible=visible,
+            render=render,
+            key=key,
+        )
+
+    def postprocess(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        return value
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "object", "description": "a value built by board"}
+
+    def example_payload(self) -> dict[str, Any]:
+        return {"kind": "idle"}
+
+    def example_value(self) -> dict[str, Any]:
+        return {"kind": "idle"}
+
+
+def board(tables: list[dict[str, Any]], curves: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the component shows.
+
+    Parameters:
+        tables: with "name", "title", "about" and either "error" or "corner", "columns" and "rows".
+            A row has a "title" and either "reported", texts, or "cells". A cell is None where
+            there is nothing to measure; it has the "command" that measures it, and once that was
+            done "fid", "error" (its spread, or None), "figure" and "spread" as texts, "words", its
+            protocol, "took", "best", and maybe "cost", a text. A table with "plot" is plotted
+            over its columns as well, with its "floors".
+        curves: with "model", "rows" of (images, training loss, validation loss, FID or None),
+            "words" and "command".
+    """
+    cells = [
+        cell
+        for table in tables
+        for row in table.get("rows", ())
+        for cell in row.get("cells", ())
+        if cell is not None
+    ]
+    return {
+        "kind": "board",
+        "wanted": len(cells),
+        "measured": sum("fid" in cell for cell in cells),
+        "tables": tables,
+        "curves": curves,
+    }

@@ -1,0 +1,157 @@
+"""The Results tab: our figures beside the report's, read from what lies with the checkpoints."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import gradio as gr
+
+from ddpm_core.errors import CheckpointError
+from ddpm_core.experiments import evaluation, report
+from ddpm_core.experiments.report import Measurement
+
+from . import board
+
+NAME = "results"
+FAILED = "Its stored results cannot be read; the server has made a note of it."
+FEW_STEPS = "few-steps"
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+def build(opened: gr.Tab, home: Path | None = None) -> board.Board:
+    """Lay the tab out; its figures are read whenever it is opened.
+
+    Args:
+        opened: the tab itself.
+        home: the folder of the checkpoints; the shipped ones unless given.
+    """
+    shown = board.Board(label="Results", elem_id=f"{NAME}-board")
+    opened.select(lambda: figures(home), None, shown, **QUIET)
+    return shown
+
+
+def figures(home: Path | None = None) -> dict:
+    """All of the board's figures, as they are stored now."""
+    tables = [
+        _guarded("table-1", lambda: _table(report.table_1(home))),
+        _guarded("table-2", lambda: _table(report.table_2(home))),
+        _guarded("costs", lambda: _costs(report.costs(home))),
+        _guarded(FEW_STEPS, lambda: _few_steps(report.few_steps(home))),
+    ]
+    return board.board(tables, _curves(home))
+
+
+def _guarded(name: str, make: Callable[[], dict]) -> dict:
+    try:
+        return make()
+    except Exception:  # a damaged file must not take the other tables along
+        logging.exception("the results of %s cannot be read", name)
+        return {"name": name, "title": name.replace("-", " ").capitalize(), "error": FAILED}
+
+
+def _table(table: report.Table) -> dict:
+    rows = []
+    for row in table.rows:
+        if row.reported:
+            rows.append({"title": row.title, "reported": [f"{fid:.3f}" for fid in row.reported]})
+        else:
+            rows.append({"title": row.title, "cells": _cells(row.measured)})
+    return _named(table) | {"corner": "FID", "rows": rows}
+
+
+def _costs(table: report.Table) -> dict:
+    found = [list(row.measured) for row in table.rows]
+    columns = [_cells(column) for column in zip(*found, strict=True)]
+    for cells in columns:
+        usual, *others = cells
+        for cell in others:
+            if usual and cell and "fid" in usual and "fid" in cell:
+                cost = cell["fid"] - usual["fid"]
+                text = f"{cost:+.{_decimals(cell['fid'], cell['error'])}f}"
+                cell["cost"] = text.replace("-", "−")
+    rows = zip(table.rows, zip(*columns, strict=True), strict=True)
+    return _named(table) | {
+        "corner": "Test-FID",
+        "rows": [{"title": row.title, "cells": list(cells)} for row, cells in rows],
+    }
+
+
+def _few_steps(series: Sequence[report.Series]) -> dict:
+    points = [one.points for one in series]
+    columns = [_cells(column) for column in zip(*points, strict=True)]
+    first = points[0][0]
+    results = [m.result for some in points for m in some if m.result is not None]
+    floors = {round(r["floor"], 4) for r in results if r["floor"] is not None}
+    return {
+        "name": FEW_STEPS,
+        "title": "FID in few steps",
+        "about": f"{first.model}, all classes, n\u00a0=\u00a0{first.request.n:,}, against the test "
+        "set. The floor is what real images get at the same n.",
+        "corner": "steps",
+        "columns": [str(m.request.steps) for m in points[0]],
+        "rows": [
+            {"title": one.title, "cells": list(cells)}
+            for one, cells in zip(series, zip(*columns, strict=True), strict=True)
+        ],
+        "plot": True,
+        "floors": sorted(floors),
+    }
+
+
+def _named(table: report.Table) -> dict:
+    return {
+        "name": table.name,
+        "title": table.title,
+        "about": table.about,
+        "columns": list(table.columns),
+    }
+
+
+def _cells(measured: Sequence[Measurement | None]) -> list[dict | None]:
+    """Cells that compare with each other."""
+    lowest = report.best(measured)
+    return [m and _cell(m) | {"best": m is lowest} for m in measured]
+
+
+def _cell(measurement: Measurement) -> dict:
+    cell = {"model": measurement.model, "command": measurement.command}
+    result = measurement.result
+    if result is None:
+        return cell
+    fid, spread = result["fid"], result["spread"]
+    decimals = _decimals(fid, spread)
+    return cell | {
+        "fid": fid,
+        "error": spread,
+        "figure": f"{fid:.{decimals}f}",
+        "spread": "" if spread is None else f"± {spread:.{decimals}f}",
+        "words": evaluation.words(result),
+        "took": f"{result['seconds']:,.0f} s on {result['hardware']}",
+    }
+
+
+def _decimals(fid: float, spread: float | None) -> int:
+    """As many as show two digits of the spread, or four of a figure that has none."""
+    smallest, digits = (spread, 2) if spread else (abs(fid), 4)
+    if not smallest:
+        return 4
+    return min(4, max(1, digits - 1 - math.floor(math.log10(smallest))))
+
+
+def _curves(home: Path | None) -> list[dict]:
+    found = []
+    for model in report.MODELS:
+        try:
+            rows = [
+                [row["images"], row.get("train"), row.get("validation"), row.get("fid")]
+                for row in report.curves(model, home)
+            ]
+            words, command = report.trained(model, home)
+        except (CheckpointError, LookupError, TypeError):
+            continue  # not trained yet, or nothing that could be drawn
+        if rows:
+            found.append({"model": model, "rows": rows, "words": words, "command": command})
+    return found
