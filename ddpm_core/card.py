@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from torch import Tensor
 
 from .classifier import ClassifierConfig
@@ -29,7 +32,7 @@ python -m ddpm_core sample --model {name} --n 64 --steps 20 --out {file}.png
 The validation loss is that of the EMA weights on 1,024 images held out of the training set,
 with fixed noise and timesteps spread evenly over T; by quarter of t, least noise first:
 {quarters}. The whole curve is in `training.json`.
-"""
+{measured}"""
 
 CLASSIFIER_TEMPLATE = """\
 ---
@@ -77,13 +80,48 @@ PROVENANCE = """\
 """
 
 
-def render(name: str, config, tensors: dict[str, Tensor], training: dict) -> str:
+MEASURED = """
+## Measured
+
+{lines}
+
+The figures with all that they depend on are in `results/`.
+"""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Something measured.
+
+    Attributes:
+        kind: as the Hub calls the metric, such as ``"fid"``.
+        title: of the metric, with what tells it from its like.
+        value: the figure.
+        split: of the dataset it was measured on or against.
+        line: figure and protocol in words.
+    """
+
+    kind: str
+    title: str
+    value: float
+    split: str
+    line: str = ""
+
+
+def render(
+    name: str,
+    config,
+    tensors: dict[str, Tensor],
+    training: dict,
+    measured: Sequence[Figure] = (),
+) -> str:
     """Fill the card.
 
     Args:
         config: a ``checkpoints.Config`` or a ``ClassifierConfig``.
         tensors: the weights, to be counted.
         training: as ``training.Loop`` writes it.
+        measured: of a diffusion model, after its training.
 
     Raises:
         CheckpointError: if the record lacks what the card must tell.
@@ -92,11 +130,15 @@ def render(name: str, config, tensors: dict[str, Tensor], training: dict) -> str
     if missing:
         raise CheckpointError(f"the training record lacks {', '.join(missing)}: no card without")
     last = (training["history"] or [{}])[-1]
-    fill = _classifier if isinstance(config, ClassifierConfig) else _diffusion_model
+    if isinstance(config, ClassifierConfig):
+        fill, more = _classifier, {}
+    else:
+        fill, more = _diffusion_model, {"measured": measured}
     return fill(
         config,
         training,
         last,
+        **more,
         name=name,
         dataset=config.dataset,
         parameters=sum(value.numel() for value in tensors.values()),
@@ -121,13 +163,14 @@ def _earlier(training: dict) -> str:
     )
 
 
-def _diffusion_model(config, training, last, **common) -> str:
+def _diffusion_model(config, training, last, measured, **common) -> str:
     recipe = training["recipe"]
     conditional = bool(config.classes)
     classes = f"\n\nClasses: {', '.join(config.classes)}." if conditional else ""
     if conditional and recipe["p_uncond"]:
         classes += f" Labels were dropped with p_uncond = {recipe['p_uncond']}, image by image."
-    figures = [("loss", "validation loss", last.get("validation"))]
+    figures = [Figure("loss", "validation loss", last.get("validation"), "validation"), *measured]
+    lines = "\n".join(f"- {figure.line}" for figure in measured)
     return TEMPLATE.format(
         metadata=_metadata(
             config,
@@ -136,8 +179,8 @@ def _diffusion_model(config, training, last, **common) -> str:
             "image-generation" if conditional else "unconditional-image-generation",
             ["diffusion", "ddpm"],
             figures,
-            "validation",
         ),
+        measured=MEASURED.format(lines=lines) if measured else "",
         file=common["name"].rpartition("/")[2],
         what="A class-conditional UNet" if conditional else "An unconditional UNet",
         channels=config.model["in_channels"],
@@ -163,11 +206,9 @@ def _classifier(config, training, last, **common) -> str:
         )
     test = training.get("test") or {}
     augmentation = [f"{k} {v}" for k, v in config.preprocessing.items() if k != "range"]
-    figures = [("accuracy", "test accuracy", test.get("accuracy"))]
+    figures = [Figure("accuracy", "test accuracy", test.get("accuracy"), "test")]
     return CLASSIFIER_TEMPLATE.format(
-        metadata=_metadata(
-            config, common["name"], "image-classification", ["classifier"], figures, "test"
-        ),
+        metadata=_metadata(config, common["name"], "image-classification", ["classifier"], figures),
         kind=KINDS[net["kind"]],
         channels=net["in_channels"],
         size=net["image_size"],
@@ -183,7 +224,7 @@ def _classifier(config, training, last, **common) -> str:
     )
 
 
-def _metadata(config, name: str, task: str, tags: list[str], figures, split: str) -> str:
+def _metadata(config, name: str, task: str, tags: list[str], figures: Sequence[Figure]) -> str:
     """The front matter, with the figures as the Hub's model-index reads them."""
     from huggingface_hub import EvalResult, ModelCardData
 
@@ -193,13 +234,13 @@ def _metadata(config, name: str, task: str, tags: list[str], figures, split: str
             task_type=task,
             dataset_type=dataset,
             dataset_name=config.dataset,
-            dataset_split=split,
-            metric_type=kind,
-            metric_name=words,
-            metric_value=value,
+            dataset_split=figure.split,
+            metric_type=figure.kind,
+            metric_name=figure.title,
+            metric_value=figure.value,
         )
-        for kind, words, value in figures
-        if value is not None
+        for figure in figures
+        if figure.value is not None
     ]
     data = ModelCardData(
         license="mit",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from . import checkpoints, hub
 from .errors import CheckpointError, InvalidInput
+from .experiments import cards, results
 from .files import write
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,7 +18,8 @@ LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*.part", "*.pyi")
 
 
 def model_folder(name: str | Path, repo_id: str, target: Path) -> Path:
-    """Write the folder that becomes a model repository: weights, config, record, card, pictures.
+    """Write the folder that becomes a model repository: weights, config, record, card, pictures and
+    what was measured.
 
     Args:
         name: a shipped checkpoint or classifier, or a folder that holds one.
@@ -40,6 +42,9 @@ def model_folder(name: str | Path, repo_id: str, target: Path) -> Path:
     checkpoints.save(target, found.config, tensors, found.training, repo_id)
     for picture in source.glob("*.png"):
         shutil.copyfile(picture, target / picture.name)
+    if (source / results.FOLDER).is_dir():
+        shutil.copytree(source / results.FOLDER, target / results.FOLDER)
+        cards.rewrite(target, repo_id)
     return target
 
 

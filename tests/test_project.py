@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
 from ddpm_core import available, load
+from ddpm_core.experiments import cards, fingerprint, results
 
 ROOT = Path(__file__).parent.parent
 
@@ -50,6 +52,17 @@ def test_shipped_weights_are_small_trained_and_documented(name):
     parameters = sum(p.numel() for p in model.unet.parameters())
     assert f"{parameters:,}" in card
     assert f"{model.training['images']:,}" in card
+
+
+@pytest.mark.parametrize("name", available())
+def test_shipped_figures_are_of_the_shipped_weights_and_on_the_card(name, tmp_path):
+    folder = ROOT / "checkpoints" / name
+    mark = fingerprint(load(name).unet)
+    for result in results.read(folder):
+        assert result["protocol"]["weights_mark"] == mark
+    copy = shutil.copytree(folder, tmp_path / name)
+    cards.rewrite(copy)
+    assert (copy / "README.md").read_text() == (folder / "README.md").read_text()
 
 
 def test_mnist_conditional_ships():

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import checkpoints
 from ..errors import InvalidInput, check_choice
-from ..experiments import Progress, inspection, results
+from ..experiments import Progress, cards, inspection, results
 from ..experiments.evaluation import evaluate_fid
 from ..experiments.features import feature_net
 from ..experiments.shards import Shards
@@ -90,6 +90,8 @@ def _keep(a, model, request, result: dict, folder: Path | None) -> None:
     own = Shards(model, request, a.cache).folder
     for kept in [own] if folder is None else [own, folder]:
         print(results.save(kept, result), flush=True)
+    if folder is not None:
+        cards.rewrite(folder)
 
 
 def _own_folder(name: str) -> Path:

@@ -18,6 +18,13 @@ def add(commands) -> None:
 
 
 def run(a) -> None:
+    from ..checkpoints import holds_classifier
+    from ..experiments import cards
     from ..ship import ship
 
-    print(ship(a.run_folder, a.name))
+    folder = ship(a.run_folder, a.name)
+    if not holds_classifier(folder):
+        for path in cards.drop_stale(folder):
+            print(f"{path}: of other weights, deleted")
+        cards.rewrite(folder)
+    print(folder)

@@ -42,12 +42,18 @@ def read(folder: Path, kind: str | None = None) -> list[dict]:
     """
     found = []
     for path in sorted((Path(folder) / FOLDER).glob("*.json")):
-        try:
-            result = json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise CheckpointError(f"{path} is not valid JSON: {error}") from error
-        if not isinstance(result, dict) or not {"kind", "protocol"} <= result.keys():
-            raise CheckpointError(f"{path} holds no result")
+        result = read_file(path)
         if kind in (None, result["kind"]):
             found.append(result)
     return found
+
+
+def read_file(path: Path) -> dict:
+    """One result; raises as ``read`` does."""
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(result, dict) or not {"kind", "protocol"} <= result.keys():
+        raise CheckpointError(f"{path} holds no result")
+    return result

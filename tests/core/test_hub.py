@@ -404,7 +404,7 @@ def test_a_published_model_is_the_same_model(served, source, tmp_path, checkpoin
 def test_its_card_carries_its_figures_for_the_hub(name, tmp_path):
     folder = publish.model_folder(name, "user/mine", tmp_path / "out")
     card = ModelCard.load(folder / "README.md")
-    (result,) = card.data.eval_results
+    result = card.data.eval_results[0]
     training = json.loads((folder / "training.json").read_text())
     figures = {"loss": training["history"][-1]["validation"]}
     figures["accuracy"] = training.get("test", {}).get("accuracy")

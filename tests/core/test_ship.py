@@ -7,13 +7,16 @@ import json
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from PIL import Image
 
-from ddpm_core import CheckpointError, Request, film, load, sample
+from ddpm_core import CheckpointError, Request, checkpoints, film, load, publish, sample
 from ddpm_core.__main__ import main
 from ddpm_core.checkpoints import load_classifier
+from ddpm_core.experiments import cards, fingerprint, results
+from ddpm_core.experiments.evaluation import words
 from ddpm_core.ship import ship
-from tests.core.toys import save_tiny_classifier
+from tests.core.toys import save_tiny_checkpoint, save_tiny_classifier
 
 
 def test_a_shipped_run_is_the_same_model_with_card_and_picture(checkpoint, tmp_path):
@@ -78,3 +81,62 @@ def test_a_strip_is_a_png(checkpoint, tmp_path, capsys):
     arguments = ["sample", "--model", str(checkpoint), "--out", str(tmp_path / "a.gif")]
     assert main([*arguments, "--strip", "4"]) == 2
     assert "--strip makes a .png" in capsys.readouterr().err
+
+
+@pytest.fixture
+def measured(checkpoint, tmp_path):
+    """A shipped checkpoint with a FID of its own, and one of other weights."""
+    folder = ship(checkpoint, "mine", home=tmp_path / "home")
+    protocol = {
+        "model": "mine",
+        "weights": "EMA, decay 0.9995",
+        "weights_mark": fingerprint(load(folder).unet),
+        "n": 8192,
+        "first": 0,
+        "request": {"sampler": "ddim", "steps": 50, "seed": 0},
+        "dtype": "bfloat16",
+        "reference": {"dataset": "mnist", "split": "test", "images": 10_000, "source": ""},
+        "features": {"name": "mnist-judge", "layer": "the penultimate layer", "count": 128},
+        "floor": {"split": "train", "draws": 5, "seed": 0},
+    }
+    own = {"kind": "fid", "fid": 1.25, "spread": 0.1, "floor": 0.2, "floor_spread": 0.01}
+    results.save(folder, own | {"protocol": protocol})
+    stale = protocol | {"weights_mark": "0" * 16}
+    results.save(folder, own | {"fid": 77.0, "protocol": stale})
+    return folder
+
+
+def test_what_is_measured_stands_on_the_card_and_what_is_stale_goes(measured):
+    assert len(results.read(measured)) == 2
+    (gone,) = cards.drop_stale(measured)
+    assert not gone.exists()
+    (kept,) = results.read(measured)
+    assert kept["fid"] == 1.25
+    cards.rewrite(measured)
+    card = ModelCard.load(measured / "README.md")
+    by_kind = {result.metric_type: result for result in card.data.eval_results}
+    assert by_kind["fid"].metric_value == 1.25 and by_kind["fid"].dataset_split == "test"
+    assert f"- {words(kept)}" in card.text and "77" not in card.text
+
+
+def test_the_command_that_ships_other_weights_deletes_figures_of_the_old(
+    measured, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(checkpoints, "HOME", tmp_path / "home")
+    other = save_tiny_checkpoint(tmp_path / "run" / "checkpoint")
+    with torch.no_grad():
+        model = load(other)
+        model.unet.conv_in.bias.add_(1)
+    checkpoints.save(other, model.config, model.unet.state_dict(), model.training)
+    assert main(["ship", str(tmp_path / "run"), "--name", "mine"]) == 0
+    assert capsys.readouterr().out.count("of other weights, deleted") == 2
+    assert results.read(measured) == []
+    assert "## Measured" not in (measured / "README.md").read_text()
+
+
+def test_figures_are_published_with_the_model(measured, tmp_path):
+    cards.drop_stale(measured)
+    folder = publish.model_folder(measured, "user/mine", tmp_path / "out")
+    assert results.read(folder) == results.read(measured)
+    text = (folder / "README.md").read_text()
+    assert "# user/mine" in text and "FID 1.2500 ± 0.1000" in text
