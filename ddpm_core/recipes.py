@@ -80,6 +80,8 @@ RECIPES: dict[str, Recipe] = {
         flip=True,
     ),
     "cifar10-linear": _report_in_colour(LINEAR, NOWHERE_OF_4),
+    "cifar10-linear-attn": _report_in_colour(LINEAR, AT_8X8),
+    "cifar10-cosine": _report_in_colour(COSINE, NOWHERE_OF_4),
     "cifar10-cosine-attn": _report_in_colour(COSINE, AT_8X8),
 }
 
