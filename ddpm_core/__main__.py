@@ -11,7 +11,17 @@ import sys
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
-from .commands import evaluate, forward, push, race, sample, ship, train, train_classifier
+from .commands import (
+    evaluate,
+    forward,
+    push,
+    race,
+    reproduce,
+    sample,
+    ship,
+    train,
+    train_classifier,
+)
 from .errors import InvalidInput
 
 EXAMPLES = """\
@@ -22,6 +32,7 @@ examples:
   python -m ddpm_core race schedules --model mnist-linear --against mnist-cosine --out race.gif
   python -m ddpm_core forward --picture mine.png --back --label 3 --out back.png
   python -m ddpm_core evaluate --model mnist-conditional --guidance cfg --scale 1 2 4 --n 1000
+  python -m ddpm_core reproduce --quick
   python -m ddpm_core train --recipe mnist-conditional --out runs/mine
   python -m ddpm_core train --dataset fashion-mnist --schedule cosine --epochs 5 --out runs/clothes
 """
@@ -36,7 +47,8 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (sample, race, forward, evaluate, train, train_classifier, ship, push):
+    measuring, making = (sample, race, forward, evaluate, reproduce), (train, train_classifier)
+    for command in (*measuring, *making, ship, push):
         command.add(commands)
     arguments = parser.parse_args(argv)
     try:

@@ -1,0 +1,258 @@
+"""What the report shows, and how each of it is made again: data only, ``reproduce`` does it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from ..data import THINGS
+from ..request import Request
+from .claims import Claim
+from .report import Table
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much is spent on it.
+
+    Attributes:
+        walk: sampler and steps of the pictures, as ``Request`` names them.
+        guided: the same where a classifier guides.
+        images: the most of one shot and class.
+        race: steps of Figure 3.
+        measure: whether cells without a stored result are measured as their table asks.
+        fresh: a small measurement of the models of Table 1 beside it, or None.
+    """
+
+    walk: Mapping
+    guided: Mapping
+    images: int
+    race: int
+    measure: bool
+    fresh: Request | None = None
+
+
+FULL = Budget(
+    walk={"sampler": "ddpm", "steps": 1000},
+    guided={"sampler": "ddpm", "steps": 1000},
+    images=64,
+    race=1000,
+    measure=True,
+)
+# A classifier of clean images wants the noise of ancestral steps; the others do without.
+QUICK = Budget(
+    walk={"sampler": "dpm_solver_pp", "steps": 20},
+    guided={"sampler": "ddpm", "steps": 100},
+    images=36,
+    race=200,
+    measure=False,
+    fresh=Request(n=500, label="none", sampler="ddim", steps=20),
+)
+WALKS = {"ddpm": "DDPM", "ddim": "DDIM", "dpm_solver_pp": "DPM-Solver++"}
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A picture of a figure, of samples of one model.
+
+    Attributes:
+        model: a checkpoint's name.
+        words: below the picture.
+        labels: a row for each, all from the same noises; ``"none"`` alone makes a grid.
+        n: images for each label, fewer if the budget says so.
+        changes: of the request.
+        instead: what is shown where this cannot be had.
+    """
+
+    model: str
+    words: str
+    labels: tuple[int | str, ...] = ("none",)
+    n: int = 16
+    changes: Mapping = field(default_factory=dict)
+    instead: Shot | None = None
+
+    def requests(self, budget: Budget) -> list[Request]:
+        """One for each label."""
+        by_classifier = str(self.changes.get("guidance", "")).startswith("classifier")
+        walk = budget.guided if by_classifier else budget.walk
+        n = min(self.n, budget.images)
+        return [Request(n=n, label=label, **walk, **self.changes) for label in self.labels]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure that is made of samples.
+
+    Attributes:
+        title: its number and what it is.
+        report: what the report shows there, and says of it.
+        caption: how it is made here, beyond what the budget says.
+    """
+
+    title: str
+    report: str
+    caption: str
+    shots: tuple[Shot, ...]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as it lies in the output folder.
+
+    Attributes:
+        file: its name there.
+        words: below it, the protocol among them.
+        size: (width, height) in pixels.
+        about: all that made it, as its file says too.
+    """
+
+    file: str
+    words: str
+    size: tuple[int, int]
+    about: dict
+
+
+@dataclass(frozen=True)
+class Part:
+    """A figure or table of the report, made again.
+
+    Attributes:
+        name, title: such as ``"figure-4"``, and in words.
+        report: what the report shows there, and says of it.
+        caption: how ours was made.
+        pictures, tables: ours; the rows of tables also quote the report's figures.
+        missing: by ``Measurement.command``, why a cell is empty.
+        claims: what the report says of the order of its models, and what ours says to it.
+        charts: SVG.
+        history: what the charts show.
+        notes: what could not be had, and why.
+    """
+
+    name: str
+    title: str
+    report: str
+    caption: str
+    pictures: tuple[Picture, ...] = ()
+    tables: tuple[Table, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
+    charts: tuple[str, ...] = ()
+    history: tuple[dict, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def as_json(self) -> dict:
+        """Ready for JSON; the charts are not in it, their figures are."""
+        about = asdict(self)
+        del about["charts"]
+        return about
+
+
+PLAIN = {"guidance": "classifier", "form": "plain"}
+THREE_AND_SEVEN = (3, 7)
+DOG_AND_TRUCK = (THINGS.index("dog"), THINGS.index("truck"))
+
+FIGURE_2 = {
+    "title": "Figure 2: training of the linear schedule without attention",
+    "report": "Training loss, validation loss and an approximated FID (the first five minibatches "
+    "of the validation set) of one MNIST model over 30 epochs; Adam, learning rate 0.0001.",
+}
+FIGURE_3 = {
+    "title": "Figure 3: the reverse process of both schedules",
+    "report": "The reverse process with the linear schedule (top) and the cosine schedule "
+    "(bottom). The cosine schedule, the text says, “destroys the information in the image more "
+    "gradually”.",
+}
+TABLES = {
+    "table-1": "FIDs of four MNIST models. All are decent, the text says; the linear schedule does "
+    "better without attention, the cosine schedule with it, and cosine better than linear.",
+    "table-2": "FIDs of four CIFAR-10 models. Only those of the linear schedule are decent, the "
+    "text says, slightly better without attention; longer training or another architecture might "
+    "have helped the cosine schedule.",
+}
+FIGURES = {
+    "figure-4": Figure(
+        "Figure 4: samples of the best MNIST model",
+        "Samples of the cosine schedule with attention, the best model by Table 1.",
+        "The same kind of model, images 0 to n - 1 of seed 0: none was picked.",
+        (Shot("mnist-cosine-attn", "Cosine schedule, attention", n=64),),
+    ),
+    "figure-5": Figure(
+        "Figure 5: samples of the CIFAR-10 models",
+        "Samples of the linear schedule without attention (left), decent, and of the cosine "
+        "schedule with attention (right), significantly worse. Its code never clips the predicted "
+        "image.",
+        "Both models with x̂0 clipped to [-1, 1] at every step, as everywhere else here, and not "
+        "clipped, as in the report's code: the cosine schedule amplifies early errors far more.",
+        tuple(
+            Shot(model, f"{words}, {how}", n=25, changes={"clip": clip})
+            for model, words in (
+                ("cifar10-linear", "Linear schedule, no attention"),
+                ("cifar10-cosine-attn", "Cosine schedule, attention"),
+            )
+            for clip, how in ((True, "x̂0 clipped"), (False, "x̂0 not clipped"))
+        ),
+    ),
+    "figure-6": Figure(
+        "Figure 6: MNIST, guided by a classifier",
+        "Classes 3 and 7 by a classifier of clean images, λ = 200, linear schedule, no attention: "
+        "“the generated samples are of the desired class”. Its code takes the gradient of the mean "
+        "over a batch of 12, so that each image feels about λ = 17.",
+        "λ acts on each image here, so both readings are shown; below them what the report's "
+        "conclusion asks for, a classifier that knows the noise level. Both classes start from the "
+        "same noises. The judge is a classifier that guides nothing.",
+        (
+            Shot(
+                "mnist-linear",
+                "Clean classifier, eq. 11, λ = 200",
+                THREE_AND_SEVEN,
+                8,
+                PLAIN | {"guidance_scale": 200.0},
+            ),
+            Shot(
+                "mnist-linear",
+                "Clean classifier, eq. 11, λ = 17",
+                THREE_AND_SEVEN,
+                8,
+                PLAIN | {"guidance_scale": 17.0},
+            ),
+            Shot(
+                "mnist-linear",
+                "Noise-aware classifier, scaled by √(1 - ᾱ), λ = 5",
+                THREE_AND_SEVEN,
+                8,
+                {"guidance": "classifier-noisy", "guidance_scale": 5.0},
+            ),
+        ),
+    ),
+    "figure-7": Figure(
+        "Figure 7: CIFAR-10, guided by a classifier",
+        "Classes dog and truck by a classifier of clean images, λ = 200, linear schedule, no "
+        "attention.",
+        "λ = 17 for each image, as its λ = 200 acts in its code (Figure 6). Both classes start "
+        "from the same noises.",
+        (
+            Shot(
+                "cifar10-linear",
+                "Clean classifier, eq. 11, λ = 17: dog, truck",
+                DOG_AND_TRUCK,
+                8,
+                PLAIN | {"guidance_scale": 17.0},
+                instead=Shot(
+                    "cifar10-conditional",
+                    "Classifier-free guidance in the classifier's place, s = 2: dog, truck",
+                    DOG_AND_TRUCK,
+                    8,
+                    {"guidance": "cfg", "guidance_scale": 2.0},
+                ),
+            ),
+        ),
+    ),
+    "figure-8": Figure(
+        "Figure 8: MNIST, classifier-free",
+        "Class 3 from the conditional model alone (eq. 14), trained for 30 epochs with "
+        "p_uncond = 0.01.",
+        "The conditional model alone as well (s = 1), of a model trained with p_uncond = 0.1, the "
+        "cosine schedule and attention.",
+        (Shot("mnist-conditional", "Class 3, s = 1", (3,), 16),),
+    ),
+}

@@ -1,0 +1,466 @@
+"""The report made again: a page whose figures are the stored ones, and a notebook that makes it."""
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from pathlib import Path
+
+import nbclient
+import nbformat
+import numpy as np
+import pytest
+
+from ddpm_core import checkpoints
+from ddpm_core.__main__ import main
+from ddpm_core.animation import read_note
+from ddpm_core.errors import DataError, InvalidInput
+from ddpm_core.experiments import Progress, chart, evaluation, parts, report, reproduce, results
+from ddpm_core.experiments.claims import UNMEASURED, judged
+from ddpm_core.experiments.page import fragment
+from ddpm_core.experiments.parts import QUICK, Budget
+from ddpm_core.experiments.reproduce import PARTS, Report, Settings
+from ddpm_core.request import Request
+from ddpm_core.sampling import Run
+from tests.core.toys import save_tiny_checkpoint, write_mnist
+
+ROOT = Path(__file__).parent.parent.parent
+TINY = Budget(
+    walk={"sampler": "dpm_solver_pp", "steps": 2},
+    guided={"sampler": "ddpm", "steps": 2},
+    images=2,
+    race=3,
+    measure=False,
+)
+HISTORY = [
+    {"images": 1000 * k, "train": 0.1 / k, "validation": 0.12 / k, "fid": 30 / k} for k in (1, 2, 4)
+]
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A folder of tiny checkpoints of MNIST, and none of CIFAR-10."""
+    home = tmp_path / "checkpoints"
+    for name in (*(f"mnist-{a}" for a in report.ABLATIONS), "mnist-conditional"):
+        folder = save_tiny_checkpoint(home / name, classes=10 if "cond" in name else 0)
+        record = json.loads((folder / "training.json").read_text())
+        record["recipe"]["lr"] = 1e-4
+        record["history"] = HISTORY
+        (folder / "training.json").write_text(json.dumps(record))
+    return home
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """An MNIST of 8 x 8 pixels: 5,150 to train on, 5,000 of them held out; 100 to test with."""
+    root = tmp_path_factory.mktemp("small")
+    generator = np.random.default_rng(0)
+    for stem, count in (("train", 5_150), ("t10k", 100)):
+        pixels = generator.integers(0, 256, (count, 8, 8), dtype=np.uint8)
+        write_mnist(root, stem, pixels, generator.integers(0, 10, count))
+    return root
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Tables that ask for what tiny models give in a moment."""
+    monkeypatch.setattr(report, "FAST", Request(n=20, label="none", sampler="ddim", steps=2))
+    monkeypatch.setattr(report, "ANCESTRAL", Request(n=30, label="none", sampler="ddpm", steps=2))
+
+
+@pytest.fixture
+def settings(home, root, tmp_path, classifiers):
+    classifiers["mnist-judge"].name = "mnist-judge"
+    out, cache = tmp_path / "out", tmp_path / "samples"
+    return Settings(out=out, budget=TINY, root=root, cache=cache, home=home)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Denoisings that are computed, image by image."""
+    seen = []
+
+    class Counting(Run):
+        def steps(self, *args, **options):
+            for step in super().steps(*args, **options):
+                seen.extend(self.images)
+                yield step
+
+    for module in ("experiments.shards", "race"):
+        monkeypatch.setattr(f"ddpm_core.{module}.Run", Counting)
+    return seen
+
+
+def make(settings, *names) -> Report:
+    *_, found = reproduce.reproduce(replace(settings, parts=names))
+    assert isinstance(found, Report)
+    return found
+
+
+def page_of(found: Report) -> ET.Element:
+    """The page, read by a parser that forgives nothing."""
+    text = found.page.read_text(encoding="utf-8")
+    assert text.startswith("<!DOCTYPE html>\n")
+    return ET.fromstring(text.partition("\n")[2])
+
+
+def words_of(element: ET.Element) -> str:
+    return " ".join("".join(element.itertext()).split())
+
+
+def stored(wanted: report.Measurement, fid: float) -> dict:
+    about = {
+        "model": wanted.model,
+        "weights": "EMA",
+        "weights_mark": "0" * 16,
+        "n": wanted.request.n,
+        "first": 0,
+        "request": parts.asdict(wanted.request),
+        "dtype": "float32",
+        "reference": {"dataset": "mnist", "split": wanted.reference, "images": 9, "source": ""},
+        "features": {"name": "mnist-judge", "layer": "the last", "count": 8, "mark": "0"},
+        "floor": {"split": "test", "draws": 2, "seed": 0},
+    }
+    result = {"kind": "fid", "fid": fid, "spread": 0.0117, "floor": 0.25, "floor_spread": 0.01}
+    return result | {"protocol": about, "seconds": 1.0, "hardware": "none"}
+
+
+# --- the page ---
+
+
+def test_every_part_is_on_the_page_and_in_the_json(settings):
+    found = make(settings)
+    assert [part.name for part in found.parts] == list(PARTS)
+    page = page_of(found)
+    assert [it.get("id") for it in page.iter("section")] == list(PARTS)
+    assert [it.get("href") for it in page.iter("a")] == [f"#{name}" for name in PARTS]
+    about = json.loads((settings.out / "report.json").read_text(encoding="utf-8"))
+    assert [part["name"] for part in about["parts"]] == list(PARTS)
+    assert about["ahead"] == []
+    for part in found.parts:
+        assert part.report, part.name
+        for picture in part.pictures:
+            note = json.loads(read_note(settings.out / picture.file))
+            assert note == picture.about
+            assert note["weights"]
+
+
+def test_the_page_needs_nothing_else(settings):
+    found = make(settings)
+    pictures = [it.get("src") for it in page_of(found).iter("img")]
+    assert len(pictures) == sum(len(part.pictures) for part in found.parts) == 6
+    assert all(src.startswith("data:image/png;base64,") for src in pictures)
+    text = found.page.read_text(encoding="utf-8")
+    assert not re.search(r"<script|<link|https?://(?!www\.w3\.org/2000/svg)|url\(|@import", text)
+
+
+def test_its_figures_are_those_stored_and_those_of_the_report(settings, home):
+    fids = {}
+    for row in report.table_1(home).rows:
+        for wanted in row.measured:
+            fids[wanted.command] = 1 + len(fids) / 7
+            results.save(home / wanted.model, stored(wanted, fids[wanted.command]))
+    found = make(settings, "table-1")
+    table, *others = page_of(found).iter("table")
+    cells = [words_of(cell) for cell in table.iter("td")]
+    expected = []
+    for row in report.table_1(home).rows:
+        expected += [f"{figure:.3f}" for figure in row.reported]
+        expected += [f"{fids[m.command]:.3f} ± 0.012floor 0.250" for m in row.measured]
+    assert cells == expected
+    assert not any(part.notes for part in found.parts)
+    about = json.loads((settings.out / "report.json").read_text(encoding="utf-8"))
+    kept = [
+        m["result"]["fid"]
+        for row in about["parts"][0]["tables"][0]["rows"]
+        for m in row["measured"]
+    ]
+    assert kept == list(fids.values())
+    protocols = [words_of(item) for item in page_of(found).iter("li")][1:]
+    assert len(protocols) == 16
+    assert all("(jackknife); floor 0.2500" in line for line in protocols)
+
+
+def test_a_cell_that_nobody_measured_says_so_and_how_to(settings, home, drawn):
+    found = make(settings, "table-1")
+    page = page_of(found)
+    cells = [words_of(cell) for cell in page.iter("td") if cell.get("class") == "lacking"]
+    assert cells == ["not measured yet"] * 16
+    assert "evaluate --fid --save --model mnist-linear" in words_of(next(page.iter("pre")))
+    assert not drawn
+
+
+def test_a_missing_checkpoint_is_stated_and_nothing_stands_in_for_it(settings):
+    found = make(settings, "table-2", "figure-5", "figure-7")
+    lacking = "needs the checkpoint {}, which does not ship yet"
+    for part, name in zip(found.parts, ("linear-attn", "cosine-attn", "conditional"), strict=True):
+        assert any(lacking.format(f"cifar10-{name}") in note.lower() for note in part.notes)
+        assert not part.pictures
+    text = words_of(page_of(found))
+    assert "Needs the checkpoint cifar10-cosine-attn, which does not ship yet." in text
+
+
+def test_each_part_lives_without_any_checkpoint(settings, tmp_path):
+    found = make(replace(settings, home=tmp_path / "nowhere"))
+    page_of(found)
+    assert all(part.notes and not part.pictures for part in found.parts)
+
+
+def test_figure_7_takes_the_other_guidance_where_no_classifier_ships(settings, home, classifiers):
+    save_tiny_checkpoint(home / "cifar10-linear", classes=0)
+    folder = save_tiny_checkpoint(home / "cifar10-conditional", classes=10)
+    found = make(settings, "figure-7").parts[0]
+    # Tiny ones are of MNIST: their classifier is there.
+    assert "Clean classifier" in found.pictures[0].words
+    assert not found.notes
+    del classifiers["mnist-classifier"]
+    found = make(settings, "figure-7").parts[0]
+    assert "cifar10-linear has no classifier to go with it" in found.notes[0]
+    assert "Classifier-free guidance in the classifier's place" in found.pictures[0].words
+    assert found.pictures[0].about["model"] == folder.name
+
+
+def test_pictures_tell_what_the_judge_takes_them_for(settings):
+    found = make(settings, "figure-6", "figure-8")
+    for picture in [p for part in found.parts for p in part.pictures]:
+        assert re.search(r"the judge takes \d of [24] for the wanted class", picture.words)
+    scales = [p.about["guidance_scale"] for p in found.parts[0].pictures]
+    assert scales == [200, 17, 5]
+    assert [p.about["beside"] for p in found.parts[0].pictures] == [[{"label": 7}]] * 3
+
+
+def test_a_part_that_the_report_does_not_have_is_refused(settings):
+    with pytest.raises(InvalidInput, match="unknown part of the report 'figure-9'; known: fig"):
+        make(settings, "figure-9")
+    assert not settings.out.exists()
+
+
+# --- measuring ---
+
+
+def test_what_is_missing_is_measured_once(settings, home, short, drawn):
+    settings = replace(settings, budget=replace(TINY, measure=True))
+    found = make(settings, "table-1")
+    figures = [m.result["fid"] for row in found.parts[0].tables[0].rows for m in row.measured]
+    assert len(figures) == 16
+    # Train and test share their samples, 20 and 30 of each model in two steps.
+    assert len(drawn) == 4 * 2 * (20 + 30)
+    assert not list(home.glob("*/results"))
+    drawn.clear()
+    again = make(replace(settings, cache=settings.out / "elsewhere"), "table-1")
+    assert not drawn
+    assert again.parts[0].tables == found.parts[0].tables
+    save_tiny_checkpoint(home / "mnist-linear", classes=0, prediction="v_prediction")
+    model = checkpoints.load(home / "mnist-linear")
+    model.unet.conv_in.bias.data[0] += 1
+    checkpoints.save(home / "mnist-linear", model.config, model.unet.state_dict(), model.training)
+    make(settings, "table-1")
+    # Other weights: its four cells are measured again, and no other's.
+    assert len(drawn) == 2 * (20 + 30)
+
+
+def test_results_may_be_kept_with_the_checkpoints(settings, home, short):
+    make(replace(settings, budget=replace(TINY, measure=True), save=True), "table-1")
+    assert not (settings.out / "measured").exists()
+    cells = [m for row in report.table_1(home).rows for m in row.measured]
+    assert all(m.result for m in cells)
+
+
+def test_a_stopped_run_goes_on_and_leaves_a_page(settings, short, drawn):
+    settings = replace(settings, budget=replace(TINY, measure=True), parts=("figure-8", "table-1"))
+    steps, images = reproduce.reproduce(settings), 0
+    for it in steps:
+        if isinstance(it, Progress) and it.what == "table-1: samples":
+            images = max(images, it.done)
+            if len(list(settings.cache.glob("mnist-linear-*/*.npy"))) == 1:
+                break
+    steps.close()
+    assert "Still to be made: table-1." in (settings.out / "index.html").read_text("utf-8")
+    before = len(drawn)
+    make(settings, *settings.parts)
+    # Two steps of two images of Figure 8, and Table 1: all in all no image was sampled twice.
+    assert len(drawn) == 2 * 2 + 4 * 2 * (20 + 30)
+    assert before < len(drawn)
+
+
+def test_the_quick_measurement_stands_apart(settings, home):
+    fresh = Request(n=20, label="none", sampler="ddim", steps=2)
+    settings = replace(settings, budget=replace(TINY, fresh=fresh), save=True)
+    part = make(settings, "table-1").parts[0]
+    stored_ones, now = part.tables
+    assert [m.result["protocol"]["n"] for m in now.rows[0].measured] == [20] * 4
+    assert not any(m.result for row in stored_ones.rows for m in row.measured)
+    assert "compare with each other and with no row above" in fragment(part, settings.out)
+    # It is no figure of the report: never kept with the checkpoints.
+    assert not list(home.glob("*/results"))
+    assert set(part.claims[0].verdicts.values()) - {UNMEASURED, "yes"} <= {"no", "not told apart"}
+
+
+def test_missing_data_are_stated_and_asked_for_once(settings, short, monkeypatch):
+    asked = []
+
+    def nothing(name, split, root):
+        asked.append(split)
+        raise DataError("MNIST is neither here\nnor could it be downloaded.")
+
+    monkeypatch.setattr(evaluation.data, "load", nothing)
+    fresh = Request(n=20, label="none", sampler="ddim", steps=2)
+    found = make(replace(settings, budget=replace(TINY, fresh=fresh)), "table-1", "figure-4")
+    table, figure = found.parts
+    want = "Not measured, for want of the data: MNIST is neither here nor could it be downloaded"
+    assert table.notes == (want,)
+    assert want in words_of(page_of(found))
+    assert len(asked) == 1
+    assert figure.pictures
+
+
+# --- Figure 2 ---
+
+
+def test_the_curves_go_through_the_points_of_the_history(settings):
+    part = make(settings, "figure-2").parts[0]
+    assert part.history == tuple(HISTORY)
+    losses, fid = (ET.fromstring(svg) for svg in part.charts)
+    for svg, keys in ((losses, ("train", "validation")), (fid, ("fid",))):
+        lines = list(svg.iter("{http://www.w3.org/2000/svg}polyline"))
+        for line, key in zip(lines, keys, strict=True):
+            drawn = [tuple(map(float, p.split(","))) for p in line.get("points").split()]
+            wanted = [(row["images"] / 1000, row[key]) for row in HISTORY]
+            for point, place in zip(wanted, drawn, strict=True):
+                read = (_read(svg, "x", place[0]), _read(svg, "y", place[1]))
+                assert read == pytest.approx(point, rel=1e-2)
+    saved = (settings.out / "figure-2-a.svg").read_text(encoding="utf-8")
+    assert saved == part.charts[0]
+
+
+def _read(svg: ET.Element, axis: str, pixel: float) -> float:
+    """What a reader of the chart makes of a place: by the ticks beside the axis."""
+    ticks = [it for it in svg.iter() if it.get("class") == f"{axis}-tick"]
+    down = 4 if axis == "y" else 0  # a number stands so far below its line
+    places = [float(it.get(axis)) - down for it in ticks]
+    slope, offset = np.polyfit(places, [float(it.text) for it in ticks], 1)
+    return slope * pixel + offset
+
+
+def test_without_fids_the_figure_says_so(settings, home):
+    path = home / "mnist-linear" / "training.json"
+    record = json.loads(path.read_text())
+    for row in record["history"]:
+        del row["fid"]
+    path.write_text(json.dumps(record))
+    part = make(settings, "figure-2").parts[0]
+    assert len(part.charts) == 1
+    assert "kept no FID" in part.caption
+    record["history"] = [{"images": 5}, {"images": 6}]
+    path.write_text(json.dumps(record))
+    assert make(settings, "figure-2").parts[0].notes == (
+        "The training record of mnist-linear lacks 'train'.",
+    )
+
+
+@pytest.mark.parametrize("values", [[0, 30], [0.0235, 0.044], [5], [0], [-3, 1e4], [1e-9, 2e-9]])
+def test_ticks_are_round_and_enclose(values):
+    found = chart.ticks(values)
+    assert 2 <= len(found) <= 9
+    assert found[0] <= min(values)
+    assert found[-1] >= max(values)
+    assert np.allclose(np.diff(found), found[1] - found[0])
+
+
+# --- claims ---
+
+
+def test_claims_hold_for_the_report_and_not_where_figures_are_too_close():
+    def row(title, *fids, spread=0.1):
+        wanted = report.Measurement("m", Request(), "test")
+        cells = [f and replace(wanted, result={"fid": f, "spread": spread}) for f in fids]
+        return report.Row(title, measured=tuple(cells))
+
+    found = judged(
+        "table-1",
+        [
+            report.Row("report", (2.8, 3.5, 2.7, 2.4)),
+            row("apart", 1, 2, 5, 3),
+            row("close", 1, 1.1, 3, 3.1),
+            row("half", 1, 2, None, None),
+        ],
+    )
+    assert [list(claim.verdicts.values()) for claim in found] == [
+        ["yes", "yes", "not told apart", "yes"],
+        ["yes", "yes", "not told apart", UNMEASURED],
+        ["yes", "no", "no", UNMEASURED],
+    ]
+    assert judged("costs", []) == ()
+
+
+# --- bounds, command, notebook ---
+
+
+def test_every_part_of_a_quick_run_is_bounded():
+    for name, figure in parts.FIGURES.items():
+        shots = [*figure.shots, *(shot.instead for shot in figure.shots if shot.instead)]
+        for shot in shots:
+            work = sum(request.work for request in shot.requests(QUICK))
+            assert work <= 4_000, (name, shot.words)
+    assert QUICK.fresh.work <= 10_000
+    assert QUICK.race <= 200
+    assert not QUICK.measure
+
+
+def test_the_command_makes_it(settings, monkeypatch, capsys):
+    monkeypatch.setattr(checkpoints, "HOME", settings.home)
+    monkeypatch.setattr(parts, "QUICK", TINY)
+    out, cache = ["--out", str(settings.out)], ["--cache", str(settings.cache)]
+    assert main(["reproduce", "--quick", "--parts", "figure-8", "figure-7", *out, *cache]) == 0
+    *notes, page = capsys.readouterr().out.splitlines()
+    assert Path(page).is_file()
+    assert notes[-1] == (
+        "figure-7: Needs the checkpoint cifar10-conditional, which does not ship yet."
+    )
+    assert main(["reproduce", "--parts", "figure-9", *out]) == 2
+    assert "unknown part of the report" in capsys.readouterr().err
+
+
+NOTEBOOK = ROOT / "docs" / "report.ipynb"
+SMALL = """
+from ddpm_core.experiments.parts import Budget
+from ddpm_core.request import Request
+
+budget = Budget(
+    walk={{"sampler": "dpm_solver_pp", "steps": 2}},
+    guided={{"sampler": "ddpm", "steps": 2}},
+    images=2,
+    race=10,
+    measure=False,
+    fresh=Request(n=150, label="none", sampler="ddim", steps=2),
+)
+out, cache = Path({out!r}), Path({cache!r})
+"""
+
+
+def test_the_notebook_carries_no_outputs():
+    book = nbformat.read(NOTEBOOK, as_version=4)
+    nbformat.validate(book)
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in book.cells)
+
+
+@pytest.mark.timeout(300)
+def test_the_notebook_runs_top_to_bottom(tmp_path, mnist_root, monkeypatch):
+    monkeypatch.setenv("DDPM_DATA", str(mnist_root))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    book = nbformat.read(NOTEBOOK, as_version=4)
+    (place,) = [i for i, c in enumerate(book.cells) if "parameters" in c.metadata.get("tags", [])]
+    small = SMALL.format(out=str(tmp_path / "out"), cache=str(tmp_path / "samples"))
+    book.cells.insert(place + 1, nbformat.v4.new_code_cell(small))
+    client = nbclient.NotebookClient(
+        book,
+        timeout=240,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(ROOT / "docs")}},
+    )
+    client.execute()
+    outputs = [it for cell in book.cells for it in cell.get("outputs", []) if "data" in it]
+    shown = [it.data["text/html"] for it in outputs if "<section" in it.data.get("text/html", "")]
+    assert [re.search(r'<section id="(.*?)">', html)[1] for html in shown] == list(PARTS)
+    assert all("data:image/png" in shown[k] for k in (2, 3, 6, 8))
+    assert (tmp_path / "out" / "index.html").is_file()
