@@ -1,4 +1,4 @@
-"""The card of a checkpoint, written from its config and its training record alone."""
+"""The card of a checkpoint, written from its config, its training record and what was measured."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ PROVENANCE = """\
 | --- | --- |
 | command | `{command}` |
 | commit | {commit} |
-| images seen | {images:,} ({epochs:.1f} passes over {training_set:,}; {steps:,} steps of {batch}) |
+| images seen | {images:,} ({epochs:.1f} passes over {training_set:,}; {steps:,} steps{batch}) |
 | weights | {weights} |
 | precision | {precision} |
 | hardware | {hardware} |
@@ -146,7 +146,7 @@ def render(
         validation=last.get("validation", "not measured yet"),
         provenance=PROVENANCE.format(
             epochs=training["images"] / training["training_set"],
-            batch=training["recipe"]["batch_size"],
+            batch="" if training.get("earlier") else f" of {training['recipe']['batch_size']}",
             **{k: training[k] for k in CARRIED},
         ),
         source=(f"| data | {training['source']} |\n" if training.get("source") else "")
@@ -155,11 +155,12 @@ def render(
 
 
 def _earlier(training: dict) -> str:
-    """Rows for the runs that this one carried on, the first of them first."""
+    """Rows for the runs that this one carried on, the last of them first."""
     return "".join(
-        f"| before that | `{run['command']}`, {run['steps']:,} steps, commit {run['commit']}, "
-        f"{run['hours']} h, {run['hardware']}; from its weights ({run['weights']}) |\n"
-        for run in training.get("earlier", [])
+        f"| before that | `{run['command']}`, {run['images']:,} images in {run['steps']:,} steps, "
+        f"commit {run['commit']}, {run['hours']} h, {run['precision']}, {run['hardware']}; what "
+        f"followed began with its weights ({run['weights']}) |\n"
+        for run in reversed(training.get("earlier", []))
     )
 
 

@@ -194,7 +194,8 @@ class Loop(ABC):
         at_end = self.step == self.total_steps
         if self.step % self.cadence.validate == 0 or at_end:
             row = {"step": self.drawn, "images": self._images()}
-            row |= {"seconds": round(self.seconds, 1), "train": round(self.running, 5)}
+            earlier = 3600 * sum(run["hours"] for run in self.earlier)
+            row |= {"seconds": round(self.seconds + earlier, 1), "train": round(self.running, 5)}
             row |= self._measure()
             self.history.append(row | self._watched())
         if self.step % self.cadence.sample == 0 or at_end:
@@ -272,6 +273,11 @@ class Loop(ABC):
                 f"{self.folder} holds a run with another {', '.join(differing)}; "
                 "choose another --out or the same options"
             )
+        if self.earlier and self.earlier != state.get("earlier", []):
+            raise InvalidInput(
+                f"{self.folder} holds a run that did not begin with that checkpoint; choose "
+                "another --out"
+            )
         self.model.load_state_dict(state["model"])
         self.ema = state["ema"]
         self.optimizer.load_state_dict(state["optimizer"])
@@ -285,7 +291,7 @@ class Loop(ABC):
 
     def _begin_with(self, begin: Model) -> None:
         ours, theirs = self.config.complete(), begin.config.complete()
-        parts = ("model", "schedule", "prediction_type", "classes")
+        parts = ("dataset", "model", "schedule", "prediction_type", "classes")
         differing = [name for name in parts if getattr(ours, name) != getattr(theirs, name)]
         if differing:
             raise InvalidInput(f"{begin.name} is another model: its {', '.join(differing)} differ")
@@ -371,11 +377,22 @@ def mix(seed: int, number: int) -> int:
 
 
 def _command(words: list[str]) -> str:
-    """The command as anyone may repeat it: where the data lay is nobody else's concern."""
+    """The command as anyone may repeat it: where things lay is nobody else's concern."""
+    words = [part for word in words for part in _parted(word)]
     if "--data-root" in words:
         place = words.index("--data-root")
         words = words[:place] + words[place + 2 :]
+    for option in ("--init", "--out"):
+        if option in words[:-1]:
+            place = words.index(option) + 1
+            path = Path(words[place])
+            words[place] = path.name if path.is_absolute() else words[place]
     return "python -m ddpm_core " + shlex.join(words)
+
+
+def _parted(word: str) -> list[str]:
+    """``--option=value`` as two words."""
+    return word.split("=", 1) if word.startswith("--") and "=" in word else [word]
 
 
 def _commit() -> str:

@@ -561,7 +561,10 @@ def test_a_run_that_begins_with_a_checkpoint_carries_its_record_on(
     (earlier,) = record["earlier"]
     assert earlier["steps"] == STEPS and earlier["commit"] == begin.training["commit"]
     card = (tmp_path / "more" / "checkpoint" / "README.md").read_text()
-    assert f"| before that | `{earlier['command']}`, {STEPS} steps" in card
+    told = f"| before that | `{earlier['command']}`, {STEPS * 20} images in {STEPS} steps"
+    assert told in card and f"{2 * STEPS} steps) |" in card
+    seconds = [row["seconds"] for row in record["history"]]
+    assert seconds[2] >= 3600 * earlier["hours"]
     # A third run tells of both, each with its own steps.
     third = trainer(
         tmp_path / "third", mnist_root, begin=checkpoints.load(tmp_path / "more" / "checkpoint")
@@ -592,20 +595,36 @@ def test_a_continued_run_that_is_stopped_goes_on(uninterrupted, mnist_root, tmp_
     assert whole["earlier"] == parts["earlier"] != []
 
 
+def test_a_run_that_began_otherwise_is_not_carried_on_in_silence(uninterrupted, mnist_root):
+    begin = checkpoints.load(uninterrupted / "checkpoint")
+    with pytest.raises(InvalidInput, match="did not begin with that checkpoint"):
+        trainer(uninterrupted, mnist_root, begin=begin)
+
+
+def test_the_command_that_is_kept_tells_of_no_place():
+    words = ["train", "--data-root=/home/me/data", "--init", "/home/me/its", "--out", "runs/x"]
+    kept = training._command(words)
+    assert kept == "python -m ddpm_core train --init its --out runs/x"
+    assert "/home" not in training._command(["train", "--data-root", "/home", "--out=/home/me/x"])
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"conditional": False, "p_uncond": 0.0}, "another model: its model, classes differ"),
         ({"schedule": {"kind": "cosine", "num_timesteps": 40}}, "its schedule differ"),
         ({"prediction_type": "v_prediction"}, "its prediction_type differ"),
+        ({"dataset": "fashion-mnist"}, "its dataset, classes differ"),
     ],
 )
 def test_a_checkpoint_of_another_model_is_no_beginning(
     uninterrupted, mnist_root, tmp_path, changes, words
 ):
     begin = checkpoints.load(uninterrupted / "checkpoint")
+    for name in ("MNIST", "FashionMNIST"):
+        (tmp_path / name).symlink_to(mnist_root / "MNIST")
     with pytest.raises(InvalidInput, match=words):
-        trainer(tmp_path / "other", mnist_root, begin=begin, **changes)
+        trainer(tmp_path / "other", tmp_path, begin=begin, **changes)
 
 
 def test_what_is_watched_becomes_a_column(mnist_root, tmp_path):
