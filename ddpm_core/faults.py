@@ -1,4 +1,4 @@
-"""The errors of the report's own code, to be reinserted one at a time where they act at sampling.
+"""The errors of the report and its code, to be reinserted one at a time where they act at sampling.
 
 Each changes the walk and nothing else: the network is the one that was trained without the error.
 What a fault does is to be looked at and measured, not presumed. That the report's code never

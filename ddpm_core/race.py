@@ -301,7 +301,7 @@ def samplers(
 
 
 def broken(model: Model, request: Request, error: str, max_bytes: int = MAX_FILM_BYTES) -> Race:
-    """A request as it should be, beside the same with an error of the report's code in it.
+    """A request as it should be, beside the same with an error of the report in it.
 
     Args:
         error: one of ``ERRORS``.

@@ -72,7 +72,7 @@ function drawPlot(plot) {
     <text class="board-name" x="${frame.right}" y="${PLOT.height - 6}" text-anchor="end">${
     plot.x.name}${plot.x.kind === "log" ? ", log scale" : ""}</text>`);
   if (other) {
-    parts.push(`<text class="board-name board-y2" x="${width}" y="14" text-anchor="end">${plot.y2.name}</text>`);
+    parts.push(`<text class="board-name board-y2" x="${width}" y="14" text-anchor="end">${plot.y2.name}, log scale</text>`);
   }
   parts.push(...plot.floors.map(({ at }) => `<path class="board-floor" data-value="${at}" d="M${
     frame.left} ${n(up.at(at))}H${frame.right}"/>`));

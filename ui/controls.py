@@ -19,7 +19,7 @@ SAMPLERS = [
 SPACINGS = [("even in t", "linear"), ("quadratic", "quadratic"), ("even in log-SNR", "logsnr")]
 VARIANCES = [("β (report)", "beta"), ("posterior β̃", "posterior")]
 DTYPES = [("auto", "auto"), ("float32", "float32"), ("bfloat16", "bfloat16")]
-# Errors of the report's code that can be put back; see ``ddpm_core.faults``.
+# Errors of the report that can be put back; see ``ddpm_core.faults``.
 FAULTS = [
     ("none", "none"),
     ("ᾱ off by one", "off-by-one"),

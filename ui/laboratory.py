@@ -75,8 +75,8 @@ VIEWS = (
     View(
         "break",
         "Break it",
-        "The report's code has errors. Put one back where it acts at sampling: the network was "
-        "trained without it, the noise is the same.",
+        "The report and its code have errors. Put one back where it acts at sampling: the network "
+        "was trained without it, the noise is the same.",
         ("as it should be", "with the error"),
         ("norm", "change"),
         RaceKey("break", "mnist-linear", replace(ALL_STEPS, n=4), error="missing-root"),

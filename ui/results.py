@@ -150,7 +150,7 @@ def _curves(home: Path | None) -> list[dict]:
                 for row in report.curves(model, home)
             ]
             words, command = report.trained(model, home)
-        except (CheckpointError, LookupError, TypeError):
+        except (CheckpointError, LookupError, TypeError, ValueError):
             continue  # not trained yet, or nothing that could be drawn
         if rows:
             found.append({"model": model, "rows": rows, "words": words, "command": command})

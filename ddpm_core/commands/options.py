@@ -154,7 +154,7 @@ def _add_walk(p, default) -> None:
     p.add_argument(
         "--fault",
         default=default.fault,
-        help=f"an error of the report's code to reinsert: {', '.join(list(FAULTS)[1:])}",
+        help=f"an error of the report to reinsert: {', '.join(list(FAULTS)[1:])}",
     )
 
 
