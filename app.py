@@ -12,7 +12,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
 from ui.page import LOOK, build
-from ui.runs import HUB, PUBLIC_HUB, Studio
+from ui.runs import HUB, MAX_PREVIEWS, PUBLIC_HUB, VISITORS, Studio
 
 ON_A_SPACE = "SPACE_ID" in os.environ
 # What a visitor may do is bounded here and in ui/runs.py; of the disk, recordings are served alone.
@@ -23,6 +23,8 @@ SAFE = {
     "strict_cors": True,
     "enable_monitoring": False,
     "ssr_mode": False,
+    # Every run waits on a thread of its own, and so does whatever overtakes them.
+    "max_threads": VISITORS + MAX_PREVIEWS + 16,
     "footer_links": ["api"],
 }
 
@@ -48,7 +50,7 @@ def launch(argv: list[str] | None = None, studio=None, **overrides):
     own = options.host in (None, "127.0.0.1", "localhost", "::1")
     public = ON_A_SPACE or options.share or not own
     studio = studio or Studio(PUBLIC_HUB if public else HUB)
-    page = build(studio).queue(max_size=32)
+    page = build(studio).queue(max_size=VISITORS)
     _, address, _ = page.launch(
         **{
             "server_name": options.host or ("0.0.0.0" if ON_A_SPACE else "127.0.0.1"),

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from . import diffusers_format, hub
 from .classifier import Classifier, ClassifierConfig
-from .denoiser import ModelDenoiser
+from .denoiser import ModelDenoiser, evaluate
 from .diffusion import PREDICTION_TYPES
 from .errors import CheckpointError, InvalidInput, check_choice, check_int
 from .files import write
@@ -100,11 +100,13 @@ class Model:
         unet: in eval mode, float32.
         schedule: its noise schedule.
         training: what ``training.json`` tells; empty if there is none.
+        evaluate: what evaluates the network for its denoisers; set to ``Engine.evaluate`` where
+            many share the model.
     """
 
     def __init__(self, name: str, config: Config, unet: UNet, schedule, training: dict):
         self.name, self.config, self.schedule, self.training = name, config, schedule, training
-        self.unet = unet.eval().requires_grad_(False)
+        self.unet, self.evaluate = unet.eval().requires_grad_(False), evaluate
 
     @property
     def classes(self) -> list[str]:
@@ -165,6 +167,7 @@ class Model:
             self.config.prediction_type,
             self._labels(labels),
             reduced,
+            self.evaluate,
         )
 
     def noise(self, seed: int, images) -> Noise:

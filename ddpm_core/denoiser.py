@@ -33,6 +33,13 @@ class Prediction:
 
 
 Denoiser = Callable[[Tensor, int], Prediction]
+# Of a network, (B, C, H, W), (B,) and labels or None: its output.
+Evaluate = Callable[[torch.nn.Module, Tensor, Tensor, Tensor | None], Tensor]
+
+
+def evaluate(net: torch.nn.Module, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
+    """``net(x, t, labels)``, here and now."""
+    return net(x, t, labels)
 
 
 class ModelDenoiser:
@@ -45,10 +52,19 @@ class ModelDenoiser:
         labels: (B,) class indices, (B, classes) proportions, or None.
         reduced: the same network in a shorter dtype, used for ``t >= 20`` and, where the noise
             is predicted, only while there is enough image left; None for float32 throughout.
+        evaluate: what evaluates the network, such as ``Engine.evaluate``.
     """
 
-    def __init__(self, unet, schedule: NoiseSchedule, prediction_type, labels=None, reduced=None):
-        self.unet, self.reduced = unet, reduced
+    def __init__(
+        self,
+        unet,
+        schedule: NoiseSchedule,
+        prediction_type,
+        labels=None,
+        reduced=None,
+        evaluate: Evaluate = evaluate,
+    ):
+        self.unet, self.reduced, self.evaluate = unet, reduced, evaluate
         self.schedule, self.prediction_type, self.labels = schedule, prediction_type, labels
 
     def __call__(self, x: Tensor, t: int) -> Prediction:
@@ -57,7 +73,7 @@ class ModelDenoiser:
         if self.labels is not None and len(self.labels) != len(x):
             raise InvalidInput(f"{len(self.labels)} labels for {len(x)} images")
         steps = torch.full((len(x),), t, dtype=torch.long, device=x.device)
-        output = unet(x.to(weights.dtype), steps, self.labels).to(x.dtype)
+        output = self.evaluate(unet, x.to(weights.dtype), steps, self.labels).to(x.dtype)
         if self.prediction_type == "v_prediction":
             output = eps_from_v(self.schedule, x, t, output)
         return Prediction(output)

@@ -17,6 +17,7 @@ import gradio as gr
 import numpy as np
 
 from ddpm_core import InvalidInput, Model, save_film
+from ddpm_core.engine import Account
 from ddpm_core.errors import check_int
 from ddpm_core.forward import (
     ForwardFilm,
@@ -473,8 +474,9 @@ def _noised(
 
 def _turns(studio: Studio, ending: Ending, walk: Iterator) -> Iterator:
     """A walk whose every step waits for its turn, until it is overtaken."""
+    account = Account()
     while not ending.asked:
-        moment = studio.engine.do(next, walk, _END)
+        moment = studio.engine.step(walk, account, _END)
         if moment is _END:
             return
         yield moment

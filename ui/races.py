@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import numpy as np
 
 from ddpm_core import InvalidInput, Request, save_animation, save_png
+from ddpm_core.engine import Account
 from ddpm_core.errors import check_choice, check_int
 from ddpm_core.race import (
     ERRORS,
@@ -150,13 +151,23 @@ def stream(studio: Studio, ending: Ending, key: RaceKey) -> Iterator[RaceProgres
         yield kept
         return
     running = studio.engine.do(_make, key, models)
+    with studio.room(running.nbytes):
+        yield from _run(studio, ending, key, running)
+
+
+def _run(studio: Studio, ending: Ending, key: RaceKey, running: Race) -> Iterator[RaceProgress]:
+    account = Account()
     pause = max(1 / 20, len(running.lanes) * key.request.n / TILES_PER_SECOND)
     steps, shown = running.steps(), time.monotonic()
     yield RaceProgress(key, running)
+
+    def enough() -> bool:
+        return ending.asked or time.monotonic() - shown >= pause
+
     while not ending.asked:
-        if studio.engine.do(next, steps, None) is None:
+        if not studio.engine.advance(steps, enough, account):
             break
-        if time.monotonic() - shown >= pause and not ending.asked:
+        if not ending.asked:
             yield RaceProgress(key, running)
             shown = time.monotonic()  # not before: showing it may take longer than the pause
     running.close()

@@ -17,9 +17,10 @@ from weakref import WeakValueDictionary
 
 from ddpm_core import Film, InvalidInput, Model, Request, Run, available, hub, load
 from ddpm_core.checkpoints import from_hub
-from ddpm_core.engine import shared_engine
+from ddpm_core.engine import Account, shared_engine
 from ddpm_core.errors import check_int
 from ddpm_core.metrics import Measured, measuring
+from ddpm_core.recorder import film_bytes
 from ddpm_core.trace import Trace
 
 KEPT_BYTES = 256 * 2**20
@@ -40,8 +41,11 @@ PUBLIC_HUB = replace(
 )
 FETCHED_KEPT = 2  # in memory, beside what ships
 VISITORS_KEPT = 10_000
+VISITORS = 32  # whose runs go on at a time, in turn; as many more wait in the queue
 DOWNLOADS = 2
 MAX_IMAGES = 64
+# Films of runs under way, of all visitors together; and beside each what its pages are copied to.
+RUNNING_BYTES = 2**30
 MAX_TRACED = 4_000  # images times steps of which everything is recorded, 40 MB or so
 MAX_PREVIEWS = 16  # at a time; Gradio serves everything else, too, from 40 threads
 MAX_SHEET = 160  # images of an atlas
@@ -128,6 +132,7 @@ class Studio:
         self._guard, self._loading = threading.RLock(), threading.RLock()
         self._asked: OrderedDict[tuple, float] = OrderedDict()  # when each visitor last asked
         self._previews = threading.BoundedSemaphore(MAX_PREVIEWS)
+        self._running = 0  # bytes
         # Steps of all runs take turns on it.
         self.engine = shared_engine()
 
@@ -152,6 +157,7 @@ class Studio:
                     f"unknown model {str(name)[:200]!r}; known: {', '.join(self.names())}; others "
                     "are fetched from the Hub first, under the model picker"
                 )
+            model.evaluate = self.engine.evaluate
             with self._guard:
                 self._models[name] = model
                 self._make_room()
@@ -242,8 +248,9 @@ class Studio:
             yield kept
             return
         if key.branch_at is None:
-            run, film, start = self.engine.do(self._begin, key.model, key.requests)
-            yield from self._run(ending, key, run, film, start, None, traced, rate)
+            with self.room(self._size(key)):
+                run, film, start = self.engine.do(self._begin, key.model, key.requests)
+                yield from self._run(ending, key, run, film, start, None, traced, rate)
             return
         trunk = None
         for trunk in self.stream(ending, Key(key.model, key.request), True, 0):
@@ -264,6 +271,33 @@ class Studio:
             if progress.done:
                 self.keep(progress)
             yield progress
+
+    @contextmanager
+    def room(self, size: int) -> Iterator[None]:
+        """Memory for a run under way; whoever runs nothing else gets what they need.
+
+        Args:
+            size: bytes.
+
+        Raises:
+            InvalidInput: if others' runs take too much.
+        """
+        with self._guard:
+            if self._running and self._running + size > RUNNING_BYTES:
+                raise InvalidInput(
+                    "the page is full: the runs of others take all memory that runs may have; try "
+                    "again in a minute, or take fewer images or steps"
+                )
+            self._running += size
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._running -= size
+
+    def _size(self, key: Key) -> int:
+        shape = self.model(key.model).shape
+        return sum(film_bytes((r.n, *shape), r.steps) for r in key.requests)
 
     @contextmanager
     def preview(self) -> Iterator[None]:
@@ -315,7 +349,7 @@ class Studio:
         return run, run.film(), run.start
 
     def _run(self, ending, key: Key, run: Run, film: Film, start, previous, traced, rate):
-        started, shown = time.monotonic(), 0.0
+        started, shown, account = time.monotonic(), 0.0, Account()
         pause = max(1 / rate if rate else 3600, len(run.images) * SECONDS_PER_TILE)
         trace = Trace(run) if traced and run_size(key) <= MAX_TRACED else None
         yield Progress(key, film, 0.0)
@@ -323,12 +357,15 @@ class Studio:
         if trace:
             steps = trace.record(steps, start)
         steps = film.record(steps)
+
+        def enough() -> bool:
+            return ending.asked or time.monotonic() - shown >= pause
+
         while not ending.asked:
-            if self.engine.do(next, steps, None) is None:
+            if not self.engine.advance(steps, enough, account):
                 break
-            now = time.monotonic()
-            if now - shown >= pause and not film.finished and not ending.asked:
-                yield Progress(key, film, now - started)
+            if not film.finished and not ending.asked:
+                yield Progress(key, film, time.monotonic() - started)
                 shown = time.monotonic()  # not before: showing it may take longer than the pause
         if not ending.superseded:
             seconds, stopped = time.monotonic() - started, not film.finished
@@ -343,9 +380,9 @@ class Studio:
         """Measure a request (see ``metrics.measuring``), taking turns at every step."""
         model = self.model(model_name)
         request = request.for_model(model, most_work(model))
-        steps = measuring(model, request, batch=MEASURED_AT_A_TIME)
+        steps, account = measuring(model, request, batch=MEASURED_AT_A_TIME), Account()
         while not ending.asked:
-            measured = self.engine.do(next, steps, _END)
+            measured = self.engine.step(steps, account, _END)
             if measured is _END:
                 return
             yield measured

@@ -15,7 +15,7 @@ from ddpm_core.recorder import Frames, default_columns
 
 from . import keep, permalinks, player
 from .cache import put as cache_file
-from .runs import FRAMES_PER_SECOND, Ending, Key, Progress, Studio
+from .runs import FRAMES_PER_SECOND, VISITORS, Ending, Key, Progress, Studio
 
 # Noise hardly compresses: a film is strided until each pane fits into this.
 PANE_BYTES = 2 * 2**20
@@ -27,7 +27,7 @@ FAILED = "The run failed on the server, which has made a note of it."
 STREAM = {
     "show_progress": "hidden",
     "concurrency_id": "model",
-    "concurrency_limit": 8,
+    "concurrency_limit": VISITORS,
     "api_visibility": "private",
 }
 

@@ -10,8 +10,9 @@ import time
 import pytest
 import torch
 
-from ddpm_core import InvalidInput
-from ddpm_core.engine import Engine, shared_engine
+from ddpm_core import InvalidInput, Request, Run, load
+from ddpm_core import engine as module
+from ddpm_core.engine import Account, Engine, shared_engine
 
 
 def test_all_work_is_done_on_one_thread_whoever_asks():
@@ -28,19 +29,243 @@ def test_all_work_is_done_on_one_thread_whoever_asks():
     assert seen[0] != threading.get_ident()
 
 
-def test_work_is_done_in_order_of_arrival():
-    engine, order, gate = Engine(1), [], threading.Event()
-    first = threading.Thread(target=engine.do, args=(gate.wait,))
-    first.start()
-    later = [threading.Thread(target=engine.do, args=(order.append, i)) for i in range(5)]
-    for i, thread in enumerate(later, start=1):
-        thread.start()
-        while engine._pool._work_queue.qsize() < i:
+class Held:
+    """An engine that is kept busy until what is handed over has arrived, then let go."""
+
+    def __init__(self, threads=1):
+        self.engine, self.gate, self.handed = Engine(threads), threading.Event(), []
+        self.results: dict = {}
+        self.hold = threading.Thread(target=self.engine.do, args=(self.gate.wait,))
+        self.hold.start()
+        while self.engine._arrivals.qsize() or not self.engine._waiting:
             time.sleep(0.001)
-    gate.set()
-    for thread in [first, *later]:
-        thread.join()
+
+    def hand(self, name, call, *args, **options):
+        """Hand work over from a thread of its own."""
+
+        def ask():
+            try:
+                self.results[name] = call(*args, **options)
+            except Exception as error:
+                self.results[name] = error
+
+        self.handed.append(threading.Thread(target=ask))
+        self.handed[-1].start()
+        while self.engine._arrivals.qsize() < len(self.handed):
+            time.sleep(0.001)
+
+    def let_go(self) -> dict:
+        self.gate.set()
+        for thread in [self.hold, *self.handed]:
+            thread.join()
+        return self.results
+
+
+def test_among_equals_work_is_done_in_order_of_arrival():
+    held, order = Held(), []
+    for i in range(5):
+        held.hand(i, held.engine.do, order.append, i)
+    held.let_go()
     assert order == [0, 1, 2, 3, 4]
+
+
+def test_what_has_had_little_overtakes_what_has_had_much():
+    held, order = Held(), []
+    for name, spent in (("film", 60.0), ("later film", 0.5), ("preview", 0.0)):
+        held.hand(name, held.engine.do, order.append, name, account=Account(spent))
+    held.let_go()
+    assert order == ["preview", "later film", "film"]
+
+
+def test_what_has_waited_long_is_overtaken_no_more(monkeypatch):
+    monkeypatch.setattr(module, "PATIENCE", 0.2)
+    held, order = Held(), []
+    held.hand("film", held.engine.do, order.append, "film", account=Account(60.0))
+    time.sleep(0.3)
+    held.hand("preview", held.engine.do, order.append, "preview", account=Account(0.0))
+    held.let_go()
+    assert order == ["film", "preview"]
+
+
+def test_work_is_charged_to_its_account():
+    engine, account = Engine(1), Account()
+    engine.do(time.sleep, 0.05, account=account)
+    first = account.spent
+    assert 0.05 <= first < 1
+    engine.do(time.sleep, 0.05, account=account)
+    assert account.spent >= first + 0.05
+
+
+class Net(torch.nn.Module):
+    """x times t, plus the label; counts what it is shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def forward(self, x, t, labels=None):
+        self.seen.append(len(x))
+        shift = 0 if labels is None else labels.view(-1, 1, 1, 1)
+        return x * t.view(-1, 1, 1, 1) + shift
+
+
+def walk(engine, net, x, times, labels=None):
+    """What a sampler is to the engine: at each time an evaluation."""
+    for t in times:
+        x = engine.evaluate(net, x, torch.full((len(x),), t), labels)
+        yield x
+
+
+def pictures(seed, n=1, size=4):
+    return torch.randn(n, 1, size, size, generator=torch.Generator().manual_seed(seed))
+
+
+def test_steps_of_one_network_share_a_batch_and_get_what_is_theirs():
+    held, net, others = Held(), Net(), Net()
+    engine = held.engine
+    for i in range(4):
+        held.hand(i, engine.step, walk(engine, net, pictures(i), [i + 2]))
+    held.hand("labelled", engine.step, walk(engine, net, pictures(4), [3], torch.tensor([7])))
+    held.hand("larger", engine.step, walk(engine, net, pictures(5, size=5), [3]))
+    held.hand("other", engine.step, walk(engine, others, pictures(6), [3]))
+    results = held.let_go()
+    assert sorted(net.seen) == [1, 1, 4] and others.seen == [1]
+    assert engine.batches == (4, 7)
+    for i in range(4):
+        assert torch.equal(results[i], pictures(i) * (i + 2))
+    assert torch.equal(results["labelled"], pictures(4) * 3 + 7)
+    assert torch.equal(results["larger"], pictures(5, size=5) * 3)
+    assert torch.equal(results["other"], pictures(6) * 3)
+
+
+def test_what_takes_several_steps_at_once_is_still_overtaken_between_them():
+    held, film, preview = Held(), Net(), Net()
+    engine, order = held.engine, []
+
+    def noted(name, steps):
+        for x in steps:
+            order.append(name)
+            yield x
+
+    long = noted("film", walk(engine, film, pictures(0), [2] * 4))
+    short = noted("preview", walk(engine, preview, pictures(1), [2] * 3))
+
+    def never() -> bool:
+        return False
+
+    held.hand("film", engine.advance, long, never, account=Account(60.0))
+    held.hand("preview", engine.advance, short, never, account=Account(0.0))
+    assert held.let_go() == {"film": False, "preview": False}
+    assert order == ["preview"] * 3 + ["film"] * 4
+
+
+def test_it_takes_steps_until_it_is_enough():
+    engine, seen = Engine(1), []
+    steps = (seen.append(i) for i in range(5))
+    assert engine.advance(steps, lambda: len(seen) == 2) and seen == [0, 1]
+    assert engine.advance(steps, lambda: True) and seen == [0, 1, 2]
+    assert not engine.advance(steps, lambda: False) and seen == [0, 1, 2, 3, 4]
+
+
+def test_a_large_run_makes_nobody_wait_for_its_images():
+    held, net = Held(), Net()
+    engine = held.engine
+    held.hand("small", engine.step, walk(engine, net, pictures(0), [2]))
+    held.hand("large", engine.step, walk(engine, net, pictures(1, 16), [2]))
+    held.hand("small too", engine.step, walk(engine, net, pictures(2), [2]))
+    held.let_go()
+    assert net.seen == [2, 16]
+
+
+def test_alone_a_step_is_what_it_is_without_an_engine():
+    engine, model = Engine(1), load("mnist-conditional")
+    request = Request(n=2, steps=3, seed=4)
+    alone = [step.x for step in Run(model, request).steps()]
+    model.evaluate = engine.evaluate
+    steps = Run(model, request).steps()
+    for x in alone:
+        assert torch.equal(engine.step(steps).x, x)
+    assert engine.step(steps, end="done") == "done"
+
+
+@pytest.mark.parametrize("changes", [{}, {"guidance": "cfg"}, {"guidance": "classifier-noisy"}])
+def test_runs_of_several_visitors_are_what_each_would_be_alone(changes):
+    model = load("mnist-conditional")
+    requests = [Request(n=1, steps=s, seed=s, dtype="float32", **changes) for s in (3, 4, 5)]
+    alone = [[step.x for step in Run(model, r).steps()][-1] for r in requests]
+    held = Held()
+    model.evaluate = held.engine.evaluate
+
+    def through(steps):
+        while (step := held.engine.step(steps)) is not None:
+            last = step.x
+        return last
+
+    for i, request in enumerate(requests):
+        held.hand(i, through, Run(model, request).steps())
+    results = held.let_go()
+    pieces = sum(r.steps for r in requests)
+    assert held.engine.batches[1] >= pieces > held.engine.batches[0]
+    for i, x in enumerate(alone):
+        torch.testing.assert_close(results[i], x, atol=1e-4, rtol=1e-4)
+
+
+def test_a_failure_reaches_those_it_concerns_and_the_engine_goes_on():
+    class Broken(Net):
+        def forward(self, x, t, labels=None):
+            raise InvalidInput("broken")
+
+    held, net, broken = Held(), Net(), Broken()
+    engine = held.engine
+
+    def failing():
+        engine.evaluate(net, pictures(0), torch.ones(1))
+        raise ZeroDivisionError
+        yield
+
+    held.hand("mine", engine.step, failing())
+    held.hand("good", engine.step, walk(engine, net, pictures(1), [2]))
+    for i in range(2):
+        held.hand(i, engine.step, walk(engine, broken, pictures(i), [2]))
+    results = held.let_go()
+    assert isinstance(results["mine"], ZeroDivisionError)
+    assert torch.equal(results["good"], pictures(1) * 2)
+    assert all(str(results[i]) == "broken" for i in range(2))
+    assert engine.do(lambda: 1) == 1
+
+
+def test_autograd_is_on_or_off_for_each_by_itself():
+    held, net = Held(), Net()
+    engine = held.engine
+
+    @torch.no_grad()
+    def quiet():
+        for _ in range(2):
+            engine.evaluate(net, pictures(0), torch.ones(1))
+            yield torch.is_grad_enabled()
+
+    def loud():
+        for _ in range(2):
+            engine.evaluate(net, pictures(1), torch.ones(1))
+            yield torch.is_grad_enabled()
+
+    steps = {"quiet": quiet(), "loud": loud()}
+    for name, it in steps.items():
+        held.hand(name, engine.step, it)
+    assert held.let_go() == {"quiet": False, "loud": True}
+    assert [engine.step(it) for it in steps.values()] == [False, True]
+    assert engine.do(torch.is_grad_enabled)
+
+
+def test_what_is_differentiated_is_evaluated_within_its_own_graph():
+    engine, net = Engine(1), Net()
+
+    def gradient():
+        x = pictures(0).requires_grad_(True)
+        engine.evaluate(net, x, torch.full((1,), 3)).sum().backward()
+        yield x.grad
+
+    assert torch.equal(engine.step(gradient()), torch.full((1, 1, 4, 4), 3.0))
 
 
 def test_what_goes_wrong_reaches_the_one_who_asked():

@@ -125,13 +125,13 @@ def test_a_field_left_empty_is_said_so(page):
 
 def test_other_visitors_steps_move_while_a_film_is_made(page, monkeypatch):
     """The engine is let go between parts of a film, however large its pictures."""
-    done, real = [], page.studio.engine.do
+    done, real = [], page.studio.engine.step
 
-    def do(fn, *args):
-        done.append(fn)
-        return real(fn, *args)
+    def step(steps, *options):
+        done.append(steps)
+        return real(steps, *options)
 
-    monkeypatch.setattr(page.studio.engine, "do", do)
+    monkeypatch.setattr(page.studio.engine, "step", step)
     page.noise(picture("colour"), "colour", 0)
     assert len(done) >= 200 * 32 * 32 * 3 // 100_000
 
@@ -150,15 +150,15 @@ def test_films_of_many_visitors_at_once_are_each_their_own(page, monkeypatch):
 
 
 def test_a_film_overtaken_by_another_ends(page, monkeypatch):
-    real, calls = page.studio.engine.do, []
+    real, calls = page.studio.engine.step, []
 
-    def do(fn, *args):
-        calls.append(fn)
+    def step(steps, *options):
+        calls.append(steps)
         if len(calls) == 2:  # a new picture, while the film of the first is made
             page.studio.arm(("someone", forward.NAME))
-        return real(fn, *args)
+        return real(steps, *options)
 
-    monkeypatch.setattr(page.studio.engine, "do", do)
+    monkeypatch.setattr(page.studio.engine, "step", step)
     found = page.noise(picture("colour"), "colour", 0)
     assert len(calls) <= 3
     assert page.tab.copies.link not in found
@@ -209,13 +209,13 @@ def test_it_is_brought_back_as_the_model_is_meant_to_be_sampled(page):
 
 def test_what_costs_more_is_brought_back_in_fewer_steps_or_refused(page, monkeypatch):
     monkeypatch.setattr(runs, "most_work", lambda model: 100)
-    calls, real = [], page.studio.engine.do
+    calls, real = [], page.studio.engine.step
 
-    def do(fn, *args):
-        calls.append(fn)
-        return real(fn, *args)
+    def step(steps, *options):
+        calls.append(steps)
+        return real(steps, *options)
 
-    monkeypatch.setattr(page.studio.engine, "do", do)
+    monkeypatch.setattr(page.studio.engine, "step", step)
     *_, last, told = page.back(picture("long"), "long", 3, "none")
     assert last[page.tab.strip]["kind"] == "contact"
     assert 80 < len(calls) <= 101 and told[page.tab.returned].startswith("10 steps")

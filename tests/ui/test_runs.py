@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -191,3 +193,60 @@ def test_guidance_is_weighed(studio, model):
     studio.settled(Key(model, request))
     with pytest.raises(InvalidInput, match="guided, are 32,000 denoisings"):
         studio.settled(Key(model, replace(request, guidance="cfg")))
+
+
+def test_where_runs_under_way_take_all_memory_another_is_told_so(studio, model, monkeypatch):
+    monkeypatch.setattr(runs, "RUNNING_BYTES", 40_000)
+    first = studio.stream(studio.arm(("a", "sample")), Key(model, Request(n=2, steps=50, seed=31)))
+    next(first)  # more than all of it, but nobody else runs anything
+    other = Key(model, Request(n=1, steps=5, seed=32))
+    with pytest.raises(InvalidInput, match="the page is full"):
+        next(studio.stream(studio.arm(("b", "sample")), other))
+    first.close()
+    *_, end = studio.stream(studio.arm(("b", "sample")), other)
+    assert end.finished
+
+
+def test_visitors_runs_share_batches_and_each_gets_their_own(studio, model):
+    keys = [Key(model, Request(n=1, steps=40, seed=50 + i, dtype="float32")) for i in range(6)]
+    ends, before = {}, studio.engine.batches
+
+    def visit(i):
+        *_, ends[i] = studio.stream(studio.arm((str(i), "sample")), keys[i])
+
+    threads = [threading.Thread(target=visit, args=(i,)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    evaluations, pieces = (b - a for a, b in zip(before, studio.engine.batches, strict=True))
+    assert pieces == 240 and evaluations < 200
+    for i, key in enumerate(keys):
+        expected = film(studio.model(model), key.request)
+        # In another batch the same numbers are added in another order.
+        assert np.abs(ends[i].film.x[-1].astype(int) - expected.x[-1]).max() <= 1
+
+
+def test_a_preview_overtakes_a_film(studio, model):
+    long = Key(model, Request(n=16, steps=600, sampler="ddpm", seed=60))
+    film_run = studio.stream(studio.arm(("a", "sample")), long)
+    for progress in film_run:
+        if progress.steps_done >= 40:
+            break
+    done = []
+
+    def go_on():
+        for progress in film_run:
+            done.append((time.monotonic(), progress.steps_done))
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    begun = time.monotonic()
+    short = Key(model, Request(n=1, steps=10, seed=61))
+    *_, end = studio.stream(studio.arm(("b", "sample")), short)
+    took = time.monotonic() - begun
+    studio.stop(("a", "sample"))
+    thread.join()
+    assert end.finished
+    meanwhile = [steps for at, steps in done if begun <= at <= begun + took]
+    assert not meanwhile or meanwhile[-1] - meanwhile[0] <= 5
