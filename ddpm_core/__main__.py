@@ -12,6 +12,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
 from .commands import (
+    bench,
     evaluate,
     forward,
     push,
@@ -33,6 +34,7 @@ examples:
   python -m ddpm_core forward --picture mine.png --back --label 3 --out back.png
   python -m ddpm_core evaluate --model mnist-conditional --guidance cfg --scale 1 2 4 --n 1000
   python -m ddpm_core reproduce --quick
+  python -m ddpm_core bench --quick
   python -m ddpm_core train --recipe mnist-conditional --out runs/mine
   python -m ddpm_core train --dataset fashion-mnist --schedule cosine --epochs 5 --out runs/clothes
 """
@@ -47,8 +49,8 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    measuring, making = (sample, race, forward, evaluate, reproduce), (train, train_classifier)
-    for command in (*measuring, *making, ship, push):
+    measuring = (sample, race, forward, evaluate, reproduce, bench)
+    for command in (*measuring, train, train_classifier, ship, push):
         command.add(commands)
     arguments = parser.parse_args(argv)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -56,9 +57,15 @@ def check_images(x0: Tensor, shape: Sequence[int]) -> Tensor:
     return x0
 
 
-def signal_and_noise(schedule: NoiseSchedule, t: int | Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """sqrt(alphas_cumprod) and sqrt(1 - alphas_cumprod) at ``t``, shaped for ``x``."""
+def signal_and_noise(schedule: NoiseSchedule, t: int | Tensor, x: Tensor):
+    """sqrt(alphas_cumprod) and sqrt(1 - alphas_cumprod) at ``t``, to multiply ``x`` by: tensors, or
+    numbers where ``t`` is one, of which a sampler asks several times a step.
+    """
     abar = schedule.alphas_cumprod
+    if isinstance(t, int):
+        if not 0 <= t < len(abar):
+            raise InvalidInput(f"t must be between 0 and {len(abar) - 1}")
+        return math.sqrt(abar[t]), math.sqrt(1 - abar[t])
     return at(np.sqrt(abar), t, x), at(np.sqrt(1 - abar), t, x)
 
 

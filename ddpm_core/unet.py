@@ -49,10 +49,12 @@ class ResBlock(nn.Module):
         self.shortcut = nn.Conv2d(cin, cout, 1) if cin != cout else nn.Identity()
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        # In place, which a convolution's gradient bears: it needs its input and not its output.
         h = self.conv1(_silu(self.norm1(x)))
-        h = h + self.time_proj(time)[:, :, None, None]
+        h += self.time_proj(time)[:, :, None, None]
         h = self.conv2(self.dropout(_silu(self.norm2(h))))
-        return self.shortcut(x) + h
+        h += self.shortcut(x)
+        return h
 
 
 class Attention(nn.Module):

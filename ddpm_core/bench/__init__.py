@@ -1,0 +1,18 @@
+"""How fast and how large: against two other libraries, against the machine, and over size.
+
+Whatever is compared is compared in one process and one run, its turns interleaved; absolute times
+drift by a tenth from run to run, ratios of neighbours do not. A user of the core, not part of it.
+
+=================  ===========================================================================
+``timing.py``      interleaved turns, ratios of neighbours with their spread
+``machine.py``     threads, load, the rate of a matrix product before and after
+``shapes.py``      the shipped shapes, and how parameters and operations are counted
+``ours.py``        our sampling and training, as the application and the trainer do it
+``with_*.py``      the same of another library, at matched parameters and operations
+``identical.py``   a published shape on the very same weights
+``endtoend.py``    what a visitor waits for
+``growth.py``      time and memory over n, steps and image size
+``sections.py``    what is measured, and the goals; a ``Table`` for each
+``table.py``       as text and as JSON
+=================  ===========================================================================
+"""

@@ -1,0 +1,75 @@
+"""The shipped shapes, and how parameters and operations are counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+
+from ..recipes import RECIPES
+from ..trainer import Recipe
+
+CLASSES = 10
+WITHIN = 0.15
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Images of one kind, and the recipe of the model that ships for them."""
+
+    recipe_name: str
+    channels: int
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.size}x{self.size}x{self.channels}"
+
+    @property
+    def recipe(self) -> Recipe:
+        return RECIPES[self.recipe_name]
+
+    def noise(self, batch: int) -> Tensor:
+        """(B, C, H, W), the same each time."""
+        generator = torch.Generator().manual_seed(0)
+        return torch.randn(batch, self.channels, self.size, self.size, generator=generator)
+
+    def labels(self, batch: int) -> Tensor:
+        """(B,), all classes in turn."""
+        return torch.arange(batch) % CLASSES
+
+
+GREY = Shape("mnist-conditional", 1, 28)
+COLOUR = Shape("cifar10-conditional", 3, 32)
+SHAPES = (GREY, COLOUR)
+
+
+@dataclass(frozen=True)
+class Size:
+    """Parameters, and floating-point operations of one evaluation for one image."""
+
+    parameters: int
+    operations: int
+
+    def beyond(self, other: Size) -> float:
+        """By how much, in proportion, this differs from the other; the worse of the two."""
+        return max(
+            abs(self.parameters / other.parameters - 1),
+            abs(self.operations / other.operations - 1),
+        )
+
+
+def measure(net: nn.Module, *inputs) -> Size:
+    """Count a network's parameters, and its operations on ``inputs`` of one image."""
+    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=ON_CPU) as counter:
+        net(*inputs)
+    return Size(sum(p.numel() for p in net.parameters()), counter.get_total_flops())
+
+
+def _attention(query, key, value, *_, out_shape=None, **__) -> int:
+    return sdpa_flop_count(query, key, value)
+
+
+# The counter knows attention by its names on a GPU only.
+ON_CPU = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}

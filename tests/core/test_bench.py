@@ -1,0 +1,390 @@
+"""The bench: its arithmetic on made-up clocks, its matches counted, its tables on tiny budgets."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+
+from ddpm_core.__main__ import main
+from ddpm_core.bench import (
+    endtoend,
+    growth,
+    identical,
+    machine,
+    ours,
+    sections,
+    with_diffusers,
+    with_lucidrains,
+)
+from ddpm_core.bench.growth import Case
+from ddpm_core.bench.machine import Rates, steadily
+from ddpm_core.bench.sections import Budget, bench
+from ddpm_core.bench.shapes import GREY, SHAPES, WITHIN, Size
+from ddpm_core.bench.table import Table
+from ddpm_core.bench.timing import Spread, interleaved, ratio
+from ddpm_core.checkpoints import available, load
+from ddpm_core.denoiser import ModelDenoiser
+from ddpm_core.errors import InvalidInput
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+PEERS = (with_diffusers, with_lucidrains)
+NARROW = identical.GOOGLE | {"sample_size": 16, "block_out_channels": (32, 32, 32, 32)}
+TINY = Budget(
+    shapes=(GREY,),
+    walks=((1, 2),),
+    identical=((1, 2),),
+    training=4,
+    rounds=2,
+    tries=1,
+    waits=((1, 1),),
+    film=(2, 3),
+    growth=(Case(n=2, steps=1, size=8),),
+)
+
+
+@pytest.fixture
+def calm(monkeypatch):
+    """A machine whose own rate is known, and stays the same."""
+    monkeypatch.setattr(sections, "gemm_rate", lambda dtype, size: 100.0)
+    monkeypatch.setattr(
+        sections,
+        "steadily",
+        lambda measure, tries: steadily(measure, tries, lambda: Rates(100.0, 200.0)),
+    )
+
+
+def without(monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+
+
+# --- the arithmetic ---
+
+
+class Clock:
+    """A clock that only work moves on, and a machine that slows down all the while."""
+
+    def __init__(self, drift=0.0):
+        self.now, self.drift, self.order = 0.0, drift, []
+
+    def worker(self, name, seconds):
+        def work():
+            self.order.append(name)
+            self.now += seconds * (1 + self.drift * self.now)
+
+        return work
+
+
+def test_turns_are_interleaved_and_turned_round():
+    clock = Clock()
+    subjects = {name: clock.worker(name, 1.0) for name in "ABC"}
+    times = interleaved(subjects, 4, warmup=0, clock=lambda: clock.now)
+    assert "".join(clock.order) == "ABCCBAABCCBA"
+    assert times == {name: [1.0] * 4 for name in "ABC"}
+
+
+def test_warming_up_is_not_counted():
+    clock = Clock()
+    times = interleaved({"A": clock.worker("A", 1.0)}, 3, warmup=2, clock=lambda: clock.now)
+    assert len(clock.order) == 5
+    assert len(times["A"]) == 3
+
+
+def test_a_ratio_is_the_median_of_the_rounds_ratios():
+    times = {"slow": [2.0, 30.0, 4.0, 3.0], "fast": [1.0, 10.0, 1.0, 2.0]}
+    # 2, 3, 4, 1.5: not the ratio of the medians, 3.5 / 1.5.
+    assert ratio(times, "slow", "fast") == Spread(2.5, 1.875, 3.25)
+
+
+def test_a_drifting_machine_favours_nobody():
+    clock = Clock(drift=0.001)
+    subjects = {"slow": clock.worker("slow", 3.0), "fast": clock.worker("fast", 1.5)}
+    times = interleaved(subjects, 20, warmup=0, clock=lambda: clock.now)
+    assert times["fast"][-1] > 1.05 * times["fast"][0]
+    assert ratio(times, "slow", "fast").median == pytest.approx(2, rel=1e-3)
+
+
+def test_a_table_is_measured_anew_while_the_machine_is_unsteady():
+    looks = iter([100, 80, 100, 95])
+    found, mean, note = steadily(iter("ab").__next__, 3, lambda: Rates(next(looks), 200.0))
+    assert (found, mean, note) == ("b", Rates(97.5, 200.0), "")
+
+
+def test_an_unsteady_machine_is_told_of():
+    looks = iter([100, 80, 100, 80])
+    found, _, note = steadily(iter("ab").__next__, 2, lambda: Rates(200.0, next(looks)))
+    assert found == "b"
+    assert note == "NOT TO BE USED: the machine's own rate drifted by 25%"
+
+
+@pytest.mark.parametrize(("load", "warned"), [(0.1, False), (2.0, True), (None, False)])
+def test_a_busy_machine_is_told_of(monkeypatch, load, warned):
+    monkeypatch.setattr(machine, "load", lambda: load)
+    lines = machine.heading()
+    assert "1 thread(s)" in lines[0]
+    assert any("load average" in line for line in lines)
+    assert any("WARNING" in line for line in lines) == warned
+
+
+def test_the_ceiling_is_a_rate():
+    assert 0.01 < machine.gemm_rate(torch.float32, (64, 64, 64), seconds=0.01) < 1e5
+
+
+# --- what is compared ---
+
+
+@pytest.mark.parametrize("peer", PEERS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_peers_match_in_parameters_and_operations(shape, peer):
+    assert peer.size(shape).beyond(ours.size(shape)) <= WITHIN
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_ours_is_what_ships(shape):
+    if shape.recipe_name not in available():
+        pytest.skip(f"{shape.recipe_name} does not ship")
+    wanted, got = load(shape.recipe_name).config.complete(), ours.model(shape).config.complete()
+    assert (got.model, got.schedule) == (wanted.model, wanted.schedule)
+
+
+def test_the_worse_of_parameters_and_operations_counts():
+    assert Size(110, 100).beyond(Size(100, 100)) == pytest.approx(0.1)
+    assert Size(100, 80).beyond(Size(100, 100)) == pytest.approx(0.2)
+
+
+def test_attention_is_counted():
+    q = torch.zeros(1, 1, 10, 4)
+
+    class Attend(torch.nn.Module):
+        def forward(self, q):
+            return torch.nn.functional.scaled_dot_product_attention(q, q, q)
+
+    assert sections.measure(Attend(), q).operations == 2 * 2 * 10 * 10 * 4
+
+
+def test_what_does_not_match_is_not_compared(monkeypatch, calm):
+    monkeypatch.setitem(with_diffusers.WIDTHS, GREY, (16, 32, 96))
+    for name in ("match", "sampling"):
+        with pytest.raises(InvalidInput, match="diffusers is not comparable"):
+            list(bench(TINY, (name,)))
+
+
+@pytest.mark.parametrize("peer", PEERS)
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+def test_peers_walk_to_images(peer, dtype):
+    images = peer.sampling(GREY, 2, 2, dtype)()
+    assert images.shape == (2, 1, 28, 28)
+    assert torch.isfinite(images).all()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "weights"),
+    [("fp32", {torch.float32}), ("bf16", {torch.bfloat16})],
+)
+def test_like_is_compared_with_like(monkeypatch, dtype, weights):
+    seen, call = set(), ModelDenoiser.__call__
+
+    def noting(self, x, t):
+        seen.add((self.reduced or self.unet).conv_in.weight.dtype)
+        return call(self, x, t)
+
+    monkeypatch.setattr(ModelDenoiser, "__call__", noting)
+    assert ours.walk(ours.model(GREY), GREY.noise(1), 2, dtype)().shape == (1, 1, 28, 28)
+    assert seen == weights
+
+
+@pytest.mark.parametrize("side", [ours, *PEERS])
+def test_training_learns(side):
+    with side.training(GREY, 4, "fp32") as step:
+        losses = [step() for _ in range(3)]
+    assert all(0 < loss < 100 for loss in losses)
+    assert len(set(losses)) == 3
+
+
+def test_identical_weights_give_equal_answers():
+    reference, model = identical.both(NARROW)
+    x = torch.randn(2, 3, 16, 16)
+    assert identical.disagreement(reference, model, x) < identical.AGREEMENT
+    model.unet.conv_out.bias += 0.1
+    assert identical.disagreement(reference, model, x) > identical.AGREEMENT
+
+
+def test_the_published_shape_has_the_published_size():
+    with torch.device("meta"):
+        from diffusers import UNet2DModel
+
+        reference = UNet2DModel(**identical.GOOGLE)
+    assert sum(p.numel() for p in reference.parameters()) == 35_746_307
+
+
+def test_weights_that_answer_differently_are_not_compared(monkeypatch, calm):
+    reference, model = identical.both(NARROW)
+    model.unet.conv_out.bias += 0.1
+    monkeypatch.setattr(identical, "both", lambda: (reference, model))
+    with pytest.raises(InvalidInput, match="answer differently"):
+        list(bench(TINY, ("identical",)))
+
+
+# --- the tables ---
+
+
+def test_sampling_prints_every_comparison(calm):
+    (table,) = bench(TINY, ("sampling",))
+    text = table.text()
+    assert "28x28x1, batch 1" in text
+    pairs = [(row.get("ours"), row["against"]) for row in table.rows]
+    assert pairs == [
+        ("default", "diffusers fp32"),
+        (None, "lucidrains fp32"),
+        ("fp32", "diffusers fp32"),
+        (None, "lucidrains fp32"),
+        ("bf16", "diffusers bf16"),
+        (None, "lucidrains bf16"),
+    ]
+    assert [row["goal"] for row in table.rows] == [1.5, 2.5, 1.2, None, 1.2, None]
+    assert "GEMM 100 GFLOP/s in fp32, 200 in bf16" in text
+    for row in table.rows:
+        assert row["ratio"].low <= row["ratio"].median <= row["ratio"].high
+
+
+def test_the_share_of_the_ceiling_is_that_of_its_dtype(calm):
+    clock = Clock()
+    times = {("ours", dtype): clock.worker(dtype, 1.0) for dtype in ("fp32", "bf16")}
+    table = sections._compared("", times, {}, TINY, 16, 50e9, 1, [])
+    for row in table.rows[1:]:
+        share = row["GFLOP/s"] / {"fp32": 100, "bf16": 200}[row["ours"]]
+        assert row["of GEMM"] == f"{share:.0%}"
+
+
+def test_training_prints(calm):
+    (table,) = bench(TINY, ("training",))
+    assert "Training at 28x28x1, batch 4" in table.text()
+    assert {row.get("goal") for row in table.rows} == {None, 1.4}
+
+
+def test_identical_weights_print(monkeypatch, calm):
+    found = identical.both(NARROW)
+    monkeypatch.setattr(identical, "both", lambda: found)
+    (table,) = bench(TINY, ("identical",))
+    assert [row["ours"] for row in table.rows] == ["default", "fp32", "bf16"]
+    assert "answers differ by" in table.text()
+
+
+def test_missing_peers_are_said_and_left_out(monkeypatch, calm):
+    without(monkeypatch, "diffusers")
+    without(monkeypatch, "denoising_diffusion_pytorch")
+    for name in ("match", "sampling", "training"):
+        (table,) = bench(TINY, (name,))
+        text = table.text()
+        assert "diffusers is left out: pip install diffusers" in text
+        assert "lucidrains is left out: pip install denoising-diffusion-pytorch" in text
+        assert "ours" in text
+        assert not any("against" in row for row in table.rows)
+    (table,) = bench(TINY, ("identical",))
+    assert "diffusers is left out" in table.text()
+    assert not table.rows
+
+
+def test_one_missing_peer_leaves_the_other(monkeypatch, calm):
+    without(monkeypatch, "denoising_diffusion_pytorch")
+    (table,) = bench(TINY, ("sampling",))
+    assert [row["against"].split()[0] for row in table.rows] == ["diffusers"] * 3
+
+
+def test_end_to_end_prints_what_could_be_measured(monkeypatch):
+    def none():
+        raise InvalidInput("no app.py here")
+
+    monkeypatch.setattr(endtoend, "start", none)
+    (table,) = bench(TINY, ("end-to-end",))
+    text = table.text()
+    assert "1 image(s) in 1 steps" in text
+    assert "film of 2 over 3 steps" in text
+    assert "start is left out: no app.py here" in text
+
+
+def test_the_application_starts_and_sends_a_film():
+    answers, film = endtoend.start()
+    assert 0 < answers < film
+
+
+def test_an_application_that_ends_at_once_is_told_of():
+    with pytest.raises(InvalidInput, match="ended at once, with status 3"):
+        endtoend.start([sys.executable, "-c", "raise SystemExit(3)"])
+
+
+def test_cost_over_size_prints():
+    (table,) = bench(TINY, ("size",))
+    (row,) = table.rows
+    assert (row["n"], row["steps"], row["size"]) == (2, 1, 8)
+    assert row["peak MiB"] > row["above the model's"] >= 0
+
+
+def test_peak_memory_is_that_of_the_process_and_sees_what_was_given_back():
+    words = """
+        from ddpm_core.bench.growth import peak_mib
+        before = peak_mib()
+        bytearray(64 * 2**20)
+        print(before, peak_mib() - before)
+    """
+    huge = bytearray(512 * 2**20)  # of the parent: no concern of the child's
+    command = [sys.executable, "-c", textwrap.dedent(words)]
+    done = subprocess.run(command, cwd=growth.ROOT, capture_output=True, text=True, check=True)
+    before, taken = map(float, done.stdout.split())
+    assert 10 < before < len(huge) / 2**20
+    assert 60 < taken < 80
+
+
+def test_a_failing_case_is_told_of():
+    with pytest.raises(InvalidInput, match="n must be between"):
+        growth.cost(Case(n=0), threads=1)
+
+
+def test_ten_thousand_samples_stay_within_bounds():
+    few, many = (growth.cost(Case(n=n, steps=1, size=8), threads=1) for n in (64, 10_000))
+    assert many.above < few.above + 16
+
+
+def test_text_is_aligned_and_json_complete():
+    rows = [{"a": "x", "b": 1234.5, "c": Spread(0.5, 0.25, 1.0)}, {"a": "long", "c": None}]
+    table = Table("Title", rows, ["a note"])
+    assert table.text().splitlines() == [
+        "Title",
+        "  a     b     c",
+        "  x     1234  0.500 (0.250-1.00)",
+        "  long",
+        "  ! a note",
+    ]
+    assert json.loads(json.dumps(table.json()))["rows"][0]["c"]["median"] == 0.5
+
+
+# --- the command ---
+
+
+def test_the_command_prints_and_writes(monkeypatch, capsys, tmp_path, calm):
+    out = tmp_path / "new" / "bench.json"
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: None)
+    assert main(["bench", "--quick", "--only", "gemm", "--threads", "1", "--json", f"{out}"]) == 0
+    assert "1024 x 1024 x 1024" in capsys.readouterr().out
+    written = json.loads(out.read_text())
+    assert written["tables"][0]["rows"][0]["GFLOP/s, fp32"] == 100
+    assert "torch" in written["about"][0]
+
+
+def test_an_unknown_section_is_refused_at_once(capsys):
+    assert main(["bench", "--only", "everything"]) == 2
+    told = capsys.readouterr()
+    assert "unknown section 'everything'" in told.err
+    assert not told.out
+
+
+def test_help_lists_every_section(capsys):
+    with pytest.raises(SystemExit):
+        main(["bench", "--help"])
+    told = "".join(capsys.readouterr().out.split())  # lines break within words that have hyphens
+    assert ",".join(sections.SECTIONS) in told

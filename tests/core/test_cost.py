@@ -1,0 +1,138 @@
+"""What a denoising step costs, counted and not timed: operations, network calls, memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice
+
+import pytest
+import torch
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from ddpm_core import Request, Run, load
+from ddpm_core.sampling import JOINT_UP_TO
+
+# A step in the middle of the walk: the solver has its memory, the network its short dtype.
+MIDDLE = 5
+# What a step takes today; a version of torch may split an operation or two otherwise.
+OPERATIONS = {"float32": 227, "bfloat16": 230}
+SLACK = 8
+MIB_PER_IMAGE = {"float32": 0.45, "bfloat16": 0.23}
+
+
+class Counting(TorchDispatchMode):
+    """Counts operations by name, and the most bytes of results alive at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.operations, self.peak, self._alive = Counter(), 0, {}
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.operations[str(function)] += 1
+        before = {_storage(tensor) for tensor in _tensors((args, kwargs))}
+        result = function(*args, **(kwargs or {}))
+        for tensor in _tensors(result):
+            storage = tensor.untyped_storage()
+            if _storage(tensor) not in before:  # neither a view nor in place
+                self._alive[storage._cdata] = StorageWeakRef(storage), storage.nbytes()
+        self._alive = {k: v for k, v in self._alive.items() if not v[0].expired()}
+        self.peak = max(self.peak, sum(size for _, size in self._alive.values()))
+        return result
+
+
+def _tensors(tree):
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
+
+
+def _storage(tensor):
+    return tensor.untyped_storage()._cdata
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load("mnist-conditional")
+
+
+def one_step(model, **request):
+    """Count one step of a walk of 20."""
+    steps = Run(model, Request(**{"steps": 20} | request)).steps()
+    for _ in islice(steps, MIDDLE):
+        pass
+    with Counting() as counting:
+        step = next(steps)
+    return step, counting
+
+
+@pytest.mark.parametrize("dtype", OPERATIONS)
+@pytest.mark.parametrize("n", [1, 16])
+def test_a_step_takes_no_more_operations_than_it_did(model, n, dtype):
+    _, counting = one_step(model, n=n, dtype=dtype)
+    total = counting.operations.total()
+    names = "\n".join(f"{count:4} {name}" for name, count in counting.operations.most_common())
+    assert total <= OPERATIONS[dtype] + SLACK, f"{total} operations:\n{names}"
+
+
+@pytest.mark.parametrize("dtype", OPERATIONS)
+@pytest.mark.parametrize("n", [1, 16])
+def test_a_step_holds_no_more_memory_than_it_did(model, n, dtype):
+    _, counting = one_step(model, n=n, dtype=dtype)
+    assert counting.peak / 2**20 / n <= MIB_PER_IMAGE[dtype]
+
+
+def test_the_count_of_memory_knows_views_work_in_place_and_what_is_gone():
+    with Counting() as counting:
+        x = torch.ones(256)
+        x.view(16, 16).add_(1)
+        x = x + 1
+    assert counting.peak == 2 * 1024
+    assert counting.operations.total() == 4
+
+
+@pytest.mark.parametrize("sampler", ["ddpm", "ddim", "dpm_solver_pp"])
+def test_no_graph_is_built(model, sampler):
+    step, _ = one_step(model, n=2, sampler=sampler, guidance="cfg")
+    tensors = [step.x, step.x0, step.eps, *step.extras.values()]
+    assert not any(tensor.requires_grad or tensor.grad_fn for tensor in tensors)
+
+
+class Calls:
+    """The batch of every call of a network, and of every embedding of the time."""
+
+    def __init__(self, model, monkeypatch):
+        self.batches, self.embedded = [], []
+        for unet in (model.unet, model._bfloat16):
+            for name, seen in (("forward", self.batches), ("embed", self.embedded)):
+                monkeypatch.setattr(unet, name, _noting(getattr(unet, name), seen))
+
+
+def _noting(method, seen):
+    def wrapped(x, *rest):
+        seen.append(len(x))
+        return method(x, *rest)
+
+    return wrapped
+
+
+@pytest.mark.parametrize(
+    ("request_", "batches"),
+    [
+        ({"n": 4}, [4]),
+        ({"n": 4, "guidance": "cfg", "guidance_scale": 3.0}, [8]),
+        ({"n": JOINT_UP_TO, "guidance": "cfg", "guidance_scale": 3.0}, [2 * JOINT_UP_TO]),
+        # Two halves are as fast as one whole where the batch is large, and need half the memory.
+        ({"n": 16, "guidance": "cfg", "guidance_scale": 3.0}, [16, 16]),
+        # Where one half is the result the other is not asked for.
+        ({"n": 4, "guidance": "cfg", "guidance_scale": 1.0}, [4]),
+        ({"n": 4, "guidance": "cfg", "guidance_scale": 0.0}, [4]),
+    ],
+)
+@pytest.mark.parametrize("dtype", OPERATIONS)
+def test_calls_of_the_network_in_a_step(model, monkeypatch, request_, batches, dtype):
+    calls = Calls(model, monkeypatch)
+    steps = Run(model, Request(steps=20, dtype=dtype, **request_)).steps()
+    next(steps)
+    assert calls.batches == batches
+    # The time is embedded anew in every call, once: none of the blocks does so for itself.
+    assert calls.embedded == batches
