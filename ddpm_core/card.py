@@ -96,14 +96,14 @@ class Figure:
     Attributes:
         kind: as the Hub calls the metric, such as ``"fid"``.
         title: of the metric, with what tells it from its like.
-        value: the figure.
+        value: the figure; None for one that is told, but kept out of the metadata.
         split: of the dataset it was measured on or against.
         line: figure and protocol in words.
     """
 
     kind: str
     title: str
-    value: float
+    value: float | None
     split: str
     line: str = ""
 

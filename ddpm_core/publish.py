@@ -19,7 +19,7 @@ LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*.part", "*.pyi")
 
 def model_folder(name: str | Path, repo_id: str, target: Path) -> Path:
     """Write the folder that becomes a model repository: weights, config, record, card, pictures and
-    what was measured.
+    what was measured of these weights.
 
     Args:
         name: a shipped checkpoint or classifier, or a folder that holds one.
@@ -44,6 +44,7 @@ def model_folder(name: str | Path, repo_id: str, target: Path) -> Path:
         shutil.copyfile(picture, target / picture.name)
     if (source / results.FOLDER).is_dir():
         shutil.copytree(source / results.FOLDER, target / results.FOLDER)
+        results.drop_stale(target)
         cards.rewrite(target, repo_id)
     return target
 

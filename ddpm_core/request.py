@@ -57,7 +57,7 @@ class Request:
         profile: of its strength over all of t: ``"constant"``, ``"early"`` or ``"late"``.
         mix: a second class to be mixed in, or None.
         share: of the second class, 0 to 1.
-        fault: an error of the report to reinsert, ``"none"`` or one of ``faults.FAULTS``.
+        fault: one of the report's errors to reinsert, ``"none"`` or one of ``faults.FAULTS``.
 
     Raises:
         InvalidInput: naming the field and what is allowed.

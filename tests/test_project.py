@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ddpm_core import available, load
-from ddpm_core.experiments import cards, fingerprint, results
+from ddpm_core import Request, available, load
+from ddpm_core.experiments import cards, fingerprint, report, results
+from tests.core.toys import result_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -57,10 +58,13 @@ def test_shipped_weights_are_small_trained_and_documented(name):
 @pytest.mark.parametrize("name", available())
 def test_shipped_figures_are_of_the_shipped_weights_and_on_the_card(name, tmp_path):
     folder = ROOT / "checkpoints" / name
-    mark = fingerprint(load(name).unet)
-    for result in results.read(folder):
-        assert result["protocol"]["weights_mark"] == mark
+    assert results.mark_of(folder) == fingerprint(load(name).unet)
+    assert results.current(folder) == results.read(folder)
     copy = shutil.copytree(folder, tmp_path / name)
+    # One of other weights changes nothing.
+    asked = report.Measurement(name, Request(n=8192), "test")
+    results.save(copy, result_of(asked, 77.0, mark="0" * 16))
+    assert results.current(copy) != results.read(copy)
     cards.rewrite(copy)
     assert (copy / "README.md").read_text() == (folder / "README.md").read_text()
 

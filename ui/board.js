@@ -304,7 +304,7 @@ function mount() {
       Object.assign(document.createElement("strong"), { textContent: figure }),
       rest.length ? `; ${rest.join("; ")}` : "",
     ]));
-    part(".board-took").textContent = took ? `Measured in ${took}.` : "";
+    part(".board-took").textContent = took ? `Measured in ${took}, without samples that lay ready.` : "";
     part(".board-command").hidden = !command;
     part(".board-command p").textContent = training ? "It was trained by"
       : words ? "Measure it again" : "This measures it and stores the result";

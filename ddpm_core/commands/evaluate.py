@@ -8,8 +8,6 @@ from pathlib import Path
 from ..errors import InvalidInput
 from . import options
 
-SPREAD = {"linear": "even in t", "quadratic": "quadratic in t", "logsnr": "even in log-SNR"}
-
 
 def add(commands) -> None:
     from ..request import Request
@@ -19,9 +17,9 @@ def add(commands) -> None:
         help="measure how well samples meet their class, and how much they vary",
         description="Sample, and print what share an independent classifier (the judge, which "
         "takes part in no guidance) takes for the wanted class, and the mean pairwise distance "
-        "between images of a class. Several scales make a table. With --fid, the Fréchet distance "
-        "to real images instead, with its spread and floor; --bound and --neighbours measure "
-        "those. Samples are kept in --cache: the same command goes on where it was stopped.",
+        "between images of a class; several scales make a table. --fid, --bound and --neighbours "
+        "measure something else instead, and --fid and --neighbours keep their samples in --cache: "
+        "the same command goes on where it was stopped.",
     )
     options.add_request(p, Request(n=1000))
     p.add_argument(
@@ -44,22 +42,23 @@ def _add_fid(p) -> None:
         dest="mode",
         action="store_const",
         const="fid",
-        help="measure the FID; --n 10000 or more is usual",
+        help="the Fréchet distance to real images, with its spread and floor; --n 10000 or more is "
+        "usual",
     )
     mode.add_argument(
         "--bound",
         dest="mode",
         action="store_const",
         const="bound",
-        help="measure the variational bound in bits per dimension, and the loss per quarter of t, "
-        "on the first --n test images",
+        help="the variational bound in bits per dimension, and the loss per quarter of t, of the "
+        "first --n test images",
     )
     mode.add_argument(
         "--neighbours",
         dest="mode",
         action="store_const",
         const="neighbours",
-        help="compare the samples with their nearest training images: are they memorised?",
+        help="the distance of samples to their nearest training images: are they memorised?",
     )
     p.add_argument(
         "--reference",
@@ -76,9 +75,8 @@ def _add_fid(p) -> None:
     p.add_argument(
         "--timesteps",
         type=int,
-        default=100,
         metavar="COUNT",
-        help="for --bound: evaluations of each image (default: %(default)s)",
+        help="for --bound: evaluations of each image, most of them where t is small (default: 100)",
     )
     p.add_argument("--pixels", action="store_true", help="for --neighbours: not by features")
     p.add_argument(
@@ -95,7 +93,12 @@ def _add_fid(p) -> None:
         metavar="FOLDER",
         help="where samples and results are kept (default: %(default)s)",
     )
-    p.add_argument("--save", action="store_true", help="keep the result in the checkpoint's folder")
+    p.add_argument(
+        "--save",
+        action="store_true",
+        help="for --fid, --bound and --neighbours: keep the result in the checkpoint's folder and "
+        "put it on its card",
+    )
 
 
 def run(a: argparse.Namespace) -> None:
@@ -107,6 +110,7 @@ def run(a: argparse.Namespace) -> None:
     from ..metrics import measure
     from . import evaluate_modes
 
+    _check(a)
     options.apply(a)
     model = options.load_model(a)
     base = options.request(a, model)
@@ -128,35 +132,31 @@ def run(a: argparse.Namespace) -> None:
 
 
 def settings(model, request) -> str:
-    """What the figures depend on, in words."""
-    told = bool(model.classes) and request.label != "none"
-    guidance = {
-        "none": "no guidance" + (", told the class" if told else ""),
-        "cfg": "classifier-free guidance",
-        "classifier": f"classifier guidance, clean classifier at {request.at}, {request.form}",
-        "classifier-noisy": f"classifier guidance, noise-aware classifier, {request.form}",
-    }[request.guidance]
-    extras = [f"rescale {request.rescale:g}"] if request.rescale else []
-    if request.t_low or request.t_high is not None:
-        high = "T - 1" if request.t_high is None else request.t_high
-        extras.append(f"for {request.t_low} <= t <= {high}")
-    if request.profile != "constant":
-        extras.append(f"profile {request.profile}")
-    if request.mix is not None:
-        extras.append(f"class {request.mix} mixed in, share {request.share:g}")
-    if request.sampler == "ddim":
-        extras.append(f"eta {request.eta:g}")
-    if request.sampler == "ddpm":
-        extras.append(f"variance {request.variance}")
-    if request.fault != "none":
-        extras.append(f"with the report's error {request.fault}")
-    if request.first:
-        extras.append(f"from image {request.first} on")
-    walk = f"{request.sampler}, {request.steps} steps ({SPREAD[request.spacing]})"
-    clip = "x̂0 clipped" if request.clip else "x̂0 not clipped"
-    return (
-        f"{model.name} (EMA), {guidance}; {walk}, {clip}"
-        + "".join(f", {e}" for e in extras)
-        + f"; n = {request.n:,}, label {request.label}, seed {request.seed}, dtype "
-        f"{model.resolve_dtype(request.dtype)}"
-    )
+    """What the figures depend on beside the scale, in words."""
+    from dataclasses import asdict
+
+    from ..experiments.protocol import sampled
+
+    about = {
+        "request": asdict(request) | {"guidance_scale": None},
+        "n": request.n,
+        "first": request.first,
+        "dtype": model.resolve_dtype(request.dtype),
+    }
+    weights = model.training.get("weights", "as published")
+    return f"{model.name} ({weights}), {sampled(about)}"
+
+
+def _check(a: argparse.Namespace) -> None:
+    """Refuse options that the measurement asked for would ignore."""
+    for_mode = {
+        "--features": (a.features is not None, ("fid",)),
+        "--timesteps": (a.timesteps is not None, ("bound",)),
+        "--pixels": (a.pixels, ("neighbours",)),
+        "--out": (a.out is not None, ("neighbours",)),
+        "--save": (a.save, ("fid", "bound", "neighbours")),
+    }
+    for option, (given, modes) in for_mode.items():
+        if given and a.mode not in modes:
+            needed = " or ".join(f"--{mode}" for mode in modes)
+            raise InvalidInput(f"{option} goes with {needed}")

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from . import options
+from .progress import followed
 
 
 def add(commands) -> None:
@@ -56,9 +57,6 @@ def add(commands) -> None:
 
 def run(a: argparse.Namespace) -> None:
     """Make the parts asked for and say where the page is."""
-    from tqdm import tqdm
-
-    from ..experiments import Progress
     from ..experiments.parts import FULL, QUICK
     from ..experiments.reproduce import Settings, reproduce
 
@@ -72,15 +70,7 @@ def run(a: argparse.Namespace) -> None:
         save=a.save,
         batch=a.batch,
     )
-    found, under_way = None, None
-    with tqdm(leave=False, delay=0.5) as bar:
-        for found in reproduce(settings):
-            if isinstance(found, Progress):
-                if found.what != under_way:
-                    under_way = found.what
-                    bar.set_description(under_way)
-                    bar.reset(found.total)
-                bar.update(found.done - bar.n)
+    found = followed(reproduce(settings))
     for part in found.parts:
         for note in part.notes:
             print(f"{part.name}: {note}")

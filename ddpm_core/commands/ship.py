@@ -19,12 +19,12 @@ def add(commands) -> None:
 
 def run(a) -> None:
     from ..checkpoints import holds_classifier
-    from ..experiments import cards
+    from ..experiments import cards, results
     from ..ship import ship
 
     folder = ship(a.run_folder, a.name)
     if not holds_classifier(folder):
-        for path in cards.drop_stale(folder):
+        for path in results.drop_stale(folder):
             print(f"{path}: of other weights, deleted")
         cards.rewrite(folder)
     print(folder)

@@ -7,10 +7,10 @@ all its result; so the command line draws a bar, and a page gives way to others 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -27,23 +27,32 @@ class Progress:
     total: int
 
 
-def last(iterable: Iterable, progress=None):
-    """Run a measurement to its end and return its result.
-
-    Args:
-        progress: called with every ``Progress``.
-    """
+def last(iterable: Iterable):
+    """Run a measurement to its end and return its result."""
     found = None
     for found in iterable:
-        if progress and isinstance(found, Progress):
-            progress(found)
+        pass
+    return found
+
+
+def passed(measurement: Iterable):
+    """Its progress; returns its result. For ``found = yield from passed(...)``."""
+    found = None
+    for found in measurement:
+        if isinstance(found, Progress):
+            yield found
     return found
 
 
 def fingerprint(net: nn.Module) -> str:
     """16 hexadecimal digits of a network's weights: equal for equal weights, on any machine."""
-    digest = hashlib.sha256()
-    for name, value in sorted(net.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
+    return digest(net.state_dict())
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """The ``fingerprint`` of a network with these weights."""
+    found = hashlib.sha256()
+    for name, value in sorted(tensors.items()):
+        found.update(name.encode())
+        found.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()[:16]

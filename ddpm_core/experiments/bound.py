@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -38,24 +39,25 @@ class Bound:
 
     Attributes:
         bits: the whole bound.
-        error: its standard error between images; which timesteps were drawn is not in it.
+        error: its standard error between images, None of one; which timesteps were drawn is not in
+            it.
         prior: the part of L_T.
         steps: the part of all t >= 1.
         decoder: the part of t = 0.
         quarters: parts of t = 0 and above in each quarter of [0, T), least noise first; with
-            ``prior`` they add up to ``bits``.
+            ``prior`` they add up to ``bits``. None where no timestep was evaluated.
         losses: mean squared error of eps in each quarter (eq. 10), the same evaluations.
         images, evaluations: how many images, and timesteps evaluated of each.
         variance, clip: see ``bound``.
     """
 
     bits: float
-    error: float
+    error: float | None
     prior: float
     steps: float
     decoder: float
-    quarters: tuple[float, float, float, float]
-    losses: tuple[float, float, float, float]
+    quarters: tuple[float | None, ...]
+    losses: tuple[float | None, ...]
     images: int
     evaluations: int
     variance: str
@@ -82,8 +84,9 @@ def bound(
         variance: sigma² of the model's way back: ``"beta"``, beta_t, or ``"posterior"``, that of
             q(x_(t-1) | x_t, x_0), which is 0 at t = 0, where that of t = 1 stands in for it.
         clip: clamp x̂0 to [-1, 1], as in sampling.
-        evaluations: of the network for each image: t = 0 always, the others spread evenly at
-            random over the rest, which leaves the mean as it is; T, all of them, unless given.
+        evaluations: of the network for each image, dense where t is small, where most of the bound
+            is, and drawn at random above, so that the mean is that of all; T, all of them, unless
+            given.
         seed: of the noise, a function of (seed, image, t), and of the timesteps.
         batch: images at a time; it changes rounding only.
         device: where the denoiser computes.
@@ -100,39 +103,40 @@ def bound(
     n, shape = len(images), tuple(images.pixels.shape[1:])
     per_image = torch.zeros(n, dtype=torch.float64)
     prior = torch.zeros(n, dtype=torch.float64)
-    parts = np.zeros((2, last + 1))  # of every t: its share of the bound, and its loss
-    parts[1] = np.nan
+    share = np.zeros(count)  # of the bound
     done, total = 0, -(-n // batch) * count
-    losses = {t: [] for t in times}
+    losses = np.zeros(count)
     for chosen in torch.arange(n).split(batch):
         x0, labels = images.batch(chosen)
         x0 = x0.to(device)
         predict = denoiser_of(labels.tolist())
         noise = Noise(seed, chosen.tolist(), shape)
         prior[chosen] = prior_bits(schedule, x0)
-        for t, weight in zip(times, weights, strict=True):
+        for place, t in enumerate(times.tolist()):
             eps = noise(last + 2 + t).to(device)
             x = q_sample(schedule, x0, t, eps)
             with torch.no_grad():
                 predicted = predict(x, t).eps
-            bits = step_bits(schedule, x0, x, t, predicted, variance, clip) * weight
+            bits = step_bits(schedule, x0, x, t, predicted, variance, clip) * weights[place]
             per_image[chosen] += bits
-            parts[0, t] += float(bits.sum()) / n
-            losses[t].append((predicted - eps).double().square().flatten(1).mean(1).cpu())
+            share[place] += float(bits.sum()) / n
+            losses[place] += float((predicted - eps).double().square().flatten(1).mean(1).sum()) / n
             done += 1
             yield Progress("bound", done, total)
-    for t in times:
-        parts[1, t] = float(torch.cat(losses[t]).mean())
     whole = per_image + prior
-    edges = [range(q * (last + 1) // 4, (q + 1) * (last + 1) // 4) for q in range(4)]
+    edges = [q * (last + 1) // 4 for q in range(5)]
+    within = [(low <= times) & (times < high) for low, high in pairwise(edges)]
     yield Bound(
         bits=float(whole.mean()),
-        error=float(whole.std() / math.sqrt(n)) if n > 1 else float("nan"),
+        error=float(whole.std() / math.sqrt(n)) if n > 1 else None,
         prior=float(prior.mean()),
-        steps=float(parts[0, 1:].sum()),
-        decoder=float(parts[0, 0]),
-        quarters=tuple(float(parts[0, list(edge)].sum()) for edge in edges),
-        losses=tuple(_mean(parts[1, list(edge)]) for edge in edges),
+        steps=float(share[1:].sum()),
+        decoder=float(share[0]),
+        quarters=tuple(float(share[some].sum()) if some.any() else None for some in within),
+        losses=tuple(
+            float(np.average(losses[some], weights=weights[some])) if some.any() else None
+            for some in within
+        ),
         images=n,
         evaluations=count,
         variance=variance,
@@ -208,17 +212,17 @@ def _discretised(x0: Tensor, mean: Tensor, sigma: float) -> Tensor:
     return -share.clamp_min(LEAST).log2().flatten(1).mean(1).cpu()
 
 
-def _times(last: int, count: int, seed: int) -> tuple[list[int], list[float]]:
-    """0, then one timestep from each of ``count`` - 1 equal parts of the rest; and how many
-    timesteps each stands for."""
-    if count == last + 1:
-        return list(range(count)), [1.0] * count
-    edges = np.linspace(1, last + 1, count).round().astype(int)
+def _times(last: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """0, then one timestep from each of ``count`` - 1 parts of the rest; and how many timesteps
+    each stands for.
+
+    The parts grow with t, by one factor once they are wider than one timestep: each then costs
+    about as many bits, where parts of one width would leave the dearest, t = 1 to 5, to chance.
+    """
+    edges = [1]
+    for left in range(count - 1, 0, -1):
+        grown = round(edges[-1] * ((last + 1) / edges[-1]) ** (1 / left))
+        edges.append(min(max(grown, edges[-1] + 1), last + 2 - left))
     generator = np.random.RandomState(seed % 2**32)
-    times = [int(generator.randint(a, b)) for a, b in zip(edges, edges[1:], strict=False)]
-    return [0, *times], [1.0, *np.diff(edges).astype(float).tolist()]
-
-
-def _mean(values: np.ndarray) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")
+    times = [int(generator.randint(a, b)) for a, b in pairwise(edges)]
+    return np.array([0, *times]), np.array([1.0, *np.diff(edges)])

@@ -6,37 +6,25 @@ from pathlib import Path
 
 from .. import checkpoints
 from ..card import Figure, render
+from ..checkpoints import Config
 from ..files import write
-from . import evaluation, fingerprint, inspection, results
+from . import evaluation, inspection, results
+from .protocol import unusual
 
 
 def figures(folder: Path) -> list[Figure]:
-    """The results in a checkpoint's folder, as its card tells of them.
+    """The results in a checkpoint's folder that are of its weights, as its card tells of them.
+
+    Of what was sampled otherwise than the model is meant to be, with one of the report's errors
+    or without clipping, the line is told and the value kept out of the card's metadata, where one
+    figure looks like another.
 
     Raises:
         CheckpointError: for a file that holds no result.
     """
-    found = []
-    for result in results.read(folder):
-        about = result["protocol"]
-        split = about["reference"]["split"]
-        if result["kind"] == "fid":
-            asked, net = about["request"], about["features"]["name"]
-            title = (
-                f"FID ({net} features, {about['n']:,} samples, {asked['sampler']}, "
-                f"{asked['steps']} steps, {split} set)"
-            )
-            line = evaluation.words(result)
-            found.append(Figure("fid", title, round(result["fid"], 4), split, line))
-        elif result["kind"] == "bound":
-            line = inspection.words(result)
-            title = f"bits per dimension ({about['n']:,} images, variance {about['variance']})"
-            found.append(Figure("bpd", title, round(result["bits"], 4), split, line))
-        elif result["kind"] == "neighbours":
-            title = f"closer to a training image than 1 % of test images, in {about['space']}"
-            line = inspection.words(result)
-            found.append(Figure("memorised", title, round(result["memorised"], 4), split, line))
-    return sorted(found, key=lambda figure: figure.title)
+    config = checkpoints.read_config(folder)
+    found = [_figure(result, config) for result in results.current(folder)]
+    return sorted(filter(None, found), key=lambda figure: (figure.title, figure.line))
 
 
 def rewrite(folder: Path, name: str = "") -> None:
@@ -48,16 +36,48 @@ def rewrite(folder: Path, name: str = "") -> None:
     Raises:
         CheckpointError: if the folder holds no checkpoint of this project's making.
     """
+    write(folder / checkpoints.CARD, text(folder, name))
+
+
+def text(folder: Path, name: str = "") -> str:
+    """The card that ``rewrite`` writes; to be asked for before something is measured for it.
+
+    Raises:
+        CheckpointError: as ``rewrite``.
+    """
     model = checkpoints.load(folder)
     told = [model.config, model.unet.state_dict(), model.training, figures(folder)]
-    write(folder / checkpoints.CARD, render(name or folder.name, *told))
+    return render(name or folder.name, *told)
 
 
-def drop_stale(folder: Path) -> list[Path]:
-    """Delete results of other weights than the folder holds now; returns what is gone."""
-    mark, gone = fingerprint(checkpoints.load(folder).unet), []
-    for path in sorted((folder / results.FOLDER).glob("*.json")):
-        if results.read_file(path)["protocol"].get("weights_mark") != mark:
-            path.unlink()
-            gone.append(path)
-    return gone
+def _figure(result: dict, config: Config) -> Figure | None:
+    about = result["protocol"]
+    split = about["reference"]["split"]
+    if result["kind"] == "bound":
+        title = (
+            f"bits per dimension ({about['n']:,} images, {about['evaluations']:,} timesteps of "
+            f"each, variance {about['variance']}{_seed(about)})"
+        )
+        return Figure("bpd", title, round(result["bits"], 4), split, inspection.words(result))
+    if result["kind"] not in ("fid", "neighbours"):
+        return None
+    asked = about["request"]
+    told = [f"{about['n']:,} samples, {asked['sampler']}, {asked['steps']} steps"]
+    told += unusual(about, "all" if config.classes else "none")
+    how = ", ".join(told)
+    usual = (asked.get("fault", "none"), asked.get("clip", True))
+    sound = usual == ("none", config.sampling.get("clip", True))
+    if result["kind"] == "fid":
+        title = f"FID ({about['features']['name']} features, {how}, {split} set)"
+        value, line = result["fid"], evaluation.words(result)
+        return Figure("fid", title, round(value, 4) if sound else None, split, line)
+    title = (
+        f"closer to a training image than all but {about['quantile']:.0%} of test images, in "
+        f"{about['space']} ({how})"
+    )
+    value, line = result["memorised"], inspection.words(result)
+    return Figure("memorised", title, round(value, 4) if sound else None, split, line)
+
+
+def _seed(about: dict) -> str:
+    return f", seed {about['seed']}" if about["seed"] else ""

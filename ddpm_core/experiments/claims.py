@@ -1,7 +1,7 @@
 """What the report says of the order of its models, asked of our figures too.
 
 FIDs by other features compare with nothing else; which of two models is the better one does, if
-they are further apart than both spreads together (as in ``report.best``).
+they are by one feature net and further apart than both spreads together (as in ``report.best``).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .report import Row
+from .report import Row, comparable
 
 # By table: a claim, and the columns (better, worse) that it is about, every pair of them.
 CLAIMS = {
@@ -23,7 +23,7 @@ CLAIMS = {
         ("The linear schedule is better than the cosine one", ((0, 2), (1, 3))),
     ),
 }
-UNMEASURED = "not measured"
+YES, NO, NOT_APART, UNMEASURED = "yes", "no", "not told apart", "not measured"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ def judged(name: str, rows: Sequence[Row]) -> tuple[Claim, ...]:
     """The report's claims about a table, none for a table it makes none about.
 
     Args:
-        rows: each has one protocol for all its columns, so that they may be compared.
+        rows: each asks the same of all its columns. The report's own figures come without a
+            spread and are taken as they stand.
     """
     return tuple(
         Claim(text, {row.title: _verdict(row, pairs) for row in rows})
@@ -53,25 +54,21 @@ def judged(name: str, rows: Sequence[Row]) -> tuple[Claim, ...]:
 
 
 def _verdict(row: Row, pairs) -> str:
-    found = [_compared(_figure(row, better), _figure(row, worse)) for better, worse in pairs]
-    # The least certain of them decides.
-    order = (UNMEASURED, "no", "not told apart", "yes")
-    return min(found, key=order.index)
+    found = [_compared(row, better, worse) for better, worse in pairs]
+    # One pair that contradicts is enough, whatever the others say; then the least certain decides.
+    return min(found, key=(NO, UNMEASURED, NOT_APART, YES).index)
 
 
-def _compared(better, worse) -> str:
-    if better is None or worse is None:
-        return UNMEASURED
-    (first, spread), (second, other) = better, worse
-    if spread + other > 0 and abs(first - second) <= spread + other:
-        return "not told apart"
-    return "yes" if first < second else "no"
-
-
-def _figure(row: Row, column: int) -> tuple[float, float] | None:
+def _compared(row: Row, better: int, worse: int) -> str:
     if row.reported:
-        return row.reported[column], 0.0
-    wanted = row.measured[column]
-    if wanted is None or wanted.result is None:
-        return None
-    return wanted.result["fid"], wanted.result["spread"] or 0.0
+        return YES if row.reported[better] < row.reported[worse] else NO
+    wanted = row.measured[better], row.measured[worse]
+    if any(it is None or it.result is None for it in wanted):
+        return UNMEASURED
+    first, second = (it.result for it in wanted)
+    spreads = first["spread"], second["spread"]
+    if None in spreads or not comparable([first, second]):
+        return NOT_APART
+    if abs(first["fid"] - second["fid"]) <= sum(spreads):
+        return NOT_APART
+    return YES if first["fid"] < second["fid"] else NO

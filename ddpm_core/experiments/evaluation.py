@@ -19,9 +19,10 @@ from ..guides import classifier_for
 from ..hardware import describe
 from ..request import Request
 from ..sampling import BATCH
-from . import Progress, fingerprint
+from . import Progress, fingerprint, passed
 from .features import Features, batches, classifier_features
 from .fid import Floor, Moments, Score, floor, gather, gather_blocks, score
+from .protocol import sampled
 from .shards import HOME, NOT_IN_KEY, Shards
 
 REFERENCES = ("test", "train")
@@ -103,28 +104,18 @@ def evaluate_fid(
             f"{model.name} makes images of {model.shape}, {model.config.dataset} has "
             f"{tuple(images.pixels.shape[1:])}"
         )
-    real = None
-    for real in reference_moments(net, images, home):
-        if isinstance(real, Progress):
-            yield real
+    real = yield from passed(reference_moments(net, images, home))
     n = shards.request.n
     if n <= real.d:
         raise InvalidInput(f"n = {n:,} is too few for the {real.d:,} features of {net.name}")
     lowest = None
     if len(rest) >= n:
-        for lowest in floor(net, rest, real, n, FLOOR_SEED):
-            if isinstance(lowest, Progress):
-                yield lowest
+        lowest = yield from passed(floor(net, rest, real, n, FLOOR_SEED))
     # First all onto the disk: a run that is stopped loses no picture, and no picture stays in
     # memory.
-    for it in shards.sampling():
-        if isinstance(it, Progress):
-            yield it
+    yield from passed(shards.sampling())
     pictures = (it for it in shards.sampling() if isinstance(it, np.ndarray))
-    blocks = None
-    for blocks in gather_blocks(net, pictures, n):
-        if isinstance(blocks, Progress):
-            yield blocks
+    blocks = yield from passed(gather_blocks(net, pictures, n))
     protocol = about(model, images, reference) | {
         "n": n,
         "first": shards.request.first,
@@ -152,10 +143,7 @@ def reference_moments(
     if kept is not None:
         yield kept
         return
-    found = None
-    for found in gather(net, batches(images), len(images), "reference"):
-        if isinstance(found, Progress):
-            yield found
+    found = yield from passed(gather(net, batches(images), len(images), "reference"))
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part, part.open("wb") as file:
         np.savez(file, n=found.n, mean=found.mean.numpy(), scatter=found.scatter.numpy())
@@ -182,30 +170,33 @@ def words(result: dict) -> str:
     about = result["protocol"]
     beside = "floor not measured (too few real images)"
     if result["floor"] is not None:
-        spread = result["floor_spread"]
+        spread, draws = result["floor_spread"], about["floor"]["draws"]
+        draws = "1 draw" if draws == 1 else f"{draws} draws"
         spread = "" if spread is None else f" ± {spread:.4f}"
         beside = (
             f"floor {result['floor']:.4f}{spread} ({about['n']:,} real images of the "
-            f"{about['floor']['split']} split, {about['floor']['draws']} draws)"
+            f"{about['floor']['split']} split, {draws})"
         )
-    spread = "" if result["spread"] is None else f" ± {result['spread']:.4f}"
-    figure = f"FID {result['fid']:.4f}{spread} (jackknife)"
+    figure = f"FID {result['fid']:.4f}"
+    if result["spread"] is not None:
+        figure += f" ± {result['spread']:.4f} (standard error by the jackknife)"
     return f"{figure}; {beside}; {describe_protocol(about)}"
 
 
 def describe_protocol(about: dict) -> str:
     """What a figure depends on, in words."""
-    real, net, asked = about["reference"], about["features"], about["request"]
-    source = f" from {real['source']}" if real["source"] else ""
-    fault = asked.get("fault", "none")
-    error = "" if fault == "none" else f", with the report's error {fault}"
-    error += "" if asked.get("clip", True) else ", x̂0 not clipped"
+    net = about["features"]
     return (
-        f"n = {about['n']:,}; reference: {real['images']:,} images of {real['dataset']} "
-        f"{real['split']}{source}; features: {net['name']}, {net['layer']}, {net['count']:,} "
-        f"numbers; weights: {about['weights']}; {asked['sampler']}, {asked['steps']} steps{error}; "
-        f"seed {asked['seed']}; dtype {about['dtype']}"
+        f"{sampled(about)}; reference: {reference_words(about)}; features: {net['name']}, "
+        f"{net['layer']}, {net['count']:,} numbers; weights: {about['weights']}"
     )
+
+
+def reference_words(about: dict) -> str:
+    """The real images that a figure depends on, in words."""
+    real = about["reference"]
+    source = f" from {real['source']}" if real["source"] else ""
+    return f"{real['images']:,} images of {real['dataset']} {real['split']}{source}"
 
 
 def _kept(path: Path) -> Moments | None:

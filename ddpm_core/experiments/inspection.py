@@ -16,11 +16,12 @@ from ..errors import check_int
 from ..guides import classifier_for
 from ..request import Request
 from ..sampling import BATCH
-from . import Progress
+from . import Progress, passed
 from .bound import Bound, of_model
-from .evaluation import about
+from .evaluation import about, reference_words
 from .features import classifier_features
-from .neighbours import QUANTILE, Neighbours, memorised, nearest
+from .neighbours import QUANTILE, memorised, nearest
+from .protocol import sampled
 from .shards import HOME, NOT_IN_KEY, Shards
 
 BOUND_IMAGES, BOUND_EVALUATIONS = 1000, 100
@@ -51,11 +52,9 @@ def measure_bound(
     check_int("n", n, 1, len(images))
     evaluations = min(evaluations, model.schedule.num_timesteps)
     options = {"variance": variance, "evaluations": evaluations, "seed": seed}
-    found = None
-    for found in of_model(model, images.subset(range(n)), **options):
-        if isinstance(found, Progress):
-            yield found
+    found = yield from passed(of_model(model, images.subset(range(n)), **options))
     protocol = about(model, images, "test") | {"n": n, "dtype": "float32"} | options
+    protocol["timesteps"] = model.schedule.num_timesteps
     yield {"kind": "bound"} | _figures(found) | {"protocol": protocol}
 
 
@@ -92,21 +91,17 @@ def measure_neighbours(
             pictures.append(it)
     samples = np.concatenate(pictures)
     held_out = test.pixels[:COMPARED].permute(0, 2, 3, 1).numpy()
-    found: list[Neighbours] = []
-    for mine in (samples, held_out):
-        it = None
-        for it in nearest(mine, train, k, net):
-            if isinstance(it, Progress):
-                yield it
-        found.append(it)
-    ours, real = found
+    ours = yield from passed(nearest(samples, train, k, net))
+    real = yield from passed(nearest(held_out, train, k, net))
     protocol = about(model, train, "train") | {
         "n": len(samples),
         "first": shards.request.first,
         "request": {
             name: v for name, v in asdict(shards.request).items() if name not in NOT_IN_KEY
         },
+        "dtype": model.resolve_dtype(request.dtype),
         "space": ours.space,
+        "space_mark": net and net.mark,
         "compared_with": len(held_out),
         "quantile": QUANTILE,
     }
@@ -126,29 +121,46 @@ def measure_neighbours(
 
 def words(result: dict) -> str:
     """A result of this module with its protocol, in one line."""
-    protocol = result["protocol"]
-    real = protocol["reference"]
-    source = f" from {real['source']}" if real["source"] else ""
+    about = result["protocol"]
     if result["kind"] == "bound":
-        quarters = ", ".join(f"{bits:.4f}" for bits in result["quarters"])
-        losses = ", ".join(f"{loss:.5f}" for loss in result["losses"])
-        return (
-            f"{result['bits']:.4f} ± {result['error']:.4f} bits per dimension (prior "
-            f"{result['prior']:.4f}, steps {result['steps']:.4f}, decoder {result['decoder']:.4f}; "
-            f"by quarter of t, least noise first: {quarters}); loss by quarter: {losses}; the "
-            f"first {protocol['n']:,} images of {real['dataset']} {real['split']}{source}, "
-            f"{protocol['evaluations']:,} timesteps of each; variance {protocol['variance']}; x̂0 "
-            f"clipped; weights: {protocol['weights']}; seed {protocol['seed']}; dtype float32"
-        )
-    asked = protocol["request"]
+        return f"{_bits(result)}; loss by quarter: {_listed(result['losses'], 5)}; {_over(about)}"
     return (
-        f"{result['memorised']:.2%} of {protocol['n']:,} samples lie closer to a training image "
-        f"than {protocol['quantile']:.0%} of test images do; median distance to the nearest "
-        f"{result['median']:.3f}, of the first {protocol['compared_with']:,} test images "
-        f"{result['median_of_test_images']:.3f}; {real['images']:,} images of {real['dataset']} "
-        f"{real['split']}{source}; in {protocol['space']}; weights: {protocol['weights']}; "
-        f"{asked['sampler']}, {asked['steps']} steps; seed {asked['seed']}"
+        f"{result['memorised']:.2%} of {about['n']:,} samples lie closer to a training image than "
+        f"all but {about['quantile']:.0%} of test images do; median distance to the nearest "
+        f"{result['median']:.3f}, of the first {about['compared_with']:,} test images "
+        f"{result['median_of_test_images']:.3f}; {reference_words(about)}; in {about['space']}; "
+        f"weights: {about['weights']}; {sampled(about)}"
     )
+
+
+def _bits(result: dict) -> str:
+    about, error = result["protocol"], result["error"]
+    spread, known = "", "of one image: no telling how far off"
+    if error is not None:
+        spread, known = f" ± {error:.4f}", "standard error between images"
+        if about["evaluations"] < about["timesteps"]:
+            known += "; which timesteps were drawn is not in it"
+    return (
+        f"{result['bits']:.4f}{spread} bits per dimension ({known}); prior {result['prior']:.4f}, "
+        f"steps {result['steps']:.4f}, decoder {result['decoder']:.4f}; by quarter of t, least "
+        f"noise first: {_listed(result['quarters'], 4)}"
+    )
+
+
+def _over(about: dict) -> str:
+    """What a bound depends on."""
+    real = about["reference"]
+    source = f" from {real['source']}" if real["source"] else ""
+    return (
+        f"the first {about['n']:,} images of {real['dataset']} {real['split']}{source}, "
+        f"{about['evaluations']:,} of {about['timesteps']:,} timesteps of each; variance "
+        f"{about['variance']}; x̂0 clipped; weights: {about['weights']}; seed {about['seed']}; "
+        "dtype float32"
+    )
+
+
+def _listed(figures, decimals: int) -> str:
+    return ", ".join("not evaluated" if it is None else f"{it:.{decimals}f}" for it in figures)
 
 
 def _figures(found: Bound) -> dict:

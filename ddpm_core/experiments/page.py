@@ -12,12 +12,11 @@ from pathlib import Path
 
 from .claims import UNMEASURED
 from .evaluation import words
+from .notes import IN_CELL
 from .parts import Part, Picture
 from .report import Measurement, Row, Table
 
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
-# What a cell has room for, in letters.
-BRIEF = 20
 AUTHORS = "Antunovic, Belai, Czekalla and Takacs, Technical University of Denmark"
 
 
@@ -27,8 +26,9 @@ def page(made: Sequence[Part], folder: Path, told: Mapping) -> str:
     Args:
         made: the parts that are done.
         folder: where their pictures lie.
-        told: ``quick``, ``pictures`` (how they were sampled), ``seconds``, ``hardware`` and
-            ``ahead``, the names of the parts that are still to be made.
+        told: ``quick``; of all parts asked for, ``pictures`` (how they are sampled, empty without
+            any), ``tables`` (whether there are some) and ``fresh`` (whether one measures anew);
+            ``seconds``, ``hardware`` and ``ahead``, the names of the parts still to be made.
     """
     links = "".join(
         f'<li><a href="#{part.name}">{escape(part.title.partition(":")[0])}</a></li>\n'
@@ -73,19 +73,25 @@ def section(part: Part, folder: Path) -> str:
 
 
 def _mode(told: Mapping) -> str:
-    if told["quick"]:
-        return (
-            '<p class="mode"><strong>Quick.</strong> Pictures with fewer steps than the report '
-            f"takes ({escape(told['pictures'])}) and few of them; figures as they were measured "
-            "and stored before, and beside Table 1 a small measurement of this very run.</p>\n"
+    pictures = escape(told["pictures"])
+    if not told["quick"]:
+        return f'<p class="mode">Pictures: {pictures}.</p>\n' if pictures else ""
+    said = ["<strong>Quick.</strong>"]
+    if pictures:
+        said.append(
+            f"Pictures with fewer steps than the report takes, and few of them: {pictures}."
         )
-    return f'<p class="mode">Pictures: {escape(told["pictures"])}.</p>\n'
+    if told["tables"]:
+        fresh = ", and beside Table 1 a small measurement of this very run" if told["fresh"] else ""
+        said.append(f"Figures as they were measured and stored before{fresh}.")
+    return f'<p class="mode">{" ".join(said)}</p>\n'
 
 
 def _made(told: Mapping) -> str:
     ahead = f" Still to be made: {', '.join(told['ahead'])}." if told["ahead"] else ""
     minutes, seconds = divmod(round(told["seconds"]), 60)
-    return escape(f"Made in {minutes} min {seconds} s on {told['hardware']}.{ahead}")
+    made = f"Made in {minutes} min {seconds} s on {told['hardware']}, without what lay ready."
+    return escape(f"{made}{ahead}")
 
 
 def _pictures(pictures: Sequence[Picture], folder: Path) -> str:
@@ -131,7 +137,7 @@ def _cell(wanted: Measurement | None, missing: Mapping[str, str]) -> str:
     result = wanted.result
     if result is None:
         why = missing.get(wanted.command, "")
-        brief = why if len(why) <= BRIEF else "–"  # the note below tells
+        brief = why if why in IN_CELL else "–"  # the note below tells
         return f'<td class="lacking" title="{escape(why)}">{escape(brief)}</td>'
     spread = "" if result["spread"] is None else f" <span>± {result['spread']:.3f}</span>"
     lowest = "" if result["floor"] is None else f"<small>floor {result['floor']:.3f}</small>"
@@ -159,7 +165,8 @@ def _claims(part: Part) -> str:
         '<div class="wide claims" role="region" tabindex="0" aria-label="What the report says of '
         'the order">\n<table>\n<thead><tr><th scope="col">What the report says of the order</th>'
         f"{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</div>\n"
-        '<p class="about">Not told apart: closer than both spreads together.</p>\n'
+        '<p class="about">Not told apart: closer than both spreads together, of unknown spread, or '
+        "by different feature nets.</p>\n"
     )
 
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
+from .. import checkpoints
 from ..data import THINGS
 from ..request import Request
+from ..sampling import BATCH
 from .claims import Claim
-from .report import Table
+from .report import SAMPLERS, Table
+from .shards import HOME
+
+OUT = Path("runs") / "report"
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,40 @@ QUICK = Budget(
     measure=False,
     fresh=Request(n=500, label="none", sampler="ddim", steps=20),
 )
-WALKS = {"ddpm": "DDPM", "ddim": "DDIM", "dpm_solver_pp": "DPM-Solver++"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to make, and where.
+
+    Attributes:
+        out: the page, its pictures and what was measured for it.
+        budget: ``FULL``, ``QUICK``, or any other.
+        parts: names from ``reproduce.PARTS``, in the order wanted.
+        root: see ``data.data_root``.
+        cache: where samples are kept.
+        home: the folder of the checkpoints; the shipped ones unless given.
+        save: keep what is measured as the tables ask in the checkpoints' folders.
+        batch: images sampled at a time.
+    """
+
+    out: Path = OUT
+    budget: Budget = FULL
+    parts: tuple[str, ...] = ()
+    root: str | Path | None = None
+    cache: Path = HOME
+    home: Path | None = None
+    save: bool = False
+    batch: int = BATCH
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.home or checkpoints.HOME
+
+    @property
+    def measured(self) -> Path:
+        """For what is measured and not saved with the checkpoints."""
+        return self.out / "measured"
 
 
 @dataclass(frozen=True)
@@ -71,10 +110,14 @@ class Shot:
     changes: Mapping = field(default_factory=dict)
     instead: Shot | None = None
 
+    @property
+    def guided(self) -> bool:
+        """By a classifier."""
+        return str(self.changes.get("guidance", "")).startswith("classifier")
+
     def requests(self, budget: Budget) -> list[Request]:
         """One for each label."""
-        by_classifier = str(self.changes.get("guidance", "")).startswith("classifier")
-        walk = budget.guided if by_classifier else budget.walk
+        walk = budget.guided if self.guided else budget.walk
         n = min(self.n, budget.images)
         return [Request(n=n, label=label, **walk, **self.changes) for label in self.labels]
 
@@ -256,3 +299,25 @@ FIGURES = {
         (Shot("mnist-conditional", "Class 3, s = 1", (3,), 16),),
     ),
 }
+
+
+def walked(request: Request | Mapping) -> str:
+    """Sampler and steps in words."""
+    about = asdict(request) if isinstance(request, Request) else request
+    return f"{SAMPLERS[about['sampler']]}, {about['steps']:,} steps"
+
+
+def walks(budget: Budget, names) -> str:
+    """How the pictures of some parts are sampled; empty if they have none."""
+    shots = [shot for name in names if name in FIGURES for shot in FIGURES[name].shots]
+    shots += [shot.instead for shot in shots if shot.instead]
+    told = {}
+    if "figure-3" in names:
+        told["Figure 3"] = walked({"sampler": "ddpm", "steps": budget.race})
+    if any(not shot.guided for shot in shots):
+        told["samples"] = walked(budget.walk)
+    if any(shot.guided for shot in shots):
+        told["guided by a classifier"] = walked(budget.guided)
+    if len(set(told.values())) == 1:
+        return next(iter(told.values()))
+    return "; ".join(f"{what}: {walk}" for what, walk in told.items())

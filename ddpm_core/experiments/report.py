@@ -1,8 +1,8 @@
 """What the report measured, and what was measured of this project's models beside it.
 
 The report's own figures stand here, the only ones typed by hand. Ours are read from the results
-that lie with the checkpoints (``results``); a cell that nobody has measured says so, and which
-command would.
+that lie with the checkpoints (``results``), those of their weights; a cell that nobody has
+measured says so, and which command would.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def few_steps(home: Path | None = None, model: str = FEW_MODEL) -> tuple[Series,
 
 
 def costs(home: Path | None = None) -> Table:
-    """What each error of the report's code costs where it acts at sampling (``faults``)."""
+    """What each of the report's errors costs where it acts at sampling (``faults``)."""
     rows = []
     for title, changes in ERRORS.items():
         request = replace(COST, **changes)
@@ -196,10 +196,13 @@ def costs(home: Path | None = None) -> Table:
 def best(cells: Sequence[Measurement | None]) -> Measurement | None:
     """The lowest of some figures, if it is lower than each by more than both spreads together.
 
-    None if there is no telling, or not before all are measured.
+    None if there is no telling, as between figures by different feature nets, or not before all are
+    measured.
     """
     wanted = [cell for cell in cells if cell is not None]
     if len(wanted) < 2 or any(m.result is None or m.result["spread"] is None for m in wanted):
+        return None
+    if not comparable([m.result for m in wanted]):
         return None
     first, *others = sorted(wanted, key=lambda m: m.result["fid"])
     apart = all(
@@ -207,6 +210,11 @@ def best(cells: Sequence[Measurement | None]) -> Measurement | None:
         for m in others
     )
     return first if apart else None
+
+
+def comparable(found: Sequence[dict]) -> bool:
+    """Whether stored results are by one and the same feature net."""
+    return len({result["protocol"]["features"]["mark"] for result in found}) <= 1
 
 
 def curves(model: str, home: Path | None = None) -> list[dict]:
@@ -278,5 +286,10 @@ def _with_results(wanted: Sequence[Measurement | None], home: Path | None) -> tu
 
 
 def _stored(wanted: Measurement, home: Path) -> dict | None:
-    found = results.read(home / wanted.model, "fid")
-    return next((result for result in found if wanted.matches(result)), None)
+    """The result of the weights that lie there; of several, one by the judge that does."""
+    found = [it for it in results.current(home / wanted.model, "fid") if wanted.matches(it)]
+    if len(found) < 2:
+        return found[0] if found else None
+    net = found[0]["protocol"]["features"]["name"]
+    mark = results.mark_of(home / net)
+    return max(found, key=lambda it: it["protocol"]["features"]["mark"] == mark)

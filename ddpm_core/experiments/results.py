@@ -2,17 +2,23 @@
 
 A result is an object with its ``kind``, its figures, and under ``protocol`` all that they depend
 on. The digest is that of the protocol: measured again, a figure replaces its predecessor, and
-measured otherwise it stands beside it.
+measured otherwise it stands beside it. Training on changes the weights, and with them what a
+figure is of: ``current`` reads those of the weights that lie there now.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
+
+from ..checkpoints import WEIGHTS
 from ..errors import CheckpointError
 from ..files import write
+from . import digest
 
 FOLDER = "results"
 
@@ -46,6 +52,48 @@ def read(folder: Path, kind: str | None = None) -> list[dict]:
         if kind in (None, result["kind"]):
             found.append(result)
     return found
+
+
+def current(folder: Path, kind: str | None = None) -> list[dict]:
+    """``read``, without what was measured of other weights than lie in the folder; all of it where
+    there are none."""
+    mark = mark_of(folder)
+    return [it for it in read(folder, kind) if mark in (None, it["protocol"].get("weights_mark"))]
+
+
+def drop_stale(folder: Path) -> list[Path]:
+    """Delete what ``current`` leaves out; returns what is gone."""
+    mark, gone = mark_of(folder), []
+    for path in sorted((Path(folder) / FOLDER).glob("*.json")):
+        if mark not in (None, read_file(path)["protocol"].get("weights_mark")):
+            path.unlink()
+            gone.append(path)
+    return gone
+
+
+def mark_of(folder: Path) -> str | None:
+    """The ``fingerprint`` of the network in a checkpoint's folder, of its file alone; None without
+    weights.
+
+    Raises:
+        CheckpointError: if the weights cannot be read.
+    """
+    path = Path(folder) / WEIGHTS
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return _mark(path, about.st_mtime_ns, about.st_size)
+
+
+@lru_cache(maxsize=64)
+def _mark(path: Path, changed: int, size: int) -> str:
+    try:
+        with safe_open(path, framework="pt") as weights:
+            names = list(weights.keys())
+            return digest({name: weights.get_tensor(name).float() for name in names})
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is truncated or no safetensors file: {error}") from error
 
 
 def read_file(path: Path) -> dict:

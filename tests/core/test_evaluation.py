@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from ddpm_core import checkpoints, data
 from ddpm_core.__main__ import main
 from ddpm_core.errors import CheckpointError, InvalidInput
-from ddpm_core.experiments import Progress, evaluation, fid, last, results, shards
+from ddpm_core.experiments import Progress, evaluation, fid, last, protocol, results, shards
 from ddpm_core.experiments.evaluation import evaluate_fid
 from ddpm_core.experiments.features import batches, classifier_features
 from ddpm_core.experiments.shards import Shards
@@ -199,7 +199,57 @@ def test_it_tells_all_that_it_depends_on(found, classifiers, model):
         "60 real images of the train split, 2 draws",
     ):
         assert part in words
-    assert re.match(r"FID \d+\.\d{4} ± \d+\.\d{4} \(jackknife\); floor \d+\.\d{4} ± ", words)
+    known = r"FID \d+\.\d{4} ± \d+\.\d{4} \(standard error by the jackknife\); floor \d+\.\d{4} ± "
+    assert re.match(known, words)
+    alone = evaluation.words(found.result() | {"spread": None})
+    assert re.match(r"FID \d+\.\d{4}; floor ", alone) and "jackknife" not in alone
+
+
+@pytest.mark.parametrize(
+    ("changes", "told", "title"),
+    [
+        ({}, "no guidance, told the class; dpm_solver_pp, 3 steps (even in t), x̂0 clipped", ""),
+        ({"label": "none"}, "no guidance; dpm_solver_pp", "label none"),
+        ({"label": 3}, "label 3, seed 0", "label 3"),
+        ({"guidance": "cfg", "guidance_scale": 3}, "s = 3", "classifier-free guidance, s = 3"),
+        ({"guidance": "classifier", "form": "plain", "at": "x0"}, "λ = 17", "at x0, plain, λ = 17"),
+        ({"guidance": "cfg", "rescale": 0.5}, "rescale 0.5", "rescale 0.5"),
+        ({"guidance": "cfg", "t_low": 4}, "for 4 <= t <= T - 1", "for 4 <= t <= T - 1"),
+        ({"guidance": "cfg", "t_high": 9}, "for 0 <= t <= 9", "for 0 <= t <= 9"),
+        ({"guidance": "cfg", "profile": "late"}, "profile late", "profile late"),
+        ({"sampler": "ddim"}, "x̂0 clipped, eta 0;", ""),
+        ({"sampler": "ddim", "eta": 0.5}, "eta 0.5", "eta 0.5"),
+        ({"sampler": "ddpm"}, "x̂0 clipped, variance beta;", ""),
+        ({"sampler": "ddpm", "variance": "posterior"}, "variance posterior", "variance posterior"),
+        ({"spacing": "quadratic"}, "(quadratic in t)", "quadratic in t"),
+        ({"mix": 4, "share": 0.25}, "class 4 mixed in, share 0.25", "class 4 mixed in, share 0.25"),
+        ({"first": 30}, "n = 60, from image 30 on", "from image 30 on"),
+        ({"seed": 7}, "seed 7", "seed 7"),
+        ({"clip": False}, "x̂0 not clipped", "x̂0 not clipped"),
+        ({"fault": "off-by-one"}, "report's error off-by-one", "report's error off-by-one"),
+    ],
+    ids=str,
+)
+def test_every_field_that_acts_is_told(found, changes, told, title):
+    request = Request(**{"n": 60, "steps": 3} | changes)
+    about = found.protocol | {"request": asdict(request), "first": request.first}
+    assert told in evaluation.describe_protocol(about)
+    assert told in protocol.sampled(about)
+    assert title in ", ".join(protocol.unusual(about)) and bool(title) == bool(
+        protocol.unusual(about)
+    )
+
+
+def test_the_words_of_a_request_leave_no_field_out():
+    told = {"n", "first", "dtype", "label", "sampler", "steps", "seed", "spacing", "eta"}
+    told |= {"variance", "clip", "guidance", "guidance_scale", "form", "at", "rescale", "t_low"}
+    assert {f.name for f in fields(Request)} == told | {
+        "t_high",
+        "profile",
+        "mix",
+        "share",
+        "fault",
+    }
 
 
 def test_it_is_the_same_measured_again_and_quicker(found, classifiers, model, root, tmp_path):
@@ -303,6 +353,40 @@ def test_evaluate_keeps_a_result_with_its_checkpoint(evaluate, checkpoint, tmp_p
     )
 
 
+def test_what_could_not_be_kept_is_not_measured(evaluate, checkpoint, tmp_path, counted, capsys):
+    import shutil
+
+    own = shutil.copytree(checkpoint, tmp_path / "own")
+    record = json.loads((own / "training.json").read_text())
+    del record["hardware"]
+    (own / "training.json").write_text(json.dumps(record))
+    assert evaluate("--save", model=own) == 2
+    assert "the training record lacks hardware: no card without" in capsys.readouterr().err
+    (own / "results").mkdir()
+    (own / "results" / "fid-0.json").write_text("{")
+    (own / "training.json").write_text((checkpoint / "training.json").read_text())
+    assert evaluate("--save", model=own) == 2
+    assert "not valid JSON" in capsys.readouterr().err
+    assert counted == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--save"], "--save goes with --fid or --bound or --neighbours"),
+        (["--out", "a.png"], "--out goes with --neighbours"),
+        (["--fid", "--out", "a.png"], "--out goes with --neighbours"),
+        (["--fid", "--timesteps", "9"], "--timesteps goes with --bound"),
+        (["--bound", "--pixels"], "--pixels goes with --neighbours"),
+        (["--features", "mnist-judge"], "--features goes with --fid"),
+    ],
+    ids=str,
+)
+def test_options_that_nothing_would_come_of_are_refused(checkpoint, capsys, options, message):
+    assert main(["evaluate", "--model", str(checkpoint), *options]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_evaluate_measures_every_scale(evaluate, capsys):
     assert evaluate("--guidance", "cfg", "--scale", 1, 3) == 0
     figures = [line for line in capsys.readouterr().out.splitlines() if line.startswith("scale ")]
@@ -330,7 +414,7 @@ def test_an_error_of_the_report_is_named(evaluate, capsys):
     assert evaluate("--fault", "off-by-one") == 0
     settings, figure, _ = capsys.readouterr().out.splitlines()
     assert "with the report's error off-by-one" in settings
-    assert "3 steps, with the report's error off-by-one; seed 4" in figure
+    assert "3 steps (even in t), x̂0 clipped, with the report's error off-by-one;" in figure
 
 
 def test_where_lambda_is_divided_by_n_the_pictures_depend_on_n(classifiers, model, tmp_path):

@@ -5,13 +5,15 @@ import re
 
 import numpy as np
 import pytest
+import torch
 
 from ddpm_core import checkpoints, data
 from ddpm_core.__main__ import main
 from ddpm_core.animation import read_note
+from ddpm_core.diffusion import q_sample
 from ddpm_core.errors import InvalidInput
 from ddpm_core.experiments import inspection, last, results
-from ddpm_core.experiments.bound import of_model
+from ddpm_core.experiments.bound import prior_bits, step_bits
 from ddpm_core.request import Request
 from ddpm_core.sampling import sample
 from tests.core.toys import write_mnist
@@ -34,12 +36,24 @@ def root(tmp_path_factory):
 
 
 def test_the_bound_is_that_of_the_first_test_images(model, root):
-    found = last(inspection.measure_bound(model, n=7, evaluations=9, seed=3, root=root))
-    images = data.load("mnist", "test", root).subset(range(7))
-    same = last(of_model(model, images, evaluations=9, seed=3))
-    assert (found["bits"], found["losses"]) == (same.bits, same.losses)
+    found = last(inspection.measure_bound(model, n=7, evaluations=1000, seed=3, root=root))
+    # Term by term, from the file itself.
+    raw = (root / "MNIST" / "raw" / "t10k-images-idx3-ubyte").read_bytes()[16:]
+    x0 = torch.tensor(list(raw[: 7 * 64])).view(7, 1, 8, 8) / 127.5 - 1
+    labels = (root / "MNIST" / "raw" / "t10k-labels-idx1-ubyte").read_bytes()[8:15]
+    predict, noise = model.denoiser(list(labels), "float32"), model.noise(3, range(7))
+    bits, losses = prior_bits(model.schedule, x0), []
+    for t in range(50):
+        x = q_sample(model.schedule, x0, t, noise(51 + t))
+        eps = predict(x, t).eps
+        bits = bits + step_bits(model.schedule, x0, x, t, eps)
+        losses.append(float((eps - noise(51 + t)).square().mean()))
+    assert found["bits"] == pytest.approx(float(bits.mean()), rel=1e-5)
+    assert found["error"] == pytest.approx(float(bits.std()) / 7**0.5, rel=1e-4)
+    assert found["losses"][0] == pytest.approx(np.mean(losses[:12]), rel=1e-4)
     assert found["bits"] == pytest.approx(found["prior"] + sum(found["quarters"]))
-    assert found["protocol"]["evaluations"] == 9 and found["protocol"]["n"] == 7
+    assert found["protocol"]["evaluations"] == 50 and found["protocol"]["n"] == 7
+    assert "± " in inspection.words(found) and "were drawn" not in inspection.words(found)
     with pytest.raises(InvalidInput, match="n must be between 1 and 60"):
         last(inspection.measure_bound(model, n=61, root=root))
 
@@ -62,7 +76,9 @@ def test_the_neighbours_are_the_nearest_training_images(model, root, tmp_path):
     assert pairs.shape == (5, 3, 8, 8, 1)
     distances = np.sqrt((((pairs[:, :1] / 255.0) - pairs[:, 1:] / 255.0) ** 2).sum((2, 3, 4)))
     assert (np.diff(distances[:, 0]) >= -1e-9).all() and (distances[:, 1] >= distances[:, 0]).all()
-    assert 0 <= found["memorised"] <= 1
+    test = data.load("mnist", "test", root).pixels.permute(0, 2, 3, 1).numpy()
+    usual = [np.sqrt((apart(one, train) ** 2).sum(1)).min() for one in test.astype(np.int16)]
+    assert found["memorised"] == np.mean(np.array(least) < np.quantile(usual, 0.01))
 
 
 def test_a_model_that_gives_training_images_back_is_caught(model, root, tmp_path, monkeypatch):
@@ -83,9 +99,25 @@ def test_the_command_prints_the_bound_and_keeps_it(checkpoint, root, tmp_path, c
     with open(kept) as file:
         written = json.load(file)
     assert written["bits"] == pytest.approx(bits, abs=1e-4) and written["kind"] == "bound"
-    assert "the first 6 images of mnist test, 5 timesteps of each" in line
+    assert "the first 6 images of mnist test, 5 of 50 timesteps of each" in line
+    assert "between images; which timesteps were drawn is not in it" in line
     (again,) = results.read(tmp_path / kept.split("/results/")[0], "bound")
     assert again == written
+
+
+def test_what_was_not_evaluated_is_said_and_null(checkpoint, root, tmp_path, capsys):
+    words = ["evaluate", "--bound", "--model", checkpoint, "--n", 1, "--timesteps", 2]
+    assert main([*map(str, [*words, "--data-root", root, "--cache", tmp_path])]) == 0
+    line, kept = capsys.readouterr().out.splitlines()
+    assert "nan" not in line and "±" not in line
+    assert "of one image: no telling how far off" in line and "not evaluated" in line
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    with open(kept) as file:
+        written = json.load(file, parse_constant=refuse)
+    assert written["error"] is None and None in written["losses"]
 
 
 def test_the_command_shows_the_closest_pairs(classifiers, checkpoint, root, tmp_path, capsys):
@@ -93,7 +125,9 @@ def test_the_command_shows_the_closest_pairs(classifiers, checkpoint, root, tmp_
     words += ["--data-root", root, "--cache", tmp_path, "--out", tmp_path / "near.png"]
     assert main([*map(str, words)]) == 0
     printed = capsys.readouterr().out.splitlines()
-    assert "of 4 samples lie closer to a training image" in printed[1]
+    # Of those that are closer than the 1 % quantile: than all but 1 % of test images are.
+    assert "samples lie closer to a training image than all but 1% of test images do" in printed[1]
+    assert "dpm_solver_pp, 2 steps (even in t)" in printed[1]
     assert "in tiny-residual" in printed[1]  # what stands for the judge
     assert read_note(tmp_path / "near.png") == printed[1]
     assert main([*map(str, [*words[:-1], tmp_path / "near.gif"])]) == 2

@@ -22,7 +22,7 @@ from ddpm_core.experiments.parts import QUICK, Budget
 from ddpm_core.experiments.reproduce import PARTS, Report, Settings
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run
-from tests.core.toys import save_tiny_checkpoint, write_mnist
+from tests.core.toys import result_of, save_tiny_checkpoint, save_tiny_classifier, write_mnist
 
 ROOT = Path(__file__).parent.parent.parent
 TINY = Budget(
@@ -108,21 +108,10 @@ def words_of(element: ET.Element) -> str:
     return " ".join("".join(element.itertext()).split())
 
 
-def stored(wanted: report.Measurement, fid: float) -> dict:
-    about = {
-        "model": wanted.model,
-        "weights": "EMA",
-        "weights_mark": "0" * 16,
-        "n": wanted.request.n,
-        "first": 0,
-        "request": parts.asdict(wanted.request),
-        "dtype": "float32",
-        "reference": {"dataset": "mnist", "split": wanted.reference, "images": 9, "source": ""},
-        "features": {"name": "mnist-judge", "layer": "the last", "count": 8, "mark": "0"},
-        "floor": {"split": "test", "draws": 2, "seed": 0},
-    }
-    result = {"kind": "fid", "fid": fid, "spread": 0.0117, "floor": 0.25, "floor_spread": 0.01}
-    return result | {"protocol": about, "seconds": 1.0, "hardware": "none"}
+def store(home: Path, wanted: report.Measurement, fid: float, **more) -> Path:
+    """A result of the weights that lie there."""
+    mark = results.mark_of(home / wanted.model)
+    return results.save(home / wanted.model, result_of(wanted, fid, **{"mark": mark} | more))
 
 
 # --- the page ---
@@ -159,7 +148,7 @@ def test_its_figures_are_those_stored_and_those_of_the_report(settings, home):
     for row in report.table_1(home).rows:
         for wanted in row.measured:
             fids[wanted.command] = 1 + len(fids) / 7
-            results.save(home / wanted.model, stored(wanted, fids[wanted.command]))
+            store(home, wanted, fids[wanted.command], spread=0.0117, floor=0.25)
     found = make(settings, "table-1")
     table, *others = page_of(found).iter("table")
     cells = [words_of(cell) for cell in table.iter("td")]
@@ -178,7 +167,100 @@ def test_its_figures_are_those_stored_and_those_of_the_report(settings, home):
     assert kept == list(fids.values())
     protocols = [words_of(item) for item in page_of(found).iter("li")][1:]
     assert len(protocols) == 16
-    assert all("(jackknife); floor 0.2500" in line for line in protocols)
+    assert all("± 0.0117 (standard error by the jackknife); floor 0.2500" in p for p in protocols)
+
+
+def test_the_reports_figures_are_those_of_its_tables():
+    """Typed once more, model by model: (train, test) of Table 1, then of Table 2."""
+    again = {
+        "cosine, attention": ((1.766, 2.385), (14.565, 14.508)),
+        "linear, no attention": ((2.286, 2.803), (0.114, 0.128)),
+        "cosine, no attention": ((2.105, 2.724), (49.393, 49.058)),
+        "linear, attention": ((2.849, 3.490), (0.165, 0.153)),
+    }
+    for number, table in enumerate((report.table_1(), report.table_2())):
+        rows = {row.title: row.reported for row in table.rows if row.reported}
+        assert list(rows) == ["Train-FID, report", "Test-FID, report"]
+        shown = dict(zip(table.columns, zip(*rows.values(), strict=True), strict=True))
+        assert shown == {model: figures[number] for model, figures in again.items()}
+
+
+def test_a_figure_of_other_weights_is_not_shown(settings, home):
+    wanted = report.table_1(home).rows[1].measured
+    store(home, wanted[0], 1.5)
+    store(home, wanted[1], 2.5, mark="0" * 16)
+    cells = report.table_1(home).rows[1].measured
+    assert [m.result and m.result["fid"] for m in cells] == [1.5, None, None, None]
+    text = words_of(page_of(make(settings, "table-1")))
+    assert "1.500" in text and "2.500" not in text
+
+
+def test_of_two_figures_that_of_the_judge_as_it_is_counts(home):
+    save_tiny_classifier(home / "mnist-judge")
+    wanted = report.table_1(home).rows[1].measured[0]
+    mark = results.mark_of(home / "mnist-judge")
+    for fid, net in ((1.0, "a"), (2.0, mark), (3.0, "b")):
+        result = result_of(wanted, fid, mark=results.mark_of(home / wanted.model))
+        result["protocol"]["features"]["mark"] = net
+        results.save(home / wanted.model, result)
+    assert report.table_1(home).rows[1].measured[0].result["fid"] == 2.0
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"kind": "fid", "protocol": {}}'])
+def test_a_damaged_result_takes_its_table_and_no_other_part(settings, home, text):
+    path = store(home, report.table_1(home).rows[1].measured[0], 1.0)
+    content = json.loads(path.read_text())
+    path.write_text(text)
+    if text.endswith("{}}"):
+        path.write_text(
+            json.dumps(
+                {"kind": "fid", "protocol": {"weights_mark": content["protocol"]["weights_mark"]}}
+            )
+        )
+    table, figure = make(settings, "table-1", "figure-8").parts
+    assert table.notes[0].startswith("The stored results cannot be read: ")
+    assert str(home) not in table.notes[0] and not table.tables
+    assert figure.pictures
+
+
+def test_a_damaged_file_beside_the_page_is_told(settings, short):
+    path = settings.measured / "mnist-linear" / "results" / "fid-0.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+    found = make(replace(settings, budget=replace(TINY, measure=True)), "table-1").parts[0]
+    assert [it.startswith("Fid-0.json is not valid JSON") for it in found.notes] == [True]
+    results_of = [[bool(m.result) for m in row.measured] for row in found.tables[0].rows[1:3]]
+    assert results_of == [[False, True, True, True]] * 2
+
+
+@pytest.mark.parametrize(
+    ("names", "told", "untold"),
+    [
+        (("figure-8",), "few of them: DPM-Solver++, 2 steps.", ("measure", "Figure 3")),
+        (("figure-3",), "few of them: DDPM, 3 steps.", ("measure", "Solver")),
+        (("figure-6",), "few of them: DDPM, 2 steps.", ("measure", "Solver")),
+        (("table-2",), "Figures as they were measured and stored before.", ("Pict", "Table 1")),
+        (
+            ("figure-3", "figure-6", "figure-8", "table-1"),
+            "Figure 3: DDPM, 3 steps; samples: DPM-Solver++, 2 steps; guided by a classifier: "
+            "DDPM, 2 steps. Figures as they were measured and stored before, and beside Table 1 a "
+            "small measurement of this very run.",
+            (),
+        ),
+    ],
+)
+def test_the_page_tells_of_the_parts_asked_for(settings, names, told, untold):
+    fresh = Request(n=20, label="none", sampler="ddim", steps=2)
+    found = make(replace(settings, budget=replace(TINY, fresh=fresh)), *names)
+    (mode,) = (words_of(p) for p in page_of(found).iter("p") if p.get("class") == "mode")
+    assert told in mode
+    assert not any(words in mode for words in untold)
+    assert "without what lay ready" in words_of(page_of(found))
+
+
+def test_pictures_of_one_walk_name_it_once():
+    assert parts.walks(parts.FULL, tuple(PARTS)) == "DDPM, 1,000 steps"
+    assert parts.walks(parts.FULL, ("table-1", "figure-2")) == ""
 
 
 def test_a_cell_that_nobody_measured_says_so_and_how_to(settings, home, drawn):
@@ -264,6 +346,19 @@ def test_results_may_be_kept_with_the_checkpoints(settings, home, short):
     assert not (settings.out / "measured").exists()
     cells = [m for row in report.table_1(home).rows for m in row.measured]
     assert all(m.result for m in cells)
+    for m in cells:
+        card = (home / m.model / "README.md").read_text()
+        assert f"- {evaluation.words(m.result)}\n" in card
+
+
+def test_what_no_card_could_tell_of_is_not_measured(settings, home, short, drawn):
+    record = json.loads((home / "mnist-linear" / "training.json").read_text())
+    del record["hardware"]
+    (home / "mnist-linear" / "training.json").write_text(json.dumps(record))
+    budget = replace(TINY, measure=True)
+    part = make(replace(settings, budget=budget, save=True), "table-1").parts[0]
+    assert part.notes == ("The training record lacks hardware: no card without.",)
+    assert len(drawn) == 3 * 2 * (20 + 30)
 
 
 def test_a_stopped_run_goes_on_and_leaves_a_page(settings, short, drawn):
@@ -293,7 +388,12 @@ def test_the_quick_measurement_stands_apart(settings, home):
     assert "compare with each other and with no row above" in fragment(part, settings.out)
     # It is no figure of the report: never kept with the checkpoints.
     assert not list(home.glob("*/results"))
-    assert set(part.claims[0].verdicts.values()) - {UNMEASURED, "yes"} <= {"no", "not told apart"}
+    first, second, *_ = (m.result for m in now.rows[0].measured)
+    apart = abs(first["fid"] - second["fid"]) > first["spread"] + second["spread"]
+    better = "yes" if first["fid"] < second["fid"] else "no"
+    assert part.claims[0].verdicts == {
+        row.title: "yes" if row.reported else UNMEASURED for row in stored_ones.rows
+    } | {now.rows[0].title: better if apart else "not told apart"}
 
 
 def test_missing_data_are_stated_and_asked_for_once(settings, short, monkeypatch):
@@ -301,13 +401,13 @@ def test_missing_data_are_stated_and_asked_for_once(settings, short, monkeypatch
 
     def nothing(name, split, root):
         asked.append(split)
-        raise DataError("MNIST is neither here\nnor could it be downloaded.")
+        raise DataError("MNIST is neither in /home/you/data\nnor could it be downloaded.")
 
     monkeypatch.setattr(evaluation.data, "load", nothing)
     fresh = Request(n=20, label="none", sampler="ddim", steps=2)
     found = make(replace(settings, budget=replace(TINY, fresh=fresh)), "table-1", "figure-4")
     table, figure = found.parts
-    want = "Not measured, for want of the data: MNIST is neither here nor could it be downloaded"
+    want = "Not measured, for want of the data: MNIST is neither in data nor could it be downloaded"
     assert table.notes == (want,)
     assert want in words_of(page_of(found))
     assert len(asked) == 1
@@ -371,9 +471,13 @@ def test_ticks_are_round_and_enclose(values):
 
 
 def test_claims_hold_for_the_report_and_not_where_figures_are_too_close():
-    def row(title, *fids, spread=0.1):
-        wanted = report.Measurement("m", Request(), "test")
-        cells = [f and replace(wanted, result={"fid": f, "spread": spread}) for f in fids]
+    def row(title, *fids, spread=0.1, nets="aaaa"):
+        cells = []
+        for fid, net in zip(fids, nets, strict=True):
+            wanted = report.Measurement("mnist-linear", Request(), "test")
+            result = result_of(wanted, fid or 0, spread)
+            result["protocol"]["features"]["mark"] = net
+            cells.append(replace(wanted, result=result if fid else None))
         return report.Row(title, measured=tuple(cells))
 
     found = judged(
@@ -383,13 +487,20 @@ def test_claims_hold_for_the_report_and_not_where_figures_are_too_close():
             row("apart", 1, 2, 5, 3),
             row("close", 1, 1.1, 3, 3.1),
             row("half", 1, 2, None, None),
+            row("against", 1, None, 2, None),
+            row("unknown", 1, 2, 5, 3, spread=None),
+            row("nets", 1, 2, 5, 3, nets="abab"),
         ],
     )
     assert [list(claim.verdicts.values()) for claim in found] == [
-        ["yes", "yes", "not told apart", "yes"],
-        ["yes", "yes", "not told apart", UNMEASURED],
-        ["yes", "no", "no", UNMEASURED],
+        ["yes", "yes", "not told apart", "yes", UNMEASURED, *["not told apart"] * 2],
+        ["yes", "yes", "not told apart", UNMEASURED, UNMEASURED, *["not told apart"] * 2],
+        # One pair against it settles it, measured or not as the other may be.
+        ["yes", "no", "no", UNMEASURED, "no", "not told apart", "no"],
     ]
+    unlike = row("nets", 1, 2, 5, 3, nets="abaa").measured
+    assert report.best(unlike) is None
+    assert report.best(row("one net", 1, 2, 5, 3).measured) is not None
     assert judged("costs", []) == ()
 
 

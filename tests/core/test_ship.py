@@ -13,10 +13,10 @@ from PIL import Image
 from ddpm_core import CheckpointError, Request, checkpoints, film, load, publish, sample
 from ddpm_core.__main__ import main
 from ddpm_core.checkpoints import load_classifier
-from ddpm_core.experiments import cards, fingerprint, results
+from ddpm_core.experiments import cards, fingerprint, report, results
 from ddpm_core.experiments.evaluation import words
 from ddpm_core.ship import ship
-from tests.core.toys import save_tiny_checkpoint, save_tiny_classifier
+from tests.core.toys import result_of, save_tiny_checkpoint, save_tiny_classifier
 
 
 def test_a_shipped_run_is_the_same_model_with_card_and_picture(checkpoint, tmp_path):
@@ -83,32 +83,23 @@ def test_a_strip_is_a_png(checkpoint, tmp_path, capsys):
     assert "--strip makes a .png" in capsys.readouterr().err
 
 
+def of_mine(fid: float, mark: str, **changes) -> dict:
+    asked = Request(**{"n": 8192, "label": "all", "sampler": "ddim", "steps": 50} | changes)
+    return result_of(report.Measurement("mine", asked, "test"), fid, 0.1, mark=mark)
+
+
 @pytest.fixture
 def measured(checkpoint, tmp_path):
     """A shipped checkpoint with a FID of its own, and one of other weights."""
     folder = ship(checkpoint, "mine", home=tmp_path / "home")
-    protocol = {
-        "model": "mine",
-        "weights": "EMA, decay 0.9995",
-        "weights_mark": fingerprint(load(folder).unet),
-        "n": 8192,
-        "first": 0,
-        "request": {"sampler": "ddim", "steps": 50, "seed": 0},
-        "dtype": "bfloat16",
-        "reference": {"dataset": "mnist", "split": "test", "images": 10_000, "source": ""},
-        "features": {"name": "mnist-judge", "layer": "the penultimate layer", "count": 128},
-        "floor": {"split": "train", "draws": 5, "seed": 0},
-    }
-    own = {"kind": "fid", "fid": 1.25, "spread": 0.1, "floor": 0.2, "floor_spread": 0.01}
-    results.save(folder, own | {"protocol": protocol})
-    stale = protocol | {"weights_mark": "0" * 16}
-    results.save(folder, own | {"fid": 77.0, "protocol": stale})
+    results.save(folder, of_mine(1.25, fingerprint(load(folder).unet)))
+    results.save(folder, of_mine(77.0, "0" * 16))
     return folder
 
 
 def test_what_is_measured_stands_on_the_card_and_what_is_stale_goes(measured):
     assert len(results.read(measured)) == 2
-    (gone,) = cards.drop_stale(measured)
+    (gone,) = results.drop_stale(measured)
     assert not gone.exists()
     (kept,) = results.read(measured)
     assert kept["fid"] == 1.25
@@ -134,9 +125,57 @@ def test_the_command_that_ships_other_weights_deletes_figures_of_the_old(
     assert "## Measured" not in (measured / "README.md").read_text()
 
 
-def test_figures_are_published_with_the_model(measured, tmp_path):
-    cards.drop_stale(measured)
+def test_figures_are_published_with_the_model_and_those_of_other_weights_are_not(
+    measured, tmp_path
+):
     folder = publish.model_folder(measured, "user/mine", tmp_path / "out")
-    assert results.read(folder) == results.read(measured)
+    (kept,) = results.read(folder)
+    assert kept["fid"] == 1.25
+    assert len(results.read(measured)) == 2  # nothing is deleted where it was
     text = (folder / "README.md").read_text()
-    assert "# user/mine" in text and "FID 1.2500 ± 0.1000" in text
+    assert "# user/mine" in text and "FID 1.2500 ± 0.1000" in text and "77" not in text
+
+
+def test_a_card_leaves_out_what_is_of_other_weights(measured):
+    cards.rewrite(measured)
+    text = (measured / "README.md").read_text()
+    assert "FID 1.2500" in text and "77.0" not in text
+
+
+def test_a_card_tells_broken_runs_apart_and_keeps_them_from_its_metadata(measured):
+    mark = results.mark_of(measured)
+    others = [
+        (2.0, {"fault": "off-by-one"}, "with the report's error off-by-one"),
+        (3.0, {"clip": False}, "x̂0 not clipped"),
+        (4.0, {"label": 3}, "label 3"),
+        (5.0, {"guidance": "cfg", "guidance_scale": 2.0}, "classifier-free guidance, s = 2"),
+        (6.0, {"seed": 9}, "seed 9"),
+    ]
+    for fid, changes, _ in others:
+        results.save(measured, of_mine(fid, mark, **changes))
+    found = {figure.title: figure.value for figure in cards.figures(measured)}
+    usual = "FID (mine-judge features, 8,192 samples, ddim, 50 steps{}, test set)"
+    wanted = {usual.format(f", {words}"): fid for fid, _, words in others}
+    broken = {usual.format(f", {words}") for _, _, words in others[:2]}
+    assert found == {usual.format(""): 1.25} | {
+        title: None if title in broken else fid for title, fid in wanted.items()
+    }
+    cards.rewrite(measured)
+    card = ModelCard.load(measured / "README.md")
+    values = [it.metric_value for it in card.data.eval_results if it.metric_type == "fid"]
+    assert sorted(values) == [1.25, 4.0, 5.0, 6.0]
+    assert "FID 2.0000" in card.text and "FID 3.0000" in card.text
+
+
+def test_a_mark_is_that_of_the_network_and_follows_its_file(tmp_path):
+    folder = save_tiny_checkpoint(tmp_path / "it")
+    model = load(folder)
+    assert results.mark_of(folder) == fingerprint(model.unet)
+    with torch.no_grad():
+        model.unet.conv_in.bias.add_(1)
+    checkpoints.save(folder, model.config, model.unet.state_dict(), model.training)
+    assert results.mark_of(folder) == fingerprint(load(folder).unet) == fingerprint(model.unet)
+    (folder / "model.safetensors").write_bytes(b"damaged")
+    with pytest.raises(CheckpointError, match="no safetensors file"):
+        results.mark_of(folder)
+    assert results.mark_of(tmp_path) is None

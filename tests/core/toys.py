@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -11,6 +12,8 @@ from ddpm_core import checkpoints
 from ddpm_core.checkpoints import Config
 from ddpm_core.classifier import Classifier, ClassifierConfig
 from ddpm_core.denoiser import Prediction
+from ddpm_core.experiments.report import Measurement
+from ddpm_core.experiments.shards import NOT_IN_KEY
 from ddpm_core.schedules import NoiseSchedule
 
 
@@ -123,3 +126,45 @@ def save_tiny_classifier(folder, kind: str = "conv"):
     it = tiny_classifier(kind)
     checkpoints.save(folder, it.config, it.net.state_dict(), it.training)
     return folder
+
+
+def result_of(
+    m: Measurement,
+    fid: float,
+    spread: float | None = 0.02,
+    floor: float | None = 0.11,
+    mark: str = "0123456789abcdef",
+) -> dict:
+    """As ``evaluation.Fid.result`` gives it, of made-up figures.
+
+    Args:
+        mark: that of the weights; a folder without weights takes any.
+    """
+    dataset = m.model.partition("-")[0]
+    asked = {k: v for k, v in asdict(m.request).items() if k not in NOT_IN_KEY}
+    return {
+        "kind": "fid",
+        "fid": fid,
+        "spread": spread,
+        "floor": floor,
+        "floor_spread": None if floor is None else 0.004,
+        "protocol": {
+            "model": m.model,
+            "weights": "EMA, decay 0.9995",
+            "weights_mark": mark,
+            "n": m.request.n,
+            "first": 0,
+            "request": asked,
+            "dtype": "bfloat16",
+            "reference": {
+                "dataset": dataset,
+                "split": m.reference,
+                "images": 10_000,
+                "source": None,
+            },
+            "features": {"name": f"{dataset}-judge", "layer": "the last", "count": 128, "mark": ""},
+            "floor": {"split": "train", "draws": 5, "seed": 0},
+        },
+        "seconds": 1234.5,
+        "hardware": "a processor, 1 thread(s)",
+    }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import asdict
 from types import SimpleNamespace
 
 import gradio as gr
@@ -13,40 +12,8 @@ import pytest
 from ddpm_core.errors import CheckpointError
 from ddpm_core.experiments import evaluation, report
 from ddpm_core.experiments import results as stored
-from ddpm_core.experiments.shards import NOT_IN_KEY
+from tests.core.toys import result_of
 from ui import arrivals, results
-
-
-def result_of(m: report.Measurement, fid: float, spread: float | None = 0.02, floor=0.11) -> dict:
-    """As ``evaluation.Fid.result`` gives it, of made-up figures."""
-    dataset = m.model.partition("-")[0]
-    asked = {k: v for k, v in asdict(m.request).items() if k not in NOT_IN_KEY}
-    return {
-        "kind": "fid",
-        "fid": fid,
-        "spread": spread,
-        "floor": floor,
-        "floor_spread": None if floor is None else 0.004,
-        "protocol": {
-            "model": m.model,
-            "weights": "EMA, decay 0.9995",
-            "weights_mark": "0123456789abcdef",
-            "n": m.request.n,
-            "first": 0,
-            "request": asked,
-            "dtype": "bfloat16",
-            "reference": {
-                "dataset": dataset,
-                "split": m.reference,
-                "images": 10_000,
-                "source": None,
-            },
-            "features": {"name": f"{dataset}-judge", "layer": "the last", "count": 128, "mark": ""},
-            "floor": {"split": "train", "draws": 5, "seed": 0},
-        },
-        "seconds": 1234.5,
-        "hardware": "a processor, 1 thread(s)",
-    }
 
 
 def store(home, measurement, *figures, **more):

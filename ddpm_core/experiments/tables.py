@@ -1,0 +1,122 @@
+"""The report's tables, made again: figures that are stored, and those that are still to be had."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .. import checkpoints
+from ..errors import DataError, InvalidInput
+from . import cards, parts, passed, report, results
+from .claims import judged
+from .evaluation import evaluate_fid
+from .notes import IN_CELL, NEEDS, NO_DATA, NOT_YET, line, sentence
+from .parts import Part, Settings, walked
+from .report import SAMPLERS
+
+
+def table(settings: Settings, name: str, make):
+    """Table 1 or 2: yields ``Progress``, returns its ``Part``."""
+    try:
+        return (yield from _table(settings, name, make(settings.home)))
+    except (InvalidInput, LookupError, TypeError) as error:
+        what = line(error) if isinstance(error, InvalidInput) else f"one lacks {line(error)}"
+        note = f"The stored results cannot be read: {what}."
+        title = name.replace("-", " ").capitalize()
+        return Part(name, title, parts.TABLES[name], "", notes=(note,))
+
+
+def _table(settings: Settings, name: str, table: report.Table):
+    missing, troubles = {}, {}
+    rows = []
+    for row in table.rows:
+        rows.append((yield from _row(settings, row, missing, troubles, settings.budget.measure)))
+    tables = [replace(table, rows=tuple(rows))]
+    fresh = settings.budget.fresh
+    if fresh and name == "table-1":
+        models = [f"mnist-{ablation}" for ablation in report.ABLATIONS]
+        row = report.Row(
+            f"Test-FID, {walked(fresh)}, n = {fresh.n:,}",
+            measured=tuple(report.Measurement(model, fresh, "test") for model in models),
+        )
+        row = yield from _row(settings, row, missing, troubles, True)
+        about = (
+            "Measured by this run, small: FID depends on n and on the steps, so these compare with "
+            "each other and with no row above."
+        )
+        tables.append(replace(table, name="fresh", title="Now", about=about, rows=(row,)))
+    notes = [sentence(why) for why in missing.values() if why not in IN_CELL]
+    return Part(
+        name,
+        table.title,
+        parts.TABLES[name],
+        f"{table.about} {_protocol(table)}",
+        tables=tuple(tables),
+        missing=missing,
+        claims=judged(name, [row for table in tables for row in table.rows]),
+        notes=tuple(dict.fromkeys([*notes, *troubles.values()])),
+    )
+
+
+def _protocol(table: report.Table) -> str:
+    """What the rows of a table have in common, in words."""
+    asked = {c.request.sampler: c.request.n for row in table.rows for c in row.measured if c}
+    counts = ", ".join(f"{n:,} by {SAMPLERS[sampler]}" for sampler, n in asked.items())
+    return (
+        f"Ours: samples of EMA weights ({counts}) against all images of the split (of the training "
+        "set less 5,000 held out), by the penultimate layer of a judge that guides nothing. ± is "
+        "a standard error, by the jackknife; the floor is what as many real images of the other "
+        "split get."
+    )
+
+
+def _row(settings: Settings, row: report.Row, missing: dict, troubles: dict, measure: bool):
+    cells = []
+    for wanted in row.measured:
+        cells.append((yield from _cell(settings, wanted, missing, troubles, measure)))
+    return replace(row, measured=tuple(cells))
+
+
+def _cell(settings, wanted: report.Measurement, missing: dict, troubles: dict, measure: bool):
+    """The measurement with its result; without one, ``missing`` tells why."""
+    if wanted.result is not None:
+        return wanted
+    if wanted.model not in checkpoints.available(settings.home):
+        missing[wanted.command] = NEEDS.format(wanted.model)
+        return wanted
+    try:
+        return (yield from _had(settings, wanted, missing, troubles, measure))
+    except InvalidInput as error:
+        missing[wanted.command] = line(error)
+        return wanted
+
+
+def _had(settings, wanted: report.Measurement, missing: dict, troubles: dict, measure: bool):
+    """``_cell`` of a checkpoint that is there: measured before for the page, or now."""
+    folder, kept = (place / wanted.model for place in (settings.checkpoints, settings.measured))
+    # Those beside the page may be older than the checkpoint.
+    mark = results.mark_of(folder)
+    for result in results.read(kept, "fid"):
+        if result["protocol"]["weights_mark"] == mark and wanted.matches(result):
+            return replace(wanted, result=result)
+    model = checkpoints.load(wanted.model, settings.home)
+    dataset = model.config.dataset
+    if not measure or dataset in troubles:
+        missing[wanted.command] = NO_DATA if measure else NOT_YET
+        return wanted
+    own = settings.save and wanted.request != settings.budget.fresh
+    if own:
+        cards.text(folder)  # what could not be told of in the end is not begun
+    options = {"reference": wanted.reference, "root": settings.root, "home": settings.cache}
+    try:
+        found = yield from passed(
+            evaluate_fid(model, wanted.request, batch=settings.batch, **options)
+        )
+    except DataError as error:
+        # Asked once: a network that is not there is not there for the next cell either.
+        troubles[dataset] = f"Not measured, for want of the data: {line(error)}"
+        missing[wanted.command] = NO_DATA
+        return wanted
+    results.save(folder if own else kept, found.result())
+    if own:
+        cards.rewrite(folder)
+    return replace(wanted, result=found.result())
