@@ -245,6 +245,8 @@ def trained(model: str, home: Path | None = None) -> tuple[str, str]:
         "commit": "commit {}",
     }
     told = [words.format(record[name]) for name, words in known.items() if record.get(name)]
+    for run in reversed(record.get("earlier", [])):
+        told.append(f"carried on from {run['steps']:,} steps of {run['command']}")
     return "; ".join(told), record.get("command", "")
 
 
