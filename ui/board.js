@@ -102,8 +102,8 @@ function mount() {
   function lead({ measured, wanted }) {
     return `<p class="board-lead">Every figure of ours is read from the results that are stored with
       the checkpoints; choose one for its protocol and for the command that measures it again.
-      FID: lower is better. <b>Bold</b> is lower than all that it is compared with, by more than the
-      spreads. <span class="board-count">${measured} of ${wanted} measured</span></p>`;
+      FID: lower is better. <b>Bold</b> is lower than all that it is compared with, by more than
+      twice the standard error of the difference. <span class="board-count">${measured} of ${wanted} measured</span></p>`;
   }
 
   function section(table) {

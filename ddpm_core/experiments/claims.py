@@ -1,7 +1,7 @@
 """What the report says of the order of its models, asked of our figures too.
 
 FIDs by other features compare with nothing else; which of two models is the better one does, if
-they are by one feature net and further apart than both spreads together (as in ``report.best``).
+they can be told apart (``report.told_apart``).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .report import Row, comparable
+from .report import Row, told_apart
 
 # By table: a claim, and the columns (better, worse) that it is about, every pair of them.
 CLAIMS = {
@@ -66,9 +66,6 @@ def _compared(row: Row, better: int, worse: int) -> str:
     if any(it is None or it.result is None for it in wanted):
         return UNMEASURED
     first, second = (it.result for it in wanted)
-    spreads = first["spread"], second["spread"]
-    if None in spreads or not comparable([first, second]):
-        return NOT_APART
-    if abs(first["fid"] - second["fid"]) <= sum(spreads):
+    if not told_apart(first, second):
         return NOT_APART
     return YES if first["fid"] < second["fid"] else NO

@@ -8,6 +8,7 @@ measured says so, and which command would.
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -194,22 +195,28 @@ def costs(home: Path | None = None) -> Table:
 
 
 def best(cells: Sequence[Measurement | None]) -> Measurement | None:
-    """The lowest of some figures, if it is lower than each by more than both spreads together.
+    """The lowest of some figures, if it can be told apart from each of them.
 
-    None if there is no telling, as between figures by different feature nets, or not before all are
-    measured.
+    None if there is no telling, or not before all are measured.
     """
     wanted = [cell for cell in cells if cell is not None]
-    if len(wanted) < 2 or any(m.result is None or m.result["spread"] is None for m in wanted):
-        return None
-    if not comparable([m.result for m in wanted]):
+    if len(wanted) < 2 or any(m.result is None for m in wanted):
         return None
     first, *others = sorted(wanted, key=lambda m: m.result["fid"])
-    apart = all(
-        m.result["fid"] - first.result["fid"] > m.result["spread"] + first.result["spread"]
-        for m in others
-    )
-    return first if apart else None
+    return first if all(told_apart(first.result, m.result) for m in others) else None
+
+
+def told_apart(first: dict, second: dict) -> bool:
+    """Whether two stored FIDs differ by more than twice the standard error of their difference.
+
+    Never if either's spread is unknown, or if they are by different feature nets. Another seed of
+    the samples moves a figure by so much once in twenty times; another seed of the training may
+    move it more, and no spread here knows of that.
+    """
+    if None in (first["spread"], second["spread"]) or not comparable([first, second]):
+        return False
+    error = math.hypot(first["spread"], second["spread"])
+    return abs(first["fid"] - second["fid"]) > 2 * error
 
 
 def comparable(found: Sequence[dict]) -> bool:

@@ -1,6 +1,7 @@
 """The report made again: a page whose figures are the stored ones, and a notebook that makes it."""
 
 import json
+import math
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -389,7 +390,7 @@ def test_the_quick_measurement_stands_apart(settings, home):
     # It is no figure of the report: never kept with the checkpoints.
     assert not list(home.glob("*/results"))
     first, second, *_ = (m.result for m in now.rows[0].measured)
-    apart = abs(first["fid"] - second["fid"]) > first["spread"] + second["spread"]
+    apart = abs(first["fid"] - second["fid"]) > 2 * math.hypot(first["spread"], second["spread"])
     better = "yes" if first["fid"] < second["fid"] else "no"
     assert part.claims[0].verdicts == {
         row.title: "yes" if row.reported else UNMEASURED for row in stored_ones.rows
