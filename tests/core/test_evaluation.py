@@ -19,7 +19,7 @@ from ddpm_core.experiments.shards import Shards
 from ddpm_core.experiments.watch import fid_watch
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run, sample
-from tests.core.toys import tiny_classifier, write_mnist
+from tests.core.toys import small_mnist, tiny_classifier
 
 
 @pytest.fixture(autouse=True)
@@ -36,10 +36,7 @@ def model(checkpoint):
 def root(tmp_path_factory):
     """An MNIST of 8 x 8 pixels: 5,150 to train on, 5,000 of them held out; 100 to test with."""
     root = tmp_path_factory.mktemp("small")
-    generator = np.random.default_rng(0)
-    for stem, count in (("train", 5_150), ("t10k", 100)):
-        pixels = generator.integers(0, 256, (count, 8, 8), dtype=np.uint8)
-        write_mnist(root, stem, pixels, generator.integers(0, 10, count))
+    small_mnist(root, 5_150, 100, seed=0)
     return root
 
 

@@ -16,7 +16,7 @@ from ddpm_core.experiments import inspection, last, results
 from ddpm_core.experiments.bound import prior_bits, step_bits
 from ddpm_core.request import Request
 from ddpm_core.sampling import sample
-from tests.core.toys import write_mnist
+from tests.core.toys import small_mnist
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +28,7 @@ def model(checkpoint):
 def root(tmp_path_factory):
     """An MNIST of 8 x 8 pixels: 5,200 to train on, 5,000 of them held out; 60 to test with."""
     root = tmp_path_factory.mktemp("small")
-    generator = np.random.default_rng(1)
-    for stem, count in (("train", 5_200), ("t10k", 60)):
-        pixels = generator.integers(0, 256, (count, 8, 8), dtype=np.uint8)
-        write_mnist(root, stem, pixels, generator.integers(0, 10, count))
+    small_mnist(root, 5_200, 60, seed=1)
     return root
 
 

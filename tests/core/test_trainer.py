@@ -20,7 +20,14 @@ from ddpm_core import checkpoints, hardware, training
 from ddpm_core import trainer as trainer_module
 from ddpm_core.errors import CheckpointError, DataError, InvalidInput
 from ddpm_core.trainer import STATE, Cadence, Recipe, Trainer, learning_rate
-from tests.core.tiny_run import RECIPE, STEPS, trainer
+from tests.core.tiny_run import (
+    RECIPE,
+    STEPS,
+    Interrupted,
+    assert_identical,
+    state_of,
+    trainer,
+)
 from tests.core.toys import write_mnist
 
 REPOSITORY = Path(__file__).parents[2]
@@ -34,45 +41,12 @@ def small_sample_grids():
         yield
 
 
-def state_of(folder) -> dict:
-    return torch.load(folder / STATE, weights_only=True)
-
-
-def assert_identical(a, b, at="state"):
-    """Bit for bit, through dicts and lists."""
-    assert type(a) is type(b), at
-    if isinstance(a, dict):
-        assert a.keys() == b.keys(), at
-        for key in a:
-            assert_identical(a[key], b[key], f"{at}[{key!r}]")
-    elif isinstance(a, list):
-        assert len(a) == len(b), at
-        for i, (x, y) in enumerate(zip(a, b, strict=True)):
-            assert_identical(x, y, f"{at}[{i}]")
-    elif isinstance(a, torch.Tensor):
-        assert torch.equal(a, b), at
-    else:
-        assert a == b, at
-
-
 def without_the_clock(state: dict, *columns) -> dict:
     rows = [
         {k: v for k, v in r.items() if k not in ("seconds", *columns)} for r in state["history"]
     ]
     # Who started the run differs between a test and its child process.
     return state | {"seconds": None, "history": rows, "command": None, "commit": None}
-
-
-class Interrupted(Trainer):
-    """Stops itself after some steps, as Ctrl-C would."""
-
-    stop_at = 7
-
-    def _train_step(self):
-        loss = super()._train_step()
-        if self.step == self.stop_at:
-            os.kill(os.getpid(), signal.SIGINT)
-        return loss
 
 
 @pytest.fixture(scope="module")
@@ -542,89 +516,6 @@ def test_errors_are_of_one_family():
 def test_the_seeds_of_steps_do_not_overlap():
     seeds = {training.mix(seed, step) for seed in range(30) for step in range(300)}
     assert len(seeds) == 9000
-
-
-def test_a_run_that_begins_with_a_checkpoint_carries_its_record_on(
-    uninterrupted, mnist_root, tmp_path
-):
-    begin = checkpoints.load(uninterrupted / "checkpoint")
-    run = trainer(tmp_path / "more", mnist_root, begin=begin)
-    for name, value in begin.unet.state_dict().items():
-        assert torch.equal(run.model.state_dict()[name], value)
-        assert torch.equal(run.ema[name], value)
-    assert run.drawn == STEPS and run.step == 0
-    run.run()
-    record = checkpoints.load(tmp_path / "more" / "checkpoint").training
-    assert record["steps"] == 2 * STEPS and record["images"] == 2 * STEPS * 20
-    assert [row["step"] for row in record["history"]] == [10, 20, 30, 40]
-    assert record["history"][:2] == begin.training["history"]
-    (earlier,) = record["earlier"]
-    assert earlier["steps"] == STEPS and earlier["commit"] == begin.training["commit"]
-    card = (tmp_path / "more" / "checkpoint" / "README.md").read_text()
-    told = f"| before that | `{earlier['command']}`, {STEPS * 20} images in {STEPS} steps"
-    assert told in card and f"{2 * STEPS} steps) |" in card
-    seconds = [row["seconds"] for row in record["history"]]
-    assert seconds[2] >= 3600 * earlier["hours"]
-    # A third run tells of both, each with its own steps.
-    third = trainer(
-        tmp_path / "third", mnist_root, begin=checkpoints.load(tmp_path / "more" / "checkpoint")
-    )
-    assert [run["steps"] for run in third.earlier] == [STEPS, STEPS]
-    assert third.drawn == 2 * STEPS
-
-
-def test_a_continued_run_draws_what_would_have_come_next(uninterrupted, mnist_root, tmp_path):
-    begin = checkpoints.load(uninterrupted / "checkpoint")
-    fresh = trainer(tmp_path / "fresh", mnist_root)
-    run = trainer(tmp_path / "more", mnist_root, begin=begin)
-    first = run._indices()
-    assert not torch.equal(first, fresh._indices())
-    fresh.step = STEPS
-    assert torch.equal(first, fresh._indices())
-
-
-def test_a_continued_run_that_is_stopped_goes_on(uninterrupted, mnist_root, tmp_path):
-    begin = checkpoints.load(uninterrupted / "checkpoint")
-    trainer(tmp_path / "whole", mnist_root, begin=begin).run()
-    trainer(tmp_path / "parts", mnist_root, kind=Interrupted, begin=begin).run()
-    resumed = trainer(tmp_path / "parts", mnist_root)  # what it began with is in its state
-    assert resumed.step == Interrupted.stop_at
-    resumed.run()
-    whole, parts = state_of(tmp_path / "whole"), state_of(tmp_path / "parts")
-    assert_identical(whole["ema"], parts["ema"])
-    assert whole["earlier"] == parts["earlier"] != []
-
-
-def test_a_run_that_began_otherwise_is_not_carried_on_in_silence(uninterrupted, mnist_root):
-    begin = checkpoints.load(uninterrupted / "checkpoint")
-    with pytest.raises(InvalidInput, match="did not begin with that checkpoint"):
-        trainer(uninterrupted, mnist_root, begin=begin)
-
-
-def test_the_command_that_is_kept_tells_of_no_place():
-    words = ["train", "--data-root=/home/me/data", "--init", "/home/me/its", "--out", "runs/x"]
-    kept = training._command(words)
-    assert kept == "python -m ddpm_core train --init its --out runs/x"
-    assert "/home" not in training._command(["train", "--data-root", "/home", "--out=/home/me/x"])
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"conditional": False, "p_uncond": 0.0}, "another model: its model, classes differ"),
-        ({"schedule": {"kind": "cosine", "num_timesteps": 40}}, "its schedule differ"),
-        ({"prediction_type": "v_prediction"}, "its prediction_type differ"),
-        ({"dataset": "fashion-mnist"}, "its dataset, classes differ"),
-    ],
-)
-def test_a_checkpoint_of_another_model_is_no_beginning(
-    uninterrupted, mnist_root, tmp_path, changes, words
-):
-    begin = checkpoints.load(uninterrupted / "checkpoint")
-    for name in ("MNIST", "FashionMNIST"):
-        (tmp_path / name).symlink_to(mnist_root / "MNIST")
-    with pytest.raises(InvalidInput, match=words):
-        trainer(tmp_path / "other", tmp_path, begin=begin, **changes)
 
 
 def test_what_is_watched_becomes_a_column(mnist_root, tmp_path):

@@ -8,13 +8,15 @@ from outside can hit any moment of it.
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 
 import torch
 
 from ddpm_core import data
-from ddpm_core.trainer import Cadence, Recipe, Trainer, Validation
+from ddpm_core.trainer import STATE, Cadence, Recipe, Trainer, Validation
 
 STEPS = 20
 RECIPE = {
@@ -46,12 +48,45 @@ def trainer(
     return run
 
 
+class Interrupted(Trainer):
+    """Stops itself after some steps, as Ctrl-C would."""
+
+    stop_at = 7
+
+    def _train_step(self):
+        loss = super()._train_step()
+        if self.step == self.stop_at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return loss
+
+
 class Telling(Trainer):
     def _train_step(self):
         loss = super()._train_step()
         print(f"step {self.step}", flush=True)
         time.sleep(0.02)
         return loss
+
+
+def state_of(folder) -> dict:
+    return torch.load(folder / STATE, weights_only=True)
+
+
+def assert_identical(a, b, at="state"):
+    """Bit for bit, through dicts and lists."""
+    assert type(a) is type(b), at
+    if isinstance(a, dict):
+        assert a.keys() == b.keys(), at
+        for key in a:
+            assert_identical(a[key], b[key], f"{at}[{key!r}]")
+    elif isinstance(a, list):
+        assert len(a) == len(b), at
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_identical(x, y, f"{at}[{i}]")
+    elif isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), at
+    else:
+        assert a == b, at
 
 
 if __name__ == "__main__":

@@ -58,6 +58,14 @@ def write_mnist(root, stem: str, pixels, labels, folder: str = "MNIST") -> None:
     write_idx(raw / f"{stem}-labels-idx1-ubyte", labels)
 
 
+def small_mnist(root, train: int, test: int, seed: int) -> None:
+    """An MNIST of 8 x 8 pixels, all noise; 5,000 of the training images are held out."""
+    generator = np.random.default_rng(seed)
+    for stem, count in (("train", train), ("t10k", test)):
+        pixels = generator.integers(0, 256, (count, 8, 8), dtype=np.uint8)
+        write_mnist(root, stem, pixels, generator.integers(0, 10, count))
+
+
 def tiny_config(classes: int = 10, *, null_class: bool = True, prediction="epsilon") -> Config:
     """A config of some 5,000 parameters on 8 x 8 images, T = 50."""
     model = {"image_size": 8, "in_channels": 1, "channels": [4, 8], "groups": 2}

@@ -1,0 +1,109 @@
+"""Training that begins with a checkpoint: what it draws, what it tells, and what it refuses."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ddpm_core import checkpoints, training
+from ddpm_core import trainer as trainer_module
+from ddpm_core.errors import InvalidInput
+from tests.core.tiny_run import STEPS, Interrupted, assert_identical, state_of, trainer
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(mnist_root, tmp_path_factory):
+    """A run folder whose training is complete."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer_module, "SAMPLE_TILES", 4)
+        trainer(folder, mnist_root).run()
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def small_sample_grids(monkeypatch):
+    monkeypatch.setattr(trainer_module, "SAMPLE_TILES", 4)
+
+
+def test_a_run_that_begins_with_a_checkpoint_carries_its_record_on(
+    uninterrupted, mnist_root, tmp_path
+):
+    begin = checkpoints.load(uninterrupted / "checkpoint")
+    run = trainer(tmp_path / "more", mnist_root, begin=begin)
+    for name, value in begin.unet.state_dict().items():
+        assert torch.equal(run.model.state_dict()[name], value)
+        assert torch.equal(run.ema[name], value)
+    assert run.drawn == STEPS and run.step == 0
+    run.run()
+    record = checkpoints.load(tmp_path / "more" / "checkpoint").training
+    assert record["steps"] == 2 * STEPS and record["images"] == 2 * STEPS * 20
+    assert [row["step"] for row in record["history"]] == [10, 20, 30, 40]
+    assert record["history"][:2] == begin.training["history"]
+    (earlier,) = record["earlier"]
+    assert earlier["steps"] == STEPS and earlier["commit"] == begin.training["commit"]
+    card = (tmp_path / "more" / "checkpoint" / "README.md").read_text()
+    told = f"| before that | `{earlier['command']}`, {STEPS * 20} images in {STEPS} steps"
+    assert told in card and f"{2 * STEPS} steps) |" in card
+    seconds = [row["seconds"] for row in record["history"]]
+    assert seconds[2] >= 3600 * earlier["hours"]
+    # A third run tells of both, each with its own steps.
+    third = trainer(
+        tmp_path / "third", mnist_root, begin=checkpoints.load(tmp_path / "more" / "checkpoint")
+    )
+    assert [run["steps"] for run in third.earlier] == [STEPS, STEPS]
+    assert third.drawn == 2 * STEPS
+
+
+def test_a_continued_run_draws_what_would_have_come_next(uninterrupted, mnist_root, tmp_path):
+    begin = checkpoints.load(uninterrupted / "checkpoint")
+    fresh = trainer(tmp_path / "fresh", mnist_root)
+    run = trainer(tmp_path / "more", mnist_root, begin=begin)
+    first = run._indices()
+    assert not torch.equal(first, fresh._indices())
+    fresh.step = STEPS
+    assert torch.equal(first, fresh._indices())
+
+
+def test_a_continued_run_that_is_stopped_goes_on(uninterrupted, mnist_root, tmp_path):
+    begin = checkpoints.load(uninterrupted / "checkpoint")
+    trainer(tmp_path / "whole", mnist_root, begin=begin).run()
+    trainer(tmp_path / "parts", mnist_root, kind=Interrupted, begin=begin).run()
+    resumed = trainer(tmp_path / "parts", mnist_root)  # what it began with is in its state
+    assert resumed.step == Interrupted.stop_at
+    resumed.run()
+    whole, parts = state_of(tmp_path / "whole"), state_of(tmp_path / "parts")
+    assert_identical(whole["ema"], parts["ema"])
+    assert whole["earlier"] == parts["earlier"] != []
+
+
+def test_a_run_that_began_otherwise_is_not_carried_on_in_silence(uninterrupted, mnist_root):
+    begin = checkpoints.load(uninterrupted / "checkpoint")
+    with pytest.raises(InvalidInput, match="did not begin with that checkpoint"):
+        trainer(uninterrupted, mnist_root, begin=begin)
+
+
+def test_the_command_that_is_kept_tells_of_no_place():
+    words = ["train", "--data-root=/home/me/data", "--init", "/home/me/its", "--out", "runs/x"]
+    kept = training._command(words)
+    assert kept == "python -m ddpm_core train --init its --out runs/x"
+    assert "/home" not in training._command(["train", "--data-root", "/home", "--out=/home/me/x"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"conditional": False, "p_uncond": 0.0}, "another model: its model, classes differ"),
+        ({"schedule": {"kind": "cosine", "num_timesteps": 40}}, "its schedule differ"),
+        ({"prediction_type": "v_prediction"}, "its prediction_type differ"),
+        ({"dataset": "fashion-mnist"}, "its dataset, classes differ"),
+    ],
+)
+def test_a_checkpoint_of_another_model_is_no_beginning(
+    uninterrupted, mnist_root, tmp_path, changes, words
+):
+    begin = checkpoints.load(uninterrupted / "checkpoint")
+    for name in ("MNIST", "FashionMNIST"):
+        (tmp_path / name).symlink_to(mnist_root / "MNIST")
+    with pytest.raises(InvalidInput, match=words):
+        trainer(tmp_path / "other", tmp_path, begin=begin, **changes)
