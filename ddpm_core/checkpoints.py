@@ -107,6 +107,7 @@ class Model:
     def __init__(self, name: str, config: Config, unet: UNet, schedule, training: dict):
         self.name, self.config, self.schedule, self.training = name, config, schedule, training
         self.unet, self.evaluate = unet.eval().requires_grad_(False), evaluate
+        self.unet.prepare(schedule.num_timesteps)
 
     @property
     def classes(self) -> list[str]:

@@ -110,6 +110,31 @@ CLASSIFIERS: dict[str, ClassifierRecipe] = {
         epochs=10,
         seed=2,
     ),
+    # Photographs bear a mirror and a few pixels' move, but neither turn nor zoom.
+    "cifar10-classifier": ClassifierRecipe(
+        dataset="cifar10",
+        classifier={"kind": "conv", "channels": [32, 64, 128], "dropout": 0.3},
+        shift=0,
+        rotate=0,
+        zoom=0,
+        crop=2,
+        flip=True,
+        weight_decay=0.05,
+        epochs=12,
+    ),
+    "cifar10-classifier-noisy": ClassifierRecipe(
+        dataset="cifar10",
+        classifier={"kind": "encoder", "channels": [64, 128, 192]},
+        schedule=LINEAR,
+        shift=0,
+        rotate=0,
+        zoom=0,
+        crop=2,
+        flip=True,
+        weight_decay=0.05,
+        epochs=16,
+        seed=1,
+    ),
     # Also the feature net of FID: full resolution at first, 192 features at the end.
     "cifar10-judge": ClassifierRecipe(
         dataset="cifar10",

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .errors import InvalidInput, check_float, check_int
+
+# What ``UNet.prepare`` works out, and the most values that the table of the timesteps may have.
+PREPARED = ("times", "time_weight", "time_bias")
+LARGEST_TABLE = 2**22
 
 
 def sinusoidal_embedding(
@@ -36,7 +41,11 @@ def sinusoidal_embedding(
 
 
 class ResBlock(nn.Module):
-    """norm, SiLU, conv, + time; norm, SiLU, dropout, conv; + input."""
+    """norm, SiLU, conv, + time; norm, SiLU, dropout, conv; + input.
+
+    The time comes as ``time_proj`` made it, (B, cout): a UNet has it made for all its blocks at
+    once.
+    """
 
     def __init__(self, cin, cout, time_dim, *, groups, eps, dropout):
         super().__init__()
@@ -51,7 +60,7 @@ class ResBlock(nn.Module):
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         # In place, which a convolution's gradient bears: it needs its input and not its output.
         h = self.conv1(_silu(self.norm1(x)))
-        h += self.time_proj(time)[:, :, None, None]
+        h += time[:, :, None, None]
         h = self.conv2(self.dropout(_silu(self.norm2(h))))
         h += self.shortcut(x)
         return h
@@ -70,9 +79,10 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(channels, 3 * channels)
         self.out = nn.Linear(channels, channels)
 
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         b, c, h, w = x.shape
-        tokens = self.norm(x).flatten(2).transpose(1, 2)
+        # In memory too: the product of all images at once is the faster by more than the copy.
+        tokens = self.norm(x).flatten(2).transpose(1, 2).contiguous()
         qkv = self.qkv(tokens).view(b, h * w, 3, self.heads, c // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(q, k, v)
@@ -96,14 +106,31 @@ class Downsample(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Double the resolution (or reach ``size``, where it was odd), then a 3x3 convolution."""
+    """Double the resolution (or reach ``size``, where it was odd), then a 3x3 convolution.
+
+    Of a doubled image the nine taps see four different pixels only: summed beforehand, they are a
+    transposed convolution of 4x4 and stride 2, which does the same in 4/9 of the multiplications.
+    """
 
     def __init__(self, channels):
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.register_buffer("summed", None, persistent=False)
+
+    def prepare(self) -> None:
+        self.summed = self._sum_taps()
 
     def forward(self, x: Tensor, size) -> Tensor:
-        return self.conv(F.interpolate(x, size=size, mode="nearest"))
+        if tuple(size) != (2 * x.shape[2], 2 * x.shape[3]):
+            return self.conv(F.interpolate(x, size=size, mode="nearest"))
+        kernel = self._sum_taps() if self.summed is None else self.summed
+        return F.conv_transpose2d(x, kernel, self.conv.bias, stride=2, padding=1)
+
+    def _sum_taps(self) -> Tensor:
+        taps = self.conv.weight.flip(2, 3).transpose(0, 1)
+        left, right = (F.pad(taps, (i, 1 - i)) for i in (0, 1))
+        wide = left + right
+        return F.pad(wide, (0, 0, 0, 1)) + F.pad(wide, (0, 0, 1, 0))
 
 
 class UNet(nn.Module):
@@ -233,6 +260,8 @@ class UNet(nn.Module):
 
         self.norm_out = nn.GroupNorm(_groups(groups, width), width, norm_eps)
         self.conv_out = nn.Conv2d(width, self.out_channels, 3, padding=1)
+        for name in PREPARED:
+            self.register_buffer(name, None, persistent=False)
 
     @classmethod
     def defaults(cls) -> dict:
@@ -253,35 +282,37 @@ class UNet(nn.Module):
         Returns:
             (B, out_channels, image_size, image_size).
         """
-        time = F.silu(self.embed(t, labels, x.dtype))
+        times = iter(self._project(F.silu(self.embed(t, labels, x.dtype))))
         x = self.conv_in(x)
         skips = [x] if self.skip_all else []
         for stage in self.down:
             for block, attention in stage.pairs():
-                x = attention(block(x, time), time)
+                x = attention(block(x, next(times)))
                 skips.append(x)
             if stage.resample is not None:
                 x = stage.resample(x)
                 if self.skip_all:
                     skips.append(x)
         for block, attention in self.mid.pairs():
-            x = attention(block(x, time), time)
+            x = attention(block(x, next(times)))
         for stage in self.up:
             for block, attention in stage.pairs():
-                x = attention(block(torch.cat([x, skips.pop()], dim=1), time), time)
+                x = attention(block(torch.cat([x, skips.pop()], dim=1), next(times)))
             if stage.resample is not None:
                 x = stage.resample(x, skips[-1].shape[-2:])
         return self.conv_out(_silu(self.norm_out(x)))
 
     def embed(self, t: Tensor, labels: Tensor | None, dtype=torch.float32) -> Tensor:
         """The embedding of time and class that every residual block receives, (B, time_dim)."""
-        sinusoid = sinusoidal_embedding(t, self.time_channels, **self.time_options)
-        time = self.time_mlp(sinusoid.to(dtype))
+        if self.times is None or t.is_floating_point():
+            time = self._embed_time(t, dtype)
+        else:
+            time = self.times[t]
         if self.num_classes:
             if labels is None:
                 if self.null_index is None:
                     raise InvalidInput("this model has no null class: labels are needed")
-                labels = torch.full_like(t, self.null_index)
+                labels = torch.full_like(t, self.null_index, dtype=torch.long)
             if labels.is_floating_point():
                 time = time + labels.to(dtype) @ self.class_embedding.weight
             else:
@@ -289,6 +320,44 @@ class UNet(nn.Module):
         elif labels is not None:
             raise InvalidInput("this model knows no classes")
         return time
+
+    @torch.no_grad()
+    def prepare(self, num_timesteps: int) -> None:
+        """Work out once what every evaluation would work out again; call it in eval mode.
+
+        That is the embedding of all timesteps (unless they are very many), the projections of all
+        blocks as one, and the summed taps of ``Upsample``. They are in no state dict, and they
+        follow ``to``; whoever changes the weights must prepare again.
+
+        Args:
+            num_timesteps: T; from now on t must be below it.
+        """
+        self.times = None
+        if num_timesteps * self.time_mlp[-1].out_features <= LARGEST_TABLE:
+            weight = self.conv_in.weight
+            t = torch.arange(num_timesteps, device=weight.device)
+            self.times = self._embed_time(t, weight.dtype)
+        projections = [block.time_proj for block in self._blocks()]
+        self.time_weight = torch.cat([p.weight for p in projections])
+        self.time_bias = torch.cat([p.bias for p in projections])
+        for module in self.modules():
+            if isinstance(module, Upsample):
+                module.prepare()
+
+    def _embed_time(self, t: Tensor, dtype) -> Tensor:
+        sinusoid = sinusoidal_embedding(t, self.time_channels, **self.time_options)
+        return self.time_mlp(sinusoid.to(dtype))
+
+    def _project(self, time: Tensor) -> Sequence[Tensor]:
+        """What each residual block adds, (B, its channels), in the order of use."""
+        projections = [block.time_proj for block in self._blocks()]
+        if self.time_weight is None:
+            return [project(time) for project in projections]
+        widths = [project.out_features for project in projections]
+        return F.linear(time, self.time_weight, self.time_bias).split(widths, dim=1)
+
+    def _blocks(self) -> list[ResBlock]:
+        return [block for stage in (*self.down, self.mid, *self.up) for block in stage.blocks]
 
 
 class _Stage(nn.Module):
@@ -308,7 +377,7 @@ class _Stage(nn.Module):
 
 
 class _Through(nn.Module):
-    def forward(self, x, time):
+    def forward(self, x):
         return x
 
 

@@ -10,6 +10,7 @@ import textwrap
 import pytest
 import torch
 
+from ddpm_core import unet
 from ddpm_core.__main__ import main
 from ddpm_core.bench import (
     endtoend,
@@ -150,6 +151,13 @@ def test_ours_is_what_ships(shape):
         pytest.skip(f"{shape.recipe_name} does not ship")
     wanted, got = load(shape.recipe_name).config.complete(), ours.model(shape).config.complete()
     assert (got.model, got.schedule) == (wanted.model, wanted.schedule)
+
+
+def test_operations_that_a_transposed_convolution_saves_count_all_the_same():
+    upsample, x = unet.Upsample(4), torch.zeros(1, 4, 5, 5)
+    plainly = 2 * 4 * 4 * 9 * 10 * 10
+    assert sections.measure(upsample, x, (10, 10)).operations == plainly
+    assert sections.measure(upsample.conv, torch.zeros(1, 4, 10, 10)).operations == plainly
 
 
 def test_the_worse_of_parameters_and_operations_counts():

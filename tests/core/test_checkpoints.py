@@ -60,8 +60,9 @@ def test_a_saved_model_comes_back_with_the_same_outputs(tmp_path, prediction, cl
     assert model.training == training_record()
     x, t = torch.randn(2, 1, 8, 8), torch.tensor([3, 40])
     labels = torch.tensor([0, 2]) if classes else None
+    unet.eval().prepare(schedule.num_timesteps)
     with torch.no_grad():
-        assert torch.equal(model.unet(x, t, labels), unet.eval()(x, t, labels))
+        assert torch.equal(model.unet(x, t, labels), unet(x, t, labels))
 
 
 def test_a_loaded_model_is_ready_to_sample(checkpoint):

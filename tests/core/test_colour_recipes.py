@@ -143,6 +143,8 @@ def test_another_stride_is_refused():
         ("cifar10-linear", 1.6e6, 1.9e6),
         ("cifar10-cosine-attn", 1.6e6, 1.9e6),
         ("cifar10-judge", 1e6, 2.4e6),
+        ("cifar10-classifier", 1e6, 2.4e6),
+        ("cifar10-classifier-noisy", 1e6, 2.4e6),
     ],
 )
 def test_recipes_of_colour_images_fit_them_and_are_as_large_as_they_should_be(

@@ -1,14 +1,17 @@
 """The UNet: equal to the reference library's, and true to its own contract."""
 
+import copy
 import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from diffusers import UNet2DModel
 
+from ddpm_core import unet as unet_module
 from ddpm_core.diffusers_format import config_from, convert
 from ddpm_core.errors import InvalidInput
-from ddpm_core.unet import Attention, UNet, sinusoidal_embedding
+from ddpm_core.unet import Attention, UNet, Upsample, sinusoidal_embedding
 
 # --- equality with diffusers.UNet2DModel ---
 
@@ -235,3 +238,82 @@ def test_every_parameter_receives_a_gradient():
 def test_settings_that_do_not_fit_are_refused(options, named):
     with pytest.raises(InvalidInput, match=named):
         tiny(**options)
+
+
+# --- what need not be worked out anew at every step ---
+
+
+@pytest.mark.parametrize("grown", [(1, 1), (2, 2), (8, 14), (7, 13), (9, 9)])
+def test_upsampling_is_nearest_neighbours_and_a_convolution(grown):
+    """Also where a level was odd, whose size is not doubled."""
+    torch.manual_seed(0)
+    size = tuple(-(-n // 2) for n in grown)
+    up, x = Upsample(4).double(), torch.randn(2, 4, *size, dtype=torch.double)
+    for target in {grown, (2 * size[0], 2 * size[1])}:
+        got = up(x.requires_grad_(), target)
+        wanted = up.conv(F.interpolate(x, size=target, mode="nearest"))
+        torch.testing.assert_close(got, wanted, rtol=1e-12, atol=1e-12)
+        push = torch.randn_like(wanted)
+        inputs_ = [x, up.conv.weight, up.conv.bias]
+        for mine, its in zip(
+            torch.autograd.grad((got * push).sum(), inputs_),
+            torch.autograd.grad((wanted * push).sum(), inputs_),
+            strict=True,
+        ):
+            torch.testing.assert_close(mine, its, rtol=1e-12, atol=1e-12)
+
+
+def prepared(num_timesteps=100, **options):
+    """A network, and its copy that is prepared."""
+    plain = tiny(num_classes=3, attention=(False, True), **options).eval()
+    ready = copy.deepcopy(plain)
+    ready.prepare(num_timesteps)
+    return plain, ready
+
+
+@pytest.mark.parametrize("options", [{}, {"flip_sin_to_cos": True, "freq_shift": 1}])
+@pytest.mark.parametrize("table", [0, 2**22])
+def test_a_prepared_network_answers_the_same(monkeypatch, options, table):
+    monkeypatch.setattr(unet_module, "LARGEST_TABLE", table)
+    plain, ready = prepared(**options)
+    assert (ready.times is None) == (table == 0)
+    x, t = inputs()
+    for labels in (None, torch.tensor([0, 2]), torch.rand(2, 4)):
+        torch.testing.assert_close(ready(x, t, labels), plain(x, t, labels), rtol=1e-5, atol=1e-6)
+    between = t.float() + 0.5
+    torch.testing.assert_close(ready(x, between), plain(x, between), rtol=1e-5, atol=1e-6)
+
+
+def test_what_is_prepared_is_no_weight_and_follows_the_network():
+    plain, ready = prepared()
+    assert ready.state_dict().keys() == plain.state_dict().keys()
+    assert sum(p.numel() for p in ready.parameters()) == sum(p.numel() for p in plain.parameters())
+    short = copy.deepcopy(ready).bfloat16()
+    x, t = inputs()
+    got = short(x.bfloat16(), t).float()
+    assert got.isfinite().all()
+    torch.testing.assert_close(got, plain(x, t), rtol=0.1, atol=0.1)
+
+
+def test_the_time_is_embedded_once_for_all_steps(monkeypatch):
+    plain, ready = prepared()
+    calls = []
+    monkeypatch.setattr(
+        unet_module, "sinusoidal_embedding", lambda *a, **k: calls.append(a) or 1 / 0
+    )
+    ready(*inputs())
+    assert not calls
+    with pytest.raises(ZeroDivisionError):
+        plain(*inputs())
+
+
+def test_changed_weights_are_prepared_again():
+    plain, ready = prepared()
+    with torch.no_grad():
+        for network in (plain, ready):
+            for parameter in network.parameters():
+                parameter.mul_(1.1)
+    x, t = inputs()
+    assert not torch.allclose(ready(x, t), plain(x, t), rtol=1e-4, atol=1e-5)
+    ready.prepare(100)
+    torch.testing.assert_close(ready(x, t), plain(x, t), rtol=1e-5, atol=1e-6)
