@@ -20,7 +20,7 @@ from ..recorder import contact_sheet, grid, save_png
 from ..request import Request
 from ..sampling import Run
 from . import Progress, chart, fingerprint, parts, report
-from .notes import NEEDS, line, sentence
+from .notes import NEEDS, sentence
 from .parts import Part, Picture, Settings, Shot, walked
 from .shards import Shards
 
@@ -128,17 +128,14 @@ def samples(settings: Settings, name: str):
 
 
 def _shot(settings: Settings, stem: str, shot: Shot, notes: list[str]):
-    """The picture of a shot, or of the one in its place; where there is none, the reason is
-    added to ``notes``."""
+    """The picture of a shot; where it cannot be had, the reason is added to ``notes``."""
     try:
         if shot.model not in checkpoints.available(settings.home):
             raise InvalidInput(NEEDS.format(shot.model))
         return (yield from _taken(settings, stem, shot))
     except InvalidInput as error:
-        notes.append(f"{shot.words}: {line(error)}." if shot.instead else sentence(error))
-    if shot.instead:
-        return (yield from _shot(settings, stem, shot.instead, notes))
-    return None
+        notes.append(sentence(error))
+        return None
 
 
 def _taken(settings: Settings, stem: str, shot: Shot):

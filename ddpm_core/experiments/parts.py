@@ -100,7 +100,6 @@ class Shot:
         labels: a row for each, all from the same noises; ``"none"`` alone makes a grid.
         n: images for each label, fewer if the budget says so.
         changes: of the request.
-        instead: what is shown where this cannot be had.
     """
 
     model: str
@@ -108,7 +107,6 @@ class Shot:
     labels: tuple[int | str, ...] = ("none",)
     n: int = 16
     changes: Mapping = field(default_factory=dict)
-    instead: Shot | None = None
 
     @property
     def guided(self) -> bool:
@@ -271,22 +269,36 @@ FIGURES = {
         "Figure 7: CIFAR-10, guided by a classifier",
         "Classes dog and truck by a classifier of clean images, λ = 200, linear schedule, no "
         "attention.",
-        "λ = 17 for each image, as its λ = 200 acts in its code (Figure 6). Both classes start "
-        "from the same noises.",
+        "Both readings of λ and a classifier that knows the noise level, as in Figure 6; at last, "
+        "classifier-free guidance. All classes start from the same noises.",
         (
+            Shot(
+                "cifar10-linear",
+                "Clean classifier, eq. 11, λ = 200: dog, truck",
+                DOG_AND_TRUCK,
+                8,
+                PLAIN | {"guidance_scale": 200.0},
+            ),
             Shot(
                 "cifar10-linear",
                 "Clean classifier, eq. 11, λ = 17: dog, truck",
                 DOG_AND_TRUCK,
                 8,
                 PLAIN | {"guidance_scale": 17.0},
-                instead=Shot(
-                    "cifar10-conditional",
-                    "Classifier-free guidance in the classifier's place, s = 2: dog, truck",
-                    DOG_AND_TRUCK,
-                    8,
-                    {"guidance": "cfg", "guidance_scale": 2.0},
-                ),
+            ),
+            Shot(
+                "cifar10-linear",
+                "Noise-aware classifier, scaled by √(1 - ᾱ), λ = 5: dog, truck",
+                DOG_AND_TRUCK,
+                8,
+                {"guidance": "classifier-noisy", "guidance_scale": 5.0},
+            ),
+            Shot(
+                "cifar10-conditional",
+                "Classifier-free, s = 2: dog, truck",
+                DOG_AND_TRUCK,
+                8,
+                {"guidance": "cfg", "guidance_scale": 2.0},
             ),
         ),
     ),
@@ -310,7 +322,6 @@ def walked(request: Request | Mapping) -> str:
 def walks(budget: Budget, names) -> str:
     """How the pictures of some parts are sampled; empty if they have none."""
     shots = [shot for name in names if name in FIGURES for shot in FIGURES[name].shots]
-    shots += [shot.instead for shot in shots if shot.instead]
     told = {}
     if "figure-3" in names:
         told["Figure 3"] = walked({"sampler": "ddpm", "steps": budget.race})
