@@ -32,5 +32,6 @@ def test_pictures_differ_little(name):
     exact = sample(model, Request(n=16, dtype="float32")).astype(float)
     short = sample(model, Request(n=16, dtype="bfloat16")).astype(float)
     psnr = 10 * np.log10(255**2 / ((exact - short) ** 2).mean())
-    assert psnr > 35
-    assert np.abs(exact - short).mean() < 1
+    assert psnr > (35 if model.shape[0] == 1 else 40)
+    # Of 255. Most of a digit is black or white in both; no pixel of a photograph is.
+    assert np.abs(exact - short).mean() < (1 if model.shape[0] == 1 else 2)
