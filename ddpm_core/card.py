@@ -282,6 +282,7 @@ KINDS = {
     "conv": "plain convolutions",
     "encoder": "a UNet's way down, told the time",
     "residual": "residual blocks",
+    "whitened": "convolutions over decorrelated patches",
 }
 
 

@@ -1,7 +1,6 @@
 """Classifiers of images: to guide a diffusion model (report section 1.5), and to judge it.
 
-Three small networks, each a setting of its own. None has batch normalisation: its statistics
-would not follow the averaged weights.
+Four small networks, each a setting of its own.
 """
 
 from __future__ import annotations
@@ -17,6 +16,8 @@ from torch import Tensor, nn
 from .errors import InvalidInput, check_choice, check_float, check_int
 from .schedules import NoiseSchedule
 from .unet import Attention, Downsample, ResBlock, sinusoidal_embedding
+
+PATCH = 2  # pixels along each side of what ``WhitenedNet`` decorrelates
 
 
 class ConvNet(nn.Module):
@@ -194,6 +195,86 @@ class _Residual(nn.Module):
         return self.shortcut(x) + h
 
 
+class WhitenedNet(nn.Module):
+    """Convolutions over decorrelated patches, with batch normalisation, for measuring only.
+
+    After Jordan 2024 (arXiv:2404.00498), who trains such a network in ten passes where others
+    take hundreds: its first layer is given, not learned (``whiten``), max pooling comes early, and
+    each later convolution begins as the identity as far as it can.
+
+    Args:
+        image_size, in_channels, num_classes: of the images.
+        channels: width of each level; each one halves the resolution, the first as well.
+        dropout: before the last layer.
+    """
+
+    takes_time = False
+
+    def __init__(
+        self,
+        *,
+        image_size: int,
+        in_channels: int,
+        num_classes: int,
+        channels: tuple[int, ...] = (64, 256, 256),
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        _check(image_size, in_channels, num_classes, channels, 1, dropout)
+        if image_size <= 2 ** len(channels):
+            raise InvalidInput(f"{len(channels)} levels halve {image_size} pixels away")
+        # Every direction that a patch of 2 x 2 pixels can have, and its opposite.
+        width = 2 * in_channels * PATCH**2
+        self.patches = nn.Conv2d(in_channels, width, PATCH)
+        self.patches.weight.requires_grad_(False)
+        layers = [nn.GELU()]
+        for cout in channels:
+            layers += [_began_as_identity(width, cout), nn.MaxPool2d(2), _BatchNorm(cout)]
+            layers += [nn.GELU(), _began_as_identity(cout, cout), _BatchNorm(cout), nn.GELU()]
+            width = cout
+        self.blocks = nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), nn.Flatten())
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(width, num_classes)
+
+    @torch.no_grad()
+    def whiten(self, x: Tensor) -> None:
+        """Set the first layer so that what it sees of such images has no correlations.
+
+        Args:
+            x: (B, C, H, W), some thousands of images in [-1, 1].
+        """
+        patches = F.unfold(x.double(), PATCH).transpose(1, 2).flatten(0, 1)
+        values, directions = torch.linalg.eigh(patches.T.cov())
+        rows = directions.T / (values + 5e-4).sqrt()[:, None]
+        kernels = rows.view(-1, x.shape[1], PATCH, PATCH)
+        self.patches.weight.copy_(torch.cat([kernels, -kernels]))
+
+    def features(self, x: Tensor, t: Tensor | None = None) -> Tensor:
+        return self.blocks(self.patches(x))
+
+    def forward(self, x: Tensor, t: Tensor | None = None) -> Tensor:
+        # Such features are large: the scale keeps the first logits from certainty.
+        return self.head(self.dropout(self.features(x))) / 9
+
+
+class _BatchNorm(nn.BatchNorm2d):
+    """Batch normalisation that counts no batches, so that all of its state can be averaged."""
+
+    def __init__(self, channels: int):
+        super().__init__(channels)
+        self.num_batches_tracked = None
+
+    def _load_from_state_dict(self, *args) -> None:
+        # The inherited one would ask for the count.
+        nn.Module._load_from_state_dict(self, *args)
+
+
+def _began_as_identity(cin: int, cout: int) -> nn.Conv2d:
+    convolution = nn.Conv2d(cin, cout, 3, padding=1, bias=False)
+    nn.init.dirac_(convolution.weight[: min(cin, cout)].detach())
+    return convolution
+
+
 def _check(image_size, in_channels, num_classes, channels, groups, dropout) -> None:
     check_int("image_size", image_size, 1, 512)
     check_int("in_channels", in_channels, 1, 4096)
@@ -205,7 +286,7 @@ def _check(image_size, in_channels, num_classes, channels, groups, dropout) -> N
     check_float("dropout", dropout, 0, 1)
 
 
-NETS = {"conv": ConvNet, "encoder": Encoder, "residual": ResidualNet}
+NETS = {"conv": ConvNet, "encoder": Encoder, "residual": ResidualNet, "whitened": WhitenedNet}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 from . import data
 from .classifier import Classifier, ClassifierConfig
 from .diffusion import q_sample
-from .errors import check_float, check_int
+from .errors import check_choice, check_float, check_int
 from .training import Loop, check_recipe
 
 # Shares of T at which a noise-aware classifier is tested: t = 0, 50, 100, 200, ..., 999 of 1000.
@@ -20,6 +20,8 @@ TEST_LEVELS = (0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
 # The noise of the test must never change: figures would cease to be comparable.
 TEST_SEED = 0
 BATCH = 500
+OPTIMIZERS = ("adamw", "sgd")
+WHITENED_BY = 5000  # images
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,9 @@ class ClassifierRecipe:
             mirrors the border.
         flip: half of them are mirrored, left to right.
         label_smoothing: share of the target that all classes have in equal parts.
-        weight_decay: of AdamW.
+        optimizer: ``"adamw"``, or ``"sgd"``: stochastic gradient descent with Nesterov's momentum
+            of 0.85.
+        weight_decay: of the optimizer.
         epochs, batch_size, lr, warmup, decay, clip_norm, ema, seed: as in ``trainer.Recipe``.
     """
 
@@ -52,6 +56,7 @@ class ClassifierRecipe:
     crop: int = 0
     flip: bool = False
     label_smoothing: float = 0.0
+    optimizer: str = "adamw"
     weight_decay: float = 0.01
     epochs: float = 15
     batch_size: int = 128
@@ -68,6 +73,7 @@ class ClassifierRecipe:
         check_float("zoom", self.zoom, 0, 0.9)
         check_int("crop", self.crop, 0, 1000)
         check_float("label_smoothing", self.label_smoothing, 0, 1)
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_float("weight_decay", self.weight_decay, 0, 10)
         check_recipe(self)
 
@@ -94,10 +100,19 @@ class ClassifierTrainer(Loop):
     def _held_out(self, images: data.Images) -> Validation:
         return Validation(images, self.recipe.seed)
 
+    def _build(self) -> None:
+        super()._build()
+        if hasattr(self.model, "whiten"):
+            chosen = torch.randperm(len(self.images))[:WHITENED_BY]
+            self.model.whiten(self.images.batch(chosen)[0])
+
     def _optimizer(self) -> torch.optim.Optimizer:
-        decay = self.recipe.weight_decay
-        parameters = self.model.parameters()
-        return torch.optim.AdamW(parameters, lr=self.recipe.lr, weight_decay=decay, fused=True)
+        recipe = self.recipe
+        learned = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        options = {"lr": recipe.lr, "weight_decay": recipe.weight_decay, "fused": True}
+        if recipe.optimizer == "sgd":
+            return torch.optim.SGD(learned, momentum=0.85, nesterov=True, **options)
+        return torch.optim.AdamW(learned, **options)
 
     def _batch_loss(self) -> Tensor:
         recipe = self.recipe

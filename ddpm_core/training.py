@@ -89,8 +89,7 @@ class Loop(ABC):
         self.validation = self._held_out(data.load(recipe.dataset, "validation", data_root))
         self.config = recipe.config(self.images)
         torch.manual_seed(recipe.seed)
-        self.model, self.schedule = self.config.build()
-        self.model.to(self.device)
+        self._build()
         self.step, self.seconds, self.history, self.earlier = 0, 0.0, [], []
         if begin is not None:
             self._begin_with(begin)
@@ -132,6 +131,11 @@ class Loop(ABC):
     def export(self, folder: Path) -> None:
         """Write the EMA weights as a checkpoint folder."""
         save(folder, self.config, self.ema, self._training(), name=self.folder.name)
+
+    def _build(self) -> None:
+        """Make the model as it is before the first step."""
+        self.model, self.schedule = self.config.build()
+        self.model.to(self.device)
 
     def _held_out(self, images: data.Images):
         """What validation needs of the images held out."""
