@@ -250,11 +250,11 @@ class WhitenedNet(nn.Module):
         self.patches.weight.copy_(torch.cat([kernels, -kernels]))
 
     def features(self, x: Tensor, t: Tensor | None = None) -> Tensor:
-        return self.blocks(self.patches(x))
+        # The largest of their places: the scale keeps the first logits from certainty.
+        return self.blocks(self.patches(x)) / 9
 
     def forward(self, x: Tensor, t: Tensor | None = None) -> Tensor:
-        # Such features are large: the scale keeps the first logits from certainty.
-        return self.head(self.dropout(self.features(x))) / 9
+        return self.head(self.dropout(self.features(x)))
 
 
 class _BatchNorm(nn.BatchNorm2d):
