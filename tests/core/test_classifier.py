@@ -83,10 +83,10 @@ def test_any_size_of_image_will_do(kind, size):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_statistics_are_kept_beside_the_weights(kind):
-    net = tiny_classifier(kind).net
-    assert not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in net.modules())
-    assert list(net.buffers()) == []
+def test_only_one_keeps_statistics_and_they_can_be_averaged_with_the_weights(kind):
+    buffers = list(tiny_classifier(kind).net.buffers())
+    assert bool(buffers) == (kind == "whitened")
+    assert all(buffer.is_floating_point() for buffer in buffers)
 
 
 # --- the gradient ---
@@ -173,12 +173,44 @@ def test_every_image_may_have_its_own_level(aware):
     torch.testing.assert_close(aware.log_probs(x, abar), torch.cat(each))
 
 
-@pytest.mark.parametrize("kind", ["conv", "residual"])
+@pytest.mark.parametrize("kind", ["conv", "residual", "whitened"])
 def test_one_that_knows_clean_images_only_ignores_the_level(kind):
     it = tiny_classifier(kind)
     assert not it.noise_aware
     x = torch.randn(2, 1, 8, 8)
     assert torch.equal(it.log_probs(x, 0.1), it.log_probs(x))
+
+
+# --- the first layer that is given, not learned ---
+
+
+def test_whitened_patches_have_no_correlations_and_one_variance():
+    torch.manual_seed(0)
+    noise = torch.randn(200, 3, 9, 9)
+    x = 0.3 * (noise + noise.roll(1, 3) + noise.sum(1, keepdim=True))  # neighbours are alike
+    net = NETS["whitened"](image_size=9, in_channels=3, num_classes=2, channels=(4,))
+    before = net.patches(x).transpose(0, 1).flatten(1).cov()
+    net.whiten(x)
+    seen = net.patches(x).transpose(0, 1).flatten(1)
+    positive, negative = seen.chunk(2)
+    torch.testing.assert_close(positive.cov(), torch.eye(12), rtol=0, atol=0.05)
+    assert not torch.allclose(before[:12, :12], torch.eye(12), atol=0.05)
+    bias = net.patches.bias[:, None]
+    torch.testing.assert_close(negative - bias[12:], bias[:12] - positive, rtol=1e-4, atol=1e-4)
+
+
+def test_its_later_layers_begin_as_the_identity_as_far_as_they_can():
+    net = NETS["whitened"](image_size=16, in_channels=1, num_classes=2, channels=(16,))
+    x = torch.randn(1, 8, 6, 6)
+    convolutions = [layer for layer in net.blocks if isinstance(layer, nn.Conv2d)]
+    torch.testing.assert_close(convolutions[0](x)[:, :8], x)
+    y = torch.randn(1, 16, 6, 6)
+    torch.testing.assert_close(convolutions[1](y), y)
+
+
+def test_a_whitened_network_needs_pixels_for_its_levels():
+    with pytest.raises(InvalidInput, match="3 levels halve 8 pixels away"):
+        NETS["whitened"](image_size=8, in_channels=1, num_classes=2, channels=(4, 4, 4))
 
 
 # --- what is refused ---
@@ -235,9 +267,8 @@ def test_attention_is_switched_for_every_level():
 def test_a_complete_config_names_every_argument(kind):
     complete = tiny_classifier_config(kind).complete()
     assert complete == complete.complete()
-    assert {"kind", "image_size", "in_channels", "channels", "groups", "dropout"} <= set(
-        complete.classifier
-    )
+    arguments = {"kind", "image_size", "in_channels", "channels", "groups", "dropout"}
+    assert arguments - ({"groups"} if kind == "whitened" else set()) <= set(complete.classifier)
 
 
 # --- those that ship ---

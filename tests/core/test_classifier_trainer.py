@@ -36,6 +36,11 @@ NOISY = CLEAN | {
     "schedule": {"kind": "linear", "num_timesteps": 40},
 }
 
+WHITENED = CLEAN | {
+    "classifier": {"kind": "whitened"} | TINY_NETS["whitened"] | {"dropout": 0.3},
+    "optimizer": "sgd",
+}
+
 
 def trainer(folder, data_root, base=NOISY, *, kind=ClassifierTrainer, **changes):
     cadence = Cadence(validate=STEPS, sample=10**9, save=1)
@@ -53,9 +58,9 @@ class Interrupted(ClassifierTrainer):
         return loss
 
 
-@pytest.fixture(scope="module", params=["clean", "noisy"])
+@pytest.fixture(scope="module", params=["clean", "noisy", "whitened"])
 def base(request):
-    return {"clean": CLEAN, "noisy": NOISY}[request.param]
+    return {"clean": CLEAN, "noisy": NOISY, "whitened": WHITENED}[request.param]
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +97,38 @@ def test_the_exported_weights_are_the_average(whole):
     exported = checkpoints.load_classifier(whole / "checkpoint").net.state_dict()
     assert_identical(dict(exported), dict(state["ema"]))
     assert not torch.equal(state["ema"]["head.weight"], state["model"]["head.weight"])
+
+
+def test_a_whitened_network_learns_all_but_its_first_layer_by_momentum(mnist_root, tmp_path):
+    run = trainer(tmp_path, mnist_root, WHITENED)
+    assert isinstance(run.optimizer, torch.optim.SGD)
+    assert run.optimizer.defaults["nesterov"]
+    before = {key: value.clone() for key, value in run.model.state_dict().items()}
+    fresh, _ = run.config.build()
+    for _ in range(3):
+        run._train_step()
+    after = run.model.state_dict()
+    same = [key for key in before if torch.equal(before[key], after[key])]
+    assert same == ["patches.weight"]
+    # It was made of the images, and not at random.
+    seen = fresh.patches
+    seen.load_state_dict({k: before[f"patches.{k}"] for k in ("weight", "bias")})
+    x, _ = run.images.batch(torch.arange(len(run.images)))
+    found = seen(x).transpose(0, 1).flatten(1)[:4].cov().diagonal()
+    torch.testing.assert_close(found, torch.ones(4), rtol=0, atol=0.1)
+
+
+def test_statistics_of_batches_are_averaged_as_weights_are(mnist_root, tmp_path):
+    run = trainer(tmp_path, mnist_root, WHITENED)
+    name = next(key for key in run.ema if key.endswith("running_mean"))
+    average = run.ema[name].clone()
+    for step in range(3):
+        run._train_step()
+        decay = min(run.recipe.ema, (2 + step) / (11 + step))
+        average = decay * average + (1 - decay) * run.model.state_dict()[name]
+        torch.testing.assert_close(run.ema[name], average)
+    assert not torch.equal(average, run.model.state_dict()[name])
+    torch.testing.assert_close(run._averaged().state_dict()[name], average)
 
 
 # --- what a step sees ---
@@ -250,6 +287,7 @@ def test_a_prediction_is_told_the_noise_of_its_images(mnist_root, tmp_path):
         ({"rotate": 181}, "rotate"),
         ({"zoom": 1}, "zoom"),
         ({"weight_decay": math.nan}, "weight_decay"),
+        ({"optimizer": "adam"}, "optimizer"),
         ({"epochs": 0}, "epochs"),
         ({"decay": "linear"}, "decay"),
     ],
