@@ -10,7 +10,6 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import gradio as gr
 import numpy as np
 
 from . import component
@@ -33,11 +32,14 @@ CELLS = 900
 PERCENTILE = 99.5
 
 
-class Anatomy(gr.HTML):
+class Anatomy(component.Component):
     """Equation, numbers, pictures and p(class) of the step and tile on a player.
 
     Its value is one of the dictionaries built by `idle` and `anatomy`.
     """
+
+    NAME = "anatomy"
+    WHAT = "a value built by idle or anatomy"
 
     def __init__(
         self,
@@ -45,11 +47,7 @@ class Anatomy(gr.HTML):
         *,
         player: str,
         label: str = "The anatomy of guidance",
-        elem_id: str | None = None,
-        elem_classes: list[str] | str | None = None,
-        visible: bool = True,
-        render: bool = True,
-        key: int | str | None = None,
+        **props: Any,
     ):
         """
         Parameters:
@@ -62,15 +60,8 @@ class Anatomy(gr.HTML):
         super().__init__(
             idle() if value is None else value,
             label=label,
-            html_template=component.shell("anatomy", player=player, label=label),
-            css_template="",
-            js_on_load=component.script("anatomy"),
-            apply_default_css=False,
-            elem_id=elem_id,
-            elem_classes=elem_classes,
-            visible=visible,
-            render=render,
-            key=key,
+            options={"player": player},
+            **props,
         )
 
     def postprocess(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -78,15 +69,6 @@ class Anatomy(gr.HTML):
         if not isinstance(value, dict) or "sheets" not in value:
             return value
         return with_files(value, self.GRADIO_CACHE)
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "description": "a value built by idle or anatomy"}
-
-    def example_payload(self) -> dict[str, Any]:
-        return idle()
-
-    def example_value(self) -> dict[str, Any]:
-        return idle()
 
 
 def idle(message: str = "Guide a run to see what guidance does at each step.") -> dict[str, Any]:

@@ -26,49 +26,14 @@ LETTER, LINE = 6.6, 15  # about, of the figure's text
 NEST = 6  # between two skips, one over the other
 
 
-class Network(gr.HTML):
+class Network(component.Component):
     """A figure of a UNet; its value is built by `network`.
 
     Pointed at, or walked through with the arrow keys, it names its blocks.
     """
 
-    def __init__(
-        self,
-        value: dict[str, Any] | None = None,
-        *,
-        label: str = "The network",
-        elem_id: str | None = None,
-        elem_classes: list[str] | str | None = None,
-        visible: bool | str = True,
-        render: bool = True,
-        key: int | str | None = None,
-    ):
-        """
-        Parameters:
-            label: the name that assistive technology reads.
-        """
-        super().__init__(
-            {"kind": "idle"} if value is None else value,
-            label=label,
-            html_template=component.shell("architecture", label=label),
-            css_template="",
-            js_on_load=component.script("architecture"),
-            apply_default_css=False,
-            elem_id=elem_id,
-            elem_classes=elem_classes,
-            visible=visible,
-            render=render,
-            key=key,
-        )
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "description": "a value built by network"}
-
-    def example_payload(self) -> dict[str, Any]:
-        return {"kind": "idle"}
-
-    def example_value(self) -> dict[str, Any]:
-        return {"kind": "idle"}
+    NAME = "architecture"
+    WHAT = "a value built by network"
 
 
 def fold(figure: Network) -> None:

@@ -4,59 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-import gradio as gr
-
 from . import component
 
 __all__ = ["Board", "board"]
 
 
-class Board(gr.HTML):
+class Board(component.Component):
     """Tables, the few-step plot and training curves; a figure opens its protocol.
 
     Its value is the dictionary built by `board`.
     """
 
-    def __init__(
-        self,
-        value: dict[str, Any] | None = None,
-        *,
-        label: str = "Results",
-        elem_id: str | None = None,
-        elem_classes: list[str] | str | None = None,
-        visible: bool | str = True,
-        render: bool = True,
-        key: int | str | None = None,
-    ):
-        """
-        Parameters:
-            label: the name that assistive technology reads.
-        """
-        super().__init__(
-            {"kind": "idle"} if value is None else value,
-            label=label,
-            html_template=component.shell("board", label=label),
-            css_template="",
-            js_on_load=component.script("board", "board_plot"),
-            apply_default_css=False,
-            elem_id=elem_id,
-            elem_classes=elem_classes,
-            visible=visible,
-            render=render,
-            key=key,
-        )
-
-    def postprocess(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        return value
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "description": "a value built by board"}
-
-    def example_payload(self) -> dict[str, Any]:
-        return {"kind": "idle"}
-
-    def example_value(self) -> dict[str, Any]:
-        return {"kind": "idle"}
+    NAME = "board"
+    SHARED = ("board_plot",)
+    WHAT = "a value built by board"
 
 
 def board(tables: list[dict[str, Any]], curves: list[dict[str, Any]]) -> dict[str, Any]:

@@ -5,18 +5,75 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import gradio as gr
 import numpy as np
 from PIL import Image
 
 from .cache import put as cache_file
 
-__all__ = ["as_file", "png", "script", "shell"]
+__all__ = ["Component", "as_file", "png", "script", "shell"]
 
 HERE = Path(__file__).parent
+
+
+class Component(gr.HTML):
+    """One of the page's own components: an element with its options, and the script of its name.
+
+    Its value is a dictionary; a subclass may take another, and says so.
+
+    Attributes:
+        NAME: of its script and its style, `NAME.js` and `NAME.css`.
+        SHARED: files that it has in common with others, see `script`.
+        WHAT: what its value is, for the description of the API.
+    """
+
+    NAME: ClassVar[str]
+    SHARED: ClassVar[tuple[str, ...]] = ()
+    WHAT: ClassVar[str]
+
+    def __init__(
+        self,
+        value: Any = None,
+        *,
+        label: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        **props: Any,
+    ):
+        """
+        Parameters:
+            value: the first value; nothing yet unless given.
+            label: the name that assistive technology reads; one of the options as well.
+            options: for its script.
+            props: elem_id, elem_classes, visible, render and key, as of every block.
+        """
+        self.options = ({} if label is None else {"label": label}) | dict(options or {})
+        super().__init__(
+            {"kind": "idle"} if value is None else value,
+            label=label,
+            html_template=shell(self.NAME, **self.options),
+            # Were a property named in it, it would be compiled again for every value.
+            css_template="",
+            js_on_load=script(self.NAME, *self.SHARED),
+            apply_default_css=False,
+            **props,
+        )
+
+    def postprocess(self, value: Any) -> Any:
+        return value
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "object", "description": self.WHAT}
+
+    def example_payload(self) -> Any:
+        return {"kind": "idle"}
+
+    def example_value(self) -> Any:
+        return {"kind": "idle"}
 
 
 def script(name: str, *shared: str) -> str:

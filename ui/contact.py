@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import gradio as gr
 import numpy as np
 
 from . import component
@@ -13,13 +12,16 @@ from . import component
 __all__ = ["Contact", "contact", "idle", "pending"]
 
 
-class Contact(gr.HTML):
+class Contact(component.Component):
     """A film strip (one row, its labels below) or an atlas (labels above and at the left).
 
     Its value is one of the dictionaries built by `idle`, `pending` and `contact`.
     `contact.select(fn)` calls `fn` with a `gr.SelectData` whose `index` is the tile that was chosen
     (0 first, row by row) and whose `value` is the run it belongs to.
     """
+
+    NAME = "contact"
+    WHAT = "a value built by idle, pending or contact"
 
     def __init__(
         self,
@@ -28,11 +30,7 @@ class Contact(gr.HTML):
         label: str = "Contact sheet",
         symbol: str = "s",
         glance: bool = False,
-        elem_id: str | None = None,
-        elem_classes: list[str] | str | None = None,
-        visible: bool | str = True,
-        render: bool = True,
-        key: int | str | None = None,
+        **props: Any,
     ):
         """
         Parameters:
@@ -46,15 +44,8 @@ class Contact(gr.HTML):
         super().__init__(
             idle() if value is None else value,
             label=label,
-            html_template=component.shell("contact", label=label, symbol=symbol, glance=glance),
-            css_template="",
-            js_on_load=component.script("contact"),
-            apply_default_css=False,
-            elem_id=elem_id,
-            elem_classes=elem_classes,
-            visible=visible,
-            render=render,
-            key=key,
+            options={"symbol": symbol, "glance": glance},
+            **props,
         )
 
     def postprocess(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -63,15 +54,6 @@ class Contact(gr.HTML):
             return value
         sheet = component.as_file(value["sheet"], "contact.png", self.GRADIO_CACHE)
         return {**value, "sheet": sheet}
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "description": "a value built by idle, pending or contact"}
-
-    def example_payload(self) -> dict[str, Any]:
-        return idle()
-
-    def example_value(self) -> dict[str, Any]:
-        return idle()
 
 
 def idle(

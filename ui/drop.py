@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import gradio as gr
-
 from ddpm_core.animation import MAX_NOTE
 from ddpm_core.errors import InvalidInput, check_int
 
@@ -33,34 +31,19 @@ class Dropped(NamedTuple):
     asked: int
 
 
-class Drop(gr.HTML):
+class Drop(component.Component):
     """A field to open a file with, and the whole page to drop one on.
 
     `input` fires when a note was found in it. A function gets it as `Dropped` and answers with
     `told`.
     """
 
-    def __init__(
-        self,
-        *,
-        elem_id: str | None = None,
-        elem_classes: list[str] | str | None = None,
-        visible: bool = True,
-        render: bool = True,
-        key: int | str | None = None,
-    ):
-        super().__init__(
-            {"kind": "idle"},
-            html_template=component.shell("drop", longest=MAX_NOTE),
-            css_template="",
-            js_on_load=component.script("drop", "note"),
-            apply_default_css=False,
-            elem_id=elem_id,
-            elem_classes=elem_classes,
-            visible=visible,
-            render=render,
-            key=key,
-        )
+    NAME = "drop"
+    SHARED = ("note",)
+    WHAT = "name, note, asked"
+
+    def __init__(self, **props: Any):
+        super().__init__(options={"longest": MAX_NOTE}, **props)
 
     def preprocess(self, payload: Any) -> Dropped | None:
         """What came from the browser, or from elsewhere; None if it is no file."""
@@ -71,18 +54,6 @@ class Drop(gr.HTML):
             raise InvalidInput("this is no note")
         name = str(payload.get("name", ""))[:100]
         return Dropped(name, note, check_int("asked", payload.get("asked"), 0, 2**53 - 1))
-
-    def postprocess(self, value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-        return value
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "description": "name, note, asked"}
-
-    def example_payload(self) -> dict[str, Any]:
-        return {"kind": "idle"}
-
-    def example_value(self) -> dict[str, Any]:
-        return {"kind": "idle"}
 
 
 def told(

@@ -13,7 +13,6 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
-import gradio as gr
 import numpy as np
 
 from ddpm_core import Model, Request
@@ -33,11 +32,15 @@ _SIGMA2 = "<i>σ</i><sub>t</sub><sup>2</sup>"
 _FACTOR = typeset.root('1 − <i class="eq-bar">α</i><sub>t</sub>')
 
 
-class Card(gr.HTML):
+class Card(component.Component):
     """Some of the equations, with the numbers of the step that a player's cursor stands on.
 
     Its value is built by `of`.
     """
+
+    NAME = "equations"
+    SHARED = ("symbols",)
+    WHAT = "a value built by Card.of"
 
     def __init__(
         self,
@@ -46,11 +49,7 @@ class Card(gr.HTML):
         player: str,
         model: Model | None = None,
         fold: str = "narrow",
-        elem_id: str | None = None,
-        elem_classes: list[str] | str | None = None,
-        visible: bool = True,
-        render: bool = True,
-        key: int | str | None = None,
+        **props: Any,
     ):
         """
         Parameters:
@@ -64,22 +63,15 @@ class Card(gr.HTML):
         # Gradio reads these back by name to build its configuration.
         self.numbers, self.player, self.fold, self.model = list(numbers), player, fold, None
         super().__init__(
-            {"kind": "idle"} if model is None else self.of(model),
-            html_template=component.shell(
-                "equations",
-                player=player,
-                fold=fold,
-                least=0 if set(numbers) <= set(FORWARD) else 1,
-                markup="".join(typeset.markup(n) for n in numbers),
-            ),
-            css_template="",
-            js_on_load=component.script("equations", "symbols"),
-            apply_default_css=False,
-            elem_id=elem_id,
-            elem_classes=["equations-block", *_listed(elem_classes)],
-            visible=visible,
-            render=render,
-            key=key,
+            None if model is None else self.of(model),
+            options={
+                "player": player,
+                "fold": fold,
+                "least": 0 if set(numbers) <= set(FORWARD) else 1,
+                "markup": "".join(typeset.markup(n) for n in numbers),
+            },
+            elem_classes=["equations-block"],
+            **props,
         )
 
     def of(
@@ -104,15 +96,6 @@ class Card(gr.HTML):
             "indices": list(trace.indices) if trace else [],
             "notes": _notes(self.numbers, model, requests),
         }
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "description": "a value built by Card.of"}
-
-    def example_payload(self) -> dict[str, Any]:
-        return {"kind": "idle"}
-
-    def example_value(self) -> dict[str, Any]:
-        return {"kind": "idle"}
 
 
 def beside(studio: Studio, name: str, numbers: Sequence[int]) -> Card:
@@ -235,7 +218,3 @@ def _notes(numbers: Sequence[int], model: Model, requests: Sequence[Request]) ->
 def _packed(a: np.ndarray) -> str:
     # A thousand numbers as a list would each become an object that Gradio observes.
     return base64.b64encode(np.ascontiguousarray(a, "<f4")).decode("ascii")
-
-
-def _listed(classes: list[str] | str | None) -> list[str]:
-    return [] if classes is None else classes.split() if isinstance(classes, str) else classes

@@ -6,7 +6,6 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
-import gradio as gr
 import numpy as np
 
 from ddpm_core.forward import ForwardFilm
@@ -16,8 +15,12 @@ from . import component, typeset
 __all__ = ["Histogram", "histogram"]
 
 
-class Histogram(gr.HTML):
+class Histogram(component.Component):
     """A histogram that follows a player's cursor; its value is built by `histogram`."""
+
+    NAME = "histogram"
+    SHARED = ("symbols",)
+    WHAT = "a value built by histogram"
 
     def __init__(
         self,
@@ -25,11 +28,7 @@ class Histogram(gr.HTML):
         player: str,
         bins: int,
         reach: float,
-        elem_id: str | None = None,
-        elem_classes: list[str] | str | None = None,
-        visible: bool = True,
-        render: bool = True,
-        key: int | str | None = None,
+        **props: Any,
     ):
         """
         Parameters:
@@ -40,32 +39,14 @@ class Histogram(gr.HTML):
         # Gradio reads these back by name to build its configuration.
         self.player, self.bins, self.reach = player, bins, reach
         super().__init__(
-            {"kind": "idle"},
-            html_template=component.shell(
-                "histogram",
-                player=player,
-                bins=bins,
-                reach=reach,
-                markup=typeset.markup(4) + typeset.markup(3),
-            ),
-            css_template="",
-            js_on_load=component.script("histogram", "symbols"),
-            apply_default_css=False,
-            elem_id=elem_id,
-            elem_classes=elem_classes,
-            visible=visible,
-            render=render,
-            key=key,
+            options={
+                "player": player,
+                "bins": bins,
+                "reach": reach,
+                "markup": typeset.markup(4) + typeset.markup(3),
+            },
+            **props,
         )
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "description": "a value built by histogram"}
-
-    def example_payload(self) -> dict[str, Any]:
-        return {"kind": "idle"}
-
-    def example_value(self) -> dict[str, Any]:
-        return {"kind": "idle"}
 
 
 def histogram(noised: ForwardFilm, order: int | None = None) -> dict[str, Any]:

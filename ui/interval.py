@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import gradio as gr
-
 from ddpm_core.errors import InvalidInput, check_int
 
 from . import component
@@ -14,13 +12,15 @@ from . import component
 __all__ = ["Interval"]
 
 
-class Interval(gr.HTML):
+class Interval(component.Component):
     """An interval of timesteps, low <= t <= high.
 
     A function gets it as a tuple (low, high), and returns such a tuple or a dictionary with "low",
     "high" and, if wanted, "maximum" (no more than the constructor's) and "order".
     `input` fires while a handle moves, `release` when it is let go.
     """
+
+    NAME = "interval"
 
     def __init__(
         self,
@@ -30,11 +30,7 @@ class Interval(gr.HTML):
         low: int = 0,
         high: int | None = None,
         maximum: int = 999,
-        elem_id: str | None = None,
-        elem_classes: list[str] | str | None = None,
-        visible: bool | str = True,
-        render: bool = True,
-        key: int | str | None = None,
+        **props: Any,
     ):
         """
         Parameters:
@@ -51,17 +47,8 @@ class Interval(gr.HTML):
         super().__init__(
             (self.low, self.high),
             label=label,
-            html_template=component.shell(
-                "interval", label=label, info=info or "", maximum=maximum
-            ),
-            css_template="",
-            js_on_load=component.script("interval"),
-            apply_default_css=False,
-            elem_id=elem_id,
-            elem_classes=elem_classes,
-            visible=visible,
-            render=render,
-            key=key,
+            options={"info": info or "", "maximum": maximum},
+            **props,
         )
 
     def preprocess(self, payload: Any) -> tuple[int, int]:

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
-import gradio as gr
 import numpy as np
 from PIL import Image
 
@@ -28,13 +25,17 @@ PANES = ("x", "x0")
 SHEET_SIDE = 4096
 
 
-class Player(gr.HTML):
+class Player(component.Component):
     """A stage for x_t and x̂0, a timeline, and a transport.
 
     Its value is one of the dictionaries built by `idle`, `live`, `film` and `error`.
     With `clickable_tiles`, `player.select(fn)` calls `fn` with a `gr.SelectData` whose `index` is
     the tile that was clicked (0 first, row by row) and whose `value` is the run it belongs to.
     """
+
+    NAME = "player"
+    SHARED = ("transport",)
+    WHAT = "a value built by idle, live, film or error"
 
     def __init__(
         self,
@@ -47,11 +48,7 @@ class Player(gr.HTML):
         loop: bool = False,
         grid: tuple[int, int] = (1, 1),
         names: Mapping[str, Mapping[str, str]] | None = None,
-        elem_id: str | None = None,
-        elem_classes: list[str] | str | None = None,
-        visible: bool = True,
-        render: bool = True,
-        key: int | str | None = None,
+        **props: Any,
     ):
         """
         Parameters:
@@ -75,22 +72,18 @@ class Player(gr.HTML):
         self.loop = loop
         self.grid = list(grid)
         self.names = dict(names or {})
-        options = {"panes": self.panes, "clickable": clickable_tiles, "grid": list(grid)}
-        options |= {"names": self.names}
-        options = escape(json.dumps(options | {"autoplay": autoplay, "loop": loop}))
         super().__init__(
             idle() if value is None else value,
             label=label,
-            # Neither template names a property: both would be compiled again for every frame.
-            html_template=f'<div class="player" data-options="{options}"></div>',
-            css_template="",
-            js_on_load=component.script("player", "transport"),
-            apply_default_css=False,
-            elem_id=elem_id,
-            elem_classes=elem_classes,
-            visible=visible,
-            render=render,
-            key=key,
+            options={
+                "panes": self.panes,
+                "clickable": clickable_tiles,
+                "grid": self.grid,
+                "names": self.names,
+                "autoplay": autoplay,
+                "loop": loop,
+            },
+            **props,
         )
 
     def postprocess(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -101,15 +94,6 @@ class Player(gr.HTML):
         if not isinstance(value, dict) or value.get("kind") != "film":
             return value
         return with_files(value, self.GRADIO_CACHE)
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "description": "a value built by idle, live, film or error"}
-
-    def example_payload(self) -> dict[str, Any]:
-        return idle()
-
-    def example_value(self) -> dict[str, Any]:
-        return idle()
 
 
 def idle(message: str = "Press Run to watch noise become a picture.") -> dict[str, Any]:

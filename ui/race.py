@@ -13,7 +13,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import gradio as gr
 import numpy as np
 
 from . import component
@@ -27,7 +26,7 @@ SCALES = ("linear", "log")
 PARTS = ("transport", "race_parts", "race_lanes", "race_views")
 
 
-class Race(gr.HTML):
+class Race(component.Component):
     """Lanes of pictures, a timeline with a transport, and curves.
 
     Its value is one of the dictionaries built by `idle`, `live`, `film` and `error`. On the page it
@@ -35,6 +34,10 @@ class Race(gr.HTML):
     `tile`, always 0; `position`, from 0 to 1), and follows `player:seek` (`detail.index`, a step of
     the first lane).
     """
+
+    NAME = "race"
+    SHARED = PARTS
+    WHAT = "a value built by idle, live, film or error"
 
     def __init__(
         self,
@@ -47,11 +50,7 @@ class Race(gr.HTML):
         shown: Sequence[str] = ("x",),
         align: Sequence[str] = ALIGN,
         compact: bool = False,
-        elem_id: str | None = None,
-        elem_classes: list[str] | str | None = None,
-        visible: bool | str = True,
-        render: bool = True,
-        key: int | str | None = None,
+        **props: Any,
     ):
         """
         Parameters:
@@ -78,20 +77,13 @@ class Race(gr.HTML):
         self.lanes, self.curves, self.compact = list(_distinct(lanes)), curves, bool(compact)
         self.panes = [pane for pane in PANES if pane in panes]
         self.shown, self.align = list(shown), list(align)
-        options = {"lanes": self.lanes, "curves": curves, "panes": self.panes, "label": label}
+        options = {"lanes": self.lanes, "curves": curves, "panes": self.panes}
         options |= {"shown": self.shown, "align": self.align, "compact": self.compact}
         super().__init__(
             idle() if value is None else value,
             label=label,
-            html_template=component.shell("race", **options),
-            css_template="",
-            js_on_load=component.script("race", *PARTS),
-            apply_default_css=False,
-            elem_id=elem_id,
-            elem_classes=elem_classes,
-            visible=visible,
-            render=render,
-            key=key,
+            options=options,
+            **props,
         )
 
     def postprocess(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -106,15 +98,6 @@ class Race(gr.HTML):
             }
             lanes.append(one | {"sheets": files})
         return value | {"lanes": lanes}
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "description": "a value built by idle, live, film or error"}
-
-    def example_payload(self) -> dict[str, Any]:
-        return idle()
-
-    def example_value(self) -> dict[str, Any]:
-        return idle()
 
 
 def idle(

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import numpy as np
 
 from ddpm_core.errors import InvalidInput, check_choice, check_int
@@ -24,12 +23,15 @@ NAMES = [f"a {name} of the test set" for name in "0123456789"]
 MAX_SIDE = 256
 
 
-class Sketch(gr.HTML):
+class Sketch(component.Component):
     """A picture as small as the models see it, drawn or opened in the browser.
 
     A function gets it as a uint8 array (side, side, channels); it returns `sized(...)`.
     `input` fires when a stroke ends, a picture is opened or one of the test set is chosen.
     """
+
+    NAME = "sketch"
+    WHAT = "side, channels, pixels (base64)"
 
     def __init__(
         self,
@@ -37,11 +39,7 @@ class Sketch(gr.HTML):
         *,
         side: int = 28,
         channels: int = 1,
-        elem_id: str | None = None,
-        elem_classes: list[str] | str | None = None,
-        visible: bool = True,
-        render: bool = True,
-        key: int | str | None = None,
+        **props: Any,
     ):
         """
         Parameters:
@@ -54,22 +52,13 @@ class Sketch(gr.HTML):
         super().__init__(
             sized(side, channels),
             label=label,
-            html_template=component.shell(
-                "sketch",
-                label=label,
-                side=side,
-                channels=channels,
-                names=NAMES,
-                samples=f"data:image/png;base64,{samples}",
-            ),
-            css_template="",
-            js_on_load=component.script("sketch"),
-            apply_default_css=False,
-            elem_id=elem_id,
-            elem_classes=elem_classes,
-            visible=visible,
-            render=render,
-            key=key,
+            options={
+                "side": side,
+                "channels": channels,
+                "names": NAMES,
+                "samples": f"data:image/png;base64,{samples}",
+            },
+            **props,
         )
 
     def preprocess(self, payload: Any) -> np.ndarray | None:
@@ -77,18 +66,6 @@ class Sketch(gr.HTML):
         if not isinstance(payload, Mapping) or "pixels" not in payload:
             return None
         return pixels(payload)
-
-    def postprocess(self, value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-        return value
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "description": "side, channels, pixels (base64)"}
-
-    def example_payload(self) -> Mapping[str, Any]:
-        return sized(28, 1)
-
-    def example_value(self) -> Mapping[str, Any]:
-        return sized(28, 1)
 
 
 def pixels(about: Mapping[str, Any]) -> np.ndarray:

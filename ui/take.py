@@ -59,13 +59,16 @@ class Taken(NamedTuple):
     png: str | None = None
 
 
-class Take(gr.HTML):
+class Take(component.Component):
     """Format, stride and panes, and a button that tells frames and size before it is pressed.
 
     Its value is one of the dictionaries built by `idle`, `pending` and `due`; a function gets a
     `Choice` of it, or None. What is due is encoded as soon as it is told, and again with every
     choice: see `wire`.
     """
+
+    NAME = "take"
+    WHAT = "format, stride, panes, order"
 
     def __init__(
         self,
@@ -74,10 +77,7 @@ class Take(gr.HTML):
         panes: Sequence[tuple[str, ...]] = (),
         chosen: tuple[str, ...] | None = None,
         png: bool = False,
-        elem_classes: list[str] | str | None = None,
-        visible: bool = True,
-        render: bool = True,
-        key: int | str | None = None,
+        **props: Any,
     ):
         """
         Parameters:
@@ -93,23 +93,16 @@ class Take(gr.HTML):
         names = {",".join(p): _named(p) for p in self.panes}
         super().__init__(
             idle(),
-            html_template=component.shell(
-                "take",
-                prefix=prefix,
-                formats=FORMATS,
-                strides=STRIDES,
-                panes=names if len(names) > 1 else {},
-                chosen=",".join(self.chosen),
-                png=png,
-            ),
-            css_template="",
-            js_on_load=component.script("take"),
-            apply_default_css=False,
+            options={
+                "prefix": prefix,
+                "formats": FORMATS,
+                "strides": STRIDES,
+                "panes": names if len(names) > 1 else {},
+                "chosen": ",".join(self.chosen),
+                "png": png,
+            },
             elem_id=f"{prefix}-take",
-            elem_classes=elem_classes,
-            visible=visible,
-            render=render,
-            key=key,
+            **props,
         )
 
     def preprocess(self, payload: Any) -> Choice | None:
@@ -125,18 +118,6 @@ class Take(gr.HTML):
             tuple(panes.split(",")) if panes else (),
             check_int("order", payload.get("order"), 0, 2**53 - 1),
         )
-
-    def postprocess(self, value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-        return value
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "description": "format, stride, panes, order"}
-
-    def example_payload(self) -> dict[str, Any]:
-        return idle()
-
-    def example_value(self) -> dict[str, Any]:
-        return idle()
 
 
 def idle() -> dict[str, Any]:

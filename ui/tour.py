@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import gradio as gr
-
 from . import component
 
 __all__ = ["STEPS", "Stop", "Tour"]
@@ -82,36 +80,12 @@ STEPS = (
 )
 
 
-class Tour(gr.HTML):
+class Tour(component.Component):
     """The button in the masthead, and the tour behind it."""
 
-    def __init__(
-        self,
-        *,
-        elem_id: str | None = "tour",
-        elem_classes: list[str] | str | None = None,
-        visible: bool = True,
-        render: bool = True,
-        key: int | str | None = None,
-    ):
-        super().__init__(
-            {"kind": "tour"},
-            html_template=component.shell("tour", steps=[asdict(stop) for stop in STEPS]),
-            css_template="",
-            js_on_load=component.script("tour"),
-            apply_default_css=False,
-            elem_id=elem_id,
-            elem_classes=elem_classes,
-            visible=visible,
-            render=render,
-            key=key,
-        )
+    NAME = "tour"
+    WHAT = "nothing"
 
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "description": "nothing"}
-
-    def example_payload(self) -> dict[str, Any]:
-        return {"kind": "tour"}
-
-    def example_value(self) -> dict[str, Any]:
-        return {"kind": "tour"}
+    def __init__(self, **props: Any):
+        steps = [asdict(stop) for stop in STEPS]
+        super().__init__(options={"steps": steps}, **{"elem_id": "tour"} | props)

@@ -6,14 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import gradio as gr
-
 from . import component
 
 __all__ = ["Tradeoff", "tradeoff"]
 
 
-class Tradeoff(gr.HTML):
+class Tradeoff(component.Component):
     """Two panels over one axis of scales: how often the wanted class is met, and how much varies.
 
     Its value is the dictionary built by `tradeoff`.
@@ -21,46 +19,21 @@ class Tradeoff(gr.HTML):
     clicked scale among the wanted ones and whose `value` is that scale.
     """
 
+    NAME = "tradeoff"
+    WHAT = "a value built by tradeoff"
+
     def __init__(
         self,
         value: dict[str, Any] | None = None,
         *,
         label: str = "Guidance against diversity",
-        elem_id: str | None = None,
-        elem_classes: list[str] | str | None = None,
-        visible: bool | str = True,
-        render: bool = True,
-        key: int | str | None = None,
+        **props: Any,
     ):
         """
         Parameters:
             label: stands over the plot.
         """
-        super().__init__(
-            tradeoff() if value is None else value,
-            label=label,
-            html_template=component.shell("tradeoff", label=label),
-            css_template="",
-            js_on_load=component.script("tradeoff"),
-            apply_default_css=False,
-            elem_id=elem_id,
-            elem_classes=elem_classes,
-            visible=visible,
-            render=render,
-            key=key,
-        )
-
-    def postprocess(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        return value
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "description": "a value built by tradeoff"}
-
-    def example_payload(self) -> dict[str, Any]:
-        return tradeoff()
-
-    def example_value(self) -> dict[str, Any]:
-        return tradeoff()
+        super().__init__(tradeoff() if value is None else value, label=label, **props)
 
 
 def tradeoff(

@@ -7,9 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 os.environ["NO_PROXY"] = "127.0.0.1"
+# Tests ask what happens, not how soon: five seconds are too few on a busy machine.
+expect.set_options(timeout=20_000)
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
