@@ -13,7 +13,7 @@ from ddpm_core.errors import CheckpointError
 from ddpm_core.experiments import evaluation, report
 from ddpm_core.experiments.report import Measurement
 
-from . import board
+from . import board, keep
 
 NAME = "results"
 FAILED = "Its stored results cannot be read; the server has made a note of it."
@@ -30,6 +30,7 @@ def build(opened: gr.Tab, home: Path | None = None) -> board.Board:
     """
     shown = board.Board(label="Results", elem_id=f"{NAME}-board")
     opened.select(lambda: figures(home), None, shown, **QUIET)
+    opened.select(None, js=f'() => void ({keep.REMEMBER})("?tab={NAME}")', **QUIET)
     return shown
 
 

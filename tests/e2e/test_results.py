@@ -104,6 +104,11 @@ def test_a_stored_figure_stands_beside_the_reports(enter):
     assert page.locator("[data-section=few-steps] [data-best=true]").count() > 0
 
 
+def test_the_address_says_where_one_is(enter):
+    page = enter("?__theme=dark&model=mnist-linear").page
+    expect(page).to_have_url(re.compile(r"\?tab=results&__theme=dark$"))
+
+
 def test_a_click_opens_the_protocol_and_the_next_closes_it(enter, home):
     page = enter().page
     m = report.table_1(home).rows[1].measured[0]
