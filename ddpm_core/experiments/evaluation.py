@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -14,14 +15,14 @@ import torch
 from .. import data
 from ..checkpoints import Model
 from ..errors import InvalidInput, check_choice
-from ..files import replacing
+from ..files import replacing, write
 from ..guides import classifier_for
 from ..hardware import describe
 from ..request import Request
 from ..sampling import BATCH
 from . import Progress, fingerprint, passed
 from .features import Features, batches, classifier_features
-from .fid import Floor, Moments, Score, floor, gather, gather_blocks, score
+from .fid import FLOOR_DRAWS, Floor, Moments, Score, floor, gather, gather_blocks, score
 from .protocol import sampled
 from .shards import HOME, NOT_IN_KEY, Shards
 
@@ -110,7 +111,7 @@ def evaluate_fid(
         raise InvalidInput(f"n = {n:,} is too few for the {real.d:,} features of {net.name}")
     lowest = None
     if len(rest) >= n:
-        lowest = yield from passed(floor(net, rest, real, n, FLOOR_SEED))
+        lowest = yield from passed(reference_floor(net, rest, images, real, n, home))
     # First all onto the disk: a run that is stopped loses no picture, and no picture stays in
     # memory.
     yield from passed(shards.sampling())
@@ -136,9 +137,7 @@ def reference_moments(
     Yields:
         ``Progress`` after every batch, then ``Moments``.
     """
-    digest = hashlib.sha256(images.pixels.numpy().tobytes())
-    digest.update(f"{tuple(images.pixels.shape)} {net.name} {net.layer} {net.mark}".encode())
-    path = Path(home) / "references" / f"{digest.hexdigest()[:16]}.npz"
+    path = Path(home) / "references" / f"{_digest(net, images)}.npz"
     kept = _kept(path)
     if kept is not None:
         yield kept
@@ -147,6 +146,30 @@ def reference_moments(
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part, part.open("wb") as file:
         np.savez(file, n=found.n, mean=found.mean.numpy(), scatter=found.scatter.numpy())
+    yield found
+
+
+def reference_floor(
+    net: Features,
+    rest: data.Images,
+    images: data.Images,
+    real: Moments,
+    n: int,
+    home: Path = HOME,
+) -> Iterator[Progress | Floor]:
+    """What ``n`` images of ``rest`` get against ``images`` of moments ``real``, kept on disk.
+
+    Yields:
+        ``Progress`` after every batch, then the ``Floor``.
+    """
+    name = _digest(net, images, rest, n, FLOOR_SEED, FLOOR_DRAWS)
+    path = Path(home) / "references" / f"{name}.json"
+    try:
+        found = Floor(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):  # missing or damaged: it is measured anew
+        found = yield from passed(floor(net, rest, real, n, FLOOR_SEED))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, json.dumps(asdict(found)))
     yield found
 
 
@@ -197,6 +220,17 @@ def reference_words(about: dict) -> str:
     real = about["reference"]
     source = f" from {real['source']}" if real["source"] else ""
     return f"{real['images']:,} images of {real['dataset']} {real['split']}{source}"
+
+
+def _digest(net: Features, *about: data.Images | int) -> str:
+    """Of a feature net and of what it is shown."""
+    digest = hashlib.sha256(f"{net.name} {net.layer} {net.mark}".encode())
+    for it in about:
+        if isinstance(it, data.Images):
+            digest.update(it.pixels.numpy().tobytes())
+            it = tuple(it.pixels.shape)
+        digest.update(f" {it}".encode())
+    return digest.hexdigest()[:16]
 
 
 def _kept(path: Path) -> Moments | None:
