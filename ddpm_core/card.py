@@ -141,7 +141,8 @@ def render(
         **more,
         name=name,
         dataset=config.dataset,
-        parameters=sum(value.numel() for value in tensors.values()),
+        # The means and variances of batch normalisation are measured, not learned.
+        parameters=sum(v.numel() for k, v in tensors.items() if ".running_" not in k),
         train=last.get("train", "not measured yet"),
         validation=last.get("validation", "not measured yet"),
         provenance=PROVENANCE.format(

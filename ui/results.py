@@ -29,8 +29,8 @@ def build(opened: gr.Tab, home: Path | None = None) -> board.Board:
         home: the folder of the checkpoints; the shipped ones unless given.
     """
     shown = board.Board(label="Results", elem_id=f"{NAME}-board")
-    opened.select(lambda: figures(home), None, shown, **QUIET)
-    opened.select(None, js=f'() => void ({keep.REMEMBER})("?tab={NAME}")', **QUIET)
+    told = f'() => {{ ({keep.REMEMBER})("?tab={NAME}"); return []; }}'
+    opened.select(lambda: figures(home), None, shown, js=told, **QUIET)
     return shown
 
 

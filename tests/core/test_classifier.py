@@ -279,6 +279,7 @@ ACCURACY = {
     "mnist-classifier-noisy": 0.99,
     "mnist-judge": 0.995,
     "cifar10-classifier": 0.83,
+    "cifar10-judge": 0.88,
 }
 SHAPES = {"mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
 CLASSES = {"mnist": data.DIGITS, "cifar10": data.THINGS}
@@ -322,7 +323,9 @@ def test_a_shipped_one_is_small_and_good(name):
 def test_its_card_says_what_its_record_says(name):
     folder = Path(__file__).parents[2] / "checkpoints" / name
     assert all(path.stat().st_size < 10 * 2**20 for path in folder.iterdir())
-    card, training = (folder / "README.md").read_text(), load_classifier(name).training
+    it, card = load_classifier(name), (folder / "README.md").read_text()
+    assert f"{sum(p.numel() for p in it.net.parameters()):,} parameters" in card
+    training = it.training
     assert f"{100 * training['test']['accuracy']:.2f} %" in card
     for row in training["test"].get("curve", []):
         assert f"| {row['t']} | {100 * row['accuracy']:.2f} % |" in card
