@@ -40,7 +40,8 @@ def networks():
     for name, options in NETWORKS.items():
         yield pytest.param(lambda options=options: UNet(**options).eval(), id=name)
     for name in available():
-        yield pytest.param(lambda name=name: load(name).unet, id=name)
+        # Not as it is loaded: ready for use, it evaluates its time embedding no more.
+        yield pytest.param(lambda name=name: load(name).config.build()[0].eval(), id=name)
 
 
 def watched(network):

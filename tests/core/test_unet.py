@@ -61,12 +61,15 @@ def reference_and_ours(config) -> tuple[UNet2DModel, UNet]:
 
 
 def assert_same_outputs(reference, unet, batch=2, labels=None):
-    x = torch.randn(batch, unet.in_channels, unet.image_size, unet.image_size)
+    # In float64, for float32 would hide a small error under its rounding, which such random weights
+    # amplify by a factor that depends on the processor. Both work their sinusoids out in float32.
+    reference, unet = reference.double(), unet.double()
+    x = torch.randn(batch, unet.in_channels, unet.image_size, unet.image_size).double()
     t = torch.tensor([3, 977])[:batch]
     with torch.no_grad():
         wanted, got = reference(x, t, labels).sample, unet(x, t, labels)
     scale = float(wanted.abs().max())
-    torch.testing.assert_close(got, wanted, rtol=0, atol=1e-5 * scale)
+    torch.testing.assert_close(got, wanted, rtol=0, atol=5e-6 * scale)
     assert wanted.std() > 0.01 * scale
 
 
