@@ -77,12 +77,12 @@ class Bench:
         Args:
             at: when the visitor asked for it; see ``Studio.arm``.
         """
-        ending, progress, begun = self.arm(visitor, at), None, False
+        ending, progress, begun, told = self.arm(visitor, at), None, False, 0
         if ending.superseded:
             yield self.silence
             return
         for value, progress in stage.values(self.studio, ending, key, self.traced):
-            news = {self.stage: value}
+            news, told = {self.stage: value}, told + 1
             if progress is not None and not begun:
                 begun = True
                 news |= {self.current: progress.key} | self.keep.announced(
@@ -92,6 +92,8 @@ class Bench:
             yield news
         if progress is not None and progress.done:
             yield from self.hand_over(ending, progress)
+        if told == 1:
+            yield from stage.once_more(ending, {self.stage: value})
 
     def heading(self, key: Key) -> dict:
         """Updates that say what the stage is about to show."""

@@ -155,17 +155,22 @@ class Contest:
         if ending.superseded:
             yield {self.current: gr.skip()}  # of a generator that yields nothing, all is emptied
             return
+        told = 0
         try:
             for progress in races.stream(self.studio, ending, key):
-                news = {self.stage: races.value(progress, ending)}
+                news, told = {self.stage: races.value(progress, ending)}, told + 1
                 if progress.race.lanes[0].frames == 1 or progress.done:
                     news |= {self.current: progress.key} | self.announced(progress, ending)
                 yield news
+            if told == 1:
+                yield from stage.once_more(ending, news)
         except InvalidInput as error:
             yield {self.stage: race.error(str(error), order=ending.order)}
         except Exception:
             logging.exception("a race failed")
             yield {self.stage: race.error(stage.FAILED, order=ending.order)}
+        finally:
+            ending.through = True
 
     def follow(self, event) -> None:
         """After an event that ran something, put it into the page's address."""

@@ -93,6 +93,8 @@ function mount() {
   }
 
   async function showFilm(value) {
+    // It may be said again, in case that it was not heard.
+    if (reel && !reel.live && reel.run === value.run && reel.order === value.order) return;
     const mine = (ticket += 1);
     const next = { ...about(value), live: false, stopped: value.stopped, sheets: {}, frames: [] };
     next.still = Boolean(value.still); // its end is what is asked for, not its course
@@ -452,7 +454,7 @@ function matOf(mat) {
   return { pane: mat.dataset.pane, print, canvas, tiles, note };
 }
 
-function about({ run, total, shape, columns, seconds, calls }) {
+function about({ run, order, total, shape, columns, seconds, calls }) {
   // Gradio hands out reactive proxies; plain copies are cheaper to read for every tile.
-  return { run, total, shape: [...shape], columns, seconds, calls };
+  return { run, order, total, shape: [...shape], columns, seconds, calls };
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -228,6 +229,8 @@ class Studio:
             if earlier is not None:
                 earlier.superseded = earlier.asked = True
             self._endings[visitor] = ending = Ending(next(self._orders))
+            if earlier is not None and not earlier.through:
+                ending.overtaken = weakref.ref(earlier)
             return ending
 
     def stream(
@@ -436,8 +439,22 @@ class Ending:
 
     Attributes:
         order: rises from run to run, so that late news of an old one can be told.
+        through: whether all has been said of it that ever will be.
+        overtaken: leads to the ending of the visitor's earlier run if that was not through.
     """
 
     order: int = 0
     asked: bool = False
     superseded: bool = False
+    through: bool = False
+    overtaken: weakref.ref | None = None
+
+    def outlive(self, seconds: float) -> None:
+        """Wait until the run that this one overtook is through, but no longer than so."""
+        until = time.monotonic() + seconds
+        while self.overtaken and time.monotonic() < until:
+            earlier = self.overtaken()
+            if earlier is None or earlier.through:
+                return
+            del earlier
+            time.sleep(0.02)

@@ -22,6 +22,7 @@ PANE_BYTES = 2 * 2**20
 # Of files: how wide a picture grows by enlarging, and what all frames together may.
 FILE_SIDE = 224
 FILE_PIXELS = 16 * 10**6
+LAST_WORD = 5.0  # seconds that an overtaken run may take to end its step
 GONE = "Run it again to take it"
 FAILED = "The run failed on the server, which has made a note of it."
 STREAM = {
@@ -56,11 +57,25 @@ def values(
     except Exception:
         logging.exception("a run failed")
         yield ordered(player.error(FAILED), ending), None
+    finally:
+        ending.through = True
 
 
 def ordered(value: dict, ending: Ending) -> dict:
     """Let the player tell news of this run from late news of an earlier one."""
     return value | {"order": ending.order}
+
+
+def once_more(ending: Ending, news: dict) -> Iterator[dict]:
+    """The only news of a run, said again once the run that it overtook has had its last word.
+
+    Of two values of one component that a browser finds in one breath it shows the later, and that
+    may be the other's: nothing else would ever show this one.
+    """
+    if ending.overtaken:
+        ending.outlive(LAST_WORD)
+        if not ending.superseded:
+            yield news
 
 
 def under_way(progress: Progress) -> dict:

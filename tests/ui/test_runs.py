@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
+import gradio as gr
 import numpy as np
 import pytest
 
 from ddpm_core import InvalidInput, Request, branch, film
-from ui import runs
+from ui import runs, sample
 from ui.runs import Key, Studio
 
 LONG = Request(n=2, steps=400, sampler="ddpm")
@@ -113,6 +115,29 @@ def test_a_remembered_run_overtakes_as_well(studio, model):
     next(old)
     list(studio.stream(studio.arm(("g", "sample")), Key(model, short)))
     assert list(old) == []
+
+
+def test_what_is_said_once_is_said_again_behind_the_last_word_of_an_overtaken_run(studio, model):
+    with gr.Blocks():
+        desk = sample.build(studio)
+    visitor, short = SimpleNamespace(session_hash="k"), Key(model, Request(n=1, steps=3, seed=57))
+    kinds = [it[desk.stage]["kind"] for it in desk.stream(visitor, short) if desk.stage in it]
+    assert kinds[0] == "live" and kinds.count("film") == 1
+    # Nothing is under way: once is enough.
+    assert sum(desk.stage in news for news in desk.stream(visitor, short)) == 1
+
+    old = desk.stream(visitor, Key(model, replace(LONG, seed=58)))
+    next(old)
+    new = desk.stream(visitor, short)
+    first = next(new)[desk.stage]
+    waiting = threading.Thread(target=lambda: heard.extend(new))
+    heard: list[dict] = []
+    waiting.start()
+    time.sleep(0.3)
+    assert not any(desk.stage in news for news in heard)
+    assert list(old) == []
+    waiting.join(10)
+    assert heard[-1] == {desk.stage: first} and first["kind"] == "film"
 
 
 def test_a_stopped_run_does_not_replace_a_finished_one(studio, model):
