@@ -110,7 +110,7 @@ function mount() {
     const { name, title, about, error } = table;
     const inside = error ? `<p class="board-error" role="status">${escapeText(error)}</p>`
       : `${table.plot ? `<div class="board-figure-block" data-plot="${name}"></div>` : ""}${
-        tableOf(table)}`;
+        tableOf(table)}${claimsOf(table)}`;
     return `<section class="board-section" data-section="${name}" aria-label="${escapeText(title)}">
       <div class="board-head"><h2>${escapeText(title)}</h2><p>${escapeText(about ?? "")}</p></div>
       <div class="board-content">${inside}</div></section>`;
@@ -128,6 +128,14 @@ function mount() {
     return `<div class="board-scroll" role="region" aria-label="${escapeText(title)}: the table">
       <table data-group="${name}" style="--columns:${columns.length}"><thead><tr><th scope="col">${escapeText(corner)}</th>${heads}</tr>
       </thead><tbody>${lines.join("")}</tbody></table></div>`;
+  }
+
+  function claimsOf({ claims }) {
+    if (!claims?.length) return "";
+    const told = claims.map(({ text, said }) => `<dt>${escapeText(text)}</dt>${said.map((it) =>
+      `<dd><span>${escapeText(it.row)}</span> <b data-verdict="${it.verdict}">${it.verdict}</b> <small>${
+        escapeText(it.margin)}</small></dd>`).join("")}`).join("");
+    return `<div class="board-claims"><h3>What the report finds, and whether ours does</h3><dl>${told}</dl></div>`;
   }
 
   function cellOf(cell, title, row, column) {

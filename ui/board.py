@@ -29,7 +29,8 @@ def board(tables: list[dict[str, Any]], curves: list[dict[str, Any]]) -> dict[st
             there is nothing to measure; it has the "command" that measures it, and once that was
             done "fid", "error" (its spread, or None), "figure" and "spread" as texts, "words", its
             protocol, "took", "best", and maybe "cost", a text. A table with "plot" is plotted
-            over its columns as well, with its "floors".
+            over its columns as well, with its "floors". One with "claims" tells what became of
+            each: its "text", and in "said" the "verdict" of each "row", and a "margin" in words.
         curves: with "model", "rows" of (images, training loss, validation loss, FID or None),
             "words" and "command".
     """

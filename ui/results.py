@@ -11,6 +11,7 @@ import gradio as gr
 
 from ddpm_core.errors import CheckpointError
 from ddpm_core.experiments import evaluation, report
+from ddpm_core.experiments.claims import UNMEASURED, judged
 from ddpm_core.experiments.report import Measurement
 
 from . import board, keep
@@ -60,7 +61,22 @@ def _table(table: report.Table) -> dict:
             rows.append({"title": row.title, "reported": [f"{fid:.3f}" for fid in row.reported]})
         else:
             rows.append({"title": row.title, "cells": _cells(row.measured)})
-    return _named(table) | {"corner": "FID", "rows": rows}
+    return _named(table) | {"corner": "FID", "rows": rows, "claims": _claims(table)}
+
+
+def _claims(table: report.Table) -> list[dict]:
+    """What our rows say to the report's findings; none before a row says anything."""
+    titles = {row.title for row in table.rows if row.measured}
+    claims = []
+    for claim in judged(table.name, table.rows):
+        said = [
+            {"row": title, "verdict": verdict, "margin": claim.margins.get(title, "")}
+            for title, verdict in claim.verdicts.items()
+            if title in titles and verdict != UNMEASURED
+        ]
+        if said:
+            claims.append({"text": claim.text, "said": said})
+    return claims
 
 
 def _costs(table: report.Table) -> dict:

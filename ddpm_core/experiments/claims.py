@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .report import Row, told_apart
+from .report import AGAIN, Row, standard_errors, told_apart
 
 # By table: a claim, and the columns (better, worse) that it is about, every pair of them.
 CLAIMS = {
@@ -34,23 +34,35 @@ class Claim:
         text: the claim.
         verdicts: by the title of a row: ``"yes"``, ``"no"``, ``"not told apart"`` or
             ``"not measured"``.
+        margins: by the title of a row of ours that says yes or no: how far apart its closest pair
+            is, in words.
     """
 
     text: str
     verdicts: dict[str, str]
+    margins: dict[str, str]
 
 
 def judged(name: str, rows: Sequence[Row]) -> tuple[Claim, ...]:
     """The report's claims about a table, none for a table it makes none about.
 
     Args:
-        rows: each asks the same of all its columns. The report's own figures come without a
-            spread and are taken as they stand.
+        rows: each asks the same of all its columns, but for those of the first column's model
+            trained again, which tell how far training leads by luck. The report's own figures come
+            without a spread and are taken as they stand.
     """
-    return tuple(
-        Claim(text, {row.title: _verdict(row, pairs) for row in rows})
-        for text, pairs in CLAIMS.get(name, ())
-    )
+    luck = {row.title.removesuffix(AGAIN): row for row in rows if row.title.endswith(AGAIN)}
+    asked = [row for row in rows if not row.title.endswith(AGAIN)]
+    claims = []
+    for text, pairs in CLAIMS.get(name, ()):
+        verdicts = {row.title: _verdict(row, pairs) for row in asked}
+        margins = {
+            row.title: _margin(row, pairs, luck.get(row.title))
+            for row in asked
+            if row.measured and verdicts[row.title] in (YES, NO)
+        }
+        claims.append(Claim(text, verdicts, margins))
+    return tuple(claims)
 
 
 def _verdict(row: Row, pairs) -> str:
@@ -69,3 +81,19 @@ def _compared(row: Row, better: int, worse: int) -> str:
     if not told_apart(first, second):
         return NOT_APART
     return YES if first["fid"] < second["fid"] else NO
+
+
+def _margin(row: Row, pairs, again: Row | None) -> str:
+    """Of the pairs that decide, the closest: its gap in standard errors and in lucks."""
+    verdict = _verdict(row, pairs)
+    found = [
+        [row.measured[k].result for k in pair] for pair in pairs if _compared(row, *pair) == verdict
+    ]
+    first, second = min(found, key=lambda pair: standard_errors(*pair))
+    gap = abs(first["fid"] - second["fid"])
+    words = f"by {gap:.3f}, {standard_errors(first, second):.1f} standard errors"
+    twice = again and (row.measured[0].result, again.measured[0].result)
+    if not twice or None in twice:
+        return words
+    luck = abs(twice[0]["fid"] - twice[1]["fid"])
+    return f"{words}; two trainings of one model differ by {luck:.3f}"

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from .claims import UNMEASURED
+from .claims import UNMEASURED, Claim
 from .evaluation import words
 from .notes import IN_CELL
 from .parts import Part, Picture
@@ -157,7 +157,7 @@ def _claims(part: Part) -> str:
     head = "".join(f'<th scope="col">{escape(title)}</th>' for title in told)
     rows = "".join(
         f'<tr><th scope="row">{escape(claim.text)}</th>'
-        + "".join(f"<td>{escape(claim.verdicts[title])}</td>" for title in told)
+        + "".join(f"<td>{_said(claim, title)}</td>" for title in told)
         + "</tr>\n"
         for claim in part.claims
     )
@@ -168,6 +168,11 @@ def _claims(part: Part) -> str:
         '<p class="about">Not told apart: closer than twice the standard error of the difference, '
         "of unknown spread, or by different feature nets.</p>\n"
     )
+
+
+def _said(claim: Claim, title: str) -> str:
+    margin = escape(claim.margins.get(title, ""))
+    return escape(claim.verdicts[title]) + (f"<small>{margin}</small>" if margin else "")
 
 
 def _protocols(part: Part) -> str:

@@ -76,9 +76,9 @@ def _row(settings: Settings, row: report.Row, missing: dict, troubles: dict, mea
     return replace(row, measured=tuple(cells))
 
 
-def _cell(settings, wanted: report.Measurement, missing: dict, troubles: dict, measure: bool):
-    """The measurement with its result; without one, ``missing`` tells why."""
-    if wanted.result is not None:
+def _cell(settings, wanted: report.Measurement | None, missing: dict, troubles: dict, measure):
+    """The measurement with its result; without one, ``missing`` tells why. None stays None."""
+    if wanted is None or wanted.result is not None:
         return wanted
     if wanted.model not in checkpoints.available(settings.home):
         missing[wanted.command] = NEEDS.format(wanted.model)

@@ -42,7 +42,8 @@ HISTORY = [
 def home(tmp_path):
     """A folder of tiny checkpoints of MNIST, and none of CIFAR-10."""
     home = tmp_path / "checkpoints"
-    for name in (*(f"mnist-{a}" for a in report.ABLATIONS), "mnist-conditional"):
+    ours = (*(f"mnist-{a}" for a in report.ABLATIONS), report.AGAIN_MODEL)
+    for name in (*ours, "mnist-conditional"):
         folder = save_tiny_checkpoint(home / name, classes=10 if "cond" in name else 0)
         record = json.loads((folder / "training.json").read_text())
         record["recipe"]["lr"] = 1e-4
@@ -147,7 +148,7 @@ def test_the_page_needs_nothing_else(settings):
 def test_its_figures_are_those_stored_and_those_of_the_report(settings, home):
     fids = {}
     for row in report.table_1(home).rows:
-        for wanted in row.measured:
+        for wanted in filter(None, row.measured):
             fids[wanted.command] = 1 + len(fids) / 7
             store(home, wanted, fids[wanted.command], spread=0.0117, floor=0.25)
     found = make(settings, "table-1")
@@ -156,18 +157,18 @@ def test_its_figures_are_those_stored_and_those_of_the_report(settings, home):
     expected = []
     for row in report.table_1(home).rows:
         expected += [f"{figure:.3f}" for figure in row.reported]
-        expected += [f"{fids[m.command]:.3f} ± 0.012floor 0.250" for m in row.measured]
+        expected += [f"{fids[m.command]:.3f} ± 0.012floor 0.250" if m else "" for m in row.measured]
     assert cells == expected
     assert not any(part.notes for part in found.parts)
     about = json.loads((settings.out / "report.json").read_text(encoding="utf-8"))
     kept = [
         m["result"]["fid"]
         for row in about["parts"][0]["tables"][0]["rows"]
-        for m in row["measured"]
+        for m in filter(None, row["measured"])
     ]
     assert kept == list(fids.values())
     protocols = [words_of(item) for item in page_of(found).iter("li")][1:]
-    assert len(protocols) == 16
+    assert len(protocols) == 18
     assert all("± 0.0117 (standard error by the jackknife); floor 0.2500" in p for p in protocols)
 
 
@@ -230,8 +231,10 @@ def test_a_damaged_file_beside_the_page_is_told(settings, short):
     path.write_text("{")
     found = make(replace(settings, budget=replace(TINY, measure=True)), "table-1").parts[0]
     assert [it.startswith("Fid-0.json is not valid JSON") for it in found.notes] == [True]
-    results_of = [[bool(m.result) for m in row.measured] for row in found.tables[0].rows[1:3]]
-    assert results_of == [[False, True, True, True]] * 2
+    fast, again, slow = found.tables[0].rows[1:4]
+    for row in (fast, slow):
+        assert [bool(m.result) for m in row.measured] == [False, True, True, True]
+    assert again.measured[0].result and again.measured[1:] == (None,) * 3
 
 
 @pytest.mark.parametrize(
@@ -268,7 +271,7 @@ def test_a_cell_that_nobody_measured_says_so_and_how_to(settings, home, drawn):
     found = make(settings, "table-1")
     page = page_of(found)
     cells = [words_of(cell) for cell in page.iter("td") if cell.get("class") == "lacking"]
-    assert cells == ["not measured yet"] * 16
+    assert cells == ["not measured yet"] * 18
     assert "evaluate --fid --save --model mnist-linear" in words_of(next(page.iter("pre")))
     assert not drawn
 
@@ -330,10 +333,11 @@ def test_a_part_that_the_report_does_not_have_is_refused(settings):
 def test_what_is_missing_is_measured_once(settings, home, short, drawn):
     settings = replace(settings, budget=replace(TINY, measure=True))
     found = make(settings, "table-1")
-    figures = [m.result["fid"] for row in found.parts[0].tables[0].rows for m in row.measured]
-    assert len(figures) == 16
-    # Train and test share their samples, 20 and 30 of each model in two steps.
-    assert len(drawn) == 4 * 2 * (20 + 30)
+    rows = found.parts[0].tables[0].rows
+    figures = [m.result["fid"] for row in rows for m in row.measured if m]
+    assert len(figures) == 18
+    # Train and test share their samples, 20 and 30 of each model in two steps, and 20 once more.
+    assert len(drawn) == 4 * 2 * (20 + 30) + 2 * 20
     assert not list(home.glob("*/results"))
     drawn.clear()
     again = make(replace(settings, cache=settings.out / "elsewhere"), "table-1")
@@ -351,8 +355,8 @@ def test_what_is_missing_is_measured_once(settings, home, short, drawn):
 def test_results_may_be_kept_with_the_checkpoints(settings, home, short):
     make(replace(settings, budget=replace(TINY, measure=True), save=True), "table-1")
     assert not (settings.out / "measured").exists()
-    cells = [m for row in report.table_1(home).rows for m in row.measured]
-    assert all(m.result for m in cells)
+    cells = [m for row in report.table_1(home).rows for m in row.measured if m]
+    assert len(cells) == 18 and all(m.result for m in cells)
     for m in cells:
         card = (home / m.model / "README.md").read_text()
         assert f"- {evaluation.words(m.result)}\n" in card
@@ -365,7 +369,7 @@ def test_what_no_card_could_tell_of_is_not_measured(settings, home, short, drawn
     budget = replace(TINY, measure=True)
     part = make(replace(settings, budget=budget, save=True), "table-1").parts[0]
     assert part.notes == ("The training record lacks hardware: no card without.",)
-    assert len(drawn) == 3 * 2 * (20 + 30)
+    assert len(drawn) == 3 * 2 * (20 + 30) + 2 * 20
 
 
 def test_a_stopped_run_goes_on_and_leaves_a_page(settings, short, drawn):
@@ -381,7 +385,7 @@ def test_a_stopped_run_goes_on_and_leaves_a_page(settings, short, drawn):
     before = len(drawn)
     make(settings, *settings.parts)
     # Two steps of two images of Figure 8, and Table 1: all in all no image was sampled twice.
-    assert len(drawn) == 2 * 2 + 4 * 2 * (20 + 30)
+    assert len(drawn) == 2 * 2 + 4 * 2 * (20 + 30) + 2 * 20
     assert before < len(drawn)
 
 
@@ -391,7 +395,7 @@ def test_the_quick_measurement_stands_apart(settings, home):
     part = make(settings, "table-1").parts[0]
     stored_ones, now = part.tables
     assert [m.result["protocol"]["n"] for m in now.rows[0].measured] == [20] * 4
-    assert not any(m.result for row in stored_ones.rows for m in row.measured)
+    assert not any(m.result for row in stored_ones.rows for m in row.measured if m)
     assert "compare with each other and with no row above" in fragment(part, settings.out)
     # It is no figure of the report: never kept with the checkpoints.
     assert not list(home.glob("*/results"))
@@ -399,7 +403,9 @@ def test_the_quick_measurement_stands_apart(settings, home):
     apart = abs(first["fid"] - second["fid"]) > 2 * math.hypot(first["spread"], second["spread"])
     better = "yes" if first["fid"] < second["fid"] else "no"
     assert part.claims[0].verdicts == {
-        row.title: "yes" if row.reported else UNMEASURED for row in stored_ones.rows
+        row.title: "yes" if row.reported else UNMEASURED
+        for row in stored_ones.rows
+        if not row.title.endswith(report.AGAIN)
     } | {now.rows[0].title: better if apart else "not told apart"}
 
 
@@ -509,6 +515,30 @@ def test_claims_hold_for_the_report_and_not_where_figures_are_too_close():
     assert report.best(unlike) is None
     assert report.best(row("one net", 1, 2, 5, 3).measured) is not None
     assert judged("costs", []) == ()
+
+
+def test_a_claim_tells_by_how_much_and_how_far_luck_leads():
+    def cell(fid):
+        wanted = report.Measurement("mnist-linear", Request(), "test")
+        return replace(wanted, result=result_of(wanted, fid, 0.03))
+
+    def verdicts(*rows):
+        return [(it.verdicts.get("DDIM"), it.margins.get("DDIM")) for it in judged("table-1", rows)]
+
+    row = report.Row("DDIM", measured=tuple(map(cell, (0.9, 1.2, 0.7, 0.5))))
+    again = report.Row("DDIM" + report.AGAIN, measured=(cell(0.85), None, None, None))
+    # The difference of two figures with 0.03 each is known to 0.0424; of the last claim's two
+    # pairs, 0.2 and 0.7 apart, the closer is told.
+    assert verdicts(row) == [
+        ("yes", "by 0.300, 7.1 standard errors"),
+        ("yes", "by 0.200, 4.7 standard errors"),
+        ("yes", "by 0.200, 4.7 standard errors"),
+    ]
+    luck = "; two trainings of one model differ by 0.050"
+    assert [margin for _, margin in verdicts(row, again)] == [m + luck for _, m in verdicts(row)]
+    assert all(again.title not in it.verdicts for it in judged("table-1", [row, again]))
+    close = report.Row("DDIM", measured=tuple(map(cell, (0.9, 0.95, 0.7, 0.5))))
+    assert verdicts(close, again)[0] == ("not told apart", None)
 
 
 # --- bounds, command, notebook ---
