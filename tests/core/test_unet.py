@@ -202,6 +202,31 @@ def test_attention_moves_information_between_far_pixels():
     assert outputs[True] > 0
 
 
+@pytest.mark.parametrize("heads", [1, 2])
+def test_attention_in_bfloat16_is_that_of_its_operands(heads, monkeypatch):
+    """Written out, where the fused one is slow, it is off by a rounding or two more than that."""
+    generator = torch.Generator().manual_seed(0)
+    shape = (64 // heads, heads, 49, 16)
+    q, k, v = (torch.randn(shape, generator=generator).bfloat16() for _ in range(3))
+    exact = ((q.double() @ k.double().mT) / 4).softmax(-1) @ v.double()
+    monkeypatch.setattr(F, "scaled_dot_product_attention", None)  # it must not be asked
+    q.requires_grad_()
+    found = unet_module._attend(q, k, v)
+    assert (found - exact).norm() < 2 * 2**-8 * exact.norm()
+    found.sum().backward()
+    assert q.grad.isfinite().all() and q.grad.any()
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [((64, 1, 49, 16), "float32"), ((4, 1, 49, 16), "bfloat16"), ((2, 1, 2048, 16), "bfloat16")],
+)
+def test_attention_is_fused_where_that_is_no_slower(shape, dtype):
+    q, k, v = torch.randn(3, *shape).to(getattr(torch, dtype))
+    found = unet_module._attend(q, k, v)
+    assert torch.equal(found, F.scaled_dot_product_attention(q, k, v))
+
+
 def test_output_is_the_same_with_and_without_gradients():
     """Without gradients activations are computed in place: they must not overwrite a skip."""
     unet = tiny(attention=(False, True)).eval()
