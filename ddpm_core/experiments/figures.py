@@ -13,7 +13,7 @@ from PIL import Image
 from .. import checkpoints, race
 from ..animation import read_note
 from ..data import to_unit
-from ..errors import InvalidInput
+from ..errors import CheckpointError, InvalidInput
 from ..files import write
 from ..guides import classifier_for
 from ..recorder import contact_sheet, grid, save_png
@@ -31,16 +31,17 @@ WIDEST = 720
 def curves(settings: Settings):
     """Figure 2: yields ``Progress``, returns its ``Part``."""
     yield Progress("curves", 0, 1)
+    name = _watched(settings.home)
     try:
-        if "mnist-linear" not in checkpoints.available(settings.home):
-            raise InvalidInput(NEEDS.format("mnist-linear"))
-        rows = report.curves("mnist-linear", settings.home)
-        training = checkpoints.load("mnist-linear", settings.home).training
-        caption, *charts = _curves(rows, training)
+        if name not in checkpoints.available(settings.home):
+            raise InvalidInput(NEEDS.format(name))
+        rows = report.curves(name, settings.home)
+        training = checkpoints.load(name, settings.home).training
+        caption, *charts = _curves(name, rows, training)
     except InvalidInput as error:
         return Part("figure-2", **parts.FIGURE_2, caption="", notes=(sentence(error),))
     except KeyError as error:
-        note = f"The training record of mnist-linear lacks {error}."
+        note = f"The training record of {name} lacks {error}."
         return Part("figure-2", **parts.FIGURE_2, caption="", notes=(note,))
     for number, svg in enumerate(charts):
         write(settings.out / f"figure-2-{'ab'[number]}.svg", svg)
@@ -48,10 +49,22 @@ def curves(settings: Settings):
     return Part("figure-2", **parts.FIGURE_2, **about)
 
 
-def _curves(rows: list[dict], training: dict) -> list[str]:
+def _watched(home: Path | None) -> str:
+    """Of the model that was trained twice, the training that kept FIDs; or the first one."""
+    first, again = "mnist-linear", report.AGAIN_MODEL
+    for name in (first, again):
+        try:
+            if any("fid" in row for row in report.curves(name, home)):
+                return name
+        except CheckpointError:
+            continue
+    return first
+
+
+def _curves(name: str, rows: list[dict], training: dict) -> list[str]:
     """What a training record shows: in words, then as charts."""
     if len(rows) < 2:
-        raise InvalidInput("the training record of mnist-linear has too few rows for a curve")
+        raise InvalidInput(f"the training record of {name} has too few rows for a curve")
     epochs = [row["images"] / training["training_set"] for row in rows]
     fids = [(x, row["fid"]) for x, row in zip(epochs, rows, strict=True) if "fid" in row]
     losses = {
@@ -65,15 +78,15 @@ def _curves(rows: list[dict], training: dict) -> list[str]:
         else "The shipped model kept no FID while it trained."
     )
     caption = (
-        f"mnist-linear over {epochs[-1]:.0f} epochs, learning rate {training['recipe']['lr']:g}; "
+        f"{name} over {epochs[-1]:.0f} epochs, learning rate {training['recipe']['lr']:g}; "
         f"the training loss is a running mean of the weights in training, the "
         f"validation loss that of the averaged weights ({training['weights']}). At the end {ends}. "
         f"{told}"
     )
-    title = f"Training and validation loss of mnist-linear by epoch; at the end {ends}"
+    title = f"Training and validation loss of {name} by epoch; at the end {ends}"
     found = [caption, chart.lines(losses, title, "epochs", "mean squared error of ε (eq. 10)")]
     if len(fids) > 1:
-        title = f"FID of mnist-linear by epoch; at the end {fids[-1][1]:.3f}"
+        title = f"FID of {name} by epoch; at the end {fids[-1][1]:.3f}"
         found.append(chart.lines({"FID": fids}, title, "epochs", "FID"))
     return found
 

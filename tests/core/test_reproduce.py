@@ -455,12 +455,26 @@ def _read(svg: ET.Element, axis: str, pixel: float) -> float:
     return slope * pixel + offset
 
 
-def test_without_fids_the_figure_says_so(settings, home):
-    path = home / "mnist-linear" / "training.json"
+def without_fids(path) -> dict:
     record = json.loads(path.read_text())
     for row in record["history"]:
         del row["fid"]
     path.write_text(json.dumps(record))
+    return record
+
+
+def test_the_training_that_kept_fids_is_drawn(settings, home):
+    assert make(settings, "figure-2").parts[0].caption.startswith("mnist-linear over ")
+    without_fids(home / "mnist-linear" / "training.json")
+    part = make(settings, "figure-2").parts[0]
+    assert part.caption.startswith(f"{report.AGAIN_MODEL} over ")
+    assert len(part.charts) == 2
+
+
+def test_without_fids_the_figure_says_so(settings, home):
+    without_fids(home / report.AGAIN_MODEL / "training.json")
+    path = home / "mnist-linear" / "training.json"
+    record = without_fids(path)
     part = make(settings, "figure-2").parts[0]
     assert len(part.charts) == 1
     assert "kept no FID" in part.caption
