@@ -77,23 +77,30 @@ class Bench:
         Args:
             at: when the visitor asked for it; see ``Studio.arm``.
         """
-        ending, progress, begun, told = self.arm(visitor, at), None, False, 0
+        ending = self.arm(visitor, at)
+        try:
+            yield from self._told(ending, key)
+        finally:
+            ending.through = True
+
+    def _told(self, ending: Ending, key: Key) -> Iterator[dict]:
         if ending.superseded:
             yield self.silence
             return
+        first, progress, values = None, None, 0
         for value, progress in stage.values(self.studio, ending, key, self.traced):
-            news, told = {self.stage: value}, told + 1
-            if progress is not None and not begun:
-                begun = True
+            news, values = {self.stage: value}, values + 1
+            if progress is not None and first is None:
                 news |= {self.current: progress.key} | self.keep.announced(
                     self.studio, self.name, progress, ending.order
                 )
                 news |= self.heading(progress.key)
+                first = news
             yield news
         if progress is not None and progress.done:
             yield from self.hand_over(ending, progress)
-        if told == 1:
-            yield from stage.once_more(ending, {self.stage: value})
+            if values == 1:
+                yield from stage.once_more(ending, first)
 
     def heading(self, key: Key) -> dict:
         """Updates that say what the stage is about to show."""
@@ -108,8 +115,13 @@ class Bench:
     def show(self, visitor: gr.Request, progress: Progress) -> Iterator[dict]:
         """Put a run that is still kept on the stage, and offer it to be kept by the visitor."""
         ending = self.arm(visitor)
-        yield {self.stage: stage.ordered(stage.final(progress), ending)}
-        yield from self.hand_over(ending, progress)
+        try:
+            news = {self.stage: stage.ordered(stage.final(progress), ending)}
+            yield news
+            yield from self.hand_over(ending, progress)
+            yield from stage.once_more(ending, news)
+        finally:
+            ending.through = True
 
     def hand_over(self, ending: Ending, progress: Progress) -> Iterator[dict]:
         """Offer a run that has ended, unless another has taken the stage meanwhile."""
@@ -140,12 +152,18 @@ class Bench:
             at: when that was, if a preview came before; see ``Studio.arm``.
         """
         ending = self.studio.arm((visitor.session_hash, self.name), at, yields=True)
+        try:
+            yield from self._rested(ending, key, preview=at is not None)
+        finally:
+            ending.through = True
+
+    def _rested(self, ending: Ending, key: Key, preview: bool) -> Iterator[dict]:
         for look in range(REST_LOOKS):
             time.sleep(REST_SECONDS / REST_LOOKS)
             if ending.asked:
                 yield self.silence
                 return
-            if look == 0 and at is not None:
+            if look == 0 and preview:
                 # What can be kept below is not what a preview has put on the stage.
                 yield {self.keep.take: keep.pending(ending.order)} | self.heading(key)
         progress = None

@@ -94,7 +94,7 @@ function mount() {
 
   async function showFilm(value) {
     // It may be said again, in case that it was not heard.
-    if (reel && !reel.live && reel.run === value.run && reel.order === value.order) return;
+    if (reel?.sheets && reel.run === value.run && reel.order === value.order) return;
     const mine = (ticket += 1);
     const next = { ...about(value), live: false, stopped: value.stopped, sheets: {}, frames: [] };
     next.still = Boolean(value.still); // its end is what is asked for, not its course

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -229,8 +229,8 @@ class Studio:
             if earlier is not None:
                 earlier.superseded = earlier.asked = True
             self._endings[visitor] = ending = Ending(next(self._orders))
-            if earlier is not None and not earlier.through:
-                ending.overtaken = weakref.ref(earlier)
+            if earlier is not None:
+                ending.overtaken = [*earlier.under_way(), weakref.ref(earlier)]
             return ending
 
     def stream(
@@ -439,22 +439,30 @@ class Ending:
 
     Attributes:
         order: rises from run to run, so that late news of an old one can be told.
-        through: whether all has been said of it that ever will be.
-        overtaken: leads to the ending of the visitor's earlier run if that was not through.
+        through: whether its generator has ended, of those that say so.
+        overtaken: lead to the endings of the visitor's earlier runs, while there are any.
     """
 
     order: int = 0
     asked: bool = False
     superseded: bool = False
     through: bool = False
-    overtaken: weakref.ref | None = None
+    overtaken: list[weakref.ref] = field(default_factory=list)
 
-    def outlive(self, seconds: float) -> None:
-        """Wait until the run that this one overtook is through, but no longer than so."""
-        until = time.monotonic() + seconds
-        while self.overtaken and time.monotonic() < until:
-            earlier = self.overtaken()
-            if earlier is None or earlier.through:
-                return
-            del earlier
+    def speaks_last(self, seconds: float) -> bool:
+        """Wait until all runs that this one overtook are through, but no longer than so.
+
+        Returns:
+            Whether there were any, and this one has not been overtaken itself.
+        """
+        until, others = time.monotonic() + seconds, False
+        while self.under_way() and not self.superseded and time.monotonic() < until:
+            others = True
             time.sleep(0.02)
+        if others:
+            time.sleep(0.1)  # of a generator that ends, Gradio says the last word once more
+        return others and not self.superseded
+
+    def under_way(self) -> list[weakref.ref]:
+        """Of the runs that this one overtook, those that may still have something to say."""
+        return [it for it in self.overtaken if not getattr(it(), "through", True)]

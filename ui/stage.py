@@ -57,8 +57,6 @@ def values(
     except Exception:
         logging.exception("a run failed")
         yield ordered(player.error(FAILED), ending), None
-    finally:
-        ending.through = True
 
 
 def ordered(value: dict, ending: Ending) -> dict:
@@ -72,10 +70,8 @@ def once_more(ending: Ending, news: dict) -> Iterator[dict]:
     Of two values of one component that a browser finds in one breath it shows the later, and that
     may be the other's: nothing else would ever show this one.
     """
-    if ending.overtaken:
-        ending.outlive(LAST_WORD)
-        if not ending.superseded:
-            yield news
+    if ending.speaks_last(LAST_WORD):
+        yield news
 
 
 def under_way(progress: Progress) -> dict:

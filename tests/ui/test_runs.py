@@ -117,9 +117,21 @@ def test_a_remembered_run_overtakes_as_well(studio, model):
     assert list(old) == []
 
 
-def test_what_is_said_once_is_said_again_behind_the_last_word_of_an_overtaken_run(studio, model):
+@pytest.fixture(scope="module")
+def desk(studio):
     with gr.Blocks():
-        desk = sample.build(studio)
+        return sample.build(studio)
+
+
+def background(news):
+    """What a generator says from now on, as it says it in a thread."""
+    heard: list[dict] = []
+    thread = threading.Thread(target=lambda: heard.extend(news))
+    thread.start()
+    return heard, thread
+
+
+def test_what_is_said_once_is_said_again_behind_the_last_word_of_an_overtaken_run(desk, model):
     visitor, short = SimpleNamespace(session_hash="k"), Key(model, Request(n=1, steps=3, seed=57))
     kinds = [it[desk.stage]["kind"] for it in desk.stream(visitor, short) if desk.stage in it]
     assert kinds[0] == "live" and kinds.count("film") == 1
@@ -129,15 +141,35 @@ def test_what_is_said_once_is_said_again_behind_the_last_word_of_an_overtaken_ru
     old = desk.stream(visitor, Key(model, replace(LONG, seed=58)))
     next(old)
     new = desk.stream(visitor, short)
-    first = next(new)[desk.stage]
-    waiting = threading.Thread(target=lambda: heard.extend(new))
-    heard: list[dict] = []
-    waiting.start()
+    first = next(new)
+    assert first[desk.stage]["kind"] == "film" and desk.keep.link in first
+    heard, waiting = background(new)
     time.sleep(0.3)
     assert not any(desk.stage in news for news in heard)
     assert list(old) == []
     waiting.join(10)
-    assert heard[-1] == {desk.stage: first} and first["kind"] == "film"
+    assert heard[-1] == first
+
+
+def test_a_run_that_overtook_another_in_vain_hands_its_last_word_on(desk, model):
+    visitor, short = SimpleNamespace(session_hash="l"), Key(model, Request(n=1, steps=3, seed=57))
+    list(desk.stream(visitor, short))
+    oldest = desk.stream(visitor, Key(model, replace(LONG, seed=59)))
+    next(oldest)
+    second = desk.stream(visitor, short)
+    next(second)
+    third = desk.stream(visitor, short)
+    first = next(third)
+    # Overtaken itself, the second neither waits nor speaks again.
+    begun = time.monotonic()
+    assert not any(desk.stage in news for news in second)
+    assert time.monotonic() - begun < 1
+    heard, waiting = background(third)
+    time.sleep(0.3)
+    assert not any(desk.stage in news for news in heard)
+    assert list(oldest) == []
+    waiting.join(10)
+    assert heard[-1] == first
 
 
 def test_a_stopped_run_does_not_replace_a_finished_one(studio, model):
