@@ -15,9 +15,9 @@ from .errors import InvalidInput, check_float, check_int
 # What ``UNet.prepare`` works out, and the most values that the table of the timesteps may have.
 PREPARED = ("times", "time_weight", "time_bias")
 LARGEST_TABLE = 2**22
-# Where attention is fused even in bfloat16: few pixels in all are no slower so, and of many in one
-# map the products would take much memory.
-FEW_TOKENS, LARGE_MAP = 2048, 1024
+# In bfloat16 on a CPU fused attention takes four times as long backwards as products and a softmax,
+# and forwards twice as long from so many pixels on; of more than the latter they take much memory.
+MANY_TOKENS, LARGE_MAP = 128, 512
 
 
 def sinusoidal_embedding(
@@ -96,10 +96,11 @@ class Attention(nn.Module):
 def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """softmax(q kᵀ / sqrt(width)) v, each (B, heads, tokens, width)."""
     b, heads, tokens, width = q.shape
+    # Never by the batch: an image is the same alone and among others.
+    written_out = q.requires_grad or tokens >= MANY_TOKENS
     slow = q.dtype == torch.bfloat16 and q.device.type == "cpu"
-    if not slow or b * heads * tokens < FEW_TOKENS or tokens > LARGE_MAP:
+    if not slow or not written_out or tokens > LARGE_MAP:
         return F.scaled_dot_product_attention(q, k, v)
-    # In bfloat16 on a CPU the fused one takes twice as long forwards, four times backwards.
     q, k, v = (it.reshape(b * heads, tokens, width) for it in (q, k, v))
     scores = torch.baddbmm(
         q.new_empty(1, 1, 1), q, k.transpose(1, 2), beta=0, alpha=1 / math.sqrt(width)

@@ -202,24 +202,25 @@ def test_attention_moves_information_between_far_pixels():
     assert outputs[True] > 0
 
 
-@pytest.mark.parametrize("heads", [1, 2])
-def test_attention_in_bfloat16_is_that_of_its_operands(heads, monkeypatch):
+@pytest.mark.parametrize(("heads", "tokens"), [(1, 49), (2, 49), (1, 256)])
+def test_attention_in_bfloat16_is_that_of_its_operands(heads, tokens, monkeypatch):
     """Written out, where the fused one is slow, it is off by a rounding or two more than that."""
     generator = torch.Generator().manual_seed(0)
-    shape = (64 // heads, heads, 49, 16)
+    shape = (8 // heads, heads, tokens, 16)
     q, k, v = (torch.randn(shape, generator=generator).bfloat16() for _ in range(3))
     exact = ((q.double() @ k.double().mT) / 4).softmax(-1) @ v.double()
     monkeypatch.setattr(F, "scaled_dot_product_attention", None)  # it must not be asked
-    q.requires_grad_()
+    q.requires_grad_(tokens < 128)
     found = unet_module._attend(q, k, v)
     assert (found - exact).norm() < 2 * 2**-8 * exact.norm()
-    found.sum().backward()
-    assert q.grad.isfinite().all() and q.grad.any()
+    if q.requires_grad:
+        found.sum().backward()
+        assert q.grad.isfinite().all() and q.grad.any()
 
 
 @pytest.mark.parametrize(
     ("shape", "dtype"),
-    [((64, 1, 49, 16), "float32"), ((4, 1, 49, 16), "bfloat16"), ((2, 1, 2048, 16), "bfloat16")],
+    [((2, 1, 256, 16), "float32"), ((64, 1, 49, 16), "bfloat16"), ((1, 1, 1024, 8), "bfloat16")],
 )
 def test_attention_is_fused_where_that_is_no_slower(shape, dtype):
     q, k, v = torch.randn(3, *shape).to(getattr(torch, dtype))
