@@ -133,9 +133,11 @@ function mount() {
   function claimsOf({ claims }) {
     if (!claims?.length) return "";
     const told = claims.map(({ text, said }) => `<dt>${escapeText(text)}</dt>${said.map((it) =>
-      `<dd><span>${escapeText(it.row)}</span> <b data-verdict="${it.verdict}">${it.verdict}</b> <small>${
+      `<dd><span>${escapeText(it.row)}</span> <b data-verdict="${escapeText(it.verdict)}">${escapeText(it.verdict)}</b> <small>${
         escapeText(it.margin)}</small></dd>`).join("")}`).join("");
-    return `<div class="board-claims"><h3>What the report finds, and whether ours does</h3><dl>${told}</dl></div>`;
+    return `<div class="board-claims"><h3>What the report finds, and whether ours does</h3>
+      <p>Not told apart: closer than twice the standard error of the difference, of unknown spread, or
+      by different feature nets.</p><dl>${told}</dl></div>`;
   }
 
   function cellOf(cell, title, row, column) {

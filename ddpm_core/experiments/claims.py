@@ -9,18 +9,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .report import AGAIN, Row, standard_errors, told_apart
+from .report import AGAIN, Row, comparable, standard_errors, told_apart
 
-# By table: a claim, and the columns (better, worse) that it is about, every pair of them.
+# By table: a claim, and the columns (better, worse) that it is about, with where that is.
 CLAIMS = {
     "table-1": (
-        ("With the linear schedule, no attention is better than attention", ((0, 1),)),
-        ("With the cosine schedule, attention is better than none", ((3, 2),)),
-        ("The cosine schedule is better than the linear one", ((2, 0), (3, 1))),
+        ("With the linear schedule, no attention is better than attention", ((0, 1, ""),)),
+        ("With the cosine schedule, attention is better than none", ((3, 2, ""),)),
+        (
+            "The cosine schedule is better than the linear one",
+            ((2, 0, "without attention"), (3, 1, "with attention")),
+        ),
     ),
     "table-2": (
-        ("With the linear schedule, no attention is better than attention", ((0, 1),)),
-        ("The linear schedule is better than the cosine one", ((0, 2), (1, 3))),
+        ("With the linear schedule, no attention is better than attention", ((0, 1, ""),)),
+        (
+            "The linear schedule is better than the cosine one",
+            ((0, 2, "without attention"), (1, 3, "with attention")),
+        ),
     ),
 }
 YES, NO, NOT_APART, UNMEASURED = "yes", "no", "not told apart", "not measured"
@@ -34,8 +40,8 @@ class Claim:
         text: the claim.
         verdicts: by the title of a row: ``"yes"``, ``"no"``, ``"not told apart"`` or
             ``"not measured"``.
-        margins: by the title of a row of ours that says yes or no: how far apart its closest pair
-            is, in words.
+        margins: by the title of a row of ours that says yes or no, in words: by how much. Of
+            two pairs the one that decides: the closest for yes, the farthest for no.
     """
 
     text: str
@@ -66,7 +72,7 @@ def judged(name: str, rows: Sequence[Row]) -> tuple[Claim, ...]:
 
 
 def _verdict(row: Row, pairs) -> str:
-    found = [_compared(row, better, worse) for better, worse in pairs]
+    found = [_compared(row, better, worse) for better, worse, _ in pairs]
     # One pair that contradicts is enough, whatever the others say; then the least certain decides.
     return min(found, key=(NO, UNMEASURED, NOT_APART, YES).index)
 
@@ -84,16 +90,17 @@ def _compared(row: Row, better: int, worse: int) -> str:
 
 
 def _margin(row: Row, pairs, again: Row | None) -> str:
-    """Of the pairs that decide, the closest: its gap in standard errors and in lucks."""
+    """Of the pair that decides, the gap in standard errors and beside that of two trainings."""
     verdict = _verdict(row, pairs)
-    found = [
-        [row.measured[k].result for k in pair] for pair in pairs if _compared(row, *pair) == verdict
-    ]
-    first, second = min(found, key=lambda pair: standard_errors(*pair))
-    gap = abs(first["fid"] - second["fid"])
-    words = f"by {gap:.3f}, {standard_errors(first, second):.1f} standard errors"
-    twice = again and (row.measured[0].result, again.measured[0].result)
-    if not twice or None in twice:
+    found = []
+    for better, worse, where in pairs:
+        if _compared(row, better, worse) == verdict:
+            pair = row.measured[better].result, row.measured[worse].result
+            found.append((standard_errors(*pair), abs(pair[0]["fid"] - pair[1]["fid"]), where))
+    errors, gap, where = (min if verdict == YES else max)(found)
+    words = f"by {gap:.3f}{where and f' {where}'}, {errors:.1f} standard errors"
+    twice = [it.result for it in (row.measured[0], again.measured[0])] if again else [None]
+    if None in twice or not comparable(twice):
         return words
     luck = abs(twice[0]["fid"] - twice[1]["fid"])
     return f"{words}; two trainings of one model differ by {luck:.3f}"

@@ -54,10 +54,11 @@ def _watched(home: Path | None) -> str:
     first, again = "mnist-linear", report.AGAIN_MODEL
     for name in (first, again):
         try:
-            if any("fid" in row for row in report.curves(name, home)):
-                return name
-        except CheckpointError:
+            kept = any("fid" in row for row in report.curves(name, home))
+        except (CheckpointError, TypeError):
             continue
+        if kept and name in checkpoints.available(home):
+            return name
     return first
 
 

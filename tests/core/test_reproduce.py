@@ -542,15 +542,21 @@ def test_a_claim_tells_by_how_much_and_how_far_luck_leads():
     row = report.Row("DDIM", measured=tuple(map(cell, (0.9, 1.2, 0.7, 0.5))))
     again = report.Row("DDIM" + report.AGAIN, measured=(cell(0.85), None, None, None))
     # The difference of two figures with 0.03 each is known to 0.0424; of the last claim's two
-    # pairs, 0.2 and 0.7 apart, the closer is told.
+    # pairs, 0.2 and 0.7 apart, the closer is told, or where they speak against it the farther.
     assert verdicts(row) == [
         ("yes", "by 0.300, 7.1 standard errors"),
         ("yes", "by 0.200, 4.7 standard errors"),
-        ("yes", "by 0.200, 4.7 standard errors"),
+        ("yes", "by 0.200 without attention, 4.7 standard errors"),
     ]
+    against = report.Row("DDIM", measured=tuple(map(cell, (0.7, 0.5, 0.9, 1.2))))
+    assert verdicts(against)[2] == ("no", "by 0.700 with attention, 16.5 standard errors")
     luck = "; two trainings of one model differ by 0.050"
     assert [margin for _, margin in verdicts(row, again)] == [m + luck for _, m in verdicts(row)]
     assert all(again.title not in it.verdicts for it in judged("table-1", [row, again]))
+    other = cell(0.85)
+    other.result["protocol"]["features"]["mark"] = "another"
+    unlike = replace(again, measured=(other, None, None, None))
+    assert verdicts(row, unlike) == verdicts(row)
     close = report.Row("DDIM", measured=tuple(map(cell, (0.9, 0.95, 0.7, 0.5))))
     assert verdicts(close, again)[0] == ("not told apart", None)
 
