@@ -24,7 +24,8 @@ T = {timesteps}.{classes}
 ![64 samples: DPM-Solver++, 20 steps, seed 0, x̂0 clipped](samples.png)
 
 ```bash
-python -m ddpm_core sample --model {name} --n 64 --steps 20 --out {file}.png
+python -m ddpm_core sample --model {name} --n 64 --sampler dpm_solver_pp --steps 20 \\
+    --out {file}.png
 ```
 
 {provenance}{source}| loss | training {train}, validation {validation} |

@@ -66,7 +66,9 @@ class Request:
     n: int = 16
     first: int = 0
     label: int | str = "all"
-    sampler: str = "dpm_solver_pp"
+    # By FID of mnist-conditional (Results, few steps) 10 steps of DDIM cannot be told from 1,000 of
+    # DDPM, 20 of DPM-Solver++ can; on CIFAR-10, 20 steps are better than 10 beyond doubt.
+    sampler: str = "ddim"
     steps: int = 20
     seed: int = 0
     spacing: str = "linear"

@@ -9,7 +9,7 @@ from .recorder import grid, save_png
 from .request import Request
 from .sampling import Run, sample
 
-PICTURE = Request(n=64, steps=20)
+PICTURE = Request(n=64, sampler="dpm_solver_pp", steps=20)
 
 
 def ship(run: Path, name: str | None = None, home: Path | None = None) -> Path:

@@ -12,8 +12,8 @@ from . import shelf
 from .runs import Key, Studio
 
 SAMPLERS = [
-    ("DPM-Solver++", "dpm_solver_pp"),
     ("DDIM", "ddim"),
+    ("DPM-Solver++", "dpm_solver_pp"),
     ("DDPM", "ddpm"),
 ]
 SPACINGS = [("even in t", "linear"), ("quadratic", "quadratic"), ("even in log-SNR", "logsnr")]

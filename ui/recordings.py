@@ -87,7 +87,8 @@ def main() -> None:
         words = f"{' against '.join(progress.key.models)}, seed {request.seed}"
         print(view.name, save(view.name, race.film(view.name, lanes, recorded=words)), "bytes")
     name = "mnist-conditional"
-    request = replace(steering.default_for(studio.model(name)), n=1, label=3)
+    request = steering.default_for(studio.model(name))
+    request = replace(request, n=1, label=3, sampler="dpm_solver_pp")
     for sheet, labels in (("strip", None), ("atlas", range(10))):
         scales = steering.scales(request, atlas=labels is not None)
         images = film(studio.model(name), scale_sheet(request, scales, labels)).images()

@@ -17,7 +17,7 @@ from .fid import frechet, gather
 
 SAMPLES, REAL = 512, 1000
 # Few steps and one noise: what changes from one figure to the next is the model alone.
-REQUEST = Request(n=SAMPLES, steps=20)
+REQUEST = Request(n=SAMPLES, sampler="dpm_solver_pp", steps=20)
 BATCH = 64
 
 

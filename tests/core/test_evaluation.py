@@ -102,7 +102,7 @@ def test_a_stopped_run_goes_on_where_it_was(model, tmp_path, counted):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"steps": 4}, {"seed": 5}, {"sampler": "ddim"}, {"label": 3}, {"dtype": "bfloat16"}],
+    [{"steps": 4}, {"seed": 5}, {"sampler": "ddpm"}, {"label": 3}, {"dtype": "bfloat16"}],
     ids=str,
 )
 def test_another_request_has_another_folder(model, tmp_path, changes):
@@ -190,7 +190,7 @@ def test_it_tells_all_that_it_depends_on(found, classifiers, model):
         "100 images of mnist test",
         "tiny-residual, the penultimate layer, 8 numbers",
         "weights: EMA",
-        "dpm_solver_pp, 3 steps",
+        "ddim, 3 steps",
         "seed 4",
         "dtype float32",
         "60 real images of the train split, 2 draws",
@@ -205,8 +205,8 @@ def test_it_tells_all_that_it_depends_on(found, classifiers, model):
 @pytest.mark.parametrize(
     ("changes", "told", "title"),
     [
-        ({}, "no guidance, told the class; dpm_solver_pp, 3 steps (even in t), x̂0 clipped", ""),
-        ({"label": "none"}, "no guidance; dpm_solver_pp", "label none"),
+        ({}, "no guidance, told the class; ddim, 3 steps (even in t), x̂0 clipped", ""),
+        ({"label": "none"}, "no guidance; ddim", "label none"),
         ({"label": 3}, "label 3, seed 0", "label 3"),
         ({"guidance": "cfg", "guidance_scale": 3}, "s = 3", "classifier-free guidance, s = 3"),
         ({"guidance": "classifier", "form": "plain", "at": "x0"}, "λ = 17", "at x0, plain, λ = 17"),
@@ -214,7 +214,8 @@ def test_it_tells_all_that_it_depends_on(found, classifiers, model):
         ({"guidance": "cfg", "t_low": 4}, "for 4 <= t <= T - 1", "for 4 <= t <= T - 1"),
         ({"guidance": "cfg", "t_high": 9}, "for 0 <= t <= 9", "for 0 <= t <= 9"),
         ({"guidance": "cfg", "profile": "late"}, "profile late", "profile late"),
-        ({"sampler": "ddim"}, "x̂0 clipped, eta 0;", ""),
+        ({}, "x̂0 clipped, eta 0;", ""),
+        ({"sampler": "dpm_solver_pp"}, "dpm_solver_pp, 3 steps (even in t), x̂0 clipped;", ""),
         ({"sampler": "ddim", "eta": 0.5}, "eta 0.5", "eta 0.5"),
         ({"sampler": "ddpm"}, "x̂0 clipped, variance beta;", ""),
         ({"sampler": "ddpm", "variance": "posterior"}, "variance posterior", "variance posterior"),
@@ -340,7 +341,7 @@ def evaluate(classifiers, checkpoint, root, tmp_path):
 def test_evaluate_prints_the_figure_and_its_protocol(evaluate, found, capsys):
     assert evaluate() == 0
     settings, figure, kept = capsys.readouterr().out.splitlines()
-    assert settings.startswith("tiny (EMA), no guidance, told the class; dpm_solver_pp, 3 steps")
+    assert settings.startswith("tiny (EMA), no guidance, told the class; ddim, 3 steps")
     assert figure == found.words()
     with open(kept) as file:
         written = json.load(file)
@@ -423,7 +424,8 @@ def test_an_error_of_the_report_is_named(evaluate, capsys):
     assert evaluate("--fault", "off-by-one") == 0
     settings, figure, _ = capsys.readouterr().out.splitlines()
     assert "with the report's error off-by-one" in settings
-    assert "3 steps (even in t), x̂0 clipped, with the report's error off-by-one;" in figure
+    told = "3 steps (even in t), x̂0 clipped, eta 0, with the report's error off-by-one;"
+    assert told in figure
 
 
 def test_where_lambda_is_divided_by_n_the_pictures_depend_on_n(classifiers, model, tmp_path):

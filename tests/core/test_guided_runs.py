@@ -214,7 +214,7 @@ def test_a_report_of_runs_side_by_side_is_silent_where_there_is_no_guidance(mode
 
 
 OTHER_WALKS = {
-    "sampler": "ddim",
+    "sampler": "ddpm",
     "steps": 5,
     "spacing": "quadratic",
     "eta": 0.5,

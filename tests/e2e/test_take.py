@@ -49,7 +49,7 @@ def test_every_step_leaves_and_the_button_told_its_true_size(visit, tmp_path, fo
     if form != "GIF":
         choose(visitor, form=form)
     path, said = take(visitor, tmp_path, f"{form} · 13 frames")
-    assert path.name == f"{MODEL}-seed2-dpm_solver_pp-12steps.{form.lower()}"
+    assert path.name == f"{MODEL}-seed2-ddim-12steps.{form.lower()}"
     assert said == in_words(form.lower(), 13, path.stat().st_size)
     frames = frames_of(path)
     assert len(frames) == 13
