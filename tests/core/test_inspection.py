@@ -124,7 +124,7 @@ def test_the_command_shows_the_closest_pairs(classifiers, checkpoint, root, tmp_
     printed = capsys.readouterr().out.splitlines()
     # Of those that are closer than the 1 % quantile: than all but 1 % of test images are.
     assert "samples lie closer to a training image than all but 1% of test images do" in printed[1]
-    assert "dpm_solver_pp, 2 steps (even in t)" in printed[1]
+    assert "ddim, 2 steps (even in t)" in printed[1]
     assert "in tiny-residual" in printed[1]  # what stands for the judge
     assert read_note(tmp_path / "near.png") == printed[1]
     assert main([*map(str, [*words[:-1], tmp_path / "near.gif"])]) == 2
