@@ -123,12 +123,16 @@ def desk(studio):
         return sample.build(studio)
 
 
-def background(news):
-    """What a generator says from now on, as it says it in a thread."""
+def waits_for(desk, old, new) -> dict:
+    """The last news of a run that shows nothing before an older one has ended."""
     heard: list[dict] = []
-    thread = threading.Thread(target=lambda: heard.extend(news))
+    thread = threading.Thread(target=lambda: heard.extend(new))
     thread.start()
-    return heard, thread
+    time.sleep(0.3)
+    assert not any(desk.stage in news for news in heard)
+    assert list(old) == []
+    thread.join(10)
+    return heard[-1]
 
 
 def test_what_is_said_once_is_said_again_behind_the_last_word_of_an_overtaken_run(desk, model):
@@ -143,12 +147,7 @@ def test_what_is_said_once_is_said_again_behind_the_last_word_of_an_overtaken_ru
     new = desk.stream(visitor, short)
     first = next(new)
     assert first[desk.stage]["kind"] == "film" and desk.keep.link in first
-    heard, waiting = background(new)
-    time.sleep(0.3)
-    assert not any(desk.stage in news for news in heard)
-    assert list(old) == []
-    waiting.join(10)
-    assert heard[-1] == first
+    assert waits_for(desk, old, new) == first
 
 
 def test_a_run_that_overtook_another_in_vain_hands_its_last_word_on(desk, model):
@@ -164,12 +163,7 @@ def test_a_run_that_overtook_another_in_vain_hands_its_last_word_on(desk, model)
     begun = time.monotonic()
     assert not any(desk.stage in news for news in second)
     assert time.monotonic() - begun < 1
-    heard, waiting = background(third)
-    time.sleep(0.3)
-    assert not any(desk.stage in news for news in heard)
-    assert list(oldest) == []
-    waiting.join(10)
-    assert heard[-1] == first
+    assert waits_for(desk, oldest, third) == first
 
 
 def test_a_stopped_run_does_not_replace_a_finished_one(studio, model):
