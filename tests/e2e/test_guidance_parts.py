@@ -79,7 +79,10 @@ def parts():
 @pytest.fixture
 def visitor(chromium, parts):
     visitor = Visitor(chromium, parts).open()
-    visitor.page.wait_for_selector("#plot .tradeoff[data-state]")
+    # Each part that fills late moves those below it away from under the mouse.
+    for part in ("#acts .interval", "#strip .contact", "#plot .tradeoff"):
+        visitor.page.wait_for_selector(f"{part}[data-state]")
+    visitor.page.evaluate("document.fonts.ready")
     yield visitor
     visitor.context.close()
     assert visitor.errors == []
@@ -91,11 +94,6 @@ def said(visitor, name):
 
 def end(visitor, name):
     return visitor.page.locator(f"#acts [data-end={name}]")
-
-
-def middle(locator):
-    box = locator.bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 def size(locator):
@@ -111,7 +109,7 @@ def at(visitor, t, maximum=999):
 
 def test_a_handle_is_heard_while_it_is_dragged(visitor):
     mouse = visitor.page.mouse
-    mouse.move(*middle(end(visitor, "low")))
+    end(visitor, "low").hover()  # which waits until it rests in its place
     mouse.down()
     mouse.move(*at(visitor, 500), steps=8)
     expect(said(visitor, "now")).to_have_value("(500, 900)")
@@ -129,6 +127,7 @@ def test_a_handle_is_heard_while_it_is_dragged(visitor):
 
 def test_the_part_between_the_handles_moves_both(visitor):
     mouse = visitor.page.mouse
+    end(visitor, "low").hover()
     mouse.move(*at(visitor, 500))
     mouse.down()
     mouse.move(*at(visitor, 450), steps=4)
