@@ -40,6 +40,7 @@ class ClassifierRecipe:
         crop: they move by up to so many whole pixels each way, before all that; what appears
             mirrors the border.
         flip: half of them are mirrored, left to right.
+        cutout: a square of so many pixels a side is grey in each, wherever it falls.
         label_smoothing: share of the target that all classes have in equal parts.
         optimizer: ``"adamw"``, or ``"sgd"``: stochastic gradient descent with Nesterov's momentum
             of 0.85.
@@ -55,6 +56,7 @@ class ClassifierRecipe:
     zoom: float = 0.1
     crop: int = 0
     flip: bool = False
+    cutout: int = 0
     label_smoothing: float = 0.0
     optimizer: str = "adamw"
     weight_decay: float = 0.01
@@ -72,6 +74,7 @@ class ClassifierRecipe:
         check_float("rotate", self.rotate, 0, 180)
         check_float("zoom", self.zoom, 0, 0.9)
         check_int("crop", self.crop, 0, 1000)
+        check_int("cutout", self.cutout, 0, 1000)
         check_float("label_smoothing", self.label_smoothing, 0, 1)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_float("weight_decay", self.weight_decay, 0, 10)
@@ -85,6 +88,8 @@ class ClassifierRecipe:
             augmentation["crop"] = self.crop
         if self.flip:
             augmentation["flip"] = self.flip
+        if self.cutout:
+            augmentation["cutout"] = self.cutout
         return ClassifierConfig(
             classifier={"image_size": size, "in_channels": channels} | self.classifier,
             dataset=self.dataset,
@@ -118,7 +123,7 @@ class ClassifierTrainer(Loop):
         recipe = self.recipe
         x, labels = self.images.batch(self._indices())
         x, t = crop_and_flip(x, recipe.crop, recipe.flip), None
-        x = augment(x, recipe.shift, recipe.rotate, recipe.zoom)
+        x = cut_out(augment(x, recipe.shift, recipe.rotate, recipe.zoom), recipe.cutout)
         if self.schedule is not None:
             t = torch.randint(0, self.schedule.num_timesteps, (len(x),))
             x = q_sample(self.schedule, x, t, torch.randn(x.shape))
@@ -222,6 +227,25 @@ def crop_and_flip(x: Tensor, crop: int, flip: bool) -> Tensor:
     if flip:
         x = torch.where((torch.rand(count) < 0.5)[:, None, None, None], x.flip(-1), x)
     return x.contiguous()
+
+
+def cut_out(x: Tensor, size: int) -> Tensor:
+    """A square of each image in grey, on its own place (DeVries and Taylor 2017).
+
+    Args:
+        x: (B, C, H, W) in [-1, 1].
+        size: pixels a side; 0 leaves the images as they are. The square lies within the image, as
+            far as that holds it.
+    """
+    if not size:
+        return x
+    hidden = []
+    for length in x.shape[-2:]:
+        start = torch.randint(0, max(length - size, 0) + 1, (len(x), 1))
+        places = torch.arange(length)
+        hidden.append((places >= start) & (places < start + size))
+    rows, columns = hidden
+    return x.masked_fill(rows[:, None, :, None] & columns[:, None, None, :], 0)
 
 
 def augment(x: Tensor, shift: float, rotate: float, zoom: float) -> Tensor:

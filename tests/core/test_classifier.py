@@ -1,6 +1,7 @@
 """Classifiers: what they answer, its gradient, and noise levels of any schedule."""
 
 import copy
+import math
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -8,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from ddpm_core import Request, available_classifiers, data, load, load_classifier, sample
-from ddpm_core.classifier import NETS
+from ddpm_core.classifier_nets import NETS
 from ddpm_core.diffusion import q_sample
 from ddpm_core.errors import InvalidInput
 from ddpm_core.schedules import NoiseSchedule
@@ -207,6 +209,33 @@ def test_its_later_layers_begin_as_the_identity_as_far_as_they_can():
     torch.testing.assert_close(convolutions[0](x)[:, :8], x)
     y = torch.randn(1, 16, 6, 6)
     torch.testing.assert_close(convolutions[1](y), y)
+
+
+def test_with_shortcuts_a_level_begins_as_two_convolutions_over_what_they_shorten():
+    sizes = {"image_size": 16, "in_channels": 1, "num_classes": 2, "channels": (16,)}
+    net = NETS["whitened"](**sizes, residual=True).eval()
+    shortcut = net.blocks[5]
+    y = torch.randn(1, 16, 6, 6)
+    # A fresh batch normalisation only divides by sqrt(1 + its eps).
+    shrunk = F.gelu(y / math.sqrt(1 + 1e-5)) / math.sqrt(1 + 1e-5)
+    torch.testing.assert_close(shortcut(y), y + shrunk)
+    more = sum(p.numel() for p in net.parameters())
+    fewer = sum(p.numel() for p in NETS["whitened"](**sizes).parameters())
+    assert more - fewer == 16 * 16 * 9 + 2 * 16
+
+
+def test_a_mirror_image_is_judged_like_the_image_and_both_count_the_same():
+    torch.manual_seed(0)
+    sizes = {"image_size": 16, "in_channels": 1, "num_classes": 3, "channels": (16,)}
+    net = NETS["whitened"](**sizes, mirror=True).eval()
+    plain = NETS["whitened"](**sizes).eval()
+    plain.load_state_dict(net.state_dict())
+    x = torch.randn(4, 1, 16, 16)
+    torch.testing.assert_close(net(x), (plain(x) + plain(x.flip(-1))) / 2)
+    torch.testing.assert_close(net.features(x), net.features(x.flip(-1)))
+    assert not torch.allclose(plain(x), plain(x.flip(-1)), atol=1e-4)
+    # In training the images come mirrored or not already.
+    torch.testing.assert_close(net.train()(x), plain.train()(x))
 
 
 def test_a_whitened_network_needs_pixels_for_its_levels():

@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 
 from ddpm_core import checkpoints, data
-from ddpm_core.classifier import ResidualNet
-from ddpm_core.classifier_trainer import ClassifierRecipe, ClassifierTrainer, crop_and_flip
+from ddpm_core.classifier_nets import ResidualNet
+from ddpm_core.classifier_trainer import ClassifierRecipe, ClassifierTrainer, crop_and_flip, cut_out
 from ddpm_core.errors import InvalidInput
 from ddpm_core.recipes import CLASSIFIERS, RECIPES
 from ddpm_core.trainer import Recipe, Trainer
@@ -68,22 +68,39 @@ def test_crops_move_each_image_by_whole_pixels_in_every_direction(numbered):
     assert len(seen) == 25
 
 
+def test_a_square_of_each_image_is_grey_wherever_it_falls(numbered):
+    found = cut_out(numbered + 1, 3)  # no pixel of it is grey before
+    seen = set()
+    for image, before in zip(found, numbered + 1, strict=True):
+        grey = image[0] == 0
+        assert torch.equal(grey, image[1] == 0)
+        assert torch.equal(image[:, ~grey], before[:, ~grey])
+        rows, columns = grey.any(1).nonzero().ravel(), grey.any(0).nonzero().ravel()
+        assert len(rows) == len(columns) == 3
+        assert grey.sum() == 9
+        seen.add((int(rows[0]), int(columns[0])))
+    assert len(seen) == 16
+    assert (cut_out(numbered + 1, 9) == 0).all()
+
+
 def test_recipes_without_them_draw_no_random_number(numbered):
     """So that a run of an older recipe resumes with the same bits."""
     before = torch.get_rng_state()
     crop_and_flip(numbered, 0, False)
+    cut_out(numbered, 0)
     assert torch.equal(before, torch.get_rng_state())
 
 
 def test_a_step_sees_them_and_smooths_its_labels(photos, tmp_path):
     net = {"kind": "residual"} | TINY_NETS["residual"]
     recipe = ClassifierRecipe(
-        "cifar10", net, shift=0, rotate=0, zoom=0, crop=4, flip=True, label_smoothing=0.3,
+        "cifar10", net, shift=0, rotate=0, zoom=0, crop=4, flip=True, cutout=5, label_smoothing=0.3,
         batch_size=20, epochs=1, warmup=1,
     )  # fmt: skip
     run = ClassifierTrainer(recipe, tmp_path, data_root=photos, bf16=False, quiet=True)
     assert run.config.preprocessing == {
         "range": [-1, 1], "shift": 0, "rotate": 0, "zoom": 0, "crop": 4, "flip": True,
+        "cutout": 5,
     }  # fmt: skip
     seen = []
     run.model.register_forward_hook(lambda module, inputs, output: seen.append((inputs[0], output)))
@@ -91,7 +108,7 @@ def test_a_step_sees_them_and_smooths_its_labels(photos, tmp_path):
     loss = run._batch_loss()
     x, labels = run.images.batch(run._indices())
     torch.manual_seed(5)
-    assert torch.equal(seen[0][0], crop_and_flip(x, 4, True))
+    assert torch.equal(seen[0][0], cut_out(crop_and_flip(x, 4, True), 5))
     log_probs = seen[0][1].log_softmax(1)
     target = torch.full((20, 10), 0.03)
     target[torch.arange(20), labels] += 0.7
@@ -101,7 +118,12 @@ def test_a_step_sees_them_and_smooths_its_labels(photos, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "named"), [({"crop": -1}, "crop"), ({"label_smoothing": 1.1}, "label_smoothing")]
+    ("changes", "named"),
+    [
+        ({"crop": -1}, "crop"),
+        ({"cutout": 0.5}, "cutout"),
+        ({"label_smoothing": 1.1}, "label_smoothing"),
+    ],
 )
 def test_values_out_of_range_are_refused_by_name(changes, named):
     with pytest.raises(InvalidInput, match=named):
@@ -142,7 +164,7 @@ def test_another_stride_is_refused():
         ("cifar10-conditional", 2e6, 4e6),
         ("cifar10-linear", 1.6e6, 1.9e6),
         ("cifar10-cosine-attn", 1.6e6, 1.9e6),
-        ("cifar10-judge", 1e6, 2.4e6),
+        ("cifar10-judge", 1e6, 2.5e6),
         ("cifar10-classifier", 1e6, 2.4e6),
         ("cifar10-classifier-noisy", 1e6, 2.4e6),
     ],
