@@ -27,16 +27,21 @@ __all__ = [
     "wire",
 ]
 
-# Rewrites the address without a request, and shows the link whole.
+# Rewrites the address without a request, and shows the link whole. The address is of what is seen:
+# a run whose visitor has gone to another tab meanwhile leaves it alone.
 REMEMBER = """(query) => {
   if (!query) return query;
   const url = new URL(location.href);
   const theme = url.searchParams.get("__theme");
   const params = new URLSearchParams(query.slice(query.indexOf("?") + 1));
+  const link = location.origin + location.pathname + "?" + params;
+  const open = (id) => document.querySelector(`[data-tab-id="${id}"][aria-selected=true]`);
+  const tab = params.get("tab") ?? "sample";
+  const place = tab === "reverse" ? [tab, params.get("view") ?? "one"] : [tab];
+  if (!place.every(open)) return link;
   if (theme) params.set("__theme", theme);
   history.replaceState(null, "", location.pathname + "?" + params);
-  params.delete("__theme");
-  return location.origin + location.pathname + "?" + params;
+  return link;
 }"""
 # The state, the prediction, or both.
 BOTH = [("x",), ("x0",), ("x", "x0")]

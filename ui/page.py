@@ -16,6 +16,7 @@ from . import (
     drop,
     forward,
     guidance,
+    keep,
     recordings,
     results,
     reverse,
@@ -77,9 +78,12 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
         for bench, *opened in (
             (grid, sample_tab),
             (guided, guidance_tab),
-            (single, reverse_tab, reversing.one),
+            (single, reverse_tab, reversing.tabs["one"]),
         ):
             _first_look(bench, opened, restored)
+        _go_back([forward_tab.select], noising.copies)
+        for name, contest in reversing.contests.items():
+            _go_back([reverse_tab.select, reversing.tabs[name].select], contest.keep)
         api.expose(studio)
         _be_quick(page)
     return page
@@ -152,6 +156,12 @@ def _first_look(bench: Bench, opened: list[gr.Tab], restored: gr.State) -> None:
     mounted = arrivals.MOUNTED.replace("TAB", bench.name)
     for tab, look in zip(opened, (open_tab, open_view), strict=False):
         bench.follow(tab.select(look, inputs, outputs, js=mounted, **stage.STREAM))
+
+
+def _go_back(opened: list, kept) -> None:
+    """Whoever goes back to what has run already finds it in the address again."""
+    told = {"show_progress": "hidden", "api_visibility": "private"}
+    gr.on(opened, None, kept.link, kept.link, js=keep.REMEMBER, **told)
 
 
 def _offer(page: gr.Blocks, guided: Bench, places: arrivals.Places) -> None:

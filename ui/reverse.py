@@ -22,26 +22,26 @@ class Reverse:
         single: the bench of one image.
         contests: the comparisons, by name.
         views: the tabs that they stand in: ``"one"``, and the names of the comparisons.
-        one: the tab of the bench.
+        tabs: each of those.
     """
 
     single: bench.Bench
     contests: dict[str, laboratory.Contest]
     views: gr.Tabs
-    one: gr.Tab
+    tabs: dict[str, gr.Tab]
 
 
 def build(studio: Studio) -> Reverse:
     """Lay the tab out and wire it."""
-    contests = {}
+    contests, tabs = {}, {}
     with gr.Tabs(elem_id="views", elem_classes="instruments") as views:
-        with gr.Tab("One image", id="one", render_children=True) as one:
+        with gr.Tab("One image", id="one", render_children=True) as tabs["one"]:
             single = _single(studio)
         for view in laboratory.VIEWS:
-            with gr.Tab(view.title, id=view.name, render_children=True):
+            with gr.Tab(view.title, id=view.name, render_children=True) as tabs[view.name]:
                 recorded = recordings.load(view.name)
                 contests[view.name] = laboratory.build(studio, view, recorded)
-    return Reverse(single, contests, views, one)
+    return Reverse(single, contests, views, tabs)
 
 
 def _single(studio: Studio) -> bench.Bench:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 
@@ -46,6 +48,37 @@ def test_the_address_follows_what_runs_and_the_link_is_whole(visit):
     assert link.input_value() == visitor.page.url
     visitor.page.get_by_role("tab", name="Reverse process").click()
     visitor.page.wait_for_url("**/*sampler=ddpm*tab=reverse*")
+
+
+def test_a_run_that_ends_out_of_sight_leaves_the_address_alone(visit):
+    visitor = visit("?sampler=ddpm&steps=200&n=16")
+    page = visitor.page
+    visitor.wait("live")
+    page.get_by_role("tab", name="Forward process").click()
+    page.wait_for_url("**/*tab=forward*")
+    visitor.wait("film")
+    page.wait_for_timeout(1000)  # its link comes behind its film
+    assert "tab=forward" in page.url
+    page.get_by_role("tab", name="Sample").click()
+    page.wait_for_url("**/*steps=200*tab=sample*")
+
+
+def test_whoever_goes_back_to_a_tab_or_view_finds_its_link_in_the_address(visit):
+    page = visit("?tab=reverse&view=schedules&n=1&steps=6").page
+    page.wait_for_url("**/*steps=6*view=schedules*tab=reverse")
+    tab = partial(page.get_by_role, "tab")
+    tab(name="Forward process").click()
+    page.wait_for_url("**/*tab=forward*")
+    for _ in range(2):
+        tab(name="Reverse process").click()
+        page.wait_for_url("**/*steps=6*view=schedules*tab=reverse")
+        tab(name="Forward process").click()
+        page.wait_for_url("**/*tab=forward*")
+    tab(name="Reverse process").click()
+    tab(name="One image").click()
+    page.wait_for_url("**/*steps=250*tab=reverse")
+    tab(name="Two schedules").click()
+    page.wait_for_url("**/*view=schedules*")
 
 
 @pytest.mark.parametrize(
