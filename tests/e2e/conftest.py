@@ -96,6 +96,12 @@ class Visitor:
         )
 
 
+def at_rest(locator):
+    """Its box, once it stays in its place: what fills late moves what stands below it."""
+    locator.element_handle().wait_for_element_state("stable")
+    return locator.bounding_box()
+
+
 @pytest.fixture
 def visit(chromium, url):
     """Open the page as a visitor; any number of them per test."""

@@ -6,7 +6,7 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from tests.e2e.conftest import Visitor
+from tests.e2e.conftest import Visitor, at_rest
 from ui import player
 from ui.anatomy import Anatomy, anatomy, idle
 from ui.player import Player
@@ -166,7 +166,7 @@ def test_the_curve_moves_the_player(visitor):
     run(visitor)
     before = len(visitor.requests)
     plot = visitor.part.get_by_role("img", name="over 20 steps")
-    box = plot.bounding_box()
+    box = at_rest(plot)
     plot.click(position={"x": box["width"] * 0.4, "y": 60})
     wait_for(visitor, "shown", 8)
     assert visitor.stage("guidance").get_attribute("data-index") == "8"

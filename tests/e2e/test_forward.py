@@ -15,6 +15,7 @@ from ddpm_core import load
 from ddpm_core.data import to_unit
 from ddpm_core.forward import forward_film
 from ddpm_core.guides import classifier_for
+from tests.e2e.conftest import at_rest
 from tests.e2e.test_sample import tiles
 from ui.sketch import SAMPLES
 
@@ -88,7 +89,7 @@ def test_a_stroke_is_drawn_and_noised(visitor):
     visitor.page.locator("#forward-sheet [data-do=clear]").click()
     settled(visitor, before)
     before = run_of(visitor)
-    box = visitor.page.locator("#forward-sheet .sketch-sheet").bounding_box()
+    box = at_rest(visitor.page.locator("#forward-sheet .sketch-sheet"))
     middle = box["x"] + box["width"] / 2
     visitor.page.mouse.move(middle, box["y"] + 40)
     visitor.page.mouse.down()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ddpm_core import Request, film, load
+from tests.e2e.conftest import at_rest
 from tests.e2e.test_sample import tiles
 
 TAB = "guidance"
@@ -15,7 +16,7 @@ QUICK = "&n=1&steps=12"
 
 
 def middle(locator):
-    box = locator.bounding_box()
+    box = at_rest(locator)
     return box["x"], box["y"] + box["height"] / 2, box["width"]
 
 

@@ -12,7 +12,7 @@ from ui.interval import Interval
 from ui.theme import css, theme
 from ui.tradeoff import Tradeoff, tradeoff
 
-from .conftest import Visitor
+from .conftest import Visitor, at_rest
 
 SCALES = [0, 1, 1.5, 2, 3, 5, 8]
 
@@ -103,7 +103,7 @@ def size(locator):
 
 def at(visitor, t, maximum=999):
     """Where on the page a timestep is."""
-    box = visitor.page.locator("#acts .interval-scale").bounding_box()
+    box = at_rest(visitor.page.locator("#acts .interval-scale"))
     return box["x"] + box["width"] * (1 - t / maximum), box["y"] + box["height"] / 2
 
 

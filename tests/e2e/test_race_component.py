@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 from ui import race
 from ui.theme import css, theme
 
-from .conftest import Visitor
+from .conftest import Visitor, at_rest
 
 N, ACROSS, SIDE, GUTTER = 4, 2, 8, 1
 TIMES = {"long": [1000 - 100 * k for k in range(11)], "short": [1000, 750, 500, 250, 0]}
@@ -263,7 +263,7 @@ def test_the_curves_read_out_the_cursor_and_can_be_dragged(enter):
     wanted = [BETAS[n][frame_by_step(n, reached)] for n in TIMES]
     assert [float(text) for text in values.all_inner_texts()] == pytest.approx(wanted, rel=5e-3)
     plot = root(visitor).locator("[data-curve=step] .race-plot")
-    box = plot.bounding_box()
+    box = at_rest(plot)
     line = plot.locator(".race-line").bounding_box()
     middle = line["x"] + line["width"] / 2 - box["x"]
     assert middle / box["width"] == pytest.approx(reached, abs=0.003)

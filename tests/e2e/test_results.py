@@ -15,7 +15,7 @@ from tests.ui.test_results import result_of, store, write_training
 from ui import results
 from ui.page import LOOK
 
-from .conftest import Visitor
+from .conftest import Visitor, at_rest
 
 PHONE = {"viewport": {"width": 390, "height": 844}}
 HISTORY = [
@@ -239,7 +239,7 @@ def test_a_point_tells_its_protocol_by_pointer_and_by_keyboard(enter, home):
     readout = plot.locator(".board-readout")
     ddim = report.few_steps(home)[1].points
     point = plot.get_by_role("button", name="DDIM · 20 steps")
-    box = point.bounding_box()
+    box = at_rest(point)
     page.mouse.move(box["x"] + 14, box["y"] + 14)
     expect(readout).to_have_text("DDIM · 20 steps · FID 1.50 ± 0.20")
     page.mouse.click(box["x"] + 14, box["y"] + 14)
