@@ -13,7 +13,7 @@ import pytest
 from ddpm_core import Model
 from ddpm_core.checkpoints import Config
 from ddpm_core.forward import forward_film, return_request, return_times, returns
-from ui import forward, runs
+from ui import forward, forward_runs, runs
 from ui.runs import Studio
 
 RNG = np.random.default_rng(0)
@@ -137,7 +137,7 @@ def test_other_visitors_steps_move_while_a_film_is_made(page, monkeypatch):
 
 
 def test_films_of_many_visitors_at_once_are_each_their_own(page, monkeypatch):
-    monkeypatch.setattr(forward, "RECENT", 1)
+    monkeypatch.setattr(forward_runs, "RECENT", 1)
     pictures = [picture() for _ in range(40)]
 
     def film(number):

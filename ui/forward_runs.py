@@ -1,0 +1,358 @@
+"""What the Forward tab does: noise a picture, bring it back, invert it, hand it over as a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import threading
+from base64 import b64encode
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+
+from ddpm_core import InvalidInput, Model, save_film
+from ddpm_core.engine import Account
+from ddpm_core.errors import check_int
+from ddpm_core.forward import (
+    ForwardFilm,
+    Inversion,
+    inversion_plan,
+    inverting,
+    noising,
+    return_request,
+    return_times,
+    return_work,
+    returns,
+)
+from ddpm_core.noise import MAX_SEED
+from ddpm_core.recorder import Frames
+
+from . import (
+    contact,
+    controls,
+    equations,
+    forward_links,
+    histogram,
+    keep,
+    permalinks,
+    player,
+    runs,
+    sketch,
+    stage,
+)
+from .runs import Ending, Studio
+
+NAME = "forward"
+BINS, REACH = 60, 4
+LEAST_STEPS = 5  # from each time, of a model that is too large for more
+COLUMNS = 10  # of the strip, before there is one
+RETURNING = "Noised up to t, and denoised by the model from there: what survives."
+INVERTING = "DDIM run backwards: the noise that leads to this very picture."
+FAILED = "That failed on the server, which has made a note of it."
+RECENT = 8
+_recent: OrderedDict[tuple, ForwardFilm] = OrderedDict()
+_guard = threading.Lock()
+_END = object()
+
+
+@dataclass
+class Forward:
+    """The components of the tab."""
+
+    stage: player.Player
+    pixels: histogram.Histogram
+    formulas: equations.Card
+    sheet: sketch.Sketch
+    model: gr.Dropdown
+    label: gr.Radio
+    seed: gr.Number
+    back: gr.Button
+    strip: contact.Contact
+    invert: gr.Button
+    inverted: contact.Contact
+    note: gr.Markdown
+    returned: gr.Markdown
+    take: keep.Take
+    copies: forward_links.Copies
+    drawn: gr.State  # whether there has been a picture
+    shown: gr.State  # the picture, the model and the seed of what is on the stage
+    made_of: gr.State  # what the strip and the inversion were made of, see ``_mark``
+
+
+@dataclass
+class Runs:
+    """What the tab's controls set going, each for the visitor who asks."""
+
+    studio: Studio
+    tab: Forward
+
+    def noise(self, picture, model, seed, label, made_of, visitor: gr.Request):
+        """All of the forward process, as soon as there is a picture."""
+        ending = self.studio.arm((visitor.session_hash, NAME))
+        outputs = {self.tab.stage: gr.skip()}
+        if picture is None:
+            return outputs
+        try:
+            named = self.studio.model(model)
+            noised = _noised(self.studio, named, picture, seed, ending)
+        except InvalidInput as error:
+            return outputs | {self.tab.stage: stage.ordered(player.error(str(error)), ending)}
+        except Exception:
+            logging.exception("a forward process failed")
+            return outputs | {self.tab.stage: stage.ordered(player.error(FAILED), ending)}
+        if noised is None or ending.superseded:
+            return outputs
+        return {
+            self.tab.stage: stage.ordered(_film(noised, f"{ending.order}"), ending),
+            self.tab.pixels: histogram.histogram(noised, order=ending.order),
+            self.tab.formulas: self.tab.formulas.of(named),
+            self.tab.take: keep.due(ending.order),
+            self.tab.shown: (picture, model, seed),
+            **self.tab.copies.told(named, picture, seed, label),
+            **self._cleared(visitor, made_of, picture, model, seed),
+        }
+
+    def retell(self, picture, model, seed, label):
+        """What can be copied, for another class."""
+        if picture is None:
+            return {self.tab.copies.note: gr.skip()}
+        try:
+            return self.tab.copies.told(self.studio.model(model), picture, check_seed(seed), label)
+        except InvalidInput:
+            return {self.tab.copies.note: gr.skip()}  # the stage says what is wrong
+
+    def fit(self, model, visitor: gr.Request):
+        """The sheet and the classes that suit a model."""
+        try:
+            channels, side, _ = self.studio.model(model).shape
+        except InvalidInput as error:
+            ending = self.studio.arm((visitor.session_hash, NAME))
+            return {self.tab.stage: stage.ordered(player.error(str(error)), ending)}
+        sheet = sketch.sized(side, channels, wanted=model)
+        return {self.tab.sheet: sheet, self.tab.label: labels(self.studio, model)}
+
+    def back(self, picture, model, seed, label, made_of, visitor: gr.Request) -> Iterator[dict]:
+        """Noise the picture to each time, and let the model denoise it from there."""
+        ending = self.studio.arm((visitor.session_hash, "back"))
+
+        def refused(message):
+            idle = contact.idle(message, rows=2, columns=COLUMNS, order=ending.order)
+            return {self.tab.strip: idle, self.tab.returned: ""}
+
+        if picture is None:
+            yield refused("Draw something first.")
+            return
+        try:
+            named = self.studio.model(model)
+            times = return_times(named.schedule)
+            steps = _steps(self.studio, named, times)
+            request = return_request(named, label, seed, steps).for_model(named)
+            yield {self.tab.made_of: made_of | {"strip": _mark(picture, model, seed)}}
+            about = {"columns": len(times), "column_labels": times, "symbol": "t"}
+            about |= {"order": ending.order, "run": f"{ending.order}"}
+            sheet = np.full((2, len(times), *picture.shape), 128, np.uint8)
+            walk = returns(named, picture, times, request)
+            for moment in _turns(self.studio, ending, walk):
+                if not moment.arrived:
+                    continue
+                column = times.index(moment.time)
+                sheet[:, column] = moment.noised, moment.state
+                tiles, live = sheet.reshape(-1, *picture.shape), column < len(times) - 1
+                rows = ("noised", "back")
+                yield {self.tab.strip: contact.contact(tiles, row_labels=rows, live=live, **about)}
+        except InvalidInput as error:
+            yield refused(str(error))
+            return
+        except Exception:
+            logging.exception("a return failed")
+            yield refused(FAILED)
+            return
+        if not ending.asked:
+            named_class = "" if label == "none" else f", told the class {named.classes[int(label)]}"
+            told = f"{steps} steps of DDIM with η = 1 from every t{named_class}."
+            yield {self.tab.returned: told}
+
+    def invert(self, picture, model, label, made_of, visitor: gr.Request) -> Iterator[dict]:
+        """Lead the picture to its noise and back, and tell the error."""
+        ending = self.studio.arm((visitor.session_hash, "inversion"))
+
+        def refused(message):
+            return {
+                self.tab.inverted: contact.idle(message, columns=4, order=ending.order),
+                self.tab.note: "",
+            }
+
+        if picture is None:
+            yield refused("Draw something first.")
+            return
+        found = None
+        try:
+            named = self.studio.model(model)
+            steps, _ = inversion_plan(named.schedule)
+            _check_work(named, 2 * steps)
+            yield {self.tab.made_of: made_of | {"inverted": _mark(picture, model)}}
+            for found in _turns(self.studio, ending, inverting(named, picture, label)):
+                pass
+        except InvalidInput as error:
+            yield refused(str(error))
+            return
+        except Exception:
+            logging.exception("an inversion failed")
+            yield refused(FAILED)
+            return
+        if found is None or ending.asked:
+            return
+        words = ("the picture", f"its noise, t = {found.time}", "brought back", "difference × 4")
+        about = {"symbol": "", "order": ending.order, "run": f"{ending.order}"}
+        tiles = contact.contact(found.pictures, 4, words, **about)
+        yield {self.tab.inverted: tiles, self.tab.note: _account(found)}
+
+    def _cleared(self, visitor, made_of: dict, picture, model, seed) -> dict:
+        """Updates that take away what was made of another picture, and end what still is."""
+        found, order = {}, {}
+        now = {"strip": _mark(picture, model, seed), "inverted": _mark(picture, model)}
+        for name, place in (("strip", "back"), ("inverted", "inversion")):
+            if name in made_of and made_of[name] != now[name]:
+                order[name] = self.studio.arm((visitor.session_hash, place)).order
+        if "strip" in order:
+            idle = contact.idle(RETURNING, rows=2, columns=COLUMNS, order=order["strip"])
+            found |= {self.tab.strip: idle, self.tab.returned: ""}
+        if "inverted" in order:
+            idle = contact.idle(INVERTING, columns=4, order=order["inverted"])
+            found |= {self.tab.inverted: idle, self.tab.note: ""}
+        return found
+
+
+def labels(studio: Studio, model: str, wanted: str | None = None):
+    """An update that offers the classes that suit a model, and picks one."""
+    choices, chosen = classes(studio, model)
+    return gr.update(choices=choices, value=wanted or chosen)
+
+
+def classes(studio: Studio, model: str | None) -> tuple[list[tuple[str, str]], str]:
+    """The classes that a model can be asked for, and which of them at first."""
+    choices = [c for c in controls.label_choices(studio, model) if c[1] != "all"]
+    values = [value for _, value in choices]
+    return choices, "none" if "none" in values else values[0]
+
+
+def check_seed(seed) -> int:
+    """The seed, if it is one."""
+    return check_int("seed", seed, 0, MAX_SEED)
+
+
+def _film(noised: ForwardFilm, run: str) -> dict:
+    film = noised.film
+    chosen = film.strided(max(2, stage.PANE_BYTES // film.x[0].nbytes))
+    # Counted from 1: the player shows no second picture at step 0, and here there is one.
+    return player.film(
+        run,
+        [film.t[i] for i in chosen],
+        film.x[chosen],
+        film.x0[chosen],
+        columns=1,
+        seconds=0,
+        calls=0,
+        total=film.frames,
+        indices=[i + 1 for i in chosen],
+    ) | {"still": True}
+
+
+def _noised(
+    studio: Studio, model: Model, picture: np.ndarray, seed: int, ending: Ending | None = None
+) -> ForwardFilm | None:
+    """The forward process of a picture; that of the last few is not computed again.
+
+    None if it was overtaken.
+    """
+    key = (model.name, check_seed(seed), picture.shape, picture.tobytes())
+    with _guard:
+        noised = _recent.get(key)
+    if noised is None:
+        parts = noising(model, picture, seed, BINS)
+        for noised in _turns(studio, ending or Ending(), parts):
+            pass
+        if noised is None:
+            return None
+        with _guard:
+            _recent[key] = noised
+            while len(_recent) > RECENT:
+                _recent.popitem(last=False)
+    return noised
+
+
+def _turns(studio: Studio, ending: Ending, walk: Iterator) -> Iterator:
+    """A walk whose every step waits for its turn, until it is overtaken."""
+    account = Account()
+    while not ending.asked:
+        moment = studio.engine.step(walk, account, _END)
+        if moment is _END:
+            return
+        yield moment
+
+
+def _steps(studio: Studio, model: Model, times: list[int]) -> int:
+    """From each time so many steps as are usual, or as many fewer as the model is larger.
+
+    Raises:
+        InvalidInput: if hardly any would be left.
+    """
+    usual = return_request(model, 0 if model.classes else "none").steps
+    least = min(LEAST_STEPS, usual)
+    most = runs.most_work(model)
+    for steps in range(usual, least, -1):
+        if return_work(times, steps) <= most:
+            return steps
+    _check_work(model, return_work(times, least))
+    return least
+
+
+def _check_work(model: Model, work: int) -> None:
+    most = runs.most_work(model)
+    if work > most:
+        raise InvalidInput(
+            f"with {model.name} these are {work:,} denoisings, more than the {most:,} done at a "
+            "time"
+        )
+
+
+def _mark(picture: np.ndarray, *more) -> str:
+    """Tells whether two things were made of the same."""
+    return hashlib.blake2b(f"{picture.shape}{more}".encode() + picture.tobytes()).hexdigest()
+
+
+def _account(found: Inversion) -> str:
+    return (
+        f"{found.steps} steps of DDIM each way, float32, $\\hat x_0$ not clipped, up to "
+        f"$t = {found.time}$: RMSE {found.rmse:.4f} with pixels in [-1, 1], PSNR "
+        f"{found.psnr:.1f} dB."
+    )
+
+
+def taken(studio: Studio, choice: keep.Choice, shown: tuple | None) -> keep.Taken:
+    """Every step from the picture to the noise, and the picture in its note."""
+    if shown is None:
+        raise InvalidInput(stage.GONE)
+    picture, model, seed = shown
+    film = _noised(studio, studio.model(model), picture, seed).film.reversed()
+    about = {"model": model, "tab": NAME, "process": "forward", "seed": seed}
+    about["picture"] = b64encode(picture.tobytes()).decode("ascii")
+    frames = Frames(film, choice.panes, choice.stride)
+    path = stage.written(
+        f"{permalinks.stem(model)}-forward-seed{seed}.{choice.format}",
+        lambda path: save_film(
+            film,
+            path,
+            panes=choice.panes,
+            stride=choice.stride,
+            scale=min(2, stage.enlargement(frames[0].shape, len(frames))),
+            frame_ms=stage.pace(len(frames)),
+            note=json.dumps(about),
+        ),
+    )
+    return keep.Taken(path, len(frames), Path(path).stat().st_size)
