@@ -27,6 +27,10 @@ CLAIMS = {
             "The linear schedule is better than the cosine one",
             ((0, 2, "without attention"), (1, 3, "with attention")),
         ),
+        (
+            "Of Figure 5's pair, linear without attention is better than cosine with attention",
+            ((0, 3, ""),),
+        ),
     ),
 }
 YES, NO, NOT_APART, UNMEASURED = "yes", "no", "not told apart", "not measured"

@@ -249,3 +249,14 @@ def test_a_link_leads_to_the_tab():
     places = arrivals.Places(None, {}, nothing, None, None, None)
     visitor = SimpleNamespace(query_params={"tab": "results", "steps": "nonsense"})
     assert places.by_address(visitor) == arrivals.Arrival("results")
+
+
+def test_what_the_shipped_pair_of_figure_5_says_of_the_reports_second_table():
+    (table,) = [t for t in results.figures()["tables"] if t["name"] == "table-2"]
+    (claim,) = [c for c in table["claims"] if "Figure 5" in c["text"]]
+    assert {said["row"] for said in claim["said"]} >= {
+        f"{split}-FID, DDIM, 50 steps{clip}"
+        for split in ("Train", "Test")
+        for clip in ("", ", x̂0 not clipped")
+    }
+    assert {said["verdict"] for said in claim["said"]} == {"yes"}
