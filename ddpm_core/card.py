@@ -212,7 +212,7 @@ def _classifier(config, training, last, **common) -> str:
     figures = [Figure("accuracy", "test accuracy", test.get("accuracy"), "test")]
     return CLASSIFIER_TEMPLATE.format(
         metadata=_metadata(config, common["name"], "image-classification", ["classifier"], figures),
-        kind=KINDS[net["kind"]],
+        kind=_kind(net),
         channels=net["in_channels"],
         size=net["image_size"],
         knows=knows,
@@ -225,6 +225,11 @@ def _classifier(config, training, last, **common) -> str:
         augmentation=", ".join(augmentation) or "none",
         **common,
     )
+
+
+def _kind(net: dict) -> str:
+    besides = [told for name, told in BESIDES.items() if net.get(name)]
+    return ", ".join([KINDS[net["kind"]], *besides])
 
 
 def _metadata(config, name: str, task: str, tags: list[str], figures: Sequence[Figure]) -> str:
@@ -285,6 +290,11 @@ KINDS = {
     "encoder": "a UNet's way down, told the time",
     "residual": "residual blocks",
     "whitened": "convolutions over decorrelated patches",
+}
+# What a network may have besides, by its argument.
+BESIDES = {
+    "residual": "with shortcuts",
+    "mirror": "each answer the mean over an image and its mirror image",
 }
 
 

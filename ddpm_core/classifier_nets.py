@@ -227,10 +227,12 @@ class WhitenedNet(nn.Module):
         layers = [nn.GELU()]
         for cout in channels:
             layers += [_began_as_identity(width, cout), nn.MaxPool2d(2), _BatchNorm(cout)]
-            second = [_began_as_identity(cout, cout), _BatchNorm(cout)]
-            third = [nn.GELU(), _began_as_identity(cout, cout), _BatchNorm(cout)]
-            layers += [nn.GELU(), *([_Shortcut(*second, *third)] if residual else second)]
             layers += [nn.GELU()]
+            more = [_began_as_identity(cout, cout), _BatchNorm(cout)]
+            if residual:
+                more += [nn.GELU(), _began_as_identity(cout, cout), _BatchNorm(cout)]
+                more = [_Shortcut(*more)]
+            layers += [*more, nn.GELU()]
             width = cout
         self.blocks = nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), nn.Flatten())
         self.dropout = nn.Dropout(dropout)

@@ -40,7 +40,7 @@ class ClassifierRecipe:
         crop: they move by up to so many whole pixels each way, before all that; what appears
             mirrors the border.
         flip: half of them are mirrored, left to right.
-        cutout: a square of so many pixels a side is grey in each, wherever it falls.
+        cutout: a square of so many pixels a side, somewhere within each, is grey.
         label_smoothing: share of the target that all classes have in equal parts.
         optimizer: ``"adamw"``, or ``"sgd"``: stochastic gradient descent with Nesterov's momentum
             of 0.85.
@@ -230,7 +230,7 @@ def crop_and_flip(x: Tensor, crop: int, flip: bool) -> Tensor:
 
 
 def cut_out(x: Tensor, size: int) -> Tensor:
-    """A square of each image in grey, on its own place (DeVries and Taylor 2017).
+    """A square of each image in grey, at a place of its own (after DeVries and Taylor 2017).
 
     Args:
         x: (B, C, H, W) in [-1, 1].

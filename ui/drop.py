@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ddpm_core.animation import MAX_NOTE
@@ -11,7 +10,7 @@ from ddpm_core.errors import InvalidInput, check_int
 
 from . import component
 
-__all__ = ["MOUNTED", "Drop", "Dropped", "remember", "told"]
+__all__ = ["MOUNTED", "Drop", "Dropped", "told"]
 
 # Waits for what a value of this component (``told``) says must be there before anything is set.
 MOUNTED = """async (...values) => {
@@ -68,16 +67,3 @@ def told(
     """
     about = {"kind": "told", "message": message, "asked": dropped.asked, "refused": refused}
     return about | {"place": place, "wait": wait}
-
-
-def remember(places: Sequence[str], how: str) -> str:
-    """JavaScript that puts the link of the place a file led to into the page's address.
-
-    Args:
-        places: in the order of the links that come behind the value of this component.
-        how: JavaScript that does so with one link, and returns it as it is shown.
-    """
-    return f"""(told, ...links) => {{
-      const at = {json.dumps(list(places))}.indexOf(told?.place);
-      return links.map((link, i) => (i === at ? ({how})(link) : link));
-    }}"""

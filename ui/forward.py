@@ -157,28 +157,28 @@ def _first_look(studio: Studio, tab: Forward, opened: gr.Tab) -> None:
 
 
 def _wire(studio: Studio, tab: Forward) -> None:
-    runs = forward_runs.Runs(studio, tab)
+    acts = forward_runs.Runs(studio, tab)
     asked = [tab.sheet, tab.model, tab.seed]
     shown = [tab.stage, tab.pixels, tab.formulas, tab.take, tab.shown, *tab.copies.outputs]
     shown += [tab.strip, tab.returned, tab.inverted, tab.note]
     keep.wire(tab.take, partial(taken, studio), [tab.shown])
     copied = [*asked, tab.label]
-    running = {"fn": runs.noise, "inputs": [*copied, tab.made_of], "outputs": shown} | stage.STREAM
+    running = {"fn": acts.noise, "inputs": [*copied, tab.made_of], "outputs": shown} | stage.STREAM
     running |= {"trigger_mode": "always_last"}
     keep.remember(gr.on([tab.sheet.input, tab.seed.change], **running), tab.copies)
-    told = tab.label.input(runs.retell, copied, tab.copies.outputs, **QUIET)
+    told = tab.label.input(acts.retell, copied, tab.copies.outputs, **QUIET)
     keep.remember(told, tab.copies)
     # The sheet then tells anew.
-    tab.model.input(runs.fit, tab.model, [tab.sheet, tab.label, tab.stage], **QUIET)
+    tab.model.input(acts.fit, tab.model, [tab.sheet, tab.label, tab.stage], **QUIET)
     tab.back.click(
-        runs.back,
+        acts.back,
         [*copied, tab.made_of],
         [tab.strip, tab.returned, tab.made_of],
         trigger_mode="multiple",
         **stage.STREAM,
     )
     tab.invert.click(
-        runs.invert,
+        acts.invert,
         [tab.sheet, tab.model, tab.label, tab.made_of],
         [tab.inverted, tab.note, tab.made_of],
         trigger_mode="multiple",

@@ -27,8 +27,8 @@ __all__ = [
     "wire",
 ]
 
-# Rewrites the address without a request, and shows the link whole. The address is of what is seen:
-# a run whose visitor has gone to another tab meanwhile leaves it alone.
+# Rewrites the address without a request, and shows the link whole. A run whose visitor has gone to
+# another tab or view meanwhile leaves the address alone.
 REMEMBER = """(query) => {
   if (!query) return query;
   const url = new URL(location.href);

@@ -65,7 +65,7 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
                 noising = forward.build(studio, forward_tab)
             with gr.Tab("Results", id=results.NAME) as results_tab:
                 results.build(results_tab, figures)
-        _open_tiles(grid, single, tabs)
+        _open_tiles(grid, single, tabs, reversing.views)
         restored = gr.State("", time_to_live=3600)  # the tab that the address led to
         benches = {"sample": grid, "guidance": guided, "reverse": single}
         for bench in benches.values():
@@ -75,15 +75,16 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
         places = arrivals.Places(studio, benches, reversing, noising, tabs, restored)
         _offer(page, guided, places)
         arrivals.wire(page, dropper, places)
+        _go_back([forward_tab], noising.copies)
+        for name, contest in reversing.contests.items():
+            _go_back([reverse_tab, reversing.tabs[name]], contest.keep)
         for bench, *opened in (
             (grid, sample_tab),
             (guided, guidance_tab),
             (single, reverse_tab, reversing.tabs["one"]),
         ):
+            _go_back(opened, bench.keep)
             _first_look(bench, opened, restored)
-        _go_back([forward_tab.select], noising.copies)
-        for name, contest in reversing.contests.items():
-            _go_back([reverse_tab.select, reversing.tabs[name].select], contest.keep)
         api.expose(studio)
         _be_quick(page)
     return page
@@ -100,7 +101,7 @@ def _be_quick(page: gr.Blocks) -> None:
         event.show_progress_on = [nowhere]
 
 
-def _open_tiles(grid: Bench, single: Bench, tabs: gr.Tabs) -> None:
+def _open_tiles(grid: Bench, single: Bench, tabs: gr.Tabs, views: gr.Tabs) -> None:
     """A click on a tile of the grid shows that image alone, in full."""
 
     def show(current, visitor: gr.Request, picked: gr.SelectData) -> Iterator[dict]:
@@ -113,7 +114,8 @@ def _open_tiles(grid: Bench, single: Bench, tabs: gr.Tabs) -> None:
         classes = grid.studio.model(model).classes
         label = number % len(classes) if request.label == "all" else request.label
         alone = replace(request, n=1, first=number, label=label)
-        yield {tabs: gr.Tabs(selected="reverse")} | single.set_to(Key(model, alone))
+        there = {tabs: gr.Tabs(selected="reverse"), views: gr.Tabs(selected="one")}
+        yield there | single.set_to(Key(model, alone))
         kept = single.studio.tile(current, picked.index)
         if kept is None:  # its run has had to make room: sample this image again
             yield from single.stream(visitor, Key(model, alone))
@@ -125,7 +127,7 @@ def _open_tiles(grid: Bench, single: Bench, tabs: gr.Tabs) -> None:
     opened = grid.stage.select(
         show,
         grid.current,
-        [tabs, *single.controls.inputs, *single.outputs],
+        [tabs, views, *single.controls.inputs, *single.outputs],
         trigger_mode="multiple",
         **stage.STREAM,
     )
@@ -158,10 +160,10 @@ def _first_look(bench: Bench, opened: list[gr.Tab], restored: gr.State) -> None:
         bench.follow(tab.select(look, inputs, outputs, js=mounted, **stage.STREAM))
 
 
-def _go_back(opened: list, kept) -> None:
-    """Whoever goes back to what has run already finds it in the address again."""
+def _go_back(opened: list[gr.Tab], kept) -> None:
+    """Whoever goes back to a tab or view that has a link finds it in the address again."""
     told = {"show_progress": "hidden", "api_visibility": "private"}
-    gr.on(opened, None, kept.link, kept.link, js=keep.REMEMBER, **told)
+    gr.on([tab.select for tab in opened], None, kept.link, kept.link, js=keep.REMEMBER, **told)
 
 
 def _offer(page: gr.Blocks, guided: Bench, places: arrivals.Places) -> None:

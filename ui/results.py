@@ -9,6 +9,7 @@ from pathlib import Path
 
 import gradio as gr
 
+from ddpm_core import checkpoints
 from ddpm_core.errors import CheckpointError
 from ddpm_core.experiments import evaluation, report
 from ddpm_core.experiments.claims import UNMEASURED, judged
@@ -160,7 +161,8 @@ def _decimals(fid: float, spread: float | None) -> int:
 
 def _curves(home: Path | None) -> list[dict]:
     found = []
-    for model in report.MODELS:
+    shipped = checkpoints.available(home)
+    for model in [*report.MODELS, *(it for it in shipped if it not in report.MODELS)]:
         try:
             rows = [
                 [row["images"], row.get("train"), row.get("validation"), row.get("fid")]

@@ -27,6 +27,8 @@ CLAIMS = {
             "The linear schedule is better than the cosine one",
             ((0, 2, "without attention"), (1, 3, "with attention")),
         ),
+        # Of the two whose samples the report shows; its text says no more than that both cosine
+        # models are "significantly worse".
         (
             "Of Figure 5's pair, linear without attention is better than cosine with attention",
             ((0, 3, ""),),

@@ -111,9 +111,10 @@ def feature_net(name: str | Path) -> NetFeatures:
 def classifier_features(classifier) -> NetFeatures:
     """The penultimate layer of a ``Classifier``, of clean images."""
     device = next(classifier.net.parameters()).device
+    mirrored = getattr(classifier.net, "mirror", False)
     return NetFeatures(
         classifier.name,
-        "the penultimate layer",
+        "the penultimate layer" + ", mean over image and mirror image" * mirrored,
         classifier.net,
         lambda images: classifier.features(to_unit(images).to(device), 1.0),
     )

@@ -35,7 +35,6 @@ MODELS = (
     FEW_MODEL,
     *(f"mnist-{name}" for name in ABLATIONS),
     AGAIN_MODEL,
-    "cifar10-conditional",
     *(f"cifar10-{name}" for name in ABLATIONS),
 )
 COST_MODELS = ("mnist-linear", "mnist-cosine", "cifar10-linear", "cifar10-cosine-attn")

@@ -37,8 +37,11 @@ NOISY = CLEAN | {
 }
 
 WHITENED = CLEAN | {
-    "classifier": {"kind": "whitened"} | TINY_NETS["whitened"] | {"dropout": 0.3},
+    "classifier": {"kind": "whitened"}
+    | TINY_NETS["whitened"]
+    | {"dropout": 0.3, "residual": True, "mirror": True},
     "optimizer": "sgd",
+    "cutout": 3,
 }
 
 
@@ -251,7 +254,12 @@ def test_the_record_tells_how_it_came_to_be(whole, base):
     it = checkpoints.load_classifier(whole / "checkpoint")
     assert it.noise_aware == ("schedule" in base)
     assert it.classes == list("0123456789")
-    assert it.config.preprocessing == {"range": [-1, 1], "shift": 2, "rotate": 10, "zoom": 0.1}
+    augmentation = {"shift": 2, "rotate": 10, "zoom": 0.1}
+    augmentation |= {"cutout": base["cutout"]} if "cutout" in base else {}
+    assert it.config.preprocessing == {"range": [-1, 1]} | augmentation
+    told = (whole / "checkpoint" / "README.md").read_text(encoding="utf-8")
+    mirrored = "with shortcuts, each answer the mean over an image and its mirror image" in told
+    assert mirrored == ("mirror" in base["classifier"])
     assert it.training["recipe"].items() >= base.items()
     assert (it.training["steps"], it.training["images"]) == (STEPS, 200)
     assert it.training["test"]["images"] == 60

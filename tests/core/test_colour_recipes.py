@@ -1,4 +1,4 @@
-"""What colour images ask of training: whole-pixel crops, mirror images, one cycle, provenance."""
+"""What colour images ask of training: crops, mirror images, hidden squares, one cycle, origin."""
 
 import numpy as np
 import pytest

@@ -97,7 +97,7 @@ class Visitor:
 
 
 def at_rest(locator):
-    """Its box, once it stays in its place: what fills late moves what stands below it."""
+    """Its box, once it was in the same place for two frames: what fills late moves what follows."""
     locator.element_handle().wait_for_element_state("stable")
     return locator.bounding_box()
 

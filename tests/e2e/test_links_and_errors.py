@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+from playwright.sync_api import expect
 
 
 def test_a_link_restores_everything(visit):
@@ -54,13 +55,28 @@ def test_a_run_that_ends_out_of_sight_leaves_the_address_alone(visit):
     visitor = visit("?sampler=ddpm&steps=200&n=16")
     page = visitor.page
     visitor.wait("live")
+    page.evaluate(
+        """() => {
+          const replace = history.replaceState.bind(history);
+          window.written = [];
+          history.replaceState = (state, title, address) => {
+            const open = document.querySelector("#tabs [data-tab-id][aria-selected=true]");
+            const asked = new URLSearchParams(address.split("?")[1]);
+            written.push([asked.get("tab"), open.dataset.tabId]);
+            replace(state, title, address);
+          };
+        }"""
+    )
     page.get_by_role("tab", name="Forward process").click()
+    assert visitor.stage().get_attribute("data-state") == "live"
     page.wait_for_url("**/*tab=forward*")
     visitor.wait("film")
     page.wait_for_timeout(1000)  # its link comes behind its film
-    assert "tab=forward" in page.url
-    page.get_by_role("tab", name="Sample").click()
+    page.get_by_role("tab", name="Sample", exact=True).click()
     page.wait_for_url("**/*steps=200*tab=sample*")
+    written = page.evaluate("written")
+    assert {tab for tab, _ in written} == {"forward", "sample"}
+    assert all(tab == seen for tab, seen in written)
 
 
 def test_whoever_goes_back_to_a_tab_or_view_finds_its_link_in_the_address(visit):
@@ -79,6 +95,21 @@ def test_whoever_goes_back_to_a_tab_or_view_finds_its_link_in_the_address(visit)
     page.wait_for_url("**/*steps=250*tab=reverse")
     tab(name="Two schedules").click()
     page.wait_for_url("**/*view=schedules*")
+
+
+@pytest.mark.parametrize("width", [320, 390, 482, 600, 710])
+def test_every_tab_and_view_writes_its_address_however_narrow_the_window(visit, width):
+    page = visit("?n=1&steps=4", viewport={"width": width, "height": 800}).page
+    page.wait_for_url("**/*tab=sample*")
+    page.get_by_role("tab", name="Results").click()
+    page.wait_for_url("**/?tab=results")
+    page.get_by_role("tab", name="Sample", exact=True).click()
+    page.wait_for_url("**/*steps=4*tab=sample*")
+    page.get_by_role("tab", name="Reverse process").click()
+    page.wait_for_url("**/*tab=reverse")
+    for name in ("Break it", "One image"):
+        page.get_by_role("tab", name=name).click()
+        expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
 
 
 @pytest.mark.parametrize(

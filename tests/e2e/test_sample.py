@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 from PIL import Image
+from playwright.sync_api import expect
 
 from ddpm_core import Request, load, sample
 
@@ -144,6 +145,18 @@ def test_a_tile_opens_in_the_player_with_every_step(visit):
     shown = np.array(data, np.uint8).reshape(height, width, 4)[..., 0]
     assert np.array_equal(shown, tile)
     assert "first=6" in visitor.page.url and "label=6" in visitor.page.url
+
+
+def test_a_tile_is_seen_whichever_view_was_open_in_the_other_tab(visit):
+    visitor = visit("?steps=5&n=4")
+    visitor.wait_for_kept("6 frames")
+    page = visitor.page
+    page.get_by_role("tab", name="Reverse process").click()
+    page.get_by_role("tab", name="Break it").click()
+    page.get_by_role("tab", name="Sample", exact=True).click()
+    page.locator("#sample-stage [data-tile='2']").first.click()
+    page.wait_for_url("**/*first=2*tab=reverse")
+    expect(visitor.stage("reverse")).to_be_visible()
 
 
 def test_digits_pick_a_class_and_s_stops(visit):

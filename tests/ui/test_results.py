@@ -10,6 +10,7 @@ import gradio as gr
 import pytest
 
 from ddpm_core import available
+from ddpm_core.checkpoints import HOME
 from ddpm_core.errors import CheckpointError
 from ddpm_core.experiments import evaluation, report
 from ddpm_core.experiments import results as stored
@@ -216,7 +217,8 @@ def test_curves_are_those_of_the_record_and_a_missing_model_is_left_out(tmp_path
 
 def test_every_shipped_model_has_its_curve():
     curves = {it["model"]: it for it in results.figures()["curves"]}
-    assert set(curves) == set(available())
+    told = {name for name in available() if (HOME / name / "training.json").exists()}
+    assert set(curves) == told >= set(report.MODELS[:6])
     for model, curve in curves.items():
         assert [row[0] for row in curve["rows"]] == [it["images"] for it in report.curves(model)]
     assert "1,647,360 images seen" in curves["mnist-linear"]["words"]
