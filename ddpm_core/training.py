@@ -279,8 +279,8 @@ class Loop(ABC):
             )
         if self.earlier and self.earlier != state.get("earlier", []):
             raise InvalidInput(
-                f"{self.folder} holds a run that did not begin with that checkpoint; choose "
-                "another --out"
+                f"{self.folder} holds a run that did not begin with that checkpoint; go on with it "
+                "without --init, or choose another --out"
             )
         self.model.load_state_dict(state["model"])
         self.ema = state["ema"]
