@@ -17,7 +17,7 @@ from ddpm_core.__main__ import main
 from ddpm_core.animation import read_note
 from ddpm_core.errors import DataError, InvalidInput
 from ddpm_core.experiments import Progress, chart, evaluation, parts, report, reproduce, results
-from ddpm_core.experiments.claims import UNMEASURED, judged
+from ddpm_core.experiments.claims import UNMEASURED
 from ddpm_core.experiments.page import fragment
 from ddpm_core.experiments.parts import QUICK, Budget
 from ddpm_core.experiments.reproduce import PARTS, Report, Settings
@@ -492,73 +492,6 @@ def test_ticks_are_round_and_enclose(values):
     assert found[0] <= min(values)
     assert found[-1] >= max(values)
     assert np.allclose(np.diff(found), found[1] - found[0])
-
-
-# --- claims ---
-
-
-def test_claims_hold_for_the_report_and_not_where_figures_are_too_close():
-    def row(title, *fids, spread=0.1, nets="aaaa"):
-        cells = []
-        for fid, net in zip(fids, nets, strict=True):
-            wanted = report.Measurement("mnist-linear", Request(), "test")
-            result = result_of(wanted, fid or 0, spread)
-            result["protocol"]["features"]["mark"] = net
-            cells.append(replace(wanted, result=result if fid else None))
-        return report.Row(title, measured=tuple(cells))
-
-    found = judged(
-        "table-1",
-        [
-            report.Row("report", (2.8, 3.5, 2.7, 2.4)),
-            row("apart", 1, 2, 5, 3),
-            row("close", 1, 1.1, 3, 3.1),
-            row("half", 1, 2, None, None),
-            row("against", 1, None, 2, None),
-            row("unknown", 1, 2, 5, 3, spread=None),
-            row("nets", 1, 2, 5, 3, nets="abab"),
-        ],
-    )
-    assert [list(claim.verdicts.values()) for claim in found] == [
-        ["yes", "yes", "not told apart", "yes", UNMEASURED, *["not told apart"] * 2],
-        ["yes", "yes", "not told apart", UNMEASURED, UNMEASURED, *["not told apart"] * 2],
-        # One pair against it settles it, measured or not as the other may be.
-        ["yes", "no", "no", UNMEASURED, "no", "not told apart", "no"],
-    ]
-    unlike = row("nets", 1, 2, 5, 3, nets="abaa").measured
-    assert report.best(unlike) is None
-    assert report.best(row("one net", 1, 2, 5, 3).measured) is not None
-    assert judged("costs", []) == ()
-
-
-def test_a_claim_tells_by_how_much_and_how_far_luck_leads():
-    def cell(fid):
-        wanted = report.Measurement("mnist-linear", Request(), "test")
-        return replace(wanted, result=result_of(wanted, fid, 0.03))
-
-    def verdicts(*rows):
-        return [(it.verdicts.get("DDIM"), it.margins.get("DDIM")) for it in judged("table-1", rows)]
-
-    row = report.Row("DDIM", measured=tuple(map(cell, (0.9, 1.2, 0.7, 0.5))))
-    again = report.Row("DDIM" + report.AGAIN, measured=(cell(0.85), None, None, None))
-    # The difference of two figures with 0.03 each is known to 0.0424; of the last claim's two
-    # pairs, 0.2 and 0.7 apart, the closer is told, or where they speak against it the farther.
-    assert verdicts(row) == [
-        ("yes", "by 0.300, 7.1 standard errors"),
-        ("yes", "by 0.200, 4.7 standard errors"),
-        ("yes", "by 0.200 without attention, 4.7 standard errors"),
-    ]
-    against = report.Row("DDIM", measured=tuple(map(cell, (0.7, 0.5, 0.9, 1.2))))
-    assert verdicts(against)[2] == ("no", "by 0.700 with attention, 16.5 standard errors")
-    luck = "; two trainings of one model differ by 0.050"
-    assert [margin for _, margin in verdicts(row, again)] == [m + luck for _, m in verdicts(row)]
-    assert all(again.title not in it.verdicts for it in judged("table-1", [row, again]))
-    other = cell(0.85)
-    other.result["protocol"]["features"]["mark"] = "another"
-    unlike = replace(again, measured=(other, None, None, None))
-    assert verdicts(row, unlike) == verdicts(row)
-    close = report.Row("DDIM", measured=tuple(map(cell, (0.9, 0.95, 0.7, 0.5))))
-    assert verdicts(close, again)[0] == ("not told apart", None)
 
 
 # --- bounds, command, notebook ---

@@ -1,4 +1,4 @@
-"""Training: an exact resume, a full disk, the label dropout, the averages and the loss."""
+"""Training runs: an exact resume, a full disk, and what a run leaves behind."""
 
 import csv
 import errno
@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from ddpm_core import checkpoints, hardware, training
+from ddpm_core import checkpoints, training
 from ddpm_core import trainer as trainer_module
 from ddpm_core.errors import CheckpointError, DataError, InvalidInput
-from ddpm_core.trainer import STATE, Cadence, Recipe, Trainer, learning_rate
+from ddpm_core.trainer import STATE, Cadence, Recipe, Trainer
 from tests.core.tiny_run import (
     RECIPE,
     STEPS,
@@ -28,7 +28,6 @@ from tests.core.tiny_run import (
     state_of,
     trainer,
 )
-from tests.core.toys import write_mnist
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -251,101 +250,7 @@ def test_training_survives_a_disk_that_really_refuses_to_write(mnist_root, tmp_p
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-# --- what a step trains on ---
-
-
-@pytest.fixture
-def batches(mnist_root, tmp_path):
-    """(trainer, [(images, x0, t, noise, labels)]) of 30 steps of 20 images, untrained."""
-
-    def spy(**changes):
-        run = trainer(tmp_path, mnist_root, **changes)
-        seen = []
-
-        def record(model, x0, t, noise, labels):
-            seen.append((run._indices(), x0, t, noise, labels))
-            return run.model.conv_in.weight.sum() * 0 + torch.zeros(len(x0))
-
-        run._loss = record
-        for _ in range(30):
-            run._train_step()
-        return run, seen
-
-    return spy
-
-
-def test_labels_are_dropped_image_by_image_to_the_null_index(batches):
-    run, seen = batches(p_uncond=0.3)
-    assert run.model.null_index == 10
-    dropped = []
-    for indices, _, _, _, labels in seen:
-        truth = run.images.labels[indices]
-        gone = labels == 10
-        assert torch.equal(labels[~gone], truth[~gone])
-        dropped.append(gone)
-    shares = torch.stack(dropped).float().mean(1)
-    # 600 coins of 0.3: a standard error of 0.019; one coin per batch would give only 0 and 1.
-    assert abs(shares.mean() - 0.3) < 5 * math.sqrt(0.3 * 0.7 / 600)
-    assert ((shares > 0) & (shares < 1)).float().mean() > 0.9
-
-
-def test_without_p_uncond_no_label_is_dropped_and_there_is_no_null_class(batches):
-    run, seen = batches(p_uncond=0.0)
-    assert run.model.null_index is None
-    for indices, _, _, _, labels in seen:
-        assert torch.equal(labels, run.images.labels[indices])
-
-
-def test_an_unconditional_model_gets_no_labels(batches):
-    _, seen = batches(conditional=False, p_uncond=0.0)
-    assert all(labels is None for *_, labels in seen)
-
-
-def test_images_are_mirrored_about_half_of_the_time(batches):
-    run, seen = batches(flip=True)
-    mirrored = []
-    for indices, x0, *_ in seen:
-        original, _ = run.images.batch(indices)
-        same = (x0 == original).flatten(1).all(1)
-        assert ((x0 == original.flip(-1)).flatten(1).all(1) | same).all()
-        mirrored.append(~same)
-    assert abs(torch.cat(mirrored).float().mean() - 0.5) < 5 * math.sqrt(0.25 / 600)
-
-
-def test_timesteps_cover_the_whole_schedule_evenly(batches):
-    _, seen = batches()
-    counts = torch.cat([t for _, _, t, _, _ in seen]).bincount()
-    # Both ends too: leaving t = 0 untrained is a classic error.
-    assert len(counts) == 40
-    assert counts.min() > 0
-    # 600 draws over 40 bins: chi-squared with 39 degrees of freedom, 5 standard deviations.
-    chi2 = ((counts - 15) ** 2 / 15).sum()
-    assert chi2 < 39 + 5 * math.sqrt(2 * 39)
-
-
-def test_noise_is_standard_normal_and_new_at_every_step(batches):
-    _, seen = batches()
-    noise = torch.stack([noise for _, _, _, noise, _ in seen]).double()
-    n = noise.numel()
-    assert abs(noise.mean()) < 5 / math.sqrt(n)
-    assert abs(noise.var() - 1) < 5 * math.sqrt(2 / n)
-    assert not torch.equal(noise[0], noise[1])
-
-
-# --- averages, learning rate, precision ---
-
-
-def test_the_average_warms_up_its_memory(mnist_root, tmp_path):
-    run = trainer(tmp_path, mnist_root, ema=0.35, lr=0.05)
-    key = "conv_in.weight"
-    average = run.model.state_dict()[key].double().clone()
-    for step in range(1, 8):
-        run._train_step()
-        # (1 + step) / (10 + step) until it reaches the decay asked for, at step 4.
-        decay = min(0.35, (1 + step) / (10 + step))
-        average = decay * average + (1 - decay) * run.model.state_dict()[key].double()
-        torch.testing.assert_close(run.ema[key].double(), average, rtol=1e-5, atol=1e-6)
-    assert not torch.allclose(run.ema[key], run.model.state_dict()[key])
+# --- what a run leaves behind ---
 
 
 def test_the_exported_weights_are_the_average(uninterrupted):
@@ -353,97 +258,6 @@ def test_the_exported_weights_are_the_average(uninterrupted):
     exported = checkpoints.load(uninterrupted / "checkpoint").unet.state_dict()
     assert_identical(dict(exported), dict(state["ema"]))
     assert not torch.equal(state["ema"]["conv_in.weight"], state["model"]["conv_in.weight"])
-
-
-def test_learning_rate_warms_up_and_then_stays():
-    recipe = Recipe(lr=0.1, warmup=4)
-    rates = [learning_rate(recipe, step, 100) for step in (0, 1, 3, 4, 50, 99)]
-    assert rates == pytest.approx([0.025, 0.05, 0.1, 0.1, 0.1, 0.1])
-
-
-def test_learning_rate_falls_along_a_quarter_cosine_to_two_percent():
-    recipe = Recipe(lr=0.1, warmup=10, decay="cosine")
-    assert learning_rate(recipe, 10, 110) == pytest.approx(0.1)
-    assert learning_rate(recipe, 60, 110) == pytest.approx(0.1 * (0.02 + 0.98 * 0.5**0.5))
-    assert learning_rate(recipe, 110, 110) == pytest.approx(0.002)
-
-
-def test_the_optimizer_uses_that_learning_rate(mnist_root, tmp_path):
-    run = trainer(tmp_path, mnist_root)
-    for step in range(4):
-        run._train_step()
-        assert run.optimizer.param_groups[0]["lr"] == pytest.approx(2e-3 * (step + 1) / 5)
-
-
-@pytest.mark.parametrize(
-    ("flags", "native"),
-    [("fpu sse2 avx2 avx512f", False), ("fpu avx512_bf16", True), ("amx_bf16 amx_tile", True)],
-)
-def test_bfloat16_is_decided_by_the_processors_flags(
-    monkeypatch, mnist_root, tmp_path, flags, native
-):
-    monkeypatch.setattr(hardware, "_cpuinfo", lambda: {"flags": flags, "model name": "test"})
-    hardware.bf16_is_native.cache_clear()
-    try:
-        assert hardware.bf16_is_native("cpu") == native
-        run = Trainer(Recipe(**RECIPE), tmp_path, data_root=mnist_root, quiet=True)
-        assert run.bf16 == native
-    finally:
-        hardware.bf16_is_native.cache_clear()
-
-
-def test_bfloat16_keeps_weights_and_losses_in_float32(mnist_root, tmp_path):
-    run = Trainer(Recipe(**RECIPE), tmp_path, data_root=mnist_root, bf16=True, quiet=True)
-    x0, labels = run.images.batch(torch.arange(4))
-    t = torch.arange(4)
-    loss = run._loss(run.model, x0, t, torch.ones_like(x0), labels)
-    assert loss.dtype == torch.float32
-    assert {p.dtype for p in run.model.parameters()} == {torch.float32}
-
-
-# --- the loss ---
-
-
-@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
-def test_the_first_loss_is_that_of_predicting_nothing(mnist_root, tmp_path, prediction):
-    """The mean of eps² is 1; random pixels have a mean square of 1/3 and v lies between."""
-    run = trainer(tmp_path, mnist_root, prediction_type=prediction)
-    low = 0.9 if prediction == "epsilon" else 0.3
-    assert low < run._train_step() < 1.4
-
-
-def test_the_loss_falls_on_images_that_can_be_learned(tmp_path):
-    """All images are the same bars, so that the noise can be told from them."""
-    bars = torch.zeros(5_100, 28, 28, dtype=torch.uint8)
-    bars[:, :, ::2] = 255
-    labels = torch.zeros(5_100, dtype=torch.uint8)
-    for stem in ("train", "t10k"):
-        write_mnist(tmp_path, stem, bars.numpy(), labels.numpy())
-    model = {"channels": [4, 8], "groups": 2, "mid_attention": False}
-    run = trainer(tmp_path / "run", tmp_path, model=model, lr=1e-2, epochs=20, flip=False)
-    losses = [run._train_step() for _ in range(100)]
-    assert sum(losses[-10:]) < 0.5 * sum(losses[:10])
-
-
-def test_a_loss_that_is_no_number_ends_the_run_with_advice(mnist_root, tmp_path):
-    run = trainer(tmp_path, mnist_root)
-    run.model.conv_in.weight.data.fill_(math.nan)
-    with pytest.raises(InvalidInput, match="not finite at step 0.*smaller lr"):
-        run.run()
-    assert not (tmp_path / STATE).exists()
-
-
-def test_a_gradient_that_is_no_number_leaves_the_weights_alone(mnist_root, tmp_path):
-    run = trainer(tmp_path, mnist_root)
-    before = {key: value.clone() for key, value in run.model.state_dict().items()}
-    run.model.conv_out.weight.register_hook(lambda grad: grad * math.inf)
-    with pytest.raises(InvalidInput, match="gradient not finite"):
-        run.run()
-    for key, value in run.model.state_dict().items():
-        assert torch.equal(value, before[key])
-
-
-# --- what a run leaves behind ---
 
 
 def test_losses_are_written_as_a_table(uninterrupted):
