@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from . import data
 from .classifier import Classifier, ClassifierConfig
@@ -22,6 +22,7 @@ TEST_SEED = 0
 BATCH = 500
 OPTIMIZERS = ("adamw", "sgd")
 WHITENED_BY = 5000  # images
+NORMS = (nn.BatchNorm2d, nn.GroupNorm)
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class ClassifierRecipe:
         optimizer: ``"adamw"``, or ``"sgd"``: stochastic gradient descent with Nesterov's momentum
             of 0.85.
         weight_decay: of the optimizer.
+        bias_rate: by how much faster the biases of normalisation learn than all else, and are
+            decayed by that much less (Jordan 2024, arXiv:2404.00498, section 3.4).
         epochs, batch_size, lr, warmup, decay, clip_norm, ema, seed: as in ``trainer.Recipe``.
     """
 
@@ -60,6 +63,7 @@ class ClassifierRecipe:
     label_smoothing: float = 0.0
     optimizer: str = "adamw"
     weight_decay: float = 0.01
+    bias_rate: float = 1.0
     epochs: float = 15
     batch_size: int = 128
     lr: float = 2e-3
@@ -78,6 +82,7 @@ class ClassifierRecipe:
         check_float("label_smoothing", self.label_smoothing, 0, 1)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_float("weight_decay", self.weight_decay, 0, 10)
+        check_float("bias_rate", self.bias_rate, 0.01, 1000)
         check_recipe(self)
 
     def config(self, images: data.Images) -> ClassifierConfig:
@@ -112,12 +117,30 @@ class ClassifierTrainer(Loop):
             self.model.whiten(self.images.batch(chosen)[0])
 
     def _optimizer(self) -> torch.optim.Optimizer:
-        recipe = self.recipe
-        learned = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        options = {"lr": recipe.lr, "weight_decay": recipe.weight_decay, "fused": True}
+        recipe, options = self.recipe, {"fused": True}
+        groups = [
+            {
+                "params": parameters,
+                "lr": recipe.lr * rate,
+                "weight_decay": recipe.weight_decay / rate,
+                "rate": rate,
+            }
+            for parameters, rate in self._by_rate()
+        ]
         if recipe.optimizer == "sgd":
-            return torch.optim.SGD(learned, momentum=0.85, nesterov=True, **options)
-        return torch.optim.AdamW(learned, **options)
+            return torch.optim.SGD(groups, momentum=0.85, nesterov=True, **options)
+        return torch.optim.AdamW(groups, **options)
+
+    def _by_rate(self) -> list[tuple[list, float]]:
+        """What is learned, in groups, and how much faster than ``lr`` each learns."""
+        learned = [it for it in self.model.parameters() if it.requires_grad]
+        if self.recipe.bias_rate == 1:
+            return [(learned, 1.0)]
+        norms = [it for it in self.model.modules() if isinstance(it, NORMS)]
+        biases = {id(it.bias) for it in norms}
+        fast = [it for it in learned if id(it) in biases]
+        rest = [it for it in learned if id(it) not in biases]
+        return [(rest, 1.0), (fast, self.recipe.bias_rate)] if fast else [(rest, 1.0)]
 
     def _batch_loss(self) -> Tensor:
         recipe = self.recipe

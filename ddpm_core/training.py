@@ -158,8 +158,9 @@ class Loop(ABC):
 
     def _train_step(self) -> float:
         recipe = self.recipe
+        rate = learning_rate(recipe, self.step, self.total_steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, self.step, self.total_steps)
+            group["lr"] = rate * group.get("rate", 1)
         torch.manual_seed(mix(recipe.seed, self.drawn))
         self.model.train()
         loss = self._batch_loss()
