@@ -28,6 +28,18 @@ def settle(visitor, steps):
     )
 
 
+def another_run(visitor, seen):
+    """The run on the stage, once it is none of those seen: a preview, or the film that follows it
+    as soon as the slider rests, which on a fast machine is at once."""
+    return visitor.page.wait_for_function(
+        """seen => {
+          const { run, frames } = document.querySelector("#guidance-stage .player").dataset;
+          return run && +frames && !seen.includes(run) && run;
+        }""",
+        arg=list(seen),
+    ).json_value()
+
+
 def scale(visitor):
     return float(visitor.page.locator("#guidance-s input[type=number]").input_value())
 
@@ -41,15 +53,10 @@ def test_the_picture_follows_the_slider_while_it_is_held(visit):
     left, y, width = middle(slider)
     page.mouse.move(left + 3, y)
     page.mouse.down()
-    seen = set()
+    seen = {visitor.stage(TAB).get_attribute("data-run")}
     for part in (0.2, 0.5, 0.9):
         page.mouse.move(left + part * width, y, steps=4)
-        page.wait_for_function(
-            "seen => !seen.includes(document.querySelector('#guidance-stage .player').dataset.run)",
-            arg=list(seen),
-        )
-        visitor.wait("live", TAB)
-        seen.add(visitor.stage(TAB).get_attribute("data-run"))
+        seen.add(another_run(visitor, seen))
     while_held = visitor.picture(tab=TAB)
     page.mouse.up()
     assert while_held != before
@@ -77,10 +84,7 @@ def test_a_finger_moves_it_too(visit):
     touch("touchStart", 0.05)
     for part in (0.2, 0.4, 0.6):
         touch("touchMove", part)
-    visitor.page.wait_for_function(
-        "run => document.querySelector('#guidance-stage .player').dataset.run !== run", arg=before
-    )
-    visitor.wait("live", TAB)  # a preview, while the finger is still down
+    another_run(visitor, {before})  # while the finger is still down
     stage, window = visitor.stage(TAB).locator(".player-stage").bounding_box(), 844
     assert stage["y"] + stage["height"] > 0 and stage["y"] < window, "the picture is out of view"
     touch("touchEnd", None)
