@@ -18,7 +18,7 @@ from ddpm_core.classifier_trainer import (
 )
 from ddpm_core.errors import InvalidInput
 from ddpm_core.trainer import Recipe, Trainer
-from ddpm_core.training import STATE, Cadence
+from ddpm_core.training import STATE, Cadence, learning_rate
 from tests.core.test_trainer import assert_identical, state_of, without_the_clock
 from tests.core.toys import TINY_NETS, write_mnist
 
@@ -41,6 +41,7 @@ WHITENED = CLEAN | {
     | TINY_NETS["whitened"]
     | {"dropout": 0.3, "residual": True, "mirror": True},
     "optimizer": "sgd",
+    "bias_rate": 4,
     "cutout": 3,
 }
 
@@ -119,6 +120,34 @@ def test_a_whitened_network_learns_all_but_its_first_layer_by_momentum(mnist_roo
     x, _ = run.images.batch(torch.arange(len(run.images)))
     found = seen(x).transpose(0, 1).flatten(1)[:4].cov().diagonal()
     torch.testing.assert_close(found, torch.ones(4), rtol=0, atol=0.1)
+
+
+def test_biases_of_normalisation_learn_faster_and_nothing_else_does(mnist_root, tmp_path):
+    moved = {}
+    for rate in (1, 8):
+        run = trainer(tmp_path / str(rate), mnist_root, WHITENED, bias_rate=rate, weight_decay=0)
+        before = {key: value.clone() for key, value in run.model.named_parameters()}
+        run._train_step()
+        moved[rate] = {k: v.detach() - before[k] for k, v in run.model.named_parameters()}
+    norms = {k for k, m in run.model.named_modules() if isinstance(m, torch.nn.BatchNorm2d)}
+    assert norms
+    for key, step in moved[1].items():
+        module, _, kind = key.rpartition(".")
+        factor = 8 if module in norms and kind == "bias" else 1
+        torch.testing.assert_close(moved[8][key], factor * step, rtol=1e-4, atol=1e-7)
+        assert key == "patches.weight" or step.any()
+
+
+def test_what_learns_faster_decays_as_fast_as_the_rest(mnist_root, tmp_path):
+    run = trainer(tmp_path, mnist_root, WHITENED, bias_rate=8, lr=0.1, weight_decay=0.01, warmup=0)
+    for _ in range(2):
+        run._train_step()
+        for group in run.optimizer.param_groups:
+            assert group["lr"] * group["weight_decay"] == pytest.approx(
+                learning_rate(run.recipe, run.step - 1, run.total_steps) * 0.01
+            )
+    rates = [group["rate"] for group in run.optimizer.param_groups]
+    assert rates == [1, 8]
 
 
 def test_statistics_of_batches_are_averaged_as_weights_are(mnist_root, tmp_path):
