@@ -75,15 +75,15 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
         places = arrivals.Places(studio, benches, reversing, noising, tabs, restored)
         _offer(page, guided, places)
         arrivals.wire(page, dropper, places)
-        _go_back([forward_tab], noising.copies)
+        _go_back([forward_tab], noising.copies, "forward")
         for name, contest in reversing.contests.items():
-            _go_back([reverse_tab, reversing.tabs[name]], contest.keep)
+            _go_back([reverse_tab, reversing.tabs[name]], contest.keep, "reverse", name)
         for bench, *opened in (
             (grid, sample_tab),
             (guided, guidance_tab),
             (single, reverse_tab, reversing.tabs["one"]),
         ):
-            _go_back(opened, bench.keep)
+            _go_back(opened, bench.keep, bench.name)
             _first_look(bench, opened, restored)
         api.expose(studio)
         _be_quick(page)
@@ -160,10 +160,23 @@ def _first_look(bench: Bench, opened: list[gr.Tab], restored: gr.State) -> None:
         bench.follow(tab.select(look, inputs, outputs, js=mounted, **stage.STREAM))
 
 
-def _go_back(opened: list[gr.Tab], kept) -> None:
-    """Whoever goes back to a tab or view that has a link finds it in the address again."""
+# Until the tab that the address names has been open, another that opens is the page's doing; and
+# the address that led here stays whole, though its run has no film yet.
+BACK = """(link) => {
+  const there = new URL(location.href).searchParams;
+  const same = (there.get("tab") ?? "sample") === "TAB" && (there.get("view") ?? "one") === "VIEW";
+  window.hasArrived ||= same;
+  const plain = "?tab=TAB" + ("VIEW" === "one" ? "" : "&view=VIEW");
+  if (link || (window.hasArrived && !same)) (REMEMBER)(link || plain);
+  return link;
+}"""
+
+
+def _go_back(opened: list[gr.Tab], kept, tab: str, view: str = "one") -> None:
+    """Whoever goes to a tab or view finds it in the address: its run, once it has one."""
+    js = BACK.replace("TAB", tab).replace("VIEW", view).replace("REMEMBER", keep.REMEMBER)
     told = {"show_progress": "hidden", "api_visibility": "private"}
-    gr.on([tab.select for tab in opened], None, kept.link, kept.link, js=keep.REMEMBER, **told)
+    gr.on([tab.select for tab in opened], None, kept.link, kept.link, js=js, **told)
 
 
 def _offer(page: gr.Blocks, guided: Bench, places: arrivals.Places) -> None:

@@ -97,6 +97,27 @@ def test_whoever_goes_back_to_a_tab_or_view_finds_its_link_in_the_address(visit)
     page.wait_for_url("**/*view=schedules*")
 
 
+def test_what_has_not_run_yet_is_in_the_address_as_well(visit):
+    page = visit("?n=1&steps=4").page
+    page.wait_for_url("**/*tab=sample*")
+    page.get_by_role("tab", name="Reverse process").click()
+    for name, view in (("Break it", "break"), ("Samplers", "samplers"), ("Break it", "break")):
+        page.get_by_role("tab", name=name).click()
+        page.wait_for_url(f"**/?tab=reverse&view={view}")
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["?steps=900&n=9&sampler=ddpm", "?tab=reverse&steps=900", "?tab=reverse&view=break&steps=900"],
+)
+def test_a_link_stays_whole_while_its_run_is_under_way(visit, query):
+    visitor = visit(query)
+    page = visitor.page
+    page.wait_for_selector("#tabs [data-state=live]", state="attached")
+    page.wait_for_timeout(500)  # whatever opening a tab entails
+    assert page.url.endswith(query)
+
+
 @pytest.mark.parametrize("width", [320, 390, 482, 600, 710])
 def test_every_tab_and_view_writes_its_address_however_narrow_the_window(visit, width):
     page = visit("?n=1&steps=4", viewport={"width": width, "height": 800}).page
