@@ -308,7 +308,7 @@ ACCURACY = {
     "mnist-classifier-noisy": 0.99,
     "mnist-judge": 0.995,
     "cifar10-classifier": 0.83,
-    "cifar10-judge": 0.88,
+    "cifar10-judge": 0.90,
 }
 SHAPES = {"mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
 CLASSES = {"mnist": data.DIGITS, "cifar10": data.THINGS}
@@ -343,7 +343,7 @@ def test_a_shipped_one_is_small_and_good(name):
     assert it.shape == SHAPES[dataset_of(name)]
     assert it.classes == list(CLASSES[dataset_of(name)])
     assert it.noise_aware == name.endswith("-classifier-noisy")
-    assert sum(p.numel() for p in it.net.parameters()) < 2_000_000
+    assert sum(p.numel() for p in it.net.parameters()) < 2_500_000
     assert it.training["test"]["images"] == 10_000
     assert it.training["test"]["accuracy"] >= ACCURACY[name]
 
