@@ -31,7 +31,8 @@ def build(opened: gr.Tab, home: Path | None = None) -> board.Board:
         home: the folder of the checkpoints; the shipped ones unless given.
     """
     shown = board.Board(label="Results", elem_id=f"{NAME}-board")
-    told = f'() => {{ ({keep.REMEMBER})("?tab={NAME}"); return []; }}'
+    # That it arrived here is for the other tabs to know, which then write where one goes next.
+    told = f'() => {{ ({keep.REMEMBER})("?tab={NAME}"); window.hasArrived = true; return []; }}'
     opened.select(lambda: figures(home), None, shown, js=told, **QUIET)
     return shown
 

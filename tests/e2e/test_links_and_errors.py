@@ -97,9 +97,16 @@ def test_whoever_goes_back_to_a_tab_or_view_finds_its_link_in_the_address(visit)
     page.wait_for_url("**/*view=schedules*")
 
 
-def test_what_has_not_run_yet_is_in_the_address_as_well(visit):
-    page = visit("?n=1&steps=4").page
-    page.wait_for_url("**/*tab=sample*")
+@pytest.mark.parametrize(
+    ("query", "there"),
+    [
+        ("?n=1&steps=4", "#sample-stage .player[data-state=film]"),
+        ("?tab=results", "#results-board td"),
+    ],
+)
+def test_what_has_not_run_yet_is_in_the_address_as_well(visit, query, there):
+    page = visit(query).page
+    page.wait_for_selector(there)
     page.get_by_role("tab", name="Reverse process").click()
     for name, view in (("Break it", "break"), ("Samplers", "samplers"), ("Break it", "break")):
         page.get_by_role("tab", name=name).click()
