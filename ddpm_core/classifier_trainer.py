@@ -47,7 +47,7 @@ class ClassifierRecipe:
             of 0.85.
         weight_decay: of the optimizer.
         bias_rate: by how much faster the biases of normalisation learn than all else, and are
-            decayed by that much less (Jordan 2024, arXiv:2404.00498, section 3.4).
+            decayed by that much less (Jordan 2024, arXiv:2404.00498).
         epochs, batch_size, lr, warmup, decay, clip_norm, ema, seed: as in ``trainer.Recipe``.
     """
 
@@ -117,19 +117,14 @@ class ClassifierTrainer(Loop):
             self.model.whiten(self.images.batch(chosen)[0])
 
     def _optimizer(self) -> torch.optim.Optimizer:
-        recipe, options = self.recipe, {"fused": True}
+        recipe = self.recipe
         groups = [
-            {
-                "params": parameters,
-                "lr": recipe.lr * rate,
-                "weight_decay": recipe.weight_decay / rate,
-                "rate": rate,
-            }
+            {"params": parameters, "weight_decay": recipe.weight_decay / rate, "rate": rate}
             for parameters, rate in self._by_rate()
         ]
         if recipe.optimizer == "sgd":
-            return torch.optim.SGD(groups, momentum=0.85, nesterov=True, **options)
-        return torch.optim.AdamW(groups, **options)
+            return torch.optim.SGD(groups, recipe.lr, momentum=0.85, nesterov=True, fused=True)
+        return torch.optim.AdamW(groups, recipe.lr, fused=True)
 
     def _by_rate(self) -> list[tuple[list, float]]:
         """What is learned, in groups, and how much faster than ``lr`` each learns."""
