@@ -6,6 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
+from . import options
+
 
 def add(commands) -> None:
     """Register the command."""
@@ -28,22 +30,18 @@ def add(commands) -> None:
         metavar="SECTION",
         help="of: match, gemm, sampling, training, identical, end-to-end, size (default: all)",
     )
-    p.add_argument("--threads", type=int, help="processor threads (default: all)")
+    options.add_threads(p)
     p.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     p.set_defaults(run=run)
 
 
 def run(a: argparse.Namespace) -> None:
     """Print each table as soon as it is measured."""
-    import torch
-
     from ..bench.machine import heading
     from ..bench.sections import FULL, QUICK, bench
-    from ..errors import check_int
     from ..files import write
 
-    if a.threads is not None:
-        torch.set_num_threads(check_int("threads", a.threads, 1, 1024))
+    options.use_threads(a)
     measured = bench(QUICK if a.quick else FULL, tuple(a.only))
     if a.json:
         a.json.parent.mkdir(parents=True, exist_ok=True)

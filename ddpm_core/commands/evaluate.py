@@ -82,10 +82,7 @@ def _add_fid(p) -> None:
     p.add_argument(
         "--out", type=Path, help="for --neighbours: a PNG of the closest pairs, sample first"
     )
-    p.add_argument(
-        "--data-root",
-        help="where the data lives (default: $DDPM_DATA, else ./data); downloaded there if missing",
-    )
+    options.add_data_root(p)
     p.add_argument(
         "--cache",
         type=Path,

@@ -70,7 +70,7 @@ def add(commands) -> None:
     p.add_argument(
         "--scale", type=int, default=4, help="enlargement of the pictures (default: %(default)s)"
     )
-    p.add_argument("--threads", type=int, help="processor threads (default: all)")
+    options.add_threads(p)
     p.set_defaults(run=run, batch=1)
 
 

@@ -21,16 +21,36 @@ def add_request(p: argparse.ArgumentParser, default: Request) -> None:
 def add_running(p: argparse.ArgumentParser) -> None:
     """Add what changes the speed only; ``apply`` obeys it."""
     p.add_argument("--batch", type=int, default=64, help="images at a time (default: %(default)s)")
+    add_threads(p)
+
+
+def add_threads(p: argparse.ArgumentParser) -> None:
+    """Add ``--threads``; ``use_threads`` obeys it."""
     p.add_argument("--threads", type=int, help="processor threads (default: all)")
+
+
+def add_data_root(p: argparse.ArgumentParser) -> None:
+    """Add ``--data-root``."""
+    p.add_argument(
+        "--data-root",
+        help="where the data lives (default: $DDPM_DATA, else ./data); downloaded there if missing",
+    )
 
 
 def apply(a: argparse.Namespace) -> None:
     """Check ``--batch`` and set ``--threads``."""
+    from ..errors import check_int
+
+    check_int("batch", a.batch, 1, 4096)
+    use_threads(a)
+
+
+def use_threads(a: argparse.Namespace) -> None:
+    """Set ``--threads``, if given."""
     import torch
 
     from ..errors import check_int
 
-    check_int("batch", a.batch, 1, 4096)
     if a.threads is not None:
         torch.set_num_threads(check_int("threads", a.threads, 1, 1024))
 

@@ -44,7 +44,7 @@ def add(commands) -> None:
     p.add_argument("--align", default="t", help="t or logsnr (default: %(default)s)")
     p.add_argument("--stride", type=int, default=1, help="every how many steps a frame is kept")
     p.add_argument("--scale", type=int, default=2, help="enlargement (default: %(default)s)")
-    p.add_argument("--threads", type=int, help="processor threads (default: all)")
+    options.add_threads(p)
     p.add_argument("--out", type=Path, required=True, help=".gif, .webp, .mp4 or .png")
     p.set_defaults(run=run)
 

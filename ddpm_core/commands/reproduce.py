@@ -35,10 +35,7 @@ def add(commands) -> None:
         metavar="FOLDER",
         help="for index.html, report.json and the pictures (default: %(default)s)",
     )
-    p.add_argument(
-        "--data-root",
-        help="where the data lives (default: $DDPM_DATA, else ./data); downloaded there if missing",
-    )
+    options.add_data_root(p)
     p.add_argument(
         "--cache",
         type=Path,

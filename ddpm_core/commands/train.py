@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from . import options, training
+
 
 def add(commands) -> None:
     from ..recipes import RECIPES
-    from ..training import DECAYS
 
     p = commands.add_parser(
         "train",
@@ -22,16 +23,7 @@ def add(commands) -> None:
         choices=sorted(RECIPES),
         help="a shipped checkpoint's own settings; other options change them",
     )
-    p.add_argument("--out", type=Path, help="run folder (default: runs/RECIPE or runs/DATASET)")
-    p.add_argument(
-        "--dataset",
-        help="mnist, fashion-mnist, cifar10, or the name of a folder or zip of class folders "
-        "of pictures in the data root (default: mnist)",
-    )
-    p.add_argument(
-        "--data-root",
-        help="where the data lives (default: $DDPM_DATA, else ./data); downloaded there if missing",
-    )
+    training.add_data(p, "mnist")
     p.add_argument("--schedule", choices=("linear", "cosine"), help="noise schedule")
     p.add_argument("--timesteps", type=int, metavar="T", help="steps of the forward process (1000)")
     p.add_argument(
@@ -54,19 +46,12 @@ def add(commands) -> None:
     )
     p.add_argument("--p-uncond", type=float, help="share of labels dropped while training (0.1)")
     p.add_argument("--dropout", type=float)
-    p.add_argument("--epochs", type=float, help="passes over the training set")
-    p.add_argument("--batch-size", type=int)
-    p.add_argument("--lr", type=float, help="learning rate of Adam")
-    p.add_argument("--warmup", type=int, help="steps over which the learning rate grows")
-    p.add_argument("--decay", choices=DECAYS, help="of the learning rate")
-    p.add_argument("--ema", type=float, help="decay of the averaged weights")
     p.add_argument(
         "--flip",
         action=argparse.BooleanOptionalAction,
         default=None,
         help="mirror images at random",
     )
-    p.add_argument("--seed", type=int)
     p.add_argument(
         "--init",
         metavar="CHECKPOINT",
@@ -77,29 +62,18 @@ def add(commands) -> None:
         action="store_true",
         help="measure the FID at every validation, 512 samples against 1,000 held out images",
     )
-    p.add_argument("--device", default="cpu", help="cpu, cuda, ... (default: cpu)")
-    p.add_argument("--threads", type=int, help="processor threads (default: all)")
-    p.add_argument(
-        "--bf16",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="bfloat16 autocast (default: where the hardware has it)",
-    )
+    training.add_loop(p, "Adam")
     p.set_defaults(run=run)
 
 
 def run(a) -> None:
-    import torch
-
     from ..checkpoints import load
-    from ..errors import check_int
     from ..experiments.watch import fid_watch
     from ..recipes import recipe_from
     from ..trainer import Trainer
 
-    if a.threads is not None:
-        torch.set_num_threads(check_int("threads", a.threads, 1, 1024))
-    recipe = recipe_from(a.recipe, {k: v for k, v in vars(a).items() if v is not None})
+    options.use_threads(a)
+    recipe = recipe_from(a.recipe, training.given(a))
     folder = a.out or Path("runs") / (a.recipe or recipe.dataset)
     begin = load(a.init) if a.init else None
     watch = fid_watch(recipe.dataset, a.data_root) if a.fid else None
@@ -112,12 +86,4 @@ def run(a) -> None:
         begin=begin,
         watch=watch,
     )
-    parameters = sum(p.numel() for p in trainer.model.parameters())
-    print(
-        f"{folder}: {parameters:,} parameters, {trainer.total_steps:,} steps of "
-        f"{recipe.batch_size}, from step {trainer.step:,}; Ctrl-C stops and saves"
-    )
-    trainer.run()
-    print(
-        f"step {trainer.step:,} of {trainer.total_steps:,}; checkpoint in {folder / 'checkpoint'}"
-    )
+    training.to_the_end(trainer)
