@@ -37,6 +37,7 @@ def ship(run: Path, name: str | None = None, home: Path | None = None) -> Path:
         return target
     model = checkpoints.load(source)
     checkpoints.save(target, model.config, model.unet.state_dict(), model.training)
+    model = checkpoints.load(target)  # by the name that restores the picture from its note
     request = PICTURE.for_model(model)
     note = Run(model, request, images=[]).describe()
     save_png(grid(sample(model, request)), target / "samples.png", scale=2, note=note)

@@ -82,20 +82,25 @@ def _claims(table: report.Table) -> list[dict]:
 
 
 def _costs(table: report.Table) -> dict:
-    found = [list(row.measured) for row in table.rows]
-    columns = [_cells(column) for column in zip(*found, strict=True)]
-    for cells in columns:
-        usual, *others = cells
-        for cell in others:
-            if usual and cell and "fid" in usual and "fid" in cell:
-                cost = cell["fid"] - usual["fid"]
-                text = f"{cost:+.{_decimals(cell['fid'], cell['error'])}f}"
-                cell["cost"] = text.replace("-", "−")
+    found = list(zip(*(row.measured for row in table.rows), strict=True))
+    columns = [_cells(column) for column in found]
+    for (usual, *others), (_, *cells) in zip(found, columns, strict=True):
+        for wrong, cell in zip(others, cells, strict=True):
+            if usual and wrong and usual.result and wrong.result:
+                cell |= _cost(usual.result, wrong.result)
     rows = zip(table.rows, zip(*columns, strict=True), strict=True)
     return _named(table) | {
         "corner": "Test-FID",
         "rows": [{"title": row.title, "cells": list(cells)} for row, cells in rows],
     }
+
+
+def _cost(usual: dict, wrong: dict) -> dict:
+    if not report.comparable([usual, wrong]):
+        return {}
+    apart, gap = report.difference(usual, wrong), wrong["fid"] - usual["fid"]
+    text = f"{gap:+.{_decimals(gap, apart and apart[1])}f}"
+    return {"cost": text.replace("-", "−")}
 
 
 def _few_steps(series: Sequence[report.Series]) -> dict:

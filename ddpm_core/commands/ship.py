@@ -23,8 +23,12 @@ def run(a) -> None:
     from ..ship import ship
 
     folder = ship(a.run_folder, a.name)
-    if not holds_classifier(folder):
-        for path in results.drop_stale(folder):
+    # A classifier may be the feature net of what was measured of any other checkpoint.
+    every = sorted(folder.parent.iterdir()) if holds_classifier(folder) else [folder]
+    for other in every:
+        gone = results.drop_stale(other)
+        for path in gone:
             print(f"{path}: of other weights, deleted")
-        cards.rewrite(folder)
+        if gone or other is folder and not holds_classifier(folder):
+            cards.rewrite(other)
     print(folder)

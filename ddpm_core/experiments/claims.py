@@ -6,10 +6,11 @@ they can be told apart (``report.told_apart``).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .report import AGAIN, Row, comparable, standard_errors, told_apart
+from .report import AGAIN, Row, difference, told_apart
 
 # By table: a claim, and the columns (better, worse) that it is about, with where that is.
 CLAIMS = {
@@ -101,12 +102,12 @@ def _margin(row: Row, pairs, again: Row | None) -> str:
     found = []
     for better, worse, where in pairs:
         if _compared(row, better, worse) == verdict:
-            pair = row.measured[better].result, row.measured[worse].result
-            found.append((standard_errors(*pair), abs(pair[0]["fid"] - pair[1]["fid"]), where))
+            gap, error = difference(row.measured[better].result, row.measured[worse].result)
+            found.append((gap / error if error else math.inf, gap, where))
     errors, gap, where = (min if verdict == YES else max)(found)
     words = f"by {gap:.3f}{where and f' {where}'}, {errors:.1f} standard errors"
     twice = [it.result for it in (row.measured[0], again.measured[0])] if again else [None]
-    if None in twice or not comparable(twice):
+    luck = None if None in twice else difference(*twice)
+    if luck is None:
         return words
-    luck = abs(twice[0]["fid"] - twice[1]["fid"])
-    return f"{words}; two trainings of one model differ by {luck:.3f}"
+    return f"{words}; two trainings of one model differ by {luck[0]:.3f} ± {luck[1]:.3f}"

@@ -8,13 +8,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 
 from .. import data
 from ..checkpoints import Model
-from ..errors import InvalidInput, check_choice
+from ..errors import InvalidInput, check_choice, check_int
 from ..files import replacing, write
 from ..guides import classifier_for
 from ..hardware import describe
@@ -22,7 +23,7 @@ from ..request import Request
 from ..sampling import BATCH
 from . import Progress, fingerprint, passed
 from .features import Features, batches, classifier_features
-from .fid import FLOOR_DRAWS, Floor, Moments, Score, floor, gather, gather_blocks, score
+from .fid import BLOCKS, FLOOR_DRAWS, Floor, Moments, Score, floor, gather, gather_blocks, score
 from .protocol import sampled
 from .shards import HOME, NOT_IN_KEY, Shards
 
@@ -55,6 +56,7 @@ class Fid:
             "kind": "fid",
             "fid": self.score.value,
             "spread": self.score.spread,
+            "left_out": list(self.score.left_out),
             "floor": self.floor and self.floor.value,
             "floor_spread": self.floor and self.floor.spread,
             "protocol": self.protocol,
@@ -107,8 +109,12 @@ def evaluate_fid(
         )
     real = yield from passed(reference_moments(net, images, home))
     n = shards.request.n
-    if n <= real.d:
-        raise InvalidInput(f"n = {n:,} is too few for the {real.d:,} features of {net.name}")
+    for count, what in ((n, "n"), (real.n, "images of the reference")):
+        if count <= real.d:
+            raise InvalidInput(
+                f"{what} = {count:,} is too few for the {real.d:,} features of {net.name}"
+            )
+    check_int("n", n, BLOCKS, 10**9)
     lowest = None
     if len(rest) >= n:
         lowest = yield from passed(reference_floor(net, rest, images, real, n, home))
@@ -210,8 +216,9 @@ def describe_protocol(about: dict) -> str:
     """What a figure depends on, in words."""
     net = about["features"]
     return (
-        f"{sampled(about)}; reference: {reference_words(about)}; features: {net['name']}, "
-        f"{net['layer']}, {net['count']:,} numbers; weights: {about['weights']}"
+        f"{sampled(about)}; reference: {reference_words(about)}; features: {net['name']} "
+        f"({net['mark'][:8]}), {net['layer']}, {net['count']:,} numbers; weights: "
+        f"{about['weights']} ({about['weights_mark'][:8]})"
     )
 
 
@@ -238,5 +245,5 @@ def _kept(path: Path) -> Moments | None:
         with np.load(path, allow_pickle=False) as file:
             mean, scatter = torch.from_numpy(file["mean"]), torch.from_numpy(file["scatter"])
             return Moments(int(file["n"]), mean, scatter)
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None  # missing or damaged: it is made anew

@@ -104,12 +104,14 @@ class Score:
             None where what is left is too few for the features.
         n: how many samples.
         d: how many features.
+        left_out: the distances without each block, in turn; empty where there is no spread.
     """
 
     value: float
     spread: float | None
     n: int
     d: int
+    left_out: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -183,14 +185,19 @@ def gather_blocks(
 def score(blocks: Sequence[Moments], reference: Moments) -> Score:
     """The distance of all blocks together to a reference, and its spread."""
     whole = _sum(blocks)
-    value, spread = frechet(whole, reference), None
+    value = frechet(whole, reference)
     most = max(block.n for block in blocks)
-    if len(blocks) > 1 and whole.n - most > whole.d:
-        rest = [[b for j, b in enumerate(blocks) if j != k] for k in range(len(blocks))]
-        without = torch.tensor([frechet(_sum(r), reference) for r in rest])
-        shift = (without - without.mean()).square().sum()
-        spread = math.sqrt(float(shift) * (len(blocks) - 1) / len(blocks))
-    return Score(value, spread, whole.n, whole.d)
+    if len(blocks) < 2 or whole.n - most <= whole.d:
+        return Score(value, None, whole.n, whole.d)
+    rest = [[b for j, b in enumerate(blocks) if j != k] for k in range(len(blocks))]
+    without = tuple(frechet(_sum(r), reference) for r in rest)
+    return Score(value, jackknife(without), whole.n, whole.d, without)
+
+
+def jackknife(left_out: Sequence[float]) -> float:
+    """The standard error of a figure, from what it is without each of some disjoint blocks."""
+    count, mean = len(left_out), math.fsum(left_out) / len(left_out)
+    return math.sqrt(math.fsum((it - mean) ** 2 for it in left_out) * (count - 1) / count)
 
 
 def floor(

@@ -18,6 +18,7 @@ from .. import checkpoints
 from ..errors import CheckpointError
 from ..request import Request
 from . import results
+from .fid import jackknife
 from .shards import NOT_IN_KEY
 
 # Unconditional, DDIM and ancestral: as Table 1 is measured, and Table 2 after it.
@@ -216,29 +217,45 @@ def best(cells: Sequence[Measurement | None]) -> Measurement | None:
 def told_apart(first: dict, second: dict) -> bool:
     """Whether two stored FIDs differ by more than twice the standard error of their difference.
 
-    Never if either's spread is unknown, or if they are by different feature nets. Another seed of
-    the samples moves a figure by so much once in twenty times; another seed of the training may
-    move it more, and no spread here knows of that.
+    Never if that is unknown (``difference``). Another seed of the samples moves a figure by so
+    much once in twenty times; another seed of the training may move it more, and no spread here
+    knows of that.
     """
-    errors = standard_errors(first, second)
-    return errors is not None and errors > 2
+    found = difference(first, second)
+    return found is not None and found[0] > 2 * found[1]
 
 
-def standard_errors(first: dict, second: dict) -> float | None:
-    """How many standard errors of their difference lie between two stored FIDs.
+def difference(first: dict, second: dict) -> tuple[float, float] | None:
+    """By how much two stored FIDs differ, and the standard error of that.
 
-    None if either's spread is unknown, or if they are by different feature nets.
+    Samples of the same noises err alike, and their difference less than either: its error is by
+    the jackknife over blocks of the same images, where both results keep what each block's absence
+    makes of them. Otherwise the samples are taken to be independent.
+
+    None if either's spread is unknown, or if the two do not compare.
     """
     if None in (first["spread"], second["spread"]) or not comparable([first, second]):
         return None
-    error = math.hypot(first["spread"], second["spread"])
     gap = abs(first["fid"] - second["fid"])
-    return gap / error if error else (math.inf if gap else 0.0)
+    pair = [result.get("left_out") or [] for result in (first, second)]
+    noises = {_noises(result["protocol"]) for result in (first, second)}
+    if len(noises) == 1 and len(pair[0]) == len(pair[1]) > 1:
+        return gap, jackknife([a - b for a, b in zip(*pair, strict=True)])
+    return gap, math.hypot(first["spread"], second["spread"])
+
+
+def _noises(about: dict) -> tuple:
+    return about["n"], about["first"], about["request"].get("seed")
 
 
 def comparable(found: Sequence[dict]) -> bool:
-    """Whether stored results are by one and the same feature net."""
-    return len({result["protocol"]["features"]["mark"] for result in found}) <= 1
+    """Whether stored results are by one feature net against one set of real images, and of networks
+    of one precision."""
+    bases = [
+        [about["features"]["mark"], about["features"]["layer"], about["reference"], about["dtype"]]
+        for about in (result["protocol"] for result in found)
+    ]
+    return all(base == bases[0] for base in bases)
 
 
 def curves(model: str, home: Path | None = None) -> list[dict]:
@@ -318,10 +335,6 @@ def _with_results(wanted: Sequence[Measurement | None], home: Path | None) -> tu
 
 
 def _stored(wanted: Measurement, home: Path) -> dict | None:
-    """The result of the weights that lie there; of several, one by the judge that does."""
-    found = [it for it in results.current(home / wanted.model, "fid") if wanted.matches(it)]
-    if len(found) < 2:
-        return found[0] if found else None
-    net = found[0]["protocol"]["features"]["name"]
-    mark = results.mark_of(home / net)
-    return max(found, key=lambda it: it["protocol"]["features"]["mark"] == mark)
+    """The result of the weights that lie there, by the judge that does."""
+    found = results.current(home / wanted.model, "fid")
+    return next((it for it in found if wanted.matches(it)), None)

@@ -2,8 +2,9 @@
 
 A result is an object with its ``kind``, its figures, and under ``protocol`` all that they depend
 on. The digest is that of the protocol: measured again, a figure replaces its predecessor, and
-measured otherwise it stands beside it. Training on changes the weights, and with them what a
-figure is of: ``current`` reads those of the weights that lie there now.
+measured otherwise it stands beside it. Training on changes the weights, of the model or of the
+feature net, and with them what a figure is of: ``current`` reads those of the weights that lie
+there now.
 """
 
 from __future__ import annotations
@@ -54,20 +55,37 @@ def read(folder: Path, kind: str | None = None) -> list[dict]:
     return found
 
 
-def current(folder: Path, kind: str | None = None) -> list[dict]:
-    """``read``, without what was measured of other weights than lie in the folder; all of it where
-    there are none."""
-    mark = mark_of(folder)
-    return [it for it in read(folder, kind) if mark in (None, it["protocol"].get("weights_mark"))]
+def current(folder: Path, kind: str | None = None, home: Path | None = None) -> list[dict]:
+    """``read``, without what is ``stale``.
+
+    Args:
+        kind: as of ``read``.
+        home: as of ``stale``.
+    """
+    return [result for result in read(folder, kind) if not stale(result, folder, home)]
 
 
-def drop_stale(folder: Path) -> list[Path]:
+def stale(result: dict, folder: Path, home: Path | None = None) -> bool:
+    """Whether it is of other weights than lie in a checkpoint's folder, or by another feature net
+    than lies beside that under the same name. Weights that are not there tell nothing.
+
+    Args:
+        home: where the feature nets lie; where the folder lies unless given.
+    """
+    about, home = result["protocol"], home or Path(folder).parent
+    net = about.get("features") or {"name": about.get("space"), "mark": about.get("space_mark")}
+    if mark_of(folder) not in (None, about.get("weights_mark")):
+        return True
+    name = str(net.get("name"))
+    return Path(name).name == name and mark_of(home / name) not in (None, net.get("mark"))
+
+
+def drop_stale(folder: Path, home: Path | None = None) -> list[Path]:
     """Delete what ``current`` leaves out; returns what is gone."""
-    mark, gone = mark_of(folder), []
-    for path in sorted((Path(folder) / FOLDER).glob("*.json")):
-        if mark not in (None, read_file(path)["protocol"].get("weights_mark")):
-            path.unlink()
-            gone.append(path)
+    paths = sorted((Path(folder) / FOLDER).glob("*.json"))
+    gone = [path for path in paths if stale(read_file(path), folder, home)]
+    for path in gone:
+        path.unlink()
     return gone
 
 

@@ -93,10 +93,9 @@ def _cell(settings, wanted: report.Measurement | None, missing: dict, troubles: 
 def _had(settings, wanted: report.Measurement, missing: dict, troubles: dict, measure: bool):
     """``_cell`` of a checkpoint that is there: measured before for the page, or now."""
     folder, kept = (place / wanted.model for place in (settings.checkpoints, settings.measured))
-    # Those beside the page may be older than the checkpoint.
-    mark = results.mark_of(folder)
+    # Those beside the page may be older than the checkpoint, or than its judge.
     for result in results.read(kept, "fid"):
-        if result["protocol"]["weights_mark"] == mark and wanted.matches(result):
+        if not results.stale(result, folder) and wanted.matches(result):
             return replace(wanted, result=result)
     model = checkpoints.load(wanted.model, settings.home)
     dataset = model.config.dataset

@@ -61,7 +61,7 @@ def test_a_claim_tells_by_how_much_and_how_far_luck_leads():
     ]
     against = report.Row("DDIM", measured=tuple(map(cell, (0.7, 0.5, 0.9, 1.2))))
     assert verdicts(against)[2] == ("no", "by 0.700 with attention, 16.5 standard errors")
-    luck = "; two trainings of one model differ by 0.050"
+    luck = "; two trainings of one model differ by 0.050 ± 0.042"
     assert [margin for _, margin in verdicts(row, again)] == [m + luck for _, m in verdicts(row)]
     assert all(again.title not in it.verdicts for it in judged("table-1", [row, again]))
     other = cell(0.85)

@@ -188,8 +188,8 @@ def test_it_tells_all_that_it_depends_on(found, classifiers, model):
     for part in (
         "n = 60",
         "100 images of mnist test",
-        "tiny-residual, the penultimate layer, 8 numbers",
-        "weights: EMA",
+        f"tiny-residual ({about['features']['mark'][:8]}), the penultimate layer, 8 numbers",
+        f"weights: EMA ({about['weights_mark'][:8]})",
         "ddim, 3 steps",
         "seed 4",
         "dtype float32",
@@ -288,6 +288,18 @@ def test_too_few_samples_are_refused_before_any_is_drawn(
     assert counted == []
 
 
+def test_fewer_samples_than_blocks_or_real_images_than_features_are_refused_as_early(
+    classifiers, model, root, tmp_path, counted, monkeypatch
+):
+    with pytest.raises(InvalidInput, match="n must be"):
+        last(evaluate_fid(model, ask(n=fid.BLOCKS - 1), root=root, home=tmp_path))
+    few = data.load("mnist", "test", root).subset(range(8))
+    monkeypatch.setattr(data, "load", lambda *about: few)
+    with pytest.raises(InvalidInput, match="images of the reference = 8 is too few"):
+        last(evaluate_fid(model, ask(n=60), root=root, home=tmp_path))
+    assert counted == []
+
+
 def test_images_that_the_model_does_not_make_are_refused(classifiers, model, mnist_root, tmp_path):
     with pytest.raises(InvalidInput, match=r"makes images of \(1, 8, 8\), mnist has \(1, 28, 28\)"):
         last(evaluate_fid(model, ask(n=60), root=mnist_root, home=tmp_path))
@@ -296,10 +308,11 @@ def test_images_that_the_model_does_not_make_are_refused(classifiers, model, mni
 def test_a_damaged_reference_is_made_anew(found, classifiers, model, root, tmp_path):
     kept = list((tmp_path / "references").iterdir())
     assert len(kept) == 2
-    for path in kept:
-        path.write_bytes(b"PK damaged")
-    again = last(evaluate_fid(model, ask(n=60), root=root, home=tmp_path))
-    assert (again.score, again.floor) == (found.score, found.floor)
+    for damage in (lambda content: b"PK damaged", lambda content: content[: len(content) // 2]):
+        for path in kept:
+            path.write_bytes(damage(path.read_bytes()))
+        again = last(evaluate_fid(model, ask(n=60), root=root, home=tmp_path))
+        assert (again.score, again.floor) == (found.score, found.floor)
 
 
 # --- results as files ---

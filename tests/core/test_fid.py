@@ -10,9 +10,10 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 
 from ddpm_core import data
 from ddpm_core.errors import InvalidInput
-from ddpm_core.experiments import Progress, fid, last
+from ddpm_core.experiments import Progress, fid, last, report
 from ddpm_core.experiments.features import NetFeatures, batches, classifier_features
-from tests.core.toys import tiny_classifier
+from ddpm_core.request import Request
+from tests.core.toys import result_of, tiny_classifier
 
 
 def normal(n, d, seed, scale=1.0, shift=0.0):
@@ -226,6 +227,31 @@ def test_the_spread_is_that_between_seeds():
     told = math.sqrt(np.mean([s.spread**2 for s in scores]))
     assert told == pytest.approx(seen, rel=0.2)
     assert all((s.n, s.d) == (400, 4) for s in scores)
+
+
+def test_the_error_of_a_difference_is_that_between_seeds_where_the_noises_are_the_same():
+    """Two models that err alike: the difference is known far better than either figure."""
+    reference = fid.Moments.of(normal(20_000, 4, 12))
+    request = Request(n=400)
+    gaps, told, apart = [], [], []
+    for seed in range(200):
+        x = normal(400, 4, 1000 + seed, shift=0.3)
+        found = []
+        for samples in (x, x * 1.05):
+            blocks = [fid.Moments.of(part) for part in samples.chunk(fid.BLOCKS)]
+            made = fid.score(blocks, reference)
+            result = result_of(report.Measurement("it", request, "test"), made.value, made.spread)
+            found.append(result | {"left_out": list(made.left_out)})
+        gap, error = report.difference(*found)
+        gaps.append(found[0]["fid"] - found[1]["fid"])
+        told.append(error)
+        assert gap == abs(gaps[-1])
+        found[1]["protocol"]["request"]["seed"] = 1  # noises of its own
+        apart.append(report.difference(*found)[1])
+        assert apart[-1] == math.hypot(*(it["spread"] for it in found))
+    rms = [math.sqrt(np.mean(np.square(it))) for it in (told, apart)]
+    assert rms[0] == pytest.approx(np.std(gaps, ddof=1), rel=0.2)
+    assert rms[1] > 5 * rms[0]
 
 
 def test_where_nine_tenths_are_too_few_there_is_a_figure_without_spread():

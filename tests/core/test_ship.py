@@ -33,7 +33,7 @@ def test_a_shipped_run_is_the_same_model_with_card_and_picture(checkpoint, tmp_p
         about = json.loads(picture.info["Description"])
         size = shipped.unet.image_size
         assert picture.size == (2 * (8 * (size + 1) - 1),) * 2
-    assert about["n"] == 64 and about["steps"] == 20 and about["model"] == "checkpoint"
+    assert about["n"] == 64 and about["steps"] == 20 and about["model"] == "my-run"
 
 
 def test_a_shipped_classifier_is_the_same_with_a_card_and_no_picture(tmp_path):
@@ -123,6 +123,29 @@ def test_the_command_that_ships_other_weights_deletes_figures_of_the_old(
     assert capsys.readouterr().out.count("of other weights, deleted") == 2
     assert results.read(measured) == []
     assert "## Measured" not in (measured / "README.md").read_text()
+
+
+def test_the_command_that_ships_another_judge_deletes_what_the_old_one_measured(
+    measured, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(checkpoints, "HOME", tmp_path / "home")
+    results.drop_stale(measured)
+    (kept,) = results.read(measured)
+    run = tmp_path / "run"
+    save_tiny_classifier(run / "checkpoint", "residual")
+    mark = results.mark_of(run / "checkpoint")
+    kept["protocol"]["features"] |= {"name": "my-judge", "mark": mark}
+    (of_another,) = (measured / "results").glob("*.json")
+    results.save(measured, kept)
+    of_another.unlink()
+    cards.rewrite(measured)
+    assert main(["ship", str(run), "--name", "my-judge"]) == 0
+    assert results.read(measured) == [kept]
+    save_tiny_classifier(run / "checkpoint", "conv")
+    assert main(["ship", str(run), "--name", "my-judge"]) == 0
+    assert capsys.readouterr().out.count("of other weights, deleted") == 1
+    assert results.read(measured) == []
+    assert "FID" not in (measured / "README.md").read_text()
 
 
 def test_figures_are_published_with_the_model_and_those_of_other_weights_are_not(

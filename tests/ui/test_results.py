@@ -164,6 +164,17 @@ def test_costs_are_differences_from_the_run_without_an_error(tmp_path):
     assert [c.get("cost") if c else "-" for c in shown] == [None, "+1.500", "−0.750", "-", None]
 
 
+def test_what_is_measured_against_other_images_costs_nothing_that_is_known(tmp_path):
+    usual, wrong, *_ = (row.measured[1] for row in report.costs(tmp_path).rows)
+    store(tmp_path, usual, 2.0, 0.011)
+    path = store(tmp_path, wrong, 3.5, 0.011)
+    result = json.loads(path.read_text())
+    result["protocol"]["reference"]["source"] = "pictures (JPEG)"
+    path.write_text(json.dumps(result))
+    shown = [row["cells"][1] for row in table_of(results.figures(tmp_path), "costs")["rows"]]
+    assert shown[1]["fid"] == 3.5 and "cost" not in shown[1]
+
+
 def test_the_few_step_table_has_its_floor_from_the_files(full):
     shown = table_of(results.figures(full), "few-steps")
     assert shown["floors"] == [0.11]

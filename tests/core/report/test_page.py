@@ -108,6 +108,17 @@ def test_of_two_figures_that_of_the_judge_as_it_is_counts(home):
     assert report.table_1(home).rows[1].measured[0].result["fid"] == 2.0
 
 
+def test_by_a_judge_that_is_no_more_there_is_no_figure(settings, home):
+    save_tiny_classifier(home / "mnist-judge")
+    wanted = report.table_1(home).rows[1].measured[0]
+    store(home, wanted, 1.5)
+    assert report.table_1(home).rows[1].measured[0].result is None
+    # Nor beside the page, where it may have been measured before the judge was.
+    store(settings.measured, wanted, 2.5, mark=results.mark_of(home / wanted.model))
+    text = words_of(page_of(make(settings, "table-1")))
+    assert "1.500" not in text and "2.500" not in text
+
+
 @pytest.mark.parametrize("text", ["{", "{}", '{"kind": "fid", "protocol": {}}'])
 def test_a_damaged_result_takes_its_table_and_no_other_part(settings, home, text):
     path = store(home, report.table_1(home).rows[1].measured[0], 1.0)
