@@ -145,7 +145,7 @@ def render(
         # The means and variances of batch normalisation are measured, not learned.
         parameters=sum(v.numel() for k, v in tensors.items() if ".running_" not in k),
         train=last.get("train", "not measured yet"),
-        validation=last.get("validation", "not measured yet"),
+        validation=f"{last.get('validation', 'not measured yet')}{_when(last, training)}",
         provenance=PROVENANCE.format(
             epochs=training["images"] / training["training_set"],
             batch="" if training.get("earlier") else f" of {training['recipe']['batch_size']}",
@@ -154,6 +154,12 @@ def render(
         source=(f"| data | {training['source']} |\n" if training.get("source") else "")
         + _earlier(training),
     )
+
+
+def _when(last: dict, training: dict) -> str:
+    """Of a run that was stopped between two looks at its losses: when the last one was."""
+    step = last.get("step", training["steps"])
+    return "" if step == training["steps"] else f" (both at step {step:,})"
 
 
 def _earlier(training: dict) -> str:

@@ -155,8 +155,8 @@ class Model:
         Args:
             labels: one per image: a class index, ``{class: share}`` to mix some, or None for
                 no class. None for the whole list asks for unconditional predictions.
-            dtype: of the network; the last steps (t < 20) and everything outside the
-                network stay in float32.
+            dtype: of the network; the last steps (t < 20), where the noise is predicted the
+                first as well, and everything outside the network stay in float32.
 
         Raises:
             InvalidInput: for labels that this model does not know.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -33,6 +34,16 @@ class Measured:
     n: int
     accuracy: float
     distance: float
+
+    @property
+    def error(self) -> float:
+        """The standard error of the accuracy."""
+        return share_error(self.accuracy, self.n)
+
+
+def share_error(share: float, n: int) -> float:
+    """The standard error of a share of n independent images."""
+    return math.sqrt(share * (1 - share) / n)
 
 
 def wanted(model: Model, request: Request) -> list[int]:

@@ -44,7 +44,7 @@ def model_folder(name: str | Path, repo_id: str, target: Path) -> Path:
         shutil.copyfile(picture, target / picture.name)
     if (source / results.FOLDER).is_dir():
         shutil.copytree(source / results.FOLDER, target / results.FOLDER)
-        results.drop_stale(target, source.parent)
+        results.drop_stale(target, source)
         cards.rewrite(target, repo_id)
     return target
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 
 from ddpm_core import Request, available, load
 from ddpm_core.experiments import cards, fingerprint, report, results
@@ -67,6 +69,19 @@ def test_shipped_figures_are_of_the_shipped_weights_and_on_the_card(name, tmp_pa
     assert results.current(copy) != results.read(copy)
     cards.rewrite(copy)
     assert (copy / "README.md").read_text() == (folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", available())
+def test_no_two_figures_on_a_card_look_alike(name):
+    told = cards.figures(ROOT / "checkpoints" / name)
+    titles = [figure.title for figure in told if figure.value is not None]
+    assert len(set(titles)) == len(titles)
+
+
+@pytest.mark.parametrize("name", available())
+def test_the_picture_that_ships_names_the_model_that_draws_it(name):
+    with Image.open(ROOT / "checkpoints" / name / "samples.png") as picture:
+        assert json.loads(picture.info["Description"])["model"] == name
 
 
 def test_mnist_conditional_ships():

@@ -136,8 +136,9 @@ function mount() {
       `<dd><span>${escapeText(it.row)}</span> <b data-verdict="${escapeText(it.verdict)}">${escapeText(it.verdict)}</b> <small>${
         escapeText(it.margin)}</small></dd>`).join("")}`).join("");
     return `<div class="board-claims"><h3>What the report finds, and whether ours does</h3>
-      <p>Not told apart: closer than twice the standard error of the difference, of unknown spread, or
-      by different feature nets.</p><dl>${told}</dl></div>`;
+      <p>These verdicts are about these trained networks: another training of each could turn a close
+      one. Not told apart: closer than twice the standard error of the difference, of unknown spread,
+      or measured by another feature net, other real images or in another precision.</p><dl>${told}</dl></div>`;
   }
 
   function cellOf(cell, title, row, column) {

@@ -6,12 +6,15 @@ import argparse
 from pathlib import Path
 
 from ..errors import InvalidInput
+from ..request import Request
 from . import options
+
+DEFAULT = Request(n=1000)
+# What the bound depends on beside the model; it is always in float32, and clipped.
+OF_THE_BOUND = ("n", "seed", "variance")
 
 
 def add(commands) -> None:
-    from ..request import Request
-
     p = commands.add_parser(
         "evaluate",
         help="measure how well samples meet their class, and how much they vary",
@@ -21,14 +24,14 @@ def add(commands) -> None:
         "measure something else instead, and --fid and --neighbours keep their samples in --cache: "
         "the same command goes on where it was stopped.",
     )
-    options.add_request(p, Request(n=1000))
+    options.add_request(p, DEFAULT)
     p.add_argument(
         "--scale",
         dest="measured_scales",
         type=float,
         nargs="+",
         metavar="SCALE",
-        help="guidance scale; several are measured one after another",
+        help="guidance scale; several are measured one after another (of --neighbours one)",
     )
     options.add_running(p)
     _add_fid(p)
@@ -62,9 +65,9 @@ def _add_fid(p) -> None:
     )
     p.add_argument(
         "--reference",
-        default="test",
-        choices=("test", "train"),
-        help="for --fid: the real images (default: %(default)s)",
+        choices=("test", "train", "validation"),
+        help="for --fid: the real images (default: test); to choose something by its FID, "
+        "validation, the 5,000 held out of training",
     )
     p.add_argument(
         "--features",
@@ -125,7 +128,8 @@ def run(a: argparse.Namespace) -> None:
         with tqdm(total=batches * request.steps, unit="step", leave=False) as bar:
             found = measure(model, request, a.batch, bar.update)
         scale = "-" if request.guidance_scale is None else f"{request.guidance_scale:g}"
-        print(f"| {scale} | {found.accuracy:.1%} | {found.distance:.2f} |", flush=True)
+        hit = f"{found.accuracy:.1%} ± {found.error:.1%}" if request.label != "none" else "-"
+        print(f"| {scale} | {hit} | {found.distance:.2f} |", flush=True)
 
 
 def settings(model, request) -> str:
@@ -148,6 +152,7 @@ def _check(a: argparse.Namespace) -> None:
     """Refuse options that the measurement asked for would ignore."""
     for_mode = {
         "--features": (a.features is not None, ("fid",)),
+        "--reference": (a.reference is not None, ("fid",)),
         "--timesteps": (a.timesteps is not None, ("bound",)),
         "--pixels": (a.pixels, ("neighbours",)),
         "--out": (a.out is not None, ("neighbours",)),
@@ -157,3 +162,10 @@ def _check(a: argparse.Namespace) -> None:
         if given and a.mode not in modes:
             needed = " or ".join(f"--{mode}" for mode in modes)
             raise InvalidInput(f"{option} goes with {needed}")
+    scales = a.measured_scales or ()
+    if a.mode == "neighbours" and len(scales) > 1:
+        raise InvalidInput("--neighbours takes one --scale")
+    if a.mode == "bound":
+        strays = [name for name in options.changed(a, DEFAULT) if name not in OF_THE_BOUND]
+        for name in [*strays, *(["scale"] if scales else [])]:
+            raise InvalidInput(f"--{name.replace('_', '-')} has no meaning for --bound")

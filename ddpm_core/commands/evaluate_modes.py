@@ -24,7 +24,8 @@ def fid(a: argparse.Namespace, model, requests) -> None:
     """Measure the FID of every request."""
     net = None if a.features is None else feature_net(a.features)
     folder = _own_folder(a)
-    options = {"reference": a.reference, "net": net, "root": a.data_root, "batch": a.batch}
+    options = {"reference": a.reference or "test", "net": net}
+    options |= {"root": a.data_root, "batch": a.batch}
     for request in requests:
         found = followed(evaluate_fid(model, request, home=a.cache, **options))
         print(settings(model, request))

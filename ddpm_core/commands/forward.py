@@ -44,7 +44,7 @@ def add(commands) -> None:
         type=int,
         nargs="+",
         metavar="T",
-        help="times of a strip (default: ten over the whole process)",
+        help="times of a strip (default: ten over the whole process, and 0 if it is only noised)",
     )
     p.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     p.add_argument(

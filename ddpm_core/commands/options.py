@@ -69,6 +69,13 @@ def request(a: argparse.Namespace, model) -> Request:
     return Request(**values)
 
 
+def changed(a: argparse.Namespace, default: Request) -> list[str]:
+    """The fields of a request whose options were given something else than their default."""
+    usual = dataclasses.asdict(default) | dict.fromkeys(LEFT_OPEN)
+    # An option is read as it is spelt, a default may be of another type.
+    return [k for k, v in usual.items() if getattr(a, k) is not v and str(getattr(a, k)) != str(v)]
+
+
 def add_beside(p: argparse.ArgumentParser) -> None:
     """Add the options that set a second request beside the first."""
     p.add_argument(
@@ -77,8 +84,8 @@ def add_beside(p: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FIELD=VALUE",
-        help="for .png and .gif: a further row of images, made like the first but for these; e.g. "
-        "--beside guidance=classifier-noisy guidance_scale=5",
+        help="for pictures and films: a further row of images, made like the first but for these; "
+        "e.g. --beside guidance=classifier-noisy guidance_scale=5",
     )
     p.add_argument(
         "--branch-at",

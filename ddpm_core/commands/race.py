@@ -21,7 +21,8 @@ def add(commands) -> None:
         help="schedules, samplers, or a run with and without an error, side by side",
         description="Run several requests from the same noise on one timeline: 'schedules' sets "
         "two models side by side, 'samplers' all of T beside few steps of DDIM and DPM-Solver++, "
-        "'break' a run beside the same with an error of the report in it.",
+        "'break' a run beside the same with an error of the report in it. 'samplers' sets sampler, "
+        "steps and eta itself, 'break' fault and clip.",
     )
     p.add_argument("view", choices=("schedules", "samplers", "break"))
     p.add_argument("--against", metavar="NAME", default="mnist-cosine", help="the other model")

@@ -56,7 +56,7 @@ def _figure(result: dict, config: Config) -> Figure | None:
     if result["kind"] == "bound":
         title = (
             f"bits per dimension ({about['n']:,} images, {about['evaluations']:,} timesteps of "
-            f"each, variance {about['variance']}{_seed(about)})"
+            f"each, variance {about['variance']}{_told(about)}{_seed(about)})"
         )
         return Figure("bpd", title, round(result["bits"], 4), split, inspection.words(result))
     if result["kind"] not in ("fid", "neighbours"):
@@ -77,6 +77,10 @@ def _figure(result: dict, config: Config) -> Figure | None:
     )
     value, line = result["memorised"], inspection.words(result)
     return Figure("memorised", title, round(value, 4) if sound else None, split, line)
+
+
+def _told(about: dict) -> str:
+    return "" if about["told"] == "nothing" else f", told {about['told']}"
 
 
 def _seed(about: dict) -> str:

@@ -27,7 +27,9 @@ from .fid import BLOCKS, FLOOR_DRAWS, Floor, Moments, Score, floor, gather, gath
 from .protocol import sampled
 from .shards import HOME, NOT_IN_KEY, Shards
 
-REFERENCES = ("test", "train")
+# Each set of real images, with the set that its floor is made of. What is chosen by a figure is
+# chosen by the images held out, so that the test set stays for what was chosen.
+REFERENCES = {"test": "train", "train": "test", "validation": "train"}
 # Which real images make a floor must never change: figures would cease to be comparable.
 FLOOR_SEED = 0
 
@@ -82,8 +84,8 @@ def evaluate_fid(
     """Sample a request, or read what is on disk of it, and measure its FID.
 
     Args:
-        reference: ``"test"`` or ``"train"`` (less the images held out): the real images, all of
-            the split.
+        reference: ``"test"``, ``"train"`` (less the images held out) or ``"validation"`` (those):
+            the real images, all of the split.
         net: the feature net; the judge of the model's dataset unless given.
         root: see ``data.data_root``.
         home: samples and reference moments are kept there.
@@ -100,7 +102,7 @@ def evaluate_fid(
     started = time.monotonic()
     shards = Shards(model, request, home, batch)
     net = net or classifier_features(classifier_for(model, "judge"))
-    other = REFERENCES[1 - REFERENCES.index(reference)]
+    other = REFERENCES[reference]
     images, rest = (data.load(model.config.dataset, split, root) for split in (reference, other))
     if tuple(images.pixels.shape[1:]) != model.shape:
         raise InvalidInput(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +27,7 @@ class Features(Protocol):
     Attributes:
         name: for the protocol of a figure.
         layer: whose activations the features are, in words.
-        mark: equal for equal weights.
+        mark: equal for equal weights, or for equal programs.
     """
 
     name: str
@@ -45,14 +46,23 @@ class NetFeatures:
         name, layer: see ``Features``.
         net: put into eval mode here.
         take: (n, C, H, W), uint8, to (n, d); calls ``net``.
+        mark: that of the weights unless given.
     """
 
-    def __init__(self, name: str, layer: str, net: nn.Module, take: Callable[[Tensor], Tensor]):
+    def __init__(
+        self,
+        name: str,
+        layer: str,
+        net: nn.Module,
+        take: Callable[[Tensor], Tensor],
+        mark: str = "",
+    ):
         self.name, self.layer, self.net, self._take = name, layer, net.eval(), take
+        self._given = mark
 
     @cached_property
     def mark(self) -> str:
-        return fingerprint(self.net)
+        return self._given or fingerprint(self.net)
 
     @torch.no_grad()
     def features(self, images: np.ndarray) -> Tensor:
@@ -85,9 +95,9 @@ def feature_net(name: str | Path) -> NetFeatures:
             * ``"torchvision:NAME"``, any model of torchvision that ends in a linear layer, with
               its default weights, downloaded by torchvision: what that layer sees;
             * a TorchScript file (``.pt``, ``.pth``, ``.ts``, ``.torchscript``) that takes
-              (n, 3, H, W), uint8, and returns (n, d), as the published Inception of FID does. Not
-              tested with its weights, which this project does not have; and a TorchScript file is
-              a program: open none that you do not trust.
+              (n, 3, H, W), uint8, and returns (n, d), or does so told ``return_features=True``, as
+              the published Inception of FID is. Not tested with its weights, which this project
+              does not have; and a TorchScript file is a program: open none that you do not trust.
 
             Grey pictures are given to the last two as three equal channels.
 
@@ -159,7 +169,12 @@ def script_features(path: Path) -> NetFeatures:
     except (RuntimeError, ValueError, OSError) as error:
         first = str(error).strip().splitlines()[:1]
         raise InvalidInput(f"{path} is no TorchScript file: {' '.join(first)}") from error
-    return NetFeatures(path.name, "its output", net, lambda images: net(_three(images)))
+    told, layer = {}, "its output"
+    if "return_features" in {it.name for it in net.forward.schema.arguments}:
+        told, layer = {"return_features": True}, "its features"
+    # The same weights may be part of another program.
+    mark = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    return NetFeatures(path.name, layer, net, lambda images: net(_three(images), **told), mark)
 
 
 def batches(images: Images, chosen=None, size: int = BATCH) -> Iterator[np.ndarray]:

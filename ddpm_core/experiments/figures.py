@@ -19,7 +19,7 @@ from ..guides import classifier_for
 from ..recorder import contact_sheet, grid, save_png
 from ..request import Request
 from ..sampling import Run
-from . import Progress, chart, fingerprint, parts, report
+from . import Progress, chart, fingerprint, parts, report, watch
 from .notes import NEEDS, sentence
 from .parts import Part, Picture, Settings, Shot, walked
 from .shards import Shards
@@ -74,7 +74,7 @@ def _curves(name: str, rows: list[dict], training: dict) -> list[str]:
     }
     ends = f"{rows[-1]['train']:.4f} and {rows[-1]['validation']:.4f}"
     told = (
-        "The FIDs are of few samples in few steps: they compare with each other alone."
+        f"{watch.words(rows)}; of so few, they compare with each other alone."
         if len(fids) > 1
         else "The shipped model kept no FID while it trained."
     )

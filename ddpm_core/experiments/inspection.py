@@ -14,6 +14,7 @@ from .. import data
 from ..checkpoints import Model
 from ..errors import check_int
 from ..guides import classifier_for
+from ..metrics import share_error
 from ..request import Request
 from ..sampling import BATCH
 from . import Progress, passed
@@ -55,6 +56,8 @@ def measure_bound(
     found = yield from passed(of_model(model, images.subset(range(n)), **options))
     protocol = about(model, images, "test") | {"n": n, "dtype": "float32"} | options
     protocol["timesteps"] = model.schedule.num_timesteps
+    # A model that knows classes is told each image's: its bound is that of the image given it.
+    protocol["told"] = "the class" if model.classes else "nothing"
     yield {"kind": "bound"} | _figures(found) | {"protocol": protocol}
 
 
@@ -124,8 +127,10 @@ def words(result: dict) -> str:
     about = result["protocol"]
     if result["kind"] == "bound":
         return f"{_bits(result)}; loss by quarter: {_listed(result['losses'], 5)}; {_over(about)}"
+    share, n = result["memorised"], about["n"]
+    spread = f" ± {share_error(share, n):.2%}" if 0 < share < 1 else ""
     return (
-        f"{result['memorised']:.2%} of {about['n']:,} samples lie closer to a training image than "
+        f"{share:.2%}{spread} of {n:,} samples lie closer to a training image than "
         f"all but {about['quantile']:.0%} of test images do; median distance to the nearest "
         f"{result['median']:.3f}, of the first {about['compared_with']:,} test images "
         f"{result['median_of_test_images']:.3f}; {reference_words(about)}; in {about['space']}; "
@@ -154,8 +159,8 @@ def _over(about: dict) -> str:
     return (
         f"the first {about['n']:,} images of {real['dataset']} {real['split']}{source}, "
         f"{about['evaluations']:,} of {about['timesteps']:,} timesteps of each; variance "
-        f"{about['variance']}; x̂0 clipped; weights: {about['weights']}; seed {about['seed']}; "
-        "dtype float32"
+        f"{about['variance']}; x̂0 clipped; told {about['told']}; weights: {about['weights']}; "
+        f"seed {about['seed']}; dtype float32"
     )
 
 

@@ -165,8 +165,10 @@ def _claims(part: Part) -> str:
         '<div class="wide claims" role="region" tabindex="0" aria-label="What the report says of '
         'the order">\n<table>\n<thead><tr><th scope="col">What the report says of the order</th>'
         f"{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</div>\n"
-        '<p class="about">Not told apart: closer than twice the standard error of the difference, '
-        "of unknown spread, or by different feature nets.</p>\n"
+        '<p class="about">These verdicts are about these trained networks: another training of '
+        "each could turn a close one. Not told apart: closer than twice the standard error of the "
+        "difference, of unknown spread, or measured by another feature net, other real images or "
+        "in another precision.</p>\n"
     )
 
 

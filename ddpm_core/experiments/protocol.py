@@ -30,7 +30,7 @@ def sampled(about: Mapping) -> str:
 
 
 def unusual(about: Mapping, label: str = "all") -> list[str]:
-    """What tells a request from the usual one of the same n, sampler and steps.
+    """What tells a request from the usual one of the same n, sampler and steps, in bfloat16.
 
     Args:
         about: as of ``sampled``.
@@ -43,7 +43,8 @@ def unusual(about: Mapping, label: str = "all") -> list[str]:
     if str(asked["label"]) != label:
         found.append(f"label {asked['label']}")
     found += [*_mixed(asked), *_first(about)]
-    return found + ([f"seed {asked['seed']}"] if asked["seed"] else [])
+    found += [f"seed {asked['seed']}"] if asked["seed"] else []
+    return found + ([] if about["dtype"] == "bfloat16" else [f"dtype {about['dtype']}"])
 
 
 def _guidance(asked: Mapping) -> list[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from .. import checkpoints
 from ..errors import CheckpointError
 from ..request import Request
-from . import results
+from . import results, watch
 from .fid import jackknife
 from .shards import NOT_IN_KEY
 
@@ -288,6 +288,7 @@ def trained(model: str, home: Path | None = None) -> tuple[str, str]:
     told = [words.format(record[name]) for name, words in known.items() if record.get(name)]
     for run in reversed(record.get("earlier", [])):
         told.append(f"carried on from {run['steps']:,} steps of {run['command']}")
+    told += filter(None, [watch.words(record["history"])])
     return "; ".join(told), record.get("command", "")
 
 

@@ -55,35 +55,31 @@ def read(folder: Path, kind: str | None = None) -> list[dict]:
     return found
 
 
-def current(folder: Path, kind: str | None = None, home: Path | None = None) -> list[dict]:
+def current(folder: Path, kind: str | None = None, of: Path | None = None) -> list[dict]:
     """``read``, without what is ``stale``.
 
     Args:
         kind: as of ``read``.
-        home: as of ``stale``.
+        of: the checkpoint's folder, if that is another one.
     """
-    return [result for result in read(folder, kind) if not stale(result, folder, home)]
+    return [result for result in read(folder, kind) if not stale(result, of or folder)]
 
 
-def stale(result: dict, folder: Path, home: Path | None = None) -> bool:
+def stale(result: dict, checkpoint: Path) -> bool:
     """Whether it is of other weights than lie in a checkpoint's folder, or by another feature net
-    than lies beside that under the same name. Weights that are not there tell nothing.
-
-    Args:
-        home: where the feature nets lie; where the folder lies unless given.
-    """
-    about, home = result["protocol"], home or Path(folder).parent
-    net = about.get("features") or {"name": about.get("space"), "mark": about.get("space_mark")}
+    than lies beside that under the same name. Weights that are not there tell nothing."""
+    about, folder = result["protocol"], Path(checkpoint)
     if mark_of(folder) not in (None, about.get("weights_mark")):
         return True
+    net = about.get("features") or {"name": about.get("space"), "mark": about.get("space_mark")}
     name = str(net.get("name"))
-    return Path(name).name == name and mark_of(home / name) not in (None, net.get("mark"))
+    return Path(name).name == name and mark_of(folder.parent / name) not in (None, net.get("mark"))
 
 
-def drop_stale(folder: Path, home: Path | None = None) -> list[Path]:
+def drop_stale(folder: Path, of: Path | None = None) -> list[Path]:
     """Delete what ``current`` leaves out; returns what is gone."""
     paths = sorted((Path(folder) / FOLDER).glob("*.json"))
-    gone = [path for path in paths if stale(read_file(path), folder, home)]
+    gone = [path for path in paths if stale(read_file(path), of or folder)]
     for path in gone:
         path.unlink()
     return gone

@@ -17,12 +17,14 @@ from .report import SAMPLERS
 def table(settings: Settings, name: str, make):
     """Table 1 or 2: yields ``Progress``, returns its ``Part``."""
     try:
-        return (yield from _table(settings, name, make(settings.home)))
+        stored = make(settings.home)
+        judged(name, stored.rows)  # what lacks something is found now, not after hours
     except (InvalidInput, LookupError, TypeError) as error:
         what = line(error) if isinstance(error, InvalidInput) else f"one lacks {line(error)}"
         note = f"The stored results cannot be read: {what}."
         title = name.replace("-", " ").capitalize()
         return Part(name, title, parts.TABLES[name], "", notes=(note,))
+    return (yield from _table(settings, name, stored))
 
 
 def _table(settings: Settings, name: str, table: report.Table):
@@ -94,8 +96,8 @@ def _had(settings, wanted: report.Measurement, missing: dict, troubles: dict, me
     """``_cell`` of a checkpoint that is there: measured before for the page, or now."""
     folder, kept = (place / wanted.model for place in (settings.checkpoints, settings.measured))
     # Those beside the page may be older than the checkpoint, or than its judge.
-    for result in results.read(kept, "fid"):
-        if not results.stale(result, folder) and wanted.matches(result):
+    for result in results.current(kept, "fid", of=folder):
+        if wanted.matches(result):
             return replace(wanted, result=result)
     model = checkpoints.load(wanted.model, settings.home)
     dataset = model.config.dataset

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -24,7 +24,9 @@ BATCH = 64
 def fid_watch(
     dataset: str, root=None, net: Features | None = None, real: int = REAL
 ) -> Callable[[Model], dict]:
-    """What ``training.Loop`` calls at every validation: a model in, ``{"fid": figure}`` out.
+    """What ``training.Loop`` calls at every validation: a model in, columns out.
+
+    They are ``fid``, the figure, and ``fid_by``, the feature net with the mark of its weights.
 
     The figure is that of 512 samples (DPM-Solver++, 20 steps, seed 0, all classes in turn) against
     the first images held out of training. It is larger than one of more images would be, and
@@ -48,9 +50,22 @@ def fid_watch(
     def measure(model: Model) -> dict:
         request = REQUEST.for_model(model)
         found = last(gather(net, _pictures(model, request), request.n))
-        return {"fid": round(frechet(found, reference), 4)}
+        figure = round(frechet(found, reference), 4)
+        return {"fid": figure, "fid_by": f"{net.name} ({net.mark[:8]})"}
 
     return measure
+
+
+def words(rows: Sequence[dict]) -> str:
+    """What the FIDs of a training's rows stand on; empty without any."""
+    nets = dict.fromkeys(row.get("fid_by", "a judge not recorded") for row in rows if "fid" in row)
+    if not nets:
+        return ""
+    return (
+        f"FID: {SAMPLES} samples ({REQUEST.sampler}, {REQUEST.steps} steps, seed {REQUEST.seed}, "
+        f"all classes in turn) against the first {REAL:,} images held out of training, by "
+        f"{' and '.join(nets)}"
+    )
 
 
 def _pictures(model: Model, request: Request):

@@ -1,6 +1,7 @@
 """The command line's guided pictures and its figures, called in process."""
 
 import json
+import math
 import re
 from dataclasses import replace
 
@@ -242,7 +243,14 @@ def test_evaluate_prints_what_the_figures_depend_on_and_a_row_per_scale(evaluate
     request = replace(request, sampler="ddim", eta=0.5)
     for row, scale in zip(rows, (1, 2.5), strict=True):
         found = metrics.measure(model, replace(request, guidance_scale=scale))
-        assert row == [f"{scale:g}", f"{found.accuracy:.1%}", f"{found.distance:.2f}"]
+        error = math.sqrt(found.accuracy * (1 - found.accuracy) / 6)
+        hit = f"{found.accuracy:.1%} ± {error:.1%}"
+        assert row == [f"{scale:g}", hit, f"{found.distance:.2f}"]
+
+
+def test_without_a_class_none_is_met(evaluate, capsys):
+    assert evaluate("--label", "none") == 0
+    assert table(capsys.readouterr().out)[1][1] == "-"
 
 
 @pytest.mark.parametrize(
@@ -267,7 +275,7 @@ def test_evaluate_without_scales_measures_the_request_as_it_is(
     printed = capsys.readouterr().out
     assert words in printed
     assert [row[0] for row in table(printed)[1:]] == [scale]
-    assert re.fullmatch(r"[\d.]+%", table(printed)[1][1])
+    assert re.fullmatch(r"[\d.]+% ± [\d.]+%", table(printed)[1][1])
 
 
 @pytest.mark.parametrize(
@@ -277,6 +285,9 @@ def test_evaluate_without_scales_measures_the_request_as_it_is(
         (["--guidance", "cfg", "--scale", "2", "nan"], "guidance_scale"),
         (["--guidance", "cfg", "--scale", "2", "--label", "none"], "choose one"),
         (["--n", "0"], "n must be"),
+        (["--bound"], "--steps has no meaning for --bound"),
+        (["--bound", "--reference", "test"], "--reference goes with --fid"),
+        (["--neighbours", "--guidance", "cfg", "--scale", "1", "2"], "takes one --scale"),
         (["--batch", "0"], "batch"),
         (["--label", "10"], "between 0 and 9"),
         (["--model", "nobody"], "no checkpoint 'nobody'"),
@@ -289,6 +300,17 @@ def test_evaluate_refuses_before_it_prints(evaluate, capsys, options, message):
     assert message in printed.err
     assert printed.err.startswith("error: ")
     assert printed.out == ""
+
+
+@pytest.mark.parametrize(
+    "option",
+    [["--no-clip"], ["--first", "3"], ["--label", "3"], ["--eta", "1"], ["--guidance", "cfg"]],
+    ids=" ".join,
+)
+def test_the_bound_takes_no_option_that_it_would_ignore(checkpoint, capsys, option):
+    assert main(["evaluate", "--model", str(checkpoint), "--bound", *option]) == 2
+    name = option[0].replace("no-", "")
+    assert capsys.readouterr().err == f"error: {name} has no meaning for --bound\n"
 
 
 def test_evaluate_needs_a_judge(evaluate, classifiers, capsys):

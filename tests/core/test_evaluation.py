@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from ddpm_core import checkpoints, data
 from ddpm_core.__main__ import main
 from ddpm_core.errors import CheckpointError, InvalidInput
-from ddpm_core.experiments import Progress, evaluation, fid, last, protocol, results, shards
+from ddpm_core.experiments import Progress, evaluation, fid, last, protocol, results, shards, watch
 from ddpm_core.experiments.evaluation import evaluate_fid
 from ddpm_core.experiments.features import batches, classifier_features
 from ddpm_core.experiments.shards import Shards
@@ -231,6 +231,8 @@ def test_it_tells_all_that_it_depends_on(found, classifiers, model):
 def test_every_field_that_acts_is_told(found, changes, told, title):
     request = Request(**{"n": 60, "steps": 3} | changes)
     about = found.protocol | {"request": asdict(request), "first": request.first}
+    assert protocol.unusual(about)[-1] == "dtype float32"
+    about["dtype"] = "bfloat16"
     assert told in evaluation.describe_protocol(about)
     assert told in protocol.sampled(about)
     assert title in ", ".join(protocol.unusual(about)) and bool(title) == bool(
@@ -428,9 +430,27 @@ def test_evaluate_takes_another_feature_net(evaluate, capsys):
 def test_evaluate_refuses_what_it_cannot_measure(evaluate, capsys):
     assert evaluate("--n", 5) == 2
     assert "n = 5 is too few for the 8 features" in capsys.readouterr().err
-    assert evaluation.REFERENCES == ("test", "train")
+    assert set(evaluation.REFERENCES) == {"test", "train", "validation"}
     with pytest.raises(SystemExit):
-        evaluate("--reference", "validation")
+        evaluate("--reference", "nothing")
+
+
+def test_images_held_out_as_reference(classifiers, model, root, tmp_path):
+    options = {"root": root, "home": tmp_path, "reference": "validation"}
+    found = last(evaluate_fid(model, ask(n=60), **options))
+    assert found.protocol["reference"] | {"source": ""} == {
+        "dataset": "mnist",
+        "split": "validation",
+        "images": 5_000,
+        "source": "",
+    }
+    assert found.protocol["floor"]["split"] == "train" and found.floor.draws == 2
+    held_out = data.load("mnist", "validation", root)
+    net = classifier_features(classifiers["mnist-judge"])
+    real = last(fid.gather(net, batches(held_out), len(held_out)))
+    ours = fid.Moments.of(net.features(sample(model, ask(n=60))))
+    # The samples of a request may differ by a level of grey, by their batches.
+    assert found.score.value == pytest.approx(fid.frechet(ours, real), rel=0.05)
 
 
 def test_an_error_of_the_report_is_named(evaluate, capsys):
@@ -463,6 +483,9 @@ def test_the_fid_of_training_is_that_of_its_samples_against_images_held_out(mode
     pictures = sample(model, Request(n=512, steps=20), batch=64)
     held_out = data.load("mnist", "validation", root).pixels[:400].permute(0, 2, 3, 1).numpy()
     ours, real = (fid.Moments.of(net.features(it)) for it in (pictures, held_out))
-    assert found == {"fid": pytest.approx(fid.frechet(ours, real), abs=1e-4)}
+    by = f"tiny-conv ({net.mark[:8]})"
+    assert found == {"fid": pytest.approx(fid.frechet(ours, real), abs=1e-4), "fid_by": by}
+    assert watch.words([{}]) == "" and by in watch.words([{"images": 3}, found, found])
+    assert "a judge not recorded and " + by in watch.words([{"fid": 3.0}, found])
     with pytest.raises(InvalidInput, match="too few"):
         fid_watch("mnist", root, net, real=2)

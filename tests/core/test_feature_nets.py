@@ -64,6 +64,27 @@ def test_a_script_is_given_colours_from_0_to_255(tmp_path):
     assert torch.equal(found, torch.from_numpy(images).long().sum((1, 2)).double().expand(3, 3))
 
 
+def test_a_script_that_can_give_features_is_asked_for_them_and_marked_as_a_program(tmp_path):
+    class Either(nn.Module):
+        def __init__(self, factor: float):
+            super().__init__()
+            self.factor = factor
+
+        def forward(self, images, return_features: bool = False):
+            sums = images.long().sum(dim=(2, 3)).float() * self.factor
+            return sums if return_features else sums.softmax(1)
+
+    found = []
+    for factor in (1.0, 2.0):
+        torch.jit.script(Either(factor)).save(str(tmp_path / "either.pt"))
+        found.append(feature_net(tmp_path / "either.pt"))
+        images = pictures(3, (5, 5, 3))
+        sums = torch.from_numpy(images).long().sum((1, 2)).double()
+        assert torch.equal(found[-1].features(images), sums * factor)
+        assert found[-1].layer == "its features"
+    assert found[0].mark != found[1].mark  # neither has a weight
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

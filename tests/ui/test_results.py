@@ -210,7 +210,7 @@ def test_a_damaged_file_takes_no_other_table_along(tmp_path, caplog):
 def test_curves_are_those_of_the_record_and_a_missing_model_is_left_out(tmp_path):
     history = [
         {"images": 64_000, "train": 0.2, "validation": 0.1},
-        {"images": 128_000, "train": 0.1, "validation": 0.05, "fid": 4.5},
+        {"images": 128_000, "train": 0.1, "validation": 0.05, "fid": 4.5, "fid_by": "a net"},
     ]
     write_training(tmp_path, "mnist-cosine", history)
     write_training(tmp_path, "mnist-judge", history)  # no diffusion model
@@ -221,7 +221,9 @@ def test_curves_are_those_of_the_record_and_a_missing_model_is_left_out(tmp_path
     assert curve == {
         "model": "mnist-cosine",
         "rows": [[64_000, 0.2, 0.1, None], [128_000, 0.1, 0.05, 4.5]],
-        "words": "128,000 images seen; weights: EMA, decay 0.9995",
+        "words": "128,000 images seen; weights: EMA, decay 0.9995; FID: 512 samples "
+        "(dpm_solver_pp, 20 steps, seed 0, all classes in turn) against the first 1,000 images "
+        "held out of training, by a net",
         "command": "python -m ddpm_core train --recipe mnist-cosine",
     }
 
