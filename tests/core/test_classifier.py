@@ -308,6 +308,7 @@ ACCURACY = {
     "mnist-classifier-noisy": 0.99,
     "mnist-judge": 0.995,
     "cifar10-classifier": 0.83,
+    "cifar10-classifier-noisy": 0.61,
     "cifar10-judge": 0.90,
 }
 SHAPES = {"mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
