@@ -15,7 +15,7 @@ from .data import to_uint8, to_unit
 from .denoiser import Denoiser
 from .diffusion import check_images, q_sample, q_step
 from .errors import InvalidInput, check_int
-from .recorder import Film
+from .recorder import Film, contact_sheet
 from .request import Request
 from .samplers import Step, ddim, ddim_inverse
 from .sampling import Run
@@ -185,6 +185,22 @@ class ForwardFilm:
     alphas_cumprod: np.ndarray
     betas: np.ndarray
 
+    def sheet(self, times: Sequence[int] | None = None, scale: int = 4) -> np.ndarray:
+        """The picture at some times side by side, by eq. 4 and below that by eq. 3; for a PNG.
+
+        Args:
+            times: from 0 to T; 0 and ``return_times`` unless given.
+            scale: enlargement.
+
+        Raises:
+            InvalidInput: for a time that there is not.
+        """
+        last = self.film.frames - 1
+        times = [0, *_times(last)] if times is None else times
+        places = [last - check_int("t", time, 0, last) for time in times]
+        tiles = [pane[place, 0] for pane in (self.film.x, self.film.x0) for place in places]
+        return contact_sheet(np.stack(tiles), times, ("eq. 4", "eq. 3"), scale=scale)
+
 
 def forward_film(model: Model, picture: np.ndarray, seed: int = 0, bins: int = 81) -> ForwardFilm:
     """Noise a picture at once and step by step, at every timestep of a model's schedule.
@@ -263,7 +279,10 @@ class Return:
 
 def return_times(schedule: NoiseSchedule) -> list[int]:
     """The times from which a picture is brought back unless others are asked for."""
-    last = schedule.num_timesteps
+    return _times(schedule.num_timesteps)
+
+
+def _times(last: int) -> list[int]:
     return sorted({max(1, round(share * last)) for share in SHARES})
 
 

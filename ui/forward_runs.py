@@ -15,7 +15,7 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 
-from ddpm_core import InvalidInput, Model, save_film
+from ddpm_core import InvalidInput, Model, save_film, save_png
 from ddpm_core.engine import Account
 from ddpm_core.errors import check_int
 from ddpm_core.forward import (
@@ -335,16 +335,19 @@ def _account(found: Inversion) -> str:
 
 
 def taken(studio: Studio, choice: keep.Choice, shown: tuple | None) -> keep.Taken:
-    """Every step from the picture to the noise, and the picture in its note."""
+    """Every step from the picture to noise, some of them as a PNG; the picture is in their note."""
     if shown is None:
         raise InvalidInput(stage.GONE)
     picture, model, seed = shown
-    film = _noised(studio, studio.model(model), picture, seed).film.reversed()
+    noised = _noised(studio, studio.model(model), picture, seed)
+    film = noised.film.reversed()
     about = {"model": model, "tab": NAME, "process": "forward", "seed": seed}
     about["picture"] = b64encode(picture.tobytes()).decode("ascii")
+    note, name = json.dumps(about), f"{permalinks.stem(model)}-forward-seed{seed}"
     frames = Frames(film, choice.panes, choice.stride)
+    png = stage.written(f"{name}.png", lambda path: save_png(noised.sheet(), path, 1, note))
     path = stage.written(
-        f"{permalinks.stem(model)}-forward-seed{seed}.{choice.format}",
+        f"{name}.{choice.format}",
         lambda path: save_film(
             film,
             path,
@@ -352,7 +355,7 @@ def taken(studio: Studio, choice: keep.Choice, shown: tuple | None) -> keep.Take
             stride=choice.stride,
             scale=min(2, stage.enlargement(frames[0].shape, len(frames))),
             frame_ms=stage.pace(len(frames)),
-            note=json.dumps(about),
+            note=note,
         ),
     )
-    return keep.Taken(path, len(frames), Path(path).stat().st_size)
+    return keep.Taken(path, len(frames), Path(path).stat().st_size, png)

@@ -114,23 +114,18 @@ def _refuse_strays(a) -> None:
 
 
 def _noise(a, model, picture) -> None:
-    from ..errors import check_int
-    from ..forward import forward_film, return_times
-    from ..recorder import contact_sheet, save_film, save_png
+    from ..forward import forward_film
+    from ..recorder import save_film, save_png
 
-    last = model.schedule.num_timesteps
-    times = [0, *return_times(model.schedule)] if a.t is None else a.t
-    times = [check_int("t", time, 0, last) for time in times]
     if a.t is not None and a.out.suffix.lower() != ".png":
         raise InvalidInput("--t chooses the times of a .png; a film shows every time")
-    film = forward_film(model, picture, a.seed).film
+    made = forward_film(model, picture, a.seed)
     note = _note(a, model, picture)
-    if a.out.suffix.lower() != ".png":
-        save_film(film.reversed(), a.out, panes=("x", "x0"), scale=a.scale, frame_ms=20, note=note)
+    if a.out.suffix.lower() == ".png":
+        save_png(made.sheet(a.t, a.scale), a.out, 1, note)
         return
-    tiles = [pane[last - time, 0] for pane in (film.x, film.x0) for time in times]
-    sheet = contact_sheet(_stacked(tiles), times, ("eq. 4", "eq. 3"), scale=a.scale)
-    save_png(sheet, a.out, 1, note)
+    panes = ("x", "x0")
+    save_film(made.film.reversed(), a.out, panes=panes, scale=a.scale, frame_ms=20, note=note)
 
 
 def _bring_back(a, model, picture) -> None:
