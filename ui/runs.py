@@ -143,26 +143,38 @@ class Studio:
 
     def model(self, name: str) -> Model:
         """A shipped model, or one from the Hub that was fetched; never a path from a visitor."""
-        with self._loading:  # not the guard: whoever needs no other model goes on meanwhile
-            with self._guard:
-                if name in self._models:
-                    self._models.move_to_end(name)
-                    return self._models[name]
-            if name in available():
-                model = load(name)
-            elif hub.is_name(name) and self._hub.cached(name) is not None:
-                model = from_hub(name, self._hub)
-                self.engine.do(lambda: model.flops)  # once, and not on a visitor's thread
-            else:
-                raise InvalidInput(
-                    f"unknown model {str(name)[:200]!r}; known: {', '.join(self.names())}; others "
-                    "are fetched from the Hub first, under the model picker"
-                )
-            model.evaluate = self.engine.evaluate
-            with self._guard:
-                self._models[name] = model
-                self._make_room()
+        model = self._known(name)
+        if model is not None:
             return model
+        # Whoever needs no other model goes on meanwhile. Nothing under this lock may wait for the
+        # engine, on which somebody may be waiting for the lock.
+        with self._loading:
+            model = self._known(name) or self._loaded(name)
+        if name not in available() and "flops" not in vars(model):
+            self.engine.do(lambda: model.flops)  # once, and not on a visitor's thread
+        return model
+
+    def _known(self, name: str) -> Model | None:
+        with self._guard:
+            if name in self._models:
+                self._models.move_to_end(name)
+            return self._models.get(name)
+
+    def _loaded(self, name: str) -> Model:
+        if name in available():
+            model = load(name)
+        elif hub.is_name(name) and self._hub.cached(name) is not None:
+            model = from_hub(name, self._hub)
+        else:
+            raise InvalidInput(
+                f"unknown model {str(name)[:200]!r}; known: {', '.join(self.names())}; others "
+                "are fetched from the Hub first, under the model picker"
+            )
+        model.evaluate = self.engine.evaluate
+        with self._guard:
+            self._models[name] = model
+            self._make_room()
+        return model
 
     def fetching(self, name: str) -> Iterator[tuple[int, int]]:
         """Fetch a model from the Hub, if it is not here; yields the bytes so far, and of all.
@@ -252,7 +264,8 @@ class Studio:
             return
         if key.branch_at is None:
             with self.room(self._size(key)):
-                run, film, start = self.engine.do(self._begin, key.model, key.requests)
+                model = self.model(key.model)  # not on the engine: it may have to be loaded
+                run, film, start = self.engine.do(_begun, model, key.requests)
                 yield from self._run(ending, key, run, film, start, None, traced, rate)
             return
         trunk = None
@@ -265,7 +278,7 @@ class Studio:
             step = self.engine.do(trunk.trace.state, key.branch_at)
             start = step.x
         else:
-            step, (_, _, start) = None, self.engine.do(self._begin, key.model, [key.request])
+            step, (_, _, start) = None, self.engine.do(_begun, self.model(key.model), [key.request])
         run = Run(self.model(key.model), key.beside[0])
         film = trunk.film.until(key.branch_at)
         for progress in self._run(ending, key, run, film, start, step, traced, rate):
@@ -346,11 +359,6 @@ class Studio:
                 )
         return Key(key.model, requests[0], tuple(requests[1:]), key.branch_at)
 
-    def _begin(self, model_name: str, requests: list[Request]):
-        """A run, an empty film for it, and its opening noise."""
-        run = Run(self.model(model_name), requests)
-        return run, run.film(), run.start
-
     def _run(self, ending, key: Key, run: Run, film: Film, start, previous, traced, rate):
         started, shown, account = time.monotonic(), 0.0, Account()
         pause = max(1 / rate if rate else 3600, len(run.images) * SECONDS_PER_TILE)
@@ -419,6 +427,12 @@ class Studio:
             self._kept.move_to_end(progress.key)
             while sum(p.nbytes for p in self._kept.values()) > KEPT_BYTES:
                 self._kept.popitem(last=False)
+
+
+def _begun(model: Model, requests: list[Request]):
+    """A run, an empty film for it, and its opening noise."""
+    run = Run(model, requests)
+    return run, run.film(), run.start
 
 
 def most_work(model: Model) -> int:

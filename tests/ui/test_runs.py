@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from dataclasses import replace
@@ -64,6 +65,39 @@ def test_a_new_run_of_the_same_visitor_ends_the_old_one_silently(studio, model):
     *_, end = studio.stream(studio.arm(("b", "sample")), Key(model, Request(n=1, steps=3)))
     assert end.done
     assert list(old) == []
+
+
+def test_while_a_model_loads_everybody_else_goes_on(studio, model, monkeypatch):
+    """Its operations are counted by the engine, which whoever runs something waits for too."""
+    loading, go_on = threading.Event(), threading.Event()
+
+    def from_hub(name, source):
+        loading.set()
+        go_on.wait(60)
+        fetched = copy.copy(studio.model(model))
+        vars(fetched).pop("flops", None)
+        return fetched
+
+    monkeypatch.setattr(runs, "from_hub", from_hub)
+    monkeypatch.setattr(studio, "_hub", SimpleNamespace(cached=lambda name: name))
+    found = []
+    fetcher = threading.Thread(target=lambda: found.append(studio.model("who/what")), daemon=True)
+    fetcher.start()
+    assert loading.wait(60)
+
+    def sample():
+        found.extend(
+            studio.stream(studio.arm(("else", "sample")), Key(model, Request(n=1, steps=2)))
+        )
+
+    other = threading.Thread(target=sample, daemon=True)
+    other.start()
+    other.join(60)
+    assert found and found[-1].done, "a run waited for another's model"
+    go_on.set()
+    fetcher.join(60)
+    assert found[-1].flops > 0
+    del studio._models["who/what"]
 
 
 def test_a_request_that_arrives_late_does_not_overtake_what_was_asked_after_it(studio):
