@@ -80,6 +80,11 @@ class Config:
         check_choice("prediction type", self.prediction_type, PREDICTION_TYPES)
         self._check_sampling()
         unet = UNet(**self.model)
+        if unet.out_channels != unet.in_channels:
+            raise InvalidInput(
+                f"a network of {unet.in_channels} colours that gives {unet.out_channels} predicts "
+                "something besides the noise, which nothing here takes"
+            )
         if unet.num_classes != len(self.classes):
             raise InvalidInput(f"{unet.num_classes} classes but {len(self.classes)} names for them")
         return unet, NoiseSchedule.make(**self.schedule)

@@ -187,7 +187,8 @@ class Validation:
         row["accuracy"] = float(hit.mean())
         if classifier.noise_aware:
             quarter = self.place * 4 // len(self.place)
-            row |= {f"t{q + 1}": float(hit[quarter == q].mean()) for q in range(4)}
+            met = quarter.unique().tolist()  # of fewer than four images, not each
+            row |= {f"t{q + 1}": float(hit[quarter == q].mean()) for q in met}
         return {key: round(value, 5) for key, value in row.items()}
 
 

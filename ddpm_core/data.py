@@ -107,7 +107,13 @@ def load(name: str, split: str = "train", root: str | Path | None = None) -> Ima
             )
         return from_pictures(root / name, split)
     if name == "cifar10" and not (root / CIFAR10_FOLDER).exists() and _has_pictures(root / name):
-        return from_pictures(root / name, split)
+        found = from_pictures(root / name, split)
+        if list(found.classes) != THINGS:
+            raise DataError(
+                f"{root / name} has other classes than CIFAR-10 ({', '.join(THINGS)}): "
+                f"{', '.join(found.classes)[:200]}"
+            )
+        return found
     pixels, labels, classes = DATASETS[name](root, split != "test")
     if split != "test":
         chosen = _chosen(len(pixels), VALIDATION_IMAGES)[split]

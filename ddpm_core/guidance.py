@@ -77,8 +77,10 @@ class ClassifierFree:
     Args:
         conditional, unconditional: denoisers of the same batch.
         strength: ``t -> (B,)``, s.
-        rescale: from 0 to 1, how far the result takes over the standard deviation of ``cond``
-            (Lin et al. 2023, section 3.4).
+        schedule: of the walk.
+        rescale: from 0 to 1, how far the result takes over the standard deviation of ``cond``,
+            both as velocities, whatever the network predicts (Lin et al. 2023, section 3.4): near
+            T, where the brightness of the image is decided, every eps has the spread of x.
         joint: a denoiser of both in one batch, conditional first; one call on 2 B images
             costs less than two calls where B is small.
         complete: evaluate both even where one of them is the result.
@@ -89,12 +91,13 @@ class ClassifierFree:
         conditional: Denoiser,
         unconditional: Denoiser,
         strength: Callable[[int], Tensor],
+        schedule: NoiseSchedule,
         rescale: float = 0.0,
         joint: Denoiser | None = None,
         complete: bool = True,
     ):
         self.conditional, self.unconditional, self.joint = conditional, unconditional, joint
-        self.strength, self.complete = strength, complete
+        self.strength, self.schedule, self.complete = strength, schedule, complete
         self.rescale = check_float("rescale", rescale, 0, 1)
 
     def __call__(self, x: Tensor, t: int) -> Prediction:
@@ -107,9 +110,16 @@ class ClassifierFree:
         # uncond + s (cond - uncond), but exact at s = 0 and s = 1.
         guided = torch.lerp(uncond, cond, _wide(s))
         if self.rescale:
-            ratio = _std(cond) / _std(guided).clamp_min(1e-12)
-            guided = guided * (1 + self.rescale * (ratio - 1))
+            # Each eps less this is its velocity, in one measure: eps = sqrt(abar) v + this.
+            own = math.sqrt(1 - self.schedule.abar(t)) * x
+            ratio = _std(cond - own) / _std(guided - own).clamp_min(1e-12)
+            # What is added is exactly nothing where the two spreads are one.
+            guided = guided + self.rescale * (ratio - 1) * (guided - own)
         return Prediction(guided, {"cond": cond} | _account(uncond, guided - uncond, s))
+
+    def evaluations(self, t: int) -> int:
+        """How often the network is evaluated for an image at ``t``."""
+        return 2 if self.complete or self._result(self.strength(t)) is None else 1
 
     def _result(self, s: Tensor) -> Denoiser | None:
         """The one denoiser whose answer is the result at this strength, if there is one."""

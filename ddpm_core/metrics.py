@@ -64,8 +64,7 @@ def measuring(model: Model, request: Request, batch: int = BATCH) -> Iterator[Me
     pictures are rounded to 8 bits first, as they would be looked at.
     """
     judge, classes = classifier_for(model, "judge"), wanted(model, request)
-    pictures: list[Tensor] = []
-    hits = 0
+    apart, hits, count = _Distances(), 0, 0
     for start in range(0, request.n, batch):
         run = Run(model, request, request.images[start : start + batch])
         for step in run.steps():
@@ -74,10 +73,9 @@ def measuring(model: Model, request: Request, batch: int = BATCH) -> Iterator[Me
         asked = torch.tensor(classes[start : start + len(seen)], device=seen.device)
         with torch.no_grad():
             hits += int((judge.log_probs(to_unit(seen), 1.0).argmax(1) == asked).sum())
-        pictures.append(seen.cpu())
-        so_far = torch.cat(pictures)
-        distance = mean_pairwise_distance(so_far, classes[: len(so_far)])
-        yield Measured(len(so_far), hits / len(so_far), distance)
+        count += len(seen)
+        apart.add(seen.cpu(), asked.cpu())
+        yield Measured(count, hits / count, apart.mean)
 
 
 def measure(model: Model, request: Request, batch: int = BATCH, progress=None) -> Measured:
@@ -110,16 +108,36 @@ def mean_pairwise_distance(images: Tensor | np.ndarray, classes: Sequence[int]) 
     Returns:
         NaN if no class has two images.
     """
-    pixels = torch.as_tensor(images).flatten(1).double() / 255
-    labels = torch.as_tensor(list(classes))
-    if len(pixels) != len(labels):
-        raise InvalidInput(f"{len(pixels)} images but {len(labels)} classes")
-    means = []
-    for label in labels.unique():
-        own = pixels[labels == label]
-        if len(own) > 1:
-            means.append(torch.nn.functional.pdist(own).mean())
-    return float(torch.stack(means).mean()) if means else float("nan")
+    images, labels = torch.as_tensor(images), torch.as_tensor(list(classes))
+    if len(images) != len(labels):
+        raise InvalidInput(f"{len(images)} images but {len(labels)} classes")
+    apart = _Distances()
+    apart.add(images, labels)
+    return apart.mean
+
+
+class _Distances:
+    """``mean_pairwise_distance`` of images that come in batches; no pair is measured twice."""
+
+    def __init__(self):
+        self._seen: dict[int, Tensor] = {}
+        self._sums: dict[int, float] = {}
+
+    def add(self, images: Tensor, labels: Tensor) -> None:
+        for label in labels.unique().tolist():
+            new = images[labels == label].flatten(1)
+            old = self._seen.get(label, new[:0])
+            self._seen[label] = torch.cat([old, new])
+            new, old = new.double() / 255, old.double() / 255
+            exact = "donot_use_mm_for_euclid_dist"
+            total = torch.cdist(new, old, compute_mode=exact).sum() + torch.pdist(new).sum()
+            self._sums[label] = self._sums.get(label, 0.0) + float(total)
+
+    @property
+    def mean(self) -> float:
+        counts = {label: len(own) for label, own in self._seen.items() if len(own) > 1}
+        means = [self._sums[label] / (n * (n - 1) / 2) for label, n in counts.items()]
+        return sum(means) / len(means) if means else float("nan")
 
 
 def _main(label, otherwise: int) -> int:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -68,6 +69,8 @@ class Lane(Film):
         self._norm, self._moved = [_rms(start)], [float("nan")]
         self.seconds, self.failed = 0.0, ""
         self._state, self._steps = start, run.steps(start)
+        evaluations = getattr(run.denoiser(), "evaluations", lambda t: 1)
+        self._calls = list(accumulate(map(evaluations, run.timesteps), initial=0))
 
     @property
     def behind(self) -> int:
@@ -121,8 +124,7 @@ class Lane(Film):
 
     @property
     def calls(self) -> int:
-        twice = self.request.guidance == "cfg" and self.request.guidance_scale not in (0, 1)
-        return (self.frames - 1) * (2 if twice else 1)
+        return self._calls[self.frames - 1]
 
     @property
     def log_snr(self) -> np.ndarray:
@@ -275,7 +277,17 @@ class Pages(Sequence):
 def schedules(
     first: Model, second: Model, request: Request, max_bytes: int = MAX_FILM_BYTES
 ) -> Race:
-    """The same noise through two models, as the report's Figure 3 sets them side by side."""
+    """The same noise through two models, as the report's Figure 3 sets them side by side.
+
+    Raises:
+        InvalidInput: for models of different T, whose noises are not the same.
+    """
+    lengths = [model.schedule.num_timesteps for model in (first, second)]
+    if lengths[0] != lengths[1] and first.shape == second.shape:
+        raise InvalidInput(
+            f"{first.name} has {lengths[0]:,} timesteps and {second.name} {lengths[1]:,}: from the "
+            "same noise only models of as many can start"
+        )
     names = [first.name, second.name if second.name != first.name else f"{second.name}, again"]
     lanes = [(m, request, name) for m, name in zip((first, second), names, strict=True)]
     return Race(lanes, {"race": "schedules", "against": second.name}, max_bytes)

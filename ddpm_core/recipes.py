@@ -191,14 +191,25 @@ def recipe_from(name: str | None, options: dict) -> Recipe:
     if "schedule" in options:
         schedule = dict({"linear": LINEAR, "cosine": COSINE}[options["schedule"]])
     if "timesteps" in options:
-        schedule["num_timesteps"] = options["timesteps"]
+        schedule = _of_length(schedule, options["timesteps"])
     changes = {f.name: options[f.name] for f in fields(Recipe) if f.name in options}
     changes |= {"model": model, "schedule": schedule}
     if "prediction" in options:
         changes["prediction_type"] = options["prediction"]
     if changes.get("conditional") and not base.conditional:
         changes.setdefault("p_uncond", 0.1)
+    if changes.get("conditional") is False:
+        changes.setdefault("p_uncond", 0.0)
     return replace(base, **changes)
+
+
+def _of_length(schedule: dict, num_timesteps: int) -> dict:
+    """A schedule of so many steps that leads to noise all the same: fewer steps that are as small
+    as those of the linear one would leave the image in sight."""
+    if schedule["kind"] == "linear":
+        share = LINEAR["num_timesteps"] / check_int("timesteps", num_timesteps, 2, 10_000)
+        schedule = schedule | {k: min(LINEAR[k] * share, 0.999) for k in ("start", "end")}
+    return schedule | {"num_timesteps": num_timesteps}
 
 
 def classifier_recipe_from(name: str, options: dict) -> ClassifierRecipe:

@@ -152,6 +152,7 @@ class Run:
                 model.denoiser(labels, self.dtype),
                 model.denoiser(nothing, self.dtype),
                 strength,
+                self.schedule,
                 options["rescale"],
                 model.denoiser(labels + nothing, self.dtype) if joint else None,
                 complete,
@@ -209,7 +210,9 @@ class Run:
 
     def film(self) -> Film:
         """An empty film of the right size, its first frame the start."""
-        return Film(self.start, len(self.timesteps), self.timesteps[0] + 1)
+        steps = len(self.timesteps)
+        check_film((len(self.labels), *self.model.shape), steps)  # before there is any noise
+        return Film(self.start, steps, self.timesteps[0] + 1)
 
     def describe(self, **more) -> str:
         """Everything that made the result, and ``more``, as JSON for the files that leave."""

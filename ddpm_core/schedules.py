@@ -58,6 +58,8 @@ class NoiseSchedule:
             raise InvalidInput("betas must be a non-empty one-dimensional list")
         if not np.isfinite(betas).all() or (betas <= 0).any() or (betas >= 1).any():
             raise InvalidInput("every beta must lie strictly between 0 and 1")
+        if np.cumprod(1 - betas)[-1] < np.finfo(np.float32).tiny:
+            raise InvalidInput("the betas leave less of the image than a number can tell from 0")
         betas.setflags(write=False)
         object.__setattr__(self, "betas", betas)
 

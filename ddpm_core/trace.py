@@ -92,7 +92,7 @@ class Trace:
     @property
     def abar(self) -> list[float]:
         """``alphas_cumprod`` at every ``t``."""
-        return [self.run.model.schedule.abar(t) for t in self.t]
+        return [self.run.schedule.abar(t) for t in self.t]
 
     @property
     def nbytes(self) -> int:
@@ -110,7 +110,7 @@ class Trace:
         raise AttributeError(name)
 
     def _add(self, step: Step, before: Tensor) -> None:
-        at, told, schedule = len(self.indices), step.extras, self.run.model.schedule
+        at, told, schedule = len(self.indices), step.extras, self.run.schedule
         self.indices.append(step.index)
         self.t.append(step.t)
         if "p" in told:

@@ -11,7 +11,7 @@ from torch import Tensor
 from . import data
 from .checkpoints import Config
 from .diffusion import denoising_loss
-from .errors import check_float
+from .errors import InvalidInput, check_float
 from .recorder import grid, save_png
 from .samplers import dpm_solver_pp
 from .schedules import spaced_timesteps
@@ -63,6 +63,8 @@ class Recipe:
 
     def __post_init__(self):
         check_float("p_uncond", self.p_uncond, 0, 1)
+        if self.p_uncond and not self.conditional:
+            raise InvalidInput("p_uncond drops classes: it goes with a conditional model")
         check_recipe(self)
 
     def config(self, images: data.Images) -> Config:
@@ -113,8 +115,8 @@ class Trainer(Loop):
 
     def _measure(self) -> dict:
         quarters = self.validation.loss_by_quarter(self, self._averaged())
-        row = {"validation": round(float(np.mean(quarters)), 5)}
-        return row | {f"t{i}": round(q, 5) for i, q in enumerate(quarters, 1)}
+        row = {"validation": round(float(np.mean(list(quarters.values()))), 5)}
+        return row | {f"t{i}": round(loss, 5) for i, loss in quarters.items()}
 
     def _show(self) -> None:
         model = self.averaged()
@@ -142,8 +144,9 @@ class Validation:
         self.place = torch.randperm(count, generator=generator)
 
     @torch.no_grad()
-    def loss_by_quarter(self, trainer: Trainer, model) -> list[float]:
-        """Mean loss for t in each quarter of [0, T), the least noise first."""
+    def loss_by_quarter(self, trainer: Trainer, model) -> dict[int, float]:
+        """Mean loss for t in each quarter of [0, T), from 1, the least noise, to 4; of fewer than
+        four images some have none."""
         t = self.place * trainer.schedule.num_timesteps // len(self.place)
         labels = self.labels if trainer.recipe.conditional else None
         losses = [
@@ -153,6 +156,6 @@ class Validation:
             for i in torch.arange(len(t)).split(256)
         ]
         losses = torch.cat(losses).cpu()
-        # By place, not by t: no quarter is empty, however small T is.
+        # By place, not by t: no quarter is empty for a small T.
         quarter = self.place * 4 // len(self.place)
-        return [float(losses[quarter == q].mean()) for q in range(4)]
+        return {q + 1: float(losses[quarter == q].mean()) for q in quarter.unique().tolist()}

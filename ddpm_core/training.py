@@ -241,6 +241,7 @@ class Loop(ABC):
             "earlier": self.earlier,
             "command": self.command,
             "commit": self.commit,
+            "images": self._which(),
         }
         # Serialised in memory first: on a full disk, writing bytes fails as an OSError.
         buffer = io.BytesIO()
@@ -278,6 +279,11 @@ class Loop(ABC):
                 f"{self.folder} holds a run with another {', '.join(differing)}; "
                 "choose another --out or the same options"
             )
+        if state.get("images", self._which()) != self._which():
+            raise InvalidInput(
+                f"{self.folder} holds a run on other images than {self.recipe.dataset} has now: "
+                "what was held out would be trained on; choose another --out"
+            )
         if self.earlier and self.earlier != state.get("earlier", []):
             raise InvalidInput(
                 f"{self.folder} holds a run that did not begin with that checkpoint; go on with it "
@@ -300,8 +306,14 @@ class Loop(ABC):
         differing = [name for name in parts if getattr(ours, name) != getattr(theirs, name)]
         if differing:
             raise InvalidInput(f"{begin.name} is another model: its {', '.join(differing)} differ")
-        self.model.load_state_dict(begin.unet.state_dict())
         record = begin.training
+        theirs = [record.get("source", ""), record.get("training_set", len(self.images))]
+        if theirs != self._which():
+            raise InvalidInput(
+                f"{begin.name} was trained on other images than {self.recipe.dataset} has here: "
+                "what is held out here it was trained on"
+            )
+        self.model.load_state_dict(begin.unet.state_dict())
         runs = [*record.get("earlier", []), {k: record[k] for k in RUN if k in record}]
         missing = [k for k in RUN if k not in runs[-1]]
         if missing:
@@ -311,6 +323,10 @@ class Loop(ABC):
         runs[-1]["images"] -= sum(run["images"] for run in runs[:-1])
         runs[-1]["hours"] = round(runs[-1]["hours"] - sum(run["hours"] for run in runs[:-1]), 2)
         self.earlier, self.history = runs, list(record.get("history", []))
+
+    def _which(self) -> list:
+        """Tells other images from these, as far as their kind and number do."""
+        return [self.images.source, len(self.images)]
 
     def _images(self) -> int:
         return self.step * self.recipe.batch_size + sum(run["images"] for run in self.earlier)

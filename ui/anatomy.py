@@ -227,12 +227,15 @@ def signed(field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def equation(method: str, form: str = "plain", at: str = "x", rescale: float = 0.0) -> str:
     """The rule by which a method guides: MathML, term by term, each with room for its number."""
     rule = _cfg(rescale) if method == "cfg" else _classifier(form, at)
-    return "".join(_term(*term) for term in [(_over("ε", "~"),), ("<mo>=</mo>",), *rule])
+    # Spreads are matched between velocities.
+    of = "v" if method == "cfg" and rescale else "ε"
+    return "".join(_term(*term) for term in [(_over(of, "~"),), ("<mo>=</mo>",), *rule])
 
 
 def _cfg(rescale: float) -> list[tuple]:
-    free, told = f"<mi>ε</mi>{_low('<mn>∅</mn>')}", f"<mi>ε</mi>{_low('<mi>y</mi>')}"
-    rule = [(free, "eps"), ("<mo>+</mo>",), ("<mi>s</mi>", "strength")]
+    of, number = ("v", None) if rescale else ("ε", "eps")
+    free, told = f"<mi>{of}</mi>{_low('<mn>∅</mn>')}", f"<mi>{of}</mi>{_low('<mi>y</mi>')}"
+    rule = [(free, number), ("<mo>+</mo>",), ("<mi>s</mi>", "strength")]
     rule += [(_fenced(f"{told}<mo>−</mo>{free}"),)]
     if not rescale:
         return rule

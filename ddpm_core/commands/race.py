@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..errors import check_choice, check_int
+from ..errors import InvalidInput, check_choice, check_int
 from ..race import ALIGNMENTS, FEW_STEPS, LANE_PANES
 from ..request import Request
 from . import options
@@ -25,11 +25,11 @@ def add(commands) -> None:
         "steps and eta itself, 'break' fault and clip.",
     )
     p.add_argument("view", choices=("schedules", "samplers", "break"))
-    p.add_argument("--against", metavar="NAME", default="mnist-cosine", help="the other model")
+    p.add_argument("--against", metavar="NAME", help="the other model (default: mnist-cosine)")
     p.add_argument(
         "--error",
-        default="no-clip",
-        help="of 'break': no-clip, off-by-one, first-beta, missing-root or batch-scale",
+        help="of 'break': no-clip (unless given), off-by-one, first-beta, missing-root or "
+        "batch-scale",
     )
     p.add_argument(
         "--few",
@@ -64,13 +64,13 @@ def run(a: argparse.Namespace) -> None:
     model = options.load_model(a)
     request = options.request(a, model)
     if a.view == "schedules":
-        race = races.schedules(model, load(a.against), request)
+        race = races.schedules(model, load(a.against or "mnist-cosine"), request)
     elif a.view == "samplers":
         for steps in a.few or ():  # what is asked for is not left out
             check_int("--few", steps, 1, model.schedule.num_timesteps)
         race = races.samplers(model, request, a.few or FEW_STEPS)
     else:
-        race = races.broken(model, request, a.error)
+        race = races.broken(model, request, a.error or "no-clip")
     total = sum(lane.steps for lane in race.lanes)
     for _ in tqdm(race.steps(), total=total, unit="step"):
         pass
@@ -91,7 +91,11 @@ def run(a: argparse.Namespace) -> None:
 
 
 def _check(a: argparse.Namespace) -> None:
-    """Refuse at once what would come to light only when all is sampled."""
+    """Refuse at once what would come to light only when all is sampled, and what would not act."""
+    views = {"few": "samplers", "error": "break", "against": "schedules"}
+    for name, view in views.items():
+        if getattr(a, name) is not None and a.view != view:
+            raise InvalidInput(f"--{name} is that of the view {view!r}")
     check_choice("ending of --out", a.out.suffix.lower(), ENDINGS)
     for pane in a.panes:
         check_choice("pane", pane, LANE_PANES)

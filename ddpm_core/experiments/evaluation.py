@@ -109,6 +109,13 @@ def evaluate_fid(
             f"{model.name} makes images of {model.shape}, {model.config.dataset} has "
             f"{tuple(images.pixels.shape[1:])}"
         )
+    record = model.training
+    others = "training_set" in record and record.get("source", "") != images.source
+    if reference == "validation" and others:
+        raise InvalidInput(
+            f"{model.name} was trained on another copy of {model.config.dataset}, of which other "
+            "images were held out: it has seen most of these"
+        )
     real = yield from passed(reference_moments(net, images, home))
     n = shards.request.n
     for count, what in ((n, "n"), (real.n, "images of the reference")):

@@ -222,6 +222,7 @@ def test_a_network_that_cannot_be_built_is_refused(folder, change):
         {"prediction_type": "sample"},
         {"classes": ["one"]},
         {"classes": 10},
+        {"model": tiny_config().model | {"out_channels": 2}},
     ],
     ids=lambda changes: str(changes)[:50],
 )

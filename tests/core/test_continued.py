@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 
-from ddpm_core import checkpoints, training
+from ddpm_core import checkpoints, data, training
 from ddpm_core import trainer as trainer_module
 from ddpm_core.errors import InvalidInput
 from tests.core.tiny_run import STEPS, Interrupted, assert_identical, state_of, trainer
@@ -81,6 +83,26 @@ def test_a_run_that_began_otherwise_is_not_carried_on_in_silence(uninterrupted, 
     begin = checkpoints.load(uninterrupted / "checkpoint")
     with pytest.raises(InvalidInput, match="did not begin with that checkpoint"):
         trainer(uninterrupted, mnist_root, begin=begin)
+
+
+@pytest.mark.parametrize("record", [{"source": "pictures (JPEG)"}, {"training_set": 4_000}])
+def test_what_was_trained_on_other_images_is_not_carried_on(
+    uninterrupted, mnist_root, tmp_path, record
+):
+    """It may have been trained on what is held out now."""
+    begin = checkpoints.load(uninterrupted / "checkpoint")
+    begin.training |= record
+    with pytest.raises(InvalidInput, match="was trained on other images than mnist has here"):
+        trainer(tmp_path / "other", mnist_root, begin=begin)
+
+
+def test_a_run_does_not_go_on_with_other_images(uninterrupted, mnist_root, tmp_path, monkeypatch):
+    folder = shutil.copytree(uninterrupted, tmp_path / "run")
+    trainer(folder, mnist_root)
+    fewer = data.load("mnist", "train", mnist_root).subset(slice(0, 900))
+    monkeypatch.setattr(training.data, "load", lambda *about: fewer)
+    with pytest.raises(InvalidInput, match="holds a run on other images than mnist has now"):
+        trainer(folder, mnist_root)
 
 
 def test_the_command_that_is_kept_tells_of_no_place():

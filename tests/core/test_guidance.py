@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ddpm_core.denoiser import Prediction
-from ddpm_core.diffusion import x0_from_eps
+from ddpm_core.diffusion import v_from_eps, x0_from_eps
 from ddpm_core.errors import InvalidInput
 from ddpm_core.guidance import (
     FORMS,
@@ -212,7 +212,7 @@ def both_at_once(x, t):
 
 
 def free(values, **options):
-    return ClassifierFree(toy_denoiser, of_no_class, constant(*values), **options)
+    return ClassifierFree(toy_denoiser, of_no_class, constant(*values), SCHEDULE, **options)
 
 
 def test_s_0_is_unconditional_and_s_1_conditional_to_the_last_bit():
@@ -249,11 +249,13 @@ def test_one_call_on_both_halves_is_two_calls():
 
 
 @pytest.mark.parametrize("s", [0.0, 1.0, 6.0])
-def test_a_full_rescale_takes_over_the_standard_deviation_of_cond(s):
+def test_a_full_rescale_takes_over_the_standard_deviation_of_the_velocity_of_cond(s):
+    def spread(eps):
+        return v_from_eps(SCHEDULE, x0_from_eps(SCHEDULE, x, 20, eps), 20, eps).flatten(1).std(1)
+
     x = state()
     eps = free([s] * 3, rescale=1.0)(x, 20).eps
-    wanted = toy_denoiser(x, 20).eps.flatten(1).std(1)
-    torch.testing.assert_close(eps.flatten(1).std(1), wanted)
+    torch.testing.assert_close(spread(eps), spread(toy_denoiser(x, 20).eps))
     plain = free([s] * 3)(x, 20).eps
     half = free([s] * 3, rescale=0.5)(x, 20).eps
     torch.testing.assert_close(half, (eps + plain) / 2)
@@ -282,8 +284,8 @@ def test_what_is_not_needed_is_not_evaluated():
         raise AssertionError("evaluated for nothing")
 
     x = state(1)
-    ClassifierFree(toy_denoiser, unexpected, constant(1.0), complete=False)(x, 20)
-    ClassifierFree(unexpected, of_no_class, constant(0.0), complete=False)(x, 20)
+    ClassifierFree(toy_denoiser, unexpected, constant(1.0), SCHEDULE, complete=False)(x, 20)
+    ClassifierFree(unexpected, of_no_class, constant(0.0), SCHEDULE, complete=False)(x, 20)
 
 
 # --- what they tell ---
@@ -389,7 +391,7 @@ def test_profiles_by_hand(t, high):
 def test_outside_the_interval_nothing_is_pushed(t):
     x = state()
     s = Strength([4.0] * 3, NEUTRAL["cfg"], LAST + 1, 10, 30)
-    it = ClassifierFree(toy_denoiser, of_no_class, s)
+    it = ClassifierFree(toy_denoiser, of_no_class, s, SCHEDULE)
     assert torch.equal(it(x, t).eps, toy_denoiser(x, t).eps)
     assert not torch.allclose(it(x, 10).eps, toy_denoiser(x, 10).eps)
     strength = Strength([4.0] * 3, NEUTRAL["classifier"], LAST + 1, 10, 30)

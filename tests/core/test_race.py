@@ -1,5 +1,6 @@
 """Races: lanes equal to the runs that they are, and one timeline through all of them."""
 
+import copy
 import json
 
 import numpy as np
@@ -14,6 +15,7 @@ from ddpm_core.errors import InvalidInput
 from ddpm_core.race import ERRORS, LANE_PANES, Race, broken, samplers, schedules
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run
+from ddpm_core.schedules import NoiseSchedule
 
 STEPS = {"n": 2, "sampler": "ddpm", "label": "none", "dtype": "float32"}
 
@@ -31,6 +33,38 @@ def run_to_end(race: Race) -> Race:
     for _ in race.steps():
         pass
     return race
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"guidance": "none"},
+        {"guidance_scale": 3.0, "t_low": 10, "t_high": 30},
+        {"guidance_scale": 0.0, "profile": "early"},
+        {"guidance_scale": 0.0, "rescale": 0.5},
+        {"guidance_scale": 1.0},
+    ],
+    ids=str,
+)
+def test_a_lane_counts_what_its_network_was_asked(checkpoint, changes, monkeypatch):
+    model, asked = checkpoints.load(checkpoint), []
+    evaluate = model.evaluate
+
+    def counting(network, x, *more):
+        asked.append(len(x))
+        return evaluate(network, x, *more)
+
+    monkeypatch.setattr(model, "evaluate", counting)
+    request = ask(n=1, steps=10, label=2, **{"guidance": "cfg"} | changes)
+    (lane,) = run_to_end(Race([(model, request, "it")])).lanes
+    assert lane.calls == sum(asked) > 0
+
+
+def test_models_of_different_t_do_not_start_from_the_same_noise(model):
+    other = copy.copy(model)
+    other.schedule = NoiseSchedule.make("cosine", 40)
+    with pytest.raises(InvalidInput, match="50 timesteps and .* 40"):
+        schedules(model, other, ask())
 
 
 def bytes_of(x):

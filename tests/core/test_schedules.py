@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ddpm_core.errors import InvalidInput
+from ddpm_core.recipes import recipe_from
 from ddpm_core.schedules import KINDS, SPACINGS, NoiseSchedule, spaced_timesteps
 
 REFERENCE_NAME = {
@@ -106,6 +107,24 @@ def test_a_schedule_leaves_the_callers_array_alone():
 def test_betas_outside_the_open_unit_interval_are_refused(betas):
     with pytest.raises(InvalidInput, match="beta"):
         NoiseSchedule(np.array(betas))
+
+
+@pytest.mark.parametrize("end", [0.9, 0.99])
+def test_betas_that_leave_nothing_of_the_image_are_refused(end):
+    with pytest.raises(InvalidInput, match="less of the image than a number can tell from 0"):
+        NoiseSchedule.make("linear", 1000, end=end)
+
+
+@pytest.mark.parametrize("timesteps", [2, 10, 50, 200, 1000, 4000])
+def test_a_recipe_of_any_length_leads_to_noise(timesteps):
+    for schedule in ("linear", "cosine"):
+        recipe = recipe_from(None, {"schedule": schedule, "timesteps": timesteps})
+        it = NoiseSchedule.make(**recipe.schedule)
+        assert it.num_timesteps == timesteps
+        # At T = 1000 the linear one leaves 4e-5.
+        assert it.alphas_cumprod[-1] < 1e-2
+    usual, same = (recipe_from(None, told).schedule for told in ({}, {"timesteps": 1000}))
+    np.testing.assert_array_equal(*(NoiseSchedule.make(**it).betas for it in (usual, same)))
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,16 @@ def test_a_trace_is_what_the_steps_told(model):
         x = step.x
 
 
+def test_with_an_error_in_the_walk_all_is_told_by_the_table_that_it_goes_by(model):
+    """Unconditional guidance: what was guided is what knows no class."""
+    request = ask(guidance="cfg", guidance_scale=0.0, fault="off-by-one", clip=False, label=3)
+    run = Run(model, request)
+    it, steps = traced(run)
+    np.testing.assert_array_equal(it.uncond, it.guided)
+    assert it.abar == [run.schedule.abar(step.t) for step in steps]
+    assert it.abar != [model.schedule.abar(step.t) for step in steps]
+
+
 def test_where_nothing_was_told_there_are_gaps(model):
     it, _ = traced(Run(model, [ask(), ask(guidance="cfg"), ask(guidance="classifier")]))
     assert np.isnan(it.strength).all((0,)).tolist() == [True] * 2 + [False] * 4

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ddpm_core import checkpoints, training
+from ddpm_core import checkpoints, data, training
 from ddpm_core import trainer as trainer_module
 from ddpm_core.errors import CheckpointError, DataError, InvalidInput
 from ddpm_core.trainer import STATE, Cadence, Recipe, Trainer
@@ -330,6 +330,15 @@ def test_errors_are_of_one_family():
 def test_the_seeds_of_steps_do_not_overlap():
     seeds = {training.mix(seed, step) for seed in range(30) for step in range(300)}
     assert len(seeds) == 9000
+
+
+@pytest.mark.parametrize("count", [1, 3, 4])
+def test_few_images_held_out_have_a_loss_all_the_same(mnist_root, tmp_path, count):
+    run = trainer(tmp_path / "run", mnist_root)
+    held_out = data.load("mnist", "validation", mnist_root)
+    run.validation = trainer_module.Validation(held_out, 0, count=count)
+    row = run._measure()
+    assert len(row) == 1 + count and all(math.isfinite(value) for value in row.values())
 
 
 def test_what_is_watched_becomes_a_column(mnist_root, tmp_path):

@@ -134,7 +134,7 @@ def test_the_wanted_and_the_likely_have_their_names_on_the_curve():
     "options, signs",
     [
         ({"method": "cfg"}, {"eps", "strength"}),
-        ({"method": "cfg", "rescale": 0.7}, {"rescale", "eps", "strength"}),
+        ({"method": "cfg", "rescale": 0.7}, {"rescale", "strength"}),
         ({"method": "classifier"}, {"eps", "strength"}),
         ({"method": "classifier", "form": "scaled"}, {"eps", "strength", "factor"}),
         ({"method": "classifier", "at": "x0-through"}, {"eps", "strength"}),
