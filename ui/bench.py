@@ -161,7 +161,8 @@ class Bench:
         for look in range(REST_LOOKS):
             time.sleep(REST_SECONDS / REST_LOOKS)
             if ending.asked:
-                yield self.silence
+                # Stopped, with a preview on the stage of which there is nothing to take.
+                yield self.silence if ending.superseded or not preview else self.nothing
                 return
             if look == 0 and preview:
                 # What can be kept below is not what a preview has put on the stage.
@@ -169,7 +170,7 @@ class Bench:
         progress = None
         for value, progress in stage.values(self.studio, ending, key, self.traced, rate=1):
             if progress is None:
-                yield {self.stage: value}
+                yield self.nothing | {self.stage: value, self.current: REFUSED}
             elif progress.done:
                 news = {self.current: progress.key} | self.keep.announced(
                     self.studio, self.name, progress, ending.order
@@ -179,6 +180,11 @@ class Bench:
                 yield self.silence  # a visitor who left is noticed by this
         if progress is not None and progress.done:
             yield from self.hand_over(ending, progress)
+
+    @property
+    def nothing(self) -> dict:
+        """Updates that offer nothing of the stage to be taken."""
+        return {part: "" for part in self.keep.outputs} | {self.keep.take: keep.idle()}
 
     def set_to(self, key: Key) -> dict:
         """Updates that make a run the current one, before its first frame."""

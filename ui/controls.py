@@ -205,7 +205,8 @@ def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Con
                 info="t < 20 stays float32",
             )
             fault = gr.Dropdown(
-                FAULTS,
+                # None of these is guided: there is no λ to be put over a batch.
+                [choice for choice in FAULTS if choice[1] != "batch-scale"],
                 value=default.fault,
                 label="The report's error",
                 elem_id=f"{prefix}-fault",

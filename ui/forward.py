@@ -52,6 +52,7 @@ PANES = {
         "spoken": "pictures noised step by step",
     },
 }
+EQUATIONS = {"x": "eq. 4", "x0": "eq. 3"}
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -81,7 +82,7 @@ def build(studio: Studio, opened: gr.Tab) -> Forward:
                 player=f"{NAME}-stage", bins=BINS, reach=REACH, elem_id=f"{NAME}-histogram"
             )
             made["formulas"] = equations.beside(studio, NAME, (1, 2, 5))
-            made["take"] = keep.take(NAME, keep.BOTH, ("x", "x0"), png=True)
+            made["take"] = keep.take(NAME, keep.BOTH, ("x", "x0"), png=True, named=EQUATIONS)
             made["copies"] = forward_links.build(NAME)
             with gr.Tabs(elem_classes="instruments"):
                 with gr.Tab("There and back", render_children=True):

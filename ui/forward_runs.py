@@ -152,7 +152,8 @@ class Runs:
             times = return_times(named.schedule)
             steps = _steps(self.studio, named, times)
             request = return_request(named, label, seed, steps).for_model(named)
-            yield {self.tab.made_of: made_of | {"strip": _mark(picture, model, seed)}}
+            made_of = made_of | {"strip": _mark(picture, model, seed)}
+            yield {self.tab.made_of: made_of, self.tab.returned: ""}
             about = {"columns": len(times), "column_labels": times, "symbol": "t"}
             about |= {"order": ending.order, "run": f"{ending.order}"}
             sheet = np.full((2, len(times), *picture.shape), 128, np.uint8)

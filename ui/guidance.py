@@ -206,9 +206,10 @@ def _wire(made: GuidanceBench) -> None:
     made.rests = [
         panel.run.click(**running),
         moved.then(**resting),
-        fitted.then(**resting),
-        rolled.then(**resting),
-        panel.seed.submit(**resting),
+        # No preview of these is on the stage: what runs is to be seen.
+        fitted.then(**running),
+        rolled.then(**running),
+        panel.seed.submit(**running),
     ]
     for event in made.rests:
         made.follow(event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +18,7 @@ from ddpm_core.recorder import Frames, contact_sheet
 from ddpm_core.sampling import Run, scale_sheet
 
 from . import contact, keep, permalinks, recordings, stage, steering, tradeoff
-from .runs import Key, Studio
+from .runs import Key, Progress, Studio
 
 STRIP_STEPS = 20
 COUNTS = [("50", "50"), ("100", "100"), ("200", "200")]
@@ -142,6 +143,7 @@ def _wire_strip(lab: Lab, bench, first: gr.Tab) -> None:
     def draw(shown, current, measured, visitor: gr.Request, *values) -> Iterator[dict]:
         key = _read(values)
         if shown != "strip" or key is None or not _stands(studio, key, current):
+            yield {lab.strip: gr.skip()}
             return
         request = _quick(steering.one(key, measured))
         if request.guidance == "none":
@@ -152,23 +154,26 @@ def _wire_strip(lab: Lab, bench, first: gr.Tab) -> None:
         ending = studio.arm((visitor.session_hash, "strip"))
         pending = {lab.strip_take: keep.pending(ending.order)}
         yield pending | {lab.strip: contact.pending(ending.order)}
-        for progress in studio.stream(ending, Key(key.model, sheet[0], tuple(sheet[1:])), rate=1):
-            if not progress.done:
+        run = Key(key.model, sheet[0], tuple(sheet[1:]))
+        for progress, error in _answered(studio.stream(ending, run, rate=1)):
+            if error:
+                yield {lab.strip: contact.idle(error, order=ending.order)}
+            elif not progress.done:
                 yield {lab.strip: gr.skip()}  # a visitor who left is noticed by this
-                continue
-            yield {
-                lab.strip_run: Sheet("strip", progress.key, request, scales),
-                lab.strip_take: keep.due(ending.order),
-                lab.strip: contact.contact(
-                    progress.film.images(),
-                    len(scales),
-                    scales,
-                    symbol=steering.symbol(request),
-                    chosen=_among(scales, request.guidance_scale),
-                    run=f"{ending.order} {request.guidance}",
-                    order=ending.order,
-                ),
-            }
+            else:
+                yield {
+                    lab.strip_run: Sheet("strip", progress.key, request, scales),
+                    lab.strip_take: keep.due(ending.order),
+                    lab.strip: contact.contact(
+                        progress.film.images(),
+                        len(scales),
+                        scales,
+                        symbol=steering.symbol(request),
+                        chosen=_among(scales, request.guidance_scale),
+                        run=f"{ending.order} {request.guidance}",
+                        order=ending.order,
+                    ),
+                }
 
     def take(picked: gr.SelectData):
         return _taken(picked.value, picked.index)[:3]
@@ -180,9 +185,23 @@ def _wire_strip(lab: Lab, bench, first: gr.Tab) -> None:
     gr.on([tab.select for tab in lab.others], lambda: "", None, lab.open, **QUIET)
     shown = lab.strip_tab.select(lambda: "strip", None, lab.open, **QUIET)
     taken = lab.strip.select(take, None, panel.scales, **QUIET)
-    for event in (shown, *bench.rests, _rest_after(taken, bench)):
-        event.then(**drawing)
+    _rest_after(taken, bench)
+    shown.then(**drawing)
+    # Whatever brought it: the controls, a tile, a link, a file, a model that was fetched.
+    bench.current.change(**drawing)
     panel.measured.input(**drawing)
+
+
+def _answered(stream: Iterator[Progress]) -> Iterator[tuple[Progress | None, str]]:
+    """What a run yields, with nothing to say; or nothing, and why it ended."""
+    try:
+        for progress in stream:
+            yield progress, ""
+    except InvalidInput as error:
+        yield None, str(error)
+    except Exception:
+        logging.exception("an instrument's run failed")
+        yield None, stage.FAILED
 
 
 def _wire_atlas(lab: Lab, bench) -> None:
@@ -202,16 +221,16 @@ def _wire_atlas(lab: Lab, bench) -> None:
         drawn |= {"symbol": steering.symbol(request), "run": f"{ending.order} {request.guidance}"}
         run = Key(key.model, sheet[0], tuple(sheet[1:]))
         yield {lab.atlas_take: keep.pending(ending.order)}
-        try:
-            for progress in studio.stream(ending, run, rate=8):
-                images, live = progress.film.images(), not progress.done
-                news = {lab.atlas: contact.contact(images, len(scales), live=live, **drawn)}
-                if progress.done:
-                    news[lab.atlas_run] = Sheet("atlas", progress.key, request, scales, names)
-                    news[lab.atlas_take] = keep.due(ending.order)
-                yield news
-        except InvalidInput as error:
-            yield {lab.atlas: contact.idle(str(error), order=ending.order)}
+        for progress, error in _answered(studio.stream(ending, run, rate=8)):
+            if error:
+                yield {lab.atlas: contact.idle(error, order=ending.order)}
+                return
+            images, live = progress.film.images(), not progress.done
+            news = {lab.atlas: contact.contact(images, len(scales), live=live, **drawn)}
+            if progress.done:
+                news[lab.atlas_run] = Sheet("atlas", progress.key, request, scales, names)
+                news[lab.atlas_take] = keep.due(ending.order)
+            yield news
 
     def take(picked: gr.SelectData):
         return _taken(picked.value, picked.index, atlas=True)
@@ -260,7 +279,7 @@ def _wire_branch(lab: Lab, bench) -> None:
         return gr.update(choices=SAME + steering.classes(studio.model(name)), value="")
 
     panel = bench.controls
-    panel.model.input(choices, panel.model, lab.label, **QUIET)
+    panel.model.change(choices, panel.model, lab.label, **QUIET)
     if studio.names():
         lab.label.choices = SAME + steering.classes(studio.model(studio.names()[0]))
 

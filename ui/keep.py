@@ -75,14 +75,14 @@ class Keep:
         }
 
 
-def take(prefix: str, panes=(), chosen=None, png: bool = False) -> Take:
+def take(prefix: str, panes=(), chosen=None, png: bool = False, **more) -> Take:
     """Lay out the row with which something can be taken; see ``Take``, and ``wire`` for its files.
 
     Whoever puts something on the screen tells the row: ``{row: keep.pending(order)}`` when that
     begins, ``{row: keep.due(order)}`` when it can be taken. ``order`` rises from run to run, as
     ``Ending.order`` does.
     """
-    return Take(prefix, panes=panes, chosen=chosen, png=png, elem_classes="keep")
+    return Take(prefix, panes=panes, chosen=chosen, png=png, elem_classes="keep", **more)
 
 
 def build(prefix: str, chosen: tuple[str, ...] = ("x",), panes=BOTH) -> Keep:

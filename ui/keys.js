@@ -1,5 +1,5 @@
 // Keys that work anywhere on the page, unless something is being typed:
-// digits pick a class, S stops, Space and the arrows go to the player that is in view.
+// digits pick a class, S stops, Space, left and right go to the player that is in view.
 (() => {
   const busy = (el) => el.closest?.("input:not([type=radio]), textarea, select, [contenteditable], .cm-editor");
   const shown = (selector) => [...document.querySelectorAll(selector)].find((el) => el.offsetParent);
@@ -12,7 +12,8 @@
   function toPlayer(event) {
     if (event.target.closest(".player, .race, button, a, summary, [role=tab], input, [role=slider]")) return;
     const player = shown(".player, .race");
-    if (!player) return;
+    const box = player?.getBoundingClientRect();
+    if (!box || box.bottom <= 0 || box.top >= innerHeight) return; // the page is to scroll
     event.preventDefault();
     player.dispatchEvent(new KeyboardEvent("keydown", {
       key: event.key, code: event.code, shiftKey: event.shiftKey, bubbles: false,
@@ -23,6 +24,8 @@
     if (event.ctrlKey || event.metaKey || event.altKey || busy(event.target)) return;
     if (/^[0-9]$/.test(event.key)) pick(event.key);
     else if (event.key === "s" || event.key === "S") shown("button[id$='-stop']")?.click();
-    else if (event.key === " " || event.key.startsWith("Arrow")) toPlayer(event);
+    else if ((event.key === " " && !event.shiftKey) || /^Arrow(Left|Right)$/.test(event.key)) {
+      toPlayer(event);
+    }
   });
 })();

@@ -73,7 +73,9 @@ function mount() {
 
   function showLive(value) {
     ticket += 1;
-    if (!reel || reel.run !== value.run || !reel.live) startReel(value);
+    // The same run may have been begun anew.
+    const known = reel?.live && reel.run === value.run && reel.order === value.order;
+    if (!known) startReel(value);
     const bytes = {};
     for (const pane in value.frame) bytes[pane] = fromBase64(value.frame[pane]);
     reel.frames.push({ index: value.index, t: value.t, bytes });

@@ -65,7 +65,8 @@ function mount() {
 
   function showLive(value) {
     ticket += 1;
-    if (!race?.live || race.run !== value.run) begin(value);
+    // The same run may have been begun anew.
+    if (!race?.live || race.run !== value.run || race.order !== value.order) begin(value);
     for (const news of value.lanes) hear(news);
     race.lanes = race.lanes.filter((lane) => lane.t.length);
     if (!race.lanes.length) race = null;
@@ -78,7 +79,7 @@ function mount() {
   function begin(value) {
     playback.pause();
     head = true;
-    replaceRace({ run: value.run, live: true, lanes: [] });
+    replaceRace({ run: value.run, order: value.order, live: true, lanes: [] });
     const known = new Set(names);
     if (!value.lanes.every((lane) => known.has(lane.name))) names = value.lanes.map((l) => l.name);
   }

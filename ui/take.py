@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from . import component
 
 __all__ = ["Choice", "Take", "Taken", "due", "idle", "pending", "size_in_words", "wire"]
 
+FAILED = "The file could not be written; the server has made a note of it."
 FORMATS = {"gif": "GIF", "webp": "WebP", "mp4": "MP4"}
 STRIDES = (1, 2, 5, 10, 25, 50)
 PANES = {"x": "xₜ", "x0": "x̂₀", "eps": "ε̂", "change": "change"}
@@ -77,6 +79,7 @@ class Take(component.Component):
         panes: Sequence[tuple[str, ...]] = (),
         chosen: tuple[str, ...] | None = None,
         png: bool = False,
+        named: Mapping[str, str] = PANES,
         **props: Any,
     ):
         """
@@ -86,11 +89,13 @@ class Take(component.Component):
             panes: what can be chosen; one or none of them offers no choice.
             chosen: which of them at first; the first one unless given.
             png: whether there is a button for a picture, too.
+            named: what each pane is called.
         """
         # Gradio reads these back by name to build its configuration.
         self.prefix, self.panes, self.png = prefix, [tuple(p) for p in panes], png
         self.chosen = tuple(chosen) if chosen else (self.panes or [()])[0]
-        names = {",".join(p): _named(p) for p in self.panes}
+        self.named = dict(named)
+        names = {",".join(p): _named(p, self.named) for p in self.panes}
         super().__init__(
             idle(),
             options={
@@ -155,6 +160,9 @@ def wire(take: Take, encode: Callable[..., Sequence], inputs: Sequence = ()) -> 
             made = Taken(*encode(choice, *values))
         except InvalidInput as error:
             return about | {"kind": "refused", "message": str(error)}
+        except Exception:
+            logging.exception("a file could not be written")
+            return about | {"kind": "refused", "message": FAILED}
         return about | {
             "kind": "ready",
             "file": _served(made.path),
@@ -178,10 +186,10 @@ def size_in_words(size: int) -> str:
     return f"{size / 2**20:.1f} MB" if size >= 2**20 else f"{max(1, size // 2**10)} kB"
 
 
-def _named(panes: tuple[str, ...]) -> str:
+def _named(panes: tuple[str, ...], names: Mapping[str, str]) -> str:
     if len(panes) == 2:
         return "both"
-    return PANES.get(panes[0], panes[0]) if len(panes) == 1 else "all"
+    return names.get(panes[0], panes[0]) if len(panes) == 1 else "all"
 
 
 def _served(path: str) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from ..faults import FAULTS
 from ..request import Request
 
 LEFT_OPEN = ("variance", "clip")
-OF_GUIDANCE = ("guidance_scale", "form", "at", "rescale", "t_low", "t_high", "profile")
 
 
 def add_request(p: argparse.ArgumentParser, default: Request) -> None:
@@ -63,10 +62,8 @@ def request(a: argparse.Namespace, model) -> Request:
     Raises:
         InvalidInput: for a value out of range.
     """
-    if a.guidance == "none":
-        for name in set(OF_GUIDANCE) & set(changed(a, Request())):
-            option = f"--{name.replace('_', '-')}"
-            raise InvalidInput(f"{option} is that of a guidance: choose one with --guidance")
+    if a.guidance == "none" and a.guidance_scale is not None:
+        raise InvalidInput("--guidance-scale is that of a guidance: choose one with --guidance")
     values = {f.name: getattr(a, f.name) for f in dataclasses.fields(Request)}
     for name in LEFT_OPEN:
         if values[name] is None:

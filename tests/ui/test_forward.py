@@ -253,7 +253,7 @@ def test_a_new_picture_ends_what_is_made_of_the_old_one_and_clears_it(page):
     drawing = picture("long")
     walk = page.back(drawing, "long", 0, "none")
     *_, account = page.invert(drawing, "long", "none")
-    first = next(walk)
+    first = next(news for news in walk if page.tab.strip in news)
     found = page.noise(picture("long"), "long", 0)
     for place in (page.tab.strip, page.tab.inverted):
         assert found[place]["kind"] == "idle"
