@@ -194,7 +194,7 @@ def wire(page: gr.Blocks, dropper: drop.Drop, places: Places) -> None:
         except InvalidInput as error:
             message = f"{dropped.name}: {error}"
             return {wanted: None, dropper: drop.told(dropped, message, refused=True)}
-        message = f"On the stage: the run of {dropped.name}"
+        message = f"On the stage: {_restored(dropped)}"
         told = drop.told(dropped, message, place=arrival.place, wait=wait)
         shown = places.show(arrival) | {wanted: arrival, dropper: told}
         # Opened for the first time, that tab would draw a digit of its own.
@@ -222,6 +222,16 @@ def wire(page: gr.Blocks, dropper: drop.Drop, places: Places) -> None:
         event.then(set_controls, [dropper, wanted], outputs, js=mounted, **QUIET)
     for place, it in places.runs.items():
         _run(place, it, signals[place], dropper, wanted)
+
+
+def _restored(dropped: drop.Dropped) -> str:
+    """What stands on the stage of what a file shows."""
+    about = permalinks.read_note(dropped.note)
+    if about.get("sheet"):
+        return f"the run that {dropped.name} shows at several scales"
+    if about.get("stopped_after"):
+        return f"the whole run of {dropped.name}, which was stopped on its way"
+    return f"the run of {dropped.name}"
 
 
 def _run(place: str, it, signal: gr.State, dropper: drop.Drop, wanted: gr.State) -> None:

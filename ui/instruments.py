@@ -364,8 +364,13 @@ def _taken(run: str, place: int, atlas: bool = False) -> tuple:
 
 def _stands(studio: Studio, key: Key, current) -> bool:
     """Whether a run is the one that stands on the stage: its hand has rested."""
+    if not current:
+        return False
+    stands = Key(*current)
+    if stands.branch_at is not None:
+        stands = Key(stands.model, stands.request)  # the controls tell of what it branched from
     try:
-        return bool(current) and studio.settled(key) == Key(*current)
+        return studio.settled(key) == stands
     except InvalidInput:
         return False
 

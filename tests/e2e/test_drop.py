@@ -89,6 +89,25 @@ def test_a_dropped_file_restores_its_run_where_it_came_from(visit, files, kind):
     assert visitor.errors == []
 
 
+@pytest.mark.parametrize(
+    "more, words",
+    [
+        ({"sheet": "strip", "scales": [1, 2]}, "the run that it.png shows at several scales"),
+        ({"stopped_after": 2}, "the whole run of it.png, which was stopped on its way"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_what_a_file_shows_beyond_the_run_is_told_apart(visit, tmp_path, more, words):
+    request = Request(n=1, label=4, steps=5, seed=8, guidance="cfg", guidance_scale=2.0)
+    about = Run(load(MODEL), request, images=[]).describe(tab="guidance", **more)
+    save_png(np.zeros((28, 28, 1), np.uint8), tmp_path / "it.png", note=about)
+    visitor = visit("?n=4&steps=2")
+    visitor.wait_for_kept("3 frames")
+    drop(visitor, tmp_path / "it.png")
+    visitor.wait_for_kept("6 frames", "guidance")
+    assert words in told(visitor)
+
+
 def test_it_is_opened_by_the_keyboard_too(visit, files):
     visitor = visit(ELSEWHERE)
     visitor.wait_for_kept("3 frames", "reverse")
@@ -135,6 +154,21 @@ def test_rows_and_a_branch_go_to_guidance(visit, others):
     assert visitor.page.locator("#guidance-s input[type=number]").input_value() == "3"
     rows = visitor.page.locator(".block.rows").inner_text()
     assert "from step 2 on, class 8" in rows
+
+
+def test_the_film_strip_follows_a_file(visit, others):
+    run = "?tab=guidance&n=1&label=1&steps=4&sampler=ddim&guidance=cfg&guidance_scale=2"
+    visitor = visit(run)
+    visitor.wait_for_kept("5 frames", "guidance")
+    visitor.page.get_by_role("tab", name="Film strip").click()
+    strip = "#guidance-strip .contact[data-pending=false]"
+    shown = visitor.page.locator(f"{strip}[data-run$=cfg]")
+    shown.wait_for()
+    before = shown.get_attribute("data-run")
+    drop(visitor, others["rows"])
+    visitor.wait_for_kept("6 frames", "guidance")
+    visitor.page.wait_for_selector(f"{strip}[data-run$=cfg]:not([data-run='{before}'])")
+    assert visitor.errors == []
 
 
 @pytest.mark.parametrize("form", ["WebP", "PNG"])

@@ -174,6 +174,13 @@ def test_the_atlas_is_drawn_and_leaves_as_one_picture(visit, tmp_path):
     visitor.page.wait_for_url("**/*label=6*guidance_scale=2*")
 
 
+def test_a_branch_offers_the_classes_of_the_model_that_a_link_led_to(visit):
+    visitor = visit(f"?tab={TAB}&model=cifar10-conditional&label=3&n=1&steps=2&guidance=cfg")
+    visitor.wait_for_kept("3 frames", TAB)
+    visitor.page.get_by_role("tab", name="Branch").click()
+    visitor.page.locator("#guidance-branch-class").get_by_text("truck").wait_for()
+
+
 def test_a_branch_with_nothing_changed_is_the_same_run(visit):
     visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2{QUICK}&sampler=ddpm")
     settle(visitor, 12)

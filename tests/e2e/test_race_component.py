@@ -77,7 +77,8 @@ def running():
         if told == "film":
             yield film("live", 5)
             return
-        yield race.live("live", [newest(n, k) for n, k in told.items()], order=5)
+        order = told.pop("order", 5)
+        yield race.live("live", [newest(n, k) for n, k in told.items()], order=order)
 
 
 def build():
@@ -339,6 +340,20 @@ def test_lanes_advance_as_their_frames_arrive_and_the_cursor_stays_where_it_was_
     expect(root(visitor)).to_have_attribute("data-state", "film")
     assert place(visitor) == pytest.approx(0.2)
     assert root(visitor).get_attribute("data-frames") == "11"
+    assert np.array_equal(shown(visitor, "two", 0), frames("long")[2, ..., 0])
+
+
+def test_the_same_race_begun_anew_shows_its_own_frames_from_the_first(enter):
+    visitor = enter(fill=False)
+    press(visitor, "Go")
+    steps.put({"long": 4, "short": 2})
+    first = root(visitor).locator("[data-lane='0']")
+    expect(first).to_have_attribute("data-index", "4")
+    steps.put({"order": 6, "long": 0})
+    expect(first).to_have_attribute("data-index", "0")
+    expect(first).to_have_attribute("data-frames", "1")
+    steps.put({"order": 6, "long": 2})
+    expect(first).to_have_attribute("data-index", "2")
     assert np.array_equal(shown(visitor, "two", 0), frames("long")[2, ..., 0])
 
 
