@@ -205,8 +205,7 @@ def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Con
                 info="t < 20 stays float32",
             )
             fault = gr.Dropdown(
-                # None of these is guided: there is no λ to be put over a batch.
-                [choice for choice in FAULTS if choice[1] != "batch-scale"],
+                FAULTS,
                 value=default.fault,
                 label="The report's error",
                 elem_id=f"{prefix}-fault",
