@@ -34,8 +34,9 @@ TITLE = "Learning the Noise"
 HEADER = f"""# {TITLE}
 Denoising diffusion, step by step: sample it, scrub it, take it with you."""
 # What ``launch`` needs to know of the page.
-KEYS = (HERE / "keys.js").read_text(encoding="utf-8")
-LOOK = {"theme": theme(), "css": css(), "head": f"<script>{KEYS}</script>"}
+SCRIPTS = [(HERE / name).read_text(encoding="utf-8") for name in ("stream.js", "keys.js")]
+HEAD = "\n".join(f"<script>{script}</script>" for script in SCRIPTS)
+LOOK = {"theme": theme(), "css": css(), "head": HEAD}
 
 
 def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Blocks:
