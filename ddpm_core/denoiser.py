@@ -37,6 +37,12 @@ Denoiser = Callable[[Tensor, int], Prediction]
 Evaluate = Callable[[torch.nn.Module, Tensor, Tensor, Tensor | None], Tensor]
 
 
+def evaluations(denoiser: Denoiser, t: int) -> int:
+    """How often a denoiser evaluates its network for an image at ``t``: once, unless it tells."""
+    told = getattr(denoiser, "evaluations", None)
+    return told(t) if told else 1
+
+
 def evaluate(net: torch.nn.Module, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
     """``net(x, t, labels)``, here and now."""
     return net(x, t, labels)

@@ -20,7 +20,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .denoiser import Denoiser, Prediction
+from .denoiser import Denoiser, Prediction, evaluations
 from .diffusion import x0_from_eps
 from .errors import InvalidInput, check_choice, check_float, check_int
 from .schedules import NoiseSchedule
@@ -232,6 +232,10 @@ class SideBySide:
             for name, shape in shapes.items()
         }
         return Prediction(torch.cat([p.eps for p in told]), extras)
+
+    def evaluations(self, t: int) -> int:
+        """How often the network is evaluated at ``t`` for an image of the costliest part."""
+        return max(evaluations(denoiser, t) for denoiser, _ in self.parts)
 
 
 def observed(steps, log_probs: LogProbs):

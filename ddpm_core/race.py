@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import accumulate
 
 import numpy as np
 import torch
@@ -69,8 +68,7 @@ class Lane(Film):
         self._norm, self._moved = [_rms(start)], [float("nan")]
         self.seconds, self.failed = 0.0, ""
         self._state, self._steps = start, run.steps(start)
-        evaluations = getattr(run.denoiser(), "evaluations", lambda t: 1)
-        self._calls = list(accumulate(map(evaluations, run.timesteps), initial=0))
+        self._calls = run.calls()
 
     @property
     def behind(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
-from itertools import groupby
+from itertools import accumulate, groupby
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .checkpoints import Label, Model
 from .data import to_uint8
-from .denoiser import Denoiser
+from .denoiser import Denoiser, evaluations
 from .diffusion import check_images, q_sample
 from .errors import InvalidInput, check_int
 from .faults import noise_with, scale_with, schedule_with
@@ -207,6 +207,17 @@ class Run:
         if not report or "judge" not in roles_for(self.model):
             return steps
         return observed(steps, classifier_for(self.model, "judge").log_probs)
+
+    def calls(self, report: bool = False) -> list[int]:
+        """Evaluations of the network for each image so far, at the start and after every step.
+
+        Of requests side by side, those of the costliest.
+
+        Args:
+            report: as for ``steps``.
+        """
+        denoiser = self.denoiser(complete=report)
+        return list(accumulate((evaluations(denoiser, t) for t in self.timesteps), initial=0))
 
     def film(self) -> Film:
         """An empty film of the right size, its first frame the start."""

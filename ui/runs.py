@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -92,6 +92,8 @@ class Progress:
         done: no further progress will come.
         stopped: ended by the visitor before the last step.
         trace: what guidance did, if that was asked for; of a branch, in its own part only.
+        calls: evaluations of the network for each image at every frame; of a branch, in its own
+            part only.
     """
 
     key: Key
@@ -100,6 +102,7 @@ class Progress:
     done: bool = False
     stopped: bool = False
     trace: Trace | None = None
+    calls: Sequence[int] = ()
 
     def named(self, model: str, request: Request) -> Progress:
         """The same film under the request that would make it."""
@@ -363,7 +366,10 @@ class Studio:
         started, shown, account = time.monotonic(), 0.0, Account()
         pause = max(1 / rate if rate else 3600, len(run.images) * SECONDS_PER_TILE)
         trace = Trace(run) if traced and run_size(key) <= MAX_TRACED else None
-        yield Progress(key, film, 0.0)
+        calls = run.calls(report=trace is not None)
+        shared = calls[key.branch_at or 0]  # a branch is charged for its own part only
+        told = Progress(key, film, 0.0, calls=[max(0, n - shared) for n in calls])
+        yield told
         steps = run.steps(start, previous, report=trace is not None)
         if trace:
             steps = trace.record(steps, start)
@@ -376,11 +382,11 @@ class Studio:
             if not self.engine.advance(steps, enough, account):
                 break
             if not film.finished and not ending.asked:
-                yield Progress(key, film, time.monotonic() - started)
+                yield replace(told, seconds=time.monotonic() - started)
                 shown = time.monotonic()  # not before: showing it may take longer than the pause
         if not ending.superseded:
             seconds, stopped = time.monotonic() - started, not film.finished
-            end = Progress(key, film, seconds, True, stopped, trace)
+            end = replace(told, seconds=seconds, done=True, stopped=stopped, trace=trace)
             if key.branch_at is None:
                 self.keep(end)
             yield end

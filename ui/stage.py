@@ -86,7 +86,7 @@ def under_way(progress: Progress) -> dict:
         film.x0[done] if done else None,
         columns=_columns(progress),
         seconds=progress.seconds,
-        calls=_calls(progress),
+        calls=progress.calls[progress.steps_done],
     )
 
 
@@ -101,7 +101,7 @@ def final(progress: Progress) -> dict:
         film.x0[chosen],
         columns=_columns(progress),
         seconds=progress.seconds,
-        calls=_calls(progress),
+        calls=progress.calls[progress.steps_done],
         total=film.steps,
         stopped=progress.stopped,
         indices=chosen,
@@ -171,15 +171,6 @@ def enlargement(shape: tuple[int, ...], frames: int) -> int:
 def pace(frames: int) -> int:
     """Milliseconds per frame: two seconds in all at least, and no slower than 80."""
     return max(20, min(80, round(2000 / max(1, frames - 1), -1)))
-
-
-def _calls(progress: Progress) -> int:
-    """Evaluations of the network so far, for each image; the most of any row."""
-    key, steps = progress.key, progress.steps_done - (progress.key.branch_at or 0)
-    # Without a trace, what only one of the two is needed for is not evaluated twice.
-    plain = () if progress.trace or not progress.done else (0, 1)
-    twice = [r for r in key.requests if r.guidance == "cfg" and r.guidance_scale not in plain]
-    return max(0, steps) * (2 if twice else 1)
 
 
 def _columns(progress: Progress) -> int:

@@ -71,6 +71,28 @@ def test_an_image_alone_is_the_same_in_a_batch_of_64(model, guidance, number):
             torch.testing.assert_close(ours, one.extras[name][0], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("report", [False, True])
+@every_guidance
+def test_a_run_tells_how_often_its_network_is_asked_for_an_image(
+    model, guidance, report, monkeypatch
+):
+    asked, evaluate = [], model.evaluate
+
+    def counting(network, x, *more):
+        asked.append(len(x))
+        return evaluate(network, x, *more)
+
+    monkeypatch.setattr(model, "evaluate", counting)
+    plainly, guided = ask(), ask(**guidance)
+    for requests, beside in (([guided], 0), ([plainly, guided], 3)):
+        asked.clear()
+        run = Run(model, requests)
+        calls = run.calls(report)
+        assert calls[0] == 0 and len(calls) == 7
+        for step in run.steps(report=report):
+            assert sum(asked) == 3 * calls[step.index] + beside * step.index
+
+
 @every_guidance
 def test_the_batch_size_changes_rounding_only(model, guidance):
     request = ask(n=10, **guidance)

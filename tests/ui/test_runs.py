@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ddpm_core import InvalidInput, Request, branch, film
-from ui import runs, sample
+from ui import runs, sample, stage
 from ui.runs import Key, Studio
 
 LONG = Request(n=2, steps=400, sampler="ddpm")
@@ -35,6 +35,15 @@ def test_a_run_ends_with_the_film_that_the_core_makes(studio, model):
     assert end.done and not end.stopped and end.steps_done == 7
     expected = film(studio.model(model), request)
     assert np.array_equal(end.film.x, expected.x) and np.array_equal(end.film.x0, expected.x0)
+
+
+@pytest.mark.parametrize(("traced", "calls"), [(False, 11), (True, 20)])
+def test_the_stage_tells_the_calls_that_were_made(studio, model, traced, calls):
+    """Where guidance rests, nothing is asked twice, unless what it compares is to be shown."""
+    request = Request(n=1, steps=10, guidance="cfg", guidance_scale=3, t_low=500, t_high=560)
+    run = studio.stream(studio.arm(("a", "sample")), Key(model, request), traced=traced)
+    *_, end = run
+    assert stage.final(end)["calls"] == end.calls[-1] == calls
 
 
 def test_stop_ends_after_a_step_and_keeps_the_film(studio, model):
