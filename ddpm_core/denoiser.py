@@ -74,7 +74,7 @@ class ModelDenoiser:
         self.schedule, self.prediction_type, self.labels = schedule, prediction_type, labels
 
     def __call__(self, x: Tensor, t: int) -> Prediction:
-        unet = self.reduced if self.reduced is not None and self._bears(t) else self.unet
+        unet = self.reduced if self.reduced is not None and self.bears(t) else self.unet
         weights = unet.conv_in.weight
         if self.labels is not None and len(self.labels) != len(x):
             raise InvalidInput(f"{len(self.labels)} labels for {len(x)} images")
@@ -84,8 +84,8 @@ class ModelDenoiser:
             output = eps_from_v(self.schedule, x, t, output)
         return Prediction(output)
 
-    def _bears(self, t: int) -> bool:
-        """Whether rounding at ``t`` leaves the picture as it is."""
+    def bears(self, t: int) -> bool:
+        """Whether rounding to the shorter dtype at ``t`` leaves the picture as it is."""
         abar = self.schedule.abar(t)
         faint = self.prediction_type == "epsilon" and (1 - abar) / abar > LARGEST_FACTOR**2
         return t >= FULL_PRECISION_BELOW and not faint

@@ -1,4 +1,8 @@
-"""What a visitor waits for: pictures, a long film, and the application's start."""
+"""What a visitor waits for: pictures, a long film, and the application's start.
+
+Pictures are timed twice: by the core alone, and asked for over the application's API, which adds
+the engine that all visitors share, the grid, its PNG and the way to the client and back.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,10 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from ..checkpoints import Model
@@ -43,14 +50,35 @@ def long_film(model: Model, n: int, steps: int) -> tuple[float, float, int]:
         return walked - begun, time.perf_counter() - walked, path.stat().st_size
 
 
-def start(command: list[str] | None = None, api_name: str = "/film") -> tuple[float, float]:
-    """Start the application in a process of its own, and ask its API for a film.
+@dataclass
+class Served:
+    """The application in a process of its own.
+
+    Attributes:
+        answered: seconds from its start until it answered.
+        first: seconds from its start until a first picture had arrived.
+    """
+
+    client: object
+    seeds: Iterator[int]
+    answered: float
+    first: float
+
+    def pictures(self, n: int, steps: int) -> Callable[[], object]:
+        """Asking for ``n`` pictures by its defaults, for others each time: it keeps what it made.
+
+        Raises:
+            InvalidInput: when called, if none come.
+        """
+        return lambda: _asked(self.client, n=n, steps=steps, seed=next(self.seeds))
+
+
+@contextmanager
+def served(command: list[str] | None = None) -> Iterator[Served]:
+    """Start the application, and ask its API for the pictures that it would make unasked.
 
     Args:
         command: what serves it; ``{port}`` stands for a free port. ``app.py`` unless given.
-
-    Returns:
-        Seconds from the start until it answers, and until the first film has arrived.
 
     Raises:
         InvalidInput: if there is no ``app.py``, no client, or no answer within two minutes.
@@ -73,11 +101,25 @@ def start(command: list[str] | None = None, api_name: str = "/film") -> tuple[fl
     try:
         _await_answer(url, server)
         answered = time.perf_counter() - begun
-        Client(url, verbose=False).predict(api_name=api_name)
-        return answered, time.perf_counter() - begun
+        try:
+            client = Client(url, verbose=False)
+        except Exception as error:
+            raise InvalidInput(f"its API cannot be read: {error}") from None
+        _asked(client)
+        yield Served(client, count(1), answered, time.perf_counter() - begun)
     finally:
         server.terminate()
-        server.wait(30)
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+def _asked(client, **fields) -> object:
+    try:
+        return client.predict(api_name="/sample", **fields)
+    except Exception as error:  # of whatever kind, what is measured already shall not be lost
+        raise InvalidInput(f"the application sent no pictures: {error}") from None
 
 
 def _free_port() -> int:

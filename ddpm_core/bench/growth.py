@@ -15,6 +15,8 @@ from pathlib import Path
 from ..errors import InvalidInput
 
 ROOT = Path(__file__).resolve().parents[2]
+# Turns of a case; of one that takes so many seconds, fewer.
+TURNS, LONG = 3, 20.0
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,12 @@ class Case:
 @dataclass(frozen=True)
 class Cost:
     """Attributes:
-    seconds: of sampling alone.
+    seconds: of sampling alone, of every turn.
     peak: MiB, the most memory that the process ever held.
-    above: MiB of it that sampling added to what the loaded model takes.
+    above: MiB of it beyond what it held before it sampled, the model loaded.
     """
 
-    seconds: float
+    seconds: list[float]
     peak: float
     above: float
 
@@ -59,12 +61,10 @@ def peak_mib() -> float:
     Raises:
         InvalidInput: where the system does not tell.
     """
-    status = Path("/proc/self/status")
-    if status.exists():
+    told = _status("VmHWM:")
+    if told is not None:
         # What getrusage tells a child on Linux begins with the size of its parent.
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
+        return told
     try:
         import resource
     except ImportError:
@@ -73,18 +73,40 @@ def peak_mib() -> float:
     return peak / 2**20 if sys.platform == "darwin" else peak / 1024
 
 
+def held_mib() -> float:
+    """The memory this process holds now, in MiB; where the system does not tell, the most so far.
+
+    Raises:
+        InvalidInput: as ``peak_mib``.
+    """
+    told = _status("VmRSS:")
+    return peak_mib() if told is None else told
+
+
+def _status(name: str) -> float | None:
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(name)), None)
+
+
 def measure(case: Case) -> Cost:
     """Sample in this process; the model is loaded and warm before the clock starts."""
     from ..request import Request
-    from ..sampling import sample
+    from ..sampling import BATCH, sample
     from . import ours
     from .shapes import GREY
 
     model = ours.model(GREY, case.size)
-    sample(model, Request(n=1, steps=2))
-    before, begun = peak_mib(), time.perf_counter()
-    sample(model, Request(n=case.n, steps=case.steps))
-    seconds, peak = time.perf_counter() - begun, peak_mib()
+    before = held_mib()
+    # Every size of batch that is to come, and both precisions.
+    for n in {min(case.n, BATCH), case.n % BATCH or BATCH}:
+        sample(model, Request(n=n, steps=2))
+    seconds: list[float] = []
+    while len(seconds) < TURNS and sum(seconds) < LONG:
+        begun = time.perf_counter()
+        sample(model, Request(n=case.n, steps=case.steps))
+        seconds.append(time.perf_counter() - begun)
+    peak = peak_mib()
     return Cost(seconds, peak, peak - before)
 
 

@@ -6,6 +6,10 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -18,7 +22,8 @@ SQUARE = (1024, 1024, 1024)
 # The products that the convolutions of the three levels of the shipped model amount to, at 16
 # images: pixels x (9 x channels in) x channels out.
 LIKE_OURS = ((16 * 784, 144, 16), (16 * 196, 288, 32), (16 * 49, 720, 80))
-BUSY, UNSTEADY = 0.5, 0.1
+BUSY, UNSTEADY = 0.3, 0.1
+VERSIONS = ("torch", "diffusers", "denoising-diffusion-pytorch")
 
 
 @dataclass(frozen=True)
@@ -76,18 +81,33 @@ def steadily(
     return found, mean, f"NOT TO BE USED: the machine's own rate drifted by {drift:.0%}"
 
 
-def load() -> float | None:
-    """Processes that wanted to run, on average over the last minute; None where it is not told."""
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+def load(seconds: float = 1.0) -> float | None:
+    """Processors in use while this process rests; None where the system does not tell."""
+    try:
+        busy = _busy()
+        time.sleep(seconds)
+        return (_busy() - busy) / os.sysconf("SC_CLK_TCK") / seconds
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _busy() -> int:
+    """Ticks that all processors together have worked."""
+    user, nice, system, _, _, *interrupts = map(int, Path("/proc/stat").read_text().split()[1:9])
+    return user + nice + system + sum(interrupts)
 
 
 def heading() -> list[str]:
     """Machine, versions, threads and load, with a warning where it is busy."""
-    lines = [f"{describe()}; torch {torch.__version__}; eager, NCHW"]
+    versions = [f"{name} {version(name)}" for name in VERSIONS if find_spec(name.replace("-", "_"))]
+    lines = [
+        f"{date.today()}; {describe()}; {', '.join(versions)}; eager, NCHW",
+        "all in one process that keeps freed memory, as the command line does",
+    ]
     now = load()
     if now is None:
-        return [*lines, "load average: unknown"]
-    lines.append(f"load average of the last minute: {now:.2f}")
+        return [*lines, "processors in use besides: unknown"]
+    lines.append(f"processors in use besides: {now:.2f}")
     if now > BUSY:
         lines.append("WARNING: this machine is busy. Times mean nothing, ratios little.")
     return lines

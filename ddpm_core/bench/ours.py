@@ -43,6 +43,15 @@ def default_dtype() -> str:
     return "bf16" if bf16_is_native() else "fp32"
 
 
+def steps_in_full(model: Model, steps: int) -> int:
+    """How many steps of the application's own walk its network does in float32."""
+    run = Run(model, Request(n=1, steps=steps))
+    if run.dtype == "float32":
+        return steps
+    bears = model.denoiser(run.labels, run.dtype).bears
+    return sum(not bears(t) for t in run.timesteps)
+
+
 def size(shape: Shape) -> Size:
     return measure(model(shape).unet, shape.noise(1), torch.zeros(1).long(), shape.labels(1))
 

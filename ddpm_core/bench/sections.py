@@ -28,6 +28,11 @@ SAMPLING_GOALS = {
     ("lucidrains", "default"): {1: 2.5, 16: 3.5, 64: 4.0},
 }
 TRAINING_GOALS = {("diffusers", "fp32"): 1.4, ("diffusers", "bf16"): 1.4}
+SAMPLED_IN_BF16 = (
+    "bf16: weights, ours with the state in fp32, diffusers' with its state in bf16, lucidrains' in "
+    "fp32 under autocast"
+)
+TRAINED_IN_BF16 = "bf16: autocast over weights in fp32, everywhere"
 IDENTICAL_GOALS = {"fp32": {1: 1.1, 16: 1.1}, "bf16": {1: 1.1, 16: 1.1}, "default": {16: 1.9}}
 
 
@@ -44,6 +49,7 @@ class Budget:
         tries: of a table, while the machine is not steady.
         waits: (n, steps) of the pictures waited for.
         film: (n, steps) of the long film.
+        starts: of the application.
         growth: the cases of cost over size.
     """
 
@@ -55,11 +61,12 @@ class Budget:
     tries: int = 2
     waits: tuple[tuple[int, int], ...] = tuple((n, s) for n in (1, 16) for s in (10, 20, 50))
     film: tuple[int, int] = (16, 1000)
+    starts: int = 3
     growth: tuple[Case, ...] = (
         *(Case(n=n) for n in (1, 16, 64, 256, 1024)),
         *(Case(steps=steps) for steps in (10, 50, 250)),
         *(Case(size=size) for size in (14, 56, 112)),
-        Case(n=10_000, steps=2),
+        Case(n=10_000),
     )
 
 
@@ -73,6 +80,7 @@ QUICK = Budget(
     tries=1,
     waits=((1, 20), (16, 20)),
     film=(16, 100),
+    starts=1,
     growth=(Case(n=16), Case(n=64), Case(n=256), Case(steps=5), Case(size=56), Case(10_000, 1)),
 )
 
@@ -100,7 +108,8 @@ def match(budget: Budget) -> Iterator[Table]:
     for shape in budget.shapes:
         reference = ours.size(shape)
         rows = [_size_row(side, shape, reference) for side in (ours, *peers)]
-        yield Table(f"Match at {shape}", rows, notes)
+        matched = "matched by the operations of the function, whoever saves some of them"
+        yield Table(f"Match at {shape}", rows, [matched, *notes])
 
 
 def gemm(budget: Budget) -> Iterator[Table]:
@@ -131,8 +140,10 @@ def sampling(budget: Budget) -> Iterator[Table]:
             }
             goals = {key: by_batch.get(batch) for key, by_batch in SAMPLING_GOALS.items()}
             title = f"Sampling at {shape}, batch {batch}: ms a step, over walks of {steps}"
-            work = reference.operations * batch
-            yield _compared(title, subjects, goals, budget, batch, work, steps, notes)
+            work = reference.executed * batch
+            full = ours.steps_in_full(model, steps)
+            told = [_in_full(full, steps), SAMPLED_IN_BF16, *notes]
+            yield _compared(title, subjects, goals, budget, batch, work, steps, told, full / steps)
 
 
 def training(budget: Budget) -> Iterator[Table]:
@@ -147,8 +158,9 @@ def training(budget: Budget) -> Iterator[Table]:
                 for dtype in ("fp32", "bf16")
             }
             title = f"Training at {shape}, batch {batch}: ms a step"
-            work = 3 * ours.size(shape).operations * batch
-            yield _compared(title, subjects, TRAINING_GOALS, budget, batch, work, 1, notes)
+            work = 3 * ours.size(shape).executed * batch
+            told = [TRAINED_IN_BF16, *notes]
+            yield _compared(title, subjects, TRAINING_GOALS, budget, batch, work, 1, told)
 
 
 def same_weights(budget: Budget) -> Iterator[Table]:
@@ -178,55 +190,96 @@ def same_weights(budget: Budget) -> Iterator[Table]:
             for dtype in ("fp32", "bf16")
         }
         goals = {("diffusers", d): by_batch.get(batch) for d, by_batch in IDENTICAL_GOALS.items()}
+        full = ours.steps_in_full(model, steps)
+        agreed = f"answers differ by {difference:.1e} of the largest"
         yield _compared(
             f"{title}, batch {batch}: ms a step, over walks of {steps}",
             subjects,
             goals,
             budget,
             batch,
-            size.operations * batch,
+            size.executed * batch,
             steps,
-            [f"answers differ by {difference:.1e} of the largest"],
+            [agreed, _in_full(full, steps), SAMPLED_IN_BF16],
+            full / steps,
         )
 
 
 def end_to_end(budget: Budget) -> Iterator[Table]:
     """Seconds that a visitor waits."""
-    model, rows, notes = load("mnist-conditional"), [], []
-    for n, steps in budget.waits:
-        wait = {"": endtoend.pictures(model, n, steps)}
-        seconds = Spread.of(interleaved(wait, budget.rounds)[""])
-        rows.append({"what": f"{n} image(s) in {steps} steps", "s": seconds})
+    model = load("mnist-conditional")
     n, steps = budget.film
     walk, gif, size = endtoend.long_film(model, n, steps)
-    rows.append({"what": f"film of {n} over {steps} steps of DDPM", "s": walk})
-    rows.append({"what": f"its GIF, {size / 2**20:.1f} MiB", "s": gif})
+    rows = [
+        {"what": f"film of {n} over {steps} steps of DDPM, once", "s": walk},
+        {"what": f"its GIF, {size / 2**20:.1f} MiB, once", "s": gif},
+    ]
+    yield Table(f"A long film, {model.name}, the core alone", rows)
+    alone = {(n, steps): endtoend.pictures(model, n, steps) for n, steps in budget.waits}
+    title = f"Pictures, {model.name}, by the application's defaults: seconds"
+    started, notes, asked = [], [], {}
     try:
-        answers, film = endtoend.start()
-        rows.append({"what": "application: start to answer", "s": answers})
-        rows.append({"what": "application: start to first film", "s": film})
+        for _ in range(budget.starts - 1):
+            with endtoend.served() as application:
+                started.append(application)
+        with endtoend.served() as application:
+            started.append(application)
+            asked = {wait: application.pictures(*wait) for wait in budget.waits}
+            yield _waits(title, alone, asked, budget)
     except InvalidInput as error:
-        notes.append(f"the application's start is left out: {error}")
-    yield Table(f"End to end, {model.name}, by the application's defaults", rows, notes)
+        notes.append(f"the application is left out: {error}")
+        yield _waits(title, alone, {}, budget)
+    rows = [
+        {"what": f"start to {what}", "s": Spread.of([getattr(one, name) for one in started])}
+        for what, name in (("answer", "answered"), ("a first grid of pictures", "first"))
+        if started
+    ]
+    yield Table(f"The application, {len(started)} start(s), by its API", rows, notes)
+
+
+def _waits(title: str, alone: dict, asked: dict, budget: Budget) -> Table:
+    """Time what is waited for, by the core alone and by asking the application, in turns."""
+    subjects = {("core alone", *wait): run for wait, run in alone.items()}
+    subjects |= {("application", *wait): run for wait, run in asked.items()}
+    times, _, unsteady = steadily(lambda: interleaved(subjects, budget.rounds), budget.tries)
+    rows = []
+    for n, steps in budget.waits:
+        row = {"images": n, "steps": steps}
+        for side in ("core alone", "application"):
+            if (side, n, steps) in times:
+                row[side] = Spread.of(times[side, n, steps])
+        rows.append(row)
+    return Table(title, rows, [unsteady] if unsteady else [])
 
 
 def over_size(budget: Budget) -> Iterator[Table]:
     """Seconds and peak memory, each case in a process of its own."""
-    rows = []
-    for case in budget.growth:
-        found = growth.cost(case, torch.get_num_threads())
-        rows.append(
-            {
-                "n": case.n,
-                "steps": case.steps,
-                "size": case.size,
-                "s": found.seconds,
-                "ms per image and step": found.seconds / case.n / case.steps * 1e3,
-                "peak MiB": found.peak,
-                "above the model's": found.above,
-            }
-        )
-    yield Table("Cost over size: the shipped shape, batches of 64", rows)
+    rows, notes = [], []
+
+    def measure_all() -> None:
+        for case in budget.growth:
+            try:
+                found = growth.cost(case, torch.get_num_threads())
+            except InvalidInput as error:
+                notes.append(str(error))
+                continue
+            seconds = Spread.of(found.seconds)
+            rows.append(
+                {
+                    "n": case.n,
+                    "steps": case.steps,
+                    "size": case.size,
+                    "s": seconds,
+                    "turns": len(found.seconds),
+                    "ms per image and step": seconds.median / case.n / case.steps * 1e3,
+                    "peak MiB": found.peak,
+                    "above the model's": found.above,
+                }
+            )
+
+    _, _, unsteady = steadily(measure_all, 1)
+    notes += [unsteady] if unsteady else []
+    yield Table("Cost over size: the shipped shape, batches of 64", rows, notes)
 
 
 SECTIONS: dict[str, Callable[[Budget], Iterator[Table]]] = {
@@ -240,13 +293,14 @@ SECTIONS: dict[str, Callable[[Budget], Iterator[Table]]] = {
 }
 
 
-def _compared(title, subjects, goals, budget, batch, work, steps, notes) -> Table:
+def _compared(title, subjects, goals, budget, batch, work, steps, notes, full=None) -> Table:
     """Time all in turn; a row for every comparison of ours with a peer.
 
     Args:
         subjects: by (side, dtype); one call is ``steps`` steps.
         goals: by (peer, ours of the comparison).
         work: operations of one of our steps.
+        full: the share of our default that is in float32; all or nothing of it unless given.
     """
     rounds = budget.rounds * (2 if batch == 1 else 1)
     times, ceiling, unsteady = steadily(lambda: interleaved(subjects, rounds), budget.tries)
@@ -260,13 +314,13 @@ def _compared(title, subjects, goals, budget, batch, work, steps, notes) -> Tabl
             "ours": mine,
             "ms": per_step["ours", mine],
             "GFLOP/s": rate,
-            "of GEMM": f"{rate / _ceiling(mine, ceiling):.0%}",
+            "of GEMM": f"{rate / _ceiling(mine, ceiling, full):.0%}",
         }
         others = [side for side, dtype in times if side != "ours" and dtype == its]
         for other in others:
             goal = goals.get((other, mine))
             found = ratio(times, (other, its), ("ours", mine))
-            verdict = None if goal is None else "yes" if found.median >= goal else "no"
+            verdict = None if goal is None or unsteady else _yes(found.median >= goal)
             rows.append(
                 row
                 | {"against": f"{other} {its}", "its ms": per_step[other, its]}
@@ -275,12 +329,28 @@ def _compared(title, subjects, goals, budget, batch, work, steps, notes) -> Tabl
             row = {}  # what is ours is said once
         if not others:
             rows.append(row)
-    told = f"GEMM {ceiling.fp32:.0f} GFLOP/s in fp32, {ceiling.bf16:.0f} in bf16"
+    told = (
+        f"medians and quartiles of {rounds} rounds; GEMM {ceiling.fp32:.0f} GFLOP/s in fp32, "
+        f"{ceiling.bf16:.0f} in bf16, of it the operations that are executed"
+    )
     return Table(title, rows, [told, *([unsteady] if unsteady else []), *notes])
 
 
-def _ceiling(dtype: str, ceiling: Rates) -> float:
-    return getattr(ceiling, ours.default_dtype() if dtype == "default" else dtype)
+def _ceiling(dtype: str, ceiling: Rates, full: float | None) -> float:
+    """What the machine could do at most, of our default where a share of it is in float32."""
+    if dtype != "default":
+        return getattr(ceiling, dtype)
+    if full is None:
+        return getattr(ceiling, ours.default_dtype())
+    return 1 / (full / ceiling.fp32 + (1 - full) / ceiling.bf16)
+
+
+def _yes(met: bool) -> str:
+    return "yes" if met else "no"
+
+
+def _in_full(count: int, steps: int) -> str:
+    return f"our default: {count} of {steps} steps in fp32, where bf16 would show"
 
 
 def _installed() -> tuple[list, list[str]]:
@@ -306,6 +376,7 @@ def _size_row(side, shape: Shape, reference: Size) -> dict:
         "": side.NAME,
         "parameters": f"{size.parameters:,}",
         "MFLOP": size.operations / 1e6,
+        "executed": size.executed / 1e6,
         "off by": f"{size.beyond(reference):.1%}",
         "attention": side.attention(shape),
     }

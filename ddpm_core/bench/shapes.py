@@ -49,12 +49,16 @@ SHAPES = (GREY, COLOUR)
 class Size:
     """Parameters, and floating-point operations of one evaluation for one image.
 
-    The operations are those of the function, whoever saves some: a 3x3 convolution of a doubled
-    image counts in full where it is a transposed one (``unet.Upsample``).
+    Attributes:
+        operations: those of the function, whoever saves some: a 3x3 convolution of a doubled
+            image counts in full where it is a transposed one (``unet.Upsample``). By these
+            networks are matched.
+        executed: those that are done. By these the processor's rate is told.
     """
 
     parameters: int
     operations: int
+    executed: int
 
     def beyond(self, other: Size) -> float:
         """By how much, in proportion, this differs from the other; the worse of the two."""
@@ -66,9 +70,13 @@ class Size:
 
 def measure(net: nn.Module, *inputs) -> Size:
     """Count a network's parameters, and its operations on ``inputs`` of one image."""
-    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=ON_CPU) as counter:
-        net(*inputs)
-    return Size(sum(p.numel() for p in net.parameters()), counter.get_total_flops())
+    counts = []
+    for count in (_whole_convolution, _convolution):
+        known = ATTENTION | {torch.ops.aten.convolution: count}
+        with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=known) as counter:
+            net(*inputs)
+        counts.append(counter.get_total_flops())
+    return Size(sum(p.numel() for p in net.parameters()), *counts)
 
 
 def _attention(query, key, value, *_, out_shape=None, **__) -> int:
@@ -76,13 +84,14 @@ def _attention(query, key, value, *_, out_shape=None, **__) -> int:
 
 
 def _convolution(x, weight, bias, stride, padding, dilation, transposed, *_, out_shape=None, **__):
-    count = conv_flop_count(x, weight, out_shape, transposed=transposed)
+    return conv_flop_count(x, weight, out_shape, transposed=transposed)
+
+
+def _whole_convolution(x, weight, bias, stride, padding, dilation, transposed, *more, **named):
+    count = _convolution(x, weight, bias, stride, padding, dilation, transposed, *more, **named)
     # Four taps for each of four pixels, in place of nine.
     return count * 9 // 4 if transposed else count
 
 
 # The counter knows attention by its names on a GPU only.
-ON_CPU = {
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
-    torch.ops.aten.convolution: _convolution,
-}
+ATTENTION = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}

@@ -33,10 +33,10 @@ def interleaved(
     warmup: int = 1,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
-    """Let all take turns: A B C, C B A, A B C, ...
+    """Let all take turns: A B C, C B A, B C A, A C B, ...
 
-    Turning the order round in every other round keeps a slow drift of the machine, and whatever
-    one leaves in the caches for the next, from favouring anyone.
+    Turning the order round in every other round keeps a slow drift of the machine from favouring
+    anyone; beginning with another in every other, what a turn finds in the caches of its own last.
 
     Args:
         subjects: what to run, by name.
@@ -48,7 +48,10 @@ def interleaved(
     """
     times = {name: [] for name in subjects}
     for round_ in range(-warmup, rounds):
-        order = list(subjects) if round_ % 2 == 0 else list(reversed(subjects))
+        first = max(0, round_) // 2 % len(subjects)
+        order = [*subjects][first:] + [*subjects][:first]
+        if round_ % 2:
+            order.reverse()
         for name in order:
             begun = clock()
             subjects[name]()

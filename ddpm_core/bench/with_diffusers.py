@@ -50,7 +50,7 @@ def size(shape: Shape) -> Size:
 
 
 def attention(shape: Shape) -> str:
-    return "as ours"
+    return "as ours, and once more at each of these on the way up"
 
 
 def walk(

@@ -6,11 +6,13 @@ import json
 import subprocess
 import sys
 import textwrap
+import time
+from dataclasses import replace
 
 import pytest
 import torch
 
-from ddpm_core import unet
+from ddpm_core import checkpoints, unet
 from ddpm_core.__main__ import main
 from ddpm_core.bench import (
     endtoend,
@@ -45,6 +47,7 @@ TINY = Budget(
     tries=1,
     waits=((1, 1),),
     film=(2, 3),
+    starts=1,
     growth=(Case(n=2, steps=1, size=8),),
 )
 
@@ -84,9 +87,9 @@ class Clock:
 def test_turns_are_interleaved_and_turned_round():
     clock = Clock()
     subjects = {name: clock.worker(name, 1.0) for name in "ABC"}
-    times = interleaved(subjects, 4, warmup=0, clock=lambda: clock.now)
-    assert "".join(clock.order) == "ABCCBAABCCBA"
-    assert times == {name: [1.0] * 4 for name in "ABC"}
+    times = interleaved(subjects, 6, warmup=0, clock=lambda: clock.now)
+    assert "".join(clock.order) == "ABCCBABCAACBCABBAC"  # each follows itself once
+    assert times == {name: [1.0] * 6 for name in "ABC"}
 
 
 def test_warming_up_is_not_counted():
@@ -128,8 +131,21 @@ def test_a_busy_machine_is_told_of(monkeypatch, load, warned):
     monkeypatch.setattr(machine, "load", lambda: load)
     lines = machine.heading()
     assert "1 thread(s)" in lines[0]
-    assert any("load average" in line for line in lines)
+    assert any("in use besides" in line for line in lines)
     assert any("WARNING" in line for line in lines) == warned
+
+
+def test_load_is_that_of_others_at_this_moment():
+    idle = machine.load(0.3)
+    words = "import time; end = time.time() + 30\nwhile time.time() < end: pass"
+    busy = subprocess.Popen([sys.executable, "-c", words])
+    try:
+        time.sleep(0.5)
+        assert machine.load(0.5) > min(idle, torch.multiprocessing.cpu_count() - 1) - 0.2
+        assert machine.load(0.5) > 0.5
+    finally:
+        busy.kill()
+        busy.wait()
 
 
 def test_the_ceiling_is_a_rate():
@@ -156,13 +172,15 @@ def test_ours_is_what_ships(shape):
 def test_operations_that_a_transposed_convolution_saves_count_all_the_same():
     upsample, x = unet.Upsample(4), torch.zeros(1, 4, 5, 5)
     plainly = 2 * 4 * 4 * 9 * 10 * 10
-    assert sections.measure(upsample, x, (10, 10)).operations == plainly
-    assert sections.measure(upsample.conv, torch.zeros(1, 4, 10, 10)).operations == plainly
+    size = sections.measure(upsample, x, (10, 10))
+    assert (size.operations, size.executed) == (plainly, plainly * 4 // 9)
+    size = sections.measure(upsample.conv, torch.zeros(1, 4, 10, 10))
+    assert (size.operations, size.executed) == (plainly, plainly)
 
 
 def test_the_worse_of_parameters_and_operations_counts():
-    assert Size(110, 100).beyond(Size(100, 100)) == pytest.approx(0.1)
-    assert Size(100, 80).beyond(Size(100, 100)) == pytest.approx(0.2)
+    assert Size(110, 100, 7).beyond(Size(100, 100, 70)) == pytest.approx(0.1)
+    assert Size(100, 80, 7).beyond(Size(100, 100, 70)) == pytest.approx(0.2)
 
 
 def test_attention_is_counted():
@@ -269,6 +287,41 @@ def test_the_share_of_the_ceiling_is_that_of_its_dtype(calm):
         assert row["of GEMM"] == f"{share:.0%}"
 
 
+def test_the_ceiling_of_what_is_part_float32_lies_between(calm):
+    clock = Clock()
+    times = {("ours", dtype): clock.worker(dtype, 1.0) for dtype in ("default", "fp32", "bf16")}
+    table = sections._compared("", times, {}, TINY, 16, 50e9, 1, [], full=0.25)
+    # A quarter at 100, the rest at 200: 160 on the whole.
+    assert table.rows[0]["of GEMM"] == f"{table.rows[0]['GFLOP/s'] / 160:.0%}"
+
+
+def test_the_steps_told_in_float32_are_those_that_are(monkeypatch):
+    monkeypatch.setattr(checkpoints, "bf16_is_native", lambda device: True)
+    seen, real = [], ModelDenoiser.__call__
+
+    def noting(self, x, t):
+        seen.append(self.reduced is None or not self.bears(t))
+        return real(self, x, t)
+
+    monkeypatch.setattr(ModelDenoiser, "__call__", noting)
+    model = ours.model(GREY)
+    ours.walk(model, GREY.noise(1), 20, "default")()
+    assert ours.steps_in_full(model, 20) == sum(seen) == 1
+
+
+def test_an_unsteady_table_meets_no_goal(monkeypatch):
+    looks = iter([Rates(100.0, 200.0), Rates(50.0, 200.0)])
+    monkeypatch.setattr(
+        sections, "steadily", lambda measure, tries: steadily(measure, tries, looks.__next__)
+    )
+    clock = Clock()
+    keys = [("ours", "default"), ("ours", "fp32"), ("ours", "bf16"), ("peer", "fp32")]
+    times = {key: clock.worker(key, 1.0) for key in keys}
+    table = sections._compared("", times, {("peer", "fp32"): 0.5}, TINY, 16, 50e9, 1, [])
+    (row,) = [row for row in table.rows if row.get("goal")]
+    assert row["met"] is None and "NOT TO BE USED" in table.text()
+
+
 def test_training_prints(calm):
     (table,) = bench(TINY, ("training",))
     assert "Training at 28x28x1, batch 4" in table.text()
@@ -308,28 +361,46 @@ def test_end_to_end_prints_what_could_be_measured(monkeypatch):
     def none():
         raise InvalidInput("no app.py here")
 
-    monkeypatch.setattr(endtoend, "start", none)
-    (table,) = bench(TINY, ("end-to-end",))
-    text = table.text()
-    assert "1 image(s) in 1 steps" in text
-    assert "film of 2 over 3 steps" in text
-    assert "start is left out: no app.py here" in text
+    monkeypatch.setattr(endtoend, "served", none)
+    film, pictures, application = bench(TINY, ("end-to-end",))
+    assert "film of 2 over 3 steps" in film.text()
+    (row,) = pictures.rows
+    assert (row["images"], row["steps"]) == (1, 1) and row["core alone"].median > 0
+    assert "application" not in row
+    assert "is left out: no app.py here" in application.text()
 
 
-def test_the_application_starts_and_sends_a_film():
-    answers, film = endtoend.start()
-    assert 0 < answers < film
+def test_the_application_starts_and_sends_pictures_that_it_does_not_keep():
+    seeds = []
+    with endtoend.served() as application:
+        assert 0 < application.answered < application.first
+        ask = application.pictures(1, 2)
+        seeds = [ask()["about"]["seed"] for _ in range(2)]
+    assert seeds == [1, 2]
+
+
+def test_end_to_end_prints_core_and_application_side_by_side(calm):
+    _, pictures, application = bench(TINY, ("end-to-end",))
+    (row,) = pictures.rows
+    assert 0 < row["core alone"].median < row["application"].median
+    assert [row["what"] for row in application.rows] == [
+        "start to answer",
+        "start to a first grid of pictures",
+    ]
 
 
 def test_an_application_that_ends_at_once_is_told_of():
-    with pytest.raises(InvalidInput, match="ended at once, with status 3"):
-        endtoend.start([sys.executable, "-c", "raise SystemExit(3)"])
+    with (
+        pytest.raises(InvalidInput, match="ended at once, with status 3"),
+        endtoend.served([sys.executable, "-c", "raise SystemExit(3)"]),
+    ):
+        pass
 
 
 def test_cost_over_size_prints():
     (table,) = bench(TINY, ("size",))
     (row,) = table.rows
-    assert (row["n"], row["steps"], row["size"]) == (2, 1, 8)
+    assert (row["n"], row["steps"], row["size"], row["turns"]) == (2, 1, 8, growth.TURNS)
     assert row["peak MiB"] > row["above the model's"] >= 0
 
 
@@ -348,9 +419,12 @@ def test_peak_memory_is_that_of_the_process_and_sees_what_was_given_back():
     assert 60 < taken < 80
 
 
-def test_a_failing_case_is_told_of():
+def test_a_failing_case_is_told_of_and_costs_no_other():
     with pytest.raises(InvalidInput, match="n must be between"):
         growth.cost(Case(n=0), threads=1)
+    (table,) = bench(replace(TINY, growth=(Case(n=0), *TINY.growth)), ("size",))
+    assert [row["n"] for row in table.rows] == [2]
+    assert "n must be between" in table.text()
 
 
 def test_ten_thousand_samples_stay_within_bounds():
