@@ -239,7 +239,7 @@ def build(
                 below()
         with gr.Column(elem_classes="control-column"):
             panel = controls.build(studio, name, single=single, default=default)
-    current = gr.State(None, time_to_live=3600)
+    current = gr.State(None)
     bench = Bench(
         studio,
         name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 from ddpm_core.files import write
@@ -14,7 +15,9 @@ def put(content: bytes, name: str, cache: str) -> str:
     Gradio's own helper writes over a file of the same content, even while a browser is fetching it.
     """
     path = Path(cache) / hashlib.sha256(content).hexdigest() / name
-    if not path.exists():
+    try:
+        os.utime(path)  # files are cleared away by their age: this one is needed anew
+    except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(path, content)
     return str(path.resolve())

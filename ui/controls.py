@@ -217,6 +217,7 @@ def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Con
         ),
         picker,
         label,
+        trigger_mode="always_last",  # of two choices in a breath the second would be dropped
         show_progress="hidden",
         api_visibility="private",
     )

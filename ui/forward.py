@@ -54,6 +54,8 @@ PANES = {
 }
 EQUATIONS = {"x": "eq. 4", "x0": "eq. 3"}
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+# Of two choices in a breath the second would be dropped otherwise.
+LATEST = QUIET | {"trigger_mode": "always_last"}
 
 
 def build(studio: Studio, opened: gr.Tab) -> Forward:
@@ -132,8 +134,8 @@ def build(studio: Studio, opened: gr.Tab) -> Forward:
             made["seed"] = gr.Number(
                 0, label="Seed", precision=0, minimum=0, elem_id=f"{NAME}-seed"
             )
-    states = {"drawn": gr.State(False), "made_of": gr.State({}, time_to_live=3600)}
-    states["shown"] = gr.State(None, time_to_live=3600)
+    states = {"drawn": gr.State(False), "made_of": gr.State({})}
+    states["shown"] = gr.State(None)
     tab = Forward(**made, **states)
     _wire(studio, tab)
     _first_look(studio, tab, opened)
@@ -167,10 +169,10 @@ def _wire(studio: Studio, tab: Forward) -> None:
     running = {"fn": acts.noise, "inputs": [*copied, tab.made_of], "outputs": shown} | stage.STREAM
     running |= {"trigger_mode": "always_last"}
     keep.remember(gr.on([tab.sheet.input, tab.seed.change], **running), tab.copies)
-    told = tab.label.input(acts.retell, copied, tab.copies.outputs, **QUIET)
+    told = tab.label.input(acts.retell, copied, tab.copies.outputs, **LATEST)
     keep.remember(told, tab.copies)
     # The sheet then tells anew.
-    tab.model.input(acts.fit, tab.model, [tab.sheet, tab.label, tab.stage], **QUIET)
+    tab.model.input(acts.fit, tab.model, [tab.sheet, tab.label, tab.stage], **LATEST)
     tab.back.click(
         acts.back,
         [*copied, tab.made_of],

@@ -126,7 +126,7 @@ def build(studio: Studio) -> GuidanceBench:
                 lab = instruments.build(studio, NAME)
         with gr.Column(elem_classes="control-column"):
             panel = steering.build(studio, NAME)
-    current = gr.State(None, time_to_live=3600)
+    current = gr.State(None)
     made = GuidanceBench(
         studio,
         NAME,
@@ -167,8 +167,12 @@ def _wire(made: GuidanceBench) -> None:
     def stop(visitor: gr.Request):
         made.stop(visitor)
 
+    def offer(name, method, kind) -> str:
+        """What applies to the model and the method."""
+        return " ".join(steering.applicable(made.studio.model(name), method, kind))
+
     def fit(name, method, kind, label):
-        """Offer what applies to the model and the method."""
+        """Offer what the model has use for."""
         model = made.studio.model(name)
         choices = steering.classes(model)
         known = [value for _, value in choices]
@@ -192,14 +196,16 @@ def _wire(made: GuidanceBench) -> None:
         js=bench.STAMP,
         **QUICK,
     )
-    fitted = gr.on(
-        [panel.model.input, panel.method.input, panel.kind.input],
-        fit,
-        [panel.model, panel.method, panel.kind, panel.label],
-        [panel.method, panel.kind, panel.applies, panel.label, panel.mix],
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    # Of two choices in a breath the second would be dropped. What is chosen is never an output of
+    # its own event: the answer to the first would take the second back.
+    latest = {"trigger_mode": "always_last", "show_progress": "hidden"}
+    latest |= {"api_visibility": "private"}
+    asked = [panel.model, panel.method, panel.kind]
+    fits = [panel.method, panel.kind, panel.applies, panel.label, panel.mix]
+    fitted = panel.model.input(fit, [*asked, panel.label], fits, **latest)
+    chosen = gr.on([panel.method.input, panel.kind.input], offer, asked, panel.applies, **latest)
+    for event in (fitted, chosen):
+        made.apply(event)  # before its run has ended
     rolled = panel.roll.click(
         None, None, panel.seed, js=steering.ROLL, show_progress="hidden", api_visibility="private"
     )
@@ -208,6 +214,7 @@ def _wire(made: GuidanceBench) -> None:
         moved.then(**resting),
         # No preview of these is on the stage: what runs is to be seen.
         fitted.then(**running),
+        chosen.then(**running),
         rolled.then(**running),
         panel.seed.submit(**running),
     ]

@@ -120,7 +120,7 @@ def build(studio: Studio, prefix: str) -> Lab:
             made["halt"] = gr.Button("Stop", elem_id=f"{prefix}-halt")
     others = (atlas_tab, branch_tab, plot_tab)
     states = {"open": gr.State("anatomy"), "measured": gr.State("")}
-    states |= {name: gr.State(None, time_to_live=3600) for name in ("strip_run", "atlas_run")}
+    states |= {name: gr.State(None) for name in ("strip_run", "atlas_run")}
     return Lab(**made, others=others, **states)
 
 
@@ -135,6 +135,8 @@ def wire(lab: Lab, bench, first: gr.Tab) -> None:
 
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+# Of two choices in a breath the second would be dropped otherwise.
+EVERY = QUIET | {"trigger_mode": "multiple"}
 
 
 def _wire_strip(lab: Lab, bench, first: gr.Tab) -> None:
@@ -184,7 +186,7 @@ def _wire_strip(lab: Lab, bench, first: gr.Tab) -> None:
     first.select(lambda: "anatomy", None, lab.open, **QUIET)
     gr.on([tab.select for tab in lab.others], lambda: "", None, lab.open, **QUIET)
     shown = lab.strip_tab.select(lambda: "strip", None, lab.open, **QUIET)
-    taken = lab.strip.select(take, None, panel.scales, **QUIET)
+    taken = lab.strip.select(take, None, panel.scales, **EVERY)
     _rest_after(taken, bench)
     shown.then(**drawing)
     # Whatever brought it: the controls, a tile, a link, a file, a model that was fetched.
@@ -239,10 +241,10 @@ def _wire_atlas(lab: Lab, bench) -> None:
         draw,
         [panel.measured, *panel.inputs],
         [lab.atlas, lab.atlas_run, lab.atlas_take],
-        trigger_mode="once",
+        trigger_mode="multiple",
         **stage.STREAM,
     )
-    taken = lab.atlas.select(take, None, [*panel.scales, panel.label], **QUIET)
+    taken = lab.atlas.select(take, None, [*panel.scales, panel.label], **EVERY)
     _rest_after(taken, bench)
 
 
@@ -333,7 +335,7 @@ def _wire_plot(lab: Lab, bench) -> None:
         **stage.STREAM,
     )
     lab.halt.click(halt, queue=False, **QUIET)
-    taken = lab.plot.select(take, lab.measured, panel.scales, **QUIET)
+    taken = lab.plot.select(take, lab.measured, panel.scales, **EVERY)
     _rest_after(taken, bench)
 
 

@@ -37,6 +37,8 @@ TOLD = {
     "batch-scale": "Its gradient is of the mean over the batch: each of n images gets λ / n.",
 }
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+# Of two choices in a breath the second would be dropped otherwise.
+LATEST = QUIET | {"trigger_mode": "always_last"}
 
 
 @dataclass(frozen=True)
@@ -225,7 +227,7 @@ def build(studio: Studio, view: View, recorded: Mapping | None = None) -> Contes
                 run = gr.Button("Race", variant="primary", elem_id=f"{prefix}-run")
                 stop = gr.Button("Stop", elem_id=f"{prefix}-stop")
             inputs, note, roll = _inputs(studio, view, prefix)
-    current = gr.State(None, time_to_live=3600)
+    current = gr.State(None)
     contest = Contest(studio, view, screen, inputs, run, stop, roll, note, kept, current)
     _wire(contest)
     return contest
@@ -331,7 +333,7 @@ def _wire(contest: Contest) -> None:
             return TOLD[error], gr.update(visible=True if error == "batch-scale" else "hidden")
 
         told = inputs["error"].input(
-            tell, inputs["error"], [contest.note, inputs["guidance_scale"]], **QUIET
+            tell, inputs["error"], [contest.note, inputs["guidance_scale"]], **LATEST
         )
         events.append(told.then(**running))
     if view.name == "samplers":
@@ -343,7 +345,7 @@ def _wire(contest: Contest) -> None:
                 return gr.skip()
             return gr.update(choices=choices, value=choices[0][1])
 
-        inputs["model"].input(fit, inputs["model"], inputs["label"], **QUIET)
+        inputs["model"].input(fit, inputs["model"], inputs["label"], **LATEST)
     for event in events:
         contest.follow(event)
     keep.wire(

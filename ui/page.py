@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import gradio as gr
 
-from ddpm_core import InvalidInput
+from ddpm_core import InvalidInput, Request
 
 from . import (
     api,
@@ -17,6 +18,7 @@ from . import (
     forward,
     guidance,
     keep,
+    permalinks,
     recordings,
     results,
     reverse,
@@ -67,7 +69,7 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
             with gr.Tab("Results", id=results.NAME) as results_tab:
                 results.build(results_tab, figures)
         _open_tiles(grid, single, tabs, reversing.views)
-        restored = gr.State("", time_to_live=3600)  # the tab that the address led to
+        restored = gr.State("")  # the tab that the address led to
         benches = {"sample": grid, "guidance": guided, "reverse": single}
         for bench in benches.values():
             others = [b.controls.model for b in benches.values() if b is not bench]
@@ -106,10 +108,11 @@ def _open_tiles(grid: Bench, single: Bench, tabs: gr.Tabs, views: gr.Tabs) -> No
     """A click on a tile of the grid shows that image alone, in full."""
 
     def show(current, visitor: gr.Request, picked: gr.SelectData) -> Iterator[dict]:
-        if not current:
+        # Of a page left open for long the server may know no more than what it sends.
+        current = Key(*current) if current else _named(grid.studio, picked.value)
+        if current is None:
             yield single.silence
             return
-        current = Key(*current)
         model, request = current.model, current.request
         number = request.first + picked.index
         classes = grid.studio.model(model).classes
@@ -133,6 +136,14 @@ def _open_tiles(grid: Bench, single: Bench, tabs: gr.Tabs, views: gr.Tabs) -> No
         **stage.STREAM,
     )
     single.follow(opened)
+
+
+def _named(studio: Studio, run) -> Key | None:
+    """The run that the stage names, see ``stage.run_name``; None if there is no such run."""
+    try:
+        return studio.settled(permalinks.parse(parse_qsl(str(run)), Key("", Request())))
+    except InvalidInput:
+        return None
 
 
 def _first_look(bench: Bench, opened: list[gr.Tab], restored: gr.State) -> None:

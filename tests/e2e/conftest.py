@@ -18,13 +18,19 @@ FLAGS = (
 
 
 @pytest.fixture(scope="session")
-def url():
-    """The page as ``python app.py`` serves it."""
+def served():
+    """The page as ``python app.py`` serves it, and its address."""
     import app
 
     page, address = app.launch(["--no-browser"], prevent_thread_lock=True, quiet=True)
-    yield address
+    yield page, address
     page.close()
+
+
+@pytest.fixture(scope="session")
+def url(served):
+    """The page's address."""
+    return served[1]
 
 
 @pytest.fixture(scope="session")

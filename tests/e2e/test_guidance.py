@@ -44,6 +44,22 @@ def scale(visitor):
     return float(visitor.page.locator("#guidance-s input[type=number]").input_value())
 
 
+def test_of_two_choices_in_a_breath_the_second_is_what_runs(visit):
+    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2{QUICK}")
+    settle(visitor, 12)
+    visitor.page.evaluate(
+        """async () => {
+          const pick = (value) => document.querySelector(
+            `#guidance-method input[value="${value}"]`).click();
+          pick("both");
+          await new Promise(requestAnimationFrame);
+          pick("classifier");
+        }"""
+    )
+    visitor.page.wait_for_url(re.compile("guidance=classifier"))
+    assert visitor.page.locator("#guidance-method input[value=classifier]").is_checked()
+
+
 def test_the_picture_follows_the_slider_while_it_is_held(visit):
     visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=0{QUICK}&seed=4")
     settle(visitor, 12)

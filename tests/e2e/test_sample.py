@@ -147,6 +147,16 @@ def test_a_tile_opens_in_the_player_with_every_step(visit):
     assert "first=6" in visitor.page.url and "label=6" in visitor.page.url
 
 
+def test_a_tile_opens_of_a_page_whose_session_the_server_has_forgotten(visit, served):
+    visitor = visit("?steps=5&n=4&seed=31")
+    visitor.wait_for_kept("6 frames")
+    served[0].app.state_holder.session_data.clear()
+    visitor.page.locator("#sample-stage [data-tile='2']").first.click()
+    visitor.page.wait_for_url("**/*seed=31*tab=reverse")
+    visitor.wait("film", "reverse")
+    assert "first=2" in visitor.page.url and "steps=5" in visitor.page.url
+
+
 def test_a_tile_is_seen_whichever_view_was_open_in_the_other_tab(visit):
     visitor = visit("?steps=5&n=4")
     visitor.wait_for_kept("6 frames")

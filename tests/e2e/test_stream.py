@@ -36,3 +36,53 @@ def test_what_is_asked_while_a_stream_ends_is_answered_all_the_same(visit):
     visitor.wait_for_kept("frames", tab="reverse")
     assert visitor.page.evaluate("window.ends") > 1
     assert visitor.errors == []
+
+
+def test_a_page_whose_stream_was_cut_off_answers_again(visit):
+    """A laptop that slept, a line that was lost: the page took its stream for open for good."""
+    visitor = visit()
+    cut = """
+    const plain = window.fetch;
+    window.fetch = async (resource, options) => {
+      const reply = await plain(resource, options);
+      const { pathname } = new URL(resource.url ?? resource, location.href);
+      if (!window.cutting || !pathname.endsWith("/queue/data")) return reply;
+      window.cutting = false;
+      const text = new TextDecoder();
+      const short = new TransformStream({
+        transform(chunk, onward) {  // all but the word that it ends
+          if (text.decode(chunk).includes("close_stream")) onward.error(new TypeError("cut"));
+          else onward.enqueue(chunk);
+        },
+      });
+      return new Response(reply.body.pipeThrough(short), reply);
+    };
+    """
+    visitor.page.add_init_script(cut)
+    visitor.open("?n=1&steps=3")
+    visitor.wait_for_kept("4 frames")
+    visitor.page.wait_for_timeout(1000)  # until nothing is asked
+    visitor.page.evaluate("window.cutting = true")
+    visitor.choose("sample-label", "3")
+    visitor.page.wait_for_function("window.cutting === false")
+    visitor.page.wait_for_timeout(1500)
+    visitor.choose("sample-label", "5")
+    visitor.page.wait_for_url("**/*label=5*")
+    visitor.wait("film")
+
+
+def test_a_question_that_a_full_queue_refuses_is_asked_again(visit):
+    visitor = visit()
+    refused = []
+
+    def refuse(route):
+        if len(refused) < 2:
+            refused.append(route.request.url)
+            route.fulfill(status=503, json={"detail": "Queue is full."})
+        else:
+            route.continue_()
+
+    visitor.page.route("**/queue/join*", refuse)
+    visitor.open("?n=1&steps=3&seed=4")
+    visitor.wait_for_kept("4 frames")
+    assert len(refused) == 2

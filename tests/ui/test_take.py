@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import time
+from pathlib import Path
+
 import pytest
 
 from ddpm_core import InvalidInput
-from ui import drop, keep, stage, take
+from ui import cache, drop, keep, stage, take
 
 ASKED = {"kind": "asked", "format": "webp", "stride": 5, "panes": "x,x0", "order": 7}
 
@@ -78,3 +82,14 @@ def test_a_dropped_note_is_text_of_bounded_length():
     for wrong in ({"note": 3}, {"note": "x" * (2**20 + 1)}, {"asked": "1"}):
         with pytest.raises(InvalidInput):
             drop.Drop().preprocess(dropped | wrong)
+
+
+def test_a_file_that_is_wanted_anew_counts_as_new(tmp_path):
+    """Files are cleared away by their age: that of the last visitor who wants them."""
+    path = Path(cache.put(b"film", "film.gif", str(tmp_path)))
+    os.utime(path, (0, 0))
+    before = path.stat()
+    time.sleep(0.02)
+    assert cache.put(b"film", "film.gif", str(tmp_path)) == str(path)
+    after = path.stat()
+    assert after.st_ctime_ns > before.st_ctime_ns and after.st_ino == before.st_ino
