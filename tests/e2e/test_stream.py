@@ -50,9 +50,15 @@ def test_a_page_whose_stream_was_cut_off_answers_again(visit):
       window.cutting = false;
       const text = new TextDecoder();
       const short = new TransformStream({
-        transform(chunk, onward) {  // all but the word that it ends
-          if (text.decode(chunk).includes("close_stream")) onward.error(new TypeError("cut"));
-          else onward.enqueue(chunk);
+        async transform(chunk, onward) {  // all but the word that it ends
+          const said = text.decode(chunk);
+          const at = said.indexOf("close_stream");
+          if (at < 0) return onward.enqueue(chunk);
+          const before = said.slice(0, said.lastIndexOf("\\n\\n", at) + 2);
+          if (before) onward.enqueue(new TextEncoder().encode(before));
+          await new Promise((done) => setTimeout(done, 500));  // until that is read
+          onward.error(new TypeError("cut"));
+          window.wasCut = true;
         },
       });
       return new Response(reply.body.pipeThrough(short), reply);
@@ -64,8 +70,9 @@ def test_a_page_whose_stream_was_cut_off_answers_again(visit):
     visitor.page.wait_for_timeout(1000)  # until nothing is asked
     visitor.page.evaluate("window.cutting = true")
     visitor.choose("sample-label", "3")
-    visitor.page.wait_for_function("window.cutting === false")
-    visitor.page.wait_for_timeout(1500)
+    visitor.page.wait_for_url("**/*label=3*")
+    visitor.page.wait_for_function("window.wasCut")
+    visitor.page.wait_for_timeout(500)
     visitor.choose("sample-label", "5")
     visitor.page.wait_for_url("**/*label=5*")
     visitor.wait("film")
