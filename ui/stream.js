@@ -13,6 +13,7 @@
   const END = 'data: {"msg": "close_stream"}\n\n';
   const CUT = `\n\ndata: {"msg": "broken_connection"}\n\n${END}`;
   const plain = window.fetch;
+  const heard = new Set(); // of what any stream has told, before its answer was here
   let stream = null; // that is being read
 
   window.fetch = async (resource, options) => {
@@ -36,12 +37,12 @@
     if (!reply.ok || !stream) return reply;
     const id = await reply.clone().json().then((answer) => answer.event_id, () => null);
     if (id) await stream.told(id);
+    heard.delete(id);
     return reply;
   }
 
-  // What a stream has told of. The page aborts a stream whose end it has heard of.
+  // The page aborts a stream whose end it has heard of.
   function following(signal) {
-    const heard = new Set();
     let waiting = [];
     let ended = false;
     let closing = false;
