@@ -1,9 +1,11 @@
 // Gradio's page hears of all that it asked for in one stream, which the server ends once nothing is
 // waited for. What could leave the page waiting for good is mended here, between it and the server:
 //
-// - The answer to a question that was asked just then may overtake that end: the page takes the
-//   stream for open, and opens no other. So answers are held back until the stream has told of
-//   their question, or the page knows that it has ended.
+// - News of a question may overtake its answer. The page keeps it until then, and takes all of it
+//   in one breath, of which some is lost: so news waits for the answer.
+// - The answer to a question that was asked just before the end may overtake that end. The page
+//   takes the stream for open, and opens no other: so answers wait until there is news of their
+//   question, or the page knows that the stream has ended.
 // - A stream that is cut off is taken for open, too. Its end is said in the page's own words.
 // - A question that a full queue refuses is asked again, for a while.
 (() => {
@@ -11,10 +13,13 @@
   const TRIES = 8;
   const PAUSE = 1500;
   const END = 'data: {"msg": "close_stream"}\n\n';
-  const CUT = `\n\ndata: {"msg": "broken_connection"}\n\n${END}`;
+  const CUT = `data: {"msg": "broken_connection"}\n\n${END}`;
   const plain = window.fetch;
-  const heard = new Set(); // of what any stream has told, before its answer was here
+  const heard = new Set(); // questions of which there was news
+  const answered = new Set(); // questions whose answer the page has
+  let asking = 0;
   let stream = null; // that is being read
+  let sleepers = [];
 
   window.fetch = async (resource, options) => {
     const url = resource.url ?? String(resource);
@@ -28,17 +33,40 @@
     return plain(resource, options);
   };
 
+  const wake = () => sleepers.splice(0).forEach((done) => done());
+  const change = () => new Promise((done) => sleepers.push(done));
+
   async function join(ask) {
-    let reply = await ask();
-    for (let again = 0; reply.status === 503 && again < TRIES; again++) {
-      await new Promise((done) => setTimeout(done, PAUSE));
-      reply = await ask();
+    asking += 1;
+    let id = null;
+    const finish = () => {
+      asking -= 1;
+      if (id) answered.add(id);
+      wake();
+    };
+    try {
+      let reply = await ask();
+      for (let again = 0; reply.status === 503 && again < TRIES; again++) {
+        await new Promise((done) => setTimeout(done, PAUSE));
+        reply = await ask();
+      }
+      const answer = await reply.clone().json().catch(() => null);
+      if (answer === null) {
+        finish();
+        return reply;
+      }
+      id = answer.event_id;
+      if (id && stream) await stream.told(id);
+      // What the page does with the answer it does at once.
+      reply.json = async () => {
+        setTimeout(finish, 0);
+        return answer;
+      };
+      return reply;
+    } catch (error) {
+      finish();
+      throw error;
     }
-    if (!reply.ok || !stream) return reply;
-    const id = await reply.clone().json().then((answer) => answer.event_id, () => null);
-    if (id) await stream.told(id);
-    heard.delete(id);
-    return reply;
   }
 
   // The page aborts a stream whose end it has heard of.
@@ -47,6 +75,7 @@
     let ended = false;
     let closing = false;
     const text = new TextDecoder();
+    const bytes = new TextEncoder();
     let rest = "";
 
     const settle = () => {
@@ -55,15 +84,33 @@
     const end = () => {
       ended = true;
       settle();
+      wake();
     };
     signal?.addEventListener("abort", end);
 
-    function listen(chunk) {
-      rest += text.decode(chunk, { stream: true });
-      for (const [, id] of rest.matchAll(/"event_id": ?"(\w+)"/g)) heard.add(id);
-      closing ||= /"msg": ?"close_stream"/.test(rest);
-      rest = rest.slice(-100); // of which a part is still to come
-      settle();
+    async function pass(message, onward) {
+      const id = /"event_id": ?"(\w+)"/.exec(message)?.[1];
+      closing ||= /"msg": ?"close_stream"/.test(message);
+      if (id) {
+        heard.add(id);
+        settle();
+        while (!ended && asking && !answered.has(id)) await change();
+      }
+      if (!ended) onward.enqueue(bytes.encode(message));
+    }
+
+    async function pull(onward, source) {
+      const { value, done } = await source.read().catch(() => ({ done: true }));
+      if (!done) {
+        const messages = (rest + text.decode(value, { stream: true })).split(/(?<=\n\n)/);
+        rest = messages.at(-1).endsWith("\n\n") ? "" : messages.pop();
+        for (const message of messages) await pass(message, onward);
+        return messages.length > 0;
+      }
+      if (!closing && !ended) onward.enqueue(bytes.encode(CUT));
+      onward.close();
+      setTimeout(end, 1000); // by then the page has heard of it
+      return true;
     }
 
     return {
@@ -85,15 +132,7 @@
         const source = reply.body.getReader();
         const body = new ReadableStream({
           async pull(onward) {
-            const { value, done } = await source.read().catch(() => ({ done: true }));
-            if (!done) {
-              onward.enqueue(value);
-              listen(value);
-              return;
-            }
-            if (!closing && !ended) onward.enqueue(new TextEncoder().encode(CUT));
-            onward.close();
-            setTimeout(end, 1000); // by then the page has heard of it
+            while (!(await pull(onward, source))); // until there was something to pass on
           },
           cancel: (reason) => source.cancel(reason),
         });
