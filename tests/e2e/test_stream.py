@@ -38,6 +38,29 @@ def test_what_is_asked_while_a_stream_ends_is_answered_all_the_same(visit):
     assert visitor.errors == []
 
 
+def test_news_that_overtakes_its_answer_is_shown_whole(visit):
+    """Taken in one breath, the film was lost behind what follows it, and the stage stayed empty."""
+    visitor = visit()
+    visitor.page.add_init_script(
+        """
+        const plain = window.fetch;
+        window.fetch = async (resource, options) => {
+          const reply = await plain(resource, options);
+          const { pathname } = new URL(resource.url ?? resource, location.href);
+          if (pathname.endsWith("/queue/join")) {
+            await new Promise((done) => setTimeout(done, 700));
+          }
+          return reply;
+        };
+        """
+    )
+    visitor.open("?n=1&steps=2&seed=6")
+    visitor.wait("film")
+    visitor.wait_for_kept("3 frames")
+    assert visitor.stage().get_attribute("data-frames") == "3"
+    assert visitor.errors == []
+
+
 def test_a_page_whose_stream_was_cut_off_answers_again(visit):
     """A laptop that slept, a line that was lost: the page took its stream for open for good."""
     visitor = visit()
