@@ -8,8 +8,14 @@
 //   question, or the page knows that the stream has ended.
 // - A stream that is cut off is taken for open, too. Its end is said in the page's own words.
 // - A question that a full queue refuses is asked again, for a while.
+//
+// All waiting has an end, after which the page is as it would be without this.
 (() => {
+  if (window.fetch.inOrder) return; // a page may be given its head twice
   let longest = 60_000; // milliseconds; a film before it may take long on a slow line
+  const PATIENCE = 10_000; // for an answer that news waits for
+  const UNREAD = 2000; // after which an answer counts as read
+  const KNOWN = 2000; // questions that are remembered
   const TRIES = 8;
   const PAUSE = 1500;
   const END = 'data: {"msg": "close_stream"}\n\n';
@@ -24,7 +30,7 @@
   window.fetch = async (resource, options) => {
     const url = resource.url ?? String(resource);
     if (url.startsWith("data:")) return plain(resource, options);
-    const { pathname } = new URL(url, location.href);
+    const { pathname } = new URL(url, document.baseURI);
     if (pathname.endsWith("/queue/data")) {
       const opened = (stream = following(resource.signal ?? options?.signal));
       return opened.through(await plain(resource, options).catch(opened.fails));
@@ -33,15 +39,24 @@
     return plain(resource, options);
   };
 
+  window.fetch.inOrder = true;
+
+  const remember = (set, id) => {
+    set.add(id);
+    if (set.size > KNOWN) set.delete(set.values().next().value);
+  };
   const wake = () => sleepers.splice(0).forEach((done) => done());
   const change = () => new Promise((done) => sleepers.push(done));
 
   async function join(ask) {
     asking += 1;
     let id = null;
+    let finished = false;
     const finish = () => {
+      if (finished) return;
+      finished = true;
       asking -= 1;
-      if (id) answered.add(id);
+      if (id) remember(answered, id);
       wake();
     };
     try {
@@ -62,6 +77,7 @@
         setTimeout(finish, 0);
         return answer;
       };
+      setTimeout(finish, UNREAD); // whoever reads it, and however
       return reply;
     } catch (error) {
       finish();
@@ -69,8 +85,8 @@
     }
   }
 
-  // The page aborts a stream whose end it has heard of.
   function following(signal) {
+    let out = null;
     let waiting = [];
     let ended = false;
     let closing = false;
@@ -86,27 +102,44 @@
       settle();
       wake();
     };
-    signal?.addEventListener("abort", end);
+    signal?.addEventListener("abort", () => {
+      end();
+      // The page aborts a stream whose end it has heard of. Another that it gives up, as when it
+      // is being left, takes what is waited for along, and it has to know.
+      if (!closing) out?.error(new DOMException("given up", "AbortError"));
+    });
 
     async function pass(message, onward) {
       const id = /"event_id": ?"(\w+)"/.exec(message)?.[1];
       closing ||= /"msg": ?"close_stream"/.test(message);
       if (id) {
-        heard.add(id);
+        remember(heard, id);
         settle();
-        while (!ended && asking && !answered.has(id)) await change();
+        await answerOf(id);
       }
       if (!ended) onward.enqueue(bytes.encode(message));
+    }
+
+    async function answerOf(id) {
+      let patient = true;
+      const timer = setTimeout(() => {
+        patient = false;
+        remember(answered, id); // it was lost
+        wake();
+      }, PATIENCE);
+      while (patient && !ended && asking && !answered.has(id)) await change();
+      clearTimeout(timer);
     }
 
     async function pull(onward, source) {
       const { value, done } = await source.read().catch(() => ({ done: true }));
       if (!done) {
-        const messages = (rest + text.decode(value, { stream: true })).split(/(?<=\n\n)/);
-        rest = messages.at(-1).endsWith("\n\n") ? "" : messages.pop();
-        for (const message of messages) await pass(message, onward);
+        const messages = (rest + text.decode(value, { stream: true })).split("\n\n");
+        rest = messages.pop();
+        for (const message of messages) await pass(`${message}\n\n`, onward);
         return messages.length > 0;
       }
+      if (ended && !closing) return true; // given up
       if (!closing && !ended) onward.enqueue(bytes.encode(CUT));
       onward.close();
       setTimeout(end, 1000); // by then the page has heard of it
@@ -119,18 +152,21 @@
         throw error;
       },
       told: (id) => new Promise((done) => {
-        waiting.push({ id, done });
-        settle();
-        setTimeout(() => {
-          if (!ended && !heard.has(id)) longest = 0; // this server tells of no questions
+        const timer = setTimeout(() => {
+          if (!ended && !heard.size) longest = 0; // this server tells of no questions
           done();
         }, longest);
+        waiting.push({ id, done: () => done(clearTimeout(timer)) });
+        settle();
       }),
       through(reply) {
         if (!reply.ok || !reply.body) end();
         if (ended) return reply;
         const source = reply.body.getReader();
         const body = new ReadableStream({
+          start(onward) {
+            out = onward;
+          },
           async pull(onward) {
             while (!(await pull(onward, source))); // until there was something to pass on
           },

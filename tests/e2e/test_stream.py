@@ -116,3 +116,38 @@ def test_a_question_that_a_full_queue_refuses_is_asked_again(visit):
     visitor.open("?n=1&steps=3&seed=4")
     visitor.wait_for_kept("4 frames")
     assert len(refused) == 2
+
+
+def test_a_page_that_gave_its_stream_up_and_is_not_left_begins_anew(visit):
+    """Leaving a page ends its stream; who then stays, or returns, had a run that never ended."""
+    visitor = visit()
+    visitor.open("?n=1&steps=1000&sampler=ddpm&seed=3")
+    visitor.wait("live")
+    visitor.page.evaluate("window.isOld = true; dispatchEvent(new Event('beforeunload'))")
+    visitor.page.wait_for_function("!window.isOld", timeout=30_000)
+    visitor.wait("film")
+
+
+def test_an_answer_that_is_read_elsewhere_holds_no_news_up(visit):
+    """What watches a page for its owner may hand on a reply of its own."""
+    visitor = visit()
+    visitor.open("?n=1&steps=3")
+    visitor.wait_for_kept("4 frames")
+    visitor.page.evaluate(
+        """() => {
+          const ordered = window.fetch;
+          window.fetch = async (...asked) => {
+            const reply = await ordered(...asked);
+            if (!reply.url.includes("/queue/join")) return reply;
+            window.handed = (window.handed ?? 0) + 1;
+            return new Response(await reply.clone().text(), reply);
+          };
+          window.fetch.inOrder = true;
+        }"""
+    )
+    visitor.choose("sample-label", "5")
+    visitor.page.wait_for_url("**/*label=5*")
+    visitor.wait("film")
+    visitor.wait_for_kept("4 frames")
+    assert visitor.page.evaluate("window.handed") > 0
+    assert visitor.errors == []
