@@ -103,7 +103,8 @@ function mount() {
     return `<p class="board-lead">Every figure of ours is read from the results that are stored with
       the checkpoints; choose one for its protocol and for the command that measures it again.
       FID: lower is better. <b>Bold</b> is lower than all that it is compared with, by more than
-      twice the standard error of the difference. <span class="board-count">${measured} of ${wanted} measured</span></p>`;
+      twice the standard error of the difference; where the samples' parts were not kept, samples of the same noises
+      count as independent. <span class="board-count">${measured} of ${wanted} measured</span></p>`;
   }
 
   function section(table) {
@@ -137,8 +138,8 @@ function mount() {
         escapeText(it.margin)}</small></dd>`).join("")}`).join("");
     return `<div class="board-claims"><h3>What the report finds, and whether ours does</h3>
       <p>These verdicts are about these trained networks: another training of each could turn a close
-      one. Not told apart: closer than twice the standard error of the difference, of unknown spread,
-      or measured by another feature net, other real images or in another precision.</p><dl>${told}</dl></div>`;
+      one. Not told apart: closer than twice the standard error of the difference. Do not compare: of unknown
+      spread, or measured by another feature net, other real images or in another precision.</p><dl>${told}</dl></div>`;
   }
 
   function cellOf(cell, title, row, column) {
@@ -148,7 +149,7 @@ function mount() {
       aria-haspopup="dialog" aria-expanded="false"`;
     if (cell.fid === undefined) return `<button ${place} class="board-missing">not measured</button>`;
     const best = cell.best ? `<span class="board-hidden"> lowest beyond the spreads</span>` : "";
-    const cost = cell.cost ? `<i>${cell.cost} <small></small></i>` : "";
+    const cost = cell.cost ? `<i>${cell.cost} <small>${cell.cost_error}</small></i>` : "";
     return `<button ${place} class="board-figure" data-best="${Boolean(cell.best)}"><b>${
       cell.figure}</b> <small>${cell.spread}</small>${best}${cost}</button>`;
   }

@@ -99,8 +99,9 @@ def _cost(usual: dict, wrong: dict) -> dict:
     if not report.comparable([usual, wrong]):
         return {}
     apart, gap = report.difference(usual, wrong), wrong["fid"] - usual["fid"]
-    text = f"{gap:+.{_decimals(gap, apart and apart[1])}f}"
-    return {"cost": text.replace("-", "−")}
+    decimals = _decimals(gap, apart and apart.error)
+    error = f"± {apart.error:.{decimals}f}" if apart else ""
+    return {"cost": f"{gap:+.{decimals}f}".replace("-", "−"), "cost_error": error}
 
 
 def _few_steps(series: Sequence[report.Series]) -> dict:

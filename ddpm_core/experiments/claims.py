@@ -36,7 +36,8 @@ CLAIMS = {
         ),
     ),
 }
-YES, NO, NOT_APART, UNMEASURED = "yes", "no", "not told apart", "not measured"
+YES, NO, NOT_APART = "yes", "no", "not told apart"
+UNMEASURED, NOT_COMPARED = "not measured", "do not compare"
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class Claim:
 
     Attributes:
         text: the claim.
-        verdicts: by the title of a row: ``"yes"``, ``"no"``, ``"not told apart"`` or
-            ``"not measured"``.
+        verdicts: by the title of a row: ``"yes"``, ``"no"``, ``"not told apart"``,
+            ``"do not compare"`` or ``"not measured"``.
         margins: by the title of a row of ours that says yes or no, in words: by how much. Of
             two pairs the one that decides: the closest for yes, the farthest for no.
     """
@@ -81,7 +82,7 @@ def judged(name: str, rows: Sequence[Row]) -> tuple[Claim, ...]:
 def _verdict(row: Row, pairs) -> str:
     found = [_compared(row, better, worse) for better, worse, _ in pairs]
     # One pair that contradicts is enough, whatever the others say; then the least certain decides.
-    return min(found, key=(NO, UNMEASURED, NOT_APART, YES).index)
+    return min(found, key=(NO, UNMEASURED, NOT_COMPARED, NOT_APART, YES).index)
 
 
 def _compared(row: Row, better: int, worse: int) -> str:
@@ -91,6 +92,8 @@ def _compared(row: Row, better: int, worse: int) -> str:
     if any(it is None or it.result is None for it in wanted):
         return UNMEASURED
     first, second = (it.result for it in wanted)
+    if difference(first, second) is None:
+        return NOT_COMPARED
     if not told_apart(first, second):
         return NOT_APART
     return YES if first["fid"] < second["fid"] else NO
@@ -102,12 +105,13 @@ def _margin(row: Row, pairs, again: Row | None) -> str:
     found = []
     for better, worse, where in pairs:
         if _compared(row, better, worse) == verdict:
-            gap, error = difference(row.measured[better].result, row.measured[worse].result)
-            found.append((gap / error if error else math.inf, gap, where))
-    errors, gap, where = (min if verdict == YES else max)(found)
+            gap, error, paired = difference(row.measured[better].result, row.measured[worse].result)
+            found.append((gap / error if error else math.inf, gap, where, paired))
+    errors, gap, where, paired = (min if verdict == YES else max)(found)
     words = f"by {gap:.3f}{where and f' {where}'}, {errors:.1f} standard errors"
+    words += "" if paired else " as of independent samples"
     twice = [it.result for it in (row.measured[0], again.measured[0])] if again else [None]
     luck = None if None in twice else difference(*twice)
     if luck is None:
         return words
-    return f"{words}; two trainings of one model differ by {luck[0]:.3f} ± {luck[1]:.3f}"
+    return f"{words}; the model trained twice differs by {luck.gap:.3f} ± {luck.error:.3f}"

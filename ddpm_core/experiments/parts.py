@@ -212,7 +212,7 @@ TABLES = {
 }
 FIGURES = {
     "figure-4": Figure(
-        "Figure 4: samples of the best MNIST model",
+        "Figure 4: samples of the report's best MNIST model",
         "Samples of the cosine schedule with attention, the best model by Table 1.",
         "The same kind of model, images 0 to n - 1 of seed 0: none was picked.",
         (Shot("mnist-cosine-attn", "Cosine schedule, attention", n=64),),

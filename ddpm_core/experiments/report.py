@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 import math
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from .. import checkpoints
 from ..errors import CheckpointError
@@ -129,6 +131,15 @@ class Table:
     rows: tuple[Row, ...]
 
 
+class Difference(NamedTuple):
+    """Of two figures: by how much they differ, the standard error of that, and whether it was had
+    from pairs of samples of the same noises, or as of independent ones."""
+
+    gap: float
+    error: float
+    paired: bool
+
+
 @dataclass(frozen=True)
 class Series:
     """FID over the number of steps.
@@ -222,15 +233,16 @@ def told_apart(first: dict, second: dict) -> bool:
     knows of that.
     """
     found = difference(first, second)
-    return found is not None and found[0] > 2 * found[1]
+    return found is not None and found.gap > 2 * found.error
 
 
-def difference(first: dict, second: dict) -> tuple[float, float] | None:
+def difference(first: dict, second: dict) -> Difference | None:
     """By how much two stored FIDs differ, and the standard error of that.
 
     Samples of the same noises err alike, and their difference less than either: its error is by
     the jackknife over blocks of the same images, where both results keep what each block's absence
-    makes of them. Otherwise the samples are taken to be independent.
+    makes of them. Otherwise the samples are taken to be independent: where they err alike, that
+    makes the error too large.
 
     None if either's spread is unknown, or if the two do not compare.
     """
@@ -240,8 +252,8 @@ def difference(first: dict, second: dict) -> tuple[float, float] | None:
     pair = [result.get("left_out") or [] for result in (first, second)]
     noises = {_noises(result["protocol"]) for result in (first, second)}
     if len(noises) == 1 and len(pair[0]) == len(pair[1]) > 1:
-        return gap, jackknife([a - b for a, b in zip(*pair, strict=True)])
-    return gap, math.hypot(first["spread"], second["spread"])
+        return Difference(gap, jackknife([a - b for a, b in zip(*pair, strict=True)]), True)
+    return Difference(gap, math.hypot(first["spread"], second["spread"]), False)
 
 
 def _noises(about: dict) -> tuple:
@@ -251,11 +263,14 @@ def _noises(about: dict) -> tuple:
 def comparable(found: Sequence[dict]) -> bool:
     """Whether stored results are by one feature net against one set of real images, and of networks
     of one precision."""
-    bases = [
-        [about["features"]["mark"], about["features"]["layer"], about["reference"], about["dtype"]]
-        for about in (result["protocol"] for result in found)
-    ]
-    return all(base == bases[0] for base in bases)
+    return len({_basis(result) for result in found}) < 2
+
+
+def _basis(result: dict) -> str:
+    """What results must share to compare."""
+    about = result["protocol"]
+    net = about["features"]
+    return json.dumps([net["mark"], net["layer"], about["reference"], about["dtype"]])
 
 
 def curves(model: str, home: Path | None = None) -> list[dict]:
@@ -327,15 +342,21 @@ def _rows(
 
 def _words(title: str, request: Request) -> str:
     clip = "" if request.clip else ", x̂0 not clipped"
-    return f"{title}, {SAMPLERS[request.sampler]}, {request.steps} steps{clip}"
+    steps = f"{request.steps:,} steps, n\u00a0=\u00a0{request.n:,}"
+    return f"{title}, {SAMPLERS[request.sampler]}, {steps}{clip}"
 
 
 def _with_results(wanted: Sequence[Measurement | None], home: Path | None) -> tuple:
+    """With the results of the weights that lie there, by the judge that does; of several of one
+    measurement the one that compares with most of the others."""
     home = home or checkpoints.HOME
-    return tuple(m and replace(m, result=_stored(m, home)) for m in wanted)
+    found = [m and _stored(m, home) for m in wanted]
+    shared = Counter(basis for some in found for basis in {_basis(it) for it in some or ()})
+    return tuple(
+        m and replace(m, result=max(some, key=lambda it: shared[_basis(it)], default=None))
+        for m, some in zip(wanted, found, strict=True)
+    )
 
 
-def _stored(wanted: Measurement, home: Path) -> dict | None:
-    """The result of the weights that lie there, by the judge that does."""
-    found = results.current(home / wanted.model, "fid")
-    return next((it for it in found if wanted.matches(it)), None)
+def _stored(wanted: Measurement, home: Path) -> list[dict]:
+    return [it for it in results.current(home / wanted.model, "fid") if wanted.matches(it)]

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ddpm_core.experiments import report
-from ddpm_core.experiments.claims import UNMEASURED, judged
+from ddpm_core.experiments.claims import NOT_COMPARED, UNMEASURED, judged
 from ddpm_core.request import Request
 from tests.core.toys import result_of
 
@@ -31,10 +31,10 @@ def test_claims_hold_for_the_report_and_not_where_figures_are_too_close():
         ],
     )
     assert [list(claim.verdicts.values()) for claim in found] == [
-        ["yes", "yes", "not told apart", "yes", UNMEASURED, *["not told apart"] * 2],
-        ["yes", "yes", "not told apart", UNMEASURED, UNMEASURED, *["not told apart"] * 2],
+        ["yes", "yes", "not told apart", "yes", UNMEASURED, *[NOT_COMPARED] * 2],
+        ["yes", "yes", "not told apart", UNMEASURED, UNMEASURED, *[NOT_COMPARED] * 2],
         # One pair against it settles it, measured or not as the other may be.
-        ["yes", "no", "no", UNMEASURED, "no", "not told apart", "no"],
+        ["yes", "no", "no", UNMEASURED, "no", NOT_COMPARED, "no"],
     ]
     unlike = row("nets", 1, 2, 5, 3, nets="abaa").measured
     assert report.best(unlike) is None
@@ -43,9 +43,9 @@ def test_claims_hold_for_the_report_and_not_where_figures_are_too_close():
 
 
 def test_a_claim_tells_by_how_much_and_how_far_luck_leads():
-    def cell(fid):
+    def cell(fid, left_out=()):
         wanted = report.Measurement("mnist-linear", Request(), "test")
-        return replace(wanted, result=result_of(wanted, fid, 0.03))
+        return replace(wanted, result=result_of(wanted, fid, 0.03) | {"left_out": [*left_out]})
 
     def verdicts(*rows):
         return [(it.verdicts.get("DDIM"), it.margins.get("DDIM")) for it in judged("table-1", rows)]
@@ -55,13 +55,19 @@ def test_a_claim_tells_by_how_much_and_how_far_luck_leads():
     # The difference of two figures with 0.03 each is known to 0.0424; of the last claim's two
     # pairs, 0.2 and 0.7 apart, the closer is told, or where they speak against it the farther.
     assert verdicts(row) == [
-        ("yes", "by 0.300, 7.1 standard errors"),
-        ("yes", "by 0.200, 4.7 standard errors"),
-        ("yes", "by 0.200 without attention, 4.7 standard errors"),
+        ("yes", "by 0.300, 7.1 standard errors as of independent samples"),
+        ("yes", "by 0.200, 4.7 standard errors as of independent samples"),
+        ("yes", "by 0.200 without attention, 4.7 standard errors as of independent samples"),
     ]
     against = report.Row("DDIM", measured=tuple(map(cell, (0.7, 0.5, 0.9, 1.2))))
-    assert verdicts(against)[2] == ("no", "by 0.700 with attention, 16.5 standard errors")
-    luck = "; two trainings of one model differ by 0.050 ± 0.042"
+    worst = "by 0.700 with attention, 16.5 standard errors as of independent samples"
+    assert verdicts(against)[2] == ("no", worst)
+    # Where the parts of both samples are known, their difference is: 0.1, by one half 0.04 more
+    # and by the other as much less.
+    paired = [cell(0.9, (0.88, 0.92)), cell(1.0, (1.02, 0.98)), cell(5), cell(6)]
+    paired = report.Row("DDIM", measured=tuple(paired))
+    assert verdicts(paired)[0] == ("yes", "by 0.100, 2.5 standard errors")
+    luck = "; the model trained twice differs by 0.050 ± 0.042"
     assert [margin for _, margin in verdicts(row, again)] == [m + luck for _, m in verdicts(row)]
     assert all(again.title not in it.verdicts for it in judged("table-1", [row, again]))
     other = cell(0.85)

@@ -117,7 +117,8 @@ def test_what_became_of_the_reports_findings_stands_below(enter):
     ]
     said = claims.locator("dd").inner_text().split("\n")
     assert " ".join(said).split() == (
-        "Train-FID, DDIM, 50 steps no by 3.766, 126.2 standard errors".split()
+        "Train-FID, DDIM, 50 steps, n = 8,192 no by 3.766, 126.2 standard errors as of independent "
+        "samples".split()
     )
     assert page.locator("[data-section=table-2] .board-claims").count() == 0
 
@@ -139,7 +140,7 @@ def test_a_click_opens_the_protocol_and_the_next_closes_it(enter, home):
     assert card(page).locator("code").inner_text() == m.command
     assert "1,234 s" in card(page).inner_text()
     expect(card(page)).to_have_accessible_name(
-        "Train-FID, DDIM, 50 steps, linear, no attention · mnist-linear"
+        "Train-FID, DDIM, 50 steps, n\u00a0=\u00a08,192, linear, no attention · mnist-linear"
     )
     # Near its figure, and on the page.
     figure, box = button.bounding_box(), card(page).bounding_box()

@@ -162,6 +162,21 @@ def test_costs_are_differences_from_the_run_without_an_error(tmp_path):
         store(tmp_path, m, fid, 0.011)
     shown = [row["cells"][1] for row in table_of(results.figures(tmp_path), "costs")["rows"]]
     assert [c.get("cost") if c else "-" for c in shown] == [None, "+1.500", "−0.750", "-", None]
+    # Of two figures with 0.011 each.
+    assert [shown[row]["cost_error"] for row in (1, 2)] == ["± 0.016"] * 2
+
+
+def test_of_two_results_of_a_cell_the_one_is_shown_that_compares_with_its_row(tmp_path):
+    row = next(row for row in report.table_1(tmp_path).rows if row.measured)
+    for number, m in enumerate(row.measured):
+        store(tmp_path, m, 1 + number, 0.01)
+    first = row.measured[0]
+    for number in range(3):  # measured once more, of a network in another precision
+        other = result_of(first, 9, 0.01)
+        other["protocol"] |= {"dtype": "float32", "draw": number}
+        stored.save(tmp_path / first.model, other)
+    shown = next(row for row in report.table_1(tmp_path).rows if row.measured)
+    assert [m.result["fid"] for m in shown.measured] == [1, 2, 3, 4]
 
 
 def test_what_is_measured_against_other_images_costs_nothing_that_is_known(tmp_path):
@@ -270,7 +285,7 @@ def test_what_the_shipped_pair_of_figure_5_says_of_the_reports_second_table():
     (table,) = [t for t in results.figures()["tables"] if t["name"] == "table-2"]
     (claim,) = [c for c in table["claims"] if "Figure 5" in c["text"]]
     assert {said["row"] for said in claim["said"]} >= {
-        f"{split}-FID, DDIM, 50 steps{clip}"
+        f"{split}-FID, DDIM, 50 steps, n\u00a0=\u00a08,192{clip}"
         for split in ("Train", "Test")
         for clip in ("", ", x̂0 not clipped")
     }
