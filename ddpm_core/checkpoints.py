@@ -145,7 +145,8 @@ class Model:
 
     @cached_property
     def _bfloat16(self) -> UNet:
-        return copy.deepcopy(self.unet).bfloat16()
+        plain = torch.contiguous_format  # see ``unet.LARGE_IMAGE``
+        return copy.deepcopy(self.unet).to(dtype=torch.bfloat16, memory_format=plain)
 
     def resolve_dtype(self, dtype: str = "auto") -> str:
         """``"auto"`` is bfloat16 where the hardware has it, and float32 elsewhere."""

@@ -18,6 +18,10 @@ LARGEST_TABLE = 2**22
 # In bfloat16 on a CPU fused attention takes four times as long backwards as products and a softmax,
 # and forwards twice as long from so many pixels on; of more than the latter they take much memory.
 MANY_TOKENS, LARGE_MAP = 128, 512
+# In float32 on a CPU images of so many pixels are held pixel by pixel (channels_last): convolutions
+# of few channels at full resolution then need no rearranging and no padding. In bfloat16, and for
+# smaller maps, group normalisation of that layout takes more time than they save.
+LARGE_IMAGE = 32 * 32
 
 
 def sinusoidal_embedding(
@@ -71,11 +75,21 @@ class ResBlock(nn.Module):
             return h
         bias = self.conv2.bias + self.shortcut.bias
         h = F.conv2d(h, self.conv2.weight, bias, padding=1)
-        # A product for each image, which takes the sum along: a convolution of a single tap
-        # rearranges its maps before and after, which takes longer than what is between.
-        b, c = h.shape[:2]
-        weight = self.shortcut.weight.flatten(1).expand(b, -1, -1)
-        return torch.baddbmm(h.flatten(2), weight, x.flatten(2)).view_as(h)
+        return _add_product(h, self.shortcut.weight.flatten(1), x)
+
+
+def _add_product(h: Tensor, weight: Tensor, x: Tensor) -> Tensor:
+    """h + weight x at each pixel: (B, C, H, W), (C, D) and (B, D, H, W), laid out as h is.
+
+    A product for each image, which takes the sum along: a convolution of a single tap rearranges
+    its maps before and after, which takes longer than what is between.
+    """
+    weight = weight.expand(len(h), -1, -1)
+    rows, columns = h.flatten(2), x.flatten(2)
+    if h.is_contiguous():
+        return torch.baddbmm(rows, weight, columns).view_as(h)
+    rows, columns, weight = (it.transpose(1, 2) for it in (rows, columns, weight))
+    return torch.baddbmm(rows, columns, weight).transpose(1, 2).unflatten(2, h.shape[2:])
 
 
 class Attention(nn.Module):
@@ -310,7 +324,9 @@ class UNet(nn.Module):
             (B, out_channels, image_size, image_size).
         """
         times = iter(self._project(F.silu(self.embed(t, labels, x.dtype))))
-        x = self.conv_in(x)
+        layout = {"memory_format": self._layout(x)}
+        # Of one channel an image has either layout, and what comes of it only one.
+        x = self.conv_in(x.contiguous(**layout)).contiguous(**layout)
         skips = [x] if self.skip_all else []
         for stage in self.down:
             for block, attention in stage.pairs():
@@ -327,7 +343,7 @@ class UNet(nn.Module):
                 x = attention(block(torch.cat([x, skips.pop()], dim=1), next(times)))
             if stage.resample is not None:
                 x = stage.resample(x, skips[-1].shape[-2:])
-        return self.conv_out(_silu(self.norm_out(x)))
+        return self.conv_out(_silu(self.norm_out(x))).contiguous()
 
     def embed(self, t: Tensor, labels: Tensor | None, dtype=torch.float32) -> Tensor:
         """The embedding of time and class that every residual block receives, (B, time_dim)."""
@@ -353,8 +369,9 @@ class UNet(nn.Module):
         """Work out once what every evaluation would work out again; call it in eval mode.
 
         That is the embedding of all timesteps (unless they are very many), the projections of all
-        blocks as one, and the summed taps of ``Upsample``. They are in no state dict, and they
-        follow ``to``; whoever changes the weights must prepare again.
+        blocks as one, the summed taps of ``Upsample``, and weights in the order in which they are
+        used. They are in no state dict, and they follow ``to``; whoever changes the weights must
+        prepare again.
 
         Args:
             num_timesteps: T; from now on t must be below it.
@@ -370,6 +387,15 @@ class UNet(nn.Module):
         for module in self.modules():
             if isinstance(module, Upsample):
                 module.prepare()
+        images = self.conv_in.weight.new_empty(1, self.in_channels, *[self.image_size] * 2)
+        self.to(memory_format=self._layout(images))
+
+    def _layout(self, x: Tensor) -> torch.memory_format:
+        """How maps are held for such images."""
+        device = x.device.type
+        in_full = x.dtype == torch.float32 and not torch.is_autocast_enabled(device)
+        by_pixels = in_full and device == "cpu" and x.shape[2] * x.shape[3] >= LARGE_IMAGE
+        return torch.channels_last if by_pixels else torch.contiguous_format
 
     def _embed_time(self, t: Tensor, dtype) -> Tensor:
         sinusoid = sinusoidal_embedding(t, self.time_channels, **self.time_options)

@@ -346,3 +346,41 @@ def test_changed_weights_are_prepared_again():
     assert not torch.allclose(ready(x, t), plain(x, t), rtol=1e-4, atol=1e-5)
     ready.prepare(100)
     torch.testing.assert_close(ready(x, t), plain(x, t), rtol=1e-5, atol=1e-6)
+
+
+def test_large_images_are_held_pixel_by_pixel_in_float32_alone(monkeypatch):
+    """The layout changes the time that convolutions take, and nothing else."""
+    torch.manual_seed(0)
+    net = UNet(image_size=32, channels=(8, 12), attention=(False, True), blocks=1, groups=4)
+    x, t = torch.randn(2, 1, 32, 32), torch.tensor([3, 700])
+    layouts = []
+    net.up[0].blocks[0].conv1.register_forward_hook(
+        lambda module, inputs, output: layouts.append(output.is_contiguous())
+    )
+
+    def answer():
+        net.zero_grad()
+        y = net(x, t)
+        y.square().mean().backward()
+        assert y.is_contiguous()
+        return y.detach(), [p.grad.clone() for p in net.parameters()]
+
+    by_pixels = answer()
+    with torch.autocast("cpu", torch.bfloat16):
+        net(x, t)
+    monkeypatch.setattr(unet_module, "LARGE_IMAGE", 33 * 33)
+    torch.testing.assert_close(answer(), by_pixels, rtol=1e-4, atol=1e-6)
+    assert layouts == [False, True, True]
+
+
+def test_weights_are_laid_out_for_their_use_and_stay_what_they_are():
+    net = UNet(image_size=32, channels=(8, 12), blocks=1, groups=4).eval()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    x, t = torch.randn(1, 1, 32, 32), torch.tensor([3])
+    with torch.no_grad():
+        plainly = net(x, t)
+        net.prepare(1000)
+        torch.testing.assert_close(net(x, t), plainly, rtol=1e-4, atol=1e-5)
+    weight = net.up[0].blocks[0].conv1.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
