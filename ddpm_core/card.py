@@ -30,7 +30,7 @@ python -m ddpm_core sample --model {name} --n 64 --sampler dpm_solver_pp --steps
 
 {provenance}{source}| loss | training {train}, validation {validation} |
 
-The validation loss is that of the EMA weights on 1,024 images held out of the training set,
+The validation loss is that of the EMA weights on {images_held_out} images held out of training,
 with fixed noise and timesteps spread evenly over T; by quarter of t, least noise first:
 {quarters}. The whole curve is in `training.json`.
 {measured}"""
@@ -60,9 +60,9 @@ log_probs = classifier.log_probs(x{abar})  # (B, {count}), differentiable in x
 
 {provenance}{source}| loss | training {train}, validation {validation} |
 
-The validation loss is that of the EMA weights on 5,000 images held out of the training set,
-{noise}where the accuracy is {held_out}. The test set
-served once, for the figures above; they and the whole curve are in `training.json`.
+The validation loss is that of the EMA weights on {images_held_out} images held out of training,
+{noise}where the accuracy is {held_out}. The test set took
+no part in training; the figures above and the whole curve are in `training.json`.
 Augmentation: {augmentation}.
 """
 
@@ -132,9 +132,9 @@ def render(
         raise CheckpointError(f"the training record lacks {', '.join(missing)}: no card without")
     last = (training["history"] or [{}])[-1]
     if isinstance(config, ClassifierConfig):
-        fill, more = _classifier, {}
+        fill, more, held_out = _classifier, {}, 5000
     else:
-        fill, more = _diffusion_model, {"measured": measured}
+        fill, more, held_out = _diffusion_model, {"measured": measured}, 1024
     return fill(
         config,
         training,
@@ -142,6 +142,8 @@ def render(
         **more,
         name=name,
         dataset=config.dataset,
+        # Older records do not tell: they are of datasets of which so many are held out.
+        images_held_out=f"{training.get('held_out', held_out):,}",
         # The means and variances of batch normalisation are measured, not learned.
         parameters=sum(v.numel() for k, v in tensors.items() if ".running_" not in k),
         train=last.get("train", "not measured yet"),
@@ -188,6 +190,7 @@ def _diffusion_model(config, training, last, measured, **common) -> str:
             "image-generation" if conditional else "unconditional-image-generation",
             ["diffusion", "ddpm"],
             figures,
+            training.get("source"),
         ),
         measured=MEASURED.format(lines=lines) if measured else "",
         file=common["name"].rpartition("/")[2],
@@ -217,7 +220,14 @@ def _classifier(config, training, last, **common) -> str:
     augmentation = [f"{k} {v}" for k, v in config.preprocessing.items() if k != "range"]
     figures = [Figure("accuracy", "test accuracy", test.get("accuracy"), "test")]
     return CLASSIFIER_TEMPLATE.format(
-        metadata=_metadata(config, common["name"], "image-classification", ["classifier"], figures),
+        metadata=_metadata(
+            config,
+            common["name"],
+            "image-classification",
+            ["classifier"],
+            figures,
+            training.get("source"),
+        ),
         kind=_kind(net),
         channels=net["in_channels"],
         size=net["image_size"],
@@ -238,8 +248,14 @@ def _kind(net: dict) -> str:
     return ", ".join([KINDS[net["kind"]], *besides])
 
 
-def _metadata(config, name: str, task: str, tags: list[str], figures: Sequence[Figure]) -> str:
-    """The front matter, with the figures as the Hub's model-index reads them."""
+def _metadata(
+    config, name: str, task: str, tags: list[str], figures: Sequence[Figure], source: str | None
+) -> str:
+    """The front matter, with the figures as the Hub's model-index reads them.
+
+    Args:
+        source: what the data came from, if not from what the Hub has under their name.
+    """
     from huggingface_hub import EvalResult, ModelCardData
 
     dataset = DATASETS.get(config.dataset, config.dataset)
@@ -250,7 +266,7 @@ def _metadata(config, name: str, task: str, tags: list[str], figures: Sequence[F
             dataset_name=config.dataset,
             dataset_split=figure.split,
             metric_type=figure.kind,
-            metric_name=figure.title,
+            metric_name=figure.title + (f", data: {source}" if source else ""),
             metric_value=figure.value,
         )
         for figure in figures

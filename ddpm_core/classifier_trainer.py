@@ -176,6 +176,9 @@ class Validation:
         # Evenly over t, and in random order so that no class meets one t only.
         self.place = torch.randperm(len(images), generator=generator)
 
+    def __len__(self) -> int:
+        return len(self.images)
+
     def figures(self, classifier: Classifier) -> dict:
         """Mean loss and accuracy; with noise also the accuracy in each quarter of [0, T)."""
         t = None

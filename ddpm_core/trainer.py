@@ -143,6 +143,9 @@ class Validation:
         # Evenly over t, and in random order so that no class meets one t only.
         self.place = torch.randperm(count, generator=generator)
 
+    def __len__(self) -> int:
+        return len(self.x0)
+
     @torch.no_grad()
     def loss_by_quarter(self, trainer: Trainer, model) -> dict[int, float]:
         """Mean loss for t in each quarter of [0, T), from 1, the least noise, to 4; of fewer than

@@ -340,6 +340,7 @@ class Loop(ABC):
             "steps": self.drawn,
             "images": self._images(),
             "training_set": len(self.images),
+            "held_out": len(self.validation),
             **({"source": self.images.source} if self.images.source else {}),
             **({"earlier": self.earlier} if self.earlier else {}),
             "hours": round(self.seconds / 3600 + sum(run["hours"] for run in self.earlier), 2),

@@ -25,7 +25,7 @@ from . import Progress, fingerprint, passed
 from .features import Features, batches, classifier_features
 from .fid import BLOCKS, FLOOR_DRAWS, Floor, Moments, Score, floor, gather, gather_blocks, score
 from .protocol import sampled
-from .shards import HOME, NOT_IN_KEY, Shards
+from .shards import HOME, Shards
 
 # Each set of real images, with the set that its floor is made of. What is chosen by a figure is
 # chosen by the images held out, so that the test set stays for what was chosen.
@@ -132,14 +132,14 @@ def evaluate_fid(
     yield from passed(shards.sampling())
     pictures = (it for it in shards.sampling() if isinstance(it, np.ndarray))
     blocks = yield from passed(gather_blocks(net, pictures, n))
-    protocol = about(model, images, reference) | {
-        "n": n,
-        "first": shards.request.first,
-        "request": {k: v for k, v in asdict(shards.request).items() if k not in NOT_IN_KEY},
-        "dtype": model.resolve_dtype(request.dtype),
-        "features": {"name": net.name, "layer": net.layer, "count": real.d, "mark": net.mark},
-        "floor": {"split": other, "draws": lowest.draws if lowest else 0, "seed": FLOOR_SEED},
-    }
+    protocol = (
+        about(model, images, reference)
+        | shards.protocol()
+        | {
+            "features": {"name": net.name, "layer": net.layer, "count": real.d, "mark": net.mark},
+            "floor": {"split": other, "draws": lowest.draws if lowest else 0, "seed": FLOOR_SEED},
+        }
+    )
     seconds, hardware = time.monotonic() - started, describe(model.device)
     yield Fid(score(blocks, real), lowest, protocol, seconds, hardware)
 

@@ -23,7 +23,7 @@ from .evaluation import about, reference_words
 from .features import classifier_features
 from .neighbours import QUANTILE, memorised, nearest
 from .protocol import sampled
-from .shards import HOME, NOT_IN_KEY, Shards
+from .shards import HOME, Shards
 
 BOUND_IMAGES, BOUND_EVALUATIONS = 1000, 100
 # Of test images, for what is usual: enough for its quantile to be known.
@@ -96,18 +96,16 @@ def measure_neighbours(
     held_out = test.pixels[:COMPARED].permute(0, 2, 3, 1).numpy()
     ours = yield from passed(nearest(samples, train, k, net))
     real = yield from passed(nearest(held_out, train, k, net))
-    protocol = about(model, train, "train") | {
-        "n": len(samples),
-        "first": shards.request.first,
-        "request": {
-            name: v for name, v in asdict(shards.request).items() if name not in NOT_IN_KEY
-        },
-        "dtype": model.resolve_dtype(request.dtype),
-        "space": ours.space,
-        "space_mark": net and net.mark,
-        "compared_with": len(held_out),
-        "quantile": QUANTILE,
-    }
+    protocol = (
+        about(model, train, "train")
+        | shards.protocol()
+        | {
+            "space": ours.space,
+            "space_mark": net and net.mark,
+            "compared_with": len(held_out),
+            "quantile": QUANTILE,
+        }
+    )
     result = {
         "kind": "neighbours",
         "memorised": memorised(ours, real),

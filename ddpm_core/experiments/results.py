@@ -67,13 +67,18 @@ def current(folder: Path, kind: str | None = None, of: Path | None = None) -> li
 
 def stale(result: dict, checkpoint: Path) -> bool:
     """Whether it is of other weights than lie in a checkpoint's folder, or by another feature net
-    than lies beside that under the same name. Weights that are not there tell nothing."""
+    or guide than lies beside that under the same name. Weights that are not there tell nothing."""
     about, folder = result["protocol"], Path(checkpoint)
     if mark_of(folder) not in (None, about.get("weights_mark")):
         return True
     net = about.get("features") or {"name": about.get("space"), "mark": about.get("space_mark")}
+    return any(_is_another(it, folder.parent) for it in (net, about.get("guide")) if it)
+
+
+def _is_another(net: dict, home: Path) -> bool:
+    """Whether a network that a result names is none that lies among the checkpoints by its name."""
     name = str(net.get("name"))
-    return Path(name).name == name and mark_of(folder.parent / name) not in (None, net.get("mark"))
+    return Path(name).name == name and mark_of(home / name) not in (None, net.get("mark"))
 
 
 def drop_stale(folder: Path, of: Path | None = None) -> list[Path]:

@@ -49,6 +49,19 @@ class Shards:
         name = model.name.replace("/", "--").replace("@", "--")
         self.folder = Path(home) / f"{name}-{digest[:16]}"
 
+    def protocol(self) -> dict:
+        """What a figure of these samples depends on besides the model, ready for JSON."""
+        asked = self.request
+        found = {
+            "n": asked.n,
+            "first": asked.first,
+            "request": {k: v for k, v in asdict(asked).items() if k not in NOT_IN_KEY},
+            "dtype": self.about["dtype"],
+        }
+        if "guide" in self.about:
+            found["guide"] = {"name": self.about["guide"], "mark": self.about["guide_weights"]}
+        return found
+
     def sampling(self) -> Iterator[Progress | np.ndarray]:
         """All images of the request, in order; what is not on disk is sampled and put there.
 

@@ -125,8 +125,9 @@ def test_the_command_that_ships_other_weights_deletes_figures_of_the_old(
     assert "## Measured" not in (measured / "README.md").read_text()
 
 
-def test_the_command_that_ships_another_judge_deletes_what_the_old_one_measured(
-    measured, tmp_path, monkeypatch, capsys
+@pytest.mark.parametrize("part", ["features", "guide"])
+def test_the_command_that_ships_another_classifier_deletes_what_the_old_one_had_part_in(
+    measured, part, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(checkpoints, "HOME", tmp_path / "home")
     results.drop_stale(measured)
@@ -134,7 +135,7 @@ def test_the_command_that_ships_another_judge_deletes_what_the_old_one_measured(
     run = tmp_path / "run"
     save_tiny_classifier(run / "checkpoint", "residual")
     mark = results.mark_of(run / "checkpoint")
-    kept["protocol"]["features"] |= {"name": "my-judge", "mark": mark}
+    kept["protocol"].setdefault(part, {}).update(name="my-judge", mark=mark)
     (of_another,) = (measured / "results").glob("*.json")
     results.save(measured, kept)
     of_another.unlink()
