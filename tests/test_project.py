@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -34,6 +35,17 @@ def test_the_readme_carries_the_front_matter_of_the_space():
     front = yaml.safe_load(readme.split("---\n")[1])
     assert front == yaml.safe_load((ROOT / "space.yaml").read_text(encoding="utf-8"))
     assert len(front["short_description"]) <= 60
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "checkpoints").glob("*/training.json")))
+def test_what_the_readme_says_of_a_training_is_what_its_record_says(path):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^\| \[`{path.parent.name}`\].*$", readme, re.M)
+    record = json.loads(path.read_text(encoding="utf-8"))
+    passes = round(record["images"] / record["training_set"], 1)
+    assert {float(it) for it in re.findall(r"([\d.]+) passes", row)} <= {passes}
+    found = (record.get("test") or {}).get("accuracy", 0)
+    assert {float(it) for it in re.findall(r"([\d.]+) %", row)} <= {round(100 * found, 2)}
 
 
 def test_the_core_knows_no_gradio_and_no_ui():
