@@ -98,14 +98,14 @@ class Figure:
         kind: as the Hub calls the metric, such as ``"fid"``.
         title: of the metric, with what tells it from its like.
         value: the figure; None for one that is told, but kept out of the metadata.
-        split: of the dataset it was measured on or against.
+        split: of the dataset it was measured on or against; None for one of samples alone.
         line: figure and protocol in words.
     """
 
     kind: str
     title: str
     value: float | None
-    split: str
+    split: str | None
     line: str = ""
 
 

@@ -63,19 +63,12 @@ def measuring(model: Model, request: Request, batch: int = BATCH) -> Iterator[Me
     The figures are of all images up to there; the last ones are of the whole request. The
     pictures are rounded to 8 bits first, as they would be looked at.
     """
-    judge, classes = classifier_for(model, "judge"), wanted(model, request)
-    apart, hits, count = _Distances(), 0, 0
+    tally = Tally(model, request)
     for start in range(0, request.n, batch):
         run = Run(model, request, request.images[start : start + batch])
         for step in run.steps():
             yield None
-        seen = to_uint8(step.x)
-        asked = torch.tensor(classes[start : start + len(seen)], device=seen.device)
-        with torch.no_grad():
-            hits += int((judge.log_probs(to_unit(seen), 1.0).argmax(1) == asked).sum())
-        count += len(seen)
-        apart.add(seen.cpu(), asked.cpu())
-        yield Measured(count, hits / count, apart.mean)
+        yield tally.add(to_uint8(step.x))
 
 
 def measure(model: Model, request: Request, batch: int = BATCH, progress=None) -> Measured:
@@ -93,6 +86,28 @@ def measure(model: Model, request: Request, batch: int = BATCH, progress=None) -
         if progress and measured is None:
             progress(1)
     return found
+
+
+class Tally:
+    """Figures of a request's pictures as they come.
+
+    Attributes:
+        judge: the classifier that looks at them.
+    """
+
+    def __init__(self, model: Model, request: Request):
+        self.judge, self._wanted = classifier_for(model, "judge"), wanted(model, request)
+        self._apart, self._hits, self._count = _Distances(), 0, 0
+
+    @torch.no_grad()
+    def add(self, seen: Tensor) -> Measured:
+        """The figures with the next pictures, (n, C, H, W), uint8, in the request's order."""
+        first, self._count = self._count, self._count + len(seen)
+        asked = torch.tensor(self._wanted[first : self._count], device=seen.device)
+        found = self.judge.log_probs(to_unit(seen), 1.0).argmax(1)
+        self._hits += int((found == asked).sum())
+        self._apart.add(seen.cpu(), asked.cpu())
+        return Measured(self._count, self._hits / self._count, self._apart.mean)
 
 
 def mean_pairwise_distance(images: Tensor | np.ndarray, classes: Sequence[int]) -> float:

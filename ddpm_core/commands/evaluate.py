@@ -21,8 +21,8 @@ def add(commands) -> None:
         description="Sample, and print what share an independent classifier (the judge, which "
         "takes part in no guidance) takes for the wanted class, and the mean pairwise distance "
         "between images of a class; several scales make a table. --fid, --bound and --neighbours "
-        "measure something else instead, and --fid and --neighbours keep their samples in --cache: "
-        "the same command goes on where it was stopped.",
+        "measure something else instead. Samples are kept in --cache: the same command goes on "
+        "where it was stopped.",
     )
     options.add_request(p, DEFAULT)
     p.add_argument(
@@ -35,7 +35,7 @@ def add(commands) -> None:
     )
     options.add_running(p)
     _add_fid(p)
-    p.set_defaults(run=run, mode=None)
+    p.set_defaults(run=run, mode="classes")
 
 
 def _add_fid(p) -> None:
@@ -96,18 +96,13 @@ def _add_fid(p) -> None:
     p.add_argument(
         "--save",
         action="store_true",
-        help="for --fid, --bound and --neighbours: keep the result in the checkpoint's folder and "
-        "put it on its card",
+        help="keep the result in the checkpoint's folder and put it on its card",
     )
 
 
 def run(a: argparse.Namespace) -> None:
     from dataclasses import replace
 
-    from tqdm import tqdm
-
-    from ..guides import classifier_for
-    from ..metrics import measure
     from . import evaluate_modes
 
     _check(a)
@@ -118,18 +113,7 @@ def run(a: argparse.Namespace) -> None:
         raise InvalidInput("--scale is that of a guidance: choose one with --guidance")
     scales = a.measured_scales or [base.guidance_scale]
     requests = [replace(base, guidance_scale=scale).for_model(model) for scale in scales]
-    if a.mode:
-        return evaluate_modes.MODES[a.mode](a, model, requests)
-    judge = classifier_for(model, "judge")
-    print(f"{settings(model, requests[0])}; judged by {judge.name}")
-    print("| scale | wanted class | mean pairwise distance |\n| --- | --- | --- |")
-    for request in requests:
-        batches = -(-request.n // a.batch)
-        with tqdm(total=batches * request.steps, unit="step", leave=False) as bar:
-            found = measure(model, request, a.batch, bar.update)
-        scale = "-" if request.guidance_scale is None else f"{request.guidance_scale:g}"
-        hit = f"{found.accuracy:.1%} ± {found.error:.1%}" if request.label != "none" else "-"
-        print(f"| {scale} | {hit} | {found.distance:.2f} |", flush=True)
+    evaluate_modes.MODES[a.mode](a, model, requests)
 
 
 def settings(model, request) -> str:
@@ -156,7 +140,6 @@ def _check(a: argparse.Namespace) -> None:
         "--timesteps": (a.timesteps is not None, ("bound",)),
         "--pixels": (a.pixels, ("neighbours",)),
         "--out": (a.out is not None, ("neighbours",)),
-        "--save": (a.save, ("fid", "bound", "neighbours")),
     }
     for option, (given, modes) in for_mode.items():
         if given and a.mode not in modes:

@@ -1,4 +1,4 @@
-"""``evaluate --fid``, ``--bound`` and ``--neighbours``."""
+"""``evaluate``, and its modes ``--fid``, ``--bound`` and ``--neighbours``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,31 @@ from ..experiments import cards, inspection, results
 from ..experiments.evaluation import evaluate_fid
 from ..experiments.features import feature_net
 from ..experiments.shards import Shards
+from ..guides import classifier_for
 from ..recorder import grid, save_png
 from .evaluate import settings
 from .progress import followed
 
 SHOWN = 16
+
+
+def classes(a: argparse.Namespace, model, requests) -> None:
+    """Measure how well the samples of every request meet their class: a row for each."""
+    folder = _own_folder(a)
+    judge = classifier_for(model, "judge")
+    print(f"{settings(model, requests[0])}; judged by {judge.name}")
+    print("| scale | wanted class | mean pairwise distance |\n| --- | --- | --- |")
+    kept = []
+    for request in requests:
+        steps = inspection.measure_classes(model, request, home=a.cache, batch=a.batch)
+        found = followed(steps)
+        scale = "-" if request.guidance_scale is None else f"{request.guidance_scale:g}"
+        share, apart = found["accuracy"], found["distance"]
+        hit = "-" if share is None else f"{share:.1%} ± {found['error']:.1%}"
+        print(f"| {scale} | {hit} | {'-' if apart is None else f'{apart:.2f}'} |", flush=True)
+        kept.append((request, found))
+    for request, found in kept:
+        _keep(a, model, request, found, folder)
 
 
 def fid(a: argparse.Namespace, model, requests) -> None:
@@ -70,7 +90,7 @@ def neighbours(a: argparse.Namespace, model, requests) -> None:
         print(a.out)
 
 
-MODES = {"fid": fid, "bound": bound, "neighbours": neighbours}
+MODES = {"classes": classes, "fid": fid, "bound": bound, "neighbours": neighbours}
 
 
 def _keep(a, model, request, result: dict, folder: Path | None) -> None:

@@ -52,14 +52,14 @@ def text(folder: Path, name: str = "") -> str:
 
 def _figure(result: dict, config: Config) -> Figure | None:
     about = result["protocol"]
-    split = about["reference"]["split"]
+    split = about.get("reference", {}).get("split")
     if result["kind"] == "bound":
         title = (
             f"bits per dimension ({about['n']:,} images, {about['evaluations']:,} timesteps of "
             f"each, variance {about['variance']}{_told(about)}{_seed(about)})"
         )
         return Figure("bpd", title, round(result["bits"], 4), split, inspection.words(result))
-    if result["kind"] not in ("fid", "neighbours"):
+    if result["kind"] not in ("fid", "neighbours", "classes"):
         return None
     asked = about["request"]
     told = [f"{about['n']:,} samples, {asked['sampler']}, {asked['steps']} steps"]
@@ -67,6 +67,10 @@ def _figure(result: dict, config: Config) -> Figure | None:
     how = ", ".join(told)
     usual = (asked.get("fault", "none"), asked.get("clip", True))
     sound = usual == ("none", config.sampling.get("clip", True))
+    if result["kind"] == "classes":
+        title, value = f"taken for the wanted class by {about['space']} ({how})", result["accuracy"]
+        value = round(value, 4) if sound and value is not None else None
+        return Figure("accuracy", title, value, split, inspection.words(result))
     if result["kind"] == "fid":
         title = f"FID ({about['features']['name']} features, {how}, {split} set)"
         value, line = result["fid"], evaluation.words(result)

@@ -189,17 +189,23 @@ def reference_floor(
 
 
 def about(model: Model, images: data.Images, split: str) -> dict:
-    """What every figure of a model depends on, ready for JSON."""
-    return {
-        "model": model.name,
-        "weights": model.training.get("weights", "as published"),
-        "weights_mark": fingerprint(model.unet),
+    """What a figure of a model beside real images depends on, ready for JSON."""
+    return of_weights(model) | {
         "reference": {
             "dataset": model.config.dataset,
             "split": split,
             "images": len(images),
             "source": images.source,
         },
+    }
+
+
+def of_weights(model: Model) -> dict:
+    """What every figure of a model depends on, ready for JSON."""
+    return {
+        "model": model.name,
+        "weights": model.training.get("weights", "as published"),
+        "weights_mark": fingerprint(model.unet),
     }
 
 

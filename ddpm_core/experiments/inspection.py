@@ -1,8 +1,9 @@
-"""Beside FID: the bound in bits per dimension, the loss per quarter of t, the nearest training
-images; each with its protocol, as ``results`` stores it."""
+"""Beside FID: how well samples meet their class, the bound in bits per dimension, the loss per
+quarter of t, the nearest training images; each with its protocol, as ``results`` stores it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -14,12 +15,12 @@ from .. import data
 from ..checkpoints import Model
 from ..errors import check_int
 from ..guides import classifier_for
-from ..metrics import share_error
+from ..metrics import Tally, share_error
 from ..request import Request
 from ..sampling import BATCH
 from . import Progress, passed
 from .bound import Bound, of_model
-from .evaluation import about, reference_words
+from .evaluation import about, of_weights, reference_words
 from .features import classifier_features
 from .neighbours import QUANTILE, memorised, nearest
 from .protocol import sampled
@@ -28,6 +29,40 @@ from .shards import HOME, Shards
 BOUND_IMAGES, BOUND_EVALUATIONS = 1000, 100
 # Of test images, for what is usual: enough for its quantile to be known.
 COMPARED = 2000
+
+
+def measure_classes(
+    model: Model, request: Request, *, home: Path = HOME, batch: int = BATCH
+) -> Iterator[Progress | dict]:
+    """What share of samples the judge takes for the wanted class, and how much they vary.
+
+    Args:
+        request: what is sampled, or read from ``home``.
+        home, batch: see ``evaluation.evaluate_fid``.
+
+    Yields:
+        ``Progress``, then a result of the kind ``"classes"``; its ``accuracy`` is None where no
+        class was wanted, its ``distance`` where no two samples are of one class.
+
+    Raises:
+        InvalidInput: if the model's dataset has no judge.
+    """
+    shards = Shards(model, request, home, batch)
+    tally = Tally(model, shards.request)
+    for it in shards.sampling():
+        if isinstance(it, Progress):
+            yield it
+        else:
+            found = tally.add(torch.from_numpy(it).permute(0, 3, 1, 2))
+    judge, told = classifier_features(tally.judge), shards.request.label != "none"
+    space = {"space": judge.name, "space_mark": judge.mark}
+    yield {
+        "kind": "classes",
+        "accuracy": found.accuracy if told else None,
+        "error": found.error if told else None,
+        "distance": None if math.isnan(found.distance) else found.distance,
+        "protocol": of_weights(model) | shards.protocol() | space,
+    }
 
 
 def measure_bound(
@@ -123,6 +158,8 @@ def measure_neighbours(
 def words(result: dict) -> str:
     """A result of this module with its protocol, in one line."""
     about = result["protocol"]
+    if result["kind"] == "classes":
+        return _classes(result)
     if result["kind"] == "bound":
         return f"{_bits(result)}; loss by quarter: {_listed(result['losses'], 5)}; {_over(about)}"
     share, n = result["memorised"], about["n"]
@@ -134,6 +171,17 @@ def words(result: dict) -> str:
         f"{result['median_of_test_images']:.3f}; {reference_words(about)}; in {about['space']}; "
         f"weights: {about['weights']}; {sampled(about)}"
     )
+
+
+def _classes(result: dict) -> str:
+    about, share = result["protocol"], result["accuracy"]
+    told = f"{about['n']:,} samples"
+    if share is not None:
+        told = f"{share:.2%} ± {result['error']:.2%} of {told} taken for the wanted class"
+    told += f" by {about['space']} ({about['space_mark'][:8]})"
+    if result["distance"] is not None:
+        told += f"; mean distance of two of a class {result['distance']:.2f}"
+    return f"{told}; {sampled(about)}; weights: {about['weights']} ({about['weights_mark'][:8]})"
 
 
 def _bits(result: dict) -> str:

@@ -30,9 +30,9 @@ def draw(checkpoint, tmp_path):
 
 
 @pytest.fixture
-def evaluate(checkpoint):
+def evaluate(checkpoint, tmp_path):
     def call(*options):
-        arguments = ["--model", checkpoint, "--n", 6, *BASE, *options]
+        arguments = ["--model", checkpoint, "--n", 6, "--cache", tmp_path, *BASE, *options]
         return main(["evaluate", *map(str, arguments)])
 
     return call

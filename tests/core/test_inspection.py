@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from ddpm_core.__main__ import main
 from ddpm_core.animation import read_note
 from ddpm_core.diffusion import q_sample
 from ddpm_core.errors import InvalidInput
-from ddpm_core.experiments import inspection, last, results
+from ddpm_core.experiments import inspection, last, results, shards
 from ddpm_core.experiments.bound import prior_bits, step_bits
+from ddpm_core.metrics import measure
 from ddpm_core.request import Request
 from ddpm_core.sampling import sample
 from tests.core.toys import small_mnist
@@ -30,6 +32,40 @@ def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("small")
     small_mnist(root, 5_200, 60, seed=1)
     return root
+
+
+def test_samples_are_held_against_their_class_and_kept(classifiers, model, tmp_path, monkeypatch):
+    request = Request(n=12, steps=3, dtype="float32", seed=2)
+    found = last(inspection.measure_classes(model, request, home=tmp_path))
+    wanted = measure(model, request)
+    assert (found["accuracy"], found["error"]) == (wanted.accuracy, wanted.error)
+    assert found["distance"] == wanted.distance
+    assert f"{wanted.accuracy:.2%} ± {wanted.error:.2%} of 12 samples" in inspection.words(found)
+    # What lies on the disk is not sampled again.
+    with monkeypatch.context() as patch:
+        patch.setattr(shards, "Run", None)
+        assert last(inspection.measure_classes(model, request, home=tmp_path)) == found
+    free = Request(n=2, steps=3, dtype="float32", label="none")
+    found = last(inspection.measure_classes(model, free, home=tmp_path))
+    assert found["accuracy"] is found["distance"] is None
+    assert inspection.words(found).startswith(f"2 samples by {found['protocol']['space']} (")
+
+
+def test_the_command_puts_shares_of_classes_on_the_card(classifiers, checkpoint, tmp_path, capsys):
+    folder = shutil.copytree(checkpoint, tmp_path / "mine")
+    words = ["evaluate", "--model", folder, "--n", 4, "--steps", 2, "--cache", tmp_path, "--save"]
+    words += ["--guidance", "cfg", "--scale", 1, 2, "--label", 3]
+    assert main([*map(str, words)]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")][1:]
+    kept = results.current(folder, "classes")
+    assert [it["protocol"]["request"]["guidance_scale"] for it in kept] in ([1, 2], [2, 1])
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    for it in kept:
+        scale = it["protocol"]["request"]["guidance_scale"]
+        row = f"| {scale:g} | {it['accuracy']:.1%} ± {it['error']:.1%} | {it['distance']:.2f} |"
+        assert row in rows
+        assert f"- {inspection.words(it)}" in card
+        assert f"s = {scale:g}" in inspection.words(it)
 
 
 def test_the_bound_is_that_of_the_first_test_images(model, root):
