@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -19,7 +20,7 @@ from . import board, keep
 
 NAME = "results"
 FAILED = "Its stored results cannot be read; the server has made a note of it."
-FEW_STEPS = "few-steps"
+FEW_STEPS = {"few-steps": report.FEW_MODELS[0], "few-steps-cifar10": report.FEW_MODELS[1]}
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -43,7 +44,7 @@ def figures(home: Path | None = None) -> dict:
         _guarded("table-1", lambda: _table(report.table_1(home))),
         _guarded("table-2", lambda: _table(report.table_2(home))),
         _guarded("costs", lambda: _costs(report.costs(home))),
-        _guarded(FEW_STEPS, lambda: _few_steps(report.few_steps(home))),
+        *(_guarded(name, partial(_few_steps, name, home)) for name in FEW_STEPS),
     ]
     return board.board(tables, _curves(home))
 
@@ -104,16 +105,17 @@ def _cost(usual: dict, wrong: dict) -> dict:
     return {"cost": f"{gap:+.{decimals}f}".replace("-", "−"), "cost_error": error}
 
 
-def _few_steps(series: Sequence[report.Series]) -> dict:
+def _few_steps(name: str, home: Path | None) -> dict:
+    series = report.few_steps(home, FEW_STEPS[name])
     points = [one.points for one in series]
     columns = [_cells(column) for column in zip(*points, strict=True)]
     first = points[0][0]
     results = [m.result for some in points for m in some if m.result is not None]
     floors = {round(r["floor"], 4) for r in results if r["floor"] is not None}
     return {
-        "name": FEW_STEPS,
-        "title": "FID in few steps",
-        "about": f"{first.model}, all classes, n\u00a0=\u00a0{first.request.n:,}, against the test "
+        "name": name,
+        "title": f"FID in few steps: {first.model}",
+        "about": f"All classes, n\u00a0=\u00a0{first.request.n:,}, against the test "
         "set. The floor is what real images get at the same n.",
         "corner": "steps",
         "columns": [str(m.request.steps) for m in points[0]],

@@ -30,14 +30,15 @@ ABLATIONS = ("linear", "linear-attn", "cosine", "cosine-attn")
 COLUMNS = ("linear, no attention", "linear, attention", "cosine, no attention", "cosine, attention")
 FEW_STEPS = (5, 10, 20, 50, 100, 250)
 FEW = Request(n=2048, label="all")
-FEW_MODEL = "mnist-conditional"
+FEW_MODELS = ("mnist-conditional", "cifar10-conditional")
 COST = Request(n=2048, label="none", sampler="ddpm", steps=100)
 # The first of Table 1 once more, from another training seed: how far luck alone leads.
 AGAIN, AGAIN_MODEL = ", trained again", "mnist-linear-seed-1"
 MODELS = (
-    FEW_MODEL,
+    FEW_MODELS[0],
     *(f"mnist-{name}" for name in ABLATIONS),
     AGAIN_MODEL,
+    FEW_MODELS[1],
     *(f"cifar10-{name}" for name in ABLATIONS),
 )
 COST_MODELS = ("mnist-linear", "mnist-cosine", "cifar10-linear", "cifar10-cosine-attn")
@@ -180,7 +181,7 @@ def table_2(home: Path | None = None) -> Table:
     )
 
 
-def few_steps(home: Path | None = None, model: str = FEW_MODEL) -> tuple[Series, ...]:
+def few_steps(home: Path | None = None, model: str = FEW_MODELS[0]) -> tuple[Series, ...]:
     """FID against the number of steps, for each sampler."""
     series = []
     for sampler, title in SAMPLERS.items():

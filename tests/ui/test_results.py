@@ -37,7 +37,8 @@ def wanted(home):
     """All measurements, as the tables have them."""
     for table in (report.table_1(home), report.table_2(home), report.costs(home)):
         yield from (m for row in table.rows for m in row.measured if m is not None)
-    yield from (m for series in report.few_steps(home) for m in series.points)
+    for model in report.FEW_MODELS:
+        yield from (m for series in report.few_steps(home, model) for m in series.points)
 
 
 def table_of(value, name):
@@ -190,11 +191,13 @@ def test_what_is_measured_against_other_images_costs_nothing_that_is_known(tmp_p
     assert shown[1]["fid"] == 3.5 and "cost" not in shown[1]
 
 
-def test_the_few_step_table_has_its_floor_from_the_files(full):
-    shown = table_of(results.figures(full), "few-steps")
+@pytest.mark.parametrize(("name", "model"), results.FEW_STEPS.items())
+def test_the_few_step_table_has_its_floor_from_the_files(full, name, model):
+    shown = table_of(results.figures(full), name)
+    assert model in shown["title"]
     assert shown["floors"] == [0.11]
     assert shown["columns"] == [str(steps) for steps in report.FEW_STEPS]
-    for row, series in zip(shown["rows"], report.few_steps(full), strict=True):
+    for row, series in zip(shown["rows"], report.few_steps(full, model), strict=True):
         assert row["title"] == series.title
         assert [c["fid"] for c in row["cells"]] == [m.result["fid"] for m in series.points]
 
