@@ -101,7 +101,7 @@ def heading() -> list[str]:
     """Machine, versions, threads and load, with a warning where it is busy."""
     versions = [f"{name} {version(name)}" for name in VERSIONS if find_spec(name.replace("-", "_"))]
     lines = [
-        f"{date.today()}; {describe()}; {', '.join(versions)}; eager, NCHW",
+        f"{date.today()}; {describe()}; {', '.join(versions)}; eager",
         "all in one process that keeps freed memory, as the command line does",
     ]
     now = load()

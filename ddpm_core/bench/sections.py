@@ -191,7 +191,7 @@ def same_weights(budget: Budget) -> Iterator[Table]:
         }
         goals = {("diffusers", d): by_batch.get(batch) for d, by_batch in IDENTICAL_GOALS.items()}
         full = ours.steps_in_full(model, steps)
-        agreed = f"answers differ by {difference:.1e} of the largest"
+        agreed = f"weights at random; answers differ by {difference:.1e} of the largest"
         yield _compared(
             f"{title}, batch {batch}: ms a step, over walks of {steps}",
             subjects,
