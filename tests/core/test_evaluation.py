@@ -398,7 +398,6 @@ def test_what_could_not_be_kept_is_not_measured(evaluate, checkpoint, tmp_path, 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--save"], "--save goes with --fid or --bound or --neighbours"),
         (["--out", "a.png"], "--out goes with --neighbours"),
         (["--fid", "--out", "a.png"], "--out goes with --neighbours"),
         (["--fid", "--timesteps", "9"], "--timesteps goes with --bound"),
