@@ -343,7 +343,7 @@ def _rows(
 
 def _words(title: str, request: Request) -> str:
     clip = "" if request.clip else ", x̂0 not clipped"
-    steps = f"{request.steps:,} steps, n\u00a0=\u00a0{request.n:,}"
+    steps = f"{request.steps:,}\u00a0steps, n\u00a0=\u00a0{request.n:,}"
     return f"{title}, {SAMPLERS[request.sampler]}, {steps}{clip}"
 
 

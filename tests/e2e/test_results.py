@@ -141,7 +141,7 @@ def test_a_click_opens_the_protocol_and_the_next_closes_it(enter, home):
     assert card(page).locator("code").inner_text() == m.command
     assert "1,234 s" in card(page).inner_text()
     expect(card(page)).to_have_accessible_name(
-        "Train-FID, DDIM, 50 steps, n\u00a0=\u00a08,192, linear, no attention · mnist-linear"
+        "Train-FID, DDIM, 50\u00a0steps, n\u00a0=\u00a08,192, linear, no attention · mnist-linear"
     )
     # Near its figure, and on the page.
     figure, box = button.bounding_box(), card(page).bounding_box()

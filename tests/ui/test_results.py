@@ -288,7 +288,7 @@ def test_what_the_shipped_pair_of_figure_5_says_of_the_reports_second_table():
     (table,) = [t for t in results.figures()["tables"] if t["name"] == "table-2"]
     (claim,) = [c for c in table["claims"] if "Figure 5" in c["text"]]
     assert {said["row"] for said in claim["said"]} >= {
-        f"{split}-FID, DDIM, 50 steps, n\u00a0=\u00a08,192{clip}"
+        f"{split}-FID, DDIM, 50\u00a0steps, n\u00a0=\u00a08,192{clip}"
         for split in ("Train", "Test")
         for clip in ("", ", x̂0 not clipped")
     }
