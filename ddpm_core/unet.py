@@ -19,8 +19,8 @@ LARGEST_TABLE = 2**22
 # and forwards twice as long from so many pixels on; of more than the latter they take much memory.
 MANY_TOKENS, LARGE_MAP = 128, 512
 # In float32 on a CPU images of so many pixels are held pixel by pixel (channels_last): convolutions
-# of few channels at full resolution then need no rearranging and no padding. In bfloat16, and for
-# smaller maps, group normalisation of that layout takes more time than they save.
+# of few channels at full resolution then need no rearranging and no padding. In bfloat16, and of
+# smaller images, group normalisation of that layout takes more time than they save.
 LARGE_IMAGE = 32 * 32
 
 
