@@ -147,7 +147,7 @@ function mount() {
     const number = details.push({ title, ...cell }) - 1;
     const place = `type="button" data-cell="${number}" data-row="${row}" data-column="${column}"
       aria-haspopup="dialog" aria-expanded="false"`;
-    if (cell.fid === undefined) return `<button ${place} class="board-missing">not measured</button>`;
+    if (cell.value === undefined) return `<button ${place} class="board-missing">not measured</button>`;
     const best = cell.best ? `<span class="board-hidden"> lowest beyond the spreads</span>` : "";
     const cost = cell.cost ? `<i>${cell.cost} <small>${cell.cost_error}</small></i>` : "";
     return `<button ${place} class="board-figure" data-best="${Boolean(cell.best)}"><b>${
@@ -160,9 +160,9 @@ function mount() {
       name: row.title,
       ...STYLES[r % STYLES.length],
       marks: true,
-      points: row.cells.flatMap((cell, c) => cell?.fid === undefined ? [] : [{
+      points: row.cells.flatMap((cell, c) => cell?.value === undefined ? [] : [{
         x: Number(columns[c]),
-        y: cell.fid,
+        y: cell.value,
         spread: cell.error,
         cell: details.push({ title: `${row.title}, ${columns[c]} steps`, ...cell }) - 1,
         row: r,
@@ -316,7 +316,7 @@ function mount() {
       Object.assign(document.createElement("strong"), { textContent: figure }),
       rest.length ? `; ${rest.join("; ")}` : "",
     ]));
-    part(".board-took").textContent = took ? `Measured in ${took}, without samples that lay ready.` : "";
+    part(".board-took").textContent = took ? `The last run took ${took}; samples kept from earlier runs are not in that.` : "";
     part(".board-command").hidden = !command;
     part(".board-command p").textContent = training ? "It was trained by"
       : words ? "Measure it again" : "This measures it and stores the result";

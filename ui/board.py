@@ -27,8 +27,8 @@ def board(tables: list[dict[str, Any]], curves: list[dict[str, Any]]) -> dict[st
         tables: with "name", "title", "about" and either "error" or "corner", "columns" and "rows".
             A row has a "title" and either "reported", texts, or "cells". A cell is None where
             there is nothing to measure; it has the "command" that measures it, and once that was
-            done "fid", "error" (its spread, or None), "figure" and "spread" as texts, "words", its
-            protocol, "took", "best", and maybe "cost", a text. A table with "plot" is plotted
+            done "value", "error" (its spread, or None), "figure" and "spread" as texts, "words",
+            its protocol, "took", "best", and maybe "cost", a text. A table with "plot" is plotted
             over its columns as well, with its "floors". One with "claims" tells what became of
             each: its "text", and in "said" the "verdict" of each "row", and a "margin" in words.
         curves: with "model", "rows" of (images, training loss, validation loss, FID or None),
@@ -44,7 +44,7 @@ def board(tables: list[dict[str, Any]], curves: list[dict[str, Any]]) -> dict[st
     return {
         "kind": "board",
         "wanted": len(cells),
-        "measured": sum("fid" in cell for cell in cells),
+        "measured": sum("value" in cell for cell in cells),
         "tables": tables,
         "curves": curves,
     }

@@ -12,7 +12,7 @@ import gradio as gr
 
 from ddpm_core import checkpoints
 from ddpm_core.errors import CheckpointError
-from ddpm_core.experiments import evaluation, report
+from ddpm_core.experiments import beside, evaluation, inspection, report
 from ddpm_core.experiments.claims import UNMEASURED, judged
 from ddpm_core.experiments.report import Measurement
 
@@ -44,7 +44,10 @@ def figures(home: Path | None = None) -> dict:
         _guarded("table-1", lambda: _table(report.table_1(home))),
         _guarded("table-2", lambda: _table(report.table_2(home))),
         _guarded("costs", lambda: _costs(report.costs(home))),
+        _guarded("own-way", lambda: _table(report.own_way(home))),
         *(_guarded(name, partial(_few_steps, name, home)) for name in FEW_STEPS),
+        _guarded("beside", lambda: _beside(beside.of_models(home))),
+        _guarded("guidance", lambda: _beside(beside.over_scale(home))),
     ]
     return board.board(tables, _curves(home))
 
@@ -110,7 +113,7 @@ def _few_steps(name: str, home: Path | None) -> dict:
     points = [one.points for one in series]
     columns = [_cells(column) for column in zip(*points, strict=True)]
     first = points[0][0]
-    results = [m.result for some in points for m in some if m.result is not None]
+    results = [m.result for some in points for m in some if m and m.result is not None]
     floors = {round(r["floor"], 4) for r in results if r["floor"] is not None}
     return {
         "name": name,
@@ -118,7 +121,7 @@ def _few_steps(name: str, home: Path | None) -> dict:
         "about": f"All classes, n\u00a0=\u00a0{first.request.n:,}, against the test "
         "set. The floor is what real images get at the same n.",
         "corner": "steps",
-        "columns": [str(m.request.steps) for m in points[0]],
+        "columns": [str(steps) for steps in report.FEW_STEPS],
         "rows": [
             {"title": one.title, "cells": list(cells)}
             for one, cells in zip(series, zip(*columns, strict=True), strict=True)
@@ -128,7 +131,36 @@ def _few_steps(name: str, home: Path | None) -> dict:
     }
 
 
-def _named(table: report.Table) -> dict:
+def _beside(table: beside.Table) -> dict:
+    rows = [
+        {"title": row.title, "cells": [it and _other(it) for it in row.wanted]}
+        for row in table.rows
+    ]
+    return _named(table) | {"corner": table.corner, "rows": rows}
+
+
+def _other(wanted: beside.Wanted) -> dict | None:
+    """A cell of a figure that is no FID."""
+    cell = {"model": wanted.model, "command": wanted.command}
+    if wanted.result is None:
+        return cell
+    it = wanted.take(wanted.result)
+    if it.value is None:
+        return None
+    scale, unit = (100, "\u00a0%") if it.percent else (1, "")
+    value, error = it.value * scale, None if it.error is None else it.error * scale
+    decimals = _decimals(value, error)
+    return cell | {
+        "value": it.value,
+        "error": it.error,
+        "figure": f"{value:.{decimals}f}{unit}",
+        "spread": "" if error is None else f"± {error:.{decimals}f}",
+        "words": inspection.words(wanted.result),
+        "took": "",
+    }
+
+
+def _named(table: report.Table | beside.Table) -> dict:
     return {
         "name": table.name,
         "title": table.title,
@@ -151,7 +183,7 @@ def _cell(measurement: Measurement) -> dict:
     fid, spread = result["fid"], result["spread"]
     decimals = _decimals(fid, spread)
     return cell | {
-        "fid": fid,
+        "value": fid,
         "error": spread,
         "figure": f"{fid:.{decimals}f}",
         "spread": "" if spread is None else f"± {spread:.{decimals}f}",

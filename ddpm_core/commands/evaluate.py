@@ -70,6 +70,12 @@ def _add_fid(p) -> None:
         "validation, the 5,000 held out of training",
     )
     p.add_argument(
+        "--as-reported",
+        action="store_true",
+        help="for --fid: as the report takes it, the mean over minibatches of 128 of distances "
+        "between the logits of a classifier of digits, of pictures in grey",
+    )
+    p.add_argument(
         "--features",
         metavar="NET",
         help="for --fid: a shipped classifier, torchvision:NAME, or a TorchScript file (default: "
@@ -137,6 +143,7 @@ def _check(a: argparse.Namespace) -> None:
     for_mode = {
         "--features": (a.features is not None, ("fid",)),
         "--reference": (a.reference is not None, ("fid",)),
+        "--as-reported": (a.as_reported, ("fid",)),
         "--timesteps": (a.timesteps is not None, ("bound",)),
         "--pixels": (a.pixels, ("neighbours",)),
         "--out": (a.out is not None, ("neighbours",)),
@@ -145,6 +152,8 @@ def _check(a: argparse.Namespace) -> None:
         if given and a.mode not in modes:
             needed = " or ".join(f"--{mode}" for mode in modes)
             raise InvalidInput(f"{option} goes with {needed}")
+    if a.as_reported and a.features is not None:
+        raise InvalidInput("--as-reported has its own features: leave --features out")
     scales = a.measured_scales or ()
     if a.mode == "neighbours" and len(scales) > 1:
         raise InvalidInput("--neighbours takes one --scale")

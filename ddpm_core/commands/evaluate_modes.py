@@ -10,6 +10,7 @@ import numpy as np
 from .. import checkpoints
 from ..errors import InvalidInput, check_choice
 from ..experiments import cards, inspection, results
+from ..experiments.as_reported import evaluate_as_reported
 from ..experiments.evaluation import evaluate_fid
 from ..experiments.features import feature_net
 from ..experiments.shards import Shards
@@ -42,12 +43,13 @@ def classes(a: argparse.Namespace, model, requests) -> None:
 
 def fid(a: argparse.Namespace, model, requests) -> None:
     """Measure the FID of every request."""
+    measure = evaluate_as_reported if a.as_reported else evaluate_fid
     net = None if a.features is None else feature_net(a.features)
     folder = _own_folder(a)
     options = {"reference": a.reference or "test", "net": net}
     options |= {"root": a.data_root, "batch": a.batch}
     for request in requests:
-        found = followed(evaluate_fid(model, request, home=a.cache, **options))
+        found = followed(measure(model, request, home=a.cache, **options))
         print(settings(model, request))
         scale = request.guidance_scale
         print(("" if scale is None else f"scale {scale:g}: ") + found.words(), flush=True)

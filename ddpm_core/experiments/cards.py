@@ -8,7 +8,7 @@ from .. import checkpoints
 from ..card import Figure, render
 from ..checkpoints import Config
 from ..files import write
-from . import evaluation, inspection, results
+from . import as_reported, evaluation, inspection, results
 from .protocol import unusual
 
 
@@ -16,8 +16,8 @@ def figures(folder: Path) -> list[Figure]:
     """The results in a checkpoint's folder that are of its weights, as its card tells of them.
 
     Of what was sampled otherwise than the model is meant to be, with one of the report's errors
-    or without clipping, the line is told and the value kept out of the card's metadata, where one
-    figure looks like another.
+    or without clipping, or measured in the report's way, the line is told and the value kept out of
+    the card's metadata, where one figure looks like another.
 
     Raises:
         CheckpointError: for a file that holds no result.
@@ -72,9 +72,12 @@ def _figure(result: dict, config: Config) -> Figure | None:
         value = round(value, 4) if sound and value is not None else None
         return Figure("accuracy", title, value, split, inspection.words(result))
     if result["kind"] == "fid":
-        title = f"FID ({about['features']['name']} features, {how}, {split} set)"
+        own_way = about["features"]["layer"] == as_reported.LAYER
+        layer = as_reported.SHORT if own_way else f"{about['features']['name']} features"
+        title = f"FID ({layer}, {how}, {split} set)"
         value, line = result["fid"], evaluation.words(result)
-        return Figure("fid", title, round(value, 4) if sound else None, split, line)
+        value = round(value, 4) if sound and not own_way else None
+        return Figure("fid", title, value, split, line)
     title = (
         f"closer to a training image than all but {about['quantile']:.0%} of test images, in "
         f"{about['space']} ({how})"

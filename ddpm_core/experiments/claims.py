@@ -7,10 +7,10 @@ they can be told apart (``report.told_apart``).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .report import AGAIN, Row, difference, told_apart
+from .report import AGAIN, RESAMPLED, Row, difference, told_apart
 
 # By table: a claim, and the columns (better, worse) that it is about, with where that is.
 CLAIMS = {
@@ -36,6 +36,7 @@ CLAIMS = {
         ),
     ),
 }
+TWICE = {AGAIN: "trained", RESAMPLED: "sampled"}
 YES, NO, NOT_APART = "yes", "no", "not told apart"
 UNMEASURED, NOT_COMPARED = "not measured", "do not compare"
 
@@ -62,16 +63,16 @@ def judged(name: str, rows: Sequence[Row]) -> tuple[Claim, ...]:
 
     Args:
         rows: each asks the same of all its columns, but for those of the first column's model
-            trained again, which tell how far training leads by luck. The report's own figures come
+            trained or sampled again, which tell how far luck leads. The report's own figures come
             without a spread and are taken as they stand.
     """
-    luck = {row.title.removesuffix(AGAIN): row for row in rows if row.title.endswith(AGAIN)}
-    asked = [row for row in rows if not row.title.endswith(AGAIN)]
+    by_title = {row.title: row for row in rows}
+    asked = [row for row in rows if not row.title.endswith(tuple(TWICE))]
     claims = []
     for text, pairs in CLAIMS.get(name, ()):
         verdicts = {row.title: _verdict(row, pairs) for row in asked}
         margins = {
-            row.title: _margin(row, pairs, luck.get(row.title))
+            row.title: "; ".join([_margin(row, pairs), *_luck(row, by_title)])
             for row in asked
             if row.measured and verdicts[row.title] in (YES, NO)
         }
@@ -99,8 +100,8 @@ def _compared(row: Row, better: int, worse: int) -> str:
     return YES if first["fid"] < second["fid"] else NO
 
 
-def _margin(row: Row, pairs, again: Row | None) -> str:
-    """Of the pair that decides, the gap in standard errors and beside that of two trainings."""
+def _margin(row: Row, pairs) -> str:
+    """Of the pair that decides, the gap in standard errors."""
     verdict = _verdict(row, pairs)
     found = []
     for better, worse, where in pairs:
@@ -109,9 +110,14 @@ def _margin(row: Row, pairs, again: Row | None) -> str:
             found.append((gap / error if error else math.inf, gap, where, paired))
     errors, gap, where, paired = (min if verdict == YES else max)(found)
     words = f"by {gap:.3f}{where and f' {where}'}, {errors:.1f} standard errors"
-    words += "" if paired else " as of independent samples"
-    twice = [it.result for it in (row.measured[0], again.measured[0])] if again else [None]
-    luck = None if None in twice else difference(*twice)
-    if luck is None:
-        return words
-    return f"{words}; the model trained twice differs by {luck.gap:.3f} ± {luck.error:.3f}"
+    return words + ("" if paired else " as of independent samples")
+
+
+def _luck(row: Row, by_title: dict[str, Row]) -> Iterator[str]:
+    """How far the first column's model is from itself, trained or sampled again."""
+    for suffix, done in TWICE.items():
+        again = by_title.get(row.title + suffix)
+        twice = [it.result for it in (row.measured[0], again.measured[0])] if again else [None]
+        found = None if None in twice else difference(*twice)
+        if found is not None:
+            yield f"the model {done} twice differs by {found.gap:.3f} ± {found.error:.3f}"

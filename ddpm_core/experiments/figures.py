@@ -73,8 +73,9 @@ def _curves(name: str, rows: list[dict], training: dict) -> list[str]:
         for name, key in (("training", "train"), ("validation", "validation"))
     }
     ends = f"{rows[-1]['train']:.4f} and {rows[-1]['validation']:.4f}"
+    watched = watch.words(rows, training["recipe"].get("conditional", False))
     told = (
-        f"{watch.words(rows)}; of so few, they compare with each other alone."
+        f"{watched}; of so few, they compare with each other alone."
         if len(fids) > 1
         else "The shipped model kept no FID while it trained."
     )

@@ -15,14 +15,14 @@ from .. import data
 from ..checkpoints import Model
 from ..errors import check_int
 from ..guides import classifier_for
-from ..metrics import Tally, share_error
+from ..metrics import Tally
 from ..request import Request
 from ..sampling import BATCH
 from . import Progress, passed
 from .bound import Bound, of_model
 from .evaluation import about, of_weights, reference_words
 from .features import classifier_features
-from .neighbours import QUANTILE, memorised, nearest
+from .neighbours import QUANTILE, memorised, memorised_error, nearest
 from .protocol import sampled
 from .shards import HOME, Shards
 
@@ -163,7 +163,8 @@ def words(result: dict) -> str:
     if result["kind"] == "bound":
         return f"{_bits(result)}; loss by quarter: {_listed(result['losses'], 5)}; {_over(about)}"
     share, n = result["memorised"], about["n"]
-    spread = f" ± {share_error(share, n):.2%}" if 0 < share < 1 else ""
+    error = memorised_error(share, n, about["compared_with"], about["quantile"])
+    spread = f" ± {error:.2%}" if 0 < share < 1 else ""
     return (
         f"{share:.2%}{spread} of {n:,} samples lie closer to a training image than "
         f"all but {about['quantile']:.0%} of test images do; median distance to the nearest "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -89,3 +90,13 @@ def memorised(samples: Neighbours, real: Neighbours, quantile: float = QUANTILE)
         raise InvalidInput(f"distances in {samples.space} do not compare with {real.space}")
     limit = torch.quantile(real.distances[:, 0], quantile)
     return float((samples.distances[:, 0] < limit).double().mean())
+
+
+def memorised_error(share: float, n: int, compared: int, quantile: float = QUANTILE) -> float:
+    """The standard error of ``memorised``: of n samples, and of a limit that is itself estimated
+    from ``compared`` real images. As many more samples as there are than is usual lie about the
+    limit too, so that what moves it moves the share by as much more.
+    """
+    of_samples = share * (1 - share) / n
+    of_limit = (share / quantile) ** 2 * quantile * (1 - quantile) / compared
+    return math.sqrt(of_samples + of_limit)

@@ -209,6 +209,11 @@ TABLES = {
     "table-2": "FIDs of four CIFAR-10 models. Only those of the linear schedule are decent, the "
     "text says, slightly better without attention; longer training or another architecture might "
     "have helped the cosine schedule.",
+    "costs": "Nothing of it: these are what its code does otherwise than its text or the papers.",
+    "own-way": "FID as its code takes it, of its models: Table 1 and Table 2 again, two columns of "
+    "each.",
+    "few-steps": "Always 1,000 steps of DDPM: it leaves faster samplers to others.",
+    "few-steps-cifar10": "Always 1,000 steps of DDPM.",
 }
 FIGURES = {
     "figure-4": Figure(
@@ -223,7 +228,8 @@ FIGURES = {
         "schedule with attention (right), significantly worse. Its code never clips the predicted "
         "image.",
         "Both models with x̂0 clipped to [-1, 1] at every step, as everywhere else here, and not "
-        "clipped, as in the report's code: the cosine schedule amplifies early errors far more.",
+        "clipped, as in the report's code: what that costs, Table 2 and the part on the report's "
+        "own measure tell.",
         tuple(
             Shot(model, f"{words}, {how}", n=25, changes={"clip": clip})
             for model, words in (

@@ -1,4 +1,5 @@
-"""The report made again: Tables 1 and 2 and Figures 2 to 8, by this project's models.
+"""The report made again: Tables 1 and 2 and Figures 2 to 8, by this project's models; and what it
+leaves open: what its errors cost, what its own measure says, FID over the number of steps.
 
 Each part stands for itself: what it lacks (a checkpoint, the data) it says, and the others go on.
 A run that was stopped goes on where it was: samples are kept as ``shards`` keeps them, figures
@@ -28,6 +29,16 @@ PARTS = {
     "figure-4": partial(figures.samples, name="figure-4"),
     "table-2": partial(tables.table, name="table-2", make=report.table_2),
     **{f"figure-{n}": partial(figures.samples, name=f"figure-{n}") for n in (5, 6, 7, 8)},
+    "costs": partial(tables.table, name="costs", make=report.costs),
+    "own-way": partial(tables.table, name="own-way", make=report.own_way),
+    **{
+        f"few-steps{suffix}": partial(
+            tables.table,
+            name=f"few-steps{suffix}",
+            make=partial(report.few_steps_table, model=model),
+        )
+        for suffix, model in zip(("", "-cifar10"), report.FEW_MODELS, strict=True)
+    },
 }
 
 

@@ -22,8 +22,10 @@ from . import Progress, fingerprint
 HOME = Path("runs") / "samples"
 SHARD = 200
 ABOUT = "request.json"
-# To be raised whenever the same request comes to mean other pictures.
+# To be raised whenever the same request comes to mean other pictures; where that concerns some
+# requests alone, theirs.
 VERSION = 1
+RESCALED_VERSION = 2
 # The number of images says how far one goes, not what they look like.
 NOT_IN_KEY = ("n", "first")
 
@@ -120,7 +122,8 @@ class Shards:
 
 
 def _about(model: Model, request: Request) -> dict:
-    about = {"version": VERSION, "model": model.name, "weights": fingerprint(model.unet)}
+    version = RESCALED_VERSION if request.rescale else VERSION
+    about = {"version": version, "model": model.name, "weights": fingerprint(model.unet)}
     about |= {"schedule": model.config.schedule, "prediction": model.config.prediction_type}
     about |= {k: v for k, v in asdict(request).items() if k not in NOT_IN_KEY}
     about |= {"dtype": model.resolve_dtype(request.dtype)}

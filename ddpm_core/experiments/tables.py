@@ -7,6 +7,7 @@ from dataclasses import replace
 from .. import checkpoints
 from ..errors import DataError, InvalidInput
 from . import cards, parts, passed, report, results
+from .as_reported import MINIBATCH, NET, evaluate_as_reported
 from .claims import judged
 from .evaluation import evaluate_fid
 from .notes import IN_CELL, NEEDS, NO_DATA, NOT_YET, line, sentence
@@ -61,13 +62,19 @@ def _table(settings: Settings, name: str, table: report.Table):
 
 def _protocol(table: report.Table) -> str:
     """What the rows of a table have in common, in words."""
-    asked = {c.request.sampler: c.request.n for row in table.rows for c in row.measured if c}
+    cells = [c for row in table.rows for c in row.measured if c]
+    asked = {c.request.sampler: c.request.n for c in cells}
     counts = ", ".join(f"{n:,} by {SAMPLERS[sampler]}" for sampler, n in asked.items())
+    if any(c.own_way for c in cells):
+        return (
+            f"Ours: samples of EMA weights ({counts}) against as many images of the test set, in "
+            f"minibatches of {MINIBATCH}, by the logits of {NET}. ± is a standard error between "
+            "them; the floor is what as many training images get."
+        )
     return (
-        f"Ours: samples of EMA weights ({counts}) against all images of the split (of the training "
-        "set less 5,000 held out), by the penultimate layer of a judge that guides nothing. ± is "
-        "a standard error, by the jackknife; the floor is what as many real images of the other "
-        "split get."
+        f"Ours: samples of EMA weights ({counts}) against all images of the split, by the "
+        "penultimate layer of a judge that guides nothing. ± is a standard error, by the "
+        "jackknife; the floor is what as many real images of the other split get."
     )
 
 
@@ -109,9 +116,8 @@ def _had(settings, wanted: report.Measurement, missing: dict, troubles: dict, me
         cards.text(folder)  # what could not be told of in the end is not begun
     options = {"reference": wanted.reference, "root": settings.root, "home": settings.cache}
     try:
-        found = yield from passed(
-            evaluate_fid(model, wanted.request, batch=settings.batch, **options)
-        )
+        evaluate = evaluate_as_reported if wanted.own_way else evaluate_fid
+        found = yield from passed(evaluate(model, wanted.request, batch=settings.batch, **options))
     except DataError as error:
         # Asked once: a network that is not there is not there for the next cell either.
         troubles[dataset] = f"Not measured, for want of the data: {line(error)}"

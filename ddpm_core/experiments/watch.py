@@ -56,15 +56,20 @@ def fid_watch(
     return measure
 
 
-def words(rows: Sequence[dict]) -> str:
-    """What the FIDs of a training's rows stand on; empty without any."""
+def words(rows: Sequence[dict], conditional: bool = False) -> str:
+    """What the FIDs of a training's rows stand on; empty without any.
+
+    Args:
+        conditional: whether the model was told classes.
+    """
     nets = dict.fromkeys(row.get("fid_by", "a judge not recorded") for row in rows if "fid" in row)
     if not nets:
         return ""
     return (
         f"FID: {SAMPLES} samples ({REQUEST.sampler}, {REQUEST.steps} steps, seed {REQUEST.seed}, "
-        f"all classes in turn) against the first {REAL:,} images held out of training, by "
-        f"{' and '.join(nets)}"
+        f"x̂0 clipped{', all classes in turn' * conditional}; of the averaged weights) against the "
+        f"first {REAL:,} images held out of training, by {' and '.join(nets)}; its spread was not "
+        "measured"
     )
 
 

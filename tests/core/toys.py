@@ -12,6 +12,7 @@ from ddpm_core import checkpoints
 from ddpm_core.checkpoints import Config
 from ddpm_core.classifier import Classifier, ClassifierConfig
 from ddpm_core.denoiser import Prediction
+from ddpm_core.experiments.as_reported import LAYER, NET
 from ddpm_core.experiments.report import Measurement
 from ddpm_core.experiments.shards import NOT_IN_KEY
 from ddpm_core.schedules import NoiseSchedule
@@ -151,6 +152,7 @@ def result_of(
     """
     dataset = m.model.partition("-")[0]
     asked = {k: v for k, v in asdict(m.request).items() if k not in NOT_IN_KEY}
+    net = (NET, LAYER) if m.own_way else (f"{dataset}-judge", "the last")
     return {
         "kind": "fid",
         "fid": fid,
@@ -171,7 +173,7 @@ def result_of(
                 "images": 10_000,
                 "source": None,
             },
-            "features": {"name": f"{dataset}-judge", "layer": "the last", "count": 128, "mark": ""},
+            "features": dict(zip(("name", "layer"), net, strict=True)) | {"count": 128, "mark": ""},
             "floor": {"split": "train", "draws": 5, "seed": 0},
         },
         "seconds": 1234.5,
