@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import gradio as gr
@@ -12,7 +13,7 @@ import pytest
 from ddpm_core import available
 from ddpm_core.checkpoints import HOME
 from ddpm_core.errors import CheckpointError
-from ddpm_core.experiments import evaluation, report
+from ddpm_core.experiments import beside, evaluation, report
 from ddpm_core.experiments import results as stored
 from tests.core.toys import result_of
 from ui import arrivals, results
@@ -307,3 +308,47 @@ def test_what_the_shipped_pair_of_figure_5_says_of_the_reports_second_table():
         for clip in ("", ", x̂0 not clipped")
     }
     assert {said["verdict"] for said in claim["said"]} == {"yes"}
+
+
+def test_what_is_measured_beside_fid_stands_in_tables_of_its_own(tmp_path):
+    model = "mnist-conditional"
+    (tmp_path / model).mkdir()
+    (shown,) = table_of(results.figures(tmp_path), "beside")["rows"]
+    assert all(cell.keys() == {"model", "command"} for cell in shown["cells"])
+    about = {"model": model, "weights": "EMA", "weights_mark": "0" * 16, "n": 1000, "first": 0}
+    about |= {"request": {}, "dtype": "bfloat16", "reference": {"split": "test"}}
+    about["reference"] |= {"dataset": "mnist", "images": 10_000, "source": None}
+    about |= {
+        "evaluations": 100,
+        "variance": "beta",
+        "seed": 0,
+        "timesteps": 1000,
+        "told": "nothing",
+    }
+    figures = {"bits": 1.41234, "error": 0.012, "losses": [0.1234567, 0.2, 0.3, None]}
+    figures |= {"prior": 0, "steps": 1, "decoder": 0.4, "quarters": [1, 0, 0, 0]}
+    stored.save(tmp_path / model, {"kind": "bound", "protocol": about} | figures)
+    value = results.figures(tmp_path)
+    (shown,) = table_of(value, "beside")["rows"]
+    share, near, bits, *quarters = shown["cells"]
+    assert "value" not in share and "value" not in near
+    assert (bits["figure"], bits["spread"], bits["took"]) == ("1.412", "± 0.012", "")
+    assert bits["words"].startswith("1.4123 ± 0.0120 bits per dimension")
+    assert [q and q["figure"] for q in quarters] == ["0.1235", "0.2000", "0.3000", None]
+    assert value["measured"] == 4
+
+
+def test_a_share_is_told_in_hundredths(tmp_path):
+    (tmp_path / "mnist-conditional").mkdir()
+    wanted = beside.over_scale(tmp_path).rows[0].wanted[2]
+    about = {"model": wanted.model, "weights": "EMA", "weights_mark": "0" * 16, "n": 1000}
+    about |= {"first": 0, "request": asdict(wanted.request), "dtype": "bfloat16"}
+    about |= {"space": "mnist-judge", "space_mark": "1" * 16}
+    found = {"kind": "classes", "accuracy": 0.9631, "error": 0.00596, "distance": 8.8412}
+    stored.save(tmp_path / wanted.model, found | {"protocol": about})
+    share, apart = (
+        row["cells"][2] for row in table_of(results.figures(tmp_path), "guidance")["rows"][:2]
+    )
+    assert (share["figure"], share["spread"]) == ("96.31\u00a0%", "± 0.60")
+    assert (apart["figure"], apart["spread"]) == ("8.841", "")
+    assert apart["words"] == share["words"]

@@ -68,7 +68,7 @@ def test_its_figures_are_those_stored_and_those_of_the_report(settings, home):
     ]
     assert kept == list(fids.values())
     protocols = [words_of(item) for item in page_of(found).iter("li")][1:]
-    assert len(protocols) == 18
+    assert len(protocols) == 20
     assert all("± 0.0117 (standard error by the jackknife); floor 0.2500" in p for p in protocols)
 
 
@@ -142,10 +142,11 @@ def test_a_damaged_file_beside_the_page_is_told(settings, short):
     path.write_text("{")
     found = make(replace(settings, budget=replace(TINY, measure=True)), "table-1").parts[0]
     assert [it.startswith("Fid-0.json is not valid JSON") for it in found.notes] == [True]
-    fast, again, slow = found.tables[0].rows[1:4]
+    fast, again, resampled, slow = found.tables[0].rows[1:5]
     for row in (fast, slow):
         assert [bool(m.result) for m in row.measured] == [False, True, True, True]
     assert again.measured[0].result and again.measured[1:] == (None,) * 3
+    assert resampled.measured[0].result is None and resampled.measured[1:] == (None,) * 3
 
 
 @pytest.mark.parametrize(
@@ -182,7 +183,7 @@ def test_a_cell_that_nobody_measured_says_so_and_how_to(settings, home, drawn):
     found = make(settings, "table-1")
     page = page_of(found)
     cells = [words_of(cell) for cell in page.iter("td") if cell.get("class") == "lacking"]
-    assert cells == ["not measured yet"] * 18
+    assert cells == ["not measured yet"] * 20
     assert "evaluate --fid --save --model mnist-linear" in words_of(next(page.iter("pre")))
     assert not drawn
 
