@@ -111,7 +111,7 @@ function mount() {
     const { name, title, about, error } = table;
     const inside = error ? `<p class="board-error" role="status">${escapeText(error)}</p>`
       : `${table.plot ? `<div class="board-figure-block" data-plot="${name}"></div>` : ""}${
-        tableOf(table)}${claimsOf(table)}`;
+        tableOf(table)}${claimsOf(table)}${answerOf(table)}`;
     return `<section class="board-section" data-section="${name}" aria-label="${escapeText(title)}">
       <div class="board-head"><h2>${escapeText(title)}</h2><p>${escapeText(about ?? "")}</p></div>
       <div class="board-content">${inside}</div></section>`;
@@ -140,6 +140,11 @@ function mount() {
       <p>These verdicts are about these trained networks: another training of each could turn a close
       one. Not told apart: closer than twice the standard error of the difference. Do not compare: of unknown
       spread, or measured by another feature net, other real images or in another precision.</p><dl>${told}</dl></div>`;
+  }
+
+  function answerOf({ question, answer }) {
+    if (!answer) return "";
+    return `<div class="board-claims"><h3>${escapeText(question)}</h3><p>${escapeText(answer)}</p></div>`;
   }
 
   function cellOf(cell, title, row, column) {

@@ -14,6 +14,7 @@ from ddpm_core import checkpoints
 from ddpm_core.errors import CheckpointError
 from ddpm_core.experiments import beside, evaluation, inspection, report
 from ddpm_core.experiments.claims import UNMEASURED, judged
+from ddpm_core.experiments.explained import QUESTION, explained
 from ddpm_core.experiments.report import Measurement
 
 from . import board, keep
@@ -42,7 +43,7 @@ def figures(home: Path | None = None) -> dict:
     """All of the board's figures, as they are stored now."""
     tables = [
         _guarded("table-1", lambda: _table(report.table_1(home))),
-        _guarded("table-2", lambda: _table(report.table_2(home))),
+        _guarded("table-2", lambda: _second(report.table_2(home), report.costs(home))),
         _guarded("costs", lambda: _costs(report.costs(home))),
         _guarded("own-way", lambda: _table(report.own_way(home))),
         *(_guarded(name, partial(_few_steps, name, home)) for name in FEW_STEPS),
@@ -68,6 +69,11 @@ def _table(table: report.Table) -> dict:
         else:
             rows.append({"title": row.title, "cells": _cells(row.measured)})
     return _named(table) | {"corner": "FID", "rows": rows, "claims": _claims(table)}
+
+
+def _second(table: report.Table, costs: report.Table) -> dict:
+    """Table 2, with what is known of its gap."""
+    return _table(table) | {"question": QUESTION, "answer": explained(table.rows, costs.rows)}
 
 
 def _claims(table: report.Table) -> list[dict]:

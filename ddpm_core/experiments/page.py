@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .claims import UNMEASURED, Claim
 from .evaluation import words
+from .explained import QUESTION
 from .notes import IN_CELL
 from .parts import Part, Picture
 from .report import Measurement, Row, Table
@@ -66,6 +67,7 @@ def section(part: Part, folder: Path) -> str:
         + _pictures(part.pictures, folder)
         + "".join(_table(table, part.missing) for table in part.tables)
         + _claims(part)
+        + (f"<h3>{QUESTION}</h3>\n<p>{escape(part.answer)}</p>\n" if part.answer else "")
         + "".join(f'<p class="lacking">{escape(note)}</p>\n' for note in part.notes)
         + _protocols(part)
         + "</section>\n"

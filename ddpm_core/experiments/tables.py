@@ -10,6 +10,7 @@ from . import cards, parts, passed, report, results
 from .as_reported import MINIBATCH, NET, evaluate_as_reported
 from .claims import judged
 from .evaluation import evaluate_fid
+from .explained import explained
 from .notes import IN_CELL, NEEDS, NO_DATA, NOT_YET, line, sentence
 from .parts import Part, Settings, walked
 from .report import SAMPLERS
@@ -56,6 +57,7 @@ def _table(settings: Settings, name: str, table: report.Table):
         tables=tuple(tables),
         missing=missing,
         claims=judged(name, [row for table in tables for row in table.rows]),
+        answer=explained(rows, report.costs(settings.home).rows) if name == "table-2" else "",
         notes=tuple(dict.fromkeys([*notes, *troubles.values()])),
     )
 
