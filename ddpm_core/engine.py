@@ -223,17 +223,22 @@ class Engine:
             else:
                 outcome = job.fiber.switch(answer)
         except BaseException as raised:
-            self._waiting.remove(job)
+            self._lay_down(job, begun)
             job.future.set_exception(raised)
         else:
+            self._lay_down(job, begun)
             if job.fiber.dead:
-                self._waiting.remove(job)
                 job.future.set_result(outcome)
             else:
                 job.asked = outcome
+
+    def _lay_down(self, job: _Job, begun: float) -> None:
+        """Charge a piece before anybody hears of it: whoever waits may read the account at once."""
         job.grad = torch.is_grad_enabled()
         torch.set_grad_enabled(True)
         job.account.spent += time.monotonic() - begun
+        if job.fiber.dead:
+            self._waiting.remove(job)
 
 
 def _together(asked: list[_Asked]) -> list[Tensor]:

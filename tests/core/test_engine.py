@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 import torch
@@ -94,6 +95,25 @@ def test_work_is_charged_to_its_account():
     assert 0.05 <= first < 1
     engine.do(time.sleep, 0.05, account=account)
     assert account.spent >= first + 0.05
+
+
+def fail():
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("work", [lambda: None, fail])
+def test_what_is_done_has_been_charged_before_anybody_hears_of_it(work):
+    class Slow(Account):
+        """Takes a while to note what was spent, so that whoever does not wait for it is seen."""
+
+        def __setattr__(self, name, value):
+            time.sleep(0.2 if value else 0)
+            super().__setattr__(name, value)
+
+    account = Slow()
+    with suppress(ZeroDivisionError):
+        Engine(1).do(work, account=account)
+    assert account.spent > 0
 
 
 class Net(torch.nn.Module):
