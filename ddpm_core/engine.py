@@ -9,7 +9,8 @@ hand their work to one engine.
 Work is handed over in pieces, a sampler's step for example. Next is whoever has had least of the
 engine so far, so that what is short overtakes what is long; but waiting counts too, so that what
 is long is never left standing. A piece that evaluates a network stops there for a moment: other
-pieces that wait for the same network are evaluated with it, in one batch.
+pieces that wait for the same network are evaluated with it, in one batch. What is to be
+differentiated stops there, too, but shares no batch: its graph is its own.
 """
 
 from __future__ import annotations
@@ -59,10 +60,15 @@ class _Asked:
     labels: Tensor | None
 
     @property
+    def alone(self) -> bool:
+        """Whether it is evaluated where it was asked for, within a graph of its own."""
+        return self.x.requires_grad
+
+    @property
     def kind(self) -> tuple:
         """Equal for evaluations that can be one batch."""
         labels = None if self.labels is None else (self.labels.dtype, self.labels.shape[1:])
-        return id(self.net), self.x.dtype, self.x.shape[1:], labels
+        return id(self.net), self.alone, self.x.dtype, self.x.shape[1:], labels
 
 
 @dataclass(eq=False)
@@ -123,7 +129,8 @@ class Engine:
         """The next of an iterator that evaluates a network, such as a sampler; ``end`` at its end.
 
         What it evaluates by way of ``evaluate`` may share a batch with others' steps, which
-        changes rounding only.
+        changes rounding only. For that it may be begun before its turn: what evaluates nothing,
+        and so would not stop, is for ``do``.
         """
         return self._hand(lambda: next(steps, end), account, True)
 
@@ -152,9 +159,11 @@ class Engine:
             labels: (B,) or (B, K), or None.
         """
         fiber = getcurrent()
-        if x.requires_grad or threading.get_ident() != self._thread or fiber.parent is None:
+        if threading.get_ident() != self._thread or fiber.parent is None:
             return net(x, t, labels)
-        return fiber.parent.switch(_Asked(net, x, t, labels))
+        asked = _Asked(net, x, t, labels)
+        answer = fiber.parent.switch(asked)
+        return net(x, t, labels) if asked.alone else answer
 
     def _hand(self, work: Callable[[], Result], account: Account | None, shares: bool) -> Result:
         if threading.get_ident() == self._thread:
@@ -173,10 +182,10 @@ class Engine:
             first = min(self._waiting, key=lambda job: job.urgency(now))
             if first.asked is None:
                 self._go_on(first)
-                continue
-            for job in [job for job in self._waiting if job.shares and job.fiber is None]:
-                self._go_on(job)  # up to its evaluation: it may fit
-            self._evaluate(first, now)
+            elif first.asked.alone:
+                self._let_evaluate(first)
+            else:
+                self._evaluate(self._batch(first, now))
 
     def _take_arrivals(self) -> None:
         if not self._waiting:
@@ -187,17 +196,32 @@ class Engine:
             except Empty:
                 return
 
-    def _evaluate(self, first: _Job, now: float) -> None:
-        """Evaluate what one waits for, and with it what others wait for of the same kind."""
-        jobs, images = [first], len(first.asked.x)
+    def _batch(self, first: _Job, now: float) -> list[_Job]:
+        """It, and in order of urgency whoever waits for the same network, while there is room."""
+        jobs, kind, images = [first], first.asked.kind, len(first.asked.x)
         most = max(SHARED, 2 * images)
-        fitting = [j for j in self._waiting if j.asked is not None and j is not first]
-        for job in sorted(fitting, key=lambda job: job.urgency(now)):
-            size = len(job.asked.x)
-            if job.asked.kind == first.asked.kind and images + size <= most:
+        others = [job for job in self._waiting if job is not first]
+        for job in sorted(others, key=lambda job: job.urgency(now)):
+            if images >= most:
+                break
+            if job.shares and job.fiber is None:
+                self._go_on(job)  # up to its evaluation: it may fit
+            asked = job.asked
+            if asked is not None and asked.kind == kind and images + len(asked.x) <= most:
                 jobs.append(job)
-                images += size
+                images += len(asked.x)
+        return jobs
+
+    def _let_evaluate(self, job: _Job) -> None:
+        """Let a piece of work evaluate by itself what it asked for."""
+        job.asked = None
+        self._go_on(job)
+        job.arrived = time.monotonic()  # it has had its turn
+
+    def _evaluate(self, jobs: list[_Job]) -> None:
+        """Evaluate what these wait for, all of one kind, as one batch."""
         asked = [job.asked for job in jobs]
+        images = sum(len(one.x) for one in asked)
         self.batches = (self.batches[0] + 1, self.batches[1] + len(jobs))
         begun, error, answers = time.monotonic(), None, [None] * len(jobs)
         try:

@@ -276,7 +276,7 @@ def _noised(
         noised = _recent.get(key)
     if noised is None:
         parts = noising(model, picture, seed, BINS)
-        for noised in _turns(studio, ending or Ending(), parts):
+        for noised in _turns(studio, ending or Ending(), parts, evaluates=False):
             pass
         if noised is None:
             return None
@@ -287,11 +287,18 @@ def _noised(
     return noised
 
 
-def _turns(studio: Studio, ending: Ending, walk: Iterator) -> Iterator:
-    """A walk whose every step waits for its turn, until it is overtaken."""
-    account = Account()
+def _turns(studio: Studio, ending: Ending, walk: Iterator, evaluates: bool = True) -> Iterator:
+    """A walk whose every step waits for its turn, until it is overtaken.
+
+    Args:
+        evaluates: whether its steps evaluate the model, and so stop for whatever is more urgent.
+    """
+    engine, account = studio.engine, Account()
     while not ending.asked:
-        moment = studio.engine.step(walk, account, _END)
+        if evaluates:
+            moment = engine.step(walk, account, _END)
+        else:
+            moment = engine.do(next, walk, _END, account=account)
         if moment is _END:
             return
         yield moment

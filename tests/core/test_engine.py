@@ -36,10 +36,14 @@ class Held:
     def __init__(self, threads=1):
         self.engine, self.gate, self.handed = Engine(threads), threading.Event(), []
         self.results: dict = {}
-        self.hold = threading.Thread(target=self.engine.do, args=(self.gate.wait,))
+        self.begun = threading.Event()
+        self.hold = threading.Thread(target=self.engine.do, args=(self._wait,))
         self.hold.start()
-        while self.engine._arrivals.qsize() or not self.engine._waiting:
-            time.sleep(0.001)
+        self.begun.wait()
+
+    def _wait(self) -> None:
+        self.begun.set()
+        self.gate.wait()
 
     def hand(self, name, call, *args, **options):
         """Hand work over from a thread of its own."""
@@ -177,6 +181,45 @@ def test_what_takes_several_steps_at_once_is_still_overtaken_between_them():
     held.hand("preview", engine.advance, short, never, account=Account(0.0))
     assert held.let_go() == {"film": False, "preview": False}
     assert order == ["preview"] * 3 + ["film"] * 4
+
+
+def test_what_is_differentiated_is_overtaken_at_every_evaluation(monkeypatch):
+    """It shares no batch: begun for one, it went on to its end before what was more urgent."""
+    monkeypatch.setattr(module, "PATIENCE", 600.0)
+    held, film, preview = Held(), Net(), Net()
+    engine, order = held.engine, []
+    film.register_forward_hook(lambda *_: order.append("film"))
+    preview.register_forward_hook(lambda *_: order.append("preview"))
+
+    def gradients():
+        for _ in range(4):
+            x = pictures(0).requires_grad_(True)
+            engine.evaluate(film, x, torch.full((1,), 3)).sum().backward()
+            yield x.grad
+
+    def never() -> bool:
+        return False
+
+    short = walk(engine, preview, pictures(1), [2] * 3)
+    held.hand("film", engine.advance, gradients(), never, account=Account(600.0))
+    held.hand("preview", engine.advance, short, never, account=Account(0.0))
+    assert held.let_go() == {"film": False, "preview": False}
+    assert order == ["preview"] * 3 + ["film"] * 4
+
+
+def test_nothing_is_begun_before_its_turn_where_there_is_no_room_for_it(monkeypatch):
+    monkeypatch.setattr(module, "SHARED", 3)
+    held, net, order = Held(), Net(), []
+    net.register_forward_hook(lambda *_: order.append("evaluated"))
+
+    def begun(seed):
+        order.append(seed)
+        yield from walk(held.engine, net, pictures(seed), [2])
+
+    for seed in range(5):
+        held.hand(seed, held.engine.step, begun(seed))
+    held.let_go()
+    assert order == [0, 1, 2, "evaluated", 3, 4, "evaluated"] and net.seen == [3, 2]
 
 
 def test_it_takes_steps_until_it_is_enough():

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 from types import SimpleNamespace
 
 import gradio as gr
 import numpy as np
 import pytest
+import torch
 
 from ddpm_core import Model
 from ddpm_core.checkpoints import Config
@@ -125,15 +128,52 @@ def test_a_field_left_empty_is_said_so(page):
 
 def test_other_visitors_steps_move_while_a_film_is_made(page, monkeypatch):
     """The engine is let go between parts of a film, however large its pictures."""
-    done, real = [], page.studio.engine.step
+    done, real = [], page.studio.engine.do
 
-    def step(steps, *options):
-        done.append(steps)
-        return real(steps, *options)
+    def do(function, *options, **more):
+        done.append(function)
+        return real(function, *options, **more)
 
-    monkeypatch.setattr(page.studio.engine, "step", step)
+    monkeypatch.setattr(page.studio.engine, "do", do)
     page.noise(picture("colour"), "colour", 0)
-    assert len(done) >= 200 * 32 * 32 * 3 // 100_000
+    assert done.count(next) >= 200 * 32 * 32 * 3 // 100_000
+
+
+def test_the_making_of_a_film_is_not_begun_before_what_is_more_urgent(page, monkeypatch):
+    """No part of it evaluates anything: nothing would stop one before its end."""
+    engine, order = page.studio.engine, []
+    held, go_on = threading.Event(), threading.Event()
+
+    def hold():
+        held.set()
+        go_on.wait()
+
+    def preview():
+        engine.evaluate(lambda x, t, labels: x, torch.zeros(1, 1, 8, 8), torch.ones(1))
+        order.append("preview")
+        yield
+
+    def noising(*_):
+        order.append("film")
+        yield "film"
+
+    def film():
+        forward_runs._noised(page.studio, MODELS["plain"], picture(), 0)
+
+    monkeypatch.setattr(forward_runs, "noising", noising)
+    monkeypatch.setattr(forward_runs, "_recent", OrderedDict())
+    threads = [threading.Thread(target=engine.do, args=(hold,))]
+    threads[0].start()
+    held.wait()
+    for work in (lambda: engine.step(preview()), film):
+        threads.append(threading.Thread(target=work))
+        threads[-1].start()
+        while engine._arrivals.qsize() < len(threads) - 1:
+            sleep(0.001)
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert order == ["preview", "film"]
 
 
 def test_films_of_many_visitors_at_once_are_each_their_own(page, monkeypatch):
@@ -150,17 +190,17 @@ def test_films_of_many_visitors_at_once_are_each_their_own(page, monkeypatch):
 
 
 def test_a_film_overtaken_by_another_ends(page, monkeypatch):
-    real, calls = page.studio.engine.step, []
+    real, calls = page.studio.engine.do, []
 
-    def step(steps, *options):
-        calls.append(steps)
-        if len(calls) == 2:  # a new picture, while the film of the first is made
+    def do(function, *options, **more):
+        calls.append(function)
+        if calls.count(next) == 2:  # a new picture, while the film of the first is made
             page.studio.arm(("someone", forward.NAME))
-        return real(steps, *options)
+        return real(function, *options, **more)
 
-    monkeypatch.setattr(page.studio.engine, "step", step)
+    monkeypatch.setattr(page.studio.engine, "do", do)
     found = page.noise(picture("colour"), "colour", 0)
-    assert len(calls) <= 3
+    assert calls.count(next) <= 3
     assert page.tab.copies.link not in found
 
 
