@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cache
@@ -35,7 +35,8 @@ Result = TypeVar("Result")
 # Seconds: whoever has had this much counts as having had no more, so that it takes no longer than
 # about this until even the longest run has its next step.
 PATIENCE = 1.0
-# Images in a shared batch, unless whoever's turn it is has more than half as many.
+# Images in a shared batch, unless whoever's turn it is has more than half as many, or the network
+# bears fewer (see ``Engine.evaluate``).
 SHARED = 8
 
 
@@ -58,6 +59,7 @@ class _Asked:
     x: Tensor
     t: Tensor
     labels: Tensor | None
+    most: int | None
 
     @property
     def alone(self) -> bool:
@@ -149,7 +151,12 @@ class Engine:
         return self._hand(work, account, True)
 
     def evaluate(
-        self, net: nn.Module, x: Tensor, t: Tensor, labels: Tensor | None = None
+        self,
+        net: nn.Module,
+        x: Tensor,
+        t: Tensor,
+        labels: Tensor | None = None,
+        most: int | None = None,
     ) -> Tensor:
         """``net(x, t, labels)``, from within a step perhaps together with others' (see ``step``).
 
@@ -157,11 +164,17 @@ class Engine:
             x: (B, C, H, W).
             t: (B,).
             labels: (B,) or (B, K), or None.
+            most: images that this network may have at a time, all those of a batch together; any
+                number unless given. More are evaluated in parts, and between these it is decided
+                anew whose turn it is.
         """
         fiber = getcurrent()
         if threading.get_ident() != self._thread or fiber.parent is None:
             return net(x, t, labels)
-        asked = _Asked(net, x, t, labels)
+        if most is not None and len(x) > most:
+            parts = zip(*(_split(it, most, len(x)) for it in (x, t, labels)), strict=True)
+            return torch.cat([self.evaluate(net, *part, most) for part in parts])
+        asked = _Asked(net, x, t, labels, most)
         answer = fiber.parent.switch(asked)
         return net(x, t, labels) if asked.alone else answer
 
@@ -200,6 +213,8 @@ class Engine:
         """It, and in order of urgency whoever waits for the same network, while there is room."""
         jobs, kind, images = [first], first.asked.kind, len(first.asked.x)
         most = max(SHARED, 2 * images)
+        if first.asked.most is not None:
+            most = min(most, first.asked.most)
         others = [job for job in self._waiting if job is not first]
         for job in sorted(others, key=lambda job: job.urgency(now)):
             if images >= most:
@@ -263,6 +278,10 @@ class Engine:
         job.account.spent += time.monotonic() - begun
         if job.fiber.dead:
             self._waiting.remove(job)
+
+
+def _split(it: Tensor | None, size: int, length: int) -> Sequence[Tensor | None]:
+    return [None] * -(-length // size) if it is None else it.split(size)
 
 
 def _together(asked: list[_Asked]) -> list[Tensor]:

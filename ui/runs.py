@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -153,8 +154,10 @@ class Studio:
         # engine, on which somebody may be waiting for the lock.
         with self._loading:
             model = self._known(name) or self._loaded(name)
-        if name not in available() and "flops" not in vars(model):
+        if "flops" not in vars(model) and (_is_counted(model) or name not in available()):
             self.engine.do(lambda: model.flops)  # once, and not on a visitor's thread
+        # As many in one evaluation, whatever comes together: halves of guidance, rows, visitors.
+        model.evaluate = partial(self.engine.evaluate, most=most_images(model))
         return model
 
     def _known(self, name: str) -> Model | None:
@@ -215,9 +218,10 @@ class Studio:
         """
         check_int("n", request.n, 1, MAX_IMAGES)
         model = self.model(model_name)
-        if model.parameters >= SMALL:
-            most = max(1, int(MAX_STEP_FLOPS / model.flops))
+        most = most_images(model)
+        if most is not None:
             check_int(f"n, for {model_name},", request.n, 1, most)
+        _check_through(model, [request])
         return request.for_model(model, most_work(model))
 
     def arm(self, visitor: tuple, at: float | None = None, yields: bool = False) -> Ending:
@@ -350,6 +354,7 @@ class Studio:
                 f"side by side these are {work:,} denoisings, more than the {most:,} done at "
                 "a time; take fewer images or steps"
             )
+        _check_through(model, requests)
         Run(model, requests, images=[])  # whether they fit together
         if key.branch_at is not None:
             check_int("branch_at", key.branch_at, 0, key.request.steps)
@@ -441,9 +446,30 @@ def _begun(model: Model, requests: list[Request]):
     return run, run.film(), run.start
 
 
+def most_images(model: Model) -> int | None:
+    """Images evaluated at a time within ``MAX_STEP_FLOPS``; None for as many as ever come."""
+    return max(1, int(MAX_STEP_FLOPS / model.flops)) if _is_counted(model) else None
+
+
+def _check_through(model: Model, requests: list[Request]) -> None:
+    """Refuse what would be differentiated through the network in one piece of too much work."""
+    most = most_images(model)
+    if most is not None:
+        through = sum(r.n for r in requests if r.guidance == "classifier" and r.at == "x0-through")
+        # There, and back at twice the cost.
+        words = f"images differentiated through {model.name} at a time"
+        check_int(words, through, 0, max(1, most // 3))
+
+
+def _is_counted(model: Model) -> bool:
+    """Whether its operations are: all but those of what ships and is small enough for anything."""
+    large = model.parameters >= SMALL or model.shape[1] * model.shape[2] > LARGE
+    return large or "flops" in vars(model)
+
+
 def most_work(model: Model) -> int:
     """Denoisings done at a time: ``MAX_WORK``, or as many fewer as they cost more."""
-    if model.parameters < SMALL and model.shape[1] * model.shape[2] <= LARGE:
+    if not _is_counted(model):
         return MAX_WORK
     return max(1, round(MAX_WORK * min(1, MAX_WORK_FLOPS / model.flops)))
 

@@ -240,6 +240,43 @@ def test_a_large_run_makes_nobody_wait_for_its_images():
     assert net.seen == [2, 16]
 
 
+def test_a_shared_batch_has_no_more_images_than_its_network_may_have():
+    held, net = Held(), Net()
+
+    def step(seed, n):
+        x = held.engine.evaluate(net, pictures(seed, n), torch.full((n,), 2), most=3)
+        yield x
+
+    for seed, n in enumerate((2, 2, 1, 1)):
+        held.hand(seed, held.engine.step, step(seed, n))
+    results = held.let_go()
+    assert net.seen == [3, 3]
+    assert all(torch.equal(results[i], 2 * pictures(i, n)) for i, n in enumerate((2, 2, 1, 1)))
+
+
+@pytest.mark.parametrize("labels", [None, torch.tensor([4, 5, 6, 7, 8])])
+@pytest.mark.parametrize("grad", [False, True])
+def test_more_images_than_a_network_may_have_are_evaluated_in_parts(labels, grad):
+    held, large, small, account = Held(), Net(), Net(), Account(-5.0)
+    engine, order, x = held.engine, [], pictures(0, 5).requires_grad_(grad)
+
+    def costly(*_):
+        order.append("large")
+        account.spent = module.PATIENCE  # so that it is the other's turn
+
+    large.register_forward_hook(costly)
+    small.register_forward_hook(lambda *_: order.append("small"))
+
+    def step():
+        yield engine.evaluate(large, x, torch.full((5,), 3), labels, most=2)
+
+    held.hand("large", engine.step, step(), account=account)
+    held.hand("small", engine.step, walk(engine, small, pictures(1), [2]))
+    found = held.let_go()["large"]
+    assert large.seen == [2, 2, 1] and order == ["large", "small", "large", "large"]
+    assert torch.equal(found, Net()(x, torch.full((5,), 3), labels))
+
+
 def test_alone_a_step_is_what_it_is_without_an_engine():
     engine, model = Engine(1), load("mnist-conditional")
     request = Request(n=2, steps=3, seed=4)

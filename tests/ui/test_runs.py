@@ -14,7 +14,7 @@ import pytest
 
 from ddpm_core import InvalidInput, Request, branch, film
 from ui import runs, sample, stage
-from ui.runs import Key, Studio
+from ui.runs import Ending, Key, Studio
 
 LONG = Request(n=2, steps=400, sampler="ddpm")
 
@@ -263,6 +263,47 @@ def test_work_is_bounded(studio, model):
     with pytest.raises(InvalidInput, match="n must be between 1 and 64"):
         next(studio.stream(studio.arm(("a", "sample")), Key(model, Request(n=20_000, steps=1))))
     next(studio.stream(studio.arm(("a", "sample")), Key(model, Request(n=16, steps=1000))))
+
+
+@pytest.fixture
+def large(studio, model, monkeypatch):
+    """A studio for whose model three images are enough, and the batches that this is shown."""
+    monkeypatch.setattr(runs, "SMALL", 0)
+    monkeypatch.setattr(runs, "MAX_STEP_FLOPS", 3.5 * studio.model(model).flops)
+    own, seen = Studio(), []
+    unet = own.model(model).unet
+    unet.register_forward_pre_hook(lambda _, shown: seen.append(len(shown[0])))
+    return own, seen
+
+
+def test_no_evaluation_is_longer_than_a_step_may_be(model, large):
+    """Not where guidance has two halves, rows come together, or visitors share a batch."""
+    studio, seen = large
+    free = Request(n=2, steps=4, label=3, guidance="cfg", guidance_scale=2, dtype="float32")
+    plain = replace(free, guidance="none", guidance_scale=None)
+    for key in (Key(model, free), Key(model, plain, (replace(plain, seed=5),))):
+        *_, end = studio.stream(studio.arm(("a", "sample")), key)
+        assert end.finished and max(seen) <= 3
+    threads = [
+        threading.Thread(target=list, args=(studio.stream(Ending(), Key(model, request)),))
+        for request in (replace(plain, steps=40, seed=i) for i in range(70, 74))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(seen) <= 3
+
+
+def test_what_is_differentiated_through_a_network_counts_for_the_way_back_too(model, large):
+    studio, _ = large
+    through = Request(n=1, steps=4, label=3, guidance="classifier", at="x0-through")
+    studio.settled(Key(model, through))
+    studio.settled(Key(model, replace(through, n=2, at="x0")))
+    with pytest.raises(InvalidInput, match="differentiated through"):
+        studio.settled(Key(model, replace(through, n=2)))
+    with pytest.raises(InvalidInput, match="differentiated through"):
+        studio.settled(Key(model, through, (replace(through, seed=5),)))
 
 
 @pytest.mark.parametrize("at", [0, 3])
