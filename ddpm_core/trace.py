@@ -16,6 +16,7 @@ from .samplers import Step
 from .sampling import Run
 
 MAX_BYTES = 256 * 2**20
+KEEP = 24
 NUMBERS = ("strength", "eps_norm", "push_norm", "cosine")
 
 
@@ -39,11 +40,11 @@ class Trace:
         InvalidInput: if it would take more than 256 MiB.
     """
 
-    def __init__(self, run: Run, keep: int = 24):
+    def __init__(self, run: Run, keep: int = KEEP):
         self.run, steps = run, len(run.timesteps)
         c, h, w = run.model.shape
         batch = len(run.images)
-        size = steps * batch * h * w * (3 * c + 8) + min(keep, steps) * batch * c * h * w * 12
+        size = trace_bytes((batch, c, h, w), steps, keep)
         if size > MAX_BYTES:
             raise InvalidInput(
                 f"a record of {batch} images and {steps} steps takes {size / 2**20:,.0f} MiB, more "
@@ -129,6 +130,15 @@ class Trace:
         # The first one always: a run that goes on from another's step has no state 1.
         if step.index in self._wanted or not self._kept:
             self._kept[step.index] = replace(step, extras={})
+
+
+def trace_bytes(shape: tuple[int, ...], steps: int, keep: int = KEEP) -> int:
+    """Memory of a record of ``steps`` steps of a batch of ``shape``, in bytes."""
+    n, c, h, w = shape
+    numbers = 4 * len(NUMBERS)
+    pictures, fields = 3 * c * h * w, 2 * 4 * h * w
+    state = 3 * 4 * c * h * w  # x, x̂0 and eps
+    return n * (steps * (numbers + pictures + fields) + min(keep, steps) * state)
 
 
 def _pixels(x: Tensor) -> np.ndarray:

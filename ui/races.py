@@ -25,6 +25,7 @@ from ddpm_core.race import (
     samplers,
     schedules,
 )
+from ddpm_core.recorder import film_bytes
 
 from . import controls, keep, permalinks, race, stage
 from .runs import KEPT_BYTES, Ending, Studio, most_work
@@ -139,6 +140,15 @@ def _make(key: RaceKey, models: list) -> Race:
     return broken(models[0], key.request, key.error, **room)
 
 
+def _size(key: RaceKey, models: list) -> int:
+    """Bytes that its lanes will take."""
+    steps = key.request.steps
+    lanes = [steps, steps]
+    if key.view == "samplers":
+        lanes = [steps] + 2 * [few for few in FEW_STEPS if few <= steps]
+    return sum(2 * film_bytes((key.request.n, *models[0].shape), steps) for steps in lanes)
+
+
 def stream(studio: Studio, ending: Ending, key: RaceKey) -> Iterator[RaceProgress]:
     """Run a race, a step at a time in turn with other visitors' runs.
 
@@ -150,8 +160,8 @@ def stream(studio: Studio, ending: Ending, key: RaceKey) -> Iterator[RaceProgres
     if kept is not None and kept.finished:
         yield kept
         return
-    running = studio.engine.do(_make, key, models)
-    with studio.room(running.nbytes):
+    with studio.room(_size(key, models)):
+        running = studio.engine.do(_make, key, models)
         yield from _run(studio, ending, key, running)
 
 

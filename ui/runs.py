@@ -23,7 +23,7 @@ from ddpm_core.engine import Account, shared_engine
 from ddpm_core.errors import check_int
 from ddpm_core.metrics import Measured, measuring
 from ddpm_core.recorder import film_bytes
-from ddpm_core.trace import Trace
+from ddpm_core.trace import Trace, trace_bytes
 
 KEPT_BYTES = 256 * 2**20
 # A minute of two cores, about; sixteen images over all 1,000 steps must be within it.
@@ -46,9 +46,10 @@ VISITORS_KEPT = 10_000
 VISITORS = 32  # whose runs go on at a time, in turn; as many more wait in the queue
 DOWNLOADS = 2
 MAX_IMAGES = 64
-# Films of runs under way, of all visitors together; and beside each what its pages are copied to.
+# Films and records of runs under way, of all visitors together; and beside each film what its pages
+# are copied to.
 RUNNING_BYTES = 2**30
-MAX_TRACED = 4_000  # images times steps of which everything is recorded, 40 MB or so
+MAX_TRACED = 4_000  # images times steps of which everything is recorded, 40 MB of digits or so
 MAX_PREVIEWS = 16  # at a time; Gradio serves everything else, too, from 40 threads
 MAX_SHEET = 160  # images of an atlas
 FRAMES_PER_SECOND = 20
@@ -269,24 +270,35 @@ class Studio:
         if kept is not None and kept.film.finished and (kept.trace or not traced):
             yield kept
             return
-        if key.branch_at is None:
-            with self.room(self._size(key)):
-                model = self.model(key.model)  # not on the engine: it may have to be loaded
-                run, film, start = self.engine.do(_begun, model, key.requests)
-                yield from self._run(ending, key, run, film, start, None, traced, rate)
-            return
-        trunk = None
-        for trunk in self.stream(ending, Key(key.model, key.request), True, 0):
-            pass
-        if trunk is None or not trunk.done or not trunk.film.finished:
+        with self.room(self._size(key, traced)):
+            going = self._whole if key.branch_at is None else self._branch
+            yield from going(ending, key, traced, rate)
+
+    def _whole(self, ending, key: Key, traced, rate) -> Iterator[Progress]:
+        model = self.model(key.model)  # not on the engine: it may have to be loaded
+        run, film, start = self.engine.do(_begun, model, key.requests)
+        yield from self._run(ending, key, run, film, start, None, traced, rate)
+
+    def _trunk(self, ending, key: Key) -> Progress | None:
+        """What a branch leaves, with a record of its states; None if it was ended too early."""
+        trunk = self.kept(key)
+        if trunk is None or not (trunk.finished and trunk.trace):
+            for trunk in self._whole(ending, key, True, 0):
+                pass
+        return trunk if trunk.done and trunk.finished else None
+
+    def _branch(self, ending, key: Key, traced, rate) -> Iterator[Progress]:
+        trunk = self._trunk(ending, Key(key.model, key.request))
+        if trunk is None:
             return
         # Whatever its own noise, a branch starts where the trunk was.
+        model = self.model(key.model)
         if key.branch_at:
             step = self.engine.do(trunk.trace.state, key.branch_at)
             start = step.x
         else:
-            step, (_, _, start) = None, self.engine.do(_begun, self.model(key.model), [key.request])
-        run = Run(self.model(key.model), key.beside[0])
+            step, start = None, self.engine.do(lambda: Run(model, key.request).start)
+        run = Run(model, key.beside[0])
         film = trunk.film.until(key.branch_at)
         for progress in self._run(ending, key, run, film, start, step, traced, rate):
             both = trunk.film.beside(progress.film)
@@ -318,9 +330,17 @@ class Studio:
             with self._guard:
                 self._running -= size
 
-    def _size(self, key: Key) -> int:
-        shape = self.model(key.model).shape
-        return sum(film_bytes((r.n, *shape), r.steps) for r in key.requests)
+    def _size(self, key: Key, traced: bool) -> int:
+        """Bytes that a run of this allocates."""
+        shapes = [((r.n, *self.model(key.model).shape), r.steps) for r in key.requests]
+        films = sum(film_bytes(*shape) for shape in shapes)
+        traces = [trace_bytes(*shape) for shape in shapes]
+        recorded = sum(traces) if is_recorded(key, traced) else 0
+        if key.branch_at is None:
+            return films + recorded
+        # Both have a film of their own, and are copied side by side: once for what is shown, once
+        # for what comes next. What is branched from is recorded in any case.
+        return 3 * films + max(recorded, traces[0])
 
     @contextmanager
     def preview(self) -> Iterator[None]:
@@ -370,7 +390,7 @@ class Studio:
     def _run(self, ending, key: Key, run: Run, film: Film, start, previous, traced, rate):
         started, shown, account = time.monotonic(), 0.0, Account()
         pause = max(1 / rate if rate else 3600, len(run.images) * SECONDS_PER_TILE)
-        trace = Trace(run) if traced and run_size(key) <= MAX_TRACED else None
+        trace = Trace(run) if is_recorded(key, traced) else None
         calls = run.calls(report=trace is not None)
         shared = calls[key.branch_at or 0]  # a branch is charged for its own part only
         told = Progress(key, film, 0.0, calls=[max(0, n - shared) for n in calls])
@@ -477,6 +497,11 @@ def most_work(model: Model) -> int:
 def run_size(key: Key) -> int:
     """Images times steps."""
     return sum(r.n * r.steps for r in key.requests)
+
+
+def is_recorded(key: Key, traced: bool) -> bool:
+    """Whether everything of a run is recorded, if that is asked for."""
+    return traced and run_size(key) <= MAX_TRACED
 
 
 @dataclass(eq=False)

@@ -183,9 +183,9 @@ def test_only_so_many_states_are_kept(model):
 def test_a_trace_too_large_is_refused_before_memory_is_taken(model, monkeypatch):
     run = Run(model, ask(n=4, steps=20, guidance="cfg"))
     it, _ = traced(run, keep=24)
-    monkeypatch.setattr(trace, "MAX_BYTES", it.nbytes - it._numbers.nbytes)
+    monkeypatch.setattr(trace, "MAX_BYTES", it.nbytes)
     Trace(run, keep=24)
-    monkeypatch.setattr(trace, "MAX_BYTES", it.nbytes - it._numbers.nbytes - 1)
+    monkeypatch.setattr(trace, "MAX_BYTES", it.nbytes - 1)
     with pytest.raises(InvalidInput, match="4 images and 20 steps.*fewer images or steps"):
         Trace(run, keep=24)
 

@@ -18,7 +18,7 @@ from ddpm_core import race as core
 from ddpm_core.__main__ import main
 from ddpm_core.animation import read_note
 from tests.core.test_animation import frames_of
-from ui import laboratory, races, stage
+from ui import laboratory, races, runs, stage
 from ui.keep import Choice
 from ui.races import RaceKey
 from ui.runs import Ending, Studio
@@ -158,6 +158,28 @@ def test_a_race_too_large_to_be_kept_is_refused_and_all_others_stay(studio, monk
     with pytest.raises(InvalidInput, match="allowed; take fewer images or steps"):
         finished(studio, KEYS[0]._replace(request=replace(FEW, seed=13)))
     assert studio.kept(KEYS[0]) is done
+
+
+@every_key
+def test_room_for_a_race_is_asked_for_before_it_is_made(studio, key, monkeypatch):
+    key = key._replace(request=replace(key.request, seed=15))
+    monkeypatch.setattr(runs, "RUNNING_BYTES", 1000)
+    monkeypatch.setattr(races, "_make", lambda *_: pytest.fail("it was made"))
+    with studio.room(1), pytest.raises(InvalidInput, match="the page is full"):
+        finished(studio, key)
+
+
+@every_key
+def test_a_race_takes_as_much_room_as_its_films(studio, key):
+    key, models = races.settled(studio, key)
+    assert races._size(key, models) == races._make(key, models).nbytes
+
+
+def test_a_race_of_samplers_takes_as_much_room_as_its_films(tiny):
+    studio, key = Studio(), laboratory.VIEWS[1].default
+    key = key._replace(model=tiny, request=replace(key.request, label="none"))
+    key, models = races.settled(studio, key)
+    assert races._size(key, models) == races._make(key, models).nbytes
 
 
 def test_a_race_that_has_ended_holds_no_model(studio):

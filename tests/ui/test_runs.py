@@ -342,6 +342,37 @@ def test_where_runs_under_way_take_all_memory_another_is_told_so(studio, model, 
     assert end.finished
 
 
+GUIDED = Request(n=2, steps=12, label=3, guidance="cfg", guidance_scale=2.0, seed=33)
+WHOLE = (GUIDED, (), None)
+ROWS = (GUIDED, (replace(GUIDED, label=4), replace(GUIDED, label=5)), None)
+BRANCH = (GUIDED, (replace(GUIDED, label=8),), 4)
+every_shape = pytest.mark.parametrize("shape", [WHOLE, ROWS, BRANCH], ids=["one", "rows", "branch"])
+
+
+@every_shape
+@pytest.mark.parametrize("traced", [False, True])
+def test_room_is_taken_for_all_that_a_run_allocates(model, shape, traced):
+    studio, key = Studio(), Key(model, *shape)
+    for end in studio.stream(studio.arm(("a", "guidance")), key, traced):
+        taken = studio._running
+    allocated = end.nbytes
+    if key.branch_at is not None:  # and its own film, before it is copied beside the other
+        trunk = studio.kept(Key(model, key.request))
+        allocated += trunk.nbytes + trunk.film.nbytes
+        taken -= end.film.nbytes  # of the next one that is shown, while this one still is
+    assert allocated <= taken < 1.1 * allocated
+    assert studio._running == 0
+
+
+@every_shape
+def test_nothing_is_allocated_before_there_is_room_for_all_of_it(model, shape, monkeypatch):
+    studio, key = Studio(), Key(model, *shape)
+    monkeypatch.setattr(runs, "RUNNING_BYTES", studio._size(key, True))
+    monkeypatch.setattr(runs, "_begun", lambda *_: pytest.fail("it was begun"))
+    with studio.room(1), pytest.raises(InvalidInput, match="the page is full"):
+        next(studio.stream(studio.arm(("a", "guidance")), key, True))
+
+
 def test_visitors_runs_share_batches_and_each_gets_their_own(studio, model):
     keys = [Key(model, Request(n=1, steps=40, seed=50 + i, dtype="float32")) for i in range(6)]
     ends, before = {}, studio.engine.batches
