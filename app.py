@@ -12,7 +12,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
 from ui.page import LOOK, build
-from ui.runs import HUB, MAX_PREVIEWS, PUBLIC_HUB, VISITORS, Studio
+from ui.runs import CALLS, HUB, MAX_PREVIEWS, PUBLIC_HUB, VISITORS, Studio
 
 ON_A_SPACE = "SPACE_ID" in os.environ
 # What a visitor may do is bounded here and in ui/runs.py; of the disk, recordings are served alone.
@@ -24,7 +24,7 @@ SAFE = {
     "enable_monitoring": False,
     "ssr_mode": False,
     # Every run waits on a thread of its own, and so does whatever overtakes them.
-    "max_threads": VISITORS + MAX_PREVIEWS + 16,
+    "max_threads": VISITORS + CALLS + MAX_PREVIEWS + 16,
     "footer_links": ["api"],
 }
 
@@ -50,7 +50,7 @@ def launch(argv: list[str] | None = None, studio=None, **overrides):
     own = options.host in (None, "127.0.0.1", "localhost", "::1")
     public = ON_A_SPACE or options.share or not own
     studio = studio or Studio(PUBLIC_HUB if public else HUB)
-    page = build(studio).queue(max_size=VISITORS)
+    page = build(studio).queue(max_size=VISITORS + CALLS)
     _, address, _ = page.launch(
         **{
             "server_name": options.host or ("0.0.0.0" if ON_A_SPACE else "127.0.0.1"),

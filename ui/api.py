@@ -14,7 +14,7 @@ import gradio as gr
 from ddpm_core import InvalidInput, Request, grid, save_gif, save_png
 from ddpm_core.errors import check_int
 
-from .runs import VISITORS, Ending, Key, Progress, Studio
+from .runs import CALLS, Ending, Key, Progress, Studio
 from .stage import note
 
 # Pixels of all frames together: sixteen images, 1,000 steps, unscaled, are within it.
@@ -96,8 +96,8 @@ def expose(studio: Studio) -> None:
         gr.api(
             _in_words(function),
             api_name=function.__name__,
-            concurrency_id="model",
-            concurrency_limit=VISITORS,
+            concurrency_id="api",
+            concurrency_limit=CALLS,
         )
 
 

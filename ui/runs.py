@@ -44,6 +44,7 @@ PUBLIC_HUB = replace(
 FETCHED_KEPT = 2  # in memory, beside what ships
 VISITORS_KEPT = 10_000
 VISITORS = 32  # whose runs go on at a time, in turn; as many more wait in the queue
+CALLS = 16  # of the API, besides, and as many more wait, so that calls leave visitors their places
 DOWNLOADS = 2
 MAX_IMAGES = 64
 # Films and records of runs under way, of all visitors together; and beside each film what its pages
