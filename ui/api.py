@@ -10,6 +10,7 @@ from functools import wraps
 from pathlib import Path
 
 import gradio as gr
+from gradio.context import LocalContext
 
 from ddpm_core import InvalidInput, Request, grid, save_gif, save_png
 from ddpm_core.errors import check_int
@@ -102,9 +103,24 @@ def expose(studio: Studio) -> None:
 
 
 def _run(studio: Studio, model: str, **fields) -> Progress:
-    for progress in studio.stream(Ending(), Key(model, Request(**fields))):
-        pass
+    ending = Ending()
+    for progress in studio.stream(ending, Key(model, Request(**fields))):
+        if _has_left():
+            ending.superseded = ending.asked = True
+    if ending.superseded:
+        raise gr.Error("whoever asked has left", print_exception=False)
     return progress
+
+
+def _has_left() -> bool:
+    """Whether whoever called the function that runs here has left.
+
+    Gradio itself asks between the answers of a generator only, and here is a single one. What it
+    notes is not part of its own API: where it is not found, nobody has left.
+    """
+    queue = getattr(LocalContext.blocks.get(None), "_queue", None)
+    event = getattr(queue, "event_ids_to_events", {}).get(LocalContext.event_id.get(None))
+    return not getattr(event, "alive", True)
 
 
 def _check_size(pixels, scale: int, frames: int) -> None:

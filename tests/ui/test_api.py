@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-import gradio as gr
+import os
+import threading
+import time
 
+import gradio as gr
+import httpx
+import pytest
+
+from ddpm_core import Request
 from ui import api, stage
-from ui.runs import CALLS, VISITORS, Studio
+from ui.runs import CALLS, VISITORS, Key, Studio
 
 
 def test_calls_take_none_of_the_places_of_visitors():
@@ -14,3 +21,47 @@ def test_calls_take_none_of_the_places_of_visitors():
     for function in blocks.fns.values():
         assert function.concurrency_id != stage.STREAM["concurrency_id"]
         assert function.concurrency_limit == CALLS < VISITORS
+
+
+ASKED = ["mnist-conditional", 1, "3", "ddpm", 60, 0, 1, "none", None]
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """A studio whose API is served, and what asks there."""
+    monkeypatch.setitem(os.environ, "NO_PROXY", "127.0.0.1")
+    studio = Studio()
+    with gr.Blocks() as blocks:
+        api.expose(studio)
+    _, url, _ = blocks.queue().launch(prevent_thread_lock=True, quiet=True, ssr_mode=False)
+    with httpx.Client(base_url=f"{url}gradio_api/call/", timeout=60, trust_env=False) as client:
+        yield studio, client
+    blocks.close()
+
+
+def test_the_run_of_a_caller_who_left_ends(served, monkeypatch):
+    studio, client = served
+    begun, ended = threading.Event(), threading.Event()
+
+    def stream(ending, key):
+        begun.set()
+        until = time.monotonic() + 60
+        while not ending.asked and time.monotonic() < until:
+            yield
+            time.sleep(0.01)
+        if ending.asked:
+            ended.set()
+
+    monkeypatch.setattr(studio, "stream", stream)
+    number = client.post("sample", json={"data": ASKED}).json()["event_id"]
+    with client.stream("GET", f"sample/{number}"):
+        assert begun.wait(60) and not ended.is_set()
+    assert ended.wait(60)
+
+
+def test_the_run_of_a_caller_who_stays_does_not(served):
+    studio, client = served
+    number = client.post("sample", json={"data": ASKED}).json()["event_id"]
+    assert "event: complete" in client.get(f"sample/{number}").text
+    request = Request(n=1, label=3, sampler="ddpm", steps=60)
+    assert studio.kept(studio.settled(Key(ASKED[0], request))).finished
