@@ -1,12 +1,13 @@
 """How fast and how large: against two other libraries, against the machine, and over size.
 
-Whatever is compared is compared in one process and one run, its turns interleaved; absolute times
-drift by a tenth from run to run, ratios of neighbours do not. A user of the core, not part of it.
+Whatever is compared is compared in one process and one run, by rounds in which each of the five to
+seven that a table has takes one turn; absolute times drift by a tenth from run to run, of which a
+ratio of two turns of one round sees little. A user of the core, not part of it.
 
 =================  ===========================================================================
-``timing.py``      interleaved turns, ratios of neighbours with their spread
+``timing.py``      interleaved turns, ratios within their rounds with their spread
 ``machine.py``     threads, load, the rate of a matrix product before and after
-``shapes.py``      the shipped shapes, and how parameters and operations are counted
+``shapes.py``      the shipped shapes; parameters and operations counted, layouts observed
 ``ours.py``        our sampling and training, as the application and the trainer do it
 ``with_*.py``      the same of another library, at matched parameters and operations
 ``identical.py``   a published shape on the very same weights

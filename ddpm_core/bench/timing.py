@@ -1,4 +1,4 @@
-"""Interleaved turns and the ratios of neighbours."""
+"""Interleaved turns, and ratios of the turns of one round."""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ def add(commands) -> None:
         "denoising-diffusion-pytorch, at matched parameters and operations and on identical "
         "weights; the share of this machine's matrix product; what a visitor waits for; time and "
         "memory over size. Both libraries are optional: pip install diffusers "
-        "denoising-diffusion-pytorch. Ratios are medians over interleaved turns in one process, "
-        "with their quartiles. Let nothing else run meanwhile; without --quick it takes about "
-        "half an hour on two cores.",
+        "denoising-diffusion-pytorch. All that a table compares takes turns in one process; a "
+        "ratio is of two turns of one round, the median over the rounds with its quartiles. Let "
+        "nothing else run meanwhile; without --quick it takes about half an hour on two cores.",
     )
     p.add_argument("--quick", action="store_true", help="in minutes: fewer cases and turns")
     p.add_argument(

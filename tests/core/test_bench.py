@@ -26,7 +26,7 @@ from ddpm_core.bench import (
 )
 from ddpm_core.bench.growth import Case
 from ddpm_core.bench.machine import Rates, steadily
-from ddpm_core.bench.sections import Budget, bench
+from ddpm_core.bench.sections import FULL, QUICK, Budget, bench
 from ddpm_core.bench.shapes import GREY, SHAPES, WITHIN, Size
 from ddpm_core.bench.table import Table
 from ddpm_core.bench.timing import Spread, interleaved, ratio
@@ -153,6 +153,11 @@ def test_the_ceiling_is_a_rate():
 
 
 # --- what is compared ---
+
+
+@pytest.mark.parametrize("budget", [FULL, QUICK], ids=["full", "quick"])
+def test_five_rounds_are_the_least(budget):
+    assert budget.rounds >= 5
 
 
 @pytest.mark.parametrize("peer", PEERS)
