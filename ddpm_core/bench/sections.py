@@ -125,9 +125,7 @@ def sampling(budget: Budget) -> Iterator[Table]:
     """Denoising steps of whole walks, sampler included."""
     peers, notes = _installed()
     for shape in budget.shapes:
-        reference = ours.size(shape)
-        for peer in peers:
-            _check_match(peer, peer.size(shape), reference)
+        reference = _matched(peers, shape)
         for batch, steps in budget.walks:
             model = ours.model(shape)
             subjects = {
@@ -151,6 +149,7 @@ def training(budget: Budget) -> Iterator[Table]:
     peers, notes = _installed()
     batch = budget.training
     for shape in budget.shapes:
+        reference = _matched(peers, shape)
         with ExitStack() as stack:
             subjects = {
                 (side.NAME, dtype): stack.enter_context(side.training(shape, batch, dtype))
@@ -158,7 +157,7 @@ def training(budget: Budget) -> Iterator[Table]:
                 for dtype in ("fp32", "bf16")
             }
             title = f"Training at {shape}, batch {batch}: ms a step"
-            work = 3 * ours.size(shape).executed * batch
+            work = 3 * reference.executed * batch
             told = [TRAINED_IN_BF16, *notes]
             yield _compared(title, subjects, TRAINING_GOALS, budget, batch, work, 1, told)
 
@@ -380,6 +379,14 @@ def _size_row(side, shape: Shape, reference: Size) -> dict:
         "off by": f"{size.beyond(reference):.1%}",
         "attention": side.attention(shape),
     }
+
+
+def _matched(peers: list, shape: Shape) -> Size:
+    """Our size, from which that of no peer differs by more than may be compared."""
+    reference = ours.size(shape)
+    for peer in peers:
+        _check_match(peer, peer.size(shape), reference)
+    return reference
 
 
 def _check_match(side, size: Size, reference: Size) -> None:

@@ -200,7 +200,7 @@ def test_attention_is_counted():
 
 def test_what_does_not_match_is_not_compared(monkeypatch, calm):
     monkeypatch.setitem(with_diffusers.WIDTHS, GREY, (16, 32, 96))
-    for name in ("match", "sampling"):
+    for name in ("match", "sampling", "training"):
         with pytest.raises(InvalidInput, match="diffusers is not comparable"):
             list(bench(TINY, (name,)))
 
