@@ -113,6 +113,9 @@ def measure(case: Case) -> Cost:
 def main() -> None:
     import torch
 
+    from ..hardware import keep_memory
+
+    keep_memory()  # as every command does that samples
     options = json.loads(sys.argv[1])
     torch.set_num_threads(options.pop("threads"))
     print(json.dumps(asdict(measure(Case(**options)))))

@@ -102,7 +102,8 @@ def heading() -> list[str]:
     versions = [f"{name} {version(name)}" for name in VERSIONS if find_spec(name.replace("-", "_"))]
     lines = [
         f"{date.today()}; {describe()}; {', '.join(versions)}; eager",
-        "all in one process that keeps freed memory, as the command line does",
+        "one process, and one for each case of cost over size: they keep freed memory where the C "
+        "library can, as every command does; the application, in its own, does not",
     ]
     now = load()
     if now is None:

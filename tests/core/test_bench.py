@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ddpm_core import checkpoints, unet
+from ddpm_core import checkpoints, hardware, unet
 from ddpm_core.__main__ import main
 from ddpm_core.bench import (
     endtoend,
@@ -407,6 +407,16 @@ def test_cost_over_size_prints():
     (row,) = table.rows
     assert (row["n"], row["steps"], row["size"], row["turns"]) == (2, 1, 8, growth.TURNS)
     assert row["peak MiB"] > row["above the model's"] >= 0
+
+
+def test_a_case_keeps_freed_memory_as_every_command_does(monkeypatch, capsys):
+    order = []
+    monkeypatch.setattr(hardware, "keep_memory", lambda: order.append("keep"))
+    monkeypatch.setattr(growth, "measure", lambda case: order.append(case) or growth.Cost([], 0, 0))
+    monkeypatch.setattr(sys, "argv", ["growth", '{"n": 3, "threads": 1}'])
+    growth.main()
+    assert order == ["keep", Case(n=3)]
+    assert json.loads(capsys.readouterr().out)["seconds"] == []
 
 
 def test_peak_memory_is_that_of_the_process_and_sees_what_was_given_back():
