@@ -13,7 +13,7 @@ from ..errors import InvalidInput, check_choice
 from . import endtoend, growth, identical, ours, with_diffusers, with_lucidrains
 from .growth import Case
 from .machine import DTYPES, LIKE_OURS, SQUARE, Rates, gemm_rate, steadily
-from .shapes import GREY, SHAPES, WITHIN, Shape, Size, measure
+from .shapes import GREY, SHAPES, WITHIN, Shape, Size, layout, measure
 from .table import Table
 from .timing import Spread, interleaved, ratio
 
@@ -302,7 +302,8 @@ def _compared(title, subjects, goals, budget, batch, work, steps, notes, full=No
         full: the share of our default that is in float32; all or nothing of it unless given.
     """
     rounds = budget.rounds * (2 if batch == 1 else 1)
-    times, ceiling, unsteady = steadily(lambda: interleaved(subjects, rounds), budget.tries)
+    layouts = {key: layout(run) for key, run in subjects.items()}  # and all are warm
+    times, ceiling, unsteady = steadily(lambda: interleaved(subjects, rounds, 0), budget.tries)
     # The trainer's default is one of the two dtypes, and not measured once more.
     times.setdefault(("ours", "default"), times["ours", ours.default_dtype()])
     per_step = {key: Spread.of(values).times(1e3 / steps) for key, values in times.items()}
@@ -332,7 +333,9 @@ def _compared(title, subjects, goals, budget, batch, work, steps, notes, full=No
         f"medians and quartiles of {rounds} rounds; GEMM {ceiling.fp32:.0f} GFLOP/s in fp32, "
         f"{ceiling.bf16:.0f} in bf16, of it the operations that are executed"
     )
-    return Table(title, rows, [told, *([unsteady] if unsteady else []), *notes])
+    return Table(
+        title, rows, [told, *([unsteady] if unsteady else []), *_laid_out(layouts), *notes]
+    )
 
 
 def _ceiling(dtype: str, ceiling: Rates, full: float | None) -> float:
@@ -342,6 +345,20 @@ def _ceiling(dtype: str, ceiling: Rates, full: float | None) -> float:
     if full is None:
         return getattr(ceiling, ours.default_dtype())
     return 1 / (full / ceiling.fp32 + (1 - full) / ceiling.bf16)
+
+
+def _laid_out(layouts: dict[tuple[str, str], str]) -> list[str]:
+    """A note of how everyone's maps lie in memory, by dtype where that makes a difference."""
+    sides: dict[str, dict[str, str]] = {}
+    for (side, dtype), found in layouts.items():
+        if found:
+            sides.setdefault(side, {})[dtype] = found
+    told = []
+    for side, by_dtype in sides.items():
+        alike = len(set(by_dtype.values())) == 1
+        words = [found if alike else f"{found} in {dtype}" for dtype, found in by_dtype.items()]
+        told.append(f"{side} {', '.join(dict.fromkeys(words))}")
+    return [f"maps in memory: {'; '.join(told)}"] if told else []
 
 
 def _yes(met: bool) -> str:

@@ -1,11 +1,13 @@
-"""The shipped shapes, and how parameters and operations are counted."""
+"""The shipped shapes; how parameters and operations are counted, and layouts observed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count, sdpa_flop_count
 
 from ..recipes import RECIPES
@@ -77,6 +79,29 @@ def measure(net: nn.Module, *inputs) -> Size:
             net(*inputs)
         counts.append(counter.get_total_flops())
     return Size(sum(p.numel() for p in net.parameters()), *counts)
+
+
+def layout(run: Callable[[], object]) -> str:
+    """How the maps lie in memory that the convolutions in ``run`` make, observed in one turn of it.
+
+    Returns:
+        ``"NCHW"``, ``"channels_last"``, or both; empty if there is no convolution.
+    """
+    seen = set()
+
+    def look(module, inputs, output):
+        if isinstance(module, nn.Conv2d):
+            by_planes = output.is_contiguous()
+            by_pixels = output.is_contiguous(memory_format=torch.channels_last)
+            if by_planes != by_pixels:  # of one channel or one pixel a map is both
+                seen.add("NCHW" if by_planes else "channels_last")
+
+    hook = register_module_forward_hook(look)
+    try:
+        run()
+    finally:
+        hook.remove()
+    return " and ".join(sorted(seen))
 
 
 def _attention(query, key, value, *_, out_shape=None, **__) -> int:

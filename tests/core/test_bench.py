@@ -27,7 +27,7 @@ from ddpm_core.bench import (
 from ddpm_core.bench.growth import Case
 from ddpm_core.bench.machine import Rates, steadily
 from ddpm_core.bench.sections import FULL, QUICK, Budget, bench
-from ddpm_core.bench.shapes import GREY, SHAPES, WITHIN, Size
+from ddpm_core.bench.shapes import COLOUR, GREY, SHAPES, WITHIN, Size, layout
 from ddpm_core.bench.table import Table
 from ddpm_core.bench.timing import Spread, interleaved, ratio
 from ddpm_core.checkpoints import available, load
@@ -281,6 +281,24 @@ def test_sampling_prints_every_comparison(calm):
     assert "GEMM 100 GFLOP/s in fp32, 200 in bf16" in text
     for row in table.rows:
         assert row["ratio"].low <= row["ratio"].median <= row["ratio"].high
+
+
+def test_layouts_are_told_as_they_are(monkeypatch, calm):
+    without(monkeypatch, "denoising_diffusion_pytorch")
+    (table,) = bench(replace(TINY, shapes=(COLOUR,)), ("sampling",))
+    (note,) = [note for note in table.notes if note.startswith("maps in memory")]
+    assert "channels_last in fp32, NCHW in bf16; diffusers " in note
+    (table,) = bench(TINY, ("sampling",))
+    assert "maps in memory: ours NCHW; diffusers " in table.text()
+
+
+def test_a_layout_is_that_of_the_maps_and_not_of_the_weights():
+    net, x = torch.nn.Conv2d(2, 3, 3), torch.zeros(1, 2, 8, 8)
+    assert layout(lambda: net(x)) == "NCHW"
+    by_pixels = x.contiguous(memory_format=torch.channels_last)
+    assert layout(lambda: net(by_pixels)) == "channels_last"
+    assert layout(lambda: (net(x), net(by_pixels))) == "NCHW and channels_last"
+    assert layout(lambda: torch.nn.Conv2d(2, 1, 3)(x)) == layout(lambda: None) == ""
 
 
 def test_the_share_of_the_ceiling_is_that_of_its_dtype(calm):
