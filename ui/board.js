@@ -126,7 +126,7 @@ function mount() {
       return `<tr class="${row.reported ? "board-reported" : ""}"><th scope="row">${
         escapeText(row.title)}</th>${cells.join("")}</tr>`;
     });
-    return `<div class="board-scroll" role="region" aria-label="${escapeText(title)}: the table">
+    return `<div class="board-scroll" data-many="${columns.length > 6}" role="region" aria-label="${escapeText(title)}: the table">
       <table data-group="${name}" style="--columns:${columns.length}"><thead><tr><th scope="col">${escapeText(corner)}</th>${heads}</tr>
       </thead><tbody>${lines.join("")}</tbody></table></div>`;
   }

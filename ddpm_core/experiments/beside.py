@@ -17,8 +17,8 @@ from .report import FEW_MODELS, MODELS, options, sampled_for
 
 SAMPLES = Request(n=1000)
 GUIDED = replace(SAMPLES, sampler="dpm_solver_pp", guidance="cfg")
-SCALES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0)
-QUARTERS = ("t < T/4", "t < T/2", "t < 3T/4", "t < T")
+SCALES = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0)
+QUARTERS = ("first", "second", "third", "last")
 
 
 @dataclass(frozen=True)
@@ -120,11 +120,11 @@ def of_models(home: Path | None = None) -> Table:
         f"judge takes for the wanted class, and the share nearer to a training image than all but "
         f"{QUANTILE:.0%} of test images are, which is about {QUANTILE:.0%} where nothing is "
         f"memorised. Of as many test images: the bound (eq. 8, 9) in bits per dimension, and the "
-        "loss (eq. 10) by quarter of t; losses of models that predict different things differ in "
-        "kind.",
+        "loss (eq. 10) by quarter of t, least noise first; losses of models that predict different "
+        "things differ in kind.",
         "model",
         ("wanted class", "near a training image", "bits per dimension")
-        + tuple(f"loss, {quarter}" for quarter in QUARTERS),
+        + tuple(f"loss, {quarter} quarter" for quarter in QUARTERS),
         tuple(rows),
     )
 
