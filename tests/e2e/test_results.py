@@ -43,7 +43,7 @@ def home(tmp_path_factory):
         store(home, usual, 2.0, 0.05)
         store(home, unclipped, 3.5, 0.05)
     for series in report.few_steps(home):
-        for m in series.points:
+        for m in filter(None, series.points):
             if (m.request.sampler, m.request.steps) != ("dpm_solver_pp", 5):
                 store(home, m, fid_of(m), 0.2)
     write_training(home, "mnist-conditional", HISTORY)
@@ -218,15 +218,15 @@ def test_every_measured_point_has_its_mark_at_its_place(enter, home, context):
     to_x, to_y = axis(page, "few-steps", "x"), axis(page, "few-steps", "y")
     svg = page.locator("[data-plot=few-steps] .board-plot svg").bounding_box()
     marks = page.locator("[data-plot=few-steps] .board-plot .board-mark")
-    points = [m for s in report.few_steps(home) for m in s.points if m.result is not None]
-    assert marks.count() == len(points) == 17
-    assert page.locator("[data-plot=few-steps] .board-error-bar").count() == 17
+    points = [m for s in report.few_steps(home) for m in s.points if m and m.result is not None]
+    assert marks.count() == len(points) == 18
+    assert page.locator("[data-plot=few-steps] .board-error-bar").count() == 18
     for mark, m in zip(marks.all(), points, strict=True):
         box = mark.bounding_box()
         assert abs(box["x"] + box["width"] / 2 - svg["x"] - to_x(m.request.steps)) < 1.5
         middle = mark.evaluate("it => it.transform.baseVal[0].matrix.f")
         assert abs(middle - to_y(m.result["fid"])) < 1.5
-    button = page.locator("[data-plot=few-steps] .board-points button").nth(7)
+    button = page.locator("[data-plot=few-steps] .board-points button").nth(8)
     assert abs(float(button.evaluate("b => parseFloat(b.style.left)")) - to_x(10)) < 1.5
     floor = page.locator("[data-plot=few-steps] .board-plot .board-floor")
     assert floor.get_attribute("data-value") == "0.11"
