@@ -43,7 +43,7 @@ def figures(home: Path | None = None) -> dict:
     """All of the board's figures, as they are stored now."""
     tables = [
         _guarded("table-1", lambda: _table(report.table_1(home))),
-        _guarded("table-2", lambda: _second(report.table_2(home), report.costs(home))),
+        _guarded("table-2", lambda: _second(report.table_2(home), home)),
         _guarded("costs", lambda: _costs(report.costs(home))),
         _guarded("own-way", lambda: _table(report.own_way(home))),
         *(_guarded(name, partial(_few_steps, name, home)) for name in FEW_STEPS),
@@ -71,9 +71,10 @@ def _table(table: report.Table) -> dict:
     return _named(table) | {"corner": "FID", "rows": rows, "claims": _claims(table)}
 
 
-def _second(table: report.Table, costs: report.Table) -> dict:
+def _second(table: report.Table, home: Path | None) -> dict:
     """Table 2, with what is known of its gap."""
-    return _table(table) | {"question": QUESTION, "answer": explained(table.rows, costs.rows)}
+    answer = explained(report.own_way(home).rows, report.costs(home).rows)
+    return _table(table) | {"question": QUESTION, "answer": answer}
 
 
 def _claims(table: report.Table) -> list[dict]:
