@@ -13,7 +13,7 @@ import yaml
 from PIL import Image
 
 from ddpm_core import Request, available, load
-from ddpm_core.experiments import cards, fingerprint, report, results
+from ddpm_core.experiments import beside, cards, fingerprint, report, results
 from tests.core.toys import result_of
 
 ROOT = Path(__file__).parent.parent
@@ -98,3 +98,17 @@ def test_the_picture_that_ships_names_the_model_that_draws_it(name):
 
 def test_mnist_conditional_ships():
     assert "mnist-conditional" in available()
+
+
+def test_the_tables_of_guidance_are_those_that_are_stored():
+    text = (ROOT / "docs" / "guidance.md").read_text(encoding="utf-8")
+    pattern = r"^\| s \|(.*)\|\n.*\n\| wanted class \|(.*)\|\n\| distance \|(.*)\|$"
+    told = re.findall(pattern, text, re.M)
+    rows = beside.over_scale().rows
+    assert len(told) == len(report.FEW_MODELS)
+    for k, cells in enumerate(told):
+        scales, shares, distances = ([it.strip() for it in row.split("|")] for row in cells)
+        assert [float(it) for it in scales] == list(beside.SCALES)
+        kept = [it.result for it in rows[2 * k].wanted]
+        assert shares == [f"{100 * it['accuracy']:.1f} %" for it in kept]
+        assert distances == [f"{it['distance']:.2f}" for it in kept]

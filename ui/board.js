@@ -144,7 +144,7 @@ function mount() {
 
   function answerOf({ question, answer }) {
     if (!answer) return "";
-    return `<div class="board-claims"><h3>${escapeText(question)}</h3><p>${escapeText(answer)}</p></div>`;
+    return `<div class="board-claims board-answer"><h3>${escapeText(question)}</h3><p>${escapeText(answer)}</p></div>`;
   }
 
   function cellOf(cell, title, row, column) {

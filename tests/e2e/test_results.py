@@ -121,7 +121,19 @@ def test_what_became_of_the_reports_findings_stands_below(enter):
         "Train-FID, DDIM, 50 steps, n = 8,192 no by 3.766, 126.2 standard errors as of independent "
         "samples".split()
     )
-    assert page.locator("[data-section=table-2] .board-claims").count() == 0
+    assert page.locator("[data-section=table-2] .board-claims:not(.board-answer)").count() == 0
+
+
+def test_whether_the_gap_is_explained_stands_below_its_table(enter):
+    page = enter().page
+    answer = page.locator(".board-answer")
+    assert answer.count() == 1
+    assert answer.locator("xpath=ancestor::section").get_attribute("data-section") == "table-2"
+    question, text = answer.inner_text().split("\n", 1)
+    assert question == "Is its gap explained?"
+    # Of digits, not clipped and clipped, as they are stored here; of the pair nothing is.
+    assert "1.8 times what it was (3.500 to 2.000, 100 steps)" in text
+    assert "own measure" not in text
 
 
 def test_the_address_says_where_one_is(enter):
