@@ -80,7 +80,7 @@ def test_what_is_said_of_the_gap_follows_the_figures(tmp_path, figures, said, un
 @pytest.mark.parametrize(
     ("both", "said"),
     [
-        (0.7, "it is 0.700, no more than with clipping. One error hides the other."),
+        (0.7, "it is 0.700, close to what clipping gives. One error hides the other."),
         (6.0, "it is 6.000, still 10 times that. One error hides the other."),
         (45.0, "With its ᾱ off by one as well it is 45.000: that does not save it."),
         (39.97, "With its ᾱ off by one as well it is 39.970: that does not save it."),
@@ -97,3 +97,14 @@ def test_figures_by_two_feature_nets_are_not_put_side_by_side(tmp_path):
     found = costs(tmp_path, 0.6, 40.0)
     found[1].measured[1].result["protocol"]["features"]["mark"] = "another"
     assert explained(rows(tmp_path), found) == ""
+
+
+@pytest.mark.parametrize(
+    ("pair", "digits", "concluded"),
+    [(140.0, 0.7, True), (20.0, 0.7, False), (140.0, 45.0, False), (140.0, None, False)],
+)
+def test_both_are_as_in_the_report_only_if_both_are(tmp_path, pair, digits, concluded):
+    found = rows(tmp_path, (12.0, 11.0), (30.0, 150.0), (31.0, pair))
+    known = [0.6, 40.0] + ([] if digits is None else [digits])
+    text = explained(found, costs(tmp_path, *known))
+    assert text.endswith("as in the report's tables.") == concluded
