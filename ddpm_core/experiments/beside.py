@@ -153,7 +153,9 @@ def over_scale(home: Path | None = None) -> Table:
 
 
 def _share(result: dict) -> Figure:
-    return Figure(result["accuracy"], result["error"], percent=True)
+    share = result["accuracy"]
+    # Where all or none are, the usual error is 0, which is not to be believed.
+    return Figure(share, result["error"] if share not in (0, 1) else None, percent=True)
 
 
 def _apart(result: dict) -> Figure:

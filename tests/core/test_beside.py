@@ -108,3 +108,10 @@ def test_guidance_has_a_share_and_a_distance_at_every_scale(tmp_path):
     assert apart.take(apart.result) == beside.Figure(8.84)
     others = [it for row in beside.over_scale(tmp_path).rows for it in row.wanted]
     assert sum(it.result is not None for it in others) == 2
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_of_all_or_none_no_error_is_told(share):
+    wanted = beside.over_scale().rows[0].wanted[2]
+    found = wanted.take(result_for(wanted, accuracy=share, error=0.0, distance=8.0))
+    assert found == beside.Figure(share, None, percent=True)
