@@ -25,7 +25,7 @@ from ..hardware import describe
 from ..request import Request
 from ..sampling import BATCH
 from . import Progress, passed
-from .evaluation import FLOOR_SEED, REFERENCES, Fid, about
+from .evaluation import FLOOR_SEED, REFERENCES, Fid, about, real_images
 from .features import Features, NetFeatures, batches
 from .fid import Floor, Moments, Score, frechet, gather_blocks, jackknife
 from .shards import HOME, Shards
@@ -66,8 +66,7 @@ def evaluate_as_reported(
     check_choice("reference set", reference, REFERENCES)
     started = time.monotonic()
     shards, net = Shards(model, request, home, batch), net or logits_in_grey()
-    other = REFERENCES[reference]
-    images, rest = (data.load(model.config.dataset, split, root) for split in (reference, other))
+    images, rest = real_images(model, reference, root)
     n = shards.request.n
     if n < 2 * MINIBATCH or n % MINIBATCH:
         raise InvalidInput(f"n = {n:,} does not make two or more minibatches of {MINIBATCH}")
@@ -84,7 +83,7 @@ def evaluate_as_reported(
         | shards.protocol()
         | {
             "features": {"name": net.name, "layer": net.layer, "count": 10, "mark": net.mark},
-            "floor": {"split": other, "draws": 1, "seed": FLOOR_SEED},
+            "floor": {"split": REFERENCES[reference], "draws": 1, "seed": FLOOR_SEED},
         }
     )
     yield Fid(

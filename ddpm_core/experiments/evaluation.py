@@ -102,20 +102,7 @@ def evaluate_fid(
     started = time.monotonic()
     shards = Shards(model, request, home, batch)
     net = net or classifier_features(classifier_for(model, "judge"))
-    other = REFERENCES[reference]
-    images, rest = (data.load(model.config.dataset, split, root) for split in (reference, other))
-    if tuple(images.pixels.shape[1:]) != model.shape:
-        raise InvalidInput(
-            f"{model.name} makes images of {model.shape}, {model.config.dataset} has "
-            f"{tuple(images.pixels.shape[1:])}"
-        )
-    record = model.training
-    others = "training_set" in record and record.get("source", "") != images.source
-    if reference == "validation" and others:
-        raise InvalidInput(
-            f"{model.name} was trained on another copy of {model.config.dataset}, of which other "
-            "images were held out: it has seen most of these"
-        )
+    images, rest = real_images(model, reference, root)
     real = yield from passed(reference_moments(net, images, home))
     n = shards.request.n
     for count, what in ((n, "n"), (real.n, "images of the reference")):
@@ -137,11 +124,41 @@ def evaluate_fid(
         | shards.protocol()
         | {
             "features": {"name": net.name, "layer": net.layer, "count": real.d, "mark": net.mark},
-            "floor": {"split": other, "draws": lowest.draws if lowest else 0, "seed": FLOOR_SEED},
+            "floor": {
+                "split": REFERENCES[reference],
+                "draws": lowest.draws if lowest else 0,
+                "seed": FLOOR_SEED,
+            },
         }
     )
     seconds, hardware = time.monotonic() - started, describe(model.device)
     yield Fid(score(blocks, real), lowest, protocol, seconds, hardware)
+
+
+def real_images(
+    model: Model, reference: str, root: str | Path | None = None
+) -> tuple[data.Images, data.Images]:
+    """What a model's samples are held against, and the images that its floor is made of.
+
+    Raises:
+        InvalidInput: if images and model do not fit, or it was trained on what it is to be held
+            against.
+    """
+    splits = reference, REFERENCES[reference]
+    images, rest = (data.load(model.config.dataset, split, root) for split in splits)
+    if tuple(images.pixels.shape[1:]) != model.shape:
+        raise InvalidInput(
+            f"{model.name} makes images of {model.shape}, {model.config.dataset} has "
+            f"{tuple(images.pixels.shape[1:])}"
+        )
+    record = model.training
+    others = "training_set" in record and record.get("source", "") != images.source
+    if reference == "validation" and others:
+        raise InvalidInput(
+            f"{model.name} was trained on another copy of {model.config.dataset}, of which other "
+            "images were held out: it has seen most of these"
+        )
+    return images, rest
 
 
 def reference_moments(

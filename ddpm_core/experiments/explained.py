@@ -59,10 +59,16 @@ def _pair(rows: Sequence[Row]) -> Iterator[str]:
     if not (_fails(cosine, linear) and told_apart(*(it.result for it in unclipped))):
         yield f"So sampling without clipping does not explain it{level}."
         return
-    yield (
-        f"So not clipping is enough to make the cosine model fail{level}: its first steps divide "
-        "by next to nothing, and what they get wrong is never brought back."
-    )
+    if not level:
+        yield "So the cosine model fails there; what both have if clipped is not measured yet."
+    elif _fails(b, a):
+        yield f"It fails there{level}: so not clipping is not what sets it apart."
+        return
+    else:
+        yield (
+            f"So not clipping is enough to make the cosine model fail{level}: its first steps "
+            "divide by next to nothing, and what they get wrong is never brought back."
+        )
     if not _known([unclipped[0], both[1]]):
         return
     c = both[1].result["fid"]

@@ -59,12 +59,14 @@ def test_without_figures_nothing_is_said(tmp_path):
         (
             [None, (30.0, 150.0), (31.0, 20.0)],
             [
-                "enough to make the cosine model fail: its first steps",
+                "So the cosine model fails there; what both have if clipped is not measured yet.",
                 "it has 20.0: so the two together, in a network trained without them, do not",
             ],
-            "where clipped",
+            "is enough",
         ),
-        ([None, (30.0, 150.0)], ["enough to make the cosine model fail"], "off by one"),
+        ([None, (30.0, 150.0)], ["the cosine model fails there; what both"], "off by one"),
+        # Clipped it fails as well: it is not the clipping.
+        ([(12.0, 90.0), (30.0, 150.0)], ["is not what sets it apart"], "is enough"),
         ([(12.0, 11.0), (30.0, 60.0)], ["does not explain it, where clipped"], "enough"),
         ([(12.0, 11.0), (30.0, 60.0), (30.0, 99.0)], ["does not explain it"], "off by one"),
     ],
