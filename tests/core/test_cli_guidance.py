@@ -60,17 +60,29 @@ def sheet(images, columns, scale=4):
 # --- sample ---
 
 
-def test_every_option_of_guidance_reaches_the_request(draw):
-    options = "--guidance classifier --guidance-scale 3 --form plain --at x0 --rescale 0.5 "
-    options += "--t-low 5 --t-high 40 --profile late --label 2 --mix 7 --share 0.25"
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--guidance classifier --guidance-scale 3 --form plain --at x0 --profile late",
+        "--guidance cfg --guidance-scale 3 --rescale 0.5 --profile early",
+    ],
+)
+def test_every_option_of_guidance_reaches_the_request(draw, options):
+    options += " --t-low 5 --t-high 40 --label 2 --mix 7 --share 0.25"
     status, out = draw("a.npz", *options.split())
     assert status == 0
-    wanted = {"guidance": "classifier", "guidance_scale": 3.0, "form": "plain", "at": "x0"}
-    wanted |= {"rescale": 0.5, "t_low": 5, "t_high": 40, "profile": "late", "label": 2}
-    wanted |= {"mix": 7, "share": 0.25}
+    spelt = dict(zip(options.split()[::2], options.split()[1::2], strict=True))
     with np.load(out) as arrays:
-        assert json.loads(str(arrays["about"])).items() >= wanted.items()
+        about = json.loads(str(arrays["about"]))
         assert arrays["labels"].tolist() == [2, 2, 2]
+    for option, text in spelt.items():
+        value = about[option[2:].replace("-", "_")]
+        assert value == type(value)(text), option
+
+
+def test_an_option_may_be_that_of_a_row_beside(draw):
+    status, _ = draw("a.png", "--rescale", 0.5, "--share", 0.2, "--beside", "guidance=cfg", "mix=2")
+    assert status == 0
 
 
 def test_guided_pictures_are_those_of_the_request(draw, model):
@@ -179,6 +191,11 @@ def test_a_gif_of_a_branch_shows_both_rows(draw):
         (["--mix", "10"], "mix"),
         (["--label", "none", "--mix", "1"], "mixed into a first one"),
         (["--mix", "1", "--share", "2"], "share"),
+        (["--rescale", "0.5"], "--rescale is an option of guidance: add --guidance cfg"),
+        (["--t-low", "3"], "add --guidance cfg or classifier or classifier-noisy"),
+        (["--guidance", "cfg", "--form", "plain"], "add --guidance classifier or"),
+        (["--guidance-scale", "3", "--beside", "label=1"], "--guidance-scale is an option"),
+        (["--share", "0.2"], "second class"),
         (["--scales", "1", "2"], "scales are those of a guidance"),
         (["--guidance", "cfg", "--scales", "nan"], "guidance_scale"),
         (["--guidance", "cfg", "--scales", "1", "--strip", "3"], "no --strip"),
