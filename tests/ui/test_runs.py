@@ -12,7 +12,7 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from ddpm_core import InvalidInput, Request, branch, film
+from ddpm_core import InvalidInput, Request, branch, engine, film
 from ui import runs, sample, stage
 from ui.runs import Ending, Key, Studio
 
@@ -174,10 +174,17 @@ def waits_for(desk, old, new) -> dict:
     time.sleep(0.3)
     assert not any(desk.stage in news for news in heard)
     assert list(old) == []
-    thread.join(10)
+    thread.join(60)
     return heard[-1]
 
 
+@pytest.fixture
+def patient(monkeypatch):
+    """However slow the machine, whoever waits for a last word waits until it is said."""
+    monkeypatch.setattr(stage, "LAST_WORD", 60.0)
+
+
+@pytest.mark.usefixtures("patient")
 def test_what_is_said_once_is_said_again_behind_the_last_word_of_an_overtaken_run(desk, model):
     visitor, short = SimpleNamespace(session_hash="k"), Key(model, Request(n=1, steps=3, seed=57))
     kinds = [it[desk.stage]["kind"] for it in desk.stream(visitor, short) if desk.stage in it]
@@ -193,6 +200,7 @@ def test_what_is_said_once_is_said_again_behind_the_last_word_of_an_overtaken_ru
     assert waits_for(desk, old, new) == first
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_run_that_overtook_another_in_vain_hands_its_last_word_on(desk, model):
     visitor, short = SimpleNamespace(session_hash="l"), Key(model, Request(n=1, steps=3, seed=57))
     list(desk.stream(visitor, short))
@@ -205,7 +213,7 @@ def test_a_run_that_overtook_another_in_vain_hands_its_last_word_on(desk, model)
     # Overtaken itself, the second neither waits nor speaks again.
     begun = time.monotonic()
     assert not any(desk.stage in news for news in second)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 30
     assert waits_for(desk, oldest, third) == first
 
 
@@ -393,26 +401,29 @@ def test_visitors_runs_share_batches_and_each_gets_their_own(studio, model):
         assert np.abs(ends[i].film.x[-1].astype(int) - expected.x[-1]).max() <= 1
 
 
-def test_a_preview_overtakes_a_film(studio, model):
+def test_a_preview_overtakes_a_film(studio, model, monkeypatch):
+    evaluated = []
+
+    def together(asked):
+        evaluated.append({len(one.x) for one in asked})
+        return originally(asked)
+
+    originally = engine._together
+    monkeypatch.setattr(engine, "_together", together)
     long = Key(model, Request(n=16, steps=600, sampler="ddpm", seed=60))
     film_run = studio.stream(studio.arm(("a", "sample")), long)
     for progress in film_run:
         if progress.steps_done >= 40:
             break
-    done = []
-
-    def go_on():
-        for progress in film_run:
-            done.append((time.monotonic(), progress.steps_done))
-
-    thread = threading.Thread(target=go_on)
+    thread = threading.Thread(target=lambda: list(film_run))
     thread.start()
-    begun = time.monotonic()
     short = Key(model, Request(n=1, steps=10, seed=61))
     *_, end = studio.stream(studio.arm(("b", "sample")), short)
-    took = time.monotonic() - begun
     studio.stop(("a", "sample"))
     thread.join()
     assert end.finished
-    meanwhile = [steps for at, steps in done if begun <= at <= begun + took]
-    assert not meanwhile or meanwhile[-1] - meanwhile[0] <= 5
+    # By turns and not by the clock: the film may go on in the same batches, or before and after,
+    # and while the preview's pictures are shown. It has 560 steps left.
+    turns = [i for i, sizes in enumerate(evaluated) if 1 in sizes]
+    assert len(turns) == 10
+    assert sum(sizes == {16} for sizes in evaluated[turns[0] : turns[-1]]) <= 50
