@@ -25,6 +25,16 @@ DEFAULT_SCALE = {
     ("classifier-noisy", "plain"): 5.0,
     ("classifier-noisy", "scaled"): 5.0,
 }
+# Which guidance a field is of. Elsewhere it is kept and means nothing, so that whoever turns that
+# guidance on again finds it as it was.
+OF_GUIDANCE = {
+    "t_low": METHODS[1:],
+    "t_high": METHODS[1:],
+    "profile": METHODS[1:],
+    "rescale": ("cfg",),
+    "form": ("classifier", "classifier-noisy"),
+    "at": ("classifier", "classifier-noisy"),
+}
 
 
 @dataclass(frozen=True)
@@ -235,6 +245,13 @@ class Request:
         if self.mix is None or self.share == 0:
             return labels
         return [k if k == self.mix else {k: 1 - self.share, self.mix: self.share} for k in labels]
+
+
+def unused(requests: Sequence[Request]) -> set[str]:
+    """The fields of guidance, and the share of a second class, that none of these looks at."""
+    chosen = {request.guidance for request in requests}
+    idle = {name for name, ways in OF_GUIDANCE.items() if not chosen.intersection(ways)}
+    return idle if any(request.mix is not None for request in requests) else idle | {"share"}
 
 
 # Fields that may be None, and what they are otherwise.

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from urllib.parse import parse_qsl, urlencode
 
 from ddpm_core import InvalidInput, Request
-from ddpm_core.request import read
+from ddpm_core.request import read, unused
 
 from .runs import MAX_SHEET, Key
 
@@ -131,7 +131,7 @@ def python(key: Key) -> str:
 
 
 def command_line(key: Key, ending: str | None = None, meant: Mapping = NOTHING) -> str:
-    """The command that makes the same images.
+    """The command that makes the same images. It refuses, and so is not told, what changes none.
 
     Args:
         meant: how the model is meant to be sampled (``Config.sampling``): what the command line
@@ -139,12 +139,13 @@ def command_line(key: Key, ending: str | None = None, meant: Mapping = NOTHING) 
     """
     words = ["python", "-m", "ddpm_core", "sample", "--model", key.model]
     words += ["--n", str(key.request.n)]
+    left_out = unused(key.requests)
     for name, value in changed(key.request, DEFAULTS | dict(meant)).items():
-        if name != "n":
+        if name not in left_out | {"n"}:
             words += option(name, value)
     for other in key.beside:
-        differing = _differing(key.request, other)
-        words += ["--beside", *(f"{k}={_text(v)}" for k, v in differing.items())]
+        differing = _differing(key.request, other).items()
+        words += ["--beside", *(f"{k}={_text(v)}" for k, v in differing if k not in left_out)]
     if key.branch_at is not None:
         words += ["--branch-at", str(key.branch_at)]
     ending = ending or ("gif" if key.beside else "png")

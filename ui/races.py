@@ -26,6 +26,7 @@ from ddpm_core.race import (
     schedules,
 )
 from ddpm_core.recorder import film_bytes
+from ddpm_core.request import unused
 
 from . import controls, keep, permalinks, race, stage
 from .runs import KEPT_BYTES, Ending, Studio, most_work
@@ -356,12 +357,12 @@ def command_line(key: RaceKey, meant: Mapping) -> str:
         meant: how the model is meant to be sampled (``Config.sampling``).
     """
     words = ["python", "-m", "ddpm_core", "race", key.view]
-    own = OWN[key.view]
     known = {"model": key.model, "against": key.against, "error": key.error}
     words += [w for k, v in known.items() if v for w in (f"--{k}", v)]
     base = permalinks.DEFAULTS | RACE_DEFAULTS | dict(meant)
+    left_out = unused([key.request]).union(OWN[key.view])
     for name, given in permalinks.changed(key.request, base).items():
-        if name not in own:
+        if name not in left_out:
             words += permalinks.option(name, given)
     return shlex.join([*words, "--out", f"{key.view}.gif"])
 

@@ -7,21 +7,9 @@ import dataclasses
 
 from ..errors import InvalidInput, check_choice
 from ..faults import FAULTS
-from ..guidance import METHODS
-from ..request import Request
+from ..request import OF_GUIDANCE, Request, unused
 
 LEFT_OPEN = ("variance", "clip")
-# Which guidance an option is of; the request ignores it elsewhere, where a page keeps it for later.
-GUIDED = METHODS[1:]
-OF_GUIDANCE = {
-    "guidance_scale": GUIDED,
-    "t_low": GUIDED,
-    "t_high": GUIDED,
-    "profile": GUIDED,
-    "rescale": ("cfg",),
-    "form": ("classifier", "classifier-noisy"),
-    "at": ("classifier", "classifier-noisy"),
-}
 
 
 def add_request(p: argparse.ArgumentParser, default: Request) -> None:
@@ -74,27 +62,26 @@ def request(a: argparse.Namespace, model) -> Request:
     Raises:
         InvalidInput: for a value out of range.
     """
-    _check_unused(a)
+    if a.guidance == "none" and a.guidance_scale is not None:
+        raise InvalidInput("--guidance-scale is that of a guidance: choose one with --guidance")
     values = {f.name: getattr(a, f.name) for f in dataclasses.fields(Request)}
     for name in LEFT_OPEN:
         if values[name] is None:
             values[name] = model.config.sampling.get(name, getattr(Request, name))
-    return Request(**values)
+    request = Request(**values)
+    _check_used(a, [request, *beside(a, request)])
+    return request
 
 
-def _check_unused(a: argparse.Namespace) -> None:
-    """Refuse an option of what neither the request nor a row beside it has."""
-    beside = [word.partition("=")[::2] for row in getattr(a, "beside", []) for word in row]
-    chosen = {a.guidance, *(text for name, text in beside if name == "guidance")}
-    given = changed(a, Request())
-    for name in given:
-        if name in OF_GUIDANCE and not chosen.intersection(OF_GUIDANCE[name]):
-            ways = " or ".join(OF_GUIDANCE[name])
-            raise InvalidInput(
-                f"--{name.replace('_', '-')} is an option of guidance: add --guidance {ways}"
-            )
-    if "share" in given and a.mix is None and "mix" not in dict(beside):
-        raise InvalidInput("--share is that of a second class: choose one with --mix")
+def _check_used(a: argparse.Namespace, requests: list[Request]) -> None:
+    """Refuse an option of a guidance, or of a second class, that no row has."""
+    idle = unused(requests)
+    for name in [name for name in changed(a, Request()) if name in idle]:
+        option = f"--{name.replace('_', '-')}"
+        if name == "share":
+            raise InvalidInput(f"{option} is that of a second class: choose one with --mix")
+        ways = " or ".join(OF_GUIDANCE[name])
+        raise InvalidInput(f"{option} is an option of guidance: add --guidance {ways}")
 
 
 def changed(a: argparse.Namespace, default: Request) -> list[str]:
@@ -145,7 +132,7 @@ def beside(a: argparse.Namespace, base: Request) -> list[Request]:
         InvalidInput: for a field that is unknown or out of range.
     """
     found = []
-    for words in a.beside:
+    for words in getattr(a, "beside", ()):
         texts = dict(word.partition("=")[::2] for word in words)
         known = [f.name for f in dataclasses.fields(Request)]
         for name in texts:

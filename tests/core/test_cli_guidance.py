@@ -194,7 +194,7 @@ def test_a_gif_of_a_branch_shows_both_rows(draw):
         (["--rescale", "0.5"], "--rescale is an option of guidance: add --guidance cfg"),
         (["--t-low", "3"], "add --guidance cfg or classifier or classifier-noisy"),
         (["--guidance", "cfg", "--form", "plain"], "add --guidance classifier or"),
-        (["--guidance-scale", "3", "--beside", "label=1"], "--guidance-scale is an option"),
+        (["--guidance-scale", "3", "--beside", "label=1"], "--guidance-scale is that of a"),
         (["--share", "0.2"], "second class"),
         (["--scales", "1", "2"], "scales are those of a guidance"),
         (["--guidance", "cfg", "--scales", "nan"], "guidance_scale"),
