@@ -52,32 +52,34 @@ def _pair(rows: Sequence[Row]) -> Iterator[str]:
         f"steps and x̂0 not clipped, as in its code, ours has {_times(cosine, linear)} "
         f"({cosine:.1f} to {linear:.1f}; real images {unclipped[0].result['floor']:.1f})."
     )
-    level = ""
+    clipping = ""
     if _known(clipped):
         a, b = (it.result["fid"] for it in clipped)
-        level = f", where clipped they have {a:.1f} and {b:.1f}"
-    if not (_fails(cosine, linear) and told_apart(*(it.result for it in unclipped))):
-        yield f"So sampling without clipping does not explain it{level}."
+        clipping = f" Clipped, the two have {a:.1f} and {b:.1f}."
+    if not _sets_apart(unclipped):
+        yield f"So sampling without clipping does not explain it.{clipping}"
         return
-    if not level:
+    if not clipping:
         yield "So the cosine model fails there; what both have if clipped is not measured yet."
     elif _fails(b, a):
-        yield f"It fails there{level}: so not clipping is not what sets it apart."
+        yield f"It fails there, and clipped as well.{clipping} So that is not what sets it apart."
         return
     else:
         yield (
-            f"So not clipping is enough to make the cosine model fail{level}: its first steps "
-            "divide by next to nothing, and what they get wrong is never brought back."
+            f"So not clipping is enough to make the cosine model fail.{clipping} Its first steps "
+            "divide by next to nothing, and without clipping what they get wrong is never brought "
+            "back."
         )
-    if not _known([unclipped[0], both[1]]):
+    if not _known(both):
         return
-    c = both[1].result["fid"]
-    if _fails(c, linear):
-        yield f"{FAILS_TOO}, as its code has both: {c:.1f}."
+    linear, cosine = (it.result["fid"] for it in both)
+    if _sets_apart(both):
+        yield f"{FAILS_TOO}, as its code has both: {cosine:.1f} to {linear:.1f}."
     else:
         yield (
-            f"With ᾱ off by one as well, as its code has both, it has {c:.1f}: so the two "
-            "together, in a network trained without them, do not explain it."
+            f"With ᾱ off by one as well, as its code has both, it has {cosine:.1f} to "
+            f"{linear:.1f}: so the two together, in networks trained without them, do not explain "
+            "it."
         )
 
 
@@ -111,6 +113,12 @@ def _known(cells: Sequence[Measurement | None]) -> bool:
     if any(it is None or it.result is None for it in cells):
         return False
     return comparable([it.result for it in cells])
+
+
+def _sets_apart(pair: Sequence[Measurement]) -> bool:
+    """Whether the cosine model fails where the linear one does not."""
+    linear, cosine = (it.result for it in pair)
+    return _fails(cosine["fid"], linear["fid"]) and told_apart(linear, cosine)
 
 
 def _fails(figure: float, other: float) -> bool:

@@ -51,8 +51,8 @@ def test_without_figures_nothing_is_said(tmp_path):
             [(12.0, 11.0), (30.0, 150.0), (31.0, 140.0)],
             [
                 "has 5.0 times (150.0 to 30.0; real images 9.5).",
-                "enough to make the cosine model fail, where clipped they have 12.0 and 11.0:",
-                "It fails with ᾱ off by one as well, as its code has both: 140.0.",
+                "enough to make the cosine model fail. Clipped, the two have 12.0 and 11.0. Its",
+                "It fails with ᾱ off by one as well, as its code has both: 140.0 to 31.0.",
             ],
             "explain",
         ),
@@ -60,14 +60,24 @@ def test_without_figures_nothing_is_said(tmp_path):
             [None, (30.0, 150.0), (31.0, 20.0)],
             [
                 "So the cosine model fails there; what both have if clipped is not measured yet.",
-                "it has 20.0: so the two together, in a network trained without them, do not",
+                "it has 20.0 to 31.0: so the two together, in networks trained without them, do",
             ],
             "is enough",
         ),
         ([None, (30.0, 150.0)], ["the cosine model fails there; what both"], "off by one"),
         # Clipped it fails as well: it is not the clipping.
-        ([(12.0, 90.0), (30.0, 150.0)], ["is not what sets it apart"], "is enough"),
-        ([(12.0, 11.0), (30.0, 60.0)], ["does not explain it, where clipped"], "enough"),
+        (
+            [(12.0, 90.0), (30.0, 150.0)],
+            ["and clipped as well. Clipped, the two have 12.0 and 90.0."],
+            "is enough",
+        ),
+        # With both errors the linear one fails as much.
+        ([(12.0, 11.0), (30.0, 150.0), (90.0, 150.0)], ["150.0 to 90.0: so the two"], "It fails"),
+        (
+            [(12.0, 11.0), (30.0, 60.0)],
+            ["does not explain it. Clipped, the two have 12.0"],
+            "enough",
+        ),
         ([(12.0, 11.0), (30.0, 60.0), (30.0, 99.0)], ["does not explain it"], "off by one"),
     ],
 )
