@@ -15,7 +15,8 @@ from gradio.context import LocalContext
 from ddpm_core import InvalidInput, Request, grid, save_gif, save_png
 from ddpm_core.errors import check_int
 
-from .runs import CALLS, Ending, Key, Progress, Studio
+from .ending import Ending
+from .runs import CALLS, Key, Progress, Studio
 from .stage import note
 
 # Pixels of all frames together: sixteen images, 1,000 steps, unscaled, are within it.

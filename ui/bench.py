@@ -12,7 +12,8 @@ import gradio as gr
 from ddpm_core import InvalidInput, Model, Request
 
 from . import controls, equations, keep, player, stage
-from .runs import Ending, Key, Progress, Studio
+from .ending import Ending
+from .runs import Key, Progress, Studio
 
 REFUSED = ()
 # How long a hand must rest before the full number of steps is spent on where it rests.

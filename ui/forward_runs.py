@@ -45,7 +45,8 @@ from . import (
     sketch,
     stage,
 )
-from .runs import Ending, Studio
+from .ending import Ending
+from .runs import Studio
 
 NAME = "forward"
 BINS, REACH = 60, 4

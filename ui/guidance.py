@@ -11,7 +11,8 @@ from ddpm_core import InvalidInput, Model, Request
 from ddpm_core.guides import classifier_for, roles_for
 
 from . import anatomy, bench, equations, instruments, keep, player, stage, steering
-from .runs import Ending, Key, Progress, Studio
+from .ending import Ending
+from .runs import Key, Progress, Studio
 
 NAME = "guidance"
 ROWS = 2  # that are taken apart

@@ -14,8 +14,9 @@ from ddpm_core.race import LANE_PANES as PANES
 
 from . import controls, keep, race, races, shelf, stage
 from .bench import LATEX, STAMP
+from .ending import Ending
 from .races import GUIDED, RaceKey
-from .runs import Ending, Studio
+from .runs import Studio
 
 CURVES = {
     "beta": {"symbol": "<i>β<sub>t</sub></i>", "text": "noise added by step t", "scale": "log"},

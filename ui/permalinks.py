@@ -12,7 +12,8 @@ from urllib.parse import parse_qsl, urlencode
 from ddpm_core import InvalidInput, Request
 from ddpm_core.request import read, unused
 
-from .runs import MAX_SHEET, Key
+from .limits import MAX_SHEET
+from .runs import Key
 
 DEFAULTS = {f.name: f.default for f in fields(Request)}
 NOTHING: Mapping = MappingProxyType({})

@@ -29,7 +29,9 @@ from ddpm_core.recorder import film_bytes
 from ddpm_core.request import unused
 
 from . import controls, keep, permalinks, race, stage
-from .runs import KEPT_BYTES, Ending, Studio, most_work
+from .ending import Ending
+from .limits import most_work
+from .runs import KEPT_BYTES, Studio
 from .stage import PANE_BYTES, ordered
 
 VIEWS = ("schedules", "samplers", "break")

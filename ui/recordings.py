@@ -75,7 +75,8 @@ def main() -> None:
     from ddpm_core import film
 
     from . import contact, laboratory, race, races, steering
-    from .runs import Ending, Studio
+    from .ending import Ending
+    from .runs import Studio
 
     studio = Studio()
     for view in laboratory.VIEWS:

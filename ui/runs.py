@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -25,13 +25,20 @@ from ddpm_core.metrics import Measured, measuring
 from ddpm_core.recorder import film_bytes
 from ddpm_core.trace import Trace, trace_bytes
 
+from .ending import Ending
+from .limits import (
+    MAX_IMAGES,
+    MAX_SHEET,
+    MAX_TRACED,
+    check_through,
+    is_counted,
+    is_recorded,
+    most_images,
+    most_work,
+    run_size,
+)
+
 KEPT_BYTES = 256 * 2**20
-# A minute of two cores, about; sixteen images over all 1,000 steps must be within it.
-MAX_WORK = 20_000
-MAX_WORK_FLOPS = 0.6e9  # of one denoising that counts as one
-SMALL = 2 * 10**6  # weights; counting operations, the first time, would hold the page up
-MAX_STEP_FLOPS = 250e9  # half a second: while a step lasts, nobody else's picture moves
-LARGE = 64 * 64  # pixels; where images are larger, operations are always counted
 # What a visitor may have fetched, on one's own machine and on a page for others: there it is
 # fetched in nobody's name, and into a cache that holds nothing else.
 HUB = hub.Hub(max_bytes=300 * 10**6)
@@ -46,13 +53,10 @@ VISITORS_KEPT = 10_000
 VISITORS = 32  # whose runs go on at a time, in turn; as many more wait in the queue
 CALLS = 16  # of the API, besides, and as many more wait, so that calls leave visitors their places
 DOWNLOADS = 2
-MAX_IMAGES = 64
 # Films and records of runs under way, of all visitors together; and beside each film what its pages
 # are copied to.
 RUNNING_BYTES = 2**30
-MAX_TRACED = 4_000  # images times steps of which everything is recorded, 40 MB of digits or so
 MAX_PREVIEWS = 16  # at a time; Gradio serves everything else, too, from 40 threads
-MAX_SHEET = 160  # images of an atlas
 FRAMES_PER_SECOND = 20
 MEASURED_AT_A_TIME = 25
 _END = object()
@@ -156,7 +160,7 @@ class Studio:
         # engine, on which somebody may be waiting for the lock.
         with self._loading:
             model = self._known(name) or self._loaded(name)
-        if "flops" not in vars(model) and (_is_counted(model) or name not in available()):
+        if "flops" not in vars(model) and (is_counted(model) or name not in available()):
             self.engine.do(lambda: model.flops)  # once, and not on a visitor's thread
         # As many in one evaluation, whatever comes together: halves of guidance, rows, visitors.
         model.evaluate = partial(self.engine.evaluate, most=most_images(model))
@@ -223,7 +227,7 @@ class Studio:
         most = most_images(model)
         if most is not None:
             check_int(f"n, for {model_name},", request.n, 1, most)
-        _check_through(model, [request])
+        check_through(model, [request])
         return request.for_model(model, most_work(model))
 
     def arm(self, visitor: tuple, at: float | None = None, yields: bool = False) -> Ending:
@@ -375,7 +379,7 @@ class Studio:
                 f"side by side these are {work:,} denoisings, more than the {most:,} done at "
                 "a time; take fewer images or steps"
             )
-        _check_through(model, requests)
+        check_through(model, requests)
         Run(model, requests, images=[])  # whether they fit together
         if key.branch_at is not None:
             check_int("branch_at", key.branch_at, 0, key.request.steps)
@@ -465,76 +469,3 @@ def _begun(model: Model, requests: list[Request]):
     """A run, an empty film for it, and its opening noise."""
     run = Run(model, requests)
     return run, run.film(), run.start
-
-
-def most_images(model: Model) -> int | None:
-    """Images evaluated at a time within ``MAX_STEP_FLOPS``; None for as many as ever come."""
-    return max(1, int(MAX_STEP_FLOPS / model.flops)) if _is_counted(model) else None
-
-
-def _check_through(model: Model, requests: list[Request]) -> None:
-    """Refuse what would be differentiated through the network in one piece of too much work."""
-    most = most_images(model)
-    if most is not None:
-        through = sum(r.n for r in requests if r.guidance == "classifier" and r.at == "x0-through")
-        # There, and back at twice the cost.
-        words = f"images differentiated through {model.name} at a time"
-        check_int(words, through, 0, max(1, most // 3))
-
-
-def _is_counted(model: Model) -> bool:
-    """Whether its operations are: all but those of what ships and is small enough for anything."""
-    large = model.parameters >= SMALL or model.shape[1] * model.shape[2] > LARGE
-    return large or "flops" in vars(model)
-
-
-def most_work(model: Model) -> int:
-    """Denoisings done at a time: ``MAX_WORK``, or as many fewer as they cost more."""
-    if not _is_counted(model):
-        return MAX_WORK
-    return max(1, round(MAX_WORK * min(1, MAX_WORK_FLOPS / model.flops)))
-
-
-def run_size(key: Key) -> int:
-    """Images times steps."""
-    return sum(r.n * r.steps for r in key.requests)
-
-
-def is_recorded(key: Key, traced: bool) -> bool:
-    """Whether everything of a run is recorded, if that is asked for."""
-    return traced and run_size(key) <= MAX_TRACED
-
-
-@dataclass(eq=False)
-class Ending:
-    """How a run is told to end: asked by its visitor, or overtaken by their next run.
-
-    Attributes:
-        order: rises from run to run, so that late news of an old one can be told.
-        through: whether its generator has ended, of those that say so.
-        overtaken: lead to the endings of the visitor's earlier runs, while there are any.
-    """
-
-    order: int = 0
-    asked: bool = False
-    superseded: bool = False
-    through: bool = False
-    overtaken: list[weakref.ref] = field(default_factory=list)
-
-    def speaks_last(self, seconds: float) -> bool:
-        """Wait until all runs that this one overtook are through, but no longer than so.
-
-        Returns:
-            Whether there were any, and this one has not been overtaken itself.
-        """
-        until, others = time.monotonic() + seconds, False
-        while self.under_way() and not self.superseded and time.monotonic() < until:
-            others = True
-            time.sleep(0.02)
-        if others:
-            time.sleep(0.1)  # of a generator that ends, Gradio says the last word once more
-        return others and not self.superseded
-
-    def under_way(self) -> list[weakref.ref]:
-        """Of the runs that this one overtook, those that may still have something to say."""
-        return [it for it in self.overtaken if not getattr(it(), "through", True)]

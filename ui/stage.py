@@ -15,7 +15,8 @@ from ddpm_core.recorder import Frames, default_columns
 
 from . import keep, permalinks, player
 from .cache import put as cache_file
-from .runs import FRAMES_PER_SECOND, VISITORS, Ending, Key, Progress, Studio
+from .ending import Ending
+from .runs import FRAMES_PER_SECOND, VISITORS, Key, Progress, Studio
 
 # Noise hardly compresses: a film is strided until each pane fits into this.
 PANE_BYTES = 2 * 2**20

@@ -19,9 +19,10 @@ from ddpm_core.__main__ import main
 from ddpm_core.animation import read_note
 from tests.core.test_animation import frames_of
 from ui import laboratory, races, runs, stage
+from ui.ending import Ending
 from ui.keep import Choice
 from ui.races import RaceKey
-from ui.runs import Ending, Studio
+from ui.runs import Studio
 
 FEW = Request(n=1, label="none", sampler="ddpm", steps=6, seed=8, dtype="float32")
 GUIDED = replace(FEW, label=3, guidance="classifier-noisy", guidance_scale=4.0, n=2)

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from ddpm_core import InvalidInput, Request, branch, engine, film
-from ui import runs, sample, stage
-from ui.runs import Ending, Key, Studio
+from ui import limits, runs, sample, stage
+from ui.ending import Ending
+from ui.runs import Key, Studio
 
 LONG = Request(n=2, steps=400, sampler="ddpm")
 
@@ -276,8 +277,8 @@ def test_work_is_bounded(studio, model):
 @pytest.fixture
 def large(studio, model, monkeypatch):
     """A studio for whose model three images are enough, and the batches that this is shown."""
-    monkeypatch.setattr(runs, "SMALL", 0)
-    monkeypatch.setattr(runs, "MAX_STEP_FLOPS", 3.5 * studio.model(model).flops)
+    monkeypatch.setattr(limits, "SMALL", 0)
+    monkeypatch.setattr(limits, "MAX_STEP_FLOPS", 3.5 * studio.model(model).flops)
     own, seen = Studio(), []
     unet = own.model(model).unet
     unet.register_forward_pre_hook(lambda _, shown: seen.append(len(shown[0])))

@@ -1,0 +1,59 @@
+"""How much a visitor may ask for at a time: images, denoisings, and what one step may cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ddpm_core import Model, Request
+from ddpm_core.errors import check_int
+
+if TYPE_CHECKING:
+    from .runs import Key
+
+# A minute of two cores, about; sixteen images over all 1,000 steps must be within it.
+MAX_WORK = 20_000
+MAX_WORK_FLOPS = 0.6e9  # of one denoising that counts as one
+SMALL = 2 * 10**6  # weights; counting operations, the first time, would hold the page up
+MAX_STEP_FLOPS = 250e9  # half a second: while a step lasts, nobody else's picture moves
+LARGE = 64 * 64  # pixels; where images are larger, operations are always counted
+MAX_IMAGES = 64
+MAX_SHEET = 160  # images of an atlas
+MAX_TRACED = 4_000  # images times steps of which everything is recorded, 40 MB of digits or so
+
+
+def most_images(model: Model) -> int | None:
+    """Images evaluated at a time within ``MAX_STEP_FLOPS``; None for as many as ever come."""
+    return max(1, int(MAX_STEP_FLOPS / model.flops)) if is_counted(model) else None
+
+
+def check_through(model: Model, requests: list[Request]) -> None:
+    """Refuse what would be differentiated through the network in one piece of too much work."""
+    most = most_images(model)
+    if most is not None:
+        through = sum(r.n for r in requests if r.guidance == "classifier" and r.at == "x0-through")
+        # There, and back at twice the cost.
+        words = f"images differentiated through {model.name} at a time"
+        check_int(words, through, 0, max(1, most // 3))
+
+
+def is_counted(model: Model) -> bool:
+    """Whether its operations are: all but those of what ships and is small enough for anything."""
+    large = model.parameters >= SMALL or model.shape[1] * model.shape[2] > LARGE
+    return large or "flops" in vars(model)
+
+
+def most_work(model: Model) -> int:
+    """Denoisings done at a time: ``MAX_WORK``, or as many fewer as they cost more."""
+    if not is_counted(model):
+        return MAX_WORK
+    return max(1, round(MAX_WORK * min(1, MAX_WORK_FLOPS / model.flops)))
+
+
+def run_size(key: Key) -> int:
+    """Images times steps."""
+    return sum(r.n * r.steps for r in key.requests)
+
+
+def is_recorded(key: Key, traced: bool) -> bool:
+    """Whether everything of a run is recorded, if that is asked for."""
+    return traced and run_size(key) <= MAX_TRACED
