@@ -8,9 +8,9 @@ import re
 import gradio as gr
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from tests.e2e.axe import violations
 from ui import race
 from ui.theme import css, theme
 
@@ -432,5 +432,4 @@ def test_no_rule_is_broken(enter, scheme):
     visitor = enter(query=f"?__theme={scheme}", color_scheme=scheme)
     root(visitor).locator("[data-chip=x0]").click()
     expect(root(visitor).locator(".race-mat canvas:visible")).to_have_count(4)
-    found = Axe().run(visitor.page, context=".race").response["violations"]
-    assert [(v["id"], [node["target"] for node in v["nodes"]][:3]) for v in found] == []
+    assert violations(visitor.page, within=".race") == []

@@ -7,10 +7,10 @@ import re
 
 import gradio as gr
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from ddpm_core.experiments import evaluation, report
+from tests.e2e.axe import violations
 from tests.ui.test_results import result_of, store, write_training
 from ui import results
 from ui.page import LOOK
@@ -338,14 +338,9 @@ def test_on_a_phone_tables_scroll_and_the_page_does_not(enter):
 @pytest.mark.parametrize("context", [{}, PHONE], ids=["wide", "phone"])
 def test_it_breaks_no_rule(enter, scheme, context):
     page = enter(f"?__theme={scheme}", color_scheme=scheme, **context).page
-
-    def violations():
-        found = Axe().run(page).response["violations"]
-        return [(v["id"], [node["target"] for node in v["nodes"]][:3]) for v in found]
-
-    assert violations() == []
+    assert violations(page) == []
     cell(page, "table-1", "Train-FID, DDIM", 0).locator("button").click()
-    assert violations() == []
+    assert violations(page) == []
 
 
 # --- in the whole page ---
