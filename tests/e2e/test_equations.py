@@ -201,4 +201,4 @@ def test_the_equations_break_no_rule(visit, tab, scheme):
         visitor.wait_for_kept("frames", tab)
     visitor.page.locator(f"#{tab}-equations .eq-symbol:visible").first.focus()
     tip(visitor).wait_for()
-    assert violations(visitor.page, colours=True if scheme == "dark" else None) == []
+    assert violations(visitor.page, only_colours=scheme == "dark") == []

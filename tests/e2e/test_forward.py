@@ -221,7 +221,7 @@ def test_the_tab_breaks_no_rule(visit, scheme):
     visitor.wait("film")
     visitor.page.get_by_role("tab", name="Forward process").click()
     settled(visitor)
-    assert violations(visitor.page, colours=True if scheme == "dark" else None) == []
+    assert violations(visitor.page, only_colours=scheme == "dark") == []
 
 
 def test_on_a_phone_every_tab_is_in_reach(visit):

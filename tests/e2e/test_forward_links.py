@@ -177,5 +177,5 @@ def test_copies_are_free_of_axe_on_a_phone(visit):
     visitor = visit("?tab=forward&digit=1", viewport={"width": 390, "height": 844})
     settled(visitor)
     visitor.page.locator("#forward-copies button").first.click()
-    assert violations(visitor.page, colours=False) == []
+    assert violations(visitor.page) == []
     assert visitor.page.evaluate("document.documentElement.scrollWidth") == 390

@@ -209,7 +209,7 @@ def test_no_comparison_breaks_a_rule(visit, view, scheme):
     visitor = visit(f"?tab=reverse&n=1&steps=2&__theme={scheme}", color_scheme=scheme)
     visitor.page.get_by_role("tab", name=titles()[view]).click()
     wait(visitor, view, "[data-state=film]")
-    assert violations(visitor.page, colours=True if scheme == "dark" else None) == []
+    assert violations(visitor.page, only_colours=scheme == "dark") == []
 
 
 def test_the_recordings_are_small():
