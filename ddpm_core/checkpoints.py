@@ -56,7 +56,7 @@ class Config:
         classes: the names of the classes, in label order; empty if it knows none.
         preprocessing: the range of the pixels, and the augmentation used in training.
         sampling: how it is meant to be sampled where that differs from the defaults of
-            ``Request``: its ``variance`` and ``clip``.
+            ``Request``: its ``variance`` and ``clip``. See ``Request.as_meant``.
     """
 
     model: dict
@@ -92,7 +92,8 @@ class Config:
     def _check_sampling(self) -> None:
         for name, value in dict(self.sampling).items():
             check_choice("setting under sampling", name, SAMPLING)
-            if isinstance(value, str) != (name == "variance") or value not in SAMPLING[name]:
+            # By type as well: 1 is True.
+            if type(value) is not type(SAMPLING[name][0]) or value not in SAMPLING[name]:
                 raise InvalidInput(f"sampling: {name} cannot be {value!r}")
 
 

@@ -296,9 +296,9 @@ def return_request(
         more: further fields of a request.
     """
     few = min(RETURN_STEPS, model.schedule.num_timesteps)
-    fields = {"sampler": "ddim", "eta": 1.0, **model.config.sampling, **more}
     steps = few if steps is None else steps
-    return Request(n=1, label=label, seed=seed, steps=steps, **fields)
+    usual = Request(n=1, label=label, seed=seed, steps=steps, sampler="ddim", eta=1.0)
+    return replace(usual.as_meant(model), **more)
 
 
 def return_work(times: Sequence[int], steps: int) -> int:

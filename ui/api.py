@@ -104,8 +104,9 @@ def expose(studio: Studio) -> None:
 
 
 def _run(studio: Studio, model: str, **fields) -> Progress:
+    request = Request(**fields).as_meant(studio.model(model))
     ending = Ending()
-    for progress in studio.stream(ending, Key(model, Request(**fields))):
+    for progress in studio.stream(ending, Key(model, request)):
         if _has_left():
             ending.superseded = ending.asked = True
     if ending.superseded:

@@ -49,7 +49,7 @@ class Bench:
 
     def default_for(self, model: Model) -> Request:
         """The default request, as far as this model can serve it, sampled as it is meant to be."""
-        default = replace(self.default, **model.config.sampling)
+        default = self.default.as_meant(model)
         return default if model.classes else replace(default, label="none")
 
     @property

@@ -261,7 +261,7 @@ def mixable(model: Model) -> list[tuple[str, str]]:
 def default_for(model: Model) -> Request:
     """What the tab runs unasked, as far as this model can be guided."""
     methods = methods_for(model)
-    default = replace(DEFAULT, **model.config.sampling)
+    default = DEFAULT.as_meant(model)
     if not methods:
         return replace(default, guidance="none", label=0 if model.classes else "none")
     if methods[0] == "cfg":

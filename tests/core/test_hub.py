@@ -312,6 +312,7 @@ def test_a_config_cannot_take_more_memory_than_its_weights(served, source, check
         ({"classes": [str(i) for i in range(2000)]}, "number of classes"),
         ({"sampling": {"n": 100_000}}, "setting under sampling"),
         ({"sampling": {"variance": "no"}}, "variance cannot be"),
+        ({"sampling": {"clip": 1}}, "clip cannot be 1"),
         ({"preprocessing": {"x": "y" * 2**21}}, "larger than 1 MiB"),
     ],
 )

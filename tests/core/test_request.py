@@ -274,3 +274,11 @@ def test_texts_that_cannot_be_read_are_refused_by_name(texts):
 )
 def test_what_is_read(text, kind, value):
     assert read("it", text, kind) == value
+
+
+def test_a_request_takes_over_how_a_model_is_meant_to_be_sampled(checkpoint):
+    model = checkpoints.load(checkpoint)
+    assert Request(n=3).as_meant(model) == Request(n=3)
+    model.config.sampling.update(variance="posterior", clip=False)
+    meant = Request(n=3, variance="posterior", clip=False)
+    assert Request(n=3).as_meant(model) == meant

@@ -23,6 +23,15 @@ def test_calls_take_none_of_the_places_of_visitors():
         assert function.concurrency_limit == CALLS < VISITORS
 
 
+def test_a_model_is_sampled_as_it_is_meant_to_be(monkeypatch):
+    studio, asked = Studio(), []
+    model = studio.model("mnist-conditional")
+    monkeypatch.setitem(model.config.sampling, "clip", False)
+    monkeypatch.setattr(studio, "stream", lambda ending, key: asked.append(key) or [None])
+    api._run(studio, model.name, n=2)
+    assert asked == [Key(model.name, Request(n=2, clip=False))]
+
+
 ASKED = ["mnist-conditional", 1, "3", "ddpm", 60, 0, 1, "none", None]
 
 
