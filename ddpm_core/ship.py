@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from . import checkpoints
@@ -36,7 +37,11 @@ def ship(run: Path, name: str | None = None, home: Path | None = None) -> Path:
         )
         return target
     model = checkpoints.load(source)
-    checkpoints.save(target, model.config, model.unet.state_dict(), model.training)
+    config = model.config
+    if (target / checkpoints.CONFIG).is_file():
+        # Found by measuring, of which a training knows nothing.
+        config = replace(config, sampling=checkpoints.load(target).config.sampling)
+    checkpoints.save(target, config, model.unet.state_dict(), model.training)
     model = checkpoints.load(target)  # by the name that restores the picture from its note
     request = PICTURE.for_model(model)
     note = Run(model, request, images=[]).describe()

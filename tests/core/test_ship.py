@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -34,6 +35,19 @@ def test_a_shipped_run_is_the_same_model_with_card_and_picture(checkpoint, tmp_p
         size = shipped.unet.image_size
         assert picture.size == (2 * (8 * (size + 1) - 1),) * 2
     assert about["n"] == 64 and about["steps"] == 20 and about["model"] == "my-run"
+
+
+def test_how_a_model_is_meant_to_be_sampled_outlives_a_further_training(tmp_path):
+    run = save_tiny_checkpoint(tmp_path / "my-run" / "checkpoint")
+    folder = ship(run.parent, home=tmp_path / "home")
+    assert load(folder).config.sampling == {}
+    assert "Sampled with" not in (folder / "README.md").read_text()
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"sampling": {"clip": False}}))
+    ship(run.parent, home=tmp_path / "home")
+    assert load(folder).config == replace(load(run).config, sampling={"clip": False})
+    told = "\n\nSampled with clip = False unless something else is asked for.\n\n"
+    assert told in (folder / "README.md").read_text()
 
 
 def test_a_shipped_classifier_is_the_same_with_a_card_and_no_picture(tmp_path):
