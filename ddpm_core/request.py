@@ -164,7 +164,8 @@ class Request:
         return replace(self, **values)
 
     def as_meant(self, model: Model) -> Request:
-        """This request, sampled as a model is meant to be (``Config.sampling``)."""
+        """This request with a model's own variance and clipping, where its config names them
+        (``Config.sampling``)."""
         return replace(self, **model.config.sampling)
 
     @property

@@ -40,7 +40,7 @@ def ship(run: Path, name: str | None = None, home: Path | None = None) -> Path:
     config = model.config
     if (target / checkpoints.CONFIG).is_file():
         # Found by measuring, of which a training knows nothing.
-        config = replace(config, sampling=checkpoints.load(target).config.sampling)
+        config = replace(config, sampling=checkpoints.read_config(target).sampling)
     checkpoints.save(target, config, model.unet.state_dict(), model.training)
     model = checkpoints.load(target)  # by the name that restores the picture from its note
     request = PICTURE.for_model(model)
