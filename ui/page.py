@@ -105,37 +105,56 @@ def _be_quick(page: gr.Blocks) -> None:
 
 
 def _open_tiles(grid: Bench, single: Bench, tabs: gr.Tabs, views: gr.Tabs) -> None:
-    """A click on a tile of the grid shows that image alone, in full."""
+    """A click on a tile of the grid shows that image alone, in full.
 
-    def show(current, visitor: gr.Request, picked: gr.SelectData) -> Iterator[dict]:
+    In two events, the second once the tab is there: of news that a browser finds in one breath, a
+    player that it has yet to build would keep the last, which need not be the film.
+    """
+    chosen = gr.State(None, time_to_live=3600)  # the run of the grid, and which image of it
+
+    def turn_to(current, picked: gr.SelectData) -> dict:
         # Of a page left open for long the server may know no more than what it sends.
         current = Key(*current) if current else _named(grid.studio, picked.value)
         if current is None:
+            return {chosen: None}
+        there = {tabs: gr.Tabs(selected="reverse"), views: gr.Tabs(selected="one")}
+        # The tab has something to show, and need not draw a first look.
+        alone = _alone(grid.studio, current, picked.index)
+        return there | {chosen: (current, picked.index), single.current: alone}
+
+    def show(choice, visitor: gr.Request) -> Iterator[dict]:
+        if choice is None:
             yield single.silence
             return
-        model, request = current.model, current.request
-        number = request.first + picked.index
-        classes = grid.studio.model(model).classes
-        label = number % len(classes) if request.label == "all" else request.label
-        alone = replace(request, n=1, first=number, label=label)
-        there = {tabs: gr.Tabs(selected="reverse"), views: gr.Tabs(selected="one")}
-        yield there | single.set_to(Key(model, alone))
-        kept = single.studio.tile(current, picked.index)
+        current, image = choice
+        alone = _alone(grid.studio, current, image)
+        yield single.set_to(alone)
+        kept = single.studio.tile(current, image)
         if kept is None:  # its run has had to make room: sample this image again
-            yield from single.stream(visitor, Key(model, alone))
+            yield from single.stream(visitor, alone)
             return
-        kept = replace(kept, film=kept.film.until(kept.steps_done)).named(model, alone)
+        kept = replace(kept, film=kept.film.until(kept.steps_done)).named(*alone[:2])
         single.studio.keep(kept)  # under its own name, and copied: it can be taken as a file
         yield from single.show(visitor, kept)
 
-    opened = grid.stage.select(
-        show,
+    turned = grid.stage.select(
+        turn_to,
         grid.current,
-        [tabs, views, *single.controls.inputs, *single.outputs],
+        [tabs, views, chosen, single.current],
         trigger_mode="multiple",
-        **stage.STREAM,
+        **arrivals.QUIET,
     )
-    single.follow(opened)
+    outputs = [*single.controls.inputs, *single.outputs]
+    mounted = arrivals.MOUNTED.replace("TAB", single.name)
+    single.follow(turned.then(show, chosen, outputs, js=mounted, **stage.STREAM))
+
+
+def _alone(studio: Studio, key: Key, image: int) -> Key:
+    """One image of a run, as a run of its own."""
+    request = key.request
+    number, classes = request.first + image, studio.model(key.model).classes
+    label = number % len(classes) if request.label == "all" else request.label
+    return Key(key.model, replace(request, n=1, first=number, label=label))
 
 
 def _named(studio: Studio, run) -> Key | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
 from ddpm_core import Request, load, sample
+from ui.runs import Studio
 
 MODEL = "mnist-conditional"
 TILE = 28
@@ -157,6 +159,45 @@ def test_a_tile_opens_in_the_player_with_every_step(visit):
     shown = np.array(data, np.uint8).reshape(height, width, 4)[..., 0]
     assert np.array_equal(shown, tile)
     assert "first=6" in visitor.page.url and "label=6" in visitor.page.url
+
+
+# That a question is being answered the page hears first, and then all of its answer in one breath,
+# as where it, or its line, was busy meanwhile.
+IN_ONE_BREATH = r"""(() => {
+  const plain = window.fetch;
+  const bytes = new TextEncoder();
+  window.fetch = async (resource, options) => {
+    const reply = await plain(resource, options);
+    if (!String(resource.url ?? resource).includes("/queue/data")) return reply;
+    const news = (await reply.text()).split(/(?<=\n\n)/);
+    const body = new ReadableStream({
+      async start(onward) {
+        onward.enqueue(bytes.encode(news.slice(0, 2).join("")));
+        await new Promise((done) => setTimeout(done, 40));
+        onward.enqueue(bytes.encode(news.slice(2).join("")));
+        onward.close();
+      },
+    });
+    return new Response(body, reply);
+  };
+})()"""
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "dropped"])
+def test_a_tile_opens_however_its_news_arrives(visit, monkeypatch, kept):
+    seed = 33 + kept
+    if not kept:
+        monkeypatch.setattr(Studio, "tile", lambda *_: None)
+    visitor = visit("theme.css")  # a page of its own, to be left
+    page = visitor.page
+    page.add_init_script(IN_ONE_BREATH)
+    visitor.open(f"?steps=6&n=4&seed={seed}")
+    visitor.wait_for_kept("7 frames")
+    page.locator("#sample-stage [data-tile='3']").first.click()
+    visitor.wait("film", "reverse")
+    visitor.wait_for_kept("7 frames", "reverse")
+    for name, value in {"first": "3", "steps": "6", "seed": str(seed)}.items():
+        assert page.locator(f"#reverse-{name} input").first.input_value() == value
 
 
 def test_a_tile_opens_of_a_page_whose_session_the_server_has_forgotten(visit, served):
