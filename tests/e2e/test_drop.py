@@ -13,6 +13,7 @@ from PIL import Image
 
 from ddpm_core import Request, Run, film, load, read_note, save_animation, save_film, save_png
 from ddpm_core.animation import XMP
+from tests.e2e.conftest import Visitor
 from tests.e2e.test_take import choose, take
 
 MODEL = "mnist-conditional"
@@ -51,8 +52,6 @@ def last(visitor, tab="sample"):
 @pytest.fixture(scope="module")
 def files(chromium, url, tmp_path_factory):
     """One run's pixels on the stage, and what leaves of it in every format."""
-    from tests.e2e.conftest import Visitor
-
     folder = tmp_path_factory.mktemp("files")
     visitor = Visitor(chromium, url).open(RUN)
     visitor.wait_for_kept("GIF · 15 frames")
@@ -217,6 +216,16 @@ def test_on_the_sheet_a_picture_stays_a_picture(visit, files):
 NOTHING = {"n": 4, "steps": 3}
 
 
+@pytest.fixture(scope="module")
+def staying(chromium, url):
+    """A page that nothing dropped on it changes."""
+    visitor = Visitor(chromium, url).open("?n=4&steps=2")
+    visitor.wait_for_kept("3 frames")
+    visitor.page.wait_for_url("**/*tab=sample*")
+    yield visitor
+    visitor.context.close()
+
+
 @pytest.mark.parametrize(
     ("name", "note", "words"),
     [
@@ -228,18 +237,17 @@ NOTHING = {"n": 4, "steps": 3}
         ("broken.gif", {"model": MODEL, "steps": "<img src=x onerror=alert(1)>"}, "steps must be"),
     ],
 )
-def test_what_cannot_be_restored_is_said_and_the_page_stays(visit, tmp_path, name, note, words):
-    visitor = visit("?n=4&steps=2")
-    visitor.wait_for_kept("3 frames")
-    visitor.page.wait_for_url("**/*tab=sample*")
-    before = visitor.page.url, last(visitor)
+def test_what_cannot_be_restored_is_said_and_the_page_stays(staying, tmp_path, name, note, words):
+    page = staying.page
+    page.evaluate("() => { document.querySelector('.drop').dataset.state = 'ready'; }")
+    before = page.url, last(staying)
     note = note if isinstance(note, str) else json.dumps(note)
     save_animation([np.zeros((8, 8, 1), np.uint8)], tmp_path / name, note=note)
-    drop(visitor, tmp_path / name)
-    said = told(visitor, "refused")
+    drop(staying, tmp_path / name)
+    said = told(staying, "refused")
     assert name in said and words in said
-    assert (visitor.page.url, last(visitor)) == before
-    assert visitor.errors == []
+    assert (page.url, last(staying)) == before
+    assert staying.errors == []
 
 
 def test_a_file_that_is_no_picture_is_said_so(visit, tmp_path):

@@ -140,22 +140,14 @@ def test_every_tab_and_view_writes_its_address_however_narrow_the_window(visit, 
         expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
 
 
+# One of each kind; what else is refused, and in which words, tests/ui/test_permalinks.py has.
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("?label=11", "class must be between 0 and 9"),
         ("?steps=nan", "steps = 'nan'"),
-        ("?steps=0", "steps must be between 1"),
-        ("?steps=5000", "steps must be between 1 and 1,000"),
-        ("?n=1000000000", "n must be between"),
-        ("?n=20000&steps=1", "n must be between 1 and 64"),
+        ("?label=11", "class must be between 0 and 9"),
         ("?n=64&steps=1000", "64,000 denoisings"),
-        ("?seed=-4", "seed must be between"),
-        ("?eta=inf", "eta must be a finite number"),
         ("?sampler=<script>alert(1)</script>", "unknown sampler"),
-        ("?model=../../etc", "unknown model"),
-        ("?clip=perhaps", "clip = 'perhaps'"),
-        ("?label=", "label must be"),
     ],
 )
 def test_a_broken_link_is_told_and_the_page_goes_on(visit, query, words):

@@ -65,22 +65,27 @@ def test_an_upload_over_the_limit_is_refused(ask):
     assert small.status_code == 200
 
 
-def joined(ask, number: int) -> httpx.Response:
-    """Ask for a run of the Sample tab, as visitor ``number`` would."""
+def the_run(ask) -> tuple[int, list, int]:
+    """Which event samples on the Sample tab, of what, and at which of its inputs the seed is."""
     config = ask.get("config").json()
     button = next(c for c in config["components"] if c["props"].get("elem_id") == "sample-run")
     event = next(d for d in config["dependencies"] if [button["id"], "click"] in d["targets"])
     values = {c["id"]: c["props"].get("value") for c in config["components"]}
     named = {c["props"].get("elem_id"): c["id"] for c in config["components"]}
-    values |= {named["sample-n"]: 1, named["sample-steps"]: 1, named["sample-seed"]: number}
-    data = [values[i] for i in event["inputs"]]
-    ask_for = {"data": data, "fn_index": event["id"], "session_hash": f"flood{number}"}
-    return ask.post("gradio_api/queue/join", json=ask_for)
+    values |= {named["sample-n"]: 1, named["sample-steps"]: 1}
+    inputs = event["inputs"]
+    return event["id"], [values[i] for i in inputs], inputs.index(named["sample-seed"])
 
 
 def test_a_flood_is_turned_away_in_words_and_the_page_lives_on(ask, visit):
+    event, data, seed = the_run(ask)
+
+    def join(number: int) -> httpx.Response:
+        one = {"data": [*data[:seed], number, *data[seed + 1 :]], "fn_index": event}
+        return ask.post("gradio_api/queue/join", json=one | {"session_hash": f"flood{number}"})
+
     with ThreadPoolExecutor(24) as crowd:
-        answers = list(crowd.map(lambda number: joined(ask, number), range(150)))
+        answers = list(crowd.map(join, range(150)))
     turned_away = [a for a in answers if a.status_code == 503]
     assert turned_away and all("full" in a.text for a in turned_away)
     assert {a.status_code for a in answers} == {200, 503}
@@ -95,8 +100,7 @@ def test_the_settings_are_those_of_a_public_page():
     assert HUB.max_bytes is not None and HUB.max_bytes <= 500 * 10**6
 
 
-def test_a_path_is_no_model(ask, visit):
-    for name in ("..", "/etc", str(ROOT / "checkpoints/mnist-linear"), "ui/../checkpoints"):
-        visitor = visit(f"?model={name}&n=1&steps=2")
-        visitor.wait("error")
-        assert "unknown model" in visitor.stage().inner_text()
+def test_a_path_is_no_model(visit):
+    visitor = visit(f"?model={ROOT / 'checkpoints/mnist-linear'}&n=1&steps=2")
+    visitor.wait("error")
+    assert "unknown model" in visitor.stage().inner_text()

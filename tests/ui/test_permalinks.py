@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shlex
 from dataclasses import asdict, replace
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from ddpm_core.commands import options
 from ddpm_core.commands import sample as command
 from ddpm_core.request import unused
 from ui import permalinks
-from ui.runs import Key
+from ui.runs import Key, Studio
 
 requests = st.builds(
     Request,
@@ -106,6 +107,30 @@ def test_what_a_link_does_not_say_stays_as_it_was(request):
 def test_a_broken_link_is_refused_by_name(query):
     with pytest.raises(InvalidInput, match=next(iter(query))):
         permalinks.parse(query, Key("m", Request()))
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("label=11", "class must be between 0 and 9"),
+        ("steps=nan", "steps = 'nan'"),
+        ("steps=0", "steps must be between 1"),
+        ("steps=5000", "steps must be between 1 and 1,000"),
+        ("n=1000000000", "n must be between"),
+        ("n=20000&steps=1", "n must be between 1 and 64"),
+        ("n=64&steps=1000", "64,000 denoisings"),
+        ("seed=-4", "seed must be between"),
+        ("eta=inf", "eta must be a finite number"),
+        ("sampler=<b>", "unknown sampler"),
+        ("model=../../etc", "unknown model"),
+        ("clip=perhaps", "clip = 'perhaps'"),
+        ("label=", "label must be"),
+    ],
+)
+def test_a_link_that_cannot_be_followed_says_why(query, words):
+    default = Key("mnist-conditional", Request(n=16, steps=20))
+    with pytest.raises(InvalidInput, match=re.escape(words)):
+        Studio().settled(permalinks.parse(parse_qsl(query, keep_blank_values=True), default))
 
 
 def noted(key, **more) -> str:
