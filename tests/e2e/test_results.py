@@ -352,6 +352,10 @@ def test_a_link_opens_the_tab(visit):
     page.locator(".board[data-state=shown]").wait_for()
     expect(page.get_by_role("tab", name="Results")).to_have_attribute("aria-selected", "true")
     assert cell(page, "table-1", "Test-FID, report", 3).inner_text().strip() == "2.385"
+    figures = page.locator("#results-board td button")
+    assert figures.count() > 100
+    beyond = "all => all.filter(e => e.scrollWidth > e.clientWidth).map(e => e.textContent)"
+    assert figures.evaluate_all(beyond) == [], "figures that reach out of their columns"
     assert visitor.errors == []
 
 
