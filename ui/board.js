@@ -118,11 +118,14 @@ function mount() {
   }
 
   function tableOf({ name, title, corner, columns, rows }) {
+    // Where nothing has a spread, none keeps room for one.
+    const bare = columns.map((_, c) => rows.every((row) => !row.cells?.[c]?.spread));
     const heads = columns.map((text) => `<th scope="col">${escapeText(text)}</th>`).join("");
     const lines = rows.map((row, r) => {
       const cells = row.reported
-        ? row.reported.map((text) => `<td>${escapeText(text)} <small></small></td>`)
-        : row.cells.map((cell, c) => `<td>${cellOf(cell, `${row.title}, ${columns[c]}`, r, c)}</td>`);
+        ? row.reported.map((text, c) => `<td>${escapeText(text)}${bare[c] ? "" : " <small></small>"}</td>`)
+        : row.cells.map((cell, c) =>
+          `<td>${cellOf(cell, `${row.title}, ${columns[c]}`, r, c, bare[c])}</td>`);
       return `<tr class="${row.reported ? "board-reported" : ""}"><th scope="row">${
         escapeText(row.title)}</th>${cells.join("")}</tr>`;
     });
@@ -147,7 +150,7 @@ function mount() {
     return `<div class="board-claims board-answer"><h3>${escapeText(question)}</h3><p>${escapeText(answer)}</p></div>`;
   }
 
-  function cellOf(cell, title, row, column) {
+  function cellOf(cell, title, row, column, bare) {
     if (!cell) return `<span class="board-none" aria-label="does not apply" role="img">–</span>`;
     const number = details.push({ title, ...cell }) - 1;
     const place = `type="button" data-cell="${number}" data-row="${row}" data-column="${column}"
@@ -155,8 +158,9 @@ function mount() {
     if (cell.value === undefined) return `<button ${place} class="board-missing">not measured</button>`;
     const best = cell.best ? `<span class="board-hidden"> lowest beyond the spreads</span>` : "";
     const cost = cell.cost ? `<i>${cell.cost} <small>${cell.cost_error}</small></i>` : "";
+    const spread = bare ? "" : ` <small>${cell.spread}</small>`;
     return `<button ${place} class="board-figure" data-best="${Boolean(cell.best)}"><b>${
-      cell.figure}</b> <small>${cell.spread}</small>${best}${cost}</button>`;
+      cell.figure}</b>${spread}${best}${cost}</button>`;
   }
 
   function fewSteps({ name, title, columns, rows, floors }) {
