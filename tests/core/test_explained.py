@@ -11,11 +11,16 @@ from tests.core.toys import result_of
 TITLES = ("as it should be", "x̂0 not clipped", "x̂0 not clipped and ᾱ off by one")
 
 
-def rows(home, clipped=None, unclipped=None, both=None):
-    """By the report's own measure: linear and cosine, of each way to sample."""
+def rows(home, clipped=None, unclipped=None, both=None, digits=()):
+    """By the report's own measure: linear and cosine, of each way to sample; cosine digits."""
     wanted = dict(zip(TITLES, (clipped, unclipped, both), strict=True))
+    of_digits = dict(zip(TITLES, digits, strict=False))
     return [
-        with_figures(row, dict(zip((2, 3), wanted[row.title] or (), strict=False)))
+        with_figures(
+            row,
+            dict(zip((2, 3), wanted[row.title] or (), strict=False))
+            | ({1: of_digits[row.title]} if row.title in of_digits else {}),
+        )
         if row.measured
         else row
         for row in report.own_way(home).rows
@@ -120,3 +125,21 @@ def test_both_are_as_in_the_report_only_if_both_are(tmp_path, pair, digits, conc
     known = [0.6, 40.0] + ([] if digits is None else [digits])
     text = explained(found, costs(tmp_path, *known))
     assert text.endswith("as in the report's tables.") == concluded
+
+
+@pytest.mark.parametrize(
+    ("digits", "said", "concluded"),
+    [
+        ((24.0, 82.0, 25.0), "it has 24.0 clipped, 82.0 not clipped and 25.0 with both", True),
+        ((24.0, 82.0, 80.0), "and 80.0 with both errors (real images 9.5): there it is not", False),
+        ((24.0, 30.0, 25.0), "there it is not so.", False),
+        ((24.0, 82.0), "of digits were its best. Its ᾱ", True),
+    ],
+)
+def test_digits_by_the_reports_own_measure_have_a_say(tmp_path, digits, said, concluded):
+    found = rows(tmp_path, (12.0, 11.0), (30.0, 150.0), (31.0, 140.0), digits)
+    text = explained(found, costs(tmp_path, 0.6, 40.0, 0.7))
+    assert said in text and text.endswith("as in the report's tables.") == concluded
+    assert ("over all 1,000 steps, it has" in text) == (len(digits) > 2)
+    # Where clipping alone is known to matter there is nothing to confirm.
+    assert "it has 24.0" not in explained(found, costs(tmp_path, 0.6, 40.0))
