@@ -87,7 +87,7 @@ def build(studio: Studio, opened: gr.Tab) -> Forward:
             made["take"] = keep.take(NAME, keep.BOTH, ("x", "x0"), png=True, named=EQUATIONS)
             made["copies"] = forward_links.build(NAME)
             with gr.Tabs(elem_classes="instruments"):
-                with gr.Tab("There and back", render_children=True):
+                with gr.Tab("There and back"):
                     made["strip"] = contact.Contact(
                         contact.idle(
                             RETURNING,
@@ -100,7 +100,7 @@ def build(studio: Studio, opened: gr.Tab) -> Forward:
                     )
                     made["back"] = gr.Button("There and back", size="sm", elem_id=f"{NAME}-go")
                     made["returned"] = gr.Markdown(elem_classes="caption")
-                with gr.Tab("Inversion", render_children=True):
+                with gr.Tab("Inversion"):
                     made["inverted"] = contact.Contact(
                         contact.idle(
                             INVERTING,

@@ -115,7 +115,7 @@ def build(studio: Studio) -> GuidanceBench:
             formulas = equations.beside(studio, NAME, equations.GUIDED)
             kept = keep.build(NAME, ("x", "x0"))
             with gr.Tabs(elem_id="instruments", elem_classes="instruments"):
-                with gr.Tab("Anatomy", id="anatomy", render_children=True) as first:
+                with gr.Tab("Anatomy", id="anatomy") as first:
                     anatomies = tuple(
                         anatomy.Anatomy(
                             anatomy.idle(SILENCE if i else LOOKING),

@@ -58,7 +58,7 @@ class Lab:
 def build(studio: Studio, prefix: str) -> Lab:
     """Lay the instruments out, each in a tab of its own; call it within ``gr.Tabs``."""
     made: dict = {}
-    with gr.Tab("Film strip", id="strip", render_children=True) as made["strip_tab"]:
+    with gr.Tab("Film strip", id="strip") as made["strip_tab"]:
         made["strip"] = contact.Contact(
             recordings.load("strip")
             or contact.idle("One noise at every scale.", columns=len(steering.S_STRIP)),
@@ -66,7 +66,7 @@ def build(studio: Studio, prefix: str) -> Lab:
             elem_id=f"{prefix}-strip",
         )
         made["strip_take"] = keep.take(f"{prefix}-strip", keep.BOTH, png=True)
-    with gr.Tab("Atlas", id="atlas", render_children=True) as atlas_tab:
+    with gr.Tab("Atlas", id="atlas") as atlas_tab:
         made["atlas"] = contact.Contact(
             recordings.load("atlas")
             or contact.idle(
@@ -81,7 +81,7 @@ def build(studio: Studio, prefix: str) -> Lab:
         with gr.Row(elem_classes="keep"):
             made["make"] = gr.Button("Draw the atlas", size="sm", elem_id=f"{prefix}-draw")
         made["atlas_take"] = keep.take(f"{prefix}-atlas", keep.BOTH, png=True)
-    with gr.Tab("Branch", id="branch", render_children=True) as branch_tab:
+    with gr.Tab("Branch", id="branch") as branch_tab:
         gr.Markdown(
             "Scrub the stage to a step, change something, and go on from there: the run and its "
             "branch stay on one timeline.",
@@ -103,7 +103,7 @@ def build(studio: Studio, prefix: str) -> Lab:
             made["branch"] = gr.Button("Branch here", elem_id=f"{prefix}-branch", min_width=120)
         made["step"] = gr.Number(0, visible="hidden")
         made["note"] = gr.Markdown(elem_classes="caption")
-    with gr.Tab("Guidance against diversity", id="tradeoff", render_children=True) as plot_tab:
+    with gr.Tab("Guidance against diversity", id="tradeoff") as plot_tab:
         made["plot"] = tradeoff.Tradeoff(
             tradeoff.tradeoff(message="Every class at every scale, measured by the judge."),
             elem_id=f"{prefix}-plot",

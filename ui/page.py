@@ -58,13 +58,12 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Sample", id="sample") as sample_tab:
                 grid = sample.build(studio)
-            with gr.Tab("Guidance", id="guidance", render_children=True) as guidance_tab:
+            with gr.Tab("Guidance", id="guidance") as guidance_tab:
                 guided = guidance.build(studio)
-            # Rendered at once, so that a tile can be opened in it before it was ever shown.
-            with gr.Tab("Reverse process", id="reverse", render_children=True) as reverse_tab:
+            with gr.Tab("Reverse process", id="reverse") as reverse_tab:
                 reversing = reverse.build(studio)
                 single = reversing.single
-            with gr.Tab("Forward process", id="forward", render_children=True) as forward_tab:
+            with gr.Tab("Forward process", id="forward") as forward_tab:
                 noising = forward.build(studio, forward_tab)
             with gr.Tab("Results", id=results.NAME) as results_tab:
                 results.build(results_tab, figures)

@@ -35,10 +35,10 @@ def build(studio: Studio) -> Reverse:
     """Lay the tab out and wire it."""
     contests, tabs = {}, {}
     with gr.Tabs(elem_id="views", elem_classes="instruments") as views:
-        with gr.Tab("One image", id="one", render_children=True) as tabs["one"]:
+        with gr.Tab("One image", id="one") as tabs["one"]:
             single = _single(studio)
         for view in laboratory.VIEWS:
-            with gr.Tab(view.title, id=view.name, render_children=True) as tabs[view.name]:
+            with gr.Tab(view.title, id=view.name) as tabs[view.name]:
                 recorded = recordings.load(view.name)
                 contests[view.name] = laboratory.build(studio, view, recorded)
     return Reverse(single, contests, views, tabs)
