@@ -8,6 +8,8 @@
 //   question, or the page knows that the stream has ended.
 // - A stream that is cut off is taken for open, too. Its end is said in the page's own words.
 // - A question that a full queue refuses is asked again, for a while.
+// - A page that is slower than its news would do nothing else: between two pieces it takes a breath,
+//   in which it hears keys and clicks.
 //
 // All waiting has an end, after which the page is as it would be without this.
 (() => {
@@ -47,6 +49,7 @@
   };
   const wake = () => sleepers.splice(0).forEach((done) => done());
   const change = () => new Promise((done) => sleepers.push(done));
+  const breath = () => new Promise((done) => setTimeout(done, 0));
 
   async function join(ask) {
     asking += 1;
@@ -117,7 +120,9 @@
         settle();
         await answerOf(id);
       }
-      if (!ended) onward.enqueue(bytes.encode(message));
+      if (ended) return;
+      onward.enqueue(bytes.encode(message));
+      if (/"msg": ?"process_generating"/.test(message)) await breath();
     }
 
     async function answerOf(id) {
