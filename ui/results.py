@@ -157,6 +157,8 @@ def _other(wanted: beside.Wanted) -> dict | None:
     scale, unit = (100, "\u00a0%") if it.percent else (1, "")
     value, error = it.value * scale, None if it.error is None else it.error * scale
     decimals = _decimals(value, error)
+    if it.percent:
+        decimals = min(2, decimals)  # of none in a thousand four would pretend to know more
     return cell | {
         "value": it.value,
         "error": it.error,

@@ -338,17 +338,21 @@ def test_what_is_measured_beside_fid_stands_in_tables_of_its_own(tmp_path):
     assert value["measured"] == 4
 
 
-def test_a_share_is_told_in_hundredths(tmp_path):
+@pytest.mark.parametrize(
+    ("accuracy", "error", "told"),
+    [(0.9631, 0.00596, ("96.31\u00a0%", "± 0.60")), (0.0, 0.0, ("0.00\u00a0%", ""))],
+)
+def test_a_share_is_told_in_hundredths(tmp_path, accuracy, error, told):
     (tmp_path / "mnist-conditional").mkdir()
     wanted = beside.over_scale(tmp_path).rows[0].wanted[2]
     about = {"model": wanted.model, "weights": "EMA", "weights_mark": "0" * 16, "n": 1000}
     about |= {"first": 0, "request": asdict(wanted.request), "dtype": "bfloat16"}
     about |= {"space": "mnist-judge", "space_mark": "1" * 16}
-    found = {"kind": "classes", "accuracy": 0.9631, "error": 0.00596, "distance": 8.8412}
+    found = {"kind": "classes", "accuracy": accuracy, "error": error, "distance": 8.8412}
     stored.save(tmp_path / wanted.model, found | {"protocol": about})
     share, apart = (
         row["cells"][2] for row in table_of(results.figures(tmp_path), "guidance")["rows"][:2]
     )
-    assert (share["figure"], share["spread"]) == ("96.31\u00a0%", "± 0.60")
+    assert (share["figure"], share["spread"]) == told
     assert (apart["figure"], apart["spread"]) == ("8.841", "")
     assert apart["words"] == share["words"]
