@@ -122,7 +122,8 @@
       }
       if (ended) return;
       onward.enqueue(bytes.encode(message));
-      if (/"msg": ?"process_generating"/.test(message)) await breath();
+      // Out of sight timers are slow, and no keys are pressed.
+      if (/"msg": ?"process_generating"/.test(message) && !document.hidden) await breath();
     }
 
     async function answerOf(id) {

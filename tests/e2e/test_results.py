@@ -280,6 +280,9 @@ def test_training_curves_of_the_model_that_is_picked(enter):
     names = section.get_by_role("radio")
     assert [n.get_attribute("value") for n in names.all()] == ["mnist-conditional", "mnist-cosine"]
     expect(names.first).to_be_checked()
+    frame = section.locator(".board-models span").first
+    inset = "e => parseFloat(getComputedStyle(e).paddingLeft)"
+    assert frame.evaluate(inset) >= 8, "a name that touches its frame"
     to_y, to_fid = axis(page, "curves", "y"), axis(page, "curves", "y2")
     lines = plot.locator("polyline")
     assert lines.count() == 3
