@@ -113,12 +113,12 @@ def at_rest(locator):
 
 @pytest.fixture
 def visit(chromium, url):
-    """Open the page as a visitor; any number of them per test."""
+    """Open the page as a visitor, or where the query is None prepare to; any number per test."""
     visitors = []
 
     def enter(query="", **context):
         visitors.append(Visitor(chromium, url, **context))
-        return visitors[-1].open(query)
+        return visitors[-1] if query is None else visitors[-1].open(query)
 
     yield enter
     for visitor in visitors:

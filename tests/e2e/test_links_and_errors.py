@@ -52,7 +52,7 @@ def test_the_address_follows_what_runs_and_the_link_is_whole(visit):
 
 
 def test_a_run_that_ends_out_of_sight_leaves_the_address_alone(visit):
-    visitor = visit("?sampler=ddpm&steps=200&n=16")
+    visitor = visit("?sampler=ddpm&steps=200&n=8")
     page = visitor.page
     visitor.wait("live")
     page.evaluate(

@@ -12,7 +12,6 @@ import pytest
 from ddpm_core import InvalidInput, Request, load
 from ddpm_core.animation import read_note
 from ddpm_core.race import Race, broken, samplers, schedules
-from tests.e2e.axe import violations
 
 VIEWS = ["schedules", "samplers", "break"]
 LINK = (
@@ -201,15 +200,6 @@ def test_the_race_leaves_as_a_film_that_restores_it(visit, tmp_path):
     wait(other, "schedules")
     assert other.page.locator("#race-schedules-seed input").input_value() == "6"
     assert other.errors == []
-
-
-@pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_comparison_breaks_a_rule(visit, view, scheme):
-    visitor = visit(f"?tab=reverse&n=1&steps=2&__theme={scheme}", color_scheme=scheme)
-    visitor.page.get_by_role("tab", name=titles()[view]).click()
-    wait(visitor, view, "[data-state=film]")
-    assert violations(visitor.page, only_colours=scheme == "dark") == []
 
 
 def test_the_recordings_are_small():

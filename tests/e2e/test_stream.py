@@ -30,7 +30,7 @@ window.fetch = async (resource, options) => {
 
 
 def test_what_is_asked_while_a_stream_ends_is_answered_all_the_same(visit):
-    visitor = visit()
+    visitor = visit(None)
     visitor.page.add_init_script(LATE)
     visitor.open("?n=4&label=8&steps=12&seed=2&dtype=float32")
     visitor.wait("film")
@@ -44,7 +44,7 @@ def test_what_is_asked_while_a_stream_ends_is_answered_all_the_same(visit):
 
 def test_news_that_overtakes_its_answer_is_shown_whole(visit):
     """Taken in one breath, the film was lost behind what follows it, and the stage stayed empty."""
-    visitor = visit()
+    visitor = visit(None)
     visitor.page.add_init_script(
         """
         const plain = window.fetch;
@@ -67,7 +67,7 @@ def test_news_that_overtakes_its_answer_is_shown_whole(visit):
 
 def test_a_page_whose_stream_was_cut_off_answers_again(visit):
     """A laptop that slept, a line that was lost: the page took its stream for open for good."""
-    visitor = visit()
+    visitor = visit(None)
     cut = """
     const plain = window.fetch;
     window.fetch = async (resource, options) => {
@@ -106,7 +106,7 @@ def test_a_page_whose_stream_was_cut_off_answers_again(visit):
 
 
 def test_a_question_that_a_full_queue_refuses_is_asked_again(visit):
-    visitor = visit()
+    visitor = visit(None)
     refused = []
 
     def refuse(route):
@@ -124,8 +124,7 @@ def test_a_question_that_a_full_queue_refuses_is_asked_again(visit):
 
 def test_a_page_that_gave_its_stream_up_and_is_not_left_begins_anew(visit):
     """Leaving a page ends its stream; who then stays, or returns, had a run that never ended."""
-    visitor = visit()
-    visitor.open("?n=1&steps=400&sampler=ddpm&seed=3")
+    visitor = visit("?n=1&steps=400&sampler=ddpm&seed=3")
     visitor.wait("live")
     visitor.page.evaluate("window.isOld = true; dispatchEvent(new Event('beforeunload'))")
     visitor.page.wait_for_function("!window.isOld", timeout=30_000)
@@ -134,8 +133,7 @@ def test_a_page_that_gave_its_stream_up_and_is_not_left_begins_anew(visit):
 
 def test_an_answer_that_is_read_elsewhere_holds_no_news_up(visit):
     """What watches a page for its owner may hand on a reply of its own."""
-    visitor = visit()
-    visitor.open("?n=1&steps=3")
+    visitor = visit("?n=1&steps=3")
     visitor.wait_for_kept("4 frames")
     visitor.page.evaluate(
         """() => {
