@@ -159,8 +159,9 @@ function mount() {
     const best = cell.best ? `<span class="board-hidden"> lowest beyond the spreads</span>` : "";
     const cost = cell.cost ? `<i>${cell.cost} <small>${cell.cost_error}</small></i>` : "";
     const spread = bare ? "" : ` <small>${cell.spread}</small>`;
+    const dtype = cell.dtype ? `<i>in ${cell.dtype}</i>` : "";
     return `<button ${place} class="board-figure" data-best="${Boolean(cell.best)}"><b>${
-      cell.figure}</b>${spread}${best}${cost}</button>`;
+      cell.figure}</b>${spread}${best}${cost}${dtype}</button>`;
   }
 
   function fewSteps({ name, title, columns, rows, floors }) {
@@ -176,7 +177,7 @@ function mount() {
         cell: details.push({ title: `${row.title}, ${columns[c]} steps`, ...cell }) - 1,
         row: r,
         column: c,
-        label: `${row.title} · ${columns[c]} steps · FID ${cell.figure} ${cell.spread}`,
+        label: `${row.title} · ${columns[c]} steps · FID ${cell.figure} ${cell.spread}${cell.dtype && ` in ${cell.dtype}`}`,
       }]),
     }));
     const steps = columns.map(Number);

@@ -62,12 +62,12 @@ def _guarded(name: str, make: Callable[[], dict]) -> dict:
 
 
 def _table(table: report.Table) -> dict:
-    rows = []
+    rows, usual = [], report.usual_dtype(m for row in table.rows for m in row.measured)
     for row in table.rows:
         if row.reported:
             rows.append({"title": row.title, "reported": [f"{fid:.3f}" for fid in row.reported]})
         else:
-            rows.append({"title": row.title, "cells": _cells(row.measured)})
+            rows.append({"title": row.title, "cells": _cells(row.measured, usual)})
     return _named(table) | {"corner": "FID", "rows": rows, "claims": _claims(table)}
 
 
@@ -94,7 +94,8 @@ def _claims(table: report.Table) -> list[dict]:
 
 def _costs(table: report.Table) -> dict:
     found = list(zip(*(row.measured for row in table.rows), strict=True))
-    columns = [_cells(column) for column in found]
+    usual = report.usual_dtype(m for column in found for m in column)
+    columns = [_cells(column, usual) for column in found]
     for (usual, *others), (_, *cells) in zip(found, columns, strict=True):
         for wrong, cell in zip(others, cells, strict=True):
             if usual and wrong and usual.result and wrong.result:
@@ -118,7 +119,8 @@ def _cost(usual: dict, wrong: dict) -> dict:
 def _few_steps(name: str, home: Path | None) -> dict:
     series = report.few_steps(home, FEW_STEPS[name])
     points = [one.points for one in series]
-    columns = [_cells(column) for column in zip(*points, strict=True)]
+    usual = report.usual_dtype(m for some in points for m in some)
+    columns = [_cells(column, usual) for column in zip(*points, strict=True)]
     first = points[0][0]
     results = [m.result for some in points for m in some if m and m.result is not None]
     floors = {round(r["floor"], 4) for r in results if r["floor"] is not None}
@@ -178,24 +180,25 @@ def _named(table: report.Table | beside.Table) -> dict:
     }
 
 
-def _cells(measured: Sequence[Measurement | None]) -> list[dict | None]:
-    """Cells that compare with each other."""
+def _cells(measured: Sequence[Measurement | None], usual: str | None) -> list[dict | None]:
+    """Cells that compare with each other, in a table of networks of one precision for the most."""
     lowest = report.best(measured)
-    return [m and _cell(m) | {"best": m is lowest} for m in measured]
+    return [m and _cell(m, usual) | {"best": m is lowest} for m in measured]
 
 
-def _cell(measurement: Measurement) -> dict:
+def _cell(measurement: Measurement, usual: str | None) -> dict:
     cell = {"model": measurement.model, "command": measurement.command}
     result = measurement.result
     if result is None:
         return cell
-    fid, spread = result["fid"], result["spread"]
+    fid, spread, dtype = result["fid"], result["spread"], result["protocol"]["dtype"]
     decimals = _decimals(fid, spread)
     return cell | {
         "value": fid,
         "error": spread,
         "figure": f"{fid:.{decimals}f}",
         "spread": "" if spread is None else f"± {spread:.{decimals}f}",
+        "dtype": "" if dtype == usual else dtype,
         "words": evaluation.words(result),
         "took": f"{result['seconds']:,.0f} s on {result['hardware']}",
     }

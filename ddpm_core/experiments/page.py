@@ -15,7 +15,7 @@ from .evaluation import words
 from .explained import QUESTION
 from .notes import IN_CELL
 from .parts import Part, Picture
-from .report import Measurement, Row, Table
+from .report import Measurement, Row, Table, usual_dtype
 
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 AUTHORS = "Antunovic, Belai, Czekalla and Takacs, Technical University of Denmark"
@@ -116,7 +116,8 @@ def _picture(it: Picture, folder: Path) -> str:
 
 def _table(table: Table, missing: Mapping[str, str]) -> str:
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
-    rows = "".join(_row(row, missing) for row in table.rows)
+    usual = usual_dtype(cell for row in table.rows for cell in row.measured)
+    rows = "".join(_row(row, missing, usual) for row in table.rows)
     about = f'<p class="about">{escape(table.about)}</p>\n' if table.name == "fresh" else ""
     title = escape(table.title)
     return (
@@ -126,14 +127,14 @@ def _table(table: Table, missing: Mapping[str, str]) -> str:
     )
 
 
-def _row(row: Row, missing: Mapping[str, str]) -> str:
+def _row(row: Row, missing: Mapping[str, str], usual: str | None) -> str:
     kind = ' class="reported"' if row.reported else ""
     cells = "".join(f"<td>{figure:.3f}</td>" for figure in row.reported)
-    cells += "".join(_cell(wanted, missing) for wanted in row.measured)
+    cells += "".join(_cell(wanted, missing, usual) for wanted in row.measured)
     return f'<tr{kind}><th scope="row">{escape(row.title)}</th>{cells}</tr>\n'
 
 
-def _cell(wanted: Measurement | None, missing: Mapping[str, str]) -> str:
+def _cell(wanted: Measurement | None, missing: Mapping[str, str], usual: str | None) -> str:
     if wanted is None:
         return "<td></td>"
     result = wanted.result
@@ -143,7 +144,9 @@ def _cell(wanted: Measurement | None, missing: Mapping[str, str]) -> str:
         return f'<td class="lacking" title="{escape(why)}">{escape(brief)}</td>'
     spread = "" if result["spread"] is None else f" <span>± {result['spread']:.3f}</span>"
     lowest = "" if result["floor"] is None else f"<small>floor {result['floor']:.3f}</small>"
-    return f"<td><b>{result['fid']:.3f}</b>{spread}{lowest}</td>"
+    dtype = result["protocol"]["dtype"]
+    other = "" if dtype == usual else f"<small>in {dtype}</small>"
+    return f"<td><b>{result['fid']:.3f}</b>{spread}{lowest}{other}</td>"
 
 
 def _claims(part: Part) -> str:

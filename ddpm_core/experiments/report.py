@@ -11,7 +11,7 @@ import json
 import math
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -283,6 +283,12 @@ def best(cells: Sequence[Measurement | None]) -> Measurement | None:
         return None
     first, *others = sorted(wanted, key=lambda m: m.result["fid"])
     return first if all(told_apart(first.result, m.result) for m in others) else None
+
+
+def usual_dtype(cells: Iterable[Measurement | None]) -> str | None:
+    """The precision of most networks of a table: a figure of another one has to say so."""
+    found = Counter(m.result["protocol"]["dtype"] for m in cells if m and m.result is not None)
+    return found.most_common(1)[0][0] if found else None
 
 
 def told_apart(first: dict, second: dict) -> bool:

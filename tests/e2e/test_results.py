@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from ddpm_core.experiments import evaluation, report
+from ddpm_core.experiments import results as stored
 from tests.e2e.axe import violations
 from tests.ui.test_results import result_of, store, write_training
 from ui import results
@@ -107,6 +108,20 @@ def test_a_stored_figure_stands_beside_the_reports(enter):
     # One of them is not measured: nothing is the lowest yet.
     assert page.locator("[data-section=table-1] [data-best=true]").count() == 0
     assert page.locator("[data-section=few-steps] [data-best=true]").count() > 0
+
+
+def test_a_figure_of_another_precision_says_so(enter, home):
+    row = next(row for row in report.table_1(home).rows if "sampled again" in row.title)
+    (m,) = filter(None, row.measured)
+    result = result_of(m, 2.4, 0.021)
+    result["protocol"]["dtype"] = "float16"
+    path = stored.save(home / m.model, result)
+    try:
+        line = enter().page.locator("[data-section=table-1] tr", has_text=row.title)
+        shown = line.locator("td").first.inner_text()
+    finally:
+        path.unlink()
+    assert shown.split() == ["2.400", "±", "0.021", "in", "float16"]
 
 
 def test_what_became_of_the_reports_findings_stands_below(enter):

@@ -192,6 +192,19 @@ def test_of_two_results_of_a_cell_the_one_is_shown_that_compares_with_its_row(tm
     assert [m.result["fid"] for m in shown.measured] == [1, 2, 3, 4]
 
 
+def test_a_figure_of_another_precision_than_its_tables_says_so(tmp_path):
+    again = next(row for row in report.table_1(tmp_path).rows if "sampled again" in row.title)
+    for row in report.table_1(tmp_path).rows:
+        for m in filter(None, row.measured):
+            it = result_of(m, 2.0, 0.01)
+            it["protocol"]["dtype"] = "float32" if row.title == again.title else "bfloat16"
+            stored.save(tmp_path / m.model, it)
+    rows = table_of(results.figures(tmp_path), "table-1")["rows"]
+    told = {row["title"]: {c["dtype"] for c in row["cells"] if c} for row in rows if "cells" in row}
+    assert told.pop(again.title) == {"float32"}
+    assert set.union(*told.values()) == {""}
+
+
 def test_what_is_measured_against_other_images_costs_nothing_that_is_known(tmp_path):
     usual, wrong, *_ = (row.measured[1] for row in report.costs(tmp_path).rows)
     store(tmp_path, usual, 2.0, 0.011)

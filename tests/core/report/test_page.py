@@ -72,6 +72,26 @@ def test_its_figures_are_those_stored_and_those_of_the_report(settings, home):
     assert all("± 0.0117 (standard error by the jackknife); floor 0.2500" in p for p in protocols)
 
 
+def test_a_figure_of_another_precision_than_its_tables_says_so(settings, home):
+    for row in report.table_1(home).rows:
+        for wanted in filter(None, row.measured):
+            path = store(home, wanted, 1.5, spread=0.01, floor=0.25)
+            if "sampled again" in row.title:
+                result = json.loads(path.read_text(encoding="utf-8"))
+                result["protocol"]["dtype"] = "float16"
+                path.write_text(json.dumps(result), encoding="utf-8")
+    table, *_ = page_of(make(settings, "table-1")).iter("table")
+    marked = {
+        words_of(row.find("th")): [words_of(cell) for cell in row.iter("td")]
+        for row in table.iter("tr")
+        if "in float16" in words_of(row)
+    }
+    assert len(marked) == 2 and all("sampled again" in title for title in marked)
+    assert all(
+        cells == ["1.500 ± 0.010floor 0.250in float16", "", "", ""] for cells in marked.values()
+    )
+
+
 def test_the_reports_figures_are_those_of_its_tables():
     """Typed once more, model by model: (train, test) of Table 1, then of Table 2."""
     again = {
