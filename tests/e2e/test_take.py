@@ -183,8 +183,10 @@ def test_strip_and_atlas_leave_as_films(visit, tmp_path):
 
 
 @pytest.mark.parametrize("width", [1440, 390])
-def test_the_row_is_calm(visit, width):
-    visitor = visit(SHORT, viewport={"width": width, "height": 844})
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_row_is_calm(visit, width, scheme):
+    size = {"width": width, "height": 844}
+    visitor = visit(f"{SHORT}&__theme={scheme}", viewport=size, color_scheme=scheme)
     visitor.wait_for_kept("13 frames")
     row = visitor.page.locator("#sample-take .take")
     visitor.page.locator("#sample-take").get_by_role("radio", name="GIF", exact=True).focus()
