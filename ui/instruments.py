@@ -18,6 +18,7 @@ from ddpm_core.recorder import Frames, contact_sheet
 from ddpm_core.sampling import Run, scale_sheet
 
 from . import contact, keep, permalinks, recordings, stage, steering, tradeoff
+from .bench import STAMP
 from .runs import Key, Progress, Studio
 
 STRIP_STEPS = 20
@@ -143,6 +144,7 @@ def _wire_strip(lab: Lab, bench, first: gr.Tab) -> None:
     panel, studio = bench.controls, bench.studio
 
     def draw(shown, current, measured, visitor: gr.Request, *values) -> Iterator[dict]:
+        *values, at = values
         key = _read(values)
         if shown != "strip" or key is None or not _stands(studio, key, current):
             yield {lab.strip: gr.skip()}
@@ -153,7 +155,10 @@ def _wire_strip(lab: Lab, bench, first: gr.Tab) -> None:
             return
         scales = steering.scales(request)
         sheet = scale_sheet(request, scales)
-        ending = studio.arm((visitor.session_hash, "strip"))
+        ending = studio.arm((visitor.session_hash, "strip"), at)
+        if ending.superseded:
+            yield {lab.strip: gr.skip()}
+            return
         pending = {lab.strip_take: keep.pending(ending.order)}
         yield pending | {lab.strip: contact.pending(ending.order)}
         run = Key(key.model, sheet[0], tuple(sheet[1:]))
@@ -180,9 +185,10 @@ def _wire_strip(lab: Lab, bench, first: gr.Tab) -> None:
     def take(picked: gr.SelectData):
         return _taken(picked.value, picked.index)[:3]
 
-    drawing = {"fn": draw, "inputs": [lab.open, bench.current, panel.measured, *panel.inputs]}
+    moment = gr.Number(visible=False)
+    inputs = [lab.open, bench.current, panel.measured, *panel.inputs, moment]
+    drawing = {"fn": draw, "inputs": inputs, "trigger_mode": "always_last", "js": STAMP}
     drawing |= {"outputs": [lab.strip, lab.strip_run, lab.strip_take]} | stage.STREAM
-    drawing |= {"trigger_mode": "always_last"}
     first.select(lambda: "anatomy", None, lab.open, **QUIET)
     gr.on([tab.select for tab in lab.others], lambda: "", None, lab.open, **QUIET)
     shown = lab.strip_tab.select(lambda: "strip", None, lab.open, **QUIET)
