@@ -60,8 +60,7 @@ log_probs = classifier.log_probs(x{abar})  # (B, {count}), differentiable in x
 
 {provenance}{source}| loss | training {train}, validation {validation} |
 
-The validation loss is that of the EMA weights on {images_held_out} images held out of training,
-{noise}where the accuracy is {held_out}. The test set took
+{meanwhile}. The test set took
 no part in training; the figures above and the whole curve are in `training.json`.
 Augmentation: {augmentation}.
 """
@@ -243,10 +242,24 @@ def _classifier(config, training, last, **common) -> str:
         count=len(config.classes),
         abar=", abar" if aware else "",
         accuracy=_accuracy(training.get("test")),
-        noise="with fixed noise and timesteps spread evenly over T, " if aware else "",
-        held_out=_percent(last["accuracy"]) if "accuracy" in last else "not measured yet",
+        meanwhile=_meanwhile(training, last, aware, common.pop("images_held_out")),
         augmentation=", ".join(augmentation) or "none",
         **common,
+    )
+
+
+def _meanwhile(training: dict, last: dict, aware: bool, held_out: str) -> str:
+    """What the validation loss is of."""
+    accuracy = _percent(last["accuracy"]) if "accuracy" in last else "not measured yet"
+    noise = "with fixed noise and timesteps spread evenly over T, " if aware else ""
+    if training.get("held_out") == 0:
+        return (
+            "No image was held out of training: the validation loss is that of the EMA weights on\n"
+            f"5,000 that it learned from, {noise}where the accuracy is {accuracy}"
+        )
+    return (
+        f"The validation loss is that of the EMA weights on {held_out} images held out of training,"
+        f"\n{noise}where the accuracy is {accuracy}"
     )
 
 

@@ -336,7 +336,7 @@ def save(
     """Write a checkpoint folder; each file replaces its predecessor whole or not at all.
 
     Args:
-        tensors: the state dict of the model.
+        tensors: the state dict of the model; what is in half precision stays in it.
         training: how the weights came to be, as ``training.Loop`` tells it.
         name: for the card; that of the folder unless given.
 
@@ -349,7 +349,11 @@ def save(
 
     card = render(name or folder.name, config, tensors, training)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {key: value.detach().float().cpu().contiguous() for key, value in tensors.items()}
+    tensors = {
+        key: value.detach().to("cpu", torch.half if value.dtype == torch.half else torch.float)
+        for key, value in tensors.items()
+    }
+    tensors = {key: value.contiguous() for key, value in tensors.items()}
     # Serialised in memory first: on a full disk, writing bytes fails as an OSError.
     write(folder / WEIGHTS, save_tensors(tensors, metadata={"format": "pt"}))
     write(folder / CONFIG, json.dumps(vars(config), indent=2) + "\n")

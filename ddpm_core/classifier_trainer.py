@@ -43,6 +43,9 @@ class ClassifierRecipe:
         flip: half of them are mirrored, left to right.
         cutout: a square of so many pixels a side, somewhere within each, is grey.
         label_smoothing: share of the target that all classes have in equal parts.
+        all_images: it learns from the images held out as well: what is measured on them meanwhile
+            tells how the training goes, but not how well it will do.
+        half: its weights are kept, and tested, in half precision.
         optimizer: ``"adamw"``, or ``"sgd"``: stochastic gradient descent with Nesterov's momentum
             of 0.85.
         weight_decay: of the optimizer.
@@ -61,6 +64,8 @@ class ClassifierRecipe:
     flip: bool = False
     cutout: int = 0
     label_smoothing: float = 0.0
+    all_images: bool = False
+    half: bool = False
     optimizer: str = "adamw"
     weight_decay: float = 0.01
     bias_rate: float = 1.0
@@ -107,6 +112,12 @@ class ClassifierRecipe:
 class ClassifierTrainer(Loop):
     """Trains a classifier; when the run is complete, its record tells the accuracy in the test."""
 
+    def _to_learn(self) -> data.Images:
+        images = super()._to_learn()
+        if not self.recipe.all_images:
+            return images
+        return images.joined(data.load(self.recipe.dataset, "validation", self.data_root))
+
     def _held_out(self, images: data.Images) -> Validation:
         return Validation(images, self.recipe.seed)
 
@@ -152,11 +163,16 @@ class ClassifierTrainer(Loop):
             logits.float(), labels.to(self.device), label_smoothing=recipe.label_smoothing
         )
 
+    def _kept(self) -> dict[str, Tensor]:
+        return {k: v.half() for k, v in self.ema.items()} if self.recipe.half else self.ema
+
     def _measure(self) -> dict:
         return self.validation.figures(self._classifier())
 
     def _training(self) -> dict:
         record = super()._training()
+        if self.recipe.all_images:
+            record["held_out"] = 0
         if self.step == self.total_steps:
             images = data.load(self.recipe.dataset, "test", self.data_root)
             record["test"] = test(self._classifier(), images)

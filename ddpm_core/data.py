@@ -66,6 +66,11 @@ class Images:
         """Some of them, in the order given; a slice will do."""
         return replace(self, pixels=self.pixels[indices], labels=self.labels[indices])
 
+    def joined(self, others: Images) -> Images:
+        """These, then others of the same dataset."""
+        pixels = torch.cat([self.pixels, others.pixels])
+        return replace(self, pixels=pixels, labels=torch.cat([self.labels, others.labels]))
+
 
 def to_unit(pixels: Tensor) -> Tensor:
     """uint8 in [0, 255] to float32 in [-1, 1]."""

@@ -135,12 +135,12 @@ CLASSIFIERS: dict[str, ClassifierRecipe] = {
         epochs=16,
         seed=1,
     ),
-    # Also the feature net of FID: 256 features.
+    # Also the feature net of FID: 320 features.
     "cifar10-judge": ClassifierRecipe(
         dataset="cifar10",
         classifier={
             "kind": "whitened",
-            "channels": [64, 192, 256],
+            "channels": [128, 256, 320],
             "residual": True,
             "mirror": True,
         },
@@ -149,19 +149,21 @@ CLASSIFIERS: dict[str, ClassifierRecipe] = {
         zoom=0,
         crop=3,
         flip=True,
-        cutout=8,
+        cutout=10,
         label_smoothing=0.2,
+        all_images=True,
+        half=True,
         optimizer="sgd",
         weight_decay=1.3e-3,
         bias_rate=64,
-        epochs=36,
+        epochs=42,
         batch_size=512,
         lr=0.75,
-        warmup=700,
+        warmup=900,
         decay="one-cycle",
         clip_norm=1e3,
         ema=0.99,
-        seed=2,
+        seed=3,
     ),
 }
 

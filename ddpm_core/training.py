@@ -85,7 +85,7 @@ class Loop(ABC):
         self.data_root, self.cadence = data_root, cadence or Cadence()
         self.device = _usable(device)
         self.bf16 = bf16_is_native(self.device) if bf16 is None else bf16
-        self.images = data.load(recipe.dataset, "train", data_root)
+        self.images = self._to_learn()
         self.validation = self._held_out(data.load(recipe.dataset, "validation", data_root))
         self.config = recipe.config(self.images)
         torch.manual_seed(recipe.seed)
@@ -130,12 +130,15 @@ class Loop(ABC):
 
     def export(self, folder: Path) -> None:
         """Write the EMA weights as a checkpoint folder."""
-        save(folder, self.config, self.ema, self._training(), name=self.folder.name)
+        save(folder, self.config, self._kept(), self._training(), name=self.folder.name)
 
     def _build(self) -> None:
         """Make the model as it is before the first step."""
         self.model, self.schedule = self.config.build()
         self.model.to(self.device)
+
+    def _to_learn(self) -> data.Images:
+        return data.load(self.recipe.dataset, "train", self.data_root)
 
     def _held_out(self, images: data.Images):
         """What validation needs of the images held out."""
@@ -215,9 +218,13 @@ class Loop(ABC):
     def _watched(self) -> dict:
         return self.watch(self.averaged()) if self.watch else {}
 
+    def _kept(self) -> dict[str, Tensor]:
+        """The averaged weights as a checkpoint keeps them."""
+        return self.ema
+
     def _averaged(self):
         model, _ = self.config.build()
-        model.load_state_dict(self.ema)
+        model.load_state_dict(self._kept())
         return model.to(self.device).eval()
 
     def _guarded(self, write) -> None:

@@ -17,6 +17,7 @@ from ddpm_core.classifier_trainer import (
     test,
 )
 from ddpm_core.errors import InvalidInput
+from ddpm_core.ship import ship
 from ddpm_core.trainer import Recipe, Trainer
 from ddpm_core.training import STATE, Cadence, learning_rate
 from tests.core.test_trainer import assert_identical, state_of, without_the_clock
@@ -297,6 +298,35 @@ def test_the_record_tells_how_it_came_to_be(whole, base):
     row = it.training["history"][-1]
     assert ("t1" in row) == it.noise_aware
     assert 0 <= row["accuracy"] <= 1
+
+
+def test_it_can_learn_from_all_images_and_says_that_it_held_none_out(mnist_root, tmp_path):
+    run = trainer(tmp_path, mnist_root, CLEAN, all_images=True)
+    held_out = data.load("mnist", "validation", mnist_root)
+    assert torch.equal(run.images.pixels[-len(held_out) :], held_out.pixels)
+    assert torch.equal(run.images.labels[-len(held_out) :], held_out.labels)
+    run.run()
+    it = checkpoints.load_classifier(tmp_path / "checkpoint")
+    assert (it.training["training_set"], it.training["held_out"]) == (len(run.images), 0)
+    assert len(run.images) == len(data.load("mnist", "train", mnist_root)) + len(held_out)
+    card = (tmp_path / "checkpoint" / "README.md").read_text(encoding="utf-8")
+    assert "No image was held out of training" in card
+    assert "images held out of training" not in card
+
+
+def test_what_is_kept_in_half_precision_is_what_was_tested(mnist_root, tmp_path):
+    trainer(tmp_path / "run", mnist_root, WHITENED, half=True).run()
+    trainer(tmp_path / "as it was", mnist_root, WHITENED).run()
+    shipped = ship(tmp_path / "run", home=tmp_path / "shipped")
+    whole, half, again = (
+        (folder / checkpoints.WEIGHTS).stat().st_size
+        for folder in (tmp_path / "as it was/checkpoint", tmp_path / "run/checkpoint", shipped)
+    )
+    assert half == again < 0.6 * whole
+    it, images = checkpoints.load_classifier(shipped), data.load("mnist", "test", mnist_root)
+    exact = state_of(tmp_path / "run")["ema"]
+    assert_identical(dict(it.net.state_dict()), {k: v.half().float() for k, v in exact.items()})
+    assert test(it, images) == it.training["test"]
 
 
 def test_figures_are_the_same_whenever_they_are_measured(whole, mnist_root):
