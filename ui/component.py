@@ -6,6 +6,7 @@ import base64
 import io
 import json
 from collections.abc import Mapping
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any, ClassVar
@@ -63,6 +64,13 @@ class Component(gr.HTML):
             **props,
         )
 
+    def __getattr__(self, name: str) -> Any:
+        # At the start of every session and with many a value Gradio asks for dozens of attributes
+        # that are not there, and each time it would read the whole script for an event so called.
+        if _names_event(self.__dict__.get("js_on_load") or "", name):
+            return super().__getattr__(name)
+        raise AttributeError(f"{type(self).__name__!r} has no attribute or event {name!r}")
+
     def postprocess(self, value: Any) -> Any:
         return value
 
@@ -74,6 +82,11 @@ class Component(gr.HTML):
 
     def example_value(self) -> Any:
         return {"kind": "idle"}
+
+
+@cache
+def _names_event(script: str, name: str) -> bool:
+    return any(f"{quote}{name}{quote}" in script for quote in "'\"`")
 
 
 def script(name: str, *shared: str) -> str:

@@ -26,6 +26,17 @@ def test_options_survive_both_template_languages():
     assert not set("`${}\\") & set(shell)
 
 
+def test_an_event_is_what_the_script_names_and_no_script_is_read_twice_for_a_name():
+    part = Contact()
+    assert callable(part.select)
+    with pytest.raises(AttributeError, match="no attribute or event 'nonsense'"):
+        part.nonsense  # noqa: B018
+    part.get_config()
+    read = component._names_event.cache_info().misses
+    Contact().get_config()
+    assert component._names_event.cache_info().misses == read
+
+
 @pytest.mark.parametrize("part", [Interval("Acts", info="help"), Contact(), Tradeoff()])
 def test_a_part_can_be_described_to_the_page(part):
     config = part.get_config()
