@@ -87,7 +87,7 @@ def visitor(chromium, stand):
     visitor.page.wait_for_selector("#anatomy .anatomy[data-state=idle]")
     yield visitor
     assert visitor.errors == []
-    visitor.context.close()
+    visitor.leave()
 
 
 def run(visitor):

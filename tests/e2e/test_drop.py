@@ -60,7 +60,7 @@ def files(chromium, url, tmp_path_factory):
         choose(visitor, form=form)
         made[form.lower()] = take(visitor, folder, f"{form} · 15 frames")[0]
     pixels = last(visitor)
-    visitor.context.close()
+    visitor.leave()
     return pixels, made
 
 
@@ -223,7 +223,7 @@ def staying(chromium, url):
     visitor.wait_for_kept("3 frames")
     visitor.page.wait_for_url("**/*tab=sample*")
     yield visitor
-    visitor.context.close()
+    visitor.leave()
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def reader(chromium, url):
     visitor.wait("film")
     yield visitor
     assert visitor.errors == []
-    visitor.context.close()
+    visitor.leave()
 
 
 def test_each_of_the_fourteen_is_there_once_and_shows_in_its_tab(visitor):

@@ -32,7 +32,7 @@ def reader(chromium, url):
     visitor = looking(Visitor(chromium, url).open("?n=1&steps=2"))
     yield visitor
     assert visitor.errors == []
-    visitor.context.close()
+    visitor.leave()
 
 
 def looking(visitor):

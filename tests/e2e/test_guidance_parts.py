@@ -84,7 +84,7 @@ def visitor(chromium, parts):
         visitor.page.wait_for_selector(f"{part}[data-state]")
     visitor.page.evaluate("document.fonts.ready")
     yield visitor
-    visitor.context.close()
+    visitor.leave()
     assert visitor.errors == []
 
 
@@ -209,7 +209,7 @@ def test_tiles_are_enlarged_by_whole_numbers(chromium, parts):
         assert shades == np.linspace(30, 250, 7, dtype=np.uint8).tolist()
         page_width = visitor.page.evaluate("document.documentElement.scrollWidth")
         assert page_width == viewport[0]
-        visitor.context.close()
+        visitor.leave()
 
 
 def test_a_plot_grows_and_a_click_takes_its_scale(visitor):

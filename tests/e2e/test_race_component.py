@@ -130,7 +130,7 @@ def enter(chromium, address):
 
     yield enter
     for visitor in visitors:
-        visitor.context.close()
+        visitor.leave()
         assert visitor.errors == []
 
 

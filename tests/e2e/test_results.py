@@ -80,7 +80,7 @@ def enter(chromium, address):
     yield opened
     for visitor in visitors:
         assert visitor.errors == []
-        visitor.context.close()
+        visitor.leave()
 
 
 def cell(page, section, row, column):

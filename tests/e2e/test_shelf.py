@@ -63,7 +63,7 @@ def visitor(chromium, address):
     visitor.wait_for_kept("5 frames")
     visitor.page.locator("#sample-shelf button").first.click()
     yield visitor
-    visitor.context.close()
+    visitor.leave()
 
 
 def fetch(visitor, name):
@@ -103,7 +103,7 @@ def test_its_link_works_once_it_is_here(visitor, chromium, address):
     stranger.wait("error")
     assert "fetched from the Hub first" in stranger.stage().inner_text()
     for one in (other, stranger):
-        one.context.close()
+        one.leave()
 
 
 def test_what_goes_wrong_is_said_and_the_page_goes_on(visitor):
