@@ -336,8 +336,9 @@ def save(
     """Write a checkpoint folder; each file replaces its predecessor whole or not at all.
 
     Args:
-        tensors: the state dict of the model; what is in half precision stays in it.
-        training: how the weights came to be, as ``training.Loop`` tells it.
+        tensors: the state dict of the model.
+        training: how the weights came to be, as ``training.Loop`` tells it; in half precision
+            where its recipe says so.
         name: for the card; that of the folder unless given.
 
     Raises:
@@ -349,11 +350,8 @@ def save(
 
     card = render(name or folder.name, config, tensors, training)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {
-        key: value.detach().to("cpu", torch.half if value.dtype == torch.half else torch.float)
-        for key, value in tensors.items()
-    }
-    tensors = {key: value.contiguous() for key, value in tensors.items()}
+    dtype = torch.half if training["recipe"].get("half") else torch.float
+    tensors = {k: v.detach().to("cpu", dtype).contiguous() for k, v in tensors.items()}
     # Serialised in memory first: on a full disk, writing bytes fails as an OSError.
     write(folder / WEIGHTS, save_tensors(tensors, metadata={"format": "pt"}))
     write(folder / CONFIG, json.dumps(vars(config), indent=2) + "\n")

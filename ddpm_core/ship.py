@@ -32,10 +32,9 @@ def ship(run: Path, name: str | None = None, home: Path | None = None) -> Path:
     target = (home or checkpoints.HOME) / (name or run.name)
     if checkpoints.holds_classifier(source):
         classifier = checkpoints.load_classifier(source)
-        tensors = classifier.net.state_dict()
-        if classifier.training["recipe"].get("half"):
-            tensors = {key: value.half() for key, value in tensors.items()}
-        checkpoints.save(target, classifier.config, tensors, classifier.training)
+        checkpoints.save(
+            target, classifier.config, classifier.net.state_dict(), classifier.training
+        )
         return target
     model = checkpoints.load(source)
     config = model.config

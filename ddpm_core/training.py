@@ -130,7 +130,7 @@ class Loop(ABC):
 
     def export(self, folder: Path) -> None:
         """Write the EMA weights as a checkpoint folder."""
-        save(folder, self.config, self._kept(), self._training(), name=self.folder.name)
+        save(folder, self.config, self.ema, self._training(), name=self.folder.name)
 
     def _build(self) -> None:
         """Make the model as it is before the first step."""
@@ -219,7 +219,7 @@ class Loop(ABC):
         return self.watch(self.averaged()) if self.watch else {}
 
     def _kept(self) -> dict[str, Tensor]:
-        """The averaged weights as a checkpoint keeps them."""
+        """The averaged weights, as exact as a checkpoint keeps them."""
         return self.ema
 
     def _averaged(self):

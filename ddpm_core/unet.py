@@ -267,7 +267,7 @@ class UNet(nn.Module):
             nn.Linear(time_channels, time_dim), nn.SiLU(), nn.Linear(time_dim, time_dim)
         )
         if num_classes:
-            self.class_embedding = nn.Embedding(num_classes + bool(null_class), time_dim)
+            self.class_embedding = _embedding(num_classes + bool(null_class), time_dim)
         self.conv_in = nn.Conv2d(in_channels, channels[0], 3, padding=1)
 
         width, handed_over = channels[0], [channels[0]] if self.skip_all else []
@@ -432,6 +432,15 @@ class _Stage(nn.Module):
 class _Through(nn.Module):
     def forward(self, x):
         return x
+
+
+def _embedding(count: int, width: int) -> nn.Embedding:
+    """Normal, as ``nn.Embedding`` makes it. Without memory, on the meta device, that would bring in
+    a whole algebra system first: over a second of every start."""
+    weight = torch.empty(count, width)
+    if not weight.is_meta:
+        nn.init.normal_(weight)
+    return nn.Embedding.from_pretrained(weight, freeze=False)
 
 
 def _groups(wanted: int, channels: int) -> int:

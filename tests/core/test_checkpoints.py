@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,6 +21,8 @@ from tests.core.toys import (
     tiny_config,
     training_record,
 )
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -71,6 +76,14 @@ def test_a_loaded_model_is_ready_to_sample(checkpoint):
     assert not any(p.requires_grad for p in model.unet.parameters())
     assert model.shape == (1, 8, 8)
     assert model.name == "tiny"
+
+
+def test_loading_one_with_classes_brings_no_algebra_system_in(checkpoint):
+    """The first weights of the classes, made up without memory, did: a second of every start."""
+    words = "import sys, ddpm_core; ddpm_core.load(sys.argv[1]); print('sympy' in sys.modules)"
+    command = [sys.executable, "-c", words, str(checkpoint)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]
 
 
 def test_config_json_tells_everything_that_sampling_needs(checkpoint):
