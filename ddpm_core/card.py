@@ -255,7 +255,7 @@ def _meanwhile(training: dict, last: dict, aware: bool, held_out: str) -> str:
     if training.get("held_out") == 0:
         return (
             "No image was held out of training: the validation loss is that of the EMA weights on\n"
-            f"5,000 that it learned from, {noise}where the accuracy is {accuracy}"
+            f"images that it learned from, {noise}where the accuracy is {accuracy}"
         )
     return (
         f"The validation loss is that of the EMA weights on {held_out} images held out of training,"
