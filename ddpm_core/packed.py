@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from .errors import InvalidInput
 
@@ -18,6 +18,7 @@ from .errors import InvalidInput
 MAX_TEXT = 4_200
 MAX_SIDE = 16_384  # of a file's picture, in pixels; 64 million in all
 MAX_PIXELS = 64 * 10**6
+DEEP = ("I", "F")  # modes of more than 8 bits a channel: turned to 8, all is white
 
 
 def pack(picture: np.ndarray) -> str:
@@ -81,7 +82,7 @@ def open_picture(path: str | Path, shape: Sequence[int]) -> np.ndarray:
         uint8 (H, W, C).
 
     Raises:
-        InvalidInput: if the file cannot be read as a picture, or is very large.
+        InvalidInput: if the file cannot be read as a picture of 8 bits, or is very large.
     """
     c, h, w = shape
     try:
@@ -91,14 +92,18 @@ def open_picture(path: str | Path, shape: Sequence[int]) -> np.ndarray:
                     f"{path} has {file.width:,} x {file.height:,} pixels; at most "
                     f"{MAX_PIXELS:,} are read"
                 )
-            if file.has_transparency_data:
-                black = Image.new("RGBA", file.size, (0, 0, 0, 255))
-                image = Image.alpha_composite(black, file.convert("RGBA"))
-            else:
-                image = file.copy()
+            if file.mode.startswith(DEEP):
+                raise InvalidInput(f"{path} has pixels of kind {file.mode}, not of 8 bits")
+            # A camera turns no pixels: it notes how it was held, and browsers heed that.
+            image = ImageOps.exif_transpose(file)
+            if image.has_transparency_data:
+                black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+                image = Image.alpha_composite(black, image.convert("RGBA"))
+    except InvalidInput:
+        raise
     except FileNotFoundError:
         raise InvalidInput(f"there is no file {path}") from None
-    except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InvalidInput(f"{path} is not a picture that can be read: {error}") from error
     image = image.convert("L" if c == 1 else "RGB")
     if image.size != (w, h):

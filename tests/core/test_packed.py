@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from ddpm_core.errors import InvalidInput
 from ddpm_core.packed import MAX_TEXT, open_picture, pack, unpack
@@ -112,6 +112,29 @@ def test_what_is_transparent_is_black_and_colour_becomes_grey(tmp_path):
     pixels[0, 7] = (255, 0, 0, 255)
     found = open_picture(saved(tmp_path, Image.fromarray(pixels)), (1, 8, 8))
     assert found[:, :4].max() == 0 and found[1:, 4:].min() == 255 and found[0, 7] == 76
+
+
+def test_a_photograph_is_turned_as_its_camera_was_held(tmp_path):
+    pixels, exif = np.zeros((8, 8), np.uint8), Image.Exif()
+    pixels[:, :4], exif[0x0112] = 200, 6  # what is on the left here belongs at the top
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    found = open_picture(tmp_path / "a.png", (1, 8, 8))
+    assert found[:4].min() == 200 and found[4:].max() == 0
+
+
+@pytest.mark.parametrize("pixels", [np.uint16, np.int32, np.float32])
+def test_pixels_of_more_than_8_bits_are_refused_and_not_all_white(tmp_path, pixels):
+    path = saved(tmp_path, Image.fromarray(np.full((8, 8), 300, pixels)), "a.tiff")
+    with pytest.raises(InvalidInput, match="has pixels of kind .*, not of 8 bits"):
+        open_picture(path, (1, 8, 8))
+
+
+def test_a_note_that_would_fill_the_memory_makes_a_file_no_picture(tmp_path):
+    note = PngImagePlugin.PngInfo()
+    note.add_text("Comment", "x" * 2**21, zip=True)
+    Image.new("L", (8, 8)).save(tmp_path / "a.png", pnginfo=note)
+    with pytest.raises(InvalidInput, match="not a picture that can be read"):
+        open_picture(tmp_path / "a.png", (1, 8, 8))
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n and no more"])
