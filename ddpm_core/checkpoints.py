@@ -90,7 +90,9 @@ class Config:
         return unet, NoiseSchedule.make(**self.schedule)
 
     def _check_sampling(self) -> None:
-        for name, value in dict(self.sampling).items():
+        if not isinstance(self.sampling, Mapping):
+            raise InvalidInput("sampling must be an object of settings")
+        for name, value in self.sampling.items():
             check_choice("setting under sampling", name, SAMPLING)
             # By type as well: 1 is True.
             if type(value) is not type(SAMPLING[name][0]) or value not in SAMPLING[name]:
@@ -286,7 +288,8 @@ def find(
     """
     home = home or HOME
     text = str(name)
-    for folder in (home / text, Path(text)):
+    shipped = text not in (".", "..")  # those are folders, whatever ships
+    for folder in (home / text, Path(text)) if shipped else (Path(text),):
         # os.path.isdir, unlike Path.is_dir, takes a name too long for the file system.
         if text and os.path.isdir(folder):
             return folder
@@ -396,10 +399,13 @@ def _rebuild(folder: Path, kind: type, name: str) -> tuple:
         network, schedule = config.build()
     except CheckpointError:
         raise
-    except (InvalidInput, TypeError, ValueError, RuntimeError) as error:
+    except (InvalidInput, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise CheckpointError(f"{folder / CONFIG} describes no valid model: {error}") from error
     network.load_state_dict(tensors)
-    return name, config, network, schedule, _read_json(folder / TRAINING, {})
+    training = _read_json(folder / TRAINING, {})
+    if not isinstance(training, dict):
+        raise CheckpointError(f"{folder / TRAINING} holds no record of a training")
+    return name, config, network, schedule, training
 
 
 def _check_modest(folder: Path) -> None:

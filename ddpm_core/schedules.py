@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .errors import InvalidInput, check_int
+from .errors import InvalidInput, check_choice, check_int
 
 KINDS = ("linear", "scaled_linear", "cosine")
 SPACINGS = ("linear", "quadratic", "logsnr")
@@ -58,6 +58,8 @@ class NoiseSchedule:
             raise InvalidInput("betas must be a non-empty one-dimensional list")
         if not np.isfinite(betas).all() or (betas <= 0).any() or (betas >= 1).any():
             raise InvalidInput("every beta must lie strictly between 0 and 1")
+        if 1 - betas[0] == 1:
+            raise InvalidInput("the first beta adds less noise than a number can tell from none")
         if np.cumprod(1 - betas)[-1] < np.finfo(np.float32).tiny:
             raise InvalidInput("the betas leave less of the image than a number can tell from 0")
         betas.setflags(write=False)
@@ -76,12 +78,11 @@ class NoiseSchedule:
             InvalidInput: for an unknown kind or a T out of range.
         """
         num_timesteps = check_int("num_timesteps", num_timesteps, 1, 10_000)
-        if kind not in KINDS:
-            raise InvalidInput(f"unknown schedule {kind!r}; known: {', '.join(KINDS)}")
+        check_choice("schedule", kind, KINDS)
         build = dict(zip(KINDS, (linear_betas, scaled_linear_betas, cosine_betas), strict=True))
         try:
             betas = build[kind](num_timesteps, **options)
-        except TypeError as error:
+        except (TypeError, OverflowError) as error:
             raise InvalidInput(f"schedule {kind!r}: {error}") from None
         return cls(betas, kind)
 

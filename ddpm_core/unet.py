@@ -224,22 +224,23 @@ class UNet(nn.Module):
     ):
         super().__init__()
         levels = len(channels)
-        for name, value in (("image_size", image_size), ("in_channels", in_channels)):
-            check_int(name, value, 1, 4096)
-        for width in channels:
-            check_int("channels", width, 1, 4096)
+        image_size = check_int("image_size", image_size, 1, 4096)
+        in_channels = check_int("in_channels", in_channels, 1, 4096)
+        channels = [check_int("channels", width, 1, 4096) for width in channels]
         check_int("levels", levels, 1, 8)
-        check_int("blocks", blocks, 1, 16)
-        check_int("groups", groups, 1, 4096)
-        check_int("time_channels / 2", time_channels / 2, 2, 2048)
-        check_int("downsample_padding", downsample_padding, 0, 1)
+        blocks = check_int("blocks", blocks, 1, 16)
+        groups = check_int("groups", groups, 1, 4096)
+        time_channels = 2 * check_int("time_channels / 2", time_channels / 2, 2, 2048)
+        downsample_padding = check_int("downsample_padding", downsample_padding, 0, 1)
         if out_channels is not None:
-            check_int("out_channels", out_channels, 1, 4096)
-        check_int("num_classes", num_classes, 0, 1_000_000)
+            out_channels = check_int("out_channels", out_channels, 1, 4096)
+        num_classes = check_int("num_classes", num_classes, 0, 1_000_000)
         check_float("dropout", dropout, 0, 1)
         check_float("norm_eps", norm_eps, 0, 1)
+        # The frequencies are by this many fewer than half of time_channels apart.
+        check_float("freq_shift", freq_shift, 0, time_channels / 2 - 1)
         if head_width is not None:
-            check_int("head_width", head_width, 1, 4096)
+            head_width = check_int("head_width", head_width, 1, 4096)
         attention = attention or (False,) * levels
         up_attention = attention if up_attention is None else up_attention
         if not len(attention) == len(up_attention) == levels:

@@ -214,6 +214,9 @@ BAD_MODELS = [
     {"attention": [True]},
     {"image_size": "x"},
     {"image_size": -8},
+    {"freq_shift": "1"},
+    {"freq_shift": float("nan")},
+    {"freq_shift": 4},  # half of its time_channels
 ]
 
 
@@ -235,6 +238,7 @@ def test_a_network_that_cannot_be_built_is_refused(folder, change):
         {"prediction_type": "sample"},
         {"classes": ["one"]},
         {"classes": 10},
+        {"sampling": []},
         {"model": tiny_config().model | {"out_channels": 2}},
     ],
     ids=lambda changes: str(changes)[:50],
@@ -242,6 +246,23 @@ def test_a_network_that_cannot_be_built_is_refused(folder, change):
 def test_a_config_whose_parts_do_not_fit_is_refused(folder, changes):
     change_config(folder, **changes)
     refused(folder, "config.json", "no valid model")
+
+
+def test_whole_numbers_may_be_written_with_a_point(folder):
+    x = torch.randn(2, 1, 8, 8)
+    wanted = checkpoints.load(folder).denoiser([1, None], "float32")(x, 30).eps
+    model = checkpoints.load(folder).config.model
+    names = ("image_size", "in_channels", "blocks", "groups", "time_channels", "num_classes")
+    points = {name: float(model[name]) for name in (*names, "downsample_padding")}
+    change_config(folder, model=model | points | {"channels": [*map(float, model["channels"])]})
+    found = checkpoints.load(folder)
+    assert found.shape == (1, 8, 8)
+    assert torch.equal(found.denoiser([1, None], "float32")(x, 30).eps, wanted)
+
+
+def test_a_record_of_training_that_is_none_is_refused(folder):
+    (folder / "training.json").write_text("[]")
+    refused(folder, "training.json", "no record of a training")
 
 
 def test_a_config_with_an_unknown_entry_is_refused(folder):
@@ -264,6 +285,12 @@ def test_checkpoints_are_found_by_name_and_listed(folder, tmp_path):
     assert checkpoints.available(tmp_path) == ["copy"]
     assert checkpoints.load("copy", tmp_path).name == "copy"
     assert checkpoints.available(tmp_path / "nowhere") == []
+
+
+def test_a_dot_is_the_folder_where_one_stands(folder, checkpoint, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert checkpoints.find(".", checkpoint.parent).samefile(folder)
+    assert checkpoints.find("..", checkpoint.parent).samefile(folder.parent)
 
 
 @pytest.mark.parametrize("name", ["nobody", "", "x" * 5000, "a\0b"], ids=lambda name: name[:6])

@@ -109,6 +109,13 @@ def test_betas_outside_the_open_unit_interval_are_refused(betas):
         NoiseSchedule(np.array(betas))
 
 
+def test_a_first_beta_that_vanishes_beside_one_is_refused():
+    with pytest.raises(InvalidInput, match="adds less noise than a number can tell from none"):
+        NoiseSchedule.make("linear", 1000, start=1e-17)
+    least = NoiseSchedule.make("linear", 1000, start=1e-15)
+    assert np.isfinite(least.log_snr).all() and np.isfinite(least.posterior_variance).all()
+
+
 @pytest.mark.parametrize("end", [0.9, 0.99])
 def test_betas_that_leave_nothing_of_the_image_are_refused(end):
     with pytest.raises(InvalidInput, match="less of the image than a number can tell from 0"):
@@ -135,6 +142,7 @@ def test_a_recipe_of_any_length_leads_to_noise(timesteps):
         ({"kind": "linear", "start": "x"}, "linear"),
         ({"kind": "scaled_linear", "start": "x"}, "scaled_linear"),
         ({"kind": "cosine", "max_beta": 1.5, "s": -0.5}, "beta"),
+        ({"kind": "cosine", "s": 10**400}, "cosine"),
         *[
             ({"num_timesteps": bad}, "num_timesteps")
             for bad in (0, -1, 10_001, 2.5, math.nan, math.inf, True, "10", None)
