@@ -129,7 +129,6 @@ class Trainer(Loop):
             pass
         (self.folder / "samples").mkdir(parents=True, exist_ok=True)
         save_png(grid(data.to_uint8(step.x)), self.folder / "samples" / f"{self.step:07d}.png")
-        self.export(self.folder / "checkpoint")
 
 
 class Validation:

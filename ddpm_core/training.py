@@ -33,6 +33,8 @@ from .hardware import bf16_is_native, describe
 
 STATE = "state.pt"
 DECAYS = ("none", "cosine", "one-cycle")
+# What differs where a run went on elsewhere or for longer; the record tells each in turn.
+SITUATION = ("command", "commit", "hardware", "precision")
 # What is told of a run that another carried on.
 RUN = ("command", "commit", "steps", "images", "hours", "hardware", "precision", "weights")
 
@@ -97,7 +99,12 @@ class Loop(ABC):
         self.optimizer = self._optimizer()
         self.running = None  # the training loss, smoothed
         self._stop = False
-        self.command, self.commit = _command(sys.argv[1:]), _commit()
+        self.situation = {
+            "command": [_command(sys.argv[1:])],
+            "commit": [_commit()],
+            "hardware": [describe(self.device)],
+            "precision": ["bfloat16 autocast" if self.bf16 else "float32"],
+        }
         if recipe.batch_size > len(self.images):
             raise InvalidInput(f"batch_size {recipe.batch_size} exceeds {len(self.images)} images")
         self.steps_per_epoch = len(self.images) // recipe.batch_size
@@ -125,8 +132,7 @@ class Loop(ABC):
                 bar.set_postfix(loss=f"{self.running:.4f}", images_s=f"{rate:.0f}", refresh=False)
                 bar.update()
                 self._look()
-        self._save_state()
-        self.export(self.folder / "checkpoint")
+        self._save()
 
     def export(self, folder: Path) -> None:
         """Write the EMA weights as a checkpoint folder."""
@@ -208,8 +214,8 @@ class Loop(ABC):
             self.history.append(row | self._watched())
         if self.step % self.cadence.sample == 0 or at_end:
             self._guarded(self._show)
-        if self.step % self.cadence.save == 0 or at_end:
-            self._guarded(self._save_state)
+        if self.step % self.cadence.save == 0 and not at_end:  # ``run`` saves what is complete
+            self._guarded(self._save)
 
     def averaged(self) -> Model:
         """The model with its averaged weights."""
@@ -234,6 +240,10 @@ class Loop(ABC):
         except OSError as error:
             tqdm.write(f"step {self.step}: not saved ({error}); the last saved state is intact")
 
+    def _save(self) -> None:
+        self._save_state()
+        self.export(self.folder / "checkpoint")
+
     def _save_state(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         state = {
@@ -246,8 +256,7 @@ class Loop(ABC):
             "history": self.history,
             "running": self.running,
             "earlier": self.earlier,
-            "command": self.command,
-            "commit": self.commit,
+            "situation": self.situation,
             "images": self._which(),
         }
         # Serialised in memory first: on a full disk, writing bytes fails as an OSError.
@@ -300,12 +309,17 @@ class Loop(ABC):
         self.ema = state["ema"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
-        self.command, self.commit = (
-            state.get("command", self.command),
-            state.get("commit", self.commit),
-        )
+        self._carry_on(state, before["epochs"] != now["epochs"])
         self.history, self.running = state["history"], state.get("running")
         self.earlier = state.get("earlier", [])
+
+    def _carry_on(self, state: dict, otherwise: bool) -> None:
+        """Put what the state tells of the run so far before what is so now; the command that was
+        given first stands alone, unless another number of epochs is asked for."""
+        older = {name: [state[name]] for name in SITUATION if name in state}  # of earlier versions
+        for name, told in (state.get("situation") or older).items():
+            now = [] if name == "command" and not otherwise else self.situation[name]
+            self.situation[name] = [*told, *(it for it in now if it != told[-1])]
 
     def _begin_with(self, begin: Model) -> None:
         ours, theirs = self.config.complete(), begin.config.complete()
@@ -342,8 +356,7 @@ class Loop(ABC):
         """How these weights came to be, for ``training.json`` and the card."""
         return {
             "recipe": asdict(self.recipe),
-            "command": self.command,
-            "commit": self.commit,
+            **{name: "; then ".join(told) for name, told in self.situation.items()},
             "steps": self.drawn,
             "images": self._images(),
             "training_set": len(self.images),
@@ -351,8 +364,6 @@ class Loop(ABC):
             **({"source": self.images.source} if self.images.source else {}),
             **({"earlier": self.earlier} if self.earlier else {}),
             "hours": round(self.seconds / 3600 + sum(run["hours"] for run in self.earlier), 2),
-            "hardware": describe(self.device),
-            "precision": "bfloat16 autocast" if self.bf16 else "float32",
             "weights": f"EMA, decay {self.recipe.ema}",
             "history": self.history,
         }

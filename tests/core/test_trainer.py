@@ -45,7 +45,7 @@ def without_the_clock(state: dict, *columns) -> dict:
         {k: v for k, v in r.items() if k not in ("seconds", *columns)} for r in state["history"]
     ]
     # Who started the run differs between a test and its child process.
-    return state | {"seconds": None, "history": rows, "command": None, "commit": None}
+    return state | {"seconds": None, "history": rows, "situation": None}
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +166,57 @@ def test_a_finished_run_can_be_given_more_epochs(mnist_root, tmp_path):
     for part in ("model", "ema", "optimizer"):
         short, long = (state_of(tmp_path / name)[part] for name in ("short", "long"))
         assert_identical(short, long, part)
+
+
+def record_of(folder) -> dict:
+    return checkpoints.load(folder / "checkpoint").training
+
+
+def test_a_run_tells_of_each_machine_that_it_ran_on_and_of_its_first_command(
+    mnist_root, tmp_path, monkeypatch
+):
+    trainer(tmp_path, mnist_root, kind=Interrupted).run()
+    first = record_of(tmp_path)
+    monkeypatch.setattr(training, "describe", lambda device: "another machine")
+    monkeypatch.setattr(training, "_commit", lambda: "abcdef0")
+    monkeypatch.setattr(training, "_command", lambda words: "another command")
+    for _ in range(2):  # the second finds nothing to do, and nothing new to tell
+        trainer(tmp_path, mnist_root).run()
+    whole = record_of(tmp_path)
+    assert whole["hardware"] == f"{first['hardware']}; then another machine"
+    assert whole["commit"] == f"{first['commit']}; then abcdef0"
+    assert whole["command"] == first["command"] and whole["precision"] == "float32"
+    trainer(tmp_path, mnist_root, epochs=(STEPS + 1) / 50, decay="cosine").run()
+    assert record_of(tmp_path)["command"] == f"{first['command']}; then another command"
+
+
+def test_a_run_that_an_earlier_version_began_keeps_its_command(mnist_root, tmp_path, monkeypatch):
+    trainer(tmp_path, mnist_root, kind=Interrupted).run()
+    state = state_of(tmp_path)
+    told = state.pop("situation")
+    older = {name: told[name][0] for name in ("command", "commit")}
+    torch.save(state | older, tmp_path / STATE)
+    monkeypatch.setattr(training, "_command", lambda words: "another command")
+    trainer(tmp_path, mnist_root).run()
+    record = record_of(tmp_path)
+    assert {name: record[name] for name in older} == older
+    assert record["hardware"] == told["hardware"][0]
+
+
+class Crashing(Trainer):
+    def _train_step(self):
+        if self.step == 7:
+            raise KeyboardInterrupt
+        return super()._train_step()
+
+
+def test_a_run_that_ends_without_warning_has_left_a_checkpoint(mnist_root, tmp_path):
+    cadence = Cadence(validate=10, sample=10**9, save=5)
+    with pytest.raises(KeyboardInterrupt):
+        trainer(tmp_path, mnist_root, kind=Crashing, cadence=cadence).run()
+    left = checkpoints.load(tmp_path / "checkpoint")
+    assert left.training["steps"] == state_of(tmp_path)["step"] == 5
+    assert_identical(dict(left.unet.state_dict()), dict(state_of(tmp_path)["ema"]))
 
 
 @pytest.mark.parametrize(
