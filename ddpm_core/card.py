@@ -21,18 +21,18 @@ TEMPLATE = """\
 pixels in [-1, 1]. It predicts {prediction} and was trained with the {kind} schedule,
 T = {timesteps}.{classes}{meant}
 
-![64 samples: DPM-Solver++, 20 steps, seed 0, x̂0 clipped](samples.png)
+![64 samples: DPM-Solver++, {steps} steps, seed 0, x̂0 clipped](samples.png)
 
 ```bash
-python -m ddpm_core sample --model {name} --n 64 --sampler dpm_solver_pp --steps 20 \\
+python -m ddpm_core sample --model {name} --n 64 --sampler dpm_solver_pp --steps {steps} \\
     --out {file}.png
 ```
 
 {provenance}{source}| loss | training {train}, validation {validation} |
 
 The validation loss is that of the EMA weights on {images_held_out} images held out of training,
-with fixed noise and timesteps spread evenly over T; by quarter of t, least noise first:
-{quarters}. The whole curve is in `training.json`.
+with fixed noise and timesteps spread evenly over T, the squared error of {prediction}; by quarter
+of t, least noise first: {quarters}. The whole curve is in `training.json`.
 {measured}"""
 
 CLASSIFIER_TEMPLATE = """\
@@ -205,6 +205,7 @@ def _diffusion_model(config, training, last, measured, **common) -> str:
         prediction={"epsilon": "the noise", "v_prediction": "v"}[config.prediction_type],
         kind=config.schedule["kind"],
         timesteps=config.schedule["num_timesteps"],
+        steps=min(20, config.schedule["num_timesteps"]),
         classes=classes,
         meant=_meant(config.sampling),
         quarters=", ".join(str(last[f"t{i}"]) for i in range(1, 5) if f"t{i}" in last)

@@ -43,7 +43,8 @@ def ship(run: Path, name: str | None = None, home: Path | None = None) -> Path:
         config = replace(config, sampling=checkpoints.read_config(target).sampling)
     checkpoints.save(target, config, model.unet.state_dict(), model.training)
     model = checkpoints.load(target)  # by the name that restores the picture from its note
-    request = PICTURE.for_model(model)
+    steps = min(PICTURE.steps, model.schedule.num_timesteps)
+    request = replace(PICTURE, steps=steps).for_model(model)
     note = Run(model, request, images=[]).describe()
     save_png(grid(sample(model, request)), target / "samples.png", scale=2, note=note)
     return target

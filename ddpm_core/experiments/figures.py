@@ -73,7 +73,7 @@ def _curves(name: str, rows: list[dict], training: dict) -> list[str]:
         for name, key in (("training", "train"), ("validation", "validation"))
     }
     ends = f"{rows[-1]['train']:.4f} and {rows[-1]['validation']:.4f}"
-    watched = watch.words(rows, training["recipe"].get("conditional", False))
+    watched = watch.words(rows, training["recipe"])
     told = (
         f"{watched}; of so few, they compare with each other alone."
         if len(fids) > 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 
@@ -28,9 +29,9 @@ def fid_watch(
 
     They are ``fid``, the figure, and ``fid_by``, the feature net with the mark of its weights.
 
-    The figure is that of 512 samples (DPM-Solver++, 20 steps, seed 0, all classes in turn) against
-    the first images held out of training. It is larger than one of more images would be, and
-    compares with its like alone.
+    The figure is that of 512 samples (DPM-Solver++, 20 steps or all of a shorter schedule, seed 0,
+    all classes in turn) against the first images held out of training. It is larger than one of
+    more images would be, and compares with its like alone.
 
     Args:
         dataset: whose judge gives the features, unless ``net`` does.
@@ -48,7 +49,8 @@ def fid_watch(
         raise InvalidInput(f"{len(chosen)} images are too few for {reference.d} features")
 
     def measure(model: Model) -> dict:
-        request = REQUEST.for_model(model)
+        steps = _steps(model.schedule.num_timesteps)
+        request = replace(REQUEST, steps=steps).for_model(model)
         found = last(gather(net, _pictures(model, request), request.n))
         figure = round(frechet(found, reference), 4)
         return {"fid": figure, "fid_by": f"{net.name} ({net.mark[:8]})"}
@@ -56,21 +58,27 @@ def fid_watch(
     return measure
 
 
-def words(rows: Sequence[dict], conditional: bool = False) -> str:
+def words(rows: Sequence[dict], recipe: Mapping) -> str:
     """What the FIDs of a training's rows stand on; empty without any.
 
     Args:
-        conditional: whether the model was told classes.
+        recipe: of the training, as its record tells it.
     """
     nets = dict.fromkeys(row.get("fid_by", "a judge not recorded") for row in rows if "fid" in row)
     if not nets:
         return ""
+    steps = _steps(recipe.get("schedule", {}).get("num_timesteps", REQUEST.steps))
+    classes = ", all classes in turn" if recipe.get("conditional") else ""
     return (
-        f"FID: {SAMPLES} samples ({REQUEST.sampler}, {REQUEST.steps} steps, seed {REQUEST.seed}, "
-        f"x̂0 clipped{', all classes in turn' * conditional}; of the averaged weights) against the "
+        f"FID: {SAMPLES} samples ({REQUEST.sampler}, {steps} steps, seed {REQUEST.seed}, "
+        f"x̂0 clipped{classes}; of the averaged weights) against the "
         f"first {REAL:,} images held out of training, by {' and '.join(nets)}; its spread was not "
         "measured"
     )
+
+
+def _steps(num_timesteps: int) -> int:
+    return min(REQUEST.steps, num_timesteps)
 
 
 def _pictures(model: Model, request: Request):

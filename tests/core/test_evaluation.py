@@ -19,7 +19,7 @@ from ddpm_core.experiments.shards import Shards
 from ddpm_core.experiments.watch import fid_watch
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run, sample
-from tests.core.toys import small_mnist, tiny_classifier
+from tests.core.toys import save_tiny_checkpoint, small_mnist, tiny_classifier
 
 
 @pytest.fixture(autouse=True)
@@ -484,7 +484,18 @@ def test_the_fid_of_training_is_that_of_its_samples_against_images_held_out(mode
     ours, real = (fid.Moments.of(net.features(it)) for it in (pictures, held_out))
     by = f"tiny-conv ({net.mark[:8]})"
     assert found == {"fid": pytest.approx(fid.frechet(ours, real), abs=1e-4), "fid_by": by}
-    assert watch.words([{}]) == "" and by in watch.words([{"images": 3}, found, found])
-    assert "a judge not recorded and " + by in watch.words([{"fid": 3.0}, found])
+    assert watch.words([{}], {}) == "" and by in watch.words([{"images": 3}, found, found], {})
+    assert "a judge not recorded and " + by in watch.words([{"fid": 3.0}, found], {})
     with pytest.raises(InvalidInput, match="too few"):
         fid_watch("mnist", root, net, real=2)
+
+
+def test_the_fid_of_training_takes_all_the_steps_of_a_short_schedule(tmp_path, root):
+    folder = save_tiny_checkpoint(tmp_path / "short")
+    config = json.loads((folder / "config.json").read_text())
+    schedule = {"kind": "linear", "num_timesteps": 10}
+    (folder / "config.json").write_text(json.dumps(config | {"schedule": schedule}))
+    watched = fid_watch("mnist", root, classifier_features(tiny_classifier("conv")))
+    row = watched(checkpoints.load(folder))
+    assert row["fid"] > 0
+    assert "(dpm_solver_pp, 10 steps," in watch.words([row], {"schedule": schedule})

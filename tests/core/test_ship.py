@@ -37,6 +37,18 @@ def test_a_shipped_run_is_the_same_model_with_card_and_picture(checkpoint, tmp_p
     assert about["n"] == 64 and about["steps"] == 20 and about["model"] == "my-run"
 
 
+def test_a_model_of_few_timesteps_ships_with_a_picture_of_them_all(tmp_path):
+    run = save_tiny_checkpoint(tmp_path / "short" / "checkpoint")
+    config = json.loads((run / "config.json").read_text())
+    short = config | {"schedule": {"kind": "linear", "num_timesteps": 10}}
+    (run / "config.json").write_text(json.dumps(short))
+    folder = ship(run.parent, home=tmp_path / "home")
+    with Image.open(folder / "samples.png") as picture:
+        assert json.loads(picture.info["Description"])["steps"] == 10
+    card = (folder / "README.md").read_text()
+    assert "DPM-Solver++, 10 steps" in card and "--steps 10 " in card
+
+
 def test_how_a_model_is_meant_to_be_sampled_outlives_a_further_training(tmp_path):
     run = save_tiny_checkpoint(tmp_path / "my-run" / "checkpoint")
     folder = ship(run.parent, home=tmp_path / "home")
