@@ -93,12 +93,6 @@ def eps_from_v(schedule: NoiseSchedule, x: Tensor, t: int | Tensor, v: Tensor) -
     return signal * v + sigma * x
 
 
-def x0_from_v(schedule: NoiseSchedule, x: Tensor, t: int | Tensor, v: Tensor) -> Tensor:
-    """The clean image that a predicted velocity implies."""
-    signal, sigma = signal_and_noise(schedule, t, x)
-    return signal * x - sigma * v
-
-
 def denoising_loss(
     model,
     schedule: NoiseSchedule,

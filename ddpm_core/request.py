@@ -17,14 +17,7 @@ from .schedules import SPACINGS
 
 MAX_IMAGES = 100_000
 # Measured with ``evaluate``; see docs/guidance.md.
-DEFAULT_SCALE = {
-    ("cfg", "plain"): 2.0,
-    ("cfg", "scaled"): 2.0,
-    ("classifier", "plain"): 17.0,
-    ("classifier", "scaled"): 17.0,
-    ("classifier-noisy", "plain"): 5.0,
-    ("classifier-noisy", "scaled"): 5.0,
-}
+DEFAULT_SCALE = {"cfg": 2.0, "classifier": 17.0, "classifier-noisy": 5.0}
 # Which guidance a field is of. Elsewhere it is kept and means nothing, so that whoever turns that
 # guidance on again finds it as it was.
 OF_GUIDANCE = {
@@ -134,7 +127,7 @@ class Request:
         if self.guidance == "none":
             scale = None  # so that requests for the same pictures are equal
         elif scale is None:
-            scale = DEFAULT_SCALE[self.guidance, self.form]
+            scale = DEFAULT_SCALE[self.guidance]
         else:
             scale = check_float("guidance_scale", scale, -MAX_SCALE, MAX_SCALE)
         put("guidance_scale", scale)

@@ -72,7 +72,8 @@ class Trace:
             yield step
 
     def state(self, index: int) -> Step:
-        """The state after a recorded step, equal to what it was, to the last bit.
+        """The state after a recorded step, equal to what it was: to the last bit where the model's
+        steps are its own, and but for rounding where an engine puts those of many into one batch.
 
         The nearest kept state before it is taken up, and the steps since are done again.
         """

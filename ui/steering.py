@@ -227,7 +227,7 @@ def check(key: Key) -> None:
 def _shown(request: Request | None, method: str, top: float) -> float:
     """Where a slider stands; what it does not span is for ``check`` to refuse."""
     if request is None or request.guidance != method:
-        return DEFAULT_SCALE[method, "scaled"]
+        return DEFAULT_SCALE[method]
     return min(max(request.guidance_scale, 0.0), top)
 
 

@@ -20,8 +20,8 @@ def add(commands) -> None:
         "memory over size. Both libraries are optional: pip install diffusers "
         "denoising-diffusion-pytorch. All that a table compares takes turns in one process; a "
         "ratio is of two turns of one round, the median over the rounds with its quartiles. Let "
-        "nothing else run meanwhile; without --quick it takes about three quarters of an "
-        "hour on two cores.",
+        "nothing else run meanwhile; without --quick it takes about half an hour on "
+        "two cores.",
     )
     p.add_argument("--quick", action="store_true", help="in minutes: fewer cases and turns")
     p.add_argument(

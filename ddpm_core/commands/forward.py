@@ -71,7 +71,7 @@ def add(commands) -> None:
         "--scale", type=int, default=4, help="enlargement of the pictures (default: %(default)s)"
     )
     options.add_threads(p)
-    p.set_defaults(run=run, batch=1)
+    p.set_defaults(run=run)
 
 
 def run(a) -> None:
@@ -86,7 +86,7 @@ def run(a) -> None:
         check_choice("ending of --out", a.out.suffix.lower(), kinds)
     check_int("scale", a.scale, 1, 64)
     _refuse_strays(a)
-    options.apply(a)
+    options.use_threads(a)
     model = options.load_model(a)
     picture = unpack(a.packed, model.shape) if a.packed else open_picture(a.picture, model.shape)
     if a.out is not None:

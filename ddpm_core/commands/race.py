@@ -59,8 +59,8 @@ def run(a: argparse.Namespace) -> None:
     from ..recorder import save_png
 
     _check(a)
-    a.batch = 1
-    options.apply(a)
+    options.use_threads(a)
+    a.out.parent.mkdir(parents=True, exist_ok=True)
     model = options.load_model(a)
     request = options.request(a, model)
     if a.view == "schedules":
@@ -81,9 +81,7 @@ def run(a: argparse.Namespace) -> None:
     note = race.describe()
     pictures = race.pictures(a.panes, a.stride, a.align, a.scale)
     if a.out.suffix.lower() == ".png":
-        for last in pictures:
-            pass
-        save_png(last, a.out, 1, note)
+        save_png(pictures[-1], a.out, 1, note)
         return
     from ..recorder import save_animation
 

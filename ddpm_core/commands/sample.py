@@ -80,6 +80,8 @@ def run(a) -> None:
     check_int("frame-ms", a.frame_ms, 20, 10_000)
     if a.strip is not None and ending != ".png":
         raise InvalidInput("--strip makes a .png")
+    if a.fault == "batch-scale" and (a.strip is not None or a.scales is not None):
+        raise InvalidInput("--fault batch-scale is of a batch: no --strip and no --scales of it")
     if a.scales is not None and (ending == ".npz" or a.strip is not None):
         raise InvalidInput("--scales makes a .png or a film, and no --strip")
     if a.beside and (ending == ".npz" or a.strip is not None or a.scales is not None):
@@ -89,6 +91,8 @@ def run(a) -> None:
     options.apply(a)
     model = options.load_model(a)
     request = options.request(a, model).for_model(model)
+    if a.strip is not None:
+        check_int("strip", a.strip, 2, request.steps + 1)
     a.out.parent.mkdir(parents=True, exist_ok=True)
     one_batch = ending in FILMS or a.strip is not None or a.scales is not None or a.beside
     batches = 1 if one_batch else -(-request.n // a.batch)
@@ -103,7 +107,6 @@ def _write(a, model, request, progress) -> None:
     import numpy as np
 
     from .. import recorder, sampling
-    from ..errors import check_int
 
     asked, columns = request, None
     if a.scales is not None:
@@ -133,8 +136,7 @@ def _write(a, model, request, progress) -> None:
         )
         return
     if a.strip is not None:
-        frames = check_int("strip", a.strip, 2, request.steps + 1)
-        recorder.save_png(recorder.strip(film, 0, frames, a.panes), a.out, a.scale, note)
+        recorder.save_png(recorder.strip(film, 0, a.strip, a.panes), a.out, a.scale, note)
         return
     images = film.images() if columns else sampling.sample(model, request, a.batch, progress)
     if a.out.suffix.lower() == ".png":

@@ -156,6 +156,23 @@ def test_a_bad_stride_is_refused_before_sampling(run, capsys, monkeypatch):
     assert "error: stride" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--strip", "1"], "strip must be between 2 and"),
+        (["--strip", "9", "--steps", "5"], "strip must be between 2 and 6"),
+        (["--strip", "4", "--fault", "batch-scale"], "no --strip and no --scales"),
+        (["--scales", "1", "2", "--fault", "batch-scale"], "no --strip and no --scales"),
+    ],
+)
+def test_what_a_picture_cannot_show_is_refused_before_sampling(
+    run, capsys, monkeypatch, options, told
+):
+    monkeypatch.setattr(sampling, "film", lambda *args: pytest.fail("sampled for nothing"))
+    assert run("a.png", *options)[0] == 2
+    assert told in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["a.jpg", "a", "a.safetensors"])
 def test_an_unknown_ending_is_refused_with_the_known_ones(run, capsys, name):
     assert run(name)[0] == 2

@@ -186,7 +186,7 @@ def test_memory_is_told_and_bounded(model):
 def test_the_command_races_samplers_and_says_what_each_took(
     unconditional_checkpoint, tmp_path, capsys
 ):
-    out = tmp_path / "race.png"
+    out = tmp_path / "a" / "new" / "folder" / "race.png"
     words = ["race", "samplers", "--model", unconditional_checkpoint, "--n", 1, "--out", out]
     assert main([str(word) for word in [*words, "--dtype", "float32", "--scale", 1]]) == 0
     told = capsys.readouterr().out

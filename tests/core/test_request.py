@@ -75,7 +75,7 @@ def test_an_interval_that_ends_before_it_begins_is_refused():
 @pytest.mark.parametrize("form", FORMS)
 def test_a_method_has_a_scale_of_its_own(method, form):
     request = Request(guidance=method, form=form)
-    assert request.guidance_scale == DEFAULT_SCALE[method, form]
+    assert request.guidance_scale == DEFAULT_SCALE[method]
     assert Request(guidance=method, form=form, guidance_scale=None) == request
     assert Request(guidance=method, form=form, guidance_scale=0).guidance_scale == 0.0
 
@@ -236,7 +236,7 @@ def test_fields_that_are_not_typed_stay_as_they_are():
 def test_another_method_brings_its_own_scale():
     base = Request(guidance="cfg", guidance_scale=5)
     changed = base.with_texts({"guidance": "classifier"})
-    assert changed.guidance_scale == DEFAULT_SCALE["classifier", "scaled"]
+    assert changed.guidance_scale == DEFAULT_SCALE["classifier"]
     assert base.with_texts({"guidance": "classifier", "guidance_scale": "3"}).guidance_scale == 3
     assert base.with_texts({"guidance": "cfg"}).guidance_scale == 5
 
