@@ -78,8 +78,10 @@ def evaluate_as_reported(
     real = yield from passed(_of_real_images(net, images, n))
     beside = yield from passed(_of_real_images(net, rest, n))
     lowest = mean_distance(beside, real)
+    there = about(model, images, reference)
+    there["reference"] |= {"images": n, "drawn_of": len(images), "seed": FLOOR_SEED}
     protocol = (
-        about(model, images, reference)
+        there
         | shards.protocol()
         | {
             "features": {"name": net.name, "layer": net.layer, "count": 10, "mark": net.mark},

@@ -120,8 +120,7 @@ def of_models(home: Path | None = None) -> Table:
         f"judge takes for the wanted class, and the share nearer to a training image than all but "
         f"{QUANTILE:.0%} of test images are, which is about {QUANTILE:.0%} where nothing is "
         f"memorised. Of as many test images: the bound (eq. 8, 9) in bits per dimension, and the "
-        "loss (eq. 10) by quarter of t, least noise first; losses of models that predict different "
-        "things differ in kind.",
+        "loss (eq. 10) of eps by quarter of t, least noise first, whatever the model predicts.",
         "model",
         ("wanted class", "near a training image", "bits per dimension")
         + tuple(f"loss, {quarter} quarter" for quarter in QUARTERS),

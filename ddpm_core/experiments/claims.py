@@ -106,8 +106,8 @@ def _margin(row: Row, pairs) -> str:
     found = []
     for better, worse, where in pairs:
         if _compared(row, better, worse) == verdict:
-            gap, error, paired = difference(row.measured[better].result, row.measured[worse].result)
-            found.append((gap / error if error else math.inf, gap, where, paired))
+            it = difference(row.measured[better].result, row.measured[worse].result)
+            found.append((it.gap / it.error if it.error else math.inf, it.gap, where, it.paired))
     errors, gap, where, paired = (min if verdict == YES else max)(found)
     words = f"by {gap:.3f}{where and f' {where}'}, {errors:.1f} standard errors"
     return words + ("" if paired else " as of independent samples")

@@ -233,6 +233,8 @@ def words(result: dict) -> str:
     if result["floor"] is not None:
         spread, draws = result["floor_spread"], about["floor"]["draws"]
         draws = "1 draw" if draws == 1 else f"{draws} draws"
+        if spread is not None and draws == "1 draw":
+            draws += ", standard error between minibatches"
         spread = "" if spread is None else f" ± {spread:.4f}"
         beside = (
             f"floor {result['floor']:.4f}{spread} ({about['n']:,} real images of the "
@@ -258,7 +260,10 @@ def reference_words(about: dict) -> str:
     """The real images that a figure depends on, in words."""
     real = about["reference"]
     source = f" from {real['source']}" if real["source"] else ""
-    return f"{real['images']:,} images of {real['dataset']} {real['split']}{source}"
+    count = f"{real['images']:,}"
+    if "drawn_of" in real:
+        count += f", drawn at random, of the {real['drawn_of']:,}"
+    return f"{count} images of {real['dataset']} {real['split']}{source}"
 
 
 def _digest(net: Features, *about: data.Images | int) -> str:

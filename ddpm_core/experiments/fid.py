@@ -121,7 +121,8 @@ class Floor:
 
     Attributes:
         value: the mean over ``draws`` disjoint draws.
-        spread: the standard deviation between them; None of one draw.
+        spread: the standard deviation between them; None of one draw, except where that is a mean
+            over minibatches (``as_reported``): then its standard error.
         n: images in each draw.
         draws: how many.
     """

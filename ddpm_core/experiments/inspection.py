@@ -161,7 +161,8 @@ def words(result: dict) -> str:
     if result["kind"] == "classes":
         return _classes(result)
     if result["kind"] == "bound":
-        return f"{_bits(result)}; loss by quarter: {_listed(result['losses'], 5)}; {_over(about)}"
+        losses = _listed(result["losses"], 5)
+        return f"{_bits(result)}; loss of eps by quarter: {losses}; {_over(about)}"
     share, n = result["memorised"], about["n"]
     error = memorised_error(share, n, about["compared_with"], about["quantile"])
     spread = f" ± {error:.2%}" if 0 < share < 1 else ""

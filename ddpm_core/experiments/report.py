@@ -59,6 +59,10 @@ ERRORS = {
 IN_ITS_WAY = ("as it should be", "x̂0 not clipped", "x̂0 not clipped and ᾱ off by one")
 SAMPLERS = {"ddpm": "DDPM", "ddim": "DDIM", "dpm_solver_pp": "DPM-Solver++"}
 REFERENCES = {"train": "Train-FID", "test": "Test-FID"}
+# Of 2, 3, ... 19 parts: what their mean is away from the truth by, in standard errors, once in
+# twenty times (Student 1908). Of more it is two.
+STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14)
+STUDENT += (2.13, 2.12, 2.11, 2.10)
 
 
 @dataclass(frozen=True)
@@ -141,11 +145,20 @@ class Table:
 
 class Difference(NamedTuple):
     """Of two figures: by how much they differ, the standard error of that, and whether it was had
-    from pairs of samples of the same noises, or as of independent ones."""
+    from pairs of samples of the same noises, or as of independent ones; and of how many parts of
+    the samples it was had, None if that is not known."""
 
     gap: float
     error: float
     paired: bool
+    parts: int | None = None
+
+    @property
+    def limit(self) -> float:
+        """How many standard errors chance makes of it once in twenty times: two, or of few parts
+        what Student's distribution has."""
+        few = self.parts is not None and self.parts - 2 < len(STUDENT)
+        return STUDENT[self.parts - 2] if few else 2
 
 
 @dataclass(frozen=True)
@@ -292,14 +305,15 @@ def usual_dtype(cells: Iterable[Measurement | None]) -> str | None:
 
 
 def told_apart(first: dict, second: dict) -> bool:
-    """Whether two stored FIDs differ by more than twice the standard error of their difference.
+    """Whether two stored FIDs differ by more than twice the standard error of their difference, or
+    more times if that was had of few minibatches (``Difference.limit``).
 
     Never if that is unknown (``difference``). Another seed of the samples moves a figure by so
     much once in twenty times; another seed of the training may move it more, and no spread here
     knows of that.
     """
     found = difference(first, second)
-    return found is not None and found.gap > 2 * found.error
+    return found is not None and found.gap > found.limit * found.error
 
 
 def difference(first: dict, second: dict) -> Difference | None:
@@ -317,9 +331,11 @@ def difference(first: dict, second: dict) -> Difference | None:
     gap = abs(first["fid"] - second["fid"])
     pair = [result.get("left_out") or [] for result in (first, second)]
     noises = {_noises(result["protocol"]) for result in (first, second)}
+    parts = min(map(len, pair))
     if len(noises) == 1 and len(pair[0]) == len(pair[1]) > 1:
-        return Difference(gap, jackknife([a - b for a, b in zip(*pair, strict=True)]), True)
-    return Difference(gap, math.hypot(first["spread"], second["spread"]), False)
+        return Difference(gap, jackknife([a - b for a, b in zip(*pair, strict=True)]), True, parts)
+    error = math.hypot(first["spread"], second["spread"])
+    return Difference(gap, error, False, parts if parts > 1 else None)
 
 
 def _noises(about: dict) -> tuple:
@@ -369,9 +385,7 @@ def trained(model: str, home: Path | None = None) -> tuple[str, str]:
     told = [words.format(record[name]) for name, words in known.items() if record.get(name)]
     for run in reversed(record.get("earlier", [])):
         told.append(f"carried on from {run['steps']:,} steps of {run['command']}")
-    told += filter(
-        None, [watch.words(record["history"], record.get("recipe", {}).get("conditional", False))]
-    )
+    told += filter(None, [watch.words(record["history"], record.get("recipe", {}))])
     return "; ".join(told), record.get("command", "")
 
 

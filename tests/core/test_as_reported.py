@@ -93,6 +93,9 @@ def test_samples_are_held_against_as_many_real_images_in_pairs_of_minibatches(
     assert found.floor.n == 256
     assert 0 < found.floor.value < found.score.value
     assert "mean over minibatches of 128" in found.words()
+    assert "reference: 256, drawn at random, of the 280 images of mnist test" in found.words()
+    between = "(256 real images of the train split, 1 draw, standard error between minibatches)"
+    assert between in found.words()
 
 
 @pytest.mark.parametrize("n", [128, 200])

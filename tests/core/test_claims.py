@@ -1,11 +1,17 @@
 """What our figures say to the report's findings, and by how much."""
 
+import math
 from dataclasses import replace
+
+import pytest
+import scipy.stats
 
 from ddpm_core.experiments import report
 from ddpm_core.experiments.claims import NOT_COMPARED, UNMEASURED, judged
 from ddpm_core.request import Request
 from tests.core.toys import result_of
+
+NOT_TOLD = ("not told apart", None)
 
 
 def test_claims_hold_for_the_report_and_not_where_figures_are_too_close():
@@ -62,11 +68,13 @@ def test_a_claim_tells_by_how_much_and_how_far_luck_leads():
     against = report.Row("DDIM", measured=tuple(map(cell, (0.7, 0.5, 0.9, 1.2))))
     worst = "by 0.700 with attention, 16.5 standard errors as of independent samples"
     assert verdicts(against)[2] == ("no", worst)
-    # Where the parts of both samples are known, their difference is: 0.1, by one half 0.04 more
-    # and by the other as much less.
-    paired = [cell(0.9, (0.88, 0.92)), cell(1.0, (1.02, 0.98)), cell(5), cell(6)]
-    paired = report.Row("DDIM", measured=tuple(paired))
-    assert verdicts(paired)[0] == ("yes", "by 0.100, 2.5 standard errors")
+    # Where the parts of both samples are known, their difference is: 0.1, with an error of 0.04.
+    # Of four parts, that is as much as chance makes of nothing.
+    for parts, said in ((20, ("yes", "by 0.100, 2.5 standard errors")), (4, NOT_TOLD)):
+        part = 0.02 / math.sqrt(parts - 1)
+        first, second = ([fid - part, fid + part] * (parts // 2) for fid in (0.9, 1.0))
+        cells = [cell(0.9, first), cell(1.0, reversed(second)), cell(5), cell(6)]
+        assert verdicts(report.Row("DDIM", measured=tuple(cells)))[0] == said
     luck = "; the model trained twice differs by 0.050 ± 0.042"
     assert [margin for _, margin in verdicts(row, again)] == [m + luck for _, m in verdicts(row)]
     assert all(again.title not in it.verdicts for it in judged("table-1", [row, again]))
@@ -75,4 +83,11 @@ def test_a_claim_tells_by_how_much_and_how_far_luck_leads():
     unlike = replace(again, measured=(other, None, None, None))
     assert verdicts(row, unlike) == verdicts(row)
     close = report.Row("DDIM", measured=tuple(map(cell, (0.9, 0.95, 0.7, 0.5))))
-    assert verdicts(close, again)[0] == ("not told apart", None)
+    assert verdicts(close, again)[0] == NOT_TOLD
+
+
+def test_of_few_parts_it_takes_more_standard_errors_to_tell_apart():
+    for parts in range(2, 20):
+        limit = report.Difference(1, 1, True, parts).limit
+        assert limit == pytest.approx(scipy.stats.t.ppf(0.975, parts - 1), abs=0.005)
+    assert report.Difference(1, 1, True, 20).limit == report.Difference(1, 1, False).limit == 2

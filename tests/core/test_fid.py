@@ -242,8 +242,8 @@ def test_the_error_of_a_difference_is_that_between_seeds_where_the_noises_are_th
             made = fid.score(blocks, reference)
             result = result_of(report.Measurement("it", request, "test"), made.value, made.spread)
             found.append(result | {"left_out": list(made.left_out)})
-        gap, error, paired = report.difference(*found)
-        assert paired
+        gap, error, paired, parts = report.difference(*found)
+        assert paired and parts == fid.BLOCKS
         gaps.append(found[0]["fid"] - found[1]["fid"])
         told.append(error)
         assert gap == abs(gaps[-1])
