@@ -151,7 +151,7 @@ function mount() {
     ghost.style.left = percent(run.indices[k] / run.total);
     ghost.dataset.side = run.indices[k] > run.total / 2 ? "left" : "right";
     const p = pAsked(k, tileHere()).toFixed(2);
-    ghost.firstElementChild.textContent = `t = ${run.t[k]}  p = ${p}`;
+    ghost.firstElementChild.textContent = `from t = ${run.t[k]}  p = ${p}`;
   }
 
   function stepUnder(event) {
@@ -306,7 +306,7 @@ function mount() {
     find(".anatomy-rest").textContent = rests ? `Guidance rests at this step.${run.method === "cfg" ? " s = 1 is the conditional model itself." : ""}`
       : k < 0 ? "Nothing is predicted before the first step." : "";
     find(".anatomy-status").textContent = k < 0 ? "" : `Step ${run.indices[k]} of ${run.total}, `
-      + `t = ${run.t[k]}, tile ${texts.tile}: ${method.spoken} ${texts.strength}, the push is ${
+      + `from t = ${run.t[k]}, tile ${texts.tile}: ${method.spoken} ${texts.strength}, the push is ${
         share} of eps, p(${run.asked[tile]}) is ${pAsked(k, tile).toFixed(2)}.`;
   }
 
@@ -364,7 +364,7 @@ function skeleton() {
   return `
     <div class="anatomy-readout"><span class="anatomy-p"></span><span class="anatomy-where">
       <span class="anatomy-tile">tile <b data-number="tile"></b></span>
-      <i>t</i> = <b class="anatomy-t" data-number="t"></b></span>
+      from <i>t</i> = <b class="anatomy-t" data-number="t"></b></span>
       <span class="anatomy-verdict"></span></div>
     <div class="anatomy-plot" role="img" aria-label="p(class) over the steps: none yet">
       <div class="anatomy-area">

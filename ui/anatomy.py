@@ -102,7 +102,8 @@ def anatomy(
 
     Parameters:
         run: the name that the player's film has.
-        t: N timesteps, those at which the network was evaluated.
+        t: N timesteps, those of the states that the network was shown, as the stage counts them:
+            of each step the one that it leaves.
         method: "cfg" or "classifier"; None for a run without guidance, which is `idle`.
         classes: K names.
         wanted: per tile the classes asked for: one index, or more where classes are mixed.

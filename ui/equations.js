@@ -103,7 +103,9 @@ function mount() {
     const tile = cursor?.tile || 0;
     const row = rows.find(({ first, n }) => tile >= first && tile < first + n) ?? rows[0];
     if (!row || !cursor) return undefined;
-    const gaps = told.indices.map((index) => Math.abs(index - Math.max(1, cursor.index)));
+    // Of the step that leaves this t; after the last there is none.
+    const leaving = Math.min(cursor.index + 1, told.indices.at(-1));
+    const gaps = told.indices.map((index) => Math.abs(index - leaving));
     const k = gaps.indexOf(Math.min(...gaps));
     return row.numbers[name][k * row.n + (tile % row.n)];
   }

@@ -128,18 +128,20 @@ function mount() {
 
   function paint() {
     const place = (t) => `${100 * (1 - t / maximum)}%`;
+    const shown = (t) => t + options.first;
     const bounds = { high: [at.low, maximum], low: [0, at.high] };
     root.style.setProperty("--from", place(at.high));
     root.style.setProperty("--to", place(at.low));
     for (const end of ENDS) {
-      const [least, most] = bounds[end];
+      const [least, most] = bounds[end].map(shown);
       handles[end].setAttribute("aria-valuemin", least);
       handles[end].setAttribute("aria-valuemax", most);
-      handles[end].setAttribute("aria-valuenow", at[end]);
-      handles[end].setAttribute("aria-valuetext", `t = ${at[end]}`);
+      handles[end].setAttribute("aria-valuenow", shown(at[end]));
+      handles[end].setAttribute("aria-valuetext", `t = ${shown(at[end])}`);
     }
-    find(".interval-most").textContent = maximum;
-    find(".interval-numbers").innerHTML = `<i>t</i> = <b>${at.high}</b> to <b>${at.low}</b>`;
+    find(".interval-most").textContent = shown(maximum);
+    find(".interval-numbers").innerHTML =
+      `<i>t</i> = <b>${shown(at.high)}</b> to <b>${shown(at.low)}</b>`;
   }
 }
 
@@ -154,5 +156,5 @@ function skeleton() {
     <div class="interval-line"><span class="interval-most" aria-hidden="true"></span>
       <div class="interval-track"><div class="interval-scale"><div class="interval-fill"></div>
         ${handle("high", "from")}${handle("low", "to")}</div></div>
-      <span aria-hidden="true">0</span></div>`;
+      <span aria-hidden="true">${options.first}</span></div>`;
 }

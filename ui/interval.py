@@ -30,6 +30,7 @@ class Interval(component.Component):
         low: int = 0,
         high: int | None = None,
         maximum: int = 999,
+        first: int = 0,
         **props: Any,
     ):
         """
@@ -38,16 +39,18 @@ class Interval(component.Component):
             info: one sentence of help, shown on demand.
             low, high: the first interval; all of it unless told.
             maximum: the timestep at the left end, at most.
+            first: what timestep 0 is called in all that shows.
         """
         # Gradio reads these back by name to build its configuration.
         self.info = info
         self.low = low
         self.high = maximum if high is None else high
         self.maximum = maximum
+        self.first = first
         super().__init__(
             (self.low, self.high),
             label=label,
-            options={"info": info or "", "maximum": maximum},
+            options={"info": info or "", "maximum": maximum, "first": first},
             **props,
         )
 

@@ -351,6 +351,7 @@ def build(studio: Studio, prefix: str) -> Steering:
             "Guidance acts",
             info="partly: a row beside constant guidance",
             maximum=WHOLE,
+            first=1,  # as the stage counts, the clean image being 0
             elem_id=f"{prefix}-interval",
         )
         with gr.Row(elem_classes="seed"):

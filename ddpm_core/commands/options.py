@@ -226,7 +226,9 @@ def _add_guidance(p, default) -> None:
         "differentiated) (default: %(default)s)",
     )
     p.add_argument("--rescale", type=float, default=default.rescale, help="of cfg, 0 to 1")
-    p.add_argument("--t-low", type=int, default=default.t_low, help="guidance acts from this t ...")
+    p.add_argument(
+        "--t-low", type=int, default=default.t_low, help="guidance acts from this t, 0 the last ..."
+    )
     p.add_argument("--t-high", type=int, help="... up to this one (default: T - 1)")
     p.add_argument(
         "--profile",

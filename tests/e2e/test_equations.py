@@ -137,12 +137,22 @@ def test_guidance_has_the_runs_own_scale_and_push(visit):
     visitor.wait_for_kept("9 frames", "guidance")
     equation(visitor, 11).wait_for()
     assert number(visitor, 11, "lam") == 4
-    # The same numbers as the anatomy's, which has them from the trace.
+    # The same numbers as the anatomy's, which has them from the trace: at the end those of the last
+    # step, which no other follows, and elsewhere those of the step that leaves the t on the stage.
     for name in ("push", "eps"):
         cell = visitor.page.locator(f"#guidance-anatomy-0 [data-number={name}]").first
         told = float(cell.inner_text().replace("−", "-"))
         assert number(visitor, 11, name) == pytest.approx(told, rel=0.01)
     assert visitor.page.evaluate(SHOWN) == [11]
+    scrub(visitor, "guidance", "Home")
+    scrub(visitor, "guidance", "ArrowRight", 3)
+    here = visitor.stage("guidance").get_attribute("data-t")
+    push = number(visitor, 11, "push")
+    scrub(visitor, "guidance", "ArrowRight")
+    part = visitor.page.locator("#guidance-anatomy-0 .anatomy")
+    part.locator("[data-number=t]").filter(has_text=here).wait_for()
+    told = float(part.locator("[data-number=push]").first.inner_text())
+    assert push == pytest.approx(told, rel=0.01)
 
 
 def test_a_symbol_is_named_on_hover_and_by_the_keyboard(reader):

@@ -155,7 +155,7 @@ def test_part_of_the_time_is_shown_beside_constant_guidance(visit):
     visitor.page.wait_for_url(re.compile("beside=.*t_high"))
     settle(visitor, 12)
     assert visitor.picture(tab=TAB)[1] == 2 * 29 - 1
-    assert "only for 0 ≤ t ≤ " in visitor.page.locator(".rows").first.inner_text()
+    assert "only for 1 ≤ t ≤ " in visitor.page.locator(".rows").first.inner_text()
 
 
 def test_the_film_strip_offers_every_scale_and_a_click_takes_one(visit):
@@ -247,6 +247,11 @@ def test_anatomy_follows_the_cursor(visit):
         visitor.picture(tab=TAB)
         texts.add(anatomy.inner_text())
     assert len(texts) == 3
+    # A step's numbers are of the state that it left, which the stage shows one step earlier.
+    left = anatomy.locator("[data-number=t]").inner_text()
+    timeline.press("ArrowLeft")
+    visitor.picture(tab=TAB)
+    assert visitor.stage(TAB).get_attribute("data-t") == left
     assert all("decided at t" in text or "never decided" in text for text in texts)
     assert not visitor.page.locator("#guidance-anatomy-1 .anatomy").is_visible()
 
