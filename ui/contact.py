@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import component
+from .component import ordered
 
 __all__ = ["Contact", "contact", "idle", "pending"]
 
@@ -72,13 +73,13 @@ def idle(
         "kind": "idle",
         "message": message,
         **_layout(rows, columns, (height, width), column_labels, row_labels),
-        **_ordered(order),
+        **ordered(order),
     }
 
 
 def pending(order: int | None = None) -> dict[str, Any]:
     """What is shown is about to be replaced: dim it."""
-    return {"kind": "pending", **_ordered(order)}
+    return {"kind": "pending", **ordered(order)}
 
 
 def contact(
@@ -132,7 +133,7 @@ def contact(
         "recorded": str(recorded),
         "sheet": component.png(_page(images, columns)),
         **_layout(rows, columns, (height, width), column_labels, row_labels),
-        **_ordered(order),
+        **ordered(order),
     }
 
 
@@ -153,10 +154,6 @@ def _layout(
 
 def _short(label: Any) -> str:
     return f"{label:g}" if isinstance(label, float) else str(label)
-
-
-def _ordered(order: int | None) -> dict[str, int]:
-    return {} if order is None else {"order": int(order)}
 
 
 def _page(images: np.ndarray, columns: int) -> np.ndarray:

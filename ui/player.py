@@ -7,16 +7,13 @@ then on scrubbing and playing happen in the browser without a request.
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from . import component
-from .cache import put as cache_file
+from .component import as_file, png, raw, tiles
 
 __all__ = ["Player", "error", "film", "idle", "live", "sheet", "with_files"]
 
@@ -48,6 +45,7 @@ class Player(component.Component):
         loop: bool = False,
         grid: tuple[int, int] = (1, 1),
         names: Mapping[str, Mapping[str, str]] | None = None,
+        counts: str = "step",
         **props: Any,
     ):
         """
@@ -61,6 +59,7 @@ class Player(component.Component):
             grid: the columns and rows to come, so that the first run moves nothing.
             names: for a pane that shows something else: its `symbol` and `text`, both HTML, and
                 how it is `spoken`.
+            counts: what there are `total` of, as it is spoken.
         """
         unknown = set(panes) - set(PANES)
         if unknown or not panes:
@@ -72,6 +71,7 @@ class Player(component.Component):
         self.loop = loop
         self.grid = list(grid)
         self.names = dict(names or {})
+        self.counts = counts
         super().__init__(
             idle() if value is None else value,
             label=label,
@@ -82,6 +82,7 @@ class Player(component.Component):
                 "names": self.names,
                 "autoplay": autoplay,
                 "loop": loop,
+                "counts": counts,
             },
             **props,
         )
@@ -129,10 +130,10 @@ def live(
         columns: tiles in a row.
         seconds, calls: how long it took so far, and how many network calls.
     """
-    x = _tiles(x, 4, "x")
-    frame = {"x": _raw(x)}
+    x = tiles(x, 4, "x")
+    frame = {"x": raw(x)}
     if x0 is not None:
-        frame["x0"] = _raw(_same(_tiles(x0, 4, "x0"), x))
+        frame["x0"] = raw(_same(tiles(x0, 4, "x0"), x))
     return {
         "kind": "live",
         "index": int(index),
@@ -166,14 +167,14 @@ def film(
         stopped: whether it ended before `total`.
         indices: the step of each frame; 0, 1, 2 ... unless told.
     """
-    x = _tiles(x, 5, "x")
+    x = tiles(x, 5, "x")
     steps = [int(i) for i in (range(len(x)) if indices is None else indices)]
     if not len(x) == len(steps) == len(t):
         raise ValueError(f"{len(x)} frames, {len(steps)} indices and {len(t)} timesteps differ")
     if any(b <= a for a, b in zip(steps, steps[1:], strict=False)):
         raise ValueError("indices must rise from frame to frame")
     predicted = [k for k, step in enumerate(steps) if step > 0]
-    x0 = _tiles(x0, 5, "x0")
+    x0 = tiles(x0, 5, "x0")
     if len(x0) == len(x):
         x0 = x0[predicted]
     _same(x0, x[predicted])
@@ -201,38 +202,16 @@ def _about(
     }
 
 
-def _tiles(a: np.ndarray, dimensions: int, name: str) -> np.ndarray:
-    a = np.asarray(a)
-    if a.dtype != np.uint8 or a.ndim != dimensions or a.shape[-1] not in (1, 3):
-        raise ValueError(
-            f"{name} must be uint8 with {dimensions} dimensions, the last of 1 or 3 channels; "
-            f"got {a.dtype} {a.shape}"
-        )
-    return a
-
-
 def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if a.shape != b.shape:
         raise ValueError(f"x0 has shape {a.shape} where x has {b.shape}")
     return a
 
 
-def _raw(a: np.ndarray) -> str:
-    # Plain bytes: noise does not compress, and this costs a hundredth of a PNG.
-    return base64.b64encode(np.ascontiguousarray(a)).decode("ascii")
-
-
 def with_files(value: dict[str, Any], cache: str) -> dict[str, Any]:
     """The same value, its sheets written to files that Gradio serves."""
-    return {**value, "sheets": {p: _as_file(s, cache) for p, s in value["sheets"].items()}}
-
-
-def _as_file(sheet: str | dict[str, Any], cache: str) -> dict[str, Any]:
-    if not isinstance(sheet, str):
-        return sheet
-    png = base64.b64decode(sheet.partition(",")[2])
-    path = cache_file(png, "film.png", cache)
-    return {"path": path, "meta": {"_type": "gradio.FileData"}}
+    sheets = {p: as_file(sheet, "film.png", cache) for p, sheet in value["sheets"].items()}
+    return {**value, "sheets": sheets}
 
 
 def sheet(frames: np.ndarray) -> str:
@@ -249,7 +228,4 @@ def sheet(frames: np.ndarray) -> str:
     cells = np.zeros((down * across, h, w, c), np.uint8)
     cells[:count] = frames.reshape(count, h, w, c)
     page = cells.reshape(down, across, h, w, c).swapaxes(1, 2).reshape(down * h, across * w, c)
-    png = io.BytesIO()
-    # Noise gains nothing from a higher level, which takes twice as long.
-    Image.fromarray(page[..., 0] if c == 1 else page).save(png, "PNG", compress_level=1)
-    return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode("ascii")
+    return png(page)

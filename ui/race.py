@@ -8,7 +8,6 @@ every frame stand under it.
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import component
+from .component import ordered, raw, tiles
 from .player import sheet
 
 __all__ = ["ALIGN", "PANES", "Race", "error", "film", "idle", "lane", "live", "live_lane"]
@@ -107,12 +107,12 @@ def idle(
 ) -> dict[str, Any]:
     """Nothing has run yet: empty lanes of these names, or of those the constructor was told."""
     named = {} if lanes is None else {"lanes": list(_distinct(lanes))}
-    return {"kind": "idle", "message": message, **named, **_ordered(order)}
+    return {"kind": "idle", "message": message, **named, **ordered(order)}
 
 
 def error(message: str, order: int | None = None) -> dict[str, Any]:
     """Something went wrong; `message` is shown over the lanes and the last film stays usable."""
-    return {"kind": "error", "message": message, **_ordered(order)}
+    return {"kind": "error", "message": message, **ordered(order)}
 
 
 def lane(
@@ -152,7 +152,7 @@ def lane(
     if "x" not in panes:
         raise ValueError("a lane shows x at least")
     _within("panes", list(panes), PANES)
-    x = _tiles(panes["x"], 5, "x")
+    x = tiles(panes["x"], 5, "x")
     count = len(x)
     if not count or not x.shape[1]:
         raise ValueError(f"a lane has one frame and one image at least, got {x.shape}")
@@ -170,7 +170,7 @@ def lane(
         raise ValueError("log_snr must be finite and must not fall")
     sheets = {"x": sheet(x)}
     for pane, pictures in panes.items():
-        pictures = _tiles(pictures, 5, pane)
+        pictures = tiles(pictures, 5, pane)
         pictures = pictures[1:] if len(pictures) == count else pictures
         if pictures.shape[1:] != x.shape[1:] or len(pictures) != count - 1:
             raise ValueError(f"{pane} has shape {pictures.shape} where x has {x.shape}")
@@ -212,8 +212,8 @@ def live_lane(
     if "x" not in frame:
         raise ValueError("a lane shows x at least")
     _within("panes", list(frame), PANES)
-    x = _tiles(frame["x"], 4, "x")
-    shown = {"x": x} if not index else {p: _tiles(a, 4, p) for p, a in frame.items()}
+    x = tiles(frame["x"], 4, "x")
+    shown = {"x": x} if not index else {p: tiles(a, 4, p) for p, a in frame.items()}
     for pane, picture in shown.items():
         if picture.shape != x.shape:
             raise ValueError(f"{pane} has shape {picture.shape} where x has {x.shape}")
@@ -223,7 +223,7 @@ def live_lane(
         "index": int(index),
         "t": int(t),
         "log_snr": _short(log_snr),
-        "frame": {pane: _raw(picture) for pane, picture in shown.items()},
+        "frame": {pane: raw(picture) for pane, picture in shown.items()},
         "numbers": {k: _short(v) for k, v in (numbers or {}).items()},
         "total": int(total),
         "note": str(note),
@@ -244,7 +244,7 @@ def live(
         order: a value older than the newest seen is ignored.
     """
     _distinct([one["name"] for one in lanes])
-    return {"kind": "live", "run": str(run), "lanes": list(lanes), **_ordered(order)}
+    return {"kind": "live", "run": str(run), "lanes": list(lanes), **ordered(order)}
 
 
 def film(
@@ -273,7 +273,7 @@ def film(
         "stopped": bool(stopped),
         "recorded": str(recorded),
         "still": bool(still),
-        **_ordered(order),
+        **ordered(order),
     }
 
 
@@ -287,22 +287,6 @@ def _about(
         "calls": int(calls),
         "seconds": round(float(seconds), 3),
     }
-
-
-def _tiles(a: np.ndarray, dimensions: int, name: str) -> np.ndarray:
-    a = np.asarray(a)
-    channels = a.shape[-1] if a.ndim else 0
-    if a.dtype != np.uint8 or a.ndim != dimensions or channels not in (1, 3):
-        raise ValueError(
-            f"{name} must be uint8 with {dimensions} dimensions, the last of 1 or 3 channels; "
-            f"got {a.dtype} {a.shape}"
-        )
-    return a
-
-
-def _raw(a: np.ndarray) -> str:
-    # Plain bytes: noise does not compress, and this costs a hundredth of a PNG.
-    return base64.b64encode(np.ascontiguousarray(a)).decode("ascii")
 
 
 def _short(value: float | None) -> float | None:
@@ -319,7 +303,3 @@ def _distinct(names: Sequence[str]) -> Sequence[str]:
 def _within(what: str, chosen: Sequence[str], known: Sequence[str]) -> None:
     if not chosen or set(chosen) - set(known):
         raise ValueError(f"{what} must be chosen from {tuple(known)}, got {tuple(chosen)}")
-
-
-def _ordered(order: int | None) -> dict[str, int]:
-    return {} if order is None else {"order": int(order)}
