@@ -98,6 +98,8 @@ class Bench:
                 news |= self.heading(progress.key)
                 first = news
             yield news
+        if not values:  # a branch that was ended before it began
+            yield self.silence
         if progress is not None and progress.done:
             yield from self.hand_over(ending, progress)
             if values == 1:
@@ -169,6 +171,7 @@ class Bench:
                 # What can be kept below is not what a preview has put on the stage.
                 yield {self.keep.take: keep.pending(ending.order)} | self.heading(key)
         progress = None
+        yield self.silence  # of a branch that is ended before it begins nothing else is heard
         for value, progress in stage.values(self.studio, ending, key, self.traced, rate=1):
             if progress is None:
                 yield self.nothing | {self.stage: value, self.current: REFUSED}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import partial
 
 import gradio as gr
 
-from ddpm_core import Request
+from ddpm_core import InvalidInput, Request
 
 from . import shelf
 from .runs import Key, Studio
@@ -212,10 +213,8 @@ def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Con
                 info="put back to see what it does",
             )
     picker.input(
-        lambda name: gr.update(
-            choices=label_choices(studio, name), value=label_choices(studio, name)[0][1]
-        ),
-        picker,
+        partial(relabelled, studio),
+        [picker, label],
         label,
         trigger_mode="always_last",  # of two choices in a breath the second would be dropped
         show_progress="hidden",
@@ -240,6 +239,24 @@ def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Con
         stop=stop,
         shelf=hub,
     )
+
+
+def relabelled(studio: Studio, model: str, label: str | None):
+    """An update that offers the classes of a model that was chosen by hand."""
+    try:
+        choices = label_choices(studio, model)
+    except InvalidInput:  # a name typed by hand: the run will say so
+        return gr.skip()
+    return offered(choices, label, choices[0][1])
+
+
+def offered(choices: list[tuple[str, str]], label: str | None, default: str):
+    """An update that offers classes. The one chosen stays where it is among them, for another may
+    be chosen before this arrives; but "none", all that some models know, gives way to "all"."""
+    values = [value for _, value in choices]
+    if label in values and (label, values[0]) != ("none", "all"):
+        return gr.update(choices=choices)
+    return gr.update(choices=choices, value=default)
 
 
 def label_choices(studio: Studio, model: str | None) -> list[tuple[str, str]]:

@@ -72,6 +72,7 @@ def build(studio: Studio, opened: gr.Tab) -> Forward:
                 label="Forward process",
                 autoplay=False,
                 names=PANES,
+                counts="picture",
                 elem_id=f"{NAME}-stage",
             )
             gr.Markdown(
@@ -162,17 +163,19 @@ def _first_look(studio: Studio, tab: Forward, opened: gr.Tab) -> None:
 def _wire(studio: Studio, tab: Forward) -> None:
     acts = forward_runs.Runs(studio, tab)
     asked = [tab.sheet, tab.model, tab.seed]
-    shown = [tab.stage, tab.pixels, tab.formulas, tab.take, tab.shown, *tab.copies.outputs]
+    shown = [tab.stage, tab.pixels, tab.formulas, tab.take, tab.shown]
     shown += [tab.strip, tab.returned, tab.inverted, tab.note]
     keep.wire(tab.take, partial(taken, studio), [tab.shown])
     copied = [*asked, tab.label]
-    running = {"fn": acts.noise, "inputs": [*copied, tab.made_of], "outputs": shown} | stage.STREAM
+    running = {"fn": acts.noise, "inputs": [*asked, tab.made_of], "outputs": shown} | stage.STREAM
     running |= {"trigger_mode": "always_last"}
-    keep.remember(gr.on([tab.sheet.input, tab.seed.change], **running), tab.copies)
-    told = tab.label.input(acts.retell, copied, tab.copies.outputs, **LATEST)
-    keep.remember(told, tab.copies)
+    noised = gr.on([tab.sheet.input, tab.seed.change], **running)
+    # With the class that is chosen by then, not by when the picture was drawn.
+    telling = {"fn": acts.retell, "inputs": copied, "outputs": tab.copies.outputs}
+    for told in (noised.then(**telling, **QUIET), tab.label.input(**telling, **LATEST)):
+        keep.remember(told, tab.copies)
     # The sheet then tells anew.
-    tab.model.input(acts.fit, tab.model, [tab.sheet, tab.label, tab.stage], **LATEST)
+    tab.model.input(acts.fit, [tab.model, tab.label], [tab.sheet, tab.label, tab.stage], **LATEST)
     tab.back.click(
         acts.back,
         [*copied, tab.made_of],

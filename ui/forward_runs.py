@@ -92,7 +92,7 @@ class Runs:
     studio: Studio
     tab: Forward
 
-    def noise(self, picture, model, seed, label, made_of, visitor: gr.Request):
+    def noise(self, picture, model, seed, made_of, visitor: gr.Request):
         """All of the forward process, as soon as there is a picture."""
         ending = self.studio.arm((visitor.session_hash, NAME))
         outputs = {self.tab.stage: gr.skip()}
@@ -114,12 +114,11 @@ class Runs:
             self.tab.formulas: self.tab.formulas.of(named),
             self.tab.take: keep.due(ending.order),
             self.tab.shown: (picture, model, seed),
-            **self.tab.copies.told(named, picture, seed, label),
             **self._cleared(visitor, made_of, picture, model, seed),
         }
 
     def retell(self, picture, model, seed, label):
-        """What can be copied, for another class."""
+        """What can be copied, for a class."""
         if picture is None:
             return {self.tab.copies.note: gr.skip()}
         try:
@@ -127,7 +126,7 @@ class Runs:
         except InvalidInput:
             return {self.tab.copies.note: gr.skip()}  # the stage says what is wrong
 
-    def fit(self, model, visitor: gr.Request):
+    def fit(self, model, label, visitor: gr.Request):
         """The sheet and the classes that suit a model."""
         try:
             channels, side, _ = self.studio.model(model).shape
@@ -135,7 +134,9 @@ class Runs:
             ending = self.studio.arm((visitor.session_hash, NAME))
             return {self.tab.stage: stage.ordered(player.error(str(error)), ending)}
         sheet = sketch.sized(side, channels, wanted=model)
-        return {self.tab.sheet: sheet, self.tab.label: labels(self.studio, model)}
+        choices, first = classes(self.studio, model)
+        found = controls.offered(choices, label, first)
+        return {self.tab.sheet: sheet, self.tab.label: found}
 
     def back(self, picture, model, seed, label, made_of, visitor: gr.Request) -> Iterator[dict]:
         """Noise the picture to each time, and let the model denoise it from there."""

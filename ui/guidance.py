@@ -10,7 +10,7 @@ import gradio as gr
 from ddpm_core import InvalidInput, Model, Request
 from ddpm_core.guides import classifier_for, roles_for
 
-from . import anatomy, bench, equations, instruments, keep, player, stage, steering
+from . import anatomy, bench, controls, equations, instruments, keep, player, stage, steering
 from .ending import Ending
 from .runs import Key, Progress, Studio
 
@@ -170,16 +170,25 @@ def _wire(made: GuidanceBench) -> None:
 
     def offer(name, method, kind) -> str:
         """What applies to the model and the method."""
-        return " ".join(steering.applicable(made.studio.model(name), method, kind))
+        try:
+            return " ".join(steering.applicable(made.studio.model(name), method, kind))
+        except InvalidInput:  # a name typed by hand: the run will say so
+            return gr.skip()
 
     def fit(name, method, kind, label):
         """Offer what the model has use for."""
-        model = made.studio.model(name)
+        try:
+            model = made.studio.model(name)
+        except InvalidInput:
+            return {panel.applies: gr.skip()}
+        found = panel.fitted(model, method, kind)
+        # What stays as it was is not said: another may be chosen before this arrives.
+        for part, chosen in ((panel.method, method), (panel.kind, kind)):
+            if found[part]["value"] == chosen:
+                del found[part]["value"]
         choices = steering.classes(model)
-        known = [value for _, value in choices]
-        label = label if label in known else known[0]
-        return panel.fitted(model, method, kind) | {
-            panel.label: gr.update(choices=choices, value=label),
+        return found | {
+            panel.label: controls.offered(choices, label, choices[0][1]),
             panel.mix: gr.update(choices=steering.mixable(model)),
         }
 
@@ -204,6 +213,7 @@ def _wire(made: GuidanceBench) -> None:
     asked = [panel.model, panel.method, panel.kind]
     fits = [panel.method, panel.kind, panel.applies, panel.label, panel.mix]
     fitted = panel.model.input(fit, [*asked, panel.label], fits, **latest)
+    fitted.then(offer, asked, panel.applies, **latest)  # to what is chosen by then
     chosen = gr.on([panel.method.input, panel.kind.input], offer, asked, panel.applies, **latest)
     for event in (fitted, chosen):
         made.apply(event)  # before its run has ended
@@ -265,7 +275,7 @@ def _part(studio: Studio, progress: Progress, trace, row: int, place: int) -> di
     chosen = anatomy.telling(trace.p[:, tiles], wanted)
     return anatomy.anatomy(
         stage.run_name(progress),
-        [trace.t[i] for i in chosen],
+        [trace.t[i] + 1 for i in chosen],  # as the stage counts, the clean image being 0
         method=method,
         classes=classifier_for(model, "judge").classes,
         wanted=wanted,
@@ -308,8 +318,8 @@ def in_words(request: Request) -> str:
     if request.guidance == "cfg":
         how += f" (w = {request.guidance_scale - 1:g})"
     if request.t_low or request.t_high is not None:
-        high = "T" if request.t_high is None else request.t_high
-        how += f", only for {request.t_low} ≤ t ≤ {high}"
+        high = "" if request.t_high is None else f" ≤ {request.t_high + 1}"
+        how += f", only for {request.t_low + 1} ≤ t{high}"
     return how
 
 

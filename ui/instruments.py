@@ -150,15 +150,16 @@ def _wire_strip(lab: Lab, bench, first: gr.Tab) -> None:
             yield {lab.strip: gr.skip()}
             return
         request = _quick(steering.one(key, measured))
-        if request.guidance == "none":
-            yield {lab.strip: contact.idle("No guidance, no scales.")}
-            return
-        scales = steering.scales(request)
-        sheet = scale_sheet(request, scales)
         ending = studio.arm((visitor.session_hash, "strip"), at)
         if ending.superseded:
             yield {lab.strip: gr.skip()}
             return
+        if request.guidance == "none":
+            empty = contact.idle(_no_scales(request), order=ending.order)
+            yield {lab.strip: empty, lab.strip_take: keep.idle(ending.order)}
+            return
+        scales = steering.scales(request)
+        sheet = scale_sheet(request, scales)
         pending = {lab.strip_take: keep.pending(ending.order)}
         yield pending | {lab.strip: contact.pending(ending.order)}
         run = Key(key.model, sheet[0], tuple(sheet[1:]))
@@ -218,13 +219,14 @@ def _wire_atlas(lab: Lab, bench) -> None:
     def draw(measured, visitor: gr.Request, *values) -> Iterator[dict]:
         key = _read(values)
         request = key and _quick(steering.one(key, measured))
+        ending = studio.arm((visitor.session_hash, "atlas"))
         if request is None or request.guidance == "none":
-            yield {lab.atlas: contact.idle("No guidance, no scales.")}
+            empty = contact.idle(_no_scales(request), order=ending.order)
+            yield {lab.atlas: empty, lab.atlas_take: keep.idle(ending.order)}
             return
         names = request.classes(studio.model(key.model))
         scales = steering.scales(request, atlas=True)
         sheet = scale_sheet(request, scales, range(len(names)))
-        ending = studio.arm((visitor.session_hash, "atlas"))
         drawn = {"column_labels": scales, "row_labels": names, "order": ending.order}
         drawn |= {"symbol": steering.symbol(request), "run": f"{ending.order} {request.guidance}"}
         run = Key(key.model, sheet[0], tuple(sheet[1:]))
@@ -284,7 +286,10 @@ def _wire_branch(lab: Lab, bench) -> None:
     bench.follow(gone)
 
     def choices(name):
-        return gr.update(choices=SAME + steering.classes(studio.model(name)), value="")
+        try:
+            return gr.update(choices=SAME + steering.classes(studio.model(name)), value="")
+        except InvalidInput:  # a name typed by hand: the run will say so
+            return gr.skip()
 
     panel = bench.controls
     panel.model.change(choices, panel.model, lab.label, **QUIET)
@@ -298,13 +303,13 @@ def _wire_plot(lab: Lab, bench) -> None:
     def measure(count, measured, visitor: gr.Request, *values) -> Iterator[dict]:
         key = _read(values)
         request = key and _quick(steering.one(key, measured))
+        ending = studio.arm((visitor.session_hash, "tradeoff"))
         if request is None or request.guidance == "none":
-            yield {lab.plot: tradeoff.tradeoff(message="No guidance, no scales.")}
+            yield {lab.plot: tradeoff.tradeoff(message=_no_scales(request), order=ending.order)}
             return
         model = studio.model(key.model)
         base = replace(request, n=int(count), label="all", first=0)
         scales = steering.scales(base, atlas=True)
-        ending = studio.arm((visitor.session_hash, "tradeoff"))
         points: list[dict] = []
         about = {"symbol": steering.symbol(base), "wanted_scales": scales, "n": base.n}
         about |= {"order": ending.order, "reference": REAL_DISTANCE.get(model.config.dataset)}
@@ -343,6 +348,11 @@ def _wire_plot(lab: Lab, bench) -> None:
     lab.halt.click(halt, queue=False, **QUIET)
     taken = lab.plot.select(take, lab.measured, panel.scales, **EVERY)
     _rest_after(taken, bench)
+
+
+def _no_scales(request: Request | None) -> str:
+    """Why there is nothing to compare: without guidance, or without a request that can be."""
+    return "No guidance, no scales." if request else "What the controls ask for cannot be run."
 
 
 def _read(values) -> Key | None:
@@ -402,6 +412,7 @@ def _rest_after(event, bench):
 
     def rest(visitor: gr.Request, *values) -> Iterator[dict]:
         key = _read(values)
+        yield bench.silence
         if key is not None:
             yield from bench.rest(visitor, key)
 

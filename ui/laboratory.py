@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import gradio as gr
 
@@ -338,15 +339,10 @@ def _wire(contest: Contest) -> None:
         )
         events.append(told.then(**running))
     if view.name == "samplers":
-
-        def fit(name):
-            try:
-                choices = controls.label_choices(studio, name)
-            except InvalidInput:  # a name typed by hand: the run will say so
-                return gr.skip()
-            return gr.update(choices=choices, value=choices[0][1])
-
-        inputs["model"].input(fit, inputs["model"], inputs["label"], **LATEST)
+        asked = [inputs["model"], inputs["label"]]
+        inputs["model"].input(
+            partial(controls.relabelled, studio), asked, inputs["label"], **LATEST
+        )
     for event in events:
         contest.follow(event)
     keep.wire(

@@ -411,7 +411,7 @@ function mount() {
 
   function stepText() {
     const { index, t } = reel.frames[at];
-    return `step ${index} of ${reel.total}, t = ${t}`;
+    return `${options.counts} ${index} of ${reel.total}, t = ${t}`;
   }
 
   function cleanUp() {

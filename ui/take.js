@@ -24,9 +24,9 @@ function mount() {
 
   function receive(value) {
     if (!value || value.kind === "asked" || !isNews(value)) return;
-    if (value.kind === "pending") {
+    if (["idle", "pending"].includes(value.kind)) {
       order = files = png = null;
-      setState("pending");
+      setState(value.kind);
     } else if (value.kind === "due") {
       // Gradio hands a value over more than once: it is asked for once.
       if (order === value.order) return;

@@ -125,9 +125,9 @@ class Take(component.Component):
         )
 
 
-def idle() -> dict[str, Any]:
-    """There is nothing to take yet."""
-    return {"kind": "idle"}
+def idle(order: int | None = None) -> dict[str, Any]:
+    """There is nothing to take, or no longer: of what is older than this order."""
+    return {"kind": "idle"} if order is None else {"kind": "idle", "order": int(order)}
 
 
 def pending(order: int) -> dict[str, Any]:

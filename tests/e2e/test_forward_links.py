@@ -92,6 +92,14 @@ def test_the_address_follows_picture_seed_and_class(visit):
     settled(visitor, before)
     wait_for_address(visitor, seed="12", label="6")
     before = run_of(visitor)
+    visitor.set_number("forward-seed", 13)
+    visitor.page.locator("#forward-label input[value='2']").click()  # before the film is there
+    settled(visitor, before)
+    visitor.page.wait_for_timeout(1000)
+    wait_for_address(visitor, seed="13", label="2")
+    visitor.page.locator("#forward-label input[value='6']").click()
+    wait_for_address(visitor, label="6")
+    before = run_of(visitor)
     visitor.page.locator("#forward-sheet [data-do=clear]").click()
     settled(visitor, before)
     wait_for_address(visitor, picture=pack(np.zeros((28, 28, 1), np.uint8)))
@@ -99,7 +107,7 @@ def test_the_address_follows_picture_seed_and_class(visit):
     visitor.page.reload()
     settled(visitor)
     assert shown(visitor).max() == 0 and checked(visitor, "forward-label") == "6"
-    assert visitor.page.locator("#forward-seed input").input_value() == "12"
+    assert visitor.page.locator("#forward-seed input").input_value() == "13"
 
 
 def test_the_keyboard_sees_its_pen_and_lifting_it_tells_nothing(visit):

@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 
 from ddpm_core import Request
-from ui import guidance, steering
+from ui import controls, guidance, steering
 from ui.runs import Key, Studio
 
 VISITOR = SimpleNamespace(session_hash="someone")
@@ -20,30 +20,91 @@ BOTH = Key(
 )
 
 
-@pytest.fixture
-def strip():
-    """The film strip of one of two methods, as asked for at a moment: the news of it."""
-    studio = Studio()
-    with gr.Blocks() as page:
-        guidance.build(studio)
-    spelled = steering.spelled(BOTH)
-    values = [spelled[name] for name in steering.NAMES]
-    stands = studio.settled(steering.read(values))
-    sheet = next(it for it in page.blocks.values() if it.elem_id == "guidance-strip")
-    draws = [f.fn for f in page.fns.values() if f.outputs[:1] == [sheet]]
+class Tab:
+    """The tab, whose functions are found by the component that they tell first."""
 
-    def draw(method, at):
-        made = draws[0]("strip", stands, method, VISITOR, *values, at)
-        found = [news[sheet] for news in made if sheet in news]
+    def __init__(self):
+        self.studio = Studio()
+        with gr.Blocks() as self.page:
+            self.bench = guidance.build(self.studio)
+        self.spelled = steering.spelled(BOTH)
+
+    def values(self, **changes):
+        return [(self.spelled | changes)[name] for name in steering.NAMES]
+
+    def part(self, name):
+        return next(it for it in self.page.blocks.values() if it.elem_id == f"guidance-{name}")
+
+    def telling(self, part):
+        return next(f.fn for f in self.page.fns.values() if f.outputs[:1] == [part])
+
+    def draw(self, name, *values):
+        """The news of an instrument, in order."""
+        part = self.part(name)
+        found = [news[part] for news in self.telling(part)(*values) if part in news]
         return [value for value in found if "kind" in value]
 
-    return draw
+    def film_strip(self, method, at, **changes):
+        values = self.values(**changes)
+        stands = self.studio.settled(steering.read(values))
+        return self.draw("strip", "strip", stands, method, VISITOR, *values, at)
+
+    def atlas(self, **changes):
+        return self.draw("atlas", "cfg", VISITOR, *self.values(**changes))
 
 
-def test_of_two_methods_that_are_under_way_at_once_the_one_chosen_last_is_drawn(strip):
+@pytest.fixture(scope="module")
+def tab():
+    return Tab()
+
+
+def test_of_two_methods_that_are_under_way_at_once_the_one_chosen_last_is_drawn(tab):
     """On a busy machine the server may hear of the second choice first."""
-    [dim, second] = strip("classifier", at=2.0)
+    [dim, second] = tab.film_strip("classifier", at=2.0)
     assert (dim["kind"], second["kind"], second["symbol"]) == ("pending", "contact", "λ")
-    assert strip("cfg", at=1.0) == []
-    [_, third] = strip("cfg", at=3.0)
+    assert tab.film_strip("cfg", at=1.0) == []
+    [_, third] = tab.film_strip("cfg", at=3.0)
     assert third["symbol"] == "s" and third["order"] > second["order"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"model": "mnist-linear", "method": None, "label": "none"}, "No guidance, no scales."),
+        ({"seed": -1}, "What the controls ask for cannot be run."),
+    ],
+)
+def test_what_cannot_be_drawn_ends_the_atlas_that_is_being_drawn(tab, changes, told):
+    atlas = tab.part("atlas")
+    under_way = tab.telling(atlas)("cfg", VISITOR, *tab.values(steps=20))
+    before = next(news[atlas] for news in under_way if atlas in news)
+    [refused] = tab.atlas(**changes)
+    assert refused["message"] == told and refused["order"] > before["order"]
+    assert all(news[atlas]["order"] < refused["order"] for news in under_way if atlas in news)
+
+
+def test_a_run_that_is_ended_before_it_begins_empties_nothing_on_the_page(tab, monkeypatch):
+    """A branch is silent until what it leaves is there; Gradio takes no news for emptiness."""
+    monkeypatch.setattr(tab.studio, "stream", lambda *_: iter(()))
+    for way in (tab.bench.stream, tab.bench.rest):
+        assert list(way(VISITOR, BOTH)) == [tab.bench.silence]
+
+
+def test_another_model_leaves_the_class_that_it_knows_to_the_visitor():
+    digits = [("all", "all"), ("3", "3"), ("none", "none")]
+    assert "value" not in controls.offered(digits, "3", "all")
+    assert controls.offered(digits, "7", "all")["value"] == "all"
+    # Of a model that knows no classes one comes with "none": here there is more to be seen.
+    assert controls.offered(digits, "none", "all")["value"] == "all"
+    assert "value" not in controls.offered(digits[1:], "none", "3")
+    assert controls.relabelled(Studio(), "no/such-model", "3") == gr.skip()
+
+
+def test_another_model_leaves_the_method_that_it_has_to_the_visitor(tab):
+    fit = next(f.fn for f in tab.page.fns.values() if f.fn and f.fn.__name__ == "fit")
+    method, kind = tab.part("method"), tab.part("kind")
+    found = fit("mnist-linear", "both", "classifier", "3")
+    assert found[method]["value"] == "classifier" and "value" not in found[kind]
+    found = fit("cifar10-conditional", "both", "classifier", "3")
+    assert "value" not in found[method] and "value" not in found[tab.part("label")]
+    assert list(fit("no/such-model", "both", "classifier", "3").values()) == [gr.skip()]
