@@ -288,8 +288,8 @@ def find(
     """
     home = home or HOME
     text = str(name)
-    shipped = text not in (".", "..")  # those are folders, whatever ships
-    for folder in (home / text, Path(text)) if shipped else (Path(text),):
+    is_name = len(Path(text).parts) == 1 and Path(text).name != ".."
+    for folder in (home / text, Path(text)) if is_name else (Path(text),):
         # os.path.isdir, unlike Path.is_dir, takes a name too long for the file system.
         if text and os.path.isdir(folder):
             return folder

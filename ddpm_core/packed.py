@@ -70,6 +70,16 @@ def unpack(text: str, shape: Sequence[int]) -> np.ndarray:
     return np.frombuffer(raw, np.uint8).reshape(h, w, c)
 
 
+def _upright(file: Image.Image) -> Image.Image:
+    """A camera turns no pixels: it notes how it was held, and browsers heed that."""
+    try:
+        return ImageOps.exif_transpose(file)
+    except OSError:  # of the pixels
+        raise
+    except Exception:  # whatever Pillow raises of a damaged note
+        return file.copy()
+
+
 def open_picture(path: str | Path, shape: Sequence[int]) -> np.ndarray:
     """The middle square of a file's picture, as small as a model needs it.
 
@@ -94,8 +104,7 @@ def open_picture(path: str | Path, shape: Sequence[int]) -> np.ndarray:
                 )
             if file.mode.startswith(DEEP):
                 raise InvalidInput(f"{path} has pixels of kind {file.mode}, not of 8 bits")
-            # A camera turns no pixels: it notes how it was held, and browsers heed that.
-            image = ImageOps.exif_transpose(file)
+            image = _upright(file)
             if image.has_transparency_data:
                 black = Image.new("RGBA", image.size, (0, 0, 0, 255))
                 image = Image.alpha_composite(black, image.convert("RGBA"))

@@ -33,8 +33,8 @@ from .hardware import bf16_is_native, describe
 
 STATE = "state.pt"
 DECAYS = ("none", "cosine", "one-cycle")
-# What differs where a run went on elsewhere or for longer; the record tells each in turn.
-SITUATION = ("command", "commit", "hardware", "precision")
+# What differs where a run went on elsewhere or for longer, and what the record joins it by.
+SITUATION = {"command": " && "} | dict.fromkeys(("commit", "hardware", "precision"), "; then ")
 # What is told of a run that another carried on.
 RUN = ("command", "commit", "steps", "images", "hours", "hardware", "precision", "weights")
 
@@ -99,12 +99,13 @@ class Loop(ABC):
         self.optimizer = self._optimizer()
         self.running = None  # the training loss, smoothed
         self._stop = False
-        self.situation = {
-            "command": [_command(sys.argv[1:])],
-            "commit": [_commit()],
-            "hardware": [describe(self.device)],
-            "precision": ["bfloat16 autocast" if self.bf16 else "float32"],
+        self.here = {
+            "command": _command(sys.argv[1:]),
+            "commit": _commit(),
+            "hardware": describe(self.device),
+            "precision": "bfloat16 autocast" if self.bf16 else "float32",
         }
+        self.situation = {name: [told] for name, told in self.here.items()}
         if recipe.batch_size > len(self.images):
             raise InvalidInput(f"batch_size {recipe.batch_size} exceeds {len(self.images)} images")
         self.steps_per_epoch = len(self.images) // recipe.batch_size
@@ -122,6 +123,8 @@ class Loop(ABC):
             mininterval=0.5 if sys.stderr.isatty() else 60,
             unit="step",
         )
+        if self.step < self.total_steps:
+            self._go_on_here()
         with _on_interrupt(self._request_stop), bar:
             while self.step < self.total_steps and not self._stop:
                 loss = self._train_step()
@@ -309,17 +312,18 @@ class Loop(ABC):
         self.ema = state["ema"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
-        self._carry_on(state, before["epochs"] != now["epochs"])
+        if before["epochs"] == now["epochs"]:
+            del self.here["command"]  # the one that was given first is as good
+        older = {name: [state[name]] for name in SITUATION if name in state}  # of earlier versions
+        self.situation |= state.get("situation", older)
         self.history, self.running = state["history"], state.get("running")
         self.earlier = state.get("earlier", [])
 
-    def _carry_on(self, state: dict, otherwise: bool) -> None:
-        """Put what the state tells of the run so far before what is so now; the command that was
-        given first stands alone, unless another number of epochs is asked for."""
-        older = {name: [state[name]] for name in SITUATION if name in state}  # of earlier versions
-        for name, told in (state.get("situation") or older).items():
-            now = [] if name == "command" and not otherwise else self.situation[name]
-            self.situation[name] = [*told, *(it for it in now if it != told[-1])]
+    def _go_on_here(self) -> None:
+        """Put what is so now after what was so before, where it differs."""
+        for name, now in self.here.items():
+            told = self.situation[name]
+            self.situation[name] = told if told[-1] == now else [*told, now]
 
     def _begin_with(self, begin: Model) -> None:
         ours, theirs = self.config.complete(), begin.config.complete()
@@ -356,7 +360,7 @@ class Loop(ABC):
         """How these weights came to be, for ``training.json`` and the card."""
         return {
             "recipe": asdict(self.recipe),
-            **{name: "; then ".join(told) for name, told in self.situation.items()},
+            **{name: SITUATION[name].join(told) for name, told in self.situation.items()},
             "steps": self.drawn,
             "images": self._images(),
             "training_set": len(self.images),

@@ -289,8 +289,11 @@ def test_checkpoints_are_found_by_name_and_listed(folder, tmp_path):
 
 def test_a_dot_is_the_folder_where_one_stands(folder, checkpoint, monkeypatch):
     monkeypatch.chdir(folder)
-    assert checkpoints.find(".", checkpoint.parent).samefile(folder)
-    assert checkpoints.find("..", checkpoint.parent).samefile(folder.parent)
+    for name in (".", "./", "./."):
+        assert checkpoints.find(name, checkpoint.parent).samefile(folder)
+    for name in ("..", "../", f"../{folder.name}/.."):
+        assert checkpoints.find(name, checkpoint.parent).samefile(folder.parent)
+    assert checkpoints.find(f"{checkpoint.name}/", checkpoint.parent).samefile(checkpoint)
 
 
 @pytest.mark.parametrize("name", ["nobody", "", "x" * 5000, "a\0b"], ids=lambda name: name[:6])

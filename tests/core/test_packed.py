@@ -122,6 +122,14 @@ def test_a_photograph_is_turned_as_its_camera_was_held(tmp_path):
     assert found[:4].min() == 200 and found[4:].max() == 0
 
 
+@pytest.mark.parametrize("note", [b"Exif\0\0II*\0", b"Exif\0\0 no note at all"])
+@pytest.mark.parametrize("ending", ["png", "webp", "jpg"])
+def test_a_damaged_note_of_a_camera_leaves_the_picture_as_it_is(tmp_path, note, ending):
+    path = tmp_path / f"a.{ending}"
+    Image.fromarray(np.full((8, 8), 200, np.uint8)).save(path, exif=note)
+    assert np.abs(open_picture(path, (1, 8, 8)).astype(int) - 200).max() <= 3
+
+
 @pytest.mark.parametrize("pixels", [np.uint16, np.int32, np.float32])
 def test_pixels_of_more_than_8_bits_are_refused_and_not_all_white(tmp_path, pixels):
     path = saved(tmp_path, Image.fromarray(np.full((8, 8), 300, pixels)), "a.tiff")
