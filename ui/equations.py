@@ -207,7 +207,10 @@ def _notes(numbers: Sequence[int], model: Model, requests: Sequence[Request]) ->
     if first and first.fault != "none":
         notes.append("This run has an error of the report’s put back; the numbers are without it.")
     if 10 in numbers and model.config.prediction_type == "v_prediction":
-        notes.append("This network learned <i>v</i> by the same squared error; ε follows from it.")
+        notes.append(
+            "This network learned <i>v</i> by the same squared error, and its losses here are of "
+            "<i>v</i>; ε follows from it."
+        )
     if 11 in numbers and any(_guided(r) and r.guidance != "cfg" for r in requests):
         form = next(r.form for r in requests if _guided(r) and r.guidance != "cfg")
         if form == "scaled":

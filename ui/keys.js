@@ -1,5 +1,5 @@
 // Keys that work anywhere on the page, unless something is being typed:
-// digits pick a class, S stops, Space, left and right go to the player that is in view.
+// digits pick a class, S stops, Space, R, left and right go to the player that is in view.
 (() => {
   const busy = (el) => el.closest?.("input:not([type=radio]), textarea, select, [contenteditable], .cm-editor");
   const shown = (selector) => [...document.querySelectorAll(selector)].find((el) => el.offsetParent);
@@ -7,6 +7,12 @@
   function pick(digit) {
     const group = shown(".chips[id$='-label']");
     group?.querySelector(`input[value="${digit}"]`)?.click();
+  }
+
+  function stop() {
+    for (const button of document.querySelectorAll("button[id$='-stop'], button[id$='-halt']")) {
+      if (button.offsetParent) button.click();
+    }
   }
 
   function toPlayer(event) {
@@ -23,8 +29,8 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || busy(event.target)) return;
     if (/^[0-9]$/.test(event.key)) pick(event.key);
-    else if (event.key === "s" || event.key === "S") shown("button[id$='-stop']")?.click();
-    else if ((event.key === " " && !event.shiftKey) || /^Arrow(Left|Right)$/.test(event.key)) {
+    else if (/^[sS]$/.test(event.key)) stop();
+    else if ((event.key === " " && !event.shiftKey) || /^([rR]|Arrow(Left|Right))$/.test(event.key)) {
       toPlayer(event);
     }
   });

@@ -21,8 +21,9 @@ def build(studio: Studio) -> bench.Bench:
         single=False,
         title="Sampled grid",
         idle="Sixteen squares of pure noise, about to become digits.",
-        caption="$x_t$ is the noisy state, $\\hat x_0$ the clean image that the network sees "
-        "in it. Click a tile to open every step of it. Keys: 0 to 9 pick a class, S stops.",
+        caption="$x_t$ is the noisy state, $\\hat x_0$ the clean image that the network saw "
+        "before the step. Click a tile to open every step of it. Keys: 0 to 9 pick a class, "
+        "S stops.",
         below=lambda: architecture.fold(network),
         numbers=(8, 9, 10),
     )

@@ -37,7 +37,7 @@ STEPS = (
         "sample",
         "Noise becomes a picture",
         "Left: noise, and a little less of it with every step. Right: the clean image that the "
-        "network sees in it. It was computed here, by a small network.",
+        "network saw before the step. It was computed here, by a small network.",
         ("#sample-stage .player-stage",),
     ),
     Stop(

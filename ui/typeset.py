@@ -140,7 +140,7 @@ SYMBOLS: dict[str, tuple[str, str, str, str | None]] = {
     "z_lam": (
         _bold("z", "<i>λ</i>"),
         "z lambda",
-        "the noisy image; this λ is its log-SNR, ln ᾱ_t / (1 − ᾱ_t), not the guidance scale",
+        "the noisy image; this λ is its log-SNR, ln(ᾱ_t / (1 − ᾱ_t)), not the guidance scale",
         None,
     ),
     "z_t": (_bold("z", _T), "z t", "the noisy image, x_t elsewhere", None),

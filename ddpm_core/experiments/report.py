@@ -258,7 +258,8 @@ def costs(home: Path | None = None) -> Table:
         "report takes 1,000 steps. The networks were trained without the errors; each acts at "
         "sampling alone. Its code never clips the predicted image and has a product ᾱ_t that "
         "leaves out step t; its first β is 1e-3 where its text says 1e-4. σ without its root is "
-        "its text's (section 1.4: σ = β): in longer steps β is larger, and so is that error.",
+        "its text's (section 1.4: σ = β): of the noise's variance it leaves the share β, which is "
+        "less in more and shorter steps, so that all 1,000 of them suffer more.",
         COST_MODELS,
         _with_errors(ERRORS, COST, home),
     )
