@@ -131,7 +131,7 @@ def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Con
             label="Sampler",
             elem_id=f"{prefix}-sampler",
             elem_classes="chips",
-            info="steps it wants: 20, 50, hundreds",
+            info="few steps do; of DDPM, hundreds",
         )
         steps = gr.Slider(
             1,
@@ -203,7 +203,7 @@ def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Con
                 value=default.dtype,
                 label="Network precision",
                 elem_classes="chips",
-                info="t < 20 stays float32",
+                info="where its rounding would show, float32",
             )
             fault = gr.Dropdown(
                 FAULTS,
@@ -212,14 +212,7 @@ def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Con
                 elem_id=f"{prefix}-fault",
                 info="put back to see what it does",
             )
-    picker.input(
-        partial(relabelled, studio),
-        [picker, label],
-        label,
-        trigger_mode="always_last",  # of two choices in a breath the second would be dropped
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    follow_model(picker, partial(relabelled, studio), [picker, label], label)
     return Controls(
         model=picker,
         label=label,
@@ -239,6 +232,19 @@ def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Con
         stop=stop,
         shelf=hub,
     )
+
+
+def follow_model(picker: gr.Dropdown, fit, inputs: list, outputs):
+    """Fit other controls to a model that was chosen by hand, and once more to what of them was
+    chosen while it loaded: until then they offer what the model before it knew.
+
+    Returns:
+        Both events.
+    """
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    # Of two choices in a breath the second would be dropped otherwise.
+    fitted = picker.input(fit, inputs, outputs, trigger_mode="always_last", **quiet)
+    return fitted, fitted.then(fit, inputs, outputs, trigger_mode="always_last", **quiet)
 
 
 def relabelled(studio: Studio, model: str, label: str | None):

@@ -13,6 +13,7 @@ from ddpm_core.packed import unpack
 
 from . import (
     contact,
+    controls,
     equations,
     forward_links,
     forward_runs,
@@ -116,7 +117,7 @@ def build(studio: Studio, opened: gr.Tab) -> Forward:
         with gr.Column(elem_classes="control-column"), gr.Column(elem_classes="controls"):
             made["sheet"] = sketch.Sketch("Your picture", elem_id=f"{NAME}-sheet")
             choices, chosen = classes(studio, model)
-            made["label"] = gr.Radio(
+            made["label"] = controls.Chips(
                 choices,
                 value=chosen,
                 label="Brought back as",
@@ -175,7 +176,9 @@ def _wire(studio: Studio, tab: Forward) -> None:
     for told in (noised.then(**telling, **QUIET), tab.label.input(**telling, **LATEST)):
         keep.remember(told, tab.copies)
     # The sheet then tells anew.
-    tab.model.input(acts.fit, [tab.model, tab.label], [tab.sheet, tab.label, tab.stage], **LATEST)
+    named = [tab.model, tab.label]
+    fitted = tab.model.input(acts.fit, named, [tab.sheet, tab.label, tab.stage], **LATEST)
+    fitted.then(acts.relabel, named, tab.label, **LATEST)  # what was chosen while it loaded
     tab.back.click(
         acts.back,
         [*copied, tab.made_of],

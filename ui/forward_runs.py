@@ -134,9 +134,15 @@ class Runs:
             ending = self.studio.arm((visitor.session_hash, NAME))
             return {self.tab.stage: stage.ordered(player.error(str(error)), ending)}
         sheet = sketch.sized(side, channels, wanted=model)
-        choices, first = classes(self.studio, model)
-        found = controls.offered(choices, label, first)
-        return {self.tab.sheet: sheet, self.tab.label: found}
+        return {self.tab.sheet: sheet, self.tab.label: self.relabel(model, label)}
+
+    def relabel(self, model, label):
+        """The classes that suit a model."""
+        try:
+            choices, first = classes(self.studio, model)
+        except InvalidInput:
+            return gr.skip()  # the stage says what is wrong
+        return controls.offered(choices, label, first)
 
     def back(self, picture, model, seed, label, made_of, visitor: gr.Request) -> Iterator[dict]:
         """Noise the picture to each time, and let the model denoise it from there."""

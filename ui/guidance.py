@@ -212,10 +212,9 @@ def _wire(made: GuidanceBench) -> None:
     latest |= {"api_visibility": "private"}
     asked = [panel.model, panel.method, panel.kind]
     fits = [panel.method, panel.kind, panel.applies, panel.label, panel.mix]
-    fitted = panel.model.input(fit, [*asked, panel.label], fits, **latest)
-    fitted.then(offer, asked, panel.applies, **latest)  # to what is chosen by then
+    fitted, again = controls.follow_model(panel.model, fit, [*asked, panel.label], fits)
     chosen = gr.on([panel.method.input, panel.kind.input], offer, asked, panel.applies, **latest)
-    for event in (fitted, chosen):
+    for event in (fitted, again, chosen):
         made.apply(event)  # before its run has ended
     rolled = panel.roll.click(
         None, None, panel.seed, js=steering.ROLL, show_progress="hidden", api_visibility="private"
@@ -224,7 +223,7 @@ def _wire(made: GuidanceBench) -> None:
         panel.run.click(**running),
         moved.then(**resting),
         # No preview of these is on the stage: what runs is to be seen.
-        fitted.then(**running),
+        again.then(**running),
         chosen.then(**running),
         rolled.then(**running),
         panel.seed.submit(**running),

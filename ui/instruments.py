@@ -11,7 +11,7 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 
-from ddpm_core import Film, InvalidInput, Request, save_animation, save_png
+from ddpm_core import Film, InvalidInput, Model, Request, save_animation, save_png
 from ddpm_core.guides import classifier_for
 from ddpm_core.metrics import REAL_DISTANCE
 from ddpm_core.recorder import Frames, contact_sheet
@@ -135,6 +135,7 @@ def wire(lab: Lab, bench, first: gr.Tab) -> None:
         keep.wire(take, partial(_written, bench.studio), [state])
 
 
+NO_SCALES = "No guidance, no scales."
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 # Of two choices in a breath the second would be dropped otherwise.
 EVERY = QUIET | {"trigger_mode": "multiple"}
@@ -155,7 +156,7 @@ def _wire_strip(lab: Lab, bench, first: gr.Tab) -> None:
             yield {lab.strip: gr.skip()}
             return
         if request.guidance == "none":
-            empty = contact.idle(_no_scales(request), order=ending.order)
+            empty = contact.idle(NO_SCALES, order=ending.order)
             yield {lab.strip: empty, lab.strip_take: keep.idle(ending.order)}
             return
         scales = steering.scales(request)
@@ -165,7 +166,8 @@ def _wire_strip(lab: Lab, bench, first: gr.Tab) -> None:
         run = Key(key.model, sheet[0], tuple(sheet[1:]))
         for progress, error in _answered(studio.stream(ending, run, rate=1)):
             if error:
-                yield {lab.strip: contact.idle(error, order=ending.order)}
+                empty = contact.idle(error, order=ending.order)
+                yield {lab.strip: empty, lab.strip_take: keep.idle(ending.order)}
             elif not progress.done:
                 yield {lab.strip: gr.skip()}  # a visitor who left is noticed by this
             else:
@@ -217,14 +219,14 @@ def _wire_atlas(lab: Lab, bench) -> None:
     panel, studio = bench.controls, bench.studio
 
     def draw(measured, visitor: gr.Request, *values) -> Iterator[dict]:
-        key = _read(values)
-        request = key and _quick(steering.one(key, measured))
         ending = studio.arm((visitor.session_hash, "atlas"))
-        if request is None or request.guidance == "none":
-            empty = contact.idle(_no_scales(request), order=ending.order)
+        try:
+            key, request, model = _asked(studio, values, measured)
+        except InvalidInput as error:
+            empty = contact.idle(str(error), order=ending.order)
             yield {lab.atlas: empty, lab.atlas_take: keep.idle(ending.order)}
             return
-        names = request.classes(studio.model(key.model))
+        names = request.classes(model)
         scales = steering.scales(request, atlas=True)
         sheet = scale_sheet(request, scales, range(len(names)))
         drawn = {"column_labels": scales, "row_labels": names, "order": ending.order}
@@ -233,7 +235,8 @@ def _wire_atlas(lab: Lab, bench) -> None:
         yield {lab.atlas_take: keep.pending(ending.order)}
         for progress, error in _answered(studio.stream(ending, run, rate=8)):
             if error:
-                yield {lab.atlas: contact.idle(error, order=ending.order)}
+                empty = contact.idle(error, order=ending.order)
+                yield {lab.atlas: empty, lab.atlas_take: keep.idle(ending.order)}
                 return
             images, live = progress.film.images(), not progress.done
             news = {lab.atlas: contact.contact(images, len(scales), live=live, **drawn)}
@@ -301,13 +304,12 @@ def _wire_plot(lab: Lab, bench) -> None:
     panel, studio = bench.controls, bench.studio
 
     def measure(count, measured, visitor: gr.Request, *values) -> Iterator[dict]:
-        key = _read(values)
-        request = key and _quick(steering.one(key, measured))
         ending = studio.arm((visitor.session_hash, "tradeoff"))
-        if request is None or request.guidance == "none":
-            yield {lab.plot: tradeoff.tradeoff(message=_no_scales(request), order=ending.order)}
+        try:
+            key, request, model = _asked(studio, values, measured)
+        except InvalidInput as error:
+            yield {lab.plot: tradeoff.tradeoff(message=str(error), order=ending.order)}
             return
-        model = studio.model(key.model)
         base = replace(request, n=int(count), label="all", first=0)
         scales = steering.scales(base, atlas=True)
         points: list[dict] = []
@@ -350,9 +352,17 @@ def _wire_plot(lab: Lab, bench) -> None:
     _rest_after(taken, bench)
 
 
-def _no_scales(request: Request | None) -> str:
-    """Why there is nothing to compare: without guidance, or without a request that can be."""
-    return "No guidance, no scales." if request else "What the controls ask for cannot be run."
+def _asked(studio: Studio, values, measured: str) -> tuple[Key, Request, Model]:
+    """The run that the controls spell, its request whose scales are to be compared, its model.
+
+    Raises:
+        InvalidInput: saying why there is nothing to compare.
+    """
+    key = steering.read(values)
+    request, model = _quick(steering.one(key, measured)), studio.model(key.model)
+    if request.guidance == "none":
+        raise InvalidInput(NO_SCALES)
+    return key, request, model
 
 
 def _read(values) -> Key | None:

@@ -340,9 +340,8 @@ def _wire(contest: Contest) -> None:
         events.append(told.then(**running))
     if view.name == "samplers":
         asked = [inputs["model"], inputs["label"]]
-        inputs["model"].input(
-            partial(controls.relabelled, studio), asked, inputs["label"], **LATEST
-        )
+        fit = partial(controls.relabelled, studio)
+        controls.follow_model(inputs["model"], fit, asked, inputs["label"])
     for event in events:
         contest.follow(event)
     keep.wire(

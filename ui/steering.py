@@ -12,7 +12,7 @@ from ddpm_core.guides import roles_for
 from ddpm_core.request import DEFAULT_SCALE
 
 from . import shelf
-from .controls import DTYPES, ROLL, SAMPLERS, SPACINGS, VARIANCES
+from .controls import DTYPES, ROLL, SAMPLERS, SPACINGS, VARIANCES, Chips
 from .interval import Interval
 from .runs import Key, Studio
 
@@ -294,7 +294,7 @@ def build(studio: Studio, prefix: str) -> Steering:
         with gr.Row(elem_classes="actions"):
             made["run"] = gr.Button("Guide", variant="primary", elem_id=f"{prefix}-run")
             made["stop"] = gr.Button("Stop", elem_id=f"{prefix}-stop")
-        made["label"] = gr.Radio(
+        made["label"] = Chips(
             choices,
             value=start["label"],
             label="Class",
@@ -302,7 +302,7 @@ def build(studio: Studio, prefix: str) -> Steering:
             elem_classes="chips",
             info="what the pictures are steered to",
         )
-        made["method"] = gr.Radio(
+        made["method"] = Chips(
             [(METHODS[m], m) for m in (methods_for(model) if model else [])],
             value=start["method"],
             label="Guidance",
@@ -326,7 +326,7 @@ def build(studio: Studio, prefix: str) -> Steering:
             label="Guidance scale s",
             elem_id=f"{prefix}-s",
             elem_classes="guidance",
-            info="0 free, 1 told: w = s − 1",
+            info="0 no class, 1 told it; the report’s w = s − 1",
         )
         for name, kind in (("lam", "classifier-noisy"), ("clean_lam", "classifier")):
             made[name] = gr.Slider(
@@ -349,7 +349,7 @@ def build(studio: Studio, prefix: str) -> Steering:
         )
         made["interval"] = Interval(
             "Guidance acts",
-            info="partly: a row beside constant guidance",
+            info="in part: beside it, one method at all t",
             maximum=WHOLE,
             first=1,  # as the stage counts, the clean image being 0
             elem_id=f"{prefix}-interval",
@@ -382,7 +382,7 @@ def build(studio: Studio, prefix: str) -> Steering:
         )
         made["shelf"] = shelf.build(prefix)
         with gr.Accordion("How it is guided", open=False):
-            made["kind"] = gr.Radio(
+            made["kind"] = Chips(
                 [(KINDS[k], k) for k in (kinds_for(model) if model else [])],
                 value=start["kind"],
                 label="Classifier",
@@ -421,7 +421,7 @@ def build(studio: Studio, prefix: str) -> Steering:
                 label="Strength over t",
                 elem_id=f"{prefix}-profile",
                 elem_classes="chips",
-                info="early: all at T, none at 0",
+                info="early: all at T, none at 1",
             )
             made["mix"] = gr.Dropdown(
                 mixable(model) if model else [("none", "")],
