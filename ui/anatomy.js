@@ -123,15 +123,8 @@ function mount() {
       if (!root.isConnected) return cleanUp();
       if (event.target === player()) follow(event.detail);
     });
-    on(plot, "pointerdown", (event) => {
-      if (event.button) return;
-      plot.setPointerCapture(event.pointerId);
-      seek(event);
-    });
-    on(plot, "pointermove", (event) => {
-      if (plot.hasPointerCapture(event.pointerId)) seek(event);
-      point(event);
-    });
+    listenToHold(plot, on, { begin: seek, move: seek });
+    on(plot, "pointermove", point);
     on(plot, "pointerleave", () => (ghost.hidden = true));
     // Gradio changes the theme when the system does; the canvases have to be coloured anew.
     on(matchMedia("(prefers-color-scheme: dark)"), "change", () => setTimeout(paintSoon));
@@ -289,7 +282,7 @@ function mount() {
       rescale: figure(run?.rescale),
       factor: figure(run?.numbers.factor[k]),
       noise: figure(Math.sqrt(1 - run?.numbers.abar[k])),
-      cosine: minus(of("cosine").toFixed(3)),
+      cosine: minus(fixed(of("cosine"), 3)),
       share,
       push_scale: scale("push_scale"),
       gradient_scale: scale("gradient_scale"),

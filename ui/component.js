@@ -34,3 +34,49 @@ function escapeText(text) {
   span.textContent = text;
   return span.innerHTML.replaceAll('"', "&quot;");
 }
+
+/** A number with so many decimals, and no sign where that leaves nothing of it. */
+function fixed(value, decimals) {
+  const text = value.toFixed(decimals);
+  return Number(text) === 0 ? text.replace("-", "") : text;
+}
+
+/** Tell what one pointer at a time does that holds an area. A finger may be about to scroll the
+    page instead: it is not heard before it moves across, or is lifted where it was put. */
+function listenToHold(area, on, { begin, move, end }) {
+  const ACROSS = 6; // pixels
+  let holding = null; // which pointer
+  let waiting = null; // how a finger began
+  on(area, "pointerdown", (event) => {
+    if (event.button || holding !== null || waiting) return;
+    if (event.pointerType === "touch") waiting = event;
+    else hold(event);
+  });
+  on(area, "pointermove", (event) => {
+    if (waiting?.pointerId === event.pointerId
+      && Math.abs(event.clientX - waiting.clientX) > ACROSS) hold(waiting);
+    if (holding === event.pointerId) move(event);
+  });
+  on(area, "pointerup", (event) => {
+    if (waiting?.pointerId !== event.pointerId) return;
+    waiting = null;
+    begin(event);
+    end?.();
+  });
+  on(area, "pointercancel", (event) => {
+    if (waiting?.pointerId === event.pointerId) waiting = null;
+  });
+  on(area, "lostpointercapture", (event) => {
+    // What a finger first touched within the area loses it to the area.
+    if (event.target !== area || holding !== event.pointerId) return;
+    holding = null;
+    end?.();
+  });
+
+  function hold(event) {
+    waiting = null;
+    holding = event.pointerId;
+    area.setPointerCapture(holding);
+    begin(event);
+  }
+}

@@ -47,17 +47,14 @@ function mount() {
   // --- hands ------------------------------------------------------------------------------
 
   function listen() {
-    track.addEventListener("pointerdown", grab);
-    track.addEventListener("pointermove", drag);
-    track.addEventListener("lostpointercapture", letGo);
+    const on = (target, type, act) => target.addEventListener(type, act);
+    listenToHold(track, on, { begin: grab, move: drag, end: letGo });
     track.addEventListener("keydown", onKey);
     track.addEventListener("keyup", (event) => strideOf(event.key) && trigger("release"));
   }
 
   function grab(event) {
-    if (event.button || held) return;
     event.preventDefault(); // it would take the focus from the handle again
-    track.setPointerCapture(event.pointerId);
     const t = timeUnder(event);
     const part = partUnder(event.target, t);
     // A handle taken off its middle does not jump there.

@@ -36,12 +36,20 @@ function makePlayback(root, { loop, last, at, goTo, begun, rested }) {
     if (at() === end) goTo(last() - end);
     begun();
     restartClock(performance.now());
+    // No frame is painted in a hidden page, and none is to be skipped for that.
+    document.addEventListener("visibilitychange", goOn);
     refresh();
+  }
+
+  /** From where the cursor is now, if anything plays. */
+  function goOn() {
+    if (direction) restartClock(performance.now());
   }
 
   function pause() {
     waiting = false;
     if (!direction) return;
+    document.removeEventListener("visibilitychange", goOn);
     direction = 0;
     cancelAnimationFrame(clock.request);
     refresh();
@@ -79,7 +87,7 @@ function makePlayback(root, { loop, last, at, goTo, begun, rested }) {
 
   function setSpeed(choice) {
     speed = clamp(choice, 0, SPEEDS.length - 1);
-    if (direction) restartClock(performance.now());
+    goOn();
     refresh();
   }
 
@@ -101,6 +109,7 @@ function makePlayback(root, { loop, last, at, goTo, begun, rested }) {
 
   return {
     pause,
+    goOn,
     playOnceSeen,
     setSpeed,
     refresh,
@@ -176,12 +185,7 @@ function listenToDrags(area, on, slideTo) {
     const box = area.getBoundingClientRect();
     slideTo((event.clientX - box.left) / box.width);
   };
-  on(area, "pointerdown", (event) => {
-    if (event.button) return;
-    area.setPointerCapture(event.pointerId);
-    tell(event);
-  });
-  on(area, "pointermove", (event) => area.hasPointerCapture(event.pointerId) && tell(event));
+  listenToHold(area, on, { begin: tell, move: tell });
 }
 
 function timelineMarkup(label) {

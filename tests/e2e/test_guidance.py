@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from ddpm_core import Request, film, load
 from tests.e2e.conftest import at_rest
@@ -107,6 +108,38 @@ def test_a_finger_moves_it_too(visit):
     settle(visitor, 12)
     assert scale(visitor) > 4
     assert visitor.errors == []
+
+
+def test_a_finger_that_scrolls_the_page_leaves_time_alone(visit):
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2{QUICK}", **phone)
+    settle(visitor, 12)
+    finger = visitor.context.new_cdp_session(visitor.page)
+
+    def swipe(area, *way):
+        area.scroll_into_view_if_needed()
+        left, y, width = middle(area)
+        for i, (across, down) in enumerate([*way, (None, None)]):
+            kind = "touchEnd" if across is None else "touchMove" if i else "touchStart"
+            points = [] if across is None else [{"x": left + across * width, "y": y + down}]
+            finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+            visitor.page.wait_for_timeout(30)
+
+    part = visitor.page.locator("#guidance-interval .interval-track")
+    acts = visitor.page.locator("#guidance-interval .interval-numbers")
+    timeline = visitor.stage(TAB).get_by_role("slider").first
+    timeline.press("End")
+    before, down = acts.inner_text(), [(0.4, -20 * i) for i in range(12)]
+    for area in (part, timeline):
+        swipe(area, *down)
+    assert acts.inner_text() == before
+    assert visitor.stage(TAB).get_attribute("data-index") == "12"
+    swipe(timeline, (0.5, 0))  # a tap
+    visitor.page.wait_for_selector("#guidance-stage .player[data-index='6']")
+    swipe(timeline, *[(0.5 + 0.05 * i, 0) for i in range(6)])
+    visitor.page.wait_for_selector("#guidance-stage .player[data-index='9']")
+    swipe(part, *[(0.02 + 0.1 * i, 0) for i in range(4)])
+    expect(acts).not_to_have_text(before)
 
 
 def test_the_arrow_keys_move_it_too(visit):
