@@ -33,7 +33,10 @@ function mount() {
     at: () => at,
     goTo: (frame) => goTo(frame),
     begun: () => (head = false),
-    rested: paintSoon,
+    rested() {
+      if (reel?.live && at === reel.frames.length - 1) head = true; // it has caught up
+      paintSoon();
+    },
   });
 
   let reel = null; // what is on the stage: about the run, and its frames
@@ -116,13 +119,14 @@ function mount() {
   function putOnStage(next) {
     const watched = reel && reel.live && reel.run === next.run;
     const step = watched && !head ? reel.frames[at].index : Infinity;
-    playback.pause();
+    if (!watched) playback.pause();
     reel = next;
     tile = Math.min(tile, reel.shape[0] - 1);
     setState(find(".player-error").hidden ? "film" : "error"); // said while it was on its way
     const plays = !watched && !next.still && reel.frames.length > 1
       && Boolean(options.autoplay) && playback.motionIsWelcome();
     goTo(plays ? 0 : nearest(step), true);
+    playback.goOn(); // the same run has other frames now
     if (watched) announce();
     if (plays) playback.playOnceSeen();
   }

@@ -21,10 +21,16 @@ function mount() {
   const playback = makePlayback(root, {
     loop: false,
     last: () => (race ? Math.max(...race.lanes.map((lane) => lane.t.length)) - 1 : 0),
-    at: () => (filled() ? (longest() * place) / filled() : 0),
+    at() {
+      if (!filled()) return 0;
+      return place < filled() ? (longest() * place) / filled() : longest(); // rounding aside
+    },
     goTo: (frame) => goTo((frame / longest()) * filled()),
     begun: () => (head = false),
-    rested: paintSoon,
+    rested() {
+      if (race?.live && place >= filled()) head = true; // it has caught up
+      paintSoon();
+    },
   });
 
   let race = null; // about the run, and its lanes
@@ -116,13 +122,14 @@ function mount() {
     const watched = Boolean(race?.live) && race.run === next.run;
     // The axis may have another range now; the cursor stays where it is on it.
     const value = watched && !head ? axis.low + place * (axis.high - axis.low) : Infinity;
-    playback.pause();
+    if (!watched) playback.pause();
     replaceRace(next);
     names = race.lanes.map((lane) => lane.name);
     settle();
     setState(find(".player-error").hidden ? "film" : "error"); // said while it was on its way
     const plays = !watched && !race.still && stops.length > 1 && playback.motionIsWelcome();
     goTo(plays ? 0 : placeOn(axis, value), true);
+    playback.goOn(); // the same run has other frames now
     if (watched) announce();
     if (plays) playback.playOnceSeen();
     fetchChosen();
@@ -389,7 +396,7 @@ function mount() {
 
   function cursorText() {
     const value = axis.low + place * (axis.high - axis.low);
-    if (aligned === "logsnr") return `log-SNR = <b>${value.toFixed(2).replace("-", "−")}</b>`;
+    if (aligned === "logsnr") return `log-SNR = <b>${fixed(value, 2).replace("-", "−")}</b>`;
     const whole = sharedT(race.lanes);
     if (whole) return `<i>t</i> = <b>${Math.round(whole * (1 - place))}</b>`;
     return `<i>t</i> / <i>T</i> = <b>${(1 - place).toFixed(3)}</b>`;

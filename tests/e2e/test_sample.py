@@ -231,9 +231,26 @@ def test_digits_pick_a_class_and_s_stops(visit):
     visitor.set_number("sample-steps", 1000)
     visitor.choose("sample-sampler", "DDPM")
     visitor.wait("live")
-    visitor.page.locator("body").press("s")
+    visitor.page.locator("#sample-steps input[type=range]").focus()  # nothing is typed there
+    visitor.page.keyboard.press("s")
     visitor.wait("film")
     assert int(visitor.stage().get_attribute("data-index")) < 1000
+    visitor.page.locator("body").press("r")
+    visitor.page.wait_for_selector("#sample-stage .player[data-index='0']")
+
+
+def test_playing_a_run_under_way_catches_up_with_it_and_sees_its_end(visit):
+    visitor = visit()
+    visitor.wait_for_kept("21 frames")
+    visitor.set_number("sample-steps", 1000)
+    visitor.choose("sample-sampler", "DDPM")
+    visitor.wait("live")
+    timeline = visitor.stage().get_by_role("slider").first
+    for key in ("ArrowUp", "ArrowUp", " "):  # four times as fast
+        timeline.press(key)
+    visitor.page.wait_for_selector(
+        "#sample-stage .player[data-state=film][data-index='1000']", timeout=120_000
+    )
 
 
 def test_a_remembered_run_takes_the_stage_from_a_long_one(visit):
