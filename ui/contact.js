@@ -30,11 +30,14 @@ function mount() {
   let ticket = 0;
   let built = "";
 
-  list.addEventListener("click", (event) => {
-    const tile = event.target.closest("[data-tile]");
-    if (tile) pick(Number(tile.dataset.tile));
-  });
-  list.addEventListener("keydown", onKey);
+  root.dataset.clickable = String(options.clickable);
+  if (options.clickable) {
+    list.addEventListener("click", (event) => {
+      const tile = event.target.closest("[data-tile]");
+      if (tile) pick(Number(tile.dataset.tile));
+    });
+    list.addEventListener("keydown", onKey);
+  }
   scroller.addEventListener("scroll", showMore, { passive: true });
   window.addEventListener("resize", layout); // a new pixel ratio changes no size in the page
   resized.observe(scroller);
@@ -93,7 +96,8 @@ function mount() {
     root.dataset.pending = "false";
     root.dataset.run = run ?? "";
     root.dataset.n = n;
-    list.setAttribute("role", n ? "listbox" : "group"); // a listbox without an option is none
+    // A listbox without an option is none.
+    list.setAttribute("role", n && options.clickable ? "listbox" : "group");
     here = clamp(here, 0, Math.max(0, n - 1));
     build();
     layout();
@@ -155,11 +159,14 @@ function mount() {
     const { columns, across, down, n } = plan;
     if (i >= n) return "<div></div>";
     const row = down[Math.floor(i / columns)];
-    const name = `${plan.symbol} = ${across[i % columns]}${row ? `, ${row}` : ""}`;
-    return `<div data-tile="${i}" role="option" aria-label="${escapeText(name)}"></div>`;
+    const column = plan.symbol ? `${plan.symbol} = ${across[i % columns]}` : across[i % columns];
+    const name = `${column}${row ? `, ${row}` : ""}`;
+    const role = options.clickable ? "option" : "img";
+    return `<div data-tile="${i}" role="${role}" aria-label="${escapeText(name)}"></div>`;
   }
 
   function mark() {
+    if (!options.clickable) return;
     const { columns, n } = plan;
     for (const [i, tile] of [...list.children].slice(0, n).entries()) {
       tile.setAttribute("aria-selected", String(i === chosen));

@@ -31,6 +31,7 @@ class Contact(component.Component):
         label: str = "Contact sheet",
         symbol: str = "s",
         glance: bool = False,
+        clickable: bool = True,
         **props: Any,
     ):
         """
@@ -38,14 +39,16 @@ class Contact(component.Component):
             label: stands over the sheet.
             symbol: what the columns are values of; stands in the corner.
             glance: no higher than the window, rather than as wide as there is room.
+            clickable: whether a tile can be chosen; else they are pictures and no more.
         """
         # Gradio reads these back by name to build its configuration.
         self.symbol = symbol
         self.glance = glance
+        self.clickable = clickable
         super().__init__(
             idle() if value is None else value,
             label=label,
-            options={"symbol": symbol, "glance": glance},
+            options={"symbol": symbol, "glance": glance, "clickable": clickable},
             **props,
         )
 

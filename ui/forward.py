@@ -98,6 +98,7 @@ def build(studio: Studio, opened: gr.Tab) -> Forward:
                         ),
                         label="Noised up to t, and denoised from there",
                         symbol="t",
+                        clickable=False,
                         elem_id=f"{NAME}-back",
                     )
                     made["back"] = gr.Button("There and back", size="sm", elem_id=f"{NAME}-go")
@@ -110,6 +111,7 @@ def build(studio: Studio, opened: gr.Tab) -> Forward:
                         ),
                         label="Inverted and reconstructed",
                         symbol="",
+                        clickable=False,
                         elem_id=f"{NAME}-inverted",
                     )
                     made["invert"] = gr.Button("Invert", size="sm", elem_id=f"{NAME}-invert")

@@ -69,7 +69,9 @@ function mount() {
 }
 
 function figure(value) {
-  return value === null || value === undefined ? "–" : value.toFixed(3).replace("-", "−");
+  if (value === null || value === undefined) return "–";
+  const tiny = value && Math.abs(value) < 0.0005; // of which three decimals would show nothing
+  return (tiny ? value.toExponential(1) : value.toFixed(3)).replaceAll("-", "−");
 }
 
 function skeleton() {

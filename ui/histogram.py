@@ -77,4 +77,4 @@ def histogram(noised: ForwardFilm, order: int | None = None) -> dict[str, Any]:
 
 
 def _rounded(values: Sequence[float]) -> list[float]:
-    return [round(float(v), 4) for v in values]
+    return [float(f"{v:.4g}") for v in values]

@@ -1,7 +1,8 @@
 // Keys that work anywhere on the page, unless something is being typed:
 // digits pick a class, S stops, Space, R, left and right go to the player that is in view.
 (() => {
-  const busy = (el) => el.closest?.("input:not([type=radio]), textarea, select, [contenteditable], .cm-editor");
+  const busy = (el) => el.closest?.("input:not([type=radio], [type=range], [type=checkbox]), textarea, select, [contenteditable], .cm-editor");
+  const USERS = "button, a, summary, [role=tab], input, [role=slider]";
   const shown = (selector) => [...document.querySelectorAll(selector)].find((el) => el.offsetParent);
 
   function pick(digit) {
@@ -16,7 +17,9 @@
   }
 
   function toPlayer(event) {
-    if (event.target.closest(".player, .race, button, a, summary, [role=tab], input, [role=slider]")) return;
+    // A player hears its own; and the controls have uses of their own for all keys but R.
+    if (event.target.closest(".player, .race")) return;
+    if (!/^[rR]$/.test(event.key) && event.target.closest(USERS)) return;
     const player = shown(".player, .race");
     const box = player?.getBoundingClientRect();
     if (!box || box.bottom <= 0 || box.top >= innerHeight) return; // the page is to scroll

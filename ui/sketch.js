@@ -23,6 +23,7 @@ function mount() {
   let pen = { x: SIDE / 2, y: SIDE / 2 };
   let down = null; // the pointer that draws: of several fingers the first
   let unsaid = false; // something was drawn that has not been told yet
+  let ticket = 0; // of the file that is being opened
   let wanted; // what the newest value was for
   let sent = null; // the newest picture
   let ready = null; // the pictures of the test set
@@ -84,6 +85,7 @@ function mount() {
   }
 
   function paste(image, width, height) {
+    ticket += 1; // whatever is still being opened comes too late
     wipe();
     const fit = Math.max(SIDE / width, SIDE / height); // the middle square of it
     const [w, h] = [width * fit, height * fit];
@@ -114,8 +116,10 @@ function mount() {
   }
 
   async function open(file) {
+    const mine = (ticket += 1);
     try {
       const image = await createImageBitmap(file);
+      if (mine !== ticket) return; // another was opened meanwhile
       paste(image, image.width, image.height);
       tell();
     } catch {

@@ -151,7 +151,7 @@ function mount() {
 
   function onCardKey(event) {
     const act = { ArrowRight: forward, ArrowLeft: back }[event.key];
-    if (act) {
+    if (act && !(event.ctrlKey || event.metaKey || event.altKey)) {
       event.preventDefault();
       event.stopPropagation(); // the player's arrows, too
       act();
@@ -221,7 +221,7 @@ function mount() {
     if (matchMedia(NARROW).matches) return;
     const { offsetWidth: width, offsetHeight: height } = card;
     const box = target?.getBoundingClientRect();
-    if (!box) return;
+    if (!box?.width) return; // in a tab that was left meanwhile
     const within = (value, size, whole) => clamp(value, GAP, Math.max(GAP, whole - size - GAP));
     const across = within(box.left, width, innerWidth);
     const down = within(box.top, height, innerHeight);
