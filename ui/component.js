@@ -48,7 +48,9 @@ function listenToHold(area, on, { begin, move, end }) {
   let holding = null; // which pointer
   let waiting = null; // how a finger began
   on(area, "pointerdown", (event) => {
-    if (event.button || holding !== null || waiting) return;
+    if (event.button) return;
+    if (event.isPrimary) holding = waiting = null; // whatever held before has let go unheard
+    if (holding !== null || waiting) return;
     if (event.pointerType === "touch") waiting = event;
     else hold(event);
   });

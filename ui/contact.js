@@ -226,6 +226,9 @@ function mount() {
   function showMore() {
     const rest = scroller.scrollWidth - scroller.clientWidth - scroller.scrollLeft;
     root.dataset.more = String(rest > 1);
+    // Without a tile that takes the focus, the keyboard scrolls it by itself.
+    const scrolls = scroller.scrollWidth > scroller.clientWidth + 1;
+    if (!options.clickable) scroller.tabIndex = scrolls && plan.n ? 0 : -1;
   }
 }
 

@@ -238,29 +238,37 @@ def follow_model(picker: gr.Dropdown, fit, inputs: list, outputs):
     """Fit other controls to a model that was chosen by hand, and once more to what of them was
     chosen while it loaded: until then they offer what the model before it knew.
 
+    Args:
+        fit: of the inputs, which end with the label, and of whether it is asked once more.
+
     Returns:
         Both events.
     """
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     # Of two choices in a breath the second would be dropped otherwise.
     fitted = picker.input(fit, inputs, outputs, trigger_mode="always_last", **quiet)
-    return fitted, fitted.then(fit, inputs, outputs, trigger_mode="always_last", **quiet)
+    again = partial(fit, late=True)
+    return fitted, fitted.then(again, inputs, outputs, trigger_mode="always_last", **quiet)
 
 
-def relabelled(studio: Studio, model: str, label: str | None):
+def relabelled(studio: Studio, model: str, label: str | None, late: bool = False):
     """An update that offers the classes of a model that was chosen by hand."""
     try:
         choices = label_choices(studio, model)
     except InvalidInput:  # a name typed by hand: the run will say so
         return gr.skip()
-    return offered(choices, label, choices[0][1])
+    return offered(choices, label, choices[0][1], late)
 
 
-def offered(choices: list[tuple[str, str]], label: str | None, default: str):
+def offered(choices: list[tuple[str, str]], label: str | None, default: str, late: bool = False):
     """An update that offers classes. The one chosen stays where it is among them, for another may
-    be chosen before this arrives; but "none", all that some models know, gives way to "all"."""
+    be chosen before this arrives; but "none", all that some models know, gives way to "all".
+
+    Args:
+        late: the label was chosen for this model, "none" too.
+    """
     values = [value for _, value in choices]
-    if label in values and (label, values[0]) != ("none", "all"):
+    if label in values and (late or (label, values[0]) != ("none", "all")):
         return gr.update(choices=choices)
     return gr.update(choices=choices, value=default)
 

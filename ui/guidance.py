@@ -175,7 +175,7 @@ def _wire(made: GuidanceBench) -> None:
         except InvalidInput:  # a name typed by hand: the run will say so
             return gr.skip()
 
-    def fit(name, method, kind, label):
+    def fit(name, method, kind, label, late=False):
         """Offer what the model has use for."""
         try:
             model = made.studio.model(name)
@@ -188,7 +188,7 @@ def _wire(made: GuidanceBench) -> None:
                 del found[part]["value"]
         choices = steering.classes(model)
         return found | {
-            panel.label: controls.offered(choices, label, choices[0][1]),
+            panel.label: controls.offered(choices, label, choices[0][1], late),
             panel.mix: gr.update(choices=steering.mixable(model)),
         }
 

@@ -222,11 +222,11 @@ def _wire_atlas(lab: Lab, bench) -> None:
         ending = studio.arm((visitor.session_hash, "atlas"))
         try:
             key, request, model = _asked(studio, values, measured)
+            names = request.classes(model)
         except InvalidInput as error:
             empty = contact.idle(str(error), order=ending.order)
             yield {lab.atlas: empty, lab.atlas_take: keep.idle(ending.order)}
             return
-        names = request.classes(model)
         scales = steering.scales(request, atlas=True)
         sheet = scale_sheet(request, scales, range(len(names)))
         drawn = {"column_labels": scales, "row_labels": names, "order": ending.order}

@@ -49,12 +49,13 @@ function mount() {
   function listen() {
     const on = (target, type, act) => target.addEventListener(type, act);
     listenToHold(track, on, { begin: grab, move: drag, end: letGo });
+    // It would take the focus from the handle again.
+    track.addEventListener("mousedown", (event) => event.preventDefault());
     track.addEventListener("keydown", onKey);
     track.addEventListener("keyup", (event) => strideOf(event.key) && trigger("release"));
   }
 
   function grab(event) {
-    event.preventDefault(); // it would take the focus from the handle again
     const t = timeUnder(event);
     const part = partUnder(event.target, t);
     // A handle taken off its middle does not jump there.

@@ -2,7 +2,7 @@
 // digits pick a class, S stops, Space, R, left and right go to the player that is in view.
 (() => {
   const busy = (el) => el.closest?.("input:not([type=radio], [type=range], [type=checkbox]), textarea, select, [contenteditable], .cm-editor");
-  const USERS = "button, a, summary, [role=tab], input, [role=slider]";
+  const USERS = "button, a, summary, [role=tab], input, [role=slider], .contact-scroll";
   const shown = (selector) => [...document.querySelectorAll(selector)].find((el) => el.offsetParent);
 
   function pick(digit) {

@@ -62,6 +62,7 @@ function mount() {
   // --- drawing ----------------------------------------------------------------------------
 
   function wipe() {
+    ticket += 1; // a file that is still being opened comes too late
     exact = null;
     ink.fillStyle = "#000";
     ink.fillRect(0, 0, SIDE, SIDE);
@@ -85,7 +86,6 @@ function mount() {
   }
 
   function paste(image, width, height) {
-    ticket += 1; // whatever is still being opened comes too late
     wipe();
     const fit = Math.max(SIDE / width, SIDE / height); // the middle square of it
     const [w, h] = [width * fit, height * fit];

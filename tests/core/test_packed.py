@@ -123,7 +123,7 @@ def test_a_photograph_is_turned_as_its_camera_was_held(tmp_path):
 
 
 @pytest.mark.parametrize("note", [b"Exif\0\0II*\0", b"Exif\0\0 no note at all"])
-@pytest.mark.parametrize("ending", ["png", "webp", "jpg"])
+@pytest.mark.parametrize("ending", ["png", "webp"])
 def test_a_damaged_note_of_a_camera_leaves_the_picture_as_it_is(tmp_path, note, ending):
     path = tmp_path / f"a.{ending}"
     Image.fromarray(np.full((8, 8), 200, np.uint8)).save(path, exif=note)

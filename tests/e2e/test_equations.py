@@ -145,12 +145,12 @@ def test_guidance_has_the_runs_own_scale_and_push(visit):
         assert number(visitor, 11, name) == pytest.approx(told, rel=0.01)
     assert visitor.page.evaluate(SHOWN) == [11]
     scrub(visitor, "guidance", "Home")
-    scrub(visitor, "guidance", "ArrowRight", 3)
-    here = visitor.stage("guidance").get_attribute("data-t")
+    here = scrub(visitor, "guidance", "ArrowRight", 3)
+    settled(visitor, "guidance", here)
     push = number(visitor, 11, "push")
     scrub(visitor, "guidance", "ArrowRight")
     part = visitor.page.locator("#guidance-anatomy-0 .anatomy")
-    part.locator("[data-number=t]").filter(has_text=here).wait_for()
+    part.locator("[data-number=t]").filter(has_text=str(here)).wait_for()
     told = float(part.locator("[data-number=push]").first.inner_text())
     assert push == pytest.approx(told, rel=0.01)
 

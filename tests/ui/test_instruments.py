@@ -97,12 +97,13 @@ def test_another_model_leaves_the_class_that_it_knows_to_the_visitor():
     assert controls.offered(digits, "7", "all")["value"] == "all"
     # Of a model that knows no classes one comes with "none": here there is more to be seen.
     assert controls.offered(digits, "none", "all")["value"] == "all"
+    assert "value" not in controls.offered(digits, "none", "all", late=True)  # chosen for this one
     assert "value" not in controls.offered(digits[1:], "none", "3")
     assert controls.relabelled(Studio(), "no/such-model", "3") == gr.skip()
 
 
 def test_another_model_leaves_the_method_that_it_has_to_the_visitor(tab):
-    fit = next(f.fn for f in tab.page.fns.values() if f.fn and f.fn.__name__ == "fit")
+    fit = next(f.fn for f in tab.page.fns.values() if getattr(f.fn, "__name__", "") == "fit")
     method, kind = tab.part("method"), tab.part("kind")
     found = fit("mnist-linear", "both", "classifier", "3")
     assert found[method]["value"] == "classifier" and "value" not in found[kind]
