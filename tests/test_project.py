@@ -100,6 +100,22 @@ def test_mnist_conditional_ships():
     assert "mnist-conditional" in available()
 
 
+@pytest.mark.parametrize("model", report.FEW_MODELS)
+def test_the_default_is_as_good_as_all_steps_and_half_of_it_is_not_for_photographs(model):
+    """What the README says of DDIM in 20 steps."""
+    found = {
+        (series.sampler, point.request.steps): point.result
+        for series in report.few_steps(model=model)
+        for point in series.points
+        if point is not None
+    }
+    whole = found["ddpm", 1000]
+    assert (Request().sampler, Request().steps) == ("ddim", 20)
+    assert report.difference(found["ddim", 20], whole) is not None
+    assert not report.told_apart(found["ddim", 20], whole)
+    assert report.told_apart(found["ddim", 10], whole) == model.startswith("cifar10")
+
+
 def test_the_tables_of_guidance_are_those_that_are_stored():
     text = (ROOT / "docs" / "guidance.md").read_text(encoding="utf-8")
     pattern = r"^\| s \|(.*)\|\n.*\n\| wanted class \|(.*)\|\n\| distance \|(.*)\|$"

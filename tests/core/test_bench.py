@@ -32,6 +32,7 @@ from ddpm_core.checkpoints import available, load
 from ddpm_core.denoiser import ModelDenoiser
 from ddpm_core.errors import InvalidInput
 from tests.core.test_bench_timing import Clock
+from tests.core.test_cost import Counting
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -147,8 +148,12 @@ def test_like_is_compared_with_like(monkeypatch, dtype, weights):
 def test_training_learns(side):
     with side.training(GREY, 4, "fp32") as step:
         losses = [step() for _ in range(3)]
+        with Counting() as counted:
+            step()
     assert all(0 < loss < 100 for loss in losses)
     assert len(set(losses)) == 3
+    # Another noise makes another loss, whether anything was learned or not: every step updates.
+    assert counted.operations["aten._fused_adam_.default"] == 1
 
 
 def test_identical_weights_give_equal_answers():

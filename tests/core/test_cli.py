@@ -12,6 +12,7 @@ from PIL import Image
 from ddpm_core import checkpoints, read_note, recorder, sampling
 from ddpm_core import trainer as trainer_module
 from ddpm_core.__main__ import main
+from ddpm_core.experiments import watch
 from ddpm_core.recipes import CLASSIFIERS, RECIPES, classifier_recipe_from, recipe_from
 from ddpm_core.request import Request
 from tests.core.test_animation import frames_of
@@ -245,6 +246,17 @@ def test_train_writes_a_checkpoint_that_sample_loads_and_goes_on(train, tmp_path
     assert "4 steps of 100, from step 2" in capsys.readouterr().out
     with (folder / "losses.csv").open() as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["2", "4"]
+
+
+def test_train_begins_with_a_checkpoint_and_measures_the_fid(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(watch, "fid_watch", lambda dataset, root: lambda model: {"fid": 3.5})
+    assert train("--epochs", 0.2) == 0
+    first = checkpoints.load(tmp_path / "run" / "checkpoint").training
+    words = ["--epochs", 0.1, "--init", tmp_path / "run" / "checkpoint", "--fid"]
+    assert train(*words, "--out", tmp_path / "on") == 0
+    record = checkpoints.load(tmp_path / "on" / "checkpoint").training
+    assert [run["steps"] for run in record["earlier"]] == [first["steps"]] == [2]
+    assert (record["steps"], record["history"][-1]["fid"]) == (3, 3.5)
 
 
 @pytest.mark.parametrize(

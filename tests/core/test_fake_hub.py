@@ -264,7 +264,7 @@ def test_one_byte_of_a_tampered_file_differs(hub, get, what):
 def test_a_stalled_file_never_ends(hub, get, what):
     hub.fault = "stall"
     with pytest.raises(httpx.ReadTimeout):
-        get(what, timeout=0.2)
+        get(what, timeout=httpx.Timeout(20, read=0.2))
     assert get("api").status_code == 200
 
 
@@ -272,7 +272,7 @@ def test_metadata_may_be_slow(hub, get):
     hub.fault = "slow_api"
     for method, what in [("GET", "api"), ("HEAD", "config.json")]:
         with pytest.raises(httpx.ReadTimeout):
-            get(what, method, timeout=0.2)
+            get(what, method, timeout=httpx.Timeout(20, read=0.2))
     assert get("config.json").content == CONFIG
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -113,6 +114,16 @@ def test_what_ships_is_taken_before_the_hub_and_the_cache_before_it_too(served, 
     assert load("user/digits", source=source).name == "user/digits"
     assert load("mnist-linear", source=source).name == "mnist-linear"
     assert served.requests == []
+
+
+def test_a_folder_is_taken_before_the_hub_but_not_by_a_stranger(
+    served, source, checkpoint, unconditional_checkpoint, tmp_path, monkeypatch
+):
+    served.add("user/digits", checkpoint)
+    shutil.copytree(unconditional_checkpoint, tmp_path / "user" / "digits")
+    monkeypatch.chdir(tmp_path)
+    assert load("user/digits", source=source).classes == [] and served.requests == []
+    assert len(checkpoints.from_hub("user/digits", source).classes) == 10
 
 
 def test_a_revision_names_its_own_weights(served, source, checkpoint, unconditional_checkpoint):
@@ -263,6 +274,16 @@ def test_the_command_line_samples_from_a_repository(served, foreign, tmp_path):
     assert told.returncode == 0, told.stderr
     again = command(words, tmp_path, HF_ENDPOINT="http://127.0.0.1:9")  # from the cache
     assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.parametrize("more", [[], ["--private"]])
+def test_the_command_line_pushes_as_it_is_told_to(served, tmp_path, more):
+    words = ["push", "mnist-linear", "--repo-id", "user/mine", *more]
+    owner = {"HF_TOKEN": "hf_one", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "0"}
+    told = command(words, tmp_path, HF_ENDPOINT=served.url, **owner)
+    assert told.returncode == 0, told.stderr
+    assert "user/mine" in told.stdout
+    assert served.repos["user/mine"].private is bool(more)
 
 
 def command(words, folder, **environment):

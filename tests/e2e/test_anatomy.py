@@ -186,6 +186,7 @@ def test_another_run_on_the_player_dims_it(visitor):
     visitor.page.wait_for_selector("#anatomy .anatomy[data-state=stale]")
     assert "This belongs to an earlier run." in visitor.part.inner_text()
     visitor.stage("guidance").get_by_role("slider").press("Home")
+    visitor.picture(tab="guidance")
     assert number(visitor, "push") == push
     run(visitor)
     assert "earlier run" not in visitor.part.inner_text()

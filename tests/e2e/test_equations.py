@@ -139,6 +139,8 @@ def test_guidance_has_the_runs_own_scale_and_push(visit):
     assert number(visitor, 11, "lam") == 4
     # The same numbers as the anatomy's, which has them from the trace: at the end those of the last
     # step, which no other follows, and elsewhere those of the step that leaves the t on the stage.
+    part = visitor.page.locator("#guidance-anatomy-0 .anatomy")
+    visitor.page.wait_for_selector("#guidance-anatomy-0 [data-state=shown][data-index='8']")
     for name in ("push", "eps"):
         cell = visitor.page.locator(f"#guidance-anatomy-0 [data-number={name}]").first
         told = float(cell.inner_text().replace("−", "-"))
@@ -149,7 +151,6 @@ def test_guidance_has_the_runs_own_scale_and_push(visit):
     settled(visitor, "guidance", here)
     push = number(visitor, 11, "push")
     scrub(visitor, "guidance", "ArrowRight")
-    part = visitor.page.locator("#guidance-anatomy-0 .anatomy")
     part.locator("[data-number=t]").filter(has_text=str(here)).wait_for()
     told = float(part.locator("[data-number=push]").first.inner_text())
     assert push == pytest.approx(told, rel=0.01)

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from ddpm_core import Request, film, load
 from tests.e2e.conftest import at_rest
 from tests.e2e.test_sample import tiles
+from ui import steering
 
 TAB = "guidance"
 QUICK = "&n=1&steps=12"
@@ -297,7 +298,10 @@ def test_the_plot_builds_up_and_stops(visit):
     visitor.click("guidance-measure")
     rows = visitor.page.locator("#guidance-plot table tbody tr")
     rows.nth(1).wait_for(state="attached", timeout=60_000)
-    visitor.click("guidance-halt")
+    visitor.page.locator("body").press("s")  # whichever Stop there is
+    plot = visitor.page.locator("#guidance-plot .tradeoff")
+    expect(plot).to_have_attribute("data-state", "done")
+    assert 2 <= rows.count() < len(steering.scales(Request(guidance="cfg"), atlas=True))
     assert visitor.errors == []
 
 

@@ -20,12 +20,15 @@ def test_a_link_restores_everything(visit):
     assert page.locator("#sample-steps input[type=number]").input_value() == "12"
     assert page.locator("#sample-n input[type=number]").input_value() == "9"
     assert page.locator("#sample-seed input").input_value() == "5"
+    visitor.set_number("sample-seed", 6)
     visitor.click("sample-run")
-    page.wait_for_url("**/*eta=0.5*clip=0*")
+    page.wait_for_url("**/*seed=6*")
+    assert all(part in page.url for part in ("eta=0.5", "clip=0", "spacing=quadratic"))
     page.get_by_text("Link, Python, command line").first.click()
     copies = page.locator("#sample-copies")
     for part in ("--eta 0.5", "--no-clip", "--spacing quadratic", "steps=12", "clip=False"):
         copies.filter(has_text=part).wait_for()
+    visitor.wait_for_kept("13 frames")
     second = visit(page.url.removeprefix(visitor.url))
     second.wait_for_kept("13 frames")
     for v in (visitor, second):

@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 import app
-from ui.runs import HUB
 
 ROOT = Path(__file__).parent.parent.parent
 OWN = ["app.py", "ui/page.py", "requirements.txt", "checkpoints/mnist-conditional/config.json"]
@@ -97,7 +96,34 @@ def test_the_settings_are_those_of_a_public_page():
     assert app.SAFE["allowed_paths"] == [] and app.SAFE["max_file_size"] == "2mb"
     assert app.SAFE["show_error"] is False and app.SAFE["strict_cors"] is True
     assert app.SAFE["enable_monitoring"] is False
-    assert HUB.max_bytes is not None and HUB.max_bytes <= 500 * 10**6
+
+
+class Unserved:
+    def queue(self, **_):
+        return self
+
+    def launch(self, **_):
+        return None, "an address", None
+
+
+@pytest.mark.parametrize(
+    ("words", "space", "public"),
+    [
+        ([], False, False),
+        (["--host", "localhost"], False, False),
+        (["--share"], False, True),
+        (["--host", "0.0.0.0"], False, True),
+        ([], True, True),
+    ],
+)
+def test_a_public_page_asks_the_hub_in_nobodys_name(monkeypatch, words, space, public):
+    studios = []
+    monkeypatch.setattr(app, "build", lambda studio: studios.append(studio) or Unserved())
+    monkeypatch.setattr(app, "ON_A_SPACE", space)
+    app.launch(words)
+    hub = studios[0]._hub
+    assert (hub.token is False) == (hub.keep_bytes is not None) == public
+    assert hub.max_bytes <= 500 * 10**6
 
 
 def test_a_path_is_no_model(visit):

@@ -262,6 +262,7 @@ def test_the_curves_read_out_the_cursor_and_can_be_dragged(enter):
     reached = click_at(visitor, 0.55)
     values = root(visitor).locator("[data-curve=beta] .race-values b")
     wanted = [BETAS[n][frame_by_step(n, reached)] for n in TIMES]
+    shown(visitor, "two", 0)  # by then the numbers are, too
     assert [float(text) for text in values.all_inner_texts()] == pytest.approx(wanted, rel=5e-3)
     plot = root(visitor).locator("[data-curve=step] .race-plot")
     box = at_rest(plot)

@@ -113,8 +113,9 @@ def test_what_goes_wrong_is_said_and_the_page_goes_on(visitor):
     fetch(visitor, "no repository")
     told(visitor, "'no repository' names no repository: owner/name[@revision]")
     assert visitor.stage().get_attribute("data-run") == before
+    visitor.set_number("sample-steps", 6)
     visitor.click("sample-run")
-    visitor.wait_for_kept("5 frames")
+    visitor.wait_for_kept("7 frames")
 
 
 def test_the_field_suggests_what_is_known_to_load(visitor):

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from types import SimpleNamespace
 from urllib.parse import parse_qsl
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,6 +74,25 @@ def test_the_copied_python_makes_the_same_requests(key):
     names = {"film": lambda model, requests: requests, "model": None, "replace": replace}
     made = eval(line.removeprefix("both = "), names | {"request": request})
     assert made == key.requests
+
+
+ONE = Request(n=1, label=3, steps=3, dtype="float32")
+RUNS = [
+    Key("mnist-conditional", replace(ONE, n=2)),
+    Key("mnist-conditional", ONE, (replace(ONE, guidance="cfg", guidance_scale=3.0),)),
+    Key("mnist-conditional", ONE, (replace(ONE, label=5),), 2),
+]
+
+
+@pytest.mark.parametrize("key", RUNS, ids=["alone", "beside", "branch"])
+def test_the_copied_python_runs_as_it_is(key, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(permalinks.python(key), names)
+    studio = Studio()
+    *_, ended = studio.stream(studio.arm(("someone", "sample")), key)
+    np.testing.assert_array_equal(names["images"], ended.film.images())
+    assert (tmp_path / "mnist-conditional.gif").stat().st_size > 0
 
 
 MEANT = [{}, {"variance": "posterior", "clip": False}, {"variance": "beta", "clip": True}]

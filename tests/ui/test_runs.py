@@ -256,7 +256,9 @@ def test_films_are_kept_within_their_budget(monkeypatch, model):
 def test_a_visitor_that_leaves_ends_the_run(studio, model):
     run = studio.stream(studio.arm(("e", "sample")), Key(model, replace(LONG, seed=8)))
     next(run)
+    assert studio._running > 0
     run.close()
+    assert studio._running == 0
     list(studio.stream(studio.arm(("f", "sample")), Key(model, Request(n=1, steps=2, seed=8))))
 
 
