@@ -69,10 +69,11 @@ def test_a_recording_moves_at_once_and_says_that_it_is_one(visit, view):
     visitor = visit("?tab=reverse&n=1&steps=2")
     visitor.page.evaluate(
         """(view) => {
-          const race = document.querySelector(`#race-${view}-stage .race`);
           window.places = new Set();
-          const note = () => window.places.add(race.dataset.position);
-          new MutationObserver(note).observe(race, { attributeFilter: ["data-position"] });
+          const note = (news) => news.filter(({ target }) => target.closest(`#race-${view}-stage`))
+            .forEach(({ target }) => window.places.add(target.dataset.position));
+          const all = { subtree: true, attributeFilter: ["data-position"] };
+          new MutationObserver(note).observe(document.body, all);
         }""",
         view,
     )
