@@ -172,9 +172,8 @@ def _claims(part: Part) -> str:
         f"{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</div>\n"
         '<p class="about">These verdicts are about these trained networks: another training of '
         "each could turn a close one. Not told apart: closer than twice the standard error of the "
-        "difference (3.2 times, where that is of four minibatches). Do not compare: of unknown "
-        "spread, or measured by another feature net, other real images or in another precision."
-        "</p>\n"
+        "difference. Do not compare: of unknown spread, or measured by another feature net, other "
+        "real images or in another precision.</p>\n"
     )
 
 
