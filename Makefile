@@ -4,6 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
+# Compiled afterwards by all cores: pip would by one. A package may hold files that do not compile.
+define install
+$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r $(1)
+$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
+endef
+
 .PHONY: app test clean
 
 app: $(VENV)/.app-ready
@@ -19,9 +25,9 @@ clean:
 
 $(VENV)/.app-ready: requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(call install,requirements.txt)
 	touch $@
 
 $(VENV)/.test-ready: requirements-dev.txt $(VENV)/.app-ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(call install,requirements-dev.txt)
 	touch $@
