@@ -12,6 +12,7 @@ from ddpm_core import InvalidInput, Model
 from ddpm_core.outline import Block, outline
 
 from . import component
+from .events import LATEST
 from .runs import Studio
 
 __all__ = ["Network", "fold", "follow", "network"]
@@ -53,8 +54,7 @@ def follow(figure: Network, studio: Studio, picker: gr.Dropdown) -> None:
 
     if picker.value is not None:
         figure.value = shown(picker.value)
-    quiet = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last"}
-    picker.change(shown, picker, figure, **quiet)
+    picker.change(shown, picker, figure, **LATEST)
 
 
 def network(model: Model) -> dict[str, Any]:

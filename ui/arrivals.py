@@ -14,6 +14,7 @@ from ddpm_core import InvalidInput
 
 from . import drop, forward, keep, permalinks, races, results, reverse, stage
 from .bench import Bench
+from .events import EVERY, QUIET
 from .guidance import GuidanceBench
 from .runs import Key, Studio
 
@@ -39,7 +40,6 @@ SLIDER = "input[type=range]"
 # a link yet.
 FOLLOW = """(told, link) =>
   told?.kind === "idle" || told?.place === PLACE ? (REMEMBER)(link) : link"""
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 class Arrival(NamedTuple):
@@ -216,7 +216,7 @@ def wire(page: gr.Blocks, dropper: drop.Drop, places: Places) -> None:
     told = [*places.shown, wanted]
     opened = page.load(open_page, None, told, **QUIET)
     asked = [dropper, *told, places.noising.drawn]
-    dropped = dropper.input(open_file, dropper, asked, trigger_mode="multiple", **QUIET)
+    dropped = dropper.input(open_file, dropper, asked, **EVERY)
     outputs = [wanted, *signals.values(), *places.controls()]
     for event, mounted in ((opened, MOUNTED.replace("TAB", "")), (dropped, drop.MOUNTED)):
         event.then(set_controls, [dropper, wanted], outputs, js=mounted, **QUIET)

@@ -13,6 +13,7 @@ from ddpm_core import InvalidInput, Model, Request
 
 from . import controls, equations, keep, player, stage
 from .ending import Ending
+from .events import AT_ONCE, QUIET
 from .runs import Key, Progress, Studio
 
 REFUSED = ()
@@ -284,9 +285,7 @@ def _wire(bench: Bench) -> None:
     moment = gr.Number(visible=False)
     running = {"fn": start, "inputs": [*panel.inputs, moment], "outputs": bench.outputs}
     running |= stage.STREAM | {"trigger_mode": "multiple", "js": STAMP}
-    rolled = panel.roll.click(
-        None, None, panel.seed, js=controls.ROLL, show_progress="hidden", api_visibility="private"
-    )
+    rolled = panel.roll.click(None, None, panel.seed, js=controls.ROLL, **QUIET)
     bench.follow(gr.on([panel.run.click, panel.label.input, panel.sampler.input], **running))
     bench.follow(rolled.then(**running))
-    panel.stop.click(stop, queue=False, show_progress="hidden", api_visibility="private")
+    panel.stop.click(stop, **AT_ONCE)

@@ -10,6 +10,7 @@ import gradio as gr
 from ddpm_core import InvalidInput, Request
 
 from . import shelf
+from .events import LATEST
 from .runs import Key, Studio
 
 SAMPLERS = [
@@ -244,11 +245,8 @@ def follow_model(picker: gr.Dropdown, fit, inputs: list, outputs):
     Returns:
         Both events.
     """
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    # Of two choices in a breath the second would be dropped otherwise.
-    fitted = picker.input(fit, inputs, outputs, trigger_mode="always_last", **quiet)
-    again = partial(fit, late=True)
-    return fitted, fitted.then(again, inputs, outputs, trigger_mode="always_last", **quiet)
+    fitted = picker.input(fit, inputs, outputs, **LATEST)
+    return fitted, fitted.then(partial(fit, late=True), inputs, outputs, **LATEST)
 
 
 def relabelled(studio: Studio, model: str, label: str | None, late: bool = False):

@@ -25,6 +25,7 @@ from . import (
     stage,
 )
 from .bench import LATEX
+from .events import LATEST, QUIET
 from .forward_runs import (
     BINS,
     COLUMNS,
@@ -54,9 +55,6 @@ PANES = {
     },
 }
 EQUATIONS = {"x": "eq. 4", "x0": "eq. 3"}
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}
-# Of two choices in a breath the second would be dropped otherwise.
-LATEST = QUIET | {"trigger_mode": "always_last"}
 
 
 def build(studio: Studio, opened: gr.Tab) -> Forward:

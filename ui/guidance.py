@@ -12,15 +12,13 @@ from ddpm_core.guides import classifier_for, roles_for
 
 from . import anatomy, bench, controls, equations, instruments, keep, player, stage, steering
 from .ending import Ending
+from .events import AT_ONCE, LATEST, QUIET
 from .runs import Key, Progress, Studio
 
 NAME = "guidance"
 ROWS = 2  # that are taken apart
 # While a slider moves: few steps, enough to see where it goes. For one image and for a row.
 QUICK_STEPS = {"cfg": (4, 6), "classifier": (5, 6)}
-# Not by way of the queue, which is looked at twenty times a second only: ``Studio.preview`` bounds
-# what runs at a time.
-QUICK = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
 LOOKING = "What guidance did, at the step under the cursor."
 SILENCE = ""  # a second anatomy takes no room until there is a second row
 
@@ -56,8 +54,8 @@ class GuidanceBench(bench.Bench):
 
     def apply(self, event) -> None:
         """After an event that set ``controls.applies``, show what applies."""
-        told, quiet = self.controls.applies, {"show_progress": "hidden"}
-        event.then(None, told, told, js=steering.APPLY, api_visibility="private", **quiet)
+        told = self.controls.applies
+        event.then(None, told, told, js=steering.APPLY, **QUIET)
 
     def heading(self, key: Key) -> dict:
         words = f"{rows_in_words(key)} Click a picture to take it apart below."
@@ -204,21 +202,17 @@ def _wire(made: GuidanceBench) -> None:
         [made.stage, made.current],
         trigger_mode="always_last",
         js=bench.STAMP,
-        **QUICK,
+        **AT_ONCE,  # ``Studio.preview`` bounds what runs at a time
     )
-    # Of two choices in a breath the second would be dropped. What is chosen is never an output of
-    # its own event: the answer to the first would take the second back.
-    latest = {"trigger_mode": "always_last", "show_progress": "hidden"}
-    latest |= {"api_visibility": "private"}
+    # What is chosen is never an output of its own event: of two choices in a breath the answer to
+    # the first would take the second back.
     asked = [panel.model, panel.method, panel.kind]
     fits = [panel.method, panel.kind, panel.applies, panel.label, panel.mix]
     fitted, again = controls.follow_model(panel.model, fit, [*asked, panel.label], fits)
-    chosen = gr.on([panel.method.input, panel.kind.input], offer, asked, panel.applies, **latest)
+    chosen = gr.on([panel.method.input, panel.kind.input], offer, asked, panel.applies, **LATEST)
     for event in (fitted, again, chosen):
         made.apply(event)  # before its run has ended
-    rolled = panel.roll.click(
-        None, None, panel.seed, js=steering.ROLL, show_progress="hidden", api_visibility="private"
-    )
+    rolled = panel.roll.click(None, None, panel.seed, js=steering.ROLL, **QUIET)
     made.rests = [
         panel.run.click(**running),
         moved.then(**resting),
@@ -230,7 +224,7 @@ def _wire(made: GuidanceBench) -> None:
     ]
     for event in made.rests:
         made.follow(event)
-    panel.stop.click(stop, queue=False, show_progress="hidden", api_visibility="private")
+    panel.stop.click(stop, **AT_ONCE)
 
 
 def _run(made: GuidanceBench, visitor: gr.Request, values, how) -> Iterator[dict]:

@@ -19,6 +19,7 @@ from ddpm_core.sampling import Run, scale_sheet
 
 from . import contact, keep, permalinks, recordings, stage, steering, tradeoff
 from .bench import STAMP
+from .events import AT_ONCE, EVERY, QUIET
 from .runs import Key, Progress, Studio
 
 STRIP_STEPS = 20
@@ -136,9 +137,6 @@ def wire(lab: Lab, bench, first: gr.Tab) -> None:
 
 
 NO_SCALES = "No guidance, no scales."
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}
-# Of two choices in a breath the second would be dropped otherwise.
-EVERY = QUIET | {"trigger_mode": "multiple"}
 
 
 def _wire_strip(lab: Lab, bench, first: gr.Tab) -> None:
@@ -347,7 +345,7 @@ def _wire_plot(lab: Lab, bench) -> None:
         trigger_mode="multiple",
         **stage.STREAM,
     )
-    lab.halt.click(halt, queue=False, **QUIET)
+    lab.halt.click(halt, **AT_ONCE)
     taken = lab.plot.select(take, lab.measured, panel.scales, **EVERY)
     _rest_after(taken, bench)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from . import permalinks
+from .events import QUIET
 from .runs import Progress, Studio
 from .take import Choice, Take, Taken, due, idle, pending, size_in_words, wire
 
@@ -104,6 +105,4 @@ def build(prefix: str, chosen: tuple[str, ...] = ("x",), panes=BOTH) -> Keep:
 
 def remember(event, kept: Keep) -> None:
     """After ``event``, put the run into the page's address."""
-    event.then(
-        None, kept.link, kept.link, js=REMEMBER, show_progress="hidden", api_visibility="private"
-    )
+    event.then(None, kept.link, kept.link, js=REMEMBER, **QUIET)

@@ -16,6 +16,7 @@ from ddpm_core.race import LANE_PANES as PANES
 from . import controls, keep, race, races, shelf, stage
 from .bench import LATEX, STAMP
 from .ending import Ending
+from .events import AT_ONCE, LATEST, QUIET
 from .races import GUIDED, RaceKey
 from .runs import Studio
 
@@ -38,9 +39,6 @@ TOLD = {
     "missing-root": "Section 1.4 has σ = β where section 1.2 has σ² = β.",
     "batch-scale": "Its gradient is of the mean over the batch: each of n images gets λ / n.",
 }
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}
-# Of two choices in a breath the second would be dropped otherwise.
-LATEST = QUIET | {"trigger_mode": "always_last"}
 
 
 @dataclass(frozen=True)
@@ -328,7 +326,7 @@ def _wire(contest: Contest) -> None:
     events = [contest.run.click(**running)]
     rolled = contest.roll.click(None, None, inputs["seed"], js=controls.ROLL, **QUIET)
     events.append(rolled.then(**running))
-    contest.stop.click(stop, queue=False, **QUIET)
+    contest.stop.click(stop, **AT_ONCE)
     if view.name == "break":
 
         def tell(error):

@@ -28,6 +28,7 @@ from . import (
     tour,
 )
 from .bench import Bench
+from .events import EVERY, QUIET
 from .runs import Key, Studio
 from .theme import css, theme
 
@@ -140,8 +141,7 @@ def _open_tiles(grid: Bench, single: Bench, tabs: gr.Tabs, views: gr.Tabs) -> No
         turn_to,
         grid.current,
         [tabs, views, chosen, single.current],
-        trigger_mode="multiple",
-        **arrivals.QUIET,
+        **EVERY,
     )
     outputs = [*single.controls.inputs, *single.outputs]
     mounted = arrivals.MOUNTED.replace("TAB", single.name)
@@ -205,8 +205,7 @@ BACK = """(link) => {
 def _go_back(opened: list[gr.Tab], kept, tab: str, view: str = "one") -> None:
     """Whoever goes to a tab or view finds it in the address: its run, once it has one."""
     js = BACK.replace("TAB", tab).replace("VIEW", view).replace("REMEMBER", keep.REMEMBER)
-    told = {"show_progress": "hidden", "api_visibility": "private"}
-    gr.on([tab.select for tab in opened], None, kept.link, kept.link, js=js, **told)
+    gr.on([tab.select for tab in opened], None, kept.link, kept.link, js=js, **QUIET)
 
 
 def _offer(page: gr.Blocks, guided: Bench, places: arrivals.Places) -> None:
@@ -224,5 +223,4 @@ def _offer(page: gr.Blocks, guided: Bench, places: arrivals.Places) -> None:
         except InvalidInput:
             return ""
 
-    told = {"show_progress": "hidden", "api_visibility": "private"}
-    guided.apply(page.load(applicable, None, guided.controls.applies, **told))
+    guided.apply(page.load(applicable, None, guided.controls.applies, **QUIET))

@@ -18,11 +18,11 @@ from ddpm_core.experiments.explained import QUESTION, explained
 from ddpm_core.experiments.report import Measurement
 
 from . import board, keep
+from .events import QUIET
 
 NAME = "results"
 FAILED = "Its stored results cannot be read; the server has made a note of it."
 FEW_STEPS = {"few-steps": report.FEW_MODELS[0], "few-steps-cifar10": report.FEW_MODELS[1]}
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 def build(opened: gr.Tab, home: Path | None = None) -> board.Board:

@@ -16,6 +16,7 @@ from ddpm_core.recorder import Frames, default_columns
 from . import keep, permalinks, player
 from .cache import put as cache_file
 from .ending import Ending
+from .events import QUIET
 from .runs import FRAMES_PER_SECOND, VISITORS, Key, Progress, Studio
 
 # Noise hardly compresses: a film is strided until each pane fits into this.
@@ -26,12 +27,7 @@ FILE_PIXELS = 16 * 10**6
 LAST_WORD = 5.0  # seconds that an overtaken run may take to end its step
 GONE = "Run it again to take it"
 FAILED = "The run failed on the server, which has made a note of it."
-STREAM = {
-    "show_progress": "hidden",
-    "concurrency_id": "model",
-    "concurrency_limit": VISITORS,
-    "api_visibility": "private",
-}
+STREAM = QUIET | {"concurrency_id": "model", "concurrency_limit": VISITORS}
 
 
 def values(

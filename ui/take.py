@@ -15,6 +15,7 @@ from ddpm_core.animation import KINDS
 from ddpm_core.errors import check_choice, check_int
 
 from . import component
+from .events import QUIET
 
 __all__ = ["Choice", "Take", "Taken", "due", "idle", "pending", "size_in_words", "wire"]
 
@@ -23,12 +24,7 @@ FORMATS = {"gif": "GIF", "webp": "WebP", "mp4": "MP4"}
 STRIDES = (1, 2, 5, 10, 25, 50)
 PANES = {"x": "xₜ", "x0": "x̂₀", "eps": "ε̂", "change": "change"}
 # Encoding takes turns of its own: it holds no run up, and no run holds it up.
-ENCODING = {
-    "show_progress": "hidden",
-    "concurrency_id": "encode",
-    "concurrency_limit": 2,
-    "api_visibility": "private",
-}
+ENCODING = QUIET | {"concurrency_id": "encode", "concurrency_limit": 2}
 
 
 @dataclass(frozen=True)
