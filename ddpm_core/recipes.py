@@ -136,6 +136,8 @@ CLASSIFIERS: dict[str, ClassifierRecipe] = {
         seed=1,
     ),
     # Also the feature net of FID: 256 features.
+    # It has 90.30 % on the test set; one of 4.4 million parameters, from all 50,000 images and in
+    # 42 epochs, 90.72 %: too little more to measure every FID of photographs again by that one.
     "cifar10-judge": ClassifierRecipe(
         dataset="cifar10",
         classifier={
