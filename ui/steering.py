@@ -326,7 +326,7 @@ def build(studio: Studio, prefix: str) -> Steering:
             label="Guidance scale s",
             elem_id=f"{prefix}-s",
             elem_classes="guidance",
-            info="0 no class, 1 told it; the report’s w = s − 1",
+            info="0 no class, 1 told it; w = s − 1",
         )
         for name, kind in (("lam", "classifier-noisy"), ("clean_lam", "classifier")):
             made[name] = gr.Slider(

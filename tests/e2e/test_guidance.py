@@ -335,3 +335,14 @@ def test_a_model_without_classes_shows_only_what_applies(visit, model):
     assert visitor.page.locator("#guidance-lam").is_visible()
     assert not visitor.page.locator("#guidance-s").is_visible()
     assert not visitor.page.locator("#guidance-method").is_visible()
+
+
+@pytest.mark.parametrize("scale", ["guidance=cfg&guidance_scale=7.5", "guidance=classifier"])
+def test_no_number_of_a_slider_is_cut_off(visit, scale):
+    visitor = visit(f"?tab={TAB}&label=3&{scale}{QUICK}")
+    visitor.wait("film", TAB)
+    cut = visitor.page.evaluate("""() => [...document.querySelectorAll(".head input")]
+      .filter((input) => input.offsetParent).map((input) => [
+        input.value, input.scrollWidth - input.clientWidth,
+        input.closest(".head").scrollWidth - input.closest(".head").clientWidth])""")
+    assert cut and all(over == [0, 0] for _, *over in cut), cut
