@@ -11,15 +11,20 @@ from tests.core.toys import result_of
 TITLES = ("as it should be", "x̂0 not clipped", "x̂0 not clipped and ᾱ off by one")
 
 
-def rows(home, clipped=None, unclipped=None, both=None, digits=()):
-    """By the report's own measure: linear and cosine, of each way to sample; cosine digits."""
+def rows(home, clipped=None, unclipped=None, both=None, digits=(), plain=()):
+    """By the report's own measure: linear and cosine, of each way to sample; cosine digits; and
+    cosine without attention."""
     wanted = dict(zip(TITLES, (clipped, unclipped, both), strict=True))
-    of_digits = dict(zip(TITLES, digits, strict=False))
+    others = {1: digits, 3: plain}
     return [
         with_figures(
             row,
-            dict(zip((2, 3), wanted[row.title] or (), strict=False))
-            | ({1: of_digits[row.title]} if row.title in of_digits else {}),
+            dict(zip((2, 4), wanted[row.title] or (), strict=False))
+            | {
+                column: figures[TITLES.index(row.title)]
+                for column, figures in others.items()
+                if TITLES.index(row.title) < len(figures)
+            },
         )
         if row.measured
         else row
@@ -143,3 +148,38 @@ def test_digits_by_the_reports_own_measure_have_a_say(tmp_path, digits, said, co
     assert ("over all 1,000 steps, it has" in text) == (len(digits) > 2)
     # Where clipping alone is known to matter there is nothing to confirm.
     assert "it has 24.0" not in explained(found, costs(tmp_path, 0.6, 40.0))
+
+
+@pytest.mark.parametrize(
+    ("plain", "said", "unsaid", "concluded"),
+    [
+        (
+            (14.0, 120.0, 300.0),
+            [
+                "has 383 times the Test-FID of its linear one, from which its schedule alone sets",
+                "ours has 14.0 to 12.0 clipped, 120.0 to 30.0 not clipped, 300.0 to 31.0 with both",
+                "With both errors it fails as well. Of the two cosine models it is the worse, as",
+            ],
+            "not fail",
+            True,
+        ),
+        (
+            (14.0, 120.0, 130.0),
+            ["it is the better, not the worse as in the report."],
+            "not f",
+            True,
+        ),
+        # Neither can be told from the other: nothing is said of their order.
+        ((14.0, 120.0, 140.01), ["With both errors it fails as well. Not"], "two cosine", True),
+        ((14.0, 120.0, 40.0), ["With both errors it does not fail. Of the"], "as well. Of", False),
+        ((14.0, 120.0), ["120.0 to 30.0 not clipped. Not clipping"], "both errors it", True),
+        ((14.0,), [], "without attention has", True),
+    ],
+)
+def test_the_worst_model_has_a_say(tmp_path, plain, said, unsaid, concluded):
+    found = rows(tmp_path, (12.0, 11.0), (30.0, 150.0), (31.0, 140.0), plain=plain)
+    text = explained(found, costs(tmp_path, 0.6, 40.0, 0.7))
+    for words in said:
+        assert words in text
+    assert unsaid not in text
+    assert text.endswith("as in the report's tables.") == concluded
