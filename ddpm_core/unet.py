@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .errors import InvalidInput, check_float, check_int
+from .hardware import bf16_is_native
 
 # What ``UNet.prepare`` works out, and the most values that the table of the timesteps may have.
 PREPARED = ("times", "time_weight", "time_bias")
@@ -47,6 +48,22 @@ def sinusoidal_embedding(
     return torch.cat(pair, dim=1)
 
 
+def _convolve(operation, x: Tensor, weight: Tensor, bias: Tensor, **how) -> Tensor:
+    """Where bfloat16 is emulated a convolution takes three to four times that of float32. There
+    the same rounded numbers are multiplied in float32 and their sums rounded once, as hardware
+    that has bfloat16 does."""
+    if weight.dtype != torch.bfloat16 or bf16_is_native(x.device):
+        return operation(x, weight, bias, **how)
+    return operation(x.float(), weight.float(), bias.float(), **how).to(x.dtype)
+
+
+class Conv2d(nn.Conv2d):
+    """PyTorch's, in bfloat16 by ``_convolve``; with its own bias or another."""
+
+    def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        return _convolve(self._conv_forward, x, self.weight, self.bias if bias is None else bias)
+
+
 class ResBlock(nn.Module):
     """norm, SiLU, conv, + time; norm, SiLU, dropout, conv; + input.
 
@@ -57,12 +74,12 @@ class ResBlock(nn.Module):
     def __init__(self, cin, cout, time_dim, *, groups, eps, dropout):
         super().__init__()
         self.norm1 = nn.GroupNorm(_groups(groups, cin), cin, eps)
-        self.conv1 = nn.Conv2d(cin, cout, 3, padding=1)
+        self.conv1 = Conv2d(cin, cout, 3, padding=1)
         self.time_proj = nn.Linear(time_dim, cout)
         self.norm2 = nn.GroupNorm(_groups(groups, cout), cout, eps)
         self.dropout = nn.Dropout(dropout)
-        self.conv2 = nn.Conv2d(cout, cout, 3, padding=1)
-        self.shortcut = nn.Conv2d(cin, cout, 1) if cin != cout else nn.Identity()
+        self.conv2 = Conv2d(cout, cout, 3, padding=1)
+        self.shortcut = Conv2d(cin, cout, 1) if cin != cout else nn.Identity()
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         # In place, which a convolution's gradient bears: it needs its input and not its output.
@@ -73,8 +90,7 @@ class ResBlock(nn.Module):
             h = self.conv2(h)
             h += x
             return h
-        bias = self.conv2.bias + self.shortcut.bias
-        h = F.conv2d(h, self.conv2.weight, bias, padding=1)
+        h = self.conv2(h, self.conv2.bias + self.shortcut.bias)
         return _add_product(h, self.shortcut.weight.flatten(1), x)
 
 
@@ -140,7 +156,7 @@ class Downsample(nn.Module):
     def __init__(self, channels, padding):
         super().__init__()
         self.padding = padding
-        self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=padding)
+        self.conv = Conv2d(channels, channels, 3, stride=2, padding=padding)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(x if self.padding else F.pad(x, (0, 1, 0, 1)))
@@ -155,7 +171,7 @@ class Upsample(nn.Module):
 
     def __init__(self, channels):
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv = Conv2d(channels, channels, 3, padding=1)
         self.register_buffer("summed", None, persistent=False)
 
     def prepare(self) -> None:
@@ -165,7 +181,7 @@ class Upsample(nn.Module):
         if tuple(size) != (2 * x.shape[2], 2 * x.shape[3]):
             return self.conv(F.interpolate(x, size=size, mode="nearest"))
         kernel = self._sum_taps() if self.summed is None else self.summed
-        return F.conv_transpose2d(x, kernel, self.conv.bias, stride=2, padding=1)
+        return _convolve(F.conv_transpose2d, x, kernel, self.conv.bias, stride=2, padding=1)
 
     def _sum_taps(self) -> Tensor:
         taps = self.conv.weight.flip(2, 3).transpose(0, 1)
@@ -269,7 +285,7 @@ class UNet(nn.Module):
         )
         if num_classes:
             self.class_embedding = _embedding(num_classes + bool(null_class), time_dim)
-        self.conv_in = nn.Conv2d(in_channels, channels[0], 3, padding=1)
+        self.conv_in = Conv2d(in_channels, channels[0], 3, padding=1)
 
         width, handed_over = channels[0], [channels[0]] if self.skip_all else []
         self.down = nn.ModuleList()
@@ -301,7 +317,7 @@ class UNet(nn.Module):
             self.up.append(stage)
 
         self.norm_out = nn.GroupNorm(_groups(groups, width), width, norm_eps)
-        self.conv_out = nn.Conv2d(width, self.out_channels, 3, padding=1)
+        self.conv_out = Conv2d(width, self.out_channels, 3, padding=1)
         for name in PREPARED:
             self.register_buffer(name, None, persistent=False)
 

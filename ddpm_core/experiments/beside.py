@@ -13,7 +13,7 @@ from .. import checkpoints
 from ..request import Request
 from . import inspection, results
 from .neighbours import QUANTILE, memorised_error
-from .report import FEW_MODELS, MODELS, options, sampled_for
+from .report import FEW_MODELS, MODELS, as_measured, options, sampled_for
 
 SAMPLES = Request(n=1000)
 GUIDED = replace(SAMPLES, sampler="dpm_solver_pp", guidance="cfg")
@@ -56,13 +56,13 @@ class Wanted:
 
     @property
     def command(self) -> str:
-        """The command that measures it and stores the result."""
+        """The command that measures it and stores the result, or measures that again."""
         words = ["python", "-m", "ddpm_core", "evaluate"]
         words += [] if self.kind == "classes" else [f"--{self.kind}"]
         words += ["--save", "--model", self.model]
         if self.kind == "bound":
             return shlex.join([*words, "--n", str(self.request.n), "--variance", "beta"])
-        return shlex.join(words + options(self.request))
+        return shlex.join(words + options(as_measured(self.request, self.result)))
 
     def matches(self, result: dict) -> bool:
         """Whether a stored result is this one's."""

@@ -91,11 +91,12 @@ class Measurement:
 
     @property
     def command(self) -> str:
-        """The command that measures it and stores the result."""
+        """The command that measures it and stores the result; of one that is there, measures that
+        again, on a machine of other habits too."""
         words = ["python", "-m", "ddpm_core", "evaluate", "--fid", "--save"]
         words += ["--as-reported"] if self.own_way else []
         words += ["--model", self.model, "--reference", self.reference]
-        return shlex.join(words + options(self.request))
+        return shlex.join(words + options(as_measured(self.request, self.result)))
 
     def matches(self, result: dict) -> bool:
         """Whether a stored result is this measurement's: by the dataset's judge, or else by what
@@ -194,6 +195,11 @@ def options(request: Request) -> list[str]:
         elif name in always or value != base[name]:
             words += [f"--{name.replace('_', '-')}", str(value)]
     return words
+
+
+def as_measured(request: Request, result: dict | None) -> Request:
+    """A request in the dtype that its result is of."""
+    return request if result is None else replace(request, dtype=result["protocol"]["dtype"])
 
 
 def sampled_for(request: Request, about: dict) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +53,8 @@ class Shards:
 
     def protocol(self) -> dict:
         """What a figure of these samples depends on besides the model, ready for JSON."""
-        asked = self.request
+        # In whatever dtype it was asked for: that it came to stands beside the request.
+        asked = replace(self.request, dtype="auto")
         found = {
             "n": asked.n,
             "first": asked.first,

@@ -73,6 +73,12 @@ def _storage(tensor):
     return tensor.untyped_storage()._cdata
 
 
+@pytest.fixture(autouse=True)
+def hardware_with_bfloat16(monkeypatch):
+    """Where it is emulated numbers are widened and rounded around every convolution."""
+    monkeypatch.setattr("ddpm_core.unet.bf16_is_native", lambda device: True)
+
+
 @pytest.fixture(scope="module")
 def model():
     return load("mnist-conditional")

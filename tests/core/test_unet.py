@@ -228,6 +228,49 @@ def test_attention_is_fused_where_that_is_no_slower(shape, dtype):
     assert torch.equal(found, F.scaled_dot_product_attention(q, k, v))
 
 
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("module", ["same", "strided", "doubled"])
+def test_convolutions_in_bfloat16_are_those_of_rounded_numbers(module, native, monkeypatch):
+    """Summed in float32 and rounded once, whether this machine has bfloat16 or emulates it."""
+    monkeypatch.setattr(unet_module, "bf16_is_native", lambda device: native)
+    torch.manual_seed(0)
+    make = {
+        "same": lambda: unet_module.Conv2d(24, 16, 3, padding=1),
+        "strided": lambda: unet_module.Conv2d(24, 16, 3, stride=2, padding=1),
+        "doubled": lambda: Upsample(24),
+    }
+    short = make[module]().bfloat16().requires_grad_(False)
+    if module == "doubled":
+        short.prepare()  # the sums of its taps are rounded, too
+    exact = copy.deepcopy(short).double()
+    x = torch.randn(4, 24, 8, 8).bfloat16()
+    more = [(16, 16)] if module == "doubled" else []
+    found, wanted = short(x, *more), exact(x.double(), *more)
+    assert found.dtype == torch.bfloat16
+    # Half of the last of eight binary digits, and float32's own error of many terms beside it.
+    assert ((found - wanted).abs() <= 2**-8 * wanted.abs() + 1e-5).all()
+
+
+def test_emulated_convolutions_are_not_left_to_the_emulation(monkeypatch):
+    """They take three to four times as long there."""
+    seen = set()
+    inner = F.conv2d
+    monkeypatch.setattr(F, "conv2d", lambda x, *rest: seen.add(x.dtype) or inner(x, *rest))
+    transposed = F.conv_transpose2d
+    monkeypatch.setattr(
+        F,
+        "conv_transpose2d",
+        lambda x, *rest, **how: seen.add(x.dtype) or transposed(x, *rest, **how),
+    )
+    unet, (x, t) = tiny().eval().bfloat16(), inputs()
+    for native, dtype in ((False, torch.float32), (True, torch.bfloat16)):
+        monkeypatch.setattr(unet_module, "bf16_is_native", lambda device, native=native: native)
+        seen.clear()
+        with torch.no_grad():
+            assert unet(x.bfloat16(), t).dtype == torch.bfloat16
+        assert seen == {dtype}
+
+
 def test_output_is_the_same_with_and_without_gradients():
     """Without gradients activations are computed in place: they must not overwrite a skip."""
     unet = tiny(attention=(False, True)).eval()
