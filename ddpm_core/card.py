@@ -19,9 +19,7 @@ TEMPLATE = """\
 
 {what} of {parameters:,} parameters, trained from scratch on {dataset}: {channels} x {size} x {size}
 pixels in [-1, 1]. It predicts {prediction} and was trained with the {kind} schedule,
-T = {timesteps}.{classes}{meant}
-
-![64 samples: DPM-Solver++, {steps} steps, seed 0, x̂0 clipped](samples.png)
+T = {timesteps}.{classes}{meant}{picture}
 
 ```bash
 python -m ddpm_core sample --model {name} --n 64 --sampler dpm_solver_pp --steps {steps} \\
@@ -34,6 +32,10 @@ The validation loss is that of the EMA weights on {images_held_out} images held 
 with fixed noise and timesteps spread evenly over T, the squared error of {prediction}; by quarter
 of t, least noise first: {quarters}. The whole curve is in `training.json`.
 {measured}"""
+
+PICTURE = """
+
+![64 samples: DPM-Solver++, {steps} steps, seed 0, x̂0 clipped](samples.png)"""
 
 CLASSIFIER_TEMPLATE = """\
 ---
@@ -114,6 +116,7 @@ def render(
     tensors: dict[str, Tensor],
     training: dict,
     measured: Sequence[Figure] = (),
+    pictured: bool = False,
 ) -> str:
     """Fill the card.
 
@@ -122,6 +125,7 @@ def render(
         tensors: the weights, to be counted.
         training: as ``training.Loop`` writes it.
         measured: of a diffusion model, after its training.
+        pictured: of a diffusion model, whether its samples lie beside the card.
 
     Raises:
         CheckpointError: if the record lacks what the card must tell.
@@ -133,7 +137,8 @@ def render(
     if isinstance(config, ClassifierConfig):
         fill, more, held_out = _classifier, {}, 5000
     else:
-        fill, more, held_out = _diffusion_model, {"measured": measured}, 1024
+        fill, held_out = _diffusion_model, 1024
+        more = {"measured": measured, "pictured": pictured}
     return fill(
         config,
         training,
@@ -179,8 +184,8 @@ def _earlier(training: dict) -> str:
     )
 
 
-def _diffusion_model(config, training, last, measured, **common) -> str:
-    recipe = training["recipe"]
+def _diffusion_model(config, training, last, measured, pictured, **common) -> str:
+    recipe, steps = training["recipe"], min(20, config.schedule["num_timesteps"])
     conditional = bool(config.classes)
     classes = f"\n\nClasses: {', '.join(config.classes)}." if conditional else ""
     if conditional and recipe["p_uncond"]:
@@ -205,7 +210,8 @@ def _diffusion_model(config, training, last, measured, **common) -> str:
         prediction={"epsilon": "the noise", "v_prediction": "v"}[config.prediction_type],
         kind=config.schedule["kind"],
         timesteps=config.schedule["num_timesteps"],
-        steps=min(20, config.schedule["num_timesteps"]),
+        steps=steps,
+        picture=PICTURE.format(steps=steps) if pictured else "",
         classes=classes,
         meant=_meant(config.sampling),
         quarters=", ".join(str(last[f"t{i}"]) for i in range(1, 5) if f"t{i}" in last)

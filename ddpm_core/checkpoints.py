@@ -42,6 +42,7 @@ MOST_PIXELS, MOST_CLASSES, MOST_JSON = 256 * 256, 1000, 2**20
 # A class, a mixture of some, or none.
 Label = int | Mapping[int, float] | None
 WEIGHTS, CONFIG, TRAINING, CARD = "model.safetensors", "config.json", "training.json", "README.md"
+PICTURE = "samples.png"  # of a diffusion model that ships
 
 
 @dataclass(frozen=True)
@@ -351,7 +352,8 @@ def save(
     config = config.complete()
     from .card import render
 
-    card = render(name or folder.name, config, tensors, training)
+    pictured = (folder / PICTURE).is_file()
+    card = render(name or folder.name, config, tensors, training, pictured=pictured)
     folder.mkdir(parents=True, exist_ok=True)
     dtype = torch.half if training["recipe"].get("half") else torch.float
     tensors = {k: v.detach().to("cpu", dtype).contiguous() for k, v in tensors.items()}

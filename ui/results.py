@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -111,7 +110,7 @@ def _cost(usual: dict, wrong: dict) -> dict:
     if not report.comparable([usual, wrong]):
         return {}
     apart, gap = report.difference(usual, wrong), wrong["fid"] - usual["fid"]
-    decimals = _decimals(gap, apart and apart.error)
+    decimals = report.decimals(gap, apart and apart.error)
     error = f"± {apart.error:.{decimals}f}" if apart else ""
     return {"cost": f"{gap:+.{decimals}f}".replace("-", "−"), "cost_error": error}
 
@@ -158,7 +157,7 @@ def _other(wanted: beside.Wanted) -> dict | None:
         return None
     scale, unit = (100, "\u00a0%") if it.percent else (1, "")
     value, error = it.value * scale, None if it.error is None else it.error * scale
-    decimals = _decimals(value, error)
+    decimals = report.decimals(value, error)
     if it.percent:
         decimals = min(2, decimals)  # of none in a thousand four would pretend to know more
     return cell | {
@@ -192,7 +191,7 @@ def _cell(measurement: Measurement, usual: str | None) -> dict:
     if result is None:
         return cell
     fid, spread, dtype = result["fid"], result["spread"], result["protocol"]["dtype"]
-    decimals = _decimals(fid, spread)
+    decimals = report.decimals(fid, spread)
     return cell | {
         "value": fid,
         "error": spread,
@@ -202,14 +201,6 @@ def _cell(measurement: Measurement, usual: str | None) -> dict:
         "words": evaluation.words(result),
         "took": f"{result['seconds']:,.0f} s on {result['hardware']}",
     }
-
-
-def _decimals(fid: float, spread: float | None) -> int:
-    """As many as show two digits of the spread, or four of a figure that has none."""
-    smallest, digits = (spread, 2) if spread else (abs(fid), 4)
-    if not smallest:
-        return 4
-    return min(4, max(1, digits - 1 - math.floor(math.log10(smallest))))
 
 
 def _curves(home: Path | None) -> list[dict]:

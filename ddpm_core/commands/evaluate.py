@@ -75,12 +75,7 @@ def _add_fid(p) -> None:
         help="for --fid: as the report takes it, the mean over minibatches of 128 of distances "
         "between the logits of a classifier of digits, of pictures in grey",
     )
-    p.add_argument(
-        "--features",
-        metavar="NET",
-        help="for --fid: a shipped classifier, torchvision:NAME, or a TorchScript file (default: "
-        "the judge of the model's dataset)",
-    )
+    options.add_features(p)
     p.add_argument(
         "--timesteps",
         type=int,
@@ -155,6 +150,8 @@ def _check(a: argparse.Namespace) -> None:
     if a.as_reported and a.features is not None:
         raise InvalidInput("--as-reported has its own features: leave --features out")
     scales = a.measured_scales or ()
+    if scales and a.guidance_scale is not None:
+        raise InvalidInput("--scale takes the place of --guidance-scale: give one of them")
     if a.mode == "neighbours" and len(scales) > 1:
         raise InvalidInput("--neighbours takes one --scale")
     if a.mode == "bound":

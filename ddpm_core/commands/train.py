@@ -62,12 +62,15 @@ def add(commands) -> None:
         action="store_true",
         help="measure the FID at every validation, 512 samples against 1,000 held out images",
     )
+    options.add_features(p)
     training.add_loop(p, "Adam")
     p.set_defaults(run=run)
 
 
 def run(a) -> None:
     from ..checkpoints import load
+    from ..errors import InvalidInput
+    from ..experiments.features import feature_net
     from ..experiments.watch import fid_watch
     from ..recipes import recipe_from
     from ..trainer import Trainer
@@ -76,7 +79,10 @@ def run(a) -> None:
     recipe = recipe_from(a.recipe, training.given(a))
     folder = a.out or Path("runs") / (a.recipe or recipe.dataset)
     begin = load(a.init) if a.init else None
-    watch = fid_watch(recipe.dataset, a.data_root) if a.fid else None
+    if a.features is not None and not a.fid:
+        raise InvalidInput("--features goes with --fid")
+    net = None if a.features is None else feature_net(a.features)
+    watch = fid_watch(recipe.dataset, a.data_root, net) if a.fid else None
     trainer = Trainer(
         recipe,
         folder,

@@ -47,7 +47,7 @@ def text(folder: Path, name: str = "") -> str:
     """
     model = checkpoints.load(folder)
     told = [model.config, model.unet.state_dict(), model.training, figures(folder)]
-    return render(name or folder.name, *told)
+    return render(name or folder.name, *told, (folder / checkpoints.PICTURE).is_file())
 
 
 def _figure(result: dict, config: Config) -> Figure | None:

@@ -17,12 +17,11 @@ from .. import data
 from ..checkpoints import Model
 from ..errors import InvalidInput, check_choice, check_int
 from ..files import replacing, write
-from ..guides import classifier_for
 from ..hardware import describe
 from ..request import Request
 from ..sampling import BATCH
 from . import Progress, fingerprint, passed
-from .features import Features, batches, classifier_features
+from .features import Features, batches, judge_of
 from .fid import BLOCKS, FLOOR_DRAWS, Floor, Moments, Score, floor, gather, gather_blocks, score
 from .protocol import sampled
 from .shards import HOME, Shards
@@ -101,7 +100,7 @@ def evaluate_fid(
     check_choice("reference set", reference, REFERENCES)
     started = time.monotonic()
     shards = Shards(model, request, home, batch)
-    net = net or classifier_features(classifier_for(model, "judge"))
+    net = net or judge_of(model, "name another feature net (--features)")
     images, rest = real_images(model, reference, root)
     real = yield from passed(reference_moments(net, images, home))
     n = shards.request.n
@@ -241,7 +240,9 @@ def words(result: dict) -> str:
             f"{about['floor']['split']} split, {draws})"
         )
     figure = f"FID {result['fid']:.4f}"
-    if result["spread"] is not None:
+    if result["spread"] is None:
+        figure += " (spread not known: too few samples for the jackknife)"
+    else:
         figure += f" ± {result['spread']:.4f} (standard error by the jackknife)"
     return f"{figure}; {beside}; {describe_protocol(about)}"
 

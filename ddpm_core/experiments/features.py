@@ -15,9 +15,12 @@ from torch import Tensor, nn
 from .. import checkpoints
 from ..data import Images, to_unit
 from ..errors import InvalidInput
+from ..guides import classifier_for
 from . import fingerprint
 
 BATCH = 250
+# Of the largest feature: what rounding in batches of another size comes nowhere near.
+UNSTEADY = 0.01
 SCRIPTS = (".pt", ".pth", ".ts", ".torchscript")
 
 
@@ -40,7 +43,9 @@ class Features(Protocol):
 
 
 class NetFeatures:
-    """A network as a feature net: always in eval mode, and refused where somebody changed that.
+    """A network as a feature net: always in eval mode, and refused where somebody changed that,
+    or where its features of an image are others at another time or beside other images: a program
+    that was traced in training mode has its dropout and batch statistics in it for good.
 
     Args:
         name, layer: see ``Features``.
@@ -58,7 +63,7 @@ class NetFeatures:
         mark: str = "",
     ):
         self.name, self.layer, self.net, self._take = name, layer, net.eval(), take
-        self._given = mark
+        self._given, self._steady = mark, False
 
     @cached_property
     def mark(self) -> str:
@@ -70,7 +75,8 @@ class NetFeatures:
 
         Raises:
             InvalidInput: for other arrays, a net in training mode (dropout would be features, and
-                batch statistics those of this very batch), or numbers that are not finite.
+                batch statistics those of this very batch), pictures that it cannot take, or
+                numbers that are not finite.
         """
         if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4:
             raise InvalidInput("features are those of images (n, H, W, C), uint8")
@@ -81,7 +87,19 @@ class NetFeatures:
             raise InvalidInput(f"{self.name} gives {tuple(found.shape)} for {len(images)} images")
         if not torch.isfinite(found).all():
             raise InvalidInput(f"{self.name} gives numbers that are not finite")
+        if not self._steady and len(images):
+            self._check(images, found)
         return found
+
+    def _check(self, images: np.ndarray, found: Tensor) -> None:
+        """Whether the first image's features are the same, but for rounding, alone."""
+        again = self._take(torch.from_numpy(images[:1]).permute(0, 3, 1, 2)).double().cpu()
+        if (again - found[:1]).abs().max() > UNSTEADY * found.abs().max():
+            raise InvalidInput(
+                f"{self.name} gives one image several features, as in training mode: call eval() "
+                "before it is traced"
+            )
+        self._steady = len(images) > 1
 
 
 def feature_net(name: str | Path) -> NetFeatures:
@@ -130,6 +148,21 @@ def classifier_features(classifier) -> NetFeatures:
     )
 
 
+def judge_of(model: checkpoints.Model, otherwise: str) -> NetFeatures:
+    """The judge of a model's dataset as a feature net.
+
+    Args:
+        otherwise: what to do without one, in words.
+
+    Raises:
+        InvalidInput: if there is none.
+    """
+    try:
+        return classifier_features(classifier_for(model, "judge"))
+    except InvalidInput as error:
+        raise InvalidInput(f"{error}; {otherwise}") from error
+
+
 def torchvision_features(name: str, pretrained: bool = True) -> NetFeatures:
     """What the last linear layer of one of torchvision's models sees.
 
@@ -174,7 +207,16 @@ def script_features(path: Path) -> NetFeatures:
         told, layer = {"return_features": True}, "its features"
     # The same weights may be part of another program.
     mark = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    return NetFeatures(path.name, layer, net, lambda images: net(_three(images), **told), mark)
+
+    def take(images: Tensor) -> Tensor:
+        try:
+            return net(_three(images), **told)
+        except RuntimeError as error:  # in its program's words, the reason last
+            reason = str(error).strip().splitlines()[-1]
+            shape = tuple(images.shape[1:])
+            raise InvalidInput(f"{path.name} does not take images of {shape}: {reason}") from error
+
+    return NetFeatures(path.name, layer, net, take, mark)
 
 
 def batches(images: Images, chosen=None, size: int = BATCH) -> Iterator[np.ndarray]:

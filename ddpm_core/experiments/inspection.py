@@ -14,14 +14,13 @@ import torch
 from .. import data
 from ..checkpoints import Model
 from ..errors import check_int
-from ..guides import classifier_for
 from ..metrics import Tally
 from ..request import Request
 from ..sampling import BATCH
 from . import Progress, passed
 from .bound import Bound, of_model
 from .evaluation import about, of_weights, reference_words
-from .features import classifier_features
+from .features import classifier_features, judge_of
 from .neighbours import QUANTILE, memorised, memorised_error, nearest
 from .protocol import sampled
 from .shards import HOME, Shards
@@ -119,7 +118,8 @@ def measure_neighbours(
         uint8: every sample and its neighbours, the closest pairs first.
     """
     shards = Shards(model, request, home, batch)
-    net = classifier_features(classifier_for(model, "judge")) if space == "features" else None
+    in_pixels = "compare pixels (--pixels)"
+    net = judge_of(model, in_pixels) if space == "features" else None
     train, test = (data.load(model.config.dataset, split, root) for split in ("train", "test"))
     pictures = []
     for it in shards.sampling():

@@ -15,7 +15,7 @@ from .evaluation import words
 from .explained import QUESTION
 from .notes import IN_CELL
 from .parts import Part, Picture
-from .report import Measurement, Row, Table, usual_dtype
+from .report import Measurement, Row, Table, decimals, usual_dtype
 
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 AUTHORS = "Antunovic, Belai, Czekalla and Takacs, Technical University of Denmark"
@@ -142,11 +142,12 @@ def _cell(wanted: Measurement | None, missing: Mapping[str, str], usual: str | N
         why = missing.get(wanted.command, "")
         brief = why if why in IN_CELL else "–"  # the note below tells
         return f'<td class="lacking" title="{escape(why)}">{escape(brief)}</td>'
-    spread = "" if result["spread"] is None else f" <span>± {result['spread']:.3f}</span>"
-    lowest = "" if result["floor"] is None else f"<small>floor {result['floor']:.3f}</small>"
+    digits = f".{decimals(result['fid'], result['spread'])}f"
+    spread = "" if result["spread"] is None else f" <span>± {result['spread']:{digits}}</span>"
+    lowest = "" if result["floor"] is None else f"<small>floor {result['floor']:{digits}}</small>"
     dtype = result["protocol"]["dtype"]
     other = "" if dtype == usual else f"<small>in {dtype}</small>"
-    return f"<td><b>{result['fid']:.3f}</b>{spread}{lowest}{other}</td>"
+    return f"<td><b>{result['fid']:{digits}}</b>{spread}{lowest}{other}</td>"
 
 
 def _claims(part: Part) -> str:

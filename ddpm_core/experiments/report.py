@@ -311,6 +311,14 @@ def best(cells: Sequence[Measurement | None]) -> Measurement | None:
     return first if all(told_apart(first.result, m.result) for m in others) else None
 
 
+def decimals(fid: float, spread: float | None) -> int:
+    """As many as show two digits of the spread, or four of a figure that has none."""
+    smallest, digits = (spread, 2) if spread else (abs(fid), 4)
+    if not smallest:
+        return 4
+    return min(4, max(1, digits - 1 - math.floor(math.log10(smallest))))
+
+
 def usual_dtype(cells: Iterable[Measurement | None]) -> str | None:
     """The precision of most networks of a table: a figure of another one has to say so."""
     found = Counter(m.result["protocol"]["dtype"] for m in cells if m and m.result is not None)

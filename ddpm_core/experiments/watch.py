@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import torch
 
-from .. import data
+from .. import checkpoints, data
 from ..checkpoints import Model
 from ..errors import InvalidInput
 from ..request import Request
@@ -41,7 +41,10 @@ def fid_watch(
     Raises:
         InvalidInput: if there is no such net, or too few images for its features.
     """
-    net = net or feature_net(f"{dataset}-judge")
+    judge = f"{dataset}-judge"
+    if net is None and judge not in checkpoints.available_classifiers():
+        raise InvalidInput(f"no {judge!r} ships: name another feature net (--features)")
+    net = net or feature_net(judge)
     images = data.load(dataset, "validation", root)
     chosen = torch.arange(min(real, len(images)))
     reference = last(gather(net, batches(images, chosen), len(chosen)))

@@ -249,7 +249,7 @@ def test_train_writes_a_checkpoint_that_sample_loads_and_goes_on(train, tmp_path
 
 
 def test_train_begins_with_a_checkpoint_and_measures_the_fid(train, tmp_path, monkeypatch):
-    monkeypatch.setattr(watch, "fid_watch", lambda dataset, root: lambda model: {"fid": 3.5})
+    monkeypatch.setattr(watch, "fid_watch", lambda dataset, root, net: lambda model: {"fid": 3.5})
     assert train("--epochs", 0.2) == 0
     first = checkpoints.load(tmp_path / "run" / "checkpoint").training
     words = ["--epochs", 0.1, "--init", tmp_path / "run" / "checkpoint", "--fid"]
@@ -272,6 +272,8 @@ def test_train_begins_with_a_checkpoint_and_measures_the_fid(train, tmp_path, mo
         (["--dropout", "2"], "dropout"),
         (["--channels", "-4"], "channels"),
         (["--blocks", "-1"], "blocks"),
+        (["--features", "mnist-judge"], "--features goes with --fid"),
+        (["--fid", "--features", "nothing"], "unknown feature net 'nothing'"),
         (["--threads", "-1"], "threads"),
         (["--device", "abacus"], "abacus"),
     ],

@@ -330,6 +330,16 @@ def test_the_bound_takes_no_option_that_it_would_ignore(checkpoint, capsys, opti
     assert capsys.readouterr().err == f"error: {name} has no meaning for --bound\n"
 
 
+@pytest.mark.parametrize(
+    ("mode", "otherwise"),
+    [("--fid", "name another feature net (--features)"), ("--neighbours", "(--pixels)")],
+)
+def test_without_a_judge_another_way_is_told(evaluate, classifiers, capsys, mode, otherwise):
+    del classifiers["mnist-judge"]
+    assert evaluate(mode) == 2
+    assert otherwise in capsys.readouterr().err
+
+
 def test_evaluate_needs_a_judge(evaluate, classifiers, capsys):
     del classifiers["mnist-judge"]
     assert evaluate() == 2

@@ -122,6 +122,47 @@ def test_other_pictures_are_refused(images):
         feature_net("mnist-judge").features(images)
 
 
+class Judge(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.first, self.layer = nn.Linear(75, 16), layer
+
+    def forward(self, images):
+        return self.layer(self.first(images.flatten(1).float()))
+
+
+@pytest.mark.parametrize("layer", [nn.Dropout(0.5), nn.BatchNorm1d(16)], ids=["dropout", "batch"])
+def test_a_program_that_was_traced_in_training_mode_is_refused(tmp_path, layer):
+    """Nothing shows it from outside, and no eval() changes it."""
+    images, path = pictures(6, (5, 5, 3)), tmp_path / "judge.pt"
+    example = torch.from_numpy(images).permute(0, 3, 1, 2)
+    net = Judge(layer)
+    torch.jit.trace(net.train(), example, check_trace=False).save(str(path))
+    it = feature_net(path)
+    assert not any(module.training for module in it.net.modules())
+    for _ in range(2):  # it does not pass the second time either
+        with pytest.raises(InvalidInput, match="judge.pt gives one image several features"):
+            it.features(images)
+    torch.jit.trace(net.eval(), example).save(str(path))
+    assert feature_net(path).features(images).shape == (6, 16)
+
+
+def test_one_image_alone_does_not_vouch_for_a_net(tmp_path):
+    images = pictures(6, (5, 5, 3))
+    net = Judge(nn.Identity())
+    it = NetFeatures("it", "x", net, lambda x: (found := net(x)) - found.mean(0) * (len(x) > 1))
+    it.features(images[:1])
+    with pytest.raises(InvalidInput, match="several features"):
+        it.features(images)
+
+
+def test_pictures_that_a_script_cannot_take_are_told_in_a_line(tmp_path):
+    torch.jit.script(Judge(nn.Identity())).save(str(tmp_path / "judge.pt"))
+    with pytest.raises(InvalidInput, match=r"does not take images of \(3, 7, 7\): .*shapes") as it:
+        feature_net(tmp_path / "judge.pt").features(pictures(2, (7, 7, 3)))
+    assert "\n" not in str(it.value)
+
+
 def test_numbers_that_are_none_are_refused():
     it = NetFeatures("it", "x", nn.Identity(), lambda images: images.flatten(1) * torch.nan)
     with pytest.raises(InvalidInput, match="not finite"):

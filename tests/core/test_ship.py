@@ -29,7 +29,10 @@ def test_a_shipped_run_is_the_same_model_with_card_and_picture(checkpoint, tmp_p
     request = Request(n=3, steps=3, dtype="float32")
     shipped = load("my-run", tmp_path / "home")
     assert np.array_equal(sample(shipped, request), sample(load(checkpoint), request))
-    assert (folder / "README.md").read_text().count("# my-run") == 1
+    card = (folder / "README.md").read_text()
+    assert card.count("# my-run") == 1 and "](samples.png)" in card
+    # A run has no such picture.
+    assert "samples.png" not in (checkpoint / "README.md").read_text()
     with Image.open(folder / "samples.png") as picture:
         about = json.loads(picture.info["Description"])
         size = shipped.unet.image_size
