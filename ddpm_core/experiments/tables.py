@@ -63,7 +63,8 @@ def _table(settings: Settings, name: str, table: report.Table):
 
 
 def _answer(settings: Settings) -> str:
-    return explained(report.own_way(settings.home).rows, report.costs(settings.home).rows)
+    makers = (report.own_way, report.costs, report.table_2)
+    return explained(*(make(settings.home).rows for make in makers))
 
 
 def _protocol(table: report.Table) -> str:
