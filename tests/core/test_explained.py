@@ -8,6 +8,7 @@ from ddpm_core.experiments import report
 from ddpm_core.experiments.explained import explained
 from tests.core.toys import result_of
 
+IN_ITS_WAY = (24.0, 82.0, 25.0)
 TITLES = ("as it should be", "x̂0 not clipped", "x̂0 not clipped and ᾱ off by one")
 
 
@@ -52,6 +53,10 @@ def second(home, *figures):
         else row
         for row in report.table_2(home).rows
     ]
+
+
+def concludes(text):
+    return text.startswith(("In part: by the report's own measure", "Yes: by the report's own mea"))
 
 
 def with_figures(row, figures):
@@ -104,6 +109,7 @@ def test_without_figures_nothing_is_said(tmp_path):
             "enough",
         ),
         ([(12.0, 11.0), (30.0, 60.0), (30.0, 99.0)], ["does not explain it"], "off by one"),
+        ([(40.0, 60.0), (12.0, 50.0)], ["and clipped it has no less. Clipped, the"], "enough"),
     ],
 )
 def test_what_is_said_of_the_gap_follows_the_figures(tmp_path, figures, said, unsaid):
@@ -118,16 +124,19 @@ def test_what_is_said_of_the_gap_follows_the_figures(tmp_path, figures, said, un
     ("both", "said"),
     [
         (0.7, "it is 0.700, close to what clipping gives. One error hides the other."),
-        (6.0, "it is 6.000, still 10 times that. One error hides the other."),
+        (6.0, "it is 6.000, still 10 times that."),
         (45.0, "With its ᾱ off by one as well it is 45.000: that does not save it."),
         (39.97, "With its ᾱ off by one as well it is 39.970: that does not save it."),
     ],
 )
 def test_what_the_second_error_does_to_digits_is_told_by_its_figure(tmp_path, both, said):
     text = explained(rows(tmp_path), costs(tmp_path, 0.6, 40.0, both), [])
-    assert text.startswith("Not clipping makes the FID of the cosine model of digits 67 times")
+    assert text.startswith("On digits not clipping takes the FID of the cosine model from 0.600 to")
+    assert "40.000 (100 steps, by the judge of digits), 67 times as much, yet" in text
     assert text.endswith(said)
     assert "off by one" not in explained(rows(tmp_path), costs(tmp_path, 0.6, 40.0), [])
+    # Where not clipping costs little there is nothing to wonder at.
+    assert explained(rows(tmp_path), costs(tmp_path, 0.6, 1.7, both), []) == ""
 
 
 def test_figures_by_two_feature_nets_are_not_put_side_by_side(tmp_path):
@@ -136,36 +145,41 @@ def test_figures_by_two_feature_nets_are_not_put_side_by_side(tmp_path):
     assert explained(rows(tmp_path), found, []) == ""
 
 
+def test_figures_of_two_precisions_make_no_quotient(tmp_path):
+    found = rows(tmp_path, (12.0, 11.0), (30.0, 150.0))
+    for cell in found[1].measured:
+        if cell.result:
+            cell.result["protocol"]["dtype"] = "float32"
+    text = explained(found, costs(tmp_path), [])
+    assert "what both have if clipped is not measured yet" in text and "12.0" not in text
+
+
 @pytest.mark.parametrize(
-    ("pair", "digits", "concluded"),
-    [(140.0, 0.7, True), (20.0, 0.7, False), (140.0, 45.0, False), (140.0, None, False)],
+    ("both", "digits", "concluded"),
+    [(140.0, 0.7, True), (20.0, 0.7, False), (140.0, 6.0, False), (140.0, None, False)],
 )
-def test_both_are_as_in_the_report_only_if_both_are(tmp_path, pair, digits, concluded):
-    found = rows(tmp_path, (12.0, 11.0), (30.0, 150.0), (31.0, pair))
+def test_both_are_as_in_the_report_only_if_both_are(tmp_path, both, digits, concluded):
+    found = rows(tmp_path, (12.0, 11.0), (30.0, 150.0), (31.0, both), IN_ITS_WAY)
     known = [0.6, 40.0] + ([] if digits is None else [digits])
-    text = explained(found, costs(tmp_path, *known), [])
-    assert text.startswith("In part: with both errors, in networks trained") == concluded
+    assert concludes(explained(found, costs(tmp_path, *known), [])) == concluded
 
 
 @pytest.mark.parametrize(
     ("digits", "said", "concluded"),
     [
-        ((24.0, 82.0, 25.0), "it has 24.0 clipped, 82.0 not clipped and 25.0 with both", True),
+        (IN_ITS_WAY, "has 24.0 clipped, 82.0 not clipped and 25.0 with both errors", True),
         ((24.0, 82.0, 80.0), "and 80.0 with both errors (real images 9.5): there it is not", False),
         ((24.0, 30.0, 25.0), "there it is not so.", False),
-        ((24.0, 82.0), "of digits were its best. Its ᾱ", True),
+        ((24.0, 82.0), "of digits were its best. Its ᾱ", False),
     ],
 )
 def test_digits_by_the_reports_own_measure_have_a_say(tmp_path, digits, said, concluded):
     found = rows(tmp_path, (12.0, 11.0), (30.0, 150.0), (31.0, 140.0), digits)
     text = explained(found, costs(tmp_path, 0.6, 40.0, 0.7), [])
-    assert (
-        said in text
-        and text.startswith("In part: with both errors, in networks trained") == concluded
-    )
-    assert ("over all 1,000 steps, it has" in text) == (len(digits) > 2)
+    assert said in text and concludes(text) == concluded
+    assert ("over all 1,000 steps, the cosine model of digits" in text) == (len(digits) > 2)
     # Where clipping alone is known to matter there is nothing to confirm.
-    assert "it has 24.0" not in explained(found, costs(tmp_path, 0.6, 40.0), [])
+    assert "has 24.0" not in explained(found, costs(tmp_path, 0.6, 40.0), [])
 
 
 @pytest.mark.parametrize(
@@ -174,9 +188,10 @@ def test_digits_by_the_reports_own_measure_have_a_say(tmp_path, digits, said, co
         (
             (14.0, 120.0, 300.0),
             [
-                "has 383 times the Test-FID of that linear one, from which its schedule alone sets",
-                "ours has 14.0 to 12.0 clipped, 120.0 to 30.0 not clipped, 300.0 to 31.0 with both",
-                "With both errors it fails as well. Of the two cosine models it is the worse, as",
+                "has 383 times the Test-FID of its linear one, from which its schedule alone sets",
+                "ours has 14.0 beside the linear one's 12.0 clipped, 120.0 beside the linear one's "
+                "30.0 not clipped, 300.0 beside the linear one's 31.0 with both errors.",
+                "With both errors it fails. Of the two cosine models it is the worse, as in the",
             ],
             "not fail",
             True,
@@ -188,37 +203,56 @@ def test_digits_by_the_reports_own_measure_have_a_say(tmp_path, digits, said, co
             True,
         ),
         # Neither can be told from the other: nothing is said of their order.
-        ((14.0, 120.0, 140.01), ["With both errors it fails as well. Not"], "two cosine", True),
-        ((14.0, 120.0, 40.0), ["With both errors it does not fail. Of the"], "as well. Of", False),
-        ((14.0, 120.0), ["120.0 to 30.0 not clipped. Not clipping"], "both errors it", True),
+        ((14.0, 120.0, 140.01), ["With both errors it fails. On digits"], "two cosine", True),
+        ((14.0, 120.0, 40.0), ["With both errors it does not fail. Of the"], "it fails.", False),
+        ((14.0, 120.0), ["120.0 beside the linear one's 30.0 not clipped. On"], "errors it", True),
         ((14.0,), [], "without attention has", True),
     ],
 )
 def test_the_worst_model_has_a_say(tmp_path, plain, said, unsaid, concluded):
-    found = rows(tmp_path, (12.0, 11.0), (30.0, 150.0), (31.0, 140.0), plain=plain)
+    found = rows(tmp_path, (12.0, 11.0), (30.0, 150.0), (31.0, 140.0), IN_ITS_WAY, plain)
     text = explained(found, costs(tmp_path, 0.6, 40.0, 0.7), [])
     for words in said:
         assert words in text
     assert unsaid not in text
-    assert text.startswith("In part: with both errors, in networks trained") == concluded
+    assert concludes(text) == concluded
+
+
+def test_what_may_be_chance_is_called_neither_failure_nor_none(tmp_path):
+    found = rows(tmp_path, unclipped=(30.0, 150.0), both=(31.0, 140.0), plain=(14.0, 120.0, 300.0))
+    found[-1].measured[3].result["spread"] = None
+    text = explained(found, costs(tmp_path), [])
+    assert "with both errors. Whether that is chance cannot be told." in text
 
 
 @pytest.mark.parametrize(
-    ("both", "size"),
+    ("both", "sizes"),
     [
-        ((31.0, 140.0), "But its figure is 4.5 times the linear schedule's here, and 113 times t"),
-        ((10.0, 400.0), "Yes: with both errors, in networks trained without them, the cosine sche"),
+        ((31.0, 140.0), "has 4.5 times the linear one's figure here, and 113 times there: that"),
+        ((10.0, 400.0), "has 40 times the linear one's figure here, and 113 times there: about as"),
+        ((1.0, 400.0), "has 400 times the linear one's figure here, and 113 times there: that"),
     ],
 )
-def test_how_much_of_the_gap_it_is_comes_first(tmp_path, both, size):
-    found = rows(tmp_path, (12.0, 11.0), (30.0, 150.0), both)
+def test_how_much_of_the_gap_it_is_comes_first(tmp_path, both, sizes):
+    found = rows(tmp_path, (12.0, 11.0), (30.0, 150.0), both, IN_ITS_WAY)
     text = explained(found, costs(tmp_path, 0.6, 40.0, 0.7), [])
-    assert size in text and ("and by as much." in text) == text.startswith("Yes")
+    assert sizes in text and text.startswith("Yes: " if "about as" in sizes else "In part: ")
+    assert ("that size is not explained" in text) == text.startswith("In part: ")
 
 
 @pytest.mark.parametrize(
-    ("unclipped", "kind"), [((1.1, 2.2), "worse, and no failure."), ((1.1, 9.0), "it fails there")]
+    ("clipped", "unclipped", "kind"),
+    [
+        ((0.9, 1.5), (1.1, 2.2), "worse, and beside the linear one no failure."),
+        ((0.9, 1.5), (6.0, 9.0), "worse, and beside the linear one no failure."),
+        ((0.9, 1.5), (1.1, 9.0), "by that measure it fails."),
+        ((0.9, 8.5), (1.1, 9.0), "worse, and beside"),
+        ((0.9, 1.5), (1.1, 1.4), "no worse."),
+        ((0.9, 1.5), (1.1, 1.51), "no worse."),
+    ],
 )
-def test_the_judge_has_a_say(tmp_path, unclipped, kind):
-    text = explained(rows(tmp_path), costs(tmp_path), second(tmp_path, (0.9, 1.5), unclipped))
-    assert f"from 1.50 to {unclipped[1]:.2f} and the linear one from 0.90 to 1.10: {kind}" in text
+def test_the_judge_has_a_say(tmp_path, clipped, unclipped, kind):
+    text = explained(rows(tmp_path), costs(tmp_path), second(tmp_path, clipped, unclipped))
+    assert text.startswith("By the judge of photographs, over 1,000 steps, not clipping takes")
+    assert f"to {unclipped[0]:.2f} and the cosine one with attention from {clipped[1]:.2f}" in text
+    assert f"to {unclipped[1]:.2f}: {kind}" in text
