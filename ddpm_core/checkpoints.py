@@ -352,8 +352,7 @@ def save(
     config = config.complete()
     from .card import render
 
-    pictured = (folder / PICTURE).is_file()
-    card = render(name or folder.name, config, tensors, training, pictured=pictured)
+    card = render(name or folder.name, config, tensors, training)
     folder.mkdir(parents=True, exist_ok=True)
     dtype = torch.half if training["recipe"].get("half") else torch.float
     tensors = {k: v.detach().to("cpu", dtype).contiguous() for k, v in tensors.items()}

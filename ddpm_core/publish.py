@@ -39,12 +39,13 @@ def model_folder(name: str | Path, repo_id: str, target: Path) -> Path:
         found = checkpoints.load(source)
         tensors = found.unet.state_dict()
     _make(target)
+    checkpoints.save(target, found.config, tensors, found.training, repo_id)
     for picture in source.glob("*.png"):
         shutil.copyfile(picture, target / picture.name)
-    checkpoints.save(target, found.config, tensors, found.training, repo_id)
     if (source / results.FOLDER).is_dir():
         shutil.copytree(source / results.FOLDER, target / results.FOLDER)
         results.drop_stale(target, source)
+    if not checkpoints.holds_classifier(target):
         cards.rewrite(target, repo_id)
     return target
 

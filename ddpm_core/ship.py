@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import checkpoints
+from .experiments import cards
 from .recorder import grid, save_png
 from .request import Request
 from .sampling import Run, sample
@@ -41,12 +42,11 @@ def ship(run: Path, name: str | None = None, home: Path | None = None) -> Path:
     if (target / checkpoints.CONFIG).is_file():
         # Found by measuring, of which a training knows nothing.
         config = replace(config, sampling=checkpoints.read_config(target).sampling)
-    told = config, model.unet.state_dict(), model.training
-    checkpoints.save(target, *told)
+    checkpoints.save(target, config, model.unet.state_dict(), model.training)
     model = checkpoints.load(target)  # by the name that restores the picture from its note
     steps = min(PICTURE.steps, model.schedule.num_timesteps)
     request = replace(PICTURE, steps=steps).for_model(model)
     note = Run(model, request, images=[]).describe()
     save_png(grid(sample(model, request)), target / checkpoints.PICTURE, scale=2, note=note)
-    checkpoints.save(target, *told)  # with the picture on its card
+    cards.rewrite(target)  # which shows it
     return target

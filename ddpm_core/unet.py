@@ -48,13 +48,15 @@ def sinusoidal_embedding(
     return torch.cat(pair, dim=1)
 
 
-def _convolve(operation, x: Tensor, weight: Tensor, bias: Tensor, **how) -> Tensor:
-    """Where bfloat16 is emulated a convolution takes three to four times that of float32. There
-    the same rounded numbers are multiplied in float32 and their sums rounded once, as hardware
-    that has bfloat16 does."""
-    if weight.dtype != torch.bfloat16 or bf16_is_native(x.device):
+def _convolve(operation, x: Tensor, weight: Tensor, bias: Tensor | None, **how) -> Tensor:
+    """Where bfloat16 is emulated a convolution takes three to four times that of float32. There,
+    if the weights are of it, the same rounded numbers are multiplied in float32 and their sums
+    rounded once, as hardware that has bfloat16 does. Training keeps its weights in float32, and
+    is left to autocast."""
+    if not x.dtype == weight.dtype == torch.bfloat16 or bf16_is_native(x.device):
         return operation(x, weight, bias, **how)
-    return operation(x.float(), weight.float(), bias.float(), **how).to(x.dtype)
+    bias = None if bias is None else bias.float()
+    return operation(x.float(), weight.float(), bias, **how).to(x.dtype)
 
 
 class Conv2d(nn.Conv2d):

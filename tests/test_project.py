@@ -48,6 +48,14 @@ def test_what_the_readme_says_of_a_training_is_what_its_record_says(path):
     assert {float(it) for it in re.findall(r"([\d.]+) %", row)} <= {round(100 * found, 2)}
 
 
+def test_the_readme_leads_to_the_checkpoints_that_ship_and_to_no_other():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| \[`([^`]+)`\]\(checkpoints/([^/]+)/README\.md\)", readme, re.M)
+    assert all(name == folder for name, folder in told)
+    shipped = [path.parent.name for path in (ROOT / "checkpoints").glob("*/config.json")]
+    assert sorted(name for name, _ in told) == sorted(shipped)
+
+
 def test_the_core_knows_no_gradio_and_no_ui():
     for path in (ROOT / "ddpm_core").rglob("*.py"):
         assert not imports_of(path) & {"gradio", "ui", "app"}, path

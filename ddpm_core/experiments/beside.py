@@ -5,6 +5,7 @@ scale (``inspection``). As in ``report``, no figure stands here."""
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -176,11 +177,14 @@ def _loss(quarter: int) -> Callable[[dict], Figure]:
 
 
 def _stored(wanted: tuple[Wanted | None, ...], folder: Path) -> tuple[Wanted | None, ...]:
-    """With the results that lie with the checkpoints in a folder, of their weights."""
+    """With the results that lie with the checkpoints in a folder, of their weights; of several of
+    one measurement that of the precision which most results of the model are of."""
     found = []
     for it in wanted:
         if it is not None:
             kept = results.current(folder / it.model, it.kind)
-            it = replace(it, result=next(filter(it.matches, kept), None))
+            usual = Counter(result["protocol"]["dtype"] for result in kept)
+            fits = sorted(filter(it.matches, kept), key=lambda r: -usual[r["protocol"]["dtype"]])
+            it = replace(it, result=next(iter(fits), None))
         found.append(it)
     return tuple(found)

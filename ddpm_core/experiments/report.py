@@ -198,8 +198,9 @@ def options(request: Request) -> list[str]:
 
 
 def as_measured(request: Request, result: dict | None) -> Request:
-    """A request in the dtype that its result is of."""
-    return request if result is None else replace(request, dtype=result["protocol"]["dtype"])
+    """A request in the dtype that its result is of, if that can be asked for."""
+    dtype = result and result["protocol"]["dtype"]
+    return replace(request, dtype=dtype) if dtype in checkpoints.DTYPES else request
 
 
 def sampled_for(request: Request, about: dict) -> bool:
@@ -495,15 +496,17 @@ def _words(title: str, request: Request) -> str:
 
 def _with_results(wanted: Sequence[Measurement | None], home: Path | None) -> tuple:
     """With the results of the weights that lie there, by the judge that does; of several of one
-    measurement the one that compares with most of the others."""
+    measurement the one that compares with most of the others, or is of the usual precision."""
     home = home or checkpoints.HOME
-    found = [m and _stored(m, home) for m in wanted]
-    shared = Counter(basis for some in found for basis in {_basis(it) for it in some or ()})
+    kept = [results.current(home / m.model, "fid") if m else [] for m in wanted]
+    found = [[it for it in some if m.matches(it)] for m, some in zip(wanted, kept, strict=True)]
+    shared = Counter(basis for some in found for basis in {_basis(it) for it in some})
+    usual = Counter(it["protocol"]["dtype"] for some in kept for it in some)
+
+    def fits(result: dict) -> tuple[int, int]:
+        return shared[_basis(result)], usual[result["protocol"]["dtype"]]
+
     return tuple(
-        m and replace(m, result=max(some, key=lambda it: shared[_basis(it)], default=None))
+        m and replace(m, result=max(some, key=fits, default=None))
         for m, some in zip(wanted, found, strict=True)
     )
-
-
-def _stored(wanted: Measurement, home: Path) -> list[dict]:
-    return [it for it in results.current(home / wanted.model, "fid") if wanted.matches(it)]

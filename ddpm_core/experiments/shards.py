@@ -53,7 +53,7 @@ class Shards:
 
     def protocol(self) -> dict:
         """What a figure of these samples depends on besides the model, ready for JSON."""
-        # In whatever dtype it was asked for: that it came to stands beside the request.
+        # Asked for by name or not, it is the same measurement: what it came to stands below.
         asked = replace(self.request, dtype="auto")
         found = {
             "n": asked.n,

@@ -57,14 +57,13 @@ def _table(settings: Settings, name: str, table: report.Table):
         tables=tuple(tables),
         missing=missing,
         claims=judged(name, [row for table in tables for row in table.rows]),
-        answer=_answer(settings) if name == "table-2" else "",
+        answer=_answer(settings, rows) if name == "table-2" else "",
         notes=tuple(dict.fromkeys([*notes, *troubles.values()])),
     )
 
 
-def _answer(settings: Settings) -> str:
-    makers = (report.own_way, report.costs, report.table_2)
-    return explained(*(make(settings.home).rows for make in makers))
+def _answer(settings: Settings, second: list[report.Row]) -> str:
+    return explained(report.own_way(settings.home).rows, report.costs(settings.home).rows, second)
 
 
 def _protocol(table: report.Table) -> str:

@@ -110,6 +110,15 @@ def test_another_request_has_another_folder(model, tmp_path, changes):
     assert Shards(model, ask(), tmp_path).folder == Shards(model, ask(n=3), tmp_path).folder
 
 
+def test_a_dtype_asked_for_by_name_is_the_same_measurement(model, tmp_path):
+    usual = model.resolve_dtype("auto")
+    named, plain = (Shards(model, ask(dtype=it), tmp_path) for it in (usual, "auto"))
+    assert named.protocol() == plain.protocol()
+    other = {"float32": "bfloat16", "bfloat16": "float32"}[usual]
+    protocol = Shards(model, ask(dtype=other), tmp_path).protocol()
+    assert protocol == plain.protocol() | {"dtype": other}
+
+
 def test_other_weights_have_another_folder(checkpoint, tmp_path):
     model = checkpoints.load(checkpoint)
     before = Shards(model, ask(), tmp_path)

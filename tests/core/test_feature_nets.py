@@ -141,7 +141,7 @@ def test_a_program_that_was_traced_in_training_mode_is_refused(tmp_path, layer):
     it = feature_net(path)
     assert not any(module.training for module in it.net.modules())
     for _ in range(2):  # it does not pass the second time either
-        with pytest.raises(InvalidInput, match="judge.pt gives one image several features"):
+        with pytest.raises(InvalidInput, match="judge.pt gives an image other features"):
             it.features(images)
     torch.jit.trace(net.eval(), example).save(str(path))
     assert feature_net(path).features(images).shape == (6, 16)
@@ -152,8 +152,30 @@ def test_one_image_alone_does_not_vouch_for_a_net(tmp_path):
     net = Judge(nn.Identity())
     it = NetFeatures("it", "x", net, lambda x: (found := net(x)) - found.mean(0) * (len(x) > 1))
     it.features(images[:1])
-    with pytest.raises(InvalidInput, match="several features"):
+    with pytest.raises(InvalidInput, match="other features at another time or beside"):
         it.features(images)
+
+
+def test_neither_a_first_image_of_no_features_nor_no_numbers_vouch_for_a_net():
+    images = pictures(6, (5, 5, 3))
+    images[0] = 0
+    dropout = nn.Dropout(0.5).train()
+    it = NetFeatures("it", "x", nn.Identity(), lambda x: dropout(x.flatten(1).float()))
+    with pytest.raises(InvalidInput, match="other features"):
+        it.features(images)
+    alone = NetFeatures(
+        "it", "x", nn.Identity(), lambda x: x.flatten(1) / (len(x) > 3 or torch.nan)
+    )
+    with pytest.raises(InvalidInput, match="other features"):
+        alone.features(images)
+
+
+def test_a_net_is_tried_once_and_by_few_images():
+    seen = []
+    it = NetFeatures("it", "x", nn.Identity(), lambda x: seen.append(len(x)) or x.flatten(1) * 1.0)
+    for _ in range(2):
+        it.features(pictures(9))
+    assert seen == [9, 4, 9]
 
 
 def test_pictures_that_a_script_cannot_take_are_told_in_a_line(tmp_path):

@@ -422,6 +422,18 @@ def test_a_published_model_is_the_same_model(served, source, tmp_path, checkpoin
     assert np.array_equal(sample(model, QUICK), sample(load(checkpoint), QUICK))
 
 
+@pytest.mark.parametrize("pictured", [False, True])
+def test_the_picture_of_a_model_without_figures_is_published_on_its_card(
+    tmp_path, checkpoint, pictured
+):
+    own = shutil.copytree(checkpoint, tmp_path / "own")
+    if pictured:
+        (own / "samples.png").write_bytes(b"a picture")
+    folder = publish.model_folder(own, "user/mine", tmp_path / "out")
+    assert ("](samples.png)" in (folder / "README.md").read_text()) == pictured
+    assert (folder / "samples.png").exists() == pictured
+
+
 @pytest.mark.parametrize("name", ["mnist-conditional", "mnist-classifier-noisy"])
 def test_its_card_carries_its_figures_for_the_hub(name, tmp_path):
     folder = publish.model_folder(name, "user/mine", tmp_path / "out")

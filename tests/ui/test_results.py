@@ -122,6 +122,33 @@ def test_the_cells_stand_where_their_protocol_says(full):
             ]
 
 
+def test_of_two_precisions_the_one_that_compares_is_shown(tmp_path):
+    """And of a figure that stands alone the one that most of its model's figures are of."""
+    table = report.table_1(tmp_path)
+    row, alone = table.rows[1], next(row for row in table.rows if "sampled again" in row.title)
+    for m in filter(None, (*row.measured, *alone.measured)):
+        for dtype, fid in (("float32", 1.0), ("bfloat16", 2.0)):
+            if dtype == "bfloat16" or m.model == row.measured[0].model:
+                result = result_of(m, fid)
+                result["protocol"]["dtype"] = dtype
+                stored.save(tmp_path / m.model, result)
+    few = report.few_steps(tmp_path, "mnist-linear")[0].points[0]
+    stored.save(tmp_path / few.model, result_of(few, 3.0))
+    shown = {it["title"]: it for it in table_of(results.figures(tmp_path), "table-1")["rows"]}
+    for title in (row.title, alone.title):
+        cell = shown[title]["cells"][0]
+        assert cell["value"] == 2.0 and cell["command"].endswith("--dtype bfloat16")
+
+
+def test_a_figure_in_a_dtype_that_cannot_be_asked_for_is_shown(tmp_path):
+    m = report.table_1(tmp_path).rows[1].measured[0]
+    result = result_of(m, 2.4)
+    result["protocol"]["dtype"] = "float16"
+    stored.save(tmp_path / m.model, result)
+    cell = table_of(results.figures(tmp_path), "table-1")["rows"][1]["cells"][0]
+    assert cell["value"] == 2.4 and cell["command"] == m.command
+
+
 @pytest.mark.parametrize(
     ("fid", "spread", "figure", "written"),
     [

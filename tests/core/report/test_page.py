@@ -73,6 +73,15 @@ def test_its_figures_are_those_stored_and_those_of_the_report(settings, home):
     assert all("± 0.0117 (standard error by the jackknife); floor 0.2500" in p for p in protocols)
 
 
+def test_a_figure_has_as_many_digits_as_its_spread(settings, home):
+    first, second, *_ = report.own_way(home).rows[1].measured
+    store(home, first, 48.1234, spread=1.234, floor=9.6512)
+    store(home, second, 3.54612, spread=0.00031, floor=0.25)
+    (table, *_) = page_of(make(settings, "own-way")).iter("table")
+    cells = [words_of(cell) for cell in table.iter("td")]
+    assert "48.1 ± 1.2floor 9.7" in cells and "3.5461 ± 0.0003floor 0.2500" in cells
+
+
 def test_a_figure_of_another_precision_than_its_tables_says_so(settings, home):
     for row in report.table_1(home).rows:
         for wanted in filter(None, row.measured):
