@@ -419,12 +419,13 @@ TABLE_2 = {"train": (0.114, 0.165, 49.393, 14.565), "test": (0.128, 0.153, 49.05
 def _stands_on(dataset: str, passes: int, home: Path | None) -> str:
     """How a table's models were trained, beside those of the report, and what they are held
     against."""
-    told = {"passes": set(), "rates": set()}
-    for ablation in ABLATIONS:
+    told, precisions = {"passes": set(), "rates": set()}, {}
+    for ablation, column in zip(ABLATIONS, COLUMNS, strict=True):
         try:
             record = _training(f"{dataset}-{ablation}", home)
         except CheckpointError:
             continue  # not trained yet
+        precisions.setdefault(record.get("precision", "float32"), []).append(column)
         if record.get("training_set") and "lr" in record.get("recipe", ()):
             told["passes"].add(f"{record['images'] / record['training_set']:.0f}")
             falls = "" if record["recipe"].get("decay", "none") == "none" else "falling from "
@@ -436,6 +437,9 @@ def _stands_on(dataset: str, passes: int, home: Path | None) -> str:
             f"rate {' or '.join(sorted(told['rates']))} and have averaged weights; the report's "
             f"for {passes} at 0.0001, and have not. "
         )
+    if len(precisions) > 1:
+        trained = (f"“{'” and “'.join(it)}” in {kind}" for kind, it in precisions.items())
+        ours += f"Trained: {'; '.join(trained)}. "
     return f"{ours}Train-FID is against the training images less the 5,000 held out."
 
 

@@ -140,6 +140,19 @@ def test_of_two_precisions_the_one_that_compares_is_shown(tmp_path):
         assert cell["value"] == 2.0 and cell["command"].endswith("--dtype bfloat16")
 
 
+def test_models_that_were_trained_in_other_precisions_are_named(tmp_path):
+    for ablation, precision in (("linear", "bfloat16 autocast"), ("cosine", "float32")):
+        write_training(tmp_path, f"cifar10-{ablation}", [])
+        path = tmp_path / f"cifar10-{ablation}" / "training.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"precision": precision}))
+        about = report.table_2(tmp_path).about
+        assert ("Trained: " in about) == (ablation == "cosine")
+    words = (
+        "“linear, no attention” in bfloat16 autocast; “cosine, no attention” in float32. Train-F"
+    )
+    assert words in about
+
+
 def test_a_figure_in_a_dtype_that_cannot_be_asked_for_is_shown(tmp_path):
     m = report.table_1(tmp_path).rows[1].measured[0]
     result = result_of(m, 2.4)
