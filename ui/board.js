@@ -146,8 +146,9 @@ function mount() {
   }
 
   function answerOf({ question, answer }) {
-    if (!answer) return "";
-    return `<div class="board-claims board-answer"><h3>${escapeText(question)}</h3><p>${escapeText(answer)}</p></div>`;
+    if (!answer?.length) return "";
+    const paragraphs = answer.map((text) => `<p>${escapeText(text)}</p>`).join("");
+    return `<div class="board-claims board-answer"><h3>${escapeText(question)}</h3>${paragraphs}</div>`;
   }
 
   function cellOf(cell, title, row, column, bare) {

@@ -31,7 +31,7 @@ def board(tables: list[dict[str, Any]], curves: list[dict[str, Any]]) -> dict[st
             its protocol, "took", "best", and maybe "cost", a text. A table with "plot" is plotted
             over its columns as well, with its "floors". One with "claims" tells what became of
             each: its "text", and in "said" the "verdict" of each "row", and a "margin" in words.
-            One with an "answer" tells it below, under its "question".
+            One with an "answer" tells its paragraphs below, under its "question".
         curves: with "model", "rows" of (images, training loss, validation loss, FID or None),
             "words" and "command".
     """

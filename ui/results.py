@@ -73,7 +73,7 @@ def _table(table: report.Table) -> dict:
 def _second(table: report.Table, home: Path | None) -> dict:
     """Table 2, with what is known of its gap."""
     answer = explained(report.own_way(home).rows, report.costs(home).rows, table.rows)
-    return _table(table) | {"question": QUESTION, "answer": answer}
+    return _table(table) | {"question": QUESTION, "answer": list(answer)}
 
 
 def _claims(table: report.Table) -> list[dict]:

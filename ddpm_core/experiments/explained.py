@@ -24,21 +24,26 @@ FAILS_TOO, FAILS_NOT = "It fails with ᾱ off by one as well", "With both errors
 HIDDEN, THE_SAME = "One error hides the other.", "the same."
 
 
-def explained(own_way: Sequence[Row], costs: Sequence[Row], second: Sequence[Row]) -> str:
-    """What the figures say of the gap, the conclusion first; empty before there are any.
+def explained(
+    own_way: Sequence[Row], costs: Sequence[Row], second: Sequence[Row]
+) -> tuple[str, ...]:
+    """What the figures say of the gap, the conclusion first, in paragraphs; none before there are
+    any.
 
     Args:
         own_way: the rows by the report's own measure, over all steps.
         costs: the rows of what the report's errors cost.
         second: the rows of the second table.
     """
-    said = [*_pair(own_way), *_without_attention(own_way), *_by_the_judge(second), *_digits(costs)]
-    fails = any(it.startswith(FAILS_TOO) for it in said) and FAILS_NOT not in said
-    if said and said[-1].endswith(HIDDEN):
-        said += _digits_in_its_way(own_way)
-        if fails and said[-1].endswith(THE_SAME):
-            said.insert(0, _conclusion(own_way))
-    return " ".join(said)
+    pair, plain = [*_pair(own_way)], [*_without_attention(own_way)]
+    digits, concluded = [*_digits(costs)], []
+    fails = any(it.startswith(FAILS_TOO) for it in pair) and FAILS_NOT not in plain
+    if digits and digits[-1].endswith(HIDDEN):
+        digits += _digits_in_its_way(own_way)
+        if fails and digits[-1].endswith(THE_SAME):
+            concluded = [_conclusion(own_way)]
+    said = (concluded, pair, plain, [*_by_the_judge(second)], digits)
+    return tuple(" ".join(paragraph) for paragraph in said if paragraph)
 
 
 def _pair(rows: Sequence[Row]) -> Iterator[str]:

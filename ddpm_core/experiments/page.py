@@ -67,7 +67,8 @@ def section(part: Part, folder: Path) -> str:
         + _pictures(part.pictures, folder)
         + "".join(_table(table, part.missing) for table in part.tables)
         + _claims(part)
-        + (f"<h3>{QUESTION}</h3>\n<p>{escape(part.answer)}</p>\n" if part.answer else "")
+        + (f"<h3>{QUESTION}</h3>\n" if part.answer else "")
+        + "".join(f"<p>{escape(paragraph)}</p>\n" for paragraph in part.answer)
         + "".join(f'<p class="lacking">{escape(note)}</p>\n' for note in part.notes)
         + _protocols(part)
         + "</section>\n"

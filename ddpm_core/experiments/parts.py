@@ -164,7 +164,7 @@ class Part:
         pictures, tables: ours; the rows of tables also quote the report's figures.
         missing: by ``Measurement.command``, why a cell is empty.
         claims: what the report says of the order of its models, and what ours says to it.
-        answer: whether its gap is explained, in words.
+        answer: whether its gap is explained, in paragraphs.
         charts: SVG.
         history: what the charts show.
         notes: what could not be had, and why.
@@ -178,7 +178,7 @@ class Part:
     tables: tuple[Table, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
-    answer: str = ""
+    answer: tuple[str, ...] = ()
     charts: tuple[str, ...] = ()
     history: tuple[dict, ...] = ()
     notes: tuple[str, ...] = ()

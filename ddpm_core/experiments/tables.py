@@ -57,12 +57,12 @@ def _table(settings: Settings, name: str, table: report.Table):
         tables=tuple(tables),
         missing=missing,
         claims=judged(name, [row for table in tables for row in table.rows]),
-        answer=_answer(settings, rows) if name == "table-2" else "",
+        answer=_answer(settings, rows) if name == "table-2" else (),
         notes=tuple(dict.fromkeys([*notes, *troubles.values()])),
     )
 
 
-def _answer(settings: Settings, second: list[report.Row]) -> str:
+def _answer(settings: Settings, second: list[report.Row]) -> tuple[str, ...]:
     return explained(report.own_way(settings.home).rows, report.costs(settings.home).rows, second)
 
 

@@ -149,7 +149,7 @@ def test_whether_the_gap_is_explained_stands_below_its_table(enter):
     # Of digits, not clipped and clipped, as they are stored here; of the pair nothing is.
     assert text.startswith("On digits not clipping takes the FID of the cosine model from 2.000 to")
     assert "7.000 (100 steps, by the judge of digits), 3.5 times as much" in text
-    assert "own measure" not in text
+    assert "own measure" not in text and answer.locator("p").count() == 1
 
 
 def test_the_address_says_where_one_is(enter):
