@@ -13,7 +13,7 @@ import yaml
 from PIL import Image
 
 from ddpm_core import Request, available, load
-from ddpm_core.experiments import beside, cards, fingerprint, report, results
+from ddpm_core.experiments import beside, cards, compare, fingerprint, report, results
 from tests.core.toys import result_of
 
 ROOT = Path(__file__).parent.parent
@@ -119,9 +119,9 @@ def test_the_default_is_as_good_as_all_steps_and_half_of_it_is_not_for_photograp
     }
     whole = found["ddpm", 1000]
     assert (Request().sampler, Request().steps) == ("ddim", 20)
-    assert report.difference(found["ddim", 20], whole) is not None
-    assert not report.told_apart(found["ddim", 20], whole)
-    assert report.told_apart(found["ddim", 10], whole) == model.startswith("cifar10")
+    assert compare.difference(found["ddim", 20], whole) is not None
+    assert not compare.told_apart(found["ddim", 20], whole)
+    assert compare.told_apart(found["ddim", 10], whole) == model.startswith("cifar10")
 
 
 def test_the_tables_of_guidance_are_those_that_are_stored():

@@ -11,7 +11,7 @@ import gradio as gr
 
 from ddpm_core import checkpoints
 from ddpm_core.errors import CheckpointError
-from ddpm_core.experiments import beside, evaluation, inspection, report
+from ddpm_core.experiments import beside, compare, evaluation, inspection, report
 from ddpm_core.experiments.claims import UNMEASURED, judged
 from ddpm_core.experiments.explained import QUESTION, explained
 from ddpm_core.experiments.report import Measurement
@@ -61,7 +61,7 @@ def _guarded(name: str, make: Callable[[], dict]) -> dict:
 
 
 def _table(table: report.Table) -> dict:
-    rows, usual = [], report.usual_dtype(m for row in table.rows for m in row.measured)
+    rows, usual = [], compare.usual_dtype(m for row in table.rows for m in row.measured)
     for row in table.rows:
         if row.reported:
             rows.append({"title": row.title, "reported": [f"{fid:.3f}" for fid in row.reported]})
@@ -93,7 +93,7 @@ def _claims(table: report.Table) -> list[dict]:
 
 def _costs(table: report.Table) -> dict:
     found = list(zip(*(row.measured for row in table.rows), strict=True))
-    usual = report.usual_dtype(m for column in found for m in column)
+    usual = compare.usual_dtype(m for column in found for m in column)
     columns = [_cells(column, usual) for column in found]
     for (usual, *others), (_, *cells) in zip(found, columns, strict=True):
         for wrong, cell in zip(others, cells, strict=True):
@@ -107,10 +107,10 @@ def _costs(table: report.Table) -> dict:
 
 
 def _cost(usual: dict, wrong: dict) -> dict:
-    if not report.comparable([usual, wrong]):
+    if not compare.comparable([usual, wrong]):
         return {}
-    apart, gap = report.difference(usual, wrong), wrong["fid"] - usual["fid"]
-    decimals = report.decimals(gap, apart and apart.error)
+    apart, gap = compare.difference(usual, wrong), wrong["fid"] - usual["fid"]
+    decimals = compare.decimals(gap, apart and apart.error)
     error = f"± {apart.error:.{decimals}f}" if apart else ""
     return {"cost": f"{gap:+.{decimals}f}".replace("-", "−"), "cost_error": error}
 
@@ -118,7 +118,7 @@ def _cost(usual: dict, wrong: dict) -> dict:
 def _few_steps(name: str, home: Path | None) -> dict:
     series = report.few_steps(home, FEW_STEPS[name])
     points = [one.points for one in series]
-    usual = report.usual_dtype(m for some in points for m in some)
+    usual = compare.usual_dtype(m for some in points for m in some)
     columns = [_cells(column, usual) for column in zip(*points, strict=True)]
     first = points[0][0]
     results = [m.result for some in points for m in some if m and m.result is not None]
@@ -157,7 +157,7 @@ def _other(wanted: beside.Wanted) -> dict | None:
         return None
     scale, unit = (100, "\u00a0%") if it.percent else (1, "")
     value, error = it.value * scale, None if it.error is None else it.error * scale
-    decimals = report.decimals(value, error)
+    decimals = compare.decimals(value, error)
     if it.percent:
         decimals = min(2, decimals)  # of none in a thousand four would pretend to know more
     return cell | {
@@ -181,7 +181,7 @@ def _named(table: report.Table | beside.Table) -> dict:
 
 def _cells(measured: Sequence[Measurement | None], usual: str | None) -> list[dict | None]:
     """Cells that compare with each other, in a table of networks of one precision for the most."""
-    lowest = report.best(measured)
+    lowest = compare.best(measured)
     return [m and _cell(m, usual) | {"best": m is lowest} for m in measured]
 
 
@@ -191,7 +191,7 @@ def _cell(measurement: Measurement, usual: str | None) -> dict:
     if result is None:
         return cell
     fid, spread, dtype = result["fid"], result["spread"], result["protocol"]["dtype"]
-    decimals = report.decimals(fid, spread)
+    decimals = compare.decimals(fid, spread)
     return cell | {
         "value": fid,
         "error": spread,

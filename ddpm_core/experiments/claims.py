@@ -1,7 +1,7 @@
 """What the report says of the order of its models, asked of our figures too.
 
 FIDs by other features compare with nothing else; which of two models is the better one does, if
-they can be told apart (``report.told_apart``).
+they can be told apart (``compare.told_apart``).
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .report import AGAIN, RESAMPLED, Row, difference, told_apart
+from .compare import difference, told_apart
+from .report import AGAIN, RESAMPLED, Row
 
 # By table: a claim, and the columns (better, worse) that it is about, with where that is.
 CLAIMS = {

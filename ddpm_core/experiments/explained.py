@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from .report import ANCESTRAL, COST_MODELS, Measurement, Row, comparable, told_apart
+from .compare import comparable, told_apart
+from .report import ANCESTRAL, COST_MODELS, Measurement, Row
 
 QUESTION = "Is its gap explained?"
 LINEAR, PLAIN, COSINE = (

@@ -11,11 +11,12 @@ from html import escape
 from pathlib import Path
 
 from .claims import UNMEASURED, Claim
+from .compare import decimals, usual_dtype
 from .evaluation import words
 from .explained import QUESTION
 from .notes import IN_CELL
 from .parts import Part, Picture
-from .report import Measurement, Row, Table, decimals, usual_dtype
+from .report import Measurement, Row, Table
 
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 AUTHORS = "Antunovic, Belai, Czekalla and Takacs, Technical University of Denmark"

@@ -8,19 +8,17 @@ measured says so, and which command would.
 from __future__ import annotations
 
 import json
-import math
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 from .. import checkpoints
 from ..errors import CheckpointError
 from ..request import Request
 from . import as_reported, results, watch
-from .fid import jackknife
+from .compare import basis
 from .shards import NOT_IN_KEY
 
 # Unconditional, DDIM and ancestral: as Table 1 is measured, and Table 2 after it.
@@ -65,10 +63,6 @@ ERRORS = {
 IN_ITS_WAY = ("as it should be", "x̂0 not clipped", "x̂0 not clipped and ᾱ off by one")
 SAMPLERS = {"ddpm": "DDPM", "ddim": "DDIM", "dpm_solver_pp": "DPM-Solver++"}
 REFERENCES = {"train": "Train-FID", "test": "Test-FID"}
-# Of 2, 3, ... 19 parts: what their mean is away from the truth by, in standard errors, once in
-# twenty times (Student 1908). Of more it is two.
-STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14)
-STUDENT += (2.13, 2.12, 2.11, 2.10)
 
 
 @dataclass(frozen=True)
@@ -148,24 +142,6 @@ class Table:
     about: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
-
-
-class Difference(NamedTuple):
-    """Of two figures: by how much they differ, the standard error of that, and whether it was had
-    from pairs of samples of the same noises, or as of independent ones; and of how many parts of
-    the samples it was had, None if that is not known."""
-
-    gap: float
-    error: float
-    paired: bool
-    parts: int | None = None
-
-    @property
-    def limit(self) -> float:
-        """How many standard errors chance makes of it once in twenty times: two, or of few parts
-        what Student's distribution has."""
-        few = self.parts is not None and self.parts - 2 < len(STUDENT)
-        return STUDENT[self.parts - 2] if few else 2
 
 
 @dataclass(frozen=True)
@@ -300,83 +276,6 @@ def own_way(home: Path | None = None) -> Table:
     )
 
 
-def best(cells: Sequence[Measurement | None]) -> Measurement | None:
-    """The lowest of some figures, if it can be told apart from each of them.
-
-    None if there is no telling, or not before all are measured.
-    """
-    wanted = [cell for cell in cells if cell is not None]
-    if len(wanted) < 2 or any(m.result is None for m in wanted):
-        return None
-    first, *others = sorted(wanted, key=lambda m: m.result["fid"])
-    return first if all(told_apart(first.result, m.result) for m in others) else None
-
-
-def decimals(fid: float, spread: float | None) -> int:
-    """As many as show two digits of the spread, or four of a figure that has none."""
-    smallest, digits = (spread, 2) if spread else (abs(fid), 4)
-    if not smallest:
-        return 4
-    return min(4, max(1, digits - 1 - math.floor(math.log10(smallest))))
-
-
-def usual_dtype(cells: Iterable[Measurement | None]) -> str | None:
-    """The precision of most networks of a table: a figure of another one has to say so."""
-    found = Counter(m.result["protocol"]["dtype"] for m in cells if m and m.result is not None)
-    return found.most_common(1)[0][0] if found else None
-
-
-def told_apart(first: dict, second: dict) -> bool:
-    """Whether two stored FIDs differ by more than twice the standard error of their difference, or
-    more times if that was had of few minibatches (``Difference.limit``).
-
-    Never if that is unknown (``difference``). Another seed of the samples moves a figure by so
-    much once in twenty times; another seed of the training may move it more, and no spread here
-    knows of that.
-    """
-    found = difference(first, second)
-    return found is not None and found.gap > found.limit * found.error
-
-
-def difference(first: dict, second: dict) -> Difference | None:
-    """By how much two stored FIDs differ, and the standard error of that.
-
-    Samples of the same noises err alike, and their difference less than either: its error is by
-    the jackknife over blocks of the same images, where both results keep what each block's absence
-    makes of them. Otherwise the samples are taken to be independent: where they err alike, that
-    makes the error too large.
-
-    None if either's spread is unknown, or if the two do not compare.
-    """
-    if None in (first["spread"], second["spread"]) or not comparable([first, second]):
-        return None
-    gap = abs(first["fid"] - second["fid"])
-    pair = [result.get("left_out") or [] for result in (first, second)]
-    noises = {_noises(result["protocol"]) for result in (first, second)}
-    parts = min(map(len, pair))
-    if len(noises) == 1 and len(pair[0]) == len(pair[1]) > 1:
-        return Difference(gap, jackknife([a - b for a, b in zip(*pair, strict=True)]), True, parts)
-    error = math.hypot(first["spread"], second["spread"])
-    return Difference(gap, error, False, parts if parts > 1 else None)
-
-
-def _noises(about: dict) -> tuple:
-    return about["n"], about["first"], about["request"].get("seed")
-
-
-def comparable(found: Sequence[dict]) -> bool:
-    """Whether stored results are by one feature net against one set of real images, and of networks
-    of one precision."""
-    return len({_basis(result) for result in found}) < 2
-
-
-def _basis(result: dict) -> str:
-    """What results must share to compare."""
-    about = result["protocol"]
-    net = about["features"]
-    return json.dumps([net["mark"], net["layer"], about["reference"], about["dtype"]])
-
-
 def curves(model: str, home: Path | None = None) -> list[dict]:
     """What training was like: rows with ``images``, ``train``, ``validation`` and maybe ``fid``.
 
@@ -504,11 +403,11 @@ def _with_results(wanted: Sequence[Measurement | None], home: Path | None) -> tu
     home = home or checkpoints.HOME
     kept = [results.current(home / m.model, "fid") if m else [] for m in wanted]
     found = [[it for it in some if m.matches(it)] for m, some in zip(wanted, kept, strict=True)]
-    shared = Counter(basis for some in found for basis in {_basis(it) for it in some})
+    shared = Counter(one for some in found for one in {basis(it) for it in some})
     usual = Counter(it["protocol"]["dtype"] for some in kept for it in some)
 
     def fits(result: dict) -> tuple[int, int]:
-        return shared[_basis(result)], usual[result["protocol"]["dtype"]]
+        return shared[basis(result)], usual[result["protocol"]["dtype"]]
 
     return tuple(
         m and replace(m, result=max(some, key=fits, default=None))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import scipy.stats
 
-from ddpm_core.experiments import report
+from ddpm_core.experiments import compare, report
 from ddpm_core.experiments.claims import NOT_COMPARED, UNMEASURED, judged
 from ddpm_core.request import Request
 from tests.core.toys import result_of
@@ -43,8 +43,8 @@ def test_claims_hold_for_the_report_and_not_where_figures_are_too_close():
         ["yes", "no", "no", UNMEASURED, "no", NOT_COMPARED, "no"],
     ]
     unlike = row("nets", 1, 2, 5, 3, nets="abaa").measured
-    assert report.best(unlike) is None
-    assert report.best(row("one net", 1, 2, 5, 3).measured) is not None
+    assert compare.best(unlike) is None
+    assert compare.best(row("one net", 1, 2, 5, 3).measured) is not None
     assert judged("costs", []) == ()
 
 
@@ -88,6 +88,6 @@ def test_a_claim_tells_by_how_much_and_how_far_luck_leads():
 
 def test_of_few_parts_it_takes_more_standard_errors_to_tell_apart():
     for parts in range(2, 20):
-        limit = report.Difference(1, 1, True, parts).limit
+        limit = compare.Difference(1, 1, True, parts).limit
         assert limit == pytest.approx(scipy.stats.t.ppf(0.975, parts - 1), abs=0.005)
-    assert report.Difference(1, 1, True, 20).limit == report.Difference(1, 1, False).limit == 2
+    assert compare.Difference(1, 1, True, 20).limit == compare.Difference(1, 1, False).limit == 2

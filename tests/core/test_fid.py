@@ -10,7 +10,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 
 from ddpm_core import data
 from ddpm_core.errors import InvalidInput
-from ddpm_core.experiments import Progress, fid, last, report
+from ddpm_core.experiments import Progress, compare, fid, last, report
 from ddpm_core.experiments.features import NetFeatures, batches, classifier_features
 from ddpm_core.request import Request
 from tests.core.toys import result_of, tiny_classifier
@@ -242,13 +242,13 @@ def test_the_error_of_a_difference_is_that_between_seeds_where_the_noises_are_th
             made = fid.score(blocks, reference)
             result = result_of(report.Measurement("it", request, "test"), made.value, made.spread)
             found.append(result | {"left_out": list(made.left_out)})
-        gap, error, paired, parts = report.difference(*found)
+        gap, error, paired, parts = compare.difference(*found)
         assert paired and parts == fid.BLOCKS
         gaps.append(found[0]["fid"] - found[1]["fid"])
         told.append(error)
         assert gap == abs(gaps[-1])
         found[1]["protocol"]["request"]["seed"] = 1  # noises of its own
-        apart.append(report.difference(*found).error)
+        apart.append(compare.difference(*found).error)
         assert apart[-1] == math.hypot(*(it["spread"] for it in found))
     rms = [math.sqrt(np.mean(np.square(it))) for it in (told, apart)]
     assert rms[0] == pytest.approx(np.std(gaps, ddof=1), rel=0.2)
