@@ -216,30 +216,34 @@ def test_blocks_are_the_images_in_turn_whatever_the_batches():
             torch.testing.assert_close(block.mean, Pixels().features(own).mean(0))
 
 
-def test_the_spread_is_that_between_seeds():
-    """200 sets of samples: their standard deviation, and the jackknife's mean idea of it."""
+@pytest.fixture(scope="module")
+def pairs():
+    """200 sets of samples, each scored twice: as two models that err alike would make them."""
     reference = fid.Moments.of(normal(20_000, 4, 12))
-    scores = []
-    for seed in range(200):
-        x = normal(400, 4, 1000 + seed, shift=0.3)
-        scores.append(fid.score([fid.Moments.of(p) for p in x.chunk(fid.BLOCKS)], reference))
+
+    def score(samples):
+        return fid.score([fid.Moments.of(p) for p in samples.chunk(fid.BLOCKS)], reference)
+
+    sets = (normal(400, 4, 1000 + seed, shift=0.3) for seed in range(200))
+    return [(score(x), score(x * 1.05)) for x in sets]
+
+
+def test_the_spread_is_that_between_seeds(pairs):
+    """200 sets of samples: their standard deviation, and the jackknife's mean idea of it."""
+    scores = [one for one, _ in pairs]
     seen = np.std([s.value for s in scores], ddof=1)
     told = math.sqrt(np.mean([s.spread**2 for s in scores]))
     assert told == pytest.approx(seen, rel=0.2)
     assert all((s.n, s.d) == (400, 4) for s in scores)
 
 
-def test_the_error_of_a_difference_is_that_between_seeds_where_the_noises_are_the_same():
+def test_the_error_of_a_difference_is_that_between_seeds_where_the_noises_are_the_same(pairs):
     """Two models that err alike: the difference is known far better than either figure."""
-    reference = fid.Moments.of(normal(20_000, 4, 12))
     request = Request(n=400)
     gaps, told, apart = [], [], []
-    for seed in range(200):
-        x = normal(400, 4, 1000 + seed, shift=0.3)
+    for pair in pairs:
         found = []
-        for samples in (x, x * 1.05):
-            blocks = [fid.Moments.of(part) for part in samples.chunk(fid.BLOCKS)]
-            made = fid.score(blocks, reference)
+        for made in pair:
             result = result_of(report.Measurement("it", request, "test"), made.value, made.spread)
             found.append(result | {"left_out": list(made.left_out)})
         gap, error, paired, parts = compare.difference(*found)

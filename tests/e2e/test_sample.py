@@ -242,14 +242,14 @@ def test_digits_pick_a_class_and_s_stops(visit):
 def test_playing_a_run_under_way_catches_up_with_it_and_sees_its_end(visit):
     visitor = visit()
     visitor.wait_for_kept("21 frames")
-    visitor.set_number("sample-steps", 250)
+    visitor.set_number("sample-steps", 150)
     visitor.choose("sample-sampler", "DDPM")
     visitor.wait("live")
     timeline = visitor.stage().get_by_role("slider").first
     for key in ("ArrowUp", "ArrowUp", " "):  # four times as fast
         timeline.press(key)
     visitor.page.wait_for_selector(
-        "#sample-stage .player[data-state=film][data-index='250']", timeout=120_000
+        "#sample-stage .player[data-state=film][data-index='150']", timeout=120_000
     )
 
 
