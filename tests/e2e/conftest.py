@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import shutil
+from dataclasses import asdict
+from urllib.parse import parse_qsl
 
+import numpy as np
 import pytest
 from playwright.sync_api import expect, sync_playwright
+
+from ddpm_core import Request, save_png
+from ui import permalinks
+from ui.runs import Key
 
 os.environ["NO_PROXY"] = "127.0.0.1"
 # Tests ask what happens, not how soon: five seconds are too few on a busy machine.
@@ -20,6 +29,31 @@ FLAGS = (
     # its own, that takes half as long as ours.
     "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,HttpsUpgrades,PaintHolding"
 ).split()
+
+DROP = """([name, data, target]) => {
+  const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+  const files = new DataTransfer();
+  files.items.add(new File([bytes], name));
+  const fire = (kind) => document.querySelector(target).dispatchEvent(
+    new DragEvent(kind, { dataTransfer: files, bubbles: true, cancelable: true }));
+  fire("dragover");
+  const veiled = !document.querySelector(".drop-veil").hidden;
+  fire("drop");
+  return veiled;
+}"""
+# Whatever is waited for next is not what stands there already.
+FORGET = """() => {
+  history.replaceState(null, "", "/");
+  for (const tab of ["sample", "guidance", "reverse"]) {
+    document.querySelector(`#${tab}-stage .player`)?.setAttribute("data-state", "led");
+    document.querySelector(`#${tab}-take .take-file`)?.replaceChildren();
+  }
+}"""
+ARRIVED = """(wanted) => {
+  const there = new URLSearchParams(location.search);
+  const same = (a, b) => a === b || (a !== null && Number(a) === Number(b));
+  return wanted.every(([name, value]) => same(there.get(name), value));
+}"""
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +131,35 @@ class Visitor:
         self.page.goto(self.url + query)
         return self
 
+    def drop(self, path, target="#tabs") -> bool:
+        """Drop a file on an element; tells whether the page offered itself while it was held."""
+        data = base64.b64encode(path.read_bytes()).decode()
+        return self.page.evaluate(DROP, [path.name, data, target])
+
+    def lead(self, query, folder):
+        """To the run of a link without opening the page anew, which is most of what a test costs:
+        by a picture that carries it, dropped on the page.
+
+        Args:
+            query: of a run of one of the first three tabs.
+            folder: where the picture may be written.
+        """
+        pairs = parse_qsl(query.removeprefix("?"))
+        tab = dict(pairs).get("tab", "sample")
+        key = permalinks.parse(pairs, Key("mnist-conditional", Request(dtype="auto")))
+        about = {"tab": tab, "model": key.model, "branch_at": key.branch_at, **asdict(key.request)}
+        about["beside"] = [asdict(row) for row in key.beside]
+        path = folder / "led.png"
+        save_png(np.zeros((8, 8, 1), np.uint8), path, note=json.dumps(about))
+        self.errors.clear()
+        self.page.mouse.move(0, 0)
+        self.page.evaluate(FORGET)
+        self.drop(path)
+        link = parse_qsl(permalinks.query(key, tab=tab))
+        wanted = [(name, value) for name, value in link if name in dict(pairs)]
+        self.page.wait_for_function(ARRIVED, arg=wanted, timeout=60_000)
+        return self
+
     def stage(self, tab="sample"):
         return self.page.locator(f"#{tab}-stage .player")
 
@@ -132,6 +195,41 @@ class Visitor:
             }""",
             [tab, pane],
         )
+
+
+@pytest.fixture(scope="module")
+def keep(request):
+    """Keeps a visitor for those tests of a module that begin wherever another ended: a function of
+    how to come in, and of what tells visitors of different kinds apart; it gives the visitor, and
+    whether they have just come. Who was in a test that failed is not asked again."""
+    kept: dict[str, Visitor] = {}
+    failed = [0]
+
+    def ask(come, kind=""):
+        if request.session.testsfailed != failed[0]:
+            failed[0] = request.session.testsfailed
+            while kept:
+                kept.popitem()[1].leave()
+        is_new = kind not in kept
+        if is_new:
+            kept[kind] = come()
+        return kept[kind], is_new
+
+    yield ask
+    for visitor in kept.values():
+        visitor.leave()
+
+
+@pytest.fixture(scope="module")
+def led(keep, chromium, url, tmp_path_factory):
+    """A visitor at a run: there by its link the first time, and led to others by ``lead``."""
+    folder = tmp_path_factory.mktemp("led")
+
+    def to(query):
+        visitor, is_new = keep(lambda: Visitor(chromium, url).open(query))
+        return visitor if is_new else visitor.lead(query, folder)
+
+    return to
 
 
 def at_rest(locator):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import struct
 import zlib
@@ -19,24 +18,6 @@ from tests.e2e.test_take import choose, take
 MODEL = "mnist-conditional"
 ELSEWHERE = "?tab=reverse&label=1&steps=2&sampler=ddim"
 RUN = "?n=9&label=5&steps=14&seed=3&sampler=ddim&eta=0.5"
-
-DROP = """([name, data, target]) => {
-  const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
-  const files = new DataTransfer();
-  files.items.add(new File([bytes], name));
-  const fire = (kind) => document.querySelector(target).dispatchEvent(
-    new DragEvent(kind, { dataTransfer: files, bubbles: true, cancelable: true }));
-  fire("dragover");
-  const veiled = !document.querySelector(".drop-veil").hidden;
-  fire("drop");
-  return veiled;
-}"""
-
-
-def drop(visitor, path, target="#tabs") -> bool:
-    """Drop a file on an element; tells whether the page offered itself while it was held."""
-    data = base64.b64encode(path.read_bytes()).decode()
-    return visitor.page.evaluate(DROP, [path.name, data, target])
 
 
 def told(visitor, state="told") -> str:
@@ -65,13 +46,13 @@ def files(chromium, url, tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", ["gif", "png", "webp", "mp4"])
-def test_a_dropped_file_restores_its_run_where_it_came_from(visit, files, kind):
+def test_a_dropped_file_restores_its_run_where_it_came_from(led, files, kind):
     pixels, made = files
-    visitor = visit(ELSEWHERE)
+    visitor = led(ELSEWHERE)
     visitor.wait_for_kept("3 frames", "reverse")
     visitor.page.evaluate("() => { window.stays = true; }")
     before = len(visitor.requests)
-    assert drop(visitor, made[kind])
+    assert visitor.drop(made[kind])
     visitor.wait_for_kept("15 frames")
     visitor.wait("film")
     assert last(visitor) == pixels
@@ -96,19 +77,19 @@ def test_a_dropped_file_restores_its_run_where_it_came_from(visit, files, kind):
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_what_a_file_shows_beyond_the_run_is_told_apart(visit, tmp_path, more, words):
+def test_what_a_file_shows_beyond_the_run_is_told_apart(led, tmp_path, more, words):
     request = Request(n=1, label=4, steps=5, seed=8, guidance="cfg", guidance_scale=2.0)
     about = Run(load(MODEL), request, images=[]).describe(tab="guidance", **more)
     save_png(np.zeros((28, 28, 1), np.uint8), tmp_path / "it.png", note=about)
-    visitor = visit("?n=4&steps=2")
+    visitor = led("?n=4&steps=2")
     visitor.wait_for_kept("3 frames")
-    drop(visitor, tmp_path / "it.png")
+    visitor.drop(tmp_path / "it.png")
     visitor.wait_for_kept("6 frames", "guidance")
     assert words in told(visitor)
 
 
-def test_it_is_opened_by_the_keyboard_too(visit, files):
-    visitor = visit(ELSEWHERE)
+def test_it_is_opened_by_the_keyboard_too(led, files):
+    visitor = led(ELSEWHERE)
     visitor.wait_for_kept("3 frames", "reverse")
     button = visitor.page.get_by_role("button", name="Open a picture's settings")
     with visitor.page.expect_file_chooser() as chooser:
@@ -135,7 +116,7 @@ def others(tmp_path_factory):
 def test_a_file_of_one_image_goes_to_the_reverse_process(visit, others):
     visitor = visit("?n=4&steps=2")
     visitor.wait_for_kept("3 frames")
-    drop(visitor, others["one"])
+    visitor.drop(others["one"])
     visitor.wait_for_kept("6 frames", "reverse")
     shown = np.array(last(visitor, "reverse")[2], np.uint8).reshape(28, 28, 4)[..., 0]
     expected = film(load(MODEL), Request(n=1, label=4, steps=5, seed=8)).images()[0, ..., 0]
@@ -147,7 +128,7 @@ def test_a_file_of_one_image_goes_to_the_reverse_process(visit, others):
 def test_rows_and_a_branch_go_to_guidance(visit, others):
     visitor = visit("?n=4&steps=2")
     visitor.wait_for_kept("3 frames")
-    drop(visitor, others["rows"])
+    visitor.drop(others["rows"])
     visitor.wait_for_kept("6 frames", "guidance")
     visitor.page.wait_for_url("**/*branch_at=2*tab=guidance*")
     assert visitor.page.locator("#guidance-s input[type=number]").input_value() == "3"
@@ -155,16 +136,16 @@ def test_rows_and_a_branch_go_to_guidance(visit, others):
     assert "from step 2 on, class 8" in rows
 
 
-def test_the_film_strip_follows_a_file(visit, others):
+def test_the_film_strip_follows_a_file(led, others):
     run = "?tab=guidance&n=1&label=1&steps=4&sampler=ddim&guidance=cfg&guidance_scale=2"
-    visitor = visit(run)
+    visitor = led(run)
     visitor.wait_for_kept("5 frames", "guidance")
     visitor.page.get_by_role("tab", name="Film strip").click()
     strip = "#guidance-strip .contact[data-pending=false]"
     shown = visitor.page.locator(f"{strip}[data-run$=cfg]")
     shown.wait_for()
     before = shown.get_attribute("data-run")
-    drop(visitor, others["rows"])
+    visitor.drop(others["rows"])
     visitor.wait_for_kept("6 frames", "guidance")
     visitor.page.wait_for_selector(f"{strip}[data-run$=cfg]:not([data-run='{before}'])")
     assert visitor.errors == []
@@ -191,7 +172,7 @@ def test_a_file_of_the_forward_process_brings_its_picture_along(visit, tmp_path,
     pixels = last(visitor, "forward")
     other = visit("?n=1&steps=2")
     other.wait("film")
-    drop(other, path)
+    other.drop(path)
     other.wait_for_kept("1,001 frames", "forward")
     assert last(other, "forward") == pixels
     again = other.page.locator("#forward-sheet .sketch").get_attribute("data-sent")
@@ -199,13 +180,14 @@ def test_a_file_of_the_forward_process_brings_its_picture_along(visit, tmp_path,
     assert other.errors == []
 
 
-def test_on_the_sheet_a_picture_stays_a_picture(visit, files):
-    visitor = visit("?n=1&steps=2")
+def test_on_the_sheet_a_picture_stays_a_picture(led, files):
+    visitor = led("?n=1&steps=2")
     visitor.wait("film")
     visitor.page.get_by_role("tab", name="Forward process").click()
     visitor.wait_for_kept("1,001 frames", "forward")
     run = visitor.stage("forward").get_attribute("data-run")
-    assert not drop(visitor, files[1]["png"], "#forward-sheet .sketch-sheet")
+    visitor.page.evaluate("() => { document.querySelector('.drop').dataset.state = 'ready'; }")
+    assert not visitor.drop(files[1]["png"], "#forward-sheet .sketch-sheet")
     visitor.page.wait_for_function(
         "run => document.querySelector('#forward-stage .player').dataset.run !== run", arg=run
     )
@@ -243,21 +225,21 @@ def test_what_cannot_be_restored_is_said_and_the_page_stays(staying, tmp_path, n
     before = page.url, last(staying)
     note = note if isinstance(note, str) else json.dumps(note)
     save_animation([np.zeros((8, 8, 1), np.uint8)], tmp_path / name, note=note)
-    drop(staying, tmp_path / name)
+    staying.drop(tmp_path / name)
     said = told(staying, "refused")
     assert name in said and words in said
     assert (page.url, last(staying)) == before
     assert staying.errors == []
 
 
-def test_a_file_that_is_no_picture_is_said_so(visit, tmp_path):
-    visitor = visit("?n=1&steps=2")
+def test_a_file_that_is_no_picture_is_said_so(led, tmp_path):
+    visitor = led("?n=1&steps=2")
     visitor.wait("film")
     for content in (b"", b"GIF89a", b"RIFF\0\0\0\0WEBPXMP ", b"\0\0\0\x18ftypmp42", b"notes"):
         path = tmp_path / "notes.txt"
         path.write_bytes(content)
         visitor.page.evaluate("() => { document.querySelector('.drop').dataset.state = 'ready'; }")
-        drop(visitor, path)
+        visitor.drop(path)
         assert "notes.txt" in told(visitor, "refused")
     assert visitor.errors == []
 
@@ -281,18 +263,18 @@ def text_chunk(kind: str, note: bytes) -> bytes:
     return struct.pack(">I", 16) + b"ftypmp42\0\0\0\0" + box
 
 
-def test_a_note_is_read_up_to_the_length_that_is_written(visit, tmp_path):
-    visitor = visit("?n=1&steps=2")
+def test_a_note_is_read_up_to_the_length_that_is_written(led, tmp_path):
+    visitor = led("?n=1&steps=2")
     visitor.wait("film")
     for steps, kind in enumerate(["gif", "png", "webp", "mp4"], start=4):
         about = json.dumps({"model": MODEL, "n": 4, "label": 2, "steps": steps, "more": ""})
         longer, long = tmp_path / f"longer.{kind}", tmp_path / f"long.{kind}"
         longer.write_bytes(text_chunk(kind, b"9" * (2**20 + 2**13)))
-        drop(visitor, longer)
+        visitor.drop(longer)
         said = told(visitor, "refused")
         assert longer.name in said and "longer than 1,048,576 characters" in said
         long.write_bytes(text_chunk(kind, about.encode().ljust(2**20)))
-        drop(visitor, long)
+        visitor.drop(long)
         assert f"the run of {long.name}" in told(visitor)
         visitor.wait_for_kept(f"{steps + 1} frames")
     assert visitor.errors == []
@@ -315,15 +297,15 @@ def padded(kind: str, data: bytes, more: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["png", "webp", "mp4"])
-def test_of_a_large_file_only_what_is_needed_is_read(visit, files, tmp_path, kind):
-    visitor = visit(ELSEWHERE)
+def test_of_a_large_file_only_what_is_needed_is_read(led, files, tmp_path, kind):
+    visitor = led(ELSEWHERE)
     visitor.wait_for_kept("3 frames", "reverse")
     path = tmp_path / f"large.{kind}"
     path.write_bytes(padded(kind, files[1][kind].read_bytes(), bytes(50 * 2**20)))
     visitor.page.evaluate(
         """() => {
           window.bytesRead = 0;
-          const whole = Blob.prototype.arrayBuffer;
+          const whole = (window.readWhole ??= Blob.prototype.arrayBuffer);
           Blob.prototype.arrayBuffer = function () {
             window.bytesRead += this.size;
             return whole.call(this);
@@ -336,14 +318,14 @@ def test_of_a_large_file_only_what_is_needed_is_read(visit, files, tmp_path, kin
     assert last(visitor) == files[0]
 
 
-def test_a_png_with_a_plain_text_chunk_is_read_too(visit, tmp_path):
+def test_a_png_with_a_plain_text_chunk_is_read_too(led, tmp_path):
     save_png(np.zeros((8, 8, 1), np.uint8), tmp_path / "a.png")
     data = (tmp_path / "a.png").read_bytes()
     note = json.dumps({"model": MODEL, "n": 4, "label": 2, "steps": 4})
     text = chunk(b"tEXt", b"Description\0" + note.encode())
     (tmp_path / "a.png").write_bytes(data[:33] + text + data[33:])
     assert read_note(tmp_path / "a.png") == note
-    visitor = visit(ELSEWHERE)
+    visitor = led(ELSEWHERE)
     visitor.wait_for_kept("3 frames", "reverse")
-    drop(visitor, tmp_path / "a.png")
+    visitor.drop(tmp_path / "a.png")
     visitor.wait_for_kept("5 frames")

@@ -22,8 +22,9 @@ TAB = "forward"
 
 
 @pytest.fixture
-def visitor(visit):
-    return looking(visit("?n=1&steps=2"))
+def visitor(keep, chromium, url):
+    """With whatever picture the test before left."""
+    return keep(lambda: looking(Visitor(chromium, url).open("?n=1&steps=2")))[0]
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +114,8 @@ def test_a_stroke_is_drawn_and_noised(visitor):
     assert shown[:, :8].max() == 0 and shown[:, 20:].max() == 0, "the paper"
 
 
-def test_it_is_drawn_by_the_keyboard_too(visitor):
+def test_it_is_drawn_by_the_keyboard_too(visit):
+    visitor = looking(visit("?n=1&steps=2"))
     visitor.page.locator("#forward-sheet [data-do=clear]").click()
     sheet = visitor.page.locator("#forward-sheet .sketch-sheet")
     before = visitor.page.locator("#forward-sheet .sketch").get_attribute("data-sent")

@@ -46,8 +46,8 @@ def scale(visitor):
     return float(visitor.page.locator("#guidance-s input[type=number]").input_value())
 
 
-def test_of_two_choices_in_a_breath_the_second_is_what_runs(visit):
-    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2{QUICK}")
+def test_of_two_choices_in_a_breath_the_second_is_what_runs(led):
+    visitor = led(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2{QUICK}")
     settle(visitor, 12)
     visitor.page.evaluate(
         """async () => {
@@ -62,8 +62,8 @@ def test_of_two_choices_in_a_breath_the_second_is_what_runs(visit):
     assert visitor.page.locator("#guidance-method input[value=classifier]").is_checked()
 
 
-def test_the_picture_follows_the_slider_while_it_is_held(visit):
-    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=0{QUICK}&seed=4")
+def test_the_picture_follows_the_slider_while_it_is_held(led):
+    visitor = led(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=0{QUICK}&seed=4")
     settle(visitor, 12)
     visitor.stage(TAB).get_by_role("slider").first.press("End")
     before = visitor.picture(tab=TAB)
@@ -143,8 +143,8 @@ def test_a_finger_that_scrolls_the_page_leaves_time_alone(visit):
     expect(acts).not_to_have_text(before)
 
 
-def test_the_arrow_keys_move_it_too(visit):
-    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2{QUICK}")
+def test_the_arrow_keys_move_it_too(led):
+    visitor = led(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2{QUICK}")
     settle(visitor, 12)
     visitor.page.locator("#guidance-s input[type=range]").focus()
     for _ in range(5):
@@ -153,8 +153,8 @@ def test_the_arrow_keys_move_it_too(visit):
     assert scale(visitor) == 2.5
 
 
-def test_what_rests_on_the_stage_is_what_the_core_makes(visit):
-    visitor = visit(f"?tab={TAB}&label=5&guidance=cfg&guidance_scale=3&n=8&steps=12&seed=2")
+def test_what_rests_on_the_stage_is_what_the_core_makes(led):
+    visitor = led(f"?tab={TAB}&label=5&guidance=cfg&guidance_scale=3&n=8&steps=12&seed=2")
     settle(visitor, 12)
     visitor.stage(TAB).get_by_role("slider").first.press("End")
     request = Request(n=8, label=5, guidance="cfg", guidance_scale=3.0, steps=12, seed=2)
@@ -179,8 +179,8 @@ def test_two_methods_run_on_one_timeline_and_the_link_brings_both_back(visit):
     assert "noise-aware classifier, λ = 5" in visitor.page.locator(".rows").first.inner_text()
 
 
-def test_part_of_the_time_is_shown_beside_constant_guidance(visit):
-    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=6{QUICK}")
+def test_part_of_the_time_is_shown_beside_constant_guidance(led):
+    visitor = led(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=6{QUICK}")
     settle(visitor, 12)
     handle = visitor.page.locator("#guidance-interval [role=slider]").first
     handle.focus()
@@ -192,8 +192,8 @@ def test_part_of_the_time_is_shown_beside_constant_guidance(visit):
     assert "only for 1 ≤ t ≤ " in visitor.page.locator(".rows").first.inner_text()
 
 
-def test_the_film_strip_offers_every_scale_and_a_click_takes_one(visit):
-    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2{QUICK}")
+def test_the_film_strip_offers_every_scale_and_a_click_takes_one(led):
+    visitor = led(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2{QUICK}")
     settle(visitor, 12)
     visitor.page.get_by_role("tab", name="Film strip").click()
     strip = visitor.page.locator("#guidance-strip")
@@ -202,10 +202,10 @@ def test_the_film_strip_offers_every_scale_and_a_click_takes_one(visit):
     assert scale(visitor) == 8
 
 
-def test_the_atlas_is_drawn_and_leaves_as_one_picture(visit, tmp_path):
+def test_the_atlas_is_drawn_and_leaves_as_one_picture(led, tmp_path):
     from PIL import Image
 
-    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2{QUICK}")
+    visitor = led(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2{QUICK}")
     settle(visitor, 12)
     visitor.page.get_by_role("tab", name="Atlas").click()
     visitor.click("guidance-draw")
@@ -231,8 +231,8 @@ def test_a_branch_offers_the_classes_of_the_model_that_a_link_led_to(visit):
     visitor.page.locator("#guidance-branch-class").get_by_text("truck").wait_for()
 
 
-def test_a_branch_with_nothing_changed_is_the_same_run(visit):
-    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2{QUICK}&sampler=ddpm")
+def test_a_branch_with_nothing_changed_is_the_same_run(led):
+    visitor = led(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2{QUICK}&sampler=ddpm")
     settle(visitor, 12)
     visitor.page.get_by_role("tab", name="Branch").click()
     timeline = visitor.stage(TAB).get_by_role("slider").first
@@ -248,8 +248,8 @@ def test_a_branch_with_nothing_changed_is_the_same_run(visit):
     np.testing.assert_array_equal(rows[0], rows[1])
 
 
-def test_a_branch_that_changes_the_class_parts_where_it_was_told_to(visit):
-    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=4{QUICK}")
+def test_a_branch_that_changes_the_class_parts_where_it_was_told_to(led):
+    visitor = led(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=4{QUICK}")
     settle(visitor, 12)
     visitor.page.get_by_role("tab", name="Branch").click()
     timeline = visitor.stage(TAB).get_by_role("slider").first
@@ -269,9 +269,10 @@ def test_a_branch_that_changes_the_class_parts_where_it_was_told_to(visit):
     np.testing.assert_array_equal(rows[0], rows[1])
 
 
-def test_anatomy_follows_the_cursor(visit):
-    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=5{QUICK}")
+def test_anatomy_follows_the_cursor(led):
+    visitor = led(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=5{QUICK}")
     settle(visitor, 12)
+    visitor.page.get_by_role("tab", name="Anatomy").click()
     anatomy = visitor.page.locator("#guidance-anatomy-0 .anatomy")
     visitor.page.wait_for_selector("#guidance-anatomy-0 .anatomy[data-state=shown]")
     timeline = visitor.stage(TAB).get_by_role("slider").first
@@ -290,8 +291,8 @@ def test_anatomy_follows_the_cursor(visit):
     assert not visitor.page.locator("#guidance-anatomy-1 .anatomy").is_visible()
 
 
-def test_the_plot_builds_up_and_stops(visit):
-    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2&n=1&steps=5")
+def test_the_plot_builds_up_and_stops(led):
+    visitor = led(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2&n=1&steps=5")
     settle(visitor, 5)
     visitor.page.get_by_role("tab", name="Guidance against diversity").click()
     visitor.choose("guidance-count", "50")
@@ -306,8 +307,8 @@ def test_the_plot_builds_up_and_stops(visit):
     assert visitor.errors == []
 
 
-def test_the_instruments_show_one_of_two_methods_and_say_which(visit):
-    visitor = visit(
+def test_the_instruments_show_one_of_two_methods_and_say_which(led):
+    visitor = led(
         f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2{QUICK}"
         "&beside=guidance%3Dclassifier-noisy%26guidance_scale%3D5"
     )
@@ -329,8 +330,8 @@ def test_a_scale_that_no_slider_spans_is_refused_in_words(visit):
 
 
 @pytest.mark.parametrize("model", ["mnist-linear"])
-def test_a_model_without_classes_shows_only_what_applies(visit, model):
-    visitor = visit(f"?tab={TAB}&model={model}&label=3&guidance=classifier-noisy{QUICK}")
+def test_a_model_without_classes_shows_only_what_applies(led, model):
+    visitor = led(f"?tab={TAB}&model={model}&label=3&guidance=classifier-noisy{QUICK}")
     settle(visitor, 12)
     assert visitor.page.locator("#guidance-lam").is_visible()
     assert not visitor.page.locator("#guidance-s").is_visible()
@@ -338,8 +339,8 @@ def test_a_model_without_classes_shows_only_what_applies(visit, model):
 
 
 @pytest.mark.parametrize("scale", ["guidance=cfg&guidance_scale=7.5", "guidance=classifier"])
-def test_no_number_of_a_slider_is_cut_off(visit, scale):
-    visitor = visit(f"?tab={TAB}&label=3&{scale}{QUICK}")
+def test_no_number_of_a_slider_is_cut_off(led, scale):
+    visitor = led(f"?tab={TAB}&label=3&{scale}{QUICK}")
     visitor.wait("film", TAB)
     cut = visitor.page.evaluate("""() => [...document.querySelectorAll(".head input")]
       .filter((input) => input.offsetParent).map((input) => [

@@ -14,6 +14,8 @@ from ui.tradeoff import Tradeoff, tradeoff
 
 from .conftest import Visitor, at_rest
 
+NAMES = ["Fill", "Dim", "Grow", "Narrow", "Anew"]
+AT_FIRST = {"low": 200, "high": 900, "maximum": 999}
 SCALES = [0, 1, 1.5, 2, 3, 5, 8]
 
 
@@ -44,7 +46,7 @@ def build():
         plot = Tradeoff(tradeoff(wanted_scales=SCALES), elem_id="plot")
         now, then = (gr.Textbox(label=name, elem_id=name) for name in ("now", "then"))
         told = gr.Textbox(label="told", elem_id="told")
-        fill, dim, grow, narrow = (gr.Button(name) for name in ("Fill", "Dim", "Grow", "Narrow"))
+        fill, dim, grow, narrow, anew = (gr.Button(name) for name in NAMES)
     with page:
         quiet = {"show_progress": "hidden"}
         acts.input(echo, acts, now, trigger_mode="always_last", **quiet)
@@ -55,6 +57,7 @@ def build():
         dim.click(lambda: pending(order=3), None, strip, **quiet)
         grow.click(growing, None, plot, **quiet)
         narrow.click(lambda: {"low": 10, "high": 40, "maximum": 99}, None, acts, **quiet)
+        anew.click(lambda: [AT_FIRST, "", ""], None, [acts, now, then], **quiet)
     return page
 
 
@@ -77,15 +80,23 @@ def parts():
 
 
 @pytest.fixture
-def visitor(chromium, parts):
+def visitor(keep, chromium, parts):
+    visitor, is_new = keep(lambda: newcomer(chromium, parts))
+    if not is_new:
+        visitor.page.get_by_role("button", name="Anew").click()
+        expect(said(visitor, "now")).to_have_value("")
+        expect(visitor.page.locator("#acts .interval-numbers")).to_have_text("t = 900 to 200")
+    yield visitor
+    assert visitor.errors == []
+
+
+def newcomer(chromium, parts):
     visitor = Visitor(chromium, parts).open()
     # Each part that fills late moves those below it away from under the mouse.
     for part in ("#acts .interval", "#strip .contact", "#plot .tradeoff"):
         visitor.page.wait_for_selector(f"{part}[data-state]")
     visitor.page.evaluate("document.fonts.ready")
-    yield visitor
-    visitor.leave()
-    assert visitor.errors == []
+    return visitor
 
 
 def said(visitor, name):

@@ -67,20 +67,28 @@ def address(home):
 
 
 @pytest.fixture
-def enter(chromium, address):
+def enter(keep, chromium, address):
+    """The tab just opened, on a page that other tests use as well unless it is to be new."""
     visitors = []
 
-    def opened(query="", **context):
-        visitors.append(Visitor(chromium, address, **context))
-        page = visitors[-1].open(query).page
+    def opened(query="", new=False, **context):
+        def come():
+            return Visitor(chromium, address, **context).open(query)
+
+        visitor = come() if new or query else keep(come, repr(context))[0]
+        visitors.append((visitor, new or query))
+        page = visitor.page
+        page.keyboard.press("Escape")  # a protocol that was left open
+        page.get_by_role("tab", name="Other").click()
         page.get_by_role("tab", name="Results").click()
         page.locator(".board[data-state=shown]").wait_for()
-        return visitors[-1]
+        return visitor
 
     yield opened
-    for visitor in visitors:
+    for visitor, leaves in visitors:
         assert visitor.errors == []
-        visitor.leave()
+        if leaves:
+            visitor.leave()
 
 
 def cell(page, section, row, column):
@@ -117,7 +125,7 @@ def test_a_figure_of_another_precision_says_so(enter, home):
     result["protocol"]["dtype"] = "float16"
     path = stored.save(home / m.model, result)
     try:
-        line = enter().page.locator("[data-section=table-1] tr", has_text=row.title)
+        line = enter(new=True).page.locator("[data-section=table-1] tr", has_text=row.title)
         shown = line.locator("td").first.inner_text()
     finally:
         path.unlink()
@@ -186,7 +194,7 @@ def test_a_click_opens_the_protocol_and_the_next_closes_it(enter, home):
 
 
 def test_what_is_not_measured_says_so_and_by_which_command_it_would_be(enter, home):
-    visitor = enter()
+    visitor = enter(new=True)
     visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = visitor.page
     m = report.table_1(home).rows[1].measured[1]
@@ -199,7 +207,7 @@ def test_what_is_not_measured_says_so_and_by_which_command_it_would_be(enter, ho
 
 
 def test_by_keyboard_alone(enter):
-    page = enter().page
+    page = enter(new=True).page
     page.get_by_role("tab", name="Results").focus()
     page.keyboard.press("Tab")
     first = cell(page, "table-1", "Train-FID, DDIM", 0).locator("button")
@@ -321,7 +329,7 @@ def test_training_curves_of_the_model_that_is_picked(enter):
 
 
 def test_figures_that_are_measured_meanwhile_show_when_it_is_opened_again(enter, home):
-    page = enter().page
+    page = enter(new=True).page
     m = report.table_2(home).rows[1].measured[0]
     assert cell(page, "table-2", "Train-FID, DDIM, 50", 0).inner_text() == "not measured"
     path = store(home, m, 33.25, 0.5)

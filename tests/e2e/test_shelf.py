@@ -58,15 +58,19 @@ def address(served, tmp_path_factory):
 
 
 @pytest.fixture
-def visitor(chromium, address):
+def visitor(keep, chromium, address):
+    return keep(lambda: newcomer(chromium, address))[0]
+
+
+def newcomer(chromium, address):
     visitor = Visitor(chromium, address).open("?n=4&steps=4")
     visitor.wait_for_kept("5 frames")
     visitor.page.locator("#sample-shelf button").first.click()
-    yield visitor
-    visitor.leave()
+    return visitor
 
 
 def fetch(visitor, name):
+    visitor.page.get_by_role("tab", name="Sample", exact=True).click()
     visitor.page.locator("#sample-repository input").fill(name)
     visitor.page.keyboard.press("Enter")
     visitor.click("sample-fetch")
