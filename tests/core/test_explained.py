@@ -229,21 +229,48 @@ def test_what_may_be_chance_is_called_neither_failure_nor_none(tmp_path):
     assert "with both errors. Whether that is chance cannot be told." in text
 
 
+HERE = "times the linear one's figure here, and"
+NOT_IT, THE_SAME = "that size is not explained.", "about as much."
+
+
 @pytest.mark.parametrize(
-    ("both", "sizes"),
+    ("both", "plain", "sizes"),
     [
-        ((31.0, 140.0), "has 4.5 times the linear one's figure here, and 113 times there: that"),
-        ((10.0, 400.0), "has 40 times the linear one's figure here, and 113 times there: about as"),
-        ((1.0, 400.0), "has 400 times the linear one's figure here, and 113 times there: that"),
+        ((31.0, 140.0), None, [f"with attention has 4.5 {HERE} 113 times there: {NOT_IT}"]),
+        ((10.0, 400.0), None, [f"with attention has 40 {HERE} 113 times there: {THE_SAME}"]),
+        ((1.0, 400.0), None, [f"with attention has 400 {HERE} 113 times there: {NOT_IT}"]),
+        (
+            (31.0, 140.0),
+            300.0,
+            [f"4.5 {HERE} 113 times there: {NOT_IT} The one without has 9.7 {HERE}"]
+            + ["383 times there: nor is that explained."],
+        ),
+        (
+            (10.0, 400.0),
+            300.0,
+            [f"there: {THE_SAME} The one without has 30 {HERE} 383 times there: {NOT_IT}"],
+        ),
+        ((10.0, 400.0), 3000.0, [f"The one without has 300 {HERE} 383 times there: {THE_SAME}"]),
+        (
+            (1.0, 400.0),
+            300.0,
+            [NOT_IT, f"The one without has 300 {HERE} 383 times there: {THE_SAME}"],
+        ),
     ],
 )
-def test_how_much_of_the_gap_it_is_comes_first(tmp_path, both, sizes):
-    found = rows(tmp_path, (12.0, 11.0), (30.0, 150.0), both, IN_ITS_WAY)
-    text = told(found, costs(tmp_path, 0.6, 40.0, 0.7), [])
+def test_how_much_of_the_gap_it_is_comes_first(tmp_path, both, plain, sizes):
+    ways = (14.0, 120.0, plain) if plain else ()
+    found = rows(tmp_path, (12.0, 11.0), (30.0, 150.0), both, IN_ITS_WAY, ways)
     first, *rest = explained(found, costs(tmp_path, 0.6, 40.0, 0.7), [])
-    assert first.endswith(("is not explained.", "about as much.")) and len(rest) == 2
-    assert sizes in text and text.startswith("Yes: " if "about as" in sizes else "In part: ")
-    assert ("that size is not explained" in text) == text.startswith("In part: ")
+    assert len(rest) == 2 + bool(plain)
+    assert all(words in first for words in sizes)
+    assert ("The one without" in first) == bool(plain)
+    assert first.startswith("In part: " if "explained" in first else "Yes: ")
+    assert "explained" not in " ".join(rest)
+    # A figure that cannot be told from chance has no say.
+    if plain:
+        found[-1].measured[3].result["spread"] = None
+        assert "The one without" not in explained(found, costs(tmp_path, 0.6, 40.0, 0.7), [])[0]
 
 
 @pytest.mark.parametrize(
