@@ -1,4 +1,4 @@
-"""Models from the Hub, by the real client from a Hub of the tests' own; and the way out."""
+"""Models from the Hub, by the real client from a Hub of the tests' own."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ import time
 import numpy as np
 import pytest
 import torch
-import yaml
 from diffusers import DDPMScheduler, UNet2DModel
-from huggingface_hub import ModelCard, constants
+from huggingface_hub import constants
 from safetensors.torch import save_file
 
-from ddpm_core import Request, checkpoints, load, load_classifier, publish, sample
+from ddpm_core import Request, checkpoints, load, load_classifier, sample
 from ddpm_core.errors import CheckpointError, InvalidInput
 from ddpm_core.guides import roles_for
 from ddpm_core.hub import Hub, is_name, layout
@@ -407,94 +406,6 @@ def test_weights_of_other_types_are_refused_by_name(tmp_path, checkpoint):
     tensors = {k: v.to(torch.float8_e4m3fn) for k, v in load(checkpoint).unet.state_dict().items()}
     save_file(tensors, folder / "model.safetensors")
     assert "F8_E4M3" in refusal(lambda: load(folder))
-
-
-# --- out ---
-
-
-def test_a_published_model_is_the_same_model(served, source, tmp_path, checkpoint, monkeypatch):
-    folder = publish.model_folder(checkpoint, "user/mine", tmp_path / "out")
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", False)
-    monkeypatch.setenv("HF_TOKEN", "hf_made_up")
-    address = publish.push(folder, "user/mine", endpoint=served.url)
-    assert address.endswith("user/mine")
-    model = load("user/mine", source=source)
-    assert np.array_equal(sample(model, QUICK), sample(load(checkpoint), QUICK))
-
-
-@pytest.mark.parametrize("pictured", [False, True])
-def test_the_picture_of_a_model_without_figures_is_published_on_its_card(
-    tmp_path, checkpoint, pictured
-):
-    own = shutil.copytree(checkpoint, tmp_path / "own")
-    if pictured:
-        (own / "samples.png").write_bytes(b"a picture")
-    folder = publish.model_folder(own, "user/mine", tmp_path / "out")
-    assert ("](samples.png)" in (folder / "README.md").read_text()) == pictured
-    assert (folder / "samples.png").exists() == pictured
-
-
-@pytest.mark.parametrize("name", ["mnist-conditional", "mnist-classifier-noisy"])
-def test_its_card_carries_its_figures_for_the_hub(name, tmp_path):
-    folder = publish.model_folder(name, "user/mine", tmp_path / "out")
-    card = ModelCard.load(folder / "README.md")
-    result = card.data.eval_results[0]
-    training = json.loads((folder / "training.json").read_text())
-    figures = {"loss": training["history"][-1]["validation"]}
-    figures["accuracy"] = training.get("test", {}).get("accuracy")
-    assert result.metric_value == figures[result.metric_type]
-    assert card.data.license == "mit" and card.data.datasets == ["ylecun/mnist"]
-    assert "user/mine" in card.text
-    assert name != "mnist-conditional" or (folder / "samples.png").exists()
-
-
-def test_without_a_token_nothing_is_published(served, tmp_path, checkpoint):
-    folder = publish.model_folder(checkpoint, "user/mine", tmp_path / "out")
-    told = refusal(lambda: publish.push(folder, "user/mine", endpoint=served.url))
-    assert "log in with 'hf auth login'" in told
-    served.stop()
-    told = refusal(lambda: publish.push(folder, "user/mine", endpoint=served.url))
-    assert "cannot be reached" in told and "nothing was published" in told
-
-
-def test_the_space_is_the_project_with_its_front_matter(tmp_path):
-    told = command(["push-space", "--repo-id", "user/space", "--dry-run", "space"], tmp_path)
-    assert told.returncode == 0, told.stderr
-    folder = tmp_path / "space"
-    root = checkpoints.HOME.parent
-    page = (folder / "README.md").read_text(encoding="utf-8")
-    front = yaml.safe_load(page.split("---\n")[1])
-    assert front == yaml.safe_load((root / "space.yaml").read_text(encoding="utf-8"))
-    assert page == (root / "README.md").read_text(encoding="utf-8")
-    assert {"app.py", "ddpm_core", "ui", "checkpoints", "requirements.txt"} <= {
-        path.name for path in folder.iterdir()
-    }
-    assert not list(folder.rglob("__pycache__"))
-
-
-def test_the_space_is_uploaded_whole(served, tmp_path, monkeypatch):
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", False)
-    monkeypatch.setenv("HF_TOKEN", "hf_made_up")
-    folder = publish.space_folder("user/space", tmp_path / "space")
-    publish.push(folder, "user/space", "space", endpoint=served.url)
-    sent = served.uploads["spaces/user/space"]
-    written = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
-    assert sent.keys() == written.keys()
-    for name in ("app.py", "README.md", "checkpoints/mnist-judge/model.safetensors"):
-        assert sent[name] == written[name].read_bytes()
-
-
-@pytest.mark.parametrize("repo_id", ["mine", "a/b/c", "user/mine@v1", "../x"])
-def test_a_name_that_cannot_be_a_repository_is_refused(repo_id, tmp_path, checkpoint):
-    with pytest.raises(InvalidInput, match="owner/name"):
-        publish.model_folder(checkpoint, repo_id, tmp_path / "out")
-
-
-def test_a_folder_that_is_not_empty_is_left_alone(tmp_path, checkpoint):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out/precious").write_text("mine")
-    with pytest.raises(CheckpointError, match="not empty"):
-        publish.model_folder(checkpoint, "user/mine", tmp_path / "out")
 
 
 def test_a_tiny_checkpoint_is_called_after_its_folder(tmp_path):

@@ -64,9 +64,14 @@ def twins(folder):
     return [pair for pair in pairs if all(pair)]
 
 
-# 1 to 4.7 % as measured (docs/speed.md). Of enough samples it can be told from chance.
-def test_measured_distances_differ_by_a_twentieth_at_most():
+# As measured (docs/speed.md) 0.9 to 4.7 % of digits; 1.8 % of photographs, which can be told from
+# chance: their spread is narrow.
+def test_measured_distances_differ_little():
     pairs = twins(HOME)
     assert pairs, "no result is stored in both"
     for exact, short in pairs:
-        assert abs(exact["fid"] - short["fid"]) <= exact["fid"] / 20, exact["protocol"]["model"]
+        model, apart = exact["protocol"]["model"], abs(exact["fid"] - short["fid"])
+        if model.startswith("cifar10"):
+            assert apart <= exact["fid"] / 50, model
+        else:
+            assert apart <= min(exact["fid"] / 20, max(exact["spread"], short["spread"])), model

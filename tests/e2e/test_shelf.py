@@ -99,7 +99,7 @@ def test_a_model_is_fetched_sampled_and_offered_everywhere(visitor):
 
 def test_its_link_works_once_it_is_here(visitor, chromium, address):
     fetch(visitor, "user/theirs")
-    told(visitor, "parameters")
+    told(visitor, "user/theirs: 565,315 parameters")
     visitor.page.wait_for_url("**/*model=user%2Ftheirs*")
     other = Visitor(chromium, address).open("?model=user/theirs&n=1&steps=3")
     other.wait_for_kept("4 frames")
@@ -132,6 +132,6 @@ def test_the_api_takes_what_was_fetched(visitor, address):
     from gradio_client import Client
 
     fetch(visitor, "user/theirs")
-    told(visitor, "parameters")
+    told(visitor, "user/theirs: 565,315 parameters")
     found = Client(address, verbose=False).predict("user/theirs", 2, "none", api_name="/sample")
     assert json.loads(json.dumps(found["about"]))["model"] == "user/theirs"
