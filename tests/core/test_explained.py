@@ -43,9 +43,10 @@ def costs(home, *figures):
 
 
 def second(home, *figures):
-    """Of the second table, by its judge: linear and cosine, clipped; and not clipped."""
+    """Of the second table, by its judge: linear, cosine with attention and perhaps without,
+    clipped; and not clipped."""
     return [
-        with_figures(row, dict(zip((0, 3), figures[not of.clip], strict=True)))
+        with_figures(row, dict(zip((0, 3, 2), figures[not of.clip], strict=False)))
         if row.measured
         and (of := row.measured[0].request).steps == 1000
         and row.measured[0].reference == "test"
@@ -289,3 +290,27 @@ def test_the_judge_has_a_say(tmp_path, clipped, unclipped, kind):
     assert text.startswith("By the judge of photographs, over 1,000 steps, not clipping takes")
     assert f"to {unclipped[0]:.2f} and the cosine one with attention from {clipped[1]:.2f}" in text
     assert f"to {unclipped[1]:.2f}: {kind}" in text
+    assert "The one without" not in text
+
+
+@pytest.mark.parametrize(
+    ("clipped", "unclipped", "kind"),
+    [
+        (0.9, 3.2, "worse, and beside the linear one no failure."),
+        (0.9, 3.4, "by that measure it fails."),
+        (0.9, 0.8, "no worse."),
+        (None, 3.4, None),
+        (0.9, None, None),
+    ],
+)
+def test_the_judge_speaks_of_the_worst_model_too(tmp_path, clipped, unclipped, kind):
+    ways = [
+        (*pair, plain) if plain else pair
+        for pair, plain in zip(((0.9, 1.5), (1.1, 2.2)), (clipped, unclipped), strict=True)
+    ]
+    text = told(rows(tmp_path), costs(tmp_path), second(tmp_path, *ways))
+    assert "from 1.50 to 2.20: worse, and beside the linear one no failure." in text
+    if kind:
+        assert text.endswith(f" The one without goes from 0.90 to {unclipped:.2f}: {kind}")
+    else:
+        assert "The one without" not in text
