@@ -120,7 +120,8 @@ def _without_attention(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _by_the_judge(rows: Sequence[Row]) -> Iterator[str]:
-    """What clipping does to them by features that know photographs."""
+    """What clipping does to the cosine models, beside the linear one, by features that know
+    photographs."""
     sampled = {
         row.measured[0].request: row.measured
         for row in rows
