@@ -18,23 +18,38 @@ from .events import EVERY, QUIET
 from .guidance import GuidanceBench
 from .runs import Key, Studio
 
-# Waits for the controls of the tab that shows: a value sent to a slider before that is lost.
+# Brings the place that the address names to the front. A visitor who has opened another tab before
+# it was known stays there; that place then waits for them, and the address names where they are.
+BRING = """(place) => {
+  const [tab, view] = place.split(" ");
+  const open = document.querySelector("#tabs [data-tab-id][aria-selected=true]")?.dataset.tabId;
+  window.ledTo = place;
+  const to = (selected) => ({ __type__: "update", ...(selected ? { selected } : {}) });
+  const isElsewhere = open && open !== "sample" && open !== tab;
+  if (isElsewhere) {
+    window.hasArrived = true;
+    (REMEMBER)(`?tab=${open}`);
+  }
+  return [to(!isElsewhere && tab), to(tab === "reverse" && (view ?? "one"))];
+}""".replace("REMEMBER", keep.REMEMBER)
+# Waits until it is known where the address leads, and for the controls of a tab, while that is
+# open: a value sent to a slider before they are there is lost.
 MOUNTED = """async (...values) => {
-  const asked = new URLSearchParams(location.search);
-  const tab = CSS.escape("TAB" || asked.get("tab") || "sample");
+  const pause = () => new Promise((done) => setTimeout(done, 25));
+  while (window.ledTo === undefined) await pause();
+  const [tab, view] = ("TAB" || window.ledTo || "sample").split(" ");
+  const isOpen = () => document.querySelector(`#tabs [data-tab-id=${tab}][aria-selected=true]`);
   const slider = (id) => `#${id} input[type=range]`;
   // The last slider of the Guidance controls, or one of another tab's; a sheet to draw on, a board.
   const ofTab = tab === "guidance" ? slider("guidance-clean-lam") : `${slider(`${tab}-steps`)},
     #${tab}-sheet .sketch[data-state], #${tab}-board .board[data-state]`;
-  const view = !"TAB" && tab === "reverse" && VIEWS.find((name) => name === asked.get("view"));
   // Of a tab any of them, for it has one; the controls of a view besides.
   const wanted = [ofTab, ...(view ? [slider(`race-${view}-n`)] : [])];
   const there = () => wanted.every((one) => document.querySelector(one));
-  const pause = () => new Promise((done) => setTimeout(done, 25));
-  for (let looks = 0; !there() && looks < 200; looks++) await pause();
+  for (let looks = 0; !there() && looks < 200; looks += isOpen() ? 1 : 0) await pause();
   await pause();
   return values;
-}""".replace("VIEWS", json.dumps(races.VIEWS))
+}"""
 SLIDER = "input[type=range]"
 # The address follows what a file led to; of an address that is followed, what it led to alone has
 # a link yet.
@@ -71,7 +86,7 @@ class Places:
     """Where something can go.
 
     Attributes:
-        restored: the place that the address, or the newest file, led to.
+        restored: the place that the address, or the newest file, led to; read in the browser too.
     """
 
     studio: Studio
@@ -79,7 +94,7 @@ class Places:
     reversing: reverse.Reverse
     noising: forward.Forward
     tabs: gr.Tabs
-    restored: gr.State
+    restored: gr.Textbox
 
     @property
     def contests(self) -> dict:
@@ -184,7 +199,7 @@ def wire(page: gr.Blocks, dropper: drop.Drop, places: Places) -> None:
 
     def open_page(visitor: gr.Request):
         arrival = places.by_address(visitor)
-        return places.show(arrival) | {wanted: arrival}
+        return {places.restored: arrival.place, wanted: arrival}
 
     def open_file(dropped: drop.Dropped | None):
         if dropped is None:
@@ -213,9 +228,9 @@ def wire(page: gr.Blocks, dropper: drop.Drop, places: Places) -> None:
         updates = places.set_to(arrival, visitor) | ({signal: time.time()} if signal else {})
         return {wanted: gr.skip()} | updates  # of a dictionary that is empty, all is missed
 
-    told = [*places.shown, wanted]
-    opened = page.load(open_page, None, told, **QUIET)
-    asked = [dropper, *told, places.noising.drawn]
+    opened = page.load(open_page, None, [places.restored, wanted], **QUIET)
+    opened.then(None, places.restored, [places.tabs, places.reversing.views], js=BRING, **QUIET)
+    asked = [dropper, *places.shown, wanted, places.noising.drawn]
     dropped = dropper.input(open_file, dropper, asked, **EVERY)
     outputs = [wanted, *signals.values(), *places.controls()]
     for event, mounted in ((opened, MOUNTED.replace("TAB", "")), (dropped, drop.MOUNTED)):

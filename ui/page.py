@@ -69,7 +69,7 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
             with gr.Tab("Results", id=results.NAME) as results_tab:
                 results.build(results_tab, figures)
         _open_tiles(grid, single, tabs, reversing.views)
-        restored = gr.State("")  # the tab that the address led to
+        restored = gr.Textbox("", visible=False)  # the place that the address led to
         benches = {"sample": grid, "guidance": guided, "reverse": single}
         for bench in benches.values():
             others = [b.controls.model for b in benches.values() if b is not bench]
@@ -164,7 +164,15 @@ def _named(studio: Studio, run) -> Key | None:
         return None
 
 
-def _first_look(bench: Bench, opened: list[gr.Tab], restored: gr.State) -> None:
+# Who has gone on before a tab was there gets their first look when they come back.
+FIRST_LOOK = """async (place, ...others) => {
+  await (MOUNTED)();
+  const isOpen = document.querySelector("#tabs [data-tab-id=TAB][aria-selected=true]");
+  return [isOpen ? place || window.ledTo : "", ...others];
+}"""
+
+
+def _first_look(bench: Bench, opened: list[gr.Tab], restored: gr.Textbox) -> None:
     """A tab that is opened for the first time shows something that moves."""
 
     def start(place, current, model, visitor) -> Iterator[dict]:
@@ -185,7 +193,7 @@ def _first_look(bench: Bench, opened: list[gr.Tab], restored: gr.State) -> None:
 
     inputs = [restored, bench.current, bench.controls.model]
     outputs = [*bench.controls.inputs, *bench.outputs]
-    mounted = arrivals.MOUNTED.replace("TAB", bench.name)
+    mounted = FIRST_LOOK.replace("MOUNTED", arrivals.MOUNTED).replace("TAB", bench.name)
     for tab, look in zip(opened, (open_tab, open_view), strict=False):
         bench.follow(tab.select(look, inputs, outputs, js=mounted, **stage.STREAM))
 

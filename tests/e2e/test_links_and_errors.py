@@ -84,6 +84,48 @@ def test_a_run_that_ends_out_of_sight_leaves_the_address_alone(visit):
     assert all(tab == seen for tab, seen in written)
 
 
+@pytest.fixture
+def early(visit):
+    """Open the page and a tab of it before the server is heard; gives the visitor."""
+
+    def enter(query, tab):
+        visitor, held = visit(None), []
+        visitor.context.route("**/queue/join*", lambda route: held.append(route))
+        visitor.open(query).page.get_by_role("tab", name=tab).click()
+        visitor.page.wait_for_function(
+            "(name) => document.querySelector('#tabs [aria-selected=true]').innerText === name",
+            arg=tab,
+        )
+        assert held
+        while held:
+            held.pop(0).continue_()
+        visitor.context.unroute("**/queue/join*")  # lets those go that have come meanwhile
+        return visitor
+
+    return enter
+
+
+def test_whoever_opens_a_tab_before_the_address_is_answered_stays_there(early):
+    visitor = early("", "Guidance")
+    visitor.wait("film", "guidance")  # its first run
+    visitor.page.wait_for_url("**/*tab=guidance*")
+    assert visitor.stage("guidance").is_visible()
+    visitor.wait("film")  # and Sample's, to be found there
+
+
+def test_what_a_link_asks_for_waits_for_a_visitor_who_opened_another_tab_first(early):
+    visitor = early("?tab=reverse&label=2&steps=30&sampler=ddim&first=11", "Results")
+    page = visitor.page
+    page.wait_for_url("**/?tab=results")
+    page.wait_for_timeout(1000)  # the answer comes meanwhile
+    assert page.get_by_role("tab", name="Results").get_attribute("aria-selected") == "true"
+    page.get_by_role("tab", name="Reverse process").click()
+    visitor.wait_for_kept("31 frames", "reverse")
+    assert page.locator("#reverse-first input").input_value() == "11"
+    assert page.locator("#reverse-steps input[type=number]").input_value() == "30"
+    page.wait_for_url("**/*first=11*tab=reverse*")
+
+
 def test_whoever_goes_back_to_a_tab_or_view_finds_its_link_in_the_address(visit):
     page = visit("?tab=reverse&view=schedules&n=1&steps=6").page
     page.wait_for_url("**/*steps=6*view=schedules*tab=reverse")
