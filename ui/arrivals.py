@@ -43,9 +43,8 @@ MOUNTED = """async (...values) => {
   // The last slider of the Guidance controls, or one of another tab's; a sheet to draw on, a board.
   const ofTab = tab === "guidance" ? slider("guidance-clean-lam") : `${slider(`${tab}-steps`)},
     #${tab}-sheet .sketch[data-state], #${tab}-board .board[data-state]`;
-  // Of a tab any of them, for it has one; the controls of a view besides.
-  const wanted = [ofTab, ...(view ? [slider(`race-${view}-n`)] : [])];
-  const there = () => wanted.every((one) => document.querySelector(one));
+  // Of a tab any of them, for it has one; while another view is seen the first has none.
+  const there = () => document.querySelector(view ? slider(`race-${view}-n`) : ofTab);
   for (let looks = 0; !there() && looks < 200; looks += isOpen() ? 1 : 0) await pause();
   await pause();
   return values;

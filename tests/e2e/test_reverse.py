@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
@@ -122,6 +123,10 @@ def test_two_schedules_race_from_one_noise_on_one_cursor(visit):
 
 def test_a_link_restores_the_controls_and_is_what_the_page_offers(visit):
     visitor = visit(LINK + "&seed=9")
+    visitor.page.locator("#race-schedules-n input[type=range]").wait_for()
+    there = time.monotonic()
+    wait(visitor, "schedules", ":not([data-run=VIEW])")
+    assert time.monotonic() - there < 4, "it waited for what is not there: that takes five seconds"
     wait(visitor, "schedules")
     assert visitor.page.locator("#race-schedules-steps input[type=number]").input_value() == "20"
     assert visitor.page.locator("#race-schedules-seed input").input_value() == "9"
