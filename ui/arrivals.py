@@ -219,10 +219,11 @@ def wire(page: gr.Blocks, dropper: drop.Drop, places: Places) -> None:
     # and a run yields often. A signal alone sets it off, so that no other place waits in the queue.
     signals = {place: gr.State(0.0, time_to_live=3600) for place in places.runs}
 
-    def set_controls(_, found, visitor: gr.Request):
-        if not found:
-            return {wanted: None}
-        arrival = Arrival(*found)
+    def set_controls(_, found, visitor: gr.Request, of_file: bool):
+        arrival = Arrival(*found) if found else None
+        # What the address asks for may wait for its tab so long that a file has come meanwhile.
+        if arrival is None or bool(arrival.count) != of_file:
+            return {wanted: gr.skip()}
         signal = signals.get(arrival.place)
         updates = places.set_to(arrival, visitor) | ({signal: time.time()} if signal else {})
         return {wanted: gr.skip()} | updates  # of a dictionary that is empty, all is missed
@@ -232,8 +233,18 @@ def wire(page: gr.Blocks, dropper: drop.Drop, places: Places) -> None:
     asked = [dropper, *places.shown, wanted, places.noising.drawn]
     dropped = dropper.input(open_file, dropper, asked, **EVERY)
     outputs = [wanted, *signals.values(), *places.controls()]
-    for event, mounted in ((opened, MOUNTED.replace("TAB", "")), (dropped, drop.MOUNTED)):
-        event.then(set_controls, [dropper, wanted], outputs, js=mounted, **QUIET)
+
+    def set_by_address(told, found, visitor: gr.Request):
+        return set_controls(told, found, visitor, of_file=False)
+
+    def set_by_file(told, found, visitor: gr.Request):
+        return set_controls(told, found, visitor, of_file=True)
+
+    for event, act, mounted in (
+        (opened, set_by_address, MOUNTED.replace("TAB", "")),
+        (dropped, set_by_file, drop.MOUNTED),
+    ):
+        event.then(act, [dropper, wanted], outputs, js=mounted, **QUIET)
     for place, it in places.runs.items():
         _run(place, it, signals[place], dropper, wanted)
 

@@ -126,6 +126,20 @@ def test_what_a_link_asks_for_waits_for_a_visitor_who_opened_another_tab_first(e
     page.wait_for_url("**/*first=11*tab=reverse*")
 
 
+def test_a_file_dropped_meanwhile_takes_the_place_of_what_a_link_asked_for(early, tmp_path):
+    visitor = early("?tab=reverse&label=2&steps=30&sampler=ddim&first=11", "Results")
+    page = visitor.page
+    page.wait_for_url("**/?tab=results")
+    visitor.lead("?n=2&steps=3&seed=8", tmp_path)
+    visitor.wait_for_kept("4 frames")
+    page.evaluate(
+        "document.querySelector('#sample-stage .player').setAttribute('data-state', 'looked at')"
+    )
+    page.get_by_role("tab", name="Reverse process").click()
+    visitor.wait_for_kept("251 frames", "reverse")  # a first look
+    assert visitor.stage().get_attribute("data-state") == "looked at", "the file's ran again"
+
+
 def test_whoever_goes_back_to_a_tab_or_view_finds_its_link_in_the_address(visit):
     page = visit("?tab=reverse&view=schedules&n=1&steps=6").page
     page.wait_for_url("**/*steps=6*view=schedules*tab=reverse")
