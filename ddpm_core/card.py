@@ -339,6 +339,7 @@ KINDS = {
     "encoder": "a UNet's way down, told the time",
     "residual": "residual blocks",
     "whitened": "convolutions over decorrelated patches",
+    "whitened-ensemble": "the mean of networks of convolutions over decorrelated patches",
 }
 # What a network may have besides, by its argument.
 BESIDES = {

@@ -1,4 +1,4 @@
-"""The four small networks that classify images, each a setting of its own."""
+"""The small networks that classify images, each a setting of its own."""
 
 from __future__ import annotations
 
@@ -268,6 +268,62 @@ class WhitenedNet(nn.Module):
         return self.head(self.dropout(self.features(x)))
 
 
+class WhitenedEnsemble(nn.Module):
+    """Some ``WhitenedNet`` that learn side by side, each by its own answers; theirs is the mean.
+
+    What one of them gets wrong by the chance of its beginning, the others outvote.
+
+    Args:
+        members: how many.
+        image_size, in_channels, num_classes, channels, residual, mirror, dropout: of each.
+    """
+
+    takes_time = False
+
+    def __init__(
+        self,
+        *,
+        image_size: int,
+        in_channels: int,
+        num_classes: int,
+        members: int = 2,
+        channels: tuple[int, ...] = (64, 256, 256),
+        residual: bool = False,
+        mirror: bool = False,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        check_int("members", members, 1, 64)
+        self.mirror = mirror
+        self.members = nn.ModuleList(
+            WhitenedNet(
+                image_size=image_size,
+                in_channels=in_channels,
+                num_classes=num_classes,
+                channels=channels,
+                residual=residual,
+                mirror=mirror,
+                dropout=dropout,
+            )
+            for _ in range(members)
+        )
+
+    def whiten(self, x: Tensor) -> None:
+        """See ``WhitenedNet.whiten``."""
+        for member in self.members:
+            member.whiten(x)
+
+    def features(self, x: Tensor, t: Tensor | None = None) -> Tensor:
+        return torch.cat([member.features(x) for member in self.members], dim=1)
+
+    def votes(self, x: Tensor) -> Tensor:
+        """The logits of each, (B, members, classes)."""
+        return torch.stack([member(x) for member in self.members], dim=1)
+
+    def forward(self, x: Tensor, t: Tensor | None = None) -> Tensor:
+        return self.votes(x).mean(dim=1)
+
+
 class _Shortcut(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         return x + super().forward(x)
@@ -302,4 +358,10 @@ def _check(image_size, in_channels, num_classes, channels, groups, dropout) -> N
     check_float("dropout", dropout, 0, 1)
 
 
-NETS = {"conv": ConvNet, "encoder": Encoder, "residual": ResidualNet, "whitened": WhitenedNet}
+NETS = {
+    "conv": ConvNet,
+    "encoder": Encoder,
+    "residual": ResidualNet,
+    "whitened": WhitenedNet,
+    "whitened-ensemble": WhitenedEnsemble,
+}

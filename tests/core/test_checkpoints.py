@@ -384,7 +384,7 @@ def home(checkpoint, tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("kind", ["conv", "encoder", "residual", "whitened"])
+@pytest.mark.parametrize("kind", ["conv", "encoder", "residual", "whitened", "whitened-ensemble"])
 def test_a_saved_classifier_comes_back_with_the_same_answers(tmp_path, kind):
     before = tiny_classifier(kind)
     after = checkpoints.load_classifier(save_tiny_classifier(tmp_path / "it", kind))

@@ -47,12 +47,23 @@ def test_probabilities_sum_to_one(classifier):
     torch.testing.assert_close(log_probs.exp().sum(1), torch.ones(3))
 
 
-def test_features_are_what_the_last_layer_sees(classifier):
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "whitened-ensemble"])
+def test_features_are_what_the_last_layer_sees(kind):
+    classifier = tiny_classifier(kind)
     x = torch.randn(3, 1, 8, 8)
     features = classifier.features(x, 0.5)
     assert features.shape == (3, classifier.net.head.in_features)
     answer = classifier.net.head(features).log_softmax(1)
     torch.testing.assert_close(answer, classifier.log_probs(x, 0.5))
+
+
+def test_an_ensemble_answers_with_the_mean_of_its_members_and_has_the_features_of_all():
+    it, x = tiny_classifier("whitened-ensemble"), torch.randn(3, 1, 8, 8)
+    first, second = it.net.members
+    assert (first(x) - second(x)).abs().max() > 1e-3
+    torch.testing.assert_close(it.net(x), (first(x) + second(x)) / 2)
+    both = torch.cat([first.features(x), second.features(x)], dim=1)
+    assert torch.equal(it.features(x), both)
 
 
 def test_an_image_is_answered_alike_alone_and_in_a_batch(classifier):
@@ -86,9 +97,9 @@ def test_any_size_of_image_will_do(kind, size):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_only_one_keeps_statistics_and_they_can_be_averaged_with_the_weights(kind):
+def test_only_whitened_ones_keep_statistics_and_they_can_be_averaged_with_the_weights(kind):
     buffers = list(tiny_classifier(kind).net.buffers())
-    assert bool(buffers) == (kind == "whitened")
+    assert bool(buffers) == kind.startswith("whitened")
     assert all(buffer.is_floating_point() for buffer in buffers)
 
 
@@ -176,7 +187,7 @@ def test_every_image_may_have_its_own_level(aware):
     torch.testing.assert_close(aware.log_probs(x, abar), torch.cat(each))
 
 
-@pytest.mark.parametrize("kind", ["conv", "residual", "whitened"])
+@pytest.mark.parametrize("kind", ["conv", "residual", "whitened", "whitened-ensemble"])
 def test_one_that_knows_clean_images_only_ignores_the_level(kind):
     it = tiny_classifier(kind)
     assert not it.noise_aware
@@ -298,7 +309,8 @@ def test_a_complete_config_names_every_argument(kind):
     complete = tiny_classifier_config(kind).complete()
     assert complete == complete.complete()
     arguments = {"kind", "image_size", "in_channels", "channels", "groups", "dropout"}
-    assert arguments - ({"groups"} if kind == "whitened" else set()) <= set(complete.classifier)
+    without = {"groups"} if kind.startswith("whitened") else set()
+    assert arguments - without <= set(complete.classifier)
 
 
 # --- those that ship ---

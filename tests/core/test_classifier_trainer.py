@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from ddpm_core import checkpoints, data
 from ddpm_core.classifier_trainer import (
@@ -45,6 +46,7 @@ WHITENED = CLEAN | {
     "bias_rate": 4,
     "cutout": 3,
 }
+MUON = WHITENED | {"optimizer": "muon"}
 
 
 def trainer(folder, data_root, base=NOISY, *, kind=ClassifierTrainer, **changes):
@@ -63,9 +65,9 @@ class Interrupted(ClassifierTrainer):
         return loss
 
 
-@pytest.fixture(scope="module", params=["clean", "noisy", "whitened"])
+@pytest.fixture(scope="module", params=[CLEAN, NOISY, WHITENED, MUON])
 def base(request):
-    return {"clean": CLEAN, "noisy": NOISY, "whitened": WHITENED}[request.param]
+    return request.param
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +151,31 @@ def test_what_learns_faster_decays_as_fast_as_the_rest(mnist_root, tmp_path):
             )
     rates = [group["rate"] for group in run.optimizer.param_groups]
     assert rates == [1, 8]
+
+
+def test_the_members_of_an_ensemble_learn_each_by_its_own_answers(mnist_root, tmp_path):
+    """The gradient of one is that of its own loss, as if it were alone, but for their number."""
+    kind = WHITENED["classifier"] | {"kind": "whitened-ensemble", "dropout": 0}
+    plain = {"shift": 0, "rotate": 0, "zoom": 0, "cutout": 0, "label_smoothing": 0.1}
+    run = trainer(tmp_path, mnist_root, WHITENED | {"classifier": kind} | plain)
+    x, labels = run.images.batch(run._indices())
+    second = run.model.members[1]
+    together = torch.autograd.grad(run._batch_loss(), second.head.weight)[0]
+    own = F.cross_entropy(second(x), labels, label_smoothing=0.1)
+    alone = torch.autograd.grad(own, second.head.weight)[0]
+    torch.testing.assert_close(2 * together, alone)
+
+
+def test_muon_turns_kernels_and_leaves_the_rest_to_plain_descent(mnist_root, tmp_path):
+    run = trainer(tmp_path, mnist_root, MUON, kernel_lr=0.02, lr=0.1)
+    kernels = [it for it in run.model.parameters() if it.requires_grad and it.ndim == 4]
+    rest, fast, turned = run.optimizer.param_groups
+    assert kernels and {id(it) for it in turned["params"]} == {id(it) for it in kernels}
+    assert turned["orthogonal"] and turned["weight_decay"] == 0
+    assert not (rest["orthogonal"] or fast["orthogonal"])
+    run._train_step()
+    assert turned["lr"] / rest["lr"] == pytest.approx(0.2)
+    assert fast["lr"] / rest["lr"] == pytest.approx(4)
 
 
 def test_statistics_of_batches_are_averaged_as_weights_are(mnist_root, tmp_path):

@@ -1,0 +1,83 @@
+"""Stochastic gradient descent whose steps turn every direction of a kernel alike."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# Of the polynomial whose iteration brings all singular values near to 1 (Jordan 2024).
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+ITERATIONS = 3
+
+
+class Muon(torch.optim.Optimizer):
+    """SGD with Nesterov's momentum; of kernels, with orthogonal steps (Jordan et al. 2024, Muon).
+
+    The gradient of a kernel, seen as a matrix of (outputs, all else), has few directions with
+    large singular values and many with small ones, which plain descent hardly moves along. Here
+    each step has the directions, with singular values of about 1, and a kernel is brought to a
+    mean square of its outputs' norms of 1 before it: what normalises the outputs makes that
+    free of effect, and ``lr`` is a share of the kernel whatever its shape.
+
+    Args:
+        groups: dicts of ``params``, ``lr``, ``momentum`` and either ``orthogonal: True``, where
+            each parameter has two axes or more, or ``weight_decay``.
+        dtype: in which the steps are made orthogonal.
+
+    Raises:
+        ValueError: an orthogonal group has a parameter of fewer axes.
+    """
+
+    def __init__(self, groups: list[dict], lr: float, *, momentum=0.85, dtype=torch.float32):
+        self.dtype = dtype
+        kinds = {"lr": lr, "momentum": momentum, "weight_decay": 0.0, "orthogonal": False}
+        super().__init__(groups, kinds)
+
+    def add_param_group(self, group: dict) -> None:
+        super().add_param_group(group)
+        if group["orthogonal"] and any(it.ndim < 2 for it in group["params"]):
+            raise ValueError("a step is orthogonal only of parameters with two axes or more")
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                ahead = self._ahead(weight, group)
+                if group["orthogonal"]:
+                    weight.mul_(len(weight) ** 0.5 / weight.norm().clamp(min=1e-7))
+                    ahead = orthogonal(ahead.flatten(1).to(self.dtype)).view_as(weight)
+                weight.add_(ahead.to(weight.dtype), alpha=-group["lr"])
+        return loss
+
+    def _ahead(self, weight: Tensor, group: dict) -> Tensor:
+        gradient = weight.grad.add(weight, alpha=group["weight_decay"])
+        state = self.state[weight]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(weight)
+        past = state["momentum_buffer"].mul_(group["momentum"]).add_(gradient)
+        return gradient.add(past, alpha=group["momentum"])
+
+
+def orthogonal(matrix: Tensor) -> Tensor:
+    """Roughly the nearest matrix with orthogonal rows, or columns where there are fewer of them.
+
+    Args:
+        matrix: (rows, columns), of any scale but 0.
+
+    Returns:
+        The same singular vectors with singular values that are near to 1, but for those far below
+        the largest ones, which are nearer to it than they were.
+    """
+    a, b, c = COEFFICIENTS
+    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    wide = wide / wide.norm().clamp(min=1e-7)
+    for _ in range(ITERATIONS):
+        gram = wide @ wide.T
+        wide = a * wide + (b * gram + c * gram @ gram) @ wide
+    return wide if wide.shape == matrix.shape else wide.T
