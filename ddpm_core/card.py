@@ -272,7 +272,7 @@ def _meanwhile(training: dict, last: dict, aware: bool, held_out: str) -> str:
 
 def _kind(net: dict) -> str:
     besides = [told for name, told in BESIDES.items() if net.get(name)]
-    return ", ".join([KINDS[net["kind"]], *besides])
+    return ", ".join([KINDS[net["kind"]].format(**net), *besides])
 
 
 def _metadata(
@@ -339,7 +339,7 @@ KINDS = {
     "encoder": "a UNet's way down, told the time",
     "residual": "residual blocks",
     "whitened": "convolutions over decorrelated patches",
-    "whitened-ensemble": "the mean of networks of convolutions over decorrelated patches",
+    "whitened-ensemble": "the mean of {members} networks: convolutions over decorrelated patches",
 }
 # What a network may have besides, by its argument.
 BESIDES = {

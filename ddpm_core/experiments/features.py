@@ -142,9 +142,11 @@ def classifier_features(classifier) -> NetFeatures:
     """The penultimate layer of a ``Classifier``, of clean images."""
     device = next(classifier.net.parameters()).device
     mirrored = getattr(classifier.net, "mirror", False)
+    count = len(getattr(classifier.net, "members", [0]))
+    layer = "the penultimate layer" if count == 1 else f"the penultimate layers of {count} networks"
     return NetFeatures(
         classifier.name,
-        "the penultimate layer" + ", mean over image and mirror image" * mirrored,
+        layer + ", mean over image and mirror image" * mirrored,
         classifier.net,
         lambda images: classifier.features(to_unit(images).to(device), 1.0),
     )

@@ -27,11 +27,13 @@ def fid_watch(
 ) -> Callable[[Model], dict]:
     """What ``training.Loop`` calls at every validation: a model in, columns out.
 
-    They are ``fid``, the figure, and ``fid_by``, the feature net with the mark of its weights.
+    They are ``fid``, the figure; ``fid_by``, the feature net with the mark of its weights; and
+    ``fid_n``, how many samples, where that is not 512.
 
-    The figure is that of 512 samples (DPM-Solver++, 20 steps or all of a shorter schedule, seed 0,
-    all classes in turn) against the first images held out of training. It is larger than one of
-    more images would be, and compares with its like alone.
+    The figure is that of 512 samples, or, of a net with as many features, of the least multiple
+    above their number (DPM-Solver++, 20 steps or all of a shorter schedule, seed 0, all classes in
+    turn), against the first images held out of training. It is larger than one of more images
+    would be, and compares with its like alone.
 
     Args:
         dataset: whose judge gives the features, unless ``net`` does.
@@ -50,13 +52,15 @@ def fid_watch(
     reference = last(gather(net, batches(images, chosen), len(chosen)))
     if len(chosen) <= reference.d:
         raise InvalidInput(f"{len(chosen)} images are too few for {reference.d} features")
+    count = SAMPLES * (1 + reference.d // SAMPLES)
 
     def measure(model: Model) -> dict:
         steps = _steps(model.schedule.num_timesteps)
-        request = replace(REQUEST, steps=steps).for_model(model)
+        request = replace(REQUEST, n=count, steps=steps).for_model(model)
         found = last(gather(net, _pictures(model, request), request.n))
         figure = round(frechet(found, reference), 4)
-        return {"fid": figure, "fid_by": f"{net.name} ({net.mark[:8]})"}
+        told = {"fid": figure, "fid_by": f"{net.name} ({net.mark[:8]})"}
+        return told if count == SAMPLES else told | {"fid_n": count}
 
     return measure
 
@@ -67,14 +71,16 @@ def words(rows: Sequence[dict], recipe: Mapping) -> str:
     Args:
         recipe: of the training, as its record tells it.
     """
-    nets = dict.fromkeys(row.get("fid_by", "a judge not recorded") for row in rows if "fid" in row)
-    if not nets:
+    watched = [row for row in rows if "fid" in row]
+    if not watched:
         return ""
+    nets = dict.fromkeys(row.get("fid_by", "a judge not recorded") for row in watched)
+    counts = dict.fromkeys(f"{row.get('fid_n', SAMPLES):,}" for row in watched)
     steps = _steps(recipe.get("schedule", {}).get("num_timesteps", REQUEST.steps))
     classes = ", all classes in turn" if recipe.get("conditional") else ""
     return (
-        f"FID: {SAMPLES} samples ({REQUEST.sampler}, {steps} steps, seed {REQUEST.seed}, "
-        f"x̂0 clipped{classes}; of the averaged weights) against the "
+        f"FID: {' and '.join(counts)} samples ({REQUEST.sampler}, {steps} steps, seed "
+        f"{REQUEST.seed}, x̂0 clipped{classes}; of the averaged weights) against the "
         f"first {REAL:,} images held out of training, by {' and '.join(nets)}; its spread was not "
         "measured"
     )

@@ -46,7 +46,8 @@ WHITENED = CLEAN | {
     "bias_rate": 4,
     "cutout": 3,
 }
-MUON = WHITENED | {"optimizer": "muon"}
+SIDE_BY_SIDE = WHITENED["classifier"] | {"kind": "whitened-ensemble", "members": 3}
+MUON = WHITENED | {"classifier": SIDE_BY_SIDE, "optimizer": "muon"}
 
 
 def trainer(folder, data_root, base=NOISY, *, kind=ClassifierTrainer, **changes):
@@ -103,7 +104,8 @@ def test_the_exported_weights_are_the_average(whole):
     state = state_of(whole)
     exported = checkpoints.load_classifier(whole / "checkpoint").net.state_dict()
     assert_identical(dict(exported), dict(state["ema"]))
-    assert not torch.equal(state["ema"]["head.weight"], state["model"]["head.weight"])
+    (head, *_) = (key for key in state["ema"] if key.endswith("head.weight"))
+    assert not torch.equal(state["ema"][head], state["model"][head])
 
 
 def test_a_whitened_network_learns_all_but_its_first_layer_by_momentum(mnist_root, tmp_path):
@@ -155,15 +157,15 @@ def test_what_learns_faster_decays_as_fast_as_the_rest(mnist_root, tmp_path):
 
 def test_the_members_of_an_ensemble_learn_each_by_its_own_answers(mnist_root, tmp_path):
     """The gradient of one is that of its own loss, as if it were alone, but for their number."""
-    kind = WHITENED["classifier"] | {"kind": "whitened-ensemble", "dropout": 0}
     plain = {"shift": 0, "rotate": 0, "zoom": 0, "cutout": 0, "label_smoothing": 0.1}
-    run = trainer(tmp_path, mnist_root, WHITENED | {"classifier": kind} | plain)
+    plain |= {"classifier": SIDE_BY_SIDE | {"dropout": 0}}
+    run = trainer(tmp_path, mnist_root, WHITENED | plain)
     x, labels = run.images.batch(run._indices())
     second = run.model.members[1]
     together = torch.autograd.grad(run._batch_loss(), second.head.weight)[0]
     own = F.cross_entropy(second(x), labels, label_smoothing=0.1)
     alone = torch.autograd.grad(own, second.head.weight)[0]
-    torch.testing.assert_close(2 * together, alone)
+    torch.testing.assert_close(3 * together, alone)
 
 
 def test_muon_turns_kernels_and_leaves_the_rest_to_plain_descent(mnist_root, tmp_path):
@@ -317,6 +319,7 @@ def test_the_record_tells_how_it_came_to_be(whole, base):
     told = (whole / "checkpoint" / "README.md").read_text(encoding="utf-8")
     mirrored = "with shortcuts, each answer the mean over an image and its mirror image" in told
     assert mirrored == ("mirror" in base["classifier"])
+    assert ("the mean of 3 networks: convolutions" in told) == ("members" in base["classifier"])
     assert it.training["recipe"].items() >= base.items()
     assert (it.training["steps"], it.training["images"]) == (STEPS, 200)
     assert it.training["test"]["images"] == 60

@@ -498,6 +498,23 @@ def test_the_fid_of_training_is_that_of_its_samples_against_images_held_out(mode
         fid_watch("flowers", root)
 
 
+def test_the_fid_of_training_has_more_samples_than_features(model, root):
+    class Pixels:
+        """600 functions of the image."""
+
+        name, layer, mark = "pixels", "the image", "0123456789"
+
+        def features(self, images):
+            pixels = torch.from_numpy(images).double().flatten(1)[:, :10] / 255
+            return (pixels[:, :, None] * torch.arange(60)).sin().flatten(1)
+
+    found = fid_watch("mnist", root, Pixels())(model)
+    assert found["fid_n"] == 1024
+    told = watch.words([found], {})
+    assert told.startswith("FID: 1,024 samples (") and "by pixels (01234567)" in told
+    assert watch.words([{"fid": 3.0}, found], {}).startswith("FID: 512 and 1,024 samples (")
+
+
 def test_the_fid_of_training_takes_all_the_steps_of_a_short_schedule(tmp_path, root):
     folder = save_tiny_checkpoint(tmp_path / "short")
     config = json.loads((folder / "config.json").read_text())

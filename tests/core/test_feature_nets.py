@@ -31,6 +31,12 @@ def test_a_shipped_judge_gives_what_its_last_layer_sees():
     assert net.name == "mnist-judge" and net.layer == "the penultimate layer"
 
 
+def test_of_an_ensemble_they_are_those_of_each_network():
+    it = classifier_features(tiny_classifier("whitened-ensemble"))
+    assert it.layer == "the penultimate layers of 2 networks"
+    assert it.features(pictures(2, (8, 8, 1))).shape == (2, 16)
+
+
 def test_a_mark_is_that_of_the_weights():
     net = feature_net("mnist-judge")
     assert net.mark == feature_net("mnist-judge").mark == fingerprint(net.net)
