@@ -12,14 +12,13 @@ from safetensors.torch import load_file
 from ddpm_core import checkpoints, data
 from ddpm_core.__main__ import main
 from ddpm_core.errors import CheckpointError, InvalidInput
-from ddpm_core.experiments import Progress, evaluation, fid, last, protocol, results, shards, watch
+from ddpm_core.experiments import Progress, evaluation, fid, last, protocol, results, shards
 from ddpm_core.experiments.evaluation import evaluate_fid
 from ddpm_core.experiments.features import batches, classifier_features
 from ddpm_core.experiments.shards import Shards
-from ddpm_core.experiments.watch import fid_watch
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run, sample
-from tests.core.toys import save_tiny_checkpoint, small_mnist, tiny_classifier
+from tests.core.toys import small_mnist, tiny_classifier
 
 
 @pytest.fixture(autouse=True)
@@ -477,50 +476,3 @@ def test_where_lambda_is_divided_by_n_the_pictures_depend_on_n(classifiers, mode
     assert Shards(model, request, tmp_path, 2).folder == Shards(model, request, tmp_path, 5).folder
     close = np.abs(drawn(Shards(model, request, tmp_path, 2)).astype(int) - sample(model, request))
     assert close.max() <= 1
-
-
-# --- while it trains ---
-
-
-def test_the_fid_of_training_is_that_of_its_samples_against_images_held_out(model, root):
-    net = classifier_features(tiny_classifier("conv"))
-    found = fid_watch("mnist", root, net, real=400)(model)
-    pictures = sample(model, Request(n=512, steps=20), batch=64)
-    held_out = data.load("mnist", "validation", root).pixels[:400].permute(0, 2, 3, 1).numpy()
-    ours, real = (fid.Moments.of(net.features(it)) for it in (pictures, held_out))
-    by = f"tiny-conv ({net.mark[:8]})"
-    assert found == {"fid": pytest.approx(fid.frechet(ours, real), abs=1e-4), "fid_by": by}
-    assert watch.words([{}], {}) == "" and by in watch.words([{"images": 3}, found, found], {})
-    assert "a judge not recorded and " + by in watch.words([{"fid": 3.0}, found], {})
-    with pytest.raises(InvalidInput, match="too few"):
-        fid_watch("mnist", root, net, real=2)
-    with pytest.raises(InvalidInput, match=r"no 'flowers-judge' ships: name another .*--features"):
-        fid_watch("flowers", root)
-
-
-def test_the_fid_of_training_has_more_samples_than_features(model, root):
-    class Pixels:
-        """600 functions of the image."""
-
-        name, layer, mark = "pixels", "the image", "0123456789"
-
-        def features(self, images):
-            pixels = torch.from_numpy(images).double().flatten(1)[:, :10] / 255
-            return (pixels[:, :, None] * torch.arange(60)).sin().flatten(1)
-
-    found = fid_watch("mnist", root, Pixels())(model)
-    assert found["fid_n"] == 1024
-    told = watch.words([found], {})
-    assert told.startswith("FID: 1,024 samples (") and "by pixels (01234567)" in told
-    assert watch.words([{"fid": 3.0}, found], {}).startswith("FID: 512 and 1,024 samples (")
-
-
-def test_the_fid_of_training_takes_all_the_steps_of_a_short_schedule(tmp_path, root):
-    folder = save_tiny_checkpoint(tmp_path / "short")
-    config = json.loads((folder / "config.json").read_text())
-    schedule = {"kind": "linear", "num_timesteps": 10}
-    (folder / "config.json").write_text(json.dumps(config | {"schedule": schedule}))
-    watched = fid_watch("mnist", root, classifier_features(tiny_classifier("conv")))
-    row = watched(checkpoints.load(folder))
-    assert row["fid"] > 0
-    assert "(dpm_solver_pp, 10 steps," in watch.words([row], {"schedule": schedule})
