@@ -20,17 +20,19 @@ from .runs import Key, Studio
 
 # Brings the place that the address names to the front. A visitor who has opened another tab before
 # it was known stays there; that place then waits for them, and the address names where they are.
-BRING = """(place) => {
+# A file that was answered before goes before it.
+BRING = """(place, told) => {
+  const to = (selected) => ({ __type__: "update", ...(selected ? { selected } : {}) });
+  window.ledTo = told?.place || place;
+  if (window.ledTo !== place) return [to(), to(), window.ledTo];
   const [tab, view] = place.split(" ");
   const open = document.querySelector("#tabs [data-tab-id][aria-selected=true]")?.dataset.tabId;
-  window.ledTo = place;
-  const to = (selected) => ({ __type__: "update", ...(selected ? { selected } : {}) });
   const isElsewhere = open && open !== "sample" && open !== tab;
   if (isElsewhere) {
     window.hasArrived = true;
     (REMEMBER)(`?tab=${open}`);
   }
-  return [to(!isElsewhere && tab), to(tab === "reverse" && (view ?? "one"))];
+  return [to(!isElsewhere && tab), to(tab === "reverse" && (view ?? "one")), place];
 }""".replace("REMEMBER", keep.REMEMBER)
 # Waits until it is known where the address leads, and for the controls of a tab, while that is
 # open: a value sent to a slider before they are there is lost.
@@ -194,23 +196,26 @@ class Places:
 
 def wire(page: gr.Blocks, dropper: drop.Drop, places: Places) -> None:
     """Follow the page's address when it opens, and every file that is dropped."""
-    wanted = gr.State(None, time_to_live=3600)
+    # What the address and the newest file ask for, either of which may be known first; and which of
+    # the two is to run.
+    linked, filed, wanted = (gr.State(None, time_to_live=3600) for _ in range(3))
+    addressed = gr.Textbox("", visible=False)  # the place of what is linked
 
     def open_page(visitor: gr.Request):
         arrival = places.by_address(visitor)
-        return {places.restored: arrival.place, wanted: arrival}
+        return {addressed: arrival.place, linked: arrival}
 
     def open_file(dropped: drop.Dropped | None):
         if dropped is None:
-            return {wanted: None}
+            return {filed: None}
         try:
             arrival, wait = places.by_note(dropped.note, dropped.asked)
         except InvalidInput as error:
             message = f"{dropped.name}: {error}"
-            return {wanted: None, dropper: drop.told(dropped, message, refused=True)}
+            return {filed: None, dropper: drop.told(dropped, message, refused=True)}
         message = f"On the stage: {_restored(dropped)}"
         told = drop.told(dropped, message, place=arrival.place, wait=wait)
-        shown = places.show(arrival) | {wanted: arrival, dropper: told}
+        shown = places.show(arrival) | {filed: arrival, dropper: told}
         # Opened for the first time, that tab would draw a digit of its own.
         more = {places.noising.drawn: True} if arrival.place == forward.NAME else {}
         return shown | more
@@ -219,32 +224,30 @@ def wire(page: gr.Blocks, dropper: drop.Drop, places: Places) -> None:
     # and a run yields often. A signal alone sets it off, so that no other place waits in the queue.
     signals = {place: gr.State(0.0, time_to_live=3600) for place in places.runs}
 
-    def set_controls(_, found, visitor: gr.Request, of_file: bool):
-        arrival = Arrival(*found) if found else None
-        # What the address asks for may wait for its tab so long that a file has come meanwhile.
-        if arrival is None or bool(arrival.count) != of_file:
+    def set_controls(found, visitor: gr.Request):
+        if not found:
             return {wanted: gr.skip()}
+        arrival = Arrival(*found)
         signal = signals.get(arrival.place)
         updates = places.set_to(arrival, visitor) | ({signal: time.time()} if signal else {})
-        return {wanted: gr.skip()} | updates  # of a dictionary that is empty, all is missed
+        return {wanted: arrival} | updates
 
-    opened = page.load(open_page, None, [places.restored, wanted], **QUIET)
-    opened.then(None, places.restored, [places.tabs, places.reversing.views], js=BRING, **QUIET)
-    asked = [dropper, *places.shown, wanted, places.noising.drawn]
+    def set_by_address(linked, filed, visitor: gr.Request):
+        # It may have waited for its tab so long that a file has come meanwhile.
+        return set_controls(None if filed else linked, visitor)
+
+    def set_by_file(_, filed, visitor: gr.Request):
+        return set_controls(filed, visitor)
+
+    opened = page.load(open_page, None, [addressed, linked], **QUIET)
+    led = [places.tabs, places.reversing.views, places.restored]
+    opened.then(None, [addressed, dropper], led, js=BRING, **QUIET)
+    asked = [dropper, *places.shown, filed, places.noising.drawn]
     dropped = dropper.input(open_file, dropper, asked, **EVERY)
     outputs = [wanted, *signals.values(), *places.controls()]
-
-    def set_by_address(told, found, visitor: gr.Request):
-        return set_controls(told, found, visitor, of_file=False)
-
-    def set_by_file(told, found, visitor: gr.Request):
-        return set_controls(told, found, visitor, of_file=True)
-
-    for event, act, mounted in (
-        (opened, set_by_address, MOUNTED.replace("TAB", "")),
-        (dropped, set_by_file, drop.MOUNTED),
-    ):
-        event.then(act, [dropper, wanted], outputs, js=mounted, **QUIET)
+    mounted = MOUNTED.replace("TAB", "")
+    opened.then(set_by_address, [linked, filed], outputs, js=mounted, **QUIET)
+    dropped.then(set_by_file, [dropper, filed], outputs, js=drop.MOUNTED, **QUIET)
     for place, it in places.runs.items():
         _run(place, it, signals[place], dropper, wanted)
 

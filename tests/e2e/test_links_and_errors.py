@@ -140,6 +140,31 @@ def test_a_file_dropped_meanwhile_takes_the_place_of_what_a_link_asked_for(early
     assert visitor.stage().get_attribute("data-state") == "looked at", "the file's ran again"
 
 
+def test_a_file_that_is_answered_before_the_address_goes_before_it(visit, tmp_path):
+    visitor, held = visit(None), []
+    hold = [True]
+    visitor.context.route(
+        "**/queue/join*",
+        lambda route: held.append(route) if hold[0] else route.continue_(),
+    )
+    page = visitor.open("?tab=reverse&label=2&steps=30&sampler=ddim&first=11").page
+    page.get_by_role("tab", name="Results").click()
+    page.wait_for_url("**/?tab=results")
+    page.wait_for_timeout(500)  # whatever the page asks for by itself is held by then
+    hold[0] = False
+    visitor.lead("?n=2&steps=3&seed=8", tmp_path)
+    assert held
+    while held:
+        held.pop(0).continue_()
+    visitor.wait_for_kept("4 frames")
+    page.wait_for_timeout(1000)  # the answer comes meanwhile
+    sample = page.get_by_role("tab", name="Sample", exact=True)
+    assert sample.get_attribute("aria-selected") == "true"
+    assert "seed=8" in page.url
+    page.get_by_role("tab", name="Reverse process").click()
+    visitor.wait_for_kept("251 frames", "reverse")  # a first look
+
+
 def test_whoever_goes_back_to_a_tab_or_view_finds_its_link_in_the_address(visit):
     page = visit("?tab=reverse&view=schedules&n=1&steps=6").page
     page.wait_for_url("**/*steps=6*view=schedules*tab=reverse")
