@@ -138,12 +138,12 @@ CLASSIFIERS: dict[str, ClassifierRecipe] = {
     # Also the feature net of FID: 256 features.
     # It has 90.30 % on the test set; one of 4.4 million parameters, from all 50,000 images and in
     # 42 epochs, 90.72 %; two networks of this width as an ensemble, by muon, from all images and in
-    # 50 epochs, 91.80 % (91.23 and 91.48 % each), and still learning.
+    # 50 epochs, 91.80 % (91.23 and 91.48 % each), and carried on to 100 epochs (taking up the one
+    # cycle of 100 in its middle) 92.57 % (91.68 and 92.29 %). That comes with all figures by it.
     "cifar10-judge": ClassifierRecipe(
         dataset="cifar10",
         classifier={
-            "kind": "whitened-ensemble",
-            "members": 2,
+            "kind": "whitened",
             "channels": [64, 192, 256],
             "residual": True,
             "mirror": True,
@@ -151,24 +151,21 @@ CLASSIFIERS: dict[str, ClassifierRecipe] = {
         shift=0,
         rotate=0,
         zoom=0,
-        crop=4,
+        crop=3,
         flip=True,
-        cutout=12,
+        cutout=8,
         label_smoothing=0.2,
-        all_images=True,
-        half=True,
-        optimizer="muon",
-        kernel_lr=0.08,
+        optimizer="sgd",
         weight_decay=1.3e-3,
         bias_rate=64,
-        epochs=100,
+        epochs=36,
         batch_size=512,
         lr=0.75,
-        warmup=1000,
+        warmup=700,
         decay="one-cycle",
         clip_norm=1e3,
         ema=0.99,
-        seed=3,
+        seed=2,
     ),
 }
 
