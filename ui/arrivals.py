@@ -194,8 +194,12 @@ class Places:
         return found
 
 
-def wire(page: gr.Blocks, dropper: drop.Drop, places: Places) -> None:
-    """Follow the page's address when it opens, and every file that is dropped."""
+def wire(page: gr.Blocks, dropper: drop.Drop, places: Places) -> gr.State:
+    """Follow the page's address when it opens, and every file that is dropped.
+
+    Returns:
+        what the newest file asks for, an ``Arrival`` or None; known before its place is seen.
+    """
     # What the address and the newest file ask for, either of which may be known first; and which of
     # the two is to run.
     linked, filed, wanted = (gr.State(None, time_to_live=3600) for _ in range(3))
@@ -250,6 +254,7 @@ def wire(page: gr.Blocks, dropper: drop.Drop, places: Places) -> None:
     dropped.then(set_by_file, [dropper, filed], outputs, js=drop.MOUNTED, **QUIET)
     for place, it in places.runs.items():
         _run(place, it, signals[place], dropper, wanted)
+    return filed
 
 
 def _restored(dropped: drop.Dropped) -> str:

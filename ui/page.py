@@ -77,7 +77,7 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
             shelf.wire(bench, [*others, noising.model, *raced])
         places = arrivals.Places(studio, benches, reversing, noising, tabs, restored)
         _offer(page, guided, places)
-        arrivals.wire(page, dropper, places)
+        filed = arrivals.wire(page, dropper, places)
         _go_back([forward_tab], noising.copies, "forward")
         for name, contest in reversing.contests.items():
             _go_back([reverse_tab, reversing.tabs[name]], contest.keep, "reverse", name)
@@ -87,7 +87,7 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
             (single, reverse_tab, reversing.tabs["one"]),
         ):
             _go_back(opened, bench.keep, bench.name)
-            _first_look(bench, opened, restored)
+            _first_look(bench, opened, restored, filed)
         api.expose(studio)
         _be_quick(page)
     return page
@@ -172,8 +172,12 @@ FIRST_LOOK = """async (place, ...others) => {
 }"""
 
 
-def _first_look(bench: Bench, opened: list[gr.Tab], restored: gr.Textbox) -> None:
+def _first_look(bench: Bench, opened: list[gr.Tab], restored: gr.Textbox, filed: gr.State) -> None:
     """A tab that is opened for the first time shows something that moves."""
+
+    def led(restored, file) -> str:
+        # A tab that a file opens is heard of before the place it leads to.
+        return arrivals.Arrival(*file).place if file and restored else restored
 
     def start(place, current, model, visitor) -> Iterator[dict]:
         # The tab that the page opens with is selected too; what it shows is its link's affair.
@@ -184,14 +188,14 @@ def _first_look(bench: Bench, opened: list[gr.Tab], restored: gr.Textbox) -> Non
         else:
             yield bench.silence
 
-    def open_tab(restored, current, model, visitor: gr.Request) -> Iterator[dict]:
+    def open_tab(restored, file, current, model, visitor: gr.Request) -> Iterator[dict]:
         # A link to another of its views has led to this tab as well.
-        yield from start(restored.partition(" ")[0], current, model, visitor)
+        yield from start(led(restored, file).partition(" ")[0], current, model, visitor)
 
-    def open_view(restored, current, model, visitor: gr.Request) -> Iterator[dict]:
-        yield from start(restored, current, model, visitor)
+    def open_view(restored, file, current, model, visitor: gr.Request) -> Iterator[dict]:
+        yield from start(led(restored, file), current, model, visitor)
 
-    inputs = [restored, bench.current, bench.controls.model]
+    inputs = [restored, filed, bench.current, bench.controls.model]
     outputs = [*bench.controls.inputs, *bench.outputs]
     mounted = FIRST_LOOK.replace("MOUNTED", arrivals.MOUNTED).replace("TAB", bench.name)
     for tab, look in zip(opened, (open_tab, open_view), strict=False):
