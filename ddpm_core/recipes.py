@@ -164,7 +164,7 @@ CLASSIFIERS: dict[str, ClassifierRecipe] = {
         seed=2,
     ),
     # To take its place, and its name, once every figure by it is measured by this one as well: two
-    # such networks side by side, of 512 features, from all 50,000 images.
+    # such networks side by side, of 512 features, from all 50,000 images. 92.27 % on the test set.
     "cifar10-judge-pair": ClassifierRecipe(
         dataset="cifar10",
         classifier={

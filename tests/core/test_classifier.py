@@ -21,6 +21,7 @@ from tests.core.toys import TINY_NETS, tiny_classifier, tiny_classifier_config
 
 KINDS = sorted(NETS)
 SHIPPED = available_classifiers()
+CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 
 
 @pytest.fixture(params=KINDS)
@@ -357,16 +358,15 @@ def test_a_shipped_one_is_small_and_good(name):
     assert it.shape == SHAPES[dataset_of(name)]
     assert it.classes == list(CLASSES[dataset_of(name)])
     assert it.noise_aware == name.endswith("-classifier-noisy")
-    # Under 10 MB, of four bytes each or of two.
-    most = 5_000_000 if it.training["recipe"].get("half") else 2_500_000
-    assert sum(p.numel() for p in it.net.parameters()) < most
+    # What 2,500,000 numbers of four bytes take, or 5,000,000 of two.
+    assert (CHECKPOINTS / name / "model.safetensors").stat().st_size < 10_000_000
     assert it.training["test"]["images"] == 10_000
     assert it.training["test"]["accuracy"] >= ACCURACY[name]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_its_card_says_what_its_record_says(name):
-    folder = Path(__file__).parents[2] / "checkpoints" / name
+    folder = CHECKPOINTS / name
     assert all(path.stat().st_size < 10 * 2**20 for path in folder.iterdir())
     it, card = load_classifier(name), (folder / "README.md").read_text()
     assert f"{sum(p.numel() for p in it.net.parameters()):,} parameters" in card
