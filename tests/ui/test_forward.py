@@ -15,6 +15,7 @@ import torch
 
 from ddpm_core import Model
 from ddpm_core.checkpoints import Config
+from ddpm_core.engine import Account
 from ddpm_core.forward import forward_film, return_request, return_times, returns
 from ui import forward, forward_runs, runs
 from ui.runs import Studio
@@ -142,6 +143,7 @@ def test_other_visitors_steps_move_while_a_film_is_made(page, monkeypatch):
 def test_the_making_of_a_film_is_not_begun_before_what_is_more_urgent(page, monkeypatch):
     """No part of it evaluates anything: nothing would stop one before its end."""
     engine, order = page.studio.engine, []
+    urgent = Account(-60.0)  # more so than the film, however long it took to begin
     held, go_on = threading.Event(), threading.Event()
 
     def hold():
@@ -165,7 +167,7 @@ def test_the_making_of_a_film_is_not_begun_before_what_is_more_urgent(page, monk
     threads = [threading.Thread(target=engine.do, args=(hold,))]
     threads[0].start()
     held.wait()
-    for work in (lambda: engine.step(preview()), film):
+    for work in (lambda: engine.step(preview(), urgent), film):
         threads.append(threading.Thread(target=work))
         threads[-1].start()
         while engine._arrivals.qsize() < len(threads) - 1:
