@@ -32,6 +32,11 @@ class Neighbours:
     distances: Tensor
     space: str
 
+    def split(self, count: int) -> tuple[Neighbours, Neighbours]:
+        """Those of the first pictures, and those of the rest."""
+        first = Neighbours(self.indices[:count], self.distances[:count], self.space)
+        return first, Neighbours(self.indices[count:], self.distances[count:], self.space)
+
 
 def nearest(
     pictures: np.ndarray, images: Images, k: int = 5, net: Features | None = None

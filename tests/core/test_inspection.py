@@ -94,7 +94,9 @@ def test_the_bound_is_that_of_the_first_test_images(model, root):
 def test_the_neighbours_are_the_nearest_training_images(model, root, tmp_path):
     request = Request(n=5, steps=3, dtype="float32", seed=2)
     options = {"space": "pixels", "root": root, "home": tmp_path, "k": 2}
-    found, pairs = last(inspection.measure_neighbours(model, request, **options))
+    *steps, (found, pairs) = inspection.measure_neighbours(model, request, **options)
+    looked = [it.done for it in steps if it.what == "neighbours"]
+    assert looked and looked == sorted(set(looked))  # once through the training images
     train = data.load("mnist", "train", root).pixels.permute(0, 2, 3, 1).numpy()
     samples = sample(model, request)
 
@@ -112,6 +114,8 @@ def test_the_neighbours_are_the_nearest_training_images(model, root, tmp_path):
     test = data.load("mnist", "test", root).pixels.permute(0, 2, 3, 1).numpy()
     usual = [np.sqrt((apart(one, train) ** 2).sum(1)).min() for one in test.astype(np.int16)]
     assert found["memorised"] == np.mean(np.array(least) < np.quantile(usual, 0.01))
+    assert found["least_of_test_images"] == pytest.approx(min(usual))
+    assert found["median_of_test_images"] == pytest.approx(np.sort(usual)[(len(usual) - 1) // 2])
 
 
 def test_a_model_that_gives_training_images_back_is_caught(model, root, tmp_path, monkeypatch):
