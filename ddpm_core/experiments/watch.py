@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from ..checkpoints import Model
 from ..errors import InvalidInput
 from ..request import Request
 from ..sampling import Run
-from . import last
+from . import last, results
 from .features import Features, batches, feature_net
 from .fid import frechet, gather
 
@@ -74,7 +75,7 @@ def words(rows: Sequence[dict], recipe: Mapping) -> str:
     watched = [row for row in rows if "fid" in row]
     if not watched:
         return ""
-    nets = dict.fromkeys(row.get("fid_by", "a judge not recorded") for row in watched)
+    nets = map(_told, dict.fromkeys(row.get("fid_by", "a judge not recorded") for row in watched))
     counts = dict.fromkeys(f"{row.get('fid_n', SAMPLES):,}" for row in watched)
     steps = _steps(recipe.get("schedule", {}).get("num_timesteps", REQUEST.steps))
     classes = ", all classes in turn" if recipe.get("conditional") else ""
@@ -84,6 +85,15 @@ def words(rows: Sequence[dict], recipe: Mapping) -> str:
         f"first {REAL:,} images held out of training, by {' and '.join(nets)}; its spread was not "
         "measured"
     )
+
+
+def _told(net: str) -> str:
+    """A feature net as a row names it, and the one that has its name by now, if that is another."""
+    named = re.fullmatch(r"([\w-]+) \((\w+)\)", net)
+    now = named and results.mark_of(checkpoints.HOME / named[1])
+    if not now or now.startswith(named[2]):
+        return net
+    return f"{net[:-1]}, the former of this name; now it is {now[:8]})"
 
 
 def _steps(num_timesteps: int) -> int:

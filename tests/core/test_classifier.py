@@ -322,8 +322,7 @@ ACCURACY = {
     "mnist-judge": 0.995,
     "cifar10-classifier": 0.83,
     "cifar10-classifier-noisy": 0.61,
-    "cifar10-judge": 0.90,
-    "cifar10-judge-pair": 0.92,
+    "cifar10-judge": 0.92,
 }
 SHAPES = {"mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
 CLASSES = {"mnist": data.DIGITS, "cifar10": data.THINGS}

@@ -164,8 +164,7 @@ def test_another_stride_is_refused():
         ("cifar10-conditional", 2e6, 4e6),
         ("cifar10-linear", 1.6e6, 1.9e6),
         ("cifar10-cosine-attn", 1.6e6, 1.9e6),
-        ("cifar10-judge", 1e6, 2.5e6),
-        ("cifar10-judge-pair", 1e6, 4.99e6),  # of two bytes each: under 10 MB
+        ("cifar10-judge", 1e6, 4.99e6),  # of two bytes each: under 10 MB
         ("cifar10-classifier", 1e6, 2.4e6),
         ("cifar10-classifier-noisy", 1e6, 2.4e6),
     ],

@@ -7,7 +7,7 @@ import torch
 
 from ddpm_core import checkpoints, data
 from ddpm_core.errors import InvalidInput
-from ddpm_core.experiments import fid, watch
+from ddpm_core.experiments import fid, results, watch
 from ddpm_core.experiments.features import classifier_features
 from ddpm_core.experiments.watch import fid_watch
 from ddpm_core.request import Request
@@ -42,6 +42,14 @@ def test_the_fid_of_training_is_that_of_its_samples_against_images_held_out(mode
         fid_watch("mnist", root, net, real=2)
     with pytest.raises(InvalidInput, match=r"no 'flowers-judge' ships: name another .*--features"):
         fid_watch("flowers", root)
+
+
+def test_a_net_whose_name_another_has_by_now_is_told_from_it():
+    now = results.mark_of(checkpoints.HOME / "mnist-judge")[:8]
+    same, former = ([{"fid": 3.0, "fid_by": f"mnist-judge ({it})"}] for it in (now, "01234567"))
+    assert f"by mnist-judge ({now});" in watch.words(same, {})
+    told = watch.words(former, {})
+    assert f"by mnist-judge (01234567, the former of this name; now it is {now});" in told
 
 
 def test_the_fid_of_training_has_more_samples_than_features(model, root):
