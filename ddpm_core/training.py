@@ -109,7 +109,7 @@ class Loop(ABC):
         if recipe.batch_size > len(self.images):
             raise InvalidInput(f"batch_size {recipe.batch_size} exceeds {len(self.images)} images")
         self.steps_per_epoch = len(self.images) // recipe.batch_size
-        self.total_steps = max(1, round(recipe.epochs * self.steps_per_epoch))
+        self.total_steps = self._steps_of(recipe.epochs)
         self._resume()
 
     def run(self) -> None:
@@ -316,6 +316,9 @@ class Loop(ABC):
             del self.here["command"]  # the one that was given first is as good
         older = {name: [state[name]] for name in SITUATION if name in state}  # of earlier versions
         self.situation |= state.get("situation", older)
+        if before["epochs"] != now["epochs"] and self.step < self._steps_of(before["epochs"]):
+            *earlier, last = self.situation["command"]  # to its end it would lead elsewhere
+            self.situation["command"] = [*earlier, f"{last} (broken off at step {self.step:,})"]
         self.history, self.running = state["history"], state.get("running")
         self.earlier = state.get("earlier", [])
 
@@ -352,6 +355,9 @@ class Loop(ABC):
     def _which(self) -> list:
         """Tells other images from these, as far as their kind and number do."""
         return [self.images.source, len(self.images)]
+
+    def _steps_of(self, epochs: float) -> int:
+        return max(1, round(epochs * self.steps_per_epoch))
 
     def _images(self) -> int:
         return self.step * self.recipe.batch_size + sum(run["images"] for run in self.earlier)

@@ -191,6 +191,18 @@ def test_a_run_tells_of_each_machine_that_it_ran_on_and_of_its_first_command(
     assert record_of(tmp_path)["command"] == f"{first['command']} && another command"
 
 
+def test_a_run_that_was_to_be_longer_tells_where_it_was_broken_off(
+    mnist_root, tmp_path, monkeypatch
+):
+    trainer(tmp_path, mnist_root, kind=Interrupted).run()
+    first, stopped = record_of(tmp_path)["command"], state_of(tmp_path)["step"]
+    assert 0 < stopped < STEPS - 1
+    monkeypatch.setattr(training, "_command", lambda words: "another command")
+    trainer(tmp_path, mnist_root, epochs=(STEPS - 1) / 50).run()
+    told = f"{first} (broken off at step {stopped}) && another command"
+    assert record_of(tmp_path)["command"] == told
+
+
 def test_a_run_that_an_earlier_version_began_keeps_its_command(mnist_root, tmp_path, monkeypatch):
     trainer(tmp_path, mnist_root, kind=Interrupted).run()
     state = state_of(tmp_path)
