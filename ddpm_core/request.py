@@ -70,8 +70,7 @@ class Request:
     first: int = 0
     label: int | str = "all"
     # By FID against the test set (Results, few steps) 20 steps of DDIM cannot be told from 1,000 of
-    # DDPM, neither of mnist-conditional nor of cifar10-conditional; of the latter 10 can, and so
-    # can 10 and 20 of DPM-Solver++.
+    # DDPM, neither of mnist-conditional nor of cifar10-conditional; of the latter 10 can.
     sampler: str = "ddim"
     steps: int = 20
     seed: int = 0

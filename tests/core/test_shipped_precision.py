@@ -64,8 +64,8 @@ def twins(folder):
     return [pair for pair in pairs if all(pair)]
 
 
-# As measured (docs/speed.md) 0.9 to 4.7 % of digits; 1.8 % of photographs, which can be told from
-# chance: their spread is narrow.
+# As measured (docs/speed.md) 0.9 to 4.7 % of digits; 1.6 and 1.7 % of photographs, which can be
+# told from chance: their spread is narrow.
 def test_measured_distances_differ_little():
     pairs = twins(HOME)
     assert pairs, "no result is stored in both"
