@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from .compare import comparable, told_apart
-from .report import ABLATIONS, ANCESTRAL, COST_MODELS, Measurement, Row
+from .report import ABLATIONS, ANCESTRAL, COST_MODELS, IN_FEW, Measurement, Row
 
 QUESTION = "Is its gap explained?"
 LINEAR, PLAIN, COSINE = (
@@ -24,6 +24,12 @@ CLIPPED, UNCLIPPED, BOTH = "as it should be", "x̂0 not clipped", "x̂0 not clip
 WIDER = 3
 FAILS_TOO, FAILS_NOT = "It fails with ᾱ off by one as well", "With both errors it does not fail."
 UNEXPLAINED = "that size is not explained"
+WHO_SEES_IT = {
+    (True, True): "both see them fail",
+    (True, False): "only the judge sees them fail",
+    (False, True): "only the report's measure sees them fail",
+    (False, False): "neither sees them fail",
+}
 HIDDEN, THE_SAME = "One error hides the other.", "the same."
 
 
@@ -45,7 +51,8 @@ def explained(
         digits += _digits_in_its_way(own_way)
         if fails and digits[-1].endswith(THE_SAME):
             concluded = [_conclusion(own_way)]
-    said = (concluded, pair, plain, [*_by_the_judge(second)], digits)
+    judged = [*_by_the_judge(second)], [*_by_both_measures(costs, own_way)]
+    said = (concluded, pair, plain, *judged, digits)
     return tuple(" ".join(paragraph) for paragraph in said if paragraph)
 
 
@@ -158,6 +165,39 @@ def _what_clipping_does(clipped: Sequence[Measurement], unclipped: Sequence[Meas
     return "no worse"
 
 
+def _by_both_measures(costs: Sequence[Row], own_way: Sequence[Row]) -> Iterator[str]:
+    """Whether the judge and the report's own measure agree on the same samples."""
+    columns = (LINEAR, COSINE, PLAIN)
+    judged, owned = _ways(costs, columns)[1:], _ways(own_way, columns, IN_FEW)[1:]
+    if not all(_known(cells) for cells in (*judged, *owned)):
+        return
+    of, part = judged[0][0].request, owned[0][0].request
+    yield (
+        f"In {of.steps} steps the same samples are measured both ways, by the judge of photographs "
+        f"all {of.n:,}, by the report's own measure the first {part.n}."
+    )
+    verdicts = []
+    for how, *ways in zip(("Not clipped", "With both errors"), judged, owned, strict=True):
+        verdicts.append(tuple(_both_fail(cells) for cells in ways))
+        yield (
+            f"{how} the cosine models, with attention and without, have by the judge "
+            f"{_both_beside(ways[0])}, by the other {_both_beside(ways[1])}: "
+            f"{WHO_SEES_IT[verdicts[-1]]}."
+        )
+    if any(a != b for a, b in verdicts):
+        yield "Where the two disagree, look: Figure 5, as reproduce makes it, has such pictures."
+
+
+def _both_fail(cells: Sequence[Measurement]) -> bool:
+    """Whether both cosine models fail where the linear one, which comes first, does not."""
+    return all(_sets_apart((cells[0], it)) for it in cells[1:])
+
+
+def _both_beside(cells: Sequence[Measurement]) -> str:
+    linear, *cosine = (f"{figure:.1f}" for figure in _figures(cells))
+    return f"{' and '.join(cosine)} beside the linear one's {linear}"
+
+
 def _digits(costs: Sequence[Row]) -> Iterator[str]:
     """The same schedule on digits, of which the report's cosine models were its best."""
     rows = {row.title: row.measured[DIGITS] for row in costs}
@@ -223,10 +263,13 @@ def _conclusion(rows: Sequence[Row]) -> str:
     )
 
 
-def _ways(rows: Sequence[Row], columns: Sequence[int]) -> list[list[Measurement | None]]:
+def _ways(
+    rows: Sequence[Row], columns: Sequence[int], steps: str = ""
+) -> list[list[Measurement | None]]:
     """Some columns as it should be, not clipped, and with both errors."""
     by_title = {row.title: row.measured for row in rows if row.measured}
-    return [[by_title[title][at] for at in columns] for title in (CLIPPED, UNCLIPPED, BOTH)]
+    ways = (CLIPPED + steps, UNCLIPPED + steps, BOTH + steps)
+    return [[by_title[title][at] for at in columns] for title in ways]
 
 
 def _their_figures(rows: Sequence[Row]) -> Sequence[float]:

@@ -129,7 +129,7 @@ def samples(settings: Settings, name: str):
     """A figure of ``parts.FIGURES``: yields ``Progress``, returns its ``Part``."""
     figure, pictures, notes = parts.FIGURES[name], [], []
     for number, shot in enumerate(figure.shots):
-        stem = name if len(figure.shots) == 1 else f"{name}-{'abcd'[number]}"
+        stem = name if len(figure.shots) == 1 else f"{name}-{'abcdef'[number]}"
         picture = yield from _shot(settings, stem, shot, notes)
         pictures += [picture] if picture else []
     return Part(

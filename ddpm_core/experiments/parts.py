@@ -23,7 +23,8 @@ class Budget:
 
     Attributes:
         walk: sampler and steps of the pictures, as ``Request`` names them.
-        guided: the same where a classifier guides.
+        ancestral: the same where the noise of ancestral steps matters: guided by a classifier,
+            and what the report's errors do.
         images: the most of one shot and class.
         race: steps of Figure 3.
         measure: whether cells without a stored result are measured as their table asks.
@@ -31,7 +32,7 @@ class Budget:
     """
 
     walk: Mapping
-    guided: Mapping
+    ancestral: Mapping
     images: int
     race: int
     measure: bool
@@ -40,15 +41,16 @@ class Budget:
 
 FULL = Budget(
     walk={"sampler": "ddpm", "steps": 1000},
-    guided={"sampler": "ddpm", "steps": 1000},
+    ancestral={"sampler": "ddpm", "steps": 1000},
     images=64,
     race=1000,
     measure=True,
 )
-# A classifier of clean images wants the noise of ancestral steps; the others do without.
+# A classifier of clean images wants the noise of ancestral steps, and in 20 steps of a solver the
+# report's errors do something else than in its own chain; the others do without.
 QUICK = Budget(
     walk={"sampler": "dpm_solver_pp", "steps": 20},
-    guided={"sampler": "ddpm", "steps": 100},
+    ancestral={"sampler": "ddpm", "steps": 100},
     images=36,
     race=200,
     measure=False,
@@ -100,6 +102,8 @@ class Shot:
         labels: a row for each, all from the same noises; ``"none"`` alone makes a grid.
         n: images for each label, fewer if the budget says so.
         changes: of the request.
+        ancestral: sampled as the report does, in the budget's ancestral steps; where a
+            classifier guides it is in any case.
     """
 
     model: str
@@ -107,6 +111,7 @@ class Shot:
     labels: tuple[int | str, ...] = ("none",)
     n: int = 16
     changes: Mapping = field(default_factory=dict)
+    ancestral: bool = False
 
     @property
     def guided(self) -> bool:
@@ -115,7 +120,7 @@ class Shot:
 
     def requests(self, budget: Budget) -> list[Request]:
         """One for each label."""
-        walk = budget.guided if self.guided else budget.walk
+        walk = budget.ancestral if self.guided or self.ancestral else budget.walk
         n = min(self.n, budget.images)
         return [Request(n=n, label=label, **walk, **self.changes) for label in self.labels]
 
@@ -212,8 +217,8 @@ TABLES = {
     "text says, slightly better without attention; longer training or another architecture might "
     "have helped the cosine schedule.",
     "costs": "Nothing of it: these are what its code does otherwise than its text or the papers.",
-    "own-way": "FID as its code takes it, of its models: Table 1 and Table 2 again, two columns of "
-    "each.",
+    "own-way": "FID as its code takes it, of its models: two columns of Table 1 again and three of "
+    "Table 2.",
     "few-steps": "Always 1,000 steps of DDPM: it leaves faster samplers to others.",
     "few-steps-cifar10": "Always 1,000 steps of DDPM.",
 }
@@ -229,16 +234,21 @@ FIGURES = {
         "Samples of the linear schedule without attention (left), decent, and of the cosine "
         "schedule with attention (right), significantly worse. Its code never clips the predicted "
         "image.",
-        "Both models with x̂0 clipped to [-1, 1] at every step, as everywhere else here, and not "
-        "clipped, as in the report's code: what that costs, Table 2 and the part on the report's "
-        "own measure tell.",
+        "Both models with x̂0 clipped to [-1, 1] at every step, as everywhere else here; not "
+        "clipped, as in the report's code; and with its ᾱ off by one as well. The networks were "
+        "trained without the errors. What they cost, Table 2, the part on the report's errors and "
+        "the one on its own measure tell.",
         tuple(
-            Shot(model, f"{words}, {how}", n=25, changes={"clip": clip})
+            Shot(model, f"{words}, {how}", n=25, changes=changes, ancestral=True)
+            for how, changes in (
+                ("x̂0 clipped", {"clip": True}),
+                ("x̂0 not clipped", {"clip": False}),
+                ("x̂0 not clipped and ᾱ off by one", {"clip": False, "fault": "off-by-one"}),
+            )
             for model, words in (
                 ("cifar10-linear", "Linear schedule, no attention"),
                 ("cifar10-cosine-attn", "Cosine schedule, attention"),
             )
-            for clip, how in ((True, "x̂0 clipped"), (False, "x̂0 not clipped"))
         ),
     ),
     "figure-6": Figure(
@@ -333,10 +343,12 @@ def walks(budget: Budget, names) -> str:
     told = {}
     if "figure-3" in names:
         told["Figure 3"] = walked({"sampler": "ddpm", "steps": budget.race})
-    if any(not shot.guided for shot in shots):
+    if any(not shot.guided and not shot.ancestral for shot in shots):
         told["samples"] = walked(budget.walk)
+    if any(shot.ancestral for shot in shots):
+        told["Figure 5"] = walked(budget.ancestral)
     if any(shot.guided for shot in shots):
-        told["guided by a classifier"] = walked(budget.guided)
+        told["guided by a classifier"] = walked(budget.ancestral)
     if len(set(told.values())) == 1:
         return next(iter(told.values()))
     return "; ".join(f"{what}: {walk}" for what, walk in told.items())

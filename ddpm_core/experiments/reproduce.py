@@ -100,7 +100,7 @@ def _write(settings: Settings, found: Report, ahead: tuple[str, ...]) -> None:
     }
     write(found.page, page.page(found.parts, settings.out, told))
     about = told | {
-        "budget": asdict(budget) | {"walk": dict(budget.walk), "guided": dict(budget.guided)},
+        "budget": asdict(budget) | {"walk": dict(budget.walk), "ancestral": dict(budget.ancestral)},
         "parts": [part.as_json() for part in found.parts],
     }
     write(settings.out / "report.json", json.dumps(about, indent=1, ensure_ascii=False) + "\n")

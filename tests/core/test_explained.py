@@ -27,7 +27,7 @@ def rows(home, clipped=None, unclipped=None, both=None, digits=(), plain=()):
                 if TITLES.index(row.title) < len(figures)
             },
         )
-        if row.measured
+        if row.title in TITLES
         else row
         for row in report.own_way(home).rows
     ]
@@ -62,6 +62,12 @@ def told(*tables):
 
 def concludes(text):
     return text.startswith(("In part: by the report's own measure", "Yes: by the report's own mea"))
+
+
+def with_both(found):
+    """The row with both errors."""
+    (row,) = [row for row in found if row.title == TITLES[2]]
+    return row
 
 
 def with_figures(row, figures):
@@ -225,7 +231,7 @@ def test_the_worst_model_has_a_say(tmp_path, plain, said, unsaid, concluded):
 
 def test_what_may_be_chance_is_called_neither_failure_nor_none(tmp_path):
     found = rows(tmp_path, unclipped=(30.0, 150.0), both=(31.0, 140.0), plain=(14.0, 120.0, 300.0))
-    found[-1].measured[3].result["spread"] = None
+    with_both(found).measured[3].result["spread"] = None
     text = told(found, costs(tmp_path), [])
     assert "with both errors. Whether that is chance cannot be told." in text
 
@@ -270,7 +276,7 @@ def test_how_much_of_the_gap_it_is_comes_first(tmp_path, both, plain, sizes):
     assert "explained" not in " ".join(rest)
     # A figure that cannot be told from chance has no say.
     if plain:
-        found[-1].measured[3].result["spread"] = None
+        with_both(found).measured[3].result["spread"] = None
         assert "The one without" not in explained(found, costs(tmp_path, 0.6, 40.0, 0.7), [])[0]
 
 
@@ -314,3 +320,58 @@ def test_the_judge_speaks_of_the_worst_model_too(tmp_path, clipped, unclipped, k
         assert text.endswith(f" The one without goes from 0.90 to {unclipped:.2f}: {kind}")
     else:
         assert "The one without" not in text
+
+
+def by_both(home, judged, owned):
+    """Costs, and by the report's own measure in as few steps: of each, for not clipping and for
+    both errors, linear, cosine with attention and without."""
+    measured = []
+    for table, figures, steps in (
+        (report.costs(home), judged, ""),
+        (report.own_way(home), owned, report.IN_FEW),
+    ):
+        wanted = {title + steps: it for title, it in zip(TITLES[1:], figures, strict=True)}
+        measured.append(
+            [
+                with_figures(row, dict(zip((2, 4, 3), wanted.get(row.title, ()), strict=False)))
+                for row in table.rows
+            ]
+        )
+    return measured
+
+
+NOISE_TO_THE_JUDGE = (3.8, 35.2, 38.7), (4.5, 7.5, 5.7)
+FLAT_TO_THE_REPORT = (36.3, 22.1, 21.3), (36.0, 205.4, 221.8)
+
+
+@pytest.mark.parametrize(
+    ("judged", "owned", "seen", "look"),
+    [
+        (NOISE_TO_THE_JUDGE, FLAT_TO_THE_REPORT, ("only the judge", "only the report's"), True),
+        (NOISE_TO_THE_JUDGE, FLAT_TO_THE_REPORT[::-1], ("both see them", "neither sees"), False),
+        # A failure is one of both cosine models.
+        (((3.8, 35.2, 5.0), (4.5, 7.5, 5.7)), FLAT_TO_THE_REPORT, ("neither", "only the re"), True),
+    ],
+)
+def test_two_measures_of_the_same_samples_are_held_against_each_other(
+    tmp_path, judged, owned, seen, look
+):
+    ours, theirs = by_both(tmp_path, judged, owned)
+    text = told(theirs, ours, [])
+    assert text.startswith("In 100 steps the same samples are measured both ways, by the judge of")
+    assert "photographs all 2,048, by the report's own measure the first 512." in text
+    a, b, c = (f"{it:.1f}" for it in judged[0])
+    assert "Not clipped the cosine models, with attention and without, have by the judge" in text
+    assert f"judge {b} and {c} beside the linear one's {a}, by the other {owned[0][1]}" in text
+    for how, who in zip(("Not clipped", "With both errors"), seen, strict=True):
+        (sentence,) = [it for it in text.split(". ") if it.startswith(how)]
+        assert f": {who}" in sentence
+    assert ("as reproduce makes it" in text) == look
+
+
+@pytest.mark.parametrize("lacking", [0, 1])
+def test_one_measure_alone_is_held_against_nothing(tmp_path, lacking):
+    known = [NOISE_TO_THE_JUDGE, FLAT_TO_THE_REPORT]
+    known[lacking] = (known[lacking][0], known[lacking][1][:2])
+    ours, theirs = by_both(tmp_path, *known)
+    assert "both ways" not in told(theirs, ours, [])

@@ -18,7 +18,7 @@ from tests.core.toys import result_of, save_tiny_checkpoint, write_mnist
 ROOT = Path(__file__).parents[3]
 TINY = Budget(
     walk={"sampler": "dpm_solver_pp", "steps": 2},
-    guided={"sampler": "ddpm", "steps": 2},
+    ancestral={"sampler": "ddpm", "steps": 2},
     images=2,
     race=3,
     measure=False,

@@ -185,6 +185,8 @@ def test_a_damaged_file_beside_the_page_is_told(settings, short):
         (("figure-8",), "few of them: DPM-Solver++, 2 steps.", ("measure", "Figure 3")),
         (("figure-3",), "few of them: DDPM, 3 steps.", ("measure", "Solver")),
         (("figure-6",), "few of them: DDPM, 2 steps.", ("measure", "Solver")),
+        (("figure-5",), "few of them: DDPM, 2 steps.", ("measure", "Solver")),
+        (("figure-5", "figure-8"), "samples: DPM-Solver++, 2 steps; Figure 5: DDPM", ("guided",)),
         (("table-2",), "Figures as they were measured and stored before.", ("Pict", "Table 1")),
         (
             ("figure-3", "figure-6", "figure-8", "table-1"),

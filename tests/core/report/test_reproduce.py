@@ -157,7 +157,7 @@ from ddpm_core.request import Request
 
 budget = Budget(
     walk={{"sampler": "dpm_solver_pp", "steps": 2}},
-    guided={{"sampler": "ddpm", "steps": 2}},
+    ancestral={{"sampler": "ddpm", "steps": 2}},
     images=2,
     race=10,
     measure=False,
