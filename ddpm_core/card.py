@@ -72,7 +72,7 @@ PROVENANCE = """\
 
 | | |
 | --- | --- |
-| command | `{command}` |
+| command | `{command}`{broken_off} |
 | commit | {commit} |
 | images seen | {images:,} ({epochs:.1f} passes over {training_set:,}; {steps:,} steps{batch}) |
 | weights | {weights} |
@@ -154,6 +154,7 @@ def render(
         validation=f"{last.get('validation', 'not measured yet')}{_when(last, training)}",
         provenance=PROVENANCE.format(
             epochs=training["images"] / training["training_set"],
+            broken_off=broken_off(training),
             batch="" if training.get("earlier") else f" of {training['recipe']['batch_size']}",
             **{k: training[k] for k in CARRIED},
         ),
@@ -174,10 +175,17 @@ def _when(last: dict, training: dict) -> str:
     return "" if step == training["steps"] else f" (both at step {step:,})"
 
 
+def broken_off(run: Mapping) -> str:
+    """What its command does not tell of a run: that it was not gone through to its end."""
+    told = (f"at step {at:,} of {meant:,}" for at, meant in run.get("broken_off", []))
+    words = ", then ".join(told)
+    return f" (broken off {words}, and gone on with at another length)" if words else ""
+
+
 def _earlier(training: dict) -> str:
     """Rows for the runs that this one carried on, the last of them first."""
     return "".join(
-        f"| before that | `{run['command']}`, {run['images']:,} images in {run['steps']:,} steps, "
+        f"| before that | `{run['command']}`{broken_off(run)}, {run['images']:,} images in {run['steps']:,} steps, "
         f"commit {run['commit']}, {run['hours']} h, {run['precision']}, {run['hardware']}; what "
         f"followed began with its weights ({run['weights']}) |\n"
         for run in reversed(training.get("earlier", []))

@@ -33,7 +33,7 @@ from .hardware import bf16_is_native, describe
 
 STATE = "state.pt"
 DECAYS = ("none", "cosine", "one-cycle")
-# What differs where a run went on elsewhere or for longer, and what the record joins it by.
+# What differs where a run went on elsewhere or to another length, and what the record joins it by.
 SITUATION = {"command": " && "} | dict.fromkeys(("commit", "hardware", "precision"), "; then ")
 # What is told of a run that another carried on.
 RUN = ("command", "commit", "steps", "images", "hours", "hardware", "precision", "weights")
@@ -109,7 +109,8 @@ class Loop(ABC):
         if recipe.batch_size > len(self.images):
             raise InvalidInput(f"batch_size {recipe.batch_size} exceeds {len(self.images)} images")
         self.steps_per_epoch = len(self.images) // recipe.batch_size
-        self.total_steps = self._steps_of(recipe.epochs)
+        self.meant = self.total_steps = self._steps_of(recipe.epochs)
+        self.broken_off = []  # where, of how many steps: to its end its command leads elsewhere
         self._resume()
 
     def run(self) -> None:
@@ -260,6 +261,7 @@ class Loop(ABC):
             "running": self.running,
             "earlier": self.earlier,
             "situation": self.situation,
+            "broken_off": self.broken_off,
             "images": self._which(),
         }
         # Serialised in memory first: on a full disk, writing bytes fails as an OSError.
@@ -316,17 +318,17 @@ class Loop(ABC):
             del self.here["command"]  # the one that was given first is as good
         older = {name: [state[name]] for name in SITUATION if name in state}  # of earlier versions
         self.situation |= state.get("situation", older)
-        if before["epochs"] != now["epochs"] and self.step < self._steps_of(before["epochs"]):
-            *earlier, last = self.situation["command"]  # to its end it would lead elsewhere
-            self.situation["command"] = [*earlier, f"{last} (broken off at step {self.step:,})"]
         self.history, self.running = state["history"], state.get("running")
         self.earlier = state.get("earlier", [])
+        self.meant, self.broken_off = self._steps_of(before["epochs"]), state.get("broken_off", [])
 
     def _go_on_here(self) -> None:
         """Put what is so now after what was so before, where it differs."""
         for name, now in self.here.items():
             told = self.situation[name]
             self.situation[name] = told if told[-1] == now else [*told, now]
+        if self.step < self.meant != self.total_steps:
+            self.broken_off = [*self.broken_off, [self.step, self.meant]]
 
     def _begin_with(self, begin: Model) -> None:
         ours, theirs = self.config.complete(), begin.config.complete()
@@ -342,7 +344,8 @@ class Loop(ABC):
                 "what is held out here it was trained on"
             )
         self.model.load_state_dict(begin.unet.state_dict())
-        runs = [*record.get("earlier", []), {k: record[k] for k in RUN if k in record}]
+        told = (*RUN, "broken_off")
+        runs = [*record.get("earlier", []), {k: record[k] for k in told if k in record}]
         missing = [k for k in RUN if k not in runs[-1]]
         if missing:
             raise InvalidInput(f"{begin.name} does not tell of its training: {', '.join(missing)}")
@@ -373,6 +376,7 @@ class Loop(ABC):
             "held_out": len(self.validation),
             **({"source": self.images.source} if self.images.source else {}),
             **({"earlier": self.earlier} if self.earlier else {}),
+            **({"broken_off": self.broken_off} if self.broken_off else {}),
             "hours": round(self.seconds / 3600 + sum(run["hours"] for run in self.earlier), 2),
             "weights": f"EMA, decay {self.recipe.ema}",
             "history": self.history,

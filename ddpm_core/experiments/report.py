@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from .. import checkpoints
+from ..card import broken_off
 from ..errors import CheckpointError
 from ..request import Request
 from . import as_reported, results, watch
@@ -312,6 +313,7 @@ def trained(model: str, home: Path | None = None) -> tuple[str, str]:
     told = [words.format(record[name]) for name, words in known.items() if record.get(name)]
     for run in reversed(record.get("earlier", [])):
         told.append(f"carried on from {run['steps']:,} steps of {run['command']}")
+    told += filter(None, [broken_off(record).strip(" ()")])
     told += filter(None, [watch.words(record["history"], record.get("recipe", {}))])
     return "; ".join(told), record.get("command", "")
 

@@ -19,6 +19,7 @@ import torch
 from ddpm_core import checkpoints, data, training
 from ddpm_core import trainer as trainer_module
 from ddpm_core.errors import CheckpointError, DataError, InvalidInput
+from ddpm_core.experiments import report
 from ddpm_core.trainer import STATE, Cadence, Recipe, Trainer
 from tests.core.tiny_run import (
     RECIPE,
@@ -189,18 +190,28 @@ def test_a_run_tells_of_each_machine_that_it_ran_on_and_of_its_first_command(
     assert whole["command"] == first["command"] and whole["precision"] == "float32"
     trainer(tmp_path, mnist_root, epochs=(STEPS + 1) / 50, decay="cosine").run()
     assert record_of(tmp_path)["command"] == f"{first['command']} && another command"
+    assert "broken_off" not in record_of(tmp_path)  # it had come to its end
 
 
 def test_a_run_that_was_to_be_longer_tells_where_it_was_broken_off(
     mnist_root, tmp_path, monkeypatch
 ):
     trainer(tmp_path, mnist_root, kind=Interrupted).run()
-    first, stopped = record_of(tmp_path)["command"], state_of(tmp_path)["step"]
-    assert 0 < stopped < STEPS - 1
+    first = record_of(tmp_path)["command"]
+    # Where nothing is left to do at another length, nothing was broken off: it can still go on.
+    trainer(tmp_path, mnist_root, epochs=1 / 50).run()
+    assert "broken_off" not in record_of(tmp_path)
+    later = type("Later", (Interrupted,), {"stop_at": 12})
+    trainer(tmp_path, mnist_root, kind=later).run()
+    assert "broken_off" not in record_of(tmp_path)
     monkeypatch.setattr(training, "_command", lambda words: "another command")
     trainer(tmp_path, mnist_root, epochs=(STEPS - 1) / 50).run()
-    told = f"{first} (broken off at step {stopped}) && another command"
-    assert record_of(tmp_path)["command"] == told
+    record, card = record_of(tmp_path), (tmp_path / "checkpoint" / "README.md").read_text()
+    assert record["command"] == f"{first} && another command"
+    assert record["broken_off"] == [[12, STEPS]]
+    assert f"another command` (broken off at step 12 of {STEPS}, and gone on with at" in card
+    shown, command = report.trained("checkpoint", tmp_path)
+    assert f"; broken off at step 12 of {STEPS}" in shown and "broken" not in command
 
 
 def test_a_run_that_an_earlier_version_began_keeps_its_command(mnist_root, tmp_path, monkeypatch):
