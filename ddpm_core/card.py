@@ -185,7 +185,8 @@ def broken_off(run: Mapping) -> str:
 def _earlier(training: dict) -> str:
     """Rows for the runs that this one carried on, the last of them first."""
     return "".join(
-        f"| before that | `{run['command']}`{broken_off(run)}, {run['images']:,} images in {run['steps']:,} steps, "
+        f"| before that | `{run['command']}`{broken_off(run)}, "
+        f"{run['images']:,} images in {run['steps']:,} steps, "
         f"commit {run['commit']}, {run['hours']} h, {run['precision']}, {run['hardware']}; what "
         f"followed began with its weights ({run['weights']}) |\n"
         for run in reversed(training.get("earlier", []))

@@ -145,7 +145,8 @@ def over_scale(home: Path | None = None) -> Table:
         f"Classifier-free, DPM-Solver++, {GUIDED.steps} steps, n\u00a0=\u00a0{GUIDED.n:,}: the "
         "share that the judge takes for the wanted class, and the mean distance between two "
         "images of a class, pixels from 0 to 1: what is gained in one is paid in the other until "
-        "nearly all are right; past that the distance grows again, though not the variety. "
+        "nearly all are right. At the largest scales the distance grows again, in digits with the "
+        "strokes. "
         "s = 0 is the model that is told no class, s = 1 the conditional model alone.",
         "s",
         tuple(f"{scale:g}" for scale in SCALES),

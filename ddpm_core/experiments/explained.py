@@ -24,12 +24,14 @@ CLIPPED, UNCLIPPED, BOTH = "as it should be", "x̂0 not clipped", "x̂0 not clip
 WIDER = 3
 FAILS_TOO, FAILS_NOT = "It fails with ᾱ off by one as well", "With both errors it does not fail."
 UNEXPLAINED = "that size is not explained"
-WHO_SEES_IT = {
-    (True, True): "both see them fail",
-    (True, False): "only the judge sees them fail",
-    (False, True): "only the report's measure sees them fail",
-    (False, False): "neither sees them fail",
+# Of the cosine models with attention and without.
+WHO = {
+    (True, True): "both",
+    (True, False): "the one with attention",
+    (False, True): "the one without",
+    (False, False): "neither",
 }
+CHANCE = "whether that is chance cannot be told"
 HIDDEN, THE_SAME = "One error hides the other.", "the same."
 
 
@@ -40,7 +42,7 @@ def explained(
     any.
 
     Args:
-        own_way: the rows by the report's own measure, over all steps.
+        own_way: the rows by the report's own measure, over all steps and in as few as ``costs``.
         costs: the rows of what the report's errors cost.
         second: the rows of the second table.
     """
@@ -118,7 +120,7 @@ def _without_attention(rows: Sequence[Row]) -> Iterator[str]:
         yield "With both errors it fails."
     else:
         linear, plain = _figures(both)
-        yield "Whether that is chance cannot be told." if _fails(plain, linear) else FAILS_NOT
+        yield f"{CHANCE.capitalize()}." if _fails(plain, linear) else FAILS_NOT
     *_, two = _ways(rows, (PLAIN, COSINE))
     if _known(two) and told_apart(*(it.result for it in two)):
         plain, attentive = _figures(two)
@@ -161,9 +163,9 @@ def _what_clipping_does(clipped: Sequence[Measurement], unclipped: Sequence[Meas
     (a, b), (c, d) = _figures(clipped), _figures(unclipped)
     if _sets_apart(unclipped) and not _fails(b, a):
         return "by that measure it fails"
-    if d > b and told_apart(clipped[1].result, unclipped[1].result):
+    if d > b and told_apart(*(pair[1].result for pair in (clipped, unclipped))):
         return "worse" if _fails(d, c) else f"worse, but not {WIDER} times the linear one's"
-    return "no worse"
+    return CHANCE if _perhaps_fails(unclipped) else "no worse"
 
 
 def _by_both_measures(costs: Sequence[Row], own_way: Sequence[Row]) -> Iterator[str]:
@@ -172,26 +174,44 @@ def _by_both_measures(costs: Sequence[Row], own_way: Sequence[Row]) -> Iterator[
     judged, owned = _ways(costs, columns)[1:], _ways(own_way, columns, IN_FEW)[1:]
     if not all(_known(cells) for cells in (*judged, *owned)):
         return
+    dtypes = {it.result["protocol"]["dtype"] for row in (*judged, *owned) for it in row}
+    if len(dtypes) > 1:  # these are other samples
+        return
     of, part = judged[0][0].request, owned[0][0].request
     yield (
         f"In {of.steps} steps the same samples are measured both ways, by the judge of photographs "
-        f"all {of.n:,}, by the report's own measure the first {part.n}."
+        f"all {of.n:,}, by the report's own measure the first {part.n}; to fail is to have more "
+        f"than {WIDER} times the linear one's figure."
     )
-    verdicts = []
+    agreed = True
     for how, *ways in zip(("Not clipped", "With both errors"), judged, owned, strict=True):
-        verdicts.append(tuple(_both_fail(cells) for cells in ways))
+        seen = [_who_fails(cells) for cells in ways]
+        agreed &= None in seen or seen[0] == seen[1]
+        verdict = f"the judge sees {WHO.get(seen[0])} fail, the other {WHO.get(seen[1])}"
         yield (
             f"{how} the cosine models, with attention and without, have by the judge "
             f"{_both_beside(ways[0])}, by the other {_both_beside(ways[1])}: "
-            f"{WHO_SEES_IT[verdicts[-1]]}."
+            f"{CHANCE if None in seen else verdict}."
         )
-    if any(a != b for a, b in verdicts):
-        yield "Where the two disagree, look: Figure 5, as reproduce makes it, has such pictures."
+    if not agreed:
+        yield (
+            "Where they disagree, look: Figure 5 of reproduce, drawn in so few steps with --quick, "
+            "shows the linear one's pictures and those of the one with attention."
+        )
 
 
-def _both_fail(cells: Sequence[Measurement]) -> bool:
-    """Whether both cosine models fail where the linear one, which comes first, does not."""
-    return all(_sets_apart((cells[0], it)) for it in cells[1:])
+def _who_fails(cells: Sequence[Measurement]) -> tuple[bool, ...] | None:
+    """Of models after the linear one, whether each fails where it does not; None if one may, and
+    that may be chance."""
+    linear, *others = cells
+    if any(_perhaps_fails((linear, it)) for it in others):
+        return None
+    return tuple(_sets_apart((linear, it)) for it in others)
+
+
+def _perhaps_fails(pair: Sequence[Measurement]) -> bool:
+    linear, other = _figures(pair)
+    return _fails(other, linear) and not _sets_apart(pair)
 
 
 def _both_beside(cells: Sequence[Measurement]) -> str:
@@ -267,10 +287,11 @@ def _conclusion(rows: Sequence[Row]) -> str:
 def _ways(
     rows: Sequence[Row], columns: Sequence[int], steps: str = ""
 ) -> list[list[Measurement | None]]:
-    """Some columns as it should be, not clipped, and with both errors."""
+    """Some columns as it should be, not clipped, and with both errors; None where there is no such
+    row."""
     by_title = {row.title: row.measured for row in rows if row.measured}
     ways = (CLIPPED + steps, UNCLIPPED + steps, BOTH + steps)
-    return [[by_title[title][at] for at in columns] for title in ways]
+    return [[by_title[it][at] if it in by_title else None for at in columns] for it in ways]
 
 
 def _their_figures(rows: Sequence[Row]) -> Sequence[float]:

@@ -347,10 +347,28 @@ FLAT_TO_THE_REPORT = (36.3, 22.1, 21.3), (36.0, 205.4, 221.8)
 @pytest.mark.parametrize(
     ("judged", "owned", "seen", "look"),
     [
-        (NOISE_TO_THE_JUDGE, FLAT_TO_THE_REPORT, ("only the judge", "only the report's"), True),
-        (NOISE_TO_THE_JUDGE, FLAT_TO_THE_REPORT[::-1], ("both see them", "neither sees"), False),
-        # A failure is one of both cosine models.
-        (((3.8, 35.2, 5.0), (4.5, 7.5, 5.7)), FLAT_TO_THE_REPORT, ("neither", "only the re"), True),
+        (
+            NOISE_TO_THE_JUDGE,
+            FLAT_TO_THE_REPORT,
+            ("the judge sees both fail, the other neither.", "sees neither fail, the other both."),
+            True,
+        ),
+        (
+            NOISE_TO_THE_JUDGE,
+            FLAT_TO_THE_REPORT[::-1],
+            ("sees both fail, the other both.", "sees neither fail, the other neither."),
+            False,
+        ),
+        # Each sees another one fail.
+        (
+            ((3.8, 35.2, 5.0), (4.5, 7.5, 25.7)),
+            ((36.3, 22.1, 221.3), (36.0, 39.0, 221.8)),
+            (
+                "the judge sees the one with attention fail, the other the one without.",
+                "the judge sees the one without fail, the other the one without.",
+            ),
+            True,
+        ),
     ],
 )
 def test_two_measures_of_the_same_samples_are_held_against_each_other(
@@ -359,14 +377,42 @@ def test_two_measures_of_the_same_samples_are_held_against_each_other(
     ours, theirs = by_both(tmp_path, judged, owned)
     text = told(theirs, ours, [])
     assert text.startswith("In 100 steps the same samples are measured both ways, by the judge of")
-    assert "photographs all 2,048, by the report's own measure the first 512." in text
+    assert "photographs all 2,048, by the report's own measure the first 512; to fail is" in text
+    assert "more than 3 times the linear one's figure." in text
     a, b, c = (f"{it:.1f}" for it in judged[0])
     assert "Not clipped the cosine models, with attention and without, have by the judge" in text
     assert f"judge {b} and {c} beside the linear one's {a}, by the other {owned[0][1]}" in text
-    for how, who in zip(("Not clipped", "With both errors"), seen, strict=True):
-        (sentence,) = [it for it in text.split(". ") if it.startswith(how)]
-        assert f": {who}" in sentence
-    assert ("as reproduce makes it" in text) == look
+    unclipped, both = text[text.index("Not clipped") :].split(" With both errors ")
+    assert unclipped.endswith(seen[0])
+    assert seen[1] in both
+    assert ("Where they disagree, look: Figure 5" in text) == look
+
+
+def test_what_may_be_chance_is_held_against_nothing(tmp_path):
+    ours, theirs = by_both(tmp_path, NOISE_TO_THE_JUDGE, FLAT_TO_THE_REPORT)
+    for row in theirs:
+        for cell in row.measured:
+            if cell and cell.result:
+                cell.result["spread"] = None
+    text = told(theirs, ours, [])
+    # By the report's own measure what is not clipped fails in no case.
+    assert "the judge sees both fail, the other neither. With both errors" in text
+    assert "221.8 beside the linear one's 36.0: whether that is chance cannot be told." in text
+
+
+def test_samples_of_two_precisions_are_not_the_same(tmp_path):
+    ours, theirs = by_both(tmp_path, NOISE_TO_THE_JUDGE, FLAT_TO_THE_REPORT)
+    for row in theirs:
+        for cell in row.measured:
+            if cell and cell.result:
+                cell.result["protocol"]["dtype"] = "float32"
+    assert "both ways" not in told(theirs, ours, [])
+
+
+def test_rows_that_are_not_there_say_nothing(tmp_path):
+    ours, theirs = by_both(tmp_path, NOISE_TO_THE_JUDGE, FLAT_TO_THE_REPORT)
+    assert "both ways" in told(theirs, ours, [])
+    assert told(theirs[:4], ours, []) == told(theirs, [], []) == ""
 
 
 @pytest.mark.parametrize("lacking", [0, 1])
@@ -375,3 +421,12 @@ def test_one_measure_alone_is_held_against_nothing(tmp_path, lacking):
     known[lacking] = (known[lacking][0], known[lacking][1][:2])
     ours, theirs = by_both(tmp_path, *known)
     assert "both ways" not in told(theirs, ours, [])
+
+
+def test_a_failure_that_may_be_chance_is_not_denied(tmp_path):
+    found = second(tmp_path, (0.9, 1.5), (1.1, 9.0))
+    for row in found:
+        if row.measured and not row.measured[0].request.clip and row.measured[3].result:
+            row.measured[3].result["spread"] = None
+    text = told(rows(tmp_path), costs(tmp_path), found)
+    assert "from 1.50 to 9.00: whether that is chance cannot be told." in text

@@ -206,6 +206,21 @@ def test_the_page_tells_of_the_parts_asked_for(settings, names, told, untold):
     assert "without what lay ready" in words_of(page_of(found))
 
 
+def test_figure_5_shows_each_error_in_the_steps_that_it_is_measured_in():
+    shots = parts.FIGURES["figure-5"].shots
+    asked = [(shot.model, shot.requests(parts.QUICK)) for shot in shots]
+    assert [(model, it.clip, it.fault) for model, (it,) in asked] == [
+        (model, clip, fault)
+        for clip, fault in ((True, "none"), (False, "none"), (False, "off-by-one"))
+        for model in ("cifar10-linear", "cifar10-cosine-attn")
+    ]
+    of = report.COST
+    assert all((it.sampler, it.steps, it.seed) == (of.sampler, of.steps, 0) for _, (it,) in asked)
+    for shot in shots:
+        (whole,) = shot.requests(parts.FULL)
+        assert (whole.sampler, whole.steps) == report.ALL_STEPS
+
+
 def test_pictures_of_one_walk_name_it_once():
     assert parts.walks(parts.FULL, tuple(PARTS)) == "DDPM, 1,000 steps"
     assert parts.walks(parts.FULL, ("table-1", "figure-2")) == ""
