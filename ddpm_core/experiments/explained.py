@@ -163,7 +163,7 @@ def _what_clipping_does(clipped: Sequence[Measurement], unclipped: Sequence[Meas
     (a, b), (c, d) = _figures(clipped), _figures(unclipped)
     if _sets_apart(unclipped) and not _fails(b, a):
         return "by that measure it fails"
-    if d > b and told_apart(*(pair[1].result for pair in (clipped, unclipped))):
+    if d > b and told_apart(clipped[1].result, unclipped[1].result):
         return "worse" if _fails(d, c) else f"worse, but not {WIDER} times the linear one's"
     return CHANCE if _perhaps_fails(unclipped) else "no worse"
 
@@ -187,11 +187,14 @@ def _by_both_measures(costs: Sequence[Row], own_way: Sequence[Row]) -> Iterator[
     for how, *ways in zip(("Not clipped", "With both errors"), judged, owned, strict=True):
         seen = [_who_fails(cells) for cells in ways]
         agreed &= None in seen or seen[0] == seen[1]
-        verdict = f"the judge sees {WHO.get(seen[0])} fail, the other {WHO.get(seen[1])}"
+        if None in seen:
+            verdict = CHANCE
+        else:
+            verdict = f"the judge sees {WHO[seen[0]]} fail, the other {WHO[seen[1]]}"
         yield (
             f"{how} the cosine models, with attention and without, have by the judge "
             f"{_both_beside(ways[0])}, by the other {_both_beside(ways[1])}: "
-            f"{CHANCE if None in seen else verdict}."
+            f"{verdict}."
         )
     if not agreed:
         yield (

@@ -212,6 +212,12 @@ def test_a_run_that_was_to_be_longer_tells_where_it_was_broken_off(
     assert f"another command` (broken off at step 12 of {STEPS}, and gone on with at" in card
     shown, command = report.trained("checkpoint", tmp_path)
     assert f"; broken off at step 12 of {STEPS}" in shown and "broken" not in command
+    # And what goes on from its weights tells it of that run.
+    trainer(tmp_path / "next", mnist_root, begin=checkpoints.load(tmp_path / "checkpoint")).run()
+    card = (tmp_path / "next" / "checkpoint" / "README.md").read_text()
+    (before,) = [line for line in card.splitlines() if line.startswith("| before that |")]
+    assert f"another command` (broken off at step 12 of {STEPS}," in before
+    assert "broken_off" not in record_of(tmp_path / "next")
 
 
 def test_a_run_that_an_earlier_version_began_keeps_its_command(mnist_root, tmp_path, monkeypatch):
