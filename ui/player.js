@@ -201,7 +201,8 @@ function mount() {
 
   function onClick(event) {
     if (event.target.closest("[data-dismiss]")) hideError();
-    const cell = event.target.closest("[data-tile]");
+    // Tiles alone: the player's own root tells of a tile, too.
+    const cell = event.target.closest(".player-tiles [data-tile]");
     if (cell) pick(Number(cell.dataset.tile));
   }
 

@@ -90,6 +90,29 @@ def test_scrubbing_by_keyboard_asks_nothing_of_the_network(led):
     assert len(visitor.requests) == before
 
 
+INSIDE = (
+    ".player-play",
+    "[data-do=reverse]",
+    "[data-speed='3']",
+    "[data-do=loop]",
+    ".player-timeline",
+    ".player-readout",
+    "figcaption",
+)
+
+
+@pytest.mark.parametrize("part", INSIDE)
+def test_a_press_inside_the_player_stays_on_its_tab(led, part):
+    visitor = led("?n=16&steps=20")
+    visitor.wait_for_kept("21 frames")
+    asked = len(visitor.requests)
+    visitor.stage().locator(part).first.click()
+    visitor.page.evaluate("() => new Promise((done) => setTimeout(done, 300))")
+    assert visitor.requests[asked:] == []  # to open a tile, the page asks its server
+    sample = visitor.page.get_by_role("tab", name="Sample", exact=True)
+    expect(sample).to_have_attribute("aria-selected", "true")
+
+
 def test_the_gif_has_a_frame_for_every_step(led, tmp_path):
     visitor = led("?label=8&steps=33&n=4&seed=2")
     visitor.wait_for_kept("34 frames")
