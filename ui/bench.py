@@ -288,4 +288,5 @@ def _wire(bench: Bench) -> None:
     rolled = panel.roll.click(None, None, panel.seed, js=controls.ROLL, **QUIET)
     bench.follow(gr.on([panel.run.click, panel.label.input, panel.sampler.input], **running))
     bench.follow(rolled.then(**running))
+    bench.follow(panel.fitted.then(**running))
     panel.stop.click(stop, **AT_ONCE)

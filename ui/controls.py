@@ -66,6 +66,7 @@ class Controls:
     run: gr.Button
     stop: gr.Button
     shelf: shelf.Shelf
+    fitted: gr.events.Dependency  # a model was chosen, and the classes are those of the model
 
     @property
     def inputs(self) -> list:
@@ -213,7 +214,7 @@ def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Con
                 elem_id=f"{prefix}-fault",
                 info="put back to see what it does",
             )
-    follow_model(picker, partial(relabelled, studio), [picker, label], label)
+    _, fitted = follow_model(picker, partial(relabelled, studio), [picker, label], label)
     return Controls(
         model=picker,
         label=label,
@@ -232,6 +233,7 @@ def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Con
         run=run,
         stop=stop,
         shelf=hub,
+        fitted=fitted,
     )
 
 

@@ -339,7 +339,10 @@ def _wire(contest: Contest) -> None:
     if view.name == "samplers":
         asked = [inputs["model"], inputs["label"]]
         fit = partial(controls.relabelled, studio)
-        controls.follow_model(inputs["model"], fit, asked, inputs["label"])
+        _, fitted = controls.follow_model(inputs["model"], fit, asked, inputs["label"])
+        events += [fitted.then(**running), inputs["label"].input(**running)]
+    else:
+        events.append(gr.on([picker.input for picker in contest.pickers], **running))
     for event in events:
         contest.follow(event)
     keep.wire(

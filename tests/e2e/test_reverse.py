@@ -239,3 +239,12 @@ def test_on_a_phone_a_race_is_run_from_over_its_stage(visit):
     stage = race(visitor, "break").bounding_box()
     assert run["y"] + run["height"] < stage["y"] and run["width"] > 120
     assert visitor.page.evaluate("() => document.documentElement.scrollWidth") == 390
+
+
+def test_choosing_a_model_races_it(visit):
+    visitor = visit(LINK)
+    wait(visitor, "schedules")
+    visitor.page.locator("#race-schedules-against input").click()
+    visitor.page.get_by_role("option", name="mnist-cosine-attn", exact=True).click()
+    visitor.page.wait_for_url("**against=mnist-cosine-attn*")
+    wait(visitor, "schedules", "[data-state=film][data-run*=cosine-attn]")

@@ -305,3 +305,15 @@ def test_roll_changes_the_seed_and_samples(led):
     visitor.page.wait_for_url(re.compile("seed=[1-9]"))
     seed = re.search(r"seed=(\d+)", visitor.page.url).group(1)
     assert visitor.page.locator("#sample-seed input").input_value() == seed
+
+
+def test_choosing_a_model_runs_it_with_its_own_classes(visit):
+    visitor = visit()
+    visitor.wait_for_kept("21 frames")
+    for model, label, side in (("mnist-linear", "none", 28), ("cifar10-conditional", "all", 32)):
+        visitor.page.locator("#sample-model input").click()
+        visitor.page.get_by_role("option", name=model, exact=True).click()
+        visitor.page.wait_for_url(f"**model={model}*")
+        visitor.wait("film")
+        assert visitor.picture()[0] == 4 * (side + 1) - 1
+        assert f"label={label}" in visitor.page.url
