@@ -197,8 +197,7 @@ class Bench:
 
     def give(self) -> None:
         """Let what stands on the stage be taken as a file."""
-        write = partial(stage.take, self.studio, self.name)
-        keep.wire(self.keep.take, write, [self.current])
+        keep.wire(self.keep.take, partial(stage.take, self.studio, self.name))
 
     def follow(self, event) -> None:
         """After an event that ran something, put it into the page's address."""

@@ -171,7 +171,7 @@ def _wire_strip(lab: Lab, bench, first: gr.Tab) -> None:
             else:
                 yield {
                     lab.strip_run: Sheet("strip", progress.key, request, scales),
-                    lab.strip_take: keep.due(ending.order),
+                    lab.strip_take: keep.due(ending.order, progress.id),
                     lab.strip: contact.contact(
                         progress.film.images(),
                         len(scales),
@@ -240,7 +240,7 @@ def _wire_atlas(lab: Lab, bench) -> None:
             news = {lab.atlas: contact.contact(images, len(scales), live=live, **drawn)}
             if progress.done:
                 news[lab.atlas_run] = Sheet("atlas", progress.key, request, scales, names)
-                news[lab.atlas_take] = keep.due(ending.order)
+                news[lab.atlas_take] = keep.due(ending.order, progress.id)
             yield news
 
     def take(picked: gr.SelectData):
@@ -468,7 +468,7 @@ class Pages(Sequence):
 
 
 def _written(studio: Studio, choice: keep.Choice, sheet: Sheet | None) -> keep.Taken:
-    progress = studio.kept(sheet.run) if sheet else None
+    progress = studio.kept_run(choice.run) if sheet else None
     if progress is None:
         raise InvalidInput(stage.GONE)
     film, model = progress.film, studio.model(sheet.run.model)

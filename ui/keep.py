@@ -72,7 +72,7 @@ class Keep:
             self.link: permalinks.query(progress.key, tab=tab),
             self.python: permalinks.python(progress.key),
             self.command: permalinks.command_line(progress.key, meant=meant),
-            self.take: due(order) if progress.done else pending(order),
+            self.take: due(order, progress.id) if progress.done else pending(order),
         }
 
 
@@ -80,8 +80,8 @@ def take(prefix: str, panes=(), chosen=None, png: bool = False, **more) -> Take:
     """Lay out the row with which something can be taken; see ``Take``, and ``wire`` for its files.
 
     Whoever puts something on the screen tells the row: ``{row: keep.pending(order)}`` when that
-    begins, ``{row: keep.due(order)}`` when it can be taken. ``order`` rises from run to run, as
-    ``Ending.order`` does.
+    begins, ``{row: keep.due(order, run)}`` when it can be taken. ``order`` rises from run to run,
+    as ``Ending.order`` does; ``run`` is the id of the run.
     """
     return Take(prefix, panes=panes, chosen=chosen, png=png, elem_classes="keep", **more)
 

@@ -186,7 +186,7 @@ class Contest:
             self.keep.link: races.query(key, tab="reverse"),
             self.keep.python: races.python(key),
             self.keep.command: races.command_line(key, meant),
-            self.keep.take: keep.due(order) if progress.done else keep.pending(order),
+            self.keep.take: keep.due(order, progress.id) if progress.done else keep.pending(order),
         }
 
     @property
@@ -345,9 +345,7 @@ def _wire(contest: Contest) -> None:
         events.append(gr.on([picker.input for picker in contest.pickers], **running))
     for event in events:
         contest.follow(event)
-    keep.wire(
-        contest.keep.take, lambda choice, key: races.take(studio, choice, key), [contest.current]
-    )
+    keep.wire(contest.keep.take, partial(races.take, studio))
 
 
 def _among(names: list[str], wanted: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -31,7 +31,7 @@ from ddpm_core.request import unused
 from . import controls, keep, permalinks, race, stage
 from .ending import Ending
 from .limits import most_work
-from .runs import KEPT_BYTES, Studio
+from .runs import KEPT_BYTES, Studio, new_id
 from .stage import PANE_BYTES, ordered
 
 VIEWS = ("schedules", "samplers", "break")
@@ -78,12 +78,14 @@ class RaceProgress:
         key: names it.
         done: no further progress will come.
         stopped: ended by the visitor before the last step.
+        id: of this race, once it has ended; see ``new_id``.
     """
 
     key: RaceKey
     race: Race
     done: bool = False
     stopped: bool = False
+    id: str = field(default_factory=new_id)
 
     @property
     def finished(self) -> bool:
@@ -199,16 +201,13 @@ def value(progress: RaceProgress, ending: Ending) -> dict:
     return ordered(film, ending)
 
 
-def take(studio: Studio, choice: keep.Choice, current) -> keep.Taken:
+def take(studio: Studio, choice: keep.Choice) -> keep.Taken:
     """Write a race that has ended as a visitor wants it, and its last picture.
-
-    Args:
-        current: the key of the race.
 
     Raises:
         InvalidInput: if the race is no longer kept.
     """
-    progress = studio.kept(RaceKey(*current)) if current else None
+    progress = studio.kept_run(choice.run)
     if progress is None:
         raise InvalidInput(stage.GONE)
     running, more = progress.race, {"tab": "reverse"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import tempfile
 import threading
 import time
@@ -10,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -63,8 +64,13 @@ _END = object()
 SECONDS_PER_TILE = 0.0015  # larger grids are larger frames: fewer of them a second
 
 
+def new_id() -> str:
+    """The id of a run: of two visitors who ask for the same, each has one of their own."""
+    return secrets.token_hex(8)
+
+
 class Key(NamedTuple):
-    """Names a run.
+    """Names what is run.
 
     Attributes:
         model: the name of a shipped model.
@@ -101,6 +107,7 @@ class Progress:
         trace: what guidance did, if that was asked for; of a branch, in its own part only.
         calls: evaluations of the network for each image at every frame; of a branch, in its own
             part only.
+        id: of this run, see ``new_id``.
     """
 
     key: Key
@@ -110,10 +117,11 @@ class Progress:
     stopped: bool = False
     trace: Trace | None = None
     calls: Sequence[int] = ()
+    id: str = field(default_factory=new_id)
 
     def named(self, model: str, request: Request) -> Progress:
         """The same film under the request that would make it."""
-        return replace(self, key=Key(model, request))
+        return replace(self, key=Key(model, request), id=new_id())
 
     @property
     def steps_done(self) -> int:
@@ -136,7 +144,8 @@ class Studio:
         self._hub = source
         self._downloads = ThreadPoolExecutor(DOWNLOADS, "download")
         self._downloading = threading.BoundedSemaphore(DOWNLOADS)
-        self._kept: OrderedDict[Key, Progress] = OrderedDict()
+        self._kept: OrderedDict[str, Progress] = OrderedDict()  # by id
+        self._newest: dict[Key, str] = {}  # the id of the run to show to whoever asks for the same
         # An ending lives as long as its run: a visitor who left is forgotten by itself.
         self._endings: WeakValueDictionary[tuple, Ending] = WeakValueDictionary()
         self._orders = count(time.time_ns() // 1000)
@@ -442,11 +451,16 @@ class Studio:
                 ending.asked = True
 
     def kept(self, key: Key) -> Progress | None:
-        """A finished or stopped run, if its film is still kept."""
+        """A finished or stopped run of this, no matter whose, if its film is still kept."""
         with self._guard:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-            return self._kept.get(key)
+            return self.kept_run(self._newest.get(key, ""))
+
+    def kept_run(self, id: str) -> Progress | None:
+        """The run of this id, if its film is still kept."""
+        with self._guard:
+            if id in self._kept:
+                self._kept.move_to_end(id)
+            return self._kept.get(id)
 
     def tile(self, key: Key, image: int) -> Progress | None:
         """One image of a kept run, in full; None if the run is no longer kept."""
@@ -456,13 +470,16 @@ class Studio:
     def keep(self, progress) -> None:
         """Keep a run, or a race, that has ended; the oldest make room within ``KEPT_BYTES``."""
         with self._guard:
-            kept = self._kept.get(progress.key)
-            if progress.stopped and kept is not None and kept.finished:
-                return  # somebody else's whole run is worth more than this part of it
-            self._kept[progress.key] = progress
-            self._kept.move_to_end(progress.key)
+            whole = self.kept(progress.key)
+            # Somebody else's whole run is worth more to others than this part of it.
+            if not (progress.stopped and whole is not None and whole.finished):
+                self._newest[progress.key] = progress.id
+            self._kept[progress.id] = progress
+            self._kept.move_to_end(progress.id)
             while sum(p.nbytes for p in self._kept.values()) > KEPT_BYTES:
-                self._kept.popitem(last=False)
+                _, oldest = self._kept.popitem(last=False)
+                if self._newest.get(oldest.key) == oldest.id:
+                    del self._newest[oldest.key]
 
 
 def _begun(model: Model, requests: list[Request]):

@@ -110,16 +110,13 @@ def run_name(progress: Progress) -> str:
     return permalinks.query(progress.key)
 
 
-def take(studio: Studio, tab: str, choice: keep.Choice, current) -> keep.Taken:
+def take(studio: Studio, tab: str, choice: keep.Choice) -> keep.Taken:
     """Write the film of a run that has ended as a visitor wants it, and its picture.
-
-    Args:
-        current: the key of the run.
 
     Raises:
         InvalidInput: if the run is no longer kept.
     """
-    progress = studio.kept(Key(*current)) if current else None
+    progress = studio.kept_run(choice.run)
     if progress is None:
         raise InvalidInput(GONE)
     request, frames = progress.key.request, Frames(progress.film, choice.panes, choice.stride)

@@ -12,6 +12,7 @@ function mount() {
   const find = (selector) => root.querySelector(selector);
   const isNews = onlyNews();
   let order = null; // of what there is to take; null while there is nothing
+  let run = ""; // whose film it is
   let files = null;
   let png = null; // with the panes it shows; it outlasts another format of the film
 
@@ -30,7 +31,7 @@ function mount() {
     } else if (value.kind === "due") {
       // Gradio hands a value over more than once: it is asked for once.
       if (order === value.order) return;
-      order = value.order;
+      ({ order, run } = value);
       png = null;
       ask();
     } else if (value.order === order && isChosen(value)) {
@@ -56,7 +57,7 @@ function mount() {
     files = null;
     if (png?.panes !== chosen().panes) png = null;
     setState("asked");
-    props.value = { kind: "asked", order, ...chosen() };
+    props.value = { kind: "asked", order, run, ...chosen() };
     trigger("input");
   }
 

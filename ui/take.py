@@ -35,13 +35,14 @@ class Choice:
         format: ``"gif"``, ``"webp"`` or ``"mp4"``.
         stride: every how many steps a frame is kept.
         panes: which panes, by name; empty where there is no choice.
-        order: of what it is wanted, as it was told to ``due``.
+        order, run: of what it is wanted, as told to ``due``.
     """
 
     format: str = "gif"
     stride: int = 1
     panes: tuple[str, ...] = ()
     order: int = 0
+    run: str = ""
 
 
 class Taken(NamedTuple):
@@ -118,6 +119,7 @@ class Take(component.Component):
             check_int("stride", payload.get("stride"), 1, 10_000),
             tuple(panes.split(",")) if panes else (),
             check_int("order", payload.get("order"), 0, 2**53 - 1),
+            str(payload.get("run", "")),
         )
 
 
@@ -131,9 +133,13 @@ def pending(order: int) -> dict[str, Any]:
     return {"kind": "pending", "order": int(order)}
 
 
-def due(order: int) -> dict[str, Any]:
-    """Something can be taken: the browser asks for it, as its visitor has chosen."""
-    return {"kind": "due", "order": int(order)}
+def due(order: int, run: str = "") -> dict[str, Any]:
+    """Something can be taken: the browser asks for it, as its visitor has chosen.
+
+    Parameters:
+        run: which run's film it is, of those that are kept; see `Choice`.
+    """
+    return {"kind": "due", "order": int(order), "run": run}
 
 
 def wire(take: Take, encode: Callable[..., Sequence], inputs: Sequence = ()) -> None:

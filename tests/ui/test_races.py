@@ -231,12 +231,12 @@ def test_a_failure_of_the_server_ends_the_race_with_words(studio, monkeypatch, c
 def test_a_race_leaves_with_a_frame_for_every_step_and_a_note(studio):
     done = finished(studio, KEYS[0])
     for kind, stride, frames in (("gif", 1, 7), ("webp", 2, 4), ("mp4", 4, 3)):
-        taken = races.take(studio, Choice(kind, stride, ("x", "x0"), 1), tuple(done.key))
+        taken = races.take(studio, Choice(kind, stride, ("x", "x0"), run=done.id))
         assert taken.frames == frames
         assert json.loads(read_note(taken.path))["tab"] == "reverse"
         assert json.loads(read_note(taken.png))["race"] == "schedules"
     with pytest.raises(InvalidInput, match="again"):
-        races.take(studio, Choice(), tuple(KEYS[0]._replace(request=replace(FEW, seed=99))))
+        races.take(studio, Choice(run="of nobody"))
 
 
 def test_the_names_of_the_errors_are_those_of_the_core():

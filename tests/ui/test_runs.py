@@ -16,6 +16,7 @@ from ddpm_core import InvalidInput, Request, branch, engine, film
 from ui import limits, runs, sample, stage
 from ui.ending import Ending
 from ui.runs import Key, Studio
+from ui.take import Choice
 
 LONG = Request(n=2, steps=400, sampler="ddpm")
 
@@ -226,6 +227,21 @@ def test_a_stopped_run_does_not_replace_a_finished_one(studio, model):
     studio.stop(("h", "sample"))
     assert list(early)[-1].stopped
     assert studio.kept(whole.key).film is whole.film
+
+
+def test_a_download_holds_the_film_of_ones_own_run(studio, model):
+    key = Key(model, Request(n=1, steps=25, seed=58))
+    early = studio.stream(studio.arm(("k", "sample")), key)
+    next(early)
+    studio.stop(("k", "sample"))
+    *_, stopped = early
+    *_, whole = studio.stream(studio.arm(("l", "sample")), key)
+    for own in (stopped, whole, stopped):
+        taken = stage.take(studio, "sample", Choice(panes=("x",), run=own.id))
+        assert taken.frames == own.steps_done + 1
+    assert stopped.steps_done < whole.steps_done == 25
+    with pytest.raises(InvalidInput, match="again"):
+        stage.take(studio, "sample", Choice(run="of nobody"))
 
 
 def test_visitors_who_left_are_forgotten(studio, model):

@@ -11,7 +11,7 @@ import pytest
 from ddpm_core import InvalidInput
 from ui import cache, drop, keep, stage, take
 
-ASKED = {"kind": "asked", "format": "webp", "stride": 5, "panes": "x,x0", "order": 7}
+ASKED = {"kind": "asked", "format": "webp", "stride": 5, "panes": "x,x0", "order": 7, "run": "a"}
 
 
 def row(**options):
@@ -19,7 +19,7 @@ def row(**options):
 
 
 def test_what_the_browser_asks_for_is_a_choice():
-    assert row().preprocess(ASKED) == take.Choice("webp", 5, ("x", "x0"), 7)
+    assert row().preprocess(ASKED) == take.Choice("webp", 5, ("x", "x0"), 7, "a")
 
 
 @pytest.mark.parametrize("value", [None, "x", take.idle(), take.due(3), take.pending(3)])
