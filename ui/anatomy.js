@@ -144,7 +144,7 @@ function mount() {
     ghost.style.left = percent(run.indices[k] / run.total);
     ghost.dataset.side = run.indices[k] > run.total / 2 ? "left" : "right";
     const p = pAsked(k, tileHere()).toFixed(2);
-    ghost.firstElementChild.textContent = `from t = ${run.t[k]}  p = ${p}`;
+    ghost.firstElementChild.textContent = `t = ${run.t[k]}  p = ${p}`;
   }
 
   function stepUnder(event) {
@@ -287,6 +287,7 @@ function mount() {
       push_scale: scale("push_scale"),
       gradient_scale: scale("gradient_scale"),
       t: run?.t[k] ?? "–",
+      left: run?.left[k] ?? "–",
       tile: tile + 1 + (run?.first ?? 0),
     };
     for (const cell of root.querySelectorAll("[data-number]")) {
@@ -299,7 +300,7 @@ function mount() {
     find(".anatomy-rest").textContent = rests ? `Guidance rests at this step.${run.method === "cfg" ? " s = 1 is the conditional model itself." : ""}`
       : k < 0 ? "Nothing is predicted before the first step." : "";
     find(".anatomy-status").textContent = k < 0 ? "" : `Step ${run.indices[k]} of ${run.total}, `
-      + `from t = ${run.t[k]}, tile ${texts.tile}: ${method.spoken} ${texts.strength}, the push is ${
+      + `from t = ${run.left[k]} to ${run.t[k]}, tile ${texts.tile}: ${method.spoken} ${texts.strength}, the push is ${
         share} of eps, p(${run.asked[tile]}) is ${pAsked(k, tile).toFixed(2)}.`;
   }
 
@@ -357,7 +358,8 @@ function skeleton() {
   return `
     <div class="anatomy-readout"><span class="anatomy-p"></span><span class="anatomy-where">
       <span class="anatomy-tile">tile <b data-number="tile"></b></span>
-      from <i>t</i> = <b class="anatomy-t" data-number="t"></b></span>
+      step from <i>t</i> = <b class="anatomy-t" data-number="left"></b>
+      to <b class="anatomy-t" data-number="t"></b></span>
       <span class="anatomy-verdict"></span></div>
     <div class="anatomy-plot" role="img" aria-label="p(class) over the steps: none yet">
       <div class="anatomy-area">

@@ -80,6 +80,7 @@ def anatomy(
     run: str,
     t: Sequence[int],
     *,
+    left: Sequence[int],
     method: str | None,
     classes: Sequence[str],
     wanted: Sequence[Sequence[int]],
@@ -102,8 +103,8 @@ def anatomy(
 
     Parameters:
         run: the name that the player's film has.
-        t: N timesteps, those of the states that the network was shown, as the stage counts them:
-            of each step the one that it leaves.
+        t: N times as the stage shows them: of the state that each step led to.
+        left: N times, of the state that the network was shown.
         method: "cfg" or "classifier"; None for a run without guidance, which is `idle`.
         classes: K names.
         wanted: per tile the classes asked for: one index, or more where classes are mixed.
@@ -140,6 +141,8 @@ def anatomy(
             f"p must be (steps, tiles, classes) with {len(t)} steps and {len(classes)} classes; "
             f"got {p.shape}"
         )
+    if len(left) != len(t):
+        raise ValueError(f"{len(left)} times left and {len(t)} reached differ")
     tiles = p.shape[1]
     wanted = [[int(c) for c in tile] for tile in wanted]
     if len(wanted) != tiles or not all(set(w) <= set(range(len(classes))) and w for w in wanted):
@@ -160,6 +163,7 @@ def anatomy(
         "total": int(total),
         "indices": steps,
         "t": [int(v) for v in t],
+        "left": [int(v) for v in left],
         "tiles": tiles,
         "first": int(first),
         "shape": shape,

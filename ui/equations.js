@@ -59,11 +59,13 @@ function mount() {
     cancelAnimationFrame(paintDue);
     paintDue = 0;
     if (!told) return;
-    // The step that led to the clean image is step 1: there is none from it.
-    const t = cursor ? clamp(cursor.t, options.least, told.T) : NaN;
-    root.dataset.t = t;
-    root.style.setProperty("--at", cursor ? 1 - t / told.T : 0);
-    find(".equations-t").textContent = cursor ? t : "–";
+    const here = cursor ? cursor.t : NaN;
+    // No step leads on from the clean image: there stand the numbers of the last step.
+    const t = clamp(here, options.least, told.T);
+    root.dataset.t = here;
+    root.style.setProperty("--at", cursor ? 1 - here / told.T : 0);
+    find(".equations-t").textContent = cursor ? here : "–";
+    find(".equations-last").hidden = !(t > here);
     for (const cell of cells) cell.textContent = textOf(cell.dataset.number, t);
     for (const aside of asides) {
       // A run that was not traced, or not yet: its room is kept.
@@ -113,7 +115,8 @@ function mount() {
 
 function skeleton() {
   return `<details><summary><span>Equations</span> <span class="equations-which"></span>
-    <span class="equations-where">at <i>t</i> = <b class="equations-t"></b></span></summary>
+    <span class="equations-where">at <i>t</i> = <b class="equations-t"></b><span
+      class="equations-last" hidden>, of the last step, from <i>x</i><sub>1</sub></span></span></summary>
     <div class="equations-list">${options.markup}</div>
     <div class="equations-notes"></div></details>`;
 }

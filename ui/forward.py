@@ -72,11 +72,12 @@ def build(studio: Studio, opened: gr.Tab) -> Forward:
                 autoplay=False,
                 names=PANES,
                 counts="picture",
+                way=-1,
                 elem_id=f"{NAME}-stage",
             )
             gr.Markdown(
                 "The picture is on the right, noise on the left, as everywhere here: the forward "
-                "process runs leftwards. Play it with R.",
+                "process runs leftwards.",
                 elem_classes="caption",
                 latex_delimiters=LATEX,
             )
@@ -115,7 +116,9 @@ def build(studio: Studio, opened: gr.Tab) -> Forward:
                     made["invert"] = gr.Button("Invert", size="sm", elem_id=f"{NAME}-invert")
                     made["note"] = gr.Markdown(elem_classes="caption", latex_delimiters=LATEX)
         with gr.Column(elem_classes="control-column"), gr.Column(elem_classes="controls"):
-            made["sheet"] = sketch.Sketch("Your picture", elem_id=f"{NAME}-sheet")
+            made["sheet"] = sketch.Sketch(
+                "Your picture", player=f"{NAME}-stage", elem_id=f"{NAME}-sheet"
+            )
             choices, chosen = classes(studio, model)
             made["label"] = controls.Chips(
                 choices,

@@ -268,7 +268,8 @@ def _part(studio: Studio, progress: Progress, trace, row: int, place: int) -> di
     chosen = anatomy.telling(trace.p[:, tiles], wanted)
     return anatomy.anatomy(
         stage.run_name(progress),
-        [trace.t[i] + 1 for i in chosen],  # as the stage counts, the clean image being 0
+        [progress.film.t[trace.indices[i]] for i in chosen],
+        left=[trace.t[i] + 1 for i in chosen],  # as the stage counts, the clean image being 0
         method=method,
         classes=classifier_for(model, "judge").classes,
         wanted=wanted,

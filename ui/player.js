@@ -33,6 +33,7 @@ function mount() {
     at: () => at,
     goTo: (frame) => goTo(frame),
     begun: () => (head = false),
+    way: options.way,
     rested() {
       if (reel?.live && at === reel.frames.length - 1) head = true; // it has caught up
       paintSoon();
@@ -60,6 +61,8 @@ function mount() {
   function receive(value) {
     if (!value || !value.kind) return;
     if (value.order < newest) return; // late news of a run that another has overtaken
+    // What is drawn stands in for the film to come, and the one before it may be said again.
+    if (root.dataset.state === "drawn" && value.order === newest) return;
     newest = value.order ?? newest;
     if (value.kind !== "error") hideError();
     ({ idle: showIdle, live: showLive, film: showFilm, error: showError })[value.kind]?.(value);
@@ -114,6 +117,19 @@ function mount() {
       return;
     }
     if (mine === ticket) putOnStage(next);
+  }
+
+  /** What is being drawn, until there is a film of it: one picture, at the end of the timeline. */
+  function showPicture({ side, channels, bytes }) {
+    ticket += 1; // a film that is still being decoded shows an older drawing
+    playback.pause();
+    const total = reel?.total ?? 1;
+    const panes = Object.fromEntries(mats.map(({ pane }) => [pane, bytes]));
+    reel = { run: "drawn", order: newest, total, shape: [1, side, side, channels], columns: 1 };
+    Object.assign(reel, { seconds: 0, calls: 0, frames: [{ index: total, t: 0, bytes: panes }] });
+    tile = 0;
+    setState("drawn");
+    goTo(0, true);
   }
 
   function putOnStage(next) {
@@ -186,6 +202,7 @@ function mount() {
   function listen() {
     const on = (target, type, act) => target.addEventListener(type, act, { signal: undo.signal });
     on(root, "click", onClick);
+    on(root, "player:show", (event) => showPicture(event.detail));
     on(root, "player:seek", (event) => reel && userGoesTo(nearest(event.detail.index)));
     listenToHands(root, on, {
       playback,
@@ -361,13 +378,13 @@ function mount() {
     const key = [reel?.run, reel?.live, reel?.frames.length, width, devicePixelRatio, tile].join();
     if (key === stripKey) return;
     stripKey = key;
-    const filled = newest ? newest.index / reel.total : 0;
+    const filled = newest && root.dataset.state !== "drawn" ? newest.index / reel.total : 0;
     root.style.setProperty("--filled", filled);
     resize(strip, Math.round(width * devicePixelRatio), STRIP_HEIGHT * devicePixelRatio);
     const ink = strip.getContext("2d");
     ink.clearRect(0, 0, strip.width, strip.height);
     const draw = (into, part) => drawTile(into, "x", nearest(part * reel.total), tile, 0, 0);
-    if (newest) paintThumbs(ink, reel.shape.slice(1, 3), filled, draw);
+    if (newest && root.dataset.state !== "drawn") paintThumbs(ink, reel.shape.slice(1, 3), filled, draw);
   }
 
   function paintTicks(width) {
@@ -440,7 +457,7 @@ function skeleton() {
       <span class="player-cost"></span>
     </div>
     ${timelineMarkup("Position in the run")}
-    ${transportMarkup()}`;
+    ${transportMarkup(options.way)}`;
 }
 
 function paneOf(pane, i) {

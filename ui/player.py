@@ -46,6 +46,7 @@ class Player(component.Component):
         grid: tuple[int, int] = (1, 1),
         names: Mapping[str, Mapping[str, str]] | None = None,
         counts: str = "step",
+        way: int = 1,
         **props: Any,
     ):
         """
@@ -60,6 +61,7 @@ class Player(component.Component):
             names: for a pane that shows something else: its `symbol` and `text`, both HTML, and
                 how it is `spoken`.
             counts: what there are `total` of, as it is spoken.
+            way: where Play leads: 1 from noise to picture, -1 from picture to noise.
         """
         unknown = set(panes) - set(PANES)
         if unknown or not panes:
@@ -72,6 +74,7 @@ class Player(component.Component):
         self.grid = list(grid)
         self.names = dict(names or {})
         self.counts = counts
+        self.way = way
         super().__init__(
             idle() if value is None else value,
             label=label,
@@ -83,6 +86,7 @@ class Player(component.Component):
                 "autoplay": autoplay,
                 "loop": loop,
                 "counts": counts,
+                "way": way,
             },
             **props,
         )

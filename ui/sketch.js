@@ -23,6 +23,7 @@ function mount() {
   let pen = { x: SIDE / 2, y: SIDE / 2 };
   let down = null; // the pointer that draws: of several fingers the first
   let unsaid = false; // something was drawn that has not been told yet
+  let showDue = 0;
   let ticket = 0; // of the file that is being opened
   let wanted; // what the newest value was for
   let sent = null; // the newest picture
@@ -77,6 +78,7 @@ function mount() {
     ink.stroke();
     unsaid = true;
     moveTo(x, y);
+    showDue ||= requestAnimationFrame(showOnStage);
   }
 
   function moveTo(x, y) {
@@ -129,9 +131,25 @@ function mount() {
 
   // --- telling ----------------------------------------------------------------------------
 
+  function showOnStage() {
+    showDue = 0;
+    const player = document.querySelector(`#${CSS.escape(options.player)} .player`);
+    const detail = { side, channels, bytes: smallBytes() };
+    if (unsaid) player?.dispatchEvent(new CustomEvent("player:show", { detail }));
+  }
+
   function tell() {
     unsaid = false;
     find(".sketch-note").textContent = "";
+    let text = "";
+    for (const byte of smallBytes()) text += String.fromCharCode(byte);
+    props.value = sent = { side, channels, pixels: btoa(text) };
+    root.dataset.sent = Number(root.dataset.sent ?? 0) + 1;
+    trigger("input");
+  }
+
+  /** The picture as small as the models see it. */
+  function smallBytes() {
     small.width = small.height = side;
     const pens = small.getContext("2d", { willReadFrequently: true });
     Object.assign(pens, { imageSmoothingEnabled: true, imageSmoothingQuality: "high" });
@@ -143,11 +161,7 @@ function mount() {
       if (channels === 3) bytes.set([r, g, b], 3 * p);
       else bytes[p] = Math.round(0.299 * r + 0.587 * g + 0.114 * b);
     }
-    let text = "";
-    for (const byte of bytes) text += String.fromCharCode(byte);
-    props.value = sent = { side, channels, pixels: btoa(text) };
-    root.dataset.sent = Number(root.dataset.sent ?? 0) + 1;
-    trigger("input");
+    return bytes;
   }
 
   // --- hands ------------------------------------------------------------------------------

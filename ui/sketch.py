@@ -37,6 +37,7 @@ class Sketch(component.Component):
         self,
         label: str,
         *,
+        player: str,
         side: int = 28,
         channels: int = 1,
         **props: Any,
@@ -44,15 +45,17 @@ class Sketch(component.Component):
         """
         Parameters:
             label: what is drawn.
+            player: the element id of the player that shows it while it is drawn.
             side, channels: of the array; 1 channel is grey.
         """
         # Gradio reads these back by name to build its configuration.
-        self.side, self.channels = side, channels
+        self.player, self.side, self.channels = player, side, channels
         samples = base64.b64encode(SAMPLES.read_bytes()).decode("ascii")
         super().__init__(
             sized(side, channels),
             label=label,
             options={
+                "player": player,
                 "side": side,
                 "channels": channels,
                 "names": NAMES,

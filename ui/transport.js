@@ -19,20 +19,21 @@ const ICONS = {
     + "a1 1 0 0 0 1 1h8v-2.5l3.5 3.5-3.5 3.5z",
 };
 
-/** What moves the cursor by itself. Its places are whole numbers from 0 to `last()`. */
-function makePlayback(root, { loop, last, at, goTo, begun, rested }) {
+/** What moves the cursor by itself. Its places are whole numbers from 0 to `last()`; `way` is where
+    Play leads: 1 to the last, -1 to the first. */
+function makePlayback(root, { loop, last, at, goTo, begun, rested, way = 1 }) {
   const stillness = matchMedia("(prefers-reduced-motion: reduce)");
   const seen = new IntersectionObserver(playIfWaiting);
-  let direction = 0; // 1 plays, -1 plays backwards, 0 rests
+  let direction = 0; // of the cursor: 1 to the last place, -1 to the first, 0 rests
   let clock = null;
   let speed = SPEEDS.indexOf(1);
   let waiting = false; // something to play once it comes into view
 
-  function play(way) {
-    const end = way > 0 ? last() : 0;
+  function play(wanted) {
+    const end = wanted > 0 ? last() : 0;
     if (last() < 1) return;
     waiting = false;
-    direction = way;
+    direction = wanted;
     if (at() === end) goTo(last() - end);
     begun();
     restartClock(performance.now());
@@ -64,7 +65,7 @@ function makePlayback(root, { loop, last, at, goTo, begun, rested }) {
   }
 
   function playIfWaiting(entries) {
-    if (waiting && entries.at(-1).isIntersecting) play(1);
+    if (waiting && entries.at(-1).isIntersecting) play(way);
   }
 
   function restartClock(start) {
@@ -95,15 +96,16 @@ function makePlayback(root, { loop, last, at, goTo, begun, rested }) {
     for (const button of root.querySelectorAll("[data-speed]")) {
       button.setAttribute("aria-pressed", String(Number(button.dataset.speed) === speed));
     }
-    setButton("play", direction > 0 ? "pause" : "play", direction > 0 ? "Pause" : "Play");
-    setButton("reverse", direction < 0 ? "pause" : "reverse",
-      direction < 0 ? "Pause" : "Play in reverse");
+    setButton("play", way, "Play");
+    setButton("reverse", -way, "Play in reverse");
     root.querySelector('[data-do="loop"]').setAttribute("aria-pressed", String(loop));
   }
 
-  function setButton(name, icon, label) {
+  function setButton(name, leads, label) {
     const button = root.querySelector(`[data-do="${name}"]`);
-    button.setAttribute("aria-label", label);
+    const plays = direction === leads;
+    const icon = plays ? "pause" : leads > 0 ? "play" : "reverse";
+    button.setAttribute("aria-label", plays ? "Pause" : label);
     button.querySelector("path").setAttribute("d", ICONS[icon]);
   }
 
@@ -113,7 +115,7 @@ function makePlayback(root, { loop, last, at, goTo, begun, rested }) {
     playOnceSeen,
     setSpeed,
     refresh,
-    toggle: (way) => (direction === way ? pause() : play(way)),
+    toggle: (sense) => (direction === sense * way ? pause() : play(sense * way)),
     faster: (by) => setSpeed(speed + by),
     toggleLoop() {
       loop = !loop;
@@ -197,16 +199,17 @@ function timelineMarkup(label) {
     <div class="player-ticks" aria-hidden="true"></div>`;
 }
 
-function transportMarkup() {
+function transportMarkup(way = 1) {
   const button = (name, label, more = "") =>
     `<button type="button" data-do="${name}" aria-label="${label}" ${more}><svg viewBox="0 0 20 20"
       aria-hidden="true"><path d="${ICONS[name]}"/></svg></button>`;
+  const ways = [button("reverse", "Play in reverse"), button("play", "Play", 'class="player-play"')];
   const speeds = SPEED_LABELS.map((label, i) =>
     `<button type="button" data-speed="${i}" aria-label="Speed ${SPEEDS[i]}">${label}</button>`);
   return `
     <div class="player-transport" role="group" aria-label="Transport">
       <div class="player-keys">${button("first", "First frame")}${button("back", "Step back")}${
-        button("reverse", "Play in reverse")}${button("play", "Play", 'class="player-play"')}${
+        (way > 0 ? ways : ways.reverse()).join("")}${
         button("forward", "Step forward")}${button("last", "Last frame")}</div>
       <div class="player-speeds" role="group" aria-label="Speed">${speeds.join("")}</div>
       <div class="player-keys player-loop">${button("loop", "Loop")}</div>

@@ -45,7 +45,8 @@ def recording(run):
     )
     value = anatomy(
         run,
-        T,
+        [*T[1:], 0],
+        left=T,
         method="cfg",
         classes=["3", "8"],
         wanted=[[0]] * TILES,
@@ -140,8 +141,8 @@ def test_seeking_the_player_changes_the_numbers_without_a_request(visitor):
     assert number(visitor, "push") == f"{push:.2f}"
     assert number(visitor, "share") == f"{100 * push / 20:.1f} %"
     assert number(visitor, "cosine") == "−0.250"
-    assert number(visitor, "t") == str(T[6])
-    assert "decided at t = " + str(T[12]) in visitor.part.inner_text()
+    assert (number(visitor, "left"), number(visitor, "t")) == (str(T[6]), str(T[7]))
+    assert "decided at t = " + str(T[13]) in visitor.part.inner_text()
     assert "rests" not in visitor.part.inner_text()
     for _ in range(2):
         timeline.press("ArrowLeft")

@@ -105,9 +105,11 @@ def test_7_tells_the_step_of_the_schedule_that_the_run_was_made_with(reader):
     settled(reader, "reverse", t)
     beta = load("mnist-conditional").schedule.betas[t - 1]
     assert t == 1000 and number(reader, 7, "sigma2") == pytest.approx(beta, abs=5e-5)
-    # A step leads from 1 to the clean image; none leads on from there.
+    # No step leads on from the clean image: the numbers are of the one from 1, and say so.
     assert scrub(reader, "reverse", "End") == 0
-    settled(reader, "reverse", 1)
+    settled(reader, "reverse", 0)
+    last = reader.page.locator("#reverse-equations .equations-last")
+    assert last.is_visible() and number(reader, 7, "sigma2") > 0
     notes = reader.page.locator("#reverse-equations .equations-notes")
     assert "corrected" in notes.inner_text() and "250 steps for 1,000" in notes.inner_text()
 
@@ -151,7 +153,7 @@ def test_guidance_has_the_runs_own_scale_and_push(visit):
     settled(visitor, "guidance", here)
     push = number(visitor, 11, "push")
     scrub(visitor, "guidance", "ArrowRight")
-    part.locator("[data-number=t]").filter(has_text=str(here)).wait_for()
+    part.locator("[data-number=left]").filter(has_text=str(here)).wait_for()
     told = float(part.locator("[data-number=push]").first.inner_text())
     assert push == pytest.approx(told, rel=0.01)
 

@@ -114,6 +114,37 @@ def test_a_stroke_is_drawn_and_noised(visitor):
     assert shown[:, :8].max() == 0 and shown[:, 20:].max() == 0, "the paper"
 
 
+def test_a_stroke_shows_on_the_stage_before_the_pen_is_lifted(visitor):
+    before = run_of(visitor)
+    visitor.page.locator("#forward-sheet [data-do=clear]").click()
+    settled(visitor, before)
+    scrub(visitor, "Home")
+    box = at_rest(visitor.page.locator("#forward-sheet .sketch-sheet"))
+    middle = box["x"] + box["width"] / 2
+    visitor.page.mouse.move(middle, box["y"] + 40)
+    visitor.page.mouse.down()
+    visitor.page.mouse.move(middle, box["y"] + box["height"] - 40, steps=8)
+    visitor.wait("drawn", TAB)
+    for pane in ("x", "x0"):
+        shown = tiles(visitor.picture(pane, TAB), 1)[0]
+        assert shown[8:20, 13:15].min() > 200 and shown[:, :8].max() == 0
+    assert visitor.stage(TAB).get_attribute("data-t") == "0"
+    visitor.page.mouse.up()
+    visitor.wait("film", TAB)
+
+
+def test_play_leads_from_the_picture_to_noise(reader):
+    scrub(reader, "End")
+    stage = reader.stage(TAB)
+    stage.get_by_role("button", name="Speed 4").click()
+    stage.get_by_role("button", name="Play", exact=True).click()
+    reader.page.wait_for_function(
+        "() => Number(document.querySelector('#forward-stage .player').dataset.t) > 300"
+    )
+    stage.get_by_role("button", name="Pause").click()
+    stage.get_by_role("button", name="Speed 1", exact=True).click()
+
+
 def test_it_is_drawn_by_the_keyboard_too(visit):
     visitor = looking(visit("?n=1&steps=2"))
     visitor.page.locator("#forward-sheet [data-do=clear]").click()

@@ -282,8 +282,10 @@ def test_anatomy_follows_the_cursor(led):
         visitor.picture(tab=TAB)
         texts.add(anatomy.inner_text())
     assert len(texts) == 3
-    # A step's numbers are of the state that it left, which the stage shows one step earlier.
-    left = anatomy.locator("[data-number=t]").inner_text()
+    # A step is told by the t on the stage, and by the one that stood there before it.
+    here = visitor.stage(TAB).get_attribute("data-t")
+    assert here == anatomy.locator("[data-number=t]").inner_text()
+    left = anatomy.locator("[data-number=left]").inner_text()
     timeline.press("ArrowLeft")
     visitor.picture(tab=TAB)
     assert visitor.stage(TAB).get_attribute("data-t") == left

@@ -27,6 +27,7 @@ def arguments(method="cfg", n=N, tiles=TILES):
     return {
         "run": "a",
         "t": list(range(999, 999 - 10 * n, -10)),
+        "left": list(range(1009, 1009 - 10 * n, -10)),
         "method": method,
         "classes": ["3", "8", "cat"],
         "wanted": [[i % 3] for i in range(tiles)],

@@ -13,7 +13,7 @@ from ui.sketch import Sketch, sized
 
 @pytest.fixture(scope="module")
 def sheet():
-    return Sketch("Your picture")
+    return Sketch("Your picture", player="stage")
 
 
 def sent(side=4, channels=1, raw=None):
