@@ -29,7 +29,8 @@ __all__ = [
 ]
 
 # Rewrites the address without a request, and shows the link whole. A run whose visitor has gone to
-# another tab or view meanwhile leaves the address alone.
+# another tab or view meanwhile leaves the address alone. Another tab or view is a step of the
+# browser's history, see history.js; another run is none.
 REMEMBER = """(query) => {
   if (!query) return query;
   const url = new URL(location.href);
@@ -37,11 +38,11 @@ REMEMBER = """(query) => {
   const params = new URLSearchParams(query.slice(query.indexOf("?") + 1));
   const link = location.origin + location.pathname + "?" + params;
   const open = (id) => document.querySelector(`[data-tab-id="${id}"][aria-selected=true]`);
-  const tab = params.get("tab") ?? "sample";
-  const place = tab === "reverse" ? [tab, params.get("view") ?? "one"] : [tab];
+  const place = window.placeOf(params);
   if (!place.every(open)) return link;
+  const step = String(place) === String(window.placeOf(url.searchParams)) ? "replace" : "push";
   if (theme) params.set("__theme", theme);
-  history.replaceState(null, "", location.pathname + "?" + params);
+  history[`${step}State`](null, "", location.pathname + "?" + params);
   return link;
 }"""
 # The state, the prediction, or both.

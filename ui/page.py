@@ -37,7 +37,9 @@ TITLE = "Learning the Noise"
 HEADER = f"""# {TITLE}
 Denoising diffusion, step by step: sample it, scrub it, take it with you."""
 # What ``launch`` needs to know of the page.
-SCRIPTS = [(HERE / name).read_text(encoding="utf-8") for name in ("stream.js", "keys.js")]
+SCRIPTS = [
+    (HERE / name).read_text(encoding="utf-8") for name in ("stream.js", "keys.js", "history.js")
+]
 HEAD = "\n".join(f"<script>{script}</script>" for script in SCRIPTS)
 LOOK = {"theme": theme(), "css": css(), "head": HEAD}
 
@@ -69,6 +71,13 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
             with gr.Tab("Results", id=results.NAME) as results_tab:
                 results.build(results_tab, figures)
         _open_tiles(grid, single, tabs, reversing.views)
+        keys = gr.Checkbox(
+            True,
+            label="Single keys: 0 to 9 pick a class, S stops, R plays in reverse",
+            elem_id="keys",
+        )
+        keys.input(None, keys, None, js="(on) => void window.singleKeys(on)", **QUIET)
+        page.load(None, None, keys, js="() => window.singleKeys()", **QUIET)
         restored = gr.Textbox("", visible=False)  # the place that the address led to
         benches = {"sample": grid, "guidance": guided, "reverse": single}
         for bench in benches.values():

@@ -62,14 +62,16 @@ def test_a_run_that_ends_out_of_sight_leaves_the_address_alone(visit):
     visitor.wait("live")
     page.evaluate(
         """() => {
-          const replace = history.replaceState.bind(history);
           window.written = [];
-          history.replaceState = (state, title, address) => {
-            const open = document.querySelector("#tabs [data-tab-id][aria-selected=true]");
-            const asked = new URLSearchParams(address.split("?")[1]);
-            written.push([asked.get("tab"), open.dataset.tabId]);
-            replace(state, title, address);
-          };
+          for (const name of ["pushState", "replaceState"]) {
+            const write = history[name].bind(history);
+            history[name] = (state, title, address) => {
+              const open = document.querySelector("#tabs [data-tab-id][aria-selected=true]");
+              const asked = new URLSearchParams(address.split("?")[1]);
+              written.push([asked.get("tab"), open.dataset.tabId]);
+              write(state, title, address);
+            };
+          }
         }"""
     )
     page.get_by_role("tab", name="Forward process").click()
@@ -82,6 +84,56 @@ def test_a_run_that_ends_out_of_sight_leaves_the_address_alone(visit):
     written = page.evaluate("written")
     assert {tab for tab, _ in written} == {"forward", "sample"}
     assert all(tab == seen for tab, seen in written)
+
+
+def test_back_and_forward_walk_through_the_tabs_visited(visit):
+    visitor = visit("?n=1&steps=2")
+    visitor.wait_for_kept("3 frames")
+    page = visitor.page
+
+    def stands(*names):
+        for name in names:
+            tab = page.get_by_role("tab", name=name, exact=True).first
+            expect(tab).to_have_attribute("aria-selected", "true")
+
+    page.get_by_role("tab", name="Results").click()
+    page.wait_for_url("**/?tab=results")
+    page.get_by_role("tab", name="Reverse process").click()
+    visitor.wait_for_kept("frames", "reverse")
+    page.wait_for_url("**tab=reverse*")
+    page.get_by_role("tab", name="Break it").click()
+    page.wait_for_url("**view=break*")
+    page.go_back()
+    stands("Reverse process", "One image")
+    page.wait_for_url("**steps=250*tab=reverse*")  # its run, as it was left
+    page.go_back()
+    stands("Results")
+    page.go_back()
+    stands("Sample")
+    page.wait_for_url("**steps=2*tab=sample*")
+    for names in (("Results",), ("Reverse process", "One image"), ("Reverse process", "Break it")):
+        page.go_forward()
+        stands(*names)
+
+
+def test_letters_and_digits_can_be_switched_off_for_good(visit):
+    visitor = visit("?n=1&steps=2&label=3")
+    visitor.wait_for_kept("3 frames")
+    page = visitor.page
+
+    def chosen_after(key):
+        page.locator("body").press(key)
+        return page.locator("#sample-label input:checked").input_value()
+
+    assert chosen_after("5") == "5"
+    page.get_by_role("checkbox", name="Single keys").uncheck()
+    assert chosen_after("7") == "5"
+    page.reload()
+    expect(page.get_by_role("checkbox", name="Single keys")).not_to_be_checked()
+    visitor.wait("film")
+    assert chosen_after("8") != "8"
+    page.get_by_role("checkbox", name="Single keys").check()
+    assert chosen_after("8") == "8"
 
 
 @pytest.fixture
