@@ -91,6 +91,7 @@ class Visitor:
     """
 
     left: dict[str, list] = {}  # browsers without a visitor, by what they are like
+    everyone: list[Visitor] = []  # whose errors the test that runs has to answer for
 
     def __init__(self, browser, url, **context):
         context = {"viewport": {"width": 1440, "height": 900}} | context
@@ -108,10 +109,17 @@ class Visitor:
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", self._console)
+        self.everyone.append(self)
 
     def _console(self, message):
         if message.type == "error":
             self.errors.append(message.text)
+
+    def expect_error(self, words):
+        """The page has had an error with these words, and is to have it."""
+        expected = [error for error in self.errors if words in error]
+        assert expected, f"no error says {words!r}: {self.errors}"
+        self.errors = [error for error in self.errors if error not in expected]
 
     @property
     def context(self):
@@ -151,7 +159,6 @@ class Visitor:
         about["beside"] = [asdict(row) for row in key.beside]
         path = folder / "led.png"
         save_png(np.zeros((8, 8, 1), np.uint8), path, note=json.dumps(about))
-        self.errors.clear()
         self.page.mouse.move(0, 0)
         self.page.evaluate(FORGET)
         self.drop(path)
@@ -195,6 +202,27 @@ class Visitor:
             }""",
             [tab, pane],
         )
+
+
+@pytest.fixture(autouse=True)
+def no_errors():
+    """Every test fails on an error of a page that it did not expect (``expect_error``)."""
+    yield
+    check_errors()
+
+
+def check_errors():
+    """The errors of every page since this was last asked: an exception that nothing caught, or
+    what the browser's console shows as one."""
+    errors = []
+    for visitor in list(Visitor.everyone):
+        if visitor.page.is_closed():
+            Visitor.everyone.remove(visitor)
+        else:
+            visitor.page.evaluate("0")  # what the page has reported arrives before this answer
+        errors += visitor.errors
+        visitor.errors = []
+    assert errors == []
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.conftest import at_rest
+from tests.e2e.conftest import at_rest, check_errors
 
 
 def test_a_link_restores_everything(visit):
@@ -327,3 +327,13 @@ def test_a_link_to_lambda_over_the_batch_is_shown_by_its_control(visit):
     visitor.wait("error")
     assert "error of classifier guidance" in visitor.stage().inner_text()
     assert visitor.errors == []
+
+
+def test_an_error_of_the_page_that_no_test_expects_fails_it(visit):
+    visitor = visit("?n=1&steps=2")
+    with visitor.page.expect_event("pageerror"):
+        visitor.page.evaluate("() => { setTimeout(() => { throw new Error('uncaught') }); }")
+    visitor.page.evaluate("console.error('a refusal')")
+    visitor.expect_error("a refusal")
+    with pytest.raises(AssertionError, match="uncaught"):
+        check_errors()
