@@ -2,7 +2,7 @@
 
 Each changes the walk and nothing else: the network is the one that was trained without the error.
 What a fault does is to be looked at and measured, not presumed. That the report's code never
-clips x̂0 is not among them: it is ``Request.clip``.
+clips x̂0 (src/diffusion_model.py) is not among them: it is ``Request.clip``.
 """
 
 from __future__ import annotations
@@ -18,14 +18,21 @@ from torch import Tensor
 from .errors import InvalidInput
 from .schedules import NoiseSchedule
 
+# The repository that the report names (section 2.6). Wherever something is said of the report's
+# code, it is of this commit, and the file is named.
+REPORT_CODE = "github.com/czekluk/02456_Group_44_DDPM_Project, commit e640d59"
+
 # By name: what it is, in a sentence.
 FAULTS = {
     "none": "as it should be",
+    # src/schedule.py: alpha_dash
     "off-by-one": "alphas_cumprod leaves out the factor of step t itself: the noise level is "
     "that of one step earlier, and beta and sigma, which the samplers take from it, with it",
+    # src/main.py: LinearSchedule(10e-4, 0.02, T)
     "first-beta": "the linear schedule begins with beta = 1e-3 instead of 1e-4",
     "missing-root": "sigma_t = beta_t (section 1.4) instead of its root: the noise added is too "
     "small",
+    # src/classifier_guidance/diffusion_model_c.py: class_loss.mean().backward()
     "batch-scale": "the gradient of the mean over the batch: λ is divided by the number of images",
 }
 FIRST_BETA = 1e-3

@@ -10,6 +10,7 @@ from functools import partial
 import gradio as gr
 
 from ddpm_core import InvalidInput, Request
+from ddpm_core.faults import REPORT_CODE
 from ddpm_core.race import FEW_STEPS
 from ddpm_core.race import LANE_PANES as PANES
 
@@ -32,12 +33,15 @@ CURVES = {
     "change": {"symbol": "‖Δ<i>x</i>‖ / √<i>d</i>", "text": "size of the change", "scale": "log"},
 }
 TOLD = {
-    "no-clip": "The report's code never clamps the predicted image to [-1, 1].",
-    "off-by-one": "Its ᾱ is a product that leaves out the factor of step t itself; here β and σ "
-    "shift along.",
-    "first-beta": "Its linear schedule begins at 1e-3; the text says 1e-4.",
-    "missing-root": "Section 1.4 has σ = β where section 1.2 has σ² = β.",
-    "batch-scale": "Its gradient is of the mean over the batch: each of n images gets λ / n.",
+    "no-clip": "The report's code (src/diffusion_model.py) never clamps the predicted image to "
+    "[-1, 1].",
+    "off-by-one": "In the report's code (src/schedule.py) ᾱ is a product that leaves out the "
+    "factor of step t itself; here β and σ shift along.",
+    "first-beta": "In the report's code (src/main.py) the linear schedule begins at 1e-3; its text "
+    "says 1e-4.",
+    "missing-root": "The report's section 1.4 has σ = β where section 1.2 has σ² = β.",
+    "batch-scale": "The report's code (src/classifier_guidance/diffusion_model_c.py) takes the "
+    "gradient of the mean over the batch: each of n images gets λ / n.",
 }
 
 
@@ -77,8 +81,8 @@ VIEWS = (
     View(
         "break",
         "Break it",
-        "The report and its code have errors. Put one back where it acts at sampling: the network "
-        "was trained without it, the noise is the same.",
+        f"The report and its code ({REPORT_CODE}) have errors. Put one back where it acts at "
+        "sampling: the network was trained without it, the noise is the same.",
         ("as it should be", "with the error"),
         ("norm", "change"),
         RaceKey("break", "mnist-linear", replace(ALL_STEPS, n=4), error="missing-root"),

@@ -1,8 +1,9 @@
 """The FID as the report's code takes it: its numbers compare with nothing but others of this kind.
 
-Its features are the ten logits of a classifier of clean digits; it shows that net the pictures of
-CIFAR-10 too, turned grey; and its figure is the mean of the distances of minibatches. Logits have
-no bound: pictures far from anything the net was taught can make them, and the figure, very large.
+That code is src/metrics.py and src/postprocessing.py of ``faults.REPORT_CODE``. Its features are
+the ten logits of a classifier of clean digits; it shows that net the pictures of CIFAR-10 too,
+turned grey; and its figure is the mean of the distances of minibatches. Logits have no bound:
+pictures far from anything the net was taught can make them, and the figure, very large.
 """
 
 from __future__ import annotations

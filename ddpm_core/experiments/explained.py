@@ -1,8 +1,8 @@
 """Whether the gap in the report's second table is explained: in words, by figures that are stored.
 
 The report has 14.5 for its cosine model with attention and 49 for the one without, where its linear
-one without has 0.13. Its code differs from its text in ways that act at sampling, and what those do
-is measured: a sentence for each figure, none without.
+one without has 0.13. Its code (``faults.REPORT_CODE``) differs from its text in ways that act at
+sampling, and what those do is measured: a sentence for each figure, none without.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from ..faults import REPORT_CODE
 from .compare import comparable, told_apart
 from .report import ABLATIONS, ANCESTRAL, COST_MODELS, IN_FEW, Measurement, Row
 
@@ -67,8 +68,9 @@ def _pair(rows: Sequence[Row]) -> Iterator[str]:
     yield (
         f"The report's cosine model with attention has {_reported(rows, COSINE)} the Test-FID of "
         "its linear one without. By the report's own measure, over the same 1,000 steps and x̂0 not "
-        f"clipped, as in its code, ours has {_times(cosine, linear)} ({cosine:.1f} to "
-        f"{linear:.1f}; real images {unclipped[0].result['floor']:.1f})."
+        f"clipped, as in its code (src/diffusion_model.py of {REPORT_CODE}), ours has "
+        f"{_times(cosine, linear)} ({cosine:.1f} to {linear:.1f}; real images "
+        f"{unclipped[0].result['floor']:.1f})."
     )
     clipping = ""
     if _known([*clipped, *unclipped]):
@@ -94,11 +96,12 @@ def _pair(rows: Sequence[Row]) -> Iterator[str]:
     if not _known(both):
         return
     if _sets_apart(both):
-        yield f"{FAILS_TOO}, as its code has both: {_against(both)}."
+        yield f"{FAILS_TOO}, as its code has both (src/schedule.py): {_against(both)}."
     else:
         yield (
-            f"With ᾱ off by one as well, as its code has both, it has {_against(both)}: so the two "
-            "together, in networks trained without them, do not explain it."
+            "With ᾱ off by one as well, as its code has both (src/schedule.py), it has "
+            f"{_against(both)}: so the two together, in networks trained without them, do not "
+            "explain it."
         )
 
 
@@ -232,7 +235,7 @@ def _digits(costs: Sequence[Row]) -> Iterator[str]:
     if not _fails(b, a):
         return
     yield (
-        f"On digits not clipping takes the FID of the cosine model from {a:.3f} to {b:.3f} "
+        f"On digits not clipping takes the distance of the cosine model from {a:.3f} to {b:.3f} "
         f"({clipped.request.steps} steps, by the judge of digits), {_times(b, a)} as much, yet the "
         "report's cosine models of digits were its best."
     )

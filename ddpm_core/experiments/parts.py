@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .. import checkpoints
 from ..data import THINGS
+from ..faults import REPORT_CODE
 from ..request import Request
 from ..sampling import BATCH
 from .claims import Claim
@@ -216,9 +217,10 @@ TABLES = {
     "table-2": "FIDs of four CIFAR-10 models. Only those of the linear schedule are decent, the "
     "text says, slightly better without attention; longer training or another architecture might "
     "have helped the cosine schedule.",
-    "costs": "Nothing of it: these are what its code does otherwise than its text or the papers.",
-    "own-way": "FID as its code takes it, of its models: two columns of Table 1 again and three of "
-    "Table 2.",
+    "costs": "Nothing of it: these are what its code, or section 1.4, does otherwise than the rest "
+    f"of its text or the papers. Its code: {REPORT_CODE}.",
+    "own-way": "FID as its code takes it (src/metrics.py and src/postprocessing.py of "
+    f"{REPORT_CODE}), of its models: two columns of Table 1 again and three of Table 2.",
     "few-steps": "Always 1,000 steps of DDPM: it leaves faster samplers to others.",
     "few-steps-cifar10": "Always 1,000 steps of DDPM.",
 }
@@ -233,7 +235,7 @@ FIGURES = {
         "Figure 5: samples of the CIFAR-10 models",
         "Samples of the linear schedule without attention (left), decent, and of the cosine "
         "schedule with attention (right), significantly worse. Its code never clips the predicted "
-        "image.",
+        f"image (src/diffusion_model.py of {REPORT_CODE}).",
         "Both models with x̂0 clipped to [-1, 1] at every step, as everywhere else here; not "
         "clipped, as in the report's code; and with its ᾱ off by one as well. The networks were "
         "trained without the errors. Fewer steps than the report's 1,000 turn out otherwise where "
@@ -256,7 +258,8 @@ FIGURES = {
         "Figure 6: MNIST, guided by a classifier",
         "Classes 3 and 7 by a classifier of clean images, λ = 200, linear schedule, no attention: "
         "“the generated samples are of the desired class”. Its code takes the gradient of the mean "
-        "over a batch of 12, so that each image feels about λ = 17.",
+        "over a batch of 12, so that each image feels about λ = 17 "
+        f"(src/classifier_guidance/diffusion_model_c.py and src/generator.py of {REPORT_CODE}).",
         "λ acts on each image here, so both readings are shown; below them what the report's "
         "conclusion asks for, a classifier that knows the noise level. Both classes start from the "
         "same noises. The judge is a classifier that guides nothing.",

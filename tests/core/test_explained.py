@@ -93,7 +93,8 @@ def test_without_figures_nothing_is_said(tmp_path):
                 "So by that measure not clipping is enough to make the cosine model fail.",
                 "Clipped, the two have 12.0 and 11.0. That makes the linear figure 2.5 times what",
                 "it was, the cosine one 14 times. A likely reason, not measured by itself",
-                "It fails with ᾱ off by one as well, as its code has both: 140.0 to 31.0.",
+                "It fails with ᾱ off by one as well, as its code has both",
+                ": 140.0 to 31.0.",
             ],
             "explain",
         ),
@@ -142,7 +143,9 @@ def test_what_is_said_of_the_gap_follows_the_figures(tmp_path, figures, said, un
 )
 def test_what_the_second_error_does_to_digits_is_told_by_its_figure(tmp_path, both, said):
     text = told(rows(tmp_path), costs(tmp_path, 0.6, 40.0, both), [])
-    assert text.startswith("On digits not clipping takes the FID of the cosine model from 0.600 to")
+    assert text.startswith(
+        "On digits not clipping takes the distance of the cosine model from 0.600 to"
+    )
     assert "40.000 (100 steps, by the judge of digits), 67 times as much, yet" in text
     assert text.endswith(said)
     assert "off by one" not in told(rows(tmp_path), costs(tmp_path, 0.6, 40.0), [])
