@@ -84,11 +84,16 @@ PROVENANCE = """\
 
 MEASURED = """
 ## Measured
-
+{definition}
 {lines}
 
 The figures with all that they depend on are in `results/`.
 """
+
+JUDGE_DISTANCE = (
+    "The judge distance is the Fréchet distance between the features that our own judge network "
+    "finds in samples and in real images; it does not compare with Inception's FID."
+)
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ class Figure:
     """Something measured.
 
     Attributes:
-        kind: as the Hub calls the metric, such as ``"fid"``.
+        kind: as the Hub calls the metric, such as ``"accuracy"``.
         title: of the metric, with what tells it from its like.
         value: the figure; None for one that is told, but kept out of the metadata.
         split: of the dataset it was measured on or against; None for one of samples alone.
@@ -201,6 +206,7 @@ def _diffusion_model(config, training, last, measured, pictured, **common) -> st
         classes += f" Labels were dropped with p_uncond = {recipe['p_uncond']}, image by image."
     figures = [Figure("loss", "validation loss", last.get("validation"), "validation"), *measured]
     lines = "\n".join(f"- {figure.line}" for figure in measured)
+    definition = f"\n{JUDGE_DISTANCE}\n" if "judge distance" in lines else ""
     return TEMPLATE.format(
         metadata=_metadata(
             config,
@@ -211,7 +217,7 @@ def _diffusion_model(config, training, last, measured, pictured, **common) -> st
             figures,
             training.get("source"),
         ),
-        measured=MEASURED.format(lines=lines) if measured else "",
+        measured=MEASURED.format(definition=definition, lines=lines) if measured else "",
         file=common["name"].rpartition("/")[2],
         what="A class-conditional UNet" if conditional else "An unconditional UNet",
         channels=config.model["in_channels"],

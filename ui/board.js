@@ -102,7 +102,9 @@ function mount() {
   function lead({ measured, wanted }) {
     return `<p class="board-lead">Every figure of ours is read from the results that are stored with
       the checkpoints; choose one for its protocol and for the command that measures it again.
-      FID: lower is better. <b>Bold</b> is lower than all that it is compared with, by more than
+      Judge distance: how far samples are from real images, as our own judge network sees them
+      (the Fréchet distance between its features of both). Lower is better, and it does not compare
+      with Inception's FID. <b>Bold</b> is lower than all that it is compared with, by more than
       twice the standard error of the difference (3.2 times, where that is of four minibatches); where the samples' parts were not kept, samples of the same noises
       count as independent. <span class="board-count">${measured} of ${wanted} measured</span></p>`;
   }
@@ -178,7 +180,7 @@ function mount() {
         cell: details.push({ title: `${row.title}, ${columns[c]} steps`, ...cell }) - 1,
         row: r,
         column: c,
-        label: `${row.title} · ${columns[c]} steps · FID ${cell.figure} ${cell.spread}${cell.dtype && ` in ${cell.dtype}`}`,
+        label: `${row.title} · ${columns[c]} steps · judge distance ${cell.figure} ${cell.spread}${cell.dtype && ` in ${cell.dtype}`}`,
       }]),
     }));
     const steps = columns.map(Number);
@@ -190,7 +192,7 @@ function mount() {
       floors: floors.map((at) => ({ at, name: "floor: real images" })),
       x: { kind: "log", low: steps[0] / 1.25, high: steps.at(-1) * 1.2, ticks: steps, name: "steps",
         write: String },
-      y: { name: "FID" },
+      y: { name: "judge distance" },
     }));
   }
 
@@ -215,7 +217,7 @@ function mount() {
     const lines = [
       { name: "training loss", place: 1, colour: "ink-soft", width: 1.2 },
       { name: "validation loss", place: 2, colour: "mid", width: 2 },
-      { name: "FID", place: 3, colour: "data", width: 2, dash: "2 3", second: true, marks: true },
+      { name: curve.distance, place: 3, colour: "data", width: 2, dash: "2 3", second: true, marks: true },
     ].map((line, r) => ({
       ...line,
       points: curve.rows.flatMap((row, c) => typeof row[line.place] !== "number" ? [] : [{
@@ -237,7 +239,7 @@ function mount() {
       floors: [],
       x: { kind: "linear", low: 0, high: last, name: "images seen", write: millions },
       y: { name: "loss" },
-      y2: { name: "FID" },
+      y2: { name: curve.distance },
     }, "curves"));
     rove(body.querySelector(`[data-plot="curves"] [data-group]`));
     layout();

@@ -32,8 +32,8 @@ def board(tables: list[dict[str, Any]], curves: list[dict[str, Any]]) -> dict[st
             over its columns as well, with its "floors". One with "claims" tells what became of
             each: its "text", and in "said" the "verdict" of each "row", and a "margin" in words.
             One with an "answer" tells its paragraphs below, under its "question".
-        curves: with "model", "rows" of (images, training loss, validation loss, FID or None),
-            "words" and "command".
+        curves: with "model", "rows" of (images, training loss, validation loss, distance or None),
+            "distance", what the last is called, "words" and "command".
     """
     cells = [
         cell

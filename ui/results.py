@@ -11,7 +11,7 @@ import gradio as gr
 
 from ddpm_core import checkpoints
 from ddpm_core.errors import CheckpointError
-from ddpm_core.experiments import beside, compare, evaluation, inspection, report
+from ddpm_core.experiments import beside, compare, evaluation, inspection, report, watch
 from ddpm_core.experiments.claims import UNMEASURED, judged
 from ddpm_core.experiments.explained import QUESTION, explained
 from ddpm_core.experiments.report import Measurement
@@ -67,7 +67,8 @@ def _table(table: report.Table) -> dict:
             rows.append({"title": row.title, "reported": [f"{fid:.3f}" for fid in row.reported]})
         else:
             rows.append({"title": row.title, "cells": _cells(row.measured, usual)})
-    return _named(table) | {"corner": "FID", "rows": rows, "claims": _claims(table)}
+    corner = "FID" if table.name == "own-way" else "judge distance"
+    return _named(table) | {"corner": corner, "rows": rows, "claims": _claims(table)}
 
 
 def _second(table: report.Table, home: Path | None) -> dict:
@@ -101,7 +102,7 @@ def _costs(table: report.Table) -> dict:
                 cell |= _cost(usual.result, wrong.result)
     rows = zip(table.rows, zip(*columns, strict=True), strict=True)
     return _named(table) | {
-        "corner": "Test-FID",
+        "corner": "judge distance",
         "rows": [{"title": row.title, "cells": list(cells)} for row, cells in rows],
     }
 
@@ -125,7 +126,7 @@ def _few_steps(name: str, home: Path | None) -> dict:
     floors = {round(r["floor"], 4) for r in results if r["floor"] is not None}
     return {
         "name": name,
-        "title": f"FID in few steps: {first.model}",
+        "title": f"Judge distance in few steps: {first.model}",
         "about": f"All classes, n\u00a0=\u00a0{first.request.n:,}, against the test "
         "set. The floor is what real images get at the same n.",
         "corner": "steps",
@@ -148,7 +149,7 @@ def _beside(table: beside.Table) -> dict:
 
 
 def _other(wanted: beside.Wanted) -> dict | None:
-    """A cell of a figure that is no FID."""
+    """A cell of a figure that is no distance."""
     cell = {"model": wanted.model, "command": wanted.command}
     if wanted.result is None:
         return cell
@@ -208,13 +209,16 @@ def _curves(home: Path | None) -> list[dict]:
     shipped = checkpoints.available(home)
     for model in [*report.MODELS, *(it for it in shipped if it not in report.MODELS)]:
         try:
+            history = report.curves(model, home)
             rows = [
                 [row["images"], row.get("train"), row.get("validation"), row.get("fid")]
-                for row in report.curves(model, home)
+                for row in history
             ]
+            distance = watch.name(history)
             words, command = report.trained(model, home)
         except (CheckpointError, LookupError, TypeError, ValueError):
             continue  # not trained yet, or nothing that could be drawn
         if rows:
-            found.append({"model": model, "rows": rows, "words": words, "command": command})
+            told = {"distance": distance, "words": words, "command": command}
+            found.append({"model": model, "rows": rows} | told)
     return found

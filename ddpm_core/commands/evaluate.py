@@ -45,8 +45,9 @@ def _add_fid(p) -> None:
         dest="mode",
         action="store_const",
         const="fid",
-        help="the Fréchet distance to real images, with its spread and floor; --n 10000 or more is "
-        "usual",
+        help="the judge distance, with its spread and floor: the Fréchet distance between the "
+        "features of our own judge network for samples and real images, which does not compare "
+        "with Inception's FID; --n 10000 or more is usual",
     )
     mode.add_argument(
         "--bound",
@@ -66,13 +67,13 @@ def _add_fid(p) -> None:
     p.add_argument(
         "--reference",
         choices=("test", "train", "validation"),
-        help="for --fid: the real images (default: test); to choose something by its FID, "
-        "validation, the 5,000 held out of training",
+        help="for --fid: the real images (default: test); to choose something by its "
+        "distance, validation, the 5,000 held out of training",
     )
     p.add_argument(
         "--as-reported",
         action="store_true",
-        help="for --fid: as the report takes it, the mean over minibatches of 128 of distances "
+        help="for --fid: FID as the report takes it, the mean over minibatches of 128 of distances "
         "between the logits of a classifier of digits, of pictures in grey",
     )
     options.add_features(p)

@@ -42,7 +42,7 @@ def classes(a: argparse.Namespace, model, requests) -> None:
 
 
 def fid(a: argparse.Namespace, model, requests) -> None:
-    """Measure the FID of every request."""
+    """Measure the judge distance of every request."""
     measure = evaluate_as_reported if a.as_reported else evaluate_fid
     net = None if a.features is None else feature_net(a.features)
     folder = _own_folder(a)

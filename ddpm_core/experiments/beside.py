@@ -116,7 +116,7 @@ def of_models(home: Path | None = None) -> Table:
         rows.append(Row(model, _stored(found, folder)))
     return Table(
         "beside",
-        "Beside FID",
+        "Beside the judge distance",
         f"Of n\u00a0=\u00a0{SAMPLES.n:,} samples (DDIM, {SAMPLES.steps} steps): the share that the "
         f"judge takes for the wanted class, and the share nearer to a training image than all but "
         f"{QUANTILE:.0%} of test images are, which is about {QUANTILE:.0%} where nothing is "

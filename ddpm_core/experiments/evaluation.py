@@ -23,7 +23,7 @@ from ..sampling import BATCH
 from . import Progress, fingerprint, passed
 from .features import Features, batches, judge_of
 from .fid import BLOCKS, FLOOR_DRAWS, Floor, Moments, Score, floor, gather, gather_blocks, score
-from .protocol import sampled
+from .protocol import distance, sampled
 from .shards import HOME, Shards
 
 # Each set of real images, with the set that its floor is made of. What is chosen by a figure is
@@ -239,7 +239,7 @@ def words(result: dict) -> str:
             f"floor {result['floor']:.4f}{spread} ({about['n']:,} real images of the "
             f"{about['floor']['split']} split, {draws})"
         )
-    figure = f"FID {result['fid']:.4f}"
+    figure = f"{distance(about['features']['name'])} {result['fid']:.4f}"
     if result["spread"] is None:
         figure += " (spread not known: too few samples for the jackknife)"
     else:

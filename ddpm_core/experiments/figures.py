@@ -77,7 +77,7 @@ def _curves(name: str, rows: list[dict], training: dict) -> list[str]:
     told = (
         f"{watched}; of so few, they compare with each other alone."
         if len(fids) > 1
-        else "The shipped model kept no FID while it trained."
+        else "The shipped model kept no such figure while it trained."
     )
     caption = (
         f"{name} over {epochs[-1]:.0f} epochs, learning rate {training['recipe']['lr']:g}; "
@@ -88,8 +88,9 @@ def _curves(name: str, rows: list[dict], training: dict) -> list[str]:
     title = f"Training and validation loss of {name} by epoch; at the end {ends}"
     found = [caption, chart.lines(losses, title, "epochs", "mean squared error of ε (eq. 10)")]
     if len(fids) > 1:
-        title = f"FID of {name} by epoch; at the end {fids[-1][1]:.3f}"
-        found.append(chart.lines({"FID": fids}, title, "epochs", "FID"))
+        measure = watch.name(rows)
+        title = f"{measure} of {name} by epoch; at the end {fids[-1][1]:.3f}"
+        found.append(chart.lines({measure: fids}, title, "epochs", measure))
     return found
 
 

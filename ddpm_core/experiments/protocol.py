@@ -11,6 +11,11 @@ SPREAD = {"linear": "even in t", "quadratic": "quadratic in t", "logsnr": "even 
 SYMBOL = {"cfg": "s", "classifier": "λ", "classifier-noisy": "λ"}
 
 
+def distance(net: str) -> str:
+    """What the Fréchet distance by the features of a network is called; FID is Inception's."""
+    return "judge distance" if net.endswith("-judge") else "Fréchet distance"
+
+
 def sampled(about: Mapping) -> str:
     """All of it.
 

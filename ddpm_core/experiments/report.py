@@ -17,6 +17,7 @@ from pathlib import Path
 from .. import checkpoints
 from ..card import broken_off
 from ..errors import CheckpointError
+from ..faults import REPORT_CODE
 from ..request import Request
 from . import as_reported, results, watch
 from .compare import basis
@@ -65,7 +66,7 @@ IN_ITS_WAY = ("as it should be", "x̂0 not clipped", "x̂0 not clipped and ᾱ o
 # And as the judge measures the same errors: what the steps do and what the measure can be told.
 IN_FEW = f", {COST.steps}\u00a0steps"
 SAMPLERS = {"ddpm": "DDPM", "ddim": "DDIM", "dpm_solver_pp": "DPM-Solver++"}
-REFERENCES = {"train": "Train-FID", "test": "Test-FID"}
+REFERENCES = {"train": "Train", "test": "Test"}
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class Row:
     """A row of a table: the same protocol for every column.
 
     Attributes:
-        title: such as ``"Train-FID, DDIM, 50 steps"``.
+        title: such as ``"Train distance, DDIM, 50 steps"``.
         reported: the report's figures, one for each column; of our rows empty.
         measured: ours, one for each column, None where there is nothing to measure; of the
             report's rows empty.
@@ -195,8 +196,9 @@ def table_1(home: Path | None = None) -> Table:
     return Table(
         "table-1",
         "Table 1: MNIST",
-        "The report's are means of minibatch FIDs on the ten logits of its own classifier: its "
-        "numbers and ours differ in kind, the order of the columns is what can be compared. "
+        "The report's are means of minibatch FIDs on the ten logits of an MNIST classifier "
+        f"(src/metrics.py and src/postprocessing.py of {REPORT_CODE}), ours are judge distances: "
+        "they differ in kind, the order of the columns is what can be compared. "
         + _stands_on("mnist", 30, home),
         COLUMNS,
         _rows("mnist", (FAST, ANCESTRAL), TABLE_1, home, again=AGAIN_MODEL),
@@ -209,8 +211,8 @@ def table_2(home: Path | None = None) -> Table:
     return Table(
         "table-2",
         "Table 2: CIFAR-10",
-        "The report's are by the classifier of grey digits, as its text says: its numbers and "
-        "ours differ in kind. " + _stands_on("cifar10", 60, home),
+        "The report's are FIDs by the classifier of grey digits, as its text says, ours judge "
+        "distances: they differ in kind. " + _stands_on("cifar10", 60, home),
         COLUMNS,
         _rows("cifar10", (FAST, ANCESTRAL, *unclipped), TABLE_2, home),
     )
@@ -234,8 +236,8 @@ def few_steps_table(home: Path | None = None, model: str = FEW_MODELS[0]) -> Tab
     """``few_steps`` as a table, a column for each number of steps."""
     return Table(
         "few-steps" + model.startswith("cifar10") * "-cifar10",
-        f"FID in few steps: {model}",
-        f"Test-FID of all classes in turn, n\u00a0=\u00a0{FEW.n:,}.",
+        f"Judge distance in few steps: {model}",
+        f"To the test set, of all classes in turn, n\u00a0=\u00a0{FEW.n:,}.",
         tuple(f"{steps:,} steps" for steps in FEW_STEPS),
         tuple(Row(series.title, measured=series.points) for series in few_steps(home, model)),
     )
@@ -248,8 +250,9 @@ def costs(home: Path | None = None) -> Table:
         "What the report's errors cost",
         f"{SAMPLERS[COST.sampler]}, {COST.steps}\u00a0steps, n\u00a0=\u00a0{COST.n:,}, where the "
         "report takes 1,000 steps. The networks were trained without the errors; each acts at "
-        "sampling alone. Its code never clips the predicted image and has a product ᾱ_t that "
-        "leaves out step t; its first β is 1e-3 where its text says 1e-4. σ without its root is "
+        f"sampling alone. The report's code ({REPORT_CODE}) never clips the predicted image "
+        "(src/diffusion_model.py) and has a product ᾱ_t that leaves out step t (src/schedule.py); "
+        "its first β is 1e-3 (src/main.py) where its text says 1e-4. σ without its root is "
         "its text's (section 1.4: σ = β): of the noise's variance it leaves the share β, which is "
         "less in more and shorter steps, so that all 1,000 of them suffer more.",
         COST_MODELS,
@@ -270,10 +273,10 @@ def own_way(home: Path | None = None) -> Table:
         "By the report's own measure",
         f"{SAMPLERS[OWN_WAY.sampler]}, all {OWN_WAY.steps:,}\u00a0steps unless a row says fewer, "
         f"n\u00a0=\u00a0{OWN_WAY.n:,}. The report's FID is of the ten logits of a "
-        "classifier of digits, to which it shows photographs too, in grey, and is the mean over "
-        "minibatches. Logits have no scale that two classifiers share: what compares with the "
-        "report is how much one model's figure is above another's, and above the floor, which its "
-        "protocol tells.",
+        "classifier of digits, to which it shows photographs too, in grey (src/metrics.py of "
+        f"{REPORT_CODE}), and is the mean over minibatches (src/postprocessing.py). Logits have no "
+        "scale that two classifiers share: what compares with the report is how much one model's "
+        "figure is above another's, and above the floor, which its protocol tells.",
         COST_MODELS,
         (
             Row("Test-FID, report", reported),
@@ -347,7 +350,7 @@ def _stands_on(dataset: str, passes: int, home: Path | None) -> str:
     if len(precisions) > 1:
         trained = (f"“{'” and “'.join(it)}” in {kind}" for kind, it in precisions.items())
         ours += f"Trained: {'; '.join(trained)}. "
-    return f"{ours}Train-FID is against the training images less the 5,000 held out."
+    return f"{ours}Train is against the training images less the 5,000 held out."
 
 
 def _training(model: str, home: Path | None) -> dict:
@@ -372,9 +375,9 @@ def _rows(
         rows.append(Row(title, measured=_with_results(wanted, home)))
 
     for reference, title in REFERENCES.items():
-        rows.append(Row(f"{title}, report", reported[reference]))
+        rows.append(Row(f"{title}-FID, report", reported[reference]))
         for request in requests:
-            words = _words(title, request)
+            words = _words(f"{title} distance", request)
             row(words, request, reference, models)
             if request is not requests[0]:
                 continue

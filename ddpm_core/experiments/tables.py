@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .. import checkpoints
+from ..card import JUDGE_DISTANCE
 from ..errors import DataError, InvalidInput
 from . import cards, parts, passed, report, results
 from .as_reported import MINIBATCH, NET, evaluate_as_reported
@@ -39,13 +40,13 @@ def _table(settings: Settings, name: str, table: report.Table):
     if fresh and name == "table-1":
         models = [f"mnist-{ablation}" for ablation in report.ABLATIONS]
         row = report.Row(
-            f"Test-FID, {walked(fresh)}, n = {fresh.n:,}",
+            f"Test distance, {walked(fresh)}, n = {fresh.n:,}",
             measured=tuple(report.Measurement(model, fresh, "test") for model in models),
         )
         row = yield from _row(settings, row, missing, troubles, True)
         about = (
-            "Measured by this run, small: FID depends on n and on the steps, so these compare with "
-            "each other and with no row above."
+            "Measured by this run, small: the distance depends on n and on the steps, so these "
+            "compare with each other and with no row above."
         )
         tables.append(replace(table, name="fresh", title="Now", about=about, rows=(row,)))
     notes = [sentence(why) for why in missing.values() if why not in IN_CELL]
@@ -78,8 +79,8 @@ def _protocol(table: report.Table) -> str:
             "them; the floor is what as many training images get."
         )
     return (
-        f"Ours: samples of EMA weights ({counts}) against all images of the split, by the "
-        "penultimate layer of a judge that guides nothing. ± is a standard error, by the "
+        f"Ours: judge distances of samples of EMA weights ({counts}) to all images of the split. "
+        f"{JUDGE_DISTANCE} The features are its penultimate layer's. ± is a standard error, by the "
         "jackknife; the floor is what as many real images of the other split get."
     )
 

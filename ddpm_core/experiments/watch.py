@@ -16,11 +16,13 @@ from ..sampling import Run
 from . import last, results
 from .features import Features, batches, feature_net
 from .fid import frechet, gather
+from .protocol import distance
 
 SAMPLES, REAL = 512, 1000
 # Few steps and one noise: what changes from one figure to the next is the model alone.
 REQUEST = Request(n=SAMPLES, sampler="dpm_solver_pp", steps=20)
 BATCH = 64
+NOT_RECORDED = "a judge not recorded"
 
 
 def fid_watch(
@@ -67,7 +69,7 @@ def fid_watch(
 
 
 def words(rows: Sequence[dict], recipe: Mapping) -> str:
-    """What the FIDs of a training's rows stand on; empty without any.
+    """What the distances of a training's rows stand on; empty without any.
 
     Args:
         recipe: of the training, as its record tells it.
@@ -75,16 +77,23 @@ def words(rows: Sequence[dict], recipe: Mapping) -> str:
     watched = [row for row in rows if "fid" in row]
     if not watched:
         return ""
-    nets = map(_told, dict.fromkeys(row.get("fid_by", "a judge not recorded") for row in watched))
+    nets = map(_told, dict.fromkeys(row.get("fid_by", NOT_RECORDED) for row in watched))
     counts = dict.fromkeys(f"{row.get('fid_n', SAMPLES):,}" for row in watched)
     steps = _steps(recipe.get("schedule", {}).get("num_timesteps", REQUEST.steps))
     classes = ", all classes in turn" if recipe.get("conditional") else ""
     return (
-        f"FID: {' and '.join(counts)} samples ({REQUEST.sampler}, {steps} steps, seed "
+        f"{name(rows)}: {' and '.join(counts)} samples ({REQUEST.sampler}, {steps} steps, seed "
         f"{REQUEST.seed}, x̂0 clipped{classes}; of the averaged weights) against the "
         f"first {REAL:,} images held out of training, by {' and '.join(nets)}; its spread was not "
         "measured"
     )
+
+
+def name(rows: Sequence[dict]) -> str:
+    """What the distance that a training's rows keep is called."""
+    nets = {row.get("fid_by", NOT_RECORDED) for row in rows if "fid" in row} - {NOT_RECORDED}
+    names = {distance(net.partition(" ")[0]) for net in nets} or {"judge distance"}
+    return names.pop() if len(names) == 1 else "Fréchet distance"
 
 
 def _told(net: str) -> str:

@@ -204,10 +204,11 @@ def test_it_tells_all_that_it_depends_on(found, classifiers, model):
         "60 real images of the train split, 2 draws",
     ):
         assert part in words
-    known = r"FID \d+\.\d{4} ± \d+\.\d{4} \(standard error by the jackknife\); floor \d+\.\d{4} ± "
-    assert re.match(known, words)
+    figure = r"\d+\.\d{4}"
+    known = rf"Fréchet distance {figure} ± {figure} \(standard error by the jackknife\); floor "
+    assert re.match(rf"{known}{figure} ± ", words)
     alone = evaluation.words(found.result() | {"spread": None})
-    assert re.match(r"FID \d+\.\d{4} \(spread not known: too few samples for the jackkn", alone)
+    assert re.match(rf"Fréchet distance {figure} \(spread not known: too few samples", alone)
 
 
 @pytest.mark.parametrize(
@@ -424,7 +425,7 @@ def test_evaluate_measures_every_scale(evaluate, capsys):
     assert evaluate("--guidance", "cfg", "--scale", 1, 3) == 0
     figures = [line for line in capsys.readouterr().out.splitlines() if line.startswith("scale ")]
     assert [line.split(":")[0] for line in figures] == ["scale 1", "scale 3"]
-    values = [float(re.search(r"FID ([\d.]+)", line)[1]) for line in figures]
+    values = [float(re.search(r"distance ([\d.]+)", line)[1]) for line in figures]
     assert values[0] != values[1]
 
 

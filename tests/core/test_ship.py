@@ -135,7 +135,10 @@ def test_what_is_measured_stands_on_the_card_and_what_is_stale_goes(measured):
     cards.rewrite(measured)
     card = ModelCard.load(measured / "README.md")
     by_kind = {result.metric_type: result for result in card.data.eval_results}
-    assert by_kind["fid"].metric_value == 1.25 and by_kind["fid"].dataset_split == "test"
+    assert (
+        by_kind[cards.DISTANCE].metric_value == 1.25
+        and by_kind[cards.DISTANCE].dataset_split == "test"
+    )
     assert f"- {words(kept)}" in card.text and "77" not in card.text
 
 
@@ -175,7 +178,7 @@ def test_the_command_that_ships_another_classifier_deletes_what_the_old_one_had_
     assert main(["ship", str(run), "--name", "my-judge"]) == 0
     assert capsys.readouterr().out.count("of other weights, deleted") == 1
     assert results.read(measured) == []
-    assert "FID" not in (measured / "README.md").read_text()
+    assert "judge distance" not in (measured / "README.md").read_text()
 
 
 def test_figures_are_published_with_the_model_and_those_of_other_weights_are_not(
@@ -186,13 +189,13 @@ def test_figures_are_published_with_the_model_and_those_of_other_weights_are_not
     assert kept["fid"] == 1.25
     assert len(results.read(measured)) == 2  # nothing is deleted where it was
     text = (folder / "README.md").read_text()
-    assert "# user/mine" in text and "FID 1.2500 ± 0.1000" in text and "77" not in text
+    assert "# user/mine" in text and "judge distance 1.2500 ± 0.1000" in text and "77" not in text
 
 
 def test_a_card_leaves_out_what_is_of_other_weights(measured):
     cards.rewrite(measured)
     text = (measured / "README.md").read_text()
-    assert "FID 1.2500" in text and "77.0" not in text
+    assert "judge distance 1.2500" in text and "77.0" not in text
 
 
 def test_a_card_tells_broken_runs_apart_and_keeps_them_from_its_metadata(measured):
@@ -207,7 +210,7 @@ def test_a_card_tells_broken_runs_apart_and_keeps_them_from_its_metadata(measure
     for fid, changes, _ in others:
         results.save(measured, of_mine(fid, mark, **changes))
     found = {figure.title: figure.value for figure in cards.figures(measured)}
-    usual = "FID (mine-judge features, 8,192 samples, ddim, 50 steps{}, test set)"
+    usual = "judge distance (mine-judge features, 8,192 samples, ddim, 50 steps{}, test set)"
     wanted = {usual.format(f", {words}"): fid for fid, _, words in others}
     broken = {usual.format(f", {words}") for _, _, words in others[:2]}
     assert found == {usual.format(""): 1.25} | {
@@ -215,9 +218,10 @@ def test_a_card_tells_broken_runs_apart_and_keeps_them_from_its_metadata(measure
     }
     cards.rewrite(measured)
     card = ModelCard.load(measured / "README.md")
-    values = [it.metric_value for it in card.data.eval_results if it.metric_type == "fid"]
+    results_of_card = card.data.eval_results
+    values = [it.metric_value for it in results_of_card if it.metric_type == cards.DISTANCE]
     assert sorted(values) == [1.25, 4.0, 5.0, 6.0]
-    assert "FID 2.0000" in card.text and "FID 3.0000" in card.text
+    assert "distance 2.0000" in card.text and "distance 3.0000" in card.text
 
 
 def test_a_mark_is_that_of_the_network_and_follows_its_file(tmp_path):

@@ -65,8 +65,9 @@ def test_the_fid_of_training_has_more_samples_than_features(model, root):
     found = fid_watch("mnist", root, Pixels())(model)
     assert found["fid_n"] == 1024
     told = watch.words([found], {})
-    assert told.startswith("FID: 1,024 samples (") and "by pixels (01234567)" in told
-    assert watch.words([{"fid": 3.0}, found], {}).startswith("FID: 512 and 1,024 samples (")
+    assert told.startswith("Fréchet distance: 1,024 samples (") and "by pixels (01234567)" in told
+    both = watch.words([{"fid": 3.0}, found], {})
+    assert both.startswith("Fréchet distance: 512 and 1,024 samples (")
 
 
 def test_the_fid_of_training_takes_all_the_steps_of_a_short_schedule(tmp_path, root):

@@ -107,9 +107,9 @@ def card(page):
 def test_a_stored_figure_stands_beside_the_reports(enter):
     page = enter().page
     assert cell(page, "table-1", "Train-FID, report", 0).inner_text().strip() == "2.286"
-    shown = cell(page, "table-1", "Train-FID, DDIM", 0).inner_text()
+    shown = cell(page, "table-1", "Train distance, DDIM", 0).inner_text()
     assert shown.split() == ["2.346", "±", "0.021"]
-    assert cell(page, "table-1", "Train-FID, DDIM", 1).inner_text() == "not measured"
+    assert cell(page, "table-1", "Train distance, DDIM", 1).inner_text() == "not measured"
     cost = cell(page, "costs", "x̂0 not clipped", 0).inner_text().split()[-3:]
     assert cost == ["+1.500", "±", "0.071"]
     assert cell(page, "costs", "first β", 1).get_by_role("img", name="does not apply").is_visible()
@@ -141,8 +141,8 @@ def test_what_became_of_the_reports_findings_stands_below(enter):
     ]
     said = claims.locator("dd").inner_text().split("\n")
     assert " ".join(said).split() == (
-        "Train-FID, DDIM, 50 steps, n = 8,192 no by 3.766, 126.2 standard errors as of independent "
-        "samples".split()
+        "Train distance, DDIM, 50 steps, n = 8,192 no by 3.766, 126.2 standard errors as of "
+        "independent samples".split()
     )
     assert page.locator("[data-section=table-2] .board-claims:not(.board-answer)").count() == 0
 
@@ -155,7 +155,9 @@ def test_whether_the_gap_is_explained_stands_below_its_table(enter):
     question, text = (it.strip() for it in answer.inner_text().split("\n", 1))
     assert question == "Is its gap explained?"
     # Of digits, not clipped and clipped, as they are stored here; of the pair nothing is.
-    assert text.startswith("On digits not clipping takes the FID of the cosine model from 2.000 to")
+    assert text.startswith(
+        "On digits not clipping takes the distance of the cosine model from 2.000 to"
+    )
     assert "7.000 (100 steps, by the judge of digits), 3.5 times as much" in text
     assert "own measure" not in text and answer.locator("p").count() == 1
 
@@ -168,7 +170,7 @@ def test_the_address_says_where_one_is(enter):
 def test_a_click_opens_the_protocol_and_the_next_closes_it(enter, home):
     page = enter().page
     m = report.table_1(home).rows[1].measured[0]
-    button = cell(page, "table-1", "Train-FID, DDIM", 0).locator("button")
+    button = cell(page, "table-1", "Train distance, DDIM", 0).locator("button")
     button.click()
     expect(card(page)).to_be_visible()
     expect(card(page)).to_be_focused()
@@ -177,7 +179,8 @@ def test_a_click_opens_the_protocol_and_the_next_closes_it(enter, home):
     assert card(page).locator("code").inner_text() == m.command
     assert "1,234 s" in card(page).inner_text()
     expect(card(page)).to_have_accessible_name(
-        "Train-FID, DDIM, 50\u00a0steps, n\u00a0=\u00a08,192, linear, no attention · mnist-linear"
+        "Train distance, DDIM, 50\u00a0steps, n\u00a0=\u00a08,192, linear, no attention · "
+        "mnist-linear"
     )
     # Near its figure, and on the page.
     figure, box = button.bounding_box(), card(page).bounding_box()
@@ -186,7 +189,7 @@ def test_a_click_opens_the_protocol_and_the_next_closes_it(enter, home):
     button.click()
     expect(card(page)).to_be_hidden()
     button.click()
-    cell(page, "table-1", "Train-FID, DDIM", 2).locator("button").click()
+    cell(page, "table-1", "Train distance, DDIM", 2).locator("button").click()
     assert "1.2345" in card(page).inner_text()
     assert page.locator("[aria-expanded=true][data-cell]").count() == 1
     page.locator(".board-lead").click()
@@ -198,7 +201,7 @@ def test_what_is_not_measured_says_so_and_by_which_command_it_would_be(enter, ho
     visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = visitor.page
     m = report.table_1(home).rows[1].measured[1]
-    cell(page, "table-1", "Train-FID, DDIM", 1).locator("button").click()
+    cell(page, "table-1", "Train distance, DDIM", 1).locator("button").click()
     assert "Not measured yet" in card(page).inner_text()
     assert card(page).locator("code").inner_text() == m.command
     card(page).get_by_role("button", name="Copy").click()
@@ -210,11 +213,11 @@ def test_by_keyboard_alone(enter):
     page = enter(new=True).page
     page.get_by_role("tab", name="Results").focus()
     page.keyboard.press("Tab")
-    first = cell(page, "table-1", "Train-FID, DDIM", 0).locator("button")
+    first = cell(page, "table-1", "Train distance, DDIM", 0).locator("button")
     expect(first).to_be_focused()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
-    expect(cell(page, "table-1", "Train-FID, DDIM", 2).locator("button")).to_be_focused()
+    expect(cell(page, "table-1", "Train distance, DDIM", 2).locator("button")).to_be_focused()
     page.keyboard.press("ArrowDown")  # to the one figure of the row below
     for key in ("ArrowUp", "ArrowRight", "ArrowRight", "Enter"):
         page.keyboard.press(key)
@@ -224,14 +227,14 @@ def test_by_keyboard_alone(enter):
     expect(card(page).get_by_role("button", name="Close")).to_be_focused()
     page.keyboard.press("Escape")
     expect(card(page)).to_be_hidden()
-    expect(cell(page, "table-1", "Train-FID, DDIM", 2).locator("button")).to_be_focused()
+    expect(cell(page, "table-1", "Train distance, DDIM", 2).locator("button")).to_be_focused()
     page.keyboard.press("Enter")
     for _ in range(3):  # past the last button, back to the figure
         page.keyboard.press("Tab")
     expect(card(page)).to_be_hidden()
-    expect(cell(page, "table-1", "Train-FID, DDIM", 2).locator("button")).to_be_focused()
+    expect(cell(page, "table-1", "Train distance, DDIM", 2).locator("button")).to_be_focused()
     page.keyboard.press("Tab")  # each table is one stop
-    expect(cell(page, "table-2", "Train-FID, DDIM", 0).locator("button")).to_be_focused()
+    expect(cell(page, "table-2", "Train distance, DDIM", 0).locator("button")).to_be_focused()
 
 
 # --- the plots ---
@@ -279,7 +282,7 @@ def test_a_point_tells_its_protocol_by_pointer_and_by_keyboard(enter, home):
     point = plot.get_by_role("button", name="DDIM · 20 steps")
     box = at_rest(point)
     page.mouse.move(box["x"] + 14, box["y"] + 14)
-    expect(readout).to_have_text("DDIM · 20 steps · FID 1.50 ± 0.20")
+    expect(readout).to_have_text("DDIM · 20 steps · judge distance 1.50 ± 0.20")
     page.mouse.click(box["x"] + 14, box["y"] + 14)
     assert card(page).locator(".board-words").inner_text() == evaluation.words(ddim[2].result)
     assert card(page).locator("code").inner_text() == ddim[2].command
@@ -331,12 +334,12 @@ def test_training_curves_of_the_model_that_is_picked(enter):
 def test_figures_that_are_measured_meanwhile_show_when_it_is_opened_again(enter, home):
     page = enter(new=True).page
     m = report.table_2(home).rows[1].measured[0]
-    assert cell(page, "table-2", "Train-FID, DDIM, 50", 0).inner_text() == "not measured"
+    assert cell(page, "table-2", "Train distance, DDIM, 50", 0).inner_text() == "not measured"
     path = store(home, m, 33.25, 0.5)
     try:
         page.get_by_role("tab", name="Other").click()
         page.get_by_role("tab", name="Results").click()
-        expect(cell(page, "table-2", "Train-FID, DDIM, 50", 0)).to_contain_text("33.25")
+        expect(cell(page, "table-2", "Train distance, DDIM, 50", 0)).to_contain_text("33.25")
     finally:
         path.unlink()
 
@@ -355,7 +358,7 @@ def test_on_a_phone_tables_scroll_and_the_page_does_not(enter):
     page.wait_for_function(
         "document.querySelector('[data-section=table-1] .board-scroll').scrollLeft > 0"
     )
-    cell(page, "table-1", "Train-FID, DDIM", 3).locator("button").click()
+    cell(page, "table-1", "Train distance, DDIM", 3).locator("button").click()
     shown = card(page).bounding_box()
     assert shown["x"] >= 0 and shown["x"] + shown["width"] <= 390
     assert page.evaluate("document.documentElement.scrollWidth") == 390
@@ -366,7 +369,7 @@ def test_on_a_phone_tables_scroll_and_the_page_does_not(enter):
 def test_it_breaks_no_rule(enter, scheme, context):
     page = enter(f"?__theme={scheme}", color_scheme=scheme, **context).page
     assert violations(page, only_colours=scheme == "dark") == []
-    cell(page, "table-1", "Train-FID, DDIM", 0).locator("button").click()
+    cell(page, "table-1", "Train distance, DDIM", 0).locator("button").click()
     assert violations(page, within="[role=dialog]") == []
 
 

@@ -147,9 +147,7 @@ def test_models_that_were_trained_in_other_precisions_are_named(tmp_path):
         path.write_text(json.dumps(json.loads(path.read_text()) | {"precision": precision}))
         about = report.table_2(tmp_path).about
         assert ("Trained: " in about) == (ablation == "cosine")
-    words = (
-        "“linear, no attention” in bfloat16 autocast; “cosine, no attention” in float32. Train-F"
-    )
+    words = "“linear, no attention” in bfloat16 autocast; “cosine, no attention” in float32."
     assert words in about
 
 
@@ -307,7 +305,8 @@ def test_curves_are_those_of_the_record_and_a_missing_model_is_left_out(tmp_path
     assert curve == {
         "model": "mnist-cosine",
         "rows": [[64_000, 0.2, 0.1, None], [128_000, 0.1, 0.05, 4.5]],
-        "words": "128,000 images seen; weights: EMA, decay 0.9995; FID: 512 samples "
+        "distance": "Fréchet distance",
+        "words": "128,000 images seen; weights: EMA, decay 0.9995; Fréchet distance: 512 samples "
         "(dpm_solver_pp, 20 steps, seed 0, x̂0 clipped; of the averaged weights) against the first "
         "1,000 images held out of training, by a net; its spread was not measured",
         "command": "python -m ddpm_core train --recipe mnist-cosine",
@@ -356,7 +355,7 @@ def test_what_the_shipped_pair_of_figure_5_says_of_the_reports_second_table():
     (table,) = [t for t in results.figures()["tables"] if t["name"] == "table-2"]
     (claim,) = [c for c in table["claims"] if "Figure 5" in c["text"]]
     assert {said["row"] for said in claim["said"]} >= {
-        f"{split}-FID, DDIM, 50\u00a0steps, n\u00a0=\u00a08,192{clip}"
+        f"{split} distance, DDIM, 50\u00a0steps, n\u00a0=\u00a08,192{clip}"
         for split in ("Train", "Test")
         for clip in ("", ", x̂0 not clipped")
     }

@@ -336,7 +336,7 @@ def test_without_fids_the_figure_says_so(settings, home):
     record = without_fids(path)
     part = make(settings, "figure-2").parts[0]
     assert len(part.charts) == 1
-    assert "kept no FID" in part.caption
+    assert "kept no such figure" in part.caption
     record["history"] = [{"images": 5}, {"images": 6}]
     path.write_text(json.dumps(record))
     assert make(settings, "figure-2").parts[0].notes == (
