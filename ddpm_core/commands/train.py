@@ -21,7 +21,8 @@ def add(commands) -> None:
     p.add_argument(
         "--recipe",
         choices=sorted(RECIPES),
-        help="a shipped checkpoint's own settings; other options change them",
+        help="a shipped checkpoint's settings (its card tells where it was trained otherwise); "
+        "other options change them",
     )
     training.add_data(p, "mnist")
     p.add_argument("--schedule", choices=("linear", "cosine"), help="noise schedule")
@@ -60,7 +61,8 @@ def add(commands) -> None:
     p.add_argument(
         "--fid",
         action="store_true",
-        help="measure the FID at every validation, 512 samples against 1,000 held out images",
+        help="measure the judge distance (see 'evaluate --help') at every validation, 512 samples "
+        "against 1,000 held out images",
     )
     options.add_features(p)
     training.add_loop(p, "Adam")
