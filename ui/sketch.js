@@ -4,6 +4,7 @@
 const SIDE = 280; // of the sheet that is drawn on, in pixels
 const PEN = 22; // about as wide as the strokes of the digits that the models know
 const STEP = 4; // how far an arrow key moves the pen
+const MOST_PIXELS = 50e6; // of a picture that is opened: each takes four bytes
 
 const root = element.querySelector(".sketch");
 const options = JSON.parse(root.dataset.options);
@@ -119,14 +120,26 @@ function mount() {
 
   async function open(file) {
     const mine = (ticket += 1);
+    const name = file.name || "That";
     try {
+      const [width, height] = await sizeOf(file);
+      if (width * height > MOST_PIXELS) {
+        if (mine === ticket) note(`${name} is too large: ${width} × ${height} pixels.`);
+        return;
+      }
       const image = await createImageBitmap(file);
-      if (mine !== ticket) return; // another was opened meanwhile
-      paste(image, image.width, image.height);
-      tell();
+      if (mine === ticket) { // else another was opened meanwhile
+        paste(image, image.width, image.height);
+        tell();
+      }
+      image.close();
     } catch {
-      find(".sketch-note").textContent = `${file.name || "That"} is not a picture that can be read.`;
+      if (mine === ticket) note(`${name} is not a picture that can be read.`);
     }
+  }
+
+  function note(words) {
+    find(".sketch-note").textContent = words;
   }
 
   // --- telling ----------------------------------------------------------------------------
@@ -140,7 +153,7 @@ function mount() {
 
   function tell() {
     unsaid = false;
-    find(".sketch-note").textContent = "";
+    note("");
     let text = "";
     for (const byte of smallBytes()) text += String.fromCharCode(byte);
     props.value = sent = { side, channels, pixels: btoa(text) };
@@ -241,6 +254,22 @@ function mount() {
       canvas.getContext("2d").drawImage(image, i * h, 0, h, h, 0, 0, h, h);
     });
     root.dataset.samples = "shown";
+  }
+}
+
+/** Width and height of a picture, for which a browser reads no more than its head. */
+async function sizeOf(file) {
+  const image = new Image();
+  const loaded = new Promise((done, fail) => {
+    image.onload = done;
+    image.onerror = fail;
+  });
+  image.src = URL.createObjectURL(file);
+  try {
+    await loaded;
+    return [image.naturalWidth, image.naturalHeight];
+  } finally {
+    URL.revokeObjectURL(image.src);
   }
 }
 

@@ -268,3 +268,26 @@ def test_on_a_phone_every_tab_is_in_reach(visit):
     visitor.wait("film")
     for name in ("Guidance", "Reverse process", "Forward process", "Sample"):
         visitor.page.get_by_role("tab", name=name).click()
+
+
+def test_a_picture_of_too_many_pixels_is_not_decoded(visit, tmp_path):
+    huge, large = tmp_path / "huge.png", tmp_path / "large.png"
+    Image.new("1", (16_000, 16_000)).save(huge)
+    Image.new("1", (4000, 3000)).save(large)
+    visitor = visit("?tab=forward")
+    sheet = visitor.page.locator("#forward-sheet .sketch[data-samples=shown]")
+    sheet.wait_for()
+    decoded = "() => { const plain = createImageBitmap; window.decoded = 0;"
+    decoded += " window.createImageBitmap = (...all) => (window.decoded++, plain(...all)); }"
+    visitor.page.evaluate(decoded)
+    told, opened = sheet.locator(".sketch-note"), sheet.locator("input[type=file]")
+    opened.set_input_files(huge)
+    told.filter(has_text="16000 × 16000").wait_for()
+    assert visitor.page.evaluate("window.decoded") == 0
+    sent = sheet.get_attribute("data-sent")
+    opened.set_input_files(large)
+    visitor.page.wait_for_function(
+        "(before) => document.querySelector('#forward-sheet .sketch').dataset.sent !== before",
+        arg=sent,
+    )
+    assert told.inner_text() == "" and visitor.page.evaluate("window.decoded") == 1
