@@ -11,6 +11,9 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 # Plain HTTP, whose failures end in bounded time.
 os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
+from starlette.middleware import Middleware
+
+from ui.guard import Guard
 from ui.page import LOOK, build
 from ui.runs import CALLS, HUB, MAX_PREVIEWS, PUBLIC_HUB, VISITORS, Studio
 
@@ -22,6 +25,7 @@ SAFE = {
     "show_error": False,
     "strict_cors": True,
     "enable_monitoring": False,
+    "run_history": False,
     "ssr_mode": False,
     # Every run waits on a thread of its own, and so does whatever overtakes them.
     "max_threads": VISITORS + CALLS + MAX_PREVIEWS + 16,
@@ -50,13 +54,14 @@ def launch(argv: list[str] | None = None, studio=None, **overrides):
     own = options.host in (None, "127.0.0.1", "localhost", "::1")
     public = ON_A_SPACE or options.share or not own
     studio = studio or Studio(PUBLIC_HUB if public else HUB)
-    page = build(studio).queue(max_size=VISITORS + CALLS)
+    page = build(studio).queue(max_size=VISITORS + CALLS, api_open=False)
     _, address, _ = page.launch(
         **{
             "server_name": options.host or ("0.0.0.0" if ON_A_SPACE else "127.0.0.1"),
             "server_port": options.port,
             "share": options.share,
             "inbrowser": options.browser and not ON_A_SPACE,
+            "app_kwargs": {"middleware": [Middleware(Guard, page=page, share=options.share)]},
         }
         | SAFE
         | LOOK

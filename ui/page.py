@@ -16,6 +16,7 @@ from . import (
     arrivals,
     drop,
     forward,
+    guard,
     guidance,
     keep,
     permalinks,
@@ -53,7 +54,7 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
     studio = studio or Studio()
     # Served from where they are: copies would be cleared away with visitors' files.
     gr.set_static_paths([recordings.FOLDER])
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
+    with guard.Page(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
         with gr.Row(elem_classes="top"):
             gr.Markdown(HEADER, elem_classes="masthead")
             tour.Tour()

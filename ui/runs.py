@@ -162,6 +162,7 @@ class Studio:
 
     def model(self, name: str) -> Model:
         """A shipped model, or one from the Hub that was fetched; never a path from a visitor."""
+        name = str(name)  # a caller may send anything
         model = self._known(name)
         if model is not None:
             return model

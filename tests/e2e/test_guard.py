@@ -1,0 +1,314 @@
+"""What the server answers and what it refuses, whoever asks."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from pathlib import Path
+
+import gradio
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from tests.e2e.test_public import the_run
+from ui import recordings
+from ui.guard import MAX_BODY, Guard
+
+RECORDED = next(recordings.FOLDER.glob("*.png"))
+API = "/gradio_api"
+# The page, its parts, and what a Space and gradio_client ask for.
+SERVED = {
+    "/": "/",
+    "/config": "/config",
+    "/theme.css": "/theme.css",
+    "/robots.txt": "/robots.txt",
+    "/manifest.json": "/manifest.json",
+    "/favicon.ico": "/favicon.ico",
+    "/assets/{path}": None,  # a name that changes with Gradio's version: see below
+    "/static/{path}": "/static/img/logo.svg",
+    f"{API}/info": f"{API}/info",
+    f"{API}/openapi.json": f"{API}/openapi.json",
+    f"{API}/app_id": f"{API}/app_id",
+    f"{API}/startup-events": f"{API}/startup-events",
+    f"{API}/theme.css": f"{API}/theme.css",
+    f"{API}/file={{path_or_url}}": f"{API}/file={RECORDED}",
+    f"{API}/heartbeat/{{session_hash}}": None,
+    f"{API}/queue/data": None,
+    f"{API}/call/{{api_name}}/{{event_id}}": None,
+    f"{API}/call/v2/{{api_name}}/{{event_id}}": None,
+}
+CALLED = {
+    f"{API}/queue/join",
+    f"{API}/run/{{api_name}}",
+    f"{API}/call/{{api_name}}",
+    f"{API}/call/v2/{{api_name}}",
+    f"{API}/cancel",
+    f"{API}/reset",
+}
+CSP = "Content-Security-Policy"
+ADDRESS = "http://somewhere.example/a.png"
+
+
+@pytest.fixture(scope="module")
+def ask(url):
+    with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def asked_for(monkeypatch):
+    """Every name of a machine that is looked up, other than this one's."""
+    names, look_up = [], socket.getaddrinfo
+
+    def record(host, *args, **kwargs):
+        if str(host) not in ("127.0.0.1", "localhost"):
+            names.append(host)
+            raise socket.gaierror("no such name")
+        return look_up(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", record)
+    return names
+
+
+@pytest.mark.parametrize("path", [path for path in SERVED.values() if path])
+def test_the_page_its_parts_and_its_description_are_served(ask, path):
+    answer = ask.get(path)
+    assert answer.status_code == 200 and answer.content
+    assert ask.head(path).status_code in (200, 405)
+
+
+def test_every_script_that_the_page_names_is_served(ask):
+    names = re.findall(r'(?:src|href)="\.?(/assets/[^"]+)"', ask.get("/").text)
+    assert names and {ask.get(name).status_code for name in names} == {200}
+
+
+def test_a_heartbeat_is_served(ask):
+    with ask.stream("GET", f"{API}/heartbeat/guard") as answer:
+        assert answer.status_code == 200 and "ALIVE" in next(answer.iter_lines())
+
+
+def test_no_other_route_of_gradio_is_served(served, ask):
+    routes = served[0].app.openapi()["paths"]
+    assert set(SERVED) | CALLED <= set(routes)
+    others = [
+        (method.upper(), path)
+        for path, methods in routes.items()
+        for method in methods
+        if path not in (CALLED if method == "post" else SERVED)
+    ]
+    assert {path for _, path in others} >= {f"{API}/runs", f"{API}/vibe-code", f"{API}/upload"}
+    for method, path in [*others, ("GET", "/openapi.json"), ("GET", "/docs")]:
+        filled = re.sub(r"\{[^}]+\}", "1", path)
+        answer = ask.request(method, filled, json={} if method == "POST" else None)
+        assert answer.status_code == 404, (method, filled)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{API}/file={ADDRESS}",
+        f"{API}/file=https://somewhere.example",
+        f"{API}/file=http%3A%2F%2Fsomewhere.example/a.png",
+        f"{API}/file=%68ttp://somewhere.example",
+        f"{API}/file/{ADDRESS}",
+        f"/gradio%5Fapi/file={ADDRESS}",
+        f"{API}/proxy={ADDRESS}",
+        f"/file={ADDRESS}",
+        f"{API}/deep_link?session_hash=a",
+        f"{API}//deep_link?session_hash=a",
+        f"{API}/Deep_Link?session_hash=a",
+        f"{API}/deep_link/?session_hash=a",
+        f"/{API}/runs",
+        f"{API}/run%2Dhistory/buckets",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_no_address_is_fetched_and_nothing_written_however_it_is_spelled(
+    ask, asked_for, method, path
+):
+    assert ask.request(method, path).status_code == 404
+    assert not asked_for
+
+
+@pytest.mark.parametrize("field", ["path", "url"])
+@pytest.mark.parametrize("route", ["queue/join", "call/sample"])
+def test_no_address_in_a_call_is_fetched(ask, asked_for, route, field):
+    event, data, seed = the_run(ask)
+    file = {"path": "/a.png", "meta": {"_type": "gradio.FileData"}} | {field: ADDRESS}
+    for value in (file, {"deep": [file]}):
+        data[seed] = value
+        body = {"data": data, "fn_index": event, "session_hash": "fetch"}
+        answer = ask.post(f"{API}/{route}", json=body)
+        assert answer.status_code == 422 and "file" in answer.json()["detail"]
+    assert not asked_for
+
+
+def test_nobody_leaves_a_file(ask, served):
+    folder = Path(served[0].app.uploaded_file_dir)
+    before = set(folder.rglob("*"))
+    files = {"files": ("a.bin", b"guard" * 1000)}
+    for path in (f"{API}/upload", f"{API}/upload/", "/upload", f"{API}/process_recording"):
+        assert ask.post(path, files=files).status_code == 404
+    assert set(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("route", ["queue/join", "run/predict", "call/sample", "cancel"])
+def test_a_body_has_an_end(ask, route):
+    def endless():
+        for _ in range(2 * MAX_BODY // 2**16):
+            yield b" " * 2**16
+
+    long = b" " * (MAX_BODY + 1)
+    for body in (long, endless()):
+        try:
+            assert ask.post(f"{API}/{route}", content=body).status_code == 413
+        except httpx.WriteError:  # refused, and hung up on, before all of it was sent
+            assert body is not long
+
+
+def test_nobody_goes_around_the_queue(ask):
+    event, data, _ = the_run(ask)
+    sample = {"data": ["mnist-conditional", 1, "0", "ddim", 1, 0, 1, "none", None]}
+    for path in ("run/sample", "run/sample/", "api/sample", "api/predict", "run/predict/"):
+        assert ask.post(f"{API}/{path}", json=sample).status_code == 404
+    around = ask.post(f"{API}/run/predict", json={"data": data, "fn_index": event})
+    assert around.status_code == 404 and "queue" in around.json()["detail"]
+
+
+def test_what_the_page_does_at_once_needs_no_queue(ask):
+    config = ask.get("/config").json()
+    button = next(c for c in config["components"] if c["props"].get("elem_id") == "sample-stop")
+    stop = next(d for d in config["dependencies"] if [button["id"], "click"] in d["targets"])
+    body = {"data": [], "fn_index": stop["id"], "session_hash": "guard"}
+    assert ask.post(f"{API}/run/predict", json=body).status_code == 200
+
+
+def ended(ask, session: str) -> dict:
+    """What a call answers in the end."""
+    with ask.stream("GET", f"{API}/queue/data", params={"session_hash": session}) as answer:
+        for line in answer.iter_lines():
+            if "process_completed" in line:
+                return json.loads(line.removeprefix("data:"))
+    raise AssertionError("no answer")
+
+
+def the_wrong(event: int, data: list, seed: int) -> list[tuple[str, object, str]]:
+    """Calls that are refused at once: where, what, and a word of the refusal."""
+
+    def call(values=data, number=event):
+        return {"data": values, "fn_index": number, "session_hash": "wrong"}
+
+    deep = json.loads("[" * 200 + "]" * 200)
+    texts = [*data[:seed], "many", *data[seed + 1 :]]
+    return [
+        ("queue/join", call([["a", "list"], *data[1:]]), "must be text"),
+        ("queue/join", call(texts), "must be a number"),
+        ("queue/join", call([*data[:seed], 1e308, *data[seed + 1 :]]), "must be a number"),
+        ("queue/join", call([*data[:seed], deep, *data[seed + 1 :]]), "nested"),
+        ("queue/join", call(data[:3]), "list of"),
+        ("queue/join", call({}), "list of"),
+        *[("queue/join", call(number=it), "no function") for it in (99_999, -1, None, "a", [])],
+        ("run/predict", call(number=99_999), "no function"),
+        ("call/nothing", {"data": []}, "no function"),
+        ("call/sample", {"data": [1]}, "list of"),
+        ("call/v2/sample", {"stepz": 5}, "stepz"),
+        ("queue/join", "text", "object"),
+    ]
+
+
+def test_a_wrong_call_is_refused_in_words_and_notes_one_line(ask, caplog, capsys):
+    for path, body, word in the_wrong(*the_run(ask)):
+        caplog.clear()
+        answer = ask.post(f"{API}/{path}", json=body)
+        assert answer.status_code in (404, 422), (path, body)
+        assert word in answer.json()["detail"]
+        assert len(caplog.records) == 1 and "\n" not in caplog.text.rstrip("\n")
+    for text in (b"{", b"[" * 10**5):
+        assert ask.post(f"{API}/queue/join", content=text).status_code == 400
+    assert "Traceback" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        (0, ["a", "list"], "unknown model"),
+        (1, "many", "finite number"),
+        (3, {"a": 1}, "unknown sampler"),
+    ],
+)
+def test_a_wrong_value_of_the_api_is_refused_in_words(ask, caplog, capsys, place, value, words):
+    data = ["mnist-conditional", 1, "0", "ddim", 1, 0, 1, "none", None]
+    data[place] = value
+    event = ask.post(f"{API}/call/sample", json={"data": data}).json()["event_id"]
+    told = ask.get(f"{API}/call/sample/{event}").text
+    assert "event: error" in told and words in told
+    assert [r.levelname for r in caplog.records] == ["WARNING"]
+    assert "Traceback" not in "".join(capsys.readouterr())
+
+
+def test_a_fault_of_ours_is_told_without_its_insides(ask, served, caplog, capsys, monkeypatch):
+    event, data, _ = the_run(ask)
+
+    def fail(*_):
+        raise ZeroDivisionError("inner secret")
+        yield
+
+    monkeypatch.setattr(served[0].fns[event], "fn", fail)
+    body = {"data": data, "fn_index": event, "session_hash": "fault"}
+    assert ask.post(f"{API}/queue/join", json=body).status_code == 200
+    message = ended(ask, "fault")
+    assert not message["success"] and message["output"]["error"]
+    assert "secret" not in json.dumps(message)
+    (record,) = caplog.records
+    assert "inner secret" in record.getMessage() and "test_guard.py" in record.getMessage()
+    assert "Traceback" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("GET", f"{API}/file={RECORDED}"),
+        ("GET", f"{API}/info"),
+        ("GET", "/nothing"),
+        ("GET", f"{API}/file=/etc/passwd"),
+        ("POST", f"{API}/queue/join"),
+        ("PUT", "/"),
+    ],
+)
+def test_every_answer_carries_headers_of_safety(ask, method, path):
+    headers = ask.request(method, path).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
+    policy = dict(part.strip().split(" ", 1) for part in headers[CSP].split(";"))
+    assert policy["connect-src"] == policy["base-uri"] == policy["default-src"] == "'self'"
+    assert policy["object-src"] == "'none'" and policy["img-src"] == "'self' data: blob:"
+    # A Space is a frame.
+    assert "frame-ancestors" not in policy and "X-Frame-Options" not in headers
+
+
+def test_with_a_public_link_the_policy_lets_gradios_scripts_come_from_where_they_are(served):
+    template = Path(gradio.__file__).parent / "templates" / "frontend" / "share.html"
+    (origin,) = re.findall(r'<script[^>]+src="(https://[^/"]+)', template.read_text())
+    for share in (True, False):
+        guard = TestClient(Guard(None, page=served[0], share=share))
+        scripts = re.search("script-src ([^;]+)", guard.get("/nothing").headers[CSP])
+        assert (origin in scripts[1]) == share
+
+
+def test_no_tab_offends_the_policy_or_asks_anybody_else(visit, url):
+    visitor = visit("?n=1&steps=2")
+    visitor.wait_for_kept("frames")
+    tabs = visitor.page.locator("[role=tab]:visible")
+    for name in ("guidance", "reverse", "forward", "results", "sample"):
+        visitor.page.locator(f"#tabs [data-tab-id={name}][role=tab]").first.click()
+        for view in [tab.get_attribute("data-tab-id") for tab in tabs.all()]:
+            visitor.page.locator(f"[role=tab][data-tab-id='{view}']:visible").first.click()
+            if view in ("guidance", "reverse", "forward", "results", "sample"):
+                visitor.page.locator(f"#tabs [data-tab-id={name}][role=tab]").first.click()
+    visitor.page.wait_for_selector("#forward-sheet .sketch[data-samples=shown]", state="attached")
+    assert visitor.errors == []
+    own = (url, "data:", f"blob:{url}")
+    assert [request for request in visitor.requests if not request.startswith(own)] == []
