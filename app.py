@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
+import socket
+import sys
+import tempfile
 
 # Read when the libraries are imported: the page asks nothing of anyone but its own server.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -51,13 +55,15 @@ def launch(argv: list[str] | None = None, studio=None, **overrides):
     the page.
     """
     options = arguments(argv)
+    host = options.host or ("0.0.0.0" if ON_A_SPACE else "127.0.0.1")
+    _check_free(host, options.port)
     own = options.host in (None, "127.0.0.1", "localhost", "::1")
     public = ON_A_SPACE or options.share or not own
     studio = studio or Studio(PUBLIC_HUB if public else HUB)
     page = build(studio).queue(max_size=VISITORS + CALLS, api_open=False)
     _, address, _ = page.launch(
         **{
-            "server_name": options.host or ("0.0.0.0" if ON_A_SPACE else "127.0.0.1"),
+            "server_name": host,
             "server_port": options.port,
             "share": options.share,
             "inbrowser": options.browser and not ON_A_SPACE,
@@ -70,5 +76,28 @@ def launch(argv: list[str] | None = None, studio=None, **overrides):
     return page, address
 
 
+def _check_free(host: str, port: int | None) -> None:
+    """End with a plain line if nothing can be served there; without a port any will do."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port or 0))
+        except (OSError, OverflowError) as error:
+            where = f"{host}, port {port}" if port else host
+            raise SystemExit(f"the page cannot be served at {where}: {error}") from None
+
+
+def main() -> None:
+    """Serve the page until Ctrl-C or SIGTERM; visitors' files go when it ends."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with tempfile.TemporaryDirectory(
+        prefix="learning-the-noise-", ignore_cleanup_errors=True
+    ) as folder:
+        os.environ.setdefault("GRADIO_TEMP_DIR", folder)
+        launch()
+    sys.stdout.flush()
+    os._exit(0)  # a run under way computes on, and would abort an interpreter that winds down
+
+
 if __name__ == "__main__":
-    launch()
+    main()

@@ -1,0 +1,61 @@
+"""How the server begins and ends, as whoever starts it sees it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.e2e.test_guard import API, ended
+from tests.e2e.test_public import the_run
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_a_port_in_use_is_one_plain_line():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = subprocess.run(
+            [sys.executable, "app.py", "--no-browser", "--port", str(port)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    assert ended.returncode == 1
+    assert len(ended.stderr.splitlines()) == 1 and str(port) in ended.stderr
+
+
+def test_who_ends_the_server_by_a_signal_finds_no_files_left(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    # As on a Space, whose machine ends it so.
+    own = {"TMPDIR": str(tmp_path), "NO_PROXY": "127.0.0.1", "SPACE_ID": "you/space"}
+    words = [sys.executable, "app.py", "--no-browser", "--port", str(port)]
+    server = subprocess.Popen(words, cwd=ROOT, env=os.environ | own, stderr=subprocess.PIPE)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as ask:
+            until = time.monotonic() + 120
+            while time.monotonic() < until and server.poll() is None:
+                try:
+                    event, data, _ = the_run(ask)
+                    break
+                except httpx.TransportError:
+                    time.sleep(0.2)
+            body = {"data": data, "fn_index": event, "session_hash": "signal"}
+            assert ask.post(f"{API}/queue/join", json=body).status_code == 200
+            assert ended(ask, "signal")["success"]
+        assert any(path.is_file() for path in tmp_path.rglob("*"))
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
+    finally:
+        server.kill()
+        errors = server.stderr.read().decode()
+    assert "Traceback" not in errors
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
