@@ -9,10 +9,14 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from PIL import Image
 
 from ddpm_core import Request, available, load
@@ -63,6 +67,50 @@ def test_the_readme_leads_to_the_checkpoints_that_ship_and_to_no_other():
     assert all(name == folder for name, folder in told)
     shipped = [path.parent.name for path in (ROOT / "checkpoints").glob("*/config.json")]
     assert sorted(name for name, _ in told) == sorted(shipped)
+
+
+def requirements(name: str) -> list[Requirement]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return [Requirement(line) for line in (it.partition("#")[0].strip() for it in lines) if line]
+
+
+def test_nothing_is_required_in_versions_that_nobody_has_seen():
+    asked = requirements("requirements.txt")
+    assert len(asked) >= 10
+    for one in asked:
+        assert one.specifier and not one.specifier.contains("99999"), one
+    assert Requirement("gradio==6.31.*") in asked  # docs/gradio.md
+    front = yaml.safe_load((ROOT / "space.yaml").read_text(encoding="utf-8"))
+    (gradio,) = [one for one in asked if one.name == "gradio"]
+    assert gradio.specifier.contains(front["sdk_version"])
+
+
+def test_the_lock_names_one_version_of_all_that_is_required_but_pytorch():
+    """For whoever installs with it; PyTorch is left out, whose builds have different versions."""
+    pytorch, locked = {"torch", "torchvision"}, {}
+    for one in requirements("requirements.lock"):
+        (only,) = one.specifier
+        assert only.operator == "==" and "*" not in only.version
+        locked[canonicalize_name(one.name)] = only.version
+    assert not pytorch & set(locked)
+    asked = requirements("requirements.txt")
+    for package in distributions():
+        if locked.get(canonicalize_name(package.name)) == package.version:
+            asked += [Requirement(line) for line in package.requires or []]
+    for one in asked:
+        name = canonicalize_name(one.name)
+        if name not in pytorch and (one.marker is None or one.marker.evaluate({"extra": ""})):
+            assert one.specifier.contains(locked[name]), one
+
+
+def test_the_names_of_gradio_that_the_page_rests_on_are_there():
+    text = (ROOT / "docs" / "gradio.md").read_text(encoding="utf-8")
+    names = re.findall(r"^\| `(gradio\.[\w.]+)`", text, re.M)
+    assert len(names) >= 9
+    for name in names:
+        assert resolve_name(name) is not None
+    for path in re.findall(r"`((?:ui|tests)/[\w/.]+|app\.py)`", text):
+        assert (ROOT / path).exists(), path
 
 
 def test_the_core_knows_no_gradio_and_no_ui():
