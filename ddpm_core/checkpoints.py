@@ -8,7 +8,6 @@ A checkpoint, of a diffusion model or a classifier, is a folder in Hugging Face 
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 from collections.abc import Mapping
@@ -29,6 +28,7 @@ from .errors import CheckpointError, InvalidInput, check_choice, check_int
 from .files import write
 from .hardware import bf16_is_native
 from .noise import Noise
+from .prepared import Prepared
 from .schedules import NoiseSchedule
 from .unet import UNet
 
@@ -106,7 +106,8 @@ class Model:
     Attributes:
         name: the folder's name.
         config: see ``Config``.
-        unet: in eval mode, float32.
+        unet: the network itself, which trains and takes weights as any module.
+        prepared: its frozen copies, which sample: with the weights it has at that moment.
         schedule: its noise schedule.
         training: what ``training.json`` tells; empty if there is none.
         evaluate: what evaluates the network for its denoisers; set to ``Engine.evaluate`` where
@@ -115,8 +116,8 @@ class Model:
 
     def __init__(self, name: str, config: Config, unet: UNet, schedule, training: dict):
         self.name, self.config, self.schedule, self.training = name, config, schedule, training
-        self.unet, self.evaluate = unet.eval().requires_grad_(False), evaluate
-        self.unet.prepare(schedule.num_timesteps)
+        self.unet, self.evaluate = unet, evaluate
+        self.prepared = Prepared(unet, schedule.num_timesteps)
 
     @property
     def classes(self) -> list[str]:
@@ -142,15 +143,10 @@ class Model:
         from torch.utils.flop_counter import FlopCounterMode
 
         x, t = torch.zeros(1, *self.shape, device=self.device), torch.zeros(1, device=self.device)
-        labels = t.long() if self.classes else None
+        labels, network = t.long() if self.classes else None, self.prepared.network()
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            self.unet(x, t.long(), labels)
+            network(x, t.long(), labels)
         return counter.get_total_flops()
-
-    @cached_property
-    def _bfloat16(self) -> UNet:
-        plain = torch.contiguous_format  # see ``unet.LARGE_IMAGE``
-        return copy.deepcopy(self.unet).to(dtype=torch.bfloat16, memory_format=plain)
 
     def resolve_dtype(self, dtype: str = "auto") -> str:
         """``"auto"`` is bfloat16 where the hardware has it, and float32 elsewhere."""
@@ -171,9 +167,10 @@ class Model:
         Raises:
             InvalidInput: for labels that this model does not know.
         """
-        reduced = self._bfloat16 if self.resolve_dtype(dtype) == "bfloat16" else None
+        reduced = self.resolve_dtype(dtype) == "bfloat16"
+        self.prepared.compare()
         return ModelDenoiser(
-            self.unet,
+            self.prepared,
             self.schedule,
             self.config.prediction_type,
             self._labels(labels),
@@ -403,6 +400,9 @@ def _rebuild(folder: Path, kind: type, name: str) -> tuple:
     except (InvalidInput, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise CheckpointError(f"{folder / CONFIG} describes no valid model: {error}") from error
     network.load_state_dict(tensors)
+    network.eval()
+    if isinstance(network, UNet):
+        network.lay_out()
     training = _read_json(folder / TRAINING, {})
     if not isinstance(training, dict):
         raise CheckpointError(f"{folder / TRAINING} holds no record of a training")

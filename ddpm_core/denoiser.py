@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .diffusion import eps_from_v
 from .errors import InvalidInput
+from .prepared import Prepared
 from .schedules import NoiseSchedule
 
 # Below this timestep a rounding error of eps is magnified most in the picture that is kept.
@@ -52,29 +53,29 @@ class ModelDenoiser:
     """A trained UNet as a denoiser, with its labels bound.
 
     Args:
-        unet: in eval mode; float32 weights.
+        prepared: the frozen copies of the network, with float32 weights.
         schedule: the one it was trained with.
         prediction_type: ``"epsilon"`` or ``"v_prediction"``; turned into eps here.
         labels: (B,) class indices, (B, classes) proportions, or None.
-        reduced: the same network in a shorter dtype, used for ``t >= 20`` and, where the noise
-            is predicted, only while there is enough image left; None for float32 throughout.
+        reduced: whether to use the copy in bfloat16, for ``t >= 20`` and, where the noise
+            is predicted, only while there is enough image left; float32 throughout if not.
         evaluate: what evaluates the network, such as ``Engine.evaluate``.
     """
 
     def __init__(
         self,
-        unet,
+        prepared: Prepared,
         schedule: NoiseSchedule,
         prediction_type,
         labels=None,
-        reduced=None,
+        reduced: bool = False,
         evaluate: Evaluate = evaluate,
     ):
-        self.unet, self.reduced, self.evaluate = unet, reduced, evaluate
+        self.prepared, self.reduced, self.evaluate = prepared, reduced, evaluate
         self.schedule, self.prediction_type, self.labels = schedule, prediction_type, labels
 
     def __call__(self, x: Tensor, t: int) -> Prediction:
-        unet = self.reduced if self.reduced is not None and self.bears(t) else self.unet
+        unet = self.prepared.network(self.reduced and self.bears(t))
         weights = unet.conv_in.weight
         if self.labels is not None and len(self.labels) != len(x):
             raise InvalidInput(f"{len(self.labels)} labels for {len(x)} images")

@@ -13,9 +13,6 @@ from torch import Tensor, nn
 from .errors import InvalidInput, check_float, check_int
 from .hardware import bf16_is_native
 
-# What ``UNet.prepare`` works out, and the most values that the table of the timesteps may have.
-PREPARED = ("times", "time_weight", "time_bias")
-LARGEST_TABLE = 2**22
 # In bfloat16 on a CPU fused attention takes four times as long backwards as products and a softmax,
 # and forwards twice as long from so many pixels on; of more than the latter they take much memory.
 MANY_TOKENS, LARGE_MAP = 128, 512
@@ -174,18 +171,14 @@ class Upsample(nn.Module):
     def __init__(self, channels):
         super().__init__()
         self.conv = Conv2d(channels, channels, 3, padding=1)
-        self.register_buffer("summed", None, persistent=False)
-
-    def prepare(self) -> None:
-        self.summed = self._sum_taps()
 
     def forward(self, x: Tensor, size) -> Tensor:
         if tuple(size) != (2 * x.shape[2], 2 * x.shape[3]):
             return self.conv(F.interpolate(x, size=size, mode="nearest"))
-        kernel = self._sum_taps() if self.summed is None else self.summed
-        return _convolve(F.conv_transpose2d, x, kernel, self.conv.bias, stride=2, padding=1)
+        bias = self.conv.bias
+        return _convolve(F.conv_transpose2d, x, self.sum_taps(), bias, stride=2, padding=1)
 
-    def _sum_taps(self) -> Tensor:
+    def sum_taps(self) -> Tensor:
         taps = self.conv.weight.flip(2, 3).transpose(0, 1)
         left, right = (F.pad(taps, (i, 1 - i)) for i in (0, 1))
         wide = left + right
@@ -320,8 +313,6 @@ class UNet(nn.Module):
 
         self.norm_out = nn.GroupNorm(_groups(groups, width), width, norm_eps)
         self.conv_out = Conv2d(width, self.out_channels, 3, padding=1)
-        for name in PREPARED:
-            self.register_buffer(name, None, persistent=False)
 
     @classmethod
     def defaults(cls) -> dict:
@@ -342,7 +333,7 @@ class UNet(nn.Module):
         Returns:
             (B, out_channels, image_size, image_size).
         """
-        times = iter(self._project(F.silu(self.embed(t, labels, x.dtype))))
+        times = iter(self.project(F.silu(self.embed(t, labels, x.dtype))))
         layout = {"memory_format": self._layout(x)}
         # Of one channel an image has either layout, and what comes of it only one.
         x = self.conv_in(x.contiguous(**layout)).contiguous(**layout)
@@ -366,10 +357,7 @@ class UNet(nn.Module):
 
     def embed(self, t: Tensor, labels: Tensor | None, dtype=torch.float32) -> Tensor:
         """The embedding of time and class that every residual block receives, (B, time_dim)."""
-        if self.times is None or t.is_floating_point():
-            time = self._embed_time(t, dtype)
-        else:
-            time = self.times[t]
+        time = self.embed_time(t, dtype)
         if self.num_classes:
             if labels is None:
                 if self.null_index is None:
@@ -383,31 +371,23 @@ class UNet(nn.Module):
             raise InvalidInput("this model knows no classes")
         return time
 
-    @torch.no_grad()
-    def prepare(self, num_timesteps: int) -> None:
-        """Work out once what every evaluation would work out again; call it in eval mode.
+    def embed_time(self, t: Tensor, dtype: torch.dtype) -> Tensor:
+        """The embedding of time alone, (B, time_dim)."""
+        sinusoid = sinusoidal_embedding(t, self.time_channels, **self.time_options)
+        return self.time_mlp(sinusoid.to(dtype))
 
-        That is the embedding of all timesteps (unless they are very many), the projections of all
-        blocks as one, the summed taps of ``Upsample``, and weights in the order in which they are
-        used. They are in no state dict, and they follow ``to``; whoever changes the weights must
-        prepare again.
+    def project(self, time: Tensor) -> Sequence[Tensor]:
+        """What each residual block adds, (B, its channels), in the order of use."""
+        return [block.time_proj(time) for block in self.blocks()]
 
-        Args:
-            num_timesteps: T; from now on t must be below it.
-        """
-        self.times = None
-        if num_timesteps * self.time_mlp[-1].out_features <= LARGEST_TABLE:
-            weight = self.conv_in.weight
-            t = torch.arange(num_timesteps, device=weight.device)
-            self.times = self._embed_time(t, weight.dtype)
-        projections = [block.time_proj for block in self._blocks()]
-        self.time_weight = torch.cat([p.weight for p in projections])
-        self.time_bias = torch.cat([p.bias for p in projections])
-        for module in self.modules():
-            if isinstance(module, Upsample):
-                module.prepare()
+    def blocks(self) -> list[ResBlock]:
+        """All residual blocks, in the order of use."""
+        return [block for stage in (*self.down, self.mid, *self.up) for block in stage.blocks]
+
+    def lay_out(self) -> UNet:
+        """Hold the weights in the order in which images of its size use them; returns itself."""
         images = self.conv_in.weight.new_empty(1, self.in_channels, *[self.image_size] * 2)
-        self.to(memory_format=self._layout(images))
+        return self.to(memory_format=self._layout(images))
 
     def _layout(self, x: Tensor) -> torch.memory_format:
         """How maps are held for such images."""
@@ -415,21 +395,6 @@ class UNet(nn.Module):
         in_full = x.dtype == torch.float32 and not torch.is_autocast_enabled(device)
         by_pixels = in_full and device == "cpu" and x.shape[2] * x.shape[3] >= LARGE_IMAGE
         return torch.channels_last if by_pixels else torch.contiguous_format
-
-    def _embed_time(self, t: Tensor, dtype) -> Tensor:
-        sinusoid = sinusoidal_embedding(t, self.time_channels, **self.time_options)
-        return self.time_mlp(sinusoid.to(dtype))
-
-    def _project(self, time: Tensor) -> Sequence[Tensor]:
-        """What each residual block adds, (B, its channels), in the order of use."""
-        projections = [block.time_proj for block in self._blocks()]
-        if self.time_weight is None:
-            return [project(time) for project in projections]
-        widths = [project.out_features for project in projections]
-        return F.linear(time, self.time_weight, self.time_bias).split(widths, dim=1)
-
-    def _blocks(self) -> list[ResBlock]:
-        return [block for stage in (*self.down, self.mid, *self.up) for block in stage.blocks]
 
 
 class _Stage(nn.Module):

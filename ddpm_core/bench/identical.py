@@ -50,5 +50,5 @@ def both(config: dict = GOOGLE) -> tuple[nn.Module, Model]:
 def disagreement(reference: nn.Module, model: Model, x: Tensor) -> float:
     """The largest difference between their answers to ``x``, (B, C, H, W), in proportion."""
     t = torch.linspace(0, model.schedule.num_timesteps - 1, len(x)).long()
-    wanted, got = reference(x, t).sample, model.unet(x, t)
+    wanted, got = reference(x, t).sample, model.prepared.network()(x, t)
     return float((got - wanted).abs().max() / wanted.abs().max())

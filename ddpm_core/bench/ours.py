@@ -53,7 +53,9 @@ def steps_in_full(model: Model, steps: int) -> int:
 
 
 def size(shape: Shape) -> Size:
-    return measure(model(shape).unet, shape.noise(1), torch.zeros(1).long(), shape.labels(1))
+    return measure(
+        model(shape).prepared.network(), shape.noise(1), torch.zeros(1).long(), shape.labels(1)
+    )
 
 
 def attention(shape: Shape) -> str:

@@ -178,7 +178,7 @@ def same_weights(budget: Budget) -> Iterator[Table]:
     difference = identical.disagreement(reference, model, x)
     if difference > identical.AGREEMENT:
         raise InvalidInput(f"the same weights answer differently here, by {difference:.1e}")
-    size = measure(model.unet, x[:1], torch.zeros(1).long())
+    size = measure(model.prepared.network(), x[:1], torch.zeros(1).long())
     for batch, steps in budget.identical:
         x = torch.randn(batch, *model.shape, generator=torch.Generator().manual_seed(0))
         subjects = {

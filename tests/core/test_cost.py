@@ -147,7 +147,7 @@ class Calls:
 
     def __init__(self, model, monkeypatch):
         self.batches, self.embedded = [], []
-        for unet in (model.unet, model._bfloat16):
+        for unet in (model.prepared.network(), model.prepared.network(reduced=True)):
             for name, seen in (("forward", self.batches), ("embed", self.embedded)):
                 monkeypatch.setattr(unet, name, _noting(getattr(unet, name), seen))
 

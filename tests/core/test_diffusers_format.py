@@ -16,6 +16,7 @@ from ddpm_core import diffusers_format
 from ddpm_core.denoiser import ModelDenoiser
 from ddpm_core.diffusers_format import SCHEDULER, WEIGHTS, config_from, convert, is_unet
 from ddpm_core.errors import CheckpointError
+from ddpm_core.prepared import Prepared
 from ddpm_core.samplers import ddim
 from ddpm_core.schedules import NoiseSchedule
 from ddpm_core.unet import UNet
@@ -87,7 +88,7 @@ def test_a_whole_ddim_trajectory_equals_the_references(prediction):
     timesteps = scheduler.timesteps.tolist()
     config = config_from(GOOGLE, dict(scheduler.config))
     schedule = NoiseSchedule.make(**config["schedule"])
-    denoiser = ModelDenoiser(unet, schedule, config["prediction_type"])
+    denoiser = ModelDenoiser(Prepared(unet, 1000), schedule, config["prediction_type"])
     x = torch.randn(1, 3, 16, 16)
     with torch.no_grad():
         for step in ddim(denoiser, schedule, x.clone(), timesteps, clip=config["sampling"]["clip"]):

@@ -240,9 +240,9 @@ def test_convolutions_in_bfloat16_are_those_of_rounded_numbers(module, native, m
         "doubled": lambda: Upsample(24),
     }
     short = make[module]().bfloat16().requires_grad_(False)
-    if module == "doubled":
-        short.prepare()  # the sums of its taps are rounded, too
     exact = copy.deepcopy(short).double()
+    if module == "doubled":
+        exact.sum_taps = short.sum_taps().double  # the sums are rounded, too
     x = torch.randn(4, 24, 8, 8).bfloat16()
     more = [(16, 16)] if module == "doubled" else []
     found, wanted = short(x, *more), exact(x.double(), *more)
@@ -335,62 +335,6 @@ def test_upsampling_is_nearest_neighbours_and_a_convolution(grown):
             torch.testing.assert_close(mine, its, rtol=1e-12, atol=1e-12)
 
 
-def prepared(num_timesteps=100, **options):
-    """A network, and its copy that is prepared."""
-    plain = tiny(num_classes=3, attention=(False, True), **options).eval()
-    ready = copy.deepcopy(plain)
-    ready.prepare(num_timesteps)
-    return plain, ready
-
-
-@pytest.mark.parametrize("options", [{}, {"flip_sin_to_cos": True, "freq_shift": 1}])
-@pytest.mark.parametrize("table", [0, 2**22])
-def test_a_prepared_network_answers_the_same(monkeypatch, options, table):
-    monkeypatch.setattr(unet_module, "LARGEST_TABLE", table)
-    plain, ready = prepared(**options)
-    assert (ready.times is None) == (table == 0)
-    x, t = inputs()
-    for labels in (None, torch.tensor([0, 2]), torch.rand(2, 4)):
-        torch.testing.assert_close(ready(x, t, labels), plain(x, t, labels), rtol=1e-5, atol=1e-6)
-    between = t.float() + 0.5
-    torch.testing.assert_close(ready(x, between), plain(x, between), rtol=1e-5, atol=1e-6)
-
-
-def test_what_is_prepared_is_no_weight_and_follows_the_network():
-    plain, ready = prepared()
-    assert ready.state_dict().keys() == plain.state_dict().keys()
-    assert sum(p.numel() for p in ready.parameters()) == sum(p.numel() for p in plain.parameters())
-    short = copy.deepcopy(ready).bfloat16()
-    x, t = inputs()
-    got = short(x.bfloat16(), t).float()
-    assert got.isfinite().all()
-    torch.testing.assert_close(got, plain(x, t), rtol=0.1, atol=0.1)
-
-
-def test_the_time_is_embedded_once_for_all_steps(monkeypatch):
-    plain, ready = prepared()
-    calls = []
-    monkeypatch.setattr(
-        unet_module, "sinusoidal_embedding", lambda *a, **k: calls.append(a) or 1 / 0
-    )
-    ready(*inputs())
-    assert not calls
-    with pytest.raises(ZeroDivisionError):
-        plain(*inputs())
-
-
-def test_changed_weights_are_prepared_again():
-    plain, ready = prepared()
-    with torch.no_grad():
-        for network in (plain, ready):
-            for parameter in network.parameters():
-                parameter.mul_(1.1)
-    x, t = inputs()
-    assert not torch.allclose(ready(x, t), plain(x, t), rtol=1e-4, atol=1e-5)
-    ready.prepare(100)
-    torch.testing.assert_close(ready(x, t), plain(x, t), rtol=1e-5, atol=1e-6)
-
-
 def test_large_images_are_held_pixel_by_pixel_in_float32_alone(monkeypatch):
     """The layout changes the time that convolutions take, and nothing else."""
     torch.manual_seed(0)
@@ -414,16 +358,3 @@ def test_large_images_are_held_pixel_by_pixel_in_float32_alone(monkeypatch):
     monkeypatch.setattr(unet_module, "LARGE_IMAGE", 33 * 33)
     torch.testing.assert_close(answer(), by_pixels, rtol=1e-4, atol=1e-6)
     assert layouts == [False, True, True]
-
-
-def test_weights_are_laid_out_for_their_use_and_stay_what_they_are():
-    net = UNet(image_size=32, channels=(8, 12), blocks=1, groups=4).eval()
-    before = {name: value.clone() for name, value in net.state_dict().items()}
-    x, t = torch.randn(1, 1, 32, 32), torch.tensor([3])
-    with torch.no_grad():
-        plainly = net(x, t)
-        net.prepare(1000)
-        torch.testing.assert_close(net(x, t), plainly, rtol=1e-4, atol=1e-5)
-    weight = net.up[0].blocks[0].conv1.weight
-    assert weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()
-    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
