@@ -73,7 +73,7 @@ function mount() {
     if (!value?.kind || !isNews(value)) return;
     const mine = (ticket += 1);
     if (value.kind === "anatomy") return open(value, mine);
-    run = null;
+    replaceRun(null);
     find(".anatomy-note").textContent = value.message;
     root.hidden = elsewhere();
     paintSoon();
@@ -83,18 +83,18 @@ function mount() {
     // Gradio hands out reactive proxies; a plain copy is cheaper to read for every frame.
     const next = JSON.parse(JSON.stringify(value));
     for (const name in next.numbers) next.numbers[name] = fromBase64(next.numbers[name]);
-    try {
-      const sheets = Object.entries(next.sheets);
-      const bitmaps = await Promise.all(sheets.map(([, sheet]) => decode(sheet)));
-      sheets.forEach(([name], i) => (next.sheets[name] = bitmaps[i]));
-    } catch {
-      next.sheets = {}; // the numbers are worth showing without
-    }
-    if (mine !== ticket) return;
-    run = next;
+    // The numbers are worth showing without.
+    next.sheets = await decodeAll(next.sheets).catch(() => ({}));
+    if (mine !== ticket) return closeAll(next.sheets);
+    replaceRun(next);
     method = METHODS[run.method];
     arrange();
     follow(player()?.dataset ?? {});
+  }
+
+  function replaceRun(next) {
+    closeAll(run?.sheets);
+    run = next;
   }
 
   function arrange() {
@@ -347,6 +347,7 @@ function mount() {
     cancelAnimationFrame(paintDue);
     undo.abort();
     resized.disconnect();
+    replaceRun(null);
   }
 }
 

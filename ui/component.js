@@ -35,6 +35,23 @@ function unpack(uri) {
   return new Blob([Uint8Array.from(text, (c) => c.charCodeAt(0))], { type: "image/png" });
 }
 
+/** The sheets of a value, by name, all of them or none. */
+async function decodeAll(sheets) {
+  const decoded = {};
+  const ended = await Promise.allSettled(Object.entries(sheets).map(async ([name, sheet]) => {
+    decoded[name] = await decode(sheet);
+  }));
+  const failed = ended.find(({ status }) => status === "rejected");
+  if (!failed) return decoded;
+  closeAll(decoded);
+  throw failed.reason;
+}
+
+/** Give their memory back at once: nothing else does before long. */
+function closeAll(sheets) {
+  for (const name in sheets) sheets[name].close();
+}
+
 function clamp(value, low, high) {
   return Math.min(high, Math.max(low, value));
 }

@@ -54,6 +54,7 @@ function mount() {
 
   function showIdle(value) {
     ticket += 1;
+    picture?.close();
     [picture, run, chosen, told] = [null, null, null, null];
     put(value, 0, "idle");
   }
@@ -71,7 +72,8 @@ function mount() {
       if (mine === ticket) showIdle({ ...value, message: "The pictures could not be read." });
       return;
     }
-    if (mine !== ticket) return;
+    if (mine !== ticket) return next.close();
+    picture?.close();
     picture = next;
     // A new sheet, or a new choice, is marked as it says; otherwise the visitor's stays.
     if (value.run !== run || value.chosen !== told) {
@@ -181,6 +183,8 @@ function mount() {
   function layout() {
     if (!root.isConnected) {
       window.removeEventListener("resize", layout);
+      picture?.close();
+      picture = null;
       return resized.disconnect();
     }
     if (!plan || !scroller.clientWidth) return; // in a tab not open yet

@@ -10,6 +10,9 @@ const NAMES = {
   },
 };
 const GUTTER = 1; // image pixels between tiles
+const COST = "Calls of the network for each image, and seconds of computing. Waiting for other "
+  + "visitors does not count.";
+const SPARE_BYTES = 2 ** 25; // of frames that were asked for, the last of which stay here
 
 const root = element.querySelector(".player");
 // Not in `props`: an update that arrives before the component is first shown would lose them there.
@@ -29,9 +32,10 @@ function mount() {
   const resized = new ResizeObserver(layout);
   const playback = makePlayback(root, {
     loop: Boolean(options.loop),
-    last: () => (reel ? reel.frames.length - 1 : 0),
-    at: () => at,
-    goTo: (frame) => goTo(frame),
+    // What is played is what the browser holds from the start.
+    last: () => (reel ? reel.played.length - 1 : 0),
+    at: () => reel.played.findLastIndex((k) => k <= at),
+    goTo: (place) => goTo(reel.played[clamp(place, 0, reel.played.length - 1)]),
     begun: () => (head = false),
     way: options.way,
     rested() {
@@ -42,6 +46,8 @@ function mount() {
 
   let reel = null; // what is on the stage: about the run, and its frames
   let at = 0; // which frame of the reel
+  let wanted = 0; // which frame was asked for: the same, unless that is on its way
+  let asking = false;
   let tile = 0;
   let head = true; // the cursor follows the newest frame of a live run
   let paintDue = 0;
@@ -65,13 +71,21 @@ function mount() {
     if (root.dataset.state === "drawn" && value.order === newest) return;
     newest = value.order ?? newest;
     if (value.kind !== "error") hideError();
-    ({ idle: showIdle, live: showLive, film: showFilm, error: showError })[value.kind]?.(value);
+    ({ idle: showIdle, live: showLive, film: showFilm, error: showError, next: tellNext })[
+      value.kind]?.(value);
+  }
+
+  /** Of a run that shows nothing before its end, how far it is. */
+  function tellNext({ index, total }) {
+    if (!reel) return;
+    reel.next = { index, total };
+    paintSoon();
   }
 
   function showIdle(value) {
     ticket += 1;
     playback.pause();
-    reel = null;
+    replaceReel(null);
     find(".player-note").textContent = value.message;
     setState("idle");
     paintSoon();
@@ -84,9 +98,11 @@ function mount() {
     if (!known) startReel(value);
     const bytes = {};
     for (const pane in value.frame) bytes[pane] = fromBase64(value.frame[pane]);
+    reel.played.push(reel.frames.length);
     reel.frames.push({ index: value.index, t: value.t, bytes });
     reel.seconds = value.seconds;
     reel.calls = value.calls;
+    reel.next = null;
     if (head) goTo(reel.frames.length - 1);
     setState("live");
     paintSoon();
@@ -96,7 +112,7 @@ function mount() {
     playback.pause();
     head = true;
     at = -1;
-    reel = { ...about(value), live: true, frames: [] };
+    replaceReel({ ...about(value), live: true, frames: [], played: [] });
     tile = Math.min(tile, reel.shape[0] - 1);
   }
 
@@ -104,19 +120,26 @@ function mount() {
     // It may be said again, in case that it was not heard.
     if (reel?.sheets && reel.run === value.run && reel.order === value.order) return;
     const mine = (ticket += 1);
-    const next = { ...about(value), live: false, stopped: value.stopped, sheets: {}, frames: [] };
+    const next = { ...about(value), live: false, stopped: value.stopped, source: value.source };
     next.still = Boolean(value.still); // its end is what is asked for, not its course
     const t = [...value.t];
     next.frames = [...value.indices].map((index, k) => ({ index, t: t[k] }));
+    next.played = [...value.chosen];
+    next.played.forEach((k, cell) => (next.frames[k].cell = cell));
+    next.spare = []; // frames that were asked for since
     try {
-      const sheets = Object.entries(value.sheets);
-      const bitmaps = await Promise.all(sheets.map(([, sheet]) => decode(sheet)));
-      sheets.forEach(([pane], i) => (next.sheets[pane] = bitmaps[i]));
+      next.sheets = await decodeAll(value.sheets);
     } catch {
       if (mine === ticket) showError({ message: "The recording could not be read. Run it again." });
       return;
     }
     if (mine === ticket) putOnStage(next);
+    else closeAll(next.sheets);
+  }
+
+  function replaceReel(next) {
+    closeAll(reel?.sheets);
+    reel = next;
   }
 
   /** What is being drawn, until there is a film of it: one picture, at the end of the timeline. */
@@ -125,8 +148,9 @@ function mount() {
     playback.pause();
     const total = reel?.total ?? 1;
     const panes = Object.fromEntries(mats.map(({ pane }) => [pane, bytes]));
-    reel = { run: "drawn", order: newest, total, shape: [1, side, side, channels], columns: 1 };
-    Object.assign(reel, { seconds: 0, calls: 0, frames: [{ index: total, t: 0, bytes: panes }] });
+    const frames = [{ index: total, t: 0, bytes: panes }];
+    const drawn = { run: "drawn", order: newest, total, shape: [1, side, side, channels], columns: 1 };
+    replaceReel({ ...about({ ...drawn, seconds: 0, calls: 0 }), live: false, frames, played: [0] });
     tile = 0;
     setState("drawn");
     goTo(0, true);
@@ -136,7 +160,7 @@ function mount() {
     const watched = reel && reel.live && reel.run === next.run;
     const step = watched && !head ? reel.frames[at].index : Infinity;
     if (!watched) playback.pause();
-    reel = next;
+    replaceReel(next);
     tile = Math.min(tile, reel.shape[0] - 1);
     setState(find(".player-error").hidden ? "film" : "error"); // said while it was on its way
     const plays = !watched && !next.still && reel.frames.length > 1
@@ -150,7 +174,7 @@ function mount() {
   function showError(value) {
     find(".player-error-text").textContent = value.message;
     find(".player-error").hidden = false;
-    if (reel) reel.live = false;
+    if (reel) Object.assign(reel, { live: false, next: null });
     setState("error");
     paintSoon();
   }
@@ -169,7 +193,9 @@ function mount() {
   // --- the cursor -------------------------------------------------------------------------
 
   function goTo(frame, anew = false) {
-    const k = clamp(frame, 0, reel.frames.length - 1);
+    wanted = clamp(frame, 0, reel.frames.length - 1);
+    const k = isHere(wanted) ? wanted : nearestHere(reel.frames[wanted].index);
+    if (k !== wanted) askFor(wanted);
     if (k === at && !anew) return;
     at = k;
     tellCursor();
@@ -190,11 +216,70 @@ function mount() {
     head = at === reel.frames.length - 1;
   }
 
-  function nearest(index) {
-    const steps = reel.frames.map((frame) => frame.index);
+  function nearest(index, among = reel.frames.map((_, k) => k)) {
+    const steps = among.map((k) => reel.frames[k].index);
     const after = steps.findIndex((step) => step >= index);
-    if (after < 0) return steps.length - 1;
-    return after > 0 && index - steps[after - 1] < steps[after] - index ? after - 1 : after;
+    if (after < 0) return among.at(-1);
+    return among[after > 0 && index - steps[after - 1] < steps[after] - index ? after - 1 : after];
+  }
+
+  // --- frames that are not here ---------------------------------------------------------------
+
+  function isHere(k) {
+    const { bytes, cell } = reel.frames[k];
+    return Boolean(bytes) || cell !== undefined;
+  }
+
+  function nearestHere(index) {
+    return nearest(index, [...reel.frames.keys()].filter(isHere));
+  }
+
+  async function askFor(frame) {
+    if (asking) return; // what is wanted by then is asked for next
+    asking = true;
+    const mine = reel;
+    let answer = null;
+    let failed = false;
+    try {
+      answer = await server.some_frames({ source: mine.source, frame });
+    } catch {
+      failed = true;
+    }
+    asking = false;
+    if (reel !== mine) return reel && goTo(wanted);
+    if (failed) {
+      wanted = at;
+      return showError({ message: "This step could not be fetched. Try again." });
+    }
+    if (answer) keepSpare(answer);
+    else forgetOthers();
+    goTo(wanted, true);
+  }
+
+  function keepSpare({ first, frames }) {
+    frames.forEach((panes, i) => {
+      if (isHere(first + i)) return;
+      const bytes = {};
+      for (const pane in panes) bytes[pane] = fromBase64(panes[pane]);
+      reel.frames[first + i].bytes = bytes;
+      reel.spare.push(first + i);
+    });
+    const size = 2 * reel.shape.reduce((product, side) => product * side);
+    const tooMany = Math.max(0, reel.spare.length - Math.ceil(SPARE_BYTES / size));
+    for (const k of reel.spare.splice(0, tooMany)) if (k !== at) delete reel.frames[k].bytes;
+  }
+
+  /** The server does not keep them any more. */
+  function forgetOthers() {
+    const { index } = reel.frames[wanted];
+    const here = reel.frames[at];
+    reel.all ??= reel.frames.length;
+    reel.frames = reel.frames.filter((_, k) => isHere(k));
+    reel.played = [...reel.frames.keys()];
+    reel.spare = [];
+    at = reel.frames.indexOf(here);
+    wanted = nearest(index);
+    playback.goOn(); // among other frames
   }
 
   // --- hands ------------------------------------------------------------------------------
@@ -206,7 +291,7 @@ function mount() {
     on(root, "player:seek", (event) => reel && userGoesTo(nearest(event.detail.index)));
     listenToHands(root, on, {
       playback,
-      stepBy: (count) => userGoesTo(at + count),
+      stepBy: (count) => userGoesTo(wanted + count),
       toEnd: (way) => userGoesTo(way < 0 ? 0 : reel?.frames.length - 1),
       slideTo: (part) => reel && userGoesTo(nearest(part * reel.total)),
       claims: (event) => event.target.closest("[role=listbox]") && moveTile(event),
@@ -335,15 +420,15 @@ function mount() {
   }
 
   function hasPane(frame, pane) {
-    return frame.bytes ? pane in frame.bytes : pane === "x" || frame.index > 0;
+    return reel.live ? pane in frame.bytes : pane === "x" || frame.index > 0;
   }
 
   function drawTile(ink, pane, k, i, left, top) {
     const [n, h, w, channels] = reel.shape;
-    const { bytes } = reel.frames[k];
+    const { bytes, cell } = reel.frames[k];
     if (bytes) return ink.putImageData(imageOf(bytes[pane], i, h, w, channels), left, top);
     const skipped = pane === "x0" && reel.frames[0].index === 0 ? 1 : 0;
-    drawCell(ink, reel.sheets[pane], h, w, (k - skipped) * n + i, left, top);
+    drawCell(ink, reel.sheets[pane], h, w, (cell - skipped) * n + i, left, top);
   }
 
   function arrangeTiles(mat, n, scale) {
@@ -383,8 +468,10 @@ function mount() {
     resize(strip, Math.round(width * devicePixelRatio), STRIP_HEIGHT * devicePixelRatio);
     const ink = strip.getContext("2d");
     ink.clearRect(0, 0, strip.width, strip.height);
-    const draw = (into, part) => drawTile(into, "x", nearest(part * reel.total), tile, 0, 0);
-    if (newest && root.dataset.state !== "drawn") paintThumbs(ink, reel.shape.slice(1, 3), filled, draw);
+    if (!newest || root.dataset.state === "drawn") return;
+    const draw = (into, part) =>
+      drawTile(into, "x", nearest(part * reel.total, reel.played), tile, 0, 0);
+    paintThumbs(ink, reel.shape.slice(1, 3), filled, draw);
   }
 
   function paintTicks(width) {
@@ -414,7 +501,8 @@ function mount() {
     root.style.setProperty("--at", frame ? frame.index / reel.total : 0);
     find(".player-step").textContent = frame ? `${frame.index} / ${reel.total}` : "–";
     find(".player-t").textContent = frame ? frame.t : "–";
-    find(".player-cost").textContent = frame ? costText(reel) : "";
+    find(".player-cost").innerHTML = frame ? costMarkup() : "";
+    find(".player-kept").textContent = reel?.all ? keptText() : "";
     if (frame) root.dataset.frames = reel.frames.length;
   }
 
@@ -431,6 +519,22 @@ function mount() {
     }
   }
 
+  function costMarkup() {
+    const { preview, total, next, seconds } = reel;
+    const wide = (text) => `<span class="player-wide">${text}</span>`;
+    const [calls, time] = costText(reel).split(" · ");
+    let said = `${seconds === null ? wide(`${calls} · `) : `${calls} · `}${time}`;
+    if (preview) said = `preview, ${total} of ${preview} steps`;
+    if (!next) return said;
+    const name = preview ? "full" : "next";
+    return said + wide(` · ${name} run at step ${next.index} of ${next.total}`);
+  }
+
+  function keptText() {
+    const [held, all] = [reel.frames.length, reel.all].map((count) => count.toLocaleString("en"));
+    return `${held} of ${all} frames are kept. Run it again for all of them.`;
+  }
+
   function stepText() {
     const { index, t } = reel.frames[at];
     return `${options.counts} ${index} of ${reel.total}, t = ${t}`;
@@ -441,6 +545,7 @@ function mount() {
     cancelAnimationFrame(paintDue);
     undo.abort();
     resized.disconnect();
+    closeAll(reel?.sheets);
   }
 }
 
@@ -454,9 +559,10 @@ function skeleton() {
     <div class="player-readout">
       <span>step <b class="player-step"></b></span>
       <span class="player-time"><i>t</i> = <b class="player-t"></b></span>
-      <span class="player-cost"></span>
+      <span class="player-cost" title="${COST}"></span>
     </div>
     ${timelineMarkup("Position in the run")}
+    <p class="player-kept" role="status"></p>
     ${transportMarkup(options.way)}`;
 }
 
@@ -478,7 +584,7 @@ function matOf(mat) {
   return { pane: mat.dataset.pane, print, canvas, tiles, note };
 }
 
-function about({ run, order, total, shape, columns, seconds, calls }) {
+function about({ run, order, total, shape, columns, seconds, calls, preview }) {
   // Gradio hands out reactive proxies; plain copies are cheaper to read for every tile.
-  return { run, order, total, shape: [...shape], columns, seconds, calls };
+  return { run, order, total, shape: [...shape], columns, seconds, calls, preview };
 }

@@ -2,7 +2,8 @@
 
 A run reaches the browser twice. While it lasts, `live` values carry one frame each, small enough
 to stream. When it ends, one `film` value carries every recorded frame as a lossless sheet, and from
-then on scrubbing and playing happen in the browser without a request.
+then on scrubbing and playing happen in the browser without a request. Of a long film the sheet
+carries some frames, which are played; the others are asked for when they are scrubbed to.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import numpy as np
 
 from . import component
 from .component import as_file, png, raw, tiles
+from .frames import some_frames
 
-__all__ = ["Player", "error", "film", "idle", "live", "sheet", "with_files"]
+__all__ = ["Player", "error", "film", "idle", "live", "next_run", "sheet", "with_files"]
 
 PANES = ("x", "x0")
 # Phones refuse larger pictures: 4096 x 4096 is the largest area every current browser decodes.
@@ -88,6 +90,7 @@ class Player(component.Component):
                 "counts": counts,
                 "way": way,
             },
+            server_functions=[some_frames],
             **props,
         )
 
@@ -111,6 +114,15 @@ def error(message: str) -> dict[str, Any]:
     return {"kind": "error", "message": message}
 
 
+def next_run(index: int, total: int) -> dict[str, Any]:
+    """How far a run is that shows nothing before its end; what is on the stage stays there.
+
+    Parameters:
+        index, total: as for `live`.
+    """
+    return {"kind": "next", "index": int(index), "total": int(total)}
+
+
 def live(
     run: str,
     index: int,
@@ -120,7 +132,7 @@ def live(
     x0: np.ndarray | None,
     *,
     columns: int,
-    seconds: float,
+    seconds: float | None,
     calls: int,
 ) -> dict[str, Any]:
     """One frame of a run under way.
@@ -132,7 +144,7 @@ def live(
         x: uint8 (n, H, W, C), the sample, C = 1 or 3.
         x0: the same shape, the predicted clean image; None where nothing is predicted yet.
         columns: tiles in a row.
-        seconds, calls: how long it took so far, and how many network calls.
+        seconds, calls: how long it was computed so far, and how many network calls.
     """
     x = tiles(x, 4, "x")
     frame = {"x": raw(x)}
@@ -154,11 +166,13 @@ def film(
     x0: np.ndarray,
     *,
     columns: int,
-    seconds: float,
+    seconds: float | None,
     calls: int,
     total: int,
     stopped: bool = False,
     indices: Sequence[int] | None = None,
+    chosen: Sequence[int] | None = None,
+    source: str = "",
 ) -> dict[str, Any]:
     """Every recorded frame of a run that has ended.
 
@@ -167,17 +181,28 @@ def film(
         x: uint8 (frames, n, H, W, C), the samples, C = 1 or 3.
         x0: the same shape, the predicted clean images. Nothing is predicted at step 0, so what
             stands there is not shown (and may be left out altogether).
+        seconds: how long it was computed; None if that was earlier, for somebody else or with
+            other images.
         total: how many steps the run had, or was to have.
         stopped: whether it ended before `total`.
         indices: the step of each frame; 0, 1, 2 ... unless told.
+        chosen: the frames that x and x0 hold, by number, the first and the last among them; all
+            unless told.
+        source: the name by which the others are asked for (`frames.name_of`).
     """
     x = tiles(x, 5, "x")
-    steps = [int(i) for i in (range(len(x)) if indices is None else indices)]
-    if not len(x) == len(steps) == len(t):
-        raise ValueError(f"{len(x)} frames, {len(steps)} indices and {len(t)} timesteps differ")
-    if any(b <= a for a, b in zip(steps, steps[1:], strict=False)):
-        raise ValueError("indices must rise from frame to frame")
-    predicted = [k for k, step in enumerate(steps) if step > 0]
+    steps = [int(i) for i in (range(len(t)) if indices is None else indices)]
+    chosen = [int(k) for k in (range(len(t)) if chosen is None else chosen)]
+    if len(t) != len(steps) or len(x) != len(chosen):
+        raise ValueError(
+            f"{len(x)} frames for {len(chosen)}; {len(steps)} indices for {len(t)} timesteps"
+        )
+    for name, numbers in (("indices", steps), ("chosen", chosen)):
+        if any(b <= a for a, b in zip(numbers, numbers[1:], strict=False)):
+            raise ValueError(f"{name} must rise from frame to frame")
+    if not chosen or (chosen[0], chosen[-1]) != (0, len(t) - 1):
+        raise ValueError("the first and the last frame must be among the chosen ones")
+    predicted = [k for k, number in enumerate(chosen) if steps[number] > 0]
     x0 = tiles(x0, 5, "x0")
     if len(x0) == len(x):
         x0 = x0[predicted]
@@ -186,6 +211,8 @@ def film(
         "kind": "film",
         "indices": steps,
         "t": [int(v) for v in t],
+        "chosen": chosen,
+        "source": source,
         "stopped": bool(stopped),
         "sheets": {"x": sheet(x), **({"x0": sheet(x0)} if len(x0) else {})},
         **_about(run, x.shape[1:], columns, total, seconds, calls),
@@ -193,7 +220,7 @@ def film(
 
 
 def _about(
-    run: str, shape: Sequence[int], columns: int, total: int, seconds: float, calls: int
+    run: str, shape: Sequence[int], columns: int, total: int, seconds: float | None, calls: int
 ) -> dict[str, Any]:
     n, height, width, channels = shape
     return {
@@ -201,7 +228,7 @@ def _about(
         "total": int(total),
         "shape": [n, height, width, channels],
         "columns": int(columns),
-        "seconds": round(float(seconds), 3),
+        "seconds": None if seconds is None else round(float(seconds), 3),
         "calls": int(calls),
     }
 

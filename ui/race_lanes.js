@@ -26,11 +26,22 @@ function addFrame(lane, news, curves) {
 }
 
 function release({ lanes }) {
-  for (const lane of lanes) for (const pane in lane.sheets) lane.sheets[pane].close();
+  for (const lane of lanes) {
+    lane.released = true;
+    closeAll(lane.sheets);
+  }
 }
 
 function numberAt(lane, key) {
   return lane?.numbers[key]?.[lane.at] ?? null;
+}
+
+/** What stands after the name; of a film that is too long for one transfer also how much is here. */
+function noteText({ note, bytes, t, indices }) {
+  const all = indices.at(-1) + 1;
+  if (bytes || t.length === all) return note;
+  const held = `${t.length} of ${all.toLocaleString("en")} frames`;
+  return note ? `${note}, ${held}` : held;
 }
 
 function stepText({ indices, at, total }) {
@@ -63,7 +74,9 @@ function loadPanes(lanes, panes) {
   return Promise.all(wanted.map(async ([lane, pane]) => {
     if (!lane.files[pane]) return;
     try {
-      lane.sheets[pane] = await (lane.coming[pane] ??= decode(lane.files[pane]));
+      const sheet = await (lane.coming[pane] ??= decode(lane.files[pane]));
+      if (lane.released) sheet.close();
+      else lane.sheets[pane] = sheet;
     } catch (failure) {
       delete lane.coming[pane];
       throw failure;

@@ -36,8 +36,8 @@ function makeLanesView(stage, compact) {
       row.t.textContent = lane ? lane.t[lane.at] : "–";
       row.step.textContent = lane ? (compact ? costText(lane) : stepText(lane)) : "";
       row.cost.textContent = lane ? costText(lane) : "";
-      row.note.textContent = lane?.note ?? "";
-      row.name.title = [names[i], lane?.note].filter(Boolean).join(", ");
+      row.note.textContent = lane ? noteText(lane) : "";
+      row.name.title = [names[i], row.note.textContent].filter(Boolean).join(", ");
       row.box.style.setProperty("--at", lane ? lane.places[lane.at] : 0);
       const { at, indices, t } = lane ?? {};
       if (lane) Object.assign(row.box.dataset, { index: indices[at], t: t[at] });

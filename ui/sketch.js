@@ -128,7 +128,7 @@ function mount() {
         return;
       }
       const image = await createImageBitmap(file);
-      if (mine === ticket) { // else another was opened meanwhile
+      if (mine === ticket) { // no other was opened meanwhile
         paste(image, image.width, image.height);
         tell();
       }
@@ -253,6 +253,7 @@ function mount() {
       canvas.width = canvas.height = h;
       canvas.getContext("2d").drawImage(image, i * h, 0, h, h, 0, 0, h, h);
     });
+    image.close();
     root.dataset.samples = "shown";
   }
 }

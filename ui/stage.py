@@ -10,16 +10,17 @@ from pathlib import Path
 
 from gradio.utils import get_upload_folder
 
-from ddpm_core import InvalidInput, Run, grid, save_film, save_png
+from ddpm_core import Film, InvalidInput, Run, grid, save_film, save_png
 from ddpm_core.recorder import Frames, default_columns
 
 from . import keep, permalinks, player
 from .cache import put as cache_file
 from .ending import Ending
 from .events import QUIET
+from .frames import name_of
 from .runs import FRAMES_PER_SECOND, VISITORS, Key, Progress, Studio
 
-# Noise hardly compresses: a film is strided until each pane fits into this.
+# Noise hardly compresses: of a longer film so many frames are sent that each pane fits into this.
 PANE_BYTES = 2 * 2**20
 # Of files: how wide a picture grows by enlarging, and what all frames together may.
 FILE_SIDE = 224
@@ -88,21 +89,27 @@ def under_way(progress: Progress) -> dict:
 
 
 def final(progress: Progress) -> dict:
-    """All frames of a run that has ended, or as many as one transfer should carry."""
-    film = progress.film
-    chosen = film.strided(max(2, PANE_BYTES // film.x[0].nbytes))
-    return player.film(
+    """The film of a run that has ended."""
+    return film_value(
         run_name(progress),
-        [film.t[i] for i in chosen],
-        film.x[chosen],
-        film.x0[chosen],
+        progress.film,
         columns=_columns(progress),
         seconds=progress.seconds,
         calls=progress.calls[progress.steps_done],
-        total=film.steps,
+        total=progress.film.steps,
         stopped=progress.stopped,
-        indices=chosen,
     )
+
+
+def film_value(run: str, film: Film, **more) -> dict:
+    """A film for the player: all its frames, or as many as one transfer should carry.
+
+    Args:
+        more: see ``player.film``.
+    """
+    chosen = film.strided(max(2, PANE_BYTES // film.x[0].nbytes))
+    pictures = {"x": film.x[chosen], "x0": film.x0[chosen]}
+    return player.film(run, film.t, **pictures, chosen=chosen, source=name_of(film), **more)
 
 
 def run_name(progress: Progress) -> str:
