@@ -45,10 +45,17 @@ class Account:
     """What one run, or one visitor, has had of the engine.
 
     Attributes:
-        spent: seconds; of a shared batch, its images' part.
+        spent: seconds, up to the last time that its work waited; of a shared batch, its images'
+            part.
+        since: the moment from which its work goes on just now; None while it waits.
     """
 
     spent: float = 0.0
+    since: float | None = None
+
+    def seconds(self) -> float:
+        """What it has had up to this moment; a clock that stands still while others compute."""
+        return self.spent + (0.0 if self.since is None else time.monotonic() - self.since)
 
 
 @dataclass
@@ -251,7 +258,7 @@ class Engine:
 
     def _go_on(self, job: _Job, answer: Tensor | None = None, error=None) -> None:
         """Let a piece of work run until it waits for an evaluation, or is done."""
-        begun = time.monotonic()
+        job.account.since = time.monotonic()
         torch.set_grad_enabled(job.grad)
         try:
             if job.fiber is None:
@@ -262,20 +269,20 @@ class Engine:
             else:
                 outcome = job.fiber.switch(answer)
         except BaseException as raised:
-            self._lay_down(job, begun)
+            self._lay_down(job)
             job.future.set_exception(raised)
         else:
-            self._lay_down(job, begun)
+            self._lay_down(job)
             if job.fiber.dead:
                 job.future.set_result(outcome)
             else:
                 job.asked = outcome
 
-    def _lay_down(self, job: _Job, begun: float) -> None:
+    def _lay_down(self, job: _Job) -> None:
         """Charge a piece before anybody hears of it: whoever waits may read the account at once."""
         job.grad = torch.is_grad_enabled()
         torch.set_grad_enabled(True)
-        job.account.spent += time.monotonic() - begun
+        job.account.spent, job.account.since = job.account.seconds(), None
         if job.fiber.dead:
             self._waiting.remove(job)
 

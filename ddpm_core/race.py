@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -51,7 +51,7 @@ class Lane(Film):
             ends are twice its root mean square).
         numbers: by name, (frames,) float, NaN where there is none: ``norm`` and ``change``, root
             mean squares over pixels and images of x_t and of what the step added to it.
-        seconds: spent in its steps.
+        seconds: spent in its steps, by the clock that they are taken with.
         failed: why it ended before its last step, if it did: with an error in it, a walk may run
             out of range.
         calls: evaluations of the network for each image.
@@ -75,14 +75,18 @@ class Lane(Film):
         """The time it has reached, as the report counts it: T for the opening noise."""
         return self.t[-1]
 
-    def advance(self) -> bool:
-        """Take one step; False if there is none left."""
-        begun = time.perf_counter()
+    def advance(self, clock: Callable[[], float] = time.perf_counter) -> bool:
+        """Take one step; False if there is none left.
+
+        Args:
+            clock: seconds, of which some may not count.
+        """
+        begun = clock()
         try:
             step = next(self._steps, None)
         except InvalidInput as error:
             step, self.failed = None, str(error)
-        self.seconds += time.perf_counter() - begun
+        self.seconds += clock() - begun
         if step is None:
             self.close()
             return False
@@ -186,12 +190,16 @@ class Race:
         for lane in self.lanes:
             lane.close()
 
-    def steps(self) -> Iterator[Lane]:
-        """Advance, yielding the lane that took a step; the one furthest behind is next."""
+    def steps(self, clock: Callable[[], float] = time.perf_counter) -> Iterator[Lane]:
+        """Advance, yielding the lane that took a step; the one furthest behind is next.
+
+        Args:
+            clock: see ``Lane.advance``.
+        """
         under_way = list(self.lanes)
         while under_way:
             lane = max(under_way, key=lambda lane: lane.behind)
-            if lane.advance():
+            if lane.advance(clock):
                 yield lane
             else:
                 under_way.remove(lane)

@@ -106,8 +106,9 @@ function mount() {
     // A generator's last value is sent twice.
     if (race && !race.live && race.run === value.run && race.order === value.order) return;
     const mine = (ticket += 1);
-    const { run, order, stopped, still, recorded } = value;
-    const next = { run, order, stopped, still, recorded, lanes: [...value.lanes].map(filmLane) };
+    const { run, order, stopped, still, recorded, earlier } = value;
+    const next = { run, order, stopped, still, recorded, earlier };
+    next.lanes = [...value.lanes].map(filmLane);
     try {
       await loadPanes(next.lanes, chosen);
     } catch {
@@ -298,8 +299,9 @@ function mount() {
   function setState(state) {
     root.dataset.state = state;
     find(".race-message").hidden = Boolean(race);
-    find(".race-recorded").hidden = !race?.recorded;
-    const words = race?.recorded ? `recorded · ${race.recorded}` : "";
+    const words = race?.recorded ? `recorded · ${race.recorded}`
+      : race?.earlier ? "computed earlier" : "";
+    find(".race-recorded").hidden = !words;
     find(".race-recorded").textContent = find(".race-recorded").title = words;
     if (race) return;
     for (const name of ["index", "t", "run", "tile", "position"]) delete root.dataset[name];

@@ -254,6 +254,7 @@ def film(
     order: int | None = None,
     stopped: bool = False,
     recorded: str = "",
+    earlier: bool = False,
     still: bool = False,
 ) -> dict[str, Any]:
     """Every recorded frame of a race that has ended, from `lane`.
@@ -261,6 +262,7 @@ def film(
     Parameters:
         stopped: whether it ended before its last step.
         recorded: for a race that ships with the page, words for a badge; empty for a live one.
+        earlier: whether it was computed before this visitor asked for it, and so were its seconds.
         still: show its end at once; do not play.
     """
     _distinct([one["name"] for one in lanes])
@@ -272,6 +274,7 @@ def film(
         "lanes": list(lanes),
         "stopped": bool(stopped),
         "recorded": str(recorded),
+        "earlier": bool(earlier),
         "still": bool(still),
         **ordered(order),
     }

@@ -79,6 +79,7 @@ class RaceProgress:
         done: no further progress will come.
         stopped: ended by the visitor before the last step.
         id: of this race, once it has ended; see ``new_id``.
+        earlier: it was computed before it was asked for.
     """
 
     key: RaceKey
@@ -86,6 +87,7 @@ class RaceProgress:
     done: bool = False
     stopped: bool = False
     id: str = field(default_factory=new_id)
+    earlier: bool = False
 
     @property
     def finished(self) -> bool:
@@ -163,7 +165,7 @@ def stream(studio: Studio, ending: Ending, key: RaceKey) -> Iterator[RaceProgres
     key, models = settled(studio, key)
     kept = studio.kept(key)
     if kept is not None and kept.finished:
-        yield kept
+        yield replace(kept, earlier=True)
         return
     with studio.room(_size(key, models)):
         running = studio.engine.do(_make, key, models)
@@ -173,7 +175,7 @@ def stream(studio: Studio, ending: Ending, key: RaceKey) -> Iterator[RaceProgres
 def _run(studio: Studio, ending: Ending, key: RaceKey, running: Race) -> Iterator[RaceProgress]:
     account = Account()
     pause = max(1 / 20, len(running.lanes) * key.request.n / TILES_PER_SECOND)
-    steps, shown = running.steps(), time.monotonic()
+    steps, shown = running.steps(account.seconds), time.monotonic()
     yield RaceProgress(key, running)
 
     def enough() -> bool:
@@ -197,8 +199,8 @@ def value(progress: RaceProgress, ending: Ending) -> dict:
     lanes, name = progress.race.lanes, query(progress.key)
     if not progress.done:
         return ordered(race.live(name, [_newest(lane) for lane in lanes]), ending)
-    film = race.film(name, [whole(lane) for lane in lanes], stopped=progress.stopped)
-    return ordered(film, ending)
+    about = {"stopped": progress.stopped, "earlier": progress.earlier}
+    return ordered(race.film(name, [whole(lane) for lane in lanes], **about), ending)
 
 
 def take(studio: Studio, choice: keep.Choice) -> keep.Taken:

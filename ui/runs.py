@@ -101,7 +101,8 @@ class Progress:
 
     Attributes:
         key: names the run.
-        seconds: of sampling so far, waiting for other visitors' steps included.
+        seconds: of computing so far, without waiting for other visitors' steps; None for a run
+            that was computed earlier, or together with other images.
         done: no further progress will come.
         stopped: ended by the visitor before the last step.
         trace: what guidance did, if that was asked for; of a branch, in its own part only.
@@ -112,7 +113,7 @@ class Progress:
 
     key: Key
     film: Film
-    seconds: float
+    seconds: float | None
     done: bool = False
     stopped: bool = False
     trace: Trace | None = None
@@ -283,7 +284,7 @@ class Studio:
         key = self.settled(key)
         kept = self.kept(key)
         if kept is not None and kept.film.finished and (kept.trace or not traced):
-            yield kept
+            yield replace(kept, seconds=None)
             return
         with self.room(self._size(key, traced)):
             going = self._whole if key.branch_at is None else self._branch
@@ -403,7 +404,7 @@ class Studio:
         return Key(key.model, requests[0], tuple(requests[1:]), key.branch_at)
 
     def _run(self, ending, key: Key, run: Run, film: Film, start, previous, traced, rate):
-        started, shown, account = time.monotonic(), 0.0, Account()
+        shown, account = 0.0, Account()
         pause = max(1 / rate if rate else 3600, len(run.images) * SECONDS_PER_TILE)
         trace = Trace(run) if is_recorded(key, traced) else None
         calls = run.calls(report=trace is not None)
@@ -422,11 +423,11 @@ class Studio:
             if not self.engine.advance(steps, enough, account):
                 break
             if not film.finished and not ending.asked:
-                yield replace(told, seconds=time.monotonic() - started)
+                yield replace(told, seconds=account.spent)
                 shown = time.monotonic()  # not before: showing it may take longer than the pause
         if not ending.superseded:
-            seconds, stopped = time.monotonic() - started, not film.finished
-            end = replace(told, seconds=seconds, done=True, stopped=stopped, trace=trace)
+            stopped = not film.finished
+            end = replace(told, seconds=account.spent, done=True, stopped=stopped, trace=trace)
             if key.branch_at is None:
                 self.keep(end)
             yield end
@@ -466,7 +467,7 @@ class Studio:
     def tile(self, key: Key, image: int) -> Progress | None:
         """One image of a kept run, in full; None if the run is no longer kept."""
         whole = self.kept(key)
-        return whole and replace(whole, film=whole.film.tile(image))
+        return whole and replace(whole, film=whole.film.tile(image), seconds=None)
 
     def keep(self, progress) -> None:
         """Keep a run, or a race, that has ended; the oldest make room within ``KEPT_BYTES``."""

@@ -225,8 +225,8 @@ function errorMarkup() {
 }
 
 function costText({ calls, seconds }) {
-  const time = seconds < 10 ? seconds.toFixed(2) : seconds.toFixed(1);
-  return `${calls} ${calls === 1 ? "call" : "calls"} · ${time} s`;
+  const time = seconds === null ? "computed earlier" : `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
+  return `${calls} ${calls === 1 ? "call" : "calls"} · ${time}`;
 }
 
 /** Thumbnails along the filled part of one row of a strip; `draw(ink, part)` draws one. */

@@ -177,6 +177,9 @@ def test_a_tile_opens_in_the_player_with_every_step(led):
     visitor.wait("film", "reverse")
     visitor.wait_for_kept("41 frames", "reverse")
     assert visitor.stage("reverse").get_attribute("data-frames") == "41"
+    # Its grid's seconds are not its own.
+    told = visitor.stage("reverse").locator(".player-cost")
+    expect(told).to_have_text("40 calls · computed earlier")
     visitor.stage("reverse").get_by_role("slider").press("End")
     width, height, data = visitor.picture(tab="reverse")
     shown = np.array(data, np.uint8).reshape(height, width, 4)[..., 0]
@@ -296,6 +299,7 @@ def test_a_remembered_run_takes_the_stage_from_a_long_one(led, visit):
     other.wait_for_kept("31 frames")
     assert visitor.stage().get_attribute("data-state") == "film"
     assert visitor.stage().get_attribute("data-frames") == "21"
+    expect(visitor.stage().locator(".player-cost")).to_have_text("20 calls · computed earlier")
 
 
 def test_roll_changes_the_seed_and_samples(led):

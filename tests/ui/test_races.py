@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import shlex
+import time
 from dataclasses import replace
 from types import FunctionType, ModuleType, SimpleNamespace
 from urllib.parse import parse_qsl
@@ -18,6 +19,7 @@ from ddpm_core import race as core
 from ddpm_core.__main__ import main
 from ddpm_core.animation import read_note
 from tests.core.test_animation import frames_of
+from tests.ui.test_runs import others_compute
 from ui import laboratory, races, runs, stage
 from ui.ending import Ending
 from ui.keep import Choice
@@ -44,6 +46,23 @@ def finished(studio, key):
     for progress in races.stream(studio, Ending(), key):
         pass
     return progress
+
+
+def test_the_seconds_of_a_lane_are_its_own(studio):
+    key = KEYS[0]._replace(request=replace(FEW, steps=40, seed=21))
+    with others_compute(studio.engine) as had:
+        begun, before = time.monotonic(), had()
+        done = finished(studio, key)
+        waited, passed = had() - before, time.monotonic() - begun
+    assert waited > 0.1
+    lanes = [lane.seconds for lane in done.race.lanes]
+    assert min(lanes) > 0 and sum(lanes) <= passed - waited
+
+
+def test_a_race_that_was_computed_earlier_says_so(studio):
+    key = KEYS[0]._replace(request=replace(FEW, seed=22))
+    first, again = finished(studio, key), finished(studio, key)
+    assert [races.value(it, Ending())["earlier"] for it in (first, again)] == [False, True]
 
 
 @every_key
@@ -158,7 +177,7 @@ def test_a_race_too_large_to_be_kept_is_refused_and_all_others_stay(studio, monk
     monkeypatch.setattr(races, "KEPT_BYTES", 1000)
     with pytest.raises(InvalidInput, match="allowed; take fewer images or steps"):
         finished(studio, KEYS[0]._replace(request=replace(FEW, seed=13)))
-    assert studio.kept(KEYS[0]) is done
+    assert studio.kept(KEYS[0]).race is done.race
 
 
 @every_key

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -143,6 +144,48 @@ def test_another_visitor_is_not_disturbed(studio, model):
     studio.stop(("d", "sample"))
     *_, end = first
     assert end.steps_done == 20 and not end.stopped
+
+
+@contextmanager
+def others_compute(engine):
+    """While others take most turns of the engine; gives how many seconds they had of it so far."""
+    had, through = [0.0], threading.Event()
+
+    def nap():
+        begun = time.monotonic()
+        time.sleep(0.02)
+        had[0] += time.monotonic() - begun
+
+    def work():
+        while not through.is_set():
+            engine.do(nap)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield lambda: had[0]
+    through.set()
+    thread.join()
+
+
+def test_the_seconds_of_a_run_are_its_own(studio, model):
+    key = Key(model, Request(n=1, steps=15, seed=12))
+    with others_compute(studio.engine) as had:
+        begun, before = time.monotonic(), had()
+        *_, end = studio.stream(studio.arm(("a", "sample")), key)
+        waited, passed = had() - before, time.monotonic() - begun
+    assert waited > 0.1
+    assert 0 < end.seconds <= passed - waited
+
+
+def test_what_was_computed_earlier_has_no_seconds_to_tell(studio, model):
+    key = Key(model, Request(n=2, steps=5, seed=78))
+    *_, end = studio.stream(studio.arm(("a", "sample")), key)
+    assert end.seconds > 0 and stage.final(end)["seconds"] > 0
+    [again] = studio.stream(studio.arm(("z", "sample")), key)
+    tile = studio.tile(key, 1)
+    for shown in (again, tile):
+        value = stage.final(shown)
+        assert value["seconds"] is None and value["calls"] == 5
 
 
 def test_a_finished_run_is_remembered(studio, model):
