@@ -362,8 +362,9 @@ def inverting(
     label: int | str = "none",
     steps: int | None = None,
     top: int | None = None,
-) -> Iterator[Inversion | None]:
-    """``round_trip`` of a picture, in float32: None after each step, at the end its account.
+) -> Iterator[np.ndarray | Inversion]:
+    """``round_trip`` of a picture, in float32: after each step the state as a picture, uint8
+    (H, W, C); at the end its account.
 
     Args:
         picture: uint8 (H, W, C), of the model's shape.
@@ -380,7 +381,7 @@ def inverting(
     for step in round_trip(denoiser, model.schedule, x0.to(model.device), steps, top - 1):
         if step.index == steps:
             turned = step
-        yield None
+        yield to_picture(step.x)
     found = measured([turned, step], x0.to(step.x))  # the others need not be kept
     again = to_picture(step.x)
     apart = (4 * np.abs(again.astype(int) - picture)).clip(0, 255).astype(np.uint8)

@@ -173,7 +173,7 @@ class Bench:
                 yield {self.keep.take: keep.pending(ending.order)} | self.heading(key)
         progress = None
         yield self.silence  # of a branch that is ended before it begins nothing else is heard
-        for value, progress in stage.values(self.studio, ending, key, self.traced, rate=1):
+        for value, progress in stage.values(self.studio, ending, key, self.traced, rate=4):
             if progress is None:
                 yield self.nothing | {self.stage: value, self.current: REFUSED}
             elif progress.done:
@@ -182,7 +182,8 @@ class Bench:
                 )
                 yield {self.stage: value | {"still": True}} | news
             else:
-                yield self.silence  # a visitor who left is noticed by this
+                far = player.next_run(progress.steps_done, progress.film.steps)
+                yield {self.stage: stage.ordered(far, ending)}
         if progress is not None and progress.done:
             yield from self.hand_over(ending, progress)
 

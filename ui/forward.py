@@ -25,7 +25,7 @@ from . import (
     stage,
 )
 from .bench import LATEX
-from .events import LATEST, QUIET
+from .events import AT_ONCE, LATEST, QUIET
 from .forward_runs import (
     BINS,
     COLUMNS,
@@ -100,7 +100,11 @@ def build(studio: Studio, opened: gr.Tab) -> Forward:
                         clickable=False,
                         elem_id=f"{NAME}-back",
                     )
-                    made["back"] = gr.Button("There and back", size="sm", elem_id=f"{NAME}-go")
+                    with gr.Row(elem_classes="actions"):
+                        made["back"] = gr.Button("There and back", size="sm", elem_id=f"{NAME}-go")
+                        made["back_stop"] = gr.Button(
+                            "Stop", size="sm", elem_id=f"{NAME}-back-stop"
+                        )
                     made["returned"] = gr.Markdown(elem_classes="caption")
                 with gr.Tab("Inversion"):
                     made["inverted"] = contact.Contact(
@@ -113,7 +117,11 @@ def build(studio: Studio, opened: gr.Tab) -> Forward:
                         clickable=False,
                         elem_id=f"{NAME}-inverted",
                     )
-                    made["invert"] = gr.Button("Invert", size="sm", elem_id=f"{NAME}-invert")
+                    with gr.Row(elem_classes="actions"):
+                        made["invert"] = gr.Button("Invert", size="sm", elem_id=f"{NAME}-invert")
+                        made["invert_stop"] = gr.Button(
+                            "Stop", size="sm", elem_id=f"{NAME}-invert-stop"
+                        )
                     made["note"] = gr.Markdown(elem_classes="caption", latex_delimiters=LATEX)
         with gr.Column(elem_classes="control-column"), gr.Column(elem_classes="controls"):
             made["sheet"] = sketch.Sketch(
@@ -196,6 +204,8 @@ def _wire(studio: Studio, tab: Forward) -> None:
         trigger_mode="multiple",
         **stage.STREAM,
     )
+    tab.back_stop.click(acts.stop_back, **AT_ONCE)
+    tab.invert_stop.click(acts.stop_inversion, **AT_ONCE)
 
 
 def restore(

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import threading
+import time
 from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -55,6 +56,7 @@ COLUMNS = 10  # of the strip, before there is one
 RETURNING = "Noised up to t, and denoised by the model from there: what survives."
 INVERTING = "DDIM run backwards: the noise that leads to this very picture."
 FAILED = "That failed on the server, which has made a note of it."
+PAUSE = 1 / 8  # seconds between two looks at what is being made
 RECENT = 8
 _recent: OrderedDict[tuple, ForwardFilm] = OrderedDict()
 _guard = threading.Lock()
@@ -73,8 +75,10 @@ class Forward:
     label: gr.Radio
     seed: gr.Number
     back: gr.Button
+    back_stop: gr.Button
     strip: contact.Contact
     invert: gr.Button
+    invert_stop: gr.Button
     inverted: contact.Contact
     note: gr.Markdown
     returned: gr.Markdown
@@ -164,16 +168,18 @@ class Runs:
             yield {self.tab.made_of: made_of, self.tab.returned: ""}
             about = {"columns": len(times), "column_labels": times, "symbol": "t"}
             about |= {"order": ending.order, "run": f"{ending.order}"}
+            about |= {"row_labels": ("noised", "back")}
             sheet = np.full((2, len(times), *picture.shape), 128, np.uint8)
-            walk = returns(named, picture, times, request)
-            for moment in _turns(self.studio, ending, walk):
-                if not moment.arrived:
-                    continue
-                column = times.index(moment.time)
-                sheet[:, column] = moment.noised, moment.state
-                tiles, live = sheet.reshape(-1, *picture.shape), column < len(times) - 1
-                rows = ("noised", "back")
-                yield {self.tab.strip: contact.contact(tiles, row_labels=rows, live=live, **about)}
+            tiles, work = sheet.reshape(-1, *picture.shape), return_work(times, steps)
+            walk, done, shown = returns(named, picture, times, request), 0, 0.0
+            for done, moment in enumerate(_turns(self.studio, ending, walk), 1):
+                sheet[:, times.index(moment.time)] = moment.noised, moment.state
+                if time.monotonic() - shown >= PAUSE:
+                    strip = contact.contact(tiles, live=True, **about)
+                    yield {self.tab.strip: strip, self.tab.returned: f"{done} of {work} steps"}
+                    shown = time.monotonic()
+            if not ending.superseded:
+                yield {self.tab.strip: contact.contact(tiles, **about)}
         except InvalidInput as error:
             yield refused(str(error))
             return
@@ -181,10 +187,11 @@ class Runs:
             logging.exception("a return failed")
             yield refused(FAILED)
             return
-        if not ending.asked:
-            named_class = "" if label == "none" else f", told the class {named.classes[int(label)]}"
-            told = f"{steps} steps of DDIM with η = 1 from every t{named_class}."
-            yield {self.tab.returned: told}
+        if ending.superseded:
+            return
+        named_class = "" if label == "none" else f", told the class {named.classes[int(label)]}"
+        told = f"{steps} steps of DDIM with η = 1 from every t{named_class}."
+        yield {self.tab.returned: told if done == work else _stopped(done, work)}
 
     def invert(self, picture, model, label, made_of, visitor: gr.Request) -> Iterator[dict]:
         """Lead the picture to its noise and back, and tell the error."""
@@ -202,11 +209,24 @@ class Runs:
         found = None
         try:
             named = self.studio.model(model)
-            steps, _ = inversion_plan(named.schedule)
+            steps, top = inversion_plan(named.schedule)
             _check_work(named, 2 * steps)
             yield {self.tab.made_of: made_of | {"inverted": _mark(picture, model)}}
+            words = ("the picture", f"its noise, t = {top}", "brought back", "difference × 4")
+            about = {"columns": 4, "column_labels": words, "symbol": ""}
+            about |= {"order": ending.order, "run": f"{ending.order}"}
+            tiles = np.stack([picture, *3 * [np.full_like(picture, 128)]])
+            done, shown = 0, 0.0
             for found in _turns(self.studio, ending, inverting(named, picture, label)):
-                pass
+                if isinstance(found, Inversion):
+                    break
+                tiles[1 if done < steps else 2], done = found, done + 1
+                if time.monotonic() - shown >= PAUSE:
+                    yield {
+                        self.tab.inverted: contact.contact(tiles, live=True, **about),
+                        self.tab.note: f"{done} of {2 * steps} steps",
+                    }
+                    shown = time.monotonic()
         except InvalidInput as error:
             yield refused(str(error))
             return
@@ -214,12 +234,21 @@ class Runs:
             logging.exception("an inversion failed")
             yield refused(FAILED)
             return
-        if found is None or ending.asked:
+        if ending.superseded:
             return
-        words = ("the picture", f"its noise, t = {found.time}", "brought back", "difference × 4")
-        about = {"symbol": "", "order": ending.order, "run": f"{ending.order}"}
-        tiles = contact.contact(found.pictures, 4, words, **about)
-        yield {self.tab.inverted: tiles, self.tab.note: _account(found)}
+        if isinstance(found, Inversion):
+            tiles, told = found.pictures, _account(found)
+        else:
+            told = _stopped(done, 2 * steps)
+        yield {self.tab.inverted: contact.contact(tiles, **about), self.tab.note: told}
+
+    def stop_back(self, visitor: gr.Request) -> None:
+        """End ``back`` after the step it is in; what it has is kept."""
+        self.studio.stop((visitor.session_hash, "back"))
+
+    def stop_inversion(self, visitor: gr.Request) -> None:
+        """End ``invert`` after the step it is in; what it has is kept."""
+        self.studio.stop((visitor.session_hash, "inversion"))
 
     def _cleared(self, visitor, made_of: dict, picture, model, seed) -> dict:
         """Updates that take away what was made of another picture, and end what still is."""
@@ -256,20 +285,11 @@ def check_seed(seed) -> int:
 
 
 def _film(noised: ForwardFilm, run: str) -> dict:
-    film = noised.film
-    chosen = film.strided(max(2, stage.PANE_BYTES // film.x[0].nbytes))
+    frames = noised.film.frames
     # Counted from 1: the player shows no second picture at step 0, and here there is one.
-    return player.film(
-        run,
-        [film.t[i] for i in chosen],
-        film.x[chosen],
-        film.x0[chosen],
-        columns=1,
-        seconds=0,
-        calls=0,
-        total=film.frames,
-        indices=[i + 1 for i in chosen],
-    ) | {"still": True}
+    about = {"columns": 1, "seconds": 0, "calls": 0, "total": frames}
+    about["indices"] = range(1, frames + 1)
+    return stage.film_value(run, noised.film, **about) | {"still": True}
 
 
 def _noised(
@@ -340,6 +360,10 @@ def _check_work(model: Model, work: int) -> None:
 def _mark(picture: np.ndarray, *more) -> str:
     """Tells whether two things were made of the same."""
     return hashlib.blake2b(f"{picture.shape}{more}".encode() + picture.tobytes()).hexdigest()
+
+
+def _stopped(done: int, work: int) -> str:
+    return f"Stopped after {done} of {work} steps."
 
 
 def _account(found: Inversion) -> str:

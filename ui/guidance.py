@@ -57,6 +57,12 @@ class GuidanceBench(bench.Bench):
         told = self.controls.applies
         event.then(None, told, told, js=steering.APPLY, **QUIET)
 
+    def stop(self, visitor: gr.Request) -> None:
+        """End whatever of the visitor's goes on in this tab."""
+        super().stop(visitor)
+        for place in instruments.PLACES:
+            self.studio.stop((visitor.session_hash, place))
+
     def heading(self, key: Key) -> dict:
         words = f"{rows_in_words(key)} Click a picture to take it apart below."
         return super().heading(key) | {self.rows: words}
@@ -82,7 +88,8 @@ class GuidanceBench(bench.Bench):
                 if progress is None:
                     shown |= {self.stage: value, self.current: bench.REFUSED}
                 elif progress.done:
-                    shown |= {self.stage: value, self.current: progress.key}
+                    told = value | {"preview": key.request.steps}
+                    shown |= {self.stage: told, self.current: progress.key}
         return shown
 
 

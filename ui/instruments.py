@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,9 +21,12 @@ from ddpm_core.sampling import Run, scale_sheet
 from . import contact, keep, permalinks, recordings, stage, steering, tradeoff
 from .bench import STAMP
 from .events import AT_ONCE, EVERY, QUIET
-from .runs import Key, Progress, Studio
+from .runs import MEASURED_AT_A_TIME, Key, Progress, Studio
 
 STRIP_STEPS = 20
+PAUSE = 1 / 4  # seconds between two looks at a measurement
+# What goes on under the stage, each with an ending of its own.
+PLACES = ("strip", "atlas", "tradeoff")
 COUNTS = [("50", "50"), ("100", "100"), ("200", "200")]
 SAME = [("as it was", "")]
 # Reads the cursor of the stage, where the branch is to begin.
@@ -40,6 +44,7 @@ class Lab:
     strip_take: keep.Take
     atlas_take: keep.Take
     make: gr.Button
+    make_stop: gr.Button
     step: gr.Number
     label: gr.Radio
     scale: gr.Textbox
@@ -82,6 +87,7 @@ def build(studio: Studio, prefix: str) -> Lab:
         )
         with gr.Row(elem_classes="keep"):
             made["make"] = gr.Button("Draw the atlas", size="sm", elem_id=f"{prefix}-draw")
+            made["make_stop"] = gr.Button("Stop", size="sm", elem_id=f"{prefix}-atlas-stop")
         made["atlas_take"] = keep.take(f"{prefix}-atlas", keep.BOTH, png=True)
     with gr.Tab("Branch", id="branch") as branch_tab:
         gr.Markdown(
@@ -162,26 +168,20 @@ def _wire_strip(lab: Lab, bench, first: gr.Tab) -> None:
         pending = {lab.strip_take: keep.pending(ending.order)}
         yield pending | {lab.strip: contact.pending(ending.order)}
         run = Key(key.model, sheet[0], tuple(sheet[1:]))
-        for progress, error in _answered(studio.stream(ending, run, rate=1)):
+        drawn = {"column_labels": scales, "symbol": steering.symbol(request)}
+        drawn |= {"chosen": _among(scales, request.guidance_scale), "order": ending.order}
+        drawn |= {"run": f"{ending.order} {request.guidance}"}
+        for progress, error in _answered(studio.stream(ending, run, rate=8)):
             if error:
                 empty = contact.idle(error, order=ending.order)
                 yield {lab.strip: empty, lab.strip_take: keep.idle(ending.order)}
-            elif not progress.done:
-                yield {lab.strip: gr.skip()}  # a visitor who left is noticed by this
-            else:
-                yield {
-                    lab.strip_run: Sheet("strip", progress.key, request, scales),
-                    lab.strip_take: keep.due(ending.order, progress.id),
-                    lab.strip: contact.contact(
-                        progress.film.images(),
-                        len(scales),
-                        scales,
-                        symbol=steering.symbol(request),
-                        chosen=_among(scales, request.guidance_scale),
-                        run=f"{ending.order} {request.guidance}",
-                        order=ending.order,
-                    ),
-                }
+                return
+            images, live = progress.film.images(), not progress.done
+            news = {lab.strip: contact.contact(images, len(scales), live=live, **drawn)}
+            if progress.done:
+                news[lab.strip_run] = Sheet("strip", progress.key, request, scales)
+                news[lab.strip_take] = keep.due(ending.order, progress.id)
+            yield news
 
     def take(picked: gr.SelectData):
         return _taken(picked.value, picked.index)[:3]
@@ -243,6 +243,9 @@ def _wire_atlas(lab: Lab, bench) -> None:
                 news[lab.atlas_take] = keep.due(ending.order, progress.id)
             yield news
 
+    def stop(visitor: gr.Request):
+        studio.stop((visitor.session_hash, "atlas"))
+
     def take(picked: gr.SelectData):
         return _taken(picked.value, picked.index, atlas=True)
 
@@ -253,6 +256,7 @@ def _wire_atlas(lab: Lab, bench) -> None:
         trigger_mode="multiple",
         **stage.STREAM,
     )
+    lab.make_stop.click(stop, **AT_ONCE)
     taken = lab.atlas.select(take, None, [*panel.scales, panel.label], **EVERY)
     _rest_after(taken, bench)
 
@@ -315,22 +319,29 @@ def _wire_plot(lab: Lab, bench) -> None:
         about |= {"order": ending.order, "reference": REAL_DISTANCE.get(model.config.dataset)}
         try:
             classifier_for(model, "judge")
-            begun = {lab.plot: tradeoff.tradeoff(points, running=True, **about)}
+            work = len(scales) * base.steps * -(-base.n // MEASURED_AT_A_TIME)
+            begun = {lab.plot: tradeoff.tradeoff(points, running=True, steps=(0, work), **about)}
             yield begun | {lab.measured: base.guidance}
+            done, shown = 0, time.monotonic()
             for scale in scales:
-                request = replace(base, guidance_scale=scale)
+                request, here = replace(base, guidance_scale=scale), []
                 for figures in studio.measuring(ending, key.model, request):
                     if figures is None:
-                        continue
-                    here = {"scale": scale, **vars(figures)}
-                    yield {lab.plot: tradeoff.tradeoff([*points, here], running=True, **about)}
+                        done += 1
+                    else:
+                        here = [{"scale": scale, **vars(figures)}]
+                    if figures is not None or time.monotonic() - shown >= PAUSE:
+                        far = {"running": True, "steps": (done, work)}
+                        yield {lab.plot: tradeoff.tradeoff([*points, *here], **far, **about)}
+                        shown = time.monotonic()
                 if ending.asked:
                     break
-                points.append(here)
+                points += here
         except InvalidInput as error:
             yield {lab.plot: tradeoff.tradeoff(points, message=str(error), **about)}
             return
-        yield {lab.plot: tradeoff.tradeoff(points, **about)}
+        message = "Stopped before the first scale was measured."
+        yield {lab.plot: tradeoff.tradeoff(points, message=message, **about)}
 
     def halt(visitor: gr.Request):
         studio.stop((visitor.session_hash, "tradeoff"))
@@ -345,7 +356,7 @@ def _wire_plot(lab: Lab, bench) -> None:
         trigger_mode="multiple",
         **stage.STREAM,
     )
-    lab.halt.click(halt, **AT_ONCE)
+    gr.on([lab.halt.click, lab.plot.stop], halt, **AT_ONCE)
     taken = lab.plot.select(take, lab.measured, panel.scales, **EVERY)
     _rest_after(taken, bench)
 

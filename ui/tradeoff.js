@@ -74,6 +74,7 @@ function mount() {
   function layout() {
     if (!root.isConnected) return resized.disconnect();
     width = plot.clientWidth;
+    if (data?.running && !width) trigger("stop"); // its tab was left
     if (!data || !width) return; // in a tab not open yet
     svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     // The readout stands behind the points.
@@ -183,10 +184,12 @@ function mount() {
   // --- words ------------------------------------------------------------------------------
 
   function status(p) {
-    const { points, scales, n, symbol, running } = data;
-    if (p) return `${symbol} = ${p.scale} · ${p.n} images`;
-    if (running) return `0 / ${scales.length} scales`;
-    return points.length ? `${n} images each` : "";
+    const { points, scales, n, symbol, running, steps } = data;
+    const far = running ? `${steps[0]} of ${steps[1]} steps` : "";
+    if (p) return [`${symbol} = ${p.scale}`, `${p.n} images`, far].filter(Boolean).join(" · ");
+    if (running || !points.length) return far;
+    const stopped = points.length < scales.length;
+    return stopped ? `stopped after ${points.length} of ${scales.length} scales` : `${n} images each`;
   }
 
   function spoken(p) {

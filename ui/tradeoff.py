@@ -16,7 +16,8 @@ class Tradeoff(component.Component):
 
     Its value is the dictionary built by `tradeoff`.
     `tradeoff.select(fn)` calls `fn` with a `gr.SelectData` whose `index` is the place of the
-    clicked scale among the wanted ones and whose `value` is that scale.
+    clicked scale among the wanted ones and whose `value` is that scale. `tradeoff.stop(fn)` calls
+    `fn` when it is out of sight, in a tab that was left, while it runs.
     """
 
     NAME = "tradeoff"
@@ -46,6 +47,7 @@ def tradeoff(
     *,
     reference: float | None = None,
     message: str = "",
+    steps: tuple[int, int] = (0, 0),
 ) -> dict[str, Any]:
     """What has been measured so far.
 
@@ -59,6 +61,7 @@ def tradeoff(
         order: a value older than the newest seen is ignored.
         reference: the mean pairwise distance of real images.
         message: stands in the empty plot.
+        steps: while it runs, how many of how many are done.
     """
     scales = [_number("a scale", s) for s in wanted_scales]
     if not scales or len(set(scales)) != len(scales):
@@ -75,6 +78,7 @@ def tradeoff(
         "running": bool(running),
         "reference": None if reference is None else _number("reference", reference, 0),
         "message": message,
+        "steps": [int(count) for count in steps],
     }
     return value if order is None else value | {"order": int(order)}
 

@@ -210,10 +210,7 @@ def test_there_and_back_a_little_noise_leaves_the_digit_and_much_none(reader):
 
     reader.page.locator("#forward-label input[value='8']").click()
     reader.click("forward-go")
-    # Once the last column is no longer as blank as those to come.
-    reader.page.wait_for_function(
-        f"() => new Set(({TILE_OF_STRIP})(19)).size > 1", polling=300, timeout=60_000
-    )
+    reader.page.get_by_text("50 steps of DDIM").wait_for(timeout=60_000)
     digit = sample(3)[..., 0].astype(int)
     noised, little, much = tile(3), tile(10), tile(19)
     assert np.abs(little - digit).mean() < 12 < np.abs(much - digit).mean()
@@ -235,6 +232,19 @@ def test_inversion_brings_the_picture_back_and_tells_the_error(reader):
     told.wait_for(timeout=60_000)
     error = float(re.search(r"RMSE (0\.\d+)", told.inner_text())[1])
     assert error < 0.05
+
+
+@pytest.mark.parametrize(
+    ("tab", "go", "steps"), [("There and back", "go", 500), ("Inversion", "invert", 200)]
+)
+def test_what_takes_long_counts_its_steps_and_s_stops_it(reader, tab, go, steps):
+    reader.page.get_by_role("tab", name=tab).click()
+    reader.click(f"forward-{go}")
+    reader.page.get_by_text(re.compile(rf"^\d+ of {steps} steps$")).wait_for()
+    reader.page.locator("body").press("s")
+    told = reader.page.get_by_text(re.compile(rf"Stopped after \d+ of {steps} steps"))
+    told.wait_for()
+    assert int(re.search(r"after (\d+)", told.inner_text())[1]) < steps
 
 
 def test_every_step_leaves_as_a_gif(reader, tmp_path):

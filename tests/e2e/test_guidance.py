@@ -309,6 +309,22 @@ def test_the_plot_builds_up_and_stops(led):
     assert visitor.errors == []
 
 
+def test_a_measurement_counts_its_steps_and_ends_when_its_tab_is_left(led):
+    visitor = led(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2&n=1&steps=5")
+    settle(visitor, 5)
+    visitor.page.get_by_role("tab", name="Guidance against diversity").click()
+    visitor.choose("guidance-count", "200")
+    visitor.click("guidance-measure")
+    plot = visitor.page.locator("#guidance-plot .tradeoff")
+    expect(plot).to_have_attribute("data-state", "running")
+    expect(plot).to_contain_text(re.compile(r"[1-9]\d* of 280 steps"))  # 7 scales, 8 batches, 5
+    visitor.page.get_by_role("tab", name="Atlas").click()
+    expect(plot).not_to_have_attribute("data-state", "running")
+    visitor.page.get_by_role("tab", name="Guidance against diversity").click()
+    expect(plot).to_contain_text(re.compile("stopped", re.IGNORECASE))
+    assert visitor.errors == []
+
+
 def test_the_instruments_show_one_of_two_methods_and_say_which(led):
     visitor = led(
         f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2{QUICK}"

@@ -286,6 +286,23 @@ def test_a_model_without_a_null_class_is_told_one(page):
     assert "no null class" in refused[page.tab.strip]["message"]
 
 
+@pytest.mark.parametrize("what", ["back", "inversion"])
+def test_what_takes_long_shows_its_first_steps_and_can_be_stopped(page, monkeypatch, what):
+    monkeypatch.setattr(forward_runs, "PAUSE", 0.0)
+    drawing = picture("long")
+    if what == "back":
+        part, words, run = page.tab.strip, page.tab.returned, page.back(drawing, "long", 0, "none")
+    else:
+        part, words, run = page.tab.inverted, page.tab.note, page.invert(drawing, "long", "none")
+    seen = [next(news for news in run if part in news) for _ in range(3)]
+    assert [news[words].split(" of ")[0] for news in seen] == ["1", "2", "3"]
+    first, third = (values(seen[i][part])[0] for i in (0, 2))
+    assert (first != third).any()
+    page.functions[f"stop_{what}"](visitor())
+    *_, last = run
+    assert "3 of" in last[words]
+
+
 # --- one thing after another ---
 
 

@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 
 from ddpm_core import Request
-from ui import controls, guidance, steering
+from ui import controls, guidance, instruments, steering
 from ui.runs import Key, Studio
 
 VISITOR = SimpleNamespace(session_hash="someone")
@@ -60,10 +60,10 @@ def tab():
 
 def test_of_two_methods_that_are_under_way_at_once_the_one_chosen_last_is_drawn(tab):
     """On a busy machine the server may hear of the second choice first."""
-    [dim, second] = tab.film_strip("classifier", at=2.0)
+    dim, *_, second = tab.film_strip("classifier", at=2.0)
     assert (dim["kind"], second["kind"], second["symbol"]) == ("pending", "contact", "λ")
     assert tab.film_strip("cfg", at=1.0) == []
-    [_, third] = tab.film_strip("cfg", at=3.0)
+    *_, third = tab.film_strip("cfg", at=3.0)
     assert third["symbol"] == "s" and third["order"] > second["order"]
 
 
@@ -82,6 +82,37 @@ def test_what_cannot_be_drawn_ends_the_atlas_that_is_being_drawn(tab, changes, t
     [refused] = tab.atlas(**changes)
     assert refused["message"].startswith(told) and refused["order"] > before["order"]
     assert not any(news[atlas].get("live") is False for news in under_way if atlas in news)
+
+
+def test_a_measurement_counts_its_steps_from_the_first_to_the_last(tab, monkeypatch):
+    monkeypatch.setattr(instruments, "PAUSE", 0.0)
+    plot = tab.part("plot")
+    run = tab.telling(plot)("50", "cfg", VISITOR, *tab.values(steps=1))
+    *counted, last = [news[plot] for news in run]
+    work = 7 * 2  # scales, batches of one step
+    assert [steps for steps, _ in (value["steps"] for value in counted)][:2] == [0, 1]
+    assert counted[-1]["steps"] == [work, work] and counted[-1]["running"]
+    assert not last["running"] and len(last["points"]) == 7
+
+
+def test_stop_ends_whatever_goes_on_in_the_tab(tab):
+    atlas, take = tab.part("atlas"), tab.part("atlas-take")
+    under_way = tab.telling(atlas)("cfg", VISITOR, *tab.values(steps=20, seed=6))
+    next(news for news in under_way if atlas in news)
+    tab.bench.stop(VISITOR)
+    *_, last = under_way
+    assert last[take]["kind"] == "due"
+    sheet = next(value for value in last.values() if isinstance(value, instruments.Sheet))
+    assert tab.studio.kept(sheet.run).stopped
+
+
+def test_while_a_preview_stands_the_stage_is_told_of_what(tab):
+    key, stage = tab.studio.settled(steering.read(tab.values(steps=30, seed=7))), tab.bench.stage
+    shown = tab.bench.preview(VISITOR, key)[stage]
+    assert (shown["preview"], shown["total"]) == (30, guidance.quick(key).request.steps)
+    first, *_, last = [it[stage] for it in tab.bench.rest(VISITOR, key) if stage in it]
+    assert (first["kind"], first["index"], first["total"]) == ("next", 0, 30)
+    assert last["kind"] == "film" and "preview" not in last
 
 
 def test_a_run_that_is_ended_before_it_begins_empties_nothing_on_the_page(tab, monkeypatch):
