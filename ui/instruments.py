@@ -27,7 +27,7 @@ STRIP_STEPS = 20
 PAUSE = 1 / 4  # seconds between two looks at a measurement
 # What goes on under the stage, each with an ending of its own.
 PLACES = ("strip", "atlas", "tradeoff")
-COUNTS = [("50", "50"), ("100", "100"), ("200", "200")]
+COUNTS = [("20", "20"), ("50", "50"), ("70", "70")]  # of which seven scales are within the bounds
 SAME = [("as it was", "")]
 # Reads the cursor of the stage, where the branch is to begin.
 CURSOR = """(step, ...rest) => [
@@ -119,7 +119,7 @@ def build(studio: Studio, prefix: str) -> Lab:
         with gr.Row(elem_classes="actions"):
             made["count"] = gr.Radio(
                 COUNTS,
-                value="100",
+                value="50",
                 label="Images at each scale",
                 elem_classes="chips",
                 elem_id=f"{prefix}-count",
@@ -319,28 +319,30 @@ def _wire_plot(lab: Lab, bench) -> None:
         about |= {"order": ending.order, "reference": REAL_DISTANCE.get(model.config.dataset)}
         try:
             classifier_for(model, "judge")
-            work = len(scales) * base.steps * -(-base.n // MEASURED_AT_A_TIME)
-            begun = {lab.plot: tradeoff.tradeoff(points, running=True, steps=(0, work), **about)}
-            yield begun | {lab.measured: base.guidance}
-            done, shown = 0, time.monotonic()
-            for scale in scales:
-                request, here = replace(base, guidance_scale=scale), []
-                for figures in studio.measuring(ending, key.model, request):
-                    if figures is None:
-                        done += 1
-                    else:
-                        here = [{"scale": scale, **vars(figures)}]
-                    if figures is not None or time.monotonic() - shown >= PAUSE:
-                        far = {"running": True, "steps": (done, work)}
-                        yield {lab.plot: tradeoff.tradeoff([*points, *here], **far, **about)}
-                        shown = time.monotonic()
-                if ending.asked:
-                    break
-                points += here
+            asked = [replace(base, guidance_scale=scale) for scale in scales]
+            work = sum(r.steps * -(-r.n // MEASURED_AT_A_TIME) for r in asked)
+            takes = f"{sum(r.work for r in asked):,} denoisings, one scale after another."
+            far, done, here = {"running": True, "message": takes}, 0, []
+            begun = tradeoff.tradeoff(points, steps=(0, work), **far, **about)
+            yield {lab.plot: begun, lab.measured: base.guidance}
+            shown = time.monotonic()
+            for request, figures in studio.measuring(ending, key.model, asked):
+                if figures is None:
+                    done += 1
+                else:
+                    here = [{"scale": request.guidance_scale, **vars(figures)}]
+                if figures is not None or time.monotonic() - shown >= PAUSE:
+                    where = {"steps": (done, work)} | far | about
+                    yield {lab.plot: tradeoff.tradeoff([*points, *here], **where)}
+                    shown = time.monotonic()
+                if figures is not None and figures.n == request.n:
+                    points, here = [*points, *here], []
+            message = "" if points else "Stopped before the first scale was measured."
         except InvalidInput as error:
-            yield {lab.plot: tradeoff.tradeoff(points, message=str(error), **about)}
-            return
-        message = "Stopped before the first scale was measured."
+            message = str(error)
+        except Exception:
+            logging.exception("a measurement failed")
+            message = stage.FAILED
         yield {lab.plot: tradeoff.tradeoff(points, message=message, **about)}
 
     def halt(visitor: gr.Request):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ddpm_core import Model, Request
+from ddpm_core import InvalidInput, Model, Request
 from ddpm_core.errors import check_int
 
 if TYPE_CHECKING:
@@ -47,6 +48,16 @@ def most_work(model: Model) -> int:
     if not is_counted(model):
         return MAX_WORK
     return max(1, round(MAX_WORK * min(1, MAX_WORK_FLOPS / model.flops)))
+
+
+def check_work(model: Model, requests: Sequence[Request], what: str) -> None:
+    """Refuse requests that are too many denoisings together; ``what`` says what they are."""
+    work, most = sum(r.work for r in requests), most_work(model)
+    if work > most:
+        raise InvalidInput(
+            f"{what} are {work:,} denoisings, more than the {most:,} done at a time; take fewer "
+            "images or steps"
+        )
 
 
 def run_size(key: Key) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import tempfile
 import threading
@@ -32,6 +33,7 @@ from .limits import (
     MAX_SHEET,
     MAX_TRACED,
     check_through,
+    check_work,
     is_counted,
     is_recorded,
     most_images,
@@ -60,6 +62,7 @@ RUNNING_BYTES = 2**30
 MAX_PREVIEWS = 16  # at a time; Gradio serves everything else, too, from 40 threads
 FRAMES_PER_SECOND = 20
 MEASURED_AT_A_TIME = 25
+PAIRED_BYTES = 8  # a value, of images whose distances are measured
 _END = object()
 SECONDS_PER_TILE = 0.0015  # larger grids are larger frames: fewer of them a second
 
@@ -384,12 +387,7 @@ class Studio:
         if any(r.n != requests[0].n for r in requests):
             raise InvalidInput("rows side by side are as long as the first: give them the same n")
         check_int("images side by side", sum(r.n for r in requests), 1, MAX_SHEET)
-        work, most = sum(r.work for r in requests), most_work(model)
-        if work > most:
-            raise InvalidInput(
-                f"side by side these are {work:,} denoisings, more than the {most:,} done at "
-                "a time; take fewer images or steps"
-            )
+        check_work(model, requests, "side by side these")
         check_through(model, requests)
         Run(model, requests, images=[])  # whether they fit together
         if key.branch_at is not None:
@@ -433,17 +431,29 @@ class Studio:
             yield end
 
     def measuring(
-        self, ending: Ending, model_name: str, request: Request
-    ) -> Iterator[Measured | None]:
-        """Measure a request (see ``metrics.measuring``), taking turns at every step."""
-        model = self.model(model_name)
-        request = request.for_model(model, most_work(model))
-        steps, account = measuring(model, request, batch=MEASURED_AT_A_TIME), Account()
-        while not ending.asked:
-            measured = self.engine.step(steps, account, _END)
-            if measured is _END:
-                return
-            yield measured
+        self, ending: Ending, model_name: str, requests: Sequence[Request]
+    ) -> Iterator[tuple[Request, Measured | None]]:
+        """Measure requests one after another, taking turns at every step.
+
+        Yields:
+            which request, and its figures so far or None (see ``metrics.measuring``).
+
+        Raises:
+            InvalidInput: for what the model, or the bounds on work or memory, do not allow.
+        """
+        model, account = self.model(model_name), Account()
+        check_work(model, requests, "all scales together")
+        images = max(request.n for request in requests)
+        at_a_time = min(images, MEASURED_AT_A_TIME)
+        check_through(model, [replace(requests[0], n=at_a_time)])
+        with self.room(PAIRED_BYTES * images * math.prod(model.shape)):
+            for request in requests:
+                steps = measuring(model, request.for_model(model), batch=at_a_time)
+                while not ending.asked:
+                    measured = self.engine.step(steps, account, _END)
+                    if measured is _END:
+                        break
+                    yield request, measured
 
     def stop(self, visitor: tuple) -> None:
         """Ask the visitor's run to end after the step it is in; what it has is kept."""

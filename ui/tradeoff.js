@@ -81,7 +81,7 @@ function mount() {
     svg.innerHTML = `<g class="tradeoff-readout"></g>${panel("accuracy", accuracyAxis())}${
       panel("distance", distanceAxis())}${scaleAxis()}`;
     svg.setAttribute("aria-label", summary());
-    find(".tradeoff-note").textContent = data.points.length ? "" : data.message;
+    find(".tradeoff-note").textContent = data.message;
     find("tbody").innerHTML = data.points.map(rowOf).join("");
     placeTargets();
     paintReadout();

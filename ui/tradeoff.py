@@ -60,7 +60,7 @@ def tradeoff(
         running: whether the rest is still to come.
         order: a value older than the newest seen is ignored.
         reference: the mean pairwise distance of real images.
-        message: stands in the empty plot.
+        message: stands between the panels.
         steps: while it runs, how many of how many are done.
     """
     scales = [_number("a scale", s) for s in wanted_scales]

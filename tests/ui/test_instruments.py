@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 
 from ddpm_core import Request
-from ui import controls, guidance, instruments, steering
+from ui import controls, guidance, instruments, runs, stage, steering
 from ui.runs import Key, Studio
 
 VISITOR = SimpleNamespace(session_hash="someone")
@@ -141,3 +141,47 @@ def test_another_model_leaves_the_method_that_it_has_to_the_visitor(tab):
     found = fit("cifar10-conditional", "both", "classifier", "3")
     assert "value" not in found[method] and "value" not in found[tab.part("label")]
     assert list(fit("no/such-model", "both", "classifier", "3").values()) == [gr.skip()]
+
+
+def measurement(tab, count="20", **changes):
+    """What the plot shows, in order."""
+    measure = tab.telling(tab.part("plot"))
+    news = measure(count, "cfg", VISITOR, *tab.values(**changes))
+    return [told[tab.part("plot")] for told in news]
+
+
+def test_a_measurement_says_what_it_takes_and_ends_with_every_scale(tab):
+    first, *_, last = measurement(tab)
+    assert first["running"] and "560 denoisings" in first["message"]  # 7 x 20 x 2, twice guided
+    assert not last["running"] and [p["n"] for p in last["points"]] == [20] * 7
+    assert tab.studio._running == 0
+
+
+def test_a_measurement_is_bounded_like_other_work(tab, monkeypatch):
+    monkeypatch.setattr(tab.studio.engine, "step", lambda *_: pytest.fail("it was begun"))
+    *_, last = measurement(tab, "200", steps=20)
+    assert not last["running"] and last["points"] == []
+    assert "56,000 denoisings, more than the 20,000 done at a time" in last["message"]
+
+
+def test_a_measurement_takes_its_part_of_the_memory(tab, monkeypatch):
+    monkeypatch.setattr(runs, "RUNNING_BYTES", 1000)
+    with tab.studio.room(1000):
+        *_, last = measurement(tab)
+    assert not last["running"] and last["message"].startswith("the page is full")
+
+
+def test_a_measurement_that_fails_says_so_and_rests(tab, monkeypatch):
+    step = tab.studio.engine.step
+    steps = iter(range(100))
+
+    def fail(*args):
+        if next(steps) == 10:
+            raise RuntimeError("the engine stands still")
+        return step(*args)
+
+    monkeypatch.setattr(tab.studio.engine, "step", fail)
+    *_, last = measurement(tab)
+    assert not last["running"] and last["message"] == stage.FAILED
+    assert 0 < len(last["points"]) < 7
+    assert tab.studio._running == 0
