@@ -60,7 +60,10 @@ def launch(argv: list[str] | None = None, studio=None, **overrides):
     own = options.host in (None, "127.0.0.1", "localhost", "::1")
     public = ON_A_SPACE or options.share or not own
     studio = studio or Studio(PUBLIC_HUB if public else HUB)
-    page = build(studio).queue(max_size=VISITORS + CALLS, api_open=False)
+    # What opens the page, or fits controls to a model, waits for none but its own.
+    page = build(studio).queue(
+        max_size=2 * VISITORS, default_concurrency_limit=VISITORS, api_open=False
+    )
     _, address, _ = page.launch(
         **{
             "server_name": host,

@@ -16,7 +16,7 @@ from ddpm_core import InvalidInput, Request, grid, save_gif, save_png
 from ddpm_core.errors import check_int
 
 from .ending import Ending
-from .runs import CALLS, Key, Progress, Studio
+from .runs import Key, Progress, Studio
 from .stage import note
 
 # Pixels of all frames together: sixteen images, 1,000 steps, unscaled, are within it.
@@ -96,10 +96,10 @@ def expose(studio: Studio) -> None:
 
     for function in (sample, film):
         gr.api(
-            _in_words(function),
+            _in_turn(studio, function),
             api_name=function.__name__,
             concurrency_id="api",
-            concurrency_limit=CALLS,
+            concurrency_limit=None,  # ``Studio.call`` bounds them: none waits where visitors do
         )
 
 
@@ -142,14 +142,15 @@ def _encoded(suffix: str, write: Callable):
         return base64.b64encode(path.read_bytes()).decode("ascii"), returned
 
 
-def _in_words(function: Callable) -> Callable:
-    """Let a wrong request reach the caller as the core's own words."""
+def _in_turn(studio: Studio, function: Callable) -> Callable:
+    """Call it once there is a place; a refusal reaches the caller as the core's own words."""
 
     @wraps(function)
     def guarded(*args, **kwargs):
         try:
-            return function(*args, **kwargs)
+            with studio.call():
+                return function(*args, **kwargs)
         except InvalidInput as error:
-            raise gr.Error(str(error)) from None
+            raise gr.Error(str(error), print_exception=False) from None
 
     return guarded

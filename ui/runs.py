@@ -54,7 +54,7 @@ PUBLIC_HUB = replace(
 FETCHED_KEPT = 2  # in memory, beside what ships
 VISITORS_KEPT = 10_000
 VISITORS = 32  # whose runs go on at a time, in turn; as many more wait in the queue
-CALLS = 16  # of the API, besides, and as many more wait, so that calls leave visitors their places
+CALLS = 16  # of the API, besides, and as many more wait, in no queue of visitors
 DOWNLOADS = 2
 # Films and records of runs under way, of all visitors together; and beside each film what its pages
 # are copied to.
@@ -159,6 +159,8 @@ class Studio:
         self._running = 0  # bytes
         # Steps of all runs take turns on it.
         self.engine = shared_engine()
+        self._calls = threading.BoundedSemaphore(CALLS)
+        self._callers = threading.BoundedSemaphore(2 * CALLS)  # those who wait among them
 
     def names(self) -> list[str]:
         """The models to choose from, the best for a first look first."""
@@ -377,6 +379,23 @@ class Studio:
 
     def settled(self, key: Key) -> Key:
         """The key with every request as the model can serve it, if all is within the bounds.
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """A place for a call of the API, whatever way it came; waits for one of ``CALLS``.
+
+        Raises:
+            InvalidInput: if as many as are done at a time wait already.
+        """
+        if not self._callers.acquire(blocking=False):
+            raise InvalidInput(
+                f"the API is full: {CALLS} calls are under way and as many wait; try again soon"
+            )
+        try:
+            with self._calls:
+                yield
+        finally:
+            self._callers.release()
 
         Raises:
             InvalidInput: saying what is out of bounds.

@@ -122,3 +122,12 @@ def test_a_path_is_no_model(visit):
     visitor = visit(f"?model={ROOT / 'checkpoints/mnist-linear'}&n=1&steps=2")
     visitor.wait("error")
     assert "unknown model" in visitor.stage().inner_text()
+
+
+def test_nothing_is_computed_around_the_queue(ask):
+    asked = {"data": ["mnist-conditional", 1, "3", "ddim", 1, 0, 1, "none", None]}
+    for route in ("run/sample", "api/sample", "run/film", "run/sample/"):
+        assert ask.post(f"gradio_api/{route}", json=asked).status_code in (403, 404)
+    event, data, _ = the_run(ask)
+    around = {"data": data, "fn_index": event, "session_hash": "around"}
+    assert ask.post("gradio_api/run/predict", json=around).status_code in (403, 404)

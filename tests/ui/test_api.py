@@ -10,17 +10,82 @@ import gradio as gr
 import httpx
 import pytest
 
-from ddpm_core import Request
+import app
+from ddpm_core import InvalidInput, Request
 from ui import api, stage
-from ui.runs import CALLS, VISITORS, Key, Studio
+from ui.runs import CALLS, Key, Studio
+
+ASKED = ["mnist-conditional", 1, "3", "ddpm", 60, 0, 1, "none", None]
 
 
-def test_calls_take_none_of_the_places_of_visitors():
+@pytest.fixture
+def held(monkeypatch):
+    """A studio whose runs wait to be let go, and how many there were at once at most."""
+    studio, go_on = Studio(), threading.Event()
+    studio.under_way, studio.most, studio.go_on = 0, 0, go_on
+    guard = threading.Lock()
+
+    def stream(ending, key):
+        with guard:
+            studio.under_way += 1
+            studio.most = max(studio.most, studio.under_way)
+        go_on.wait(60)
+        with guard:
+            studio.under_way -= 1
+        raise InvalidInput("it was let go")
+        yield
+
+    monkeypatch.setattr(studio, "stream", stream)
+    yield studio
+    go_on.set()
+
+
+def until(condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_calls_that_find_no_place_are_told_so_whatever_way_they_come(held):
     with gr.Blocks() as blocks:
-        api.expose(Studio())
-    for function in blocks.fns.values():
-        assert function.concurrency_id != stage.STREAM["concurrency_id"]
-        assert function.concurrency_limit == CALLS < VISITORS
+        api.expose(held)
+    [call, _] = [function.fn for function in blocks.fns.values()]
+    answers = []
+
+    def ask():
+        with pytest.raises(gr.Error) as refused:
+            call(*ASKED)
+        answers.append(refused.value.message)
+
+    threads = [threading.Thread(target=ask) for _ in range(90)]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(answers) == 90 - 2 * CALLS and held.under_way == CALLS)
+    assert all("the API is full" in words for words in answers)
+    held.go_on.set()
+    for thread in threads:
+        thread.join(60)
+    assert len(answers) == 90 and answers[-2 * CALLS :] == ["it was let go"] * 2 * CALLS
+    assert held.most == CALLS
+
+
+def test_calls_take_none_of_the_places_of_visitors(held):
+    with gr.Blocks() as page:
+        api.expose(held)
+        button, said = gr.Button(), gr.Textbox()
+        event = button.click(lambda: "served", None, said, **stage.STREAM)
+    options = {"ssr_mode": False, "max_threads": app.SAFE["max_threads"]}
+    _, url, _ = page.queue(max_size=8).launch(prevent_thread_lock=True, quiet=True, **options)
+    with httpx.Client(base_url=f"{url}gradio_api/", timeout=60, trust_env=False) as client:
+        for _ in range(70):
+            client.post("call/sample", json={"data": ASKED})
+        until(lambda: held.under_way == CALLS)
+        visitor = {"fn_index": event["id"], "session_hash": "visitor", "data": []}
+        until(lambda: client.post("queue/join", json=visitor).is_success, 10)
+        told = client.get("queue/data", params={"session_hash": "visitor"}).text
+    page.close()
+    assert '"served"' in told
 
 
 def test_a_model_is_sampled_as_it_is_meant_to_be(monkeypatch):
@@ -30,9 +95,6 @@ def test_a_model_is_sampled_as_it_is_meant_to_be(monkeypatch):
     monkeypatch.setattr(studio, "stream", lambda ending, key: asked.append(key) or [None])
     api._run(studio, model.name, n=2)
     assert asked == [Key(model.name, Request(n=2, clip=False))]
-
-
-ASKED = ["mnist-conditional", 1, "3", "ddpm", 60, 0, 1, "none", None]
 
 
 @pytest.fixture
