@@ -209,14 +209,19 @@ def wire(page: gr.Blocks, dropper: drop.Drop, places: Places) -> gr.State:
         arrival = places.by_address(visitor)
         return {addressed: arrival.place, linked: arrival}
 
-    def open_file(dropped: drop.Dropped | None):
+    def open_file(dropped: drop.Dropped | None, visitor: gr.Request):
         if dropped is None:
             return {filed: None}
+        newest = places.studio.arm((visitor.session_hash, "file"), at=dropped.asked)
         try:
             arrival, wait = places.by_note(dropped.note, dropped.asked)
         except InvalidInput as error:
+            if newest.superseded:
+                return {filed: gr.skip()}
             message = f"{dropped.name}: {error}"
             return {filed: None, dropper: drop.told(dropped, message, refused=True)}
+        if newest.superseded:  # its model took long, and another file has come meanwhile
+            return {filed: gr.skip()}
         message = f"On the stage: {_restored(dropped)}"
         told = drop.told(dropped, message, place=arrival.place, wait=wait)
         shown = places.show(arrival) | {filed: arrival, dropper: told}

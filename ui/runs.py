@@ -153,14 +153,17 @@ class Studio:
         # An ending lives as long as its run: a visitor who left is forgotten by itself.
         self._endings: WeakValueDictionary[tuple, Ending] = WeakValueDictionary()
         self._orders = count(time.time_ns() // 1000)
-        self._guard, self._loading = threading.RLock(), threading.RLock()
+        self._guard = threading.RLock()
+        # What ships is there in a moment, and never waits for what was fetched. One at a time of
+        # either kind, so that memory holds one on its way.
+        self._loading = {"shipped": threading.Lock(), "fetched": threading.Lock()}
         self._asked: OrderedDict[tuple, float] = OrderedDict()  # when each visitor last asked
         self._previews = threading.BoundedSemaphore(MAX_PREVIEWS)
+        self._calls = threading.BoundedSemaphore(CALLS)
+        self._callers = threading.BoundedSemaphore(2 * CALLS)  # those who wait among them
         self._running = 0  # bytes
         # Steps of all runs take turns on it.
         self.engine = shared_engine()
-        self._calls = threading.BoundedSemaphore(CALLS)
-        self._callers = threading.BoundedSemaphore(2 * CALLS)  # those who wait among them
 
     def names(self) -> list[str]:
         """The models to choose from, the best for a first look first."""
@@ -172,9 +175,9 @@ class Studio:
         model = self._known(name)
         if model is not None:
             return model
-        # Whoever needs no other model goes on meanwhile. Nothing under this lock may wait for the
-        # engine, on which somebody may be waiting for the lock.
-        with self._loading:
+        # Whoever needs no other model goes on meanwhile. Nothing under these locks may wait for the
+        # engine, on which somebody may be waiting for one of them.
+        with self._loading["shipped" if name in available() else "fetched"]:
             model = self._known(name) or self._loaded(name)
         if "flops" not in vars(model) and (is_counted(model) or name not in available()):
             self.engine.do(lambda: model.flops)  # once, and not on a visitor's thread
@@ -377,9 +380,6 @@ class Studio:
         finally:
             self._previews.release()
 
-    def settled(self, key: Key) -> Key:
-        """The key with every request as the model can serve it, if all is within the bounds.
-
     @contextmanager
     def call(self) -> Iterator[None]:
         """A place for a call of the API, whatever way it came; waits for one of ``CALLS``.
@@ -396,6 +396,9 @@ class Studio:
                 yield
         finally:
             self._callers.release()
+
+    def settled(self, key: Key) -> Key:
+        """The key with every request as the model can serve it, if all is within the bounds.
 
         Raises:
             InvalidInput: saying what is out of bounds.

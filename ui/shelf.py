@@ -13,7 +13,8 @@ from ddpm_core.hub import KNOWN
 from . import stage
 from .runs import Key, Studio
 
-# A download is no run: it must not wait for one, nor hold one up.
+# A download is no run: it must not wait for one, nor hold one up, and has left its place when the
+# run of what it fetched begins.
 FETCHING = stage.STREAM | {"concurrency_id": "hub", "concurrency_limit": 4, "trigger_mode": "once"}
 
 
@@ -57,9 +58,11 @@ def wire(bench, others: Sequence[gr.Dropdown]) -> None:
         others: the pickers of the other tabs.
     """
     shelf, studio = bench.controls.shelf, bench.studio
+    wanted = gr.State(None, time_to_live=3600)  # the run of what was fetched
 
-    def fetch(name, visitor: gr.Request) -> Iterator[dict]:
+    def fetch(name) -> Iterator[dict]:
         name = (name or "").strip()
+        yield {wanted: None}
         try:
             for arrived, total in studio.fetching(name):
                 yield {shelf.note: _progress(name, arrived, total)}
@@ -73,12 +76,17 @@ def wire(bench, others: Sequence[gr.Dropdown]) -> None:
         told = f"{name}: {model.parameters:,} parameters, {c} × {h} × {w} pixels."
         more = gr.update(choices=[*studio.names(), *([name] if name not in studio.names() else [])])
         offered = dict.fromkeys(others, more)
-        yield {shelf.note: told} | offered | shown
-        yield from bench.stream(visitor, key)
+        yield {shelf.note: told, wanted: key} | offered | shown
 
-    outputs = [shelf.note, *others, *bench.controls.inputs, *bench.outputs]
+    def run(key, visitor: gr.Request) -> Iterator[dict]:
+        if key is None:
+            yield bench.silence
+        else:
+            yield from bench.stream(visitor, Key(*key))
+
+    outputs = [shelf.note, wanted, *others, *bench.controls.inputs, *bench.outputs]
     fetched = shelf.fetch.click(fetch, shelf.name, outputs, **FETCHING)
-    bench.follow(fetched)
+    bench.follow(fetched.then(run, wanted, bench.outputs, **stage.STREAM))
 
 
 def _progress(name: str, arrived: int, total: int) -> str:

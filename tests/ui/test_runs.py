@@ -13,7 +13,7 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from ddpm_core import InvalidInput, Request, branch, engine, film
+from ddpm_core import InvalidInput, Request, branch, engine, film, load
 from ui import limits, runs, sample, stage
 from ui.ending import Ending
 from ui.runs import Key, Studio
@@ -110,6 +110,51 @@ def test_while_a_model_loads_everybody_else_goes_on(studio, model, monkeypatch):
     fetcher.join(60)
     assert found[-1].flops > 0
     del studio._models["who/what"]
+
+
+@pytest.fixture
+def loading(monkeypatch):
+    """A studio to which a model can be fetched, and the names it loads: each waits to be let go."""
+    studio, go_on, loads = Studio(), threading.Event(), []
+
+    def from_hub(name, source):
+        loads.append(name)
+        go_on.wait(60)
+        return copy.copy(load("mnist-linear"))
+
+    monkeypatch.setattr(runs, "from_hub", from_hub)
+    monkeypatch.setattr(studio, "_hub", SimpleNamespace(cached=lambda name: name))
+    yield studio, go_on, loads
+    go_on.set()
+
+
+def asking(studio, name, found):
+    thread = threading.Thread(target=lambda: found.append(studio.model(name)), daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_model_that_two_ask_for_is_loaded_once(loading):
+    studio, go_on, loads = loading
+    found = []
+    threads = [asking(studio, "who/what", found) for _ in range(5)]
+    time.sleep(0.2)
+    assert found == [] and loads == ["who/what"]
+    go_on.set()
+    for thread in threads:
+        thread.join(60)
+    assert len(found) == 5 and len({id(model) for model in found}) == 1
+    assert loads == ["who/what"]
+
+
+def test_what_ships_is_there_while_a_fetched_model_loads(loading):
+    studio, _, loads = loading
+    asking(studio, "who/what", [])
+    while not loads:
+        time.sleep(0.01)
+    found = []
+    asking(studio, "mnist-linear", found).join(60)
+    assert [model.name for model in found] == ["mnist-linear"]
 
 
 def test_a_request_that_arrives_late_does_not_overtake_what_was_asked_after_it(studio):
