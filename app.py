@@ -12,11 +12,14 @@ import tempfile
 # Read when the libraries are imported: the page asks nothing of anyone but its own server.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+# Nobody reads the figures that Gradio would draw up anew after every event, 25 ms each time.
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000")
 # Plain HTTP, whose failures end in bounded time.
 os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
 from starlette.middleware import Middleware
 
+from ui import sessions
 from ui.guard import Guard
 from ui.page import LOOK, build
 from ui.runs import CALLS, HUB, MAX_PREVIEWS, PUBLIC_HUB, VISITORS, Studio
@@ -31,8 +34,10 @@ SAFE = {
     "enable_monitoring": False,
     "run_history": False,
     "ssr_mode": False,
-    # Every run waits on a thread of its own, and so does whatever overtakes them.
-    "max_threads": VISITORS + CALLS + MAX_PREVIEWS + 16,
+    "state_session_capacity": sessions.KEPT,
+    # Every run waits on a thread of its own, and so does whoever opens the page with a model that
+    # is to be loaded, a call of the API that waits, and whatever overtakes them.
+    "max_threads": 2 * VISITORS + 2 * CALLS + MAX_PREVIEWS + 16,
     "footer_links": ["api"],
 }
 

@@ -158,9 +158,9 @@ def build(studio: Studio, opened: gr.Tab) -> Forward:
 def _first_look(studio: Studio, tab: Forward, opened: gr.Tab) -> None:
     """A tab that is opened for the first time shows a digit."""
 
-    def start(drawn, model, place):
+    def start(drawn, picture, model, place):
         # Where the address leads here, what is shown is its link's affair.
-        if drawn or model is None or place == NAME:
+        if drawn or picture is not None or model is None or place == NAME:
             return gr.skip(), drawn
         try:
             channels, side, _ = studio.model(model).shape
@@ -169,7 +169,8 @@ def _first_look(studio: Studio, tab: Forward, opened: gr.Tab) -> None:
         return sketch.sized(side, channels, FIRST, "first look"), True
 
     place = gr.Textbox(visible=False)
-    opened.select(start, [tab.drawn, tab.model, place], [tab.sheet, tab.drawn], js=PLACE, **QUIET)
+    asked = [tab.drawn, tab.sheet, tab.model, place]
+    opened.select(start, asked, [tab.sheet, tab.drawn], js=PLACE, **QUIET)
 
 
 def _wire(studio: Studio, tab: Forward) -> None:

@@ -18,7 +18,7 @@ from ddpm_core.metrics import REAL_DISTANCE
 from ddpm_core.recorder import Frames, contact_sheet
 from ddpm_core.sampling import Run, scale_sheet
 
-from . import contact, keep, permalinks, recordings, stage, steering, tradeoff
+from . import contact, controls, keep, permalinks, recordings, stage, steering, tradeoff
 from .bench import STAMP
 from .events import AT_ONCE, EVERY, QUIET
 from .runs import MEASURED_AT_A_TIME, Key, Progress, Studio
@@ -95,7 +95,7 @@ def build(studio: Studio, prefix: str) -> Lab:
             "branch stay on one timeline.",
             elem_classes="caption",
         )
-        made["label"] = gr.Radio(
+        made["label"] = controls.Chips(
             SAME, value="", label="Class", elem_classes="chips", elem_id=f"{prefix}-branch-class"
         )
         with gr.Row(elem_classes="seed"):
@@ -266,12 +266,12 @@ def _wire_branch(lab: Lab, bench) -> None:
 
     def go(step, label, scale, seed, current, visitor: gr.Request) -> Iterator[dict]:
         if not current:
-            yield {lab.note: "There is no run to branch from yet."}
+            yield {lab.note: "No run is here to branch from: press Guide first."}
             return
         key = Key(*current)
         texts = {"label": label, "guidance_scale": scale, "seed": seed}
         try:
-            other = key.request.with_texts({k: v.strip() for k, v in texts.items() if v})
+            other = key.request.with_texts({k: str(v).strip() for k, v in texts.items() if v})
             at = int(step or 0)
             branch = studio.settled(Key(key.model, key.request, (other,), at))
         except InvalidInput as error:

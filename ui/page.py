@@ -24,6 +24,7 @@ from . import (
     results,
     reverse,
     sample,
+    sessions,
     shelf,
     stage,
     tour,
@@ -52,6 +53,7 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
         figures: the folder of checkpoints whose results are shown; the shipped ones unless given.
     """
     studio = studio or Studio()
+    sessions.lighten()
     # Served from where they are: copies would be cleared away with visitors' files.
     gr.set_static_paths([recordings.FOLDER])
     with guard.Page(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
@@ -178,7 +180,9 @@ def _named(studio: Studio, run) -> Key | None:
 FIRST_LOOK = """async (place, ...others) => {
   await (MOUNTED)();
   const isOpen = document.querySelector("#tabs [data-tab-id=TAB][aria-selected=true]");
-  return [isOpen ? place || window.ledTo : "", ...others];
+  // The server may have forgotten what stands there; it is seen here.
+  const isEmpty = document.querySelector("#TAB-stage .player")?.dataset.state === "idle";
+  return [isOpen && isEmpty ? place || window.ledTo : "", ...others];
 }"""
 
 

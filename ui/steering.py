@@ -48,7 +48,7 @@ class Steering:
     s: gr.Slider
     lam: gr.Slider
     clean_lam: gr.Slider
-    n: gr.Radio
+    n: Chips
     interval: Interval
     kind: gr.Radio
     form: gr.Radio
@@ -152,8 +152,8 @@ def read(values) -> Key:
     low, high = v["interval"]
     walk = ("label", "sampler", "spacing", "steps", "seed", "first", "eta", "variance", "clip")
     base = Request(
-        n=int(v["n"]),
-        mix=int(v["mix"]) if v["mix"] not in (None, "") else None,
+        n=_whole("n", v["n"]),
+        mix=_whole("mix", v["mix"]) if v["mix"] not in (None, "") else None,
         share=v["share"],
         profile=v["profile"],
         dtype=v["dtype"],
@@ -172,6 +172,13 @@ def read(values) -> Key:
         # Alone, a method is shown beside itself without the interval.
         rows = rows + within if len(rows) == 1 else within
     return Key(v["model"], rows[0], tuple(rows[1:]))
+
+
+def _whole(name: str, text) -> int:
+    try:
+        return int(text)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidInput(f"{name} must be a whole number") from None
 
 
 def one(key: Key, measured: str) -> Request:
@@ -339,7 +346,7 @@ def build(studio: Studio, prefix: str) -> Steering:
                 elem_classes="guidance",
                 info="0 unguided; per image",
             )
-        made["n"] = gr.Radio(
+        made["n"] = Chips(
             COUNTS,
             value=start["n"],
             label="Images",
