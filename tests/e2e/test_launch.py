@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.e2e.test_guard import API, ended
+from tests.e2e.test_guard import API, news
 from tests.e2e.test_public import the_run
 
 ROOT = Path(__file__).parent.parent.parent
@@ -50,7 +50,7 @@ def test_who_ends_the_server_by_a_signal_finds_no_files_left(tmp_path):
                     time.sleep(0.2)
             body = {"data": data, "fn_index": event, "session_hash": "signal"}
             assert ask.post(f"{API}/queue/join", json=body).status_code == 200
-            assert ended(ask, "signal")["success"]
+            assert news(ask, "signal", "process_completed")["success"]
         assert any(path.is_file() for path in tmp_path.rglob("*"))
         server.send_signal(signal.SIGTERM)
         assert server.wait(30) == 0
