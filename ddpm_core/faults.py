@@ -20,7 +20,7 @@ from .schedules import NoiseSchedule
 
 # The repository that the report names (section 2.6). Wherever something is said of the report's
 # code, it is of this commit, and the file is named.
-REPORT_CODE = "github.com/czekluk/02456_Group_44_DDPM_Project, commit e640d59"
+REPORT_CODE = "czekluk/02456_Group_44_DDPM_Project on GitHub, commit e640d59"
 
 # By name: what it is, in a sentence.
 FAULTS = {

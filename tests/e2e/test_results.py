@@ -386,6 +386,8 @@ def test_a_link_opens_the_tab(visit):
     assert figures.count() > 100
     beyond = "all => all.filter(e => e.scrollWidth > e.clientWidth).map(e => e.textContent)"
     assert figures.evaluate_all(beyond) == [], "figures that reach out of their columns"
+    words = page.locator("#results-board p")
+    assert words.evaluate_all(beyond) == [], "words that reach out of theirs"
     assert visitor.errors == []
 
 
