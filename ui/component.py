@@ -90,6 +90,7 @@ def _names_event(script: str, name: str) -> bool:
     return any(f"{quote}{name}{quote}" in script for quote in "'\"`")
 
 
+@cache  # Gradio makes a component anew for every session that skips a value of it
 def script(name: str, *shared: str) -> str:
     """The body of a component's js_on_load: its style, the shared helpers, its own script.
 
