@@ -12,7 +12,7 @@ import tempfile
 # Read when the libraries are imported: the page asks nothing of anyone but its own server.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-# Nobody reads the figures that Gradio would draw up anew after every event, 25 ms each time.
+# Gradio sums up its events after each of them, which takes 25 ms, and nobody reads it.
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000")
 # Plain HTTP, whose failures end in bounded time.
 os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
@@ -35,8 +35,8 @@ SAFE = {
     "run_history": False,
     "ssr_mode": False,
     "state_session_capacity": sessions.KEPT,
-    # Every run waits on a thread of its own, and so does whoever opens the page with a model that
-    # is to be loaded, a call of the API that waits, and whatever overtakes them.
+    # A thread for every run, for every visitor who waits for a model, for every call of the API
+    # that runs or waits, for every preview, and some more.
     "max_threads": 2 * VISITORS + 2 * CALLS + MAX_PREVIEWS + 16,
     "footer_links": ["api"],
 }
@@ -65,7 +65,7 @@ def launch(argv: list[str] | None = None, studio=None, **overrides):
     own = options.host in (None, "127.0.0.1", "localhost", "::1")
     public = ON_A_SPACE or options.share or not own
     studio = studio or Studio(PUBLIC_HUB if public else HUB)
-    # What opens the page, or fits controls to a model, waits for none but its own.
+    # By default Gradio runs a handler for one visitor at a time, and most may load a model.
     page = build(studio).queue(
         max_size=2 * VISITORS, default_concurrency_limit=VISITORS, api_open=False
     )

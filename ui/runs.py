@@ -54,7 +54,7 @@ PUBLIC_HUB = replace(
 FETCHED_KEPT = 2  # in memory, beside what ships
 VISITORS_KEPT = 10_000
 VISITORS = 32  # whose runs go on at a time, in turn; as many more wait in the queue
-CALLS = 16  # of the API, besides, and as many more wait, in no queue of visitors
+CALLS = 16  # of the API, besides; as many more wait, outside the visitors' queue
 DOWNLOADS = 2
 # Films and records of runs under way, of all visitors together; and beside each film what its pages
 # are copied to.
@@ -154,8 +154,8 @@ class Studio:
         self._endings: WeakValueDictionary[tuple, Ending] = WeakValueDictionary()
         self._orders = count(time.time_ns() // 1000)
         self._guard = threading.RLock()
-        # What ships is there in a moment, and never waits for what was fetched. One at a time of
-        # either kind, so that memory holds one on its way.
+        # A shipped model loads quickly and does not wait for a fetched one. Of each kind one loads
+        # at a time, which bounds the memory.
         self._loading = {"shipped": threading.Lock(), "fetched": threading.Lock()}
         self._asked: OrderedDict[tuple, float] = OrderedDict()  # when each visitor last asked
         self._previews = threading.BoundedSemaphore(MAX_PREVIEWS)

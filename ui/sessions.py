@@ -11,7 +11,7 @@ from copy import copy
 
 from gradio.state_holder import SessionState
 
-# A page whose session had to make room takes up a new one with its next event.
+# Sessions. A page whose session was dropped gets a new one with its next event.
 KEPT = 256
 
 

@@ -13,8 +13,8 @@ from ddpm_core.hub import KNOWN
 from . import stage
 from .runs import Key, Studio
 
-# A download is no run: it must not wait for one, nor hold one up, and has left its place when the
-# run of what it fetched begins.
+# A download is no run: it must not wait for one, nor hold one up. It gives its place back before
+# the run of the fetched model begins.
 FETCHING = stage.STREAM | {"concurrency_id": "hub", "concurrency_limit": 4, "trigger_mode": "once"}
 
 
