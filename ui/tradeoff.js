@@ -185,9 +185,9 @@ function mount() {
 
   function status(p) {
     const { points, scales, n, symbol, running, steps } = data;
-    const far = running ? `${steps[0]} of ${steps[1]} steps` : "";
-    if (p) return [`${symbol} = ${p.scale}`, `${p.n} images`, far].filter(Boolean).join(" · ");
-    if (running || !points.length) return far;
+    if (running && shown === null) return `${steps[0]} of ${steps[1]} steps`;
+    if (p) return `${symbol} = ${p.scale} · ${p.n} images`;
+    if (!points.length) return "";
     const stopped = points.length < scales.length;
     return stopped ? `stopped after ${points.length} of ${scales.length} scales` : `${n} images each`;
   }

@@ -88,7 +88,6 @@ def address():
 def visitor(chromium, address):
     visitor = Visitor(chromium, address)
     visitor.page.add_init_script(COUNT)
-    visitor.context  # noqa: B018  (its script is for nobody else)
     visitor.open()
     visitor.wait("idle")
     yield visitor
