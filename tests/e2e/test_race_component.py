@@ -39,7 +39,7 @@ def frames(name, pane="x", count=None):
     return np.random.default_rng(seed).integers(0, 256, (count, N, SIDE, SIDE, 1), np.uint8)
 
 
-def lane(name, panes=race.PANES, called=None):
+def lane(name, panes=race.PANES, called=None, **more):
     numbers = {"beta": BETAS[name], "step": range(len(TIMES[name]))}
     return race.lane(
         called or name,
@@ -51,11 +51,18 @@ def lane(name, panes=race.PANES, called=None):
         calls=len(TIMES[name]) - 1,
         seconds=1.5,
         note="a note",
+        **more,
     )
 
 
 def film(run="r", order=1, **more):
     return race.film(run, [lane("long"), lane("short")], order=order, **more)
+
+
+def earlier():
+    """Computed before it was asked for; of one lane every second frame fits one transfer."""
+    lanes = [lane("long", indices=range(0, 22, 2), total=20), lane("short")]
+    return race.film("earlier", lanes, order=7, earlier=True)
 
 
 def newest(name, k):
@@ -86,7 +93,8 @@ def build():
         two = race.Race(
             label="Two schedules", lanes=["long", "short"], curves=CURVES, elem_id="two"
         )
-        fill, go, fail, late = (gr.Button(name) for name in ("Fill", "Go", "Fail", "Late"))
+        names = ("Fill", "Go", "Fail", "Late", "Earlier")
+        fill, go, fail, late, before = (gr.Button(name) for name in names)
         heard = gr.Textbox(label="heard", elem_id="heard")
         race.Race(
             race.film("shipped", [lane("short", ("x", "x0"), n) for n in SEVEN], recorded="seed 3"),
@@ -100,6 +108,7 @@ def build():
         quiet = {"show_progress": "hidden"}
         fill.click(lambda: film(), None, two, **quiet)
         go.click(running, None, two, **quiet)
+        before.click(earlier, None, two, **quiet)
         fail.click(lambda: race.error("No such thing.", order=9), None, two, **quiet)
         late.click(lambda: (film("old", 0), "late"), None, [two, heard], **quiet)
     return page
@@ -455,3 +464,11 @@ def test_no_rule_is_broken(enter, scheme):
     root(visitor).locator("[data-chip=x0]").click()
     expect(root(visitor).locator(".race-mat canvas:visible")).to_have_count(4)
     assert violations(visitor.page, within=".race") == []
+
+
+def test_a_race_tells_that_it_was_computed_earlier_and_how_many_frames_it_holds(enter):
+    visitor = enter(fill=False)
+    press(visitor, "Earlier")
+    two = root(visitor)
+    expect(two.locator(".race-recorded")).to_have_text("computed earlier")
+    expect(two.locator(".race-note")).to_have_text(["a note, 11 of 21 frames", "a note"])
