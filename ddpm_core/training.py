@@ -8,12 +8,15 @@ as one never stopped (on the same machine with the same number of threads).
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import math
+import os
 import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -83,6 +86,7 @@ class Loop(ABC):
         begin: Model | None = None,
         watch: Callable[[Model], dict] | None = None,
     ):
+        _check_alone()
         self.recipe, self.folder, self.quiet, self.watch = recipe, Path(folder), quiet, watch
         self.data_root, self.cadence = data_root, cadence or Cadence()
         self.device = _usable(device)
@@ -115,6 +119,7 @@ class Loop(ABC):
 
     def run(self) -> None:
         """Train to the end, or to Ctrl-C, which saves the state and returns."""
+        self._check_writable()
         started, seconds_before, first = time.monotonic(), self.seconds, self.step
         bar = tqdm(
             total=self.total_steps,
@@ -244,6 +249,15 @@ class Loop(ABC):
         except OSError as error:
             tqdm.write(f"step {self.step}: not saved ({error}); the last saved state is intact")
 
+    def _check_writable(self) -> None:
+        """Notice before the first step, and not after the last, that nothing can be saved."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder):
+                return
+        except OSError as error:
+            raise InvalidInput(f"{self.folder} cannot be written to: {error}") from error
+
     def _save(self) -> None:
         self._save_state()
         self.export(self.folder / "checkpoint")
@@ -266,7 +280,7 @@ class Loop(ABC):
         }
         # Serialised in memory first: on a full disk, writing bytes fails as an OSError.
         buffer = io.BytesIO()
-        torch.save(state, buffer)
+        torch.save(state | {"digest": _digest(state)}, buffer)
         write(self.folder / STATE, buffer.getvalue())
         if self.history:
             table = io.StringIO()
@@ -286,6 +300,10 @@ class Loop(ABC):
             raise InvalidInput(
                 f"{path} cannot be read ({error}); move it away to start anew"
             ) from error
+        if state.pop("digest", None) not in (None, _digest(state)):  # older states have none
+            raise InvalidInput(
+                f"{path} is damaged: its content is not what was saved; move it away to start anew"
+            )
         try:
             # By way of its class, so that a field added since takes its default in an old run.
             before = asdict(type(self.recipe)(**state["recipe"]))
@@ -416,6 +434,38 @@ def learning_rate(recipe, step: int, total_steps: int) -> float:
     if recipe.decay == "one-cycle":
         return recipe.lr * max(0.0, 1 - progress)
     return recipe.lr * (0.02 + 0.98 * math.cos(progress * math.pi / 2))
+
+
+def _check_alone() -> None:
+    """Refuse to be one of several processes, which would all train into the same folder."""
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise InvalidInput(
+            f"training runs in one process, not in {os.environ['WORLD_SIZE']} (WORLD_SIZE): start "
+            "it without torchrun"
+        )
+
+
+def _digest(state) -> str:
+    """Tells a state from one in which anything differs, be it a single bit of a weight."""
+    digest = hashlib.sha256()
+
+    def add(value) -> None:
+        if isinstance(value, Tensor):
+            digest.update(repr((value.dtype, value.shape)).encode())
+            digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy())
+        elif isinstance(value, dict):
+            digest.update(repr(list(value)).encode())
+            for each in value.values():
+                add(each)
+        elif isinstance(value, list | tuple):
+            digest.update(repr(len(value)).encode())
+            for each in value:
+                add(each)
+        else:
+            digest.update(repr(value).encode())
+
+    add(state)
+    return digest.hexdigest()
 
 
 def _usable(device: str) -> torch.device:

@@ -46,7 +46,7 @@ def without_the_clock(state: dict, *columns) -> dict:
         {k: v for k, v in r.items() if k not in ("seconds", *columns)} for r in state["history"]
     ]
     # Who started the run differs between a test and its child process.
-    return state | {"seconds": None, "history": rows, "situation": None}
+    return state | {"seconds": None, "history": rows, "situation": None, "digest": None}
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +224,7 @@ def test_a_run_that_an_earlier_version_began_keeps_its_command(mnist_root, tmp_p
     trainer(tmp_path, mnist_root, kind=Interrupted).run()
     state = state_of(tmp_path)
     told = state.pop("situation")
+    del state["digest"]
     older = {name: told[name][0] for name in ("command", "commit")}
     torch.save(state | older, tmp_path / STATE)
     monkeypatch.setattr(training, "_command", lambda words: "another command")
@@ -268,6 +269,34 @@ def test_an_unreadable_state_is_refused_by_name(mnist_root, tmp_path):
     (tmp_path / STATE).write_bytes(b"PK\x03\x04 truncated")
     with pytest.raises(InvalidInput, match=r"state\.pt cannot be read"):
         trainer(tmp_path, mnist_root)
+
+
+def test_a_flipped_bit_in_a_state_is_noticed(mnist_root, tmp_path):
+    trainer(tmp_path, mnist_root, kind=Interrupted).run()
+    content = bytearray((tmp_path / STATE).read_bytes())
+    weights = state_of(tmp_path)["ema"]["up.0.blocks.0.conv1.weight"].numpy().tobytes()
+    content[content.index(weights) + len(weights) // 2] ^= 1
+    (tmp_path / STATE).write_bytes(content)
+    with pytest.raises(InvalidInput, match=r"state\.pt is damaged"):
+        trainer(tmp_path, mnist_root)
+
+
+def test_a_folder_that_cannot_be_written_to_is_noticed_before_the_first_step(mnist_root, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    run = trainer(tmp_path / "file" / "run", mnist_root)
+    with pytest.raises(InvalidInput, match="cannot be written to"):
+        run.run()
+    assert run.step == 0
+
+
+def test_training_refuses_to_be_one_of_several_processes(mnist_root, tmp_path, monkeypatch):
+    """Each would train into the same folder."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InvalidInput, match="one process"):
+        trainer(tmp_path / "run", mnist_root)
+    assert not (tmp_path / "run").exists()
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    trainer(tmp_path / "run", mnist_root)
 
 
 # --- a disk that fills up ---
