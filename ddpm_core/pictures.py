@@ -20,6 +20,7 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 GREY, COLOUR = ("1", "L", "LA"), ("P", "RGB", "RGBA", "CMYK", "YCbCr")
 # A whole part is decoded into memory: three bytes a pixel at most.
 MOST_PIXELS, MOST_SIDE, MOST_BYTES = 2**29, 512, 2**26
+READ_AT_ONCE = 2**14
 # In which order pictures are kept must never change: figures would cease to be comparable.
 ORDER_SEED = 0
 
@@ -116,8 +117,14 @@ def _read(source: Path, listed: tuple) -> Pictures:
         pixels, formats = _decode(source, names, lambda name: (source / name).read_bytes())
     else:
         with _opened(source) as archive:
-            pixels, formats = _decode(source, names, archive.read)
+            pixels, formats = _decode(source, names, lambda name: _unpack(archive, name))
     return Pictures(pixels, labels, classes, formats)
+
+
+def _unpack(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A file of an archive, never more than its header says: read at once, it is all unpacked."""
+    with archive.open(name) as file:
+        return b"".join(iter(lambda: file.read(READ_AT_ONCE), b""))
 
 
 def _classes(source: Path, names: list[str]) -> tuple[str, ...]:

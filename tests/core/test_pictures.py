@@ -1,5 +1,6 @@
 """Folders and zips of pictures as datasets: what is read, in which order, and how damage reads."""
 
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -241,6 +242,22 @@ def test_the_picture_that_does_not_fit_is_named(tmp_path, packed, damage):
     source = pack(folder, tmp_path / "flowers.zip") if packed else folder
     with pytest.raises(DataError, match=message):
         pictures.read(source)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_that_holds_far_more_than_it_says_is_refused_without_unpacking_it(tmp_path, method):
+    source, name = tmp_path / "flowers.zip", "rose/1.png"
+    with zipfile.ZipFile(source, "w", method) as archive:
+        archive.writestr(name, bytes(300 * 2**20))
+    said = (300 * 2**20).to_bytes(4, "little")
+    source.write_bytes(source.read_bytes().replace(said, (1000).to_bytes(4, "little")))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="1.png"):
+            pictures.read(source)
+        assert tracemalloc.get_traced_memory()[1] < 120 * 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_damaged_zip_is_named(tmp_path):
