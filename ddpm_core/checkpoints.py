@@ -432,10 +432,17 @@ def _read_json(path: Path, default=None):
         if default is not None:
             return default
         raise CheckpointError(f"{path} is missing")
+    _check_file(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not valid JSON: {error}") from error
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what is no file: to read a pipe, say, would wait for ever."""
+    if not path.is_file():
+        raise CheckpointError(f"{path} is no regular file")
 
 
 def _read_weights(folder: Path, file: str) -> dict[str, Tensor]:
@@ -448,6 +455,7 @@ def _read_weights(folder: Path, file: str) -> dict[str, Tensor]:
                 "it is opened; only safetensors are loaded"
             )
         raise CheckpointError(f"{path} is missing")
+    _check_file(path)
     try:
         with safe_open(path, framework="pt") as weights:
             names = list(weights.keys())

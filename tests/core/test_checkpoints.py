@@ -1,6 +1,7 @@
 """Checkpoints: a round trip without loss, and every kind of damage by name."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -370,6 +371,13 @@ def test_bfloat16_is_close_and_the_last_steps_are_float32(checkpoint):
 def test_an_unknown_dtype_is_refused(checkpoint):
     with pytest.raises(InvalidInput, match="'float16'.*bfloat16"):
         checkpoints.load(checkpoint).denoiser(dtype="float16")
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_pipe_in_the_place_of_a_file_is_refused_at_once(folder, name):
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    refused(folder, name, "no regular file")
 
 
 # --- classifiers ---
