@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import shutil
 from dataclasses import asdict
 from urllib.parse import parse_qsl
 
@@ -17,11 +16,11 @@ from ddpm_core import Request, save_png
 from ui import permalinks
 from ui.runs import Key
 
+from ..browser import find_browser
+
 os.environ["NO_PROXY"] = "127.0.0.1"
 # Tests ask what happens, not how soon: five seconds are too few on a busy machine.
 expect.set_options(timeout=20_000)
-# Without a window's frame around it, where there is such a one: a page costs a tenth less.
-BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync "
@@ -74,7 +73,7 @@ def url(served):
 
 @pytest.fixture(scope="session")
 def chromium():
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    path = find_browser()
     assert path, "the browser tests need chromium (Debian: apt install chromium), or $CHROMIUM"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from playwright.sync_api import Error, TimeoutError, sync_playwright
 
 from ddpm_core import Request
 
+from ..browser import find_browser
 from .visitors import Answer
 
 os.environ["NO_PROXY"] = "127.0.0.1"
@@ -97,9 +97,8 @@ class Slider:
     def __enter__(self) -> Slider:
         self._playwright = sync_playwright().start()
         try:
-            chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
             self._browser = self._playwright.chromium.launch(
-                executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+                executable_path=find_browser(), args=["--no-sandbox", "--disable-gpu"]
             )
         except Error:
             self._playwright.stop()
