@@ -105,6 +105,8 @@ SOLVERS = """
     DEISMultistepScheduler DPMSolverMultistepScheduler DPMSolverSinglestepScheduler
     UniPCMultistepScheduler EulerDiscreteScheduler EulerAncestralDiscreteScheduler
 """.split()
+# What some of the process's keys were called in the first versions.
+OLDER_KEYS = {"timesteps": "num_train_timesteps", "clip_predicted_image": "clip_sample"}
 SCHEDULES = {"linear": "linear", "scaled_linear": "scaled_linear", "squaredcos_cap_v2": "cosine"}
 VARIANCES = {
     "fixed_small": "posterior",
@@ -164,7 +166,7 @@ def config_from(unet: dict, scheduler: dict) -> dict:
     with _reading(CONFIG):
         model = _model(_values(unet, UNET))
     with _reading(SCHEDULER):
-        process = _process(_values(scheduler, PROCESS))
+        process = _process(_values(_newer_keys(scheduler), PROCESS))
     return process | {
         "model": model,
         "dataset": "unknown",
@@ -204,6 +206,17 @@ def _reading(file: str) -> Iterator[None]:
         yield
     except InvalidInput as error:
         raise CheckpointError(f"{file}: {error}") from error
+
+
+def _newer_keys(scheduler: dict) -> dict:
+    """The same in today's words, which count where both are there."""
+    if not isinstance(scheduler, dict):
+        return scheduler
+    older = {new: scheduler[old] for old, new in OLDER_KEYS.items() if old in scheduler}
+    newer = older | scheduler
+    if newer.get("_class_name") == "GaussianDDPMScheduler":
+        newer["_class_name"] = "DDPMScheduler"
+    return newer
 
 
 def _values(content: dict, rules: dict) -> dict:

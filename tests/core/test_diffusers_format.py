@@ -124,6 +124,24 @@ def test_variance_and_clipping_are_read(variance, ours, clip):
     assert config_from(SMALL, scheduler)["sampling"] == {"variance": ours, "clip": clip}
 
 
+@pytest.mark.parametrize("clip", [True, False])
+def test_the_oldest_form_of_a_scheduler_is_read_as_todays(clip):
+    older = {
+        "_class_name": "GaussianDDPMScheduler",
+        "timesteps": 400,
+        "beta_start": 0.0002,
+        "beta_end": 0.03,
+        "beta_schedule": "linear",
+        "variance_type": "fixed_large",
+        "clip_predicted_image": clip,
+    }
+    newer = {"num_train_timesteps": 400, "clip_sample": clip, "_class_name": "DDPMScheduler"}
+    same = {k: v for k, v in older.items() if k not in ("timesteps", "clip_predicted_image")}
+    found = config_from(SMALL, older)
+    assert found == config_from(SMALL, same | newer)
+    assert found["schedule"]["num_timesteps"] == 400 and found["sampling"]["clip"] is clip
+
+
 def test_the_range_of_clipping_matters_only_with_clipping():
     scheduler = {"clip_sample": False, "clip_sample_range": 3.0}
     assert config_from(SMALL, scheduler)["sampling"]["clip"] is False
