@@ -123,6 +123,9 @@ def _read(source: Path, listed: tuple) -> Pictures:
 
 def _unpack(archive: zipfile.ZipFile, name: str) -> bytes:
     """A file of an archive, never more than its header says: read at once, it is all unpacked."""
+    # What is packed in another way, zipfile unpacks by more than it is asked for.
+    if archive.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise DataError(f"{name} in {archive.filename} is neither stored nor deflated, as zips are")
     with archive.open(name) as file:
         return b"".join(iter(lambda: file.read(READ_AT_ONCE), b""))
 
