@@ -1,0 +1,103 @@
+"""One control of each kind on every tab, pressed as hands would: it stays there and shows."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+import pytest
+
+from tests.e2e.conftest import Visitor
+
+TABS = {
+    "Sample": ("",),
+    "Guidance": ("Anatomy", "Film strip", "Atlas", "Branch", "Guidance against diversity"),
+    "Reverse process": ("One image", "Two schedules", "Samplers", "Break it"),
+    "Forward process": ("There and back", "Inversion"),
+    "Results": ("",),
+}
+# Of each kind the first that is in sight of its tab and can change something: not a file to take or
+# to open, not Stop where nothing runs, not what is chosen already, no tile that is to lead away.
+KINDS = """(known) => {
+  const things = "button:not([role=tab], [tabindex='-1']), input[type=radio]:not(:checked), "
+    + "input[type=checkbox], input[type=range], summary, select, [role=slider]";
+  const idle = ".take *, [data-do=open], [id$=-stop], [id$=-halt], [id$=-go], footer *, #drop *, "
+    + ".top *, .copy-text, [aria-label*=Copy], [data-do=first], [data-do=reverse]";
+  const found = new Map();
+  for (const thing of document.querySelectorAll(`[role=tabpanel] :is(${things})`)) {
+    if (!thing.checkVisibility() || thing.disabled || thing.matches(idle)) continue;
+    const block = thing.closest("[class*=player], .race, fieldset, .block, .accordion, details");
+    const name = thing.dataset.do ?? (thing.dataset.speed ? "speed" : "");
+    const kind = [thing.tagName, thing.type, thing.getAttribute("role"), name, block?.classList[0]];
+    if (!known.includes(kind.join()) && !found.has(kind.join())) found.set(kind.join(), thing);
+  }
+  for (const old of document.querySelectorAll("[data-hand]")) delete old.dataset.hand;
+  [...found.values()].forEach((thing, i) => (thing.dataset.hand = i));
+  return [...found.keys()];
+}"""
+
+PLACE = """(e) => {
+  const [least, most, now] = ["min", "max", "now"].map((of) => Number(
+    e.getAttribute(`aria-value${of}`) ?? (of === "now" ? e.value : e[of])));
+  return (now - least) / (most - least);
+}"""
+
+
+@pytest.fixture(scope="module")
+def pressed():
+    """By tab, the kinds of what was pressed there: what stands beside every view is pressed once."""
+    return {tab: [] for tab in TABS}
+
+
+@pytest.fixture(scope="module")
+def visitor(chromium, url):
+    visitor = Visitor(chromium, url).open("?n=1&steps=2")
+    visitor.wait_for_kept("3 frames")
+    yield visitor
+    visitor.leave()
+
+
+def look(page) -> str:
+    return hashlib.md5(page.screenshot()).hexdigest()
+
+
+def press(page, thing) -> None:
+    box = thing.bounding_box()
+    if thing.evaluate("e => e.matches('input[type=range], [role=slider]')"):
+        y, half = box["y"] + box["height"] / 2, thing.evaluate(PLACE) < 0.5
+        page.mouse.move(box["x"] + (0.2 if half else 0.8) * box["width"], y)
+        page.mouse.down()
+        page.mouse.move(box["x"] + (0.7 if half else 0.3) * box["width"], y, steps=3)
+        page.mouse.up()
+    elif thing.evaluate("e => e.tagName === 'SELECT'"):
+        thing.select_option(index=1)
+    else:
+        thing.evaluate("e => (e.labels?.[0] ?? e).scrollIntoView({ block: 'center' })")
+        thing.click(timeout=5000, force=thing.evaluate("e => e.tagName === 'INPUT'"))
+
+
+@pytest.mark.parametrize(("tab", "view"), [(tab, view) for tab in TABS for view in TABS[tab]])
+def test_a_press_stays_on_its_tab_and_shows_something(visitor, pressed, tab, view):
+    page = visitor.page
+    for name in filter(None, (tab, view)):
+        page.get_by_role("tab", name=name, exact=True).locator("visible=true").first.click()
+        page.wait_for_timeout(300)
+    here, surprises = page.locator("#tabs [role=tab][aria-selected=true]").first, []
+    kinds = page.evaluate(KINDS, pressed[tab])
+    pressed[tab] += kinds
+    for i, kind in enumerate(kinds):
+        thing = page.locator(f"[data-hand='{i}']")
+        if not thing.is_visible() or thing.is_disabled():
+            continue  # what was pressed before has put it away
+        thing.scroll_into_view_if_needed()
+        before = look(page)
+        press(page, thing)
+        end = time.monotonic() + 1
+        while (after := look(page)) == before and time.monotonic() < end:
+            pass
+        if after == before:
+            surprises.append(f"{kind} shows nothing")
+        if here.inner_text() != tab:
+            surprises.append(f"{kind} leads away")
+            page.get_by_role("tab", name=tab, exact=True).locator("visible=true").first.click()
+    assert surprises + visitor.errors == []
