@@ -40,6 +40,8 @@ READ = re.compile(
 )
 # The page calls by number and those who use the API by name; `run` alone goes around the queue.
 BY_NUMBER = {f"{API}/queue/join", f"{API}/run/predict"}
+# Functions of a component that its script calls: for the frames of a long film.
+BY_COMPONENT = f"{API}/component_server/"
 BY_NAME = re.compile(rf"{API}/call/(v2/)?([^/]+)")
 OTHER_CALLS = {f"{API}/cancel", f"{API}/reset"}
 # A note that is dropped onto the page, every character of it escaped.
@@ -171,7 +173,7 @@ class Guard:
         if method in ("GET", "HEAD") and READ.fullmatch(path):
             return receive
         named = BY_NAME.fullmatch(path)
-        if method != "POST" or not (path in BY_NUMBER | OTHER_CALLS or named):
+        if method != "POST" or not (path in BY_NUMBER | OTHER_CALLS | {BY_COMPONENT} or named):
             raise _Refused(404, "Not Found")
         body = await _body(Request(scope, receive))
         values = _read(body)
@@ -179,6 +181,8 @@ class Guard:
             self._check_named(named[2], values, by_keyword=named[1] is not None)
         elif path in BY_NUMBER:
             self._check_numbered(values)
+        elif path == BY_COMPONENT:
+            self._check_component(values)
         replayed = False
 
         async def again() -> Message:
@@ -202,6 +206,15 @@ class Guard:
                 raise _Refused(422, f"{name} takes {', '.join(known)}, not {unknown[0][:100]!r}")
         else:
             _check_values(function, body)
+
+    def _check_component(self, body: dict) -> None:
+        number, name = body.get("component_id"), body.get("fn_name")
+        component = self._page.blocks.get(number) if type(number) is int else None
+        function = getattr(component, name, None) if isinstance(name, str) else None
+        if not getattr(function, "_is_server_fn", False):
+            raise _Refused(404, f"there is no function {str(name)[:100]!r} of this component")
+        if not isinstance(body.get("session_hash"), str):
+            raise _Refused(422, "session_hash must be text")
 
     def _check_numbered(self, body: dict) -> None:
         number = body.get("fn_index")

@@ -46,6 +46,7 @@ CALLED = {
     f"{API}/call/v2/{{api_name}}",
     f"{API}/cancel",
     f"{API}/reset",
+    f"{API}/component_server/",
 }
 CSP = "Content-Security-Policy"
 ADDRESS = "http://somewhere.example/a.png"
@@ -213,6 +214,8 @@ def the_wrong(event: int, data: list, seed: int) -> list[tuple[str, object, str]
         *[("queue/join", call(number=it), "no function") for it in (99_999, -1, None, "a", [])],
         ("run/predict", call(number=99_999), "no function"),
         ("call/nothing", {"data": []}, "no function"),
+        ("component_server/", {"component_id": 1, "fn_name": "postprocess"}, "no function"),
+        ("component_server/", {"component_id": [], "fn_name": "some_frames"}, "no function"),
         ("call/sample", {"data": [1]}, "list of"),
         ("call/v2/sample", {"stepz": 5}, "stepz"),
         ("queue/join", "text", "object"),
