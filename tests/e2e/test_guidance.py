@@ -310,14 +310,14 @@ def test_the_plot_builds_up_and_stops(led):
 
 
 def test_a_measurement_counts_its_steps_and_ends_when_its_tab_is_left(led):
-    visitor = led(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2&n=1&steps=5")
-    settle(visitor, 5)
+    visitor = led(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2&n=1&steps=20")
+    settle(visitor, 20)
     visitor.page.get_by_role("tab", name="Guidance against diversity").click()
-    visitor.choose("guidance-count", "200")
+    visitor.choose("guidance-count", "70")
     visitor.click("guidance-measure")
     plot = visitor.page.locator("#guidance-plot .tradeoff")
     expect(plot).to_have_attribute("data-state", "running")
-    expect(plot).to_contain_text(re.compile(r"[1-9]\d* of 280 steps"))  # 7 scales, 8 batches, 5
+    expect(plot).to_contain_text(re.compile(r"[1-9]\d* of 420 steps"))  # 7 scales, 3 batches, 20
     visitor.page.get_by_role("tab", name="Atlas").click()
     expect(plot).not_to_have_attribute("data-state", "running")
     visitor.page.get_by_role("tab", name="Guidance against diversity").click()

@@ -45,7 +45,7 @@ PLACE = """(e) => {
 
 @pytest.fixture(scope="module")
 def pressed():
-    """By tab, the kinds of what was pressed there: what stands beside every view is pressed once."""
+    """By tab, the kinds of what was pressed there: what is beside every view is pressed once."""
     return {tab: [] for tab in TABS}
 
 

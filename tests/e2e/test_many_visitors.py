@@ -79,7 +79,7 @@ def test_who_opens_the_page_waits_for_nobody_elses_model(crowded, monkeypatch):
         opened = [
             event["id"]
             for event in httpx.get(f"{crowded}config", trust_env=False).json()["dependencies"]
-            if any(name == "load" for _, name in event["targets"])
+            if event["backend_fn"] and any(name == "load" for _, name in event["targets"])
         ]
 
         def open_page(session, query):
