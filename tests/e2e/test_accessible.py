@@ -108,4 +108,3 @@ def test_nothing_breaks_a_rule(visit, size, scheme):
     if size == WIDE:
         walk.tour()
     assert {place: found for place, found in walk.found.items() if found} == {}
-    assert visitor.errors == []

