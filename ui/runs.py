@@ -145,6 +145,9 @@ class Studio:
 
     def __init__(self, source: hub.Hub = HUB):
         self._models: OrderedDict[str, Model] = OrderedDict()
+        # Names of those whose operations are counted: to count on a visitor's thread would disturb
+        # whoever differentiates at that moment.
+        self._ready: set[str] = set()
         self._hub = source
         self._downloads = ThreadPoolExecutor(DOWNLOADS, "download")
         self._downloading = threading.BoundedSemaphore(DOWNLOADS)
@@ -173,7 +176,7 @@ class Studio:
         """A shipped model, or one from the Hub that was fetched; never a path from a visitor."""
         name = str(name)  # a caller may send anything
         model = self._known(name)
-        if model is not None:
+        if model is not None and name in self._ready:
             return model
         # Whoever needs no other model goes on meanwhile. Nothing under these locks may wait for the
         # engine, on which somebody may be waiting for one of them.
@@ -183,6 +186,7 @@ class Studio:
             self.engine.do(lambda: model.flops)  # once, and not on a visitor's thread
         # As many in one evaluation, whatever comes together: halves of guidance, rows, visitors.
         model.evaluate = partial(self.engine.evaluate, most=most_images(model))
+        self._ready.add(name)
         return model
 
     def _known(self, name: str) -> Model | None:
@@ -234,6 +238,7 @@ class Studio:
         fetched = [name for name in self._models if name not in available()]
         for name in fetched[: max(0, len(fetched) - FETCHED_KEPT)]:
             del self._models[name]
+            self._ready.discard(name)
 
     def allowed(self, model_name: str, request: Request) -> Request:
         """The request as the model can serve it, if it is within the bounds on work.

@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from types import SimpleNamespace
 
 import gradio as gr
@@ -315,6 +316,23 @@ def test_a_stopped_run_does_not_replace_a_finished_one(studio, model):
     studio.stop(("h", "sample"))
     assert list(early)[-1].stopped
     assert studio.kept(whole.key).film is whole.film
+
+
+def test_operations_are_counted_where_nobody_differentiates(monkeypatch):
+    own, threads, free = Studio(), [], threading.Event()
+    counting = cached_property(lambda model: threads.append(threading.current_thread()) or 10**8)
+    counting.__set_name__(runs.Model, "flops")
+    monkeypatch.setattr(runs.Model, "flops", counting)
+    key = Key("cifar10-conditional", Request(n=1, steps=2))
+    busy = threading.Thread(target=own.engine.do, args=(free.wait, 60))
+    askers = [threading.Thread(target=own.settled, args=(key,)) for _ in range(2)]
+    for thread in (busy, *askers):
+        thread.start()
+        thread.join(1)  # the second asks while the first waits for the engine
+    free.set()
+    for thread in (busy, *askers):
+        thread.join()
+    assert threads and not set(threads) & set(askers)
 
 
 def test_a_download_holds_the_film_of_ones_own_run(studio, model):
