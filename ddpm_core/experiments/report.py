@@ -184,10 +184,11 @@ def as_measured(request: Request, result: dict | None) -> Request:
 
 
 def sampled_for(request: Request, about: dict) -> bool:
-    """Whether a stored protocol is of the samples of a request."""
+    """Whether a stored protocol is of the samples of a request; a field that it lacks, stored
+    before there was one, means its default."""
     asked = vars(request).items()  # asked thousands of times for a page, and flat: no asdict
     return (about["n"], about["first"]) == (request.n, 0) and all(
-        about["request"].get(k) == v for k, v in asked if k not in NOT_IN_KEY
+        about["request"].get(k, getattr(Request, k)) == v for k, v in asked if k not in NOT_IN_KEY
     )
 
 
