@@ -1,0 +1,247 @@
+"""What a reshaping of the code must leave as it is: names, links, notes, results, API, pixels.
+
+All of it is literal, as it was before; what is long lies in ``survives/``: there ``calls`` are
+parameters in order, and those that are added have defaults.
+Links and notes are told there by the fields in which they differ from ``Request()``.
+``python -m tests.test_survives`` makes the pictures anew, by one thread of a processor in float32:
+only other weights may call for that.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections import Counter
+from dataclasses import MISSING, fields
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import parse_qsl
+
+import numpy as np
+import pytest
+import torch
+
+import ddpm_core
+from ddpm_core import Request, load, read_note, sample
+from ddpm_core.__main__ import main
+from ddpm_core.checkpoints import HOME
+from ddpm_core.experiments import results as stored
+from ui import forward_links, permalinks, results  # the page brings what else a request may name
+from ui.arrivals import Arrival
+from ui.drop import Dropped
+from ui.page import build
+from ui.races import RaceKey
+from ui.runs import Key
+
+HERE = Path(__file__).parent / "survives"
+
+
+def told(name: str):
+    return json.loads((HERE / name).read_text(encoding="utf-8"))
+
+
+NAMES = told("names.json")
+CALLS, REQUEST, ENDPOINTS = NAMES["calls"], NAMES["request"], NAMES["endpoints"]
+LINKS, NOTES = told("links.json"), told("notes.json")
+
+
+@pytest.fixture(scope="module")
+def page():
+    return build()
+
+
+# --- the names ---
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_public_name_is_called_as_before(name):
+    found = list(inspect.signature(getattr(ddpm_core, name)).parameters.values())
+    before = CALLS[name].split()
+    assert [it.name for it in found[: len(before)]] == before
+    assert all(it.default is not it.empty for it in found[len(before) :])
+
+
+def test_every_public_name_is_there():
+    others = "SAMPLERS CheckpointError DataError Denoiser InvalidInput Request".split()
+    assert {*CALLS, *others} <= set(ddpm_core.__all__)
+    assert all(hasattr(ddpm_core, name) for name in ddpm_core.__all__)
+    assert {"ddpm", "ddim", "dpm_solver_pp"} <= set(ddpm_core.SAMPLERS)
+    for name, parts in NAMES["parts"].items():
+        assert [it for it in parts.split() if not hasattr(getattr(ddpm_core, name), it)] == []
+
+
+def test_a_request_has_its_fields_and_their_defaults():
+    found = {it.name: it.default for it in fields(Request)}
+    assert list(found.items())[: len(REQUEST)] == list(REQUEST.items())
+    assert MISSING not in found.values()
+
+
+# --- links and notes ---
+
+
+def meant(means: dict) -> tuple:
+    """The place and the run that a link or a note stands for."""
+    means = dict(means)
+    place, request = means.pop("place"), Request(**means.pop("request"))
+    if place.startswith("reverse "):
+        return place, RaceKey(place.partition(" ")[2], request=request, **means)
+    rows = tuple(Request(**row) for row in means.pop("beside", ()))
+    return place, Key(request=request, beside=rows, **means)
+
+
+def arrived(page, handler: str, *values) -> Arrival:
+    """What the page makes of an address, or of a dropped file."""
+    (function,) = {f.fn for f in page.fns.values() if getattr(f.fn, "__name__", "") == handler}
+    return next(it for it in function(*values).values() if isinstance(it, Arrival))
+
+
+class Params(dict):
+    """Those of an address, where a name may occur twice."""
+
+    def __init__(self, query: str):
+        self.pairs = parse_qsl(query)
+        super().__init__(self.pairs)
+
+    def multi_items(self):
+        return self.pairs
+
+
+def visitor(query: str = ""):
+    return SimpleNamespace(session_hash="somebody", query_params=Params(query), headers={})
+
+
+@pytest.mark.parametrize("link", LINKS, ids=lambda it: it["link"][-40:])
+def test_a_link_leads_where_it_led(page, link):
+    found = arrived(page, "open_page", visitor(link["link"]))
+    assert (found.place, found.run, found.refused) == (*meant(link["means"]), "")
+
+
+def test_a_link_that_says_nothing_means_the_defaults():
+    known = Key("m", Request())
+    assert permalinks.parse({}, known) == permalinks.parse({"model": "m"}, known) == known
+
+
+def bar() -> np.ndarray:
+    picture = np.zeros((28, 28, 1), np.uint8)
+    picture[4:24, 13:15] = 255
+    return picture
+
+
+def test_a_link_of_the_forward_tab_leads_where_it_led():
+    link = "tab=forward&model=mnist-linear&seed=9&label=none&picture=eNpjYBhA8P__qNyoHPFydAAAHU8n2Q"
+    asked = forward_links.parse(parse_qsl(link), load("mnist-linear"))
+    assert (asked.seed, asked.label, asked.digit) == (9, "none", None)
+    np.testing.assert_array_equal(asked.picture, bar())
+    link = "tab=forward&model=mnist-conditional&seed=9&label=3&digit=4"
+    asked = forward_links.parse(parse_qsl(link), load("mnist-conditional"))
+    assert (asked.seed, asked.label, asked.digit, asked.picture) == (9, "3", 4, None)
+
+
+@pytest.mark.parametrize("dropped", NOTES, ids=lambda it: it.get("file", str(it["note"])[:40]))
+def test_a_note_leads_where_it_led(page, dropped):
+    note, means = json.dumps(dropped["note"]), dropped["means"]
+    if "file" in dropped:
+        assert json.loads(read_note(HERE / dropped["file"])) == dropped["note"]
+    found = arrived(page, "open_file", Dropped("a file", note, 1), visitor())
+    if means["place"] != "forward":
+        assert (found.place, found.run) == meant(means)
+        return
+    model, picture, seed = found.run
+    assert (found.place, model, seed) == ("forward", means["model"], means["seed"])
+    np.testing.assert_array_equal(picture, bar())
+
+
+# --- stored results ---
+
+STORED = {"fid": 154, "classes": 16, "bound": 11, "neighbours": 11}
+TABLES = {
+    "table-1": 20,
+    "table-2": 34,
+    "costs": 27,
+    "own-way": 30,
+    "few-steps": 19,
+    "few-steps-cifar10": 19,
+    "beside": 68,
+    "guidance": 28,
+}
+
+
+def filled(home: Path | None = None) -> dict[str, tuple[int, int]]:
+    """By table: how many cells are measured, and how many there are."""
+    found = {}
+    for table in results.figures(home)["tables"]:
+        cells = [it for row in table["rows"] for it in row.get("cells", ()) if it]
+        found[table["name"]] = sum("value" in it for it in cells), len(cells)
+    return found
+
+
+def test_every_cell_of_the_tables_is_measured():
+    value = results.figures()
+    assert (value["measured"], value["wanted"]) == (245, 245)
+    assert filled() == {name: (count, count) for name, count in TABLES.items()}
+
+
+def test_every_stored_result_is_of_the_weights_that_lie_there(tmp_path):
+    found = [it for folder in HOME.iterdir() for it in stored.current(folder)]
+    assert Counter(it["kind"] for it in found) == STORED
+    # Measured again, a figure replaces its predecessor.
+    names = {path.name for path in HOME.glob("*/results/*.json")}
+    assert {stored.save(tmp_path, it).name for it in found} == names
+
+
+def test_a_field_that_a_stored_request_lacks_means_its_default(tmp_path):
+    """As of results that were stored before the field was there."""
+    for path in HOME.glob("*/results/*.json"):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        about = result["protocol"]
+        if "request" in about:  # a bound samples nothing
+            about["request"] = {k: v for k, v in about["request"].items() if v != REQUEST[k]}
+        stored.save(tmp_path / path.parent.parent.name, result)
+    assert filled(tmp_path) == filled()
+
+
+# --- the public HTTP API ---
+
+
+def test_the_page_publishes_the_same_functions(page):
+    found = page.get_api_info()
+    assert not found["unnamed_endpoints"] and found["named_endpoints"].keys() == ENDPOINTS.keys()
+    for name, parameters in ENDPOINTS.items():
+        published = found["named_endpoints"][name]["parameters"]
+        named = [(it["parameter_name"], it["parameter_default"]) for it in published]
+        assert named[: len(parameters)] == list(parameters.items())
+
+
+# --- pixels ---
+
+PICTURES = HERE / "pictures.npz"
+RUNS = told("runs.json")
+
+
+def pictures(name: str) -> np.ndarray:
+    run = dict(RUNS[name])
+    return sample(load(run.pop("model")), Request(**run))
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_run_makes_the_same_pictures(name):
+    with np.load(PICTURES) as kept:
+        apart = np.abs(pictures(name).astype(int) - kept[name])
+    assert apart.max() <= 2  # processors round differently
+
+
+# --- commands ---
+
+COMMANDS = "sample race forward evaluate reproduce bench train train-classifier ship push".split()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_answers(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    assert ended.value.code == 0 and "usage:" in capsys.readouterr().out
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    np.savez_compressed(PICTURES, **{name: pictures(name) for name in RUNS})
