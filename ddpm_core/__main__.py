@@ -1,28 +1,19 @@
-"""The command line: ``python -m ddpm_core sample|train|...``."""
+"""The command line: ``python -m ddpm_core sample|train|train-classifier|push``."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 
 # Read when the Hub's client is imported: it asks for what it is told to fetch, and nothing else;
 # and by plain HTTP, whose failures end in bounded time.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
-from .commands import (
-    bench,
-    evaluate,
-    forward,
-    push,
-    race,
-    reproduce,
-    sample,
-    ship,
-    train,
-    train_classifier,
-)
+from .commands import push, sample, train, train_classifier
 from .errors import InvalidInput
 from .hardware import keep_memory
 
@@ -31,28 +22,43 @@ examples:
   python -m ddpm_core sample --model mnist-conditional --n 64 --label all --out digits.png
   python -m ddpm_core sample --model mnist-conditional --label 3 --steps 50 --out three.gif
   python -m ddpm_core sample --guidance cfg --label all --scales 0 1 2 4 8 --out atlas.png
-  python -m ddpm_core race schedules --model mnist-linear --against mnist-cosine --out race.gif
-  python -m ddpm_core forward --picture mine.png --back --label 3 --out back.png
-  python -m ddpm_core evaluate --model mnist-conditional --guidance cfg --scale 1 2 4 --n 1000
-  python -m ddpm_core reproduce --quick
-  python -m ddpm_core bench --quick
   python -m ddpm_core train --recipe mnist-conditional --out runs/mine
   python -m ddpm_core train --dataset fashion-mnist --schedule cosine --epochs 5 --out runs/clothes
+  python -m ddpm_core push runs/mine/checkpoint --repo-id you/digits
+'python -m lab --help' lists what watches and measures models.
 """
+# What was a command of this package before there was ``lab``, and what is known only there.
+MOVED = ("evaluate", "reproduce", "bench", "race", "forward", "ship", "push-space")
+OF_LAB = {"--fault", "--fid", "--features", "mnist-judge", "cifar10-judge"}
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit status."""
-    parser = argparse.ArgumentParser(
+    argv = sys.argv[1:] if argv is None else argv
+    if argv and (argv[0] in MOVED or OF_LAB.intersection(argv)):
+        print(f"this is a command of lab now: python -m lab {argv[0]} ...", file=sys.stderr)
+        return import_module("lab.__main__").main(argv)
+    return answer(
+        argv,
+        (sample, train, train_classifier, push),
         prog="python -m ddpm_core",
-        description="Train denoising diffusion models, sample from them and measure them.",
+        description="Train denoising diffusion models and sample from them.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    measuring = (sample, race, forward, evaluate, reproduce, bench)
-    for command in (*measuring, train, train_classifier, ship, push):
-        command.add(commands)
+
+
+def answer(argv: list[str] | None, commands: Iterable, **parser) -> int:
+    """Run the one of these commands that ``argv`` names; returns the exit status.
+
+    Args:
+        argv: the words of the command line; those of the process unless given.
+        commands: modules with ``add``.
+        parser: keyword arguments of ``argparse.ArgumentParser``.
+    """
+    parser = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter, **parser)
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in commands:
+        command.add(subparsers)
     arguments = parser.parse_args(argv)
     try:
         return arguments.run(arguments) or 0

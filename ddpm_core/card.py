@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from .classifier import ClassifierConfig
+from .classifier_nets import NETS
 from .errors import CheckpointError
 
 TEMPLATE = """\
@@ -51,7 +52,7 @@ Classes: {classes}.
 
 ```python
 from ddpm_core import load_classifier
-
+{network}
 classifier = load_classifier("{name}")
 log_probs = classifier.log_probs(x{abar})  # (B, {count}), differentiable in x
 ```
@@ -257,6 +258,7 @@ def _classifier(config, training, last, **common) -> str:
             training.get("source"),
         ),
         kind=_kind(net),
+        network=_network(net),
         channels=net["in_channels"],
         size=net["image_size"],
         knows=knows,
@@ -287,7 +289,13 @@ def _meanwhile(training: dict, last: dict, aware: bool, held_out: str) -> str:
 
 def _kind(net: dict) -> str:
     besides = [told for name, told in BESIDES.items() if net.get(name)]
-    return ", ".join([KINDS[net["kind"]].format(**net), *besides])
+    return ", ".join([NETS[net["kind"]].about.format(**net), *besides])
+
+
+def _network(net: dict) -> str:
+    """The line of code without which a network from another package is not known."""
+    module = NETS[net["kind"]].__module__
+    return "" if module.startswith(f"{__package__}.") else f"import {module}  # its network\n"
 
 
 def _metadata(
@@ -349,13 +357,6 @@ DATASETS = {
     "cifar10": "uoft-cs/cifar10",
 }
 
-KINDS = {
-    "conv": "plain convolutions",
-    "encoder": "a UNet's way down, told the time",
-    "residual": "residual blocks",
-    "whitened": "convolutions over decorrelated patches",
-    "whitened-ensemble": "the mean of {members} networks: convolutions over decorrelated patches",
-}
 # What a network may have besides, by its argument.
 BESIDES = {
     "residual": "with shortcuts",

@@ -349,7 +349,8 @@ def save(
     config = config.complete()
     from .card import render
 
-    card = render(name or folder.name, config, tensors, training)
+    pictured = (folder / PICTURE).is_file()
+    card = render(name or folder.name, config, tensors, training, pictured=pictured)
     folder.mkdir(parents=True, exist_ok=True)
     dtype = torch.half if training["recipe"].get("half") else torch.float
     tensors = {k: v.detach().to("cpu", dtype).contiguous() for k, v in tensors.items()}

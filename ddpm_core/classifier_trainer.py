@@ -13,7 +13,6 @@ from . import data
 from .classifier import Classifier, ClassifierConfig
 from .diffusion import q_sample
 from .errors import check_choice, check_float, check_int
-from .muon import Muon
 from .training import Loop, check_recipe
 
 # Shares of T at which a noise-aware classifier is tested: t = 0, 50, 100, 200, ..., 999 of 1000.
@@ -21,10 +20,17 @@ TEST_LEVELS = (0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
 # The noise of the test must never change: figures would cease to be comparable.
 TEST_SEED = 0
 BATCH = 500
-OPTIMIZERS = ("adamw", "sgd", "muon")
 WHITENED_BY = 5000  # images
 NORMS = (nn.BatchNorm2d, nn.GroupNorm)
 MOMENTUM, MOMENTUM_OF_KERNELS = 0.85, 0.6
+# By name, ``(groups, lr, dtype) -> optimizer``; dtype is that of the training. A package that needs
+# one of its own adds it here.
+OPTIMIZERS = {
+    "adamw": lambda groups, lr, dtype: torch.optim.AdamW(groups, lr, fused=True),
+    "sgd": lambda groups, lr, dtype: torch.optim.SGD(
+        groups, lr, MOMENTUM, nesterov=True, fused=True
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -133,13 +139,8 @@ class ClassifierTrainer(Loop):
             self.model.whiten(self.images.batch(chosen)[0])
 
     def _optimizer(self) -> torch.optim.Optimizer:
-        recipe, groups = self.recipe, self._groups()
-        if recipe.optimizer == "muon":
-            dtype = torch.bfloat16 if self.bf16 else torch.float32
-            return Muon(groups, recipe.lr, momentum=MOMENTUM, dtype=dtype)
-        if recipe.optimizer == "sgd":
-            return torch.optim.SGD(groups, recipe.lr, MOMENTUM, nesterov=True, fused=True)
-        return torch.optim.AdamW(groups, recipe.lr, fused=True)
+        dtype = torch.bfloat16 if self.bf16 else torch.float32
+        return OPTIMIZERS[self.recipe.optimizer](self._groups(), self.recipe.lr, dtype)
 
     def _groups(self) -> list[dict]:
         """What is learned, with how much faster than ``lr`` each learns."""

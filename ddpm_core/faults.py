@@ -1,100 +1,47 @@
-"""The errors of the report and its code, to be reinserted one at a time where they act at sampling.
-
-Each changes the walk and nothing else: the network is the one that was trained without the error.
-What a fault does is to be looked at and measured, not presumed. That the report's code never
-clips x̂0 (src/diffusion_model.py) is not among them: it is ``Request.clip``.
-"""
+"""Where a run can be made wrong on purpose, to see what an error does."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from functools import cached_property
-from itertools import pairwise
 
-import numpy as np
 from torch import Tensor
 
-from .errors import InvalidInput
 from .schedules import NoiseSchedule
 
-# The repository that the report names (section 2.6). Wherever something is said of the report's
-# code, it is of this commit, and the file is named.
-REPORT_CODE = "czekluk/02456_Group_44_DDPM_Project on GitHub, commit e640d59"
 
-# By name: what it is, in a sentence.
-FAULTS = {
-    "none": "as it should be",
-    # src/schedule.py: alpha_dash
-    "off-by-one": "alphas_cumprod leaves out the factor of step t itself: the noise level is "
-    "that of one step earlier, and beta and sigma, which the samplers take from it, with it",
-    # src/main.py: LinearSchedule(10e-4, 0.02, T)
-    "first-beta": "the linear schedule begins with beta = 1e-3 instead of 1e-4",
-    "missing-root": "sigma_t = beta_t (section 1.4) instead of its root: the noise added is too "
-    "small",
-    # src/classifier_guidance/diffusion_model_c.py: class_loss.mean().backward()
-    "batch-scale": "the gradient of the mean over the batch: λ is divided by the number of images",
-}
-FIRST_BETA = 1e-3
-# Stands for the 1 that alphas_cumprod begins with when it is off by one, which divides by 0.
-ALMOST_ONE = 1 - 1e-8
+class Fault:
+    """No error. A subclass changes what its error changes of a run, and nothing else.
 
-
-class _OffByOne(NoiseSchedule):
-    @cached_property
-    def alphas_cumprod(self) -> np.ndarray:
-        return np.concatenate([[ALMOST_ONE], np.cumprod(self.alphas)[:-1]])
-
-
-def check_fault(request, schedule: NoiseSchedule) -> None:
-    """Refuse a fault where it could not act.
-
-    Raises:
-        InvalidInput: saying what it acts on.
+    Attributes:
+        about: what the error is, in a sentence.
     """
-    fault = request.fault
-    if fault == "first-beta":
-        if schedule.kind != "linear":
-            raise InvalidInput("first-beta is an error of the linear schedule")
-        if math.isclose(schedule.betas[0], FIRST_BETA, rel_tol=1e-6):
-            raise InvalidInput("first-beta changes nothing: this schedule begins with 1e-3 itself")
-    if fault == "missing-root":
-        if (request.sampler, request.variance) != ("ddpm", "beta"):
-            raise InvalidInput("missing-root is an error of ddpm with variance beta")
-        if request.steps == 1:
-            raise InvalidInput("missing-root is an error of the noise added; one step adds none")
-    if fault == "batch-scale":
-        if request.guidance not in ("classifier", "classifier-noisy"):
-            raise InvalidInput("batch-scale is an error of classifier guidance")
-        if request.n == 1:
-            raise InvalidInput("batch-scale divides by the number of images; take more than one")
 
+    about = "as it should be"
 
-def schedule_with(fault: str, schedule: NoiseSchedule) -> NoiseSchedule:
-    """The schedule that the walk goes by."""
-    if fault == "off-by-one":
-        return _OffByOne(schedule.betas, schedule.kind)
-    if fault == "first-beta":
-        options = {"start": FIRST_BETA, "end": float(schedule.betas[-1])}
-        return NoiseSchedule.make("linear", schedule.num_timesteps, **options)
-    return schedule
+    def check(self, request, schedule: NoiseSchedule) -> None:
+        """Refuse the error where it could not act.
 
+        Raises:
+            InvalidInput: saying what it acts on.
+        """
 
-def noise_with(
-    fault: str,
-    noise: Callable[[int], Tensor],
-    schedule: NoiseSchedule,
-    timesteps: Sequence[int],
-) -> Callable[[int], Tensor]:
-    """The noise that the walk adds: sigma_t times this must be what the fault makes of it."""
-    if fault != "missing-root":
+    def schedule(self, schedule: NoiseSchedule) -> NoiseSchedule:
+        """The schedule that the run goes by."""
+        return schedule
+
+    def noise(
+        self,
+        noise: Callable[[int], Tensor],
+        schedule: NoiseSchedule,
+        timesteps: Sequence[int],
+    ) -> Callable[[int], Tensor]:
+        """The noise that the run adds, before the sampler multiplies it by sigma_t."""
         return noise
-    # DDPM multiplies by sqrt(beta) of the stride; once more by it makes beta.
-    falling = pairwise([*timesteps, -1])
-    roots = {t: math.sqrt(1 - schedule.abar(t) / schedule.abar(below)) for t, below in falling}
-    return lambda t: noise(t) * roots[t]
+
+    def scale(self, scale: float | None, images: int) -> float | None:
+        """The guidance scale of each image of a batch of so many."""
+        return scale
 
 
-def scale_with(fault: str, scale: float | None, images: int) -> float | None:
-    """λ for each image of a batch of so many."""
-    return scale / images if fault == "batch-scale" and scale is not None else scale
+# By name. A package that knows errors adds them here: those of the report are in ``lab``.
+FAULTS: dict[str, Fault] = {"none": Fault()}

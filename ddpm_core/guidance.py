@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -236,14 +235,6 @@ class SideBySide:
     def evaluations(self, t: int) -> int:
         """How often the network is evaluated at ``t`` for an image of the costliest part."""
         return max(evaluations(denoiser, t) for denoiser, _ in self.parts)
-
-
-def observed(steps, log_probs: LogProbs):
-    """Pass steps on with ``extras["p"]``: (B, K), p(class | x̂0) by a classifier of clean images."""
-    for step in steps:
-        with torch.no_grad():
-            p = log_probs(step.x0.clamp(-1, 1), 1.0).exp()
-        yield replace(step, extras={**step.extras, "p": p})
 
 
 def _account(uncond: Tensor, push: Tensor, strength: Tensor) -> dict[str, Tensor]:

@@ -96,6 +96,7 @@ RECIPES: dict[str, Recipe] = {
     "cifar10-cosine-attn": _report_in_colour(COSINE, AT_8X8),
 }
 
+# The judges are in ``lab.measure.judges``.
 CLASSIFIERS: dict[str, ClassifierRecipe] = {
     # For guidance, as in the report: clean images only.
     "mnist-classifier": ClassifierRecipe(
@@ -111,15 +112,6 @@ CLASSIFIERS: dict[str, ClassifierRecipe] = {
         zoom=0.05,
         epochs=12,
         seed=1,
-    ),
-    # Takes no part in guidance; another network, augmentation and seed than those that do.
-    "mnist-judge": ClassifierRecipe(
-        classifier={"kind": "residual", "channels": [32, 64, 128], "dropout": 0.1},
-        shift=2,
-        rotate=15,
-        zoom=0.15,
-        epochs=10,
-        seed=2,
     ),
     # Photographs bear a mirror and a few pixels' move, but neither turn nor zoom.
     "cifar10-classifier": ClassifierRecipe(
@@ -145,39 +137,6 @@ CLASSIFIERS: dict[str, ClassifierRecipe] = {
         weight_decay=0.05,
         epochs=16,
         seed=1,
-    ),
-    # Its features make the judge distance: two networks side by side, of 512 features, from all
-    # 50,000 images. 92.27 % on the test set.
-    "cifar10-judge": ClassifierRecipe(
-        dataset="cifar10",
-        classifier={
-            "kind": "whitened-ensemble",
-            "members": 2,
-            "channels": [64, 192, 256],
-            "residual": True,
-            "mirror": True,
-        },
-        shift=0,
-        rotate=0,
-        zoom=0,
-        crop=4,
-        flip=True,
-        cutout=12,
-        label_smoothing=0.2,
-        all_images=True,
-        half=True,
-        optimizer="muon",
-        kernel_lr=0.08,
-        weight_decay=1.3e-3,
-        bias_rate=64,
-        epochs=75,
-        batch_size=512,
-        lr=0.75,
-        warmup=1000,
-        decay="one-cycle",
-        clip_norm=1e3,
-        ema=0.99,
-        seed=3,
     ),
 }
 

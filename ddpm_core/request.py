@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 
 from .checkpoints import DTYPES, Label, Model
 from .errors import InvalidInput, check_choice, check_float, check_int
-from .faults import FAULTS, check_fault
+from .faults import FAULTS
 from .guidance import FORMS, MAX_SCALE, METHODS, PROFILES, SITES
 from .guides import classifier_for
 from .noise import MAX_SEED
@@ -60,7 +60,7 @@ class Request:
         profile: of its strength over all of t: ``"constant"``, ``"early"`` or ``"late"``.
         mix: a second class to be mixed in, or None.
         share: of the second class, 0 to 1.
-        fault: one of the report's errors to reinsert, ``"none"`` or one of ``faults.FAULTS``.
+        fault: an error to reinsert, a key of ``faults.FAULTS``; ``"none"`` unless one is wanted.
 
     Raises:
         InvalidInput: naming the field and what is allowed.
@@ -176,7 +176,7 @@ class Request:
         """
         request, last = self, model.schedule.num_timesteps - 1
         check_int("steps", self.steps, 1, last + 1)
-        check_fault(self, model.schedule)
+        FAULTS[self.fault].check(self, model.schedule)
         classes = self.classes(model)
         if not classes and self.label == "all":
             request = replace(request, label="none")

@@ -16,16 +16,15 @@ from .data import to_uint8
 from .denoiser import Denoiser, evaluations
 from .diffusion import check_images, q_sample
 from .errors import InvalidInput, check_int
-from .faults import noise_with, scale_with, schedule_with
+from .faults import FAULTS
 from .guidance import (
     NEUTRAL,
     ClassifierFree,
     ClassifierGuided,
     SideBySide,
     Strength,
-    observed,
 )
-from .guides import classifier_for, roles_for
+from .guides import classifier_for
 from .recorder import Film, check_film
 from .request import Request
 from .samplers import SAMPLERS, Step
@@ -83,9 +82,9 @@ class Run:
         self.scales: list[float | None] = []
         for r, own in zip(self.requests, self._images, strict=True):
             self.labels += r.labels(model, own)
-            self.scales += [scale_with(r.fault, r.guidance_scale, r.n)] * len(own)
+            self.scales += [FAULTS[r.fault].scale(r.guidance_scale, r.n)] * len(own)
         self.dtype = model.resolve_dtype(self.request.dtype)
-        self.schedule = schedule_with(self.request.fault, model.schedule)
+        self.schedule = FAULTS[self.request.fault].schedule(model.schedule)
         last = model.schedule.num_timesteps - 1
         last = last if t is None else check_int("t", t, 0, last)
         steps = min(self.request.steps, last + 1)
@@ -183,8 +182,7 @@ class Run:
         Args:
             x: another start; (B, C, H, W).
             previous: a step of an earlier run of the same walk; sampling goes on after it.
-            report: let every step tell what guidance did (see ``guidance``), and p(class | x̂0)
-                as the judge sees it, if the model's dataset has one.
+            report: let every step tell what guidance did (see ``guidance``).
         """
         request, timesteps = self.request, self.timesteps
         if previous is not None:
@@ -196,17 +194,14 @@ class Run:
             options["eta"] = request.eta
         if request.sampler == "ddpm":
             options["variance"] = request.variance
-        steps = SAMPLERS[request.sampler](
+        return SAMPLERS[request.sampler](
             self.denoiser(complete=report),
             self.schedule,
             self.start if x is None else x,
             timesteps,
-            noise_with(request.fault, self.noise, self.schedule, self.timesteps),
+            FAULTS[request.fault].noise(self.noise, self.schedule, self.timesteps),
             **options,
         )
-        if not report or "judge" not in roles_for(self.model):
-            return steps
-        return observed(steps, classifier_for(self.model, "judge").log_probs)
 
     def calls(self, report: bool = False) -> list[int]:
         """Evaluations of the network for each image so far, at the start and after every step.

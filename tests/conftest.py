@@ -7,7 +7,7 @@ from hypothesis import settings
 
 from ddpm_core import guides
 from ddpm_core.errors import CheckpointError
-from tests.core.toys import save_tiny_checkpoint, tiny_classifier, write_mnist
+from tests.support.toys import save_tiny_checkpoint, tiny_classifier, write_mnist
 
 # Tests ask what happens, not how soon: a fifth of a second is too little on a busy machine.
 settings.register_profile("any machine", deadline=None)

@@ -20,8 +20,11 @@ from packaging.utils import canonicalize_name
 from PIL import Image
 
 from ddpm_core import Request, available, load
-from ddpm_core.experiments import beside, cards, compare, fingerprint, report, results
-from tests.core.toys import result_of
+from lab.measure import results
+from lab.publish import cards
+from lab.report import beside, compare, report
+from lab.weights import fingerprint
+from tests.support.toys import result_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -113,9 +116,13 @@ def test_the_names_of_gradio_that_the_page_rests_on_are_there():
         assert (ROOT / path).exists(), path
 
 
-def test_the_core_knows_no_gradio_and_no_ui():
-    for path in (ROOT / "ddpm_core").rglob("*.py"):
-        assert not imports_of(path) & {"gradio", "ui", "app"}, path
+ABOVE = {"ddpm_core": {"lab", "ui", "app"}, "lab": {"ui", "app"}}
+
+
+@pytest.mark.parametrize("room, above", ABOVE.items())
+def test_imports_go_one_way(room, above):
+    for path in (ROOT / room).rglob("*.py"):
+        assert not imports_of(path) & {"gradio", *above}, path
 
 
 def test_the_ui_knows_no_tensors():

@@ -25,7 +25,7 @@ import ddpm_core
 from ddpm_core import Request, load, read_note, sample
 from ddpm_core.__main__ import main
 from ddpm_core.checkpoints import HOME
-from ddpm_core.experiments import results as stored
+from lab.measure import results as stored
 from ui import forward_links, permalinks, results  # the page brings what else a request may name
 from ui.arrivals import Arrival
 from ui.drop import Dropped

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from ddpm_core import InvalidInput, Model
-from ddpm_core.outline import Block, outline
+from lab.process.outline import Block, outline
 
 from . import component
 from .events import LATEST

@@ -17,7 +17,7 @@ import numpy as np
 
 from ddpm_core import Model, Request
 from ddpm_core.schedules import NoiseSchedule
-from ddpm_core.trace import Trace
+from lab.process.trace import Trace
 
 from . import component, typeset
 from .runs import Studio

@@ -9,7 +9,7 @@ import gradio as gr
 import numpy as np
 
 from ddpm_core import InvalidInput
-from ddpm_core.packed import unpack
+from lab.process.packed import unpack
 
 from . import (
     contact,

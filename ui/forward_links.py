@@ -15,8 +15,8 @@ from PIL import Image
 from ddpm_core import InvalidInput, Model, Request
 from ddpm_core.errors import check_int
 from ddpm_core.noise import MAX_SEED
-from ddpm_core.packed import pack, unpack
 from ddpm_core.request import read
+from lab.process.packed import pack, unpack
 
 from . import permalinks
 from .sketch import SAMPLES
@@ -130,10 +130,10 @@ def python(model: str, packed: str | None, seed: int, label: str) -> str:
     return "\n".join(
         [
             "from ddpm_core import load, save_film",
-            "from ddpm_core.forward import (",
+            "from lab.process.forward import (",
             "    forward_film, inverting, return_request, return_times, returns",
             ")",
-            f"from ddpm_core.packed import {reader}",
+            f"from lab.process.packed import {reader}",
             "",
             f"model = load({model!r})",
             *given,
@@ -153,7 +153,7 @@ def python(model: str, packed: str | None, seed: int, label: str) -> str:
 
 def commands(model: str, packed: str | None, seed: int, label: str) -> str:
     """The commands, for a shell, that make the same film, bring the picture back, and invert it."""
-    start = shlex.join(["python", "-m", "ddpm_core", "forward", "--model", model])
+    start = shlex.join(["python", "-m", "lab", "forward", "--model", model])
     source, given = f"--picture {FILE}", []
     if packed is not None:
         source, given = '--packed "$picture"', ["picture=" + "\\\n".join(_lines(packed))]

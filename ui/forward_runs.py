@@ -17,9 +17,11 @@ import gradio as gr
 import numpy as np
 
 from ddpm_core import InvalidInput, Model, save_film, save_png
-from ddpm_core.engine import Account
 from ddpm_core.errors import check_int
-from ddpm_core.forward import (
+from ddpm_core.noise import MAX_SEED
+from ddpm_core.recorder import Frames
+from lab.process.engine import Account
+from lab.process.forward import (
     ForwardFilm,
     Inversion,
     inversion_plan,
@@ -30,8 +32,6 @@ from ddpm_core.forward import (
     return_work,
     returns,
 )
-from ddpm_core.noise import MAX_SEED
-from ddpm_core.recorder import Frames
 
 from . import (
     contact,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ddpm_core.forward import ForwardFilm
+from lab.process.forward import ForwardFilm
 
 from . import component, typeset
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from ddpm_core import Film, InvalidInput, Model, Request, save_animation, save_png
 from ddpm_core.guides import classifier_for
-from ddpm_core.metrics import REAL_DISTANCE
 from ddpm_core.recorder import Frames, contact_sheet
 from ddpm_core.sampling import Run, scale_sheet
+from lab.measure.metrics import REAL_DISTANCE
 
 from . import contact, controls, keep, permalinks, recordings, stage, steering, tradeoff
 from .bench import STAMP

@@ -10,9 +10,9 @@ from functools import partial
 import gradio as gr
 
 from ddpm_core import InvalidInput, Request
-from ddpm_core.faults import REPORT_CODE
-from ddpm_core.race import FEW_STEPS
-from ddpm_core.race import LANE_PANES as PANES
+from lab.process.race import FEW_STEPS
+from lab.process.race import LANE_PANES as PANES
+from lab.process.report_errors import REPORT_CODE
 
 from . import controls, keep, race, races, shelf, stage
 from .bench import LATEX, STAMP

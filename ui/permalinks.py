@@ -138,7 +138,8 @@ def command_line(key: Key, ending: str | None = None, meant: Mapping = NOTHING) 
         meant: how the model is meant to be sampled (``Config.sampling``): what the command line
             takes for its defaults.
     """
-    words = ["python", "-m", "ddpm_core", "sample", "--model", key.model]
+    package = "ddpm_core" if key.request.fault == "none" else "lab"
+    words = ["python", "-m", package, "sample", "--model", key.model]
     words += ["--n", str(key.request.n)]
     left_out = unused(key.requests)
     for name, value in changed(key.request, DEFAULTS | dict(meant)).items():

@@ -13,9 +13,11 @@ from urllib.parse import urlencode
 import numpy as np
 
 from ddpm_core import InvalidInput, Request, save_animation, save_png
-from ddpm_core.engine import Account
 from ddpm_core.errors import check_choice, check_int
-from ddpm_core.race import (
+from ddpm_core.recorder import film_bytes
+from ddpm_core.request import unused
+from lab.process.engine import Account
+from lab.process.race import (
     ERRORS,
     FEW_STEPS,
     LANE_PANES,
@@ -25,8 +27,6 @@ from ddpm_core.race import (
     samplers,
     schedules,
 )
-from ddpm_core.recorder import film_bytes
-from ddpm_core.request import unused
 
 from . import controls, keep, permalinks, race, stage
 from .ending import Ending
@@ -342,7 +342,7 @@ def python(key: RaceKey) -> str:
     return "\n".join(
         [
             "from ddpm_core import Request, load, save_animation",
-            f"from ddpm_core.race import {call}\n",
+            f"from lab.process.race import {call}\n",
             f"request = Request({_arguments(key)})",
             f"race = {call}({first}, request{last})",
             "for lane in race.steps():  # the one that took a step",
@@ -359,7 +359,7 @@ def command_line(key: RaceKey, meant: Mapping) -> str:
     Args:
         meant: how the model is meant to be sampled (``Config.sampling``).
     """
-    words = ["python", "-m", "ddpm_core", "race", key.view]
+    words = ["python", "-m", "lab", "race", key.view]
     known = {"model": key.model, "against": key.against, "error": key.error}
     words += [w for k, v in known.items() if v for w in (f"--{k}", v)]
     base = permalinks.DEFAULTS | RACE_DEFAULTS | dict(meant)

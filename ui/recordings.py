@@ -14,8 +14,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from ddpm_core.race import LANE_PANES
 from ddpm_core.sampling import scale_sheet
+from lab.process.race import LANE_PANES
 
 FOLDER = Path(__file__).parent / "recordings"
 FRAMES = 61  # of each lane: enough to look fluid, and small

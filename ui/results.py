@@ -11,10 +11,11 @@ import gradio as gr
 
 from ddpm_core import checkpoints
 from ddpm_core.errors import CheckpointError
-from ddpm_core.experiments import beside, compare, evaluation, inspection, report, watch
-from ddpm_core.experiments.claims import UNMEASURED, judged
-from ddpm_core.experiments.explained import QUESTION, explained
-from ddpm_core.experiments.report import Measurement
+from lab.measure import evaluation, inspection, watch
+from lab.report import beside, compare, report
+from lab.report.claims import UNMEASURED, judged
+from lab.report.explained import QUESTION, explained
+from lab.report.report import Measurement
 
 from . import board, keep
 from .events import QUIET

@@ -21,11 +21,11 @@ from weakref import WeakValueDictionary
 
 from ddpm_core import Film, InvalidInput, Model, Request, Run, available, hub, load
 from ddpm_core.checkpoints import from_hub
-from ddpm_core.engine import Account, shared_engine
 from ddpm_core.errors import check_int
-from ddpm_core.metrics import Measured, measuring
 from ddpm_core.recorder import film_bytes
-from ddpm_core.trace import Trace, trace_bytes
+from lab.measure.metrics import Measured, measuring
+from lab.process.engine import Account, shared_engine
+from lab.process.trace import Trace, reported, trace_bytes
 
 from .ending import Ending
 from .limits import (
@@ -436,7 +436,7 @@ class Studio:
         shared = calls[key.branch_at or 0]  # a branch is charged for its own part only
         told = Progress(key, film, 0.0, calls=[max(0, n - shared) for n in calls])
         yield told
-        steps = run.steps(start, previous, report=trace is not None)
+        steps = reported(run, start, previous) if trace else run.steps(start, previous)
         if trace:
             steps = trace.record(steps, start)
         steps = film.record(steps)

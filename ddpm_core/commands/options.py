@@ -37,16 +37,6 @@ def add_data_root(p: argparse.ArgumentParser) -> None:
     )
 
 
-def add_features(p: argparse.ArgumentParser) -> None:
-    """Add ``--features``."""
-    p.add_argument(
-        "--features",
-        metavar="NET",
-        help="for --fid: a shipped classifier, torchvision:NAME, or a TorchScript file, untested "
-        "with the published Inception's weights (default: the judge of the model's dataset)",
-    )
-
-
 def apply(a: argparse.Namespace) -> None:
     """Check ``--batch`` and set ``--threads``."""
     from ..errors import check_int
@@ -206,7 +196,9 @@ def _add_walk(p, default) -> None:
     p.add_argument(
         "--fault",
         default=default.fault,
-        help=f"an error of the report to reinsert: {', '.join(list(FAULTS)[1:])}",
+        help=f"an error of the report to reinsert: {', '.join(list(FAULTS)[1:])}"
+        if len(FAULTS) > 1
+        else argparse.SUPPRESS,
     )
 
 

@@ -1,4 +1,4 @@
-"""``python -m ddpm_core push`` and ``push-space``: to the Hugging Face Hub."""
+"""``python -m ddpm_core push``: to the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -10,23 +10,16 @@ def add(commands) -> None:
         "push",
         help="publish a checkpoint on the Hugging Face Hub",
         description="Upload weights, config, training record, card and pictures to a model "
-        "repository, which is created if there is none. Log in first: hf auth login, or HF_TOKEN.",
+        "repository, which is created if there is none. Log in first: hf auth login, or HF_TOKEN. "
+        "'python -m lab push' adds what was measured.",
     )
     p.add_argument("name", metavar="NAME", help="a shipped checkpoint, or a checkpoint folder")
-    _add_shared(p)
+    add_repository(p)
     p.set_defaults(run=run)
 
-    p = commands.add_parser(
-        "push-space",
-        help="publish the app as a Space on the Hugging Face Hub",
-        description="Upload the app, its package and its checkpoints to a Space, which is created "
-        "if there is none, with the front matter of space.yaml.",
-    )
-    _add_shared(p)
-    p.set_defaults(run=run_space)
 
-
-def _add_shared(p) -> None:
+def add_repository(p) -> None:
+    """Add where to publish, and whether to."""
     p.add_argument("--repo-id", required=True, metavar="OWNER/NAME")
     p.add_argument("--private", action="store_true", help="if the repository is created")
     p.add_argument(
@@ -42,16 +35,11 @@ def _add_shared(p) -> None:
 def run(a) -> None:
     from ..publish import model_folder
 
-    _send(a, "model", lambda folder: model_folder(a.name, a.repo_id, folder))
+    send(a, "model", lambda folder: model_folder(a.name, a.repo_id, folder))
 
 
-def run_space(a) -> None:
-    from ..publish import space_folder
-
-    _send(a, "space", lambda folder: space_folder(a.repo_id, folder))
-
-
-def _send(a, kind: str, write) -> None:
+def send(a, kind: str, write) -> None:
+    """Upload the folder that ``write`` makes, or, of a dry run, only make it."""
     import tempfile
 
     from ..publish import push

@@ -58,22 +58,17 @@ def add(commands) -> None:
         metavar="CHECKPOINT",
         help="begin with the weights of a checkpoint of the same recipe, and carry its record on",
     )
-    p.add_argument(
-        "--fid",
-        action="store_true",
-        help="measure the judge distance (see 'evaluate --help') at every validation, 512 samples "
-        "against 1,000 held out images",
-    )
-    options.add_features(p)
     training.add_loop(p, "Adam")
     p.set_defaults(run=run)
 
 
-def run(a) -> None:
+def run(a, watch=None) -> None:
+    """Train.
+
+    Args:
+        watch: from the recipe's dataset to the ``watch`` of a ``Trainer``; None for none.
+    """
     from ..checkpoints import load
-    from ..errors import InvalidInput
-    from ..experiments.features import feature_net
-    from ..experiments.watch import fid_watch
     from ..recipes import recipe_from
     from ..trainer import Trainer
 
@@ -81,10 +76,6 @@ def run(a) -> None:
     recipe = recipe_from(a.recipe, training.given(a))
     folder = a.out or Path("runs") / (a.recipe or recipe.dataset)
     begin = load(a.init) if a.init else None
-    if a.features is not None and not a.fid:
-        raise InvalidInput("--features goes with --fid")
-    net = None if a.features is None else feature_net(a.features)
-    watch = fid_watch(recipe.dataset, a.data_root, net) if a.fid else None
     trainer = Trainer(
         recipe,
         folder,
@@ -92,6 +83,6 @@ def run(a) -> None:
         device=a.device,
         bf16=a.bf16,
         begin=begin,
-        watch=watch,
+        watch=None if watch is None else watch(recipe.dataset),
     )
     training.to_the_end(trainer)

@@ -15,7 +15,7 @@ from ddpm_core import checkpoints
 from ddpm_core.checkpoints import Config
 from ddpm_core.classifier import ClassifierConfig
 from ddpm_core.errors import CheckpointError, InvalidInput
-from tests.core.toys import (
+from tests.support.toys import (
     save_tiny_checkpoint,
     save_tiny_classifier,
     tiny_classifier,

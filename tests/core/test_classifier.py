@@ -17,7 +17,7 @@ from ddpm_core.classifier_nets import NETS
 from ddpm_core.diffusion import q_sample
 from ddpm_core.errors import InvalidInput
 from ddpm_core.schedules import NoiseSchedule
-from tests.core.toys import TINY_NETS, tiny_classifier, tiny_classifier_config
+from tests.support.toys import TINY_NETS, tiny_classifier, tiny_classifier_config
 
 KINDS = sorted(NETS)
 SHIPPED = available_classifiers()

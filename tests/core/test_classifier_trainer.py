@@ -18,11 +18,11 @@ from ddpm_core.classifier_trainer import (
     test,
 )
 from ddpm_core.errors import InvalidInput
-from ddpm_core.ship import ship
 from ddpm_core.trainer import Recipe, Trainer
 from ddpm_core.training import STATE, Cadence, learning_rate
+from lab.publish.ship import ship
 from tests.core.test_trainer import assert_identical, state_of, without_the_clock
-from tests.core.toys import TINY_NETS, write_mnist
+from tests.support.toys import TINY_NETS, write_mnist
 
 test.__test__ = False
 STEPS = 10

@@ -12,11 +12,11 @@ from PIL import Image
 from ddpm_core import checkpoints, read_note, recorder, sampling
 from ddpm_core import trainer as trainer_module
 from ddpm_core.__main__ import main
-from ddpm_core.experiments import watch
 from ddpm_core.recipes import CLASSIFIERS, RECIPES, classifier_recipe_from, recipe_from
 from ddpm_core.request import Request
+from lab.measure import watch
 from tests.core.test_animation import frames_of
-from tests.core.toys import TINY_NETS, save_tiny_classifier
+from tests.support.toys import TINY_NETS, save_tiny_classifier
 
 
 @pytest.fixture
@@ -272,8 +272,6 @@ def test_train_begins_with_a_checkpoint_and_measures_the_fid(train, tmp_path, mo
         (["--dropout", "2"], "dropout"),
         (["--channels", "-4"], "channels"),
         (["--blocks", "-1"], "blocks"),
-        (["--features", "mnist-judge"], "--features goes with --fid"),
-        (["--fid", "--features", "nothing"], "unknown feature net 'nothing'"),
         (["--threads", "-1"], "threads"),
         (["--device", "abacus"], "abacus"),
     ],

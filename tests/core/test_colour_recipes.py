@@ -6,14 +6,14 @@ import torch
 from PIL import Image
 
 from ddpm_core import checkpoints, data
-from ddpm_core.classifier_nets import ResidualNet
 from ddpm_core.classifier_trainer import ClassifierRecipe, ClassifierTrainer, crop_and_flip, cut_out
 from ddpm_core.errors import InvalidInput
 from ddpm_core.recipes import CLASSIFIERS, RECIPES
 from ddpm_core.trainer import Recipe, Trainer
 from ddpm_core.training import Cadence, learning_rate
-from tests.core.tiny_run import RECIPE
-from tests.core.toys import TINY_NETS
+from lab.measure.judges import ResidualNet
+from tests.support.tiny_run import RECIPE
+from tests.support.toys import TINY_NETS
 
 
 @pytest.fixture(scope="module")

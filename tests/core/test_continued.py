@@ -10,7 +10,7 @@ import torch
 from ddpm_core import checkpoints, data, training
 from ddpm_core import trainer as trainer_module
 from ddpm_core.errors import InvalidInput
-from tests.core.tiny_run import STEPS, Interrupted, assert_identical, state_of, trainer
+from tests.support.tiny_run import STEPS, Interrupted, assert_identical, state_of, trainer
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ddpm_core import Request, Run, load
-from ddpm_core.bench import ours
-from ddpm_core.bench.shapes import COLOUR, GREY
 from ddpm_core.sampling import JOINT_UP_TO
+from lab.bench import ours
+from lab.bench.shapes import COLOUR, GREY
 
 # A step in the middle of the walk: the solver has its memory, the network its short dtype.
 MIDDLE = 5

@@ -11,7 +11,7 @@ from torchvision import datasets as tv
 
 from ddpm_core import data
 from ddpm_core.errors import DataError, InvalidInput
-from tests.core.toys import write_mnist
+from tests.support.toys import write_mnist
 
 
 @pytest.fixture

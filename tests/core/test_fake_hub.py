@@ -10,7 +10,7 @@ import pytest
 from huggingface_hub import HfApi, errors, hf_hub_download, snapshot_download
 from huggingface_hub.file_download import get_hf_file_metadata, http_get
 
-from tests.core.fake_hub import FakeHub, plain_client
+from tests.support.fake_hub import FakeHub, plain_client
 
 CONFIG = b'{"a": 1}'
 WEIGHTS = bytes(range(256)) * 20

@@ -21,11 +21,10 @@ from ddpm_core.guidance import (
     ClassifierGuided,
     SideBySide,
     Strength,
-    observed,
 )
 from ddpm_core.samplers import ddim
 from ddpm_core.schedules import NoiseSchedule, spaced_timesteps
-from tests.core.toys import GaussianDenoiser, toy_denoiser
+from tests.support.toys import GaussianDenoiser, toy_denoiser
 
 SCHEDULE = NoiseSchedule.make("linear", 100, start=1e-3, end=0.2)
 LAST = SCHEDULE.num_timesteps - 1
@@ -341,18 +340,6 @@ def test_one_guidance_wraps_another_and_a_sampler_walks_it():
     steps = list(ddim(outer, SCHEDULE, x, spaced_timesteps(SCHEDULE, 5)))
     assert len(steps) == 5
     assert steps[-1].x.abs().max() <= 1
-
-
-def test_observed_steps_tell_what_a_classifier_sees_in_the_clamped_prediction():
-    toy = LinearClassifier()
-    walk = partial(ddim, free([3.0] * 3), SCHEDULE, state(), [60, 20, 0], clip=False)
-    for step, before in zip(observed(walk(), toy.log_probs), walk(), strict=True):
-        assert torch.equal(step.x, before.x)
-        p = step.extras["p"]
-        same(p, toy.log_probs(step.x0.clamp(-1, 1), 1.0).exp())
-        same(p.sum(1), torch.ones(3, dtype=torch.float64))
-        assert step.extras.keys() == before.extras.keys() | {"p"}
-    assert set(toy.levels) == {1.0}
 
 
 # --- strengths over time ---

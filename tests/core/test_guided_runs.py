@@ -66,7 +66,7 @@ def test_an_image_alone_is_the_same_in_a_batch_of_64(model, guidance, number):
         for name in ("x", "x0"):
             ours = getattr(many, name)[number]
             torch.testing.assert_close(ours, getattr(one, name)[0], **close)
-        for name in ("push_norm", "strength", "p"):
+        for name in ("push_norm", "strength"):
             ours = many.extras[name][number]
             torch.testing.assert_close(ours, one.extras[name][0], rtol=1e-3, atol=1e-4)
 
@@ -108,7 +108,7 @@ def test_a_run_that_reports_is_the_same_to_the_last_bit(model, guidance, n):
     for step, reporting in zip(Run(model, request).steps(), told, strict=True):
         assert torch.equal(step.x, reporting.x)
         assert torch.equal(step.eps, reporting.eps)
-    assert {"p", "uncond", "push", "strength", "cosine"} <= told[0].extras.keys()
+    assert {"uncond", "push", "strength", "cosine"} <= told[0].extras.keys()
 
 
 @pytest.mark.parametrize(("scale", "label"), [(1, 3), (0, "none")])
@@ -232,7 +232,6 @@ def test_a_report_of_runs_side_by_side_is_silent_where_there_is_no_guidance(mode
         assert step.extras["strength"].isnan().tolist() == [True, False, False, False]
         assert step.extras["cond"].isnan().any((1, 2, 3)).tolist() == [True, False, False, True]
         assert step.extras["gradient"].isnan().any((1, 2, 3)).tolist() == [True] * 3 + [False]
-        assert step.extras["p"].sum(1).tolist() == pytest.approx([1.0] * 4)
 
 
 OTHER_WALKS = {

@@ -20,9 +20,9 @@ from ddpm_core import Request, checkpoints, load, load_classifier, sample
 from ddpm_core.errors import CheckpointError, InvalidInput
 from ddpm_core.guides import roles_for
 from ddpm_core.hub import Hub, is_name, layout
-from tests.core import fake_hub
-from tests.core.fake_hub import FakeHub, plain_client
-from tests.core.toys import save_tiny_checkpoint
+from tests.support import fake_hub
+from tests.support.fake_hub import FakeHub, plain_client
+from tests.support.toys import save_tiny_checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 QUICK = Request(n=2, steps=3, dtype="float32")
@@ -285,11 +285,11 @@ def test_the_command_line_pushes_as_it_is_told_to(served, tmp_path, more):
     assert served.repos["user/mine"].private is bool(more)
 
 
-def command(words, folder, **environment):
+def command(words, folder, package="ddpm_core", **environment):
     own = {"HF_HOME": str(folder / "home"), "HF_HUB_DISABLE_XET": "1"}
     own |= {"PYTHONPATH": str(checkpoints.HOME.parent)}
     return subprocess.run(
-        [sys.executable, "-m", "ddpm_core", *words],
+        [sys.executable, "-m", package, *words],
         cwd=folder,
         env=os.environ | own | environment,
         capture_output=True,

@@ -10,8 +10,7 @@ from ddpm_core import unet as unet_module
 from ddpm_core.checkpoints import Model
 from ddpm_core.prepared import Prepared
 from ddpm_core.unet import UNet
-
-from .toys import tiny_config
+from tests.support.toys import tiny_config
 
 
 def network(**options):

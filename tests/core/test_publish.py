@@ -1,4 +1,4 @@
-"""Models and the Space on their way to the Hub: to one of the tests' own, by the real client."""
+"""Models on their way to the Hub: to one of the tests' own, by the real client."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import shutil
 
 import numpy as np
 import pytest
-import yaml
 from huggingface_hub import ModelCard, constants
 
-from ddpm_core import checkpoints, load, publish, sample
+from ddpm_core import load, publish, sample
 from ddpm_core.errors import CheckpointError, InvalidInput
 from ddpm_core.hub import Hub
-from tests.core.fake_hub import FakeHub, plain_client
-from tests.core.test_hub import QUICK, command, refusal
+from tests.core.test_hub import QUICK, refusal
+from tests.support.fake_hub import FakeHub, plain_client
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
@@ -70,33 +69,6 @@ def test_without_a_token_nothing_is_published(served, tmp_path, checkpoint):
     served.stop()
     told = refusal(lambda: publish.push(folder, "user/mine", endpoint=served.url))
     assert "cannot be reached" in told and "nothing was published" in told
-
-
-def test_the_space_is_the_project_with_its_front_matter(tmp_path):
-    told = command(["push-space", "--repo-id", "user/space", "--dry-run", "space"], tmp_path)
-    assert told.returncode == 0, told.stderr
-    folder = tmp_path / "space"
-    root = checkpoints.HOME.parent
-    page = (folder / "README.md").read_text(encoding="utf-8")
-    front = yaml.safe_load(page.split("---\n")[1])
-    assert front == yaml.safe_load((root / "space.yaml").read_text(encoding="utf-8"))
-    assert page == (root / "README.md").read_text(encoding="utf-8")
-    assert {"app.py", "ddpm_core", "ui", "checkpoints", "requirements.txt"} <= {
-        path.name for path in folder.iterdir()
-    }
-    assert not list(folder.rglob("__pycache__"))
-
-
-def test_the_space_is_uploaded_whole(served, tmp_path, monkeypatch):
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", False)
-    monkeypatch.setenv("HF_TOKEN", "hf_made_up")
-    folder = publish.space_folder("user/space", tmp_path / "space")
-    publish.push(folder, "user/space", "space", endpoint=served.url)
-    sent = served.uploads["spaces/user/space"]
-    written = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
-    assert sent.keys() == written.keys()
-    for name in ("app.py", "README.md", "checkpoints/mnist-judge/model.safetensors"):
-        assert sent[name] == written[name].read_bytes()
 
 
 @pytest.mark.parametrize("repo_id", ["mine", "a/b/c", "user/mine@v1", "../x"])

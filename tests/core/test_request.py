@@ -11,7 +11,7 @@ from ddpm_core import checkpoints, guides
 from ddpm_core.errors import InvalidInput
 from ddpm_core.guidance import FORMS, MAX_SCALE, METHODS, PROFILES, SITES
 from ddpm_core.request import DEFAULT_SCALE, Request, read
-from tests.core.toys import save_tiny_checkpoint, tiny_classifier
+from tests.support.toys import save_tiny_checkpoint, tiny_classifier
 
 GUIDED = [method for method in METHODS if method != "none"]
 every_method = pytest.mark.parametrize("method", GUIDED)

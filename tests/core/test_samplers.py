@@ -25,7 +25,7 @@ from ddpm_core.samplers import (
     dpm_solver_pp,
 )
 from ddpm_core.schedules import KINDS, NoiseSchedule, spaced_timesteps
-from tests.core.toys import GaussianDenoiser, toy_denoiser
+from tests.support.toys import GaussianDenoiser, toy_denoiser
 
 # A NumPy 2 matter inside the reference library.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -13,7 +13,7 @@ from ddpm_core.errors import InvalidInput
 from ddpm_core.noise import MAX_SEED
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run, film, sample
-from tests.core.toys import save_tiny_checkpoint
+from tests.support.toys import save_tiny_checkpoint
 
 SETTINGS = [
     {"sampler": "ddpm", "variance": "beta"},

@@ -19,9 +19,9 @@ import torch
 from ddpm_core import checkpoints, data, training
 from ddpm_core import trainer as trainer_module
 from ddpm_core.errors import CheckpointError, DataError, InvalidInput
-from ddpm_core.experiments import report
 from ddpm_core.trainer import STATE, Cadence, Recipe, Trainer
-from tests.core.tiny_run import (
+from lab.report import report
+from tests.support.tiny_run import (
     RECIPE,
     STEPS,
     Interrupted,
@@ -86,7 +86,7 @@ def test_a_resumed_run_reports_the_same_training_loss(interrupted, uninterrupted
 
 @contextmanager
 def child(folder, data_root):
-    command = [sys.executable, "-m", "tests.core.tiny_run", str(folder), str(data_root)]
+    command = [sys.executable, "-m", "tests.support.tiny_run", str(folder), str(data_root)]
     process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
     try:
         yield process

@@ -8,8 +8,8 @@ import torch
 from ddpm_core import hardware
 from ddpm_core.errors import InvalidInput
 from ddpm_core.trainer import STATE, Recipe, Trainer, learning_rate
-from tests.core.tiny_run import RECIPE, trainer
-from tests.core.toys import write_mnist
+from tests.support.tiny_run import RECIPE, trainer
+from tests.support.toys import write_mnist
 
 # --- what a step trains on ---
 

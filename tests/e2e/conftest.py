@@ -16,7 +16,7 @@ from ddpm_core import Request, save_png
 from ui import permalinks
 from ui.runs import Key
 
-from ..browser import find_browser
+from ..support.browser import find_browser
 
 os.environ["NO_PROXY"] = "127.0.0.1"
 # Tests ask what happens, not how soon: five seconds are too few on a busy machine.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ddpm_core import load
-from ddpm_core.outline import outline
+from lab.process.outline import outline
 from ui.architecture import told
 
 

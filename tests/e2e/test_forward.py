@@ -12,8 +12,8 @@ from PIL import Image
 
 from ddpm_core import load
 from ddpm_core.data import to_unit
-from ddpm_core.forward import forward_film
 from ddpm_core.guides import classifier_for
+from lab.process.forward import forward_film
 from tests.e2e.conftest import Visitor, at_rest
 from tests.e2e.test_sample import tiles
 from ui.sketch import SAMPLES

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ddpm_core import load
-from ddpm_core.forward import forward_film
-from ddpm_core.packed import pack
+from lab.process.forward import forward_film
+from lab.process.packed import pack
 from tests.e2e import test_forward
 from tests.e2e.test_forward import TAB, run_of, sample, scrub
 from tests.e2e.test_sample import tiles

@@ -9,8 +9,9 @@ import gradio as gr
 import pytest
 from playwright.sync_api import expect
 
-from ddpm_core.experiments import evaluation, report
-from ddpm_core.experiments import results as stored
+from lab.measure import evaluation
+from lab.measure import results as stored
+from lab.report import report
 from tests.e2e.axe import violations
 from tests.ui.test_results import result_of, store, write_training
 from ui import results

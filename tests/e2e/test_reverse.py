@@ -12,7 +12,7 @@ import pytest
 
 from ddpm_core import InvalidInput, Request, load
 from ddpm_core.animation import read_note
-from ddpm_core.race import Race, broken, samplers, schedules
+from lab.process.race import Race, broken, samplers, schedules
 
 TITLES = {"schedules": "Two schedules", "samplers": "Samplers", "break": "Break it"}
 LINK = (

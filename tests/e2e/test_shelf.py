@@ -9,8 +9,8 @@ import torch
 from diffusers import DDPMScheduler, UNet2DModel
 
 from ddpm_core.hub import Hub
-from tests.core.fake_hub import FakeHub, plain_client
 from tests.e2e.conftest import Visitor
+from tests.support.fake_hub import FakeHub, plain_client
 from ui.runs import Studio
 
 # The shape of google/ddpm-cifar10-32, an eighth as wide.

@@ -15,7 +15,7 @@ from playwright.sync_api import Error, TimeoutError, sync_playwright
 
 from ddpm_core import Request
 
-from ..browser import find_browser
+from ..support.browser import find_browser
 from .visitors import Answer
 
 os.environ["NO_PROXY"] = "127.0.0.1"

@@ -11,8 +11,8 @@ import pytest
 
 from ddpm_core import Model, available, load
 from ddpm_core.checkpoints import Config
-from ddpm_core.outline import outline
-from tests.core.test_outline import GOOGLE, NETWORKS
+from lab.process.outline import outline
+from tests.lab.process.test_outline import GOOGLE, NETWORKS
 from ui.architecture import NARROW, WIDE, Network, network, short
 
 TOYS = {"google": GOOGLE, "up": NETWORKS["other attention on the way up"]} | {

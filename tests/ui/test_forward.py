@@ -15,8 +15,8 @@ import torch
 
 from ddpm_core import Model
 from ddpm_core.checkpoints import Config
-from ddpm_core.engine import Account
-from ddpm_core.forward import forward_film, return_request, return_times, returns
+from lab.process.engine import Account
+from lab.process.forward import forward_film, return_request, return_times, returns
 from ui import forward, forward_runs, runs
 from ui.runs import Studio
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from ddpm_core import InvalidInput, load
-from ddpm_core.__main__ import main
-from ddpm_core.forward import forward_film
-from ddpm_core.packed import MAX_TEXT, pack
+from lab.__main__ import main
+from lab.process.forward import forward_film
+from lab.process.packed import MAX_TEXT, pack
 from tests.ui.test_forward import MODELS, picture
 from ui.forward_links import commands, digit_of, parse, python, query
 from ui.sketch import SAMPLES
@@ -121,7 +121,7 @@ def test_the_commands_run_in_a_shell_and_make_the_same(
         calls = [line.rstrip("\t").split("\t") for line in told.stdout.splitlines()]
         assert len(calls) == 3
         for words in calls:
-            assert words[:3] == ["-m", "ddpm_core", "forward"]
+            assert words[:3] == ["-m", "lab", "forward"]
             assert words[words.index("--packed") + 1] == packed
     for words in calls:
         assert main(words[2:]) == 0

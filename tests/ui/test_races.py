@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from ddpm_core import InvalidInput, Request, checkpoints, save_animation
-from ddpm_core import race as core
-from ddpm_core.__main__ import main
 from ddpm_core.animation import read_note
+from lab.__main__ import main
+from lab.process import race as core
 from tests.core.test_animation import frames_of
 from tests.ui.test_runs import others_compute
 from ui import laboratory, races, runs, stage
@@ -92,7 +92,7 @@ def check_the_command_line(studio, key, folder):
     """What is offered writes the frames of a race, and its note."""
     meant = studio.model(key.model).config.sampling
     words = shlex.split(races.command_line(key, meant))
-    assert words[:3] == ["python", "-m", "ddpm_core"]
+    assert words[:3] == ["python", "-m", "lab"]
     assert main(words[3:]) == 0
     ours = finished(studio, key).race
     save_animation(ours.pictures(("x", "x0"), scale=2), folder / "ours.gif")

@@ -13,9 +13,10 @@ import pytest
 from ddpm_core import available
 from ddpm_core.checkpoints import HOME
 from ddpm_core.errors import CheckpointError
-from ddpm_core.experiments import beside, evaluation, report
-from ddpm_core.experiments import results as stored
-from tests.core.toys import result_of
+from lab.measure import evaluation
+from lab.measure import results as stored
+from lab.report import beside, report
+from tests.support.toys import result_of
 from ui import arrivals, results
 
 
@@ -79,7 +80,7 @@ def test_where_nothing_is_stored_no_cell_has_a_figure(tmp_path):
     for cell, m in zip(cells, wanted(tmp_path), strict=False):
         assert cell.keys() == {"model", "command", "best"}
         assert not cell["best"]
-        assert cell["command"].startswith("python -m ddpm_core evaluate --fid --save")
+        assert cell["command"].startswith("python -m lab evaluate --fid --save")
     assert table_of(value, "few-steps")["floors"] == []
 
 

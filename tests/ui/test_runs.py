@@ -14,7 +14,8 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from ddpm_core import InvalidInput, Request, branch, engine, film, load
+from ddpm_core import InvalidInput, Request, branch, film, load
+from lab.process import engine
 from ui import limits, runs, sample, stage
 from ui.ending import Ending
 from ui.runs import Key, Studio

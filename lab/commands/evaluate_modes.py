@@ -1,0 +1,121 @@
+"""``evaluate``, and its modes ``--fid``, ``--bound`` and ``--neighbours``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from ddpm_core import checkpoints
+from ddpm_core.errors import InvalidInput, check_choice
+from ddpm_core.guides import classifier_for
+from ddpm_core.recorder import grid, save_png
+
+from ..measure import inspection, results
+from ..measure.as_reported import evaluate_as_reported
+from ..measure.evaluation import evaluate_fid
+from ..measure.features import feature_net
+from ..measure.shards import Shards
+from ..publish import cards
+from .evaluate import settings
+from .progress import followed
+
+SHOWN = 16
+
+
+def classes(a: argparse.Namespace, model, requests) -> None:
+    """Measure how well the samples of every request meet their class: a row for each."""
+    folder = _own_folder(a)
+    judge = classifier_for(model, "judge")
+    print(f"{settings(model, requests[0])}; judged by {judge.name}")
+    print("| scale | wanted class | mean pairwise distance |\n| --- | --- | --- |")
+    kept = []
+    for request in requests:
+        steps = inspection.measure_classes(model, request, home=a.cache, batch=a.batch)
+        found = followed(steps)
+        scale = "-" if request.guidance_scale is None else f"{request.guidance_scale:g}"
+        share, apart = found["accuracy"], found["distance"]
+        hit = "-" if share is None else f"{share:.1%} ± {found['error']:.1%}"
+        print(f"| {scale} | {hit} | {'-' if apart is None else f'{apart:.2f}'} |", flush=True)
+        kept.append((request, found))
+    for request, found in kept:
+        _keep(a, model, request, found, folder)
+
+
+def fid(a: argparse.Namespace, model, requests) -> None:
+    """Measure the judge distance of every request."""
+    measure = evaluate_as_reported if a.as_reported else evaluate_fid
+    net = None if a.features is None else feature_net(a.features)
+    folder = _own_folder(a)
+    options = {"reference": a.reference or "test", "net": net}
+    options |= {"root": a.data_root, "batch": a.batch}
+    for request in requests:
+        found = followed(measure(model, request, home=a.cache, **options))
+        print(settings(model, request))
+        scale = request.guidance_scale
+        print(("" if scale is None else f"scale {scale:g}: ") + found.words(), flush=True)
+        _keep(a, model, request, found.result(), folder)
+
+
+def bound(a: argparse.Namespace, model, requests) -> None:
+    """Measure the bound; of a request it takes the number of images, the variance and the seed."""
+    folder, request = _own_folder(a), requests[0]
+    found = followed(
+        inspection.measure_bound(
+            model,
+            n=request.n,
+            evaluations=inspection.BOUND_EVALUATIONS if a.timesteps is None else a.timesteps,
+            variance=request.variance,
+            seed=request.seed,
+            root=a.data_root,
+        )
+    )
+    print(f"{model.name}: {inspection.words(found)}", flush=True)
+    _keep(a, model, request, found, folder)
+
+
+def neighbours(a: argparse.Namespace, model, requests) -> None:
+    """Look for the nearest training images of the samples of a request."""
+    folder, request = _own_folder(a), requests[0]
+    if a.out is not None:
+        check_choice("ending of --out", a.out.suffix.lower(), (".png",))
+        a.out.parent.mkdir(parents=True, exist_ok=True)
+    space = "pixels" if a.pixels else "features"
+    options = {"space": space, "root": a.data_root, "home": a.cache, "batch": a.batch}
+    found, pairs = followed(inspection.measure_neighbours(model, request, **options))
+    print(settings(model, request))
+    print(inspection.words(found), flush=True)
+    _keep(a, model, request, found, folder)
+    if a.out is not None:
+        shown = pairs[:SHOWN]
+        sheet = grid(np.concatenate(list(shown)), columns=shown.shape[1])
+        save_png(sheet, a.out, 2, inspection.words(found))
+        print(a.out)
+
+
+MODES = {"classes": classes, "fid": fid, "bound": bound, "neighbours": neighbours}
+
+
+def _keep(a, model, request, result: dict, folder: Path | None) -> None:
+    own = Shards(model, request, a.cache).folder
+    for kept in [own] if folder is None else [own, folder]:
+        print(results.save(kept, result), flush=True)
+    if folder is not None:
+        cards.rewrite(folder)
+
+
+def _own_folder(a) -> Path | None:
+    """Where ``--save`` writes, None without it.
+
+    Raises:
+        InvalidInput: before anything is measured, if the checkpoint comes from the Hub, or its card
+            cannot be written.
+    """
+    if not a.save:
+        return None
+    for folder in (checkpoints.HOME / a.model, Path(a.model)):
+        if folder.is_dir():
+            cards.text(folder)
+            return folder
+    raise InvalidInput("--save keeps a result in a checkpoint's folder; this one is on the Hub")

@@ -1,0 +1,191 @@
+"""``python -m lab forward``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ddpm_core.commands import options
+from ddpm_core.errors import InvalidInput
+
+
+def add(commands) -> None:
+    """Register the command."""
+    p = commands.add_parser(
+        "forward",
+        help="noise a picture; bring it back; invert it",
+        description="Noise a picture at once (eq. 4) and step by step (eq. 3); with --back, let "
+        "the model denoise it from several times; with --invert, find the noise that DDIM makes "
+        "it from, and tell the error of what comes back. Times are counted as in the report: 0 "
+        "is the picture, T is noise.",
+    )
+    p.add_argument(
+        "--model",
+        default="mnist-conditional",
+        metavar="NAME",
+        help="a shipped checkpoint, a folder, or a repository on the Hub; of noising alone only "
+        "its schedule counts (default: %(default)s)",
+    )
+    source = p.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--picture",
+        type=Path,
+        metavar="FILE",
+        help="its middle square is taken, as small as the model needs it; digits of MNIST are "
+        "white on black",
+    )
+    source.add_argument(
+        "--packed", metavar="TEXT", help="a picture as it stands in the page's links"
+    )
+    what = p.add_mutually_exclusive_group()
+    what.add_argument("--back", action="store_true", help="bring it back from every time --t")
+    what.add_argument("--invert", action="store_true", help="there and back by DDIM alone")
+    p.add_argument(
+        "--t",
+        type=int,
+        nargs="+",
+        metavar="T",
+        help="times of a strip (default: ten over the whole process, and 0 if it is only noised)",
+    )
+    p.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    p.add_argument(
+        "--label",
+        default="none",
+        help="of --back and --invert: the class it is brought back as (default: %(default)s)",
+    )
+    p.add_argument(
+        "--steps",
+        type=int,
+        help="of --back: from every time (default: 50); of --invert: each way (default: 100)",
+    )
+    p.add_argument("--sampler", help="of --back: ddpm, ddim or dpm_solver_pp (default: ddim)")
+    p.add_argument("--eta", type=float, help="of --back: noise added by ddim, 0 to 1 (default: 1)")
+    p.add_argument("--top", type=int, help="of --invert: where it turns round (default: 0.9 T)")
+    p.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help=".png: a strip; .gif, .webp or .mp4: from the picture to noise, a frame for every "
+        "time (default: forward.png; of --invert: no file)",
+    )
+    p.add_argument(
+        "--scale", type=int, default=4, help="enlargement of the pictures (default: %(default)s)"
+    )
+    options.add_threads(p)
+    p.set_defaults(run=run)
+
+
+def run(a) -> None:
+    """Make what the options ask for, and say what was made."""
+    from ddpm_core.errors import check_choice, check_int
+
+    from ..process.packed import open_picture, unpack
+
+    kinds = (".png",) if a.back or a.invert else (".png", ".gif", ".webp", ".mp4")
+    if a.out is None and not a.invert:
+        a.out = Path("forward.png")
+    if a.out is not None:
+        check_choice("ending of --out", a.out.suffix.lower(), kinds)
+    check_int("scale", a.scale, 1, 64)
+    _refuse_strays(a)
+    options.use_threads(a)
+    model = options.load_model(a)
+    picture = unpack(a.packed, model.shape) if a.packed else open_picture(a.picture, model.shape)
+    if a.out is not None:
+        a.out.parent.mkdir(parents=True, exist_ok=True)
+    if a.invert:
+        _invert(a, model, picture)
+    elif a.back:
+        _bring_back(a, model, picture)
+    else:
+        _noise(a, model, picture)
+    if a.out is not None:
+        print(a.out)
+
+
+def _refuse_strays(a) -> None:
+    """An option that the others leave without a meaning is a slip."""
+    allowed = {"t", "seed"} if not (a.back or a.invert) else {"label", "steps"}
+    allowed |= {"t", "seed", "sampler", "eta"} if a.back else set()
+    allowed |= {"top"} if a.invert else set()
+    nothing = {"t": None, "seed": 0, "label": "none", "steps": None}
+    for name in ("t", "seed", "label", "steps", "sampler", "eta", "top"):
+        if name not in allowed and getattr(a, name) != nothing.get(name):
+            mode = "--invert" if a.invert else "--back" if a.back else "noising alone"
+            raise InvalidInput(f"--{name} has no meaning for {mode}")
+
+
+def _noise(a, model, picture) -> None:
+    from ddpm_core.recorder import save_film, save_png
+
+    from ..process.forward import forward_film
+
+    if a.t is not None and a.out.suffix.lower() != ".png":
+        raise InvalidInput("--t chooses the times of a .png; a film shows every time")
+    made = forward_film(model, picture, a.seed)
+    note = _note(a, model, picture)
+    if a.out.suffix.lower() == ".png":
+        save_png(made.sheet(a.t, a.scale), a.out, 1, note)
+        return
+    panes = ("x", "x0")
+    save_film(made.film.reversed(), a.out, panes=panes, scale=a.scale, frame_ms=20, note=note)
+
+
+def _bring_back(a, model, picture) -> None:
+    from tqdm import tqdm
+
+    from ddpm_core.recorder import contact_sheet, save_png
+
+    from ..process.forward import return_request, return_times, return_work, returns
+
+    chosen = {"sampler": a.sampler, "eta": a.eta}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    request = return_request(model, a.label, a.seed, a.steps, **chosen)
+    times = return_times(model.schedule) if a.t is None else a.t
+    walk, there, back = returns(model, picture, times, request), [], []
+    for found in tqdm(walk, total=return_work(times, request.steps), unit="step", leave=False):
+        if found.arrived:
+            there.append(found.noised)
+            back.append(found.state)
+    sheet = contact_sheet(_stacked(there + back), times, ("noised", "back"), scale=a.scale)
+    save_png(sheet, a.out, 1, _note(a, model, picture, **vars(request)))
+
+
+def _invert(a, model, picture) -> None:
+    from tqdm import tqdm
+
+    from ddpm_core.recorder import contact_sheet, save_png
+
+    from ..process.forward import inversion_plan, inverting
+
+    steps, top = inversion_plan(model.schedule, a.steps, a.top)
+    walk = inverting(model, picture, a.label, steps, top)
+    for found in tqdm(walk, total=2 * steps + 1, unit="step", leave=False):
+        pass
+    print(
+        f"{steps} steps each way, up to t = {top}: RMSE {found.rmse:.4f} (pixels in [-1, 1]), "
+        f"PSNR {found.psnr:.1f} dB"
+    )
+    if a.out is not None:
+        words = ("picture", f"t = {top}", "back", "error x 4")
+        sheet = contact_sheet(found.pictures, words, scale=a.scale)
+        measured = {"top": top, "steps": steps, "rmse": found.rmse, "psnr": found.psnr}
+        save_png(sheet, a.out, 1, _note(a, model, picture, label=a.label, **measured))
+
+
+def _note(a, model, picture, **more) -> str:
+    """What made the file, with the picture itself where it is short enough."""
+    import json
+    from contextlib import suppress
+
+    from ..process.packed import pack
+
+    about = {"model": model.name, "process": "forward", "seed": a.seed} | more
+    with suppress(InvalidInput):
+        about["packed"] = pack(picture)
+    return json.dumps(about)
+
+
+def _stacked(tiles):
+    import numpy as np
+
+    return np.stack(tiles)

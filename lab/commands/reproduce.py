@@ -1,0 +1,75 @@
+"""``reproduce``: the report again, its tables and figures by this project's models."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ddpm_core.commands import options
+
+from .progress import followed
+
+
+def add(commands) -> None:
+    """Register the command."""
+    p = commands.add_parser(
+        "reproduce",
+        help="make the report again: its tables and figures, on one page",
+        description="Make Table 1, Table 2 and Figures 2 to 8 of the report again, on one page "
+        "with the report's figures beside ours. Figures that are stored with the checkpoints are "
+        "read; what is missing is measured, which takes hours and goes on where it was stopped. "
+        "--quick takes minutes: few steps, few pictures, stored figures, and beside Table 1 a "
+        "small measurement of its own.",
+    )
+    p.add_argument("--quick", action="store_true", help="in minutes")
+    p.add_argument(
+        "--parts",
+        nargs="+",
+        default=[],
+        metavar="PART",
+        help="only these, such as table-1 or figure-6 (default: all)",
+    )
+    p.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs") / "report",
+        metavar="FOLDER",
+        help="for index.html, report.json and the pictures (default: %(default)s)",
+    )
+    options.add_data_root(p)
+    p.add_argument(
+        "--cache",
+        type=Path,
+        default=Path("runs") / "samples",
+        metavar="FOLDER",
+        help="where samples are kept (default: %(default)s)",
+    )
+    p.add_argument(
+        "--save",
+        action="store_true",
+        help="keep what the tables lack in the checkpoints' folders, not beside the page",
+    )
+    options.add_running(p)
+    p.set_defaults(run=run)
+
+
+def run(a: argparse.Namespace) -> None:
+    """Make the parts asked for and say where the page is."""
+    from ..report.parts import FULL, QUICK
+    from ..report.reproduce import Settings, reproduce
+
+    options.apply(a)
+    settings = Settings(
+        out=a.out,
+        budget=QUICK if a.quick else FULL,
+        parts=tuple(a.parts),
+        root=a.data_root,
+        cache=a.cache,
+        save=a.save,
+        batch=a.batch,
+    )
+    found = followed(reproduce(settings))
+    for part in found.parts:
+        for note in part.notes:
+            print(f"{part.name}: {note}")
+    print(found.page)

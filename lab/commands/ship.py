@@ -1,0 +1,36 @@
+"""``python -m lab ship``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def add(commands) -> None:
+    p = commands.add_parser(
+        "ship",
+        help="make a run's weights a checkpoint that ships",
+        description="Copy a run's EMA weights to checkpoints/NAME, with a card; those of a "
+        "diffusion model also with a grid of samples.",
+    )
+    p.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder, finished or not")
+    p.add_argument("--name", help="default: the name of the run folder")
+    p.set_defaults(run=run)
+
+
+def run(a) -> None:
+    from ddpm_core.checkpoints import holds_classifier
+
+    from ..measure import results
+    from ..publish import cards
+    from ..publish.ship import ship
+
+    folder = ship(a.run_folder, a.name)
+    # A classifier may be the feature net of what was measured of any other checkpoint.
+    every = sorted(folder.parent.iterdir()) if holds_classifier(folder) else [folder]
+    for other in every:
+        gone = results.drop_stale(other)
+        for path in gone:
+            print(f"{path}: of other weights, deleted")
+        if gone or other is folder and not holds_classifier(folder):
+            cards.rewrite(other)
+    print(folder)

@@ -1,0 +1,1 @@
+"""Figures of a model, each with all that it depends on."""

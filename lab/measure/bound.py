@@ -1,0 +1,229 @@
+"""The variational bound in bits per dimension (DDPM eq. 5; report eq. 8 and 9).
+
+    L = L_T + sum over t of L_(t-1) + L_0
+
+L_T, the prior term, is what x_T still tells of the image; L_(t-1) is the divergence between the
+true way back and the model's; L_0 is the cost of the image's 256 levels given x_1 (DDPM section
+3.3). Rows of the tables are 0-based: what is called L_0 there is the row t = 0 here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ddpm_core.data import Images
+from ddpm_core.denoiser import Denoiser
+from ddpm_core.diffusion import at, q_sample, x0_from_eps
+from ddpm_core.errors import InvalidInput, check_choice, check_int
+from ddpm_core.noise import Noise
+from ddpm_core.samplers import VARIANCES
+from ddpm_core.schedules import NoiseSchedule
+
+from ..progress import Progress
+
+# Half the distance between two of the 256 levels in [-1, 1]; beyond the end levels, everything.
+HALF_LEVEL = 1 / 255
+# As in DDPM: no level is held to be less likely than this.
+LEAST = 1e-12
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Bits per dimension, a mean over images.
+
+    Attributes:
+        bits: the whole bound.
+        error: its standard error between images, None of one; which timesteps were drawn is not in
+            it.
+        prior: the part of L_T.
+        steps: the part of all t >= 1.
+        decoder: the part of t = 0.
+        quarters: parts of t = 0 and above in each quarter of [0, T), least noise first; with
+            ``prior`` they add up to ``bits``. None where no timestep was evaluated.
+        losses: mean squared error of eps in each quarter (eq. 10), the same evaluations.
+        images, evaluations: how many images, and timesteps evaluated of each.
+        variance, clip: see ``bound``.
+    """
+
+    bits: float
+    error: float | None
+    prior: float
+    steps: float
+    decoder: float
+    quarters: tuple[float | None, ...]
+    losses: tuple[float | None, ...]
+    images: int
+    evaluations: int
+    variance: str
+    clip: bool
+
+
+def bound(
+    denoiser_of: Callable[[list[int]], Denoiser],
+    schedule: NoiseSchedule,
+    images: Images,
+    *,
+    variance: str = "beta",
+    clip: bool = True,
+    evaluations: int | None = None,
+    seed: int = 0,
+    batch: int = 64,
+    device: torch.device | str = "cpu",
+) -> Iterator[Progress | Bound]:
+    """Measure the bound on some images.
+
+    Args:
+        denoiser_of: from the labels of a batch to its denoiser; see ``of_model``.
+        images: all of them are measured; ``Images.subset`` makes fewer.
+        variance: sigma² of the model's way back: ``"beta"``, beta_t, or ``"posterior"``, that of
+            q(x_(t-1) | x_t, x_0), which is 0 at t = 0, where that of t = 1 stands in for it.
+        clip: clamp x̂0 to [-1, 1], as in sampling.
+        evaluations: of the network for each image, dense where t is small, where most of the bound
+            is, and drawn at random above, so that the mean is that of all; T, all of them, unless
+            given.
+        seed: of the noise, a function of (seed, image, t), and of the timesteps.
+        batch: images at a time; it changes rounding only.
+        device: where the denoiser computes.
+
+    Yields:
+        ``Progress`` after every evaluation of a batch, then the ``Bound``.
+    """
+    check_choice("variance", variance, VARIANCES)
+    last = schedule.num_timesteps - 1
+    count = check_int("evaluations", evaluations or last + 1, min(2, last + 1), last + 1)
+    if not len(images):
+        raise InvalidInput("a bound needs at least one image")
+    times, weights = _times(last, count, seed)
+    n, shape = len(images), tuple(images.pixels.shape[1:])
+    per_image = torch.zeros(n, dtype=torch.float64)
+    prior = torch.zeros(n, dtype=torch.float64)
+    share = np.zeros(count)  # of the bound
+    done, total = 0, -(-n // batch) * count
+    losses = np.zeros(count)
+    for chosen in torch.arange(n).split(batch):
+        x0, labels = images.batch(chosen)
+        x0 = x0.to(device)
+        predict = denoiser_of(labels.tolist())
+        noise = Noise(seed, chosen.tolist(), shape)
+        prior[chosen] = prior_bits(schedule, x0)
+        for place, t in enumerate(times.tolist()):
+            eps = noise(last + 2 + t).to(device)
+            x = q_sample(schedule, x0, t, eps)
+            with torch.no_grad():
+                predicted = predict(x, t).eps
+            bits = step_bits(schedule, x0, x, t, predicted, variance, clip) * weights[place]
+            per_image[chosen] += bits
+            share[place] += float(bits.sum()) / n
+            losses[place] += float((predicted - eps).double().square().flatten(1).mean(1).sum()) / n
+            done += 1
+            yield Progress("bound", done, total)
+    whole = per_image + prior
+    edges = [q * (last + 1) // 4 for q in range(5)]
+    within = [(low <= times) & (times < high) for low, high in pairwise(edges)]
+    yield Bound(
+        bits=float(whole.mean()),
+        error=float(whole.std() / math.sqrt(n)) if n > 1 else None,
+        prior=float(prior.mean()),
+        steps=float(share[1:].sum()),
+        decoder=float(share[0]),
+        quarters=tuple(float(share[some].sum()) if some.any() else None for some in within),
+        losses=tuple(
+            float(np.average(losses[some], weights=weights[some])) if some.any() else None
+            for some in within
+        ),
+        images=n,
+        evaluations=count,
+        variance=variance,
+        clip=clip,
+    )
+
+
+def of_model(model, images: Images, dtype: str = "float32", **options):
+    """``bound`` of a ``checkpoints.Model``, told the class if it knows classes."""
+    if tuple(images.pixels.shape[1:]) != model.shape:
+        raise InvalidInput(
+            f"{model.name} models images of {model.shape}, not {tuple(images.pixels.shape[1:])}"
+        )
+
+    def denoiser_of(labels):
+        return model.denoiser(labels if model.classes else None, dtype)
+
+    return bound(denoiser_of, model.schedule, images, device=model.device, **options)
+
+
+def prior_bits(schedule: NoiseSchedule, x0: Tensor) -> Tensor:
+    """L_T: the divergence of q(x_T | x_0) from a standard normal, bits per dimension, (B,)."""
+    abar = float(schedule.alphas_cumprod[-1])
+    square = x0.double().square().flatten(1).mean(1).cpu()
+    return 0.5 * (abar * square - abar - math.log1p(-abar)) / math.log(2)
+
+
+def step_bits(
+    schedule: NoiseSchedule,
+    x0: Tensor,
+    x: Tensor,
+    t: int,
+    eps: Tensor,
+    variance: str = "beta",
+    clip: bool = True,
+) -> Tensor:
+    """L_(t-1), or L_0 at t = 0, given the noise predicted at x_t: bits per dimension, (B,).
+
+    Args:
+        x0, x, eps: (B, C, H, W): the image, x_t, and the prediction.
+    """
+    guess = x0_from_eps(schedule, x.double(), t, eps.double())
+    guess = guess.clamp(-1, 1) if clip else guess
+    x0, x = x0.double(), x.double()
+    sigma2 = float(schedule.betas[t])
+    if variance == "posterior":
+        sigma2 = float(schedule.posterior_variance[max(t, min(1, schedule.num_timesteps - 1))])
+        sigma2 = sigma2 or float(schedule.betas[t])  # T = 1 has no other step to take it from
+    if t == 0:
+        # The mean of the model's x_0 is x̂0 itself.
+        return _discretised(x0, guess, math.sqrt(sigma2))
+    true2 = float(schedule.posterior_variance[t])
+    pull = _pull(schedule, t, x)
+    apart = (pull * (x0 - guess)).square()
+    nats = 0.5 * (math.log(sigma2 / true2) + true2 / sigma2 - 1 + apart / sigma2)
+    return nats.flatten(1).mean(1).cpu() / math.log(2)
+
+
+def _pull(schedule: NoiseSchedule, t: int, x: Tensor) -> Tensor:
+    """How far the mean of q(x_(t-1) | x_t, x_0) moves with x_0 (DDPM eq. 7)."""
+    before = schedule.alphas_cumprod_prev
+    return at(np.sqrt(before) * schedule.betas / (1 - schedule.alphas_cumprod), t, x)
+
+
+def _discretised(x0: Tensor, mean: Tensor, sigma: float) -> Tensor:
+    """-log2 of the probability of each of the 256 levels, the ends open (DDPM eq. 13)."""
+    above = ((x0 + HALF_LEVEL - mean) / sigma).masked_fill(x0 > 1 - HALF_LEVEL, math.inf)
+    below = ((x0 - HALF_LEVEL - mean) / sigma).masked_fill(x0 < -1 + HALF_LEVEL, -math.inf)
+    # Both from the tail they lie in: near 1 their difference would be lost.
+    flipped = below > 0
+    above, below = torch.where(flipped, -below, above), torch.where(flipped, -above, below)
+    share = torch.special.ndtr(above) - torch.special.ndtr(below)
+    return -share.clamp_min(LEAST).log2().flatten(1).mean(1).cpu()
+
+
+def _times(last: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """0, then one timestep from each of ``count`` - 1 parts of the rest; and how many timesteps
+    each stands for.
+
+    The parts grow with t, by one factor once they are wider than one timestep: each then costs
+    about as many bits, where parts of one width would leave the dearest, t = 1 to 5, to chance.
+    """
+    edges = [1]
+    for left in range(count - 1, 0, -1):
+        grown = round(edges[-1] * ((last + 1) / edges[-1]) ** (1 / left))
+        edges.append(min(max(grown, edges[-1] + 1), last + 2 - left))
+    generator = np.random.RandomState(seed % 2**32)
+    times = [int(generator.randint(a, b)) for a, b in pairwise(edges)]
+    return np.array([0, *times]), np.array([1.0, *np.diff(edges)])

@@ -1,0 +1,250 @@
+"""The Fréchet distance between features of samples and of real images (Heusel et al. 2017).
+
+    FID = |m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^(1/2))
+
+A figure compares only with others of the same n, reference set and feature net: fewer samples
+make it larger. Beside it therefore stands its *floor*, what real images get at the same n, and
+its *spread*.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ddpm_core.data import Images
+from ddpm_core.errors import InvalidInput, check_int
+
+from ..progress import Progress
+from .features import BATCH, Features, batches
+
+BLOCKS = 20
+FLOOR_DRAWS = 5
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Count, mean and spread of some features, in float64; two of them add up.
+
+    Attributes:
+        n: how many.
+        mean: (d,).
+        scatter: (d, d), the sum of the outer products of what differs from the mean.
+    """
+
+    n: int
+    mean: Tensor
+    scatter: Tensor
+
+    @classmethod
+    def of(cls, features: Tensor) -> Moments:
+        """Those of (n, d) features."""
+        features = torch.as_tensor(features).double()
+        mean = features.mean(0)
+        centred = features - mean
+        return cls(len(features), mean, centred.T @ centred)
+
+    def __add__(self, other: Moments) -> Moments:
+        """Those of both together (Chan, Golub and LeVeque 1983), without loss where they lie far
+        from zero."""
+        n, apart = self.n + other.n, other.mean - self.mean
+        mean = self.mean + apart * (other.n / n)
+        scatter = self.scatter + other.scatter + torch.outer(apart, apart) * (self.n * other.n / n)
+        return Moments(n, mean, scatter)
+
+    @property
+    def d(self) -> int:
+        return len(self.mean)
+
+    @property
+    def covariance(self) -> Tensor:
+        """(d, d), unbiased.
+
+        Raises:
+            InvalidInput: with n <= d, where it is singular and the distance meaningless.
+        """
+        if self.n <= self.d:
+            raise InvalidInput(
+                f"{self.n:,} images are too few for {self.d:,} features: FID needs more than "
+                f"{self.d:,}, and many more to mean something"
+            )
+        return self.scatter / (self.n - 1)
+
+
+def frechet(a: Moments, b: Moments) -> float:
+    """The Fréchet distance between two normal distributions, squared as usual; never negative.
+
+    The trace of (C1 C2)^(1/2) is the sum of the singular values of C1^(1/2) C2^(1/2). Either root
+    comes from an eigen-decomposition of a symmetric matrix, so that nothing complex can appear,
+    and no singular value is the root of a rounding error.
+
+    Raises:
+        InvalidInput: for too few images (see ``Moments.covariance``), or other features.
+    """
+    if a.d != b.d:
+        raise InvalidInput(f"{a.d} features cannot be compared with {b.d}")
+    first, second = a.covariance, b.covariance
+    cross = torch.linalg.svdvals(_root(first) @ _root(second)).sum()
+    distance = (a.mean - b.mean).square().sum() + first.trace() + second.trace() - 2 * cross
+    return max(0.0, float(distance))
+
+
+@dataclass(frozen=True)
+class Score:
+    """A Fréchet distance.
+
+    Attributes:
+        value: the distance.
+        spread: its standard error, by the jackknife over ``BLOCKS`` disjoint blocks of the samples
+            (each left out once): what another seed would change, itself known to about a fifth.
+            None where what is left is too few for the features.
+        n: how many samples.
+        d: how many features.
+        left_out: the distances without each block, in turn; empty where there is no spread.
+    """
+
+    value: float
+    spread: float | None
+    n: int
+    d: int
+    left_out: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What real images get: as many of them as there are samples, from the split that is not the
+    reference.
+
+    Attributes:
+        value: the mean over ``draws`` disjoint draws.
+        spread: the standard deviation between them; None of one draw, except where that is a mean
+            over minibatches (``as_reported``): then its standard error.
+        n: images in each draw.
+        draws: how many.
+    """
+
+    value: float
+    spread: float | None
+    n: int
+    draws: int
+
+
+def gather(
+    net: Features, images: Iterable[np.ndarray], total: int, what: str = "features"
+) -> Iterator[Progress | Moments]:
+    """The moments of the features of pictures that come in batches, (n, H, W, C), uint8.
+
+    Yields:
+        ``Progress`` after every batch, then ``Moments``.
+    """
+    found = None
+    for it in gather_blocks(net, images, total, 1, what):
+        if isinstance(it, Progress):
+            yield it
+        else:
+            found = it[0]
+    yield found
+
+
+def gather_blocks(
+    net: Features,
+    images: Iterable[np.ndarray],
+    total: int,
+    count: int = BLOCKS,
+    what: str = "features",
+) -> Iterator[Progress | list[Moments]]:
+    """The moments of each of ``count`` blocks, one after another, of ``total`` pictures.
+
+    Yields:
+        ``Progress`` after every batch, then a list of ``Moments``.
+
+    Raises:
+        InvalidInput: if there are not ``total`` pictures, or no picture for a block.
+    """
+    check_int("images", total, count, 10**9)
+    blocks: list[Moments | None] = [None] * count
+    done = 0
+    for batch in images:
+        features = net.features(batch)
+        place = (torch.arange(done, done + len(batch)) * count) // total
+        if len(place) and int(place[-1]) >= count:
+            raise InvalidInput(f"more than the {total:,} images that were announced")
+        for k in place.unique().tolist():
+            own = Moments.of(features[place == k])
+            blocks[k] = own if blocks[k] is None else blocks[k] + own
+        done += len(batch)
+        yield Progress(what, done, total)
+    if done != total:
+        raise InvalidInput(f"{done:,} images where {total:,} were announced")
+    yield blocks
+
+
+def score(blocks: Sequence[Moments], reference: Moments) -> Score:
+    """The distance of all blocks together to a reference, and its spread."""
+    whole = _sum(blocks)
+    value = frechet(whole, reference)
+    most = max(block.n for block in blocks)
+    if len(blocks) < 2 or whole.n - most <= whole.d:
+        return Score(value, None, whole.n, whole.d)
+    rest = [[b for j, b in enumerate(blocks) if j != k] for k in range(len(blocks))]
+    without = tuple(frechet(_sum(r), reference) for r in rest)
+    return Score(value, jackknife(without), whole.n, whole.d, without)
+
+
+def jackknife(left_out: Sequence[float]) -> float:
+    """The standard error of a figure, from what it is without each of some disjoint blocks."""
+    count, mean = len(left_out), math.fsum(left_out) / len(left_out)
+    return math.sqrt(math.fsum((it - mean) ** 2 for it in left_out) * (count - 1) / count)
+
+
+def floor(
+    net: Features,
+    images: Images,
+    reference: Moments,
+    n: int,
+    seed: int = 0,
+    draws: int = FLOOR_DRAWS,
+) -> Iterator[Progress | Floor]:
+    """What ``n`` real images get against the reference.
+
+    Args:
+        images: those that the reference does not hold; ``n`` of them, ``draws`` times where they
+            suffice, in a random order.
+
+    Yields:
+        ``Progress`` after every batch, then the ``Floor``.
+
+    Raises:
+        InvalidInput: if there are fewer than ``n`` images.
+    """
+    check_int("n, for a floor of as many real images,", n, 1, len(images))
+    draws = min(draws, len(images) // n)
+    order = np.random.RandomState(seed % 2**32).permutation(len(images))[: draws * n]
+    blocks: list[Moments] = []
+    pictures = batches(images, order, min(BATCH, n))
+    for it in gather_blocks(net, pictures, draws * n, draws, "floor"):
+        if isinstance(it, Progress):
+            yield it
+        else:
+            blocks = it
+    values = [frechet(block, reference) for block in blocks]
+    spread = float(np.std(values, ddof=1)) if draws > 1 else None
+    yield Floor(float(np.mean(values)), spread, n, draws)
+
+
+def _sum(blocks: Sequence[Moments]) -> Moments:
+    whole = blocks[0]
+    for block in blocks[1:]:
+        whole = whole + block
+    return whole
+
+
+def _root(matrix: Tensor) -> Tensor:
+    """The symmetric root of a covariance; what rounding made negative counts as nothing."""
+    values, vectors = torch.linalg.eigh(matrix)
+    return (vectors * values.clamp_min(0).sqrt()) @ vectors.T

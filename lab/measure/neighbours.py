@@ -1,0 +1,108 @@
+"""Nearest training images: does a model make new pictures, or give back those it was shown?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ddpm_core.data import Images
+from ddpm_core.errors import InvalidInput, check_int
+
+from ..progress import Progress
+from .features import BATCH, Features, batches
+
+QUANTILE = 0.01
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest training images of each of m pictures.
+
+    Attributes:
+        indices: (m, k), into the training images, the nearest first.
+        distances: (m, k), Euclidean, float64: of pixels from 0 to 1, or of features.
+        space: ``"pixels"``, or the feature net's name.
+    """
+
+    indices: Tensor
+    distances: Tensor
+    space: str
+
+    def split(self, count: int) -> tuple[Neighbours, Neighbours]:
+        """Those of the first pictures, and those of the rest."""
+        first = Neighbours(self.indices[:count], self.distances[:count], self.space)
+        return first, Neighbours(self.indices[count:], self.distances[count:], self.space)
+
+
+def nearest(
+    pictures: np.ndarray, images: Images, k: int = 5, net: Features | None = None
+) -> Iterator[Progress | Neighbours]:
+    """Find the nearest training images.
+
+    Args:
+        pictures: (m, H, W, C), uint8.
+        images: the training images.
+        k: how many neighbours of each.
+        net: compare its features; pixels unless given.
+
+    Yields:
+        ``Progress`` after every batch of training images, then ``Neighbours``.
+    """
+    check_int("k", k, 1, len(images))
+    if pictures.shape[1:] != tuple(images.pixels.shape[i] for i in (2, 3, 1)):
+        raise InvalidInput(f"{pictures.shape[1:]} cannot be compared with the training images")
+
+    def seen(batch: np.ndarray) -> Tensor:
+        if net is not None:
+            return net.features(batch)
+        return torch.from_numpy(batch).flatten(1).double() / 255
+
+    mine = torch.cat([seen(pictures[i : i + BATCH]) for i in range(0, len(pictures), BATCH)])
+    middle = mine.mean(0)
+    mine = mine - middle
+    squares = mine.square().sum(1, keepdim=True)
+    best = torch.full((len(mine), k), torch.inf, dtype=torch.float64)
+    found = torch.full((len(mine), k), -1)
+    done = 0
+    for batch in batches(images):
+        other = seen(batch) - middle
+        # Centred and in float64: the difference of squares keeps some 15 digits.
+        apart = squares + other.square().sum(1) - 2 * mine @ other.T
+        place = torch.arange(done, done + len(batch)).expand(len(mine), -1)
+        best, order = torch.cat([best, apart], 1).topk(k, largest=False)
+        found = torch.cat([found, place], 1).gather(1, order)
+        done += len(batch)
+        yield Progress("neighbours", done, len(images))
+    space = "pixels" if net is None else net.name
+    yield Neighbours(found, best.clamp_min(0).sqrt(), space)
+
+
+def memorised(samples: Neighbours, real: Neighbours, quantile: float = QUANTILE) -> float:
+    """The share of samples that lie closer to a training image than all but ``quantile`` of real
+    images do that the model never saw.
+
+    A model that memorised nothing scores about ``quantile``, one that gives back training images
+    near 1.
+
+    Args:
+        samples, real: of the samples, and of test images, in the same space.
+    """
+    if samples.space != real.space:
+        raise InvalidInput(f"distances in {samples.space} do not compare with {real.space}")
+    limit = torch.quantile(real.distances[:, 0], quantile)
+    return float((samples.distances[:, 0] < limit).double().mean())
+
+
+def memorised_error(share: float, n: int, compared: int, quantile: float = QUANTILE) -> float:
+    """The standard error of ``memorised``: of n samples, and of a limit that is itself estimated
+    from ``compared`` real images. As many more samples as there are than is usual lie about the
+    limit too, so that what moves it moves the share by as much more.
+    """
+    of_samples = share * (1 - share) / n
+    of_limit = (share / quantile) ** 2 * quantile * (1 - quantile) / compared
+    return math.sqrt(of_samples + of_limit)

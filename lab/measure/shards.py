@@ -1,0 +1,136 @@
+"""Samples kept on disk as they are made, so that a measurement goes on where it was stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from ddpm_core.checkpoints import Model
+from ddpm_core.data import to_uint8
+from ddpm_core.errors import CheckpointError
+from ddpm_core.files import replacing, write
+from ddpm_core.guides import classifier_for
+from ddpm_core.request import Request
+from ddpm_core.sampling import BATCH, Run
+
+from ..progress import Progress
+from ..weights import fingerprint
+
+HOME = Path("runs") / "samples"
+SHARD = 200
+ABOUT = "request.json"
+# To be raised whenever the same request comes to mean other pictures; where that concerns some
+# requests alone, theirs.
+VERSION = 1
+RESCALED_VERSION = 2
+# The number of images says how far one goes, not what they look like.
+NOT_IN_KEY = ("n", "first")
+
+
+class Shards:
+    """The samples of a request, in files of 200, uint8.
+
+    Image k of a request is the same however many are asked for, so a larger n, or another first
+    image, adds to what is there. The folder's name ends in a digest of all that the pictures
+    depend on: the weights, the request, the dtype, and a guiding classifier's weights.
+
+    Args:
+        home: the folder that holds such folders.
+        batch: images sampled at a time; it changes rounding only.
+    """
+
+    def __init__(self, model: Model, request: Request, home: Path = HOME, batch: int = BATCH):
+        self.model, self.request, self.batch = model, request.for_model(model), batch
+        self.about = _about(model, self.request)
+        if self.request.fault == "batch-scale":  # its λ is that of so many images
+            self.about |= {"n": request.n}
+        digest = hashlib.sha256(json.dumps(self.about, sort_keys=True).encode()).hexdigest()
+        name = model.name.replace("/", "--").replace("@", "--")
+        self.folder = Path(home) / f"{name}-{digest[:16]}"
+
+    def protocol(self) -> dict:
+        """What a figure of these samples depends on besides the model, ready for JSON."""
+        # Asked for by name or not, it is the same measurement: what it came to stands below.
+        asked = replace(self.request, dtype="auto")
+        found = {
+            "n": asked.n,
+            "first": asked.first,
+            "request": {k: v for k, v in asdict(asked).items() if k not in NOT_IN_KEY},
+            "dtype": self.about["dtype"],
+        }
+        if "guide" in self.about:
+            found["guide"] = {"name": self.about["guide"], "mark": self.about["guide_weights"]}
+        return found
+
+    def sampling(self) -> Iterator[Progress | np.ndarray]:
+        """All images of the request, in order; what is not on disk is sampled and put there.
+
+        Yields:
+            ``Progress``, counted in images, after every denoising step, and arrays (n, H, W, C),
+            uint8, of up to ``SHARD`` images.
+
+        Raises:
+            CheckpointError: if a file in the folder is damaged.
+        """
+        images, total = self.request.images, self.request.n
+        done = 0
+        while done < total:
+            number = images[done]
+            start = number - number % SHARD
+            stop = min(start + SHARD, images.stop)
+            shard = self._read(start)
+            while len(shard) < stop - start:
+                # From the shard's beginning, not the request's: a shard has no holes.
+                chosen = range(start + len(shard), min(start + len(shard) + self.batch, stop))
+                run = Run(self.model, self.request, chosen)
+                for step in run.steps():
+                    part = int(len(chosen) * step.index / len(run.timesteps))
+                    reached = max(0, start + len(shard) + part - images.start)
+                    yield Progress("samples", min(reached, total), total)
+                pictures = to_uint8(step.x).permute(0, 2, 3, 1).cpu().numpy()
+                shard = np.concatenate([shard, pictures])
+                self._write(start, shard)
+            found = shard[number - start : stop - start]
+            done += len(found)
+            yield Progress("samples", done, total)
+            yield found
+
+    def _path(self, start: int) -> Path:
+        return self.folder / f"{start:010d}.npy"
+
+    def _read(self, start: int) -> np.ndarray:
+        path = self._path(start)
+        channels, height, width = self.model.shape
+        if not path.exists():
+            return np.empty((0, height, width, channels), np.uint8)
+        try:
+            shard = np.load(path, allow_pickle=False)
+        except (ValueError, OSError, EOFError) as error:
+            raise CheckpointError(f"{path} is damaged ({error}); delete it and retry") from error
+        if shard.dtype != np.uint8 or shard.shape[1:] != (height, width, channels):
+            raise CheckpointError(f"{path} holds no samples of this request; delete it and retry")
+        return shard[:SHARD]
+
+    def _write(self, start: int, shard: np.ndarray) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not (self.folder / ABOUT).exists():
+            write(self.folder / ABOUT, json.dumps(self.about, indent=1) + "\n")
+        with replacing(self._path(start)) as part, part.open("wb") as file:
+            np.save(file, shard)
+
+
+def _about(model: Model, request: Request) -> dict:
+    version = RESCALED_VERSION if request.rescale else VERSION
+    about = {"version": version, "model": model.name, "weights": fingerprint(model.unet)}
+    about |= {"schedule": model.config.schedule, "prediction": model.config.prediction_type}
+    about |= {k: v for k, v in asdict(request).items() if k not in NOT_IN_KEY}
+    about |= {"dtype": model.resolve_dtype(request.dtype)}
+    if request.guidance not in ("none", "cfg"):
+        guide = classifier_for(model, request.guidance)
+        about |= {"guide": guide.name, "guide_weights": fingerprint(guide.net)}
+    return about

@@ -1,0 +1,119 @@
+"""FID while a model trains, as the report's Figure 2 has it: cheap, and always of the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import torch
+
+from ddpm_core import checkpoints, data
+from ddpm_core.checkpoints import Model
+from ddpm_core.errors import InvalidInput
+from ddpm_core.request import Request
+from ddpm_core.sampling import Run
+
+from ..progress import last
+from . import results
+from .features import Features, batches, feature_net
+from .fid import frechet, gather
+from .protocol import distance
+
+SAMPLES, REAL = 512, 1000
+# Few steps and one noise: what changes from one figure to the next is the model alone.
+REQUEST = Request(n=SAMPLES, sampler="dpm_solver_pp", steps=20)
+BATCH = 64
+NOT_RECORDED = "a judge not recorded"
+
+
+def fid_watch(
+    dataset: str, root=None, net: Features | None = None, real: int = REAL
+) -> Callable[[Model], dict]:
+    """What ``training.Loop`` calls at every validation: a model in, columns out.
+
+    They are ``fid``, the figure; ``fid_by``, the feature net with the mark of its weights; and
+    ``fid_n``, how many samples, where that is not 512.
+
+    The figure is that of 512 samples, or, of a net with as many features, of the least multiple
+    above their number (DPM-Solver++, 20 steps or all of a shorter schedule, seed 0, all classes in
+    turn), against the first images held out of training. It is larger than one of more images
+    would be, and compares with its like alone.
+
+    Args:
+        dataset: whose judge gives the features, unless ``net`` does.
+        root: see ``data.data_root``.
+        real: how many images held out, at most.
+
+    Raises:
+        InvalidInput: if there is no such net, or too few images for its features.
+    """
+    judge = f"{dataset}-judge"
+    if net is None and judge not in checkpoints.available_classifiers():
+        raise InvalidInput(f"no {judge!r} ships: name another feature net (--features)")
+    net = net or feature_net(judge)
+    images = data.load(dataset, "validation", root)
+    chosen = torch.arange(min(real, len(images)))
+    reference = last(gather(net, batches(images, chosen), len(chosen)))
+    if len(chosen) <= reference.d:
+        raise InvalidInput(f"{len(chosen)} images are too few for {reference.d} features")
+    count = SAMPLES * (1 + reference.d // SAMPLES)
+
+    def measure(model: Model) -> dict:
+        steps = _steps(model.schedule.num_timesteps)
+        request = replace(REQUEST, n=count, steps=steps).for_model(model)
+        found = last(gather(net, _pictures(model, request), request.n))
+        figure = round(frechet(found, reference), 4)
+        told = {"fid": figure, "fid_by": f"{net.name} ({net.mark[:8]})"}
+        return told if count == SAMPLES else told | {"fid_n": count}
+
+    return measure
+
+
+def words(rows: Sequence[dict], recipe: Mapping) -> str:
+    """What the distances of a training's rows stand on; empty without any.
+
+    Args:
+        recipe: of the training, as its record tells it.
+    """
+    watched = [row for row in rows if "fid" in row]
+    if not watched:
+        return ""
+    nets = map(_told, dict.fromkeys(row.get("fid_by", NOT_RECORDED) for row in watched))
+    counts = dict.fromkeys(f"{row.get('fid_n', SAMPLES):,}" for row in watched)
+    steps = _steps(recipe.get("schedule", {}).get("num_timesteps", REQUEST.steps))
+    classes = ", all classes in turn" if recipe.get("conditional") else ""
+    return (
+        f"{name(rows)}: {' and '.join(counts)} samples ({REQUEST.sampler}, {steps} steps, seed "
+        f"{REQUEST.seed}, x̂0 clipped{classes}; of the averaged weights) against the "
+        f"first {REAL:,} images held out of training, by {' and '.join(nets)}; its spread was not "
+        "measured"
+    )
+
+
+def name(rows: Sequence[dict]) -> str:
+    """What the distance that a training's rows keep is called."""
+    nets = {row.get("fid_by", NOT_RECORDED) for row in rows if "fid" in row} - {NOT_RECORDED}
+    names = {distance(net.partition(" ")[0]) for net in nets} or {"judge distance"}
+    return names.pop() if len(names) == 1 else "Fréchet distance"
+
+
+def _told(net: str) -> str:
+    """A feature net as a row names it, and the one that has its name by now, if that is another."""
+    named = re.fullmatch(r"([\w-]+) \((\w+)\)", net)
+    now = named and results.mark_of(checkpoints.HOME / named[1])
+    if not now or now.startswith(named[2]):
+        return net
+    return f"{net[:-1]}, the former of this name; now it is {now[:8]})"
+
+
+def _steps(num_timesteps: int) -> int:
+    return min(REQUEST.steps, num_timesteps)
+
+
+def _pictures(model: Model, request: Request):
+    for start in range(0, request.n, BATCH):
+        run = Run(model, request, request.images[start : start + BATCH])
+        for step in run.steps():
+            pass
+        yield data.to_uint8(step.x).permute(0, 2, 3, 1).cpu().numpy()

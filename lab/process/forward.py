@@ -1,0 +1,442 @@
+"""The forward process as a walk of its own, and images led there and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ddpm_core.checkpoints import Model
+from ddpm_core.data import to_uint8, to_unit
+from ddpm_core.denoiser import Denoiser
+from ddpm_core.diffusion import check_images, q_sample, q_step
+from ddpm_core.errors import InvalidInput, check_int
+from ddpm_core.recorder import Film, contact_sheet
+from ddpm_core.request import Request
+from ddpm_core.samplers import Step, ddim, ddim_inverse
+from ddpm_core.sampling import Run
+from ddpm_core.schedules import NoiseSchedule, spaced_timesteps
+
+from .trace import reported
+
+# Pixels of noise are counted from -REACH to REACH; 6 in 100,000 of a normal lie outside.
+REACH = 4.0
+# From black, -1, to white, 1: the peak of the signal in a signal-to-noise ratio.
+PEAK = 2.0
+# Of a film of the forward process: 64 x 64 pixels in colour at 1,000 timesteps are within it.
+MAX_VALUES = 16 * 10**6
+# Of them are computed in one go: some hundredths of a second, in which nobody else's steps move.
+VALUES_AT_A_TIME = 100_000
+# To which shares of T a picture is noised, to see what the model makes of it: of 1,000 steps the
+# times 50, 100, 200, ..., 800 and 1,000.
+SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
+RETURN_STEPS, INVERSION_STEPS = 50, 100
+# Of T, where an inversion turns round: beyond, hardly any image is left to find the way back by.
+TOP = 0.9
+
+
+@dataclass(frozen=True)
+class Noised:
+    """A state of the forward process.
+
+    Attributes:
+        t: the timestep whose noise it carries.
+        x: (B, C, H, W).
+    """
+
+    t: int
+    x: Tensor
+
+
+def closed_form(
+    schedule: NoiseSchedule, x0: Tensor, timesteps: Sequence[int], noise: Tensor
+) -> Iterator[Noised]:
+    """x_t for each of these timesteps by report eq. 4, all of them from one noise.
+
+    With one noise the states lie on a smooth path, a film without flicker. Each is distributed
+    as the forward process says; the steps between them are not: see ``stepwise``.
+
+    Args:
+        x0: (B, C, H, W) or, one for all, (1, C, H, W); in [-1, 1].
+        timesteps: in any order, each in [0, T).
+        noise: (B, C, H, W), standard normal.
+
+    Raises:
+        InvalidInput: for images that do not fit the noise, or a timestep out of range.
+    """
+    x0, last = check_images(x0, noise.shape), schedule.num_timesteps - 1
+    chosen = [check_int("timestep", t, 0, last) for t in timesteps]
+    noise = noise.to(x0)
+    return (Noised(t, q_sample(schedule, x0, t, noise)) for t in chosen)
+
+
+def stepwise(
+    schedule: NoiseSchedule, x0: Tensor, noise: Callable[[int], Tensor]
+) -> Iterator[Noised]:
+    """x_t for t = 0, 1, ..., T - 1 by report eq. 3: a little of the image lost at every step.
+
+    Args:
+        x0: (B, C, H, W) or, one for all, (1, C, H, W); in [-1, 1].
+        noise: ``t -> (B, C, H, W)``, standard normal, as ``Noise``. The step to ``t`` asks for
+            ``T + 1 + t``: samplers ask for 0 to T, and what they add on the way back must not be
+            the noise that is already there.
+
+    Raises:
+        InvalidInput: while iterating, for images that do not fit the noise.
+    """
+    beyond = schedule.num_timesteps + 1
+    x = x0
+    for t in range(schedule.num_timesteps):
+        fresh = noise(beyond + t)
+        x = q_step(schedule, check_images(x, fresh.shape), t, fresh.to(x))
+        yield Noised(t, x)
+
+
+def there_and_back(
+    model: Model, x0: Tensor, t: int, request: Request, report: bool = False
+) -> Iterator[Step]:
+    """Noise images up to ``t`` by report eq. 4 and let the model denoise them from there.
+
+    Sampler, label, guidance, seed and all else are the request's; see ``Run``, which has the
+    noised images as its ``start``. Their noise is that from which the request would start.
+
+    Args:
+        x0: (n, C, H, W) or, one for all, (1, C, H, W); in [-1, 1].
+        t: in [0, T).
+        report: see ``trace.reported``.
+
+    Raises:
+        InvalidInput: for what does not fit the model or the request.
+    """
+    run = Run(model, request, x0=x0, t=t)
+    return reported(run) if report else run.steps()
+
+
+def round_trip(
+    denoiser: Denoiser, schedule: NoiseSchedule, x0: Tensor, steps: int, top: int
+) -> Iterator[Step]:
+    """Lead images up to the noise that DDIM makes them from, and by DDIM back down.
+
+    Args:
+        denoiser: in float32 throughout: ``model.denoiser(labels, "float32")``.
+        x0: (B, C, H, W) in [-1, 1], float32 or float64.
+        steps: N each way, over the same timesteps; the walk has 2 N steps, numbered through.
+        top: the timestep to turn round at, in [0, T); for how high, see ``ddim_inverse``.
+
+    Raises:
+        InvalidInput: while iterating, for images, steps or a top that cannot be.
+    """
+    top = check_int("top", top, 0, schedule.num_timesteps - 1)
+    falling = spaced_timesteps(schedule, steps, start=top)
+    for step in ddim_inverse(denoiser, schedule, check_images(x0, x0.shape), falling[::-1]):
+        yield step
+    yield from ddim(denoiser, schedule, step.x, falling, clip=False, previous=step)
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """A round trip and what it cost.
+
+    Attributes:
+        up, down: N steps each; ``up[-1].x`` is the noise, ``down[-1].x`` the image again.
+        rmse: (B,), the root of the mean squared error per pixel, pixels in [-1, 1].
+        psnr: (B,), the peak signal-to-noise ratio in dB, the peak being 2; infinite without error.
+    """
+
+    up: list[Step]
+    down: list[Step]
+    rmse: Tensor
+    psnr: Tensor
+
+
+def reconstruct(
+    denoiser: Denoiser, schedule: NoiseSchedule, x0: Tensor, steps: int, top: int
+) -> Reconstruction:
+    """A whole ``round_trip``, whose arguments and errors it has, measured."""
+    return measured(list(round_trip(denoiser, schedule, x0, steps, top)), x0)
+
+
+def measured(walk: list[Step], x0: Tensor) -> Reconstruction:
+    """The account of a whole ``round_trip`` of ``x0``."""
+    rmse = (walk[-1].x - x0).square().flatten(1).mean(1).sqrt()
+    half = len(walk) // 2
+    return Reconstruction(walk[:half], walk[half:], rmse, 20 * torch.log10(PEAK / rmse))
+
+
+@dataclass(frozen=True)
+class ForwardFilm:
+    """The forward process of one picture, at every time from 0, the clean picture, to T.
+
+    Attributes:
+        film: T + 1 frames, noise first as in every film: ``x`` by eq. 4 from one noise, ``x0`` by
+            eq. 3 step by step.
+        density: (T + 1, bins), of the pixels by eq. 4, see ``histogram``; by time, 0 first.
+        normal: (bins,), the standard normal's.
+        mean, std: (T + 1,), of those pixels.
+        alphas_cumprod, betas: (T + 1,); 1 and 0 at time 0.
+    """
+
+    film: Film
+    density: np.ndarray
+    normal: np.ndarray
+    mean: np.ndarray
+    std: np.ndarray
+    alphas_cumprod: np.ndarray
+    betas: np.ndarray
+
+    def sheet(self, times: Sequence[int] | None = None, scale: int = 4) -> np.ndarray:
+        """The picture at some times side by side, by eq. 4 and below that by eq. 3; for a PNG.
+
+        Args:
+            times: from 0 to T; 0 and ``return_times`` unless given.
+            scale: enlargement.
+
+        Raises:
+            InvalidInput: for a time that there is not.
+        """
+        last = self.film.frames - 1
+        times = [0, *_times(last)] if times is None else times
+        places = [last - check_int("t", time, 0, last) for time in times]
+        tiles = [pane[place, 0] for pane in (self.film.x, self.film.x0) for place in places]
+        return contact_sheet(np.stack(tiles), times, ("eq. 4", "eq. 3"), scale=scale)
+
+
+def forward_film(model: Model, picture: np.ndarray, seed: int = 0, bins: int = 81) -> ForwardFilm:
+    """Noise a picture at once and step by step, at every timestep of a model's schedule.
+
+    Args:
+        picture: uint8 (H, W, C), of the model's shape.
+        seed: of the noise; eq. 4 takes that from which image 0 of the seed would start.
+
+    Raises:
+        InvalidInput: for a picture of another shape, or too large a one: every timestep is kept.
+    """
+    *_, film = noising(model, picture, seed, bins)
+    return film
+
+
+def noising(
+    model: Model, picture: np.ndarray, seed: int = 0, bins: int = 81
+) -> Iterator[ForwardFilm | None]:
+    """``forward_film`` a part at a time: None after each part, at the end the film.
+
+    Its arguments and errors are those of ``forward_film``; it raises while iterating.
+    """
+    schedule, x0 = model.schedule, from_picture(picture, model.shape)
+    values = x0.numel() * schedule.num_timesteps
+    if values > MAX_VALUES:
+        raise InvalidInput(
+            f"{schedule.num_timesteps:,} states of {x0.numel():,} values are {values:,}, more than "
+            f"the {MAX_VALUES:,} kept of a forward process"
+        )
+    last, noise = schedule.num_timesteps, model.noise(seed, [0])
+    size = (last + 1, 1, *picture.shape)
+    x, by_steps = np.empty(size, np.uint8), np.empty(size, np.uint8)
+    density = np.empty((last + 1, bins))
+    moments = np.empty((2, last + 1))
+    walks = (
+        zip([x0], [x0], strict=True),
+        zip(
+            (n.x for n in closed_form(schedule, x0, range(last), noise(last))),
+            (n.x for n in stepwise(schedule, x0, noise)),
+            strict=True,
+        ),
+    )
+    part = max(1, VALUES_AT_A_TIME // x0.numel())
+    for time, (state, other) in enumerate(pair for walk in walks for pair in walk):
+        x[last - time, 0], by_steps[last - time, 0] = to_picture(state), to_picture(other)
+        _, density[time], normal = histogram(state, bins)
+        moments[:, time] = float(state.mean()), float(state.std())
+        if time % part == part - 1:
+            yield None
+    yield ForwardFilm(
+        Film.of(x, by_steps, list(range(last, -1, -1))),
+        density,
+        normal,
+        *moments,
+        np.concatenate([[1.0], schedule.alphas_cumprod]),
+        np.concatenate([[0.0], schedule.betas]),
+    )
+
+
+@dataclass(frozen=True)
+class Return:
+    """A moment of ``returns``.
+
+    Attributes:
+        time: from which the picture returns, as a ``ForwardFilm`` counts it: 1 to T.
+        noised: uint8 (H, W, C), the picture with the noise of that time.
+        state: uint8 (H, W, C), what the model has made of it so far.
+        arrived: whether ``state`` is the last one on the way from this time.
+    """
+
+    time: int
+    noised: np.ndarray
+    state: np.ndarray
+    arrived: bool
+
+
+def return_times(schedule: NoiseSchedule) -> list[int]:
+    """The times from which a picture is brought back unless others are asked for."""
+    return _times(schedule.num_timesteps)
+
+
+def _times(last: int) -> list[int]:
+    return sorted({max(1, round(share * last)) for share in SHARES})
+
+
+def return_request(
+    model: Model, label: int | str = "none", seed: int = 0, steps: int | None = None, **more
+) -> Request:
+    """The request that brings a picture back unless another is asked for: DDIM with eta = 1.
+
+    Args:
+        steps: from every time; ``RETURN_STEPS`` unless given, or T if that is less.
+        more: further fields of a request.
+    """
+    few = min(RETURN_STEPS, model.schedule.num_timesteps)
+    steps = few if steps is None else steps
+    usual = Request(n=1, label=label, seed=seed, steps=steps, sampler="ddim", eta=1.0)
+    return replace(usual.as_meant(model), **more)
+
+
+def return_work(times: Sequence[int], steps: int) -> int:
+    """Denoisings of ``returns``: from a time t there are at most t steps."""
+    return sum(min(steps, time) for time in times)
+
+
+def returns(
+    model: Model, picture: np.ndarray, times: Sequence[int], request: Request
+) -> Iterator[Return]:
+    """``there_and_back`` from each of these times, one after the other, step by step.
+
+    Args:
+        picture: uint8 (H, W, C), of the model's shape.
+        times: each from 1, the least noise, to T.
+        request: for one image.
+
+    Raises:
+        InvalidInput: while iterating, for what does not fit the model or the request.
+    """
+    x0, request = from_picture(picture, model.shape), replace(request, n=1).for_model(model)
+    for time in [check_int("t", time, 1, model.schedule.num_timesteps) for time in times]:
+        run = Run(model, request, x0=x0, t=time - 1)
+        noised = to_picture(run.start)
+        for step in run.steps():
+            yield Return(time, noised, to_picture(step.x), step.index == len(run.timesteps))
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """A picture, its noise as DDIM finds it, and the picture again.
+
+    Attributes:
+        pictures: uint8 (4, H, W, C): the picture, its noise, what comes back, and four times how
+            far that is from the picture.
+        time: where the walk turned round, 1 to T.
+        steps: each way.
+        rmse, psnr: see ``Reconstruction``.
+    """
+
+    pictures: np.ndarray
+    time: int
+    steps: int
+    rmse: float
+    psnr: float
+
+
+def inversion_plan(
+    schedule: NoiseSchedule, steps: int | None = None, top: int | None = None
+) -> tuple[int, int]:
+    """(steps each way, the time to turn round at), as asked for or else as is usual."""
+    last = schedule.num_timesteps
+    top = max(1, round(TOP * last)) if top is None else check_int("top", top, 1, last)
+    steps = min(INVERSION_STEPS, top) if steps is None else check_int("steps", steps, 1, top)
+    return steps, top
+
+
+def inverting(
+    model: Model,
+    picture: np.ndarray,
+    label: int | str = "none",
+    steps: int | None = None,
+    top: int | None = None,
+) -> Iterator[np.ndarray | Inversion]:
+    """``round_trip`` of a picture, in float32: after each step the state as a picture, uint8
+    (H, W, C); at the end its account.
+
+    Args:
+        picture: uint8 (H, W, C), of the model's shape.
+        label: the class that the model is told, or ``"none"``.
+        steps, top: see ``inversion_plan``.
+
+    Raises:
+        InvalidInput: while iterating, for what does not fit the model.
+    """
+    x0 = from_picture(picture, model.shape)
+    steps, top = inversion_plan(model.schedule, steps, top)
+    labels = Request(n=1, label=label, steps=1).for_model(model).labels(model, [0])
+    denoiser = model.denoiser(labels, "float32")
+    for step in round_trip(denoiser, model.schedule, x0.to(model.device), steps, top - 1):
+        if step.index == steps:
+            turned = step
+        yield to_picture(step.x)
+    found = measured([turned, step], x0.to(step.x))  # the others need not be kept
+    again = to_picture(step.x)
+    apart = (4 * np.abs(again.astype(int) - picture)).clip(0, 255).astype(np.uint8)
+    yield Inversion(
+        np.stack([picture, to_picture(turned.x), again, apart]),
+        top,
+        steps,
+        float(found.rmse[0]),
+        float(found.psnr[0]),
+    )
+
+
+def from_picture(picture: np.ndarray, shape: Sequence[int]) -> Tensor:
+    """A uint8 (H, W, C) picture as (1, C, H, W) in [-1, 1].
+
+    Raises:
+        InvalidInput: if it is not of ``shape``, (C, H, W).
+    """
+    picture = np.asarray(picture)
+    c, h, w = shape
+    if picture.dtype != np.uint8 or picture.shape != (h, w, c):
+        raise InvalidInput(
+            f"a picture of {h} x {w} pixels and {c} channels is needed, not {picture.dtype} "
+            f"{picture.shape}"
+        )
+    return to_unit(torch.from_numpy(picture.copy())).permute(2, 0, 1)[None]
+
+
+def to_picture(x: Tensor) -> np.ndarray:
+    """The first of (B, C, H, W) in [-1, 1], clamped, as uint8 (H, W, C)."""
+    return to_uint8(x[0]).permute(1, 2, 0).cpu().numpy()
+
+
+def histogram(x: Tensor | np.ndarray, bins: int = 81) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How pixel values, of any shape, are distributed, beside the standard normal distribution.
+
+    Args:
+        bins: from 1 to 1,000. With 81, the commonest values of images, -1, 0 and 1, lie within
+            bins and not on their edges.
+
+    Returns:
+        edges (bins + 1,), evenly from -4 to 4; density (bins,), the share of all values per unit,
+        those beyond the edges counted in the total; and the standard normal's density (bins,) at
+        the bins' centres.
+
+    Raises:
+        InvalidInput: for values that are missing or not finite.
+    """
+    values = torch.as_tensor(x).detach().double().cpu().numpy()
+    if not values.size or not np.isfinite(values).all():
+        raise InvalidInput("a histogram needs values, and finite ones")
+    counts, edges = np.histogram(values, check_int("bins", bins, 1, 1000), (-REACH, REACH))
+    centres = (edges[:-1] + edges[1:]) / 2
+    normal = np.exp(-(centres**2) / 2) / math.sqrt(2 * math.pi)
+    return edges, counts / (values.size * np.diff(edges)), normal

@@ -1,0 +1,122 @@
+"""A UNet told block by block, as a figure or a list needs it (report Fig. 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import nn
+
+from ddpm_core.unet import Attention, UNet
+
+PARTS = ("embedding", "down", "middle", "up")
+KINDS = ("time", "class", "conv", "resnet", "attention", "downsample", "upsample")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block of a UNet.
+
+    Attributes:
+        name: what it is called, the levels counted from 1, the finest; no other has this name.
+        kind: one of ``KINDS``.
+        part: one of ``PARTS``.
+        level: 0 for the finest; of a change of resolution the level that it leaves, going down as
+            well as up. None for embeddings.
+        side: height and width of what it returns, in pixels; None for embeddings.
+        channels: how many it returns; the width of an embedding.
+        parameters: how many weights it has. All blocks together have all of the network's.
+        modules: the names of its modules within the network.
+        skip: the name of the block whose output is concatenated to its input, or None.
+        heads: of attention, else 0.
+    """
+
+    name: str
+    kind: str
+    part: str
+    level: int | None
+    side: int | None
+    channels: int
+    parameters: int
+    modules: tuple[str, ...]
+    skip: str | None = None
+    heads: int = 0
+
+
+def outline(network: UNet) -> list[Block]:
+    """The blocks of a network in the order in which they are evaluated, embeddings first.
+
+    Nothing is computed: a network on the ``meta`` device, which has no weights, will do.
+    """
+    return [*_embeddings(network), *_blocks(network)]
+
+
+def _embeddings(network: UNet) -> Iterator[Block]:
+    def embedding(name, kind, module):
+        width = network.time_mlp[-1].out_features
+        count = _count(network, (module,))
+        return Block(name, kind, "embedding", None, None, width, count, (module,))
+
+    yield embedding("time embedding", "time", "time_mlp")
+    if network.num_classes:
+        yield embedding("class embedding", "class", "class_embedding")
+
+
+def _blocks(network: UNet) -> Iterator[Block]:
+    side, depth = network.image_size, len(network.down)
+    handed: list[Block] = []
+
+    def block(name, kind, part, level, channels, *modules, skip=None, heads=0):
+        count = _count(network, modules)
+        return Block(name, kind, part, level, side, channels, count, modules, skip, heads)
+
+    def stage(part, level, path, title, takes=False):
+        """The pairs of a stage: a residual block, and attention where there is any."""
+        held = network.get_submodule(path)
+        for i, (residual, attention) in enumerate(held.pairs()):
+            width, number = residual.conv2.out_channels, f"{title}.{i + 1}"
+            skip = handed.pop().name if takes else None
+            names = f"{path}.blocks.{i}", f"{path}.attentions.{i}"
+            yield block(f"{number} ResNet", "resnet", part, level, width, names[0], skip=skip)
+            if isinstance(attention, Attention):
+                more = {"heads": attention.heads}
+                yield block(
+                    f"{number} attention", "attention", part, level, width, names[1], **more
+                )
+
+    def last_of_pairs(blocks):
+        """Those whose output is what a pair hands over."""
+        return [
+            b
+            for b, after in zip(blocks, [*blocks[1:], None], strict=True)
+            if after is None or after.kind != "attention"
+        ]
+
+    first = block("input convolution", "conv", "down", 0, network.conv_in.out_channels, "conv_in")
+    yield first
+    handed += [first] if network.skip_all else []
+    for level, held in enumerate(network.down):
+        pairs = list(stage("down", level, f"down.{level}", f"down {level + 1}"))
+        yield from pairs
+        handed += last_of_pairs(pairs)
+        if held.resample is not None:
+            width, path = held.resample.conv.out_channels, f"down.{level}.resample"
+            # A strided convolution over 3 pixels; without padding one more is put at one edge.
+            side = (side - 1) // 2 + 1 if held.resample.padding else side // 2
+            name = f"down {level + 1} to {level + 2}"
+            yield (smaller := block(name, "downsample", "down", level, width, path))
+            handed += [smaller] if network.skip_all else []
+    yield from stage("middle", depth - 1, "mid", "middle")
+    for place, held in enumerate(network.up):
+        level = depth - 1 - place
+        yield from stage("up", level, f"up.{place}", f"up {level + 1}", takes=True)
+        if held.resample is not None:
+            side = handed[-1].side
+            width, name = held.resample.conv.out_channels, f"up {level + 1} to {level}"
+            yield block(name, "upsample", "up", level, width, f"up.{place}.resample")
+    last = ("norm_out", "conv_out")
+    yield block("output convolution", "conv", "up", 0, network.out_channels, *last)
+
+
+def _count(network: nn.Module, modules: tuple[str, ...]) -> int:
+    return sum(p.numel() for name in modules for p in network.get_submodule(name).parameters())

@@ -1,0 +1,123 @@
+"""One picture of a visitor's: from a file, and as a text short enough for a link."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ddpm_core.errors import InvalidInput
+
+# 32 x 32 pixels in colour that do not compress at all are within it; a longer address is refused
+# by some servers.
+MAX_TEXT = 4_200
+MAX_SIDE = 16_384  # of a file's picture, in pixels; 64 million in all
+MAX_PIXELS = 64 * 10**6
+DEEP = ("I", "F")  # modes of more than 8 bits a channel: turned to 8, all is white
+
+
+def pack(picture: np.ndarray) -> str:
+    """A picture as text: its bytes, row by row, deflated, in URL-safe base64.
+
+    Args:
+        picture: uint8 (H, W, C).
+
+    Raises:
+        InvalidInput: if the text is longer than ``MAX_TEXT``.
+    """
+    packed = zlib.compress(np.ascontiguousarray(picture, np.uint8).tobytes(), 9)
+    text = base64.urlsafe_b64encode(packed).decode("ascii").rstrip("=")
+    if len(text) > MAX_TEXT:
+        raise InvalidInput(
+            f"this picture takes {len(text):,} characters, more than the {MAX_TEXT:,} that a link "
+            "carries"
+        )
+    return text
+
+
+def unpack(text: str, shape: Sequence[int]) -> np.ndarray:
+    """The picture that was packed, uint8 (H, W, C).
+
+    Args:
+        shape: (C, H, W) of the model that it is for.
+
+    Raises:
+        InvalidInput: if it cannot be read, or is of another size.
+    """
+    c, h, w = shape
+    size = h * w * c
+    try:
+        if not isinstance(text, str) or len(text) > MAX_TEXT:
+            raise ValueError
+        packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        stream = zlib.decompressobj()
+        raw = stream.decompress(packed, size + 1)  # never more, whatever it says
+        damaged = len(raw) <= size and not stream.eof
+    except (ValueError, binascii.Error, zlib.error):
+        damaged = True
+    if damaged:
+        raise InvalidInput("the packed picture is damaged: it cannot be read")
+    if len(raw) != size or stream.unused_data:
+        raise InvalidInput(
+            f"the packed picture is not one of {h} x {w} pixels and {c} "
+            f"{'channel' if c == 1 else 'channels'}, as the model needs"
+        )
+    return np.frombuffer(raw, np.uint8).reshape(h, w, c)
+
+
+def _upright(file: Image.Image) -> Image.Image:
+    """A camera turns no pixels: it notes how it was held, and browsers heed that."""
+    try:
+        return ImageOps.exif_transpose(file)
+    except OSError:  # of the pixels
+        raise
+    except Exception:  # whatever Pillow raises of a damaged note
+        return file.copy()
+
+
+def open_picture(path: str | Path, shape: Sequence[int]) -> np.ndarray:
+    """The middle square of a file's picture, as small as a model needs it.
+
+    One of the right size stays as it is, pixel by pixel. What is transparent becomes black.
+
+    Args:
+        shape: (C, H, W) of the model.
+
+    Returns:
+        uint8 (H, W, C).
+
+    Raises:
+        InvalidInput: if the file cannot be read as a picture of 8 bits, or is very large.
+    """
+    c, h, w = shape
+    try:
+        with Image.open(path) as file:
+            if max(file.size) > MAX_SIDE or file.width * file.height > MAX_PIXELS:
+                raise InvalidInput(
+                    f"{path} has {file.width:,} x {file.height:,} pixels; at most "
+                    f"{MAX_PIXELS:,} are read"
+                )
+            if file.mode.startswith(DEEP):
+                raise InvalidInput(f"{path} has pixels of kind {file.mode}, not of 8 bits")
+            image = _upright(file)
+            if image.has_transparency_data:
+                black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+                image = Image.alpha_composite(black, image.convert("RGBA"))
+    except InvalidInput:
+        raise
+    except FileNotFoundError:
+        raise InvalidInput(f"there is no file {path}") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InvalidInput(f"{path} is not a picture that can be read: {error}") from error
+    image = image.convert("L" if c == 1 else "RGB")
+    if image.size != (w, h):
+        side = min(image.width, image.height)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        square = (left, top, left + side, top + side)
+        image = image.resize((w, h), Image.Resampling.LANCZOS, square)
+    return np.asarray(image).reshape(h, w, c)

@@ -1,0 +1,369 @@
+"""Several runs on one locked timeline: two schedules, many samplers, a walk and the same broken.
+
+A *lane* is a run of which everything is recorded. A *race* advances the lane that is furthest
+behind, so that all of them are at about the same time at every moment, and iterating it is all
+there is to do.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from ddpm_core.checkpoints import Model
+from ddpm_core.data import to_uint8
+from ddpm_core.errors import InvalidInput, check_choice, check_int
+from ddpm_core.recorder import (
+    MAX_FILM_BYTES,
+    PAPER,
+    Film,
+    check_film,
+    enlarge,
+    film_bytes,
+    grid,
+)
+from ddpm_core.request import Request
+from ddpm_core.samplers import Step
+from ddpm_core.sampling import Run
+
+from .report_errors import REPORT_ERRORS
+
+LANE_PANES = ("x", "x0", "eps", "change")
+ALIGNMENTS = ("t", "logsnr")
+MAX_LANES = 12
+# The samplers that a newcomer would compare: all of T, and as few steps as each may do with.
+FEW_STEPS = (10, 20, 50)
+ERRORS = ("no-clip", *REPORT_ERRORS)
+LABEL_HEIGHT = 18
+
+
+class Lane(Film):
+    """A run, of which every step is kept as pictures of four panes and as numbers.
+
+    Args:
+        name: what it is called beside others.
+
+    Attributes, besides those of ``Film``:
+        schedule: that the walk goes by; with an error in it, not the model's own.
+        kind: of the model's schedule, ``"linear"`` or ``"cosine"``.
+        eps: (frames, n, H, W, C), uint8: the noise that goes with x̂0, shown as x_t is; where x̂0
+            is clipped it is not what the network said.
+        change: the same: what the step added to x, relative to its own size (mid-grey is none, the
+            ends are twice its root mean square).
+        numbers: by name, (frames,) float, NaN where there is none: ``norm`` and ``change``, root
+            mean squares over pixels and images of x_t and of what the step added to it.
+        seconds: spent in its steps, by the clock that they are taken with.
+        failed: why it ended before its last step, if it did: with an error in it, a walk may run
+            out of range.
+        calls: evaluations of the network for each image.
+    """
+
+    def __init__(self, model: Model, request: Request, name: str = ""):
+        run = Run(model, request)
+        self.request, self.name, self.kind = run.request, name, model.schedule.kind
+        self.schedule, self._about = run.schedule, run.describe()
+        start, steps = run.start, len(run.timesteps)
+        check_film((2 * len(start), *start.shape[1:]), steps)
+        super().__init__(start, steps, run.timesteps[0] + 1)
+        self._eps, self._change = np.full_like(self._x, 128), np.full_like(self._x, 128)
+        self._norm, self._moved = [_rms(start)], [float("nan")]
+        self.seconds, self.failed = 0.0, ""
+        self._state, self._steps = start, run.steps(start)
+        self._calls = run.calls()
+
+    @property
+    def behind(self) -> int:
+        """The time it has reached, as the report counts it: T for the opening noise."""
+        return self.t[-1]
+
+    def advance(self, clock: Callable[[], float] = time.perf_counter) -> bool:
+        """Take one step; False if there is none left.
+
+        Args:
+            clock: seconds, of which some may not count.
+        """
+        begun = clock()
+        try:
+            step = next(self._steps, None)
+        except InvalidInput as error:
+            step, self.failed = None, str(error)
+        self.seconds += clock() - begun
+        if step is None:
+            self.close()
+            return False
+        self.add(step)
+        return True
+
+    def close(self) -> None:
+        """End it here; what is recorded is kept, the model is let go."""
+        self._steps, self._state = iter(()), None
+
+    def describe(self, **more) -> str:
+        """Everything that made it, and ``more``, as JSON."""
+        return json.dumps(json.loads(self._about) | more)
+
+    def add(self, step: Step) -> None:
+        change = step.x - self._state
+        moved = _rms(change)
+        index = self.frames
+        self._eps[index] = _pixels(step.eps)
+        self._change[index] = _pixels(change / (2 * max(moved, 1e-12)))
+        self._norm.append(_rms(step.x))
+        self._moved.append(moved)
+        self._state = step.x
+        super().add(step)
+
+    @property
+    def eps(self) -> np.ndarray:
+        return self._eps[: self.frames]
+
+    @property
+    def change(self) -> np.ndarray:
+        return self._change[: self.frames]
+
+    @property
+    def nbytes(self) -> int:
+        return super().nbytes + self._eps.nbytes + self._change.nbytes
+
+    @property
+    def calls(self) -> int:
+        return self._calls[self.frames - 1]
+
+    @property
+    def log_snr(self) -> np.ndarray:
+        """(frames,): the log-SNR of each frame's state, rising; infinite for the clean image."""
+        levels = [np.inf, *self.schedule.log_snr]
+        return np.array([levels[t] for t in self.t])
+
+    @property
+    def numbers(self) -> dict[str, np.ndarray]:
+        times, betas = np.array(self.t), np.append(np.nan, self.schedule.betas)
+        return {
+            "beta": betas[times],
+            "abar": np.append(1.0, self.schedule.alphas_cumprod)[times],
+            "log_snr": self.log_snr,
+            "norm": np.array(self._norm),
+            "change": np.array(self._moved),
+        }
+
+    def positions(self, align: str) -> np.ndarray:
+        """(frames,): where on the timeline each frame stands, rising; by t or by log-SNR."""
+        if check_choice("alignment", align, ALIGNMENTS) == "logsnr":
+            return self.log_snr
+        return -np.array(self.t, dtype=float)
+
+
+class Race:
+    """Lanes that advance together.
+
+    Args:
+        lanes: model, request and name of each.
+        about: what else tells which race it is; part of ``describe``.
+        max_bytes: that its films may take.
+
+    Raises:
+        InvalidInput: if there are none or too many, or their films would not fit into memory.
+    """
+
+    def __init__(
+        self,
+        lanes: Sequence[tuple[Model, Request, str]],
+        about: Mapping | None = None,
+        max_bytes: int = MAX_FILM_BYTES,
+    ):
+        check_int("lanes", len(lanes), 1, MAX_LANES)
+        if len({model.shape for model, _, _ in lanes}) > 1:
+            raise InvalidInput("models that race must make pictures of one size")
+        size = sum(2 * film_bytes((r.n, *model.shape), r.steps) for model, r, _ in lanes)
+        if size > max_bytes:  # all of them together, before memory is taken
+            raise InvalidInput(
+                f"these lanes take {size / 2**20:,.0f} MiB, more than the "
+                f"{max_bytes / 2**20:,.0f} allowed; take fewer images or steps"
+            )
+        self.lanes, self.about = [Lane(*lane) for lane in lanes], dict(about or {})
+
+    def describe(self, **more) -> str:
+        """Everything that made the result, and ``more``, as JSON for the files that leave."""
+        return self.lanes[0].describe(**self.about, **more)
+
+    def close(self) -> None:
+        """End all lanes where they are."""
+        for lane in self.lanes:
+            lane.close()
+
+    def steps(self, clock: Callable[[], float] = time.perf_counter) -> Iterator[Lane]:
+        """Advance, yielding the lane that took a step; the one furthest behind is next.
+
+        Args:
+            clock: see ``Lane.advance``.
+        """
+        under_way = list(self.lanes)
+        while under_way:
+            lane = max(under_way, key=lambda lane: lane.behind)
+            if lane.advance(clock):
+                yield lane
+            else:
+                under_way.remove(lane)
+
+    @property
+    def finished(self) -> bool:
+        return all(lane.finished or lane.failed for lane in self.lanes)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(lane.nbytes for lane in self.lanes)
+
+    def moments(self, align: str = "t") -> list[float]:
+        """Every position on the timeline at which any lane has a frame, in order."""
+        found = np.unique(np.concatenate([lane.positions(align) for lane in self.lanes]))
+        return [float(p) for p in found]
+
+    def frames_at(self, moment: float, align: str = "t") -> list[int]:
+        """For every lane its last frame that is not beyond a position; the first, at least."""
+        places = [np.searchsorted(lane.positions(align), moment, "right") for lane in self.lanes]
+        return [max(0, int(place) - 1) for place in places]
+
+    def pictures(
+        self,
+        panes: Sequence[str] = ("x",),
+        stride: int = 1,
+        align: str = "t",
+        scale: int = 1,
+        across: int | None = None,
+    ) -> Pages:
+        """The race as labelled pictures, one for every denoising step of any lane.
+
+        Args:
+            panes: of each lane, side by side.
+            stride: every how many moments there is a picture; the first and the last always.
+            scale: whole-number enlargement of the images; the names are not enlarged.
+            across: lanes in a row; all of up to four unless given.
+        """
+        return Pages(self, panes, stride, align, scale, across)
+
+
+class Pages(Sequence):
+    """A race as a sequence of pictures, (H', W', C), uint8, each laid out when it is asked for.
+
+    Args: see ``Race.pictures``.
+    """
+
+    def __init__(self, race: Race, panes, stride: int, align: str, scale: int, across: int | None):
+        for pane in panes:
+            check_choice("pane", pane, LANE_PANES)
+        if not panes:
+            raise InvalidInput("choose a pane at least")
+        stride = check_int("stride", stride, 1, 10_000)
+        self._race, self._panes, self._align = race, panes, align
+        self._scale, self._across = check_int("scale", scale, 1, 64), across
+        moments = race.moments(align)
+        last = [moments[-1]] if (len(moments) - 1) % stride else []
+        self._moments = moments[::stride] + last
+
+    def __len__(self) -> int:
+        return len(self._moments)
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        lanes, scale, cells = self._race.lanes, self._scale, []
+        frames = self._race.frames_at(self._moments[number], self._align)
+        for lane, frame in zip(lanes, frames, strict=True):
+            sheets = [grid(getattr(lane, pane)[frame]) for pane in self._panes]
+            gap = np.full((sheets[0].shape[0], 2, sheets[0].shape[2]), PAPER, np.uint8)
+            parts = [part for sheet in sheets for part in (gap, sheet)][1:]
+            cells.append(_labelled(enlarge(np.concatenate(parts, axis=1), scale), lane.name))
+        high, wide, colours = (max(cell.shape[i] for cell in cells) for i in range(3))
+        across = self._across or min(4, len(lanes))
+        rows, gap = -(-len(cells) // across), 2 * scale
+        page = np.full((rows * high, across * (wide + gap) - gap, colours), PAPER, np.uint8)
+        for i, cell in enumerate(cells):
+            y, x = (i // across) * high, (i % across) * (wide + gap)
+            page[y : y + cell.shape[0], x : x + cell.shape[1]] = cell
+        return page
+
+
+def schedules(
+    first: Model, second: Model, request: Request, max_bytes: int = MAX_FILM_BYTES
+) -> Race:
+    """The same noise through two models, as the report's Figure 3 sets them side by side.
+
+    Raises:
+        InvalidInput: for models of different T, whose noises are not the same.
+    """
+    lengths = [model.schedule.num_timesteps for model in (first, second)]
+    if lengths[0] != lengths[1] and first.shape == second.shape:
+        raise InvalidInput(
+            f"{first.name} has {lengths[0]:,} timesteps and {second.name} {lengths[1]:,}: from the "
+            "same noise only models of as many can start"
+        )
+    names = [first.name, second.name if second.name != first.name else f"{second.name}, again"]
+    lanes = [(m, request, name) for m, name in zip((first, second), names, strict=True)]
+    return Race(lanes, {"race": "schedules", "against": second.name}, max_bytes)
+
+
+def samplers(
+    model: Model,
+    request: Request,
+    few: Sequence[int] = FEW_STEPS,
+    max_bytes: int = MAX_FILM_BYTES,
+) -> Race:
+    """All of T by ancestral sampling, beside DDIM and DPM-Solver++ in a few steps.
+
+    Args:
+        few: how many; those beyond T are left out.
+    """
+    total, about = model.schedule.num_timesteps, {"race": "samplers", "few": list(few)}
+    few = [n for n in few if n <= total]
+    lanes = [(replace(request, sampler="ddpm", steps=total), f"DDPM {total}")]
+    for sampler, name in (("ddim", "DDIM"), ("dpm_solver_pp", "DPM-Solver++")):
+        lanes += [(replace(request, sampler=sampler, steps=n, eta=0.0), f"{name} {n}") for n in few]
+    return Race([(model, *lane) for lane in lanes], about, max_bytes)
+
+
+def broken(model: Model, request: Request, error: str, max_bytes: int = MAX_FILM_BYTES) -> Race:
+    """A request as it should be, beside the same with an error of the report in it.
+
+    Args:
+        error: one of ``ERRORS``.
+    """
+    check_choice("error", error, ERRORS)
+    sound = replace(request, fault="none", clip=True)
+    wrong = replace(sound, clip=False) if error == "no-clip" else replace(sound, fault=error)
+    names = ("x0 clipped", "no-clip") if error == "no-clip" else ("as it should be", error)
+    lanes = [(model, r, name) for r, name in zip((sound, wrong), names, strict=True)]
+    return Race(lanes, {"race": "break", "error": error}, max_bytes)
+
+
+def _labelled(pixels: np.ndarray, name: str) -> np.ndarray:
+    if not name:
+        return pixels
+    label = _written(name, pixels.shape[1])
+    shape = (LABEL_HEIGHT + pixels.shape[0], label.shape[1], pixels.shape[2])
+    page = np.full(shape, PAPER, np.uint8)
+    page[:LABEL_HEIGHT], page[LABEL_HEIGHT:, : pixels.shape[1]] = label, pixels
+    return page
+
+
+@lru_cache(64)  # once, not for every frame
+def _written(name: str, least: int) -> np.ndarray:
+    """(height, width, 1), uint8: a name, on paper that is wide enough for it."""
+    font = ImageFont.load_default(size=12)
+    wide = max(least, round(font.getlength(name)) + 4)
+    label = Image.new("L", (wide, LABEL_HEIGHT), PAPER)
+    ImageDraw.Draw(label).text((2, LABEL_HEIGHT / 2), name, fill=0, font=font, anchor="lm")
+    return np.asarray(label)[..., None]
+
+
+def _rms(x: Tensor) -> float:
+    return float(x.double().pow(2).mean().sqrt())
+
+
+def _pixels(x: Tensor) -> np.ndarray:
+    return to_uint8(torch.nan_to_num(x)).permute(0, 2, 3, 1).cpu().numpy()

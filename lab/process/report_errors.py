@@ -1,0 +1,96 @@
+"""The errors of the report and its code, to be reinserted one at a time where they act at sampling.
+
+Each changes the walk and nothing else: the network is the one that was trained without the error.
+What an error does is to be looked at and measured, not presumed. That the report's code never
+clips x̂0 (src/diffusion_model.py) is not among them: it is ``Request.clip``.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+
+from ddpm_core.errors import InvalidInput
+from ddpm_core.faults import FAULTS, Fault
+from ddpm_core.schedules import NoiseSchedule
+
+# The repository that the report names (section 2.6). Wherever something is said of the report's
+# code, it is of this commit, and the file is named.
+REPORT_CODE = "czekluk/02456_Group_44_DDPM_Project on GitHub, commit e640d59"
+FIRST_BETA = 1e-3
+# Stands for the 1 that alphas_cumprod begins with when it is off by one, which divides by 0.
+ALMOST_ONE = 1 - 1e-8
+
+
+class OffByOne(Fault):
+    # src/schedule.py: alpha_dash
+    about = (
+        "alphas_cumprod leaves out the factor of step t itself: the noise level is that of one "
+        "step earlier, and beta and sigma, which the samplers take from it, with it"
+    )
+
+    def schedule(self, schedule):
+        return _Shifted(schedule.betas, schedule.kind)
+
+
+class _Shifted(NoiseSchedule):
+    @cached_property
+    def alphas_cumprod(self) -> np.ndarray:
+        return np.concatenate([[ALMOST_ONE], np.cumprod(self.alphas)[:-1]])
+
+
+class FirstBeta(Fault):
+    # src/main.py: LinearSchedule(10e-4, 0.02, T)
+    about = "the linear schedule begins with beta = 1e-3 instead of 1e-4"
+
+    def check(self, request, schedule):
+        if schedule.kind != "linear":
+            raise InvalidInput("first-beta is an error of the linear schedule")
+        if math.isclose(schedule.betas[0], FIRST_BETA, rel_tol=1e-6):
+            raise InvalidInput("first-beta changes nothing: this schedule begins with 1e-3 itself")
+
+    def schedule(self, schedule):
+        options = {"start": FIRST_BETA, "end": float(schedule.betas[-1])}
+        return NoiseSchedule.make("linear", schedule.num_timesteps, **options)
+
+
+class MissingRoot(Fault):
+    about = "sigma_t = beta_t (section 1.4) instead of its root: the noise added is too small"
+
+    def check(self, request, schedule):
+        if (request.sampler, request.variance) != ("ddpm", "beta"):
+            raise InvalidInput("missing-root is an error of ddpm with variance beta")
+        if request.steps == 1:
+            raise InvalidInput("missing-root is an error of the noise added; one step adds none")
+
+    def noise(self, noise, schedule, timesteps):
+        # DDPM multiplies by sqrt(beta) of the stride; once more by it makes beta.
+        falling = pairwise([*timesteps, -1])
+        roots = {t: math.sqrt(1 - schedule.abar(t) / schedule.abar(below)) for t, below in falling}
+        return lambda t: noise(t) * roots[t]
+
+
+class BatchScale(Fault):
+    # src/classifier_guidance/diffusion_model_c.py: class_loss.mean().backward()
+    about = "the gradient of the mean over the batch: λ is divided by the number of images"
+
+    def check(self, request, schedule):
+        if request.guidance not in ("classifier", "classifier-noisy"):
+            raise InvalidInput("batch-scale is an error of classifier guidance")
+        if request.n == 1:
+            raise InvalidInput("batch-scale divides by the number of images; take more than one")
+
+    def scale(self, scale, images):
+        return None if scale is None else scale / images
+
+
+REPORT_ERRORS = {
+    "off-by-one": OffByOne(),
+    "first-beta": FirstBeta(),
+    "missing-root": MissingRoot(),
+    "batch-scale": BatchScale(),
+}
+FAULTS |= REPORT_ERRORS

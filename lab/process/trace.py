@@ -1,0 +1,171 @@
+"""What guidance did at every step of a run, and a few of its states to go on from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ddpm_core.data import to_uint8
+from ddpm_core.diffusion import x0_from_eps
+from ddpm_core.errors import InvalidInput, check_int
+from ddpm_core.guides import classifier_for, roles_for
+from ddpm_core.samplers import Step
+from ddpm_core.sampling import Run
+
+MAX_BYTES = 256 * 2**20
+KEEP = 24
+NUMBERS = ("strength", "eps_norm", "push_norm", "cosine")
+
+
+def reported(run: Run, x: Tensor | None = None, previous: Step | None = None) -> Iterator[Step]:
+    """The steps of a run, each with what guidance did and what the judge sees in it.
+
+    Args:
+        x, previous: as for ``Run.steps``.
+
+    Yields:
+        Steps with the ``extras`` of ``guidance``, and ``p``: (B, K), p(class | x̂0), if the dataset
+        of the model has a judge.
+    """
+    steps = run.steps(x, previous, report=True)
+    if "judge" not in roles_for(run.model):
+        return steps
+    return observed(steps, classifier_for(run.model, "judge").log_probs)
+
+
+def observed(steps: Iterator[Step], log_probs) -> Iterator[Step]:
+    """Pass steps on with ``extras["p"]``: (B, K), p(class | x̂0) by a classifier of clean images."""
+    for step in steps:
+        with torch.no_grad():
+            p = log_probs(step.x0.clamp(-1, 1), 1.0).exp()
+        yield replace(step, extras={**step.extras, "p": p})
+
+
+class Trace:
+    """A record of ``reported`` steps; memory taken at the start.
+
+    Args:
+        run: whose steps will be recorded.
+        keep: how many states are kept as they are; those between are computed again.
+
+    Attributes (N steps so far, B images, K classes):
+        indices, t: (N,) lists: step numbers, and the timesteps the network was evaluated at.
+        p: (N, B, K), float32: p(class | x̂0) as the judge sees it; None without a judge.
+        strength, eps_norm, push_norm, cosine: (N, B), float32, see ``guidance``; NaN for images
+            that are not guided.
+        uncond, cond, guided: (N, B, H, W, C), uint8: x̂0 of each prediction; mid-grey where
+            there is none.
+        push, gradient: (N, B, H, W), float32, mean over colours; NaN where there is none.
+
+    Raises:
+        InvalidInput: if it would take more than 256 MiB.
+    """
+
+    def __init__(self, run: Run, keep: int = KEEP):
+        self.run, steps = run, len(run.timesteps)
+        c, h, w = run.model.shape
+        batch = len(run.images)
+        size = trace_bytes((batch, c, h, w), steps, keep)
+        if size > MAX_BYTES:
+            raise InvalidInput(
+                f"a record of {batch} images and {steps} steps takes {size / 2**20:,.0f} MiB, more "
+                f"than the {MAX_BYTES // 2**20} allowed; take fewer images or steps"
+            )
+        self._kept: dict[int, Step] = {}
+        self._wanted = {round(i) for i in np.linspace(1, steps, min(keep, steps))}
+        self.indices: list[int] = []
+        self.t: list[int] = []
+        self._p: list[np.ndarray] = []
+        self._numbers = np.full((len(NUMBERS), steps, batch), np.nan, np.float32)
+        self._pictures = np.full((3, steps, batch, h, w, c), 128, np.uint8)
+        self._fields = np.full((2, steps, batch, h, w), np.nan, np.float32)
+
+    def record(self, steps: Iterator[Step], before: Tensor | None = None) -> Iterator[Step]:
+        """Pass a run's steps through, keeping an account of each.
+
+        Args:
+            before: the state they start from, unless it is the run's own start.
+        """
+        x = self.run.start if before is None else before
+        for step in steps:
+            self._add(step, x)
+            x = step.x
+            yield step
+
+    def state(self, index: int) -> Step:
+        """The state after a recorded step, equal to what it was: to the last bit where the model's
+        steps are its own, and but for rounding where an engine puts those of many into one batch.
+
+        The nearest kept state before it is taken up, and the steps since are done again.
+        """
+        if not self.indices:
+            raise InvalidInput("no step is recorded yet")
+        index = check_int("step", index, self.indices[0], self.indices[-1])
+        known = max(i for i in self._kept if i <= index)
+        found = self._kept[known]
+        if known != index:
+            again = reported(self.run, previous=found)
+            found = next(step for step in again if step.index == index)
+        return replace(found, extras={})
+
+    @property
+    def p(self) -> np.ndarray | None:
+        return np.stack(self._p) if self._p else None
+
+    @property
+    def abar(self) -> list[float]:
+        """``alphas_cumprod`` at every ``t``."""
+        return [self.run.schedule.abar(t) for t in self.t]
+
+    @property
+    def nbytes(self) -> int:
+        states = sum(s.x.nbytes + s.x0.nbytes + s.eps.nbytes for s in self._kept.values())
+        return self._numbers.nbytes + self._pictures.nbytes + self._fields.nbytes + states
+
+    def __getattr__(self, name):
+        for names, store in (
+            (NUMBERS, "_numbers"),
+            (("uncond", "cond", "guided"), "_pictures"),
+            (("push", "gradient"), "_fields"),
+        ):
+            if name in names:
+                return self.__dict__[store][names.index(name), : len(self.indices)]
+        raise AttributeError(name)
+
+    def _add(self, step: Step, before: Tensor) -> None:
+        at, told, schedule = len(self.indices), step.extras, self.run.schedule
+        self.indices.append(step.index)
+        self.t.append(step.t)
+        if "p" in told:
+            self._p.append(told["p"].float().cpu().numpy())
+        for row, name in enumerate(NUMBERS):
+            if name in told:
+                self._numbers[row, at] = told[name].cpu().numpy()
+        for row, name in enumerate(("uncond", "cond")):
+            if name in told:
+                x0 = x0_from_eps(schedule, before, step.t, told[name])
+                self._pictures[row, at] = _pixels(torch.nan_to_num(x0))
+        self._pictures[2, at] = _pixels(step.x0)
+        for row, name in enumerate(("push", "gradient")):
+            if name in told:
+                self._fields[row, at] = told[name].mean(1).cpu().numpy()
+        # The first one always: a run that goes on from another's step has no state 1.
+        if step.index in self._wanted or not self._kept:
+            self._kept[step.index] = replace(step, extras={})
+
+
+def trace_bytes(shape: tuple[int, ...], steps: int, keep: int = KEEP) -> int:
+    """Memory of a record of ``steps`` steps of a batch of ``shape``, in bytes."""
+    n, c, h, w = shape
+    numbers = 4 * len(NUMBERS)
+    pictures, fields = 3 * c * h * w, 2 * 4 * h * w
+    state = 3 * 4 * c * h * w  # x, x̂0 and eps
+    return n * (steps * (numbers + pictures + fields) + min(keep, steps) * state)
+
+
+def _pixels(x: Tensor) -> np.ndarray:
+    return to_uint8(x).permute(0, 2, 3, 1).cpu().numpy()

@@ -1,0 +1,41 @@
+"""How far a measurement has come.
+
+Whatever takes long is a generator. It yields ``Progress`` after every batch or step, and last of
+all its result; so the command line draws a bar, and a page gives way to others in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a measurement has come.
+
+    Attributes:
+        what: being done, in words.
+        done, total: of it; ``done`` is never larger.
+    """
+
+    what: str
+    done: int
+    total: int
+
+
+def last(iterable: Iterable):
+    """Run a measurement to its end and return its result."""
+    found = None
+    for found in iterable:
+        pass
+    return found
+
+
+def passed(measurement: Iterable):
+    """Its progress; returns its result. For ``found = yield from passed(...)``."""
+    found = None
+    for found in measurement:
+        if isinstance(found, Progress):
+            yield found
+    return found

@@ -1,0 +1,1 @@
+"""What leaves the project: checkpoints with their cards, and the Space."""

@@ -1,0 +1,53 @@
+"""From a run folder to a checkpoint that ships: weights, a card and, of samples, a grid."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ddpm_core import checkpoints
+from ddpm_core.recorder import grid, save_png
+from ddpm_core.request import Request
+from ddpm_core.sampling import Run, sample
+
+from . import cards
+
+PICTURE = Request(n=64, sampler="dpm_solver_pp", steps=20)
+
+
+def ship(run: Path, name: str | None = None, home: Path | None = None) -> Path:
+    """Copy a run's EMA weights to ``checkpoints/NAME``, with a card; of a diffusion model also
+    ``samples.png``.
+
+    Args:
+        run: a run folder (its ``checkpoint/`` is taken) or a checkpoint folder.
+        name: of the checkpoint; that of the run folder unless given.
+        home: where checkpoints ship from.
+
+    Returns:
+        The new folder.
+
+    Raises:
+        CheckpointError: if the run has no checkpoint, or a damaged one.
+    """
+    source = run / "checkpoint" if (run / "checkpoint").is_dir() else run
+    target = (home or checkpoints.HOME) / (name or run.name)
+    if checkpoints.holds_classifier(source):
+        classifier = checkpoints.load_classifier(source)
+        checkpoints.save(
+            target, classifier.config, classifier.net.state_dict(), classifier.training
+        )
+        return target
+    model = checkpoints.load(source)
+    config = model.config
+    if (target / checkpoints.CONFIG).is_file():
+        # Found by measuring, of which a training knows nothing.
+        config = replace(config, sampling=checkpoints.read_config(target).sampling)
+    checkpoints.save(target, config, model.unet.state_dict(), model.training)
+    model = checkpoints.load(target)  # by the name that restores the picture from its note
+    steps = min(PICTURE.steps, model.schedule.num_timesteps)
+    request = replace(PICTURE, steps=steps).for_model(model)
+    note = Run(model, request, images=[]).describe()
+    save_png(grid(sample(model, request)), target / checkpoints.PICTURE, scale=2, note=note)
+    cards.rewrite(target)  # which shows it
+    return target

@@ -1,0 +1,1 @@
+"""The report made again: its tables and figures, by this project's models."""

@@ -1,0 +1,428 @@
+"""What the report measured, and what was measured of this project's models beside it.
+
+The report's own figures stand here, the only ones typed by hand. Ours are read from the results
+that lie with the checkpoints (``results``), those of their weights; a cell that nobody has
+measured says so, and which command would.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from ddpm_core import checkpoints
+from ddpm_core.card import broken_off
+from ddpm_core.errors import CheckpointError
+from ddpm_core.request import Request
+from lab.process.report_errors import REPORT_CODE
+
+from ..measure import as_reported, results, watch
+from ..measure.shards import NOT_IN_KEY
+from .compare import basis
+
+# Unconditional, DDIM and ancestral: as Table 1 is measured, and Table 2 after it.
+FAST = Request(n=8192, label="none", sampler="ddim", steps=50)
+ANCESTRAL = Request(n=2048, label="none", sampler="ddpm", steps=1000)
+ABLATIONS = ("linear", "linear-attn", "cosine", "cosine-attn")
+COLUMNS = ("linear, no attention", "linear, attention", "cosine, no attention", "cosine, attention")
+FEW_STEPS = (5, 10, 20, 50, 100, 250, 1000)
+# All of the steps are for the sampler that they were made for, to tell how few are as good.
+ALL_STEPS = ("ddpm", 1000)
+FEW = Request(n=2048, label="all")
+FEW_MODELS = ("mnist-conditional", "cifar10-conditional")
+COST = Request(n=2048, label="none", sampler="ddpm", steps=100)
+# As the report samples; the mean over minibatches does not depend on how many there are.
+OWN_WAY = Request(n=512, label="none", sampler="ddpm", steps=1000)
+# The first of a table once more, from another training seed: how far luck alone leads; and with
+# other noises, how far the samples do.
+AGAIN, AGAIN_MODEL = ", trained again", "mnist-linear-seed-1"
+RESAMPLED, ANOTHER_SEED = ", sampled again", 1
+MODELS = (
+    FEW_MODELS[0],
+    *(f"mnist-{name}" for name in ABLATIONS),
+    AGAIN_MODEL,
+    FEW_MODELS[1],
+    *(f"cifar10-{name}" for name in ABLATIONS),
+)
+COST_MODELS = (
+    "mnist-linear",
+    "mnist-cosine",
+    "cifar10-linear",
+    "cifar10-cosine",
+    "cifar10-cosine-attn",
+)
+ERRORS = {
+    "as it should be": {},
+    "x̂0 not clipped": {"clip": False},
+    "ᾱ off by one": {"fault": "off-by-one"},
+    "first β = 1e-3": {"fault": "first-beta"},
+    "σ without its root": {"fault": "missing-root"},
+    "x̂0 not clipped and ᾱ off by one": {"clip": False, "fault": "off-by-one"},
+}
+IN_ITS_WAY = ("as it should be", "x̂0 not clipped", "x̂0 not clipped and ᾱ off by one")
+# And as the judge measures the same errors: what the steps do and what the measure can be told.
+IN_FEW = f", {COST.steps}\u00a0steps"
+SAMPLERS = {"ddpm": "DDPM", "ddim": "DDIM", "dpm_solver_pp": "DPM-Solver++"}
+REFERENCES = {"train": "Train", "test": "Test"}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A FID that can be had.
+
+    Attributes:
+        model: a checkpoint's name.
+        request: what is sampled.
+        reference: ``"train"`` or ``"test"``.
+        own_way: by the report's own measure, see ``as_reported``.
+        result: as it is stored, see ``evaluation.Fid.result``; None if it was not measured yet.
+    """
+
+    model: str
+    request: Request
+    reference: str
+    own_way: bool = False
+    result: dict | None = None
+
+    @property
+    def command(self) -> str:
+        """The command that measures it and stores the result; of one that is there, measures that
+        again, on a machine of other habits too."""
+        words = ["python", "-m", "lab", "evaluate", "--fid", "--save"]
+        words += ["--as-reported"] if self.own_way else []
+        words += ["--model", self.model, "--reference", self.reference]
+        return shlex.join(words + options(as_measured(self.request, self.result)))
+
+    def matches(self, result: dict) -> bool:
+        """Whether a stored result is this measurement's: by the dataset's judge, or else by what
+        the report has in its place."""
+        about = result["protocol"]
+        reference = about["reference"]
+        return (
+            about["model"] == self.model
+            and sampled_for(self.request, about)
+            and reference["split"] == self.reference
+            and self._is_by(about["features"], f"{reference['dataset']}-judge")
+        )
+
+    def _is_by(self, net: dict, judge: str) -> bool:
+        if self.own_way:
+            return (net["name"], net["layer"]) == (as_reported.NET, as_reported.LAYER)
+        return net["name"] == judge
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: the same protocol for every column.
+
+    Attributes:
+        title: such as ``"Train distance, DDIM, 50 steps"``.
+        reported: the report's figures, one for each column; of our rows empty.
+        measured: ours, one for each column, None where there is nothing to measure; of the
+            report's rows empty.
+    """
+
+    title: str
+    reported: tuple[float, ...] = ()
+    measured: tuple[Measurement | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """One of the report's tables, with our rows below each of its.
+
+    Attributes:
+        name: ``"table-1"`` or ``"table-2"``.
+        title: in words.
+        about: what the report's figures can be compared with.
+        columns: of both.
+    """
+
+    name: str
+    title: str
+    about: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Series:
+    """FID over the number of steps.
+
+    Attributes:
+        sampler: as ``Request`` names it.
+        title: its name.
+        points: by rising number of steps; None where this sampler is not to take so many.
+    """
+
+    sampler: str
+    title: str
+    points: tuple[Measurement | None, ...]
+
+
+def options(request: Request) -> list[str]:
+    """A request as options of ``evaluate``."""
+    words = []
+    # What a model may be meant to be sampled with is told too: it would stand for what is not.
+    always = ("n", "label", "sampler", "steps", "variance")
+    base = asdict(Request())
+    for name, value in asdict(request).items():
+        if name == "clip":
+            words.append("--clip" if value else "--no-clip")
+        elif name in always or value != base[name]:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return words
+
+
+def as_measured(request: Request, result: dict | None) -> Request:
+    """A request in the dtype that its result is of, if that can be asked for."""
+    dtype = result and result["protocol"]["dtype"]
+    return replace(request, dtype=dtype) if dtype in checkpoints.DTYPES else request
+
+
+def sampled_for(request: Request, about: dict) -> bool:
+    """Whether a stored protocol is of the samples of a request; a field that it lacks, stored
+    before there was one, means its default."""
+    asked = vars(request).items()  # asked thousands of times for a page, and flat: no asdict
+    return (about["n"], about["first"]) == (request.n, 0) and all(
+        about["request"].get(k, getattr(Request, k)) == v for k, v in asked if k not in NOT_IN_KEY
+    )
+
+
+def table_1(home: Path | None = None) -> Table:
+    """MNIST. ``home`` is the folder of the checkpoints; the shipped ones unless given."""
+    return Table(
+        "table-1",
+        "Table 1: MNIST",
+        "The report's are means of minibatch FIDs on the ten logits of an MNIST classifier "
+        f"(src/metrics.py and src/postprocessing.py of {REPORT_CODE}), ours are judge distances: "
+        "they differ in kind, the order of the columns is what can be compared. "
+        + _stands_on("mnist", 30, home),
+        COLUMNS,
+        _rows("mnist", (FAST, ANCESTRAL), TABLE_1, home, again=AGAIN_MODEL),
+    )
+
+
+def table_2(home: Path | None = None) -> Table:
+    """CIFAR-10. ``home`` is the folder of the checkpoints; the shipped ones unless given."""
+    unclipped = [replace(request, clip=False) for request in (FAST, ANCESTRAL)]
+    return Table(
+        "table-2",
+        "Table 2: CIFAR-10",
+        "The report's are FIDs by the classifier of grey digits, as its text says, ours judge "
+        "distances: they differ in kind. " + _stands_on("cifar10", 60, home),
+        COLUMNS,
+        _rows("cifar10", (FAST, ANCESTRAL, *unclipped), TABLE_2, home),
+    )
+
+
+def few_steps(home: Path | None = None, model: str = FEW_MODELS[0]) -> tuple[Series, ...]:
+    """FID against the number of steps, for each sampler."""
+    series = []
+    for sampler, title in SAMPLERS.items():
+        wanted = [
+            Measurement(model, replace(FEW, sampler=sampler, steps=steps), "test")
+            if steps != ALL_STEPS[1] or sampler == ALL_STEPS[0]
+            else None
+            for steps in FEW_STEPS
+        ]
+        series.append(Series(sampler, title, _with_results(wanted, home)))
+    return tuple(series)
+
+
+def few_steps_table(home: Path | None = None, model: str = FEW_MODELS[0]) -> Table:
+    """``few_steps`` as a table, a column for each number of steps."""
+    return Table(
+        "few-steps" + model.startswith("cifar10") * "-cifar10",
+        f"Judge distance in few steps: {model}",
+        f"To the test set, of all classes in turn, n\u00a0=\u00a0{FEW.n:,}.",
+        tuple(f"{steps:,} steps" for steps in FEW_STEPS),
+        tuple(Row(series.title, measured=series.points) for series in few_steps(home, model)),
+    )
+
+
+def costs(home: Path | None = None) -> Table:
+    """What each of the report's errors costs where it acts at sampling (``faults``)."""
+    return Table(
+        "costs",
+        "What the report's errors cost",
+        f"{SAMPLERS[COST.sampler]}, {COST.steps}\u00a0steps, n\u00a0=\u00a0{COST.n:,}, where the "
+        "report takes 1,000 steps. The networks were trained without the errors; each acts at "
+        f"sampling alone. The report's code ({REPORT_CODE}) never clips the predicted image "
+        "(src/diffusion_model.py) and has a product ᾱ_t that leaves out step t (src/schedule.py); "
+        "its first β is 1e-3 (src/main.py) where its text says 1e-4. σ without its root is "
+        "its text's (section 1.4: σ = β): of the noise's variance it leaves the share β, which is "
+        "less in more and shorter steps, so that all 1,000 of them suffer more.",
+        COST_MODELS,
+        _with_errors(ERRORS, COST, home),
+    )
+
+
+def own_way(home: Path | None = None) -> Table:
+    """The report's second finding by the report's own measure, see ``as_reported``."""
+    reported = tuple(
+        (TABLE_1 if dataset == "mnist" else TABLE_2)["test"][ABLATIONS.index(ablation)]
+        for dataset, _, ablation in (model.partition("-") for model in COST_MODELS)
+    )
+    ways = {name: ERRORS[name] for name in IN_ITS_WAY}
+    in_few = {name + IN_FEW: changes | {"steps": COST.steps} for name, changes in ways.items()}
+    return Table(
+        "own-way",
+        "By the report's own measure",
+        f"{SAMPLERS[OWN_WAY.sampler]}, all {OWN_WAY.steps:,}\u00a0steps unless a row says fewer, "
+        f"n\u00a0=\u00a0{OWN_WAY.n:,}. The report's FID is of the ten logits of a "
+        "classifier of digits, to which it shows photographs too, in grey (src/metrics.py of "
+        f"{REPORT_CODE}), and is the mean over minibatches (src/postprocessing.py). Logits have no "
+        "scale that two classifiers share: what compares with the report is how much one model's "
+        "figure is above another's, and above the floor, which its protocol tells.",
+        COST_MODELS,
+        (
+            Row("Test-FID, report", reported),
+            *_with_errors(ways, OWN_WAY, home, own_way=True),
+            *_with_errors(in_few, OWN_WAY, home, own_way=True),
+        ),
+    )
+
+
+def curves(model: str, home: Path | None = None) -> list[dict]:
+    """What training was like: rows with ``images``, ``train``, ``validation`` and maybe ``fid``.
+
+    Raises:
+        CheckpointError: if there is no readable record of it.
+    """
+    return _training(model, home)["history"]
+
+
+def trained(model: str, home: Path | None = None) -> tuple[str, str]:
+    """What a model's curves stand on, in words; and the command that trained it.
+
+    Raises:
+        CheckpointError: if there is no readable record of it.
+    """
+    record = _training(model, home)
+    known = {
+        "images": "{:,} images seen",
+        "steps": "{:,} steps",
+        "training_set": "training set of {:,}",
+        "source": "data: {}",
+        "weights": "weights: {}",
+        "precision": "{}",
+        "hardware": "{}",
+        "hours": "{} h",
+        "commit": "commit {}",
+    }
+    told = [words.format(record[name]) for name, words in known.items() if record.get(name)]
+    for run in reversed(record.get("earlier", [])):
+        told.append(f"carried on from {run['steps']:,} steps of {run['command']}")
+    told += filter(None, [broken_off(record).strip(" ()")])
+    told += filter(None, [watch.words(record["history"], record.get("recipe", {}))])
+    return "; ".join(told), record.get("command", "")
+
+
+# The report's section 3, in the order of ``ABLATIONS``.
+TABLE_1 = {"train": (2.286, 2.849, 2.105, 1.766), "test": (2.803, 3.490, 2.724, 2.385)}
+TABLE_2 = {"train": (0.114, 0.165, 49.393, 14.565), "test": (0.128, 0.153, 49.058, 14.508)}
+
+
+def _stands_on(dataset: str, passes: int, home: Path | None) -> str:
+    """How a table's models were trained, beside those of the report, and what they are held
+    against."""
+    told, precisions = {"passes": set(), "rates": set()}, {}
+    for ablation, column in zip(ABLATIONS, COLUMNS, strict=True):
+        try:
+            record = _training(f"{dataset}-{ablation}", home)
+        except CheckpointError:
+            continue  # not trained yet
+        precisions.setdefault(record.get("precision", "float32"), []).append(column)
+        if record.get("training_set") and "lr" in record.get("recipe", ()):
+            told["passes"].add(f"{record['images'] / record['training_set']:.0f}")
+            falls = "" if record["recipe"].get("decay", "none") == "none" else "falling from "
+            told["rates"].add(f"{falls}{record['recipe']['lr']:g}")
+    ours = ""
+    if told["passes"]:
+        ours = (
+            f"Ours were trained for {' or '.join(sorted(told['passes']))} passes at a learning "
+            f"rate {' or '.join(sorted(told['rates']))} and have averaged weights; the report's "
+            f"for {passes} at 0.0001, and have not. "
+        )
+    if len(precisions) > 1:
+        trained = (f"“{'” and “'.join(it)}” in {kind}" for kind, it in precisions.items())
+        ours += f"Trained: {'; '.join(trained)}. "
+    return f"{ours}Train is against the training images less the 5,000 held out."
+
+
+def _training(model: str, home: Path | None) -> dict:
+    path = (home or checkpoints.HOME) / model / "training.json"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record["history"], list):
+            raise TypeError("its history is no list")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} holds no training record: {error}") from error
+    return record
+
+
+def _rows(
+    dataset: str, requests: Sequence[Request], reported: dict, home, again: str | None = None
+) -> tuple[Row, ...]:
+    rows, models = [], [f"{dataset}-{ablation}" for ablation in ABLATIONS]
+
+    def row(title: str, request: Request, reference: str, chosen: Sequence[str]) -> None:
+        wanted = [Measurement(model, request, reference) for model in chosen]
+        wanted += [None] * (len(models) - len(chosen))
+        rows.append(Row(title, measured=_with_results(wanted, home)))
+
+    for reference, title in REFERENCES.items():
+        rows.append(Row(f"{title}-FID, report", reported[reference]))
+        for request in requests:
+            words = _words(f"{title} distance", request)
+            row(words, request, reference, models)
+            if request is not requests[0]:
+                continue
+            if again:
+                row(words + AGAIN, request, reference, [again])
+            resampled = replace(request, seed=ANOTHER_SEED)
+            row(words + RESAMPLED, resampled, reference, models[:1])
+    return tuple(rows)
+
+
+def _with_errors(errors: dict, base: Request, home: Path | None, **more) -> tuple[Row, ...]:
+    rows = []
+    for title, changes in errors.items():
+        request = replace(base, **changes)
+        wanted = [
+            Measurement(model, request, "test", **more)
+            if changes.get("fault") != "first-beta" or "linear" in model
+            else None
+            for model in COST_MODELS
+        ]
+        rows.append(Row(title, measured=_with_results(wanted, home)))
+    return tuple(rows)
+
+
+def _words(title: str, request: Request) -> str:
+    clip = "" if request.clip else ", x̂0 not clipped"
+    steps = f"{request.steps:,}\u00a0steps, n\u00a0=\u00a0{request.n:,}"
+    return f"{title}, {SAMPLERS[request.sampler]}, {steps}{clip}"
+
+
+def _with_results(wanted: Sequence[Measurement | None], home: Path | None) -> tuple:
+    """With the results of the weights that lie there, by the judge that does; of several of one
+    measurement the one that compares with most of the others, or is of the usual precision."""
+    home = home or checkpoints.HOME
+    kept = [results.current(home / m.model, "fid") if m else [] for m in wanted]
+    found = [[it for it in some if m.matches(it)] for m, some in zip(wanted, kept, strict=True)]
+    shared = Counter(one for some in found for one in {basis(it) for it in some})
+    usual = Counter(it["protocol"]["dtype"] for some in kept for it in some)
+
+    def fits(result: dict) -> tuple[int, int]:
+        return shared[basis(result)], usual[result["protocol"]["dtype"]]
+
+    return tuple(
+        m and replace(m, result=max(some, key=fits, default=None))
+        for m, some in zip(wanted, found, strict=True)
+    )

@@ -1,0 +1,140 @@
+"""The report's tables, made again: figures that are stored, and those that are still to be had."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ddpm_core import checkpoints
+from ddpm_core.card import JUDGE_DISTANCE
+from ddpm_core.errors import DataError, InvalidInput
+
+from ..measure import results
+from ..measure.as_reported import MINIBATCH, NET, evaluate_as_reported
+from ..measure.evaluation import evaluate_fid
+from ..progress import passed
+from ..publish import cards
+from . import parts, report
+from .claims import judged
+from .explained import explained
+from .notes import IN_CELL, NEEDS, NO_DATA, NOT_YET, line, sentence
+from .parts import Part, Settings, walked
+from .report import SAMPLERS
+
+
+def table(settings: Settings, name: str, make):
+    """Table 1 or 2: yields ``Progress``, returns its ``Part``."""
+    try:
+        stored = make(settings.home)
+        judged(name, stored.rows)  # what lacks something is found now, not after hours
+    except (InvalidInput, LookupError, TypeError) as error:
+        what = line(error) if isinstance(error, InvalidInput) else f"one lacks {line(error)}"
+        note = f"The stored results cannot be read: {what}."
+        title = name.replace("-", " ").capitalize()
+        return Part(name, title, parts.TABLES[name], "", notes=(note,))
+    return (yield from _table(settings, name, stored))
+
+
+def _table(settings: Settings, name: str, table: report.Table):
+    missing, troubles = {}, {}
+    rows = []
+    for row in table.rows:
+        rows.append((yield from _row(settings, row, missing, troubles, settings.budget.measure)))
+    tables = [replace(table, rows=tuple(rows))]
+    fresh = settings.budget.fresh
+    if fresh and name == "table-1":
+        models = [f"mnist-{ablation}" for ablation in report.ABLATIONS]
+        row = report.Row(
+            f"Test distance, {walked(fresh)}, n = {fresh.n:,}",
+            measured=tuple(report.Measurement(model, fresh, "test") for model in models),
+        )
+        row = yield from _row(settings, row, missing, troubles, True)
+        about = (
+            "Measured by this run, small: the distance depends on n and on the steps, so these "
+            "compare with each other and with no row above."
+        )
+        tables.append(replace(table, name="fresh", title="Now", about=about, rows=(row,)))
+    notes = [sentence(why) for why in missing.values() if why not in IN_CELL]
+    return Part(
+        name,
+        table.title,
+        parts.TABLES[name],
+        f"{table.about} {_protocol(table)}",
+        tables=tuple(tables),
+        missing=missing,
+        claims=judged(name, [row for table in tables for row in table.rows]),
+        answer=_answer(settings, rows) if name == "table-2" else (),
+        notes=tuple(dict.fromkeys([*notes, *troubles.values()])),
+    )
+
+
+def _answer(settings: Settings, second: list[report.Row]) -> tuple[str, ...]:
+    return explained(report.own_way(settings.home).rows, report.costs(settings.home).rows, second)
+
+
+def _protocol(table: report.Table) -> str:
+    """What the rows of a table have in common, in words."""
+    cells = [c for row in table.rows for c in row.measured if c]
+    asked = {c.request.sampler: c.request.n for c in cells}
+    counts = ", ".join(f"{n:,} by {SAMPLERS[sampler]}" for sampler, n in asked.items())
+    if any(c.own_way for c in cells):
+        return (
+            f"Ours: samples of EMA weights ({counts}) against as many images of the test set, in "
+            f"minibatches of {MINIBATCH}, by the logits of {NET}. ± is a standard error between "
+            "them; the floor is what as many training images get."
+        )
+    return (
+        f"Ours: judge distances of samples of EMA weights ({counts}) to all images of the split. "
+        f"{JUDGE_DISTANCE} The features are its penultimate layer's. ± is a standard error, by the "
+        "jackknife; the floor is what as many real images of the other split get."
+    )
+
+
+def _row(settings: Settings, row: report.Row, missing: dict, troubles: dict, measure: bool):
+    cells = []
+    for wanted in row.measured:
+        cells.append((yield from _cell(settings, wanted, missing, troubles, measure)))
+    return replace(row, measured=tuple(cells))
+
+
+def _cell(settings, wanted: report.Measurement | None, missing: dict, troubles: dict, measure):
+    """The measurement with its result; without one, ``missing`` tells why. None stays None."""
+    if wanted is None or wanted.result is not None:
+        return wanted
+    if wanted.model not in checkpoints.available(settings.home):
+        missing[wanted.command] = NEEDS.format(wanted.model)
+        return wanted
+    try:
+        return (yield from _had(settings, wanted, missing, troubles, measure))
+    except InvalidInput as error:
+        missing[wanted.command] = line(error)
+        return wanted
+
+
+def _had(settings, wanted: report.Measurement, missing: dict, troubles: dict, measure: bool):
+    """``_cell`` of a checkpoint that is there: measured before for the page, or now."""
+    folder, kept = (place / wanted.model for place in (settings.checkpoints, settings.measured))
+    # Those beside the page may be older than the checkpoint, or than its judge.
+    for result in results.current(kept, "fid", of=folder):
+        if wanted.matches(result):
+            return replace(wanted, result=result)
+    model = checkpoints.load(wanted.model, settings.home)
+    dataset = model.config.dataset
+    if not measure or dataset in troubles:
+        missing[wanted.command] = NO_DATA if measure else NOT_YET
+        return wanted
+    own = settings.save and wanted.request != settings.budget.fresh
+    if own:
+        cards.text(folder)  # what could not be told of in the end is not begun
+    options = {"reference": wanted.reference, "root": settings.root, "home": settings.cache}
+    try:
+        evaluate = evaluate_as_reported if wanted.own_way else evaluate_fid
+        found = yield from passed(evaluate(model, wanted.request, batch=settings.batch, **options))
+    except DataError as error:
+        # Asked once: a network that is not there is not there for the next cell either.
+        troubles[dataset] = f"Not measured, for want of the data: {line(error)}"
+        missing[wanted.command] = NO_DATA
+        return wanted
+    results.save(folder if own else kept, found.result())
+    if own:
+        cards.rewrite(folder)
+    return replace(wanted, result=found.result())

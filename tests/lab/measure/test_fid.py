@@ -1,0 +1,312 @@
+"""FID: against torchmetrics on the same features, by hand, and as it should behave."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torchmetrics.image.fid import FrechetInceptionDistance
+
+from ddpm_core import data
+from ddpm_core.errors import InvalidInput
+from ddpm_core.request import Request
+from lab.measure import fid
+from lab.measure.features import NetFeatures, batches, classifier_features
+from lab.progress import Progress, last
+from lab.report import compare, report
+from tests.support.toys import result_of, tiny_classifier
+
+
+def normal(n, d, seed, scale=1.0, shift=0.0):
+    """(n, d) correlated features, float64."""
+    generator = np.random.default_rng(seed)
+    mixing = np.random.default_rng(99).normal(size=(d, d)) / math.sqrt(d)
+    return torch.from_numpy(generator.normal(size=(n, d)) @ mixing * scale + shift)
+
+
+def pictures(n, seed, low=0, high=256, shape=(8, 8, 1)):
+    return np.random.default_rng(seed).integers(low, high, (n, *shape), dtype=np.uint8)
+
+
+class Pixels:
+    """A feature net for pictures of 1 x d pixels: the pixels."""
+
+    name, layer, mark = "pixels", "none", "0"
+
+    def features(self, images):
+        return torch.from_numpy(images).flatten(1).double()
+
+
+def moments(net, images, size=250) -> fid.Moments:
+    parts = [images[i : i + size] for i in range(0, len(images), size)]
+    return last(fid.gather(net, parts, len(images)))
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return classifier_features(tiny_classifier("residual"))
+
+
+# --- moments ---
+
+
+@pytest.mark.parametrize("size", [1, 7, 500])
+def test_streamed_moments_are_those_of_all_features_at_once(size):
+    x = normal(500, 6, 1, shift=3)
+    found = sum_of(fid.Moments.of(part) for part in x.split(size))
+    assert found.n == 500
+    torch.testing.assert_close(found.mean, x.mean(0), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found.covariance, torch.cov(x.T), rtol=1e-11, atol=1e-12)
+
+
+def sum_of(several):
+    several = list(several)
+    whole = several[0]
+    for one in several[1:]:
+        whole = whole + one
+    return whole
+
+
+def test_features_far_from_zero_lose_nothing():
+    """The textbook's E[x²] - E[x]² would keep no digit of them."""
+    x = normal(400, 4, 2)
+    near = sum_of(fid.Moments.of(part) for part in x.split(30))
+    far = sum_of(fid.Moments.of(part) for part in (x + 1e8).split(30))
+    torch.testing.assert_close(far.covariance, near.covariance, rtol=1e-5, atol=1e-6)
+
+
+# --- the distance ---
+
+
+def test_by_hand():
+    """Of independent features: the squares of the differences of means and of deviations."""
+    a = fid.Moments(
+        101, torch.tensor([0.0, 1.0]).double(), 100 * torch.diag(torch.tensor([4.0, 9]))
+    )
+    b = fid.Moments(51, torch.tensor([3.0, 1.0]).double(), 50 * torch.diag(torch.tensor([1.0, 16])))
+    a, b = (fid.Moments(m.n, m.mean, m.scatter.double()) for m in (a, b))
+    assert fid.frechet(a, b) == pytest.approx(3**2 + (2 - 1) ** 2 + (3 - 4) ** 2, abs=1e-12)
+    assert fid.frechet(b, a) == pytest.approx(fid.frechet(a, b), abs=1e-12)
+
+
+class Passing(nn.Module):
+    """A feature net for torchmetrics that passes features on as they are."""
+
+    num_features = 12
+
+    def __init__(self, features):
+        super().__init__()
+        self.store = features
+
+    def forward(self, images):
+        return self.store[images[:, 0, 0, 0].long()]
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1, 0), (1, 0.1), (1.3, 0), (5, 2), (0.01, 0.5)])
+def test_it_is_that_of_torchmetrics(scale, shift):
+    real, fake = normal(200, 12, 3), normal(150, 12, 4, scale, shift)
+    net = Passing(torch.cat([real, fake]))
+    theirs = FrechetInceptionDistance(net, input_img_size=(1, 1, 1)).set_dtype(torch.float64)
+    index = torch.arange(350).view(-1, 1, 1, 1)
+    theirs.update(index[:200], real=True)
+    theirs.update(index[200:], real=False)
+    mine = fid.frechet(fid.Moments.of(real), fid.Moments.of(fake))
+    assert mine > 0.01
+    assert mine == pytest.approx(float(theirs.compute()), abs=1e-3, rel=1e-5)
+
+
+def test_pictures_through_a_net_are_those_of_torchmetrics(judge):
+    """End to end, the same network on both sides."""
+    real, fake = pictures(120, 1), pictures(90, 2, 60, 200)
+
+    class Net(nn.Module):
+        num_features = 8
+
+        def forward(self, images):
+            return judge.features(images.permute(0, 2, 3, 1).contiguous().numpy())
+
+    theirs = FrechetInceptionDistance(Net(), input_img_size=(1, 8, 8)).set_dtype(torch.float64)
+    for images, is_real in ((real, True), (fake, False)):
+        for part in np.array_split(images, 3):
+            theirs.update(torch.from_numpy(part).permute(0, 3, 1, 2), real=is_real)
+    mine = fid.frechet(moments(judge, real), moments(judge, fake, 17))
+    assert mine > 1e-3
+    assert mine == pytest.approx(float(theirs.compute()), abs=1e-6, rel=1e-3)
+
+
+@pytest.mark.parametrize("rank", [1, 5, 12])
+def test_a_set_against_itself_is_nothing_however_its_features_depend(rank):
+    x = normal(100, 12, 5)
+    x[:, rank:] = x[:, :1]  # beyond ``rank`` features are copies: the covariance is singular
+    assert fid.frechet(fid.Moments.of(x), fid.Moments.of(x)) < 1e-10
+
+
+def test_dead_features_change_nothing():
+    a, b = normal(100, 5, 6), normal(100, 5, 7, 1.2)
+    alone = fid.frechet(fid.Moments.of(a), fid.Moments.of(b))
+    a, b = (torch.cat([x, torch.zeros(100, 3).double()], 1) for x in (a, b))
+    assert fid.frechet(fid.Moments.of(a), fid.Moments.of(b)) == pytest.approx(alone, abs=1e-10)
+
+
+def test_it_grows_with_noise(judge):
+    clean = pictures(300, 8, 100, 156)
+    reference, found = moments(judge, clean), []
+    for sigma in (0, 5, 15, 40, 90):
+        noise = np.random.default_rng(9).normal(size=clean.shape) * sigma
+        noisy = (clean + noise).clip(0, 255).round().astype(np.uint8)
+        found.append(fid.frechet(moments(judge, noisy), reference))
+    assert found[0] < 1e-10
+    assert all(a < b for a, b in zip(found, found[1:], strict=False))
+
+
+def test_more_samples_of_the_same_make_it_smaller():
+    """The reason for a floor: the figure depends on n."""
+    reference = fid.Moments.of(normal(20_000, 12, 10))
+    found = [fid.frechet(fid.Moments.of(normal(n, 12, 11)), reference) for n in (30, 300, 3000)]
+    assert found[0] > 3 * found[1] > 9 * found[2]
+
+
+# --- refusals ---
+
+
+@pytest.mark.parametrize("n", [2, 12])
+def test_as_many_images_as_features_are_too_few(n):
+    few, many = fid.Moments.of(normal(n, 12, 1)), fid.Moments.of(normal(13, 12, 2))
+    for pair in ((few, many), (many, few)):
+        with pytest.raises(InvalidInput, match=f"{n} images are too few for 12 features"):
+            fid.frechet(*pair)
+    assert fid.frechet(many, many) < 1e-10
+
+
+def test_other_features_do_not_compare():
+    with pytest.raises(InvalidInput, match="12 features cannot be compared with 5"):
+        fid.frechet(fid.Moments.of(normal(20, 12, 1)), fid.Moments.of(normal(20, 5, 1)))
+
+
+def test_a_net_is_put_into_eval_mode_and_refused_in_training_mode():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), nn.BatchNorm1d(3), nn.Dropout(0.5))
+    assert net.training
+    features = NetFeatures("it", "last", net, lambda images: net(images.float()))
+    first = features.features(pictures(9, 1))
+    assert torch.equal(first[:4], features.features(pictures(9, 1)[:4]))
+    net[3].train()  # one layer is enough
+    with pytest.raises(InvalidInput, match="it is in training mode"):
+        features.features(pictures(9, 1))
+    with pytest.raises(InvalidInput, match="training mode"):
+        moments(features, pictures(9, 1))
+    net.eval()
+    assert torch.equal(first, features.features(pictures(9, 1)))
+
+
+def test_as_many_images_come_as_were_announced():
+    for total in (9, 11):
+        with pytest.raises(InvalidInput, match="announced"):
+            last(fid.gather_blocks(Pixels(), [pictures(10, 1)], total, 2))
+
+
+# --- spread ---
+
+
+def test_blocks_are_the_images_in_turn_whatever_the_batches():
+    x = pictures(47, 3, shape=(1, 4, 1))
+    for size in (1, 10, 47):
+        parts = [x[i : i + size] for i in range(0, 47, size)]
+        blocks = last(fid.gather_blocks(Pixels(), parts, 47, 4))
+        assert [b.n for b in blocks] == [12, 12, 12, 11]
+        for block, own in zip(blocks, np.split(x, [12, 24, 36]), strict=True):
+            torch.testing.assert_close(block.mean, Pixels().features(own).mean(0))
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    """200 sets of samples, each scored twice: as two models that err alike would make them."""
+    reference = fid.Moments.of(normal(20_000, 4, 12))
+
+    def score(samples):
+        return fid.score([fid.Moments.of(p) for p in samples.chunk(fid.BLOCKS)], reference)
+
+    sets = (normal(400, 4, 1000 + seed, shift=0.3) for seed in range(200))
+    return [(score(x), score(x * 1.05)) for x in sets]
+
+
+def test_the_spread_is_that_between_seeds(pairs):
+    """200 sets of samples: their standard deviation, and the jackknife's mean idea of it."""
+    scores = [one for one, _ in pairs]
+    seen = np.std([s.value for s in scores], ddof=1)
+    told = math.sqrt(np.mean([s.spread**2 for s in scores]))
+    assert told == pytest.approx(seen, rel=0.2)
+    assert all((s.n, s.d) == (400, 4) for s in scores)
+
+
+def test_the_error_of_a_difference_is_that_between_seeds_where_the_noises_are_the_same(pairs):
+    """Two models that err alike: the difference is known far better than either figure."""
+    request = Request(n=400)
+    gaps, told, apart = [], [], []
+    for pair in pairs:
+        found = []
+        for made in pair:
+            result = result_of(report.Measurement("it", request, "test"), made.value, made.spread)
+            found.append(result | {"left_out": list(made.left_out)})
+        gap, error, paired, parts = compare.difference(*found)
+        assert paired and parts == fid.BLOCKS
+        gaps.append(found[0]["fid"] - found[1]["fid"])
+        told.append(error)
+        assert gap == abs(gaps[-1])
+        found[1]["protocol"]["request"]["seed"] = 1  # noises of its own
+        apart.append(compare.difference(*found).error)
+        assert apart[-1] == math.hypot(*(it["spread"] for it in found))
+    rms = [math.sqrt(np.mean(np.square(it))) for it in (told, apart)]
+    assert rms[0] == pytest.approx(np.std(gaps, ddof=1), rel=0.2)
+    assert rms[1] > 5 * rms[0]
+
+
+def test_where_nine_tenths_are_too_few_there_is_a_figure_without_spread():
+    reference = fid.Moments.of(normal(100, 12, 1))
+    blocks = [fid.Moments.of(part) for part in normal(13, 12, 2).chunk(10)]
+    assert fid.score(blocks, reference).spread is None
+    assert fid.score(blocks, reference).value > 0
+
+
+# --- floor ---
+
+
+@pytest.fixture(scope="module")
+def real(mnist_root):
+    return [data.load("mnist", split, mnist_root) for split in ("train", "validation")]
+
+
+def test_the_whole_other_set_gets_its_distance_as_the_floor(real):
+    """Training against test images *is* the floor, where the samples are as many."""
+    net = classifier_features(tiny_classifier("residual", 28))
+    train, other = real
+    other = other.subset(slice(0, 700))
+    reference = last(fid.gather(net, batches(train), len(train)))
+    direct = fid.frechet(last(fid.gather(net, batches(other), 700)), reference)
+    found = last(fid.floor(net, other, reference, 700))
+    assert found.value == pytest.approx(direct, rel=1e-9)
+    assert (found.n, found.draws, found.spread) == (700, 1, None)
+
+
+def test_a_floor_is_the_mean_over_disjoint_draws_by_seed(real):
+    net = classifier_features(tiny_classifier("residual", 28))
+    train, other = real
+    reference = last(fid.gather(net, batches(train), len(train)))
+    steps = list(fid.floor(net, other, reference, 300, seed=4))
+    assert [s.done for s in steps[:-1]] == sorted(s.done for s in steps[:-1])
+    found = steps[-1]
+    order = np.random.RandomState(4).permutation(5000)[:1500].reshape(5, 300)
+    values = [
+        fid.frechet(last(fid.gather(net, batches(other, draw), 300)), reference) for draw in order
+    ]
+    assert found.value == pytest.approx(np.mean(values), rel=1e-9)
+    assert found.spread == pytest.approx(np.std(values, ddof=1), rel=1e-6)
+    assert last(fid.floor(net, other, reference, 300, seed=4)) == found
+    assert last(fid.floor(net, other, reference, 300, seed=5)) != found
+    with pytest.raises(InvalidInput, match="real images"):
+        last(fid.floor(net, other, reference, 5001))
+
+
+def test_progress_reaches_its_total():
+    steps = list(fid.gather(Pixels(), np.array_split(pictures(10, 1), 3), 10, "words"))
+    assert steps[:-1] == [Progress("words", done, 10) for done in (4, 7, 10)]

@@ -1,0 +1,436 @@
+"""The engine: one thread computes, in order, and OpenMP keeps one team."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+
+import pytest
+import torch
+
+from ddpm_core import InvalidInput, Request, Run, load
+from lab.process import engine as module
+from lab.process.engine import Account, Engine, shared_engine
+
+
+def test_all_work_is_done_on_one_thread_whoever_asks():
+    engine, seen = Engine(1), []
+    threads = [
+        threading.Thread(target=lambda: seen.append(engine.do(threading.get_ident)))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 4 and len(set(seen)) == 1
+    assert seen[0] != threading.get_ident()
+
+
+class Held:
+    """An engine that is kept busy until what is handed over has arrived, then let go."""
+
+    def __init__(self, threads=1):
+        self.engine, self.gate, self.handed = Engine(threads), threading.Event(), []
+        self.results: dict = {}
+        self.begun = threading.Event()
+        self.hold = threading.Thread(target=self.engine.do, args=(self._wait,))
+        self.hold.start()
+        self.begun.wait()
+
+    def _wait(self) -> None:
+        self.begun.set()
+        self.gate.wait()
+
+    def hand(self, name, call, *args, **options):
+        """Hand work over from a thread of its own."""
+
+        def ask():
+            try:
+                self.results[name] = call(*args, **options)
+            except Exception as error:
+                self.results[name] = error
+
+        self.handed.append(threading.Thread(target=ask))
+        self.handed[-1].start()
+        while self.engine._arrivals.qsize() < len(self.handed):
+            time.sleep(0.001)
+
+    def let_go(self) -> dict:
+        self.gate.set()
+        for thread in [self.hold, *self.handed]:
+            thread.join()
+        return self.results
+
+
+def test_among_equals_work_is_done_in_order_of_arrival():
+    held, order = Held(), []
+    for i in range(5):
+        held.hand(i, held.engine.do, order.append, i)
+    held.let_go()
+    assert order == [0, 1, 2, 3, 4]
+
+
+def test_what_has_had_little_overtakes_what_has_had_much():
+    held, order = Held(), []
+    for name, spent in (("film", 60.0), ("later film", 0.5), ("preview", 0.0)):
+        held.hand(name, held.engine.do, order.append, name, account=Account(spent))
+    held.let_go()
+    assert order == ["preview", "later film", "film"]
+
+
+def test_what_has_waited_long_is_overtaken_no_more(monkeypatch):
+    monkeypatch.setattr(module, "PATIENCE", 0.2)
+    held, order = Held(), []
+    held.hand("film", held.engine.do, order.append, "film", account=Account(60.0))
+    time.sleep(0.3)
+    held.hand("preview", held.engine.do, order.append, "preview", account=Account(0.0))
+    held.let_go()
+    assert order == ["film", "preview"]
+
+
+def test_work_is_charged_to_its_account():
+    engine, account = Engine(1), Account()
+    engine.do(time.sleep, 0.05, account=account)
+    first = account.spent
+    assert 0.05 <= first < 1
+    engine.do(time.sleep, 0.05, account=account)
+    assert account.spent >= first + 0.05
+
+
+def fail():
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("work", [lambda: None, fail])
+def test_what_is_done_has_been_charged_before_anybody_hears_of_it(work):
+    class Slow(Account):
+        """Takes a while to note what was spent, so that whoever does not wait for it is seen."""
+
+        def __setattr__(self, name, value):
+            time.sleep(0.2 if value else 0)
+            super().__setattr__(name, value)
+
+    account = Slow()
+    with suppress(ZeroDivisionError):
+        Engine(1).do(work, account=account)
+    assert account.spent > 0
+
+
+class Net(torch.nn.Module):
+    """x times t, plus the label; counts what it is shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def forward(self, x, t, labels=None):
+        self.seen.append(len(x))
+        shift = 0 if labels is None else labels.view(-1, 1, 1, 1)
+        return x * t.view(-1, 1, 1, 1) + shift
+
+
+def walk(engine, net, x, times, labels=None):
+    """What a sampler is to the engine: at each time an evaluation."""
+    for t in times:
+        x = engine.evaluate(net, x, torch.full((len(x),), t), labels)
+        yield x
+
+
+def pictures(seed, n=1, size=4):
+    return torch.randn(n, 1, size, size, generator=torch.Generator().manual_seed(seed))
+
+
+def test_steps_of_one_network_share_a_batch_and_get_what_is_theirs():
+    held, net, others = Held(), Net(), Net()
+    engine = held.engine
+    for i in range(4):
+        held.hand(i, engine.step, walk(engine, net, pictures(i), [i + 2]))
+    held.hand("labelled", engine.step, walk(engine, net, pictures(4), [3], torch.tensor([7])))
+    held.hand("larger", engine.step, walk(engine, net, pictures(5, size=5), [3]))
+    held.hand("other", engine.step, walk(engine, others, pictures(6), [3]))
+    results = held.let_go()
+    assert sorted(net.seen) == [1, 1, 4] and others.seen == [1]
+    assert engine.batches == (4, 7)
+    for i in range(4):
+        assert torch.equal(results[i], pictures(i) * (i + 2))
+    assert torch.equal(results["labelled"], pictures(4) * 3 + 7)
+    assert torch.equal(results["larger"], pictures(5, size=5) * 3)
+    assert torch.equal(results["other"], pictures(6) * 3)
+
+
+def test_what_takes_several_steps_at_once_is_still_overtaken_between_them():
+    held, film, preview = Held(), Net(), Net()
+    engine, order = held.engine, []
+
+    def noted(name, steps):
+        for x in steps:
+            order.append(name)
+            yield x
+
+    long = noted("film", walk(engine, film, pictures(0), [2] * 4))
+    short = noted("preview", walk(engine, preview, pictures(1), [2] * 3))
+
+    def never() -> bool:
+        return False
+
+    held.hand("film", engine.advance, long, never, account=Account(60.0))
+    held.hand("preview", engine.advance, short, never, account=Account(0.0))
+    assert held.let_go() == {"film": False, "preview": False}
+    assert order == ["preview"] * 3 + ["film"] * 4
+
+
+def test_what_is_differentiated_is_overtaken_at_every_evaluation(monkeypatch):
+    """It shares no batch: begun for one, it went on to its end before what was more urgent."""
+    monkeypatch.setattr(module, "PATIENCE", 600.0)
+    held, film, preview = Held(), Net(), Net()
+    engine, order = held.engine, []
+    film.register_forward_hook(lambda *_: order.append("film"))
+    preview.register_forward_hook(lambda *_: order.append("preview"))
+
+    def gradients():
+        for _ in range(4):
+            x = pictures(0).requires_grad_(True)
+            engine.evaluate(film, x, torch.full((1,), 3)).sum().backward()
+            yield x.grad
+
+    def never() -> bool:
+        return False
+
+    short = walk(engine, preview, pictures(1), [2] * 3)
+    held.hand("film", engine.advance, gradients(), never, account=Account(600.0))
+    held.hand("preview", engine.advance, short, never, account=Account(0.0))
+    assert held.let_go() == {"film": False, "preview": False}
+    assert order == ["preview"] * 3 + ["film"] * 4
+
+
+def test_nothing_is_begun_before_its_turn_where_there_is_no_room_for_it(monkeypatch):
+    monkeypatch.setattr(module, "SHARED", 3)
+    held, net, order = Held(), Net(), []
+    net.register_forward_hook(lambda *_: order.append("evaluated"))
+
+    def begun(seed):
+        order.append(seed)
+        yield from walk(held.engine, net, pictures(seed), [2])
+
+    for seed in range(5):
+        held.hand(seed, held.engine.step, begun(seed))
+    held.let_go()
+    assert order == [0, 1, 2, "evaluated", 3, 4, "evaluated"] and net.seen == [3, 2]
+
+
+def test_it_takes_steps_until_it_is_enough():
+    engine, seen = Engine(1), []
+    steps = (seen.append(i) for i in range(5))
+    assert engine.advance(steps, lambda: len(seen) == 2) and seen == [0, 1]
+    assert engine.advance(steps, lambda: True) and seen == [0, 1, 2]
+    assert not engine.advance(steps, lambda: False) and seen == [0, 1, 2, 3, 4]
+
+
+def test_a_large_run_makes_nobody_wait_for_its_images():
+    held, net = Held(), Net()
+    engine, late = held.engine, Account(-5.0)  # its turn, however long it took to begin
+    held.hand("small", engine.step, walk(engine, net, pictures(0), [2]), account=late)
+    held.hand("large", engine.step, walk(engine, net, pictures(1, 16), [2]))
+    held.hand("small too", engine.step, walk(engine, net, pictures(2), [2]))
+    held.let_go()
+    assert net.seen == [2, 16]
+
+
+def test_a_shared_batch_has_no_more_images_than_its_network_may_have():
+    held, net = Held(), Net()
+
+    def step(seed, n):
+        x = held.engine.evaluate(net, pictures(seed, n), torch.full((n,), 2), most=3)
+        yield x
+
+    for seed, n in enumerate((2, 2, 1, 1)):
+        held.hand(seed, held.engine.step, step(seed, n))
+    results = held.let_go()
+    assert net.seen == [3, 3]
+    assert all(torch.equal(results[i], 2 * pictures(i, n)) for i, n in enumerate((2, 2, 1, 1)))
+
+
+@pytest.mark.parametrize("labels", [None, torch.tensor([4, 5, 6, 7, 8])])
+@pytest.mark.parametrize("grad", [False, True])
+def test_more_images_than_a_network_may_have_are_evaluated_in_parts(labels, grad):
+    held, large, small, account = Held(), Net(), Net(), Account(-5.0)
+    engine, order, x = held.engine, [], pictures(0, 5).requires_grad_(grad)
+
+    def costly(*_):
+        order.append("large")
+        account.spent = module.PATIENCE  # so that it is the other's turn
+
+    large.register_forward_hook(costly)
+    small.register_forward_hook(lambda *_: order.append("small"))
+
+    def step():
+        yield engine.evaluate(large, x, torch.full((5,), 3), labels, most=2)
+
+    held.hand("large", engine.step, step(), account=account)
+    held.hand("small", engine.step, walk(engine, small, pictures(1), [2]))
+    found = held.let_go()["large"]
+    assert large.seen == [2, 2, 1] and order == ["large", "small", "large", "large"]
+    assert torch.equal(found, Net()(x, torch.full((5,), 3), labels))
+
+
+def test_alone_a_step_is_what_it_is_without_an_engine():
+    engine, model = Engine(1), load("mnist-conditional")
+    request = Request(n=2, steps=3, seed=4)
+    alone = [step.x for step in Run(model, request).steps()]
+    model.evaluate = engine.evaluate
+    steps = Run(model, request).steps()
+    for x in alone:
+        assert torch.equal(engine.step(steps).x, x)
+    assert engine.step(steps, end="done") == "done"
+
+
+@pytest.mark.parametrize("changes", [{}, {"guidance": "cfg"}, {"guidance": "classifier-noisy"}])
+def test_runs_of_several_visitors_are_what_each_would_be_alone(changes):
+    model = load("mnist-conditional")
+    requests = [Request(n=1, steps=s, seed=s, dtype="float32", **changes) for s in (3, 4, 5)]
+    alone = [[step.x for step in Run(model, r).steps()][-1] for r in requests]
+    held = Held()
+    model.evaluate = held.engine.evaluate
+
+    def through(steps):
+        while (step := held.engine.step(steps)) is not None:
+            last = step.x
+        return last
+
+    for i, request in enumerate(requests):
+        held.hand(i, through, Run(model, request).steps())
+    results = held.let_go()
+    pieces = sum(r.steps for r in requests)
+    assert held.engine.batches[1] >= pieces > held.engine.batches[0]
+    for i, x in enumerate(alone):
+        torch.testing.assert_close(results[i], x, atol=1e-4, rtol=1e-4)
+
+
+def test_a_failure_reaches_those_it_concerns_and_the_engine_goes_on():
+    class Broken(Net):
+        def forward(self, x, t, labels=None):
+            raise InvalidInput("broken")
+
+    held, net, broken = Held(), Net(), Broken()
+    engine = held.engine
+
+    def failing():
+        engine.evaluate(net, pictures(0), torch.ones(1))
+        raise ZeroDivisionError
+        yield
+
+    held.hand("mine", engine.step, failing())
+    held.hand("good", engine.step, walk(engine, net, pictures(1), [2]))
+    for i in range(2):
+        held.hand(i, engine.step, walk(engine, broken, pictures(i), [2]))
+    results = held.let_go()
+    assert isinstance(results["mine"], ZeroDivisionError)
+    assert torch.equal(results["good"], pictures(1) * 2)
+    assert all(str(results[i]) == "broken" for i in range(2))
+    assert engine.do(lambda: 1) == 1
+
+
+def test_autograd_is_on_or_off_for_each_by_itself():
+    held, net = Held(), Net()
+    engine = held.engine
+
+    @torch.no_grad()
+    def quiet():
+        for _ in range(2):
+            engine.evaluate(net, pictures(0), torch.ones(1))
+            yield torch.is_grad_enabled()
+
+    def loud():
+        for _ in range(2):
+            engine.evaluate(net, pictures(1), torch.ones(1))
+            yield torch.is_grad_enabled()
+
+    steps = {"quiet": quiet(), "loud": loud()}
+    for name, it in steps.items():
+        held.hand(name, engine.step, it)
+    assert held.let_go() == {"quiet": False, "loud": True}
+    assert [engine.step(it) for it in steps.values()] == [False, True]
+    assert engine.do(torch.is_grad_enabled)
+
+
+def test_what_is_differentiated_is_evaluated_within_its_own_graph():
+    engine, net = Engine(1), Net()
+
+    def gradient():
+        x = pictures(0).requires_grad_(True)
+        engine.evaluate(net, x, torch.full((1,), 3)).sum().backward()
+        yield x.grad
+
+    assert torch.equal(engine.step(gradient()), torch.full((1, 1, 4, 4), 3.0))
+
+
+def test_what_goes_wrong_reaches_the_one_who_asked():
+    engine = Engine(1)
+    with pytest.raises(ZeroDivisionError):
+        engine.do(lambda: 1 / 0)
+    assert engine.do(lambda: 1) == 1
+
+
+def test_work_may_ask_for_more_work():
+    engine = Engine(1)
+    assert engine.do(lambda: engine.do(lambda: 7)) == 7
+
+
+def test_there_is_one_in_a_process():
+    assert shared_engine() is shared_engine()
+
+
+def test_the_number_of_threads_is_checked():
+    with pytest.raises(InvalidInput, match="threads must be between"):
+        Engine(0)
+
+
+TEAMS = """
+import os, sys, threading, torch
+from lab.process.engine import Engine
+engine = Engine(2)
+
+def grown(work):
+    # By how many threads the process is larger since, on Linux; elsewhere as it should be.
+    if sys.platform != "linux":
+        return work is not exp
+    before = len(os.listdir("/proc/self/task"))
+    work()
+    return len(os.listdir("/proc/self/task")) - before
+
+def exp():
+    torch.zeros(2**20).exp_()  # large enough for a team
+
+def serve():
+    print(torch.get_num_threads(), engine.do(torch.get_num_threads), grown(exp))
+    served.set()
+    done.wait()  # one that ended meanwhile would be counted
+
+done = threading.Event()
+print(grown(lambda: engine.do(exp)))
+for _ in range(2):
+    served = threading.Event()
+    threading.Thread(target=serve).start()
+    served.wait()
+done.set()
+"""
+
+
+def test_no_other_thread_of_the_process_has_a_team():
+    """Where one has, it and the engine's own sleep after each operation for each other's sake."""
+    told = subprocess.run(
+        [sys.executable, "-c", TEAMS], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert int(told[0]) == 1, "the engine's own is of two threads"
+    assert told[1:] == ["1", "2", "0"] * 2
+
+
+def test_it_computes_what_its_caller_would():
+    x, weights = torch.randn(2, 4, 9, 9), torch.randn(4, 4, 3, 3)
+    here = torch.nn.functional.conv2d(x, weights)
+    there = Engine(1).do(torch.nn.functional.conv2d, x, weights)
+    assert torch.equal(here, there)

@@ -1,0 +1,162 @@
+"""A picture survives the text it is packed into; what is no such text is refused in words."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image, PngImagePlugin
+
+from ddpm_core.errors import InvalidInput
+from lab.process.packed import MAX_TEXT, open_picture, pack, unpack
+
+RNG = np.random.default_rng(0)
+
+
+def text_of(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+@given(arrays(np.uint8, st.sampled_from([(5, 5, 1), (3, 3, 3), (1, 1, 1), (28, 28, 1)])))
+def test_it_comes_back_pixel_by_pixel(picture):
+    h, w, c = picture.shape
+    text = pack(picture)
+    assert set(text) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+    np.testing.assert_array_equal(unpack(text, (c, h, w)), picture)
+
+
+def test_colour_noise_of_32_pixels_fits_and_larger_noise_is_refused():
+    noise = RNG.integers(0, 256, (32, 32, 3), np.uint8)
+    assert len(pack(noise)) <= MAX_TEXT
+    np.testing.assert_array_equal(unpack(pack(noise), (3, 32, 32)), noise)
+    with pytest.raises(InvalidInput, match=r"characters, more than the 4,200 that a link carries"):
+        pack(RNG.integers(0, 256, (64, 64, 3), np.uint8))
+
+
+GOOD = zlib.compress(bytes(range(64)))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "damaged"),
+        ("A", "damaged"),
+        ("not base64!", "damaged"),
+        ("é" * 8, "damaged"),
+        (None, "damaged"),
+        (7, "damaged"),
+        (text_of(b"no deflate"), "damaged"),
+        (text_of(GOOD[:-3]), "damaged"),
+        (text_of(GOOD[:20] + b"\x00" + GOOD[21:]), "damaged"),
+        ("A" * (MAX_TEXT + 1), "damaged"),
+        (text_of(zlib.compress(bytes(63))), "not one of 8 x 8 pixels and 1 channel,"),
+        (text_of(zlib.compress(bytes(65))), "not one of 8 x 8"),
+        (text_of(GOOD + b"more"), "not one of 8 x 8"),
+    ],
+)
+def test_what_was_not_packed_is_refused(text, told):
+    with pytest.raises(InvalidInput, match=told):
+        unpack(text, (1, 8, 8))
+
+
+def test_a_text_that_would_fill_the_memory_is_not_unpacked(monkeypatch):
+    asked, real = [], zlib.decompressobj
+
+    class Watched:
+        def __init__(self):
+            self.inner = real()
+
+        def decompress(self, data, most):
+            asked.append(most)
+            return self.inner.decompress(data, most)
+
+        def __getattr__(self, name):
+            return getattr(self.inner, name)
+
+    bomb = text_of(zlib.compress(bytes(10**6), 9))
+    assert len(bomb) < MAX_TEXT
+    monkeypatch.setattr("lab.process.packed.zlib.decompressobj", Watched)
+    with pytest.raises(InvalidInput, match="not one of 8 x 8"):
+        unpack(bomb, (1, 8, 8))
+    assert asked == [65]
+
+
+def saved(tmp_path, image, name="a.png"):
+    image.save(tmp_path / name)
+    return tmp_path / name
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_file_of_the_right_size_stays_as_it_is(tmp_path, channels):
+    pixels = RNG.integers(0, 256, (8, 8, channels), np.uint8)
+    path = saved(tmp_path, Image.fromarray(pixels.squeeze()))
+    np.testing.assert_array_equal(open_picture(path, (channels, 8, 8)), pixels)
+
+
+def test_of_another_size_it_is_the_middle_square(tmp_path):
+    pixels = np.zeros((40, 120), np.uint8)
+    pixels[:, 40:60], pixels[:, :40] = 255, 90  # left half of the middle; what is cut off
+    found = open_picture(saved(tmp_path, Image.fromarray(pixels)), (1, 8, 8))
+    assert found.shape == (8, 8, 1)
+    assert found[:, :3].min() > 230 and found[:, 5:].max() < 25
+
+
+def test_what_is_transparent_is_black_and_colour_becomes_grey(tmp_path):
+    pixels = np.full((8, 8, 4), 255, np.uint8)
+    pixels[:, :4, 3] = 0
+    pixels[0, 7] = (255, 0, 0, 255)
+    found = open_picture(saved(tmp_path, Image.fromarray(pixels)), (1, 8, 8))
+    assert found[:, :4].max() == 0 and found[1:, 4:].min() == 255 and found[0, 7] == 76
+
+
+def test_a_photograph_is_turned_as_its_camera_was_held(tmp_path):
+    pixels, exif = np.zeros((8, 8), np.uint8), Image.Exif()
+    pixels[:, :4], exif[0x0112] = 200, 6  # what is on the left here belongs at the top
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    found = open_picture(tmp_path / "a.png", (1, 8, 8))
+    assert found[:4].min() == 200 and found[4:].max() == 0
+
+
+@pytest.mark.parametrize("note", [b"Exif\0\0II*\0", b"Exif\0\0 no note at all"])
+@pytest.mark.parametrize("ending", ["png", "webp"])
+def test_a_damaged_note_of_a_camera_leaves_the_picture_as_it_is(tmp_path, note, ending):
+    path = tmp_path / f"a.{ending}"
+    Image.fromarray(np.full((8, 8), 200, np.uint8)).save(path, exif=note)
+    assert np.abs(open_picture(path, (1, 8, 8)).astype(int) - 200).max() <= 3
+
+
+@pytest.mark.parametrize("pixels", [np.uint16, np.int32, np.float32])
+def test_pixels_of_more_than_8_bits_are_refused_and_not_all_white(tmp_path, pixels):
+    path = saved(tmp_path, Image.fromarray(np.full((8, 8), 300, pixels)), "a.tiff")
+    with pytest.raises(InvalidInput, match="has pixels of kind .*, not of 8 bits"):
+        open_picture(path, (1, 8, 8))
+
+
+def test_a_note_that_would_fill_the_memory_makes_a_file_no_picture(tmp_path):
+    note = PngImagePlugin.PngInfo()
+    note.add_text("Comment", "x" * 2**21, zip=True)
+    Image.new("L", (8, 8)).save(tmp_path / "a.png", pnginfo=note)
+    with pytest.raises(InvalidInput, match="not a picture that can be read"):
+        open_picture(tmp_path / "a.png", (1, 8, 8))
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n and no more"])
+def test_a_file_that_is_no_picture_is_refused(tmp_path, content):
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(InvalidInput, match="not a picture that can be read"):
+        open_picture(tmp_path / "a.png", (1, 8, 8))
+    with pytest.raises(InvalidInput, match="there is no file"):
+        open_picture(tmp_path / "none.png", (1, 8, 8))
+    with pytest.raises(InvalidInput, match="not a picture that can be read"):
+        open_picture(tmp_path, (1, 8, 8))
+
+
+def test_a_very_large_file_is_refused_before_it_is_decoded(tmp_path):
+    path = saved(tmp_path, Image.new("1", (9000, 8000)))
+    with pytest.raises(InvalidInput, match="9,000 x 8,000 pixels"):
+        open_picture(path, (1, 8, 8))

@@ -1,0 +1,252 @@
+"""Races: lanes equal to the runs that they are, and one timeline through all of them."""
+
+import copy
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ddpm_core import checkpoints
+from ddpm_core.data import to_uint8
+from ddpm_core.errors import InvalidInput
+from ddpm_core.request import Request
+from ddpm_core.sampling import Run
+from ddpm_core.schedules import NoiseSchedule
+from lab.__main__ import main
+from lab.process.race import ERRORS, LANE_PANES, Race, broken, samplers, schedules
+
+STEPS = {"n": 2, "sampler": "ddpm", "label": "none", "dtype": "float32"}
+
+
+@pytest.fixture(scope="module")
+def model(unconditional_checkpoint):
+    return checkpoints.load(unconditional_checkpoint)
+
+
+def ask(**changes) -> Request:
+    return Request(**STEPS | {"steps": 12} | changes)
+
+
+def run_to_end(race: Race) -> Race:
+    for _ in race.steps():
+        pass
+    return race
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"guidance": "none"},
+        {"guidance_scale": 3.0, "t_low": 10, "t_high": 30},
+        {"guidance_scale": 0.0, "profile": "early"},
+        {"guidance_scale": 0.0, "rescale": 0.5},
+        {"guidance_scale": 1.0},
+    ],
+    ids=str,
+)
+def test_a_lane_counts_what_its_network_was_asked(checkpoint, changes, monkeypatch):
+    model, asked = checkpoints.load(checkpoint), []
+    evaluate = model.evaluate
+
+    def counting(network, x, *more):
+        asked.append(len(x))
+        return evaluate(network, x, *more)
+
+    monkeypatch.setattr(model, "evaluate", counting)
+    request = ask(n=1, steps=10, label=2, **{"guidance": "cfg"} | changes)
+    (lane,) = run_to_end(Race([(model, request, "it")])).lanes
+    assert lane.calls == sum(asked) > 0
+
+
+def test_models_of_different_t_do_not_start_from_the_same_noise(model):
+    other = copy.copy(model)
+    other.schedule = NoiseSchedule.make("cosine", 40)
+    with pytest.raises(InvalidInput, match="50 timesteps and .* 40"):
+        schedules(model, other, ask())
+
+
+def bytes_of(x):
+    return to_uint8(x).permute(0, 2, 3, 1).numpy()
+
+
+def test_every_lane_is_the_run_that_it_names(model):
+    race = run_to_end(samplers(model, ask(), few=(3, 5)))
+    assert [lane.name for lane in race.lanes][:2] == ["DDPM 50", "DDIM 3"]
+    assert [lane.calls for lane in race.lanes] == [50, 3, 5, 3, 5]
+    for lane in race.lanes:
+        run = Run(model, lane.request)
+        steps = list(run.steps())
+        assert lane.t == [50, *(step.t_next + 1 for step in steps)]
+        np.testing.assert_array_equal(lane.x[0], bytes_of(run.start))
+        before = run.start
+        for i, step in enumerate(steps, 1):
+            np.testing.assert_array_equal(lane.x[i], bytes_of(step.x))
+            np.testing.assert_array_equal(lane.x0[i], bytes_of(step.x0))
+            np.testing.assert_array_equal(lane.eps[i], bytes_of(step.eps))
+            change = step.x - before
+            size = float(change.double().pow(2).mean().sqrt())
+            assert lane.numbers["change"][i] == pytest.approx(size, rel=1e-6)
+            np.testing.assert_array_equal(lane.change[i], bytes_of(change / (2 * size)))
+            norm = float(torch.linalg.vector_norm(step.x.double())) / step.x.numel() ** 0.5
+            assert lane.numbers["norm"][i] == pytest.approx(norm, rel=1e-6)
+            before = step.x
+        assert lane.seconds > 0 and lane.finished
+
+
+def test_all_lanes_start_from_the_same_noise(model):
+    race = samplers(model, ask(seed=5), few=(3,))
+    for lane in race.lanes[1:]:
+        np.testing.assert_array_equal(lane.x[0], race.lanes[0].x[0])
+
+
+def test_the_lane_furthest_behind_goes_first(model):
+    race = samplers(model, ask(), few=(4,))
+    for lane in race.steps():
+        others = [other for other in race.lanes if not other.finished]
+        assert all(lane.t[-2] >= other.behind for other in others if other is not lane)
+
+
+def test_numbers_are_those_of_the_schedule_at_each_frame(model):
+    lane = run_to_end(schedules(model, model, ask(steps=50))).lanes[0]
+    table = model.schedule
+    for frame, t in enumerate(lane.t):
+        if t == 0:
+            assert np.isinf(lane.log_snr[frame]) and np.isnan(lane.numbers["beta"][frame])
+            assert lane.numbers["abar"][frame] == 1
+            continue
+        assert lane.numbers["beta"][frame] == table.betas[t - 1]
+        assert lane.numbers["abar"][frame] == table.alphas_cumprod[t - 1]
+        assert lane.log_snr[frame] == table.log_snr[t - 1]
+
+
+@pytest.mark.parametrize("align", ["t", "logsnr"])
+def test_at_every_moment_each_lane_shows_its_last_frame_that_is_not_beyond(model, align):
+    race = run_to_end(samplers(model, ask(), few=(3, 7)))
+    moments = race.moments(align)
+    assert moments == sorted(set(moments)) and len(moments) == 51
+    for moment in moments:
+        for lane, frame in zip(race.lanes, race.frames_at(moment, align), strict=True):
+            places = lane.positions(align)
+            assert places[frame] <= moment
+            assert frame + 1 == lane.frames or places[frame + 1] > moment
+
+
+def test_pictures_show_every_lane_at_every_step(model):
+    race = run_to_end(schedules(model, model, ask(steps=50, n=1)))
+    pictures = list(race.pictures(("x", "change"), scale=2))
+    assert len(pictures) == 51
+    lane, page = race.lanes[1], pictures[20]
+    wide = page.shape[1] // 2 + 2  # where the second lane begins: half of page and gap
+    cell = page[18 : 18 + 16, wide : wide + 16]
+    np.testing.assert_array_equal(cell, lane.x[20, 0].repeat(2, 0).repeat(2, 1))
+    some = race.pictures(stride=20)  # a sequence: a coloured GIF need not gather it
+    assert len(some) == 4 == len(list(some))  # 0, 20, 40 and the last
+    np.testing.assert_array_equal(some[-1], race.pictures()[50])
+
+
+def test_an_error_leaves_the_first_lane_as_it_is_and_changes_the_second(model):
+    for error in ("no-clip", "off-by-one", "missing-root"):
+        race = run_to_end(broken(model, ask(steps=50), error))
+        sound = Run(model, ask(steps=50))
+        np.testing.assert_array_equal(race.lanes[0].x[-1], bytes_of(list(sound.steps())[-1].x))
+        assert (race.lanes[1].numbers["norm"] != race.lanes[0].numbers["norm"]).any(), error
+    assert race.lanes[1].name == "missing-root" and "no-clip" in ERRORS
+
+
+def test_a_lane_that_runs_out_of_range_ends_alone(model, monkeypatch):
+    race = schedules(model, model, ask())
+
+    def breaks(*_):
+        yield from ()
+        raise InvalidInput("the numbers ran out of range at t = 3")
+
+    race.lanes[1]._steps = breaks()
+    run_to_end(race)
+    assert race.lanes[0].finished and race.lanes[1].frames == 1
+    assert "out of range" in race.lanes[1].failed and race.finished
+
+
+def test_memory_is_told_and_bounded(model):
+    race = schedules(model, model, ask())
+    lane = race.lanes[0]
+    assert lane.nbytes == sum(getattr(lane, f"_{pane}").nbytes for pane in LANE_PANES)
+    with pytest.raises(InvalidInput, match="MiB"):
+        schedules(model, model, ask(n=50_000, steps=50))
+    # Each lane would fit alone; together they do not.
+    with pytest.raises(InvalidInput, match="these lanes take 623 MiB"):
+        Race([(model, ask(n=10_000, steps=50), str(i)) for i in range(5)])
+    with pytest.raises(InvalidInput, match="lanes"):
+        Race([])
+    with pytest.raises(InvalidInput, match="one size"):
+        schedules(model, checkpoints.load("mnist-linear"), ask())
+
+
+def test_the_command_races_samplers_and_says_what_each_took(
+    unconditional_checkpoint, tmp_path, capsys
+):
+    out = tmp_path / "a" / "new" / "folder" / "race.png"
+    words = ["race", "samplers", "--model", unconditional_checkpoint, "--n", 1, "--out", out]
+    assert main([str(word) for word in [*words, "--dtype", "float32", "--scale", 1]]) == 0
+    told = capsys.readouterr().out
+    assert "DDPM 50: 50 calls" in told and "DPM-Solver++ 20: 20 calls" in told
+    with Image.open(out) as picture:
+        assert json.loads(picture.text["Description"])["race"] == "samplers"
+
+
+def test_the_command_breaks_a_walk(unconditional_checkpoint, tmp_path, capsys):
+    out = tmp_path / "broken.gif"
+    words = ["race", "break", "--error", "missing-root", "--model", unconditional_checkpoint]
+    words += ["--n", 1, "--steps", 50, "--dtype", "float32", "--scale", 1, "--out", out]
+    assert main([str(word) for word in words]) == 0
+    told = capsys.readouterr().out
+    assert "as it should be: 50 calls" in told and "missing-root: 50 calls" in told
+    with Image.open(out) as film:
+        assert film.n_frames == 51
+        about = json.loads(film.info["comment"])
+    assert about["race"] == "break" and about["error"] == "missing-root" and about["steps"] == 50
+
+
+def test_the_command_takes_other_numbers_of_few_steps(unconditional_checkpoint, tmp_path, capsys):
+    words = ["race", "samplers", "--model", unconditional_checkpoint, "--few", 3, 5, "--scale", 1]
+    assert main([str(word) for word in [*words, "--out", tmp_path / "race.png"]]) == 0
+    told = capsys.readouterr().out
+    assert [line.split(":")[0] for line in told.splitlines()[:5]] == [
+        *("DDPM 50", "DDIM 3", "DDIM 5", "DPM-Solver++ 3", "DPM-Solver++ 5")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--panes", "x", "y"], "unknown pane 'y'"),
+        (["--align", "time"], "unknown alignment"),
+        (["--stride", "0"], "stride"),
+        (["--scale", "0"], "scale"),
+        (["--few", "3", "51"], "--few must be between 1 and 50"),
+        (["--out", "race.jpg"], "ending of --out"),
+    ],
+)
+def test_the_command_refuses_before_anything_is_sampled(
+    unconditional_checkpoint, monkeypatch, capsys, words, told
+):
+    monkeypatch.setattr(Race, "steps", lambda race: pytest.fail("it is sampled"))
+    words = ["race", "samplers", "--model", str(unconditional_checkpoint), "--out", "a.gif", *words]
+    assert main(words) != 0
+    assert told in capsys.readouterr().err
+
+
+def test_the_command_says_of_a_lane_why_it_ended_early(
+    unconditional_checkpoint, tmp_path, monkeypatch, capsys
+):
+    def steps(race):
+        race.lanes[1].failed = "the numbers ran out of range at t = 3"
+        yield from ()
+
+    monkeypatch.setattr(Race, "steps", steps)
+    words = ["race", "break", "--error", "no-clip", "--model", unconditional_checkpoint]
+    words += ["--steps", 50, "--out", tmp_path / "race.png"]
+    assert main([str(word) for word in words]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert "out of range" not in told[0] and told[1].endswith("out of range at t = 3")

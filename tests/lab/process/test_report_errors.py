@@ -1,0 +1,162 @@
+"""The report's errors: each walks as its own formula says, and nothing else changes."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ddpm_core import checkpoints
+from ddpm_core.denoiser import Prediction
+from ddpm_core.errors import InvalidInput
+from ddpm_core.faults import FAULTS
+from ddpm_core.request import Request
+from ddpm_core.samplers import ddim
+from ddpm_core.sampling import Run
+from ddpm_core.schedules import NoiseSchedule
+from lab.process.report_errors import ALMOST_ONE
+
+ALL = {"n": 2, "steps": 50, "sampler": "ddpm", "label": "none", "dtype": "float32"}
+
+
+@pytest.fixture(scope="module")
+def model(unconditional_checkpoint):
+    return checkpoints.load(unconditional_checkpoint)
+
+
+def states(model, **changes):
+    run = Run(model, Request(**ALL | changes))
+    return run, [run.start, *(step.x for step in run.steps())]
+
+
+def test_off_by_one_leaves_out_the_factor_of_its_own_step():
+    sound = NoiseSchedule.make("linear", 1000)
+    wrong = FAULTS["off-by-one"].schedule(sound)
+    for t in (1, 2, 500, 999):
+        assert wrong.abar(t) == pytest.approx(np.prod(1 - sound.betas[:t]), rel=1e-12)
+    assert wrong.abar(0) == ALMOST_ONE
+    np.testing.assert_array_equal(wrong.betas, sound.betas)
+
+
+def test_first_beta_is_ten_times_the_texts_and_the_last_is_the_same():
+    wrong = FAULTS["first-beta"].schedule(NoiseSchedule.make("linear", 1000))
+    np.testing.assert_allclose(wrong.betas, np.linspace(1e-3, 0.02, 1000), rtol=1e-12)
+
+
+def test_without_a_fault_the_schedule_is_the_models_own():
+    schedule = NoiseSchedule.make("cosine", 1000)
+    assert FAULTS["none"].schedule(schedule) is schedule
+
+
+@pytest.mark.parametrize("steps", [50, 7])
+def test_a_missing_root_adds_beta_times_the_noise(model, steps):
+    """By hand: the mean of DDPM's step and beta times the noise, from the model's own answers."""
+    run, found = states(model, fault="missing-root", steps=steps)
+    schedule, noise = model.schedule, model.noise(0, [0, 1])
+    denoiser = model.denoiser([None, None], "float32")
+    for i, t in enumerate(run.timesteps[:-1]):
+        x, below = found[i], run.timesteps[i + 1]
+        abar, abar_next = schedule.abar(t), schedule.abar(below)
+        with torch.no_grad():
+            eps = denoiser(x, t).eps
+        x0 = ((x - math.sqrt(1 - abar) * eps) / math.sqrt(abar)).clamp(-1, 1)
+        beta = 1 - abar / abar_next
+        mean = math.sqrt(abar_next) * beta / (1 - abar) * x0
+        mean = mean + math.sqrt(1 - beta) * (1 - abar_next) / (1 - abar) * x
+        torch.testing.assert_close(found[i + 1], mean + beta * noise(t), rtol=1e-4, atol=1e-5)
+
+
+def test_off_by_one_walks_as_the_reports_loop_would():
+    """Two steps of DDIM by hand, in scalars: ``abar`` is a product that stops before its own t."""
+    betas = [0.1, 0.2, 0.3]
+    abar = [1 - 1e-8, 0.9, 0.9 * 0.8]  # instead of 0.9, 0.72, 0.504
+    x, expected = 0.8, []
+    for t, below in ((2, 1), (1, 0)):
+        eps = 0.5 * x + 0.1 * t
+        x0 = (x - math.sqrt(1 - abar[t]) * eps) / math.sqrt(abar[t])
+        x = math.sqrt(abar[below]) * x0 + math.sqrt(1 - abar[below]) * eps
+        expected.append(x)
+    expected.append((x - math.sqrt(1e-8) * 0.5 * x) / math.sqrt(1 - 1e-8))
+
+    def denoiser(x, t):
+        return Prediction(0.5 * x + 0.1 * t)
+
+    start = torch.full((1, 1, 1, 1), 0.8, dtype=torch.float64)
+    wrong = FAULTS["off-by-one"].schedule(NoiseSchedule(betas))
+    walk = ddim(denoiser, wrong, start, [2, 1, 0], clip=False)
+    assert [step.x.item() for step in walk] == pytest.approx(expected, rel=1e-12)
+
+
+def test_off_by_one_acts_in_a_run_at_its_first_step(model):
+    """DDIM from x_T: the table of the whole run is the shifted one, the last row but one first."""
+    run, found = states(model, fault="off-by-one", sampler="ddim", steps=2, clip=False)
+    assert run.timesteps == [49, 0]
+    above = math.prod(1 - beta for beta in model.schedule.betas[:49])
+    with torch.no_grad():
+        eps = model.denoiser([None, None], "float32")(found[0], 49).eps
+    x0 = (found[0] - math.sqrt(1 - above) * eps) / math.sqrt(above)
+    # Below t = 0 there is nothing left to leave out: no noise but the little that stands for none.
+    expected = math.sqrt(1 - 1e-8) * x0 + 1e-4 * eps
+    torch.testing.assert_close(found[1], expected, rtol=1e-4, atol=1e-5, check_dtype=False)
+
+
+@pytest.mark.parametrize("fault", ["off-by-one", "missing-root"])
+def test_a_fault_starts_from_the_same_noise_ends_finite_and_differs(model, fault):
+    _, sound = states(model)
+    _, wrong = states(model, fault=fault)
+    torch.testing.assert_close(wrong[0], sound[0], rtol=0, atol=0)
+    assert torch.isfinite(wrong[-1]).all()
+    assert (wrong[-1] - sound[-1]).abs().max() > 1e-3
+
+
+@pytest.mark.usefixtures("classifiers")
+def test_batch_scale_divides_lambda_by_the_images_of_the_batch(model):
+    guided = {"label": 3, "guidance": "classifier-noisy", "form": "plain"}
+    _, wrong = states(model, fault="batch-scale", guidance_scale=8, **guided)
+    _, fair = states(model, guidance_scale=4, **guided)
+    torch.testing.assert_close(wrong[-1], fair[-1], rtol=0, atol=0)
+    assert FAULTS["batch-scale"].scale(200.0, 12) == pytest.approx(16.67, abs=0.01)
+    assert FAULTS["none"].scale(200.0, 12) == 200.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"fault": "missing-root", "sampler": "ddim"}, "ddpm with variance beta"),
+        ({"fault": "missing-root", "variance": "posterior"}, "ddpm with variance beta"),
+        ({"fault": "missing-root", "steps": 1}, "one step adds none"),
+        ({"fault": "batch-scale"}, "classifier guidance"),
+        ({"fault": "first-beta"}, "begins with 1e-3 itself"),
+    ],
+)
+def test_a_fault_that_could_not_act_is_refused(model, changes, words):
+    with pytest.raises(InvalidInput, match=words):
+        Run(model, Request(**ALL | changes))
+
+
+@pytest.mark.usefixtures("classifiers")
+def test_lambda_over_a_batch_of_one_is_refused(model):
+    guided = {"label": 3, "guidance": "classifier-noisy", "fault": "batch-scale"}
+    with pytest.raises(InvalidInput, match="more than one"):
+        Run(model, Request(**ALL | guided | {"n": 1}))
+
+
+def test_beta_from_1e_3_is_refused_for_the_cosine_schedule():
+    model = checkpoints.load("mnist-cosine")
+    with pytest.raises(InvalidInput, match="linear schedule"):
+        Run(model, Request(**ALL | {"fault": "first-beta"}))
+
+
+def test_an_unknown_fault_is_refused_with_what_is_known():
+    with pytest.raises(InvalidInput, match="missing-root"):
+        Request(fault="gremlin")
+    assert all(FAULTS.values())
+
+
+@pytest.mark.usefixtures("classifiers")
+def test_lambda_is_divided_by_the_images_asked_for_however_they_are_batched(model):
+    asked = Request(**ALL | {"label": 3, "guidance": "classifier-noisy", "guidance_scale": 8})
+    asked = replace(asked, fault="batch-scale", n=4)
+    for images in (None, [0, 1], [3], []):
+        assert all(scale == 2 for scale in Run(model, asked, images).scales)

@@ -1,0 +1,273 @@
+"""Traces and branches: what a run told is kept, and any of its states can be gone on from."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ddpm_core import checkpoints, recorder, sampling
+from ddpm_core.data import to_uint8
+from ddpm_core.diffusion import x0_from_eps
+from ddpm_core.errors import InvalidInput
+from ddpm_core.guides import classifier_for
+from ddpm_core.request import Request
+from ddpm_core.sampling import Run, branch, film
+from lab.process import trace
+from lab.process.trace import NUMBERS, Trace, reported
+
+SAMPLERS = {
+    "ddpm": {"sampler": "ddpm"},
+    "ddim-1": {"sampler": "ddim", "eta": 1.0},
+    "dpm": {"sampler": "dpm_solver_pp"},
+}
+GUIDANCE = {
+    "none": {},
+    "cfg-interval": {"guidance": "cfg", "t_low": 10, "t_high": 30},
+    "classifier": {"guidance": "classifier", "at": "x0", "t_high": 30},
+    "noisy": {"guidance": "classifier-noisy"},
+}
+every_sampler = pytest.mark.parametrize("sampler", SAMPLERS.values(), ids=SAMPLERS)
+every_guidance = pytest.mark.parametrize("guidance", GUIDANCE.values(), ids=GUIDANCE)
+
+pytestmark = pytest.mark.usefixtures("classifiers")
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint):
+    return checkpoints.load(checkpoint)
+
+
+def ask(**changes) -> Request:
+    return Request(**{"n": 2, "steps": 6, "dtype": "float32"} | changes)
+
+
+def traced(run, keep=24, previous=None):
+    """A finished trace, and the steps it recorded."""
+    it = Trace(run, keep)
+    before = previous and previous.x
+    return it, list(it.record(reported(run, previous=previous), before))
+
+
+def assert_same_step(ours, wanted):
+    assert (ours.index, ours.t, ours.t_next) == (wanted.index, wanted.t, wanted.t_next)
+    for name in ("x", "x0", "eps"):
+        assert torch.equal(getattr(ours, name), getattr(wanted, name))
+
+
+def test_reported_steps_are_those_of_the_run_and_tell_what_the_judge_sees(model):
+    run = Run(model, ask(guidance="cfg"))
+    judge = classifier_for(model, "judge")
+    for step, plain in zip(reported(run), run.steps(), strict=True):
+        assert_same_step(step, plain)
+        seen = judge.log_probs(step.x0.clamp(-1, 1), 1.0).exp()
+        assert torch.equal(step.extras["p"], seen)
+
+
+def pixels(x):
+    return to_uint8(x).permute(0, 2, 3, 1).numpy()
+
+
+# --- what is recorded ---
+
+
+def test_a_trace_is_what_the_steps_told(model):
+    requests = [ask(), ask(guidance="cfg"), ask(n=1, guidance="classifier")]
+    run = Run(model, requests)
+    it, steps = traced(run)
+    assert it.indices == [*range(1, 7)]
+    assert it.t == run.timesteps
+    assert it.abar == [model.schedule.abar(t) for t in run.timesteps]
+    assert (it.p.shape, it.push.shape, it.cond.shape) == ((6, 5, 10), (6, 5, 8, 8), (6, 5, 8, 8, 1))
+    x = run.start
+    for i, step in enumerate(steps):
+        told = step.extras
+        np.testing.assert_array_equal(it.p[i], told["p"])
+        for name in NUMBERS:
+            np.testing.assert_array_equal(getattr(it, name)[i], told[name])
+        for name in ("push", "gradient"):
+            np.testing.assert_array_equal(getattr(it, name)[i], told[name].mean(1))
+        for name, rows in (("uncond", slice(2, 5)), ("cond", slice(2, 4))):
+            predicted = pixels(x0_from_eps(model.schedule, x, step.t, told[name]))
+            np.testing.assert_array_equal(getattr(it, name)[i][rows], predicted[rows])
+        np.testing.assert_array_equal(it.guided[i], pixels(step.x0))
+        x = step.x
+
+
+def test_with_an_error_in_the_walk_all_is_told_by_the_table_that_it_goes_by(model):
+    """Unconditional guidance: what was guided is what knows no class."""
+    request = ask(guidance="cfg", guidance_scale=0.0, fault="off-by-one", clip=False, label=3)
+    run = Run(model, request)
+    it, steps = traced(run)
+    np.testing.assert_array_equal(it.uncond, it.guided)
+    assert it.abar == [run.schedule.abar(step.t) for step in steps]
+    assert it.abar != [model.schedule.abar(step.t) for step in steps]
+
+
+def test_where_nothing_was_told_there_are_gaps(model):
+    it, _ = traced(Run(model, [ask(), ask(guidance="cfg"), ask(guidance="classifier")]))
+    assert np.isnan(it.strength).all((0,)).tolist() == [True] * 2 + [False] * 4
+    assert np.isnan(it.gradient).all((0, 2, 3)).tolist() == [True] * 4 + [False] * 2
+    assert (it.uncond[:, :2] == 128).all()
+    assert (it.cond[:, [0, 1, 4, 5]] == 128).all()
+    unguided, _ = traced(Run(model, ask()))
+    assert np.isnan(unguided.push).all()
+    assert (unguided.uncond == 128).all()
+    np.testing.assert_allclose(unguided.p.sum(2), 1, rtol=1e-5)
+
+
+def test_a_trace_grows_with_its_run(model):
+    run = Run(model, ask(guidance="cfg"))
+    it = Trace(run)
+    recording = it.record(reported(run))
+    assert len(it.strength) == len(it.guided) == 0
+    next(recording)
+    assert it.p.shape == (1, 2, 10)
+    assert len(it.strength) == len(it.guided) == len(it.push) == len(it.t) == 1
+
+
+def test_a_trace_has_no_other_attributes(model):
+    assert not hasattr(Trace(Run(model, ask())), "weight")
+
+
+def test_the_strength_that_was_in_effect_is_recorded(model):
+    it, _ = traced(Run(model, ask(guidance="cfg", guidance_scale=5, t_low=10, t_high=30)))
+    within = [10 <= t <= 30 for t in it.t]
+    assert it.strength[:, 0].tolist() == [5.0 if yes else 1.0 for yes in within]
+    assert (it.push_norm[:, 0] > 0)[within].all()
+
+
+# --- states ---
+
+
+@every_sampler
+@every_guidance
+def test_any_state_comes_back_to_the_last_bit(model, sampler, guidance):
+    it, steps = traced(Run(model, ask(**sampler, **guidance)), keep=2)
+    for step in steps:
+        assert_same_step(it.state(step.index), step)
+
+
+def test_a_run_goes_on_from_a_state_as_it_did(model):
+    run = Run(model, ask(guidance="cfg"))
+    it, steps = traced(run, keep=2)
+    for rest, wanted in zip(run.steps(previous=it.state(4)), steps[4:], strict=True):
+        assert_same_step(rest, wanted)
+
+
+@pytest.mark.parametrize("keep", [1, 24])
+def test_a_trace_may_begin_where_another_run_stood(model, keep):
+    """The state of a branch comes from the branch, not from a run of its own from the start."""
+    _, steps = traced(Run(model, ask(sampler="ddpm")))
+    run = Run(model, ask(sampler="ddpm", seed=5, guidance="cfg"))
+    it, later = traced(run, keep, previous=steps[3])
+    assert it.indices == [5, 6]
+    for step in later:
+        assert_same_step(it.state(step.index), step)
+    first = x0_from_eps(model.schedule, steps[3].x, later[0].t, later[0].extras["uncond"])
+    np.testing.assert_array_equal(it.uncond[0], pixels(first))
+    with pytest.raises(InvalidInput, match="step must be between 5 and 6"):
+        it.state(4)
+
+
+@pytest.mark.parametrize("index", [0, -1, 7, 2.5, math.nan, True, "1", None])
+def test_a_state_that_there_is_not_is_refused(model, index):
+    it, _ = traced(Run(model, ask()))
+    with pytest.raises(InvalidInput, match="step"):
+        it.state(index)
+
+
+def test_before_the_first_step_there_is_no_state(model):
+    with pytest.raises(InvalidInput, match="no step"):
+        Trace(Run(model, ask())).state(1)
+
+
+def test_only_so_many_states_are_kept(model):
+    run = Run(model, ask(steps=20))
+    few, _ = traced(run, keep=2)
+    many, _ = traced(run, keep=20)
+    per_state = 3 * 4 * 2 * 64
+    assert many.nbytes - few.nbytes == 18 * per_state
+
+
+def test_a_trace_too_large_is_refused_before_memory_is_taken(model, monkeypatch):
+    run = Run(model, ask(n=4, steps=20, guidance="cfg"))
+    it, _ = traced(run, keep=24)
+    monkeypatch.setattr(trace, "MAX_BYTES", it.nbytes)
+    Trace(run, keep=24)
+    monkeypatch.setattr(trace, "MAX_BYTES", it.nbytes - 1)
+    with pytest.raises(InvalidInput, match="4 images and 20 steps.*fewer images or steps"):
+        Trace(run, keep=24)
+
+
+# --- when it was decided ---
+
+
+# --- branches ---
+
+
+@every_sampler
+@every_guidance
+@pytest.mark.parametrize("at", [0, 1, 3, 5, 6])
+def test_a_branch_with_nothing_changed_is_the_run_itself(model, sampler, guidance, at):
+    request = ask(**sampler, **guidance)
+    both = branch(model, request, request, at)
+    alone = film(model, request)
+    for pane in ("x", "x0"):
+        for half in (slice(0, 2), slice(2, 4)):
+            np.testing.assert_array_equal(getattr(both, pane)[:, half], getattr(alone, pane))
+    assert both.t == alone.t
+    assert both.finished
+
+
+CHANGES = {
+    "label": {"label": 7},
+    "scale": {"guidance_scale": 9},
+    "method": {"guidance": "classifier", "guidance_scale": 30},
+    "seed": {"seed": 4},
+}
+
+
+@every_sampler
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("at", [0, 3])
+def test_a_branch_differs_after_its_step_only(model, sampler, change, at):
+    request = ask(label=2, guidance="cfg", guidance_scale=2, **sampler)
+    both = branch(model, request, replace(request, **change), at)
+    np.testing.assert_array_equal(both.x[: at + 1, :2], both.x[: at + 1, 2:])
+    np.testing.assert_array_equal(both.x0[: at + 1, :2], both.x0[: at + 1, 2:])
+    np.testing.assert_array_equal(both.x[:, :2], film(model, request).x)
+    # Without noise of its own along the way, another seed changes nothing after the start.
+    changed = "seed" not in change or sampler["sampler"] != "dpm_solver_pp"
+    assert np.array_equal(both.x[at + 2 :, :2], both.x[at + 2 :, 2:]) != changed
+
+
+def test_a_branch_reports_progress_while_it_shares(model):
+    ticks = []
+    branch(model, ask(), ask(), 4, ticks.append)
+    assert ticks == [1] * 6
+
+
+@pytest.mark.parametrize("at", [-1, 7, 2.5, math.nan, True, "4", None])
+def test_a_branch_at_no_step_is_refused(model, at):
+    with pytest.raises(InvalidInput, match="branch_at"):
+        branch(model, ask(), ask(), at)
+
+
+def test_a_branch_of_another_size_or_walk_is_refused(model):
+    with pytest.raises(InvalidInput, match="as many images"):
+        branch(model, ask(n=2), ask(n=3), 4)
+    with pytest.raises(InvalidInput, match="agree in steps"):
+        branch(model, ask(), ask(steps=5), 4)
+
+
+def test_a_branch_too_large_is_refused_before_anything_is_computed(model, monkeypatch):
+    def unexpected(*args, **kwargs):
+        raise AssertionError("sampled for nothing")
+
+    monkeypatch.setattr(recorder, "MAX_FILM_BYTES", recorder.film_bytes((3, 1, 8, 8), 6))
+    assert film(model, ask(n=3)).finished
+    monkeypatch.setattr(sampling.Run, "steps", unexpected)
+    with pytest.raises(InvalidInput, match="4 images and 6 steps"):
+        branch(model, ask(), ask(label=3), 4)

@@ -1,0 +1,241 @@
+"""A run becomes a checkpoint that ships; a strip shows one image's way."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from huggingface_hub import ModelCard
+from PIL import Image
+
+from ddpm_core import CheckpointError, Request, checkpoints, film, load, sample
+from ddpm_core.checkpoints import load_classifier
+from lab.__main__ import main
+from lab.measure import results
+from lab.measure.evaluation import words
+from lab.publish import cards, space
+from lab.publish.ship import ship
+from lab.report import report
+from lab.weights import fingerprint
+from tests.support.toys import result_of, save_tiny_checkpoint, save_tiny_classifier
+
+
+def test_a_shipped_run_is_the_same_model_with_card_and_picture(checkpoint, tmp_path):
+    run = tmp_path / "my-run"
+    run.mkdir()
+    (run / "checkpoint").symlink_to(checkpoint, target_is_directory=True)
+    folder = ship(run, home=tmp_path / "home")
+    assert folder == tmp_path / "home" / "my-run"
+    request = Request(n=3, steps=3, dtype="float32")
+    shipped = load("my-run", tmp_path / "home")
+    assert np.array_equal(sample(shipped, request), sample(load(checkpoint), request))
+    card = (folder / "README.md").read_text()
+    assert card.count("# my-run") == 1 and "](samples.png)" in card
+    # A run has no such picture.
+    assert "samples.png" not in (checkpoint / "README.md").read_text()
+    with Image.open(folder / "samples.png") as picture:
+        about = json.loads(picture.info["Description"])
+        size = shipped.unet.image_size
+        assert picture.size == (2 * (8 * (size + 1) - 1),) * 2
+    assert about["n"] == 64 and about["steps"] == 20 and about["model"] == "my-run"
+
+
+def test_a_model_of_few_timesteps_ships_with_a_picture_of_them_all(tmp_path):
+    run = save_tiny_checkpoint(tmp_path / "short" / "checkpoint")
+    config = json.loads((run / "config.json").read_text())
+    short = config | {"schedule": {"kind": "linear", "num_timesteps": 10}}
+    (run / "config.json").write_text(json.dumps(short))
+    folder = ship(run.parent, home=tmp_path / "home")
+    with Image.open(folder / "samples.png") as picture:
+        assert json.loads(picture.info["Description"])["steps"] == 10
+    card = (folder / "README.md").read_text()
+    assert "DPM-Solver++, 10 steps" in card and "--steps 10 " in card
+
+
+def test_how_a_model_is_meant_to_be_sampled_outlives_a_further_training(tmp_path):
+    run = save_tiny_checkpoint(tmp_path / "my-run" / "checkpoint")
+    folder = ship(run.parent, home=tmp_path / "home")
+    assert load(folder).config.sampling == {}
+    assert "Sampled with" not in (folder / "README.md").read_text()
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"sampling": {"clip": False}}))
+    ship(run.parent, home=tmp_path / "home")
+    assert load(folder).config == replace(load(run).config, sampling={"clip": False})
+    told = "\n\nSampled with clip = False unless something else is asked for.\n\n"
+    assert told in (folder / "README.md").read_text()
+
+
+def test_a_shipped_classifier_is_the_same_with_a_card_and_no_picture(tmp_path):
+    source = save_tiny_classifier(tmp_path / "my-judge" / "checkpoint")
+    folder = ship(tmp_path / "my-judge", home=tmp_path / "home")
+    assert folder == tmp_path / "home" / "my-judge"
+    x = torch.randn(2, 1, 8, 8)
+    shipped = load_classifier("my-judge", tmp_path / "home")
+    assert torch.equal(shipped.log_probs(x), load_classifier(source).log_probs(x))
+    assert (folder / "README.md").read_text().count("# my-judge") == 1
+    assert not (folder / "samples.png").exists()
+
+
+def test_a_run_without_weights_is_refused(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CheckpointError, match=r"config.json is missing"):
+        ship(tmp_path / "empty", home=tmp_path / "home")
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_strip_leads_from_noise_to_picture(checkpoint, tmp_path):
+    out = tmp_path / "strip.png"
+    arguments = ["--steps", "6", "--strip", "4", "--scale", "1", "--panes", "x", "x0"]
+    assert main(["sample", "--model", str(checkpoint), "--out", str(out), *arguments]) == 0
+    model = load(checkpoint)
+    whole = film(model, Request(n=1, steps=6))
+    size = model.unet.image_size
+    with Image.open(out) as picture:
+        pixels = np.asarray(picture)
+    assert pixels.shape == (2 * size + 1, 4 * (size + 1) - 1)
+    for column, frame in enumerate((0, 2, 4, 6)):
+        left = column * (size + 1)
+        assert np.array_equal(pixels[:size, left : left + size], whole.x[frame, 0, ..., 0])
+        assert np.array_equal(pixels[size + 1 :, left : left + size], whole.x0[frame, 0, ..., 0])
+
+
+@pytest.mark.parametrize("options", [["--strip", "1"], ["--strip", "22"], ["--strip", "-3"]])
+def test_an_impossible_strip_is_refused(checkpoint, tmp_path, options, capsys):
+    arguments = ["sample", "--model", str(checkpoint), "--out", str(tmp_path / "a.png"), *options]
+    assert main(arguments) == 2
+    assert "strip must be between 2 and 21" in capsys.readouterr().err
+
+
+def test_a_strip_is_a_png(checkpoint, tmp_path, capsys):
+    arguments = ["sample", "--model", str(checkpoint), "--out", str(tmp_path / "a.gif")]
+    assert main([*arguments, "--strip", "4"]) == 2
+    assert "--strip makes a .png" in capsys.readouterr().err
+
+
+def of_mine(fid: float, mark: str, **changes) -> dict:
+    asked = Request(**{"n": 8192, "label": "all", "sampler": "ddim", "steps": 50} | changes)
+    return result_of(report.Measurement("mine", asked, "test"), fid, 0.1, mark=mark)
+
+
+@pytest.fixture
+def measured(checkpoint, tmp_path):
+    """A shipped checkpoint with a FID of its own, and one of other weights."""
+    folder = ship(checkpoint, "mine", home=tmp_path / "home")
+    results.save(folder, of_mine(1.25, fingerprint(load(folder).unet)))
+    results.save(folder, of_mine(77.0, "0" * 16))
+    return folder
+
+
+def test_what_is_measured_stands_on_the_card_and_what_is_stale_goes(measured):
+    assert len(results.read(measured)) == 2
+    (gone,) = results.drop_stale(measured)
+    assert not gone.exists()
+    (kept,) = results.read(measured)
+    assert kept["fid"] == 1.25
+    cards.rewrite(measured)
+    card = ModelCard.load(measured / "README.md")
+    by_kind = {result.metric_type: result for result in card.data.eval_results}
+    assert (
+        by_kind[cards.DISTANCE].metric_value == 1.25
+        and by_kind[cards.DISTANCE].dataset_split == "test"
+    )
+    assert f"- {words(kept)}" in card.text and "77" not in card.text
+
+
+def test_the_command_that_ships_other_weights_deletes_figures_of_the_old(
+    measured, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(checkpoints, "HOME", tmp_path / "home")
+    other = save_tiny_checkpoint(tmp_path / "run" / "checkpoint")
+    with torch.no_grad():
+        model = load(other)
+        model.unet.conv_in.bias.add_(1)
+    checkpoints.save(other, model.config, model.unet.state_dict(), model.training)
+    assert main(["ship", str(tmp_path / "run"), "--name", "mine"]) == 0
+    assert capsys.readouterr().out.count("of other weights, deleted") == 2
+    assert results.read(measured) == []
+    assert "## Measured" not in (measured / "README.md").read_text()
+
+
+@pytest.mark.parametrize("part", ["features", "guide"])
+def test_the_command_that_ships_another_classifier_deletes_what_the_old_one_had_part_in(
+    measured, part, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(checkpoints, "HOME", tmp_path / "home")
+    results.drop_stale(measured)
+    (kept,) = results.read(measured)
+    run = tmp_path / "run"
+    save_tiny_classifier(run / "checkpoint", "residual")
+    mark = results.mark_of(run / "checkpoint")
+    kept["protocol"].setdefault(part, {}).update(name="my-judge", mark=mark)
+    (of_another,) = (measured / "results").glob("*.json")
+    results.save(measured, kept)
+    of_another.unlink()
+    cards.rewrite(measured)
+    assert main(["ship", str(run), "--name", "my-judge"]) == 0
+    assert results.read(measured) == [kept]
+    save_tiny_classifier(run / "checkpoint", "conv")
+    assert main(["ship", str(run), "--name", "my-judge"]) == 0
+    assert capsys.readouterr().out.count("of other weights, deleted") == 1
+    assert results.read(measured) == []
+    assert "judge distance" not in (measured / "README.md").read_text()
+
+
+def test_figures_are_published_with_the_model_and_those_of_other_weights_are_not(
+    measured, tmp_path
+):
+    folder = space.measured_folder(measured, "user/mine", tmp_path / "out")
+    (kept,) = results.read(folder)
+    assert kept["fid"] == 1.25
+    assert len(results.read(measured)) == 2  # nothing is deleted where it was
+    text = (folder / "README.md").read_text()
+    assert "# user/mine" in text and "judge distance 1.2500 ± 0.1000" in text and "77" not in text
+
+
+def test_a_card_leaves_out_what_is_of_other_weights(measured):
+    cards.rewrite(measured)
+    text = (measured / "README.md").read_text()
+    assert "judge distance 1.2500" in text and "77.0" not in text
+
+
+def test_a_card_tells_broken_runs_apart_and_keeps_them_from_its_metadata(measured):
+    mark = results.mark_of(measured)
+    others = [
+        (2.0, {"fault": "off-by-one"}, "with the report's error off-by-one"),
+        (3.0, {"clip": False}, "x̂0 not clipped"),
+        (4.0, {"label": 3}, "label 3"),
+        (5.0, {"guidance": "cfg", "guidance_scale": 2.0}, "classifier-free guidance, s = 2"),
+        (6.0, {"seed": 9}, "seed 9"),
+    ]
+    for fid, changes, _ in others:
+        results.save(measured, of_mine(fid, mark, **changes))
+    found = {figure.title: figure.value for figure in cards.figures(measured)}
+    usual = "judge distance (mine-judge features, 8,192 samples, ddim, 50 steps{}, test set)"
+    wanted = {usual.format(f", {words}"): fid for fid, _, words in others}
+    broken = {usual.format(f", {words}") for _, _, words in others[:2]}
+    assert found == {usual.format(""): 1.25} | {
+        title: None if title in broken else fid for title, fid in wanted.items()
+    }
+    cards.rewrite(measured)
+    card = ModelCard.load(measured / "README.md")
+    results_of_card = card.data.eval_results
+    values = [it.metric_value for it in results_of_card if it.metric_type == cards.DISTANCE]
+    assert sorted(values) == [1.25, 4.0, 5.0, 6.0]
+    assert "distance 2.0000" in card.text and "distance 3.0000" in card.text
+
+
+def test_a_mark_is_that_of_the_network_and_follows_its_file(tmp_path):
+    folder = save_tiny_checkpoint(tmp_path / "it")
+    model = load(folder)
+    assert results.mark_of(folder) == fingerprint(model.unet)
+    with torch.no_grad():
+        model.unet.conv_in.bias.add_(1)
+    checkpoints.save(folder, model.config, model.unet.state_dict(), model.training)
+    assert results.mark_of(folder) == fingerprint(load(folder).unet) == fingerprint(model.unet)
+    (folder / "model.safetensors").write_bytes(b"damaged")
+    with pytest.raises(CheckpointError, match="no safetensors file"):
+        results.mark_of(folder)
+    assert results.mark_of(tmp_path) is None

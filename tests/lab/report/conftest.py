@@ -1,0 +1,107 @@
+"""A report of tiny models that is made in a moment."""
+
+import json
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ddpm_core.request import Request
+from ddpm_core.sampling import Run
+from lab.measure import results
+from lab.report import report, reproduce
+from lab.report.parts import Budget
+from lab.report.reproduce import Report, Settings
+from tests.support.toys import result_of, save_tiny_checkpoint, write_mnist
+
+ROOT = Path(__file__).parents[3]
+TINY = Budget(
+    walk={"sampler": "dpm_solver_pp", "steps": 2},
+    ancestral={"sampler": "ddpm", "steps": 2},
+    images=2,
+    race=3,
+    measure=False,
+)
+HISTORY = [
+    {"images": 1000 * k, "train": 0.1 / k, "validation": 0.12 / k, "fid": 30 / k} for k in (1, 2, 4)
+]
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A folder of tiny checkpoints of MNIST, and none of CIFAR-10."""
+    home = tmp_path / "checkpoints"
+    ours = (*(f"mnist-{a}" for a in report.ABLATIONS), report.AGAIN_MODEL)
+    for name in (*ours, "mnist-conditional"):
+        folder = save_tiny_checkpoint(home / name, classes=10 if "cond" in name else 0)
+        record = json.loads((folder / "training.json").read_text())
+        record["recipe"]["lr"] = 1e-4
+        record["history"] = HISTORY
+        (folder / "training.json").write_text(json.dumps(record))
+    return home
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """An MNIST of 8 x 8 pixels: 5,150 to train on, 5,000 of them held out; 100 to test with."""
+    root = tmp_path_factory.mktemp("small")
+    generator = np.random.default_rng(0)
+    for stem, count in (("train", 5_150), ("t10k", 100)):
+        pixels = generator.integers(0, 256, (count, 8, 8), dtype=np.uint8)
+        write_mnist(root, stem, pixels, generator.integers(0, 10, count))
+    return root
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Tables that ask for what tiny models give in a moment."""
+    monkeypatch.setattr(report, "FAST", Request(n=20, label="none", sampler="ddim", steps=2))
+    monkeypatch.setattr(report, "ANCESTRAL", Request(n=30, label="none", sampler="ddpm", steps=2))
+
+
+@pytest.fixture
+def settings(home, root, tmp_path, classifiers):
+    classifiers["mnist-judge"].name = "mnist-judge"
+    out, cache = tmp_path / "out", tmp_path / "samples"
+    return Settings(out=out, budget=TINY, root=root, cache=cache, home=home)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Denoisings that are computed, image by image."""
+    seen = []
+
+    class Counting(Run):
+        def steps(self, *args, **options):
+            for step in super().steps(*args, **options):
+                seen.extend(self.images)
+                yield step
+
+    for module in ("measure.shards", "process.race"):
+        monkeypatch.setattr(f"lab.{module}.Run", Counting)
+    return seen
+
+
+def make(settings, *names) -> Report:
+    *_, found = reproduce.reproduce(replace(settings, parts=names))
+    assert isinstance(found, Report)
+    return found
+
+
+def page_of(found: Report) -> ET.Element:
+    """The page, read by a parser that forgives nothing."""
+    text = found.page.read_text(encoding="utf-8")
+    assert text.startswith("<!DOCTYPE html>\n")
+    return ET.fromstring(text.partition("\n")[2])
+
+
+def words_of(element: ET.Element) -> str:
+    return " ".join("".join(element.itertext()).split())
+
+
+def store(home: Path, wanted: report.Measurement, fid: float, **more) -> Path:
+    """A result of the weights that lie there."""
+    mark = results.mark_of(home / wanted.model)
+    return results.save(home / wanted.model, result_of(wanted, fid, **{"mark": mark} | more))

@@ -1,0 +1,354 @@
+"""The report's page: figures that are the stored ones, and words where there are none."""
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ddpm_core.animation import read_note
+from ddpm_core.errors import InvalidInput
+from ddpm_core.request import Request
+from lab.measure import results
+from lab.report import chart, parts, report
+from lab.report.reproduce import PARTS
+from tests.lab.report.conftest import HISTORY, TINY, make, page_of, store, words_of
+from tests.support.toys import result_of, save_tiny_checkpoint, save_tiny_classifier
+
+# --- the page ---
+
+
+def test_every_part_is_on_the_page_and_in_the_json(settings):
+    found = make(settings)
+    assert [part.name for part in found.parts] == list(PARTS)
+    page = page_of(found)
+    assert [it.get("id") for it in page.iter("section")] == list(PARTS)
+    assert [it.get("href") for it in page.iter("a")] == [f"#{name}" for name in PARTS]
+    about = json.loads((settings.out / "report.json").read_text(encoding="utf-8"))
+    assert [part["name"] for part in about["parts"]] == list(PARTS)
+    assert about["ahead"] == []
+    for part in found.parts:
+        assert part.report, part.name
+        for picture in part.pictures:
+            note = json.loads(read_note(settings.out / picture.file))
+            assert note == picture.about
+            assert note["weights"]
+
+
+def test_the_page_needs_nothing_else(settings):
+    found = make(settings)
+    pictures = [it.get("src") for it in page_of(found).iter("img")]
+    assert len(pictures) == sum(len(part.pictures) for part in found.parts) == 6
+    assert all(src.startswith("data:image/png;base64,") for src in pictures)
+    text = found.page.read_text(encoding="utf-8")
+    assert not re.search(r"<script|<link|https?://(?!www\.w3\.org/2000/svg)|url\(|@import", text)
+
+
+def test_its_figures_are_those_stored_and_those_of_the_report(settings, home):
+    fids = {}
+    for row in report.table_1(home).rows:
+        for wanted in filter(None, row.measured):
+            fids[wanted] = 1 + len(fids) / 7
+            store(home, wanted, fids[wanted], spread=0.0117, floor=0.25)
+    found = make(settings, "table-1")
+    table, *others = page_of(found).iter("table")
+    cells = [words_of(cell) for cell in table.iter("td")]
+    expected = []
+    for row in report.table_1(home).rows:
+        expected += [f"{figure:.3f}" for figure in row.reported]
+        figures = [fids[replace(m, result=None)] if m else None for m in row.measured]
+        expected += [f"{it:.3f} ± 0.012floor 0.250" if it else "" for it in figures]
+    assert cells == expected
+    assert not any(part.notes for part in found.parts)
+    about = json.loads((settings.out / "report.json").read_text(encoding="utf-8"))
+    kept = [
+        m["result"]["fid"]
+        for row in about["parts"][0]["tables"][0]["rows"]
+        for m in filter(None, row["measured"])
+    ]
+    assert kept == list(fids.values())
+    protocols = [words_of(item) for item in page_of(found).iter("li")][1:]
+    assert len(protocols) == 20
+    assert all("± 0.0117 (standard error by the jackknife); floor 0.2500" in p for p in protocols)
+
+
+def test_a_figure_has_as_many_digits_as_its_spread(settings, home):
+    first, second, *_ = report.own_way(home).rows[1].measured
+    store(home, first, 48.1234, spread=1.234, floor=9.6512)
+    store(home, second, 3.54612, spread=0.00031, floor=0.25)
+    (table, *_) = page_of(make(settings, "own-way")).iter("table")
+    cells = [words_of(cell) for cell in table.iter("td")]
+    assert "48.1 ± 1.2floor 9.7" in cells and "3.5461 ± 0.0003floor 0.2500" in cells
+
+
+def test_a_figure_of_another_precision_than_its_tables_says_so(settings, home):
+    for row in report.table_1(home).rows:
+        for wanted in filter(None, row.measured):
+            path = store(home, wanted, 1.5, spread=0.01, floor=0.25)
+            if "sampled again" in row.title:
+                result = json.loads(path.read_text(encoding="utf-8"))
+                result["protocol"]["dtype"] = "float16"
+                path.write_text(json.dumps(result), encoding="utf-8")
+    table, *_ = page_of(make(settings, "table-1")).iter("table")
+    marked = {
+        words_of(row.find("th")): [words_of(cell) for cell in row.iter("td")]
+        for row in table.iter("tr")
+        if "in float16" in words_of(row)
+    }
+    assert len(marked) == 2 and all("sampled again" in title for title in marked)
+    assert all(
+        cells == ["1.500 ± 0.010floor 0.250in float16", "", "", ""] for cells in marked.values()
+    )
+
+
+def test_the_reports_figures_are_those_of_its_tables():
+    """Typed once more, model by model: (train, test) of Table 1, then of Table 2."""
+    again = {
+        "cosine, attention": ((1.766, 2.385), (14.565, 14.508)),
+        "linear, no attention": ((2.286, 2.803), (0.114, 0.128)),
+        "cosine, no attention": ((2.105, 2.724), (49.393, 49.058)),
+        "linear, attention": ((2.849, 3.490), (0.165, 0.153)),
+    }
+    for number, table in enumerate((report.table_1(), report.table_2())):
+        rows = {row.title: row.reported for row in table.rows if row.reported}
+        assert list(rows) == ["Train-FID, report", "Test-FID, report"]
+        shown = dict(zip(table.columns, zip(*rows.values(), strict=True), strict=True))
+        assert shown == {model: figures[number] for model, figures in again.items()}
+
+
+def test_a_figure_of_other_weights_is_not_shown(settings, home):
+    wanted = report.table_1(home).rows[1].measured
+    store(home, wanted[0], 1.5)
+    store(home, wanted[1], 2.5, mark="0" * 16)
+    cells = report.table_1(home).rows[1].measured
+    assert [m.result and m.result["fid"] for m in cells] == [1.5, None, None, None]
+    text = words_of(page_of(make(settings, "table-1")))
+    assert "1.500" in text and "2.500" not in text
+
+
+def test_of_two_figures_that_of_the_judge_as_it_is_counts(home):
+    save_tiny_classifier(home / "mnist-judge")
+    wanted = report.table_1(home).rows[1].measured[0]
+    mark = results.mark_of(home / "mnist-judge")
+    for fid, net in ((1.0, "a"), (2.0, mark), (3.0, "b")):
+        result = result_of(wanted, fid, mark=results.mark_of(home / wanted.model))
+        result["protocol"]["features"]["mark"] = net
+        results.save(home / wanted.model, result)
+    assert report.table_1(home).rows[1].measured[0].result["fid"] == 2.0
+
+
+def test_by_a_judge_that_is_no_more_there_is_no_figure(settings, home):
+    save_tiny_classifier(home / "mnist-judge")
+    wanted = report.table_1(home).rows[1].measured[0]
+    store(home, wanted, 1.5)
+    assert report.table_1(home).rows[1].measured[0].result is None
+    # Nor beside the page, where it may have been measured before the judge was.
+    store(settings.measured, wanted, 2.5, mark=results.mark_of(home / wanted.model))
+    text = words_of(page_of(make(settings, "table-1")))
+    assert "1.500" not in text and "2.500" not in text
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"kind": "fid", "protocol": {}}'])
+def test_a_damaged_result_takes_its_table_and_no_other_part(settings, home, text):
+    path = store(home, report.table_1(home).rows[1].measured[0], 1.0)
+    content = json.loads(path.read_text())
+    path.write_text(text)
+    if text.endswith("{}}"):
+        path.write_text(
+            json.dumps(
+                {"kind": "fid", "protocol": {"weights_mark": content["protocol"]["weights_mark"]}}
+            )
+        )
+    table, figure = make(settings, "table-1", "figure-8").parts
+    assert table.notes[0].startswith("The stored results cannot be read: ")
+    assert str(home) not in table.notes[0] and not table.tables
+    assert figure.pictures
+
+
+def test_a_damaged_file_beside_the_page_is_told(settings, short):
+    path = settings.measured / "mnist-linear" / "results" / "fid-0.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+    found = make(replace(settings, budget=replace(TINY, measure=True)), "table-1").parts[0]
+    assert [it.startswith("Fid-0.json is not valid JSON") for it in found.notes] == [True]
+    fast, again, resampled, slow = found.tables[0].rows[1:5]
+    for row in (fast, slow):
+        assert [bool(m.result) for m in row.measured] == [False, True, True, True]
+    assert again.measured[0].result and again.measured[1:] == (None,) * 3
+    assert resampled.measured[0].result is None and resampled.measured[1:] == (None,) * 3
+
+
+@pytest.mark.parametrize(
+    ("names", "told", "untold"),
+    [
+        (("figure-8",), "few of them: DPM-Solver++, 2 steps.", ("measure", "Figure 3")),
+        (("figure-3",), "few of them: DDPM, 3 steps.", ("measure", "Solver")),
+        (("figure-6",), "few of them: DDPM, 2 steps.", ("measure", "Solver")),
+        (("figure-5",), "few of them: DDPM, 2 steps.", ("measure", "Solver")),
+        (("figure-5", "figure-8"), "samples: DPM-Solver++, 2 steps; Figure 5: DDPM", ("guided",)),
+        (("table-2",), "Figures as they were measured and stored before.", ("Pict", "Table 1")),
+        (
+            ("figure-3", "figure-6", "figure-8", "table-1"),
+            "Figure 3: DDPM, 3 steps; samples: DPM-Solver++, 2 steps; guided by a classifier: "
+            "DDPM, 2 steps. Figures as they were measured and stored before, and beside Table 1 a "
+            "small measurement of this very run.",
+            (),
+        ),
+    ],
+)
+def test_the_page_tells_of_the_parts_asked_for(settings, names, told, untold):
+    fresh = Request(n=20, label="none", sampler="ddim", steps=2)
+    found = make(replace(settings, budget=replace(TINY, fresh=fresh)), *names)
+    (mode,) = (words_of(p) for p in page_of(found).iter("p") if p.get("class") == "mode")
+    assert told in mode
+    assert not any(words in mode for words in untold)
+    assert "without what lay ready" in words_of(page_of(found))
+
+
+def test_figure_5_shows_each_error_in_the_steps_that_it_is_measured_in():
+    shots = parts.FIGURES["figure-5"].shots
+    asked = [(shot.model, shot.requests(parts.QUICK)) for shot in shots]
+    assert [(model, it.clip, it.fault) for model, (it,) in asked] == [
+        (model, clip, fault)
+        for clip, fault in ((True, "none"), (False, "none"), (False, "off-by-one"))
+        for model in ("cifar10-linear", "cifar10-cosine-attn")
+    ]
+    of = report.COST
+    assert all((it.sampler, it.steps, it.seed) == (of.sampler, of.steps, 0) for _, (it,) in asked)
+    for shot in shots:
+        (whole,) = shot.requests(parts.FULL)
+        assert (whole.sampler, whole.steps) == report.ALL_STEPS
+
+
+def test_pictures_of_one_walk_name_it_once():
+    assert parts.walks(parts.FULL, tuple(PARTS)) == "DDPM, 1,000 steps"
+    assert parts.walks(parts.FULL, ("table-1", "figure-2")) == ""
+
+
+def test_a_cell_that_nobody_measured_says_so_and_how_to(settings, home, drawn):
+    found = make(settings, "table-1")
+    page = page_of(found)
+    cells = [words_of(cell) for cell in page.iter("td") if cell.get("class") == "lacking"]
+    assert cells == ["not measured yet"] * 20
+    assert "evaluate --fid --save --model mnist-linear" in words_of(next(page.iter("pre")))
+    assert not drawn
+
+
+def test_a_missing_checkpoint_is_stated_and_nothing_stands_in_for_it(settings):
+    found = make(settings, "table-2", "figure-5", "figure-7")
+    lacking = "needs the checkpoint {}, which does not ship yet"
+    for part, name in zip(found.parts, ("linear-attn", "cosine-attn", "conditional"), strict=True):
+        assert any(lacking.format(f"cifar10-{name}") in note.lower() for note in part.notes)
+        assert not part.pictures
+    text = words_of(page_of(found))
+    assert "Needs the checkpoint cifar10-cosine-attn, which does not ship yet." in text
+
+
+def test_each_part_lives_without_any_checkpoint(settings, tmp_path):
+    found = make(replace(settings, home=tmp_path / "nowhere"))
+    page_of(found)
+    assert all(part.notes and not part.pictures for part in found.parts)
+
+
+def test_a_picture_that_cannot_be_had_is_told_and_the_others_are_shown(settings, home, classifiers):
+    save_tiny_checkpoint(home / "cifar10-linear", classes=0)
+    save_tiny_checkpoint(home / "cifar10-conditional", classes=10)
+    # Tiny ones are of MNIST: their classifiers are there.
+    found = make(settings, "figure-7").parts[0]
+    assert [p.about["guidance"] for p in found.pictures] == [
+        "classifier", "classifier", "classifier-noisy", "cfg",
+    ]  # fmt: skip
+    dog, truck = parts.DOG_AND_TRUCK
+    assert [(p.about["label"], p.about["beside"]) for p in found.pictures] == [
+        (dog, [{"label": truck}])
+    ] * 4
+    assert not found.notes
+    del classifiers["mnist-classifier"]
+    found = make(settings, "figure-7").parts[0]
+    assert len(found.notes) == 1
+    assert "ifar10-linear has no classifier to go with it" in found.notes[0]
+    assert [p.about["guidance"] for p in found.pictures] == ["classifier-noisy", "cfg"]
+
+
+def test_pictures_tell_what_the_judge_takes_them_for(settings):
+    found = make(settings, "figure-6", "figure-8")
+    for picture in [p for part in found.parts for p in part.pictures]:
+        assert re.search(r"the judge takes \d of [24] for the wanted class", picture.words)
+    scales = [p.about["guidance_scale"] for p in found.parts[0].pictures]
+    assert scales == [200, 17, 5]
+    assert [p.about["beside"] for p in found.parts[0].pictures] == [[{"label": 7}]] * 3
+
+
+def test_a_part_that_the_report_does_not_have_is_refused(settings):
+    with pytest.raises(InvalidInput, match="unknown part of the report 'figure-9'; known: fig"):
+        make(settings, "figure-9")
+    assert not settings.out.exists()
+
+
+# --- Figure 2 ---
+
+
+def test_the_curves_go_through_the_points_of_the_history(settings):
+    part = make(settings, "figure-2").parts[0]
+    assert part.history == tuple(HISTORY)
+    losses, fid = (ET.fromstring(svg) for svg in part.charts)
+    for svg, keys in ((losses, ("train", "validation")), (fid, ("fid",))):
+        lines = list(svg.iter("{http://www.w3.org/2000/svg}polyline"))
+        for line, key in zip(lines, keys, strict=True):
+            drawn = [tuple(map(float, p.split(","))) for p in line.get("points").split()]
+            wanted = [(row["images"] / 1000, row[key]) for row in HISTORY]
+            for point, place in zip(wanted, drawn, strict=True):
+                read = (_read(svg, "x", place[0]), _read(svg, "y", place[1]))
+                assert read == pytest.approx(point, rel=1e-2)
+    saved = (settings.out / "figure-2-a.svg").read_text(encoding="utf-8")
+    assert saved == part.charts[0]
+
+
+def _read(svg: ET.Element, axis: str, pixel: float) -> float:
+    """What a reader of the chart makes of a place: by the ticks beside the axis."""
+    ticks = [it for it in svg.iter() if it.get("class") == f"{axis}-tick"]
+    down = 4 if axis == "y" else 0  # a number stands so far below its line
+    places = [float(it.get(axis)) - down for it in ticks]
+    slope, offset = np.polyfit(places, [float(it.text) for it in ticks], 1)
+    return slope * pixel + offset
+
+
+def without_fids(path) -> dict:
+    record = json.loads(path.read_text())
+    for row in record["history"]:
+        del row["fid"]
+    path.write_text(json.dumps(record))
+    return record
+
+
+def test_the_training_that_kept_fids_is_drawn(settings, home):
+    assert make(settings, "figure-2").parts[0].caption.startswith("mnist-linear over ")
+    without_fids(home / "mnist-linear" / "training.json")
+    part = make(settings, "figure-2").parts[0]
+    assert part.caption.startswith(f"{report.AGAIN_MODEL} over ")
+    assert len(part.charts) == 2
+
+
+def test_without_fids_the_figure_says_so(settings, home):
+    without_fids(home / report.AGAIN_MODEL / "training.json")
+    path = home / "mnist-linear" / "training.json"
+    record = without_fids(path)
+    part = make(settings, "figure-2").parts[0]
+    assert len(part.charts) == 1
+    assert "kept no such figure" in part.caption
+    record["history"] = [{"images": 5}, {"images": 6}]
+    path.write_text(json.dumps(record))
+    assert make(settings, "figure-2").parts[0].notes == (
+        "The training record of mnist-linear lacks 'train'.",
+    )
+
+
+@pytest.mark.parametrize("values", [[0, 30], [0.0235, 0.044], [5], [0], [-3, 1e4], [1e-9, 2e-9]])
+def test_ticks_are_round_and_enclose(values):
+    found = chart.ticks(values)
+    assert 2 <= len(found) <= 9
+    assert found[0] <= min(values)
+    assert found[-1] >= max(values)
+    assert np.allclose(np.diff(found), found[1] - found[0])

@@ -1,0 +1,197 @@
+"""The report made again: what is missing is measured once; a command and a notebook make it."""
+
+import json
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import nbclient
+import nbformat
+import pytest
+
+from ddpm_core import checkpoints
+from ddpm_core.errors import DataError
+from ddpm_core.request import Request
+from lab.__main__ import main
+from lab.measure import evaluation
+from lab.progress import Progress
+from lab.report import parts, report, reproduce
+from lab.report.claims import UNMEASURED
+from lab.report.page import fragment
+from lab.report.parts import QUICK
+from lab.report.reproduce import PARTS
+from tests.lab.report.conftest import ROOT, TINY, make, page_of, words_of
+from tests.support.toys import save_tiny_checkpoint
+
+# --- measuring ---
+
+
+def test_what_is_missing_is_measured_once(settings, home, short, drawn):
+    settings = replace(settings, budget=replace(TINY, measure=True))
+    found = make(settings, "table-1")
+    rows = found.parts[0].tables[0].rows
+    figures = [m.result["fid"] for row in rows for m in row.measured if m]
+    assert len(figures) == 20
+    # Train and test share their samples, 20 and 30 of each model in two steps, and twice 20 once
+    # more: of the model trained again, and of the first one sampled again.
+    assert len(drawn) == 4 * 2 * (20 + 30) + 2 * 2 * 20
+    assert not list(home.glob("*/results"))
+    drawn.clear()
+    again = make(replace(settings, cache=settings.out / "elsewhere"), "table-1")
+    assert not drawn
+    assert again.parts[0].tables == found.parts[0].tables
+    save_tiny_checkpoint(home / "mnist-linear", classes=0, prediction="v_prediction")
+    model = checkpoints.load(home / "mnist-linear")
+    model.unet.conv_in.bias.data[0] += 1
+    checkpoints.save(home / "mnist-linear", model.config, model.unet.state_dict(), model.training)
+    make(settings, "table-1")
+    # Other weights: its six cells are measured again, and no other's.
+    assert len(drawn) == 2 * (20 + 20 + 30)
+
+
+def test_results_may_be_kept_with_the_checkpoints(settings, home, short):
+    make(replace(settings, budget=replace(TINY, measure=True), save=True), "table-1")
+    assert not (settings.out / "measured").exists()
+    cells = [m for row in report.table_1(home).rows for m in row.measured if m]
+    assert len(cells) == 20 and all(m.result for m in cells)
+    for m in cells:
+        card = (home / m.model / "README.md").read_text()
+        assert f"- {evaluation.words(m.result)}\n" in card
+
+
+def test_what_no_card_could_tell_of_is_not_measured(settings, home, short, drawn):
+    record = json.loads((home / "mnist-linear" / "training.json").read_text())
+    del record["hardware"]
+    (home / "mnist-linear" / "training.json").write_text(json.dumps(record))
+    budget = replace(TINY, measure=True)
+    part = make(replace(settings, budget=budget, save=True), "table-1").parts[0]
+    assert part.notes == ("The training record lacks hardware: no card without.",)
+    assert len(drawn) == 3 * 2 * (20 + 30) + 2 * 20
+
+
+def test_a_stopped_run_goes_on_and_leaves_a_page(settings, short, drawn):
+    settings = replace(settings, budget=replace(TINY, measure=True), parts=("figure-8", "table-1"))
+    steps, images = reproduce.reproduce(settings), 0
+    for it in steps:
+        if isinstance(it, Progress) and it.what == "table-1: samples":
+            images = max(images, it.done)
+            if len(list(settings.cache.glob("mnist-linear-*/*.npy"))) == 1:
+                break
+    steps.close()
+    assert "Still to be made: table-1." in (settings.out / "index.html").read_text("utf-8")
+    before = len(drawn)
+    make(settings, *settings.parts)
+    # Two steps of two images of Figure 8, and Table 1: all in all no image was sampled twice.
+    assert len(drawn) == 2 * 2 + 4 * 2 * (20 + 30) + 2 * 2 * 20
+    assert before < len(drawn)
+
+
+def test_the_quick_measurement_stands_apart(settings, home):
+    fresh = Request(n=20, label="none", sampler="ddim", steps=2)
+    settings = replace(settings, budget=replace(TINY, fresh=fresh), save=True)
+    part = make(settings, "table-1").parts[0]
+    stored_ones, now = part.tables
+    assert [m.result["protocol"]["n"] for m in now.rows[0].measured] == [20] * 4
+    assert not any(m.result for row in stored_ones.rows for m in row.measured if m)
+    assert "compare with each other and with no row above" in fragment(part, settings.out)
+    # It is no figure of the report: never kept with the checkpoints.
+    assert not list(home.glob("*/results"))
+    first, second, *_ = (m.result for m in now.rows[0].measured)
+    apart = abs(first["fid"] - second["fid"]) > 2 * math.hypot(first["spread"], second["spread"])
+    better = "yes" if first["fid"] < second["fid"] else "no"
+    assert part.claims[0].verdicts == {
+        row.title: "yes" if row.reported else UNMEASURED
+        for row in stored_ones.rows
+        if not row.title.endswith((report.AGAIN, report.RESAMPLED))
+    } | {now.rows[0].title: better if apart else "not told apart"}
+
+
+def test_missing_data_are_stated_and_asked_for_once(settings, short, monkeypatch):
+    asked = []
+
+    def nothing(name, split, root):
+        asked.append(split)
+        raise DataError("MNIST is neither in /home/you/data\nnor could it be downloaded.")
+
+    monkeypatch.setattr(evaluation.data, "load", nothing)
+    fresh = Request(n=20, label="none", sampler="ddim", steps=2)
+    found = make(replace(settings, budget=replace(TINY, fresh=fresh)), "table-1", "figure-4")
+    table, figure = found.parts
+    want = "Not measured, for want of the data: MNIST is neither in data nor could it be downloaded"
+    assert table.notes == (want,)
+    assert want in words_of(page_of(found))
+    assert len(asked) == 1
+    assert figure.pictures
+
+
+# --- bounds, command, notebook ---
+
+
+def test_every_part_of_a_quick_run_is_bounded():
+    for name, figure in parts.FIGURES.items():
+        for shot in figure.shots:
+            work = sum(request.work for request in shot.requests(QUICK))
+            assert work <= 4_000, (name, shot.words)
+    assert QUICK.fresh.work <= 10_000
+    assert QUICK.race <= 200
+    assert not QUICK.measure
+
+
+def test_the_command_makes_it(settings, monkeypatch, capsys):
+    monkeypatch.setattr(checkpoints, "HOME", settings.home)
+    monkeypatch.setattr(parts, "QUICK", TINY)
+    out, cache = ["--out", str(settings.out)], ["--cache", str(settings.cache)]
+    assert main(["reproduce", "--quick", "--parts", "figure-8", "figure-7", *out, *cache]) == 0
+    *notes, page = capsys.readouterr().out.splitlines()
+    assert Path(page).is_file()
+    assert notes[-1] == (
+        "figure-7: Needs the checkpoint cifar10-conditional, which does not ship yet."
+    )
+    assert main(["reproduce", "--parts", "figure-9", *out]) == 2
+    assert "unknown part of the report" in capsys.readouterr().err
+
+
+NOTEBOOK = ROOT / "docs" / "report.ipynb"
+SMALL = """
+from lab.report.parts import Budget
+from ddpm_core.request import Request
+
+budget = Budget(
+    walk={{"sampler": "dpm_solver_pp", "steps": 2}},
+    ancestral={{"sampler": "ddpm", "steps": 2}},
+    images=2,
+    race=10,
+    measure=False,
+    fresh=Request(n=150, label="none", sampler="ddim", steps=2),
+)
+out, cache = Path({out!r}), Path({cache!r})
+"""
+
+
+def test_the_notebook_carries_no_outputs():
+    book = nbformat.read(NOTEBOOK, as_version=4)
+    nbformat.validate(book)
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in book.cells)
+
+
+@pytest.mark.timeout(300)
+def test_the_notebook_runs_top_to_bottom(tmp_path, mnist_root, monkeypatch):
+    monkeypatch.setenv("DDPM_DATA", str(mnist_root))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    book = nbformat.read(NOTEBOOK, as_version=4)
+    (place,) = [i for i, c in enumerate(book.cells) if "parameters" in c.metadata.get("tags", [])]
+    small = SMALL.format(out=str(tmp_path / "out"), cache=str(tmp_path / "samples"))
+    book.cells.insert(place + 1, nbformat.v4.new_code_cell(small))
+    client = nbclient.NotebookClient(
+        book,
+        timeout=240,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(ROOT / "docs")}},
+    )
+    client.execute()
+    outputs = [it for cell in book.cells for it in cell.get("outputs", []) if "data" in it]
+    shown = [it.data["text/html"] for it in outputs if "<section" in it.data.get("text/html", "")]
+    assert [re.search(r'<section id="(.*?)">', html)[1] for html in shown] == list(PARTS)
+    assert all("data:image/png" in shown[k] for k in (2, 3, 6, 8))
+    assert (tmp_path / "out" / "index.html").is_file()

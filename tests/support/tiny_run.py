@@ -1,0 +1,94 @@
+"""A training run of seconds, with everything random switched on; also a process to be killed.
+
+    python -m tests.support.tiny_run FOLDER DATA_ROOT
+
+prints ``step K`` after every step, saves its state after each and dawdles, so that a signal
+from outside can hit any moment of it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+import torch
+
+from ddpm_core import data
+from ddpm_core.trainer import STATE, Cadence, Recipe, Trainer, Validation
+
+STEPS = 20
+RECIPE = {
+    "dataset": "mnist",
+    "model": {"channels": [4, 8], "groups": 2, "time_channels": 8, "dropout": 0.3},
+    "schedule": {"kind": "linear", "num_timesteps": 40},
+    "conditional": True,
+    "p_uncond": 0.3,
+    "epochs": STEPS / 50,
+    "batch_size": 20,
+    "lr": 2e-3,
+    "warmup": 5,
+    "decay": "cosine",
+    "flip": True,
+    "seed": 3,
+}
+
+
+def trainer(
+    folder, data_root, *, kind=Trainer, cadence=None, begin=None, watch=None, **changes
+) -> Trainer:
+    """The run, with changes to its recipe; it samples at the end only and validates little."""
+    cadence = cadence or Cadence(validate=10, sample=10**9, save=1)
+    recipe = Recipe(**RECIPE | changes)
+    more = {"begin": begin, "watch": watch, "cadence": cadence}
+    run = kind(recipe, folder, data_root=data_root, bf16=False, quiet=True, **more)
+    held_out = data.load(recipe.dataset, "validation", data_root)
+    run.validation = Validation(held_out, recipe.seed, count=64)
+    return run
+
+
+class Interrupted(Trainer):
+    """Stops itself after some steps, as Ctrl-C would."""
+
+    stop_at = 7
+
+    def _train_step(self):
+        loss = super()._train_step()
+        if self.step == self.stop_at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return loss
+
+
+class Telling(Trainer):
+    def _train_step(self):
+        loss = super()._train_step()
+        print(f"step {self.step}", flush=True)
+        time.sleep(0.02)
+        return loss
+
+
+def state_of(folder) -> dict:
+    return torch.load(folder / STATE, weights_only=True)
+
+
+def assert_identical(a, b, at="state"):
+    """Bit for bit, through dicts and lists."""
+    assert type(a) is type(b), at
+    if isinstance(a, dict):
+        assert a.keys() == b.keys(), at
+        for key in a:
+            assert_identical(a[key], b[key], f"{at}[{key!r}]")
+    elif isinstance(a, list):
+        assert len(a) == len(b), at
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_identical(x, y, f"{at}[{i}]")
+    elif isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), at
+    else:
+        assert a == b, at
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    trainer(sys.argv[1], sys.argv[2], kind=Telling).run()
