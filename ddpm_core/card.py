@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .classifier import ClassifierConfig
 from .classifier_nets import NETS
+from .data import DATASETS
 from .errors import CheckpointError
 
 TEMPLATE = """\
@@ -308,7 +309,8 @@ def _metadata(
     """
     from huggingface_hub import EvalResult, ModelCardData
 
-    dataset = DATASETS.get(config.dataset, config.dataset)
+    known = DATASETS.get(config.dataset)
+    dataset = known.hub if known else config.dataset
     results = [
         EvalResult(
             task_type=task,
@@ -349,13 +351,6 @@ def _accuracy(test: dict | None) -> str:
 def _percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
-
-# What the Hub calls them.
-DATASETS = {
-    "mnist": "ylecun/mnist",
-    "fashion-mnist": "zalando-datasets/fashion_mnist",
-    "cifar10": "uoft-cs/cifar10",
-}
 
 # What a network may have besides, by its argument.
 BESIDES = {

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,22 +22,10 @@ VALIDATION_IMAGES = 5_000
 VALIDATION_SEED = 0
 
 DIGITS = tuple("0123456789")
-CLOTHES = [
-    "t-shirt",
-    "trouser",
-    "pullover",
-    "dress",
-    "coat",
-    "sandal",
-    "shirt",
-    "sneaker",
-    "bag",
-    "ankle-boot",
-]
+CLOTHES = tuple("t-shirt trouser pullover dress coat sandal shirt sneaker bag ankle-boot".split())
+THINGS = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
 # What a dataset of pictures may be called: a name below the data root, never a path.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-CIFAR10_FOLDER = "cifar-10-batches-py"
-THINGS = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
 
 @dataclass(frozen=True)
@@ -91,11 +80,11 @@ def load(name: str, split: str = "train", root: str | Path | None = None) -> Ima
     """Load a dataset, downloading it where it is missing and there is a network.
 
     Args:
-        name: ``"mnist"``, ``"fashion-mnist"``, ``"cifar10"``, or that of a folder or a zip of
-            pictures below the data root; see ``from_pictures``. CIFAR-10 is read from such a
-            folder, ``cifar10``, where its own files are not there.
-        split: ``"train"`` (the training set less the images held out, 5,000 of the three
-            named above), ``"validation"`` (those held out) or ``"test"`` (for final figures only).
+        name: a key of ``DATASETS``, or that of a folder or a zip of pictures below the data root;
+            see ``from_pictures``. A dataset whose own files are not there is read from such a
+            folder of its name.
+        split: ``"train"`` (the training set less the images held out, 5,000 of those named in
+            ``DATASETS``), ``"validation"`` (those held out) or ``"test"`` (for final figures only).
         root: see ``data_root``; the layout below it is torchvision's.
 
     Raises:
@@ -111,19 +100,14 @@ def load(name: str, split: str = "train", root: str | Path | None = None) -> Ima
                 f"zip of class folders of pictures in {root}"
             )
         return from_pictures(root / name, split)
-    if name == "cifar10" and not (root / CIFAR10_FOLDER).exists() and _has_pictures(root / name):
-        found = from_pictures(root / name, split)
-        if list(found.classes) != THINGS:
-            raise DataError(
-                f"{root / name} has other classes than CIFAR-10 ({', '.join(THINGS)}): "
-                f"{', '.join(found.classes)[:200]}"
-            )
-        return found
-    pixels, labels, classes = DATASETS[name](root, split != "test")
+    dataset = DATASETS[name]
+    if not (root / dataset.folder).exists() and _has_pictures(root / name):
+        return _in_order(from_pictures(root / name, split), dataset.classes, root / name)
+    pixels, labels = dataset.read(root, split != "test")
     if split != "test":
         chosen = _chosen(len(pixels), VALIDATION_IMAGES)[split]
         pixels, labels = pixels[chosen], labels[chosen]
-    return Images(pixels, labels, tuple(classes))
+    return Images(pixels, labels, dataset.classes)
 
 
 def from_pictures(folder: Path, split: str = "train") -> Images:
@@ -183,24 +167,32 @@ def _has_pictures(folder: Path) -> bool:
     return any(pictures.place(folder, part) for part in ("train", "test", ""))
 
 
-def _mnist_like(dataset: str, classes) -> Callable:
-    def read(root: Path, train: bool):
-        folder = root / dataset / "raw"
-        stem = "train" if train else "t10k"
-        for kind, header in (("images-idx3", 16), ("labels-idx1", 8)):
-            _check_idx(folder / f"{stem}-{kind}-ubyte", header)
-        content = _open(dataset, root, train)
-        if len(content.data) != len(content.targets):
-            raise DataError(
-                f"{folder} is damaged: {len(content.data):,} images but "
-                f"{len(content.targets):,} labels ({stem}-*); delete both and retry"
-            )
-        return content.data.unsqueeze(1), content.targets.long(), classes
-
-    return read
+def _in_order(images: Images, classes: tuple[str, ...], folder: Path) -> Images:
+    """Pictures in class folders, labelled as the dataset that they stand for labels them."""
+    if sorted(images.classes) != sorted(classes):
+        raise DataError(
+            f"{folder} has other classes than {folder.name} ({', '.join(classes)}): "
+            f"{', '.join(images.classes)[:200]}"
+        )
+    labels = torch.tensor([classes.index(name) for name in images.classes])[images.labels]
+    return replace(images, labels=labels, classes=classes)
 
 
-def _cifar10(root: Path, train: bool):
+def _read_mnist_like(name: str, root: Path, train: bool) -> tuple[Tensor, Tensor]:
+    folder = root / name / "raw"
+    stem = "train" if train else "t10k"
+    for kind, header in (("images-idx3", 16), ("labels-idx1", 8)):
+        _check_idx(folder / f"{stem}-{kind}-ubyte", header)
+    content = _open(name, root, train)
+    if len(content.data) != len(content.targets):
+        raise DataError(
+            f"{folder} is damaged: {len(content.data):,} images but "
+            f"{len(content.targets):,} labels ({stem}-*); delete both and retry"
+        )
+    return content.data.unsqueeze(1), content.targets.long()
+
+
+def _read_cifar10(root: Path, train: bool) -> tuple[Tensor, Tensor]:
     from torchvision import datasets as tv
     from torchvision.datasets.utils import check_integrity
 
@@ -211,7 +203,7 @@ def _cifar10(root: Path, train: bool):
             raise DataError(f"{folder / name} is damaged (its MD5 differs); delete it and retry")
     content = _open("CIFAR10", root, train)
     pixels = torch.from_numpy(content.data).permute(0, 3, 1, 2).contiguous()
-    return pixels, torch.tensor(content.targets), THINGS
+    return pixels, torch.tensor(content.targets)
 
 
 def _open(name: str, root: Path, train: bool):
@@ -247,8 +239,31 @@ def _check_idx(path: Path, header: int) -> None:
         )
 
 
-DATASETS: dict[str, Callable] = {
-    "mnist": _mnist_like("MNIST", DIGITS),
-    "fashion-mnist": _mnist_like("FashionMNIST", CLOTHES),
-    "cifar10": _cifar10,
+@dataclass(frozen=True)
+class Dataset:
+    """An entry of ``DATASETS``.
+
+    Attributes:
+        read: ``(root, train) -> pixels, labels`` of the training or the test set: (N, C, H, W)
+            uint8 and (N,) int64.
+        folder: below the data root, where its own files lie.
+        classes: one name per label.
+        hub: what the Hugging Face Hub calls it, for the cards of models.
+    """
+
+    read: Callable[[Path, bool], tuple[Tensor, Tensor]]
+    folder: str
+    classes: tuple[str, ...]
+    hub: str
+
+
+def _mnist_like(name: str, classes: tuple[str, ...], hub: str) -> Dataset:
+    """What torchvision calls ``name``, in the four files of MNIST."""
+    return Dataset(partial(_read_mnist_like, name), name, classes, hub)
+
+
+DATASETS = {
+    "mnist": _mnist_like("MNIST", DIGITS, "ylecun/mnist"),
+    "fashion-mnist": _mnist_like("FashionMNIST", CLOTHES, "zalando-datasets/fashion_mnist"),
+    "cifar10": Dataset(_read_cifar10, "cifar-10-batches-py", THINGS, "uoft-cs/cifar10"),
 }

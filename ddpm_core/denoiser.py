@@ -1,4 +1,4 @@
-"""A denoiser: a function of (x, t) that returns a ``Prediction``."""
+"""A denoiser: a function of (x, t) that returns eps, or a ``Prediction``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 from .diffusion import eps_from_v
 from .errors import InvalidInput
 from .prepared import Prepared
-from .schedules import NoiseSchedule
+from .schedules import Schedule
 
 # Below this timestep a rounding error of eps is magnified most in the picture that is kept.
 FULL_PRECISION_BELOW = 20
-# A predicted eps becomes a clean image by this factor, sqrt((1 - abar) / abar); so does its error.
+# A predicted eps becomes a clean image by this factor, sigma / alpha; so does its error.
 LARGEST_FACTOR = 6.0
 
 
@@ -24,7 +24,7 @@ class Prediction:
     """What a denoiser knows about ``x`` at ``t``.
 
     Attributes:
-        eps: (B, C, H, W), the predicted noise; every denoiser answers in eps.
+        eps: (B, ...), the predicted noise; every denoiser answers in eps.
         extras: whatever else it knows, by name: ``uncond``, ``cond`` and ``push`` from
             guidance, ``variance`` from a model that learned it; all (B, ...).
     """
@@ -33,9 +33,16 @@ class Prediction:
     extras: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-Denoiser = Callable[[Tensor, int], Prediction]
+# A bare tensor is eps; ``predict`` asks either kind.
+Denoiser = Callable[[Tensor, int], Prediction | Tensor]
 # Of a network, (B, C, H, W), (B,) and labels or None: its output.
 Evaluate = Callable[[torch.nn.Module, Tensor, Tensor, Tensor | None], Tensor]
+
+
+def predict(denoiser: Denoiser, x: Tensor, t: int) -> Prediction:
+    """What a denoiser says of ``x`` at ``t``."""
+    told = denoiser(x, t)
+    return told if isinstance(told, Prediction) else Prediction(told)
 
 
 def evaluations(denoiser: Denoiser, t: int) -> int:
@@ -65,7 +72,7 @@ class ModelDenoiser:
     def __init__(
         self,
         prepared: Prepared,
-        schedule: NoiseSchedule,
+        schedule: Schedule,
         prediction_type,
         labels=None,
         reduced: bool = False,
@@ -87,6 +94,6 @@ class ModelDenoiser:
 
     def bears(self, t: int) -> bool:
         """Whether rounding to the shorter dtype at ``t`` leaves the picture as it is."""
-        abar = self.schedule.abar(t)
-        faint = self.prediction_type == "epsilon" and (1 - abar) / abar > LARGEST_FACTOR**2
+        factor = self.schedule.sigma(t) / self.schedule.alpha(t)
+        faint = self.prediction_type == "epsilon" and factor > LARGEST_FACTOR
         return t >= FULL_PRECISION_BELOW and not faint

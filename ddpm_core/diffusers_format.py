@@ -16,6 +16,7 @@ from torch import Tensor
 
 from .diffusion import PREDICTION_TYPES
 from .errors import CheckpointError, InvalidInput, check_float, check_int
+from .schedules import SCHEDULES
 
 CONFIG = "config.json"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -107,7 +108,8 @@ SOLVERS = """
 """.split()
 # What some of the process's keys were called in the first versions.
 OLDER_KEYS = {"timesteps": "num_train_timesteps", "clip_predicted_image": "clip_sample"}
-SCHEDULES = {"linear": "linear", "scaled_linear": "scaled_linear", "squaredcos_cap_v2": "cosine"}
+BETA_SCHEDULES = {"linear": "linear", "scaled_linear": "scaled_linear"}
+BETA_SCHEDULES["squaredcos_cap_v2"] = "cosine"
 VARIANCES = {
     "fixed_small": "posterior",
     "fixed_small_log": "posterior",
@@ -119,7 +121,7 @@ PROCESS = {
     "num_train_timesteps": _whole(1000, 1, 10_000),
     "beta_start": _real(1e-4, 1e-9, 0.9999),
     "beta_end": _real(0.02, 1e-9, 0.9999),
-    "beta_schedule": _one_of(*SCHEDULES),
+    "beta_schedule": _one_of(*BETA_SCHEDULES),
     "trained_betas": _one_of(None),
     "rescale_betas_zero_snr": _one_of(False),
     "use_flow_sigmas": _one_of(False),
@@ -274,9 +276,9 @@ def _check_divides(key: str, value: int, widths: list[int]) -> None:
 
 def _process(scheduler: dict) -> dict:
     """What ``Config`` tells of the process: the schedule, what is predicted, how to sample."""
-    kind = SCHEDULES[scheduler["beta_schedule"]]
+    kind = BETA_SCHEDULES[scheduler["beta_schedule"]]
     schedule = {"kind": kind, "num_timesteps": scheduler["num_train_timesteps"]}
-    if kind != "cosine":
+    if "start" in SCHEDULES[kind].options:
         schedule |= {"start": scheduler["beta_start"], "end": scheduler["beta_end"]}
     if scheduler["clip_sample"]:
         _check("clip_sample_range", scheduler["clip_sample_range"], [1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,13 +9,13 @@ import torch
 from torch import Tensor
 
 from .errors import InvalidInput, check_choice
-from .schedules import NoiseSchedule
+from .schedules import NoiseSchedule, Schedule
 
 PREDICTION_TYPES = ("epsilon", "v_prediction")
 
 
 def at(table: np.ndarray, t: int | Tensor, x: Tensor) -> Tensor:
-    """Look ``t`` up in a float64 table, shaped to multiply ``x`` of shape (B, C, H, W).
+    """Look ``t`` up in a float64 table, shaped to multiply ``x`` of shape (B, ...).
 
     Args:
         t: one timestep for the whole batch, or (B,) of them; each in [0, T).
@@ -36,16 +35,16 @@ def q_step(schedule: NoiseSchedule, x_prev: Tensor, t: int | Tensor, noise: Tens
     )
 
 
-def q_sample(schedule: NoiseSchedule, x0: Tensor, t: int | Tensor, noise: Tensor) -> Tensor:
+def q_sample(schedule: Schedule, x0: Tensor, t: int | Tensor, noise: Tensor) -> Tensor:
     """The forward process in closed form (report eq. 4, 5): x_0 to x_t."""
     signal, sigma = signal_and_noise(schedule, t, x0)
     return signal * x0 + sigma * noise
 
 
 def check_images(x0: Tensor, shape: Sequence[int]) -> Tensor:
-    """Return ``x0`` if it can be noised by noise of ``shape``, (B, C, H, W).
+    """Return ``x0`` if it can be noised by noise of ``shape``, (B, ...).
 
-    That is: finite, float32 or float64, and of this shape or a single image, (1, C, H, W),
+    That is: finite, float32 or float64, and of this shape or a single one, (1, ...),
     which then stands for all B.
     """
     if not isinstance(x0, Tensor) or x0.dtype not in (torch.float32, torch.float64):
@@ -57,25 +56,24 @@ def check_images(x0: Tensor, shape: Sequence[int]) -> Tensor:
     return x0
 
 
-def signal_and_noise(schedule: NoiseSchedule, t: int | Tensor, x: Tensor):
-    """sqrt(alphas_cumprod) and sqrt(1 - alphas_cumprod) at ``t``, to multiply ``x`` by: tensors, or
-    numbers where ``t`` is one, of which a sampler asks several times a step.
+def signal_and_noise(schedule: Schedule, t: int | Tensor, x: Tensor):
+    """alpha and sigma at ``t``, to multiply ``x`` by: tensors, or numbers where ``t`` is one, of
+    which a sampler asks several times a step.
     """
-    abar = schedule.alphas_cumprod
     if isinstance(t, int):
-        if not 0 <= t < len(abar):
-            raise InvalidInput(f"t must be between 0 and {len(abar) - 1}")
-        return math.sqrt(abar[t]), math.sqrt(1 - abar[t])
-    return at(np.sqrt(abar), t, x), at(np.sqrt(1 - abar), t, x)
+        if not 0 <= t < schedule.num_timesteps:
+            raise InvalidInput(f"t must be between 0 and {schedule.num_timesteps - 1}")
+        return schedule.alpha(t), schedule.sigma(t)
+    return at(schedule.signals, t, x), at(schedule.sigmas, t, x)
 
 
-def x0_from_eps(schedule: NoiseSchedule, x: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
+def x0_from_eps(schedule: Schedule, x: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
     """Solve eq. 4 for the clean image."""
     signal, sigma = signal_and_noise(schedule, t, x)
     return (x - sigma * eps) / signal
 
 
-def eps_from_x0(schedule: NoiseSchedule, x: Tensor, t: int | Tensor, x0: Tensor) -> Tensor:
+def eps_from_x0(schedule: Schedule, x: Tensor, t: int | Tensor, x0: Tensor) -> Tensor:
     """Solve eq. 4 for the noise."""
     signal, sigma = signal_and_noise(schedule, t, x)
     return (x - signal * x0) / sigma
@@ -106,9 +104,9 @@ def denoising_loss(
 
     Args:
         model: called as ``model(x_t, t, labels)``.
-        x0: (B, C, H, W) in [-1, 1].
+        x0: (B, ...), images or points, in [-1, 1].
         t: (B,) timesteps in [0, T).
-        noise: (B, C, H, W), standard normal.
+        noise: (B, ...), standard normal.
 
     Returns:
         (B,), float32, the mean over pixels; average it for the training loss.

@@ -13,24 +13,63 @@ Every wrapper tells in ``extras`` what it did, all with the batch first:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .denoiser import Denoiser, Prediction, evaluations
+from .denoiser import Denoiser, Prediction, evaluations, predict
 from .diffusion import x0_from_eps
 from .errors import InvalidInput, check_choice, check_float, check_int
-from .schedules import NoiseSchedule
+from .schedules import Schedule
 
-METHODS = ("none", "cfg", "classifier", "classifier-noisy")
 FORMS = ("plain", "scaled")
 SITES = ("x", "x0", "x0-through")
 PROFILES = ("constant", "early", "late")
 MAX_SCALE = 10_000.0
-# s = 1 is the conditional model itself (report eq. 14), λ = 0 the model without a classifier.
-NEUTRAL = {"cfg": 1.0, "classifier": 0.0, "classifier-noisy": 0.0}
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """An entry of ``GUIDANCE``.
+
+    Attributes:
+        label: what people call it.
+        symbol: of its scale.
+        neutral: the scale at which it does nothing.
+        default: the scale taken where none is given; measured, see docs/guidance.md.
+        options: the fields of a request that it reads.
+        classifier: whether a classifier guides; which one, ``guides.classifier_for`` knows by name.
+        evaluations: of the network, for an image in a step.
+        cost: of a step, in evaluations of the network.
+    """
+
+    label: str
+    symbol: str = ""
+    neutral: float = 0.0
+    default: float | None = None
+    options: tuple[str, ...] = ()
+    classifier: bool = False
+    evaluations: int = 1
+    cost: int = 1
+
+
+OVER_TIME = ("t_low", "t_high", "profile")
+BY_CLASSIFIER = {"symbol": "λ", "classifier": True, "cost": 2}
+GUIDANCE = {
+    "none": Guidance("no guidance"),
+    # s = 1 is the conditional model itself (report eq. 14).
+    "cfg": Guidance(
+        "classifier-free", "s", 1.0, 2.0, (*OVER_TIME, "rescale"), evaluations=2, cost=2
+    ),
+    "classifier": Guidance(
+        "clean classifier", default=17.0, options=(*OVER_TIME, "form", "at"), **BY_CLASSIFIER
+    ),
+    "classifier-noisy": Guidance(
+        "noise-aware classifier", default=5.0, options=(*OVER_TIME, "form"), **BY_CLASSIFIER
+    ),
+}
 
 LogProbs = Callable[[Tensor, float], Tensor]
 
@@ -90,7 +129,7 @@ class ClassifierFree:
         conditional: Denoiser,
         unconditional: Denoiser,
         strength: Callable[[int], Tensor],
-        schedule: NoiseSchedule,
+        schedule: Schedule,
         rescale: float = 0.0,
         joint: Denoiser | None = None,
         complete: bool = True,
@@ -103,14 +142,14 @@ class ClassifierFree:
         s = self.strength(t).to(x.device, x.dtype)
         only = self._result(s)
         if only is not None and not self.complete:
-            return only(x, t)
+            return predict(only, x, t)
         # Where one of them is the result, it is evaluated as it would be alone: to the last bit.
         cond, uncond = self._both(x, t, self.joint if only is None else None)
         # uncond + s (cond - uncond), but exact at s = 0 and s = 1.
-        guided = torch.lerp(uncond, cond, _wide(s))
+        guided = torch.lerp(uncond, cond, _wide(s, x))
         if self.rescale:
-            # Each eps less this is its velocity, in one measure: eps = sqrt(abar) v + this.
-            own = math.sqrt(1 - self.schedule.abar(t)) * x
+            # Each eps less this is its velocity, in one measure: eps = alpha v + this.
+            own = self.schedule.sigma(t) * x
             ratio = _std(cond - own) / _std(guided - own).clamp_min(1e-12)
             # What is added is exactly nothing where the two spreads are one.
             guided = guided + self.rescale * (ratio - 1) * (guided - own)
@@ -130,8 +169,8 @@ class ClassifierFree:
 
     def _both(self, x, t, joint) -> tuple[Tensor, Tensor]:
         if joint is None:
-            return self.conditional(x, t).eps, self.unconditional(x, t).eps
-        cond, uncond = joint(torch.cat([x, x]), t).eps.chunk(2)
+            return predict(self.conditional, x, t).eps, predict(self.unconditional, x, t).eps
+        cond, uncond = predict(joint, torch.cat([x, x]), t).eps.chunk(2)
         return cond, uncond
 
 
@@ -139,7 +178,7 @@ class ClassifierGuided:
     """Classifier guidance: the gradient of a classifier pushes eps towards a class.
 
     ``"plain"`` is the report's eq. 11, ``eps - λ ∇ ln p(y | x_t)``. ``"scaled"`` has the factor
-    sqrt(1 - alphas_cumprod) that turns a score into an eps (Dhariwal and Nichol 2021,
+    sigma(t) that turns a score into an eps (Dhariwal and Nichol 2021,
     Algorithm 2): without it the push is too strong for small t, where little noise is left.
 
     λ acts per image: the gradient is that of the sum over the batch, never of its mean.
@@ -163,7 +202,7 @@ class ClassifierGuided:
         log_probs: LogProbs,
         targets: Tensor,
         strength: Callable[[int], Tensor],
-        schedule: NoiseSchedule,
+        schedule: Schedule,
         form: str = "scaled",
         at: str = "x",
         clip: bool = True,
@@ -178,10 +217,10 @@ class ClassifierGuided:
     def __call__(self, x: Tensor, t: int) -> Prediction:
         strength = self.strength(t).to(x.device, x.dtype)
         if not self.complete and bool((strength == 0).all()):
-            return self.denoiser(x, t)
+            return predict(self.denoiser, x, t)
         prediction, gradient = self._differentiate(x, t)
-        factor = math.sqrt(1 - self.schedule.abar(t)) if self.form == "scaled" else 1.0
-        push = -_wide(strength) * factor * gradient
+        factor = self.schedule.sigma(t) if self.form == "scaled" else 1.0
+        push = -_wide(strength, x) * factor * gradient
         account = _account(prediction.eps, push, strength)
         extras = {**prediction.extras, "gradient": gradient} | account
         return Prediction(prediction.eps + push, extras)
@@ -189,11 +228,11 @@ class ClassifierGuided:
     def _differentiate(self, x, t) -> tuple[Prediction, Tensor]:
         """The unguided prediction, and the gradient of ln p(y | x_t), per image."""
         through = self.at == "x0-through"
-        prediction = None if through else self.denoiser(x, t)
+        prediction = None if through else predict(self.denoiser, x, t)
         with torch.enable_grad():
             x = x.detach().requires_grad_(True)
             if through:
-                prediction = self.denoiser(x, t)
+                prediction = predict(self.denoiser, x, t)
             seen, abar = x, self.schedule.abar(t)
             if self.at != "x":
                 seen, abar = x0_from_eps(self.schedule, x, t, prediction.eps), 1.0
@@ -222,7 +261,7 @@ class SideBySide:
         if sum(counts) != len(x):
             raise InvalidInput(f"denoisers for {sum(counts)} images, but {len(x)} images")
         told = [
-            denoiser(part, t)
+            predict(denoiser, part, t)
             for (denoiser, _), part in zip(self.parts, x.split(counts), strict=True)
         ]
         shapes = {name: v.shape[1:] for p in told for name, v in p.extras.items()}
@@ -260,8 +299,8 @@ def _norm(x: Tensor) -> Tensor:
 
 
 def _std(x: Tensor) -> Tensor:
-    return x.std(dim=(1, 2, 3), keepdim=True)
+    return x.std(dim=tuple(range(1, x.ndim)), keepdim=True)
 
 
-def _wide(per_image: Tensor) -> Tensor:
-    return per_image.view(-1, 1, 1, 1)
+def _wide(per_image: Tensor, x: Tensor) -> Tensor:
+    return per_image.view(-1, *[1] * (x.ndim - 1))

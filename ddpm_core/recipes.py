@@ -11,6 +11,7 @@ from dataclasses import fields, replace
 
 from .classifier_trainer import ClassifierRecipe
 from .errors import check_int
+from .schedules import SCHEDULES
 from .trainer import Recipe
 
 # Full resolution is the dearest level of a UNet on a CPU: keep it narrow, and hand across
@@ -24,8 +25,7 @@ NOWHERE = {"attention": [False, False, False], "mid_attention": False}
 COLOUR = SMALL | {"channels": [16, 32, 64, 112]}
 AT_8X8 = {"attention": [False, False, True, False], "mid_attention": True}
 NOWHERE_OF_4 = {"attention": [False] * 4, "mid_attention": False}
-LINEAR = {"kind": "linear", "num_timesteps": 1000, "start": 1e-4, "end": 0.02}
-COSINE = {"kind": "cosine", "num_timesteps": 1000, "s": 0.008}
+LINEAR, COSINE = (SCHEDULES[kind].config(kind) for kind in ("linear", "cosine"))
 
 
 def _report(schedule: dict, attention: dict) -> Recipe:
@@ -163,10 +163,9 @@ def recipe_from(name: str | None, options: dict) -> Recipe:
         model["mid_attention"] = bool(wanted)
     elif len(model["attention"]) != levels:
         model["attention"] = [False] * (levels - 1) + [model["mid_attention"]]
-    if "schedule" in options:
-        schedule = dict({"linear": LINEAR, "cosine": COSINE}[options["schedule"]])
-    if "timesteps" in options:
-        schedule = _of_length(schedule, options["timesteps"])
+    if "schedule" in options or "timesteps" in options:
+        kind = options.get("schedule", schedule["kind"])
+        schedule = SCHEDULES[kind].config(kind, options.get("timesteps", 1000))
     changes = {f.name: options[f.name] for f in fields(Recipe) if f.name in options}
     changes |= {"model": model, "schedule": schedule}
     if "prediction" in options:
@@ -176,15 +175,6 @@ def recipe_from(name: str | None, options: dict) -> Recipe:
     if changes.get("conditional") is False:
         changes.setdefault("p_uncond", 0.0)
     return replace(base, **changes)
-
-
-def _of_length(schedule: dict, num_timesteps: int) -> dict:
-    """A schedule of so many steps that leads to noise all the same: fewer steps that are as small
-    as those of the linear one would leave the image in sight."""
-    if schedule["kind"] == "linear":
-        share = LINEAR["num_timesteps"] / check_int("timesteps", num_timesteps, 2, 10_000)
-        schedule = schedule | {k: min(LINEAR[k] * share, 0.999) for k in ("start", "end")}
-    return schedule | {"num_timesteps": num_timesteps}
 
 
 def classifier_recipe_from(name: str, options: dict) -> ClassifierRecipe:

@@ -9,24 +9,18 @@ from dataclasses import dataclass, fields, replace
 from .checkpoints import DTYPES, Label, Model
 from .errors import InvalidInput, check_choice, check_float, check_int
 from .faults import FAULTS
-from .guidance import FORMS, MAX_SCALE, METHODS, PROFILES, SITES
+from .guidance import FORMS, GUIDANCE, MAX_SCALE, PROFILES, SITES
 from .guides import classifier_for
 from .noise import MAX_SEED
 from .samplers import SAMPLERS, VARIANCES
 from .schedules import SPACINGS
 
 MAX_IMAGES = 100_000
-# Measured with ``evaluate``; see docs/guidance.md.
-DEFAULT_SCALE = {"cfg": 2.0, "classifier": 17.0, "classifier-noisy": 5.0}
 # Which guidance a field is of. Elsewhere it is kept and means nothing, so that whoever turns that
 # guidance on again finds it as it was.
 OF_GUIDANCE = {
-    "t_low": METHODS[1:],
-    "t_high": METHODS[1:],
-    "profile": METHODS[1:],
-    "rescale": ("cfg",),
-    "form": ("classifier", "classifier-noisy"),
-    "at": ("classifier", "classifier-noisy"),
+    name: tuple(method for method, guidance in GUIDANCE.items() if name in guidance.options)
+    for name in dict.fromkeys(name for it in GUIDANCE.values() for name in it.options)
 }
 
 
@@ -39,17 +33,17 @@ class Request:
         first: the number of the first; images ``first`` to ``first + n - 1`` of the seed.
         label: a class index for all images, ``"all"`` (image i gets class i modulo the
             number of classes) or ``"none"`` (unconditional).
-        sampler: ``"ddpm"``, ``"ddim"`` or ``"dpm_solver_pp"``.
+        sampler: a key of ``samplers.SAMPLERS``.
         steps: denoising steps, at most T.
         seed: from 0 to 2**53 - 1, which a browser can hold too.
-        spacing: how timesteps are spread: ``"linear"``, ``"quadratic"`` or ``"logsnr"``.
+        spacing: how timesteps are spread, a key of ``schedules.SPACINGS``.
         eta: noise added by DDIM, 0 to 1; other samplers do not use it.
         variance: of DDPM: ``"beta"`` or ``"posterior"``; other samplers do not use it.
         clip: clamp x̂0 to [-1, 1] at every step.
         dtype: of the network: ``"auto"``, ``"float32"`` or ``"bfloat16"``.
-        guidance: ``"none"`` (a model that knows classes is told the label all the same),
-            ``"cfg"`` (classifier-free), ``"classifier"`` (one of clean images, as in the
-            report) or ``"classifier-noisy"`` (one that knows the noise level).
+        guidance: a key of ``guidance.GUIDANCE``: ``"none"`` (a model that knows classes is told the
+            label all the same), ``"cfg"`` (classifier-free), ``"classifier"`` (one of clean images,
+            as in the report) or ``"classifier-noisy"`` (one that knows the noise level).
         guidance_scale: s of ``"cfg"`` or λ per image of the others; None stands for the
             method's default.
         form: of classifier guidance, ``"plain"`` (report eq. 11) or ``"scaled"`` by
@@ -111,7 +105,7 @@ class Request:
         self._check_guidance(put)
 
     def _check_guidance(self, put) -> None:
-        check_choice("guidance", self.guidance, METHODS)
+        check_choice("guidance", self.guidance, GUIDANCE)
         check_choice("form of classifier guidance", self.form, FORMS)
         check_choice("place of the classifier", self.at, SITES)
         check_choice("profile", self.profile, PROFILES)
@@ -126,7 +120,7 @@ class Request:
         if self.guidance == "none":
             scale = None  # so that requests for the same pictures are equal
         elif scale is None:
-            scale = DEFAULT_SCALE[self.guidance]
+            scale = GUIDANCE[self.guidance].default
         else:
             scale = check_float("guidance_scale", scale, -MAX_SCALE, MAX_SCALE)
         put("guidance_scale", scale)
@@ -203,7 +197,7 @@ class Request:
     def _guided(self, model: Model, last: int) -> Request:
         if self.label == "none":
             raise InvalidInput("guidance steers towards a class: choose one")
-        if self.guidance == "cfg":
+        if not GUIDANCE[self.guidance].classifier:
             if not model.classes:
                 raise InvalidInput(f"{model.name} knows no classes: only a classifier can guide it")
             if model.unet.null_index is None:
@@ -223,13 +217,15 @@ class Request:
 
     @property
     def work(self) -> int:
-        """Denoisings asked for, or what costs as much: images times steps, more if guided."""
-        cost = {"none": 1, "cfg": 2}.get(self.guidance, 4 if self.at == "x0-through" else 2)
-        return self.n * self.steps * cost
+        """Denoisings asked for, or what costs as much: images times evaluations of the network."""
+        guidance = GUIDANCE[self.guidance]
+        through = "at" in guidance.options and self.at == "x0-through"
+        cost = guidance.cost * (2 if through else 1)
+        return self.n * SAMPLERS[self.sampler].calls(self.steps) * cost
 
     def classes(self, model: Model) -> list[str]:
         """The names of the classes that a label may mean: the model's, or its guide's."""
-        if not model.classes and self.guidance in ("classifier", "classifier-noisy"):
+        if not model.classes and GUIDANCE[self.guidance].classifier:
             return classifier_for(model, self.guidance).classes
         return model.classes
 

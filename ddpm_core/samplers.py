@@ -15,10 +15,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .denoiser import Denoiser
+from .denoiser import Denoiser, predict
 from .diffusion import eps_from_x0, q_sample, x0_from_eps
 from .errors import InvalidInput, check_choice, check_float, check_int
-from .schedules import NoiseSchedule
+from .schedules import Schedule
 
 VARIANCES = ("beta", "posterior")
 
@@ -30,9 +30,9 @@ class Step:
     Attributes:
         index: 1 for the first step, N for the last.
         t: the timestep at which the denoiser was evaluated.
-        x: (B, C, H, W), the state *after* the step; it carries the noise of ``t_next``.
-        x0: (B, C, H, W), the clean image predicted at ``t``, clipped if asked for.
-        eps: (B, C, H, W), the predicted noise, consistent with ``x0``.
+        x: (B, ...), the state *after* the step; it carries the noise of ``t_next``.
+        x0: (B, ...), the clean image predicted at ``t``, clipped if asked for.
+        eps: (B, ...), the predicted noise, consistent with ``x0``.
         t_next: the timestep the state has reached; -1 is the clean image.
         extras: what else the denoiser told (see ``Prediction``).
     """
@@ -48,7 +48,7 @@ class Step:
 
 def ddpm(
     denoiser: Denoiser,
-    schedule: NoiseSchedule,
+    schedule: Schedule,
     x: Tensor,
     timesteps: Sequence[int],
     noise: Callable[[int], Tensor],
@@ -60,10 +60,10 @@ def ddpm(
     """Ancestral sampling (DDPM Algorithm 2), also over fewer timesteps than T.
 
     Args:
-        denoiser: ``(x, t) -> Prediction``.
-        x: (B, C, H, W), the state at ``timesteps[0]``; noise x_T for a whole run.
+        denoiser: ``(x, t) -> Prediction``, or eps itself.
+        x: (B, ...), images or points, the state at ``timesteps[0]``; noise x_T for a whole run.
         timesteps: strictly decreasing, in [0, T).
-        noise: ``t -> (B, C, H, W)``, standard normal; see ``Noise``.
+        noise: ``t -> (B, ...)``, standard normal; see ``Noise``.
         variance: ``"beta"``: sigma² = beta_t (report 1.2); ``"posterior"``: the variance
             of q(x_{t-1} | x_t, x_0). Both for the stride actually taken.
         clip: clamp x̂0 to [-1, 1] and re-derive eps from it.
@@ -75,24 +75,22 @@ def ddpm(
     check_choice("variance", variance, VARIANCES)
 
     def advance(x, x0, eps, t, t_next):
-        abar, abar_next = schedule.abar(t), schedule.abar(t_next)
-        alpha = abar / abar_next
-        beta = 1 - alpha
-        mean = (
-            math.sqrt(abar_next) * beta / (1 - abar) * x0
-            + math.sqrt(alpha) * (1 - abar_next) / (1 - abar) * x
-        )
+        alpha, sigma = schedule.alpha(t), schedule.sigma(t)
+        alpha_next, sigma_next = schedule.alpha(t_next), schedule.sigma(t_next)
+        kept = alpha / alpha_next
+        beta = sigma**2 - (kept * sigma_next) ** 2
+        mean = alpha_next * beta / sigma**2 * x0 + kept * (sigma_next / sigma) ** 2 * x
         if t_next < 0:
             return mean
-        sigma2 = beta if variance == "beta" else beta * (1 - abar_next) / (1 - abar)
-        return mean + math.sqrt(sigma2) * _like(noise(t), x)
+        spread = math.sqrt(beta) if variance == "beta" else math.sqrt(beta) * sigma_next / sigma
+        return mean + spread * _like(noise(t), x)
 
     return _walk(denoiser, schedule, x, timesteps, advance, clip, previous)
 
 
 def ddim(
     denoiser: Denoiser,
-    schedule: NoiseSchedule,
+    schedule: Schedule,
     x: Tensor,
     timesteps: Sequence[int],
     noise: Callable[[int], Tensor] | None = None,
@@ -112,16 +110,20 @@ def ddim(
     def advance(x, x0, eps, t, t_next):
         if t_next < 0:
             return x0
-        abar, abar_next = schedule.abar(t), schedule.abar(t_next)
-        sigma2 = eta**2 * (1 - abar_next) / (1 - abar) * (1 - abar / abar_next)
-        x = math.sqrt(abar_next) * x0 + math.sqrt(1 - abar_next - sigma2) * eps
-        return x + math.sqrt(sigma2) * _like(noise(t), x) if eta else x
+        alpha_next, sigma_next = schedule.alpha(t_next), schedule.sigma(t_next)
+        if not eta:
+            return alpha_next * x0 + sigma_next * eps
+        sigma = schedule.sigma(t)
+        beta = sigma**2 - (schedule.alpha(t) / alpha_next * sigma_next) ** 2
+        added2 = eta**2 * beta * (sigma_next / sigma) ** 2
+        x = alpha_next * x0 + math.sqrt(sigma_next**2 - added2) * eps
+        return x + math.sqrt(added2) * _like(noise(t), x)
 
     return _walk(denoiser, schedule, x, timesteps, advance, clip, previous)
 
 
 def ddim_inverse(
-    denoiser: Denoiser, schedule: NoiseSchedule, x: Tensor, timesteps: Sequence[int]
+    denoiser: Denoiser, schedule: Schedule, x: Tensor, timesteps: Sequence[int]
 ) -> Iterator[Step]:
     """DDIM inversion (Song et al. 2021, section 4.3): from an image up to the noise it came from.
 
@@ -131,7 +133,7 @@ def ddim_inverse(
     in proportion to 1/N. x̂0 is never clipped: what clipping cuts off cannot be found again.
 
     Args:
-        x: (B, C, H, W), the clean image.
+        x: (B, ...), the clean image.
         timesteps: strictly increasing, in [0, T). The higher the last, the larger the error of the
             way back, above all with the cosine schedule, which leaves almost no image at T - 1.
 
@@ -153,7 +155,7 @@ def ddim_inverse(
 
 def dpm_solver_pp(
     denoiser: Denoiser,
-    schedule: NoiseSchedule,
+    schedule: Schedule,
     x: Tensor,
     timesteps: Sequence[int],
     noise: Callable[[int], Tensor] | None = None,
@@ -166,11 +168,6 @@ def dpm_solver_pp(
     The first and the last step are of first order. Arguments as for ``ddpm``; ``noise``
     is accepted and not used. ``previous`` restores the multistep memory of a resumed run.
     """
-
-    def level(t):
-        abar = schedule.abar(t)
-        return 0.5 * (math.log(abar) - math.log1p(-abar))
-
     last = previous and (previous.t, previous.x0)
 
     def advance(x, x0, eps, t, t_next):
@@ -178,23 +175,63 @@ def dpm_solver_pp(
         before, last = last, (t, x0)
         if t_next < 0:
             return x0
-        h = level(t_next) - level(t)
+        h = _log_ratio(schedule, t, t_next)
         direction = x0
         if before is not None:
-            weight = h / (2 * (level(t) - level(before[0])))
+            weight = h / (2 * _log_ratio(schedule, before[0], t))
             direction = (1 + weight) * x0 - weight * before[1]
-        abar, abar_next = schedule.abar(t), schedule.abar(t_next)
-        shrink = math.sqrt((1 - abar_next) / (1 - abar))
-        return shrink * x - math.sqrt(abar_next) * math.expm1(-h) * direction
+        return _exponential_step(schedule, x, direction, t, t_next)
 
     return _walk(denoiser, schedule, x, timesteps, advance, clip, previous)
 
 
-SAMPLERS = {"ddpm": ddpm, "ddim": ddim, "dpm_solver_pp": dpm_solver_pp}
+@dataclass(frozen=True)
+class Sampler:
+    """An entry of ``SAMPLERS``, to be called as ``ddpm`` is.
+
+    Attributes:
+        walk: the generator.
+        label: what people call it.
+        options: the fields of a request that only it reads, handed on by name.
+        adds_noise: whether it adds noise on its way; the name of an option for one that does where
+            that is not 0.
+        evaluations: of the denoiser in a step. The last one, to the clean image, takes one; the
+            second of the others is made at the timestep that the step leads to.
+    """
+
+    walk: Callable[..., Iterator[Step]]
+    label: str
+    options: tuple[str, ...] = ()
+    adds_noise: bool | str = False
+    evaluations: int = 1
+
+    def __call__(self, *args, **options) -> Iterator[Step]:
+        return self.walk(*args, **options)
+
+    def calls(self, steps: int) -> int:
+        """Evaluations of the denoiser in a run of so many steps."""
+        return self.evaluations * (steps - 1) + 1
+
+    def visits(self, timesteps: Sequence[int]) -> list[tuple[int, ...]]:
+        """For every step, the timesteps at which it evaluates the denoiser."""
+        between = [(t, t_next)[: self.evaluations] for t, t_next in pairwise(timesteps)]
+        return [*between, (timesteps[-1],)]
+
+    def is_noisy(self, request) -> bool:
+        """Whether other noise on the way would change what a request asks for."""
+        noisy = self.adds_noise
+        return bool(getattr(request, noisy)) if isinstance(noisy, str) else noisy
+
+
+SAMPLERS = {
+    "ddim": Sampler(ddim, "DDIM", options=("eta",), adds_noise="eta"),
+    "dpm_solver_pp": Sampler(dpm_solver_pp, "DPM-Solver++"),
+    "ddpm": Sampler(ddpm, "DDPM", options=("variance",), adds_noise=True),
+}
 
 
 def check_timesteps(
-    schedule: NoiseSchedule, timesteps: Sequence[int], *, rising: bool = False
+    schedule: Schedule, timesteps: Sequence[int], *, rising: bool = False
 ) -> list[int]:
     """Return the list as ints if it is a walk within the schedule: down, or up if ``rising``."""
     steps = [check_int("timestep", t, 0, schedule.num_timesteps - 1) for t in timesteps]
@@ -216,7 +253,7 @@ def _steps(denoiser, schedule, x, stops, advance, clip, previous) -> Iterator[St
     """The loop. ``stops``: for every step (the level that x is at, t, t_next)."""
     done = previous.index if previous else 0
     for index, (level, t, t_next) in enumerate(stops, start=1):
-        prediction = denoiser(x, t)
+        prediction = predict(denoiser, x, t)
         x0, eps = _clean(schedule, x, level, prediction.eps, clip)
         x = advance(x, x0, eps, t, t_next)
         if not torch.isfinite(x).all():
@@ -235,6 +272,19 @@ def _clean(schedule, x, t, eps, clip) -> tuple[Tensor, Tensor]:
         x0 = x0.clamp(-1, 1)
         eps = eps_from_x0(schedule, x, t, x0)
     return x0, eps
+
+
+def _log_ratio(schedule: Schedule, t: int, t_next: int) -> float:
+    """How much ln(alpha / sigma) grows from ``t`` to ``t_next``."""
+    grown = schedule.alpha(t_next) / schedule.alpha(t)
+    return math.log(grown) - math.log(schedule.sigma(t_next) / schedule.sigma(t))
+
+
+def _exponential_step(schedule: Schedule, x, x0, t: int, t_next: int) -> Tensor:
+    """From ``t`` to ``t_next`` as if x̂0 were the same all the way (Lu et al. 2022, eq. 9)."""
+    h = _log_ratio(schedule, t, t_next)
+    shrink = schedule.sigma(t_next) / schedule.sigma(t)
+    return shrink * x - schedule.alpha(t_next) * math.expm1(-h) * x0
 
 
 def _like(noise: Tensor, x: Tensor) -> Tensor:

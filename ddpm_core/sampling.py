@@ -18,7 +18,7 @@ from .diffusion import check_images, q_sample
 from .errors import InvalidInput, check_int
 from .faults import FAULTS
 from .guidance import (
-    NEUTRAL,
+    GUIDANCE,
     ClassifierFree,
     ClassifierGuided,
     SideBySide,
@@ -139,13 +139,13 @@ class Run:
         nothing = [None] * len(labels)
         strength = Strength(
             self.scales[part],
-            NEUTRAL[method],
+            GUIDANCE[method].neutral,
             model.schedule.num_timesteps,
             options["t_low"],
             options["t_high"],
             options["profile"],
         )
-        if method == "cfg":
+        if not GUIDANCE[method].classifier:
             joint = len(labels) <= JOINT_UP_TO
             return ClassifierFree(
                 model.denoiser(labels, self.dtype),
@@ -189,17 +189,16 @@ class Run:
             x, timesteps = previous.x, timesteps[previous.index :]
             if not timesteps:
                 return iter(())
-        options = {"clip": request.clip, "previous": previous}
-        if request.sampler == "ddim":
-            options["eta"] = request.eta
-        if request.sampler == "ddpm":
-            options["variance"] = request.variance
-        return SAMPLERS[request.sampler](
+        sampler = SAMPLERS[request.sampler]
+        options = {name: getattr(request, name) for name in sampler.options}
+        return sampler(
             self.denoiser(complete=report),
             self.schedule,
             self.start if x is None else x,
             timesteps,
             FAULTS[request.fault].noise(self.noise, self.schedule, self.timesteps),
+            clip=request.clip,
+            previous=previous,
             **options,
         )
 
@@ -212,7 +211,9 @@ class Run:
             report: as for ``steps``.
         """
         denoiser = self.denoiser(complete=report)
-        return list(accumulate((evaluations(denoiser, t) for t in self.timesteps), initial=0))
+        visits = SAMPLERS[self.request.sampler].visits(self.timesteps)
+        each = (sum(evaluations(denoiser, t) for t in visited) for visited in visits)
+        return list(accumulate(each, initial=0))
 
     def film(self) -> Film:
         """An empty film of the right size, its first frame the start."""

@@ -6,54 +6,80 @@ Timesteps are 0-based: row ``t`` of every table belongs to the report's step
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from .errors import InvalidInput, check_choice, check_int
 
-KINDS = ("linear", "scaled_linear", "cosine")
-SPACINGS = ("linear", "quadratic", "logsnr")
+SPACINGS = {"linear": "even in t", "quadratic": "quadratic in t", "logsnr": "even in log-SNR"}
 
 
-def linear_betas(num_timesteps: int, start: float = 1e-4, end: float = 0.02) -> np.ndarray:
-    """Evenly growing variances, as in the DDPM paper and the report's section 2.2."""
-    return np.linspace(start, end, num_timesteps, dtype=np.float64)
+class Schedule:
+    """How much image and how much noise there is at each timestep: x_t = alpha x_0 + sigma eps.
+
+    Args:
+        signals: (T,), alpha(t), strictly between 0 and 1 but for the last, which may be 0.
+        sigmas: (T,), sigma(t), above 0.
+        kind: its name.
+
+    Attributes:
+        signals, sigmas: float64.
+        log_snr: (T,), ``2 ln(alpha / sigma)``, in nats; falls as t grows.
+    """
+
+    def __init__(self, signals: np.ndarray, sigmas: np.ndarray, kind: str = "custom"):
+        self.signals, self.sigmas = np.array(signals, np.float64), np.array(sigmas, np.float64)
+        self.kind = kind
+        if self.signals.shape != self.sigmas.shape or self.signals.ndim != 1 or not len(signals):
+            raise InvalidInput("signals and sigmas must be lists of numbers, as many of each")
+        if not (np.diff(self.log_snr) < 0).all() or (self.sigmas <= 0).any():
+            raise InvalidInput("a schedule must add noise at every step")
+
+    @property
+    def num_timesteps(self) -> int:
+        return len(self.signals)
+
+    @cached_property
+    def log_snr(self) -> np.ndarray:
+        with np.errstate(divide="ignore"):
+            return 2 * (np.log(self.signals) - np.log(self.sigmas))
+
+    def alpha(self, t: int) -> float:
+        """The factor of the image at ``t``, and 1 for the clean image at ``t = -1``."""
+        return 1.0 if t < 0 else float(self.signals[t])
+
+    def sigma(self, t: int) -> float:
+        """The factor of the noise at ``t``, and 0 for the clean image at ``t = -1``."""
+        return 0.0 if t < 0 else float(self.sigmas[t])
+
+    def abar(self, t: int) -> float:
+        """The image's share of the variance at ``t``: alpha² / (alpha² + sigma²)."""
+        signal, noise = self.alpha(t) ** 2, self.sigma(t) ** 2
+        return signal / (signal + noise)
 
 
-def scaled_linear_betas(num_timesteps: int, start: float = 1e-4, end: float = 0.02) -> np.ndarray:
-    """Variances whose square roots grow evenly, as in latent diffusion models."""
-    return np.linspace(np.sqrt(start), np.sqrt(end), num_timesteps, dtype=np.float64) ** 2
+class NoiseSchedule(Schedule):
+    """A schedule of DDPM: each step shrinks the image and adds as much noise as keeps the variance.
 
+    Args:
+        betas: (T,), variance added by step ``t`` (report eq. 2), in (0, 1).
+        kind: a key of ``SCHEDULES``, or another name.
 
-def cosine_betas(num_timesteps: int, s: float = 0.008, max_beta: float = 0.999) -> np.ndarray:
-    """The squared-cosine schedule (Nichol and Dhariwal 2021, eq. 17), beta clipped."""
-    edges = np.arange(num_timesteps + 1, dtype=np.float64) / num_timesteps
-    curve = np.cos((edges + s) / (1 + s) * np.pi / 2) ** 2
-    return np.minimum(1 - curve[1:] / curve[:-1], max_beta)
-
-
-@dataclass(frozen=True, eq=False)
-class NoiseSchedule:
-    """Every table that the forward and the reverse process need, in float64.
-
-    Attributes (each of shape ``(T,)`` unless said otherwise):
-        betas: variance added by step ``t`` (report eq. 2), in (0, 1).
+    Attributes (float64, each of shape ``(T,)``):
         alphas: ``1 - betas``.
         alphas_cumprod: share of the image's variance left after step ``t``
-            (report eq. 4), the product up to *and including* ``t``.
+            (report eq. 4), the product up to *and including* ``t``; alpha(t) is its root.
         alphas_cumprod_prev: the same one step earlier; 1 before the first step.
         posterior_variance: variance of ``q(x_{t-1} | x_t, x_0)``
             (DDPM eq. 7), 0 at ``t = 0``.
         log_snr: ``ln(alphas_cumprod / (1 - alphas_cumprod))``, in nats.
     """
 
-    betas: np.ndarray
-    kind: str = "custom"
-
-    def __post_init__(self):
-        betas = np.array(self.betas, dtype=np.float64)
+    def __init__(self, betas: np.ndarray, kind: str = "custom"):
+        betas = np.array(betas, dtype=np.float64)
         if betas.ndim != 1 or betas.size == 0:
             raise InvalidInput("betas must be a non-empty one-dimensional list")
         if not np.isfinite(betas).all() or (betas <= 0).any() or (betas >= 1).any():
@@ -63,32 +89,27 @@ class NoiseSchedule:
         if np.cumprod(1 - betas)[-1] < np.finfo(np.float32).tiny:
             raise InvalidInput("the betas leave less of the image than a number can tell from 0")
         betas.setflags(write=False)
-        object.__setattr__(self, "betas", betas)
+        self.betas, self.kind = betas, kind
 
     @classmethod
-    def make(cls, kind: str = "linear", num_timesteps: int = 1000, **options) -> NoiseSchedule:
+    def make(cls, kind: str = "linear", num_timesteps: int = 1000, **options) -> Schedule:
         """Build a schedule by name.
 
         Args:
-            kind: ``"linear"`` or ``"scaled_linear"`` (options ``start``, ``end``), or
-                ``"cosine"`` (options ``s``, ``max_beta``).
+            kind: a key of ``SCHEDULES``.
             num_timesteps: T, from 1 to 10,000.
+            options: of that kind.
 
         Raises:
             InvalidInput: for an unknown kind or a T out of range.
         """
         num_timesteps = check_int("num_timesteps", num_timesteps, 1, 10_000)
-        check_choice("schedule", kind, KINDS)
-        build = dict(zip(KINDS, (linear_betas, scaled_linear_betas, cosine_betas), strict=True))
+        check_choice("schedule", kind, SCHEDULES)
         try:
-            betas = build[kind](num_timesteps, **options)
+            made = SCHEDULES[kind].make(num_timesteps, **options)
         except (TypeError, OverflowError) as error:
             raise InvalidInput(f"schedule {kind!r}: {error}") from None
-        return cls(betas, kind)
-
-    @property
-    def num_timesteps(self) -> int:
-        return len(self.betas)
+        return made if isinstance(made, Schedule) else cls(made, kind)
 
     @cached_property
     def alphas(self) -> np.ndarray:
@@ -107,6 +128,14 @@ class NoiseSchedule:
         return self.betas * (1 - self.alphas_cumprod_prev) / (1 - self.alphas_cumprod)
 
     @cached_property
+    def signals(self) -> np.ndarray:
+        return np.sqrt(self.alphas_cumprod)
+
+    @cached_property
+    def sigmas(self) -> np.ndarray:
+        return np.sqrt(1 - self.alphas_cumprod)
+
+    @cached_property
     def log_snr(self) -> np.ndarray:
         return np.log(self.alphas_cumprod) - np.log1p(-self.alphas_cumprod)
 
@@ -115,8 +144,59 @@ class NoiseSchedule:
         return 1.0 if t < 0 else float(self.alphas_cumprod[t])
 
 
+def linear_betas(num_timesteps: int, start: float = 1e-4, end: float = 0.02) -> np.ndarray:
+    """Evenly growing variances, as in the DDPM paper and the report's section 2.2."""
+    return np.linspace(start, end, num_timesteps, dtype=np.float64)
+
+
+def scaled_linear_betas(num_timesteps: int, start: float = 1e-4, end: float = 0.02) -> np.ndarray:
+    """Variances whose square roots grow evenly, as in latent diffusion models."""
+    return np.linspace(np.sqrt(start), np.sqrt(end), num_timesteps, dtype=np.float64) ** 2
+
+
+def cosine_betas(num_timesteps: int, s: float = 0.008, max_beta: float = 0.999) -> np.ndarray:
+    """The squared-cosine schedule (Nichol and Dhariwal 2021, eq. 17), beta clipped."""
+    edges = np.arange(num_timesteps + 1, dtype=np.float64) / num_timesteps
+    return _betas_of(np.cos((edges + s) / (1 + s) * np.pi / 2) ** 2, max_beta)
+
+
+def _betas_of(curve: np.ndarray, max_beta: float) -> np.ndarray:
+    """The betas that make a curve of T + 1 values in proportion to ``alphas_cumprod``, clipped."""
+    return np.minimum(1 - curve[1:] / curve[:-1], max_beta)
+
+
+@dataclass(frozen=True)
+class ScheduleKind:
+    """An entry of ``SCHEDULES``.
+
+    Attributes:
+        make: from T and options to betas, (T,), or a ``Schedule``.
+        options: what a recipe writes into a config, with T = 1000.
+        per_step: those of them that grow as T shrinks: fewer steps as small as before would leave
+            the image in sight.
+    """
+
+    make: Callable[..., np.ndarray | Schedule]
+    options: Mapping[str, float] = field(default_factory=dict)
+    per_step: tuple[str, ...] = ()
+
+    def config(self, kind: str, num_timesteps: int = 1000) -> dict:
+        """Keyword arguments of ``NoiseSchedule.make`` for a schedule of so many steps."""
+        share = 1000 / check_int("timesteps", num_timesteps, 2, 10_000)
+        changed = {name: min(self.options[name] * share, 0.999) for name in self.per_step}
+        return {"kind": kind, "num_timesteps": num_timesteps, **self.options, **changed}
+
+
+FROM_TO = {"start": 1e-4, "end": 0.02}
+SCHEDULES = {
+    "linear": ScheduleKind(linear_betas, FROM_TO, per_step=("start", "end")),
+    "scaled_linear": ScheduleKind(scaled_linear_betas, FROM_TO, per_step=("start", "end")),
+    "cosine": ScheduleKind(cosine_betas, {"s": 0.008}),
+}
+
+
 def spaced_timesteps(
-    schedule: NoiseSchedule, steps: int, spacing: str = "linear", start: int | None = None
+    schedule: Schedule, steps: int, spacing: str = "linear", start: int | None = None
 ) -> list[int]:
     """Choose the timesteps a sampler visits.
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import gradio as gr
 from gradio.context import LocalContext
 
-from ddpm_core import InvalidInput, Request, grid, save_gif, save_png
+from ddpm_core import SAMPLERS, InvalidInput, Request, grid, save_gif, save_png
 from ddpm_core.errors import check_int
+from ddpm_core.guidance import GUIDANCE
 
 from .ending import Ending
 from .runs import Key, Progress, Studio
@@ -37,10 +38,10 @@ def expose(studio: Studio) -> None:
         guidance: str = "none",
         guidance_scale: float | None = None,
     ) -> dict:
-        """Sample images; returns {"png": base64 of a grid, "about": the parameters}.
+        """Sample images; returns "png", base64 of a grid, and "about", the parameters.
 
-        label is a class number, "all" or "none"; sampler is "ddpm", "ddim" or "dpm_solver_pp";
-        guidance is "none", "cfg", "classifier" or "classifier-noisy"; scale enlarges the picture.
+        label is a class number, "all" or "none"; sampler is one of {samplers}; guidance is one of
+        {guidances}; scale enlarges the picture.
         """
         done = _run(
             studio,
@@ -94,6 +95,8 @@ def expose(studio: Studio) -> None:
         )
         return {"gif": gif, "frames": frames, "about": json.loads(about)}
 
+    names = {"samplers": ", ".join(SAMPLERS), "guidances": ", ".join(GUIDANCE)}
+    sample.__doc__ = sample.__doc__.format(**names)
     for function in (sample, film):
         gr.api(
             _in_turn(studio, function),

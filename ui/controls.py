@@ -7,18 +7,15 @@ from functools import partial
 
 import gradio as gr
 
-from ddpm_core import InvalidInput, Request
+from ddpm_core import SAMPLERS, InvalidInput, Request
+from ddpm_core.schedules import SPACINGS
 
 from . import shelf
 from .events import LATEST
 from .runs import Key, Studio
 
-SAMPLERS = [
-    ("DDIM", "ddim"),
-    ("DPM-Solver++", "dpm_solver_pp"),
-    ("DDPM", "ddpm"),
-]
-SPACINGS = [("even in t", "linear"), ("quadratic", "quadratic"), ("even in log-SNR", "logsnr")]
+SAMPLER_CHIPS = [(sampler.label, name) for name, sampler in SAMPLERS.items()]
+SPACING_CHIPS = [(label, name) for name, label in SPACINGS.items()]
 VARIANCES = [("β (report)", "beta"), ("posterior β̃", "posterior")]
 DTYPES = [("auto", "auto"), ("float32", "float32"), ("bfloat16", "bfloat16")]
 # Errors of the report that can be put back; see ``ddpm_core.faults``.
@@ -128,7 +125,7 @@ def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Con
             info="all goes round, none leaves it free",
         )
         sampler = gr.Radio(
-            SAMPLERS,
+            SAMPLER_CHIPS,
             value=default.sampler,
             label="Sampler",
             elem_id=f"{prefix}-sampler",
@@ -142,7 +139,7 @@ def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Con
             step=1,
             label="Steps",
             elem_id=f"{prefix}-steps",
-            info="network calls, of T = 1000",
+            info="of T = 1000",
         )
         count = gr.Slider(
             1,
@@ -174,7 +171,7 @@ def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Con
             roll = gr.Button("Roll", elem_id=f"{prefix}-roll", min_width=60)
         with gr.Accordion("Fine print", open=False):
             spacing = gr.Radio(
-                SPACINGS,
+                SPACING_CHIPS,
                 value=default.spacing,
                 label="Timesteps",
                 elem_classes="chips",

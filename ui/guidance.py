@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import gradio as gr
 
 from ddpm_core import InvalidInput, Model, Request
+from ddpm_core.guidance import GUIDANCE
 from ddpm_core.guides import classifier_for, roles_for
 
 from . import anatomy, bench, controls, equations, instruments, keep, player, stage, steering
@@ -310,12 +311,8 @@ def rows_in_words(key: Key) -> str:
 def in_words(request: Request) -> str:
     """How a request is guided."""
     scale = "" if request.guidance_scale is None else f"{request.guidance_scale:g}"
-    how = {
-        "none": "no guidance",
-        "cfg": f"classifier-free, s = {scale}",
-        "classifier": f"clean classifier, λ = {scale}",
-        "classifier-noisy": f"noise-aware classifier, λ = {scale}",
-    }[request.guidance]
+    guidance = GUIDANCE[request.guidance]
+    how = f"{guidance.label}, {guidance.symbol} = {scale}" if scale else guidance.label
     if request.guidance == "cfg":
         how += f" (w = {request.guidance_scale - 1:g})"
     if request.t_low or request.t_high is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 
-from ddpm_core import Film, InvalidInput, Model, Request, save_animation, save_png
+from ddpm_core import SAMPLERS, Film, InvalidInput, Model, Request, save_animation, save_png
 from ddpm_core.guides import classifier_for
 from ddpm_core.recorder import Frames, contact_sheet
 from ddpm_core.sampling import Run, scale_sheet
@@ -419,8 +419,7 @@ def _among(scales: list[float], scale: float | None) -> int | None:
 
 
 def _remark(base: Request, other: Request) -> str:
-    deterministic = base.sampler == "dpm_solver_pp" or (base.sampler == "ddim" and not base.eta)
-    if deterministic and other.seed != base.seed:
+    if not SAMPLERS[base.sampler].is_noisy(base) and other.seed != base.seed:
         return (
             "This sampler adds no noise on its way, so that other noise changes nothing after "
             "the start: choose DDPM, or DDIM with η above 0."

@@ -9,7 +9,7 @@ from functools import partial
 
 import gradio as gr
 
-from ddpm_core import InvalidInput, Request
+from ddpm_core import SAMPLERS, InvalidInput, Request
 from lab.process.race import FEW_STEPS
 from lab.process.race import LANE_PANES as PANES
 from lab.process.report_errors import REPORT_CODE
@@ -57,7 +57,7 @@ class View:
     default: RaceKey
 
 
-FEW = [f"{name} {n}" for name in ("DDIM", "DPM-Solver++") for n in FEW_STEPS]
+FEW = [f"{it.label} {n}" for k, it in SAMPLERS.items() if k != "ddpm" for n in FEW_STEPS]
 ALL_STEPS = Request(n=1, label="none", sampler="ddpm", steps=1000)
 VIEWS = (
     View(
@@ -274,7 +274,7 @@ def _inputs(studio: Studio, view: View, prefix: str):
         )
     else:
         made["sampler"] = gr.Radio(
-            controls.SAMPLERS,
+            controls.SAMPLER_CHIPS,
             value=request.sampler,
             label="Sampler",
             elem_classes="chips",

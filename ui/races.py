@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 
-from ddpm_core import InvalidInput, Request, save_animation, save_png
+from ddpm_core import SAMPLERS, InvalidInput, Request, save_animation, save_png
 from ddpm_core.errors import check_choice, check_int
 from ddpm_core.recorder import film_bytes
 from ddpm_core.request import unused
@@ -152,7 +152,7 @@ def _size(key: RaceKey, models: list) -> int:
     steps = key.request.steps
     lanes = [steps, steps]
     if key.view == "samplers":
-        lanes = [steps] + 2 * [few for few in FEW_STEPS if few <= steps]
+        lanes = [steps] + (len(SAMPLERS) - 1) * [few for few in FEW_STEPS if few <= steps]
     return sum(2 * film_bytes((key.request.n, *models[0].shape), steps) for steps in lanes)
 
 

@@ -8,11 +8,11 @@ import gradio as gr
 
 from ddpm_core import InvalidInput, Model, Request
 from ddpm_core.errors import check_float
+from ddpm_core.guidance import GUIDANCE
 from ddpm_core.guides import roles_for
-from ddpm_core.request import DEFAULT_SCALE
 
 from . import shelf
-from .controls import DTYPES, ROLL, SAMPLERS, SPACINGS, VARIANCES, Chips
+from .controls import DTYPES, ROLL, SAMPLER_CHIPS, SPACING_CHIPS, VARIANCES, Chips
 from .interval import Interval
 from .runs import Key, Studio
 
@@ -234,7 +234,7 @@ def check(key: Key) -> None:
 def _shown(request: Request | None, method: str, top: float) -> float:
     """Where a slider stands; what it does not span is for ``check`` to refuse."""
     if request is None or request.guidance != method:
-        return DEFAULT_SCALE[method]
+        return GUIDANCE[method].default
     return min(max(request.guidance_scale, 0.0), top)
 
 
@@ -286,7 +286,7 @@ def scales(request: Request, atlas: bool = False) -> list[float]:
 
 def symbol(request: Request) -> str:
     """What the scale of a request's method is called."""
-    return "s" if request.guidance == "cfg" else "λ"
+    return GUIDANCE[request.guidance].symbol
 
 
 def build(studio: Studio, prefix: str) -> Steering:
@@ -448,7 +448,7 @@ def build(studio: Studio, prefix: str) -> Steering:
             )
         with gr.Accordion("Fine print", open=False):
             made["sampler"] = gr.Radio(
-                SAMPLERS,
+                SAMPLER_CHIPS,
                 value=start["sampler"],
                 label="Sampler",
                 elem_id=f"{prefix}-sampler",
@@ -465,7 +465,7 @@ def build(studio: Studio, prefix: str) -> Steering:
                 info="fewer while it moves",
             )
             made["spacing"] = gr.Radio(
-                SPACINGS, value=start["spacing"], label="Timesteps", elem_classes="chips"
+                SPACING_CHIPS, value=start["spacing"], label="Timesteps", elem_classes="chips"
             )
             made["eta"] = gr.Slider(0, 1, value=start["eta"], step=0.05, label="η (DDIM)")
             made["variance"] = gr.Radio(

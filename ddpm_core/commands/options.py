@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Iterable
 
 from ..errors import InvalidInput, check_choice
 from ..faults import FAULTS
+from ..guidance import GUIDANCE
 from ..request import OF_GUIDANCE, Request, unused
+from ..samplers import SAMPLERS
+from ..schedules import SPACINGS
 
 LEFT_OPEN = ("variance", "clip")
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Names as a help text lists them: a, b or c."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}"
 
 
 def add_request(p: argparse.ArgumentParser, default: Request) -> None:
@@ -166,7 +176,7 @@ def _add_walk(p, default) -> None:
     p.add_argument(
         "--sampler",
         default=default.sampler,
-        help="ddpm, ddim or dpm_solver_pp (default: %(default)s)",
+        help=f"{one_of(SAMPLERS)} (default: %(default)s)",
     )
     p.add_argument(
         "--steps",
@@ -178,7 +188,7 @@ def _add_walk(p, default) -> None:
     p.add_argument(
         "--spacing",
         default=default.spacing,
-        help="of the timesteps: linear, quadratic or logsnr (default: %(default)s)",
+        help=f"of the timesteps: {one_of(SPACINGS)} (default: %(default)s)",
     )
     p.add_argument("--eta", type=float, default=default.eta, help="noise added by ddim, 0 to 1")
     p.add_argument(
@@ -206,8 +216,8 @@ def _add_guidance(p, default) -> None:
     p.add_argument(
         "--guidance",
         default=default.guidance,
-        help="none, cfg (classifier-free), classifier (of clean images, as in the report) or "
-        "classifier-noisy (default: %(default)s)",
+        help=one_of(f"{name} ({it.label})" for name, it in GUIDANCE.items())
+        + " (default: %(default)s)",
     )
     p.add_argument(
         "--guidance-scale",

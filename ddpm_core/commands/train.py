@@ -10,6 +10,7 @@ from . import options, training
 
 def add(commands) -> None:
     from ..recipes import RECIPES
+    from ..schedules import SCHEDULES
 
     p = commands.add_parser(
         "train",
@@ -25,7 +26,7 @@ def add(commands) -> None:
         "other options change them",
     )
     training.add_data(p, "mnist")
-    p.add_argument("--schedule", choices=("linear", "cosine"), help="noise schedule")
+    p.add_argument("--schedule", choices=sorted(SCHEDULES), help="noise schedule")
     p.add_argument("--timesteps", type=int, metavar="T", help="steps of the forward process (1000)")
     p.add_argument(
         "--prediction", choices=("epsilon", "v_prediction"), help="what the model predicts"

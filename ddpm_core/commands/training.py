@@ -14,11 +14,13 @@ def add_data(p: argparse.ArgumentParser, default: str) -> None:
     Args:
         default: the dataset taken where none is named.
     """
+    from ..data import DATASETS
+
     p.add_argument("--out", type=Path, help="run folder (default: runs/RECIPE, else runs/DATASET)")
     p.add_argument(
         "--dataset",
-        help="mnist, fashion-mnist, cifar10, or the name of a folder or zip of class folders "
-        f"of pictures in the data root (default: {default})",
+        help=f"{', '.join(DATASETS)}, or the name of a folder or zip of class folders of "
+        f"pictures in the data root (default: {default})",
     )
     options.add_data_root(p)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 
+from ddpm_core.guidance import GUIDANCE
 from ddpm_core.request import Request
-
-SPREAD = {"linear": "even in t", "quadratic": "quadratic in t", "logsnr": "even in log-SNR"}
-SYMBOL = {"cfg": "s", "classifier": "λ", "classifier-noisy": "λ"}
+from ddpm_core.samplers import SAMPLERS
+from ddpm_core.schedules import SPACINGS
 
 
 def distance(net: str) -> str:
@@ -27,7 +27,7 @@ def sampled(about: Mapping) -> str:
     guidance = _guidance(asked)
     if not guidance:
         guidance = ["no guidance", *(["told the class"] if asked["label"] != "none" else [])]
-    walk = [f"{asked['sampler']}, {asked['steps']:,} steps ({SPREAD[asked['spacing']]})"]
+    walk = [f"{asked['sampler']}, {asked['steps']:,} steps ({SPACINGS[asked['spacing']]})"]
     walk += [text for text, _ in _walk(asked)]
     which = [f"n = {about['n']:,}", *_first(about), f"label {asked['label']}", *_mixed(asked)]
     which += [f"seed {asked['seed']}", f"dtype {about['dtype']}"]
@@ -44,7 +44,7 @@ def unusual(about: Mapping, label: str = "all") -> list[str]:
     asked = asdict(Request()) | about["request"]
     found = [*_guidance(asked), *(text for text, usual in _walk(asked) if not usual)]
     if asked["spacing"] != "linear":
-        found.append(SPREAD[asked["spacing"]])
+        found.append(SPACINGS[asked["spacing"]])
     if str(asked["label"]) != label:
         found.append(f"label {asked['label']}")
     found += [*_mixed(asked), *_first(about)]
@@ -56,17 +56,13 @@ def _guidance(asked: Mapping) -> list[str]:
     method, scale = asked["guidance"], asked["guidance_scale"]
     if method == "none":
         return []
-    told = [
-        {
-            "cfg": "classifier-free guidance",
-            "classifier": f"classifier guidance, clean classifier at {asked['at']}",
-            "classifier-noisy": "classifier guidance, noise-aware classifier",
-        }[method]
-    ]
-    if method != "cfg":
-        told.append(asked["form"])
+    guidance = GUIDANCE[method]
+    told = [f"{guidance.label} guidance"]
+    if guidance.classifier:
+        where = f" at {asked['at']}" if "at" in guidance.options else ""
+        told = [f"classifier guidance, {guidance.label}{where}", asked["form"]]
     if scale is not None:
-        told.append(f"{SYMBOL[method]} = {scale:g}")
+        told.append(f"{guidance.symbol} = {scale:g}")
     if asked["rescale"]:
         told.append(f"rescale {asked['rescale']:g}")
     if asked["t_low"] or asked["t_high"] is not None:
@@ -80,10 +76,10 @@ def _guidance(asked: Mapping) -> list[str]:
 def _walk(asked: Mapping) -> list[tuple[str, bool]]:
     """What more there is to tell of the sampler, and whether that is as usual."""
     told = [("x̂0 clipped" if asked["clip"] else "x̂0 not clipped", asked["clip"])]
-    if asked["sampler"] == "ddim":
-        told.append((f"eta {asked['eta']:g}", not asked["eta"]))
-    if asked["sampler"] == "ddpm":
-        told.append((f"variance {asked['variance']}", asked["variance"] == "beta"))
+    for name in SAMPLERS[asked["sampler"]].options:
+        value = asked[name]
+        words = f"{value:g}" if isinstance(value, float) else value
+        told.append((f"{name} {words}", value == getattr(Request, name)))
     if asked["fault"] != "none":
         told.append((f"with the report's error {asked['fault']}", False))
     return told

@@ -31,7 +31,7 @@ from ddpm_core.recorder import (
     grid,
 )
 from ddpm_core.request import Request
-from ddpm_core.samplers import Step
+from ddpm_core.samplers import SAMPLERS, Step
 from ddpm_core.sampling import Run
 
 from .report_errors import REPORT_ERRORS
@@ -53,7 +53,7 @@ class Lane(Film):
 
     Attributes, besides those of ``Film``:
         schedule: that the walk goes by; with an error in it, not the model's own.
-        kind: of the model's schedule, ``"linear"`` or ``"cosine"``.
+        kind: of the model's schedule, a key of ``SCHEDULES``.
         eps: (frames, n, H, W, C), uint8: the noise that goes with x̂0, shown as x_t is; where x̂0
             is clipped it is not what the network said.
         change: the same: what the step added to x, relative to its own size (mid-grey is none, the
@@ -314,16 +314,18 @@ def samplers(
     few: Sequence[int] = FEW_STEPS,
     max_bytes: int = MAX_FILM_BYTES,
 ) -> Race:
-    """All of T by ancestral sampling, beside DDIM and DPM-Solver++ in a few steps.
+    """All of T by ancestral sampling, beside every other sampler in a few steps.
 
     Args:
         few: how many; those beyond T are left out.
     """
     total, about = model.schedule.num_timesteps, {"race": "samplers", "few": list(few)}
     few = [n for n in few if n <= total]
-    lanes = [(replace(request, sampler="ddpm", steps=total), f"DDPM {total}")]
-    for sampler, name in (("ddim", "DDIM"), ("dpm_solver_pp", "DPM-Solver++")):
-        lanes += [(replace(request, sampler=sampler, steps=n, eta=0.0), f"{name} {n}") for n in few]
+    lanes = [(replace(request, sampler="ddpm", steps=total), f"{SAMPLERS['ddpm'].label} {total}")]
+    for name, sampler in SAMPLERS.items():
+        if name != "ddpm":
+            quick = replace(request, sampler=name, eta=0.0)
+            lanes += [(replace(quick, steps=n), f"{sampler.label} {n}") for n in few]
     return Race([(model, *lane) for lane in lanes], about, max_bytes)
 
 

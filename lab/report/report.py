@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from ddpm_core import checkpoints
+from ddpm_core import checkpoints, samplers
 from ddpm_core.card import broken_off
 from ddpm_core.errors import CheckpointError
 from ddpm_core.request import Request
@@ -66,7 +66,7 @@ ERRORS = {
 IN_ITS_WAY = ("as it should be", "x̂0 not clipped", "x̂0 not clipped and ᾱ off by one")
 # And as the judge measures the same errors: what the steps do and what the measure can be told.
 IN_FEW = f", {COST.steps}\u00a0steps"
-SAMPLERS = {"ddpm": "DDPM", "ddim": "DDIM", "dpm_solver_pp": "DPM-Solver++"}
+SAMPLERS = {name: samplers.SAMPLERS[name].label for name in ("ddpm", "ddim", "dpm_solver_pp")}
 REFERENCES = {"train": "Train", "test": "Test"}
 
 

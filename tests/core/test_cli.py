@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ddpm_core import checkpoints, read_note, recorder, sampling
+from ddpm_core import SAMPLERS, checkpoints, read_note, recorder, sampling
 from ddpm_core import trainer as trainer_module
 from ddpm_core.__main__ import main
 from ddpm_core.recipes import CLASSIFIERS, RECIPES, classifier_recipe_from, recipe_from
@@ -128,7 +128,7 @@ def test_every_option_of_a_request_reaches_it(run):
         (["--steps", "51"], "steps must be between 1 and 50"),
         (["--seed", "-1"], "seed"),
         (["--eta", "nan"], "eta"),
-        (["--sampler", "euler"], "known: ddpm, ddim, dpm_solver_pp"),
+        (["--sampler", "euler"], f"known: {', '.join(SAMPLERS)}"),
         (["--spacing", "cubic"], "spacing"),
         (["--dtype", "float16"], "dtype"),
         (["--scale", "0"], "scale"),

@@ -175,7 +175,10 @@ def test_a_gif_of_a_branch_shows_both_rows(draw):
         (["--guidance", "cfg", "--profile", "x"], "profile"),
         (["--guidance", "classifier", "--at", "eps"], "x, x0, x0-through"),
         (["--guidance", "classifier", "--form", "odd"], "plain, scaled"),
-        (["--guidance", "classifier-noisy", "--at", "x0"], "looks at x_t"),
+        (
+            ["--guidance", "classifier-noisy", "--at", "x0"],
+            "--at is an option of guidance: add --guidance classifier",
+        ),
         (["--mix", "10"], "mix"),
         (["--label", "none", "--mix", "1"], "mixed into a first one"),
         (["--mix", "1", "--share", "2"], "share"),

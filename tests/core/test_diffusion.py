@@ -8,7 +8,7 @@ import torch
 
 from ddpm_core import diffusion as d
 from ddpm_core.errors import InvalidInput
-from ddpm_core.schedules import KINDS, NoiseSchedule
+from ddpm_core.schedules import SCHEDULES, NoiseSchedule
 
 
 def normal(*shape, seed=0):
@@ -16,7 +16,7 @@ def normal(*shape, seed=0):
     return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SCHEDULES)
 def test_steps_with_known_noises_add_up_to_q_sample_with_the_combined_noise(kind):
     """x_t is linear in x_0 and the noises: tracking their share gives the noise of eq. 4."""
     schedule = NoiseSchedule.make(kind, 60)
@@ -50,7 +50,7 @@ def test_q_sample_takes_one_timestep_per_image():
         torch.testing.assert_close(together[i : i + 1], alone, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SCHEDULES)
 @pytest.mark.parametrize("t", [0, 1, 500, 998])
 def test_conversions_invert_each_other(kind, t):
     schedule = NoiseSchedule.make(kind, 1000)

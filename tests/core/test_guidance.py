@@ -13,8 +13,8 @@ from ddpm_core.diffusion import v_from_eps, x0_from_eps
 from ddpm_core.errors import InvalidInput
 from ddpm_core.guidance import (
     FORMS,
+    GUIDANCE,
     MAX_SCALE,
-    NEUTRAL,
     PROFILES,
     SITES,
     ClassifierFree,
@@ -346,14 +346,14 @@ def test_one_guidance_wraps_another_and_a_sampler_walks_it():
 
 
 @given(
-    st.sampled_from(sorted(NEUTRAL)),
+    st.sampled_from(sorted(set(GUIDANCE) - {"none"})),
     st.floats(-MAX_SCALE, MAX_SCALE, width=32),
     st.sampled_from(PROFILES),
     st.tuples(*[st.integers(0, LAST)] * 3),
 )
 def test_outside_the_interval_a_strength_is_neutral_and_within_between(method, s, profile, times):
     low, t, high = times[0], times[1], max(times[0], times[2])
-    neutral = NEUTRAL[method]
+    neutral = GUIDANCE[method].neutral
     (value,) = Strength([s], neutral, LAST + 1, low, high, profile)(t).tolist()
     if not low <= t <= high:
         assert value == neutral
@@ -377,11 +377,11 @@ def test_profiles_by_hand(t, high):
 @pytest.mark.parametrize("t", [9, 31])
 def test_outside_the_interval_nothing_is_pushed(t):
     x = state()
-    s = Strength([4.0] * 3, NEUTRAL["cfg"], LAST + 1, 10, 30)
+    s = Strength([4.0] * 3, GUIDANCE["cfg"].neutral, LAST + 1, 10, 30)
     it = ClassifierFree(toy_denoiser, of_no_class, s, SCHEDULE)
     assert torch.equal(it(x, t).eps, toy_denoiser(x, t).eps)
     assert not torch.allclose(it(x, 10).eps, toy_denoiser(x, 10).eps)
-    strength = Strength([4.0] * 3, NEUTRAL["classifier"], LAST + 1, 10, 30)
+    strength = Strength([4.0] * 3, GUIDANCE["classifier"].neutral, LAST + 1, 10, 30)
     it = ClassifierGuided(toy_denoiser, TOY.log_probs, one_hot(0, 1, 2), strength, SCHEDULE)
     assert torch.equal(it(x, t).eps, toy_denoiser(x, t).eps)
     assert (it(x, t).extras["push"] == 0).all()

@@ -162,15 +162,25 @@ def test_the_first_images_are_a_fair_sample_and_never_others(tmp_path):
 GOLDEN = [18, 170, 107, 98, 5, 12, 152, 61]
 
 
-def test_cifar10_is_read_from_pictures_where_its_own_files_are_not(tmp_path, monkeypatch):
-    counts = dict.fromkeys(reversed(data.THINGS), 2)
-    write(tmp_path / "cifar10" / "train", counts)
-    write(tmp_path / "cifar10" / "test", counts, start=50)
-    images = data.load("cifar10", "test", tmp_path)
-    assert images.classes == tuple(data.THINGS)
+@pytest.mark.parametrize("name", data.DATASETS)
+def test_a_dataset_is_read_from_pictures_where_its_own_files_are_not(tmp_path, name):
+    classes = data.DATASETS[name].classes
+    counts = dict.fromkeys(reversed(classes), 2)
+    write(tmp_path / name / "train", counts)
+    write(tmp_path / name / "test", counts, start=50)
+    images = data.load(name, "test", tmp_path)
+    assert images.classes == classes
     assert [images.classes[i] for i in images.labels] == [
         list(counts)[(value - 50) // 2] for value in values(images)
     ]
+    write(tmp_path / name / "test", {"unicorn": 1}, start=90)
+    write(tmp_path / name / "train", {"unicorn": 1}, start=90)
+    with pytest.raises(DataError, match="has other classes"):
+        data.load(name, "test", tmp_path)
+
+
+def test_damage_to_a_datasets_own_files_is_told_though_there_are_pictures(tmp_path):
+    write(tmp_path / "cifar10" / "train", dict.fromkeys(data.THINGS, 2))
     # The originals are preferred, and damage to them is told, not passed over.
     folder = tmp_path / "cifar-10-batches-py"
     folder.mkdir()

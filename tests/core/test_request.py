@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from ddpm_core import checkpoints, guides
 from ddpm_core.errors import InvalidInput
-from ddpm_core.guidance import FORMS, MAX_SCALE, METHODS, PROFILES, SITES
-from ddpm_core.request import DEFAULT_SCALE, Request, read
+from ddpm_core.guidance import FORMS, GUIDANCE, MAX_SCALE, PROFILES, SITES
+from ddpm_core.request import Request, read
 from tests.support.toys import save_tiny_checkpoint, tiny_classifier
 
-GUIDED = [method for method in METHODS if method != "none"]
+GUIDED = [method for method in list(GUIDANCE) if method != "none"]
 every_method = pytest.mark.parametrize("method", GUIDED)
 by_classifier = pytest.mark.parametrize("method", ["classifier", "classifier-noisy"])
 
@@ -75,7 +75,7 @@ def test_an_interval_that_ends_before_it_begins_is_refused():
 @pytest.mark.parametrize("form", FORMS)
 def test_a_method_has_a_scale_of_its_own(method, form):
     request = Request(guidance=method, form=form)
-    assert request.guidance_scale == DEFAULT_SCALE[method]
+    assert request.guidance_scale == GUIDANCE[method].default
     assert Request(guidance=method, form=form, guidance_scale=None) == request
     assert Request(guidance=method, form=form, guidance_scale=0).guidance_scale == 0.0
 
@@ -207,7 +207,7 @@ REQUESTS = st.builds(
     seed=st.integers(0, 2**53 - 1),
     eta=st.floats(0, 1),
     clip=st.booleans(),
-    guidance=st.sampled_from(METHODS),
+    guidance=st.sampled_from(list(GUIDANCE)),
     guidance_scale=st.none() | st.floats(-MAX_SCALE, MAX_SCALE),
     form=st.sampled_from(FORMS),
     at=st.sampled_from(SITES),
@@ -236,7 +236,7 @@ def test_fields_that_are_not_typed_stay_as_they_are():
 def test_another_method_brings_its_own_scale():
     base = Request(guidance="cfg", guidance_scale=5)
     changed = base.with_texts({"guidance": "classifier"})
-    assert changed.guidance_scale == DEFAULT_SCALE["classifier"]
+    assert changed.guidance_scale == GUIDANCE["classifier"].default
     assert base.with_texts({"guidance": "classifier", "guidance_scale": "3"}).guidance_scale == 3
     assert base.with_texts({"guidance": "cfg"}).guidance_scale == 5
 

@@ -1,0 +1,147 @@
+"""What every sampler, schedule and guidance states of itself holds, whatever is added."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+
+from ddpm_core import SAMPLERS, Request, Run, checkpoints
+from ddpm_core.diffusion import denoising_loss, q_sample, x0_from_eps
+from ddpm_core.guidance import GUIDANCE, ClassifierFree
+from ddpm_core.noise import Noise
+from ddpm_core.schedules import SCHEDULES, NoiseSchedule, Schedule, spaced_timesteps
+
+STEPS = 6
+
+
+class Straight(Schedule):
+    """x_t = (1 - t) x_0 + t eps: a schedule that preserves no variance."""
+
+    def __init__(self, num_timesteps=200):
+        t = np.arange(1, num_timesteps + 1) / (num_timesteps + 1)
+        super().__init__(1 - t, t, "straight")
+
+
+ALL = [*(NoiseSchedule.make(kind, 200) for kind in SCHEDULES), Straight()]
+every_schedule = pytest.mark.parametrize("schedule", ALL, ids=lambda it: it.kind)
+every_sampler = pytest.mark.parametrize("name", SAMPLERS)
+
+
+def toward(point, schedule, asked=None):
+    """The exact denoiser of data that is one point, which answers in a bare eps."""
+
+    def denoiser(x, t):
+        if asked is not None:
+            asked.append(t)
+        return (x - schedule.alpha(t) * point) / schedule.sigma(t)
+
+    return denoiser
+
+
+@every_sampler
+@every_schedule
+def test_a_sampler_evaluates_the_denoiser_as_often_as_it_states(name, schedule):
+    sampler, asked, point = SAMPLERS[name], [], torch.tensor([0.5, -0.25])
+    timesteps = spaced_timesteps(schedule, STEPS)
+    noise = Noise(0, range(3), (2,))
+    steps = list(sampler(toward(point, schedule, asked), schedule, noise(200), timesteps, noise))
+    assert asked == [t for visited in sampler.visits(timesteps) for t in visited]
+    assert len(asked) == sampler.calls(STEPS)
+    # Points in the plane as well as images; and the way ends where the data are.
+    assert len(steps) == STEPS and steps[-1].x.shape == (3, 2)
+    torch.testing.assert_close(steps[-1].x, point.expand(3, 2), atol=1e-3, rtol=0)
+
+
+@every_sampler
+def test_a_sampler_adds_noise_just_where_it_says_so(name):
+    schedule, sampler = NoiseSchedule.make("linear", 200), SAMPLERS[name]
+    asked = []
+
+    def noise(t):
+        asked.append(t)
+        return torch.zeros(1, 2)
+
+    for eta in (0.0, 1.0):
+        asked.clear()
+        request = Request(sampler=name, eta=eta)
+        options = {option: getattr(request, option) for option in sampler.options}
+        walk = toward(torch.zeros(2), schedule), schedule, torch.ones(1, 2), [150, 70, 0], noise
+        assert len(list(sampler(*walk, **options))) == 3
+        assert bool(asked) == sampler.is_noisy(request)
+
+
+@every_sampler
+def test_the_work_of_a_request_is_what_its_sampler_costs(name):
+    assert Request(n=3, steps=7, sampler=name).work == 3 * SAMPLERS[name].calls(7)
+
+
+@pytest.mark.parametrize("method", GUIDANCE)
+@every_sampler
+def test_a_run_calls_the_network_as_often_as_it_tells(name, method, checkpoint, classifiers):
+    model = checkpoints.load(checkpoint)
+    request = Request(n=9, label=3, sampler=name, steps=STEPS, guidance=method, dtype="float32")
+    seen, run = [], Run(model, request)
+    evaluate = model.evaluate
+
+    def counting(net, x, t, labels=None):
+        seen.append(len(x))
+        return evaluate(net, x, t, labels)
+
+    model.evaluate = counting
+    told = [0, *(sum(seen) / 9 for _ in run.steps())]
+    assert told == run.calls()
+    assert told[-1] == SAMPLERS[name].calls(STEPS) * GUIDANCE[method].evaluations
+    assert request.work >= 9 * told[-1]
+
+
+def test_an_entry_reads_fields_that_a_request_has():
+    known = {field.name for field in fields(Request)}
+    for entry in [*SAMPLERS.values(), *GUIDANCE.values()]:
+        assert known.issuperset(entry.options)
+        assert entry.label
+
+
+@pytest.mark.parametrize("num_timesteps", [1000, 50])
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_a_schedule_survives_its_config_and_leads_to_noise(kind, num_timesteps):
+    config = SCHEDULES[kind].config(kind, num_timesteps)
+    made = NoiseSchedule.make(**json.loads(json.dumps(config)))
+    assert (made.kind, made.num_timesteps) == (kind, num_timesteps)
+    np.testing.assert_array_equal(made.signals, NoiseSchedule.make(**config).signals)
+    assert made.abar(num_timesteps - 1) < 0.01 and made.abar(0) > 0.98
+
+
+@every_schedule
+def test_a_schedule_states_how_much_image_and_noise_there_is(schedule):
+    last = schedule.num_timesteps - 1
+    assert (schedule.alpha(-1), schedule.sigma(-1), schedule.abar(-1)) == (1, 0, 1)
+    x0, eps = torch.randn(2, 5), torch.randn(2, 5)
+    for t in (0, 70, last):
+        x = q_sample(schedule, x0, t, eps)
+        torch.testing.assert_close(x, schedule.alpha(t) * x0 + schedule.sigma(t) * eps)
+        torch.testing.assert_close(
+            x0_from_eps(schedule, x, t, eps), x0, atol=1e-3 / schedule.alpha(t), rtol=0
+        )
+        ratio = schedule.alpha(t) ** 2 / schedule.sigma(t) ** 2
+        assert schedule.log_snr[t] == pytest.approx(np.log(ratio), abs=1e-6)
+    assert (np.diff(schedule.log_snr) < 0).all()
+
+
+@every_schedule
+def test_the_loss_takes_points(schedule):
+    x0, noise, t = torch.randn(4, 2), torch.randn(4, 2), torch.tensor([0, 9, 99, 150])
+    loss = denoising_loss(lambda x, t, labels: torch.zeros_like(x), schedule, x0, t, noise)
+    torch.testing.assert_close(loss, noise.square().mean(1))
+
+
+def test_guidance_takes_points_and_denoisers_that_answer_in_a_bare_eps():
+    schedule = NoiseSchedule.make("linear", 200)
+    cond, uncond = (toward(torch.tensor([v, -v]), schedule) for v in (1.0, 0.0))
+    x, s = torch.randn(3, 2), torch.tensor([0.0, 1.0, 3.0])
+    guided = ClassifierFree(cond, uncond, lambda t: s, schedule)(x, 100).eps
+    wanted = uncond(x, 100) + s[:, None] * (cond(x, 100) - uncond(x, 100))
+    torch.testing.assert_close(guided, wanted)
