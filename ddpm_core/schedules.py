@@ -160,6 +160,20 @@ def cosine_betas(num_timesteps: int, s: float = 0.008, max_beta: float = 0.999) 
     return _betas_of(np.cos((edges + s) / (1 + s) * np.pi / 2) ** 2, max_beta)
 
 
+def sigmoid_betas(
+    num_timesteps: int, start: float = -3, end: float = 3, tau: float = 1, max_beta: float = 0.999
+) -> np.ndarray:
+    """The sigmoid schedule (Jabri et al. 2022, Algorithm 1): log-SNR falls evenly in the middle.
+
+    Args:
+        start, end: which stretch of the sigmoid ``alphas_cumprod`` follows.
+        tau: its temperature; the smaller, the steeper the middle.
+    """
+    edges = np.linspace(start, end, num_timesteps + 1, dtype=np.float64) / tau
+    falling = 1 / (1 + np.exp(edges))
+    return _betas_of(falling - falling[-1], max_beta)
+
+
 def _betas_of(curve: np.ndarray, max_beta: float) -> np.ndarray:
     """The betas that make a curve of T + 1 values in proportion to ``alphas_cumprod``, clipped."""
     return np.minimum(1 - curve[1:] / curve[:-1], max_beta)
@@ -192,6 +206,7 @@ SCHEDULES = {
     "linear": ScheduleKind(linear_betas, FROM_TO, per_step=("start", "end")),
     "scaled_linear": ScheduleKind(scaled_linear_betas, FROM_TO, per_step=("start", "end")),
     "cosine": ScheduleKind(cosine_betas, {"s": 0.008}),
+    "sigmoid": ScheduleKind(sigmoid_betas, {"start": -3.0, "end": 3.0, "tau": 1.0}),
 }
 
 
