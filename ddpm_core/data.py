@@ -23,6 +23,7 @@ VALIDATION_SEED = 0
 
 DIGITS = tuple("0123456789")
 CLOTHES = tuple("t-shirt trouser pullover dress coat sandal shirt sneaker bag ankle-boot".split())
+KUZUSHIJI = tuple("o ki su tsu na ha ma ya re wo".split())
 THINGS = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
 # What a dataset of pictures may be called: a name below the data root, never a path.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -265,5 +266,6 @@ def _mnist_like(name: str, classes: tuple[str, ...], hub: str) -> Dataset:
 DATASETS = {
     "mnist": _mnist_like("MNIST", DIGITS, "ylecun/mnist"),
     "fashion-mnist": _mnist_like("FashionMNIST", CLOTHES, "zalando-datasets/fashion_mnist"),
+    "kmnist": _mnist_like("KMNIST", KUZUSHIJI, "randall-lab/kmnist"),
     "cifar10": Dataset(_read_cifar10, "cifar-10-batches-py", THINGS, "uoft-cs/cifar10"),
 }
