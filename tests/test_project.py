@@ -22,7 +22,7 @@ from PIL import Image
 from ddpm_core import Request, available, load
 from lab.measure import results
 from lab.publish import cards
-from lab.report import beside, compare, report
+from lab.report import beside, report
 from lab.weights import fingerprint
 from tests.support.toys import result_of
 
@@ -223,13 +223,12 @@ def test_mnist_conditional_ships():
 def test_what_the_readme_says_of_the_default_is_what_is_stored(model, words):
     assert (Request().sampler, Request().steps) == ("ddim", 20)
     found = {
-        (series.sampler, point.request.steps): point.result
-        for series in report.few_steps(model=model)
-        for point in series.points
-        if point is not None
+        (m.request.sampler, m.request.steps): m.result
+        for row in report.few_steps(model=model).rows
+        for m in filter(None, row.measured)
     }
     default, whole = found["ddim", 20], found["ddpm", 1000]
-    difference = compare.difference(default, whole)
+    difference = report.difference(default, whole)
     assert difference.gap < 2 * difference.error
     assert (default["fid"] > whole["fid"]) == words.endswith("worse")
     readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
@@ -249,7 +248,8 @@ def test_of_the_reports_models_50_steps_are_worse_and_20_not_measured(dataset, a
     ]
     found = {cell.request: cell.result for cell in cells if cell.reference == "test"}
     fast, whole = found[report.FAST], found[report.ANCESTRAL]
-    assert fast["fid"] > whole["fid"] and compare.told_apart(fast, whole)
+    gap, error = report.difference(fast, whole)
+    assert fast["fid"] > whole["fid"] and gap > 2 * error
     kept = results.read(ROOT / "checkpoints" / name, "fid")
     assert 20 not in {it["protocol"]["request"]["steps"] for it in kept}
 
@@ -263,6 +263,6 @@ def test_the_tables_of_guidance_are_those_that_are_stored():
     for k, cells in enumerate(told):
         scales, shares, distances = ([it.strip() for it in row.split("|")] for row in cells)
         assert [float(it) for it in scales] == list(beside.SCALES)
-        kept = [it.result for it in rows[2 * k].wanted]
+        kept = [it.result for it in rows[2 * k].measured]
         assert shares == [f"{100 * it['accuracy']:.1f} %" for it in kept]
         assert distances == [f"{it['distance']:.2f}" for it in kept]

@@ -104,16 +104,16 @@ function mount() {
       the checkpoints; choose one for its protocol and for the command that measures it again.
       Judge distance: how far samples are from real images, as our own judge network sees them
       (the Fréchet distance between its features of both). Lower is better, and it does not compare
-      with Inception's FID. <b>Bold</b> is lower than all that it is compared with, by more than
-      twice the standard error of the difference (3.2 times, where that is of four minibatches); where the samples' parts were not kept, samples of the same noises
-      count as independent. <span class="board-count">${measured} of ${wanted} measured</span></p>`;
+      with Inception's FID. ± is a standard error. What the figures say stands below each
+      table, in the words of docs/findings.md: two are different if their difference is more than
+      twice its own standard error; less is within chance. <span class="board-count">${measured} of ${wanted} measured</span></p>`;
   }
 
   function section(table) {
     const { name, title, about, error } = table;
     const inside = error ? `<p class="board-error" role="status">${escapeText(error)}</p>`
       : `${table.plot ? `<div class="board-figure-block" data-plot="${name}"></div>` : ""}${
-        tableOf(table)}${claimsOf(table)}${answerOf(table)}`;
+        tableOf(table)}${answerOf(table)}`;
     return `<section class="board-section" data-section="${name}" aria-label="${escapeText(title)}">
       <div class="board-head"><h2>${escapeText(title)}</h2><p>${escapeText(about ?? "")}</p></div>
       <div class="board-content">${inside}</div></section>`;
@@ -136,21 +136,10 @@ function mount() {
       </thead><tbody>${lines.join("")}</tbody></table></div>`;
   }
 
-  function claimsOf({ claims }) {
-    if (!claims?.length) return "";
-    const told = claims.map(({ text, said }) => `<dt>${escapeText(text)}</dt>${said.map((it) =>
-      `<dd><span>${escapeText(it.row)}</span> <b data-verdict="${escapeText(it.verdict)}">${escapeText(it.verdict)}</b> <small>${
-        escapeText(it.margin)}</small></dd>`).join("")}`).join("");
-    return `<div class="board-claims"><h3>What the report finds, and whether ours does</h3>
-      <p>These verdicts are about these trained networks: another training of each could turn a close
-      one. Not told apart: closer than twice the standard error of the difference. Do not compare: of unknown
-      spread, or measured by another feature net, other real images or in another precision.</p><dl>${told}</dl></div>`;
-  }
-
   function answerOf({ question, answer }) {
     if (!answer?.length) return "";
     const paragraphs = answer.map((text) => `<p>${escapeText(text)}</p>`).join("");
-    return `<div class="board-claims board-answer"><h3>${escapeText(question)}</h3>${paragraphs}</div>`;
+    return `<div class="board-answer"><h3>${escapeText(question)}</h3>${paragraphs}</div>`;
   }
 
   function cellOf(cell, title, row, column, bare) {
@@ -159,12 +148,11 @@ function mount() {
     const place = `type="button" data-cell="${number}" data-row="${row}" data-column="${column}"
       aria-haspopup="dialog" aria-expanded="false"`;
     if (cell.value === undefined) return `<button ${place} class="board-missing">not measured</button>`;
-    const best = cell.best ? `<span class="board-hidden"> lowest beyond the spreads</span>` : "";
     const cost = cell.cost ? `<i>${cell.cost} <small>${cell.cost_error}</small></i>` : "";
     const spread = bare ? "" : ` <small>${cell.spread}</small>`;
     const dtype = cell.dtype ? `<i>in ${cell.dtype}</i>` : "";
-    return `<button ${place} class="board-figure" data-best="${Boolean(cell.best)}"><b>${
-      cell.figure}</b>${spread}${best}${cost}${dtype}</button>`;
+    return `<button ${place} class="board-figure"><b>${
+      cell.figure}</b>${spread}${cost}${dtype}</button>`;
   }
 
   function fewSteps({ name, title, columns, rows, floors }) {

@@ -28,10 +28,9 @@ def board(tables: list[dict[str, Any]], curves: list[dict[str, Any]]) -> dict[st
             A row has a "title" and either "reported", texts, or "cells". A cell is None where
             there is nothing to measure; it has the "command" that measures it, and once that was
             done "value", "error" (its spread, or None), "figure" and "spread" as texts, "words",
-            its protocol, "took", "best", and maybe "cost", a text. A table with "plot" is plotted
-            over its columns as well, with its "floors". One with "claims" tells what became of
-            each: its "text", and in "said" the "verdict" of each "row", and a "margin" in words.
-            One with an "answer" tells its paragraphs below, under its "question".
+            its protocol, "took", and maybe "cost", a text. A table with "plot" is plotted over its
+            columns as well, with its "floors". The paragraphs of its "answer" stand below it,
+            under its "question".
         curves: with "model", "rows" of (images, training loss, validation loss, distance or None),
             "distance", what the last is called, "words" and "command".
     """

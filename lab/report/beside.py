@@ -15,7 +15,7 @@ from ddpm_core.request import Request
 
 from ..measure import inspection, results
 from ..measure.neighbours import QUANTILE, memorised_error
-from .report import FEW_MODELS, MODELS, as_measured, options, sampled_for
+from .report import FEW_MODELS, MODELS, Row, Table, as_measured, options, sampled_for
 
 SAMPLES = Request(n=1000)
 GUIDED = replace(SAMPLES, sampler="dpm_solver_pp", guidance="cfg")
@@ -79,29 +79,6 @@ class Wanted:
         return about["space"] == judge and sampled_for(self.request, about)
 
 
-@dataclass(frozen=True)
-class Row:
-    """Attributes:
-    title: what is measured, or of what.
-    wanted: one for each column; None where it does not apply.
-    """
-
-    title: str
-    wanted: tuple[Wanted | None, ...]
-
-
-@dataclass(frozen=True)
-class Table:
-    """Attributes as of ``report.Table``; a row of figures may be of several kinds."""
-
-    name: str
-    title: str
-    about: str
-    corner: str
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-
-
 def of_models(home: Path | None = None) -> Table:
     """Each model's share of wanted classes, of samples near a training image, and its bound."""
     rows, folder = [], home or checkpoints.HOME
@@ -114,7 +91,7 @@ def of_models(home: Path | None = None) -> Table:
         found = (usual if told else None, Wanted(model, "neighbours", request, _near))
         found += (Wanted(model, "bound", request, _bits),)
         found += tuple(Wanted(model, "bound", request, _loss(k)) for k in range(len(QUARTERS)))
-        rows.append(Row(model, _stored(found, folder)))
+        rows.append(Row(model, measured=_stored(found, folder)))
     return Table(
         "beside",
         "Beside the judge distance",
@@ -123,7 +100,6 @@ def of_models(home: Path | None = None) -> Table:
         f"{QUANTILE:.0%} of test images are, which is about {QUANTILE:.0%} where nothing is "
         f"memorised. Of as many test images: the bound (eq. 8, 9) in bits per dimension, and the "
         "loss (eq. 10) of eps by quarter of t, least noise first, whatever the model predicts.",
-        "model",
         ("wanted class", "near a training image", "bits per dimension")
         + tuple(f"loss, {quarter} quarter" for quarter in QUARTERS),
         tuple(rows),
@@ -139,17 +115,14 @@ def over_scale(home: Path | None = None) -> Table:
                 Wanted(model, "classes", replace(GUIDED, guidance_scale=scale), take)
                 for scale in SCALES
             )
-            rows.append(Row(f"{model}, {title}", _stored(found, folder)))
+            rows.append(Row(f"{model}, {title}", measured=_stored(found, folder)))
     return Table(
         "guidance",
         "Guidance over its scale",
         f"Classifier-free, DPM-Solver++, {GUIDED.steps} steps, n\u00a0=\u00a0{GUIDED.n:,}: the "
         "share that the judge takes for the wanted class, and the mean distance between two "
-        "images of a class, pixels from 0 to 1: what is gained in one is paid in the other until "
-        "nearly all are right. At the largest scales the distance grows again, in digits with the "
-        "strokes. "
-        "s = 0 is the model that is told no class, s = 1 the conditional model alone.",
-        "s",
+        "images of a class, pixels from 0 to 1. s = 0 is the model that is told no class, s = 1 "
+        "the conditional model alone.",
         tuple(f"{scale:g}" for scale in SCALES),
         tuple(rows),
     )

@@ -11,14 +11,16 @@ from html import escape
 from pathlib import Path
 
 from ..measure.evaluation import words
-from .claims import UNMEASURED, Claim
-from .compare import decimals, usual_dtype
-from .explained import QUESTION
+from .findings import findings
 from .notes import IN_CELL
 from .parts import Part, Picture
-from .report import Measurement, Row, Table
+from .report import Measurement, Row, Table, decimals, usual_dtype
 
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+QUICK = (
+    '<p class="mode"><strong>Quick.</strong> Few pictures, in fewer steps than the report takes; '
+    "figures as they were measured and stored before.</p>\n"
+)
 AUTHORS = "Antunovic, Belai, Czekalla and Takacs, Technical University of Denmark"
 
 
@@ -28,9 +30,8 @@ def page(made: Sequence[Part], folder: Path, told: Mapping) -> str:
     Args:
         made: the parts that are done.
         folder: where their pictures lie.
-        told: ``quick``; of all parts asked for, ``pictures`` (how they are sampled, empty without
-            any), ``tables`` (whether there are some) and ``fresh`` (whether one measures anew);
-            ``seconds``, ``hardware`` and ``ahead``, the names of the parts still to be made.
+        told: ``quick``, ``seconds``, ``hardware`` and ``ahead``, the names of the parts still to
+            be made.
     """
     links = "".join(
         f'<li><a href="#{part.name}">{escape(part.title.partition(":")[0])}</a></li>\n'
@@ -44,7 +45,8 @@ def page(made: Sequence[Part], folder: Path, told: Mapping) -> str:
         "<p>The tables and figures of the report <cite>Learning the Noise: Decoding Diffusion "
         f"Models</cite> ({AUTHORS}), by the models of this project. Its numbers are quoted and its "
         "figures described; every picture is ours. Figure 1, the network, is drawn in the app.</p>"
-        f'\n{_mode(told)}<nav aria-label="Parts"><ul>\n{links}</ul></nav>\n</header>\n<main>\n'
+        f"\n{QUICK if told['quick'] else ''}"
+        f'<nav aria-label="Parts"><ul>\n{links}</ul></nav>\n</header>\n<main>\n'
         + "".join(section(part, folder) for part in made)
         + f"</main>\n<footer><p>{_made(told)}</p></footer>\n</body>\n</html>\n"
     )
@@ -67,28 +69,11 @@ def section(part: Part, folder: Path) -> str:
         + "".join(f'<div class="chart">\n{chart}</div>\n' for chart in part.charts)
         + _pictures(part.pictures, folder)
         + "".join(_table(table, part.missing) for table in part.tables)
-        + _claims(part)
-        + (f"<h3>{QUESTION}</h3>\n" if part.answer else "")
-        + "".join(f"<p>{escape(paragraph)}</p>\n" for paragraph in part.answer)
+        + _finding(part.name)
         + "".join(f'<p class="lacking">{escape(note)}</p>\n' for note in part.notes)
         + _protocols(part)
         + "</section>\n"
     )
-
-
-def _mode(told: Mapping) -> str:
-    pictures = escape(told["pictures"])
-    if not told["quick"]:
-        return f'<p class="mode">Pictures: {pictures}.</p>\n' if pictures else ""
-    said = ["<strong>Quick.</strong>"]
-    if pictures:
-        said.append(
-            f"Pictures with fewer steps than the report takes, and few of them: {pictures}."
-        )
-    if told["tables"]:
-        fresh = ", and beside Table 1 a small measurement of this very run" if told["fresh"] else ""
-        said.append(f"Figures as they were measured and stored before{fresh}.")
-    return f'<p class="mode">{" ".join(said)}</p>\n'
 
 
 def _made(told: Mapping) -> str:
@@ -152,37 +137,12 @@ def _cell(wanted: Measurement | None, missing: Mapping[str, str], usual: str | N
     return f"<td><b>{result['fid']:{digits}}</b>{spread}{lowest}{other}</td>"
 
 
-def _claims(part: Part) -> str:
-    """What the order of the columns says, in the rows that say anything; ours among them."""
-    titles = [row.title for table in part.tables for row in table.rows if row.measured]
-    told = [
-        title
-        for title in (part.claims[0].verdicts if part.claims else ())
-        if any(claim.verdicts[title] != UNMEASURED for claim in part.claims)
-    ]
-    if not set(told) & set(titles):
+def _finding(name: str) -> str:
+    if name not in findings():
         return ""
-    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in told)
-    rows = "".join(
-        f'<tr><th scope="row">{escape(claim.text)}</th>'
-        + "".join(f"<td>{_said(claim, title)}</td>" for title in told)
-        + "</tr>\n"
-        for claim in part.claims
-    )
-    return (
-        '<div class="wide claims" role="region" tabindex="0" aria-label="What the report says of '
-        'the order">\n<table>\n<thead><tr><th scope="col">What the report says of the order</th>'
-        f"{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</div>\n"
-        '<p class="about">These verdicts are about these trained networks: another training of '
-        "each could turn a close one. Not told apart: closer than twice the standard error of the "
-        "difference. Do not compare: of unknown spread, or measured by another feature net, other "
-        "real images or in another precision.</p>\n"
-    )
-
-
-def _said(claim: Claim, title: str) -> str:
-    margin = escape(claim.margins.get(title, ""))
-    return escape(claim.verdicts[title]) + (f"<small>{margin}</small>" if margin else "")
+    question, paragraphs = findings()[name]
+    text = "".join(f"<p>{escape(paragraph)}</p>\n" for paragraph in paragraphs)
+    return f'<div class="finding">\n<h3>{escape(question)}</h3>\n{text}</div>\n'
 
 
 def _protocols(part: Part) -> str:

@@ -13,7 +13,6 @@ from ddpm_core.sampling import BATCH
 from lab.process.report_errors import REPORT_CODE
 
 from ..measure.shards import HOME
-from .claims import Claim
 from .report import SAMPLERS, Table
 
 OUT = Path("runs") / "report"
@@ -170,8 +169,6 @@ class Part:
         caption: how ours was made.
         pictures, tables: ours; the rows of tables also quote the report's figures.
         missing: by ``Measurement.command``, why a cell is empty.
-        claims: what the report says of the order of its models, and what ours says to it.
-        answer: whether its gap is explained, in paragraphs.
         charts: SVG.
         history: what the charts show.
         notes: what could not be had, and why.
@@ -184,8 +181,6 @@ class Part:
     pictures: tuple[Picture, ...] = ()
     tables: tuple[Table, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
-    claims: tuple[Claim, ...] = ()
-    answer: tuple[str, ...] = ()
     charts: tuple[str, ...] = ()
     history: tuple[dict, ...] = ()
     notes: tuple[str, ...] = ()
@@ -340,20 +335,3 @@ def walked(request: Request | Mapping) -> str:
     """Sampler and steps in words."""
     about = asdict(request) if isinstance(request, Request) else request
     return f"{SAMPLERS[about['sampler']]}, {about['steps']:,} steps"
-
-
-def walks(budget: Budget, names) -> str:
-    """How the pictures of some parts are sampled; empty if they have none."""
-    shots = [shot for name in names if name in FIGURES for shot in FIGURES[name].shots]
-    told = {}
-    if "figure-3" in names:
-        told["Figure 3"] = walked({"sampler": "ddpm", "steps": budget.race})
-    if any(not shot.guided and not shot.ancestral for shot in shots):
-        told["samples"] = walked(budget.walk)
-    if any(shot.ancestral for shot in shots):
-        told["Figure 5"] = walked(budget.ancestral)
-    if any(shot.guided for shot in shots):
-        told["guided by a classifier"] = walked(budget.ancestral)
-    if len(set(told.values())) == 1:
-        return next(iter(told.values()))
-    return "; ".join(f"{what}: {walk}" for what, walk in told.items())

@@ -8,11 +8,13 @@ measured says so, and which command would.
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from ddpm_core import checkpoints, samplers
 from ddpm_core.card import broken_off
@@ -21,8 +23,8 @@ from ddpm_core.request import Request
 from lab.process.report_errors import REPORT_CODE
 
 from ..measure import as_reported, results, watch
+from ..measure.fid import jackknife
 from ..measure.shards import NOT_IN_KEY
-from .compare import basis
 
 # Unconditional, DDIM and ancestral: as Table 1 is measured, and Table 2 after it.
 FAST = Request(n=8192, label="none", sampler="ddim", steps=50)
@@ -68,6 +70,7 @@ IN_ITS_WAY = ("as it should be", "x̂0 not clipped", "x̂0 not clipped and ᾱ o
 IN_FEW = f", {COST.steps}\u00a0steps"
 SAMPLERS = {name: samplers.SAMPLERS[name].label for name in ("ddpm", "ddim", "dpm_solver_pp")}
 REFERENCES = {"train": "Train", "test": "Test"}
+TRAIN = "Train is against the training images less the 5,000 held out."
 
 
 @dataclass(frozen=True)
@@ -122,8 +125,8 @@ class Row:
     Attributes:
         title: such as ``"Train distance, DDIM, 50 steps"``.
         reported: the report's figures, one for each column; of our rows empty.
-        measured: ours, one for each column, None where there is nothing to measure; of the
-            report's rows empty.
+        measured: ours, one for each column, None where there is nothing to measure (in tables
+            of other figures than FIDs a ``beside.Wanted``); of the report's rows empty.
     """
 
     title: str
@@ -133,13 +136,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """One of the report's tables, with our rows below each of its.
+    """Rows of figures; in a table of the report's, ours below each of its.
 
     Attributes:
-        name: ``"table-1"`` or ``"table-2"``.
+        name: such as ``"table-1"``.
         title: in words.
-        about: what the report's figures can be compared with.
-        columns: of both.
+        about: how the figures were had, and what compares.
+        columns: of all rows.
     """
 
     name: str
@@ -149,19 +152,11 @@ class Table:
     rows: tuple[Row, ...]
 
 
-@dataclass(frozen=True)
-class Series:
-    """FID over the number of steps.
+class Difference(NamedTuple):
+    """By how much two figures differ, and the standard error of that."""
 
-    Attributes:
-        sampler: as ``Request`` names it.
-        title: its name.
-        points: by rising number of steps; None where this sampler is not to take so many.
-    """
-
-    sampler: str
-    title: str
-    points: tuple[Measurement | None, ...]
+    gap: float
+    error: float
 
 
 def options(request: Request) -> list[str]:
@@ -200,8 +195,7 @@ def table_1(home: Path | None = None) -> Table:
         "Table 1: MNIST",
         "The report's are means of minibatch FIDs on the ten logits of an MNIST classifier "
         f"(src/metrics.py and src/postprocessing.py of {REPORT_CODE}), ours are judge distances: "
-        "they differ in kind, the order of the columns is what can be compared. "
-        + _stands_on("mnist", 30, home),
+        f"they differ in kind, the order of the columns is what can be compared. {TRAIN}",
         COLUMNS,
         _rows("mnist", (FAST, ANCESTRAL), TABLE_1, home, again=AGAIN_MODEL),
     )
@@ -214,15 +208,15 @@ def table_2(home: Path | None = None) -> Table:
         "table-2",
         "Table 2: CIFAR-10",
         "The report's are FIDs by the classifier of grey digits, as its text says, ours judge "
-        "distances: they differ in kind. " + _stands_on("cifar10", 60, home),
+        f"distances: they differ in kind. {TRAIN}",
         COLUMNS,
         _rows("cifar10", (FAST, ANCESTRAL, *unclipped), TABLE_2, home),
     )
 
 
-def few_steps(home: Path | None = None, model: str = FEW_MODELS[0]) -> tuple[Series, ...]:
-    """FID against the number of steps, for each sampler."""
-    series = []
+def few_steps(home: Path | None = None, model: str = FEW_MODELS[0]) -> Table:
+    """FID over the number of steps: a row for each sampler, a column for each number of steps."""
+    rows = []
     for sampler, title in SAMPLERS.items():
         wanted = [
             Measurement(model, replace(FEW, sampler=sampler, steps=steps), "test")
@@ -230,18 +224,14 @@ def few_steps(home: Path | None = None, model: str = FEW_MODELS[0]) -> tuple[Ser
             else None
             for steps in FEW_STEPS
         ]
-        series.append(Series(sampler, title, _with_results(wanted, home)))
-    return tuple(series)
-
-
-def few_steps_table(home: Path | None = None, model: str = FEW_MODELS[0]) -> Table:
-    """``few_steps`` as a table, a column for each number of steps."""
+        rows.append(Row(title, measured=_with_results(wanted, home)))
     return Table(
         "few-steps" + model.startswith("cifar10") * "-cifar10",
         f"Judge distance in few steps: {model}",
-        f"To the test set, of all classes in turn, n\u00a0=\u00a0{FEW.n:,}.",
+        f"All classes, n\u00a0=\u00a0{FEW.n:,}, against the test set. The floor is what real "
+        "images get at the same n.",
         tuple(f"{steps:,} steps" for steps in FEW_STEPS),
-        tuple(Row(series.title, measured=series.points) for series in few_steps(home, model)),
+        tuple(rows),
     )
 
 
@@ -323,36 +313,51 @@ def trained(model: str, home: Path | None = None) -> tuple[str, str]:
     return "; ".join(told), record.get("command", "")
 
 
+def difference(first: dict, second: dict) -> Difference | None:
+    """By how much two stored FIDs differ, and the standard error of that.
+
+    Samples of the same noises err alike, and their difference less than either: its error is by
+    the jackknife over blocks of the same images, where both results keep what each block's absence
+    makes of them. Otherwise the samples are taken to be independent: where they err alike, that
+    makes the error too large.
+
+    None if either's spread is unknown, or if the two do not compare.
+    """
+    if None in (first["spread"], second["spread"]) or basis(first) != basis(second):
+        return None
+    gap = abs(first["fid"] - second["fid"])
+    one, other = (result.get("left_out") or [] for result in (first, second))
+    noises = {_noises(result["protocol"]) for result in (first, second)}
+    if len(noises) == 1 and len(one) == len(other) > 1:
+        return Difference(gap, jackknife([a - b for a, b in zip(one, other, strict=True)]))
+    return Difference(gap, math.hypot(first["spread"], second["spread"]))
+
+
+def basis(result: dict) -> str:
+    """What stored results must share to compare: the feature net, the real images, and the
+    precision of the network."""
+    about = result["protocol"]
+    net = about["features"]
+    return json.dumps([net["mark"], net["layer"], about["reference"], about["dtype"]])
+
+
+def usual_dtype(cells: Iterable[Measurement | None]) -> str | None:
+    """The precision of most networks of a table: a figure of another one has to say so."""
+    found = Counter(m.result["protocol"]["dtype"] for m in cells if m and m.result is not None)
+    return found.most_common(1)[0][0] if found else None
+
+
+def decimals(figure: float, spread: float | None) -> int:
+    """As many as show two digits of the spread, or four of a figure that has none."""
+    smallest, digits = (spread, 2) if spread else (abs(figure), 4)
+    if not smallest:
+        return 4
+    return min(4, max(1, digits - 1 - math.floor(math.log10(smallest))))
+
+
 # The report's section 3, in the order of ``ABLATIONS``.
 TABLE_1 = {"train": (2.286, 2.849, 2.105, 1.766), "test": (2.803, 3.490, 2.724, 2.385)}
 TABLE_2 = {"train": (0.114, 0.165, 49.393, 14.565), "test": (0.128, 0.153, 49.058, 14.508)}
-
-
-def _stands_on(dataset: str, passes: int, home: Path | None) -> str:
-    """How a table's models were trained, beside those of the report, and what they are held
-    against."""
-    told, precisions = {"passes": set(), "rates": set()}, {}
-    for ablation, column in zip(ABLATIONS, COLUMNS, strict=True):
-        try:
-            record = _training(f"{dataset}-{ablation}", home)
-        except CheckpointError:
-            continue  # not trained yet
-        precisions.setdefault(record.get("precision", "float32"), []).append(column)
-        if record.get("training_set") and "lr" in record.get("recipe", ()):
-            told["passes"].add(f"{record['images'] / record['training_set']:.0f}")
-            falls = "" if record["recipe"].get("decay", "none") == "none" else "falling from "
-            told["rates"].add(f"{falls}{record['recipe']['lr']:g}")
-    ours = ""
-    if told["passes"]:
-        ours = (
-            f"Ours were trained for {' or '.join(sorted(told['passes']))} passes at a learning "
-            f"rate {' or '.join(sorted(told['rates']))} and have averaged weights; the report's "
-            f"for {passes} at 0.0001, and have not. "
-        )
-    if len(precisions) > 1:
-        trained = (f"“{'” and “'.join(it)}” in {kind}" for kind, it in precisions.items())
-        ours += f"Trained: {'; '.join(trained)}. "
-    return f"{ours}Train is against the training images less the 5,000 held out."
 
 
 def _training(model: str, home: Path | None) -> dict:
@@ -402,6 +407,10 @@ def _with_errors(errors: dict, base: Request, home: Path | None, **more) -> tupl
         ]
         rows.append(Row(title, measured=_with_results(wanted, home)))
     return tuple(rows)
+
+
+def _noises(about: dict) -> tuple:
+    return about["n"], about["first"], about["request"].get("seed")
 
 
 def _words(title: str, request: Request) -> str:

@@ -21,7 +21,7 @@ from ddpm_core.hardware import describe
 
 from ..progress import Progress
 from . import figures, page, report, tables
-from .parts import TABLES, Part, Settings, walks
+from .parts import Part, Settings
 
 # Each yields ``Progress`` and returns its ``Part``.
 PARTS = {
@@ -37,7 +37,7 @@ PARTS = {
         f"few-steps{suffix}": partial(
             tables.table,
             name=f"few-steps{suffix}",
-            make=partial(report.few_steps_table, model=model),
+            make=partial(report.few_steps, model=model),
         )
         for suffix, model in zip(("", "-cifar10"), report.FEW_MODELS, strict=True)
     },
@@ -90,12 +90,8 @@ def reproduce(settings: Settings | None = None) -> Iterator[Progress | Part | Re
 
 def _write(settings: Settings, found: Report, ahead: tuple[str, ...]) -> None:
     budget = settings.budget
-    names = [*(part.name for part in found.parts), *ahead]
     told = {
         "quick": budget.fresh is not None,
-        "fresh": budget.fresh is not None and "table-1" in names,
-        "tables": any(name in TABLES for name in names),
-        "pictures": walks(budget, names),
         "seconds": round(found.seconds, 1),
         "hardware": found.hardware,
         "ahead": list(ahead),

@@ -10,22 +10,31 @@ from ddpm_core.errors import DataError, InvalidInput
 
 from ..measure import results
 from ..measure.as_reported import MINIBATCH, NET, evaluate_as_reported
-from ..measure.evaluation import evaluate_fid
+from ..measure.evaluation import evaluate_fid, words
 from ..progress import passed
 from ..publish import cards
 from . import parts, report
-from .claims import judged
-from .explained import explained
 from .notes import IN_CELL, NEEDS, NO_DATA, NOT_YET, line, sentence
 from .parts import Part, Settings, walked
-from .report import SAMPLERS
+
+JUDGED = (
+    "Ours: judge distances of samples of EMA weights to all images of the split. "
+    f"{JUDGE_DISTANCE} The features are its penultimate layer's. ± is a standard error, by the "
+    "jackknife; the floor is what as many real images of the other split get."
+)
+OWN_WAY = (
+    "Ours: samples of EMA weights against as many images of the test set, in minibatches of "
+    f"{MINIBATCH}, by the logits of {NET}. ± is a standard error between them; the floor is what "
+    "as many training images get."
+)
 
 
 def table(settings: Settings, name: str, make):
     """Table 1 or 2: yields ``Progress``, returns its ``Part``."""
     try:
         stored = make(settings.home)
-        judged(name, stored.rows)  # what lacks something is found now, not after hours
+        # What lacks something is found now, not after hours.
+        [words(m.result) for row in stored.rows for m in row.measured if m and m.result]
     except (InvalidInput, LookupError, TypeError) as error:
         what = line(error) if isinstance(error, InvalidInput) else f"one lacks {line(error)}"
         note = f"The stored results cannot be read: {what}."
@@ -58,34 +67,10 @@ def _table(settings: Settings, name: str, table: report.Table):
         name,
         table.title,
         parts.TABLES[name],
-        f"{table.about} {_protocol(table)}",
+        f"{table.about} {OWN_WAY if name == 'own-way' else JUDGED}",
         tables=tuple(tables),
         missing=missing,
-        claims=judged(name, [row for table in tables for row in table.rows]),
-        answer=_answer(settings, rows) if name == "table-2" else (),
         notes=tuple(dict.fromkeys([*notes, *troubles.values()])),
-    )
-
-
-def _answer(settings: Settings, second: list[report.Row]) -> tuple[str, ...]:
-    return explained(report.own_way(settings.home).rows, report.costs(settings.home).rows, second)
-
-
-def _protocol(table: report.Table) -> str:
-    """What the rows of a table have in common, in words."""
-    cells = [c for row in table.rows for c in row.measured if c]
-    asked = {c.request.sampler: c.request.n for c in cells}
-    counts = ", ".join(f"{n:,} by {SAMPLERS[sampler]}" for sampler, n in asked.items())
-    if any(c.own_way for c in cells):
-        return (
-            f"Ours: samples of EMA weights ({counts}) against as many images of the test set, in "
-            f"minibatches of {MINIBATCH}, by the logits of {NET}. ± is a standard error between "
-            "them; the floor is what as many training images get."
-        )
-    return (
-        f"Ours: judge distances of samples of EMA weights ({counts}) to all images of the split. "
-        f"{JUDGE_DISTANCE} The features are its penultimate layer's. ± is a standard error, by the "
-        "jackknife; the floor is what as many real images of the other split get."
     )
 
 

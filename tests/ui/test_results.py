@@ -16,6 +16,7 @@ from ddpm_core.errors import CheckpointError
 from lab.measure import evaluation
 from lab.measure import results as stored
 from lab.report import beside, report
+from lab.report.findings import findings
 from tests.support.toys import result_of
 from ui import arrivals, results
 
@@ -41,7 +42,8 @@ def wanted(home):
     for table in (make(home) for make in makers):
         yield from (m for row in table.rows for m in row.measured if m is not None)
     for model in report.FEW_MODELS:
-        yield from (m for series in report.few_steps(home, model) for m in series.points if m)
+        for row in report.few_steps(home, model).rows:
+            yield from filter(None, row.measured)
 
 
 def table_of(value, name):
@@ -78,8 +80,7 @@ def test_where_nothing_is_stored_no_cell_has_a_figure(tmp_path):
     cells = cells_of(value)
     assert len(cells) == len(list(wanted(tmp_path)))
     for cell, m in zip(cells, wanted(tmp_path), strict=False):
-        assert cell.keys() == {"model", "command", "best"}
-        assert not cell["best"]
+        assert cell.keys() == {"model", "command"}
         assert cell["command"].startswith("python -m lab evaluate --fid --save")
     assert table_of(value, "few-steps")["floors"] == []
 
@@ -133,23 +134,12 @@ def test_of_two_precisions_the_one_that_compares_is_shown(tmp_path):
                 result = result_of(m, fid)
                 result["protocol"]["dtype"] = dtype
                 stored.save(tmp_path / m.model, result)
-    few = report.few_steps(tmp_path, "mnist-linear")[0].points[0]
+    few = report.few_steps(tmp_path, "mnist-linear").rows[0].measured[0]
     stored.save(tmp_path / few.model, result_of(few, 3.0))
     shown = {it["title"]: it for it in table_of(results.figures(tmp_path), "table-1")["rows"]}
     for title in (row.title, alone.title):
         cell = shown[title]["cells"][0]
         assert cell["value"] == 2.0 and cell["command"].endswith("--dtype bfloat16")
-
-
-def test_models_that_were_trained_in_other_precisions_are_named(tmp_path):
-    for ablation, precision in (("linear", "bfloat16 autocast"), ("cosine", "float32")):
-        write_training(tmp_path, f"cifar10-{ablation}", [])
-        path = tmp_path / f"cifar10-{ablation}" / "training.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"precision": precision}))
-        about = report.table_2(tmp_path).about
-        assert ("Trained: " in about) == (ablation == "cosine")
-    words = "“linear, no attention” in bfloat16 autocast; “cosine, no attention” in float32."
-    assert words in about
 
 
 def test_a_figure_in_a_dtype_that_cannot_be_asked_for_is_shown(tmp_path):
@@ -180,25 +170,6 @@ def test_a_figure_shows_no_more_digits_than_its_spread_allows(
     store(tmp_path, report.table_1(tmp_path).rows[1].measured[0], fid, spread)
     cell = table_of(results.figures(tmp_path), "table-1")["rows"][1]["cells"][0]
     assert (cell["figure"], cell["spread"]) == (figure, written)
-
-
-@pytest.mark.parametrize(
-    ("figures", "best"),
-    [
-        ([(1.0, 0.02), (1.1, 0.02), (2, 0.02), (3, 0.02)], 0),
-        ([(2.0, 0.02), (3, 0.02), (4, 0.02), (1.0, 0.02)], 3),
-        ([(1.0, 0.04), (1.1, 0.04), (2, 0.02), (3, 0.02)], None),  # once in twelve times by chance
-        ([(1.0, 0.01), (1.1, 0.01), (2, 1.5), (3, 0.02)], None),  # one that nobody knows well
-        ([(1.0, None), (2, 0.02), (3, 0.02), (4, 0.02)], None),
-        ([(1.0, 0.01), (2, 0.02), (3, 0.02)], None),  # one is not measured
-    ],
-)
-def test_the_lowest_is_marked_only_beyond_the_spreads(tmp_path, figures, best):
-    row = report.table_1(tmp_path).rows[1]
-    for m, (fid, spread) in zip(row.measured, figures, strict=False):
-        store(tmp_path, m, fid, spread)
-    cells = table_of(results.figures(tmp_path), "table-1")["rows"][1]["cells"]
-    assert [c["best"] for c in cells] == [i == best for i in range(4)]
 
 
 def test_costs_are_differences_from_the_run_without_an_error(tmp_path):
@@ -261,23 +232,23 @@ def test_the_few_step_table_has_its_floor_from_the_files(full, name, model):
     assert model in shown["title"]
     assert shown["floors"] == [0.11]
     assert shown["columns"] == [str(steps) for steps in report.FEW_STEPS]
-    for row, series in zip(shown["rows"], report.few_steps(full, model), strict=True):
-        assert row["title"] == series.title
+    for row, own in zip(shown["rows"], report.few_steps(full, model).rows, strict=True):
+        assert row["title"] == own.title
         assert [c and c["value"] for c in row["cells"]] == [
-            m and m.result["fid"] for m in series.points
+            m and m.result["fid"] for m in own.measured
         ]
-        assert (series.points[-1] is None) == (series.sampler != "ddpm")
+        assert (own.measured[-1] is None) == (own.title != "DDPM")
 
 
 def test_without_enough_real_images_there_is_no_floor(tmp_path):
-    store(tmp_path, report.few_steps(tmp_path)[0].points[0], 3.0, floor=None)
+    store(tmp_path, report.few_steps(tmp_path).rows[0].measured[0], 3.0, floor=None)
     shown = table_of(results.figures(tmp_path), "few-steps")
     assert shown["floors"] == []
     assert "floor not measured" in shown["rows"][0]["cells"][0]["words"]
 
 
 def test_a_damaged_file_takes_no_other_table_along(tmp_path, caplog):
-    store(tmp_path, report.few_steps(tmp_path)[0].points[0], 3.0)
+    store(tmp_path, report.few_steps(tmp_path).rows[0].measured[0], 3.0)
     path = tmp_path / "cifar10-linear-attn" / "results" / "fid-0.json"
     path.parent.mkdir(parents=True)
     path.write_text("{", encoding="utf-8")
@@ -287,6 +258,11 @@ def test_a_damaged_file_takes_no_other_table_along(tmp_path, caplog):
     assert str(tmp_path) not in json.dumps(value)
     assert str(path) in caplog.text
     assert value["measured"] == 1
+
+
+def test_what_people_wrote_of_a_table_comes_with_it(full):
+    for table in results.figures(full)["tables"]:
+        assert (table["question"], table["answer"]) == findings()[table["name"]]
 
 
 # --- curves ---
@@ -352,17 +328,6 @@ def test_a_link_leads_to_the_tab():
     assert places.by_address(visitor) == arrivals.Arrival("results")
 
 
-def test_what_the_shipped_pair_of_figure_5_says_of_the_reports_second_table():
-    (table,) = [t for t in results.figures()["tables"] if t["name"] == "table-2"]
-    (claim,) = [c for c in table["claims"] if "Figure 5" in c["text"]]
-    assert {said["row"] for said in claim["said"]} >= {
-        f"{split} distance, DDIM, 50\u00a0steps, n\u00a0=\u00a08,192{clip}"
-        for split in ("Train", "Test")
-        for clip in ("", ", x̂0 not clipped")
-    }
-    assert {said["verdict"] for said in claim["said"]} == {"yes"}
-
-
 def test_what_is_measured_beside_fid_stands_in_tables_of_its_own(tmp_path):
     model = "mnist-conditional"
     (tmp_path / model).mkdir()
@@ -397,7 +362,7 @@ def test_what_is_measured_beside_fid_stands_in_tables_of_its_own(tmp_path):
 )
 def test_a_share_is_told_in_hundredths(tmp_path, accuracy, error, told):
     (tmp_path / "mnist-conditional").mkdir()
-    wanted = beside.over_scale(tmp_path).rows[0].wanted[2]
+    wanted = beside.over_scale(tmp_path).rows[0].measured[2]
     about = {"model": wanted.model, "weights": "EMA", "weights_mark": "0" * 16, "n": 1000}
     about |= {"first": 0, "request": asdict(wanted.request), "dtype": "bfloat16"}
     about |= {"space": "mnist-judge", "space_mark": "1" * 16}

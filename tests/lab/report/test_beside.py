@@ -22,7 +22,7 @@ def parsed(command: str) -> argparse.Namespace:
 
 def shipped() -> list[beside.Wanted]:
     tables = (beside.of_models(), beside.over_scale())
-    return [it for table in tables for row in table.rows for it in row.wanted if it]
+    return [it for table in tables for row in table.rows for it in row.measured if it]
 
 
 def result_for(it: beside.Wanted, **figures) -> dict:
@@ -67,14 +67,14 @@ def test_figures_are_those_of_the_files(tmp_path):
     model = "mnist-conditional"
     (tmp_path / model).mkdir()
     (row,) = beside.of_models(tmp_path).rows
-    assert all(it.result is None for it in row.wanted)
-    share, near, bits, *_ = row.wanted
+    assert all(it.result is None for it in row.measured)
+    share, near, bits, *_ = row.measured
     results.save(tmp_path / model, result_for(share, accuracy=0.93, error=0.008, distance=8.8))
     results.save(tmp_path / model, result_for(near, memorised=0.02))
     losses = [0.4, None, 0.2, 0.1]
     results.save(tmp_path / model, result_for(bits, bits=1.5, error=0.01, losses=losses))
     (row,) = beside.of_models(tmp_path).rows
-    share, near, bits, *quarters = (it.take(it.result) for it in row.wanted)
+    share, near, bits, *quarters = (it.take(it.result) for it in row.measured)
     assert share == beside.Figure(0.93, 0.008, percent=True)
     # Of the samples sqrt(0.02 * 0.98 / 1000); of the limit sqrt(0.01 * 0.99 / 2000), twice.
     assert near.value == 0.02
@@ -87,7 +87,7 @@ def test_what_was_measured_otherwise_is_another_figure(tmp_path):
     model = "mnist-linear"
     (tmp_path / model).mkdir()
     (row,) = beside.of_models(tmp_path).rows
-    told, near, bits, *_ = row.wanted
+    told, near, bits, *_ = row.measured
     assert told is None  # it knows no classes
     other = result_for(replace(near, request=replace(near.request, steps=50)), memorised=0.5)
     results.save(tmp_path / model, other)
@@ -99,24 +99,24 @@ def test_what_was_measured_otherwise_is_another_figure(tmp_path):
         strange["protocol"] |= change
         results.save(tmp_path / model, strange)
     (row,) = beside.of_models(tmp_path).rows
-    assert all(it is None or it.result is None for it in row.wanted)
+    assert all(it is None or it.result is None for it in row.measured)
 
 
 def test_guidance_has_a_share_and_a_distance_at_every_scale(tmp_path):
     rows = beside.over_scale(tmp_path).rows
     assert [row.title.partition(", ")[2] for row in rows] == ["wanted class", "distance"] * 2
-    third = rows[0].wanted[2]
+    third = rows[0].measured[2]
     folder = tmp_path / third.model
     results.save(folder, result_for(third, accuracy=0.96, error=0.006, distance=8.84))
-    share, apart = (row.wanted[2] for row in beside.over_scale(tmp_path).rows[:2])
+    share, apart = (row.measured[2] for row in beside.over_scale(tmp_path).rows[:2])
     assert share.take(share.result) == beside.Figure(0.96, 0.006, percent=True)
     assert apart.take(apart.result) == beside.Figure(8.84)
-    others = [it for row in beside.over_scale(tmp_path).rows for it in row.wanted]
+    others = [it for row in beside.over_scale(tmp_path).rows for it in row.measured]
     assert sum(it.result is not None for it in others) == 2
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_of_all_or_none_no_error_is_told(share):
-    wanted = beside.over_scale().rows[0].wanted[2]
+    wanted = beside.over_scale().rows[0].measured[2]
     found = wanted.take(result_for(wanted, accuracy=share, error=0.0, distance=8.0))
     assert found == beside.Figure(share, None, percent=True)

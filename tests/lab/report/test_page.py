@@ -13,6 +13,7 @@ from ddpm_core.errors import InvalidInput
 from ddpm_core.request import Request
 from lab.measure import results
 from lab.report import chart, parts, report
+from lab.report.findings import findings
 from lab.report.reproduce import PARTS
 from tests.lab.report.conftest import HISTORY, TINY, make, page_of, store, words_of
 from tests.support.toys import result_of, save_tiny_checkpoint, save_tiny_classifier
@@ -180,31 +181,22 @@ def test_a_damaged_file_beside_the_page_is_told(settings, short):
     assert resampled.measured[0].result is None and resampled.measured[1:] == (None,) * 3
 
 
-@pytest.mark.parametrize(
-    ("names", "told", "untold"),
-    [
-        (("figure-8",), "few of them: DPM-Solver++, 2 steps.", ("measure", "Figure 3")),
-        (("figure-3",), "few of them: DDPM, 3 steps.", ("measure", "Solver")),
-        (("figure-6",), "few of them: DDPM, 2 steps.", ("measure", "Solver")),
-        (("figure-5",), "few of them: DDPM, 2 steps.", ("measure", "Solver")),
-        (("figure-5", "figure-8"), "samples: DPM-Solver++, 2 steps; Figure 5: DDPM", ("guided",)),
-        (("table-2",), "Figures as they were measured and stored before.", ("Pict", "Table 1")),
-        (
-            ("figure-3", "figure-6", "figure-8", "table-1"),
-            "Figure 3: DDPM, 3 steps; samples: DPM-Solver++, 2 steps; guided by a classifier: "
-            "DDPM, 2 steps. Figures as they were measured and stored before, and beside Table 1 a "
-            "small measurement of this very run.",
-            (),
-        ),
-    ],
-)
-def test_the_page_tells_of_the_parts_asked_for(settings, names, told, untold):
-    fresh = Request(n=20, label="none", sampler="ddim", steps=2)
-    found = make(replace(settings, budget=replace(TINY, fresh=fresh)), *names)
-    (mode,) = (words_of(p) for p in page_of(found).iter("p") if p.get("class") == "mode")
-    assert told in mode
-    assert not any(words in mode for words in untold)
-    assert "without what lay ready" in words_of(page_of(found))
+@pytest.mark.parametrize("fresh", [None, Request(n=20, label="none", sampler="ddim", steps=2)])
+def test_a_quick_page_says_so_and_every_picture_its_steps(settings, fresh):
+    found = make(replace(settings, budget=replace(TINY, fresh=fresh)), "figure-3", "figure-8")
+    text = words_of(page_of(found))
+    assert ("Quick." in text) == (fresh is not None)
+    assert "without what lay ready" in text
+    steps = [picture.words for part in found.parts for picture in part.pictures]
+    assert "DDPM, 3 steps" in steps[0] and "DPM-Solver++, 2 steps" in steps[1]
+
+
+def test_what_people_wrote_of_a_table_stands_below_it(settings):
+    page = page_of(make(settings, "table-1", "figure-8", "own-way"))
+    for name, section in zip(("table-1", None, "own-way"), page.iter("section"), strict=True):
+        shown = [words_of(it) for it in section.iter("div") if it.get("class") == "finding"]
+        question, paragraphs = findings().get(name, ("", ()))
+        assert shown == ([" ".join(" ".join([question, *paragraphs]).split())] if name else [])
 
 
 def test_figure_5_shows_each_error_in_the_steps_that_it_is_measured_in():
@@ -220,11 +212,6 @@ def test_figure_5_shows_each_error_in_the_steps_that_it_is_measured_in():
     for shot in shots:
         (whole,) = shot.requests(parts.FULL)
         assert (whole.sampler, whole.steps) == report.ALL_STEPS
-
-
-def test_pictures_of_one_walk_name_it_once():
-    assert parts.walks(parts.FULL, tuple(PARTS)) == "DDPM, 1,000 steps"
-    assert parts.walks(parts.FULL, ("table-1", "figure-2")) == ""
 
 
 def test_a_cell_that_nobody_measured_says_so_and_how_to(settings, home, drawn):

@@ -1,0 +1,93 @@
+"""docs/findings.md quotes what is stored.
+
+Where a test here fails, something was trained or measured anew: write the sentence that has the old
+figure again.
+"""
+
+import json
+import re
+from functools import partial
+from itertools import combinations
+
+import pytest
+
+from ddpm_core.checkpoints import HOME
+from lab.report import beside, report
+from lab.report.findings import findings
+from lab.report.report import COST_MODELS, Measurement, decimals, difference
+
+TABLES = {
+    "table-1": report.table_1,
+    "table-2": report.table_2,
+    "costs": report.costs,
+    "own-way": report.own_way,
+    "few-steps": report.few_steps,
+    "few-steps-cifar10": partial(report.few_steps, model=report.FEW_MODELS[1]),
+    "beside": beside.of_models,
+    "guidance": beside.over_scale,
+}
+# The tables that a section quotes besides its own.
+QUOTED = {"own-way": ["costs"], "few-steps": ["table-2"]}
+FIGURE = re.compile(r"\d+\.\d+(?: %)?(?: ± \d+\.\d+)?")
+
+
+def written(value, error=None, percent=False) -> str:
+    """As the Results tab writes it."""
+    scale, digits = (100, 2) if percent else (1, 4)
+    digits = min(digits, decimals(scale * value, error and scale * error))
+    figure = f"{scale * value:.{digits}f}" + " %" * percent
+    return figure + (f" ± {scale * error:.{digits}f}" if error else "")
+
+
+def stored(name: str) -> set[str]:
+    """Every figure of a table, and every difference of two of its distances."""
+    rows = TABLES[name]().rows
+    cells = [it for row in rows for it in row.measured if it]
+    fids = [it.result for it in cells if isinstance(it, Measurement)]
+    taken = [it.take(it.result) for it in cells if isinstance(it, beside.Wanted)]
+    gaps = filter(None, (difference(*pair) for pair in combinations(fids, 2)))
+    return {
+        *(f"{figure:.3f}" for row in rows for figure in row.reported),
+        *(written(it["fid"], it["spread"]) for it in fids),
+        *(written(it.value, it.error, it.percent) for it in taken),
+        *(written(*gap) for gap in gaps),
+    }
+
+
+def others(name: str) -> set[str]:
+    """Figures that no cell shows: floors, and how many times one figure is another."""
+    if name == "table-1":
+        return {"0.0005", "0.0001"}  # learning rates: see below
+    rows = {row.title: row.measured for row in TABLES[name]().rows}
+    fids = [it for cells in rows.values() for it in cells if isinstance(it, Measurement)]
+    floors = {it.result["floor"] for it in fids}
+    if name != "own-way":
+        return {f"{floor:.4f}" for floor in floors}
+    both = dict(zip(COST_MODELS, rows[report.IN_ITS_WAY[-1]], strict=True))
+    linear, *cosine = (both[model].result["fid"] for model in COST_MODELS[2:])
+    students = {"3.2"}  # of four parts, once in twenty times (Student 1908)
+    return students | {f"{it:.1f}" for it in (*floors, *(it / linear for it in cosine))}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_figure_is_stored(name):
+    question, paragraphs = findings()[name]
+    known = set.union(others(name), *(stored(it) for it in [name, *QUOTED.get(name, [])]))
+    quoted = FIGURE.findall(" ".join(" ".join(paragraphs).split()))
+    assert question.endswith("?") and len(quoted) > 4
+    old = [figure for figure in quoted if figure not in known]
+    assert not old, f"write anew in docs/findings.md, {question!r}: {', '.join(old)}"
+
+
+@pytest.mark.parametrize(("dataset", "passes"), [("mnist", 30), ("cifar10", 16)])
+def test_the_models_were_trained_as_it_says(dataset, passes):
+    for ablation in report.ABLATIONS:
+        record = json.loads((HOME / f"{dataset}-{ablation}" / "training.json").read_text("utf-8"))
+        assert round(record["images"] / record["training_set"]) == passes
+        assert record["recipe"]["lr"] == 0.0005 and record["recipe"]["decay"] != "none"
+        exact = dataset == "cifar10" and ablation in ("linear-attn", "cosine")
+        assert record["precision"] == ("float32" if exact else "bfloat16 autocast")
+
+
+def test_every_section_belongs_to_a_table():
+    assert list(findings()) == list(TABLES)
