@@ -196,6 +196,19 @@ PLAIN = {"guidance": "classifier", "form": "plain"}
 THREE_AND_SEVEN = (3, 7)
 DOG_AND_TRUCK = (THINGS.index("dog"), THINGS.index("truck"))
 
+
+def _by_classifiers(model: str, labels: tuple[int, int], classes: str = "") -> tuple[Shot, ...]:
+    ways = {
+        "Clean classifier, eq. 11, λ = 200": PLAIN | {"guidance_scale": 200.0},
+        "Clean classifier, eq. 11, λ = 17": PLAIN | {"guidance_scale": 17.0},
+        "Noise-aware classifier, scaled by √(1 - ᾱ), λ = 5": {
+            "guidance": "classifier-noisy",
+            "guidance_scale": 5.0,
+        },
+    }
+    return tuple(Shot(model, words + classes, labels, 8, how) for words, how in ways.items())
+
+
 FIGURE_2 = {
     "title": "Figure 2: training of the linear schedule without attention",
     "report": "Training loss, validation loss and an approximated FID (the first five minibatches "
@@ -259,29 +272,7 @@ FIGURES = {
         "λ acts on each image here, so both readings are shown; below them what the report's "
         "conclusion asks for, a classifier that knows the noise level. Both classes start from the "
         "same noises. The judge is a classifier that guides nothing.",
-        (
-            Shot(
-                "mnist-linear",
-                "Clean classifier, eq. 11, λ = 200",
-                THREE_AND_SEVEN,
-                8,
-                PLAIN | {"guidance_scale": 200.0},
-            ),
-            Shot(
-                "mnist-linear",
-                "Clean classifier, eq. 11, λ = 17",
-                THREE_AND_SEVEN,
-                8,
-                PLAIN | {"guidance_scale": 17.0},
-            ),
-            Shot(
-                "mnist-linear",
-                "Noise-aware classifier, scaled by √(1 - ᾱ), λ = 5",
-                THREE_AND_SEVEN,
-                8,
-                {"guidance": "classifier-noisy", "guidance_scale": 5.0},
-            ),
-        ),
+        _by_classifiers("mnist-linear", THREE_AND_SEVEN),
     ),
     "figure-7": Figure(
         "Figure 7: CIFAR-10, guided by a classifier",
@@ -290,27 +281,7 @@ FIGURES = {
         "Both readings of λ and a classifier that knows the noise level, as in Figure 6; at last, "
         "classifier-free guidance. All classes start from the same noises.",
         (
-            Shot(
-                "cifar10-linear",
-                "Clean classifier, eq. 11, λ = 200: dog, truck",
-                DOG_AND_TRUCK,
-                8,
-                PLAIN | {"guidance_scale": 200.0},
-            ),
-            Shot(
-                "cifar10-linear",
-                "Clean classifier, eq. 11, λ = 17: dog, truck",
-                DOG_AND_TRUCK,
-                8,
-                PLAIN | {"guidance_scale": 17.0},
-            ),
-            Shot(
-                "cifar10-linear",
-                "Noise-aware classifier, scaled by √(1 - ᾱ), λ = 5: dog, truck",
-                DOG_AND_TRUCK,
-                8,
-                {"guidance": "classifier-noisy", "guidance_scale": 5.0},
-            ),
+            *_by_classifiers("cifar10-linear", DOG_AND_TRUCK, ": dog, truck"),
             Shot(
                 "cifar10-conditional",
                 "Classifier-free, s = 2: dog, truck",
