@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 
 from .checkpoints import DTYPES, Label, Model
-from .errors import InvalidInput, check_choice, check_float, check_int
+from .errors import InvalidInput, check_bool, check_choice, check_float, check_int
 from .faults import FAULTS
 from .guidance import FORMS, GUIDANCE, MAX_SCALE, PROFILES, SITES
 from .guides import classifier_for
@@ -24,106 +24,108 @@ OF_GUIDANCE = {
 }
 
 
+def _field(default, kind: type, about: str, check: Callable, known: Collection[str] = ()):
+    """A field of a request.
+
+    Args:
+        kind: what a text stands for, on the command line and in a link.
+        about: what it is; the command line's help, with ``{names}`` for what may be chosen.
+        check: ``(name, value) -> value``, or raises InvalidInput.
+        known: what may be chosen.
+    """
+    more = {"kind": kind, "about": about, "check": check, "known": known}
+    return field(default=default, metadata=more)
+
+
+def _whole(default, low: int, high: int, about: str):
+    return _field(default, int, about, lambda name, value: check_int(name, value, low, high))
+
+
+def _number(default, low: float, high: float, about: str):
+    return _field(default, float, about, lambda name, value: check_float(name, value, low, high))
+
+
+def _choice(default, known: Collection[str], about: str, called: str = ""):
+    def check(name, value):
+        return check_choice(called or name, value, known)
+
+    return _field(default, str, about, check, known)
+
+
 @dataclass(frozen=True)
 class Request:
     """What to sample. Checked when made; ``for_model`` checks what depends on the model.
 
-    Attributes:
-        n: how many images.
-        first: the number of the first; images ``first`` to ``first + n - 1`` of the seed.
-        label: a class index for all images, ``"all"`` (image i gets class i modulo the
-            number of classes) or ``"none"`` (unconditional).
-        sampler: a key of ``samplers.SAMPLERS``.
-        steps: denoising steps, at most T.
-        seed: from 0 to 2**53 - 1, which a browser can hold too.
-        spacing: how timesteps are spread, a key of ``schedules.SPACINGS``.
-        eta: noise added by DDIM, 0 to 1; other samplers do not use it.
-        variance: of DDPM: ``"beta"`` or ``"posterior"``; other samplers do not use it.
-        clip: clamp x̂0 to [-1, 1] at every step.
-        dtype: of the network: ``"auto"``, ``"float32"`` or ``"bfloat16"``.
-        guidance: a key of ``guidance.GUIDANCE``: ``"none"`` (a model that knows classes is told the
-            label all the same), ``"cfg"`` (classifier-free), ``"classifier"`` (one of clean images,
-            as in the report) or ``"classifier-noisy"`` (one that knows the noise level).
-        guidance_scale: s of ``"cfg"`` or λ per image of the others; None stands for the
-            method's default.
-        form: of classifier guidance, ``"plain"`` (report eq. 11) or ``"scaled"`` by
-            sqrt(1 - alphas_cumprod); see ``guidance.ClassifierGuided``.
-        at: where a clean classifier looks: ``"x"``, ``"x0"`` or ``"x0-through"``.
-        rescale: of ``"cfg"``, 0 to 1; see ``guidance.ClassifierFree``.
-        t_low, t_high: guidance acts for timesteps from ``t_low`` to ``t_high``, None for T - 1.
-        profile: of its strength over all of t: ``"constant"``, ``"early"`` or ``"late"``.
-        mix: a second class to be mixed in, or None.
-        share: of the second class, 0 to 1.
-        fault: an error to reinsert, a key of ``faults.FAULTS``; ``"none"`` unless one is wanted.
-
     Raises:
         InvalidInput: naming the field and what is allowed.
+
+    Attributes:
     """
 
-    n: int = 16
-    first: int = 0
-    label: int | str = "all"
+    n: int = _whole(16, 1, MAX_IMAGES, "how many images")
+    first: int = _whole(
+        0, 0, 2**31 - 1, "number of the first image; those of a seed are numbered from 0"
+    )
+    label: int | str = _field(
+        "all",
+        str,
+        "class number for all images, 'all' (one after another) or 'none'",
+        lambda name, value: _check_label(value),
+    )
     # Of the two conditional models, by 2,048 samples: 20 steps of DDIM differ from 1,000 of DDPM
     # within noise (z below 2), see docs/speed.md. Of the others 20 steps were not measured.
-    sampler: str = "ddim"
-    steps: int = 20
-    seed: int = 0
-    spacing: str = "linear"
-    eta: float = 0.0
-    variance: str = "beta"
-    clip: bool = True
-    dtype: str = "auto"
-    guidance: str = "none"
-    guidance_scale: float | None = None
-    form: str = "scaled"
-    at: str = "x"
-    rescale: float = 0.0
-    t_low: int = 0
-    t_high: int | None = None
-    profile: str = "constant"
-    mix: int | None = None
-    share: float = 0.5
-    fault: str = "none"
+    sampler: str = _choice("ddim", SAMPLERS, "{names}")
+    steps: int = _whole(20, 1, 10_000, "denoising steps, at most T")
+    seed: int = _whole(0, 0, MAX_SEED, "of all noise; up to 2**53 - 1, as a browser can hold")
+    spacing: str = _choice("linear", SPACINGS, "of the timesteps: {names}")
+    eta: float = _number(0.0, 0, 1, "noise added by ddim, 0 to 1")
+    variance: str = _choice("beta", VARIANCES, "of ddpm: {names}")
+    clip: bool = _field(
+        True, bool, "clamp the predicted image to [-1, 1] at every step", check_bool
+    )
+    dtype: str = _choice("auto", DTYPES, "of the network: {names}")
+    guidance: str = _choice("none", GUIDANCE, "{names}")
+    guidance_scale: float | None = _number(
+        None,
+        -MAX_SCALE,
+        MAX_SCALE,
+        "s of cfg (1: the conditional model), λ per image of a classifier; None: the method's own",
+    )
+    form: str = _choice(
+        "scaled",
+        FORMS,
+        "of classifier guidance: plain (report eq. 11) or scaled by sqrt(1 - alphas_cumprod)",
+        "form of classifier guidance",
+    )
+    at: str = _choice(
+        "x",
+        SITES,
+        "where a clean classifier looks: x, x0 (eps held constant) or x0-through (the network "
+        "differentiated)",
+        "place of the classifier",
+    )
+    rescale: float = _number(0.0, 0, 1, "of cfg, 0 to 1; see guidance.ClassifierFree")
+    t_low: int = _whole(0, 0, 9_999, "guidance acts from this t, 0 the last ...")
+    t_high: int | None = _whole(None, 0, 9_999, "... up to this one; None: T - 1")
+    profile: str = _choice("constant", PROFILES, "of the strength over t: {names}")
+    mix: int | None = _whole(None, 0, 10_000, "a second class to mix in; None: none")
+    share: float = _number(0.5, 0, 1, "of the second class")
+    fault: str = _choice("none", FAULTS, "an error to reinsert: {names}")
 
     def __post_init__(self):
         def put(name, value):
             object.__setattr__(self, name, value)
 
-        put("n", check_int("n", self.n, 1, MAX_IMAGES))
-        put("first", check_int("first", self.first, 0, 2**31 - 1))
-        put("steps", check_int("steps", self.steps, 1, 10_000))
-        put("seed", check_int("seed", self.seed, 0, MAX_SEED))
-        put("eta", check_float("eta", self.eta, 0, 1))
-        check_choice("sampler", self.sampler, SAMPLERS)
-        check_choice("spacing", self.spacing, SPACINGS)
-        check_choice("variance", self.variance, VARIANCES)
-        check_choice("dtype", self.dtype, DTYPES)
-        check_choice("fault", self.fault, FAULTS)
-        if not isinstance(self.clip, bool):
-            raise InvalidInput(f"clip must be true or false, not {self.clip!r}")
-        put("label", _check_label(self.label))
-        self._check_guidance(put)
-
-    def _check_guidance(self, put) -> None:
-        check_choice("guidance", self.guidance, GUIDANCE)
-        check_choice("form of classifier guidance", self.form, FORMS)
-        check_choice("place of the classifier", self.at, SITES)
-        check_choice("profile", self.profile, PROFILES)
-        put("rescale", check_float("rescale", self.rescale, 0, 1))
-        put("t_low", check_int("t_low", self.t_low, 0, 9_999))
-        if self.t_high is not None:
-            put("t_high", check_int("t_high", self.t_high, self.t_low, 9_999))
-        put("share", check_float("share", self.share, 0, 1))
-        if self.mix is not None:
-            put("mix", check_int("mix", self.mix, 0, 10_000))
-        scale = self.guidance_scale
         if self.guidance == "none":
-            scale = None  # so that requests for the same pictures are equal
-        elif scale is None:
-            scale = GUIDANCE[self.guidance].default
-        else:
-            scale = check_float("guidance_scale", scale, -MAX_SCALE, MAX_SCALE)
-        put("guidance_scale", scale)
+            put("guidance_scale", None)  # so that requests for the same pictures are equal
+        for it in fields(self):
+            value = getattr(self, it.name)
+            if value is not None or it.default is not None:
+                put(it.name, it.metadata["check"](it.name, value))
+        if self.t_high is not None:
+            check_int("t_high", self.t_high, self.t_low, 9_999)
+        if self.guidance_scale is None:
+            put("guidance_scale", GUIDANCE[self.guidance].default)
 
     def with_texts(self, texts: Mapping[str, str]) -> Request:
         """This request with fields replaced by what was typed, or stands in a link.
@@ -136,14 +138,12 @@ class Request:
             InvalidInput: naming the field that cannot be read, or is out of range.
         """
         values = {}
-        for field in fields(self):
-            if field.name not in texts:
+        for it in fields(self):
+            if it.name not in texts:
                 continue
-            text, kind = texts[field.name], _OPTIONAL.get(field.name, type(field.default))
-            if field.name == "label":
-                kind = str
-            empty = field.name in _OPTIONAL and text in ("", "None")
-            values[field.name] = None if empty else read(field.name, text, kind)
+            text = texts[it.name]
+            empty = it.default is None and text in ("", "None")
+            values[it.name] = None if empty else read(it.name, text, it.metadata["kind"])
         if values.get("guidance", self.guidance) != self.guidance:
             # Another method's scale is not this one's.
             values.setdefault("guidance_scale", None)
@@ -247,10 +247,6 @@ def unused(requests: Sequence[Request]) -> set[str]:
     return idle if any(request.mix is not None for request in requests) else idle | {"share"}
 
 
-# Fields that may be None, and what they are otherwise.
-_OPTIONAL = {"guidance_scale": float, "t_high": int, "mix": int}
-
-
 def read(name: str, text: str, kind: type):
     """What was typed, as a value.
 
@@ -274,3 +270,13 @@ def _check_label(label) -> int | str:
             raise InvalidInput(f"label must be a class number, 'all' or 'none', not {label[:40]!r}")
         label = int(text)
     return check_int("class", label, 0, 10_000)
+
+
+def about(name: str) -> str:
+    """What a field of a request is, in words."""
+    told = Request.__dataclass_fields__[name].metadata
+    *others, last = told["known"] or [""]
+    return told["about"].format(names=f"{', '.join(others)} or {last}" if others else last)
+
+
+Request.__doc__ += "".join(f"    {it.name}: {about(it.name)}.\n    " for it in fields(Request))

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Iterable
 
 from ..errors import InvalidInput, check_choice
 from ..faults import FAULTS
-from ..guidance import GUIDANCE
-from ..request import OF_GUIDANCE, Request, unused
-from ..samplers import SAMPLERS
-from ..schedules import SPACINGS
+from ..request import OF_GUIDANCE, Request, about, unused
 
 LEFT_OPEN = ("variance", "clip")
 
 
-def one_of(names: Iterable[str]) -> str:
-    """Names as a help text lists them: a, b or c."""
-    *others, last = names
-    return f"{', '.join(others)} or {last}"
-
-
 def add_request(p: argparse.ArgumentParser, default: Request) -> None:
     """Add an option for every field of ``Request``, and ``--model``."""
-    _add_walk(p, default)
-    _add_guidance(p, default)
+    p.add_argument(
+        "--model",
+        default="mnist-conditional",
+        metavar="NAME",
+        help="a shipped checkpoint, a folder, or a repository on the Hub, owner/name[@revision] "
+        "(default: %(default)s)",
+    )
+    for it in dataclasses.fields(Request):
+        value, kind = getattr(default, it.name), it.metadata["kind"]
+        told = {"default": value, "help": about(it.name)}
+        if it.name in LEFT_OPEN:
+            told = {"default": None, "help": f"{told['help']} (default: as the model is meant)"}
+        elif value is not None:
+            told["help"] += " (default: %(default)s)"
+        if it.name == "fault" and len(FAULTS) == 1:
+            told["help"] = argparse.SUPPRESS
+        told |= {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
+        p.add_argument(f"--{it.name.replace('_', '-')}", **told)
 
 
 def add_running(p: argparse.ArgumentParser) -> None:
@@ -149,108 +155,3 @@ def beside(a: argparse.Namespace, base: Request) -> list[Request]:
             check_choice("field in --beside", name, known)
         found.append(base.with_texts(texts))
     return found
-
-
-def _add_walk(p, default) -> None:
-    p.add_argument(
-        "--model",
-        default="mnist-conditional",
-        metavar="NAME",
-        help="a shipped checkpoint, a folder, or a repository on the Hub, owner/name[@revision] "
-        "(default: %(default)s)",
-    )
-    p.add_argument(
-        "--n", type=int, default=default.n, help="how many images (default: %(default)s)"
-    )
-    p.add_argument(
-        "--first",
-        type=int,
-        default=default.first,
-        help="number of the first image (default: %(default)s)",
-    )
-    p.add_argument(
-        "--label",
-        default=default.label,
-        help="class number, 'all' (one after another) or 'none' (default: %(default)s)",
-    )
-    p.add_argument(
-        "--sampler",
-        default=default.sampler,
-        help=f"{one_of(SAMPLERS)} (default: %(default)s)",
-    )
-    p.add_argument(
-        "--steps",
-        type=int,
-        default=default.steps,
-        help="denoising steps, at most T (default: %(default)s)",
-    )
-    p.add_argument("--seed", type=int, default=default.seed, help="default: %(default)s")
-    p.add_argument(
-        "--spacing",
-        default=default.spacing,
-        help=f"of the timesteps: {one_of(SPACINGS)} (default: %(default)s)",
-    )
-    p.add_argument("--eta", type=float, default=default.eta, help="noise added by ddim, 0 to 1")
-    p.add_argument(
-        "--variance",
-        help="of ddpm: beta or posterior (default: what the model is meant for, or beta)",
-    )
-    p.add_argument(
-        "--clip",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="clamp the predicted image to [-1, 1] at every step (default: what the model is meant "
-        "for, or yes)",
-    )
-    p.add_argument("--dtype", default=default.dtype, help="auto, float32 or bfloat16")
-    p.add_argument(
-        "--fault",
-        default=default.fault,
-        help=f"an error of the report to reinsert: {', '.join(list(FAULTS)[1:])}"
-        if len(FAULTS) > 1
-        else argparse.SUPPRESS,
-    )
-
-
-def _add_guidance(p, default) -> None:
-    p.add_argument(
-        "--guidance",
-        default=default.guidance,
-        help=one_of(f"{name} ({it.label})" for name, it in GUIDANCE.items())
-        + " (default: %(default)s)",
-    )
-    p.add_argument(
-        "--guidance-scale",
-        type=float,
-        help="s of cfg (1: the conditional model), λ per image of a classifier; default: the "
-        "method's own",
-    )
-    p.add_argument(
-        "--form",
-        default=default.form,
-        help="of classifier guidance: plain (report eq. 11) or scaled by sqrt(1 - alphas_cumprod) "
-        "(default: %(default)s)",
-    )
-    p.add_argument(
-        "--at",
-        default=default.at,
-        help="where a clean classifier looks: x, x0 (eps held constant) or x0-through (the network "
-        "differentiated) (default: %(default)s)",
-    )
-    p.add_argument("--rescale", type=float, default=default.rescale, help="of cfg, 0 to 1")
-    p.add_argument(
-        "--t-low", type=int, default=default.t_low, help="guidance acts from this t, 0 the last ..."
-    )
-    p.add_argument("--t-high", type=int, help="... up to this one (default: T - 1)")
-    p.add_argument(
-        "--profile",
-        default=default.profile,
-        help="of the strength over t: constant, early or late (default: %(default)s)",
-    )
-    p.add_argument("--mix", type=int, metavar="CLASS", help="a second class to mix in")
-    p.add_argument(
-        "--share",
-        type=float,
-        default=default.share,
-        help="of the second class (default: %(default)s)",
-    )
