@@ -230,7 +230,7 @@ def test_a_network_that_cannot_be_built_is_refused(folder, change):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"schedule": {"kind": "sigmoid"}},
+        {"schedule": {"kind": "staircase"}},
         {"schedule": {"kind": "linear", "slope": 1}},
         {"schedule": {"num_timesteps": 0}},
         {"schedule": {"num_timesteps": 10**400}},

@@ -340,7 +340,7 @@ def test_it_can_learn_from_all_images_and_says_that_it_held_none_out(mnist_root,
     assert (it.training["training_set"], it.training["held_out"]) == (len(run.images), 0)
     assert len(run.images) == len(data.load("mnist", "train", mnist_root)) + len(held_out)
     card = (tmp_path / "checkpoint" / "README.md").read_text(encoding="utf-8")
-    assert "No image was held out of training" in card
+    assert "for none was held out" in card
     assert "images held out of training" not in card
 
 
