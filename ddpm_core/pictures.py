@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from .errors import DataError
@@ -146,20 +145,23 @@ def _classes(source: Path, names: list[str]) -> tuple[str, ...]:
 
 def _decode(source: Path, names: list[str], content: Callable[[str], bytes]):
     """All pictures, (N, C, S, S), and what kinds of file they were."""
+    from .stills import Still
+
     pixels, side, colour, formats = None, 0, False, set()
     for i, name in enumerate(names):
         try:
-            with Image.open(io.BytesIO(content(name))) as image:
-                _check(source, name, image, names[0], side)
+            with Still(io.BytesIO(content(name))) as picture:
+                about = picture.metadata()
+                _check(source, name, about["shape"], about["mode"], names[0], side)
                 if pixels is None:
-                    side = image.width
+                    side = about["shape"][0]
                     _check_total(source, len(names), side)
                     pixels = np.empty((len(names), 3, side, side), np.uint8)
-                formats.add(image.format)
-                colour = colour or image.mode not in GREY
-                kind = "L" if image.mode in GREY else "RGB"
-                # Grey fills all three.
-                pixels[i] = np.moveaxis(np.atleast_3d(np.asarray(image.convert(kind))), -1, 0)
+                formats.add(about["format"])
+                colour = colour or about["mode"] not in GREY
+                mode = "L" if about["mode"] in GREY else "RGB"
+                read = picture.read(index=0, mode=mode, writeable_output=False)
+                pixels[i] = np.moveaxis(np.atleast_3d(read), -1, 0)  # grey fills all three
         except DataError:
             raise
         except Exception as error:  # whatever Pillow, zipfile or zlib raise of a damaged file
@@ -168,8 +170,8 @@ def _decode(source: Path, names: list[str], content: Callable[[str], bytes]):
     return torch.from_numpy(array), tuple(sorted(formats))
 
 
-def _check(source: Path, name: str, image: Image.Image, first: str, side: int) -> None:
-    width, height = image.size
+def _check(source: Path, name: str, size: tuple, mode: str, first: str, side: int) -> None:
+    width, height = size
     if width != height:
         raise DataError(f"{name} in {source} is {width} x {height} pixels; only squares are read")
     if width > MOST_SIDE:
@@ -179,8 +181,8 @@ def _check(source: Path, name: str, image: Image.Image, first: str, side: int) -
             f"pictures in {source} differ in size: {first} is {side} x {side} pixels, "
             f"{name} {width} x {height}"
         )
-    if image.mode not in GREY + COLOUR:
-        raise DataError(f"{name} in {source} has pixels of kind {image.mode}, not of 8 bits")
+    if mode not in GREY + COLOUR:
+        raise DataError(f"{name} in {source} has pixels of kind {mode}, not of 8 bits")
 
 
 def _check_total(source: Path, count: int, side: int) -> None:

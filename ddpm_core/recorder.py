@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import ImageDraw, ImageFont, PngImagePlugin
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 from torch import Tensor
 
-from .animation import PAPER, as_image, enlarge, save_animation
+from .animation import PAPER, enlarge, save_animation
 from .data import to_uint8
 from .errors import InvalidInput, check_choice, check_int
-from .files import replacing
+from .files import write
 from .samplers import Step
 
 PANES = ("x", "x0")
@@ -207,7 +207,7 @@ def contact_sheet(images, columns, rows=None, *, scale: int = 4, gap: int = 1) -
     high, wide = sheet.shape[:2]
     page = np.full((high + 24, wide + left, sheet.shape[2]), PAPER, np.uint8)
     page[24:, left:] = sheet
-    picture = as_image(page)
+    picture = Image.fromarray(page[..., 0] if page.shape[-1] == 1 else page)
     pen = ImageDraw.Draw(picture)
     across, down = (wide + gap * scale) / len(columns), (high + gap * scale) / len(rows or [1])
     for i, label in enumerate(columns):
@@ -219,12 +219,13 @@ def contact_sheet(images, columns, rows=None, *, scale: int = 4, gap: int = 1) -
 
 def save_png(pixels: np.ndarray, path: str | Path, scale: int = 1, note: str = "") -> None:
     """Write (H, W, C) uint8 as PNG, ``note`` in its description."""
+    from .stills import png
+
     scale = check_int("scale", scale, 1, 64)
     info = PngImagePlugin.PngInfo()
     if note:
         info.add_itxt("Description", note)
-    with replacing(Path(path)) as part:
-        as_image(enlarge(pixels, scale)).save(part, format="PNG", pnginfo=info)
+    write(Path(path), png(enlarge(pixels, scale), pnginfo=info))
 
 
 def save_gif(
@@ -239,21 +240,7 @@ def save_gif(
     columns: int | None = None,
     note: str = "",
 ) -> int:
-    """Write a film as an endless GIF with one frame per denoising step.
-
-    Equal neighbours stay frames of their own, so that N steps always are N + 1 frames.
-
-    Args:
-        panes: ``"x"`` (the state), ``"x0"`` (the prediction), or both side by side.
-        stride: every how many steps a frame is kept; the first and last always are.
-        scale: whole-number enlargement.
-        frame_ms: time per frame, at least 20; GIF counts in tens of milliseconds.
-        hold_ms: how long the last frame stays, at most ten minutes.
-        note: written into the file as a comment.
-
-    Returns:
-        The number of frames written.
-    """
+    """Write a film as an endless GIF, whatever its path ends in; arguments as for ``save_film``."""
     return save_film(
         film,
         path,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import zlib
 from collections.abc import Mapping
@@ -14,7 +13,8 @@ from typing import Any, ClassVar
 
 import gradio as gr
 import numpy as np
-from PIL import Image
+
+from ddpm_core import stills
 
 from .cache import put as cache_file
 
@@ -121,12 +121,9 @@ def shell(name: str, **options: Any) -> str:
 
 def png(page: np.ndarray) -> str:
     """A uint8 (H, W, C) picture as a PNG data URI, C = 1 or 3."""
-    file = io.BytesIO()
     # Noise repeats nothing: to look for repetitions takes three times as long and saves nothing.
-    Image.fromarray(page[..., 0] if page.shape[-1] == 1 else page).save(
-        file, "PNG", compress_type=zlib.Z_HUFFMAN_ONLY
-    )
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    content = stills.png(page, compress_type=zlib.Z_HUFFMAN_ONLY)
+    return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
 
 
 def as_file(picture: str | dict[str, Any], name: str, cache: str) -> dict[str, Any]:

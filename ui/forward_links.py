@@ -9,8 +9,8 @@ from functools import cache
 from urllib.parse import urlencode
 
 import gradio as gr
+import imageio.v3 as iio
 import numpy as np
-from PIL import Image
 
 from ddpm_core import InvalidInput, Model, Request
 from ddpm_core.errors import check_int
@@ -185,7 +185,7 @@ def digit_of(picture: np.ndarray) -> int | None:
 
 @cache
 def _digits() -> np.ndarray:
-    return np.stack(np.split(np.asarray(Image.open(SAMPLES)), 10, axis=1))
+    return np.stack(np.split(iio.imread(SAMPLES, plugin="pillow"), 10, axis=1))
 
 
 def _packed(picture: np.ndarray) -> tuple[str | None, str]:

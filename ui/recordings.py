@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from PIL import Image
+import imageio.v3 as iio
 
 from ddpm_core.sampling import scale_sheet
+from ddpm_core.stills import png
 from lab.process.race import LANE_PANES
 
 FOLDER = Path(__file__).parent / "recordings"
@@ -51,8 +51,8 @@ def save(name: str, value: dict) -> int:
         if not (isinstance(text, str) and text.startswith(PNG)):
             return text
         path = FOLDER / f"{name}-{len(written)}.png"
-        picture = Image.open(io.BytesIO(base64.b64decode(text.removeprefix(PNG))))
-        picture.save(path, optimize=True)
+        picture = iio.imread(base64.b64decode(text.removeprefix(PNG)), plugin="pillow")
+        path.write_bytes(png(picture, optimize=True))
         written.append(path)
         return f"file:{path.name}"
 

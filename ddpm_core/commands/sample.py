@@ -107,6 +107,7 @@ def _write(a, model, request, progress) -> None:
     import numpy as np
 
     from .. import recorder, sampling
+    from ..files import replacing
 
     asked, columns = request, None
     if a.scales is not None:
@@ -146,7 +147,7 @@ def _write(a, model, request, progress) -> None:
     if request.classes(model):
         labels = request.labels(model, request.images)
         arrays["labels"] = np.array([_number(label) for label in labels])
-    with recorder.replacing(a.out) as part, part.open("wb") as file:
+    with replacing(a.out) as part, part.open("wb") as file:
         np.savez_compressed(file, **arrays, about=note)
 
 

@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ddpm_core.checkpoints import Config, Model
 from ddpm_core.hardware import bf16_is_native
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run
+from ddpm_core.stills import png
 from ddpm_core.trainer import Trainer
 
 from .shapes import CLASSES, Shape, Size, measure
@@ -106,10 +106,10 @@ def training(shape: Shape, batch: int, dtype: str) -> Iterator[Callable[[], floa
 
 def _write_pictures(folder: Path, shape: Shape, count: int) -> None:
     """Random pictures of all classes, more than ``count``, of which some will be held out."""
-    tall = (shape.size, shape.size, 3) if shape.channels == 3 else (shape.size, shape.size)
+    tall = (shape.size, shape.size, 3 if shape.channels == 3 else 1)
     generator = torch.Generator().manual_seed(0)
     for number in range(-(-count // CLASSES) * CLASSES):
         place = folder / str(number % CLASSES) / f"{number}.png"
         place.parent.mkdir(parents=True, exist_ok=True)
         pixels = torch.randint(0, 256, tall, dtype=torch.uint8, generator=generator)
-        Image.fromarray(pixels.numpy()).save(place)
+        place.write_bytes(png(pixels.numpy()))

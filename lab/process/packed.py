@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ddpm_core.errors import InvalidInput
+from ddpm_core.stills import Still
 
 # 32 x 32 pixels in colour that do not compress at all are within it; a longer address is refused
 # by some servers.
@@ -70,16 +71,6 @@ def unpack(text: str, shape: Sequence[int]) -> np.ndarray:
     return np.frombuffer(raw, np.uint8).reshape(h, w, c)
 
 
-def _upright(file: Image.Image) -> Image.Image:
-    """A camera turns no pixels: it notes how it was held, and browsers heed that."""
-    try:
-        return ImageOps.exif_transpose(file)
-    except OSError:  # of the pixels
-        raise
-    except Exception:  # whatever Pillow raises of a damaged note
-        return file.copy()
-
-
 def open_picture(path: str | Path, shape: Sequence[int]) -> np.ndarray:
     """The middle square of a file's picture, as small as a model needs it.
 
@@ -96,24 +87,26 @@ def open_picture(path: str | Path, shape: Sequence[int]) -> np.ndarray:
     """
     c, h, w = shape
     try:
-        with Image.open(path) as file:
-            if max(file.size) > MAX_SIDE or file.width * file.height > MAX_PIXELS:
+        with Path(path).open("rb") as file, Still(file) as picture:
+            about = picture.metadata()
+            (width, height), mode = about["shape"], about["mode"]
+            if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
                 raise InvalidInput(
-                    f"{path} has {file.width:,} x {file.height:,} pixels; at most "
-                    f"{MAX_PIXELS:,} are read"
+                    f"{path} has {width:,} x {height:,} pixels; at most {MAX_PIXELS:,} are read"
                 )
-            if file.mode.startswith(DEEP):
-                raise InvalidInput(f"{path} has pixels of kind {file.mode}, not of 8 bits")
-            image = _upright(file)
-            if image.has_transparency_data:
-                black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-                image = Image.alpha_composite(black, image.convert("RGBA"))
+            if mode.startswith(DEEP):
+                raise InvalidInput(f"{path} has pixels of kind {mode}, not of 8 bits")
+            # A camera turns no pixels: it notes how it was held, and browsers heed that.
+            pixels = picture.read(index=0, mode="RGBA", rotate=True, writeable_output=False)
     except InvalidInput:
         raise
     except FileNotFoundError:
         raise InvalidInput(f"there is no file {path}") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InvalidInput(f"{path} is not a picture that can be read: {error}") from error
+    image = Image.fromarray(pixels)
+    if pixels[..., 3].min() < 255:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
     image = image.convert("L" if c == 1 else "RGB")
     if image.size != (w, h):
         side = min(image.width, image.height)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from ddpm_core import checkpoints
 from ddpm_core.animation import read_note
@@ -19,6 +18,7 @@ from ddpm_core.guides import classifier_for
 from ddpm_core.recorder import contact_sheet, grid, save_png
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run
+from ddpm_core.stills import Still
 
 from ..measure import watch
 from ..measure.shards import Shards
@@ -209,5 +209,5 @@ def _holds(path: Path, note: str) -> bool:
 
 
 def _picture(path: Path, words: str, note: str) -> Picture:
-    with Image.open(path) as image:
-        return Picture(path.name, words, image.size, json.loads(note))
+    with path.open("rb") as file, Still(file) as picture:
+        return Picture(path.name, words, picture.metadata()["shape"], json.loads(note))
