@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import av
 import numpy as np
@@ -14,6 +17,7 @@ from ddpm_core import InvalidInput, animation, read_note, save_animation, save_f
 from ddpm_core.animation import KINDS, enlarge
 from ddpm_core.recorder import Film, grid
 from ddpm_core.samplers import Step
+from lab.process.packed import open_picture
 from tests.core.test_recorder import make_film, nearest_of_16
 
 NOTE = '{"model": "m", "label": 3, "name": "dé <&> ]]> \\u2028"}'
@@ -132,9 +136,11 @@ def test_coloured_mp4_comes_close(tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("note", ["", "short", NOTE, '{"label": 3} ' * 600])
-def test_a_note_comes_back_from_every_format(tmp_path, kind, note):
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_note_comes_back_from_every_format(tmp_path, kind, note, count):
     path = tmp_path / f"a.{kind}"
-    save_animation(pictures(3), path, note=note)
+    save_animation(pictures(count), path, note=note)
+    assert len(frames_of(path)) == count
     path = path.rename(tmp_path / "a.something-else")
     assert read_note(path) == note
 
@@ -143,6 +149,31 @@ def test_a_note_comes_back_from_every_format(tmp_path, kind, note):
 def test_a_note_comes_back_from_a_png(tmp_path, note):
     save_png(pictures(1)[0], tmp_path / "a.png", note=note)
     assert read_note(tmp_path / "a.png") == note
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["http:/a.org/b.png", "imageio:chelsea.png", "<screen>", "<clipboard>", "<video0>", "~a"],
+)
+def test_a_name_that_imageio_would_look_up_is_that_of_a_file(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        read_note(name.replace(":/", "://"))
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    picture = pictures(1)[0]
+    for kind in KINDS:
+        save_animation([picture], name, note=kind, kind=kind)
+        assert read_note(name) == read_note(tmp_path / name) == kind
+    save_png(picture, name, note="png")
+    assert read_note(name) == read_note(tmp_path / name) == "png"
+    np.testing.assert_array_equal(open_picture(name, (1, 7, 9)), picture)
+
+
+def test_the_package_waits_for_no_library_of_films():
+    words = "import sys, ddpm_core; print({'av', 'imageio'} & {*sys.modules})"
+    command, root = [sys.executable, "-c", words], Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 @pytest.mark.parametrize(

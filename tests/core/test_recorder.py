@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from PIL import GifImagePlugin, Image
+from PIL import Image
 
 from ddpm_core import recorder
+from ddpm_core.animation import KINDS, save_animation
 from ddpm_core.errors import InvalidInput
-from ddpm_core.recorder import Film, contact_sheet, grid, save_gif, save_png, strip
+from ddpm_core.recorder import Film, contact_sheet, grid, save_film, save_gif, save_png, strip
 from ddpm_core.samplers import Step
 
 
@@ -416,20 +417,17 @@ def test_gif_settings_out_of_range_are_refused(tmp_path, bad):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_gif_that_fails_half_way_leaves_the_earlier_file(tmp_path, monkeypatch):
-    path = tmp_path / "a.gif"
-    save_gif(make_film(), path)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_film_that_fails_half_way_leaves_the_earlier_file(tmp_path, kind):
+    path = tmp_path / f"a.{kind}"
+    save_film(make_film(), path)
     before = path.read_bytes()
-    real, calls = GifImagePlugin.getdata, []
 
-    def failing(image):
-        calls.append(image)
-        if len(calls) == 3:
-            raise OSError("disk full")
-        return real(image)
+    def failing():
+        yield from [np.zeros((4, 4, 1), np.uint8)] * 3
+        raise OSError("disk full")
 
-    monkeypatch.setattr(GifImagePlugin, "getdata", failing)
     with pytest.raises(OSError, match="disk full"):
-        save_gif(make_film(seed=1), path)
+        save_animation(failing(), path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
