@@ -15,18 +15,10 @@ from .errors import InvalidInput, check_choice, check_int
 from .files import write
 
 KINDS = ("gif", "webp", "mp4")
-PAPER = 255
 # Minutes of one core; and what the formats, or (MP4) the decoders of most devices, can hold.
 MAX_PIXELS = 4 * 10**9
 MAX_SIDE = {"gif": 65_535, "webp": 16_383, "mp4": 4_096}
 MAX_NOTE = 2**20
-XMP = (
-    '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
-    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-    '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:description>'
-    '<rdf:Alt><rdf:li xml:lang="x-default">{}</rdf:li></rdf:Alt>'
-    "</dc:description></rdf:Description></rdf:RDF></x:xmpmeta>"
-)
 
 
 def save_animation(
@@ -121,11 +113,6 @@ def _note_in_picture(file: BinaryIO) -> str:
     xmp = about.get("xmp", b"").decode("utf-8", "replace")
     found = re.search(r"<dc:description>.*?<rdf:li[^>]*>(.*?)</rdf:li>", xmp, re.DOTALL)
     return unescape(found[1]) if found else ""
-
-
-def enlarge(pixels: np.ndarray, scale: int) -> np.ndarray:
-    """Repeat every pixel ``scale`` times in both directions of (..., H, W, C)."""
-    return pixels.repeat(scale, axis=-3).repeat(scale, axis=-2)
 
 
 def _checked(pictures: Iterable[np.ndarray], scale: int, most: int) -> Iterator[np.ndarray]:

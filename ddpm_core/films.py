@@ -14,8 +14,8 @@ from av.codec.context import Flags
 from imageio.plugins.pyav import PyAVPlugin
 from PIL import Image
 
-from .animation import PAPER, XMP, enlarge
 from .errors import InvalidInput
+from .pixels import PAPER, enlarge
 
 GREY = 17  # from one of a GIF's 16 levels of grey to the next
 # Of x264, 0 is exact; at 12 noise comes back at 46 dB, a digit at 57. What would smooth edges, or
@@ -30,6 +30,14 @@ ENCODERS = {
     "webp": ("libwebp", "bgra", {"lossless": "1", "quality": "0", "compression_level": "0"}),
     "mp4": ("libx264", "yuv420p", QUALITY),
 }
+
+XMP = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:description>'
+    '<rdf:Alt><rdf:li xml:lang="x-default">{}</rdf:li></rdf:Alt>'
+    "</dc:description></rdf:Description></rdf:RDF></x:xmpmeta>"
+)
 
 
 class Film(PyAVPlugin):

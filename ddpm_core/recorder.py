@@ -10,10 +10,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 from torch import Tensor
 
-from .animation import PAPER, enlarge, save_animation
+from .animation import save_animation
 from .data import to_uint8
 from .errors import InvalidInput, check_choice, check_int
 from .files import write
+from .pixels import PAPER, enlarge
 from .samplers import Step
 
 PANES = ("x", "x0")

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from importlib.metadata import distributions
 from pathlib import Path
 from pkgutil import resolve_name
@@ -128,6 +129,26 @@ def test_imports_go_one_way(room, above):
 def test_the_ui_knows_no_tensors():
     for path in (ROOT / "ui").rglob("*.py"):
         assert not imports_of(path) & {"torch", "torchvision", "safetensors"}, path
+
+
+@pytest.mark.parametrize("room", ["ddpm_core", "lab"])
+def test_no_two_modules_import_each_other(room):
+    """Nor in a circle of more, be it within functions."""
+    paths = {
+        ".".join(p.with_suffix("").relative_to(ROOT).parts): p for p in ROOT.glob(f"{room}/**/*.py")
+    }
+    graph = {}
+    for name, path in paths.items():
+        graph[name] = found = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                above = name.split(".")[: -node.level] if node.level else []
+                module = ".".join([*above, *([node.module] if node.module else [])])
+                found |= {
+                    module,
+                    *(f"{module}.{alias.name}" for alias in node.names),
+                } & paths.keys()
+    TopologicalSorter(graph).prepare()
 
 
 UNSEEN = """

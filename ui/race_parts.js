@@ -21,6 +21,10 @@ const LINES = [
   { colour: "mid", dash: "4 3" },
   { colour: "ink", dash: "1.5 2.5" },
   { colour: "noise", dash: "16 4" },
+  { colour: "noise", dash: "" },
+  { colour: "ink", dash: "" },
+  { colour: "mid", dash: "12 3 2 3" },
+  { colour: "data", dash: "8 3" },
 ];
 const GUTTER = 1; // image pixels between tiles
 const FURTHEST = 12; // of log-SNR: beyond, less than half a grey level of the other is left

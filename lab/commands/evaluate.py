@@ -120,22 +120,6 @@ def run(a: argparse.Namespace) -> None:
     evaluate_modes.MODES[a.mode](a, model, requests)
 
 
-def settings(model, request) -> str:
-    """What the figures depend on beside the scale, in words."""
-    from dataclasses import asdict
-
-    from ..measure.protocol import sampled
-
-    about = {
-        "request": asdict(request) | {"guidance_scale": None},
-        "n": request.n,
-        "first": request.first,
-        "dtype": model.resolve_dtype(request.dtype),
-    }
-    weights = model.training.get("weights", "as published")
-    return f"{model.name} ({weights}), {sampled(about)}"
-
-
 def _check(a: argparse.Namespace) -> None:
     """Refuse options that the measurement asked for would ignore."""
     for_mode = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,9 @@ from ..measure import inspection, results
 from ..measure.as_reported import evaluate_as_reported
 from ..measure.evaluation import evaluate_fid
 from ..measure.features import feature_net
+from ..measure.protocol import sampled
 from ..measure.shards import Shards
 from ..publish import cards
-from .evaluate import settings
 from .progress import followed
 
 SHOWN = 16
@@ -28,7 +29,7 @@ def classes(a: argparse.Namespace, model, requests) -> None:
     """Measure how well the samples of every request meet their class: a row for each."""
     folder = _own_folder(a)
     judge = classifier_for(model, "judge")
-    print(f"{settings(model, requests[0])}; judged by {judge.name}")
+    print(f"{_settings(model, requests[0])}; judged by {judge.name}")
     print("| scale | wanted class | mean pairwise distance |\n| --- | --- | --- |")
     kept = []
     for request in requests:
@@ -52,7 +53,7 @@ def fid(a: argparse.Namespace, model, requests) -> None:
     options |= {"root": a.data_root, "batch": a.batch}
     for request in requests:
         found = followed(measure(model, request, home=a.cache, **options))
-        print(settings(model, request))
+        print(_settings(model, request))
         scale = request.guidance_scale
         print(("" if scale is None else f"scale {scale:g}: ") + found.words(), flush=True)
         _keep(a, model, request, found.result(), folder)
@@ -84,7 +85,7 @@ def neighbours(a: argparse.Namespace, model, requests) -> None:
     space = "pixels" if a.pixels else "features"
     options = {"space": space, "root": a.data_root, "home": a.cache, "batch": a.batch}
     found, pairs = followed(inspection.measure_neighbours(model, request, **options))
-    print(settings(model, request))
+    print(_settings(model, request))
     print(inspection.words(found), flush=True)
     _keep(a, model, request, found, folder)
     if a.out is not None:
@@ -103,6 +104,18 @@ def _keep(a, model, request, result: dict, folder: Path | None) -> None:
         print(results.save(kept, result), flush=True)
     if folder is not None:
         cards.rewrite(folder)
+
+
+def _settings(model, request) -> str:
+    """What the figures depend on beside the scale, in words."""
+    about = {
+        "request": asdict(request) | {"guidance_scale": None},
+        "n": request.n,
+        "first": request.first,
+        "dtype": model.resolve_dtype(request.dtype),
+    }
+    weights = model.training.get("weights", "as published")
+    return f"{model.name} ({weights}), {sampled(about)}"
 
 
 def _own_folder(a) -> Path | None:
