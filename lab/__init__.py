@@ -3,7 +3,7 @@
 ``process``  races, there and back, inversion, the report's errors, what guidance did
 ``measure``  judges, FID and its companions, bits per dimension, neighbours, class accuracy
 ``report``   the report made again
-``bench``    timings beside other libraries
+``bench``    timings beside diffusers or another checkout
 ``publish``  cards with what was measured, checkpoints that ship, the Space
 
 Importing it makes the report's errors and the judges known to the core, by name.

@@ -1,56 +1,97 @@
-"""``bench``: speed against two other libraries and against the machine, and cost over size."""
+"""``bench``: speed beside diffusers, or beside another checkout of this project."""
 
 from __future__ import annotations
 
 import argparse
-import json
+from contextlib import ExitStack, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
+
+import torch
 
 from ddpm_core.commands import options
+from ddpm_core.hardware import describe
+
+from ..bench import cases, with_diffusers
+from ..bench.cases import KINDS, Case
+from ..bench.compare import Side, checkout, interleaved, ratio
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def add(commands) -> None:
     """Register the command."""
     p = commands.add_parser(
         "bench",
-        help="measure speed and memory, beside other libraries",
-        description="Measure sampling and training beside diffusers and "
-        "denoising-diffusion-pytorch, at matched parameters and operations and on identical "
-        "weights; the share of this machine's matrix product; what a visitor waits for; time and "
-        "memory over size. Both libraries are optional: pip install diffusers "
-        "denoising-diffusion-pytorch. All that a table compares takes turns in one process; a "
-        "ratio is of two turns of one round, the median over the rounds with its quartiles. Let "
-        "nothing else run meanwhile; without --quick it takes about half an hour on "
-        "two cores.",
+        help="measure speed, beside diffusers or another checkout",
+        description="Time a sampling step, a training step and a request of 16 pictures, for "
+        "the shapes of the shipped models: beside diffusers, at matched parameters and "
+        "operations (pip install diffusers), or with --beside another checkout of this project. "
+        "Both sides take turns. The ratio is how many times as long the other side takes in the "
+        "same round: the median over the rounds, with its quartiles. Let nothing else run "
+        "meanwhile. Without --quick it takes about ten minutes on two cores.",
     )
-    p.add_argument("--quick", action="store_true", help="in minutes: fewer cases and turns")
+    p.add_argument("--quick", action="store_true", help="a minute: fewer cases and rounds")
     p.add_argument(
         "--only",
         nargs="+",
-        default=[],
-        metavar="SECTION",
-        help="of: match, gemm, sampling, training, identical, end-to-end, size (default: all)",
+        choices=KINDS,
+        default=KINDS,
+        metavar="KIND",
+        help=f"{options.one_of(KINDS)} (default: all)",
+    )
+    p.add_argument(
+        "--beside",
+        type=Path,
+        metavar="FOLDER",
+        help="another checkout, e.g. of the commit before: git worktree add FOLDER HEAD~1",
+    )
+    p.add_argument(
+        "--limit",
+        type=float,
+        default=0,
+        metavar="RATIO",
+        help="exit status 1 if a ratio is below this, e.g. 0.95",
     )
     options.add_threads(p)
-    p.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     p.set_defaults(run=run)
 
 
-def run(a: argparse.Namespace) -> None:
-    """Print each table as soon as it is measured."""
-    from ddpm_core.files import write
-
-    from ..bench.machine import heading
-    from ..bench.sections import FULL, QUICK, bench
-
+def run(a: argparse.Namespace) -> int:
+    """Print each case as soon as it is timed; status 1 if a ratio is below the limit."""
     options.use_threads(a)
-    measured = bench(QUICK if a.quick else FULL, tuple(a.only))
-    if a.json:
-        a.json.parent.mkdir(parents=True, exist_ok=True)
-    about, tables = heading(), []
-    print("\n".join(about), flush=True)
-    for table in measured:
-        print(f"\n{table.text()}", flush=True)
-        tables.append(table.json())
-        if a.json:  # after each, so that what was stopped is not lost
-            write(a.json, json.dumps({"about": about, "tables": tables}, indent=1) + "\n")
+    too_slow = False
+    with ExitStack() as stack:
+        if a.beside:
+            # Both in processes of their own: so nothing but the code differs.
+            other, this = (stack.enter_context(checkout(it)) for it in (a.beside, ROOT))
+        else:
+            this, other = cases.opened, _diffusers()
+        name = a.beside.resolve().name if a.beside else "diffusers"
+        print(f"{describe()}; torch {torch.__version__}")
+        print(f"{'ms, medians':34}{'this':>8}  {name:12}  ratio (quartiles)", flush=True)
+        for case in cases.chosen(a.quick, a.only):
+            with this(case) as here, other(case) as there:
+                rounds = (5 if a.quick else 10) * (2 if case.n == 1 else 1)
+                times = interleaved([here, there] if there else [here], rounds)
+            print(_line(case, times), flush=True)
+            too_slow |= len(times) == 2 and ratio(*times)[0] < a.limit
+    return int(too_slow)
+
+
+def _diffusers() -> Side:
+    """diffusers; where it is not installed, a side that lacks every case."""
+    if find_spec("diffusers"):
+        return with_diffusers.opened
+    print("diffusers is left out: pip install diffusers")
+    return lambda case: nullcontext()
+
+
+def _line(case: Case, times: list[list[float]]) -> str:
+    dtype = "default" if case.dtype == "auto" else case.dtype
+    this, *other = (f"{1e3 * median(it):.4g}" for it in times)
+    text = f"{case.what:10}{case.shape:8}n = {case.n:<4}{dtype:8}{this:>8}"
+    if not other:
+        return text
+    return "{}  {:12}  {:.3f} ({:.3f}-{:.3f})".format(text, *other, *ratio(*times))

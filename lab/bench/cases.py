@@ -1,0 +1,147 @@
+"""What is timed. As a script: times the cases that are named on its standard input.
+
+``compare.checkout`` runs the script once for each of two checkouts, with the folder of the checkout
+on the path. So it imports nothing of ``lab``, and of ``ddpm_core`` only what older checkouts have.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from PIL import Image
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+import ddpm_core
+from ddpm_core import Request, Run, load, sample
+
+MODELS = {"grey": "mnist-conditional", "colour": "cifar10-conditional"}
+CLASSES = 10
+KINDS = ("sampling", "pictures", "training")
+
+
+class Case(NamedTuple):
+    """Attributes:
+    what: one of ``KINDS``: a step of sampling, pictures by a whole request, a step of training.
+    shape: a key of ``MODELS``.
+    n: images in a batch.
+    dtype: ``"float32"``, ``"bfloat16"`` or, for sampling, ``"auto"``, the default. Training in
+        bfloat16 is autocast.
+    """
+
+    what: str
+    shape: str
+    n: int
+    dtype: str
+
+
+def chosen(quick: bool, kinds: Sequence[str]) -> list[Case]:
+    """The cases to time: of ``kinds``, and few and small ones if it is to be quick."""
+    found = []
+    for shape in ("grey",) if quick else MODELS:
+        batches, to_learn = ((1, 16), 32) if quick else ((1, 16, 64), 128)
+        found += [Case("sampling", shape, n, d) for n in batches for d in ("float32", "auto")]
+        found += [Case("pictures", shape, 16, "auto")]
+        found += [Case("training", shape, to_learn, d) for d in ("float32", "bfloat16")]
+    return [case for case in found if case.what in kinds]
+
+
+@contextmanager
+def opened(case: Case) -> Iterator[Callable[[], float]]:
+    """Prepare a case. Each call of the result is a turn and returns its seconds.
+
+    For sampling and training these are the seconds of one step.
+    """
+    if case.what == "training":
+        with opened_trainer(case.shape, case.n, case.dtype == "bfloat16") as trainer:
+            yield lambda: _step_of(trainer)
+        return
+    model, request = load(MODELS[case.shape]), Request(n=case.n, dtype=case.dtype)
+    if case.what == "pictures":
+        yield lambda: seconds(lambda: sample(model, request))
+        return
+    run = Run(model, request)
+    start = run.start
+
+    def walk() -> None:
+        for _ in run.steps(start):
+            pass
+
+    yield lambda: seconds(walk) / len(run.timesteps)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long a call takes."""
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+@contextmanager
+def opened_trainer(shape: str, batch: int, bf16: bool) -> Iterator:
+    """The trainer of a shipped model, on random pictures of its size."""
+    from ddpm_core.recipes import RECIPES
+    from ddpm_core.trainer import Trainer
+
+    channels, *size = load(MODELS[shape]).shape
+    recipe = replace(RECIPES[MODELS[shape]], dataset="pictures", batch_size=batch, epochs=1000)
+    with tempfile.TemporaryDirectory() as folder:
+        # A tenth is held out: twice a batch leaves enough.
+        for number in range(-(-2 * batch // CLASSES) * CLASSES):
+            path = Path(folder) / "pictures" / str(number % CLASSES) / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pixels = torch.randint(0, 256, (*size, channels), dtype=torch.uint8)
+            Image.fromarray(pixels.squeeze(-1).numpy()).save(path)
+        yield Trainer(recipe, Path(folder) / "run", data_root=folder, bf16=bf16, quiet=True)
+
+
+class _Enough(Exception):
+    pass
+
+
+def _step_of(trainer) -> float:
+    """Seconds between two updates of the weights in ``Trainer.run``, which is stopped there."""
+    updates = []
+
+    def note(*_) -> None:
+        updates.append(time.perf_counter())
+        if len(updates) == 2:
+            raise _Enough
+
+    hook = register_optimizer_step_post_hook(note)
+    try:
+        with suppress(_Enough):
+            trainer.run()
+    finally:
+        hook.remove()
+    return updates[1] - updates[0]
+
+
+def main() -> None:
+    """Say which ``ddpm_core`` this is, then answer each case with the seconds of a turn."""
+    from ddpm_core.hardware import keep_memory
+
+    keep_memory()  # as every command does
+    torch.set_num_threads(int(sys.argv[1]))
+    answers, sys.stdout = sys.stdout, sys.stderr  # whatever else is printed is no answer
+    print(Path(ddpm_core.__file__).parent, file=answers, flush=True)
+    last = None
+    with ExitStack() as stack:
+        for line in sys.stdin:
+            case = Case(*json.loads(line))
+            if case != last:
+                stack.close()
+                turn, last = stack.enter_context(opened(case)), case
+            print(turn(), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
