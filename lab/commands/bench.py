@@ -39,7 +39,7 @@ def add(commands) -> None:
         choices=KINDS,
         default=KINDS,
         metavar="KIND",
-        help=f"{options.one_of(KINDS)} (default: all)",
+        help=f"{', '.join(KINDS)} (default: all)",
     )
     p.add_argument(
         "--beside",
