@@ -10,7 +10,11 @@ $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r
 $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 endef
 
-.PHONY: app test clean
+# The mathematics, from schedules to a run, and what must survive any change.
+QUICK := $(addprefix tests/core/test_,entries.py schedules.py diffusion.py samplers.py noise.py \
+	guidance.py request.py sampling.py unet.py) tests/test_survives.py
+
+.PHONY: app test quick clean
 
 app: $(VENV)/.app-ready
 	$(BIN)/python app.py $(ARGS)
@@ -19,6 +23,10 @@ test: $(VENV)/.test-ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+quick: $(VENV)/.test-ready
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest -n 2 $(QUICK) $(ARGS)
 
 clean:
 	rm -rf $(VENV)
