@@ -74,29 +74,33 @@ def render(
     if missing:
         raise CheckpointError(f"the training record lacks {', '.join(missing)}: no card without")
     last, test = (training["history"] or [{}])[-1], training.get("test") or {}
-    told = {"name": name, "config": config, "training": training, "last": last, "test": test}
+    values = {"name": name, "config": config, "training": training, "last": last, "test": test}
     if isinstance(config, ClassifierConfig):
         net = config.classifier
         accuracy = Figure("accuracy", "test accuracy", test.get("accuracy"), "test")
         task, tags, figures = "image-classification", ["classifier"], [accuracy]
         module = NETS[net["kind"]].__module__
-        told |= {"classifier": True, "kind": _kind(net)}
-        told["module"] = "" if module.startswith(f"{__package__}.") else module
+        values |= {"classifier": True, "kind": _kind(net)}
+        values["module"] = "" if module.startswith(f"{__package__}.") else module
     else:
         net = config.model
         task = "image-generation" if config.classes else "unconditional-image-generation"
         loss = Figure("loss", "validation loss", last.get("validation"), "validation")
         tags, figures = ["diffusion", "ddpm"], [loss, *measured]
         judged = any("judge distance" in figure.line for figure in measured)
-        told |= {"measured": measured, "pictured": pictured, "definition": judged * JUDGE_DISTANCE}
-        told |= {"prediction": PREDICTS[config.prediction_type]}
-        told["quarters"] = [last[f"t{i}"] for i in range(1, 5) if f"t{i}" in last]
-        told["steps"] = min(20, config.schedule["num_timesteps"])
+        values |= {
+            "measured": measured,
+            "pictured": pictured,
+            "definition": judged * JUDGE_DISTANCE,
+        }
+        values |= {"prediction": PREDICTS[config.prediction_type]}
+        values["quarters"] = [last[f"t{i}"] for i in range(1, 5) if f"t{i}" in last]
+        values["steps"] = min(20, config.schedule["num_timesteps"])
     template = Environment(keep_trailing_newline=True).from_string(
         TEMPLATE.read_text(encoding="utf-8")
     )
     return template.render(
-        **told,
+        **values,
         recipe=training["recipe"],
         metadata=_metadata(config, name, task, tags, figures, training.get("source")),
         shape=f"{net['in_channels']} x {net['image_size']} x {net['image_size']}",

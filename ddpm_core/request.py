@@ -20,7 +20,7 @@ MAX_IMAGES = 100_000
 # guidance on again finds it as it was.
 OF_GUIDANCE = {
     name: tuple(method for method, guidance in GUIDANCE.items() if name in guidance.options)
-    for name in dict.fromkeys(name for it in GUIDANCE.values() for name in it.options)
+    for name in dict.fromkeys(name for entry in GUIDANCE.values() for name in entry.options)
 }
 
 
@@ -118,10 +118,10 @@ class Request:
 
         if self.guidance == "none":
             put("guidance_scale", None)  # so that requests for the same pictures are equal
-        for it in fields(self):
-            value = getattr(self, it.name)
-            if value is not None or it.default is not None:
-                put(it.name, it.metadata["check"](it.name, value))
+        for spec in fields(self):
+            value = getattr(self, spec.name)
+            if value is not None or spec.default is not None:
+                put(spec.name, spec.metadata["check"](spec.name, value))
         if self.t_high is not None:
             check_int("t_high", self.t_high, self.t_low, 9_999)
         if self.guidance_scale is None:
@@ -138,12 +138,12 @@ class Request:
             InvalidInput: naming the field that cannot be read, or is out of range.
         """
         values = {}
-        for it in fields(self):
-            if it.name not in texts:
+        for spec in fields(self):
+            if spec.name not in texts:
                 continue
-            text = texts[it.name]
-            empty = it.default is None and text in ("", "None")
-            values[it.name] = None if empty else read(it.name, text, it.metadata["kind"])
+            text = texts[spec.name]
+            empty = spec.default is None and text in ("", "None")
+            values[spec.name] = None if empty else read(spec.name, text, spec.metadata["kind"])
         if values.get("guidance", self.guidance) != self.guidance:
             # Another method's scale is not this one's.
             values.setdefault("guidance_scale", None)
@@ -274,9 +274,11 @@ def _check_label(label) -> int | str:
 
 def about(name: str) -> str:
     """What a field of a request is, in words."""
-    told = Request.__dataclass_fields__[name].metadata
-    *others, last = told["known"] or [""]
-    return told["about"].format(names=f"{', '.join(others)} or {last}" if others else last)
+    spec = Request.__dataclass_fields__[name].metadata
+    *others, last = spec["known"] or [""]
+    return spec["about"].format(names=f"{', '.join(others)} or {last}" if others else last)
 
 
-Request.__doc__ += "".join(f"    {it.name}: {about(it.name)}.\n    " for it in fields(Request))
+Request.__doc__ += "".join(
+    f"    {spec.name}: {about(spec.name)}.\n    " for spec in fields(Request)
+)

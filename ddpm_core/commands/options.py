@@ -21,17 +21,17 @@ def add_request(p: argparse.ArgumentParser, default: Request) -> None:
         help="a shipped checkpoint, a folder, or a repository on the Hub, owner/name[@revision] "
         "(default: %(default)s)",
     )
-    for it in dataclasses.fields(Request):
-        value, kind = getattr(default, it.name), it.metadata["kind"]
-        told = {"default": value, "help": about(it.name)}
-        if it.name in LEFT_OPEN:
-            told = {"default": None, "help": f"{told['help']} (default: as the model is meant)"}
+    for spec in dataclasses.fields(Request):
+        value, kind = getattr(default, spec.name), spec.metadata["kind"]
+        option = {"default": value, "help": about(spec.name)}
+        if spec.name in LEFT_OPEN:
+            option = {"default": None, "help": f"{option['help']} (default: as the model is meant)"}
         elif value is not None:
-            told["help"] += " (default: %(default)s)"
-        if it.name == "fault" and len(FAULTS) == 1:
-            told["help"] = argparse.SUPPRESS
-        told |= {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
-        p.add_argument(f"--{it.name.replace('_', '-')}", **told)
+            option["help"] += " (default: %(default)s)"
+        if spec.name == "fault" and len(FAULTS) == 1:
+            option["help"] = argparse.SUPPRESS
+        option |= {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
+        p.add_argument(f"--{spec.name.replace('_', '-')}", **option)
 
 
 def add_running(p: argparse.ArgumentParser) -> None:
