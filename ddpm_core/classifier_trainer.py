@@ -9,11 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from . import data
+from . import data, fields
 from .classifier import Classifier, ClassifierConfig
 from .diffusion import q_sample
-from .errors import check_choice, check_float, check_int
-from .training import Loop, check_recipe
+from .training import Loop, LoopRecipe
 
 # Shares of T at which a noise-aware classifier is tested: t = 0, 50, 100, 200, ..., 999 of 1000.
 TEST_LEVELS = (0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
@@ -33,73 +32,59 @@ OPTIMIZERS = {
 }
 
 
+@fields.documented
 @dataclass(frozen=True)
-class ClassifierRecipe:
-    """What to train, and how.
+class ClassifierRecipe(LoopRecipe):
+    """What classifier to train, and how.
 
-    Attributes:
-        dataset: a name that ``data.load`` takes.
-        classifier: ``kind`` and keyword arguments of that network beyond image size, colours
-            and classes.
-        schedule: keyword arguments of ``NoiseSchedule.make`` for a noise-aware one, which is
-            trained at every t alike; None for clean images.
-        shift: images move by up to so many pixels each way.
-        rotate: they turn by up to so many degrees.
-        zoom: they grow or shrink by up to this share.
-        crop: they move by up to so many whole pixels each way, before all that; what appears
-            mirrors the border.
-        flip: half of them are mirrored, left to right.
-        cutout: a square of so many pixels a side, somewhere within each, is grey.
-        label_smoothing: share of the target that all classes have in equal parts.
-        all_images: it learns from the images held out as well: what is measured on them meanwhile
-            tells how the training goes, but not how well it will do.
-        half: its weights are kept, and tested, in half precision.
-        optimizer: ``"adamw"``, or ``"sgd"``: stochastic gradient descent with Nesterov's momentum
-            of 0.85; or ``"muon"``: the same, but for orthogonal steps of the convolutions' kernels.
-        kernel_lr: what stands for ``lr`` there; no such kernel decays.
-        weight_decay: of the optimizer.
-        bias_rate: by how much faster the biases of normalisation learn than all else, and are
-            decayed by that much less (Jordan 2024, arXiv:2404.00498).
-        epochs, batch_size, lr, warmup, decay, clip_norm, ema, seed: as in ``trainer.Recipe``.
+    ``classifier`` holds ``kind`` and keyword arguments of that network beyond image size, colours
+    and classes; ``schedule`` those of ``NoiseSchedule.make`` for one that knows noise and is
+    trained at all t alike, or None for clean images.
+
+    Raises:
+        InvalidInput: naming the field and what is allowed.
     """
 
-    dataset: str = "mnist"
     classifier: dict = field(default_factory=lambda: {"kind": "conv"})
     schedule: dict | None = None
-    shift: float = 2
-    rotate: float = 10
-    zoom: float = 0.1
-    crop: int = 0
-    flip: bool = False
-    cutout: int = 0
-    label_smoothing: float = 0.0
-    all_images: bool = False
-    half: bool = False
-    optimizer: str = "adamw"
-    kernel_lr: float = 0.08
-    weight_decay: float = 0.01
-    bias_rate: float = 1.0
-    epochs: float = 15
-    batch_size: int = 128
-    lr: float = 2e-3
-    warmup: int = 200
-    decay: str = "cosine"
-    clip_norm: float = 1.0
-    ema: float = 0.999
-    seed: int = 0
-
-    def __post_init__(self):
-        check_float("shift", self.shift, 0, 1000)
-        check_float("rotate", self.rotate, 0, 180)
-        check_float("zoom", self.zoom, 0, 0.9)
-        check_int("crop", self.crop, 0, 1000)
-        check_int("cutout", self.cutout, 0, 1000)
-        check_float("label_smoothing", self.label_smoothing, 0, 1)
-        check_choice("optimizer", self.optimizer, OPTIMIZERS)
-        check_float("kernel_lr", self.kernel_lr, 1e-6, 1)
-        check_float("weight_decay", self.weight_decay, 0, 10)
-        check_float("bias_rate", self.bias_rate, 0.01, 1000)
-        check_recipe(self)
+    shift: float = fields.number(2, 0, 1000, "move images by up to so many pixels")
+    rotate: float = fields.number(10, 0, 180, "turn them by up to so many degrees")
+    zoom: float = fields.number(0.1, 0, 0.9, "enlarge or shrink them by up to this share")
+    crop: int = fields.whole(
+        0, 0, 1000, "move them by up to so many whole pixels; what appears mirrors the border"
+    )
+    flip: bool = fields.flag(False, "mirror half of them, left to right")
+    cutout: int = fields.whole(
+        0, 0, 1000, "make a square of so many pixels a side grey, somewhere in each"
+    )
+    label_smoothing: float = fields.number(
+        0.0, 0, 1, "share of the target that all classes have in equal parts"
+    )
+    all_images: bool = fields.flag(
+        False,
+        "learn from the images held out as well: what is measured on them meanwhile tells how "
+        "training goes, but not how well it will do",
+    )
+    half: bool = fields.flag(False, "keep, and test, the weights in half precision")
+    optimizer: str = fields.choice(
+        "adamw", OPTIMIZERS, "{names}; sgd has Nesterov's momentum of 0.85"
+    )
+    kernel_lr: float = fields.number(
+        0.08, 1e-6, 1, "of muon: learning rate of the convolutions' kernels, which do not decay"
+    )
+    weight_decay: float = fields.number(0.01, 0, 10, "of the optimizer")
+    bias_rate: float = fields.number(
+        1.0,
+        0.01,
+        1000,
+        "by how much faster the biases of normalisation learn than all else, and decay that much "
+        "less (Jordan 2024, arXiv:2404.00498)",
+    )
+    epochs: float = fields.again(LoopRecipe, "epochs", 15)
+    lr: float = fields.again(LoopRecipe, "lr", 2e-3)
+    warmup: int = fields.again(LoopRecipe, "warmup", 200)
+    decay: str = fields.again(LoopRecipe, "decay", "cosine")
+    ema: float = fields.again(LoopRecipe, "ema", 0.999)
 
     def config(self, images: data.Images) -> ClassifierConfig:
         """The checkpoint config of the classifier that this recipe trains."""

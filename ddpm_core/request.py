@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from dataclasses import fields as dataclass_fields
 
+from . import fields
 from .checkpoints import DTYPES, Label, Model
-from .errors import InvalidInput, check_bool, check_choice, check_float, check_int
+from .errors import InvalidInput, check_int
 from .faults import FAULTS
 from .guidance import FORMS, GUIDANCE, MAX_SCALE, PROFILES, SITES
 from .guides import classifier_for
@@ -24,49 +26,20 @@ OF_GUIDANCE = {
 }
 
 
-def _field(default, kind: type, about: str, check: Callable, known: Collection[str] = ()):
-    """A field of a request.
-
-    Args:
-        kind: what a text stands for, on the command line and in a link.
-        about: what it is; the command line's help, with ``{names}`` for what may be chosen.
-        check: ``(name, value) -> value``, or raises InvalidInput.
-        known: what may be chosen.
-    """
-    more = {"kind": kind, "about": about, "check": check, "known": known}
-    return field(default=default, metadata=more)
-
-
-def _whole(default, low: int, high: int, about: str):
-    return _field(default, int, about, lambda name, value: check_int(name, value, low, high))
-
-
-def _number(default, low: float, high: float, about: str):
-    return _field(default, float, about, lambda name, value: check_float(name, value, low, high))
-
-
-def _choice(default, known: Collection[str], about: str, called: str = ""):
-    def check(name, value):
-        return check_choice(called or name, value, known)
-
-    return _field(default, str, about, check, known)
-
-
+@fields.documented
 @dataclass(frozen=True)
 class Request:
     """What to sample. Checked when made; ``for_model`` checks what depends on the model.
 
     Raises:
         InvalidInput: naming the field and what is allowed.
-
-    Attributes:
     """
 
-    n: int = _whole(16, 1, MAX_IMAGES, "how many images")
-    first: int = _whole(
+    n: int = fields.whole(16, 1, MAX_IMAGES, "how many images")
+    first: int = fields.whole(
         0, 0, 2**31 - 1, "number of the first image; those of a seed are numbered from 0"
     )
-    label: int | str = _field(
+    label: int | str = fields.value(
         "all",
         str,
         "class number for all images, 'all' (one after another) or 'none'",
@@ -74,43 +47,41 @@ class Request:
     )
     # Of the two conditional models, by 2,048 samples: 20 steps of DDIM differ from 1,000 of DDPM
     # within noise (z below 2), see docs/speed.md. Of the others 20 steps were not measured.
-    sampler: str = _choice("ddim", SAMPLERS, "{names}")
-    steps: int = _whole(20, 1, 10_000, "denoising steps, at most T")
-    seed: int = _whole(0, 0, MAX_SEED, "of all noise; up to 2**53 - 1, as a browser can hold")
-    spacing: str = _choice("linear", SPACINGS, "of the timesteps: {names}")
-    eta: float = _number(0.0, 0, 1, "noise added by ddim, 0 to 1")
-    variance: str = _choice("beta", VARIANCES, "of ddpm: {names}")
-    clip: bool = _field(
-        True, bool, "clamp the predicted image to [-1, 1] at every step", check_bool
-    )
-    dtype: str = _choice("auto", DTYPES, "of the network: {names}")
-    guidance: str = _choice("none", GUIDANCE, "{names}")
-    guidance_scale: float | None = _number(
+    sampler: str = fields.choice("ddim", SAMPLERS, "{names}")
+    steps: int = fields.whole(20, 1, 10_000, "denoising steps, at most T")
+    seed: int = fields.whole(0, 0, MAX_SEED, "of all noise; up to 2**53 - 1, as a browser can hold")
+    spacing: str = fields.choice("linear", SPACINGS, "of the timesteps: {names}")
+    eta: float = fields.number(0.0, 0, 1, "noise added by ddim, 0 to 1")
+    variance: str = fields.choice("beta", VARIANCES, "of ddpm: {names}")
+    clip: bool = fields.flag(True, "clamp the predicted image to [-1, 1] at every step")
+    dtype: str = fields.choice("auto", DTYPES, "of the network: {names}")
+    guidance: str = fields.choice("none", GUIDANCE, "{names}")
+    guidance_scale: float | None = fields.number(
         None,
         -MAX_SCALE,
         MAX_SCALE,
         "s of cfg (1: the conditional model), λ per image of a classifier; None: the method's own",
     )
-    form: str = _choice(
+    form: str = fields.choice(
         "scaled",
         FORMS,
         "of classifier guidance: plain (report eq. 11) or scaled by sqrt(1 - alphas_cumprod)",
         "form of classifier guidance",
     )
-    at: str = _choice(
+    at: str = fields.choice(
         "x",
         SITES,
         "where a clean classifier looks: x, x0 (eps held constant) or x0-through (the network "
         "differentiated)",
         "place of the classifier",
     )
-    rescale: float = _number(0.0, 0, 1, "of cfg, 0 to 1; see guidance.ClassifierFree")
-    t_low: int = _whole(0, 0, 9_999, "guidance acts from this t, 0 the last ...")
-    t_high: int | None = _whole(None, 0, 9_999, "... up to this one; None: T - 1")
-    profile: str = _choice("constant", PROFILES, "of the strength over t: {names}")
-    mix: int | None = _whole(None, 0, 10_000, "a second class to mix in; None: none")
-    share: float = _number(0.5, 0, 1, "of the second class")
-    fault: str = _choice("none", FAULTS, "an error to reinsert: {names}")
+    rescale: float = fields.number(0.0, 0, 1, "of cfg, 0 to 1; see guidance.ClassifierFree")
+    t_low: int = fields.whole(0, 0, 9_999, "guidance acts from this t, 0 the last ...")
+    t_high: int | None = fields.whole(None, 0, 9_999, "... up to this one; None: T - 1")
+    profile: str = fields.choice("constant", PROFILES, "of the strength over t: {names}")
+    mix: int | None = fields.whole(None, 0, 10_000, "a second class to mix in; None: none")
+    share: float = fields.number(0.5, 0, 1, "of the second class")
+    fault: str = fields.choice("none", FAULTS, "an error to reinsert: {names}")
 
     def __post_init__(self):
         def put(name, value):
@@ -118,10 +89,7 @@ class Request:
 
         if self.guidance == "none":
             put("guidance_scale", None)  # so that requests for the same pictures are equal
-        for spec in fields(self):
-            value = getattr(self, spec.name)
-            if value is not None or spec.default is not None:
-                put(spec.name, spec.metadata["check"](spec.name, value))
+        fields.check(self)
         if self.t_high is not None:
             check_int("t_high", self.t_high, self.t_low, 9_999)
         if self.guidance_scale is None:
@@ -138,7 +106,7 @@ class Request:
             InvalidInput: naming the field that cannot be read, or is out of range.
         """
         values = {}
-        for spec in fields(self):
+        for spec in dataclass_fields(self):
             if spec.name not in texts:
                 continue
             text = texts[spec.name]
@@ -270,15 +238,3 @@ def _check_label(label) -> int | str:
             raise InvalidInput(f"label must be a class number, 'all' or 'none', not {label[:40]!r}")
         label = int(text)
     return check_int("class", label, 0, 10_000)
-
-
-def about(name: str) -> str:
-    """What a field of a request is, in words."""
-    spec = Request.__dataclass_fields__[name].metadata
-    *others, last = spec["known"] or [""]
-    return spec["about"].format(names=f"{', '.join(others)} or {last}" if others else last)
-
-
-Request.__doc__ += "".join(
-    f"    {spec.name}: {about(spec.name)}.\n    " for spec in fields(Request)
-)

@@ -8,64 +8,48 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import data
+from . import data, fields
 from .checkpoints import Config
-from .diffusion import denoising_loss
-from .errors import InvalidInput, check_float
+from .diffusion import PREDICTION_TYPES, denoising_loss
+from .errors import InvalidInput
 from .recorder import grid, save_png
 from .samplers import dpm_solver_pp
 from .schedules import spaced_timesteps
-from .training import STATE, Cadence, Loop, check_recipe, learning_rate
+from .training import STATE, Cadence, Loop, LoopRecipe, learning_rate
 
 __all__ = ["STATE", "Cadence", "Recipe", "Trainer", "Validation", "learning_rate"]
 
 SAMPLE_TILES = 64
 
 
+@fields.documented
 @dataclass(frozen=True)
-class Recipe:
-    """What to train, and how.
+class Recipe(LoopRecipe):
+    """What diffusion model to train, and how.
 
     The defaults are the report's set-up (section 3), with gradient clipping and EMA added.
+    ``model`` holds keyword arguments of ``UNet`` beyond image size, colours and classes,
+    ``schedule`` those of ``NoiseSchedule.make``.
 
-    Attributes:
-        dataset: a name that ``data.load`` takes.
-        model: keyword arguments of ``UNet`` beyond image size, colours and classes.
-        schedule: keyword arguments of ``NoiseSchedule.make``.
-        prediction_type: ``"epsilon"`` or ``"v_prediction"``.
-        conditional: whether the model is told the class.
-        p_uncond: probability with which an image's label is dropped (report eq. 12).
-        epochs: passes over the training set.
-        batch_size: images per step.
-        lr: learning rate of Adam after ``warmup`` steps of linear growth.
-        decay: what it does after that; see ``training.learning_rate``.
-        clip_norm: bound on the norm of the gradient.
-        ema: decay of the averaged weights, itself warmed up; 0 for none.
-        flip: mirror images at random.
-        seed: of everything random.
+    Raises:
+        InvalidInput: naming the field and what is allowed.
     """
 
-    dataset: str = "mnist"
     model: dict = field(default_factory=dict)
     schedule: dict = field(default_factory=lambda: {"kind": "linear", "num_timesteps": 1000})
-    prediction_type: str = "epsilon"
-    conditional: bool = False
-    p_uncond: float = 0.0
-    epochs: float = 30
-    batch_size: int = 128
-    lr: float = 1e-4
-    warmup: int = 0
-    decay: str = "none"
-    clip_norm: float = 1.0
-    ema: float = 0.9995
-    flip: bool = False
-    seed: int = 0
+    prediction_type: str = fields.choice(
+        "epsilon", PREDICTION_TYPES, "what the model predicts: {names}", "prediction type"
+    )
+    conditional: bool = fields.flag(False, "tell the model the class")
+    p_uncond: float = fields.number(
+        0.0, 0, 1, "probability with which an image's label is dropped (report eq. 12)"
+    )
+    flip: bool = fields.flag(False, "mirror images at random")
 
     def __post_init__(self):
-        check_float("p_uncond", self.p_uncond, 0, 1)
+        super().__post_init__()
         if self.p_uncond and not self.conditional:
             raise InvalidInput("p_uncond drops classes: it goes with a conditional model")
-        check_recipe(self)
 
     def config(self, images: data.Images) -> Config:
         """The checkpoint config of the model that this recipe trains."""

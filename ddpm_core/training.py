@@ -28,9 +28,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from . import data
+from . import data, fields
 from .checkpoints import Model, save
-from .errors import InvalidInput, check_float, check_int
+from .data import DATASETS
+from .errors import InvalidInput
 from .files import write
 from .hardware import bf16_is_native, describe
 
@@ -40,6 +41,35 @@ DECAYS = ("none", "cosine", "one-cycle")
 SITUATION = {"command": " && "} | dict.fromkeys(("commit", "hardware", "precision"), "; then ")
 # What is told of a run that another carried on.
 RUN = ("command", "commit", "steps", "images", "hours", "hardware", "precision", "weights")
+
+
+@fields.documented
+@dataclass(frozen=True)
+class LoopRecipe:
+    """What every training is told.
+
+    Raises:
+        InvalidInput: naming the field and what is allowed.
+    """
+
+    dataset: str = fields.text(
+        "mnist",
+        f"{', '.join(DATASETS)}, or the name of a folder or zip of class folders of pictures in "
+        "the data root",
+    )
+    epochs: float = fields.number(30, 1e-6, 1e6, "passes over the training set")
+    batch_size: int = fields.whole(128, 1, 65_536, "images per step")
+    lr: float = fields.number(1e-4, 0, 10, "learning rate, once it has grown")
+    warmup: int = fields.whole(0, 0, 10**9, "steps over which the learning rate grows")
+    decay: str = fields.choice("none", DECAYS, "of the learning rate after that: {names}")
+    clip_norm: float = fields.number(1.0, 1e-9, 1e9, "bound on the norm of the gradient")
+    ema: float = fields.number(
+        0.9995, 0, 0.999999, "decay of the averaged weights, itself warmed up; 0 for none"
+    )
+    seed: int = fields.whole(0, 0, 2**31, "of everything random")
+
+    def __post_init__(self):
+        fields.check(self)
 
 
 @dataclass(frozen=True)
@@ -58,8 +88,7 @@ class Loop(ABC):
     how the averaged weights are measured (``_measure``).
 
     Args:
-        recipe: what to train: a frozen dataclass with ``dataset``, ``config`` and the fields
-            that ``check_recipe`` checks.
+        recipe: what to train: a ``LoopRecipe`` with a method ``config``.
         folder: the run folder: ``state.pt``, ``losses.csv`` and the checkpoint folder
             ``checkpoint/``.
         data_root: see ``data.data_root``.
@@ -312,7 +341,7 @@ class Loop(ABC):
                 f"{self.folder} holds a run of another kind; choose another --out"
             ) from None
         now = asdict(self.recipe)
-        differing = [k for k in now if before[k] != now[k] and k != "epochs"]
+        differing = sorted(k for k in now if before[k] != now[k] and k != "epochs")
         if differing:
             raise InvalidInput(
                 f"{self.folder} holds a run with another {', '.join(differing)}; "
@@ -402,24 +431,6 @@ class Loop(ABC):
 
     def _request_stop(self) -> None:
         self._stop = True
-
-
-def check_recipe(recipe) -> None:
-    """Check the fields that every recipe has.
-
-    Raises:
-        InvalidInput: for a value out of range.
-    """
-    check_float("epochs", recipe.epochs, 1e-6, 1e6)
-    check_int("batch_size", recipe.batch_size, 1, 65_536)
-    check_float("lr", recipe.lr, 0, 10)
-    check_int("warmup", recipe.warmup, 0, 10**9)
-    check_float("ema", recipe.ema, 0, 0.999999)
-    check_float("clip_norm", recipe.clip_norm, 1e-9, 1e9)
-    check_int("seed", recipe.seed, 0, 2**31)
-    if recipe.decay not in DECAYS:
-        known = ", ".join(map(repr, DECAYS))
-        raise InvalidInput(f"decay must be one of {known}, not {recipe.decay!r}")
 
 
 def learning_rate(recipe, step: int, total_steps: int) -> float:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
+from .. import fields
 from ..errors import InvalidInput, check_choice
 from ..faults import FAULTS
-from ..request import OF_GUIDANCE, Request, about, unused
+from ..request import OF_GUIDANCE, Request, unused
 
 LEFT_OPEN = ("variance", "clip")
 
@@ -21,17 +22,9 @@ def add_request(p: argparse.ArgumentParser, default: Request) -> None:
         help="a shipped checkpoint, a folder, or a repository on the Hub, owner/name[@revision] "
         "(default: %(default)s)",
     )
-    for spec in dataclasses.fields(Request):
-        value, kind = getattr(default, spec.name), spec.metadata["kind"]
-        option = {"default": value, "help": about(spec.name)}
-        if spec.name in LEFT_OPEN:
-            option = {"default": None, "help": f"{option['help']} (default: as the model is meant)"}
-        elif value is not None:
-            option["help"] += " (default: %(default)s)"
-        if spec.name == "fault" and len(FAULTS) == 1:
-            option["help"] = argparse.SUPPRESS
-        option |= {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
-        p.add_argument(f"--{spec.name.replace('_', '-')}", **option)
+    without = ["fault"] if len(FAULTS) == 1 else []
+    fields.add_options(p, default, LEFT_OPEN, without)
+    p.set_defaults(**{name: getattr(default, name) for name in without})
 
 
 def add_running(p: argparse.ArgumentParser) -> None:

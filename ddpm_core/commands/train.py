@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from . import options, training
 
 
 def add(commands) -> None:
+    from ..diffusion import PREDICTION_TYPES
     from ..recipes import RECIPES
     from ..schedules import SCHEDULES
+    from ..trainer import Recipe
 
     p = commands.add_parser(
         "train",
@@ -25,12 +26,9 @@ def add(commands) -> None:
         help="a shipped checkpoint's settings (its card tells where it was trained otherwise); "
         "other options change them",
     )
-    training.add_data(p, "mnist")
     p.add_argument("--schedule", choices=sorted(SCHEDULES), help="noise schedule")
     p.add_argument("--timesteps", type=int, metavar="T", help="steps of the forward process (1000)")
-    p.add_argument(
-        "--prediction", choices=("epsilon", "v_prediction"), help="what the model predicts"
-    )
+    p.add_argument("--prediction", choices=PREDICTION_TYPES, help="what the model predicts")
     p.add_argument("--channels", type=int, nargs="+", help="width of each level, finest first")
     p.add_argument("--blocks", type=int, help="residual blocks per level")
     p.add_argument(
@@ -40,26 +38,13 @@ def add(commands) -> None:
         metavar="LEVEL",
         help="levels with attention, 0 the finest; none: --attention with nothing after it",
     )
-    p.add_argument(
-        "--conditional",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="tell the model the class",
-    )
-    p.add_argument("--p-uncond", type=float, help="share of labels dropped while training (0.1)")
-    p.add_argument("--dropout", type=float)
-    p.add_argument(
-        "--flip",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="mirror images at random",
-    )
+    p.add_argument("--dropout", type=float, help="within the residual blocks")
     p.add_argument(
         "--init",
         metavar="CHECKPOINT",
         help="begin with the weights of a checkpoint of the same recipe, and carry its record on",
     )
-    training.add_loop(p, "Adam")
+    training.add_recipe(p, Recipe, skip=["prediction_type"])
     p.set_defaults(run=run)
 
 

@@ -8,6 +8,7 @@ from . import options, training
 
 
 def add(commands) -> None:
+    from ..classifier_trainer import ClassifierRecipe
     from ..recipes import CLASSIFIERS
 
     p = commands.add_parser(
@@ -23,12 +24,7 @@ def add(commands) -> None:
         required=True,
         help="a shipped classifier's own settings; other options change them",
     )
-    training.add_data(p, "the recipe's")
-    p.add_argument("--shift", type=float, help="move images by up to so many pixels")
-    p.add_argument("--rotate", type=float, help="turn them by up to so many degrees")
-    p.add_argument("--zoom", type=float, help="enlarge or shrink them by up to this share")
-    p.add_argument("--weight-decay", type=float, help="of the optimizer")
-    training.add_loop(p, "the optimizer")
+    training.add_recipe(p, ClassifierRecipe)
     p.set_defaults(run=run)
 
 

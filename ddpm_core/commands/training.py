@@ -5,41 +5,20 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .. import fields
 from . import options
 
 
-def add_data(p: argparse.ArgumentParser, default: str) -> None:
-    """Add the run folder and where its images come from.
+def add_recipe(p: argparse.ArgumentParser, cls: type, skip=()) -> None:
+    """Add an option for every field of a recipe, and where and on what to run.
 
     Args:
-        default: the dataset taken where none is named.
+        cls: the recipe's class.
+        skip: fields without an option.
     """
-    from ..data import DATASETS
-
     p.add_argument("--out", type=Path, help="run folder (default: runs/RECIPE, else runs/DATASET)")
-    p.add_argument(
-        "--dataset",
-        help=f"{', '.join(DATASETS)}, or the name of a folder or zip of class folders of "
-        f"pictures in the data root (default: {default})",
-    )
+    fields.add_options(p, cls, skip=skip)
     options.add_data_root(p)
-
-
-def add_loop(p: argparse.ArgumentParser, optimizer: str) -> None:
-    """Add what every training has: how long, how fast, from which seed and on what.
-
-    Args:
-        optimizer: its name, for the help.
-    """
-    from ..training import DECAYS
-
-    p.add_argument("--epochs", type=float, help="passes over the training set")
-    p.add_argument("--batch-size", type=int)
-    p.add_argument("--lr", type=float, help=f"learning rate of {optimizer}")
-    p.add_argument("--warmup", type=int, help="steps over which the learning rate grows")
-    p.add_argument("--decay", choices=DECAYS, help="of the learning rate")
-    p.add_argument("--ema", type=float, help="decay of the averaged weights")
-    p.add_argument("--seed", type=int)
     p.add_argument("--device", default="cpu", help="cpu, cuda, ... (default: cpu)")
     options.add_threads(p)
     p.add_argument(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ddpm_core.commands import options
 from ddpm_core.errors import InvalidInput
-from ddpm_core.request import about
+from ddpm_core.fields import about
+from ddpm_core.request import Request
 
 
 def add(commands) -> None:
@@ -58,7 +59,7 @@ def add(commands) -> None:
         type=int,
         help="of --back: from every time (default: 50); of --invert: each way (default: 100)",
     )
-    p.add_argument("--sampler", help=f"of --back: {about('sampler')} (default: ddim)")
+    p.add_argument("--sampler", help=f"of --back: {about(Request, 'sampler')} (default: ddim)")
     p.add_argument("--eta", type=float, help="of --back: noise added by ddim, 0 to 1 (default: 1)")
     p.add_argument("--top", type=int, help="of --invert: where it turns round (default: 0.9 T)")
     p.add_argument(

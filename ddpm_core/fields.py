@@ -1,0 +1,112 @@
+"""Fields of a dataclass that say of themselves, once, what they are: default, bounds and words.
+
+The checks, the docstring and the options of the command line derive from them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Callable, Collection
+
+from .errors import check_bool, check_choice, check_float, check_int
+
+
+def value(default, kind: type, about: str, check: Callable, known: Collection[str] = ()):
+    """A field.
+
+    Args:
+        kind: what a text stands for, on the command line and in a link.
+        about: what it is, in words, with ``{names}`` for what may be chosen.
+        check: ``(name, value) -> value``, or raises InvalidInput.
+        known: what may be chosen.
+    """
+    spec = {"kind": kind, "about": about, "check": check, "known": known}
+    return dataclasses.field(default=default, metadata=spec)
+
+
+def whole(default, low: int, high: int, about: str):
+    """A whole number between two; None is left alone where it is the default."""
+    return value(default, int, about, lambda name, given: check_int(name, given, low, high))
+
+
+def number(default, low: float, high: float, about: str):
+    """A number between two; None is left alone where it is the default."""
+    return value(default, float, about, lambda name, given: check_float(name, given, low, high))
+
+
+def choice(default, known: Collection[str], about: str, called: str = ""):
+    """One of some names; ``called`` is what the error calls it."""
+
+    def check(name, given):
+        return check_choice(called or name, given, known)
+
+    return value(default, str, about, check, known)
+
+
+def flag(default: bool, about: str):
+    """True or False."""
+    return value(default, bool, about, check_bool)
+
+
+def text(default: str, about: str):
+    """Any text."""
+    return value(default, str, about, lambda name, given: given)
+
+
+def again(cls: type, name: str, default):
+    """A field of a base class with another default."""
+    spec = cls.__dataclass_fields__[name]
+    return dataclasses.field(default=default, metadata=spec.metadata)
+
+
+def check(instance) -> None:
+    """Check every field of a frozen dataclass, and keep what the checks return.
+
+    Raises:
+        InvalidInput: naming the field and what is allowed.
+    """
+    for spec in dataclasses.fields(instance):
+        given = getattr(instance, spec.name)
+        if spec.metadata and (given is not None or spec.default is not None):
+            object.__setattr__(instance, spec.name, spec.metadata["check"](spec.name, given))
+
+
+def about(cls: type, name: str) -> str:
+    """What a field is, in words."""
+    spec = cls.__dataclass_fields__[name].metadata
+    *others, last = spec["known"] or [""]
+    return spec["about"].format(names=f"{', '.join(others)} or {last}" if others else last)
+
+
+def documented(cls: type) -> type:
+    """A class decorator: the fields as the attributes in its docstring."""
+    names = [spec.name for spec in dataclasses.fields(cls) if spec.metadata]
+    lines = "".join(f"\n        {name}: {about(cls, name)}." for name in names)
+    cls.__doc__ = f"{(cls.__doc__ or '').rstrip()}\n\n    Attributes:{lines}\n    "
+    return cls
+
+
+def add_options(
+    p: argparse.ArgumentParser, default, left_open: Collection[str] = (), skip: Collection[str] = ()
+) -> None:
+    """Add an option for every field.
+
+    Args:
+        default: an instance, whose values are the defaults; or a class: then an option that is
+            not given is None.
+        left_open: fields whose option is None where it is not given.
+        skip: fields without an option.
+    """
+    cls = default if isinstance(default, type) else type(default)
+    for spec in dataclasses.fields(cls):
+        if not spec.metadata or spec.name in skip:
+            continue
+        kind, usual = spec.metadata["kind"], getattr(default, spec.name)
+        option = {"default": usual, "help": about(cls, spec.name)}
+        if default is cls or spec.name in left_open:
+            option["default"] = None
+        elif usual is not None:
+            option["help"] += " (default: %(default)s)"
+        option |= {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
+        p.add_argument(f"--{spec.name.replace('_', '-')}", **option)
