@@ -1,0 +1,108 @@
+"""The classifiers that ship: small, good at it, strangers to each other, and as their cards say."""
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+
+from ddpm_core import Request, available_classifiers, data, load, load_classifier, sample
+from ddpm_core.diffusion import q_sample
+from ddpm_core.schedules import NoiseSchedule
+
+SHIPPED = available_classifiers()
+
+
+CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
+
+
+ACCURACY = {
+    "mnist-classifier": 0.993,
+    "mnist-classifier-noisy": 0.99,
+    "mnist-judge": 0.995,
+    "cifar10-classifier": 0.83,
+    "cifar10-classifier-noisy": 0.61,
+    "cifar10-judge": 0.92,
+}
+
+
+SHAPES = {"mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
+
+
+CLASSES = {"mnist": data.DIGITS, "cifar10": data.THINGS}
+
+
+def dataset_of(name):
+    return name.partition("-")[0]
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Of a dataset: four of each class by its shipped model, in [-1, 1], and their labels."""
+
+    @cache
+    def draw(dataset):
+        guided = {"guidance": "cfg", "guidance_scale": 2.0} if dataset == "cifar10" else {}
+        request = Request(n=40, steps=20, dtype="float32", **guided)
+        pixels = sample(load(f"{dataset}-conditional"), request)
+        x = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1
+        return x, torch.arange(40) % 10
+
+    return draw
+
+
+def test_all_of_them_ship():
+    assert set(ACCURACY) == set(SHIPPED)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_one_is_small_and_good(name):
+    it = load_classifier(name)
+    assert it.shape == SHAPES[dataset_of(name)]
+    assert it.classes == list(CLASSES[dataset_of(name)])
+    assert it.noise_aware == name.endswith("-classifier-noisy")
+    # What 2,500,000 numbers of four bytes take, or 5,000,000 of two.
+    assert (CHECKPOINTS / name / "model.safetensors").stat().st_size < 10_000_000
+    assert it.training["test"]["images"] == 10_000
+    assert it.training["test"]["accuracy"] >= ACCURACY[name]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_its_card_says_what_its_record_says(name):
+    folder = CHECKPOINTS / name
+    assert all(path.stat().st_size < 10 * 2**20 for path in folder.iterdir())
+    it, card = load_classifier(name), (folder / "README.md").read_text()
+    assert f"{sum(p.numel() for p in it.net.parameters()):,} parameters" in card
+    training = it.training
+    assert f"{100 * training['test']['accuracy']:.2f} %" in card
+    for row in training["test"].get("curve", []):
+        assert f"| {row['t']} | {100 * row['accuracy']:.2f} % |" in card
+    assert f"{training['images']:,}" in card
+    assert f"`{training['command']}`" in card
+    assert "--data-root" not in card
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_it_reads_what_the_shipped_model_draws(name, drawn):
+    x, labels = drawn(dataset_of(name))
+    hit = (load_classifier(name).log_probs(x).argmax(1) == labels).float().mean()
+    assert hit >= {"mnist": 0.9, "cifar10": 0.6}[dataset_of(name)]
+
+
+def test_the_noisy_one_reads_noisy_digits_of_another_schedule(drawn):
+    x, labels = drawn("mnist")
+    it, cosine = load_classifier("mnist-classifier-noisy"), NoiseSchedule.make("cosine", 1000)
+    noisy = q_sample(cosine, x, 500, torch.randn(x.shape))
+    told, untold = (
+        it.log_probs(noisy, abar)[torch.arange(40), labels].mean()
+        for abar in (cosine.abar(500), None)
+    )
+    assert (it.log_probs(noisy, cosine.abar(500)).argmax(1) == labels).float().mean() >= 0.85
+    assert told > untold
+
+
+@pytest.mark.parametrize("dataset", SHAPES)
+def test_guide_and_judge_are_strangers(dataset):
+    found = [load_classifier(name) for name in SHIPPED if dataset_of(name) == dataset]
+    assert len({it.config.classifier["kind"] for it in found}) == len(found)
+    assert len({it.training["recipe"]["seed"] for it in found}) == len(found)

@@ -1,0 +1,144 @@
+"""The checkpoints that ship, their stored figures, and what cards, README and docs say of them."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from ddpm_core import Request, available, load
+from lab.measure import results
+from lab.publish import cards
+from lab.report import beside, report
+from lab.weights import fingerprint
+from tests.support.toys import result_of
+
+ROOT = Path(__file__).parents[2]
+every_model = pytest.mark.parametrize("name", available())
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "checkpoints").glob("*/training.json")))
+def test_what_the_readme_says_of_a_training_is_what_its_record_says(path):
+    """Of a classifier its accuracy; of a model of photographs for how long it was trained; and
+    whether the pictures were copies that lost something."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^\| \[`{path.parent.name}`\].*$", readme, re.M)
+    record = json.loads(path.read_text(encoding="utf-8"))
+    passes, accuracies = set(), set()
+    if "test" in record:
+        accuracies = {round(100 * record["test"]["accuracy"], 2)}
+    elif record["recipe"]["dataset"] == "cifar10":
+        passes = {round(record["images"] / record["training_set"], 1)}
+    assert {float(it) for it in re.findall(r"([\d.]+) passes", row)} == passes
+    assert {float(it) for it in re.findall(r"([\d.]+) %", row)} == accuracies
+    assert ("JPEG" in row) == ("JPEG" in record.get("source", ""))
+
+
+def test_the_readme_leads_to_the_checkpoints_that_ship_and_to_no_other():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| \[`([^`]+)`\]\(checkpoints/([^/]+)/README\.md\)", readme, re.M)
+    assert all(name == folder for name, folder in told)
+    shipped = [path.parent.name for path in (ROOT / "checkpoints").glob("*/config.json")]
+    assert sorted(name for name, _ in told) == sorted(shipped)
+
+
+@every_model
+def test_shipped_weights_are_small_trained_and_documented(name):
+    folder = ROOT / "checkpoints" / name
+    assert all(path.stat().st_size < 10 * 2**20 for path in folder.iterdir())
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    model = load(name)
+    parameters = sum(p.numel() for p in model.unet.parameters())
+    assert f"{parameters:,}" in card
+    assert f"{model.training['images']:,}" in card
+
+
+@every_model
+def test_shipped_figures_are_of_the_shipped_weights_and_on_the_card(name, tmp_path):
+    folder = ROOT / "checkpoints" / name
+    assert results.mark_of(folder) == fingerprint(load(name).unet)
+    assert results.current(folder) == results.read(folder)
+    copy = shutil.copytree(folder, tmp_path / name)
+    # One of other weights changes nothing.
+    asked = report.Measurement(name, Request(n=8192), "test")
+    results.save(copy, result_of(asked, 77.0, mark="0" * 16))
+    assert results.current(copy) != results.read(copy)
+    cards.rewrite(copy)
+    assert (copy / "README.md").read_text() == (folder / "README.md").read_text()
+
+
+@every_model
+def test_figures_on_a_card_have_names_of_their_own_and_none_is_called_fid(name):
+    """That is Inception's, and figures of one name are compared."""
+    told = cards.figures(ROOT / "checkpoints" / name)
+    titles = [figure.title for figure in told if figure.value is not None]
+    assert len(set(titles)) == len(titles)
+    card = (ROOT / "checkpoints" / name / "README.md").read_text(encoding="utf-8")
+    (index,) = yaml.safe_load(card.split("---\n")[1])["model-index"]
+    metrics = [metric for result in index["results"] for metric in result["metrics"]]
+    assert "fid" not in {metric["type"] for metric in metrics}
+    assert any(metric["name"].startswith("judge distance") for metric in metrics)
+
+
+@every_model
+def test_the_picture_that_ships_names_the_model_that_draws_it(name):
+    with Image.open(ROOT / "checkpoints" / name / "samples.png") as picture:
+        assert json.loads(picture.info["Description"])["model"] == name
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("mnist-conditional", "digits {} worse"),
+        ("cifar10-conditional", "photographs {} better"),
+    ],
+)
+def test_what_the_readme_says_of_the_default_is_what_is_stored(model, words):
+    assert (Request().sampler, Request().steps) == ("ddim", 20)
+    found = {
+        (m.request.sampler, m.request.steps): m.result
+        for row in report.few_steps(model=model).rows
+        for m in filter(None, row.measured)
+    }
+    default, whole = found["ddim", 20], found["ddpm", 1000]
+    difference = report.difference(default, whole)
+    assert difference.gap < 2 * difference.error
+    assert (default["fid"] > whole["fid"]) == words.endswith("worse")
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert words.format(f"{difference.gap:.3f} ± {difference.error:.3f}") in readme
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "cifar10"])
+@pytest.mark.parametrize("ablation", report.ABLATIONS)
+def test_of_the_reports_models_50_steps_are_worse_and_20_not_measured(dataset, ablation):
+    """The other half of what the README says."""
+    name, table = f"{dataset}-{ablation}", {"mnist": report.table_1, "cifar10": report.table_2}
+    cells = [
+        cell
+        for row in table[dataset]().rows
+        for cell in row.measured
+        if cell and cell.model == name
+    ]
+    found = {cell.request: cell.result for cell in cells if cell.reference == "test"}
+    fast, whole = found[report.FAST], found[report.ANCESTRAL]
+    gap, error = report.difference(fast, whole)
+    assert fast["fid"] > whole["fid"] and gap > 2 * error
+    kept = results.read(ROOT / "checkpoints" / name, "fid")
+    assert 20 not in {it["protocol"]["request"]["steps"] for it in kept}
+
+
+def test_the_tables_of_guidance_are_those_that_are_stored():
+    text = (ROOT / "docs" / "guidance.md").read_text(encoding="utf-8")
+    pattern = r"^\| s \|(.*)\|\n.*\n\| wanted class \|(.*)\|\n\| distance \|(.*)\|$"
+    told = re.findall(pattern, text, re.M)
+    rows = beside.over_scale().rows
+    assert len(told) == len(report.FEW_MODELS)
+    for k, cells in enumerate(told):
+        scales, shares, distances = ([it.strip() for it in row.split("|")] for row in cells)
+        assert [float(it) for it in scales] == list(beside.SCALES)
+        kept = [it.result for it in rows[2 * k].measured]
+        assert shares == [f"{100 * it['accuracy']:.1f} %" for it in kept]
+        assert distances == [f"{it['distance']:.2f}" for it in kept]
