@@ -40,10 +40,6 @@ def numbered():
     return torch.arange(200 * 2 * 6 * 6).float().view(200, 2, 6, 6)
 
 
-def test_without_either_images_stay_as_they_are(numbered):
-    assert torch.equal(crop_and_flip(numbered, 0, False), numbered)
-
-
 def test_half_of_the_images_are_mirrored_whole(numbered):
     found = crop_and_flip(numbered, 0, True)
     mirrored = (found == numbered.flip(-1)).flatten(1).all(1)
@@ -83,11 +79,11 @@ def test_a_square_of_each_image_is_grey_wherever_it_falls(numbered):
     assert (cut_out(numbered + 1, 9) == 0).all()
 
 
-def test_recipes_without_them_draw_no_random_number(numbered):
+def test_recipes_without_them_leave_images_alone_and_draw_no_random_number(numbered):
     """So that a run of an older recipe resumes with the same bits."""
     before = torch.get_rng_state()
-    crop_and_flip(numbered, 0, False)
-    cut_out(numbered, 0)
+    assert torch.equal(crop_and_flip(numbered, 0, False), numbered)
+    assert torch.equal(cut_out(numbered, 0), numbered)
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -117,19 +113,6 @@ def test_a_step_sees_them_and_smooths_its_labels(photos, tmp_path):
     )
 
 
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
-        ({"crop": -1}, "crop"),
-        ({"cutout": 0.5}, "cutout"),
-        ({"label_smoothing": 1.1}, "label_smoothing"),
-    ],
-)
-def test_values_out_of_range_are_refused_by_name(changes, named):
-    with pytest.raises(InvalidInput, match=named):
-        ClassifierRecipe(**changes)
-
-
 # --- one cycle ---
 
 
@@ -153,11 +136,6 @@ def test_a_stem_of_stride_1_works_at_full_resolution(stride):
     assert net(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
 
 
-def test_another_stride_is_refused():
-    with pytest.raises(InvalidInput, match="stem_stride"):
-        ResidualNet(image_size=32, in_channels=3, num_classes=10, stem_stride=3)
-
-
 @pytest.mark.parametrize(
     ("name", "low", "high"),
     [
@@ -178,19 +156,6 @@ def test_recipes_of_colour_images_fit_them_and_are_as_large_as_they_should_be(
     assert low <= sum(p.numel() for p in network.parameters()) <= high
     assert config.dataset == "cifar10"
     assert config.preprocessing["flip"] is True
-
-
-def test_recipes_are_what_their_names_say():
-    linear, cosine = RECIPES["cifar10-linear"], RECIPES["cifar10-cosine-attn"]
-    assert (linear.schedule["kind"], cosine.schedule["kind"]) == ("linear", "cosine")
-    assert linear.prediction_type == cosine.prediction_type == "epsilon"
-    assert not any(linear.model["attention"]) and not linear.model["mid_attention"]
-    assert any(cosine.model["attention"]) and cosine.model["mid_attention"]
-    assert linear.model["channels"] == cosine.model["channels"]
-    guided = RECIPES["cifar10-conditional"]
-    assert (guided.prediction_type, guided.p_uncond, guided.conditional) == (
-        "v_prediction", 0.1, True,
-    )  # fmt: skip
 
 
 # --- provenance ---

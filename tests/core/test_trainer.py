@@ -28,6 +28,7 @@ from tests.support.tiny_run import (
     assert_identical,
     state_of,
     trainer,
+    without_the_clock,
 )
 
 REPOSITORY = Path(__file__).parents[2]
@@ -39,14 +40,6 @@ def small_sample_grids():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer_module, "SAMPLE_TILES", 4)
         yield
-
-
-def without_the_clock(state: dict, *columns) -> dict:
-    rows = [
-        {k: v for k, v in r.items() if k not in ("seconds", *columns)} for r in state["history"]
-    ]
-    # Who started the run differs between a test and its child process.
-    return state | {"seconds": None, "history": rows, "situation": None, "digest": None}
 
 
 @pytest.fixture(scope="module")
