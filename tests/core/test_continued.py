@@ -12,53 +12,46 @@ from ddpm_core import trainer as trainer_module
 from ddpm_core.errors import InvalidInput
 from tests.support.tiny_run import STEPS, Interrupted, assert_identical, state_of, trainer
 
+pytestmark = pytest.mark.usefixtures("small_sample_grids")
+
 
 @pytest.fixture(scope="module")
-def uninterrupted(mnist_root, tmp_path_factory):
-    """A run folder whose training is complete."""
-    folder = tmp_path_factory.mktemp("whole") / "run"
+def continued(finished_run, mnist_root, tmp_path_factory):
+    """The folder of a run that began with a checkpoint and came to its end."""
+    folder = tmp_path_factory.mktemp("continued") / "more"
+    begin = checkpoints.load(finished_run / "checkpoint")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer_module, "SAMPLE_TILES", 4)
-        trainer(folder, mnist_root).run()
+        run = trainer(folder, mnist_root, begin=begin)
+        for name, value in begin.unet.state_dict().items():
+            assert torch.equal(run.model.state_dict()[name], value)
+            assert torch.equal(run.ema[name], value)
+        run.run()
     return folder
 
 
-@pytest.fixture(autouse=True)
-def small_sample_grids(monkeypatch):
-    monkeypatch.setattr(trainer_module, "SAMPLE_TILES", 4)
-
-
 def test_a_run_that_begins_with_a_checkpoint_carries_its_record_on(
-    uninterrupted, mnist_root, tmp_path
+    continued, finished_run, mnist_root, tmp_path
 ):
-    begin = checkpoints.load(uninterrupted / "checkpoint")
-    run = trainer(tmp_path / "more", mnist_root, begin=begin)
-    for name, value in begin.unet.state_dict().items():
-        assert torch.equal(run.model.state_dict()[name], value)
-        assert torch.equal(run.ema[name], value)
-    assert run.drawn == STEPS and run.step == 0
-    run.run()
-    record = checkpoints.load(tmp_path / "more" / "checkpoint").training
+    before = checkpoints.load(finished_run / "checkpoint").training
+    record = checkpoints.load(continued / "checkpoint").training
     assert record["steps"] == 2 * STEPS and record["images"] == 2 * STEPS * 20
     assert [row["step"] for row in record["history"]] == [10, 20, 30, 40]
-    assert record["history"][:2] == begin.training["history"]
+    assert record["history"][:2] == before["history"]
     (earlier,) = record["earlier"]
-    assert earlier["steps"] == STEPS and earlier["commit"] == begin.training["commit"]
-    card = (tmp_path / "more" / "checkpoint" / "README.md").read_text()
+    assert earlier["steps"] == STEPS and earlier["commit"] == before["commit"]
+    card = (continued / "checkpoint" / "README.md").read_text()
     told = f"| before that | `{earlier['command']}`, {STEPS * 20} images in {STEPS} steps"
     assert told in card and f"{2 * STEPS} steps) |" in card
-    seconds = [row["seconds"] for row in record["history"]]
-    assert seconds[2] >= 3600 * earlier["hours"]
+    assert record["history"][2]["seconds"] >= 3600 * earlier["hours"]
     # A third run tells of both, each with its own steps.
-    third = trainer(
-        tmp_path / "third", mnist_root, begin=checkpoints.load(tmp_path / "more" / "checkpoint")
-    )
+    third = trainer(tmp_path, mnist_root, begin=checkpoints.load(continued / "checkpoint"))
     assert [run["steps"] for run in third.earlier] == [STEPS, STEPS]
     assert third.drawn == 2 * STEPS
 
 
-def test_a_continued_run_draws_what_would_have_come_next(uninterrupted, mnist_root, tmp_path):
-    begin = checkpoints.load(uninterrupted / "checkpoint")
+def test_a_continued_run_draws_what_would_have_come_next(finished_run, mnist_root, tmp_path):
+    begin = checkpoints.load(finished_run / "checkpoint")
     fresh = trainer(tmp_path / "fresh", mnist_root)
     run = trainer(tmp_path / "more", mnist_root, begin=begin)
     first = run._indices()
@@ -67,38 +60,36 @@ def test_a_continued_run_draws_what_would_have_come_next(uninterrupted, mnist_ro
     assert torch.equal(first, fresh._indices())
 
 
-def test_a_continued_run_that_is_stopped_goes_on(uninterrupted, mnist_root, tmp_path):
-    begin = checkpoints.load(uninterrupted / "checkpoint")
-    trainer(tmp_path / "whole", mnist_root, begin=begin).run()
-    trainer(tmp_path / "parts", mnist_root, kind=Interrupted, begin=begin).run()
-    resumed = trainer(tmp_path / "parts", mnist_root)  # what it began with is in its state
+def test_a_continued_run_that_is_stopped_goes_on(continued, finished_run, mnist_root, tmp_path):
+    begin = checkpoints.load(finished_run / "checkpoint")
+    trainer(tmp_path, mnist_root, kind=Interrupted, begin=begin).run()
+    resumed = trainer(tmp_path, mnist_root)  # what it began with is in its state
     assert resumed.step == Interrupted.stop_at
     resumed.run()
-    whole, parts = state_of(tmp_path / "whole"), state_of(tmp_path / "parts")
+    whole, parts = state_of(continued), state_of(tmp_path)
     assert_identical(whole["ema"], parts["ema"])
     assert whole["earlier"] == parts["earlier"] != []
 
 
-def test_a_run_that_began_otherwise_is_not_carried_on_in_silence(uninterrupted, mnist_root):
-    begin = checkpoints.load(uninterrupted / "checkpoint")
-    with pytest.raises(InvalidInput, match="did not begin with that checkpoint"):
-        trainer(uninterrupted, mnist_root, begin=begin)
-
-
 @pytest.mark.parametrize("record", [{"source": "pictures (JPEG)"}, {"training_set": 4_000}])
 def test_what_was_trained_on_other_images_is_not_carried_on(
-    uninterrupted, mnist_root, tmp_path, record
+    finished_run, mnist_root, tmp_path, record
 ):
     """It may have been trained on what is held out now."""
-    begin = checkpoints.load(uninterrupted / "checkpoint")
+    begin = checkpoints.load(finished_run / "checkpoint")
     begin.training |= record
     with pytest.raises(InvalidInput, match="was trained on other images than mnist has here"):
         trainer(tmp_path / "other", mnist_root, begin=begin)
 
 
-def test_a_run_does_not_go_on_with_other_images(uninterrupted, mnist_root, tmp_path, monkeypatch):
-    folder = shutil.copytree(uninterrupted, tmp_path / "run")
+def test_a_run_goes_on_with_neither_another_beginning_nor_other_images(
+    finished_run, mnist_root, tmp_path, monkeypatch
+):
+    folder = shutil.copytree(finished_run, tmp_path / "run")
     trainer(folder, mnist_root)
+    begin = checkpoints.load(finished_run / "checkpoint")
+    with pytest.raises(InvalidInput, match="did not begin with that checkpoint"):
+        trainer(folder, mnist_root, begin=begin)
     fewer = data.load("mnist", "train", mnist_root).subset(slice(0, 900))
     monkeypatch.setattr(training.data, "load", lambda *about: fewer)
     with pytest.raises(InvalidInput, match="holds a run on other images than mnist has now"):
@@ -122,9 +113,9 @@ def test_the_command_that_is_kept_tells_of_no_place():
     ],
 )
 def test_a_checkpoint_of_another_model_is_no_beginning(
-    uninterrupted, mnist_root, tmp_path, changes, words
+    finished_run, mnist_root, tmp_path, changes, words
 ):
-    begin = checkpoints.load(uninterrupted / "checkpoint")
+    begin = checkpoints.load(finished_run / "checkpoint")
     for name in ("MNIST", "FashionMNIST"):
         (tmp_path / name).symlink_to(mnist_root / "MNIST")
     with pytest.raises(InvalidInput, match=words):

@@ -39,7 +39,7 @@ def trainer(
     folder, data_root, *, kind=Trainer, cadence=None, begin=None, watch=None, **changes
 ) -> Trainer:
     """The run, with changes to its recipe; it samples at the end only and validates little."""
-    cadence = cadence or Cadence(validate=10, sample=10**9, save=1)
+    cadence = cadence or Cadence(validate=10, sample=10**9, save=10)
     recipe = Recipe(**RECIPE | changes)
     more = {"begin": begin, "watch": watch, "cadence": cadence}
     run = kind(recipe, folder, data_root=data_root, bf16=False, quiet=True, **more)
@@ -99,4 +99,5 @@ def assert_identical(a, b, at="state"):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    trainer(sys.argv[1], sys.argv[2], kind=Telling).run()
+    cadence = Cadence(validate=10, sample=10**9, save=1)
+    trainer(sys.argv[1], sys.argv[2], kind=Telling, cadence=cadence).run()

@@ -1,0 +1,31 @@
+"""A finished run, and a Hub on loopback."""
+
+import pytest
+
+from ddpm_core import trainer as trainer_module
+from tests.support.fake_hub import FakeHub, plain_client
+from tests.support.tiny_run import trainer
+
+
+@pytest.fixture(scope="session")
+def finished_run(mnist_root, tmp_path_factory):
+    """The folder of a run never stopped, to be read only."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer_module, "SAMPLE_TILES", 4)
+        trainer(folder, mnist_root).run()
+    return folder
+
+
+@pytest.fixture
+def small_sample_grids(monkeypatch):
+    """Grids of 64 would take most of the time, and no test looks at their size."""
+    monkeypatch.setattr(trainer_module, "SAMPLE_TILES", 4)
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """A running Hub, for a client without xet, telemetry and a stored token."""
+    plain_client(monkeypatch)
+    with FakeHub() as hub:
+        yield hub
