@@ -12,18 +12,9 @@ from huggingface_hub import ModelCard, constants
 from ddpm_core import load, publish, sample
 from ddpm_core.errors import CheckpointError, InvalidInput
 from ddpm_core.hub import Hub
-from tests.core.test_hub import QUICK, refusal
-from tests.support.fake_hub import FakeHub, plain_client
+from tests.support.hub import QUICK, refusal
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
-
-
-@pytest.fixture
-def served(monkeypatch):
-    """A running Hub, for a client without xet, telemetry and a stored token."""
-    plain_client(monkeypatch)
-    with FakeHub() as hub:
-        yield hub
 
 
 def test_a_published_model_is_the_same_model(served, tmp_path, checkpoint, monkeypatch):
@@ -32,6 +23,7 @@ def test_a_published_model_is_the_same_model(served, tmp_path, checkpoint, monke
     monkeypatch.setenv("HF_TOKEN", "hf_made_up")
     address = publish.push(folder, "user/mine", endpoint=served.url)
     assert address.endswith("user/mine")
+    assert not served.repos["user/mine"].private
     model = load("user/mine", source=Hub(served.url, tmp_path / "cache", patience=1))
     assert np.array_equal(sample(model, QUICK), sample(load(checkpoint), QUICK))
 

@@ -8,8 +8,8 @@ from huggingface_hub import constants
 
 from ddpm_core import checkpoints, publish
 from lab.publish import space
-from tests.core.test_hub import command
 from tests.support.fake_hub import FakeHub, plain_client
+from tests.support.hub import command
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
