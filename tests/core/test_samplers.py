@@ -48,6 +48,12 @@ every_variant = pytest.mark.parametrize("sampler", VARIANTS.values(), ids=VARIAN
 every_kind = pytest.mark.parametrize("kind", REFERENCE_NAME)
 
 
+every_walk = pytest.mark.parametrize(
+    ("kind", "steps"),
+    [("linear", 10), ("linear", 1000), ("cosine", 50), ("cosine", 1000), ("scaled_linear", 50)],
+)
+
+
 def noise_at(t, shape=SHAPE):
     return torch.randn(shape, generator=torch.Generator().manual_seed(t), dtype=torch.float64)
 
@@ -75,8 +81,7 @@ def assert_same_trajectory(ours, scheduler, **options):
         torch.testing.assert_close(step.x, x, **CLOSE)
 
 
-@every_kind
-@pytest.mark.parametrize("steps", [10, 50, 1000])
+@every_walk
 @pytest.mark.parametrize(("variance", "name"), [("beta", "large"), ("posterior", "small")])
 def test_ddpm_equals_the_reference(monkeypatch, kind, steps, variance, name):
     scheduler = DDPMScheduler(
@@ -92,10 +97,9 @@ def test_ddpm_equals_the_reference(monkeypatch, kind, steps, variance, name):
     assert_same_trajectory(ours, scheduler)
 
 
-@every_kind
+@every_walk
 @pytest.mark.parametrize("eta", [0.0, 0.3, 1.0])
-@pytest.mark.parametrize("steps", [10, 50, 1000])
-def test_ddim_equals_the_reference(kind, eta, steps):
+def test_ddim_equals_the_reference(kind, steps, eta):
     scheduler = DDIMScheduler(beta_schedule=REFERENCE_NAME[kind], clip_sample=True)
     scheduler.set_timesteps(steps)
     timesteps = scheduler.timesteps.tolist()
@@ -103,8 +107,7 @@ def test_ddim_equals_the_reference(kind, eta, steps):
     assert_same_trajectory(ours, scheduler, eta=eta, use_clipped_model_output=True)
 
 
-@every_kind
-@pytest.mark.parametrize("steps", [10, 50, 1000])
+@every_walk
 def test_ddim_inversion_equals_the_reference(kind, steps):
     scheduler = DDIMInverseScheduler(beta_schedule=REFERENCE_NAME[kind], clip_sample=False)
     scheduler.set_timesteps(steps)
@@ -219,9 +222,10 @@ def run_to_the_end(sampler, schedule, denoiser, timesteps, n):
     return step.x.flatten()
 
 
-@every_kind
+@pytest.mark.parametrize(
+    ("kind", "steps"), [("linear", 20), ("linear", 1000), ("cosine", 20), ("scaled_linear", 20)]
+)
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("steps", [20, 1000])
 def test_gaussian_data_come_out_as_worked_out(kind, variant, steps):
     schedule = NoiseSchedule.make(kind)
     timesteps = spaced_timesteps(schedule, steps)
@@ -233,6 +237,10 @@ def test_gaussian_data_come_out_as_worked_out(kind, variant, steps):
     # sqrt(variance / n) and that of the variance is variance * sqrt(2 / n): five of each.
     assert abs(x.mean() - mean) < 5 * math.sqrt(variance / n)
     assert abs(x.var() - variance) < 5 * variance * math.sqrt(2 / n)
+    if steps == 1000:
+        # What is left is exact too: the steps' own error, the start N(0, 1), and the last mean.
+        assert mean == pytest.approx(MU, abs=0.01 * S)
+        assert math.sqrt(variance) == pytest.approx(S, rel=0.01)
 
 
 @every_kind
@@ -245,30 +253,6 @@ def test_deterministic_samplers_are_the_affine_map_worked_out(kind, variant):
     mean, variance = exact_output(kind, variant, timesteps)
     wanted = math.sqrt(variance) * start((50, 1, 1, 1)).flatten() + mean
     torch.testing.assert_close(x, wanted, rtol=1e-9, atol=1e-9)
-
-
-@every_kind
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_with_all_steps_gaussian_data_are_recovered(kind, variant):
-    """What is left is exact too: the steps' own error, the start, and the last mean.
-
-    The recursion gives a spread 0.8 % too small for the posterior variance and 0.3 % for
-    DDIM, both of order 1 / T. The start N(0, 1) is not quite x_T, whose mean is sqrt(abar_T) mu:
-    with the linear schedule that moves the mean of the deterministic samplers by 0.001.
-    """
-    mean, variance = exact_output(kind, variant, list(range(999, -1, -1)))
-    assert mean == pytest.approx(MU, abs=0.01 * S)
-    assert math.sqrt(variance) == pytest.approx(S, rel=0.01)
-
-
-@every_kind
-def test_the_second_order_solver_needs_fewer_steps_than_ddim(kind):
-    timesteps = spaced_timesteps(NoiseSchedule.make(kind), 20, "logsnr")
-    errors = [
-        abs(math.sqrt(exact_output(kind, variant, timesteps)[1]) - S)
-        for variant in ("dpm_solver_pp", "ddim-0")
-    ]
-    assert errors[0] < errors[1] / 3
 
 
 # --- the contract of every step ---
@@ -298,23 +282,25 @@ def test_eps_and_x0_stay_consistent_with_the_state_that_was_denoised(sampler, ki
 
 
 @every_variant
-def test_steps_tell_where_they_are_and_end_with_the_clean_prediction(sampler):
+def test_steps_tell_where_they_are_and_leave_what_was_there_alone(sampler):
     schedule, timesteps = few()
-    steps = list(sampler(toy_denoiser, schedule, start(), timesteps, noise_at))
-    assert [s.index for s in steps] == list(range(1, 10))
-    assert [s.t for s in steps] == timesteps
-    assert [s.t_next for s in steps] == [*timesteps[1:], -1]
-    torch.testing.assert_close(steps[-1].x, steps[-1].x0, rtol=0, atol=1e-12)
-
-
-@every_variant
-def test_one_step_returns_the_clean_prediction_of_the_start(sampler):
-    schedule = NoiseSchedule.make("cosine", 100)
-    (step,) = sampler(toy_denoiser, schedule, start(), [99], noise_at)
-    abar = schedule.abar(99)
-    wanted = (start() - math.sqrt(1 - abar) * toy_denoiser(start(), 99).eps) / math.sqrt(abar)
-    torch.testing.assert_close(step.x, wanted.clamp(-1, 1))
-    torch.testing.assert_close(step.x0, step.x)
+    exact = {torch.float32: 1e-6, torch.float64: 1e-12}
+    for dtype in exact:
+        x_start, kept = start().to(dtype).requires_grad_(), []
+        for step in sampler(toy_denoiser, schedule, x_start, timesteps, noise_at):
+            kept.append((step, step.x.clone(), step.x0.clone()))
+            assert step.x.dtype == step.x0.dtype == step.eps.dtype == dtype
+            assert not step.x.requires_grad
+            assert torch.is_grad_enabled()
+        assert torch.equal(x_start, start().to(dtype))
+        steps = [step for step, _, _ in kept]
+        assert [s.index for s in steps] == list(range(1, 10))
+        assert [s.t for s in steps] == timesteps
+        assert [s.t_next for s in steps] == [*timesteps[1:], -1]
+        torch.testing.assert_close(steps[-1].x, steps[-1].x0, rtol=0, atol=exact[dtype])
+        for step, x, x0 in kept:
+            assert torch.equal(step.x, x)
+            assert torch.equal(step.x0, x0)
 
 
 @every_variant
@@ -324,22 +310,10 @@ def test_a_run_resumed_after_any_step_takes_exactly_the_same_steps(sampler, done
     whole = list(sampler(toy_denoiser, schedule, start(), timesteps, noise_at))
     last = whole[done - 1]
     rest = sampler(toy_denoiser, schedule, last.x, timesteps[done:], noise_at, previous=last)
-    for resumed, original in zip(rest, whole[done:], strict=True):
-        assert (resumed.index, resumed.t, resumed.t_next) == (
-            original.index,
-            original.t,
-            original.t_next,
-        )
+    for resumed, wanted in zip(rest, whole[done:], strict=True):
+        assert (resumed.index, resumed.t, resumed.t_next) == (wanted.index, wanted.t, wanted.t_next)
         for name in ("x", "x0", "eps"):
-            assert torch.equal(getattr(resumed, name), getattr(original, name))
-
-
-def test_the_multistep_memory_matters():
-    """Without ``previous`` a resumed solver would fall back to first order, unnoticed."""
-    schedule, timesteps = few()
-    whole = list(dpm_solver_pp(toy_denoiser, schedule, start(), timesteps))
-    amnesiac = next(dpm_solver_pp(toy_denoiser, schedule, whole[3].x, timesteps[4:]))
-    assert not torch.allclose(amnesiac.x, whole[4].x)
+            assert torch.equal(getattr(resumed, name), getattr(wanted, name))
 
 
 @every_variant
@@ -353,19 +327,6 @@ def test_an_image_is_the_same_alone_and_in_a_batch(sampler):
     batch = last(range(8))
     for k in (0, 5):
         torch.testing.assert_close(last([k])[0], batch[k], rtol=1e-5, atol=1e-5)
-
-
-@every_variant
-def test_earlier_steps_are_not_changed_by_later_ones(sampler):
-    schedule, timesteps = few()
-    x_start = start()
-    kept = []
-    for step in sampler(toy_denoiser, schedule, x_start, timesteps, noise_at):
-        kept.append((step, step.x.clone(), step.x0.clone()))
-    assert torch.equal(x_start, start())
-    for step, x, x0 in kept:
-        assert torch.equal(step.x, x)
-        assert torch.equal(step.x0, x0)
 
 
 @every_variant
@@ -383,23 +344,6 @@ def test_a_sampler_computes_only_what_is_asked_for_and_closes_early(sampler):
     steps.close()
     assert calls == timesteps[:2]
     assert list(steps) == []
-
-
-@every_variant
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_dtype_of_the_start_is_kept(sampler, dtype):
-    schedule, timesteps = few()
-    for step in sampler(toy_denoiser, schedule, start().to(dtype), timesteps, noise_at):
-        assert step.x.dtype == step.x0.dtype == step.eps.dtype == dtype
-
-
-@every_variant
-def test_no_gradient_is_recorded_and_the_callers_mode_is_restored(sampler):
-    schedule, timesteps = few()
-    x = start().requires_grad_()
-    for step in sampler(toy_denoiser, schedule, x, timesteps, noise_at):
-        assert not step.x.requires_grad
-        assert torch.is_grad_enabled()
 
 
 def test_extras_of_the_denoiser_are_passed_on():
@@ -461,17 +405,9 @@ def test_timesteps_that_do_not_lead_up_are_refused_before_the_first_step(timeste
         ddim_inverse(toy_denoiser, few()[0], start(), timesteps)
 
 
-def test_inversion_says_which_way_it_goes():
-    with pytest.raises(InvalidInput, match="strictly increasing"):
-        ddim_inverse(toy_denoiser, few()[0], start(), [2, 1])
-
-
 @pytest.mark.parametrize("eta", [-0.1, 1.1, math.nan, True, "1"])
-def test_an_eta_out_of_range_is_refused(eta):
+def test_options_out_of_range_are_refused(eta):
     with pytest.raises(InvalidInput, match="eta"):
         ddim(toy_denoiser, few()[0], start(), [9], noise_at, eta=eta)
-
-
-def test_an_unknown_variance_is_refused():
     with pytest.raises(InvalidInput, match="'learned'.*beta, posterior"):
         ddpm(toy_denoiser, few()[0], start(), [9], noise_at, variance="learned")

@@ -86,21 +86,16 @@ def test_abar_of_the_clean_image_is_one():
     assert s.abar(9) == s.alphas_cumprod[9]
 
 
-def test_tables_are_float64_and_betas_are_read_only():
-    s = NoiseSchedule.make("cosine", 10)
+def test_tables_are_float64_read_only_and_the_schedules_own():
+    betas = np.linspace(0.1, 0.2, 10)
+    s = NoiseSchedule(betas)
+    betas[0] = 0.9
+    assert s.betas[0] == 0.1
     for name in ("betas", "alphas", "alphas_cumprod", "posterior_variance", "log_snr"):
         table = getattr(s, name)
-        assert table.dtype == np.float64
-        assert table.shape == (10,)
+        assert (table.dtype, table.shape) == (np.float64, (10,))
     with pytest.raises(ValueError, match="read-only"):
         s.betas[0] = 0.5
-
-
-def test_a_schedule_leaves_the_callers_array_alone():
-    betas = np.linspace(0.1, 0.2, 5)
-    schedule = NoiseSchedule(betas)
-    betas[0] = 0.9
-    assert schedule.betas[0] == 0.1
 
 
 @pytest.mark.parametrize("betas", [[], [[0.1]], [0.0, 0.1], [0.1, 1.0], [math.nan], [-0.1]])
@@ -109,17 +104,13 @@ def test_betas_outside_the_open_unit_interval_are_refused(betas):
         NoiseSchedule(np.array(betas))
 
 
-def test_a_first_beta_that_vanishes_beside_one_is_refused():
+def test_betas_that_a_number_cannot_tell_from_none_or_all_are_refused():
     with pytest.raises(InvalidInput, match="adds less noise than a number can tell from none"):
         NoiseSchedule.make("linear", 1000, start=1e-17)
     least = NoiseSchedule.make("linear", 1000, start=1e-15)
     assert np.isfinite(least.log_snr).all() and np.isfinite(least.posterior_variance).all()
-
-
-@pytest.mark.parametrize("end", [0.9, 0.99])
-def test_betas_that_leave_nothing_of_the_image_are_refused(end):
     with pytest.raises(InvalidInput, match="less of the image than a number can tell from 0"):
-        NoiseSchedule.make("linear", 1000, end=end)
+        NoiseSchedule.make("linear", 1000, end=0.9)
 
 
 @pytest.mark.parametrize("timesteps", [2, 10, 50, 200, 1000, 4000])
@@ -203,11 +194,6 @@ def test_a_start_outside_the_schedule_is_refused(start):
         spaced_timesteps(NoiseSchedule.make(), 1, "linear", start)
 
 
-def test_more_steps_than_the_start_leaves_are_refused():
-    with pytest.raises(InvalidInput, match="steps must be between 1 and 11, not 12"):
-        spaced_timesteps(NoiseSchedule.make(), 12, start=10)
-
-
 def test_spacings_are_even_in_what_they_are_named_after():
     schedule = NoiseSchedule.make("linear", 1000)
     linear = np.array(spaced_timesteps(schedule, 10, "linear"))
@@ -224,8 +210,7 @@ def test_spacings_are_even_in_what_they_are_named_after():
 def test_a_number_of_steps_that_is_none_is_refused(steps):
     with pytest.raises(InvalidInput, match="steps"):
         spaced_timesteps(NoiseSchedule.make(), steps)
-
-
-def test_an_unknown_spacing_is_refused_by_name():
+    with pytest.raises(InvalidInput, match="steps must be between 1 and 11, not 12"):
+        spaced_timesteps(NoiseSchedule.make(), 12, start=10)
     with pytest.raises(InvalidInput, match="'cubic'.*logsnr"):
         spaced_timesteps(NoiseSchedule.make(), 20, "cubic")
