@@ -192,9 +192,12 @@ def test_lambda_0_is_the_denoiser_itself_and_costs_no_classifier():
 
 
 @pytest.mark.parametrize("bad", [{"form": "squared"}, {"at": "eps"}, {"form": None}, {"at": 0}])
-def test_unknown_forms_and_places_are_refused(bad):
+def test_unknown_forms_and_places_and_rescales_out_of_range_are_refused(bad):
     with pytest.raises(InvalidInput, match="form of classifier|place of the classifier"):
         guided([1.0], **bad)
+    for rescale in (-0.1, 1.1, math.nan, "1", None, True):
+        with pytest.raises(InvalidInput, match="rescale"):
+            free([1.0], rescale=rescale)
 
 
 # --- classifier-free guidance ---
@@ -232,13 +235,6 @@ def test_s_is_w_plus_1_of_ho_and_salimans_and_acts_linearly(s):
     torch.testing.assert_close(free([s, s])(x, 20).eps, wanted, rtol=1e-5, atol=1e-5)
 
 
-def test_every_image_has_its_own_scale():
-    x, scales = state(), [0.5, 2.0, 8.0]
-    together = free(scales)(x, 20).eps
-    for i, s in enumerate(scales):
-        same(together[i : i + 1], free([s])(x[i : i + 1], 20).eps)
-
-
 def test_one_call_on_both_halves_is_two_calls():
     x = state()
     two, one = free([3.0] * 3)(x, 20), free([3.0] * 3, joint=both_at_once)(x, 20)
@@ -260,12 +256,6 @@ def test_a_full_rescale_takes_over_the_standard_deviation_of_the_velocity_of_con
     torch.testing.assert_close(half, (eps + plain) / 2)
 
 
-@pytest.mark.parametrize("rescale", [-0.1, 1.1, math.nan, "1", None, True])
-def test_a_rescale_out_of_range_is_refused(rescale):
-    with pytest.raises(InvalidInput, match="rescale"):
-        free([1.0], rescale=rescale)
-
-
 @pytest.mark.parametrize("joint", [None, both_at_once])
 @pytest.mark.parametrize("rescale", [0.0, 0.7])
 @pytest.mark.parametrize("s", [0.0, 0.4, 1.0, 3.0])
@@ -277,14 +267,11 @@ def test_leaving_out_what_is_not_needed_changes_no_bit(s, rescale, joint):
     assert torch.equal(short.eps, whole.eps)
     assert bool(short.extras) == (s not in (0.0, 1.0) or (s == 0 and rescale > 0))
 
-
-def test_what_is_not_needed_is_not_evaluated():
     def unexpected(x, t):
         raise AssertionError("evaluated for nothing")
 
-    x = state(1)
-    ClassifierFree(toy_denoiser, unexpected, constant(1.0), SCHEDULE, complete=False)(x, 20)
-    ClassifierFree(unexpected, of_no_class, constant(0.0), SCHEDULE, complete=False)(x, 20)
+    ClassifierFree(toy_denoiser, unexpected, constant(*[1.0] * 3), SCHEDULE, complete=False)(x, 20)
+    ClassifierFree(unexpected, of_no_class, constant(*[0.0] * 3), SCHEDULE, complete=False)(x, 20)
 
 
 # --- what they tell ---
@@ -301,7 +288,8 @@ TELLING = {
 
 @pytest.mark.parametrize("it", TELLING.values(), ids=TELLING)
 def test_the_account_adds_up(it):
-    prediction = it(state(), 20)
+    x = state()
+    prediction = it(x, 20)
     told = prediction.extras
     same(told["uncond"] + told["push"], prediction.eps)
     base, push = told["uncond"].flatten(1), told["push"].flatten(1)
@@ -312,7 +300,7 @@ def test_the_account_adds_up(it):
     assert all(len(value) == 3 for value in told.values())
 
 
-def test_the_account_names_what_was_compared():
+def test_the_account_names_what_was_compared_and_without_a_push_the_cosine_is_0():
     x = state()
     told = free([3.0] * 3)(x, 20).extras
     same(told["cond"], toy_denoiser(x, 20).eps)
@@ -320,11 +308,8 @@ def test_the_account_names_what_was_compared():
     told = guided([3.0] * 3)(x, 20).extras
     same(told["uncond"], toy_denoiser(x, 20).eps)
     same(told["gradient"], TOY.gradient(x, one_hot(0, 1, 2)))
-
-
-def test_without_a_push_the_cosine_is_0():
     for it in (free([0.0] * 3), guided([0.0] * 3)):
-        told = it(state(), 20).extras
+        told = it(x, 20).extras
         assert told["push_norm"].tolist() == told["cosine"].tolist() == [0.0] * 3
 
 
@@ -372,6 +357,8 @@ def test_profiles_by_hand(t, high):
     assert at("constant") == [5.0, 0.0]
     assert at("early") == pytest.approx([1 + 4 * t / 99, 1 - t / 99])
     assert at("late") == pytest.approx([5 - 4 * t / 99, t / 99])
+    for profile in ("constant", "early"):  # a schedule of a single step
+        assert Strength([3.0], 0.0, 1, profile=profile)(0).tolist() == [3.0]
 
 
 @pytest.mark.parametrize("t", [9, 31])
@@ -386,12 +373,6 @@ def test_outside_the_interval_nothing_is_pushed(t):
     assert torch.equal(it(x, t).eps, toy_denoiser(x, t).eps)
     assert (it(x, t).extras["push"] == 0).all()
     assert not torch.allclose(it(x, 30).eps, toy_denoiser(x, 30).eps)
-
-
-@pytest.mark.parametrize("t", [0, 2])
-def test_a_schedule_of_a_single_step_has_a_strength(t):
-    assert Strength([3.0], 0.0, 1)(0).tolist() == [3.0]
-    assert Strength([3.0], 0.0, 1, profile="early")(0).tolist() == [3.0]
 
 
 @pytest.mark.parametrize(
@@ -433,10 +414,6 @@ def test_denoisers_side_by_side_are_each_of_them_alone():
             else:
                 assert value[rows].isnan().all()
         at += count
-
-
-def test_denoisers_side_by_side_that_tell_nothing():
-    assert dict(SideBySide([(toy_denoiser, 1), (of_no_class, 2)])(state(), 20).extras) == {}
 
 
 @pytest.mark.parametrize("counts", [(1, 1), (2, 2), (0, 0), (4, 0)])

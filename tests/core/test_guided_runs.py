@@ -13,7 +13,7 @@ from ddpm_core.errors import InvalidInput
 from ddpm_core.guidance import SITES, SideBySide
 from ddpm_core.request import Request
 from ddpm_core.samplers import SAMPLERS
-from ddpm_core.sampling import WALK, Run, film, sample, scale_sheet
+from ddpm_core.sampling import WALK, Run, film, scale_sheet
 
 GUIDANCE = {
     "cfg": {"guidance": "cfg", "guidance_scale": 4},
@@ -52,15 +52,9 @@ def last(run: Run):
 
 
 @every_guidance
-def test_guidance_changes_the_picture(model, guidance):
-    assert not torch.allclose(last(Run(model, ask(**guidance))), last(Run(model, ask())), **close)
-
-
-@every_guidance
-@pytest.mark.parametrize("number", [0, 37])
-def test_an_image_alone_is_the_same_in_a_batch_of_64(model, guidance, number):
+def test_an_image_alone_is_the_same_in_a_batch_of_64_and_guided(model, guidance):
     """No λ is divided by the number of images, and no path for small batches differs."""
-    request = ask(n=64, **guidance)
+    request, number = ask(n=64, **guidance), 37
     whole, alone = Run(model, request), Run(model, request, images=[number])
     for many, one in zip(whole.steps(report=True), alone.steps(report=True), strict=True):
         for name in ("x", "x0"):
@@ -69,6 +63,8 @@ def test_an_image_alone_is_the_same_in_a_batch_of_64(model, guidance, number):
         for name in ("push_norm", "strength"):
             ours = many.extras[name][number]
             torch.testing.assert_close(ours, one.extras[name][0], rtol=1e-3, atol=1e-4)
+    unguided = last(Run(model, ask(n=64), images=[number]))
+    assert not torch.allclose(one.x, unguided, **close)
 
 
 @pytest.mark.parametrize("report", [False, True])
@@ -94,16 +90,8 @@ def test_a_run_tells_how_often_its_network_is_asked_for_an_image(
 
 
 @every_guidance
-def test_the_batch_size_changes_rounding_only(model, guidance):
+def test_a_run_that_reports_is_the_same_to_the_last_bit(model, guidance):
     request = ask(n=10, **guidance)
-    three, ten = (sample(model, request, batch).astype(int) for batch in (3, 10))
-    assert np.abs(three - ten).max() <= 1
-
-
-@every_guidance
-@pytest.mark.parametrize("n", [2, 10])
-def test_a_run_that_reports_is_the_same_to_the_last_bit(model, guidance, n):
-    request = ask(n=n, **guidance)
     told = list(Run(model, request).steps(report=True))
     for step, reporting in zip(Run(model, request).steps(), told, strict=True):
         assert torch.equal(step.x, reporting.x)
@@ -248,9 +236,6 @@ OTHER_WALKS |= {"variance": "posterior", "clip": False, "dtype": "bfloat16"}
 def test_requests_that_walk_differently_are_refused(model, name):
     with pytest.raises(InvalidInput, match=f"side by side must agree in {name}"):
         Run(model, [ask(), ask(**{name: OTHER_WALKS[name]})])
-
-
-def test_a_run_of_nothing_is_refused(model):
     with pytest.raises(InvalidInput, match="at least one request"):
         Run(model, [])
 
@@ -283,8 +268,5 @@ def test_a_sheet_has_a_row_for_every_class_and_a_column_for_every_scale(model):
     start = Run(model, sheet).start
     assert torch.equal(start, start[:1].expand_as(start))
     assert [r.label for r in scale_sheet(ask(guidance="cfg", label=2), [1, 2])] == [2, 2]
-
-
-def test_a_sheet_of_an_unguided_request_is_refused():
     with pytest.raises(InvalidInput, match="guidance"):
         scale_sheet(ask(), [1, 2])
