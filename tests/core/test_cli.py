@@ -15,7 +15,7 @@ from ddpm_core.__main__ import main
 from ddpm_core.recipes import CLASSIFIERS, RECIPES, classifier_recipe_from, recipe_from
 from ddpm_core.request import Request
 from lab.measure import watch
-from tests.core.test_animation import frames_of
+from tests.support.films import frames_of
 from tests.support.toys import TINY_NETS, save_tiny_classifier
 
 
@@ -45,26 +45,15 @@ def test_npz_holds_the_images_their_labels_and_how_they_were_made(run, checkpoin
     assert status == 0
     model, request = expected(checkpoint, seed=3)
     with np.load(out) as arrays:
-        np.testing.assert_array_equal(arrays["images"], sampling.sample(model, request))
-        assert arrays["images"].dtype == np.uint8
+        whole = arrays["images"]
+        np.testing.assert_array_equal(whole, sampling.sample(model, request))
+        assert whole.dtype == np.uint8
         assert arrays["labels"].tolist() == [0, 1, 2, 3, 4]
         assert json.loads(str(arrays["about"]))["seed"] == 3
-
-
-def test_npz_may_begin_at_a_later_image(run):
-    arrays = []
-    for options in (["--n", 5], ["--n", 2, "--first", 3]):
-        _, out = run("a.npz", *options)
-        with np.load(out) as file:
-            arrays.append((file["images"], file["labels"].tolist()))
-    (whole, _), (part, labels) = arrays
-    assert labels == [3, 4]
-    assert np.abs(part.astype(int) - whole[3:]).max() <= 1
-
-
-def test_npz_marks_images_without_a_class(run):
-    _, out = run("a.npz", "--label", "none")
-    with np.load(out) as arrays:
+    with np.load(run("a.npz", "--seed", 3, "--n", 2, "--first", 3)[1]) as arrays:
+        assert arrays["labels"].tolist() == [3, 4]
+        assert np.abs(arrays["images"].astype(int) - whole[3:]).max() <= 1
+    with np.load(run("a.npz", "--label", "none")[1]) as arrays:
         assert arrays["labels"].tolist() == [-1] * 5
 
 
@@ -85,22 +74,48 @@ def test_png_is_the_grid_enlarged(run, checkpoint):
         assert json.loads(image.text["Description"])["label"] == 7
 
 
-@pytest.mark.parametrize(("stride", "frames"), [(1, 5), (3, 3)])
-def test_gif_has_a_frame_for_every_step(run, stride, frames):
-    status, out = run("a.gif", "--panes", "x", "x0", "--stride", stride)
-    assert status == 0
-    with Image.open(out) as image:
-        assert image.n_frames == frames
-        assert json.loads(image.info["comment"])["model"] == "tiny"
-
-
 @pytest.mark.parametrize("ending", ["gif", "webp", "mp4"])
-def test_a_film_leaves_in_every_format_with_what_made_it(run, ending):
-    status, out = run(f"a.{ending}", "--stride", 3, "--frame-ms", 60)
-    assert status == 0
-    about = json.loads(read_note(out))
-    assert (about["model"], about["steps"]) == ("tiny", 4)
-    assert len(frames_of(out)) == 3
+def test_films_leave_in_every_format_with_what_made_them(run, ending):
+    for stride, frames in ((1, 5), (3, 3)):
+        status, out = run(f"a.{ending}", "--panes", "x", "x0", "--stride", stride)
+        assert status == 0
+        assert len(frames_of(out)) == frames
+        about = json.loads(read_note(out))
+        assert (about["model"], about["steps"]) == ("tiny", 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("a.png", ["--label", "²"], "'²'"),
+        ("a.png", ["--n", "0"], "n must be between"),
+        ("a.png", ["--sampler", "euler"], f"known: {', '.join(SAMPLERS)}"),
+        ("a.png", ["--scale", "0"], "scale"),
+        ("a.png", ["--batch", "0"], "batch"),
+        ("a.png", ["--threads", "-2"], "threads"),
+        ("a.png", ["--model", "nobody"], "no checkpoint 'nobody'"),
+        ("a.png", ["--strip", "1"], "strip must be between 2 and"),
+        ("a.png", ["--strip", "9", "--steps", "5"], "strip must be between 2 and 6"),
+        ("a.gif", ["--stride", "0"], "stride"),
+        ("a.gif", ["--n", "100000", "--steps", "50"], "fewer images or steps"),
+        ("a.jpg", [], ".png, .gif, .webp, .mp4, .npz"),
+        ("a", [], ".png, .gif, .webp, .mp4, .npz"),
+        ("picture.png/a.png", [], ""),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else "",
+)
+def test_bad_options_end_with_status_2_and_one_line_before_sampling(
+    run, capsys, monkeypatch, tmp_path, name, options, message
+):
+    (tmp_path / "picture.png").write_text("a file in the way")
+    monkeypatch.setattr(sampling.Run, "steps", lambda *a, **k: pytest.fail("sampled for nothing"))
+    status, out = run(name, *options)
+    assert status == 2
+    error = capsys.readouterr().err.rpartition("\r")[2]  # after a progress bar that was wiped
+    assert error.startswith("error: ")
+    assert message in error
+    assert error.count("\n") == 1
+    assert not out.exists()
 
 
 def test_every_option_of_a_request_reaches_it(run):
@@ -148,15 +163,6 @@ def test_bad_options_end_with_status_2_and_one_line(run, capsys, options, messag
     assert not out.exists()
 
 
-def test_a_bad_stride_is_refused_before_sampling(run, capsys, monkeypatch):
-    def unexpected(*args):
-        raise AssertionError("sampled for nothing")
-
-    monkeypatch.setattr(sampling, "film", unexpected)
-    assert run("a.gif", "--stride", "0")[0] == 2
-    assert "error: stride" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -174,23 +180,10 @@ def test_what_a_picture_cannot_show_is_refused_before_sampling(
     assert told in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["a.jpg", "a", "a.safetensors"])
-def test_an_unknown_ending_is_refused_with_the_known_ones(run, capsys, name):
-    assert run(name)[0] == 2
-    assert ".png, .gif, .webp, .mp4, .npz" in capsys.readouterr().err
-
-
-def test_a_place_that_cannot_be_written_is_an_error_not_a_traceback(run, capsys, tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    assert run("file/a.png")[0] == 2
-    assert capsys.readouterr().err.startswith("error: ")
-
-
-def test_a_gif_that_needs_too_much_memory_is_refused(run, capsys):
-    status, out = run("a.gif", "--n", 100_000, "--steps", 50)
-    assert status == 2
-    assert "fewer images or steps" in capsys.readouterr().err
-    assert not out.exists()
+@pytest.mark.parametrize("options", [["--strip", "4"], ["--scales", "1", "2"]])
+def test_an_error_of_a_batch_has_no_strip_and_no_scales(run, capsys, options):
+    assert run("a.png", *options, "--fault", "batch-scale")[0] == 2
+    assert "no --strip and no --scales" in capsys.readouterr().err
 
 
 def help_of(capsys, *command) -> str:
@@ -263,15 +256,11 @@ def test_train_begins_with_a_checkpoint_and_measures_the_fid(train, tmp_path, mo
     ("options", "message"),
     [
         (["--dataset", "imagenet"], "unknown dataset 'imagenet'"),
-        (["--epochs", "nan"], "epochs"),
         (["--batch-size", "2000"], "batch_size 2000 exceeds 1000 images"),
         (["--timesteps", "0"], "timesteps must be"),
         (["--p-uncond", "0.3"], "p_uncond drops classes"),
         (["--attention", "5"], "attention level"),
-        (["--lr", "-1"], "lr"),
-        (["--dropout", "2"], "dropout"),
         (["--channels", "-4"], "channels"),
-        (["--blocks", "-1"], "blocks"),
         (["--threads", "-1"], "threads"),
         (["--device", "abacus"], "abacus"),
     ],
@@ -284,13 +273,9 @@ def test_bad_training_options_end_with_status_2_and_one_line(train, capsys, opti
     assert message in error
 
 
-def test_another_option_does_not_resume_a_run(train, capsys):
-    assert train("--epochs", 0.1) == 0
-    assert train("--epochs", 0.1, "--lr", 0.5) == 2
-    assert "another lr" in capsys.readouterr().err
-
-
-def test_missing_data_are_an_error_not_a_traceback(train, tmp_path, monkeypatch, capsys):
+def test_what_is_wrong_with_the_data_or_the_folder_is_an_error_not_a_traceback(
+    train, tmp_path, monkeypatch, capsys
+):
     def unreachable(*args, **kwargs):
         raise OSError("no network")
 
@@ -298,6 +283,9 @@ def test_missing_data_are_an_error_not_a_traceback(train, tmp_path, monkeypatch,
     monkeypatch.setattr(target, unreachable)
     assert train("--data-root", tmp_path / "nothing") == 2
     assert "error: MNIST is neither in" in capsys.readouterr().err
+    assert train("--epochs", 0.1) == 0
+    assert train("--epochs", 0.1, "--lr", 0.5) == 2
+    assert "another lr" in capsys.readouterr().err
 
 
 # --- train-classifier ---
@@ -332,32 +320,17 @@ def test_train_classifier_writes_a_checkpoint_that_ships_and_goes_on(
         assert [row["step"] for row in csv.DictReader(file)] == ["2", "4"]
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--dataset", "imagenet"], "unknown dataset 'imagenet'"),
-        (["--epochs", "nan"], "epochs"),
-        (["--batch-size", "2000"], "batch_size 2000 exceeds 1000 images"),
-        (["--shift", "-1"], "shift"),
-        (["--zoom", "1"], "zoom"),
-        (["--weight-decay", "-1"], "weight_decay"),
-        (["--threads", "-1"], "threads"),
-        (["--device", "abacus"], "abacus"),
-    ],
-    ids=lambda value: "".join(value) if isinstance(value, list) else "",
-)
-def test_bad_options_of_a_classifier_end_with_status_2(train_classifier, capsys, options, message):
-    assert train_classifier(*options) == 2
+def test_a_classifier_needs_a_recipe_of_its_own_and_is_refused_in_one_line(
+    train_classifier, capsys
+):
+    for arguments in ([], ["--recipe", "mnist-linear"]):
+        with pytest.raises(SystemExit) as caught:
+            main(["train-classifier", *arguments])
+        assert caught.value.code == 2
+    capsys.readouterr()
+    assert train_classifier("--shift", "-1") == 2
     error = capsys.readouterr().err
-    assert error.startswith("error: ")
-    assert message in error
-
-
-@pytest.mark.parametrize("arguments", [[], ["--recipe", "mnist-linear"]])
-def test_a_classifier_needs_a_recipe_of_its_own(arguments):
-    with pytest.raises(SystemExit) as caught:
-        main(["train-classifier", *arguments])
-    assert caught.value.code == 2
+    assert error.startswith("error: ") and "shift" in error
 
 
 def test_sample_refuses_a_classifier_by_name(tmp_path, capsys):
@@ -369,19 +342,23 @@ def test_sample_refuses_a_classifier_by_name(tmp_path, capsys):
 # --- recipes ---
 
 
-def test_options_change_a_classifiers_recipe_and_nothing_else():
-    base = CLASSIFIERS["mnist-judge"]
-    recipe = classifier_recipe_from("mnist-judge", {"epochs": 1, "device": "cpu"})
-    assert recipe == replace(base, epochs=1)
-
-
 def test_options_change_a_shipped_recipe_and_nothing_else():
     base = RECIPES["mnist-conditional"]
     recipe = recipe_from("mnist-conditional", {"epochs": 1, "prediction": "epsilon"})
-    assert (recipe.epochs, recipe.prediction_type) == (1, "epsilon")
-    assert recipe.model == base.model
-    assert recipe.schedule == base.schedule
-    assert recipe.lr == base.lr
+    assert recipe == replace(base, epochs=1, prediction_type="epsilon")
+    recipe = classifier_recipe_from("mnist-judge", {"epochs": 1, "device": "cpu"})
+    assert recipe == replace(CLASSIFIERS["mnist-judge"], epochs=1)
+
+
+def test_attention_is_chosen_by_level_and_follows_their_number():
+    recipe = recipe_from(None, {"attention": [2, 1]})
+    assert recipe.model["attention"] == [False, True, True]
+    assert recipe.model["mid_attention"]
+    none = recipe_from("mnist-conditional", {"attention": []})
+    assert none.model["attention"] == [False, False, False]
+    assert not none.model["mid_attention"]
+    fewer = recipe_from("mnist-conditional", {"channels": [8, 16]})
+    assert fewer.model["attention"] == [False, True]
 
 
 def test_attention_is_chosen_by_level():
@@ -391,11 +368,6 @@ def test_attention_is_chosen_by_level():
     none = recipe_from("mnist-conditional", {"attention": []})
     assert none.model["attention"] == [False, False, False]
     assert not none.model["mid_attention"]
-
-
-def test_attention_follows_another_number_of_levels():
-    recipe = recipe_from("mnist-conditional", {"channels": [8, 16]})
-    assert recipe.model["attention"] == [False, True]
 
 
 def test_a_schedule_is_chosen_by_kind_and_length():
