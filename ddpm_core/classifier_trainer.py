@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from . import data, fields
 from .classifier import Classifier, ClassifierConfig
@@ -19,17 +19,6 @@ TEST_LEVELS = (0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
 # The noise of the test must never change: figures would cease to be comparable.
 TEST_SEED = 0
 BATCH = 500
-WHITENED_BY = 5000  # images
-NORMS = (nn.BatchNorm2d, nn.GroupNorm)
-MOMENTUM, MOMENTUM_OF_KERNELS = 0.85, 0.6
-# By name, ``(groups, lr, dtype) -> optimizer``; dtype is that of the training. A package that needs
-# one of its own adds it here.
-OPTIMIZERS = {
-    "adamw": lambda groups, lr, dtype: torch.optim.AdamW(groups, lr, fused=True),
-    "sgd": lambda groups, lr, dtype: torch.optim.SGD(
-        groups, lr, MOMENTUM, nesterov=True, fused=True
-    ),
-}
 
 
 @fields.documented
@@ -54,32 +43,7 @@ class ClassifierRecipe(LoopRecipe):
         0, 0, 1000, "move them by up to so many whole pixels; what appears mirrors the border"
     )
     flip: bool = fields.flag(False, "mirror half of them, left to right")
-    cutout: int = fields.whole(
-        0, 0, 1000, "make a square of so many pixels a side grey, somewhere in each"
-    )
-    label_smoothing: float = fields.number(
-        0.0, 0, 1, "share of the target that all classes have in equal parts"
-    )
-    all_images: bool = fields.flag(
-        False,
-        "learn from the images held out as well: what is measured on them meanwhile tells how "
-        "training goes, but not how well it will do",
-    )
-    half: bool = fields.flag(False, "keep, and test, the weights in half precision")
-    optimizer: str = fields.choice(
-        "adamw", OPTIMIZERS, "{names}; sgd has Nesterov's momentum of 0.85"
-    )
-    kernel_lr: float = fields.number(
-        0.08, 1e-6, 1, "of muon: learning rate of the convolutions' kernels, which do not decay"
-    )
     weight_decay: float = fields.number(0.01, 0, 10, "of the optimizer")
-    bias_rate: float = fields.number(
-        1.0,
-        0.01,
-        1000,
-        "by how much faster the biases of normalisation learn than all else, and decay that much "
-        "less (Jordan 2024, arXiv:2404.00498)",
-    )
     epochs: float = fields.again(LoopRecipe, "epochs", 15)
     lr: float = fields.again(LoopRecipe, "lr", 2e-3)
     warmup: int = fields.again(LoopRecipe, "warmup", 200)
@@ -94,8 +58,6 @@ class ClassifierRecipe(LoopRecipe):
             augmentation["crop"] = self.crop
         if self.flip:
             augmentation["flip"] = self.flip
-        if self.cutout:
-            augmentation["cutout"] = self.cutout
         return ClassifierConfig(
             classifier={"image_size": size, "in_channels": channels} | self.classifier,
             dataset=self.dataset,
@@ -108,71 +70,38 @@ class ClassifierRecipe(LoopRecipe):
 class ClassifierTrainer(Loop):
     """Trains a classifier; when the run is complete, its record tells the accuracy in the test."""
 
-    def _to_learn(self) -> data.Images:
-        images = super()._to_learn()
-        if not self.recipe.all_images:
-            return images
-        return images.joined(data.load(self.recipe.dataset, "validation", self.data_root))
-
     def _held_out(self, images: data.Images) -> Validation:
         return Validation(images, self.recipe.seed)
 
-    def _build(self) -> None:
-        super()._build()
-        if hasattr(self.model, "whiten"):
-            chosen = torch.randperm(len(self.images))[:WHITENED_BY]
-            self.model.whiten(self.images.batch(chosen)[0])
-
     def _optimizer(self) -> torch.optim.Optimizer:
-        dtype = torch.bfloat16 if self.bf16 else torch.float32
-        return OPTIMIZERS[self.recipe.optimizer](self._groups(), self.recipe.lr, dtype)
-
-    def _groups(self) -> list[dict]:
-        """What is learned, with how much faster than ``lr`` each learns."""
         recipe = self.recipe
-        norms = [it for it in self.model.modules() if isinstance(it, NORMS)]
-        biases = {id(it.bias) for it in norms} if recipe.bias_rate != 1 else set()
-        kernels, fast, rest = [], [], []
-        for it in self.model.parameters():
-            if it.requires_grad:
-                orthogonal = recipe.optimizer == "muon" and it.ndim == 4
-                (kernels if orthogonal else fast if id(it) in biases else rest).append(it)
-        found = [
-            {"params": params, "rate": rate, "weight_decay": recipe.weight_decay / rate}
-            for params, rate in ((rest, 1.0), (fast, recipe.bias_rate))
-        ]
-        muon = {"orthogonal": True, "momentum": MOMENTUM_OF_KERNELS, "weight_decay": 0.0}
-        found.append({"params": kernels, "rate": recipe.kernel_lr / recipe.lr} | muon)
-        return [group for group in found if group["params"]]
+        decay = recipe.weight_decay
+        return torch.optim.AdamW(self.model.parameters(), recipe.lr, weight_decay=decay, fused=True)
 
     def _batch_loss(self) -> Tensor:
-        recipe = self.recipe
         x, labels = self.images.batch(self._indices())
-        x, t = crop_and_flip(x, recipe.crop, recipe.flip), None
-        x = cut_out(augment(x, recipe.shift, recipe.rotate, recipe.zoom), recipe.cutout)
+        x, t = self._augmented(x), None
         if self.schedule is not None:
             t = torch.randint(0, self.schedule.num_timesteps, (len(x),))
             x = q_sample(self.schedule, x, t, torch.randn(x.shape))
             t = t.to(self.device)
-        x, labels = x.to(self.device), labels.to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            if hasattr(self.model, "votes"):
-                logits = self.model.votes(x).transpose(1, 2)
-                labels = labels[:, None].expand(-1, logits.shape[2])
-            else:
-                logits = self.model(x, t)
-        return F.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
+        return self._loss(x.to(self.device), t, labels.to(self.device))
 
-    def _kept(self) -> dict[str, Tensor]:
-        return {k: v.half() for k, v in self.ema.items()} if self.recipe.half else self.ema
+    def _augmented(self, x: Tensor) -> Tensor:
+        recipe = self.recipe
+        x = crop_and_flip(x, recipe.crop, recipe.flip)
+        return augment(x, recipe.shift, recipe.rotate, recipe.zoom)
+
+    def _loss(self, x: Tensor, t: Tensor | None, labels: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            logits = self.model(x, t)
+        return F.cross_entropy(logits.float(), labels)
 
     def _measure(self) -> dict:
         return self.validation.figures(self._classifier())
 
     def _training(self) -> dict:
         record = super()._training()
-        if self.recipe.all_images:
-            record["held_out"] = 0
         if self.step == self.total_steps:
             images = data.load(self.recipe.dataset, "test", self.data_root)
             record["test"] = test(self._classifier(), images)
@@ -265,25 +194,6 @@ def crop_and_flip(x: Tensor, crop: int, flip: bool) -> Tensor:
     if flip:
         x = torch.where((torch.rand(count) < 0.5)[:, None, None, None], x.flip(-1), x)
     return x.contiguous()
-
-
-def cut_out(x: Tensor, size: int) -> Tensor:
-    """A square of each image in grey, at a place of its own (after DeVries and Taylor 2017).
-
-    Args:
-        x: (B, C, H, W) in [-1, 1].
-        size: pixels a side; 0 leaves the images as they are. The square lies within the image, as
-            far as that holds it.
-    """
-    if not size:
-        return x
-    hidden = []
-    for length in x.shape[-2:]:
-        start = torch.randint(0, max(length - size, 0) + 1, (len(x), 1))
-        places = torch.arange(length)
-        hidden.append((places >= start) & (places < start + size))
-    rows, columns = hidden
-    return x.masked_fill(rows[:, None, :, None] & columns[:, None, None, :], 0)
 
 
 def augment(x: Tensor, shift: float, rotate: float, zoom: float) -> Tensor:

@@ -182,10 +182,10 @@ def classifier_recipe_from(name: str, options: dict) -> ClassifierRecipe:
 
     Args:
         name: a key of ``CLASSIFIERS``.
-        options: fields of ``ClassifierRecipe`` by name; others are ignored.
+        options: fields of its class by name; others are ignored.
 
     Raises:
         InvalidInput: for a value out of range.
     """
-    names = {f.name for f in fields(ClassifierRecipe)}
+    names = {f.name for f in fields(CLASSIFIERS[name])}
     return replace(CLASSIFIERS[name], **{k: v for k, v in options.items() if k in names})

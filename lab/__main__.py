@@ -5,10 +5,20 @@ from __future__ import annotations
 import sys
 
 from ddpm_core.__main__ import answer
-from ddpm_core.commands import sample, train_classifier
+from ddpm_core.commands import sample
 from ddpm_core.hardware import keep_memory
 
-from .commands import bench, evaluate, forward, push, race, reproduce, ship, train
+from .commands import (
+    bench,
+    evaluate,
+    forward,
+    push,
+    race,
+    reproduce,
+    ship,
+    train,
+    train_classifier,
+)
 
 EXAMPLES = """\
 examples:

@@ -28,12 +28,17 @@ def add(commands) -> None:
     p.set_defaults(run=run)
 
 
-def run(a) -> None:
+def run(a, trainer=None) -> None:
+    """Train.
+
+    Args:
+        trainer: the class that trains; ``ClassifierTrainer`` unless given.
+    """
     from ..classifier_trainer import ClassifierTrainer
     from ..recipes import classifier_recipe_from
 
     options.use_threads(a)
     recipe = classifier_recipe_from(a.recipe, training.given(a))
-    folder = a.out or Path("runs") / a.recipe
-    trainer = ClassifierTrainer(recipe, folder, data_root=a.data_root, device=a.device, bf16=a.bf16)
-    training.to_the_end(trainer)
+    where = {"data_root": a.data_root, "device": a.device, "bf16": a.bf16}
+    trainer = trainer or ClassifierTrainer
+    training.to_the_end(trainer(recipe, a.out or Path("runs") / a.recipe, **where))

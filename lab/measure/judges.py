@@ -7,14 +7,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ddpm_core.classifier_nets import NETS, check_sizes
-from ddpm_core.classifier_trainer import OPTIMIZERS, ClassifierRecipe
+from ddpm_core.classifier_trainer import ClassifierRecipe
 from ddpm_core.errors import InvalidInput, check_int
 from ddpm_core.recipes import CLASSIFIERS
 
-from .muon import Muon
+from .judge_trainer import JudgeRecipe
 
 PATCH = 2  # pixels along each side of what ``WhitenedNet`` decorrelates
-MOMENTUM = 0.85
 
 
 class ResidualNet(nn.Module):
@@ -246,7 +245,6 @@ def _began_as_identity(cin: int, cout: int) -> nn.Conv2d:
 
 
 NETS |= {"residual": ResidualNet, "whitened": WhitenedNet, "whitened-ensemble": WhitenedEnsemble}
-OPTIMIZERS["muon"] = lambda groups, lr, dtype: Muon(groups, lr, momentum=MOMENTUM, dtype=dtype)
 CLASSIFIERS |= {
     # Takes no part in guidance; another network, augmentation and seed than those that do.
     "mnist-judge": ClassifierRecipe(
@@ -259,7 +257,7 @@ CLASSIFIERS |= {
     ),
     # Its features make the judge distance: two networks side by side, of 512 features, from all
     # 50,000 images. 92.27 % on the test set.
-    "cifar10-judge": ClassifierRecipe(
+    "cifar10-judge": JudgeRecipe(
         dataset="cifar10",
         classifier={
             "kind": "whitened-ensemble",

@@ -6,11 +6,12 @@ import torch
 from PIL import Image
 
 from ddpm_core import checkpoints, data
-from ddpm_core.classifier_trainer import ClassifierRecipe, ClassifierTrainer, crop_and_flip, cut_out
+from ddpm_core.classifier_trainer import crop_and_flip
 from ddpm_core.errors import InvalidInput
 from ddpm_core.recipes import CLASSIFIERS, RECIPES
 from ddpm_core.trainer import Recipe, Trainer
 from ddpm_core.training import Cadence, learning_rate
+from lab.measure.judge_trainer import JudgeRecipe, JudgeTrainer, cut_out
 from lab.measure.judges import ResidualNet
 from tests.support.tiny_run import RECIPE
 from tests.support.toys import TINY_NETS
@@ -89,11 +90,11 @@ def test_recipes_without_them_leave_images_alone_and_draw_no_random_number(numbe
 
 def test_a_step_sees_them_and_smooths_its_labels(photos, tmp_path):
     net = {"kind": "residual"} | TINY_NETS["residual"]
-    recipe = ClassifierRecipe(
+    recipe = JudgeRecipe(
         dataset="cifar10", classifier=net, shift=0, rotate=0, zoom=0, crop=4, flip=True,
         cutout=5, label_smoothing=0.3, batch_size=20, epochs=1, warmup=1,
     )  # fmt: skip
-    run = ClassifierTrainer(recipe, tmp_path, data_root=photos, bf16=False, quiet=True)
+    run = JudgeTrainer(recipe, tmp_path, data_root=photos, bf16=False, quiet=True)
     assert run.config.preprocessing == {
         "range": [-1, 1], "shift": 0, "rotate": 0, "zoom": 0, "crop": 4, "flip": True,
         "cutout": 5,

@@ -1,0 +1,145 @@
+"""Training a judge: what gives a classifier its last per cent, and a guide can do without."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ddpm_core import data, fields
+from ddpm_core.classifier import ClassifierConfig
+from ddpm_core.classifier_trainer import ClassifierRecipe, ClassifierTrainer
+
+from .muon import Muon
+
+WHITENED_BY = 5000  # images
+NORMS = (nn.BatchNorm2d, nn.GroupNorm)
+MOMENTUM, MOMENTUM_OF_KERNELS = 0.85, 0.6
+
+
+@fields.documented
+@dataclass(frozen=True)
+class JudgeRecipe(ClassifierRecipe):
+    """What judge to train, and how.
+
+    Raises:
+        InvalidInput: naming the field and what is allowed.
+    """
+
+    cutout: int = fields.whole(
+        0, 0, 1000, "make a square of so many pixels a side grey, somewhere in each"
+    )
+    label_smoothing: float = fields.number(
+        0.0, 0, 1, "share of the target that all classes have in equal parts"
+    )
+    all_images: bool = fields.flag(
+        False,
+        "learn from the images held out as well: what is measured on them meanwhile tells how "
+        "training goes, but not how well it will do",
+    )
+    half: bool = fields.flag(False, "keep, and test, the weights in half precision")
+    optimizer: str = fields.choice(
+        "muon",
+        ("sgd", "muon"),
+        "{names}: stochastic gradient descent with Nesterov's momentum of 0.85; muon takes "
+        "orthogonal steps of the convolutions' kernels",
+    )
+    kernel_lr: float = fields.number(
+        0.08, 1e-6, 1, "of muon: learning rate of the convolutions' kernels, which do not decay"
+    )
+    bias_rate: float = fields.number(
+        1.0,
+        0.01,
+        1000,
+        "by how much faster the biases of normalisation learn than all else, and decay that much "
+        "less (Jordan 2024, arXiv:2404.00498)",
+    )
+
+    def config(self, images: data.Images) -> ClassifierConfig:
+        """As of ``ClassifierRecipe``."""
+        config = super().config(images)
+        if self.cutout:
+            config.preprocessing["cutout"] = self.cutout
+        return config
+
+
+class JudgeTrainer(ClassifierTrainer):
+    """Trains a judge."""
+
+    def _to_learn(self) -> data.Images:
+        images = super()._to_learn()
+        if not self.recipe.all_images:
+            return images
+        return images.joined(data.load(self.recipe.dataset, "validation", self.data_root))
+
+    def _build(self) -> None:
+        super()._build()
+        if hasattr(self.model, "whiten"):
+            chosen = torch.randperm(len(self.images))[:WHITENED_BY]
+            self.model.whiten(self.images.batch(chosen)[0])
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        groups, lr = self._groups(), self.recipe.lr
+        if self.recipe.optimizer == "sgd":
+            return torch.optim.SGD(groups, lr, MOMENTUM, nesterov=True, fused=True)
+        dtype = torch.bfloat16 if self.bf16 else torch.float32
+        return Muon(groups, lr, momentum=MOMENTUM, dtype=dtype)
+
+    def _groups(self) -> list[dict]:
+        """What is learned, with how much faster than ``lr`` each learns."""
+        recipe = self.recipe
+        norms = [module for module in self.model.modules() if isinstance(module, NORMS)]
+        biases = {id(norm.bias) for norm in norms} if recipe.bias_rate != 1 else set()
+        kernels, fast, rest = [], [], []
+        for p in self.model.parameters():
+            if p.requires_grad:
+                orthogonal = recipe.optimizer == "muon" and p.ndim == 4
+                (kernels if orthogonal else fast if id(p) in biases else rest).append(p)
+        groups = [
+            {"params": params, "rate": rate, "weight_decay": recipe.weight_decay / rate}
+            for params, rate in ((rest, 1.0), (fast, recipe.bias_rate))
+        ]
+        muon = {"orthogonal": True, "momentum": MOMENTUM_OF_KERNELS, "weight_decay": 0.0}
+        groups.append({"params": kernels, "rate": recipe.kernel_lr / recipe.lr} | muon)
+        return [group for group in groups if group["params"]]
+
+    def _augmented(self, x: Tensor) -> Tensor:
+        return cut_out(super()._augmented(x), self.recipe.cutout)
+
+    def _loss(self, x: Tensor, t: Tensor | None, labels: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            if hasattr(self.model, "votes"):
+                logits = self.model.votes(x).transpose(1, 2)
+                labels = labels[:, None].expand(-1, logits.shape[2])
+            else:
+                logits = self.model(x, t)
+        smoothing = self.recipe.label_smoothing
+        return F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+
+    def _kept(self) -> dict[str, Tensor]:
+        return {k: v.half() for k, v in self.ema.items()} if self.recipe.half else self.ema
+
+    def _training(self) -> dict:
+        record = super()._training()
+        return record | {"held_out": 0} if self.recipe.all_images else record
+
+
+def cut_out(x: Tensor, size: int) -> Tensor:
+    """A square of each image in grey, at a place of its own (after DeVries and Taylor 2017).
+
+    Args:
+        x: (B, C, H, W) in [-1, 1].
+        size: pixels a side; 0 leaves the images as they are. The square lies within the image, as
+            far as that holds it.
+    """
+    if not size:
+        return x
+    hidden = []
+    for length in x.shape[-2:]:
+        start = torch.randint(0, max(length - size, 0) + 1, (len(x), 1))
+        places = torch.arange(length)
+        hidden.append((places >= start) & (places < start + size))
+    rows, columns = hidden
+    return x.masked_fill(rows[:, None, :, None] & columns[:, None, None, :], 0)

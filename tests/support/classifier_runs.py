@@ -1,0 +1,63 @@
+"""Short trainings of tiny classifiers and judges."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from ddpm_core import data
+from ddpm_core.classifier_trainer import ClassifierRecipe, ClassifierTrainer, Validation
+from ddpm_core.training import Cadence
+from lab.measure.judge_trainer import JudgeRecipe, JudgeTrainer
+from tests.support.toys import TINY_NETS
+
+STEPS = 10
+CLEAN = {
+    "classifier": {"kind": "conv"} | TINY_NETS["conv"] | {"dropout": 0.3},
+    "epochs": STEPS / 50,
+    "batch_size": 20,
+    "warmup": 5,
+    "seed": 3,
+}
+NOISY = CLEAN | {
+    "classifier": {"kind": "encoder"} | TINY_NETS["encoder"] | {"dropout": 0.3},
+    "schedule": {"kind": "linear", "num_timesteps": 40},
+}
+WHITENED = CLEAN | {
+    "classifier": {"kind": "whitened"}
+    | TINY_NETS["whitened"]
+    | {"dropout": 0.3, "residual": True, "mirror": True},
+    "optimizer": "sgd",
+    "bias_rate": 4,
+    "cutout": 3,
+}
+SIDE_BY_SIDE = WHITENED["classifier"] | {"kind": "whitened-ensemble", "members": 3}
+MUON = WHITENED | {"classifier": SIDE_BY_SIDE, "optimizer": "muon"}
+
+
+def trainer(folder, data_root, base=NOISY, *, stops=False, validate=STEPS, **changes):
+    """The run, with changes to its recipe; it validates with 64 of the 5,000 images held out.
+
+    Args:
+        stops: it stops itself after four steps, as Ctrl-C would.
+    """
+    own = JudgeRecipe.__dataclass_fields__.keys() - ClassifierRecipe.__dataclass_fields__.keys()
+    is_judge = bool(own.intersection(base | changes))
+    recipe = (JudgeRecipe if is_judge else ClassifierRecipe)(**base | changes)
+    kind = JudgeTrainer if is_judge else ClassifierTrainer
+    cadence = Cadence(validate=validate, sample=10**9, save=validate)
+    run = kind(recipe, folder, data_root=data_root, bf16=False, cadence=cadence, quiet=True)
+    if not getattr(recipe, "all_images", False):
+        held_out = data.load(recipe.dataset, "validation", data_root).subset(range(64))
+        run.validation = Validation(held_out, recipe.seed)
+    if stops:
+        step = run._train_step
+
+        def and_stop():
+            loss = step()
+            if run.step == 4:
+                os.kill(os.getpid(), signal.SIGINT)
+            return loss
+
+        run._train_step = and_stop
+    return run
