@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,16 +20,17 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from . import diffusers_format, hub
 from .classifier import Classifier, ClassifierConfig
 from .denoiser import ModelDenoiser, evaluate
 from .diffusion import PREDICTION_TYPES
 from .errors import CheckpointError, InvalidInput, check_choice, check_int
+from .fast import Prepared, lay_out
 from .files import write
 from .hardware import bf16_is_native
 from .noise import Noise
-from .prepared import Prepared
 from .schedules import NoiseSchedule
 from .unet import UNet
 
@@ -70,7 +72,8 @@ class Config:
 
     def complete(self) -> Config:
         """The same with every argument of the UNet spelled out: no default can change it."""
-        return replace(self, model=UNet.defaults() | self.model)
+        with _without_memory():
+            return replace(self, model=UNet(**self.model).config)
 
     def build(self) -> tuple[UNet, NoiseSchedule]:
         """A model with random weights, and its schedule.
@@ -392,7 +395,7 @@ def _rebuild(folder: Path, kind: type, name: str) -> tuple:
         tensors = diffusers_format.convert(tensors, config.model)
     try:
         # Without memory first: a config may describe a network far larger than its weights.
-        with torch.device("meta"):
+        with _without_memory():
             network, schedule = config.build()
         _check_fit(folder, network, tensors)
         network, schedule = config.build()
@@ -403,11 +406,26 @@ def _rebuild(folder: Path, kind: type, name: str) -> tuple:
     network.load_state_dict(tensors)
     network.eval()
     if isinstance(network, UNet):
-        network.lay_out()
+        lay_out(network)
     training = _read_json(folder / TRAINING, {})
     if not isinstance(training, dict):
         raise CheckpointError(f"{folder / TRAINING} holds no record of a training")
     return name, config, network, schedule, training
+
+
+class _Undrawn(TorchFunctionMode):
+    """Draws no normal weights: without memory, that would import a computer algebra system first,
+    over a second of every start."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        return None if function is nn.init.normal_ else function(*args, **kwargs or {})
+
+
+@contextmanager
+def _without_memory() -> Iterator[None]:
+    """Whatever network is made here has shapes and no weights."""
+    with torch.device("meta"), _Undrawn():
+        yield
 
 
 def _check_modest(folder: Path) -> None:

@@ -117,7 +117,7 @@ class Encoder(nn.Module):
         time = F.silu(self.time_mlp(sinusoid))
         x = self.stem(x)
         for down, block, attention in zip(self.downs, self.blocks, self.attentions, strict=True):
-            x = block(down(x), block.time_proj(time))
+            x = block(down(x), time)
             x = x if attention is None else attention(x)
         return F.silu(self.norm(x)).mean((2, 3))
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .diffusion import eps_from_v
 from .errors import InvalidInput
-from .prepared import Prepared
+from .fast import Prepared
 from .schedules import Schedule
 
 # Below this timestep a rounding error of eps is magnified most in the picture that is kept.

@@ -32,6 +32,7 @@ from . import data, fields
 from .checkpoints import Model, save
 from .data import DATASETS
 from .errors import InvalidInput
+from .fast import faster
 from .files import write
 from .hardware import bf16_is_native, describe
 
@@ -179,7 +180,7 @@ class Loop(ABC):
     def _build(self) -> None:
         """Make the model as it is before the first step."""
         self.model, self.schedule = self.config.build()
-        self.model.to(self.device)
+        self.model = faster(self.model.to(self.device))
 
     def _to_learn(self) -> data.Images:
         return data.load(self.recipe.dataset, "train", self.data_root)

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .errors import InvalidInput, check_float, check_int
-from .hardware import bf16_is_native
-
-# In bfloat16 on a CPU fused attention takes four times as long backwards as products and a softmax,
-# and forwards twice as long from so many pixels on; of more than the latter they take much memory.
-MANY_TOKENS, LARGE_MAP = 128, 512
-# In float32 on a CPU images of so many pixels are held pixel by pixel (channels_last): convolutions
-# of few channels at full resolution then need no rearranging and no padding. In bfloat16, and of
-# smaller images, group normalisation of that layout takes more time than they save.
-LARGE_IMAGE = 32 * 32
 
 
 def sinusoidal_embedding(
@@ -45,66 +35,26 @@ def sinusoidal_embedding(
     return torch.cat(pair, dim=1)
 
 
-def _convolve(operation, x: Tensor, weight: Tensor, bias: Tensor | None, **how) -> Tensor:
-    """Where bfloat16 is emulated a convolution takes three to four times that of float32. There,
-    if the weights are of it, the same rounded numbers are multiplied in float32 and their sums
-    rounded once, as hardware that has bfloat16 does. Training keeps its weights in float32, and
-    is left to autocast."""
-    if not x.dtype == weight.dtype == torch.bfloat16 or bf16_is_native(x.device):
-        return operation(x, weight, bias, **how)
-    bias = None if bias is None else bias.float()
-    return operation(x.float(), weight.float(), bias, **how).to(x.dtype)
-
-
-class Conv2d(nn.Conv2d):
-    """PyTorch's, in bfloat16 by ``_convolve``; with its own bias or another."""
-
-    def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
-        return _convolve(self._conv_forward, x, self.weight, self.bias if bias is None else bias)
-
-
 class ResBlock(nn.Module):
     """norm, SiLU, conv, + time; norm, SiLU, dropout, conv; + input.
 
-    The time comes as ``time_proj`` made it, (B, cout): a UNet has it made for all its blocks at
-    once.
+    The time is (B, time_dim), what a UNet embeds of time and class, after SiLU.
     """
 
     def __init__(self, cin, cout, time_dim, *, groups, eps, dropout):
         super().__init__()
-        self.norm1 = nn.GroupNorm(_groups(groups, cin), cin, eps)
-        self.conv1 = Conv2d(cin, cout, 3, padding=1)
+        self.norm1 = nn.GroupNorm(math.gcd(groups, cin), cin, eps)
+        self.conv1 = nn.Conv2d(cin, cout, 3, padding=1)
         self.time_proj = nn.Linear(time_dim, cout)
-        self.norm2 = nn.GroupNorm(_groups(groups, cout), cout, eps)
+        self.norm2 = nn.GroupNorm(math.gcd(groups, cout), cout, eps)
         self.dropout = nn.Dropout(dropout)
-        self.conv2 = Conv2d(cout, cout, 3, padding=1)
-        self.shortcut = Conv2d(cin, cout, 1) if cin != cout else nn.Identity()
+        self.conv2 = nn.Conv2d(cout, cout, 3, padding=1)
+        self.shortcut = nn.Conv2d(cin, cout, 1) if cin != cout else nn.Identity()
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        # In place, which a convolution's gradient bears: it needs its input and not its output.
-        h = self.conv1(_silu(self.norm1(x)))
-        h += time[:, :, None, None]
-        h = self.dropout(_silu(self.norm2(h)))
-        if isinstance(self.shortcut, nn.Identity):
-            h = self.conv2(h)
-            h += x
-            return h
-        h = self.conv2(h, self.conv2.bias + self.shortcut.bias)
-        return _add_product(h, self.shortcut.weight.flatten(1), x)
-
-
-def _add_product(h: Tensor, weight: Tensor, x: Tensor) -> Tensor:
-    """h + weight x at each pixel: (B, C, H, W), (C, D) and (B, D, H, W), laid out as h is.
-
-    A product for each image, which takes the sum along: a convolution of a single tap rearranges
-    its maps before and after, which takes longer than what is between.
-    """
-    weight = weight.expand(len(h), -1, -1)
-    rows, columns = h.flatten(2), x.flatten(2)
-    if h.is_contiguous():
-        return torch.baddbmm(rows, weight, columns).view_as(h)
-    rows, columns, weight = (it.transpose(1, 2) for it in (rows, columns, weight))
-    return torch.baddbmm(rows, columns, weight).transpose(1, 2).unflatten(2, h.shape[2:])
+        h = self.conv1(F.silu(self.norm1(x))) + self.time_proj(time)[:, :, None, None]
+        h = self.conv2(self.dropout(F.silu(self.norm2(h))))
+        return self.shortcut(x) + h
 
 
 class Attention(nn.Module):
@@ -116,34 +66,17 @@ class Attention(nn.Module):
         if channels % width:
             raise InvalidInput(f"head_width {width} does not divide {channels} channels")
         self.heads = channels // width
-        self.norm = nn.GroupNorm(_groups(groups, channels), channels, eps)
+        self.norm = nn.GroupNorm(math.gcd(groups, channels), channels, eps)
         self.qkv = nn.Linear(channels, 3 * channels)
         self.out = nn.Linear(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        b, c, h, w = x.shape
-        # In memory too: the product of all images at once is the faster by more than the copy.
-        tokens = self.norm(x).flatten(2).transpose(1, 2).contiguous()
-        qkv = self.qkv(tokens).view(b, h * w, 3, self.heads, c // self.heads)
+        tokens = self.norm(x).flatten(2).transpose(1, 2)
+        qkv = self.qkv(tokens).unflatten(2, (3, self.heads, -1))
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        mixed = _attend(q, k, v)
-        mixed = self.out(mixed.transpose(1, 2).reshape(b, h * w, c))
-        return x + mixed.transpose(1, 2).reshape(b, c, h, w)
-
-
-def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """softmax(q kᵀ / sqrt(width)) v, each (B, heads, tokens, width)."""
-    b, heads, tokens, width = q.shape
-    # Never by the batch: an image is the same alone and among others.
-    written_out = q.requires_grad or tokens >= MANY_TOKENS
-    slow = q.dtype == torch.bfloat16 and q.device.type == "cpu"
-    if not slow or not written_out or tokens > LARGE_MAP:
-        return F.scaled_dot_product_attention(q, k, v)
-    q, k, v = (it.reshape(b * heads, tokens, width) for it in (q, k, v))
-    scores = torch.baddbmm(
-        q.new_empty(1, 1, 1), q, k.transpose(1, 2), beta=0, alpha=1 / math.sqrt(width)
-    )
-    return torch.bmm(scores.softmax(-1), v).view(b, heads, tokens, width)
+        mixed = F.scaled_dot_product_attention(q, k, v)
+        mixed = self.out(mixed.transpose(1, 2).flatten(2))
+        return x + mixed.transpose(1, 2).unflatten(2, x.shape[2:])
 
 
 class Downsample(nn.Module):
@@ -155,34 +88,21 @@ class Downsample(nn.Module):
     def __init__(self, channels, padding):
         super().__init__()
         self.padding = padding
-        self.conv = Conv2d(channels, channels, 3, stride=2, padding=padding)
+        self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=padding)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(x if self.padding else F.pad(x, (0, 1, 0, 1)))
 
 
 class Upsample(nn.Module):
-    """Double the resolution (or reach ``size``, where it was odd), then a 3x3 convolution.
-
-    Of a doubled image the nine taps see four different pixels only: summed beforehand, they are a
-    transposed convolution of 4x4 and stride 2, which does the same in 4/9 of the multiplications.
-    """
+    """Double the resolution (or reach ``size``, where it was odd), then a 3x3 convolution."""
 
     def __init__(self, channels):
         super().__init__()
-        self.conv = Conv2d(channels, channels, 3, padding=1)
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor, size) -> Tensor:
-        if tuple(size) != (2 * x.shape[2], 2 * x.shape[3]):
-            return self.conv(F.interpolate(x, size=size, mode="nearest"))
-        bias = self.conv.bias
-        return _convolve(F.conv_transpose2d, x, self.sum_taps(), bias, stride=2, padding=1)
-
-    def sum_taps(self) -> Tensor:
-        taps = self.conv.weight.flip(2, 3).transpose(0, 1)
-        left, right = (F.pad(taps, (i, 1 - i)) for i in (0, 1))
-        wide = left + right
-        return F.pad(wide, (0, 0, 0, 1)) + F.pad(wide, (0, 0, 1, 0))
+        return self.conv(F.interpolate(x, size=size, mode="nearest"))
 
 
 class UNet(nn.Module):
@@ -208,6 +128,9 @@ class UNet(nn.Module):
         groups: of group normalisation; reduced to a divisor where a level is too narrow.
         norm_eps, downsample_padding, flip_sin_to_cos, freq_shift: conventions in
             which published models differ.
+
+    Attributes:
+        config: the arguments, ready for JSON; ``UNet(**unet.config)`` is its like, untrained.
     """
 
     def __init__(
@@ -233,7 +156,10 @@ class UNet(nn.Module):
         flip_sin_to_cos: bool = False,
         freq_shift: float = 0,
     ):
+        given = locals()
         super().__init__()
+        given = {name: given[name] for name in inspect.signature(UNet).parameters}
+        self.config = {k: list(v) if isinstance(v, tuple | list) else v for k, v in given.items()}
         levels = len(channels)
         image_size = check_int("image_size", image_size, 1, 4096)
         in_channels = check_int("in_channels", in_channels, 1, 4096)
@@ -279,8 +205,8 @@ class UNet(nn.Module):
             nn.Linear(time_channels, time_dim), nn.SiLU(), nn.Linear(time_dim, time_dim)
         )
         if num_classes:
-            self.class_embedding = _embedding(num_classes + bool(null_class), time_dim)
-        self.conv_in = Conv2d(in_channels, channels[0], 3, padding=1)
+            self.class_embedding = nn.Embedding(num_classes + bool(null_class), time_dim)
+        self.conv_in = nn.Conv2d(in_channels, channels[0], 3, padding=1)
 
         width, handed_over = channels[0], [channels[0]] if self.skip_all else []
         self.down = nn.ModuleList()
@@ -311,15 +237,8 @@ class UNet(nn.Module):
                 stage.resample = Upsample(width)
             self.up.append(stage)
 
-        self.norm_out = nn.GroupNorm(_groups(groups, width), width, norm_eps)
-        self.conv_out = Conv2d(width, self.out_channels, 3, padding=1)
-
-    @classmethod
-    def defaults(cls) -> dict:
-        """The arguments that have a default, with it, ready for JSON."""
-        parameters = inspect.signature(cls).parameters.values()
-        found = {p.name: p.default for p in parameters if p.default is not p.empty}
-        return found | {"channels": list(found["channels"])}
+        self.norm_out = nn.GroupNorm(math.gcd(groups, width), width, norm_eps)
+        self.conv_out = nn.Conv2d(width, self.out_channels, 3, padding=1)
 
     def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
         """Predict noise (or v) for noisy images.
@@ -333,27 +252,28 @@ class UNet(nn.Module):
         Returns:
             (B, out_channels, image_size, image_size).
         """
-        times = iter(self.project(F.silu(self.embed(t, labels, x.dtype))))
-        layout = {"memory_format": self._layout(x)}
-        # Of one channel an image has either layout, and what comes of it only one.
-        x = self.conv_in(x.contiguous(**layout)).contiguous(**layout)
+        return self.predict(x, F.silu(self.embed(t, labels, x.dtype)))
+
+    def predict(self, x: Tensor, time: Tensor) -> Tensor:
+        """The same from the embedding of time and class, after SiLU: down, through and up."""
+        x = self.conv_in(x)
         skips = [x] if self.skip_all else []
         for stage in self.down:
             for block, attention in stage.pairs():
-                x = attention(block(x, next(times)))
+                x = attention(block(x, time))
                 skips.append(x)
             if stage.resample is not None:
                 x = stage.resample(x)
                 if self.skip_all:
                     skips.append(x)
         for block, attention in self.mid.pairs():
-            x = attention(block(x, next(times)))
+            x = attention(block(x, time))
         for stage in self.up:
             for block, attention in stage.pairs():
-                x = attention(block(torch.cat([x, skips.pop()], dim=1), next(times)))
+                x = attention(block(torch.cat([x, skips.pop()], dim=1), time))
             if stage.resample is not None:
                 x = stage.resample(x, skips[-1].shape[-2:])
-        return self.conv_out(_silu(self.norm_out(x))).contiguous()
+        return self.conv_out(F.silu(self.norm_out(x)))
 
     def embed(self, t: Tensor, labels: Tensor | None, dtype=torch.float32) -> Tensor:
         """The embedding of time and class that every residual block receives, (B, time_dim)."""
@@ -376,26 +296,6 @@ class UNet(nn.Module):
         sinusoid = sinusoidal_embedding(t, self.time_channels, **self.time_options)
         return self.time_mlp(sinusoid.to(dtype))
 
-    def project(self, time: Tensor) -> Sequence[Tensor]:
-        """What each residual block adds, (B, its channels), in the order of use."""
-        return [block.time_proj(time) for block in self.blocks()]
-
-    def blocks(self) -> list[ResBlock]:
-        """All residual blocks, in the order of use."""
-        return [block for stage in (*self.down, self.mid, *self.up) for block in stage.blocks]
-
-    def lay_out(self) -> UNet:
-        """Hold the weights in the order in which images of its size use them; returns itself."""
-        images = self.conv_in.weight.new_empty(1, self.in_channels, *[self.image_size] * 2)
-        return self.to(memory_format=self._layout(images))
-
-    def _layout(self, x: Tensor) -> torch.memory_format:
-        """How maps are held for such images."""
-        device = x.device.type
-        in_full = x.dtype == torch.float32 and not torch.is_autocast_enabled(device)
-        by_pixels = in_full and device == "cpu" and x.shape[2] * x.shape[3] >= LARGE_IMAGE
-        return torch.channels_last if by_pixels else torch.contiguous_format
-
 
 class _Stage(nn.Module):
     """The blocks of one level, each with its attention or none, and the change of resolution."""
@@ -407,30 +307,7 @@ class _Stage(nn.Module):
 
     def add(self, block, attention):
         self.blocks.append(block)
-        self.attentions.append(attention or _Through())
+        self.attentions.append(attention or nn.Identity())
 
     def pairs(self):
         return zip(self.blocks, self.attentions, strict=True)
-
-
-class _Through(nn.Module):
-    def forward(self, x):
-        return x
-
-
-def _embedding(count: int, width: int) -> nn.Embedding:
-    """Normal, as ``nn.Embedding`` makes it. Without memory, on the meta device, that would bring in
-    a whole algebra system first: over a second of every start."""
-    weight = torch.empty(count, width)
-    if not weight.is_meta:
-        nn.init.normal_(weight)
-    return nn.Embedding.from_pretrained(weight, freeze=False)
-
-
-def _groups(wanted: int, channels: int) -> int:
-    return math.gcd(wanted, channels)
-
-
-def _silu(x: Tensor) -> Tensor:
-    # In place where no gradient needs the old value: one allocation fewer on the sampling path.
-    return F.silu(x, inplace=not torch.is_grad_enabled())

@@ -75,7 +75,7 @@ def _storage(tensor):
 @pytest.fixture(autouse=True)
 def hardware_with_bfloat16(monkeypatch):
     """Where it is emulated numbers are widened and rounded around every convolution."""
-    monkeypatch.setattr("ddpm_core.unet.bf16_is_native", lambda device: True)
+    monkeypatch.setattr("ddpm_core.fast.bf16_is_native", lambda device: True)
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +110,8 @@ def test_a_step_of_training_takes_no_more_operations_than_it_did(shape, dtype):
     # All weights at once, and their averages: never one by one, nor in a dozen sweeps.
     assert counting.operations["aten._fused_adam_.default"] == 1
     assert counting.operations["aten._foreach_lerp_.Scalar"] == 1
+    # The convolution of a doubled image does without it.
+    assert not any("upsample" in name for name in counting.operations)
 
 
 def assert_at_most(operations, counting):

@@ -16,7 +16,7 @@ from ddpm_core import diffusers_format
 from ddpm_core.denoiser import ModelDenoiser
 from ddpm_core.diffusers_format import SCHEDULER, WEIGHTS, config_from, convert, is_unet
 from ddpm_core.errors import CheckpointError
-from ddpm_core.prepared import Prepared
+from ddpm_core.fast import Prepared
 from ddpm_core.samplers import ddim
 from ddpm_core.schedules import NoiseSchedule
 from ddpm_core.unet import UNet

@@ -1,17 +1,17 @@
 """The UNet: equal to the reference library's, and true to its own contract."""
 
 import copy
+import inspect
+import json
 import math
 
 import pytest
 import torch
-import torch.nn.functional as F
 from diffusers import UNet2DModel
 
-from ddpm_core import unet as unet_module
 from ddpm_core.diffusers_format import config_from, convert
 from ddpm_core.errors import InvalidInput
-from ddpm_core.unet import Attention, UNet, Upsample, sinusoidal_embedding
+from ddpm_core.unet import Attention, UNet, sinusoidal_embedding
 
 # --- equality with diffusers.UNet2DModel ---
 
@@ -202,86 +202,6 @@ def test_attention_moves_information_between_far_pixels():
     assert outputs[True] > 0
 
 
-@pytest.mark.parametrize(("heads", "tokens"), [(1, 49), (2, 49), (1, 256)])
-def test_attention_in_bfloat16_is_that_of_its_operands(heads, tokens, monkeypatch):
-    """Written out, where the fused one is slow, it is off by a rounding or two more than that."""
-    generator = torch.Generator().manual_seed(0)
-    shape = (8 // heads, heads, tokens, 16)
-    q, k, v = (torch.randn(shape, generator=generator).bfloat16() for _ in range(3))
-    exact = ((q.double() @ k.double().mT) / 4).softmax(-1) @ v.double()
-    monkeypatch.setattr(F, "scaled_dot_product_attention", None)  # it must not be asked
-    q.requires_grad_(tokens < 128)
-    found = unet_module._attend(q, k, v)
-    assert (found - exact).norm() < 2 * 2**-8 * exact.norm()
-    if q.requires_grad:
-        found.sum().backward()
-        assert q.grad.isfinite().all() and q.grad.any()
-
-
-@pytest.mark.parametrize(
-    ("shape", "dtype"),
-    [((2, 1, 256, 16), "float32"), ((64, 1, 49, 16), "bfloat16"), ((1, 1, 1024, 8), "bfloat16")],
-)
-def test_attention_is_fused_where_that_is_no_slower(shape, dtype):
-    q, k, v = torch.randn(3, *shape).to(getattr(torch, dtype))
-    found = unet_module._attend(q, k, v)
-    assert torch.equal(found, F.scaled_dot_product_attention(q, k, v))
-
-
-@pytest.mark.parametrize("native", [True, False])
-@pytest.mark.parametrize("module", ["same", "strided", "doubled"])
-def test_convolutions_in_bfloat16_are_those_of_rounded_numbers(module, native, monkeypatch):
-    """Summed in float32 and rounded once, whether this machine has bfloat16 or emulates it."""
-    monkeypatch.setattr(unet_module, "bf16_is_native", lambda device: native)
-    torch.manual_seed(0)
-    make = {
-        "same": lambda: unet_module.Conv2d(24, 16, 3, padding=1),
-        "strided": lambda: unet_module.Conv2d(24, 16, 3, stride=2, padding=1),
-        "doubled": lambda: Upsample(24),
-    }
-    short = make[module]().bfloat16().requires_grad_(False)
-    exact = copy.deepcopy(short).double()
-    if module == "doubled":
-        exact.sum_taps = short.sum_taps().double  # the sums are rounded, too
-    x = torch.randn(4, 24, 8, 8).bfloat16()
-    more = [(16, 16)] if module == "doubled" else []
-    found, wanted = short(x, *more), exact(x.double(), *more)
-    assert found.dtype == torch.bfloat16
-    # Half of the last of eight binary digits, and float32's own error of many terms beside it.
-    assert ((found - wanted).abs() <= 2**-8 * wanted.abs() + 1e-5).all()
-
-
-def test_emulated_convolutions_are_not_left_to_the_emulation(monkeypatch):
-    """They take three to four times as long there."""
-    seen = set()
-    inner = F.conv2d
-    monkeypatch.setattr(F, "conv2d", lambda x, *rest: seen.add(x.dtype) or inner(x, *rest))
-    transposed = F.conv_transpose2d
-    monkeypatch.setattr(
-        F,
-        "conv_transpose2d",
-        lambda x, *rest, **how: seen.add(x.dtype) or transposed(x, *rest, **how),
-    )
-    unet, (x, t) = tiny().eval().bfloat16(), inputs()
-    for native, dtype in ((False, torch.float32), (True, torch.bfloat16)):
-        monkeypatch.setattr(unet_module, "bf16_is_native", lambda device, native=native: native)
-        seen.clear()
-        with torch.no_grad():
-            assert unet(x.bfloat16(), t).dtype == torch.bfloat16
-        assert seen == {dtype}
-
-
-def test_output_is_the_same_with_and_without_gradients():
-    """Without gradients activations are computed in place: they must not overwrite a skip."""
-    unet = tiny(attention=(False, True)).eval()
-    x, t = inputs()
-    kept = x.clone()
-    with torch.no_grad():
-        silent = unet(x, t)
-    torch.testing.assert_close(silent, unet(x, t))
-    assert torch.equal(x, kept)
-
-
 def test_dropout_acts_in_training_only():
     unet = tiny(dropout=0.5)
     x, t = inputs()
@@ -298,6 +218,29 @@ def test_every_parameter_receives_a_gradient():
         assert parameter.grad.abs().sum() > 0, name
 
 
+def test_it_remembers_its_arguments():
+    given = {"image_size": 8, "channels": (4, 8), "groups": 2, "head_width": 4, "num_classes": 3}
+    unet = UNet(**given)
+    assert unet.config["channels"] == [4, 8] and unet.config["attention"] is None
+    assert unet.config.keys() == inspect.signature(UNet).parameters.keys()
+    again = UNet(**json.loads(json.dumps(unet.config)))
+    assert again.config == unet.config
+    assert again.load_state_dict(unet.state_dict())
+
+
+@pytest.mark.parametrize("size", [8, 15])
+@pytest.mark.parametrize("how", ["exported", "copied"])
+def test_it_goes_where_plain_modules_go(how, size):
+    unet = tiny(image_size=size, attention=(False, True), num_classes=3).eval()
+    example = (*inputs(size=size), torch.tensor([0, 3]))
+    ways = {
+        "exported": lambda: torch.export.export(unet, example).module(),
+        "copied": lambda: copy.deepcopy(unet),
+    }
+    x, t, labels = example[0] + 1, example[1] + 3, torch.tensor([2, 1])
+    torch.testing.assert_close(ways[how]()(x, t, labels), unet(x, t, labels))
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
@@ -310,51 +253,3 @@ def test_every_parameter_receives_a_gradient():
 def test_settings_that_do_not_fit_are_refused(options, named):
     with pytest.raises(InvalidInput, match=named):
         tiny(**options)
-
-
-# --- what need not be worked out anew at every step ---
-
-
-@pytest.mark.parametrize("grown", [(1, 1), (2, 2), (8, 14), (7, 13), (9, 9)])
-def test_upsampling_is_nearest_neighbours_and_a_convolution(grown):
-    """Also where a level was odd, whose size is not doubled."""
-    torch.manual_seed(0)
-    size = tuple(-(-n // 2) for n in grown)
-    up, x = Upsample(4).double(), torch.randn(2, 4, *size, dtype=torch.double)
-    for target in {grown, (2 * size[0], 2 * size[1])}:
-        got = up(x.requires_grad_(), target)
-        wanted = up.conv(F.interpolate(x, size=target, mode="nearest"))
-        torch.testing.assert_close(got, wanted, rtol=1e-12, atol=1e-12)
-        push = torch.randn_like(wanted)
-        inputs_ = [x, up.conv.weight, up.conv.bias]
-        for mine, its in zip(
-            torch.autograd.grad((got * push).sum(), inputs_),
-            torch.autograd.grad((wanted * push).sum(), inputs_),
-            strict=True,
-        ):
-            torch.testing.assert_close(mine, its, rtol=1e-12, atol=1e-12)
-
-
-def test_large_images_are_held_pixel_by_pixel_in_float32_alone(monkeypatch):
-    """The layout changes the time that convolutions take, and nothing else."""
-    torch.manual_seed(0)
-    net = UNet(image_size=32, channels=(8, 12), attention=(False, True), blocks=1, groups=4)
-    x, t = torch.randn(2, 1, 32, 32), torch.tensor([3, 700])
-    layouts = []
-    net.up[0].blocks[0].conv1.register_forward_hook(
-        lambda module, inputs, output: layouts.append(output.is_contiguous())
-    )
-
-    def answer():
-        net.zero_grad()
-        y = net(x, t)
-        y.square().mean().backward()
-        assert y.is_contiguous()
-        return y.detach(), [p.grad.clone() for p in net.parameters()]
-
-    by_pixels = answer()
-    with torch.autocast("cpu", torch.bfloat16):
-        net(x, t)
-    monkeypatch.setattr(unet_module, "LARGE_IMAGE", 33 * 33)
-    torch.testing.assert_close(answer(), by_pixels, rtol=1e-4, atol=1e-6)
-    assert layouts == [False, True, True]

@@ -1,0 +1,346 @@
+"""Fast twins: equal to their network; those that sample are never older than it."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from ddpm_core import fast
+from ddpm_core import unet as unet_module
+from ddpm_core.checkpoints import Model
+from ddpm_core.fast import Prepared, faster
+from ddpm_core.unet import UNet
+from tests.support.toys import tiny_config
+
+
+def network(**options):
+    torch.manual_seed(0)
+    options = {"attention": (False, True), "num_classes": 3} | options
+    options = {"image_size": 8, "channels": (8, 12), "groups": 4} | options
+    return UNet(**options)
+
+
+def inputs(size=8):
+    return torch.randn(2, 1, size, size), torch.tensor([3, 70])
+
+
+# --- the twin that trains ---
+
+
+@pytest.mark.parametrize("size", [8, 15, 32])
+def test_a_twin_computes_and_learns_as_its_network(size):
+    plain = network(image_size=size, channels=(8, 12, 12), attention=(False, True, True))
+    twin, (x, t) = faster(plain), inputs(size)
+    answers, gradients = [], []
+    for net in (plain.double(), twin):
+        y = net(x.double().requires_grad_(), t, torch.tensor([0, 3]))
+        answers.append(y)
+        gradients.append(torch.autograd.grad(y.square().sum(), list(plain.parameters())))
+    torch.testing.assert_close(*answers)
+    torch.testing.assert_close(*gradients)
+    # It is trained in its network's place: the weights are the same ones, not equal ones.
+    pairs = zip(plain.named_parameters(), twin.named_parameters(), strict=True)
+    assert all(name == other and p is q for (name, p), (other, q) in pairs)
+
+
+def test_a_twin_leaves_its_network_plain():
+    """Whoever exports, compiles or pickles a UNet meets PyTorch's own modules."""
+    plain = network(attention=(True, True), in_channels=3)
+    faster(plain)
+    Prepared(plain, 100).network(reduced=True)
+    assert "ddpm_core.fast" not in {type(module).__module__ for module in plain.modules()}
+
+
+def test_a_twin_answers_the_same_with_and_without_gradients():
+    """Without gradients activations are computed in place: they must not overwrite a skip."""
+    twin, (x, t) = faster(network()).eval(), inputs()
+    kept = x.clone()
+    with torch.no_grad():
+        silent = twin(x, t)
+    torch.testing.assert_close(silent, twin(x, t))
+    assert torch.equal(x, kept)
+
+
+# --- its operations ---
+
+
+@pytest.mark.parametrize(("heads", "tokens"), [(1, 49), (2, 49), (1, 256)])
+def test_attention_in_bfloat16_is_that_of_its_operands(heads, tokens, monkeypatch):
+    """Written out, where the fused one is slow, it is off by a rounding or two more than that."""
+    generator = torch.Generator().manual_seed(0)
+    shape = (8 // heads, heads, tokens, 16)
+    q, k, v = (torch.randn(shape, generator=generator).bfloat16() for _ in range(3))
+    exact = ((q.double() @ k.double().mT) / 4).softmax(-1) @ v.double()
+    monkeypatch.setattr(F, "scaled_dot_product_attention", None)  # it must not be asked
+    q.requires_grad_(tokens < 128)
+    found = fast._attend(q, k, v)
+    assert (found - exact).norm() < 2 * 2**-8 * exact.norm()
+    if q.requires_grad:
+        found.sum().backward()
+        assert q.grad.isfinite().all() and q.grad.any()
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [((2, 1, 256, 16), "float32"), ((64, 1, 49, 16), "bfloat16"), ((1, 1, 1024, 8), "bfloat16")],
+)
+def test_attention_is_fused_where_that_is_no_slower(shape, dtype):
+    q, k, v = torch.randn(3, *shape).to(getattr(torch, dtype))
+    found = fast._attend(q, k, v)
+    assert torch.equal(found, F.scaled_dot_product_attention(q, k, v))
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("module", ["same", "strided", "doubled"])
+def test_convolutions_in_bfloat16_are_those_of_rounded_numbers(module, native, monkeypatch):
+    """Summed in float32 and rounded once, whether this machine has bfloat16 or emulates it."""
+    monkeypatch.setattr(fast, "bf16_is_native", lambda device: native)
+    torch.manual_seed(0)
+    make = {
+        "same": lambda: fast.Conv2d(24, 16, 3, padding=1),
+        "strided": lambda: fast.Conv2d(24, 16, 3, stride=2, padding=1),
+        "doubled": lambda: fast.Upsample(24),
+    }
+    short = make[module]().bfloat16().requires_grad_(False)
+    exact = copy.deepcopy(short).double()
+    if module == "doubled":
+        exact.sum_taps = short.sum_taps().double  # the sums are rounded, too
+    x = torch.randn(4, 24, 8, 8).bfloat16()
+    more = [(16, 16)] if module == "doubled" else []
+    found, wanted = short(x, *more), exact(x.double(), *more)
+    assert found.dtype == torch.bfloat16
+    # Half of the last of eight binary digits, and float32's own error of many terms beside it.
+    assert ((found - wanted).abs() <= 2**-8 * wanted.abs() + 1e-5).all()
+
+
+def test_emulated_convolutions_are_not_left_to_the_emulation(monkeypatch):
+    """They take three to four times as long there."""
+    seen = set()
+    inner = F.conv2d
+    monkeypatch.setattr(F, "conv2d", lambda x, *rest: seen.add(x.dtype) or inner(x, *rest))
+    transposed = F.conv_transpose2d
+    monkeypatch.setattr(
+        F,
+        "conv_transpose2d",
+        lambda x, *rest, **how: seen.add(x.dtype) or transposed(x, *rest, **how),
+    )
+    twin, (x, t) = faster(network()).eval().bfloat16(), inputs()
+    for native, dtype in ((False, torch.float32), (True, torch.bfloat16)):
+        monkeypatch.setattr(fast, "bf16_is_native", lambda device, native=native: native)
+        seen.clear()
+        with torch.no_grad():
+            assert twin(x.bfloat16(), t).dtype == torch.bfloat16
+        assert seen == {dtype}
+
+
+@pytest.mark.parametrize("grown", [(1, 1), (2, 2), (8, 14), (7, 13), (9, 9)])
+def test_upsampling_is_nearest_neighbours_and_a_convolution(grown):
+    """Also where a level was odd, whose size is not doubled."""
+    torch.manual_seed(0)
+    size = tuple(-(-n // 2) for n in grown)
+    up, x = fast.Upsample(4).double(), torch.randn(2, 4, *size, dtype=torch.double)
+    for target in {grown, (2 * size[0], 2 * size[1])}:
+        got = up(x.requires_grad_(), target)
+        wanted = up.conv(F.interpolate(x, size=target, mode="nearest"))
+        torch.testing.assert_close(got, wanted, rtol=1e-12, atol=1e-12)
+        push = torch.randn_like(wanted)
+        inputs_ = [x, up.conv.weight, up.conv.bias]
+        for mine, its in zip(
+            torch.autograd.grad((got * push).sum(), inputs_),
+            torch.autograd.grad((wanted * push).sum(), inputs_),
+            strict=True,
+        ):
+            torch.testing.assert_close(mine, its, rtol=1e-12, atol=1e-12)
+
+
+def test_large_images_are_held_pixel_by_pixel_in_float32_alone(monkeypatch):
+    """The layout changes the time that convolutions take, and nothing else."""
+    net, (x, t) = faster(network(image_size=32, num_classes=0)), inputs(32)
+    layouts = []
+    net.up[0].blocks[0].conv1.register_forward_hook(
+        lambda module, inputs, output: layouts.append(output.is_contiguous())
+    )
+
+    def answer():
+        net.zero_grad()
+        y = net(x, t)
+        y.square().mean().backward()
+        assert y.is_contiguous()
+        return y.detach(), [p.grad.clone() for p in net.parameters()]
+
+    by_pixels = answer()
+    with torch.autocast("cpu", torch.bfloat16):
+        net(x, t)
+    monkeypatch.setattr(fast, "LARGE_IMAGE", 33 * 33)
+    torch.testing.assert_close(answer(), by_pixels, rtol=1e-4, atol=1e-6)
+    assert layouts == [False, True, True]
+
+
+# --- the twins that sample ---
+
+
+@pytest.mark.parametrize("options", [{}, {"flip_sin_to_cos": True, "freq_shift": 1}])
+@pytest.mark.parametrize("table", [0, 2**22])
+def test_a_copy_answers_as_its_network(monkeypatch, options, table):
+    monkeypatch.setattr(fast, "LARGEST_TABLE", table)
+    plain = network(**options)
+    ready = Prepared(plain, 100).network()
+    assert (ready.times is None) == (table == 0)
+    x, t = inputs()
+    for labels in (None, torch.tensor([0, 2]), torch.rand(2, 4)):
+        torch.testing.assert_close(ready(x, t, labels), plain(x, t, labels), rtol=1e-5, atol=1e-6)
+    between = t.float() + 0.5
+    torch.testing.assert_close(ready(x, between), plain(x, between), rtol=1e-5, atol=1e-6)
+
+
+def test_what_is_prepared_is_no_weight():
+    plain = network()
+    copies = Prepared(plain, 100)
+    assert copies.network().state_dict().keys() == plain.state_dict().keys()
+    x, t = inputs()
+    got = copies.network(reduced=True)(x.bfloat16(), t).float()
+    torch.testing.assert_close(got, plain(x, t), rtol=0.1, atol=0.1)
+
+
+def test_the_time_is_embedded_once_for_all_steps(monkeypatch):
+    plain = network()
+    ready = Prepared(plain, 100).network()
+    monkeypatch.setattr(unet_module, "sinusoidal_embedding", lambda *a, **k: 1 / 0)
+    ready(*inputs())
+    with pytest.raises(ZeroDivisionError):
+        plain(*inputs())
+
+
+def test_weights_are_laid_out_for_their_use_and_stay_what_they_are():
+    plain = network(image_size=32)
+    before = {name: value.clone() for name, value in plain.state_dict().items()}
+    ready, (x, t) = Prepared(plain, 100).network(), inputs(32)
+    torch.testing.assert_close(ready(x, t), plain(x, t), rtol=1e-4, atol=1e-5)
+    weight = ready.up[0].blocks[0].conv1.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()
+    assert all(torch.equal(value, before[name]) for name, value in plain.state_dict().items())
+
+
+def test_hooks_of_the_network_see_what_is_sampled():
+    plain, seen = network(), []
+    ready = Prepared(plain, 100).network()
+    plain.mid.blocks[0].register_forward_hook(lambda *_: seen.append("mid"))
+    ready(*inputs())
+    assert seen == ["mid"]
+
+
+# --- never older than the network ---
+
+
+def train(net, optimizer, steps=10):
+    """Every weight gets a gradient and moves."""
+    net.train()
+    for _ in range(steps):
+        x, t = torch.randn(8, 1, *[net.image_size] * 2), torch.randint(0, 50, (8,))
+        labels = torch.randint(0, 4, (8,))
+        optimizer.zero_grad()
+        (net(x, t, labels) - x).square().mean().backward()
+        optimizer.step()
+    net.eval()
+
+
+def by(kind, **options):
+    return lambda net: train(net, kind(net.parameters(), lr=1e-2, **options))
+
+
+def load_others(net):
+    net.load_state_dict(copy.deepcopy(net).apply(_redraw).state_dict())
+
+
+def assign_others(net):
+    net.load_state_dict(copy.deepcopy(net).apply(_redraw).state_dict(), assign=True)
+
+
+def copy_average(net):
+    """As several libraries put averaged weights in the place of a network's own."""
+    for parameter in net.parameters():
+        parameter.data.copy_(torch.randn_like(parameter))
+
+
+def silence_one(net):
+    net.up[0].resample.conv.weight.data.zero_()
+
+
+def _redraw(module):
+    for parameter in module.parameters(recurse=False):
+        torch.nn.init.normal_(parameter, std=0.3)
+
+
+CHANGES = {
+    "fused": by(torch.optim.Adam, fused=True),
+    "foreach": by(torch.optim.Adam, foreach=True),
+    "one by one": by(torch.optim.SGD, foreach=False),
+    "loaded": load_others,
+    "assigned": assign_others,
+    "averaged": copy_average,
+    "one alone": silence_one,
+}
+
+
+def model_of(net, size=8) -> Model:
+    config = tiny_config(3)
+    schedule = config.build()[1]
+    return Model("it", config, net, schedule, {})
+
+
+def noises(model, size):
+    x = torch.randn(2, 1, size, size, generator=torch.Generator().manual_seed(1))
+    return [model.denoiser([0, None], dtype)(x, 30).eps for dtype in ("float32", "bfloat16")]
+
+
+@pytest.mark.parametrize("size", [8, 32])
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_sampled_is_of_the_weights_of_that_moment(change, size):
+    net = network(image_size=size)
+    model = model_of(net)
+    before = noises(model, size)
+    CHANGES[change](net)
+    fresh = network(image_size=size)
+    fresh.load_state_dict(net.state_dict())
+    now = noises(model, size)
+    for mine, wanted, then in zip(now, noises(model_of(fresh), size), before, strict=True):
+        assert torch.equal(mine, wanted) and not torch.equal(mine, then)
+
+
+@pytest.mark.parametrize("change", ["fused", "foreach", "loaded", "averaged"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_denoiser_that_was_made_before_follows_as_well(change, dtype):
+    net, x = network(), torch.randn(2, 1, 8, 8)
+    model = model_of(net)
+    held = model.denoiser([0, 1], dtype)
+    held(x, 30)
+    CHANGES[change](net)
+    assert torch.equal(held(x, 30).eps, model.denoiser([0, 1], dtype)(x, 30).eps)
+
+
+def test_a_model_leaves_its_network_as_it_is():
+    net = network(dropout=0.1)
+    noises(model_of(net), 8)
+    assert net.training and all(p.requires_grad for p in net.parameters())
+    net(*inputs(), torch.tensor([0, 3])).square().sum().backward()
+    assert all(p.grad is not None and p.grad.any() for p in net.parameters())
+
+
+def test_the_same_copy_serves_until_something_changes():
+    """Whoever samples at the same time shares its batches, which are of one network."""
+    model = model_of(network())
+    noises(model, 8)
+    first = model.prepared.network()
+    noises(model, 8)
+    assert model.prepared.network() is first
+    own = {p.data_ptr() for p in model.unet.parameters()}
+    assert {p.data_ptr() for p in first.parameters()} == own
+
+
+def test_a_model_used_in_inference_mode_first_can_guide_afterwards():
+    model, x = model_of(network()), torch.randn(2, 1, 8, 8)
+    with torch.inference_mode():
+        model.denoiser([0, 1], "float32")(x, 30)
+    model.denoiser([0, 1], "float32")(x.requires_grad_(), 30).eps.sum().backward()
+    assert x.grad.any()
