@@ -19,7 +19,7 @@ from ddpm_core.animation import read_note
 from lab.__main__ import main
 from lab.process import race as core
 from tests.core.test_animation import frames_of
-from tests.ui.test_runs import others_compute
+from tests.support.pages import others_compute
 from ui import laboratory, races, runs, stage
 from ui.ending import Ending
 from ui.keep import Choice
@@ -34,7 +34,15 @@ KEYS = [
     RaceKey("break", "mnist-linear", replace(FEW, steps=9), error="missing-root"),
     RaceKey("break", "mnist-linear", GUIDED, error="batch-scale"),
 ]
-every_key = pytest.mark.parametrize("key", KEYS, ids=lambda k: f"{k.view}-{k.error}")
+SAMPLERS = laboratory.VIEWS[1].default
+SAMPLERS = SAMPLERS._replace(request=replace(SAMPLERS.request, label="none", seed=8))
+
+
+def named(key):
+    return f"{key.view}-{key.error}"
+
+
+every_key = pytest.mark.parametrize("key", KEYS, ids=named)
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +67,11 @@ def test_the_seconds_of_a_lane_are_its_own(studio):
     assert min(lanes) > 0 and sum(lanes) <= passed - waited
 
 
-def test_a_race_that_was_computed_earlier_says_so(studio):
+def test_a_race_is_not_run_twice_and_says_that_it_was_computed_earlier(studio):
     key = KEYS[0]._replace(request=replace(FEW, seed=22))
-    first, again = finished(studio, key), finished(studio, key)
+    # What another view reads makes no other race.
+    first, again = finished(studio, key), finished(studio, key._replace(error="no-clip"))
+    assert again.race is first.race
     assert [races.value(it, Ending())["earlier"] for it in (first, again)] == [False, True]
 
 
@@ -83,41 +93,29 @@ def test_the_python_that_is_offered_runs_the_same_race(studio, key, tmp_path, mo
 
 @pytest.fixture
 def tiny(unconditional_checkpoint, monkeypatch):
-    """The name of a shipped model of so few steps that all samplers may race on it."""
-    monkeypatch.setattr(checkpoints, "HOME", unconditional_checkpoint.parent)
-    return unconditional_checkpoint.name
+    """Ships a model of so few steps that all samplers may race on it; gives its name."""
+
+    def ship():
+        monkeypatch.setattr(checkpoints, "HOME", unconditional_checkpoint.parent)
+        return unconditional_checkpoint.name
+
+    return ship
 
 
-def check_the_command_line(studio, key, folder):
+@pytest.mark.parametrize("key", [*KEYS, SAMPLERS], ids=named)
+def test_the_command_line_that_is_offered_writes_the_same_race(tiny, key, tmp_path, monkeypatch):
     """What is offered writes the frames of a race, and its note."""
-    meant = studio.model(key.model).config.sampling
-    words = shlex.split(races.command_line(key, meant))
+    monkeypatch.chdir(tmp_path)
+    studio = Studio()
+    if key is SAMPLERS:
+        key = key._replace(model=tiny())
+    words = shlex.split(races.command_line(key, studio.model(key.model).config.sampling))
     assert words[:3] == ["python", "-m", "lab"]
     assert main(words[3:]) == 0
     ours = finished(studio, key).race
-    save_animation(ours.pictures(("x", "x0"), scale=2), folder / "ours.gif")
-    np.testing.assert_array_equal(frames_of(folder / words[-1]), frames_of(folder / "ours.gif"))
-    assert json.loads(read_note(folder / words[-1])) == json.loads(ours.describe())
-
-
-@every_key
-def test_the_command_line_that_is_offered_writes_the_same_race(studio, key, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    check_the_command_line(studio, key, tmp_path)
-
-
-def test_the_command_line_for_samplers_writes_the_same_race(tiny, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    key = laboratory.VIEWS[1].default
-    key = key._replace(model=tiny, request=replace(key.request, label="none", seed=8))
-    check_the_command_line(Studio(), key, tmp_path)
-
-
-def test_samplers_are_spelled_without_what_they_set_themselves(studio):
-    key = laboratory.VIEWS[1].default
-    assert "steps=" not in races.python(key) and "samplers(load(" in races.python(key)
-    line = races.command_line(key, {})
-    assert "--sampler" not in line and "--steps" not in line and "race samplers" in line
+    save_animation(ours.pictures(("x", "x0"), scale=2), tmp_path / "ours.gif")
+    np.testing.assert_array_equal(frames_of(tmp_path / words[-1]), frames_of(tmp_path / "ours.gif"))
+    assert json.loads(read_note(tmp_path / words[-1])) == json.loads(ours.describe())
 
 
 def test_a_stopped_race_is_kept_and_run_again_in_full(studio):
@@ -129,12 +127,6 @@ def test_a_stopped_race_is_kept_and_run_again_in_full(studio):
     again = races.stream(studio, Ending(), key)
     assert next(again).race is not progress.race
     again.close()
-
-
-def test_a_finished_race_is_not_run_twice(studio):
-    first = finished(studio, KEYS[0])
-    (second,) = races.stream(studio, Ending(), KEYS[0])
-    assert second.race is first.race
 
 
 def test_a_race_that_is_overtaken_says_nothing_more(studio):
@@ -167,11 +159,6 @@ def test_what_cannot_race_is_refused_in_words(studio, changes, words):
         finished(studio, KEYS[0]._replace(**changes))
 
 
-def test_what_another_view_reads_does_not_make_another_race(studio):
-    key, _ = races.settled(studio, KEYS[0]._replace(error="no-clip"))
-    assert key == KEYS[0]
-
-
 def test_a_race_too_large_to_be_kept_is_refused_and_all_others_stay(studio, monkeypatch):
     done = finished(studio, KEYS[0])
     monkeypatch.setattr(races, "KEPT_BYTES", 1000)
@@ -189,15 +176,11 @@ def test_room_for_a_race_is_asked_for_before_it_is_made(studio, key, monkeypatch
         finished(studio, key)
 
 
-@every_key
-def test_a_race_takes_as_much_room_as_its_films(studio, key):
-    key, models = races.settled(studio, key)
-    assert races._size(key, models) == races._make(key, models).nbytes
-
-
-def test_a_race_of_samplers_takes_as_much_room_as_its_films(tiny):
-    studio, key = Studio(), laboratory.VIEWS[1].default
-    key = key._replace(model=tiny, request=replace(key.request, label="none"))
+@pytest.mark.parametrize("key", [*KEYS, SAMPLERS], ids=named)
+def test_a_race_takes_as_much_room_as_its_films(tiny, key):
+    if key is SAMPLERS:
+        key = key._replace(model=tiny())
+    studio = Studio()
     key, models = races.settled(studio, key)
     assert races._size(key, models) == races._make(key, models).nbytes
 
@@ -256,7 +239,3 @@ def test_a_race_leaves_with_a_frame_for_every_step_and_a_note(studio):
         assert json.loads(read_note(taken.png))["race"] == "schedules"
     with pytest.raises(InvalidInput, match="again"):
         races.take(studio, Choice(run="of nobody"))
-
-
-def test_the_names_of_the_errors_are_those_of_the_core():
-    assert set(races.ERROR_WORDS) == set(laboratory.TOLD) == set(core.ERRORS)

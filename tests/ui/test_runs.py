@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import threading
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from types import SimpleNamespace
@@ -14,8 +13,9 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from ddpm_core import InvalidInput, Request, branch, film, load
+from ddpm_core import InvalidInput, Request, branch, film
 from lab.process import engine
+from tests.support.pages import others_compute
 from ui import limits, runs, sample, stage
 from ui.ending import Ending
 from ui.runs import Key, Studio
@@ -51,26 +51,25 @@ def test_the_stage_tells_the_calls_that_were_made(studio, model, traced, calls):
     assert stage.final(end)["calls"] == end.calls[-1] == calls
 
 
-def test_stop_ends_after_a_step_and_keeps_the_film(studio, model):
-    run = studio.stream(studio.arm(("a", "sample")), Key(model, LONG))
+def test_stop_ends_after_a_step_and_keeps_the_film_but_not_for_the_whole(studio, model):
+    key = Key(model, replace(LONG, steps=30, seed=1))
+    run = studio.stream(studio.arm(("a", "sample")), key)
     for progress in run:
         if progress.steps_done > 3:
             studio.stop(("a", "sample"))
             break
     *_, end = run
     assert end.done and end.stopped
-    assert 3 < end.steps_done < 400
+    assert 3 < end.steps_done < 30
     assert studio.kept(end.key).film.frames == end.steps_done + 1
-
-
-def test_a_stopped_run_is_not_taken_for_the_whole_one(studio, model):
-    request = replace(LONG, steps=30, seed=1)
-    run = studio.stream(studio.arm(("a", "sample")), Key(model, request))
-    next(run)
-    studio.stop(("a", "sample"))
-    list(run)
-    *_, end = studio.stream(studio.arm(("a", "sample")), Key(model, request))
-    assert end.steps_done == 30
+    *_, end = studio.stream(studio.arm(("a", "sample")), key)
+    assert end.steps_done == 30 and end.seconds > 0
+    # A finished run is remembered; its seconds were another's.
+    [again] = studio.stream(studio.arm(("z", "sample")), key)
+    assert again.film is end.film
+    for shown in (again, studio.tile(key, 1)):
+        value = stage.final(shown)
+        assert value["seconds"] is None and value["calls"] == 30
 
 
 def test_a_new_run_of_the_same_visitor_ends_the_old_one_silently(studio, model):
@@ -81,12 +80,12 @@ def test_a_new_run_of_the_same_visitor_ends_the_old_one_silently(studio, model):
     assert list(old) == []
 
 
-def test_while_a_model_loads_everybody_else_goes_on(studio, model, monkeypatch):
+def test_while_a_model_loads_once_for_all_who_ask_everybody_else_goes_on(model, monkeypatch):
     """Its operations are counted by the engine, which whoever runs something waits for too."""
-    loading, go_on = threading.Event(), threading.Event()
+    studio, loads, go_on = Studio(), [], threading.Event()
 
     def from_hub(name, source):
-        loading.set()
+        loads.append(name)
         go_on.wait(60)
         fetched = copy.copy(studio.model(model))
         vars(fetched).pop("flops", None)
@@ -94,69 +93,30 @@ def test_while_a_model_loads_everybody_else_goes_on(studio, model, monkeypatch):
 
     monkeypatch.setattr(runs, "from_hub", from_hub)
     monkeypatch.setattr(studio, "_hub", SimpleNamespace(cached=lambda name: name))
-    found = []
-    fetcher = threading.Thread(target=lambda: found.append(studio.model("who/what")), daemon=True)
-    fetcher.start()
-    assert loading.wait(60)
+    found, ends = [], []
 
     def sample():
-        found.extend(
-            studio.stream(studio.arm(("else", "sample")), Key(model, Request(n=1, steps=2)))
-        )
+        key = Key(model, Request(n=1, steps=2))
+        ends.extend(studio.stream(studio.arm(("else", "sample")), key))
 
+    fetchers = [
+        threading.Thread(target=lambda: found.append(studio.model("who/what")), daemon=True)
+        for _ in range(5)
+    ]
     other = threading.Thread(target=sample, daemon=True)
-    other.start()
-    other.join(60)
-    assert found and found[-1].done, "a run waited for another's model"
-    go_on.set()
-    fetcher.join(60)
-    assert found[-1].flops > 0
-    del studio._models["who/what"]
-
-
-@pytest.fixture
-def loading(monkeypatch):
-    """A studio to which a model can be fetched, and the names it loads: each waits to be let go."""
-    studio, go_on, loads = Studio(), threading.Event(), []
-
-    def from_hub(name, source):
-        loads.append(name)
-        go_on.wait(60)
-        return copy.copy(load("mnist-linear"))
-
-    monkeypatch.setattr(runs, "from_hub", from_hub)
-    monkeypatch.setattr(studio, "_hub", SimpleNamespace(cached=lambda name: name))
-    yield studio, go_on, loads
-    go_on.set()
-
-
-def asking(studio, name, found):
-    thread = threading.Thread(target=lambda: found.append(studio.model(name)), daemon=True)
-    thread.start()
-    return thread
-
-
-def test_a_model_that_two_ask_for_is_loaded_once(loading):
-    studio, go_on, loads = loading
-    found = []
-    threads = [asking(studio, "who/what", found) for _ in range(5)]
-    time.sleep(0.2)
-    assert found == [] and loads == ["who/what"]
-    go_on.set()
-    for thread in threads:
-        thread.join(60)
-    assert len(found) == 5 and len({id(model) for model in found}) == 1
-    assert loads == ["who/what"]
-
-
-def test_what_ships_is_there_while_a_fetched_model_loads(loading):
-    studio, _, loads = loading
-    asking(studio, "who/what", [])
+    for thread in fetchers:
+        thread.start()
     while not loads:
         time.sleep(0.01)
-    found = []
-    asking(studio, "mnist-linear", found).join(60)
-    assert [model.name for model in found] == ["mnist-linear"]
+    other.start()
+    other.join(60)
+    assert ends and ends[-1].done, "a run waited for another's model"
+    assert found == []
+    go_on.set()
+    for thread in fetchers:
+        thread.join(60)
+    assert len(found) == 5 and len({id(fetched) for fetched in found}) == 1
+    assert loads == ["who/what"] and found[0].flops > 0
 
 
 def test_a_request_that_arrives_late_does_not_overtake_what_was_asked_after_it(studio):
@@ -177,41 +137,16 @@ def test_what_follows_from_a_request_never_takes_the_place_of_one(studio):
     assert studio.arm(visitor, at=1100.0, yields=True).superseded
 
 
-def test_of_visitors_who_left_nothing_is_kept_for_ever(studio, monkeypatch):
-    monkeypatch.setattr(runs, "VISITORS_KEPT", 3)
-    for number in range(9):
-        studio.arm((f"v{number}", "sample"), at=float(number + 1))
-    assert len(studio._asked) <= 3
-
-
-def test_another_visitor_is_not_disturbed(studio, model):
+def test_another_visitor_is_not_disturbed_and_is_forgotten(studio, model):
     first = studio.stream(studio.arm(("c", "sample")), Key(model, Request(n=1, steps=20, seed=6)))
     next(first)
-    list(studio.stream(studio.arm(("d", "sample")), Key(model, Request(n=1, steps=3, seed=6))))
-    studio.stop(("d", "sample"))
+    before = len(studio._endings)
+    for i in range(20):
+        list(studio.stream(studio.arm((i, "sample")), Key(model, Request(n=1, steps=1))))
+        studio.stop((i, "sample"))
+    assert len(studio._endings) <= before + 1
     *_, end = first
     assert end.steps_done == 20 and not end.stopped
-
-
-@contextmanager
-def others_compute(engine):
-    """While others take most turns of the engine; gives how many seconds they had of it so far."""
-    had, through = [0.0], threading.Event()
-
-    def nap():
-        begun = time.monotonic()
-        time.sleep(0.02)
-        had[0] += time.monotonic() - begun
-
-    def work():
-        while not through.is_set():
-            engine.do(nap)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield lambda: had[0]
-    through.set()
-    thread.join()
 
 
 def test_the_seconds_of_a_run_are_its_own(studio, model):
@@ -222,25 +157,6 @@ def test_the_seconds_of_a_run_are_its_own(studio, model):
         waited, passed = had() - before, time.monotonic() - begun
     assert waited > 0.1
     assert 0 < end.seconds <= passed - waited
-
-
-def test_what_was_computed_earlier_has_no_seconds_to_tell(studio, model):
-    key = Key(model, Request(n=2, steps=5, seed=78))
-    *_, end = studio.stream(studio.arm(("a", "sample")), key)
-    assert end.seconds > 0 and stage.final(end)["seconds"] > 0
-    [again] = studio.stream(studio.arm(("z", "sample")), key)
-    tile = studio.tile(key, 1)
-    for shown in (again, tile):
-        value = stage.final(shown)
-        assert value["seconds"] is None and value["calls"] == 5
-
-
-def test_a_finished_run_is_remembered(studio, model):
-    request = Request(n=2, steps=5, seed=77)
-    *_, end = studio.stream(studio.arm(("a", "sample")), Key(model, request))
-    assert [p.film for p in studio.stream(studio.arm(("z", "sample")), Key(model, request))] == [
-        end.film
-    ]
 
 
 def test_a_remembered_run_overtakes_as_well(studio, model):
@@ -292,23 +208,6 @@ def test_what_is_said_once_is_said_again_behind_the_last_word_of_an_overtaken_ru
     assert waits_for(desk, old, new) == first
 
 
-@pytest.mark.usefixtures("patient")
-def test_a_run_that_overtook_another_in_vain_hands_its_last_word_on(desk, model):
-    visitor, short = SimpleNamespace(session_hash="l"), Key(model, Request(n=1, steps=3, seed=57))
-    list(desk.stream(visitor, short))
-    oldest = desk.stream(visitor, Key(model, replace(LONG, seed=59)))
-    next(oldest)
-    second = desk.stream(visitor, short)
-    next(second)
-    third = desk.stream(visitor, short)
-    first = next(third)
-    # Overtaken itself, the second neither waits nor speaks again.
-    begun = time.monotonic()
-    assert not any(desk.stage in news for news in second)
-    assert time.monotonic() - begun < 30
-    assert waits_for(desk, oldest, third) == first
-
-
 def test_a_stopped_run_does_not_replace_a_finished_one(studio, model):
     request = Request(n=1, steps=25, seed=56)
     early = studio.stream(studio.arm(("h", "sample")), Key(model, request))
@@ -351,19 +250,6 @@ def test_a_download_holds_the_film_of_ones_own_run(studio, model):
         stage.take(studio, "sample", Choice(run="of nobody"))
 
 
-def test_visitors_who_left_are_forgotten(studio, model):
-    before = len(studio._endings)
-    for i in range(20):
-        list(studio.stream(studio.arm((i, "sample")), Key(model, Request(n=1, steps=1))))
-    assert len(studio._endings) <= before + 1
-
-
-def test_every_run_is_newer_than_the_one_before(studio):
-    orders = [studio.arm(("j", "sample")).order for _ in range(5)]
-    assert orders == sorted(set(orders))
-    assert orders[-1] < 2**53  # a browser's numbers must hold it
-
-
 def test_films_are_kept_within_their_budget(monkeypatch, model):
     small = Studio()
     size = Request(n=2, steps=5)
@@ -385,18 +271,18 @@ def test_a_visitor_that_leaves_ends_the_run(studio, model):
     list(studio.stream(studio.arm(("f", "sample")), Key(model, Request(n=1, steps=2, seed=8))))
 
 
-@pytest.mark.parametrize("name", ["../mnist-conditional", "/etc", "", "unknown", None])
-def test_only_shipped_models_are_opened(studio, name):
-    with pytest.raises(InvalidInput, match="unknown model"):
-        studio.model(name)
-
-
-def test_work_is_bounded(studio, model):
-    with pytest.raises(InvalidInput, match="64,000 denoisings"):
-        next(studio.stream(studio.arm(("a", "sample")), Key(model, Request(n=64, steps=1000))))
-    with pytest.raises(InvalidInput, match="n must be between 1 and 64"):
-        next(studio.stream(studio.arm(("a", "sample")), Key(model, Request(n=20_000, steps=1))))
-    next(studio.stream(studio.arm(("a", "sample")), Key(model, Request(n=16, steps=1000))))
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (Request(n=64, steps=1000), "64,000 denoisings"),
+        (Request(n=16, steps=1000, label=3, guidance="cfg"), "guided, are 32,000 denoisings"),
+        (Request(n=20_000, steps=1), "n must be between 1 and 64"),
+    ],
+)
+def test_work_is_bounded(studio, model, request_, words):
+    with pytest.raises(InvalidInput, match=words):
+        studio.settled(Key(model, request_))
+    studio.settled(Key(model, Request(n=16, steps=1000)))
 
 
 @pytest.fixture
@@ -449,19 +335,6 @@ def test_a_branch_on_the_page_is_the_one_that_the_core_makes(studio, model, at):
     expected = branch(studio.model(model), request, other, at)
     np.testing.assert_array_equal(end.film.x, expected.x)
     assert end.trace.indices == list(range(at + 1, 7))
-
-
-def test_rows_side_by_side_are_of_one_length(studio, model):
-    request = Request(n=2, steps=3)
-    with pytest.raises(InvalidInput, match="the same n"):
-        studio.settled(Key(model, request, (replace(request, n=1),)))
-
-
-def test_guidance_is_weighed(studio, model):
-    request = Request(n=16, steps=1000, label=3)
-    studio.settled(Key(model, request))
-    with pytest.raises(InvalidInput, match="guided, are 32,000 denoisings"):
-        studio.settled(Key(model, replace(request, guidance="cfg")))
 
 
 def test_where_runs_under_way_take_all_memory_another_is_told_so(studio, model, monkeypatch):
