@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import threading
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
 from time import sleep
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ import gradio as gr
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ddpm_core import Model
 from ddpm_core.checkpoints import Config
@@ -104,14 +106,8 @@ def picture(model="plain"):
     return RNG.integers(0, 256, (h, w, c), np.uint8)
 
 
-def values(updates):
+def values(value):
     """(rows, columns, H, W, C) of a contact sheet's picture, and its labels."""
-    import base64
-    import io
-
-    from PIL import Image
-
-    value = updates
     sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(value["sheet"].split(",")[1]))))
     h, w = value["side"]
     rows, columns = value["rows"], value["columns"]
@@ -178,19 +174,6 @@ def test_the_making_of_a_film_is_not_begun_before_what_is_more_urgent(page, monk
     assert order == ["preview", "film"]
 
 
-def test_films_of_many_visitors_at_once_are_each_their_own(page, monkeypatch):
-    monkeypatch.setattr(forward_runs, "RECENT", 1)
-    pictures = [picture() for _ in range(40)]
-
-    def film(number):
-        found = page.noise(pictures[number], "plain", number, f"{number}")
-        return found[page.tab.stage]["sheets"]["x"]
-
-    with ThreadPoolExecutor(8) as pool:
-        sheets = list(pool.map(film, range(40)))
-    assert sheets == [film(number) for number in range(40)]  # one at a time
-
-
 def test_a_film_overtaken_by_another_ends(page, monkeypatch):
     real, calls = page.studio.engine.do, []
 
@@ -224,29 +207,21 @@ def test_a_model_that_is_not_there_is_said_so(page):
 
 
 @pytest.mark.parametrize("name", [n for n in MODELS if n != "labelled"])
-def test_there_and_back_works_for_every_model_and_labels_its_columns_truly(page, name):
-    *_, last, told = page.back(picture(name), name, 3, "none")
+def test_there_and_back_and_inversion_work_for_every_model(page, name):
+    drawing, model = picture(name), MODELS[name]
+    *_, last, told = page.back(drawing, name, 3, "none")
     sheet, labels = values(last[page.tab.strip])
     times = [int(label) for label in labels]
-    assert times == return_times(MODELS[name].schedule)
-
-
-def test_its_times_are_those_of_the_timeline(page):
-    drawing = picture("long")
-    *_, last, told = page.back(drawing, "long", 3, "none")
-    sheet, labels = values(last[page.tab.strip])
-    film = forward_film(MODELS["long"], drawing, 3).film
-    for column, time in enumerate(map(int, labels)):
+    assert times == return_times(model.schedule)
+    film = forward_film(model, drawing, 3).film
+    for column, time in enumerate(times):  # those of the timeline
         np.testing.assert_array_equal(sheet[0, column], film.x[film.t.index(time), 0])
-
-
-def test_it_is_brought_back_as_the_model_is_meant_to_be_sampled(page):
-    drawing, model = picture(), MODELS["unclipped"]
-    *_, last, told = page.back(drawing, "unclipped", 3, "none")
-    sheet, labels = values(last[page.tab.strip])
-    walk = returns(model, drawing, list(map(int, labels)), return_request(model, seed=3))
-    wanted = [moment.state for moment in walk if moment.arrived]
-    np.testing.assert_array_equal(sheet[1], wanted)
+    # Brought back as the model is meant to be sampled.
+    walk = returns(model, drawing, times, return_request(model, seed=3))
+    np.testing.assert_array_equal(sheet[1], [moment.state for moment in walk if moment.arrived])
+    *_, found = page.invert(drawing, name, "none")
+    assert found[page.tab.inverted]["kind"] == "contact"
+    assert "RMSE" in found[page.tab.note]
 
 
 def test_what_costs_more_is_brought_back_in_fewer_steps_or_refused(page, monkeypatch):
@@ -266,13 +241,6 @@ def test_what_costs_more_is_brought_back_in_fewer_steps_or_refused(page, monkeyp
     assert "more than the 10 done at a time" in refused[page.tab.strip]["message"]
     (refused,) = page.invert(picture("long"), "long", "none")
     assert "more than the 10 done at a time" in refused[page.tab.inverted]["message"]
-
-
-@pytest.mark.parametrize("name", [n for n in MODELS if n != "labelled"])
-def test_inversion_works_for_every_model(page, name):
-    *_, found = page.invert(picture(name), name, "none")
-    assert found[page.tab.inverted]["kind"] == "contact"
-    assert "RMSE" in found[page.tab.note]
 
 
 def test_a_model_without_a_null_class_is_told_one(page):
@@ -304,11 +272,6 @@ def test_what_takes_long_shows_its_first_steps_and_can_be_stopped(page, monkeypa
 
 
 # --- one thing after another ---
-
-
-def test_a_refusal_leaves_no_figures_of_an_earlier_picture(page):
-    (refused,) = page.invert(picture(), "labelled", "none")
-    assert refused[page.tab.note] == ""
 
 
 def test_a_new_picture_ends_what_is_made_of_the_old_one_and_clears_it(page):
@@ -345,7 +308,3 @@ def test_another_visitor_is_left_alone(page):
     *_, last, _ = walk
     assert last[page.tab.strip]["kind"] == "contact"
     assert threading.active_count() < 100
-
-
-def test_an_empty_strip_names_what_its_columns_are_values_of(page):
-    assert (page.tab.strip.symbol, page.tab.inverted.symbol) == ("t", "")

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ddpm_core import InvalidInput, load
 from lab.__main__ import main
@@ -23,13 +24,10 @@ def conditional():
 
 
 def sample(digit):
-    from PIL import Image
-
     return np.asarray(Image.open(SAMPLES))[:, 28 * digit : 28 * (digit + 1), None]
 
 
-@pytest.mark.parametrize("name", list(MODELS))
-@pytest.mark.parametrize("seed", [0, 2**53 - 1])
+@pytest.mark.parametrize(("name", "seed"), [("free", 0), ("colour", 2**53 - 1)])
 def test_a_link_restores_picture_seed_and_class(name, seed):
     drawing, label = picture(name), "2" if MODELS[name].classes else "none"
     link = query(name, drawing, seed, label)
@@ -40,7 +38,7 @@ def test_a_link_restores_picture_seed_and_class(name, seed):
     np.testing.assert_array_equal(asked.picture, drawing)
 
 
-@pytest.mark.parametrize("digit", range(10))
+@pytest.mark.parametrize("digit", [0, 7])
 def test_a_digit_of_the_test_set_is_told_by_its_number(digit, conditional):
     link = query("mnist-conditional", sample(digit), 1, "3")
     assert dict(parse_qsl(link))["digit"] == str(digit) and len(link) < 80
@@ -69,13 +67,9 @@ def test_a_picture_too_large_is_left_out_and_nothing_else():
     ("changed", "told"),
     [
         ({"seed": "-1"}, "seed must be between"),
-        ({"seed": "x"}, "seed = 'x' cannot be read"),
-        ({"seed": "9" * 40}, "seed must be between"),
         ({"label": "10"}, "class must be between 0 and 9"),
         ({"label": "all"}, "one class, or none"),
-        ({"label": "<b>"}, "label must be"),
         ({"digit": "10"}, "digit must be between 0 and 9"),
-        ({"digit": "three"}, "digit = 'three' cannot be read"),
         ({"picture": "@@"}, "damaged"),
         ({"picture": pack(np.zeros((8, 8, 1), np.uint8))}, "not one of 28 x 28 pixels"),
         ({"picture": "A" * 10_000}, "damaged"),
