@@ -62,12 +62,3 @@ def test_what_a_stranger_sends_is_not_answered(frame):
     assert frames.some_frames({"source": frames.name_of(film), "frame": frame}) is None
     for asked in (None, [], "x", 7, {}, {"source": ["x"], "frame": 3}, {"source": "x", "frame": 3}):
         assert frames.some_frames(asked) is None
-
-
-def test_the_frames_that_are_sent_begin_and_end_the_film():
-    film = made()
-    about = {"columns": 2, "seconds": 1, "calls": 100, "total": 100}
-    with pytest.raises(ValueError, match="first and the last"):
-        player.film("one", film.t, film.x[:50], film.x0[:50], chosen=range(50), **about)
-    with pytest.raises(ValueError, match="50 frames for 101"):
-        player.film("one", film.t, film.x[:50], film.x0[:50], **about)

@@ -84,17 +84,6 @@ def test_what_cannot_be_drawn_ends_the_atlas_that_is_being_drawn(tab, changes, t
     assert not any(news[atlas].get("live") is False for news in under_way if atlas in news)
 
 
-def test_a_measurement_counts_its_steps_from_the_first_to_the_last(tab, monkeypatch):
-    monkeypatch.setattr(instruments, "PAUSE", 0.0)
-    plot = tab.part("plot")
-    run = tab.telling(plot)("50", "cfg", VISITOR, *tab.values(steps=1))
-    *counted, last = [news[plot] for news in run]
-    work = 7 * 2  # scales, batches of one step
-    assert [steps for steps, _ in (value["steps"] for value in counted)][:2] == [0, 1]
-    assert counted[-1]["steps"] == [work, work] and counted[-1]["running"]
-    assert not last["running"] and len(last["points"]) == 7
-
-
 def test_stop_ends_whatever_goes_on_in_the_tab(tab):
     atlas, take = tab.part("atlas"), tab.part("atlas-take")
     under_way = tab.telling(atlas)("cfg", VISITOR, *tab.values(steps=20, seed=6))
@@ -150,9 +139,12 @@ def measurement(tab, count="20", **changes):
     return [told[tab.part("plot")] for told in news]
 
 
-def test_a_measurement_says_what_it_takes_and_ends_with_every_scale(tab):
-    first, *_, last = measurement(tab)
+def test_a_measurement_says_what_it_takes_and_counts_its_steps_to_the_last(tab, monkeypatch):
+    monkeypatch.setattr(instruments, "PAUSE", 0.0)
+    first, *counted, last = measurement(tab)
     assert first["running"] and "560 denoisings" in first["message"]  # 7 x 20 x 2, twice guided
+    assert first["steps"] == [0, 14] and counted[0]["steps"] == [1, 14]  # 7 scales of two steps
+    assert counted[-1]["steps"] == [14, 14] and counted[-1]["running"]
     assert not last["running"] and [p["n"] for p in last["points"]] == [20] * 7
     assert tab.studio._running == 0
 

@@ -35,17 +35,8 @@ def test_without_a_choice_of_panes_there_are_those_it_has():
 
 @pytest.mark.parametrize(
     "wrong",
-    [
-        {"format": "exe"},
-        {"format": None},
-        {"stride": 0},
-        {"stride": "5"},
-        {"stride": float("nan")},
-        {"panes": "__dict__"},
-        {"panes": ["x"]},
-        {"order": -1},
-        {"order": None},
-    ],
+    [{"format": "exe"}, {"stride": 0}, {"stride": float("nan")}, {"panes": "__dict__"}]
+    + [{"panes": ["x"]}, {"order": None}],
     ids=str,
 )
 def test_what_is_not_offered_is_refused(wrong):
@@ -65,14 +56,13 @@ def test_a_button_says_what_it_gives(asked, words):
     assert take.in_words(*asked) == words
 
 
-@pytest.mark.parametrize("frames", [1, 13, 300, 301, 1001])
-@pytest.mark.parametrize("side", [28, 115, 231, 1000])
+@pytest.mark.parametrize("frames", [1, 301, 1001])
+@pytest.mark.parametrize("side", [28, 231, 1000])
 def test_small_pictures_are_enlarged_as_far_as_a_long_film_can_bear(side, frames):
     scale = stage.enlargement((side, side, 1), frames)
-    assert scale == 1 or frames * (scale * side) ** 2 <= stage.FILE_PIXELS
-    assert scale == 1 or scale * side <= stage.FILE_SIDE
-    larger = (scale + 1) * side
-    assert larger > stage.FILE_SIDE or frames * larger**2 > stage.FILE_PIXELS
+    fits = [s * side <= stage.FILE_SIDE and frames * (s * side) ** 2 <= stage.FILE_PIXELS
+            for s in (scale, scale + 1)]  # fmt: skip
+    assert (fits[0] or scale == 1) and not fits[1]
 
 
 def test_a_dropped_note_is_text_of_bounded_length():
