@@ -1,0 +1,63 @@
+"""Pages served for a test, and their events called without a browser."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from contextlib import contextmanager
+
+from ui.page import LOOK
+
+API = "/gradio_api"
+
+
+@contextmanager
+def serve(blocks):
+    """The address of blocks that look as the page does."""
+    _, address, _ = blocks.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, **LOOK)
+    yield address
+    blocks.close()
+
+
+def the_run(client) -> tuple[int, list, int]:
+    """Which event samples on the Sample tab, of what, and at which of its inputs the seed is."""
+    config = client.get("/config").json()
+    button = next(c for c in config["components"] if c["props"].get("elem_id") == "sample-run")
+    event = next(d for d in config["dependencies"] if [button["id"], "click"] in d["targets"])
+    values = {c["id"]: c["props"].get("value") for c in config["components"]}
+    named = {c["props"].get("elem_id"): c["id"] for c in config["components"]}
+    values |= {named["sample-n"]: 1, named["sample-steps"]: 1}
+    inputs = event["inputs"]
+    return event["id"], [values[i] for i in inputs], inputs.index(named["sample-seed"])
+
+
+def news(client, session: str, *kinds: str) -> dict:
+    """The first news of such a kind of a call."""
+    with client.stream("GET", f"{API}/queue/data", params={"session_hash": session}) as answer:
+        for line in answer.iter_lines():
+            message = json.loads(line.removeprefix("data:") or "{}")
+            if message.get("msg") in kinds:
+                return message
+    raise AssertionError("no answer")
+
+
+@contextmanager
+def others_compute(engine):
+    """While others take most turns of the engine; gives how many seconds they had of it so far."""
+    had, through = [0.0], threading.Event()
+
+    def nap():
+        begun = time.monotonic()
+        time.sleep(0.02)
+        had[0] += time.monotonic() - begun
+
+    def work():
+        while not through.is_set():
+            engine.do(nap)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield lambda: had[0]
+    through.set()
+    thread.join()

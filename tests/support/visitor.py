@@ -1,0 +1,213 @@
+"""One visitor's tab in a real browser: what visitors do, and what they see."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict
+from urllib.parse import parse_qsl
+
+import numpy as np
+
+from ddpm_core import Request, save_png
+from ui import permalinks
+from ui.runs import Key
+
+DROP = """([name, data, target]) => {
+  const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+  const files = new DataTransfer();
+  files.items.add(new File([bytes], name));
+  const fire = (kind) => document.querySelector(target).dispatchEvent(
+    new DragEvent(kind, { dataTransfer: files, bubbles: true, cancelable: true }));
+  fire("dragover");
+  const veiled = !document.querySelector(".drop-veil").hidden;
+  fire("drop");
+  return veiled;
+}"""
+# Whatever is waited for next is not what stands there already.
+FORGET = """() => {
+  history.replaceState(null, "", "/");
+  for (const tab of ["sample", "guidance", "reverse"]) {
+    document.querySelector(`#${tab}-stage .player`)?.setAttribute("data-state", "led");
+    document.querySelector(`#${tab}-take .take-file`)?.replaceChildren();
+  }
+}"""
+ARRIVED = """(wanted) => {
+  const there = new URLSearchParams(location.search);
+  const same = (a, b) => a === b || (a !== null && Number(a) === Number(b));
+  return wanted.every(([name, value]) => same(there.get(name), value));
+}"""
+
+
+class Visitor:
+    """One visitor's tab, with what it asked of the network and what went wrong in it.
+
+    Visitors who come one after another with the same window and settings come in the same
+    browser, as one who comes back: it has kept the page's scripts, compiled, which are a quarter
+    of what a visit costs. It has forgotten all else.
+    """
+
+    left: dict[str, list] = {}  # browsers without a visitor, by what they are like
+    everyone: list[Visitor] = []  # whose errors the test that runs has to answer for
+
+    def __init__(self, browser, url, **context):
+        context = {"viewport": {"width": 1440, "height": 900}} | context
+        self.url = url
+        self._empty = self.left.setdefault(repr(sorted(context.items())), [])
+        self._kept = True
+        self._context = self._empty.pop() if self._empty else browser.new_context(**context)
+        self.page = self._context.new_page()
+        everything = {"origin": url.rstrip("/"), "storageTypes": "cookies,local_storage"}
+        session = self._context.new_cdp_session(self.page)
+        session.send("Storage.clearDataForOrigin", everything)
+        session.detach()
+        self.requests: list[str] = []
+        self.errors: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", self._console)
+        self.everyone.append(self)
+
+    def _console(self, message):
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def expect_error(self, words):
+        """The page has had an error with these words, and is to have it."""
+        expected = [error for error in self.errors if words in error]
+        assert expected, f"no error says {words!r}: {self.errors}"
+        self.errors = [error for error in self.errors if error not in expected]
+
+    @property
+    def context(self):
+        """The browser, to be changed: no other visitor will come in it."""
+        self._kept = False
+        return self._context
+
+    def leave(self):
+        if not self._kept:
+            self._context.close()
+            return
+        for page in self._context.pages:
+            page.close()
+        self._empty.append(self._context)
+
+    def open(self, query=""):
+        self.page.goto(self.url + query)
+        return self
+
+    def drop(self, path, target="#tabs") -> bool:
+        """Drop a file on an element; tells whether the page offered itself while it was held."""
+        data = base64.b64encode(path.read_bytes()).decode()
+        return self.page.evaluate(DROP, [path.name, data, target])
+
+    def lead(self, query, folder):
+        """To the run of a link without opening the page anew, which is most of what a test costs:
+        by a picture that carries it, dropped on the page.
+
+        Args:
+            query: of a run of one of the first three tabs.
+            folder: where the picture may be written.
+        """
+        pairs = parse_qsl(query.removeprefix("?"))
+        tab = dict(pairs).get("tab", "sample")
+        key = permalinks.parse(pairs, Key("mnist-conditional", Request(dtype="auto")))
+        about = {"tab": tab, "model": key.model, "branch_at": key.branch_at, **asdict(key.request)}
+        about["beside"] = [asdict(row) for row in key.beside]
+        path = folder / "led.png"
+        save_png(np.zeros((8, 8, 1), np.uint8), path, note=json.dumps(about))
+        self.page.mouse.move(0, 0)
+        self.page.evaluate(FORGET)
+        self.drop(path)
+        link = parse_qsl(permalinks.query(key, tab=tab))
+        wanted = [(name, value) for name, value in link if name in dict(pairs)]
+        self.page.wait_for_function(ARRIVED, arg=wanted, timeout=60_000)
+        return self
+
+    def stage(self, tab="sample"):
+        return self.page.locator(f"#{tab}-stage .player")
+
+    def wait(self, state, tab="sample", timeout=60_000):
+        self.page.wait_for_selector(
+            f"#{tab}-stage .player[data-state={state}]", state="attached", timeout=timeout
+        )
+
+    def wait_for_kept(self, label, tab="sample"):
+        """Until the files of a finished run are on offer."""
+        self.page.locator(f"#{tab}-gif", has_text=label).wait_for(timeout=60_000)
+
+    def set_number(self, element_id, value):
+        self.page.locator(f"#{element_id} input[type=number]").first.fill(str(value))
+        self.page.keyboard.press("Tab")
+
+    def choose(self, element_id, text):
+        self.page.locator(f"#{element_id} label", has_text=text).first.click()
+
+    def click(self, element_id):
+        self.page.locator(f"button#{element_id}, #{element_id} button").first.click()
+
+    def picture(self, pane="x", tab="sample"):
+        """The pixels of a pane's canvas, as (width, height, RGBA bytes)."""
+        return self.page.evaluate(
+            """async ([tab, pane]) => {
+              await new Promise(requestAnimationFrame);  // what was asked for is painted by then
+              await new Promise(requestAnimationFrame);
+              const canvas = document.querySelector(`#${tab}-stage [data-pane="${pane}"] canvas`);
+              const { width, height } = canvas;
+              const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+              return [width, height, [...data]];
+            }""",
+            [tab, pane],
+        )
+
+
+def check_errors():
+    """The errors of every page since this was last asked: an exception that nothing caught, or
+    what the browser's console shows as one."""
+    errors = []
+    for visitor in list(Visitor.everyone):
+        if visitor.page.is_closed():
+            Visitor.everyone.remove(visitor)
+        else:
+            visitor.page.evaluate("0")  # what the page has reported arrives before this answer
+        errors += visitor.errors
+        visitor.errors = []
+    assert errors == [], errors
+
+
+def at_rest(locator):
+    """Its box, once it was in the same place for two frames: what fills late moves what follows."""
+    locator.element_handle().wait_for_element_state("stable")
+    return locator.bounding_box()
+
+
+def tiles(picture, columns, side=28):
+    """The tiles of a pane's canvas, (n, side, side), without the lines between them."""
+    width, height, data = picture
+    grey = np.array(data, np.uint8).reshape(height, width, 4)[..., 0]
+    rows, step = (height + 1) // (side + 1), side + 1
+    corners = [(y * step, x * step) for y in range(rows) for x in range(columns)]
+    return np.stack([grey[y:, x:][:side, :side] for y, x in corners])
+
+
+def choose_file(visitor, tab="sample", form=None, stride=None, panes=None):
+    """Make choices in the row of downloads of a tab, in the order in which they stand there."""
+    row = visitor.page.locator(f"#{tab}-take")
+    if form:
+        row.get_by_role("radio", name=form, exact=True).check(force=True)
+    if stride:
+        row.get_by_label("Steps that are kept").select_option(str(stride))
+    if panes:
+        row.get_by_label("Panes").select_option(",".join(panes))
+
+
+def download(visitor, folder, label, tab="sample", button="gif"):
+    """Once the button says what is expected; the file and what the button said."""
+    ready = visitor.page.locator(f"#{tab}-take .take[data-state=ready] #{tab}-{button}")
+    ready.filter(has_text=label).wait_for(timeout=60_000)
+    said = ready.inner_text()
+    with visitor.page.expect_download() as begun:
+        ready.click()
+    path = folder / begun.value.suggested_filename
+    begun.value.save_as(path)
+    return path, said
