@@ -6,6 +6,7 @@ import base64
 import io
 import threading
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from time import sleep
 from types import SimpleNamespace
 
@@ -174,6 +175,19 @@ def test_the_making_of_a_film_is_not_begun_before_what_is_more_urgent(page, monk
     assert order == ["preview", "film"]
 
 
+def test_films_of_many_visitors_at_once_are_each_their_own(page, monkeypatch):
+    monkeypatch.setattr(forward_runs, "RECENT", 1)
+    pictures = [picture() for _ in range(20)]
+
+    def film(number):
+        found = page.noise(pictures[number], "plain", number, f"{number}")
+        return found[page.tab.stage]["sheets"]["x"]
+
+    with ThreadPoolExecutor(8) as pool:
+        sheets = list(pool.map(film, range(20)))
+    assert sheets == [film(number) for number in range(20)]  # one at a time
+
+
 def test_a_film_overtaken_by_another_ends(page, monkeypatch):
     real, calls = page.studio.engine.do, []
 
@@ -206,7 +220,7 @@ def test_a_model_that_is_not_there_is_said_so(page):
         assert "unknown model 'no/such-model'" in found[page.tab.stage]["message"]
 
 
-@pytest.mark.parametrize("name", [n for n in MODELS if n != "labelled"])
+@pytest.mark.parametrize("name", ["long", "free", "unclipped", "colour", "one"])
 def test_there_and_back_and_inversion_work_for_every_model(page, name):
     drawing, model = picture(name), MODELS[name]
     *_, last, told = page.back(drawing, name, 3, "none")
