@@ -6,14 +6,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from playwright.sync_api import Error, TimeoutError
+from playwright.sync_api import Error
 
 from ddpm_core import Request, film, grid, load, sample, save_gif, save_png
 from tests.load import __main__ as script
-from tests.load import page
 from tests.load.alone import Alone
 from tests.load.page import PATIENCE, Slider, request_of
-from tests.load.visitors import KINDS, Answer, Visitor, frames
+from tests.load.visitors import Answer, Visitor, frames
 
 PICTURE = Answer({"model": "mnist-linear", "n": 1, "steps": 2, "seed": 5}, [])
 
@@ -88,18 +87,6 @@ def test_previews_that_are_late_or_never_come_are_told_of(capsys, moved, words):
     assert (status, failed) == (1, [words])
 
 
-@pytest.mark.parametrize(("full", "status"), [(False, 1), (True, 0)])
-def test_a_browser_without_a_film_was_told_why(capsys, full, status):
-    browser = slider(0.2)
-    browser.first, browser.full = None, full
-    assert report(capsys, [visitor()], browser)[0] == status
-
-
-def test_a_page_that_ended_is_told_of(capsys):
-    status, _, failed = report(capsys, [visitor()], slider(0.2), memory=None)
-    assert (status, failed) == (1, ["the page's process ended by itself"])
-
-
 def test_without_a_browser_there_is_a_report(monkeypatch, capsys):
     class Nothing:
         url = "http://127.0.0.1:1/"
@@ -124,125 +111,25 @@ def test_without_a_browser_there_is_a_report(monkeypatch, capsys):
     assert "FAILED: no preview came at all" in told
 
 
-# --- the slider ---
-
-
-class Page:
-    """A page on which things are late, by the name of what is waited for."""
-
-    def __init__(self, *late):
-        self.late, self.opened, self.keyboard = late, 0, self
-
-    def goto(self, url):
-        self.opened += 1
-        if "opening" in self.late and self.opened < 3:
-            raise TimeoutError("Timeout 30000ms exceeded.\nlog")
-
-    def wait_for_selector(self, selector, **_):
-        if "film" in self.late and "film" in selector:
-            raise TimeoutError("Timeout 60000ms exceeded.")
-
-    def wait_for_function(self, *_, **__):
-        if "preview" in self.late:
-            raise TimeoutError("Timeout 60000ms exceeded.")
-
-    def locator(self, selector):
-        return self
-
-    def all_inner_texts(self):
-        return ["Queue is full. Max size is 32 and size is 32."]
-
-    def focus(self):
-        pass
-
-    def press(self, key):
-        pass
-
-    def wait_for_timeout(self, milliseconds):
-        pass
-
-
-def moving(monkeypatch, *late, times=3):
-    """A slider that was moved so many times on such a page."""
-    monkeypatch.setattr(page.time, "sleep", lambda _: None)
-    browser = Slider("")
-    browser.page = Page(*late)
-    return browser, browser.move_for(600, most=times)
-
-
-def test_a_page_that_does_not_open_is_noted_and_tried_again(monkeypatch):
-    browser, moved = moving(monkeypatch, "opening")
-    assert len(moved) == 3 and browser.page.opened == 3
-    assert browser.errors == ["the browser: Timeout 30000ms exceeded."] * 2
-
-
-def test_without_its_film_the_slider_is_moved_all_the_same(monkeypatch):
-    browser, moved = moving(monkeypatch, "film")
-    assert len(moved) == 3 and max(moved) < PATIENCE
-    assert browser.full and browser.errors == []
-
-
-def test_a_preview_that_does_not_come_counts_as_late_and_the_page_stays(monkeypatch):
-    browser, moved = moving(monkeypatch, "preview")
-    assert moved == [PATIENCE] * 3
-    assert browser.page.opened == 1 and browser.errors == []
-
-
-def test_the_page_is_opened_anew_before_the_slider_is_at_its_end(monkeypatch):
-    monkeypatch.setattr(Slider, "MOVES", 2)
-    browser, moved = moving(monkeypatch, times=5)
-    assert len(moved) == 5 and browser.page.opened == 3
-
-
-# --- what was sent ---
-
-
-def sent(path):
-    return frames(path.read_bytes())
-
-
-@pytest.mark.parametrize("name", ["mnist-linear", "cifar10-conditional"])
-def test_a_picture_is_compared_image_by_image(tmp_path, name):
-    request = Request(n=5, steps=2, seed=7)
-    pictures = sample(load(name), request)
-    asked = {"model": name, "n": 5, "steps": 2, "seed": 7}
-    save_png(grid(pictures), tmp_path / "a.png")
-    off = Alone().off(Answer(asked, sent(tmp_path / "a.png")))
-    assert off.most == 0 and not off.wrong
+def test_a_picture_is_compared_image_by_image_and_a_film_frame_by_frame(tmp_path):
+    asked = {"model": "cifar10-conditional", "n": 5, "steps": 2, "seed": 7}
+    pictures = sample(load(asked["model"]), Request(n=5, steps=2, seed=7))
     sheet = grid(pictures, background=0)  # between images, the page has a colour of its own
-    save_png(sheet, tmp_path / "page.png")
-    assert Alone().off(Answer(asked, sent(tmp_path / "page.png"))).most == 0
+    save_png(sheet, tmp_path / "a.png")
+    right = frames((tmp_path / "a.png").read_bytes())
+    assert Alone().off(Answer(asked, right)).most == 0
     pictures[3] = 255 - pictures[3]  # a single one is somebody else's
     save_png(grid(pictures), tmp_path / "b.png")
-    assert Alone().off(Answer(asked, sent(tmp_path / "b.png"))).wrong
+    assert Alone().off(Answer(asked, frames((tmp_path / "b.png").read_bytes()))).wrong
     assert Alone().off(Answer(asked, [np.zeros((9, 9, 3), np.uint8)])).wrong
 
-
-def test_a_film_is_compared_frame_by_frame(tmp_path):
     asked = {"model": "mnist-linear", "n": 2, "steps": 9, "sampler": "ddpm", "stride": 4, "seed": 3}
     made = film(load("mnist-linear"), Request(n=2, steps=9, sampler="ddpm", seed=3))
     save_gif(made, tmp_path / "a.gif", stride=4)
-    got = sent(tmp_path / "a.gif")
-    off = Alone().off(Answer(asked, got))
-    assert len(got) == 4 and off.most == 0
+    got = frames((tmp_path / "a.gif").read_bytes())
+    assert len(got) == 4 and Alone().off(Answer(asked, got)).most == 0
     assert Alone().off(Answer(asked | {"seed": 4}, got)).wrong
     assert Alone().off(Answer(asked, got[:3])).wrong
-
-
-def test_an_answer_to_another_question_is_noted():
-    one = visitor(1, ())
-    one.first = PICTURE
-    one.take({"n": 1, "seed": 5, "stride": 4}, {"about": {"n": 1, "seed": 6}})
-    assert one.wrong == ["asked for seed 5, got seed 6"]
-
-
-def test_visitors_are_of_several_models_sizes_and_methods():
-    fields = [kind.fields for kind in KINDS]
-    assert len({f["model"] for f in fields}) >= 3
-    assert {1, 16} <= {f["n"] for f in fields}
-    assert len({f.get("guidance") for f in fields}) >= 3
-    assert {kind.fields["steps"] for kind in KINDS if kind.api == "/film"} == {1000}
-    assert {Visitor("", number, 1).kind for number in range(12)} == set(KINDS)
 
 
 def test_the_run_on_a_stage_is_read_back():
