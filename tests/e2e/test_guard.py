@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import gradio
@@ -12,12 +13,13 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from tests.e2e.test_public import the_run
+import app
+from tests.support.pages import API, news, the_run
 from ui import recordings
 from ui.guard import MAX_BODY, Guard
 
 RECORDED = next(recordings.FOLDER.glob("*.png"))
-API = "/gradio_api"
+ROOT = Path(__file__).parents[2]
 # The page, its parts, and what a Space and gradio_client ask for.
 SERVED = {
     "/": "/",
@@ -73,19 +75,13 @@ def asked_for(monkeypatch):
     return names
 
 
-@pytest.mark.parametrize("path", [path for path in SERVED.values() if path])
-def test_the_page_its_parts_and_its_description_are_served(ask, path):
-    answer = ask.get(path)
-    assert answer.status_code == 200 and answer.content
-    assert ask.head(path).status_code in (200, 405)
-
-
-def test_every_script_that_the_page_names_is_served(ask):
-    names = re.findall(r'(?:src|href)="\.?(/assets/[^"]+)"', ask.get("/").text)
-    assert names and {ask.get(name).status_code for name in names} == {200}
-
-
-def test_a_heartbeat_is_served(ask):
+def test_the_page_its_parts_and_its_description_are_served(ask):
+    scripts = re.findall(r'(?:src|href)="\.?(/assets/[^"]+)"', ask.get("/").text)
+    assert scripts
+    for path in [*filter(None, SERVED.values()), *scripts]:
+        answer = ask.get(path)
+        assert answer.status_code == 200 and answer.content, path
+        assert ask.head(path).status_code in (200, 405), path
     with ask.stream("GET", f"{API}/heartbeat/guard") as answer:
         assert answer.status_code == 200 and "ALIVE" in next(answer.iter_lines())
 
@@ -106,10 +102,11 @@ def test_no_other_route_of_gradio_is_served(served, ask):
         assert answer.status_code == 404, (method, filled)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_no_address_is_fetched_and_nothing_written_however_it_is_spelled(ask, asked_for, method):
+    for path in (
         f"{API}/file={ADDRESS}",
+        f"{API}/file=http://127.0.0.1/a.png",
         f"{API}/file=https://somewhere.example",
         f"{API}/file=http%3A%2F%2Fsomewhere.example/a.png",
         f"{API}/file=%68ttp://somewhere.example",
@@ -123,26 +120,34 @@ def test_no_other_route_of_gradio_is_served(served, ask):
         f"{API}/deep_link/?session_hash=a",
         f"/{API}/runs",
         f"{API}/run%2Dhistory/buckets",
-    ],
-)
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_no_address_is_fetched_and_nothing_written_however_it_is_spelled(
-    ask, asked_for, method, path
-):
-    assert ask.request(method, path).status_code == 404
+    ):
+        assert ask.request(method, path).status_code == 404, path
     assert not asked_for
 
 
-@pytest.mark.parametrize("field", ["path", "url"])
-@pytest.mark.parametrize("route", ["queue/join", "call/sample"])
-def test_no_address_in_a_call_is_fetched(ask, asked_for, route, field):
+def test_no_file_of_the_machine_is_served(ask):
+    own = ["app.py", "ui/page.py", "checkpoints/mnist-conditional/config.json"]
+    for path in ("/etc/passwd", "/proc/self/environ", *own):
+        absolute = path if path.startswith("/") else str(ROOT / path)
+        secret = Path(absolute).read_bytes()[:60]
+        spelled = [absolute, path, f"../../{path}", absolute.replace("/", "%2f")]
+        for attempt in [*spelled, f"..%2f..%2f{path}"]:
+            for route in (f"{API}/file=", "/file=", f"{API}/file/", "/static/"):
+                answer = ask.get(f"{route}{attempt}")
+                assert answer.status_code in (307, 400, 403, 404), (route, attempt)
+                assert secret not in answer.content
+
+
+def test_no_address_in_a_call_is_fetched(ask, asked_for):
     event, data, seed = the_run(ask)
-    file = {"path": "/a.png", "meta": {"_type": "gradio.FileData"}} | {field: ADDRESS}
-    for value in (file, {"deep": [file]}):
-        data[seed] = value
-        body = {"data": data, "fn_index": event, "session_hash": "fetch"}
-        answer = ask.post(f"{API}/{route}", json=body)
-        assert answer.status_code == 422 and "file" in answer.json()["detail"]
+    for field in ("path", "url"):
+        file = {"path": "/a.png", "meta": {"_type": "gradio.FileData"}} | {field: ADDRESS}
+        for value in (file, {"deep": [file]}):
+            data[seed] = value
+            body = {"data": data, "fn_index": event, "session_hash": "fetch"}
+            for route in ("queue/join", "call/sample"):
+                answer = ask.post(f"{API}/{route}", json=body)
+                assert answer.status_code == 422 and "file" in answer.json()["detail"]
     assert not asked_for
 
 
@@ -172,7 +177,7 @@ def test_a_body_has_an_end(ask, route):
 def test_nobody_goes_around_the_queue(ask):
     event, data, _ = the_run(ask)
     sample = {"data": ["mnist-conditional", 1, "0", "ddim", 1, 0, 1, "none", None]}
-    for path in ("run/sample", "run/sample/", "api/sample", "api/predict", "run/predict/"):
+    for path in ("run/sample", "run/sample/", "run/film", "api/sample", "run/predict/"):
         assert ask.post(f"{API}/{path}", json=sample).status_code == 404
     around = ask.post(f"{API}/run/predict", json={"data": data, "fn_index": event})
     assert around.status_code == 404 and "queue" in around.json()["detail"]
@@ -184,16 +189,6 @@ def test_what_the_page_does_at_once_needs_no_queue(ask):
     stop = next(d for d in config["dependencies"] if [button["id"], "click"] in d["targets"])
     body = {"data": [], "fn_index": stop["id"], "session_hash": "guard"}
     assert ask.post(f"{API}/run/predict", json=body).status_code == 200
-
-
-def news(ask, session: str, *kinds: str) -> dict:
-    """The first news of such a kind of a call."""
-    with ask.stream("GET", f"{API}/queue/data", params={"session_hash": session}) as answer:
-        for line in answer.iter_lines():
-            message = json.loads(line.removeprefix("data:") or "{}")
-            if message.get("msg") in kinds:
-                return message
-    raise AssertionError("no answer")
 
 
 def the_wrong(event: int, data: list, seed: int) -> list[tuple[str, object, str]]:
@@ -234,24 +229,6 @@ def test_a_wrong_call_is_refused_in_words_and_notes_one_line(ask, caplog, capsys
     assert "Traceback" not in "".join(capsys.readouterr())
 
 
-@pytest.mark.parametrize(
-    ("place", "value", "words"),
-    [
-        (0, ["a", "list"], "unknown model"),
-        (1, "many", "finite number"),
-        (3, {"a": 1}, "unknown sampler"),
-    ],
-)
-def test_a_wrong_value_of_the_api_is_refused_in_words(ask, caplog, capsys, place, value, words):
-    data = ["mnist-conditional", 1, "0", "ddim", 1, 0, 1, "none", None]
-    data[place] = value
-    event = ask.post(f"{API}/call/sample", json={"data": data}).json()["event_id"]
-    told = ask.get(f"{API}/call/sample/{event}").text
-    assert "event: error" in told and words in told
-    assert [r.levelname for r in caplog.records] == ["WARNING"]
-    assert "Traceback" not in "".join(capsys.readouterr())
-
-
 def test_whatever_an_event_of_the_page_is_sent_no_traceback_is_printed(ask, caplog, capsys):
     events = [d for d in ask.get("/config").json()["dependencies"] if d["backend_fn"]]
     events = [(event["id"], event["inputs"]) for event in events if event["queue"]]
@@ -285,9 +262,8 @@ def test_a_fault_of_ours_is_told_without_its_insides(ask, served, caplog, capsys
     assert "Traceback" not in "".join(capsys.readouterr())
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
+def test_every_answer_carries_headers_of_safety(ask):
+    for method, path in (
         ("GET", "/"),
         ("GET", f"{API}/file={RECORDED}"),
         ("GET", f"{API}/info"),
@@ -295,17 +271,15 @@ def test_a_fault_of_ours_is_told_without_its_insides(ask, served, caplog, capsys
         ("GET", f"{API}/file=/etc/passwd"),
         ("POST", f"{API}/queue/join"),
         ("PUT", "/"),
-    ],
-)
-def test_every_answer_carries_headers_of_safety(ask, method, path):
-    headers = ask.request(method, path).headers
-    assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
-    policy = dict(part.strip().split(" ", 1) for part in headers[CSP].split(";"))
-    assert policy["connect-src"] == policy["base-uri"] == policy["default-src"] == "'self'"
-    assert policy["object-src"] == "'none'" and policy["img-src"] == "'self' data: blob:"
-    # A Space is a frame.
-    assert "frame-ancestors" not in policy and "X-Frame-Options" not in headers
+    ):
+        headers = ask.request(method, path).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
+        policy = dict(part.strip().split(" ", 1) for part in headers[CSP].split(";"))
+        assert policy["connect-src"] == policy["base-uri"] == policy["default-src"] == "'self'"
+        assert policy["object-src"] == "'none'" and policy["img-src"] == "'self' data: blob:"
+        # A Space is a frame.
+        assert "frame-ancestors" not in policy and "X-Frame-Options" not in headers
 
 
 def test_with_a_public_link_the_policy_lets_gradios_scripts_come_from_where_they_are(served):
@@ -317,16 +291,45 @@ def test_with_a_public_link_the_policy_lets_gradios_scripts_come_from_where_they
         assert (origin in scripts[1]) == share
 
 
-def test_no_tab_offends_the_policy_or_asks_anybody_else(visit, url):
-    visitor = visit("?n=1&steps=2")
-    visitor.wait_for_kept("frames")
-    tabs = visitor.page.locator("[role=tab]:visible")
-    for name in ("guidance", "reverse", "forward", "results", "sample"):
-        visitor.page.locator(f"#tabs [data-tab-id={name}][role=tab]").first.click()
-        for view in [tab.get_attribute("data-tab-id") for tab in tabs.all()]:
-            visitor.page.locator(f"[role=tab][data-tab-id='{view}']:visible").first.click()
-            if view in ("guidance", "reverse", "forward", "results", "sample"):
-                visitor.page.locator(f"#tabs [data-tab-id={name}][role=tab]").first.click()
-    visitor.page.wait_for_selector("#forward-sheet .sketch[data-samples=shown]", state="attached")
-    own = (url, "data:", f"blob:{url}")
-    assert [request for request in visitor.requests if not request.startswith(own)] == []
+def test_a_flood_is_turned_away_in_words_and_the_page_lives_on(ask, visit):
+    event, data, seed = the_run(ask)
+
+    def join(number: int) -> httpx.Response:
+        one = {"data": [*data[:seed], number, *data[seed + 1 :]], "fn_index": event}
+        return ask.post(f"{API}/queue/join", json=one | {"session_hash": f"flood{number}"})
+
+    with ThreadPoolExecutor(24) as crowd:
+        answers = list(crowd.map(join, range(150)))
+    turned_away = [a for a in answers if a.status_code == 503]
+    assert turned_away and all("full" in a.text for a in turned_away)
+    assert {a.status_code for a in answers} == {200, 503}
+    visitor = visit("?steps=8&n=4&seed=31")
+    visitor.wait_for_kept("9 frames")
+
+
+class Unserved:
+    def queue(self, **_):
+        return self
+
+    def launch(self, **_):
+        return None, "an address", None
+
+
+@pytest.mark.parametrize(
+    ("words", "space", "public"),
+    [
+        ([], False, False),
+        (["--host", "localhost"], False, False),
+        (["--share"], False, True),
+        (["--host", "0.0.0.0"], False, True),
+        ([], True, True),
+    ],
+)
+def test_a_public_page_asks_the_hub_in_nobodys_name(monkeypatch, words, space, public):
+    studios = []
+    monkeypatch.setattr(app, "build", lambda studio: studios.append(studio) or Unserved())
+    monkeypatch.setattr(app, "ON_A_SPACE", space)
+    app.launch(words)
+    hub = studios[0]._hub
+    assert (hub.token is False) == (hub.keep_bytes is not None) == public
+    assert hub.max_bytes <= 500 * 10**6

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.e2e.test_guard import API, news
-from tests.e2e.test_public import the_run
+from tests.support.pages import API, news, the_run
 
 ROOT = Path(__file__).parent.parent.parent
 
