@@ -46,19 +46,6 @@ def test_every_block_is_drawn_once_in_order_with_the_skip_that_it_takes(name):
     assert sorted(skips) == sorted((b.skip, b.name) for b in blocks if b.skip)
 
 
-def test_every_residual_block_is_fed_and_parameters_are_told_by_level():
-    model = load("mnist-conditional")
-    svg = ElementTree.fromstring(network(model)["narrow"])
-    blocks = outline(model.unet)
-    feed = next(g for g in svg.iter("g") if g.get("class") == "net-feed")
-    assert len(feed.findall("circle")) == sum(b.kind == "resnet" for b in blocks) == 8
-    label = next(g for g in svg.iter("g") if g.get("class") == "net-label")
-    said = [text.text for text in label]
-    for level, size in enumerate(("28 × 28, 16 channels", "14 × 14, 32 channels")):
-        own = sum(b.parameters for b in blocks if b.level == level)
-        assert said[2 * level : 2 * level + 2] == [size, f"{own / 1000:.3g} k parameters"]
-
-
 def test_the_words_say_what_is_drawn():
     value = network(toy("up"))
     count = Counter(b.kind for b in outline(toy("up").unet))
