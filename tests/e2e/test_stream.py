@@ -33,11 +33,9 @@ def test_what_is_asked_while_a_stream_ends_is_answered_all_the_same(visit):
     visitor = visit(None)
     visitor.page.add_init_script(LATE)
     visitor.open("?n=4&label=8&steps=12&seed=2&dtype=float32")
-    visitor.wait("film")
     visitor.wait_for_kept("13 frames")
-    visitor.page.get_by_role("tab", name="Reverse process").click()
-    visitor.wait("film", tab="reverse")
-    visitor.wait_for_kept("frames", tab="reverse")
+    visitor.page.get_by_role("tab", name="Forward process").click()
+    visitor.wait_for_kept("frames", tab="forward")
     assert visitor.page.evaluate("window.ends") > 1
 
 
@@ -63,7 +61,7 @@ def test_news_that_overtakes_its_answer_is_shown_whole(visit):
     assert visitor.stage().get_attribute("data-frames") == "3"
 
 
-def test_a_page_whose_stream_was_cut_off_answers_again(visit):
+def test_a_page_whose_stream_was_cut_off_or_given_up_answers_again(visit):
     """A laptop that slept, a line that was lost: the page took its stream for open for good."""
     visitor = visit(None)
     cut = """
@@ -101,9 +99,18 @@ def test_a_page_whose_stream_was_cut_off_answers_again(visit):
     visitor.choose("sample-label", "5")
     visitor.page.wait_for_url("**/*label=5*")
     visitor.wait("film")
+    # Leaving a page ends its stream; who then stays, or returns, had a run that never ended.
+    visitor.set_number("sample-steps", 400)
+    visitor.click("sample-run")
+    visitor.wait("live")
+    visitor.page.evaluate("window.isOld = true; dispatchEvent(new Event('beforeunload'))")
+    visitor.page.wait_for_function("!window.isOld", timeout=30_000)
+    visitor.wait("film")
+    visitor.errors.clear()  # what the page that gave its stream up said, in whichever order
 
 
-def test_a_question_that_a_full_queue_refuses_is_asked_again(visit):
+def test_what_is_refused_is_asked_again_and_a_reply_read_elsewhere_holds_no_news_up(visit):
+    """What watches a page for its owner may hand on a reply of its own."""
     visitor = visit(None)
     refused = []
 
@@ -119,22 +126,6 @@ def test_a_question_that_a_full_queue_refuses_is_asked_again(visit):
     visitor.wait_for_kept("4 frames")
     assert len(refused) == 2
     visitor.expect_error("503")
-
-
-def test_a_page_that_gave_its_stream_up_and_is_not_left_begins_anew(visit):
-    """Leaving a page ends its stream; who then stays, or returns, had a run that never ended."""
-    visitor = visit("?n=1&steps=400&sampler=ddpm&seed=3")
-    visitor.wait("live")
-    visitor.page.evaluate("window.isOld = true; dispatchEvent(new Event('beforeunload'))")
-    visitor.page.wait_for_function("!window.isOld", timeout=30_000)
-    visitor.wait("film")
-    visitor.errors.clear()  # what the page that gave its stream up said, in whichever order
-
-
-def test_an_answer_that_is_read_elsewhere_holds_no_news_up(visit):
-    """What watches a page for its owner may hand on a reply of its own."""
-    visitor = visit("?n=1&steps=3")
-    visitor.wait_for_kept("4 frames")
     visitor.page.evaluate(
         """() => {
           const ordered = window.fetch;
