@@ -92,20 +92,11 @@ def test_what_has_waited_long_is_overtaken_no_more(monkeypatch):
     assert order == ["film", "preview"]
 
 
-def test_work_is_charged_to_its_account():
-    engine, account = Engine(1), Account()
-    engine.do(time.sleep, 0.05, account=account)
-    first = account.spent
-    assert 0.05 <= first < 1
-    engine.do(time.sleep, 0.05, account=account)
-    assert account.spent >= first + 0.05
-
-
 def fail():
     raise ZeroDivisionError
 
 
-@pytest.mark.parametrize("work", [lambda: None, fail])
+@pytest.mark.parametrize("work", [lambda: time.sleep(0.05), fail])
 def test_what_is_done_has_been_charged_before_anybody_hears_of_it(work):
     class Slow(Account):
         """Takes a while to note what was spent, so that whoever does not wait for it is seen."""
@@ -114,10 +105,12 @@ def test_what_is_done_has_been_charged_before_anybody_hears_of_it(work):
             time.sleep(0.2 if value else 0)
             super().__setattr__(name, value)
 
-    account = Slow()
-    with suppress(ZeroDivisionError):
-        Engine(1).do(work, account=account)
-    assert account.spent > 0
+    engine, account, before = Engine(1), Slow(), 0
+    for _ in range(2):
+        with suppress(ZeroDivisionError):
+            engine.do(work, account=account)
+        assert account.spent - before > (0 if work is fail else 0.05)
+        before = account.spent
 
 
 class Net(torch.nn.Module):
@@ -216,8 +209,8 @@ def test_nothing_is_begun_before_its_turn_where_there_is_no_room_for_it(monkeypa
         order.append(seed)
         yield from walk(held.engine, net, pictures(seed), [2])
 
-    for seed in range(5):
-        held.hand(seed, held.engine.step, begun(seed))
+    for seed in range(5):  # each a second more urgent than the next, however busy the machine
+        held.hand(seed, held.engine.step, begun(seed), account=Account(seed - 9.0))
     held.let_go()
     assert order == [0, 1, 2, "evaluated", 3, 4, "evaluated"] and net.seen == [3, 2]
 
@@ -357,38 +350,6 @@ def test_autograd_is_on_or_off_for_each_by_itself():
     assert engine.do(torch.is_grad_enabled)
 
 
-def test_what_is_differentiated_is_evaluated_within_its_own_graph():
-    engine, net = Engine(1), Net()
-
-    def gradient():
-        x = pictures(0).requires_grad_(True)
-        engine.evaluate(net, x, torch.full((1,), 3)).sum().backward()
-        yield x.grad
-
-    assert torch.equal(engine.step(gradient()), torch.full((1, 1, 4, 4), 3.0))
-
-
-def test_what_goes_wrong_reaches_the_one_who_asked():
-    engine = Engine(1)
-    with pytest.raises(ZeroDivisionError):
-        engine.do(lambda: 1 / 0)
-    assert engine.do(lambda: 1) == 1
-
-
-def test_work_may_ask_for_more_work():
-    engine = Engine(1)
-    assert engine.do(lambda: engine.do(lambda: 7)) == 7
-
-
-def test_there_is_one_in_a_process():
-    assert shared_engine() is shared_engine()
-
-
-def test_the_number_of_threads_is_checked():
-    with pytest.raises(InvalidInput, match="threads must be between"):
-        Engine(0)
-
-
 TEAMS = """
 import os, sys, threading, torch
 from lab.process.engine import Engine
@@ -429,8 +390,21 @@ def test_no_other_thread_of_the_process_has_a_team():
     assert told[1:] == ["1", "2", "0"] * 2
 
 
-def test_it_computes_what_its_caller_would():
+def test_it_computes_what_its_caller_would_and_goes_on_after_a_failure():
+    engine, net = Engine(1), Net()
     x, weights = torch.randn(2, 4, 9, 9), torch.randn(4, 4, 3, 3)
     here = torch.nn.functional.conv2d(x, weights)
-    there = Engine(1).do(torch.nn.functional.conv2d, x, weights)
-    assert torch.equal(here, there)
+    assert torch.equal(here, engine.do(torch.nn.functional.conv2d, x, weights))
+    with pytest.raises(ZeroDivisionError):
+        engine.do(fail)
+    assert engine.do(lambda: engine.do(lambda: 7)) == 7
+
+    def gradient():
+        x = pictures(0).requires_grad_(True)
+        engine.evaluate(net, x, torch.full((1,), 3)).sum().backward()
+        yield x.grad
+
+    assert torch.equal(engine.step(gradient()), torch.full((1, 1, 4, 4), 3.0))
+    assert shared_engine() is shared_engine()
+    with pytest.raises(InvalidInput, match="threads must be between"):
+        Engine(0)

@@ -83,35 +83,13 @@ def test_step_by_step_is_the_closed_form_of_the_noises_combined(kind):
     assert t == 59
 
 
-@both_kinds
-def test_both_ways_have_the_mean_and_the_variance_of_equation_5(kind):
-    schedule = NoiseSchedule.make(kind, 40)
-    n, value, shape = 30_000, 0.8, (1, 150, 200)
-    x0, asked = torch.full((1, *shape), value), Noise(1, [0], shape)
-    at_once = closed_form(schedule, x0, range(40), asked(40))
-    for one, other in zip(stepwise(schedule, x0, asked), at_once, strict=True):
-        abar = schedule.abar(one.t)
-        for x in (one.x.double(), other.x.double()):
-            assert abs(x.mean() - math.sqrt(abar) * value) < 5 * math.sqrt((1 - abar) / n)
-            assert abs(x.var() - (1 - abar)) < 5 * (1 - abar) * math.sqrt(2 / n)
-
-
-def test_the_noise_of_the_steps_is_none_that_a_sampler_asks_for():
-    asked, z = [], noise()
-    for _ in stepwise(
-        NoiseSchedule.make("linear", 10), images(), lambda t: asked.append(t) or z(t)
-    ):
-        pass
-    assert asked == list(range(11, 21))
-
-
-def test_states_are_computed_one_at_a_time_and_not_changed_later():
+def test_states_are_computed_one_at_a_time_of_noise_that_no_sampler_asks_for():
     schedule, x0, asked, z = NoiseSchedule.make("linear", 10), images(), [], noise()
     states = stepwise(schedule, x0, lambda t: asked.append(t) or z(t))
     first = next(states)
     kept = first.x.clone()
-    assert len(asked) == 1
-    next(states)
+    assert asked == [11]
+    assert len(list(states)) == 9 and asked == list(range(11, 21))
     assert torch.equal(first.x, kept) and torch.equal(x0, images())
 
 
@@ -196,32 +174,6 @@ def test_from_the_bottom_it_is_what_the_posterior_mean_says(ideal):
     assert (step.t, step.t_next) == (0, -1)
 
 
-def test_the_higher_the_less_is_left_of_the_image(ideal):
-    request = ask(steps=50, sampler="ddim", clip=False)
-    lost = [
-        (last(there_and_back(ideal, images(), t, request)) - images()).square().mean()
-        for t in (0, 10, 25, 49)
-    ]
-    assert lost == sorted(lost)
-
-
-def test_the_timesteps_run_from_there_to_0_and_are_no_more_than_there_are(model):
-    def visited(t):
-        return [step.t for step in there_and_back(model, images(), t, ask(steps=5))]
-
-    assert visited(40) == [40, 30, 20, 10, 0]
-    assert visited(2) == [2, 1, 0]
-
-
-def test_seed_and_image_decide_the_noise(model):
-    request = ask(n=3, sampler="ddpm")
-    three = last(there_and_back(model, images(1), 30, request))
-    alone = last(there_and_back(model, images(1), 30, ask(n=1, first=2, sampler="ddpm")))
-    torch.testing.assert_close(alone[0], three[2], rtol=1e-5, atol=1e-5)
-    other = last(there_and_back(model, images(1), 30, ask(n=3, sampler="ddpm", seed=1)))
-    assert not torch.allclose(other, three)
-
-
 @pytest.mark.parametrize("t", [-1, 50, 2.5, math.nan, True, "3"])
 def test_a_turning_point_outside_the_schedule_is_refused(model, t):
     with pytest.raises(InvalidInput, match="^t must be"):
@@ -283,13 +235,11 @@ def test_a_reconstruction_tells_both_ways_and_its_error():
 
 @pytest.mark.parametrize("steps", [0, 92, 2.5, "4"])
 def test_more_steps_than_there_are_timesteps_are_refused(steps):
+    schedule = NoiseSchedule.make("linear", 100)
     with pytest.raises(InvalidInput, match="steps"):
-        reconstruct(toy_denoiser, NoiseSchedule.make("linear", 100), images(), steps, 90)
-
-
-def test_images_in_half_precision_are_not_inverted():
+        reconstruct(toy_denoiser, schedule, images(), steps, 90)
     with pytest.raises(InvalidInput, match="float32 or float64"):
-        reconstruct(toy_denoiser, NoiseSchedule.make("linear", 100), images().half(), 4, 90)
+        reconstruct(toy_denoiser, schedule, images().half(), 4, 90)
 
 
 # --- the histogram ---
@@ -311,11 +261,21 @@ def test_values_beyond_the_range_count_in_the_total():
     edges, density, _ = histogram(np.array([-1, -1, 1, 7.0]), bins=9)
     assert (density * np.diff(edges)).sum() == pytest.approx(0.75)
     assert density[3] * 8 / 9 == pytest.approx(0.5)
-
-
-def test_the_commonest_pixel_values_lie_within_the_default_bins():
+    # The commonest values of pixels lie within the default bins.
     edges = histogram(torch.zeros(1))[0]
     assert np.abs(edges[:, None] - [-1, 0, 1]).min() > 0.1 * (edges[1] - edges[0])
+
+
+def test_the_film_is_made_in_parts_none_of_them_long_and_not_too_large(checkpoint, monkeypatch):
+    monkeypatch.setattr("lab.process.forward.VALUES_AT_A_TIME", 64 * 7)
+    model = load(checkpoint)
+    picture = np.random.default_rng(0).integers(0, 256, (8, 8, 1), np.uint8)
+    *parts, film = noising(model, picture, 3, 21)
+    assert parts == [None] * 7  # 51 states
+    assert film.film.finished and film.film.frames == 51
+    monkeypatch.setattr("lab.process.forward.MAX_VALUES", 50 * 64 - 1)
+    with pytest.raises(InvalidInput, match="50 states of 64 values are 3,200, more than the 3,199"):
+        forward_film(model, picture)
 
 
 @pytest.mark.parametrize(
@@ -368,21 +328,6 @@ def test_other_pictures_are_refused(picture):
         from_picture(picture, (1, 8, 8))
 
 
-def test_a_film_too_large_to_keep_is_refused(checkpoint, monkeypatch):
-    monkeypatch.setattr("lab.process.forward.MAX_VALUES", 50 * 64 - 1)
-    with pytest.raises(InvalidInput, match="50 states of 64 values are 3,200, more than the 3,199"):
-        forward_film(load(checkpoint), np.zeros((8, 8, 1), np.uint8))
-
-
-def test_the_film_is_made_in_parts_none_of_them_long(checkpoint, monkeypatch):
-    monkeypatch.setattr("lab.process.forward.VALUES_AT_A_TIME", 64 * 7)
-    model = load(checkpoint)
-    picture = np.random.default_rng(0).integers(0, 256, (8, 8, 1), np.uint8)
-    *parts, film = noising(model, picture, 3, 21)
-    assert parts == [None] * 7  # 51 states
-    assert film.film.finished and film.film.frames == 51
-
-
 # --- returns ---
 
 
@@ -401,6 +346,10 @@ def test_a_picture_returns_from_every_time_in_turn(checkpoint):
         walk = list(there_and_back(model, x0, moment.time - 1, request))
         np.testing.assert_array_equal(moment.state, to_picture(walk[-1].x))
     assert not found[0].arrived and found[1].arrived
+    # It is brought back as the model is meant to be sampled.
+    model.config.sampling.update(clip=False)
+    assert return_request(model).clip is False
+    assert return_request(model, clip=True).clip is True
 
 
 @pytest.mark.parametrize("steps", [1, 3, 30, 1000])
@@ -415,13 +364,6 @@ def test_short_schedules_have_times_and_plans_too(steps):
         100,
         900,
     )
-
-
-def test_a_model_is_brought_back_as_it_is_meant_to_be_sampled(checkpoint):
-    model = load(checkpoint)
-    model.config.sampling.update(clip=False)
-    assert return_request(model).clip is False
-    assert return_request(model, clip=True).clip is True
 
 
 def test_an_inversion_is_the_round_trip_with_its_account(checkpoint):

@@ -8,32 +8,7 @@ import torch
 from ddpm_core import available, load
 from ddpm_core.unet import UNet
 from lab.process.outline import KINDS, PARTS, outline
-
-# In the layout of google/ddpm-cifar10-32, narrower: skips of all feature maps, padding at one edge.
-GOOGLE = {
-    "image_size": 32,
-    "in_channels": 3,
-    "channels": (8, 16, 16, 16),
-    "blocks": 2,
-    "attention": (False, True, False, False),
-    "skips": "all",
-    "time_channels": 8,
-    "downsample_padding": 0,
-    "groups": 4,
-}
-NETWORKS = {
-    "google": GOOGLE,
-    "other attention on the way up": GOOGLE
-    | {"up_attention": (True, False, False, True), "head_width": 4, "num_classes": 3},
-    "odd sides": {"image_size": 27, "channels": (4, 8, 8), "groups": 2, "out_channels": 2},
-    "odd sides, padded at one edge": {
-        "image_size": 30,
-        "channels": (4, 8, 8),
-        "downsample_padding": 0,
-    },
-    "one level": {"image_size": 8, "channels": (4,), "mid_attention": False, "skips": "blocks"},
-    "no null class": {"image_size": 8, "channels": (4, 8), "num_classes": 2, "null_class": False},
-}
+from tests.support.networks import NETWORKS
 
 
 def networks():
@@ -64,7 +39,7 @@ def watched(network):
 
 
 @pytest.mark.parametrize("make", list(networks()))
-def test_blocks_are_the_modules_in_order_with_their_shapes_and_weights(make):
+def test_blocks_and_skips_are_what_the_network_does(make):
     network = make()
     returned, given = watched(network)
     blocks = outline(network)
@@ -79,30 +54,23 @@ def test_blocks_are_the_modules_in_order_with_their_shapes_and_weights(make):
         assert block.parameters == sum(p.numel() for m in held for p in m.parameters())
         assert block.kind in KINDS and block.part in PARTS
     assert sum(b.parameters for b in blocks) == sum(p.numel() for p in network.parameters())
-    assert len({b.name for b in blocks}) == len(blocks)
-
-
-@pytest.mark.parametrize("make", list(networks()))
-def test_skips_lead_from_where_they_come_to_where_they_go(make):
-    network = make()
-    returned, given = watched(network)
-    blocks = {b.name: b for b in outline(network)}
-    order, taken = list(blocks), []
-    for place, (name, block) in enumerate(blocks.items()):
+    by_name, taken = {b.name: b for b in blocks}, []
+    assert len(by_name) == len(blocks)
+    for before, block in zip(blocks, blocks[1:], strict=False):
         if block.part != "up" or block.kind != "resnet":
             assert block.skip is None
             continue
-        source = blocks[block.skip]
+        source = by_name[block.skip]
         taken.append(source.name)
         # Its input is what came from before, and behind that what was handed across.
-        before = blocks[order[place - 1]]
         parts = [returned[b.modules[-1]] for b in (before, source)]
-        assert torch.equal(given[block.modules[0]], torch.cat(parts, dim=1)), name
+        assert torch.equal(given[block.modules[0]], torch.cat(parts, dim=1)), block.name
     assert taken and len(set(taken)) == len(taken)
 
 
-def test_attention_is_where_the_config_puts_it():
-    blocks = outline(UNet(**NETWORKS["other attention on the way up"]))
+def test_attention_is_where_the_config_puts_it_and_no_weights_are_needed():
+    with torch.device("meta"):
+        blocks = outline(UNet(**NETWORKS["other attention on the way up"]))
     found = [(b.name, b.heads) for b in blocks if b.kind == "attention"]
     assert found == [
         ("down 2.1 attention", 4),
@@ -111,11 +79,3 @@ def test_attention_is_where_the_config_puts_it():
         *((f"up 4.{i} attention", 4) for i in (1, 2, 3)),
         *((f"up 1.{i} attention", 2) for i in (1, 2, 3)),
     ]
-
-
-def test_no_weights_are_needed():
-    with torch.device("meta"):
-        network = UNet(**GOOGLE)
-    assert sum(b.parameters for b in outline(network)) == sum(
-        p.numel() for p in UNet(**GOOGLE).parameters()
-    )

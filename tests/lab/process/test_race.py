@@ -97,19 +97,6 @@ def test_every_lane_is_the_run_that_it_names(model):
         assert lane.seconds > 0 and lane.finished
 
 
-def test_all_lanes_start_from_the_same_noise(model):
-    race = samplers(model, ask(seed=5), few=(3,))
-    for lane in race.lanes[1:]:
-        np.testing.assert_array_equal(lane.x[0], race.lanes[0].x[0])
-
-
-def test_the_lane_furthest_behind_goes_first(model):
-    race = samplers(model, ask(), few=(4,))
-    for lane in race.steps():
-        others = [other for other in race.lanes if not other.finished]
-        assert all(lane.t[-2] >= other.behind for other in others if other is not lane)
-
-
 def test_numbers_are_those_of_the_schedule_at_each_frame(model):
     lane = run_to_end(schedules(model, model, ask(steps=50))).lanes[0]
     table = model.schedule
@@ -190,11 +177,26 @@ def test_the_command_races_samplers_and_says_what_each_took(
 ):
     out = tmp_path / "a" / "new" / "folder" / "race.png"
     words = ["race", "samplers", "--model", unconditional_checkpoint, "--n", 1, "--out", out]
-    assert main([str(word) for word in [*words, "--dtype", "float32", "--scale", 1]]) == 0
+    words += ["--dtype", "float32", "--scale", 1]
+    assert main([str(word) for word in words]) == 0
     told = capsys.readouterr().out
     assert "DDPM 50: 50 calls" in told and "DPM-Solver++ 20: 20 calls" in told
     with Image.open(out) as picture:
         assert json.loads(picture.text["Description"])["race"] == "samplers"
+    assert main([str(word) for word in [*words, "--few", 3, 5]]) == 0
+    told = capsys.readouterr().out
+    assert [line.split(":")[0] for line in told.splitlines()[:5]] == [
+        *("DDPM 50", "DDIM 3", "DDIM 5", "DPM-Solver++ 3", "DPM-Solver++ 5")
+    ]
+
+
+def test_lanes_start_from_the_same_noise_and_the_one_furthest_behind_goes_first(model):
+    race = samplers(model, ask(seed=5), few=(4,))
+    for lane in race.lanes[1:]:
+        np.testing.assert_array_equal(lane.x[0], race.lanes[0].x[0])
+    for lane in race.steps():
+        others = [other for other in race.lanes if not other.finished]
+        assert all(lane.t[-2] >= other.behind for other in others if other is not lane)
 
 
 def test_the_command_breaks_a_walk(unconditional_checkpoint, tmp_path, capsys):
@@ -208,15 +210,6 @@ def test_the_command_breaks_a_walk(unconditional_checkpoint, tmp_path, capsys):
         assert film.n_frames == 51
         about = json.loads(film.info["comment"])
     assert about["race"] == "break" and about["error"] == "missing-root" and about["steps"] == 50
-
-
-def test_the_command_takes_other_numbers_of_few_steps(unconditional_checkpoint, tmp_path, capsys):
-    words = ["race", "samplers", "--model", unconditional_checkpoint, "--few", 3, 5, "--scale", 1]
-    assert main([str(word) for word in [*words, "--out", tmp_path / "race.png"]]) == 0
-    told = capsys.readouterr().out
-    assert [line.split(":")[0] for line in told.splitlines()[:5]] == [
-        *("DDPM 50", "DDIM 3", "DDIM 5", "DPM-Solver++ 3", "DPM-Solver++ 5")
-    ]
 
 
 @pytest.mark.parametrize(

@@ -127,10 +127,6 @@ def test_a_trace_grows_with_its_run(model):
     assert len(it.strength) == len(it.guided) == len(it.push) == len(it.t) == 1
 
 
-def test_a_trace_has_no_other_attributes(model):
-    assert not hasattr(Trace(Run(model, ask())), "weight")
-
-
 def test_the_strength_that_was_in_effect_is_recorded(model):
     it, _ = traced(Run(model, ask(guidance="cfg", guidance_scale=5, t_low=10, t_high=30)))
     within = [10 <= t <= 30 for t in it.t]
@@ -176,9 +172,6 @@ def test_a_state_that_there_is_not_is_refused(model, index):
     it, _ = traced(Run(model, ask()))
     with pytest.raises(InvalidInput, match="step"):
         it.state(index)
-
-
-def test_before_the_first_step_there_is_no_state(model):
     with pytest.raises(InvalidInput, match="no step"):
         Trace(Run(model, ask())).state(1)
 
@@ -201,24 +194,22 @@ def test_a_trace_too_large_is_refused_before_memory_is_taken(model, monkeypatch)
         Trace(run, keep=24)
 
 
-# --- when it was decided ---
-
-
 # --- branches ---
 
 
 @every_sampler
 @every_guidance
-@pytest.mark.parametrize("at", [0, 1, 3, 5, 6])
-def test_a_branch_with_nothing_changed_is_the_run_itself(model, sampler, guidance, at):
+def test_a_branch_with_nothing_changed_is_the_run_itself(model, sampler, guidance):
     request = ask(**sampler, **guidance)
-    both = branch(model, request, request, at)
     alone = film(model, request)
-    for pane in ("x", "x0"):
-        for half in (slice(0, 2), slice(2, 4)):
-            np.testing.assert_array_equal(getattr(both, pane)[:, half], getattr(alone, pane))
-    assert both.t == alone.t
-    assert both.finished
+    for at in (0, 3, 6):
+        ticks = []
+        both = branch(model, request, request, at, ticks.append)
+        for pane in ("x", "x0"):
+            for half in (slice(0, 2), slice(2, 4)):
+                np.testing.assert_array_equal(getattr(both, pane)[:, half], getattr(alone, pane))
+        assert both.t == alone.t
+        assert both.finished and ticks == [1] * 6
 
 
 CHANGES = {
@@ -241,12 +232,6 @@ def test_a_branch_differs_after_its_step_only(model, sampler, change, at):
     # Without noise of its own along the way, another seed changes nothing after the start.
     changed = "seed" not in change or sampler["sampler"] != "dpm_solver_pp"
     assert np.array_equal(both.x[at + 2 :, :2], both.x[at + 2 :, 2:]) != changed
-
-
-def test_a_branch_reports_progress_while_it_shares(model):
-    ticks = []
-    branch(model, ask(), ask(), 4, ticks.append)
-    assert ticks == [1] * 6
 
 
 @pytest.mark.parametrize("at", [-1, 7, 2.5, math.nan, True, "4", None])
