@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from ddpm_core import guides
+from ddpm_core import checkpoints, guides
 from ddpm_core.errors import CheckpointError
 from tests.support.toys import save_tiny_checkpoint, tiny_classifier, write_mnist
 
@@ -45,6 +45,18 @@ def checkpoint(tmp_path_factory):
 @pytest.fixture(scope="session")
 def unconditional_checkpoint(tmp_path_factory):
     return save_tiny_checkpoint(tmp_path_factory.mktemp("shipped") / "plain", classes=0)
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint):
+    """The conditional checkpoint, loaded."""
+    return checkpoints.load(checkpoint)
+
+
+@pytest.fixture(scope="module")
+def plain(unconditional_checkpoint):
+    """The one without classes, loaded."""
+    return checkpoints.load(unconditional_checkpoint)
 
 
 @pytest.fixture

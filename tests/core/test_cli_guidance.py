@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ddpm_core import checkpoints, recorder, sampling
+from ddpm_core import recorder, sampling
 from ddpm_core.__main__ import main
 from ddpm_core.request import Request
 
@@ -24,11 +24,6 @@ def draw(checkpoint, tmp_path):
         return main(["sample", *map(str, arguments)]), out
 
     return call
-
-
-@pytest.fixture
-def model(checkpoint):
-    return checkpoints.load(checkpoint)
 
 
 def ask(**changes) -> Request:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from ddpm_core import checkpoints
 from ddpm_core.denoiser import Prediction
 from ddpm_core.errors import InvalidInput
 from ddpm_core.guidance import SITES, SideBySide
@@ -28,16 +27,6 @@ every_guidance = pytest.mark.parametrize("guidance", GUIDANCE.values(), ids=GUID
 close = {"rtol": 0, "atol": 1e-4}
 
 pytestmark = pytest.mark.usefixtures("classifiers")
-
-
-@pytest.fixture(scope="module")
-def model(checkpoint):
-    return checkpoints.load(checkpoint)
-
-
-@pytest.fixture(scope="module")
-def plain(unconditional_checkpoint):
-    return checkpoints.load(unconditional_checkpoint)
 
 
 def ask(**changes) -> Request:

@@ -19,16 +19,6 @@ by_classifier = pytest.mark.parametrize("method", ["classifier", "classifier-noi
 
 
 @pytest.fixture(scope="module")
-def model(checkpoint):
-    return checkpoints.load(checkpoint)
-
-
-@pytest.fixture(scope="module")
-def plain(unconditional_checkpoint):
-    return checkpoints.load(unconditional_checkpoint)
-
-
-@pytest.fixture(scope="module")
 def labelled(tmp_path_factory):
     """Three classes and no null class."""
     folder = tmp_path_factory.mktemp("labelled") / "labelled"

@@ -28,16 +28,6 @@ every_setting = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(scope="module")
-def model(checkpoint):
-    return checkpoints.load(checkpoint)
-
-
-@pytest.fixture(scope="module")
-def plain(unconditional_checkpoint):
-    return checkpoints.load(unconditional_checkpoint)
-
-
 def ask(**changes) -> Request:
     return Request(**{"n": 8, "steps": 6, "dtype": "float32"} | changes)
 

@@ -20,11 +20,6 @@ from tests.support.toys import result_of, small_mnist
 
 
 @pytest.fixture(scope="module")
-def model(checkpoint):
-    return checkpoints.load(checkpoint)
-
-
-@pytest.fixture(scope="module")
 def root(tmp_path_factory):
     """An MNIST of 8 x 8 pixels: 300 to train on beside 5,000 held out; 280 to test with."""
     root = tmp_path_factory.mktemp("small")

@@ -2,7 +2,8 @@
 
 import json
 import re
-from dataclasses import asdict, fields, replace
+import shutil
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -19,25 +20,12 @@ from lab.measure.evaluation import evaluate_fid
 from lab.measure.features import batches, classifier_features
 from lab.measure.shards import Shards
 from lab.progress import Progress, last
-from tests.support.toys import small_mnist, tiny_classifier
+from tests.support.toys import tiny_classifier
 
 
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
     monkeypatch.setattr(shards, "SHARD", 8)
-
-
-@pytest.fixture(scope="module")
-def model(checkpoint):
-    return checkpoints.load(checkpoint)
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """An MNIST of 8 x 8 pixels: 5,150 to train on, 5,000 of them held out; 100 to test with."""
-    root = tmp_path_factory.mktemp("small")
-    small_mnist(root, 5_150, 100, seed=0)
-    return root
 
 
 def ask(**changes) -> Request:
@@ -105,12 +93,9 @@ def test_a_stopped_run_goes_on_where_it_was(model, tmp_path, counted):
     [{"steps": 4}, {"seed": 5}, {"sampler": "ddpm"}, {"label": 3}, {"dtype": "bfloat16"}],
     ids=str,
 )
-def test_another_request_has_another_folder(model, tmp_path, changes):
+def test_another_request_has_another_folder_and_another_spelling_has_not(model, tmp_path, changes):
     assert Shards(model, ask(), tmp_path).folder != Shards(model, ask(**changes), tmp_path).folder
     assert Shards(model, ask(), tmp_path).folder == Shards(model, ask(n=3), tmp_path).folder
-
-
-def test_a_dtype_asked_for_by_name_is_the_same_measurement(model, tmp_path):
     usual = model.resolve_dtype("auto")
     named, plain = (Shards(model, ask(dtype=it), tmp_path) for it in (usual, "auto"))
     assert named.protocol() == plain.protocol()
@@ -119,22 +104,40 @@ def test_a_dtype_asked_for_by_name_is_the_same_measurement(model, tmp_path):
     assert protocol == plain.protocol() | {"dtype": other}
 
 
-def test_other_weights_have_another_folder(checkpoint, tmp_path):
-    model = checkpoints.load(checkpoint)
-    before = Shards(model, ask(), tmp_path)
-    with torch.no_grad():
-        model.unet.conv_in.bias[0] += 1e-6
-    assert Shards(model, ask(), tmp_path).folder != before.folder
-
-
-def test_a_guide_is_part_of_what_they_depend_on(classifiers, model, tmp_path):
-    request = ask(guidance="classifier")
+def test_weights_and_guides_are_part_of_what_samples_depend_on(classifiers, checkpoint, tmp_path):
+    model, request = checkpoints.load(checkpoint), ask(guidance="classifier")
     before, plain = (Shards(model, it, tmp_path) for it in (request, ask()))
     classifiers["mnist-classifier"] = tiny_classifier("conv")
     with torch.no_grad():
         classifiers["mnist-classifier"].net.head.bias[0] += 1e-6
     assert Shards(model, request, tmp_path).folder != before.folder
     assert Shards(model, ask(), tmp_path).folder == plain.folder  # which nothing guides
+    with torch.no_grad():
+        model.unet.conv_in.bias[0] += 1e-6
+    assert Shards(model, ask(), tmp_path).folder != plain.folder
+
+
+TOLD = [
+    ({}, "no guidance, told the class; ddim, 3 steps (even in t), x̂0 clipped, eta 0;", ""),
+    ({"label": "none"}, "no guidance; ddim", "label none"),
+    ({"label": 3}, "label 3, seed 0", "label 3"),
+    ({"guidance": "cfg", "guidance_scale": 3}, "s = 3", "classifier-free guidance, s = 3"),
+    ({"guidance": "classifier", "form": "plain", "at": "x0"}, "λ = 17", "at x0, plain, λ = 17"),
+    ({"guidance": "cfg", "rescale": 0.5}, "rescale 0.5", "rescale 0.5"),
+    ({"guidance": "cfg", "t_low": 4}, "for 4 <= t <= T - 1", "for 4 <= t <= T - 1"),
+    ({"guidance": "cfg", "t_high": 9}, "for 0 <= t <= 9", "for 0 <= t <= 9"),
+    ({"guidance": "cfg", "profile": "late"}, "profile late", "profile late"),
+    ({"sampler": "dpm_solver_pp"}, "dpm_solver_pp, 3 steps (even in t), x̂0 clipped;", ""),
+    ({"sampler": "ddim", "eta": 0.5}, "eta 0.5", "eta 0.5"),
+    ({"sampler": "ddpm"}, "x̂0 clipped, variance beta;", ""),
+    ({"sampler": "ddpm", "variance": "posterior"}, "variance posterior", "variance posterior"),
+    ({"spacing": "quadratic"}, "(quadratic in t)", "quadratic in t"),
+    ({"mix": 4, "share": 0.25}, "class 4 mixed in, share 0.25", "class 4 mixed in, share 0.25"),
+    ({"first": 30}, "n = 60, from image 30 on", "from image 30 on"),
+    ({"seed": 7}, "seed 7", "seed 7"),
+    ({"clip": False}, "x̂0 not clipped", "x̂0 not clipped"),
+    ({"fault": "off-by-one"}, "report's error off-by-one", "report's error off-by-one"),
+]
 
 
 @pytest.mark.parametrize("damage", [b"", b"no array", None], ids=["empty", "text", "other shape"])
@@ -212,54 +215,16 @@ def test_it_tells_all_that_it_depends_on(found, classifiers, model):
     assert re.match(rf"Fréchet distance {figure} \(spread not known: too few samples", alone)
 
 
-@pytest.mark.parametrize(
-    ("changes", "told", "title"),
-    [
-        ({}, "no guidance, told the class; ddim, 3 steps (even in t), x̂0 clipped", ""),
-        ({"label": "none"}, "no guidance; ddim", "label none"),
-        ({"label": 3}, "label 3, seed 0", "label 3"),
-        ({"guidance": "cfg", "guidance_scale": 3}, "s = 3", "classifier-free guidance, s = 3"),
-        ({"guidance": "classifier", "form": "plain", "at": "x0"}, "λ = 17", "at x0, plain, λ = 17"),
-        ({"guidance": "cfg", "rescale": 0.5}, "rescale 0.5", "rescale 0.5"),
-        ({"guidance": "cfg", "t_low": 4}, "for 4 <= t <= T - 1", "for 4 <= t <= T - 1"),
-        ({"guidance": "cfg", "t_high": 9}, "for 0 <= t <= 9", "for 0 <= t <= 9"),
-        ({"guidance": "cfg", "profile": "late"}, "profile late", "profile late"),
-        ({}, "x̂0 clipped, eta 0;", ""),
-        ({"sampler": "dpm_solver_pp"}, "dpm_solver_pp, 3 steps (even in t), x̂0 clipped;", ""),
-        ({"sampler": "ddim", "eta": 0.5}, "eta 0.5", "eta 0.5"),
-        ({"sampler": "ddpm"}, "x̂0 clipped, variance beta;", ""),
-        ({"sampler": "ddpm", "variance": "posterior"}, "variance posterior", "variance posterior"),
-        ({"spacing": "quadratic"}, "(quadratic in t)", "quadratic in t"),
-        ({"mix": 4, "share": 0.25}, "class 4 mixed in, share 0.25", "class 4 mixed in, share 0.25"),
-        ({"first": 30}, "n = 60, from image 30 on", "from image 30 on"),
-        ({"seed": 7}, "seed 7", "seed 7"),
-        ({"clip": False}, "x̂0 not clipped", "x̂0 not clipped"),
-        ({"fault": "off-by-one"}, "report's error off-by-one", "report's error off-by-one"),
-    ],
-    ids=str,
-)
-def test_every_field_that_acts_is_told(found, changes, told, title):
-    request = Request(**{"n": 60, "steps": 3} | changes)
-    about = found.protocol | {"request": asdict(request), "first": request.first}
-    assert protocol.unusual(about)[-1] == "dtype float32"
-    about["dtype"] = "bfloat16"
-    assert told in evaluation.describe_protocol(about)
-    assert told in protocol.sampled(about)
-    assert title in ", ".join(protocol.unusual(about)) and bool(title) == bool(
-        protocol.unusual(about)
-    )
-
-
-def test_the_words_of_a_request_leave_no_field_out():
-    told = {"n", "first", "dtype", "label", "sampler", "steps", "seed", "spacing", "eta"}
-    told |= {"variance", "clip", "guidance", "guidance_scale", "form", "at", "rescale", "t_low"}
-    assert {f.name for f in fields(Request)} == told | {
-        "t_high",
-        "profile",
-        "mix",
-        "share",
-        "fault",
-    }
+def test_every_field_that_acts_is_told(found):
+    for changes, told, title in TOLD:
+        request = Request(**{"n": 60, "steps": 3} | changes)
+        about = found.protocol | {"request": asdict(request), "first": request.first}
+        assert protocol.unusual(about)[-1] == "dtype float32"
+        about["dtype"] = "bfloat16"
+        assert told in evaluation.describe_protocol(about), changes
+        assert told in protocol.sampled(about), changes
+        unusual = protocol.unusual(about)
+        assert title in ", ".join(unusual) and bool(title) == bool(unusual), changes
 
 
 def test_it_is_the_same_measured_again_and_quicker(found, classifiers, model, root, tmp_path):
@@ -281,35 +246,42 @@ def test_a_kept_floor_is_no_other_floor(found, classifiers, model, root, tmp_pat
     assert steps[-1].floor == fresh.floor != found.floor
 
 
-def test_training_images_as_reference(classifiers, model, root, tmp_path):
-    options = {"root": root, "home": tmp_path, "reference": "train"}
-    found = last(evaluate_fid(model, ask(n=60), **options))
-    assert found.protocol["reference"]["images"] == 150
-    assert found.protocol["floor"]["split"] == "test"
-    assert found.floor.draws == 1 and found.floor.spread is None
-    many = last(evaluate_fid(model, ask(n=101), **options))
-    assert many.floor is None
-    assert "floor not measured" in many.words()
-
-
-def test_too_few_samples_are_refused_before_any_is_drawn(
-    classifiers, model, root, tmp_path, counted
-):
-    with pytest.raises(InvalidInput, match="n = 8 is too few for the 8 features"):
-        last(evaluate_fid(model, ask(n=8), root=root, home=tmp_path))
-    assert counted == []
-
-
-def test_fewer_samples_than_blocks_or_real_images_than_features_are_refused_as_early(
+def test_too_few_images_are_refused_before_any_is_drawn(
     classifiers, model, root, tmp_path, counted, monkeypatch
 ):
+    options = {"root": root, "home": tmp_path}
+    with pytest.raises(InvalidInput, match="n = 8 is too few for the 8 features"):
+        last(evaluate_fid(model, ask(n=8), **options))
     with pytest.raises(InvalidInput, match="n must be"):
-        last(evaluate_fid(model, ask(n=fid.BLOCKS - 1), root=root, home=tmp_path))
+        last(evaluate_fid(model, ask(n=fid.BLOCKS - 1), **options))
     few = data.load("mnist", "test", root).subset(range(8))
     monkeypatch.setattr(data, "load", lambda *about: few)
     with pytest.raises(InvalidInput, match="images of the reference = 8 is too few"):
-        last(evaluate_fid(model, ask(n=60), root=root, home=tmp_path))
+        last(evaluate_fid(model, ask(n=60), **options))
     assert counted == []
+
+
+@pytest.mark.parametrize(
+    ("split", "images", "floor", "draws"),
+    [("train", 150, "test", 1), ("validation", 5_000, "train", 2)],
+)
+def test_other_images_as_reference(classifiers, model, root, tmp_path, split, images, floor, draws):
+    options = {"root": root, "home": tmp_path, "reference": split}
+    found = last(evaluate_fid(model, ask(n=60), **options))
+    about = found.protocol["reference"]
+    assert (about["split"], about["images"]) == (split, images)
+    assert (found.protocol["floor"]["split"], found.floor.draws) == (floor, draws)
+    held = data.load("mnist", split, root)
+    net = classifier_features(classifiers["mnist-judge"])
+    real = last(fid.gather(net, batches(held), len(held)))
+    ours = fid.Moments.of(net.features(sample(model, ask(n=60))))
+    # The samples of a request may differ by a level of grey, by their batches.
+    assert found.score.value == pytest.approx(fid.frechet(ours, real), rel=0.05)
+    if draws == 1:
+        assert found.floor.spread is None
+        many = last(evaluate_fid(model, ask(n=101), **options))
+        assert many.floor is None
+        assert "floor not measured" in many.words()
 
 
 def test_images_that_the_model_does_not_make_are_refused(classifiers, model, mnist_root, tmp_path):
@@ -372,11 +344,13 @@ def test_evaluate_prints_the_figure_and_its_protocol(evaluate, found, capsys):
         written = json.load(file)
     assert written["fid"] == found.score.value
     assert written["protocol"] == found.protocol
+    assert evaluate("--fault", "off-by-one") == 0
+    assert "with the report's error off-by-one" in capsys.readouterr().out.splitlines()[0]
+    with pytest.raises(SystemExit):
+        evaluate("--reference", "nothing")
 
 
 def test_evaluate_keeps_a_result_with_its_checkpoint(evaluate, checkpoint, tmp_path, capsys):
-    import shutil
-
     own = shutil.copytree(checkpoint, tmp_path / "own")
     assert evaluate("--save", model=own) == 0
     (kept,) = results.read(own)
@@ -389,8 +363,6 @@ def test_evaluate_keeps_a_result_with_its_checkpoint(evaluate, checkpoint, tmp_p
 
 
 def test_what_could_not_be_kept_is_not_measured(evaluate, checkpoint, tmp_path, counted, capsys):
-    import shutil
-
     own = shutil.copytree(checkpoint, tmp_path / "own")
     record = json.loads((own / "training.json").read_text())
     del record["hardware"]
@@ -435,40 +407,6 @@ def test_evaluate_takes_another_feature_net(evaluate, capsys):
     assert "unknown feature net 'nothing'" in capsys.readouterr().err
     assert evaluate("--features", "mnist-judge") == 2
     assert "mnist-judge takes images of shape (B, 1, 28, 28)" in capsys.readouterr().err
-
-
-def test_evaluate_refuses_what_it_cannot_measure(evaluate, capsys):
-    assert evaluate("--n", 5) == 2
-    assert "n = 5 is too few for the 8 features" in capsys.readouterr().err
-    assert set(evaluation.REFERENCES) == {"test", "train", "validation"}
-    with pytest.raises(SystemExit):
-        evaluate("--reference", "nothing")
-
-
-def test_images_held_out_as_reference(classifiers, model, root, tmp_path):
-    options = {"root": root, "home": tmp_path, "reference": "validation"}
-    found = last(evaluate_fid(model, ask(n=60), **options))
-    assert found.protocol["reference"] | {"source": ""} == {
-        "dataset": "mnist",
-        "split": "validation",
-        "images": 5_000,
-        "source": "",
-    }
-    assert found.protocol["floor"]["split"] == "train" and found.floor.draws == 2
-    held_out = data.load("mnist", "validation", root)
-    net = classifier_features(classifiers["mnist-judge"])
-    real = last(fid.gather(net, batches(held_out), len(held_out)))
-    ours = fid.Moments.of(net.features(sample(model, ask(n=60))))
-    # The samples of a request may differ by a level of grey, by their batches.
-    assert found.score.value == pytest.approx(fid.frechet(ours, real), rel=0.05)
-
-
-def test_an_error_of_the_report_is_named(evaluate, capsys):
-    assert evaluate("--fault", "off-by-one") == 0
-    settings, figure, _ = capsys.readouterr().out.splitlines()
-    assert "with the report's error off-by-one" in settings
-    told = "3 steps (even in t), x̂0 clipped, eta 0, with the report's error off-by-one;"
-    assert told in figure
 
 
 def test_where_lambda_is_divided_by_n_the_pictures_depend_on_n(classifiers, model, tmp_path):

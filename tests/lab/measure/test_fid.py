@@ -13,7 +13,7 @@ from ddpm_core.errors import InvalidInput
 from ddpm_core.request import Request
 from lab.measure import fid
 from lab.measure.features import NetFeatures, batches, classifier_features
-from lab.progress import Progress, last
+from lab.progress import last
 from lab.report import report
 from tests.support.toys import result_of, tiny_classifier
 
@@ -136,35 +136,14 @@ def test_pictures_through_a_net_are_those_of_torchmetrics(judge):
 
 
 @pytest.mark.parametrize("rank", [1, 5, 12])
-def test_a_set_against_itself_is_nothing_however_its_features_depend(rank):
+def test_features_that_depend_on_others_or_are_dead_change_nothing(rank):
     x = normal(100, 12, 5)
     x[:, rank:] = x[:, :1]  # beyond ``rank`` features are copies: the covariance is singular
     assert fid.frechet(fid.Moments.of(x), fid.Moments.of(x)) < 1e-10
-
-
-def test_dead_features_change_nothing():
     a, b = normal(100, 5, 6), normal(100, 5, 7, 1.2)
     alone = fid.frechet(fid.Moments.of(a), fid.Moments.of(b))
     a, b = (torch.cat([x, torch.zeros(100, 3).double()], 1) for x in (a, b))
     assert fid.frechet(fid.Moments.of(a), fid.Moments.of(b)) == pytest.approx(alone, abs=1e-10)
-
-
-def test_it_grows_with_noise(judge):
-    clean = pictures(300, 8, 100, 156)
-    reference, found = moments(judge, clean), []
-    for sigma in (0, 5, 15, 40, 90):
-        noise = np.random.default_rng(9).normal(size=clean.shape) * sigma
-        noisy = (clean + noise).clip(0, 255).round().astype(np.uint8)
-        found.append(fid.frechet(moments(judge, noisy), reference))
-    assert found[0] < 1e-10
-    assert all(a < b for a, b in zip(found, found[1:], strict=False))
-
-
-def test_more_samples_of_the_same_make_it_smaller():
-    """The reason for a floor: the figure depends on n."""
-    reference = fid.Moments.of(normal(20_000, 12, 10))
-    found = [fid.frechet(fid.Moments.of(normal(n, 12, 11)), reference) for n in (30, 300, 3000)]
-    assert found[0] > 3 * found[1] > 9 * found[2]
 
 
 # --- refusals ---
@@ -177,11 +156,8 @@ def test_as_many_images_as_features_are_too_few(n):
         with pytest.raises(InvalidInput, match=f"{n} images are too few for 12 features"):
             fid.frechet(*pair)
     assert fid.frechet(many, many) < 1e-10
-
-
-def test_other_features_do_not_compare():
     with pytest.raises(InvalidInput, match="12 features cannot be compared with 5"):
-        fid.frechet(fid.Moments.of(normal(20, 12, 1)), fid.Moments.of(normal(20, 5, 1)))
+        fid.frechet(many, fid.Moments.of(normal(20, 5, 1)))
 
 
 def test_a_net_is_put_into_eval_mode_and_refused_in_training_mode():
@@ -304,8 +280,3 @@ def test_a_floor_is_the_mean_over_disjoint_draws_by_seed(real):
     assert last(fid.floor(net, other, reference, 300, seed=5)) != found
     with pytest.raises(InvalidInput, match="real images"):
         last(fid.floor(net, other, reference, 5001))
-
-
-def test_progress_reaches_its_total():
-    steps = list(fid.gather(Pixels(), np.array_split(pictures(10, 1), 3), 10, "words"))
-    assert steps[:-1] == [Progress("words", done, 10) for done in (4, 7, 10)]

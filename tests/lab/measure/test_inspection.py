@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ddpm_core import checkpoints, data
+from ddpm_core import data
 from ddpm_core.animation import read_note
 from ddpm_core.diffusion import q_sample
 from ddpm_core.errors import InvalidInput
@@ -19,20 +19,6 @@ from lab.measure import inspection, results, shards
 from lab.measure.bound import prior_bits, step_bits
 from lab.measure.metrics import measure
 from lab.progress import last
-from tests.support.toys import small_mnist
-
-
-@pytest.fixture(scope="module")
-def model(checkpoint):
-    return checkpoints.load(checkpoint)
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """An MNIST of 8 x 8 pixels: 5,200 to train on, 5,000 of them held out; 60 to test with."""
-    root = tmp_path_factory.mktemp("small")
-    small_mnist(root, 5_200, 60, seed=1)
-    return root
 
 
 def test_samples_are_held_against_their_class_and_kept(classifiers, model, tmp_path, monkeypatch):
@@ -88,8 +74,8 @@ def test_the_bound_is_that_of_the_first_test_images(model, root):
     assert found["bits"] == pytest.approx(found["prior"] + sum(found["quarters"]))
     assert found["protocol"]["evaluations"] == 50 and found["protocol"]["n"] == 7
     assert "± " in inspection.words(found) and "were drawn" not in inspection.words(found)
-    with pytest.raises(InvalidInput, match="n must be between 1 and 60"):
-        last(inspection.measure_bound(model, n=61, root=root))
+    with pytest.raises(InvalidInput, match="n must be between 1 and 100"):
+        last(inspection.measure_bound(model, n=101, root=root))
 
 
 def test_the_neighbours_are_the_nearest_training_images(model, root, tmp_path):

@@ -13,20 +13,7 @@ from lab.__main__ import main
 from lab.measure import fid, results, watch
 from lab.measure.features import classifier_features
 from lab.measure.watch import fid_watch
-from tests.support.toys import save_tiny_checkpoint, small_mnist, tiny_classifier
-
-
-@pytest.fixture(scope="module")
-def model(checkpoint):
-    return checkpoints.load(checkpoint)
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """An MNIST of 8 x 8 pixels, 5,000 of them held out."""
-    root = tmp_path_factory.mktemp("small")
-    small_mnist(root, 5_150, 100, seed=0)
-    return root
+from tests.support.toys import save_tiny_checkpoint, tiny_classifier
 
 
 def test_the_fid_of_training_is_that_of_its_samples_against_images_held_out(model, root):

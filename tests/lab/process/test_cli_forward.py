@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ddpm_core import checkpoints
 from ddpm_core.diffusion import q_sample
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run
@@ -38,11 +37,6 @@ def run(checkpoint, tmp_path):
         return main([*map(str, words)]), tmp_path / (name or "none")
 
     return call
-
-
-@pytest.fixture
-def model(checkpoint):
-    return checkpoints.load(checkpoint)
 
 
 def tiles(path, rows, columns):

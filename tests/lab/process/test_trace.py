@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ddpm_core import checkpoints, recorder, sampling
+from ddpm_core import recorder, sampling
 from ddpm_core.data import to_uint8
 from ddpm_core.diffusion import x0_from_eps
 from ddpm_core.errors import InvalidInput
@@ -32,11 +32,6 @@ every_sampler = pytest.mark.parametrize("sampler", SAMPLERS.values(), ids=SAMPLE
 every_guidance = pytest.mark.parametrize("guidance", GUIDANCE.values(), ids=GUIDANCE)
 
 pytestmark = pytest.mark.usefixtures("classifiers")
-
-
-@pytest.fixture(scope="module")
-def model(checkpoint):
-    return checkpoints.load(checkpoint)
 
 
 def ask(**changes) -> Request:
