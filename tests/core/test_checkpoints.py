@@ -60,6 +60,7 @@ def test_a_saved_model_comes_back_with_the_same_outputs(tmp_path, prediction, cl
     unet, schedule = config.build()
     checkpoints.save(tmp_path / "it", config, unet.state_dict(), training_record())
     model = checkpoints.load(tmp_path / "it")
+    assert (model.name, model.shape) == ("it", (1, 8, 8))
     assert model.config == config.complete()
     assert model.schedule.betas.tolist() == schedule.betas.tolist()
     assert model.training == training_record()
@@ -68,14 +69,10 @@ def test_a_saved_model_comes_back_with_the_same_outputs(tmp_path, prediction, cl
     unet.eval()
     with torch.no_grad():
         assert torch.equal(model.unet(x, t, labels), unet(x, t, labels))
-
-
-def test_a_loaded_model_is_ready_to_sample(checkpoint):
-    model = checkpoints.load(checkpoint)
-    assert not model.unet.training
-    assert not model.denoiser()(torch.randn(1, 1, 8, 8), 3).eps.requires_grad
-    assert model.shape == (1, 8, 8)
-    assert model.name == "tiny"
+    half = unet.bfloat16().state_dict()
+    checkpoints.save(tmp_path / "it", config, half, training_record())
+    kept = load_file(tmp_path / "it" / "model.safetensors").values()
+    assert {tensor.dtype for tensor in kept} == {torch.float32}
 
 
 def test_loading_one_brings_neither_an_algebra_system_nor_films_in(checkpoint):
@@ -85,13 +82,6 @@ def test_loading_one_brings_neither_an_algebra_system_nor_films_in(checkpoint):
     command = [sys.executable, "-c", words, str(checkpoint)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
-
-
-def test_half_precision_weights_are_saved_in_float32(tmp_path):
-    config = tiny_config()
-    unet, _ = config.build()
-    checkpoints.save(tmp_path, config, unet.bfloat16().state_dict(), training_record())
-    assert {t.dtype for t in load_file(tmp_path / "model.safetensors").values()} == {torch.float32}
 
 
 def test_saving_replaces_whole_files_and_leaves_no_parts(tmp_path, monkeypatch):
@@ -176,16 +166,11 @@ BAD_MODELS = [
     {"activation": "relu"},
     {"channels": []},
     {"channels": [-4, 8]},
-    {"channels": [4, "x"]},
-    {"channels": 4},
     {"blocks": "two"},
     {"dropout": 2},
-    {"num_classes": 9},
     {"skips": "some"},
     {"attention": [True]},
     {"image_size": "x"},
-    {"image_size": -8},
-    {"freq_shift": "1"},
     {"freq_shift": float("nan")},
     {"freq_shift": 4},  # half of its time_channels
 ]
@@ -202,13 +187,9 @@ def test_a_network_that_cannot_be_built_is_refused(folder, change):
     [
         {"schedule": {"kind": "staircase"}},
         {"schedule": {"kind": "linear", "slope": 1}},
-        {"schedule": {"num_timesteps": 0}},
         {"schedule": {"num_timesteps": 10**400}},
-        {"schedule": 5},
-        {"model": None},
         {"prediction_type": "sample"},
         {"classes": ["one"]},
-        {"classes": 10},
         {"sampling": []},
         {"model": tiny_config().model | {"out_channels": 2}},
     ],
@@ -273,44 +254,30 @@ def test_an_unknown_name_lists_the_known_ones(checkpoint, name):
 # --- labels and precision ---
 
 
-@pytest.fixture(scope="module")
-def labelled_only(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("shipped") / "labelled-only"
-    return checkpoints.load(save_tiny_checkpoint(folder, classes=3, null_class=False))
-
-
-def test_labels_reach_the_network_and_none_is_the_null_class(checkpoint):
-    denoiser = checkpoints.load(checkpoint).denoiser([4, None, 0], "float32")
-    assert denoiser.labels.tolist() == [4, 10, 0]
-
-
-@pytest.mark.parametrize("labels", [None, [None, None]])
-def test_no_label_at_all_is_unconditional(checkpoint, unconditional_checkpoint, labels):
-    for folder in (checkpoint, unconditional_checkpoint):
-        assert checkpoints.load(folder).denoiser(labels, "float32").labels is None
-
-
-@pytest.mark.parametrize("label", [10, -1, 0.5, float("nan"), "3"])
-def test_a_label_the_model_does_not_know_is_refused(checkpoint, label):
-    with pytest.raises(InvalidInput, match="class must be 0 to 9"):
-        checkpoints.load(checkpoint).denoiser([0, label])
-
-
-def test_labels_for_a_model_without_classes_are_refused(unconditional_checkpoint):
+def test_what_a_denoiser_cannot_be_of_is_refused(checkpoint, unconditional_checkpoint, tmp_path):
+    folder = save_tiny_checkpoint(tmp_path / "labelled-only", classes=3, null_class=False)
+    model, plain, labelled = map(checkpoints.load, (checkpoint, unconditional_checkpoint, folder))
+    for label in (10, -1, 0.5, float("nan"), "3"):
+        with pytest.raises(InvalidInput, match="class must be 0 to 9"):
+            model.denoiser([0, label])
     with pytest.raises(InvalidInput, match="knows no classes"):
-        checkpoints.load(unconditional_checkpoint).denoiser([3])
-
-
-@pytest.mark.parametrize("labels", [None, [None], [1, None]])
-def test_a_model_without_a_null_class_needs_every_label(labelled_only, labels):
-    with pytest.raises(InvalidInput, match="null class|with labels only"):
-        labelled_only.denoiser(labels)
-
-
-def test_a_denoiser_refuses_a_batch_of_another_size(checkpoint):
-    denoiser = checkpoints.load(checkpoint).denoiser([1, 2], "float32")
+        plain.denoiser([3])
+    for labels in (None, [None], [1, None]):
+        with pytest.raises(InvalidInput, match="null class|with labels only"):
+            labelled.denoiser(labels)
     with pytest.raises(InvalidInput, match="2 labels for 3 images"):
-        denoiser(torch.zeros(3, 1, 8, 8), 40)
+        model.denoiser([1, 2], "float32")(torch.zeros(3, 1, 8, 8), 40)
+    with pytest.raises(InvalidInput, match="'float16'.*bfloat16"):
+        model.denoiser(dtype="float16")
+
+
+def test_no_label_is_the_null_class(model):
+    """Each image is as the network says of its class; without any it is unconditional."""
+    x, t = torch.randn(3, 1, 8, 8), torch.full((3,), 40)
+    for labels, classes in (([4, None, 0], [4, 10, 0]), ([None] * 3, [10] * 3), (None, [10] * 3)):
+        wanted = model.unet(x, t, torch.tensor(classes))
+        torch.testing.assert_close(model.denoiser(labels, "float32")(x, 40).eps, wanted)
+    assert not model.denoiser(None, "float32")(x, 40).eps.requires_grad
 
 
 def test_a_v_predicting_model_answers_in_eps(tmp_path):
@@ -333,11 +300,6 @@ def test_bfloat16_is_close_and_the_last_steps_are_float32(checkpoint):
     assert not torch.equal(high, low)
     torch.testing.assert_close(low, high, rtol=0.05, atol=0.05)
     assert model.unet.conv_in.weight.dtype == torch.float32
-
-
-def test_an_unknown_dtype_is_refused(checkpoint):
-    with pytest.raises(InvalidInput, match="'float16'.*bfloat16"):
-        checkpoints.load(checkpoint).denoiser(dtype="float16")
 
 
 # --- classifiers ---
@@ -384,44 +346,14 @@ def test_a_classifier_is_no_diffusion_model_and_the_reverse(home):
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (lambda f: (f / "model.safetensors").unlink(), "model.safetensors is missing"),
         (lambda f: (f / "model.safetensors").write_bytes(b"short"), "truncated"),
-        (lambda f: (f / "config.json").write_text("{"), "not valid JSON"),
-        (lambda f: (f / "config.json").write_text("[]"), "not a config"),
         (lambda f: change_config(f, extra=1), "not a config"),
         (lambda f: change_config(f, classifier={"kind": "forest"}), "unknown kind.*'forest'"),
-        (lambda f: change_config(f, classifier="conv"), "describes no valid model"),
         (lambda f: change_config(f, schedule=None), "needs a schedule"),
         (lambda f: change_config(f, classes=list("abc")), r"head.*\(10"),
-        (
-            lambda f: change_weights(f, lambda t: t["head.bias"].fill_(float("nan"))),
-            "head.bias is not finite",
-        ),
     ],
 )
 def test_a_damaged_classifier_is_refused_with_its_damage(home, damage, words):
     damage(home / "guide")
     with pytest.raises(CheckpointError, match=words):
         checkpoints.load_classifier(home / "guide")
-
-
-def test_the_card_of_a_classifier_states_what_the_record_says(tmp_path):
-    it = tiny_classifier("encoder")
-    curve = [{"t": 0, "accuracy": 0.98}, {"t": 49, "accuracy": 0.125}]
-    training = it.training | {"test": {"images": 40, "accuracy": 0.975, "curve": curve}}
-    checkpoints.save(tmp_path / "it", it.config, it.net.state_dict(), training)
-    card = (tmp_path / "it" / "README.md").read_text()
-    count = sum(p.numel() for p in it.net.parameters())
-    for words in (
-        f"{count:,} parameters",
-        "1 x 8 x 8",
-        "linear\nschedule, T = 50",
-        "On the 40 test images: 97.50 %.",
-        "| 0 | 98.00 % |",
-        "| 49 | 12.50 % |",
-        'load_classifier("it")',
-    ):
-        assert words in card
-    del training["test"]
-    checkpoints.save(tmp_path / "it", it.config, it.net.state_dict(), training)
-    assert "the run is not complete" in (tmp_path / "it" / "README.md").read_text()

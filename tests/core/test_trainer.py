@@ -1,9 +1,7 @@
 """Training runs: an exact resume, a full disk, and what a run leaves behind."""
 
 import csv
-import errno
 import math
-import os
 import random
 import resource
 import signal
@@ -94,21 +92,6 @@ def test_neither_kill_9_nor_ctrl_c_at_any_moment_costs_what_was_saved(
     assert_same_run(tmp_path, finished_run)
 
 
-def test_a_run_without_labels_dropout_or_flips_resumes_exactly_too(mnist_root, tmp_path):
-    plain = {
-        "conditional": False,
-        "p_uncond": 0.0,
-        "flip": False,
-        "prediction_type": "v_prediction",
-        "model": RECIPE["model"] | {"dropout": 0.0},
-        "epochs": 10 / 50,
-    }
-    trainer(tmp_path / "whole", mnist_root, **plain).run()
-    trainer(tmp_path / "resumed", mnist_root, kind=Interrupted, **plain).run()
-    trainer(tmp_path / "resumed", mnist_root, **plain).run()
-    assert_same_run(tmp_path / "resumed", tmp_path / "whole")
-
-
 def test_a_run_crosses_epochs_and_sees_every_image_once_in_each(mnist_root, tmp_path):
     run = trainer(tmp_path, mnist_root, batch_size=300, epochs=2)
     assert (run.steps_per_epoch, run.total_steps) == (3, 6)
@@ -197,22 +180,6 @@ def test_a_run_that_an_earlier_version_began_keeps_its_command(mnist_root, tmp_p
     assert record["hardware"] == told["hardware"][0]
 
 
-class Crashing(Trainer):
-    def _train_step(self):
-        if self.step == 7:
-            raise KeyboardInterrupt
-        return super()._train_step()
-
-
-def test_a_run_that_ends_without_warning_has_left_a_checkpoint(mnist_root, tmp_path):
-    cadence = Cadence(validate=10, sample=10**9, save=5)
-    with pytest.raises(KeyboardInterrupt):
-        trainer(tmp_path, mnist_root, kind=Crashing, cadence=cadence).run()
-    left = checkpoints.load(tmp_path / "checkpoint")
-    assert left.training["steps"] == state_of(tmp_path)["step"] == 5
-    assert_identical(dict(left.unet.state_dict()), dict(state_of(tmp_path)["ema"]))
-
-
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
@@ -226,6 +193,8 @@ def test_another_recipe_does_not_resume_and_is_told_what_differs(
 ):
     with pytest.raises(InvalidInput, match=f"another {named};"):
         trainer(finished_run, mnist_root, **changes)
+    with pytest.raises(InvalidInput, match="batch_size 1001 exceeds 1000 images"):
+        trainer(finished_run, mnist_root, batch_size=1001)
 
 
 def test_an_unreadable_state_is_refused_by_name(mnist_root, tmp_path):
@@ -266,61 +235,32 @@ def test_training_refuses_to_be_one_of_several_processes(mnist_root, tmp_path, m
 
 
 class FullDisk(Trainer):
-    """From step 5 to step 8 the disk is full; ``switch`` fills and empties it."""
+    """From step 5 to step 8 no file may grow large, as on a disk that is full."""
 
-    switch = staticmethod(lambda full: None)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def _train_step(self):
         loss = super()._train_step()
-        self.switch(5 <= self.step <= 8)
+        limit = 10_000 if 5 <= self.step <= 8 else self.before[0]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, self.before[1]))
         if self.step == 9:
             # What was there before is intact after the failures.
             self.seen = state_of(self.folder)["step"]
         return loss
 
 
-def train_through(switch, data_root, folder, capsys):
-    kind = type("FullDiskOfThisTest", (FullDisk,), {"switch": staticmethod(switch)})
-    cadence = Cadence(validate=10, sample=6, save=2)
-    run = trainer(folder, data_root, kind=kind, cadence=cadence, epochs=10 / 50)
-    run.run()
-    assert run.seen == 4
-    assert state_of(folder)["step"] == 10
-    assert "step 6: not saved" in capsys.readouterr().out
-    assert list(folder.rglob("*.part")) == []
-
-
-def test_training_survives_a_write_that_fails(mnist_root, tmp_path, monkeypatch, capsys):
-    full, replace = False, os.replace
-
-    def switch(now):
-        nonlocal full
-        full = now
-
-    def failing(*paths):
-        if full:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        replace(*paths)
-
-    monkeypatch.setattr(os, "replace", failing)
-    train_through(switch, mnist_root, tmp_path, capsys)
-
-
 def test_training_survives_a_disk_that_really_refuses_to_write(mnist_root, tmp_path, capsys):
-    """torch and safetensors write from C++ and Rust, and do not raise OSError when that fails.
-
-    A limit on the size of files makes the writing itself fail, as a full disk does.
-    """
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def switch(full):
-        limit = 10_000 if full else before[0]
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
-
+    """torch and safetensors write from C++ and Rust, and do not raise OSError when that fails."""
+    cadence = Cadence(validate=10, sample=6, save=2)
+    run = trainer(tmp_path, mnist_root, kind=FullDisk, cadence=cadence, epochs=10 / 50)
     try:
-        train_through(switch, mnist_root, tmp_path, capsys)
+        run.run()
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        resource.setrlimit(resource.RLIMIT_FSIZE, FullDisk.before)
+    assert run.seen == 4
+    assert state_of(tmp_path)["step"] == 10
+    assert "step 6: not saved" in capsys.readouterr().out
+    assert list(tmp_path.rglob("*.part")) == []
 
 
 # --- what a run leaves behind ---
@@ -357,15 +297,6 @@ def test_the_checkpoint_of_a_run_tells_how_it_came_to_be(finished_run):
     assert "p_uncond = 0.3" in (finished_run / "checkpoint" / "README.md").read_text()
 
 
-def test_validation_is_the_same_whenever_it_is_measured(mnist_root, tmp_path):
-    run = trainer(tmp_path, mnist_root)
-    model = run._averaged()
-    first = run.validation.loss_by_quarter(run, model)
-    torch.rand(7)
-    assert run.validation.loss_by_quarter(run, model) == first
-    assert len(first) == 4
-
-
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
@@ -387,16 +318,6 @@ def test_validation_is_the_same_whenever_it_is_measured(mnist_root, tmp_path):
 def test_a_recipe_out_of_range_is_refused(changes, named):
     with pytest.raises(InvalidInput, match=named):
         Recipe(**changes)
-
-
-def test_a_batch_larger_than_the_dataset_is_refused(mnist_root, tmp_path):
-    with pytest.raises(InvalidInput, match="batch_size 1001 exceeds 1000 images"):
-        trainer(tmp_path, mnist_root, batch_size=1001)
-
-
-def test_the_seeds_of_steps_do_not_overlap():
-    seeds = {training.mix(seed, step) for seed in range(30) for step in range(300)}
-    assert len(seeds) == 9000
 
 
 @pytest.mark.parametrize("count", [1, 3, 4])
