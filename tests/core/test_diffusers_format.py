@@ -43,16 +43,13 @@ def layout(widths, down, up, **options):
 
 LAYOUTS = {
     "one level": layout((16,), [True], [True]),
-    "one level without attention": layout((16,), [False], [False], add_attention=False),
     "attention everywhere": layout((8, 16), [True, True], [True, True], layers_per_block=1),
-    "attention nowhere else": layout((8, 16, 16), [False] * 3, [False] * 3, layers_per_block=3),
     "down only": layout((8, 16, 24), [True, False, True], [False] * 3),
     "up only": layout((8, 16, 24), [False] * 3, [False, True, True]),
     "crossed": layout((8, 16, 24), [False, True, False], [True, False, True]),
     "no attention in the middle": SMALL | {"add_attention": False},
     "all without": layout((8, 16), [False] * 2, [False] * 2, add_attention=False),
     "one head": SMALL | {"attention_head_dim": None},
-    "narrow heads": SMALL | {"attention_head_dim": 2},
     "other conventions": SMALL | {"downsample_padding": 0, "flip_sin_to_cos": False},
     "frequencies": SMALL | {"freq_shift": 1, "norm_eps": 1e-3, "act_fn": "swish"},
     "size as a pair": SMALL | {"sample_size": [8, 8]},
@@ -104,9 +101,8 @@ def test_a_whole_ddim_trajectory_equals_the_references(prediction):
 
 
 @pytest.mark.parametrize("name", ["linear", "scaled_linear", "squaredcos_cap_v2"])
-@pytest.mark.parametrize("timesteps", [100, 1000])
-def test_schedules_equal_the_references(name, timesteps):
-    theirs = DDPMScheduler(timesteps, beta_schedule=name, beta_start=0.001, beta_end=0.012)
+def test_schedules_equal_the_references(name):
+    theirs = DDPMScheduler(400, beta_schedule=name, beta_start=0.001, beta_end=0.012)
     config = config_from(SMALL, dict(theirs.config))
     ours = NoiseSchedule.make(**config["schedule"])
     np.testing.assert_allclose(ours.betas, theirs.betas.numpy(), rtol=1e-4)
@@ -115,13 +111,14 @@ def test_schedules_equal_the_references(name, timesteps):
 
 
 @pytest.mark.parametrize(
-    ("variance", "ours"),
-    [("fixed_small", "posterior"), ("fixed_small_log", "posterior"), ("fixed_large", "beta")],
+    "variance, ours", [("fixed_small_log", "posterior"), ("fixed_large", "beta")]
 )
 @pytest.mark.parametrize("clip", [True, False])
 def test_variance_and_clipping_are_read(variance, ours, clip):
     scheduler = {"variance_type": variance, "clip_sample": clip}
     assert config_from(SMALL, scheduler)["sampling"] == {"variance": ours, "clip": clip}
+    unclipped = {"clip_sample": False, "clip_sample_range": 3.0}
+    assert config_from(SMALL, unclipped)["sampling"]["clip"] is False
 
 
 @pytest.mark.parametrize("clip", [True, False])
@@ -142,11 +139,6 @@ def test_the_oldest_form_of_a_scheduler_is_read_as_todays(clip):
     assert found["schedule"]["num_timesteps"] == 400 and found["sampling"]["clip"] is clip
 
 
-def test_the_range_of_clipping_matters_only_with_clipping():
-    scheduler = {"clip_sample": False, "clip_sample_range": 3.0}
-    assert config_from(SMALL, scheduler)["sampling"]["clip"] is False
-
-
 def test_classes_are_numbered_and_the_rest_is_said():
     config = config_from(SMALL | {"num_class_embeds": 3}, {"prediction_type": "v_prediction"})
     assert config["classes"] == ["0", "1", "2"]
@@ -159,7 +151,7 @@ def test_classes_are_numbered_and_the_rest_is_said():
 # --- the files ---
 
 
-@pytest.mark.parametrize("solver", [DDPMScheduler, DDIMScheduler, PNDMScheduler])
+@pytest.mark.parametrize("solver", [DDIMScheduler, PNDMScheduler])
 def test_saved_files_are_read_back(tmp_path, solver):
     reference, _ = reference_and_ours(SMALL)
     reference.save_pretrained(tmp_path)
@@ -234,16 +226,6 @@ def test_older_names_of_attention_are_the_same(tensors):
     assert all(torch.equal(wanted[key], got[key]) for key in wanted)
 
 
-def test_the_callers_tensors_are_left_alone(tensors):
-    before = list(tensors)
-    convert(tensors, MODEL)
-    assert list(tensors) == before
-
-
-def without(tensors, key):
-    return {k: v for k, v in tensors.items() if k != key}
-
-
 @pytest.mark.parametrize(
     "key",
     [
@@ -262,27 +244,23 @@ def test_a_tensor_without_a_place_is_named(tensors, key):
         convert(tensors | {key: torch.zeros(2)}, MODEL)
 
 
-@pytest.mark.parametrize("partner", ["to_q.weight", "to_k.weight", "to_v.bias"])
-def test_a_missing_partner_is_named(tensors, partner):
-    with pytest.raises(CheckpointError, match=f"{ATTENTION}.{partner} is missing"):
-        convert(without(tensors, f"{ATTENTION}.{partner}"), MODEL)
-
-
-@pytest.mark.parametrize("shape", [(24, 12), (8, 24), (24,), ()])
-def test_partners_of_other_shapes_are_named(tensors, shape):
-    with pytest.raises(CheckpointError, match=f"{ATTENTION}.to_q.weight.*partners"):
-        convert(tensors | {f"{ATTENTION}.to_k.weight": torch.zeros(shape)}, MODEL)
-
-
-def test_scalars_are_no_partners(tensors):
-    scalars = {f"{ATTENTION}.to_{x}.weight": torch.zeros(()) for x in "qkv"}
-    with pytest.raises(CheckpointError, match="partners"):
-        convert(tensors | scalars, MODEL)
-
-
-def test_the_same_layer_by_both_names_is_refused(tensors):
-    with pytest.raises(CheckpointError, match=f"{ATTENTION}.to_q.weight is there twice"):
-        convert(tensors | {f"{ATTENTION}.query.weight": torch.zeros(24, 24)}, MODEL)
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"to_k.weight": None}, "to_k.weight is missing"),
+        ({"to_k.weight": torch.zeros(8, 24)}, "to_q.weight.*partners"),
+        ({"to_k.weight": torch.zeros(24)}, "to_q.weight.*partners"),
+        ({f"to_{x}.weight": torch.zeros(()) for x in "qkv"}, "partners"),
+        ({"query.weight": torch.zeros(24, 24)}, "to_q.weight is there twice"),
+    ],
+)
+def test_partners_that_are_missing_twice_there_or_of_other_shapes_are_named(
+    tensors, changes, words
+):
+    changed = tensors | {f"{ATTENTION}.{name}": value for name, value in changes.items()}
+    changed = {name: value for name, value in changed.items() if value is not None}
+    with pytest.raises(CheckpointError, match=words):
+        convert(changed, MODEL)
 
 
 # --- refusals ---
@@ -292,86 +270,57 @@ UNET_REFUSED = [
     ("_class_name", None),
     ("sample_size", None),
     ("sample_size", [8, 16]),
-    ("sample_size", [8, 8, 8]),
-    ("sample_size", []),
-    ("sample_size", [[8], [8]]),
     ("sample_size", 0),
-    ("sample_size", "8"),
     ("in_channels", 0),
-    ("in_channels", 1.5),
     ("out_channels", 2),
-    ("out_channels", None),
     ("center_input_sample", True),
     ("time_embedding_type", "fourier"),
-    ("time_embedding_type", "learned"),
     ("time_embedding_dim", 64),
     ("freq_shift", 2),
-    ("freq_shift", "0"),
     ("flip_sin_to_cos", None),
     ("down_block_types", [DOWN, DOWN, "SkipDownBlock2D"]),
-    ("down_block_types", [DOWN, DOWN, "ResnetDownsampleBlock2D"]),
     ("down_block_types", [DOWN, DOWN, UP]),
     ("down_block_types", [DOWN, DOWN]),
-    ("down_block_types", [DOWN, DOWN, [DOWN]]),
-    ("down_block_types", DOWN),
     ("up_block_types", [UP, UP, "AttnSkipUpBlock2D"]),
     ("up_block_types", [UP, UP, UP, UP]),
-    ("up_block_types", {UP: 3}),
     ("mid_block_type", None),
-    ("mid_block_type", "UNetMidBlock2DCrossAttn"),
-    ("block_out_channels", []),
     ("block_out_channels", [8] * 9),
-    ("block_out_channels", [8, 16, "24"]),
     ("block_out_channels", [8, 16, -24]),
-    ("block_out_channels", 8),
-    ("block_out_channels", None),
     ("layers_per_block", 0),
     ("layers_per_block", [1, 2, 2]),
     ("mid_block_scale_factor", 1.414),
     ("downsample_padding", 2),
     ("downsample_type", "resnet"),
     ("upsample_type", "resnet"),
-    ("upsample_type", None),
     ("dropout", 2),
     ("act_fn", "gelu"),
     ("attention_head_dim", 5),
     ("attention_head_dim", 32),
-    ("attention_head_dim", 0),
     ("norm_num_groups", 3),
-    ("norm_num_groups", None),
     ("attn_norm_num_groups", 2),
-    ("norm_eps", -1),
     ("norm_eps", float("nan")),
     ("resnet_time_scale_shift", "scale_shift"),
     ("add_attention", "no"),
     ("class_embed_type", "timestep"),
-    ("class_embed_type", "identity"),
     ("num_class_embeds", 0),
-    ("num_class_embeds", True),
 ]
 SCHEDULER_REFUSED = [
     ("_class_name", "FlowMatchEulerDiscreteScheduler"),
-    ("_class_name", "ScoreSdeVeScheduler"),
     ("num_train_timesteps", 0),
     ("num_train_timesteps", 10**5),
     ("beta_start", 0),
-    ("beta_start", "0.1"),
     ("beta_end", 1),
     ("beta_schedule", "sigmoid"),
-    ("beta_schedule", ["linear"]),
     ("trained_betas", [0.1, 0.2]),
     ("rescale_betas_zero_snr", True),
     ("use_flow_sigmas", True),
     ("prediction_type", "sample"),
-    ("prediction_type", "flow_prediction"),
     ("predict_epsilon", False),
     ("variance_type", "learned"),
-    ("variance_type", "learned_range"),
     ("variance_type", "fixed_large_log"),
     ("thresholding", True),
     ("clip_sample", "yes"),
     ("clip_sample_range", 2.0),
-    ("clip_sample_range", None),
 ]
 
 
@@ -387,31 +336,23 @@ def test_what_the_process_cannot_be_is_refused_by_name(key, value):
         config_from(SMALL, {key: value})
 
 
-def test_a_refusal_tells_the_value_and_what_is_supported():
-    with pytest.raises(CheckpointError, match="act_fn is 'gelu'; supported: 'silu', 'swish'"):
-        config_from(SMALL | {"act_fn": "gelu"}, {})
-    with pytest.raises(CheckpointError, match="out_channels is 6; supported: 3"):
-        config_from(SMALL | {"in_channels": 3, "out_channels": 6}, {})
-
-
-def test_a_number_that_stands_for_a_switch_becomes_one():
-    model = config_from(SMALL | {"add_attention": 1.0, "downsample_padding": 0.0}, {})["model"]
-    assert json.dumps([model["mid_attention"], model["downsample_padding"]]) == "[true, 0]"
-
-
-def test_a_width_that_cannot_embed_the_time_is_refused():
-    for width in (1, 2, 9):
-        widths = layout((width,), [False], [False], norm_num_groups=1)
-        with pytest.raises(CheckpointError, match="block_out_channels"):
-            config_from(widths, {})
-
-
 @pytest.mark.parametrize("content", [None, [], "x", 3])
 def test_a_file_without_an_object_is_refused(content):
     with pytest.raises(CheckpointError, match=r"^config\.json"):
         config_from(content, {})
     with pytest.raises(CheckpointError, match=r"^scheduler_config\.json"):
         config_from(SMALL, content)
+
+
+def test_widths_that_cannot_embed_the_time_are_refused_and_switches_may_be_numbers():
+    for width in (1, 2, 9):
+        widths = layout((width,), [False], [False], norm_num_groups=1)
+        with pytest.raises(CheckpointError, match="block_out_channels"):
+            config_from(widths, {})
+    with pytest.raises(CheckpointError, match="act_fn is 'gelu'; supported: 'silu', 'swish'"):
+        config_from(SMALL | {"act_fn": "gelu"}, {})
+    model = config_from(SMALL | {"add_attention": 1.0, "downsample_padding": 0.0}, {})["model"]
+    assert json.dumps([model["mid_attention"], model["downsample_padding"]]) == "[true, 0]"
 
 
 scalars = st.one_of(
