@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ddpm_core import checkpoints, guides
 from ddpm_core.errors import InvalidInput
 from ddpm_core.guidance import FORMS, GUIDANCE, MAX_SCALE, PROFILES, SITES
-from ddpm_core.request import Request, read
+from ddpm_core.request import Request
 from tests.support.toys import save_tiny_checkpoint, tiny_classifier
 
 GUIDED = [method for method in list(GUIDANCE) if method != "none"]
@@ -27,7 +27,23 @@ def labelled(tmp_path_factory):
 
 # --- what is refused ---
 
-NOT_NUMBERS = [math.nan, math.inf, -math.inf, True, "1", [1], {}]
+NOT_NUMBERS = [math.nan, math.inf, True, "1", [1]]
+
+
+@every_method
+def test_a_method_has_a_scale_of_its_own_which_none_has(method):
+    request = Request(guidance=method)
+    assert request.guidance_scale == GUIDANCE[method].default
+    assert Request(guidance=method, guidance_scale=None) == request
+    assert Request(guidance=method, guidance_scale=0).guidance_scale == 0.0
+    assert Request(guidance_scale=7) == Request()
+    assert replace(Request(guidance=method, guidance_scale=7), guidance="none") == Request()
+    base = Request(guidance="none" if method == "cfg" else "cfg", guidance_scale=5)
+    changed = base.with_texts({"guidance": method})
+    assert changed.guidance_scale == GUIDANCE[method].default
+    assert base.with_texts({"guidance": method, "guidance_scale": "3"}).guidance_scale == 3
+
+
 BAD = [
     *[("guidance", value) for value in ["clip", "", "CFG", None, 1, True, []]],
     *[("guidance_scale", value) for value in [*NOT_NUMBERS, 1.01 * MAX_SCALE, -1e300, 10**400]],
@@ -52,34 +68,12 @@ def test_bad_input_is_refused_and_named(field, value):
         Request(**{"guidance": "cfg", field: value})
 
 
-def test_an_interval_that_ends_before_it_begins_is_refused():
-    assert Request(guidance="cfg", t_low=20, t_high=20).t_high == 20
-    with pytest.raises(InvalidInput, match="t_high must be between 21 and"):
-        Request(guidance="cfg", t_low=21, t_high=20)
-
-
-# --- scales ---
-
-
-@every_method
-@pytest.mark.parametrize("form", FORMS)
-def test_a_method_has_a_scale_of_its_own(method, form):
-    request = Request(guidance=method, form=form)
-    assert request.guidance_scale == GUIDANCE[method].default
-    assert Request(guidance=method, form=form, guidance_scale=None) == request
-    assert Request(guidance=method, form=form, guidance_scale=0).guidance_scale == 0.0
-
-
-@given(st.floats(-MAX_SCALE, MAX_SCALE))
-def test_without_guidance_the_scale_makes_no_difference(scale):
-    assert Request(guidance_scale=scale) == Request()
-    assert replace(Request(guidance="cfg", guidance_scale=scale), guidance="none") == Request()
-
-
 # --- what a model can serve ---
 
 
-def test_classifier_free_guidance_needs_classes_and_a_null_class(model, plain, labelled):
+def test_classifier_free_guidance_needs_classes_and_a_null_class(
+    classifiers, model, plain, labelled
+):
     request = Request(guidance="cfg", label=1)
     assert request.for_model(model) == request
     with pytest.raises(InvalidInput, match="plain knows no classes"):
@@ -88,13 +82,12 @@ def test_classifier_free_guidance_needs_classes_and_a_null_class(model, plain, l
         replace(request, label="all").for_model(plain)
     with pytest.raises(InvalidInput, match="labelled has no null class, which classifier-free"):
         request.for_model(labelled)
-
-
-@every_method
-def test_guidance_needs_a_class(classifiers, model, plain, method):
-    for served in (model, plain):
-        with pytest.raises(InvalidInput, match="choose"):
-            Request(guidance=method, label="none").for_model(served)
+    by_classifier = replace(request, guidance="classifier")
+    assert by_classifier.for_model(labelled).label == 1
+    for method in GUIDED:
+        for served in (model, plain):
+            with pytest.raises(InvalidInput, match="choose"):
+                Request(guidance=method, label="none").for_model(served)
 
 
 @by_classifier
@@ -116,22 +109,16 @@ def test_a_classifier_that_was_not_shipped_is_told(classifiers, model, method):
         Request(guidance=method).for_model(model)
 
 
-def test_a_classifier_of_other_images_is_refused(classifiers, model):
-    classifiers["mnist-classifier"] = tiny_classifier("conv", 12)
-    with pytest.raises(InvalidInput, match=r"\(1, 12, 12\), tiny makes \(1, 8, 8\)"):
-        Request(guidance="classifier").for_model(model)
-
-
-def test_a_classifier_of_fewer_classes_is_refused(classifiers, model):
+def test_a_classifier_of_other_images_or_of_fewer_classes_is_refused(classifiers, model):
     config = classifiers["mnist-classifier"].config
     classifiers["mnist-classifier"].config = replace(config, classes=config.classes[:4])
     with pytest.raises(InvalidInput, match="4 of 10 classes"):
         Request(guidance="classifier").for_model(model)
-
-
-def test_a_model_without_a_null_class_may_be_guided_by_a_classifier(classifiers, labelled):
-    request = Request(guidance="classifier", label=2)
-    assert request.for_model(labelled) == request
+    classifiers["mnist-classifier"] = tiny_classifier("conv", 12)
+    with pytest.raises(InvalidInput, match=r"\(1, 12, 12\), tiny makes \(1, 8, 8\)"):
+        Request(guidance="classifier").for_model(model)
+    with pytest.raises(InvalidInput, match="role"):
+        guides.classifier_for(model, "jury")
 
 
 @pytest.mark.parametrize("at", SITES)
@@ -145,22 +132,15 @@ def test_a_classifier_that_knows_the_noise_looks_at_the_noisy_state(classifiers,
             request.for_model(model)
 
 
-def test_an_unknown_role_is_refused(model):
-    with pytest.raises(InvalidInput, match="role"):
-        guides.classifier_for(model, "jury")
-
-
 @pytest.mark.parametrize(("given", "kept"), [(None, None), (49, None), (5000, None), (48, 48)])
 def test_an_interval_ends_with_the_model(model, given, kept):
     request = Request(guidance="cfg", t_high=given).for_model(model)
     assert request.t_high == kept
     assert request.for_model(model) == request
-
-
-def test_an_interval_beyond_the_model_is_refused(model):
-    assert Request(guidance="cfg", t_low=49).for_model(model).t_low == 49
     with pytest.raises(InvalidInput, match="t_low must be between 0 and 49"):
         Request(guidance="cfg", t_low=50).for_model(model)
+    with pytest.raises(InvalidInput, match="t_high must be between 21 and"):
+        Request(guidance="cfg", t_low=21, t_high=20)
 
 
 # --- mixtures ---
@@ -223,28 +203,14 @@ def test_fields_that_are_not_typed_stay_as_they_are():
     assert base.with_texts({"mix": "", "t_high": ""}) == replace(base, mix=None, t_high=None)
 
 
-def test_another_method_brings_its_own_scale():
-    base = Request(guidance="cfg", guidance_scale=5)
-    changed = base.with_texts({"guidance": "classifier"})
-    assert changed.guidance_scale == GUIDANCE["classifier"].default
-    assert base.with_texts({"guidance": "classifier", "guidance_scale": "3"}).guidance_scale == 3
-    assert base.with_texts({"guidance": "cfg"}).guidance_scale == 5
-
-
 @pytest.mark.parametrize(
     "texts",
     [
         {"n": "five"},
-        {"n": ""},
         {"n": "2.5"},
         {"clip": "yes"},
-        {"clip": ""},
-        {"guidance_scale": "much"},
         {"guidance_scale": "nan"},
-        {"rescale": "inf"},
         {"rescale": "None"},
-        {"t_high": "last"},
-        {"mix": "seven"},
         {"mix": "-1"},
         {"share": "half"},
         {"profile": "EARLY"},
@@ -256,14 +222,6 @@ def test_texts_that_cannot_be_read_are_refused_by_name(texts):
     (name,) = texts
     with pytest.raises(InvalidInput, match=name):
         Request(guidance="cfg").with_texts(texts)
-
-
-@pytest.mark.parametrize(
-    ("text", "kind", "value"),
-    [("True", bool, True), ("0", bool, False), ("7", int, 7), ("-.5", float, -0.5)],
-)
-def test_what_is_read(text, kind, value):
-    assert read("it", text, kind) == value
 
 
 def test_a_request_takes_over_how_a_model_is_meant_to_be_sampled(checkpoint):
