@@ -29,22 +29,14 @@ def test_a_shipped_judge_gives_what_its_last_layer_sees():
     answer = judge.net.head(found.float()).log_softmax(1)
     torch.testing.assert_close(answer, judge.log_probs(x), rtol=1e-4, atol=1e-4)
     assert net.name == "mnist-judge" and net.layer == "the penultimate layer"
-
-
-def test_of_an_ensemble_they_are_those_of_each_network():
-    it = classifier_features(tiny_classifier("whitened-ensemble"))
-    assert it.layer == "the penultimate layers of 2 networks"
-    assert it.features(pictures(2, (8, 8, 1))).shape == (2, 16)
-
-
-def test_a_mark_is_that_of_the_weights():
-    net = feature_net("mnist-judge")
     assert net.mark == feature_net("mnist-judge").mark == fingerprint(net.net)
-    it = classifier_features(tiny_classifier("residual"))
-    before = fingerprint(it.net)
+    toys = [tiny_classifier("residual") for _ in range(2)]
     with torch.no_grad():
-        it.net.head.bias[0] += 1e-6
-    assert fingerprint(it.net) != before
+        toys[1].net.head.bias[0] += 1e-6
+    assert len({classifier_features(toy).mark for toy in toys}) == 2
+    several = classifier_features(tiny_classifier("whitened-ensemble"))
+    assert several.layer == "the penultimate layers of 2 networks"
+    assert several.features(pictures(2, (8, 8, 1))).shape == (2, 16)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -91,43 +83,6 @@ def test_a_script_that_can_give_features_is_asked_for_them_and_marked_as_a_progr
     assert found[0].mark != found[1].mark  # neither has a weight
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("inception", "unknown feature net 'inception'; known: .*mnist-judge.*torchvision:NAME"),
-        ("mnist-linear", "unknown feature net"),
-        ("torchvision:nothing", "torchvision's 'nothing' cannot be had"),
-        ("nowhere.pt", "nowhere.pt does not exist"),
-    ],
-)
-def test_what_there_is_not_is_told(name, message):
-    with pytest.raises(InvalidInput, match=message):
-        feature_net(name)
-
-
-def test_no_script_and_no_linear_layer_are_told(tmp_path):
-    (tmp_path / "it.pt").write_text("no script")
-    with pytest.raises(InvalidInput, match="it.pt is no TorchScript file"):
-        feature_net(tmp_path / "it.pt")
-    with pytest.raises(InvalidInput, match="does not end in a linear layer"):
-        torchvision_features("squeezenet1_0", pretrained=False)
-
-
-@pytest.mark.parametrize(
-    "images",
-    [
-        pictures().astype(np.float32),
-        pictures()[0],
-        torch.from_numpy(pictures()),
-        pictures(2, (32, 32, 3)),
-    ],
-    ids=["floats", "one image", "a tensor", "another shape"],
-)
-def test_other_pictures_are_refused(images):
-    with pytest.raises(InvalidInput, match="uint8|images of shape"):
-        feature_net("mnist-judge").features(images)
-
-
 class Judge(nn.Module):
     def __init__(self, layer):
         super().__init__()
@@ -153,48 +108,42 @@ def test_a_program_that_was_traced_in_training_mode_is_refused(tmp_path, layer):
     assert feature_net(path).features(images).shape == (6, 16)
 
 
-def test_one_image_alone_does_not_vouch_for_a_net(tmp_path):
-    images = pictures(6, (5, 5, 3))
-    net = Judge(nn.Identity())
-    it = NetFeatures("it", "x", net, lambda x: (found := net(x)) - found.mean(0) * (len(x) > 1))
+def test_one_image_alone_or_of_no_features_does_not_vouch_for_a_net():
+    images, seen = pictures(6, (5, 5, 3)), []
+
+    def net(take):
+        return NetFeatures("it", "x", nn.Identity(), take)
+
+    it = net(lambda x: x.flatten(1) * 1.0 - x.flatten(1).double().mean(0) * (len(x) > 1))
     it.features(images[:1])
     with pytest.raises(InvalidInput, match="other features at another time or beside"):
         it.features(images)
-
-
-def test_neither_a_first_image_of_no_features_nor_no_numbers_vouch_for_a_net():
-    images = pictures(6, (5, 5, 3))
     images[0] = 0
     dropout = nn.Dropout(0.5).train()
-    it = NetFeatures("it", "x", nn.Identity(), lambda x: dropout(x.flatten(1).float()))
-    with pytest.raises(InvalidInput, match="other features"):
-        it.features(images)
-    alone = NetFeatures(
-        "it", "x", nn.Identity(), lambda x: x.flatten(1) / (len(x) > 3 or torch.nan)
-    )
-    with pytest.raises(InvalidInput, match="other features"):
-        alone.features(images)
-
-
-def test_a_net_is_tried_once_and_by_few_images():
-    seen = []
-    it = NetFeatures("it", "x", nn.Identity(), lambda x: seen.append(len(x)) or x.flatten(1) * 1.0)
+    alone = net(lambda x: x.flatten(1) / (len(x) > 3 or torch.nan))
+    for it in (net(lambda x: dropout(x.flatten(1).float())), alone):
+        with pytest.raises(InvalidInput, match="other features"):
+            it.features(images)
+    # One that is right is tried once, and by few images.
+    it = net(lambda x: seen.append(len(x)) or x.flatten(1) * 1.0)
     for _ in range(2):
         it.features(pictures(9))
     assert seen == [9, 4, 9]
 
 
-def test_pictures_that_a_script_cannot_take_are_told_in_a_line(tmp_path):
+def test_other_pictures_and_features_that_are_none_are_refused(tmp_path):
+    judge = feature_net("mnist-judge")
+    floats, one, tensor = pictures().astype(np.float32), pictures()[0], torch.tensor(pictures())
+    for images in (floats, one, tensor, pictures(2, (32, 32, 3))):
+        with pytest.raises(InvalidInput, match="uint8|images of shape"):
+            judge.features(images)
+    for take, told in (
+        (lambda images: images.flatten(1) * torch.nan, "not finite"),
+        (lambda images: images.float(), "gives"),
+    ):
+        with pytest.raises(InvalidInput, match=told):
+            NetFeatures("it", "x", nn.Identity(), take).features(pictures())
     torch.jit.script(Judge(nn.Identity())).save(str(tmp_path / "judge.pt"))
     with pytest.raises(InvalidInput, match=r"does not take images of \(3, 7, 7\): .*shapes") as it:
         feature_net(tmp_path / "judge.pt").features(pictures(2, (7, 7, 3)))
     assert "\n" not in str(it.value)
-
-
-def test_numbers_that_are_none_are_refused():
-    it = NetFeatures("it", "x", nn.Identity(), lambda images: images.flatten(1) * torch.nan)
-    with pytest.raises(InvalidInput, match="not finite"):
-        it.features(pictures())
-    it = NetFeatures("it", "x", nn.Identity(), lambda images: images.float())
-    with pytest.raises(InvalidInput, match="gives"):
-        it.features(pictures())
