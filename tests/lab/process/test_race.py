@@ -60,13 +60,6 @@ def test_a_lane_counts_what_its_network_was_asked(checkpoint, changes, monkeypat
     assert lane.calls == sum(asked) > 0
 
 
-def test_models_of_different_t_do_not_start_from_the_same_noise(model):
-    other = copy.copy(model)
-    other.schedule = NoiseSchedule.make("cosine", 40)
-    with pytest.raises(InvalidInput, match="50 timesteps and .* 40"):
-        schedules(model, other, ask())
-
-
 def bytes_of(x):
     return to_uint8(x).permute(0, 2, 3, 1).numpy()
 
@@ -170,6 +163,34 @@ def test_memory_is_told_and_bounded(model):
         Race([])
     with pytest.raises(InvalidInput, match="one size"):
         schedules(model, checkpoints.load("mnist-linear"), ask())
+    other = copy.copy(model)
+    other.schedule = NoiseSchedule.make("cosine", 40)
+    with pytest.raises(InvalidInput, match="50 timesteps and .* 40"):
+        schedules(model, other, ask())
+
+
+def test_the_command_breaks_a_walk_and_says_of_a_lane_why_it_ended_early(
+    unconditional_checkpoint, tmp_path, capsys, monkeypatch
+):
+    out = tmp_path / "broken.gif"
+    words = ["race", "break", "--error", "missing-root", "--model", unconditional_checkpoint]
+    words += ["--n", 1, "--steps", 50, "--dtype", "float32", "--scale", 1, "--out", out]
+    assert main([str(word) for word in words]) == 0
+    told = capsys.readouterr().out
+    assert "as it should be: 50 calls" in told and "missing-root: 50 calls" in told
+    with Image.open(out) as film:
+        assert film.n_frames == 51
+        about = json.loads(film.info["comment"])
+    assert about["race"] == "break" and about["error"] == "missing-root" and about["steps"] == 50
+
+    def steps(race):
+        race.lanes[1].failed = "the numbers ran out of range at t = 3"
+        yield from ()
+
+    monkeypatch.setattr(Race, "steps", steps)
+    assert main([str(word) for word in words]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert "out of range" not in told[0] and told[1].endswith("out of range at t = 3")
 
 
 def test_the_command_races_samplers_and_says_what_each_took(
@@ -199,19 +220,6 @@ def test_lanes_start_from_the_same_noise_and_the_one_furthest_behind_goes_first(
         assert all(lane.t[-2] >= other.behind for other in others if other is not lane)
 
 
-def test_the_command_breaks_a_walk(unconditional_checkpoint, tmp_path, capsys):
-    out = tmp_path / "broken.gif"
-    words = ["race", "break", "--error", "missing-root", "--model", unconditional_checkpoint]
-    words += ["--n", 1, "--steps", 50, "--dtype", "float32", "--scale", 1, "--out", out]
-    assert main([str(word) for word in words]) == 0
-    told = capsys.readouterr().out
-    assert "as it should be: 50 calls" in told and "missing-root: 50 calls" in told
-    with Image.open(out) as film:
-        assert film.n_frames == 51
-        about = json.loads(film.info["comment"])
-    assert about["race"] == "break" and about["error"] == "missing-root" and about["steps"] == 50
-
-
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -230,18 +238,3 @@ def test_the_command_refuses_before_anything_is_sampled(
     words = ["race", "samplers", "--model", str(unconditional_checkpoint), "--out", "a.gif", *words]
     assert main(words) != 0
     assert told in capsys.readouterr().err
-
-
-def test_the_command_says_of_a_lane_why_it_ended_early(
-    unconditional_checkpoint, tmp_path, monkeypatch, capsys
-):
-    def steps(race):
-        race.lanes[1].failed = "the numbers ran out of range at t = 3"
-        yield from ()
-
-    monkeypatch.setattr(Race, "steps", steps)
-    words = ["race", "break", "--error", "no-clip", "--model", unconditional_checkpoint]
-    words += ["--steps", 50, "--out", tmp_path / "race.png"]
-    assert main([str(word) for word in words]) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert "out of range" not in told[0] and told[1].endswith("out of range at t = 3")
