@@ -76,13 +76,6 @@ def test_any_size_of_image_will_do(kind, size):
     assert it.log_probs(torch.randn(2, *it.shape)).shape == (2, 10)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_only_whitened_ones_keep_statistics_and_they_can_be_averaged_with_the_weights(kind):
-    buffers = list(tiny_classifier(kind).net.buffers())
-    assert bool(buffers) == kind.startswith("whitened")
-    assert all(buffer.is_floating_point() for buffer in buffers)
-
-
 # --- the gradient ---
 
 

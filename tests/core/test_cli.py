@@ -16,7 +16,7 @@ from ddpm_core.recipes import CLASSIFIERS, RECIPES, classifier_recipe_from, reci
 from ddpm_core.request import Request
 from lab.measure import watch
 from tests.support.films import frames_of
-from tests.support.toys import TINY_NETS, save_tiny_classifier
+from tests.support.toys import TINY_NETS
 
 
 @pytest.fixture
@@ -333,12 +333,6 @@ def test_a_classifier_needs_a_recipe_of_its_own_and_is_refused_in_one_line(
     assert error.startswith("error: ") and "shift" in error
 
 
-def test_sample_refuses_a_classifier_by_name(tmp_path, capsys):
-    folder = save_tiny_classifier(tmp_path / "judge")
-    assert main(["sample", "--model", str(folder), "--out", str(tmp_path / "a.png")]) == 2
-    assert "holds a classifier" in capsys.readouterr().err
-
-
 # --- recipes ---
 
 
@@ -368,10 +362,3 @@ def test_attention_is_chosen_by_level():
     none = recipe_from("mnist-conditional", {"attention": []})
     assert none.model["attention"] == [False, False, False]
     assert not none.model["mid_attention"]
-
-
-def test_a_schedule_is_chosen_by_kind_and_length():
-    recipe = recipe_from(None, {"schedule": "cosine", "timesteps": 300})
-    assert recipe.schedule["kind"] == "cosine"
-    assert recipe.schedule["num_timesteps"] == 300
-    assert RECIPES["mnist-conditional"].schedule["num_timesteps"] == 1000

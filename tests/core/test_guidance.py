@@ -24,7 +24,7 @@ from ddpm_core.guidance import (
 )
 from ddpm_core.samplers import ddim
 from ddpm_core.schedules import NoiseSchedule, spaced_timesteps
-from tests.support.toys import GaussianDenoiser, toy_denoiser
+from tests.support.toys import toy_denoiser
 
 SCHEDULE = NoiseSchedule.make("linear", 100, start=1e-3, end=0.2)
 LAST = SCHEDULE.num_timesteps - 1
@@ -124,27 +124,6 @@ def test_the_gradient_is_that_of_what_the_classifier_sees(at, clip, t):
 
     told = guided([1.0] * 3, targets, at=at, clip=clip)(x, t).extras["gradient"]
     torch.testing.assert_close(told, central_differences(log_p, x), rtol=1e-5, atol=1e-7)
-
-
-@every_time
-def test_the_gradient_at_x0_follows_the_chain_rule_through_an_affine_denoiser(t):
-    x, targets = state(), one_hot(0, 1, 2)
-    oracle = GaussianDenoiser(SCHEDULE, 0.3, 0.5)
-    slope, offset = oracle.clean(t)
-    inner = TOY.gradient(slope * x + offset, targets)
-    ways = {"x0-through": slope, "x0": 1 / math.sqrt(SCHEDULE.abar(t))}
-    for at, factor in ways.items():
-        it = guided([1.0] * 3, targets, oracle, at=at, clip=False)
-        same(it(x, t).extras["gradient"], factor * inner)
-
-
-def test_a_clamped_pixel_receives_no_push_at_x0_but_one_at_x():
-    x, t = 3 * state(), 7
-    clamped = x0_from_eps(SCHEDULE, x, t, toy_denoiser(x, t).eps).abs() > 1
-    assert 0 < clamped.sum() < clamped.numel()
-    assert (guided([1.0] * 3, at="x0")(x, t).extras["gradient"][clamped] == 0).all()
-    assert (guided([1.0] * 3, at="x0", clip=False)(x, t).extras["gradient"] != 0).all()
-    assert (guided([1.0] * 3, at="x")(x, t).extras["gradient"] != 0).all()
 
 
 @every_site
@@ -359,20 +338,6 @@ def test_profiles_by_hand(t, high):
     assert at("late") == pytest.approx([5 - 4 * t / 99, t / 99])
     for profile in ("constant", "early"):  # a schedule of a single step
         assert Strength([3.0], 0.0, 1, profile=profile)(0).tolist() == [3.0]
-
-
-@pytest.mark.parametrize("t", [9, 31])
-def test_outside_the_interval_nothing_is_pushed(t):
-    x = state()
-    s = Strength([4.0] * 3, GUIDANCE["cfg"].neutral, LAST + 1, 10, 30)
-    it = ClassifierFree(toy_denoiser, of_no_class, s, SCHEDULE)
-    assert torch.equal(it(x, t).eps, toy_denoiser(x, t).eps)
-    assert not torch.allclose(it(x, 10).eps, toy_denoiser(x, 10).eps)
-    strength = Strength([4.0] * 3, GUIDANCE["classifier"].neutral, LAST + 1, 10, 30)
-    it = ClassifierGuided(toy_denoiser, TOY.log_probs, one_hot(0, 1, 2), strength, SCHEDULE)
-    assert torch.equal(it(x, t).eps, toy_denoiser(x, t).eps)
-    assert (it(x, t).extras["push"] == 0).all()
-    assert not torch.allclose(it(x, 30).eps, toy_denoiser(x, 30).eps)
 
 
 @pytest.mark.parametrize(

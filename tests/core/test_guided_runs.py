@@ -9,7 +9,7 @@ import torch
 
 from ddpm_core.denoiser import Prediction
 from ddpm_core.errors import InvalidInput
-from ddpm_core.guidance import SITES, SideBySide
+from ddpm_core.guidance import SITES
 from ddpm_core.request import Request
 from ddpm_core.samplers import SAMPLERS
 from ddpm_core.sampling import WALK, Run, film, scale_sheet
@@ -86,17 +86,6 @@ def test_a_run_that_reports_is_the_same_to_the_last_bit(model, guidance):
         assert torch.equal(step.x, reporting.x)
         assert torch.equal(step.eps, reporting.eps)
     assert {"uncond", "push", "strength", "cosine"} <= told[0].extras.keys()
-
-
-@pytest.mark.parametrize(("scale", "label"), [(1, 3), (0, "none")])
-def test_scale_1_of_cfg_is_no_guidance_and_scale_0_no_class(model, scale, label):
-    guided = ask(guidance="cfg", guidance_scale=scale, label=3)
-    assert torch.equal(last(Run(model, guided)), last(Run(model, ask(label=label))))
-
-
-@pytest.mark.parametrize("clip", [True, False])
-def test_the_classifier_sees_the_prediction_clamped_where_the_sampler_clamps(model, clip):
-    assert Run(model, ask(guidance="classifier", at="x0", clip=clip)).denoiser().clip == clip
 
 
 @pytest.mark.parametrize("at", SITES)
@@ -195,12 +184,6 @@ def test_seeds_classes_numbers_and_scales_may_differ(model):
     changes = [{"seed": 1}, {"seed": 2, "first": 9}, {"seed": 1, "label": 4}]
     changes += [{"seed": 1, "guidance_scale": 7}, {"n": 5, "profile": "early"}]
     assert_each_as_alone(model, [ask(**base | change) for change in changes])
-
-
-def test_scales_side_by_side_are_one_guided_batch(model):
-    requests = scale_sheet(ask(guidance="cfg"), [0, 1, 4], labels=[3, 5])
-    assert not isinstance(Run(model, requests).denoiser(), SideBySide)
-    assert_each_as_alone(model, requests)
 
 
 def test_a_report_of_runs_side_by_side_is_silent_where_there_is_no_guidance(model):

@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 # Tensors as the steps of a large batch have them.
 SCRIPT = """
@@ -47,25 +45,3 @@ def test_another_c_library_is_left_alone(monkeypatch):
 
     monkeypatch.setattr(hardware.ctypes, "CDLL", lambda _: object())
     assert not hardware.keep_memory()
-
-
-@pytest.mark.parametrize(
-    ("most", "taken"), [(2**31, [2**30]), (2**25, [2**30, 2**25]), (0, [2**30, 2**25])]
-)
-def test_an_older_library_takes_less_and_nothing_is_fixed_where_it_takes_none(
-    monkeypatch, most, taken
-):
-    from ddpm_core import hardware
-
-    asked = []
-
-    class Library:
-        @staticmethod
-        def mallopt(option, value):
-            asked.append((option, value))
-            return int(option != hardware.M_MMAP_THRESHOLD or value <= most)
-
-    monkeypatch.setattr(hardware.ctypes, "CDLL", lambda _: Library)
-    assert hardware.keep_memory() == bool(most)
-    assert asked[: len(taken)] == [(hardware.M_MMAP_THRESHOLD, size) for size in taken]
-    assert len(asked) == len(taken) + 2 * bool(most)

@@ -22,8 +22,10 @@ GOLDEN = {
 @pytest.mark.parametrize("address", GOLDEN)
 def test_noise_is_the_same_as_on_the_day_it_was_written_down(address):
     seed, image, t = address
-    values = Noise(seed, [image], (1, 2, 3))(t).flatten()
-    np.testing.assert_allclose(values, GOLDEN[address], atol=1e-6)
+    noise = Noise(seed, [image], (1, 2, 3))
+    noise(t + 1)  # what was asked before changes nothing
+    assert (noise(t).shape, noise(t).dtype) == ((1, 1, 2, 3), torch.float32)
+    np.testing.assert_allclose(noise(t).flatten(), GOLDEN[address], atol=1e-6)
 
 
 def test_an_image_has_the_same_noise_alone_in_a_batch_and_in_any_order():
@@ -34,30 +36,9 @@ def test_an_image_has_the_same_noise_alone_in_a_batch_and_in_any_order():
         assert torch.equal(Noise(3, [image], SHAPE)(40)[0], batch[image])
 
 
-def test_noise_does_not_depend_on_what_was_asked_before():
-    noise = Noise(3, [0, 1], SHAPE)
-    first = noise(7)
-    noise(8)
-    assert torch.equal(noise(7), first)
-
-
-def test_seed_image_and_timestep_each_change_the_noise():
-    addresses = [(seed, image, t) for seed in (0, 1, 2**40) for image in (0, 1) for t in (0, 1, 50)]
-    streams = [Noise(seed, [image], SHAPE)(t).flatten() for seed, image, t in addresses]
-    for i, a in enumerate(streams):
-        for b in streams[:i]:
-            assert not torch.isclose(a, b).all()
-
-
 @pytest.mark.parametrize("seed", [2**31, 2**52 + 1, MAX_SEED - 1])
 def test_large_seeds_that_differ_by_one_differ(seed):
     assert not torch.equal(Noise(seed, [0], SHAPE)(0), Noise(seed + 1, [0], SHAPE)(0))
-
-
-def test_shape_and_dtype():
-    noise = Noise(0, range(5), (3, 7, 9))(1)
-    assert noise.shape == (5, 3, 7, 9)
-    assert noise.dtype == torch.float32
 
 
 def test_moments_are_those_of_a_standard_normal():
@@ -100,10 +81,6 @@ def test_pixels_of_one_image_are_uncorrelated():
 def test_a_seed_that_is_none_is_refused(seed):
     with pytest.raises(InvalidInput, match="seed"):
         Noise(seed, [0], SHAPE)
-
-
-def test_the_largest_seed_is_accepted():
-    assert Noise(MAX_SEED, [0], SHAPE).seed == MAX_SEED
 
 
 @pytest.mark.parametrize("image", [-1, 1.5, True, "0"])

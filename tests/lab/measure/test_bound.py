@@ -9,7 +9,6 @@ from PIL import Image
 
 from ddpm_core import checkpoints
 from ddpm_core.data import Images, to_uint8
-from ddpm_core.denoiser import Prediction
 from ddpm_core.diffusion import denoising_loss
 from ddpm_core.errors import InvalidInput
 from ddpm_core.schedules import NoiseSchedule
@@ -128,19 +127,6 @@ def test_it_is_a_function_of_its_seed_and_not_of_the_batch():
     assert measure(seed=1).bits != once.bits
     steps = list(bound(lambda labels: ideal, schedule, some, batch=5, evaluations=4))
     assert steps[:-1] == [Progress("bound", i, 12) for i in range(1, 13)]
-
-
-def test_clipping_helps_where_a_prediction_leaves_the_range():
-    """Of the cosine schedule a small error of eps at T - 1 is a huge one of x̂0."""
-    schedule = SCHEDULES["cosine"]
-
-    def wrong(x, t):
-        return Prediction(GaussianDenoiser(schedule, MU, S)(x, t).eps + 0.1)
-
-    free, clipped = (
-        last(bound(lambda labels: wrong, schedule, images(10), clip=clip)) for clip in (False, True)
-    )
-    assert clipped.bits < free.bits
 
 
 # --- the decoder ---

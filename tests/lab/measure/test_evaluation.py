@@ -153,13 +153,6 @@ def test_a_damaged_shard_is_named(model, tmp_path, damage):
         drawn(it)
 
 
-def test_progress_counts_images_and_never_falls(model, tmp_path):
-    steps = Shards(model, ask(n=9, first=3), tmp_path, 4).sampling()
-    done = [it.done for it in steps if isinstance(it, Progress)]
-    assert done == sorted(done)
-    assert done[-1] == 9
-
-
 # --- the figure ---
 
 

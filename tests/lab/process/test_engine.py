@@ -270,17 +270,6 @@ def test_more_images_than_a_network_may_have_are_evaluated_in_parts(labels, grad
     assert torch.equal(found, Net()(x, torch.full((5,), 3), labels))
 
 
-def test_alone_a_step_is_what_it_is_without_an_engine():
-    engine, model = Engine(1), load("mnist-conditional")
-    request = Request(n=2, steps=3, seed=4)
-    alone = [step.x for step in Run(model, request).steps()]
-    model.evaluate = engine.evaluate
-    steps = Run(model, request).steps()
-    for x in alone:
-        assert torch.equal(engine.step(steps).x, x)
-    assert engine.step(steps, end="done") == "done"
-
-
 @pytest.mark.parametrize("changes", [{}, {"guidance": "cfg"}, {"guidance": "classifier-noisy"}])
 def test_runs_of_several_visitors_are_what_each_would_be_alone(changes):
     model = load("mnist-conditional")
@@ -301,6 +290,12 @@ def test_runs_of_several_visitors_are_what_each_would_be_alone(changes):
     assert held.engine.batches[1] >= pieces > held.engine.batches[0]
     for i, x in enumerate(alone):
         torch.testing.assert_close(results[i], x, atol=1e-4, rtol=1e-4)
+    # With the engine for itself it is the same to the last bit.
+    steps = Run(model, requests[0]).steps()
+    for _ in range(requests[0].steps):
+        last = held.engine.step(steps)
+    assert torch.equal(last.x, alone[0])
+    assert held.engine.step(steps, end="done") == "done"
 
 
 def test_a_failure_reaches_those_it_concerns_and_the_engine_goes_on():
