@@ -55,11 +55,17 @@ def foreign(tmp_path):
 
 def test_our_own_format_comes_back_as_it_was(served, source, checkpoint):
     served.add("user/digits", checkpoint)
-    model = load("user/digits", source=source)
+    seen = []
+    model = load("user/digits", source=source, progress=lambda *figures: seen.append(figures))
     assert model.name == "user/digits"
     assert np.array_equal(sample(model, QUICK), sample(load(checkpoint), QUICK))
     assert model.training == load(checkpoint).training
     assert not any(path.endswith((".png", "README.md")) for _, path in served.requests)
+    # Progress is told up to the last byte.
+    files = ["model.safetensors", "config.json", "training.json"]
+    total = sum((checkpoint / name).stat().st_size for name in files)
+    assert seen[-1] == (total, total)
+    assert [arrived for arrived, _ in seen] == sorted(arrived for arrived, _ in seen)
 
 
 def test_a_pipeline_of_diffusers_is_read_with_its_schedule(served, source, foreign):
@@ -119,47 +125,31 @@ def test_a_revision_names_its_own_weights(served, source, checkpoint, unconditio
     assert len(load("user/digits", source=source).classes) == 10
 
 
-def test_progress_is_told_up_to_the_last_byte(served, source, checkpoint):
-    served.add("user/digits", checkpoint)
-    seen = []
-    load("user/digits", source=source, progress=lambda *figures: seen.append(figures))
-    files = ["model.safetensors", "config.json", "training.json"]
-    total = sum((checkpoint / name).stat().st_size for name in files)
-    assert seen[-1] == (total, total)
-    assert [arrived for arrived, _ in seen] == sorted(arrived for arrived, _ in seen)
-
-
 # --- what goes wrong, in words ---
 
 
-def test_no_such_repository(served, source):
-    told = refusal(lambda: load("user/nothing", source=source))
-    assert told.startswith("user/nothing is no folder here, and no repository on http")
+def test_what_the_hub_refuses_is_told_in_words(served, source, checkpoint):
+    def told(name):
+        return refusal(lambda: load(name, source=source))
 
-
-def test_no_such_revision(served, source, checkpoint):
     served.add("user/digits", checkpoint)
-    assert refusal(lambda: load("user/digits@v9", source=source)) == (
-        "user/digits has no revision 'v9'"
-    )
-
-
-def test_a_gated_repository(served, source, checkpoint):
-    served.add("user/digits", checkpoint, gated=True)
-    assert "accept its terms" in refusal(lambda: load("user/digits", source=source))
-
-
-def test_a_hub_that_is_down(served, source):
+    assert told("user/nothing").startswith("user/nothing is no folder here, and no repository on")
+    assert told("user/digits@v9") == "user/digits has no revision 'v9'"
+    for served.fault, status in (("error", 500), ("busy", 429)):
+        assert f"an error ({status})" in told("user/digits")
+    served.fault = None
+    served.add("user/gated", checkpoint, gated=True)
+    assert "accept its terms" in told("user/gated")
+    served.add("user/old", {"config.json": b"{}", "pytorch_model.bin": b"cos\nsystem\n"})
+    assert "a pickle (pytorch_model.bin), which can run code" in told("user/old")
+    served.requests.clear()
+    small = Hub(source.endpoint, source.cache, max_bytes=1000)
+    too_large = refusal(lambda: load("user/digits", source=small))
+    assert "more than the 0.0 MB that are fetched here" in too_large
+    assert not any("resolve" in path for _, path in served.requests)
     served.stop()
-    told = refusal(lambda: load("user/digits", source=source))
-    assert "cannot be reached (ConnectError); what is here already works without it" in told
-
-
-@pytest.mark.parametrize("fault, status", [("error", 500), ("busy", 429)])
-def test_a_hub_that_answers_with_an_error(served, source, checkpoint, fault, status):
-    served.add("user/digits", checkpoint)
-    served.fault = fault
-    assert f"an error ({status})" in refusal(lambda: load("user/digits", source=source))
+    down = "cannot be reached (ConnectError); what is here already works without it"
+    assert down in told("user/digits")
 
 
 def test_a_hub_that_does_not_answer(served, source, checkpoint, monkeypatch):
@@ -201,21 +191,6 @@ def test_what_was_tampered_with_is_removed(served, source, checkpoint, name):
     served.fault = None
     assert source.cached("user/digits") is None
     assert load("user/digits", source=source).name == "user/digits"
-
-
-def test_too_large_a_model_is_not_begun(served, source, checkpoint):
-    served.add("user/digits", checkpoint)
-    small = Hub(source.endpoint, source.cache, max_bytes=1000)
-    assert "more than the 0.0 MB that are fetched here" in refusal(
-        lambda: load("user/digits", source=small)
-    )
-    assert not any("resolve" in path for _, path in served.requests)
-
-
-def test_pickles_are_refused_by_name(served, source):
-    served.add("user/old", {"config.json": b"{}", "pytorch_model.bin": b"cos\nsystem\n"})
-    told = refusal(lambda: load("user/old", source=source))
-    assert "a pickle (pytorch_model.bin), which can run code" in told
 
 
 def test_other_networks_are_refused_by_name(served, source, foreign):

@@ -15,9 +15,8 @@ import pytest
 import torch
 
 from ddpm_core import checkpoints, data, training
-from ddpm_core import trainer as trainer_module
 from ddpm_core.errors import InvalidInput
-from ddpm_core.trainer import STATE, Cadence, Recipe, Trainer
+from ddpm_core.trainer import STATE, Cadence, Recipe, Trainer, Validation
 from lab.report import report
 from tests.support.tiny_run import (
     RECIPE,
@@ -320,15 +319,6 @@ def test_a_recipe_out_of_range_is_refused(changes, named):
         Recipe(**changes)
 
 
-@pytest.mark.parametrize("count", [1, 3, 4])
-def test_few_images_held_out_have_a_loss_all_the_same(mnist_root, tmp_path, count):
-    run = trainer(tmp_path / "run", mnist_root)
-    held_out = data.load("mnist", "validation", mnist_root)
-    run.validation = trainer_module.Validation(held_out, 0, count=count)
-    row = run._measure()
-    assert len(row) == 1 + count and all(math.isfinite(value) for value in row.values())
-
-
 def test_what_is_watched_becomes_a_column(mnist_root, tmp_path):
     seen = []
 
@@ -344,3 +334,12 @@ def test_what_is_watched_becomes_a_column(mnist_root, tmp_path):
     assert_identical(dict(seen[-1]), run.ema)
     with (tmp_path / "losses.csv").open() as file:
         assert [row["fid"] for row in csv.DictReader(file)] == ["1.0", "2.0"]
+
+
+def test_few_images_held_out_have_a_loss_all_the_same(mnist_root, tmp_path):
+    run = trainer(tmp_path / "run", mnist_root)
+    held_out = data.load("mnist", "validation", mnist_root)
+    for count in (1, 3, 4):
+        run.validation = Validation(held_out, 0, count=count)
+        row = run._measure()
+        assert len(row) == 1 + count and all(math.isfinite(value) for value in row.values())

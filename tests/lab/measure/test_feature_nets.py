@@ -83,6 +83,21 @@ def test_a_script_that_can_give_features_is_asked_for_them_and_marked_as_a_progr
     assert found[0].mark != found[1].mark  # neither has a weight
 
 
+def test_what_there_is_not_is_told(tmp_path):
+    (tmp_path / "it.pt").write_text("no script")
+    for name, message in (
+        ("inception", "unknown feature net 'inception'; known: .*mnist-judge.*torchvision:NAME"),
+        ("mnist-linear", "unknown feature net"),
+        ("torchvision:nothing", "torchvision's 'nothing' cannot be had"),
+        ("nowhere.pt", "nowhere.pt does not exist"),
+        (tmp_path / "it.pt", "it.pt is no TorchScript file"),
+    ):
+        with pytest.raises(InvalidInput, match=message):
+            feature_net(name)
+    with pytest.raises(InvalidInput, match="does not end in a linear layer"):
+        torchvision_features("squeezenet1_0", pretrained=False)
+
+
 class Judge(nn.Module):
     def __init__(self, layer):
         super().__init__()
