@@ -233,17 +233,21 @@ def test_a_large_run_makes_nobody_wait_for_its_images():
     assert net.seen == [2, 16]
 
 
-def test_a_shared_batch_has_no_more_images_than_its_network_may_have():
+def test_a_shared_batch_has_no_more_images_than_its_network_may_have_and_each_pays_its_own():
     held, net = Held(), Net()
 
     def step(seed, n):
         x = held.engine.evaluate(net, pictures(seed, n), torch.full((n,), 2), most=3)
         yield x
 
+    net.register_forward_hook(lambda *_: time.sleep(0.09))
+    accounts = [Account() for _ in range(4)]
     for seed, n in enumerate((2, 2, 1, 1)):
-        held.hand(seed, held.engine.step, step(seed, n))
+        held.hand(seed, held.engine.step, step(seed, n), account=accounts[seed])
     results = held.let_go()
     assert net.seen == [3, 3]
+    # Each is charged for its own images.
+    assert all(it.spent >= 0.03 * n for it, n in zip(accounts, (2, 2, 1, 1), strict=True))
     assert all(torch.equal(results[i], 2 * pictures(i, n)) for i, n in enumerate((2, 2, 1, 1)))
 
 
