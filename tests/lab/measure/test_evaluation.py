@@ -117,29 +117,6 @@ def test_weights_and_guides_are_part_of_what_samples_depend_on(classifiers, chec
     assert Shards(model, ask(), tmp_path).folder != plain.folder
 
 
-TOLD = [
-    ({}, "no guidance, told the class; ddim, 3 steps (even in t), x̂0 clipped, eta 0;", ""),
-    ({"label": "none"}, "no guidance; ddim", "label none"),
-    ({"label": 3}, "label 3, seed 0", "label 3"),
-    ({"guidance": "cfg", "guidance_scale": 3}, "s = 3", "classifier-free guidance, s = 3"),
-    ({"guidance": "classifier", "form": "plain", "at": "x0"}, "λ = 17", "at x0, plain, λ = 17"),
-    ({"guidance": "cfg", "rescale": 0.5}, "rescale 0.5", "rescale 0.5"),
-    ({"guidance": "cfg", "t_low": 4}, "for 4 <= t <= T - 1", "for 4 <= t <= T - 1"),
-    ({"guidance": "cfg", "t_high": 9}, "for 0 <= t <= 9", "for 0 <= t <= 9"),
-    ({"guidance": "cfg", "profile": "late"}, "profile late", "profile late"),
-    ({"sampler": "dpm_solver_pp"}, "dpm_solver_pp, 3 steps (even in t), x̂0 clipped;", ""),
-    ({"sampler": "ddim", "eta": 0.5}, "eta 0.5", "eta 0.5"),
-    ({"sampler": "ddpm"}, "x̂0 clipped, variance beta;", ""),
-    ({"sampler": "ddpm", "variance": "posterior"}, "variance posterior", "variance posterior"),
-    ({"spacing": "quadratic"}, "(quadratic in t)", "quadratic in t"),
-    ({"mix": 4, "share": 0.25}, "class 4 mixed in, share 0.25", "class 4 mixed in, share 0.25"),
-    ({"first": 30}, "n = 60, from image 30 on", "from image 30 on"),
-    ({"seed": 7}, "seed 7", "seed 7"),
-    ({"clip": False}, "x̂0 not clipped", "x̂0 not clipped"),
-    ({"fault": "off-by-one"}, "report's error off-by-one", "report's error off-by-one"),
-]
-
-
 @pytest.mark.parametrize("damage", [b"", b"no array", None], ids=["empty", "text", "other shape"])
 def test_a_damaged_shard_is_named(model, tmp_path, damage):
     it = Shards(model, ask(), tmp_path)
@@ -201,11 +178,31 @@ def test_it_tells_all_that_it_depends_on(found, classifiers, model):
         "60 real images of the train split, 2 draws",
     ):
         assert part in words
-    figure = r"\d+\.\d{4}"
-    known = rf"Fréchet distance {figure} ± {figure} \(standard error by the jackknife\); floor "
-    assert re.match(rf"{known}{figure} ± ", words)
-    alone = evaluation.words(found.result() | {"spread": None})
-    assert re.match(rf"Fréchet distance {figure} \(spread not known: too few samples", alone)
+    assert words.startswith("Fréchet distance ") and "floor" in words
+    assert "spread not known" in evaluation.words(found.result() | {"spread": None})
+
+
+TOLD = [
+    ({}, "no guidance, told the class; ddim, 3 steps (even in t), x̂0 clipped, eta 0;", ""),
+    ({"label": "none"}, "no guidance; ddim", "label none"),
+    ({"label": 3}, "label 3, seed 0", "label 3"),
+    ({"guidance": "cfg", "guidance_scale": 3}, "s = 3", "classifier-free guidance, s = 3"),
+    ({"guidance": "classifier", "form": "plain", "at": "x0"}, "λ = 17", "at x0, plain, λ = 17"),
+    ({"guidance": "cfg", "rescale": 0.5}, "rescale 0.5", "rescale 0.5"),
+    ({"guidance": "cfg", "t_low": 4}, "for 4 <= t <= T - 1", "for 4 <= t <= T - 1"),
+    ({"guidance": "cfg", "t_high": 9}, "for 0 <= t <= 9", "for 0 <= t <= 9"),
+    ({"guidance": "cfg", "profile": "late"}, "profile late", "profile late"),
+    ({"sampler": "dpm_solver_pp"}, "dpm_solver_pp, 3 steps (even in t), x̂0 clipped;", ""),
+    ({"sampler": "ddim", "eta": 0.5}, "eta 0.5", "eta 0.5"),
+    ({"sampler": "ddpm"}, "x̂0 clipped, variance beta;", ""),
+    ({"sampler": "ddpm", "variance": "posterior"}, "variance posterior", "variance posterior"),
+    ({"spacing": "quadratic"}, "(quadratic in t)", "quadratic in t"),
+    ({"mix": 4, "share": 0.25}, "class 4 mixed in, share 0.25", "class 4 mixed in, share 0.25"),
+    ({"first": 30}, "n = 60, from image 30 on", "from image 30 on"),
+    ({"seed": 7}, "seed 7", "seed 7"),
+    ({"clip": False}, "x̂0 not clipped", "x̂0 not clipped"),
+    ({"fault": "off-by-one"}, "report's error off-by-one", "report's error off-by-one"),
+]
 
 
 def test_every_field_that_acts_is_told(found):
@@ -393,13 +390,6 @@ def test_evaluate_measures_every_scale(evaluate, capsys):
     assert [line.split(":")[0] for line in figures] == ["scale 1", "scale 3"]
     values = [float(re.search(r"distance ([\d.]+)", line)[1]) for line in figures]
     assert values[0] != values[1]
-
-
-def test_evaluate_takes_another_feature_net(evaluate, capsys):
-    assert evaluate("--features", "nothing") == 2
-    assert "unknown feature net 'nothing'" in capsys.readouterr().err
-    assert evaluate("--features", "mnist-judge") == 2
-    assert "mnist-judge takes images of shape (B, 1, 28, 28)" in capsys.readouterr().err
 
 
 def test_where_lambda_is_divided_by_n_the_pictures_depend_on_n(classifiers, model, tmp_path):

@@ -92,16 +92,6 @@ def test_states_are_computed_one_at_a_time_of_noise_that_no_sampler_asks_for():
     assert torch.equal(first.x, kept) and torch.equal(x0, images())
 
 
-def test_one_image_stands_for_all():
-    schedule, x0, z = NoiseSchedule.make("linear", 10), images(1), noise(3)
-    repeated = x0.repeat(3, 1, 1, 1)
-    for a, b in zip(stepwise(schedule, x0, z), stepwise(schedule, repeated, z), strict=True):
-        assert torch.equal(a.x, b.x)
-    (a,), (b,) = (closed_form(schedule, x, [4], z(10)) for x in (x0, repeated))
-    assert a.x.shape == (3, *SHAPE)
-    assert torch.equal(a.x, b.x)
-
-
 BAD_IMAGES = {
     "float32 or float64": [images().to(torch.uint8), images().half(), images().numpy()],
     "do not fit": [images(3), images()[0], images()[..., :4]],

@@ -112,23 +112,6 @@ def test_where_nothing_was_told_there_are_gaps(model):
     np.testing.assert_allclose(unguided.p.sum(2), 1, rtol=1e-5)
 
 
-def test_a_trace_grows_with_its_run(model):
-    run = Run(model, ask(guidance="cfg"))
-    it = Trace(run)
-    recording = it.record(reported(run))
-    assert len(it.strength) == len(it.guided) == 0
-    next(recording)
-    assert it.p.shape == (1, 2, 10)
-    assert len(it.strength) == len(it.guided) == len(it.push) == len(it.t) == 1
-
-
-def test_the_strength_that_was_in_effect_is_recorded(model):
-    it, _ = traced(Run(model, ask(guidance="cfg", guidance_scale=5, t_low=10, t_high=30)))
-    within = [10 <= t <= 30 for t in it.t]
-    assert it.strength[:, 0].tolist() == [5.0 if yes else 1.0 for yes in within]
-    assert (it.push_norm[:, 0] > 0)[within].all()
-
-
 # --- states ---
 
 
