@@ -10,7 +10,7 @@ import pytest
 from ddpm_core import Model, load
 from ddpm_core.checkpoints import Config
 from lab.process.outline import outline
-from tests.lab.process.test_outline import GOOGLE, NETWORKS
+from tests.support.networks import GOOGLE, NETWORKS
 from ui.architecture import network, short
 
 TOYS = {"google": GOOGLE, "up": NETWORKS["other attention on the way up"]} | {
