@@ -135,7 +135,8 @@ def test_what_the_hub_refuses_is_told_in_words(served, source, checkpoint):
     served.add("user/digits", checkpoint)
     assert told("user/nothing").startswith("user/nothing is no folder here, and no repository on")
     assert told("user/digits@v9") == "user/digits has no revision 'v9'"
-    for served.fault, status in (("error", 500), ("busy", 429)):
+    for fault, status in (("error", 500), ("busy", 429)):
+        served.fault = fault
         assert f"an error ({status})" in told("user/digits")
     served.fault = None
     served.add("user/gated", checkpoint, gated=True)

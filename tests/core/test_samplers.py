@@ -116,10 +116,10 @@ def test_ddim_inversion_equals_the_reference(kind, steps):
     assert_same_trajectory(ours, scheduler)
 
 
-@pytest.mark.parametrize("kind", REFERENCE_NAME)
+@every_kind
 @pytest.mark.parametrize("steps", [2, 5, 50])
 def test_dpm_solver_equals_the_reference(kind, steps):
-    timesteps, schedule = None, NoiseSchedule.make(kind)
+    schedule = NoiseSchedule.make(kind)
     for clip in (True, False):
         # Dynamic thresholding with a largest value of 1 is our clipping.
         scheduler = DPMSolverMultistepScheduler(
