@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 import torch.nn.functional as F
@@ -140,7 +140,7 @@ class ResBlock(unet.ResBlock):
     needs the old value."""
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        silu = nn.SiLU(inplace=not torch.is_grad_enabled())
+        silu = partial(F.silu, inplace=not torch.is_grad_enabled())
         h = self.conv1(silu(self.norm1(x)))
         h += self.time_proj(time)[:, :, None, None]
         h = self.conv2(self.dropout(silu(self.norm2(h))))
