@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from torch import Tensor
@@ -68,8 +69,6 @@ def render(
     Raises:
         CheckpointError: if the record lacks what the card must tell.
     """
-    from jinja2 import Environment
-
     missing = [key for key in RECORDED if key not in training]
     if missing:
         raise CheckpointError(f"the training record lacks {', '.join(missing)}: no card without")
@@ -96,10 +95,7 @@ def render(
         values |= {"prediction": PREDICTS[config.prediction_type]}
         values["quarters"] = [last[f"t{i}"] for i in range(1, 5) if f"t{i}" in last]
         values["steps"] = min(20, config.schedule["num_timesteps"])
-    template = Environment(keep_trailing_newline=True).from_string(
-        TEMPLATE.read_text(encoding="utf-8")
-    )
-    return template.render(
+    return _template().render(
         **values,
         recipe=training["recipe"],
         metadata=_metadata(config, name, task, tags, figures, training.get("source")),
@@ -109,6 +105,14 @@ def render(
         percent=lambda share: f"{100 * share:.2f} %",
         broken_off=broken_off,
     )
+
+
+@cache
+def _template():
+    from jinja2 import Environment
+
+    text = TEMPLATE.read_text(encoding="utf-8")
+    return Environment(keep_trailing_newline=True).from_string(text)
 
 
 def broken_off(run: Mapping) -> str:
