@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 import app
-from tests.e2e.conftest import Visitor
+from tests.support.visitor import Visitor
 from ui import runs
 
 REMEMBERED = 2
@@ -52,10 +52,8 @@ def test_whom_the_server_has_forgotten_goes_on_as_they_were(enter):
         enter(f"?n=1&steps=2&seed={seed}").wait_for_kept("3 frames")
     # Where they left off is still there when they come back to it.
     before = run_of(first, "guidance")
-    first.page.get_by_role("tab", name="Sample", exact=True).click()
-    first.wait_for_kept("21 frames")
-    for seed in range(REMEMBERED):
-        enter(f"?n=1&steps=2&seed={seed}").wait_for_kept("3 frames")
+    first.page.get_by_role("tab", name="Results", exact=True).click()
+    first.page.locator(".board[data-state=shown]").wait_for()
     first.page.get_by_role("tab", name="Guidance", exact=True).click()
     first.set_number("guidance-seed", 77)
     first.click("guidance-run")
