@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ddpm_core import load
-from tests.e2e.conftest import Visitor
+from tests.support.visitor import Visitor
 
 PLACES = {
     "sample": ("Sample", {8, 9, 10}),
@@ -16,7 +16,6 @@ PLACES = {
 SHOWN = """() => [...document.querySelectorAll(".equation")]
   .filter((one) => one.checkVisibility({ visibilityProperty: true }))
   .map((one) => Number(one.dataset.equation))"""
-PHONE = {"viewport": {"width": 390, "height": 844}}
 
 
 def go_to(visitor, tab):
@@ -50,36 +49,38 @@ def tip(visitor):
     return visitor.page.get_by_role("tooltip")
 
 
-@pytest.fixture
-def visitor(visit):
-    visitor = visit("?n=1&steps=8")
-    visitor.wait("film")
-    return visitor
-
-
 @pytest.fixture(scope="module")
 def reader(chromium, url):
-    """Of a page on which no test runs anything of its own."""
+    """Of a page through which all tests walk."""
     visitor = Visitor(chromium, url).open("?n=1&steps=8")
     visitor.wait("film")
     yield visitor
     visitor.leave()
 
 
-def test_each_of_the_fourteen_is_there_once_and_shows_in_its_tab(visitor):
-    for tab, (_, numbers) in PLACES.items():
-        go_to(visitor, tab)
-        if tab == "guidance":
-            visitor.wait_for_kept("frames", tab)
-        assert set(visitor.page.evaluate(SHOWN)) == numbers, tab
-    found = visitor.page.locator(".equation").evaluate_all(
+def test_each_of_the_fourteen_is_there_once_and_shows_in_its_tab(reader):
+    for title, numbers in PLACES.values():
+        reader.page.get_by_role("tab", name=title, exact=True).click()
+        shows = f"numbers => ({SHOWN})().sort((a, b) => a - b).join() === numbers.join()"
+        reader.page.wait_for_function(shows, arg=sorted(numbers), timeout=60_000)
+    found = reader.page.locator(".equation").evaluate_all(
         "all => all.map((one) => Number(one.dataset.equation))"
     )
     assert sorted(found) == list(range(1, 15))
-    go_to(visitor, "guidance")
-    visitor.choose("guidance-method", "both")
-    equation(visitor, 11).wait_for(timeout=60_000)
-    assert set(visitor.page.evaluate(SHOWN)) == {11, 12, 13, 14}
+
+
+def test_10_and_9_are_of_the_model_that_is_chosen(reader):
+    go_to(reader, "sample")
+    reader.page.locator("#sample-model input").click()
+    reader.page.get_by_role("option", name="mnist-linear", exact=True).click()
+    loss = load("mnist-linear").training["history"][-1]["validation"]
+    cell = equation(reader, 10).locator("[data-number=loss]")
+    cell.filter(has_text=f"{loss:.4f}").wait_for(timeout=60_000)
+    reader.wait("film")
+    scrub(reader, "sample", "Home")
+    settled(reader, "sample", 1000)
+    weight = 0.02 / (2 * 0.98 * (1 - load("mnist-linear").schedule.abar(999)))
+    assert number(reader, 9, "weight") == pytest.approx(weight, abs=5e-5)
 
 
 def test_4_and_5_follow_the_cursor_over_the_shipped_schedule(reader):
@@ -112,81 +113,33 @@ def test_7_tells_the_step_of_the_schedule_that_the_run_was_made_with(reader):
     assert "corrected" in notes.inner_text() and "250 steps for 1,000" in notes.inner_text()
 
 
-def test_another_model_has_other_numbers(visitor):
-    def losses():
-        return number(visitor, 10, "loss"), number(visitor, 9, "weight")
-
-    scrub(visitor, "sample", "Home")
-    settled(visitor, "sample", 1000)
-    before = losses()
-    visitor.page.locator("#sample-model input").click()
-    visitor.page.get_by_role("option", name="mnist-linear", exact=True).click()
-    visitor.click("sample-run")
-    loss = load("mnist-linear").training["history"][-1]["validation"]
-    cell = equation(visitor, 10).locator("[data-number=loss]")
-    cell.filter(has_text=f"{loss:.4f}").wait_for(timeout=60_000)
-    visitor.wait("film")
-    scrub(visitor, "sample", "Home")
-    settled(visitor, "sample", 1000)
-    weight = 0.02 / (2 * 0.98 * (1 - load("mnist-linear").schedule.abar(999)))
-    assert before != losses() and losses()[1] == pytest.approx(weight, abs=5e-5)
-
-
-def test_guidance_has_the_runs_own_scale_and_push(visit):
-    visitor = visit("?tab=guidance&n=1&label=3&steps=8&guidance=classifier-noisy&guidance_scale=4")
-    visitor.wait_for_kept("9 frames", "guidance")
-    equation(visitor, 11).wait_for()
-    assert number(visitor, 11, "lam") == 4
+def test_guidance_has_the_runs_own_scale_and_push(reader, tmp_path):
+    link = "?tab=guidance&n=1&label=3&steps=8&guidance=classifier-noisy&guidance_scale=4"
+    reader.lead(link, tmp_path)
+    reader.wait_for_kept("9 frames", "guidance")
+    equation(reader, 11).wait_for()
+    assert number(reader, 11, "lam") == 4
+    assert reader.page.evaluate(SHOWN) == [11]
     # The same numbers as the anatomy's, which has them from the trace: at the end those of the last
     # step, which no other follows, and elsewhere those of the step that leaves the t on the stage.
-    part = visitor.page.locator("#guidance-anatomy-0 .anatomy")
-    visitor.page.wait_for_selector("#guidance-anatomy-0 [data-state=shown][data-index='8']")
+    part = reader.page.locator("#guidance-anatomy-0 .anatomy")
+    reader.page.wait_for_selector("#guidance-anatomy-0 [data-state=shown][data-index='8']")
     for name in ("push", "eps"):
-        cell = visitor.page.locator(f"#guidance-anatomy-0 [data-number={name}]").first
-        told = float(cell.inner_text().replace("−", "-"))
-        assert number(visitor, 11, name) == pytest.approx(told, rel=0.01)
-    assert visitor.page.evaluate(SHOWN) == [11]
-    scrub(visitor, "guidance", "Home")
-    here = scrub(visitor, "guidance", "ArrowRight", 3)
-    settled(visitor, "guidance", here)
-    push = number(visitor, 11, "push")
-    scrub(visitor, "guidance", "ArrowRight")
+        told = part.locator(f"[data-number={name}]").first.inner_text().replace("−", "-")
+        assert number(reader, 11, name) == pytest.approx(float(told), rel=0.01)
+    scrub(reader, "guidance", "Home")
+    here = scrub(reader, "guidance", "ArrowRight", 3)
+    settled(reader, "guidance", here)
+    push = number(reader, 11, "push")
+    scrub(reader, "guidance", "ArrowRight")
     part.locator("[data-number=left]").filter(has_text=str(here)).wait_for()
     told = float(part.locator("[data-number=push]").first.inner_text())
     assert push == pytest.approx(told, rel=0.01)
 
 
-def test_a_symbol_is_named_on_hover_and_by_the_keyboard(reader):
-    go_to(reader, "sample")
-    first = equation(reader, 10).locator("[data-symbol=L]")
-    abar = equation(reader, 10).locator("[data-symbol=abar]").first
-    scrub(reader, "sample", "Home")
-    scrub(reader, "sample", "ArrowRight", 3)
-    t = int(reader.stage().get_attribute("data-t"))
-    settled(reader, "sample", t)
-    share = f"{load('mnist-conditional').schedule.abar(t - 1):.4f}"
-    abar.hover()
-    tip(reader).filter(has_text="share of the image’s variance left").wait_for()
-    assert share in tip(reader).inner_text()
-    reader.page.keyboard.press("Escape")
-    tip(reader).wait_for(state="hidden")
-    reader.page.mouse.move(0, 0)
-
-    first.focus()
-    tip(reader).filter(has_text="the loss that is trained").wait_for()
-    assert first.get_attribute("aria-describedby") == tip(reader).get_attribute("id")
-    at = reader.stage().get_attribute("data-index")
-    reader.page.keyboard.press("ArrowRight")
-    tip(reader).filter(has_text="the network’s weights").wait_for()
-    assert reader.stage().get_attribute("data-index") == at, "the player keeps its place"
-    # From one equation, Tab goes on to what comes after it.
-    reader.page.keyboard.press("Tab")
-    tip(reader).wait_for(state="hidden")
-    assert not equation(reader, 10).locator(":focus").count()
-
-
-def test_a_tap_names_a_symbol_and_another_takes_the_name_away(visit):
-    visitor = visit("?n=1&steps=8", has_touch=True, **PHONE)
+def test_on_a_phone_a_symbol_is_named_by_a_tap_a_hover_and_the_keyboard(visit):
+    window = {"viewport": {"width": 390, "height": 844}}
+    visitor = visit("?n=1&steps=8", has_touch=True, **window)
     visitor.wait("film")
     assert not equation(visitor, 9).is_visible(), "folded where room is short"
     visitor.page.locator("#sample-equations summary").tap()
@@ -197,18 +150,30 @@ def test_a_tap_names_a_symbol_and_another_takes_the_name_away(visit):
     assert box["x"] >= 0 and box["x"] + box["width"] <= 390
     visitor.page.locator("#sample-equations .equations-notes").tap()
     tip(visitor).wait_for(state="hidden")
+    for shown in visitor.page.locator("#sample-equations .eq-line").all():
+        box = shown.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390, shown.inner_text()
 
+    scrub(visitor, "sample", "Home")
+    t = scrub(visitor, "sample", "ArrowRight", 3)
+    settled(visitor, "sample", t)
+    share = f"{load('mnist-conditional').schedule.abar(t - 1):.4f}"
+    equation(visitor, 10).locator("[data-symbol=abar]").first.hover()
+    tip(visitor).filter(has_text="share of the image’s variance left").wait_for()
+    assert share in tip(visitor).inner_text()
+    visitor.page.keyboard.press("Escape")
+    tip(visitor).wait_for(state="hidden")
+    visitor.page.mouse.move(0, 0)
 
-def test_on_a_phone_no_equation_is_wider_than_the_page(visit):
-    visitor = visit("?n=1&steps=8", **PHONE)
-    for tab in PLACES:
-        go_to(visitor, tab)
-        if tab == "guidance":
-            visitor.wait_for_kept("frames", tab)
-        visitor.page.locator(f"#{tab}-equations summary").click()
-        lines = visitor.page.locator(".equation:visible .eq-line").all()
-        assert lines, tab
-        for shown in lines:
-            box = shown.bounding_box()
-            assert box["x"] >= 0 and box["x"] + box["width"] <= 390, shown.inner_text()
-        assert visitor.page.evaluate("document.documentElement.scrollWidth") == 390, tab
+    first = equation(visitor, 10).locator("[data-symbol=L]")
+    first.focus()
+    tip(visitor).filter(has_text="the loss that is trained").wait_for()
+    assert first.get_attribute("aria-describedby") == tip(visitor).get_attribute("id")
+    at = visitor.stage().get_attribute("data-index")
+    visitor.page.keyboard.press("ArrowRight")
+    tip(visitor).filter(has_text="the network’s weights").wait_for()
+    assert visitor.stage().get_attribute("data-index") == at, "the player keeps its place"
+    # From one equation, Tab goes on to what comes after it.
+    visitor.page.keyboard.press("Tab")
+    tip(visitor).wait_for(state="hidden")
+    assert not equation(visitor, 10).locator(":focus").count()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import torch
 from diffusers import DDPMScheduler, UNet2DModel
+from gradio_client import Client
 
 from ddpm_core.hub import Hub
-from tests.e2e.conftest import Visitor
 from tests.support.fake_hub import FakeHub, plain_client
+from tests.support.visitor import Visitor
 from ui.runs import Studio
 
 # The shape of google/ddpm-cifar10-32, an eighth as wide.
@@ -81,6 +80,9 @@ def told(visitor, text):
 
 
 def test_a_model_is_fetched_sampled_and_offered_everywhere(visitor):
+    visitor.page.locator("#sample-repository input").click()
+    for name in ("google/ddpm-cifar10-32", "1aurent/ddpm-mnist"):  # known to load
+        visitor.page.get_by_role("option", name=name).wait_for()
     fetch(visitor, "google/ddpm-cifar10-32")
     told(visitor, "google/ddpm-cifar10-32: 565,315 parameters, 3 × 32 × 32 pixels.")
     visitor.wait_for_kept("21 frames")
@@ -90,23 +92,9 @@ def test_a_model_is_fetched_sampled_and_offered_everywhere(visitor):
     assert any(len(set(pixel)) > 1 for pixel in pixels), "no colour"
     picker = visitor.page.locator("#sample-model input")
     assert picker.input_value() == "google/ddpm-cifar10-32"
-    visitor.page.get_by_role("tab", name="Reverse process").click()
-    visitor.wait_for_kept("251 frames", "reverse")
-    visitor.page.locator("#reverse-model input").click()
+    visitor.page.get_by_role("tab", name="Forward process").click()
+    visitor.page.locator("#forward-model input").click()
     visitor.page.get_by_role("option", name="google/ddpm-cifar10-32").wait_for()
-
-
-def test_its_link_works_once_it_is_here(visitor, chromium, address):
-    fetch(visitor, "user/theirs")
-    told(visitor, "user/theirs: 565,315 parameters")
-    visitor.page.wait_for_url("**/*model=user%2Ftheirs*")
-    other = Visitor(chromium, address).open("?model=user/theirs&n=1&steps=3")
-    other.wait_for_kept("4 frames")
-    stranger = Visitor(chromium, address).open("?model=user/never-fetched&n=1&steps=3")
-    stranger.wait("error")
-    assert "fetched from the Hub first" in stranger.stage().inner_text()
-    for one in (other, stranger):
-        one.leave()
 
 
 def test_what_goes_wrong_is_said_and_the_page_goes_on(visitor):
@@ -121,16 +109,14 @@ def test_what_goes_wrong_is_said_and_the_page_goes_on(visitor):
     visitor.wait_for_kept("7 frames")
 
 
-def test_the_field_suggests_what_is_known_to_load(visitor):
-    visitor.page.locator("#sample-repository input").click()
-    for name in ("google/ddpm-cifar10-32", "1aurent/ddpm-mnist"):
-        visitor.page.get_by_role("option", name=name).wait_for()
-
-
-def test_the_api_takes_what_was_fetched(visitor, address):
-    from gradio_client import Client
-
+def test_its_link_and_the_api_work_once_it_is_here(visitor, chromium, address, tmp_path):
     fetch(visitor, "user/theirs")
     told(visitor, "user/theirs: 565,315 parameters")
+    visitor.page.wait_for_url("**/*model=user%2Ftheirs*")
+    other = Visitor(chromium, address).open("?model=user/never-fetched&n=1&steps=3")
+    other.wait("error")
+    assert "fetched from the Hub first" in other.stage().inner_text()
+    other.open("?model=user/theirs&n=1&steps=3").wait_for_kept("4 frames")
+    other.leave()
     found = Client(address, verbose=False).predict("user/theirs", 2, "none", api_name="/sample")
-    assert json.loads(json.dumps(found["about"]))["model"] == "user/theirs"
+    assert found["about"]["model"] == "user/theirs"
