@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import count
 
 import gradio as gr
@@ -10,10 +11,9 @@ import pytest
 from playwright.sync_api import expect
 
 from ddpm_core import Film
+from tests.support.pages import serve
+from tests.support.visitor import Visitor, tiles
 from ui import contact, player, stage
-from ui.theme import css, theme
-
-from .conftest import Visitor
 
 STEPS, N, SIDE, ACROSS = 1000, 16, 28, 4
 WHOLE = {"columns": ACROSS, "seconds": 1.5, "calls": STEPS, "total": STEPS}
@@ -41,7 +41,7 @@ COUNT = """(() => {
 def long():
     """A film of sixteen digits over all steps, of which a transfer carries a part."""
     films[:] = [Film.of(NOISE, 255 - NOISE, list(range(STEPS, -1, -1)))]
-    return stage.film_value("long", films[0], **WHOLE) | {"still": True}
+    return stage.film_value(f"long {next(numbers)}", films[0], **WHOLE) | {"still": True}
 
 
 def short():
@@ -59,7 +59,8 @@ def preview():
     return player.live("quick", 6, 6, 0, tiles, tiles, **about) | {"preview": 50}
 
 
-def build():
+@pytest.fixture(scope="module")
+def address():
     with gr.Blocks(analytics_enabled=False) as page:
         screen = player.Player(elem_id="sample-stage", autoplay=False)
         sheet = contact.Contact(elem_id="contact")
@@ -72,57 +73,53 @@ def build():
             ("next", lambda: player.next_run(12, 50), screen),
         ):
             gr.Button(name, elem_id=name).click(act, None, parts, **quiet)
-    return page
-
-
-@pytest.fixture(scope="module")
-def address():
-    look = {"theme": theme(), "css": css(), "ssr_mode": False}
-    page = build()
-    _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, share=False, **look)
-    yield address
-    page.close()
+    with serve(page) as address:
+        yield address
 
 
 @pytest.fixture
-def visitor(chromium, address):
-    visitor = Visitor(chromium, address)
-    visitor.page.add_init_script(COUNT)
-    visitor.open()
-    visitor.wait("idle")
-    yield visitor
-    visitor.leave()
+def visitor(keep, chromium, address):
+    def come():
+        visitor = Visitor(chromium, address)
+        visitor.page.add_init_script(COUNT)
+        visitor.open().wait("idle")
+        return visitor
+
+    return keep(come)[0]
 
 
-def shown(visitor, pane="x"):
-    """The tiles of a pane, (N, SIDE, SIDE, 1)."""
-    width, height, data = visitor.picture(pane)
-    grey = np.array(data, np.uint8).reshape(height, width, 4)[..., 0]
-    corners = [divmod(i, ACROSS) for i in range(N)]
-    step = SIDE + 1
-    tiles = [grey[y * step :, x * step :][:SIDE, :SIDE] for y, x in corners]
-    return np.stack(tiles)[..., None]
+def show_long(visitor):
+    before = visitor.stage().get_attribute("data-run")
+    visitor.click("long")
+    expect(visitor.stage()).to_have_attribute("data-run", re.compile("^long"))
+    expect(visitor.stage()).not_to_have_attribute("data-run", before or "none")
+    visitor.wait("film")
 
 
 def stands_at(visitor, step):
     expect(visitor.stage()).to_have_attribute("data-index", str(step))
-    np.testing.assert_array_equal(shown(visitor), NOISE[step])
-    if step:
-        np.testing.assert_array_equal(shown(visitor, "x0"), 255 - NOISE[step])
+    for pane, frames in (("x", NOISE), ("x0", 255 - NOISE))[: 2 if step else 1]:
+        np.testing.assert_array_equal(tiles(visitor.picture(pane), ACROSS), frames[step, ..., 0])
 
 
-def test_every_step_of_a_long_film_can_be_stepped_to(visitor):
-    visitor.click("long")
-    visitor.wait("film")
+def test_every_step_of_a_long_film_can_be_stepped_to_and_playing_it_asks_nothing(visitor):
+    show_long(visitor)
     timeline = visitor.stage().get_by_role("slider")
     expect(visitor.stage()).to_have_attribute("data-frames", str(STEPS + 1))
     stands_at(visitor, STEPS)
-    for step in (STEPS - 1, STEPS - 2, STEPS - 3):
+    before = len(visitor.requests)
+    timeline.press(" ")
+    visitor.page.wait_for_function("() => +document.querySelector('.player').dataset.index > 20")
+    timeline.press(" ")
+    stands_at(visitor, int(visitor.stage().get_attribute("data-index")))
+    assert len(visitor.requests) == before
+    timeline.press("End")
+    for step in (STEPS - 1, STEPS - 2):
         timeline.press("ArrowLeft")
         stands_at(visitor, step)
     seek = """(root, index) =>
       root.dispatchEvent(new CustomEvent("player:seek", { detail: { index } }))"""
-    for step in (500, 501, 2, 1, 0, 777):
+    for step in (500, 501, 1, 0, 777):
         visitor.stage().evaluate(seek, step)
         stands_at(visitor, step)
     for step in (778, 779, 780):  # faster than the network answers
@@ -131,8 +128,7 @@ def test_every_step_of_a_long_film_can_be_stepped_to(visitor):
 
 
 def test_a_film_that_the_server_no_longer_keeps_tells_how_much_of_it_is_here(visitor):
-    visitor.click("long")
-    visitor.wait("film")
+    show_long(visitor)
     timeline = visitor.stage().get_by_role("slider")
     held = len(long()["chosen"])
     visitor.click("forget")
@@ -147,18 +143,6 @@ def test_a_film_that_the_server_no_longer_keeps_tells_how_much_of_it_is_here(vis
     visitor.click("short")
     expect(visitor.stage()).to_have_attribute("data-frames", "3")
     expect(kept).to_be_empty()
-
-
-def test_playing_a_long_film_asks_nothing_of_the_server(visitor):
-    visitor.click("long")
-    visitor.wait("film")
-    before = len(visitor.requests)
-    visitor.stage().get_by_role("slider").press(" ")
-    visitor.page.wait_for_function("() => +document.querySelector('.player').dataset.index > 20")
-    visitor.stage().get_by_role("slider").press(" ")
-    step = int(visitor.stage().get_attribute("data-index"))
-    stands_at(visitor, step)
-    assert len(visitor.requests) == before
 
 
 def test_a_preview_is_called_one_until_the_whole_run_is_there(visitor):
