@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.e2e.conftest import Visitor
+from tests.support.visitor import Visitor
 
 TABS = {
     "Sample": ("",),
