@@ -130,5 +130,5 @@ def test_the_anatomy_is_of_the_step_and_tile_on_the_stage_without_a_request(led)
     page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 60, steps=5)
     page.mouse.up()
     expect(stage).to_have_attribute("data-index", "9")
-    assert len(visitor.requests) == requests
+    assert visitor.requests[requests:] == []
     assert not page.locator("#guidance-anatomy-1 .anatomy").is_visible()

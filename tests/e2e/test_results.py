@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
 
 import gradio as gr
 import pytest
@@ -69,10 +70,14 @@ def page(keep, chromium, address):
     visitor, _ = keep(lambda: Visitor(chromium, address).open())
     page = visitor.page
     page.keyboard.press("Escape")  # a protocol that was left open
-    page.get_by_role("tab", name="Other").click()
-    page.get_by_role("tab", name="Results").click()
+    reopen(page)
     page.locator(".board[data-state=shown]").wait_for()
     return page
+
+
+def reopen(page):
+    page.get_by_role("tab", name="Other").click()
+    page.get_by_role("tab", name="Results").click()
 
 
 def cell(page, section, row, column):
@@ -240,8 +245,11 @@ def test_figures_that_are_measured_meanwhile_show_when_it_is_opened_again(page, 
     assert cell(page, "table-2", "Train distance, DDIM, 50", 0).inner_text() == "not measured"
     path = store(home, m, 33.25, 0.5)
     try:
-        page.get_by_role("tab", name="Other").click()
-        page.get_by_role("tab", name="Results").click()
+        # Opened again while it is still being read, it is not read anew: open it until it was.
+        with suppress(AssertionError):
+            reopen(page)
+            expect(cell(page, "table-2", "Train distance, DDIM, 50", 0)).to_contain_text("33.25")
+        reopen(page)
         expect(cell(page, "table-2", "Train distance, DDIM, 50", 0)).to_contain_text("33.25")
     finally:
         path.unlink()
