@@ -1,13 +1,23 @@
-"""``python -m lab forward``."""
+"""``python -m lab forward``: noise a picture, bring it back, invert it."""
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from pathlib import Path
 
 from ddpm_core.commands import options
-from ddpm_core.errors import InvalidInput
+from ddpm_core.errors import InvalidInput, check_choice, check_int
 from ddpm_core.fields import about
 from ddpm_core.request import Request
+
+# What each mode reads, and what stands for nothing given.
+READ = {
+    "noising alone": ("t", "seed"),
+    "--back": ("t", "seed", "label", "steps", "sampler", "eta"),
+    "--invert": ("label", "steps", "top"),
+}
+NOTHING = dict.fromkeys(("t", "steps", "sampler", "eta", "top")) | {"seed": 0, "label": "none"}
 
 
 def add(commands) -> None:
@@ -48,10 +58,9 @@ def add(commands) -> None:
         metavar="T",
         help="times of a strip (default: ten over the whole process, and 0 if it is only noised)",
     )
-    p.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    p.add_argument("--seed", type=int, help="default: %(default)s")
     p.add_argument(
         "--label",
-        default="none",
         help="of --back and --invert: the class it is brought back as (default: %(default)s)",
     )
     p.add_argument(
@@ -73,47 +82,32 @@ def add(commands) -> None:
         "--scale", type=int, default=4, help="enlargement of the pictures (default: %(default)s)"
     )
     options.add_threads(p)
-    p.set_defaults(run=run)
+    p.set_defaults(run=run, **NOTHING)
 
 
 def run(a) -> None:
     """Make what the options ask for, and say what was made."""
-    from ddpm_core.errors import check_choice, check_int
-
     from ..process.packed import open_picture, unpack
 
-    kinds = (".png",) if a.back or a.invert else (".png", ".gif", ".webp", ".mp4")
+    mode = "--invert" if a.invert else "--back" if a.back else "noising alone"
+    for name, nothing in NOTHING.items():  # an option without a meaning is a slip
+        if name not in READ[mode] and getattr(a, name) != nothing:
+            raise InvalidInput(f"--{name} has no meaning for {mode}")
     if a.out is None and not a.invert:
         a.out = Path("forward.png")
     if a.out is not None:
-        check_choice("ending of --out", a.out.suffix.lower(), kinds)
+        films = () if a.back or a.invert else (".gif", ".webp", ".mp4")
+        check_choice("ending of --out", a.out.suffix.lower(), (".png", *films))
     check_int("scale", a.scale, 1, 64)
-    _refuse_strays(a)
     options.use_threads(a)
     model = options.load_model(a)
     picture = unpack(a.packed, model.shape) if a.packed else open_picture(a.picture, model.shape)
     if a.out is not None:
         a.out.parent.mkdir(parents=True, exist_ok=True)
-    if a.invert:
-        _invert(a, model, picture)
-    elif a.back:
-        _bring_back(a, model, picture)
-    else:
-        _noise(a, model, picture)
+    make = {"noising alone": _noise, "--back": _bring_back, "--invert": _invert}[mode]
+    make(a, model, picture)
     if a.out is not None:
         print(a.out)
-
-
-def _refuse_strays(a) -> None:
-    """An option that the others leave without a meaning is a slip."""
-    allowed = {"t", "seed"} if not (a.back or a.invert) else {"label", "steps"}
-    allowed |= {"t", "seed", "sampler", "eta"} if a.back else set()
-    allowed |= {"top"} if a.invert else set()
-    nothing = {"t": None, "seed": 0, "label": "none", "steps": None}
-    for name in ("t", "seed", "label", "steps", "sampler", "eta", "top"):
-        if name not in allowed and getattr(a, name) != nothing.get(name):
-            mode = "--invert" if a.invert else "--back" if a.back else "noising alone"
-            raise InvalidInput(f"--{name} has no meaning for {mode}")
 
 
 def _noise(a, model, picture) -> None:
@@ -121,11 +115,11 @@ def _noise(a, model, picture) -> None:
 
     from ..process.forward import forward_film
 
-    if a.t is not None and a.out.suffix.lower() != ".png":
+    strip, note = a.out.suffix.lower() == ".png", _note(a, model, picture)
+    if a.t is not None and not strip:
         raise InvalidInput("--t chooses the times of a .png; a film shows every time")
     made = forward_film(model, picture, a.seed)
-    note = _note(a, model, picture)
-    if a.out.suffix.lower() == ".png":
+    if strip:
         save_png(made.sheet(a.t, a.scale), a.out, 1, note)
         return
     panes = ("x", "x0")
@@ -133,22 +127,20 @@ def _noise(a, model, picture) -> None:
 
 
 def _bring_back(a, model, picture) -> None:
+    import numpy as np
     from tqdm import tqdm
 
     from ddpm_core.recorder import contact_sheet, save_png
 
     from ..process.forward import return_request, return_times, return_work, returns
 
-    chosen = {"sampler": a.sampler, "eta": a.eta}
-    chosen = {name: value for name, value in chosen.items() if value is not None}
+    chosen = {name: getattr(a, name) for name in ("sampler", "eta") if getattr(a, name) is not None}
     request = return_request(model, a.label, a.seed, a.steps, **chosen)
     times = return_times(model.schedule) if a.t is None else a.t
-    walk, there, back = returns(model, picture, times, request), [], []
-    for found in tqdm(walk, total=return_work(times, request.steps), unit="step", leave=False):
-        if found.arrived:
-            there.append(found.noised)
-            back.append(found.state)
-    sheet = contact_sheet(_stacked(there + back), times, ("noised", "back"), scale=a.scale)
+    walk, work = returns(model, picture, times, request), return_work(times, request.steps)
+    arrived = [it for it in tqdm(walk, total=work, unit="step", leave=False) if it.arrived]
+    tiles = np.stack([it.noised for it in arrived] + [it.state for it in arrived])
+    sheet = contact_sheet(tiles, times, ("noised", "back"), scale=a.scale)
     save_png(sheet, a.out, 1, _note(a, model, picture, **vars(request)))
 
 
@@ -161,8 +153,7 @@ def _invert(a, model, picture) -> None:
 
     steps, top = inversion_plan(model.schedule, a.steps, a.top)
     walk = inverting(model, picture, a.label, steps, top)
-    for found in tqdm(walk, total=2 * steps + 1, unit="step", leave=False):
-        pass
+    *_, found = tqdm(walk, total=2 * steps + 1, unit="step", leave=False)
     print(
         f"{steps} steps each way, up to t = {top}: RMSE {found.rmse:.4f} (pixels in [-1, 1]), "
         f"PSNR {found.psnr:.1f} dB"
@@ -176,18 +167,9 @@ def _invert(a, model, picture) -> None:
 
 def _note(a, model, picture, **more) -> str:
     """What made the file, with the picture itself where it is short enough."""
-    import json
-    from contextlib import suppress
-
     from ..process.packed import pack
 
     about = {"model": model.name, "process": "forward", "seed": a.seed} | more
     with suppress(InvalidInput):
         about["packed"] = pack(picture)
     return json.dumps(about)
-
-
-def _stacked(tiles):
-    import numpy as np
-
-    return np.stack(tiles)

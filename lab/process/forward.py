@@ -1,10 +1,11 @@
-"""The forward process as a walk of its own, and images led there and back."""
+"""The forward process of a picture, and pictures led there and back."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 import torch
@@ -20,8 +21,6 @@ from ddpm_core.request import Request
 from ddpm_core.samplers import Step, ddim, ddim_inverse
 from ddpm_core.sampling import Run
 from ddpm_core.schedules import NoiseSchedule, spaced_timesteps
-
-from .trace import reported
 
 # Pixels of noise are counted from -REACH to REACH; 6 in 100,000 of a normal lie outside.
 REACH = 4.0
@@ -39,132 +38,7 @@ RETURN_STEPS, INVERSION_STEPS = 50, 100
 TOP = 0.9
 
 
-@dataclass(frozen=True)
-class Noised:
-    """A state of the forward process.
-
-    Attributes:
-        t: the timestep whose noise it carries.
-        x: (B, C, H, W).
-    """
-
-    t: int
-    x: Tensor
-
-
-def closed_form(
-    schedule: NoiseSchedule, x0: Tensor, timesteps: Sequence[int], noise: Tensor
-) -> Iterator[Noised]:
-    """x_t for each of these timesteps by report eq. 4, all of them from one noise.
-
-    With one noise the states lie on a smooth path, a film without flicker. Each is distributed
-    as the forward process says; the steps between them are not: see ``stepwise``.
-
-    Args:
-        x0: (B, C, H, W) or, one for all, (1, C, H, W); in [-1, 1].
-        timesteps: in any order, each in [0, T).
-        noise: (B, C, H, W), standard normal.
-
-    Raises:
-        InvalidInput: for images that do not fit the noise, or a timestep out of range.
-    """
-    x0, last = check_images(x0, noise.shape), schedule.num_timesteps - 1
-    chosen = [check_int("timestep", t, 0, last) for t in timesteps]
-    noise = noise.to(x0)
-    return (Noised(t, q_sample(schedule, x0, t, noise)) for t in chosen)
-
-
-def stepwise(
-    schedule: NoiseSchedule, x0: Tensor, noise: Callable[[int], Tensor]
-) -> Iterator[Noised]:
-    """x_t for t = 0, 1, ..., T - 1 by report eq. 3: a little of the image lost at every step.
-
-    Args:
-        x0: (B, C, H, W) or, one for all, (1, C, H, W); in [-1, 1].
-        noise: ``t -> (B, C, H, W)``, standard normal, as ``Noise``. The step to ``t`` asks for
-            ``T + 1 + t``: samplers ask for 0 to T, and what they add on the way back must not be
-            the noise that is already there.
-
-    Raises:
-        InvalidInput: while iterating, for images that do not fit the noise.
-    """
-    beyond = schedule.num_timesteps + 1
-    x = x0
-    for t in range(schedule.num_timesteps):
-        fresh = noise(beyond + t)
-        x = q_step(schedule, check_images(x, fresh.shape), t, fresh.to(x))
-        yield Noised(t, x)
-
-
-def there_and_back(
-    model: Model, x0: Tensor, t: int, request: Request, report: bool = False
-) -> Iterator[Step]:
-    """Noise images up to ``t`` by report eq. 4 and let the model denoise them from there.
-
-    Sampler, label, guidance, seed and all else are the request's; see ``Run``, which has the
-    noised images as its ``start``. Their noise is that from which the request would start.
-
-    Args:
-        x0: (n, C, H, W) or, one for all, (1, C, H, W); in [-1, 1].
-        t: in [0, T).
-        report: see ``trace.reported``.
-
-    Raises:
-        InvalidInput: for what does not fit the model or the request.
-    """
-    run = Run(model, request, x0=x0, t=t)
-    return reported(run) if report else run.steps()
-
-
-def round_trip(
-    denoiser: Denoiser, schedule: NoiseSchedule, x0: Tensor, steps: int, top: int
-) -> Iterator[Step]:
-    """Lead images up to the noise that DDIM makes them from, and by DDIM back down.
-
-    Args:
-        denoiser: in float32 throughout: ``model.denoiser(labels, "float32")``.
-        x0: (B, C, H, W) in [-1, 1], float32 or float64.
-        steps: N each way, over the same timesteps; the walk has 2 N steps, numbered through.
-        top: the timestep to turn round at, in [0, T); for how high, see ``ddim_inverse``.
-
-    Raises:
-        InvalidInput: while iterating, for images, steps or a top that cannot be.
-    """
-    top = check_int("top", top, 0, schedule.num_timesteps - 1)
-    falling = spaced_timesteps(schedule, steps, start=top)
-    for step in ddim_inverse(denoiser, schedule, check_images(x0, x0.shape), falling[::-1]):
-        yield step
-    yield from ddim(denoiser, schedule, step.x, falling, clip=False, previous=step)
-
-
-@dataclass(frozen=True)
-class Reconstruction:
-    """A round trip and what it cost.
-
-    Attributes:
-        up, down: N steps each; ``up[-1].x`` is the noise, ``down[-1].x`` the image again.
-        rmse: (B,), the root of the mean squared error per pixel, pixels in [-1, 1].
-        psnr: (B,), the peak signal-to-noise ratio in dB, the peak being 2; infinite without error.
-    """
-
-    up: list[Step]
-    down: list[Step]
-    rmse: Tensor
-    psnr: Tensor
-
-
-def reconstruct(
-    denoiser: Denoiser, schedule: NoiseSchedule, x0: Tensor, steps: int, top: int
-) -> Reconstruction:
-    """A whole ``round_trip``, whose arguments and errors it has, measured."""
-    return measured(list(round_trip(denoiser, schedule, x0, steps, top)), x0)
-
-
-def measured(walk: list[Step], x0: Tensor) -> Reconstruction:
-    """The account of a whole ``round_trip`` of ``x0``."""
-    rmse = (walk[-1].x - x0).square().flatten(1).mean(1).sqrt()
-    half = len(walk) // 2
-    return Reconstruction(walk[:half], walk[half:], rmse, 20 * torch.log10(PEAK / rmse))
+# --- there ---
 
 
 @dataclass(frozen=True)
@@ -222,34 +96,23 @@ def forward_film(model: Model, picture: np.ndarray, seed: int = 0, bins: int = 8
 def noising(
     model: Model, picture: np.ndarray, seed: int = 0, bins: int = 81
 ) -> Iterator[ForwardFilm | None]:
-    """``forward_film`` a part at a time: None after each part, at the end the film.
-
-    Its arguments and errors are those of ``forward_film``; it raises while iterating.
-    """
+    """``forward_film`` a part at a time: None after each part, at the end the film."""
     schedule, x0 = model.schedule, from_picture(picture, model.shape)
-    values = x0.numel() * schedule.num_timesteps
-    if values > MAX_VALUES:
-        raise InvalidInput(
-            f"{schedule.num_timesteps:,} states of {x0.numel():,} values are {values:,}, more than "
-            f"the {MAX_VALUES:,} kept of a forward process"
-        )
     last, noise = schedule.num_timesteps, model.noise(seed, [0])
+    if x0.numel() * last > MAX_VALUES:
+        raise InvalidInput(
+            f"{last:,} states of {x0.numel():,} values are {x0.numel() * last:,}, more than the "
+            f"{MAX_VALUES:,} kept of a forward process"
+        )
     size = (last + 1, 1, *picture.shape)
     x, by_steps = np.empty(size, np.uint8), np.empty(size, np.uint8)
-    density = np.empty((last + 1, bins))
-    moments = np.empty((2, last + 1))
-    walks = (
-        zip([x0], [x0], strict=True),
-        zip(
-            (n.x for n in closed_form(schedule, x0, range(last), noise(last))),
-            (n.x for n in stepwise(schedule, x0, noise)),
-            strict=True,
-        ),
-    )
-    part = max(1, VALUES_AT_A_TIME // x0.numel())
-    for time, (state, other) in enumerate(pair for walk in walks for pair in walk):
-        x[last - time, 0], by_steps[last - time, 0] = to_picture(state), to_picture(other)
-        _, density[time], normal = histogram(state, bins)
+    density, moments = np.empty((last + 1, bins)), np.empty((2, last + 1))
+    one, part = noise(last), max(1, VALUES_AT_A_TIME // x0.numel())
+    at_once = chain([x0], (q_sample(schedule, x0, t, one) for t in range(last)))
+    walk = chain([x0], stepwise(schedule, x0, noise))
+    for time, (state, walked) in enumerate(zip(at_once, walk, strict=True)):
+        x[last - time, 0], by_steps[last - time, 0] = to_picture(state), to_picture(walked)
+        density[time], normal = histogram(state, bins)
         moments[:, time] = float(state.mean()), float(state.std())
         if time % part == part - 1:
             yield None
@@ -261,6 +124,48 @@ def noising(
         np.concatenate([[1.0], schedule.alphas_cumprod]),
         np.concatenate([[0.0], schedule.betas]),
     )
+
+
+def stepwise(
+    schedule: NoiseSchedule, x0: Tensor, noise: Callable[[int], Tensor]
+) -> Iterator[Tensor]:
+    """x_t for t = 0, 1, ..., T - 1 by report eq. 3: a little of the image lost at every step.
+
+    Args:
+        x0: (B, C, H, W) or, one for all, (1, C, H, W); in [-1, 1].
+        noise: ``t -> (B, C, H, W)``, standard normal, as ``Noise``. The step to ``t`` asks for
+            ``T + 1 + t``: samplers ask for 0 to T, and what they add on the way back must not be
+            the noise that is already there.
+
+    Raises:
+        InvalidInput: while iterating, for images that do not fit the noise.
+    """
+    x = x0
+    for t in range(schedule.num_timesteps):
+        fresh = noise(schedule.num_timesteps + 1 + t)
+        x = q_step(schedule, check_images(x, fresh.shape), t, fresh.to(x))
+        yield x
+
+
+def histogram(x: Tensor, bins: int = 81) -> tuple[np.ndarray, np.ndarray]:
+    """How pixel values are distributed, beside the standard normal distribution.
+
+    Args:
+        x: of any shape, finite.
+        bins: evenly from -4 to 4. With 81, the commonest values of images, -1, 0 and 1, lie
+            within bins and not on their edges.
+
+    Returns:
+        (bins,) twice: the share of all values per unit, those beyond the edges counted in the
+        total; and the standard normal's density at the bins' centres.
+    """
+    counts, edges = np.histogram(x.double().cpu().numpy(), bins, (-REACH, REACH))
+    centres = (edges[:-1] + edges[1:]) / 2
+    normal = np.exp(-(centres**2) / 2) / math.sqrt(2 * math.pi)
+    return counts / (x.numel() * np.diff(edges)), normal
+
+
+# --- there and back ---
 
 
 @dataclass(frozen=True)
@@ -312,7 +217,7 @@ def return_work(times: Sequence[int], steps: int) -> int:
 def returns(
     model: Model, picture: np.ndarray, times: Sequence[int], request: Request
 ) -> Iterator[Return]:
-    """``there_and_back`` from each of these times, one after the other, step by step.
+    """Noise a picture to each of these times and let the model denoise it from there, step by step.
 
     Args:
         picture: uint8 (H, W, C), of the model's shape.
@@ -330,6 +235,9 @@ def returns(
             yield Return(time, noised, to_picture(step.x), step.index == len(run.timesteps))
 
 
+# --- inversion ---
+
+
 @dataclass(frozen=True)
 class Inversion:
     """A picture, its noise as DDIM finds it, and the picture again.
@@ -339,7 +247,8 @@ class Inversion:
             far that is from the picture.
         time: where the walk turned round, 1 to T.
         steps: each way.
-        rmse, psnr: see ``Reconstruction``.
+        rmse: the root of the mean squared error per pixel, pixels in [-1, 1].
+        psnr: the peak signal-to-noise ratio in dB, the peak being 2; infinite without error.
     """
 
     pictures: np.ndarray
@@ -377,24 +286,42 @@ def inverting(
     Raises:
         InvalidInput: while iterating, for what does not fit the model.
     """
-    x0 = from_picture(picture, model.shape)
+    x0 = from_picture(picture, model.shape).to(model.device)
     steps, top = inversion_plan(model.schedule, steps, top)
     labels = Request(n=1, label=label, steps=1).for_model(model).labels(model, [0])
     denoiser = model.denoiser(labels, "float32")
-    for step in round_trip(denoiser, model.schedule, x0.to(model.device), steps, top - 1):
+    for step in round_trip(denoiser, model.schedule, x0, steps, top - 1):
         if step.index == steps:
-            turned = step
+            noise = to_picture(step.x)
         yield to_picture(step.x)
-    found = measured([turned, step], x0.to(step.x))  # the others need not be kept
-    again = to_picture(step.x)
+    again, rmse = to_picture(step.x), (step.x - x0).square().mean().sqrt()
     apart = (4 * np.abs(again.astype(int) - picture)).clip(0, 255).astype(np.uint8)
-    yield Inversion(
-        np.stack([picture, to_picture(turned.x), again, apart]),
-        top,
-        steps,
-        float(found.rmse[0]),
-        float(found.psnr[0]),
-    )
+    pictures = np.stack([picture, noise, again, apart])
+    yield Inversion(pictures, top, steps, float(rmse), float(20 * torch.log10(PEAK / rmse)))
+
+
+def round_trip(
+    denoiser: Denoiser, schedule: NoiseSchedule, x0: Tensor, steps: int, top: int
+) -> Iterator[Step]:
+    """Lead images up to the noise that DDIM makes them from, and by DDIM back down.
+
+    Args:
+        denoiser: in float32 throughout: ``model.denoiser(labels, "float32")``.
+        x0: (B, C, H, W) in [-1, 1], float32 or float64.
+        steps: N each way, over the same timesteps; the walk has 2 N steps, numbered through.
+        top: the timestep to turn round at, in [0, T); for how high, see ``ddim_inverse``.
+
+    Raises:
+        InvalidInput: while iterating, for images, steps or a top that cannot be.
+    """
+    top = check_int("top", top, 0, schedule.num_timesteps - 1)
+    falling = spaced_timesteps(schedule, steps, start=top)
+    for step in ddim_inverse(denoiser, schedule, check_images(x0, x0.shape), falling[::-1]):
+        yield step
+    yield from ddim(denoiser, schedule, step.x, falling, clip=False, previous=step)
+
+
+# --- pictures ---
 
 
 def from_picture(picture: np.ndarray, shape: Sequence[int]) -> Tensor:
@@ -416,27 +343,3 @@ def from_picture(picture: np.ndarray, shape: Sequence[int]) -> Tensor:
 def to_picture(x: Tensor) -> np.ndarray:
     """The first of (B, C, H, W) in [-1, 1], clamped, as uint8 (H, W, C)."""
     return to_uint8(x[0]).permute(1, 2, 0).cpu().numpy()
-
-
-def histogram(x: Tensor | np.ndarray, bins: int = 81) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How pixel values, of any shape, are distributed, beside the standard normal distribution.
-
-    Args:
-        bins: from 1 to 1,000. With 81, the commonest values of images, -1, 0 and 1, lie within
-            bins and not on their edges.
-
-    Returns:
-        edges (bins + 1,), evenly from -4 to 4; density (bins,), the share of all values per unit,
-        those beyond the edges counted in the total; and the standard normal's density (bins,) at
-        the bins' centres.
-
-    Raises:
-        InvalidInput: for values that are missing or not finite.
-    """
-    values = torch.as_tensor(x).detach().double().cpu().numpy()
-    if not values.size or not np.isfinite(values).all():
-        raise InvalidInput("a histogram needs values, and finite ones")
-    counts, edges = np.histogram(values, check_int("bins", bins, 1, 1000), (-REACH, REACH))
-    centres = (edges[:-1] + edges[1:]) / 2
-    normal = np.exp(-(centres**2) / 2) / math.sqrt(2 * math.pi)
-    return edges, counts / (values.size * np.diff(edges)), normal
