@@ -11,8 +11,9 @@ import gradio as gr
 
 from ddpm_core import checkpoints
 from ddpm_core.errors import CheckpointError
-from lab.measure import evaluation, inspection, watch
-from lab.report import beside, report
+from lab.measure import watch
+from lab.measure.protocol import words
+from lab.report import report
 from lab.report.findings import findings
 from lab.report.report import Measurement, decimals
 
@@ -46,8 +47,8 @@ def figures(home: Path | None = None) -> dict:
         _guarded("costs", lambda: _costs(report.costs(home))),
         _guarded("own-way", lambda: _table(report.own_way(home), "FID")),
         *(_guarded(name, partial(_few_steps, name, home)) for name in FEW_STEPS),
-        _guarded("beside", lambda: _beside(beside.of_models(home), "model")),
-        _guarded("guidance", lambda: _beside(beside.over_scale(home), "s")),
+        _guarded("beside", lambda: _table(report.of_models(home), "model")),
+        _guarded("guidance", lambda: _table(report.over_scale(home), "s")),
     ]
     return board.board(tables, _curves(home))
 
@@ -98,37 +99,6 @@ def _few_steps(name: str, home: Path | None) -> dict:
     return _table(table, "steps") | {"columns": columns, "plot": True, "floors": sorted(floors)}
 
 
-def _beside(table: report.Table, corner: str) -> dict:
-    rows = [
-        {"title": row.title, "cells": [it and _other(it) for it in row.measured]}
-        for row in table.rows
-    ]
-    return _named(table, corner, rows)
-
-
-def _other(wanted: beside.Wanted) -> dict | None:
-    """A cell of a figure that is no distance."""
-    cell = {"model": wanted.model, "command": wanted.command}
-    if wanted.result is None:
-        return cell
-    it = wanted.take(wanted.result)
-    if it.value is None:
-        return None
-    scale, unit = (100, "\u00a0%") if it.percent else (1, "")
-    value, error = it.value * scale, None if it.error is None else it.error * scale
-    digits = decimals(value, error)
-    if it.percent:
-        digits = min(2, digits)  # of none in a thousand four would pretend to know more
-    return cell | {
-        "value": it.value,
-        "error": it.error,
-        "figure": f"{value:.{digits}f}{unit}",
-        "spread": "" if error is None else f"± {error:.{digits}f}",
-        "words": inspection.words(wanted.result),
-        "took": "",
-    }
-
-
 def _named(table: report.Table, corner: str, rows: list[dict]) -> dict:
     question, answer = findings()[table.name]
     return {
@@ -143,21 +113,27 @@ def _named(table: report.Table, corner: str, rows: list[dict]) -> dict:
     }
 
 
-def _cell(measurement: Measurement, usual: str | None) -> dict:
-    cell = {"model": measurement.model, "command": measurement.command}
-    result = measurement.result
-    if result is None:
+def _cell(measurement: Measurement, usual: str | None) -> dict | None:
+    cell, found = {"model": measurement.model, "command": measurement.command}, measurement.figure
+    if found is None:
         return cell
-    fid, spread, dtype = result["fid"], result["spread"], result["protocol"]["dtype"]
-    digits = decimals(fid, spread)
+    if found.value is None:
+        return None
+    scale, unit = (100, "\u00a0%") if found.percent else (1, "")
+    value, error = found.value * scale, None if found.error is None else found.error * scale
+    digits = decimals(value, error)
+    if found.percent:
+        digits = min(2, digits)  # of none in a thousand four would pretend to know more
+    result = measurement.result
+    dtype, seconds = result["protocol"]["dtype"], result.get("seconds")
     return cell | {
-        "value": fid,
-        "error": spread,
-        "figure": f"{fid:.{digits}f}",
-        "spread": "" if spread is None else f"± {spread:.{digits}f}",
-        "dtype": "" if dtype == usual else dtype,
-        "words": evaluation.words(result),
-        "took": f"{result['seconds']:,.0f} s on {result['hardware']}",
+        "value": found.value,
+        "error": found.error,
+        "figure": f"{value:.{digits}f}{unit}",
+        "spread": "" if error is None else f"± {error:.{digits}f}",
+        "dtype": dtype if measurement.kind == "fid" and dtype != usual else "",
+        "words": words(result),
+        "took": "" if seconds is None else f"{seconds:,.0f} s on {result['hardware']}",
     }
 
 
@@ -172,10 +148,10 @@ def _curves(home: Path | None) -> list[dict]:
                 for row in history
             ]
             distance = watch.name(history)
-            words, command = report.trained(model, home)
+            about, command = report.trained(model, home)
         except (CheckpointError, LookupError, TypeError, ValueError):
             continue  # not trained yet, or nothing that could be drawn
         if rows:
-            told = {"distance": distance, "words": words, "command": command}
+            told = {"distance": distance, "words": about, "command": command}
             found.append({"model": model, "rows": rows} | told)
     return found

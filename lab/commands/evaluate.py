@@ -14,9 +14,28 @@ from .options import add_features
 DEFAULT = Request(n=1000)
 # What the bound depends on beside the model; it is always in float32, and clipped.
 OF_THE_BOUND = ("n", "seed", "variance")
+# The measurements in place of how well samples meet their class.
+MODES = {
+    "fid": "the judge distance, with its spread and floor: the Fréchet distance between the "
+    "features of our own judge network for samples and real images, which does not compare "
+    "with Inception's FID; --n 10000 or more is usual",
+    "bound": "the variational bound in bits per dimension, and the loss per quarter of t, of the "
+    "first --n test images",
+    "neighbours": "the distance of samples to their nearest training images: are they memorised?",
+}
+# The options that one of them alone reads.
+READ_BY = {
+    "features": "fid",
+    "reference": "fid",
+    "as_reported": "fid",
+    "timesteps": "bound",
+    "pixels": "neighbours",
+    "out": "neighbours",
+}
 
 
 def add(commands) -> None:
+    """Register the command."""
     p = commands.add_parser(
         "evaluate",
         help="measure how well samples meet their class, and how much they vary",
@@ -36,36 +55,9 @@ def add(commands) -> None:
         help="guidance scale; several are measured one after another (of --neighbours one)",
     )
     options.add_running(p)
-    _add_fid(p)
-    p.set_defaults(run=run, mode="classes")
-
-
-def _add_fid(p) -> None:
-    mode = p.add_mutually_exclusive_group()
-    mode.add_argument(
-        "--fid",
-        dest="mode",
-        action="store_const",
-        const="fid",
-        help="the judge distance, with its spread and floor: the Fréchet distance between the "
-        "features of our own judge network for samples and real images, which does not compare "
-        "with Inception's FID; --n 10000 or more is usual",
-    )
-    mode.add_argument(
-        "--bound",
-        dest="mode",
-        action="store_const",
-        const="bound",
-        help="the variational bound in bits per dimension, and the loss per quarter of t, of the "
-        "first --n test images",
-    )
-    mode.add_argument(
-        "--neighbours",
-        dest="mode",
-        action="store_const",
-        const="neighbours",
-        help="the distance of samples to their nearest training images: are they memorised?",
-    )
+    modes = p.add_mutually_exclusive_group()
+    for name, words in MODES.items():
+        modes.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=words)
     p.add_argument(
         "--reference",
         choices=("test", "train", "validation"),
@@ -102,14 +94,16 @@ def _add_fid(p) -> None:
         action="store_true",
         help="keep the result in the checkpoint's folder and put it on its card",
     )
+    p.set_defaults(run=run, mode="classes")
 
 
 def run(a: argparse.Namespace) -> None:
+    """Measure what is asked for, print it and keep it."""
     from dataclasses import replace
 
     from . import evaluate_modes
 
-    _check(a)
+    check(a)
     options.apply(a)
     model = options.load_model(a)
     base = options.request(a, model)
@@ -120,20 +114,11 @@ def run(a: argparse.Namespace) -> None:
     evaluate_modes.MODES[a.mode](a, model, requests)
 
 
-def _check(a: argparse.Namespace) -> None:
+def check(a: argparse.Namespace) -> None:
     """Refuse options that the measurement asked for would ignore."""
-    for_mode = {
-        "--features": (a.features is not None, ("fid",)),
-        "--reference": (a.reference is not None, ("fid",)),
-        "--as-reported": (a.as_reported, ("fid",)),
-        "--timesteps": (a.timesteps is not None, ("bound",)),
-        "--pixels": (a.pixels, ("neighbours",)),
-        "--out": (a.out is not None, ("neighbours",)),
-    }
-    for option, (given, modes) in for_mode.items():
-        if given and a.mode not in modes:
-            needed = " or ".join(f"--{mode}" for mode in modes)
-            raise InvalidInput(f"{option} goes with {needed}")
+    for name, mode in READ_BY.items():
+        if getattr(a, name) not in (None, False) and a.mode != mode:
+            raise InvalidInput(f"--{name.replace('_', '-')} goes with --{mode}")
     if a.as_reported and a.features is not None:
         raise InvalidInput("--as-reported has its own features: leave --features out")
     scales = a.measured_scales or ()

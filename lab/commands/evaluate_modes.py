@@ -13,11 +13,9 @@ from ddpm_core.errors import InvalidInput, check_choice
 from ddpm_core.guides import classifier_for
 from ddpm_core.recorder import grid, save_png
 
-from ..measure import inspection, results
-from ..measure.as_reported import evaluate_as_reported
-from ..measure.evaluation import evaluate_fid
+from ..measure import evaluation, results
 from ..measure.features import feature_net
-from ..measure.protocol import sampled
+from ..measure.protocol import sampled, words
 from ..measure.shards import Shards
 from ..publish import cards
 from .progress import followed
@@ -33,7 +31,7 @@ def classes(a: argparse.Namespace, model, requests) -> None:
     print("| scale | wanted class | mean pairwise distance |\n| --- | --- | --- |")
     kept = []
     for request in requests:
-        steps = inspection.measure_classes(model, request, home=a.cache, batch=a.batch)
+        steps = evaluation.measure_classes(model, request, home=a.cache, batch=a.batch)
         found = followed(steps)
         scale = "-" if request.guidance_scale is None else f"{request.guidance_scale:g}"
         share, apart = found["accuracy"], found["distance"]
@@ -46,33 +44,25 @@ def classes(a: argparse.Namespace, model, requests) -> None:
 
 def fid(a: argparse.Namespace, model, requests) -> None:
     """Measure the judge distance of every request."""
-    measure = evaluate_as_reported if a.as_reported else evaluate_fid
     net = None if a.features is None else feature_net(a.features)
     folder = _own_folder(a)
-    options = {"reference": a.reference or "test", "net": net}
-    options |= {"root": a.data_root, "batch": a.batch}
+    options = {"reference": a.reference or "test", "net": net, "as_reported": a.as_reported}
+    options |= {"root": a.data_root, "home": a.cache, "batch": a.batch}
     for request in requests:
-        found = followed(measure(model, request, home=a.cache, **options))
+        found = followed(evaluation.measure_fid(model, request, **options))
         print(_settings(model, request))
         scale = request.guidance_scale
-        print(("" if scale is None else f"scale {scale:g}: ") + found.words(), flush=True)
-        _keep(a, model, request, found.result(), folder)
+        print(("" if scale is None else f"scale {scale:g}: ") + words(found), flush=True)
+        _keep(a, model, request, found, folder)
 
 
 def bound(a: argparse.Namespace, model, requests) -> None:
     """Measure the bound; of a request it takes the number of images, the variance and the seed."""
     folder, request = _own_folder(a), requests[0]
-    found = followed(
-        inspection.measure_bound(
-            model,
-            n=request.n,
-            evaluations=inspection.BOUND_EVALUATIONS if a.timesteps is None else a.timesteps,
-            variance=request.variance,
-            seed=request.seed,
-            root=a.data_root,
-        )
-    )
-    print(f"{model.name}: {inspection.words(found)}", flush=True)
+    options = {} if a.timesteps is None else {"evaluations": a.timesteps}
+    options |= {name: getattr(request, name) for name in ("n", "variance", "seed")}
+    found = followed(evaluation.measure_bound(model, root=a.data_root, **options))
+    print(f"{model.name}: {words(found)}", flush=True)
     _keep(a, model, request, found, folder)
 
 
@@ -82,16 +72,15 @@ def neighbours(a: argparse.Namespace, model, requests) -> None:
     if a.out is not None:
         check_choice("ending of --out", a.out.suffix.lower(), (".png",))
         a.out.parent.mkdir(parents=True, exist_ok=True)
-    space = "pixels" if a.pixels else "features"
-    options = {"space": space, "root": a.data_root, "home": a.cache, "batch": a.batch}
-    found, pairs = followed(inspection.measure_neighbours(model, request, **options))
+    options = {"space": "pixels" if a.pixels else "features", "root": a.data_root}
+    options |= {"home": a.cache, "batch": a.batch}
+    found, pairs = followed(evaluation.measure_neighbours(model, request, **options))
     print(_settings(model, request))
-    print(inspection.words(found), flush=True)
+    print(words(found), flush=True)
     _keep(a, model, request, found, folder)
     if a.out is not None:
         shown = pairs[:SHOWN]
-        sheet = grid(np.concatenate(list(shown)), columns=shown.shape[1])
-        save_png(sheet, a.out, 2, inspection.words(found))
+        save_png(grid(np.concatenate(list(shown)), shown.shape[1]), a.out, 2, words(found))
         print(a.out)
 
 
@@ -108,12 +97,8 @@ def _keep(a, model, request, result: dict, folder: Path | None) -> None:
 
 def _settings(model, request) -> str:
     """What the figures depend on beside the scale, in words."""
-    about = {
-        "request": asdict(request) | {"guidance_scale": None},
-        "n": request.n,
-        "first": request.first,
-        "dtype": model.resolve_dtype(request.dtype),
-    }
+    about = {"request": asdict(request) | {"guidance_scale": None}, "n": request.n}
+    about |= {"first": request.first, "dtype": model.resolve_dtype(request.dtype)}
     weights = model.training.get("weights", "as published")
     return f"{model.name} ({weights}), {sampled(about)}"
 

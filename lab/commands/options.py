@@ -10,6 +10,6 @@ def add_features(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--features",
         metavar="NET",
-        help="for --fid: a shipped classifier, torchvision:NAME, or a TorchScript file, untested "
-        "with the published Inception's weights (default: the judge of the model's dataset)",
+        help="for --fid: a shipped classifier or a TorchScript file, untested with "
+        "the published Inception's weights (default: the judge of the model's dataset)",
     )

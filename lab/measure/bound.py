@@ -48,8 +48,6 @@ class Bound:
         quarters: parts of t = 0 and above in each quarter of [0, T), least noise first; with
             ``prior`` they add up to ``bits``. None where no timestep was evaluated.
         losses: mean squared error of eps in each quarter (eq. 10), the same evaluations.
-        images, evaluations: how many images, and timesteps evaluated of each.
-        variance, clip: see ``bound``.
     """
 
     bits: float
@@ -59,10 +57,6 @@ class Bound:
     decoder: float
     quarters: tuple[float | None, ...]
     losses: tuple[float | None, ...]
-    images: int
-    evaluations: int
-    variance: str
-    clip: bool
 
 
 def bound(
@@ -138,10 +132,6 @@ def bound(
             float(np.average(losses[some], weights=weights[some])) if some.any() else None
             for some in within
         ),
-        images=n,
-        evaluations=count,
-        variance=variance,
-        clip=clip,
     )
 
 

@@ -1,12 +1,16 @@
-"""FID of a model, with all that the figure depends on."""
+"""What ``python -m lab evaluate`` measures of a model.
+
+Each of these yields ``Progress`` and, last of all, a result: its ``kind``, its figures, and under
+``protocol`` all that they depend on, as ``results.save`` takes it and ``protocol.words`` tells it.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import json
+import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -16,26 +20,19 @@ import torch
 from ddpm_core import data
 from ddpm_core.checkpoints import Model
 from ddpm_core.errors import InvalidInput, check_choice, check_int
-from ddpm_core.files import replacing, write
+from ddpm_core.files import replacing
 from ddpm_core.hardware import describe
 from ddpm_core.request import Request
 from ddpm_core.sampling import BATCH
 
 from ..progress import Progress, passed
 from ..weights import fingerprint
-from .features import Features, batches, judge_of
-from .fid import (
-    BLOCKS,
-    FLOOR_DRAWS,
-    Floor,
-    Moments,
-    Score,
-    floor,
-    gather,
-    gather_blocks,
-    score,
-)
-from .protocol import distance, sampled
+from .as_reported import MINIBATCH, logits_in_grey, mean_distance
+from .bound import of_model
+from .features import Features, batches, classifier_features, judge_of
+from .fid import BLOCKS, Moments, Score, floor, gather, gather_blocks, mean_of_draws, score
+from .metrics import Tally
+from .neighbours import QUANTILE, memorised, nearest
 from .shards import HOME, Shards
 
 # Each set of real images, with the set that its floor is made of. What is chosen by a figure is
@@ -43,118 +40,224 @@ from .shards import HOME, Shards
 REFERENCES = {"test": "train", "train": "test", "validation": "train"}
 # Which real images make a floor must never change: figures would cease to be comparable.
 FLOOR_SEED = 0
+BOUND_IMAGES, BOUND_EVALUATIONS = 1000, 100
+# Of test images, for what is usual: enough for its quantile to be known.
+COMPARED = 2000
 
 
-@dataclass(frozen=True)
-class Fid:
-    """A FID and what it stands on.
-
-    Attributes:
-        score: the figure and its spread.
-        floor: what real images of the other split get at the same n; None if they are too few.
-        protocol: all that the figures depend on, ready for JSON.
-        seconds: what it took, without what lay ready on disk.
-        hardware: that it took them on.
-    """
-
-    score: Score
-    floor: Floor | None
-    protocol: dict
-    seconds: float
-    hardware: str
-
-    def result(self) -> dict:
-        """As ``results.save`` takes it."""
-        return {
-            "kind": "fid",
-            "fid": self.score.value,
-            "spread": self.score.spread,
-            "left_out": list(self.score.left_out),
-            "floor": self.floor and self.floor.value,
-            "floor_spread": self.floor and self.floor.spread,
-            "protocol": self.protocol,
-            "seconds": round(self.seconds, 1),
-            "hardware": self.hardware,
-        }
-
-    def words(self) -> str:
-        """The figure with its protocol, in one line."""
-        return words(self.result())
-
-
-def evaluate_fid(
+def measure_fid(
     model: Model,
     request: Request,
     *,
     reference: str = "test",
     net: Features | None = None,
+    as_reported: bool = False,
     root: str | Path | None = None,
     home: Path = HOME,
     batch: int = BATCH,
-) -> Iterator[Progress | Fid]:
-    """Sample a request, or read what is on disk of it, and measure its FID.
+) -> Iterator[Progress | dict]:
+    """Sample a request, or read what is on disk of it, and measure its Fréchet distance.
 
     Args:
         reference: ``"test"``, ``"train"`` (less the images held out) or ``"validation"`` (those):
             the real images, all of the split.
         net: the feature net; the judge of the model's dataset unless given.
+        as_reported: in the report's way (see ``as_reported``): each minibatch of samples is
+            compared with one of as many real images, drawn at random once and for all.
         root: see ``data.data_root``.
-        home: samples and reference moments are kept there.
+        home: samples, and moments of real images, are kept there.
         batch: images sampled at a time.
 
     Yields:
-        ``Progress`` after every step, then ``Fid``.
+        ``Progress``, then a result of the kind ``"fid"``: ``fid``, ``spread`` and ``left_out``
+        (see ``fid.Score``); ``floor`` and ``floor_spread``, what as many real images of the other
+        split get, None if they are too few; ``seconds``, without what lay ready on disk.
 
     Raises:
-        InvalidInput: before anything is sampled, if n is too small for the features, or images
-            and model do not fit.
+        InvalidInput: before anything is sampled, if n is too small for the features or makes no
+            minibatches, or images and model do not fit.
     """
     check_choice("reference set", reference, REFERENCES)
-    started = time.monotonic()
-    shards = Shards(model, request, home, batch)
-    net = net or judge_of(model, "name another feature net (--features)")
-    images, rest = real_images(model, reference, root)
-    real = yield from passed(reference_moments(net, images, home))
-    n = shards.request.n
-    for count, what in ((n, "n"), (real.n, "images of the reference")):
-        if count <= real.d:
-            raise InvalidInput(
-                f"{what} = {count:,} is too few for the {real.d:,} features of {net.name}"
-            )
-    check_int("n", n, BLOCKS, 10**9)
-    lowest = None
-    if len(rest) >= n:
-        lowest = yield from passed(reference_floor(net, rest, images, real, n, home))
+    started, shards = time.monotonic(), Shards(model, request, home, batch)
+    if net is None:
+        otherwise = "name another feature net (--features)"
+        net = logits_in_grey() if as_reported else judge_of(model, otherwise)
+    images, rest = _real_images(model, reference, root)
+    n, about, lowest = shards.request.n, _about(model, images, reference), None
+    if as_reported:
+        _check_minibatches(n, images, rest)
+        about["reference"] |= {"images": n, "drawn_of": len(images), "seed": FLOOR_SEED}
+        real = yield from _drawn(net, images, n)
+        beside = yield from _drawn(net, rest, n)
+        lowest, draws, count = mean_distance(beside, real), 1, n // MINIBATCH
+        compare = mean_distance
+    else:
+        real = yield from _moments(net, images, home)
+        for size, what in ((n, "n"), (real.n, "images of the reference")):
+            if size <= real.d:
+                raise InvalidInput(
+                    f"{what} = {size:,} is too few for the {real.d:,} features of {net.name}"
+                )
+        check_int("n", n, BLOCKS, 10**9)
+        if len(rest) >= n:
+            lowest = yield from _floor(net, rest, images, real, n, home)
+        draws, count, compare = len(lowest.parts) if lowest else 0, BLOCKS, score
     # First all onto the disk: a run that is stopped loses no picture, and no picture stays in
     # memory.
     yield from passed(shards.sampling())
     pictures = (it for it in shards.sampling() if isinstance(it, np.ndarray))
-    blocks = yield from passed(gather_blocks(net, pictures, n))
-    protocol = (
-        about(model, images, reference)
-        | shards.protocol()
-        | {
-            "features": {"name": net.name, "layer": net.layer, "count": real.d, "mark": net.mark},
-            "floor": {
-                "split": REFERENCES[reference],
-                "draws": lowest.draws if lowest else 0,
-                "seed": FLOOR_SEED,
-            },
-        }
-    )
-    seconds, hardware = time.monotonic() - started, describe(model.device)
-    yield Fid(score(blocks, real), lowest, protocol, seconds, hardware)
+    blocks = yield from passed(gather_blocks(net, pictures, n, count))
+    found = compare(blocks, real)
+    features = {"name": net.name, "layer": net.layer, "count": blocks[0].d, "mark": net.mark}
+    beside = {"split": REFERENCES[reference], "draws": draws, "seed": FLOOR_SEED}
+    yield {
+        "kind": "fid",
+        "fid": found.value,
+        "spread": found.spread,
+        "left_out": list(found.parts),
+        "floor": lowest and lowest.value,
+        "floor_spread": lowest and lowest.spread,
+        "protocol": about | shards.protocol() | {"features": features, "floor": beside},
+        "seconds": round(time.monotonic() - started, 1),
+        "hardware": describe(model.device),
+    }
 
 
-def real_images(
-    model: Model, reference: str, root: str | Path | None = None
-) -> tuple[data.Images, data.Images]:
-    """What a model's samples are held against, and the images that its floor is made of.
+def measure_classes(
+    model: Model, request: Request, *, home: Path = HOME, batch: int = BATCH
+) -> Iterator[Progress | dict]:
+    """What share of samples the judge takes for the wanted class, and how much they vary.
+
+    Args:
+        request, home, batch: see ``measure_fid``.
+
+    Yields:
+        ``Progress``, then a result of the kind ``"classes"``; its ``accuracy`` is None where no
+        class was wanted, its ``distance`` where no two samples are of one class.
 
     Raises:
-        InvalidInput: if images and model do not fit, or it was trained on what it is to be held
-            against.
+        InvalidInput: if the model's dataset has no judge.
     """
+    shards = Shards(model, request, home, batch)
+    tally = Tally(model, shards.request)
+    for it in shards.sampling():
+        if isinstance(it, Progress):
+            yield it
+        else:
+            found = tally.add(torch.from_numpy(it).permute(0, 3, 1, 2))
+    judge, told = classifier_features(tally.judge), shards.request.label != "none"
+    space = {"space": judge.name, "space_mark": judge.mark}
+    yield {
+        "kind": "classes",
+        "accuracy": found.accuracy if told else None,
+        "error": found.error if told else None,
+        "distance": None if math.isnan(found.distance) else found.distance,
+        "protocol": _of_weights(model) | shards.protocol() | space,
+    }
+
+
+def measure_bound(
+    model: Model,
+    *,
+    n: int = BOUND_IMAGES,
+    evaluations: int = BOUND_EVALUATIONS,
+    variance: str = "beta",
+    seed: int = 0,
+    root: str | Path | None = None,
+) -> Iterator[Progress | dict]:
+    """The bound (report eq. 8, 9) and the loss (eq. 10) on the first test images, in float32.
+
+    Args:
+        n: how many.
+        evaluations, variance, seed: see ``bound.bound``.
+        root: see ``data.data_root``.
+
+    Yields:
+        ``Progress``, then a result of the kind ``"bound"`` with the fields of ``bound.Bound``.
+    """
+    images = data.load(model.config.dataset, "test", root)
+    check_int("n", n, 1, len(images))
+    evaluations = min(evaluations, model.schedule.num_timesteps)
+    options = {"variance": variance, "evaluations": evaluations, "seed": seed}
+    found = yield from passed(of_model(model, images.subset(range(n)), **options))
+    protocol = _about(model, images, "test") | {"n": n, "dtype": "float32"} | options
+    protocol["timesteps"] = model.schedule.num_timesteps
+    # A model that knows classes is told each image's: its bound is that of the image given it.
+    protocol["told"] = "the class" if model.classes else "nothing"
+    yield {"kind": "bound"} | asdict(found) | {"protocol": protocol}
+
+
+def measure_neighbours(
+    model: Model,
+    request: Request,
+    *,
+    k: int = 5,
+    space: str = "features",
+    root: str | Path | None = None,
+    home: Path = HOME,
+    batch: int = BATCH,
+) -> Iterator[Progress | tuple[dict, np.ndarray]]:
+    """Is it memorised? The nearest training images of samples, beside those of test images.
+
+    Args:
+        request, root, home, batch: see ``measure_fid``.
+        k: how many neighbours of each sample are shown.
+        space: ``"features"``, those of the dataset's judge, or ``"pixels"``.
+
+    Yields:
+        ``Progress``, then a result of the kind ``"neighbours"`` and pictures: (n, 1 + k, H, W, C),
+        uint8: every sample and its neighbours, the closest pairs first.
+    """
+    shards = Shards(model, request, home, batch)
+    in_pixels = "compare pixels (--pixels)"
+    net = judge_of(model, in_pixels) if space == "features" else None
+    train, test = (data.load(model.config.dataset, split, root) for split in ("train", "test"))
+    pictures = []
+    for it in shards.sampling():
+        if isinstance(it, Progress):
+            yield it
+        else:
+            pictures.append(it)
+    samples = np.concatenate(pictures)
+    held_out = test.pixels[:COMPARED].permute(0, 2, 3, 1).numpy()
+    # Together: the training images are many, and their features take long.
+    both = nearest(np.concatenate([samples, held_out]), train, k, net)
+    indices, distances = yield from passed(both)
+    ours, real = distances[:, 0].split([len(samples), len(held_out)])
+    about = {"space": net.name if net else space, "space_mark": net and net.mark}
+    about |= {"compared_with": len(held_out), "quantile": QUANTILE}
+    result = {
+        "kind": "neighbours",
+        "memorised": memorised(ours, real),
+        "median": float(ours.median()),
+        "median_of_test_images": float(real.median()),
+        "least": float(ours.min()),
+        "least_of_test_images": float(real.min()),
+        "protocol": _about(model, train, "train") | shards.protocol() | about,
+    }
+    order = torch.argsort(ours)
+    near = train.pixels[indices[order]].permute(0, 1, 3, 4, 2).numpy()
+    yield result, np.concatenate([samples[order.numpy()][:, None], near], axis=1)
+
+
+def _about(model: Model, images: data.Images, split: str) -> dict:
+    """What a figure of a model beside real images depends on, ready for JSON."""
+    about = {"dataset": model.config.dataset, "split": split, "images": len(images)}
+    return _of_weights(model) | {"reference": about | {"source": images.source}}
+
+
+def _of_weights(model: Model) -> dict:
+    return {
+        "model": model.name,
+        "weights": model.training.get("weights", "as published"),
+        "weights_mark": fingerprint(model.unet),
+    }
+
+
+def _real_images(
+    model: Model, reference: str, root: str | Path | None = None
+) -> tuple[data.Images, data.Images]:
+    """What a model's samples are held against, and the images that its floor is made of."""
     splits = reference, REFERENCES[reference]
     images, rest = (data.load(model.config.dataset, split, root) for split in splits)
     if tuple(images.pixels.shape[1:]) != model.shape:
@@ -172,111 +275,59 @@ def real_images(
     return images, rest
 
 
-def reference_moments(
-    net: Features, images: data.Images, home: Path = HOME
-) -> Iterator[Progress | Moments]:
-    """The moments of a whole set of real images, kept on disk.
+def _check_minibatches(n: int, *sets: data.Images) -> None:
+    if n < 2 * MINIBATCH or n % MINIBATCH:
+        raise InvalidInput(f"n = {n:,} does not make two or more minibatches of {MINIBATCH}")
+    if min(map(len, sets)) < n:
+        raise InvalidInput(f"there are fewer than n = {n:,} real images to compare with")
 
-    Yields:
-        ``Progress`` after every batch, then ``Moments``.
+
+def _drawn(net: Features, images: data.Images, n: int):
+    """Moments of minibatches of real images."""
+    order = np.random.RandomState(FLOOR_SEED).permutation(len(images))[:n]
+    what = "real images"
+    return passed(gather_blocks(net, batches(images, order), n, n // MINIBATCH, what))
+
+
+def _moments(net: Features, images: data.Images, home: Path):
+    """Those of a whole set of real images, kept on disk."""
+
+    def measure():
+        found = yield from passed(gather(net, batches(images), len(images), "reference"))
+        yield {"n": found.n, "mean": found.mean.numpy(), "scatter": found.scatter.numpy()}
+
+    found = yield from _kept(home, _digest(net, images), measure())
+    return Moments(int(found["n"]), *(torch.from_numpy(found[it]) for it in ("mean", "scatter")))
+
+
+def _floor(
+    net: Features, rest: data.Images, images: data.Images, real: Moments, n: int, home: Path
+):
+    """What ``n`` images of ``rest`` get against ``images`` of moments ``real``, kept on disk."""
+
+    def measure():
+        found: Score = yield from passed(floor(net, rest, real, n, FLOOR_SEED))
+        yield {"draws": np.array(found.parts)}
+
+    found = yield from _kept(home, _digest(net, images, rest, n), measure())
+    return mean_of_draws(found["draws"].tolist())
+
+
+def _kept(home: Path, name: str, measure: Iterator):
+    """The arrays of a file; where it is missing or damaged, those that are measured and put there.
+
+    All samples of a table share their real images, whose features take minutes.
     """
-    path = Path(home) / "references" / f"{_digest(net, images)}.npz"
-    kept = _kept(path)
-    if kept is not None:
-        yield kept
-        return
-    found = yield from passed(gather(net, batches(images), len(images), "reference"))
+    path = Path(home) / "references" / f"{name}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except (OSError, ValueError, EOFError, BadZipFile):
+        found = yield from passed(measure)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part, part.open("wb") as file:
-        np.savez(file, n=found.n, mean=found.mean.numpy(), scatter=found.scatter.numpy())
-    yield found
-
-
-def reference_floor(
-    net: Features,
-    rest: data.Images,
-    images: data.Images,
-    real: Moments,
-    n: int,
-    home: Path = HOME,
-) -> Iterator[Progress | Floor]:
-    """What ``n`` images of ``rest`` get against ``images`` of moments ``real``, kept on disk.
-
-    Yields:
-        ``Progress`` after every batch, then the ``Floor``.
-    """
-    name = _digest(net, images, rest, n, FLOOR_SEED, FLOOR_DRAWS)
-    path = Path(home) / "references" / f"{name}.json"
-    try:
-        found = Floor(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):  # missing or damaged: it is measured anew
-        found = yield from passed(floor(net, rest, real, n, FLOOR_SEED))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(path, json.dumps(asdict(found)))
-    yield found
-
-
-def about(model: Model, images: data.Images, split: str) -> dict:
-    """What a figure of a model beside real images depends on, ready for JSON."""
-    return of_weights(model) | {
-        "reference": {
-            "dataset": model.config.dataset,
-            "split": split,
-            "images": len(images),
-            "source": images.source,
-        },
-    }
-
-
-def of_weights(model: Model) -> dict:
-    """What every figure of a model depends on, ready for JSON."""
-    return {
-        "model": model.name,
-        "weights": model.training.get("weights", "as published"),
-        "weights_mark": fingerprint(model.unet),
-    }
-
-
-def words(result: dict) -> str:
-    """A FID as it is stored, with its protocol, in one line."""
-    about = result["protocol"]
-    beside = "floor not measured (too few real images)"
-    if result["floor"] is not None:
-        spread, draws = result["floor_spread"], about["floor"]["draws"]
-        draws = "1 draw" if draws == 1 else f"{draws} draws"
-        if spread is not None and draws == "1 draw":
-            draws += ", standard error between minibatches"
-        spread = "" if spread is None else f" ± {spread:.4f}"
-        beside = (
-            f"floor {result['floor']:.4f}{spread} ({about['n']:,} real images of the "
-            f"{about['floor']['split']} split, {draws})"
-        )
-    figure = f"{distance(about['features']['name'])} {result['fid']:.4f}"
-    if result["spread"] is None:
-        figure += " (spread not known: too few samples for the jackknife)"
-    else:
-        figure += f" ± {result['spread']:.4f} (standard error by the jackknife)"
-    return f"{figure}; {beside}; {describe_protocol(about)}"
-
-
-def describe_protocol(about: dict) -> str:
-    """What a figure depends on, in words."""
-    net = about["features"]
-    return (
-        f"{sampled(about)}; reference: {reference_words(about)}; features: {net['name']} "
-        f"({net['mark'][:8]}), {net['layer']}, {net['count']:,} numbers; weights: "
-        f"{about['weights']} ({about['weights_mark'][:8]})"
-    )
-
-
-def reference_words(about: dict) -> str:
-    """The real images that a figure depends on, in words."""
-    real = about["reference"]
-    source = f" from {real['source']}" if real["source"] else ""
-    count = f"{real['images']:,}"
-    if "drawn_of" in real:
-        count += f", drawn at random, of the {real['drawn_of']:,}"
-    return f"{count} images of {real['dataset']} {real['split']}{source}"
+        np.savez(file, **found)
+    return found
 
 
 def _digest(net: Features, *about: data.Images | int) -> str:
@@ -288,12 +339,3 @@ def _digest(net: Features, *about: data.Images | int) -> str:
             it = tuple(it.pixels.shape)
         digest.update(f" {it}".encode())
     return digest.hexdigest()[:16]
-
-
-def _kept(path: Path) -> Moments | None:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            mean, scatter = torch.from_numpy(file["mean"]), torch.from_numpy(file["scatter"])
-            return Moments(int(file["n"]), mean, scatter)
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-        return None  # missing or damaged: it is made anew

@@ -12,6 +12,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import numpy as np
 import torch
@@ -20,7 +22,7 @@ from torch import Tensor
 from ddpm_core.data import Images
 from ddpm_core.errors import InvalidInput, check_int
 
-from ..progress import Progress
+from ..progress import Progress, passed
 from .features import BATCH, Features, batches
 
 BLOCKS = 20
@@ -96,42 +98,20 @@ def frechet(a: Moments, b: Moments) -> float:
 
 @dataclass(frozen=True)
 class Score:
-    """A Fréchet distance.
+    """A Fréchet distance, of samples or of real images.
 
     Attributes:
-        value: the distance.
-        spread: its standard error, by the jackknife over ``BLOCKS`` disjoint blocks of the samples
-            (each left out once): what another seed would change, itself known to about a fifth.
-            None where what is left is too few for the features.
-        n: how many samples.
-        d: how many features.
-        left_out: the distances without each block, in turn; empty where there is no spread.
+        value: the distance; of several draws of real images their mean.
+        spread: its standard error, by the jackknife over disjoint blocks of the samples (each left
+            out once): what another seed would change, itself known to about a fifth. Of draws the
+            standard deviation between them. None where there is one draw, or what is left of the
+            samples is too few for the features.
+        parts: the distances without each block, or those of each draw.
     """
 
     value: float
     spread: float | None
-    n: int
-    d: int
-    left_out: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True)
-class Floor:
-    """What real images get: as many of them as there are samples, from the split that is not the
-    reference.
-
-    Attributes:
-        value: the mean over ``draws`` disjoint draws.
-        spread: the standard deviation between them; None of one draw, except where that is a mean
-            over minibatches (``as_reported``): then its standard error.
-        n: images in each draw.
-        draws: how many.
-    """
-
-    value: float
-    spread: float | None
-    n: int
-    draws: int
+    parts: tuple[float, ...] = ()
 
 
 def gather(
@@ -142,13 +122,8 @@ def gather(
     Yields:
         ``Progress`` after every batch, then ``Moments``.
     """
-    found = None
-    for it in gather_blocks(net, images, total, 1, what):
-        if isinstance(it, Progress):
-            yield it
-        else:
-            found = it[0]
-    yield found
+    (whole,) = yield from passed(gather_blocks(net, images, total, 1, what))
+    yield whole
 
 
 def gather_blocks(
@@ -186,14 +161,13 @@ def gather_blocks(
 
 def score(blocks: Sequence[Moments], reference: Moments) -> Score:
     """The distance of all blocks together to a reference, and its spread."""
-    whole = _sum(blocks)
+    whole = reduce(add, blocks)
     value = frechet(whole, reference)
-    most = max(block.n for block in blocks)
-    if len(blocks) < 2 or whole.n - most <= whole.d:
-        return Score(value, None, whole.n, whole.d)
+    if len(blocks) < 2 or whole.n - max(block.n for block in blocks) <= whole.d:
+        return Score(value, None)
     rest = [[b for j, b in enumerate(blocks) if j != k] for k in range(len(blocks))]
-    without = tuple(frechet(_sum(r), reference) for r in rest)
-    return Score(value, jackknife(without), whole.n, whole.d, without)
+    without = tuple(frechet(reduce(add, some), reference) for some in rest)
+    return Score(value, jackknife(without), without)
 
 
 def jackknife(left_out: Sequence[float]) -> float:
@@ -209,7 +183,7 @@ def floor(
     n: int,
     seed: int = 0,
     draws: int = FLOOR_DRAWS,
-) -> Iterator[Progress | Floor]:
+) -> Iterator[Progress | Score]:
     """What ``n`` real images get against the reference.
 
     Args:
@@ -217,7 +191,7 @@ def floor(
             suffice, in a random order.
 
     Yields:
-        ``Progress`` after every batch, then the ``Floor``.
+        ``Progress`` after every batch, then the ``Score``.
 
     Raises:
         InvalidInput: if there are fewer than ``n`` images.
@@ -225,23 +199,15 @@ def floor(
     check_int("n, for a floor of as many real images,", n, 1, len(images))
     draws = min(draws, len(images) // n)
     order = np.random.RandomState(seed % 2**32).permutation(len(images))[: draws * n]
-    blocks: list[Moments] = []
     pictures = batches(images, order, min(BATCH, n))
-    for it in gather_blocks(net, pictures, draws * n, draws, "floor"):
-        if isinstance(it, Progress):
-            yield it
-        else:
-            blocks = it
-    values = [frechet(block, reference) for block in blocks]
-    spread = float(np.std(values, ddof=1)) if draws > 1 else None
-    yield Floor(float(np.mean(values)), spread, n, draws)
+    blocks = yield from passed(gather_blocks(net, pictures, draws * n, draws, "floor"))
+    yield mean_of_draws([frechet(block, reference) for block in blocks])
 
 
-def _sum(blocks: Sequence[Moments]) -> Moments:
-    whole = blocks[0]
-    for block in blocks[1:]:
-        whole = whole + block
-    return whole
+def mean_of_draws(values: Sequence[float]) -> Score:
+    """The score of some draws of real images, from that of each."""
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return Score(float(np.mean(values)), spread, tuple(values))
 
 
 def _root(matrix: Tensor) -> Tensor:

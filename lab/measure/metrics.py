@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ddpm_core.checkpoints import Model
 from ddpm_core.data import to_uint8, to_unit
-from ddpm_core.errors import InvalidInput
 from ddpm_core.guides import classifier_for
 from ddpm_core.request import Request
 from ddpm_core.sampling import BATCH, Run
 
-# ``mean_pairwise_distance`` of real images, to compare with: the first 3,000 of the test set.
+# ``Distances`` of real images, to compare with: the first 3,000 of the test set.
 REAL_DISTANCE = {"mnist": 8.76, "cifar10": 18.14}
 
 
@@ -28,7 +26,7 @@ class Measured:
     Attributes:
         n: how many.
         accuracy: share that the judge takes for the wanted class, 0 to 1.
-        distance: see ``mean_pairwise_distance``.
+        distance: see ``Distances``.
     """
 
     n: int
@@ -38,12 +36,7 @@ class Measured:
     @property
     def error(self) -> float:
         """The standard error of the accuracy."""
-        return share_error(self.accuracy, self.n)
-
-
-def share_error(share: float, n: int) -> float:
-    """The standard error of a share of n independent images."""
-    return math.sqrt(share * (1 - share) / n)
+        return math.sqrt(self.accuracy * (1 - self.accuracy) / self.n)
 
 
 def wanted(model: Model, request: Request) -> list[int]:
@@ -71,23 +64,6 @@ def measuring(model: Model, request: Request, batch: int = BATCH) -> Iterator[Me
         yield tally.add(to_uint8(step.x))
 
 
-def measure(model: Model, request: Request, batch: int = BATCH, progress=None) -> Measured:
-    """Sample a request and measure it.
-
-    Args:
-        progress: called with the number of steps just done, each time.
-
-    Raises:
-        InvalidInput: if the model's dataset has no judge.
-    """
-    found = None
-    for measured in measuring(model, request, batch):
-        found = measured or found
-        if progress and measured is None:
-            progress(1)
-    return found
-
-
 class Tally:
     """Figures of a request's pictures as they come.
 
@@ -97,7 +73,7 @@ class Tally:
 
     def __init__(self, model: Model, request: Request):
         self.judge, self._wanted = classifier_for(model, "judge"), wanted(model, request)
-        self._apart, self._hits, self._count = _Distances(), 0, 0
+        self._apart, self._hits, self._count = Distances(), 0, 0
 
     @torch.no_grad()
     def add(self, seen: Tensor) -> Measured:
@@ -110,35 +86,20 @@ class Tally:
         return Measured(self._count, self._hits / self._count, self._apart.mean)
 
 
-def mean_pairwise_distance(images: Tensor | np.ndarray, classes: Sequence[int]) -> float:
+class Distances:
     """How much images of one class differ: diversity, in the simplest terms.
 
     The Euclidean distance between two images, pixels from 0 to 1 as one long vector; its mean
-    over all pairs within a class, and the mean of that over the classes with at least two.
-
-    Args:
-        images: (n, ...), uint8.
-        classes: (n,).
-
-    Returns:
-        NaN if no class has two images.
+    over all pairs within a class, and the mean of that over the classes with at least two. The
+    images come in batches, and no pair is measured twice.
     """
-    images, labels = torch.as_tensor(images), torch.as_tensor(list(classes))
-    if len(images) != len(labels):
-        raise InvalidInput(f"{len(images)} images but {len(labels)} classes")
-    apart = _Distances()
-    apart.add(images, labels)
-    return apart.mean
-
-
-class _Distances:
-    """``mean_pairwise_distance`` of images that come in batches; no pair is measured twice."""
 
     def __init__(self):
         self._seen: dict[int, Tensor] = {}
         self._sums: dict[int, float] = {}
 
     def add(self, images: Tensor, labels: Tensor) -> None:
+        """Count in some images, (n, ...), uint8, of classes (n,)."""
         for label in labels.unique().tolist():
             new = images[labels == label].flatten(1)
             old = self._seen.get(label, new[:0])
@@ -150,6 +111,7 @@ class _Distances:
 
     @property
     def mean(self) -> float:
+        """NaN if no class has two images."""
         counts = {label: len(own) for label, own in self._seen.items() if len(own) > 1}
         means = [self._sums[label] / (n * (n - 1) / 2) for label, n in counts.items()]
         return sum(means) / len(means) if means else float("nan")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,29 +18,9 @@ from .features import BATCH, Features, batches
 QUANTILE = 0.01
 
 
-@dataclass(frozen=True)
-class Neighbours:
-    """The nearest training images of each of m pictures.
-
-    Attributes:
-        indices: (m, k), into the training images, the nearest first.
-        distances: (m, k), Euclidean, float64: of pixels from 0 to 1, or of features.
-        space: ``"pixels"``, or the feature net's name.
-    """
-
-    indices: Tensor
-    distances: Tensor
-    space: str
-
-    def split(self, count: int) -> tuple[Neighbours, Neighbours]:
-        """Those of the first pictures, and those of the rest."""
-        first = Neighbours(self.indices[:count], self.distances[:count], self.space)
-        return first, Neighbours(self.indices[count:], self.distances[count:], self.space)
-
-
 def nearest(
     pictures: np.ndarray, images: Images, k: int = 5, net: Features | None = None
-) -> Iterator[Progress | Neighbours]:
+) -> Iterator[Progress | tuple[Tensor, Tensor]]:
     """Find the nearest training images.
 
     Args:
@@ -51,7 +30,9 @@ def nearest(
         net: compare its features; pixels unless given.
 
     Yields:
-        ``Progress`` after every batch of training images, then ``Neighbours``.
+        ``Progress`` after every batch of training images, then indices into them, (m, k), the
+        nearest first, and Euclidean distances, (m, k), float64: of features, or of pixels from 0
+        to 1.
     """
     check_int("k", k, 1, len(images))
     if pictures.shape[1:] != tuple(images.pixels.shape[i] for i in (2, 3, 1)):
@@ -78,11 +59,10 @@ def nearest(
         found = torch.cat([found, place], 1).gather(1, order)
         done += len(batch)
         yield Progress("neighbours", done, len(images))
-    space = "pixels" if net is None else net.name
-    yield Neighbours(found, best.clamp_min(0).sqrt(), space)
+    yield found, best.clamp_min(0).sqrt()
 
 
-def memorised(samples: Neighbours, real: Neighbours, quantile: float = QUANTILE) -> float:
+def memorised(samples: Tensor, real: Tensor, quantile: float = QUANTILE) -> float:
     """The share of samples that lie closer to a training image than all but ``quantile`` of real
     images do that the model never saw.
 
@@ -90,12 +70,9 @@ def memorised(samples: Neighbours, real: Neighbours, quantile: float = QUANTILE)
     near 1.
 
     Args:
-        samples, real: of the samples, and of test images, in the same space.
+        samples, real: distances to the nearest training image, of samples and of test images.
     """
-    if samples.space != real.space:
-        raise InvalidInput(f"distances in {samples.space} do not compare with {real.space}")
-    limit = torch.quantile(real.distances[:, 0], quantile)
-    return float((samples.distances[:, 0] < limit).double().mean())
+    return float((samples < torch.quantile(real, quantile)).double().mean())
 
 
 def memorised_error(share: float, n: int, compared: int, quantile: float = QUANTILE) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -15,7 +14,6 @@ from ddpm_core.request import Request
 from ddpm_core.sampling import Run
 
 from ..progress import last
-from . import results
 from .features import Features, batches, feature_net
 from .fid import frechet, gather
 from .protocol import distance
@@ -79,7 +77,7 @@ def words(rows: Sequence[dict], recipe: Mapping) -> str:
     watched = [row for row in rows if "fid" in row]
     if not watched:
         return ""
-    nets = map(_told, dict.fromkeys(row.get("fid_by", NOT_RECORDED) for row in watched))
+    nets = dict.fromkeys(row.get("fid_by", NOT_RECORDED) for row in watched)
     counts = dict.fromkeys(f"{row.get('fid_n', SAMPLES):,}" for row in watched)
     steps = _steps(recipe.get("schedule", {}).get("num_timesteps", REQUEST.steps))
     classes = ", all classes in turn" if recipe.get("conditional") else ""
@@ -96,15 +94,6 @@ def name(rows: Sequence[dict]) -> str:
     nets = {row.get("fid_by", NOT_RECORDED) for row in rows if "fid" in row} - {NOT_RECORDED}
     names = {distance(net.partition(" ")[0]) for net in nets} or {"judge distance"}
     return names.pop() if len(names) == 1 else "Fréchet distance"
-
-
-def _told(net: str) -> str:
-    """A feature net as a row names it, and the one that has its name by now, if that is another."""
-    named = re.fullmatch(r"([\w-]+) \((\w+)\)", net)
-    now = named and results.mark_of(checkpoints.HOME / named[1])
-    if not now or now.startswith(named[2]):
-        return net
-    return f"{net[:-1]}, the former of this name; now it is {now[:8]})"
 
 
 def _steps(num_timesteps: int) -> int:

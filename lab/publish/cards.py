@@ -9,8 +9,8 @@ from ddpm_core.card import Figure, render
 from ddpm_core.checkpoints import Config
 from ddpm_core.files import write
 
-from ..measure import as_reported, evaluation, inspection, results
-from ..measure.protocol import distance, unusual
+from ..measure import as_reported, results
+from ..measure.protocol import distance, unusual, words
 
 # Not "fid": whoever compares figures of that name on the Hub takes them for Inception's.
 DISTANCE = "frechet-distance"
@@ -62,7 +62,7 @@ def _figure(result: dict, config: Config) -> Figure | None:
             f"bits per dimension ({about['n']:,} images, {about['evaluations']:,} timesteps of "
             f"each, variance {about['variance']}{_told(about)}{_seed(about)})"
         )
-        return Figure("bpd", title, round(result["bits"], 4), split, inspection.words(result))
+        return Figure("bpd", title, round(result["bits"], 4), split, words(result))
     if result["kind"] not in ("fid", "neighbours", "classes"):
         return None
     asked = about["request"]
@@ -74,20 +74,20 @@ def _figure(result: dict, config: Config) -> Figure | None:
     if result["kind"] == "classes":
         title, value = f"taken for the wanted class by {about['space']} ({how})", result["accuracy"]
         value = round(value, 4) if sound and value is not None else None
-        return Figure("accuracy", title, value, split, inspection.words(result))
+        return Figure("accuracy", title, value, split, words(result))
     if result["kind"] == "fid":
         net = about["features"]["name"]
         own_way = about["features"]["layer"] == as_reported.LAYER
-        layer = as_reported.SHORT if own_way else f"{net} features"
+        layer = "as the report takes it" if own_way else f"{net} features"
         title = f"{'FID' if own_way else distance(net)} ({layer}, {how}, {split} set)"
-        value, line = result["fid"], evaluation.words(result)
+        value, line = result["fid"], words(result)
         value = round(value, 4) if sound and not own_way else None
         return Figure(DISTANCE, title, value, split, line)
     title = (
         f"closer to a training image than all but {about['quantile']:.0%} of test images, in "
         f"{about['space']} ({how})"
     )
-    value, line = result["memorised"], inspection.words(result)
+    value, line = result["memorised"], words(result)
     return Figure("memorised", title, round(value, 4) if sound else None, split, line)
 
 

@@ -36,22 +36,20 @@ WIDEST = 720
 def curves(settings: Settings):
     """Figure 2: yields ``Progress``, returns its ``Part``."""
     yield Progress("curves", 0, 1)
+    about = Part("figure-2", **parts.FIGURE_2, caption="")
     name = _watched(settings.home)
     try:
         if name not in checkpoints.available(settings.home):
             raise InvalidInput(NEEDS.format(name))
         rows = report.curves(name, settings.home)
-        training = checkpoints.load(name, settings.home).training
-        caption, *charts = _curves(name, rows, training)
+        caption, *charts = _curves(name, rows, checkpoints.load(name, settings.home).training)
     except InvalidInput as error:
-        return Part("figure-2", **parts.FIGURE_2, caption="", notes=(sentence(error),))
+        return replace(about, notes=(sentence(error),))
     except KeyError as error:
-        note = f"The training record of {name} lacks {error}."
-        return Part("figure-2", **parts.FIGURE_2, caption="", notes=(note,))
+        return replace(about, notes=(f"The training record of {name} lacks {error}.",))
     for number, svg in enumerate(charts):
         write(settings.out / f"figure-2-{'ab'[number]}.svg", svg)
-    about = {"caption": caption, "charts": tuple(charts), "history": tuple(rows)}
-    return Part("figure-2", **parts.FIGURE_2, **about)
+    return replace(about, caption=caption, charts=tuple(charts), history=tuple(rows))
 
 
 def _watched(home: Path | None) -> str:
@@ -59,11 +57,10 @@ def _watched(home: Path | None) -> str:
     first, again = "mnist-linear", report.AGAIN_MODEL
     for name in (first, again):
         try:
-            kept = any("fid" in row for row in report.curves(name, home))
+            if any("fid" in row for row in report.curves(name, home)):
+                return name
         except (CheckpointError, TypeError):
             continue
-        if kept and name in checkpoints.available(home):
-            return name
     return first
 
 
@@ -72,15 +69,14 @@ def _curves(name: str, rows: list[dict], training: dict) -> list[str]:
     if len(rows) < 2:
         raise InvalidInput(f"the training record of {name} has too few rows for a curve")
     epochs = [row["images"] / training["training_set"] for row in rows]
-    fids = [(x, row["fid"]) for x, row in zip(epochs, rows, strict=True) if "fid" in row]
-    losses = {
-        name: [(x, row[key]) for x, row in zip(epochs, rows, strict=True)]
-        for name, key in (("training", "train"), ("validation", "validation"))
-    }
+
+    def line(key: str) -> list[tuple[float, float]]:
+        return [(x, row[key]) for x, row in zip(epochs, rows, strict=True) if key in row]
+
+    fids, measure = line("fid"), watch.name(rows)
     ends = f"{rows[-1]['train']:.4f} and {rows[-1]['validation']:.4f}"
-    watched = watch.words(rows, training["recipe"])
     told = (
-        f"{watched}; of so few, they compare with each other alone."
+        f"{watch.words(rows, training['recipe'])}; of so few, they compare with each other alone."
         if len(fids) > 1
         else "The shipped model kept no such figure while it trained."
     )
@@ -90,10 +86,10 @@ def _curves(name: str, rows: list[dict], training: dict) -> list[str]:
         f"validation loss that of the averaged weights ({training['weights']}). At the end {ends}. "
         f"{told}"
     )
+    losses = {"training": line("train"), "validation": line("validation")}
     title = f"Training and validation loss of {name} by epoch; at the end {ends}"
     found = [caption, chart.lines(losses, title, "epochs", "mean squared error of ε (eq. 10)")]
     if len(fids) > 1:
-        measure = watch.name(rows)
         title = f"{measure} of {name} by epoch; at the end {fids[-1][1]:.3f}"
         found.append(chart.lines({measure: fids}, title, "epochs", measure))
     return found

@@ -10,10 +10,10 @@ from ddpm_core import checkpoints
 from ddpm_core.data import THINGS
 from ddpm_core.request import Request
 from ddpm_core.sampling import BATCH
-from lab.process.report_errors import REPORT_CODE
 
 from ..measure.shards import HOME
-from .report import SAMPLERS, Table
+from ..process.report_errors import REPORT_CODE
+from .report import SAMPLERS, Measurement, Table
 
 OUT = Path("runs") / "report"
 
@@ -185,10 +185,17 @@ class Part:
     history: tuple[dict, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def cells(self) -> list[Measurement]:
+        """Those of all tables."""
+        return [cell for table in self.tables for cell in table.cells]
+
     def as_json(self) -> dict:
         """Ready for JSON; the charts are not in it, their figures are."""
         about = asdict(self)
         del about["charts"]
+        for cell in (c for t in about["tables"] for row in t["rows"] for c in row["measured"] if c):
+            del cell["take"]
         return about
 
 

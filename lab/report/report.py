@@ -1,4 +1,4 @@
-"""What the report measured, and what was measured of this project's models beside it.
+"""The report's figures, ours beside them, and what else was measured, as tables.
 
 The report's own figures stand here, the only ones typed by hand. Ours are read from the results
 that lie with the checkpoints (``results``), those of their weights; a cell that nobody has
@@ -11,8 +11,9 @@ import json
 import math
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,12 +21,17 @@ from ddpm_core import checkpoints, samplers
 from ddpm_core.card import broken_off
 from ddpm_core.errors import CheckpointError
 from ddpm_core.request import Request
-from lab.process.report_errors import REPORT_CODE
 
 from ..measure import as_reported, results, watch
+from ..measure.evaluation import BOUND_EVALUATIONS
 from ..measure.fid import jackknife
+from ..measure.neighbours import QUANTILE, memorised_error
 from ..measure.shards import NOT_IN_KEY
+from ..process.report_errors import REPORT_CODE
 
+# The report's section 3, in the order of ``ABLATIONS``.
+TABLE_1 = {"train": (2.286, 2.849, 2.105, 1.766), "test": (2.803, 3.490, 2.724, 2.385)}
+TABLE_2 = {"train": (0.114, 0.165, 49.393, 14.565), "test": (0.128, 0.153, 49.058, 14.508)}
 # Unconditional, DDIM and ancestral: as Table 1 is measured, and Table 2 after it.
 FAST = Request(n=8192, label="none", sampler="ddim", steps=50)
 ANCESTRAL = Request(n=2048, label="none", sampler="ddpm", steps=1000)
@@ -73,49 +79,116 @@ REFERENCES = {"train": "Train", "test": "Test"}
 TRAIN = "Train is against the training images less the 5,000 held out."
 
 
+SAMPLES = Request(n=1000)
+GUIDED = replace(SAMPLES, sampler="dpm_solver_pp", guidance="cfg")
+SCALES = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0)
+QUARTERS = ("first", "second", "third", "last")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number of a result.
+
+    Attributes:
+        value: None where the measurement has none, as the class of images that were told none.
+        error: its standard error, None if that is not known.
+        percent: whether it is a share.
+    """
+
+    value: float | None
+    error: float | None = None
+    percent: bool = False
+
+
+def fid(result: dict) -> Figure:
+    return Figure(result["fid"], result["spread"])
+
+
+def share(result: dict) -> Figure:
+    """Of samples that the judge takes for the wanted class."""
+    found = result["accuracy"]
+    # Where all or none are, the usual error is 0, which is not to be believed.
+    return Figure(found, result["error"] if found not in (0, 1) else None, percent=True)
+
+
+def apart(result: dict) -> Figure:
+    """The mean distance of two samples of a class."""
+    return Figure(result["distance"])
+
+
+def near(result: dict) -> Figure:
+    """The share of samples near a training image."""
+    found, about = result["memorised"], result["protocol"]
+    error = memorised_error(found, about["n"], about["compared_with"], about["quantile"])
+    return Figure(found, error if 0 < found < 1 else None, percent=True)
+
+
+def bits(result: dict) -> Figure:
+    """Bits per dimension."""
+    return Figure(result["bits"], result["error"])
+
+
+def loss(quarter: int) -> Callable[[dict], Figure]:
+    """The loss in a quarter of t, least noise first."""
+    return lambda result: Figure(result["losses"][quarter])
+
+
 @dataclass(frozen=True)
 class Measurement:
-    """A FID that can be had.
+    """A figure that can be had.
 
     Attributes:
         model: a checkpoint's name.
-        request: what is sampled.
-        reference: ``"train"`` or ``"test"``.
-        own_way: by the report's own measure, see ``as_reported``.
-        result: as it is stored, see ``evaluation.Fid.result``; None if it was not measured yet.
+        request: what is sampled; of a bound, its number of images.
+        reference: of a FID: ``"train"`` or ``"test"``.
+        own_way: of a FID: by the report's own measure, see ``as_reported``.
+        kind: of the result: ``"fid"``, ``"classes"``, ``"neighbours"`` or ``"bound"``.
+        take: the figure of the result.
+        result: as it is stored, see ``evaluation``; None if it was not measured yet.
     """
 
     model: str
     request: Request
-    reference: str
+    reference: str = "test"
     own_way: bool = False
+    kind: str = "fid"
+    take: Callable[[dict], Figure] = fid
     result: dict | None = None
+
+    @property
+    def figure(self) -> Figure | None:
+        """That of its result."""
+        return None if self.result is None else self.take(self.result)
 
     @property
     def command(self) -> str:
         """The command that measures it and stores the result; of one that is there, measures that
         again, on a machine of other habits too."""
-        words = ["python", "-m", "lab", "evaluate", "--fid", "--save"]
-        words += ["--as-reported"] if self.own_way else []
-        words += ["--model", self.model, "--reference", self.reference]
+        words = ["python", "-m", "lab", "evaluate"]
+        words += [] if self.kind == "classes" else [f"--{self.kind}"]
+        words += ["--save", *(["--as-reported"] if self.own_way else []), "--model", self.model]
+        if self.kind == "bound":
+            return shlex.join([*words, "--n", str(self.request.n), "--variance", "beta"])
+        words += ["--reference", self.reference] if self.kind == "fid" else []
         return shlex.join(words + options(as_measured(self.request, self.result)))
 
     def matches(self, result: dict) -> bool:
         """Whether a stored result is this measurement's: by the dataset's judge, or else by what
         the report has in its place."""
-        about = result["protocol"]
-        reference = about["reference"]
-        return (
-            about["model"] == self.model
-            and sampled_for(self.request, about)
-            and reference["split"] == self.reference
-            and self._is_by(about["features"], f"{reference['dataset']}-judge")
-        )
-
-    def _is_by(self, net: dict, judge: str) -> bool:
-        if self.own_way:
-            return (net["name"], net["layer"]) == (as_reported.NET, as_reported.LAYER)
-        return net["name"] == judge
+        about, judge = result["protocol"], f"{self.model.partition('-')[0]}-judge"
+        if result["kind"] != self.kind or about["model"] != self.model:
+            return False
+        if self.kind == "bound":
+            usual = (self.request.n, BOUND_EVALUATIONS, "beta", 0)
+            return usual == tuple(about[key] for key in ("n", "evaluations", "variance", "seed"))
+        if not sampled_for(self.request, about):
+            return False
+        if self.kind != "fid":
+            return about["space"] == judge
+        net = about["features"]
+        by = (net["name"], net["layer"]) == (as_reported.NET, as_reported.LAYER)
+        by = by if self.own_way else net["name"] == judge
+        return by and about["reference"]["split"] == self.reference
 
 
 @dataclass(frozen=True)
@@ -125,8 +198,8 @@ class Row:
     Attributes:
         title: such as ``"Train distance, DDIM, 50 steps"``.
         reported: the report's figures, one for each column; of our rows empty.
-        measured: ours, one for each column, None where there is nothing to measure (in tables
-            of other figures than FIDs a ``beside.Wanted``); of the report's rows empty.
+        measured: ours, one for each column, None where there is nothing to measure; of the
+            report's rows empty.
     """
 
     title: str
@@ -151,41 +224,10 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
 
-
-class Difference(NamedTuple):
-    """By how much two figures differ, and the standard error of that."""
-
-    gap: float
-    error: float
-
-
-def options(request: Request) -> list[str]:
-    """A request as options of ``evaluate``."""
-    words = []
-    # What a model may be meant to be sampled with is told too: it would stand for what is not.
-    always = ("n", "label", "sampler", "steps", "variance")
-    base = asdict(Request())
-    for name, value in asdict(request).items():
-        if name == "clip":
-            words.append("--clip" if value else "--no-clip")
-        elif name in always or value != base[name]:
-            words += [f"--{name.replace('_', '-')}", str(value)]
-    return words
-
-
-def as_measured(request: Request, result: dict | None) -> Request:
-    """A request in the dtype that its result is of, if that can be asked for."""
-    dtype = result and result["protocol"]["dtype"]
-    return replace(request, dtype=dtype) if dtype in checkpoints.DTYPES else request
-
-
-def sampled_for(request: Request, about: dict) -> bool:
-    """Whether a stored protocol is of the samples of a request; a field that it lacks, stored
-    before there was one, means its default."""
-    asked = vars(request).items()  # asked thousands of times for a page, and flat: no asdict
-    return (about["n"], about["first"]) == (request.n, 0) and all(
-        about["request"].get(k, getattr(Request, k)) == v for k, v in asked if k not in NOT_IN_KEY
-    )
+    @property
+    def cells(self) -> list[Measurement]:
+        """All that is measured, or could be."""
+        return [it for row in self.rows for it in row.measured if it]
 
 
 def table_1(home: Path | None = None) -> Table:
@@ -224,7 +266,7 @@ def few_steps(home: Path | None = None, model: str = FEW_MODELS[0]) -> Table:
             else None
             for steps in FEW_STEPS
         ]
-        rows.append(Row(title, measured=_with_results(wanted, home)))
+        rows.append(_row(title, wanted, home))
     return Table(
         "few-steps" + model.startswith("cifar10") * "-cifar10",
         f"Judge distance in few steps: {model}",
@@ -278,6 +320,64 @@ def own_way(home: Path | None = None) -> Table:
     )
 
 
+def of_models(home: Path | None = None) -> Table:
+    """Each model's share of wanted classes, of samples near a training image, and its bound."""
+    rows, folder = [], home or checkpoints.HOME
+    for model in MODELS:
+        if not (folder / model).is_dir():
+            continue  # not trained yet
+        told = model in FEW_MODELS  # those that know classes
+        request = replace(SAMPLES, label="all" if told else "none")
+        figures = [("classes", share) if told else None, ("neighbours", near), ("bound", bits)]
+        figures += [("bound", loss(k)) for k in range(len(QUARTERS))]
+        wanted = [it and Measurement(model, request, kind=it[0], take=it[1]) for it in figures]
+        rows.append(_row(model, wanted, home))
+    return Table(
+        "beside",
+        "Beside the judge distance",
+        f"Of n\u00a0=\u00a0{SAMPLES.n:,} samples (DDIM, {SAMPLES.steps} steps): the share that the "
+        f"judge takes for the wanted class, and the share nearer to a training image than all but "
+        f"{QUANTILE:.0%} of test images are, which is about {QUANTILE:.0%} where nothing is "
+        f"memorised. Of as many test images: the bound (eq. 8, 9) in bits per dimension, and the "
+        "loss (eq. 10) of eps by quarter of t, least noise first, whatever the model predicts.",
+        ("wanted class", "near a training image", "bits per dimension")
+        + tuple(f"loss, {quarter} quarter" for quarter in QUARTERS),
+        tuple(rows),
+    )
+
+
+def over_scale(home: Path | None = None) -> Table:
+    """Classifier-free guidance: shares and distances over its scale."""
+    rows = []
+    for model in FEW_MODELS:
+        for title, take in (("wanted class", share), ("distance", apart)):
+            requests = [replace(GUIDED, guidance_scale=scale) for scale in SCALES]
+            wanted = [Measurement(model, it, kind="classes", take=take) for it in requests]
+            rows.append(_row(f"{model}, {title}", wanted, home))
+    return Table(
+        "guidance",
+        "Guidance over its scale",
+        f"Classifier-free, DPM-Solver++, {GUIDED.steps} steps, n\u00a0=\u00a0{GUIDED.n:,}: the "
+        "share that the judge takes for the wanted class, and the mean distance between two "
+        "images of a class, pixels from 0 to 1. s = 0 is the model that is told no class, s = 1 "
+        "the conditional model alone.",
+        tuple(f"{scale:g}" for scale in SCALES),
+        tuple(rows),
+    )
+
+
+# By name, in the order in which they are shown.
+TABLES: dict[str, Callable[[Path | None], Table]] = {
+    "table-1": table_1,
+    "table-2": table_2,
+    "costs": costs,
+    "own-way": own_way,
+    **{f"few-steps{'-cifar10' * k}": partial(few_steps, model=FEW_MODELS[k]) for k in (0, 1)},
+    "beside": of_models,
+    "guidance": over_scale,
+}
+
+
 def curves(model: str, home: Path | None = None) -> list[dict]:
     """What training was like: rows with ``images``, ``train``, ``validation`` and maybe ``fid``.
 
@@ -313,6 +413,24 @@ def trained(model: str, home: Path | None = None) -> tuple[str, str]:
     return "; ".join(told), record.get("command", "")
 
 
+def _training(model: str, home: Path | None) -> dict:
+    path = (home or checkpoints.HOME) / model / "training.json"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record["history"], list):
+            raise TypeError("its history is no list")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} holds no training record: {error}") from error
+    return record
+
+
+class Difference(NamedTuple):
+    """By how much two figures differ, and the standard error of that."""
+
+    gap: float
+    error: float
+
+
 def difference(first: dict, second: dict) -> Difference | None:
     """By how much two stored FIDs differ, and the standard error of that.
 
@@ -337,8 +455,8 @@ def basis(result: dict) -> str:
     """What stored results must share to compare: the feature net, the real images, and the
     precision of the network."""
     about = result["protocol"]
-    net = about["features"]
-    return json.dumps([net["mark"], net["layer"], about["reference"], about["dtype"]])
+    net = about.get("features") or {"mark": about.get("space_mark"), "layer": about.get("space")}
+    return json.dumps([net["mark"], net["layer"], about.get("reference"), about["dtype"]])
 
 
 def usual_dtype(cells: Iterable[Measurement | None]) -> str | None:
@@ -355,20 +473,33 @@ def decimals(figure: float, spread: float | None) -> int:
     return min(4, max(1, digits - 1 - math.floor(math.log10(smallest))))
 
 
-# The report's section 3, in the order of ``ABLATIONS``.
-TABLE_1 = {"train": (2.286, 2.849, 2.105, 1.766), "test": (2.803, 3.490, 2.724, 2.385)}
-TABLE_2 = {"train": (0.114, 0.165, 49.393, 14.565), "test": (0.128, 0.153, 49.058, 14.508)}
+def options(request: Request) -> list[str]:
+    """A request as options of ``evaluate``."""
+    words = []
+    # What a model may be meant to be sampled with is told too: it would stand for what is not.
+    always = ("n", "label", "sampler", "steps", "variance")
+    base = asdict(Request())
+    for name, value in asdict(request).items():
+        if name == "clip":
+            words.append("--clip" if value else "--no-clip")
+        elif name in always or value != base[name]:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return words
 
 
-def _training(model: str, home: Path | None) -> dict:
-    path = (home or checkpoints.HOME) / model / "training.json"
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(record["history"], list):
-            raise TypeError("its history is no list")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} holds no training record: {error}") from error
-    return record
+def as_measured(request: Request, result: dict | None) -> Request:
+    """A request in the dtype that its result is of, if that can be asked for."""
+    dtype = result and result["protocol"]["dtype"]
+    return replace(request, dtype=dtype) if dtype in checkpoints.DTYPES else request
+
+
+def sampled_for(request: Request, about: dict) -> bool:
+    """Whether a stored protocol is of the samples of a request; a field that it lacks, stored
+    before there was one, means its default."""
+    asked = vars(request).items()  # asked thousands of times for a page, and flat: no asdict
+    return (about["n"], about["first"]) == (request.n, 0) and all(
+        about["request"].get(k, getattr(Request, k)) == v for k, v in asked if k not in NOT_IN_KEY
+    )
 
 
 def _rows(
@@ -379,7 +510,7 @@ def _rows(
     def row(title: str, request: Request, reference: str, chosen: Sequence[str]) -> None:
         wanted = [Measurement(model, request, reference) for model in chosen]
         wanted += [None] * (len(models) - len(chosen))
-        rows.append(Row(title, measured=_with_results(wanted, home)))
+        rows.append(_row(title, wanted, home))
 
     for reference, title in REFERENCES.items():
         rows.append(Row(f"{title}-FID, report", reported[reference]))
@@ -405,7 +536,7 @@ def _with_errors(errors: dict, base: Request, home: Path | None, **more) -> tupl
             else None
             for model in COST_MODELS
         ]
-        rows.append(Row(title, measured=_with_results(wanted, home)))
+        rows.append(_row(title, wanted, home))
     return tuple(rows)
 
 
@@ -419,11 +550,11 @@ def _words(title: str, request: Request) -> str:
     return f"{title}, {SAMPLERS[request.sampler]}, {steps}{clip}"
 
 
-def _with_results(wanted: Sequence[Measurement | None], home: Path | None) -> tuple:
+def _row(title: str, wanted: Sequence[Measurement | None], home: Path | None) -> Row:
     """With the results of the weights that lie there, by the judge that does; of several of one
     measurement the one that compares with most of the others, or is of the usual precision."""
     home = home or checkpoints.HOME
-    kept = [results.current(home / m.model, "fid") if m else [] for m in wanted]
+    kept = [results.current(home / m.model, m.kind) if m else [] for m in wanted]
     found = [[it for it in some if m.matches(it)] for m, some in zip(wanted, kept, strict=True)]
     shared = Counter(one for some in found for one in {basis(it) for it in some})
     usual = Counter(it["protocol"]["dtype"] for some in kept for it in some)
@@ -431,7 +562,8 @@ def _with_results(wanted: Sequence[Measurement | None], home: Path | None) -> tu
     def fits(result: dict) -> tuple[int, int]:
         return shared[basis(result)], usual[result["protocol"]["dtype"]]
 
-    return tuple(
+    measured = (
         m and replace(m, result=max(some, key=fits, default=None))
         for m, some in zip(wanted, found, strict=True)
     )
+    return Row(title, measured=tuple(measured))

@@ -20,27 +20,20 @@ from ddpm_core.files import write
 from ddpm_core.hardware import describe
 
 from ..progress import Progress
-from . import figures, page, report, tables
+from . import figures, page, parts, tables
 from .parts import Part, Settings
 
+OWN = {"figure-2": figures.curves, "figure-3": figures.schedules}
+NAMES = (
+    *("figure-2", "table-1", "figure-3", "figure-4", "table-2"),
+    *(f"figure-{n}" for n in (5, 6, 7, 8)),
+    *("costs", "own-way", "few-steps", "few-steps-cifar10"),
+)
 # Each yields ``Progress`` and returns its ``Part``.
 PARTS = {
-    "figure-2": figures.curves,
-    "table-1": partial(tables.table, name="table-1", make=report.table_1),
-    "figure-3": figures.schedules,
-    "figure-4": partial(figures.samples, name="figure-4"),
-    "table-2": partial(tables.table, name="table-2", make=report.table_2),
-    **{f"figure-{n}": partial(figures.samples, name=f"figure-{n}") for n in (5, 6, 7, 8)},
-    "costs": partial(tables.table, name="costs", make=report.costs),
-    "own-way": partial(tables.table, name="own-way", make=report.own_way),
-    **{
-        f"few-steps{suffix}": partial(
-            tables.table,
-            name=f"few-steps{suffix}",
-            make=partial(report.few_steps, model=model),
-        )
-        for suffix, model in zip(("", "-cifar10"), report.FEW_MODELS, strict=True)
-    },
+    name: OWN.get(name)
+    or partial(tables.table if name in parts.TABLES else figures.samples, name=name)
+    for name in NAMES
 }
 
 

@@ -9,8 +9,9 @@ from ddpm_core.card import JUDGE_DISTANCE
 from ddpm_core.errors import DataError, InvalidInput
 
 from ..measure import results
-from ..measure.as_reported import MINIBATCH, NET, evaluate_as_reported
-from ..measure.evaluation import evaluate_fid, words
+from ..measure.as_reported import MINIBATCH, NET
+from ..measure.evaluation import measure_fid
+from ..measure.protocol import words
 from ..progress import passed
 from ..publish import cards
 from . import parts, report
@@ -29,10 +30,10 @@ OWN_WAY = (
 )
 
 
-def table(settings: Settings, name: str, make):
-    """Table 1 or 2: yields ``Progress``, returns its ``Part``."""
+def table(settings: Settings, name: str):
+    """A table of ``report.TABLES``: yields ``Progress``, returns its ``Part``."""
     try:
-        stored = make(settings.home)
+        stored = report.TABLES[name](settings.home)
         # What lacks something is found now, not after hours.
         [words(m.result) for row in stored.rows for m in row.measured if m and m.result]
     except (InvalidInput, LookupError, TypeError) as error:
@@ -40,45 +41,37 @@ def table(settings: Settings, name: str, make):
         note = f"The stored results cannot be read: {what}."
         title = name.replace("-", " ").capitalize()
         return Part(name, title, parts.TABLES[name], "", notes=(note,))
-    return (yield from _table(settings, name, stored))
-
-
-def _table(settings: Settings, name: str, table: report.Table):
     missing, troubles = {}, {}
-    rows = []
-    for row in table.rows:
-        rows.append((yield from _row(settings, row, missing, troubles, settings.budget.measure)))
-    tables = [replace(table, rows=tuple(rows))]
+    tables = [stored]
     fresh = settings.budget.fresh
     if fresh and name == "table-1":
         models = [f"mnist-{ablation}" for ablation in report.ABLATIONS]
-        row = report.Row(
-            f"Test distance, {walked(fresh)}, n = {fresh.n:,}",
-            measured=tuple(report.Measurement(model, fresh, "test") for model in models),
-        )
-        row = yield from _row(settings, row, missing, troubles, True)
+        title = f"Test distance, {walked(fresh)}, n = {fresh.n:,}"
+        row = report.Row(title, measured=tuple(report.Measurement(it, fresh) for it in models))
         about = (
             "Measured by this run, small: the distance depends on n and on the steps, so these "
             "compare with each other and with no row above."
         )
-        tables.append(replace(table, name="fresh", title="Now", about=about, rows=(row,)))
+        tables.append(replace(stored, name="fresh", title="Now", about=about, rows=(row,)))
+    for place, it in enumerate(tables):
+        measure = settings.budget.measure or it.name == "fresh"
+        rows = []
+        for row in it.rows:
+            cells = []
+            for wanted in row.measured:
+                cells.append((yield from _cell(settings, wanted, missing, troubles, measure)))
+            rows.append(replace(row, measured=tuple(cells)))
+        tables[place] = replace(it, rows=tuple(rows))
     notes = [sentence(why) for why in missing.values() if why not in IN_CELL]
     return Part(
         name,
-        table.title,
+        stored.title,
         parts.TABLES[name],
-        f"{table.about} {OWN_WAY if name == 'own-way' else JUDGED}",
+        f"{stored.about} {OWN_WAY if name == 'own-way' else JUDGED}",
         tables=tuple(tables),
         missing=missing,
         notes=tuple(dict.fromkeys([*notes, *troubles.values()])),
     )
-
-
-def _row(settings: Settings, row: report.Row, missing: dict, troubles: dict, measure: bool):
-    cells = []
-    for wanted in row.measured:
-        cells.append((yield from _cell(settings, wanted, missing, troubles, measure)))
-    return replace(row, measured=tuple(cells))
 
 
 def _cell(settings, wanted: report.Measurement | None, missing: dict, troubles: dict, measure):
@@ -110,16 +103,16 @@ def _had(settings, wanted: report.Measurement, missing: dict, troubles: dict, me
     own = settings.save and wanted.request != settings.budget.fresh
     if own:
         cards.text(folder)  # what could not be told of in the end is not begun
-    options = {"reference": wanted.reference, "root": settings.root, "home": settings.cache}
+    options = {"reference": wanted.reference, "as_reported": wanted.own_way, "root": settings.root}
+    options |= {"home": settings.cache, "batch": settings.batch}
     try:
-        evaluate = evaluate_as_reported if wanted.own_way else evaluate_fid
-        found = yield from passed(evaluate(model, wanted.request, batch=settings.batch, **options))
+        result = yield from passed(measure_fid(model, wanted.request, **options))
     except DataError as error:
         # Asked once: a network that is not there is not there for the next cell either.
         troubles[dataset] = f"Not measured, for want of the data: {line(error)}"
         missing[wanted.command] = NO_DATA
         return wanted
-    results.save(folder if own else kept, found.result())
+    results.save(folder if own else kept, result)
     if own:
         cards.rewrite(folder)
-    return replace(wanted, result=found.result())
+    return replace(wanted, result=result)

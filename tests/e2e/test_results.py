@@ -10,7 +10,7 @@ import gradio as gr
 import pytest
 from playwright.sync_api import expect
 
-from lab.measure import evaluation
+from lab.measure.protocol import words
 from lab.report import report
 from lab.report.findings import findings
 from tests.support.figures import store, write_training
@@ -140,8 +140,8 @@ def test_a_click_opens_the_protocol_and_the_next_closes_it(page, home):
     button.click()
     expect(card(page)).to_be_visible()
     expect(card(page)).to_be_focused()
-    words = evaluation.words(result_of(m, 2.3456, 0.0211))
-    assert card(page).locator(".board-words").inner_text() == words
+    told = words(result_of(m, 2.3456, 0.0211))
+    assert card(page).locator(".board-words").inner_text() == told
     assert card(page).locator("code").inner_text() == m.command
     assert "1,234 s" in card(page).inner_text()
     # Near its figure, and on the page.
@@ -202,7 +202,7 @@ def test_a_point_tells_its_protocol_by_pointer_and_by_keyboard(page, home):
     page.mouse.move(box["x"] + 14, box["y"] + 14)
     expect(readout).to_have_text("DDIM · 20 steps · judge distance 1.50 ± 0.20")
     page.mouse.click(box["x"] + 14, box["y"] + 14)
-    assert card(page).locator(".board-words").inner_text() == evaluation.words(ddim[2].result)
+    assert card(page).locator(".board-words").inner_text() == words(ddim[2].result)
     assert card(page).locator("code").inner_text() == ddim[2].command
     page.keyboard.press("Escape")
     expect(point).to_be_focused()
@@ -280,6 +280,6 @@ def test_on_a_phone_a_link_opens_the_tab_all_tabs_are_on_view_and_tables_scroll(
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     page.set_viewport_size({"width": 1440, "height": 900})
     beyond = "all => all.filter(e => e.scrollWidth > e.clientWidth).map(e => e.textContent)"
-    for words in ("td button", "p"):
-        shown = page.locator(f"#results-board {words}")
+    for part in ("td button", "p"):
+        shown = page.locator(f"#results-board {part}")
         assert shown.evaluate_all(beyond) == [], "words that reach out of their columns"

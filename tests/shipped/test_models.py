@@ -12,7 +12,7 @@ from PIL import Image
 from ddpm_core import Request, available, load
 from lab.measure import results
 from lab.publish import cards
-from lab.report import beside, report
+from lab.report import report
 from lab.weights import fingerprint
 from tests.support.toys import result_of
 
@@ -134,11 +134,11 @@ def test_the_tables_of_guidance_are_those_that_are_stored():
     text = (ROOT / "docs" / "guidance.md").read_text(encoding="utf-8")
     pattern = r"^\| s \|(.*)\|\n.*\n\| wanted class \|(.*)\|\n\| distance \|(.*)\|$"
     told = re.findall(pattern, text, re.M)
-    rows = beside.over_scale().rows
+    rows = report.over_scale().rows
     assert len(told) == len(report.FEW_MODELS)
     for k, cells in enumerate(told):
         scales, shares, distances = ([it.strip() for it in row.split("|")] for row in cells)
-        assert [float(it) for it in scales] == list(beside.SCALES)
+        assert [float(it) for it in scales] == list(report.SCALES)
         kept = [it.result for it in rows[2 * k].measured]
         assert shares == [f"{100 * it['accuracy']:.1f} %" for it in kept]
         assert distances == [f"{it['distance']:.2f}" for it in kept]

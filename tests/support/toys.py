@@ -146,7 +146,7 @@ def result_of(
     floor: float | None = 0.11,
     mark: str = "0123456789abcdef",
 ) -> dict:
-    """As ``evaluation.Fid.result`` gives it, of made-up figures.
+    """As ``evaluation.measure_fid`` gives it, of made-up figures.
 
     Args:
         mark: that of the weights; a folder without weights takes any.

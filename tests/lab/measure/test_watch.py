@@ -10,8 +10,8 @@ from ddpm_core.errors import InvalidInput
 from ddpm_core.request import Request
 from ddpm_core.sampling import sample
 from lab.__main__ import main
-from lab.measure import fid, results, watch
-from lab.measure.features import classifier_features
+from lab.measure import fid, watch
+from lab.measure.features import Features, classifier_features
 from lab.measure.watch import fid_watch
 from tests.support.toys import save_tiny_checkpoint, tiny_classifier
 
@@ -32,41 +32,22 @@ def test_the_fid_of_training_is_that_of_its_samples_against_images_held_out(mode
         fid_watch("flowers", root)
 
 
-def test_a_net_whose_name_another_has_by_now_is_told_from_it():
-    now = results.mark_of(checkpoints.HOME / "mnist-judge")[:8]
-    same, former = ([{"fid": 3.0, "fid_by": f"mnist-judge ({it})"}] for it in (now, "01234567"))
-    assert f"by mnist-judge ({now});" in watch.words(same, {})
-    told = watch.words(former, {})
-    assert f"by mnist-judge (01234567, the former of this name; now it is {now});" in told
-
-
-def test_the_fid_of_training_has_more_samples_than_features(model, root):
-    class Pixels:
+def test_it_has_more_samples_than_features_and_no_more_steps_than_there_are(tmp_path, root):
+    def take(images):
         """600 functions of the image."""
+        pixels = images.double().flatten(1)[:, :10] / 255
+        return (pixels[:, :, None] * torch.arange(60)).sin().flatten(1)
 
-        name, layer, mark = "pixels", "the image", "0123456789"
-
-        def features(self, images):
-            pixels = torch.from_numpy(images).double().flatten(1)[:, :10] / 255
-            return (pixels[:, :, None] * torch.arange(60)).sin().flatten(1)
-
-    found = fid_watch("mnist", root, Pixels())(model)
-    assert found["fid_n"] == 1024
-    told = watch.words([found], {})
-    assert told.startswith("Fréchet distance: 1,024 samples (") and "by pixels (01234567)" in told
-    both = watch.words([{"fid": 3.0}, found], {})
-    assert both.startswith("Fréchet distance: 512 and 1,024 samples (")
-
-
-def test_the_fid_of_training_takes_all_the_steps_of_a_short_schedule(tmp_path, root):
     folder = save_tiny_checkpoint(tmp_path / "short")
     config = json.loads((folder / "config.json").read_text())
     schedule = {"kind": "linear", "num_timesteps": 10}
     (folder / "config.json").write_text(json.dumps(config | {"schedule": schedule}))
-    watched = fid_watch("mnist", root, classifier_features(tiny_classifier("conv")))
-    row = watched(checkpoints.load(folder))
-    assert row["fid"] > 0
-    assert "(dpm_solver_pp, 10 steps," in watch.words([row], {"schedule": schedule})
+    net = Features("pixels", "the image", "0123456789", take)
+    found = fid_watch("mnist", root, net)(checkpoints.load(folder))
+    assert found["fid"] > 0 and found["fid_n"] == 1024
+    told = watch.words([{"fid": 3.0}, found], {"schedule": schedule})
+    assert told.startswith("Fréchet distance: 512 and 1,024 samples (dpm_solver_pp, 10 steps,")
+    assert "by a judge not recorded and pixels (01234567)" in told
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from ddpm_core import CheckpointError, Request, checkpoints, film, load, sample
 from ddpm_core.checkpoints import load_classifier
 from lab.__main__ import main
 from lab.measure import results
-from lab.measure.evaluation import words
+from lab.measure.protocol import words
 from lab.publish import cards, space
 from lab.publish.ship import ship
 from lab.report import report

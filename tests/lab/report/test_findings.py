@@ -6,26 +6,15 @@ figure again.
 
 import json
 import re
-from functools import partial
 from itertools import combinations
 
 import pytest
 
 from ddpm_core.checkpoints import HOME
-from lab.report import beside, report
+from lab.report import report
 from lab.report.findings import findings
-from lab.report.report import COST_MODELS, Measurement, decimals, difference
+from lab.report.report import COST_MODELS, TABLES, decimals, difference
 
-TABLES = {
-    "table-1": report.table_1,
-    "table-2": report.table_2,
-    "costs": report.costs,
-    "own-way": report.own_way,
-    "few-steps": report.few_steps,
-    "few-steps-cifar10": partial(report.few_steps, model=report.FEW_MODELS[1]),
-    "beside": beside.of_models,
-    "guidance": beside.over_scale,
-}
 # The tables that a section quotes besides its own.
 QUOTED = {"own-way": ["costs"], "few-steps": ["table-2"]}
 FIGURE = re.compile(r"\d+\.\d+(?: %)?(?: ± \d+\.\d+)?")
@@ -41,14 +30,12 @@ def written(value, error=None, percent=False) -> str:
 
 def stored(name: str) -> set[str]:
     """Every figure of a table, and every difference of two of its distances."""
-    rows = TABLES[name]().rows
-    cells = [it for row in rows for it in row.measured if it]
-    fids = [it.result for it in cells if isinstance(it, Measurement)]
-    taken = [it.take(it.result) for it in cells if isinstance(it, beside.Wanted)]
+    table = TABLES[name](None)
+    fids = [it.result for it in table.cells if it.kind == "fid"]
+    taken = [it.figure for it in table.cells]
     gaps = filter(None, (difference(*pair) for pair in combinations(fids, 2)))
     return {
-        *(f"{figure:.3f}" for row in rows for figure in row.reported),
-        *(written(it["fid"], it["spread"]) for it in fids),
+        *(f"{figure:.3f}" for row in table.rows for figure in row.reported),
         *(written(it.value, it.error, it.percent) for it in taken),
         *(written(*gap) for gap in gaps),
     }
@@ -58,9 +45,8 @@ def others(name: str) -> set[str]:
     """Figures that no cell shows: floors, and how many times one figure is another."""
     if name == "table-1":
         return {"0.0005", "0.0001"}  # learning rates: see below
-    rows = {row.title: row.measured for row in TABLES[name]().rows}
-    fids = [it for cells in rows.values() for it in cells if isinstance(it, Measurement)]
-    floors = {it.result["floor"] for it in fids}
+    rows = {row.title: row.measured for row in TABLES[name](None).rows}
+    floors = {it.result.get("floor", 0) for it in TABLES[name](None).cells}
     if name != "own-way":
         return {f"{floor:.4f}" for floor in floors}
     both = dict(zip(COST_MODELS, rows[report.IN_ITS_WAY[-1]], strict=True))

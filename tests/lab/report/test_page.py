@@ -16,7 +16,7 @@ from lab.report import chart, parts, report
 from lab.report.findings import findings
 from lab.report.reproduce import PARTS
 from tests.lab.report.conftest import HISTORY, TINY, make, page_of, store, words_of
-from tests.support.toys import result_of, save_tiny_checkpoint, save_tiny_classifier
+from tests.support.toys import save_tiny_checkpoint, save_tiny_classifier
 
 # --- the page ---
 
@@ -102,42 +102,6 @@ def test_a_figure_of_another_precision_than_its_tables_says_so(settings, home):
     assert all(
         cells == ["1.500 ± 0.010floor 0.250in float16", "", "", ""] for cells in marked.values()
     )
-
-
-def test_the_reports_figures_are_those_of_its_tables():
-    """Typed once more, model by model: (train, test) of Table 1, then of Table 2."""
-    again = {
-        "cosine, attention": ((1.766, 2.385), (14.565, 14.508)),
-        "linear, no attention": ((2.286, 2.803), (0.114, 0.128)),
-        "cosine, no attention": ((2.105, 2.724), (49.393, 49.058)),
-        "linear, attention": ((2.849, 3.490), (0.165, 0.153)),
-    }
-    for number, table in enumerate((report.table_1(), report.table_2())):
-        rows = {row.title: row.reported for row in table.rows if row.reported}
-        assert list(rows) == ["Train-FID, report", "Test-FID, report"]
-        shown = dict(zip(table.columns, zip(*rows.values(), strict=True), strict=True))
-        assert shown == {model: figures[number] for model, figures in again.items()}
-
-
-def test_a_figure_of_other_weights_is_not_shown(settings, home):
-    wanted = report.table_1(home).rows[1].measured
-    store(home, wanted[0], 1.5)
-    store(home, wanted[1], 2.5, mark="0" * 16)
-    cells = report.table_1(home).rows[1].measured
-    assert [m.result and m.result["fid"] for m in cells] == [1.5, None, None, None]
-    text = words_of(page_of(make(settings, "table-1")))
-    assert "1.500" in text and "2.500" not in text
-
-
-def test_of_two_figures_that_of_the_judge_as_it_is_counts(home):
-    save_tiny_classifier(home / "mnist-judge")
-    wanted = report.table_1(home).rows[1].measured[0]
-    mark = results.mark_of(home / "mnist-judge")
-    for fid, net in ((1.0, "a"), (2.0, mark), (3.0, "b")):
-        result = result_of(wanted, fid, mark=results.mark_of(home / wanted.model))
-        result["protocol"]["features"]["mark"] = net
-        results.save(home / wanted.model, result)
-    assert report.table_1(home).rows[1].measured[0].result["fid"] == 2.0
 
 
 def test_by_a_judge_that_is_no_more_there_is_no_figure(settings, home):

@@ -14,6 +14,7 @@ from ddpm_core.errors import DataError
 from ddpm_core.request import Request
 from lab.__main__ import main
 from lab.measure import evaluation
+from lab.measure.protocol import words
 from lab.progress import Progress
 from lab.report import parts, report, reproduce
 from lab.report.page import fragment
@@ -55,7 +56,7 @@ def test_results_may_be_kept_with_the_checkpoints(settings, home, short):
     assert len(cells) == 20 and all(m.result for m in cells)
     for m in cells:
         card = (home / m.model / "README.md").read_text()
-        assert f"- {evaluation.words(m.result)}\n" in card
+        assert f"- {words(m.result)}\n" in card
 
 
 def test_what_no_card_could_tell_of_is_not_measured(settings, home, short, drawn):
