@@ -237,7 +237,6 @@ class Race:
         stride: int = 1,
         align: str = "t",
         scale: int = 1,
-        across: int | None = None,
     ) -> Pages:
         """The race as labelled pictures, one for every denoising step of any lane.
 
@@ -245,9 +244,8 @@ class Race:
             panes: of each lane, side by side.
             stride: every how many moments there is a picture; the first and the last always.
             scale: whole-number enlargement of the images; the names are not enlarged.
-            across: lanes in a row; all of up to four unless given.
         """
-        return Pages(self, panes, stride, align, scale, across)
+        return Pages(self, panes, stride, align, scale)
 
 
 class Pages(Sequence):
@@ -256,14 +254,14 @@ class Pages(Sequence):
     Args: see ``Race.pictures``.
     """
 
-    def __init__(self, race: Race, panes, stride: int, align: str, scale: int, across: int | None):
+    def __init__(self, race: Race, panes, stride: int, align: str, scale: int):
         for pane in panes:
             check_choice("pane", pane, LANE_PANES)
         if not panes:
             raise InvalidInput("choose a pane at least")
         stride = check_int("stride", stride, 1, 10_000)
         self._race, self._panes, self._align = race, panes, align
-        self._scale, self._across = check_int("scale", scale, 1, 64), across
+        self._scale = check_int("scale", scale, 1, 64)
         moments = race.moments(align)
         last = [moments[-1]] if (len(moments) - 1) % stride else []
         self._moments = moments[::stride] + last
@@ -280,7 +278,7 @@ class Pages(Sequence):
             parts = [part for sheet in sheets for part in (gap, sheet)][1:]
             cells.append(_labelled(enlarge(np.concatenate(parts, axis=1), scale), lane.name))
         high, wide, colours = (max(cell.shape[i] for cell in cells) for i in range(3))
-        across = self._across or min(4, len(lanes))
+        across = min(4, len(lanes))
         rows, gap = -(-len(cells) // across), 2 * scale
         page = np.full((rows * high, across * (wide + gap) - gap, colours), PAPER, np.uint8)
         for i, cell in enumerate(cells):

@@ -102,17 +102,6 @@ def test_a_tenth_of_the_timesteps_tells_the_bound_of_a_model_that_ships():
         assert found.losses == pytest.approx(whole.losses, rel=0.1, abs=2e-3)
 
 
-def test_a_quarter_without_a_timestep_and_one_image_have_no_figure():
-    schedule = SCHEDULES["linear"]
-    ideal = GaussianDenoiser(schedule, MU, S)
-    found = last(bound(lambda labels: ideal, schedule, images(1), evaluations=2))
-    assert found.error is None
-    assert len([it for it in found.quarters if it is None]) >= 2
-    assert [it is None for it in found.losses] == [it is None for it in found.quarters]
-    rest = sum(it for it in found.quarters if it is not None)
-    assert found.bits == pytest.approx(found.prior + rest)
-
-
 def test_it_is_a_function_of_its_seed_and_not_of_the_batch():
     schedule = SCHEDULES["cosine"]
     ideal, some = GaussianDenoiser(schedule, MU, S), images(13)

@@ -65,7 +65,10 @@ def bytes_of(x):
 
 
 def test_every_lane_is_the_run_that_it_names(model):
-    race = run_to_end(samplers(model, ask(), few=(3, 5)))
+    race = samplers(model, ask(), few=(3, 5))
+    for lane in race.steps():  # the one furthest behind goes first
+        others = [other for other in race.lanes if other is not lane and not other.finished]
+        assert all(lane.t[-2] >= other.behind for other in others)
     assert [lane.name for lane in race.lanes][:2] == ["DDPM 50", "DDIM 3"]
     others = [sampler for name, sampler in SAMPLERS.items() if name != "ddpm"]
     few = [sampler.calls(steps) for sampler in others for steps in (3, 5)]
@@ -88,19 +91,10 @@ def test_every_lane_is_the_run_that_it_names(model):
             assert lane.numbers["norm"][i] == pytest.approx(norm, rel=1e-6)
             before = step.x
         assert lane.seconds > 0 and lane.finished
-
-
-def test_numbers_are_those_of_the_schedule_at_each_frame(model):
-    lane = run_to_end(schedules(model, model, ask(steps=50))).lanes[0]
-    table = model.schedule
-    for frame, t in enumerate(lane.t):
-        if t == 0:
-            assert np.isinf(lane.log_snr[frame]) and np.isnan(lane.numbers["beta"][frame])
-            assert lane.numbers["abar"][frame] == 1
-            continue
-        assert lane.numbers["beta"][frame] == table.betas[t - 1]
-        assert lane.numbers["abar"][frame] == table.alphas_cumprod[t - 1]
-        assert lane.log_snr[frame] == table.log_snr[t - 1]
+        times, table = np.array(lane.t[:-1]) - 1, model.schedule
+        np.testing.assert_array_equal(lane.numbers["beta"], [*table.betas[times], np.nan])
+        np.testing.assert_array_equal(lane.numbers["abar"], [*table.alphas_cumprod[times], 1])
+        np.testing.assert_array_equal(lane.log_snr, [*table.log_snr[times], np.inf])
 
 
 @pytest.mark.parametrize("align", ["t", "logsnr"])
@@ -169,7 +163,7 @@ def test_memory_is_told_and_bounded(model):
         schedules(model, other, ask())
 
 
-def test_the_command_breaks_a_walk_and_says_of_a_lane_why_it_ended_early(
+def test_the_command_writes_a_race_and_says_what_each_lane_took_or_why_it_ended(
     unconditional_checkpoint, tmp_path, capsys, monkeypatch
 ):
     out = tmp_path / "broken.gif"
@@ -187,37 +181,19 @@ def test_the_command_breaks_a_walk_and_says_of_a_lane_why_it_ended_early(
         race.lanes[1].failed = "the numbers ran out of range at t = 3"
         yield from ()
 
+    words[1:4] = ["samplers", "--few", "3", "5"]
+    del words[words.index("--steps") : words.index("--steps") + 2]
+    out = words[-1] = tmp_path / "a" / "new" / "folder" / "race.png"
+    assert main([str(word) for word in words]) == 0
+    told = capsys.readouterr().out.splitlines()
+    lanes = ["DDPM 50", "DDIM 3", "DDIM 5", "DPM-Solver++ 3", "DPM-Solver++ 5"]
+    assert [line.split(":")[0] for line in told[:5]] == lanes and "50 calls" in told[0]
+    with Image.open(out) as picture:
+        assert json.loads(picture.text["Description"])["race"] == "samplers"
     monkeypatch.setattr(Race, "steps", steps)
     assert main([str(word) for word in words]) == 0
     told = capsys.readouterr().out.splitlines()
     assert "out of range" not in told[0] and told[1].endswith("out of range at t = 3")
-
-
-def test_the_command_races_samplers_and_says_what_each_took(
-    unconditional_checkpoint, tmp_path, capsys
-):
-    out = tmp_path / "a" / "new" / "folder" / "race.png"
-    words = ["race", "samplers", "--model", unconditional_checkpoint, "--n", 1, "--out", out]
-    words += ["--dtype", "float32", "--scale", 1]
-    assert main([str(word) for word in words]) == 0
-    told = capsys.readouterr().out
-    assert "DDPM 50: 50 calls" in told and "DPM-Solver++ 20: 20 calls" in told
-    with Image.open(out) as picture:
-        assert json.loads(picture.text["Description"])["race"] == "samplers"
-    assert main([str(word) for word in [*words, "--few", 3, 5]]) == 0
-    told = capsys.readouterr().out
-    assert [line.split(":")[0] for line in told.splitlines()[:5]] == [
-        *("DDPM 50", "DDIM 3", "DDIM 5", "DPM-Solver++ 3", "DPM-Solver++ 5")
-    ]
-
-
-def test_lanes_start_from_the_same_noise_and_the_one_furthest_behind_goes_first(model):
-    race = samplers(model, ask(seed=5), few=(4,))
-    for lane in race.lanes[1:]:
-        np.testing.assert_array_equal(lane.x[0], race.lanes[0].x[0])
-    for lane in race.steps():
-        others = [other for other in race.lanes if not other.finished]
-        assert all(lane.t[-2] >= other.behind for other in others if other is not lane)
 
 
 @pytest.mark.parametrize(

@@ -102,13 +102,6 @@ def test_a_strip_leads_from_noise_to_picture(checkpoint, tmp_path):
         assert np.array_equal(pixels[size + 1 :, left : left + size], whole.x0[frame, 0, ..., 0])
 
 
-@pytest.mark.parametrize("options", [["--strip", "1"], ["--strip", "22"], ["--strip", "-3"]])
-def test_an_impossible_strip_is_refused(checkpoint, tmp_path, options, capsys):
-    arguments = ["sample", "--model", str(checkpoint), "--out", str(tmp_path / "a.png"), *options]
-    assert main(arguments) == 2
-    assert "strip must be between 2 and 21" in capsys.readouterr().err
-
-
 def test_a_strip_is_a_png(checkpoint, tmp_path, capsys):
     arguments = ["sample", "--model", str(checkpoint), "--out", str(tmp_path / "a.gif")]
     assert main([*arguments, "--strip", "4"]) == 2
@@ -131,6 +124,8 @@ def measured(checkpoint, tmp_path):
 
 def test_what_is_measured_stands_on_the_card_and_what_is_stale_goes(measured):
     assert len(results.read(measured)) == 2
+    cards.rewrite(measured)
+    assert "77" not in (measured / "README.md").read_text()
     (gone,) = results.drop_stale(measured)
     assert not gone.exists()
     (kept,) = results.read(measured)
@@ -193,12 +188,6 @@ def test_figures_are_published_with_the_model_and_those_of_other_weights_are_not
     assert len(results.read(measured)) == 2  # nothing is deleted where it was
     text = (folder / "README.md").read_text()
     assert "# user/mine" in text and "judge distance 1.2500 ± 0.1000" in text and "77" not in text
-
-
-def test_a_card_leaves_out_what_is_of_other_weights(measured):
-    cards.rewrite(measured)
-    text = (measured / "README.md").read_text()
-    assert "judge distance 1.2500" in text and "77.0" not in text
 
 
 def test_a_card_tells_broken_runs_apart_and_keeps_them_from_its_metadata(measured):
