@@ -9,7 +9,7 @@ from ddpm_core.commands import options
 from ddpm_core.errors import InvalidInput
 from ddpm_core.request import Request
 
-from .options import add_features
+from .options import add_cache, add_features
 
 DEFAULT = Request(n=1000)
 # What the bound depends on beside the model; it is always in float32, and clipped.
@@ -82,13 +82,7 @@ def add(commands) -> None:
         "--out", type=Path, help="for --neighbours: a PNG of the closest pairs, sample first"
     )
     options.add_data_root(p)
-    p.add_argument(
-        "--cache",
-        type=Path,
-        default=Path("runs") / "samples",
-        metavar="FOLDER",
-        help="where samples and results are kept (default: %(default)s)",
-    )
+    add_cache(p)
     p.add_argument(
         "--save",
         action="store_true",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ddpm_core.commands import options
 
+from .options import add_cache
 from .progress import followed
 
 
@@ -37,13 +38,7 @@ def add(commands) -> None:
         help="for index.html, report.json and the pictures (default: %(default)s)",
     )
     options.add_data_root(p)
-    p.add_argument(
-        "--cache",
-        type=Path,
-        default=Path("runs") / "samples",
-        metavar="FOLDER",
-        help="where samples are kept (default: %(default)s)",
-    )
+    add_cache(p)
     p.add_argument(
         "--save",
         action="store_true",

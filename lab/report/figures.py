@@ -132,35 +132,29 @@ def samples(settings: Settings, name: str):
     figure, pictures, notes = parts.FIGURES[name], [], []
     for number, shot in enumerate(figure.shots):
         stem = name if len(figure.shots) == 1 else f"{name}-{'abcdef'[number]}"
-        picture = yield from _shot(settings, stem, shot, notes)
-        pictures += [picture] if picture else []
-    return Part(
-        name,
-        figure.title,
-        figure.report,
-        figure.caption,
-        pictures=tuple(pictures),
-        notes=tuple(dict.fromkeys(notes)),
-    )
+        try:
+            pictures.append((yield from _picture_of(settings, stem, shot)))
+        except InvalidInput as error:
+            notes.append(sentence(error))
+    about = {"pictures": tuple(pictures), "notes": tuple(dict.fromkeys(notes))}
+    return Part(name, figure.title, figure.report, figure.caption, **about)
 
 
-def _shot(settings: Settings, stem: str, shot: Shot, notes: list[str]):
-    """The picture of a shot; where it cannot be had, the reason is added to ``notes``."""
-    try:
-        if shot.model not in checkpoints.available(settings.home):
-            raise InvalidInput(NEEDS.format(shot.model))
-        return (yield from _taken(settings, stem, shot))
-    except InvalidInput as error:
-        notes.append(sentence(error))
-        return None
-
-
-def _taken(settings: Settings, stem: str, shot: Shot):
+def _picture_of(settings: Settings, stem: str, shot: Shot):
+    """The picture of a shot."""
+    if shot.model not in checkpoints.available(settings.home):
+        raise InvalidInput(NEEDS.format(shot.model))
     model = checkpoints.load(shot.model, settings.home)
     requests = [request.for_model(model) for request in shot.requests(settings.budget)]
     rows = []
     for request in requests:
-        rows.append((yield from _images(settings, model, request)))
+        found = []
+        for it in Shards(model, request, settings.cache, settings.batch).sampling():
+            if isinstance(it, Progress):
+                yield it
+            else:
+                found.append(it)
+        rows.append(np.concatenate(found))
     note = Run(model, requests, images=[]).describe(weights=fingerprint(model.unet))
     images, first = np.concatenate(rows), requests[0]
     path = settings.out / f"{stem}.png"
@@ -168,16 +162,6 @@ def _taken(settings: Settings, stem: str, shot: Shot):
     save_png(sheet, path, max(1, min(3, WIDEST // sheet.shape[1])), note)
     words = f"{shot.words}; {model.name}, {walked(first)}{_verdict(model, rows, shot)}"
     return _picture(path, words, note)
-
-
-def _images(settings: Settings, model, request: Request):
-    found = []
-    for it in Shards(model, request, settings.cache, settings.batch).sampling():
-        if isinstance(it, Progress):
-            yield it
-        else:
-            found.append(it)
-    return np.concatenate(found)
 
 
 def _verdict(model, rows: list[np.ndarray], shot: Shot) -> str:
