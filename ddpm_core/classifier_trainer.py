@@ -70,8 +70,7 @@ class ClassifierRecipe(LoopRecipe):
 class ClassifierTrainer(Loop):
     """Trains a classifier; when the run is complete, its record tells the accuracy in the test."""
 
-    def _held_out(self, images: data.Images) -> Validation:
-        return Validation(images, self.recipe.seed)
+    makes = Classifier
 
     def _optimizer(self) -> torch.optim.Optimizer:
         recipe = self.recipe
@@ -98,46 +97,24 @@ class ClassifierTrainer(Loop):
         return F.cross_entropy(logits.float(), labels)
 
     def _measure(self) -> dict:
-        return self.validation.figures(self._classifier())
+        """Mean loss and accuracy; with noise also the accuracy in each quarter of [0, T)."""
+        held_out, t = self.validation, None
+        if self.schedule is not None:
+            t = held_out.timesteps(self.schedule.num_timesteps)
+        log_probs = predict(self.averaged(), held_out.images, t, held_out.noise)
+        labels = held_out.images.labels
+        hit = (log_probs.argmax(1) == labels).float()
+        row = {"validation": float(F.nll_loss(log_probs, labels)), "accuracy": float(hit.mean())}
+        if self.schedule is not None:
+            row |= held_out.by_quarter(hit)
+        return {name: round(value, 5) for name, value in row.items()}
 
     def _training(self) -> dict:
         record = super()._training()
         if self.step == self.total_steps:
             images = data.load(self.recipe.dataset, "test", self.data_root)
-            record["test"] = test(self._classifier(), images)
+            record["test"] = test(self.averaged(), images)
         return record
-
-    def _classifier(self) -> Classifier:
-        return Classifier(self.folder.name, self.config, self._averaged(), self.schedule, {})
-
-
-class Validation:
-    """The loss on fixed images, at fixed timesteps with fixed noise, so that runs compare."""
-
-    def __init__(self, images: data.Images, seed: int):
-        generator = torch.Generator().manual_seed(seed)
-        self.images = images
-        self.noise = torch.randn(images.pixels.shape, generator=generator)
-        # Evenly over t, and in random order so that no class meets one t only.
-        self.place = torch.randperm(len(images), generator=generator)
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def figures(self, classifier: Classifier) -> dict:
-        """Mean loss and accuracy; with noise also the accuracy in each quarter of [0, T)."""
-        t = None
-        if classifier.noise_aware:
-            t = self.place * classifier.schedule.num_timesteps // len(self.place)
-        log_probs = predict(classifier, self.images, t, self.noise)
-        hit = (log_probs.argmax(1) == self.images.labels).float()
-        row = {"validation": float(F.nll_loss(log_probs, self.images.labels))}
-        row["accuracy"] = float(hit.mean())
-        if classifier.noise_aware:
-            quarter = self.place * 4 // len(self.place)
-            met = quarter.unique().tolist()  # of fewer than four images, not each
-            row |= {f"t{q + 1}": float(hit[quarter == q].mean()) for q in met}
-        return {key: round(value, 5) for key, value in row.items()}
 
 
 def test(classifier: Classifier, images: data.Images) -> dict:

@@ -9,15 +9,13 @@ import torch
 from torch import Tensor
 
 from . import data, fields
-from .checkpoints import Config
+from .checkpoints import Config, Model
 from .diffusion import PREDICTION_TYPES, denoising_loss
 from .errors import InvalidInput
 from .recorder import grid, save_png
 from .samplers import dpm_solver_pp
 from .schedules import spaced_timesteps
-from .training import STATE, Cadence, Loop, LoopRecipe, learning_rate
-
-__all__ = ["STATE", "Cadence", "Recipe", "Trainer", "Validation", "learning_rate"]
+from .training import Loop, LoopRecipe
 
 SAMPLE_TILES = 64
 
@@ -70,8 +68,8 @@ class Recipe(LoopRecipe):
 class Trainer(Loop):
     """Trains a diffusion model; the run folder also holds sample grids, ``samples/``."""
 
-    def _held_out(self, images: data.Images) -> Validation:
-        return Validation(images, self.recipe.seed)
+    makes = Model
+    validated_on = 1024
 
     def _batch_loss(self) -> Tensor:
         recipe = self.recipe
@@ -80,27 +78,30 @@ class Trainer(Loop):
         noise = torch.randn(x0.shape)
         if recipe.flip:
             x0 = torch.where((torch.rand(len(x0)) < 0.5)[:, None, None, None], x0.flip(-1), x0)
-        if not recipe.conditional:
-            labels = None
-        elif recipe.p_uncond:
+        if recipe.p_uncond:
             # One coin per image, not one per batch.
             dropped = torch.rand(len(x0)) < recipe.p_uncond
             labels = torch.where(dropped, self.model.null_index, labels)
         return self._loss(self.model, x0, t, noise, labels).mean()
 
     def _loss(self, model, x0, t, noise, labels) -> Tensor:
-        x0, noise = x0.to(self.device), noise.to(self.device)
-        t = t.to(self.device)
-        labels = None if labels is None else labels.to(self.device)
+        x0, t, noise, labels = (value.to(self.device) for value in (x0, t, noise, labels))
+        labels = labels if self.recipe.conditional else None
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             return denoising_loss(
                 model, self.schedule, x0, t, noise, labels, self.recipe.prediction_type
             )
 
+    @torch.no_grad()
     def _measure(self) -> dict:
-        quarters = self.validation.loss_by_quarter(self, self._averaged())
-        row = {"validation": round(float(np.mean(list(quarters.values()))), 5)}
-        return row | {f"t{i}": round(loss, 5) for i, loss in quarters.items()}
+        held_out, unet = self.validation, self.averaged().unet
+        t, losses = held_out.timesteps(self.schedule.num_timesteps), []
+        for i in torch.arange(len(held_out)).split(256):
+            x0, labels = held_out.images.batch(i)
+            losses.append(self._loss(unet, x0, t[i], held_out.noise[i], labels).cpu())
+        quarters = held_out.by_quarter(torch.cat(losses))
+        row = {"validation": float(np.mean(list(quarters.values())))} | quarters
+        return {name: round(loss, 5) for name, loss in row.items()}
 
     def _show(self) -> None:
         model = self.averaged()
@@ -113,35 +114,3 @@ class Trainer(Loop):
             pass
         (self.folder / "samples").mkdir(parents=True, exist_ok=True)
         save_png(grid(data.to_uint8(step.x)), self.folder / "samples" / f"{self.step:07d}.png")
-
-
-class Validation:
-    """The loss on fixed images, fixed timesteps and fixed noise, so that runs compare."""
-
-    def __init__(self, images: data.Images, seed: int, count: int = 1024):
-        generator = torch.Generator().manual_seed(seed)
-        count = min(count, len(images))
-        self.x0, self.labels = images.batch(torch.arange(count))
-        self.noise = torch.randn(self.x0.shape, generator=generator)
-        # Evenly over t, and in random order so that no class meets one t only.
-        self.place = torch.randperm(count, generator=generator)
-
-    def __len__(self) -> int:
-        return len(self.x0)
-
-    @torch.no_grad()
-    def loss_by_quarter(self, trainer: Trainer, model) -> dict[int, float]:
-        """Mean loss for t in each quarter of [0, T), from 1, the least noise, to 4; of fewer than
-        four images some have none."""
-        t = self.place * trainer.schedule.num_timesteps // len(self.place)
-        labels = self.labels if trainer.recipe.conditional else None
-        losses = [
-            trainer._loss(
-                model, self.x0[i], t[i], self.noise[i], None if labels is None else labels[i]
-            )
-            for i in torch.arange(len(t)).split(256)
-        ]
-        losses = torch.cat(losses).cpu()
-        # By place, not by t: no quarter is empty for a small T.
-        quarter = self.place * 4 // len(self.place)
-        return {q + 1: float(losses[quarter == q].mean()) for q in quarter.unique().tolist()}

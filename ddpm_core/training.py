@@ -8,18 +8,16 @@ as one never stopped (on the same machine with the same number of threads).
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import math
 import os
-import shlex
 import signal
-import subprocess
 import sys
-import tempfile
 import time
+import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,20 +26,17 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from . import data, fields
+from . import data, fields, record
 from .checkpoints import Model, save
+from .classifier import Classifier
 from .data import DATASETS
 from .errors import InvalidInput
 from .fast import faster
 from .files import write
-from .hardware import bf16_is_native, describe
+from .hardware import bf16_is_native
 
 STATE = "state.pt"
 DECAYS = ("none", "cosine", "one-cycle")
-# What differs where a run went on elsewhere or to another length, and what the record joins it by.
-SITUATION = {"command": " && "} | dict.fromkeys(("commit", "hardware", "precision"), "; then ")
-# What is told of a run that another carried on.
-RUN = ("command", "commit", "steps", "images", "hours", "hardware", "precision", "weights")
 
 
 @fields.documented
@@ -55,8 +50,8 @@ class LoopRecipe:
 
     dataset: str = fields.text(
         "mnist",
-        f"{', '.join(DATASETS)}, or the name of a folder or zip of class folders of pictures in "
-        "the data root",
+        f"{', '.join(DATASETS)}, or the name of a folder of class folders of pictures in the data "
+        "root",
     )
     epochs: float = fields.number(30, 1e-6, 1e6, "passes over the training set")
     batch_size: int = fields.whole(128, 1, 65_536, "images per step")
@@ -82,11 +77,35 @@ class Cadence:
     save: int = 250
 
 
+class Validation:
+    """Images held out, each with a noise and a place in time that never change: runs compare."""
+
+    def __init__(self, images: data.Images, seed: int):
+        generator = torch.Generator().manual_seed(seed)
+        self.images = images
+        self.noise = torch.randn(images.pixels.shape, generator=generator)
+        # Evenly over t, and in random order so that no class meets one t only.
+        self.place = torch.randperm(len(images), generator=generator)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def timesteps(self, num_timesteps: int) -> Tensor:
+        """The timestep of each image, (N,)."""
+        return self.place * num_timesteps // len(self)
+
+    def by_quarter(self, values: Tensor) -> dict[str, float]:
+        """The mean of (N,) values for t in each quarter of [0, T): ``t1``, the least noise, to
+        ``t4``; of fewer than four images some have none."""
+        quarter = self.place * 4 // len(self)  # by place: no quarter is empty for a small T
+        return {f"t{q + 1}": float(values[quarter == q].mean()) for q in quarter.unique().tolist()}
+
+
 class Loop(ABC):
     """Trains one recipe into one run folder, resuming what is there.
 
-    A subclass knows the data that a step draws and the loss on them (``_batch_loss``), and
-    how the averaged weights are measured (``_measure``).
+    A task says what loss a step takes on the data that it draws (``_batch_loss``) and how the
+    averaged weights are measured (``_measure``).
 
     Args:
         recipe: what to train: a ``LoopRecipe`` with a method ``config``.
@@ -103,6 +122,9 @@ class Loop(ABC):
             of ``history``.
     """
 
+    makes: type[Model] | type[Classifier]
+    validated_on: int | None = None  # so many of the images held out; None for all
+
     def __init__(
         self,
         recipe,
@@ -117,39 +139,42 @@ class Loop(ABC):
         watch: Callable[[Model], dict] | None = None,
     ):
         _check_alone()
-        self.recipe, self.folder, self.quiet, self.watch = recipe, Path(folder), quiet, watch
-        self.data_root, self.cadence = data_root, cadence or Cadence()
+        self.recipe, self.folder, self.data_root = recipe, Path(folder), data_root
+        self.cadence, self.quiet, self.watch = cadence, quiet, watch
         self.device = _usable(device)
         self.bf16 = bf16_is_native(self.device) if bf16 is None else bf16
+
         self.images = self._to_learn()
-        self.validation = self._held_out(data.load(recipe.dataset, "validation", data_root))
+        held_out = data.load(recipe.dataset, "validation", data_root)
+        self.validation = Validation(held_out.subset(slice(self.validated_on)), recipe.seed)
+        if recipe.batch_size > len(self.images):
+            raise InvalidInput(f"batch_size {recipe.batch_size} exceeds {len(self.images)} images")
+        self.steps_per_epoch = len(self.images) // recipe.batch_size
+        self.total_steps = max(1, round(recipe.epochs * self.steps_per_epoch))
+
         self.config = recipe.config(self.images)
         torch.manual_seed(recipe.seed)
         self._build()
-        self.step, self.seconds, self.history, self.earlier = 0, 0.0, [], []
+        self.step, self.seconds, self.running = 0, 0.0, None  # the training loss, smoothed
+        self.history, self.earlier = [], []
+        self.situation = record.situation(self.device, self.bf16)
         if begin is not None:
             self._begin_with(begin)
         self.ema = {key: value.clone() for key, value in self.model.state_dict().items()}
         self.optimizer = self._optimizer()
-        self.running = None  # the training loss, smoothed
-        self._stop = False
-        self.here = {
-            "command": _command(sys.argv[1:]),
-            "commit": _commit(),
-            "hardware": describe(self.device),
-            "precision": "bfloat16 autocast" if self.bf16 else "float32",
-        }
-        self.situation = {name: [told] for name, told in self.here.items()}
-        if recipe.batch_size > len(self.images):
-            raise InvalidInput(f"batch_size {recipe.batch_size} exceeds {len(self.images)} images")
-        self.steps_per_epoch = len(self.images) // recipe.batch_size
-        self.meant = self.total_steps = self._steps_of(recipe.epochs)
-        self.broken_off = []  # where, of how many steps: to its end its command leads elsewhere
         self._resume()
 
     def run(self) -> None:
-        """Train to the end, or to Ctrl-C, which saves the state and returns."""
-        self._check_writable()
+        """Train to the end, or to Ctrl-C, which saves the state and returns.
+
+        Raises:
+            InvalidInput: if the loss or its gradient ceases to be finite.
+            OSError: if the folder cannot be written to; before the first step.
+        """
+        if self.step < self.total_steps:
+            now = record.situation(self.device, self.bf16)
+            self.situation = record.joined(self.situation, now)
+        self._save_state()
         started, seconds_before, first = time.monotonic(), self.seconds, self.step
         bar = tqdm(
             total=self.total_steps,
@@ -159,10 +184,8 @@ class Loop(ABC):
             mininterval=0.5 if sys.stderr.isatty() else 60,
             unit="step",
         )
-        if self.step < self.total_steps:
-            self._go_on_here()
-        with _on_interrupt(self._request_stop), bar:
-            while self.step < self.total_steps and not self._stop:
+        with _interrupts() as interrupted, bar:
+            while self.step < self.total_steps and not interrupted:
                 loss = self._train_step()
                 self.running = loss if self.running is None else 0.98 * self.running + 0.02 * loss
                 elapsed = time.monotonic() - started
@@ -177,17 +200,21 @@ class Loop(ABC):
         """Write the EMA weights as a checkpoint folder."""
         save(folder, self.config, self.ema, self._training(), name=self.folder.name)
 
-    def _build(self) -> None:
-        """Make the model as it is before the first step."""
-        self.model, self.schedule = self.config.build()
-        self.model = faster(self.model.to(self.device))
+    def averaged(self) -> Model | Classifier:
+        """What is trained, with its averaged weights."""
+        net, schedule = self.config.build()
+        net.load_state_dict(self.ema)
+        return self.makes(self.folder.name, self.config, net.to(self.device).eval(), schedule, {})
+
+    # --- what a task says ---
 
     def _to_learn(self) -> data.Images:
         return data.load(self.recipe.dataset, "train", self.data_root)
 
-    def _held_out(self, images: data.Images):
-        """What validation needs of the images held out."""
-        return images
+    def _build(self) -> None:
+        """Make the model as it is before the first step."""
+        self.model, self.schedule = self.config.build()
+        self.model = faster(self.model.to(self.device))
 
     def _optimizer(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.model.parameters(), lr=self.recipe.lr, fused=True)
@@ -203,6 +230,22 @@ class Loop(ABC):
     def _show(self) -> None:
         """Lay out what can be looked at; a classifier has nothing to show."""
         return
+
+    def _training(self) -> dict:
+        """How these weights came to be, for ``training.json`` and the card."""
+        return record.training_record(self)
+
+    # --- a step, and what follows it ---
+
+    @property
+    def drawn(self) -> int:
+        """Steps drawn so far, those of earlier runs included."""
+        return self.step + record.total(self.earlier, "steps")
+
+    @property
+    def images_seen(self) -> int:
+        """As many images as all these steps took, those of earlier runs included."""
+        return self.step * self.recipe.batch_size + record.total(self.earlier, "images")
 
     def _train_step(self) -> float:
         recipe = self.recipe
@@ -224,12 +267,8 @@ class Loop(ABC):
         self._update_ema()
         return value
 
-    @property
-    def drawn(self) -> int:
-        """Steps drawn so far, those of earlier runs included."""
-        return self.step + sum(run["steps"] for run in self.earlier)
-
     def _indices(self) -> Tensor:
+        """Which images this step takes: each once in an epoch, in an order of that epoch."""
         epoch, place = divmod(self.drawn, self.steps_per_epoch)
         order = np.random.RandomState(mix(self.recipe.seed, epoch) % 2**32)
         order = torch.from_numpy(order.permutation(len(self.images)))
@@ -246,31 +285,14 @@ class Loop(ABC):
         """Whatever is due after this step: validation, a sample grid, a saved state."""
         at_end = self.step == self.total_steps
         if self.step % self.cadence.validate == 0 or at_end:
-            row = {"step": self.drawn, "images": self._images()}
-            earlier = 3600 * sum(run["hours"] for run in self.earlier)
-            row |= {"seconds": round(self.seconds + earlier, 1), "train": round(self.running, 5)}
-            row |= self._measure()
-            self.history.append(row | self._watched())
+            seconds = self.seconds + 3600 * record.total(self.earlier, "hours")
+            row = {"step": self.drawn, "images": self.images_seen, "seconds": round(seconds, 1)}
+            row |= {"train": round(self.running, 5)} | self._measure()
+            self.history.append(row | (self.watch(self.averaged()) if self.watch else {}))
         if self.step % self.cadence.sample == 0 or at_end:
             self._guarded(self._show)
         if self.step % self.cadence.save == 0 and not at_end:  # ``run`` saves what is complete
             self._guarded(self._save)
-
-    def averaged(self) -> Model:
-        """The model with its averaged weights."""
-        return Model(self.folder.name, self.config, self._averaged(), self.schedule, {})
-
-    def _watched(self) -> dict:
-        return self.watch(self.averaged()) if self.watch else {}
-
-    def _kept(self) -> dict[str, Tensor]:
-        """The averaged weights, as exact as a checkpoint keeps them."""
-        return self.ema
-
-    def _averaged(self):
-        model, _ = self.config.build()
-        model.load_state_dict(self._kept())
-        return model.to(self.device).eval()
 
     def _guarded(self, write) -> None:
         """A disk that fills up must not end hours of training: say so and go on."""
@@ -279,14 +301,7 @@ class Loop(ABC):
         except OSError as error:
             tqdm.write(f"step {self.step}: not saved ({error}); the last saved state is intact")
 
-    def _check_writable(self) -> None:
-        """Notice before the first step, and not after the last, that nothing can be saved."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.folder):
-                return
-        except OSError as error:
-            raise InvalidInput(f"{self.folder} cannot be written to: {error}") from error
+    # --- the run folder ---
 
     def _save(self) -> None:
         self._save_state()
@@ -305,12 +320,11 @@ class Loop(ABC):
             "running": self.running,
             "earlier": self.earlier,
             "situation": self.situation,
-            "broken_off": self.broken_off,
             "images": self._which(),
         }
         # Serialised in memory first: on a full disk, writing bytes fails as an OSError.
         buffer = io.BytesIO()
-        torch.save(state | {"digest": _digest(state)}, buffer)
+        torch.save(state, buffer)
         write(self.folder / STATE, buffer.getvalue())
         if self.history:
             table = io.StringIO()
@@ -325,15 +339,22 @@ class Loop(ABC):
         if not path.exists():
             return
         try:
+            with zipfile.ZipFile(path) as parts:
+                if parts.testzip():  # PyTorch does not look at its own checksums
+                    raise OSError("its content is not what was saved")
             state = torch.load(path, map_location=self.device, weights_only=True)
-        except Exception as error:
+        except Exception as error:  # whatever zipfile and PyTorch raise of a damaged file
             raise InvalidInput(
-                f"{path} cannot be read ({error}); move it away to start anew"
+                f"{path} is damaged ({error}); move it away to start anew"
             ) from error
-        if state.pop("digest", None) not in (None, _digest(state)):  # older states have none
-            raise InvalidInput(
-                f"{path} is damaged: its content is not what was saved; move it away to start anew"
-            )
+        self._check_same_run(state)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for name in ("ema", "step", "seconds", "history", "running", "earlier", "situation"):
+            setattr(self, name, state.get(name, getattr(self, name)))
+
+    def _check_same_run(self, state: dict) -> None:
+        """Refuse to go on with a run of another recipe, other images or another beginning."""
         try:
             # By way of its class, so that a field added since takes its default in an old run.
             before = asdict(type(self.recipe)(**state["recipe"]))
@@ -358,25 +379,6 @@ class Loop(ABC):
                 f"{self.folder} holds a run that did not begin with that checkpoint; go on with it "
                 "without --init, or choose another --out"
             )
-        self.model.load_state_dict(state["model"])
-        self.ema = state["ema"]
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.seconds = state["step"], state["seconds"]
-        if before["epochs"] == now["epochs"]:
-            del self.here["command"]  # the one that was given first is as good
-        older = {name: [state[name]] for name in SITUATION if name in state}  # of earlier versions
-        self.situation |= state.get("situation", older)
-        self.history, self.running = state["history"], state.get("running")
-        self.earlier = state.get("earlier", [])
-        self.meant, self.broken_off = self._steps_of(before["epochs"]), state.get("broken_off", [])
-
-    def _go_on_here(self) -> None:
-        """Put what is so now after what was so before, where it differs."""
-        for name, now in self.here.items():
-            told = self.situation[name]
-            self.situation[name] = told if told[-1] == now else [*told, now]
-        if self.step < self.meant != self.total_steps:
-            self.broken_off = [*self.broken_off, [self.step, self.meant]]
 
     def _begin_with(self, begin: Model) -> None:
         ours, theirs = self.config.complete(), begin.config.complete()
@@ -384,54 +386,19 @@ class Loop(ABC):
         differing = [name for name in parts if getattr(ours, name) != getattr(theirs, name)]
         if differing:
             raise InvalidInput(f"{begin.name} is another model: its {', '.join(differing)} differ")
-        record = begin.training
-        theirs = [record.get("source", ""), record.get("training_set", len(self.images))]
-        if theirs != self._which():
+        told = begin.training
+        if [told.get("source", ""), told.get("training_set", len(self.images))] != self._which():
             raise InvalidInput(
                 f"{begin.name} was trained on other images than {self.recipe.dataset} has here: "
                 "what is held out here it was trained on"
             )
+        self.earlier = record.earlier_runs(begin.name, told)
+        self.history = list(told.get("history", []))
         self.model.load_state_dict(begin.unet.state_dict())
-        told = (*RUN, "broken_off")
-        runs = [*record.get("earlier", []), {k: record[k] for k in told if k in record}]
-        missing = [k for k in RUN if k not in runs[-1]]
-        if missing:
-            raise InvalidInput(f"{begin.name} does not tell of its training: {', '.join(missing)}")
-        before = sum(run["steps"] for run in runs[:-1])
-        runs[-1]["steps"] -= before
-        runs[-1]["images"] -= sum(run["images"] for run in runs[:-1])
-        runs[-1]["hours"] = round(runs[-1]["hours"] - sum(run["hours"] for run in runs[:-1]), 2)
-        self.earlier, self.history = runs, list(record.get("history", []))
 
     def _which(self) -> list:
         """Tells other images from these, as far as their kind and number do."""
         return [self.images.source, len(self.images)]
-
-    def _steps_of(self, epochs: float) -> int:
-        return max(1, round(epochs * self.steps_per_epoch))
-
-    def _images(self) -> int:
-        return self.step * self.recipe.batch_size + sum(run["images"] for run in self.earlier)
-
-    def _training(self) -> dict:
-        """How these weights came to be, for ``training.json`` and the card."""
-        return {
-            "recipe": asdict(self.recipe),
-            **{name: SITUATION[name].join(told) for name, told in self.situation.items()},
-            "steps": self.drawn,
-            "images": self._images(),
-            "training_set": len(self.images),
-            "held_out": len(self.validation),
-            **({"source": self.images.source} if self.images.source else {}),
-            **({"earlier": self.earlier} if self.earlier else {}),
-            **({"broken_off": self.broken_off} if self.broken_off else {}),
-            "hours": round(self.seconds / 3600 + sum(run["hours"] for run in self.earlier), 2),
-            "weights": f"EMA, decay {self.recipe.ema}",
-            "history": self.history,
-        }
-
-    def _request_stop(self) -> None:
-        self._stop = True
 
 
 def learning_rate(recipe, step: int, total_steps: int) -> float:
@@ -448,6 +415,11 @@ def learning_rate(recipe, step: int, total_steps: int) -> float:
     return recipe.lr * (0.02 + 0.98 * math.cos(progress * math.pi / 2))
 
 
+def mix(seed: int, number: int) -> int:
+    """One 63-bit seed from two numbers, without the overlap that adding them would give."""
+    return int(np.random.Philox(key=[seed, number]).random_raw() >> 1)
+
+
 def _check_alone() -> None:
     """Refuse to be one of several processes, which would all train into the same folder."""
     if os.environ.get("WORLD_SIZE", "1") != "1":
@@ -457,29 +429,6 @@ def _check_alone() -> None:
         )
 
 
-def _digest(state) -> str:
-    """Tells a state from one in which anything differs, be it a single bit of a weight."""
-    digest = hashlib.sha256()
-
-    def add(value) -> None:
-        if isinstance(value, Tensor):
-            digest.update(repr((value.dtype, value.shape)).encode())
-            digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy())
-        elif isinstance(value, dict):
-            digest.update(repr(list(value)).encode())
-            for each in value.values():
-                add(each)
-        elif isinstance(value, list | tuple):
-            digest.update(repr(len(value)).encode())
-            for each in value:
-                add(each)
-        else:
-            digest.update(repr(value).encode())
-
-    add(state)
-    return digest.hexdigest()
-
-
 def _usable(device: str) -> torch.device:
     try:
         return torch.empty(0, device=device).device
@@ -487,61 +436,21 @@ def _usable(device: str) -> torch.device:
         raise InvalidInput(f"device {device!r} cannot be used: {error}") from None
 
 
-def mix(seed: int, number: int) -> int:
-    """One 63-bit seed from two numbers, without the overlap that adding them would give."""
-    return int(np.random.Philox(key=[seed, number]).random_raw() >> 1)
+@contextmanager
+def _interrupts():
+    """Yield a list that the first Ctrl-C (or SIGTERM) is put into; the second acts as usual."""
+    found = []
 
+    def handle(number, frame):
+        restore()
+        found.append(number)
 
-def _command(words: list[str]) -> str:
-    """The command as anyone may repeat it: where things lay is nobody else's concern."""
-    words = [part for word in words for part in _parted(word)]
-    if "--data-root" in words:
-        place = words.index("--data-root")
-        words = words[:place] + words[place + 2 :]
-    for option in ("--init", "--out"):
-        if option in words[:-1]:
-            place = words.index(option) + 1
-            path = Path(words[place])
-            words[place] = path.name if path.is_absolute() else words[place]
-    return "python -m ddpm_core " + shlex.join(words)
-
-
-def _parted(word: str) -> list[str]:
-    """``--option=value`` as two words."""
-    return word.split("=", 1) if word.startswith("--") and "=" in word else [word]
-
-
-def _commit() -> str:
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-class _on_interrupt:
-    """Within it the first Ctrl-C (or SIGTERM) asks to stop; the second acts as usual."""
-
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-    def __init__(self, callback):
-        self.callback = callback
-
-    def __enter__(self):
-        self.before = {}
-        for number in self.SIGNALS:
-            try:
-                self.before[number] = signal.signal(number, self._handle)
-            except ValueError:  # not in the main thread
-                return
-
-    def _handle(self, number, frame):
-        self._restore()
-        self.callback()
-
-    def __exit__(self, *exc):
-        self._restore()
-
-    def _restore(self):
-        for number, handler in self.before.items():
+    def restore():
+        for number, handler in before.items():
             signal.signal(number, handler)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield found
+    finally:
+        restore()

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ddpm_core import data, fields
-from ddpm_core.classifier import ClassifierConfig
+from ddpm_core.classifier import Classifier, ClassifierConfig
 from ddpm_core.classifier_trainer import ClassifierRecipe, ClassifierTrainer
 
 from .muon import Muon
@@ -118,8 +118,12 @@ class JudgeTrainer(ClassifierTrainer):
         smoothing = self.recipe.label_smoothing
         return F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
 
-    def _kept(self) -> dict[str, Tensor]:
-        return {k: v.half() for k, v in self.ema.items()} if self.recipe.half else self.ema
+    def averaged(self) -> Classifier:
+        """As of ``Loop``; in half precision as far as it is kept so."""
+        judge = super().averaged()
+        if self.recipe.half:
+            judge.net.half().float()
+        return judge
 
     def _training(self) -> dict:
         record = super()._training()

@@ -190,7 +190,7 @@ def test_the_record_tells_how_it_came_to_be(whole, base):
 
 
 def test_a_prediction_is_told_the_noise_of_its_images(mnist_root, tmp_path):
-    it = trainer(tmp_path, mnist_root)._classifier()
+    it = trainer(tmp_path, mnist_root).averaged()
     images = data.load("mnist", "test", mnist_root)
     t, noise = torch.arange(60) % 40, torch.randn(60, 1, 28, 28)
     abar = torch.from_numpy(it.schedule.alphas_cumprod[t.numpy()])
@@ -204,12 +204,8 @@ def test_a_prediction_is_told_the_noise_of_its_images(mnist_root, tmp_path):
     ("changes", "named"),
     [
         ({"shift": -1}, "shift"),
-        ({"rotate": 181}, "rotate"),
         ({"zoom": 1}, "zoom"),
-        ({"crop": -1}, "crop"),
         ({"weight_decay": math.nan}, "weight_decay"),
-        ({"epochs": 0}, "epochs"),
-        ({"decay": "linear"}, "decay"),
     ],
 )
 def test_values_out_of_range_are_refused_by_name(changes, named):

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from ddpm_core import checkpoints, data, training
+from ddpm_core import checkpoints, data, record
 from ddpm_core.errors import InvalidInput
-from ddpm_core.trainer import STATE, Cadence, Recipe, Trainer, Validation
-from lab.report import report
+from ddpm_core.trainer import Recipe, Trainer
+from ddpm_core.training import STATE, Cadence, Validation
 from tests.support.tiny_run import (
     RECIPE,
     STEPS,
@@ -118,65 +118,22 @@ def record_of(folder) -> dict:
     return checkpoints.load(folder / "checkpoint").training
 
 
-def test_a_run_tells_of_each_machine_that_it_ran_on_and_of_its_first_command(
+def test_a_run_tells_of_each_machine_and_command_that_it_went_on_with(
     mnist_root, tmp_path, monkeypatch
 ):
     trainer(tmp_path, mnist_root, kind=Interrupted).run()
     first = record_of(tmp_path)
-    monkeypatch.setattr(training, "describe", lambda device: "another machine")
-    monkeypatch.setattr(training, "_commit", lambda: "abcdef0")
-    monkeypatch.setattr(training, "_command", lambda words: "another command")
+    monkeypatch.setattr(record, "describe", lambda device: "another machine")
+    monkeypatch.setattr(record, "commit", lambda: "abcdef0")
+    monkeypatch.setattr(record, "command", lambda words: "another command")
     trainer(tmp_path, mnist_root).run()
-    monkeypatch.setattr(training, "describe", lambda device: "where nothing is left to do")
+    monkeypatch.setattr(record, "describe", lambda device: "where nothing is left to do")
     trainer(tmp_path, mnist_root).run()
     whole = record_of(tmp_path)
     assert whole["hardware"] == f"{first['hardware']}; then another machine"
     assert whole["commit"] == f"{first['commit']}; then abcdef0"
-    assert whole["command"] == first["command"] and whole["precision"] == "float32"
-    trainer(tmp_path, mnist_root, epochs=(STEPS + 1) / 50, decay="cosine").run()
-    assert record_of(tmp_path)["command"] == f"{first['command']} && another command"
-    assert "broken_off" not in record_of(tmp_path)  # it had come to its end
-
-
-def test_a_run_that_was_to_be_longer_tells_where_it_was_broken_off(
-    mnist_root, tmp_path, monkeypatch
-):
-    trainer(tmp_path, mnist_root, kind=Interrupted).run()
-    first = record_of(tmp_path)["command"]
-    # Where nothing is left to do at another length, nothing was broken off: it can still go on.
-    trainer(tmp_path, mnist_root, epochs=1 / 50).run()
-    assert "broken_off" not in record_of(tmp_path)
-    later = type("Later", (Interrupted,), {"stop_at": 12})
-    trainer(tmp_path, mnist_root, kind=later).run()
-    assert "broken_off" not in record_of(tmp_path)
-    monkeypatch.setattr(training, "_command", lambda words: "another command")
-    trainer(tmp_path, mnist_root, epochs=(STEPS - 1) / 50).run()
-    record, card = record_of(tmp_path), (tmp_path / "checkpoint" / "README.md").read_text()
-    assert record["command"] == f"{first} && another command"
-    assert record["broken_off"] == [[12, STEPS]]
-    assert f"another command` (broken off at step 12 of {STEPS}, and gone on with at" in card
-    shown, command = report.trained("checkpoint", tmp_path)
-    assert f"; broken off at step 12 of {STEPS}" in shown and "broken" not in command
-    # And what goes on from its weights tells it of that run.
-    trainer(tmp_path / "next", mnist_root, begin=checkpoints.load(tmp_path / "checkpoint")).run()
-    card = (tmp_path / "next" / "checkpoint" / "README.md").read_text()
-    (before,) = [line for line in card.splitlines() if line.startswith("| before that |")]
-    assert f"another command` (broken off at step 12 of {STEPS}," in before
-    assert "broken_off" not in record_of(tmp_path / "next")
-
-
-def test_a_run_that_an_earlier_version_began_keeps_its_command(mnist_root, tmp_path, monkeypatch):
-    trainer(tmp_path, mnist_root, kind=Interrupted).run()
-    state = state_of(tmp_path)
-    told = state.pop("situation")
-    del state["digest"]
-    older = {name: told[name][0] for name in ("command", "commit")}
-    torch.save(state | older, tmp_path / STATE)
-    monkeypatch.setattr(training, "_command", lambda words: "another command")
-    trainer(tmp_path, mnist_root).run()
-    record = record_of(tmp_path)
-    assert {name: record[name] for name in older} == older
-    assert record["hardware"] == told["hardware"][0]
+    assert whole["command"] == f"{first['command']} && another command"
+    assert whole["precision"] == "float32"
 
 
 @pytest.mark.parametrize(
@@ -196,26 +153,21 @@ def test_another_recipe_does_not_resume_and_is_told_what_differs(
         trainer(finished_run, mnist_root, batch_size=1001)
 
 
-def test_an_unreadable_state_is_refused_by_name(mnist_root, tmp_path):
-    (tmp_path / STATE).write_bytes(b"PK\x03\x04 truncated")
-    with pytest.raises(InvalidInput, match=r"state\.pt cannot be read"):
-        trainer(tmp_path, mnist_root)
-
-
-def test_a_flipped_bit_in_a_state_is_noticed(mnist_root, tmp_path):
+def test_a_damaged_state_is_refused_by_name(mnist_root, tmp_path):
     trainer(tmp_path, mnist_root, kind=Interrupted).run()
     content = bytearray((tmp_path / STATE).read_bytes())
     weights = state_of(tmp_path)["ema"]["up.0.blocks.0.conv1.weight"].numpy().tobytes()
-    content[content.index(weights) + len(weights) // 2] ^= 1
-    (tmp_path / STATE).write_bytes(content)
-    with pytest.raises(InvalidInput, match=r"state\.pt is damaged"):
-        trainer(tmp_path, mnist_root)
+    content[content.index(weights) + len(weights) // 2] ^= 1  # a single bit
+    for damaged in (content, b"PK\x03\x04 truncated"):
+        (tmp_path / STATE).write_bytes(damaged)
+        with pytest.raises(InvalidInput, match=r"state\.pt is damaged"):
+            trainer(tmp_path, mnist_root)
 
 
 def test_a_folder_that_cannot_be_written_to_is_noticed_before_the_first_step(mnist_root, tmp_path):
     (tmp_path / "file").write_text("in the way")
     run = trainer(tmp_path / "file" / "run", mnist_root)
-    with pytest.raises(InvalidInput, match="cannot be written to"):
+    with pytest.raises(OSError, match="file"):
         run.run()
     assert run.step == 0
 
@@ -300,18 +252,11 @@ def test_the_checkpoint_of_a_run_tells_how_it_came_to_be(finished_run):
     ("changes", "named"),
     [
         ({"p_uncond": 1.5}, "p_uncond"),
-        ({"p_uncond": True}, "p_uncond"),
         ({"epochs": math.nan}, "epochs"),
-        ({"epochs": 0}, "epochs"),
-        ({"batch_size": 0}, "batch_size"),
         ({"batch_size": 2.5}, "batch_size"),
-        ({"lr": -1}, "lr"),
-        ({"lr": math.inf}, "lr"),
-        ({"warmup": -1}, "warmup"),
         ({"ema": 1.0}, "ema"),
-        ({"clip_norm": 0}, "clip_norm"),
-        ({"seed": -1}, "seed"),
         ({"decay": "linear"}, "decay"),
+        ({"p_uncond": 0.1}, "goes with a conditional model"),
     ],
 )
 def test_a_recipe_out_of_range_is_refused(changes, named):
@@ -340,6 +285,6 @@ def test_few_images_held_out_have_a_loss_all_the_same(mnist_root, tmp_path):
     run = trainer(tmp_path / "run", mnist_root)
     held_out = data.load("mnist", "validation", mnist_root)
     for count in (1, 3, 4):
-        run.validation = Validation(held_out, 0, count=count)
+        run.validation = Validation(held_out.subset(slice(count)), 0)
         row = run._measure()
         assert len(row) == 1 + count and all(math.isfinite(value) for value in row.values())

@@ -6,8 +6,8 @@ import os
 import signal
 
 from ddpm_core import data
-from ddpm_core.classifier_trainer import ClassifierRecipe, ClassifierTrainer, Validation
-from ddpm_core.training import Cadence
+from ddpm_core.classifier_trainer import ClassifierRecipe, ClassifierTrainer
+from ddpm_core.training import Cadence, Validation
 from lab.measure.judge_trainer import JudgeRecipe, JudgeTrainer
 from tests.support.toys import TINY_NETS
 

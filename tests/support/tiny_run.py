@@ -16,7 +16,8 @@ import time
 import torch
 
 from ddpm_core import data
-from ddpm_core.trainer import STATE, Cadence, Recipe, Trainer, Validation
+from ddpm_core.trainer import Recipe, Trainer
+from ddpm_core.training import STATE, Cadence, Validation
 
 STEPS = 20
 RECIPE = {
@@ -44,7 +45,7 @@ def trainer(
     more = {"begin": begin, "watch": watch, "cadence": cadence}
     run = kind(recipe, folder, data_root=data_root, bf16=False, quiet=True, **more)
     held_out = data.load(recipe.dataset, "validation", data_root)
-    run.validation = Validation(held_out, recipe.seed, count=64)
+    run.validation = Validation(held_out.subset(slice(64)), recipe.seed)
     return run
 
 
@@ -77,7 +78,7 @@ def without_the_clock(state: dict, *columns) -> dict:
         {k: v for k, v in r.items() if k not in ("seconds", *columns)} for r in state["history"]
     ]
     # Who started the run differs between a test and its child process.
-    return state | {"seconds": None, "history": rows, "situation": None, "digest": None}
+    return state | {"seconds": None, "history": rows, "situation": None}
 
 
 def assert_identical(a, b, at="state"):

@@ -100,7 +100,7 @@ def test_statistics_of_batches_are_averaged_as_weights_are(mnist_root, tmp_path)
         average = decay * average + (1 - decay) * run.model.state_dict()[name]
         torch.testing.assert_close(run.ema[name], average)
     assert not torch.equal(average, run.model.state_dict()[name])
-    torch.testing.assert_close(run._averaged().state_dict()[name], average)
+    torch.testing.assert_close(run.averaged().net.state_dict()[name], average)
 
 
 def test_it_can_learn_from_all_images_and_says_that_it_held_none_out(mnist_root, tmp_path):
