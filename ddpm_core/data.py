@@ -81,9 +81,9 @@ def load(name: str, split: str = "train", root: str | Path | None = None) -> Ima
     """Load a dataset, downloading it where it is missing and there is a network.
 
     Args:
-        name: a key of ``DATASETS``, or that of a folder or a zip of pictures below the data root;
-            see ``from_pictures``. A dataset whose own files are not there is read from such a
-            folder of its name.
+        name: a key of ``DATASETS``, or that of a folder of pictures below the data root; see
+            ``from_pictures``. A dataset whose own files are not there is read from such a folder
+            of its name.
         split: ``"train"`` (the training set less the images held out, 5,000 of those named in
             ``DATASETS``), ``"validation"`` (those held out) or ``"test"`` (for final figures only).
         root: see ``data_root``; the layout below it is torchvision's.
@@ -97,8 +97,8 @@ def load(name: str, split: str = "train", root: str | Path | None = None) -> Ima
     if name not in DATASETS:
         if not isinstance(name, str) or not NAME.fullmatch(name) or not _has_pictures(root / name):
             raise InvalidInput(
-                f"unknown dataset {str(name)[:60]!r}; known: {', '.join(DATASETS)}, or a folder or "
-                f"zip of class folders of pictures in {root}"
+                f"unknown dataset {str(name)[:60]!r}; known: {', '.join(DATASETS)}, or a folder of "
+                f"class folders of pictures in {root}"
             )
         return from_pictures(root / name, split)
     dataset = DATASETS[name]
@@ -115,8 +115,7 @@ def from_pictures(folder: Path, split: str = "train") -> Images:
     """A dataset of square pictures of one size, in class folders.
 
     Args:
-        folder: holds ``train`` and ``test``, each a folder or a zip of class folders; or the class
-            folders themselves; or is the name, without its ending, of a zip of class folders.
+        folder: holds the class folders, or ``train`` and perhaps ``test``, which hold them.
         split: ``"train"``, ``"validation"`` (a tenth of the training pictures, 5,000 at most, by
             a fixed seed) or ``"test"``; without a ``test`` as many pictures again are held out
             for it.
@@ -124,34 +123,26 @@ def from_pictures(folder: Path, split: str = "train") -> Images:
     Raises:
         DataError: naming the file that is missing, damaged or does not match the others.
     """
-    parts = {part: pictures.place(folder, part) for part in ("train", "test")}
-    if parts["test"] and not parts["train"]:
-        raise DataError(f"{folder} has pictures to test with, but none to train on")
-    if whole := parts["train"] or pictures.place(folder):
-        everything = pictures.read(whole)
-    else:
-        raise DataError(f"no pictures in {folder}")
-    classes, formats = everything.classes, everything.formats
-    if split == "test" and parts["test"]:
-        found = pictures.read(parts["test"])
-        strangers = sorted(set(found.classes) - set(classes))
-        if strangers:
-            raise DataError(f"{parts['test']} has classes unknown to {whole}: {strangers[0]}")
+    whole = folder / "train" if (folder / "train").is_dir() else folder
+    tested = whole != folder and (folder / "test").is_dir()
+    found = everything = pictures.read(whole)
+    labels = everything.labels
+    if split == "test" and tested:
+        found = pictures.read(folder / "test")
+        if not set(found.classes) <= set(everything.classes):
+            raise DataError(f"{folder} has classes to test with that it has none to train on")
         if found.pixels.shape[1:] != everything.pixels.shape[1:]:
-            raise DataError(
-                f"pictures in {parts['test']} are of {tuple(found.pixels.shape[1:])}, those in "
-                f"{whole} of {tuple(everything.pixels.shape[1:])}"
-            )
-        labels = torch.tensor([classes.index(name) for name in found.classes])[found.labels]
-        pixels, formats = found.pixels, found.formats
+            raise DataError(f"{folder} has pictures of another size or colour to test with")
+        labels = _relabelled(found.labels, found.classes, everything.classes)
+        chosen = slice(None)
     else:
-        count = len(everything.pixels)
+        count = len(labels)
         held_out = min(VALIDATION_IMAGES, count // 10)
         if not held_out:
             raise DataError(f"{whole} holds {count} pictures; at least 10 are needed")
-        chosen = _chosen(count, held_out, 0 if parts["test"] else held_out)[split]
-        pixels, labels = everything.pixels[chosen], everything.labels[chosen]
-    return Images(pixels, labels, classes, f"pictures ({', '.join(formats)})")
+        chosen = _chosen(count, held_out, 0 if tested else held_out)[split]
+    source = f"pictures ({', '.join(found.formats)})"
+    return Images(found.pixels[chosen], labels[chosen], everything.classes, source)
 
 
 def _chosen(count: int, held_out: int, tested: int = 0) -> dict[str, Tensor]:
@@ -165,7 +156,12 @@ def _chosen(count: int, held_out: int, tested: int = 0) -> dict[str, Tensor]:
 
 
 def _has_pictures(folder: Path) -> bool:
-    return any(pictures.place(folder, part) for part in ("train", "test", ""))
+    if any(path.is_dir() for path in folder.glob("*")):
+        return True
+    for packed in (folder.with_name(f"{folder.name}.zip"), folder / "train.zip"):
+        if packed.is_file():
+            raise DataError(f"{packed} is not read: unpack it into {packed.with_suffix('')}")
+    return False
 
 
 def _in_order(images: Images, classes: tuple[str, ...], folder: Path) -> Images:
@@ -175,33 +171,25 @@ def _in_order(images: Images, classes: tuple[str, ...], folder: Path) -> Images:
             f"{folder} has other classes than {folder.name} ({', '.join(classes)}): "
             f"{', '.join(images.classes)[:200]}"
         )
-    labels = torch.tensor([classes.index(name) for name in images.classes])[images.labels]
+    labels = _relabelled(images.labels, images.classes, classes)
     return replace(images, labels=labels, classes=classes)
 
 
+def _relabelled(labels: Tensor, classes: tuple[str, ...], wanted: tuple[str, ...]) -> Tensor:
+    return torch.tensor([wanted.index(name) for name in classes])[labels]
+
+
 def _read_mnist_like(name: str, root: Path, train: bool) -> tuple[Tensor, Tensor]:
-    folder = root / name / "raw"
-    stem = "train" if train else "t10k"
-    for kind, header in (("images-idx3", 16), ("labels-idx1", 8)):
-        _check_idx(folder / f"{stem}-{kind}-ubyte", header)
     content = _open(name, root, train)
     if len(content.data) != len(content.targets):
         raise DataError(
-            f"{folder} is damaged: {len(content.data):,} images but "
-            f"{len(content.targets):,} labels ({stem}-*); delete both and retry"
+            f"{root / name} is damaged: {len(content.data):,} images but {len(content.targets):,} "
+            "labels; delete both files and retry"
         )
     return content.data.unsqueeze(1), content.targets.long()
 
 
 def _read_cifar10(root: Path, train: bool) -> tuple[Tensor, Tensor]:
-    from torchvision import datasets as tv
-    from torchvision.datasets.utils import check_integrity
-
-    folder = root / tv.CIFAR10.base_folder
-    parts = tv.CIFAR10.train_list if train else tv.CIFAR10.test_list
-    for name, md5 in parts:
-        if (folder / name).exists() and not check_integrity(str(folder / name), md5):
-            raise DataError(f"{folder / name} is damaged (its MD5 differs); delete it and retry")
     content = _open("CIFAR10", root, train)
     pixels = torch.from_numpy(content.data).permute(0, 3, 1, 2).contiguous()
     return pixels, torch.tensor(content.targets)
@@ -213,31 +201,12 @@ def _open(name: str, root: Path, train: bool):
     dataset = getattr(tv, name)
     try:
         return dataset(root, train=train, download=True)
-    except (
-        Exception
-    ) as error:  # whatever torchvision, urllib or the disk raise, the user acts alike
+    except Exception as error:  # whatever torchvision, urllib or the disk raise
         folder = root / getattr(dataset, "base_folder", name)
         raise DataError(
-            f"{name} is neither in {folder} nor could it be downloaded ({error}). "
-            "Give its folder with --data-root or DDPM_DATA."
+            f"{name} is missing from {folder} or damaged, and could not be downloaded ({error}). "
+            "Give its folder with --data-root or DDPM_DATA; delete what is damaged."
         ) from error
-
-
-def _check_idx(path: Path, header: int) -> None:
-    """Compare a file's size with what its own header announces."""
-    if not path.exists():
-        return  # the download takes care of it
-    with path.open("rb") as file:
-        beginning = file.read(header)
-    head = np.frombuffer(beginning.ljust(header, b"\0"), dtype=">u4")
-    if len(beginning) < header or head[0] != (0x803 if header == 16 else 0x801):
-        raise DataError(f"{path} is damaged: it does not begin as an idx file; delete it and retry")
-    expected = header + int(np.prod(head[1:].astype(np.int64)))
-    if path.stat().st_size != expected:
-        raise DataError(
-            f"{path} is damaged: {path.stat().st_size:,} bytes where its header announces "
-            f"{expected:,}; delete it and retry"
-        )
 
 
 @dataclass(frozen=True)

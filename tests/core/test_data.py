@@ -33,10 +33,6 @@ def own_root(tmp_path):
     return tmp_path
 
 
-def raw(root, name):
-    return root / "MNIST" / "raw" / name
-
-
 # --- reading ---
 
 
@@ -49,14 +45,6 @@ def test_idx_files_are_read_as_they_are(own_root):
     assert images.labels.dtype == torch.int64
     assert images.classes == tuple("0123456789")
     assert len(images) == 3
-
-
-def test_fashion_mnist_is_read_from_its_own_folder(tmp_path):
-    pixels = np.full((2, 28, 28), 9)
-    for stem in ("train", "t10k"):
-        write_mnist(tmp_path, stem, pixels, np.array([9, 1]), folder="FashionMNIST")
-    images = data.load("fashion-mnist", "test", tmp_path)
-    assert [images.classes[i] for i in images.labels] == ["ankle-boot", "trouser"]
 
 
 def test_cifar_is_read_in_colour_channels_first(tmp_path, monkeypatch):
@@ -95,13 +83,7 @@ def test_every_grey_level_survives_the_way_to_floats_and_back():
 
 
 def test_values_beyond_the_range_are_clamped_for_display():
-    assert data.to_uint8(torch.tensor([-7.0, -1.0, 0.0, 1.0, 7.0])).tolist() == [
-        0,
-        0,
-        128,
-        255,
-        255,
-    ]
+    assert data.to_uint8(torch.tensor([-7, -1, 0, 1, 7])).tolist() == [0, 0, 128, 255, 255]
 
 
 # --- splits ---
@@ -152,29 +134,18 @@ def test_the_data_root_is_the_argument_then_the_environment_then_data(monkeypatc
 
 
 @pytest.mark.parametrize("file", ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda content: content[:-1],
-        lambda content: content + b"\0",
-        lambda content: content[:10],
-        lambda content: content[:6],
-        lambda content: b"",
-        lambda content: b"<html>not found</html>" * 9,
-        lambda content: content[:3] + b"\x07" + content[4:],
-    ],
-    ids=["short", "long", "header cut", "odd header", "empty", "a web page", "wrong magic"],
-)
-def test_a_damaged_idx_file_is_named(own_root, file, damage):
-    path = raw(own_root, file)
-    path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(DataError, match=f"{file} is damaged.*delete it"):
+@pytest.mark.parametrize("damage", ["short", "a web page"])
+def test_damage_is_told_with_the_folder(own_root, file, damage):
+    path = own_root / "MNIST" / "raw" / file
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] if damage == "short" else b"<html>not found</html>" * 9)
+    with pytest.raises(DataError, match="MNIST or damaged"):
         data.load("mnist", "test", own_root)
 
 
 def test_images_and_labels_of_different_number_are_refused(own_root):
     write_mnist(own_root, "t10k", np.zeros((3, 28, 28)), np.array([1, 2]))
-    with pytest.raises(DataError, match="t10k"):
+    with pytest.raises(DataError, match="3 images but 2 labels"):
         data.load("mnist", "test", own_root)
 
 
@@ -192,6 +163,6 @@ def test_missing_data_without_a_network_name_the_folder_and_the_way_out(
 
 
 def test_one_missing_file_is_enough(own_root, no_network):
-    raw(own_root, "train-labels-idx1-ubyte").unlink()
+    (own_root / "MNIST" / "raw" / "train-labels-idx1-ubyte").unlink()
     with pytest.raises(DataError, match="MNIST"):
         data.load("mnist", "train", own_root)
