@@ -391,12 +391,12 @@ def _rebuild(folder: Path, kind: type, name: str) -> tuple:
     folder = (folder / files[1]).parent
     config = read_config(folder, kind)
     tensors = _read_weights(folder, Path(files[0]).name)
-    if Path(files[0]).name == diffusers_format.WEIGHTS:
-        tensors = diffusers_format.convert(tensors, config.model)
     try:
         # Without memory first: a config may describe a network far larger than its weights.
         with _without_memory():
             network, schedule = config.build()
+        if Path(files[0]).name == diffusers_format.WEIGHTS:
+            tensors = diffusers_format.convert(tensors, config.model)
         _check_fit(folder, network, tensors)
         network, schedule = config.build()
     except CheckpointError:

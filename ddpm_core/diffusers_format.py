@@ -1,13 +1,13 @@
 """Published UNets: a diffusers ``UNet2DModel`` repository as settings of this project's UNet.
 
 ``config_from`` reads its two JSON files and ``convert`` its tensors. Whatever would make
-another network or another process of it is refused by the name of its key. A key that is
-missing has diffusers' default (of ``DDPMScheduler``, for the process); others are not read.
+another network or another process of it is refused by the name of its key; what no network can
+be made of, whoever builds it refuses. A key that is missing has diffusers' default (of
+``DDPMScheduler``, for the process); others are not read.
 """
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,99 +15,56 @@ import torch
 from torch import Tensor
 
 from .diffusion import PREDICTION_TYPES
-from .errors import CheckpointError, InvalidInput, check_float, check_int
+from .errors import CheckpointError, InvalidInput, check_choice, check_int
 from .schedules import SCHEDULES
 
 CONFIG = "config.json"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 SCHEDULER = "scheduler_config.json"
 
-# --- what the configs may say: each rule is a default and a check that returns the value ---
-
-
-def _one_of(*supported):
-    return supported[0], lambda key, value: _check(key, value, supported)
-
-
-def _whole(default, low: int, high: int):
-    return default, lambda key, value: check_int(key, value, low, high)
-
-
-def _whole_or_none(default, low: int, high: int):
-    return default, lambda key, value: value if value is None else check_int(key, value, low, high)
-
-
-def _real(default, low: float, high: float):
-    return default, lambda key, value: check_float(key, value, low, high)
-
-
-def _per_level(default, rule):
-    def check(key, value):
-        if not isinstance(value, list | tuple) or not 1 <= len(value) <= 8:
-            raise InvalidInput(f"{key} must list 1 to 8 levels, not {reprlib.repr(value)}")
-        return [rule[1](key, entry) for entry in value]
-
-    return default, check
-
-
-def _square(key, value):
-    if value is None:
-        raise InvalidInput(f"{key} is missing: the height and width of the images")
-    if isinstance(value, list | tuple):
-        if len(value) != 2 or value[0] != value[1]:
-            raise InvalidInput(f"{key} is {reprlib.repr(value)}; supported: squares")
-        value = value[0]
-    return check_int(key, value, 1, 4096)
-
-
-def _check(key: str, value, supported):
-    if value not in supported:
-        known = ", ".join(map(repr, supported))
-        raise InvalidInput(f"{key} is {reprlib.repr(value)}; supported: {known}")
-    return supported[supported.index(value)]  # so that 1.0 is True where True is meant
-
+# --- what the configs may say: of a tuple one, the first by default; else anything ---
 
 DOWN = {"DownBlock2D": False, "AttnDownBlock2D": True}
 UP = {"UpBlock2D": False, "AttnUpBlock2D": True}
 UNET = {
-    "_class_name": _one_of("UNet2DModel"),
-    "sample_size": (None, _square),
-    "in_channels": _whole(3, 1, 4096),
-    "out_channels": _whole(3, 1, 4096),
-    "center_input_sample": _one_of(False),
-    "time_embedding_type": _one_of("positional"),
-    "time_embedding_dim": _whole_or_none(None, 1, 16384),
-    "freq_shift": _real(0, 0, 1),
-    "flip_sin_to_cos": _one_of(True, False),
-    "down_block_types": _per_level(["DownBlock2D", *["AttnDownBlock2D"] * 3], _one_of(*DOWN)),
-    "mid_block_type": _one_of("UNetMidBlock2D"),
-    "up_block_types": _per_level([*["AttnUpBlock2D"] * 3, "UpBlock2D"], _one_of(*UP)),
-    "block_out_channels": _per_level([224, 448, 672, 896], _whole(None, 1, 4096)),
-    "layers_per_block": _whole(2, 1, 16),
-    "mid_block_scale_factor": _one_of(1),
-    "downsample_padding": _one_of(1, 0),
-    "downsample_type": _one_of("conv"),
-    "upsample_type": _one_of("conv"),
-    "dropout": _real(0, 0, 1),
-    "act_fn": _one_of("silu", "swish"),
-    "attention_head_dim": _whole_or_none(8, 1, 4096),
-    "norm_num_groups": _whole(32, 1, 4096),
-    "attn_norm_num_groups": _whole_or_none(None, 1, 4096),
-    "norm_eps": _real(1e-5, 0, 1),
-    "resnet_time_scale_shift": _one_of("default"),
-    "add_attention": _one_of(True, False),
-    "class_embed_type": _one_of(None),
-    "num_class_embeds": _whole_or_none(None, 1, 1_000_000),
+    "_class_name": ("UNet2DModel",),
+    "sample_size": None,
+    "in_channels": 3,
+    "out_channels": 3,
+    "center_input_sample": (False,),
+    "time_embedding_type": ("positional",),
+    "time_embedding_dim": None,
+    "freq_shift": 0,
+    "flip_sin_to_cos": (True, False),
+    "down_block_types": ["DownBlock2D", *["AttnDownBlock2D"] * 3],
+    "mid_block_type": ("UNetMidBlock2D",),
+    "up_block_types": [*["AttnUpBlock2D"] * 3, "UpBlock2D"],
+    "block_out_channels": [224, 448, 672, 896],
+    "layers_per_block": 2,
+    "mid_block_scale_factor": (1,),
+    "downsample_padding": (1, 0),
+    "downsample_type": ("conv",),
+    "upsample_type": ("conv",),
+    "dropout": 0.0,
+    "act_fn": ("silu", "swish"),
+    "attention_head_dim": 8,
+    "norm_num_groups": 32,
+    "attn_norm_num_groups": None,
+    "norm_eps": 1e-5,
+    "resnet_time_scale_shift": ("default",),
+    "add_attention": (True, False),
+    "class_embed_type": (None,),
+    "num_class_embeds": None,
 }
 
 # The solvers of the variance-preserving process; others (flow matching, say) have another.
-SOLVERS = """
+SOLVERS = tuple(
+    """
     DDPMScheduler DDPMParallelScheduler DDIMScheduler DDIMParallelScheduler PNDMScheduler
     DEISMultistepScheduler DPMSolverMultistepScheduler DPMSolverSinglestepScheduler
     UniPCMultistepScheduler EulerDiscreteScheduler EulerAncestralDiscreteScheduler
-""".split()
-# What some of the process's keys were called in the first versions.
-OLDER_KEYS = {"timesteps": "num_train_timesteps", "clip_predicted_image": "clip_sample"}
+    """.split()
+)
 BETA_SCHEDULES = {"linear": "linear", "scaled_linear": "scaled_linear"}
 BETA_SCHEDULES["squaredcos_cap_v2"] = "cosine"
 VARIANCES = {
@@ -117,20 +74,20 @@ VARIANCES = {
     None: "posterior",  # of solvers that add no noise
 }
 PROCESS = {
-    "_class_name": _one_of(*SOLVERS),
-    "num_train_timesteps": _whole(1000, 1, 10_000),
-    "beta_start": _real(1e-4, 1e-9, 0.9999),
-    "beta_end": _real(0.02, 1e-9, 0.9999),
-    "beta_schedule": _one_of(*BETA_SCHEDULES),
-    "trained_betas": _one_of(None),
-    "rescale_betas_zero_snr": _one_of(False),
-    "use_flow_sigmas": _one_of(False),
-    "prediction_type": _one_of(*PREDICTION_TYPES),
-    "predict_epsilon": _one_of(True),  # an older form of it
-    "variance_type": _one_of(*VARIANCES),
-    "thresholding": _one_of(False),
-    "clip_sample": _one_of(True, False),
-    "clip_sample_range": _real(1, 0, 1e9),
+    "_class_name": SOLVERS,
+    "num_train_timesteps": 1000,
+    "beta_start": 1e-4,
+    "beta_end": 0.02,
+    "beta_schedule": tuple(BETA_SCHEDULES),
+    "trained_betas": (None,),
+    "rescale_betas_zero_snr": (False,),
+    "use_flow_sigmas": (False,),
+    "prediction_type": PREDICTION_TYPES,
+    "predict_epsilon": (True,),  # an older form of it
+    "variance_type": tuple(VARIANCES),
+    "thresholding": (False,),
+    "clip_sample": (True, False),
+    "clip_sample_range": 1.0,
 }
 
 # --- the names of modules, ours first: of a block, of an attention, and outside of both ---
@@ -168,7 +125,7 @@ def config_from(unet: dict, scheduler: dict) -> dict:
     with _reading(CONFIG):
         model = _model(_values(unet, UNET))
     with _reading(SCHEDULER):
-        process = _process(_values(_newer_keys(scheduler), PROCESS))
+        process = _process(_values(scheduler, PROCESS))
     return process | {
         "model": model,
         "dataset": "unknown",
@@ -187,13 +144,16 @@ def convert(tensors: dict[str, Tensor], model: dict) -> dict[str, Tensor]:
         CheckpointError: naming a tensor that has no place in the UNet, or that its partners
             lack. Whether all others are there, and in the right shape, is left to the loader.
     """
-    left = _newer_names(tensors)
+    left = {_newer_name(key): tensor for key, tensor in tensors.items()}
     ours = {}
     for module, sources in _modules(model):
         for part in ("weight", "bias"):
             keys = [f"{source}.{part}" for source in sources]
-            if not left.keys().isdisjoint(keys):
-                ours[f"{module}.{part}"] = _join(keys, left)
+            parts = [left.pop(key) for key in keys if key in left]
+            if len(parts) not in (0, len(keys)):
+                raise CheckpointError(f"{WEIGHTS}: of {', '.join(keys)} not all are there")
+            if parts:
+                ours[f"{module}.{part}"] = parts[0] if len(parts) == 1 else torch.cat(parts)
     if left:
         raise CheckpointError(f"{WEIGHTS}: the UNet of {CONFIG} has no place for {min(left)!r}")
     return ours
@@ -206,58 +166,48 @@ def convert(tensors: dict[str, Tensor], model: dict) -> dict[str, Tensor]:
 def _reading(file: str) -> Iterator[None]:
     try:
         yield
-    except InvalidInput as error:
+    except (InvalidInput, TypeError, LookupError) as error:
         raise CheckpointError(f"{file}: {error}") from error
 
 
-def _newer_keys(scheduler: dict) -> dict:
-    """The same in today's words, which count where both are there."""
-    if not isinstance(scheduler, dict):
-        return scheduler
-    older = {new: scheduler[old] for old, new in OLDER_KEYS.items() if old in scheduler}
-    newer = older | scheduler
-    if newer.get("_class_name") == "GaussianDDPMScheduler":
-        newer["_class_name"] = "DDPMScheduler"
-    return newer
-
-
 def _values(content: dict, rules: dict) -> dict:
-    """A valid value for every key that has a rule."""
+    """A value for every key that has a rule, and an allowed one where the rule is a tuple."""
     if not isinstance(content, dict):
-        raise InvalidInput(f"expected a JSON object, not {reprlib.repr(content)}")
-    return {key: check(key, content.get(key, default)) for key, (default, check) in rules.items()}
+        raise InvalidInput("there is no JSON object in it")
+    return {
+        key: check_choice(key, content.get(key, rule[0]), rule)
+        if isinstance(rule, tuple)
+        else content.get(key, rule)
+        for key, rule in rules.items()
+    }
 
 
 def _model(unet: dict) -> dict:
-    """Keyword arguments of our ``UNet``, where the values fit each other."""
-    widths, groups, head = (
-        unet[key] for key in ("block_out_channels", "norm_num_groups", "attention_head_dim")
+    """Keyword arguments of our ``UNet``."""
+    widths, groups, size = (
+        unet[key] for key in ("block_out_channels", "norm_num_groups", "sample_size")
     )
-    for key in ("down_block_types", "up_block_types"):
-        if len(unet[key]) != len(widths):
-            raise InvalidInput(f"{key} lists {len(unet[key])} levels; supported: {len(widths)}")
-    down = [DOWN[name] for name in unet["down_block_types"]]
-    up = [UP[name] for name in reversed(unet["up_block_types"])]  # ours is the finest first
-    check_int("half of block_out_channels[0]", widths[0] / 2, 2, 2048)
-    _check("out_channels", unet["out_channels"], [unet["in_channels"]])
-    _check("time_embedding_dim", unet["time_embedding_dim"], [None, 4 * widths[0]])
-    _check("attn_norm_num_groups", unet["attn_norm_num_groups"], [None, groups])
-    _check_divides("norm_num_groups", groups, widths)
-    attended = [w for w, *switches in zip(widths, down, up, strict=True) if any(switches)]
-    _check_divides("attention_head_dim", head or 1, attended + widths[-1:] * unet["add_attention"])
+    if isinstance(size, list | tuple):
+        size = check_choice("height in sample_size", size[0], size[1:])
+    check_choice("time_embedding_dim", unet["time_embedding_dim"], [None, 4 * widths[0]])
+    check_choice("attn_norm_num_groups", unet["attn_norm_num_groups"], [None, groups])
+    for key, types in (("down_block_types", DOWN), ("up_block_types", UP)):
+        for name in unet[key]:
+            check_choice(f"block in {key}", name, types)
     return {
-        "image_size": unet["sample_size"],
+        "image_size": check_int("sample_size", size, 1, 4096),
         "in_channels": unet["in_channels"],
         "out_channels": unet["out_channels"],
         "channels": widths,
         "blocks": unet["layers_per_block"],
-        "attention": down,
-        "up_attention": up,
+        "attention": [DOWN[name] for name in unet["down_block_types"]],
+        # Ours is the finest level first.
+        "up_attention": [UP[name] for name in reversed(unet["up_block_types"])],
         "mid_attention": unet["add_attention"],
-        "head_width": head,
+        "head_width": unet["attention_head_dim"],
         "skips": "all",
         "time_channels": widths[0],
-        "num_classes": unet["num_class_embeds"] or 0,
+        "num_classes": check_int("num_class_embeds", unet["num_class_embeds"] or 0, 0, 1_000_000),
         "null_class": False,
         "dropout": unet["dropout"],
         "groups": groups,
@@ -268,12 +218,6 @@ def _model(unet: dict) -> dict:
     }
 
 
-def _check_divides(key: str, value: int, widths: list[int]) -> None:
-    for width in widths:
-        if width % value:
-            raise InvalidInput(f"{key} {value} does not divide {width} channels")
-
-
 def _process(scheduler: dict) -> dict:
     """What ``Config`` tells of the process: the schedule, what is predicted, how to sample."""
     kind = BETA_SCHEDULES[scheduler["beta_schedule"]]
@@ -281,13 +225,13 @@ def _process(scheduler: dict) -> dict:
     if "start" in SCHEDULES[kind].options:
         schedule |= {"start": scheduler["beta_start"], "end": scheduler["beta_end"]}
     if scheduler["clip_sample"]:
-        _check("clip_sample_range", scheduler["clip_sample_range"], [1])
+        check_choice("clip_sample_range", scheduler["clip_sample_range"], [1])
     return {
         "schedule": schedule,
         "prediction_type": scheduler["prediction_type"],
         "sampling": {
             "variance": VARIANCES[scheduler["variance_type"]],
-            "clip": scheduler["clip_sample"],
+            "clip": bool(scheduler["clip_sample"]),
         },
     }
 
@@ -295,17 +239,10 @@ def _process(scheduler: dict) -> dict:
 # --- the tensors ---
 
 
-def _newer_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same, with the layers of older files' attention called as in newer ones."""
-    renamed = {}
-    for key, tensor in tensors.items():
-        module, _, part = key.rpartition(".")
-        parent, _, name = module.rpartition(".")
-        newer = f"{parent}.{OLDER[name]}.{part}" if parent and name in OLDER else key
-        if newer in renamed:
-            raise CheckpointError(f"{WEIGHTS}: {newer} is there twice, also by its older name")
-        renamed[newer] = tensor
-    return renamed
+def _newer_name(key: str) -> str:
+    """What a layer of an older file's attention is called in newer ones."""
+    parent, _, layer = key.rpartition(".")[0].rpartition(".")
+    return f"{parent}.{OLDER[layer]}.{key.rpartition('.')[2]}" if layer in OLDER else key
 
 
 def _modules(model: dict) -> Iterator[tuple[str, list[str]]]:
@@ -329,17 +266,3 @@ def _stage(ours: str, theirs: str, blocks: int, attentions: int) -> Iterator[tup
     for i in range(attentions):
         for name, sources in ATTENTION.items():
             yield f"{ours}.attentions.{i}.{name}", [f"{theirs}.attentions.{i}.{s}" for s in sources]
-
-
-def _join(keys: list[str], left: dict[str, Tensor]) -> Tensor:
-    """Take these out of ``left``, as one."""
-    for key in keys:
-        if key not in left:
-            raise CheckpointError(f"{WEIGHTS}: {key} is missing")
-    parts = [left.pop(key) for key in keys]
-    if len(parts) == 1:
-        return parts[0]
-    shapes = [tuple(part.shape) for part in parts]
-    if len(set(shapes)) > 1 or not shapes[0]:
-        raise CheckpointError(f"{WEIGHTS}: {keys[0]} and its partners are of shapes {shapes}")
-    return torch.cat(parts)

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from .errors import DataError
-from .stills import Still
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 GREY, COLOUR = ("1", "L", "LA"), ("P", "RGB", "RGBA", "CMYK", "YCbCr")
@@ -81,6 +80,8 @@ def _decoded(samples: tuple[tuple[str, int], ...], classes: tuple[str, ...]) -> 
 
 def _pixels(path: str) -> tuple[np.ndarray, str]:
     """A picture, (S, S, 1) if it is grey, else (S, S, 3); and what kind of file it is."""
+    from .stills import Still
+
     try:
         with open(path, "rb") as file, Still(file) as picture:
             about = picture.metadata()
