@@ -4,14 +4,14 @@ from ddpm_core import Request, load, sample
 digits = sample(load("mnist-conditional"), Request(n=64, label=3))  # uint8, (n, H, W, C)
 """
 
-from .animation import read_note, save_animation
+from .animation import read_note, save_animation, save_film, save_gif, save_png
 from .checkpoints import Model, available, available_classifiers, load, load_classifier
 from .classifier import Classifier
 from .denoiser import Denoiser, Prediction
 from .errors import CheckpointError, DataError, InvalidInput
 from .guidance import ClassifierFree, ClassifierGuided, SideBySide, Strength
 from .noise import Noise
-from .recorder import Film, grid, save_film, save_gif, save_png, strip
+from .recorder import Film, grid, strip
 from .request import Request
 from .samplers import SAMPLERS, Step, ddim, ddpm, dpm_solver_pp
 from .sampling import Run, branch, film, sample

@@ -1,24 +1,68 @@
-"""Pictures in; GIF, WebP and MP4 out, each with a note of what made it, which can be read back."""
+"""Pictures in; PNG, GIF, WebP and MP4 out, with a note of what made them, which is read back."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from html import unescape
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from .errors import InvalidInput, check_choice, check_int
 from .files import write
+from .pixels import enlarge
+from .recorder import Film, Frames
 
 KINDS = ("gif", "webp", "mp4")
 # Minutes of one core; and what the formats, or (MP4) the decoders of most devices, can hold.
 MAX_PIXELS = 4 * 10**9
 MAX_SIDE = {"gif": 65_535, "webp": 16_383, "mp4": 4_096}
 MAX_NOTE = 2**20
+
+
+def save_png(pixels: np.ndarray, path: str | Path, scale: int = 1, note: str = "") -> None:
+    """Write (H, W, C) uint8 as PNG, ``note`` in its description."""
+    from .media import png
+
+    scale = check_int("scale", scale, 1, 64)
+    info = PngImagePlugin.PngInfo()
+    if note:
+        info.add_itxt("Description", note)
+    write(Path(path), png(enlarge(pixels, scale), pnginfo=info))
+
+
+def save_film(
+    film: Film,
+    path: str | Path,
+    *,
+    panes: Sequence[str] = ("x",),
+    stride: int = 1,
+    scale: int = 1,
+    frame_ms: int = 40,
+    hold_ms: int = 2000,
+    columns: int | None = None,
+    note: str = "",
+    kind: str | None = None,
+) -> int:
+    """Write a film as a GIF, WebP or MP4, whichever its path ends in.
+
+    Args:
+        panes, stride, columns: see ``recorder.Frames``; the others, and errors, as those of
+            ``save_animation``.
+
+    Returns:
+        The number of frames written.
+    """
+    frames = Frames(film, panes, stride, columns)
+    times = {"frame_ms": frame_ms, "hold_ms": hold_ms}
+    return save_animation(frames, path, scale=scale, note=note, kind=kind, **times)
+
+
+save_gif = partial(save_film, kind="gif")  # whatever its path ends in
 
 
 def save_animation(
@@ -56,7 +100,7 @@ def save_animation(
         InvalidInput: for settings out of range, pictures that differ in shape, or none, and more
             than four thousand million pixels in all.
     """
-    from .films import encoded  # here, because it is slow to import
+    from .media import encoded  # here, because it is slow to import
 
     kind = check_choice("kind of animation", kind or Path(path).suffix[1:].lower(), KINDS)
     frame_ms = check_int("frame_ms", frame_ms, 20, 10_000)
@@ -67,8 +111,7 @@ def save_animation(
     frames = _checked(pictures, scale, MAX_SIDE[kind])
     if kind == "gif" and palette is None and not isinstance(pictures, Sequence):
         pictures = frames = [*frames]
-    settings = (kind, frame_ms, hold_ms, scale, note)
-    count, content = encoded(frames, *settings, pictures, palette)
+    count, content = encoded(frames, kind, frame_ms, hold_ms, scale, note, pictures, palette)
     write(Path(path), content)
     return count
 
@@ -94,14 +137,14 @@ def read_note(path: str | Path) -> str:
 
 
 def _note_in_mp4(file: BinaryIO) -> str:
-    from .films import Film, iio
+    from .media import Video, iio
 
-    with iio.imopen(file, "r", plugin=Film, format="mp4") as film:
+    with iio.imopen(file, "r", plugin=Video, format="mp4") as film:
         return film.container_metadata.get("comment", "")
 
 
 def _note_in_picture(file: BinaryIO) -> str:
-    from .stills import Still
+    from .media import Still
 
     with Still(file, formats=("GIF", "PNG", "WEBP")) as picture:
         picture.read(index=0, writeable_output=False)  # text may stand after a PNG's pixels

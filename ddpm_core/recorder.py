@@ -1,19 +1,16 @@
-"""Steps in; films, grids, strips and files out."""
+"""Steps in; films, grids and strips out, as arrays (..., H, W, C) of uint8."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from .animation import save_animation
 from .data import to_uint8
 from .errors import InvalidInput, check_choice, check_int
-from .files import write
 from .pixels import PAPER, enlarge
 from .samplers import Step
 
@@ -46,13 +43,14 @@ class Film:
         self._x = np.zeros((steps + 1, n, h, w, c), np.uint8)
         self._x0 = np.zeros_like(self._x)
         self._x[0], self._x0[0] = _pixels(start), 128
-        self.steps, self.t = steps, [num_timesteps]
+        self.t = [num_timesteps]
 
-    @classmethod
-    def of(cls, x: np.ndarray, x0: np.ndarray, t: list[int]) -> Film:
-        """A finished film of pictures that are there already; arguments as the attributes."""
-        film = object.__new__(cls)
-        film._x, film._x0, film.t, film.steps = x, x0, list(t), len(t) - 1
+    @staticmethod
+    def of(x: np.ndarray, x0: np.ndarray, t: list[int]) -> Film:
+        """A film of pictures that are there already; arguments as the attributes. It is finished
+        if there is a time for each of them."""
+        film = object.__new__(Film)
+        film._x, film._x0, film.t = x, x0, list(t)
         return film
 
     def reversed(self) -> Film:
@@ -69,6 +67,10 @@ class Film:
         for step in sampler:
             self.add(step)
             yield step
+
+    @property
+    def steps(self) -> int:
+        return len(self._x) - 1
 
     @property
     def frames(self) -> int:
@@ -97,18 +99,13 @@ class Film:
     def tile(self, image: int) -> Film:
         """The film of one image alone, sharing this one's memory."""
         image = check_int("image", image, 0, self._x.shape[1] - 1)
-        part = object.__new__(Film)
-        part._x, part._x0 = self._x[:, image : image + 1], self._x0[:, image : image + 1]
-        part.steps, part.t = self.steps, list(self.t)
-        return part
+        part = slice(image, image + 1)
+        return Film.of(self._x[:, part], self._x0[:, part], self.t)
 
     def until(self, index: int) -> Film:
         """A film of the same length that has only the frames up to step ``index``, copied."""
         index = check_int("step", index, 0, self.frames - 1)
-        part = object.__new__(Film)
-        part._x, part._x0 = self._x.copy(), self._x0.copy()
-        part.steps, part.t = self.steps, self.t[: index + 1]
-        return part
+        return Film.of(self._x.copy(), self._x0.copy(), self.t[: index + 1])
 
     def extended(self, steps: Iterator[Step]) -> Film:
         """This film, after adding every step of an iterator."""
@@ -127,11 +124,9 @@ class Film:
             raise InvalidInput("films side by side must share their timeline")
         n = self._x.shape[1] + other._x.shape[1]
         check_film((n, *self._x.shape[2:]), self.steps)
-        both = object.__new__(Film)
-        both._x = np.concatenate([self._x, other._x], axis=1)
-        both._x0 = np.concatenate([self._x0, other._x0], axis=1)
-        both.steps, both.t = self.steps, self.t[:frames]
-        return both
+        x = np.concatenate([self._x, other._x], axis=1)
+        x0 = np.concatenate([self._x0, other._x0], axis=1)
+        return Film.of(x, x0, self.t[:frames])
 
     def strided(self, frames: int) -> list[int]:
         """At most ``frames`` frame numbers, evenly spread, the first and the last among them."""
@@ -218,77 +213,13 @@ def contact_sheet(images, columns, rows=None, *, scale: int = 4, gap: int = 1) -
     return np.asarray(picture).reshape(page.shape)
 
 
-def save_png(pixels: np.ndarray, path: str | Path, scale: int = 1, note: str = "") -> None:
-    """Write (H, W, C) uint8 as PNG, ``note`` in its description."""
-    from .stills import png
-
-    scale = check_int("scale", scale, 1, 64)
-    info = PngImagePlugin.PngInfo()
-    if note:
-        info.add_itxt("Description", note)
-    write(Path(path), png(enlarge(pixels, scale), pnginfo=info))
-
-
-def save_gif(
-    film: Film,
-    path: str | Path,
-    *,
-    panes: tuple[str, ...] = ("x",),
-    stride: int = 1,
-    scale: int = 1,
-    frame_ms: int = 40,
-    hold_ms: int = 2000,
-    columns: int | None = None,
-    note: str = "",
-) -> int:
-    """Write a film as an endless GIF, whatever its path ends in; arguments as for ``save_film``."""
-    return save_film(
-        film,
-        path,
-        panes=panes,
-        stride=stride,
-        scale=scale,
-        frame_ms=frame_ms,
-        hold_ms=hold_ms,
-        columns=columns,
-        note=note,
-        kind="gif",
-    )
-
-
-def save_film(
-    film: Film,
-    path: str | Path,
-    *,
-    panes: Sequence[str] = ("x",),
-    stride: int = 1,
-    scale: int = 1,
-    frame_ms: int = 40,
-    hold_ms: int = 2000,
-    columns: int | None = None,
-    note: str = "",
-    kind: str | None = None,
-) -> int:
-    """Write a film as a GIF, WebP or MP4, whichever its path ends in; see ``save_animation``.
-
-    Args:
-        panes: what each frame shows, side by side, of ``PANES``.
-        stride: every how many steps a frame is kept; the first and last always are.
-        columns: images per row, nearly square unless given.
-
-    Returns:
-        The number of frames written.
-    """
-    frames = Frames(film, panes, stride, columns)
-    times = {"frame_ms": frame_ms, "hold_ms": hold_ms}
-    return save_animation(frames, path, scale=scale, note=note, kind=kind, **times)
-
-
 class Frames(Sequence):
     """The pictures of a film as they are written, each made when it is asked for.
 
     Args:
-        panes, stride, columns: as for ``save_film``.
+        panes: what each shows, side by side, of ``PANES``.
+        stride: every how many steps one is kept; the first and last always are.
+        columns: images per row, nearly square unless given.
 
     Attributes:
         chosen: the number of each frame in the film.

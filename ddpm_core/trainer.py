@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from . import data, fields
+from .animation import save_png
 from .checkpoints import Config, Model
 from .diffusion import PREDICTION_TYPES, denoising_loss
 from .errors import InvalidInput
-from .recorder import grid, save_png
+from .recorder import grid
 from .samplers import dpm_solver_pp
 from .schedules import spaced_timesteps
 from .training import Loop, LoopRecipe

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import gradio as gr
 import numpy as np
 
-from ddpm_core import stills
+from ddpm_core import media
 
 from .cache import put as cache_file
 
@@ -122,7 +122,7 @@ def shell(name: str, **options: Any) -> str:
 def png(page: np.ndarray) -> str:
     """A uint8 (H, W, C) picture as a PNG data URI, C = 1 or 3."""
     # Noise repeats nothing: to look for repetitions takes three times as long and saves nothing.
-    content = stills.png(page, compress_type=zlib.Z_HUFFMAN_ONLY)
+    content = media.png(page, compress_type=zlib.Z_HUFFMAN_ONLY)
     return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
 
 

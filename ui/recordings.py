@@ -13,8 +13,8 @@ from pathlib import Path
 
 import imageio.v3 as iio
 
+from ddpm_core.media import png
 from ddpm_core.sampling import scale_sheet
-from ddpm_core.stills import png
 from lab.process.race import LANE_PANES
 
 FOLDER = Path(__file__).parent / "recordings"

@@ -106,7 +106,7 @@ def _write(a, model, request, progress) -> None:
 
     import numpy as np
 
-    from .. import recorder, sampling
+    from .. import animation, recorder, sampling
     from ..files import replacing
 
     asked, columns = request, None
@@ -125,7 +125,7 @@ def _write(a, model, request, progress) -> None:
         else:
             film = sampling.branch(model, *asked, a.branch_at, progress)
     if ending in FILMS:
-        recorder.save_film(
+        animation.save_film(
             film,
             a.out,
             panes=a.panes,
@@ -137,11 +137,11 @@ def _write(a, model, request, progress) -> None:
         )
         return
     if a.strip is not None:
-        recorder.save_png(recorder.strip(film, 0, a.strip, a.panes), a.out, a.scale, note)
+        animation.save_png(recorder.strip(film, 0, a.strip, a.panes), a.out, a.scale, note)
         return
     images = film.images() if columns else sampling.sample(model, request, a.batch, progress)
     if a.out.suffix.lower() == ".png":
-        recorder.save_png(recorder.grid(images, columns), a.out, a.scale, note)
+        animation.save_png(recorder.grid(images, columns), a.out, a.scale, note)
         return
     arrays = {"images": images}
     if request.classes(model):

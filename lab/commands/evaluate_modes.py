@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from ddpm_core import checkpoints
+from ddpm_core.animation import save_png
 from ddpm_core.errors import InvalidInput, check_choice
 from ddpm_core.guides import classifier_for
-from ddpm_core.recorder import grid, save_png
+from ddpm_core.recorder import grid
 
 from ..measure import evaluation, results
 from ..measure.features import feature_net

@@ -111,7 +111,7 @@ def run(a) -> None:
 
 
 def _noise(a, model, picture) -> None:
-    from ddpm_core.recorder import save_film, save_png
+    from ddpm_core import save_film, save_png
 
     from ..process.forward import forward_film
 
@@ -130,7 +130,8 @@ def _bring_back(a, model, picture) -> None:
     import numpy as np
     from tqdm import tqdm
 
-    from ddpm_core.recorder import contact_sheet, save_png
+    from ddpm_core import save_png
+    from ddpm_core.recorder import contact_sheet
 
     from ..process.forward import return_request, return_times, return_work, returns
 
@@ -147,7 +148,8 @@ def _bring_back(a, model, picture) -> None:
 def _invert(a, model, picture) -> None:
     from tqdm import tqdm
 
-    from ddpm_core.recorder import contact_sheet, save_png
+    from ddpm_core import save_png
+    from ddpm_core.recorder import contact_sheet
 
     from ..process.forward import inversion_plan, inverting
 

@@ -55,8 +55,8 @@ def run(a: argparse.Namespace) -> None:
     """Run the race that the arguments spell and write it."""
     from tqdm import tqdm
 
+    from ddpm_core import save_png
     from ddpm_core.checkpoints import load
-    from ddpm_core.recorder import save_png
 
     from ..process import race as races
 
@@ -85,7 +85,7 @@ def run(a: argparse.Namespace) -> None:
     if a.out.suffix.lower() == ".png":
         save_png(pictures[-1], a.out, 1, note)
         return
-    from ddpm_core.recorder import save_animation
+    from ddpm_core import save_animation
 
     save_animation(pictures, a.out, frame_ms=20, hold_ms=2000, note=note)
 

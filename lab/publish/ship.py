@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ddpm_core import checkpoints
-from ddpm_core.recorder import grid, save_png
+from ddpm_core.animation import save_png
+from ddpm_core.recorder import grid
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run, sample
 

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 
 from ddpm_core import checkpoints
-from ddpm_core.animation import read_note
+from ddpm_core.animation import read_note, save_png
 from ddpm_core.data import to_unit
 from ddpm_core.errors import CheckpointError, InvalidInput
 from ddpm_core.files import write
 from ddpm_core.guides import classifier_for
-from ddpm_core.recorder import contact_sheet, grid, save_png
+from ddpm_core.media import Still
+from ddpm_core.recorder import contact_sheet, grid
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run
-from ddpm_core.stills import Still
 
 from ..measure import watch
 from ..measure.shards import Shards

@@ -12,8 +12,7 @@ from PIL import Image
 
 from ddpm_core import InvalidInput, animation, read_note, save_animation, save_film, save_png
 from ddpm_core.animation import KINDS
-from ddpm_core.pixels import enlarge
-from ddpm_core.recorder import Film, grid
+from ddpm_core.recorder import Film, enlarge, grid
 from ddpm_core.samplers import Step
 from lab.process.packed import open_picture
 from tests.support.films import durations_of, frames_of, make_film, nearest_of_16

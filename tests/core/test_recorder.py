@@ -6,9 +6,9 @@ import torch
 from PIL import Image
 
 from ddpm_core import recorder
-from ddpm_core.animation import KINDS, save_animation
+from ddpm_core.animation import KINDS, save_animation, save_film, save_gif, save_png
 from ddpm_core.errors import InvalidInput
-from ddpm_core.recorder import Film, contact_sheet, grid, save_film, save_gif, save_png, strip
+from ddpm_core.recorder import Film, contact_sheet, grid, strip
 from tests.support.films import frames_of, make_film, make_step
 
 # --- films ---

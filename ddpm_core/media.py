@@ -1,16 +1,24 @@
-"""Films through imageio, which is given open files alone: exactly one frame for each picture."""
+"""Pictures and films as files, by imageio.
+
+imageio is given open files and bytes alone: a name might be an address to it, or the clipboard.
+"""
 
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from fractions import Fraction
 from html import escape
 from itertools import chain, pairwise
+from typing import Any, BinaryIO
 
 import imageio.v3 as iio
 import numpy as np
 from av import VideoFrame
 from av.codec.context import Flags
+from imageio.core.request import Request
+from imageio.core.v3_plugin_api import PluginV3
+from imageio.plugins.pillow import PillowPlugin
 from imageio.plugins.pyav import PyAVPlugin
 from PIL import Image
 
@@ -40,7 +48,37 @@ XMP = (
 )
 
 
-class Film(PyAVPlugin):
+class Still(PillowPlugin):
+    """The picture in an open file: what Pillow tells of it at once, its pixels when they are read.
+
+    Raises:
+        OSError, SyntaxError, ValueError, Image.DecompressionBombError: of a file that is damaged,
+            too large, or none of ``formats``, which are Pillow's names of them.
+    """
+
+    def __init__(self, file: BinaryIO, formats: tuple[str, ...] | None = None):
+        # Not PillowPlugin's: it searches Python's folders for more decoders at every picture, which
+        # takes longer than to read a small one, and it hides what Pillow says of a damaged file.
+        PluginV3.__init__(self, Request(file, "r"))
+        self._image, self.images_to_write = None, []
+        self._image = Image.open(self.request.get_file(), formats=formats)
+
+    def metadata(self, index: int | None = None, exclude_applied: bool = True) -> dict[str, Any]:
+        camera = {}
+        if not exclude_applied:  # as `read` asks; no sooner, since a PNG is decoded to find them
+            with suppress(Exception):  # whatever Pillow raises of a camera's damaged notes
+                camera = super().metadata(index, exclude_applied)
+        image = self._image
+        return camera | image.info | dict(format=image.format, mode=image.mode, shape=image.size)
+
+
+def png(pixels: np.ndarray, **options: Any) -> bytes:
+    """(H, W, C) uint8, C = 1 or 3, as a file; options are Pillow's."""
+    pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+    return iio.imwrite("<bytes>", pixels, plugin="pillow", extension=".png", **options)
+
+
+class Video(PyAVPlugin):
     def close(self) -> None:
         """As PyAVPlugin's, which also collects the garbage of the whole process, twice a film."""
         if self._video_stream is not None and self.request.mode.io_mode == "w":
@@ -51,7 +89,7 @@ class Film(PyAVPlugin):
 
 
 def encoded(frames, kind, frame_ms, hold_ms, scale, note, pictures, palette) -> tuple[int, bytes]:
-    """How many frames ``save_animation`` writes, and the file with them.
+    """How many frames ``save_animation`` writes, one for each picture, and the file with them.
 
     Args:
         pictures: what the colours of a coloured GIF are chosen from, unless a palette is given.
@@ -65,7 +103,7 @@ def encoded(frames, kind, frame_ms, hold_ms, scale, note, pictures, palette) -> 
     file, colours = io.BytesIO(), None
     how = {"extension": f".{kind}", "container": kind, "options": container[kind]}
     how["io_open"] = lambda *_: io.BytesIO(file.getvalue())  # "faststart" reads what is written
-    with iio.imopen(file, "w", plugin=Film, **how) as film:
+    with iio.imopen(file, "w", plugin=Video, **how) as film:
         film.container_metadata["comment"] = note
         film.init_video_stream(codec, fps=1000 / frame_ms, pixel_format=pixel_format)
         # imageio's own write_frame has no palettes, no times and no options of an encoder.
