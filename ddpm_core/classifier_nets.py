@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .errors import InvalidInput, check_float, check_int
-from .unet import Attention, Downsample, ResBlock, sinusoidal_embedding
+from .errors import InvalidInput
+from .unet import Attention, Downsample, ResBlock, check_arguments, sinusoidal_embedding
 
 
 class ConvNet(nn.Module):
@@ -41,9 +41,8 @@ class ConvNet(nn.Module):
         groups: int = 8,
         dropout: float = 0.0,
     ):
+        check_arguments(**locals())
         super().__init__()
-        check_sizes(image_size, in_channels, num_classes, channels, groups, dropout)
-        check_int("features", features, 1, 4096)
         layers, width, size = [], in_channels, image_size
         for level, cout in enumerate(channels):
             for stride in (2 if level else 1, 1):
@@ -89,10 +88,8 @@ class Encoder(nn.Module):
         norm_eps: float = 1e-5,
         dropout: float = 0.0,
     ):
+        check_arguments(**locals())
         super().__init__()
-        check_sizes(image_size, in_channels, num_classes, channels, groups, dropout)
-        check_int("time_channels / 2", time_channels / 2, 2, 2048)
-        check_float("norm_eps", norm_eps, 0, 1)
         if len(attention) != len(channels):
             raise InvalidInput(f"{len(channels)} levels need as many attention switches")
         time_dim, norm = 2 * time_channels, {"groups": groups, "eps": norm_eps}
@@ -123,17 +120,6 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         return self.head(self.features(x, t))
-
-
-def check_sizes(image_size, in_channels, num_classes, channels, groups, dropout) -> None:
-    check_int("image_size", image_size, 1, 512)
-    check_int("in_channels", in_channels, 1, 4096)
-    check_int("num_classes", num_classes, 2, 1_000_000)
-    check_int("levels", len(channels), 1, 8)
-    for width in channels:
-        check_int("channels", width, 1, 4096)
-    check_int("groups", groups, 1, 4096)
-    check_float("dropout", dropout, 0, 1)
 
 
 # By kind, as a config names it. A package that needs a network of its own adds it here.

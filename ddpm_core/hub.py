@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,7 +135,7 @@ class Hub:
     def _download(self, repo: str, revision: str, progress: Progress | None) -> Path:
         from huggingface_hub import HfApi, hf_hub_download
 
-        with Words(repo, revision, self.endpoint):
+        with in_words(repo, revision, self.endpoint):
             api = HfApi(endpoint=self.endpoint, token=self.token)
             about = api.model_info(
                 repo, revision=revision, timeout=self.patience, files_metadata=True
@@ -156,7 +157,7 @@ class Hub:
         bar = _bar(report)
         # The weights last: a model whose weights are there is complete.
         for file in reversed(wanted):
-            with Words(repo, revision, self.endpoint, arriving=True):
+            with in_words(repo, revision, self.endpoint, arriving=True):
                 path = hf_hub_download(
                     repo,
                     file,
@@ -193,75 +194,68 @@ class Hub:
                 size -= each.size_on_disk
 
 
-class Words:
-    """Turns the client's errors into a ``CheckpointError`` in words.
+@contextmanager
+def in_words(
+    repo: str, revision: str | None, endpoint: str | None, arriving: bool = False
+) -> Iterator[None]:
+    """Turn the client's errors into a ``CheckpointError`` in words.
 
     Args:
         revision: None on the way out, to the Hub.
         arriving: whether the Hub has answered before, and files are on their way.
     """
+    from huggingface_hub import constants
 
-    def __init__(
-        self, repo: str, revision: str | None, endpoint: str | None, arriving: bool = False
-    ):
-        from huggingface_hub import constants
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except Exception as error:
+        # Which HTTP library the client uses changes with its version; the network's errors are of
+        # that. The others are about an answer, a name or the disk.
+        kinds = [kind.__module__.partition(".")[0] for kind in type(error).__mro__]
+        of_network = any(kind.startswith("httpx") for kind in kinds)
+        if not (of_network or isinstance(error, (OSError, ValueError))):
+            raise
+        said = _said(error, repo, revision, endpoint or constants.ENDPOINT, arriving)
+        raise CheckpointError(said) from error
 
-        self.repo, self.revision, self.arriving = repo, revision, arriving
-        self.hub = endpoint or constants.ENDPOINT
 
-    def __enter__(self):
-        return self
+def _said(error: Exception, repo: str, revision: str | None, hub: str, arriving: bool) -> str:
+    from huggingface_hub import errors
 
-    def __exit__(self, kind, error, trace):
-        if not isinstance(error, CheckpointError) and _is_the_clients(error):
-            raise CheckpointError(self._say(error)) from error
-
-    def _say(self, error: Exception) -> str:
-        from huggingface_hub import errors
-
-        repo, hub = self.repo, self.hub
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        outward = self.revision is None
-        if isinstance(error, errors.LocalTokenNotFoundError) or (outward and status in (401, 403)):
-            return (
-                f"{hub} wants to know who writes to {repo}: log in with 'hf auth login', or give a "
-                "token with write access in HF_TOKEN"
-            )
-        if isinstance(error, errors.GatedRepoError):
-            return (
-                f"{repo} is gated: accept its terms on {hub}/{repo}, then give your token in "
-                "HF_TOKEN or log in with 'hf auth login'"
-            )
-        if isinstance(error, errors.RevisionNotFoundError):
-            return f"{repo} has no revision {self.revision!r}"
-        if isinstance(error, errors.RepositoryNotFoundError):
-            return (
-                f"{repo} is no folder here, and no repository on {hub}, or a private one "
-                "(give your token in HF_TOKEN)"
-            )
-        if isinstance(error, errors.RemoteEntryNotFoundError):
-            return f"{repo} no longer holds what it listed; try again"
-        if isinstance(error, errors.OfflineModeIsEnabled):
-            return f"{repo} is no folder here, not in the cache, and HF_HUB_OFFLINE is set"
-        if outward and status == 400:
-            return f"{hub} refused {repo}: {getattr(error, 'server_message', None) or error}"
-        if status is not None:
-            return f"{hub} answered with an error ({status}) when asked for {repo}; try again later"
-        if self.arriving:
-            return f"the download of {repo} broke off ({type(error).__name__}); try again"
-        if outward:
-            return f"{hub} cannot be reached ({type(error).__name__}); nothing was published"
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    outward, kind = revision is None, type(error).__name__
+    if isinstance(error, errors.LocalTokenNotFoundError) or (outward and status in (401, 403)):
         return (
-            f"{repo} is no folder here, not in the cache, and {hub} cannot be reached "
-            f"({type(error).__name__}); what is here already works without it"
+            f"{hub} wants to know who writes to {repo}: log in with 'hf auth login', or give a "
+            "token with write access in HF_TOKEN"
         )
-
-
-def _is_the_clients(error) -> bool:
-    """Whether the client raised this: about an answer, the network, a name or the disk."""
-    # Which HTTP library it uses changes with its version; errors of the network come from that.
-    kinds = [kind.__module__.partition(".")[0] for kind in type(error).__mro__]
-    return isinstance(error, (OSError, ValueError)) or any(k.startswith("httpx") for k in kinds)
+    named = {
+        errors.GatedRepoError: f"{repo} is gated: accept its terms on {hub}/{repo}, then give your "
+        "token in HF_TOKEN or log in with 'hf auth login'",
+        errors.RevisionNotFoundError: f"{repo} has no revision {revision!r}",
+        errors.RepositoryNotFoundError: f"{repo} is no folder here, and no repository on {hub}, or "
+        "a private one (give your token in HF_TOKEN)",
+        errors.RemoteEntryNotFoundError: f"{repo} no longer holds what it listed; try again",
+        errors.OfflineModeIsEnabled: f"{repo} is no folder here, not in the cache, and "
+        "HF_HUB_OFFLINE is set",
+    }
+    for cause, words in named.items():
+        if isinstance(error, cause):
+            return words
+    if outward and status == 400:
+        return f"{hub} refused {repo}: {getattr(error, 'server_message', None) or error}"
+    if status is not None:
+        return f"{hub} answered with an error ({status}) when asked for {repo}; try again later"
+    if arriving:
+        return f"the download of {repo} broke off ({kind}); try again"
+    if outward:
+        return f"{hub} cannot be reached ({kind}); nothing was published"
+    return (
+        f"{repo} is no folder here, not in the cache, and {hub} cannot be reached ({kind}); what "
+        "is here already works without it"
+    )
 
 
 def _nothing_known(repo: str, files) -> str:

@@ -59,7 +59,7 @@ def push(
 
     api = HfApi(endpoint=endpoint)
     sdk = {"space_sdk": "gradio"} if kind == "space" else {}
-    with hub.Words(repo_id, None, endpoint):
+    with hub.in_words(repo_id, None, endpoint):
         made = api.create_repo(repo_id, repo_type=kind, private=private, exist_ok=True, **sdk)
         api.upload_folder(repo_id=repo_id, repo_type=kind, folder_path=folder)
     return str(made)

@@ -9,7 +9,37 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .errors import InvalidInput, check_float, check_int
+from .errors import InvalidInput, check_choice, check_float, check_int
+
+# What the arguments of a network may be, where they are whole numbers.
+BOUNDS = {
+    "image_size": (1, 4096),
+    "in_channels": (1, 4096),
+    "out_channels": (1, 4096),
+    "blocks": (1, 16),
+    "groups": (1, 4096),
+    "features": (1, 4096),
+    "head_width": (1, 4096),
+    "num_classes": (0, 1_000_000),
+    "downsample_padding": (0, 1),
+}
+
+
+def check_arguments(channels, time_channels=4, dropout=0, norm_eps=0, **others) -> None:
+    """Refuse arguments of a network that are out of range, by name; None is some default.
+
+    Raises:
+        InvalidInput: naming the argument and what is allowed.
+    """
+    check_int("levels", len(channels), 1, 8)
+    for width in channels:
+        check_int("channels", width, 1, 4096)
+    check_int("time_channels / 2", time_channels / 2, 2, 2048)
+    check_float("dropout", dropout, 0, 1)
+    check_float("norm_eps", norm_eps, 0, 1)
+    for name in BOUNDS.keys() & others.keys():
+        if others[name] is not None:
+            check_int(name, others[name], *BOUNDS[name])
 
 
 def sinusoidal_embedding(
@@ -160,30 +190,15 @@ class UNet(nn.Module):
         super().__init__()
         given = {name: given[name] for name in inspect.signature(UNet).parameters}
         self.config = {k: list(v) if isinstance(v, tuple | list) else v for k, v in given.items()}
-        levels = len(channels)
-        image_size = check_int("image_size", image_size, 1, 4096)
-        in_channels = check_int("in_channels", in_channels, 1, 4096)
-        channels = [check_int("channels", width, 1, 4096) for width in channels]
-        check_int("levels", levels, 1, 8)
-        blocks = check_int("blocks", blocks, 1, 16)
-        groups = check_int("groups", groups, 1, 4096)
-        time_channels = 2 * check_int("time_channels / 2", time_channels / 2, 2, 2048)
-        downsample_padding = check_int("downsample_padding", downsample_padding, 0, 1)
-        if out_channels is not None:
-            out_channels = check_int("out_channels", out_channels, 1, 4096)
-        num_classes = check_int("num_classes", num_classes, 0, 1_000_000)
-        check_float("dropout", dropout, 0, 1)
-        check_float("norm_eps", norm_eps, 0, 1)
+        check_arguments(**given)
         # The frequencies are by this many fewer than half of time_channels apart.
         check_float("freq_shift", freq_shift, 0, time_channels / 2 - 1)
-        if head_width is not None:
-            head_width = check_int("head_width", head_width, 1, 4096)
+        check_choice("skips", skips, ("all", "blocks"))
+        levels = len(channels)
         attention = attention or (False,) * levels
         up_attention = attention if up_attention is None else up_attention
         if not len(attention) == len(up_attention) == levels:
             raise InvalidInput(f"{levels} levels need as many attention switches")
-        if skips not in ("all", "blocks"):
-            raise InvalidInput(f"skips must be 'all' or 'blocks', not {skips!r}")
         self.image_size, self.in_channels = image_size, in_channels
         self.out_channels = out_channels or in_channels
         self.num_classes = num_classes

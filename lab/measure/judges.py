@@ -6,10 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ddpm_core.classifier_nets import NETS, check_sizes
+from ddpm_core.classifier_nets import NETS
 from ddpm_core.classifier_trainer import ClassifierRecipe
 from ddpm_core.errors import InvalidInput, check_int
 from ddpm_core.recipes import CLASSIFIERS
+from ddpm_core.unet import check_arguments
 
 from .judge_trainer import JudgeRecipe
 
@@ -43,9 +44,8 @@ class ResidualNet(nn.Module):
         groups: int = 8,
         dropout: float = 0.0,
     ):
+        check_arguments(**locals())
         super().__init__()
-        check_sizes(image_size, in_channels, num_classes, channels, groups, dropout)
-        check_int("blocks", blocks, 1, 16)
         check_int("stem_stride", stem_stride, 1, 2)
         self.stem = nn.Conv2d(in_channels, channels[0], 3, stride=stem_stride, padding=1)
         layers, width = [], channels[0]
@@ -111,8 +111,8 @@ class WhitenedNet(nn.Module):
         mirror: bool = False,
         dropout: float = 0.0,
     ):
+        check_arguments(**locals())
         super().__init__()
-        check_sizes(image_size, in_channels, num_classes, channels, 1, dropout)
         if image_size <= 2 ** len(channels):
             raise InvalidInput(f"{len(channels)} levels halve {image_size} pixels away")
         self.mirror = mirror

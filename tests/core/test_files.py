@@ -1,12 +1,10 @@
 """Files are whole, whoever writes them at the same time."""
 
-import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ddpm_core.files import STALE, replacing, write
+from ddpm_core.files import replacing, write
 
 
 def test_many_may_write_one_file_at_once_and_one_of_them_has(tmp_path):
@@ -24,11 +22,3 @@ def test_what_was_there_stays_if_writing_fails(tmp_path):
         part.write_text("half of")
         raise RuntimeError
     assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]
-
-
-def test_what_a_killed_writer_left_is_removed_and_what_is_being_written_is_not(tmp_path):
-    for name, age in ((".a.00.part", 2 * STALE), (".a.11.part", 0), (".b.22.part", 2 * STALE)):
-        (tmp_path / name).write_text("half of")
-        os.utime(tmp_path / name, (time.time() - age,) * 2)
-    write(tmp_path / "a", "whole")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".a.11.part", ".b.22.part", "a"]
