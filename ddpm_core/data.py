@@ -6,20 +6,24 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from . import pictures
 from .errors import DataError, InvalidInput, check_choice
 
 SPLITS = ("train", "validation", "test")
 VALIDATION_IMAGES = 5_000
 # Which images are held out must never change: figures would cease to be comparable.
 VALIDATION_SEED = 0
+# Nor in which order pictures are kept.
+ORDER_SEED = 0
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+GREY, COLOUR = ("1", "L", "LA"), ("P", "RGB", "RGBA", "CMYK", "YCbCr")
 
 DIGITS = tuple("0123456789")
 CLOTHES = tuple("t-shirt trouser pullover dress coat sandal shirt sneaker bag ankle-boot".split())
@@ -55,11 +59,6 @@ class Images:
     def subset(self, indices) -> Images:
         """Some of them, in the order given; a slice will do."""
         return replace(self, pixels=self.pixels[indices], labels=self.labels[indices])
-
-    def joined(self, others: Images) -> Images:
-        """These, then others of the same dataset."""
-        pixels = torch.cat([self.pixels, others.pixels])
-        return replace(self, pixels=pixels, labels=torch.cat([self.labels, others.labels]))
 
 
 def to_unit(pixels: Tensor) -> Tensor:
@@ -125,24 +124,80 @@ def from_pictures(folder: Path, split: str = "train") -> Images:
     """
     whole = folder / "train" if (folder / "train").is_dir() else folder
     tested = whole != folder and (folder / "test").is_dir()
-    found = everything = pictures.read(whole)
-    labels = everything.labels
+    everything = _read_folder(whole)
     if split == "test" and tested:
-        found = pictures.read(folder / "test")
+        found = _read_folder(folder / "test")
         if not set(found.classes) <= set(everything.classes):
             raise DataError(f"{folder} has classes to test with that it has none to train on")
         if found.pixels.shape[1:] != everything.pixels.shape[1:]:
             raise DataError(f"{folder} has pictures of another size or colour to test with")
-        labels = _relabelled(found.labels, found.classes, everything.classes)
-        chosen = slice(None)
-    else:
-        count = len(labels)
-        held_out = min(VALIDATION_IMAGES, count // 10)
-        if not held_out:
-            raise DataError(f"{whole} holds {count} pictures; at least 10 are needed")
-        chosen = _chosen(count, held_out, 0 if tested else held_out)[split]
-    source = f"pictures ({', '.join(found.formats)})"
-    return Images(found.pixels[chosen], labels[chosen], everything.classes, source)
+        return _relabelled(found, everything.classes)
+    count = len(everything)
+    held_out = min(VALIDATION_IMAGES, count // 10)
+    if not held_out:
+        raise DataError(f"{whole} holds {count} pictures; at least 10 are needed")
+    return everything.subset(_chosen(count, held_out, 0 if tested else held_out)[split])
+
+
+def _read_folder(folder: Path) -> Images:
+    """All pictures of class folders, in a fixed random order: the first few are a fair sample.
+
+    Other files are passed over. What was decoded last stays in memory for as long as the folder
+    holds the same files.
+    """
+    from torchvision.datasets import ImageFolder  # a second of import that sampling can do without
+
+    try:
+        listed = ImageFolder(folder, is_valid_file=_is_picture)
+    except FileNotFoundError as error:
+        raise DataError(f"{folder} holds no class folders of pictures: {error}") from error
+    return _decoded(tuple(sorted(listed.samples)), tuple(listed.classes))
+
+
+def _is_picture(path: str) -> bool:
+    return Path(path).suffix.lower() in ENDINGS and not Path(path).name.startswith(".")
+
+
+@lru_cache(maxsize=2)
+def _decoded(samples: tuple[tuple[str, int], ...], classes: tuple[str, ...]) -> Images:
+    order = np.random.RandomState(ORDER_SEED).permutation(len(samples))
+    rows, formats = [], set()
+    for path, _ in (samples[i] for i in order):
+        pixels, kind = _pixels(path)
+        rows.append(pixels)
+        formats.add(kind)
+        if pixels.shape[:2] != rows[0].shape[:2]:
+            first = samples[order[0]][0]
+            raise DataError(
+                f"pictures differ in size: {_sized(first, rows[0])}, but {_sized(path, pixels)}"
+            )
+    channels = max(row.shape[2] for row in rows)
+    everything = np.stack([np.broadcast_to(row, (*row.shape[:2], channels)) for row in rows])
+    pixels = torch.from_numpy(np.ascontiguousarray(everything.transpose(0, 3, 1, 2)))
+    labels = torch.tensor([samples[i][1] for i in order])
+    return Images(pixels, labels, classes, f"pictures ({', '.join(sorted(formats))})")
+
+
+def _pixels(path: str) -> tuple[np.ndarray, str]:
+    """A picture, (S, S, 1) if it is grey, else (S, S, 3); and what kind of file it is."""
+    from .media import Still
+
+    try:
+        with open(path, "rb") as file, Still(file) as picture:
+            about = picture.metadata()
+            mode = "L" if about["mode"] in GREY else "RGB"
+            pixels = np.atleast_3d(picture.read(index=0, mode=mode, writeable_output=False))
+    except Exception as error:  # whatever Pillow raises of a damaged file
+        raise DataError(f"{path} cannot be read as a picture ({error})") from error
+    if about["mode"] not in GREY + COLOUR:
+        raise DataError(f"{path} has pixels of kind {about['mode']}, not of 8 bits")
+    if pixels.shape[0] != pixels.shape[1]:
+        raise DataError(f"only squares are read: {_sized(path, pixels)}")
+    return pixels, about["format"]
+
+
+def _sized(path: str, pixels: np.ndarray) -> str:
+    return f"{path} is {pixels.shape[1]} x {pixels.shape[0]} pixels"
 
 
 def _chosen(count: int, held_out: int, tested: int = 0) -> dict[str, Tensor]:
@@ -171,12 +226,12 @@ def _in_order(images: Images, classes: tuple[str, ...], folder: Path) -> Images:
             f"{folder} has other classes than {folder.name} ({', '.join(classes)}): "
             f"{', '.join(images.classes)[:200]}"
         )
-    labels = _relabelled(images.labels, images.classes, classes)
+    return _relabelled(images, classes)
+
+
+def _relabelled(images: Images, classes: tuple[str, ...]) -> Images:
+    labels = torch.tensor([classes.index(name) for name in images.classes])[images.labels]
     return replace(images, labels=labels, classes=classes)
-
-
-def _relabelled(labels: Tensor, classes: tuple[str, ...], wanted: tuple[str, ...]) -> Tensor:
-    return torch.tensor([wanted.index(name) for name in classes])[labels]
 
 
 def _read_mnist_like(name: str, root: Path, train: bool) -> tuple[Tensor, Tensor]:

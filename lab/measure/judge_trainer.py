@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -72,7 +72,9 @@ class JudgeTrainer(ClassifierTrainer):
         images = super()._to_learn()
         if not self.recipe.all_images:
             return images
-        return images.joined(data.load(self.recipe.dataset, "validation", self.data_root))
+        held_out = data.load(self.recipe.dataset, "validation", self.data_root)
+        pixels = torch.cat([images.pixels, held_out.pixels])
+        return replace(images, pixels=pixels, labels=torch.cat([images.labels, held_out.labels]))
 
     def _build(self) -> None:
         super()._build()
