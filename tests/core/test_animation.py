@@ -106,15 +106,6 @@ def test_an_mp4_whose_last_frame_is_held_no_longer_is_whole(tmp_path):
     assert len(frames_of(tmp_path / "a.mp4")) == 4
 
 
-def test_coloured_mp4_comes_close(tmp_path):
-    ramp = np.linspace(0, 255, 32).astype(np.uint8)
-    picture = np.stack(
-        [np.tile(ramp, (32, 1)), np.tile(ramp, (32, 1)).T, np.full((32, 32), 90)], -1
-    )
-    save_animation([picture.astype(np.uint8)] * 3, tmp_path / "a.mp4")
-    assert psnr(frames_of(tmp_path / "a.mp4"), picture[None].repeat(3, 0)) > 36
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("note", ["", "x" * 255, NOTE, '{"label": 3} ' * 600], ids=len)
 def test_a_note_comes_back_from_every_format(tmp_path, kind, note):

@@ -192,9 +192,6 @@ def test_images_of_another_shape_are_refused_with_the_right_one(classifier, shap
 def test_a_level_that_is_none_is_refused(aware, abar):
     with pytest.raises(InvalidInput, match="abar must be between 0 and 1"):
         aware.log_probs(torch.zeros(2, 1, 8, 8), abar)
-
-
-def test_levels_for_another_number_of_images_are_refused(aware):
     with pytest.raises(InvalidInput, match="noise levels for 2 images"):
         aware.log_probs(torch.zeros(2, 1, 8, 8), torch.full((3,), 0.5))
 

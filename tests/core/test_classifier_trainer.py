@@ -8,7 +8,6 @@ import torch
 
 from ddpm_core import checkpoints, data
 from ddpm_core.classifier_trainer import (
-    ClassifierRecipe,
     augment,
     predict,
     test,
@@ -110,10 +109,6 @@ def centres(x):
     return torch.stack([rows, columns], 1) / total[:, None]
 
 
-def test_without_augmentation_images_stay_as_they_are(dots):
-    assert torch.equal(augment(dots, 0, 0, 0), dots)
-
-
 def test_images_move_each_on_its_own_and_no_farther_than_asked(dots):
     moved = centres(augment(dots, 3, 0, 0))
     assert moved.abs().max() <= 3.01
@@ -198,19 +193,6 @@ def test_a_prediction_is_told_the_noise_of_its_images(mnist_root, tmp_path):
     x = (x + (1 - abar).sqrt().view(-1, 1, 1, 1) * noise).float()
     wanted = it.net(x, t).log_softmax(1)
     torch.testing.assert_close(predict(it, images, t, noise), wanted, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
-        ({"shift": -1}, "shift"),
-        ({"zoom": 1}, "zoom"),
-        ({"weight_decay": math.nan}, "weight_decay"),
-    ],
-)
-def test_values_out_of_range_are_refused_by_name(changes, named):
-    with pytest.raises(InvalidInput, match=named):
-        ClassifierRecipe(**changes)
 
 
 def test_a_run_of_the_other_kind_is_not_resumed(whole, base, mnist_root, tmp_path):

@@ -91,7 +91,6 @@ def test_films_leave_in_every_format_with_what_made_them(run, ending):
         ("a.png", ["--n", "0"], "n must be between"),
         ("a.png", ["--sampler", "euler"], f"known: {', '.join(SAMPLERS)}"),
         ("a.png", ["--scale", "0"], "scale"),
-        ("a.png", ["--batch", "0"], "batch"),
         ("a.png", ["--threads", "-2"], "threads"),
         ("a.png", ["--model", "nobody"], "no checkpoint 'nobody'"),
         ("a.png", ["--strip", "1"], "strip must be between 2 and"),
@@ -132,54 +131,6 @@ def test_every_option_of_a_request_reaches_it(run):
     }
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--label", "11"], "between 0 and 9, not 11"),
-        (["--label", "seven"], "'seven'"),
-        (["--label", "²"], "'²'"),
-        (["--n", "0"], "n must be between"),
-        (["--n", "1000000"], "n must be between"),
-        (["--steps", "51"], "steps must be between 1 and 50"),
-        (["--seed", "-1"], "seed"),
-        (["--eta", "nan"], "eta"),
-        (["--sampler", "euler"], f"known: {', '.join(SAMPLERS)}"),
-        (["--spacing", "cubic"], "spacing"),
-        (["--dtype", "float16"], "dtype"),
-        (["--scale", "0"], "scale"),
-        (["--batch", "0"], "batch"),
-        (["--threads", "-2"], "threads"),
-        (["--model", "nobody"], "no checkpoint 'nobody'"),
-    ],
-    ids=lambda value: "-".join(value) if isinstance(value, list) else "",
-)
-def test_bad_options_end_with_status_2_and_one_line(run, capsys, options, message):
-    status, out = run("a.png", *options)
-    assert status == 2
-    error = capsys.readouterr().err
-    assert error.startswith("error: ")
-    assert message in error
-    assert error.count("\n") == 1
-    assert not out.exists()
-
-
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
-        (["--strip", "1"], "strip must be between 2 and"),
-        (["--strip", "9", "--steps", "5"], "strip must be between 2 and 6"),
-        (["--strip", "4", "--fault", "batch-scale"], "no --strip and no --scales"),
-        (["--scales", "1", "2", "--fault", "batch-scale"], "no --strip and no --scales"),
-    ],
-)
-def test_what_a_picture_cannot_show_is_refused_before_sampling(
-    run, capsys, monkeypatch, options, told
-):
-    monkeypatch.setattr(sampling, "film", lambda *args: pytest.fail("sampled for nothing"))
-    assert run("a.png", *options)[0] == 2
-    assert told in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("options", [["--strip", "4"], ["--scales", "1", "2"]])
 def test_an_error_of_a_batch_has_no_strip_and_no_scales(run, capsys, options):
     assert run("a.png", *options, "--fault", "batch-scale")[0] == 2
@@ -198,14 +149,6 @@ def test_help_of_every_command_tells_how_to_use_it(capsys):
     assert {"sample", "train", "train-classifier"} <= set(listed)
     for command in listed:
         assert f"usage: python -m ddpm_core {command}" in help_of(capsys, command)
-
-
-@pytest.mark.parametrize("arguments", [[], ["paint"], ["sample", "--n", "five"], ["train", "--x"]])
-def test_a_line_that_cannot_be_parsed_ends_with_status_2(capsys, arguments):
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    assert caught.value.code == 2
-    assert "error:" in capsys.readouterr().err
 
 
 # --- train ---
@@ -258,10 +201,7 @@ def test_train_begins_with_a_checkpoint_and_measures_the_fid(train, tmp_path, mo
         (["--dataset", "imagenet"], "unknown dataset 'imagenet'"),
         (["--batch-size", "2000"], "batch_size 2000 exceeds 1000 images"),
         (["--timesteps", "0"], "timesteps must be"),
-        (["--p-uncond", "0.3"], "p_uncond drops classes"),
         (["--attention", "5"], "attention level"),
-        (["--channels", "-4"], "channels"),
-        (["--threads", "-1"], "threads"),
         (["--device", "abacus"], "abacus"),
     ],
     ids=lambda value: "".join(value) if isinstance(value, list) else "",
@@ -282,7 +222,7 @@ def test_what_is_wrong_with_the_data_or_the_folder_is_an_error_not_a_traceback(
     target = "torchvision.datasets.mnist.download_and_extract_archive"
     monkeypatch.setattr(target, unreachable)
     assert train("--data-root", tmp_path / "nothing") == 2
-    assert "error: MNIST is neither in" in capsys.readouterr().err
+    assert "error: MNIST is missing from" in capsys.readouterr().err
     assert train("--epochs", 0.1) == 0
     assert train("--epochs", 0.1, "--lr", 0.5) == 2
     assert "another lr" in capsys.readouterr().err
@@ -353,12 +293,3 @@ def test_attention_is_chosen_by_level_and_follows_their_number():
     assert not none.model["mid_attention"]
     fewer = recipe_from("mnist-conditional", {"channels": [8, 16]})
     assert fewer.model["attention"] == [False, True]
-
-
-def test_attention_is_chosen_by_level():
-    recipe = recipe_from(None, {"attention": [2, 1]})
-    assert recipe.model["attention"] == [False, True, True]
-    assert recipe.model["mid_attention"]
-    none = recipe_from("mnist-conditional", {"attention": []})
-    assert none.model["attention"] == [False, False, False]
-    assert not none.model["mid_attention"]

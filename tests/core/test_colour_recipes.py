@@ -12,7 +12,6 @@ from ddpm_core.recipes import CLASSIFIERS, RECIPES
 from ddpm_core.trainer import Recipe, Trainer
 from ddpm_core.training import Cadence, learning_rate
 from lab.measure.judge_trainer import JudgeRecipe, JudgeTrainer, cut_out
-from lab.measure.judges import ResidualNet
 from tests.support.tiny_run import RECIPE
 from tests.support.toys import TINY_NETS
 
@@ -126,15 +125,6 @@ def test_one_cycle_rises_evenly_and_falls_evenly_to_nothing():
 
 
 # --- networks and recipes ---
-
-
-@pytest.mark.parametrize("stride", [1, 2])
-def test_a_stem_of_stride_1_works_at_full_resolution(stride):
-    net = ResidualNet(
-        image_size=32, in_channels=3, num_classes=10, channels=(8, 16), stem_stride=stride
-    )
-    assert net.stem(torch.zeros(1, 3, 32, 32)).shape[-1] == 32 // stride
-    assert net(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
 
 
 @pytest.mark.parametrize(

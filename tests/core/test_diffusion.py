@@ -102,10 +102,3 @@ def test_the_loss_of_a_half_precision_output_is_float32():
     t = torch.tensor([0, 9])
     loss = d.denoising_loss(lambda x, t, y: x.bfloat16(), schedule, x0, t, torch.ones_like(x0))
     assert loss.dtype == torch.float32
-
-
-def test_an_unknown_prediction_type_is_refused():
-    x = torch.zeros(1, 1, 2, 2)
-    with pytest.raises(InvalidInput, match="'sample'.*epsilon, v_prediction"):
-        schedule = NoiseSchedule.make("linear", 10)
-        d.denoising_loss(None, schedule, x, torch.tensor([0]), x, prediction_type="sample")

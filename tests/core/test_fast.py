@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 
 from ddpm_core import fast
-from ddpm_core import unet as unet_module
 from ddpm_core.checkpoints import Model
 from ddpm_core.fast import Prepared, faster
 from ddpm_core.unet import UNet
@@ -81,16 +80,6 @@ def test_attention_in_bfloat16_is_that_of_its_operands(heads, tokens, monkeypatc
         assert q.grad.isfinite().all() and q.grad.any()
 
 
-@pytest.mark.parametrize(
-    ("shape", "dtype"),
-    [((2, 1, 256, 16), "float32"), ((64, 1, 49, 16), "bfloat16"), ((1, 1, 1024, 8), "bfloat16")],
-)
-def test_attention_is_fused_where_that_is_no_slower(shape, dtype):
-    q, k, v = torch.randn(3, *shape).to(getattr(torch, dtype))
-    found = fast._attend(q, k, v)
-    assert torch.equal(found, F.scaled_dot_product_attention(q, k, v))
-
-
 @pytest.mark.parametrize("native", [True, False])
 @pytest.mark.parametrize("module", ["same", "strided", "doubled"])
 def test_convolutions_in_bfloat16_are_those_of_rounded_numbers(module, native, monkeypatch):
@@ -114,26 +103,6 @@ def test_convolutions_in_bfloat16_are_those_of_rounded_numbers(module, native, m
     assert ((found - wanted).abs() <= 2**-8 * wanted.abs() + 1e-5).all()
 
 
-def test_emulated_convolutions_are_not_left_to_the_emulation(monkeypatch):
-    """They take three to four times as long there."""
-    seen = set()
-    inner = F.conv2d
-    monkeypatch.setattr(F, "conv2d", lambda x, *rest: seen.add(x.dtype) or inner(x, *rest))
-    transposed = F.conv_transpose2d
-    monkeypatch.setattr(
-        F,
-        "conv_transpose2d",
-        lambda x, *rest, **how: seen.add(x.dtype) or transposed(x, *rest, **how),
-    )
-    twin, (x, t) = faster(network()).eval().bfloat16(), inputs()
-    for native, dtype in ((False, torch.float32), (True, torch.bfloat16)):
-        monkeypatch.setattr(fast, "bf16_is_native", lambda device, native=native: native)
-        seen.clear()
-        with torch.no_grad():
-            assert twin(x.bfloat16(), t).dtype == torch.bfloat16
-        assert seen == {dtype}
-
-
 @pytest.mark.parametrize("grown", [(1, 1), (2, 2), (8, 14), (7, 13), (9, 9)])
 def test_upsampling_is_nearest_neighbours_and_a_convolution(grown):
     """Also where a level was odd, whose size is not doubled."""
@@ -152,29 +121,6 @@ def test_upsampling_is_nearest_neighbours_and_a_convolution(grown):
             strict=True,
         ):
             torch.testing.assert_close(mine, its, rtol=1e-12, atol=1e-12)
-
-
-def test_large_images_are_held_pixel_by_pixel_in_float32_alone(monkeypatch):
-    """The layout changes the time that convolutions take, and nothing else."""
-    net, (x, t) = faster(network(image_size=32, num_classes=0)), inputs(32)
-    layouts = []
-    net.up[0].blocks[0].conv1.register_forward_hook(
-        lambda module, inputs, output: layouts.append(output.is_contiguous())
-    )
-
-    def answer():
-        net.zero_grad()
-        y = net(x, t)
-        y.square().mean().backward()
-        assert y.is_contiguous()
-        return y.detach(), [p.grad.clone() for p in net.parameters()]
-
-    by_pixels = answer()
-    with torch.autocast("cpu", torch.bfloat16):
-        net(x, t)
-    monkeypatch.setattr(fast, "LARGE_IMAGE", 33 * 33)
-    torch.testing.assert_close(answer(), by_pixels, rtol=1e-4, atol=1e-6)
-    assert layouts == [False, True, True]
 
 
 # --- the twins that sample ---
@@ -201,25 +147,6 @@ def test_what_is_prepared_is_no_weight():
     x, t = inputs()
     got = copies.network(reduced=True)(x.bfloat16(), t).float()
     torch.testing.assert_close(got, plain(x, t), rtol=0.1, atol=0.1)
-
-
-def test_the_time_is_embedded_once_for_all_steps(monkeypatch):
-    plain = network()
-    ready = Prepared(plain, 100).network()
-    monkeypatch.setattr(unet_module, "sinusoidal_embedding", lambda *a, **k: 1 / 0)
-    ready(*inputs())
-    with pytest.raises(ZeroDivisionError):
-        plain(*inputs())
-
-
-def test_weights_are_laid_out_for_their_use_and_stay_what_they_are():
-    plain = network(image_size=32)
-    before = {name: value.clone() for name, value in plain.state_dict().items()}
-    ready, (x, t) = Prepared(plain, 100).network(), inputs(32)
-    torch.testing.assert_close(ready(x, t), plain(x, t), rtol=1e-4, atol=1e-5)
-    weight = ready.up[0].blocks[0].conv1.weight
-    assert weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()
-    assert all(torch.equal(value, before[name]) for name, value in plain.state_dict().items())
 
 
 def test_hooks_of_the_network_see_what_is_sampled():

@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
@@ -12,7 +11,7 @@ from ddpm_core.errors import InvalidInput
 from ddpm_core.guidance import SITES
 from ddpm_core.request import Request
 from ddpm_core.samplers import SAMPLERS
-from ddpm_core.sampling import WALK, Run, film, scale_sheet
+from ddpm_core.sampling import WALK, Run, scale_sheet
 
 GUIDANCE = {
     "cfg": {"guidance": "cfg", "guidance_scale": 4},
@@ -129,16 +128,6 @@ def test_numbers_out_of_range_are_told(model, sampler, wild):
 # --- a mixture of classes ---
 
 
-def test_the_embedding_is_mixed_in_proportion(model):
-    t = torch.tensor([7, 30])
-    shares = torch.zeros(2, 11)
-    shares[:, 3], shares[:, 8] = 0.75, 0.25
-    mixed = model.unet.embed(t, shares)
-    a, b = (model.unet.embed(t, torch.full((2,), k)) for k in (3, 8))
-    torch.testing.assert_close(mixed, 0.75 * a + 0.25 * b)
-    assert not torch.allclose(a, b)
-
-
 @pytest.mark.parametrize(("share", "label"), [(0, 3), (1, 8)])
 @pytest.mark.parametrize("method", ["none", "cfg", "classifier", "classifier-noisy"])
 def test_the_ends_of_a_mixture_are_the_two_classes(model, method, share, label):
@@ -210,14 +199,6 @@ def test_requests_that_walk_differently_are_refused(model, name):
         Run(model, [ask(), ask(**{name: OTHER_WALKS[name]})])
     with pytest.raises(InvalidInput, match="at least one request"):
         Run(model, [])
-
-
-def test_a_film_side_by_side_has_all_images_in_order(model):
-    requests = [ask(n=2), ask(n=1, guidance="cfg")]
-    both = film(model, requests)
-    assert both.x.shape == (7, 3, 8, 8, 1)
-    alone = film(model, requests[0])
-    assert np.abs(both.x[:, :2].astype(int) - alone.x).max() <= 1
 
 
 def test_a_description_tells_what_differs_beside(model):

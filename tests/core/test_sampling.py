@@ -35,18 +35,15 @@ def ask(**changes) -> Request:
 # --- what is refused ---
 
 BAD = [
-    *[("n", value) for value in [math.nan, True, "5", None, 2.5, 10**400, -1, 0, 100_001]],
-    *[("first", value) for value in [-1, 2**31]],
-    *[("steps", value) for value in [0, 10_001]],
-    *[("seed", value) for value in [-1, MAX_SEED + 1]],
-    *[("eta", value) for value in [math.nan, math.inf, True, "0", None, -0.1, 1.1, [0]]],
-    *[("sampler", value) for value in ["euler", "", None, 3, True, [], {}]],
-    *[("spacing", value) for value in ["cubic", []]],
-    *[("variance", value) for value in ["learned", 0.5]],
-    *[("dtype", value) for value in ["float16", torch.float32]],
-    *[("clip", value) for value in [1, "yes", None]],
-    *[("label", value) for value in [math.nan, True, None, 1.5, -1, "-1", [3], 10**400]],
-    *[("label", value) for value in ["seven", "", "3.0", "nan", "²", "--5", "1" * 5000]],
+    *[("n", value) for value in [math.nan, True, "5", None, 2.5, 10**400, 0, 100_001]],
+    *[("first", -1), ("steps", 0), ("seed", MAX_SEED + 1), ("clip", 1)],
+    *[("eta", value) for value in [math.inf, None, 1.1, [0]]],
+    *[("sampler", "euler"), ("sampler", []), ("spacing", "cubic"), ("variance", "learned")],
+    *[("dtype", "float16"), ("dtype", torch.float32)],
+    *[
+        ("label", value)
+        for value in [True, None, 1.5, -1, [3], "seven", "", "3.0", "²", "1" * 5000]
+    ],
 ]
 
 
@@ -103,18 +100,6 @@ def test_a_model_without_a_null_class_refuses_none(tmp_path):
 
 
 # --- runs ---
-
-
-@every_setting
-@pytest.mark.parametrize("done", [1, 3, 6])
-def test_a_run_goes_on_after_any_step_exactly_as_it_would_have(model, setting, done):
-    run = Run(model, ask(**setting))
-    whole = list(run.steps())
-    again = Run(model, ask(**setting))
-    for resumed, original in zip(again.steps(previous=whole[done - 1]), whole[done:], strict=True):
-        assert (resumed.index, resumed.t) == (original.index, original.t)
-        for name in ("x", "x0", "eps"):
-            assert torch.equal(getattr(resumed, name), getattr(original, name))
 
 
 @every_setting
