@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 
 from . import checkpoints
@@ -37,14 +38,12 @@ def classifier_for(model: checkpoints.Model, role: str) -> Classifier:
 
 def roles_for(model: checkpoints.Model) -> list[str]:
     """The roles for which ``classifier_for`` has a classifier."""
-    return [role for role in ROLES if _suits(model, role)]
-
-
-def _suits(model: checkpoints.Model, role: str) -> bool:
-    try:
-        return _load(f"{model.config.dataset}-{role}").shape == model.shape
-    except CheckpointError:
-        return False
+    found = []
+    for role in ROLES:
+        with suppress(InvalidInput):
+            classifier_for(model, role)
+            found.append(role)
+    return found
 
 
 @lru_cache(maxsize=16)

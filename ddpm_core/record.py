@@ -33,10 +33,11 @@ def situation(device: torch.device, bf16: bool) -> dict[str, list[str]]:
 
 def joined(before: Mapping[str, list], now: Mapping[str, list]) -> dict[str, list[str]]:
     """What was so before, followed by what is so now where that differs."""
-    return {
-        name: told if told[-1:] == now[name] else [*told, *now[name]]
-        for name, told in before.items()
-    }
+    both = {}
+    for name, told_now in now.items():
+        told = before.get(name, [])
+        both[name] = told if told[-1:] == told_now else [*told, *told_now]
+    return both
 
 
 def training_record(loop) -> dict:
