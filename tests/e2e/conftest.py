@@ -55,39 +55,46 @@ def no_errors():
     check_errors()
 
 
-@pytest.fixture(scope="module")
-def keep(request):
-    """Keeps a visitor for those tests of a module that begin wherever another ended: a function of
-    how to come in, and of what tells visitors of different kinds apart; it gives the visitor, and
-    whether they have just come. Who was in a test that failed is not asked again."""
-    kept: dict[str, Visitor] = {}
+def keeping(session):
+    """Keeps a visitor for those tests that begin wherever another ended: a function of how to come
+    in, that gives the visitor, and whether they have just come. Who was in a test that failed is
+    not asked again."""
+    kept: list[Visitor] = []
     failed = [0]
 
-    def ask(come, kind=""):
-        if request.session.testsfailed != failed[0]:
-            failed[0] = request.session.testsfailed
+    def ask(come):
+        if session.testsfailed != failed[0]:
+            failed[0] = session.testsfailed
             while kept:
-                kept.popitem()[1].leave()
-        is_new = kind not in kept
+                kept.pop().leave()
+        is_new = not kept
         if is_new:
-            kept[kind] = come()
-        return kept[kind], is_new
+            kept.append(come())
+        return kept[0], is_new
 
     yield ask
-    for visitor in kept.values():
+    for visitor in kept:
         visitor.leave()
 
 
 @pytest.fixture(scope="module")
-def led(keep, chromium, url, tmp_path_factory):
+def keep(request):
+    """A visitor whom a module keeps, of a page of its own."""
+    yield from keeping(request.session)
+
+
+@pytest.fixture(scope="session")
+def led(request, chromium, url, tmp_path_factory):
     """A visitor at a run: there by its link the first time, and led to others by ``lead``."""
-    folder = tmp_path_factory.mktemp("led")
+    folder, keeper = tmp_path_factory.mktemp("led"), keeping(request.session)
+    keep = next(keeper)
 
     def to(query):
         visitor, is_new = keep(lambda: Visitor(chromium, url).open(query))
         return visitor if is_new else visitor.lead(query, folder)
 
-    return to
+    yield to
+    next(keeper, None)
 
 
 @pytest.fixture

@@ -45,12 +45,8 @@ def test_film_returns_a_gif_of_every_step(client):
     [
         ({"label": "11"}, "class must be between 0 and 9"),
         ({"steps": "NaN"}, "finite number"),
-        ({"steps": 2.5}, "whole number"),
         ({"n": 64, "steps": 1000}, "denoisings"),
         ({"sampler": {"a": 1}}, "unknown sampler"),
-        ({"model": ["a", "list"]}, "unknown model"),
-        ({"seed": "abc"}, "finite number"),
-        ({"scale": 10**6}, "scale must be"),
         ({"n": 64, "steps": 1, "scale": 64}, "pixels"),
     ],
 )

@@ -8,13 +8,14 @@ import zlib
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from ddpm_core import Request, Run, film, load, save_animation, save_film, save_png
-from tests.support.visitor import Visitor, choose_file, download, tiles
+from tests.support.visitor import choose_file, download
 
 MODEL = "mnist-conditional"
 ELSEWHERE = "?tab=reverse&label=1&steps=2&sampler=ddim"
-RUN = "?n=9&label=5&steps=14&seed=3&sampler=ddim&eta=0.5"
+RUN = "?n=4&label=5&steps=8&seed=3&sampler=ddim&eta=0.5"
 COUNT_READ = """() => {
   window.bytesRead = 0;
   const whole = (window.readWhole ??= Blob.prototype.arrayBuffer);
@@ -36,23 +37,20 @@ def be_ready(visitor):
 
 
 def last(visitor, tab="sample"):
-    visitor.stage(tab).get_by_role("slider").first.press("End")
+    visitor.press("End", tab=tab)
     return visitor.picture(tab=tab)
 
 
 @pytest.fixture(scope="module")
-def files(chromium, url, tmp_path_factory):
+def files(led, tmp_path_factory):
     """One run's pixels on the stage, and what leaves of it in every format."""
-    folder = tmp_path_factory.mktemp("files")
-    visitor = Visitor(chromium, url).open(RUN)
-    visitor.wait_for_kept("GIF · 15 frames")
-    made = {"png": download(visitor, folder, "PNG", button="png")[0]}
+    folder, visitor = tmp_path_factory.mktemp("files"), led(RUN)
+    made = {}
     for form in ("GIF", "WebP", "MP4"):
-        choose_file(visitor, form=form)
-        made[form.lower()] = download(visitor, folder, f"{form} · 15 frames")[0]
-    pixels = last(visitor)
-    visitor.leave()
-    return pixels, made
+        choose_file(visitor, form=form, stride=1)
+        made[form.lower()] = download(visitor, folder, f"{form} · 9 frames")[0]
+    made["png"] = download(visitor, folder, "PNG", button="png")[0]
+    return last(visitor), made
 
 
 def chunk(name, content):
@@ -92,13 +90,12 @@ def test_a_file_restores_its_run_where_it_came_from_by_what_is_needed_of_it(
         chooser.value.set_files(path)
     else:
         assert visitor.drop(path), "the page offered itself"
-    visitor.wait_for_kept("15 frames")
+    visitor.wait_for_link(eta="0.5", tab="sample", label="5", n="4", seed="3")
+    visitor.wait_for_kept("9 frames")
     visitor.wait("film")
     assert last(visitor) == pixels
-    assert page.locator("#sample-label input[value='5']").is_checked()
-    assert page.locator("#sample-n input[type=number]").input_value() == "9"
-    assert page.locator("#sample-seed input").input_value() == "3"
-    page.wait_for_url("**/*eta=0.5*tab=sample*")
+    assert visitor.chosen("sample-label") == "5"
+    expect(visitor.field("sample-n")).to_have_value("4")
     assert 0 < page.evaluate("() => window.bytesRead") < 2**17
     assert page.evaluate("() => window.stays"), "in place, without a reload"
     assert not any("upload" in url for url in visitor.requests[before:])
@@ -121,87 +118,49 @@ def test_what_a_file_shows_beyond_the_run_is_told_apart(led, tmp_path):
         assert words in told(visitor)
 
 
-def test_files_of_python_go_to_the_tab_that_can_show_them_and_its_parts_follow(visit, tmp_path):
+def test_files_of_python_go_to_the_tab_that_can_show_them_and_its_parts_follow(led, tmp_path):
     model = load(MODEL)
     one = Request(n=1, label=4, steps=5, seed=8)
     rows = [Request(n=2, label=c, steps=5, guidance="cfg", guidance_scale=3.0) for c in (3, 8)]
-    note = Run(model, one, images=[]).describe()
-    save_film(film(model, one), tmp_path / "one.webp", note=note)
+    save_film(film(model, one), tmp_path / "one.webp", note=Run(model, one, images=[]).describe())
     note = Run(model, rows, images=[]).describe(branch_at=2)
     save_film(film(model, rows), tmp_path / "rows.mp4", note=note)
-    run = "?tab=guidance&n=1&label=1&steps=4&sampler=ddim&guidance=cfg&guidance_scale=2"
-    visitor = visit(run)
+    visitor = led("?tab=guidance&n=1&label=1&steps=4&sampler=ddim&guidance=cfg&guidance_scale=2")
     visitor.wait_for_kept("5 frames", "guidance")
-    page = visitor.page
-    page.get_by_role("tab", name="Film strip").click()
     strip = "#guidance-strip .contact[data-pending=false]"
-    shown = page.locator(f"{strip}[data-run$=cfg]")
+    shown = visitor.go_to("Film strip").page.locator(f"{strip}[data-run$=cfg]")
     shown.wait_for()
     before = shown.get_attribute("data-run")
     visitor.drop(tmp_path / "one.webp")
     visitor.wait_for_kept("6 frames", "reverse")
     last(visitor, "reverse")
-    shown = tiles(visitor.picture(tab="reverse"), 1)[0]
-    assert np.abs(shown.astype(int) - film(model, one).images()[0, ..., 0]).max() <= 2
-    # The tab that was not open before does not begin with its own first look afterwards.
-    assert "seed=8" in page.url and "steps=5" in page.url
     visitor.drop(tmp_path / "rows.mp4")
-    visitor.wait_for_kept("6 frames", "guidance")
-    page.wait_for_url("**/*branch_at=2*tab=guidance*")
-    assert page.locator("#guidance-s input[type=number]").input_value() == "3"
-    assert "from step 2 on, class 8" in page.locator(".block.rows").inner_text()
-    page.wait_for_selector(f"{strip}[data-run$=cfg]:not([data-run='{before}'])")
+    visitor.wait_for_link(branch_at="2", tab="guidance")
+    expect(visitor.field("guidance-s")).to_have_value("3")
+    expect(visitor.page.locator(".block.rows")).to_contain_text("from step 2 on, class 8")
+    visitor.page.wait_for_selector(f"{strip}[data-run$=cfg]:not([data-run='{before}'])")
 
 
 def test_a_file_of_the_forward_process_brings_its_picture_along(visit, tmp_path):
     visitor = visit("?tab=forward&digit=8")
     visitor.wait_for_kept("1,001 frames", "forward")
-    path, _ = download(visitor, tmp_path, "PNG", "forward", "png")
+    picture, _ = download(visitor, tmp_path, "PNG", "forward", "png")
     choose_file(visitor, "forward", form="WebP", stride=50)
-    film, _ = download(visitor, tmp_path, "WebP · 21 frames", "forward")
+    movie, _ = download(visitor, tmp_path, "WebP · 21 frames", "forward")
     pixels = last(visitor, "forward")
-    other = visit("?n=1&steps=2")
-    other.wait("film")
-    other.drop(path)
-    other.wait_for_kept("1,001 frames", "forward")
-    assert last(other, "forward") == pixels
-    again = other.page.locator("#forward-sheet .sketch").get_attribute("data-sent")
-    assert again == "1", "the digit of a first look did not come in between"
-    is_new = """run => {
-      const stage = document.querySelector("#forward-stage .player").dataset;
-      return stage.state === "film" && stage.run !== run;
-    }"""
-    run = other.stage("forward").get_attribute("data-run")
+    visitor.open("?n=1&steps=2").wait("film")
+    visitor.drop(picture)
+    visitor.wait_for_kept("1,001 frames", "forward")
+    assert last(visitor, "forward") == pixels
     # On the sheet a picture is a picture, whatever made it.
-    be_ready(other)
-    assert not other.drop(path, "#forward-sheet .sketch-sheet")
-    other.page.wait_for_function(is_new, arg=run)
-    assert other.page.locator(".drop").get_attribute("data-state") == "ready"
-    run = other.stage("forward").get_attribute("data-run")
-    other.drop(film)
-    other.page.wait_for_function(is_new, arg=run)
-    assert last(other, "forward") == pixels
-
-
-def test_what_cannot_be_restored_is_said_and_the_page_stays(led, tmp_path):
-    visitor = led("?n=4&steps=2")
-    visitor.wait_for_kept("3 frames")
-    visitor.page.wait_for_url("**/*tab=sample*")
-    before = visitor.page.url, last(visitor)
-    plain, large = tmp_path / "plain.gif", tmp_path / "large.gif"
-    save_animation([np.zeros((8, 8, 1), np.uint8)], plain)
-    note = json.dumps({"model": MODEL, "n": 64, "steps": 1000})
-    save_animation([np.zeros((8, 8, 1), np.uint8)], large, note=note)
-    refusals = [(plain, "carries no settings"), (large, "64,000 denoisings")]
-    for i, content in enumerate((b"", b"GIF89a", b"RIFF\0\0\0\0WEBPXMP ", b"\0\0\0\x18ftypmp42")):
-        refusals.append((tmp_path / f"notes{i}.txt", ""))
-        refusals[-1][0].write_bytes(content)
-    for path, words in refusals:
-        be_ready(visitor)
-        visitor.drop(path)
-        said = told(visitor, "refused")
-        assert path.name in said and words in said
-    assert (visitor.page.url, last(visitor)) == before
+    run = visitor.run("forward")
+    be_ready(visitor)
+    assert not visitor.drop(picture, "#forward-sheet .sketch-sheet")
+    run = visitor.wait_for_another(run, "forward")
+    assert visitor.page.locator(".drop").get_attribute("data-state") == "ready"
+    visitor.drop(movie)
+    visitor.wait_for_another(run, "forward")
+    assert last(visitor, "forward") == pixels
 
 
 def file_of_a_note(kind: str, note: bytes) -> bytes:
@@ -214,17 +173,32 @@ def file_of_a_note(kind: str, note: bytes) -> bytes:
     return b"GIF89a" + struct.pack("<HH3B", 1, 1, 0, 0, 0) + comment + b";"
 
 
-def test_a_note_is_read_up_to_the_length_that_is_written(led, tmp_path):
-    visitor = led("?n=1&steps=2")
-    visitor.wait("film")
-    for steps, kind in enumerate(["gif", "png"], start=4):
-        about = json.dumps({"model": MODEL, "n": 4, "label": 2, "steps": steps, "more": ""})
-        longer, long = tmp_path / f"longer.{kind}", tmp_path / f"long.{kind}"
-        longer.write_bytes(file_of_a_note(kind, b"9" * (2**20 + 2**13)))
-        visitor.drop(longer)
+def test_what_cannot_be_restored_is_said_and_the_page_stays(led, tmp_path):
+    visitor = led("?n=4&steps=2")
+    visitor.wait_for_kept("3 frames")
+    before = visitor.page.url, last(visitor)
+    plain, large = tmp_path / "plain.gif", tmp_path / "large.gif"
+    save_animation([np.zeros((8, 8, 1), np.uint8)], plain)
+    note = json.dumps({"model": MODEL, "n": 64, "steps": 1000})
+    save_animation([np.zeros((8, 8, 1), np.uint8)], large, note=note)
+    refusals = [(plain, "carries no settings"), (large, "64,000 denoisings")]
+    for i, content in enumerate((b"", b"GIF89a", b"RIFF\0\0\0\0WEBPXMP ", b"\0\0\0\x18ftypmp42")):
+        refusals.append((tmp_path / f"notes{i}.txt", ""))
+        refusals[-1][0].write_bytes(content)
+    for kind in ("gif", "png"):
+        refusals.append((tmp_path / f"longer.{kind}", "longer than 1,048,576 characters"))
+        refusals[-1][0].write_bytes(file_of_a_note(kind, b"9" * (2**20 + 2**13)))
+    for path, words in refusals:
+        be_ready(visitor)
+        visitor.drop(path)
         said = told(visitor, "refused")
-        assert longer.name in said and "longer than 1,048,576 characters" in said
+        assert path.name in said and words in said
+    assert (visitor.page.url, last(visitor)) == before
+    # A note is read up to the length that is written.
+    about = json.dumps({"model": MODEL, "n": 4, "label": 2, "steps": 4, "more": ""})
+    for kind in ("gif", "png"):
+        long = tmp_path / f"long.{kind}"
         long.write_bytes(file_of_a_note(kind, about.encode().ljust(2**20)))
         visitor.drop(long)
         assert f"the run of {long.name}" in told(visitor)
-        visitor.wait_for_kept(f"{steps + 1} frames")
+    visitor.wait_for_kept("5 frames")

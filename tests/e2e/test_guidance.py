@@ -9,10 +9,10 @@ from playwright.sync_api import expect
 
 from ddpm_core import Request, film, load
 from tests.support.visitor import at_rest, tiles
-from ui import steering
 
 TAB = "guidance"
 QUICK = "&n=1&steps=12"
+CFG = f"?tab={TAB}&label=3&guidance=cfg&guidance_scale="
 
 
 def middle(locator):
@@ -20,98 +20,83 @@ def middle(locator):
     return box["x"], box["y"] + box["height"] / 2, box["width"]
 
 
-def settle(visitor, steps):
+def settle(visitor, steps=12):
     """Until the full number of steps stands on the stage, with its files."""
     visitor.wait_for_kept(f"{steps + 1} frames", TAB)
-    visitor.page.wait_for_selector(
-        f"#{TAB}-stage .player[data-state=film][data-frames='{steps + 1}']", state="attached"
-    )
-
-
-def another_run(visitor, seen):
-    """The run on the stage, once it is none of those seen: a preview, or the film that follows it
-    as soon as the slider rests, which on a fast machine is at once."""
-    return visitor.page.wait_for_function(
-        """seen => {
-          const { run, frames } = document.querySelector("#guidance-stage .player").dataset;
-          return run && +frames && !seen.includes(run) && run;
-        }""",
-        arg=list(seen),
-    ).json_value()
+    visitor.wait("film", TAB)
+    visitor.has_frames(steps + 1, TAB)
 
 
 def scale(visitor):
-    return float(visitor.page.locator("#guidance-s input[type=number]").input_value())
+    return float(visitor.field("guidance-s").input_value())
 
 
-def test_two_methods_run_on_one_timeline_as_the_core_makes_them(visit):
-    visitor = visit(
-        f"?tab={TAB}&label=7&guidance=cfg&guidance_scale=2&n=8&steps=10&seed=2"
+def rows(visitor):
+    return visitor.page.locator(".rows").first
+
+
+def test_two_methods_run_on_one_timeline_as_the_core_makes_them(led):
+    visitor = led(
+        f"?tab={TAB}&label=7&guidance=cfg&guidance_scale=2&n=4&steps=10&seed=2"
         "&beside=guidance%3Dclassifier-noisy%26guidance_scale%3D5"
     )
     settle(visitor, 10)
-    visitor.stage(TAB).get_by_role("slider").first.press("End")
-    shown = tiles(visitor.picture(tab=TAB), 8).reshape(2, 8, 28, 28)
+    visitor.press("End", tab=TAB)
+    shown = tiles(visitor.picture(tab=TAB), 4).reshape(2, 4, 28, 28)
     for row, method, scale in zip(shown, ("cfg", "classifier-noisy"), (2.0, 5.0), strict=True):
-        request = Request(n=8, label=7, guidance=method, guidance_scale=scale, steps=10, seed=2)
+        request = Request(n=4, label=7, guidance=method, guidance_scale=scale, steps=10, seed=2)
         expected = film(load("mnist-conditional"), request).images()[..., 0]
         # Batches elsewhere may round differently in the last grey levels.
         assert np.abs(row.astype(int) - expected).max() <= 3
-    assert visitor.page.locator("#guidance-method input[value=both]").is_checked()
-    assert "noise-aware classifier, λ = 5" in visitor.page.locator(".rows").first.inner_text()
+    assert visitor.chosen("guidance-method") == "both"
+    expect(rows(visitor)).to_contain_text("noise-aware classifier, λ = 5")
     # The instruments are of one of the two, and say of which.
-    visitor.page.get_by_role("tab", name="Film strip").click()
-    strip = visitor.page.locator("#guidance-strip")
+    strip = visitor.go_to("Film strip").part("guidance-strip")
     strip.get_by_role("option", name="s = 10").wait_for()
-    visitor.page.locator("#guidance-measured input[value=classifier]").click()
+    visitor.part("guidance-measured").locator("input[value=classifier]").click()
     strip.get_by_role("option", name="λ = 20").wait_for()
 
 
 def test_the_picture_follows_the_slider_while_it_is_held_and_the_keys(led):
-    visitor = led(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=0{QUICK}&seed=4")
-    settle(visitor, 12)
-    visitor.stage(TAB).get_by_role("slider").first.press("End")
+    visitor = led(f"{CFG}0{QUICK}&seed=4")
+    settle(visitor)
+    visitor.press("End", tab=TAB)
     before = visitor.picture(tab=TAB)
-    page, slider = visitor.page, visitor.page.locator("#guidance-s input[type=range]")
+    page, slider = visitor.page, visitor.handle("guidance-s")
     left, y, width = middle(slider)
     page.mouse.move(left + 3, y)
     page.mouse.down()
-    seen = {visitor.stage(TAB).get_attribute("data-run")}
-    for part in (0.2, 0.5, 0.9):
+    seen = {visitor.run(TAB)}
+    for part in (0.4, 0.9):
         page.mouse.move(left + part * width, y, steps=4)
-        seen.add(another_run(visitor, seen))
+        # A preview, or the film that follows it as soon as the slider rests.
+        seen.add(visitor.wait_for_another(seen, TAB, whole=False))
     while_held = visitor.picture(tab=TAB)
     page.mouse.up()
     assert while_held != before
-    settle(visitor, 12)
-    assert "12 / 12" in visitor.stage(TAB).inner_text()
+    settle(visitor)
     reached = scale(visitor)
     assert reached > 7
     slider.focus()
     for _ in range(5):
         page.keyboard.press("ArrowLeft")
-    page.wait_for_url(f"**/*guidance_scale={reached - 0.5:g}*")
-    settle(visitor, 12)
-    cut = page.evaluate("""() => [...document.querySelectorAll(".head input")]
-      .filter((input) => input.offsetParent && input.scrollWidth > input.clientWidth)
-      .map((input) => input.value)""")
-    assert cut == [], "numbers that are cut off"
+    visitor.wait_for_link(guidance_scale=f"{reached - 0.5:g}")
+    settle(visitor)
     # Part of the time is shown beside constant guidance.
     page.locator("#guidance-interval [role=slider]").first.focus()
     for _ in range(3):
         page.keyboard.press("PageDown")
     page.wait_for_url(re.compile("beside=.*t_high"))
-    settle(visitor, 12)
+    settle(visitor)
     assert visitor.picture(tab=TAB)[1] == 2 * 29 - 1
-    assert "only for 1 ≤ t ≤ " in page.locator(".rows").first.inner_text()
+    expect(rows(visitor)).to_contain_text("only for 1 ≤ t ≤ ")
 
 
 def test_a_finger_moves_the_slider_and_one_that_scrolls_leaves_time_alone(visit):
     phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=0{QUICK}&seed=4", **phone)
-    settle(visitor, 12)
-    slider = visitor.page.locator("#guidance-s input[type=range]")
-    before = visitor.stage(TAB).get_attribute("data-run")
+    visitor = visit(f"{CFG}0{QUICK}&seed=4", **phone)
+    settle(visitor)
+    slider, before = visitor.handle("guidance-s"), visitor.run(TAB)
     finger = visitor.context.new_cdp_session(visitor.page)
 
     def touch(kind, *at):
@@ -123,11 +108,11 @@ def test_a_finger_moves_the_slider_and_one_that_scrolls_leaves_time_alone(visit)
     touch("touchStart", left + 0.05 * width, y)
     for part in (0.2, 0.4, 0.6):
         touch("touchMove", left + part * width, y)
-    another_run(visitor, {before})  # while the finger is still down
-    stage, window = visitor.stage(TAB).locator(".player-stage").bounding_box(), 844
-    assert stage["y"] + stage["height"] > 0 and stage["y"] < window, "the picture is out of view"
+    visitor.wait_for_another(before, TAB, whole=False)  # while the finger is still down
+    stage = visitor.stage(TAB).locator(".player-stage").bounding_box()
+    assert stage["y"] + stage["height"] > 0 and stage["y"] < 844, "the picture is out of view"
     touch("touchEnd")
-    settle(visitor, 12)
+    settle(visitor)
     assert scale(visitor) > 4
 
     def swipe(area, *way):
@@ -140,111 +125,171 @@ def test_a_finger_moves_the_slider_and_one_that_scrolls_leaves_time_alone(visit)
 
     part = visitor.page.locator("#guidance-interval .interval-track")
     acts = visitor.page.locator("#guidance-interval .interval-numbers")
-    timeline = visitor.stage(TAB).get_by_role("slider").first
-    timeline.press("End")
+    timeline = visitor.timeline(TAB)
+    visitor.press("End", tab=TAB)
     before, down = acts.inner_text(), [(0.4, -20 * i) for i in range(12)]
     for area in (part, timeline):
         swipe(area, *down)
-    assert acts.inner_text() == before
-    assert visitor.stage(TAB).get_attribute("data-index") == "12"
+    assert acts.inner_text() == before and visitor.at(TAB) == 12
     swipe(timeline, (0.5, 0))  # a tap
-    visitor.page.wait_for_selector("#guidance-stage .player[data-index='6']")
+    visitor.stands_at(6, TAB)
     swipe(timeline, *[(0.5 + 0.05 * i, 0) for i in range(6)])
-    visitor.page.wait_for_selector("#guidance-stage .player[data-index='9']")
+    visitor.stands_at(9, TAB)
     swipe(part, *[(0.02 + 0.1 * i, 0) for i in range(4)])
     expect(acts).not_to_have_text(before)
 
 
-def test_of_two_choices_in_a_breath_the_second_is_what_runs_and_only_what_applies_shows(led):
-    visitor = led(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2{QUICK}")
-    settle(visitor, 12)
-    visitor.page.evaluate(
-        """async () => {
-          const pick = (value) => document.querySelector(
-            `#guidance-method input[value="${value}"]`).click();
-          pick("both");
-          await new Promise(requestAnimationFrame);
-          pick("classifier");
-        }"""
-    )
-    visitor.page.wait_for_url(re.compile("guidance=classifier"))
-    assert visitor.page.locator("#guidance-method input[value=classifier]").is_checked()
-    led(f"?tab={TAB}&model=mnist-linear&label=3&guidance=classifier-noisy{QUICK}")
-    settle(visitor, 12)
-    assert visitor.page.locator("#guidance-lam").is_visible()
-    assert not visitor.page.locator("#guidance-s").is_visible()
-    assert not visitor.page.locator("#guidance-method").is_visible()
-
-
-def test_a_click_on_the_atlas_takes_its_class_and_scale(led):
-    visitor = led(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=8{QUICK}")
-    settle(visitor, 12)
-    visitor.page.get_by_role("tab", name="Atlas").click()
-    visitor.click("guidance-draw")
-    visitor.page.locator("button#guidance-atlas-png:not([disabled])").wait_for(timeout=60_000)
-    visitor.page.locator("#guidance-atlas").get_by_role("option").nth(44).click()
-    visitor.page.wait_for_url("**/*label=6*guidance_scale=2*")
-
-
 def test_a_branch_parts_where_it_was_told_to_and_not_where_nothing_is_changed(led):
-    visitor = led(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=4{QUICK}&sampler=ddpm")
-    settle(visitor, 12)
-    visitor.page.get_by_role("tab", name="Branch").click()
-    timeline = visitor.stage(TAB).get_by_role("slider").first
+    visitor = led(f"{CFG}4{QUICK}&sampler=ddpm")
+    settle(visitor)
+    visitor.go_to("Branch")
 
     def rows_of_a_branch(at):
-        timeline.press("Home")
-        for _ in range(at):
-            timeline.press("ArrowRight")
+        visitor.press("Home", *["ArrowRight"] * at, tab=TAB)
         visitor.click("guidance-branch")
-        visitor.page.wait_for_url(f"**/*branch_at={at}*")
-        settle(visitor, 12)
-        timeline.press("End")
+        visitor.wait_for_link(branch_at=str(at))
+        settle(visitor)
+        visitor.press("End", tab=TAB)
         return tiles(visitor.picture(tab=TAB), 1)
 
     first, second = rows_of_a_branch(5)
     np.testing.assert_array_equal(first, second)
-    visitor.page.locator("#guidance-branch-class input[value='8']").click()
+    visitor.part("guidance-branch-class").locator("input[value='8']").click()
     first, second = rows_of_a_branch(2)
     assert not np.array_equal(first, second)
-    timeline.press("Home")
-    timeline.press("ArrowRight")
+    visitor.press("Home", "ArrowRight", tab=TAB)
     first, second = tiles(visitor.picture(tab=TAB), 1)
     np.testing.assert_array_equal(first, second)
+    # Only what applies to a model shows.
+    led(f"?tab={TAB}&model=mnist-linear&label=3&n=1&steps=2&guidance=classifier-noisy")
+    settle(visitor, 2)
+    expect(visitor.part("guidance-lam")).to_be_visible()
+    for name in ("guidance-s", "guidance-method"):
+        expect(visitor.part(name)).to_be_hidden()
+    led(f"?tab={TAB}&model=cifar10-conditional&label=3&n=1&steps=2&guidance=cfg")
+    settle(visitor, 2)
+    visitor.part("guidance-branch-class").get_by_text("truck").wait_for()
 
 
-def test_a_scale_that_no_slider_spans_is_refused_and_a_branch_knows_the_models_classes(
-    visit, tmp_path
-):
-    visitor = visit(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=15{QUICK}")
-    visitor.wait("error", TAB)
-    told = "guidance_scale, on this page, must be between 0 and 10"
-    assert told in visitor.stage(TAB).inner_text()
-    link = f"?tab={TAB}&model=cifar10-conditional&label=3&n=1&steps=2&guidance=cfg"
-    visitor.lead(link, tmp_path)
-    visitor.wait_for_kept("3 frames", TAB)
-    visitor.page.get_by_role("tab", name="Branch").click()
-    visitor.page.locator("#guidance-branch-class").get_by_text("truck").wait_for()
+def test_the_ends_of_the_interval_and_what_is_between_them_follow_mouse_and_keys(led):
+    visitor = led(f"{CFG}2&n=1&steps=2")
+    settle(visitor, 2)
+    mouse, interval = visitor.page.mouse, visitor.part("guidance-interval")
+    acts = interval.locator(".interval-numbers")
+    low, high = (interval.locator(f"[data-end={end}]") for end in ("low", "high"))
+
+    def to(t, steps=6):
+        left, y, width = middle(interval.locator(".interval-scale"))
+        mouse.move(left + width * (1 - t / 999), y, steps=steps)
+
+    expect(acts).to_have_text("t = 1000 to 1")
+    high.press("PageDown")
+    expect(acts).to_have_text("t = 900 to 1")
+    high.press("ArrowLeft")  # the arrows go where they point: to the left is more noise
+    expect(acts).to_have_text("t = 910 to 1")
+    low.hover()  # which waits until it rests in its place
+    mouse.down()
+    to(500)
+    expect(acts).to_have_text(re.compile(r"^t = 910 to (49\d|50\d)$"))
+    to(990)  # handles do not cross
+    expect(acts).to_have_text("t = 910 to 910")
+    mouse.up()
+    # Now it is on both at once: which is meant, the way tells that it is pulled.
+    to(909)
+    mouse.down()
+    to(990)
+    mouse.up()
+    expect(acts).to_have_text(re.compile(r"^t = 9(8|9)\d to 910$"))
+    visitor.page.wait_for_url(re.compile("t_low.{1,3}909"))
+    high.press("Home")
+    low.press("End")
+    high.press("PageDown")
+    to(500)
+    mouse.down()
+    to(550)
+    mouse.up()
+    expect(acts).to_have_text(re.compile(r"^t = 9(4|5)\d to (4|5)\d$"))
 
 
-def test_the_plot_builds_up_counts_its_steps_and_ends_when_stopped_or_left(led):
-    visitor = led(f"?tab={TAB}&label=3&guidance=cfg&guidance_scale=2&n=1&steps=5")
-    settle(visitor, 5)
-    view = visitor.page.get_by_role("tab", name="Guidance against diversity")
-    view.click()
+def test_class_and_scale_are_taken_from_strip_atlas_and_plot_by_click_and_by_keys(led):
+    visitor = led(f"{CFG}2&n=1&steps=2")
+    settle(visitor, 2)
+    page = visitor.page
+    tiles = visitor.go_to("Film strip").part("guidance-strip").get_by_role("option")
+    tiles.nth(9).click()
+    visitor.wait_for_link(guidance_scale="8")
+    expect(tiles.nth(9)).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("ArrowRight")
+    expect(tiles.nth(10)).to_be_focused()
+    page.keyboard.press("Enter")
+    visitor.wait_for_link(guidance_scale="10")
+    visitor.go_to("Atlas").click("guidance-draw")
+    visitor.page.locator("#guidance-atlas-png:not([disabled])").wait_for(timeout=60_000)
+    visitor.part("guidance-atlas").get_by_role("option").nth(44).click()
+    visitor.wait_for_link(label="6", guidance_scale="2")
+
+    visitor.go_to("Guidance against diversity")
+    plot = visitor.part("guidance-plot").locator(".tradeoff")
+    before = plot.bounding_box()["height"]
     visitor.choose("guidance-count", "50")
     visitor.click("guidance-measure")
-    plot = visitor.page.locator("#guidance-plot .tradeoff")
     expect(plot).to_contain_text(re.compile(r"[1-9]\d* of \d+ steps"))
-    rows = plot.locator("table tbody tr")
-    rows.nth(1).wait_for(state="attached", timeout=60_000)
-    visitor.page.locator("body").press("s")  # whichever Stop there is
-    expect(plot).to_have_attribute("data-state", "done")
-    # What was half measured is dropped: of a scale that is told all images were judged.
-    assert 1 <= rows.count() < len(steering.scales(Request(guidance="cfg"), atlas=True))
-    visitor.click("guidance-measure")
-    expect(plot).to_have_attribute("data-state", "running")
-    visitor.page.get_by_role("tab", name="Atlas").click()
-    expect(plot).not_to_have_attribute("data-state", "running")
-    view.click()
+    visitor.go_to("Atlas")  # who leaves it ends it
+    visitor.go_to("Guidance against diversity")
     expect(plot).to_contain_text(re.compile("stopped", re.IGNORECASE))
+    visitor.choose("guidance-count", "20")
+    visitor.click("guidance-measure")
+    expect(plot).to_have_attribute("data-state", "done", timeout=60_000)
+    expect(plot.locator("tbody tr")).to_have_count(7)
+    assert plot.bounding_box()["height"] == before, "it jumps while it grows"
+    point = plot.get_by_role("button", name="s = 3:")
+    point.hover()
+    accuracy = plot.locator(".tradeoff-read.tradeoff-accuracy").text_content()
+    assert accuracy in plot.locator("tbody tr", has=page.get_by_text("3", exact=True)).inner_text()
+    point.click()
+    visitor.wait_for_link(guidance_scale="3")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    visitor.wait_for_link(guidance_scale="5")
+
+
+def test_the_anatomy_is_of_the_step_and_tile_on_the_stage_without_a_request(led):
+    # Guidance rests while there is more noise.
+    visitor = led(f"{CFG}5&n=4&steps=12&t_high=500")
+    settle(visitor)
+    page, stage = visitor.page, visitor.stage(TAB)
+    anatomy = visitor.go_to("Anatomy").part("guidance-anatomy-0").locator(".anatomy")
+    expect(anatomy).to_have_attribute("data-state", "shown")
+    requests = len(visitor.requests)
+
+    def number(name):
+        return anatomy.locator(f"[data-number={name}]").first
+
+    visitor.press("Home", tab=TAB)
+    expect(number("push")).to_have_text("–")
+    visitor.press("ArrowRight", tab=TAB)
+    expect(anatomy).to_contain_text("Guidance rests at this step.")
+    height = anatomy.bounding_box()["height"]
+    visitor.press("End", "ArrowLeft", tab=TAB)
+    expect(anatomy).not_to_contain_text("Guidance rests at this step.")
+    assert anatomy.bounding_box()["height"] == height, "it jumps while the cursor moves"
+    # A step is told by the t on the stage, and by the one that stood there before it.
+    expect(number("t")).to_have_text(str(visitor.t(TAB)))
+    left, push = number("left").inner_text(), number("push").inner_text()
+    visitor.press("ArrowLeft", tab=TAB)
+    assert str(visitor.t(TAB)) == left
+    expect(number("t")).to_have_text(left)
+    visitor.press("ArrowRight", tab=TAB)
+    stage.locator("[data-tile='2']").first.click()
+    expect(number("tile")).to_have_text("3")
+    expect(number("push")).not_to_have_text(push)
+    assert re.search("decided at t|never decided", anatomy.inner_text())
+    plot = anatomy.get_by_role("img", name="over 12 steps")
+    box = at_rest(plot)
+    plot.click(position={"x": box["width"] * 0.5, "y": 60})
+    visitor.stands_at(6, TAB)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 60, steps=5)
+    page.mouse.up()
+    visitor.stands_at(9, TAB)
+    assert visitor.requests[requests:] == []

@@ -1,8 +1,7 @@
-"""A player with films made up for it, and what it keeps in a browser's memory."""
+"""Parts of the page with values made up for them: what they keep in memory, and late news."""
 
 from __future__ import annotations
 
-import re
 from itertools import count
 
 import gradio as gr
@@ -13,7 +12,7 @@ from playwright.sync_api import expect
 from ddpm_core import Film
 from tests.support.pages import serve
 from tests.support.visitor import Visitor, tiles
-from ui import contact, player, stage
+from ui import anatomy, contact, player, race, stage
 
 STEPS, N, SIDE, ACROSS = 1000, 16, 28, 4
 WHOLE = {"columns": ACROSS, "seconds": 1.5, "calls": STEPS, "total": STEPS}
@@ -59,11 +58,27 @@ def preview():
     return player.live("quick", 6, 6, 0, tiles, tiles, **about) | {"preview": 50}
 
 
+def told(name: str, order: int) -> tuple[dict, ...]:
+    """News of a run, for an anatomy, a contact sheet and a race."""
+    x = np.zeros((3, 1, 8, 8, 1), np.uint8)
+    lanes = [
+        race.lane(f"{name} {i}", [2, 1, 0], {"x": x}, log_snr=[-1.0, 0.0, 1.0]) for i in (1, 2)
+    ]
+    return (
+        anatomy.idle(name) | {"order": order},
+        contact.contact(x[0], 1, [name], run=name, order=order),
+        race.film(name, lanes, order=order),
+    )
+
+
 @pytest.fixture(scope="module")
 def address():
     with gr.Blocks(analytics_enabled=False) as page:
         screen = player.Player(elem_id="sample-stage", autoplay=False)
         sheet = contact.Contact(elem_id="contact")
+        late = [anatomy.Anatomy(player="sample-stage", elem_id="late-anatomy")]
+        late += [contact.Contact(elem_id="late-contact")]
+        late += [race.Race(label="Race", lanes=["a", "b"], elem_id="late-race")]
         quiet = {"show_progress": "hidden", "api_visibility": "private"}
         for name, act, parts in (
             ("long", long, screen),
@@ -71,6 +86,9 @@ def address():
             ("short", short, [screen, sheet]),
             ("preview", preview, screen),
             ("next", lambda: player.next_run(12, 50), screen),
+            ("newer", lambda: told("newer", 10_002), late),
+            ("older", lambda: told("older", 10_001), late),
+            ("newest", lambda: told("newest", 10_003), late),
         ):
             gr.Button(name, elem_id=name).click(act, None, parts, **quiet)
     with serve(page) as address:
@@ -89,64 +107,59 @@ def visitor(keep, chromium, address):
 
 
 def show_long(visitor):
-    before = visitor.stage().get_attribute("data-run")
+    before = visitor.run()
     visitor.click("long")
-    expect(visitor.stage()).to_have_attribute("data-run", re.compile("^long"))
-    expect(visitor.stage()).not_to_have_attribute("data-run", before or "none")
-    visitor.wait("film")
+    assert visitor.wait_for_another([before]).startswith("long")
 
 
 def stands_at(visitor, step):
-    expect(visitor.stage()).to_have_attribute("data-index", str(step))
+    visitor.stands_at(step)
     for pane, frames in (("x", NOISE), ("x0", 255 - NOISE))[: 2 if step else 1]:
         np.testing.assert_array_equal(tiles(visitor.picture(pane), ACROSS), frames[step, ..., 0])
 
 
 def test_every_step_of_a_long_film_can_be_stepped_to_and_playing_it_asks_nothing(visitor):
     show_long(visitor)
-    timeline = visitor.stage().get_by_role("slider")
-    expect(visitor.stage()).to_have_attribute("data-frames", str(STEPS + 1))
+    visitor.has_frames(STEPS + 1)
     stands_at(visitor, STEPS)
     before = len(visitor.requests)
-    timeline.press(" ")
+    visitor.press(" ")
     visitor.page.wait_for_function("() => +document.querySelector('.player').dataset.index > 20")
-    timeline.press(" ")
-    stands_at(visitor, int(visitor.stage().get_attribute("data-index")))
+    visitor.press(" ")
+    stands_at(visitor, visitor.at())
     assert len(visitor.requests) == before
-    timeline.press("End")
+    visitor.press("End")
     for step in (STEPS - 1, STEPS - 2):
-        timeline.press("ArrowLeft")
+        visitor.timeline().press("ArrowLeft")
         stands_at(visitor, step)
     seek = """(root, index) =>
       root.dispatchEvent(new CustomEvent("player:seek", { detail: { index } }))"""
-    for step in (500, 501, 1, 0, 777):
+    for step in (500, 1, 0, 777):
         visitor.stage().evaluate(seek, step)
         stands_at(visitor, step)
-    for step in (778, 779, 780):  # faster than the network answers
-        timeline.press("ArrowRight")
-    stands_at(visitor, step)
+    visitor.press("ArrowRight", times=3)  # faster than the network answers
+    stands_at(visitor, 780)
 
 
 def test_a_film_that_the_server_no_longer_keeps_tells_how_much_of_it_is_here(visitor):
     show_long(visitor)
-    timeline = visitor.stage().get_by_role("slider")
     held = len(long()["chosen"])
     visitor.click("forget")
-    timeline.press("ArrowLeft")
-    kept = visitor.page.locator(".player-kept")
+    visitor.timeline().press("ArrowLeft")
+    kept = visitor.stage().locator(".player-kept")
     expect(kept).to_contain_text(f"{held} of 1,001")
-    expect(visitor.stage()).to_have_attribute("data-frames", str(held))
-    timeline.press("ArrowLeft")
-    step = int(visitor.stage().get_attribute("data-index"))
+    visitor.has_frames(held)
+    visitor.timeline().press("ArrowLeft")
+    step = visitor.at()
     assert step < STEPS
     stands_at(visitor, step)
     visitor.click("short")
-    expect(visitor.stage()).to_have_attribute("data-frames", "3")
+    visitor.has_frames(3)
     expect(kept).to_be_empty()
 
 
 def test_a_preview_is_called_one_until_the_whole_run_is_there(visitor):
-    cost = visitor.page.locator(".player-cost")
+    cost = visitor.stage().locator(".player-cost")
     visitor.click("preview")
     expect(cost).to_have_text("preview, 6 of 50 steps")
     visitor.click("next")
@@ -156,17 +169,22 @@ def test_a_preview_is_called_one_until_the_whole_run_is_there(visitor):
     expect(cost).to_have_text("2 calls · 0.50 s")
 
 
+def test_late_news_of_an_earlier_run_does_not_take_the_place_of_a_newer_ones(visitor):
+    parts = [visitor.part(f"late-{part}") for part in ("anatomy", "contact", "race")]
+    for pressed, stays in (("newer", "newer"), ("older", "newer"), ("newest", "newest")):
+        visitor.click(pressed)
+        if pressed == "older":  # what was asked after it has been answered
+            visitor.click("preview")
+            expect(visitor.stage()).to_contain_text("preview, 6 of 50 steps")
+        for part in parts:
+            expect(part).to_contain_text(stays)
+
+
 def test_pictures_that_were_replaced_are_given_back(visitor):
-    last = 0
+    visitor.open().wait("idle")
+    before = None
     for _ in range(6):
         visitor.click("short")
-        visitor.page.wait_for_function(
-            """(last) => {
-              const { state, run } = document.querySelector(".player").dataset;
-              return state === "film" && Number(run.split(" ")[1]) > last;
-            }""",
-            arg=last,
-        )
-        last = int(visitor.stage().get_attribute("data-run").split()[1])
+        before = visitor.wait_for_another([before])
     # Two panes and a contact sheet.
     visitor.page.wait_for_function("() => open_bitmaps.size === 3")

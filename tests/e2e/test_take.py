@@ -8,10 +8,11 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from ddpm_core import Request, film, load, read_note
 from ddpm_core.recorder import grid
-from tests.core.test_animation import frames_of
+from tests.support.films import frames_of
 from tests.support.visitor import at_rest, choose_file, download
 from ui.take import in_words
 
@@ -31,11 +32,9 @@ PLAY = """async (data) => {
 
 def test_every_step_leaves_and_the_button_told_its_true_size(led, tmp_path):
     visitor = led(SHORT)
-    visitor.wait_for_kept("13 frames")
     expected = film(load(MODEL), Request(n=4, label=8, steps=12, seed=2, dtype="float32"))
     for form, most in {"GIF": 10, "WebP": 2, "MP4": 40}.items():
-        if form != "GIF":
-            choose_file(visitor, form=form)
+        choose_file(visitor, form=form, stride=1)
         path, said = download(visitor, tmp_path, f"{form} · 13 frames")
         assert path.name == f"{MODEL}-seed2-ddim-12steps.{form.lower()}"
         assert said == in_words(form.lower(), 13, path.stat().st_size)
@@ -52,41 +51,26 @@ def test_every_step_leaves_and_the_button_told_its_true_size(led, tmp_path):
     width, duration = visitor.page.evaluate(PLAY, video)
     assert width == frames.shape[2]
     assert duration == pytest.approx(12 * 0.08 + 2, abs=0.01)
-    # The picture can be taken while another format is made.
     picture, _ = download(visitor, tmp_path, "PNG", button="png")
     with Image.open(picture) as png:
         pixels = np.asarray(png)[:: png.width // 57, :: png.width // 57]
     last = grid(expected.images())[..., 0]
     assert np.abs(pixels[:57, :57].astype(int) - last).max() <= 2
-    with visitor.page.expect_download() as again:
-        state, disabled = visitor.page.evaluate(
-            """() => {
-              const row = document.querySelector("#sample-take .take");
-              const png = row.querySelector(".take-png");
-              row.querySelector("input[value=webp]").click();
-              const found = [row.dataset.state, png.disabled];
-              png.click();
-              return found;
-            }"""
-        )
-    assert (state, disabled) == ("asked", False)
-    again.value.save_as(tmp_path / "again.png")
-    assert (tmp_path / "again.png").read_bytes() == picture.read_bytes()
 
 
-def test_stride_and_panes_are_chosen_and_stay_chosen_and_the_row_is_calm(visit, tmp_path):
-    visitor = visit(SHORT)
-    visitor.wait_for_kept("13 frames")
-    page, row = visitor.page, visitor.page.locator("#sample-take .take")
+def test_stride_and_panes_are_chosen_and_stay_chosen_and_the_row_is_calm(led, tmp_path):
+    visitor = led(SHORT)
+    page, row = visitor.page, visitor.part("sample-take").locator(".take")
     for width in (390, 1440):
         page.set_viewport_size({"width": width, "height": 844})
-        choose_file(visitor, form="GIF")
+        choose_file(visitor, form="GIF", stride=1)
         page.locator("#sample-gif", has_text="GIF · 13 frames").wait_for()
-        page.locator("#sample-take").get_by_role("radio", name="GIF", exact=True).focus()
+        row.get_by_role("radio", name="GIF", exact=True).focus()
         before = at_rest(row)
         page.keyboard.press("ArrowRight")
         page.locator("#sample-gif", has_text="WebP · 13 frames").wait_for()
         assert row.bounding_box() == before, "it jumps"
+    page.set_viewport_size({"width": 1440, "height": 900})
     choose_file(visitor, stride=5, panes=("x", "x0"))
     path, said = download(visitor, tmp_path, "WebP · 4 frames")
     with Image.open(path) as picture:
@@ -98,34 +82,21 @@ def test_stride_and_panes_are_chosen_and_stay_chosen_and_the_row_is_calm(visit, 
     path, _ = download(visitor, tmp_path, "WebP · 3 frames")
     assert json.loads(read_note(path))["steps"] == 7
     assert not any("upload" in url for url in visitor.requests[before:])
+    choose_file(visitor, form="GIF", stride=1, panes=("x",))
     # A tile that is opened leaves as itself.
-    page.locator("#sample-stage [data-tile='2']").first.click()
+    visitor.open_tile(2)
     visitor.wait_for_kept("8 frames", "reverse")
     choose_file(visitor, "reverse", form="MP4", panes=("x",))
     path, _ = download(visitor, tmp_path, "MP4 · 8 frames", "reverse")
     about = json.loads(read_note(path))
     assert (about["first"], about["n"], about["tab"]) == (2, 1, "reverse")
-    # A picture of other panes is not offered as the one chosen.
-    disabled = page.evaluate(
-        """() => {
-          const panes = document.querySelector("#reverse-take .take-panes");
-          panes.value = "x,x0";
-          panes.dispatchEvent(new Event("change", { bubbles: true }));
-          return document.querySelector("#reverse-take .take-png").disabled;
-        }"""
-    )
-    assert disabled
-    page.wait_for_selector("#reverse-take .take[data-state=ready] .take-png:enabled")
 
 
 def test_a_thousand_steps_are_a_thousand_and_one_frames(led, tmp_path):
     visitor = led("?n=1&steps=2")
-    visitor.wait("film")
-    visitor.page.get_by_role("tab", name="Forward process").click()
-    visitor.wait_for_kept("GIF · 1,001 frames", "forward")
+    visitor.go_to("forward").wait_for_kept("1,001 frames", "forward")
     for form in ("GIF", "WebP", "MP4"):
-        if form != "GIF":
-            choose_file(visitor, "forward", form=form)
+        choose_file(visitor, "forward", form=form)
         path, said = download(visitor, tmp_path, f"{form} · 1,001 frames", "forward")
         assert said == in_words(form.lower(), 1001, path.stat().st_size)
         frames = frames_of(path)
@@ -136,14 +107,14 @@ def test_a_thousand_steps_are_a_thousand_and_one_frames(led, tmp_path):
 def test_strip_and_atlas_leave_as_films(led, tmp_path):
     visitor = led("?tab=guidance&label=3&guidance=cfg&guidance_scale=2&n=1&steps=6")
     visitor.wait_for_kept("7 frames", "guidance")
-    visitor.page.get_by_role("tab", name="Film strip").click()
+    visitor.go_to("Film strip")
     path, _ = download(visitor, tmp_path, "GIF · 7 frames", "guidance-strip")
     frames = frames_of(path)
     assert frames.shape[:3] == (7, 24 + 2 * 28, 2 * (11 * 29 - 1))
     assert json.loads(read_note(path))["guidance_scale"] == 2.0
-    visitor.page.get_by_role("tab", name="Atlas").click()
-    visitor.click("guidance-draw")
-    visitor.page.locator("#guidance-atlas-gif", has_text="GIF · 7 frames").wait_for(timeout=60_000)
+    visitor.go_to("Atlas").click("guidance-draw")
+    kept = visitor.page.locator("#guidance-atlas-gif")
+    expect(kept).to_contain_text("GIF · 7 frames", timeout=60_000)
     choose_file(visitor, "guidance-atlas", form="WebP", stride=2)
     path, said = download(visitor, tmp_path, "WebP · 4 frames", "guidance-atlas")
     assert said == in_words("webp", 4, path.stat().st_size)

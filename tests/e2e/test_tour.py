@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
 from ui.tour import STEPS
 
@@ -15,10 +16,6 @@ IN_VIEW = """() => {
     || box.bottom <= card.top || box.top >= card.bottom;
   return apart && box.top >= 0 && box.bottom <= innerHeight;
 }"""
-
-
-def offer(visitor):
-    return visitor.page.get_by_text("New here?")
 
 
 def button(visitor, name):
@@ -40,47 +37,35 @@ def at(visitor, step):
     visitor.page.wait_for_selector(f".tour[data-step='{step}'][data-found=yes]", timeout=30_000)
 
 
-def pointed(visitor):
-    return visitor.page.locator("[data-toured]")
-
-
-def test_it_is_offered_and_not_forced_and_does_not_come_back(visit):
-    visitor = visit("?n=1&steps=4")
-    visitor.wait("film")
-    assert offer(visitor).is_visible() and not card(visitor).count()
-    begin(visitor)
-    visitor.page.keyboard.press("Escape")
-    card(visitor).wait_for(state="hidden")
-    assert button(visitor, "Tour").evaluate("one => one === document.activeElement")
-    visitor.open("?n=1&steps=4").wait("film")
-    assert not offer(visitor).is_visible() and not card(visitor).count()
-    begin(visitor)  # but it can be had again
-    button(visitor, "Skip").click()
-    card(visitor).wait_for(state="hidden")
-
-
 @pytest.mark.parametrize("context", [{}, PHONE], ids=["wide", "phone"])
-def test_it_is_walked_by_the_keyboard_alone(visit, context):
+def test_it_is_offered_and_walked_by_the_keyboard_alone_and_does_not_come_back(visit, context):
     visitor = visit("?n=1&steps=4", **context)
     visitor.wait("film")
+    offer = visitor.page.get_by_text("New here?")
+    expect(offer).to_be_visible(visible=not context)  # on a phone there is the button alone
+    expect(card(visitor)).to_have_count(0)
     begin(visitor)
     for number, step in enumerate(STEPS, start=1):
         at(visitor, number)
-        assert card(visitor).get_by_text(step.title).is_visible()
-        assert f"{number} of {len(STEPS)}" in card(visitor).inner_text()
-        tab = visitor.page.locator(f"#tabs [role=tab][data-tab-id={step.tab}]")
-        assert tab.get_attribute("aria-selected") == "true"
+        expect(card(visitor)).to_contain_text(step.title)
+        expect(card(visitor)).to_contain_text(f"{number} of {len(STEPS)}")
+        expect(visitor.tab(step.tab)).to_have_attribute("aria-selected", "true")
         visitor.page.wait_for_function(IN_VIEW, timeout=15_000)
-        assert button(visitor, "Done" if number == len(STEPS) else "Next").evaluate(
-            "one => one === document.activeElement"
-        )
+        expect(button(visitor, "Done" if number == len(STEPS) else "Next")).to_be_focused()
         visitor.page.keyboard.press("Enter")
-    card(visitor).wait_for(state="hidden")
-    assert button(visitor, "Tour").evaluate("one => one === document.activeElement")
-    assert not pointed(visitor).count()
+    expect(card(visitor)).to_be_hidden()
+    expect(button(visitor, "Tour")).to_be_focused()
     # A tab that is returned to is as it was left.
-    assert visitor.page.locator("#sample-model input").input_value() == "mnist-conditional"
-    assert visitor.page.locator("#sample-steps input[type=number]").input_value() == "4"
+    expect(visitor.field("sample-model")).to_have_value("mnist-conditional")
+    expect(visitor.field("sample-steps")).to_have_value("4")
+    if context:
+        return
+    visitor.open("?n=1&steps=4").wait("film")
+    expect(offer).to_be_hidden()
+    begin(visitor)  # but it can be had again, and left
+    visitor.page.keyboard.press("Escape")
+    expect(card(visitor)).to_be_hidden()
+    expect(button(visitor, "Tour")).to_be_focused()
 
 
 def test_the_control_works_and_ticks_its_step_off_without_storage_too(visit):
@@ -90,31 +75,31 @@ def test_the_control_works_and_ticks_its_step_off_without_storage_too(visit):
     )
     visitor.open("?n=1&steps=4").wait("film")
     button(visitor, "No tour, thank you").click()
-    assert not offer(visitor).is_visible()
+    expect(visitor.page.get_by_text("New here?")).to_be_hidden()
     begin(visitor)
     visitor.page.keyboard.press("ArrowRight")
     at(visitor, 2)
-    assert "done" not in card(visitor).inner_text()
+    expect(card(visitor)).not_to_contain_text("done")
     # The control comes before the card, by way of Back and Skip.
     for _ in range(3):
         visitor.page.keyboard.press("Shift+Tab")
-    assert pointed(visitor).evaluate("one => one.contains(document.activeElement)")
+    pointed = visitor.page.locator("[data-toured]")
+    assert pointed.evaluate("one => one.contains(document.activeElement)")
     visitor.page.keyboard.press("End")
     visitor.page.keyboard.press("ArrowLeft")
     card(visitor).get_by_text("✓ done").wait_for()
-    assert visitor.stage().get_attribute("data-index") == "3"
+    visitor.stands_at(3)
     visitor.page.keyboard.press("Tab")
-    assert button(visitor, "Next").evaluate("one => one === document.activeElement")
+    expect(button(visitor, "Next")).to_be_focused()
     visitor.page.keyboard.press("ArrowRight")
     at(visitor, 3)
-    pointed(visitor).locator("label", has_text="7").click()
+    pointed.locator("label", has_text="7").click()
     card(visitor).get_by_text("✓ done").wait_for()
-    visitor.page.wait_for_url("**/*label=7*")
+    visitor.wait_for_link(label="7")
     # It survives a control that is not there.
     button(visitor, "Skip").click()
     visitor.page.evaluate("document.querySelector('#sample-stage .player-stage').remove()")
     button(visitor, "Tour").click()
     visitor.page.wait_for_selector(".tour[data-found=no]", timeout=30_000)
-    assert card(visitor).get_by_text(STEPS[0].title).is_visible()
     button(visitor, "Next").click()
     at(visitor, 2)

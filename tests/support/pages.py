@@ -20,16 +20,21 @@ def serve(blocks):
     blocks.close()
 
 
+def event_of(client, button: str) -> int:
+    """The number of the event of a button, by its name."""
+    config = client.get("/config").json()
+    (part,) = [c["id"] for c in config["components"] if c["props"].get("elem_id") == button]
+    return next(d["id"] for d in config["dependencies"] if [part, "click"] in d["targets"])
+
+
 def the_run(client) -> tuple[int, list, int]:
     """Which event samples on the Sample tab, of what, and at which of its inputs the seed is."""
-    config = client.get("/config").json()
-    button = next(c for c in config["components"] if c["props"].get("elem_id") == "sample-run")
-    event = next(d for d in config["dependencies"] if [button["id"], "click"] in d["targets"])
+    config, number = client.get("/config").json(), event_of(client, "sample-run")
+    inputs = next(d["inputs"] for d in config["dependencies"] if d["id"] == number)
     values = {c["id"]: c["props"].get("value") for c in config["components"]}
     named = {c["props"].get("elem_id"): c["id"] for c in config["components"]}
     values |= {named["sample-n"]: 1, named["sample-steps"]: 1}
-    inputs = event["inputs"]
-    return event["id"], [values[i] for i in inputs], inputs.index(named["sample-seed"])
+    return number, [values[i] for i in inputs], inputs.index(named["sample-seed"])
 
 
 def news(client, session: str, *kinds: str) -> dict:

@@ -1,4 +1,8 @@
-"""One visitor's tab in a real browser: what visitors do, and what they see."""
+"""One visitor's tab in a real browser: what visitors do, and what they see.
+
+What must be known of the page's making to find something stands here, and nowhere else: the names
+of its parts, and what its own components tell of themselves. All else has a role and a label.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,21 @@ from dataclasses import asdict
 from urllib.parse import parse_qsl
 
 import numpy as np
+from playwright.sync_api import expect
 
 from ddpm_core import Request, save_png
 from ui import permalinks
 from ui.runs import Key
 
+# The titles of the tabs, by the names that links give them.
+TABS = {
+    "sample": "Sample",
+    "guidance": "Guidance",
+    "reverse": "Reverse process",
+    "forward": "Forward process",
+    "results": "Results",
+}
+LEFT = ("given up", "Connection errored out")
 DROP = """([name, data, target]) => {
   const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
   const files = new DataTransfer();
@@ -32,10 +46,14 @@ FORGET = """() => {
     document.querySelector(`#${tab}-take .take-file`)?.replaceChildren();
   }
 }"""
-ARRIVED = """(wanted) => {
+ANOTHER = """([stage, seen, whole]) => {
+  const { run, state, frames } = document.querySelector(stage)?.dataset ?? {};
+  return run && !seen.includes(run) && (whole ? state === "film" : +frames) && run;
+}"""
+LINKED = """(wanted) => {
   const there = new URLSearchParams(location.search);
-  const same = (a, b) => a === b || (a !== null && Number(a) === Number(b));
-  return wanted.every(([name, value]) => same(there.get(name), value));
+  const same = (a, b) => a === b || (a !== null && b !== null && Number(a) === Number(b));
+  return Object.entries(wanted).every(([name, value]) => same(there.get(name), value));
 }"""
 
 
@@ -93,6 +111,10 @@ class Visitor:
         self._empty.append(self._context)
 
     def open(self, query=""):
+        if self.page.url.startswith(self.url):
+            self.page.goto("about:blank")
+            # What a page says that is left while it still hears the server is no error.
+            self.errors = [it for it in self.errors if not any(words in it for words in LEFT)]
         self.page.goto(self.url + query)
         return self
 
@@ -120,31 +142,115 @@ class Visitor:
         self.page.evaluate(FORGET)
         self.drop(path)
         link = parse_qsl(permalinks.query(key, tab=tab))
-        wanted = [(name, value) for name, value in link if name in dict(pairs)]
-        self.page.wait_for_function(ARRIVED, arg=wanted, timeout=60_000)
+        self.wait_for_link(**{name: value for name, value in link if name in dict(pairs)})
         return self
 
+    # --- where things are ---
+
+    def part(self, name):
+        """A control or an instrument by its name, as ``guidance-strip``: the tab or view it is of
+        (sample, guidance, reverse, forward, race-schedules, ...), and what it is there."""
+        return self.page.locator(f"#{name}")
+
     def stage(self, tab="sample"):
-        return self.page.locator(f"#{tab}-stage .player")
+        """The player of a tab, or of a comparison: ``race-schedules``."""
+        return self.page.locator(f"#{tab}-stage :is(.player, .race)")
+
+    def timeline(self, tab="sample"):
+        return self.stage(tab).get_by_role("slider").first
+
+    def field(self, name):
+        """Where a number or a name is typed or chosen."""
+        inputs = "input:not([type=range], [type=radio], [type=checkbox])"
+        return self.part(name).locator(inputs).first
+
+    def handle(self, name):
+        """What is dragged to change a number."""
+        return self.part(name).locator("input[type=range]")
+
+    def tab(self, name):
+        """A tab, by the name that links give it or by its title, or a view of one."""
+        title = TABS.get(name, name)
+        tabs = self.page.get_by_role("tab", name=title, exact=True)
+        return tabs.locator("visible=true").first
+
+    # --- what a visitor does ---
+
+    def go_to(self, *tabs):
+        for name in tabs:
+            self.tab(name).click()
+            expect(self.tab(name)).to_have_attribute("aria-selected", "true")
+        return self
+
+    def press(self, *keys, tab="sample", times=1):
+        """Keys on the timeline; gives the step where it then stands."""
+        for key in keys * times:
+            self.timeline(tab).press(key)
+        return self.at(tab)
+
+    def set_number(self, name, value):
+        self.field(name).fill(str(value))
+        self.page.keyboard.press("Tab")
+
+    def choose(self, name, text):
+        self.part(name).locator("label", has_text=text).first.click()
+
+    def pick(self, name, option):
+        """Out of a list that drops down."""
+        self.field(name).click()
+        self.page.get_by_role("option", name=option, exact=True).click()
+
+    def click(self, name):
+        self.page.locator(f"button#{name}, #{name} button").first.click()
+
+    def open_tile(self, number, tab="sample"):
+        self.stage(tab).locator(f"[data-tile='{number}']").first.click()
+
+    # --- what a visitor sees ---
+
+    def at(self, tab="sample") -> int:
+        return int(self.stage(tab).get_attribute("data-index"))
+
+    def t(self, tab="sample") -> int:
+        return int(self.stage(tab).get_attribute("data-t"))
+
+    def run(self, tab="sample") -> str | None:
+        """What tells the run on a stage from every other."""
+        return self.stage(tab).get_attribute("data-run")
+
+    def stands_at(self, step, tab="sample"):
+        expect(self.stage(tab)).to_have_attribute("data-index", str(step))
+
+    def has_frames(self, count, tab="sample"):
+        expect(self.stage(tab)).to_have_attribute("data-frames", str(count))
+
+    def chosen(self, name) -> str:
+        return self.part(name).locator("input:checked").input_value()
+
+    def number(self, name, place) -> float:
+        """One of the numbers that an instrument tells."""
+        text = self.part(place).locator(f"[data-number={name}]").first.inner_text()
+        return float(text.replace("−", "-"))
 
     def wait(self, state, tab="sample", timeout=60_000):
-        self.page.wait_for_selector(
-            f"#{tab}-stage .player[data-state={state}]", state="attached", timeout=timeout
-        )
+        """Until the stage of a tab is live, or has a film, or an error."""
+        shown = self.page.locator(f"#{tab}-stage :is(.player, .race)[data-state={state}]")
+        shown.wait_for(state="attached", timeout=timeout)
+
+    def wait_for_another(self, than, tab="sample", whole=True) -> str:
+        """The run on a stage, once it is none of those: a finished one, or a preview as well."""
+        seen = [than] if than is None or isinstance(than, str) else list(than)
+        asked = [f"#{tab}-stage :is(.player, .race)", seen, whole]
+        return self.page.wait_for_function(ANOTHER, arg=asked, timeout=90_000).json_value()
 
     def wait_for_kept(self, label, tab="sample"):
         """Until the files of a finished run are on offer."""
-        self.page.locator(f"#{tab}-gif", has_text=label).wait_for(timeout=60_000)
+        kept = self.page.locator(f"#{tab}-gif", has_text=label)
+        kept.wait_for(state="attached", timeout=60_000)
 
-    def set_number(self, element_id, value):
-        self.page.locator(f"#{element_id} input[type=number]").first.fill(str(value))
-        self.page.keyboard.press("Tab")
-
-    def choose(self, element_id, text):
-        self.page.locator(f"#{element_id} label", has_text=text).first.click()
-
-    def click(self, element_id):
-        self.page.locator(f"button#{element_id}, #{element_id} button").first.click()
+    def wait_for_link(self, **wanted):
+        """Until the address says so; None where it is to say nothing of it."""
+        self.page.wait_for_function(LINKED, arg=wanted, timeout=60_000)
 
     def picture(self, pane="x", tab="sample"):
         """The pixels of a pane's canvas, as (width, height, RGBA bytes)."""
