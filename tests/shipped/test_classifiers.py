@@ -11,11 +11,7 @@ from ddpm_core.diffusion import q_sample
 from ddpm_core.schedules import NoiseSchedule
 
 SHIPPED = available_classifiers()
-
-
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
-
-
 ACCURACY = {
     "mnist-classifier": 0.993,
     "mnist-classifier-noisy": 0.99,
@@ -24,11 +20,7 @@ ACCURACY = {
     "cifar10-classifier-noisy": 0.61,
     "cifar10-judge": 0.92,
 }
-
-
 SHAPES = {"mnist": (1, 28, 28), "cifar10": (3, 32, 32)}
-
-
 CLASSES = {"mnist": data.DIGITS, "cifar10": data.THINGS}
 
 
@@ -56,29 +48,20 @@ def test_all_of_them_ship():
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_shipped_one_is_small_and_good(name):
-    it = load_classifier(name)
+def test_a_shipped_one_is_small_and_good_and_its_card_says_what_its_record_says(name):
+    it, folder = load_classifier(name), CHECKPOINTS / name
     assert it.shape == SHAPES[dataset_of(name)]
     assert it.classes == list(CLASSES[dataset_of(name)])
     assert it.noise_aware == name.endswith("-classifier-noisy")
-    # What 2,500,000 numbers of four bytes take, or 5,000,000 of two.
-    assert (CHECKPOINTS / name / "model.safetensors").stat().st_size < 10_000_000
-    assert it.training["test"]["images"] == 10_000
-    assert it.training["test"]["accuracy"] >= ACCURACY[name]
-
-
-@pytest.mark.parametrize("name", SHIPPED)
-def test_its_card_says_what_its_record_says(name):
-    folder = CHECKPOINTS / name
-    assert all(path.stat().st_size < 10 * 2**20 for path in folder.iterdir())
-    it, card = load_classifier(name), (folder / "README.md").read_text()
+    assert all(path.stat().st_size < 10_000_000 for path in folder.iterdir())
+    training, card = it.training, (folder / "README.md").read_text()
+    assert training["test"]["images"] == 10_000
+    assert training["test"]["accuracy"] >= ACCURACY[name]
     assert f"{sum(p.numel() for p in it.net.parameters()):,} parameters" in card
-    training = it.training
     assert f"{100 * training['test']['accuracy']:.2f} %" in card
     for row in training["test"].get("curve", []):
         assert f"| {row['t']} | {100 * row['accuracy']:.2f} % |" in card
-    assert f"{training['images']:,}" in card
-    assert f"`{training['command']}`" in card
+    assert f"{training['images']:,}" in card and f"`{training['command']}`" in card
     assert "--data-root" not in card
 
 
