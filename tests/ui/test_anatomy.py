@@ -51,18 +51,6 @@ def tiles_of(sheet):
     return cells.reshape(-1, SIDE, SIDE)[: N * TILES].reshape(N, TILES, SIDE, SIDE)
 
 
-def test_the_value_holds_every_number_and_picture():
-    given = arguments()
-    value = anatomy.anatomy(**given)
-    assert value["kind"] == "anatomy" and value["indices"] == [1, 2, 3, 4]
-    assert value["tiles"] == TILES and value["shape"] == [SIDE, SIDE, 1]
-    assert unpacked(value, "p") == pytest.approx(np.full(N * TILES * 3, 0.333))
-    assert unpacked(value, "push") == pytest.approx(given["push_norm"].ravel())
-    assert np.isnan(unpacked(value, "cosine")).all()
-    for name in ("uncond", "cond", "guided"):
-        assert np.array_equal(tiles_of(value["sheets"][name]), given["pictures"][name][..., 0])
-
-
 def test_a_signed_map_is_scaled_step_by_step_and_tile_by_tile():
     field = np.random.default_rng(1).normal(size=(2, 2, 40, 40))
     field *= np.array([[1, 10], [0.1, 0]])[..., None, None]
@@ -84,15 +72,6 @@ def test_the_push_is_shown_as_the_picture_feels_it():
     push, gradient = (tiles_of(value["sheets"][name]) for name in ("push", "gradient"))
     assert np.array_equal(push, gradient)
     assert unpacked(value, "push_scale") == pytest.approx(2 * unpacked(value, "gradient_scale"))
-
-
-def test_decided_is_the_step_from_which_on_it_stays():
-    p = np.zeros((5, 4, 2))
-    p[:, 0, 0] = [0.9, 0.2, 0.6, 0.7, 0.8]
-    p[:, 1, 0] = [0.6, 0.7, 0.8, 0.9, 0.9]
-    p[:, 2, 0] = [0.6, 0.7, 0.8, 0.9, 0.5]
-    p[:, 3] = [[0.2, 0.1]] * 4 + [[0.4, 0.3]]
-    assert anatomy.decided(p, [[0], [0], [0], [0, 1]]) == [2, 0, None, 4]
 
 
 def test_verdicts_name_the_timestep_or_what_the_judge_sees():

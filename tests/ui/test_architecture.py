@@ -11,7 +11,7 @@ from ddpm_core import Model, load
 from ddpm_core.checkpoints import Config
 from lab.process.outline import outline
 from tests.support.networks import GOOGLE, NETWORKS
-from ui.architecture import network, short
+from ui.architecture import network
 
 TOYS = {"google": GOOGLE, "up": NETWORKS["other attention on the way up"]} | {
     "one": NETWORKS["one level"],
@@ -55,11 +55,3 @@ def test_the_words_say_what_is_drawn():
     assert len(value["blocks"]) == count.total()
     assert "down 2.1 attention: 16 × 16 × 16, 1,120 parameters, 4 heads" in value["blocks"]
     assert any("takes over down 3 to 4" in text for text in value["blocks"])
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "0"), (940, "940"), (25_341, "25.3 k"), (999_999, "1 M"), (35_746_307, "35.7 M")],
-)
-def test_numbers_are_short(count, text):
-    assert short(count) == text

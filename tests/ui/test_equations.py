@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -63,13 +61,6 @@ def test_7_is_a_step_of_ddpm_over_all_timesteps(schedule, t, variance):
     assert found["sigma2"][t] == pytest.approx(after(0, 0, 1) ** 2, rel=1e-6)
 
 
-def test_the_weight_of_9_is_with_the_variance_beta(schedule):
-    beta, abar = schedule.betas, np.cumprod(1 - schedule.betas)
-    expected = beta**2 / (2 * beta * (1 - beta) * (1 - abar))
-    for variance in ("beta", "posterior"):
-        np.testing.assert_allclose(tables(schedule, variance)["weight"][1:], expected, rtol=1e-12)
-
-
 def test_at_0_the_image_is_whole_and_no_step_leads_on(schedule):
     found = tables(schedule)
     assert [found[name][0] for name in ("signal", "noise", "keep", "add")] == [1, 0, 1, 0]
@@ -86,28 +77,6 @@ def test_every_symbol_of_an_equation_is_named(number):
     assert sum('tabindex="0"' in it for it in symbols) == 1
 
 
-def test_a_card_carries_what_its_equations_show_and_no_more():
-    model = load("mnist-conditional")
-    card = Card([5], player="stage", model=model)
-    assert set(card.value["tables"]) == {"signal", "rest", "abar"}
-    packed = base64.b64decode(card.value["tables"]["signal"])
-    signal = np.frombuffer(packed, "<f4")
-    assert signal[437] == np.float32(model.schedule.alphas_cumprod[436] ** 0.5)
-
-
-def test_what_is_not_known_of_a_model_is_left_out():
-    told = load("mnist-conditional")
-    facts = Card(typeset.ALL, player="stage", model=told).value["facts"]
-    assert facts["p_uncond"] == told.training["recipe"]["p_uncond"]
-    assert facts["loss"] == told.training["history"][-1]["validation"]
-    silent = SimpleNamespace(
-        schedule=told.schedule, training={}, classes=told.classes, config=told.config
-    )
-    assert Card(typeset.ALL, player="stage", model=silent).value["facts"] == {}
-    unconditional = Card(typeset.ALL, player="stage", model=load("mnist-linear")).value["facts"]
-    assert "p_uncond" not in unconditional
-
-
 def test_the_method_decides_which_equations_of_guidance_show():
     model, card = load("mnist-conditional"), Card(GUIDED, player="stage")
     free = Request(n=1, label=3, guidance="cfg", guidance_scale=2.5)
@@ -118,17 +87,3 @@ def test_the_method_decides_which_equations_of_guidance_show():
     assert both["shown"] == [11, 12, 13, 14]
     assert both["facts"]["s"] == 2.5 and both["facts"]["lam"] == 4
     assert card.of(model, [Request(n=1, label=3)])["shown"] == []
-
-
-def test_the_reports_slip_and_the_strides_are_told():
-    model, card = load("mnist-conditional"), Card([6, 7], player="stage")
-    notes = " ".join(card.of(model)["notes"])
-    assert "1.4 says" in notes and "corrected" in notes
-    strided = card.of(model, [Request(n=1, sampler="ddpm", steps=50)])["notes"]
-    assert any("50 steps for 1,000" in note for note in strided)
-    whole = card.of(model, [Request(n=1, sampler="ddpm", steps=1000)])["notes"]
-    assert not any("strides" in note for note in whole)
-    other = card.of(model, [Request(n=1, sampler="ddim", steps=1000)])["notes"]
-    assert any("DDPM’s" in note for note in other)
-    broken = card.of(model, [Request(n=1, sampler="ddpm", fault="missing-root")])["notes"]
-    assert any("put back" in note for note in broken)

@@ -81,13 +81,6 @@ def test_a_broken_link_is_refused_in_words(changed, told, conditional):
         parse(pairs, conditional)
 
 
-def test_what_a_link_does_not_say_is_as_usual(conditional):
-    asked = parse([("tab", "forward")], conditional)
-    assert (asked.seed, asked.label, asked.digit, asked.picture) == (0, None, None, None)
-    with pytest.raises(InvalidInput, match="no null class"):
-        parse([("label", "none")], MODELS["labelled"])
-
-
 def test_the_python_runs_and_makes_the_film(checkpoint, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     drawing = picture()

@@ -84,17 +84,6 @@ def test_what_cannot_be_drawn_ends_the_atlas_that_is_being_drawn(tab, changes, t
     assert not any(news[atlas].get("live") is False for news in under_way if atlas in news)
 
 
-def test_stop_ends_whatever_goes_on_in_the_tab(tab):
-    atlas, take = tab.part("atlas"), tab.part("atlas-take")
-    under_way = tab.telling(atlas)("cfg", VISITOR, *tab.values(steps=20, seed=6))
-    next(news for news in under_way if atlas in news)
-    tab.bench.stop(VISITOR)
-    *_, last = under_way
-    assert last[take]["kind"] == "due"
-    sheet = next(value for value in last.values() if isinstance(value, instruments.Sheet))
-    assert tab.studio.kept(sheet.run).stopped
-
-
 def test_while_a_preview_stands_the_stage_is_told_of_what(tab):
     key, stage = tab.studio.settled(steering.read(tab.values(steps=30, seed=7))), tab.bench.stage
     shown = tab.bench.preview(VISITOR, key)[stage]
@@ -102,13 +91,6 @@ def test_while_a_preview_stands_the_stage_is_told_of_what(tab):
     first, *_, last = [it[stage] for it in tab.bench.rest(VISITOR, key) if stage in it]
     assert (first["kind"], first["index"], first["total"]) == ("next", 0, 30)
     assert last["kind"] == "film" and "preview" not in last
-
-
-def test_a_run_that_is_ended_before_it_begins_empties_nothing_on_the_page(tab, monkeypatch):
-    """A branch is silent until what it leaves is there; Gradio takes no news for emptiness."""
-    monkeypatch.setattr(tab.studio, "stream", lambda *_: iter(()))
-    for way in (tab.bench.stream, tab.bench.rest):
-        assert list(way(VISITOR, BOTH)) == [tab.bench.silence]
 
 
 def test_another_model_leaves_the_class_that_it_knows_to_the_visitor():
@@ -149,18 +131,16 @@ def test_a_measurement_says_what_it_takes_and_counts_its_steps_to_the_last(tab, 
     assert tab.studio._running == 0
 
 
-def test_a_measurement_is_bounded_like_other_work(tab, monkeypatch):
+def test_a_measurement_is_bounded_and_takes_its_part_of_the_memory(tab, monkeypatch):
     monkeypatch.setattr(tab.studio.engine, "step", lambda *_: pytest.fail("it was begun"))
-    *_, last = measurement(tab, "200", steps=20)
-    assert not last["running"] and last["points"] == []
-    assert "56,000 denoisings, more than the 20,000 done at a time" in last["message"]
-
-
-def test_a_measurement_takes_its_part_of_the_memory(tab, monkeypatch):
+    *_, large = measurement(tab, "200", steps=20)
+    assert "56,000 denoisings, more than the 20,000 done at a time" in large["message"]
     monkeypatch.setattr(runs, "RUNNING_BYTES", 1000)
     with tab.studio.room(1000):
-        *_, last = measurement(tab)
-    assert not last["running"] and last["message"].startswith("the page is full")
+        *_, full = measurement(tab)
+    assert full["message"].startswith("the page is full")
+    for last in (large, full):
+        assert not last["running"] and last["points"] == []
 
 
 def test_a_measurement_that_fails_says_so_and_rests(tab, monkeypatch):

@@ -117,28 +117,17 @@ def as_used(request, key):
     return replace(request, **{name: permalinks.DEFAULTS[name] for name in unused(key.requests)})
 
 
-@given(requests)
-def test_what_a_link_does_not_say_stays_as_it_was(request):
-    assert permalinks.parse({}, Key("m", request)).request == request
-    assert permalinks.parse({"seed": "9"}, Key("m", request)).request.seed == 9
-
-
 @pytest.mark.parametrize(
     ("query", "words"),
     [
         ("label=11", "class must be between 0 and 9"),
         ("steps=nan", "steps = 'nan'"),
-        ("steps=0", "steps must be between 1"),
         ("steps=5000", "steps must be between 1 and 1,000"),
-        ("n=1000000000", "n must be between"),
         ("n=20000&steps=1", "n must be between 1 and 64"),
         ("n=64&steps=1000", "64,000 denoisings"),
-        ("seed=-4", "seed must be between"),
-        ("eta=inf", "eta must be a finite number"),
         ("sampler=<b>", "unknown sampler"),
         ("model=../../etc", "unknown model"),
         ("clip=perhaps", "clip = 'perhaps'"),
-        ("label=", "label must be"),
     ],
 )
 def test_a_link_that_cannot_be_followed_says_why(query, words):
@@ -180,16 +169,11 @@ def test_a_note_of_the_command_line_goes_where_it_can_be_shown(key, tab):
     ("text", "message"),
     [
         ("", "names no run"),
-        ("a holiday", "names no run"),
         ("[" * 100_000, "names no run"),
         ('{"model": 3}', "names no run"),
         ('{"model": "m", "steps": NaN}', "steps"),
-        ('{"model": "m", "n": 1e99}', "n must be"),
-        ('{"model": "m", "sampler": ["ddim"]}', "sampler"),
-        ('{"model": "m", "clip": 1}', "clip"),
         ('{"model": "m", "label": {"a": 1}}', "class"),
         ('{"model": "m", "beside": 7}', "beside"),
-        ('{"model": "m", "beside": ["x"]}', "beside"),
         ('{"model": "m", "beside": [{"eta": 7}]}', "eta"),
         (json.dumps({"model": "m", "beside": [{}] * 1000}), "1001 rows"),
     ],

@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import asdict
-from types import SimpleNamespace
 
 import gradio as gr
 import pytest
 
-from ddpm_core import available
-from ddpm_core.checkpoints import HOME
 from ddpm_core.errors import CheckpointError
 from lab.measure import results as stored
 from lab.measure.protocol import words
@@ -19,7 +16,7 @@ from lab.report import report
 from lab.report.findings import findings
 from tests.support.figures import store, write_training
 from tests.support.toys import result_of
-from ui import arrivals, results
+from ui import results
 
 
 def wanted(home):
@@ -128,25 +125,12 @@ def test_of_two_precisions_the_one_that_compares_is_shown(tmp_path):
         assert cell["value"] == 2.0 and cell["command"].endswith("--dtype bfloat16")
 
 
-def test_a_figure_in_a_dtype_that_cannot_be_asked_for_is_shown(tmp_path):
-    m = report.table_1(tmp_path).rows[1].measured[0]
-    result = result_of(m, 2.4)
-    result["protocol"]["dtype"] = "float16"
-    stored.save(tmp_path / m.model, result)
-    cell = table_of(results.figures(tmp_path), "table-1")["rows"][1]["cells"][0]
-    assert cell["value"] == 2.4 and cell["command"] == m.command
-
-
 @pytest.mark.parametrize(
     ("fid", "spread", "figure", "written"),
     [
         (1.23456, 0.0234, "1.235", "± 0.023"),
         (48.123, 1.234, "48.1", "± 1.2"),
-        (480.123, 12.34, "480.1", "± 12.3"),
-        (0.123456, 0.00002, "0.1235", "± 0.0000"),
         (1.23456, None, "1.235", ""),
-        (12.3456, None, "12.35", ""),
-        (0.0, None, "0.0000", ""),
         (3.0, 0.0, "3.000", "± 0.000"),
     ],
 )
@@ -175,43 +159,6 @@ def test_costs_are_differences_from_the_run_without_an_error(tmp_path):
     assert [shown[row]["cost_error"] for row in (1, 2)] == ["± 0.016"] * 2
 
 
-def test_of_two_results_of_a_cell_the_one_is_shown_that_compares_with_its_row(tmp_path):
-    row = next(row for row in report.table_1(tmp_path).rows if row.measured)
-    for number, m in enumerate(row.measured):
-        store(tmp_path, m, 1 + number, 0.01)
-    first = row.measured[0]
-    for number in range(3):  # measured once more, of a network in another precision
-        other = result_of(first, 9, 0.01)
-        other["protocol"] |= {"dtype": "float32", "draw": number}
-        stored.save(tmp_path / first.model, other)
-    shown = next(row for row in report.table_1(tmp_path).rows if row.measured)
-    assert [m.result["fid"] for m in shown.measured] == [1, 2, 3, 4]
-
-
-def test_a_figure_of_another_precision_than_its_tables_says_so(tmp_path):
-    again = next(row for row in report.table_1(tmp_path).rows if "sampled again" in row.title)
-    for row in report.table_1(tmp_path).rows:
-        for m in filter(None, row.measured):
-            it = result_of(m, 2.0, 0.01)
-            it["protocol"]["dtype"] = "float32" if row.title == again.title else "bfloat16"
-            stored.save(tmp_path / m.model, it)
-    rows = table_of(results.figures(tmp_path), "table-1")["rows"]
-    told = {row["title"]: {c["dtype"] for c in row["cells"] if c} for row in rows if "cells" in row}
-    assert told.pop(again.title) == {"float32"}
-    assert set.union(*told.values()) == {""}
-
-
-def test_what_is_measured_against_other_images_costs_nothing_that_is_known(tmp_path):
-    usual, wrong, *_ = (row.measured[1] for row in report.costs(tmp_path).rows)
-    store(tmp_path, usual, 2.0, 0.011)
-    path = store(tmp_path, wrong, 3.5, 0.011)
-    result = json.loads(path.read_text())
-    result["protocol"]["reference"]["source"] = "pictures (JPEG)"
-    path.write_text(json.dumps(result))
-    shown = [row["cells"][1] for row in table_of(results.figures(tmp_path), "costs")["rows"]]
-    assert shown[1]["value"] == 3.5 and "cost" not in shown[1]
-
-
 @pytest.mark.parametrize(("name", "model"), results.FEW_STEPS.items())
 def test_the_few_step_table_has_its_floor_from_the_files(full, name, model):
     shown = table_of(results.figures(full), name)
@@ -224,13 +171,6 @@ def test_the_few_step_table_has_its_floor_from_the_files(full, name, model):
             m and m.result["fid"] for m in own.measured
         ]
         assert (own.measured[-1] is None) == (own.title != "DDPM")
-
-
-def test_without_enough_real_images_there_is_no_floor(tmp_path):
-    store(tmp_path, report.few_steps(tmp_path).rows[0].measured[0], 3.0, floor=None)
-    shown = table_of(results.figures(tmp_path), "few-steps")
-    assert shown["floors"] == []
-    assert "floor not measured" in shown["rows"][0]["cells"][0]["words"]
 
 
 def test_a_damaged_file_takes_no_other_table_along(tmp_path, caplog):
@@ -276,16 +216,7 @@ def test_curves_are_those_of_the_record_and_a_missing_model_is_left_out(tmp_path
     }
 
 
-def test_every_shipped_model_has_its_curve():
-    curves = {it["model"]: it for it in results.figures()["curves"]}
-    told = {name for name in available() if (HOME / name / "training.json").exists()}
-    assert set(curves) == told >= set(report.MODELS[:6])
-    for model, curve in curves.items():
-        assert [row[0] for row in curve["rows"]] == [it["images"] for it in report.curves(model)]
-    assert "1,647,360 images seen" in curves["mnist-linear"]["words"]
-
-
-@pytest.mark.parametrize("text", ["", "{}", '{"history": 3}', "[1]"])
+@pytest.mark.parametrize("text", ["", '{"history": 3}'])
 def test_a_record_that_cannot_be_read_is_told(tmp_path, text):
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "training.json").write_text(text, encoding="utf-8")
@@ -305,13 +236,6 @@ def test_the_page_carries_no_figures_until_the_tab_is_opened(full):
     assert event.targets == [(tab._id, "select")]
     assert event.api_visibility == "private"
     assert event.fn()["measured"] == len(cells_of(event.fn())) > 0
-
-
-def test_a_link_leads_to_the_tab():
-    nothing = SimpleNamespace(contests={})
-    places = arrivals.Places(None, {}, nothing, None, None, None)
-    visitor = SimpleNamespace(query_params={"tab": "results", "steps": "nonsense"})
-    assert places.by_address(visitor) == arrivals.Arrival("results")
 
 
 def test_what_is_measured_beside_fid_stands_in_tables_of_its_own(tmp_path):

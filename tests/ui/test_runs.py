@@ -14,10 +14,8 @@ import numpy as np
 import pytest
 
 from ddpm_core import InvalidInput, Request, branch, film
-from lab.process import engine
 from tests.support.pages import others_compute
 from ui import limits, runs, sample, stage
-from ui.ending import Ending
 from ui.runs import Key, Studio
 from ui.take import Choice
 
@@ -137,18 +135,6 @@ def test_what_follows_from_a_request_never_takes_the_place_of_one(studio):
     assert studio.arm(visitor, at=1100.0, yields=True).superseded
 
 
-def test_another_visitor_is_not_disturbed_and_is_forgotten(studio, model):
-    first = studio.stream(studio.arm(("c", "sample")), Key(model, Request(n=1, steps=20, seed=6)))
-    next(first)
-    before = len(studio._endings)
-    for i in range(20):
-        list(studio.stream(studio.arm((i, "sample")), Key(model, Request(n=1, steps=1))))
-        studio.stop((i, "sample"))
-    assert len(studio._endings) <= before + 1
-    *_, end = first
-    assert end.steps_done == 20 and not end.stopped
-
-
 def test_the_seconds_of_a_run_are_its_own(studio, model):
     key = Key(model, Request(n=1, steps=15, seed=12))
     with others_compute(studio.engine) as had:
@@ -157,15 +143,6 @@ def test_the_seconds_of_a_run_are_its_own(studio, model):
         waited, passed = had() - before, time.monotonic() - begun
     assert waited > 0.1
     assert 0 < end.seconds <= passed - waited
-
-
-def test_a_remembered_run_overtakes_as_well(studio, model):
-    short = Request(n=1, steps=3, seed=55)
-    list(studio.stream(studio.arm(("g", "sample")), Key(model, short)))
-    old = studio.stream(studio.arm(("g", "sample")), Key(model, replace(LONG, seed=55)))
-    next(old)
-    list(studio.stream(studio.arm(("g", "sample")), Key(model, short)))
-    assert list(old) == []
 
 
 @pytest.fixture(scope="module")
@@ -206,16 +183,6 @@ def test_what_is_said_once_is_said_again_behind_the_last_word_of_an_overtaken_ru
     first = next(new)
     assert first[desk.stage]["kind"] == "film" and desk.keep.link in first
     assert waits_for(desk, old, new) == first
-
-
-def test_a_stopped_run_does_not_replace_a_finished_one(studio, model):
-    request = Request(n=1, steps=25, seed=56)
-    early = studio.stream(studio.arm(("h", "sample")), Key(model, request))
-    next(early)
-    *_, whole = studio.stream(studio.arm(("i", "sample")), Key(model, request))
-    studio.stop(("h", "sample"))
-    assert list(early)[-1].stopped
-    assert studio.kept(whole.key).film is whole.film
 
 
 def test_operations_are_counted_where_nobody_differentiates(monkeypatch):
@@ -297,22 +264,13 @@ def large(studio, model, monkeypatch):
 
 
 def test_no_evaluation_is_longer_than_a_step_may_be(model, large):
-    """Not where guidance has two halves, rows come together, or visitors share a batch."""
+    """Not where guidance has two halves, or rows come together."""
     studio, seen = large
     free = Request(n=2, steps=4, label=3, guidance="cfg", guidance_scale=2, dtype="float32")
     plain = replace(free, guidance="none", guidance_scale=None)
     for key in (Key(model, free), Key(model, plain, (replace(plain, seed=5),))):
         *_, end = studio.stream(studio.arm(("a", "sample")), key)
         assert end.finished and max(seen) <= 3
-    threads = [
-        threading.Thread(target=list, args=(studio.stream(Ending(), Key(model, request)),))
-        for request in (replace(plain, steps=40, seed=i) for i in range(70, 74))
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert max(seen) <= 3
 
 
 def test_what_is_differentiated_through_a_network_counts_for_the_way_back_too(model, large):
@@ -398,31 +356,3 @@ def test_visitors_runs_share_batches_and_each_gets_their_own(studio, model):
         expected = film(studio.model(model), key.request)
         # In another batch the same numbers are added in another order.
         assert np.abs(ends[i].film.x[-1].astype(int) - expected.x[-1]).max() <= 1
-
-
-def test_a_preview_overtakes_a_film(studio, model, monkeypatch):
-    evaluated = []
-
-    def together(asked):
-        evaluated.append({len(one.x) for one in asked})
-        return originally(asked)
-
-    originally = engine._together
-    monkeypatch.setattr(engine, "_together", together)
-    long = Key(model, Request(n=16, steps=600, sampler="ddpm", seed=60))
-    film_run = studio.stream(studio.arm(("a", "sample")), long)
-    for progress in film_run:
-        if progress.steps_done >= 40:
-            break
-    thread = threading.Thread(target=lambda: list(film_run))
-    thread.start()
-    short = Key(model, Request(n=1, steps=10, seed=61))
-    # Nothing is shown on the way: a thread that is slow to ask for more would let the film go on.
-    *_, end = studio.stream(studio.arm(("b", "sample")), short, rate=0)
-    studio.stop(("a", "sample"))
-    thread.join()
-    assert end.finished
-    # By turns and not by the clock: the film may go on in the same batches, or before and after.
-    turns = [i for i, sizes in enumerate(evaluated) if 1 in sizes]
-    assert len(turns) == 10
-    assert sum(sizes == {16} for sizes in evaluated[turns[0] : turns[-1]]) <= 5

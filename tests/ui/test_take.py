@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ddpm_core import InvalidInput
-from ui import cache, drop, keep, stage, take
+from ui import cache, drop, keep, take
 
 ASKED = {"kind": "asked", "format": "webp", "stride": 5, "panes": "x,x0", "order": 7, "run": "a"}
 
@@ -25,12 +25,6 @@ def test_what_the_browser_asks_for_is_a_choice():
 @pytest.mark.parametrize("value", [None, "x", take.idle(), take.due(3), take.pending(3)])
 def test_what_the_server_said_is_no_choice(value):
     assert row().preprocess(value) is None
-
-
-def test_without_a_choice_of_panes_there_are_those_it_has():
-    assert row(panes=()).preprocess(ASKED | {"panes": ""}).panes == ()
-    assert row(panes=[("x",)]).preprocess(ASKED | {"panes": ""}).panes == ("x",)
-    assert row(chosen=("x", "x0")).preprocess(ASKED | {"panes": ""}).panes == ("x", "x0")
 
 
 @pytest.mark.parametrize(
@@ -54,15 +48,6 @@ def test_what_is_not_offered_is_refused(wrong):
 )
 def test_a_button_says_what_it_gives(asked, words):
     assert take.in_words(*asked) == words
-
-
-@pytest.mark.parametrize("frames", [1, 301, 1001])
-@pytest.mark.parametrize("side", [28, 231, 1000])
-def test_small_pictures_are_enlarged_as_far_as_a_long_film_can_bear(side, frames):
-    scale = stage.enlargement((side, side, 1), frames)
-    fits = [s * side <= stage.FILE_SIDE and frames * (s * side) ** 2 <= stage.FILE_PIXELS
-            for s in (scale, scale + 1)]  # fmt: skip
-    assert (fits[0] or scale == 1) and not fits[1]
 
 
 def test_a_dropped_note_is_text_of_bounded_length():
