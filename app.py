@@ -19,7 +19,7 @@ os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
 from starlette.middleware import Middleware
 
-from ui import sessions
+from ui import modules, sessions
 from ui.guard import Guard
 from ui.page import LOOK, build
 from ui.runs import CALLS, HUB, MAX_PREVIEWS, PUBLIC_HUB, VISITORS, Studio
@@ -75,7 +75,10 @@ def launch(argv: list[str] | None = None, studio=None, **overrides):
             "server_port": options.port,
             "share": options.share,
             "inbrowser": options.browser and not ON_A_SPACE,
-            "app_kwargs": {"middleware": [Middleware(Guard, page=page, share=options.share)]},
+            "app_kwargs": {
+                "middleware": [Middleware(Guard, page=page, share=options.share)],
+                "routes": modules.routes(),
+            },
         }
         | SAFE
         | LOOK

@@ -1,5 +1,4 @@
-// The body of gr.HTML's js_on_load, behind component.js: `element`, `props` and `watch` come from
-// Gradio.
+import { closeAll, decodeAll, escapeText, fixed, listenToHold, onlyNews } from "./component.js";
 
 const X0 = "<i>x̂</i><sub>0</sub>";
 const METHODS = {
@@ -34,13 +33,11 @@ const LEDGER = [
 ];
 const MAT = 280; // pixels, the most that a picture takes
 
-const root = element.querySelector(".anatomy");
-// Not in `props`: an update that arrives before the component is first shown would lose them there.
-const options = JSON.parse(root.dataset.options);
-if (!root.dataset.state) mount();
-
-function mount() {
-  addStyle();
+export function mount({ element, props, watch }) {
+  const root = element.querySelector(".anatomy");
+  // Not in `props`: an update that arrives before the component is first shown would lose them there.
+  const options = JSON.parse(root.dataset.options);
+  if (root.dataset.state) return;
   root.innerHTML = skeleton();
   const find = (selector) => root.querySelector(selector);
   const [plot, area, ghost, pictures] =

@@ -1,13 +1,12 @@
-// The body of gr.HTML's js_on_load, behind component.js: `element`, `props` and `watch` come from
-// Gradio. The figure is drawn by the server; here its blocks are named.
+// The figure is drawn by the server; here its blocks are named.
 
-const root = element.querySelector(".architecture");
-const options = JSON.parse(root.dataset.options);
-if (!root.dataset.state) mount();
+import { clamp, escapeText } from "./component.js";
 
-function mount() {
-  addStyle();
-  root.innerHTML = skeleton();
+export function mount({ element, props, watch }) {
+  const root = element.querySelector(".architecture");
+  const options = JSON.parse(root.dataset.options);
+  if (root.dataset.state) return;
+  root.innerHTML = skeleton(options);
   const find = (selector) => root.querySelector(selector);
   const figure = find(".net-figure");
   let told = []; // every block in words, in order of evaluation
@@ -61,7 +60,7 @@ function mount() {
   }
 }
 
-function skeleton() {
+function skeleton(options) {
   const mark = (kind, shape, text) => `<span class="net-key"><svg width="16" height="16"
     aria-hidden="true"><g class="net-block" data-kind="${kind}">${shape}</g></svg> ${text}</span>`;
   return `

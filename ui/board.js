@@ -1,15 +1,13 @@
-// The body of gr.HTML's js_on_load, behind component.js and board_plot.js: `element`, `props` and
-// `watch` come from Gradio.
+import { clamp, escapeText } from "./component.js";
+import { drawPlot, makePlot, nearest, readOut, STYLES } from "./board_plot.js";
 
 const CARD_WIDTH = 560; // px, where the page has room for it
 const TOLD = "Choose a point; arrow keys walk along.";
 
-const root = element.querySelector(".board");
-const options = JSON.parse(root.dataset.options);
-if (!root.dataset.state) mount();
-
-function mount() {
-  addStyle();
+export function mount({ element, props, watch }) {
+  const root = element.querySelector(".board");
+  const options = JSON.parse(root.dataset.options);
+  if (root.dataset.state) return;
   const heading = `board-card-${Math.random().toString(36).slice(2)}`;
   root.innerHTML = `<div class="board-body"></div>
     <div class="board-card" popover="manual" role="dialog" tabindex="-1" aria-labelledby="${heading}">

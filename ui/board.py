@@ -16,7 +16,6 @@ class Board(component.Component):
     """
 
     NAME = "board"
-    SHARED = ("board_plot",)
     WHAT = "a value built by board"
 
 

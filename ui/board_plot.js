@@ -1,7 +1,9 @@
 // Plots of the board: an SVG, and over it a button for every point. Several share a page.
 
+import { escapeText } from "./component.js";
+
 // Of series beside each other: colour, dash and mark all differ.
-const STYLES = [
+export const STYLES = [
   { colour: "noise", dash: "7 4", mark: "square", width: 2 },
   { colour: "mid", dash: "", mark: "circle", width: 2 },
   { colour: "data", dash: "2 3", mark: "triangle", width: 2 },
@@ -14,7 +16,7 @@ const SHAPES = {
 const PLOT = { height: 340, top: 34, bottom: 46, left: 52, right: 14, second: 50 };
 const REACH = 40; // px from a point at which a pointer still means it
 
-function makePlot(block, about, name = "") {
+export function makePlot(block, about, name = "") {
   const floor = about.floors.slice(0, 1).map((it) => ({ ...it, isFloor: true }));
   const legend = [...about.lines, ...floor];
   block.innerHTML = `<div class="board-legend">${legend.map((line) => `<span>${swatchOf(line)}${
@@ -41,7 +43,7 @@ function makePlot(block, about, name = "") {
   return plot;
 }
 
-function drawPlot(plot) {
+export function drawPlot(plot) {
   const svg = plot.box.querySelector("svg");
   const width = plot.box.clientWidth;
   if (!width) return;
@@ -100,7 +102,7 @@ function drawPlot(plot) {
 }
 
 /** Says what a point tells, and rings it. */
-function readOut(plot, button) {
+export function readOut(plot, button) {
   const place = plot.places.find((it) => it.button === button);
   const text = place ? place.point.label : plot.places.length ? plot.told : "";
   const readout = plot.block.querySelector(".board-readout");
@@ -113,7 +115,7 @@ function readOut(plot, button) {
     style="stroke:var(--${place.colour})"/>` : "";
 }
 
-function nearest(plot, event) {
+export function nearest(plot, event) {
   const box = plot.box.getBoundingClientRect();
   const [x, y] = [event.clientX - box.left, event.clientY - box.top];
   const away = (place) => Math.hypot(place.x - x, place.y - y);

@@ -1,14 +1,6 @@
-// Put in front of every component's own script by component.py, with NAME and STYLE.
+// What the page's components share: their values, their pictures, and how they are held.
 
-function addStyle() {
-  if (document.getElementById(`${NAME}-style`)) return;
-  const style = document.createElement("style");
-  style.id = `${NAME}-style`;
-  style.textContent = STYLE;
-  document.head.append(style);
-}
-
-function onlyNews() {
+export function onlyNews() {
   let newest = 0;
   // Late news of a run that another has overtaken is not heard.
   return (value) => {
@@ -18,7 +10,7 @@ function onlyNews() {
   };
 }
 
-async function decode(sheet) {
+export async function decode(sheet) {
   const exact = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
   return createImageBitmap(await (typeof sheet === "string" ? unpack(sheet) : load(sheet)), exact);
 }
@@ -36,7 +28,7 @@ function unpack(uri) {
 }
 
 /** The sheets of a value, by name, all of them or none. */
-async function decodeAll(sheets) {
+export async function decodeAll(sheets) {
   const decoded = {};
   const ended = await Promise.allSettled(Object.entries(sheets).map(async ([name, sheet]) => {
     decoded[name] = await decode(sheet);
@@ -48,29 +40,29 @@ async function decodeAll(sheets) {
 }
 
 /** Give their memory back at once: nothing else does before long. */
-function closeAll(sheets) {
+export function closeAll(sheets) {
   for (const name in sheets) sheets[name].close();
 }
 
-function clamp(value, low, high) {
+export function clamp(value, low, high) {
   return Math.min(high, Math.max(low, value));
 }
 
-function escapeText(text) {
+export function escapeText(text) {
   const span = document.createElement("span");
   span.textContent = text;
   return span.innerHTML.replaceAll('"', "&quot;");
 }
 
 /** A number with so many decimals, and no sign where that leaves nothing of it. */
-function fixed(value, decimals) {
+export function fixed(value, decimals) {
   const text = value.toFixed(decimals);
   return Number(text) === 0 ? text.replace("-", "") : text;
 }
 
 /** Tell what one pointer at a time does that holds an area. A finger may be about to scroll the
     page instead: it is not heard before it moves across, or is lifted where it was put. */
-function listenToHold(area, on, { begin, move, end }) {
+export function listenToHold(area, on, { begin, move, end }) {
   const ACROSS = 6; // pixels
   let holding = null; // which pointer
   let waiting = null; // how a finger began

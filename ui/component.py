@@ -6,9 +6,7 @@ import base64
 import json
 import zlib
 from collections.abc import Mapping
-from functools import cache
 from html import escape
-from pathlib import Path
 from typing import Any, ClassVar
 
 import gradio as gr
@@ -17,10 +15,9 @@ import numpy as np
 from ddpm_core import media
 
 from .cache import put as cache_file
+from .modules import loader
 
-__all__ = ["Component", "as_file", "png", "script", "shell"]
-
-HERE = Path(__file__).parent
+__all__ = ["Component", "as_file", "png", "shell"]
 
 
 class Component(gr.HTML):
@@ -29,13 +26,13 @@ class Component(gr.HTML):
     Its value is a dictionary; a subclass may take another, and says so.
 
     Attributes:
-        NAME: of its script and its style, `NAME.js` and `NAME.css`.
-        SHARED: files that it has in common with others, see `script`.
+        NAME: of its module and its style, `NAME.js` and `NAME.css`.
+        EVENTS: that its module triggers.
         WHAT: what its value is, for the description of the API.
     """
 
     NAME: ClassVar[str]
-    SHARED: ClassVar[tuple[str, ...]] = ()
+    EVENTS: ClassVar[tuple[str, ...]] = ()
     WHAT: ClassVar[str]
 
     def __init__(
@@ -60,17 +57,10 @@ class Component(gr.HTML):
             html_template=shell(self.NAME, **self.options),
             # Were a property named in it, it would be compiled again for every value.
             css_template="",
-            js_on_load=script(self.NAME, *self.SHARED),
+            js_on_load=loader(self.NAME, self.EVENTS),
             apply_default_css=False,
             **props,
         )
-
-    def __getattr__(self, name: str) -> Any:
-        # At the start of every session and with many a value Gradio asks for dozens of attributes
-        # that are not there, and each time it would read the whole script for an event so called.
-        if _names_event(self.__dict__.get("js_on_load") or "", name):
-            return super().__getattr__(name)
-        raise AttributeError(f"{type(self).__name__!r} has no attribute or event {name!r}")
 
     def postprocess(self, value: Any) -> Any:
         return value
@@ -83,28 +73,6 @@ class Component(gr.HTML):
 
     def example_value(self) -> Any:
         return {"kind": "idle"}
-
-
-@cache
-def _names_event(script: str, name: str) -> bool:
-    return any(f"{quote}{name}{quote}" in script for quote in "'\"`")
-
-
-@cache  # Gradio makes a component anew for every session that skips a value of it
-def script(name: str, *shared: str) -> str:
-    """The body of a component's js_on_load: its style, the shared helpers, its own script.
-
-    Parameters:
-        shared: files that it has in common with others, by name; they stand before its own.
-    """
-    style = json.dumps("\n".join(filter(None, (_text(part, "css") for part in (*shared, name)))))
-    helpers = "\n".join(_text(part, "js") for part in ("component", *shared, name))
-    return f'const NAME = "{name}";\nconst STYLE = {style};\n{helpers}'
-
-
-def _text(name: str, kind: str) -> str:
-    path = HERE / f"{name}.{kind}"
-    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def shell(name: str, **options: Any) -> str:

@@ -1,5 +1,4 @@
-// The body of gr.HTML's js_on_load, behind component.js: `element`, `props`, `trigger` and `watch`
-// come from Gradio.
+import { clamp, decode, escapeText, onlyNews } from "./component.js";
 
 const GAP = 4;
 const LEAST_SIDE = 36; // of a tile: what a finger hits and an eye reads
@@ -7,13 +6,11 @@ const MOST_SIDE = 200;
 const AROUND = 90; // of the window's height, for what else is seen at a glance
 const RING = 5; // what contact.css leaves around the tiles for the mark of the chosen one
 
-const root = element.querySelector(".contact");
-const options = JSON.parse(root.dataset.options);
-if (!root.dataset.state) mount();
-
-function mount() {
-  addStyle();
-  root.innerHTML = skeleton();
+export function mount({ element, props, trigger, watch }) {
+  const root = element.querySelector(".contact");
+  const options = JSON.parse(root.dataset.options);
+  if (root.dataset.state) return;
+  root.innerHTML = skeleton(options);
   const find = (selector) => root.querySelector(selector);
   const [scroller, sheetBox, print, canvas, list, note, top, left] =
     ["scroll", "sheet", "print", "print canvas", "tiles", "note", "columns", "rows"].map((name) =>
@@ -236,7 +233,7 @@ function mount() {
   }
 }
 
-function skeleton() {
+function skeleton(options) {
   const [label, symbol] = [options.label, options.symbol].map(escapeText);
   return `<p class="contact-label">${label} <span class="contact-recorded"></span></p>
     <div class="contact-frame"><div class="contact-scroll"><div class="contact-sheet">

@@ -22,6 +22,7 @@ class Contact(component.Component):
     """
 
     NAME = "contact"
+    EVENTS = ("select",)
     WHAT = "a value built by idle, pending or contact"
 
     def __init__(

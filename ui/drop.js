@@ -1,15 +1,14 @@
-// The body of gr.HTML's js_on_load, behind component.js and note.js: `element`, `props`, `trigger`
-// and `watch` come from Gradio. A file that is dropped anywhere on the page, or opened here, stays
-// in the browser: its note alone is sent.
+// A file that is dropped anywhere on the page, or opened here, stays in the browser: its note
+// alone is sent.
+
+import { LongNote, readNote } from "./note.js";
 
 const PATIENCE = 30_000; // ms
 
-const root = element.querySelector(".drop");
-const options = JSON.parse(root.dataset.options);
-if (!root.dataset.state) mount();
-
-function mount() {
-  addStyle();
+export function mount({ element, props, trigger, watch }) {
+  const root = element.querySelector(".drop");
+  const options = JSON.parse(root.dataset.options);
+  if (root.dataset.state) return;
   root.innerHTML = `
     <button type="button" class="drop-open">Open a picture's settings</button>
     <input type="file" accept=".gif,.png,.webp,.mp4" aria-label="Open a picture's settings"

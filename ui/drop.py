@@ -38,7 +38,7 @@ class Drop(component.Component):
     """
 
     NAME = "drop"
-    SHARED = ("note",)
+    EVENTS = ("input",)
     WHAT = "name, note, asked"
 
     def __init__(self, **props: Any):

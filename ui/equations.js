@@ -1,14 +1,15 @@
-// The body of gr.HTML's js_on_load, behind component.js and symbols.js: `element`, `props` and
-// `watch` come from Gradio. It follows the cursor of the player that it is told of.
+// It follows the cursor of the player that it is told of.
 
-const root = element.querySelector(".equations");
-const options = JSON.parse(root.dataset.options);
+import "./symbols.js";
+import { clamp } from "./component.js";
+
 const CHOSEN = ["s", "lam", "p_uncond"];
-if (!root.dataset.state) mount();
 
-function mount() {
-  addStyle();
-  root.innerHTML = skeleton();
+export function mount({ element, props, watch }) {
+  const root = element.querySelector(".equations");
+  const options = JSON.parse(root.dataset.options);
+  if (root.dataset.state) return;
+  root.innerHTML = skeleton(options);
   const find = (selector) => root.querySelector(selector);
   const cells = [...root.querySelectorAll("[data-number]")];
   const valued = [...root.querySelectorAll("[data-value]")];
@@ -113,7 +114,7 @@ function mount() {
   }
 }
 
-function skeleton() {
+function skeleton(options) {
   return `<details><summary><span>Equations</span> <span class="equations-which"></span>
     <span class="equations-where">at <i>t</i> = <b class="equations-t"></b><span
       class="equations-last" hidden>, of the last step, from <i>x</i><sub>1</sub></span></span></summary>

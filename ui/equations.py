@@ -39,7 +39,6 @@ class Card(component.Component):
     """
 
     NAME = "equations"
-    SHARED = ("symbols",)
     WHAT = "a value built by Card.of"
 
     def __init__(

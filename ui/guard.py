@@ -23,6 +23,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ddpm_core import InvalidInput
 from ddpm_core.animation import MAX_NOTE
 
+from .modules import FOLDER
+
 __all__ = ["MAX_BODY", "Guard", "Page"]
 
 log = logging.getLogger(__name__)
@@ -35,7 +37,8 @@ READ = re.compile(
     rf"|{API}/(?:info|openapi\.json|app_id|startup-events|theme\.css|queue/data)"
     rf"|{API}/heartbeat/[^/]+"
     rf"|{API}/call/(?:v2/)?[^/]+/[^/]+"
-    rf"|{API}/file=(?!\w[\w+.-]*://).+",
+    rf"|{API}/file=(?!\w[\w+.-]*://).+"
+    rf"|/{FOLDER}/.+",
     re.DOTALL,
 )
 # The page calls by number and those who use the API by name; `run` alone goes around the queue.

@@ -1,13 +1,13 @@
-// The body of gr.HTML's js_on_load, behind component.js and symbols.js: `element`, `props` and
-// `watch` come from Gradio. It follows the cursor of the player that it is told of.
+// It follows the cursor of the player that it is told of.
 
-const root = element.querySelector(".histogram");
-const options = JSON.parse(root.dataset.options);
-if (!root.dataset.state) mount();
+import "./symbols.js";
+import { clamp, onlyNews } from "./component.js";
 
-function mount() {
-  addStyle();
-  root.innerHTML = skeleton();
+export function mount({ element, props, watch }) {
+  const root = element.querySelector(".histogram");
+  const options = JSON.parse(root.dataset.options);
+  if (root.dataset.state) return;
+  root.innerHTML = skeleton(options);
   const find = (selector) => root.querySelector(selector);
   const isNews = onlyNews();
   const undo = new AbortController();
@@ -74,7 +74,7 @@ function figure(value) {
   return (tiny ? value.toExponential(1) : value.toFixed(3)).replaceAll("-", "−");
 }
 
-function skeleton() {
+function skeleton(options) {
   return `
     <div class="histogram-equations">${options.markup}
       <p class="histogram-moments"><i>t</i> = <b data-number="t"></b> · pixels of

@@ -19,7 +19,6 @@ class Histogram(component.Component):
     """A histogram that follows a player's cursor; its value is built by `histogram`."""
 
     NAME = "histogram"
-    SHARED = ("symbols",)
     WHAT = "a value built by histogram"
 
     def __init__(

@@ -1,14 +1,14 @@
-// The body of gr.HTML's js_on_load, behind component.js: `element`, `props`, `trigger` and `watch`
-// come from Gradio. Time runs as on the player's timeline, so the high end is the left handle.
+// Time runs as on the player's timeline, so the high end is the left handle.
+
+import { clamp, escapeText, listenToHold, onlyNews } from "./component.js";
 
 const ENDS = ["high", "low"];
-const root = element.querySelector(".interval");
-const options = JSON.parse(root.dataset.options);
-if (!root.dataset.state) mount();
 
-function mount() {
-  addStyle();
-  root.innerHTML = skeleton();
+export function mount({ element, props, trigger, watch }) {
+  const root = element.querySelector(".interval");
+  const options = JSON.parse(root.dataset.options);
+  if (root.dataset.state) return;
+  root.innerHTML = skeleton(options);
   const find = (selector) => root.querySelector(selector);
   const track = find(".interval-track");
   const scale = find(".interval-scale");
@@ -143,7 +143,7 @@ function mount() {
   }
 }
 
-function skeleton() {
+function skeleton(options) {
   const label = escapeText(options.label);
   const handle = (end, name) => `<div class="interval-handle" data-end="${end}" role="slider"
     tabindex="0" aria-label="${label}, ${name}"></div>`;

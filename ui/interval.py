@@ -21,6 +21,7 @@ class Interval(component.Component):
     """
 
     NAME = "interval"
+    EVENTS = ("input", "release")
 
     def __init__(
         self,

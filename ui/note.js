@@ -6,9 +6,9 @@ const WINDOW = 4096; // bytes read at a time
 const LONGEST_NOTE = 2 ** 20; // bytes
 const NAME_OF_NOTE = "Description";
 
-class LongNote extends Error {}
+export class LongNote extends Error {}
 
-async function readNote(file) {
+export async function readNote(file) {
   const read = readerOf(file);
   const head = latin(await read(0, Math.min(16, file.size)));
   if (head.startsWith("GIF8")) return noteOfGif(read);

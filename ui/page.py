@@ -181,7 +181,8 @@ FIRST_LOOK = """async (place, ...others) => {
   await (MOUNTED)();
   const isOpen = document.querySelector("#tabs [data-tab-id=TAB][aria-selected=true]");
   // The server may have forgotten what stands there; it is seen here.
-  const isEmpty = document.querySelector("#TAB-stage .player")?.dataset.state === "idle";
+  const player = document.querySelector("#TAB-stage .player");
+  const isEmpty = player && (player.dataset.state ?? "idle") === "idle";
   return [isOpen && isEmpty ? place || window.ledTo : "", ...others];
 }"""
 

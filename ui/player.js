@@ -1,5 +1,8 @@
-// The body of gr.HTML's js_on_load, behind component.js and transport.js: `element`, `props`,
-// `trigger` and `watch` come from Gradio.
+import { clamp, closeAll, decodeAll } from "./component.js";
+import {
+  costText, drawCell, errorMarkup, fromBase64, imageOf, listenToHands, makePlayback, paintThumbs,
+  resize, STRIP_HEIGHT, timelineMarkup, transportMarkup,
+} from "./transport.js";
 
 const NAMES = {
   x: { symbol: "<i>x<sub>t</sub></i>", text: "the sample", spoken: "samples" },
@@ -14,15 +17,13 @@ const COST = "Calls of the network for each image, and seconds of computing. Wai
   + "visitors does not count.";
 const SPARE_BYTES = 2 ** 25; // of frames that were asked for, the last of which stay here
 
-const root = element.querySelector(".player");
-// Not in `props`: an update that arrives before the component is first shown would lose them there.
-const options = JSON.parse(root.dataset.options);
-Object.assign(NAMES, options.names);
-if (!root.dataset.state) mount();
-
-function mount() {
-  addStyle();
-  root.innerHTML = skeleton();
+export function mount({ element, props, trigger, watch, server }) {
+  const root = element.querySelector(".player");
+  // Not in `props`: an update that arrives before the component is first shown would lose them there.
+  const options = JSON.parse(root.dataset.options);
+  if (root.dataset.state) return;
+  const names = { ...NAMES, ...options.names };
+  root.innerHTML = skeleton(options, names);
   const find = (selector) => root.querySelector(selector);
   const stage = find(".player-stage");
   const timeline = find(".player-timeline");
@@ -513,9 +514,9 @@ function mount() {
     timeline.setAttribute("aria-valuetext", frame ? stepText() : "nothing recorded yet");
     if (root.dataset.state === "live") return;
     for (const { canvas, pane } of mats) {
-      const grid = frame ? `${reel.shape[0]} ${NAMES[pane].spoken} at ${stepText()}` : "";
+      const grid = frame ? `${reel.shape[0]} ${names[pane].spoken} at ${stepText()}` : "";
       const empty = frame && !hasPane(frame, pane) ? ", nothing predicted yet" : "";
-      canvas.setAttribute("aria-label", grid ? grid + empty : `${NAMES[pane].spoken}: none yet`);
+      canvas.setAttribute("aria-label", grid ? grid + empty : `${names[pane].spoken}: none yet`);
     }
   }
 
@@ -551,9 +552,9 @@ function mount() {
 
 // --- pieces that know nothing of a player's state ---------------------------------------------
 
-function skeleton() {
+function skeleton(options, names) {
   return `
-    <div class="player-stage">${[...options.panes].map(paneOf).join("")}
+    <div class="player-stage">${[...options.panes].map((pane, i) => paneOf(names[pane], pane, i, options.clickable)).join("")}
       ${errorMarkup()}
     </div>
     <div class="player-readout">
@@ -566,10 +567,9 @@ function skeleton() {
     ${transportMarkup(options.way)}`;
 }
 
-function paneOf(pane, i) {
-  const { symbol, text } = NAMES[pane];
+function paneOf({ symbol, text }, pane, i, clickable) {
   const quiet = "Nothing is predicted before the first step.";
-  const tiles = !options.clickable ? "" : i ? '<div class="player-tiles"></div>'
+  const tiles = !clickable ? "" : i ? '<div class="player-tiles"></div>'
     : `<div class="player-tiles" role="listbox" tabindex="0"
       aria-label="Tiles; Enter opens one"></div>`;
   return `<figure class="player-pane"><figcaption><b>${symbol}</b><span>${text}</span></figcaption>

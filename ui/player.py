@@ -33,7 +33,7 @@ class Player(component.Component):
     """
 
     NAME = "player"
-    SHARED = ("transport",)
+    EVENTS = ("select",)
     WHAT = "a value built by idle, live, film or error"
 
     def __init__(

@@ -1,13 +1,20 @@
-// The body of gr.HTML's js_on_load, behind component.js, transport.js and the three files
-// of its parts (see race.py): `element`, `props` and `watch` come from Gradio.
+import { clamp, fixed, onlyNews } from "./component.js";
+import {
+  costText, listenToDrags, listenToHands, makePlayback, paintThumbs, resize, STRIP_HEIGHT,
+} from "./transport.js";
+import {
+  axisOf, CLOSE, frameAt, gridOf, placeOn, raceMarkup, sharedT, tickMarkup, ticksOf,
+} from "./race_parts.js";
+import {
+  aboutLane, addFrame, drawTile, filmLane, liveLane, loadPanes, release, whyEmpty,
+} from "./race_lanes.js";
+import { makeCurvesView, makeLanesView } from "./race_views.js";
 
-const root = element.querySelector(".race");
-const options = JSON.parse(root.dataset.options);
-if (!root.dataset.state) mount();
-
-function mount() {
-  addStyle();
-  root.innerHTML = raceMarkup();
+export function mount({ element, props, watch }) {
+  const root = element.querySelector(".race");
+  const options = JSON.parse(root.dataset.options);
+  if (root.dataset.state) return;
+  root.innerHTML = raceMarkup(options);
   root.dataset.size = options.compact ? "small" : "large";
   const find = (selector) => root.querySelector(selector);
   const stage = find(".race-stage");

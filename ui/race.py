@@ -23,7 +23,6 @@ __all__ = ["ALIGN", "PANES", "Race", "error", "film", "idle", "lane", "live", "l
 PANES = ("x", "x0", "eps", "change")
 ALIGN = ("t", "logsnr")
 SCALES = ("linear", "log")
-PARTS = ("transport", "race_parts", "race_lanes", "race_views")
 
 
 class Race(component.Component):
@@ -36,7 +35,6 @@ class Race(component.Component):
     """
 
     NAME = "race"
-    SHARED = PARTS
     WHAT = "a value built by idle, live, film or error"
 
     def __init__(

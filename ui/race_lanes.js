@@ -1,20 +1,23 @@
 // A lane of the race: its frames and numbers, and its pictures as bytes (live) or sheets (film).
 
-function aboutLane({ name, note, shape, columns, calls, seconds, total }) {
+import { closeAll, decode } from "./component.js";
+import { drawCell, fromBase64, imageOf } from "./transport.js";
+
+export function aboutLane({ name, note, shape, columns, calls, seconds, total }) {
   // Gradio hands out reactive proxies; plain copies are cheaper to read for every tile.
   return { name, note, shape: [...shape], columns, calls, seconds, total };
 }
 
-function filmLane(lane) {
+export function filmLane(lane) {
   const { t, log_snr: logSnr, indices, numbers, sheets } = JSON.parse(JSON.stringify(lane));
   return { ...aboutLane(lane), t, logSnr, indices, numbers, files: sheets, sheets: {}, coming: {} };
 }
 
-function liveLane() {
+export function liveLane() {
   return { t: [], logSnr: [], indices: [], numbers: {}, bytes: [], sheets: {}, files: {} };
 }
 
-function addFrame(lane, news, curves) {
+export function addFrame(lane, news, curves) {
   if (lane.indices.length && lane.indices.at(-1) >= news.index) return;
   const bytes = {};
   for (const pane in news.frame) bytes[pane] = fromBase64(news.frame[pane]);
@@ -25,31 +28,31 @@ function addFrame(lane, news, curves) {
   lane.bytes.push(bytes);
 }
 
-function release({ lanes }) {
+export function release({ lanes }) {
   for (const lane of lanes) {
     lane.released = true;
     closeAll(lane.sheets);
   }
 }
 
-function numberAt(lane, key) {
+export function numberAt(lane, key) {
   return lane?.numbers[key]?.[lane.at] ?? null;
 }
 
 /** What stands after the name; of a film that is too long for one transfer also how much is here. */
-function noteText({ note, bytes, t, indices }) {
+export function noteText({ note, bytes, t, indices }) {
   const all = indices.at(-1) + 1;
   if (bytes || t.length === all) return note;
   const held = `${t.length} of ${all.toLocaleString("en")} frames`;
   return note ? `${note}, ${held}` : held;
 }
 
-function stepText({ indices, at, total }) {
+export function stepText({ indices, at, total }) {
   return `step ${indices[at]}${total ? ` / ${total}` : ""}`;
 }
 
 /** Why a lane has no picture to show in a pane; empty if it has one. */
-function whyEmpty(lane, pane, k = lane.at) {
+export function whyEmpty(lane, pane, k = lane.at) {
   if (lane.bytes) return pane in lane.bytes[k] ? "" : missing(k);
   if (pane !== "x" && !k) return missing(k);
   if (lane.sheets[pane]) return "";
@@ -60,7 +63,7 @@ function missing(k) {
   return k ? "not recorded" : "nothing predicted yet";
 }
 
-function drawTile(ink, lane, pane, k, i, left, top) {
+export function drawTile(ink, lane, pane, k, i, left, top) {
   const [n, h, w, channels] = lane.shape;
   const bytes = lane.bytes?.[k];
   if (bytes) return ink.putImageData(imageOf(bytes[pane], i, h, w, channels), left, top);
@@ -69,7 +72,7 @@ function drawTile(ink, lane, pane, k, i, left, top) {
 }
 
 /** Fetch the sheets of some panes, as far as they are not here yet. */
-function loadPanes(lanes, panes) {
+export function loadPanes(lanes, panes) {
   const wanted = lanes.flatMap((lane) => panes.map((pane) => [lane, pane]));
   return Promise.all(wanted.map(async ([lane, pane]) => {
     if (!lane.files[pane]) return;

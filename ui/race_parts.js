@@ -1,6 +1,9 @@
 // Parts of the race that know nothing of its state: markup, axes, layout, curves.
 
-const PANE_NAMES = {
+import { clamp, escapeText } from "./component.js";
+import { errorMarkup, timelineMarkup, transportMarkup } from "./transport.js";
+
+export const PANE_NAMES = {
   x: { symbol: "<i>x<sub>t</sub></i>", text: "the state", spoken: "states" },
   x0: { symbol: "<i>x̂</i><sub>0</sub>", text: "image predicted", spoken: "predicted images" },
   // Not always the network's own: where x̂0 is clipped, ε follows from it.
@@ -12,7 +15,7 @@ const PANE_NAMES = {
 };
 const ALIGN_NAMES = { t: "step", logsnr: "log-SNR" };
 // Told apart by shape as well as by colour; the accent belongs to guidance.
-const LINES = [
+export const LINES = [
   { colour: "mid", dash: "" },
   { colour: "ink", dash: "7 4" },
   { colour: "data", dash: "2 3" },
@@ -26,17 +29,17 @@ const LINES = [
   { colour: "mid", dash: "12 3 2 3" },
   { colour: "data", dash: "8 3" },
 ];
-const GUTTER = 1; // image pixels between tiles
+export const GUTTER = 1; // image pixels between tiles
 const FURTHEST = 12; // of log-SNR: beyond, less than half a grey level of the other is left
 const USUAL_END = 10; // where in log-SNR a run under way is expected to end
-const CLOSE = 1e-9;
+export const CLOSE = 1e-9;
 const NARROW = 190; // px, a lane whose numbers need two lines
 const NARROWEST = 108; // px, a lane whose name can still be read
 const SMALLEST = 2; // px for a pixel of an image; rather than smaller, the page is longer
 const CAPTION = 24;
 
 /** Where frames stand on the timeline: `valueOf(lane, k)` from `low` to `high`. */
-function axisOf(aligned, lanes, live) {
+export function axisOf(aligned, lanes, live) {
   if (aligned === "t") return { low: 0, high: 1, valueOf: (lane, k) => 1 - lane.t[k] / lane.t[0] };
   const within = (value) => clamp(value, -FURTHEST, FURTHEST);
   const low = within(Math.min(...lanes.map((lane) => lane.logSnr[0])));
@@ -46,12 +49,12 @@ function axisOf(aligned, lanes, live) {
   return { low, high: high > low ? high : low + 1, valueOf };
 }
 
-function placeOn(axis, value) {
+export function placeOn(axis, value) {
   return clamp((value - axis.low) / (axis.high - axis.low), 0, 1);
 }
 
 /** The last frame that is not beyond a place; at the very start the opening noise. */
-function frameAt(lane, place) {
+export function frameAt(lane, place) {
   if (place <= 0) return 0;
   let [low, high] = [0, lane.places.length - 1];
   while (low < high) {
@@ -63,12 +66,12 @@ function frameAt(lane, place) {
 }
 
 /** T, if all lanes have the same. */
-function sharedT(lanes) {
+export function sharedT(lanes) {
   const [first, ...others] = lanes.map((lane) => lane.t[0]);
   return others.every((other) => other === first) ? first : null;
 }
 
-function ticksOf(aligned, axis, lanes, wide) {
+export function ticksOf(aligned, axis, lanes, wide) {
   if (aligned === "t") {
     const marks = wide ? 10 : 4;
     const whole = lanes.length ? sharedT(lanes) : null;
@@ -88,7 +91,7 @@ function ticksOf(aligned, axis, lanes, wide) {
   return ticks;
 }
 
-function tickMarkup({ place, label }) {
+export function tickMarkup({ place, label }) {
   const edge = place < 0.02 ? "player-tick-first" : place > 0.98 ? "player-tick-last" : "";
   return `<span class="player-tick ${edge}" style="left:${100 * place}%">${label}</span>`;
 }
@@ -100,7 +103,7 @@ function headOf(compact, laneWidth) {
 }
 
 /** The arrangement of lanes and of the panes within each that shows pixels largest. */
-function arrangement({ width, room, lanes, panes, grid: [wide, high], compact, narrow }) {
+export function arrangement({ width, room, lanes, panes, grid: [wide, high], compact, narrow }) {
   const gap = narrow || compact ? 12 : 20;
   const range = (n) => Array.from({ length: n }, (_, i) => i + 1);
   const choices = compact || lanes > 2 ? range(lanes) : narrow ? [1] : [lanes];
@@ -131,7 +134,7 @@ function arrangement({ width, room, lanes, panes, grid: [wide, high], compact, n
 }
 
 /** The columns and rows that a lane's tiles take, in image pixels. */
-function gridOf({ shape: [n, h, w], columns }) {
+export function gridOf({ shape: [n, h, w], columns }) {
   const rows = Math.ceil(n / columns);
   return [columns * (w + GUTTER) - GUTTER, rows * (h + GUTTER) - GUTTER];
 }
@@ -139,7 +142,7 @@ function gridOf({ shape: [n, h, w], columns }) {
 // --- curves -----------------------------------------------------------------------------------
 
 /** How a curve's numbers are drawn: `heightOf(value)` from 0, the top, to 100; null for none. */
-function scaleOf(curve, lanes) {
+export function scaleOf(curve, lanes) {
   const onScale = (v) => (curve.scale === "log" ? (v > 0 ? Math.log10(v) : NaN) : v);
   const all = lanes.flatMap((lane) => lane.numbers[curve.key] ?? []).filter((v) => v !== null);
   const drawn = all.filter((v) => Number.isFinite(onScale(v)));
@@ -154,7 +157,7 @@ function scaleOf(curve, lanes) {
   return { heightOf, least, most };
 }
 
-function pathOf(lane, curve, scale, axis) {
+export function pathOf(lane, curve, scale, axis) {
   const values = lane.numbers[curve.key] ?? [];
   let path = "";
   let drawing = false;
@@ -169,7 +172,7 @@ function pathOf(lane, curve, scale, axis) {
 }
 
 /** Three digits; powers of ten where zeros would hide them. */
-function figure(value) {
+export function figure(value) {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value);
   if (!size) return "0";
@@ -191,7 +194,7 @@ function powerOfTen(value) {
 
 // --- markup -----------------------------------------------------------------------------------
 
-function raceMarkup() {
+export function raceMarkup(options) {
   const chips = options.panes.map((pane) => {
     const { symbol, text } = PANE_NAMES[pane];
     return `<button type="button" data-chip="${pane}" aria-label="${PANE_NAMES[pane].spoken}"
@@ -229,7 +232,7 @@ function curveMarkup({ key, symbol, text }) {
       <i class="race-line"></i></div></figure>`;
 }
 
-function laneMarkup(name, i, chosen) {
+export function laneMarkup(name, i, chosen) {
   const safe = escapeText(name);
   return `<div class="race-lane" data-lane="${i}" role="group" aria-label="${safe}">
     <div class="race-head">${swatch(i)}<b class="race-name" title="${safe}">${safe}</b>
@@ -246,12 +249,12 @@ function paneMarkup(pane) {
     <p class="race-empty"></p></div></figure>`;
 }
 
-function lineAttributes(i) {
+export function lineAttributes(i) {
   const { colour, dash } = LINES[i % LINES.length];
   return `style="stroke:var(--${colour})" stroke-dasharray="${dash || "none"}"`;
 }
 
-function swatch(i) {
+export function swatch(i) {
   return `<svg class="race-swatch" viewBox="0 0 26 8" aria-hidden="true"><path d="M0 4H26"
     ${lineAttributes(i)}/></svg>`;
 }

@@ -1,7 +1,15 @@
 // What of the page shows the lanes, and what shows their curves. `laneOf(i)` is the lane of a name,
 // if it has begun.
 
-function makeLanesView(stage, compact) {
+import { escapeText } from "./component.js";
+import { costText, resize } from "./transport.js";
+import {
+  arrangement, CLOSE, figure, gridOf, GUTTER, laneMarkup, lineAttributes, LINES, PANE_NAMES,
+  pathOf, scaleOf, swatch,
+} from "./race_parts.js";
+import { drawTile, noteText, numberAt, stepText, whyEmpty } from "./race_lanes.js";
+
+export function makeLanesView(stage, compact) {
   let rows = []; // what of the page belongs to each lane
 
   function build(names, panes) {
@@ -82,7 +90,7 @@ function makeLanesView(stage, compact) {
   return { build, arrange, paint, describe };
 }
 
-function makeCurvesView(box, curves) {
+export function makeCurvesView(box, curves) {
   const parts = curves.map((curve, i) => {
     const [one, svg] = [box.children[i], box.children[i].querySelector(".race-plot svg")];
     return { curve, one, svg, scale: null, dots: [] };

@@ -1,18 +1,17 @@
-// The body of gr.HTML's js_on_load, behind component.js: `element`, `props`, `trigger` and `watch`
-// come from Gradio. Everything is drawn and read in the browser; only the small picture is sent.
+// Everything is drawn and read in the browser; only the small picture is sent.
+
+import { clamp, decode, escapeText, onlyNews } from "./component.js";
 
 const SIDE = 280; // of the sheet that is drawn on, in pixels
 const PEN = 22; // about as wide as the strokes of the digits that the models know
 const STEP = 4; // how far an arrow key moves the pen
 const MOST_PIXELS = 50e6; // of a picture that is opened: each takes four bytes
 
-const root = element.querySelector(".sketch");
-const options = JSON.parse(root.dataset.options);
-if (!root.dataset.state) mount();
-
-function mount() {
-  addStyle();
-  root.innerHTML = skeleton();
+export function mount({ element, props, trigger, watch }) {
+  const root = element.querySelector(".sketch");
+  const options = JSON.parse(root.dataset.options);
+  if (root.dataset.state) return;
+  root.innerHTML = skeleton(options);
   const find = (selector) => root.querySelector(selector);
   const sheet = find(".sketch-sheet");
   const ink = sheet.getContext("2d", { willReadFrequently: true });
@@ -274,7 +273,7 @@ async function sizeOf(file) {
   }
 }
 
-function skeleton() {
+function skeleton(options) {
   const samples = options.names.map((name, i) => `<button type="button" data-sample="${i}"
     aria-label="${escapeText(name)}"><canvas></canvas></button>`);
   return `

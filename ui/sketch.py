@@ -31,6 +31,7 @@ class Sketch(component.Component):
     """
 
     NAME = "sketch"
+    EVENTS = ("input",)
     WHAT = "side, channels, pixels (base64)"
 
     def __init__(

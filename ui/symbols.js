@@ -1,11 +1,7 @@
 // Names the symbols of equations: a small tip on hover, on focus and on a tap, for every element
-// with a data-name, whichever component it stands in. Components that show equations have it put in
-// front of their scripts (see component.py); the first one on a page does it for all.
+// with a data-name, whichever component it stands in. To import it is enough.
 
-if (!document.body.dataset.symbols) {
-  document.body.dataset.symbols = "named";
-  nameSymbols();
-}
+nameSymbols();
 
 function nameSymbols() {
   const LINGER = 160; // ms, so that the pointer can cross over to the tip

@@ -1,14 +1,13 @@
-// The body of gr.HTML's js_on_load, behind component.js: `element`, `props`, `trigger` and `watch`
-// come from Gradio. What is chosen lives here; the server is asked for a file whenever there is
-// something to take, and whenever another choice is made.
+// What is chosen lives here; the server is asked for a file whenever there is something to take,
+// and whenever another choice is made.
 
-const root = element.querySelector(".take");
-const options = JSON.parse(root.dataset.options);
-if (!root.dataset.state) mount();
+import { escapeText, onlyNews } from "./component.js";
 
-function mount() {
-  addStyle();
-  root.innerHTML = skeleton();
+export function mount({ element, props, trigger, watch }) {
+  const root = element.querySelector(".take");
+  const options = JSON.parse(root.dataset.options);
+  if (root.dataset.state) return;
+  root.innerHTML = skeleton(options);
   const find = (selector) => root.querySelector(selector);
   const isNews = onlyNews();
   let order = null; // of what there is to take; null while there is nothing
@@ -79,7 +78,7 @@ function mount() {
   }
 }
 
-function skeleton() {
+function skeleton(options) {
   const chip = ([value, name], i) => `<label><input type="radio" value="${value}"
     name="${options.prefix}-format" ${i ? "" : "checked"}><span>${name}</span></label>`;
   const choice = (name, label, entries, picked) => `<select class="${name}" aria-label="${label}">

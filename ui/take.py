@@ -67,6 +67,7 @@ class Take(component.Component):
     """
 
     NAME = "take"
+    EVENTS = ("input",)
     WHAT = "format, stride, panes, order"
 
     def __init__(

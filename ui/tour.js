@@ -1,4 +1,4 @@
-// The body of gr.HTML's js_on_load, behind component.js: `element` comes from Gradio.
+import { clamp } from "./component.js";
 
 const KNOWN = "learning-the-noise:tour"; // in localStorage, once it was taken or declined
 const PATIENCE = 4000; // ms for a tab's controls to appear
@@ -7,12 +7,10 @@ const GAP = 14;
 const NARROW = "(max-width: 700px)"; // the card docks at the bottom; tour.css says the same
 const FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex='0']";
 
-const root = element.querySelector(".tour");
-const { steps } = JSON.parse(root.dataset.options);
-if (!root.dataset.state) mount();
-
-function mount() {
-  addStyle();
+export function mount({ element }) {
+  const root = element.querySelector(".tour");
+  const { steps } = JSON.parse(root.dataset.options);
+  if (root.dataset.state) return;
   root.innerHTML = invitation();
   const find = (selector) => root.querySelector(selector);
   const starter = find(".tour-start");

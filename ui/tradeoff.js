@@ -1,5 +1,4 @@
-// The body of gr.HTML's js_on_load, behind component.js: `element`, `props`, `trigger` and `watch`
-// come from Gradio.
+import { clamp, escapeText, onlyNews } from "./component.js";
 
 const EDGE = { left: 46, right: 0 };
 const PANELS = {
@@ -11,13 +10,11 @@ const HEIGHT = 338;
 const FLOORS = [0.95, 0.9, 0.8, 0.5, 0]; // of the accuracy axis: the highest that shows every point
 const CHARACTER = 7.3; // px, of 12 px --mono
 
-const root = element.querySelector(".tradeoff");
-const options = JSON.parse(root.dataset.options);
-if (!root.dataset.state) mount();
-
-function mount() {
-  addStyle();
-  root.innerHTML = skeleton();
+export function mount({ element, props, trigger, watch }) {
+  const root = element.querySelector(".tradeoff");
+  const options = JSON.parse(root.dataset.options);
+  if (root.dataset.state) return;
+  root.innerHTML = skeleton(options);
   const find = (selector) => root.querySelector(selector);
   const [plot, svg, targets] = [".tradeoff-plot", "svg", ".tradeoff-targets"].map(find);
   const isNews = onlyNews();
@@ -218,7 +215,7 @@ function percent(share, digits = 0) {
   return `${figures.toFixed(digits || (whole ? 0 : 1))} %`;
 }
 
-function skeleton() {
+function skeleton(options) {
   const heads = ["scale", "share judged the wanted class", "mean pairwise distance", "images"];
   return `<div class="tradeoff-head"><span>${escapeText(options.label)}</span>
       <span class="tradeoff-status"></span></div>

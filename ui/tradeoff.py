@@ -21,6 +21,7 @@ class Tradeoff(component.Component):
     """
 
     NAME = "tradeoff"
+    EVENTS = ("select", "stop")
     WHAT = "a value built by tradeoff"
 
     def __init__(

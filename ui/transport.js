@@ -1,12 +1,14 @@
 // What the player and the race have in common: a timeline, a transport, its keys, and the clock
-// behind them. Put behind component.js and in front of their own scripts.
+// behind them.
+
+import { clamp, listenToHold } from "./component.js";
 
 const SPEEDS = [0.25, 0.5, 1, 2, 4];
 const SPEED_LABELS = ["¼×", "½×", "1×", "2×", "4×"];
 const FRAMES_PER_SECOND = 24;
 const SHORTEST_PLAY = 1.6; // seconds; twenty frames at full rate would be over before they are seen
 const HOLD = 1000; // ms on the last frame before a loop starts over
-const STRIP_HEIGHT = 56;
+export const STRIP_HEIGHT = 56;
 const ICONS = {
   first: "M4 4h2v12H4zM16 4v12L7 10z",
   back: "M13 4v12L5 10zM14.5 4h2v12h-2z",
@@ -21,7 +23,7 @@ const ICONS = {
 
 /** What moves the cursor by itself. Its places are whole numbers from 0 to `last()`; `way` is where
     Play leads: 1 to the last, -1 to the first. */
-function makePlayback(root, { loop, last, at, goTo, begun, rested, way = 1 }) {
+export function makePlayback(root, { loop, last, at, goTo, begun, rested, way = 1 }) {
   const stillness = matchMedia("(prefers-reduced-motion: reduce)");
   const seen = new IntersectionObserver(playIfWaiting);
   let direction = 0; // of the cursor: 1 to the last place, -1 to the first, 0 rests
@@ -131,7 +133,7 @@ function makePlayback(root, { loop, last, at, goTo, begun, rested, way = 1 }) {
 }
 
 /** Buttons, keys and drags. `claims` may take a key first; `stepBy` and `toEnd` move the cursor. */
-function listenToHands(root, on, { playback, stepBy, toEnd, slideTo, claims, held }) {
+export function listenToHands(root, on, { playback, stepBy, toEnd, slideTo, claims, held }) {
   const timeline = root.querySelector(".player-timeline");
   const actions = {
     first: () => toEnd(-1),
@@ -182,7 +184,7 @@ function listenToHands(root, on, { playback, stepBy, toEnd, slideTo, claims, hel
 }
 
 /** Tell where in an area a pointer is held, as a part of its width. */
-function listenToDrags(area, on, slideTo) {
+export function listenToDrags(area, on, slideTo) {
   const tell = (event) => {
     const box = area.getBoundingClientRect();
     slideTo((event.clientX - box.left) / box.width);
@@ -190,7 +192,7 @@ function listenToDrags(area, on, slideTo) {
   listenToHold(area, on, { begin: tell, move: tell });
 }
 
-function timelineMarkup(label) {
+export function timelineMarkup(label) {
   return `<div class="player-timeline" role="slider" tabindex="0" aria-valuemin="0"
       aria-valuemax="0" aria-valuenow="0" aria-label="${label}">
       <canvas class="player-strip" aria-hidden="true"></canvas>
@@ -199,7 +201,7 @@ function timelineMarkup(label) {
     <div class="player-ticks" aria-hidden="true"></div>`;
 }
 
-function transportMarkup(way = 1) {
+export function transportMarkup(way = 1) {
   const button = (name, label, more = "") =>
     `<button type="button" data-do="${name}" aria-label="${label}" ${more}><svg viewBox="0 0 20 20"
       aria-hidden="true"><path d="${ICONS[name]}"/></svg></button>`;
@@ -219,18 +221,18 @@ function transportMarkup(way = 1) {
     <p class="player-status" role="status"></p>`;
 }
 
-function errorMarkup() {
+export function errorMarkup() {
   return `<div class="player-error" role="alert" hidden><p class="player-error-text"></p>
     <button type="button" data-dismiss="1">Dismiss</button></div>`;
 }
 
-function costText({ calls, seconds }) {
+export function costText({ calls, seconds }) {
   const time = seconds === null ? "computed earlier" : `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
   return `${calls} ${calls === 1 ? "call" : "calls"} · ${time}`;
 }
 
 /** Thumbnails along the filled part of one row of a strip; `draw(ink, part)` draws one. */
-function paintThumbs(ink, [h, w], filled, draw, row = 0, rows = 1) {
+export function paintThumbs(ink, [h, w], filled, draw, row = 0, rows = 1) {
   const { width, height } = ink.canvas;
   const high = height / rows;
   const scale = Math.max(1, Math.round(high / h));
@@ -258,17 +260,17 @@ function paintThumbs(ink, [h, w], filled, draw, row = 0, rows = 1) {
 }
 
 /** One cell of a sheet of equal tiles, drawn at its own size. */
-function drawCell(ink, sheet, h, w, cell, left, top) {
+export function drawCell(ink, sheet, h, w, cell, left, top) {
   const across = sheet.width / w;
   const y = Math.floor(cell / across) * h;
   ink.drawImage(sheet, (cell % across) * w, y, w, h, left, top, w, h);
 }
 
-function fromBase64(text) {
+export function fromBase64(text) {
   return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 }
 
-function imageOf(bytes, i, h, w, channels) {
+export function imageOf(bytes, i, h, w, channels) {
   const image = new ImageData(w, h);
   const start = i * h * w * channels;
   for (let p = 0, q = start; p < image.data.length; p += 4, q += channels) {
@@ -280,7 +282,7 @@ function imageOf(bytes, i, h, w, channels) {
   return image;
 }
 
-function resize(canvas, width, height) {
+export function resize(canvas, width, height) {
   if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;
 }

@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import contextmanager
 
+from ui import modules
 from ui.page import LOOK
 
 API = "/gradio_api"
@@ -15,7 +16,8 @@ API = "/gradio_api"
 @contextmanager
 def serve(blocks):
     """The address of blocks that look as the page does."""
-    _, address, _ = blocks.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, **LOOK)
+    served = {"app_kwargs": {"routes": modules.routes()}} | LOOK
+    _, address, _ = blocks.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, **served)
     yield address
     blocks.close()
 
