@@ -19,13 +19,15 @@ os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
 from starlette.middleware import Middleware
 
-from ui import modules, sessions
-from ui.guard import Guard
 from ui.page import LOOK, build
-from ui.runs import CALLS, HUB, MAX_PREVIEWS, PUBLIC_HUB, VISITORS, Studio
+from ui.runs.runs import CALLS, HUB, MAX_PREVIEWS, PUBLIC_HUB, VISITORS, Studio
+from ui.sharing import sessions
+from ui.sharing.guard import Guard
+from ui.widgets import modules
 
 ON_A_SPACE = "SPACE_ID" in os.environ
-# What a visitor may do is bounded here and in ui/runs.py; of the disk, recordings are served alone.
+# What a visitor may do is bounded here and in ui/runs/limits.py; of the disk, recordings alone are
+# served.
 SAFE = {
     "allowed_paths": [],
     "max_file_size": "2mb",

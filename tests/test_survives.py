@@ -26,12 +26,13 @@ from ddpm_core import Request, load, read_note, sample
 from ddpm_core.__main__ import main
 from ddpm_core.checkpoints import HOME
 from lab.measure import results as stored
-from ui import forward_links, permalinks, results  # the page brings what else a request may name
-from ui.arrivals import Arrival
-from ui.drop import Dropped
 from ui.page import build
-from ui.races import RaceKey
-from ui.runs import Key
+from ui.runs.races import RaceKey
+from ui.runs.runs import Key
+from ui.sharing import forward_links, permalinks
+from ui.sharing.restore import Arrival
+from ui.tabs import results
+from ui.widgets.file_drop.file_drop import Dropped
 
 HERE = Path(__file__).parent / "survives"
 

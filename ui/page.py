@@ -11,36 +11,26 @@ import gradio as gr
 
 from ddpm_core import InvalidInput, Request
 
-from . import (
-    api,
-    arrivals,
-    drop,
-    forward,
-    guard,
-    guidance,
-    keep,
-    permalinks,
-    recordings,
-    results,
-    reverse,
-    sample,
-    sessions,
-    shelf,
-    stage,
-    tour,
-)
-from .bench import Bench
 from .events import EVERY, QUIET
-from .runs import Key, Studio
-from .theme import css, theme
+from .runs import player_values, recordings
+from .runs.runs import Key, Studio
+from .sharing import api, guard, permalinks, restore, sessions, share_panel
+from .tabs import hub_models, results, sample
+from .tabs.forward import forward
+from .tabs.guidance import guidance
+from .tabs.reverse import reverse
+from .tabs.run_tab import RunTab
+from .theme.theme import css, theme
+from .widgets.file_drop import file_drop
+from .widgets.tour import tour
 
-HERE = Path(__file__).parent
+BROWSER = Path(__file__).parent / "browser"
 TITLE = "Learning the Noise"
 HEADER = f"""# {TITLE}
 Denoising diffusion, step by step: sample it, scrub it, take it with you."""
 # What ``launch`` needs to know of the page.
 SCRIPTS = [
-    (HERE / name).read_text(encoding="utf-8") for name in ("stream.js", "keys.js", "history.js")
+    (BROWSER / name).read_text(encoding="utf-8") for name in ("stream.js", "keys.js", "history.js")
 ]
 HEAD = "\n".join(f"<script>{script}</script>" for script in SCRIPTS)
 LOOK = {"theme": theme(), "css": css(), "head": HEAD}
@@ -60,7 +50,7 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
         with gr.Row(elem_classes="top"):
             gr.Markdown(HEADER, elem_classes="masthead")
             tour.Tour()
-            dropper = drop.Drop(elem_id="drop")
+            dropper = file_drop.FileDrop(elem_id="drop")
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Sample", id="sample") as sample_tab:
                 grid = sample.build(studio)
@@ -82,24 +72,24 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
         keys.input(None, keys, None, js="(on) => void window.singleKeys(on)", **QUIET)
         page.load(None, None, keys, js="() => window.singleKeys()", **QUIET)
         restored = gr.Textbox("", visible=False)  # the place that the address led to
-        benches = {"sample": grid, "guidance": guided, "reverse": single}
-        for bench in benches.values():
-            others = [b.controls.model for b in benches.values() if b is not bench]
-            raced = [p for c in reversing.contests.values() for p in c.pickers]
-            shelf.wire(bench, [*others, noising.model, *raced])
-        places = arrivals.Places(studio, benches, reversing, noising, tabs, restored)
+        run_tabs = {"sample": grid, "guidance": guided, "reverse": single}
+        for run_tab in run_tabs.values():
+            others = [b.controls.model for b in run_tabs.values() if b is not run_tab]
+            raced = [p for c in reversing.comparisons.values() for p in c.pickers]
+            hub_models.wire(run_tab, [*others, noising.model, *raced])
+        places = restore.Places(studio, run_tabs, reversing, noising, tabs, restored)
         _offer(page, guided, places)
-        filed = arrivals.wire(page, dropper, places)
+        filed = restore.wire(page, dropper, places)
         _go_back([forward_tab], noising.copies, "forward")
-        for name, contest in reversing.contests.items():
-            _go_back([reverse_tab, reversing.tabs[name]], contest.keep, "reverse", name)
-        for bench, *opened in (
+        for name, comparison in reversing.comparisons.items():
+            _go_back([reverse_tab, reversing.tabs[name]], comparison.keep, "reverse", name)
+        for run_tab, *opened in (
             (grid, sample_tab),
             (guided, guidance_tab),
             (single, reverse_tab, reversing.tabs["one"]),
         ):
-            _go_back(opened, bench.keep, bench.name)
-            _first_look(bench, opened, restored, filed)
+            _go_back(opened, run_tab.keep, run_tab.name)
+            _first_look(run_tab, opened, restored, filed)
         api.expose(studio)
         _be_quick(page)
     return page
@@ -116,7 +106,7 @@ def _be_quick(page: gr.Blocks) -> None:
         event.show_progress_on = [nowhere]
 
 
-def _open_tiles(grid: Bench, single: Bench, tabs: gr.Tabs, views: gr.Tabs) -> None:
+def _open_tiles(grid: RunTab, single: RunTab, tabs: gr.Tabs, views: gr.Tabs) -> None:
     """A click on a tile of the grid shows that image alone, in full.
 
     In two events, the second once the tab is there: of news that a browser finds in one breath, a
@@ -156,8 +146,8 @@ def _open_tiles(grid: Bench, single: Bench, tabs: gr.Tabs, views: gr.Tabs) -> No
         **EVERY,
     )
     outputs = [*single.controls.inputs, *single.outputs]
-    mounted = arrivals.MOUNTED.replace("TAB", single.name)
-    single.follow(turned.then(show, chosen, outputs, js=mounted, **stage.STREAM))
+    mounted = restore.MOUNTED.replace("TAB", single.name)
+    single.follow(turned.then(show, chosen, outputs, js=mounted, **player_values.STREAM))
 
 
 def _alone(studio: Studio, key: Key, image: int) -> Key:
@@ -169,7 +159,7 @@ def _alone(studio: Studio, key: Key, image: int) -> Key:
 
 
 def _named(studio: Studio, run) -> Key | None:
-    """The run that the stage names, see ``stage.run_name``; None if there is no such run."""
+    """The run that the stage names (``player_values.run_name``); None if there is no such run."""
     try:
         return studio.settled(permalinks.parse(parse_qsl(str(run)), Key("", Request())))
     except InvalidInput:
@@ -187,21 +177,23 @@ FIRST_LOOK = """async (place, ...others) => {
 }"""
 
 
-def _first_look(bench: Bench, opened: list[gr.Tab], restored: gr.Textbox, filed: gr.State) -> None:
+def _first_look(
+    run_tab: RunTab, opened: list[gr.Tab], restored: gr.Textbox, filed: gr.State
+) -> None:
     """A tab that is opened for the first time shows something that moves."""
 
     def led(restored, file) -> str:
         # A tab that a file opens is heard of before the place it leads to.
-        return arrivals.Arrival(*file).place if file and restored else restored
+        return restore.Arrival(*file).place if file and restored else restored
 
     def start(place, current, model, visitor) -> Iterator[dict]:
         # The tab that the page opens with is selected too; what it shows is its link's affair.
-        if place not in ("", bench.name) and current is None and model is not None:
-            key = Key(model, bench.default_for(bench.studio.model(model)))
-            yield bench.set_to(key)
-            yield from bench.stream(visitor, key)
+        if place not in ("", run_tab.name) and current is None and model is not None:
+            key = Key(model, run_tab.default_for(run_tab.studio.model(model)))
+            yield run_tab.set_to(key)
+            yield from run_tab.stream(visitor, key)
         else:
-            yield bench.silence
+            yield run_tab.silence
 
     def open_tab(restored, file, current, model, visitor: gr.Request) -> Iterator[dict]:
         # A link to another of its views has led to this tab as well.
@@ -210,11 +202,11 @@ def _first_look(bench: Bench, opened: list[gr.Tab], restored: gr.Textbox, filed:
     def open_view(restored, file, current, model, visitor: gr.Request) -> Iterator[dict]:
         yield from start(led(restored, file), current, model, visitor)
 
-    inputs = [restored, filed, bench.current, bench.controls.model]
-    outputs = [*bench.controls.inputs, *bench.outputs]
-    mounted = FIRST_LOOK.replace("MOUNTED", arrivals.MOUNTED).replace("TAB", bench.name)
+    inputs = [restored, filed, run_tab.current, run_tab.controls.model]
+    outputs = [*run_tab.controls.inputs, *run_tab.outputs]
+    mounted = FIRST_LOOK.replace("MOUNTED", restore.MOUNTED).replace("TAB", run_tab.name)
     for tab, look in zip(opened, (open_tab, open_view), strict=False):
-        bench.follow(tab.select(look, inputs, outputs, js=mounted, **stage.STREAM))
+        run_tab.follow(tab.select(look, inputs, outputs, js=mounted, **player_values.STREAM))
 
 
 # Until the tab that the address names has been open, another that opens is the page's doing; and
@@ -231,11 +223,11 @@ BACK = """(link) => {
 
 def _go_back(opened: list[gr.Tab], kept, tab: str, view: str = "one") -> None:
     """Whoever goes to a tab or view finds it in the address: its run, once it has one."""
-    js = BACK.replace("TAB", tab).replace("VIEW", view).replace("REMEMBER", keep.REMEMBER)
+    js = BACK.replace("TAB", tab).replace("VIEW", view).replace("REMEMBER", share_panel.REMEMBER)
     gr.on([tab.select for tab in opened], None, kept.link, kept.link, js=js, **QUIET)
 
 
-def _offer(page: gr.Blocks, guided: Bench, places: arrivals.Places) -> None:
+def _offer(page: gr.Blocks, guided: RunTab, places: restore.Places) -> None:
     """What the Guidance tab offers is known before its first run has ended."""
 
     def applicable(visitor: gr.Request) -> str:
@@ -244,7 +236,7 @@ def _offer(page: gr.Blocks, guided: Bench, places: arrivals.Places) -> None:
             if found.place == "guidance" and found.run is not None:
                 key = found.run
             else:
-                model = guided.studio.model(arrivals.first(guided.studio))
+                model = guided.studio.model(restore.first(guided.studio))
                 key = Key(model.name, guided.default_for(model))
             return guided.set_to(key)[guided.controls.applies]
         except InvalidInput:

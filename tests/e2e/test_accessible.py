@@ -81,7 +81,7 @@ def test_nothing_breaks_a_rule_and_nobody_else_is_asked(visit, url):
                 visitor.wait("film", f"race-{COMPARISONS[name]}")
             walk.look(name, within=f"{PANEL} {PANEL}")
     visitor.go_to("results")
-    page.locator(".board[data-state=shown]").wait_for()
+    page.locator(".result-tables[data-state=shown]").wait_for()
     walk.look("results", phone=True)
     visitor.part("results-board").locator("td button").first.click()
     page.get_by_role("dialog").wait_for()

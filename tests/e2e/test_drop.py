@@ -27,13 +27,13 @@ COUNT_READ = """() => {
 
 
 def told(visitor, state="told") -> str:
-    visitor.page.locator(f".drop[data-state={state}]").wait_for()
-    return visitor.page.locator(".drop-note").inner_text()
+    visitor.page.locator(f".file-drop[data-state={state}]").wait_for()
+    return visitor.page.locator(".file-drop-note").inner_text()
 
 
 def be_ready(visitor):
     """Whatever is told next is not what was told before."""
-    visitor.page.evaluate("() => { document.querySelector('.drop').dataset.state = 'ready'; }")
+    visitor.page.evaluate("() => { document.querySelector('.file-drop').dataset.state = 'ready'; }")
 
 
 def last(visitor, tab="sample"):
@@ -127,7 +127,7 @@ def test_files_of_python_go_to_the_tab_that_can_show_them_and_its_parts_follow(l
     save_film(film(model, rows), tmp_path / "rows.mp4", note=note)
     visitor = led("?tab=guidance&n=1&label=1&steps=4&sampler=ddim&guidance=cfg&guidance_scale=2")
     visitor.wait_for_kept("5 frames", "guidance")
-    strip = "#guidance-strip .contact[data-pending=false]"
+    strip = "#guidance-strip .image-grid[data-pending=false]"
     shown = visitor.go_to("Film strip").page.locator(f"{strip}[data-run$=cfg]")
     shown.wait_for()
     before = shown.get_attribute("data-run")
@@ -157,7 +157,7 @@ def test_a_file_of_the_forward_process_brings_its_picture_along(visit, tmp_path)
     be_ready(visitor)
     assert not visitor.drop(picture, "#forward-sheet .sketch-sheet")
     run = visitor.wait_for_another(run, "forward")
-    assert visitor.page.locator(".drop").get_attribute("data-state") == "ready"
+    assert visitor.page.locator(".file-drop").get_attribute("data-state") == "ready"
     visitor.drop(movie)
     visitor.wait_for_another(run, "forward")
     assert last(visitor, "forward") == pixels

@@ -16,7 +16,7 @@ from ddpm_core.guides import classifier_for
 from lab.process.forward import forward_film
 from lab.process.packed import pack
 from tests.support.visitor import Visitor, at_rest, tiles
-from ui.sketch import SAMPLES
+from ui.widgets.sketch.sketch import SAMPLES
 
 TAB = "forward"
 DRAWING = np.random.default_rng(5).integers(0, 256, (28, 28, 1), np.uint8)
@@ -99,7 +99,7 @@ def test_both_ways_are_the_cores_and_the_histogram_closes_in_on_a_normal(reader)
 
 
 TILE_OF_STRIP = """number => {
-  const print = document.querySelector("#forward-back .contact-print");
+  const print = document.querySelector("#forward-back .image-grid-print");
   const canvas = print.querySelector("canvas");
   const tile = print.querySelector(`[data-tile="${number}"]`)?.getBoundingClientRect();
   if (!tile) return [];

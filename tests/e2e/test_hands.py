@@ -21,8 +21,8 @@ VIEWS = {
 KINDS = """(known) => {
   const things = "button:not([role=tab], [tabindex='-1']), input[type=radio]:not(:checked), "
     + "input[type=checkbox], input[type=range], summary, select, [role=slider]";
-  const idle = ".take *, [data-do=open], [id$=-stop], [id$=-halt], [id$=-go], footer *, #drop *, "
-    + ".top *, .copy-text, [aria-label*=Copy], [data-do=first], [data-do=reverse]";
+  const idle = ".download *, [data-do=open], [id$=-stop], [id$=-halt], [id$=-go], footer *, "
+    + "#drop *, .top *, .copy-text, [aria-label*=Copy], [data-do=first], [data-do=reverse]";
   const found = new Map();
   for (const thing of document.querySelectorAll(`[role=tabpanel] :is(${things})`)) {
     if (!thing.checkVisibility() || thing.disabled || thing.matches(idle)) continue;
@@ -68,7 +68,7 @@ def test_a_press_stays_on_its_tab_and_shows_something(led, tab):
     page, pressed, surprises = visitor.page, [], []
     visitor.go_to(tab)
     if tab == "results":
-        page.locator(".board[data-state=shown]").wait_for()
+        page.locator(".result-tables[data-state=shown]").wait_for()
     else:
         visitor.wait_for_kept("frames", tab)  # a first look
     for view in VIEWS[tab]:  # what is beside every view is pressed once

@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 
 from ddpm_core import Request, load, sample
 from tests.support.visitor import tiles
-from ui import runs
-from ui.runs import Studio
+from ui.runs import runs
+from ui.runs.runs import Studio
 
 # Looked at where it happens: to ask from outside, and for all pixels, may take longer than the run.
 WATCH = """() => {

@@ -12,7 +12,11 @@ from playwright.sync_api import expect
 from ddpm_core import Film
 from tests.support.pages import serve
 from tests.support.visitor import Visitor, tiles
-from ui import anatomy, contact, player, race, stage
+from ui.runs import player_values
+from ui.widgets.anatomy import anatomy
+from ui.widgets.image_grid import image_grid
+from ui.widgets.player import player
+from ui.widgets.race import race
 
 STEPS, N, SIDE, ACROSS = 1000, 16, 28, 4
 WHOLE = {"columns": ACROSS, "seconds": 1.5, "calls": STEPS, "total": STEPS}
@@ -40,7 +44,7 @@ COUNT = """(() => {
 def long():
     """A film of sixteen digits over all steps, of which a transfer carries a part."""
     films[:] = [Film.of(NOISE, 255 - NOISE, list(range(STEPS, -1, -1)))]
-    return stage.film_value(f"long {next(numbers)}", films[0], **WHOLE) | {"still": True}
+    return player_values.film_value(f"long {next(numbers)}", films[0], **WHOLE) | {"still": True}
 
 
 def short():
@@ -48,7 +52,7 @@ def short():
     x = np.full((3, 4, 8, 8, 1), number, np.uint8)
     about = {"columns": 2, "seconds": 0.5, "calls": 2, "total": 2}
     film = player.film(f"short {number}", [1000, 500, 0], x, x, **about) | {"order": number}
-    sheet = contact.contact(x[0], 2, [1, 2], live=number % 2 == 0)
+    sheet = image_grid.contact(x[0], 2, [1, 2], live=number % 2 == 0)
     return film, sheet
 
 
@@ -66,7 +70,7 @@ def told(name: str, order: int) -> tuple[dict, ...]:
     ]
     return (
         anatomy.idle(name) | {"order": order},
-        contact.contact(x[0], 1, [name], run=name, order=order),
+        image_grid.contact(x[0], 1, [name], run=name, order=order),
         race.film(name, lanes, order=order),
     )
 
@@ -75,9 +79,9 @@ def told(name: str, order: int) -> tuple[dict, ...]:
 def address():
     with gr.Blocks(analytics_enabled=False) as page:
         screen = player.Player(elem_id="sample-stage", autoplay=False)
-        sheet = contact.Contact(elem_id="contact")
+        sheet = image_grid.ImageGrid(elem_id="contact")
         late = [anatomy.Anatomy(player="sample-stage", elem_id="late-anatomy")]
-        late += [contact.Contact(elem_id="late-contact")]
+        late += [image_grid.ImageGrid(elem_id="late-contact")]
         late += [race.Race(label="Race", lanes=["a", "b"], elem_id="late-race")]
         quiet = {"show_progress": "hidden", "api_visibility": "private"}
         for name, act, parts in (

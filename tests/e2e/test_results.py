@@ -16,7 +16,7 @@ from tests.support.figures import store, write_training
 from tests.support.pages import serve
 from tests.support.toys import result_of
 from tests.support.visitor import TABS, Visitor, at_rest
-from ui import results
+from ui.tabs import results
 
 PHONE = {"viewport": {"width": 390, "height": 844}}
 HISTORY = [
@@ -70,7 +70,7 @@ def page(keep, chromium, address):
     page = visitor.page
     page.keyboard.press("Escape")  # a protocol that was left open
     reopen(page)
-    page.locator(".board[data-state=shown]").wait_for()
+    page.locator(".result-tables[data-state=shown]").wait_for()
     return page
 
 
@@ -131,7 +131,7 @@ def test_a_stored_figure_stands_beside_the_reports(page):
     assert cost == ["+1.500", "±", "0.071"]
     assert cell(page, "costs", "first β", 1).get_by_role("img", name="does not apply").is_visible()
     question, paragraphs = findings()["table-1"]  # what people wrote of it
-    answer = page.locator("[data-section=table-1] .board-answer")
+    answer = page.locator("[data-section=table-1] .result-tables-answer")
     expect(answer.get_by_role("heading")).to_have_text(question)
     assert answer.locator("p").all_inner_texts() == paragraphs
 
@@ -143,7 +143,7 @@ def test_a_click_opens_the_protocol_and_the_next_closes_it(page, home):
     expect(card(page)).to_be_visible()
     expect(card(page)).to_be_focused()
     told = words(result_of(m, 2.3456, 0.0211))
-    assert card(page).locator(".board-words").inner_text() == told
+    assert card(page).locator(".result-tables-words").inner_text() == told
     assert card(page).locator("code").inner_text() == m.command
     assert "1,234 s" in card(page).inner_text()
     button.click()
@@ -156,7 +156,7 @@ def test_a_click_opens_the_protocol_and_the_next_closes_it(page, home):
     card(page).get_by_role("button", name="Copy").click()
     expect(card(page).get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == missing.command
-    page.locator(".board-lead").click()
+    page.locator(".result-tables-lead").click()
     expect(card(page)).to_be_hidden()
 
 
@@ -166,14 +166,14 @@ def test_a_click_opens_the_protocol_and_the_next_closes_it(page, home):
 def test_a_point_tells_its_protocol_by_pointer_and_by_keyboard(page, home):
     plot = page.locator("[data-plot=few-steps]")
     plot.scroll_into_view_if_needed()
-    readout = plot.locator(".board-readout")
+    readout = plot.locator(".result-tables-readout")
     ddim = report.few_steps(home).rows[1].measured
     point = plot.get_by_role("button", name="DDIM · 20 steps")
     box = at_rest(point)
     page.mouse.move(box["x"] + 14, box["y"] + 14)
     expect(readout).to_have_text("DDIM · 20 steps · judge distance 1.50 ± 0.20")
     page.mouse.click(box["x"] + 14, box["y"] + 14)
-    assert card(page).locator(".board-words").inner_text() == words(ddim[2].result)
+    assert card(page).locator(".result-tables-words").inner_text() == words(ddim[2].result)
     assert card(page).locator("code").inner_text() == ddim[2].command
     page.keyboard.press("Escape")
     expect(point).to_be_focused()
@@ -191,7 +191,7 @@ def test_a_point_tells_its_protocol_by_pointer_and_by_keyboard(page, home):
 
 def test_training_curves_of_the_model_that_is_picked(page):
     section = page.locator("[data-section=curves]")
-    names, lines = section.get_by_role("radio"), section.locator(".board-plot polyline")
+    names, lines = section.get_by_role("radio"), section.locator(".result-tables-plot polyline")
     assert [n.get_attribute("value") for n in names.all()] == ["mnist-conditional", "mnist-cosine"]
     expect(names.first).to_be_checked()
     assert lines.evaluate_all("all => all.map(l => l.points.length)") == [8, 8, 4]
@@ -225,19 +225,19 @@ def test_figures_that_are_measured_meanwhile_show_when_it_is_opened_again(page, 
 def test_on_a_phone_a_link_opens_the_tab_all_tabs_are_on_view_and_tables_scroll(visit):
     visitor = visit("?tab=results", **PHONE)
     page = visitor.page
-    page.locator(".board[data-state=shown]").wait_for()
+    page.locator(".result-tables[data-state=shown]").wait_for()
     expect(visitor.tab("results")).to_have_attribute("aria-selected", "true")
     for tab in TABS:
         box = visitor.tab(tab).bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= 390
     assert cell(page, "table-1", "Test-FID, report", 3).inner_text().strip() == "2.385"
     assert visitor.part("results-board").locator("td button").count() > 100
-    table = page.locator("[data-section=table-1] .board-scroll")
+    table = page.locator("[data-section=table-1] .result-tables-scroll")
     assert table.evaluate("b => b.scrollWidth > b.clientWidth")
     table.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function(
-        "document.querySelector('[data-section=table-1] .board-scroll').scrollLeft > 0"
+        "document.querySelector('[data-section=table-1] .result-tables-scroll').scrollLeft > 0"
     )
     cell(page, "table-1", "Train distance, DDIM", 3).locator("button").click()
     shown = card(page).bounding_box()

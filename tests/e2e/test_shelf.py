@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from ddpm_core.hub import Hub
 from tests.support.fake_hub import FakeHub, plain_client
 from tests.support.visitor import Visitor
-from ui.runs import Studio
+from ui.runs.runs import Studio
 
 # The shape of google/ddpm-cifar10-32, an eighth as wide.
 SHAPE = {

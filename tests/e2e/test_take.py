@@ -14,7 +14,7 @@ from ddpm_core import Request, film, load, read_note
 from ddpm_core.recorder import grid
 from tests.support.films import frames_of
 from tests.support.visitor import at_rest, choose_file, download
-from ui.take import in_words
+from ui.widgets.download.download import in_words
 
 MODEL = "mnist-conditional"
 SHORT = "?n=4&label=8&steps=12&seed=2&dtype=float32"
@@ -60,7 +60,7 @@ def test_every_step_leaves_and_the_button_told_its_true_size(led, tmp_path):
 
 def test_stride_and_panes_are_chosen_and_stay_chosen_and_the_row_is_calm(led, tmp_path):
     visitor = led(SHORT)
-    page, row = visitor.page, visitor.part("sample-take").locator(".take")
+    page, row = visitor.page, visitor.part("sample-take").locator(".download")
     for width in (390, 1440):
         page.set_viewport_size({"width": width, "height": 844})
         choose_file(visitor, form="GIF", stride=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from ui.tour import STEPS
+from ui.widgets.tour.tour import STEPS
 
 PHONE = {"viewport": {"width": 390, "height": 844}}
 IN_VIEW = """() => {

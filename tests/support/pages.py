@@ -7,8 +7,8 @@ import threading
 import time
 from contextlib import contextmanager
 
-from ui import modules
 from ui.page import LOOK
+from ui.widgets import modules
 
 API = "/gradio_api"
 

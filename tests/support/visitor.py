@@ -15,8 +15,8 @@ import numpy as np
 from playwright.sync_api import expect
 
 from ddpm_core import Request, save_png
-from ui import permalinks
-from ui.runs import Key
+from ui.runs.runs import Key
+from ui.sharing import permalinks
 
 # The titles of the tabs, by the names that links give them.
 TABS = {
@@ -34,7 +34,7 @@ DROP = """([name, data, target]) => {
   const fire = (kind) => document.querySelector(target).dispatchEvent(
     new DragEvent(kind, { dataTransfer: files, bubbles: true, cancelable: true }));
   fire("dragover");
-  const veiled = !document.querySelector(".drop-veil").hidden;
+  const veiled = !document.querySelector(".file-drop-veil").hidden;
   fire("drop");
   return veiled;
 }"""
@@ -43,7 +43,7 @@ FORGET = """() => {
   history.replaceState(null, "", "/");
   for (const tab of ["sample", "guidance", "reverse"]) {
     document.querySelector(`#${tab}-stage .player`)?.setAttribute("data-state", "led");
-    document.querySelector(`#${tab}-take .take-file`)?.replaceChildren();
+    document.querySelector(`#${tab}-take .download-file`)?.replaceChildren();
   }
 }"""
 ANOTHER = """([stage, seen, whole]) => {
@@ -309,7 +309,7 @@ def choose_file(visitor, tab="sample", form=None, stride=None, panes=None):
 
 def download(visitor, folder, label, tab="sample", button="gif"):
     """Once the button says what is expected; the file and what the button said."""
-    ready = visitor.page.locator(f"#{tab}-take .take[data-state=ready] #{tab}-{button}")
+    ready = visitor.page.locator(f"#{tab}-take .download[data-state=ready] #{tab}-{button}")
     ready.filter(has_text=label).wait_for(timeout=60_000)
     said = ready.inner_text()
     with visitor.page.expect_download() as begun:

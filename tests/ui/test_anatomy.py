@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ui import anatomy
+from ui.widgets.anatomy import anatomy
 
 N, TILES, SIDE = 4, 2, 6
 

@@ -12,8 +12,9 @@ import pytest
 
 import app
 from ddpm_core import InvalidInput, Request
-from ui import api, stage
-from ui.runs import CALLS, Key, Studio
+from ui.runs import player_values
+from ui.runs.runs import CALLS, Key, Studio
+from ui.sharing import api
 
 ASKED = ["mnist-conditional", 1, "3", "ddpm", 60, 0, 1, "none", None]
 
@@ -25,7 +26,7 @@ def held(monkeypatch):
     studio.under_way, studio.most, studio.go_on = 0, 0, go_on
     guard = threading.Lock()
 
-    def stream(ending, key):
+    def stream(ticket, key):
         with guard:
             studio.under_way += 1
             studio.most = max(studio.most, studio.under_way)
@@ -74,7 +75,7 @@ def test_calls_take_none_of_the_places_of_visitors(held):
     with gr.Blocks() as page:
         api.expose(held)
         button, said = gr.Button(), gr.Textbox()
-        event = button.click(lambda: "served", None, said, **stage.STREAM)
+        event = button.click(lambda: "served", None, said, **player_values.STREAM)
     options = {"ssr_mode": False, "max_threads": app.SAFE["max_threads"]}
     _, url, _ = page.queue(max_size=8).launch(prevent_thread_lock=True, quiet=True, **options)
     with httpx.Client(base_url=f"{url}gradio_api/", timeout=60, trust_env=False) as client:
@@ -92,7 +93,7 @@ def test_a_model_is_sampled_as_it_is_meant_to_be(monkeypatch):
     studio, asked = Studio(), []
     model = studio.model("mnist-conditional")
     monkeypatch.setitem(model.config.sampling, "clip", False)
-    monkeypatch.setattr(studio, "stream", lambda ending, key: asked.append(key) or [None])
+    monkeypatch.setattr(studio, "stream", lambda ticket, key: asked.append(key) or [None])
     api._run(studio, model.name, n=2)
     assert asked == [Key(model.name, Request(n=2, clip=False))]
 
@@ -114,13 +115,13 @@ def test_the_run_of_a_caller_who_left_ends(served, monkeypatch):
     studio, client = served
     begun, ended = threading.Event(), threading.Event()
 
-    def stream(ending, key):
+    def stream(ticket, key):
         begun.set()
         until = time.monotonic() + 60
-        while not ending.asked and time.monotonic() < until:
+        while not ticket.asked and time.monotonic() < until:
             yield
             time.sleep(0.01)
-        if ending.asked:
+        if ticket.asked:
             ended.set()
 
     monkeypatch.setattr(studio, "stream", stream)

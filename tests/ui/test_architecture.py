@@ -11,7 +11,7 @@ from ddpm_core import Model, load
 from ddpm_core.checkpoints import Config
 from lab.process.outline import outline
 from tests.support.networks import GOOGLE, NETWORKS
-from ui.architecture import network
+from ui.widgets.architecture.architecture import network
 
 TOYS = {"google": GOOGLE, "up": NETWORKS["other attention on the way up"]} | {
     "one": NETWORKS["one level"],

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import gradio as gr
 
-from ui.arrivals import Arrival
-from ui.drop import Dropped
 from ui.page import build
-from ui.runs import Studio
+from ui.runs.runs import Studio
+from ui.sharing.restore import Arrival
+from ui.widgets.file_drop.file_drop import Dropped
 
 VISITOR = SimpleNamespace(session_hash="somebody", query_params={}, headers={})
 

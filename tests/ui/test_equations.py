@@ -12,8 +12,8 @@ from ddpm_core import NoiseSchedule, Request, load
 from ddpm_core.denoiser import Prediction
 from ddpm_core.diffusion import q_sample, q_step
 from ddpm_core.samplers import ddpm
-from ui import typeset
-from ui.equations import GUIDED, Card, tables
+from ui.widgets.equations import typeset
+from ui.widgets.equations.equations import GUIDED, Card, tables
 
 TIMES = [1, 2, 437, 999, 1000]
 

@@ -15,8 +15,9 @@ from PIL import Image
 from ddpm_core import Model
 from ddpm_core.checkpoints import Config
 from lab.process.forward import forward_film, return_request, return_times, returns
-from ui import forward, forward_runs, runs
-from ui.runs import Studio
+from ui.runs import forward_runs, runs
+from ui.runs.runs import Studio
+from ui.tabs.forward import forward
 
 RNG = np.random.default_rng(0)
 

@@ -14,8 +14,8 @@ from lab.__main__ import main
 from lab.process.forward import forward_film
 from lab.process.packed import MAX_TEXT, pack
 from tests.ui.test_forward import MODELS, picture
-from ui.forward_links import commands, digit_of, parse, python, query
-from ui.sketch import SAMPLES
+from ui.sharing.forward_links import commands, digit_of, parse, python, query
+from ui.widgets.sketch.sketch import SAMPLES
 
 
 @pytest.fixture

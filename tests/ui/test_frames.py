@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ddpm_core import Film
-from ui import frames
+from ui.runs import frames
 
 FRAMES, SHAPE = 101, (4, 8, 8, 3)
 

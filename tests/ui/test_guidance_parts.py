@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from ddpm_core import InvalidInput
-from ui.contact import Contact, contact, pending
-from ui.interval import Interval
+from ui.widgets.image_grid.image_grid import ImageGrid, contact, pending
+from ui.widgets.interval.interval import Interval
 
 TILES = np.arange(5 * 2 * 3, dtype=np.uint8).reshape(5, 2, 3, 1)
 
@@ -45,7 +45,7 @@ def test_an_interval_that_is_none_is_refused(payload):
 
 
 def test_only_a_sheet_that_stays_becomes_a_file():
-    part = Contact()
+    part = ImageGrid()
     kept = part.postprocess(contact(TILES, 5, range(5)))
     assert kept["sheet"]["meta"] == {"_type": "gradio.FileData"}
     assert Image.open(kept["sheet"]["path"]).size == (15, 2)

@@ -8,8 +8,10 @@ import gradio as gr
 import pytest
 
 from ddpm_core import Request
-from ui import controls, guidance, instruments, runs, stage, steering
-from ui.runs import Key, Studio
+from ui.runs import player_values, runs
+from ui.runs.runs import Key, Studio
+from ui.tabs import run_controls
+from ui.tabs.guidance import guidance, guidance_controls, guidance_tools
 
 VISITOR = SimpleNamespace(session_hash="someone")
 QUICK = {"label": 3, "steps": 2, "sampler": "ddim", "seed": 0}
@@ -26,11 +28,11 @@ class Tab:
     def __init__(self):
         self.studio = Studio()
         with gr.Blocks() as self.page:
-            self.bench = guidance.build(self.studio)
-        self.spelled = steering.spelled(BOTH)
+            self.run_tab = guidance.build(self.studio)
+        self.spelled = guidance_controls.spelled(BOTH)
 
     def values(self, **changes):
-        return [(self.spelled | changes)[name] for name in steering.NAMES]
+        return [(self.spelled | changes)[name] for name in guidance_controls.NAMES]
 
     def part(self, name):
         return next(it for it in self.page.blocks.values() if it.elem_id == f"guidance-{name}")
@@ -46,7 +48,7 @@ class Tab:
 
     def film_strip(self, method, at, **changes):
         values = self.values(**changes)
-        stands = self.studio.settled(steering.read(values))
+        stands = self.studio.settled(guidance_controls.read(values))
         return self.draw("strip", "strip", stands, method, VISITOR, *values, at)
 
     def atlas(self, **changes):
@@ -85,23 +87,28 @@ def test_what_cannot_be_drawn_ends_the_atlas_that_is_being_drawn(tab, changes, t
 
 
 def test_while_a_preview_stands_the_stage_is_told_of_what(tab):
-    key, stage = tab.studio.settled(steering.read(tab.values(steps=30, seed=7))), tab.bench.stage
-    shown = tab.bench.preview(VISITOR, key)[stage]
+    key, stage = (
+        tab.studio.settled(guidance_controls.read(tab.values(steps=30, seed=7))),
+        tab.run_tab.stage,
+    )
+    shown = tab.run_tab.preview(VISITOR, key)[stage]
     assert (shown["preview"], shown["total"]) == (30, guidance.quick(key).request.steps)
-    first, *_, last = [it[stage] for it in tab.bench.rest(VISITOR, key) if stage in it]
+    first, *_, last = [it[stage] for it in tab.run_tab.rest(VISITOR, key) if stage in it]
     assert (first["kind"], first["index"], first["total"]) == ("next", 0, 30)
     assert last["kind"] == "film" and "preview" not in last
 
 
 def test_another_model_leaves_the_class_that_it_knows_to_the_visitor():
     digits = [("all", "all"), ("3", "3"), ("none", "none")]
-    assert "value" not in controls.offered(digits, "3", "all")
-    assert controls.offered(digits, "7", "all")["value"] == "all"
+    assert "value" not in run_controls.offered(digits, "3", "all")
+    assert run_controls.offered(digits, "7", "all")["value"] == "all"
     # Of a model that knows no classes one comes with "none": here there is more to be seen.
-    assert controls.offered(digits, "none", "all")["value"] == "all"
-    assert "value" not in controls.offered(digits, "none", "all", late=True)  # chosen for this one
-    assert "value" not in controls.offered(digits[1:], "none", "3")
-    assert controls.relabelled(Studio(), "no/such-model", "3") == gr.skip()
+    assert run_controls.offered(digits, "none", "all")["value"] == "all"
+    assert "value" not in run_controls.offered(
+        digits, "none", "all", late=True
+    )  # chosen for this one
+    assert "value" not in run_controls.offered(digits[1:], "none", "3")
+    assert run_controls.relabelled(Studio(), "no/such-model", "3") == gr.skip()
 
 
 def test_another_model_leaves_the_method_that_it_has_to_the_visitor(tab):
@@ -122,7 +129,7 @@ def measurement(tab, count="20", **changes):
 
 
 def test_a_measurement_says_what_it_takes_and_counts_its_steps_to_the_last(tab, monkeypatch):
-    monkeypatch.setattr(instruments, "PAUSE", 0.0)
+    monkeypatch.setattr(guidance_tools, "PAUSE", 0.0)
     first, *counted, last = measurement(tab)
     assert first["running"] and "560 denoisings" in first["message"]  # 7 x 20 x 2, twice guided
     assert first["steps"] == [0, 14] and counted[0]["steps"] == [1, 14]  # 7 scales of two steps
@@ -154,6 +161,6 @@ def test_a_measurement_that_fails_says_so_and_rests(tab, monkeypatch):
 
     monkeypatch.setattr(tab.studio.engine, "step", fail)
     *_, last = measurement(tab)
-    assert not last["running"] and last["message"] == stage.FAILED
+    assert not last["running"] and last["message"] == player_values.FAILED
     assert 0 < len(last["points"]) < 7
     assert tab.studio._running == 0

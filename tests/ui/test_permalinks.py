@@ -19,8 +19,8 @@ from ddpm_core import InvalidInput, Request
 from ddpm_core.commands import options
 from ddpm_core.commands import sample as command
 from ddpm_core.request import unused
-from ui import permalinks
-from ui.runs import Key, Studio
+from ui.runs.runs import Key, Studio
+from ui.sharing import permalinks
 
 requests = st.builds(
     Request,

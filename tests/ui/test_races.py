@@ -18,11 +18,13 @@ from ddpm_core.animation import read_note
 from lab.__main__ import main
 from lab.process import race as core
 from tests.support.films import frames_of
-from ui import laboratory, race, races, runs, stage
-from ui.ending import Ending
-from ui.keep import Choice
-from ui.races import RaceKey
-from ui.runs import Studio
+from ui.runs import player_values, races, runs
+from ui.runs.races import RaceKey
+from ui.runs.runs import Studio
+from ui.runs.ticket import Ticket
+from ui.sharing.share_panel import Choice
+from ui.tabs.reverse import comparison_views
+from ui.widgets.race import race
 
 FEW = Request(n=1, label="none", sampler="ddpm", steps=6, seed=8, dtype="float32")
 GUIDED = replace(FEW, label=3, guidance="classifier-noisy", guidance_scale=4.0, n=2)
@@ -32,7 +34,7 @@ KEYS = [
     RaceKey("break", "mnist-linear", replace(FEW, steps=9), error="missing-root"),
     RaceKey("break", "mnist-linear", GUIDED, error="batch-scale"),
 ]
-SAMPLERS = laboratory.VIEWS[1].default
+SAMPLERS = comparison_views.VIEWS[1].default
 SAMPLERS = SAMPLERS._replace(request=replace(SAMPLERS.request, label="none", seed=8))
 
 
@@ -49,14 +51,14 @@ def studio():
 
 
 def finished(studio, key):
-    for progress in races.stream(studio, Ending(), key):
+    for progress in races.stream(studio, Ticket(), key):
         pass
     return progress
 
 
 @every_key
 def test_a_link_restores_its_race(key):
-    view = next(view for view in laboratory.VIEWS if view.name == key.view)
+    view = next(view for view in comparison_views.VIEWS if view.name == key.view)
     assert races.parse(dict(parse_qsl(races.query(key, tab="reverse"))), view.default) == key
 
 
@@ -98,12 +100,12 @@ def test_the_command_line_that_is_offered_writes_the_same_race(tiny, key, tmp_pa
 
 
 def test_a_stopped_race_is_kept_and_run_again_in_full(studio):
-    key, ending = KEYS[0]._replace(request=replace(FEW, steps=400, seed=11)), Ending()
-    for progress in races.stream(studio, ending, key):
-        ending.asked = True
+    key, ticket = KEYS[0]._replace(request=replace(FEW, steps=400, seed=11)), Ticket()
+    for progress in races.stream(studio, ticket, key):
+        ticket.asked = True
     assert progress.done and progress.stopped and not progress.finished
     assert studio.kept(progress.key) is progress
-    again = races.stream(studio, Ending(), key)
+    again = races.stream(studio, Ticket(), key)
     assert next(again).race is not progress.race
     again.close()
 
@@ -176,7 +178,7 @@ def reachable(root) -> set[int]:
 
 
 def test_a_file_with_other_step_counts_is_not_shown_as_the_pages_own(studio):
-    base = next(view for view in laboratory.VIEWS if view.name == "samplers").default
+    base = next(view for view in comparison_views.VIEWS if view.name == "samplers").default
     model = studio.model("mnist-linear")
     about = json.loads(core.samplers(model, replace(FEW, n=1), few=(3,)).describe())
     with pytest.raises(InvalidInput, match=r"this file has \[3\]"):
@@ -187,15 +189,17 @@ def test_a_file_with_other_step_counts_is_not_shown_as_the_pages_own(studio):
 
 def test_a_failure_of_the_server_ends_the_race_with_words(studio, monkeypatch, caplog):
     with gr.Blocks():
-        contest = laboratory.build(studio, laboratory.VIEWS[0])
+        comparison = comparison_views.build(studio, comparison_views.VIEWS[0])
 
     def fail(*_):
         raise RuntimeError("out of luck")
 
     monkeypatch.setattr(races, "stream", fail)
     visitor = SimpleNamespace(session_hash="a")
-    (news,) = contest.stream(visitor, KEYS[0])
-    assert news[contest.stage]["message"] == stage.FAILED and "out of luck" in caplog.text
+    (news,) = comparison.stream(visitor, KEYS[0])
+    assert (
+        news[comparison.stage]["message"] == player_values.FAILED and "out of luck" in caplog.text
+    )
 
 
 def test_a_race_leaves_with_a_frame_for_every_step_and_a_note(studio):

@@ -16,7 +16,7 @@ from lab.report import report
 from lab.report.findings import findings
 from tests.support.figures import store, write_training
 from tests.support.toys import result_of
-from ui import results
+from ui.tabs import results
 
 
 def wanted(home):

@@ -15,9 +15,10 @@ import pytest
 
 from ddpm_core import InvalidInput, Request, branch, film
 from tests.support.pages import others_compute
-from ui import limits, runs, sample, stage
-from ui.runs import Key, Studio
-from ui.take import Choice
+from ui.runs import limits, player_values, runs
+from ui.runs.runs import Key, Studio
+from ui.tabs import sample
+from ui.widgets.download.download import Choice
 
 LONG = Request(n=2, steps=400, sampler="ddpm")
 
@@ -46,7 +47,7 @@ def test_the_stage_tells_the_calls_that_were_made(studio, model, traced, calls):
     request = Request(n=1, steps=10, guidance="cfg", guidance_scale=3, t_low=500, t_high=560)
     run = studio.stream(studio.arm(("a", "sample")), Key(model, request), traced=traced)
     *_, end = run
-    assert stage.final(end)["calls"] == end.calls[-1] == calls
+    assert player_values.final(end)["calls"] == end.calls[-1] == calls
 
 
 def test_stop_ends_after_a_step_and_keeps_the_film_but_not_for_the_whole(studio, model):
@@ -66,7 +67,7 @@ def test_stop_ends_after_a_step_and_keeps_the_film_but_not_for_the_whole(studio,
     [again] = studio.stream(studio.arm(("z", "sample")), key)
     assert again.film is end.film
     for shown in (again, studio.tile(key, 1)):
-        value = stage.final(shown)
+        value = player_values.final(shown)
         assert value["seconds"] is None and value["calls"] == 30
 
 
@@ -166,7 +167,7 @@ def waits_for(desk, old, new) -> dict:
 @pytest.fixture
 def patient(monkeypatch):
     """However slow the machine, whoever waits for a last word waits until it is said."""
-    monkeypatch.setattr(stage, "LAST_WORD", 60.0)
+    monkeypatch.setattr(player_values, "LAST_WORD", 60.0)
 
 
 @pytest.mark.usefixtures("patient")
@@ -210,11 +211,11 @@ def test_a_download_holds_the_film_of_ones_own_run(studio, model):
     *_, stopped = early
     *_, whole = studio.stream(studio.arm(("l", "sample")), key)
     for own in (stopped, whole, stopped):
-        taken = stage.take(studio, "sample", Choice(panes=("x",), run=own.id))
+        taken = player_values.take(studio, "sample", Choice(panes=("x",), run=own.id))
         assert taken.frames == own.steps_done + 1
     assert stopped.steps_done < whole.steps_done == 25
     with pytest.raises(InvalidInput, match="again"):
-        stage.take(studio, "sample", Choice(run="of nobody"))
+        player_values.take(studio, "sample", Choice(run="of nobody"))
 
 
 def test_films_are_kept_within_their_budget(monkeypatch, model):

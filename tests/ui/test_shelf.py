@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ui.page import build
-from ui.runs import Key, Studio
+from ui.runs.runs import Key, Studio
 
 
 def test_a_download_has_left_its_place_when_the_run_begins(monkeypatch):

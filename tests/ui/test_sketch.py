@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ddpm_core import InvalidInput
-from ui.sketch import Sketch, sized
+from ui.widgets.sketch.sketch import Sketch, sized
 
 
 @pytest.fixture(scope="module")

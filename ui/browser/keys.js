@@ -1,0 +1,60 @@
+// Keys that work anywhere on the page, unless something is being typed:
+// digits pick a class, S stops, Space, R, left and right go to the player that is in view.
+// Letters and digits can be switched off (WCAG 2.1.4): who dictates would press them by speaking.
+(() => {
+  const KNOWN = "learning-the-noise:keys"; // in localStorage, if it may be used
+  let singleKeys = true;
+  try {
+    singleKeys = localStorage.getItem(KNOWN) !== "off";
+  } catch {
+    // The page may stand in a frame that stores nothing.
+  }
+  /** Whether letters and digits are heard; an argument changes it, also for the next visit. */
+  window.singleKeys = (wanted = singleKeys) => {
+    singleKeys = wanted;
+    try {
+      localStorage.setItem(KNOWN, wanted ? "on" : "off");
+    } catch {
+      // Until the page is closed, then.
+    }
+    return singleKeys;
+  };
+
+  const busy = (el) => el.closest?.("input:not([type=radio], [type=range], [type=checkbox]), textarea, select, [contenteditable], .cm-editor");
+  const USERS = "button, a, summary, [role=tab], input, [role=slider], .image-grid-scroll";
+  const shown = (selector) => [...document.querySelectorAll(selector)].find((el) => el.offsetParent);
+
+  function pick(digit) {
+    const group = shown(".chips[id$='-label']");
+    group?.querySelector(`input[value="${digit}"]`)?.click();
+  }
+
+  function stop() {
+    for (const button of document.querySelectorAll("button[id$='-stop'], button[id$='-halt']")) {
+      if (button.offsetParent) button.click();
+    }
+  }
+
+  function toPlayer(event) {
+    // A player hears its own; and the controls have uses of their own for all keys but R.
+    if (event.target.closest(".player, .race")) return;
+    if (!/^[rR]$/.test(event.key) && event.target.closest(USERS)) return;
+    const player = shown(".player, .race");
+    const box = player?.getBoundingClientRect();
+    if (!box || box.bottom <= 0 || box.top >= innerHeight) return; // the page is to scroll
+    event.preventDefault();
+    player.dispatchEvent(new KeyboardEvent("keydown", {
+      key: event.key, code: event.code, shiftKey: event.shiftKey, bubbles: false,
+    }));
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || busy(event.target)) return;
+    if (/^[0-9a-zA-Z]$/.test(event.key) && !singleKeys) return;
+    if (/^[0-9]$/.test(event.key)) pick(event.key);
+    else if (/^[sS]$/.test(event.key)) stop();
+    else if ((event.key === " " && !event.shiftKey) || /^([rR]|Arrow(Left|Right))$/.test(event.key)) {
+      toPlayer(event);
+    }
+  });
+})();

@@ -1,0 +1,113 @@
+"""What moves before anything has run: recordings by the shipped models, labelled as such.
+
+``python -m ui.runs.runs.recordings`` makes them anew, from the same seeds.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import imageio.v3 as iio
+
+from ddpm_core.media import png
+from ddpm_core.sampling import scale_sheet
+from lab.process.race import LANE_PANES
+
+FOLDER = Path(__file__).parent / "recorded"
+FRAMES = 61  # of each lane: enough to look fluid, and small
+PNG = "data:image/png;base64,"
+
+
+def load(name: str) -> dict | None:
+    """A component's value as it was recorded, its pictures files; None where there is none.
+
+    Serve the folder (``gradio.set_static_paths``) for the pictures to be found.
+    """
+    path = FOLDER / f"{name}.json"
+    if not path.exists():
+        return None
+
+    def opened(text):
+        if not (isinstance(text, str) and text.startswith("file:")):
+            return text
+        picture = str((FOLDER / text.removeprefix("file:")).resolve())
+        return {"path": picture, "meta": {"_type": "gradio.FileData"}}
+
+    return _mapped(json.loads(path.read_text(encoding="utf-8")), opened)
+
+
+def save(name: str, value: dict) -> int:
+    """Write a component's value and its pictures; returns their size in bytes."""
+    FOLDER.mkdir(exist_ok=True)
+    for old in FOLDER.glob(f"{name}*"):
+        old.unlink()
+    written: list[Path] = []
+
+    def kept(text):
+        if not (isinstance(text, str) and text.startswith(PNG)):
+            return text
+        path = FOLDER / f"{name}-{len(written)}.png"
+        picture = iio.imread(base64.b64decode(text.removeprefix(PNG)), plugin="pillow")
+        path.write_bytes(png(picture, optimize=True))
+        written.append(path)
+        return f"file:{path.name}"
+
+    text = json.dumps(_mapped(value, kept), ensure_ascii=False, separators=(",", ":"))
+    path = FOLDER / f"{name}.json"
+    path.write_text(text + "\n", encoding="utf-8")
+    return sum(p.stat().st_size for p in [*written, path])
+
+
+def _mapped(value, change: Callable):
+    if isinstance(value, dict):
+        return {k: _mapped(v, change) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_mapped(v, change) for v in value]
+    return change(value)
+
+
+def main() -> None:
+    """Record the races of the Reverse tab, and the strip and the atlas of the Guidance tab."""
+    from ddpm_core import film
+
+    from ..widgets.image_grid import image_grid
+    from ..tabs.reverse import comparison_views
+    from ..widgets.race import race
+    from . import races
+    from ..tabs.guidance import guidance_controls
+    from .ticket import Ticket
+    from .runs import Studio
+
+    studio = Studio()
+    for view in comparison_views.VIEWS:
+        for progress in races.stream(studio, Ticket(), view.default):
+            pass
+        panes = LANE_PANES if view.name == "schedules" else ("x", "x0")
+        lanes = [races.whole(lane, FRAMES, panes) for lane in progress.race.lanes]
+        request = progress.key.request
+        words = f"{' against '.join(progress.key.models)}, seed {request.seed}"
+        print(view.name, save(view.name, race.film(view.name, lanes, recorded=words)), "bytes")
+    name = "mnist-conditional"
+    request = guidance_controls.default_for(studio.model(name))
+    request = replace(request, n=1, label=3, sampler="dpm_solver_pp")
+    for sheet, labels in (("strip", None), ("atlas", range(10))):
+        scales = guidance_controls.scales(request, atlas=labels is not None)
+        images = film(studio.model(name), scale_sheet(request, scales, labels)).images()
+        value = image_grid.contact(
+            images,
+            len(scales),
+            scales,
+            labels and [str(label) for label in labels],
+            symbol=guidance_controls.symbol(request),
+            run=f"0 {request.guidance}",
+            recorded=f"{name}, seed {request.seed}",
+        )
+        print(sheet, save(sheet, value), "bytes")
+
+
+if __name__ == "__main__":
+    main()

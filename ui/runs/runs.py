@@ -1,0 +1,527 @@
+"""Runs on behalf of visitors: streamed, stopped on request, kept within a byte budget."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import tempfile
+import threading
+import time
+import weakref
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+from weakref import WeakValueDictionary
+
+from ddpm_core import Film, InvalidInput, Model, Request, Run, available, hub, load
+from ddpm_core.checkpoints import from_hub
+from ddpm_core.errors import check_int
+from ddpm_core.recorder import film_bytes
+from lab.measure.metrics import Measured, measuring
+from lab.process.engine import Account, shared_engine
+from lab.process.trace import Trace, reported, trace_bytes
+
+from .ticket import Ticket
+from .limits import (
+    MAX_IMAGES,
+    MAX_SHEET,
+    MAX_TRACED,
+    check_through,
+    check_work,
+    is_counted,
+    is_recorded,
+    most_images,
+    most_work,
+    run_size,
+)
+
+KEPT_BYTES = 256 * 2**20
+# What a visitor may have fetched, on one's own machine and on a page for others: there it is
+# fetched in nobody's name, and into a cache that holds nothing else.
+HUB = hub.Hub(max_bytes=300 * 10**6)
+PUBLIC_HUB = replace(
+    HUB,
+    cache=Path(tempfile.gettempdir()) / "learning-the-noise-hub",
+    token=False,
+    keep_bytes=2 * 10**9,
+)
+FETCHED_KEPT = 2  # in memory, beside what ships
+VISITORS_KEPT = 10_000
+VISITORS = 32  # whose runs go on at a time, in turn; as many more wait in the queue
+CALLS = 16  # of the API, besides; as many more wait, outside the visitors' queue
+DOWNLOADS = 2
+# Films and records of runs under way, of all visitors together; and beside each film what its pages
+# are copied to.
+RUNNING_BYTES = 2**30
+MAX_PREVIEWS = 16  # at a time; Gradio serves everything else, too, from 40 threads
+FRAMES_PER_SECOND = 20
+MEASURED_AT_A_TIME = 25
+PAIRED_BYTES = 8  # a value, of images whose distances are measured
+_END = object()
+SECONDS_PER_TILE = 0.0015  # larger grids are larger frames: fewer of them a second
+
+
+def new_id() -> str:
+    """The id of a run: of two visitors who ask for the same, each has one of their own."""
+    return secrets.token_hex(8)
+
+
+class Key(NamedTuple):
+    """Names what is run.
+
+    Attributes:
+        model: the name of a shipped model.
+        request: what it samples.
+        beside: requests that run in the same batch, each with its own row of images.
+        branch_at: None, or the step from which on the one request beside goes on alone.
+    """
+
+    model: str
+    request: Request
+    beside: tuple[Request, ...] = ()
+    branch_at: int | None = None
+
+    @property
+    def requests(self) -> list[Request]:
+        return [self.request, *self.beside]
+
+    @property
+    def columns(self) -> int | None:
+        """How many images to a row: one row for each guided request, else whatever fits."""
+        row = self.request.guidance != "none" and self.request.n <= 8
+        return self.request.n if self.beside or row else None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands; the film grows as the run goes on.
+
+    Attributes:
+        key: names the run.
+        seconds: of computing so far, without waiting for other visitors' steps; None for a run
+            that was computed earlier, or together with other images.
+        done: no further progress will come.
+        stopped: ended by the visitor before the last step.
+        trace: what guidance did, if that was asked for; of a branch, in its own part only.
+        calls: evaluations of the network for each image at every frame; of a branch, in its own
+            part only.
+        id: of this run, see ``new_id``.
+    """
+
+    key: Key
+    film: Film
+    seconds: float | None
+    done: bool = False
+    stopped: bool = False
+    trace: Trace | None = None
+    calls: Sequence[int] = ()
+    id: str = field(default_factory=new_id)
+
+    def named(self, model: str, request: Request) -> Progress:
+        """The same film under the request that would make it."""
+        return replace(self, key=Key(model, request), id=new_id())
+
+    @property
+    def steps_done(self) -> int:
+        return self.film.frames - 1
+
+    @property
+    def finished(self) -> bool:
+        return self.film.finished
+
+    @property
+    def nbytes(self) -> int:
+        return self.film.nbytes + (self.trace.nbytes if self.trace else 0)
+
+
+class Studio:
+    """Loads models once, runs requests step by step in turn, and keeps recent films."""
+
+    def __init__(self, source: hub.Hub = HUB):
+        self._models: OrderedDict[str, Model] = OrderedDict()
+        # Names of those whose operations are counted: to count on a visitor's thread would disturb
+        # whoever differentiates at that moment.
+        self._ready: set[str] = set()
+        self._hub = source
+        self._downloads = ThreadPoolExecutor(DOWNLOADS, "download")
+        self._downloading = threading.BoundedSemaphore(DOWNLOADS)
+        self._kept: OrderedDict[str, Progress] = OrderedDict()  # by id
+        self._newest: dict[Key, str] = {}  # the id of the run to show to whoever asks for the same
+        # An ticket lives as long as its run: a visitor who left is forgotten by itself.
+        self._tickets: WeakValueDictionary[tuple, Ticket] = WeakValueDictionary()
+        self._orders = count(time.time_ns() // 1000)
+        self._guard = threading.RLock()
+        # A shipped model loads quickly and does not wait for a fetched one. Of each kind one loads
+        # at a time, which bounds the memory.
+        self._loading = {"shipped": threading.Lock(), "fetched": threading.Lock()}
+        self._asked: OrderedDict[tuple, float] = OrderedDict()  # when each visitor last asked
+        self._previews = threading.BoundedSemaphore(MAX_PREVIEWS)
+        self._calls = threading.BoundedSemaphore(CALLS)
+        self._callers = threading.BoundedSemaphore(2 * CALLS)  # those who wait among them
+        self._running = 0  # bytes
+        # Steps of all runs take turns on it.
+        self.engine = shared_engine()
+
+    def names(self) -> list[str]:
+        """The models to choose from, the best for a first look first."""
+        return sorted(available(), key=lambda name: (name != "mnist-conditional", name))
+
+    def model(self, name: str) -> Model:
+        """A shipped model, or one from the Hub that was fetched; never a path from a visitor."""
+        name = str(name)  # a caller may send anything
+        model = self._known(name)
+        if model is not None and name in self._ready:
+            return model
+        # Whoever needs no other model goes on meanwhile. Nothing under these locks may wait for the
+        # engine, on which somebody may be waiting for one of them.
+        with self._loading["shipped" if name in available() else "fetched"]:
+            model = self._known(name) or self._loaded(name)
+        if "flops" not in vars(model) and (is_counted(model) or name not in available()):
+            self.engine.do(lambda: model.flops)  # once, and not on a visitor's thread
+        # As many in one evaluation, whatever comes together: halves of guidance, rows, visitors.
+        model.evaluate = partial(self.engine.evaluate, most=most_images(model))
+        self._ready.add(name)
+        return model
+
+    def _known(self, name: str) -> Model | None:
+        with self._guard:
+            if name in self._models:
+                self._models.move_to_end(name)
+            return self._models.get(name)
+
+    def _loaded(self, name: str) -> Model:
+        if name in available():
+            model = load(name)
+        elif hub.is_name(name) and self._hub.cached(name) is not None:
+            model = from_hub(name, self._hub)
+        else:
+            raise InvalidInput(
+                f"unknown model {str(name)[:200]!r}; known: {', '.join(self.names())}; others "
+                "are fetched from the Hub first, under the model picker"
+            )
+        model.evaluate = self.engine.evaluate
+        with self._guard:
+            self._models[name] = model
+            self._make_room()
+        return model
+
+    def fetching(self, name: str) -> Iterator[tuple[int, int]]:
+        """Fetch a model from the Hub, if it is not here; yields the bytes so far, and of all.
+
+        Raises:
+            InvalidInput: saying why it cannot be had, see ``Hub.folder``.
+        """
+        if name in available() or self._hub.cached(name) is not None:
+            return
+        if not self._downloading.acquire(blocking=False):
+            raise InvalidInput(f"{DOWNLOADS} downloads are under way already; try again soon")
+        state = (0, 0)
+
+        def note(*figures):
+            nonlocal state
+            state = figures
+
+        job = self._downloads.submit(self._hub.folder, name, note)
+        job.add_done_callback(lambda _: self._downloading.release())
+        while not job.done():
+            yield state
+            wait([job], 0.25)
+        job.result()
+
+    def _make_room(self) -> None:
+        fetched = [name for name in self._models if name not in available()]
+        for name in fetched[: max(0, len(fetched) - FETCHED_KEPT)]:
+            del self._models[name]
+            self._ready.discard(name)
+
+    def allowed(self, model_name: str, request: Request) -> Request:
+        """The request as the model can serve it, if it is within the bounds on work.
+
+        Raises:
+            InvalidInput: saying what is out of bounds.
+        """
+        check_int("n", request.n, 1, MAX_IMAGES)
+        model = self.model(model_name)
+        most = most_images(model)
+        if most is not None:
+            check_int(f"n, for {model_name},", request.n, 1, most)
+        check_through(model, [request])
+        return request.for_model(model, most_work(model))
+
+    def arm(self, visitor: tuple, at: float | None = None, yields: bool = False) -> Ticket:
+        """Prepare a run of a visitor's; an earlier one of theirs ends without another word.
+
+        Args:
+            visitor: who runs it, and where on the page.
+            at: when they asked for it, by their own clock: of requests that are under way at
+                once any may arrive first. One that was made before the newest is superseded from
+                the start.
+            yields: it is not what they asked for but what follows from it; what they asked for,
+                even before, takes its place.
+        """
+        with self._guard:
+            if at is not None:
+                if at < self._asked.get(visitor, 0.0):
+                    return Ticket(asked=True, superseded=True)
+                if not yields:
+                    self._asked[visitor] = at
+                    self._asked.move_to_end(visitor)
+                    while len(self._asked) > VISITORS_KEPT:
+                        self._asked.popitem(last=False)
+            earlier = self._tickets.get(visitor)
+            if earlier is not None:
+                earlier.superseded = earlier.asked = True
+            self._tickets[visitor] = ticket = Ticket(next(self._orders))
+            if earlier is not None:
+                ticket.overtaken = [*earlier.under_way(), weakref.ref(earlier)]
+            return ticket
+
+    def stream(
+        self, ticket: Ticket, key: Key, traced: bool = False, rate: float = FRAMES_PER_SECOND
+    ) -> Iterator[Progress]:
+        """Run what a key names, yielding so many times a second and always at the end.
+
+        Args:
+            ticket: from ``arm``.
+            traced: record what guidance did, too.
+
+        Raises:
+            InvalidInput: for a request that the model or the bounds on work do not allow.
+        """
+        key = self.settled(key)
+        kept = self.kept(key)
+        if kept is not None and kept.film.finished and (kept.trace or not traced):
+            yield replace(kept, seconds=None)
+            return
+        with self.room(self._size(key, traced)):
+            going = self._whole if key.branch_at is None else self._branch
+            yield from going(ticket, key, traced, rate)
+
+    def _whole(self, ticket, key: Key, traced, rate) -> Iterator[Progress]:
+        model = self.model(key.model)  # not on the engine: it may have to be loaded
+        run, film, start = self.engine.do(_begun, model, key.requests)
+        yield from self._run(ticket, key, run, film, start, None, traced, rate)
+
+    def _trunk(self, ticket, key: Key) -> Progress | None:
+        """What a branch leaves, with a record of its states; None if it was ended too early."""
+        trunk = self.kept(key)
+        if trunk is None or not (trunk.finished and trunk.trace):
+            for trunk in self._whole(ticket, key, True, 0):
+                pass
+        return trunk if trunk.done and trunk.finished else None
+
+    def _branch(self, ticket, key: Key, traced, rate) -> Iterator[Progress]:
+        trunk = self._trunk(ticket, Key(key.model, key.request))
+        if trunk is None:
+            return
+        # Whatever its own noise, a branch starts where the trunk was.
+        model = self.model(key.model)
+        if key.branch_at:
+            step = self.engine.do(trunk.trace.state, key.branch_at)
+            start = step.x
+        else:
+            step, start = None, self.engine.do(lambda: Run(model, key.request).start)
+        run = Run(model, key.beside[0])
+        film = trunk.film.until(key.branch_at)
+        for progress in self._run(ticket, key, run, film, start, step, traced, rate):
+            both = trunk.film.beside(progress.film)
+            progress = replace(progress, film=both)
+            if progress.done:
+                self.keep(progress)
+            yield progress
+
+    @contextmanager
+    def room(self, size: int) -> Iterator[None]:
+        """Memory for a run under way; whoever runs nothing else gets what they need.
+
+        Args:
+            size: bytes.
+
+        Raises:
+            InvalidInput: if others' runs take too much.
+        """
+        with self._guard:
+            if self._running and self._running + size > RUNNING_BYTES:
+                raise InvalidInput(
+                    "the page is full: the runs of others take all memory that runs may have; try "
+                    "again in a minute, or take fewer images or steps"
+                )
+            self._running += size
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._running -= size
+
+    def _size(self, key: Key, traced: bool) -> int:
+        """Bytes that a run of this allocates."""
+        shapes = [((r.n, *self.model(key.model).shape), r.steps) for r in key.requests]
+        films = sum(film_bytes(*shape) for shape in shapes)
+        traces = [trace_bytes(*shape) for shape in shapes]
+        recorded = sum(traces) if is_recorded(key, traced) else 0
+        if key.branch_at is None:
+            return films + recorded
+        # Both have a film of their own, and are copied side by side: once for what is shown, once
+        # for what comes next. What is branched from is recorded in any case.
+        return 3 * films + max(recorded, traces[0])
+
+    @contextmanager
+    def preview(self) -> Iterator[None]:
+        """A place for one of the short runs that wait in no queue.
+
+        Raises:
+            InvalidInput: if all places are taken.
+        """
+        if not self._previews.acquire(blocking=False):
+            raise InvalidInput("too many sliders move at this moment; rest yours for a second")
+        try:
+            yield
+        finally:
+            self._previews.release()
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """A place for a call of the API, whatever way it came; waits for one of ``CALLS``.
+
+        Raises:
+            InvalidInput: if as many as are done at a time wait already.
+        """
+        if not self._callers.acquire(blocking=False):
+            raise InvalidInput(
+                f"the API is full: {CALLS} calls are under way and as many wait; try again soon"
+            )
+        try:
+            with self._calls:
+                yield
+        finally:
+            self._callers.release()
+
+    def settled(self, key: Key) -> Key:
+        """The key with every request as the model can serve it, if all is within the bounds.
+
+        Raises:
+            InvalidInput: saying what is out of bounds.
+        """
+        key = Key(*key)
+        model, requests = self.model(key.model), key.requests
+        requests = [self.allowed(key.model, r) for r in requests]
+        if any(r.n != requests[0].n for r in requests):
+            raise InvalidInput("rows side by side are as long as the first: give them the same n")
+        check_int("images side by side", sum(r.n for r in requests), 1, MAX_SHEET)
+        check_work(model, requests, "side by side these")
+        check_through(model, requests)
+        Run(model, requests, images=[])  # whether they fit together
+        if key.branch_at is not None:
+            check_int("branch_at", key.branch_at, 0, key.request.steps)
+            if len(requests) != 2:
+                raise InvalidInput("a branch is one other request")
+            if run_size(key) > MAX_TRACED:
+                raise InvalidInput(
+                    f"a run of more than {MAX_TRACED:,} images times steps keeps no states to "
+                    "branch from; take fewer"
+                )
+        return Key(key.model, requests[0], tuple(requests[1:]), key.branch_at)
+
+    def _run(self, ticket, key: Key, run: Run, film: Film, start, previous, traced, rate):
+        shown, account = 0.0, Account()
+        pause = max(1 / rate if rate else 3600, len(run.images) * SECONDS_PER_TILE)
+        trace = Trace(run) if is_recorded(key, traced) else None
+        calls = run.calls(report=trace is not None)
+        shared = calls[key.branch_at or 0]  # a branch is charged for its own part only
+        told = Progress(key, film, 0.0, calls=[max(0, n - shared) for n in calls])
+        yield told
+        steps = reported(run, start, previous) if trace else run.steps(start, previous)
+        if trace:
+            steps = trace.record(steps, start)
+        steps = film.record(steps)
+
+        def enough() -> bool:
+            return ticket.asked or time.monotonic() - shown >= pause
+
+        while not ticket.asked:
+            if not self.engine.advance(steps, enough, account):
+                break
+            if not film.finished and not ticket.asked:
+                yield replace(told, seconds=account.spent)
+                shown = time.monotonic()  # not before: showing it may take longer than the pause
+        if not ticket.superseded:
+            stopped = not film.finished
+            end = replace(told, seconds=account.spent, done=True, stopped=stopped, trace=trace)
+            if key.branch_at is None:
+                self.keep(end)
+            yield end
+
+    def measuring(
+        self, ticket: Ticket, model_name: str, requests: Sequence[Request]
+    ) -> Iterator[tuple[Request, Measured | None]]:
+        """Measure requests one after another, taking turns at every step.
+
+        Yields:
+            which request, and its figures so far or None (see ``metrics.measuring``).
+
+        Raises:
+            InvalidInput: for what the model, or the bounds on work or memory, do not allow.
+        """
+        model, account = self.model(model_name), Account()
+        check_work(model, requests, "all scales together")
+        images = max(request.n for request in requests)
+        at_a_time = min(images, MEASURED_AT_A_TIME)
+        check_through(model, [replace(requests[0], n=at_a_time)])
+        with self.room(PAIRED_BYTES * images * math.prod(model.shape)):
+            for request in requests:
+                steps = measuring(model, request.for_model(model), batch=at_a_time)
+                while not ticket.asked:
+                    measured = self.engine.step(steps, account, _END)
+                    if measured is _END:
+                        break
+                    yield request, measured
+
+    def stop(self, visitor: tuple) -> None:
+        """Ask the visitor's run to end after the step it is in; what it has is kept."""
+        with self._guard:
+            ticket = self._tickets.get(visitor)
+            if ticket is not None:
+                ticket.asked = True
+
+    def kept(self, key: Key) -> Progress | None:
+        """A finished or stopped run of this, no matter whose, if its film is still kept."""
+        with self._guard:
+            return self.kept_run(self._newest.get(key, ""))
+
+    def kept_run(self, id: str) -> Progress | None:
+        """The run of this id, if its film is still kept."""
+        with self._guard:
+            if id in self._kept:
+                self._kept.move_to_end(id)
+            return self._kept.get(id)
+
+    def tile(self, key: Key, image: int) -> Progress | None:
+        """One image of a kept run, in full; None if the run is no longer kept."""
+        whole = self.kept(key)
+        return whole and replace(whole, film=whole.film.tile(image), seconds=None)
+
+    def keep(self, progress) -> None:
+        """Keep a run, or a race, that has ended; the oldest make room within ``KEPT_BYTES``."""
+        with self._guard:
+            whole = self.kept(progress.key)
+            # Somebody else's whole run is worth more to others than this part of it.
+            if not (progress.stopped and whole is not None and whole.finished):
+                self._newest[progress.key] = progress.id
+            self._kept[progress.id] = progress
+            self._kept.move_to_end(progress.id)
+            while sum(p.nbytes for p in self._kept.values()) > KEPT_BYTES:
+                _, oldest = self._kept.popitem(last=False)
+                if self._newest.get(oldest.key) == oldest.id:
+                    del self._newest[oldest.key]
+
+
+def _begun(model: Model, requests: list[Request]):
+    """A run, an empty film for it, and its opening noise."""
+    run = Run(model, requests)
+    return run, run.film(), run.start

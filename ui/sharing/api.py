@@ -1,0 +1,159 @@
+"""The public API: two typed functions for ``gradio_client``."""
+
+from __future__ import annotations
+
+import base64
+import json
+import tempfile
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+
+import gradio as gr
+from gradio.context import LocalContext
+
+from ddpm_core import SAMPLERS, InvalidInput, Request, grid, save_gif, save_png
+from ddpm_core.errors import check_int
+from ddpm_core.guidance import GUIDANCE
+
+from ..runs.player_values import note
+from ..runs.runs import Key, Progress, Studio
+from ..runs.ticket import Ticket
+
+# Pixels of all frames together: sixteen images, 1,000 steps, unscaled, are within it.
+MAX_PIXELS = 64 * 10**6
+
+
+def expose(studio: Studio) -> None:
+    """Register ``/sample`` and ``/film``."""
+
+    def sample(
+        model: str = "mnist-conditional",
+        n: int = 16,
+        label: str = "all",
+        sampler: str = Request.sampler,
+        steps: int = Request.steps,
+        seed: int = 0,
+        scale: int = 4,
+        guidance: str = "none",
+        guidance_scale: float | None = None,
+    ) -> dict:
+        """Sample images; returns "png", base64 of a grid, and "about", the parameters.
+
+        label is a class number, "all" or "none"; sampler is one of {samplers}; guidance is one of
+        {guidances}; scale enlarges the picture.
+        """
+        done = _run(
+            studio,
+            model,
+            n=n,
+            label=label,
+            sampler=sampler,
+            steps=steps,
+            seed=seed,
+            guidance=guidance,
+            guidance_scale=guidance_scale,
+        )
+        pixels, about = grid(done.film.images()), note(studio, done)
+        _check_size(pixels, scale, 1)
+        png, _ = _encoded(".png", lambda path: save_png(pixels, path, scale, about))
+        return {"png": png, "about": json.loads(about)}
+
+    def film(
+        model: str = "mnist-conditional",
+        n: int = 1,
+        label: str = "all",
+        sampler: str = Request.sampler,
+        steps: int = Request.steps,
+        seed: int = 0,
+        scale: int = 1,
+        stride: int = 1,
+        guidance: str = "none",
+        guidance_scale: float | None = None,
+    ) -> dict:
+        """Sample; returns {"gif": base64, a frame for every step, "frames", "about"}.
+
+        Arguments as for sample; stride keeps every so many steps.
+        """
+        done = _run(
+            studio,
+            model,
+            n=n,
+            label=label,
+            sampler=sampler,
+            steps=steps,
+            seed=seed,
+            guidance=guidance,
+            guidance_scale=guidance_scale,
+        )
+        stride = check_int("stride", stride, 1, 10_000)
+        _check_size(grid(done.film.images()), scale, done.film.frames // stride + 1)
+        about = note(studio, done)
+        gif, frames = _encoded(
+            ".gif",
+            lambda path: save_gif(done.film, path, scale=scale, stride=stride, note=about),
+        )
+        return {"gif": gif, "frames": frames, "about": json.loads(about)}
+
+    names = {"samplers": ", ".join(SAMPLERS), "guidances": ", ".join(GUIDANCE)}
+    sample.__doc__ = sample.__doc__.format(**names)
+    for function in (sample, film):
+        gr.api(
+            _in_turn(studio, function),
+            api_name=function.__name__,
+            concurrency_id="api",
+            concurrency_limit=None,  # ``Studio.call`` bounds them: none waits where visitors do
+        )
+
+
+def _run(studio: Studio, model: str, **fields) -> Progress:
+    request = Request(**fields).as_meant(studio.model(model))
+    ticket = Ticket()
+    for progress in studio.stream(ticket, Key(model, request)):
+        if _has_left():
+            ticket.superseded = ticket.asked = True
+    if ticket.superseded:
+        raise gr.Error("whoever asked has left", print_exception=False)
+    return progress
+
+
+def _has_left() -> bool:
+    """Whether whoever called the function that runs here has left.
+
+    Gradio itself asks between the answers of a generator only, and here is a single one. What it
+    notes is not part of its own API: where it is not found, nobody has left.
+    """
+    queue = getattr(LocalContext.blocks.get(None), "_queue", None)
+    event = getattr(queue, "event_ids_to_events", {}).get(LocalContext.event_id.get(None))
+    return not getattr(event, "alive", True)
+
+
+def _check_size(pixels, scale: int, frames: int) -> None:
+    size = pixels.shape[0] * pixels.shape[1] * check_int("scale", scale, 1, 64) ** 2 * frames
+    if size > MAX_PIXELS:
+        raise InvalidInput(
+            f"that would be {size:,} pixels, more than the {MAX_PIXELS:,} sent at a time; "
+            "take a smaller scale or a larger stride"
+        )
+
+
+def _encoded(suffix: str, write: Callable):
+    """What ``write`` puts into a file, as base64, and what it returns."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"run{suffix}"
+        returned = write(path)
+        return base64.b64encode(path.read_bytes()).decode("ascii"), returned
+
+
+def _in_turn(studio: Studio, function: Callable) -> Callable:
+    """Call it once there is a place; a refusal reaches the caller as the core's own words."""
+
+    @wraps(function)
+    def guarded(*args, **kwargs):
+        try:
+            with studio.call():
+                return function(*args, **kwargs)
+        except InvalidInput as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    return guarded

@@ -1,0 +1,197 @@
+"""The picture of the Forward tab as a link, as Python and as a command line; and a link back."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from urllib.parse import urlencode
+
+import gradio as gr
+import imageio.v3 as iio
+import numpy as np
+
+from ddpm_core import InvalidInput, Model, Request
+from ddpm_core.errors import check_int
+from ddpm_core.noise import MAX_SEED
+from ddpm_core.request import read
+from lab.process.packed import pack, unpack
+
+from ..widgets.sketch.sketch import SAMPLES
+from . import permalinks
+
+# A packed picture is one long word, for which the boxes, left alone, make far too much room.
+LINE = 64
+FILE = "picture.png"  # what stands for a picture too large for a link
+
+
+@dataclass
+class Copies:
+    """The components: what can be copied, and what must be said of it."""
+
+    link: gr.Textbox
+    python: gr.Code
+    command: gr.Code
+    note: gr.Markdown
+
+    @property
+    def outputs(self) -> list:
+        return [self.link, self.python, self.command, self.note]
+
+    def told(self, model: Model, picture: np.ndarray, seed: int, label: str) -> dict:
+        """Updates for a picture that stands on the stage."""
+        packed, note = _packed(picture)
+        return {
+            self.link: query(model.name, picture, seed, label),
+            self.python: python(model.name, packed, seed, label),
+            self.command: commands(model.name, packed, seed, label),
+            self.note: note,
+        }
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a link asks for, checked; of digit and picture at most one is there.
+
+    Attributes:
+        model: what noises it and brings it back.
+        seed: of the noise.
+        label: what it is brought back as; None: as is usual for the model.
+        digit: which of the test set.
+        picture: uint8 (H, W, C) of the model's shape.
+    """
+
+    model: Model
+    seed: int = 0
+    label: str | None = None
+    digit: int | None = None
+    picture: np.ndarray | None = None
+
+
+def build(prefix: str) -> Copies:
+    """Lay the folded copies out."""
+    with gr.Accordion("Link, Python, command line", open=False, elem_id=f"{prefix}-copies"):
+        link = gr.Textbox(
+            label="Link",
+            interactive=False,
+            buttons=["copy"],
+            max_lines=1,
+            elem_id=f"{prefix}-link",
+        )
+        note = gr.Markdown(elem_classes="caption", elem_id=f"{prefix}-link-note")
+        boxes = {"interactive": False, "wrap_lines": True}
+        python = gr.Code(label="Python", language="python", **boxes)
+        command = gr.Code(label="Command line", language="shell", **boxes)
+    return Copies(link, python, command, note)
+
+
+def query(model: str, picture: np.ndarray, seed: int, label: str) -> str:
+    """The query string that restores the tab; a picture that is too large is left out of it."""
+    parts = {"tab": "forward", "model": model, "seed": int(seed), "label": label}
+    digit = digit_of(picture)
+    if digit is not None:
+        return urlencode(parts | {"digit": digit})
+    packed, _ = _packed(picture)
+    return urlencode(parts if packed is None else parts | {"picture": packed})
+
+
+def parse(pairs: Iterable[tuple[str, str]], model: Model) -> Asked:
+    """Read a query string back.
+
+    Args:
+        model: the one that it names, or that is usual.
+
+    Raises:
+        InvalidInput: naming what is broken.
+    """
+    named = dict(pairs)
+    seed = check_int("seed", read("seed", named.get("seed", "0"), int), 0, MAX_SEED)
+    label = named.get("label")
+    if label is not None:
+        label = str(Request(n=1, label=label, steps=1).for_model(model).label)
+        if label == "all":
+            raise InvalidInput("one picture is brought back as one class, or none")
+    if "digit" in named:
+        digit = check_int("digit", read("digit", named["digit"], int), 0, 9)
+        return Asked(model, seed, label, digit)
+    if "picture" in named:
+        return Asked(model, seed, label, None, unpack(named["picture"], model.shape))
+    return Asked(model, seed, label)
+
+
+def python(model: str, packed: str | None, seed: int, label: str) -> str:
+    """Python that makes the same film, brings the picture back, and inverts it."""
+    reader, name = ("open_picture", repr(FILE)) if packed is None else ("unpack", "packed")
+    lines = [f'    "{line}"' for line in _lines(packed)]
+    given = [] if packed is None else ["packed = (", *lines, ")"]
+    label = label if label == "none" else int(label)
+    stem = permalinks.stem(model)
+    return "\n".join(
+        [
+            "from ddpm_core import load, save_film",
+            "from lab.process.forward import (",
+            "    forward_film, inverting, return_request, return_times, returns",
+            ")",
+            f"from lab.process.packed import {reader}",
+            "",
+            f"model = load({model!r})",
+            *given,
+            f"picture = {reader}({name}, model.shape)  # uint8, (H, W, C)",
+            f"film = forward_film(model, picture, seed={int(seed)}).film  # x: eq. 4, x0: eq. 3",
+            f'save_film(film.reversed(), "{stem}-forward.gif", panes=("x", "x0"), scale=4)',
+            "",
+            f"request = return_request(model, label={label!r}, seed={int(seed)})",
+            "times = return_times(model.schedule)",
+            "back = [m for m in returns(model, picture, times, request) if m.arrived]",
+            f"*_, found = inverting(model, picture, label={label!r})",
+            "print(found.rmse, found.psnr)",
+            "",
+        ]
+    )
+
+
+def commands(model: str, packed: str | None, seed: int, label: str) -> str:
+    """The commands, for a shell, that make the same film, bring the picture back, and invert it."""
+    start = shlex.join(["python", "-m", "lab", "forward", "--model", model])
+    source, given = f"--picture {FILE}", []
+    if packed is not None:
+        source, given = '--packed "$picture"', ["picture=" + "\\\n".join(_lines(packed))]
+    noise, stem = ["--seed", str(int(seed))], permalinks.stem(model)
+    return "\n".join(
+        given
+        + [
+            f"{start} {source} {shlex.join(more)}"
+            for more in (
+                [*noise, "--out", f"{stem}-forward.gif"],
+                ["--back", "--label", label, *noise, "--out", f"{stem}-back.png"],
+                ["--invert", "--label", label],
+            )
+        ]
+    )
+
+
+def _lines(packed: str | None) -> list[str]:
+    return [packed[i : i + LINE] for i in range(0, len(packed or ""), LINE)]
+
+
+def digit_of(picture: np.ndarray) -> int | None:
+    """Which of the test set's a picture is, pixel by pixel; None if it is none of them."""
+    if picture.shape != (28, 28, 1):
+        return None
+    same = (_digits() == picture[..., 0]).all(axis=(1, 2))
+    return int(same.argmax()) if same.any() else None
+
+
+@cache
+def _digits() -> np.ndarray:
+    return np.stack(np.split(iio.imread(SAMPLES, plugin="pillow"), 10, axis=1))
+
+
+def _packed(picture: np.ndarray) -> tuple[str | None, str]:
+    """The packed picture, or None and why."""
+    try:
+        return pack(picture), ""
+    except InvalidInput as error:
+        told = f"{error}: it is left out of the link, and `{FILE}` stands for it below."
+        return None, told[0].upper() + told[1:]

@@ -1,0 +1,324 @@
+"""What arrives at the page, by its address or as a dropped file, goes where it belongs and runs."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from ddpm_core import InvalidInput
+
+from ..events import EVERY, QUIET
+from ..runs import player_values, races
+from ..runs.runs import Key, Studio
+from ..tabs import results
+from ..tabs.forward import forward
+from ..tabs.guidance.guidance import GuidanceTab
+from ..tabs.reverse import reverse
+from ..tabs.run_tab import RunTab
+from ..widgets.file_drop import file_drop
+from . import permalinks, share_panel
+
+# Brings the place that the address names to the front. A visitor who has opened another tab before
+# it was known stays there; that place then waits for them, and the address names where they are.
+# A file that was answered before goes before it.
+BRING = """(place, told) => {
+  const to = (selected) => ({ __type__: "update", ...(selected ? { selected } : {}) });
+  window.ledTo = told?.place || place;
+  if (window.ledTo !== place) return [to(), to(), window.ledTo];
+  const [tab, view] = place.split(" ");
+  const open = document.querySelector("#tabs [data-tab-id][aria-selected=true]")?.dataset.tabId;
+  const isElsewhere = open && open !== "sample" && open !== tab;
+  if (isElsewhere) {
+    window.hasArrived = true;
+    (REMEMBER)(`?tab=${open}`);
+  }
+  return [to(!isElsewhere && tab), to(tab === "reverse" && (view ?? "one")), place];
+}""".replace("REMEMBER", share_panel.REMEMBER)
+# Waits until it is known where the address leads, and for the controls of a tab, while that is
+# open: a value sent to a slider before they are there is lost.
+MOUNTED = """async (...values) => {
+  const pause = () => new Promise((done) => setTimeout(done, 25));
+  while (window.ledTo === undefined) await pause();
+  const [tab, view] = ("TAB" || window.ledTo || "sample").split(" ");
+  const isOpen = () => document.querySelector(`#tabs [data-tab-id=${tab}][aria-selected=true]`);
+  const slider = (id) => `#${id} input[type=range]`;
+  // The last slider of the Guidance controls, or one of another tab's; a sheet to draw on, a board.
+  const ofTab = tab === "guidance" ? slider("guidance-clean-lam") : `${slider(`${tab}-steps`)},
+    #${tab}-sheet .sketch[data-state], #${tab}-board .result-tables[data-state]`;
+  // Of a tab any of them, for it has one; while another view is seen the first has none.
+  const there = () => document.querySelector(view ? slider(`race-${view}-n`) : ofTab);
+  for (let looks = 0; !there() && looks < 200; looks += isOpen() ? 1 : 0) await pause();
+  await pause();
+  return values;
+}"""
+SLIDER = "input[type=range]"
+# The address follows what a file led to; of an address that is followed, what it led to alone has
+# a link yet.
+FOLLOW = """(told, link) =>
+  told?.kind === "idle" || told?.place === PLACE ? (REMEMBER)(link) : link"""
+
+
+class Arrival(NamedTuple):
+    """Something to be shown.
+
+    Attributes:
+        place: a tab, and behind a space one of its views.
+        run: what goes there, as the place takes it.
+        refused: why it cannot run; its controls are set all the same.
+        count: of a file: the how many-th it is.
+    """
+
+    place: str
+    run: Any = None
+    refused: str = ""
+    count: int = 0
+
+    @property
+    def tab(self) -> str:
+        return self.place.partition(" ")[0]
+
+    @property
+    def view(self) -> str:
+        return self.place.partition(" ")[2] or "one"
+
+
+@dataclass
+class Places:
+    """Where something can go.
+
+    Attributes:
+        restored: the place that the address, or the newest file, led to; read in the browser too.
+    """
+
+    studio: Studio
+    run_tabs: dict[str, RunTab]
+    reversing: reverse.Reverse
+    noising: forward.Forward
+    tabs: gr.Tabs
+    restored: gr.Textbox
+
+    @property
+    def comparisons(self) -> dict:
+        return {f"reverse {name}": it for name, it in self.reversing.comparisons.items()}
+
+    @property
+    def runs(self) -> dict:
+        """What runs something, by place."""
+        return self.run_tabs | self.comparisons
+
+    @property
+    def shown(self) -> list:
+        """What says which tab and which view is seen."""
+        return [self.tabs, self.reversing.views, self.restored]
+
+    def show(self, arrival: Arrival) -> dict:
+        """Updates that bring its place to the front."""
+        shown = {self.tabs: gr.Tabs(selected=arrival.tab), self.restored: arrival.place}
+        if arrival.tab == "reverse":
+            shown[self.reversing.views] = gr.Tabs(selected=arrival.view)
+        return shown
+
+    def by_address(self, visitor: gr.Request) -> Arrival:
+        """What the page's address asks for, or the default."""
+        found = visitor.query_params
+        # A name may occur twice; the plain dictionary that a test hands over has none that does.
+        pairs = list(getattr(found, "multi_items", found.items)())
+        params = dict(pairs)
+        name = params.get("tab")
+        if name == forward.NAME:
+            return Arrival(name, pairs)
+        if name == results.NAME:
+            return Arrival(name)  # nothing runs there
+        comparison = self.comparisons.get(f"{name} {params.get('view')}")
+        if comparison is not None:
+            place = f"{name} {comparison.view.name}"
+            try:
+                asked = races.parse(params, comparison.view.default)
+                return Arrival(place, races.settled(self.studio, asked)[0])
+            except InvalidInput as error:
+                return Arrival(place, comparison.view.default, str(error))
+        name = name if name in self.run_tabs else "sample"
+        run_tab, run = self.run_tabs[name], None
+        try:
+            model = self.studio.model(params.get("model") or first(self.studio))
+            run = permalinks.parse(pairs, Key(model.name, run_tab.default_for(model)))
+            return Arrival(name, fitting(run_tab, run))
+        except InvalidInput as error:
+            names = self.studio.names()
+            if names:  # a page that cannot do what its link says still has its controls set
+                model = self.studio.model(names[0])
+                run = Key(model.name, run_tab.default_for(model))
+            return Arrival(name, run if names else None, str(error))
+
+    def by_note(self, note: str, count: int) -> tuple[Arrival, str]:
+        """What a file's note asks for, and a selector of what must be there before it is set.
+
+        Raises:
+            InvalidInput: saying what is wrong with it.
+        """
+        about = permalinks.read_note(note)
+        if about.get("tab") == forward.NAME or about.get("process") == "forward":
+            run = forward.read(self.studio, about)
+            return Arrival(forward.NAME, run, count=count), "#forward-sheet .sketch[data-state]"
+        comparison = self.comparisons.get(f"reverse {about.get('race')}")
+        if comparison is not None:
+            asked = races.from_note(about, comparison.view.default)
+            run = races.settled(self.studio, asked)[0]
+            place = f"reverse {comparison.view.name}"
+            return Arrival(place, run, count=count), f"#race-{comparison.view.name}-n {SLIDER}"
+        name, key = permalinks.from_note(note)
+        wait = f"#{name}-{'clean-lam' if name == 'guidance' else 'steps'} {SLIDER}"
+        return Arrival(name, fitting(self.run_tabs[name], key), count=count), wait
+
+    def set_to(self, arrival: Arrival, visitor: gr.Request) -> dict:
+        """Updates of the controls of its place."""
+        place, run = arrival.place, arrival.run
+        if place == forward.NAME and arrival.count:
+            return forward.set_to(self.studio, self.noising, run, f"file {arrival.count}")
+        if place == forward.NAME:
+            return forward.restore(self.studio, self.noising, visitor, run, first)
+        if run is None:
+            return {}  # nothing is here that could run
+        if place in self.run_tabs:
+            return self.run_tabs[place].set_to(Key(*run))
+        return self.comparisons[place].set_to(races.RaceKey(*run))
+
+    def controls(self) -> list:
+        """All that ``set_to`` may update."""
+        found = list(forward.restored(self.noising))
+        for run_tab in self.run_tabs.values():
+            found += [*run_tab.controls.inputs, run_tab.current]
+        found.append(self.run_tabs["guidance"].controls.applies)
+        for comparison in self.comparisons.values():
+            found += [*comparison.inputs.values(), *([comparison.note] if comparison.note else [])]
+        return found
+
+
+def wire(page: gr.Blocks, dropper: file_drop.FileDrop, places: Places) -> gr.State:
+    """Follow the page's address when it opens, and every file that is dropped.
+
+    Returns:
+        what the newest file asks for, an ``Arrival`` or None; known before its place is seen.
+    """
+    # What the address and the newest file ask for, either of which may be known first; and which of
+    # the two is to run.
+    linked, filed, wanted = (gr.State(None, time_to_live=3600) for _ in range(3))
+    addressed = gr.Textbox("", visible=False)  # the place of what is linked
+
+    def open_page(visitor: gr.Request):
+        arrival = places.by_address(visitor)
+        return {addressed: arrival.place, linked: arrival}
+
+    def open_file(dropped: file_drop.Dropped | None, visitor: gr.Request):
+        if dropped is None:
+            return {filed: None}
+        newest = places.studio.arm((visitor.session_hash, "file"), at=dropped.asked)
+        try:
+            arrival, wait = places.by_note(dropped.note, dropped.asked)
+        except InvalidInput as error:
+            if newest.superseded:
+                return {filed: gr.skip()}
+            message = f"{dropped.name}: {error}"
+            return {filed: None, dropper: file_drop.told(dropped, message, refused=True)}
+        if newest.superseded:  # its model took long, and another file has come meanwhile
+            return {filed: gr.skip()}
+        message = f"On the stage: {_restored(dropped)}"
+        told = file_drop.told(dropped, message, place=arrival.place, wait=wait)
+        shown = places.show(arrival) | {filed: arrival, dropper: told}
+        # Opened for the first time, that tab would draw a digit of its own.
+        more = {places.noising.drawn: True} if arrival.place == forward.NAME else {}
+        return shown | more
+
+    # One event for each place: what a run yields is weighed against all that its event could set,
+    # and a run yields often. A signal alone sets it off, so that no other place waits in the queue.
+    signals = {place: gr.State(0.0, time_to_live=3600) for place in places.runs}
+
+    def set_controls(found, visitor: gr.Request):
+        if not found:
+            return {wanted: gr.skip()}
+        arrival = Arrival(*found)
+        signal = signals.get(arrival.place)
+        updates = places.set_to(arrival, visitor) | ({signal: time.time()} if signal else {})
+        return {wanted: arrival} | updates
+
+    def set_by_address(linked, filed, visitor: gr.Request):
+        # It may have waited for its tab so long that a file has come meanwhile.
+        return set_controls(None if filed else linked, visitor)
+
+    def set_by_file(_, filed, visitor: gr.Request):
+        return set_controls(filed, visitor)
+
+    opened = page.load(open_page, None, [addressed, linked], **QUIET)
+    led = [places.tabs, places.reversing.views, places.restored]
+    opened.then(None, [addressed, dropper], led, js=BRING, **QUIET)
+    asked = [dropper, *places.shown, filed, places.noising.drawn]
+    dropped = dropper.input(open_file, dropper, asked, **EVERY)
+    outputs = [wanted, *signals.values(), *places.controls()]
+    mounted = MOUNTED.replace("TAB", "")
+    opened.then(set_by_address, [linked, filed], outputs, js=mounted, **QUIET)
+    dropped.then(set_by_file, [dropper, filed], outputs, js=file_drop.MOUNTED, **QUIET)
+    for place, it in places.runs.items():
+        _run(place, it, signals[place], dropper, wanted)
+    return filed
+
+
+def _restored(dropped: file_drop.Dropped) -> str:
+    """What stands on the stage of what a file shows."""
+    about = permalinks.read_note(dropped.note)
+    if about.get("sheet"):
+        return f"the run that {dropped.name} shows at several scales"
+    if about.get("stopped_after"):
+        return f"the whole run of {dropped.name}, which was stopped on its way"
+    return f"the run of {dropped.name}"
+
+
+def _run(place: str, it, signal: gr.State, dropper: file_drop.FileDrop, wanted: gr.State) -> None:
+    def start(found, visitor: gr.Request) -> Iterator[dict]:
+        arrival = Arrival(*found) if found else None
+        if arrival is None or arrival.place != place:  # another file has come meanwhile
+            yield {it.current: gr.skip()}
+            return
+        if arrival.refused:
+            yield it.refuse(visitor, InvalidInput(arrival.refused))
+            return
+        kind = Key if isinstance(it, RunTab) else races.RaceKey
+        yield from it.stream(visitor, kind(*arrival.run))
+
+    running = signal.change(
+        start, wanted, it.outputs, trigger_mode="multiple", **player_values.STREAM
+    )
+    follow = FOLLOW.replace("PLACE", json.dumps(place)).replace("REMEMBER", share_panel.REMEMBER)
+    running.then(None, [dropper, it.keep.link], it.keep.link, js=follow, **QUIET)
+    if isinstance(it, GuidanceTab):
+        it.apply(running)
+
+
+def fitting(run_tab: RunTab, key: Key) -> Key:
+    """A run as a tab can show it.
+
+    Raises:
+        InvalidInput: saying why it cannot.
+    """
+    if run_tab.name != "guidance":
+        key = Key(key.model, key.request)  # only that tab has rows and branches
+    if run_tab.single:
+        key = key._replace(request=replace(key.request, n=1))
+    key = run_tab.studio.settled(key)
+    run_tab.check(key)
+    return key
+
+
+def first(studio: Studio) -> str:
+    """The model a newcomer sees first."""
+    if not studio.names():
+        raise InvalidInput(
+            "no checkpoints are here yet; train one with "
+            "'python -m ddpm_core train --recipe mnist-conditional' and copy its checkpoint folder "
+            "to checkpoints/"
+        )
+    return studio.names()[0]

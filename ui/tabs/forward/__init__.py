@@ -1,0 +1,1 @@
+"""The Forward process tab."""

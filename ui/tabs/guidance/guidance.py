@@ -1,0 +1,336 @@
+"""The Guidance tab: steer by class and scale, and see what guidance does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import gradio as gr
+
+from ddpm_core import InvalidInput, Model, Request
+from ddpm_core.guidance import GUIDANCE
+from ddpm_core.guides import classifier_for, roles_for
+
+from ...events import AT_ONCE, LATEST, QUIET
+from ...runs import player_values
+from ...runs.runs import Key, Progress, Studio
+from ...runs.ticket import Ticket
+from ...sharing import share_panel
+from ...widgets.anatomy import anatomy
+from ...widgets.equations import equations
+from ...widgets.player import player
+from .. import run_controls, run_tab
+from . import guidance_controls, guidance_tools
+
+NAME = "guidance"
+ROWS = 2  # that are taken apart
+# While a slider moves: few steps, enough to see where it goes. For one image and for a row.
+QUICK_STEPS = {"cfg": (4, 6), "classifier": (5, 6)}
+LOOKING = "What guidance did, at the step under the cursor."
+SILENCE = ""  # a second anatomy takes no room until there is a second row
+
+
+@dataclass
+class GuidanceTab(run_tab.RunTab):
+    """A run_tab whose runs are taken apart.
+
+    Attributes:
+        rows: says what the rows of the stage are.
+        anatomies: one for each row that may stand on the stage.
+        rests: the events after which a full run stands on the stage.
+    """
+
+    rows: gr.Markdown | None = None
+    anatomies: tuple[anatomy.Anatomy, ...] = ()
+    rests: list = field(default_factory=list)
+
+    def default_for(self, model: Model) -> Request:
+        return guidance_controls.default_for(model)
+
+    def check(self, key: Key) -> None:
+        guidance_controls.check(key)
+
+    @property
+    def outputs(self) -> list:
+        own = [self.controls.applies, self.rows, *self.anatomies]
+        return [*super().outputs, *own]
+
+    def follow(self, event) -> None:
+        super().follow(event)
+        self.apply(event)
+
+    def apply(self, event) -> None:
+        """After an event that set ``run_controls.applies``, show what applies."""
+        told = self.controls.applies
+        event.then(None, told, told, js=guidance_controls.APPLY, **QUIET)
+
+    def stop(self, visitor: gr.Request) -> None:
+        """End whatever of the visitor's goes on in this tab."""
+        super().stop(visitor)
+        for place in guidance_tools.PLACES:
+            self.studio.stop((visitor.session_hash, place))
+
+    def heading(self, key: Key) -> dict:
+        words = f"{rows_in_words(key)} Click a picture to take it apart below."
+        return super().heading(key) | {self.rows: words}
+
+    def details(self, ticket: Ticket, progress: Progress) -> dict:
+        parts = dissected(self.studio, progress)
+        parts += [anatomy.idle(SILENCE)] * (len(self.anatomies) - len(parts))
+        key, model = progress.key, self.studio.model(progress.key.model)
+        trace = progress.trace if key.branch_at is None else None  # else it is of one row only
+        return {
+            component: {**part, "order": ticket.order}
+            for component, part in zip(self.anatomies, parts, strict=False)
+        } | {self.formulas: self.formulas.of(model, key.requests, trace)}
+
+    def preview(self, visitor: gr.Request, key: Key, at: float | None = None) -> dict:
+        """The end of a run of few steps, at once; what stands below it is for ``rest`` to say."""
+        ticket, shown = self.arm(visitor, at), {self.stage: gr.skip()}
+        if ticket.superseded:
+            return shown
+        with self.studio.preview():
+            runs = player_values.values(self.studio, ticket, quick(key), rate=0, whole=False)
+            for value, progress in runs:
+                if progress is None:
+                    shown |= {self.stage: value, self.current: run_tab.REFUSED}
+                elif progress.done:
+                    told = value | {"preview": key.request.steps}
+                    shown |= {self.stage: told, self.current: progress.key}
+        return shown
+
+
+def quick(key: Key) -> Key:
+    """The run that stands for another while a slider moves."""
+    free = all(r.guidance == "cfg" for r in key.requests)
+    steps = QUICK_STEPS["cfg" if free else "classifier"][key.request.n > 1]
+    changes = {"sampler": "dpm_solver_pp", "steps": min(key.request.steps, steps)}
+    if not free:
+        # Even in t, so few steps leave a classifier too little time while the digit is undecided.
+        changes["spacing"] = "logsnr"
+    rows = [replace(request, **changes) for request in key.requests]
+    return Key(key.model, rows[0], tuple(rows[1:]))
+
+
+def build(studio: Studio) -> GuidanceTab:
+    """Lay the tab out and wire it."""
+    with gr.Row(elem_classes="workbench"):
+        with gr.Column(elem_classes="stage-column"):
+            screen = player.Player(
+                player.idle("One noise, steered towards a class."),
+                label="Guided reverse process",
+                clickable_tiles=True,
+                grid=(guidance_controls.DEFAULT.n, 1),
+                elem_id=f"{NAME}-stage",
+            )
+            rows = gr.Markdown(elem_classes="caption rows", latex_delimiters=run_tab.LATEX)
+            formulas = equations.beside(studio, NAME, equations.GUIDED)
+            kept = share_panel.build(NAME, ("x", "x0"))
+            with gr.Tabs(elem_id="instruments", elem_classes="instruments"):
+                with gr.Tab("Anatomy", id="anatomy") as first:
+                    anatomies = tuple(
+                        anatomy.Anatomy(
+                            anatomy.idle(SILENCE if i else LOOKING),
+                            player=f"{NAME}-stage",
+                            elem_id=f"{NAME}-anatomy-{i}",
+                        )
+                        for i in range(ROWS)
+                    )
+                lab = guidance_tools.build(studio, NAME)
+        with gr.Column(elem_classes="control-column"):
+            panel = guidance_controls.build(studio, NAME)
+    current = gr.State(None)
+    made = GuidanceTab(
+        studio,
+        NAME,
+        ("x", "x0"),
+        False,
+        guidance_controls.DEFAULT,
+        panel,
+        screen,
+        kept,
+        current,
+        True,
+        formulas,
+        rows,
+        anatomies,
+    )
+    _wire(made)
+    made.give()
+    guidance_tools.wire(lab, made, first)
+    return made
+
+
+def _wire(made: GuidanceTab) -> None:
+    panel = made.controls
+
+    def start(visitor: gr.Request, *values):
+        yield from _run(made, visitor, values, made.stream)
+
+    def rest(visitor: gr.Request, *values):
+        yield from _run(made, visitor, values, made.rest)
+
+    def preview(visitor: gr.Request, *values):
+        *values, at = values
+        try:
+            return made.preview(visitor, guidance_controls.read(values), at)
+        except InvalidInput as error:
+            return made.refuse(visitor, error, at)
+
+    def stop(visitor: gr.Request):
+        made.stop(visitor)
+
+    def offer(name, method, kind) -> str:
+        """What applies to the model and the method."""
+        try:
+            return " ".join(guidance_controls.applicable(made.studio.model(name), method, kind))
+        except InvalidInput:  # a name typed by hand: the run will say so
+            return gr.skip()
+
+    def fit(name, method, kind, label, late=False):
+        """Offer what the model has use for."""
+        try:
+            model = made.studio.model(name)
+        except InvalidInput:
+            return {panel.applies: gr.skip()}
+        found = panel.fitted(model, method, kind)
+        # What stays as it was is not said: another may be chosen before this arrives.
+        for part, chosen in ((panel.method, method), (panel.kind, kind)):
+            if found[part]["value"] == chosen:
+                del found[part]["value"]
+        choices = guidance_controls.classes(model)
+        return found | {
+            panel.label: run_controls.offered(choices, label, choices[0][1], late),
+            panel.mix: gr.update(choices=guidance_controls.mixable(model)),
+        }
+
+    stamped = [*panel.inputs, gr.Number(visible=False)]
+    running = {"fn": start, "inputs": stamped, "outputs": made.outputs, "js": run_tab.STAMP}
+    running |= player_values.STREAM | {"trigger_mode": "multiple"}
+    resting = running | {"fn": rest}
+    # The last value of a drag must not be dropped, and none must wait for those before it.
+    moved = gr.on(
+        panel.moving,
+        preview,
+        stamped,
+        [made.stage, made.current],
+        trigger_mode="always_last",
+        js=run_tab.STAMP,
+        **AT_ONCE,  # ``Studio.preview`` bounds what runs at a time
+    )
+    # What is chosen is never an output of its own event: of two choices in a breath the answer to
+    # the first would take the second back.
+    asked = [panel.model, panel.method, panel.kind]
+    fits = [panel.method, panel.kind, panel.applies, panel.label, panel.mix]
+    fitted, again = run_controls.follow_model(panel.model, fit, [*asked, panel.label], fits)
+    chosen = gr.on([panel.method.input, panel.kind.input], offer, asked, panel.applies, **LATEST)
+    for event in (fitted, again, chosen):
+        made.apply(event)  # before its run has ended
+    rolled = panel.roll.click(None, None, panel.seed, js=guidance_controls.ROLL, **QUIET)
+    made.rests = [
+        panel.run.click(**running),
+        moved.then(**resting),
+        # No preview of these is on the stage: what runs is to be seen.
+        again.then(**running),
+        chosen.then(**running),
+        rolled.then(**running),
+        panel.seed.submit(**running),
+    ]
+    for event in made.rests:
+        made.follow(event)
+    panel.stop.click(stop, **AT_ONCE)
+
+
+def _run(made: GuidanceTab, visitor: gr.Request, values, how) -> Iterator[dict]:
+    *values, at = values
+    try:
+        key = guidance_controls.read(values)
+    except InvalidInput as error:
+        yield made.refuse(visitor, error, at)
+        return
+    yield from how(visitor, key, at)
+
+
+def dissected(studio: Studio, progress: Progress) -> list[dict]:
+    """The anatomy of every row of a run, for as far as it was traced."""
+    key = progress.key
+    if "judge" not in roles_for(studio.model(key.model)):
+        return [anatomy.idle("No independent judge of this dataset is here to take it apart.")]
+    if progress.trace is None:
+        return [anatomy.idle("Too many images and steps to take each apart.")]
+    if key.branch_at is None:
+        rows = range(min(ROWS, len(key.requests)))
+        return [_part(studio, progress, progress.trace, row, row * key.request.n) for row in rows]
+    trunk = studio.kept(Key(key.model, key.request))
+    known = trunk is not None and trunk.trace is not None
+    above = [_part(studio, progress, trunk.trace, 0, 0)] if known else [anatomy.idle("Gone.")]
+    return [*above, _part(studio, progress, progress.trace, 1, 0)]
+
+
+def _part(studio: Studio, progress: Progress, trace, row: int, place: int) -> dict:
+    key = progress.key
+    request, n = key.requests[row], key.requests[row].n
+    if request.guidance == "none":
+        return anatomy.idle(anatomy.UNGUIDED)
+    if not trace.indices:
+        return anatomy.idle("No step was taken.")
+    model, tiles = studio.model(key.model), slice(place, place + n)
+    method = "cfg" if request.guidance == "cfg" else "classifier"
+    names = anatomy.PICTURES[method] + anatomy.FIELDS[method]
+    labels = request.labels(model, request.images)
+    wanted = [list(label) if isinstance(label, dict) else [label] for label in labels]
+    chosen = anatomy.telling(trace.p[:, tiles], wanted)
+    return anatomy.anatomy(
+        player_values.run_name(progress),
+        [progress.film.t[trace.indices[i]] for i in chosen],
+        left=[trace.t[i] + 1 for i in chosen],  # as the stage counts, the clean image being 0
+        method=method,
+        classes=classifier_for(model, "judge").classes,
+        wanted=wanted,
+        p=trace.p[chosen, tiles],
+        strength=trace.strength[chosen, tiles],
+        eps_norm=trace.eps_norm[chosen, tiles],
+        push_norm=trace.push_norm[chosen, tiles],
+        cosine=trace.cosine[chosen, tiles],
+        abar=[trace.abar[i] for i in chosen],
+        pictures={name: getattr(trace, name)[chosen, tiles] for name in names},
+        total=progress.film.steps,
+        indices=[trace.indices[i] for i in chosen],
+        form=request.form,
+        at=request.at,
+        rescale=request.rescale if method == "cfg" else 0.0,
+        first=row * n,
+    )
+
+
+def rows_in_words(key: Key) -> str:
+    """What stands in which row of the stage."""
+    if not key.beside:
+        return f"{in_words(key.request)}."
+    if key.branch_at is not None:
+        changed = ", ".join(_changes(key.request, key.beside[0])) or "nothing changed"
+        return f"Above: {in_words(key.request)}. Below: from step {key.branch_at} on, {changed}."
+    named = [in_words(request) for request in key.requests]
+    return f"Above: {named[0]}. Below: {'; '.join(named[1:])}."
+
+
+def in_words(request: Request) -> str:
+    """How a request is guided."""
+    scale = "" if request.guidance_scale is None else f"{request.guidance_scale:g}"
+    guidance = GUIDANCE[request.guidance]
+    how = f"{guidance.label}, {guidance.symbol} = {scale}" if scale else guidance.label
+    if request.guidance == "cfg":
+        how += f" (w = {request.guidance_scale - 1:g})"
+    if request.t_low or request.t_high is not None:
+        high = "" if request.t_high is None else f" ≤ {request.t_high + 1}"
+        how += f", only for {request.t_low + 1} ≤ t{high}"
+    return how
+
+
+def _changes(base: Request, other: Request) -> list[str]:
+    words = {"label": "class", "guidance_scale": "scale", "seed": "noise of seed"}
+    return [
+        f"{words.get(name, name)} {value}"
+        for name, value in vars(other).items()
+        if value != getattr(base, name)
+    ]

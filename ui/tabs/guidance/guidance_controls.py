@@ -1,0 +1,481 @@
+"""The controls of the Guidance tab, and the run that they spell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import gradio as gr
+
+from ddpm_core import InvalidInput, Model, Request
+from ddpm_core.errors import check_float
+from ddpm_core.guidance import GUIDANCE
+from ddpm_core.guides import roles_for
+
+from ...runs.runs import Key, Studio
+from ...widgets.interval.interval import Interval
+from .. import hub_models
+from ..run_controls import DTYPES, ROLL, SAMPLER_CHIPS, SPACING_CHIPS, VARIANCES, Chips
+
+METHODS = {"cfg": "classifier-free", "classifier": "classifier", "both": "both"}
+KINDS = {"classifier-noisy": "knows the noise", "classifier": "clean images only"}
+FORMS = [("λ ∇ ln p", "plain"), ("λ √(1 − ᾱ) ∇ ln p", "scaled")]
+SITES = [("x_t", "x"), ("x̂0", "x0"), ("x̂0, through the network", "x0-through")]
+PROFILES = [("constant", "constant"), ("early", "early"), ("late", "late")]
+S_MAX = 10.0
+# What a slider of λ spans; beyond it pictures are saturated, see docs/guidance.md.
+LAMBDA_MAX = {"classifier-noisy": 20.0, "classifier": 200.0}
+S_STRIP = (0, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10)
+S_ATLAS = (0, 1, 2, 3, 5, 7, 10)
+PARTS_STRIP = (0, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 0.8, 1)
+PARTS_ATLAS = (0, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
+# Tells the column of controls what applies; see ``applicable``.
+APPLY = """(applies) => {
+  const panel = document.querySelector("#guidance-controls");
+  if (panel && applies) panel.dataset.applies = applies;
+  return applies;
+}"""
+COUNTS = [("one", "1"), ("a row of eight", "8")]
+DEFAULT = Request(n=8, label=3, steps=50, guidance="cfg")
+
+
+@dataclass
+class Steering:
+    """Components whose values, in order, make a run; see ``read``."""
+
+    model: gr.Dropdown
+    label: gr.Radio
+    method: gr.Radio
+    s: gr.Slider
+    lam: gr.Slider
+    clean_lam: gr.Slider
+    n: Chips
+    interval: Interval
+    kind: gr.Radio
+    form: gr.Radio
+    at: gr.Radio
+    rescale: gr.Slider
+    profile: gr.Radio
+    mix: gr.Dropdown
+    share: gr.Slider
+    sampler: gr.Radio
+    spacing: gr.Radio
+    steps: gr.Slider
+    seed: gr.Number
+    first: gr.Number
+    eta: gr.Slider
+    variance: gr.Radio
+    clip: gr.Checkbox
+    dtype: gr.Radio
+    roll: gr.Button
+    run: gr.Button
+    stop: gr.Button
+    applies: gr.Textbox
+    measured: gr.Radio
+    shelf: hub_models.HubModels
+
+    @property
+    def inputs(self) -> list:
+        """In the order that ``read`` takes their values."""
+        return [getattr(self, name) for name in NAMES]
+
+    @property
+    def scales(self) -> list:
+        """The sliders of s and of both λ."""
+        return [self.s, self.lam, self.clean_lam]
+
+    @property
+    def moving(self) -> list:
+        """The events of everything that a visitor sets while watching the picture."""
+        still = ("model", "method", "kind", "seed")  # these have events of their own
+        return [getattr(self, name).input for name in NAMES if name not in still]
+
+    def updates(self, key: Key, studio: Studio) -> dict:
+        """Set every control to a run."""
+        request, values = key.request, spelled(key)
+        model = studio.model(key.model)
+        # A slider takes its value alone: sent with another property, before the tab was ever
+        # opened, it would be lost.
+        found = {getattr(self, name): value for name, value in values.items()}
+        counts = COUNTS + [(values["n"], values["n"])] * (values["n"] not in ("1", "8"))
+        found[self.model] = hub_models.pick(studio, key.model)
+        found[self.n] = gr.update(choices=counts, value=values["n"])
+        chips, label = classes(model), str(request.label)
+        chips += [(label, label)] * (label not in [value for _, value in chips])
+        found[self.label] = gr.update(choices=chips, value=label)
+        found[self.mix] = gr.update(choices=mixable(model), value=values["mix"])
+        return found | self.fitted(model, values["method"], values["kind"])
+
+    def fitted(self, model: Model, method: str, kind: str) -> dict:
+        """Updates that offer what a model and a method have use for."""
+        methods, kinds = methods_for(model), kinds_for(model)
+        method = method if method in methods else next(iter(methods), None)
+        kind = kind if kind in kinds else next(iter(kinds), None)
+        return {
+            self.method: gr.update(choices=[(METHODS[m], m) for m in methods], value=method),
+            self.kind: gr.update(choices=[(KINDS[k], k) for k in kinds], value=kind),
+            self.applies: " ".join(applicable(model, method, kind)),
+        }
+
+
+NAMES = (
+    *("model", "label", "method", "s", "lam", "clean_lam", "n", "interval", "kind", "form", "at"),
+    *("rescale", "profile", "mix", "share", "sampler", "spacing", "steps", "seed", "first", "eta"),
+    *("variance", "clip", "dtype"),
+)
+
+
+def applicable(model: Model, method: str, kind: str) -> list[str]:
+    """What the controls that show have in common; theme.css hides those that need another."""
+    methods, kinds = methods_for(model), kinds_for(model)
+    classifier = "classifier" in methods and method in ("classifier", "both")
+    clean = kind == "classifier"
+    found = {
+        "guided": bool(methods),
+        "methods": len(methods) > 1,
+        "free": "cfg" in methods and method in ("cfg", "both"),
+        "classifier": classifier,
+        "kinds": classifier and len(kinds) > 1,
+        "clean": classifier and clean,
+        "noisy": classifier and not clean,
+        "both": method == "both",
+    }
+    return [name for name, applies in found.items() if applies]
+
+
+def read(values) -> Key:
+    """Turn the values of ``Steering.inputs`` into a run.
+
+    Raises:
+        InvalidInput: for anything out of range.
+    """
+    v = dict(zip(NAMES, values, strict=True))
+    low, high = v["interval"]
+    walk = ("label", "sampler", "spacing", "steps", "seed", "first", "eta", "variance", "clip")
+    base = Request(
+        n=_whole("n", v["n"]),
+        mix=_whole("mix", v["mix"]) if v["mix"] not in (None, "") else None,
+        share=v["share"],
+        profile=v["profile"],
+        dtype=v["dtype"],
+        **{name: v[name] for name in walk},
+    )
+    rows = []
+    if v["method"] in ("cfg", "both"):
+        rows.append(replace(base, guidance="cfg", guidance_scale=v["s"], rescale=v["rescale"]))
+    if v["method"] in ("classifier", "both"):
+        clean = v["kind"] == "classifier"
+        how = {"guidance": v["kind"], "form": v["form"], "at": v["at"] if clean else "x"}
+        rows.append(replace(base, guidance_scale=v["clean_lam" if clean else "lam"], **how))
+    rows = rows or [base]
+    if (low, high) != (0, WHOLE):
+        within = [replace(row, t_low=low, t_high=high) for row in rows]
+        # Alone, a method is shown beside itself without the interval.
+        rows = rows + within if len(rows) == 1 else within
+    return Key(v["model"], rows[0], tuple(rows[1:]))
+
+
+def _whole(name: str, text) -> int:
+    try:
+        return int(text)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidInput(f"{name} must be a whole number") from None
+
+
+def one(key: Key, measured: str) -> Request:
+    """The request whose scales the instruments show, where two methods stand side by side."""
+    wanted = [r for r in key.requests if (r.guidance == "cfg") == (measured == "cfg")]
+    return (wanted or key.requests)[0]
+
+
+WHOLE = 999
+
+
+def spelled(key: Key) -> dict:
+    """The value of every control that spells a run, or comes nearest to it."""
+    request, last = key.request, key.requests[-1]
+    kinds = [r.guidance for r in key.requests]
+    classifier = next((r for r in key.requests if r.guidance in KINDS), None)
+    free = next((r for r in key.requests if r.guidance == "cfg"), None)
+    method = "both" if free and classifier else "classifier" if classifier else "cfg"
+    kind = next((k for k in kinds if k in KINDS), "classifier-noisy")
+    about = {name: getattr(request, name) for name in NAMES if hasattr(request, name)}
+    return about | {
+        "model": key.model,
+        "label": str(request.label),
+        "method": method,
+        "s": _shown(free, "cfg", S_MAX),
+        "lam": _shown(classifier, "classifier-noisy", LAMBDA_MAX["classifier-noisy"]),
+        "clean_lam": _shown(classifier, "classifier", LAMBDA_MAX["classifier"]),
+        "n": str(request.n),
+        "interval": (last.t_low, WHOLE if last.t_high is None else last.t_high),
+        "kind": kind,
+        "form": classifier.form if classifier else "scaled",
+        "at": classifier.at if classifier else "x",
+        "rescale": free.rescale if free else 0.0,
+        "mix": "" if request.mix is None else str(request.mix),
+    }
+
+
+def check(key: Key) -> None:
+    """Refuse what the controls do not span: they would stand where it is not.
+
+    Raises:
+        InvalidInput: saying how far they go.
+    """
+    if any(request.fault != "none" for request in key.requests):
+        raise InvalidInput("this tab puts no error back; 'Break it' of the Reverse tab does")
+    rows = key.requests if key.branch_at is None else [key.request]
+    for request in rows:
+        if request.guidance_scale is not None:
+            top = LAMBDA_MAX.get(request.guidance, S_MAX)
+            check_float("guidance_scale, on this page,", request.guidance_scale, 0, top)
+
+
+def _shown(request: Request | None, method: str, top: float) -> float:
+    """Where a slider stands; what it does not span is for ``check`` to refuse."""
+    if request is None or request.guidance != method:
+        return GUIDANCE[method].default
+    return min(max(request.guidance_scale, 0.0), top)
+
+
+def methods_for(model: Model) -> list[str]:
+    """The methods that can guide a model, of ``METHODS``."""
+    free = bool(model.classes) and model.unet.null_index is not None
+    found = (["cfg"] if free else []) + (["classifier"] if kinds_for(model) else [])
+    return [*found, "both"] if len(found) == 2 else found
+
+
+def kinds_for(model: Model) -> list[str]:
+    """The classifiers that can guide a model, of ``KINDS``."""
+    return [role for role in KINDS if role in roles_for(model)]
+
+
+def classes(model: Model) -> list[tuple[str, str]]:
+    """The classes that a model can be steered to, as (name, value)."""
+    from ddpm_core.guides import classifier_for
+
+    names = model.classes
+    if not names and kinds_for(model):
+        names = classifier_for(model, kinds_for(model)[0]).classes
+    return [(name, str(i)) for i, name in enumerate(names)] or [("none", "none")]
+
+
+def mixable(model: Model) -> list[tuple[str, str]]:
+    """The classes that can be mixed in, and none."""
+    return [("none", ""), *((n, v) for n, v in classes(model) if v != "none")]
+
+
+def default_for(model: Model) -> Request:
+    """What the tab runs unasked, as far as this model can be guided."""
+    methods = methods_for(model)
+    default = DEFAULT.as_meant(model)
+    if not methods:
+        return replace(default, guidance="none", label=0 if model.classes else "none")
+    if methods[0] == "cfg":
+        return default
+    return replace(default, guidance=kinds_for(model)[0], guidance_scale=None)
+
+
+def scales(request: Request, atlas: bool = False) -> list[float]:
+    """The scales of a film strip, or of an atlas, for a request's method."""
+    if request.guidance == "cfg":
+        return [float(s) for s in (S_ATLAS if atlas else S_STRIP)]
+    top = LAMBDA_MAX.get(request.guidance, 1.0)
+    return [round(top * part, 2) for part in (PARTS_ATLAS if atlas else PARTS_STRIP)]
+
+
+def symbol(request: Request) -> str:
+    """What the scale of a request's method is called."""
+    return GUIDANCE[request.guidance].symbol
+
+
+def build(studio: Studio, prefix: str) -> Steering:
+    """Lay the controls out; ``prefix`` is for element ids, so that tabs do not clash."""
+    names = studio.names()
+    model = studio.model(names[0]) if names else None
+    start = spelled(Key(names[0], default_for(model))) if model else spelled(Key("", DEFAULT))
+    choices = classes(model) if model else [("none", "none")]
+    made: dict = {}
+    with gr.Column(elem_classes="controls", elem_id=f"{prefix}-controls"):
+        made["applies"] = gr.Textbox(visible=False)
+        with gr.Row(elem_classes="actions"):
+            made["run"] = gr.Button("Guide", variant="primary", elem_id=f"{prefix}-run")
+            made["stop"] = gr.Button("Stop", elem_id=f"{prefix}-stop")
+        made["label"] = Chips(
+            choices,
+            value=start["label"],
+            label="Class",
+            elem_id=f"{prefix}-label",
+            elem_classes="chips",
+            info="what the pictures are steered to",
+        )
+        made["method"] = Chips(
+            [(METHODS[m], m) for m in (methods_for(model) if model else [])],
+            value=start["method"],
+            label="Guidance",
+            elem_id=f"{prefix}-method",
+            elem_classes="chips",
+            info="side by side: on one timeline",
+        )
+        made["measured"] = gr.Radio(
+            [(METHODS[m], m) for m in ("cfg", "classifier")],
+            value="cfg",
+            label="Strip, atlas and plot show",
+            elem_id=f"{prefix}-measured",
+            elem_classes="chips",
+            info="one of the two",
+        )
+        made["s"] = gr.Slider(
+            0,
+            S_MAX,
+            value=start["s"],
+            step=0.1,
+            label="Guidance scale s",
+            elem_id=f"{prefix}-s",
+            elem_classes="guidance",
+            info="0 no class, 1 told it; w = s − 1",
+        )
+        for name, kind in (("lam", "classifier-noisy"), ("clean_lam", "classifier")):
+            made[name] = gr.Slider(
+                0,
+                LAMBDA_MAX[kind],
+                value=start[name],
+                step=0.1 if LAMBDA_MAX[kind] < 100 else 1,
+                label="Guidance scale λ",
+                elem_id=f"{prefix}-{name.replace('_', '-')}",
+                elem_classes="guidance",
+                info="0 unguided; per image",
+            )
+        made["n"] = Chips(
+            COUNTS,
+            value=start["n"],
+            label="Images",
+            elem_id=f"{prefix}-n",
+            elem_classes="chips",
+            info="they follow while a slider moves",
+        )
+        made["interval"] = Interval(
+            "Guidance acts",
+            info="in part: beside it, one method at all t",
+            maximum=WHOLE,
+            first=1,  # as the stage counts, the clean image being 0
+            elem_id=f"{prefix}-interval",
+        )
+        with gr.Row(elem_classes="seed"):
+            made["seed"] = gr.Number(
+                start["seed"],
+                label="Seed",
+                precision=0,
+                minimum=0,
+                min_width=80,
+                elem_id=f"{prefix}-seed",
+            )
+            made["first"] = gr.Number(
+                start["first"],
+                label="Image no.",
+                precision=0,
+                minimum=0,
+                min_width=80,
+                elem_id=f"{prefix}-first",
+            )
+            made["roll"] = gr.Button("Roll", elem_id=f"{prefix}-roll", min_width=60)
+        made["model"] = gr.Dropdown(
+            names,
+            value=names[0] if names else None,
+            label="Model",
+            elem_id=f"{prefix}-model",
+            visible=len(names) > 1 or "hidden",
+            allow_custom_value=True,  # one that was fetched in another tab
+        )
+        made["shelf"] = hub_models.build(prefix)
+        with gr.Accordion("How it is guided", open=False):
+            made["kind"] = Chips(
+                [(KINDS[k], k) for k in (kinds_for(model) if model else [])],
+                value=start["kind"],
+                label="Classifier",
+                elem_id=f"{prefix}-kind",
+                elem_classes="chips",
+                info="the report's knows clean images",
+            )
+            made["form"] = gr.Radio(
+                FORMS,
+                value=start["form"],
+                label="Push",
+                elem_id=f"{prefix}-form",
+                elem_classes="chips",
+                info="eq. 11, or the score's own factor",
+            )
+            made["at"] = gr.Radio(
+                SITES,
+                value=start["at"],
+                label="The classifier looks at",
+                elem_id=f"{prefix}-at",
+                elem_classes="chips",
+            )
+            made["rescale"] = gr.Slider(
+                0,
+                1,
+                value=start["rescale"],
+                step=0.05,
+                label="Rescale",
+                elem_id=f"{prefix}-rescale",
+                elem_classes="guidance",
+                info="back to the spread at s = 1",
+            )
+            made["profile"] = gr.Radio(
+                PROFILES,
+                value=start["profile"],
+                label="Strength over t",
+                elem_id=f"{prefix}-profile",
+                elem_classes="chips",
+                info="early: all at T, none at 1",
+            )
+            made["mix"] = gr.Dropdown(
+                mixable(model) if model else [("none", "")],
+                value=start["mix"],
+                label="Mixed with",
+                elem_id=f"{prefix}-mix",
+                info="a second class",
+            )
+            made["share"] = gr.Slider(
+                0,
+                1,
+                value=start["share"],
+                step=0.05,
+                label="Its share",
+                elem_id=f"{prefix}-share",
+                elem_classes="guidance",
+            )
+        with gr.Accordion("Fine print", open=False):
+            made["sampler"] = gr.Radio(
+                SAMPLER_CHIPS,
+                value=start["sampler"],
+                label="Sampler",
+                elem_id=f"{prefix}-sampler",
+                elem_classes="chips",
+                info="once the slider rests",
+            )
+            made["steps"] = gr.Slider(
+                1,
+                1000,
+                value=start["steps"],
+                step=1,
+                label="Steps",
+                elem_id=f"{prefix}-steps",
+                info="fewer while it moves",
+            )
+            made["spacing"] = gr.Radio(
+                SPACING_CHIPS, value=start["spacing"], label="Timesteps", elem_classes="chips"
+            )
+            made["eta"] = gr.Slider(0, 1, value=start["eta"], step=0.05, label="η (DDIM)")
+            made["variance"] = gr.Radio(
+                VARIANCES, value=start["variance"], label="σ² (DDPM)", elem_classes="chips"
+            )
+            made["clip"] = gr.Checkbox(start["clip"], label="Clip x̂0")
+            made["dtype"] = gr.Radio(
+                DTYPES, value=start["dtype"], label="Network precision", elem_classes="chips"
+            )
+    return Steering(**made)
+
+
+__all__ = ["ROLL", "Steering", "build", "default_for", "read"]

@@ -1,0 +1,1 @@
+"""The Reverse process tab."""

@@ -1,0 +1,32 @@
+"""The Sample tab: a grid of images that appears while it denoises."""
+
+from __future__ import annotations
+
+from ddpm_core import Request
+
+from ..runs.runs import Studio
+from ..widgets.architecture import architecture
+from . import run_tab
+
+DEFAULT = Request(n=16, steps=20)
+
+
+def build(studio: Studio) -> run_tab.RunTab:
+    """Lay the tab out and wire it."""
+    network = architecture.Network(elem_id="sample-network", render=False)
+    grid = run_tab.build(
+        studio,
+        "sample",
+        default=DEFAULT,
+        gif_panes=("x",),
+        single=False,
+        title="Sampled grid",
+        idle="Sixteen squares of pure noise, about to become digits.",
+        caption="$x_t$ is the noisy state, $\\hat x_0$ the clean image that the network saw "
+        "before the step. Click a tile to open every step of it. Keys: 0 to 9 pick a class, "
+        "S stops.",
+        below=lambda: architecture.fold(network),
+        numbers=(8, 9, 10),
+    )
+    architecture.follow(network, studio, grid.controls.model)
+    return grid

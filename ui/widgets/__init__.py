@@ -1,0 +1,1 @@
+"""The page's own components: for each a folder with its Python, its module, its style."""

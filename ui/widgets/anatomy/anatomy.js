@@ -1,0 +1,420 @@
+import { closeAll, decodeAll, escapeText, fixed, listenToHold, onlyNews } from "../component.js";
+
+const X0 = "<i>x̂</i><sub>0</sub>";
+const METHODS = {
+  cfg: {
+    neutral: 1,
+    letter: "s",
+    spoken: "guidance scale",
+    pictures: [
+      { name: "uncond", symbol: `${X0}(<i>ε</i><sub>∅</sub>)`, words: "unconditional" },
+      { name: "cond", symbol: `${X0}(<i>ε<sub>y</sub></i>)`, words: "conditional" },
+      { name: "push", symbol: "<i>ε̃</i> − <i>ε</i><sub>∅</sub>", words: "the push" },
+      { name: "guided", symbol: `${X0}(<i>ε̃</i>)`, words: "guided" },
+    ],
+  },
+  classifier: {
+    neutral: 0,
+    letter: "λ",
+    spoken: "lambda",
+    pictures: [
+      { name: "uncond", symbol: `${X0}(<i>ε</i>)`, words: "unguided" },
+      { name: "gradient", symbol: "∇ ln <i>p</i>", words: "the gradient", over: "uncond" },
+      { name: "push", symbol: "<i>ε̃</i> − <i>ε</i>", words: "the push" },
+      { name: "guided", symbol: `${X0}(<i>ε̃</i>)`, words: "guided" },
+    ],
+  },
+};
+const LEDGER = [
+  ["push", "‖push‖", true],
+  ["share", "of ‖<i>ε</i>‖", true],
+  ["cosine", "cos(push, <i>ε</i>)", true],
+  ["noise", "√(1 − <i>ᾱ<sub>t</sub></i>)", false],
+];
+const MAT = 280; // pixels, the most that a picture takes
+
+export function mount({ element, props, watch }) {
+  const root = element.querySelector(".anatomy");
+  // Not in `props`: an update that arrives before the component is first shown would lose them there.
+  const options = JSON.parse(root.dataset.options);
+  if (root.dataset.state) return;
+  root.innerHTML = skeleton();
+  const find = (selector) => root.querySelector(selector);
+  const [plot, area, ghost, pictures] =
+    [".anatomy-plot", ".anatomy-area", ".anatomy-ghost", ".anatomy-pictures"].map(find);
+  const timed = root.querySelectorAll(".anatomy-cursor, .anatomy-t");
+  const scratch = document.createElement("canvas");
+  const pen = scratch.getContext("2d", { willReadFrequently: true });
+  const isNews = onlyNews();
+  const undo = new AbortController();
+  const resized = new ResizeObserver(layout);
+
+  let run = null; // what the value told: about the run, its numbers and its sheets
+  let method = METHODS.cfg;
+  let cursor = {}; // where the player is: index, tile, run
+  let ticket = 0;
+  let paintDue = 0;
+  let drawn = ""; // which tile of which value the curve shows
+
+  root.setAttribute("role", "group");
+  root.setAttribute("aria-label", options.label);
+  root.dataset.state = "idle";
+  listen();
+  arrange();
+  receive(props.value);
+  watch("value", () => receive(props.value));
+
+  // --- values from the server -------------------------------------------------------------
+
+  function receive(value) {
+    if (!value?.kind || !isNews(value)) return;
+    const mine = (ticket += 1);
+    if (value.kind === "anatomy") return open(value, mine);
+    replaceRun(null);
+    find(".anatomy-note").textContent = value.message;
+    root.hidden = elsewhere();
+    paintSoon();
+  }
+
+  async function open(value, mine) {
+    // Gradio hands out reactive proxies; a plain copy is cheaper to read for every frame.
+    const next = JSON.parse(JSON.stringify(value));
+    for (const name in next.numbers) next.numbers[name] = fromBase64(next.numbers[name]);
+    // The numbers are worth showing without.
+    next.sheets = await decodeAll(next.sheets).catch(() => ({}));
+    if (mine !== ticket) return closeAll(next.sheets);
+    replaceRun(next);
+    method = METHODS[run.method];
+    arrange();
+    follow(player()?.dataset ?? {});
+  }
+
+  function replaceRun(next) {
+    closeAll(run?.sheets);
+    run = next;
+  }
+
+  function arrange() {
+    pictures.innerHTML = method.pictures.map(figureOf).join("");
+    find(".anatomy-equation").innerHTML = run?.equation ?? "";
+    find(".anatomy-letter").textContent = run ? method.letter : "";
+    root.dataset.tiles = run?.tiles ?? 1;
+    drawn = "";
+    layout();
+  }
+
+  // --- the player -------------------------------------------------------------------------
+
+  function player() {
+    return document.querySelector(`#${CSS.escape(options.player)} .player`);
+  }
+
+  function follow({ index, tile, run }) {
+    cursor = { index: Number(index), tile: Number(tile) || 0, run };
+    paintSoon();
+  }
+
+  function listen() {
+    const on = (target, type, act) => target.addEventListener(type, act, { signal: undo.signal });
+    on(document, "player:cursor", (event) => {
+      if (!root.isConnected) return cleanUp();
+      if (event.target === player()) follow(event.detail);
+    });
+    listenToHold(plot, on, { begin: seek, move: seek });
+    on(plot, "pointermove", point);
+    on(plot, "pointerleave", () => (ghost.hidden = true));
+    // Gradio changes the theme when the system does; the canvases have to be coloured anew.
+    on(matchMedia("(prefers-color-scheme: dark)"), "change", () => setTimeout(paintSoon));
+    resized.observe(root);
+  }
+
+  function seek(event) {
+    if (root.dataset.state !== "shown") return;
+    const detail = { index: run.indices[stepUnder(event)] };
+    player()?.dispatchEvent(new CustomEvent("player:seek", { detail }));
+  }
+
+  function point(event) {
+    ghost.hidden = root.dataset.state !== "shown" || event.pointerType === "touch";
+    if (ghost.hidden) return;
+    const k = stepUnder(event);
+    ghost.style.left = percent(run.indices[k] / run.total);
+    ghost.dataset.side = run.indices[k] > run.total / 2 ? "left" : "right";
+    const p = pAsked(k, tileHere()).toFixed(2);
+    ghost.firstElementChild.textContent = `t = ${run.t[k]}  p = ${p}`;
+  }
+
+  function stepUnder(event) {
+    const box = area.getBoundingClientRect();
+    return nearest(((event.clientX - box.left) / box.width) * run.total);
+  }
+
+  // --- looking things up ------------------------------------------------------------------
+
+  function nearest(index) {
+    const gaps = run.indices.map((step) => Math.abs(step - index));
+    return gaps.indexOf(Math.min(...gaps));
+  }
+
+  function tileHere() {
+    return Math.max(0, Math.min(cursor.tile - (run.first ?? 0), run.tiles - 1));
+  }
+
+  /** Whether another row's anatomy is what the cursor asks for. */
+  function elsewhere() {
+    if (!run) return !find(".anatomy-note").textContent;
+    const place = cursor.tile - (run.first ?? 0);
+    return place < 0 || place >= run.tiles;
+  }
+
+  function numberOf(name, k, tile) {
+    return run?.numbers[name]?.[k * run.tiles + tile] ?? NaN;
+  }
+
+  function pOf(k, tile, c) {
+    return run.numbers.p[(k * run.tiles + tile) * run.classes.length + c];
+  }
+
+  function pAsked(k, tile) {
+    return run.wanted[tile].reduce((sum, c) => sum + pOf(k, tile, c), 0);
+  }
+
+  // --- painting ---------------------------------------------------------------------------
+
+  function paintSoon() {
+    paintDue ||= requestAnimationFrame(paint);
+  }
+
+  function layout() {
+    if (!root.isConnected) return cleanUp();
+    const width = root.clientWidth;
+    if (!width) return; // in a tab not open yet; its first size calls again
+    const [across, gap] = width < 560 ? [2, 10] : [4, 20];
+    const height = Math.min(MAT, Math.floor((width - gap * (across - 1)) / across));
+    const [h, w] = run?.shape ?? [1, 1];
+    const fit = (height / Math.max(h, w)) * devicePixelRatio;
+    const scale = Math.max(1, Math.floor(fit)) / devicePixelRatio;
+    const sizes = { gap, mat: height, wide: w * scale, high: h * scale };
+    pictures.style.setProperty("--across", across);
+    for (const name in sizes) pictures.style.setProperty(`--${name}`, `${sizes[name]}px`);
+    drawn = "";
+    paintSoon();
+  }
+
+  function paint() {
+    paintDue = 0;
+    const stale = Boolean(run) && cursor.run !== undefined && cursor.run !== run.run;
+    root.dataset.state = run ? (stale ? "stale" : "shown") : "idle";
+    root.setAttribute("aria-disabled", String(stale));
+    root.hidden = elsewhere();
+    if (stale) find(".anatomy-note").textContent = "This belongs to an earlier run.";
+    if (stale) return; // dimmed as it stands
+    const index = cursor.index >= 0 ? cursor.index : run?.total;
+    const k = run && index > 0 ? nearest(index) : -1;
+    root.dataset.index = k < 0 ? 0 : run.indices[k];
+    for (const part of timed) part.style.setProperty("--at", run ? index / run.total : 0);
+    if (run) paintCurve(tileHere());
+    for (const spec of method.pictures) paintPicture(spec, k);
+    putNumbers(k, run ? tileHere() : 0);
+  }
+
+  function paintCurve(tile) {
+    if (drawn === `${ticket}/${tile}`) return;
+    drawn = `${ticket}/${tile}`;
+    root.dataset.tile = tile;
+    ghost.hidden = true;
+    const rank = (c) => run.wanted[tile].indexOf(c);
+    const order = run.classes.map((_, c) => c).sort((a, b) => rank(a) - rank(b)); // wanted on top
+    const curves = order.map((c) => `<path d="${lineOf(tile, c)}" data-rank="${rank(c)}"/>`);
+    draw(".anatomy-curves", curves.join(""));
+    draw(".anatomy-strength", `<path d="${profileOf(tile)}"/>`);
+    find(".anatomy-names").innerHTML = run.marks[tile].map(([c, step, p]) =>
+      `<span data-mine="${rank(c) >= 0}" style="left:${percent(Math.min(0.97, step / run.total))};
+        bottom:${percent(p)}">${escapeText(run.classes[c])}</span>`).join("");
+    find(".anatomy-ticks").innerHTML = ticksOf();
+    const since = find(".anatomy-since");
+    const step = run.decided[tile];
+    since.hidden = step === null;
+    since.style.left = percent(step / run.total);
+    since.style.bottom = percent(pAsked(run.indices.indexOf(step ?? run.indices[0]), tile));
+    find(".anatomy-verdict").textContent = run.verdicts[tile];
+    plot.setAttribute("aria-label", `p(${run.asked[tile]} | x̂0) over ${run.total} steps: ${
+      run.verdicts[tile]}; ${pAsked(run.t.length - 1, tile).toFixed(2)} at the end`);
+  }
+
+  function draw(selector, paths) {
+    find(selector).setAttribute("viewBox", `0 0 ${run.total} 1`);
+    find(selector).innerHTML = paths;
+  }
+
+  function lineOf(tile, c) {
+    const points = run.indices.map((step, k) => `${step} ${(1 - pOf(k, tile, c)).toFixed(3)}`);
+    // A line back to where it starts, so that a single step is a dot.
+    return `M${points[0]}L${points.join(" ")}`;
+  }
+
+  function profileOf(tile) {
+    const force = run.t.map((_, k) => Math.abs(numberOf("strength", k, tile) - method.neutral));
+    const most = Math.max(...force, 1e-9);
+    return force.map((f, k) =>
+      `M${run.indices[k - 1] ?? 0} 1V${(1 - f / most).toFixed(3)}H${run.indices[k]}V1z`).join("");
+  }
+
+  function ticksOf() {
+    const marks = Math.min(run.total, root.clientWidth > 640 ? 10 : 4);
+    const steps = Array.from({ length: marks + 1 }, (_, j) => nearest((j / marks) * run.total));
+    return [...new Set(steps)].map((k, j, all) => {
+      const edge = j === 0 ? "first" : j === all.length - 1 ? "last" : "";
+      const left = percent(run.indices[k] / run.total);
+      return `<span data-edge="${edge}" style="left:${left}">${run.t[k]}</span>`;
+    }).join("");
+  }
+
+  function putNumbers(k, tile) {
+    const of = (name) => numberOf(name, k, tile);
+    const scale = (name) => (of(name) >= 0 ? `±${Number(of(name).toPrecision(2))}` : "");
+    const share = `${figure((100 * of("push")) / of("eps"))} %`;
+    const texts = {
+      ...Object.fromEntries(["eps", "strength", "push"].map((name) => [name, figure(of(name))])),
+      rescale: figure(run?.rescale),
+      factor: figure(run?.numbers.factor[k]),
+      noise: figure(Math.sqrt(1 - run?.numbers.abar[k])),
+      cosine: minus(fixed(of("cosine"), 3)),
+      share,
+      push_scale: scale("push_scale"),
+      gradient_scale: scale("gradient_scale"),
+      t: run?.t[k] ?? "–",
+      left: run?.left[k] ?? "–",
+      tile: tile + 1 + (run?.first ?? 0),
+    };
+    for (const cell of root.querySelectorAll("[data-number]")) {
+      cell.textContent = texts[cell.dataset.number];
+    }
+    find(".anatomy-p").innerHTML = (run?.wanted[tile] ?? []).map((c) =>
+      `<span><i>p</i>(${escapeText(run.classes[c])} | ${X0}) = <b>${
+        k < 0 ? "–" : pOf(k, tile, c).toFixed(3)}</b></span>`).join("");
+    const rests = k >= 0 && of("strength") === method.neutral;
+    find(".anatomy-rest").textContent = rests ? `Guidance rests at this step.${run.method === "cfg" ? " s = 1 is the conditional model itself." : ""}`
+      : k < 0 ? "Nothing is predicted before the first step." : "";
+    find(".anatomy-status").textContent = k < 0 ? "" : `Step ${run.indices[k]} of ${run.total}, `
+      + `from t = ${run.left[k]} to ${run.t[k]}, tile ${texts.tile}: ${method.spoken} ${texts.strength}, the push is ${
+        share} of eps, p(${run.asked[tile]}) is ${pAsked(k, tile).toFixed(2)}.`;
+  }
+
+  function paintPicture({ name, over }, k) {
+    const canvas = find(`[data-picture=${name}]`);
+    const [h, w] = run?.shape ?? [1, 1];
+    for (const sized of [canvas, scratch]) resize(sized, w, h);
+    const ink = canvas.getContext("2d");
+    ink.clearRect(0, 0, w, h);
+    canvas.hidden = k < 0 || !run.sheets[name];
+    if (canvas.hidden) return;
+    if (!run.numbers[`${name}_scale`]) return drawTile(ink, name, k);
+    if (over) {
+      drawTile(ink, over, k);
+      // The picture steps back, so that the heat over it can be told apart in both themes.
+      ink.fillStyle = "rgb(0 0 0 / 45%)";
+      ink.fillRect(0, 0, w, h);
+    }
+    const style = getComputedStyle(canvas);
+    const [down, up] = ["--down", "--up"].map((side) => rgbOf(style.getPropertyValue(side)));
+    drawTile(pen, name, k);
+    const image = pen.getImageData(0, 0, w, h);
+    heat(image.data, down, up);
+    pen.putImageData(image, 0, 0);
+    ink.drawImage(scratch, 0, 0);
+  }
+
+  function drawTile(ink, name, k) {
+    const [h, w] = run.shape;
+    const sheet = run.sheets[name];
+    const across = sheet.width / w;
+    const cell = k * run.tiles + tileHere();
+    ink.clearRect(0, 0, w, h);
+    ink.drawImage(sheet, (cell % across) * w, Math.floor(cell / across) * h, w, h, 0, 0, w, h);
+  }
+
+  function rgbOf(colour) {
+    pen.fillStyle = colour;
+    pen.fillRect(0, 0, 1, 1);
+    return pen.getImageData(0, 0, 1, 1).data;
+  }
+
+  function cleanUp() {
+    cancelAnimationFrame(paintDue);
+    undo.abort();
+    resized.disconnect();
+    replaceRun(null);
+  }
+}
+
+// --- pieces that know nothing of a run --------------------------------------------------------
+
+function skeleton() {
+  const cells = LEDGER.map(([name, label, guide]) =>
+    `<div><dt>${label}</dt><dd data-number="${name}" data-guide="${guide}"></dd></div>`);
+  return `
+    <div class="anatomy-readout"><span class="anatomy-p"></span><span class="anatomy-where">
+      <span class="anatomy-tile">tile <b data-number="tile"></b></span>
+      step from <i>t</i> = <b class="anatomy-t" data-number="left"></b>
+      to <b class="anatomy-t" data-number="t"></b></span>
+      <span class="anatomy-verdict"></span></div>
+    <div class="anatomy-plot" role="img" aria-label="p(class) over the steps: none yet">
+      <div class="anatomy-area">
+        <svg class="anatomy-curves" preserveAspectRatio="none" aria-hidden="true"></svg>
+        <span class="anatomy-scale">1</span><span class="anatomy-scale" data-at="half">0.5</span>
+        <div class="anatomy-names"></div><i class="anatomy-since" hidden></i>
+      </div>
+      <svg class="anatomy-strength" preserveAspectRatio="none" aria-hidden="true"></svg>
+      <i class="anatomy-letter"></i><i class="anatomy-cursor"></i>
+      <div class="anatomy-ghost" hidden><span></span></div>
+    </div>
+    <div class="anatomy-ticks" aria-hidden="true"></div>
+    <div class="anatomy-pictures"></div>
+    <div class="anatomy-sums"><div class="anatomy-formula"><div class="anatomy-equation"></div>
+      <p class="anatomy-rest"></p></div><dl class="anatomy-ledger">${cells.join("")}</dl></div>
+    <p class="anatomy-note"></p><p class="anatomy-status" aria-live="off"></p>`;
+}
+
+function figureOf({ name, symbol, words }) {
+  const legend = ["push", "gradient"].includes(name)
+    ? `darker<i></i>lighter<b data-number="${name}_scale" data-guide="true"></b>` : "";
+  const label = words.replace("conditional", "conditional prediction");
+  return `<figure data-of="${name}"><figcaption><b>${symbol}</b><span>${words}</span></figcaption>
+    <div class="anatomy-mat"><canvas data-picture="${name}" role="img" aria-label="${label}">
+    </canvas></div><p class="anatomy-legend">${legend}</p></figure>`;
+}
+
+function fromBase64(text) {
+  return new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+}
+
+// Grey bytes around 128 become one colour of either sign, the more opaque the further from 0.
+function heat(data, down, up) {
+  for (let p = 0; p < data.length; p += 4) {
+    const value = data[p] - 128;
+    const colour = value < 0 ? down : up;
+    for (let c = 0; c < 3; c++) data[p + c] = colour[c];
+    data[p + 3] = Math.min(255, 2 * Math.abs(value));
+  }
+}
+
+function figure(value) {
+  const size = Math.abs(value);
+  if (size && size < 0.001) return minus(value.toExponential(1));
+  const digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : size >= 0.1 ? 3 : 4;
+  return minus(Number(value).toFixed(digits));
+}
+
+function minus(text) {
+  return text.replace("NaN", "–").replace("Infinity", "∞").replace("-", "−");
+}
+
+function percent(part) {
+  return `${(100 * part).toFixed(2)}%`;
+}
+
+function resize(canvas, width, height) {
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
+}

@@ -1,0 +1,101 @@
+// What is chosen lives here; the server is asked for a file whenever there is something to take,
+// and whenever another choice is made.
+
+import { escapeText, onlyNews } from "../component.js";
+
+export function mount({ element, props, trigger, watch }) {
+  const root = element.querySelector(".download");
+  const options = JSON.parse(root.dataset.options);
+  if (root.dataset.state) return;
+  root.innerHTML = skeleton(options);
+  const find = (selector) => root.querySelector(selector);
+  const isNews = onlyNews();
+  let order = null; // of what there is to take; null while there is nothing
+  let run = ""; // whose film it is
+  let files = null;
+  let png = null; // with the panes it shows; it outlasts another format of the film
+
+  setState("idle");
+  root.addEventListener("change", () => order !== null && ask());
+  find(".download-file").addEventListener("click", () => save(files?.file, files?.name));
+  find(".download-png")?.addEventListener("click", () => save(png?.file));
+  receive(props.value);
+  watch("value", () => receive(props.value));
+
+  function receive(value) {
+    if (!value || value.kind === "asked" || !isNews(value)) return;
+    if (["idle", "pending"].includes(value.kind)) {
+      order = files = png = null;
+      setState(value.kind);
+    } else if (value.kind === "due") {
+      // Gradio hands a value over more than once: it is asked for once.
+      if (order === value.order) return;
+      ({ order, run } = value);
+      png = null;
+      ask();
+    } else if (value.order === order && isChosen(value)) {
+      files = value.kind === "ready" ? value : null;
+      if (files) png = files.png && { file: files.png, panes: value.panes };
+      setState(value.kind, value.label ?? value.message);
+    }
+  }
+
+  function chosen() {
+    return {
+      format: find("input:checked").value,
+      stride: Number(find(".download-stride").value),
+      panes: find(".download-panes")?.value ?? options.chosen,
+    };
+  }
+
+  function isChosen(value) {
+    return Object.entries(chosen()).every(([name, wanted]) => value[name] === wanted);
+  }
+
+  function ask() {
+    files = null;
+    if (png?.panes !== chosen().panes) png = null;
+    setState("asked");
+    props.value = { kind: "asked", order, run, ...chosen() };
+    trigger("input");
+  }
+
+  function setState(state, words = "") {
+    const format = options.formats[chosen().format];
+    find(".download-file").textContent = words || (state === "asked" ? `${format} · …` : format);
+    find(".download-file").title = state === "refused" ? words : "";
+    find(".download-file").disabled = state !== "ready";
+    const picture = find(".download-png");
+    if (picture) picture.disabled = !png;
+    root.dataset.state = state;
+  }
+
+  function save(file, name) {
+    if (!file) return;
+    const link = document.createElement("a");
+    Object.assign(link, { href: file.url, download: name ?? file.orig_name });
+    link.click();
+  }
+}
+
+function skeleton(options) {
+  const chip = ([value, name], i) => `<label><input type="radio" value="${value}"
+    name="${options.prefix}-format" ${i ? "" : "checked"}><span>${name}</span></label>`;
+  const choice = (name, label, entries, picked) => `<select class="${name}" aria-label="${label}">
+    ${entries.map(([value, text]) => `<option value="${escapeText(value)}"
+      ${value === picked ? "selected" : ""}>${escapeText(text)}</option>`).join("")}</select>`;
+  const strides = options.strides.map((n) => [String(n), n === 1 ? "every step" : `every ${nth(n)}`]);
+  const panes = Object.entries(options.panes);
+  return `
+    <fieldset class="download-formats"><legend>File format</legend>
+      ${Object.entries(options.formats).map(chip).join("")}</fieldset>
+    ${choice("download-stride", "Steps that are kept", strides, "1")}
+    ${panes.length ? choice("download-panes", "Panes", panes, options.chosen) : ""}
+    <button type="button" class="download-file" id="${options.prefix}-gif" disabled></button>
+    ${options.png ? `<button type="button" class="download-png" id="${options.prefix}-png"
+      disabled>PNG</button>` : ""}`;
+}
+
+function nth(n) {
+  return n === 2 ? "2nd" : `${n}th`;
+}

@@ -1,0 +1,199 @@
+"""The row that hands over what is on a screen: as a GIF, WebP or MP4 of so many frames, or PNG."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from ddpm_core import InvalidInput
+from ddpm_core.animation import KINDS
+from ddpm_core.errors import check_choice, check_int
+
+from ...events import QUIET
+from .. import component
+
+__all__ = ["Choice", "Download", "Taken", "due", "idle", "pending", "size_in_words", "wire"]
+
+FAILED = "The file could not be written; the server has made a note of it."
+FORMATS = {"gif": "GIF", "webp": "WebP", "mp4": "MP4"}
+STRIDES = (1, 2, 5, 10, 25, 50)
+PANES = {"x": "xₜ", "x0": "x̂₀", "eps": "ε̂", "change": "change"}
+# Encoding takes turns of its own: it holds no run up, and no run holds it up.
+ENCODING = QUIET | {"concurrency_id": "encode", "concurrency_limit": 2}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a visitor wants to take.
+
+    Attributes:
+        format: ``"gif"``, ``"webp"`` or ``"mp4"``.
+        stride: every how many steps a frame is kept.
+        panes: which panes, by name; empty where there is no choice.
+        order, run: of what it is wanted, as told to ``due``.
+    """
+
+    format: str = "gif"
+    stride: int = 1
+    panes: tuple[str, ...] = ()
+    order: int = 0
+    run: str = ""
+
+
+class Taken(NamedTuple):
+    """A file that was written: its path within Gradio's cache, its frames, its size in bytes.
+
+    Attributes:
+        png: a picture that goes with it, or None.
+    """
+
+    path: str
+    frames: int
+    size: int
+    png: str | None = None
+
+
+class Download(component.Component):
+    """Format, stride and panes, and a button that tells frames and size before it is pressed.
+
+    Its value is one of the dictionaries built by `idle`, `pending` and `due`; a function gets a
+    `Choice` of it, or None. What is due is encoded as soon as it is told, and again with every
+    choice: see `wire`.
+    """
+
+    NAME = "download"
+    EVENTS = ("input",)
+    WHAT = "format, stride, panes, order"
+
+    def __init__(
+        self,
+        prefix: str,
+        *,
+        panes: Sequence[tuple[str, ...]] = (),
+        chosen: tuple[str, ...] | None = None,
+        png: bool = False,
+        named: Mapping[str, str] = PANES,
+        **props: Any,
+    ):
+        """
+        Parameters:
+            prefix: its element is `{prefix}-take`, its buttons are `{prefix}-gif`, whatever the
+                format, and `{prefix}-png`.
+            panes: what can be chosen; one or none of them offers no choice.
+            chosen: which of them at first; the first one unless given.
+            png: whether there is a button for a picture, too.
+            named: what each pane is called.
+        """
+        # Gradio reads these back by name to build its configuration.
+        self.prefix, self.panes, self.png = prefix, [tuple(p) for p in panes], png
+        self.chosen = tuple(chosen) if chosen else (self.panes or [()])[0]
+        self.named = dict(named)
+        names = {",".join(p): _named(p, self.named) for p in self.panes}
+        super().__init__(
+            idle(),
+            options={
+                "prefix": prefix,
+                "formats": FORMATS,
+                "strides": STRIDES,
+                "panes": names if len(names) > 1 else {},
+                "chosen": ",".join(self.chosen),
+                "png": png,
+            },
+            elem_id=f"{prefix}-take",
+            **props,
+        )
+
+    def preprocess(self, payload: Any) -> Choice | None:
+        """What came from the browser, or from elsewhere; None if it asks for nothing."""
+        if not isinstance(payload, Mapping) or payload.get("kind") != "asked":
+            return None
+        panes = str(payload.get("panes", "")) or ",".join(self.chosen)
+        offered = [",".join(p) for p in self.panes] or [""]
+        panes = check_choice("choice of panes", panes, offered)
+        return Choice(
+            check_choice("kind of animation", payload.get("format"), KINDS),
+            check_int("stride", payload.get("stride"), 1, 10_000),
+            tuple(panes.split(",")) if panes else (),
+            check_int("order", payload.get("order"), 0, 2**53 - 1),
+            str(payload.get("run", "")),
+        )
+
+
+def idle(order: int | None = None) -> dict[str, Any]:
+    """There is nothing to take, or no longer: of what is older than this order."""
+    return {"kind": "idle"} if order is None else {"kind": "idle", "order": int(order)}
+
+
+def pending(order: int) -> dict[str, Any]:
+    """What was there to take is about to be replaced by something of this order."""
+    return {"kind": "pending", "order": int(order)}
+
+
+def due(order: int, run: str = "") -> dict[str, Any]:
+    """Something can be taken: the browser asks for it, as its visitor has chosen.
+
+    Parameters:
+        run: which run's film it is, of those that are kept; see `Choice`.
+    """
+    return {"kind": "due", "order": int(order), "run": run}
+
+
+def wire(take: Download, encode: Callable[..., Sequence], inputs: Sequence = ()) -> None:
+    """Encode what is due, with what is chosen; news that a newer run has overtaken is dropped.
+
+    Args:
+        encode: ``(choice, *values of inputs) -> Taken`` or ``(path, frames, size)``; the path must
+            lie in Gradio's cache (see ``cache.put``). It runs on a thread of Gradio's, at most two
+            at a time for all visitors, and must use the engine for nothing long. Its
+            ``InvalidInput`` is what the button says then.
+        inputs: components whose values it needs.
+    """
+
+    def write(choice: Choice | None, *values):
+        if choice is None:
+            return gr.skip()
+        about = {"order": choice.order, "format": choice.format, "stride": choice.stride}
+        about["panes"] = ",".join(choice.panes)
+        try:
+            made = Taken(*encode(choice, *values))
+        except InvalidInput as error:
+            return about | {"kind": "refused", "message": str(error)}
+        except Exception:
+            logging.exception("a file could not be written")
+            return about | {"kind": "refused", "message": FAILED}
+        return about | {
+            "kind": "ready",
+            "file": _served(made.path),
+            "png": made.png and _served(made.png),
+            "name": Path(made.path).name,
+            "label": in_words(choice.format, made.frames, made.size),
+        }
+
+    # Not the last value only: what is asked for meanwhile would be read off the component once the
+    # answer to the former stands there.
+    take.input(write, [take, *inputs], take, trigger_mode="multiple", **ENCODING)
+
+
+def in_words(kind: str, frames: int, size: int) -> str:
+    """What a button says of a file before it is pressed."""
+    return f"{FORMATS[kind]} · {frames:,} frame{'s'[: frames != 1]} · {size_in_words(size)}"
+
+
+def size_in_words(size: int) -> str:
+    """Bytes as a person reads them."""
+    return f"{size / 2**20:.1f} MB" if size >= 2**20 else f"{max(1, size // 2**10)} kB"
+
+
+def _named(panes: tuple[str, ...], names: Mapping[str, str]) -> str:
+    if len(panes) == 2:
+        return "both"
+    return names.get(panes[0], panes[0]) if len(panes) == 1 else "all"
+
+
+def _served(path: str) -> dict[str, Any]:
+    return {"path": path, "orig_name": Path(path).name, "meta": {"_type": "gradio.FileData"}}

@@ -1,0 +1,84 @@
+// A file that is dropped anywhere on the page, or opened here, stays in the browser: its note
+// alone is sent.
+
+import { LongNote, readNote } from "./note.js";
+
+const PATIENCE = 30_000; // ms
+
+export function mount({ element, props, trigger, watch }) {
+  const root = element.querySelector(".file-drop");
+  const options = JSON.parse(root.dataset.options);
+  if (root.dataset.state) return;
+  root.innerHTML = `
+    <button type="button" class="file-drop-open">Open a picture's settings</button>
+    <input type="file" accept=".gif,.png,.webp,.mp4" aria-label="Open a picture's settings"
+      tabindex="-1" hidden>
+    <p class="file-drop-note" role="status"></p>
+    <div class="file-drop-veil" hidden><p>Drop it to see its run</p></div>`;
+  const find = (selector) => root.querySelector(selector);
+  const undo = new AbortController();
+  let asked = 0;
+
+  root.dataset.state = "ready";
+  tell("GIF, PNG, WebP, MP4 made here. Or drop it anywhere.");
+  find(".file-drop-open").addEventListener("click", () => find("input").click());
+  find("input").addEventListener("change", (event) => {
+    if (event.target.files[0]) open(event.target.files[0]);
+    event.target.value = "";
+  });
+  for (const name of ["dragover", "dragleave", "drop"]) {
+    document.addEventListener(name, drag, { signal: undo.signal });
+  }
+  watch("value", () => receive(props.value));
+
+  function receive(value) {
+    if (value?.kind !== "told" || value.asked !== asked) return;
+    tell(value.message, value.refused ? "refused" : "told");
+  }
+
+  function drag(event) {
+    if (!root.isConnected) return undo.abort();
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    if (event.type === "dragleave" && event.relatedTarget) return; // within the page
+    // A sheet to draw on takes a picture for a picture.
+    const elsewhere = event.defaultPrevented || event.target.closest?.(".sketch");
+    find(".file-drop-veil").hidden = Boolean(elsewhere) || event.type !== "dragover";
+    event.preventDefault(); // or the browser would leave the page for the file
+    if (event.type === "drop" && !elsewhere && event.dataTransfer.files[0]) {
+      open(event.dataTransfer.files[0]);
+    }
+  }
+
+  async function open(file) {
+    const mine = (asked += 1);
+    tell(`Reading ${file.name} …`, "reading");
+    let note = "";
+    try {
+      note = await readNote(file);
+      if (note.length > options.longest) throw new LongNote();
+    } catch (error) {
+      const most = options.longest.toLocaleString("en");
+      const why = error instanceof LongNote
+        ? `The note in ${file.name} is longer than ${most} characters: it was not made here.`
+        : `${file.name} is no GIF, PNG, WebP or MP4 that can be read.`;
+      if (mine === asked) tell(why, "refused");
+      return;
+    }
+    if (mine !== asked) return;
+    if (!note.trim()) {
+      tell(`${file.name} carries no settings: it was not made here, or has lost them.`, "refused");
+      return;
+    }
+    props.value = { kind: "dropped", name: file.name, note, asked };
+    trigger("input");
+    setTimeout(() => {
+      if (mine !== asked || root.dataset.state !== "reading") return;
+      tell(`The page's server has not answered about ${file.name} yet; try it again.`, "refused");
+    }, PATIENCE);
+  }
+
+  function tell(message, state = root.dataset.state) {
+    find(".file-drop-note").textContent = message;
+    root.dataset.state = state;
+  }
+}

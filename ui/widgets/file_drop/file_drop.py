@@ -1,0 +1,69 @@
+"""A file that was made here, dropped onto the page: its note is read in the browser and sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ddpm_core.animation import MAX_NOTE
+from ddpm_core.errors import InvalidInput, check_int
+
+from .. import component
+
+__all__ = ["MOUNTED", "FileDrop", "Dropped", "told"]
+
+# Waits for what a value of this component (``told``) says must be there before anything is set.
+MOUNTED = """async (...values) => {
+  const there = () => !values[0]?.wait || document.querySelector(values[0].wait);
+  const pause = () => new Promise((done) => setTimeout(done, 25));
+  for (let looks = 0; !there() && looks < 200; looks++) await pause();
+  await pause();
+  return values;
+}"""
+
+
+class Dropped(NamedTuple):
+    """A file's name and the note in it; ``asked`` counts the files of a visitor."""
+
+    name: str
+    note: str
+    asked: int
+
+
+class FileDrop(component.Component):
+    """A field to open a file with, and the whole page to drop one on.
+
+    `input` fires when a note was found in it. A function gets it as `Dropped` and answers with
+    `told`.
+    """
+
+    NAME = "file_drop"
+    EVENTS = ("input",)
+    WHAT = "name, note, asked"
+
+    def __init__(self, **props: Any):
+        super().__init__(options={"longest": MAX_NOTE}, **props)
+
+    def preprocess(self, payload: Any) -> Dropped | None:
+        """What came from the browser, or from elsewhere; None if it is no file."""
+        if not isinstance(payload, Mapping) or payload.get("kind") != "dropped":
+            return None
+        note = payload.get("note")
+        if not isinstance(note, str) or len(note) > MAX_NOTE:
+            raise InvalidInput("this is no note")
+        name = str(payload.get("name", ""))[:100]
+        return Dropped(name, note, check_int("asked", payload.get("asked"), 0, 2**53 - 1))
+
+
+def told(
+    dropped: Dropped, message: str, *, place: str = "", wait: str = "", refused: bool = False
+) -> dict[str, Any]:
+    """What is said of a file.
+
+    Args:
+        place: where on the page its run goes.
+        wait: a selector of what must be there before that; see ``MOUNTED``.
+        refused: nothing was done.
+    """
+    about = {"kind": "told", "message": message, "asked": dropped.asked, "refused": refused}
+    return about | {"place": place, "wait": wait}

@@ -1,0 +1,246 @@
+import { clamp, decode, escapeText, onlyNews } from "../component.js";
+
+const GAP = 4;
+const LEAST_SIDE = 36; // of a tile: what a finger hits and an eye reads
+const MOST_SIDE = 200;
+const AROUND = 90; // of the window's height, for what else is seen at a glance
+const RING = 5; // what contact.css leaves around the tiles for the mark of the chosen one
+
+export function mount({ element, props, trigger, watch }) {
+  const root = element.querySelector(".image-grid");
+  const options = JSON.parse(root.dataset.options);
+  if (root.dataset.state) return;
+  root.innerHTML = skeleton(options);
+  const find = (selector) => root.querySelector(selector);
+  const [scroller, sheetBox, print, canvas, list, note, top, left] =
+    ["scroll", "sheet", "print", "print canvas", "tiles", "note", "columns", "rows"].map((name) =>
+      find(`.image-grid-${name}`));
+  const isNews = onlyNews();
+  const resized = new ResizeObserver(layout);
+
+  let plan = null; // rows, columns, labels, the side of a tile
+  let picture = null;
+  let chosen = null;
+  let told = null; // what the server last said is chosen
+  let run = null;
+  let here = 0; // where the keyboard is
+  let ticket = 0;
+  let built = "";
+
+  root.dataset.clickable = String(options.clickable);
+  if (options.clickable) {
+    list.addEventListener("click", (event) => {
+      const tile = event.target.closest("[data-tile]");
+      if (tile) pick(Number(tile.dataset.tile));
+    });
+    list.addEventListener("keydown", onKey);
+  }
+  scroller.addEventListener("scroll", showMore, { passive: true });
+  window.addEventListener("resize", layout); // a new pixel ratio changes no size in the page
+  resized.observe(scroller);
+  root.dataset.state = "idle";
+  receive(props.value);
+  watch("value", () => receive(props.value));
+
+  // --- values from the server -------------------------------------------------------------
+
+  function receive(value) {
+    if (!isNews(value)) return;
+    ({ idle: showIdle, pending: dim, contact: showSheet })[value.kind]?.(value);
+  }
+
+  function showIdle(value) {
+    ticket += 1;
+    picture?.close();
+    [picture, run, chosen, told] = [null, null, null, null];
+    put(value, 0, "idle");
+  }
+
+  function dim() {
+    root.dataset.pending = "true";
+  }
+
+  async function showSheet(value) {
+    const mine = (ticket += 1);
+    let next = null;
+    try {
+      next = await decode(value.sheet);
+    } catch {
+      if (mine === ticket) showIdle({ ...value, message: "The pictures could not be read." });
+      return;
+    }
+    if (mine !== ticket) return next.close();
+    picture?.close();
+    picture = next;
+    // A new sheet, or a new choice, is marked as it says; otherwise the visitor's stays.
+    if (value.run !== run || value.chosen !== told) {
+      chosen = value.chosen;
+      here = chosen ?? here;
+    }
+    [run, told] = [value.run, value.chosen];
+    put(value, value.n, "contact");
+    root.dataset.pending = String(Boolean(value.pending));
+  }
+
+  function put(value, n, state) {
+    const { rows, columns, side, column_labels, row_labels } = value;
+    plan = { rows, columns, n, side: [...side], across: [...column_labels], down: [...row_labels] };
+    plan.symbol = value.symbol ?? options.symbol;
+    root.querySelector(".image-grid-corner").textContent = plan.symbol;
+    const origin = value.recorded ? `recorded · ${value.recorded}` : "";
+    find(".image-grid-recorded").textContent = origin;
+    note.hidden = state !== "idle" || !value.message;
+    note.textContent = value.message ?? "";
+    root.dataset.state = state;
+    root.dataset.pending = "false";
+    root.dataset.run = run ?? "";
+    root.dataset.n = n;
+    // A listbox without an option is none.
+    list.setAttribute("role", n && options.clickable ? "listbox" : "group");
+    here = clamp(here, 0, Math.max(0, n - 1));
+    build();
+    layout();
+  }
+
+  // --- hands ------------------------------------------------------------------------------
+
+  function onKey(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || !plan.n) return;
+    const { columns, n } = plan;
+    const to = {
+      ArrowLeft: here - 1,
+      ArrowRight: here + 1,
+      ArrowUp: here - columns,
+      ArrowDown: here + columns,
+      Home: here - (here % columns),
+      End: Math.min(n - 1, here - (here % columns) + columns - 1),
+      Enter: here,
+      " ": here,
+    }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    event.stopPropagation(); // the page's own keys would move the player too
+    if (event.key === "Enter" || event.key === " ") return pick(here);
+    if (to < 0 || to >= n) return;
+    stand(to);
+    list.children[here].focus();
+  }
+
+  function pick(i) {
+    if (i >= plan.n) return;
+    chosen = i;
+    stand(i);
+    trigger("select", { index: i, value: run });
+  }
+
+  function stand(i) {
+    here = i;
+    mark();
+  }
+
+  // --- painting ---------------------------------------------------------------------------
+
+  function build() {
+    const { rows, columns, across, down, n } = plan;
+    root.dataset.strip = String(rows === 1 && !down.length);
+    const key = JSON.stringify([rows, columns, across, down, n]);
+    if (key !== built) {
+      built = key;
+      const span = (label) => `<span>${escapeText(label)}</span>`;
+      top.innerHTML = across.map(span).join("");
+      left.innerHTML = down.map(span).join("");
+      list.innerHTML = Array.from({ length: rows * columns }, (_, i) => tileOf(i)).join("");
+    }
+    mark();
+  }
+
+  function tileOf(i) {
+    const { columns, across, down, n } = plan;
+    if (i >= n) return "<div></div>";
+    const row = down[Math.floor(i / columns)];
+    const column = plan.symbol ? `${plan.symbol} = ${across[i % columns]}` : across[i % columns];
+    const name = `${column}${row ? `, ${row}` : ""}`;
+    const role = options.clickable ? "option" : "img";
+    return `<div data-tile="${i}" role="${role}" aria-label="${escapeText(name)}"></div>`;
+  }
+
+  function mark() {
+    if (!options.clickable) return;
+    const { columns, n } = plan;
+    for (const [i, tile] of [...list.children].slice(0, n).entries()) {
+      tile.setAttribute("aria-selected", String(i === chosen));
+      tile.tabIndex = i === here ? 0 : -1;
+    }
+    const at = chosen === null ? [] : [chosen % columns, Math.floor(chosen / columns)];
+    for (const [axis, labels] of [top, left].entries()) {
+      [...labels.children].forEach((el, i) => el.classList.toggle("image-grid-here", i === at[axis]));
+    }
+  }
+
+  function layout() {
+    if (!root.isConnected) {
+      window.removeEventListener("resize", layout);
+      picture?.close();
+      picture = null;
+      return resized.disconnect();
+    }
+    if (!plan || !scroller.clientWidth) return; // in a tab not open yet
+    const { rows, columns, side: [h, w] } = plan;
+    const dpr = devicePixelRatio;
+    const room = Math.floor((scroller.clientWidth - 2 * RING - print.offsetLeft) * dpr);
+    const gap = Math.round(GAP * dpr);
+    const fit = (length, count, side) => Math.floor(((length + gap) / count - gap) / side);
+    const least = Math.max(1, Math.ceil((LEAST_SIDE * dpr) / w));
+    const tall = options.glance ? fit((innerHeight - AROUND) * dpr, rows, h) : Infinity;
+    const most = Math.max(least, Math.min(Math.floor((MOST_SIDE * dpr) / w), tall));
+    const scale = clamp(fit(room, columns, w), least, most); // device pixels to one of the image's
+    const spare = Math.floor((room - columns * w * scale) / Math.max(1, columns - 1));
+    const across = clamp(spare, gap, Math.max(gap, Math.round((w * scale) / (rows > 1 ? 4 : 2))));
+    const size = { scale, across, down: Math.min(across, 2 * gap), dpr };
+    const set = (name, length) => sheetBox.style.setProperty(name, `${length / dpr}px`);
+    sheetBox.style.setProperty("--count", columns);
+    sheetBox.style.setProperty("--down", rows);
+    set("--tile-width", w * scale);
+    set("--tile-height", h * scale);
+    set("--gap-across", size.across);
+    set("--gap-down", size.down);
+    paint(size);
+    showMore();
+  }
+
+  function paint({ scale, across, down, dpr }) {
+    const { rows, columns, n, side: [h, w] } = plan;
+    // Drawn at the screen's own pixels, since gaps are no whole number of the image's.
+    canvas.width = columns * (w * scale + across) - across;
+    canvas.height = rows * (h * scale + down) - down;
+    canvas.style.width = `${canvas.width / dpr}px`;
+    canvas.style.height = `${canvas.height / dpr}px`;
+    const ink = canvas.getContext("2d");
+    ink.imageSmoothingEnabled = false;
+    for (let i = 0; picture && i < n; i++) {
+      const [x, y] = [i % columns, Math.floor(i / columns)];
+      ink.drawImage(picture, x * w, y * h, w, h,
+        x * (w * scale + across), y * (h * scale + down), w * scale, h * scale);
+    }
+  }
+
+  function showMore() {
+    const rest = scroller.scrollWidth - scroller.clientWidth - scroller.scrollLeft;
+    root.dataset.more = String(rest > 1);
+    // Without a tile that takes the focus, the keyboard scrolls it by itself.
+    const scrolls = scroller.scrollWidth > scroller.clientWidth + 1;
+    if (!options.clickable) scroller.tabIndex = scrolls && plan.n ? 0 : -1;
+  }
+}
+
+function skeleton(options) {
+  const [label, symbol] = [options.label, options.symbol].map(escapeText);
+  return `<p class="image-grid-label">${label} <span class="image-grid-recorded"></span></p>
+    <div class="image-grid-frame"><div class="image-grid-scroll"><div class="image-grid-sheet">
+      <span class="image-grid-corner" aria-hidden="true">${symbol}</span>
+      <div class="image-grid-columns" aria-hidden="true"></div>
+      <div class="image-grid-rows" aria-hidden="true"></div>
+      <div class="image-grid-print"><div class="image-grid-tiles" role="group" aria-label="${label}">
+      </div><canvas></canvas></div>
+    </div></div><p class="image-grid-note"></p></div>`;
+}

@@ -1,0 +1,169 @@
+"""A labelled contact sheet: rows x columns tiles in one picture, each of which can be chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import component
+from ..component import ordered
+
+__all__ = ["ImageGrid", "contact", "idle", "pending"]
+
+
+class ImageGrid(component.Component):
+    """A film strip (one row, its labels below) or an atlas (labels above and at the left).
+
+    Its value is one of the dictionaries built by `idle`, `pending` and `contact`.
+    `contact.select(fn)` calls `fn` with a `gr.SelectData` whose `index` is the tile that was chosen
+    (0 first, row by row) and whose `value` is the run it belongs to.
+    """
+
+    NAME = "image_grid"
+    EVENTS = ("select",)
+    WHAT = "a value built by idle, pending or contact"
+
+    def __init__(
+        self,
+        value: dict[str, Any] | None = None,
+        *,
+        label: str = "Contact sheet",
+        symbol: str = "s",
+        glance: bool = False,
+        clickable: bool = True,
+        **props: Any,
+    ):
+        """
+        Parameters:
+            label: stands over the sheet.
+            symbol: what the columns are values of; stands in the corner.
+            glance: no higher than the window, rather than as wide as there is room.
+            clickable: whether a tile can be chosen; else they are pictures and no more.
+        """
+        # Gradio reads these back by name to build its configuration.
+        self.symbol = symbol
+        self.glance = glance
+        self.clickable = clickable
+        super().__init__(
+            idle() if value is None else value,
+            label=label,
+            options={"symbol": symbol, "glance": glance, "clickable": clickable},
+            **props,
+        )
+
+    def postprocess(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Move the picture out of the value, unless it is one of many in a row."""
+        if not isinstance(value, dict) or value.get("kind") != "contact" or value["live"]:
+            return value
+        sheet = component.as_file(value["sheet"], "contact.png", self.GRADIO_CACHE)
+        return {**value, "sheet": sheet}
+
+
+def idle(
+    message: str = "Nothing here yet.",
+    rows: int = 1,
+    columns: int = 9,
+    *,
+    column_labels: Sequence[Any] | None = None,
+    row_labels: Sequence[Any] | None = None,
+    side: int | tuple[int, int] = 28,
+    order: int | None = None,
+) -> dict[str, Any]:
+    """Empty tiles, as many and as large as will come, with `message` over them."""
+    height, width = (side, side) if isinstance(side, int) else side
+    return {
+        "kind": "idle",
+        "message": message,
+        **_layout(rows, columns, (height, width), column_labels, row_labels),
+        **ordered(order),
+    }
+
+
+def pending(order: int | None = None) -> dict[str, Any]:
+    """What is shown is about to be replaced: dim it."""
+    return {"kind": "pending", **ordered(order)}
+
+
+def contact(
+    images: np.ndarray,
+    columns: int,
+    column_labels: Sequence[Any],
+    row_labels: Sequence[Any] | None = None,
+    chosen: int | None = None,
+    run: str = "",
+    order: int | None = None,
+    *,
+    symbol: str | None = None,
+    pending: bool = False,
+    live: bool = False,
+    recorded: str = "",
+) -> dict[str, Any]:
+    """A sheet of tiles, row by row; where there are fewer than its rows hold, the rest stays empty.
+
+    Parameters:
+        images: uint8 (n, H, W, C), C = 1 or 3.
+        columns: tiles in a row.
+        column_labels, row_labels: what they are called; numbers are written as short as they are.
+        chosen: the tile that is marked.
+        run: a name no other sheet shares; `select` hands it back.
+        order: a value older than the newest seen is ignored.
+        symbol: what the columns are values of, if not what the constructor was told.
+        pending: dim it, since another is on its way.
+        live: one of many in quick succession, sent with its pixels instead of as a file.
+        recorded: says what recorded it, where the sheet came with the page.
+    """
+    images = np.asarray(images)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
+        raise ValueError(
+            "images must be uint8 with 4 dimensions, the last of 1 or 3 channels; "
+            f"got {images.dtype} {images.shape}"
+        )
+    n, height, width, _ = images.shape
+    rows = len(row_labels) if row_labels is not None else max(1, -(-n // columns))
+    if not 0 < n <= rows * columns:
+        raise ValueError(f"{n} images do not fit {rows} rows of {columns}")
+    if chosen is not None and not 0 <= chosen < n:
+        raise ValueError(f"tile {chosen} of {n} cannot be chosen")
+    return {
+        "kind": "contact",
+        "run": str(run),
+        "n": n,
+        "chosen": None if chosen is None else int(chosen),
+        "symbol": symbol,
+        "pending": bool(pending),
+        "live": bool(live),
+        "recorded": str(recorded),
+        "sheet": component.png(_page(images, columns)),
+        **_layout(rows, columns, (height, width), column_labels, row_labels),
+        **ordered(order),
+    }
+
+
+def _layout(
+    rows: int,
+    columns: int,
+    side: tuple[int, int],
+    column_labels: Sequence[Any] | None,
+    row_labels: Sequence[Any] | None,
+) -> dict[str, Any]:
+    labels = {"column_labels": (column_labels, columns), "row_labels": (row_labels, rows)}
+    for name, (given, count) in labels.items():
+        if given is not None and len(given) != count:
+            raise ValueError(f"{len(given)} {name} for {count}")
+    written = {name: [_short(v) for v in given or []] for name, (given, _) in labels.items()}
+    return {"rows": int(rows), "columns": int(columns), "side": [*map(int, side)], **written}
+
+
+def _short(label: Any) -> str:
+    return f"{label:g}" if isinstance(label, float) else str(label)
+
+
+def _page(images: np.ndarray, columns: int) -> np.ndarray:
+    n, h, w, c = images.shape
+    rows = -(-n // columns)
+    cells = np.zeros((rows * columns, h, w, c), np.uint8)
+    cells[:n] = images
+    tiles = cells.reshape(rows, columns, h, w, c).swapaxes(1, 2)
+    return tiles.reshape(rows * h, columns * w, c)

@@ -1,0 +1,59 @@
+"""The scripts and styles of the page's own components, each served once.
+
+Their address names their version: a browser keeps them for good and asks again only after a change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+__all__ = ["FOLDER", "loader", "routes"]
+
+HERE = Path(__file__).parent
+FILES = {
+    path.relative_to(HERE).as_posix(): path.read_text(encoding="utf-8")
+    for path in sorted(HERE.rglob("*.js"))
+}
+FILES["style.css"] = "\n".join(
+    path.read_text(encoding="utf-8") for path in sorted(HERE.rglob("*.css"))
+)
+VERSION = hashlib.sha256(repr(sorted(FILES.items())).encode()).hexdigest()[:12]
+FOLDER = f"page/{VERSION}"
+KINDS = {"js": "text/javascript", "css": "text/css"}
+
+
+def loader(name: str, events: Sequence[str] = ()) -> str:
+    """The body of a component's js_on_load: it hands what Gradio gives it to the module's mount.
+
+    Args:
+        events: that the module triggers; Gradio looks for their names in this text.
+    """
+    return (
+        f"// triggers {json.dumps(list(events))}\n"
+        f'import(new URL("{FOLDER}/load.js", document.baseURI)).then(({{ show }}) =>\n'
+        f'  show("{name}", {{ element, props, trigger, watch, server }}));'
+    )
+
+
+def routes() -> list[Route]:
+    """What the server has to answer, for ``launch(app_kwargs={"routes": ...})``."""
+    return [Route(f"/{FOLDER}/{{name:path}}", _answer)]
+
+
+async def _answer(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in FILES:
+        raise HTTPException(404)
+    return Response(
+        FILES[name],
+        media_type=KINDS[name.rpartition(".")[2]],
+        headers={"Cache-Control": "public, max-age=31536000, immutable"},
+    )

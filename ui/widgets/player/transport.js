@@ -1,0 +1,288 @@
+// What the player and the race have in common: a timeline, a transport, its keys, and the clock
+// behind them.
+
+import { clamp, listenToHold } from "../component.js";
+
+const SPEEDS = [0.25, 0.5, 1, 2, 4];
+const SPEED_LABELS = ["¼×", "½×", "1×", "2×", "4×"];
+const FRAMES_PER_SECOND = 24;
+const SHORTEST_PLAY = 1.6; // seconds; twenty frames at full rate would be over before they are seen
+const HOLD = 1000; // ms on the last frame before a loop starts over
+export const STRIP_HEIGHT = 56;
+const ICONS = {
+  first: "M4 4h2v12H4zM16 4v12L7 10z",
+  back: "M13 4v12L5 10zM14.5 4h2v12h-2z",
+  reverse: "M16 3.5v13L4 10z",
+  play: "M4 3.5v13L16 10z",
+  pause: "M4.5 4h4v12h-4zM11.5 4h4v12h-4z",
+  forward: "M7 4v12l8-6zM3.5 4h2v12h-2z",
+  last: "M14 4h2v12h-2zM4 4v12l9-6z",
+  loop: "M6 5h8a3 3 0 0 1 3 3v2h-2V8a1 1 0 0 0-1-1H6v2.5L2.5 6 6 2.5zM14 15H6a3 3 0 0 1-3-3v-2h2v2"
+    + "a1 1 0 0 0 1 1h8v-2.5l3.5 3.5-3.5 3.5z",
+};
+
+/** What moves the cursor by itself. Its places are whole numbers from 0 to `last()`; `way` is where
+    Play leads: 1 to the last, -1 to the first. */
+export function makePlayback(root, { loop, last, at, goTo, begun, rested, way = 1 }) {
+  const stillness = matchMedia("(prefers-reduced-motion: reduce)");
+  const seen = new IntersectionObserver(playIfWaiting);
+  let direction = 0; // of the cursor: 1 to the last place, -1 to the first, 0 rests
+  let clock = null;
+  let speed = SPEEDS.indexOf(1);
+  let waiting = false; // something to play once it comes into view
+
+  function play(wanted) {
+    const end = wanted > 0 ? last() : 0;
+    if (last() < 1) return;
+    waiting = false;
+    direction = wanted;
+    if (at() === end) goTo(last() - end);
+    begun();
+    restartClock(performance.now());
+    // No frame is painted in a hidden page, and none is to be skipped for that.
+    document.addEventListener("visibilitychange", goOn);
+    refresh();
+  }
+
+  /** From where the cursor is now, if anything plays. */
+  function goOn() {
+    if (direction) restartClock(performance.now());
+  }
+
+  function pause() {
+    waiting = false;
+    if (!direction) return;
+    document.removeEventListener("visibilitychange", goOn);
+    direction = 0;
+    cancelAnimationFrame(clock.request);
+    refresh();
+    rested();
+  }
+
+  function playOnceSeen() {
+    waiting = true;
+    // Observing afresh reports at once, also where the root has been in view all along.
+    seen.unobserve(root);
+    seen.observe(root);
+  }
+
+  function playIfWaiting(entries) {
+    if (waiting && entries.at(-1).isIntersecting) play(way);
+  }
+
+  function restartClock(start) {
+    if (clock) cancelAnimationFrame(clock.request);
+    clock = { start, from: at(), request: requestAnimationFrame(advance) };
+  }
+
+  function advance(now) {
+    clock.request = requestAnimationFrame(advance);
+    if (now < clock.start) return;
+    const rate = Math.min(FRAMES_PER_SECOND, last() / SHORTEST_PLAY) * SPEEDS[speed];
+    const frame = clock.from + direction * Math.floor(((now - clock.start) / 1000) * rate);
+    goTo(frame);
+    if (frame >= 0 && frame <= last()) return;
+    // The frame after the last one is where a loop starts over, once the last has been looked at.
+    if (!loop) return pause();
+    clock.start = now + HOLD;
+    clock.from = direction > 0 ? 0 : last();
+  }
+
+  function setSpeed(choice) {
+    speed = clamp(choice, 0, SPEEDS.length - 1);
+    goOn();
+    refresh();
+  }
+
+  function refresh() {
+    for (const button of root.querySelectorAll("[data-speed]")) {
+      button.setAttribute("aria-pressed", String(Number(button.dataset.speed) === speed));
+    }
+    setButton("play", way, "Play");
+    setButton("reverse", -way, "Play in reverse");
+    root.querySelector('[data-do="loop"]').setAttribute("aria-pressed", String(loop));
+  }
+
+  function setButton(name, leads, label) {
+    const button = root.querySelector(`[data-do="${name}"]`);
+    const plays = direction === leads;
+    const icon = plays ? "pause" : leads > 0 ? "play" : "reverse";
+    button.setAttribute("aria-label", plays ? "Pause" : label);
+    button.querySelector("path").setAttribute("d", ICONS[icon]);
+  }
+
+  return {
+    pause,
+    goOn,
+    playOnceSeen,
+    setSpeed,
+    refresh,
+    toggle: (sense) => (direction === sense * way ? pause() : play(sense * way)),
+    faster: (by) => setSpeed(speed + by),
+    toggleLoop() {
+      loop = !loop;
+      refresh();
+    },
+    plays: () => direction !== 0,
+    motionIsWelcome: () => !stillness.matches,
+    disconnect() {
+      pause();
+      seen.disconnect();
+    },
+  };
+}
+
+/** Buttons, keys and drags. `claims` may take a key first; `stepBy` and `toEnd` move the cursor. */
+export function listenToHands(root, on, { playback, stepBy, toEnd, slideTo, claims, held }) {
+  const timeline = root.querySelector(".player-timeline");
+  const actions = {
+    first: () => toEnd(-1),
+    last: () => toEnd(1),
+    back: () => stepBy(-1),
+    forward: () => stepBy(1),
+    play: () => playback.toggle(1),
+    reverse: () => playback.toggle(-1),
+    loop: playback.toggleLoop,
+  };
+  on(root, "keydown", onKey);
+  on(root, "click", (event) => {
+    const button = event.target.closest("button");
+    if (button?.dataset.do) actions[button.dataset.do]();
+    else if (button?.dataset.speed) playback.setSpeed(Number(button.dataset.speed));
+  });
+  // A pressed button would keep the focus and, with it, the space bar: the timeline takes both.
+  on(root, "mousedown", (event) => {
+    if (!event.target.closest(`button, ${held}`)) return;
+    event.preventDefault();
+    timeline.focus({ preventScroll: true });
+  });
+  listenToDrags(timeline, on, slideTo);
+
+  function onKey(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+    if (event.target.closest("button") && [" ", "Enter"].includes(event.key)) return;
+    if (claims?.(event)) return event.preventDefault();
+    const stride = event.shiftKey ? 10 : 1;
+    const act = {
+      " ": actions.play,
+      ArrowLeft: () => stepBy(-stride),
+      ArrowRight: () => stepBy(stride),
+      PageDown: () => stepBy(-10),
+      PageUp: () => stepBy(10),
+      Home: actions.first,
+      End: actions.last,
+      ArrowUp: () => playback.faster(1),
+      ArrowDown: () => playback.faster(-1),
+      r: actions.reverse,
+      R: actions.reverse,
+    }[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  }
+}
+
+/** Tell where in an area a pointer is held, as a part of its width. */
+export function listenToDrags(area, on, slideTo) {
+  const tell = (event) => {
+    const box = area.getBoundingClientRect();
+    slideTo((event.clientX - box.left) / box.width);
+  };
+  listenToHold(area, on, { begin: tell, move: tell });
+}
+
+export function timelineMarkup(label) {
+  return `<div class="player-timeline" role="slider" tabindex="0" aria-valuemin="0"
+      aria-valuemax="0" aria-valuenow="0" aria-label="${label}">
+      <canvas class="player-strip" aria-hidden="true"></canvas>
+      <div class="player-ramp"></div><div class="player-cursor"></div>
+    </div>
+    <div class="player-ticks" aria-hidden="true"></div>`;
+}
+
+export function transportMarkup(way = 1) {
+  const button = (name, label, more = "") =>
+    `<button type="button" data-do="${name}" aria-label="${label}" ${more}><svg viewBox="0 0 20 20"
+      aria-hidden="true"><path d="${ICONS[name]}"/></svg></button>`;
+  const ways = [button("reverse", "Play in reverse"), button("play", "Play", 'class="player-play"')];
+  const speeds = SPEED_LABELS.map((label, i) =>
+    `<button type="button" data-speed="${i}" aria-label="Speed ${SPEEDS[i]}">${label}</button>`);
+  return `
+    <div class="player-transport" role="group" aria-label="Transport">
+      <div class="player-keys">${button("first", "First frame")}${button("back", "Step back")}${
+        (way > 0 ? ways : ways.reverse()).join("")}${
+        button("forward", "Step forward")}${button("last", "Last frame")}</div>
+      <div class="player-speeds" role="group" aria-label="Speed">${speeds.join("")}</div>
+      <div class="player-keys player-loop">${button("loop", "Loop")}</div>
+      <p class="player-legend"><kbd>space</kbd> play <kbd>← →</kbd> step
+        <kbd>shift</kbd> ten <kbd>R</kbd> reverse <kbd>↑ ↓</kbd> speed</p>
+    </div>
+    <p class="player-status" role="status"></p>`;
+}
+
+export function errorMarkup() {
+  return `<div class="player-error" role="alert" hidden><p class="player-error-text"></p>
+    <button type="button" data-dismiss="1">Dismiss</button></div>`;
+}
+
+export function costText({ calls, seconds }) {
+  const time = seconds === null ? "computed earlier" : `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
+  return `${calls} ${calls === 1 ? "call" : "calls"} · ${time}`;
+}
+
+/** Thumbnails along the filled part of one row of a strip; `draw(ink, part)` draws one. */
+export function paintThumbs(ink, [h, w], filled, draw, row = 0, rows = 1) {
+  const { width, height } = ink.canvas;
+  const high = height / rows;
+  const scale = Math.max(1, Math.round(high / h));
+  // One more than fit, each a little over the one before: the first and last stay whole enough.
+  const slots = Math.max(2, Math.ceil(width / (w * scale)));
+  const pitch = (width - w * scale) / (slots - 1);
+  const top = Math.round(row * high + (high - h * scale) / 2);
+  const hair = Math.round(devicePixelRatio);
+  const thumb = new OffscreenCanvas(w, h);
+  const into = thumb.getContext("2d");
+  ink.imageSmoothingEnabled = false;
+  ink.save();
+  ink.beginPath();
+  // The opening noise has no length yet; a sliver of it says that the run has begun.
+  ink.rect(0, row * high, Math.max(filled * width, 3), high);
+  ink.clip();
+  for (let i = 0; i < slots && i * pitch <= filled * width; i++) {
+    into.clearRect(0, 0, w, h);
+    draw(into, i / (slots - 1));
+    const left = Math.round(i * pitch);
+    ink.clearRect(left - hair, row * high, hair, high);
+    ink.drawImage(thumb, left, top, w * scale, h * scale);
+  }
+  ink.restore();
+}
+
+/** One cell of a sheet of equal tiles, drawn at its own size. */
+export function drawCell(ink, sheet, h, w, cell, left, top) {
+  const across = sheet.width / w;
+  const y = Math.floor(cell / across) * h;
+  ink.drawImage(sheet, (cell % across) * w, y, w, h, left, top, w, h);
+}
+
+export function fromBase64(text) {
+  return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+}
+
+export function imageOf(bytes, i, h, w, channels) {
+  const image = new ImageData(w, h);
+  const start = i * h * w * channels;
+  for (let p = 0, q = start; p < image.data.length; p += 4, q += channels) {
+    image.data[p] = bytes[q];
+    image.data[p + 1] = bytes[channels === 3 ? q + 1 : q];
+    image.data[p + 2] = bytes[channels === 3 ? q + 2 : q];
+    image.data[p + 3] = 255;
+  }
+  return image;
+}
+
+export function resize(canvas, width, height) {
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
+}

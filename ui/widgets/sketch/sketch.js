@@ -1,0 +1,293 @@
+// Everything is drawn and read in the browser; only the small picture is sent.
+
+import { clamp, decode, escapeText, onlyNews } from "../component.js";
+
+const SIDE = 280; // of the sheet that is drawn on, in pixels
+const PEN = 22; // about as wide as the strokes of the digits that the models know
+const STEP = 4; // how far an arrow key moves the pen
+const MOST_PIXELS = 50e6; // of a picture that is opened: each takes four bytes
+
+export function mount({ element, props, trigger, watch }) {
+  const root = element.querySelector(".sketch");
+  const options = JSON.parse(root.dataset.options);
+  if (root.dataset.state) return;
+  root.innerHTML = skeleton(options);
+  const find = (selector) => root.querySelector(selector);
+  const sheet = find(".sketch-sheet");
+  const ink = sheet.getContext("2d", { willReadFrequently: true });
+  const small = document.createElement("canvas");
+  const isNews = onlyNews();
+
+  let { side, channels } = options;
+  let exact = null; // of a sample that was chosen: its own pixels, until something is drawn on it
+  let pen = { x: SIDE / 2, y: SIDE / 2 };
+  let down = null; // the pointer that draws: of several fingers the first
+  let unsaid = false; // something was drawn that has not been told yet
+  let showDue = 0;
+  let ticket = 0; // of the file that is being opened
+  let wanted; // what the newest value was for
+  let sent = null; // the newest picture
+  let ready = null; // the pictures of the test set
+
+  wipe();
+  listen();
+  ready = loadSamples();
+  receive(props.value);
+  watch("value", () => receive(props.value));
+  root.dataset.state = "ready";
+
+  function receive(value) {
+    if (!value || !isNews(value)) return;
+    // Gradio hands a value over more than once: it is answered once.
+    const again = value.wanted !== undefined && value.wanted === wanted;
+    wanted = value.wanted ?? wanted;
+    if (again) {
+      if (sent) props.value = sent; // or the picture would be gone from what the server is told
+      return;
+    }
+    [side, channels] = [value.side ?? side, value.channels ?? channels];
+    if (value.chosen !== undefined) {
+      ready.then(() => soon(() => show(find(`[data-sample="${value.chosen}"]`))));
+    } else if (value.pixels && value.wanted !== undefined) {
+      soon(() => showPixels(value));
+    } else if (!value.pixels && root.dataset.sent) {
+      soon(tell); // the same picture again, as large as it is wanted now
+    }
+  }
+
+  function soon(act) {
+    // What was set together with the sheet, a class or a seed, must have arrived when it tells.
+    setTimeout(act, 40);
+  }
+
+  // --- drawing ----------------------------------------------------------------------------
+
+  function wipe() {
+    ticket += 1; // a file that is still being opened comes too late
+    exact = null;
+    ink.fillStyle = "#000";
+    ink.fillRect(0, 0, SIDE, SIDE);
+  }
+
+  function strokeTo(x, y, from = pen) {
+    exact = null;
+    Object.assign(ink, { strokeStyle: "#fff", lineWidth: PEN, lineCap: "round", lineJoin: "round" });
+    ink.beginPath();
+    ink.moveTo(from.x, from.y);
+    ink.lineTo(x, y);
+    ink.stroke();
+    unsaid = true;
+    moveTo(x, y);
+    showDue ||= requestAnimationFrame(showOnStage);
+  }
+
+  function moveTo(x, y) {
+    pen = { x, y };
+    root.style.setProperty("--pen-x", x / SIDE);
+    root.style.setProperty("--pen-y", y / SIDE);
+  }
+
+  function paste(image, width, height) {
+    wipe();
+    const fit = Math.max(SIDE / width, SIDE / height); // the middle square of it
+    const [w, h] = [width * fit, height * fit];
+    ink.imageSmoothingEnabled = Math.min(width, height) > 64;
+    ink.drawImage(image, (SIDE - w) / 2, (SIDE - h) / 2, w, h);
+  }
+
+  function show(button) {
+    const image = button.querySelector("canvas");
+    paste(image, image.width, image.height);
+    exact = image;
+    tell();
+  }
+
+  function showPixels(value) {
+    const image = document.createElement("canvas");
+    image.width = image.height = side;
+    const pixels = new ImageData(side, side);
+    const bytes = Uint8Array.from(atob(value.pixels), (c) => c.charCodeAt(0));
+    for (let p = 0; p < side * side; p++) {
+      for (let c = 0; c < 3; c++) pixels.data[4 * p + c] = bytes[channels * p + (c % channels)];
+      pixels.data[4 * p + 3] = 255;
+    }
+    image.getContext("2d").putImageData(pixels, 0, 0);
+    paste(image, side, side);
+    exact = image;
+    tell();
+  }
+
+  async function open(file) {
+    const mine = (ticket += 1);
+    const name = file.name || "That";
+    try {
+      const [width, height] = await sizeOf(file);
+      if (width * height > MOST_PIXELS) {
+        if (mine === ticket) note(`${name} is too large: ${width} × ${height} pixels.`);
+        return;
+      }
+      const image = await createImageBitmap(file);
+      if (mine === ticket) { // no other was opened meanwhile
+        paste(image, image.width, image.height);
+        tell();
+      }
+      image.close();
+    } catch {
+      if (mine === ticket) note(`${name} is not a picture that can be read.`);
+    }
+  }
+
+  function note(words) {
+    find(".sketch-note").textContent = words;
+  }
+
+  // --- telling ----------------------------------------------------------------------------
+
+  function showOnStage() {
+    showDue = 0;
+    const player = document.querySelector(`#${CSS.escape(options.player)} .player`);
+    const detail = { side, channels, bytes: smallBytes() };
+    if (unsaid) player?.dispatchEvent(new CustomEvent("player:show", { detail }));
+  }
+
+  function tell() {
+    unsaid = false;
+    note("");
+    let text = "";
+    for (const byte of smallBytes()) text += String.fromCharCode(byte);
+    props.value = sent = { side, channels, pixels: btoa(text) };
+    root.dataset.sent = Number(root.dataset.sent ?? 0) + 1;
+    trigger("input");
+  }
+
+  /** The picture as small as the models see it. */
+  function smallBytes() {
+    small.width = small.height = side;
+    const pens = small.getContext("2d", { willReadFrequently: true });
+    Object.assign(pens, { imageSmoothingEnabled: true, imageSmoothingQuality: "high" });
+    pens.drawImage(exact ?? sheet, 0, 0, side, side);
+    const { data } = pens.getImageData(0, 0, side, side);
+    const bytes = new Uint8Array(side * side * channels);
+    for (let p = 0; p < side * side; p++) {
+      const [r, g, b] = [data[4 * p], data[4 * p + 1], data[4 * p + 2]];
+      if (channels === 3) bytes.set([r, g, b], 3 * p);
+      else bytes[p] = Math.round(0.299 * r + 0.587 * g + 0.114 * b);
+    }
+    return bytes;
+  }
+
+  // --- hands ------------------------------------------------------------------------------
+
+  function listen() {
+    sheet.addEventListener("pointerdown", (event) => {
+      if (event.button || down !== null) return;
+      sheet.setPointerCapture(event.pointerId);
+      down = event.pointerId;
+      pen = placeOf(event);
+      strokeTo(pen.x, pen.y);
+    });
+    sheet.addEventListener("pointermove", (event) => {
+      if (event.pointerId === down) strokeTo(...Object.values(placeOf(event)));
+    });
+    sheet.addEventListener("lostpointercapture", (event) => {
+      if (event.pointerId !== down) return;
+      down = null;
+      tell();
+    });
+    sheet.addEventListener("keydown", onKey);
+    sheet.addEventListener("keyup", (event) => {
+      if (event.key.startsWith("Arrow") && unsaid) tell();
+    });
+    sheet.addEventListener("blur", () => {
+      if (unsaid && down === null) tell();
+    });
+    root.addEventListener("click", onClick);
+    find("input").addEventListener("change", (event) => {
+      if (event.target.files[0]) open(event.target.files[0]);
+      event.target.value = "";
+    });
+    root.addEventListener("dragover", (event) => event.preventDefault());
+    root.addEventListener("drop", (event) => {
+      event.preventDefault();
+      if (event.dataTransfer.files[0]) open(event.dataTransfer.files[0]);
+    });
+  }
+
+  function onClick(event) {
+    const button = event.target.closest("button");
+    if (button?.dataset.sample) show(button);
+    else if (button?.dataset.do === "clear") {
+      wipe();
+      tell();
+    } else if (button?.dataset.do === "open") find("input").click();
+  }
+
+  function onKey(event) {
+    const move = {
+      ArrowLeft: [-STEP, 0],
+      ArrowRight: [STEP, 0],
+      ArrowUp: [0, -STEP],
+      ArrowDown: [0, STEP],
+    }[event.key];
+    if (!move || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const [x, y] = [clamp(pen.x + move[0], 0, SIDE), clamp(pen.y + move[1], 0, SIDE)];
+    if (event.shiftKey) moveTo(x, y);
+    else strokeTo(x, y);
+  }
+
+  function placeOf(event) {
+    const box = sheet.getBoundingClientRect();
+    return {
+      x: ((event.clientX - box.left) / box.width) * SIDE,
+      y: ((event.clientY - box.top) / box.height) * SIDE,
+    };
+  }
+
+  async function loadSamples() {
+    const image = await decode(options.samples);
+    const h = image.height;
+    root.querySelectorAll("[data-sample] canvas").forEach((canvas, i) => {
+      canvas.width = canvas.height = h;
+      canvas.getContext("2d").drawImage(image, i * h, 0, h, h, 0, 0, h, h);
+    });
+    image.close();
+    root.dataset.samples = "shown";
+  }
+}
+
+/** Width and height of a picture, for which a browser reads no more than its head. */
+async function sizeOf(file) {
+  const image = new Image();
+  const loaded = new Promise((done, fail) => {
+    image.onload = done;
+    image.onerror = fail;
+  });
+  image.src = URL.createObjectURL(file);
+  try {
+    await loaded;
+    return [image.naturalWidth, image.naturalHeight];
+  } finally {
+    URL.revokeObjectURL(image.src);
+  }
+}
+
+function skeleton(options) {
+  const samples = options.names.map((name, i) => `<button type="button" data-sample="${i}"
+    aria-label="${escapeText(name)}"><canvas></canvas></button>`);
+  return `
+    <span class="sketch-label">${escapeText(options.label)}</span>
+    <div class="sketch-paper">
+      <canvas class="sketch-sheet" width="${SIDE}" height="${SIDE}" tabindex="0" role="application"
+        aria-label="${escapeText(options.label)}: draw with the pointer, or with the arrow keys;
+        with shift the pen is lifted"></canvas>
+      <span class="sketch-pen" aria-hidden="true"></span>
+      <span class="sketch-keys" aria-hidden="true"><kbd>←↑↓→</kbd> draw, <kbd>shift</kbd> lifts</span>
+    </div>
+    <div class="sketch-actions"><button type="button" data-do="clear">Clear</button>
+      <button type="button" data-do="open">Open a picture</button>
+      <input type="file" accept="image/*" aria-label="Open a picture" tabindex="-1" hidden></div>
+    <div class="sketch-samples" role="group" aria-label="From the test set">${samples.join("")}</div>
+    <p class="sketch-note" role="status"></p>`;
+}

@@ -1,0 +1,114 @@
+"""A sheet to draw on, to open a picture on, or to take one of the test set from."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ddpm_core.errors import InvalidInput, check_choice, check_int
+
+from .. import component
+
+__all__ = ["Sketch", "pixels", "shown", "sized"]
+
+# One digit of each class from MNIST's test set, side by side: of the first 1,000 images the one
+# that is nearest to the mean of its class.
+SAMPLES = Path(__file__).parent / "digits.png"
+NAMES = [f"a {name} of the test set" for name in "0123456789"]
+MAX_SIDE = 256
+
+
+class Sketch(component.Component):
+    """A picture as small as the models see it, drawn or opened in the browser.
+
+    A function gets it as a uint8 array (side, side, channels); it returns `sized(...)`.
+    `input` fires when a stroke ends, a picture is opened or one of the test set is chosen.
+    """
+
+    NAME = "sketch"
+    EVENTS = ("input",)
+    WHAT = "side, channels, pixels (base64)"
+
+    def __init__(
+        self,
+        label: str,
+        *,
+        player: str,
+        side: int = 28,
+        channels: int = 1,
+        **props: Any,
+    ):
+        """
+        Parameters:
+            label: what is drawn.
+            player: the element id of the player that shows it while it is drawn.
+            side, channels: of the array; 1 channel is grey.
+        """
+        # Gradio reads these back by name to build its configuration.
+        self.player, self.side, self.channels = player, side, channels
+        samples = base64.b64encode(SAMPLES.read_bytes()).decode("ascii")
+        super().__init__(
+            sized(side, channels),
+            label=label,
+            options={
+                "player": player,
+                "side": side,
+                "channels": channels,
+                "names": NAMES,
+                "samples": f"data:image/png;base64,{samples}",
+            },
+            **props,
+        )
+
+    def preprocess(self, payload: Any) -> np.ndarray | None:
+        """What came from the browser, or from elsewhere, as pixels; None before the first."""
+        if not isinstance(payload, Mapping) or "pixels" not in payload:
+            return None
+        return pixels(payload)
+
+
+def pixels(about: Mapping[str, Any]) -> np.ndarray:
+    """A picture (side, side, channels) of its ``side``, ``channels`` and base64 ``pixels``.
+
+    Raises:
+        InvalidInput: if these do not belong together.
+    """
+    side = check_int("side of the picture", about.get("side"), 1, MAX_SIDE)
+    channels = check_choice("number of channels", about.get("channels"), (1, 3))
+    try:
+        raw = base64.b64decode(about["pixels"], validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        raise InvalidInput("the picture cannot be read") from None
+    if len(raw) != side * side * channels:
+        raise InvalidInput(f"a picture of {side} x {side} x {channels} has other pixels")
+    return np.frombuffer(raw, np.uint8).reshape(side, side, channels)
+
+
+def sized(
+    side: int, channels: int, chosen: int | None = None, wanted: str | None = None
+) -> dict[str, Any]:
+    """How large the picture is to be; it is sent anew in that size.
+
+    Parameters:
+        chosen: which of the test set it shows from now on.
+        wanted: what for, for example a model's name: for the same thing it is not sent twice.
+    """
+    told = {"side": int(side), "channels": int(channels)}
+    told |= {} if chosen is None else {"chosen": int(chosen)}
+    return told if wanted is None else told | {"wanted": wanted}
+
+
+def shown(picture: np.ndarray, wanted: str) -> dict[str, Any]:
+    """A uint8 picture (side, side, channels) to be put on the sheet, and sent back as it is.
+
+    Parameters:
+        wanted: what for; for the same thing it is not put there twice.
+    """
+    side, _, channels = picture.shape
+    text = base64.b64encode(np.ascontiguousarray(picture).tobytes()).decode("ascii")
+    return sized(side, channels, wanted=wanted) | {"pixels": text}

@@ -1,0 +1,301 @@
+import { clamp } from "../component.js";
+
+const KNOWN = "learning-the-noise:tour"; // in localStorage, once it was taken or declined
+const PATIENCE = 4000; // ms for a tab's controls to appear
+const FOLLOWS = 4000; // ms that a control which is pushed about is kept in view
+const GAP = 14;
+const NARROW = "(max-width: 700px)"; // the card docks at the bottom; tour.css says the same
+const FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex='0']";
+
+export function mount({ element }) {
+  const root = element.querySelector(".tour");
+  const { steps } = JSON.parse(root.dataset.options);
+  if (root.dataset.state) return;
+  root.innerHTML = invitation();
+  const find = (selector) => root.querySelector(selector);
+  const starter = find(".tour-start");
+  const card = makeCard();
+  const part = (name) => card.querySelector(`.tour-${name}`);
+  const stillness = matchMedia("(prefers-reduced-motion: reduce)");
+  let at = -1; // which step; -1 while there is no tour
+  let target = null;
+  let ticket = 0;
+  let undo = null; // ends what listens for the length of the tour
+  let done = []; // the steps that were ticked off
+
+  find(".tour-offer").hidden = isKnown();
+  root.dataset.state = "idle";
+  starter.addEventListener("click", () => (at < 0 ? start() : end()));
+  find(".tour-decline").addEventListener("click", () => {
+    remember();
+    starter.focus();
+  });
+
+  function start() {
+    remember();
+    done = steps.map(() => false);
+    undo = new AbortController();
+    const options = { signal: undo.signal };
+    const on = (where, type, act, more) => where.addEventListener(type, act, { ...options, ...more });
+    on(document, "keydown", onKey);
+    on(card, "keydown", onCardKey);
+    on(card, "click", onClick);
+    on(window, "resize", place);
+    on(window, "scroll", place, { capture: true, passive: true });
+    for (const type of new Set(steps.flatMap(({ deed }) => deed.split(" ").filter(Boolean)))) {
+      on(document, type, onDeed, { capture: true });
+    }
+    (document.querySelector("main") ?? document.body).append(card);
+    card.hidden = false;
+    root.dataset.state = "open";
+    starter.setAttribute("aria-expanded", "true");
+    go(0);
+    part("next").focus({ preventScroll: true });
+  }
+
+  function end() {
+    if (at < 0) return;
+    undo.abort();
+    ticket += 1;
+    at = -1;
+    pointAt(null);
+    card.hidden = true;
+    document.documentElement.style.removeProperty("--tour-room");
+    root.dataset.state = "idle";
+    delete root.dataset.step;
+    starter.setAttribute("aria-expanded", "false");
+    starter.focus({ preventScroll: true });
+  }
+
+  async function go(step) {
+    const mine = (ticket += 1);
+    at = step;
+    const { tab, title, text, targets } = steps[at];
+    pointAt(null);
+    part("title").textContent = title;
+    part("text").textContent = text;
+    part("count").textContent = `${at + 1} of ${steps.length}`;
+    part("back").disabled = at === 0;
+    part("next").textContent = at === steps.length - 1 ? "Done" : "Next";
+    if (document.activeElement === document.body) part("next").focus({ preventScroll: true });
+    tick();
+    root.dataset.step = at + 1;
+    root.dataset.found = "looking";
+    openTab(tab);
+    const found = await onView(targets, () => mine !== ticket);
+    if (mine !== ticket) return;
+    pointAt(found);
+    bringIntoView();
+    place();
+    root.dataset.found = found ? "yes" : "no";
+    keepInView(mine);
+  }
+
+  /** What a tab shows when it is opened pushes its controls about: follow, until a hand moves. */
+  async function keepInView(mine) {
+    let touched = false;
+    const hands = new AbortController();
+    for (const type of ["pointerdown", "wheel", "keydown"]) {
+      document.addEventListener(type, () => (touched = true), { signal: hands.signal });
+    }
+    let before = NaN;
+    for (const end = performance.now() + FOLLOWS; performance.now() < end; ) {
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      if (touched || mine !== ticket || !target) break;
+      const here = target.getBoundingClientRect().top;
+      if (here === before) bringIntoView(); // not while it still moves
+      before = here;
+      place();
+    }
+    hands.abort();
+  }
+
+  function openTab(id) {
+    const tab = document.querySelector(`#tabs [role=tab][data-tab-id="${id}"]`);
+    if (tab?.getAttribute("aria-selected") === "false") tab.click();
+  }
+
+  function pointAt(found) {
+    if (target) delete target.dataset.toured;
+    target = found;
+    if (target) target.dataset.toured = "here";
+  }
+
+  // --- ticking off ------------------------------------------------------------------------
+
+  function onDeed(event) {
+    const { deed } = steps[at];
+    if (!target?.contains(event.target) || !deed.split(" ").includes(event.type)) return;
+    if (event.type === "keydown" && !/^(Arrow|Page|Home|End|Enter| )/.test(event.key)) return;
+    done[at] = true;
+    tick();
+  }
+
+  function tick() {
+    card.dataset.done = Boolean(done[at]);
+    part("done").textContent = done[at] ? "✓ done" : "";
+  }
+
+  // --- keys -------------------------------------------------------------------------------
+
+  function onKey(event) {
+    if (event.key === "Escape" && !event.defaultPrevented) return end();
+    if (event.key !== "Tab" || event.shiftKey || !target?.contains(event.target)) return;
+    // The card stands after the control that it points at, whatever the page says.
+    if (event.target !== reachable(target).at(-1)) return;
+    event.preventDefault();
+    part("next").focus({ preventScroll: true });
+  }
+
+  function onCardKey(event) {
+    const act = { ArrowRight: forward, ArrowLeft: back }[event.key];
+    if (act && !(event.ctrlKey || event.metaKey || event.altKey)) {
+      event.preventDefault();
+      event.stopPropagation(); // the player's arrows, too
+      act();
+    }
+    const first = card.querySelector("button:not(:disabled)");
+    if (event.key === "Tab" && event.shiftKey && event.target === first && target) {
+      const inside = reachable(target);
+      if (!inside.length) return;
+      event.preventDefault();
+      inside.at(-1).focus({ preventScroll: true });
+    }
+  }
+
+  function onClick(event) {
+    const button = event.target.closest("button");
+    if (button) ({ skip: end, back, next: forward })[button.dataset.do]();
+  }
+
+  function forward() {
+    if (at === steps.length - 1) end();
+    else go(at + 1);
+  }
+
+  function back() {
+    if (!at) return;
+    go(at - 1);
+    if (!at) part("next").focus({ preventScroll: true }); // the button is no more to be pressed
+  }
+
+  // --- place ------------------------------------------------------------------------------
+
+  function bringIntoView() {
+    const narrow = matchMedia(NARROW).matches;
+    const box = target?.getBoundingClientRect();
+    const top = narrow && box ? coverOf(target) : 0;
+    // Where a tall control has little room between a stage and the card, the card covers the stage.
+    const tall = box && box.height > innerHeight - card.offsetHeight - top;
+    card.dataset.dock = tall && top >= card.offsetHeight ? "top" : "bottom";
+    const room = narrow && card.dataset.dock === "bottom" ? card.offsetHeight + GAP : 0;
+    // So that the last of a page can come to stand above a docked card.
+    document.documentElement.style.setProperty("--tour-room", `${room}px`);
+    if (!box) return;
+    const bottom = innerHeight - room;
+    if (box.top >= top + 8 && box.bottom <= bottom - 8) return;
+    const middle = top + Math.max(8, (bottom - top - box.height) / 2);
+    if (Math.abs(box.top - middle) < 1) return;
+    const behavior = stillness.matches ? "instant" : "smooth";
+    scrollBy({ top: box.top - middle, behavior });
+  }
+
+  /** How far down a stage that stays in view covers the page, for what is not in it. */
+  function coverOf(found) {
+    const covers = [...document.querySelectorAll(".player")].map((player) => {
+      for (let up = player; up && up !== document.body; up = up.parentElement) {
+        if (getComputedStyle(up).position === "sticky") return up;
+      }
+      return null;
+    });
+    const heights = covers.map((up) => (up && !up.contains(found) ? up.offsetHeight : 0));
+    return Math.max(0, ...heights);
+  }
+
+  function place() {
+    if (at < 0) return;
+    const style = card.style;
+    style.left = style.top = "";
+    if (matchMedia(NARROW).matches) return;
+    const { offsetWidth: width, offsetHeight: height } = card;
+    const box = target?.getBoundingClientRect();
+    if (!box?.width) return; // in a tab that was left meanwhile
+    const within = (value, size, whole) => clamp(value, GAP, Math.max(GAP, whole - size - GAP));
+    const across = within(box.left, width, innerWidth);
+    const down = within(box.top, height, innerHeight);
+    const places = [
+      [across, box.bottom + GAP],
+      [box.left - width - GAP, down],
+      [box.right + GAP, down],
+      [across, box.top - height - GAP],
+    ];
+    const fits = ([left, top]) => left >= GAP && top >= GAP
+      && left + width <= innerWidth - GAP && top + height <= innerHeight - GAP;
+    const spot = places.find(fits);
+    if (!spot) return; // at the foot of the window, where the style sheet has it
+    style.left = `${Math.round(spot[0])}px`;
+    style.top = `${Math.round(spot[1])}px`;
+  }
+
+  // --- the first visit --------------------------------------------------------------------
+
+  function remember() {
+    find(".tour-offer").hidden = true;
+    try {
+      localStorage.setItem(KNOWN, "known");
+    } catch {
+      // Not to be remembered here: it will be offered again.
+    }
+  }
+}
+
+// --- pieces that know nothing of the tour's state -----------------------------------------------
+
+function isKnown() {
+  try {
+    return localStorage.getItem(KNOWN) !== null;
+  } catch {
+    return false;
+  }
+}
+
+async function onView(selectors, overtaken) {
+  const end = performance.now() + PATIENCE;
+  while (performance.now() < end && !overtaken()) {
+    for (const selector of selectors) {
+      const found = document.querySelector(selector);
+      if (found?.getClientRects().length) return found;
+    }
+    await new Promise(requestAnimationFrame);
+  }
+  return null;
+}
+
+function reachable(target) {
+  const inside = [target, ...target.querySelectorAll(FOCUSABLE)].filter((one) =>
+    one.matches(FOCUSABLE) && !one.disabled && one.getClientRects().length);
+  // Of a radio group, the keyboard comes to the chosen one.
+  return inside.filter((one) => one.type !== "radio" || one.checked);
+}
+
+function invitation() {
+  return `<p class="tour-offer" hidden><span>New here? Six steps.</span>
+    <button type="button" class="tour-decline" aria-label="No tour, thank you">×</button></p>
+    <button type="button" class="tour-start" aria-expanded="false">Tour</button>`;
+}
+
+function makeCard() {
+  const card = document.createElement("div");
+  card.className = "tour-card";
+  card.hidden = true;
+  card.setAttribute("role", "dialog");
+  card.setAttribute("aria-modal", "false");
+  card.setAttribute("aria-labelledby", "tour-title");
+  card.innerHTML = `<div aria-live="polite"><p class="tour-head"><strong class="tour-title"
+    id="tour-title"></strong><span class="tour-count"></span></p><p class="tour-text"></p></div>
+    <p class="tour-buttons"><button type="button" class="tour-skip" data-do="skip">Skip</button>
+    <span class="tour-done" role="status"></span>
+    <button type="button" class="tour-back" data-do="back">Back</button>
+    <button type="button" class="tour-next" data-do="next">Next</button></p>`;
+  return card;
+}
