@@ -9,6 +9,7 @@
   addEventListener("popstate", () => {
     // The view first: a tab that opens with another one would name that in the address.
     for (const id of window.placeOf(new URL(location.href).searchParams).reverse()) {
+      /** @type {HTMLElement} */
       const tab = document.querySelector(`[role=tab][data-tab-id="${id}"]`);
       if (tab?.getAttribute("aria-selected") === "false") tab.click();
     }

@@ -30,9 +30,9 @@
   }
 
   function stop() {
-    for (const button of document.querySelectorAll("button[id$='-stop'], button[id$='-halt']")) {
-      if (button.offsetParent) button.click();
-    }
+    /** @type {NodeListOf<HTMLElement>} */
+    const buttons = document.querySelectorAll("button[id$='-stop'], button[id$='-halt']");
+    for (const button of buttons) if (button.offsetParent) button.click();
   }
 
   function toPlayer(event) {

@@ -13,7 +13,7 @@
 //
 // All waiting has an end, after which the page is as it would be without this.
 (() => {
-  if (window.fetch.inOrder) return; // a page may be given its head twice
+  if (window.fetchIsInOrder) return; // a page may be given its head twice
   let longest = 60_000; // milliseconds; a film before it may take long on a slow line
   const PATIENCE = 10_000; // for an answer that news waits for
   const UNREAD = 2000; // after which an answer counts as read
@@ -27,21 +27,22 @@
   const answered = new Set(); // questions whose answer the page has
   let asking = 0;
   let stream = null; // that is being read
-  let sleepers = [];
+  const sleepers = [];
 
   window.fetch = async (resource, options) => {
-    const url = resource.url ?? String(resource);
+    const request = resource instanceof Request ? resource : null;
+    const url = request?.url ?? String(resource);
     if (url.startsWith("data:")) return plain(resource, options);
     const { pathname } = new URL(url, document.baseURI);
     if (pathname.endsWith("/queue/data")) {
-      const opened = (stream = following(resource.signal ?? options?.signal));
+      const opened = (stream = following(request?.signal ?? options?.signal));
       return opened.through(await plain(resource, options).catch(opened.fails));
     }
     if (pathname.endsWith("/queue/join")) return join(() => plain(resource, options));
     return plain(resource, options);
   };
 
-  window.fetch.inOrder = true;
+  window.fetchIsInOrder = true;
 
   const remember = (set, id) => {
     set.add(id);
@@ -157,7 +158,7 @@
         end();
         throw error;
       },
-      told: (id) => new Promise((done) => {
+      told: (id) => new Promise((/** @type {(value?: any) => void} */ done) => {
         const timer = setTimeout(() => {
           if (!ended && !heard.size) longest = 0; // this server tells of no questions
           done();

@@ -11,6 +11,7 @@ export function onlyNews() {
 }
 
 export async function decode(sheet) {
+  /** @type {ImageBitmapOptions} */
   const exact = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
   return createImageBitmap(await (typeof sheet === "string" ? unpack(sheet) : load(sheet)), exact);
 }
@@ -33,7 +34,7 @@ export async function decodeAll(sheets) {
   const ended = await Promise.allSettled(Object.entries(sheets).map(async ([name, sheet]) => {
     decoded[name] = await decode(sheet);
   }));
-  const failed = ended.find(({ status }) => status === "rejected");
+  const failed = ended.find((one) => one.status === "rejected");
   if (!failed) return decoded;
   closeAll(decoded);
   throw failed.reason;
@@ -62,7 +63,7 @@ export function fixed(value, decimals) {
 
 /** Tell what one pointer at a time does that holds an area. A finger may be about to scroll the
     page instead: it is not heard before it moves across, or is lifted where it was put. */
-export function listenToHold(area, on, { begin, move, end }) {
+export function listenToHold(area, on, { begin, move, end = () => {} }) {
   const ACROSS = 6; // pixels
   let holding = null; // which pointer
   let waiting = null; // how a finger began
@@ -82,7 +83,7 @@ export function listenToHold(area, on, { begin, move, end }) {
     if (waiting?.pointerId !== event.pointerId) return;
     waiting = null;
     begin(event);
-    end?.();
+    end();
   });
   on(area, "pointercancel", (event) => {
     if (waiting?.pointerId === event.pointerId) waiting = null;
@@ -91,7 +92,7 @@ export function listenToHold(area, on, { begin, move, end }) {
     // What a finger first touched within the area loses it to the area.
     if (event.target !== area || holding !== event.pointerId) return;
     holding = null;
-    end?.();
+    end();
   });
 
   function hold(event) {

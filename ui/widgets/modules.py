@@ -21,6 +21,7 @@ HERE = Path(__file__).parent
 FILES = {
     path.relative_to(HERE).as_posix(): path.read_text(encoding="utf-8")
     for path in sorted(HERE.rglob("*.js"))
+    if not path.name.endswith(".test.js")
 }
 FILES["style.css"] = "\n".join(
     path.read_text(encoding="utf-8") for path in sorted(HERE.rglob("*.css"))

@@ -105,10 +105,12 @@ export function mount({ element, props, watch }) {
 
   // --- the player -------------------------------------------------------------------------
 
+  /** @returns {HTMLElement} */
   function player() {
     return document.querySelector(`#${CSS.escape(options.player)} .player`);
   }
 
+  /** @param {any} where */
   function follow({ index, tile, run }) {
     cursor = { index: Number(index), tile: Number(tile) || 0, run };
     paintSoon();
@@ -274,6 +276,7 @@ export function mount({ element, props, watch }) {
     const of = (name) => numberOf(name, k, tile);
     const scale = (name) => (of(name) >= 0 ? `±${Number(of(name).toPrecision(2))}` : "");
     const share = `${figure((100 * of("push")) / of("eps"))} %`;
+    /** @type {Record<string, any>} */
     const texts = {
       ...Object.fromEntries(["eps", "strength", "push"].map((name) => [name, figure(of(name))])),
       rescale: figure(run?.rescale),
@@ -301,6 +304,7 @@ export function mount({ element, props, watch }) {
         share} of eps, p(${run.asked[tile]}) is ${pAsked(k, tile).toFixed(2)}.`;
   }
 
+  /** @param {{ name: string, over?: string }} picture */
   function paintPicture({ name, over }, k) {
     const canvas = find(`[data-picture=${name}]`);
     const [h, w] = run?.shape ?? [1, 1];

@@ -45,6 +45,7 @@ export function mount({ element, props, watch }) {
     paint();
   }
 
+  /** @returns {HTMLElement} */
   function player() {
     return document.querySelector(`#${CSS.escape(options.player)} .player`);
   }

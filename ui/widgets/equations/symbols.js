@@ -86,7 +86,7 @@ function nameSymbols() {
     for (const cell of look.querySelectorAll("[data-number]")) cell.remove();
     const value = now ? `<span class="symbol-now">${now}</span>` : "";
     tip.innerHTML = `<span class="symbol-look"><span class="eq-symbol">${look.innerHTML}</span></span>${value}<span>${name}</span>`;
-    tip.style.setProperty("--at", getComputedStyle(here).getPropertyValue("--at") || 0);
+    tip.style.setProperty("--at", getComputedStyle(here).getPropertyValue("--at") || "0");
   }
 
   function hide() {

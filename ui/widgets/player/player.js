@@ -584,6 +584,10 @@ function matOf(mat) {
   return { pane: mat.dataset.pane, print, canvas, tiles, note };
 }
 
+/**
+ * @param {any} value
+ * @returns {any}
+ */
 function about({ run, order, total, shape, columns, seconds, calls, preview }) {
   // Gradio hands out reactive proxies; plain copies are cheaper to read for every tile.
   return { run, order, total, shape: [...shape], columns, seconds, calls, preview };

@@ -133,7 +133,7 @@ export function makePlayback(root, { loop, last, at, goTo, begun, rested, way = 
 }
 
 /** Buttons, keys and drags. `claims` may take a key first; `stepBy` and `toEnd` move the cursor. */
-export function listenToHands(root, on, { playback, stepBy, toEnd, slideTo, claims, held }) {
+export function listenToHands(root, on, { playback, stepBy, toEnd, slideTo, held, claims }) {
   const timeline = root.querySelector(".player-timeline");
   const actions = {
     first: () => toEnd(-1),

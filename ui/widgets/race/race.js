@@ -114,8 +114,8 @@ export function mount({ element, props, watch }) {
     if (race && !race.live && race.run === value.run && race.order === value.order) return;
     const mine = (ticket += 1);
     const { run, order, stopped, still, recorded, earlier } = value;
-    const next = { run, order, stopped, still, recorded, earlier };
-    next.lanes = [...value.lanes].map(filmLane);
+    const lanes = [...value.lanes].map(filmLane);
+    const next = { run, order, stopped, still, recorded, earlier, lanes };
     try {
       await loadPanes(next.lanes, chosen);
     } catch {
@@ -277,6 +277,7 @@ export function mount({ element, props, watch }) {
       toEnd: (way) => userGoesTo(way < 0 ? 0 : 1),
       slideTo,
       held: ".race-stage, .race-plot",
+      claims: null,
     });
     for (const plot of root.querySelectorAll(".race-plot")) listenToDrags(plot, on, slideTo);
     on(window, "resize", layout);

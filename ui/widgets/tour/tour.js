@@ -15,6 +15,7 @@ export function mount({ element }) {
   const find = (selector) => root.querySelector(selector);
   const starter = find(".tour-start");
   const card = makeCard();
+  /** @returns {HTMLButtonElement} */
   const part = (name) => card.querySelector(`.tour-${name}`);
   const stillness = matchMedia("(prefers-reduced-motion: reduce)");
   let at = -1; // which step; -1 while there is no tour
@@ -111,6 +112,7 @@ export function mount({ element }) {
   }
 
   function openTab(id) {
+    /** @type {HTMLElement} */
     const tab = document.querySelector(`#tabs [role=tab][data-tab-id="${id}"]`);
     if (tab?.getAttribute("aria-selected") === "false") tab.click();
   }
@@ -132,7 +134,7 @@ export function mount({ element }) {
   }
 
   function tick() {
-    card.dataset.done = Boolean(done[at]);
+    card.dataset.done = String(Boolean(done[at]));
     part("done").textContent = done[at] ? "✓ done" : "";
   }
 
@@ -203,7 +205,7 @@ export function mount({ element }) {
   /** How far down a stage that stays in view covers the page, for what is not in it. */
   function coverOf(found) {
     const covers = [...document.querySelectorAll(".player")].map((player) => {
-      for (let up = player; up && up !== document.body; up = up.parentElement) {
+      for (let up = /** @type {HTMLElement} */ (player); up && up !== document.body; up = up.parentElement) {
         if (getComputedStyle(up).position === "sticky") return up;
       }
       return null;

@@ -1,0 +1,134 @@
+"""What the page's own components share: how they load, how options and pictures reach them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping
+from html import escape
+from typing import Any, ClassVar
+
+import gradio as gr
+import numpy as np
+
+from ddpm_core import media
+
+from ..sharing.file_cache import put as cache_file
+from .modules import loader
+
+__all__ = ["Component", "as_file", "png", "shell"]
+
+from gradio.events import Dependency
+
+class Component(gr.HTML):
+    """One of the page's own components: an element with its options, and the script of its name.
+
+    Its value is a dictionary; a subclass may take another, and says so.
+
+    Attributes:
+        NAME: of its module and its style, `NAME.js` and `NAME.css`.
+        EVENTS: that its module triggers.
+        WHAT: what its value is, for the description of the API.
+    """
+
+    NAME: ClassVar[str]
+    EVENTS: ClassVar[tuple[str, ...]] = ()
+    WHAT: ClassVar[str]
+
+    def __init__(
+        self,
+        value: Any = None,
+        *,
+        label: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        **props: Any,
+    ):
+        """
+        Parameters:
+            value: the first value; nothing yet unless given.
+            label: the name that assistive technology reads; one of the options as well.
+            options: for its script.
+            props: elem_id, elem_classes, visible, render and key, as of every block.
+        """
+        self.options = ({} if label is None else {"label": label}) | dict(options or {})
+        super().__init__(
+            {"kind": "idle"} if value is None else value,
+            label=label,
+            html_template=shell(self.NAME, **self.options),
+            # Were a property named in it, it would be compiled again for every value.
+            css_template="",
+            js_on_load=loader(self.NAME, self.EVENTS),
+            apply_default_css=False,
+            **props,
+        )
+
+    def postprocess(self, value: Any) -> Any:
+        return value
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "object", "description": self.WHAT}
+
+    def example_payload(self) -> Any:
+        return {"kind": "idle"}
+
+    def example_value(self) -> Any:
+        return {"kind": "idle"}
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+
+def shell(name: str, **options: Any) -> str:
+    """A component's html_template: one element that carries its options.
+
+    It names no property, since it would be compiled again for every value if it did.
+    """
+    text = escape(json.dumps(options))
+    # Gradio compiles this as a Handlebars template and as a JavaScript template string.
+    for mark in "\\`${}":
+        text = text.replace(mark, f"&#{ord(mark)};")
+    return f'<div class="{name.replace("_", "-")}" data-options="{text}"></div>'
+
+
+def png(page: np.ndarray) -> str:
+    """A uint8 (H, W, C) picture as a PNG data URI, C = 1 or 3."""
+    # Noise repeats nothing: to look for repetitions takes three times as long and saves nothing.
+    content = media.png(page, compress_type=zlib.Z_HUFFMAN_ONLY)
+    return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
+
+
+def as_file(picture: str | dict[str, Any], name: str, cache: str) -> dict[str, Any]:
+    """Move a data URI into a file that Gradio serves and clears away; a file stays as it is."""
+    if not isinstance(picture, str):
+        return picture
+    path = cache_file(base64.b64decode(picture.partition(",")[2]), name, cache)
+    return {"path": path, "meta": {"_type": "gradio.FileData"}}
+
+
+def raw(a: np.ndarray) -> str:
+    """An array's bytes as text: noise does not compress, and this costs a hundredth of a PNG."""
+    return base64.b64encode(np.ascontiguousarray(a)).decode("ascii")
+
+
+def tiles(a: np.ndarray, dimensions: int, name: str) -> np.ndarray:
+    """Pictures as an array, (..., H, W, C), C = 1 or 3.
+
+    Raises:
+        ValueError: if they are none.
+    """
+    a = np.asarray(a)
+    channels = a.shape[-1] if a.ndim else 0
+    if a.dtype != np.uint8 or a.ndim != dimensions or channels not in (1, 3):
+        raise ValueError(
+            f"{name} must be uint8 with {dimensions} dimensions, the last of 1 or 3 channels; "
+            f"got {a.dtype} {a.shape}"
+        )
+    return a
+
+
+def ordered(order: int | None) -> dict[str, int]:
+    """What a value carries that only the newest of some should be shown of."""
+    return {} if order is None else {"order": int(order)}

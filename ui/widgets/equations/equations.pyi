@@ -1,0 +1,229 @@
+"""The report's fourteen equations, typeset, each symbol named and with the numbers of a step.
+
+A `Card` stands beside the stage whose cursor it follows. Its value carries the numbers of a whole
+schedule, computed here by the core's tables; from then on the browser only looks them up, so that
+an equation follows the timeline without a request.
+
+Times are the report's: row t of a table belongs to its step t, and row 0 to the clean image.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ddpm_core import Model, Request
+from ddpm_core.schedules import NoiseSchedule
+from lab.process.trace import Trace
+
+from ...runs.runs import Studio
+from .. import component
+from . import typeset
+
+__all__ = ["GUIDED", "Card", "beside", "tables"]
+
+METHODS = {"cfg": (12, 13, 14), "classifier": (11,)}  # which of them tell of a method
+GUIDED = tuple(sorted(n for numbers in METHODS.values() for n in numbers))
+# These hold at t = 0 too, where nothing is left to reverse.
+FORWARD = (1, 2, 3, 4, 5)
+_SIGMA2 = "<i>σ</i><sub>t</sub><sup>2</sup>"
+_FACTOR = typeset.root('1 − <i class="eq-bar">α</i><sub>t</sub>')
+
+from gradio.events import Dependency
+
+class Card(component.Component):
+    """Some of the equations, with the numbers of the step that a player's cursor stands on.
+
+    Its value is built by `of`.
+    """
+
+    NAME = "equations"
+    WHAT = "a value built by Card.of"
+
+    def __init__(
+        self,
+        numbers: Sequence[int],
+        *,
+        player: str,
+        model: Model | None = None,
+        fold: str = "narrow",
+        **props: Any,
+    ):
+        """
+        Parameters:
+            numbers: of the equations, out of 1 to 14.
+            player: the element id of the player whose cursor it follows.
+            model: whose numbers it shows before any run tells of another.
+            fold: "narrow", folded where the window is narrow, or "always"; a click unfolds it.
+        """
+        if not numbers or not set(numbers) <= set(typeset.ALL):
+            raise ValueError(f"equations are numbered 1 to 14, got {list(numbers)}")
+        # Gradio reads these back by name to build its configuration.
+        self.numbers, self.player, self.fold, self.model = list(numbers), player, fold, None
+        super().__init__(
+            None if model is None else self.of(model),
+            options={
+                "player": player,
+                "fold": fold,
+                "least": 0 if set(numbers) <= set(FORWARD) else 1,
+                "markup": "".join(typeset.markup(n) for n in numbers),
+            },
+            elem_classes=["equations-block"],
+            **props,
+        )
+
+    def of(
+        self, model: Model, requests: Sequence[Request] = (), trace: Trace | None = None
+    ) -> dict[str, Any]:
+        """What the card shows for a model, and for a run of it if there is one.
+
+        Parameters:
+            requests: of the run, one for each row of its images.
+            trace: what guidance did in it, of all its rows.
+        """
+        first = requests[0] if requests else None
+        found = tables(model.schedule, first.variance if first else "beta")
+        needed = {name for n in self.numbers for name in typeset.numbers(n)}
+        return {
+            "kind": "equations",
+            "shown": [n for n in self.numbers if _applies(n, requests)],
+            "T": model.schedule.num_timesteps,
+            "tables": {name: _packed(a) for name, a in found.items() if name in needed},
+            "facts": {k: v for k, v in _facts(model, requests).items() if k in needed},
+            "rows": _rows(requests, trace) if set(self.numbers) & set(GUIDED) else [],
+            "indices": list(trace.indices) if trace else [],
+            "notes": _notes(self.numbers, model, requests),
+        }
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+
+def beside(studio: Studio, name: str, numbers: Sequence[int]) -> Card:
+    """A card beside the stage of a tab, with the numbers of the model that a newcomer sees."""
+    names = studio.names()
+    model = studio.model(names[0]) if names else None
+    return Card(numbers, player=f"{name}-stage", model=model, elem_id=f"{name}-equations")
+
+
+def tables(schedule: NoiseSchedule, variance: str = "beta") -> dict[str, np.ndarray]:
+    """Every number that an equation has at t, each (T + 1,).
+
+    At 0 those of the forward process are of a step that adds nothing; others have none, NaN.
+
+    Parameters:
+        variance: "beta", sigma_t² = beta_t as in the report's section 1.2, or "posterior"; of
+            `sigma2` alone. The weight of eq. 9 is the report's, with beta_t.
+    """
+    beta, alpha, abar = schedule.betas, schedule.alphas, schedule.alphas_cumprod
+    sigma2 = schedule.posterior_variance if variance == "posterior" else beta
+    steps = {
+        # The mean of eq. 7: mean_x x_t - mean_eps eps (DDPM, Algorithm 2).
+        "mean_x": 1 / np.sqrt(alpha),
+        "mean_eps": beta / np.sqrt(alpha * (1 - abar)),
+        "sigma2": sigma2,
+        "weight": beta**2 / (2 * beta * alpha * (1 - abar)),  # eq. 9
+        "log_snr": schedule.log_snr,
+    }
+    found = {name: np.concatenate([[np.nan], a]) for name, a in steps.items()}
+    beta, alpha = np.concatenate([[0.0], beta]), np.concatenate([[1.0], alpha])
+    abar = np.concatenate([[1.0], abar])
+    return found | {
+        "beta": beta,
+        "alpha": alpha,
+        "keep": np.sqrt(alpha),
+        "add": np.sqrt(beta),
+        "abar": abar,
+        "rest": 1 - abar,
+        "signal": np.sqrt(abar),
+        "noise": np.sqrt(1 - abar),
+    }
+
+
+def _applies(number: int, requests: Sequence[Request]) -> bool:
+    if number not in GUIDED or not requests:
+        return True
+    kinds = {"cfg" if r.guidance == "cfg" else "classifier" for r in requests if _guided(r)}
+    return any(number in METHODS[kind] for kind in kinds)
+
+
+def _guided(request: Request) -> bool:
+    return request.guidance != "none"
+
+
+def _facts(model: Model, requests: Sequence[Request]) -> dict[str, Any]:
+    """Numbers that do not change from step to step; one that is not known is left out."""
+    facts: dict[str, Any] = {}
+    recipe, history = model.training.get("recipe", {}), model.training.get("history", [])
+    if model.classes and recipe.get("p_uncond"):
+        facts["p_uncond"] = float(recipe["p_uncond"])
+    if history and "validation" in history[-1]:
+        last = history[-1]
+        facts["loss"] = float(last["validation"])
+        facts["loss_here"] = [float(last[f"t{i}"]) for i in range(1, 5) if f"t{i}" in last]
+    for request in requests:
+        if _guided(request) and request.guidance_scale is not None:
+            name = "s" if request.guidance == "cfg" else "lam"
+            facts.setdefault(name, float(request.guidance_scale))
+    return facts
+
+
+def _rows(requests: Sequence[Request], trace: Trace | None) -> list[dict[str, Any]]:
+    """What guidance did in each guided row: (steps, images) of strength and norms."""
+    rows, place = [], 0
+    for request in requests:
+        tiles = slice(place, place + request.n)
+        if _guided(request) and trace is not None and trace.indices:
+            each = {"strength": trace.strength, "eps": trace.eps_norm, "push": trace.push_norm}
+            rows.append(
+                {
+                    "method": "cfg" if request.guidance == "cfg" else "classifier",
+                    "first": place,
+                    "n": request.n,
+                    "numbers": {name: _packed(a[:, tiles]) for name, a in each.items()},
+                }
+            )
+        place += request.n
+    return rows
+
+
+def _notes(numbers: Sequence[int], model: Model, requests: Sequence[Request]) -> list[str]:
+    """What must be said so that no number lies."""
+    notes, first = [], requests[0] if requests else None
+    total = model.schedule.num_timesteps
+    if 7 in numbers:
+        notes.append(
+            f"{_SIGMA2} = β<sub>t</sub>, as the report’s section 1.2 has it; its "
+            "1.4 says σ<sub>t</sub> = β<sub>t</sub>, which is corrected here."
+        )
+        if first and first.sampler == "ddpm" and first.variance == "posterior":
+            notes[-1] = f"This run takes the posterior’s variance for {_SIGMA2}."
+        if first and first.sampler != "ddpm":
+            notes.append("The numbers are DDPM’s; this run’s sampler takes another way.")
+        elif first and first.steps < total:
+            notes.append(
+                f"The numbers are the schedule’s at <i>t</i>; this run strides, {first.steps:,} "
+                f"steps for {total:,}."
+            )
+    if first and first.fault != "none":
+        notes.append("This run has an error of the report’s put back; the numbers are without it.")
+    if 10 in numbers and model.config.prediction_type == "v_prediction":
+        notes.append(
+            "This network learned <i>v</i> by the same squared error, and its losses here are of "
+            "<i>v</i>; ε follows from it."
+        )
+    if 11 in numbers and any(_guided(r) and r.guidance != "cfg" for r in requests):
+        form = next(r.form for r in requests if _guided(r) and r.guidance != "cfg")
+        if form == "scaled":
+            notes.append(f"This run multiplies <i>λ</i> by {_FACTOR}, see Push.")
+    return notes
+
+
+def _packed(a: np.ndarray) -> str:
+    # A thousand numbers as a list would each become an object that Gradio observes.
+    return base64.b64encode(np.ascontiguousarray(a, "<f4")).decode("ascii")

@@ -1,0 +1,86 @@
+"""The pixels of x_t against a normal: equations 3 and 4 with their numbers at the cursor."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lab.process.forward import ForwardFilm
+
+from .. import component
+from ..equations import typeset
+
+__all__ = ["Histogram", "histogram"]
+
+from gradio.events import Dependency
+
+class Histogram(component.Component):
+    """A histogram that follows a player's cursor; its value is built by `histogram`."""
+
+    NAME = "histogram"
+    WHAT = "a value built by histogram"
+
+    def __init__(
+        self,
+        *,
+        player: str,
+        bins: int,
+        reach: float,
+        **props: Any,
+    ):
+        """
+        Parameters:
+            player: the element id of the player whose cursor it follows.
+            bins: how many bars.
+            reach: it spans from -reach to reach.
+        """
+        # Gradio reads these back by name to build its configuration.
+        self.player, self.bins, self.reach = player, bins, reach
+        super().__init__(
+            options={
+                "player": player,
+                "bins": bins,
+                "reach": reach,
+                "markup": typeset.markup(4) + typeset.markup(3),
+            },
+            **props,
+        )
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+
+def histogram(noised: ForwardFilm, order: int | None = None) -> dict[str, Any]:
+    """What the component shows, for every time from 0, the clean image, to T.
+
+    Parameters:
+        noised: the pixels, and what the forward process did to them.
+        order: a value older than the newest seen is ignored.
+    """
+    # A flat picture is one tall bar: let it be cut off rather than flatten all others.
+    top = 2.5 * float(np.max(noised.normal))
+    counts = np.round(255 * np.clip(noised.density / top, 0, 1)).astype(np.uint8)
+    return {
+        "kind": "histogram",
+        "counts": base64.b64encode(counts.tobytes()).decode("ascii"),
+        "density": _rounded(noised.normal),
+        "top": top,
+        "t": list(range(len(counts))),
+        "mean": _rounded(noised.mean),
+        "std": _rounded(noised.std),
+        "signal": _rounded(np.sqrt(noised.alphas_cumprod)),
+        "noise": _rounded(np.sqrt(1 - noised.alphas_cumprod)),
+        "keep": _rounded(np.sqrt(1 - noised.betas)),
+        "add": _rounded(np.sqrt(noised.betas)),
+        "abar": _rounded(noised.alphas_cumprod),
+        "beta": _rounded(noised.betas),
+    } | ({} if order is None else {"order": int(order)})
+
+
+def _rounded(values: Sequence[float]) -> list[float]:
+    return [float(f"{v:.4g}") for v in values]
