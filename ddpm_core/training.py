@@ -13,6 +13,7 @@ import math
 import os
 import signal
 import sys
+import threading
 import time
 import zipfile
 from abc import ABC, abstractmethod
@@ -36,6 +37,7 @@ from .files import write
 from .hardware import bf16_is_native
 
 STATE = "state.pt"
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 DECAYS = ("none", "cosine", "one-cycle")
 
 
@@ -449,7 +451,9 @@ def _interrupts():
         for number, handler in before.items():
             signal.signal(number, handler)
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {}
+    if threading.current_thread() is threading.main_thread():  # no other may listen to signals
+        before = {number: signal.signal(number, handle) for number in SIGNALS}
     try:
         yield found
     finally:

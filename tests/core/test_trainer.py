@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,6 +50,12 @@ def test_a_stopped_and_resumed_run_ends_with_the_same_bits(mnist_root, tmp_path,
     assert_same_run(tmp_path, finished_run)
     train = [[row["train"] for row in state_of(f)["history"]] for f in (tmp_path, finished_run)]
     assert train[0] == train[1]
+
+
+def test_it_trains_in_a_thread_which_may_not_listen_to_signals(mnist_root, tmp_path, finished_run):
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(trainer(tmp_path, mnist_root).run).result()
+    assert_same_run(tmp_path, finished_run)
 
 
 @contextmanager
