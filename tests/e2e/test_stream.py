@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ui.page import HERE
+from ui.page import BROWSER
 
 # The end of a stream is heard of so late that whatever is asked at the end of a run, its file for
 # one, is answered first; and the news of a run before the answer that it has begun.
@@ -132,7 +132,7 @@ def test_between_two_pieces_of_news_keys_are_heard(chromium, hidden):
     One that is not seen waits for nothing: a browser lets its timers go off once a second.
     """
     page = chromium.new_page()
-    script = (HERE / "stream.js").read_text(encoding="utf-8")
+    script = (BROWSER / "stream.js").read_text(encoding="utf-8")
     before = page.evaluate(AT_ONCE, [script, hidden])
     page.close()
     assert len(before) == 50 and len(set(before)) == (1 if hidden else 50)
