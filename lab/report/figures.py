@@ -25,7 +25,7 @@ from ..measure.shards import Shards
 from ..process import race
 from ..progress import Progress
 from ..weights import fingerprint
-from . import chart, parts, report
+from . import chart, parts, tables
 from .notes import NEEDS, sentence
 from .parts import Part, Picture, Settings, Shot, walked
 
@@ -41,7 +41,7 @@ def curves(settings: Settings):
     try:
         if name not in checkpoints.available(settings.home):
             raise InvalidInput(NEEDS.format(name))
-        rows = report.curves(name, settings.home)
+        rows = tables.curves(name, settings.home)
         caption, *charts = _curves(name, rows, checkpoints.load(name, settings.home).training)
     except InvalidInput as error:
         return replace(about, notes=(sentence(error),))
@@ -54,10 +54,10 @@ def curves(settings: Settings):
 
 def _watched(home: Path | None) -> str:
     """Of the model that was trained twice, the training that kept FIDs; or the first one."""
-    first, again = "mnist-linear", report.AGAIN_MODEL
+    first, again = "mnist-linear", tables.AGAIN_MODEL
     for name in (first, again):
         try:
-            if any("fid" in row for row in report.curves(name, home)):
+            if any("fid" in row for row in tables.curves(name, home)):
                 return name
         except (CheckpointError, TypeError):
             continue

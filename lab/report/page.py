@@ -14,7 +14,7 @@ from ..measure.protocol import words
 from .findings import findings
 from .notes import IN_CELL
 from .parts import Part
-from .report import decimals, usual_dtype
+from .tables import decimals, usual_dtype
 
 HERE = Path(__file__).parent
 

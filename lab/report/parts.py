@@ -13,7 +13,7 @@ from ddpm_core.sampling import BATCH
 
 from ..measure.shards import HOME
 from ..process.report_errors import REPORT_CODE
-from .report import SAMPLERS, Measurement, Table
+from .tables import SAMPLERS, Measurement, Table
 
 OUT = Path("runs") / "report"
 
@@ -65,13 +65,11 @@ class Settings:
 
     Attributes:
         out: the page, its pictures and what was measured for it.
-        budget: ``FULL``, ``QUICK``, or any other.
         parts: names from ``reproduce.PARTS``, in the order wanted.
         root: see ``data.data_root``.
         cache: where samples are kept.
         home: the folder of the checkpoints; the shipped ones unless given.
         save: keep what is measured as the tables ask in the checkpoints' folders.
-        batch: images sampled at a time.
     """
 
     out: Path = OUT

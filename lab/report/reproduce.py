@@ -20,7 +20,7 @@ from ddpm_core.files import write
 from ddpm_core.hardware import describe
 
 from ..progress import Progress
-from . import figures, page, parts, tables
+from . import figures, gaps, page, parts
 from .parts import Part, Settings
 
 OWN = {"figure-2": figures.curves, "figure-3": figures.schedules}
@@ -32,7 +32,7 @@ NAMES = (
 # Each yields ``Progress`` and returns its ``Part``.
 PARTS = {
     name: OWN.get(name)
-    or partial(tables.table if name in parts.TABLES else figures.samples, name=name)
+    or partial(gaps.table if name in parts.TABLES else figures.samples, name=name)
     for name in NAMES
 }
 
@@ -60,10 +60,6 @@ def reproduce(settings: Settings | None = None) -> Iterator[Progress | Part | Re
 
     Yields:
         ``Progress`` after every step, each ``Part`` when it is done, and last the ``Report``.
-
-    Raises:
-        InvalidInput: for a part that the report does not have.
-        OSError: if the output folder cannot be written.
     """
     settings = settings or Settings()
     names = settings.parts or tuple(PARTS)

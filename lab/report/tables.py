@@ -1,118 +1,590 @@
-"""The report's tables, made again: figures that are stored, and those that are still to be had."""
+"""The report's figures, ours beside them, and what else was measured, as tables.
+
+The report's own figures stand here, the only ones typed by hand. Ours are read from the results
+that lie with the checkpoints (``results``), those of their weights; a cell that nobody has
+measured says so, and which command would.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+import math
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache, partial, wraps
+from pathlib import Path
+from typing import NamedTuple
 
-from ddpm_core import checkpoints
-from ddpm_core.card import JUDGE_DISTANCE
-from ddpm_core.errors import DataError, InvalidInput
+from ddpm_core import checkpoints, samplers
+from ddpm_core.card import broken_off
+from ddpm_core.errors import CheckpointError
+from ddpm_core.request import Request
 
-from ..measure import results
-from ..measure.as_reported import MINIBATCH, NET
-from ..measure.evaluation import measure_fid
-from ..measure.protocol import words
-from ..progress import passed
-from ..publish import cards
-from . import parts, report
-from .notes import IN_CELL, NEEDS, NO_DATA, NOT_YET, line, sentence
-from .parts import Part, Settings, walked
+from ..measure import as_reported, results, watch
+from ..measure.evaluation import BOUND_EVALUATIONS
+from ..measure.fid import jackknife
+from ..measure.neighbours import QUANTILE, memorised_error
+from ..measure.shards import NOT_IN_KEY
+from ..process.report_errors import REPORT_CODE
 
-JUDGED = (
-    "Ours: judge distances of samples of EMA weights to all images of the split. "
-    f"{JUDGE_DISTANCE} The features are its penultimate layer's. ± is a standard error, by the "
-    "jackknife; the floor is what as many real images of the other split get."
+# The report's section 3, in the order of ``ABLATIONS``.
+TABLE_1 = {"train": (2.286, 2.849, 2.105, 1.766), "test": (2.803, 3.490, 2.724, 2.385)}
+TABLE_2 = {"train": (0.114, 0.165, 49.393, 14.565), "test": (0.128, 0.153, 49.058, 14.508)}
+# Unconditional, DDIM and ancestral: as Table 1 is measured, and Table 2 after it.
+FAST = Request(n=8192, label="none", sampler="ddim", steps=50)
+ANCESTRAL = Request(n=2048, label="none", sampler="ddpm", steps=1000)
+ABLATIONS = ("linear", "linear-attn", "cosine", "cosine-attn")
+COLUMNS = ("linear, no attention", "linear, attention", "cosine, no attention", "cosine, attention")
+FEW_STEPS = (5, 10, 20, 50, 100, 250, 1000)
+# All of the steps are for the sampler that they were made for, to tell how few are as good.
+ALL_STEPS = ("ddpm", 1000)
+FEW = Request(n=2048, label="all")
+FEW_MODELS = ("mnist-conditional", "cifar10-conditional")
+COST = Request(n=2048, label="none", sampler="ddpm", steps=100)
+# As the report samples; the mean over minibatches does not depend on how many there are.
+OWN_WAY = Request(n=512, label="none", sampler="ddpm", steps=1000)
+# The first of a table once more, from another training seed: how far luck alone leads; and with
+# other noises, how far the samples do.
+AGAIN, AGAIN_MODEL = ", trained again", "mnist-linear-seed-1"
+RESAMPLED, ANOTHER_SEED = ", sampled again", 1
+MODELS = (
+    FEW_MODELS[0],
+    *(f"mnist-{name}" for name in ABLATIONS),
+    AGAIN_MODEL,
+    FEW_MODELS[1],
+    *(f"cifar10-{name}" for name in ABLATIONS),
 )
-OWN_WAY = (
-    "Ours: samples of EMA weights against as many images of the test set, in minibatches of "
-    f"{MINIBATCH}, by the logits of {NET}. ± is a standard error between them; the floor is what "
-    "as many training images get."
+COST_MODELS = (
+    "mnist-linear",
+    "mnist-cosine",
+    "cifar10-linear",
+    "cifar10-cosine",
+    "cifar10-cosine-attn",
 )
+ERRORS = {
+    "as it should be": {},
+    "x̂0 not clipped": {"clip": False},
+    "ᾱ off by one": {"fault": "off-by-one"},
+    "first β = 1e-3": {"fault": "first-beta"},
+    "σ without its root": {"fault": "missing-root"},
+    "x̂0 not clipped and ᾱ off by one": {"clip": False, "fault": "off-by-one"},
+}
+IN_ITS_WAY = ("as it should be", "x̂0 not clipped", "x̂0 not clipped and ᾱ off by one")
+# And as the judge measures the same errors: what the steps do and what the measure can be told.
+IN_FEW = f", {COST.steps}\u00a0steps"
+SAMPLERS = {name: samplers.SAMPLERS[name].label for name in ("ddpm", "ddim", "dpm_solver_pp")}
+REFERENCES = {"train": "Train", "test": "Test"}
+TRAIN = "Train is against the training images less the 5,000 held out."
 
 
-def table(settings: Settings, name: str):
-    """A table of ``report.TABLES``: yields ``Progress``, returns its ``Part``."""
-    try:
-        stored = report.TABLES[name](settings.home)
-        # What lacks something is found now, not after hours.
-        [words(m.result) for row in stored.rows for m in row.measured if m and m.result]
-    except (InvalidInput, LookupError, TypeError) as error:
-        what = line(error) if isinstance(error, InvalidInput) else f"one lacks {line(error)}"
-        note = f"The stored results cannot be read: {what}."
-        title = name.replace("-", " ").capitalize()
-        return Part(name, title, parts.TABLES[name], "", notes=(note,))
-    missing, troubles = {}, {}
-    tables = [stored]
-    fresh = settings.budget.fresh
-    if fresh and name == "table-1":
-        models = [f"mnist-{ablation}" for ablation in report.ABLATIONS]
-        title = f"Test distance, {walked(fresh)}, n = {fresh.n:,}"
-        row = report.Row(title, measured=tuple(report.Measurement(it, fresh) for it in models))
-        about = (
-            "Measured by this run, small: the distance depends on n and on the steps, so these "
-            "compare with each other and with no row above."
-        )
-        tables.append(replace(stored, name="fresh", title="Now", about=about, rows=(row,)))
-    for place, it in enumerate(tables):
-        measure = settings.budget.measure or it.name == "fresh"
-        rows = []
-        for row in it.rows:
-            cells = []
-            for wanted in row.measured:
-                cells.append((yield from _cell(settings, wanted, missing, troubles, measure)))
-            rows.append(replace(row, measured=tuple(cells)))
-        tables[place] = replace(it, rows=tuple(rows))
-    notes = [sentence(why) for why in missing.values() if why not in IN_CELL]
-    return Part(
-        name,
-        stored.title,
-        parts.TABLES[name],
-        f"{stored.about} {OWN_WAY if name == 'own-way' else JUDGED}",
-        tables=tuple(tables),
-        missing=missing,
-        notes=tuple(dict.fromkeys([*notes, *troubles.values()])),
+SAMPLES = Request(n=1000)
+GUIDED = replace(SAMPLES, sampler="dpm_solver_pp", guidance="cfg")
+SCALES = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0)
+QUARTERS = ("first", "second", "third", "last")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number of a result.
+
+    Attributes:
+        value: None where the measurement has none, as the class of images that were told none.
+        error: its standard error, None if that is not known.
+        percent: whether it is a share.
+    """
+
+    value: float | None
+    error: float | None = None
+    percent: bool = False
+
+
+def fid(result: dict) -> Figure:
+    return Figure(result["fid"], result["spread"])
+
+
+def share(result: dict) -> Figure:
+    """Of samples that the judge takes for the wanted class."""
+    found = result["accuracy"]
+    # Where all or none are, the usual error is 0, which is not to be believed.
+    return Figure(found, result["error"] if found not in (0, 1) else None, percent=True)
+
+
+def apart(result: dict) -> Figure:
+    """The mean distance of two samples of a class."""
+    return Figure(result["distance"])
+
+
+def near(result: dict) -> Figure:
+    """The share of samples near a training image."""
+    found, about = result["memorised"], result["protocol"]
+    error = memorised_error(found, about["n"], about["compared_with"], about["quantile"])
+    return Figure(found, error if 0 < found < 1 else None, percent=True)
+
+
+def bits(result: dict) -> Figure:
+    """Bits per dimension."""
+    return Figure(result["bits"], result["error"])
+
+
+def loss(quarter: int) -> Callable[[dict], Figure]:
+    """The loss in a quarter of t, least noise first."""
+    return lambda result: Figure(result["losses"][quarter])
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A figure that can be had.
+
+    Attributes:
+        model: a checkpoint's name.
+        request: what is sampled; of a bound, its number of images.
+        reference: of a FID: ``"train"`` or ``"test"``.
+        own_way: of a FID: by the report's own measure, see ``as_reported``.
+        kind: of the result: ``"fid"``, ``"classes"``, ``"neighbours"`` or ``"bound"``.
+        take: the figure of the result.
+        result: as it is stored, see ``evaluation``; None if it was not measured yet.
+    """
+
+    model: str
+    request: Request
+    reference: str = "test"
+    own_way: bool = False
+    kind: str = "fid"
+    take: Callable[[dict], Figure] = fid
+    result: dict | None = None
+
+    @property
+    def figure(self) -> Figure | None:
+        """That of its result."""
+        return None if self.result is None else self.take(self.result)
+
+    @property
+    def command(self) -> str:
+        """The command that measures it and stores the result; of one that is there, measures that
+        again, on a machine of other habits too."""
+        words = ["python", "-m", "lab", "evaluate"]
+        words += [] if self.kind == "classes" else [f"--{self.kind}"]
+        words += ["--save", *(["--as-reported"] if self.own_way else []), "--model", self.model]
+        if self.kind == "bound":
+            return shlex.join([*words, "--n", str(self.request.n), "--variance", "beta"])
+        words += ["--reference", self.reference] if self.kind == "fid" else []
+        return shlex.join(words + options(as_measured(self.request, self.result)))
+
+    def matches(self, result: dict) -> bool:
+        """Whether a stored result is this measurement's: by the dataset's judge, or else by what
+        the report has in its place."""
+        about, judge = result["protocol"], f"{self.model.partition('-')[0]}-judge"
+        if result["kind"] != self.kind or about["model"] != self.model:
+            return False
+        if self.kind == "bound":
+            usual = (self.request.n, BOUND_EVALUATIONS, "beta", 0)
+            return usual == tuple(about[key] for key in ("n", "evaluations", "variance", "seed"))
+        if not sampled_for(self.request, about):
+            return False
+        if self.kind != "fid":
+            return about["space"] == judge
+        net = about["features"]
+        by = (net["name"], net["layer"]) == (as_reported.NET, as_reported.LAYER)
+        by = by if self.own_way else net["name"] == judge
+        return by and about["reference"]["split"] == self.reference
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: the same protocol for every column.
+
+    Attributes:
+        title: such as ``"Train distance, DDIM, 50 steps"``.
+        reported: the report's figures, one for each column; of our rows empty.
+        measured: ours, one for each column, None where there is nothing to measure; of the
+            report's rows empty.
+    """
+
+    title: str
+    reported: tuple[float, ...] = ()
+    measured: tuple[Measurement | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of figures; in a table of the report's, ours below each of its.
+
+    Attributes:
+        name: such as ``"table-1"``.
+        title: in words.
+        about: how the figures were had, and what compares.
+        columns: of all rows.
+    """
+
+    name: str
+    title: str
+    about: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def cells(self) -> list[Measurement]:
+        """All that is measured, or could be."""
+        return [it for row in self.rows for it in row.measured if it]
+
+
+class Stored:
+    """The results that lie with the checkpoints in ``home``, each folder read once."""
+
+    def __init__(self, home: Path | None = None):
+        self.home = home or checkpoints.HOME
+        self.of = cache(lambda model: results.current(self.home / model))
+
+
+def _reads_results(make: Callable) -> Callable:
+    """``make`` takes a ``Stored``; it may be given the checkpoints' folder instead, or nothing for
+    those that ship."""
+
+    @wraps(make)
+    def table(home: Stored | Path | None = None, *args, **options) -> Table:
+        return make(home if isinstance(home, Stored) else Stored(home), *args, **options)
+
+    return table
+
+
+@_reads_results
+def table_1(stored: Stored) -> Table:
+    """MNIST."""
+    return Table(
+        "table-1",
+        "Table 1: MNIST",
+        "The report's are means of minibatch FIDs on the ten logits of an MNIST classifier "
+        f"(src/metrics.py and src/postprocessing.py of {REPORT_CODE}), ours are judge distances: "
+        f"they differ in kind, the order of the columns is what can be compared. {TRAIN}",
+        COLUMNS,
+        _rows("mnist", (FAST, ANCESTRAL), TABLE_1, stored, again=AGAIN_MODEL),
     )
 
 
-def _cell(settings, wanted: report.Measurement | None, missing: dict, troubles: dict, measure):
-    """The measurement with its result; without one, ``missing`` tells why. None stays None."""
-    if wanted is None or wanted.result is not None:
-        return wanted
-    if wanted.model not in checkpoints.available(settings.home):
-        missing[wanted.command] = NEEDS.format(wanted.model)
-        return wanted
-    try:
-        return (yield from _had(settings, wanted, missing, troubles, measure))
-    except InvalidInput as error:
-        missing[wanted.command] = line(error)
-        return wanted
+@_reads_results
+def table_2(stored: Stored) -> Table:
+    """CIFAR-10."""
+    unclipped = [replace(request, clip=False) for request in (FAST, ANCESTRAL)]
+    return Table(
+        "table-2",
+        "Table 2: CIFAR-10",
+        "The report's are FIDs by the classifier of grey digits, as its text says, ours judge "
+        f"distances: they differ in kind. {TRAIN}",
+        COLUMNS,
+        _rows("cifar10", (FAST, ANCESTRAL, *unclipped), TABLE_2, stored),
+    )
 
 
-def _had(settings, wanted: report.Measurement, missing: dict, troubles: dict, measure: bool):
-    """``_cell`` of a checkpoint that is there: measured before for the page, or now."""
-    folder, kept = (place / wanted.model for place in (settings.checkpoints, settings.measured))
-    # Those beside the page may be older than the checkpoint, or than its judge.
-    for result in results.current(kept, "fid", of=folder):
-        if wanted.matches(result):
-            return replace(wanted, result=result)
-    model = checkpoints.load(wanted.model, settings.home)
-    dataset = model.config.dataset
-    if not measure or dataset in troubles:
-        missing[wanted.command] = NO_DATA if measure else NOT_YET
-        return wanted
-    own = settings.save and wanted.request != settings.budget.fresh
-    if own:
-        cards.text(folder)  # what could not be told of in the end is not begun
-    options = {"reference": wanted.reference, "as_reported": wanted.own_way, "root": settings.root}
-    options |= {"home": settings.cache, "batch": settings.batch}
+@_reads_results
+def few_steps(stored: Stored, model: str = FEW_MODELS[0]) -> Table:
+    """FID over the number of steps: a row for each sampler, a column for each number of steps."""
+    rows = []
+    for sampler, title in SAMPLERS.items():
+        wanted = [
+            Measurement(model, replace(FEW, sampler=sampler, steps=steps), "test")
+            if steps != ALL_STEPS[1] or sampler == ALL_STEPS[0]
+            else None
+            for steps in FEW_STEPS
+        ]
+        rows.append(_row(title, wanted, stored))
+    return Table(
+        "few-steps" + model.startswith("cifar10") * "-cifar10",
+        f"Judge distance in few steps: {model}",
+        f"All classes, n\u00a0=\u00a0{FEW.n:,}, against the test set. The floor is what real "
+        "images get at the same n.",
+        tuple(f"{steps:,} steps" for steps in FEW_STEPS),
+        tuple(rows),
+    )
+
+
+@_reads_results
+def costs(stored: Stored) -> Table:
+    """What each of the report's errors costs where it acts at sampling (``faults``)."""
+    return Table(
+        "costs",
+        "What the report's errors cost",
+        f"{SAMPLERS[COST.sampler]}, {COST.steps}\u00a0steps, n\u00a0=\u00a0{COST.n:,}, where the "
+        "report takes 1,000 steps. The networks were trained without the errors; each acts at "
+        f"sampling alone. The report's code ({REPORT_CODE}) never clips the predicted image "
+        "(src/diffusion_model.py) and has a product ᾱ_t that leaves out step t (src/schedule.py); "
+        "its first β is 1e-3 (src/main.py) where its text says 1e-4. σ without its root is "
+        "its text's (section 1.4: σ = β): of the noise's variance it leaves the share β, which is "
+        "less in more and shorter steps, so that all 1,000 of them suffer more.",
+        COST_MODELS,
+        _with_errors(ERRORS, COST, stored),
+    )
+
+
+@_reads_results
+def own_way(stored: Stored) -> Table:
+    """The report's second finding by the report's own measure, see ``as_reported``."""
+    reported = tuple(
+        (TABLE_1 if dataset == "mnist" else TABLE_2)["test"][ABLATIONS.index(ablation)]
+        for dataset, _, ablation in (model.partition("-") for model in COST_MODELS)
+    )
+    ways = {name: ERRORS[name] for name in IN_ITS_WAY}
+    in_few = {name + IN_FEW: changes | {"steps": COST.steps} for name, changes in ways.items()}
+    return Table(
+        "own-way",
+        "By the report's own measure",
+        f"{SAMPLERS[OWN_WAY.sampler]}, all {OWN_WAY.steps:,}\u00a0steps unless a row says fewer, "
+        f"n\u00a0=\u00a0{OWN_WAY.n:,}. The report's FID is of the ten logits of a "
+        "classifier of digits, to which it shows photographs too, in grey (src/metrics.py of "
+        f"{REPORT_CODE}), and is the mean over minibatches (src/postprocessing.py). Logits have no "
+        "scale that two classifiers share: what compares with the report is how much one model's "
+        "figure is above another's, and above the floor, which its protocol tells.",
+        COST_MODELS,
+        (
+            Row("Test-FID, report", reported),
+            *_with_errors(ways, OWN_WAY, stored, own_way=True),
+            *_with_errors(in_few, OWN_WAY, stored, own_way=True),
+        ),
+    )
+
+
+@_reads_results
+def of_models(stored: Stored) -> Table:
+    """Each model's share of wanted classes, of samples near a training image, and its bound."""
+    rows = []
+    for model in MODELS:
+        if not (stored.home / model).is_dir():
+            continue  # not trained yet
+        told = model in FEW_MODELS  # those that know classes
+        request = replace(SAMPLES, label="all" if told else "none")
+        figures = [("classes", share) if told else None, ("neighbours", near), ("bound", bits)]
+        figures += [("bound", loss(k)) for k in range(len(QUARTERS))]
+        wanted = [it and Measurement(model, request, kind=it[0], take=it[1]) for it in figures]
+        rows.append(_row(model, wanted, stored))
+    return Table(
+        "beside",
+        "Beside the judge distance",
+        f"Of n\u00a0=\u00a0{SAMPLES.n:,} samples (DDIM, {SAMPLES.steps} steps): the share that the "
+        f"judge takes for the wanted class, and the share nearer to a training image than all but "
+        f"{QUANTILE:.0%} of test images are, which is about {QUANTILE:.0%} where nothing is "
+        f"memorised. Of as many test images: the bound (eq. 8, 9) in bits per dimension, and the "
+        "loss (eq. 10) of eps by quarter of t, least noise first, whatever the model predicts.",
+        ("wanted class", "near a training image", "bits per dimension")
+        + tuple(f"loss, {quarter} quarter" for quarter in QUARTERS),
+        tuple(rows),
+    )
+
+
+@_reads_results
+def over_scale(stored: Stored) -> Table:
+    """Classifier-free guidance: shares and distances over its scale."""
+    rows = []
+    for model in FEW_MODELS:
+        for title, take in (("wanted class", share), ("distance", apart)):
+            requests = [replace(GUIDED, guidance_scale=scale) for scale in SCALES]
+            wanted = [Measurement(model, it, kind="classes", take=take) for it in requests]
+            rows.append(_row(f"{model}, {title}", wanted, stored))
+    return Table(
+        "guidance",
+        "Guidance over its scale",
+        f"Classifier-free, DPM-Solver++, {GUIDED.steps} steps, n\u00a0=\u00a0{GUIDED.n:,}: the "
+        "share that the judge takes for the wanted class, and the mean distance between two "
+        "images of a class, pixels from 0 to 1. s = 0 is the model that is told no class, s = 1 "
+        "the conditional model alone.",
+        tuple(f"{scale:g}" for scale in SCALES),
+        tuple(rows),
+    )
+
+
+# By name, in the order in which they are shown.
+TABLES: dict[str, Callable[..., Table]] = {
+    "table-1": table_1,
+    "table-2": table_2,
+    "costs": costs,
+    "own-way": own_way,
+    **{f"few-steps{'-cifar10' * k}": partial(few_steps, model=FEW_MODELS[k]) for k in (0, 1)},
+    "beside": of_models,
+    "guidance": over_scale,
+}
+
+
+def curves(model: str, home: Path | None = None) -> list[dict]:
+    """What training was like: rows with ``images``, ``train``, ``validation`` and maybe ``fid``."""
+    return _training(model, home)["history"]
+
+
+def trained(model: str, home: Path | None = None) -> tuple[str, str]:
+    """What a model's curves stand on, in words; and the command that trained it."""
+    record = _training(model, home)
+    known = {
+        "images": "{:,} images seen",
+        "steps": "{:,} steps",
+        "training_set": "training set of {:,}",
+        "source": "data: {}",
+        "weights": "weights: {}",
+        "precision": "{}",
+        "hardware": "{}",
+        "hours": "{} h",
+        "commit": "commit {}",
+    }
+    told = [words.format(record[name]) for name, words in known.items() if record.get(name)]
+    for run in reversed(record.get("earlier", [])):
+        told.append(f"carried on from {run['steps']:,} steps of {run['command']}")
+    told += filter(None, [broken_off(record).strip(" ()")])
+    told += filter(None, [watch.words(record["history"], record.get("recipe", {}))])
+    return "; ".join(told), record.get("command", "")
+
+
+def _training(model: str, home: Path | None) -> dict:
+    path = (home or checkpoints.HOME) / model / "training.json"
     try:
-        result = yield from passed(measure_fid(model, wanted.request, **options))
-    except DataError as error:
-        # Asked once: a network that is not there is not there for the next cell either.
-        troubles[dataset] = f"Not measured, for want of the data: {line(error)}"
-        missing[wanted.command] = NO_DATA
-        return wanted
-    results.save(folder if own else kept, result)
-    if own:
-        cards.rewrite(folder)
-    return replace(wanted, result=result)
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record["history"], list):
+            raise TypeError("its history is no list")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} holds no training record: {error}") from error
+    return record
+
+
+class Difference(NamedTuple):
+    """By how much two figures differ, and the standard error of that."""
+
+    gap: float
+    error: float
+
+
+def difference(first: dict, second: dict) -> Difference | None:
+    """By how much two stored FIDs differ, and the standard error of that.
+
+    Samples of the same noises err alike, and their difference less than either: its error is by
+    the jackknife over blocks of the same images, where both results keep what each block's absence
+    makes of them. Otherwise the samples are taken to be independent: where they err alike, that
+    makes the error too large.
+
+    None if either's spread is unknown, or if the two do not compare.
+    """
+    if None in (first["spread"], second["spread"]) or basis(first) != basis(second):
+        return None
+    gap = abs(first["fid"] - second["fid"])
+    one, other = (result.get("left_out") or [] for result in (first, second))
+    noises = {_noises(result["protocol"]) for result in (first, second)}
+    if len(noises) == 1 and len(one) == len(other) > 1:
+        return Difference(gap, jackknife([a - b for a, b in zip(one, other, strict=True)]))
+    return Difference(gap, math.hypot(first["spread"], second["spread"]))
+
+
+def basis(result: dict) -> str:
+    """What stored results must share to compare: the feature net, the real images, and the
+    precision of the network."""
+    about = result["protocol"]
+    net = about.get("features") or {"mark": about.get("space_mark"), "layer": about.get("space")}
+    return json.dumps([net["mark"], net["layer"], about.get("reference"), about["dtype"]])
+
+
+def usual_dtype(cells: Iterable[Measurement | None]) -> str | None:
+    """The precision of most networks of a table: a figure of another one has to say so."""
+    found = Counter(m.result["protocol"]["dtype"] for m in cells if m and m.result is not None)
+    return found.most_common(1)[0][0] if found else None
+
+
+def decimals(figure: float, spread: float | None) -> int:
+    """As many as show two digits of the spread, or four of a figure that has none."""
+    smallest, digits = (spread, 2) if spread else (abs(figure), 4)
+    if not smallest:
+        return 4
+    return min(4, max(1, digits - 1 - math.floor(math.log10(smallest))))
+
+
+def options(request: Request) -> list[str]:
+    """A request as options of ``evaluate``."""
+    words = []
+    # What a model may be meant to be sampled with is told too: it would stand for what is not.
+    always = ("n", "label", "sampler", "steps", "variance")
+    base = asdict(Request())
+    for name, value in asdict(request).items():
+        if name == "clip":
+            words.append("--clip" if value else "--no-clip")
+        elif name in always or value != base[name]:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return words
+
+
+def as_measured(request: Request, result: dict | None) -> Request:
+    """A request in the dtype that its result is of, if that can be asked for."""
+    dtype = result and result["protocol"]["dtype"]
+    return replace(request, dtype=dtype) if dtype in checkpoints.DTYPES else request
+
+
+def sampled_for(request: Request, about: dict) -> bool:
+    """Whether a stored protocol is of the samples of a request; a field that it lacks, stored
+    before there was one, means its default."""
+    asked = vars(request).items()  # asked thousands of times for a page, and flat: no asdict
+    return (about["n"], about["first"]) == (request.n, 0) and all(
+        about["request"].get(k, getattr(Request, k)) == v for k, v in asked if k not in NOT_IN_KEY
+    )
+
+
+def _rows(
+    dataset: str,
+    requests: Sequence[Request],
+    reported: dict,
+    stored: Stored,
+    again: str | None = None,
+) -> tuple[Row, ...]:
+    rows, models = [], [f"{dataset}-{ablation}" for ablation in ABLATIONS]
+
+    def row(title: str, request: Request, reference: str, chosen: Sequence[str]) -> None:
+        wanted = [Measurement(model, request, reference) for model in chosen]
+        wanted += [None] * (len(models) - len(chosen))
+        rows.append(_row(title, wanted, stored))
+
+    for reference, title in REFERENCES.items():
+        rows.append(Row(f"{title}-FID, report", reported[reference]))
+        for request in requests:
+            words = _words(f"{title} distance", request)
+            row(words, request, reference, models)
+            if request is not requests[0]:
+                continue
+            if again:
+                row(words + AGAIN, request, reference, [again])
+            resampled = replace(request, seed=ANOTHER_SEED)
+            row(words + RESAMPLED, resampled, reference, models[:1])
+    return tuple(rows)
+
+
+def _with_errors(errors: dict, base: Request, stored: Stored, **more) -> tuple[Row, ...]:
+    rows = []
+    for title, changes in errors.items():
+        request = replace(base, **changes)
+        wanted = [
+            Measurement(model, request, "test", **more)
+            if changes.get("fault") != "first-beta" or "linear" in model
+            else None
+            for model in COST_MODELS
+        ]
+        rows.append(_row(title, wanted, stored))
+    return tuple(rows)
+
+
+def _noises(about: dict) -> tuple:
+    return about["n"], about["first"], about["request"].get("seed")
+
+
+def _words(title: str, request: Request) -> str:
+    clip = "" if request.clip else ", x̂0 not clipped"
+    steps = f"{request.steps:,}\u00a0steps, n\u00a0=\u00a0{request.n:,}"
+    return f"{title}, {SAMPLERS[request.sampler]}, {steps}{clip}"
+
+
+def _row(title: str, wanted: Sequence[Measurement | None], stored: Stored) -> Row:
+    """With the results of the weights that lie there, by the judge that does; of several of one
+    measurement the one that compares with most of the others, or is of the usual precision."""
+    kept = [[it for it in stored.of(m.model) if it["kind"] == m.kind] if m else [] for m in wanted]
+    found = [[it for it in some if m.matches(it)] for m, some in zip(wanted, kept, strict=True)]
+    shared = Counter(one for some in found for one in {basis(it) for it in some})
+    usual = Counter(it["protocol"]["dtype"] for some in kept for it in some)
+
+    def fits(result: dict) -> tuple[int, int]:
+        return shared[basis(result)], usual[result["protocol"]["dtype"]]
+
+    measured = (
+        m and replace(m, result=max(some, key=fits, default=None))
+        for m, some in zip(wanted, found, strict=True)
+    )
+    return Row(title, measured=tuple(measured))

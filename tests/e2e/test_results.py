@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lab.measure.protocol import words
-from lab.report import report
+from lab.report import tables as report
 from lab.report.findings import findings
 from tests.support.figures import store, write_training
 from tests.support.pages import serve

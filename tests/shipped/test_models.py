@@ -6,13 +6,17 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from PIL import Image
 
 from ddpm_core import Request, available, load
+from ddpm_core.checkpoints import read_config
+from ddpm_core.data import DIGITS, THINGS, Images
+from ddpm_core.recipes import CLASSIFIERS, RECIPES
 from lab.measure import results
 from lab.publish import cards
-from lab.report import report
+from lab.report import tables
 from lab.weights import fingerprint
 from tests.support.toys import result_of
 
@@ -45,6 +49,16 @@ def test_the_readme_leads_to_the_checkpoints_that_ship_and_to_no_other():
     assert sorted(name for name, _ in told) == sorted(shipped)
 
 
+@pytest.mark.parametrize("name", [*RECIPES, *CLASSIFIERS])
+def test_a_recipe_builds_the_network_that_ships(name):
+    shape, classes = ((3, 32, 32), THINGS) if name.startswith("cifar10") else ((1, 28, 28), DIGITS)
+    images = Images(torch.zeros(1, *shape, dtype=torch.uint8), torch.zeros(1).long(), classes)
+    made = (RECIPES | CLASSIFIERS)[name].config(images).complete()
+    ships = read_config(ROOT / "checkpoints" / name, type(made)).complete()
+    for part in ("model", "classifier", "schedule", "prediction_type", "classes", "preprocessing"):
+        assert getattr(made, part, None) == getattr(ships, part, None)
+
+
 @every_model
 def test_shipped_weights_are_small_trained_documented_and_shown(name):
     folder = ROOT / "checkpoints" / name
@@ -63,7 +77,7 @@ def test_shipped_figures_are_of_the_shipped_weights_and_on_the_card(name, tmp_pa
     assert results.current(folder) == results.read(folder)
     copy = shutil.copytree(folder, tmp_path / name)
     # One of other weights changes nothing.
-    asked = report.Measurement(name, Request(n=8192), "test")
+    asked = tables.Measurement(name, Request(n=8192), "test")
     results.save(copy, result_of(asked, 77.0, mark="0" * 16))
     assert results.current(copy) != results.read(copy)
     cards.rewrite(copy)
@@ -94,26 +108,26 @@ def test_what_the_readme_says_of_the_default_is_what_is_stored(model, words):
     assert (Request().sampler, Request().steps) == ("ddim", 20)
     found = {
         (m.request.sampler, m.request.steps): m.result
-        for row in report.few_steps(model=model).rows
+        for row in tables.few_steps(model=model).rows
         for m in filter(None, row.measured)
     }
     default, whole = found["ddim", 20], found["ddpm", 1000]
-    difference = report.difference(default, whole)
+    difference = tables.difference(default, whole)
     assert difference.gap < 2 * difference.error
     assert (default["fid"] > whole["fid"]) == words.endswith("worse")
     readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert words.format(f"{difference.gap:.3f} ± {difference.error:.3f}") in readme
 
 
-@pytest.mark.parametrize("ablation", report.ABLATIONS)
-@pytest.mark.parametrize("table", [report.table_1, report.table_2])
+@pytest.mark.parametrize("ablation", tables.ABLATIONS)
+@pytest.mark.parametrize("table", [tables.table_1, tables.table_2])
 def test_of_the_reports_models_50_steps_are_worse_and_20_not_measured(table, ablation):
     """The other half of what the README says."""
     cells = [cell for row in table().rows for cell in row.measured if cell]
     cells = [it for it in cells if it.model.endswith(f"-{ablation}") and it.reference == "test"]
     found = {it.request: it.result for it in cells}
-    fast, whole = found[report.FAST], found[report.ANCESTRAL]
-    gap, error = report.difference(fast, whole)
+    fast, whole = found[tables.FAST], found[tables.ANCESTRAL]
+    gap, error = tables.difference(fast, whole)
     assert fast["fid"] > whole["fid"] and gap > 2 * error
     kept = results.read(ROOT / "checkpoints" / cells[0].model, "fid")
     assert 20 not in {it["protocol"]["request"]["steps"] for it in kept}
@@ -123,11 +137,11 @@ def test_the_tables_of_guidance_are_those_that_are_stored():
     text = (ROOT / "docs" / "guidance.md").read_text(encoding="utf-8")
     pattern = r"^\| s \|(.*)\|\n.*\n\| wanted class \|(.*)\|\n\| distance \|(.*)\|$"
     told = re.findall(pattern, text, re.M)
-    rows = report.over_scale().rows
-    assert len(told) == len(report.FEW_MODELS)
+    rows = tables.over_scale().rows
+    assert len(told) == len(tables.FEW_MODELS)
     for k, cells in enumerate(told):
         scales, shares, distances = ([it.strip() for it in row.split("|")] for row in cells)
-        assert [float(it) for it in scales] == list(report.SCALES)
+        assert [float(it) for it in scales] == list(tables.SCALES)
         kept = [it.result for it in rows[2 * k].measured]
         assert shares == [f"{100 * it['accuracy']:.1f} %" for it in kept]
         assert distances == [f"{it['distance']:.2f}" for it in kept]

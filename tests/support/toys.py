@@ -15,7 +15,7 @@ from ddpm_core.denoiser import Prediction
 from ddpm_core.schedules import NoiseSchedule
 from lab.measure.as_reported import LAYER, NET
 from lab.measure.shards import NOT_IN_KEY
-from lab.report.report import Measurement
+from lab.report.tables import Measurement
 
 
 def toy_denoiser(x, t):

@@ -12,7 +12,7 @@ import pytest
 from ddpm_core.errors import CheckpointError
 from lab.measure import results as stored
 from lab.measure.protocol import words
-from lab.report import report
+from lab.report import tables as report
 from lab.report.findings import findings
 from tests.support.figures import store, write_training
 from tests.support.toys import result_of

@@ -13,9 +13,9 @@ from ddpm_core import checkpoints
 from ddpm_core.errors import CheckpointError
 from lab.measure import watch
 from lab.measure.protocol import words
-from lab.report import report
+from lab.report import tables as report
 from lab.report.findings import findings
-from lab.report.report import Measurement, decimals
+from lab.report.tables import Measurement, decimals
 
 from ..events import QUIET
 from ..sharing import share_panel
@@ -44,14 +44,15 @@ def build(opened: gr.Tab, home: Path | None = None) -> result_tables.ResultTable
 
 def figures(home: Path | None = None) -> dict:
     """All of the board's figures, as they are stored now."""
+    stored = report.Stored(home)
     tables = [
-        _guarded("table-1", lambda: _table(report.table_1(home))),
-        _guarded("table-2", lambda: _table(report.table_2(home))),
-        _guarded("costs", lambda: _costs(report.costs(home))),
-        _guarded("own-way", lambda: _table(report.own_way(home), "FID")),
-        *(_guarded(name, partial(_few_steps, name, home)) for name in FEW_STEPS),
-        _guarded("beside", lambda: _table(report.of_models(home), "model")),
-        _guarded("guidance", lambda: _table(report.over_scale(home), "s")),
+        _guarded("table-1", lambda: _table(report.table_1(stored))),
+        _guarded("table-2", lambda: _table(report.table_2(stored))),
+        _guarded("costs", lambda: _costs(report.costs(stored))),
+        _guarded("own-way", lambda: _table(report.own_way(stored), "FID")),
+        *(_guarded(name, partial(_few_steps, name, stored)) for name in FEW_STEPS),
+        _guarded("beside", lambda: _table(report.of_models(stored), "model")),
+        _guarded("guidance", lambda: _table(report.over_scale(stored), "s")),
     ]
     return result_tables.board(tables, _curves(home))
 
@@ -94,8 +95,8 @@ def _cost(right: dict, wrong: dict) -> dict:
     return {"cost": f"{gap:+.{digits}f}".replace("-", "−"), "cost_error": error}
 
 
-def _few_steps(name: str, home: Path | None) -> dict:
-    table = report.few_steps(home, FEW_STEPS[name])
+def _few_steps(name: str, stored: report.Stored) -> dict:
+    table = report.few_steps(stored, FEW_STEPS[name])
     results = [m.result for row in table.rows for m in row.measured if m and m.result is not None]
     floors = {round(r["floor"], 4) for r in results if r["floor"] is not None}
     columns = [str(steps) for steps in report.FEW_STEPS]

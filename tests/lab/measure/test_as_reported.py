@@ -16,7 +16,7 @@ from lab.measure.fid import Moments, frechet
 from lab.measure.protocol import words
 from lab.progress import last
 from lab.publish import cards
-from lab.report import report
+from lab.report import tables
 from tests.support.figures import store
 from tests.support.toys import result_of, small_mnist
 
@@ -102,15 +102,15 @@ def test_the_logits_are_those_of_the_shipped_classifier_of_clean_digits():
 
 
 def test_a_result_stands_in_its_own_table_alone_and_by_its_name_on_the_card(tmp_path):
-    own = report.own_way(tmp_path).rows[1].measured[0]
+    own = tables.own_way(tmp_path).rows[1].measured[0]
     assert "--as-reported" in own.command.split()
-    usual = report.Measurement(own.model, own.request, "test")
+    usual = tables.Measurement(own.model, own.request, "test")
     assert "--as-reported" not in usual.command
     for m, other in ((own, usual), (usual, own)):
         assert m.matches(result_of(m, 1.0))
         assert not other.matches(result_of(m, 1.0))
     store(tmp_path, own, 3.5)
-    assert report.own_way(tmp_path).rows[1].measured[0].figure.value == 3.5
+    assert tables.own_way(tmp_path).rows[1].measured[0].figure.value == 3.5
     (tmp_path / own.model / "config.json").write_bytes(
         (checkpoints.HOME / own.model / "config.json").read_bytes()
     )

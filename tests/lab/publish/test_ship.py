@@ -1,4 +1,4 @@
-"""A run becomes a checkpoint that ships; a strip shows one image's way."""
+"""A run becomes a checkpoint that ships, with what was measured on its card."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import torch
 from huggingface_hub import ModelCard
 from PIL import Image
 
-from ddpm_core import CheckpointError, Request, checkpoints, film, load, sample
+from ddpm_core import CheckpointError, Request, checkpoints, load, sample
 from ddpm_core.checkpoints import load_classifier
 from lab.__main__ import main
 from lab.measure import results
 from lab.measure.protocol import words
 from lab.publish import cards, space
 from lab.publish.ship import ship
-from lab.report import report
+from lab.report import tables
 from lab.weights import fingerprint
 from tests.support.toys import result_of, save_tiny_checkpoint, save_tiny_classifier
 
@@ -86,31 +86,9 @@ def test_a_run_without_weights_is_refused(tmp_path):
     assert not (tmp_path / "home").exists()
 
 
-def test_a_strip_leads_from_noise_to_picture(checkpoint, tmp_path):
-    out = tmp_path / "strip.png"
-    arguments = ["--steps", "6", "--strip", "4", "--scale", "1", "--panes", "x", "x0"]
-    assert main(["sample", "--model", str(checkpoint), "--out", str(out), *arguments]) == 0
-    model = load(checkpoint)
-    whole = film(model, Request(n=1, steps=6))
-    size = model.unet.image_size
-    with Image.open(out) as picture:
-        pixels = np.asarray(picture)
-    assert pixels.shape == (2 * size + 1, 4 * (size + 1) - 1)
-    for column, frame in enumerate((0, 2, 4, 6)):
-        left = column * (size + 1)
-        assert np.array_equal(pixels[:size, left : left + size], whole.x[frame, 0, ..., 0])
-        assert np.array_equal(pixels[size + 1 :, left : left + size], whole.x0[frame, 0, ..., 0])
-
-
-def test_a_strip_is_a_png(checkpoint, tmp_path, capsys):
-    arguments = ["sample", "--model", str(checkpoint), "--out", str(tmp_path / "a.gif")]
-    assert main([*arguments, "--strip", "4"]) == 2
-    assert "--strip makes a .png" in capsys.readouterr().err
-
-
 def of_mine(fid: float, mark: str, **changes) -> dict:
     asked = Request(**{"n": 8192, "label": "all", "sampler": "ddim", "steps": 50} | changes)
-    return result_of(report.Measurement("mine", asked, "test"), fid, 0.1, mark=mark)
+    return result_of(tables.Measurement("mine", asked, "test"), fid, 0.1, mark=mark)
 
 
 @pytest.fixture

@@ -5,16 +5,15 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run
 from lab.measure import results
-from lab.report import report, reproduce
+from lab.report import reproduce, tables
 from lab.report.parts import Budget
 from lab.report.reproduce import Report, Settings
-from tests.support.toys import result_of, save_tiny_checkpoint, write_mnist
+from tests.support.toys import result_of, save_tiny_checkpoint
 
 ROOT = Path(__file__).parents[3]
 TINY = Budget(
@@ -33,7 +32,7 @@ HISTORY = [
 def home(tmp_path):
     """A folder of tiny checkpoints of MNIST, and none of CIFAR-10."""
     home = tmp_path / "checkpoints"
-    ours = (*(f"mnist-{a}" for a in report.ABLATIONS), report.AGAIN_MODEL)
+    ours = (*(f"mnist-{a}" for a in tables.ABLATIONS), tables.AGAIN_MODEL)
     for name in (*ours, "mnist-conditional"):
         folder = save_tiny_checkpoint(home / name, classes=10 if "cond" in name else 0)
         record = json.loads((folder / "training.json").read_text())
@@ -43,22 +42,11 @@ def home(tmp_path):
     return home
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """An MNIST of 8 x 8 pixels: 5,150 to train on, 5,000 of them held out; 100 to test with."""
-    root = tmp_path_factory.mktemp("small")
-    generator = np.random.default_rng(0)
-    for stem, count in (("train", 5_150), ("t10k", 100)):
-        pixels = generator.integers(0, 256, (count, 8, 8), dtype=np.uint8)
-        write_mnist(root, stem, pixels, generator.integers(0, 10, count))
-    return root
-
-
 @pytest.fixture
 def short(monkeypatch):
     """Tables that ask for what tiny models give in a moment."""
-    monkeypatch.setattr(report, "FAST", Request(n=20, label="none", sampler="ddim", steps=2))
-    monkeypatch.setattr(report, "ANCESTRAL", Request(n=30, label="none", sampler="ddpm", steps=2))
+    monkeypatch.setattr(tables, "FAST", Request(n=20, label="none", sampler="ddim", steps=2))
+    monkeypatch.setattr(tables, "ANCESTRAL", Request(n=30, label="none", sampler="ddpm", steps=2))
 
 
 @pytest.fixture
@@ -101,7 +89,7 @@ def words_of(element: ET.Element) -> str:
     return " ".join("".join(element.itertext()).split())
 
 
-def store(home: Path, wanted: report.Measurement, fid: float, **more) -> Path:
+def store(home: Path, wanted: tables.Measurement, fid: float, **more) -> Path:
     """A result of the weights that lie there."""
     mark = results.mark_of(home / wanted.model)
     return results.save(home / wanted.model, result_of(wanted, fid, **{"mark": mark} | more))

@@ -11,9 +11,9 @@ from itertools import combinations
 import pytest
 
 from ddpm_core.checkpoints import HOME
-from lab.report import report
+from lab.report import tables
 from lab.report.findings import findings
-from lab.report.report import COST_MODELS, TABLES, decimals, difference
+from lab.report.tables import COST_MODELS, TABLES, decimals, difference
 
 # The tables that a section quotes besides its own.
 QUOTED = {"own-way": ["costs"], "few-steps": ["table-2"]}
@@ -49,7 +49,7 @@ def others(name: str) -> set[str]:
     floors = {it.result.get("floor", 0) for it in TABLES[name](None).cells}
     if name != "own-way":
         return {f"{floor:.4f}" for floor in floors}
-    both = dict(zip(COST_MODELS, rows[report.IN_ITS_WAY[-1]], strict=True))
+    both = dict(zip(COST_MODELS, rows[tables.IN_ITS_WAY[-1]], strict=True))
     linear, *cosine = (both[model].result["fid"] for model in COST_MODELS[2:])
     students = {"3.2"}  # of four parts, once in twenty times (Student 1908)
     return students | {f"{it:.1f}" for it in (*floors, *(it / linear for it in cosine))}
@@ -67,7 +67,7 @@ def test_every_figure_is_stored(name):
 
 @pytest.mark.parametrize(("dataset", "passes"), [("mnist", 30), ("cifar10", 16)])
 def test_the_models_were_trained_as_it_says(dataset, passes):
-    for ablation in report.ABLATIONS:
+    for ablation in tables.ABLATIONS:
         record = json.loads((HOME / f"{dataset}-{ablation}" / "training.json").read_text("utf-8"))
         assert round(record["images"] / record["training_set"]) == passes
         assert record["recipe"]["lr"] == 0.0005 and record["recipe"]["decay"] != "none"

@@ -11,7 +11,7 @@ import pytest
 from ddpm_core.animation import read_note
 from ddpm_core.request import Request
 from lab.measure import results
-from lab.report import chart, parts, report
+from lab.report import parts, tables
 from lab.report.findings import findings
 from lab.report.reproduce import PARTS
 from tests.lab.report.conftest import HISTORY, TINY, make, page_of, store, words_of
@@ -44,7 +44,7 @@ def test_every_part_is_on_the_page_and_in_the_json_and_needs_nothing_else(settin
 
 def test_its_figures_are_those_stored_and_those_of_the_report(settings, home):
     fids = {}
-    for row in report.table_1(home).rows:
+    for row in tables.table_1(home).rows:
         for wanted in filter(None, row.measured):
             fids[wanted] = 1 + len(fids) / 7
             store(home, wanted, fids[wanted], spread=0.0117, floor=0.25)
@@ -52,7 +52,7 @@ def test_its_figures_are_those_stored_and_those_of_the_report(settings, home):
     table, *others = page_of(found).iter("table")
     cells = [words_of(cell) for cell in table.iter("td")]
     expected = []
-    for row in report.table_1(home).rows:
+    for row in tables.table_1(home).rows:
         expected += [f"{figure:.3f}" for figure in row.reported]
         figures = [fids[replace(m, result=None)] if m else None for m in row.measured]
         expected += [f"{it:.3f} ± 0.012floor 0.250" if it else "" for it in figures]
@@ -71,7 +71,7 @@ def test_its_figures_are_those_stored_and_those_of_the_report(settings, home):
 
 
 def test_a_figure_of_another_precision_than_its_tables_says_so(settings, home):
-    for row in report.table_1(home).rows:
+    for row in tables.table_1(home).rows:
         for wanted in filter(None, row.measured):
             path = store(home, wanted, 1.5, spread=0.01, floor=0.25)
             if "sampled again" in row.title:
@@ -92,9 +92,9 @@ def test_a_figure_of_another_precision_than_its_tables_says_so(settings, home):
 
 def test_by_a_judge_that_is_no_more_there_is_no_figure(settings, home):
     save_tiny_classifier(home / "mnist-judge")
-    wanted = report.table_1(home).rows[1].measured[0]
+    wanted = tables.table_1(home).rows[1].measured[0]
     store(home, wanted, 1.5)
-    assert report.table_1(home).rows[1].measured[0].result is None
+    assert tables.table_1(home).rows[1].measured[0].result is None
     # Nor beside the page, where it may have been measured before the judge was.
     store(settings.measured, wanted, 2.5, mark=results.mark_of(home / wanted.model))
     text = words_of(page_of(make(settings, "table-1")))
@@ -103,7 +103,7 @@ def test_by_a_judge_that_is_no_more_there_is_no_figure(settings, home):
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"kind": "fid", "protocol": {}}'])
 def test_a_damaged_result_takes_its_table_and_no_other_part(settings, home, text):
-    path = store(home, report.table_1(home).rows[1].measured[0], 1.0)
+    path = store(home, tables.table_1(home).rows[1].measured[0], 1.0)
     content = json.loads(path.read_text())
     path.write_text(text)
     if text.endswith("{}}"):
@@ -157,11 +157,11 @@ def test_figure_5_shows_each_error_in_the_steps_that_it_is_measured_in():
         for clip, fault in ((True, "none"), (False, "none"), (False, "off-by-one"))
         for model in ("cifar10-linear", "cifar10-cosine-attn")
     ]
-    of = report.COST
+    of = tables.COST
     assert all((it.sampler, it.steps, it.seed) == (of.sampler, of.steps, 0) for _, (it,) in asked)
     for shot in shots:
         (whole,) = shot.requests(parts.FULL)
-        assert (whole.sampler, whole.steps) == report.ALL_STEPS
+        assert (whole.sampler, whole.steps) == tables.ALL_STEPS
 
 
 def test_a_cell_that_nobody_measured_says_so_and_how_to(settings, home, drawn):
@@ -258,8 +258,8 @@ def test_the_training_that_kept_fids_is_drawn_and_without_the_figure_says_so(set
     path = home / "mnist-linear" / "training.json"
     record = without_fids(path)
     part = make(settings, "figure-2").parts[0]
-    assert part.caption.startswith(f"{report.AGAIN_MODEL} over ") and len(part.charts) == 2
-    without_fids(home / report.AGAIN_MODEL / "training.json")
+    assert part.caption.startswith(f"{tables.AGAIN_MODEL} over ") and len(part.charts) == 2
+    without_fids(home / tables.AGAIN_MODEL / "training.json")
     part = make(settings, "figure-2").parts[0]
     assert part.caption.startswith("mnist-linear over ")
     assert len(part.charts) == 1
@@ -269,12 +269,3 @@ def test_the_training_that_kept_fids_is_drawn_and_without_the_figure_says_so(set
     assert make(settings, "figure-2").parts[0].notes == (
         "The training record of mnist-linear lacks 'train'.",
     )
-
-
-@pytest.mark.parametrize("values", [[0, 30], [0.0235, 0.044], [5], [0], [-3, 1e4], [1e-9, 2e-9]])
-def test_ticks_are_round_and_enclose(values):
-    found = chart.ticks(values)
-    assert 2 <= len(found) <= 9
-    assert found[0] <= min(values)
-    assert found[-1] >= max(values)
-    assert np.allclose(np.diff(found), found[1] - found[0])

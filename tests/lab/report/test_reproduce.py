@@ -1,6 +1,5 @@
 """The report made again: what is missing is measured once; a command and a notebook make it."""
 
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from lab.__main__ import main
 from lab.measure import evaluation
 from lab.measure.protocol import words
 from lab.progress import Progress
-from lab.report import parts, report, reproduce
+from lab.report import parts, reproduce, tables
 from lab.report.page import fragment
 from lab.report.parts import QUICK
 from lab.report.reproduce import PARTS
@@ -52,21 +51,11 @@ def test_what_is_missing_is_measured_once(settings, home, short, drawn):
 def test_results_may_be_kept_with_the_checkpoints(settings, home, short):
     make(replace(settings, budget=replace(TINY, measure=True), save=True), "table-1")
     assert not (settings.out / "measured").exists()
-    cells = [m for row in report.table_1(home).rows for m in row.measured if m]
+    cells = [m for row in tables.table_1(home).rows for m in row.measured if m]
     assert len(cells) == 20 and all(m.result for m in cells)
     for m in cells:
         card = (home / m.model / "README.md").read_text()
         assert f"- {words(m.result)}\n" in card
-
-
-def test_what_no_card_could_tell_of_is_not_measured(settings, home, short, drawn):
-    record = json.loads((home / "mnist-linear" / "training.json").read_text())
-    del record["hardware"]
-    (home / "mnist-linear" / "training.json").write_text(json.dumps(record))
-    budget = replace(TINY, measure=True)
-    part = make(replace(settings, budget=budget, save=True), "table-1").parts[0]
-    assert part.notes == ("The training record lacks hardware: no card without.",)
-    assert len(drawn) == 3 * 2 * (20 + 30) + 2 * 20
 
 
 def test_a_stopped_run_goes_on_and_leaves_a_page(settings, short, drawn):
@@ -143,7 +132,7 @@ def test_the_command_makes_it(settings, monkeypatch, capsys):
     assert "unknown part of the report" in capsys.readouterr().err
 
 
-NOTEBOOK = ROOT / "docs" / "report.ipynb"
+NOTEBOOK = ROOT / "docs" / "tables.ipynb"
 SMALL = """
 from lab.report.parts import Budget
 from ddpm_core.request import Request

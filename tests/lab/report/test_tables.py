@@ -11,12 +11,12 @@ from ddpm_core.commands import options
 from lab.commands import evaluate
 from lab.measure import results
 from lab.measure.shards import NOT_IN_KEY
-from lab.report import report
-from lab.report.report import Figure, Measurement
+from lab.report import tables
+from lab.report.tables import Figure, Measurement
 from tests.lab.report.conftest import store
 from tests.support.toys import result_of, save_tiny_classifier
 
-CELLS = [cell for make in report.TABLES.values() for cell in make(None).cells]
+CELLS = [cell for make in tables.TABLES.values() for cell in make(None).cells]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_a_command_asks_for_what_its_figure_is_of(kind, models):
             continue
         if kind == "fid":
             assert (a.reference, a.as_reported) == (m.reference, m.own_way)
-        again = report.as_measured(m.request, m.result)
+        again = tables.as_measured(m.request, m.result)
         assert again.dtype == (m.result["protocol"]["dtype"] if m.result else "auto")
         assert asked == again
 
@@ -59,14 +59,14 @@ def result_for(it: Measurement, **figures) -> dict:
 def test_figures_beside_fid_are_those_of_the_files(tmp_path):
     model = "mnist-conditional"
     (tmp_path / model).mkdir()
-    (row,) = report.of_models(tmp_path).rows
+    (row,) = tables.of_models(tmp_path).rows
     assert all(it.figure is None for it in row.measured)
     share, near, bits, *_ = row.measured
     results.save(tmp_path / model, result_for(share, accuracy=0.93, error=0.008, distance=8.8))
     results.save(tmp_path / model, result_for(near, memorised=0.02))
     losses = [0.4, None, 0.2, 0.1]
     results.save(tmp_path / model, result_for(bits, bits=1.5, error=0.01, losses=losses))
-    (row,) = report.of_models(tmp_path).rows
+    (row,) = tables.of_models(tmp_path).rows
     share, near, bits, *quarters = (it.figure for it in row.measured)
     assert (share, bits) == (Figure(0.93, 0.008, percent=True), Figure(1.5, 0.01))
     # Of the samples sqrt(0.02 * 0.98 / 1000); of the limit sqrt(0.01 * 0.99 / 2000), twice.
@@ -78,7 +78,7 @@ def test_figures_beside_fid_are_those_of_the_files(tmp_path):
 def test_what_was_measured_otherwise_is_another_figure(tmp_path):
     model = "mnist-linear"
     (tmp_path / model).mkdir()
-    (row,) = report.of_models(tmp_path).rows
+    (row,) = tables.of_models(tmp_path).rows
     told, near, bits, *_ = row.measured
     assert told is None  # it knows no classes
     other = result_for(replace(near, request=replace(near.request, steps=50)), memorised=0.5)
@@ -90,19 +90,19 @@ def test_what_was_measured_otherwise_is_another_figure(tmp_path):
         strange = result_for(bits, bits=9.0, error=None, losses=[1] * 4)
         strange["protocol"] |= change
         results.save(tmp_path / model, strange)
-    assert all(it.result is None for it in report.of_models(tmp_path).cells)
+    assert all(it.result is None for it in tables.of_models(tmp_path).cells)
 
 
 def test_guidance_has_a_share_and_a_distance_at_every_scale(tmp_path):
-    third = report.over_scale(tmp_path).rows[0].measured[2]
+    third = tables.over_scale(tmp_path).rows[0].measured[2]
     for accuracy, error in ((0.96, 0.006), (0.0, None), (1.0, None)):
         found = result_for(third, accuracy=accuracy, error=error or 0.0, distance=8.84)
         results.save(tmp_path / third.model, found)
-        share, apart = (row.measured[2] for row in report.over_scale(tmp_path).rows[:2])
+        share, apart = (row.measured[2] for row in tables.over_scale(tmp_path).rows[:2])
         # Of all or none no error is told.
         assert share.figure == Figure(accuracy, error, percent=True)
         assert apart.figure == Figure(8.84)
-    assert sum(it.result is not None for it in report.over_scale(tmp_path).cells) == 2
+    assert sum(it.result is not None for it in tables.over_scale(tmp_path).cells) == 2
 
 
 def test_the_reports_figures_are_those_of_its_tables():
@@ -113,7 +113,7 @@ def test_the_reports_figures_are_those_of_its_tables():
         "cosine, no attention": ((2.105, 2.724), (49.393, 49.058)),
         "linear, attention": ((2.849, 3.490), (0.165, 0.153)),
     }
-    for number, table in enumerate((report.table_1(), report.table_2())):
+    for number, table in enumerate((tables.table_1(), tables.table_2())):
         rows = {row.title: row.reported for row in table.rows if row.reported}
         assert list(rows) == ["Train-FID, report", "Test-FID, report"]
         shown = dict(zip(table.columns, zip(*rows.values(), strict=True), strict=True))
@@ -122,12 +122,12 @@ def test_the_reports_figures_are_those_of_its_tables():
 
 def test_a_figure_of_other_weights_or_by_another_judge_is_not_shown(home):
     save_tiny_classifier(home / "mnist-judge")
-    first, second, *_ = report.table_1(home).rows[1].measured
+    first, second, *_ = tables.table_1(home).rows[1].measured
     mark, own = (results.mark_of(home / name) for name in ("mnist-judge", first.model))
     for fid, net in ((1.0, "a"), (2.0, mark), (3.0, "b")):
         result = result_of(first, fid, mark=own)
         result["protocol"]["features"]["mark"] = net
         results.save(home / first.model, result)
     store(home, second, 2.5, mark="0" * 16)
-    cells = report.table_1(home).rows[1].measured
+    cells = tables.table_1(home).rows[1].measured
     assert [m.figure and m.figure.value for m in cells] == [2.0, None, None, None]
