@@ -11,7 +11,7 @@ from .denoiser import Denoiser, Prediction
 from .errors import CheckpointError, DataError, InvalidInput
 from .guidance import ClassifierFree, ClassifierGuided, SideBySide, Strength
 from .noise import Noise
-from .recorder import Film, grid, strip
+from .recorder import Film, grid
 from .request import Request
 from .samplers import SAMPLERS, Step, ddim, ddpm, dpm_solver_pp
 from .sampling import Run, branch, film, sample
@@ -55,5 +55,4 @@ __all__ = [
     "save_gif",
     "save_png",
     "spaced_timesteps",
-    "strip",
 ]

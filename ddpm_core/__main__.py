@@ -13,7 +13,7 @@ from importlib import import_module
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
-from .commands import push, sample, train, train_classifier
+from .commands import push, sample, train
 from .errors import InvalidInput
 from .hardware import keep_memory
 
@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         return import_module("lab.__main__").main(argv)
     return answer(
         argv,
-        (sample, train, train_classifier, push),
+        (sample, train, push),
         prog="python -m ddpm_core",
         description="Train denoising diffusion models and sample from them.",
         epilog=EXAMPLES,

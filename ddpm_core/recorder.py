@@ -1,4 +1,4 @@
-"""Steps in; films, grids and strips out, as arrays (..., H, W, C) of uint8."""
+"""Steps in; films, grids and sheets out, as arrays (..., H, W, C) of uint8."""
 
 from __future__ import annotations
 
@@ -150,15 +150,11 @@ def film_bytes(shape: tuple[int, ...], steps: int) -> int:
 
 
 def grid(images, columns: int | None = None, gap: int = 1, background: int = PAPER) -> np.ndarray:
-    """Lay images out in rows.
+    """Lay images out in rows: (H', W', C), uint8.
 
     Args:
-        images: (n, H, W, C) uint8 array, or (n, C, H, W) uint8 tensor; C is 1 or 3.
+        images: (n, H, W, C) uint8 array, or (n, C, H, W) uint8 tensor.
         columns: per row; about the square root of n unless given.
-        gap: pixels between images.
-
-    Returns:
-        (H', W', C), uint8.
     """
     if isinstance(images, Tensor):
         images = images.permute(0, 2, 3, 1).cpu().numpy()
@@ -177,14 +173,6 @@ def default_columns(n: int) -> int:
     side = math.ceil(math.sqrt(n))
     whole = [c for c in range(side, 2 * side + 1) if n % c == 0]
     return whole[0] if whole else side
-
-
-def strip(film: Film, image: int = 0, count: int = 12, panes=PANES) -> np.ndarray:
-    """One image's way from noise to picture as a strip of frames, one row per pane."""
-    tile = film.tile(image)
-    chosen = tile.strided(count)
-    rows = [getattr(tile, check_choice("pane", pane, PANES))[chosen, 0] for pane in panes]
-    return grid(np.concatenate(rows), columns=len(chosen))
 
 
 def contact_sheet(images, columns, rows=None, *, scale: int = 4, gap: int = 1) -> np.ndarray:

@@ -8,17 +8,7 @@ from ddpm_core.__main__ import answer
 from ddpm_core.commands import sample
 from ddpm_core.hardware import keep_memory
 
-from .commands import (
-    bench,
-    evaluate,
-    forward,
-    push,
-    race,
-    reproduce,
-    ship,
-    train,
-    train_classifier,
-)
+from .commands import bench, evaluate, forward, push, race, reproduce, ship, train
 
 EXAMPLES = """\
 examples:
@@ -36,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     return answer(
         argv,
-        (race, forward, evaluate, reproduce, bench, sample, train, train_classifier, ship, push),
+        (race, forward, evaluate, reproduce, bench, sample, train, ship, push),
         prog="python -m lab",
         description="Watch denoising diffusion models and measure them.",
         epilog=EXAMPLES,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from tqdm import tqdm
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -38,4 +40,18 @@ def passed(measurement: Iterable):
     for found in measurement:
         if isinstance(found, Progress):
             yield found
+    return found
+
+
+def followed(steps: Iterable):
+    """The result of a measurement, the last that it yields, with a bar while it lasts."""
+    found, part = None, None
+    with tqdm(leave=False, delay=0.5) as bar:
+        for found in steps:
+            if isinstance(found, Progress):
+                if found.what != part:
+                    part = found.what
+                    bar.set_description(part)
+                    bar.reset(found.total)
+                bar.update(found.done - bar.n)
     return found

@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
-from .. import fields
-from ..errors import InvalidInput, check_choice
+import torch
+from tqdm import tqdm
+
+from .. import checkpoints, fields
+from ..errors import InvalidInput, check_choice, check_int
 from ..faults import FAULTS
 from ..request import OF_GUIDANCE, Request, unused
 
@@ -48,29 +51,19 @@ def add_data_root(p: argparse.ArgumentParser) -> None:
 
 def apply(a: argparse.Namespace) -> None:
     """Check ``--batch`` and set ``--threads``."""
-    from ..errors import check_int
-
     check_int("batch", a.batch, 1, 4096)
     use_threads(a)
 
 
 def use_threads(a: argparse.Namespace) -> None:
     """Set ``--threads``, if given."""
-    import torch
-
-    from ..errors import check_int
-
     if a.threads is not None:
         torch.set_num_threads(check_int("threads", a.threads, 1, 1024))
 
 
 def request(a: argparse.Namespace, model) -> Request:
     """The request that the options spell; what they leave open is as the model is meant to be
-    sampled.
-
-    Raises:
-        InvalidInput: for a value out of range.
-    """
+    sampled."""
     if a.guidance == "none" and a.guidance_scale is not None:
         raise InvalidInput("--guidance-scale is that of a guidance: choose one with --guidance")
     values = {f.name: getattr(a, f.name) for f in dataclasses.fields(Request)}
@@ -121,10 +114,6 @@ def add_beside(p: argparse.ArgumentParser) -> None:
 
 def load_model(a: argparse.Namespace):
     """The model that ``--model`` names, with a bar while it is downloaded."""
-    from tqdm import tqdm
-
-    from .. import checkpoints
-
     with tqdm(unit="B", unit_scale=True, desc=a.model, leave=False, delay=0.5) as bar:
 
         def progress(arrived: int, total: int) -> None:
@@ -135,11 +124,7 @@ def load_model(a: argparse.Namespace):
 
 
 def beside(a: argparse.Namespace, base: Request) -> list[Request]:
-    """The requests beside the first.
-
-    Raises:
-        InvalidInput: for a field that is unknown or out of range.
-    """
+    """The requests beside the first."""
     found = []
     for words in getattr(a, "beside", ()):
         texts = dict(word.partition("=")[::2] for word in words)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
+
+from ..publish import model_folder, push
 
 
 def add(commands) -> None:
@@ -33,17 +36,11 @@ def add_repository(p) -> None:
 
 
 def run(a) -> None:
-    from ..publish import model_folder
-
     send(a, "model", lambda folder: model_folder(a.name, a.repo_id, folder))
 
 
 def send(a, kind: str, write) -> None:
     """Upload the folder that ``write`` makes, or, of a dry run, only make it."""
-    import tempfile
-
-    from ..publish import push
-
     if a.dry_run is not None:
         print(write(a.dry_run))
         return

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import InvalidInput
+import numpy as np
+from tqdm import tqdm
+
+from .. import animation, recorder, sampling
+from ..errors import InvalidInput, check_choice, check_int
+from ..files import replacing
+from ..recorder import PANES
+from ..request import Request
 from . import options
 
 FILMS = (".gif", ".webp", ".mp4")
 
 
 def add(commands) -> None:
-    from ..recorder import PANES
-    from ..request import Request
-
     default = Request()
     p = commands.add_parser(
         "sample",
@@ -58,43 +62,29 @@ def add(commands) -> None:
         choices=PANES,
         help="what a film shows: x (the state), x0 (the prediction), or both",
     )
-    p.add_argument(
-        "--strip",
-        type=int,
-        metavar="FRAMES",
-        help="for .png: the first image's way from noise to picture in so many frames",
-    )
     options.add_running(p)
     p.set_defaults(run=run)
 
 
 def run(a) -> None:
-    from tqdm import tqdm
-
-    from ..errors import check_choice, check_int
-
     ending = a.out.suffix.lower()
     check_choice("ending of --out", ending, (".png", *FILMS, ".npz"))
     check_int("scale", a.scale, 1, 64)
     check_int("stride", a.stride, 1, 10_000)
     check_int("frame-ms", a.frame_ms, 20, 10_000)
-    if a.strip is not None and ending != ".png":
-        raise InvalidInput("--strip makes a .png")
-    if a.fault == "batch-scale" and (a.strip is not None or a.scales is not None):
-        raise InvalidInput("--fault batch-scale is of a batch: no --strip and no --scales of it")
-    if a.scales is not None and (ending == ".npz" or a.strip is not None):
-        raise InvalidInput("--scales makes a .png or a film, and no --strip")
-    if a.beside and (ending == ".npz" or a.strip is not None or a.scales is not None):
-        raise InvalidInput("--beside makes a .png or a film, and no --strip and no --scales")
+    if a.fault == "batch-scale" and a.scales is not None:
+        raise InvalidInput("--fault batch-scale is of a batch: no --scales of it")
+    if ending == ".npz" and (a.scales is not None or a.beside):
+        raise InvalidInput("--scales and --beside make a .png or a film")
+    if a.beside and a.scales is not None:
+        raise InvalidInput("--beside takes no --scales")
     if a.branch_at is not None and len(a.beside) != 1:
         raise InvalidInput("--branch-at needs one --beside, which says what changes there")
     options.apply(a)
     model = options.load_model(a)
     request = options.request(a, model).for_model(model)
-    if a.strip is not None:
-        check_int("strip", a.strip, 2, request.steps + 1)
     a.out.parent.mkdir(parents=True, exist_ok=True)
-    one_batch = ending in FILMS or a.strip is not None or a.scales is not None or a.beside
+    one_batch = ending in FILMS or a.scales is not None or a.beside
     batches = 1 if one_batch else -(-request.n // a.batch)
     with tqdm(total=batches * request.steps, unit="step", leave=False) as bar:
         _write(a, model, request, bar.update)
@@ -102,24 +92,15 @@ def run(a) -> None:
 
 
 def _write(a, model, request, progress) -> None:
-    from dataclasses import replace
-
-    import numpy as np
-
-    from .. import animation, recorder, sampling
-    from ..files import replacing
-
     asked, columns = request, None
     if a.scales is not None:
         asked, columns = _sheet(a, model, request), len(a.scales)
     elif a.beside:
         asked, columns = [request, *options.beside(a, options.request(a, model))], request.n
-    elif a.strip is not None:
-        asked = replace(request, n=1)
     more = {} if a.branch_at is None else {"branch_at": a.branch_at}
     note = sampling.Run(model, asked, images=[]).describe(**more)
     ending = a.out.suffix.lower()
-    if ending in FILMS or columns or a.strip is not None:
+    if ending in FILMS or columns:
         if a.branch_at is None:
             film = sampling.film(model, asked, progress)
         else:
@@ -136,11 +117,8 @@ def _write(a, model, request, progress) -> None:
             note=note,
         )
         return
-    if a.strip is not None:
-        animation.save_png(recorder.strip(film, 0, a.strip, a.panes), a.out, a.scale, note)
-        return
     images = film.images() if columns else sampling.sample(model, request, a.batch, progress)
-    if a.out.suffix.lower() == ".png":
+    if ending == ".png":
         animation.save_png(recorder.grid(images, columns), a.out, a.scale, note)
         return
     arrays = {"images": images}
@@ -152,8 +130,6 @@ def _write(a, model, request, progress) -> None:
 
 
 def _sheet(a, model, request):
-    from .. import sampling
-
     classes = range(len(request.classes(model))) if request.label == "all" else None
     return sampling.scale_sheet(request, a.scales, classes)
 

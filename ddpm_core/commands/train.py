@@ -1,18 +1,21 @@
-"""``python -m ddpm_core train``."""
+"""``python -m ddpm_core train`` and ``train-classifier``."""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
-from . import options, training
+from .. import fields
+from ..checkpoints import load
+from ..classifier_trainer import ClassifierRecipe, ClassifierTrainer
+from ..diffusion import PREDICTION_TYPES
+from ..recipes import CLASSIFIERS, RECIPES, classifier_recipe_from, recipe_from
+from ..schedules import SCHEDULES
+from ..trainer import Recipe, Trainer
+from . import options
 
 
 def add(commands) -> None:
-    from ..diffusion import PREDICTION_TYPES
-    from ..recipes import RECIPES
-    from ..schedules import SCHEDULES
-    from ..trainer import Recipe
-
     p = commands.add_parser(
         "train",
         help="train a model, or go on with a run that was stopped",
@@ -44,31 +47,73 @@ def add(commands) -> None:
         metavar="CHECKPOINT",
         help="begin with the weights of a checkpoint of the same recipe, and carry its record on",
     )
-    training.add_recipe(p, Recipe, skip=["prediction_type"])
+    _add_recipe(p, Recipe, skip=["prediction_type"])
     p.set_defaults(run=run)
+
+    p = commands.add_parser(
+        "train-classifier",
+        help="train a classifier, or go on with a run that was stopped",
+        description="Train a classifier, for guidance or as a judge. The run folder keeps the "
+        "state, the losses and a checkpoint folder. Stop with Ctrl-C at any time; the same "
+        "command goes on where it stopped. The test set is used once, at the end.",
+    )
+    p.add_argument(
+        "--recipe",
+        choices=sorted(CLASSIFIERS),
+        required=True,
+        help="a shipped classifier's own settings; other options change them",
+    )
+    _add_recipe(p, ClassifierRecipe)
+    p.set_defaults(run=run_classifier)
 
 
 def run(a, watch=None) -> None:
-    """Train.
+    """Train a diffusion model.
 
     Args:
         watch: from the recipe's dataset to the ``watch`` of a ``Trainer``; None for none.
     """
-    from ..checkpoints import load
-    from ..recipes import recipe_from
-    from ..trainer import Trainer
+    recipe = recipe_from(a.recipe, _given(a))
+    more = {"begin": load(a.init) if a.init else None}
+    more["watch"] = None if watch is None else watch(recipe.dataset)
+    _train(a, Trainer, recipe, **more)
 
-    options.use_threads(a)
-    recipe = recipe_from(a.recipe, training.given(a))
-    folder = a.out or Path("runs") / (a.recipe or recipe.dataset)
-    begin = load(a.init) if a.init else None
-    trainer = Trainer(
-        recipe,
-        folder,
-        data_root=a.data_root,
-        device=a.device,
-        bf16=a.bf16,
-        begin=begin,
-        watch=None if watch is None else watch(recipe.dataset),
+
+def run_classifier(a, trainer=None) -> None:
+    """Train a classifier, by ``ClassifierTrainer`` unless another class is given."""
+    _train(a, trainer or ClassifierTrainer, classifier_recipe_from(a.recipe, _given(a)))
+
+
+def _add_recipe(p: argparse.ArgumentParser, cls: type, skip=()) -> None:
+    """Add an option for every field of a recipe, and where and on what to run."""
+    p.add_argument("--out", type=Path, help="run folder (default: runs/RECIPE, else runs/DATASET)")
+    fields.add_options(p, cls, skip=skip)
+    options.add_data_root(p)
+    p.add_argument("--device", default="cpu", help="cpu, cuda, ... (default: cpu)")
+    options.add_threads(p)
+    p.add_argument(
+        "--bf16",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="bfloat16 autocast (default: where the hardware has it)",
     )
-    training.to_the_end(trainer)
+
+
+def _given(a: argparse.Namespace) -> dict:
+    """The options that were given or have a default, for a recipe to take its fields from."""
+    return {k: v for k, v in vars(a).items() if v is not None}
+
+
+def _train(a: argparse.Namespace, kind: type, recipe, **more) -> None:
+    """Say what begins, train until the end or Ctrl-C, and say what there is."""
+    options.use_threads(a)
+    folder = a.out or Path("runs") / (a.recipe or recipe.dataset)
+    where = {"data_root": a.data_root, "device": a.device, "bf16": a.bf16}
+    trainer = kind(recipe, folder, **where, **more)
+    parameters, total = sum(p.numel() for p in trainer.model.parameters()), trainer.total_steps
+    print(
+        f"{folder}: {parameters:,} parameters, {total:,} steps of {recipe.batch_size}, "
+        f"from step {trainer.step:,}; Ctrl-C stops and saves"
+    )
+    trainer.run()
+    print(f"step {trainer.step:,} of {total:,}; checkpoint in {folder / 'checkpoint'}")

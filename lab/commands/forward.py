@@ -6,10 +6,18 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+from tqdm import tqdm
+
+from ddpm_core import save_film, save_png
 from ddpm_core.commands import options
 from ddpm_core.errors import InvalidInput, check_choice, check_int
 from ddpm_core.fields import about
+from ddpm_core.recorder import contact_sheet
 from ddpm_core.request import Request
+
+from ..process import forward
+from ..process.packed import open_picture, pack, unpack
 
 # What each mode reads, and what stands for nothing given.
 READ = {
@@ -87,8 +95,6 @@ def add(commands) -> None:
 
 def run(a) -> None:
     """Make what the options ask for, and say what was made."""
-    from ..process.packed import open_picture, unpack
-
     mode = "--invert" if a.invert else "--back" if a.back else "noising alone"
     for name, nothing in NOTHING.items():  # an option without a meaning is a slip
         if name not in READ[mode] and getattr(a, name) != nothing:
@@ -111,14 +117,10 @@ def run(a) -> None:
 
 
 def _noise(a, model, picture) -> None:
-    from ddpm_core import save_film, save_png
-
-    from ..process.forward import forward_film
-
     strip, note = a.out.suffix.lower() == ".png", _note(a, model, picture)
     if a.t is not None and not strip:
         raise InvalidInput("--t chooses the times of a .png; a film shows every time")
-    made = forward_film(model, picture, a.seed)
+    made = forward.forward_film(model, picture, a.seed)
     if strip:
         save_png(made.sheet(a.t, a.scale), a.out, 1, note)
         return
@@ -127,18 +129,11 @@ def _noise(a, model, picture) -> None:
 
 
 def _bring_back(a, model, picture) -> None:
-    import numpy as np
-    from tqdm import tqdm
-
-    from ddpm_core import save_png
-    from ddpm_core.recorder import contact_sheet
-
-    from ..process.forward import return_request, return_times, return_work, returns
-
     chosen = {name: getattr(a, name) for name in ("sampler", "eta") if getattr(a, name) is not None}
-    request = return_request(model, a.label, a.seed, a.steps, **chosen)
-    times = return_times(model.schedule) if a.t is None else a.t
-    walk, work = returns(model, picture, times, request), return_work(times, request.steps)
+    request = forward.return_request(model, a.label, a.seed, a.steps, **chosen)
+    times = forward.return_times(model.schedule) if a.t is None else a.t
+    walk = forward.returns(model, picture, times, request)
+    work = forward.return_work(times, request.steps)
     arrived = [it for it in tqdm(walk, total=work, unit="step", leave=False) if it.arrived]
     tiles = np.stack([it.noised for it in arrived] + [it.state for it in arrived])
     sheet = contact_sheet(tiles, times, ("noised", "back"), scale=a.scale)
@@ -146,15 +141,8 @@ def _bring_back(a, model, picture) -> None:
 
 
 def _invert(a, model, picture) -> None:
-    from tqdm import tqdm
-
-    from ddpm_core import save_png
-    from ddpm_core.recorder import contact_sheet
-
-    from ..process.forward import inversion_plan, inverting
-
-    steps, top = inversion_plan(model.schedule, a.steps, a.top)
-    walk = inverting(model, picture, a.label, steps, top)
+    steps, top = forward.inversion_plan(model.schedule, a.steps, a.top)
+    walk = forward.inverting(model, picture, a.label, steps, top)
     *_, found = tqdm(walk, total=2 * steps + 1, unit="step", leave=False)
     print(
         f"{steps} steps each way, up to t = {top}: RMSE {found.rmse:.4f} (pixels in [-1, 1]), "
@@ -169,8 +157,6 @@ def _invert(a, model, picture) -> None:
 
 def _note(a, model, picture, **more) -> str:
     """What made the file, with the picture itself where it is short enough."""
-    from ..process.packed import pack
-
     about = {"model": model.name, "process": "forward", "seed": a.seed} | more
     with suppress(InvalidInput):
         about["packed"] = pack(picture)

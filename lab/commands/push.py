@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ddpm_core.commands import push
 
+from ..publish.space import measured_folder, space_folder
+
 
 def add(commands) -> None:
     push.add(commands)
@@ -19,12 +21,8 @@ def add(commands) -> None:
 
 
 def run(a) -> None:
-    from ..publish.space import measured_folder
-
     push.send(a, "model", lambda folder: measured_folder(a.name, a.repo_id, folder))
 
 
 def run_space(a) -> None:
-    from ..publish.space import space_folder
-
     push.send(a, "space", lambda folder: space_folder(a.repo_id, folder))

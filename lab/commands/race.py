@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from tqdm import tqdm
+
+from ddpm_core import load, save_animation, save_png
 from ddpm_core.commands import options
 from ddpm_core.errors import InvalidInput, check_choice, check_int
 from ddpm_core.request import Request
 
+from ..process import race as races
 from ..process.race import ALIGNMENTS, FEW_STEPS, LANE_PANES
 
 ENDINGS = (".gif", ".webp", ".mp4", ".png")
@@ -53,13 +57,6 @@ def add(commands) -> None:
 
 def run(a: argparse.Namespace) -> None:
     """Run the race that the arguments spell and write it."""
-    from tqdm import tqdm
-
-    from ddpm_core import save_png
-    from ddpm_core.checkpoints import load
-
-    from ..process import race as races
-
     _check(a)
     options.use_threads(a)
     a.out.parent.mkdir(parents=True, exist_ok=True)
@@ -85,8 +82,6 @@ def run(a: argparse.Namespace) -> None:
     if a.out.suffix.lower() == ".png":
         save_png(pictures[-1], a.out, 1, note)
         return
-    from ddpm_core import save_animation
-
     save_animation(pictures, a.out, frame_ms=20, hold_ms=2000, note=note)
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from ddpm_core.commands import options
 
+from ..progress import followed
+from ..report import parts
+from ..report.reproduce import Settings, reproduce
 from .options import add_cache
-from .progress import followed
 
 
 def add(commands) -> None:
@@ -50,13 +52,10 @@ def add(commands) -> None:
 
 def run(a: argparse.Namespace) -> None:
     """Make the parts asked for and say where the page is."""
-    from ..report.parts import FULL, QUICK
-    from ..report.reproduce import Settings, reproduce
-
     options.apply(a)
     settings = Settings(
         out=a.out,
-        budget=QUICK if a.quick else FULL,
+        budget=parts.QUICK if a.quick else parts.FULL,
         parts=tuple(a.parts),
         root=a.data_root,
         cache=a.cache,

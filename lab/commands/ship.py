@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ddpm_core.checkpoints import holds_classifier
+
+from ..measure import results
+from ..publish import cards
+from ..publish.ship import ship
+
 
 def add(commands) -> None:
     p = commands.add_parser(
@@ -18,12 +24,6 @@ def add(commands) -> None:
 
 
 def run(a) -> None:
-    from ddpm_core.checkpoints import holds_classifier
-
-    from ..measure import results
-    from ..publish import cards
-    from ..publish.ship import ship
-
     folder = ship(a.run_folder, a.name)
     # A classifier may be the feature net of what was measured of any other checkpoint.
     every = sorted(folder.parent.iterdir()) if holds_classifier(folder) else [folder]

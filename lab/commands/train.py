@@ -1,10 +1,15 @@
-"""``python -m lab train``: that of ``ddpm_core``, measured on its way."""
+"""``python -m lab train`` and ``train-classifier``: with the judge distance, and the judges."""
 
 from __future__ import annotations
 
+from ddpm_core import fields
 from ddpm_core.commands import train
 from ddpm_core.errors import InvalidInput
+from ddpm_core.recipes import CLASSIFIERS
 
+from ..measure import watch
+from ..measure.features import feature_net
+from ..measure.judge_trainer import ClassifierRecipe, JudgeRecipe, JudgeTrainer
 from . import options
 
 
@@ -19,13 +24,22 @@ def add(commands) -> None:
     )
     options.add_features(p)
     p.set_defaults(run=run)
+    p = commands.choices["train-classifier"]
+    fields.add_options(p, JudgeRecipe, skip=ClassifierRecipe.__dataclass_fields__)
+    p.set_defaults(run=run_classifier)
 
 
 def run(a) -> None:
-    from ..measure.features import feature_net
-    from ..measure.watch import fid_watch
-
     if a.features is not None and not a.fid:
         raise InvalidInput("--features goes with --fid")
     net = None if a.features is None else feature_net(a.features)
-    train.run(a, (lambda dataset: fid_watch(dataset, a.data_root, net)) if a.fid else None)
+    train.run(a, (lambda dataset: watch.fid_watch(dataset, a.data_root, net)) if a.fid else None)
+
+
+def run_classifier(a) -> None:
+    is_judge = isinstance(CLASSIFIERS[a.recipe], JudgeRecipe)
+    own = JudgeRecipe.__dataclass_fields__.keys() - ClassifierRecipe.__dataclass_fields__.keys()
+    given = sorted(name for name in own if getattr(a, name) is not None)
+    if given and not is_judge:
+        raise InvalidInput(f"{a.recipe} has no {', '.join(given)}: that is of a judge's recipe")
+    train.run_classifier(a, JudgeTrainer if is_judge else None)

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -93,8 +92,6 @@ def test_films_leave_in_every_format_with_what_made_them(run, ending):
         ("a.png", ["--scale", "0"], "scale"),
         ("a.png", ["--threads", "-2"], "threads"),
         ("a.png", ["--model", "nobody"], "no checkpoint 'nobody'"),
-        ("a.png", ["--strip", "1"], "strip must be between 2 and"),
-        ("a.png", ["--strip", "9", "--steps", "5"], "strip must be between 2 and 6"),
         ("a.gif", ["--stride", "0"], "stride"),
         ("a.gif", ["--n", "100000", "--steps", "50"], "fewer images or steps"),
         ("a.jpg", [], ".png, .gif, .webp, .mp4, .npz"),
@@ -129,26 +126,6 @@ def test_every_option_of_a_request_reaches_it(run):
         "variance": "posterior",
         "clip": False,
     }
-
-
-@pytest.mark.parametrize("options", [["--strip", "4"], ["--scales", "1", "2"]])
-def test_an_error_of_a_batch_has_no_strip_and_no_scales(run, capsys, options):
-    assert run("a.png", *options, "--fault", "batch-scale")[0] == 2
-    assert "no --strip and no --scales" in capsys.readouterr().err
-
-
-def help_of(capsys, *command) -> str:
-    with pytest.raises(SystemExit) as caught:
-        main([*command, "--help"])
-    assert caught.value.code == 0
-    return capsys.readouterr().out
-
-
-def test_help_of_every_command_tells_how_to_use_it(capsys):
-    listed = re.findall(r"^    ([\w-]+)(?:  |$)", help_of(capsys), re.MULTILINE)
-    assert {"sample", "train", "train-classifier"} <= set(listed)
-    for command in listed:
-        assert f"usage: python -m ddpm_core {command}" in help_of(capsys, command)
 
 
 # --- train ---
@@ -258,19 +235,6 @@ def test_train_classifier_writes_a_checkpoint_that_ships_and_goes_on(
     assert "4 steps of 100, from step 2" in capsys.readouterr().out
     with (tmp_path / "run" / "losses.csv").open() as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["2", "4"]
-
-
-def test_a_classifier_needs_a_recipe_of_its_own_and_is_refused_in_one_line(
-    train_classifier, capsys
-):
-    for arguments in ([], ["--recipe", "mnist-linear"]):
-        with pytest.raises(SystemExit) as caught:
-            main(["train-classifier", *arguments])
-        assert caught.value.code == 2
-    capsys.readouterr()
-    assert train_classifier("--shift", "-1") == 2
-    error = capsys.readouterr().err
-    assert error.startswith("error: ") and "shift" in error
 
 
 # --- recipes ---

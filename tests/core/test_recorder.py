@@ -1,4 +1,4 @@
-"""Films, GIFs, PNGs, grids and strips: what leaves is what was computed."""
+"""Films, GIFs, PNGs, grids and sheets: what leaves is what was computed."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from PIL import Image
 from ddpm_core import recorder
 from ddpm_core.animation import KINDS, save_animation, save_film, save_gif, save_png
 from ddpm_core.errors import InvalidInput
-from ddpm_core.recorder import Film, contact_sheet, grid, strip
+from ddpm_core.recorder import Film, contact_sheet, grid
 from tests.support.films import frames_of, make_film, make_step
 
 # --- films ---
@@ -115,7 +115,7 @@ def test_films_of_different_timelines_do_not_stand_side_by_side():
         assert (both.frames, both.finished) == (3, False)
 
 
-# --- grids and strips ---
+# --- grids ---
 
 
 def test_a_grid_shows_each_image_in_its_place():
@@ -135,18 +135,10 @@ def test_a_grid_shows_each_image_in_its_place():
     assert {n: recorder.default_columns(n) for n in columns} == columns
 
 
-def test_a_strip_has_a_row_per_pane_and_both_ends(tmp_path):
-    film = make_film(steps=10, size=4)
-    sheet = strip(film, image=1, count=4)
-    assert sheet.shape == (2 * 4 + 1, 4 * 4 + 3, 1)
-    np.testing.assert_array_equal(sheet[:4, :4], film.x[0, 1])
-    np.testing.assert_array_equal(sheet[:4, -4:], film.x[-1, 1])
-    np.testing.assert_array_equal(sheet[5:, -4:], film.x0[-1, 1])
-    with pytest.raises(InvalidInput, match="pane 'eps'"):
-        strip(film, panes=("eps",))
+def test_a_film_of_what_it_does_not_hold_is_refused(tmp_path):
     for wrong in ({"panes": ("eps",)}, {"stride": 0}, {"stride": 1.5}):
         with pytest.raises(InvalidInput, match="pane 'eps'|stride"):
-            save_gif(film, tmp_path / "a.gif", **wrong)
+            save_gif(make_film(), tmp_path / "a.gif", **wrong)
     assert list(tmp_path.iterdir()) == []
 
 
