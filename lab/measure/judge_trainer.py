@@ -22,11 +22,7 @@ MOMENTUM, MOMENTUM_OF_KERNELS = 0.85, 0.6
 @fields.documented
 @dataclass(frozen=True)
 class JudgeRecipe(ClassifierRecipe):
-    """What judge to train, and how.
-
-    Raises:
-        InvalidInput: naming the field and what is allowed.
-    """
+    """What judge to train, and how."""
 
     cutout: int = fields.whole(
         0, 0, 1000, "make a square of so many pixels a side grey, somewhere in each"
@@ -40,14 +36,8 @@ class JudgeRecipe(ClassifierRecipe):
         "training goes, but not how well it will do",
     )
     half: bool = fields.flag(False, "keep, and test, the weights in half precision")
-    optimizer: str = fields.choice(
-        "muon",
-        ("sgd", "muon"),
-        "{names}: stochastic gradient descent with Nesterov's momentum of 0.85; muon takes "
-        "orthogonal steps of the convolutions' kernels",
-    )
     kernel_lr: float = fields.number(
-        0.08, 1e-6, 1, "of muon: learning rate of the convolutions' kernels, which do not decay"
+        0.08, 1e-6, 1, "learning rate of the convolutions' kernels, which do not decay"
     )
     bias_rate: float = fields.number(
         1.0,
@@ -66,7 +56,7 @@ class JudgeRecipe(ClassifierRecipe):
 
 
 class JudgeTrainer(ClassifierTrainer):
-    """Trains a judge."""
+    """Trains a judge by ``Muon``."""
 
     def _to_learn(self) -> data.Images:
         images = super()._to_learn()
@@ -83,11 +73,8 @@ class JudgeTrainer(ClassifierTrainer):
             self.model.whiten(self.images.batch(chosen)[0])
 
     def _optimizer(self) -> torch.optim.Optimizer:
-        groups, lr = self._groups(), self.recipe.lr
-        if self.recipe.optimizer == "sgd":
-            return torch.optim.SGD(groups, lr, MOMENTUM, nesterov=True, fused=True)
         dtype = torch.bfloat16 if self.bf16 else torch.float32
-        return Muon(groups, lr, momentum=MOMENTUM, dtype=dtype)
+        return Muon(self._groups(), self.recipe.lr, momentum=MOMENTUM, dtype=dtype)
 
     def _groups(self) -> list[dict]:
         """What is learned, with how much faster than ``lr`` each learns."""
@@ -97,8 +84,7 @@ class JudgeTrainer(ClassifierTrainer):
         kernels, fast, rest = [], [], []
         for p in self.model.parameters():
             if p.requires_grad:
-                orthogonal = recipe.optimizer == "muon" and p.ndim == 4
-                (kernels if orthogonal else fast if id(p) in biases else rest).append(p)
+                (kernels if p.ndim == 4 else fast if id(p) in biases else rest).append(p)
         groups = [
             {"params": params, "rate": rate, "weight_decay": recipe.weight_decay / rate}
             for params, rate in ((rest, 1.0), (fast, recipe.bias_rate))
@@ -135,10 +121,7 @@ class JudgeTrainer(ClassifierTrainer):
 def cut_out(x: Tensor, size: int) -> Tensor:
     """A square of each image in grey, at a place of its own (after DeVries and Taylor 2017).
 
-    Args:
-        x: (B, C, H, W) in [-1, 1].
-        size: pixels a side; 0 leaves the images as they are. The square lies within the image, as
-            far as that holds it.
+    It lies within the image, as far as that holds ``size`` pixels; of 0 pixels there is none.
     """
     if not size:
         return x

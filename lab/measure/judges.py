@@ -83,7 +83,7 @@ class _Residual(nn.Module):
 
 
 class WhitenedNet(nn.Module):
-    """Convolutions over decorrelated patches, with batch normalisation, for measuring only.
+    """Convolutions over decorrelated patches, with batch normalisation.
 
     After Jordan 2024 (arXiv:2404.00498), who trains such a network in ten passes where others
     take hundreds: its first layer is given, not learned (``whiten``), max pooling comes early, and
@@ -96,9 +96,6 @@ class WhitenedNet(nn.Module):
         mirror: once trained, look at every image and at its mirror image, and take the mean.
         dropout: before the last layer.
     """
-
-    takes_time = False
-    about = "convolutions over decorrelated patches"
 
     def __init__(
         self,
@@ -171,7 +168,7 @@ class WhitenedEnsemble(nn.Module):
 
     Args:
         members: how many.
-        image_size, in_channels, num_classes, channels, residual, mirror, dropout: of each.
+        channels, residual, mirror, dropout: of each, as the rest.
     """
 
     takes_time = False
@@ -189,20 +186,13 @@ class WhitenedEnsemble(nn.Module):
         mirror: bool = False,
         dropout: float = 0.0,
     ):
+        images = {"image_size": image_size, "in_channels": in_channels, "num_classes": num_classes}
+        options = {"residual": residual, "mirror": mirror, "dropout": dropout}
         super().__init__()
         check_int("members", members, 1, 64)
         self.mirror = mirror
         self.members = nn.ModuleList(
-            WhitenedNet(
-                image_size=image_size,
-                in_channels=in_channels,
-                num_classes=num_classes,
-                channels=channels,
-                residual=residual,
-                mirror=mirror,
-                dropout=dropout,
-            )
-            for _ in range(members)
+            WhitenedNet(**images, channels=channels, **options) for _ in range(members)
         )
 
     def whiten(self, x: Tensor) -> None:
@@ -244,7 +234,7 @@ def _began_as_identity(cin: int, cout: int) -> nn.Conv2d:
     return convolution
 
 
-NETS |= {"residual": ResidualNet, "whitened": WhitenedNet, "whitened-ensemble": WhitenedEnsemble}
+NETS |= {"residual": ResidualNet, "whitened-ensemble": WhitenedEnsemble}
 CLASSIFIERS |= {
     # Takes no part in guidance; another network, augmentation and seed than those that do.
     "mnist-judge": ClassifierRecipe(
@@ -275,7 +265,6 @@ CLASSIFIERS |= {
         label_smoothing=0.2,
         all_images=True,
         half=True,
-        optimizer="muon",
         kernel_lr=0.08,
         weight_decay=1.3e-3,
         bias_rate=64,

@@ -23,9 +23,6 @@ class Muon(torch.optim.Optimizer):
         groups: dicts of ``params``, ``lr``, ``momentum`` and either ``orthogonal: True``, where
             each parameter has two axes or more, or ``weight_decay``.
         dtype: in which the steps are made orthogonal.
-
-    Raises:
-        ValueError: an orthogonal group has a parameter of fewer axes.
     """
 
     def __init__(self, groups: list[dict], lr: float, *, momentum=0.85, dtype=torch.float32):
@@ -67,12 +64,8 @@ class Muon(torch.optim.Optimizer):
 def orthogonal(matrix: Tensor) -> Tensor:
     """Roughly the nearest matrix with orthogonal rows, or columns where there are fewer of them.
 
-    Args:
-        matrix: (rows, columns), of any scale but 0.
-
-    Returns:
-        The same singular vectors with singular values that are near to 1, but for those far below
-        the largest ones, which are nearer to it than they were.
+    It has the same singular vectors, with singular values near to 1, but for those far below the
+    largest ones, which are nearer to it than they were.
     """
     a, b, c = COEFFICIENTS
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T

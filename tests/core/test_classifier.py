@@ -59,15 +59,6 @@ def test_features_are_what_the_last_layer_sees(kind):
     torch.testing.assert_close(answer, classifier.log_probs(x, 0.5))
 
 
-def test_an_ensemble_answers_with_the_mean_of_its_members_and_has_the_features_of_all():
-    it, x = tiny_classifier("whitened-ensemble"), torch.randn(3, 1, 8, 8)
-    first, second = it.net.members
-    assert (first(x) - second(x)).abs().max() > 1e-3
-    torch.testing.assert_close(it.net(x), (first(x) + second(x)) / 2)
-    both = torch.cat([first.features(x), second.features(x)], dim=1)
-    assert torch.equal(it.features(x), both)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [5, 7, 12])
 def test_any_size_of_image_will_do(kind, size):
@@ -138,44 +129,12 @@ def test_every_image_may_have_its_own_level(aware):
     torch.testing.assert_close(aware.log_probs(x, abar), torch.cat(each))
 
 
-@pytest.mark.parametrize("kind", ["conv", "residual", "whitened", "whitened-ensemble"])
+@pytest.mark.parametrize("kind", ["conv", "residual", "whitened-ensemble"])
 def test_one_that_knows_clean_images_only_ignores_the_level(kind):
     it = tiny_classifier(kind)
     assert not it.noise_aware
     x = torch.randn(2, 1, 8, 8)
     assert torch.equal(it.log_probs(x, 0.1), it.log_probs(x))
-
-
-# --- the first layer that is given, not learned ---
-
-
-def test_whitened_patches_have_no_correlations_and_one_variance():
-    torch.manual_seed(0)
-    noise = torch.randn(200, 3, 9, 9)
-    x = 0.3 * (noise + noise.roll(1, 3) + noise.sum(1, keepdim=True))  # neighbours are alike
-    net = NETS["whitened"](image_size=9, in_channels=3, num_classes=2, channels=(4,))
-    before = net.patches(x).transpose(0, 1).flatten(1).cov()
-    net.whiten(x)
-    seen = net.patches(x).transpose(0, 1).flatten(1)
-    positive, negative = seen.chunk(2)
-    torch.testing.assert_close(positive.cov(), torch.eye(12), rtol=0, atol=0.05)
-    assert not torch.allclose(before[:12, :12], torch.eye(12), atol=0.05)
-    bias = net.patches.bias[:, None]
-    torch.testing.assert_close(negative - bias[12:], bias[:12] - positive, rtol=1e-4, atol=1e-4)
-
-
-def test_a_mirror_image_is_judged_like_the_image_and_both_count_the_same():
-    torch.manual_seed(0)
-    sizes = {"image_size": 16, "in_channels": 1, "num_classes": 3, "channels": (16,)}
-    net = NETS["whitened"](**sizes, mirror=True).eval()
-    plain = NETS["whitened"](**sizes).eval()
-    plain.load_state_dict(net.state_dict())
-    x = torch.randn(4, 1, 16, 16)
-    torch.testing.assert_close(net(x), (plain(x) + plain(x.flip(-1))) / 2)
-    torch.testing.assert_close(net.features(x), net.features(x.flip(-1)))
-    assert not torch.allclose(plain(x), plain(x.flip(-1)), atol=1e-4)
-    # In training the images come mirrored or not already.
-    torch.testing.assert_close(net.train()(x), plain.train()(x))
 
 
 # --- what is refused ---
@@ -220,8 +179,6 @@ def test_what_only_some_kinds_take_is_refused_of_the_others():
     config = tiny_classifier_config("encoder")
     with pytest.raises(InvalidInput, match="2 levels need as many"):
         replace(config, classifier=config.classifier | {"attention": [True]}).build()
-    with pytest.raises(InvalidInput, match="3 levels halve 8 pixels away"):
-        NETS["whitened"](image_size=8, in_channels=1, num_classes=2, channels=(4, 4, 4))
 
 
 @pytest.mark.parametrize("kind", KINDS)

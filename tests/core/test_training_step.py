@@ -111,6 +111,9 @@ def test_learning_rate_warms_up_and_then_stays_or_falls_along_a_quarter_cosine()
     recipe = Recipe(lr=0.1, warmup=10, decay="cosine")
     rates = [learning_rate(recipe, step, 110) for step in (10, 60, 110)]
     assert rates == pytest.approx([0.1, 0.1 * (0.02 + 0.98 * 0.5**0.5), 0.002])
+    recipe = Recipe(lr=0.4, warmup=20, decay="one-cycle")
+    rates = [learning_rate(recipe, step, 100) for step in (0, 9, 19, 20, 60, 99, 100)]
+    assert rates == pytest.approx([0.02, 0.2, 0.4, 0.4, 0.2, 0.005, 0.0])
 
 
 @pytest.mark.parametrize(

@@ -23,16 +23,9 @@ NOISY = CLEAN | {
     "classifier": {"kind": "encoder"} | TINY_NETS["encoder"] | {"dropout": 0.3},
     "schedule": {"kind": "linear", "num_timesteps": 40},
 }
-WHITENED = CLEAN | {
-    "classifier": {"kind": "whitened"}
-    | TINY_NETS["whitened"]
-    | {"dropout": 0.3, "residual": True, "mirror": True},
-    "optimizer": "sgd",
-    "bias_rate": 4,
-    "cutout": 3,
-}
-SIDE_BY_SIDE = WHITENED["classifier"] | {"kind": "whitened-ensemble", "members": 3}
-MUON = WHITENED | {"classifier": SIDE_BY_SIDE, "optimizer": "muon"}
+SIDE_BY_SIDE = {"kind": "whitened-ensemble", "members": 3, "dropout": 0.3}
+SIDE_BY_SIDE |= {"residual": True, "mirror": True} | TINY_NETS["whitened-ensemble"]
+JUDGE = CLEAN | {"classifier": SIDE_BY_SIDE, "bias_rate": 4, "cutout": 3}
 
 
 def trainer(folder, data_root, base=NOISY, *, stops=False, validate=STEPS, **changes):

@@ -107,7 +107,6 @@ TINY_NETS = {
     "conv": {"channels": [4, 8], "features": 6, "groups": 2},
     "encoder": {"channels": [4, 8], "attention": [False, True], "time_channels": 8, "groups": 2},
     "residual": {"channels": [4, 8], "groups": 2},
-    "whitened": {"channels": [8, 8]},
     "whitened-ensemble": {"channels": [8, 8]},
 }
 

@@ -9,7 +9,6 @@ from PIL import Image
 
 from ddpm_core import checkpoints
 from ddpm_core.data import Images, to_uint8
-from ddpm_core.diffusion import denoising_loss
 from ddpm_core.errors import InvalidInput
 from ddpm_core.schedules import NoiseSchedule
 from lab.measure.bound import bound, of_model, step_bits
@@ -144,37 +143,6 @@ def test_far_levels_are_counted_from_either_side_alike():
 
 
 # --- of a model ---
-
-
-@pytest.fixture(scope="module", params=["conditional", "plain"])
-def model(request, checkpoint, unconditional_checkpoint):
-    folder = checkpoint if request.param == "conditional" else unconditional_checkpoint
-    return checkpoints.load(folder)
-
-
-def test_a_model_is_told_the_class_of_each_image(model):
-    some = images(12, 8)
-    found = last(of_model(model, some, batch=5))
-    assert math.isfinite(found.bits) and found.error > 0
-    # The loss at every t, by the function that the trainer uses, on the same noise.
-    x0, labels = some.batch(slice(None))
-    noise = model.noise(0, range(12))
-    every = torch.stack(
-        [
-            denoising_loss(
-                lambda x, t, y: model.unet(x, t, y),
-                model.schedule,
-                x0,
-                torch.full((12,), t),
-                noise(51 + t),
-                labels if model.classes else None,
-            ).mean()
-            for t in range(50)
-        ]
-    )
-    edges = [0, 12, 25, 37, 50]
-    for loss, a, b in zip(found.losses, edges, edges[1:], strict=False):
-        assert loss == pytest.approx(float(every[a:b].mean()), rel=1e-4)
 
 
 @pytest.mark.parametrize("evaluations", [1, 61, 2.5])

@@ -323,14 +323,8 @@ def test_what_could_not_be_kept_is_not_measured(
 ):
     monkeypatch.setattr(shards, "Run", None)
     own = shutil.copytree(checkpoint, tmp_path / "own")
-    record = json.loads((own / "training.json").read_text())
-    del record["hardware"]
-    (own / "training.json").write_text(json.dumps(record))
-    assert evaluate("--fid", "--save", model=own) == 2
-    assert "the training record lacks hardware: no card without" in capsys.readouterr().err
     (own / "results").mkdir()
     (own / "results" / "fid-0.json").write_text("{")
-    (own / "training.json").write_text((checkpoint / "training.json").read_text())
     assert evaluate("--fid", "--save", model=own) == 2
     assert "not valid JSON" in capsys.readouterr().err
 

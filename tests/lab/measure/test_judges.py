@@ -1,0 +1,237 @@
+"""Judges: their networks; what is learned how fast, by which answers, and what is kept."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from ddpm_core import checkpoints, data
+from ddpm_core.classifier_trainer import crop_and_flip, test
+from ddpm_core.errors import InvalidInput
+from ddpm_core.training import learning_rate
+from lab.measure.judge_trainer import JudgeRecipe, cut_out
+from lab.measure.judges import WhitenedNet
+from lab.publish.ship import ship
+from tests.support.classifier_runs import CLEAN, JUDGE, SIDE_BY_SIDE, STEPS, trainer
+from tests.support.tiny_run import assert_identical, state_of, without_the_clock
+from tests.support.toys import TINY_NETS, tiny_classifier
+
+test.__test__ = False
+
+
+# --- networks ---
+
+
+def test_an_ensemble_answers_with_the_mean_of_its_members_and_has_the_features_of_all():
+    it, x = tiny_classifier("whitened-ensemble"), torch.randn(3, 1, 8, 8)
+    first, second = it.net.members
+    assert (first(x) - second(x)).abs().max() > 1e-3
+    torch.testing.assert_close(it.net(x), (first(x) + second(x)) / 2)
+    both = torch.cat([first.features(x), second.features(x)], dim=1)
+    assert torch.equal(it.features(x), both)
+
+
+def test_whitened_patches_have_no_correlations_and_one_variance():
+    torch.manual_seed(0)
+    noise = torch.randn(200, 3, 9, 9)
+    x = 0.3 * (noise + noise.roll(1, 3) + noise.sum(1, keepdim=True))  # neighbours are alike
+    net = WhitenedNet(image_size=9, in_channels=3, num_classes=2, channels=(4,))
+    before = net.patches(x).transpose(0, 1).flatten(1).cov()
+    net.whiten(x)
+    seen = net.patches(x).transpose(0, 1).flatten(1)
+    positive, negative = seen.chunk(2)
+    torch.testing.assert_close(positive.cov(), torch.eye(12), rtol=0, atol=0.05)
+    assert not torch.allclose(before[:12, :12], torch.eye(12), atol=0.05)
+    bias = net.patches.bias[:, None]
+    torch.testing.assert_close(negative - bias[12:], bias[:12] - positive, rtol=1e-4, atol=1e-4)
+
+
+def test_a_mirror_image_is_judged_like_the_image_and_both_count_the_same():
+    torch.manual_seed(0)
+    sizes = {"image_size": 16, "in_channels": 1, "num_classes": 3, "channels": (16,)}
+    net = WhitenedNet(**sizes, mirror=True).eval()
+    plain = WhitenedNet(**sizes).eval()
+    plain.load_state_dict(net.state_dict())
+    x = torch.randn(4, 1, 16, 16)
+    torch.testing.assert_close(net(x), (plain(x) + plain(x.flip(-1))) / 2)
+    torch.testing.assert_close(net.features(x), net.features(x.flip(-1)))
+    assert not torch.allclose(plain(x), plain(x.flip(-1)), atol=1e-4)
+    # In training the images come mirrored or not already.
+    torch.testing.assert_close(net.train()(x), plain.train()(x))
+
+
+# --- training ---
+
+
+def test_a_stopped_and_resumed_judge_ends_with_the_same_bits_and_says_what_it_is(
+    mnist_root, tmp_path
+):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    trainer(whole, mnist_root, JUDGE).run()
+    for stops in (True, False):
+        trainer(parts, mnist_root, JUDGE, stops=stops).run()
+    assert_identical(*(without_the_clock(state_of(it)) for it in (parts, whole)))
+    it = checkpoints.load_classifier(whole / "checkpoint")
+    augmentation = {"shift": 2, "rotate": 10, "zoom": 0.1, "cutout": 3}
+    assert it.config.preprocessing == {"range": [-1, 1]} | augmentation
+    card = (whole / "checkpoint" / "README.md").read_text(encoding="utf-8")
+    assert "with shortcuts, each answer the mean over an image and its mirror image" in card
+    assert "the mean of 3 networks: convolutions" in card
+
+
+def test_a_judge_learns_all_but_its_first_layer_which_is_made_of_the_images(mnist_root, tmp_path):
+    run = trainer(tmp_path, mnist_root, JUDGE)
+    before = {key: value.clone() for key, value in run.model.state_dict().items()}
+    for _ in range(3):
+        run._train_step()
+    after = run.model.state_dict()
+    same = [key for key in before if torch.equal(before[key], after[key])]
+    assert same == [f"members.{k}.patches.weight" for k in range(3)]
+    x, _ = run.images.batch(torch.arange(len(run.images)))
+    seen = run.config.build()[0].members[0].patches
+    seen.load_state_dict({k: before[f"members.0.patches.{k}"] for k in ("weight", "bias")})
+    found = seen(x).transpose(0, 1).flatten(1)[:4].cov().diagonal()
+    torch.testing.assert_close(found, torch.ones(4), rtol=0, atol=0.1)
+
+
+def test_a_square_of_each_image_is_grey_wherever_it_falls():
+    numbered = torch.arange(200 * 2 * 6 * 6).float().view(200, 2, 6, 6)
+    found = cut_out(numbered + 1, 3)  # no pixel of it is grey before
+    seen = set()
+    for image, before in zip(found, numbered + 1, strict=True):
+        grey = image[0] == 0
+        assert torch.equal(grey, image[1] == 0)
+        assert torch.equal(image[:, ~grey], before[:, ~grey])
+        rows, columns = grey.any(1).nonzero().ravel(), grey.any(0).nonzero().ravel()
+        assert len(rows) == len(columns) == 3
+        assert grey.sum() == 9
+        seen.add((int(rows[0]), int(columns[0])))
+    assert len(seen) == 16
+    assert (cut_out(numbered + 1, 9) == 0).all()
+    assert torch.equal(cut_out(numbered, 0), numbered)
+
+
+def test_a_step_sees_what_is_made_of_its_images_and_smooths_its_labels(mnist_root, tmp_path):
+    net = {"kind": "residual"} | TINY_NETS["residual"]
+    plain = {"shift": 0, "rotate": 0, "zoom": 0, "crop": 4, "flip": True, "classifier": net}
+    run = trainer(tmp_path, mnist_root, CLEAN, **plain, cutout=5, label_smoothing=0.3)
+    seen = []
+    run.model.register_forward_hook(lambda module, inputs, output: seen.append((inputs[0], output)))
+    torch.manual_seed(5)
+    loss = run._batch_loss()
+    x, labels = run.images.batch(run._indices())
+    torch.manual_seed(5)
+    assert torch.equal(seen[0][0], cut_out(crop_and_flip(x, 4, True), 5))
+    log_probs = seen[0][1].log_softmax(1)
+    target = torch.full((20, 10), 0.03)
+    target[torch.arange(20), labels] += 0.7
+    torch.testing.assert_close(loss, -(target * log_probs).sum(1).mean())
+
+
+def test_biases_of_normalisation_learn_faster_and_nothing_else_does(mnist_root, tmp_path):
+    moved = {}
+    for rate in (1, 8):
+        run = trainer(tmp_path / str(rate), mnist_root, JUDGE, bias_rate=rate, weight_decay=0)
+        before = {key: value.clone() for key, value in run.model.named_parameters()}
+        run._train_step()
+        moved[rate] = {k: v.detach() - before[k] for k, v in run.model.named_parameters()}
+    norms = {k for k, m in run.model.named_modules() if isinstance(m, torch.nn.BatchNorm2d)}
+    assert norms
+    for key, step in moved[1].items():
+        module, _, kind = key.rpartition(".")
+        factor = 8 if module in norms and kind == "bias" else 1
+        torch.testing.assert_close(moved[8][key], factor * step, rtol=1e-4, atol=1e-7)
+        assert key.endswith("patches.weight") or step.any()
+
+
+def test_what_learns_faster_decays_as_fast_as_the_rest(mnist_root, tmp_path):
+    run = trainer(tmp_path, mnist_root, JUDGE, bias_rate=8, lr=0.1, weight_decay=0.01, warmup=0)
+    for _ in range(2):
+        run._train_step()
+        for group in run.optimizer.param_groups[:2]:
+            assert group["lr"] * group["weight_decay"] == pytest.approx(
+                learning_rate(run.recipe, run.step - 1, run.total_steps) * 0.01
+            )
+    rates = [group["rate"] for group in run.optimizer.param_groups]
+    assert rates[:2] == [1, 8]
+
+
+def test_the_members_of_an_ensemble_learn_each_by_its_own_answers(mnist_root, tmp_path):
+    """The gradient of one is that of its own loss, as if it were alone, but for their number."""
+    plain = {"shift": 0, "rotate": 0, "zoom": 0, "cutout": 0, "label_smoothing": 0.1}
+    plain |= {"classifier": SIDE_BY_SIDE | {"dropout": 0}}
+    run = trainer(tmp_path, mnist_root, JUDGE | plain)
+    x, labels = run.images.batch(run._indices())
+    second = run.model.members[1]
+    together = torch.autograd.grad(run._batch_loss(), second.head.weight)[0]
+    own = F.cross_entropy(second(x), labels, label_smoothing=0.1)
+    alone = torch.autograd.grad(own, second.head.weight)[0]
+    torch.testing.assert_close(3 * together, alone)
+
+
+def test_muon_turns_kernels_and_leaves_the_rest_to_plain_descent(mnist_root, tmp_path):
+    run = trainer(tmp_path, mnist_root, JUDGE, kernel_lr=0.02, lr=0.1)
+    kernels = [it for it in run.model.parameters() if it.requires_grad and it.ndim == 4]
+    rest, fast, turned = run.optimizer.param_groups
+    assert kernels and {id(it) for it in turned["params"]} == {id(it) for it in kernels}
+    assert turned["orthogonal"] and turned["weight_decay"] == 0
+    assert not (rest["orthogonal"] or fast["orthogonal"])
+    run._train_step()
+    assert turned["lr"] / rest["lr"] == pytest.approx(0.2)
+    assert fast["lr"] / rest["lr"] == pytest.approx(4)
+
+
+def test_statistics_of_batches_are_averaged_as_weights_are(mnist_root, tmp_path):
+    run = trainer(tmp_path, mnist_root, JUDGE)
+    name = next(key for key in run.ema if key.endswith("running_mean"))
+    average = run.ema[name].clone()
+    for step in range(3):
+        run._train_step()
+        decay = min(run.recipe.ema, (2 + step) / (11 + step))
+        average = decay * average + (1 - decay) * run.model.state_dict()[name]
+        torch.testing.assert_close(run.ema[name], average)
+    assert not torch.equal(average, run.model.state_dict()[name])
+    torch.testing.assert_close(run.averaged().net.state_dict()[name], average)
+
+
+def test_it_can_learn_from_all_images_and_says_that_it_held_none_out(mnist_root, tmp_path):
+    run = trainer(tmp_path, mnist_root, CLEAN, all_images=True, epochs=STEPS / 300)
+    held_out = data.load("mnist", "validation", mnist_root)
+    assert torch.equal(run.images.pixels[-len(held_out) :], held_out.pixels)
+    assert torch.equal(run.images.labels[-len(held_out) :], held_out.labels)
+    run.run()
+    it = checkpoints.load_classifier(tmp_path / "checkpoint")
+    assert (it.training["training_set"], it.training["held_out"]) == (len(run.images), 0)
+    assert len(run.images) == len(data.load("mnist", "train", mnist_root)) + len(held_out)
+    card = (tmp_path / "checkpoint" / "README.md").read_text(encoding="utf-8")
+    assert "for none was held out" in card
+    assert "images held out of training" not in card
+
+
+def test_what_is_kept_in_half_precision_is_what_was_tested(mnist_root, tmp_path):
+    trainer(tmp_path / "run", mnist_root, JUDGE, half=True).run()
+    trainer(tmp_path / "as it was", mnist_root, JUDGE).run()
+    shipped = ship(tmp_path / "run", home=tmp_path / "shipped")
+    whole, half, again = (
+        (folder / checkpoints.WEIGHTS).stat().st_size
+        for folder in (tmp_path / "as it was/checkpoint", tmp_path / "run/checkpoint", shipped)
+    )
+    assert half == again < 0.6 * whole
+    it, images = checkpoints.load_classifier(shipped), data.load("mnist", "test", mnist_root)
+    exact = state_of(tmp_path / "run")["ema"]
+    assert_identical(dict(it.net.state_dict()), {k: v.half().float() for k, v in exact.items()})
+    torch.rand(7)
+    assert test(it, images) == it.training["test"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"cutout": 0.5}, "cutout"),
+        ({"label_smoothing": 1.1}, "label_smoothing"),
+    ],
+)
+def test_values_out_of_range_are_refused_by_name(changes, named):
+    with pytest.raises(InvalidInput, match=named):
+        JudgeRecipe(**changes)
