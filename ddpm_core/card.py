@@ -12,12 +12,8 @@ from torch import Tensor
 from .classifier import ClassifierConfig
 from .classifier_nets import NETS
 from .data import DATASETS
-from .errors import CheckpointError
 
 TEMPLATE = Path(__file__).parent / "card.md"
-# What a training record must tell, or there is no card.
-RECORDED = ("recipe", "history", "command", "commit", "images", "training_set", "steps")
-RECORDED += ("weights", "precision", "hardware", "hours")
 PREDICTS = {"epsilon": "the noise", "v_prediction": "v"}
 # What a classifier may have besides, by its argument.
 BESIDES = {
@@ -62,17 +58,12 @@ def render(
     Args:
         config: a ``checkpoints.Config`` or a ``ClassifierConfig``.
         tensors: the weights, to be counted.
-        training: as ``training.Loop`` writes it.
+        training: as ``training.Loop`` writes it; the card says of what it lacks that it was not
+            recorded.
         measured: of a diffusion model, after its training.
         pictured: of a diffusion model, whether its samples lie beside the card.
-
-    Raises:
-        CheckpointError: if the record lacks what the card must tell.
     """
-    missing = [key for key in RECORDED if key not in training]
-    if missing:
-        raise CheckpointError(f"the training record lacks {', '.join(missing)}: no card without")
-    last, test = (training["history"] or [{}])[-1], training.get("test") or {}
+    last, test = (training.get("history") or [{}])[-1], training.get("test") or {}
     values = {"name": name, "config": config, "training": training, "last": last, "test": test}
     if isinstance(config, ClassifierConfig):
         net = config.classifier
@@ -97,22 +88,27 @@ def render(
         values["steps"] = min(20, config.schedule["num_timesteps"])
     return _template().render(
         **values,
-        recipe=training["recipe"],
+        recipe=training.get("recipe", {}),
         metadata=_metadata(config, name, task, tags, figures, training.get("source")),
         shape=f"{net['in_channels']} x {net['image_size']} x {net['image_size']}",
         # The means and variances of batch normalisation are measured, not learned.
         parameters=sum(v.numel() for k, v in tensors.items() if ".running_" not in k),
         percent=lambda share: f"{100 * share:.2f} %",
+        count=lambda number: f"{number:,}" if number else "not recorded",
         broken_off=broken_off,
     )
 
 
 @cache
 def _template():
-    from jinja2 import Environment
+    from jinja2 import Environment, Undefined
+
+    class _NotRecorded(Undefined):
+        def __str__(self) -> str:
+            return "not recorded"
 
     text = TEMPLATE.read_text(encoding="utf-8")
-    return Environment(keep_trailing_newline=True).from_string(text)
+    return Environment(keep_trailing_newline=True, undefined=_NotRecorded).from_string(text)
 
 
 def broken_off(run: Mapping) -> str:

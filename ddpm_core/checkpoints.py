@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -76,11 +77,7 @@ class Config:
             return replace(self, model=UNet(**self.model).config)
 
     def build(self) -> tuple[UNet, NoiseSchedule]:
-        """A model with random weights, and its schedule.
-
-        Raises:
-            InvalidInput: if the parts do not fit together.
-        """
+        """A model with random weights, and its schedule."""
         check_choice("prediction type", self.prediction_type, PREDICTION_TYPES)
         for name, value in self.sampling.items():
             check_choice("setting under sampling", name, SAMPLING)
@@ -156,9 +153,6 @@ class Model:
                 no class. None for the whole list asks for unconditional predictions.
             dtype: of the network; the last steps (t < 20), where the noise is predicted the
                 first as well, and everything outside the network stay in float32.
-
-        Raises:
-            InvalidInput: for labels that this model does not know.
         """
         reduced = self.resolve_dtype(dtype) == "bfloat16"
         self.prepared.compare()
@@ -176,15 +170,14 @@ class Model:
         return Noise(seed, images, self.shape)
 
     def _labels(self, labels) -> Tensor | None:
-        if labels is None or all(label is None for label in labels):
-            if self.classes and self.unet.null_index is None:
-                raise InvalidInput(f"{self.name} has no null class: every image needs a label")
+        null = self.unet.null_index
+        nothing = labels is None or all(label is None for label in labels)
+        if self.classes and null is None and (nothing or None in labels):
+            raise InvalidInput(f"{self.name} has no null class: every image needs a label")
+        if nothing:
             return None
         if not self.classes:
             raise InvalidInput(f"{self.name} knows no classes")
-        null = self.unet.null_index
-        if null is None and None in labels:
-            raise InvalidInput(f"{self.name} has no null class: every image needs a label")
         for label in labels:
             for number in label if isinstance(label, Mapping) else [label]:
                 if number is not None and number not in range(len(self.classes)):
@@ -203,12 +196,12 @@ class Model:
 
 def available(home: Path | None = None) -> list[str]:
     """The names of the diffusion models that ship with the project."""
-    return [name for name in _shipped(home) if not holds_classifier((home or HOME) / name)]
+    return [path.name for path in _shipped(home) if not holds_classifier(path)]
 
 
 def available_classifiers(home: Path | None = None) -> list[str]:
     """The names of the classifiers that ship with the project."""
-    return [name for name in _shipped(home) if holds_classifier((home or HOME) / name)]
+    return [path.name for path in _shipped(home) if holds_classifier(path)]
 
 
 def load(
@@ -235,10 +228,9 @@ def load(
 def from_hub(
     name: str, source: hub.Hub | None = None, progress: hub.Progress | None = None
 ) -> Model:
-    """``load``, of what is a repository's name and nothing else: never a folder of this machine.
+    """``load`` for those who let others choose: never a folder of this machine.
 
-    For those who let others choose: a model that would take more memory than its weights say, one
-    of very large images or of very many classes, is refused too, and no message tells of paths.
+    A model of very large images or very many classes is refused too, and no message tells of paths.
     """
     folder = (source or hub.Hub()).folder(name, progress)
     try:
@@ -271,12 +263,7 @@ def find(
     source: hub.Hub | None = None,
     progress: hub.Progress | None = None,
 ) -> Path:
-    """The folder of a shipped checkpoint, a folder given as a path, or one from the Hub.
-
-    Args:
-        listed: names those that an error tells of.
-        source, progress: see ``load``.
-    """
+    """The folder that ``load`` reads; an error lists the names of ``listed``."""
     home, text = home or HOME, str(name)
     is_name = len(Path(text).parts) == 1 and Path(text).name != ".."
     for folder in (home / text, Path(text)) if is_name else (Path(text),):
@@ -298,11 +285,7 @@ def _called(name: str | Path, folder: Path) -> str:
 
 
 def read_config(folder: Path, kind: type = Config) -> Config | ClassifierConfig:
-    """Read ``config.json`` of a diffusion model, or of a classifier.
-
-    Args:
-        kind: ``Config`` or ``ClassifierConfig``.
-    """
+    """Read ``config.json`` of a diffusion model, or of a classifier: ``kind`` says which."""
     content = _read_json(folder / CONFIG)
     if kind is Config and holds_classifier(folder):
         raise CheckpointError(f"{folder} holds a classifier: load_classifier loads it")
@@ -325,39 +308,37 @@ def save(
     folder: Path,
     config: Config | ClassifierConfig,
     tensors: dict[str, Tensor],
-    training: dict,
+    training: Mapping = MappingProxyType({}),
     name: str = "",
 ) -> None:
     """Write a checkpoint folder; each file replaces its predecessor whole or not at all.
 
     Args:
         tensors: the state dict of the model.
-        training: how the weights came to be, as ``training.Loop`` tells it; in half precision
-            where its recipe says so.
+        training: how the weights came to be, as ``training.Loop`` tells it, as far as it is
+            recorded; in half precision where its recipe says so.
         name: for the card; that of the folder unless given.
 
     Raises:
-        CheckpointError: if ``training`` lacks what the card must tell.
         OSError: if it cannot be written, a full disk included.
     """
-    config = config.complete()
     from .card import render
 
-    pictured = (folder / PICTURE).is_file()
+    config, pictured = config.complete(), (folder / PICTURE).is_file()
     card = render(name or folder.name, config, tensors, training, pictured=pictured)
     folder.mkdir(parents=True, exist_ok=True)
-    dtype = torch.half if training["recipe"].get("half") else torch.float
+    dtype = torch.half if training.get("recipe", {}).get("half") else torch.float
     tensors = {k: v.detach().to("cpu", dtype).contiguous() for k, v in tensors.items()}
     # Serialised in memory first: on a full disk, writing bytes fails as an OSError.
     write(folder / WEIGHTS, save_tensors(tensors, metadata={"format": "pt"}))
     write(folder / CONFIG, json.dumps(vars(config), indent=2) + "\n")
-    write(folder / TRAINING, json.dumps(training, indent=1) + "\n")
+    write(folder / TRAINING, json.dumps(dict(training), indent=1) + "\n")
     write(folder / CARD, card)
 
 
-def _shipped(home: Path | None) -> list[str]:
-    folders = [path for path in (home or HOME).glob("*") if path.is_dir()]
-    return sorted(path.name for path in folders if hub.layout(_held(path)))
+def _shipped(home: Path | None) -> list[Path]:
+    folders = sorted(path for path in (home or HOME).glob("*") if path.is_dir())
+    return [path for path in folders if hub.layout(_held(path))]
 
 
 def _held(folder: Path) -> list[str]:
@@ -373,18 +354,20 @@ def _rebuild(folder: Path, kind: type, name: str) -> tuple:
     config = read_config(folder, kind)
     tensors = _read_weights(folder, Path(files[0]).name)
     try:
-        # Without memory first: a config may describe a network far larger than its weights.
+        # Without memory: a config may describe a network far larger than its weights.
         with _without_memory():
             network, schedule = config.build()
         if Path(files[0]).name == diffusers_format.WEIGHTS:
             tensors = diffusers_format.convert(tensors, config.model)
-        _check_fit(folder, network, tensors)
-        network, schedule = config.build()
     except CheckpointError:
         raise
     except Exception as error:  # whatever PyTorch raises of arguments that make no network
         raise CheckpointError(f"{folder / CONFIG} describes no valid model: {error}") from error
-    network.load_state_dict(tensors)
+    try:
+        network.load_state_dict(tensors, assign=True)
+    except RuntimeError as error:
+        what = " ".join(f"{error}".split()[:60])
+        raise CheckpointError(f"the weights in {folder} do not fit its config: {what}") from error
     network.eval()
     if isinstance(network, UNet):
         lay_out(network)
@@ -454,19 +437,11 @@ def _read_weights(folder: Path, file: str) -> dict[str, Tensor]:
             odd = next((name for name in names if kinds[name] not in FLOATS), None)
             if odd is not None:
                 raise CheckpointError(f"{path}: {odd} is of type {kinds[odd]}, which is not read")
-            return {name: weights.get_tensor(name).float() for name in names}
+            # A copy: what safetensors hands out lies in the file, which may be written to.
+            found = {name: weights.get_tensor(name).to(torch.float, copy=True) for name in names}
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is truncated or no safetensors file: {error}") from error
-
-
-def _check_fit(folder: Path, network: nn.Module, tensors: dict[str, Tensor]) -> None:
-    wanted = {key: tuple(value.shape) for key, value in network.state_dict().items()}
-    got = {key: tuple(value.shape) for key, value in tensors.items()}
-    for key in sorted(wanted.keys() | got.keys()):
-        if wanted.get(key) != got.get(key):
-            raise CheckpointError(
-                f"the weights in {folder} do not fit its config: {key} is "
-                f"{got.get(key, 'missing')} where the config asks for {wanted.get(key, 'none')}"
-            )
-        if not torch.isfinite(tensors[key]).all():
-            raise CheckpointError(f"the weights in {folder} are damaged: {key} is not finite")
+    damaged = next((name for name, value in found.items() if not value.isfinite().all()), None)
+    if damaged is not None:
+        raise CheckpointError(f"{path} is damaged: {damaged} is not finite")
+    return found

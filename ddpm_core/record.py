@@ -58,15 +58,7 @@ def training_record(loop) -> dict:
 
 
 def earlier_runs(name: str, record: Mapping) -> list[dict]:
-    """The runs that made a checkpoint, each with its own steps, images and hours.
-
-    Args:
-        name: of the checkpoint, for the error.
-        record: its ``training.json``.
-
-    Raises:
-        InvalidInput: if the record does not tell of its training.
-    """
+    """The runs that made a checkpoint of this record, each with its own steps, images and hours."""
     missing = [key for key in RUN if key not in record]
     if missing:
         raise InvalidInput(f"{name} does not tell of its training: {', '.join(missing)}")

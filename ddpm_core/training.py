@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 import signal
 import sys
 import threading
@@ -18,7 +17,7 @@ import time
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -44,11 +43,7 @@ DECAYS = ("none", "cosine", "one-cycle")
 @fields.documented
 @dataclass(frozen=True)
 class LoopRecipe:
-    """What every training is told.
-
-    Raises:
-        InvalidInput: naming the field and what is allowed.
-    """
+    """What every training is told."""
 
     dataset: str = fields.text(
         "mnist",
@@ -113,10 +108,7 @@ class Loop(ABC):
         recipe: what to train: a ``LoopRecipe`` with a method ``config``.
         folder: the run folder: ``state.pt``, ``losses.csv`` and the checkpoint folder
             ``checkpoint/``.
-        data_root: see ``data.data_root``.
-        device: for example ``"cpu"`` or ``"cuda"``.
         bf16: autocast to bfloat16; None decides by the hardware's flags.
-        quiet: no progress bar.
         begin: a checkpoint whose weights it begins with; the recipe must build the same model.
             Its record of training is carried on, and the steps are drawn on from its last; the
             optimizer begins anew.
@@ -140,7 +132,6 @@ class Loop(ABC):
         begin: Model | None = None,
         watch: Callable[[Model], dict] | None = None,
     ):
-        _check_alone()
         self.recipe, self.folder, self.data_root = recipe, Path(folder), data_root
         self.cadence, self.quiet, self.watch = cadence, quiet, watch
         self.device = _usable(device)
@@ -357,30 +348,21 @@ class Loop(ABC):
 
     def _check_same_run(self, state: dict) -> None:
         """Refuse to go on with a run of another recipe, other images or another beginning."""
-        try:
+        now, before, wrong = asdict(self.recipe), {}, ""
+        with suppress(TypeError):
             # By way of its class, so that a field added since takes its default in an old run.
             before = asdict(type(self.recipe)(**state["recipe"]))
-        except TypeError:
-            raise InvalidInput(
-                f"{self.folder} holds a run of another kind; choose another --out"
-            ) from None
-        now = asdict(self.recipe)
-        differing = sorted(k for k in now if before[k] != now[k] and k != "epochs")
-        if differing:
-            raise InvalidInput(
-                f"{self.folder} holds a run with another {', '.join(differing)}; "
-                "choose another --out or the same options"
-            )
-        if state.get("images", self._which()) != self._which():
-            raise InvalidInput(
-                f"{self.folder} holds a run on other images than {self.recipe.dataset} has now: "
-                "what was held out would be trained on; choose another --out"
-            )
-        if self.earlier and self.earlier != state.get("earlier", []):
-            raise InvalidInput(
-                f"{self.folder} holds a run that did not begin with that checkpoint; go on with it "
-                "without --init, or choose another --out"
-            )
+        differing = sorted(k for k in before if before[k] != now[k] and k != "epochs")
+        if not before:
+            wrong = "of another kind: move it away"
+        elif differing:
+            wrong = f"with another {', '.join(differing)}; give the same options"
+        elif state.get("images", self._which()) != self._which():
+            wrong = f"on other images than {self.recipe.dataset} has now: move it away"
+        elif self.earlier and self.earlier != state.get("earlier", []):
+            wrong = "that did not begin with that checkpoint; go on with it without --init"
+        if wrong:
+            raise InvalidInput(f"{self.folder} holds a run {wrong}, or choose another --out")
 
     def _begin_with(self, begin: Model) -> None:
         ours, theirs = self.config.complete(), begin.config.complete()
@@ -420,15 +402,6 @@ def learning_rate(recipe, step: int, total_steps: int) -> float:
 def mix(seed: int, number: int) -> int:
     """One 63-bit seed from two numbers, without the overlap that adding them would give."""
     return int(np.random.Philox(key=[seed, number]).random_raw() >> 1)
-
-
-def _check_alone() -> None:
-    """Refuse to be one of several processes, which would all train into the same folder."""
-    if os.environ.get("WORLD_SIZE", "1") != "1":
-        raise InvalidInput(
-            f"training runs in one process, not in {os.environ['WORLD_SIZE']} (WORLD_SIZE): start "
-            "it without torchrun"
-        )
 
 
 def _usable(device: str) -> torch.device:

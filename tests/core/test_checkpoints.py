@@ -68,10 +68,12 @@ def test_a_saved_model_comes_back_with_the_same_outputs(tmp_path, prediction, cl
     unet.eval()
     with torch.no_grad():
         assert torch.equal(model.unet(x, t, labels), unet(x, t, labels))
-    half = unet.bfloat16().state_dict()
-    checkpoints.save(tmp_path / "it", config, half, training_record())
+    # A record is a courtesy: what it lacks, the card says of.
+    checkpoints.save(tmp_path / "it", config, unet.bfloat16().state_dict())
     kept = load_file(tmp_path / "it" / "model.safetensors").values()
     assert {tensor.dtype for tensor in kept} == {torch.float32}
+    assert checkpoints.load(tmp_path / "it").training == {}
+    assert "| commit | not recorded |" in (tmp_path / "it" / "README.md").read_text()
 
 
 def test_loading_one_brings_neither_an_algebra_system_nor_films_in(checkpoint):
@@ -109,9 +111,9 @@ def test_weights_that_are_cut_short_are_named(folder, kept):
 
 
 TENSORS = {
-    "other shape": ({"conv_in.weight": torch.zeros(4, 3, 3, 3)}, ["(4, 3, 3, 3)", "(4, 1, 3, 3)"]),
-    "missing": ({"conv_out.bias": None}, ["missing"]),
-    "too many": ({"surplus": torch.zeros(2)}, ["none"]),
+    "other shape": ({"conv_in.weight": torch.zeros(4, 3, 3, 3)}, ["[4, 3, 3, 3]", "[4, 1, 3, 3]"]),
+    "missing": ({"conv_out.bias": None}, ["do not fit"]),
+    "too many": ({"surplus": torch.zeros(2)}, ["do not fit"]),
     "nan": ({"conv_out.bias": torch.full((1,), float("nan"))}, ["not finite"]),
     "infinite": ({"conv_out.bias": torch.full((1,), float("inf"))}, ["not finite"]),
 }
@@ -275,7 +277,7 @@ def home(checkpoint, tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("kind", ["conv", "encoder", "residual", "whitened", "whitened-ensemble"])
+@pytest.mark.parametrize("kind", ["conv", "encoder", "residual", "whitened-ensemble"])
 def test_a_saved_classifier_comes_back_with_the_same_answers(tmp_path, kind):
     before = tiny_classifier(kind)
     after = checkpoints.load_classifier(save_tiny_classifier(tmp_path / "it", kind))
@@ -311,7 +313,7 @@ def test_a_classifier_is_no_diffusion_model_and_the_reverse(home):
         (lambda f: change_config(f, extra=1), "not a config"),
         (lambda f: change_config(f, classifier={"kind": "forest"}), "unknown kind.*'forest'"),
         (lambda f: change_config(f, schedule=None), "needs a schedule"),
-        (lambda f: change_config(f, classes=list("abc")), r"head.*\(10"),
+        (lambda f: change_config(f, classes=list("abc")), r"head.*\[10"),
     ],
 )
 def test_a_damaged_classifier_is_refused_with_its_damage(home, damage, words):

@@ -10,6 +10,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -179,16 +180,6 @@ def test_a_folder_that_cannot_be_written_to_is_noticed_before_the_first_step(mni
     assert run.step == 0
 
 
-def test_training_refuses_to_be_one_of_several_processes(mnist_root, tmp_path, monkeypatch):
-    """Each would train into the same folder."""
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(InvalidInput, match="one process"):
-        trainer(tmp_path / "run", mnist_root)
-    assert not (tmp_path / "run").exists()
-    monkeypatch.setenv("WORLD_SIZE", "1")
-    trainer(tmp_path / "run", mnist_root)
-
-
 # --- a disk that fills up ---
 
 
@@ -269,6 +260,14 @@ def test_the_checkpoint_of_a_run_tells_how_it_came_to_be(finished_run):
 def test_a_recipe_out_of_range_is_refused(changes, named):
     with pytest.raises(InvalidInput, match=named):
         Recipe(**changes)
+
+
+def test_a_model_of_lossy_pictures_says_so(mnist_root, tmp_path):
+    run = trainer(tmp_path, mnist_root, epochs=1 / 50)
+    run.images = replace(run.images, source="pictures (JPEG)")
+    run.run()
+    assert record_of(tmp_path)["source"] == "pictures (JPEG)"
+    assert "| data | pictures (JPEG) |" in (tmp_path / "checkpoint" / "README.md").read_text()
 
 
 def test_what_is_watched_becomes_a_column(mnist_root, tmp_path):
