@@ -48,15 +48,7 @@ def save_film(
     note: str = "",
     kind: str | None = None,
 ) -> int:
-    """Write a film as a GIF, WebP or MP4, whichever its path ends in.
-
-    Args:
-        panes, stride, columns: see ``recorder.Frames``; the others, and errors, as those of
-            ``save_animation``.
-
-    Returns:
-        The number of frames written.
-    """
+    """``save_animation`` of ``recorder.Frames``, with the arguments of both."""
     frames = Frames(film, panes, stride, columns)
     times = {"frame_ms": frame_ms, "hold_ms": hold_ms}
     return save_animation(frames, path, scale=scale, note=note, kind=kind, **times)
@@ -78,10 +70,9 @@ def save_animation(
 ) -> int:
     """Write pictures as a GIF, WebP or MP4 with exactly one frame for each of them.
 
-    Neighbours that are equal stay frames of their own in all three. GIF and WebP repeat for ever.
-    WebP is lossless; a grey GIF has 16 levels of grey, a coloured one 256 colours for all its
-    frames; MP4 is H.264, 4:2:0, at a constant frame rate, padded with paper to an even width and
-    height.
+    Equal neighbours stay frames of their own. GIF and WebP repeat for ever. WebP is lossless; a
+    grey GIF has 16 levels of grey, a coloured one 256 colours for all its frames; MP4 is H.264,
+    4:2:0, padded with paper to an even width and height.
 
     Args:
         pictures: (H, W, C) uint8, C = 1 or 3, all of one shape. They are taken one at a time,
@@ -97,8 +88,7 @@ def save_animation(
         The number of frames written.
 
     Raises:
-        InvalidInput: for settings out of range, pictures that differ in shape, or none, and more
-            than four thousand million pixels in all.
+        InvalidInput: also for more than four thousand million pixels in all.
     """
     from .media import encoded  # here, because it is slow to import
 

@@ -41,11 +41,7 @@ class ClassifierConfig:
         return replace(self, classifier=defaults | self.classifier)
 
     def build(self) -> tuple[nn.Module, NoiseSchedule | None]:
-        """A network with random weights, and its schedule or None.
-
-        Raises:
-            InvalidInput: if the parts do not fit together.
-        """
+        """A network with random weights, and its schedule or None."""
         net = self._net()
         if net.takes_time != (self.schedule is not None):
             needs = "needs a schedule" if net.takes_time else "takes no schedule"
@@ -89,18 +85,12 @@ class Classifier:
         return self.schedule is not None
 
     def log_probs(self, x: Tensor, abar: float | Tensor | None = None) -> Tensor:
-        """ln p(class | x), differentiable in ``x``.
+        """ln p(class | x), (B, classes), float32, differentiable in ``x``.
 
         Args:
             x: (B, C, H, W), images in [-1, 1], or noisy ones.
             abar: ``alphas_cumprod`` at their noise level, one for all or (B,), best in
                 float64; 1, or None, for clean images. A classifier of clean images ignores it.
-
-        Returns:
-            (B, classes), float32.
-
-        Raises:
-            InvalidInput: for images of another shape, or ``abar`` beyond [0, 1].
         """
         return self.net(*self._inputs(x, abar)).float().log_softmax(1)
 

@@ -29,9 +29,6 @@ class ClassifierRecipe(LoopRecipe):
     ``classifier`` holds ``kind`` and keyword arguments of that network beyond image size, colours
     and classes; ``schedule`` those of ``NoiseSchedule.make`` for one that knows noise and is
     trained at all t alike, or None for clean images.
-
-    Raises:
-        InvalidInput: naming the field and what is allowed.
     """
 
     classifier: dict = field(default_factory=lambda: {"kind": "conv"})
@@ -155,10 +152,7 @@ def predict(classifier: Classifier, images: data.Images, t=None, noise=None) -> 
 def crop_and_flip(x: Tensor, crop: int, flip: bool) -> Tensor:
     """Each image moved by whole pixels, and mirrored or not, on its own: nothing is blurred.
 
-    Args:
-        x: (B, C, H, W).
-        crop: pixels, at most, each way, fewer than H and W; what appears mirrors the border.
-        flip: whether half of them, at random, are mirrored left to right.
+    ``crop`` is how far, at most, fewer than H and W; what appears mirrors the border.
     """
     count, _, height, width = x.shape
     if crop:
@@ -176,11 +170,7 @@ def crop_and_flip(x: Tensor, crop: int, flip: bool) -> Tensor:
 def augment(x: Tensor, shift: float, rotate: float, zoom: float) -> Tensor:
     """Each image moved, turned and enlarged on its own, bilinearly; what appears is black.
 
-    Args:
-        x: (B, C, H, W) in [-1, 1].
-        shift: pixels, at most, each way.
-        rotate: degrees, at most.
-        zoom: at most this share larger or smaller.
+    ``shift`` is in pixels, ``rotate`` in degrees, ``zoom`` a share: each at most, either way.
     """
     if not (shift or rotate or zoom):
         return x

@@ -118,9 +118,6 @@ def from_pictures(folder: Path, split: str = "train") -> Images:
         split: ``"train"``, ``"validation"`` (a tenth of the training pictures, 5,000 at most, by
             a fixed seed) or ``"test"``; without a ``test`` as many pictures again are held out
             for it.
-
-    Raises:
-        DataError: naming the file that is missing, damaged or does not match the others.
     """
     whole = folder / "train" if (folder / "train").is_dir() else folder
     tested = whole != folder and (folder / "test").is_dir()

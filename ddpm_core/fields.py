@@ -17,9 +17,8 @@ def value(default, kind: type, about: str, check: Callable, known: Collection[st
 
     Args:
         kind: what a text stands for, on the command line and in a link.
-        about: what it is, in words, with ``{names}`` for what may be chosen.
+        about: what it is, in words, with ``{names}`` for what may be chosen, ``known``.
         check: ``(name, value) -> value``, or raises InvalidInput.
-        known: what may be chosen.
     """
     spec = {"kind": kind, "about": about, "check": check, "known": known}
     return dataclasses.field(default=default, metadata=spec)
@@ -61,11 +60,7 @@ def again(cls: type, name: str, default):
 
 
 def check(instance) -> None:
-    """Check every field of a frozen dataclass, and keep what the checks return.
-
-    Raises:
-        InvalidInput: naming the field and what is allowed.
-    """
+    """Check every field of a frozen dataclass, and keep what the checks return."""
     for spec in dataclasses.fields(instance):
         given = getattr(instance, spec.name)
         if spec.metadata and (given is not None or spec.default is not None):

@@ -78,12 +78,9 @@ class Strength:
     """s(t) or λ(t), for each image: a scale, an interval of t and a course over it.
 
     Args:
-        scale: (B,), the full strength.
-        neutral: the strength at which guidance does nothing.
-        num_timesteps: T.
+        scale: (B,), the full strength; at ``neutral`` guidance does nothing.
         low, high: guidance acts where ``low <= t <= high`` and rests elsewhere.
-        profile: ``"constant"``; ``"early"``, falling in proportion to t from T - 1 to 0;
-            ``"late"``, rising as t falls.
+        profile: ``"constant"``; ``"early"``, falling in proportion to t; ``"late"``, rising.
     """
 
     def __init__(self, scale, neutral, num_timesteps, low=0, high=None, profile="constant"):
@@ -113,14 +110,11 @@ class ClassifierFree:
     eq. 14).
 
     Args:
-        conditional, unconditional: denoisers of the same batch.
         strength: ``t -> (B,)``, s.
-        schedule: of the walk.
         rescale: from 0 to 1, how far the result takes over the standard deviation of ``cond``,
             both as velocities, whatever the network predicts (Lin et al. 2023, section 3.4): near
             T, where the brightness of the image is decided, every eps has the spread of x.
-        joint: a denoiser of both in one batch, conditional first; one call on 2 B images
-            costs less than two calls where B is small.
+        joint: both denoisers in one batch, conditional first: cheaper where B is small.
         complete: evaluate both even where one of them is the result.
     """
 
@@ -184,11 +178,9 @@ class ClassifierGuided:
     λ acts per image: the gradient is that of the sum over the batch, never of its mean.
 
     Args:
-        denoiser: the one that knows no class.
         log_probs: ``(x, alphas_cumprod) -> (B, K)``, differentiable in x.
         targets: (B, K), the wanted class or classes, in proportion; rows sum to 1.
         strength: ``t -> (B,)``, λ.
-        form: ``"plain"`` or ``"scaled"``.
         at: where the classifier looks: ``"x"``, the noisy state; ``"x0"``, the predicted clean
             image with eps held constant; ``"x0-through"``, the same, differentiated through
             the denoiser.
@@ -245,10 +237,7 @@ class ClassifierGuided:
 
 
 class SideBySide:
-    """Several denoisers as one, each for its own stretch of the batch.
-
-    Args:
-        parts: (denoiser, images), in order.
+    """Several denoisers as one, each for its own stretch of the batch: (denoiser, images) in order.
 
     What only some of them tell in ``extras`` is NaN for the others.
     """

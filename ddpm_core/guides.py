@@ -9,19 +9,12 @@ from . import checkpoints
 from .classifier import Classifier
 from .errors import CheckpointError, InvalidInput, check_choice
 
-# The judge takes part in no guidance.
+# Of clean images, of noisy ones; the judge takes part in no guidance.
 ROLES = ("classifier", "classifier-noisy", "judge")
 
 
 def classifier_for(model: checkpoints.Model, role: str) -> Classifier:
-    """The shipped classifier of the model's dataset in one of three roles.
-
-    Args:
-        role: ``"classifier"`` (of clean images), ``"classifier-noisy"`` or ``"judge"``.
-
-    Raises:
-        InvalidInput: if there is none, or it sees images of another shape.
-    """
+    """The shipped classifier of the model's dataset in one of the ``ROLES``."""
     check_choice("role of a classifier", role, ROLES)
     name = f"{model.config.dataset}-{role}"
     try:

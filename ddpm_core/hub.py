@@ -56,11 +56,8 @@ def is_name(text: str) -> bool:
 
 
 def layout(files: Iterable[str]) -> list[str] | None:
-    """The files that make a model, weights first and config second; None if there is none.
-
-    Args:
-        files: what a repository or a folder holds, with forward slashes.
-    """
+    """Of the files of a repository or folder those that make a model, weights first and config
+    second; None if there is no model."""
     held = set(files)
     for weights, config, others in LAYOUTS:
         if {weights, config} <= held:
@@ -95,11 +92,6 @@ class Hub:
         Args:
             name: ``owner/name`` or ``owner/name@revision``.
             progress: called with the bytes that arrived so far, and those to come in all.
-
-        Raises:
-            CheckpointError: saying what is wrong: no such repository or revision, one that is
-                gated, no model of a known layout in it, a download that is too large, broken or
-                not what was announced, a Hub that cannot be reached.
         """
         if not is_name(name):
             raise CheckpointError(f"{name[:200]!r} names no repository: owner/name[@revision]")
@@ -200,9 +192,7 @@ def in_words(
 ) -> Iterator[None]:
     """Turn the client's errors into a ``CheckpointError`` in words.
 
-    Args:
-        revision: None on the way out, to the Hub.
-        arriving: whether the Hub has answered before, and files are on their way.
+    ``revision`` is None on the way out, to the Hub; ``arriving``: files are on their way.
     """
     from huggingface_hub import constants
 

@@ -16,10 +16,6 @@ def model_folder(name: str | Path, repo_id: str, target: Path) -> Path:
         name: a shipped checkpoint or classifier, or a folder that holds one.
         repo_id: ``owner/name``; the card tells how to load it from there.
         target: a new or empty folder.
-
-    Raises:
-        CheckpointError: if there is no such checkpoint, or none of this project's making.
-        InvalidInput: for a ``repo_id`` that cannot be one.
     """
     check_repo(repo_id)
     source = checkpoints.find(Path(name))  # a path: nothing is fetched to be sent back
@@ -43,17 +39,11 @@ def push(
     private: bool = False,
     endpoint: str | None = None,
 ) -> str:
-    """Create a repository if there is none, and upload a folder in one commit.
+    """Create a repository if there is none, upload a folder in one commit and return its address.
 
     Args:
         kind: ``"model"`` or ``"space"``.
         endpoint: the Hub's address, if not the usual one.
-
-    Returns:
-        The address of the repository.
-
-    Raises:
-        CheckpointError: saying why the Hub refused, or could not be reached.
     """
     from huggingface_hub import HfApi
 

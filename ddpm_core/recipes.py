@@ -142,16 +142,10 @@ CLASSIFIERS: dict[str, ClassifierRecipe] = {
 
 
 def recipe_from(name: str | None, options: dict) -> Recipe:
-    """A shipped recipe, or the defaults of ``Recipe``, with the given options changed.
+    """One of ``RECIPES``, or the defaults of ``Recipe``, with the given options changed.
 
-    Args:
-        name: a key of ``RECIPES``, or None for the defaults of ``Recipe``.
-        options: any field of ``Recipe`` by name, and ``channels``, ``blocks``, ``dropout``,
-            ``attention`` (a list of levels), ``schedule`` (a kind), ``timesteps``,
-            ``prediction``.
-
-    Raises:
-        InvalidInput: for a level or value out of range.
+    These are any field of ``Recipe`` by name, and ``channels``, ``blocks``, ``dropout``,
+    ``attention`` (a list of levels), ``schedule`` (a kind), ``timesteps``, ``prediction``.
     """
     base = RECIPES[name] if name else Recipe(model=SMALL | NOWHERE)
     model, schedule = dict(base.model), dict(base.schedule)
@@ -178,14 +172,6 @@ def recipe_from(name: str | None, options: dict) -> Recipe:
 
 
 def classifier_recipe_from(name: str, options: dict) -> ClassifierRecipe:
-    """A shipped classifier's recipe with the given fields changed.
-
-    Args:
-        name: a key of ``CLASSIFIERS``.
-        options: fields of its class by name; others are ignored.
-
-    Raises:
-        InvalidInput: for a value out of range.
-    """
+    """One of ``CLASSIFIERS`` with the given fields changed; other options are ignored."""
     names = {f.name for f in fields(CLASSIFIERS[name])}
     return replace(CLASSIFIERS[name], **{k: v for k, v in options.items() if k in names})

@@ -98,12 +98,7 @@ class Request:
     def with_texts(self, texts: Mapping[str, str]) -> Request:
         """This request with fields replaced by what was typed, or stands in a link.
 
-        Args:
-            texts: by field; other names are ignored. Empty stands for None where a field may
-                be None.
-
-        Raises:
-            InvalidInput: naming the field that cannot be read, or is out of range.
+        Other names are ignored. Empty stands for None where a field may be None.
         """
         values = {}
         for spec in dataclass_fields(self):
@@ -216,11 +211,7 @@ def unused(requests: Sequence[Request]) -> set[str]:
 
 
 def read(name: str, text: str, kind: type):
-    """What was typed, as a value.
-
-    Raises:
-        InvalidInput: naming what cannot be read.
-    """
+    """What was typed, as a value; an error names what cannot be read."""
     try:
         if kind is bool:
             return {"1": True, "true": True, "0": False, "false": False}[text.lower()]

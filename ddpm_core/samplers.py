@@ -60,7 +60,6 @@ def ddpm(
     """Ancestral sampling (DDPM Algorithm 2), also over fewer timesteps than T.
 
     Args:
-        denoiser: ``(x, t) -> Prediction``, or eps itself.
         x: (B, ...), images or points, the state at ``timesteps[0]``; noise x_T for a whole run.
         timesteps: strictly decreasing, in [0, T).
         noise: ``t -> (B, ...)``, standard normal; see ``Noise``.
@@ -137,12 +136,7 @@ def ddim_inverse(
         timesteps: strictly increasing, in [0, T). The higher the last, the larger the error of the
             way back, above all with the cosine schedule, which leaves almost no image at T - 1.
 
-    Returns:
-        As many steps as timesteps; each has ``t_next = t``: it ends at the timestep at which the
-        denoiser was evaluated.
-
-    Raises:
-        InvalidInput: for other timesteps; while iterating, if the state ceases to be finite.
+    Each step has ``t_next = t``: it ends at the timestep at which the denoiser was evaluated.
     """
     rising = check_timesteps(schedule, timesteps, rising=True)
 

@@ -17,13 +17,7 @@ from .denoiser import Denoiser, evaluations
 from .diffusion import check_images, q_sample
 from .errors import InvalidInput, check_int
 from .faults import FAULTS
-from .guidance import (
-    GUIDANCE,
-    ClassifierFree,
-    ClassifierGuided,
-    SideBySide,
-    Strength,
-)
+from .guidance import GUIDANCE, ClassifierFree, ClassifierGuided, SideBySide, Strength
 from .guides import classifier_for
 from .recorder import Film, check_film
 from .request import Request
@@ -45,8 +39,7 @@ class Run:
     Args:
         request: what to sample; several requests run side by side in one batch, the images of
             the first one first. They may differ in everything but the walk itself (``WALK``).
-        images: which images of the seed; those of the request unless given. For a single
-            request only.
+        images: which images of the seed; those of the request unless given.
         x0: (B, C, H, W) or (1, C, H, W) in [-1, 1], images to start from, noised to ``t``.
         t: the timestep to start at, T - 1 unless given; with fewer than ``request.steps``
             timesteps from there to 0, every one of them is visited.
@@ -58,7 +51,7 @@ class Run:
         labels: one per image: a class, a mixture ``{class: share}``, or None for no class.
         scales: one per image, the guidance scale asked for, None for no guidance.
         schedule: the one that the walk goes by: the model's, unless a fault is asked for.
-        dtype: the one used by the network, resolved; part of what a result records.
+        dtype: the one used by the network, resolved.
     """
 
     def __init__(
@@ -106,12 +99,7 @@ class Run:
 
     def noise(self, t: int) -> Tensor:
         """The noise of every image at ``t``, (B, C, H, W)."""
-        parts = []
-        for seed, several in groupby(
-            zip(self.requests, self._images, strict=True), key=lambda pair: pair[0].seed
-        ):
-            numbers = [number for _, own in several for number in own]
-            parts.append(self.model.noise(seed, numbers)(t))
+        parts = [self.model.noise(seed, images)(t) for (seed,), images in self._grouped("seed")]
         return torch.cat(parts) if len(parts) > 1 else parts[0]
 
     def denoiser(self, complete: bool = False) -> Denoiser:
@@ -121,30 +109,27 @@ class Run:
             complete: evaluate what guidance compares even where it does not need it.
         """
         parts, place = [], 0
-        for key, several in groupby(
-            zip(self.requests, self._images, strict=True),
-            key=lambda pair: tuple(getattr(pair[0], name) for name in TOGETHER),
-        ):
-            count = sum(len(own) for _, own in several)
-            part = slice(place, place + count)
-            options = dict(zip(TOGETHER, key, strict=True))
-            parts.append((self._guided(part, options, complete), count))
-            place += count
+        for values, images in self._grouped(*TOGETHER):
+            part = slice(place, place + len(images))
+            options = dict(zip(TOGETHER, values, strict=True))
+            parts.append((self._guided(part, options, complete), len(images)))
+            place += len(images)
         return parts[0][0] if len(parts) == 1 else SideBySide(parts)
+
+    def _grouped(self, *names: str) -> Iterator[tuple[tuple, list[int]]]:
+        """The values of these fields, with the images of neighbouring requests that have them."""
+        pairs = zip(self.requests, self._images, strict=True)
+        for values, several in groupby(pairs, lambda it: tuple(getattr(it[0], n) for n in names)):
+            yield values, [number for _, own in several for number in own]
 
     def _guided(self, part: slice, options: dict, complete: bool) -> Denoiser:
         model, labels, method = self.model, self.labels[part], options["guidance"]
         if method == "none":
             return model.denoiser(labels, self.dtype)
         nothing = [None] * len(labels)
-        strength = Strength(
-            self.scales[part],
-            GUIDANCE[method].neutral,
-            model.schedule.num_timesteps,
-            options["t_low"],
-            options["t_high"],
-            options["profile"],
-        )
+        over_time = [options[name] for name in ("t_low", "t_high", "profile")]
+        scales, neutral = self.scales[part], GUIDANCE[method].neutral
+        strength = Strength(scales, neutral, model.schedule.num_timesteps, *over_time)
         if not GUIDANCE[method].classifier:
             joint = len(labels) <= JOINT_UP_TO
             return ClassifierFree(
@@ -181,7 +166,6 @@ class Run:
 
         Args:
             x: another start; (B, C, H, W).
-            previous: a step of an earlier run of the same walk; sampling goes on after it.
             report: let every step tell what guidance did (see ``guidance``).
         """
         request, timesteps = self.request, self.timesteps
@@ -205,10 +189,7 @@ class Run:
     def calls(self, report: bool = False) -> list[int]:
         """Evaluations of the network for each image so far, at the start and after every step.
 
-        Of requests side by side, those of the costliest.
-
-        Args:
-            report: as for ``steps``.
+        For requests side by side: those of the costliest one.
         """
         denoiser = self.denoiser(complete=report)
         visits = SAMPLERS[self.request.sampler].visits(self.timesteps)
@@ -230,13 +211,10 @@ class Run:
 
 
 def sample(model: Model, request: Request, batch: int = BATCH, progress=None) -> np.ndarray:
-    """Sample all images of a request, in batches; the batch size changes rounding only.
+    """Sample all images of a request: (n, H, W, C), uint8. The batch size changes rounding only.
 
     Args:
         progress: called with the number of steps just done, each time.
-
-    Returns:
-        (n, H, W, C), uint8.
     """
     pictures = []
     for start in range(0, request.n, batch):
@@ -265,13 +243,11 @@ def film(model: Model, request: Request | Sequence[Request], progress=None) -> F
 def branch(model: Model, request: Request, other: Request, at: int, progress=None) -> Film:
     """Run a request, and again with what ``other`` changes from step ``at`` on.
 
-    Returns:
-        A film of 2 n images: those of the request, then those of its branch, which share the
-        frames up to ``at``.
+    The film has the images of the request, then those of its branch, which share the frames up to
+    ``at``.
 
     Raises:
-        InvalidInput: if the two do not agree in the walk or in n, or the film would not fit into
-            memory.
+        InvalidInput: if the two do not agree in the walk or in n.
     """
     first, second = Run(model, request), Run(model, [request, other])
     if len(first.images) * 2 != len(second.images):
@@ -293,9 +269,6 @@ def scale_sheet(
     """Requests for one image at every scale, and in rows for every class: an atlas.
 
     All of them start from the same noise, that of the request's first image.
-
-    Raises:
-        InvalidInput: if the request is not guided: there is nothing to scale.
     """
     if request.guidance == "none":
         raise InvalidInput("scales are those of a guidance: choose one")

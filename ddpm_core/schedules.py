@@ -93,16 +93,7 @@ class NoiseSchedule(Schedule):
 
     @classmethod
     def make(cls, kind: str = "linear", num_timesteps: int = 1000, **options) -> Schedule:
-        """Build a schedule by name.
-
-        Args:
-            kind: a key of ``SCHEDULES``.
-            num_timesteps: T, from 1 to 10,000.
-            options: of that kind.
-
-        Raises:
-            InvalidInput: for an unknown kind or a T out of range.
-        """
+        """Build a schedule by name, a key of ``SCHEDULES``, with options of that kind."""
         num_timesteps = check_int("num_timesteps", num_timesteps, 1, 10_000)
         check_choice("schedule", kind, SCHEDULES)
         try:
@@ -213,21 +204,15 @@ SCHEDULES = {
 def spaced_timesteps(
     schedule: Schedule, steps: int, spacing: str = "linear", start: int | None = None
 ) -> list[int]:
-    """Choose the timesteps a sampler visits.
+    """Choose the timesteps a sampler visits: ``start`` first and, of more than one, 0 last.
 
     Args:
-        steps: N, from 1 to ``start`` + 1.
+        steps: from 1 to ``start`` + 1.
         spacing: ``"linear"`` in t, ``"quadratic"`` (dense near the image, DDIM
             appendix D.2) or ``"logsnr"`` (even in log-SNR, as DPM-Solver prefers).
-        start: the first of them, T - 1 unless given.
-
-    Returns:
-        N strictly decreasing integers: ``start`` first and, for N > 1, 0 last.
-
-    Raises:
-        InvalidInput: if ``steps`` or ``start`` is not a whole number in range, or the spacing
-            is unknown.
+        start: T - 1 unless given.
     """
+    check_choice("spacing", spacing, SPACINGS)
     last = schedule.num_timesteps - 1
     last = last if start is None else check_int("start", start, 0, last)
     steps = check_int("steps", steps, 1, last + 1)
@@ -237,13 +222,11 @@ def spaced_timesteps(
         ascending = np.linspace(0, last, steps)
     elif spacing == "quadratic":
         ascending = np.linspace(0, last**0.5, steps) ** 2
-    elif spacing == "logsnr":
+    else:
         # log_snr falls with t; np.interp wants its abscissae rising.
         rising = -schedule.log_snr[: last + 1]
         levels = np.linspace(rising[0], rising[-1], steps)
         ascending = np.interp(levels, rising, np.arange(last + 1))
-    else:
-        raise InvalidInput(f"unknown spacing {spacing!r}; known: {', '.join(SPACINGS)}")
     return _distinct(np.rint(ascending).astype(int), last)
 
 

@@ -29,9 +29,6 @@ class Recipe(LoopRecipe):
     The defaults are the report's set-up (section 3), with gradient clipping and EMA added.
     ``model`` holds keyword arguments of ``UNet`` beyond image size, colours and classes,
     ``schedule`` those of ``NoiseSchedule.make``.
-
-    Raises:
-        InvalidInput: naming the field and what is allowed.
     """
 
     model: dict = field(default_factory=dict)

@@ -29,18 +29,12 @@ KINDS = ("sampling", "pictures", "training")
 
 
 class Case(NamedTuple):
-    """Attributes:
-    what: one of ``KINDS``: a step of sampling, pictures by a whole request, a step of training.
-    shape: a key of ``MODELS``.
-    n: images in a batch.
-    dtype: ``"float32"``, ``"bfloat16"`` or, for sampling, ``"auto"``, the default. Training in
-        bfloat16 is autocast.
-    """
+    """What is timed: a step of sampling, pictures by a whole request, or a step of training."""
 
-    what: str
-    shape: str
-    n: int
-    dtype: str
+    what: str  # of ``KINDS``
+    shape: str  # a key of ``MODELS``
+    n: int  # images in a batch
+    dtype: str  # or "auto", the default of sampling; training in bfloat16 is autocast
 
 
 def chosen(quick: bool, kinds: Sequence[str]) -> list[Case]:

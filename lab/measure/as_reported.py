@@ -30,11 +30,7 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 def logits_in_grey() -> Features:
-    """The logits of the shipped classifier of digits, of pictures of any size and colour.
-
-    Raises:
-        InvalidInput: if that classifier does not ship.
-    """
+    """The logits of the shipped classifier of digits, of pictures of any size and colour."""
     if NET not in checkpoints.available_classifiers():
         raise InvalidInput(f"the report's FID needs the checkpoint {NET}")
     classifier = checkpoints.load_classifier(checkpoints.HOME / NET)

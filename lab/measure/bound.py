@@ -75,16 +75,12 @@ def bound(
 
     Args:
         denoiser_of: from the labels of a batch to its denoiser; see ``of_model``.
-        images: all of them are measured; ``Images.subset`` makes fewer.
         variance: sigma² of the model's way back: ``"beta"``, beta_t, or ``"posterior"``, that of
             q(x_(t-1) | x_t, x_0), which is 0 at t = 0, where that of t = 1 stands in for it.
-        clip: clamp x̂0 to [-1, 1], as in sampling.
         evaluations: of the network for each image, dense where t is small, where most of the bound
             is, and drawn at random above, so that the mean is that of all; T, all of them, unless
             given.
         seed: of the noise, a function of (seed, image, t), and of the timesteps.
-        batch: images at a time; it changes rounding only.
-        device: where the denoiser computes.
 
     Yields:
         ``Progress`` after every evaluation of a batch, then the ``Bound``.
@@ -164,11 +160,7 @@ def step_bits(
     variance: str = "beta",
     clip: bool = True,
 ) -> Tensor:
-    """L_(t-1), or L_0 at t = 0, given the noise predicted at x_t: bits per dimension, (B,).
-
-    Args:
-        x0, x, eps: (B, C, H, W): the image, x_t, and the prediction.
-    """
+    """L_(t-1), or L_0 at t = 0, given the noise predicted at x_t: bits per dimension, (B,)."""
     guess = x0_from_eps(schedule, x.double(), t, eps.double())
     guess = guess.clamp(-1, 1) if clip else guess
     x0, x = x0.double(), x.double()

@@ -71,11 +71,8 @@ def measure_fid(
     Yields:
         ``Progress``, then a result of the kind ``"fid"``: ``fid``, ``spread`` and ``left_out``
         (see ``fid.Score``); ``floor`` and ``floor_spread``, what as many real images of the other
-        split get, None if they are too few; ``seconds``, without what lay ready on disk.
-
-    Raises:
-        InvalidInput: before anything is sampled, if n is too small for the features or makes no
-            minibatches, or images and model do not fit.
+        split get, None if they are too few; ``seconds``, without what lay ready on disk. What
+        cannot be measured is refused before anything is sampled.
     """
     check_choice("reference set", reference, REFERENCES)
     started, shards = time.monotonic(), Shards(model, request, home, batch)
@@ -128,15 +125,9 @@ def measure_classes(
 ) -> Iterator[Progress | dict]:
     """What share of samples the judge takes for the wanted class, and how much they vary.
 
-    Args:
-        request, home, batch: see ``measure_fid``.
-
     Yields:
         ``Progress``, then a result of the kind ``"classes"``; its ``accuracy`` is None where no
         class was wanted, its ``distance`` where no two samples are of one class.
-
-    Raises:
-        InvalidInput: if the model's dataset has no judge.
     """
     shards = Shards(model, request, home, batch)
     tally = Tally(model, shards.request)
@@ -167,11 +158,6 @@ def measure_bound(
 ) -> Iterator[Progress | dict]:
     """The bound (report eq. 8, 9) and the loss (eq. 10) on the first test images, in float32.
 
-    Args:
-        n: how many.
-        evaluations, variance, seed: see ``bound.bound``.
-        root: see ``data.data_root``.
-
     Yields:
         ``Progress``, then a result of the kind ``"bound"`` with the fields of ``bound.Bound``.
     """
@@ -200,7 +186,6 @@ def measure_neighbours(
     """Is it memorised? The nearest training images of samples, beside those of test images.
 
     Args:
-        request, root, home, batch: see ``measure_fid``.
         k: how many neighbours of each sample are shown.
         space: ``"features"``, those of the dataset's judge, or ``"pixels"``.
 

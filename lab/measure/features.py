@@ -40,11 +40,7 @@ class Features:
 
     @torch.no_grad()
     def features(self, images: np.ndarray) -> Tensor:
-        """(n, H, W, C), uint8, to (n, d), float64, on the CPU.
-
-        Raises:
-            InvalidInput: for pictures that it cannot take, or where it gives no such numbers.
-        """
+        """(n, H, W, C), uint8, to (n, d), float64, on the CPU."""
         found = self.take(torch.from_numpy(images).permute(0, 3, 1, 2)).double().cpu()
         if found.ndim != 2 or len(found) != len(images):
             raise InvalidInput(f"{self.name} gives {tuple(found.shape)} for {len(images)} images")
@@ -63,9 +59,6 @@ def feature_net(name: str | Path) -> Features:
             (n, d), or does so told ``return_features=True``, as the published Inception of FID
             does. Not tested with its weights, which this project does not have; and a TorchScript
             file is a program: open none that you do not trust.
-
-    Raises:
-        InvalidInput: if there is none of that name, or it cannot be read.
     """
     text = str(name)
     if text in checkpoints.available_classifiers():
@@ -94,14 +87,7 @@ def classifier_features(classifier) -> Features:
 
 
 def judge_of(model: checkpoints.Model, otherwise: str) -> Features:
-    """The judge of a model's dataset as a feature net.
-
-    Args:
-        otherwise: what to do without one, in words.
-
-    Raises:
-        InvalidInput: if there is none.
-    """
+    """A model's judge as a feature net; ``otherwise`` says what to do without one."""
     try:
         return classifier_features(classifier_for(model, "judge"))
     except InvalidInput as error:
@@ -136,11 +122,7 @@ def script_features(path: Path) -> Features:
 
 
 def batches(images: Images, chosen=None, size: int = BATCH) -> Iterator[np.ndarray]:
-    """A dataset's pictures as (n, H, W, C), uint8.
-
-    Args:
-        chosen: which ones, indices in the order wanted; all unless given.
-    """
+    """A dataset's pictures as (n, H, W, C), uint8: those ``chosen``, in that order, or all."""
     chosen = torch.arange(len(images)) if chosen is None else torch.as_tensor(chosen)
     for part in chosen.split(size):
         yield images.pixels[part].permute(0, 2, 3, 1).numpy()

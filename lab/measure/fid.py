@@ -65,11 +65,8 @@ class Moments:
 
     @property
     def covariance(self) -> Tensor:
-        """(d, d), unbiased.
-
-        Raises:
-            InvalidInput: with n <= d, where it is singular and the distance meaningless.
-        """
+        """(d, d), unbiased; refused with n <= d, where it is singular and the distance means
+        nothing."""
         if self.n <= self.d:
             raise InvalidInput(
                 f"{self.n:,} images are too few for {self.d:,} features: FID needs more than "
@@ -84,9 +81,6 @@ def frechet(a: Moments, b: Moments) -> float:
     The trace of (C1 C2)^(1/2) is the sum of the singular values of C1^(1/2) C2^(1/2). Either root
     comes from an eigen-decomposition of a symmetric matrix, so that nothing complex can appear,
     and no singular value is the root of a rounding error.
-
-    Raises:
-        InvalidInput: for too few images (see ``Moments.covariance``), or other features.
     """
     if a.d != b.d:
         raise InvalidInput(f"{a.d} features cannot be compared with {b.d}")
@@ -117,11 +111,7 @@ class Score:
 def gather(
     net: Features, images: Iterable[np.ndarray], total: int, what: str = "features"
 ) -> Iterator[Progress | Moments]:
-    """The moments of the features of pictures that come in batches, (n, H, W, C), uint8.
-
-    Yields:
-        ``Progress`` after every batch, then ``Moments``.
-    """
+    """``gather_blocks`` of one block: yields ``Progress``, then ``Moments``."""
     (whole,) = yield from passed(gather_blocks(net, images, total, 1, what))
     yield whole
 
@@ -133,13 +123,11 @@ def gather_blocks(
     count: int = BLOCKS,
     what: str = "features",
 ) -> Iterator[Progress | list[Moments]]:
-    """The moments of each of ``count`` blocks, one after another, of ``total`` pictures.
+    """The moments of the features of ``total`` pictures, (n, H, W, C), uint8, in ``count`` blocks,
+    one after another.
 
     Yields:
         ``Progress`` after every batch, then a list of ``Moments``.
-
-    Raises:
-        InvalidInput: if there are not ``total`` pictures, or no picture for a block.
     """
     check_int("images", total, count, 10**9)
     blocks: list[Moments | None] = [None] * count
@@ -184,17 +172,11 @@ def floor(
     seed: int = 0,
     draws: int = FLOOR_DRAWS,
 ) -> Iterator[Progress | Score]:
-    """What ``n`` real images get against the reference.
+    """What ``n`` real images get against the reference: yields ``Progress``, then the ``Score``.
 
     Args:
         images: those that the reference does not hold; ``n`` of them, ``draws`` times where they
             suffice, in a random order.
-
-    Yields:
-        ``Progress`` after every batch, then the ``Score``.
-
-    Raises:
-        InvalidInput: if there are fewer than ``n`` images.
     """
     check_int("n, for a floor of as many real images,", n, 1, len(images))
     draws = min(draws, len(images) // n)

@@ -21,13 +21,8 @@ REAL_DISTANCE = {"mnist": 8.76, "cifar10": 18.14}
 
 @dataclass(frozen=True)
 class Measured:
-    """Figures of n samples.
-
-    Attributes:
-        n: how many.
-        accuracy: share that the judge takes for the wanted class, 0 to 1.
-        distance: see ``Distances``.
-    """
+    """Figures of n samples: the share that the judge takes for the wanted class, and the mean of
+    their ``Distances``."""
 
     n: int
     accuracy: float
@@ -65,11 +60,7 @@ def measuring(model: Model, request: Request, batch: int = BATCH) -> Iterator[Me
 
 
 class Tally:
-    """Figures of a request's pictures as they come.
-
-    Attributes:
-        judge: the classifier that looks at them.
-    """
+    """Figures of a request's pictures as they come, with a ``judge`` that looks at them."""
 
     def __init__(self, model: Model, request: Request):
         self.judge, self._wanted = classifier_for(model, "judge"), wanted(model, request)

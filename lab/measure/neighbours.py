@@ -21,18 +21,12 @@ QUANTILE = 0.01
 def nearest(
     pictures: np.ndarray, images: Images, k: int = 5, net: Features | None = None
 ) -> Iterator[Progress | tuple[Tensor, Tensor]]:
-    """Find the nearest training images.
-
-    Args:
-        pictures: (m, H, W, C), uint8.
-        images: the training images.
-        k: how many neighbours of each.
-        net: compare its features; pixels unless given.
+    """Find the ``k`` training images nearest to each picture, (m, H, W, C), uint8.
 
     Yields:
         ``Progress`` after every batch of training images, then indices into them, (m, k), the
-        nearest first, and Euclidean distances, (m, k), float64: of features, or of pixels from 0
-        to 1.
+        nearest first, and Euclidean distances, (m, k), float64: of features, or without a net of
+        pixels from 0 to 1.
     """
     check_int("k", k, 1, len(images))
     if pictures.shape[1:] != tuple(images.pixels.shape[i] for i in (2, 3, 1)):

@@ -26,11 +26,7 @@ FOLDER = "results"
 
 
 def save(folder: Path, result: dict) -> Path:
-    """Write a result below a folder; returns its file.
-
-    Args:
-        result: ``kind``, ``protocol`` and figures.
-    """
+    """Write a result below a folder; returns its file."""
     text = json.dumps(result["protocol"], sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     path = Path(folder) / FOLDER / f"{result['kind']}-{digest}.json"
@@ -40,29 +36,13 @@ def save(folder: Path, result: dict) -> Path:
 
 
 def read(folder: Path, kind: str | None = None) -> list[dict]:
-    """The results of a checkpoint's folder, by file name.
-
-    Args:
-        kind: such as ``"fid"``; all kinds unless given.
-
-    Raises:
-        CheckpointError: naming the file that holds no result.
-    """
-    found = []
-    for path in sorted((Path(folder) / FOLDER).glob("*.json")):
-        result = read_file(path)
-        if kind in (None, result["kind"]):
-            found.append(result)
-    return found
+    """The results of a checkpoint's folder, by file name; of one ``kind``, such as ``"fid"``."""
+    found = map(read_file, sorted((Path(folder) / FOLDER).glob("*.json")))
+    return [result for result in found if kind in (None, result["kind"])]
 
 
 def current(folder: Path, kind: str | None = None, of: Path | None = None) -> list[dict]:
-    """``read``, without what is ``stale``.
-
-    Args:
-        kind: as of ``read``.
-        of: the checkpoint's folder, if that is another one.
-    """
+    """``read``, without what is ``stale``; ``of`` is the checkpoint's folder, if another one."""
     return [result for result in read(folder, kind) if not stale(result, of or folder)]
 
 
@@ -77,7 +57,7 @@ def stale(result: dict, checkpoint: Path) -> bool:
 
 
 def _is_another(net: dict, home: Path) -> bool:
-    """Whether a network that a result names is none that lies among the checkpoints by its name."""
+    """True if the checkpoint of that name has another network."""
     name = str(net.get("name"))
     return Path(name).name == name and mark_of(home / name) not in (None, net.get("mark"))
 
@@ -93,11 +73,7 @@ def drop_stale(folder: Path, of: Path | None = None) -> list[Path]:
 
 def mark_of(folder: Path) -> str | None:
     """The ``fingerprint`` of the network in a checkpoint's folder, of its file alone; None without
-    weights.
-
-    Raises:
-        CheckpointError: if the weights cannot be read.
-    """
+    weights."""
     path = Path(folder) / WEIGHTS
     try:
         about = path.stat()
@@ -117,7 +93,7 @@ def _mark(path: Path, changed: int, size: int) -> str:
 
 
 def read_file(path: Path) -> dict:
-    """One result; raises as ``read`` does."""
+    """One result; an error names the file that holds none."""
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:

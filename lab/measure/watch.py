@@ -40,11 +40,7 @@ def fid_watch(
 
     Args:
         dataset: whose judge gives the features, unless ``net`` does.
-        root: see ``data.data_root``.
         real: how many images held out, at most.
-
-    Raises:
-        InvalidInput: if there is no such net, or too few images for its features.
     """
     judge = f"{dataset}-judge"
     if net is None and judge not in checkpoints.available_classifiers():
@@ -69,11 +65,7 @@ def fid_watch(
 
 
 def words(rows: Sequence[dict], recipe: Mapping) -> str:
-    """What the distances of a training's rows stand on; empty without any.
-
-    Args:
-        recipe: of the training, as its record tells it.
-    """
+    """What the distances of a training's rows stand on; empty without any."""
     watched = [row for row in rows if "fid" in row]
     if not watched:
         return ""

@@ -129,8 +129,7 @@ class Engine:
     def do(self, function: Callable[..., Result], *args, account: Account | None = None) -> Result:
         """Call ``function`` on the engine's thread and wait for what it returns or raises.
 
-        Args:
-            account: whose work it is; somebody's who has had nothing yet, unless given.
+        Without an ``account`` it is the work of somebody who has had nothing yet.
         """
         return self._hand(lambda: function(*args), account, False)
 
@@ -168,9 +167,6 @@ class Engine:
         """``net(x, t, labels)``, from within a step perhaps together with others' (see ``step``).
 
         Args:
-            x: (B, C, H, W).
-            t: (B,).
-            labels: (B,) or (B, K), or None.
             most: images that this network may have at a time, all those of a batch together; any
                 number unless given. More are evaluated in parts, and between these it is decided
                 anew whose turn it is.

@@ -65,12 +65,7 @@ class ForwardFilm:
     def sheet(self, times: Sequence[int] | None = None, scale: int = 4) -> np.ndarray:
         """The picture at some times side by side, by eq. 4 and below that by eq. 3; for a PNG.
 
-        Args:
-            times: from 0 to T; 0 and ``return_times`` unless given.
-            scale: enlargement.
-
-        Raises:
-            InvalidInput: for a time that there is not.
+        ``times`` are from 0 to T; 0 and ``return_times`` unless given.
         """
         last = self.film.frames - 1
         times = [0, *_times(last)] if times is None else times
@@ -85,9 +80,6 @@ def forward_film(model: Model, picture: np.ndarray, seed: int = 0, bins: int = 8
     Args:
         picture: uint8 (H, W, C), of the model's shape.
         seed: of the noise; eq. 4 takes that from which image 0 of the seed would start.
-
-    Raises:
-        InvalidInput: for a picture of another shape, or too large a one: every timestep is kept.
     """
     *_, film = noising(model, picture, seed, bins)
     return film
@@ -136,9 +128,6 @@ def stepwise(
         noise: ``t -> (B, C, H, W)``, standard normal, as ``Noise``. The step to ``t`` asks for
             ``T + 1 + t``: samplers ask for 0 to T, and what they add on the way back must not be
             the noise that is already there.
-
-    Raises:
-        InvalidInput: while iterating, for images that do not fit the noise.
     """
     x = x0
     for t in range(schedule.num_timesteps):
@@ -148,16 +137,10 @@ def stepwise(
 
 
 def histogram(x: Tensor, bins: int = 81) -> tuple[np.ndarray, np.ndarray]:
-    """How pixel values are distributed, beside the standard normal distribution.
+    """The density of pixel values in each bin, and the standard normal's at the bins' centres.
 
-    Args:
-        x: of any shape, finite.
-        bins: evenly from -4 to 4. With 81, the commonest values of images, -1, 0 and 1, lie
-            within bins and not on their edges.
-
-    Returns:
-        (bins,) twice: the share of all values per unit, those beyond the edges counted in the
-        total; and the standard normal's density at the bins' centres.
+    The bins are even from -4 to 4. With 81, the commonest values of images, -1, 0 and 1, lie within
+    bins and not on their edges. Values beyond the edges count in the total.
     """
     counts, edges = np.histogram(x.double().cpu().numpy(), bins, (-REACH, REACH))
     centres = (edges[:-1] + edges[1:]) / 2
@@ -197,12 +180,7 @@ def _times(last: int) -> list[int]:
 def return_request(
     model: Model, label: int | str = "none", seed: int = 0, steps: int | None = None, **more
 ) -> Request:
-    """The request that brings a picture back unless another is asked for: DDIM with eta = 1.
-
-    Args:
-        steps: from every time; ``RETURN_STEPS`` unless given, or T if that is less.
-        more: further fields of a request.
-    """
+    """The request that brings a picture back unless another is asked for: DDIM with eta = 1."""
     few = min(RETURN_STEPS, model.schedule.num_timesteps)
     steps = few if steps is None else steps
     usual = Request(n=1, label=label, seed=seed, steps=steps, sampler="ddim", eta=1.0)
@@ -222,10 +200,6 @@ def returns(
     Args:
         picture: uint8 (H, W, C), of the model's shape.
         times: each from 1, the least noise, to T.
-        request: for one image.
-
-    Raises:
-        InvalidInput: while iterating, for what does not fit the model or the request.
     """
     x0, request = from_picture(picture, model.shape), replace(request, n=1).for_model(model)
     for time in [check_int("t", time, 1, model.schedule.num_timesteps) for time in times]:
@@ -276,15 +250,7 @@ def inverting(
     top: int | None = None,
 ) -> Iterator[np.ndarray | Inversion]:
     """``round_trip`` of a picture, in float32: after each step the state as a picture, uint8
-    (H, W, C); at the end its account.
-
-    Args:
-        picture: uint8 (H, W, C), of the model's shape.
-        label: the class that the model is told, or ``"none"``.
-        steps, top: see ``inversion_plan``.
-
-    Raises:
-        InvalidInput: while iterating, for what does not fit the model.
+    (H, W, C); at the end its account. For ``steps`` and ``top`` see ``inversion_plan``.
     """
     x0 = from_picture(picture, model.shape).to(model.device)
     steps, top = inversion_plan(model.schedule, steps, top)
@@ -310,9 +276,6 @@ def round_trip(
         x0: (B, C, H, W) in [-1, 1], float32 or float64.
         steps: N each way, over the same timesteps; the walk has 2 N steps, numbered through.
         top: the timestep to turn round at, in [0, T); for how high, see ``ddim_inverse``.
-
-    Raises:
-        InvalidInput: while iterating, for images, steps or a top that cannot be.
     """
     top = check_int("top", top, 0, schedule.num_timesteps - 1)
     falling = spaced_timesteps(schedule, steps, start=top)
@@ -325,11 +288,7 @@ def round_trip(
 
 
 def from_picture(picture: np.ndarray, shape: Sequence[int]) -> Tensor:
-    """A uint8 (H, W, C) picture as (1, C, H, W) in [-1, 1].
-
-    Raises:
-        InvalidInput: if it is not of ``shape``, (C, H, W).
-    """
+    """A uint8 (H, W, C) picture of ``shape``, (C, H, W), as (1, C, H, W) in [-1, 1]."""
     picture = np.asarray(picture)
     c, h, w = shape
     if picture.dtype != np.uint8 or picture.shape != (h, w, c):

@@ -23,14 +23,7 @@ DEEP = ("I", "F")  # modes of more than 8 bits a channel: turned to 8, all is wh
 
 
 def pack(picture: np.ndarray) -> str:
-    """A picture as text: its bytes, row by row, deflated, in URL-safe base64.
-
-    Args:
-        picture: uint8 (H, W, C).
-
-    Raises:
-        InvalidInput: if the text is longer than ``MAX_TEXT``.
-    """
+    """A picture, uint8 (H, W, C), as text: its bytes, deflated, in URL-safe base64."""
     packed = zlib.compress(np.ascontiguousarray(picture, np.uint8).tobytes(), 9)
     text = base64.urlsafe_b64encode(packed).decode("ascii").rstrip("=")
     if len(text) > MAX_TEXT:
@@ -42,14 +35,7 @@ def pack(picture: np.ndarray) -> str:
 
 
 def unpack(text: str, shape: Sequence[int]) -> np.ndarray:
-    """The picture that was packed, uint8 (H, W, C).
-
-    Args:
-        shape: (C, H, W) of the model that it is for.
-
-    Raises:
-        InvalidInput: if it cannot be read, or is of another size.
-    """
+    """The picture that was packed, uint8 (H, W, C), for a model of ``shape``, (C, H, W)."""
     c, h, w = shape
     size = h * w * c
     try:
@@ -72,18 +58,9 @@ def unpack(text: str, shape: Sequence[int]) -> np.ndarray:
 
 
 def open_picture(path: str | Path, shape: Sequence[int]) -> np.ndarray:
-    """The middle square of a file's picture, as small as a model needs it.
+    """The middle square of a file's picture, uint8 (H, W, C), for a model of ``shape``, (C, H, W).
 
     One of the right size stays as it is, pixel by pixel. What is transparent becomes black.
-
-    Args:
-        shape: (C, H, W) of the model.
-
-    Returns:
-        uint8 (H, W, C).
-
-    Raises:
-        InvalidInput: if the file cannot be read as a picture of 8 bits, or is very large.
     """
     c, h, w = shape
     try:

@@ -85,11 +85,7 @@ class Lane(Film):
         return self.t[-1]
 
     def advance(self, clock: Callable[[], float] = time.perf_counter) -> bool:
-        """Take one step; False if there is none left.
-
-        Args:
-            clock: seconds, of which some may not count.
-        """
+        """Take one step; False if there is none left. ``clock`` may leave some seconds out."""
         begun = clock()
         try:
             step = next(self._steps, None)
@@ -200,11 +196,7 @@ class Race:
             lane.close()
 
     def steps(self, clock: Callable[[], float] = time.perf_counter) -> Iterator[Lane]:
-        """Advance, yielding the lane that took a step; the one furthest behind is next.
-
-        Args:
-            clock: see ``Lane.advance``.
-        """
+        """Advance, yielding the lane that took a step; the one furthest behind is next."""
         under_way = list(self.lanes)
         while under_way:
             lane = max(under_way, key=lambda lane: lane.behind)
@@ -231,30 +223,22 @@ class Race:
         places = [np.searchsorted(lane.positions(align), moment, "right") for lane in self.lanes]
         return [max(0, int(place) - 1) for place in places]
 
-    def pictures(
-        self,
-        panes: Sequence[str] = ("x",),
-        stride: int = 1,
-        align: str = "t",
-        scale: int = 1,
-    ) -> Pages:
-        """The race as labelled pictures, one for every denoising step of any lane.
-
-        Args:
-            panes: of each lane, side by side.
-            stride: every how many moments there is a picture; the first and the last always.
-            scale: whole-number enlargement of the images; the names are not enlarged.
-        """
+    def pictures(self, panes=("x",), stride: int = 1, align: str = "t", scale: int = 1) -> Pages:
+        """The race as ``Pages``."""
         return Pages(self, panes, stride, align, scale)
 
 
 class Pages(Sequence):
-    """A race as a sequence of pictures, (H', W', C), uint8, each laid out when it is asked for.
+    """A race as labelled pictures, (H', W', C), uint8, one for every denoising step of any lane,
+    each laid out when it is asked for.
 
-    Args: see ``Race.pictures``.
+    Args:
+        panes: of each lane, side by side.
+        stride: every how many moments there is a picture; the first and the last always.
+        scale: whole-number enlargement of the images; the names are not enlarged.
     """
 
-    def __init__(self, race: Race, panes, stride: int, align: str, scale: int):
+    def __init__(self, race: Race, panes: Sequence[str], stride: int, align: str, scale: int):
         for pane in panes:
             check_choice("pane", pane, LANE_PANES)
         if not panes:
@@ -290,11 +274,7 @@ class Pages(Sequence):
 def schedules(
     first: Model, second: Model, request: Request, max_bytes: int = MAX_FILM_BYTES
 ) -> Race:
-    """The same noise through two models, as the report's Figure 3 sets them side by side.
-
-    Raises:
-        InvalidInput: for models of different T, whose noises are not the same.
-    """
+    """The same noise through two models, as the report's Figure 3 sets them side by side."""
     lengths = [model.schedule.num_timesteps for model in (first, second)]
     if lengths[0] != lengths[1] and first.shape == second.shape:
         raise InvalidInput(
@@ -312,11 +292,7 @@ def samplers(
     few: Sequence[int] = FEW_STEPS,
     max_bytes: int = MAX_FILM_BYTES,
 ) -> Race:
-    """All of T by ancestral sampling, beside every other sampler in a few steps.
-
-    Args:
-        few: how many; those beyond T are left out.
-    """
+    """All of T by ancestral sampling, beside every other sampler in a few steps, at most T."""
     total, about = model.schedule.num_timesteps, {"race": "samplers", "few": list(few)}
     few = [n for n in few if n <= total]
     lanes = [(replace(request, sampler="ddpm", steps=total), f"{SAMPLERS['ddpm'].label} {total}")]
@@ -328,11 +304,7 @@ def samplers(
 
 
 def broken(model: Model, request: Request, error: str, max_bytes: int = MAX_FILM_BYTES) -> Race:
-    """A request as it should be, beside the same with an error of the report in it.
-
-    Args:
-        error: one of ``ERRORS``.
-    """
+    """A request as it should be, beside the same with one of ``ERRORS`` in it."""
     check_choice("error", error, ERRORS)
     sound = replace(request, fault="none", clip=True)
     wrong = replace(sound, clip=False) if error == "no-clip" else replace(sound, fault=error)

@@ -24,12 +24,8 @@ NUMBERS = ("strength", "eps_norm", "push_norm", "cosine")
 def reported(run: Run, x: Tensor | None = None, previous: Step | None = None) -> Iterator[Step]:
     """The steps of a run, each with what guidance did and what the judge sees in it.
 
-    Args:
-        x, previous: as for ``Run.steps``.
-
-    Yields:
-        Steps with the ``extras`` of ``guidance``, and ``p``: (B, K), p(class | x̂0), if the dataset
-        of the model has a judge.
+    Besides the ``extras`` of ``guidance`` they have ``p``, (B, K), p(class | x̂0), if the dataset of
+    the model has a judge. For ``x`` and ``previous`` see ``Run.steps``.
     """
     steps = run.steps(x, previous, report=True)
     if "judge" not in roles_for(run.model):

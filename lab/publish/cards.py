@@ -22,9 +22,6 @@ def figures(folder: Path) -> list[Figure]:
     Of what was sampled otherwise than the model is meant to be, with one of the report's errors
     or without clipping, or measured in the report's way, the line is told and the value kept out of
     the card's metadata, where one figure looks like another.
-
-    Raises:
-        CheckpointError: for a file that holds no result.
     """
     config = checkpoints.read_config(folder)
     found = [_figure(result, config) for result in results.current(folder)]
@@ -32,23 +29,12 @@ def figures(folder: Path) -> list[Figure]:
 
 
 def rewrite(folder: Path, name: str = "") -> None:
-    """Write the card of a checkpoint's folder anew, with what was measured of it.
-
-    Args:
-        name: for the card; that of the folder unless given.
-
-    Raises:
-        CheckpointError: if the folder holds no checkpoint of this project's making.
-    """
+    """Write the card of a checkpoint's folder anew, with what was measured of it."""
     write(folder / checkpoints.CARD, text(folder, name))
 
 
 def text(folder: Path, name: str = "") -> str:
-    """The card that ``rewrite`` writes; to be asked for before something is measured for it.
-
-    Raises:
-        CheckpointError: as ``rewrite``.
-    """
+    """The card that ``rewrite`` writes; to be asked for before something is measured for it."""
     model = checkpoints.load(folder)
     told = [model.config, model.unet.state_dict(), model.training, figures(folder)]
     return render(name or folder.name, *told, (folder / checkpoints.PICTURE).is_file())

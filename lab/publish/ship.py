@@ -23,13 +23,9 @@ def ship(run: Path, name: str | None = None, home: Path | None = None) -> Path:
     Args:
         run: a run folder (its ``checkpoint/`` is taken) or a checkpoint folder.
         name: of the checkpoint; that of the run folder unless given.
-        home: where checkpoints ship from.
 
     Returns:
         The new folder.
-
-    Raises:
-        CheckpointError: if the run has no checkpoint, or a damaged one.
     """
     source = run / "checkpoint" if (run / "checkpoint").is_dir() else run
     target = (home or checkpoints.HOME) / (name or run.name)

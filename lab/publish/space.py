@@ -33,13 +33,7 @@ def measured_folder(name: str | Path, repo_id: str, target: Path) -> Path:
 
 
 def space_folder(repo_id: str, target: Path, root: Path = ROOT) -> Path:
-    """Write the folder that becomes a Space: the app with its checkpoints and front matter.
-
-    Args:
-        repo_id: ``owner/name``.
-        target: a new or empty folder.
-        root: the project's own folder.
-    """
+    """Write the folder that becomes a Space: the app with its checkpoints and front matter."""
     check_repo(repo_id)
     missing = [name for name in SPACE_FILES if not (root / name).exists()]
     if missing:

@@ -47,6 +47,12 @@ def test_idx_files_are_read_as_they_are(own_root):
     assert len(images) == 3
 
 
+def test_kmnist_is_read_by_its_name_alone(own_root):
+    (own_root / "MNIST").rename(own_root / "KMNIST")
+    images = data.load("kmnist", "test", own_root)
+    assert [images.classes[i] for i in images.labels] == ["ya", "o", "wo"]
+
+
 def test_cifar_is_read_in_colour_channels_first(tmp_path, monkeypatch):
     folder = tmp_path / tv.CIFAR10.base_folder
     folder.mkdir()

@@ -26,6 +26,21 @@ def test_tables_equal_the_reference_librarys(kind, timesteps):
     np.testing.assert_allclose(ours.alphas_cumprod, theirs.alphas_cumprod.numpy(), rtol=2e-4)
 
 
+def test_the_sigmoid_schedule_is_that_of_its_paper():
+    """Jabri et al. 2022, Algorithm 1, from t = 0 to 1; beta is clipped at the very end."""
+
+    def sigmoid(value):
+        return 1 / (1 + math.exp(-value))
+
+    start, end, tau, total = -3, 3, 0.9, 400
+    schedule = NoiseSchedule.make("sigmoid", total, start=start, end=end, tau=tau)
+    low, high = sigmoid(start / tau), sigmoid(end / tau)
+    for step in (1, 100, 200, total - 1):
+        there = sigmoid((step / total * (end - start) + start) / tau)
+        assert schedule.abar(step - 1) == pytest.approx((high - there) / (high - low), rel=1e-9)
+    assert schedule.betas[-1] == 0.999
+
+
 @pytest.mark.parametrize("kind", SCHEDULES)
 def test_posterior_variance_is_that_of_a_product_of_gaussians(kind):
     """q(x_{t-1} | x_t, x_0): precisions add, alpha / beta of the step and 1 / (1 - abar_prev)."""

@@ -123,32 +123,12 @@ def test_steps_of_one_network_share_a_batch_and_get_what_is_theirs():
     assert torch.equal(results["other"], pictures(6) * 3)
 
 
-def test_what_takes_several_steps_at_once_is_still_overtaken_between_them():
-    held, film, preview = Held(), Net(), Net()
-    engine, order = held.engine, []
-
-    def noted(name, steps):
-        for x in steps:
-            order.append(name)
-            yield x
-
-    long = noted("film", walk(engine, film, pictures(0), [2] * 4))
-    short = noted("preview", walk(engine, preview, pictures(1), [2] * 3))
-
-    def never() -> bool:
-        return False
-
-    held.hand("film", engine.advance, long, never, account=Account(60.0))
-    held.hand("preview", engine.advance, short, never, account=Account(0.0))
-    assert held.let_go() == {"film": False, "preview": False}
-    assert order == ["preview"] * 3 + ["film"] * 4
-
-
-def test_what_is_differentiated_is_overtaken_at_every_evaluation(monkeypatch):
-    """It shares no batch: begun for one, it went on to its end before what was more urgent."""
+@pytest.mark.parametrize("differentiated", [False, True])
+def test_what_takes_several_steps_at_once_is_overtaken_between_them(monkeypatch, differentiated):
+    """Nor does what shares no batch, because it is differentiated, go on to its end."""
     monkeypatch.setattr(module, "PATIENCE", 600.0)
-    held, film, preview = Held(), Net(), Net()
-    engine, order = held.engine, []
+    held, film, preview, order = Held(), Net(), Net(), []
+    engine = held.engine
     film.register_forward_hook(lambda *_: order.append("film"))
     preview.register_forward_hook(lambda *_: order.append("preview"))
 
@@ -161,8 +141,9 @@ def test_what_is_differentiated_is_overtaken_at_every_evaluation(monkeypatch):
     def never() -> bool:
         return False
 
+    long = gradients() if differentiated else walk(engine, film, pictures(0), [2] * 4)
     short = walk(engine, preview, pictures(1), [2] * 3)
-    held.hand("film", engine.advance, gradients(), never, account=Account(600.0))
+    held.hand("film", engine.advance, long, never, account=Account(600.0))
     held.hand("preview", engine.advance, short, never, account=Account(0.0))
     assert held.let_go() == {"film": False, "preview": False}
     assert order == ["preview"] * 3 + ["film"] * 4

@@ -35,31 +35,6 @@ def run_to_end(race: Race) -> Race:
     return race
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"guidance": "none"},
-        {"guidance_scale": 3.0, "t_low": 10, "t_high": 30},
-        {"guidance_scale": 0.0, "profile": "early"},
-        {"guidance_scale": 0.0, "rescale": 0.5},
-        {"guidance_scale": 1.0},
-    ],
-    ids=str,
-)
-def test_a_lane_counts_what_its_network_was_asked(checkpoint, changes, monkeypatch):
-    model, asked = checkpoints.load(checkpoint), []
-    evaluate = model.evaluate
-
-    def counting(network, x, *more):
-        asked.append(len(x))
-        return evaluate(network, x, *more)
-
-    monkeypatch.setattr(model, "evaluate", counting)
-    request = ask(n=1, steps=10, label=2, **{"guidance": "cfg"} | changes)
-    (lane,) = run_to_end(Race([(model, request, "it")])).lanes
-    assert lane.calls == sum(asked) > 0
-
-
 def bytes_of(x):
     return to_uint8(x).permute(0, 2, 3, 1).numpy()
 
