@@ -71,6 +71,11 @@ def to_uint8(x: Tensor) -> Tensor:
     return ((x.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
+def to_pictures(x: Tensor) -> np.ndarray:
+    """Floats in [-1, 1], (n, C, H, W), as pictures: uint8, (n, H, W, C)."""
+    return to_uint8(x).permute(0, 2, 3, 1).cpu().numpy()
+
+
 def data_root(root: str | Path | None = None) -> Path:
     """Where datasets live: the argument, else ``$DDPM_DATA``, else ``./data``."""
     return Path(root or os.environ.get("DDPM_DATA") or "data")

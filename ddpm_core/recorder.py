@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from .data import to_uint8
+from .data import to_pictures
 from .errors import InvalidInput, check_choice, check_int
 from .pixels import PAPER, enlarge
 from .samplers import Step
@@ -42,7 +42,7 @@ class Film:
         n, c, h, w = start.shape
         self._x = np.zeros((steps + 1, n, h, w, c), np.uint8)
         self._x0 = np.zeros_like(self._x)
-        self._x[0], self._x0[0] = _pixels(start), 128
+        self._x[0], self._x0[0] = to_pictures(start), 128
         self.t = [num_timesteps]
 
     @staticmethod
@@ -59,7 +59,7 @@ class Film:
 
     def add(self, step: Step) -> None:
         """Append a step."""
-        self._x[self.frames], self._x0[self.frames] = _pixels(step.x), _pixels(step.x0)
+        self._x[self.frames], self._x0[self.frames] = to_pictures(step.x), to_pictures(step.x0)
         self.t.append(step.t_next + 1)
 
     def record(self, sampler: Iterator[Step]) -> Iterator[Step]:
@@ -228,10 +228,4 @@ class Frames(Sequence):
     def __getitem__(self, number: int) -> np.ndarray:
         index = self.chosen[number]
         sheets = [grid(pane[index], self._columns) for pane in self._panes]
-        between = np.full((sheets[0].shape[0], 4, sheets[0].shape[2]), PAPER, np.uint8)
-        parts = [part for sheet in sheets for part in (between, sheet)][1:]
-        return np.concatenate(parts, axis=1)
-
-
-def _pixels(x: Tensor) -> np.ndarray:
-    return to_uint8(x).permute(0, 2, 3, 1).cpu().numpy()
+        return grid(np.stack(sheets), len(sheets), gap=4)

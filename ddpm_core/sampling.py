@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .checkpoints import Label, Model
-from .data import to_uint8
+from .data import to_pictures
 from .denoiser import Denoiser, evaluations
 from .diffusion import check_images, q_sample
 from .errors import InvalidInput, check_int
@@ -222,7 +222,7 @@ def sample(model: Model, request: Request, batch: int = BATCH, progress=None) ->
         for step in run.steps():
             if progress:
                 progress(1)
-        pictures.append(to_uint8(step.x).permute(0, 2, 3, 1).cpu().numpy())
+        pictures.append(to_pictures(step.x))
     return np.concatenate(pictures)
 
 

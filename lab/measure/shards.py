@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ddpm_core.checkpoints import Model
-from ddpm_core.data import to_uint8
+from ddpm_core.data import to_pictures
 from ddpm_core.errors import CheckpointError
 from ddpm_core.files import replacing, write
 from ddpm_core.guides import classifier_for
@@ -92,7 +92,7 @@ class Shards:
                     part = int(len(chosen) * step.index / len(run.timesteps))
                     reached = max(0, start + len(shard) + part - images.start)
                     yield Progress("samples", min(reached, total), total)
-                pictures = to_uint8(step.x).permute(0, 2, 3, 1).cpu().numpy()
+                pictures = to_pictures(step.x)
                 shard = np.concatenate([shard, pictures])
                 self._write(start, shard)
             found = shard[number - start : stop - start]

@@ -97,4 +97,4 @@ def _pictures(model: Model, request: Request):
         run = Run(model, request, request.images[start : start + BATCH])
         for step in run.steps():
             pass
-        yield data.to_uint8(step.x).permute(0, 2, 3, 1).cpu().numpy()
+        yield data.to_pictures(step.x)

@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ddpm_core.checkpoints import Model
-from ddpm_core.data import to_uint8
+from ddpm_core.data import to_pictures
 from ddpm_core.errors import InvalidInput, check_choice, check_int
 from ddpm_core.recorder import (
     MAX_FILM_BYTES,
@@ -258,9 +258,8 @@ class Pages(Sequence):
         frames = self._race.frames_at(self._moments[number], self._align)
         for lane, frame in zip(lanes, frames, strict=True):
             sheets = [grid(getattr(lane, pane)[frame]) for pane in self._panes]
-            gap = np.full((sheets[0].shape[0], 2, sheets[0].shape[2]), PAPER, np.uint8)
-            parts = [part for sheet in sheets for part in (gap, sheet)][1:]
-            cells.append(_labelled(enlarge(np.concatenate(parts, axis=1), scale), lane.name))
+            side_by_side = grid(np.stack(sheets), len(sheets), gap=2)
+            cells.append(_labelled(enlarge(side_by_side, scale), lane.name))
         high, wide, colours = (max(cell.shape[i] for cell in cells) for i in range(3))
         across = min(4, len(lanes))
         rows, gap = -(-len(cells) // across), 2 * scale
@@ -338,4 +337,4 @@ def _rms(x: Tensor) -> float:
 
 
 def _pixels(x: Tensor) -> np.ndarray:
-    return to_uint8(torch.nan_to_num(x)).permute(0, 2, 3, 1).cpu().numpy()
+    return to_pictures(torch.nan_to_num(x))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddpm_core.data import to_uint8
+from ddpm_core.data import to_pictures
 from ddpm_core.diffusion import x0_from_eps
 from ddpm_core.errors import InvalidInput, check_int
 from ddpm_core.guides import classifier_for, roles_for
@@ -144,8 +144,8 @@ class Trace:
         for row, name in enumerate(("uncond", "cond")):
             if name in told:
                 x0 = x0_from_eps(schedule, before, step.t, told[name])
-                self._pictures[row, at] = _pixels(torch.nan_to_num(x0))
-        self._pictures[2, at] = _pixels(step.x0)
+                self._pictures[row, at] = to_pictures(torch.nan_to_num(x0))
+        self._pictures[2, at] = to_pictures(step.x0)
         for row, name in enumerate(("push", "gradient")):
             if name in told:
                 self._fields[row, at] = told[name].mean(1).cpu().numpy()
@@ -161,7 +161,3 @@ def trace_bytes(shape: tuple[int, ...], steps: int, keep: int = KEEP) -> int:
     pictures, fields = 3 * c * h * w, 2 * 4 * h * w
     state = 3 * 4 * c * h * w  # x, x̂0 and eps
     return n * (steps * (numbers + pictures + fields) + min(keep, steps) * state)
-
-
-def _pixels(x: Tensor) -> np.ndarray:
-    return to_uint8(x).permute(0, 2, 3, 1).cpu().numpy()

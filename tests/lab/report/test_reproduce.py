@@ -132,7 +132,7 @@ def test_the_command_makes_it(settings, monkeypatch, capsys):
     assert "unknown part of the report" in capsys.readouterr().err
 
 
-NOTEBOOK = ROOT / "docs" / "tables.ipynb"
+NOTEBOOK = ROOT / "docs" / "report.ipynb"
 SMALL = """
 from lab.report.parts import Budget
 from ddpm_core.request import Request
