@@ -14,8 +14,8 @@ from .checkpoints import Config, Model
 from .diffusion import PREDICTION_TYPES, denoising_loss
 from .errors import InvalidInput
 from .recorder import grid
-from .samplers import dpm_solver_pp
-from .schedules import spaced_timesteps
+from .request import Request
+from .sampling import sample
 from .training import Loop, LoopRecipe
 
 SAMPLE_TILES = 64
@@ -102,13 +102,7 @@ class Trainer(Loop):
         return {name: round(loss, 5) for name, loss in row.items()}
 
     def _show(self) -> None:
-        model = self.averaged()
-        noise = model.noise(self.recipe.seed, range(SAMPLE_TILES))
-        classes = len(model.classes)
-        labels = [i % classes for i in range(SAMPLE_TILES)] if classes else None
-        timesteps = spaced_timesteps(self.schedule, min(20, self.schedule.num_timesteps))
-        start = noise(self.schedule.num_timesteps).to(self.device)
-        for step in dpm_solver_pp(model.denoiser(labels), self.schedule, start, timesteps):
-            pass
+        walk = {"sampler": "dpm_solver_pp", "steps": min(20, self.schedule.num_timesteps)}
+        pictures = sample(self.averaged(), Request(n=SAMPLE_TILES, seed=self.recipe.seed, **walk))
         (self.folder / "samples").mkdir(parents=True, exist_ok=True)
-        save_png(grid(data.to_uint8(step.x)), self.folder / "samples" / f"{self.step:07d}.png")
+        save_png(grid(pictures), self.folder / "samples" / f"{self.step:07d}.png")

@@ -197,13 +197,7 @@ def measure_neighbours(
     in_pixels = "compare pixels (--pixels)"
     net = judge_of(model, in_pixels) if space == "features" else None
     train, test = (data.load(model.config.dataset, split, root) for split in ("train", "test"))
-    pictures = []
-    for it in shards.sampling():
-        if isinstance(it, Progress):
-            yield it
-        else:
-            pictures.append(it)
-    samples = np.concatenate(pictures)
+    samples = yield from shards.whole()
     held_out = test.pixels[:COMPARED].permute(0, 2, 3, 1).numpy()
     # Together: the training images are many, and their features take long.
     both = nearest(np.concatenate([samples, held_out]), train, k, net)

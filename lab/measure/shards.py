@@ -100,6 +100,16 @@ class Shards:
             yield Progress("samples", done, total)
             yield found
 
+    def whole(self) -> Iterator[Progress]:
+        """``sampling`` that yields ``Progress`` alone and returns all images in one array."""
+        parts = []
+        for it in self.sampling():
+            if isinstance(it, Progress):
+                yield it
+            else:
+                parts.append(it)
+        return np.concatenate(parts)
+
     def _path(self, start: int) -> Path:
         return self.folder / f"{start:010d}.npy"
 

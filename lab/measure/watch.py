@@ -11,7 +11,7 @@ from ddpm_core import checkpoints, data
 from ddpm_core.checkpoints import Model
 from ddpm_core.errors import InvalidInput
 from ddpm_core.request import Request
-from ddpm_core.sampling import Run
+from ddpm_core.sampling import sample
 
 from ..progress import last
 from .features import Features, batches, feature_net
@@ -21,7 +21,6 @@ from .protocol import distance
 SAMPLES, REAL = 512, 1000
 # Few steps and one noise: what changes from one figure to the next is the model alone.
 REQUEST = Request(n=SAMPLES, sampler="dpm_solver_pp", steps=20)
-BATCH = 64
 NOT_RECORDED = "a judge not recorded"
 
 
@@ -56,7 +55,7 @@ def fid_watch(
     def measure(model: Model) -> dict:
         steps = _steps(model.schedule.num_timesteps)
         request = replace(REQUEST, n=count, steps=steps).for_model(model)
-        found = last(gather(net, _pictures(model, request), request.n))
+        found = last(gather(net, [sample(model, request)], request.n))
         figure = round(frechet(found, reference), 4)
         told = {"fid": figure, "fid_by": f"{net.name} ({net.mark[:8]})"}
         return told if count == SAMPLES else told | {"fid_n": count}
@@ -90,11 +89,3 @@ def name(rows: Sequence[dict]) -> str:
 
 def _steps(num_timesteps: int) -> int:
     return min(REQUEST.steps, num_timesteps)
-
-
-def _pictures(model: Model, request: Request):
-    for start in range(0, request.n, BATCH):
-        run = Run(model, request, request.images[start : start + BATCH])
-        for step in run.steps():
-            pass
-        yield data.to_pictures(step.x)

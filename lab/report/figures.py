@@ -148,13 +148,8 @@ def _picture_of(settings: Settings, stem: str, shot: Shot):
     requests = [request.for_model(model) for request in shot.requests(settings.budget)]
     rows = []
     for request in requests:
-        found = []
-        for it in Shards(model, request, settings.cache, settings.batch).sampling():
-            if isinstance(it, Progress):
-                yield it
-            else:
-                found.append(it)
-        rows.append(np.concatenate(found))
+        shards = Shards(model, request, settings.cache, settings.batch)
+        rows.append((yield from shards.whole()))
     note = Run(model, requests, images=[]).describe(weights=fingerprint(model.unet))
     images, first = np.concatenate(rows), requests[0]
     path = settings.out / f"{stem}.png"
