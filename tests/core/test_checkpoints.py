@@ -73,7 +73,10 @@ def test_a_saved_model_comes_back_with_the_same_outputs(tmp_path, prediction, cl
     kept = load_file(tmp_path / "it" / "model.safetensors").values()
     assert {tensor.dtype for tensor in kept} == {torch.float32}
     assert checkpoints.load(tmp_path / "it").training == {}
-    assert "| commit | not recorded |" in (tmp_path / "it" / "README.md").read_text()
+    assert "Not recorded." in (tmp_path / "it" / "README.md").read_text()
+    checkpoints.save(tmp_path / "it", config, unet.state_dict(), {"commit": "abcdef0"})
+    card = (tmp_path / "it" / "README.md").read_text()
+    assert "| commit | abcdef0 |" in card and "| hardware | not recorded |" in card
 
 
 def test_loading_one_brings_neither_an_algebra_system_nor_films_in(checkpoint):
