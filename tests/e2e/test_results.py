@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lab.measure.protocol import words
-from lab.report import tables as report
+from lab.report import tables
 from lab.report.findings import findings
 from tests.support.figures import store, write_training
 from tests.support.pages import serve
@@ -28,7 +28,7 @@ HISTORY = [
 FEW = {"ddpm": 200.0, "ddim": 20.0, "dpm_solver_pp": 9.0}
 
 
-def fid_of(m: report.Measurement) -> float:
+def fid_of(m: tables.Measurement) -> float:
     return FEW[m.request.sampler] / m.request.steps + 0.5
 
 
@@ -36,14 +36,14 @@ def fid_of(m: report.Measurement) -> float:
 def home(tmp_path_factory):
     """Some of it is measured."""
     home = tmp_path_factory.mktemp("checkpoints")
-    first, _, third, fourth = report.table_1(home).rows[1].measured
+    first, _, third, fourth = tables.table_1(home).rows[1].measured
     for m, fid in ((first, 2.3456), (third, 1.2345), (fourth, 5.0)):
         store(home, m, fid, 0.0211)
     for column in range(3):
-        usual, unclipped, *_ = (row.measured[column] for row in report.costs(home).rows)
+        usual, unclipped, *_ = (row.measured[column] for row in tables.costs(home).rows)
         store(home, usual, 2.0, 0.05)
         store(home, unclipped, 7.0 if usual.model == "mnist-cosine" else 3.5, 0.05)
-    for row in report.few_steps(home).rows:
+    for row in tables.few_steps(home).rows:
         for m in filter(None, row.measured):
             if (m.request.sampler, m.request.steps) != ("dpm_solver_pp", 5):
                 store(home, m, fid_of(m), 0.2)
@@ -137,7 +137,7 @@ def test_a_stored_figure_stands_beside_the_reports(page):
 
 
 def test_a_click_opens_the_protocol_and_the_next_closes_it(page, home):
-    m = report.table_1(home).rows[1].measured[0]
+    m = tables.table_1(home).rows[1].measured[0]
     button = cell(page, "table-1", "Train distance, DDIM", 0).locator("button")
     button.click()
     expect(card(page)).to_be_visible()
@@ -149,7 +149,7 @@ def test_a_click_opens_the_protocol_and_the_next_closes_it(page, home):
     button.click()
     expect(card(page)).to_be_hidden()
     # What is not measured says so, and by which command it would be.
-    missing = report.table_1(home).rows[1].measured[1]
+    missing = tables.table_1(home).rows[1].measured[1]
     cell(page, "table-1", "Train distance, DDIM", 1).locator("button").click()
     assert "Not measured yet" in card(page).inner_text()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -167,7 +167,7 @@ def test_a_point_tells_its_protocol_by_pointer_and_by_keyboard(page, home):
     plot = page.locator("[data-plot=few-steps]")
     plot.scroll_into_view_if_needed()
     readout = plot.locator(".result-tables-readout")
-    ddim = report.few_steps(home).rows[1].measured
+    ddim = tables.few_steps(home).rows[1].measured
     point = plot.get_by_role("button", name="DDIM · 20 steps")
     box = at_rest(point)
     page.mouse.move(box["x"] + 14, box["y"] + 14)
@@ -205,7 +205,7 @@ def test_training_curves_of_the_model_that_is_picked(page):
 
 
 def test_figures_that_are_measured_meanwhile_show_when_it_is_opened_again(page, home):
-    m = report.table_2(home).rows[1].measured[0]
+    m = tables.table_2(home).rows[1].measured[0]
     assert cell(page, "table-2", "Train distance, DDIM, 50", 0).inner_text() == "not measured"
     path = store(home, m, 33.25, 0.5)
     try:

@@ -12,7 +12,7 @@ import pytest
 from ddpm_core.errors import CheckpointError
 from lab.measure import results as stored
 from lab.measure.protocol import words
-from lab.report import tables as report
+from lab.report import tables
 from lab.report.findings import findings
 from tests.support.figures import store, write_training
 from tests.support.toys import result_of
@@ -21,11 +21,11 @@ from ui.tabs import results
 
 def wanted(home):
     """All measurements of FIDs, as the tables have them."""
-    makers = (report.table_1, report.table_2, report.costs, report.own_way)
+    makers = (tables.table_1, tables.table_2, tables.costs, tables.own_way)
     for table in (make(home) for make in makers):
         yield from (m for row in table.rows for m in row.measured if m is not None)
-    for model in report.FEW_MODELS:
-        for row in report.few_steps(home, model).rows:
+    for model in tables.FEW_MODELS:
+        for row in tables.few_steps(home, model).rows:
             yield from filter(None, row.measured)
 
 
@@ -87,10 +87,10 @@ def test_every_figure_is_that_of_a_file(full):
 
 def test_the_cells_stand_where_their_protocol_says(full):
     for name, table in (
-        ("table-1", report.table_1(full)),
-        ("table-2", report.table_2(full)),
-        ("costs", report.costs(full)),
-        ("own-way", report.own_way(full)),
+        ("table-1", tables.table_1(full)),
+        ("table-2", tables.table_2(full)),
+        ("costs", tables.costs(full)),
+        ("own-way", tables.own_way(full)),
     ):
         shown = table_of(results.figures(full), name)
         assert (shown["title"], shown["columns"]) == (table.title, list(table.columns))
@@ -109,7 +109,7 @@ def test_the_cells_stand_where_their_protocol_says(full):
 
 def test_of_two_precisions_the_one_that_compares_is_shown(tmp_path):
     """And of a figure that stands alone the one that most of its model's figures are of."""
-    table = report.table_1(tmp_path)
+    table = tables.table_1(tmp_path)
     row, alone = table.rows[1], next(row for row in table.rows if "sampled again" in row.title)
     for m in filter(None, (*row.measured, *alone.measured)):
         for dtype, fid in (("float32", 1.0), ("bfloat16", 2.0)):
@@ -117,7 +117,7 @@ def test_of_two_precisions_the_one_that_compares_is_shown(tmp_path):
                 result = result_of(m, fid)
                 result["protocol"]["dtype"] = dtype
                 stored.save(tmp_path / m.model, result)
-    few = report.few_steps(tmp_path, "mnist-linear").rows[0].measured[0]
+    few = tables.few_steps(tmp_path, "mnist-linear").rows[0].measured[0]
     stored.save(tmp_path / few.model, result_of(few, 3.0))
     shown = {it["title"]: it for it in table_of(results.figures(tmp_path), "table-1")["rows"]}
     for title in (row.title, alone.title):
@@ -137,13 +137,13 @@ def test_of_two_precisions_the_one_that_compares_is_shown(tmp_path):
 def test_a_figure_shows_no_more_digits_than_its_spread_allows(
     tmp_path, fid, spread, figure, written
 ):
-    store(tmp_path, report.table_1(tmp_path).rows[1].measured[0], fid, spread)
+    store(tmp_path, tables.table_1(tmp_path).rows[1].measured[0], fid, spread)
     cell = table_of(results.figures(tmp_path), "table-1")["rows"][1]["cells"][0]
     assert (cell["figure"], cell["spread"]) == (figure, written)
 
 
 def test_costs_are_differences_from_the_run_without_an_error(tmp_path):
-    column = [row.measured[1] for row in report.costs(tmp_path).rows]
+    column = [row.measured[1] for row in tables.costs(tmp_path).rows]
     for m, fid in zip(column, (2.0, 3.5, 1.25), strict=False):
         store(tmp_path, m, fid, 0.011)
     shown = [row["cells"][1] for row in table_of(results.figures(tmp_path), "costs")["rows"]]
@@ -164,8 +164,8 @@ def test_the_few_step_table_has_its_floor_from_the_files(full, name, model):
     shown = table_of(results.figures(full), name)
     assert model in shown["title"]
     assert shown["floors"] == [0.11]
-    assert shown["columns"] == [str(steps) for steps in report.FEW_STEPS]
-    for row, own in zip(shown["rows"], report.few_steps(full, model).rows, strict=True):
+    assert shown["columns"] == [str(steps) for steps in tables.FEW_STEPS]
+    for row, own in zip(shown["rows"], tables.few_steps(full, model).rows, strict=True):
         assert row["title"] == own.title
         assert [c and c["value"] for c in row["cells"]] == [
             m and m.result["fid"] for m in own.measured
@@ -174,7 +174,7 @@ def test_the_few_step_table_has_its_floor_from_the_files(full, name, model):
 
 
 def test_a_damaged_file_takes_no_other_table_along(tmp_path, caplog):
-    store(tmp_path, report.few_steps(tmp_path).rows[0].measured[0], 3.0)
+    store(tmp_path, tables.few_steps(tmp_path).rows[0].measured[0], 3.0)
     path = tmp_path / "cifar10-linear-attn" / "results" / "fid-0.json"
     path.parent.mkdir(parents=True)
     path.write_text("{", encoding="utf-8")
@@ -220,7 +220,7 @@ def test_curves_are_those_of_the_record_and_a_missing_model_is_left_out(tmp_path
 def test_a_record_that_cannot_be_read_is_told(tmp_path, text):
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "training.json").write_text(text, encoding="utf-8")
-    for ask in (report.curves, report.trained):
+    for ask in (tables.curves, tables.trained):
         with pytest.raises(CheckpointError, match="training.json holds no training record"):
             ask("m", tmp_path)
 
@@ -272,7 +272,7 @@ def test_what_is_measured_beside_fid_stands_in_tables_of_its_own(tmp_path):
 )
 def test_a_share_is_told_in_hundredths(tmp_path, accuracy, error, told):
     (tmp_path / "mnist-conditional").mkdir()
-    wanted = report.over_scale(tmp_path).rows[0].measured[2]
+    wanted = tables.over_scale(tmp_path).rows[0].measured[2]
     about = {"model": wanted.model, "weights": "EMA", "weights_mark": "0" * 16, "n": 1000}
     about |= {"first": 0, "request": asdict(wanted.request), "dtype": "bfloat16"}
     about |= {"space": "mnist-judge", "space_mark": "1" * 16}

@@ -13,7 +13,7 @@ from ddpm_core import checkpoints
 from ddpm_core.errors import CheckpointError
 from lab.measure import watch
 from lab.measure.protocol import words
-from lab.report import tables as report
+from lab.report import tables
 from lab.report.findings import findings
 from lab.report.tables import Measurement, decimals
 
@@ -23,7 +23,7 @@ from ..widgets.result_tables import result_tables
 
 NAME = "results"
 FAILED = "Its stored results cannot be read; the server has made a note of it."
-FEW_STEPS = {"few-steps": report.FEW_MODELS[0], "few-steps-cifar10": report.FEW_MODELS[1]}
+FEW_STEPS = {"few-steps": tables.FEW_MODELS[0], "few-steps-cifar10": tables.FEW_MODELS[1]}
 
 
 def build(opened: gr.Tab, home: Path | None = None) -> result_tables.ResultTables:
@@ -44,17 +44,17 @@ def build(opened: gr.Tab, home: Path | None = None) -> result_tables.ResultTable
 
 def figures(home: Path | None = None) -> dict:
     """All of the board's figures, as they are stored now."""
-    stored = report.Stored(home)
-    tables = [
-        _guarded("table-1", lambda: _table(report.table_1(stored))),
-        _guarded("table-2", lambda: _table(report.table_2(stored))),
-        _guarded("costs", lambda: _costs(report.costs(stored))),
-        _guarded("own-way", lambda: _table(report.own_way(stored), "FID")),
+    stored = tables.Stored(home)
+    shown = [
+        _guarded("table-1", lambda: _table(tables.table_1(stored))),
+        _guarded("table-2", lambda: _table(tables.table_2(stored))),
+        _guarded("costs", lambda: _costs(tables.costs(stored))),
+        _guarded("own-way", lambda: _table(tables.own_way(stored), "FID")),
         *(_guarded(name, partial(_few_steps, name, stored)) for name in FEW_STEPS),
-        _guarded("beside", lambda: _table(report.of_models(stored), "model")),
-        _guarded("guidance", lambda: _table(report.over_scale(stored), "s")),
+        _guarded("beside", lambda: _table(tables.of_models(stored), "model")),
+        _guarded("guidance", lambda: _table(tables.over_scale(stored), "s")),
     ]
-    return result_tables.board(tables, _curves(home))
+    return result_tables.board(shown, _curves(home))
 
 
 def _guarded(name: str, make: Callable[[], dict]) -> dict:
@@ -65,8 +65,8 @@ def _guarded(name: str, make: Callable[[], dict]) -> dict:
         return {"name": name, "title": name.replace("-", " ").capitalize(), "error": FAILED}
 
 
-def _table(table: report.Table, corner: str = "judge distance") -> dict:
-    rows, usual = [], report.usual_dtype(m for row in table.rows for m in row.measured)
+def _table(table: tables.Table, corner: str = "judge distance") -> dict:
+    rows, usual = [], tables.usual_dtype(m for row in table.rows for m in row.measured)
     for row in table.rows:
         if row.reported:
             rows.append({"title": row.title, "reported": [f"{fid:.3f}" for fid in row.reported]})
@@ -76,7 +76,7 @@ def _table(table: report.Table, corner: str = "judge distance") -> dict:
     return _named(table, corner, rows)
 
 
-def _costs(table: report.Table) -> dict:
+def _costs(table: tables.Table) -> dict:
     shown = _table(table)
     usual, *others = (row.measured for row in table.rows)
     for row, line in zip(others, shown["rows"][1:], strict=True):
@@ -87,23 +87,23 @@ def _costs(table: report.Table) -> dict:
 
 
 def _cost(right: dict, wrong: dict) -> dict:
-    if report.basis(right) != report.basis(wrong):
+    if tables.basis(right) != tables.basis(wrong):
         return {}
-    apart, gap = report.difference(right, wrong), wrong["fid"] - right["fid"]
+    apart, gap = tables.difference(right, wrong), wrong["fid"] - right["fid"]
     digits = decimals(gap, apart and apart.error)
     error = f"± {apart.error:.{digits}f}" if apart else ""
     return {"cost": f"{gap:+.{digits}f}".replace("-", "−"), "cost_error": error}
 
 
-def _few_steps(name: str, stored: report.Stored) -> dict:
-    table = report.few_steps(stored, FEW_STEPS[name])
+def _few_steps(name: str, stored: tables.Stored) -> dict:
+    table = tables.few_steps(stored, FEW_STEPS[name])
     results = [m.result for row in table.rows for m in row.measured if m and m.result is not None]
     floors = {round(r["floor"], 4) for r in results if r["floor"] is not None}
-    columns = [str(steps) for steps in report.FEW_STEPS]
+    columns = [str(steps) for steps in tables.FEW_STEPS]
     return _table(table, "steps") | {"columns": columns, "plot": True, "floors": sorted(floors)}
 
 
-def _named(table: report.Table, corner: str, rows: list[dict]) -> dict:
+def _named(table: tables.Table, corner: str, rows: list[dict]) -> dict:
     question, answer = findings()[table.name]
     return {
         "name": table.name,
@@ -144,15 +144,15 @@ def _cell(measurement: Measurement, usual: str | None) -> dict | None:
 def _curves(home: Path | None) -> list[dict]:
     found = []
     shipped = checkpoints.available(home)
-    for model in [*report.MODELS, *(it for it in shipped if it not in report.MODELS)]:
+    for model in [*tables.MODELS, *(it for it in shipped if it not in tables.MODELS)]:
         try:
-            history = report.curves(model, home)
+            history = tables.curves(model, home)
             rows = [
                 [row["images"], row.get("train"), row.get("validation"), row.get("fid")]
                 for row in history
             ]
             distance = watch.name(history)
-            about, command = report.trained(model, home)
+            about, command = tables.trained(model, home)
         except (CheckpointError, LookupError, TypeError, ValueError):
             continue  # not trained yet, or nothing that could be drawn
         if rows:
