@@ -42,7 +42,7 @@ STONE = colors.Color(
     c900="#181c1e",
     c950="#121517",
 )
-# Every colour is a variable of theme.css, so that light, dark and the player agree for good.
+# Every colour is a variable of layout.css, so that light, dark and the player agree for good.
 COLOURS = {
     "body_background_fill": "paper",
     "body_text_color": "ink",
@@ -169,5 +169,6 @@ def theme() -> gr.themes.Base:
 
 
 def css() -> str:
-    """The style sheet for `launch(css=...)`; the player needs its variables too."""
-    return (Path(__file__).parent / "theme.css").read_text(encoding="utf-8")
+    """The style for `launch(css=...)`: the page's colours and layout, and Gradio's markup."""
+    sheets = [Path(__file__).with_name(name) for name in ("gradio.css", "layout.css")]
+    return "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets)

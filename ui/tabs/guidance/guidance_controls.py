@@ -125,7 +125,7 @@ NAMES = (
 
 
 def applicable(model: Model, method: str, kind: str) -> list[str]:
-    """What the controls that show have in common; theme.css hides those that need another."""
+    """What the controls that show have in common; layout.css hides those that need another."""
     methods, kinds = methods_for(model), kinds_for(model)
     classifier = "classifier" in methods and method in ("classifier", "both")
     clean = kind == "classifier"
