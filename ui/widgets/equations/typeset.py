@@ -1,8 +1,9 @@
 """The report's fourteen equations as HTML, every symbol an element that knows its name.
 
-Set in HTML and two drawn letters, not in MathML: that needs a mathematical font, which phones
-lack, and what stands here has numbers under its terms. symbols.css is its style, symbols.js shows
-the names.
+Set by ourselves, in HTML and two drawn letters. TeX turned into MathML by a package was tried and
+loses what a visitor has: browsers do not break MathML, so that (8) and (10) reach out of a phone's
+page; without a mathematical font, which phones lack, an index is not lowered; ε is not bold; and a
+number under a term takes room beside it. symbols.css is the style, symbols.js shows the names.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ def _slanted(letter: str, low: str = "") -> str:
 _T, _T1, _THETA = "<i>t</i>", "<i>t</i>−1", "<i>θ</i>"
 _ABAR = f'<i class="eq-bar">α</i><sub>{_T}</sub>'
 _EPS = '<strong class="eq-slant">ε</strong>'
+_EPS_THETA = f"{_EPS}<sub>{_THETA}</sub>"
 # Per symbol: how it looks, how it is read, what it is, and the name of its own number.
 SYMBOLS: dict[str, tuple[str, str, str, str | None]] = {
     "x_t": (_bold("x", _T), "x t", "the image after t steps of noise", None),
@@ -70,7 +72,7 @@ SYMBOLS: dict[str, tuple[str, str, str, str | None]] = {
     "I": (_bold("I"), "identity", "every pixel by itself, all alike", None),
     "eps": (_EPS, "epsilon", "the noise: standard normal, one value for each pixel", None),
     "eps_theta": (
-        f"{_EPS}<sub>{_THETA}</sub>",
+        _EPS_THETA,
         "epsilon theta",
         "the noise that the network sees in x_t",
         None,
@@ -160,6 +162,36 @@ _WORDS = {
     "ᾱ_t": _ABAR,
 }
 
+# How each is set, in a notation after TeX: the key of a symbol is that symbol, `...` are words, and
+# \name[option]{...} is one of _FORMS. Between two pieces, //, a line may break. *: of guidance.
+EQUATIONS = {
+    1: r"q(x_1T | x_0) = // \prod q(x_t | x_t1)",
+    2: r"q(x_t | x_t1) = // N(x_t; KEEP x_t1,~ \at[beta]{beta} I)",
+    3: r"x_t = KEEP x_t1 + \at[add]{\root{beta}} eps",
+    4: r"x_t = SIGNAL x_0 + NOISE eps",
+    5: r"q(x_t | x_0) = // N(SIGNAL x_0,~ \at[rest]{(`1 − ` abar)} I)",
+    6: r"p_theta(x_0T) = // p(x_T) \prod p_theta(x_t1 | x_t)",
+    7: r"p_theta(x_t1 | x_t) = // N(x_t1; mu(x_t, t), Sigma(x_t, t)) // "
+    rf"\aside{{`the mean ` \num[mean_x] ` {_bold('x', _T)} − ` \num[mean_eps] ` {_EPS_THETA}`}} // "
+    r"\aside{`the variance ` \num[sigma2]}",
+    8: r"`−log ` p_theta(x_0) ≤ // `−` \under{E\sub{q(x_1T | x_0)}}{`<i>T</i> = ` \num[T]}"
+    r"⟦ `log ` \over{p_theta(x_0T)}{q(x_1T | x_0)} ⟧",
+    9: r"E\sub{x_0, eps} ⟦ \at[weight]{\over{beta ²}{2 sigma2 alpha (`1 − ` abar)}} // "
+    r"< eps − eps_theta(SIGNAL x_0 // + NOISE eps, t) \symbol[error_then]{>²} ⟧",
+    10: r"\at[loss]{L}(theta) := // E\sub{t, x_0, eps} [ "
+    r"< eps − eps_theta(SIGNAL x_0 // + NOISE eps, t) \at[loss_here]{\symbol[error]{>²}} ]",
+    11: r"eps_new = eps_old − \at[lam*]{lam} grad ` ln(` p_c(y | x_t)) // "
+    r"\aside{`the push is ` \num[push*] ` long, <i>ε</i> ` \num[eps]}",
+    12: r"y ← none ` with probability ` \at[p_uncond*]{p_uncond}",
+    13: r"grad_theta < eps_theta(\under{z_lam}{`<i>λ</i> = ` \num[log_snr]}, y) − eps >²",
+    14: r"eps_tilde = eps_theta(z_t, y) // "
+    r"\aside{`that is <i>s</i> = 1; here <i>s</i> = ` \num[s*]}",
+}
+_SHORT = {
+    "KEEP": r"\at[keep]{\root{`1 − ` beta}}",
+    "SIGNAL": r"\at[signal]{\root{abar}}",
+    "NOISE": r"\at[noise]{\root{`1 − ` abar}}",
+}
 
 # How each is read aloud.
 SPOKEN = {
@@ -189,9 +221,13 @@ SPOKEN = {
 @cache
 def markup(number: int) -> str:
     """An equation, 1 to 14, with its number in the report and room for the numbers of a step."""
-    body = " ".join(_line(*parts) for parts in _lines(number))
+    source = EQUATIONS[number]
+    for name, meant in _SHORT.items():
+        source = source.replace(name, meant)
+    # What stays on one line; between two of these an equation may break.
+    lines = (f'<span class="eq-line">{_typeset(line)}</span>' for line in source.split("//"))
     # The keyboard comes to the first symbol, and from there goes on by the arrows.
-    body = body.replace('tabindex="-1"', 'tabindex="0"', 1)
+    body = " ".join(lines).replace('tabindex="-1"', 'tabindex="0"', 1)
     return (
         f'<div class="equation" data-equation="{number}" role="group" '
         f'aria-label="Equation {number}: {escape(SPOKEN[number])}">'
@@ -226,21 +262,60 @@ def root(inside: str) -> str:
     )
 
 
-def _number(name: str, guide: bool = False) -> str:
-    return f'<b data-number="{name}" data-guide="{str(guide).lower()}"></b>'
+_TOKEN = re.compile(r"`[^`]*`|\\\w+(?:\[[^]]*\])?|\w+|:=|,~|\S")
 
 
-def _at(body: str, number: str, guide: bool = False) -> str:
-    """A term with a number of this step under it."""
-    return _under(body, _number(number, guide))
+def _typeset(source: str) -> str:
+    tokens = _TOKEN.findall(source)[::-1]  # the next one last
+    return _sequence(tokens)
+
+
+def _sequence(tokens: list[str]) -> str:
+    """Everything up to the end of its braces."""
+    body = ""
+    while tokens and (token := tokens.pop()) != "}":
+        if token.startswith("`"):
+            body += token[1:-1]
+        elif token.startswith("\\"):
+            body += _form(token[1:], tokens)
+        elif token in SYMBOLS:
+            body += symbol(token)
+        else:
+            body += _SIGNS.get(token, token)
+    return body
+
+
+def _form(token: str, tokens: list[str]) -> str:
+    name, _, option = token.rstrip("]").partition("[")
+    arguments = [option] if option else []
+    while tokens and tokens[-1] == "{":
+        tokens.pop()
+        arguments.append(_sequence(tokens))
+    return _FORMS[name](*arguments)
+
+
+def _number(name: str) -> str:
+    """Where a number of this step stands; with a star, in the colour of guidance."""
+    of_guidance = str(name.endswith("*")).lower()
+    return f'<b data-number="{name.rstrip("*")}" data-guide="{of_guidance}"></b>'
 
 
 def _under(body: str, below: str) -> str:
     return f'<span class="eq-term"><span>{body}</span><span class="eq-under">{below}</span></span>'
 
 
-def _fraction(above: str, below: str) -> str:
+def _over(above: str, below: str) -> str:
     return f'<span class="eq-fraction"><span>{above}</span><span>{below}</span></span>'
+
+
+def _at(number: str, body: str) -> str:
+    """A term with a number of this step under it."""
+    return _under(body, _number(number))
+
+
+def _product() -> str:
+    limits = f"<span><i>T</i></span>{symbol('prod')}<span><i>t</i>=1</span>"
+    return _at("step", f'<span class="eq-limits">{limits}</span>')
 
 
 def _fence(kind: str, side: str, size: str = "") -> str:
@@ -249,114 +324,28 @@ def _fence(kind: str, side: str, size: str = "") -> str:
     )
 
 
-def _line(*parts: str) -> str:
-    """What stays on one line; between two of these an equation may break."""
-    return f'<span class="eq-line">{"".join(parts)}</span>'
-
-
-def _of(function: str, *arguments: str) -> str:
-    return f"{symbol(function)}({', '.join(map(symbol, arguments))})"
-
-
-def _given(function: str, of: str, known: str) -> str:
-    return f'{symbol(function)}({symbol(of)}<span class="eq-such">|</span>{symbol(known)})'
-
-
-def _sign(sign: str) -> str:
-    return f'<span class="eq-sign">{sign}</span>'
-
-
-def _product() -> str:
-    limits = f"<span><i>T</i></span>{symbol('prod')}<span><i>t</i>=1</span>"
-    return _at(f'<span class="eq-limits">{limits}</span>', "step")
-
-
-def _low(*keys: str) -> str:
-    return f"<sub>{', '.join(map(symbol, keys))}</sub>"
-
-
-def _lines(number: int) -> list[list[str]]:
-    """The equation, in pieces that are not broken."""
-    rest = f"1 − {symbol('abar')}"
-    keep = _at(root(f"1 − {symbol('beta')}"), "keep")
-    signal, noise = _at(root(symbol("abar")), "signal"), _at(root(rest), "noise")
-    is_, plus, less, normal = _sign("="), _sign("+"), _sign("−"), symbol("N")
-    if number == 1:
-        return [[_given("q", "x_1T", "x_0"), is_], [_product(), _given("q", "x_t", "x_t1")]]
-    if number == 2:
-        mean = [normal, "(", symbol("x_t"), "; ", keep, symbol("x_t1"), ",&nbsp;"]
-        variance = [_at(symbol("beta"), "beta"), symbol("I"), ")"]
-        return [[_given("q", "x_t", "x_t1"), is_], [*mean, *variance]]
-    if number == 3:
-        added = [plus, _at(root(symbol("beta")), "add"), symbol("eps")]
-        return [[symbol("x_t"), is_, keep, symbol("x_t1"), *added]]
-    if number == 4:
-        return [[symbol("x_t"), is_, signal, symbol("x_0"), plus, noise, symbol("eps")]]
-    if number == 5:
-        variance = [_at(f"({rest})", "rest"), symbol("I"), ")"]
-        mean = [normal, "(", signal, symbol("x_0"), ",&nbsp;"]
-        return [[_given("q", "x_t", "x_0"), is_], [*mean, *variance]]
-    if number == 6:
-        factors = [_of("p", "x_T"), _product(), _given("p_theta", "x_t1", "x_t")]
-        return [[_of("p_theta", "x_0T"), is_], factors]
-    if number == 7:
-        step = [normal, "(", symbol("x_t1"), "; ", _of("mu", "x_t", "t"), ", "]
-        step += [_of("Sigma", "x_t", "t"), ")"]
-        noisy, guess = _bold("x", _T), f"{_EPS}<sub>{_THETA}</sub>"
-        mean = f"{_number('mean_x')} {noisy} − {_number('mean_eps')} {guess}"
-        mean = f'<span class="eq-aside">the mean {mean}</span>'
-        variance = f'<span class="eq-aside">the variance {_number("sigma2")}</span>'
-        return [[_given("p_theta", "x_t1", "x_t"), is_], step, [mean], [variance]]
-    if number == 8:
-        chain = _given("q", "x_1T", "x_0")
-        over = f"<i>T</i> = {_number('T')}"
-        bound = ["−", _under(f"{symbol('E')}<sub>{chain}</sub>", over)]
-        ratio = _fraction(_of("p_theta", "x_0T"), chain)
-        bound += [
-            _fence("square", "open", "tall"),
-            "log ",
-            ratio,
-            _fence("square", "close", "tall"),
-        ]
-        return [["−log ", _of("p_theta", "x_0"), _sign("≤")], bound]
-    if number == 9:
-        below = f"2{symbol('sigma2')}{symbol('alpha')}({rest})"
-        weight = _at(_fraction(f"{symbol('beta')}{_SQUARED}", below), "weight")
-        mean = [symbol("E"), _low("x_0", "eps"), _fence("square", "open", "tall"), weight]
-        return [mean, *_error(signal, noise, _fence("square", "close", "tall"))]
-    if number == 10:
-        loss = [_at(symbol("L"), "loss"), f"({symbol('theta')})", _sign(":=")]
-        mean = [symbol("E"), _low("t", "x_0", "eps"), _fence("square", "open")]
-        first, second = _error(signal, noise, _fence("square", "close"), "loss_here")
-        return [loss, [*mean, *first], second]
-    if number == 11:
-        judged = f'{symbol("p_c")}({symbol("y")}<span class="eq-such">|</span>{symbol("x_t")})'
-        push = [less, _at(symbol("lam"), "lam", True), symbol("grad"), f" ln({judged})"]
-        lengths = f"the push is {_number('push', True)} long, <i>ε</i> {_number('eps')}"
-        told = f'<span class="eq-aside">{lengths}</span>'
-        return [[symbol("eps_new"), is_, symbol("eps_old"), *push], [told]]
-    if number == 12:
-        chance = _at(symbol("p_uncond"), "p_uncond", True)
-        return [[symbol("y"), _sign("←"), symbol("none"), " with probability ", chance]]
-    if number == 13:
-        level = f"<i>λ</i> = {_number('log_snr')}"
-        seen = f"({_under(symbol('z_lam'), level)}, {symbol('y')})"
-        error = [symbol("eps_theta"), seen, less, symbol("eps")]
-        norm = [_fence("norm", "open"), *error, _fence("norm", "close"), _SQUARED]
-        return [[symbol("grad_theta"), *norm]]
-    if number == 14:
-        here = f"that is <i>s</i> = 1; here <i>s</i> = {_number('s', True)}"
-        told = f'<span class="eq-aside">{here}</span>'
-        return [[symbol("eps_tilde"), is_, _of("eps_theta", "z_t", "y")], [told]]
-    raise ValueError(f"equations are numbered 1 to 14, got {number}")
-
-
-def _error(signal: str, noise: str, after: str, number: str = "") -> list[list[str]]:
-    """ε less the network's guess at it, squared: what 9 and 10 have in common."""
-    close = _fence("norm", "close") + _SQUARED
-    close = _at(symbol("error", close), number) if number else symbol("error_then", close)
-    guess = [symbol("eps_theta"), "(", signal, symbol("x_0")]
-    return [
-        [_fence("norm", "open"), symbol("eps"), _sign("−"), *guess],
-        [_sign("+"), noise, symbol("eps"), ", ", symbol("t"), ")", close, after],
-    ]
+_FORMS = {
+    "num": _number,
+    "at": _at,
+    "under": _under,
+    "over": _over,
+    "root": root,
+    "symbol": symbol,
+    "prod": _product,
+    "sub": "<sub>{}</sub>".format,
+    "aside": '<span class="eq-aside">{}</span>'.format,
+}
+_SIGNS = {
+    **{sign: f'<span class="eq-sign">{sign}</span>' for sign in ("=", "+", "−", "≤", "←", ":=")},
+    "|": '<span class="eq-such">|</span>',
+    ",": ", ",
+    ",~": ",&nbsp;",
+    ";": "; ",
+    "²": _SQUARED,
+    "[": _fence("square", "open"),
+    "]": _fence("square", "close"),
+    "⟦": _fence("square", "open", "tall"),
+    "⟧": _fence("square", "close", "tall"),
+    "<": _fence("norm", "open"),
+    ">": _fence("norm", "close"),
+}
