@@ -191,7 +191,7 @@ def test_a_point_tells_its_protocol_by_pointer_and_by_keyboard(page, home):
 
 def test_training_curves_of_the_model_that_is_picked(page):
     section = page.locator("[data-section=curves]")
-    names, lines = section.get_by_role("radio"), section.locator(".result-tables-plot polyline")
+    names, lines = section.get_by_role("radio"), section.locator(".plot polyline")
     assert [n.get_attribute("value") for n in names.all()] == ["mnist-conditional", "mnist-cosine"]
     expect(names.first).to_be_checked()
     assert lines.evaluate_all("all => all.map(l => l.points.length)") == [8, 8, 4]

@@ -1,5 +1,7 @@
 // What the page's components share: their values, their pictures, and how they are held.
 
+import { bytesOf } from "./numbers.js";
+
 export function onlyNews() {
   let newest = 0;
   // Late news of a run that another has overtaken is not heard.
@@ -24,8 +26,7 @@ async function load(file) {
 
 /** A data URI, which the page's security policy lets nobody fetch. */
 function unpack(uri) {
-  const text = atob(uri.slice(uri.indexOf(",") + 1));
-  return new Blob([Uint8Array.from(text, (c) => c.charCodeAt(0))], { type: "image/png" });
+  return new Blob([bytesOf(uri.slice(uri.indexOf(",") + 1))], { type: "image/png" });
 }
 
 /** The sheets of a value, by name, all of them or none. */
@@ -49,16 +50,15 @@ export function clamp(value, low, high) {
   return Math.min(high, Math.max(low, value));
 }
 
+export function resize(canvas, width, height) {
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
+}
+
 export function escapeText(text) {
   const span = document.createElement("span");
   span.textContent = text;
   return span.innerHTML.replaceAll('"', "&quot;");
-}
-
-/** A number with so many decimals, and no sign where that leaves nothing of it. */
-export function fixed(value, decimals) {
-  const text = value.toFixed(decimals);
-  return Number(text) === 0 ? text.replace("-", "") : text;
 }
 
 /** Tell what one pointer at a time does that holds an area. A finger may be about to scroll the

@@ -84,7 +84,7 @@ def shell(name: str, **options: Any) -> str:
     # Gradio compiles this as a Handlebars template and as a JavaScript template string.
     for mark in "\\`${}":
         text = text.replace(mark, f"&#{ord(mark)};")
-    return f'<div class="{name.replace("_", "-")}" data-options="{text}"></div>'
+    return f'<div class="widget {name.replace("_", "-")}" data-options="{text}"></div>'
 
 
 def png(page: np.ndarray) -> str:

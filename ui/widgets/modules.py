@@ -23,8 +23,10 @@ FILES = {
     for path in sorted(HERE.rglob("*.js"))
     if not path.name.endswith(".test.js")
 }
+# What they share stands first, so that each one's own sheet can differ from it.
 FILES["style.css"] = "\n".join(
-    path.read_text(encoding="utf-8") for path in sorted(HERE.rglob("*.css"))
+    path.read_text(encoding="utf-8")
+    for path in [*sorted(HERE.glob("*.css")), *sorted(HERE.glob("*/*.css"))]
 )
 VERSION = hashlib.sha256(repr(sorted(FILES.items())).encode()).hexdigest()[:12]
 FOLDER = f"page/{VERSION}"

@@ -1,4 +1,6 @@
-import { closeAll, decodeAll, escapeText, fixed, listenToHold, onlyNews } from "../component.js";
+import { closeAll, decodeAll, escapeText, listenToHold, onlyNews, resize } from "../component.js";
+import { figure, fixed, floatsOf } from "../numbers.js";
+import { barsOf, curveOf, nearest, ticksBelow } from "../plot.js";
 
 const X0 = "<i>x̂</i><sub>0</sub>";
 const METHODS = {
@@ -79,7 +81,7 @@ export function mount({ element, props, watch }) {
   async function open(value, mine) {
     // Gradio hands out reactive proxies; a plain copy is cheaper to read for every frame.
     const next = JSON.parse(JSON.stringify(value));
-    for (const name in next.numbers) next.numbers[name] = fromBase64(next.numbers[name]);
+    for (const name in next.numbers) next.numbers[name] = floatsOf(next.numbers[name]);
     // The numbers are worth showing without.
     next.sheets = await decodeAll(next.sheets).catch(() => ({}));
     if (mine !== ticket) return closeAll(next.sheets);
@@ -148,14 +150,13 @@ export function mount({ element, props, watch }) {
 
   function stepUnder(event) {
     const box = area.getBoundingClientRect();
-    return nearest(((event.clientX - box.left) / box.width) * run.total);
+    return stepNearest(((event.clientX - box.left) / box.width) * run.total);
   }
 
   // --- looking things up ------------------------------------------------------------------
 
-  function nearest(index) {
-    const gaps = run.indices.map((step) => Math.abs(step - index));
-    return gaps.indexOf(Math.min(...gaps));
+  function stepNearest(index) {
+    return nearest(run.indices.map((step) => Math.abs(step - index)));
   }
 
   function tileHere() {
@@ -212,7 +213,7 @@ export function mount({ element, props, watch }) {
     if (stale) find(".anatomy-note").textContent = "This belongs to an earlier run.";
     if (stale) return; // dimmed as it stands
     const index = cursor.index >= 0 ? cursor.index : run?.total;
-    const k = run && index > 0 ? nearest(index) : -1;
+    const k = run && index > 0 ? stepNearest(index) : -1;
     root.dataset.index = k < 0 ? 0 : run.indices[k];
     for (const part of timed) part.style.setProperty("--at", run ? index / run.total : 0);
     if (run) paintCurve(tileHere());
@@ -233,7 +234,7 @@ export function mount({ element, props, watch }) {
     find(".anatomy-names").innerHTML = run.marks[tile].map(([c, step, p]) =>
       `<span data-mine="${rank(c) >= 0}" style="left:${percent(Math.min(0.97, step / run.total))};
         bottom:${percent(p)}">${escapeText(run.classes[c])}</span>`).join("");
-    find(".anatomy-ticks").innerHTML = ticksOf();
+    find(".plot-ticks").innerHTML = ticksOf();
     const since = find(".anatomy-since");
     const step = run.decided[tile];
     since.hidden = step === null;
@@ -250,26 +251,19 @@ export function mount({ element, props, watch }) {
   }
 
   function lineOf(tile, c) {
-    const points = run.indices.map((step, k) => `${step} ${(1 - pOf(k, tile, c)).toFixed(3)}`);
-    // A line back to where it starts, so that a single step is a dot.
-    return `M${points[0]}L${points.join(" ")}`;
+    return curveOf(run.indices.map((step, k) => [step, pOf(k, tile, c)]));
   }
 
   function profileOf(tile) {
     const force = run.t.map((_, k) => Math.abs(numberOf("strength", k, tile) - method.neutral));
     const most = Math.max(...force, 1e-9);
-    return force.map((f, k) =>
-      `M${run.indices[k - 1] ?? 0} 1V${(1 - f / most).toFixed(3)}H${run.indices[k]}V1z`).join("");
+    return barsOf(force.map((f) => f / most), [0, ...run.indices]);
   }
 
   function ticksOf() {
     const marks = Math.min(run.total, root.clientWidth > 640 ? 10 : 4);
-    const steps = Array.from({ length: marks + 1 }, (_, j) => nearest((j / marks) * run.total));
-    return [...new Set(steps)].map((k, j, all) => {
-      const edge = j === 0 ? "first" : j === all.length - 1 ? "last" : "";
-      const left = percent(run.indices[k] / run.total);
-      return `<span data-edge="${edge}" style="left:${left}">${run.t[k]}</span>`;
-    }).join("");
+    const steps = Array.from({ length: marks + 1 }, (_, j) => stepNearest((j / marks) * run.total));
+    return ticksBelow([...new Set(steps)].map((k) => [run.indices[k] / run.total, run.t[k]]));
   }
 
   function putNumbers(k, tile) {
@@ -282,7 +276,7 @@ export function mount({ element, props, watch }) {
       rescale: figure(run?.rescale),
       factor: figure(run?.numbers.factor[k]),
       noise: figure(Math.sqrt(1 - run?.numbers.abar[k])),
-      cosine: minus(fixed(of("cosine"), 3)),
+      cosine: fixed(of("cosine"), 3),
       share,
       push_scale: scale("push_scale"),
       gradient_scale: scale("gradient_scale"),
@@ -294,7 +288,7 @@ export function mount({ element, props, watch }) {
       cell.textContent = texts[cell.dataset.number];
     }
     find(".anatomy-p").innerHTML = (run?.wanted[tile] ?? []).map((c) =>
-      `<span><i>p</i>(${escapeText(run.classes[c])} | ${X0}) = <b>${
+      `<span><i>p</i>(${escapeText(run.classes[c])} | ${X0}) = <b class="mono">${
         k < 0 ? "–" : pOf(k, tile, c).toFixed(3)}</b></span>`).join("");
     const rests = k >= 0 && of("strength") === method.neutral;
     find(".anatomy-rest").textContent = rests ? `Guidance rests at this step.${run.method === "cfg" ? " s = 1 is the conditional model itself." : ""}`
@@ -356,41 +350,37 @@ export function mount({ element, props, watch }) {
 
 function skeleton() {
   const cells = LEDGER.map(([name, label, guide]) =>
-    `<div><dt>${label}</dt><dd data-number="${name}" data-guide="${guide}"></dd></div>`);
+    `<div><dt class="soft">${label}</dt><dd data-number="${name}" data-guide="${guide}"></dd></div>`);
   return `
-    <div class="anatomy-readout"><span class="anatomy-p"></span><span class="anatomy-where">
+    <div class="anatomy-readout line soft"><span class="anatomy-p"></span><span class="anatomy-where">
       <span class="anatomy-tile">tile <b data-number="tile"></b></span>
       step from <i>t</i> = <b class="anatomy-t" data-number="left"></b>
       to <b class="anatomy-t" data-number="t"></b></span>
       <span class="anatomy-verdict"></span></div>
     <div class="anatomy-plot" role="img" aria-label="p(class) over the steps: none yet">
       <div class="anatomy-area">
-        <svg class="anatomy-curves" preserveAspectRatio="none" aria-hidden="true"></svg>
-        <span class="anatomy-scale">1</span><span class="anatomy-scale" data-at="half">0.5</span>
-        <div class="anatomy-names"></div><i class="anatomy-since" hidden></i>
+        <svg class="anatomy-curves plot-stretched" preserveAspectRatio="none" aria-hidden="true"></svg>
+        <span class="anatomy-scale soft mono">1</span><span class="anatomy-scale soft mono" data-at="half">0.5</span>
+        <div class="anatomy-names soft"></div><i class="anatomy-since" hidden></i>
       </div>
       <svg class="anatomy-strength" preserveAspectRatio="none" aria-hidden="true"></svg>
       <i class="anatomy-letter"></i><i class="anatomy-cursor"></i>
-      <div class="anatomy-ghost" hidden><span></span></div>
+      <div class="anatomy-ghost" hidden><span class="mono"></span></div>
     </div>
-    <div class="anatomy-ticks" aria-hidden="true"></div>
+    <div class="plot-ticks mono" aria-hidden="true"></div>
     <div class="anatomy-pictures"></div>
     <div class="anatomy-sums"><div class="anatomy-formula"><div class="anatomy-equation"></div>
-      <p class="anatomy-rest"></p></div><dl class="anatomy-ledger">${cells.join("")}</dl></div>
-    <p class="anatomy-note"></p><p class="anatomy-status" aria-live="off"></p>`;
+      <p class="anatomy-rest note"></p></div><dl class="anatomy-ledger">${cells.join("")}</dl></div>
+    <p class="anatomy-note note instead"></p><p class="anatomy-status unseen" aria-live="off"></p>`;
 }
 
 function figureOf({ name, symbol, words }) {
   const legend = ["push", "gradient"].includes(name)
     ? `darker<i></i>lighter<b data-number="${name}_scale" data-guide="true"></b>` : "";
   const label = words.replace("conditional", "conditional prediction");
-  return `<figure data-of="${name}"><figcaption><b>${symbol}</b><span>${words}</span></figcaption>
+  return `<figure data-of="${name}"><figcaption class="soft"><b>${symbol}</b><span>${words}</span></figcaption>
     <div class="anatomy-mat"><canvas data-picture="${name}" role="img" aria-label="${label}">
-    </canvas></div><p class="anatomy-legend">${legend}</p></figure>`;
-}
-
-function fromBase64(text) {
-  return new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+    </canvas></div><p class="anatomy-legend soft">${legend}</p></figure>`;
 }
 
 // Grey bytes around 128 become one colour of either sign, the more opaque the further from 0.
@@ -403,22 +393,6 @@ function heat(data, down, up) {
   }
 }
 
-function figure(value) {
-  const size = Math.abs(value);
-  if (size && size < 0.001) return minus(value.toExponential(1));
-  const digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : size >= 0.1 ? 3 : 4;
-  return minus(Number(value).toFixed(digits));
-}
-
-function minus(text) {
-  return text.replace("NaN", "–").replace("Infinity", "∞").replace("-", "−");
-}
-
 function percent(part) {
   return `${(100 * part).toFixed(2)}%`;
-}
-
-function resize(canvas, width, height) {
-  if (canvas.width !== width) canvas.width = width;
-  if (canvas.height !== height) canvas.height = height;
 }

@@ -68,7 +68,7 @@ function skeleton(options) {
     <div class="net-figure" role="img" tabindex="0" aria-label="${escapeText(options.label)}">
       <div class="net-wide"></div><div class="net-narrow"></div></div>
     <p class="net-told" role="status"></p>
-    <div class="net-keys">
+    <div class="net-keys soft">
       ${mark("resnet", '<rect x="3" y="1" width="10" height="14"/>', "ResNet")}
       ${mark("attention", '<ellipse cx="8" cy="8" rx="5" ry="7"/>', "attention")}
       ${mark("downsample", '<path d="M2 3H14L8 12z"/>', "halve")}

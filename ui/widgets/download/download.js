@@ -81,18 +81,18 @@ export function mount({ element, props, trigger, watch }) {
 function skeleton(options) {
   const chip = ([value, name], i) => `<label><input type="radio" value="${value}"
     name="${options.prefix}-format" ${i ? "" : "checked"}><span>${name}</span></label>`;
-  const choice = (name, label, entries, picked) => `<select class="${name}" aria-label="${label}">
+  const choice = (name, label, entries, picked) => `<select class="button ${name}" aria-label="${label}">
     ${entries.map(([value, text]) => `<option value="${escapeText(value)}"
       ${value === picked ? "selected" : ""}>${escapeText(text)}</option>`).join("")}</select>`;
   const strides = options.strides.map((n) => [String(n), n === 1 ? "every step" : `every ${nth(n)}`]);
   const panes = Object.entries(options.panes);
   return `
-    <fieldset class="download-formats"><legend>File format</legend>
+    <fieldset class="segments"><legend class="unseen">File format</legend>
       ${Object.entries(options.formats).map(chip).join("")}</fieldset>
     ${choice("download-stride", "Steps that are kept", strides, "1")}
     ${panes.length ? choice("download-panes", "Panes", panes, options.chosen) : ""}
-    <button type="button" class="download-file" id="${options.prefix}-gif" disabled></button>
-    ${options.png ? `<button type="button" class="download-png" id="${options.prefix}-png"
+    <button type="button" class="download-file button" id="${options.prefix}-gif" disabled></button>
+    ${options.png ? `<button type="button" class="download-png button" id="${options.prefix}-png"
       disabled>PNG</button>` : ""}`;
 }
 

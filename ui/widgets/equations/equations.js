@@ -2,6 +2,7 @@
 
 import "./symbols.js";
 import { clamp } from "../component.js";
+import { figure, floatsOf, minus } from "../numbers.js";
 
 const CHOSEN = ["s", "lam", "p_uncond"];
 
@@ -31,9 +32,9 @@ export function mount({ element, props, watch }) {
     if (value?.kind !== "equations") return;
     // Gradio hands out reactive proxies; a plain copy is cheaper to read for every step.
     told = JSON.parse(JSON.stringify(value));
-    for (const name in told.tables) told.tables[name] = fromBase64(told.tables[name]);
+    for (const name in told.tables) told.tables[name] = floatsOf(told.tables[name]);
     for (const row of told.rows) {
-      for (const name in row.numbers) row.numbers[name] = fromBase64(row.numbers[name]);
+      for (const name in row.numbers) row.numbers[name] = floatsOf(row.numbers[name]);
     }
     for (const one of equations) one.hidden = !told.shown.includes(Number(one.dataset.equation));
     find(".equations-which").textContent = told.shown.map((n) => `(${n})`).join(" ");
@@ -116,28 +117,14 @@ export function mount({ element, props, watch }) {
 }
 
 function skeleton(options) {
-  return `<details><summary><span>Equations</span> <span class="equations-which"></span>
-    <span class="equations-where">at <i>t</i> = <b class="equations-t"></b><span
+  return `<details><summary><span>Equations</span> <span class="equations-which soft"></span>
+    <span class="equations-where">at <i>t</i> = <b class="equations-t mono"></b><span
       class="equations-last" hidden>, of the last step, from <i>x</i><sub>1</sub></span></span></summary>
     <div class="equations-list">${options.markup}</div>
-    <div class="equations-notes"></div></details>`;
-}
-
-function fromBase64(text) {
-  return new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+    <div class="equations-notes note"></div></details>`;
 }
 
 // What somebody chose, as it was chosen.
 function plain(value) {
-  return String(Number(value.toPrecision(4))).replace("-", "−");
-}
-
-// Of much the same width whatever its size, so that nothing moves while the cursor does.
-function figure(value) {
-  if (value === undefined || Number.isNaN(value)) return "–";
-  const size = Math.abs(value);
-  if (!size) return "0";
-  if ( size < 0.001) return value.toExponential(1).replaceAll("-", "−");
-  const digits = size >= 100 ? 1 : size >= 10 ? 2 : size >= 0.99995 ? 3 : 4;
-  return value.toFixed(digits).replace("-", "−");
+  return minus(String(Number(value.toPrecision(4))));
 }

@@ -8,6 +8,7 @@ function nameSymbols() {
   const GAP = 8;
   const tip = document.createElement("div");
   tip.id = "symbol-tip";
+  tip.className = "symbol-tip widget card";
   tip.setAttribute("role", "tooltip");
   tip.hidden = true;
   let here = null; // the symbol that is named
@@ -84,7 +85,7 @@ function nameSymbols() {
     const { name, now } = here.dataset;
     const look = here.cloneNode(true);
     for (const cell of look.querySelectorAll("[data-number]")) cell.remove();
-    const value = now ? `<span class="symbol-now">${now}</span>` : "";
+    const value = now ? `<span class="symbol-now mono">${now}</span>` : "";
     tip.innerHTML = `<span class="symbol-look"><span class="eq-symbol">${look.innerHTML}</span></span>${value}<span>${name}</span>`;
     tip.style.setProperty("--at", getComputedStyle(here).getPropertyValue("--at") || "0");
   }

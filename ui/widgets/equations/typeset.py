@@ -98,7 +98,7 @@ SYMBOLS: dict[str, tuple[str, str, str, str | None]] = {
     "t": (_T, "t", "the step, 1 to T; more noise with every one", "t"),
     "theta": (_THETA, "theta", "the network’s weights", None),
     "L": (
-        '<i>L</i><sub class="eq-word">simple</sub>',
+        "<i>L</i><sub>simple</sub>",
         "L simple",
         "the loss that is trained; below, this model’s on held-out images, per pixel",
         "loss",
@@ -128,7 +128,7 @@ SYMBOLS: dict[str, tuple[str, str, str, str | None]] = {
     "y": (_slanted("y"), "y", "the class asked for", None),
     "none": ("∅", "no class", "no class: the label is dropped", None),
     "p_uncond": (
-        '<i>p</i><sub class="eq-word">uncond</sub>',
+        "<i>p</i><sub>uncond</sub>",
         "p uncond",
         "how often training drops the label; below, for this model",
         "p_uncond",

@@ -10,10 +10,10 @@ export function mount({ element, props, trigger, watch }) {
   const options = JSON.parse(root.dataset.options);
   if (root.dataset.state) return;
   root.innerHTML = `
-    <button type="button" class="file-drop-open">Open a picture's settings</button>
+    <button type="button" class="file-drop-open button">Open a picture's settings</button>
     <input type="file" accept=".gif,.png,.webp,.mp4" aria-label="Open a picture's settings"
       tabindex="-1" hidden>
-    <p class="file-drop-note" role="status"></p>
+    <p class="file-drop-note soft" role="status"></p>
     <div class="file-drop-veil" hidden><p>Drop it to see its run</p></div>`;
   const find = (selector) => root.querySelector(selector);
   const undo = new AbortController();

@@ -2,6 +2,8 @@
 
 import "../equations/symbols.js";
 import { clamp, onlyNews } from "../component.js";
+import { bytesOf, figure } from "../numbers.js";
+import { barsOf, curveOf } from "../plot.js";
 
 export function mount({ element, props, watch }) {
   const root = element.querySelector(".histogram");
@@ -21,10 +23,10 @@ export function mount({ element, props, watch }) {
 
   function receive(value) {
     if (value?.kind !== "histogram" || !isNews(value)) return;
-    const text = atob(value.counts);
-    film = { ...JSON.parse(JSON.stringify({ ...value, counts: "" })) };
-    film.counts = Uint8Array.from(text, (c) => c.charCodeAt(0));
-    find(".histogram-normal").setAttribute("d", `M${pointsOf(film.density)}`);
+    film = JSON.parse(JSON.stringify(value));
+    film.counts = bytesOf(value.counts);
+    const normal = film.density.map((density, i) => [i + 0.5, density / film.top]);
+    find(".histogram-normal").setAttribute("d", curveOf(normal));
     root.dataset.state = "shown";
     paint();
   }
@@ -40,10 +42,9 @@ export function mount({ element, props, watch }) {
     if (!film) return;
     const t = clamp(Number.isNaN(cursor) ? film.t.at(-1) : cursor, 0, film.t.length - 1);
     const bins = film.density.length;
-    const row = film.counts.subarray(t * bins, (t + 1) * bins);
-    const density = Array.from(row, (byte) => (byte / 255) * film.top);
-    const bars = density.map((d, i) => `M${i} 1V${heightOf(d)}H${i + 1}V1z`);
-    find(".histogram-bars").setAttribute("d", bars.join(""));
+    const row = Array.from(film.counts.subarray(t * bins, (t + 1) * bins), (byte) => byte / 255);
+    const edges = Array.from({ length: bins + 1 }, (_, i) => i);
+    find(".histogram-bars").setAttribute("d", barsOf(row, edges));
     root.dataset.t = t;
     root.style.setProperty("--at", 1 - t / (film.t.length - 1));
     const numbers = { t, signal: film.signal[t], noise: film.noise[t], keep: film.keep[t],
@@ -58,20 +59,6 @@ export function mount({ element, props, watch }) {
     find("svg").setAttribute("aria-label", `Pixel values at t = ${t}: mean ${figure(numbers.mean)}, `
       + `standard deviation ${figure(numbers.std)}; a standard normal has 0 and 1`);
   }
-
-  function pointsOf(density) {
-    return density.map((d, i) => `${i + 0.5} ${heightOf(d)}`).join("L");
-  }
-
-  function heightOf(density) {
-    return (1 - Math.min(1, density / film.top)).toFixed(4);
-  }
-}
-
-function figure(value) {
-  if (value === null || value === undefined) return "–";
-  const tiny = value && Math.abs(value) < 0.0005; // of which three decimals would show nothing
-  return (tiny ? value.toExponential(1) : value.toFixed(3)).replaceAll("-", "−");
 }
 
 function skeleton(options) {
@@ -81,11 +68,11 @@ function skeleton(options) {
         <strong>x</strong><sub><i>t</i></sub>: mean <b data-number="mean"></b>, standard deviation
         <b data-number="std"></b></p>
     </div>
-    <svg viewBox="0 0 ${options.bins} 1" preserveAspectRatio="none" role="img"
-      aria-label="Pixel values: none yet"><path class="histogram-bars"/>
-      <path class="histogram-normal"/></svg>
-    <div class="histogram-axis" aria-hidden="true"><span>−${options.reach}</span><span>0</span>
+    <div class="histogram-plot"><svg class="plot-stretched" viewBox="0 0 ${options.bins} 1"
+      preserveAspectRatio="none" role="img" aria-label="Pixel values: none yet"><path
+      class="histogram-bars"/><path class="histogram-normal"/></svg></div>
+    <div class="line mono soft" aria-hidden="true"><span>−${options.reach}</span><span>0</span>
       <span>${options.reach}</span></div>
-    <p class="histogram-legend"><i></i> the pixels of <strong>x</strong><sub><i>t</i></sub>, by eq. 4
+    <p class="histogram-legend soft"><i class="histogram-swatch"></i> the pixels of <strong>x</strong><sub><i>t</i></sub>, by eq. 4
       <u></u> a standard normal</p>`;
 }

@@ -235,12 +235,12 @@ export function mount({ element, props, trigger, watch }) {
 
 function skeleton(options) {
   const [label, symbol] = [options.label, options.symbol].map(escapeText);
-  return `<p class="image-grid-label">${label} <span class="image-grid-recorded"></span></p>
+  return `<p class="image-grid-label">${label} <span class="image-grid-recorded mono soft"></span></p>
     <div class="image-grid-frame"><div class="image-grid-scroll"><div class="image-grid-sheet">
       <span class="image-grid-corner" aria-hidden="true">${symbol}</span>
-      <div class="image-grid-columns" aria-hidden="true"></div>
-      <div class="image-grid-rows" aria-hidden="true"></div>
+      <div class="image-grid-columns mono soft" aria-hidden="true"></div>
+      <div class="image-grid-rows mono soft" aria-hidden="true"></div>
       <div class="image-grid-print"><div class="image-grid-tiles" role="group" aria-label="${label}">
       </div><canvas></canvas></div>
-    </div></div><p class="image-grid-note"></p></div>`;
+    </div></div><p class="image-grid-note note instead"></p></div>`;
 }

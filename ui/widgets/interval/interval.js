@@ -139,7 +139,7 @@ export function mount({ element, props, trigger, watch }) {
     }
     find(".interval-most").textContent = shown(maximum);
     find(".interval-numbers").innerHTML =
-      `<i>t</i> = <b>${shown(at.high)}</b> to <b>${shown(at.low)}</b>`;
+      `<i>t</i> = <b class="mono">${shown(at.high)}</b> to <b class="mono">${shown(at.low)}</b>`;
   }
 }
 
@@ -148,11 +148,11 @@ function skeleton(options) {
   const handle = (end, name) => `<div class="interval-handle" data-end="${end}" role="slider"
     tabindex="0" aria-label="${label}, ${name}"></div>`;
   return `
-    <div class="interval-head"><span class="interval-label">${label}</span>
+    <div class="interval-head line"><span class="interval-label">${label}</span>
       <span class="info-text">${escapeText(options.info)}</span>
-      <span class="interval-numbers"></span></div>
-    <div class="interval-line"><span class="interval-most" aria-hidden="true"></span>
+      <span class="interval-numbers soft"></span></div>
+    <div class="interval-line mono"><span class="interval-most" aria-hidden="true"></span>
       <div class="interval-track"><div class="interval-scale"><div class="interval-fill"></div>
         ${handle("high", "from")}${handle("low", "to")}</div></div>
-      <span aria-hidden="true">${options.first}</span></div>`;
+      <span class="interval-least" aria-hidden="true">${options.first}</span></div>`;
 }

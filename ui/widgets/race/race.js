@@ -1,4 +1,5 @@
-import { clamp, fixed, onlyNews } from "../component.js";
+import { clamp, onlyNews } from "../component.js";
+import { fixed } from "../numbers.js";
 import {
   costText, listenToDrags, listenToHands, makePlayback, paintThumbs, resize, STRIP_HEIGHT,
 } from "../player/transport.js";
@@ -406,7 +407,7 @@ export function mount({ element, props, watch }) {
 
   function cursorText() {
     const value = axis.low + place * (axis.high - axis.low);
-    if (aligned === "logsnr") return `log-SNR = <b>${fixed(value, 2).replace("-", "−")}</b>`;
+    if (aligned === "logsnr") return `log-SNR = <b>${fixed(value, 2)}</b>`;
     const whole = sharedT(race.lanes);
     if (whole) return `<i>t</i> = <b>${Math.round(whole * (1 - place))}</b>`;
     return `<i>t</i> / <i>T</i> = <b>${(1 - place).toFixed(3)}</b>`;

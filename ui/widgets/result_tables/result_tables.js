@@ -1,5 +1,6 @@
 import { clamp, escapeText } from "../component.js";
-import { drawPlot, makePlot, nearest, readOut, STYLES } from "./plot.js";
+import { STYLES } from "../plot.js";
+import { drawPlot, makePlot, pointUnder, readOut } from "./figures.js";
 
 const CARD_WIDTH = 560; // px, where the page has room for it
 const TOLD = "Choose a point; arrow keys walk along.";
@@ -10,12 +11,12 @@ export function mount({ element, props, watch }) {
   if (root.dataset.state) return;
   const heading = `result-tables-card-${Math.random().toString(36).slice(2)}`;
   root.innerHTML = `<div class="result-tables-body"></div>
-    <div class="result-tables-card" popover="manual" role="dialog" tabindex="-1" aria-labelledby="${heading}">
-      <div class="result-tables-card-head"><h3 id="${heading}"></h3>
-        <button type="button" class="result-tables-close" aria-label="Close">×</button></div>
-      <p class="result-tables-words"></p><p class="result-tables-took"></p>
-      <div class="result-tables-command"><p></p><code></code><button
-        type="button" class="result-tables-copy">Copy</button></div>
+    <div class="result-tables-card card" popover="manual" role="dialog" tabindex="-1" aria-labelledby="${heading}">
+      <button type="button" class="result-tables-close" aria-label="Close">×</button>
+      <h3 id="${heading}"></h3>
+      <p class="result-tables-words"></p><p class="result-tables-took soft"></p>
+      <div class="result-tables-command"><p class="soft"></p><code></code><button
+        type="button" class="result-tables-copy button">Copy</button></div>
     </div>`;
   const body = root.querySelector(".result-tables-body");
   const card = root.querySelector(".result-tables-card");
@@ -98,23 +99,23 @@ export function mount({ element, props, watch }) {
   // --- sections ---------------------------------------------------------------------------
 
   function lead({ measured, wanted }) {
-    return `<p class="result-tables-lead">Every figure of ours is read from the results that are stored with
+    return `<p class="result-tables-lead soft">Every figure of ours is read from the results that are stored with
       the checkpoints; choose one for its protocol and for the command that measures it again.
       Judge distance: how far samples are from real images, as our own judge network sees them
       (the Fréchet distance between its features of both). Lower is better, and it does not compare
       with Inception's FID. ± is a standard error. What the figures say stands below each
       table, in the words of docs/findings.md: two are different if their difference is more than
-      twice its own standard error; less is within chance. <span class="result-tables-count">${measured} of ${wanted} measured</span></p>`;
+      twice its own standard error; less is within chance. <span class="result-tables-count mono">${measured} of ${wanted} measured</span></p>`;
   }
 
   function section(table) {
     const { name, title, about, error } = table;
-    const inside = error ? `<p class="result-tables-error" role="status">${escapeText(error)}</p>`
+    const inside = error ? `<p class="note" role="status">${escapeText(error)}</p>`
       : `${table.plot ? `<div class="result-tables-figure-block" data-plot="${name}"></div>` : ""}${
         tableOf(table)}${answerOf(table)}`;
     return `<section class="result-tables-section" data-section="${name}" aria-label="${escapeText(title)}">
-      <div class="result-tables-head"><h2>${escapeText(title)}</h2><p>${escapeText(about ?? "")}</p></div>
-      <div class="result-tables-content">${inside}</div></section>`;
+      <div><h2>${escapeText(title)}</h2><p class="result-tables-about soft">${escapeText(about ?? "")}</p></div>
+      <div>${inside}</div></section>`;
   }
 
   function tableOf({ name, title, corner, columns, rows }) {
@@ -126,11 +127,11 @@ export function mount({ element, props, watch }) {
         ? row.reported.map((text, c) => `<td>${escapeText(text)}${bare[c] ? "" : " <small></small>"}</td>`)
         : row.cells.map((cell, c) =>
           `<td>${cellOf(cell, `${row.title}, ${columns[c]}`, r, c, bare[c])}</td>`);
-      return `<tr class="${row.reported ? "result-tables-reported" : ""}"><th scope="row">${
+      return `<tr class="${row.reported ? "note" : ""}"><th scope="row">${
         escapeText(row.title)}</th>${cells.join("")}</tr>`;
     });
     return `<div class="result-tables-scroll" data-many="${columns.length > 6}" role="region" aria-label="${escapeText(title)}: the table">
-      <table data-group="${name}" style="--columns:${columns.length}"><thead><tr><th scope="col">${escapeText(corner)}</th>${heads}</tr>
+      <table data-group="${name}" style="--columns:${columns.length}"><thead><tr><th scope="col" class="note">${escapeText(corner)}</th>${heads}</tr>
       </thead><tbody>${lines.join("")}</tbody></table></div>`;
   }
 
@@ -141,15 +142,15 @@ export function mount({ element, props, watch }) {
   }
 
   function cellOf(cell, title, row, column, bare) {
-    if (!cell) return `<span class="result-tables-none" aria-label="does not apply" role="img">–</span>`;
+    if (!cell) return `<span class="result-tables-none soft" aria-label="does not apply" role="img">–</span>`;
     const number = details.push({ title, ...cell }) - 1;
     const place = `type="button" data-cell="${number}" data-row="${row}" data-column="${column}"
       aria-haspopup="dialog" aria-expanded="false"`;
-    if (cell.value === undefined) return `<button ${place} class="result-tables-missing">not measured</button>`;
+    if (cell.value === undefined) return `<button ${place} class="note">not measured</button>`;
     const cost = cell.cost ? `<i>${cell.cost} <small>${cell.cost_error}</small></i>` : "";
     const spread = bare ? "" : ` <small>${cell.spread}</small>`;
     const dtype = cell.dtype ? `<i>in ${cell.dtype}</i>` : "";
-    return `<button ${place} class="result-tables-figure"><b>${
+    return `<button ${place}><b>${
       cell.figure}</b>${spread}${cost}${dtype}</button>`;
   }
 
@@ -187,10 +188,10 @@ export function mount({ element, props, watch }) {
     const choices = curves.map((it) => `<label><input type="radio" name="${heading}-model"
       value="${escapeText(it.model)}"/><span>${escapeText(it.model)}</span></label>`).join("");
     return `<section class="result-tables-section" data-section="curves" aria-label="Training curves">
-      <div class="result-tables-head"><h2>Training curves</h2><p>The loss over the images seen: of the
+      <div><h2>Training curves</h2><p class="result-tables-about soft">The loss over the images seen: of the
       batches, and of images held out. Losses of models that predict different things differ in
       kind.</p></div>
-      <div class="result-tables-content"><fieldset class="result-tables-models"><legend>Model</legend>${choices}
+      <div><fieldset class="segments"><legend class="unseen">Model</legend>${choices}
       </fieldset><div class="result-tables-figure-block" data-plot="curves"></div></div></section>`;
   }
 
@@ -198,7 +199,7 @@ export function mount({ element, props, watch }) {
     const curve = curves.find((it) => it.model === model);
     if (!curve) return;
     close(false);
-    body.querySelector(`.result-tables-models input[value="${CSS.escape(model)}"]`).checked = true;
+    body.querySelector(`.segments input[value="${CSS.escape(model)}"]`).checked = true;
     const cell = details.push({ title: `Training of ${model}`, training: true, ...curve }) - 1;
     const lines = [
       { name: "training loss", place: 1, colour: "ink-soft", width: 1.2 },
@@ -279,7 +280,7 @@ export function mount({ element, props, watch }) {
   }
 
   function plotOf(node) {
-    const block = node.closest?.(".result-tables-plot");
+    const block = node.closest?.(".plot");
     return block && plots.find((plot) => plot.box === block);
   }
 
@@ -288,13 +289,13 @@ export function mount({ element, props, watch }) {
     if (!plot) return;
     const away = event.type === "pointerout" && !plot.box.contains(event.relatedTarget);
     const focused = plot.box.querySelector("button:focus");
-    readOut(plot, away ? focused : (nearest(plot, event) ?? focused));
+    readOut(plot, away ? focused : (pointUnder(plot, event) ?? focused));
   }
 
   function onClick(event) {
     const plot = plotOf(event.target);
     // A pointer means the nearest point; assistive technology clicks a point itself.
-    const button = event.target.closest("button[data-cell]") ?? (plot && nearest(plot, event));
+    const button = event.target.closest("button[data-cell]") ?? (plot && pointUnder(plot, event));
     if (!button) return;
     if (opener === button) close();
     else open(button);
@@ -355,7 +356,7 @@ export function mount({ element, props, watch }) {
     // Its own button closes it by its click.
     if (event.target.closest?.(".result-tables-body")) {
       const plot = plotOf(event.target);
-      const button = event.target.closest("button[data-cell]") ?? (plot && nearest(plot, event));
+      const button = event.target.closest("button[data-cell]") ?? (plot && pointUnder(plot, event));
       if (button) return;
     }
     close(false);

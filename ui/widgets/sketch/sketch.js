@@ -1,6 +1,7 @@
 // Everything is drawn and read in the browser; only the small picture is sent.
 
 import { clamp, decode, escapeText, onlyNews } from "../component.js";
+import { bytesOf } from "../numbers.js";
 
 const SIDE = 280; // of the sheet that is drawn on, in pixels
 const PEN = 22; // about as wide as the strokes of the digits that the models know
@@ -106,7 +107,7 @@ export function mount({ element, props, trigger, watch }) {
     const image = document.createElement("canvas");
     image.width = image.height = side;
     const pixels = new ImageData(side, side);
-    const bytes = Uint8Array.from(atob(value.pixels), (c) => c.charCodeAt(0));
+    const bytes = bytesOf(value.pixels);
     for (let p = 0; p < side * side; p++) {
       for (let c = 0; c < 3; c++) pixels.data[4 * p + c] = bytes[channels * p + (c % channels)];
       pixels.data[4 * p + 3] = 255;
@@ -285,9 +286,9 @@ function skeleton(options) {
       <span class="sketch-pen" aria-hidden="true"></span>
       <span class="sketch-keys" aria-hidden="true"><kbd>←↑↓→</kbd> draw, <kbd>shift</kbd> lifts</span>
     </div>
-    <div class="sketch-actions"><button type="button" data-do="clear">Clear</button>
-      <button type="button" data-do="open">Open a picture</button>
+    <div class="sketch-actions"><button type="button" class="button" data-do="clear">Clear</button>
+      <button type="button" class="button" data-do="open">Open a picture</button>
       <input type="file" accept="image/*" aria-label="Open a picture" tabindex="-1" hidden></div>
     <div class="sketch-samples" role="group" aria-label="From the test set">${samples.join("")}</div>
-    <p class="sketch-note" role="status"></p>`;
+    <p class="sketch-note soft" role="status"></p>`;
 }

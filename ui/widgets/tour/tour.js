@@ -281,23 +281,23 @@ function reachable(target) {
 }
 
 function invitation() {
-  return `<p class="tour-offer" hidden><span>New here? Six steps.</span>
-    <button type="button" class="tour-decline" aria-label="No tour, thank you">×</button></p>
-    <button type="button" class="tour-start" aria-expanded="false">Tour</button>`;
+  return `<p class="tour-offer note" hidden><span>New here? Six steps.</span>
+    <button type="button" class="tour-decline button" aria-label="No tour, thank you">×</button></p>
+    <button type="button" class="tour-start button" aria-expanded="false">Tour</button>`;
 }
 
 function makeCard() {
   const card = document.createElement("div");
-  card.className = "tour-card";
+  card.className = "tour-card widget card";
   card.hidden = true;
   card.setAttribute("role", "dialog");
   card.setAttribute("aria-modal", "false");
   card.setAttribute("aria-labelledby", "tour-title");
-  card.innerHTML = `<div aria-live="polite"><p class="tour-head"><strong class="tour-title"
-    id="tour-title"></strong><span class="tour-count"></span></p><p class="tour-text"></p></div>
-    <p class="tour-buttons"><button type="button" class="tour-skip" data-do="skip">Skip</button>
+  card.innerHTML = `<div aria-live="polite"><p class="line"><b class="tour-title"
+    id="tour-title"></b><span class="tour-count mono soft"></span></p><p class="tour-text"></p></div>
+    <p class="tour-buttons"><button type="button" class="tour-skip button" data-do="skip">Skip</button>
     <span class="tour-done" role="status"></span>
-    <button type="button" class="tour-back" data-do="back">Back</button>
-    <button type="button" class="tour-next" data-do="next">Next</button></p>`;
+    <button type="button" class="tour-back button" data-do="back">Back</button>
+    <button type="button" class="tour-next button" data-do="next">Next</button></p>`;
   return card;
 }

@@ -1,10 +1,13 @@
 import { clamp, escapeText, onlyNews } from "../component.js";
+import { percent } from "../numbers.js";
+import { axisOf, evenTicks, lineOf, rising, roundStep, walk } from "../plot.js";
 
 const EDGE = { left: 46, right: 0 };
 const PANELS = {
-  accuracy: { top: 34, height: 96, name: "share judged the wanted class" },
-  distance: { top: 184, height: 96, name: "mean pairwise distance" },
+  accuracy: { top: 34, name: "share judged the wanted class", colour: "guide" },
+  distance: { top: 184, name: "mean pairwise distance", colour: "ink" },
 };
+const TALL = 96; // a panel
 const AXIS = 298; // where the scales stand
 const HEIGHT = 338;
 const FLOORS = [0.95, 0.9, 0.8, 0.5, 0]; // of the accuracy axis: the highest that shows every point
@@ -16,7 +19,7 @@ export function mount({ element, props, trigger, watch }) {
   if (root.dataset.state) return;
   root.innerHTML = skeleton(options);
   const find = (selector) => root.querySelector(selector);
-  const [plot, svg, targets] = [".tradeoff-plot", "svg", ".tradeoff-targets"].map(find);
+  const [plot, svg, targets] = [".plot", "svg", ".tradeoff-targets"].map(find);
   const isNews = onlyNews();
   const resized = new ResizeObserver(layout);
 
@@ -59,11 +62,10 @@ export function mount({ element, props, trigger, watch }) {
   }
 
   function onKey(event) {
-    const last = data.points.length - 1;
-    const to = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: last }[event.key];
-    if (to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    const to = walk(event, here, data.points.length);
+    if (to === undefined) return;
     event.preventDefault();
-    targets.children[clamp(to, 0, last)].focus();
+    targets.children[to].focus();
   }
 
   // --- painting ---------------------------------------------------------------------------
@@ -89,11 +91,6 @@ export function mount({ element, props, trigger, watch }) {
     return EDGE.left + step * (index + 0.5);
   }
 
-  function heightOf(which, axis, v) {
-    const { top, height } = PANELS[which];
-    return top + height * (1 - (v - axis.low) / (axis.high - axis.low));
-  }
-
   function accuracyAxis() {
     const least = Math.min(1, ...data.points.map((p) => p.accuracy));
     const low = data.points.length ? FLOORS.find((floor) => floor <= least) : 0;
@@ -105,36 +102,29 @@ export function mount({ element, props, trigger, watch }) {
     if (!known.length) return { low: 0, high: 1, ticks: [0, 0.5, 1], write: () => "" };
     let [low, high] = [Math.min(...known), Math.max(...known)];
     if (high - low < 0.1 * high) low = 0.9 * high; // a lone point has no range of its own
-    const rough = (high - low || 1) / 2.5;
-    const power = 10 ** Math.floor(Math.log10(rough));
-    const step = power * [1, 2, 2.5, 5, 10].find((m) => m * power >= rough);
+    const step = roundStep(high - low || 1, 2.5);
     [low, high] = [Math.floor(low / step) * step, Math.ceil(high / step) * step];
-    const ticks = Array.from({ length: Math.round((high - low) / step) + 1 }, (_, i) =>
-      low + i * step);
     const digits = [1, 10, 100].findIndex((m) => Number.isInteger(Number((m * step).toFixed(6))));
-    return { low, high, ticks, write: (v) => v.toFixed(digits < 0 ? 3 : digits) };
+    const write = (v) => v.toFixed(digits < 0 ? 3 : digits);
+    return { low, high, ticks: evenTicks(low, high, step), write };
   }
 
   function panel(which, axis) {
-    const { top, name } = PANELS[which];
+    const { top, name, colour } = PANELS[which];
     const right = width - EDGE.right;
-    const y = (v) => heightOf(which, axis, v).toFixed(1);
-    const rules = axis.ticks.map((v) => `<path class="tradeoff-rule" d="M${EDGE.left} ${y(v)}
-      H${right}"/><text class="tradeoff-number" x="${EDGE.left - 8}" y="${y(v)}" dy="4"
-      text-anchor="end">${axis.write(v)}</text>`);
-    const at = data.points.map((p) => [placeOf(p.index).toFixed(1), y(p[which])]);
-    const marks = at.map(([cx, cy]) => `<circle cx="${cx}" cy="${cy}" r="4.5"/>`);
-    return `<g class="tradeoff-${which}">${rules.join("")}${which === "distance" ? real(y) : ""}
-      <text class="tradeoff-name" x="0" y="${top - 16}">${name}</text>
-      <polyline points="${at.join(" ")}"/>${marks.join("")}</g>`;
+    const up = { ...axis, ...axisOf(axis, top + TALL, top) };
+    const points = data.points.map((p) => ({ x: p.index, y: p[which] }));
+    return `<g class="tradeoff-${which}">${rising(up, EDGE.left, right, axis.write)}${
+      which === "distance" ? real(up, right) : ""}
+      <text class="plot-name" x="0" y="${top - 16}">${name}</text>
+      ${lineOf({ points, colour, width: 2, marks: true }, { at: placeOf }, up)}</g>`;
   }
 
-  function real(y) {
+  function real(up, right) {
     if (data.reference === null) return "";
-    const right = width - EDGE.right;
-    return `<path class="tradeoff-real" d="M${EDGE.left} ${y(data.reference)}H${right}"/>
-      <text class="tradeoff-real-name" x="${right}" y="${y(data.reference)}" dy="15"
-      text-anchor="end">real images</text>`;
+    const y = up.at(data.reference);
+    return `<path class="tradeoff-real" d="M${EDGE.left} ${y}H${right}"/>
+      <text class="plot-name plot-end tradeoff-real" x="${right}" y="${y}" dy="15">real images</text>`;
   }
 
   function scaleAxis() {
@@ -145,12 +135,12 @@ export function mount({ element, props, trigger, watch }) {
     const next = data.running ? data.scales.findIndex((_, i) => !done.has(i)) : -1;
     const marks = data.scales.map((s, i) => {
       const state = done.has(i) ? "done" : i === next ? "next" : "waiting";
-      const label = i % every ? "" : `<text x="${placeOf(i)}" y="${AXIS + 25}">${s}</text>`;
+      const label = i % every ? "" : `<text class="plot-x" x="${placeOf(i)}" y="${AXIS + 25}">${s}</text>`;
       return `<rect class="tradeoff-${state}" x="${placeOf(i) - 3.5}" y="${AXIS - 3.5}" width="7"
         height="7"/>${label}`;
     });
-    return `<g class="tradeoff-scales"><text class="tradeoff-symbol" x="${EDGE.left - 8}"
-      y="${AXIS + 25}">${escapeText(data.symbol)}</text>${marks.join("")}</g>`;
+    return `<text class="plot-end plot-name tradeoff-symbol" x="${EDGE.left - 8}"
+      y="${AXIS + 25}">${escapeText(data.symbol)}</text>${marks.join("")}`;
   }
 
   function placeTargets() {
@@ -172,9 +162,9 @@ export function mount({ element, props, trigger, watch }) {
     find(".tradeoff-status").textContent = status(p);
     const reads = { accuracy: p ? percent(p.accuracy, 1) : "", distance: p?.distance.toFixed(2) };
     const texts = Object.entries(PANELS).map(([which, { top }]) => `<text class="tradeoff-${which}
-      tradeoff-read" x="${width - EDGE.right}" y="${top - 16}">${reads[which] ?? ""}</text>`);
+      tradeoff-read plot-end" x="${width - EDGE.right}" y="${top - 16}">${reads[which] ?? ""}</text>`);
     const x = p && placeOf(p.index);
-    const line = shown === null ? "" : `<path d="M${x} ${PANELS.accuracy.top}V${AXIS - 5}"/>`;
+    const line = shown === null ? "" : `<path class="plot-axis" d="M${x} ${PANELS.accuracy.top}V${AXIS - 5}"/>`;
     svg.querySelector(".tradeoff-readout").innerHTML = p ? line + texts.join("") : "";
   }
 
@@ -209,19 +199,13 @@ export function mount({ element, props, trigger, watch }) {
   }
 }
 
-function percent(share, digits = 0) {
-  const figures = 100 * share;
-  const whole = Math.abs(figures - Math.round(figures)) < 1e-6;
-  return `${figures.toFixed(digits || (whole ? 0 : 1))} %`;
-}
-
 function skeleton(options) {
   const heads = ["scale", "share judged the wanted class", "mean pairwise distance", "images"];
-  return `<div class="tradeoff-head"><span>${escapeText(options.label)}</span>
-      <span class="tradeoff-status"></span></div>
-    <div class="tradeoff-plot"><svg role="img" aria-label="" height="${HEIGHT}"></svg>
+  return `<div class="line"><span>${escapeText(options.label)}</span>
+      <span class="tradeoff-status mono soft"></span></div>
+    <div class="plot"><svg role="img" aria-label="" height="${HEIGHT}"></svg>
       <div class="tradeoff-targets" role="group" aria-label="Scales that have been measured"></div>
-      <p class="tradeoff-note"></p></div>
-    <table class="tradeoff-table"><caption>${escapeText(options.label)}</caption><thead><tr>${
+      <p class="tradeoff-note note instead"></p></div>
+    <table class="unseen"><caption>${escapeText(options.label)}</caption><thead><tr>${
       heads.map((h) => `<th scope="col">${h}</th>`).join("")}</tr></thead><tbody></tbody></table>`;
 }

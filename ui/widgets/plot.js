@@ -1,0 +1,164 @@
+// What every plot of the page is drawn with: axes and their ticks, lines with marks and error bars,
+// a legend, the nearest point, the keys that walk along, and a summary in words. It knows no page:
+// drawings are SVG as text, and plot.css is their look.
+
+import { clamp, escapeText } from "./component.js";
+
+// Of series beside each other: colour, dash and mark all differ.
+export const STYLES = [
+  { colour: "noise", dash: "7 4", mark: "square", width: 2 },
+  { colour: "mid", dash: "", mark: "circle", width: 2 },
+  { colour: "data", dash: "2 3", mark: "triangle", width: 2 },
+];
+const SHAPES = {
+  circle: "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",
+  square: "M-4-4h8v8h-8z",
+  triangle: "M0-5.2L5 4H-5z",
+};
+
+// --- axes -------------------------------------------------------------------------------------
+
+/** An axis from one place to another, in pixels; a rising one goes from its foot to its top.
+    `at` gives the place of a value, to a tenth. What has no place on a logarithmic axis, or one
+    below its low end, stands there. */
+export function axisOf({ kind = "linear", low, high }, from, to) {
+  const f = kind === "log" ? (v) => Math.log(Math.max(v, low)) : Number;
+  const at = (v) => from + ((to - from) * (f(v) - f(low))) / (f(high) - f(low));
+  return { at: (v) => Number(at(v).toFixed(1)) };
+}
+
+/** A rising logarithmic axis with its ticks that holds all of these values. */
+export function logAxis(values, from, to) {
+  const known = values.filter((v) => v > 0);
+  const low = known.length ? Math.min(...known) / 1.15 : 1;
+  const high = known.length ? Math.max(...known) * 1.15 : 10;
+  return { ...axisOf({ kind: "log", low, high }, from, to),
+    ticks: known.length ? logTicks(low, high) : [] };
+}
+
+export function logTicks(low, high) {
+  const found = (mantissas) => {
+    const from = Math.floor(Math.log10(low));
+    const powers = Array.from({ length: Math.ceil(Math.log10(high)) - from }, (_, i) => from + i);
+    return powers.flatMap((p) => mantissas.map((m) => Number((m * 10 ** p).toPrecision(3))))
+      .filter((v) => v >= low && v <= high);
+  };
+  // Less than a decade: even steps, as on a linear axis.
+  return [[1], [1, 3], [1, 2, 5]].map(found).find((some) => some.length >= 4)
+    ?? evenTicks(low, high, roundStep(high - low, 4));
+}
+
+/** The least round number of which so many cover a span. */
+export function roundStep(span, count) {
+  const power = 10 ** Math.floor(Math.log10(span / count));
+  return power * [1, 2, 2.5, 5, 10].find((m) => m * power >= (span / count) * (1 - 1e-9));
+}
+
+/** Every multiple of a step between two values. */
+export function evenTicks(low, high, step) {
+  const first = Math.ceil(low / step - 1e-9);
+  const count = Math.floor(high / step + 1e-9) - first + 1;
+  return Array.from({ length: count }, (_, i) => (first + i) * step);
+}
+
+// --- drawings at a size in pixels -------------------------------------------------------------
+
+/** The numbers of a rising axis beside its rules, which go from left to right. */
+export function rising({ at, ticks }, left, right, write) {
+  return ticks.map((v) => `<path class="plot-rule" d="M${left} ${at(v)}H${right}"/><text
+    class="plot-y" x="${left - 8}" y="${at(v)}" dy="4">${write(v)}</text>`).join("");
+}
+
+/** A line through points {x, y, spread} over two axes, with its marks where it has some. */
+export function lineOf(line, along, up) {
+  const at = line.points.map(({ x, y }) => [along.at(x), up.at(y)]);
+  const marks = line.marks ? line.points.map((point, i) =>
+    `${errorBar(point, at[i][0], up)}${markOf(line, ...at[i])}`) : [];
+  return `<g ${attributesOf(line)}><polyline ${dashOf(line)} points="${at.join(" ")}"/>${
+    marks.join("")}</g>`;
+}
+
+/** Whose line is whose. */
+export function legendOf(lines) {
+  return lines.map((line) => `<span>${swatchOf(line)}${escapeText(line.name)}</span>`).join("");
+}
+
+function swatchOf(line) {
+  const drawn = line.isFloor ? '<path class="plot-floor" d="M0 6H30"/>'
+    : `<g ${attributesOf(line)}><polyline points="0,6 30,6" ${dashOf(line)}/>${
+      line.marks ? markOf(line, 15, 6) : ""}</g>`;
+  return `<svg viewBox="0 0 30 12" aria-hidden="true">${drawn}</svg>`;
+}
+
+function attributesOf({ colour, width }) {
+  return `class="plot-line" style="--line:var(--${colour});stroke-width:${width}"`;
+}
+
+function dashOf({ dash }) {
+  return `stroke-dasharray="${dash || "none"}"`;
+}
+
+function markOf({ mark = "circle" }, x, y) {
+  return `<path class="plot-mark" d="${SHAPES[mark]}" transform="translate(${x} ${y})"/>`;
+}
+
+function errorBar({ y, spread }, x, up) {
+  if (!spread) return "";
+  const [low, high] = [y - spread, y + spread].map(up.at);
+  return `<path class="plot-error-bar" d="M${x} ${low}V${high}M${x - 4} ${low}h8M${
+    x - 4} ${high}h8"/>`;
+}
+
+// --- drawings that are stretched to their box: up from 0 to 1 ---------------------------------
+
+/** A path through [x, share]. A single point is a dot. */
+export function curveOf(points) {
+  const at = points.map(([x, share]) => `${x} ${heightOf(share)}`);
+  return `M${at[0]}L${at.join("L")}`;
+}
+
+/** Bars of these shares; bar i stands between edges i and i + 1. */
+export function barsOf(shares, edges) {
+  return shares.map((share, i) => `M${edges[i]} 1V${heightOf(share)}H${edges[i + 1]}V1z`).join("");
+}
+
+/** Numbers below an axis, each [share of the way, text]. */
+export function ticksBelow(marks) {
+  return marks.map(([share, text], i) => {
+    const edge = i === 0 ? "first" : i === marks.length - 1 ? "last" : "";
+    return `<span data-edge="${edge}" style="left:${100 * share}%">${text}</span>`;
+  }).join("");
+}
+
+function heightOf(share) {
+  return (1 - Math.min(1, share)).toFixed(4);
+}
+
+// --- asking -----------------------------------------------------------------------------------
+
+/** Which of these distances is the least, if any is within reach; else -1. */
+export function nearest(distances, reach = Infinity) {
+  const least = Math.min(...distances);
+  return least <= reach ? distances.indexOf(least) : -1;
+}
+
+/** Where a key leads from a point in a row of so many; undefined if it leads nowhere. */
+export function walk({ key, ctrlKey, metaKey, altKey }, at, count) {
+  if (ctrlKey || metaKey || altKey) return undefined;
+  const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: count - 1 }[key];
+  return to === undefined ? undefined : clamp(to, 0, count - 1);
+}
+
+/** Lines in a sentence, for those who do not see them: how each begins and ends. */
+export function summaryOf(label, lines, x) {
+  const told = lines.filter((line) => line.points.length).map(({ name, points }) => {
+    const [a, b] = [points[0], points.at(-1)];
+    return `${name} ${short(a.y)} at ${x.write(a.x)} ${x.name}, ${short(b.y)} at ${x.write(b.x)}`;
+  });
+  return `${label}. ${told.join("; ") || "Nothing measured yet"}.`;
+}
+
+/** Three figures of a number. */
+export function short(value) {
+  return String(Number(value.toPrecision(3)));
+}
