@@ -26,7 +26,7 @@ KINDS = """(known) => {
   const found = new Map();
   for (const thing of document.querySelectorAll(`[role=tabpanel] :is(${things})`)) {
     if (!thing.checkVisibility() || thing.disabled || thing.matches(idle)) continue;
-    const block = thing.closest("[class*=player], .race, fieldset, .block, .accordion, details");
+    const block = thing.closest("[class*=player], fieldset, .block, .accordion, details");
     const name = thing.dataset.do ?? (thing.dataset.speed ? "speed" : "");
     const kind = [thing.tagName, thing.type, thing.getAttribute("role"), name, block?.classList[0]];
     if (!known.includes(kind.join()) && !found.has(kind.join())) found.set(kind.join(), thing);

@@ -16,7 +16,6 @@ from ui.runs import player_values
 from ui.widgets.anatomy import anatomy
 from ui.widgets.image_grid import image_grid
 from ui.widgets.player import player
-from ui.widgets.race import race
 
 STEPS, N, SIDE, ACROSS = 1000, 16, 28, 4
 WHOLE = {"columns": ACROSS, "seconds": 1.5, "calls": STEPS, "total": STEPS}
@@ -51,27 +50,28 @@ def short():
     number = next(numbers)
     x = np.full((3, 4, 8, 8, 1), number, np.uint8)
     about = {"columns": 2, "seconds": 0.5, "calls": 2, "total": 2}
-    film = player.film(f"short {number}", [1000, 500, 0], x, x, **about) | {"order": number}
+    lane = player.lane("", [1000, 500, 0], {"x": x, "x0": x}, **about)
+    film = player.film(f"short {number}", [lane]) | {"order": number}
     sheet = image_grid.contact(x[0], 2, [1, 2], live=number % 2 == 0)
     return film, sheet
 
 
 def preview():
     tiles = np.zeros((4, 8, 8, 1), np.uint8)
-    about = {"columns": 2, "seconds": 0.5, "calls": 6}
-    return player.live("quick", 6, 6, 0, tiles, tiles, **about) | {"preview": 50}
+    about = {"columns": 2, "seconds": 0.5, "calls": 6, "total": 6}
+    lane = player.live_lane("", 6, 0, {"x": tiles, "x0": tiles}, **about)
+    return player.live("quick", [lane]) | {"preview": 50}
 
 
 def told(name: str, order: int) -> tuple[dict, ...]:
-    """News of a run, for an anatomy, a contact sheet and a race."""
+    """News of a run, for an anatomy, a contact sheet and a player of several lanes."""
     x = np.zeros((3, 1, 8, 8, 1), np.uint8)
-    lanes = [
-        race.lane(f"{name} {i}", [2, 1, 0], {"x": x}, log_snr=[-1.0, 0.0, 1.0]) for i in (1, 2)
-    ]
+    about = {"columns": 1, "seconds": 0.5, "calls": 2, "total": 2, "log_snr": [-1.0, 0.0, 1.0]}
+    lanes = [player.lane(f"{name} {i}", [2, 1, 0], {"x": x}, **about) for i in (1, 2)]
     return (
         anatomy.idle(name) | {"order": order},
         image_grid.contact(x[0], 1, [name], run=name, order=order),
-        race.film(name, lanes, order=order),
+        player.film(name, lanes) | {"order": order},
     )
 
 
@@ -82,7 +82,7 @@ def address():
         sheet = image_grid.ImageGrid(elem_id="contact")
         late = [anatomy.Anatomy(player="sample-stage", elem_id="late-anatomy")]
         late += [image_grid.ImageGrid(elem_id="late-contact")]
-        late += [race.Race(label="Race", lanes=["a", "b"], elem_id="late-race")]
+        late += [player.Player(lanes=["a", "b"], align=["t"], elem_id="late-lanes")]
         quiet = {"show_progress": "hidden", "api_visibility": "private"}
         for name, act, parts in (
             ("long", long, screen),
@@ -147,7 +147,7 @@ def test_every_step_of_a_long_film_can_be_stepped_to_and_playing_it_asks_nothing
 
 def test_a_film_that_the_server_no_longer_keeps_tells_how_much_of_it_is_here(visitor):
     show_long(visitor)
-    held = len(long()["chosen"])
+    held = len(long()["lanes"][0]["chosen"])
     visitor.click("forget")
     visitor.timeline().press("ArrowLeft")
     kept = visitor.stage().locator(".player-kept")
@@ -174,7 +174,7 @@ def test_a_preview_is_called_one_until_the_whole_run_is_there(visitor):
 
 
 def test_late_news_of_an_earlier_run_does_not_take_the_place_of_a_newer_ones(visitor):
-    parts = [visitor.part(f"late-{part}") for part in ("anatomy", "contact", "race")]
+    parts = [visitor.part(f"late-{part}") for part in ("anatomy", "contact", "lanes")]
     for pressed, stays in (("newer", "newer"), ("older", "newer"), ("newest", "newest")):
         visitor.click(pressed)
         if pressed == "older":  # what was asked after it has been answered

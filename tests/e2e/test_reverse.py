@@ -69,7 +69,7 @@ def test_a_recording_moves_at_once_and_says_that_it_is_one(visit):
         stage = visitor.stage(f"race-{view}")
         expect(stage).to_contain_text("recorded · mnist-")
         moves = "([stage, from]) => document.querySelector(stage).dataset.position !== from"
-        here = [f"#race-{view}-stage .race", stage.get_attribute("data-position")]
+        here = [f"#race-{view}-stage .player", stage.get_attribute("data-position")]
         visitor.page.wait_for_function(moves, arg=here)
         if view == "schedules":  # both lanes and the timeline are in view
             lanes = [lane(visitor, view, number).bounding_box() for number in (0, 1)]
@@ -110,7 +110,7 @@ def test_two_schedules_race_from_one_noise_on_one_cursor_and_leave_as_a_film(vis
     assert abs(levels[0] - levels[1]) <= steps
     stage.locator("[data-align-by=t]").click()
     told = [model.schedule.abar(wanted.lanes[0].t[5] - 1) for model in models]
-    abar = stage.locator("[data-curve=abar] .race-values b")
+    abar = stage.locator("[data-curve=abar] .player-values b")
     assert [float(it) for it in abar.all_inner_texts()] == pytest.approx(told, rel=5e-3)
     # Its film restores it.
     path, _ = download(visitor, tmp_path, "GIF · 21 frames", RACE)
@@ -157,7 +157,7 @@ def test_a_race_is_looked_at_by_panes_curves_and_keys_and_its_cursor_stays_while
     stage.locator("[data-chip=x]").click()
     assert fetched("eps") == 2
     # The curves are a timeline as well.
-    plot = stage.locator("[data-curve=beta] .race-plot")
+    plot = stage.locator("[data-curve=beta] .player-plot")
     plot.scroll_into_view_if_needed()
     box = at_rest(plot)
     page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 9)
@@ -193,7 +193,7 @@ def test_a_race_is_looked_at_by_panes_curves_and_keys_and_its_cursor_stays_while
     visitor.wait("live", RACE)
     visitor.set_number("race-schedules-steps", 20)
     visitor.click("race-schedules-run")
-    page.wait_for_selector(f"#{RACE}-stage .race[data-state=film][data-run='{run}']")
+    page.wait_for_selector(f"#{RACE}-stage .player[data-state=film][data-run='{run}']")
     expect(stage).to_contain_text("computed earlier")
 
 

@@ -154,7 +154,7 @@ class Visitor:
 
     def stage(self, tab="sample"):
         """The player of a tab, or of a comparison: ``race-schedules``."""
-        return self.page.locator(f"#{tab}-stage :is(.player, .race)")
+        return self.page.locator(f"#{tab}-stage .player")
 
     def timeline(self, tab="sample"):
         return self.stage(tab).get_by_role("slider").first
@@ -234,13 +234,13 @@ class Visitor:
 
     def wait(self, state, tab="sample", timeout=60_000):
         """Until the stage of a tab is live, or has a film, or an error."""
-        shown = self.page.locator(f"#{tab}-stage :is(.player, .race)[data-state={state}]")
+        shown = self.page.locator(f"#{tab}-stage .player[data-state={state}]")
         shown.wait_for(state="attached", timeout=timeout)
 
     def wait_for_another(self, than, tab="sample", whole=True) -> str:
         """The run on a stage, once it is none of those: a finished one, or a preview as well."""
         seen = [than] if than is None or isinstance(than, str) else list(than)
-        asked = [f"#{tab}-stage :is(.player, .race)", seen, whole]
+        asked = [f"#{tab}-stage .player", seen, whole]
         return self.page.wait_for_function(ANOTHER, arg=asked, timeout=90_000).json_value()
 
     def wait_for_kept(self, label, tab="sample"):

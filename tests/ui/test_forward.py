@@ -127,7 +127,7 @@ def test_films_of_many_visitors_at_once_are_each_their_own(page, monkeypatch):
 
     def film(number):
         found = page.noise(pictures[number], "plain", number, f"{number}")
-        return found[page.tab.stage]["sheets"]["x"]
+        return found[page.tab.stage]["lanes"][0]["sheets"]["x"]
 
     with ThreadPoolExecutor(8) as pool:
         sheets = list(pool.map(film, range(20)))

@@ -92,7 +92,7 @@ def test_while_a_preview_stands_the_stage_is_told_of_what(tab):
         tab.run_tab.stage,
     )
     shown = tab.run_tab.preview(VISITOR, key)[stage]
-    assert (shown["preview"], shown["total"]) == (30, guidance.quick(key).request.steps)
+    assert (shown["preview"], shown["lanes"][0]["total"]) == (30, guidance.quick(key).request.steps)
     first, *_, last = [it[stage] for it in tab.run_tab.rest(VISITOR, key) if stage in it]
     assert (first["kind"], first["index"], first["total"]) == ("next", 0, 30)
     assert last["kind"] == "film" and "preview" not in last

@@ -24,7 +24,7 @@ from ui.runs.runs import Studio
 from ui.runs.ticket import Ticket
 from ui.sharing.share_panel import Choice
 from ui.tabs.reverse import comparison_views
-from ui.widgets.race import race
+from ui.widgets.player import player
 
 FEW = Request(n=1, label="none", sampler="ddpm", steps=6, seed=8, dtype="float32")
 GUIDED = replace(FEW, label=3, guidance="classifier-noisy", guidance_scale=4.0, n=2)
@@ -216,6 +216,7 @@ def test_a_race_leaves_with_a_frame_for_every_step_and_a_note(studio):
 def test_numbers_without_a_value_are_none_in_the_value():
     x = np.zeros((3, 1, 4, 4, 1), np.uint8)
     numbers = {"beta": [None, np.nan, 0.123456789]}
-    lane = race.lane("a", [2, 1, 0], {"x": x}, log_snr=[-1.0, 0.0, 1.0], numbers=numbers)
+    about = {"columns": 1, "calls": 2, "seconds": 0.5, "total": 2, "numbers": numbers}
+    lane = player.lane("a", [2, 1, 0], {"x": x}, **about)
     assert lane["numbers"]["beta"] == [None, None, 0.123457]
     json.dumps(lane, allow_nan=False)

@@ -37,9 +37,9 @@
 
   function toPlayer(event) {
     // A player hears its own; and the controls have uses of their own for all keys but R.
-    if (event.target.closest(".player, .race")) return;
+    if (event.target.closest(".player")) return;
     if (!/^[rR]$/.test(event.key) && event.target.closest(USERS)) return;
-    const player = shown(".player, .race");
+    const player = shown(".player");
     const box = player?.getBoundingClientRect();
     if (!box || box.bottom <= 0 || box.top >= innerHeight) return; // the page is to scroll
     event.preventDefault();

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import math
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 from gradio.utils import get_upload_folder
 
 from ddpm_core import Film, InvalidInput, Run, grid, save_film, save_png
@@ -76,41 +77,36 @@ def once_more(ticket: Ticket, news: dict) -> Iterator[dict]:
 def under_way(progress: Progress) -> dict:
     """The newest frame, while a run goes on."""
     film, done = progress.film, progress.steps_done
-    return player.live(
-        run_name(progress),
-        done,
-        film.steps,
-        film.t[done],
-        film.x[done],
-        film.x0[done] if done else None,
-        columns=_columns(progress),
-        seconds=progress.seconds,
-        calls=progress.calls[progress.steps_done],
-    )
+    lane = player.live_lane("", done, film.t[done], pictures(film, done), **_about(progress))
+    return player.live(run_name(progress), [lane])
 
 
 def final(progress: Progress) -> dict:
     """The film of a run that has ended."""
-    return film_value(
-        run_name(progress),
-        progress.film,
-        columns=_columns(progress),
-        seconds=progress.seconds,
-        calls=progress.calls[progress.steps_done],
-        total=progress.film.steps,
-        stopped=progress.stopped,
-    )
+    about = _about(progress)
+    return film_value(run_name(progress), progress.film, stopped=progress.stopped, **about)
 
 
-def film_value(run: str, film: Film, **more) -> dict:
+def film_value(run: str, film: Film, stopped: bool = False, **about) -> dict:
     """A film for the player: all its frames, or as many as one transfer should carry.
 
     Args:
-        more: see ``player.film``.
+        stopped: see ``player.film``.
+        about: see ``player.lane``.
     """
-    chosen = film.strided(max(2, PANE_BYTES // film.x[0].nbytes))
-    pictures = {"x": film.x[chosen], "x0": film.x0[chosen]}
-    return player.film(run, film.t, **pictures, chosen=chosen, source=name_of(film), **more)
+    chosen = film.strided(transfer(film))
+    about |= {"chosen": chosen, "source": name_of(film)}
+    return player.film(run, [player.lane("", film.t, pictures(film, chosen), **about)], stopped=stopped)
+
+
+def transfer(film: Film) -> int:
+    """How many frames of a film one transfer should carry."""
+    return max(2, PANE_BYTES // film.x[0].nbytes)
+
+
+def pictures(film: Film, frames, panes: Iterable[str] = ("x", "x0")) -> dict[str, np.ndarray]:
+    """By pane the pictures of some frames, or of one."""
+    return {pane: player.PANES[pane].pictures(film)[frames] for pane in panes}
 
 
 def run_name(progress: Progress) -> str:
@@ -173,6 +169,15 @@ def enlargement(shape: tuple[int, ...], frames: int) -> int:
 def pace(frames: int) -> int:
     """Milliseconds per frame: two seconds in all at least, and no slower than 80."""
     return max(20, min(80, round(2000 / max(1, frames - 1), -1)))
+
+
+def _about(progress: Progress) -> dict:
+    return {
+        "columns": _columns(progress),
+        "seconds": progress.seconds,
+        "calls": progress.calls[progress.steps_done],
+        "total": progress.film.steps,
+    }
 
 
 def _columns(progress: Progress) -> int:

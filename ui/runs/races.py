@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +20,6 @@ from lab.process.engine import Account
 from lab.process.race import (
     ERRORS,
     FEW_STEPS,
-    LANE_PANES,
     Lane,
     Race,
     broken,
@@ -30,12 +29,12 @@ from lab.process.race import (
 
 from ..tabs import run_controls
 from ..sharing import permalinks, share_panel
-from ..widgets.race import race
+from ..widgets.player import player
 from . import player_values
 from .ticket import Ticket
 from .limits import most_work
 from .runs import KEPT_BYTES, Studio, new_id
-from .player_values import PANE_BYTES, ordered
+from .player_values import ordered, pictures, transfer
 
 VIEWS = ("schedules", "samplers", "break")
 ERROR_WORDS = {"no-clip": "x̂0 not clipped"} | {
@@ -201,9 +200,9 @@ def value(progress: RaceProgress, ticket: Ticket) -> dict:
     """What the component shows of a race: its newest frames, or all of them once it has ended."""
     lanes, name = progress.race.lanes, query(progress.key)
     if not progress.done:
-        return ordered(race.live(name, [_newest(lane) for lane in lanes]), ticket)
+        return ordered(player.live(name, [_newest(lane) for lane in lanes]), ticket)
     about = {"stopped": progress.stopped, "earlier": progress.earlier}
-    return ordered(race.film(name, [whole(lane) for lane in lanes], **about), ticket)
+    return ordered(player.film(name, [whole(lane) for lane in lanes], **about), ticket)
 
 
 def take(studio: Studio, choice: share_panel.Choice) -> share_panel.Taken:
@@ -239,45 +238,42 @@ def take(studio: Studio, choice: share_panel.Choice) -> share_panel.Taken:
     return share_panel.Taken(path, frames, Path(path).stat().st_size, png)
 
 
-def whole(lane: Lane, most: int | None = None, panes: Sequence[str] = LANE_PANES) -> dict:
+def whole(lane: Lane, most: int | None = None, panes: Iterable[str] = player.PANES) -> dict:
     """All of a lane, or as many frames as one transfer should carry.
 
     Args:
         most: frames, at most.
         panes: which of them.
     """
-    chosen = lane.strided(most or max(2, PANE_BYTES // lane.x[0].nbytes))
-    numbers = lane.numbers
-    return race.lane(
+    chosen = lane.strided(most or transfer(lane))
+    return player.lane(
         _name(lane),
         [lane.t[i] for i in chosen],
-        {pane: getattr(lane, pane)[chosen] for pane in panes},
+        pictures(lane, chosen, panes),
         log_snr=_finite(lane)[chosen].tolist(),
-        numbers={k: [_figure(v) for v in values[chosen]] for k, values in numbers.items()},
-        columns=_columns(lane),
-        calls=lane.calls,
-        seconds=lane.seconds,
-        total=lane.steps,
+        numbers={k: values[chosen].tolist() for k, values in lane.numbers.items()},
         note=_note(lane),
         indices=chosen,
+        **_about(lane),
     )
 
 
 def _newest(lane: Lane) -> dict:
     last = lane.frames - 1
-    panes = [pane for pane in LANE_PANES if last or pane == "x"]
-    return race.live_lane(
+    return player.live_lane(
         _name(lane),
         last,
         lane.t[last],
-        float(_finite(lane)[last]),
-        {pane: getattr(lane, pane)[last] for pane in panes},
-        columns=_columns(lane),
-        calls=lane.calls,
-        seconds=lane.seconds,
-        total=lane.steps,
-        numbers={k: _figure(v[last]) for k, v in lane.numbers.items()},
+        pictures(lane, last, player.PANES),
+        log_snr=float(_finite(lane)[last]),
+        numbers={k: float(v[last]) for k, v in lane.numbers.items()},
+        **_about(lane),
     )
+
+
+def _about(lane: Lane) -> dict:
+    about = {"calls": lane.calls, "seconds": lane.seconds, "total": lane.steps}
+    return about | {"columns": min(2, lane.x.shape[1])}
 
 
 def _finite(lane: Lane) -> np.ndarray:
@@ -295,14 +291,6 @@ def _name(lane: Lane) -> str:
 
 def _note(lane: Lane) -> str:
     return lane.failed or f"{lane.kind} schedule"
-
-
-def _columns(lane: Lane) -> int:
-    return 2 if lane.x.shape[1] > 2 else lane.x.shape[1]
-
-
-def _figure(number: float) -> float | None:
-    return float(f"{number:.5g}") if np.isfinite(number) else None
 
 
 def parse(params: Mapping[str, str], base: RaceKey) -> RaceKey:

@@ -15,7 +15,6 @@ import imageio.v3 as iio
 
 from ddpm_core.media import png
 from ddpm_core.sampling import scale_sheet
-from lab.process.race import LANE_PANES
 
 FOLDER = Path(__file__).parent / "recorded"
 FRAMES = 61  # of each lane: enough to look fluid, and small
@@ -76,7 +75,7 @@ def main() -> None:
 
     from ..widgets.image_grid import image_grid
     from ..tabs.reverse import comparison_views
-    from ..widgets.race import race
+    from ..widgets.player import player
     from . import races
     from ..tabs.guidance import guidance_controls
     from .ticket import Ticket
@@ -86,11 +85,11 @@ def main() -> None:
     for view in comparison_views.VIEWS:
         for progress in races.stream(studio, Ticket(), view.default):
             pass
-        panes = LANE_PANES if view.name == "schedules" else ("x", "x0")
+        panes = player.PANES if view.name == "schedules" else ("x", "x0")
         lanes = [races.whole(lane, FRAMES, panes) for lane in progress.race.lanes]
         request = progress.key.request
         words = f"{' against '.join(progress.key.models)}, seed {request.seed}"
-        print(view.name, save(view.name, race.film(view.name, lanes, recorded=words)), "bytes")
+        print(view.name, save(view.name, player.film(view.name, lanes, recorded=words)), "bytes")
     name = "mnist-conditional"
     request = guidance_controls.default_for(studio.model(name))
     request = replace(request, n=1, label=3, sampler="dpm_solver_pp")

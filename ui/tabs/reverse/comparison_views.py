@@ -20,7 +20,7 @@ from ...runs.races import GUIDED, RaceKey
 from ...runs.runs import Studio
 from ...runs.ticket import Ticket
 from ...sharing import share_panel
-from ...widgets.race import race
+from ...widgets.player import player
 from .. import hub_models, run_controls
 from ..run_tab import LATEX, STAMP
 
@@ -104,7 +104,7 @@ class Comparison:
 
     studio: Studio
     view: View
-    stage: race.Race
+    stage: player.Player
     inputs: dict[str, gr.components.Component]
     run: gr.Button
     stop: gr.Button
@@ -174,10 +174,10 @@ class Comparison:
             if told == 1:
                 yield from player_values.once_more(ticket, news)
         except InvalidInput as error:
-            yield {self.stage: race.error(str(error), order=ticket.order)}
+            yield {self.stage: player_values.ordered(player.error(str(error)), ticket)}
         except Exception:
             logging.exception("a race failed")
-            yield {self.stage: race.error(player_values.FAILED, order=ticket.order)}
+            yield {self.stage: player_values.ordered(player.error(player_values.FAILED), ticket)}
         finally:
             ticket.through = True
 
@@ -206,7 +206,7 @@ class Comparison:
     def refuse(self, visitor: gr.Request, error: InvalidInput, at: float | None = None) -> dict:
         """Say what is wrong with a request."""
         ticket: Ticket = self.studio.arm((visitor.session_hash, self.row), at)
-        return {self.stage: race.error(str(error), order=ticket.order)}
+        return {self.stage: player_values.ordered(player.error(str(error)), ticket)}
 
 
 REQUEST = ("label", "sampler", "steps", "n", "seed", "guidance_scale")
@@ -221,12 +221,14 @@ def build(studio: Studio, view: View, recorded: Mapping | None = None) -> Compar
     prefix = f"race-{view.name}"
     with gr.Row(elem_classes="workbench"):
         with gr.Column(elem_classes="stage-column"):
-            screen = race.Race(
-                dict(recorded) if recorded else race.idle("Press Run.", lanes=list(view.lanes)),
+            screen = player.Player(
+                dict(recorded) if recorded else player.idle("Press Race."),
                 label=view.title,
-                lanes=list(view.lanes),
+                lanes=view.lanes,
+                panes=list(player.PANES),
+                shown=["x"],
+                align=["t", "logsnr"],
                 curves=[{"key": key} | CURVES[key] for key in view.curves],
-                compact=len(view.lanes) > 2,
                 elem_id=f"{prefix}-stage",
             )
             gr.Markdown(view.caption, elem_classes="caption", latex_delimiters=LATEX)

@@ -1,15 +1,21 @@
-"""The player: a canvas that paints a run while it happens and replays it afterwards.
+"""The player: runs on one timeline, painted while they happen and replayed afterwards.
 
-A run reaches the browser twice. While it lasts, `live` values carry one frame each, small enough
-to stream. When it ends, one `film` value carries every recorded frame as a lossless sheet, and from
-then on scrubbing and playing happen in the browser without a request. Of a long film the sheet
-carries some frames, which are played; the others are asked for when they are scrubbed to.
+Each run is a lane; most players have one. Of several, one cursor moves all, aligned by step or by
+log-SNR, and curves of what each did at every frame may stand under them.
+
+A run reaches the browser twice. While it lasts, `live` values carry the newest frame of each lane,
+small enough to stream. When it ends, one `film` value carries every recorded frame as lossless
+sheets, and from then on scrubbing and playing happen in the browser without a request. Of a long
+film the sheet carries some frames, which are played; the others are asked for when they are
+scrubbed to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,34 +23,84 @@ from ...runs.frames import some_frames
 from .. import component
 from ..component import as_file, png, raw, tiles
 
-__all__ = ["Player", "error", "film", "idle", "live", "next_run", "sheet", "with_files"]
+__all__ = [
+    "ALIGN",
+    "PANES",
+    "Pane",
+    "Player",
+    "error",
+    "film",
+    "idle",
+    "lane",
+    "live",
+    "live_lane",
+    "next_run",
+    "sheet",
+    "with_files",
+]
 
-PANES = ("x", "x0")
 # Phones refuse larger pictures: 4096 x 4096 is the largest area every current browser decodes.
 SHEET_SIDE = 4096
+ALIGN = ("step", "t", "logsnr")
+SCALES = ("linear", "log")
+
+
+class Pane(NamedTuple):
+    """One kind of picture that a run has at each of its frames.
+
+    Attributes:
+        symbol, text: what stands over it, both HTML.
+        spoken: how assistive technology calls it.
+        pictures: of a film or a lane that was recorded, uint8 (frames, n, H, W, C).
+    """
+
+    symbol: str
+    text: str
+    spoken: str
+    pictures: Callable[[Any], np.ndarray]
+
+
+PANES = {
+    "x": Pane("<i>x<sub>t</sub></i>", "the state", "states", attrgetter("x")),
+    "x0": Pane("<i>x̂</i><sub>0</sub>", "image predicted", "predicted images", attrgetter("x0")),
+    # Not always the network's own: where x̂0 is clipped, ε follows from it.
+    "eps": Pane(
+        "<i>ε</i>",
+        "noise given <i>x̂</i><sub>0</sub>",
+        "noise that goes with the predicted images",
+        attrgetter("eps"),
+    ),
+    "change": Pane("change", "by the step", "changes made by the step", attrgetter("change")),
+}
 
 
 class Player(component.Component):
-    """A stage for x_t and x̂0, a timeline, and a transport.
+    """A stage of pictures, a timeline with a transport, and curves.
 
-    Its value is one of the dictionaries built by `idle`, `live`, `film` and `error`.
-    With `clickable_tiles`, `player.select(fn)` calls `fn` with a `gr.SelectData` whose `index` is
-    the tile that was clicked (0 first, row by row) and whose `value` is the run it belongs to.
+    Its value is one of the dictionaries built by `idle`, `live`, `film`, `error` and `next_run`.
+    On the page it dispatches `player:cursor` (`detail`: the first lane's `index` and `t`; `run`;
+    `tile`; `position`, from 0 to 1), and follows `player:seek` (`detail.index`, a step of the first
+    lane). With `clickable_tiles`, `player.select(fn)` calls `fn` with a `gr.SelectData` whose
+    `index` is the tile that was clicked (0 first, row by row) and whose `value` is the run it
+    belongs to.
     """
 
     NAME = "player"
     EVENTS = ("select",)
-    WHAT = "a value built by idle, live, film or error"
+    WHAT = "a value built by idle, live, film, error or next_run"
 
     def __init__(
         self,
         value: dict[str, Any] | None = None,
         *,
-        panes: Sequence[str] = PANES,
         label: str = "Reverse process",
+        lanes: Sequence[str] = ("",),
+        panes: Sequence[str] = ("x", "x0"),
+        shown: Sequence[str] | None = None,
+        align: Sequence[str] = ("step",),
+        curves: Sequence[Mapping[str, str]] = (),
         clickable_tiles: bool = False,
         autoplay: bool = True,
-        loop: bool = False,
         grid: tuple[int, int] = (1, 1),
         names: Mapping[str, Mapping[str, str]] | None = None,
         counts: str = "step",
@@ -54,39 +110,47 @@ class Player(component.Component):
         """
         Parameters:
             value: the first value; a `film` here plays as soon as the player is seen.
-            panes: which panes stand side by side, out of "x" and "x0".
             label: the name that assistive technology reads.
+            lanes: the names of the lanes to come, so that the first run moves nothing.
+            panes: what there is to choose from, out of `PANES`.
+            shown: which of them are shown at first; all, and no choice, unless told.
+            align: "step" for one lane; for several "t" (by step), "logsnr", or both, the first of
+                them at first.
+            curves: for each its `key` among a lane's numbers, its `symbol` (HTML), a `text`, and
+                the `scale` it is drawn to, "linear" or "log".
             clickable_tiles: a click, or Enter on a tile, triggers `select`.
             autoplay: play a film that was not watched live, once, unless motion is unwelcome.
-            loop: the first state of the loop switch.
             grid: the columns and rows to come, so that the first run moves nothing.
             names: for a pane that shows something else: its `symbol` and `text`, both HTML, and
                 how it is `spoken`.
             counts: what there are `total` of, as it is spoken.
             way: where Play leads: 1 from noise to picture, -1 from picture to noise.
         """
-        unknown = set(panes) - set(PANES)
-        if unknown or not panes:
-            raise ValueError(f"panes must be chosen from {PANES}, got {tuple(panes)}")
+        _within("panes", panes, PANES)
+        _within("shown", panes if shown is None else shown, panes)
+        _within("align", align, ALIGN)
+        for curve in curves:
+            if set(curve) != {"key", "symbol", "text", "scale"} or curve["scale"] not in SCALES:
+                raise ValueError(f"a curve has key, symbol, text and scale {SCALES}, got {curve}")
+        if ("step" in align) != (len(_distinct(lanes)) == 1):
+            raise ValueError("one lane is aligned by step, and several by t or by log-SNR")
         # Gradio reads these back by name to build its configuration.
-        self.panes = list(panes)
-        self.clickable_tiles = clickable_tiles
-        self.autoplay = autoplay
-        self.loop = loop
-        self.grid = list(grid)
-        self.names = dict(names or {})
-        self.counts = counts
-        self.way = way
+        self.lanes, self.panes, self.align = list(lanes), list(panes), list(align)
+        self.shown, self.curves = list(panes if shown is None else shown), list(curves)
+        self.clickable_tiles, self.autoplay, self.grid = clickable_tiles, autoplay, list(grid)
+        self.names, self.counts, self.way = dict(names or {}), counts, way
         super().__init__(
             idle() if value is None else value,
             label=label,
             options={
-                "panes": self.panes,
+                "lanes": self.lanes,
+                "panes": [_words(pane) | self.names.get(pane, {}) for pane in panes],
+                "shown": self.shown,
+                "align": self.align,
+                "curves": self.curves,
                 "clickable": clickable_tiles,
-                "grid": self.grid,
-                "names": self.names,
                 "autoplay": autoplay,
-                "loop": loop,
+                "grid": self.grid,
                 "counts": counts,
                 "way": way,
             },
@@ -101,7 +165,7 @@ class Player(component.Component):
         """
         if not isinstance(value, dict) or value.get("kind") != "film":
             return value
-        return with_files(value, self.GRADIO_CACHE)
+        return value | {"lanes": [with_files(lane, self.GRADIO_CACHE) for lane in value["lanes"]]}
 
 
 def idle(message: str = "Press Run to watch noise become a picture.") -> dict[str, Any]:
@@ -118,130 +182,188 @@ def next_run(index: int, total: int) -> dict[str, Any]:
     """How far a run is that shows nothing before its end; what is on the stage stays there.
 
     Parameters:
-        index, total: as for `live`.
+        index, total: as for `live_lane`.
     """
     return {"kind": "next", "index": int(index), "total": int(total)}
 
 
-def live(
-    run: str,
-    index: int,
-    total: int,
-    t: int,
-    x: np.ndarray,
-    x0: np.ndarray | None,
-    *,
-    columns: int,
-    seconds: float | None,
-    calls: int,
-) -> dict[str, Any]:
-    """One frame of a run under way.
+def live(run: str, lanes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The newest frame of each lane of a run under way, from `live_lane`.
+
+    A lane whose frame is the same as before moves nothing, and one that has not begun may be left
+    out.
 
     Parameters:
         run: a name no other run shares; a new name clears the stage.
-        index: how many steps are done, 0 (the opening noise) to `total`.
-        t: the timestep the frame is at; T for the opening noise.
-        x: uint8 (n, H, W, C), the sample, C = 1 or 3.
-        x0: the same shape, the predicted clean image; None where nothing is predicted yet.
-        columns: tiles in a row.
-        seconds, calls: how long it was computed so far, and how many network calls.
     """
-    x = tiles(x, 4, "x")
-    frame = {"x": raw(x)}
-    if x0 is not None:
-        frame["x0"] = raw(_same(tiles(x0, 4, "x0"), x))
-    return {
-        "kind": "live",
-        "index": int(index),
-        "t": int(t),
-        "frame": frame,
-        **_about(run, x.shape, columns, total, seconds, calls),
-    }
+    _distinct([one["name"] for one in lanes])
+    return {"kind": "live", "run": str(run), "lanes": list(lanes)}
 
 
 def film(
     run: str,
+    lanes: Sequence[Mapping[str, Any]],
+    *,
+    stopped: bool = False,
+    recorded: str = "",
+    earlier: bool = False,
+) -> dict[str, Any]:
+    """Every recorded frame of a run that has ended, from `lane`.
+
+    Parameters:
+        stopped: whether it ended before its last step.
+        recorded: for one that ships with the page, words for a badge.
+        earlier: whether a badge says that several lanes, and their seconds, were computed before
+            this visitor asked for them.
+    """
+    if not _distinct([one["name"] for one in lanes]):
+        raise ValueError("a film has one lane at least")
+    return {
+        "kind": "film",
+        "run": str(run),
+        "lanes": list(lanes),
+        "stopped": bool(stopped),
+        "recorded": str(recorded),
+        "earlier": bool(earlier),
+    }
+
+
+def live_lane(
+    name: str,
+    index: int,
+    t: int,
+    frame: Mapping[str, np.ndarray],
+    *,
+    log_snr: float | None = None,
+    numbers: Mapping[str, float | None] | None = None,
+    **about: Any,
+) -> dict[str, Any]:
+    """The newest frame of one lane, for `live`.
+
+    Parameters:
+        index: how many steps are done, 0 (the opening noise, which has x alone) to `total`.
+        t: the timestep the frame is at; T for the opening noise.
+        frame: by pane, uint8 (n, H, W, C), C = 1 or 3; "x" among them.
+        about: `columns`, `calls`, `seconds`, `total` and `note`.
+
+    These and the others are as for `lane`, of this frame alone.
+    """
+    _within("panes", list(frame), PANES)
+    pictures = {p: tiles(a, 4, p) for p, a in frame.items() if index or p == "x"}
+    shape = pictures["x"].shape
+    for pane, picture in pictures.items():
+        _check_shape(pane, picture.shape, shape)
+    return {
+        "index": int(index),
+        "t": int(t),
+        "log_snr": log_snr,
+        "frame": {pane: raw(picture) for pane, picture in pictures.items()},
+        "numbers": {k: _short(v) for k, v in (numbers or {}).items()},
+        **_about(name, shape, **about),
+    }
+
+
+def lane(
+    name: str,
     t: Sequence[int],
-    x: np.ndarray,
-    x0: np.ndarray,
+    panes: Mapping[str, np.ndarray],
     *,
     columns: int,
-    seconds: float | None,
     calls: int,
+    seconds: float | None,
     total: int,
-    stopped: bool = False,
+    log_snr: Sequence[float] | None = None,
+    numbers: Mapping[str, Sequence[float | None]] | None = None,
+    note: str = "",
     indices: Sequence[int] | None = None,
     chosen: Sequence[int] | None = None,
     source: str = "",
 ) -> dict[str, Any]:
-    """Every recorded frame of a run that has ended.
+    """Every recorded frame of one lane, for `film`.
 
     Parameters:
-        t: the timestep of each frame.
-        x: uint8 (frames, n, H, W, C), the samples, C = 1 or 3.
-        x0: the same shape, the predicted clean images. Nothing is predicted at step 0, so what
-            stands there is not shown (and may be left out altogether).
+        name: shown over the pictures of several; lanes are told apart by it.
+        t: the time of each frame's state, falling.
+        panes: by name out of `PANES`, uint8 (frames, n, H, W, C), C = 1 or 3; "x" among them.
+            Nothing is predicted at step 0: what stands there in the others is not shown, and may be
+            left out altogether.
+        columns: tiles in a row.
+        calls: how many network calls for each image.
         seconds: how long it was computed; None if that was earlier, for somebody else or with
             other images.
         total: how many steps the run had, or was to have.
-        stopped: whether it ended before `total`.
-        indices: the step of each frame; 0, 1, 2 ... unless told.
-        chosen: the frames that x and x0 hold, by number, the first and the last among them; all
+        log_snr: of each frame's state, finite, rising; for lanes aligned by it. The timeline ends
+            at -12 and 12: beyond, what is left of image or noise is less than half a grey level.
+        numbers: for each key as many as frames; None or a nan where there is none.
+        note: stands after the name.
+        indices: the step of each frame, rising; 0, 1, 2 ... unless told.
+        chosen: the frames that the panes hold, by number, the first and the last among them; all
             unless told.
         source: the name by which the others are asked for (`frames.name_of`).
+
+    Raises:
+        ValueError: if shapes, lengths or order do not fit together.
     """
-    x = tiles(x, 5, "x")
-    steps = [int(i) for i in (range(len(t)) if indices is None else indices)]
-    chosen = [int(k) for k in (range(len(t)) if chosen is None else chosen)]
-    if len(t) != len(steps) or len(x) != len(chosen):
-        raise ValueError(
-            f"{len(x)} frames for {len(chosen)}; {len(steps)} indices for {len(t)} timesteps"
-        )
-    for name, numbers in (("indices", steps), ("chosen", chosen)):
-        if any(b <= a for a, b in zip(numbers, numbers[1:], strict=False)):
-            raise ValueError(f"{name} must rise from frame to frame")
-    if not chosen or (chosen[0], chosen[-1]) != (0, len(t) - 1):
+    _within("panes", list(panes), PANES)
+    count = len(t)
+    steps = [int(i) for i in (range(count) if indices is None else indices)]
+    held = [int(k) for k in (range(count) if chosen is None else chosen)]
+    levels = None if log_snr is None else [float(v) for v in log_snr]
+    given = {"indices": steps, "log_snr": levels} | dict(numbers or {})
+    for what, values in given.items():
+        if values is not None and len(values) != count:
+            raise ValueError(f"{len(values)} {what} for {count} frames")
+    rising = {"indices": steps, "chosen": held, "-t": [-int(v) for v in t], "log_snr": levels or []}
+    for what, values in rising.items():
+        # Levels may be told apart no more where next to no image, or no noise, is left.
+        if not np.isfinite(values).all() or (np.diff(values) < (what != "log_snr")).any():
+            raise ValueError(f"{what} must be finite and rise from frame to frame")
+    if not held or (held[0], held[-1]) != (0, count - 1):
         raise ValueError("the first and the last frame must be among the chosen ones")
-    predicted = [k for k, number in enumerate(chosen) if steps[number] > 0]
-    x0 = tiles(x0, 5, "x0")
-    if len(x0) == len(x):
-        x0 = x0[predicted]
-    _same(x0, x[predicted])
+    x = tiles(panes["x"], 5, "x")
+    _check_shape("x", x.shape, (len(held), *x.shape[1:]))
+    sheets = {"x": sheet(x)}
+    predicted = len(held) - (steps[0] == 0)
+    for pane in [p for p in panes if p != "x" and predicted]:
+        pictures = tiles(panes[pane], 5, pane)
+        pictures = pictures[-predicted:] if len(pictures) == len(held) else pictures
+        _check_shape(pane, pictures.shape, (predicted, *x.shape[1:]))
+        sheets[pane] = sheet(pictures)
     return {
-        "kind": "film",
-        "indices": steps,
         "t": [int(v) for v in t],
-        "chosen": chosen,
+        "log_snr": levels,
+        "indices": steps,
+        "chosen": None if chosen is None else held,
         "source": source,
-        "stopped": bool(stopped),
-        "sheets": {"x": sheet(x), **({"x0": sheet(x0)} if len(x0) else {})},
-        **_about(run, x.shape[1:], columns, total, seconds, calls),
+        "numbers": {k: [_short(v) for v in values] for k, values in (numbers or {}).items()},
+        "sheets": sheets,
+        **_about(name, x.shape[1:], columns, calls, seconds, total, note),
     }
 
 
 def _about(
-    run: str, shape: Sequence[int], columns: int, total: int, seconds: float | None, calls: int
+    name: str,
+    shape: Sequence[int],
+    columns: int,
+    calls: int,
+    seconds: float | None,
+    total: int,
+    note: str = "",
 ) -> dict[str, Any]:
-    n, height, width, channels = shape
     return {
-        "run": str(run),
-        "total": int(total),
-        "shape": [n, height, width, channels],
+        "name": str(name),
+        "shape": [int(side) for side in shape],
         "columns": int(columns),
-        "seconds": None if seconds is None else round(float(seconds), 3),
         "calls": int(calls),
+        "seconds": None if seconds is None else round(float(seconds), 3),
+        "total": int(total),
+        "note": str(note),
     }
-
-
-def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    if a.shape != b.shape:
-        raise ValueError(f"x0 has shape {a.shape} where x has {b.shape}")
-    return a
 
 
 def with_files(value: dict[str, Any], cache: str) -> dict[str, Any]:
     """The same value, its sheets written to files that Gradio serves."""
-    sheets = {p: as_file(sheet, "film.png", cache) for p, sheet in value["sheets"].items()}
+    sheets = {name: as_file(one, f"{name}.png", cache) for name, one in value["sheets"].items()}
     return {**value, "sheets": sheets}
 
 
@@ -260,3 +382,29 @@ def sheet(frames: np.ndarray) -> str:
     cells[:count] = frames.reshape(count, h, w, c)
     page = cells.reshape(down, across, h, w, c).swapaxes(1, 2).reshape(down * h, across * w, c)
     return png(page)
+
+
+def _words(pane: str) -> dict[str, str]:
+    symbol, text, spoken, _ = PANES[pane]
+    return {"key": pane, "symbol": symbol, "text": text, "spoken": spoken}
+
+
+def _short(value: float | None) -> float | None:
+    """Six digits, for a curve; JSON has no nan."""
+    return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None
+
+
+def _check_shape(name: str, shape: Sequence[int], wanted: Sequence[int]) -> None:
+    if tuple(shape) != tuple(wanted):
+        raise ValueError(f"{name} has shape {tuple(shape)} where {tuple(wanted)} is wanted")
+
+
+def _distinct(names: Sequence[str]) -> Sequence[str]:
+    if len(set(names)) != len(names):
+        raise ValueError(f"lanes are told apart by their names, got {list(names)}")
+    return names
+
+
+def _within(what: str, chosen: Sequence[str], known: Any) -> None:
+    if not chosen or set(chosen) - set(known):
+        raise ValueError(f"{what} must be chosen from {tuple(known)}, got {tuple(chosen)}")

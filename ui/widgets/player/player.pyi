@@ -26,26 +26,32 @@ SHEET_SIDE = 4096
 from gradio.events import Dependency
 
 class Player(component.Component):
-    """A stage for x_t and x̂0, a timeline, and a transport.
+    """A stage of pictures, a timeline with a transport, and curves.
 
-    Its value is one of the dictionaries built by `idle`, `live`, `film` and `error`.
-    With `clickable_tiles`, `player.select(fn)` calls `fn` with a `gr.SelectData` whose `index` is
-    the tile that was clicked (0 first, row by row) and whose `value` is the run it belongs to.
+    Its value is one of the dictionaries built by `idle`, `live`, `film`, `error` and `next_run`.
+    On the page it dispatches `player:cursor` (`detail`: the first lane's `index` and `t`; `run`;
+    `tile`; `position`, from 0 to 1), and follows `player:seek` (`detail.index`, a step of the first
+    lane). With `clickable_tiles`, `player.select(fn)` calls `fn` with a `gr.SelectData` whose
+    `index` is the tile that was clicked (0 first, row by row) and whose `value` is the run it
+    belongs to.
     """
 
     NAME = "player"
     EVENTS = ("select",)
-    WHAT = "a value built by idle, live, film or error"
+    WHAT = "a value built by idle, live, film, error or next_run"
 
     def __init__(
         self,
         value: dict[str, Any] | None = None,
         *,
-        panes: Sequence[str] = PANES,
         label: str = "Reverse process",
+        lanes: Sequence[str] = ("",),
+        panes: Sequence[str] = ("x", "x0"),
+        shown: Sequence[str] | None = None,
+        align: Sequence[str] = ("step",),
+        curves: Sequence[Mapping[str, str]] = (),
         clickable_tiles: bool = False,
         autoplay: bool = True,
-        loop: bool = False,
         grid: tuple[int, int] = (1, 1),
         names: Mapping[str, Mapping[str, str]] | None = None,
         counts: str = "step",
@@ -55,39 +61,47 @@ class Player(component.Component):
         """
         Parameters:
             value: the first value; a `film` here plays as soon as the player is seen.
-            panes: which panes stand side by side, out of "x" and "x0".
             label: the name that assistive technology reads.
+            lanes: the names of the lanes to come, so that the first run moves nothing.
+            panes: what there is to choose from, out of `PANES`.
+            shown: which of them are shown at first; all, and no choice, unless told.
+            align: "step" for one lane; for several "t" (by step), "logsnr", or both, the first of
+                them at first.
+            curves: for each its `key` among a lane's numbers, its `symbol` (HTML), a `text`, and
+                the `scale` it is drawn to, "linear" or "log".
             clickable_tiles: a click, or Enter on a tile, triggers `select`.
             autoplay: play a film that was not watched live, once, unless motion is unwelcome.
-            loop: the first state of the loop switch.
             grid: the columns and rows to come, so that the first run moves nothing.
             names: for a pane that shows something else: its `symbol` and `text`, both HTML, and
                 how it is `spoken`.
             counts: what there are `total` of, as it is spoken.
             way: where Play leads: 1 from noise to picture, -1 from picture to noise.
         """
-        unknown = set(panes) - set(PANES)
-        if unknown or not panes:
-            raise ValueError(f"panes must be chosen from {PANES}, got {tuple(panes)}")
+        _within("panes", panes, PANES)
+        _within("shown", panes if shown is None else shown, panes)
+        _within("align", align, ALIGN)
+        for curve in curves:
+            if set(curve) != {"key", "symbol", "text", "scale"} or curve["scale"] not in SCALES:
+                raise ValueError(f"a curve has key, symbol, text and scale {SCALES}, got {curve}")
+        if ("step" in align) != (len(_distinct(lanes)) == 1):
+            raise ValueError("one lane is aligned by step, and several by t or by log-SNR")
         # Gradio reads these back by name to build its configuration.
-        self.panes = list(panes)
-        self.clickable_tiles = clickable_tiles
-        self.autoplay = autoplay
-        self.loop = loop
-        self.grid = list(grid)
-        self.names = dict(names or {})
-        self.counts = counts
-        self.way = way
+        self.lanes, self.panes, self.align = list(lanes), list(panes), list(align)
+        self.shown, self.curves = list(panes if shown is None else shown), list(curves)
+        self.clickable_tiles, self.autoplay, self.grid = clickable_tiles, autoplay, list(grid)
+        self.names, self.counts, self.way = dict(names or {}), counts, way
         super().__init__(
             idle() if value is None else value,
             label=label,
             options={
-                "panes": self.panes,
+                "lanes": self.lanes,
+                "panes": [_words(pane) | self.names.get(pane, {}) for pane in panes],
+                "shown": self.shown,
+                "align": self.align,
+                "curves": self.curves,
                 "clickable": clickable_tiles,
-                "grid": self.grid,
-                "names": self.names,
                 "autoplay": autoplay,
-                "loop": loop,
+                "grid": self.grid,
                 "counts": counts,
                 "way": way,
             },
@@ -102,7 +116,7 @@ class Player(component.Component):
         """
         if not isinstance(value, dict) or value.get("kind") != "film":
             return value
-        return with_files(value, self.GRADIO_CACHE)
+        return value | {"lanes": [with_files(lane, self.GRADIO_CACHE) for lane in value["lanes"]]}
     from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
     from gradio.blocks import Block
     if TYPE_CHECKING:

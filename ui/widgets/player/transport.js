@@ -1,5 +1,4 @@
-// What the player and the race have in common: a timeline, a transport, its keys, and the clock
-// behind them.
+// The transport: its buttons, its keys, and the clock that moves the cursor by itself.
 
 import { clamp, listenToHold } from "../component.js";
 
@@ -8,7 +7,6 @@ const SPEED_LABELS = ["¼×", "½×", "1×", "2×", "4×"];
 const FRAMES_PER_SECOND = 24;
 const SHORTEST_PLAY = 1.6; // seconds; twenty frames at full rate would be over before they are seen
 const HOLD = 1000; // ms on the last frame before a loop starts over
-export const STRIP_HEIGHT = 56;
 const ICONS = {
   first: "M4 4h2v12H4zM16 4v12L7 10z",
   back: "M13 4v12L5 10zM14.5 4h2v12h-2z",
@@ -23,11 +21,12 @@ const ICONS = {
 
 /** What moves the cursor by itself. Its places are whole numbers from 0 to `last()`; `way` is where
     Play leads: 1 to the last, -1 to the first. */
-export function makePlayback(root, { loop, last, at, goTo, begun, rested, way = 1 }) {
+export function makePlayback(root, { last, at, goTo, begun, rested, way }) {
   const stillness = matchMedia("(prefers-reduced-motion: reduce)");
   const seen = new IntersectionObserver(playIfWaiting);
   let direction = 0; // of the cursor: 1 to the last place, -1 to the first, 0 rests
   let clock = null;
+  let loop = false;
   let speed = SPEEDS.indexOf(1);
   let waiting = false; // something to play once it comes into view
 
@@ -192,16 +191,7 @@ export function listenToDrags(area, on, slideTo) {
   listenToHold(area, on, { begin: tell, move: tell });
 }
 
-export function timelineMarkup(label) {
-  return `<div class="player-timeline" role="slider" tabindex="0" aria-valuemin="0"
-      aria-valuemax="0" aria-valuenow="0" aria-label="${label}">
-      <canvas class="player-strip" aria-hidden="true"></canvas>
-      <div class="player-ramp"></div><div class="player-cursor"></div>
-    </div>
-    <div class="player-ticks" aria-hidden="true"></div>`;
-}
-
-export function transportMarkup(way = 1) {
+export function transportMarkup(way) {
   const button = (name, label, more = "") =>
     `<button type="button" data-do="${name}" aria-label="${label}" ${more}><svg viewBox="0 0 20 20"
       aria-hidden="true"><path d="${ICONS[name]}"/></svg></button>`;
@@ -219,70 +209,4 @@ export function transportMarkup(way = 1) {
         <kbd>shift</kbd> ten <kbd>R</kbd> reverse <kbd>↑ ↓</kbd> speed</p>
     </div>
     <p class="player-status" role="status"></p>`;
-}
-
-export function errorMarkup() {
-  return `<div class="player-error" role="alert" hidden><p class="player-error-text"></p>
-    <button type="button" data-dismiss="1">Dismiss</button></div>`;
-}
-
-export function costText({ calls, seconds }) {
-  const time = seconds === null ? "computed earlier" : `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
-  return `${calls} ${calls === 1 ? "call" : "calls"} · ${time}`;
-}
-
-/** Thumbnails along the filled part of one row of a strip; `draw(ink, part)` draws one. */
-export function paintThumbs(ink, [h, w], filled, draw, row = 0, rows = 1) {
-  const { width, height } = ink.canvas;
-  const high = height / rows;
-  const scale = Math.max(1, Math.round(high / h));
-  // One more than fit, each a little over the one before: the first and last stay whole enough.
-  const slots = Math.max(2, Math.ceil(width / (w * scale)));
-  const pitch = (width - w * scale) / (slots - 1);
-  const top = Math.round(row * high + (high - h * scale) / 2);
-  const hair = Math.round(devicePixelRatio);
-  const thumb = new OffscreenCanvas(w, h);
-  const into = thumb.getContext("2d");
-  ink.imageSmoothingEnabled = false;
-  ink.save();
-  ink.beginPath();
-  // The opening noise has no length yet; a sliver of it says that the run has begun.
-  ink.rect(0, row * high, Math.max(filled * width, 3), high);
-  ink.clip();
-  for (let i = 0; i < slots && i * pitch <= filled * width; i++) {
-    into.clearRect(0, 0, w, h);
-    draw(into, i / (slots - 1));
-    const left = Math.round(i * pitch);
-    ink.clearRect(left - hair, row * high, hair, high);
-    ink.drawImage(thumb, left, top, w * scale, h * scale);
-  }
-  ink.restore();
-}
-
-/** One cell of a sheet of equal tiles, drawn at its own size. */
-export function drawCell(ink, sheet, h, w, cell, left, top) {
-  const across = sheet.width / w;
-  const y = Math.floor(cell / across) * h;
-  ink.drawImage(sheet, (cell % across) * w, y, w, h, left, top, w, h);
-}
-
-export function fromBase64(text) {
-  return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-}
-
-export function imageOf(bytes, i, h, w, channels) {
-  const image = new ImageData(w, h);
-  const start = i * h * w * channels;
-  for (let p = 0, q = start; p < image.data.length; p += 4, q += channels) {
-    image.data[p] = bytes[q];
-    image.data[p + 1] = bytes[channels === 3 ? q + 1 : q];
-    image.data[p + 2] = bytes[channels === 3 ? q + 2 : q];
-    image.data[p + 3] = 255;
-  }
-  return image;
-}
-
-export function resize(canvas, width, height) {
-  if (canvas.width !== width) canvas.width = width;
-  if (canvas.height !== height) canvas.height = height;
 }

@@ -1,0 +1,139 @@
+// A lane: one run's frames with their numbers, and its pictures, which are bytes of a frame or cells
+// of a sheet.
+
+import { closeAll, decode } from "../component.js";
+
+const SPARE_BYTES = 2 ** 25; // of frames that were asked for, the last of which stay here
+
+export function liveLane(name) {
+  return { name, note: "", frames: [], here: null, files: {}, sheets: {}, coming: {}, spare: [] };
+}
+
+export function addFrame(lane, { frame, ...news }) {
+  const { index, t, log_snr: logSnr, numbers, ...about } = plain(news);
+  Object.assign(lane, about);
+  if (lane.frames.at(-1)?.index >= index) return;
+  lane.frames.push({ index, t, logSnr, numbers, bytes: bytesOf(frame), held: true });
+}
+
+export function filmLane(value) {
+  const { t, log_snr: logSnr, indices, numbers, chosen, sheets, ...about } = plain(value);
+  const frames = indices.map((index, k) => ({
+    index, t: t[k], logSnr: logSnr?.[k], numbers: numbersAt(numbers, k),
+  }));
+  (chosen ?? [...frames.keys()]).forEach((k, cell) => Object.assign(frames[k], { cell, held: true }));
+  return { ...liveLane(about.name), ...about, frames, files: sheets };
+}
+
+/** One picture that stands at the end of the timeline, in each of its panes. */
+export function pictureLane({ side, channels, bytes }, panes, total) {
+  const frame = { index: total, t: 0, bytes: Object.fromEntries(panes.map((p) => [p, bytes])), held: true };
+  const shape = [1, side, side, channels];
+  return { ...liveLane(""), shape, columns: 1, calls: 0, seconds: 0, total, frames: [frame] };
+}
+
+// Gradio hands out reactive proxies; plain copies are cheaper to read for every tile.
+function plain(value) {
+  return JSON.parse(JSON.stringify(value));
+}
+
+function numbersAt(numbers, k) {
+  return Object.fromEntries(Object.entries(numbers ?? {}).map(([key, values]) => [key, values[k]]));
+}
+
+function bytesOf(pictures) {
+  const bytes = {};
+  for (const pane in pictures) bytes[pane] = Uint8Array.from(atob(pictures[pane]), (c) => c.charCodeAt(0));
+  return bytes;
+}
+
+// --- which frames are here ----------------------------------------------------------------------
+
+export function isHere({ held, bytes }) {
+  return Boolean(held || bytes);
+}
+
+/** Keep frames that were asked for, from number `first` on. */
+export function keepSpare(lane, { first, frames }) {
+  frames.forEach((pictures, i) => {
+    const frame = lane.frames[first + i];
+    if (isHere(frame)) return;
+    frame.bytes = bytesOf(pictures);
+    lane.spare.push(frame);
+  });
+  const size = 2 * lane.shape.reduce((product, side) => product * side);
+  const tooMany = Math.max(0, lane.spare.length - Math.ceil(SPARE_BYTES / size));
+  for (const frame of lane.spare.splice(0, tooMany)) if (frame !== lane.here) delete frame.bytes;
+}
+
+/** The server does not keep them any more. */
+export function forgetOthers(lane) {
+  lane.frames = lane.frames.filter(isHere);
+}
+
+/** Of a film that is not here as a whole, how much of it is. */
+export function heldText({ frames }) {
+  const all = frames.at(-1).index - frames[0].index + 1;
+  if (frames[0].bytes || frames.length === all) return "";
+  return `${frames.length.toLocaleString("en")} of ${all.toLocaleString("en")} frames`;
+}
+
+export function costText({ calls, seconds }) {
+  const time = seconds === null ? "computed earlier" : `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
+  return `${calls} ${calls === 1 ? "call" : "calls"} · ${time}`;
+}
+
+// --- pictures -----------------------------------------------------------------------------------
+
+/** Why a lane has no picture to show in a pane; empty if it has one. */
+export function whyEmpty(lane, pane, { bytes, index } = lane.here) {
+  if (!index && pane !== "x") return "nothing predicted yet";
+  if (bytes ? pane in bytes : lane.sheets[pane]) return "";
+  return bytes || !lane.files[pane] ? "not recorded" : "on its way";
+}
+
+export function drawTile(ink, lane, pane, { bytes, cell }, i, left, top) {
+  const [n, h, w, channels] = lane.shape;
+  if (bytes) return ink.putImageData(imageOf(bytes[pane], i, h, w, channels), left, top);
+  const skipped = pane !== "x" && lane.frames[0].index === 0 ? 1 : 0;
+  const place = (cell - skipped) * n + i;
+  const across = lane.sheets[pane].width / w;
+  const [x, y] = [(place % across) * w, Math.floor(place / across) * h];
+  ink.drawImage(lane.sheets[pane], x, y, w, h, left, top, w, h);
+}
+
+function imageOf(bytes, i, h, w, channels) {
+  const image = new ImageData(w, h);
+  const start = i * h * w * channels;
+  for (let p = 0, q = start; p < image.data.length; p += 4, q += channels) {
+    image.data[p] = bytes[q];
+    image.data[p + 1] = bytes[channels === 3 ? q + 1 : q];
+    image.data[p + 2] = bytes[channels === 3 ? q + 2 : q];
+    image.data[p + 3] = 255;
+  }
+  return image;
+}
+
+/** Fetch the sheets of some panes, as far as they are not here yet. */
+export function loadPanes(lanes, panes) {
+  const wanted = lanes.flatMap((lane) => panes.map((pane) => [lane, pane]));
+  return Promise.all(wanted.map(async ([lane, pane]) => {
+    if (!lane.files[pane]) return;
+    try {
+      const sheet = await (lane.coming[pane] ??= decode(lane.files[pane]));
+      if (lane.released) sheet.close();
+      else lane.sheets[pane] = sheet;
+    } catch (failure) {
+      delete lane.coming[pane];
+      throw failure;
+    }
+  }));
+}
+
+/** Give their memory back at once: nothing else does before long. */
+export function release(lanes) {
+  for (const lane of lanes) {
+    lane.released = true;
+    closeAll(lane.sheets);
+  }
+}

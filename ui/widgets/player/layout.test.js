@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { arrangement, gridOf } from "./layout.js";
+
+const DIGITS = { shape: [16, 28, 28, 1], columns: 4 };
+const ROW = { shape: [8, 28, 28, 1], columns: 8 };
+
+function fit(width, height, density, lanes, panes, lane) {
+  return arrangement({ width, height, density, lanes, panes, grid: gridOf(lane, width) });
+}
+
+test("a long row is folded where it would be too small to see", () => {
+  assert.equal(gridOf(ROW, 900).across, 8);
+  assert.equal(gridOf(ROW, 358).across, 4);
+  assert.deepEqual(gridOf(ROW, 358).cornerOf(5), [29, 29]);
+});
+
+test("two panes stand side by side, also on a phone; those of long rows below one another", () => {
+  assert.equal(fit(900, 900, 1, 1, 2, DIGITS).beside, 2);
+  assert.equal(fit(358, 844, 3, 1, 2, DIGITS).beside, 2);
+  assert.equal(fit(900, 900, 1, 1, 2, ROW).beside, 1);
+});
+
+test("two lanes stand side by side, on a phone below one another", () => {
+  const one = { shape: [1, 28, 28, 1], columns: 1 };
+  assert.equal(fit(900, 900, 1, 2, 1, one).across, 2);
+  assert.equal(fit(358, 844, 3, 2, 1, one).across, 1);
+});
+
+test("whatever stands side by side fits into the width", () => {
+  for (const width of [320, 358, 700, 1100]) {
+    for (const [lanes, panes] of [[1, 1], [1, 2], [2, 4], [10, 1], [10, 4]]) {
+      const { across, beside, gap, between, paneWidth } = fit(width, 900, 2, lanes, panes, DIGITS);
+      const lane = beside * paneWidth + (beside - 1) * between;
+      assert.ok(across * lane + (across - 1) * gap <= width, `${lanes} of ${panes} in ${width}`);
+    }
+  }
+});
