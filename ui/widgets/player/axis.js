@@ -8,8 +8,9 @@ const USUAL_END = 10; // where in log-SNR a run under way is expected to end
 
 /** Places from `low` to `high`: by step, for one run; by t or by log-SNR, for several. */
 export function axisOf(aligned, lanes, live) {
-  if (aligned === "step") return { low: 0, high: 1, valueOf: (lane, { index }) => index / lane.total };
-  if (aligned === "t") return { low: 0, high: 1, valueOf: (lane, { t }) => 1 - t / lane.frames[0].t };
+  const whole = { low: 0, high: 1 };
+  if (aligned === "step") return { ...whole, valueOf: ({ total }, { index }) => index / total };
+  if (aligned === "t") return { ...whole, valueOf: ({ frames }, { t }) => 1 - t / frames[0].t };
   const within = (value) => clamp(value, -FURTHEST, FURTHEST);
   const low = within(Math.min(...lanes.map((lane) => lane.frames[0].logSnr)));
   const ends = lanes.map((lane) => lane.frames.at(-1).logSnr);

@@ -115,7 +115,8 @@ function pathOf(lane, curve, scale, axis) {
     const value = axis.valueOf(lane, frame);
     const isBeyond = value < axis.low || value > axis.high;
     const y = isBeyond ? null : scale.heightOf(frame.numbers[curve.key]);
-    if (y !== null) path += `${drawing ? "L" : "M"}${(1000 * frame.place).toFixed(1)} ${y.toFixed(2)}`;
+    const x = (1000 * frame.place).toFixed(1);
+    if (y !== null) path += `${drawing ? "L" : "M"}${x} ${y.toFixed(2)}`;
     drawing = y !== null;
   }
   return path;

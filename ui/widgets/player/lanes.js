@@ -1,5 +1,5 @@
-// A lane: one run's frames with their numbers, and its pictures, which are bytes of a frame or cells
-// of a sheet.
+// A lane: one run's frames with their numbers, and its pictures, which are bytes of a frame or
+// cells of a sheet.
 
 import { closeAll, decode } from "../component.js";
 
@@ -21,13 +21,15 @@ export function filmLane(value) {
   const frames = indices.map((index, k) => ({
     index, t: t[k], logSnr: logSnr?.[k], numbers: numbersAt(numbers, k),
   }));
-  (chosen ?? [...frames.keys()]).forEach((k, cell) => Object.assign(frames[k], { cell, held: true }));
+  const inSheets = chosen ? chosen.map((k) => frames[k]) : frames;
+  inSheets.forEach((frame, cell) => Object.assign(frame, { cell, held: true }));
   return { ...liveLane(about.name), ...about, frames, files: sheets };
 }
 
 /** One picture that stands at the end of the timeline, in each of its panes. */
 export function pictureLane({ side, channels, bytes }, panes, total) {
-  const frame = { index: total, t: 0, bytes: Object.fromEntries(panes.map((p) => [p, bytes])), held: true };
+  const pictures = Object.fromEntries(panes.map((pane) => [pane, bytes]));
+  const frame = { index: total, t: 0, bytes: pictures, held: true };
   const shape = [1, side, side, channels];
   return { ...liveLane(""), shape, columns: 1, calls: 0, seconds: 0, total, frames: [frame] };
 }
@@ -42,9 +44,8 @@ function numbersAt(numbers, k) {
 }
 
 function bytesOf(pictures) {
-  const bytes = {};
-  for (const pane in pictures) bytes[pane] = Uint8Array.from(atob(pictures[pane]), (c) => c.charCodeAt(0));
-  return bytes;
+  const decoded = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  return Object.fromEntries(Object.entries(pictures).map(([pane, text]) => [pane, decoded(text)]));
 }
 
 // --- which frames are here ----------------------------------------------------------------------

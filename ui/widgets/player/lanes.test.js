@@ -5,8 +5,9 @@ import {
   addFrame, costText, filmLane, forgetOthers, heldText, isHere, keepSpare, liveLane, whyEmpty,
 } from "./lanes.js";
 
-const ABOUT = { name: "", note: "", shape: [1, 1, 2, 1], columns: 1, calls: 3, seconds: 1, total: 3 };
-const FILM = { ...ABOUT, t: [9, 6, 3, 0], indices: [0, 1, 2, 3], sheets: { x: "file", x0: "file" } };
+const ABOUT = { name: "", shape: [1, 1, 2, 1], columns: 1, calls: 3, seconds: 1, total: 3 };
+const SHEETS = { x: "file", x0: "file" };
+const FILM = { ...ABOUT, t: [9, 6, 3, 0], indices: [0, 1, 2, 3], sheets: SHEETS };
 const bytes = (...values) => btoa(String.fromCharCode(...values));
 
 test("a live lane grows by each frame once", () => {

@@ -1,12 +1,13 @@
 // How large pictures are, and how lanes and their panes are arranged.
 
+import { CLOSE } from "./axis.js";
+
 const GUTTER = 1; // image pixels between tiles
 const NARROW = 560; // px, a stage as on a phone
 const NARROWEST = 108; // px, a lane whose name can still be read
 const SMALLEST = 2; // px for a pixel of an image; rather than smaller, the page is longer
 const CAPTION = 26; // px over a pane
 const MARGIN = 8; // px around a picture, and between the panes of one lane among several
-const CLOSE = 1e-9;
 
 /** Where a lane's tiles stand, in image pixels. A single long row is folded where it would be too
     small to see. */
@@ -55,7 +56,8 @@ export function arrangement({ width, height, density, lanes, panes, grid: { wide
       const scale = scaleFor({ wide, high }, paneWidth, pictureHeight, density);
       let mat = Math.ceil(high * scale) + MARGIN;
       // A large mat is of one size for one image and for four.
-      if (!small && wide < 1.5 * high) mat = Math.max(mat, Math.floor(Math.min(paneWidth, paneHeight)));
+      const square = Math.floor(Math.min(paneWidth, paneHeight));
+      if (!small && wide < 1.5 * high) mat = Math.max(mat, square);
       const tall = down * (head + below * (mat + caption + between)) + gap * (down - 1);
       const fit = { across, beside, below, gap, between, caption, paneWidth, scale, mat, tall };
       const larger = best && fit.scale - best.scale;

@@ -1,5 +1,5 @@
-// Runs on one timeline: a lane for each of several, or one alone. Values from the server say what is
-// on the stage; hands and the clock move the cursor; whatever has changed is painted.
+// Runs on one timeline: a lane for each of several, or one alone. Values from the server say what
+// is on the stage; hands and the clock move the cursor; whatever has changed is painted.
 
 import { clamp, escapeText } from "../component.js";
 import {
@@ -22,12 +22,13 @@ const UNFETCHED = "This step could not be fetched. Try again.";
 
 export function mount({ element, props, trigger, watch, server }) {
   const root = element.querySelector(".player");
-  // Not in `props`: an update that arrives before the component is first shown would lose them there.
+  // Not in `props`: an update that arrives before the component is first shown would lose them.
   const options = JSON.parse(root.dataset.options);
   if (root.dataset.state) return;
   const many = options.lanes.length > 1;
   const [columns, rows] = options.grid;
-  const expected = { shape: [columns * rows, 28, 28], columns }; // so that the first run moves nothing
+  // What is laid out before the first run, which then moves nothing.
+  const expected = { shape: [columns * rows, 28, 28], columns };
   root.innerHTML = playerMarkup(options, many);
   const find = (selector) => root.querySelector(selector);
   const box = find(".player-stage");
@@ -221,8 +222,9 @@ export function mount({ element, props, trigger, watch, server }) {
     stops = stopsOf(run.lanes);
     // Of one run what the browser holds from the start; of several as many as the longest has.
     const longest = Math.max(1, ...run.lanes.map((lane) => lane.frames.length - 1));
-    beats = run.lanes.length > 1 ? Array.from({ length: longest + 1 }, (_, i) => (i / longest) * filled())
-      : stopsOf([{ frames: run.lanes[0].frames.filter((frame) => frame.held) }]);
+    const evenly = () => Array.from({ length: longest + 1 }, (_, i) => (i / longest) * filled());
+    const held = () => run.lanes[0].frames.filter((frame) => frame.held);
+    beats = run.lanes.length > 1 ? evenly() : held().map((frame) => frame.place);
   }
 
   function filled() {
@@ -373,7 +375,8 @@ export function mount({ element, props, trigger, watch, server }) {
 
   function setState(state) {
     root.dataset.state = state;
-    const words = run?.recorded ? `recorded · ${run.recorded}` : run?.earlier ? "computed earlier" : "";
+    const words = run?.recorded ? `recorded · ${run.recorded}`
+      : run?.earlier ? "computed earlier" : "";
     find(".player-recorded").hidden = !words;
     find(".player-recorded").textContent = find(".player-recorded").title = words;
     if (run) return;
@@ -452,8 +455,9 @@ export function mount({ element, props, trigger, watch, server }) {
     if (many) return;
     find(".player-step").textContent = lane ? `${lane.here.index} / ${lane.total}` : "–";
     find(".player-readout .player-cost").innerHTML = lane ? costMarkup(lane) : "";
-    const held = lane && heldText(lane);
-    find(".player-kept").textContent = held ? `${held} are kept. Run it again for all of them.` : "";
+    const kept = lane && heldText(lane);
+    find(".player-kept").textContent =
+      kept ? `${kept} are kept. Run it again for all of them.` : "";
   }
 
   function costMarkup(lane) {
@@ -471,8 +475,8 @@ export function mount({ element, props, trigger, watch, server }) {
     const most = aligned === "step" ? (lanes[0]?.total ?? 0) : 1000;
     timeline.setAttribute("aria-valuemax", most);
     timeline.setAttribute("aria-valuenow", Math.round(most * place));
-    const where = lanes.map((lane) => `${many ? `${lane.name}: ` : ""}${whereText(lane)}`).join("; ");
-    timeline.setAttribute("aria-valuetext", where || "nothing recorded yet");
+    const where = lanes.map((lane) => `${many ? `${lane.name}: ` : ""}${whereText(lane)}`);
+    timeline.setAttribute("aria-valuetext", where.join("; ") || "nothing recorded yet");
     if (root.dataset.state === "live") return;
     stage.describe(laneOf, options.panes, whereText);
     curves.describe(names, laneOf);

@@ -42,7 +42,6 @@ __all__ = [
 # Phones refuse larger pictures: 4096 x 4096 is the largest area every current browser decodes.
 SHEET_SIDE = 4096
 ALIGN = ("step", "t", "logsnr")
-SCALES = ("linear", "log")
 
 
 class Pane(NamedTuple):
@@ -129,9 +128,6 @@ class Player(component.Component):
         _within("panes", panes, PANES)
         _within("shown", panes if shown is None else shown, panes)
         _within("align", align, ALIGN)
-        for curve in curves:
-            if set(curve) != {"key", "symbol", "text", "scale"} or curve["scale"] not in SCALES:
-                raise ValueError(f"a curve has key, symbol, text and scale {SCALES}, got {curve}")
         if ("step" in align) != (len(_distinct(lanes)) == 1):
             raise ValueError("one lane is aligned by step, and several by t or by log-SNR")
         # Gradio reads these back by name to build its configuration.

@@ -6,7 +6,7 @@ import { costText, drawTile, heldText, whyEmpty } from "./lanes.js";
 import { arrangement, gridOf, scaleFor } from "./layout.js";
 import { resize } from "./strip.js";
 
-/** `laneOf(i)` is the lane of a name, if it has begun; tiles that can be clicked are named after `id`. */
+/** `laneOf(i)` is the lane of a name, if it has begun; tiles to be clicked are named after `id`. */
 export function makeStage(box, { clickable, id }) {
   const lanesBox = box.querySelector(".player-lanes");
   let rows = []; // what of the page belongs to each lane
@@ -24,9 +24,9 @@ export function makeStage(box, { clickable, id }) {
   }
 
   function matOf(mat, pane) {
-    const [print, canvas, tiles, empty] = [".player-print", "canvas", ".player-tiles", ".player-empty"]
-      .map((part) => mat.querySelector(part));
-    return { pane, print, canvas, tiles, empty, shown: "" };
+    const [print, tiles, empty] = ["print", "tiles", "empty"]
+      .map((part) => mat.querySelector(`.player-${part}`));
+    return { pane, print, canvas: mat.querySelector("canvas"), tiles, empty, shown: "" };
   }
 
   function arrange(lanes) {
@@ -133,9 +133,9 @@ export function makeStage(box, { clickable, id }) {
       const lane = laneOf(i);
       const where = lane ? `${lane.shape[0]} at ${whereOf(lane)}` : "none yet";
       mats.forEach(({ canvas, pane }) => {
-        const what = [name, panes.find(({ key }) => key === pane).spoken].filter(Boolean).join(", ");
+        const { spoken } = panes.find(({ key }) => key === pane);
         const empty = lane && whyEmpty(lane, pane) ? `, ${whyEmpty(lane, pane)}` : "";
-        canvas.setAttribute("aria-label", `${what}: ${where}${empty}`);
+        canvas.setAttribute("aria-label", `${name && `${name}, `}${spoken}: ${where}${empty}`);
       });
     }
   }
@@ -153,10 +153,10 @@ function laneMarkup(name, i, panes, { clickable, many }) {
       <span class="player-note"></span><span class="player-cost"></span></div>
     <p class="player-where"><span><i>t</i> = <b class="player-at">–</b></span>
       <span class="player-reached"></span></p>`;
-  return `<div class="player-lane" data-lane="${i}" ${many ? `role="group" aria-label="${safe}"` : ""}>
-    ${many ? head : ""}
-    <div class="player-panes">${panes.map((pane, j) => paneMarkup(pane, clickable, j)).join("")}</div>
-    </div>`;
+  const named = many ? `role="group" aria-label="${safe}"` : "";
+  const mats = panes.map((pane, j) => paneMarkup(pane, clickable, j)).join("");
+  return `<div class="player-lane" data-lane="${i}" ${named}>${many ? head : ""}
+    <div class="player-panes">${mats}</div></div>`;
 }
 
 function paneMarkup({ key, symbol, text }, clickable, j) {
