@@ -1,6 +1,7 @@
 // Where frames stand on the timeline, which of them is shown, and what its marks say.
 
-import { clamp, fixed } from "../component.js";
+import { clamp } from "../component.js";
+import { fixed, minus } from "../numbers.js";
 
 export const CLOSE = 1e-9;
 const FURTHEST = 12; // of log-SNR: beyond, less than half a grey level of the other is left
@@ -75,7 +76,7 @@ export function readingAt(aligned, axis, lanes, place) {
   if (!lanes.length) return { symbol, value: "–" };
   if (aligned === "step") return { symbol, value: String(lanes[0].here.t) };
   if (aligned === "logsnr") {
-    const value = fixed(axis.low + place * (axis.high - axis.low), 2).replace("-", "−");
+    const value = fixed(axis.low + place * (axis.high - axis.low), 2);
     return { symbol: "log-SNR", value };
   }
   const whole = sharedT(lanes);
@@ -113,7 +114,7 @@ function levelTicks(axis, wide) {
   const step = [1, 2, 4, 6].find((size) => span / size <= (wide ? 12 : 5)) ?? 12;
   const ticks = [];
   for (let v = Math.ceil(axis.low / step) * step; v <= axis.high; v += step) {
-    ticks.push({ place: placeOn(axis, v), label: String(v).replace("-", "−") });
+    ticks.push({ place: placeOn(axis, v), label: minus(String(v)) });
   }
   return ticks;
 }

@@ -2,6 +2,7 @@
 // cells of a sheet.
 
 import { closeAll, decode } from "../component.js";
+import { bytesOf } from "../numbers.js";
 
 const SPARE_BYTES = 2 ** 25; // of frames that were asked for, the last of which stay here
 
@@ -13,7 +14,7 @@ export function addFrame(lane, { frame, ...news }) {
   const { index, t, log_snr: logSnr, numbers, ...about } = plain(news);
   Object.assign(lane, about);
   if (lane.frames.at(-1)?.index >= index) return;
-  lane.frames.push({ index, t, logSnr, numbers, bytes: bytesOf(frame), held: true });
+  lane.frames.push({ index, t, logSnr, numbers, bytes: panesOf(frame), held: true });
 }
 
 export function filmLane(value) {
@@ -43,9 +44,8 @@ function numbersAt(numbers, k) {
   return Object.fromEntries(Object.entries(numbers ?? {}).map(([key, values]) => [key, values[k]]));
 }
 
-function bytesOf(pictures) {
-  const decoded = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-  return Object.fromEntries(Object.entries(pictures).map(([pane, text]) => [pane, decoded(text)]));
+function panesOf(pictures) {
+  return Object.fromEntries(Object.entries(pictures).map(([pane, text]) => [pane, bytesOf(text)]));
 }
 
 // --- which frames are here ----------------------------------------------------------------------
@@ -59,7 +59,7 @@ export function keepSpare(lane, { first, frames }) {
   frames.forEach((pictures, i) => {
     const frame = lane.frames[first + i];
     if (isHere(frame)) return;
-    frame.bytes = bytesOf(pictures);
+    frame.bytes = panesOf(pictures);
     lane.spare.push(frame);
   });
   const size = 2 * lane.shape.reduce((product, side) => product * side);

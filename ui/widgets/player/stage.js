@@ -1,10 +1,9 @@
 // What of the page shows the lanes: a heading for each of several, and its pictures.
 
-import { escapeText } from "../component.js";
+import { escapeText, resize } from "../component.js";
 import { swatch } from "./curves.js";
 import { costText, drawTile, heldText, whyEmpty } from "./lanes.js";
 import { arrangement, gridOf, scaleFor } from "./layout.js";
-import { resize } from "./strip.js";
 
 /** `laneOf(i)` is the lane of a name, if it has begun; tiles to be clicked are named after `id`. */
 export function makeStage(box, { clickable, id }) {

@@ -1,14 +1,10 @@
 // The strip of thumbnails along the timeline.
 
+import { resize } from "../component.js";
 import { nearest } from "./axis.js";
 import { drawTile, whyEmpty } from "./lanes.js";
 
 const HEIGHT = 56;
-
-export function resize(canvas, width, height) {
-  if (canvas.width !== width) canvas.width = width;
-  if (canvas.height !== height) canvas.height = height;
-}
 
 /** A row for each of two lanes; of more, which would be too small to see, that with most to show.
     `filled` is how far along a lane reaches. */
