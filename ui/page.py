@@ -14,7 +14,7 @@ from ddpm_core import InvalidInput, Request
 from .events import EVERY, QUIET
 from .runs import player_values, recordings
 from .runs.runs import Key, Studio
-from .sharing import api, guard, permalinks, restore, sessions, share_panel
+from .sharing import api, guard, permalinks, restore, sessions
 from .tabs import hub_models, results, sample
 from .tabs.forward import forward
 from .tabs.guidance import guidance
@@ -30,7 +30,7 @@ HEADER = f"""# {TITLE}
 Denoising diffusion, step by step: sample it, scrub it, take it with you."""
 # What ``launch`` needs to know of the page.
 SCRIPTS = [
-    (BROWSER / name).read_text(encoding="utf-8") for name in ("stream.js", "keys.js", "history.js")
+    (BROWSER / name).read_text(encoding="utf-8") for name in ("stream.js", "store.js", "keys.js")
 ]
 HEAD = "\n".join(f"<script>{script}</script>" for script in SCRIPTS)
 LOOK = {"theme": theme(), "css": css(), "head": HEAD}
@@ -71,25 +71,21 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
         )
         keys.input(None, keys, None, js="(on) => void window.singleKeys(on)", **QUIET)
         page.load(None, None, keys, js="() => window.singleKeys()", **QUIET)
-        restored = gr.Textbox("", visible=False)  # the place that the address led to
         run_tabs = {"sample": grid, "guidance": guided, "reverse": single}
         for run_tab in run_tabs.values():
             others = [b.controls.model for b in run_tabs.values() if b is not run_tab]
             raced = [p for c in reversing.comparisons.values() for p in c.pickers]
             hub_models.wire(run_tab, [*others, noising.model, *raced])
-        places = restore.Places(studio, run_tabs, reversing, noising, tabs, restored)
+        places = restore.Places(studio, run_tabs, reversing, noising, tabs)
         _offer(page, guided, places)
         filed = restore.wire(page, dropper, places)
-        _go_back([forward_tab], noising.copies, "forward")
-        for name, comparison in reversing.comparisons.items():
-            _go_back([reverse_tab, reversing.tabs[name]], comparison.keep, "reverse", name)
-        for run_tab, *opened in (
-            (grid, sample_tab),
-            (guided, guidance_tab),
-            (single, reverse_tab, reversing.tabs["one"]),
-        ):
-            _go_back(opened, run_tab.keep, run_tab.name)
-            _first_look(run_tab, opened, restored, filed)
+        opened = [sample_tab, guidance_tab, reverse_tab, forward_tab, results_tab]
+        opened = [tab.select for tab in [*opened, *reversing.tabs.values()]]
+        # Before a first look, which waits: what one event sets off goes on in this order.
+        gr.on(opened, js="() => window.page.opened()", **EVERY)
+        first = (grid, sample_tab), (guided, guidance_tab)
+        for run_tab, *opened in (*first, (single, reverse_tab, reversing.tabs["one"])):
+            _first_look(run_tab, opened, filed)
         api.expose(studio)
         _be_quick(page)
     return page
@@ -146,8 +142,8 @@ def _open_tiles(grid: RunTab, single: RunTab, tabs: gr.Tabs, views: gr.Tabs) -> 
         **EVERY,
     )
     outputs = [*single.controls.inputs, *single.outputs]
-    mounted = restore.MOUNTED.replace("TAB", single.name)
-    single.follow(turned.then(show, chosen, outputs, js=mounted, **player_values.STREAM))
+    mounted = f'(...values) => window.page.ready(values, "{single.name}")'
+    turned.then(show, chosen, outputs, js=mounted, **player_values.STREAM)
 
 
 def _alone(studio: Studio, key: Key, image: int) -> Key:
@@ -166,27 +162,12 @@ def _named(studio: Studio, run) -> Key | None:
         return None
 
 
-# Who has gone on before a tab was there gets their first look when they come back.
-FIRST_LOOK = """async (place, ...others) => {
-  await (MOUNTED)();
-  const isOpen = document.querySelector("#tabs [data-tab-id=TAB][aria-selected=true]");
-  // The server may have forgotten what stands there; it is seen here.
-  const player = document.querySelector("#TAB-stage .player");
-  const isEmpty = player && (player.dataset.state ?? "idle") === "idle";
-  return [isOpen && isEmpty ? place || window.ledTo : "", ...others];
-}"""
-
-
-def _first_look(
-    run_tab: RunTab, opened: list[gr.Tab], restored: gr.Textbox, filed: gr.State
-) -> None:
+def _first_look(run_tab: RunTab, opened: list[gr.Tab], filed: gr.State) -> None:
     """A tab that is opened for the first time shows something that moves."""
 
-    def led(restored, file) -> str:
+    def start(place, file, current, model, visitor: gr.Request) -> Iterator[dict]:
         # A tab that a file opens is heard of before the place it leads to.
-        return restore.Arrival(*file).place if file and restored else restored
-
-    def start(place, current, model, visitor) -> Iterator[dict]:
+        place = restore.Arrival(*file).place if file and place else place
         # The tab that the page opens with is selected too; what it shows is its link's affair.
         if place not in ("", run_tab.name) and current is None and model is not None:
             key = Key(model, run_tab.default_for(run_tab.studio.model(model)))
@@ -195,36 +176,12 @@ def _first_look(
         else:
             yield run_tab.silence
 
-    def open_tab(restored, file, current, model, visitor: gr.Request) -> Iterator[dict]:
-        # A link to another of its views has led to this tab as well.
-        yield from start(led(restored, file).partition(" ")[0], current, model, visitor)
-
-    def open_view(restored, file, current, model, visitor: gr.Request) -> Iterator[dict]:
-        yield from start(led(restored, file), current, model, visitor)
-
-    inputs = [restored, filed, run_tab.current, run_tab.controls.model]
+    # Where the visitor was led, or nothing if a run stands here; the browser says so.
+    place = gr.Textbox(visible=False)
+    inputs = [place, filed, run_tab.current, run_tab.controls.model]
     outputs = [*run_tab.controls.inputs, *run_tab.outputs]
-    mounted = FIRST_LOOK.replace("MOUNTED", restore.MOUNTED).replace("TAB", run_tab.name)
-    for tab, look in zip(opened, (open_tab, open_view), strict=False):
-        run_tab.follow(tab.select(look, inputs, outputs, js=mounted, **player_values.STREAM))
-
-
-# Until the tab that the address names has been open, another that opens is the page's doing; and
-# the address that led here stays whole, though its run has no film yet.
-BACK = """(link) => {
-  const there = new URL(location.href).searchParams;
-  const same = (there.get("tab") ?? "sample") === "TAB" && (there.get("view") ?? "one") === "VIEW";
-  window.hasArrived ||= same;
-  const plain = "?tab=TAB" + ("VIEW" === "one" ? "" : "&view=VIEW");
-  if (link || (window.hasArrived && !same)) (REMEMBER)(link || plain);
-  return link;
-}"""
-
-
-def _go_back(opened: list[gr.Tab], kept, tab: str, view: str = "one") -> None:
-    """Whoever goes to a tab or view finds it in the address: its run, once it has one."""
-    js = BACK.replace("TAB", tab).replace("VIEW", view).replace("REMEMBER", share_panel.REMEMBER)
-    gr.on([tab.select for tab in opened], None, kept.link, kept.link, js=js, **QUIET)
+    look = f'(...values) => window.page.look(values, "{run_tab.name}")'
+    gr.on([tab.select for tab in opened], start, inputs, outputs, js=look, **player_values.STREAM)
 
 
 def _offer(page: gr.Blocks, guided: RunTab, places: restore.Places) -> None:
@@ -242,4 +199,4 @@ def _offer(page: gr.Blocks, guided: RunTab, places: restore.Places) -> None:
         except InvalidInput:
             return ""
 
-    guided.apply(page.load(applicable, None, guided.controls.applies, **QUIET))
+    page.load(applicable, None, guided.controls.applies, **QUIET)

@@ -182,7 +182,7 @@ def test_what_is_said_once_is_said_again_behind_the_last_word_of_an_overtaken_ru
     next(old)
     new = desk.stream(visitor, short)
     first = next(new)
-    assert first[desk.stage]["kind"] == "film" and desk.keep.link in first
+    assert first[desk.stage]["kind"] == "film" and first[desk.keep.take]["link"]
     assert waits_for(desk, old, new) == first
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,50 +16,10 @@ from ..runs import player_values, races
 from ..runs.runs import Key, Studio
 from ..tabs import results
 from ..tabs.forward import forward
-from ..tabs.guidance.guidance import GuidanceTab
 from ..tabs.reverse import reverse
 from ..tabs.run_tab import RunTab
 from ..widgets.file_drop import file_drop
-from . import permalinks, share_panel
-
-# Brings the place that the address names to the front. A visitor who has opened another tab before
-# it was known stays there; that place then waits for them, and the address names where they are.
-# A file that was answered before goes before it.
-BRING = """(place, told) => {
-  const to = (selected) => ({ __type__: "update", ...(selected ? { selected } : {}) });
-  window.ledTo = told?.place || place;
-  if (window.ledTo !== place) return [to(), to(), window.ledTo];
-  const [tab, view] = place.split(" ");
-  const open = document.querySelector("#tabs [data-tab-id][aria-selected=true]")?.dataset.tabId;
-  const isElsewhere = open && open !== "sample" && open !== tab;
-  if (isElsewhere) {
-    window.hasArrived = true;
-    (REMEMBER)(`?tab=${open}`);
-  }
-  return [to(!isElsewhere && tab), to(tab === "reverse" && (view ?? "one")), place];
-}""".replace("REMEMBER", share_panel.REMEMBER)
-# Waits until it is known where the address leads, and for the controls of a tab, while that is
-# open: a value sent to a slider before they are there is lost.
-MOUNTED = """async (...values) => {
-  const pause = () => new Promise((done) => setTimeout(done, 25));
-  while (window.ledTo === undefined) await pause();
-  const [tab, view] = ("TAB" || window.ledTo || "sample").split(" ");
-  const isOpen = () => document.querySelector(`#tabs [data-tab-id=${tab}][aria-selected=true]`);
-  const slider = (id) => `#${id} input[type=range]`;
-  // The last slider of the Guidance controls, or one of another tab's; a sheet to draw on, a board.
-  const ofTab = tab === "guidance" ? slider("guidance-clean-lam") : `${slider(`${tab}-steps`)},
-    #${tab}-sheet .sketch[data-state], #${tab}-board .result-tables[data-state]`;
-  // Of a tab any of them, for it has one; while another view is seen the first has none.
-  const there = () => document.querySelector(view ? slider(`race-${view}-n`) : ofTab);
-  for (let looks = 0; !there() && looks < 200; looks += isOpen() ? 1 : 0) await pause();
-  await pause();
-  return values;
-}"""
-SLIDER = "input[type=range]"
-# The address follows what a file led to; of an address that is followed, what it led to alone has
-# a link yet.
-FOLLOW = """(told, link) =>
-  told?.kind === "idle" || told?.place === PLACE ? (REMEMBER)(link) : link"""
+from . import permalinks
 
 
 class Arrival(NamedTuple):
@@ -89,18 +48,13 @@ class Arrival(NamedTuple):
 
 @dataclass
 class Places:
-    """Where something can go.
-
-    Attributes:
-        restored: the place that the address, or the newest file, led to; read in the browser too.
-    """
+    """Where something can go."""
 
     studio: Studio
     run_tabs: dict[str, RunTab]
     reversing: reverse.Reverse
     noising: forward.Forward
     tabs: gr.Tabs
-    restored: gr.Textbox
 
     @property
     def comparisons(self) -> dict:
@@ -114,11 +68,11 @@ class Places:
     @property
     def shown(self) -> list:
         """What says which tab and which view is seen."""
-        return [self.tabs, self.reversing.views, self.restored]
+        return [self.tabs, self.reversing.views]
 
     def show(self, arrival: Arrival) -> dict:
         """Updates that bring its place to the front."""
-        shown = {self.tabs: gr.Tabs(selected=arrival.tab), self.restored: arrival.place}
+        shown = {self.tabs: gr.Tabs(selected=arrival.tab)}
         if arrival.tab == "reverse":
             shown[self.reversing.views] = gr.Tabs(selected=arrival.view)
         return shown
@@ -155,25 +109,22 @@ class Places:
                 run = Key(model.name, run_tab.default_for(model))
             return Arrival(name, run if names else None, str(error))
 
-    def by_note(self, note: str, count: int) -> tuple[Arrival, str]:
-        """What a file's note asks for, and a selector of what must be there before it is set.
+    def by_note(self, note: str, count: int) -> Arrival:
+        """What a file's note asks for.
 
         Raises:
             InvalidInput: saying what is wrong with it.
         """
         about = permalinks.read_note(note)
         if about.get("tab") == forward.NAME or about.get("process") == "forward":
-            run = forward.read(self.studio, about)
-            return Arrival(forward.NAME, run, count=count), "#forward-sheet .sketch[data-state]"
+            return Arrival(forward.NAME, forward.read(self.studio, about), count=count)
         comparison = self.comparisons.get(f"reverse {about.get('race')}")
         if comparison is not None:
             asked = races.from_note(about, comparison.view.default)
             run = races.settled(self.studio, asked)[0]
-            place = f"reverse {comparison.view.name}"
-            return Arrival(place, run, count=count), f"#race-{comparison.view.name}-n {SLIDER}"
+            return Arrival(f"reverse {comparison.view.name}", run, count=count)
         name, key = permalinks.from_note(note)
-        wait = f"#{name}-{'clean-lam' if name == 'guidance' else 'steps'} {SLIDER}"
-        return Arrival(name, fitting(self.run_tabs[name], key), count=count), wait
+        return Arrival(name, fitting(self.run_tabs[name], key), count=count)
 
     def set_to(self, arrival: Arrival, visitor: gr.Request) -> dict:
         """Updates of the controls of its place."""
@@ -219,7 +170,7 @@ def wire(page: gr.Blocks, dropper: file_drop.FileDrop, places: Places) -> gr.Sta
             return {filed: None}
         newest = places.studio.arm((visitor.session_hash, "file"), at=dropped.asked)
         try:
-            arrival, wait = places.by_note(dropped.note, dropped.asked)
+            arrival = places.by_note(dropped.note, dropped.asked)
         except InvalidInput as error:
             if newest.superseded:
                 return {filed: gr.skip()}
@@ -228,7 +179,7 @@ def wire(page: gr.Blocks, dropper: file_drop.FileDrop, places: Places) -> gr.Sta
         if newest.superseded:  # its model took long, and another file has come meanwhile
             return {filed: gr.skip()}
         message = f"On the stage: {_restored(dropped)}"
-        told = file_drop.told(dropped, message, place=arrival.place, wait=wait)
+        told = file_drop.told(dropped, message, place=arrival.place)
         shown = places.show(arrival) | {filed: arrival, dropper: told}
         # Opened for the first time, that tab would draw a digit of its own.
         more = {places.noising.drawn: True} if arrival.place == forward.NAME else {}
@@ -254,16 +205,17 @@ def wire(page: gr.Blocks, dropper: file_drop.FileDrop, places: Places) -> gr.Sta
         return set_controls(filed, visitor)
 
     opened = page.load(open_page, None, [addressed, linked], **QUIET)
-    led = [places.tabs, places.reversing.views, places.restored]
-    opened.then(None, [addressed, dropper], led, js=BRING, **QUIET)
+    arrive = "(place) => window.page.arrive(place)"
+    opened.then(None, addressed, places.shown, js=arrive, **QUIET)
     asked = [dropper, *places.shown, filed, places.noising.drawn]
     dropped = dropper.input(open_file, dropper, asked, **EVERY)
     outputs = [wanted, *signals.values(), *places.controls()]
-    mounted = MOUNTED.replace("TAB", "")
-    opened.then(set_by_address, [linked, filed], outputs, js=mounted, **QUIET)
-    dropped.then(set_by_file, [dropper, filed], outputs, js=file_drop.MOUNTED, **QUIET)
+    ready = "(...values) => window.page.ready(values)"
+    opened.then(set_by_address, [linked, filed], outputs, js=ready, **QUIET)
+    ready = "(...values) => window.page.filed(values)"
+    dropped.then(set_by_file, [dropper, filed], outputs, js=ready, **QUIET)
     for place, it in places.runs.items():
-        _run(place, it, signals[place], dropper, wanted)
+        _run(place, it, signals[place], wanted)
     return filed
 
 
@@ -277,7 +229,7 @@ def _restored(dropped: file_drop.Dropped) -> str:
     return f"the run of {dropped.name}"
 
 
-def _run(place: str, it, signal: gr.State, dropper: file_drop.FileDrop, wanted: gr.State) -> None:
+def _run(place: str, it, signal: gr.State, wanted: gr.State) -> None:
     def start(found, visitor: gr.Request) -> Iterator[dict]:
         arrival = Arrival(*found) if found else None
         if arrival is None or arrival.place != place:  # another file has come meanwhile
@@ -289,13 +241,7 @@ def _run(place: str, it, signal: gr.State, dropper: file_drop.FileDrop, wanted: 
         kind = Key if isinstance(it, RunTab) else races.RaceKey
         yield from it.stream(visitor, kind(*arrival.run))
 
-    running = signal.change(
-        start, wanted, it.outputs, trigger_mode="multiple", **player_values.STREAM
-    )
-    follow = FOLLOW.replace("PLACE", json.dumps(place)).replace("REMEMBER", share_panel.REMEMBER)
-    running.then(None, [dropper, it.keep.link], it.keep.link, js=follow, **QUIET)
-    if isinstance(it, GuidanceTab):
-        it.apply(running)
+    signal.change(start, wanted, it.outputs, trigger_mode="multiple", **player_values.STREAM)
 
 
 def fitting(run_tab: RunTab, key: Key) -> Key:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from ..events import QUIET
+from ..events import EVERY
 from ..runs.runs import Progress, Studio
 from ..widgets.download.download import (
     Choice,
@@ -22,7 +22,6 @@ from . import permalinks
 
 __all__ = [
     "BOTH",
-    "REMEMBER",
     "Choice",
     "SharePanel",
     "Download",
@@ -30,30 +29,13 @@ __all__ = [
     "build",
     "due",
     "idle",
+    "offered",
     "pending",
-    "remember",
     "size_in_words",
     "take",
     "wire",
 ]
 
-# Rewrites the address without a request, and shows the link whole. A run whose visitor has gone to
-# another tab or view meanwhile leaves the address alone. Another tab or view is a step of the
-# browser's history, see history.js; another run is none.
-REMEMBER = """(query) => {
-  if (!query) return query;
-  const url = new URL(location.href);
-  const theme = url.searchParams.get("__theme");
-  const params = new URLSearchParams(query.slice(query.indexOf("?") + 1));
-  const link = location.origin + location.pathname + "?" + params;
-  const open = (id) => document.querySelector(`[data-tab-id="${id}"][aria-selected=true]`);
-  const place = window.placeOf(params);
-  if (!place.every(open)) return link;
-  const step = String(place) === String(window.placeOf(url.searchParams)) ? "replace" : "push";
-  if (theme) params.set("__theme", theme);
-  history[`${step}State`](null, "", location.pathname + "?" + params);
-  return link;
-}"""
 # The state, the prediction, or both.
 BOTH = [("x",), ("x0",), ("x", "x0")]
 
@@ -69,7 +51,8 @@ class SharePanel:
 
     @property
     def outputs(self) -> list:
-        return [self.take, self.link, self.python, self.command]
+        """What the server sets; the link is set by the browser."""
+        return [self.take, self.python, self.command]
 
     def announced(self, studio: Studio, tab: str, progress: Progress, order: int) -> dict:
         """Updates that name a run: its link, its code, and its files once it has ended.
@@ -78,12 +61,17 @@ class SharePanel:
             order: of the run (``Ticket.order``).
         """
         meant = studio.model(progress.key.model).config.sampling
+        link = permalinks.query(progress.key, tab=tab)
         return {
-            self.link: permalinks.query(progress.key, tab=tab),
             self.python: permalinks.python(progress.key),
             self.command: permalinks.command_line(progress.key, meant=meant),
-            self.take: due(order, progress.id) if progress.done else pending(order),
+            self.take: offered(order, progress, link),
         }
+
+
+def offered(order: int, progress, link: str) -> dict:
+    """What there is to take of a run that goes on, or of one that has ended."""
+    return due(order, progress.id, link) if progress.done else pending(order, link)
 
 
 def take(prefix: str, panes=(), chosen=None, png: bool = False, **more) -> Download:
@@ -96,23 +84,20 @@ def take(prefix: str, panes=(), chosen=None, png: bool = False, **more) -> Downl
     return Download(prefix, panes=panes, chosen=chosen, png=png, elem_classes="keep", **more)
 
 
-def build(prefix: str, chosen: tuple[str, ...] = ("x",), panes=BOTH) -> SharePanel:
-    """Lay the row of downloads and the folded copies out.
+def build(prefix: str, place: str, chosen: tuple[str, ...] = ("x",), panes=BOTH) -> SharePanel:
+    """Lay the row of downloads and the folded copies out; the link of a run becomes the address.
 
     Args:
+        place: a tab, and behind a space one of its views: where the browser keeps the link.
         chosen: the panes that a film shows unless others are chosen.
         panes: what can be chosen.
     """
-    row = take(prefix, panes, chosen, png=True)
+    row = take(prefix, panes, chosen, png=True, place=place)
     with gr.Accordion("Link, Python, command line", open=False, elem_id=f"{prefix}-copies"):
         link = gr.Textbox(label="Link", interactive=False, buttons=["copy"], max_lines=1)
         python = gr.Code(label="Python", language="python", interactive=False, wrap_lines=True)
         command = gr.Code(
             label="Command line", language="shell", interactive=False, wrap_lines=True
         )
+    row.linked(None, None, link, js=f'() => window.page.link("{place}")', **EVERY)
     return SharePanel(row, link, python, command)
-
-
-def remember(event, kept: SharePanel) -> None:
-    """After ``event``, put the run into the page's address."""
-    event.then(None, kept.link, kept.link, js=REMEMBER, **QUIET)

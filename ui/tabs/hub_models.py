@@ -90,7 +90,7 @@ def wire(run_tab, others: Sequence[gr.Dropdown]) -> None:
 
     outputs = [shelf.note, wanted, *others, *run_tab.controls.inputs, *run_tab.outputs]
     fetched = shelf.fetch.click(fetch, shelf.name, outputs, **FETCHING)
-    run_tab.follow(fetched.then(run, wanted, run_tab.outputs, **player_values.STREAM))
+    fetched.then(run, wanted, run_tab.outputs, **player_values.STREAM)
 
 
 def _progress(name: str, arrived: int, total: int) -> str:

@@ -18,7 +18,6 @@ from lab.report.findings import findings
 from lab.report.tables import Measurement, decimals
 
 from ..events import QUIET
-from ..sharing import share_panel
 from ..widgets.result_tables import result_tables
 
 NAME = "results"
@@ -34,11 +33,7 @@ def build(opened: gr.Tab, home: Path | None = None) -> result_tables.ResultTable
         home: the folder of the checkpoints; the shipped ones unless given.
     """
     shown = result_tables.ResultTables(label="Results", elem_id=f"{NAME}-board")
-    # That it arrived here is for the other tabs to know, which then write where one goes next.
-    told = (
-        f'() => {{ ({share_panel.REMEMBER})("?tab={NAME}"); window.hasArrived = true; return []; }}'
-    )
-    opened.select(lambda: figures(home), None, shown, js=told, **QUIET)
+    opened.select(lambda: figures(home), None, shown, **QUIET)
     return shown
 
 

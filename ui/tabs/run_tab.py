@@ -207,10 +207,6 @@ class RunTab:
         """Let what stands on the stage be taken as a file."""
         share_panel.wire(self.keep.take, partial(player_values.take, self.studio, self.name))
 
-    def follow(self, event) -> None:
-        """After an event that ran something, put it into the page's address."""
-        share_panel.remember(event, self.keep)
-
     def stop(self, visitor: gr.Request) -> None:
         """End the visitor's run after the step it is in."""
         self.studio.stop((visitor.session_hash, self.name))
@@ -246,7 +242,7 @@ def build(
             )
             gr.Markdown(caption, elem_classes="caption", latex_delimiters=LATEX)
             formulas = equations.beside(studio, name, numbers) if numbers else None
-            kept = share_panel.build(name, gif_panes)
+            kept = share_panel.build(name, name, gif_panes)
             if below:
                 below()
         with gr.Column(elem_classes="control-column"):
@@ -269,7 +265,7 @@ def build(
 
 
 # Puts the moment of the event into its last input.
-STAMP = "(...values) => [...values.slice(0, -1), performance.timeOrigin + performance.now()]"
+STAMP = "(...values) => window.page.stamp(values)"
 LATEX = [{"left": "$", "right": "$", "display": False}]
 
 
@@ -293,7 +289,7 @@ def _wire(run_tab: RunTab) -> None:
     running = {"fn": start, "inputs": [*panel.inputs, moment], "outputs": run_tab.outputs}
     running |= player_values.STREAM | {"trigger_mode": "multiple", "js": STAMP}
     rolled = panel.roll.click(None, None, panel.seed, js=run_controls.ROLL, **QUIET)
-    run_tab.follow(gr.on([panel.run.click, panel.label.input, panel.sampler.input], **running))
-    run_tab.follow(rolled.then(**running))
-    run_tab.follow(panel.fitted.then(**running))
+    gr.on([panel.run.click, panel.label.input, panel.sampler.input], **running)
+    rolled.then(**running)
+    panel.fitted.then(**running)
     panel.stop.click(stop, **AT_ONCE)

@@ -37,10 +37,6 @@ from .. import hub_models, run_controls
 from ..run_tab import LATEX
 
 FIRST = 3  # of the test set, shown when the tab is opened
-# Where the page's address leads when the tab is first shown.
-PLACE = """(...values) => {
-  return [...values.slice(0, -1), new URLSearchParams(location.search).get("tab") ?? ""];
-}"""
 PANES = {
     "x": {"symbol": "<i>x<sub>t</sub></i>", "text": "in one step (eq. 4)", "spoken": "pictures"},
     "x0": {
@@ -166,8 +162,9 @@ def _first_look(studio: Studio, tab: Forward, opened: gr.Tab) -> None:
         return sketch.sized(side, channels, FIRST, "first look"), True
 
     place = gr.Textbox(visible=False)
+    named = "(...values) => window.page.named(values)"
     asked = [tab.drawn, tab.sheet, tab.model, place]
-    opened.select(start, asked, [tab.sheet, tab.drawn], js=PLACE, **QUIET)
+    opened.select(start, asked, [tab.sheet, tab.drawn], js=named, **QUIET)
 
 
 def _wire(studio: Studio, tab: Forward) -> None:
@@ -185,9 +182,10 @@ def _wire(studio: Studio, tab: Forward) -> None:
     running |= {"trigger_mode": "always_last"}
     noised = gr.on([tab.sheet.input, tab.seed.change], **running)
     # With the class that is chosen by then, not by when the picture was drawn.
+    remember = f'(link) => window.page.remember("{NAME}", link)'
     telling = {"fn": acts.retell, "inputs": copied, "outputs": tab.copies.outputs}
     for told in (noised.then(**telling, **QUIET), tab.label.input(**telling, **LATEST)):
-        share_panel.remember(told, tab.copies)
+        told.then(None, tab.copies.link, tab.copies.link, js=remember, **QUIET)
     # The sheet then tells anew.
     named = [tab.model, tab.label]
     fitted = tab.model.input(acts.fit, named, [tab.sheet, tab.label, tab.stage], **LATEST)

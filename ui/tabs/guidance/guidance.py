@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import gradio as gr
 
@@ -37,12 +37,10 @@ class GuidanceTab(run_tab.RunTab):
     Attributes:
         rows: says what the rows of the stage are.
         anatomies: one for each row that may stand on the stage.
-        rests: the events after which a full run stands on the stage.
     """
 
     rows: gr.Markdown | None = None
     anatomies: tuple[anatomy.Anatomy, ...] = ()
-    rests: list = field(default_factory=list)
 
     def default_for(self, model: Model) -> Request:
         return guidance_controls.default_for(model)
@@ -54,15 +52,6 @@ class GuidanceTab(run_tab.RunTab):
     def outputs(self) -> list:
         own = [self.controls.applies, self.rows, *self.anatomies]
         return [*super().outputs, *own]
-
-    def follow(self, event) -> None:
-        super().follow(event)
-        self.apply(event)
-
-    def apply(self, event) -> None:
-        """After an event that set ``run_controls.applies``, show what applies."""
-        told = self.controls.applies
-        event.then(None, told, told, js=guidance_controls.APPLY, **QUIET)
 
     def stop(self, visitor: gr.Request) -> None:
         """End whatever of the visitor's goes on in this tab."""
@@ -125,7 +114,7 @@ def build(studio: Studio) -> GuidanceTab:
             )
             rows = gr.Markdown(elem_classes="caption rows", latex_delimiters=run_tab.LATEX)
             formulas = equations.beside(studio, NAME, equations.GUIDED)
-            kept = share_panel.build(NAME, ("x", "x0"))
+            kept = share_panel.build(NAME, NAME, ("x", "x0"))
             with gr.Tabs(elem_id="instruments", elem_classes="instruments"):
                 with gr.Tab("Anatomy", id="anatomy") as first:
                     anatomies = tuple(
@@ -222,22 +211,14 @@ def _wire(made: GuidanceTab) -> None:
     # the first would take the second back.
     asked = [panel.model, panel.method, panel.kind]
     fits = [panel.method, panel.kind, panel.applies, panel.label, panel.mix]
-    fitted, again = run_controls.follow_model(panel.model, fit, [*asked, panel.label], fits)
+    _, again = run_controls.follow_model(panel.model, fit, [*asked, panel.label], fits)
     chosen = gr.on([panel.method.input, panel.kind.input], offer, asked, panel.applies, **LATEST)
-    for event in (fitted, again, chosen):
-        made.apply(event)  # before its run has ended
     rolled = panel.roll.click(None, None, panel.seed, js=guidance_controls.ROLL, **QUIET)
-    made.rests = [
-        panel.run.click(**running),
-        moved.then(**resting),
-        # No preview of these is on the stage: what runs is to be seen.
-        again.then(**running),
-        chosen.then(**running),
-        rolled.then(**running),
-        panel.seed.submit(**running),
-    ]
-    for event in made.rests:
-        made.follow(event)
+    moved.then(**resting)
+    # No preview of these is on the stage: what runs is to be seen.
+    gr.on([panel.run.click, panel.seed.submit], **running)
+    for event in (again, chosen, rolled):
+        event.then(**running)
     panel.stop.click(stop, **AT_ONCE)
 
 

@@ -12,6 +12,7 @@ from ddpm_core.guidance import GUIDANCE
 from ddpm_core.guides import roles_for
 
 from ...runs.runs import Key, Studio
+from ...widgets.applicable.applicable import Applicable
 from ...widgets.interval.interval import Interval
 from .. import hub_models
 from ..run_controls import DTYPES, ROLL, SAMPLER_CHIPS, SPACING_CHIPS, VARIANCES, Chips
@@ -28,12 +29,6 @@ S_STRIP = (0, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10)
 S_ATLAS = (0, 1, 2, 3, 5, 7, 10)
 PARTS_STRIP = (0, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 0.8, 1)
 PARTS_ATLAS = (0, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
-# Tells the column of controls what applies; see ``applicable``.
-APPLY = """(applies) => {
-  const panel = document.querySelector("#guidance-controls");
-  if (panel && applies) panel.dataset.applies = applies;
-  return applies;
-}"""
 COUNTS = [("one", "1"), ("a row of eight", "8")]
 DEFAULT = Request(n=8, label=3, steps=50, guidance="cfg")
 
@@ -69,7 +64,7 @@ class Steering:
     roll: gr.Button
     run: gr.Button
     stop: gr.Button
-    applies: gr.Textbox
+    applies: Applicable
     measured: gr.Radio
     shelf: hub_models.HubModels
 
@@ -297,7 +292,7 @@ def build(studio: Studio, prefix: str) -> Steering:
     choices = classes(model) if model else [("none", "none")]
     made: dict = {}
     with gr.Column(elem_classes="controls", elem_id=f"{prefix}-controls"):
-        made["applies"] = gr.Textbox(visible=False)
+        made["applies"] = Applicable()
         with gr.Row(elem_classes="actions"):
             made["run"] = gr.Button("Guide", variant="primary", elem_id=f"{prefix}-run")
             made["stop"] = gr.Button("Stop", elem_id=f"{prefix}-stop")

@@ -35,8 +35,7 @@ PLACES = ("strip", "atlas", "tradeoff")
 COUNTS = [("20", "20"), ("50", "50"), ("70", "70")]  # of which seven scales are within the bounds
 SAME = [("as it was", "")]
 # Reads the cursor of the stage, where the branch is to begin.
-CURSOR = """(step, ...rest) => [
-  Number(document.querySelector("#{stage} .player")?.dataset.index ?? 0), ...rest]"""
+CURSOR = '(step, ...rest) => [window.page.cursor("{stage}"), ...rest]'
 
 
 @dataclass
@@ -288,7 +287,7 @@ def _wire_branch(lab: Lab, run_tab) -> None:
         yield {lab.note: _remark(key.request, other)}
         yield from run_tab.stream(visitor, branch)
 
-    gone = lab.branch.click(
+    lab.branch.click(
         go,
         [lab.step, lab.label, lab.scale, lab.seed, run_tab.current],
         [*run_tab.outputs, lab.note],
@@ -296,7 +295,6 @@ def _wire_branch(lab: Lab, run_tab) -> None:
         trigger_mode="multiple",
         **player_values.STREAM,
     )
-    run_tab.follow(gone)
 
     def choices(name):
         try:
@@ -444,15 +442,13 @@ def _rest_after(event, run_tab):
         if key is not None:
             yield from run_tab.rest(visitor, key)
 
-    rested = event.then(
+    event.then(
         rest,
         run_tab.controls.inputs,
         run_tab.outputs,
         trigger_mode="multiple",
         **player_values.STREAM,
     )
-    run_tab.follow(rested)
-    return rested
 
 
 @dataclass(frozen=True)

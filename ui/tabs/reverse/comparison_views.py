@@ -181,21 +181,14 @@ class Comparison:
         finally:
             ticket.through = True
 
-    def follow(self, event) -> None:
-        """After an event that ran something, put it into the page's address."""
-        share_panel.remember(event, self.keep)
-
     def announced(self, progress: races.RaceProgress, ticket: Ticket) -> dict:
         """Updates that name a race: its link, its code, and its files once it has ended."""
         key, order = progress.key, ticket.order
         meant = self.studio.model(key.model).config.sampling
         return {
-            self.keep.link: races.query(key, tab="reverse"),
             self.keep.python: races.python(key),
             self.keep.command: races.command_line(key, meant),
-            self.keep.take: share_panel.due(order, progress.id)
-            if progress.done
-            else share_panel.pending(order),
+            self.keep.take: share_panel.offered(order, progress, races.query(key, tab="reverse")),
         }
 
     @property
@@ -233,7 +226,10 @@ def build(studio: Studio, view: View, recorded: Mapping | None = None) -> Compar
             )
             gr.Markdown(view.caption, elem_classes="caption", latex_delimiters=LATEX)
             kept = share_panel.build(
-                prefix, ("x", "x0"), [*share_panel.BOTH, ("eps",), ("change",), PANES]
+                prefix,
+                f"reverse {view.name}",
+                ("x", "x0"),
+                [*share_panel.BOTH, ("eps",), ("change",), PANES],
             )
         with gr.Column(elem_classes="control-column"), gr.Column(elem_classes="controls"):
             with gr.Row(elem_classes="actions"):
@@ -336,9 +332,9 @@ def _wire(comparison: Comparison) -> None:
     running = {"fn": start, "inputs": [*inputs.values(), gr.Number(visible=False)]}
     running |= {"outputs": comparison.outputs, "trigger_mode": "multiple", "js": STAMP}
     running |= player_values.STREAM
-    events = [comparison.run.click(**running)]
+    comparison.run.click(**running)
     rolled = comparison.roll.click(None, None, inputs["seed"], js=run_controls.ROLL, **QUIET)
-    events.append(rolled.then(**running))
+    rolled.then(**running)
     comparison.stop.click(stop, **AT_ONCE)
     if view.name == "break":
 
@@ -348,16 +344,15 @@ def _wire(comparison: Comparison) -> None:
         told = inputs["error"].input(
             tell, inputs["error"], [comparison.note, inputs["guidance_scale"]], **LATEST
         )
-        events.append(told.then(**running))
+        told.then(**running)
     if view.name == "samplers":
         asked = [inputs["model"], inputs["label"]]
         fit = partial(run_controls.relabelled, studio)
         _, fitted = run_controls.follow_model(inputs["model"], fit, asked, inputs["label"])
-        events += [fitted.then(**running), inputs["label"].input(**running)]
+        fitted.then(**running)
+        inputs["label"].input(**running)
     else:
-        events.append(gr.on([picker.input for picker in comparison.pickers], **running))
-    for event in events:
-        comparison.follow(event)
+        gr.on([picker.input for picker in comparison.pickers], **running)
     share_panel.wire(comparison.keep.take, partial(races.take, studio))
 
 

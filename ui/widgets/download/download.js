@@ -24,6 +24,7 @@ export function mount({ element, props, trigger, watch }) {
 
   function receive(value) {
     if (!value || value.kind === "asked" || !isNews(value)) return;
+    if (options.place) tellLink(value);
     if (["idle", "pending"].includes(value.kind)) {
       order = files = png = null;
       setState(value.kind);
@@ -38,6 +39,14 @@ export function mount({ element, props, trigger, watch }) {
       if (files) png = files.png && { file: files.png, panes: value.panes };
       setState(value.kind, value.label ?? value.message);
     }
+  }
+
+  /** Where the run on a stage is known by its link: it may have begun, ended or been refused. */
+  function tellLink({ kind, link = "" }) {
+    const isGone = kind === "idle" && root.dataset.state !== "idle";
+    if (!isGone && !link) return;
+    window.page.linked(options.place, link, kind === "pending");
+    trigger("linked");
   }
 
   function chosen() {

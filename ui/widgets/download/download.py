@@ -63,11 +63,11 @@ class Download(component.Component):
 
     Its value is one of the dictionaries built by `idle`, `pending` and `due`; a function gets a
     `Choice` of it, or None. What is due is encoded as soon as it is told, and again with every
-    choice: see `wire`.
+    choice: see `wire`. `linked` fires when the browser knows another link of the run.
     """
 
     NAME = "download"
-    EVENTS = ("input",)
+    EVENTS = ("input", "linked")
     WHAT = "format, stride, panes, order"
 
     def __init__(
@@ -78,6 +78,7 @@ class Download(component.Component):
         chosen: tuple[str, ...] | None = None,
         png: bool = False,
         named: Mapping[str, str] = PANES,
+        place: str = "",
         **props: Any,
     ):
         """
@@ -88,11 +89,13 @@ class Download(component.Component):
             chosen: which of them at first; the first one unless given.
             png: whether there is a button for a picture, too.
             named: what each pane is called.
+            place: where the browser keeps the run's link: a tab, and behind a space one of its
+                views; none unless given.
         """
         # Gradio reads these back by name to build its configuration.
         self.prefix, self.panes, self.png = prefix, [tuple(p) for p in panes], png
         self.chosen = tuple(chosen) if chosen else (self.panes or [()])[0]
-        self.named = dict(named)
+        self.named, self.place = dict(named), place
         names = {",".join(p): _named(p, self.named) for p in self.panes}
         super().__init__(
             idle(),
@@ -103,6 +106,7 @@ class Download(component.Component):
                 "panes": names if len(names) > 1 else {},
                 "chosen": ",".join(self.chosen),
                 "png": png,
+                "place": place,
             },
             elem_id=f"{prefix}-take",
             **props,
@@ -129,18 +133,23 @@ def idle(order: int | None = None) -> dict[str, Any]:
     return {"kind": "idle"} if order is None else {"kind": "idle", "order": int(order)}
 
 
-def pending(order: int) -> dict[str, Any]:
-    """What was there to take is about to be replaced by something of this order."""
-    return {"kind": "pending", "order": int(order)}
+def pending(order: int, link: str = "") -> dict[str, Any]:
+    """What was there to take is about to be replaced by something of this order.
+
+    Parameters:
+        link: the query of its run, if that is known already.
+    """
+    return {"kind": "pending", "order": int(order), "link": link}
 
 
-def due(order: int, run: str = "") -> dict[str, Any]:
+def due(order: int, run: str = "", link: str = "") -> dict[str, Any]:
     """Something can be taken: the browser asks for it, as its visitor has chosen.
 
     Parameters:
         run: which run's film it is, of those that are kept; see `Choice`.
+        link: the query of the run, if it has one.
     """
-    return {"kind": "due", "order": int(order), "run": run}
+    return {"kind": "due", "order": int(order), "run": run, "link": link}
 
 
 def wire(take: Download, encode: Callable[..., Sequence], inputs: Sequence = ()) -> None:

@@ -34,6 +34,7 @@ export function mount({ element, props, trigger, watch }) {
   function receive(value) {
     if (value?.kind !== "told" || value.asked !== asked) return;
     tell(value.message, value.refused ? "refused" : "told");
+    if (value.place) window.page.lead(value.place);
   }
 
   function drag(event) {

@@ -10,16 +10,7 @@ from ddpm_core.errors import InvalidInput, check_int
 
 from .. import component
 
-__all__ = ["MOUNTED", "FileDrop", "Dropped", "told"]
-
-# Waits for what a value of this component (``told``) says must be there before anything is set.
-MOUNTED = """async (...values) => {
-  const there = () => !values[0]?.wait || document.querySelector(values[0].wait);
-  const pause = () => new Promise((done) => setTimeout(done, 25));
-  for (let looks = 0; !there() && looks < 200; looks++) await pause();
-  await pause();
-  return values;
-}"""
+__all__ = ["FileDrop", "Dropped", "told"]
 
 
 class Dropped(NamedTuple):
@@ -56,14 +47,13 @@ class FileDrop(component.Component):
 
 
 def told(
-    dropped: Dropped, message: str, *, place: str = "", wait: str = "", refused: bool = False
+    dropped: Dropped, message: str, *, place: str = "", refused: bool = False
 ) -> dict[str, Any]:
     """What is said of a file.
 
     Args:
         place: where on the page its run goes.
-        wait: a selector of what must be there before that; see ``MOUNTED``.
         refused: nothing was done.
     """
     about = {"kind": "told", "message": message, "asked": dropped.asked, "refused": refused}
-    return about | {"place": place, "wait": wait}
+    return about | {"place": place}

@@ -1,0 +1,19 @@
+"""Tells the controls around it which of them have a use; `theme.css` hides the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import component
+
+__all__ = ["Applicable"]
+
+
+class Applicable(component.Component):
+    """Nothing to be seen; its value is names with spaces between them."""
+
+    NAME = "applicable"
+    WHAT = "names of what applies"
+
+    def __init__(self, **props: Any):
+        super().__init__("", visible="hidden", **props)
