@@ -67,6 +67,9 @@ POLICY = (
     "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'"
 )
 
+# Of a component in the page; see ``Page.get_config_file``.
+UNREAD = ("api_info", "api_info_as_input", "api_info_as_output", "example_inputs")
+
 UNREADABLE = "One of the values is not of the kind that is expected there."
 FAILED = "That failed on the server, which has made a note of it."
 
@@ -76,6 +79,17 @@ class Page(gr.Blocks):
 
     Gradio itself would print a traceback for each.
     """
+
+    def get_config_file(self):
+        """The page, without what nobody reads of its components: what they would take and give as
+        functions of the API, each three times; only that of the public functions is asked for."""
+        config = super().get_config_file()
+        for component in config["components"]:
+            component["props"].pop("delete_callback", None)
+            if component["type"] != "api":
+                for name in UNREAD:
+                    component.pop(name, None)
+        return config
 
     async def process_api(self, block_fn, *args, **kwargs):
         try:

@@ -15,7 +15,7 @@ import numpy as np
 from ddpm_core import media
 
 from ..sharing.file_cache import put as cache_file
-from .modules import loader
+from .modules import loader, stored
 
 __all__ = ["Component", "as_file", "png", "shell"]
 
@@ -65,6 +65,11 @@ class Component(gr.HTML):
     def postprocess(self, value: Any) -> Any:
         return value
 
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        file = stored(json.dumps(_from_base(config.get("value"))))
+        return config | ({"value": {"kind": "stored", "file": file}} if file else {})
+
     def api_info(self) -> dict[str, Any]:
         return {"type": "object", "description": self.WHAT}
 
@@ -80,11 +85,26 @@ def shell(name: str, **options: Any) -> str:
 
     It names no property, since it would be compiled again for every value if it did.
     """
-    text = escape(json.dumps(options))
+    options = json.dumps(options)
+    file = stored(options)
+    # Within single quotes, since JSON has many double ones.
+    text = escape(file or options, quote=False).replace("'", "&#39;")
     # Gradio compiles this as a Handlebars template and as a JavaScript template string.
     for mark in "\\`${}":
         text = text.replace(mark, f"&#{ord(mark)};")
-    return f'<div class="widget {name.replace("_", "-")}" data-options="{text}"></div>'
+    kind = "stored" if file else "options"
+    classes = name.replace("_", "-")
+    return f"<div class='widget {classes}' data-{kind}='{text}'></div>"
+
+
+def _from_base(value: Any) -> Any:
+    """A value whose files have addresses as from the page, wherever that is served."""
+    if isinstance(value, dict):
+        return {
+            k: v.lstrip("/") if k == "url" and isinstance(v, str) else _from_base(v)
+            for k, v in value.items()
+        }
+    return [_from_base(v) for v in value] if isinstance(value, list) else value
 
 
 def png(page: np.ndarray) -> str:

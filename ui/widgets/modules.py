@@ -1,4 +1,4 @@
-"""The scripts and styles of the page's own components, each served once.
+"""The scripts and styles of the page's own components, and what they begin with, each served once.
 
 Their address names their version: a browser keeps them for good and asks again only after a change.
 """
@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-__all__ = ["FOLDER", "loader", "routes"]
+__all__ = ["FOLDER", "loader", "routes", "stored"]
 
 HERE = Path(__file__).parent
 FILES = {
@@ -30,7 +30,10 @@ FILES["style.css"] = "\n".join(
 )
 VERSION = hashlib.sha256(repr(sorted(FILES.items())).encode()).hexdigest()[:12]
 FOLDER = f"page/{VERSION}"
-KINDS = {"js": "text/javascript", "css": "text/css"}
+KINDS = {"js": "text/javascript", "css": "text/css", "json": "application/json"}
+# What is longer stands in a file of its own, not in the page.
+LONGEST = 1000
+STORED: dict[str, str] = {}
 
 
 def loader(name: str, events: Sequence[str] = ()) -> str:
@@ -46,6 +49,16 @@ def loader(name: str, events: Sequence[str] = ()) -> str:
     )
 
 
+def stored(text: str) -> str | None:
+    """The name of a file that holds a long text of JSON, by which `load.js` fetches it; None for a
+    text that is short enough to stand in the page."""
+    if len(text) <= LONGEST:
+        return None
+    name = f"data/{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    STORED[name] = text
+    return name
+
+
 def routes() -> list[Route]:
     """What the server has to answer, for ``launch(app_kwargs={"routes": ...})``."""
     return [Route(f"/{FOLDER}/{{name:path}}", _answer)]
@@ -53,10 +66,11 @@ def routes() -> list[Route]:
 
 async def _answer(request: Request) -> Response:
     name = request.path_params["name"]
-    if name not in FILES:
+    content = FILES.get(name) or STORED.get(name)
+    if content is None:
         raise HTTPException(404)
     return Response(
-        FILES[name],
+        content,
         media_type=KINDS[name.rpartition(".")[2]],
         headers={"Cache-Control": "public, max-age=31536000, immutable"},
     )

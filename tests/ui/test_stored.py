@@ -1,0 +1,53 @@
+"""What the page's components begin with stands in files of its own, not in the page."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from ui.page import LOOK, build
+from ui.widgets import modules
+from ui.widgets.component import shell
+
+LONG = {"words": ["it's", '"quoted"', "<b>`${x}\\`</b>"] * 100}
+
+
+@pytest.fixture(scope="module")
+def server():
+    return TestClient(Starlette(routes=modules.routes()))
+
+
+def test_a_text_is_served_as_it_is_and_for_good(server):
+    text = json.dumps(LONG)
+    name = modules.stored(text)
+    answer = server.get(f"/{modules.FOLDER}/{name}")
+    assert answer.json() == LONG and "immutable" in answer.headers["Cache-Control"]
+    assert modules.stored(text) == name != modules.stored(json.dumps([LONG]))
+    assert modules.stored(json.dumps({"few": "words"})) is None
+    assert server.get(f"/{modules.FOLDER}/data/none.json").status_code == 404
+
+
+def test_long_options_are_stored_and_short_ones_stand_in_the_page(server):
+    name = re.search(r"data-stored='(.+?)'", shell("player", **LONG))[1]
+    assert server.get(f"/{modules.FOLDER}/{name}").json() == LONG
+    assert "it&#39;s" in shell("player", label="it's")
+
+
+def test_the_page_is_small_and_all_that_it_leaves_out_is_served(server):
+    config = build().get_config_file()
+    # What a browser reads before it shows anything.
+    page = json.dumps(config, default=str, separators=(",", ":")) + LOOK["css"] + LOOK["head"]
+    assert len(page) < 320_000
+    values = [part["props"].get("value") for part in config["components"]]
+    stored = [it["file"] for it in values if isinstance(it, dict) and it.get("kind") == "stored"]
+    for name in stored:
+        value = server.get(f"/{modules.FOLDER}/{name}").json()
+        files = re.findall(r'"url": "(.+?)"', json.dumps(value))
+        assert all(url.startswith("gradio_api/file=") for url in files)
+    assert {"film", "equations", "network"} <= {
+        server.get(f"/{modules.FOLDER}/{name}").json()["kind"] for name in stored
+    }
