@@ -83,9 +83,10 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
         opened = [tab.select for tab in [*opened, *reversing.tabs.values()]]
         # Before a first look, which waits: what one event sets off goes on in this order.
         gr.on(opened, js="() => window.page.opened()", **EVERY)
+        place = gr.Textbox(visible=False)
         first = (grid, sample_tab), (guided, guidance_tab)
         for run_tab, *opened in (*first, (single, reverse_tab, reversing.tabs["one"])):
-            _first_look(run_tab, opened, filed)
+            _first_look(run_tab, opened, place, filed)
         api.expose(studio)
         _be_quick(page)
     return page
@@ -162,8 +163,12 @@ def _named(studio: Studio, run) -> Key | None:
         return None
 
 
-def _first_look(run_tab: RunTab, opened: list[gr.Tab], filed: gr.State) -> None:
-    """A tab that is opened for the first time shows something that moves."""
+def _first_look(run_tab: RunTab, opened: list[gr.Tab], place: gr.Textbox, filed: gr.State) -> None:
+    """A tab that is opened for the first time shows something that moves.
+
+    Args:
+        place: where the visitor was led, or nothing if a run stands here; the browser says so.
+    """
 
     def start(place, file, current, model, visitor: gr.Request) -> Iterator[dict]:
         # A tab that a file opens is heard of before the place it leads to.
@@ -176,8 +181,6 @@ def _first_look(run_tab: RunTab, opened: list[gr.Tab], filed: gr.State) -> None:
         else:
             yield run_tab.silence
 
-    # Where the visitor was led, or nothing if a run stands here; the browser says so.
-    place = gr.Textbox(visible=False)
     inputs = [place, filed, run_tab.current, run_tab.controls.model]
     outputs = [*run_tab.controls.inputs, *run_tab.outputs]
     look = f'(...values) => window.page.look(values, "{run_tab.name}")'

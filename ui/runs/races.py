@@ -27,7 +27,7 @@ from lab.process.race import (
     schedules,
 )
 
-from ..tabs import run_controls
+from ..tabs.request_controls import FAULTS
 from ..sharing import permalinks, share_panel
 from ..widgets.player import player
 from . import player_values
@@ -38,7 +38,7 @@ from .player_values import ordered, pictures, transfer
 
 VIEWS = ("schedules", "samplers", "break")
 ERROR_WORDS = {"no-clip": "x̂0 not clipped"} | {
-    name: word for word, name in run_controls.FAULTS if name != "none"
+    name: word for word, name in FAULTS if name != "none"
 }
 MAX_IMAGES = 4  # of each lane
 TILES_PER_SECOND = 80  # sent while a race lasts, four panes each

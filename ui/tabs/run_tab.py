@@ -19,6 +19,7 @@ from ..sharing import share_panel
 from ..widgets.equations import equations
 from ..widgets.player import player
 from . import run_controls
+from .request_controls import ROLL
 
 REFUSED = ()
 # How long a hand must rest before the full number of steps is spent on where it rests.
@@ -288,8 +289,9 @@ def _wire(run_tab: RunTab) -> None:
     moment = gr.Number(visible=False)
     running = {"fn": start, "inputs": [*panel.inputs, moment], "outputs": run_tab.outputs}
     running |= player_values.STREAM | {"trigger_mode": "multiple", "js": STAMP}
-    rolled = panel.roll.click(None, None, panel.seed, js=run_controls.ROLL, **QUIET)
-    gr.on([panel.run.click, panel.label.input, panel.sampler.input], **running)
+    rolled = panel.roll.click(None, None, panel.parts["seed"], js=ROLL, **QUIET)
+    chips = [panel.parts[name].input for name in ("label", "sampler")]
+    gr.on([panel.run.click, *chips], **running)
     rolled.then(**running)
     panel.fitted.then(**running)
     panel.stop.click(stop, **AT_ONCE)

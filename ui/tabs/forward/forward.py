@@ -33,7 +33,8 @@ from ...widgets.histogram import histogram
 from ...widgets.image_grid import image_grid
 from ...widgets.player import player
 from ...widgets.sketch import sketch
-from .. import hub_models, run_controls
+from .. import hub_models
+from ..request_controls import control, model_picker
 from ..run_tab import LATEX
 
 FIRST = 3  # of the test set, shown when the tab is opened
@@ -121,25 +122,10 @@ def build(studio: Studio, opened: gr.Tab) -> Forward:
                 "Your picture", player=f"{NAME}-stage", elem_id=f"{NAME}-sheet"
             )
             choices, chosen = classes(studio, model)
-            made["label"] = run_controls.Chips(
-                choices,
-                value=chosen,
-                label="Brought back as",
-                elem_id=f"{NAME}-label",
-                elem_classes="chips",
-                info="a class, or none",
-            )
-            made["model"] = gr.Dropdown(
-                names,
-                value=model,
-                label="Model",
-                elem_id=f"{NAME}-model",
-                info="and its schedule",
-                allow_custom_value=True,  # one that was fetched in another tab
-            )
-            made["seed"] = gr.Number(
-                0, label="Seed", precision=0, minimum=0, elem_id=f"{NAME}-seed"
-            )
+            said = {"label": "Brought back as", "info": "a class, or none"}
+            made["label"] = control("label", chosen, NAME, choices=choices, **said)
+            made["model"] = model_picker(names, NAME, info="and its schedule")
+            made["seed"] = control("seed", 0, NAME, min_width=160)
     states = {"drawn": gr.State(False), "made_of": gr.State({})}
     states["shown"] = gr.State(None)
     tab = Forward(**made, **states)

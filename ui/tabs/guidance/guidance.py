@@ -20,6 +20,7 @@ from ...widgets.anatomy import anatomy
 from ...widgets.equations import equations
 from ...widgets.player import player
 from .. import run_controls, run_tab
+from ..request_controls import ROLL
 from . import guidance_controls, guidance_tools
 
 NAME = "guidance"
@@ -152,6 +153,7 @@ def build(studio: Studio) -> GuidanceTab:
 
 def _wire(made: GuidanceTab) -> None:
     panel = made.controls
+    parts = panel.parts
 
     def start(visitor: gr.Request, *values):
         yield from _run(made, visitor, values, made.stream)
@@ -184,13 +186,13 @@ def _wire(made: GuidanceTab) -> None:
             return {panel.applies: gr.skip()}
         found = panel.fitted(model, method, kind)
         # What stays as it was is not said: another may be chosen before this arrives.
-        for part, chosen in ((panel.method, method), (panel.kind, kind)):
+        for part, chosen in ((parts["method"], method), (parts["kind"], kind)):
             if found[part]["value"] == chosen:
                 del found[part]["value"]
         choices = guidance_controls.classes(model)
         return found | {
-            panel.label: run_controls.offered(choices, label, choices[0][1], late),
-            panel.mix: gr.update(choices=guidance_controls.mixable(model)),
+            parts["label"]: run_controls.offered(choices, label, choices[0][1], late),
+            parts["mix"]: gr.update(choices=guidance_controls.mixable(model)),
         }
 
     stamped = [*panel.inputs, gr.Number(visible=False)]
@@ -209,14 +211,14 @@ def _wire(made: GuidanceTab) -> None:
     )
     # What is chosen is never an output of its own event: of two choices in a breath the answer to
     # the first would take the second back.
-    asked = [panel.model, panel.method, panel.kind]
-    fits = [panel.method, panel.kind, panel.applies, panel.label, panel.mix]
-    _, again = run_controls.follow_model(panel.model, fit, [*asked, panel.label], fits)
-    chosen = gr.on([panel.method.input, panel.kind.input], offer, asked, panel.applies, **LATEST)
-    rolled = panel.roll.click(None, None, panel.seed, js=guidance_controls.ROLL, **QUIET)
+    model, method, kind = asked = [parts[name] for name in ("model", "method", "kind")]
+    fits = [method, kind, panel.applies, parts["label"], parts["mix"]]
+    _, again = run_controls.follow_model(model, fit, [*asked, parts["label"]], fits)
+    chosen = gr.on([method.input, kind.input], offer, asked, panel.applies, **LATEST)
+    rolled = panel.roll.click(None, None, parts["seed"], js=ROLL, **QUIET)
     moved.then(**resting)
     # No preview of these is on the stage: what runs is to be seen.
-    gr.on([panel.run.click, panel.seed.submit], **running)
+    gr.on([panel.run.click, parts["seed"].submit], **running)
     for event in (again, chosen, rolled):
         event.then(**running)
     panel.stop.click(stop, **AT_ONCE)

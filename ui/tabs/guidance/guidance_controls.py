@@ -15,13 +15,10 @@ from ...runs.runs import Key, Studio
 from ...widgets.applicable.applicable import Applicable
 from ...widgets.interval.interval import Interval
 from .. import hub_models
-from ..run_controls import DTYPES, ROLL, SAMPLER_CHIPS, SPACING_CHIPS, VARIANCES, Chips
+from ..request_controls import FINE_PRINT, Chips, control, fine_print, model_picker, seed_row
 
 METHODS = {"cfg": "classifier-free", "classifier": "classifier", "both": "both"}
 KINDS = {"classifier-noisy": "knows the noise", "classifier": "clean images only"}
-FORMS = [("λ ∇ ln p", "plain"), ("λ √(1 − ᾱ) ∇ ln p", "scaled")]
-SITES = [("x_t", "x"), ("x̂0", "x0"), ("x̂0, through the network", "x0-through")]
-PROFILES = [("constant", "constant"), ("early", "early"), ("late", "late")]
 S_MAX = 10.0
 # What a slider of λ spans; beyond it pictures are saturated, see docs/guidance.md.
 LAMBDA_MAX = {"classifier-noisy": 20.0, "classifier": 200.0}
@@ -35,32 +32,15 @@ DEFAULT = Request(n=8, label=3, steps=50, guidance="cfg")
 
 @dataclass
 class Steering:
-    """Components whose values, in order, make a run; see ``read``."""
+    """The components of the column.
 
-    model: gr.Dropdown
-    label: gr.Radio
-    method: gr.Radio
-    s: gr.Slider
-    lam: gr.Slider
-    clean_lam: gr.Slider
-    n: Chips
-    interval: Interval
-    kind: gr.Radio
-    form: gr.Radio
-    at: gr.Radio
-    rescale: gr.Slider
-    profile: gr.Radio
-    mix: gr.Dropdown
-    share: gr.Slider
-    sampler: gr.Radio
-    spacing: gr.Radio
-    steps: gr.Slider
-    seed: gr.Number
-    first: gr.Number
-    eta: gr.Slider
-    variance: gr.Radio
-    clip: gr.Checkbox
-    dtype: gr.Radio
+    Attributes:
+        parts: whose values make a run, by name; see ``read``.
+        applies: tells which of them have a use.
+        measured: which of two methods the instruments show.
+    """
+
+    parts: dict[str, gr.components.Component]
     roll: gr.Button
     run: gr.Button
     stop: gr.Button
@@ -71,18 +51,22 @@ class Steering:
     @property
     def inputs(self) -> list:
         """In the order that ``read`` takes their values."""
-        return [getattr(self, name) for name in NAMES]
+        return [self.parts[name] for name in NAMES]
 
     @property
     def scales(self) -> list:
         """The sliders of s and of both λ."""
-        return [self.s, self.lam, self.clean_lam]
+        return [self.parts[name] for name in ("s", "lam", "clean_lam")]
+
+    @property
+    def model(self) -> gr.Dropdown:
+        return self.parts["model"]
 
     @property
     def moving(self) -> list:
         """The events of everything that a visitor sets while watching the picture."""
         still = ("model", "method", "kind", "seed")  # these have events of their own
-        return [getattr(self, name).input for name in NAMES if name not in still]
+        return [self.parts[name].input for name in NAMES if name not in still]
 
     def updates(self, key: Key, studio: Studio) -> dict:
         """Set every control to a run."""
@@ -90,14 +74,14 @@ class Steering:
         model = studio.model(key.model)
         # A slider takes its value alone: sent with another property, before the tab was ever
         # opened, it would be lost.
-        found = {getattr(self, name): value for name, value in values.items()}
         counts = COUNTS + [(values["n"], values["n"])] * (values["n"] not in ("1", "8"))
-        found[self.model] = hub_models.pick(studio, key.model)
-        found[self.n] = gr.update(choices=counts, value=values["n"])
+        values["model"] = hub_models.pick(studio, key.model)
+        values["n"] = gr.update(choices=counts, value=values["n"])
         chips, label = classes(model), str(request.label)
         chips += [(label, label)] * (label not in [value for _, value in chips])
-        found[self.label] = gr.update(choices=chips, value=label)
-        found[self.mix] = gr.update(choices=mixable(model), value=values["mix"])
+        values["label"] = gr.update(choices=chips, value=label)
+        values["mix"] = gr.update(choices=mixable(model), value=values["mix"])
+        found = {self.parts[name]: value for name, value in values.items()}
         return found | self.fitted(model, values["method"], values["kind"])
 
     def fitted(self, model: Model, method: str, kind: str) -> dict:
@@ -106,16 +90,18 @@ class Steering:
         method = method if method in methods else next(iter(methods), None)
         kind = kind if kind in kinds else next(iter(kinds), None)
         return {
-            self.method: gr.update(choices=[(METHODS[m], m) for m in methods], value=method),
-            self.kind: gr.update(choices=[(KINDS[k], k) for k in kinds], value=kind),
+            self.parts["method"]: gr.update(
+                choices=[(METHODS[m], m) for m in methods], value=method
+            ),
+            self.parts["kind"]: gr.update(choices=[(KINDS[k], k) for k in kinds], value=kind),
             self.applies: " ".join(applicable(model, method, kind)),
         }
 
 
 NAMES = (
     *("model", "label", "method", "s", "lam", "clean_lam", "n", "interval", "kind", "form", "at"),
-    *("rescale", "profile", "mix", "share", "sampler", "spacing", "steps", "seed", "first", "eta"),
-    *("variance", "clip", "dtype"),
+    *("rescale", "profile", "mix", "share", "sampler", "steps", "seed", "first"),
+    *FINE_PRINT,
 )
 
 
@@ -145,14 +131,11 @@ def read(values) -> Key:
     """
     v = dict(zip(NAMES, values, strict=True))
     low, high = v["interval"]
-    walk = ("label", "sampler", "spacing", "steps", "seed", "first", "eta", "variance", "clip")
+    plain = ("label", "profile", "share", "sampler", "steps", "seed", "first", *FINE_PRINT)
     base = Request(
         n=_whole("n", v["n"]),
         mix=_whole("mix", v["mix"]) if v["mix"] not in (None, "") else None,
-        share=v["share"],
-        profile=v["profile"],
-        dtype=v["dtype"],
-        **{name: v[name] for name in walk},
+        **{name: v[name] for name in plain},
     )
     rows = []
     if v["method"] in ("cfg", "both"):
@@ -290,35 +273,31 @@ def build(studio: Studio, prefix: str) -> Steering:
     model = studio.model(names[0]) if names else None
     start = spelled(Key(names[0], default_for(model))) if model else spelled(Key("", DEFAULT))
     choices = classes(model) if model else [("none", "none")]
+    default = default_for(model) if model else DEFAULT
     made: dict = {}
     with gr.Column(elem_classes="controls", elem_id=f"{prefix}-controls"):
-        made["applies"] = Applicable()
+        applies = Applicable()
         with gr.Row(elem_classes="actions"):
-            made["run"] = gr.Button("Guide", variant="primary", elem_id=f"{prefix}-run")
-            made["stop"] = gr.Button("Stop", elem_id=f"{prefix}-stop")
-        made["label"] = Chips(
-            choices,
-            value=start["label"],
-            label="Class",
-            elem_id=f"{prefix}-label",
-            elem_classes="chips",
-            info="what the pictures are steered to",
-        )
+            run = gr.Button("Guide", variant="primary", elem_id=f"{prefix}-run")
+            stop = gr.Button("Stop", elem_id=f"{prefix}-stop")
+        steered = "what the pictures are steered to"
+        made["label"] = control("label", start["label"], prefix, choices=choices, info=steered)
+        chips = {"elem_classes": "chips"}
         made["method"] = Chips(
             [(METHODS[m], m) for m in (methods_for(model) if model else [])],
             value=start["method"],
             label="Guidance",
             elem_id=f"{prefix}-method",
-            elem_classes="chips",
             info="side by side: on one timeline",
+            **chips,
         )
-        made["measured"] = gr.Radio(
+        measured = gr.Radio(
             [(METHODS[m], m) for m in ("cfg", "classifier")],
             value="cfg",
             label="Strip, atlas and plot show",
             elem_id=f"{prefix}-measured",
-            elem_classes="chips",
             info="one of the two",
+            **chips,
         )
         made["s"] = gr.Slider(
             0,
@@ -346,8 +325,8 @@ def build(studio: Studio, prefix: str) -> Steering:
             value=start["n"],
             label="Images",
             elem_id=f"{prefix}-n",
-            elem_classes="chips",
             info="they follow while a slider moves",
+            **chips,
         )
         made["interval"] = Interval(
             "Guidance acts",
@@ -356,121 +335,28 @@ def build(studio: Studio, prefix: str) -> Steering:
             first=1,  # as the stage counts, the clean image being 0
             elem_id=f"{prefix}-interval",
         )
-        with gr.Row(elem_classes="seed"):
-            made["seed"] = gr.Number(
-                start["seed"],
-                label="Seed",
-                precision=0,
-                minimum=0,
-                min_width=80,
-                elem_id=f"{prefix}-seed",
-            )
-            made["first"] = gr.Number(
-                start["first"],
-                label="Image no.",
-                precision=0,
-                minimum=0,
-                min_width=80,
-                elem_id=f"{prefix}-first",
-            )
-            made["roll"] = gr.Button("Roll", elem_id=f"{prefix}-roll", min_width=60)
-        made["model"] = gr.Dropdown(
-            names,
-            value=names[0] if names else None,
-            label="Model",
-            elem_id=f"{prefix}-model",
-            visible=len(names) > 1 or "hidden",
-            allow_custom_value=True,  # one that was fetched in another tab
-        )
-        made["shelf"] = hub_models.build(prefix)
+        numbers, roll = seed_row(default, prefix, "seed", "first")
+        made["model"] = model_picker(names, prefix, visible=len(names) > 1 or "hidden")
+        shelf = hub_models.build(prefix)
         with gr.Accordion("How it is guided", open=False):
             made["kind"] = Chips(
                 [(KINDS[k], k) for k in (kinds_for(model) if model else [])],
                 value=start["kind"],
                 label="Classifier",
                 elem_id=f"{prefix}-kind",
-                elem_classes="chips",
                 info="the report's knows clean images",
+                **chips,
             )
-            made["form"] = gr.Radio(
-                FORMS,
-                value=start["form"],
-                label="Push",
-                elem_id=f"{prefix}-form",
-                elem_classes="chips",
-                info="eq. 11, or the score's own factor",
-            )
-            made["at"] = gr.Radio(
-                SITES,
-                value=start["at"],
-                label="The classifier looks at",
-                elem_id=f"{prefix}-at",
-                elem_classes="chips",
-            )
-            made["rescale"] = gr.Slider(
-                0,
-                1,
-                value=start["rescale"],
-                step=0.05,
-                label="Rescale",
-                elem_id=f"{prefix}-rescale",
-                elem_classes="guidance",
-                info="back to the spread at s = 1",
-            )
-            made["profile"] = gr.Radio(
-                PROFILES,
-                value=start["profile"],
-                label="Strength over t",
-                elem_id=f"{prefix}-profile",
-                elem_classes="chips",
-                info="early: all at T, none at 1",
-            )
-            made["mix"] = gr.Dropdown(
-                mixable(model) if model else [("none", "")],
-                value=start["mix"],
-                label="Mixed with",
-                elem_id=f"{prefix}-mix",
-                info="a second class",
-            )
-            made["share"] = gr.Slider(
-                0,
-                1,
-                value=start["share"],
-                step=0.05,
-                label="Its share",
-                elem_id=f"{prefix}-share",
-                elem_classes="guidance",
-            )
+            mixed = {"choices": mixable(model) if model else [("none", "")]}
+            for name in ("form", "at", "rescale", "profile", "mix", "share"):
+                more = mixed if name == "mix" else {}
+                made[name] = control(name, start[name], prefix, **more)
         with gr.Accordion("Fine print", open=False):
-            made["sampler"] = gr.Radio(
-                SAMPLER_CHIPS,
-                value=start["sampler"],
-                label="Sampler",
-                elem_id=f"{prefix}-sampler",
-                elem_classes="chips",
-                info="once the slider rests",
-            )
-            made["steps"] = gr.Slider(
-                1,
-                1000,
-                value=start["steps"],
-                step=1,
-                label="Steps",
-                elem_id=f"{prefix}-steps",
-                info="fewer while it moves",
-            )
-            made["spacing"] = gr.Radio(
-                SPACING_CHIPS, value=start["spacing"], label="Timesteps", elem_classes="chips"
-            )
-            made["eta"] = gr.Slider(0, 1, value=start["eta"], step=0.05, label="η (DDIM)")
-            made["variance"] = gr.Radio(
-                VARIANCES, value=start["variance"], label="σ² (DDPM)", elem_classes="chips"
-            )
-            made["clip"] = gr.Checkbox(start["clip"], label="Clip x̂0")
-            made["dtype"] = gr.Radio(
-                DTYPES, value=start["dtype"], label="Network precision", elem_classes="chips"
-            )
-    return Steering(**made)
+            rests = {"sampler": "once the slider rests", "steps": "fewer while it moves"}
+            for name, info in rests.items():
+                made[name] = control(name, start[name], prefix, info=info)
+            made |= numbers | fine_print(default, prefix, info=None)
+    return Steering(made, roll, run, stop, applies, measured, shelf)
 
 
-__all__ = ["ROLL", "Steering", "build", "default_for", "read"]
+__all__ = ["Steering", "build", "default_for", "read"]

@@ -24,7 +24,7 @@ from ...runs.runs import MEASURED_AT_A_TIME, Key, Progress, Studio
 from ...sharing import permalinks, share_panel
 from ...widgets.image_grid import image_grid
 from ...widgets.tradeoff import tradeoff
-from .. import run_controls
+from ..request_controls import control
 from ..run_tab import STAMP
 from . import guidance_controls
 
@@ -99,9 +99,7 @@ def build(studio: Studio, prefix: str) -> Lab:
             "branch stay on one timeline.",
             elem_classes="caption",
         )
-        made["label"] = run_controls.Chips(
-            SAME, value="", label="Class", elem_classes="chips", elem_id=f"{prefix}-branch-class"
-        )
+        made["label"] = control("label", "", prefix, choices=SAME, elem_id=f"{prefix}-branch-class")
         with gr.Row(elem_classes="seed"):
             # Not numbers: an empty one would arrive as 0.
             for name, label in (("scale", "Scale"), ("seed", "Noise of seed")):
@@ -264,7 +262,7 @@ def _wire_atlas(lab: Lab, run_tab) -> None:
         **player_values.STREAM,
     )
     lab.make_stop.click(stop, **AT_ONCE)
-    taken = lab.atlas.select(take, None, [*panel.scales, panel.label], **EVERY)
+    taken = lab.atlas.select(take, None, [*panel.scales, panel.parts["label"]], **EVERY)
     _rest_after(taken, run_tab)
 
 

@@ -22,6 +22,7 @@ from ...runs.ticket import Ticket
 from ...sharing import share_panel
 from ...widgets.player import player
 from .. import hub_models, run_controls
+from ..request_controls import ROLL, control, model_picker, seed_row
 from ..run_tab import LATEX, STAMP
 
 CURVES = {
@@ -254,43 +255,17 @@ def _inputs(studio: Studio, view: View, prefix: str):
             elem_id=f"{prefix}-error",
         )
         note = gr.Markdown(TOLD[default.error], elem_classes="caption")
-    made["model"] = gr.Dropdown(
-        names,
-        value=_among(names, default.model),
-        label="Model",
-        elem_id=f"{prefix}-model",
-        allow_custom_value=True,  # one that was fetched in another tab
-    )
+    made["model"] = model_picker(names, prefix, default.model)
     if view.name == "schedules":
-        made["against"] = gr.Dropdown(
-            names,
-            value=_among(names, default.against),
-            label="Against",
-            elem_id=f"{prefix}-against",
-            allow_custom_value=True,
-        )
+        named = {"label": "Against", "elem_id": f"{prefix}-against"}
+        made["against"] = model_picker(names, prefix, default.against, **named)
     if view.name == "samplers":
-        made["label"] = run_controls.Chips(
-            run_controls.label_choices(studio, _among(names, default.model)),
-            value=str(request.label),
-            label="Class",
-            elem_classes="chips",
-            elem_id=f"{prefix}-label",
-        )
+        choices = run_controls.label_choices(studio, made["model"].value)
+        made["label"] = control("label", str(request.label), prefix, choices=choices)
     else:
-        made["sampler"] = gr.Radio(
-            run_controls.SAMPLER_CHIPS,
-            value=request.sampler,
-            label="Sampler",
-            elem_classes="chips",
-            elem_id=f"{prefix}-sampler",
-        )
-        made["steps"] = gr.Slider(
-            1, 1000, value=request.steps, step=1, label="Steps", elem_id=f"{prefix}-steps"
-        )
-    made["n"] = gr.Slider(
-        1, races.MAX_IMAGES, value=request.n, step=1, label="Images", elem_id=f"{prefix}-n"
-    )
+        for name in ("sampler", "steps"):
+            made[name] = control(name, getattr(request, name), prefix, info=None)
+    made["n"] = control("n", request.n, prefix, maximum=races.MAX_IMAGES)
     if view.name == "break":
         made["guidance_scale"] = gr.Slider(
             0,
@@ -301,17 +276,8 @@ def _inputs(studio: Studio, view: View, prefix: str):
             visible="hidden",
             elem_id=f"{prefix}-lam",
         )
-    with gr.Row(elem_classes="seed"):
-        made["seed"] = gr.Number(
-            request.seed,
-            label="Seed",
-            precision=0,
-            minimum=0,
-            min_width=80,
-            elem_id=f"{prefix}-seed",
-        )
-        roll = gr.Button("Roll", elem_id=f"{prefix}-roll", min_width=60)
-    return made, note, roll
+    numbers, roll = seed_row(request, prefix, "seed")
+    return made | numbers, note, roll
 
 
 def _wire(comparison: Comparison) -> None:
@@ -333,7 +299,7 @@ def _wire(comparison: Comparison) -> None:
     running |= {"outputs": comparison.outputs, "trigger_mode": "multiple", "js": STAMP}
     running |= player_values.STREAM
     comparison.run.click(**running)
-    rolled = comparison.roll.click(None, None, inputs["seed"], js=run_controls.ROLL, **QUIET)
+    rolled = comparison.roll.click(None, None, inputs["seed"], js=ROLL, **QUIET)
     rolled.then(**running)
     comparison.stop.click(stop, **AT_ONCE)
     if view.name == "break":
@@ -354,7 +320,3 @@ def _wire(comparison: Comparison) -> None:
     else:
         gr.on([picker.input for picker in comparison.pickers], **running)
     share_panel.wire(comparison.keep.take, partial(races.take, studio))
-
-
-def _among(names: list[str], wanted: str) -> str | None:
-    return wanted if wanted in names else (names[0] if names else None)

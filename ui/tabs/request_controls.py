@@ -1,0 +1,171 @@
+"""The controls of a request, each described once: a tab says only what it says otherwise.
+
+A new control of a run is an entry of ``CONTROLS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from ddpm_core import SAMPLERS, Request
+from ddpm_core.schedules import SPACINGS
+
+MOST_STEPS = 1000
+ROLL = "() => Math.floor(Math.random() * 1e6)"
+
+
+class Chips(gr.Radio):
+    """A row of choices that may change under a visitor's hand.
+
+    Gradio would refuse a choice that the model just chosen does not offer any more, without a word
+    on the page; the core knows what to make of it, or says what is wrong.
+    """
+
+    is_template = True  # drawn as a radio
+
+    def preprocess(self, payload):
+        return payload
+
+
+class Control(NamedTuple):
+    """How a field of a request is set by hand.
+
+    Attributes:
+        kind: of the component.
+        label: what it is called on the page.
+        about: in a few words, beside it.
+        more: what else the component is made with.
+        is_fine_print: it stands in the fine print of every tab that samples, in this order.
+    """
+
+    kind: type
+    label: str
+    about: str | None = None
+    more: dict[str, Any] = {}
+    is_fine_print: bool = False
+
+
+def _chips(label: str, choices: list, about: str | None = None, **more) -> Control:
+    return Control(gr.Radio, label, about, {"choices": choices, "elem_classes": "chips"}, **more)
+
+
+def _named(entries) -> list[tuple[str, str]]:
+    return [(getattr(entry, "label", entry), name) for name, entry in entries.items()]
+
+
+WHOLE = {"precision": 0, "minimum": 0, "min_width": 80}
+SHARE = {"minimum": 0, "maximum": 1, "step": 0.05}
+# Errors of the report that can be put back; see ``ddpm_core.faults``.
+FAULTS = [
+    ("none", "none"),
+    ("ᾱ off by one", "off-by-one"),
+    ("β from 1e-3", "first-beta"),
+    ("σ without its root", "missing-root"),
+    ("λ over the batch", "batch-scale"),
+]
+CONTROLS = {
+    "label": Control(Chips, "Class", more={"elem_classes": "chips"}),
+    "sampler": _chips("Sampler", _named(SAMPLERS), "few steps do; of DDPM, hundreds"),
+    "steps": Control(
+        gr.Slider,
+        "Steps",
+        f"of T = {MOST_STEPS}",
+        {"minimum": 1, "maximum": MOST_STEPS, "step": 1},
+    ),
+    "n": Control(gr.Slider, "Images", more={"minimum": 1, "maximum": 64, "step": 1}),
+    "seed": Control(gr.Number, "Seed", more=WHOLE),
+    "first": Control(gr.Number, "Image no.", more=WHOLE),
+    "spacing": _chips(
+        "Timesteps", _named(SPACINGS), "where along t the steps are spent", is_fine_print=True
+    ),
+    "eta": Control(
+        gr.Slider, "η (DDIM)", "0 deterministic, 1 like DDPM", SHARE, is_fine_print=True
+    ),
+    "variance": _chips(
+        "σ² (DDPM)",
+        [("β (report)", "beta"), ("posterior β̃", "posterior")],
+        "variance of the noise it adds",
+        is_fine_print=True,
+    ),
+    "clip": Control(gr.Checkbox, "Clip x̂0", "clamped to [-1, 1] at every step", is_fine_print=True),
+    "dtype": _chips(
+        "Network precision",
+        [("auto", "auto"), ("float32", "float32"), ("bfloat16", "bfloat16")],
+        "where its rounding would show, float32",
+        is_fine_print=True,
+    ),
+    "fault": Control(
+        gr.Dropdown,
+        "The report's error",
+        "put back to see what it does",
+        {"choices": FAULTS},
+    ),
+    "form": _chips(
+        "Push",
+        [("λ ∇ ln p", "plain"), ("λ √(1 − ᾱ) ∇ ln p", "scaled")],
+        "eq. 11, or the score's own factor",
+    ),
+    "at": _chips(
+        "The classifier looks at",
+        [("x_t", "x"), ("x̂0", "x0"), ("x̂0, through the network", "x0-through")],
+    ),
+    "rescale": Control(
+        gr.Slider, "Rescale", "back to the spread at s = 1", SHARE | {"elem_classes": "guidance"}
+    ),
+    "profile": _chips(
+        "Strength over t",
+        [("constant", "constant"), ("early", "early"), ("late", "late")],
+        "early: all at T, none at 1",
+    ),
+    "mix": Control(gr.Dropdown, "Mixed with", "a second class"),
+    "share": Control(gr.Slider, "Its share", more=SHARE | {"elem_classes": "guidance"}),
+}
+FINE_PRINT = tuple(name for name, control in CONTROLS.items() if control.is_fine_print)
+
+
+def control(name: str, value, prefix: str, **otherwise):
+    """Lay the control of a field out.
+
+    Args:
+        prefix: of element ids, so that two tabs do not clash.
+        otherwise: what this tab says otherwise.
+    """
+    kind, label, about, more, _ = CONTROLS[name]
+    said = {"value": value, "label": label, "elem_id": f"{prefix}-{name}"}
+    return kind(**said | ({"info": about} if about else {}) | more | otherwise)
+
+
+def fine_print(request: Request, prefix: str, **otherwise) -> dict:
+    """Lay out what is seldom changed; by field."""
+    return {name: control(name, getattr(request, name), prefix, **otherwise) for name in FINE_PRINT}
+
+
+def model_picker(names: Sequence[str], prefix: str, value: str | None = None, **otherwise):
+    """Lay out what a model is chosen with; the first one, unless another is named and there."""
+    if value not in names:
+        value = names[0] if names else None
+    said = {"label": "Model", "elem_id": f"{prefix}-model"} | otherwise
+    # One that was fetched in another tab is chosen here too.
+    return gr.Dropdown(list(names), value=value, allow_custom_value=True, **said)
+
+
+def seed_row(request: Request, prefix: str, *names: str, hidden: Sequence[str] = ()):
+    """Lay out a row of numbers, the seed among them, and the button that rolls it.
+
+    Returns:
+        the numbers, by field, and the button.
+    """
+    with gr.Row(elem_classes="seed"):
+        made = {
+            name: control(
+                name,
+                getattr(request, name),
+                prefix,
+                visible="hidden" if name in hidden else True,
+            )
+            for name in names
+        }
+        return made, gr.Button("Roll", elem_id=f"{prefix}-roll", min_width=60)
