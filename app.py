@@ -21,7 +21,6 @@ from starlette.middleware import Middleware
 
 from ui.page import LOOK, build
 from ui.runs.runs import CALLS, HUB, MAX_PREVIEWS, PUBLIC_HUB, VISITORS, Studio
-from ui.sharing import sessions
 from ui.sharing.guard import Guard
 from ui.widgets import modules
 
@@ -36,7 +35,8 @@ SAFE = {
     "enable_monitoring": False,
     "run_history": False,
     "ssr_mode": False,
-    "state_session_capacity": sessions.KEPT,
+    # A page whose session was dropped gets a new one with its next event.
+    "state_session_capacity": 256,
     # A thread for every run, for every visitor who waits for a model, for every call of the API
     # that runs or waits, for every preview, and some more.
     "max_threads": 2 * VISITORS + 2 * CALLS + MAX_PREVIEWS + 16,

@@ -10,7 +10,6 @@ import sys
 from graphlib import TopologicalSorter
 from importlib.metadata import distributions
 from pathlib import Path
-from pkgutil import resolve_name
 
 import pytest
 import yaml
@@ -72,14 +71,10 @@ def test_the_lock_names_one_version_of_all_that_is_required_but_pytorch():
             assert one.specifier.contains(locked[name]), one
 
 
-def test_the_names_of_gradio_that_the_page_rests_on_are_there():
+def test_the_files_that_rest_on_gradio_are_there():
     text = (ROOT / "docs" / "gradio.md").read_text(encoding="utf-8")
-    names = re.findall(r"^\| `(gradio\.[\w.]+)`", text, re.M)
-    assert len(names) >= 9
-    for name in names:
-        assert resolve_name(name) is not None
-    for path in re.findall(r"`((?:ui|tests)/[\w/.]+|app\.py)`", text):
-        assert (ROOT / path).exists(), path
+    paths = re.findall(r"`((?:ui|tests)/[\w/.]+|app\.py)`", text)
+    assert paths and all((ROOT / path).exists() for path in paths)
 
 
 ABOVE = {"ddpm_core": {"lab", "ui", "app"}, "lab": {"ui", "app"}}

@@ -11,10 +11,11 @@ import gradio as gr
 
 from ddpm_core import InvalidInput, Request
 
+from . import gradio_internals
 from .events import EVERY, QUIET
 from .runs import player_values, recordings
 from .runs.runs import Key, Studio
-from .sharing import api, guard, permalinks, restore, sessions
+from .sharing import api, guard, permalinks, restore
 from .tabs import hub_models, results, sample
 from .tabs.forward import forward
 from .tabs.guidance import guidance
@@ -43,7 +44,7 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
         figures: the folder of checkpoints whose results are shown; the shipped ones unless given.
     """
     studio = studio or Studio()
-    sessions.lighten()
+    gradio_internals.lighten_sessions()
     # Served from where they are: copies would be cleared away with visitors' files.
     gr.set_static_paths([recordings.FOLDER])
     with guard.Page(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
@@ -99,8 +100,7 @@ def _be_quick(page: gr.Blocks) -> None:
     event ever changed, twice for each event: a tenth of a second while a slider moves.
     """
     nowhere = gr.Textbox(visible=False)
-    for event in page.fns.values():
-        event.show_progress_on = [nowhere]
+    gradio_internals.announce_progress_on(page, nowhere)
 
 
 def _open_tiles(grid: RunTab, single: RunTab, tabs: gr.Tabs, views: gr.Tabs) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-from gradio.utils import get_upload_folder
 
 from ddpm_core import Film, InvalidInput, Run, grid, save_film, save_png
 from ddpm_core.recorder import Frames, default_columns
@@ -19,6 +18,7 @@ from ..widgets.player import player
 from ..sharing.file_cache import put as cache_file
 from .ticket import Ticket
 from ..events import QUIET
+from ..gradio_internals import get_upload_folder
 from .frames import name_of
 from .runs import FRAMES_PER_SECOND, Key, Progress, Studio, VISITORS
 

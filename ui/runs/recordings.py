@@ -16,6 +16,8 @@ import imageio.v3 as iio
 from ddpm_core.media import png
 from ddpm_core.sampling import scale_sheet
 
+from ..gradio_internals import file
+
 FOLDER = Path(__file__).parent / "recorded"
 FRAMES = 61  # of each lane: enough to look fluid, and small
 PNG = "data:image/png;base64,"
@@ -34,7 +36,7 @@ def load(name: str) -> dict | None:
         if not (isinstance(text, str) and text.startswith("file:")):
             return text
         picture = str((FOLDER / text.removeprefix("file:")).resolve())
-        return {"path": picture, "meta": {"_type": "gradio.FileData"}}
+        return file(picture)
 
     return _mapped(json.loads(path.read_text(encoding="utf-8")), opened)
 

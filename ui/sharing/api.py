@@ -10,12 +10,12 @@ from functools import wraps
 from pathlib import Path
 
 import gradio as gr
-from gradio.context import LocalContext
 
 from ddpm_core import SAMPLERS, InvalidInput, Request, grid, save_gif, save_png
 from ddpm_core.errors import check_int
 from ddpm_core.guidance import GUIDANCE
 
+from ..gradio_internals import has_left
 from ..runs.player_values import note
 from ..runs.runs import Key, Progress, Studio
 from ..runs.ticket import Ticket
@@ -110,22 +110,11 @@ def _run(studio: Studio, model: str, **fields) -> Progress:
     request = Request(**fields).as_meant(studio.model(model))
     ticket = Ticket()
     for progress in studio.stream(ticket, Key(model, request)):
-        if _has_left():
+        if has_left():
             ticket.superseded = ticket.asked = True
     if ticket.superseded:
         raise gr.Error("whoever asked has left", print_exception=False)
     return progress
-
-
-def _has_left() -> bool:
-    """Whether whoever called the function that runs here has left.
-
-    Gradio itself asks between the answers of a generator only, and here is a single one. What it
-    notes is not part of its own API: where it is not found, nobody has left.
-    """
-    queue = getattr(LocalContext.blocks.get(None), "_queue", None)
-    event = getattr(queue, "event_ids_to_events", {}).get(LocalContext.event_id.get(None))
-    return not getattr(event, "alive", True)
 
 
 def _check_size(pixels, scale: int, frames: int) -> None:

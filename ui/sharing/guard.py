@@ -14,7 +14,6 @@ import traceback
 from typing import Any
 
 import gradio as gr
-from gradio.exceptions import ComponentProcessingError
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
@@ -23,6 +22,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ddpm_core import InvalidInput
 from ddpm_core.animation import MAX_NOTE
 
+from .. import gradio_internals
+from ..gradio_internals import ComponentProcessingError
 from ..widgets.modules import FOLDER
 
 __all__ = ["MAX_BODY", "Guard", "Page"]
@@ -67,9 +68,6 @@ POLICY = (
     "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'"
 )
 
-# Of a component in the page; see ``Page.get_config_file``.
-UNREAD = ("api_info", "api_info_as_input", "api_info_as_output", "example_inputs")
-
 UNREADABLE = "One of the values is not of the kind that is expected there."
 FAILED = "That failed on the server, which has made a note of it."
 
@@ -81,15 +79,7 @@ class Page(gr.Blocks):
     """
 
     def get_config_file(self):
-        """The page, without what nobody reads of its components: what they would take and give as
-        functions of the API, each three times; only that of the public functions is asked for."""
-        config = super().get_config_file()
-        for component in config["components"]:
-            component["props"].pop("delete_callback", None)
-            if component["type"] != "api":
-                for name in UNREAD:
-                    component.pop(name, None)
-        return config
+        return gradio_internals.without_what_nobody_reads(super().get_config_file())
 
     async def process_api(self, block_fn, *args, **kwargs):
         try:
@@ -212,8 +202,7 @@ class Guard:
         return again
 
     def _check_named(self, name: str, body: dict, by_keyword: bool) -> None:
-        public = (f for f in self._page.fns.values() if f.api_visibility == "public")
-        function = next((f for f in public if f.api_name == name), None)
+        function = gradio_internals.public_function(self._page, name)
         if function is None:
             raise _Refused(404, f"there is no function {name[:100]!r}")
         if by_keyword:
@@ -226,16 +215,14 @@ class Guard:
 
     def _check_component(self, body: dict) -> None:
         number, name = body.get("component_id"), body.get("fn_name")
-        component = self._page.blocks.get(number) if type(number) is int else None
-        function = getattr(component, name, None) if isinstance(name, str) else None
-        if not getattr(function, "_is_server_fn", False):
+        if gradio_internals.component_function(self._page, number, name) is None:
             raise _Refused(404, f"there is no function {str(name)[:100]!r} of this component")
         if not isinstance(body.get("session_hash"), str):
             raise _Refused(422, "session_hash must be text")
 
     def _check_numbered(self, body: dict) -> None:
         number = body.get("fn_index")
-        function = self._page.fns.get(number) if type(number) is int else None
+        function = gradio_internals.function(self._page, number)
         if function is None or function.fn is None:
             raise _Refused(404, f"there is no function number {str(number)[:100]}")
         _check_values(function, body)
@@ -287,7 +274,7 @@ def _check_plain(value: Any, depth: int = 0) -> None:
     if depth > MAX_DEPTH:
         raise _Refused(422, "the values are nested too deeply")
     if isinstance(value, dict):
-        if "path" in value and "meta" in value:
+        if gradio_internals.is_file(value):
             raise _Refused(422, "no function takes a file")
         value = value.values()
     elif not isinstance(value, list):

@@ -14,6 +14,7 @@ import numpy as np
 
 from ddpm_core import media
 
+from ..gradio_internals import file
 from ..sharing.file_cache import put as cache_file
 from .modules import loader, stored
 
@@ -119,7 +120,7 @@ def as_file(picture: str | dict[str, Any], name: str, cache: str) -> dict[str, A
     if not isinstance(picture, str):
         return picture
     path = cache_file(base64.b64decode(picture.partition(",")[2]), name, cache)
-    return {"path": path, "meta": {"_type": "gradio.FileData"}}
+    return file(path)
 
 
 def raw(a: np.ndarray) -> str:

@@ -15,6 +15,7 @@ from ddpm_core.animation import KINDS
 from ddpm_core.errors import check_choice, check_int
 
 from ...events import QUIET
+from ...gradio_internals import file
 from .. import component
 
 __all__ = ["Choice", "Download", "Taken", "due", "idle", "pending", "size_in_words", "wire"]
@@ -205,4 +206,4 @@ def _named(panes: tuple[str, ...], names: Mapping[str, str]) -> str:
 
 
 def _served(path: str) -> dict[str, Any]:
-    return {"path": path, "orig_name": Path(path).name, "meta": {"_type": "gradio.FileData"}}
+    return file(path, orig_name=Path(path).name)

@@ -1,0 +1,133 @@
+"""What the page needs of Gradio that Gradio does not promise, as far as Python goes.
+
+Nothing else in Python uses a private name of Gradio, or spells one of its messages, except for
+what a component has of itself: `GRADIO_CACHE`, the folder whose files are served, and
+`is_template`, by which a subclass is drawn as what it is a subclass of. Each release may change any
+of this: `tests/ui/test_gradio_internals.py` says what a new one broke. What scripts and styles need
+stands in `docs/gradio.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import copy
+from typing import Any
+
+import gradio as gr
+from gradio.block_function import BlockFunction
+from gradio.context import LocalContext
+from gradio.exceptions import ComponentProcessingError
+from gradio.state_holder import SessionState
+from gradio.utils import get_upload_folder
+
+__all__ = ["ComponentProcessingError", "get_upload_folder"]
+
+SEEN = "6.31.0"
+# By name, why.
+NAMES = {
+    "gradio.Blocks.process_api": "every call runs through it: a refused one is noted in one line",
+    "gradio.Blocks.get_config_file": "what the browser is told of the page",
+    "gradio.HTML.__getattr__": "looks for the names of a component's events in js_on_load",
+    "gradio.exceptions.ComponentProcessingError": "a value that cannot be read",
+    "gradio.utils.get_upload_folder": "the folder whose files are served and cleared away",
+    "gradio.state_holder.SessionState._update_config": "keeps a copy of the page for deep links",
+    "gradio.state_holder.SessionState._update_value_in_config": "keeps every value in it",
+    "gradio.themes.utils.colors": "the scales of the theme",
+    "gradio.themes.utils.sizes": "the scales of the theme",
+}
+# Of a component in the page; see ``without_what_nobody_reads``.
+UNREAD = ("api_info", "api_info_as_input", "api_info_as_output", "example_inputs")
+
+
+# --- values ---
+
+
+def file(path: str, **more: Any) -> dict[str, Any]:
+    """What Gradio turns into a file with an address when it stands in a value."""
+    return {"path": path, "meta": {"_type": "gradio.FileData"}} | more
+
+
+def is_file(value: dict[str, Any]) -> bool:
+    """Whether Gradio would take a value for a file: it fetches an address and looks for a path."""
+    return "path" in value and "meta" in value
+
+
+# --- functions of a page ---
+
+
+def functions(page: gr.Blocks) -> Iterator[BlockFunction]:
+    """Everything that can be called."""
+    return iter(page.fns.values())
+
+
+def function(page: gr.Blocks, number: Any) -> BlockFunction | None:
+    """What is called by this number, whatever a stranger sent for it."""
+    return page.fns.get(number) if type(number) is int else None
+
+
+def public_function(page: gr.Blocks, name: str) -> BlockFunction | None:
+    """What is called by this name."""
+    public = (f for f in functions(page) if f.api_visibility == "public")
+    return next((f for f in public if f.api_name == name), None)
+
+
+def component_function(page: gr.Blocks, number: Any, name: Any):
+    """What the script of a component calls by this name, if it is one of its `server_functions`."""
+    component = page.blocks.get(number) if type(number) is int else None
+    found = getattr(component, name, None) if isinstance(name, str) else None
+    return found if getattr(found, "_is_server_fn", False) else None
+
+
+def announce_progress_on(page: gr.Blocks, component: gr.components.Component) -> None:
+    """Let every event announce its progress there and nowhere else."""
+    for event in functions(page):
+        event.show_progress_on = [component]
+
+
+def without_what_nobody_reads(config: dict[str, Any]) -> dict[str, Any]:
+    """The page without what its components would take and give as functions of the API, each three
+    times; only that of the public functions is asked for."""
+    for component in config["components"]:
+        component["props"].pop("delete_callback", None)
+        if component["type"] != "api":
+            for name in UNREAD:
+                component.pop(name, None)
+    return config
+
+
+# --- who is here ---
+
+
+def has_left() -> bool:
+    """Whether whoever called the function that runs here has left.
+
+    Gradio itself asks between the answers of a generator only, not within a single one. Where it
+    notes nothing of that, nobody has left.
+    """
+    queue = getattr(LocalContext.blocks.get(None), "_queue", None)
+    event = getattr(queue, "event_ids_to_events", {}).get(LocalContext.event_id.get(None))
+    return not getattr(event, "alive", True)
+
+
+def lighten_sessions() -> None:
+    """Make every session from now on without the copy of the whole page that Gradio keeps in each.
+
+    Only deep links read that copy, and the page offers none. Making it takes a tenth of a second,
+    in which the server hears nobody; it takes half a megabyte, and every value that is shown is
+    kept in it as well.
+    """
+    SessionState.__init__ = _begin
+    SessionState._update_config = SessionState._update_value_in_config = _keep_nothing
+
+
+def _begin(session: SessionState, blocks) -> None:
+    session.blocks_config = copy(blocks.default_config)
+    session.config_values = {}
+    session.state_data = {}
+    session._state_ttl = {}
+    session.is_closed = False
+    session.STATE_TTL_WHEN_CLOSED = 3600  # seconds, as Gradio has it
+
+
+def _keep_nothing(*_) -> None:
+    pass
