@@ -1,6 +1,6 @@
 """What moves before anything has run: recordings by the shipped models, labelled as such.
 
-``python -m ui.runs.runs.recordings`` makes them anew, from the same seeds.
+``python -m ui.runs.recordings`` makes them anew, from the same seeds.
 """
 
 from __future__ import annotations

@@ -60,8 +60,13 @@ class Pane(NamedTuple):
 
 
 PANES = {
-    "x": Pane("<i>x<sub>t</sub></i>", "the state", "states", attrgetter("x")),
-    "x0": Pane("<i>x̂</i><sub>0</sub>", "image predicted", "predicted images", attrgetter("x0")),
+    "x": Pane("<i>x<sub>t</sub></i>", "the sample", "samples", attrgetter("x")),
+    "x0": Pane(
+        "<i>x̂</i><sub>0</sub>",
+        'the<span class="player-wide"> clean</span> image it predicts',
+        "predicted clean images",
+        attrgetter("x0"),
+    ),
     # Not always the network's own: where x̂0 is clipped, ε follows from it.
     "eps": Pane(
         "<i>ε</i>",
