@@ -62,8 +62,8 @@ def press(page, thing) -> None:
 
 
 @pytest.mark.parametrize("tab", VIEWS)
-def test_a_press_stays_on_its_tab_and_shows_something(led, tab):
-    visitor = led("?n=1&steps=2")
+def test_a_press_stays_on_its_tab_and_shows_something(visit, tab):
+    visitor = visit("?n=1&steps=2")
     visitor.wait_for_kept("3 frames")
     page, pressed, surprises = visitor.page, [], []
     visitor.go_to(tab)

@@ -58,8 +58,8 @@ def test_every_step_leaves_and_the_button_told_its_true_size(led, tmp_path):
     assert np.abs(pixels[:57, :57].astype(int) - last).max() <= 2
 
 
-def test_stride_and_panes_are_chosen_and_stay_chosen_and_the_row_is_calm(led, tmp_path):
-    visitor = led(SHORT)
+def test_stride_and_panes_are_chosen_and_stay_chosen_and_the_row_is_calm(visit, tmp_path):
+    visitor = visit(SHORT)
     page, row = visitor.page, visitor.part("sample-take").locator(".download")
     for width in (390, 1440):
         page.set_viewport_size({"width": width, "height": 844})
