@@ -109,6 +109,7 @@ def test_two_schedules_race_from_one_noise_on_one_cursor_and_leave_as_a_film(vis
     levels = [model.schedule.log_snr[t - 1] for model, t in zip(models, times, strict=True)]
     assert abs(levels[0] - levels[1]) <= steps
     stage.locator("[data-align-by=t]").click()
+    pixels(visitor, "schedules", 1)  # it has been painted by then
     told = [model.schedule.abar(wanted.lanes[0].t[5] - 1) for model in models]
     abar = stage.locator("[data-curve=abar] .player-values b")
     assert [float(it) for it in abar.all_inner_texts()] == pytest.approx(told, rel=5e-3)
