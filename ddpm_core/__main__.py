@@ -13,8 +13,10 @@ from importlib import import_module
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
+import torch
+
 from .commands import push, sample, train
-from .errors import InvalidInput
+from .errors import InvalidInput, check_int
 from .hardware import keep_memory
 
 EXAMPLES = """\
@@ -48,20 +50,23 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def answer(argv: list[str] | None, commands: Iterable, **parser) -> int:
-    """Run the one of these commands that ``argv`` names; returns the exit status.
+    """Run the one of these commands, modules with ``add``, that ``argv`` names.
 
-    Args:
-        argv: the words of the command line; those of the process unless given.
-        commands: modules with ``add``.
-        parser: keyword arguments of ``argparse.ArgumentParser``.
+    Returns:
+        The exit status.
     """
     parser = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter, **parser)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in commands:
         command.add(subparsers)
-    arguments = parser.parse_args(argv)
+    a = parser.parse_args(argv)
     try:
-        return arguments.run(arguments) or 0
+        for name, most in (("threads", 1024), ("batch", 4096)):
+            if getattr(a, name, None) is not None:
+                check_int(name, getattr(a, name), 1, most)
+        if getattr(a, "threads", None):
+            torch.set_num_threads(a.threads)
+        return a.run(a) or 0
     except (InvalidInput, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -44,18 +44,10 @@ def check_choice(name: str, value, choices) -> str:
     return value
 
 
-def check_bool(name: str, value) -> bool:
-    """Return ``value`` if it is True or False, or say what is wrong with it."""
-    if not isinstance(value, bool):
-        raise InvalidInput(f"{name} must be true or false, not {_brief(value)}")
-    return value
-
-
 def _check_number(name: str, value) -> None:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not real or value != value or value in (math.inf, -math.inf):
         raise InvalidInput(f"{name} must be a finite number, not {_brief(value)}")
-    if value != value or value in (math.inf, -math.inf):
-        raise InvalidInput(f"{name} must be a finite number, not {value!r}")
 
 
 def _brief(value) -> str:

@@ -9,10 +9,10 @@ import argparse
 import dataclasses
 from collections.abc import Callable, Collection
 
-from .errors import check_bool, check_choice, check_float, check_int
+from .errors import InvalidInput, check_choice, check_float, check_int
 
 
-def value(default, kind: type, about: str, check: Callable, known: Collection[str] = ()):
+def value(default, kind: type, about: str, check: Callable | None = None, known=()):
     """A field.
 
     Args:
@@ -36,35 +36,33 @@ def number(default, low: float, high: float, about: str):
 
 def choice(default, known: Collection[str], about: str, called: str = ""):
     """One of some names; ``called`` is what the error calls it."""
-
-    def check(name, given):
-        return check_choice(called or name, given, known)
-
-    return value(default, str, about, check, known)
+    return value(
+        default, str, about, lambda name, given: check_choice(called or name, given, known), known
+    )
 
 
 def flag(default: bool, about: str):
     """True or False."""
-    return value(default, bool, about, check_bool)
 
+    def check(name, given):
+        if not isinstance(given, bool):
+            raise InvalidInput(f"{name} must be true or false, not {given!r:.60}")
+        return given
 
-def text(default: str, about: str):
-    """Any text."""
-    return value(default, str, about, lambda name, given: given)
+    return value(default, bool, about, check)
 
 
 def again(cls: type, name: str, default):
     """A field of a base class with another default."""
-    spec = cls.__dataclass_fields__[name]
-    return dataclasses.field(default=default, metadata=spec.metadata)
+    return dataclasses.field(default=default, metadata=cls.__dataclass_fields__[name].metadata)
 
 
 def check(instance) -> None:
     """Check every field of a frozen dataclass, and keep what the checks return."""
     for spec in dataclasses.fields(instance):
-        given = getattr(instance, spec.name)
-        if spec.metadata and (given is not None or spec.default is not None):
-            object.__setattr__(instance, spec.name, spec.metadata["check"](spec.name, given))
+        given, test = getattr(instance, spec.name), spec.metadata.get("check")
+        if test and (given is not None or spec.default is not None):
+            object.__setattr__(instance, spec.name, test(spec.name, given))
 
 
 def about(cls: type, name: str) -> str:

@@ -6,72 +6,47 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from .errors import InvalidInput
 from .hardware import describe
 
 # What may differ where a run was stopped and went on, and what the record joins it by.
 SITUATION = {"command": " && ", "commit": "; then ", "hardware": "; then ", "precision": "; then "}
-# What is told of a run that another carried on.
-RUN = ("command", "commit", "steps", "images", "hours", "hardware", "precision", "weights")
 
 
-def situation(device: torch.device, bf16: bool) -> dict[str, list[str]]:
-    """Command, commit, hardware and precision of this process, each a list of one."""
+def situation(device: torch.device, bf16: bool) -> dict[str, str]:
+    """Command, commit, hardware and precision of this process."""
     return {
-        "command": [command(sys.argv[1:])],
-        "commit": [commit()],
-        "hardware": [describe(device)],
-        "precision": ["bfloat16 autocast" if bf16 else "float32"],
+        "command": command(sys.argv[1:]),
+        "commit": commit(),
+        "hardware": describe(device),
+        "precision": "bfloat16 autocast" if bf16 else "float32",
     }
 
 
-def joined(before: Mapping[str, list], now: Mapping[str, list]) -> dict[str, list[str]]:
+def joined(before: dict[str, list[str]], now: dict[str, str]) -> dict[str, list[str]]:
     """What was so before, followed by what is so now where that differs."""
-    both = {}
-    for name, told_now in now.items():
-        told = before.get(name, [])
-        both[name] = told if told[-1:] == told_now else [*told, *told_now]
-    return both
+    told = {name: before.get(name, []) for name in now}
+    return {k: v if v[-1:] == [now[k]] else [*v, now[k]] for k, v in told.items()}
 
 
 def training_record(loop) -> dict:
-    """How the weights of a ``training.Loop`` came to be, the runs before it included."""
+    """How the weights of a ``training.Loop`` came to be."""
     return {
         "recipe": asdict(loop.recipe),
         **{name: SITUATION[name].join(told) for name, told in loop.situation.items()},
-        "steps": loop.drawn,
-        "images": loop.images_seen,
+        "steps": loop.step,
+        "images": loop.step * loop.recipe.batch_size,
         "training_set": len(loop.images),
-        "held_out": len(loop.validation),
+        "held_out": len(loop.validation.images),
         **({"source": loop.images.source} if loop.images.source else {}),
-        **({"earlier": loop.earlier} if loop.earlier else {}),
-        "hours": round(loop.seconds / 3600 + total(loop.earlier, "hours"), 2),
+        "hours": round(loop.seconds / 3600, 2),
         "weights": f"EMA, decay {loop.recipe.ema}",
         "history": loop.history,
     }
-
-
-def earlier_runs(name: str, record: Mapping) -> list[dict]:
-    """The runs that made a checkpoint of this record, each with its own steps, images and hours."""
-    missing = [key for key in RUN if key not in record]
-    if missing:
-        raise InvalidInput(f"{name} does not tell of its training: {', '.join(missing)}")
-    before = record.get("earlier", [])
-    last = {key: record[key] for key in (*RUN, "broken_off") if key in record}
-    for key in ("steps", "images", "hours"):
-        last[key] = round(last[key] - total(before, key), 2)
-    return [*before, last]
-
-
-def total(runs: list[dict], key: str) -> float:
-    """The sum of one figure over some runs."""
-    return sum(run[key] for run in runs)
 
 
 def command(words: list[str]) -> str:

@@ -94,7 +94,7 @@ class Trainer(Loop):
     def _measure(self) -> dict:
         held_out, unet = self.validation, self.averaged().unet
         t, losses = held_out.timesteps(self.schedule.num_timesteps), []
-        for i in torch.arange(len(held_out)).split(256):
+        for i in torch.arange(len(t)).split(256):
             x0, labels = held_out.images.batch(i)
             losses.append(self._loss(unet, x0, t[i], held_out.noise[i], labels).cpu())
         quarters = held_out.by_quarter(torch.cat(losses))

@@ -1,8 +1,7 @@
 """A training run: a loop with EMA, a run folder, and a resume that is exact.
 
-Everything that happens in step k is a function of (seed, k). A run is therefore its last
-saved state: stopped at any moment and resumed, it ends with the same weights, bit for bit,
-as one never stopped (on the same machine with the same number of threads).
+All that happens in step k is a function of (seed, k). Stopped at any moment and resumed, a run ends
+with the same weights, bit for bit, on the same machine with as many threads.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import time
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -36,8 +35,11 @@ from .files import write
 from .hardware import bf16_is_native
 
 STATE = "state.pt"
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 DECAYS = ("none", "cosine", "one-cycle")
+# What a state holds besides the model, the optimizer, and what tells one run from another.
+KEPT = ("ema", "step", "seconds", "history", "running", "situation")
+# What a recipe and the checkpoint that it begins with must agree in.
+SAME = ("dataset", "model", "schedule", "prediction_type", "classes")
 
 
 @fields.documented
@@ -45,8 +47,9 @@ DECAYS = ("none", "cosine", "one-cycle")
 class LoopRecipe:
     """What every training is told."""
 
-    dataset: str = fields.text(
+    dataset: str = fields.value(
         "mnist",
+        str,
         f"{', '.join(DATASETS)}, or the name of a folder of class folders of pictures in the data "
         "root",
     )
@@ -84,17 +87,14 @@ class Validation:
         # Evenly over t, and in random order so that no class meets one t only.
         self.place = torch.randperm(len(images), generator=generator)
 
-    def __len__(self) -> int:
-        return len(self.images)
-
     def timesteps(self, num_timesteps: int) -> Tensor:
         """The timestep of each image, (N,)."""
-        return self.place * num_timesteps // len(self)
+        return self.place * num_timesteps // len(self.place)
 
     def by_quarter(self, values: Tensor) -> dict[str, float]:
         """The mean of (N,) values for t in each quarter of [0, T): ``t1``, the least noise, to
         ``t4``; of fewer than four images some have none."""
-        quarter = self.place * 4 // len(self)  # by place: no quarter is empty for a small T
+        quarter = self.place * 4 // len(self.place)  # by place: none is empty for a small T
         return {f"t{q + 1}": float(values[quarter == q].mean()) for q in quarter.unique().tolist()}
 
 
@@ -109,9 +109,7 @@ class Loop(ABC):
         folder: the run folder: ``state.pt``, ``losses.csv`` and the checkpoint folder
             ``checkpoint/``.
         bf16: autocast to bfloat16; None decides by the hardware's flags.
-        begin: a checkpoint whose weights it begins with; the recipe must build the same model.
-            Its record of training is carried on, and the steps are drawn on from its last; the
-            optimizer begins anew.
+        begin: a checkpoint of the same model, whose weights a new run begins with.
         watch: called at every validation with the averaged model; what it returns becomes columns
             of ``history``.
     """
@@ -134,7 +132,10 @@ class Loop(ABC):
     ):
         self.recipe, self.folder, self.data_root = recipe, Path(folder), data_root
         self.cadence, self.quiet, self.watch = cadence, quiet, watch
-        self.device = _usable(device)
+        try:
+            self.device = torch.empty(0, device=device).device
+        except (RuntimeError, AssertionError) as error:
+            raise InvalidInput(f"device {device!r} cannot be used: {error}") from None
         self.bf16 = bf16_is_native(self.device) if bf16 is None else bf16
 
         self.images = self._to_learn()
@@ -149,8 +150,7 @@ class Loop(ABC):
         torch.manual_seed(recipe.seed)
         self._build()
         self.step, self.seconds, self.running = 0, 0.0, None  # the training loss, smoothed
-        self.history, self.earlier = [], []
-        self.situation = record.situation(self.device, self.bf16)
+        self.history, self.situation = [], {}
         if begin is not None:
             self._begin_with(begin)
         self.ema = {key: value.clone() for key, value in self.model.state_dict().items()}
@@ -168,7 +168,7 @@ class Loop(ABC):
             now = record.situation(self.device, self.bf16)
             self.situation = record.joined(self.situation, now)
         self._save_state()
-        started, seconds_before, first = time.monotonic(), self.seconds, self.step
+        began = time.monotonic() - self.seconds
         bar = tqdm(
             total=self.total_steps,
             initial=self.step,
@@ -181,17 +181,11 @@ class Loop(ABC):
             while self.step < self.total_steps and not interrupted:
                 loss = self._train_step()
                 self.running = loss if self.running is None else 0.98 * self.running + 0.02 * loss
-                elapsed = time.monotonic() - started
-                self.seconds = seconds_before + elapsed
-                rate = (self.step - first) * self.recipe.batch_size / elapsed
-                bar.set_postfix(loss=f"{self.running:.4f}", images_s=f"{rate:.0f}", refresh=False)
+                self.seconds = time.monotonic() - began
+                bar.set_postfix(loss=f"{self.running:.4f}", refresh=False)
                 bar.update()
                 self._look()
         self._save()
-
-    def export(self, folder: Path) -> None:
-        """Write the EMA weights as a checkpoint folder."""
-        save(folder, self.config, self.ema, self._training(), name=self.folder.name)
 
     def averaged(self) -> Model | Classifier:
         """What is trained, with its averaged weights."""
@@ -230,22 +224,12 @@ class Loop(ABC):
 
     # --- a step, and what follows it ---
 
-    @property
-    def drawn(self) -> int:
-        """Steps drawn so far, those of earlier runs included."""
-        return self.step + record.total(self.earlier, "steps")
-
-    @property
-    def images_seen(self) -> int:
-        """As many images as all these steps took, those of earlier runs included."""
-        return self.step * self.recipe.batch_size + record.total(self.earlier, "images")
-
     def _train_step(self) -> float:
         recipe = self.recipe
         rate = learning_rate(recipe, self.step, self.total_steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group.get("rate", 1)
-        torch.manual_seed(mix(recipe.seed, self.drawn))
+        torch.manual_seed(mix(recipe.seed, self.step))
         self.model.train()
         loss = self._batch_loss()
         self.optimizer.zero_grad()
@@ -262,7 +246,7 @@ class Loop(ABC):
 
     def _indices(self) -> Tensor:
         """Which images this step takes: each once in an epoch, in an order of that epoch."""
-        epoch, place = divmod(self.drawn, self.steps_per_epoch)
+        epoch, place = divmod(self.step, self.steps_per_epoch)
         order = np.random.RandomState(mix(self.recipe.seed, epoch) % 2**32)
         order = torch.from_numpy(order.permutation(len(self.images)))
         return order[place * self.recipe.batch_size :][: self.recipe.batch_size]
@@ -278,9 +262,9 @@ class Loop(ABC):
         """Whatever is due after this step: validation, a sample grid, a saved state."""
         at_end = self.step == self.total_steps
         if self.step % self.cadence.validate == 0 or at_end:
-            seconds = self.seconds + 3600 * record.total(self.earlier, "hours")
-            row = {"step": self.drawn, "images": self.images_seen, "seconds": round(seconds, 1)}
-            row |= {"train": round(self.running, 5)} | self._measure()
+            row = {"step": self.step, "images": self.step * self.recipe.batch_size}
+            row |= {"seconds": round(self.seconds, 1), "train": round(self.running, 5)}
+            row |= self._measure()
             self.history.append(row | (self.watch(self.averaged()) if self.watch else {}))
         if self.step % self.cadence.sample == 0 or at_end:
             self._guarded(self._show)
@@ -298,23 +282,14 @@ class Loop(ABC):
 
     def _save(self) -> None:
         self._save_state()
-        self.export(self.folder / "checkpoint")
+        name = self.folder.name
+        save(self.folder / "checkpoint", self.config, self.ema, self._training(), name=name)
 
     def _save_state(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        state = {
-            "recipe": asdict(self.recipe),
-            "model": self.model.state_dict(),
-            "ema": self.ema,
-            "optimizer": self.optimizer.state_dict(),
-            "step": self.step,
-            "seconds": self.seconds,
-            "history": self.history,
-            "running": self.running,
-            "earlier": self.earlier,
-            "situation": self.situation,
-            "images": self._which(),
-        }
+        state = {name: getattr(self, name) for name in KEPT}
+        state |= {"recipe": asdict(self.recipe), "images": self._which()}
+        state |= {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
         # Serialised in memory first: on a full disk, writing bytes fails as an OSError.
         buffer = io.BytesIO()
         torch.save(state, buffer)
@@ -343,11 +318,11 @@ class Loop(ABC):
         self._check_same_run(state)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        for name in ("ema", "step", "seconds", "history", "running", "earlier", "situation"):
+        for name in KEPT:
             setattr(self, name, state.get(name, getattr(self, name)))
 
     def _check_same_run(self, state: dict) -> None:
-        """Refuse to go on with a run of another recipe, other images or another beginning."""
+        """Refuse to go on with a run of another recipe or other images."""
         now, before, wrong = asdict(self.recipe), {}, ""
         with suppress(TypeError):
             # By way of its class, so that a field added since takes its default in an old run.
@@ -359,25 +334,17 @@ class Loop(ABC):
             wrong = f"with another {', '.join(differing)}; give the same options"
         elif state.get("images", self._which()) != self._which():
             wrong = f"on other images than {self.recipe.dataset} has now: move it away"
-        elif self.earlier and self.earlier != state.get("earlier", []):
-            wrong = "that did not begin with that checkpoint; go on with it without --init"
         if wrong:
             raise InvalidInput(f"{self.folder} holds a run {wrong}, or choose another --out")
 
     def _begin_with(self, begin: Model) -> None:
         ours, theirs = self.config.complete(), begin.config.complete()
-        parts = ("dataset", "model", "schedule", "prediction_type", "classes")
-        differing = [name for name in parts if getattr(ours, name) != getattr(theirs, name)]
-        if differing:
-            raise InvalidInput(f"{begin.name} is another model: its {', '.join(differing)} differ")
+        differing = [name for name in SAME if getattr(ours, name) != getattr(theirs, name)]
         told = begin.training
         if [told.get("source", ""), told.get("training_set", len(self.images))] != self._which():
-            raise InvalidInput(
-                f"{begin.name} was trained on other images than {self.recipe.dataset} has here: "
-                "what is held out here it was trained on"
-            )
-        self.earlier = record.earlier_runs(begin.name, told)
-        self.history = list(told.get("history", []))
+            differing.append("images")  # it may have learned from those held out here
+        if differing:
+            raise InvalidInput(f"{begin.name} is another model: its {', '.join(differing)} differ")
         self.model.load_state_dict(begin.unet.state_dict())
 
     def _which(self) -> list:
@@ -404,30 +371,17 @@ def mix(seed: int, number: int) -> int:
     return int(np.random.Philox(key=[seed, number]).random_raw() >> 1)
 
 
-def _usable(device: str) -> torch.device:
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        raise InvalidInput(f"device {device!r} cannot be used: {error}") from None
-
-
 @contextmanager
 def _interrupts():
     """Yield a list that the first Ctrl-C (or SIGTERM) is put into; the second acts as usual."""
     found = []
+    with ExitStack() as before:
 
-    def handle(number, frame):
-        restore()
-        found.append(number)
+        def handle(number, frame):
+            before.close()
+            found.append(number)
 
-    def restore():
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    before = {}
-    if threading.current_thread() is threading.main_thread():  # no other may listen to signals
-        before = {number: signal.signal(number, handle) for number in SIGNALS}
-    try:
+        if threading.current_thread() is threading.main_thread():  # no other may listen to signals
+            for number in (signal.SIGINT, signal.SIGTERM):
+                before.callback(signal.signal, number, signal.signal(number, handle))
         yield found
-    finally:
-        restore()

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
-import torch
 from tqdm import tqdm
 
 from .. import checkpoints, fields
-from ..errors import InvalidInput, check_choice, check_int
+from ..errors import InvalidInput, check_choice
 from ..faults import FAULTS
 from ..request import OF_GUIDANCE, Request, unused
 
@@ -25,19 +24,17 @@ def add_request(p: argparse.ArgumentParser, default: Request) -> None:
         help="a shipped checkpoint, a folder, or a repository on the Hub, owner/name[@revision] "
         "(default: %(default)s)",
     )
-    without = ["fault"] if len(FAULTS) == 1 else []
-    fields.add_options(p, default, LEFT_OPEN, without)
-    p.set_defaults(**{name: getattr(default, name) for name in without})
+    fields.add_options(p, default, LEFT_OPEN, skip=["fault"] if len(FAULTS) == 1 else [])
+    p.set_defaults(fault=default.fault)
 
 
-def add_running(p: argparse.ArgumentParser) -> None:
-    """Add what changes the speed only; ``apply`` obeys it."""
+def add_batch(p: argparse.ArgumentParser) -> None:
+    """Add ``--batch``, which ``__main__.answer`` checks."""
     p.add_argument("--batch", type=int, default=64, help="images at a time (default: %(default)s)")
-    add_threads(p)
 
 
 def add_threads(p: argparse.ArgumentParser) -> None:
-    """Add ``--threads``; ``use_threads`` obeys it."""
+    """Add ``--threads``, which ``__main__.answer`` obeys."""
     p.add_argument("--threads", type=int, help="processor threads (default: all)")
 
 
@@ -49,21 +46,13 @@ def add_data_root(p: argparse.ArgumentParser) -> None:
     )
 
 
-def apply(a: argparse.Namespace) -> None:
-    """Check ``--batch`` and set ``--threads``."""
-    check_int("batch", a.batch, 1, 4096)
-    use_threads(a)
-
-
-def use_threads(a: argparse.Namespace) -> None:
-    """Set ``--threads``, if given."""
-    if a.threads is not None:
-        torch.set_num_threads(check_int("threads", a.threads, 1, 1024))
-
-
 def request(a: argparse.Namespace, model) -> Request:
     """The request that the options spell; what they leave open is as the model is meant to be
-    sampled."""
+    sampled.
+
+    Raises:
+        InvalidInput: also for an option of a guidance, or of a second class, that no row has.
+    """
     if a.guidance == "none" and a.guidance_scale is not None:
         raise InvalidInput("--guidance-scale is that of a guidance: choose one with --guidance")
     values = {f.name: getattr(a, f.name) for f in dataclasses.fields(Request)}
@@ -71,19 +60,14 @@ def request(a: argparse.Namespace, model) -> Request:
         if values[name] is None:
             values[name] = model.config.sampling.get(name, getattr(Request, name))
     request = Request(**values)
-    _check_used(a, [request, *beside(a, request)])
-    return request
-
-
-def _check_used(a: argparse.Namespace, requests: list[Request]) -> None:
-    """Refuse an option of a guidance, or of a second class, that no row has."""
-    idle = unused(requests)
+    idle = unused([request, *beside(a, request)])
     for name in [name for name in changed(a, Request()) if name in idle]:
         option = f"--{name.replace('_', '-')}"
         if name == "share":
             raise InvalidInput(f"{option} is that of a second class: choose one with --mix")
         ways = " or ".join(OF_GUIDANCE[name])
         raise InvalidInput(f"{option} is an option of guidance: add --guidance {ways}")
+    return request
 
 
 def changed(a: argparse.Namespace, default: Request) -> list[str]:
@@ -91,25 +75,6 @@ def changed(a: argparse.Namespace, default: Request) -> list[str]:
     usual = dataclasses.asdict(default) | dict.fromkeys(LEFT_OPEN)
     # An option is read as it is spelt, a default may be of another type.
     return [k for k, v in usual.items() if getattr(a, k) is not v and str(getattr(a, k)) != str(v)]
-
-
-def add_beside(p: argparse.ArgumentParser) -> None:
-    """Add the options that set a second request beside the first."""
-    p.add_argument(
-        "--beside",
-        nargs="*",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="for pictures and films: a further row of images, made like the first but for these; "
-        "e.g. --beside guidance=classifier-noisy guidance_scale=5",
-    )
-    p.add_argument(
-        "--branch-at",
-        type=int,
-        metavar="STEP",
-        help="the row --beside shares the first so many steps, and goes its own way from there",
-    )
 
 
 def load_model(a: argparse.Namespace):
@@ -124,11 +89,10 @@ def load_model(a: argparse.Namespace):
 
 
 def beside(a: argparse.Namespace, base: Request) -> list[Request]:
-    """The requests beside the first."""
-    found = []
+    """The requests beside the first, of commands with ``--beside``."""
+    found, known = [], [f.name for f in dataclasses.fields(Request)]
     for words in getattr(a, "beside", ()):
         texts = dict(word.partition("=")[::2] for word in words)
-        known = [f.name for f in dataclasses.fields(Request)]
         for name in texts:
             check_choice("field in --beside", name, known)
         found.append(base.with_texts(texts))

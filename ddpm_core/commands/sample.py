@@ -10,7 +10,6 @@ from tqdm import tqdm
 from .. import animation, recorder, sampling
 from ..errors import InvalidInput, check_choice, check_int
 from ..files import replacing
-from ..recorder import PANES
 from ..request import Request
 from . import options
 
@@ -18,14 +17,27 @@ FILMS = (".gif", ".webp", ".mp4")
 
 
 def add(commands) -> None:
-    default = Request()
     p = commands.add_parser(
         "sample",
         help="sample images, a film of every step, or arrays",
         description="Sample from a checkpoint. Image k of a seed is the same in any batch.",
     )
-    options.add_request(p, default)
-    options.add_beside(p)
+    options.add_request(p, Request())
+    p.add_argument(
+        "--beside",
+        nargs="*",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="for pictures and films: a further row of images, made like the first but for these; "
+        "e.g. --beside guidance=classifier-noisy guidance_scale=5",
+    )
+    p.add_argument(
+        "--branch-at",
+        type=int,
+        metavar="STEP",
+        help="the row --beside shares the first so many steps, and goes its own way from there",
+    )
     p.add_argument(
         "--scales",
         type=float,
@@ -59,10 +71,11 @@ def add(commands) -> None:
         "--panes",
         nargs="+",
         default=["x"],
-        choices=PANES,
+        choices=recorder.PANES,
         help="what a film shows: x (the state), x0 (the prediction), or both",
     )
-    options.add_running(p)
+    options.add_batch(p)
+    options.add_threads(p)
     p.set_defaults(run=run)
 
 
@@ -72,66 +85,51 @@ def run(a) -> None:
     check_int("scale", a.scale, 1, 64)
     check_int("stride", a.stride, 1, 10_000)
     check_int("frame-ms", a.frame_ms, 20, 10_000)
-    if a.fault == "batch-scale" and a.scales is not None:
+    scaled = a.scales is not None
+    if a.fault == "batch-scale" and scaled:
         raise InvalidInput("--fault batch-scale is of a batch: no --scales of it")
-    if ending == ".npz" and (a.scales is not None or a.beside):
+    if ending == ".npz" and (scaled or a.beside):
         raise InvalidInput("--scales and --beside make a .png or a film")
-    if a.beside and a.scales is not None:
+    if a.beside and scaled:
         raise InvalidInput("--beside takes no --scales")
     if a.branch_at is not None and len(a.beside) != 1:
         raise InvalidInput("--branch-at needs one --beside, which says what changes there")
-    options.apply(a)
     model = options.load_model(a)
-    request = options.request(a, model).for_model(model)
+    spelt = options.request(a, model)
+    asked, columns = spelt.for_model(model), None
+    if scaled:
+        classes = range(len(asked.classes(model))) if asked.label == "all" else None
+        asked, columns = sampling.scale_sheet(asked, a.scales, classes), len(a.scales)
+    elif a.beside:
+        asked, columns = [asked, *options.beside(a, spelt)], asked.n
     a.out.parent.mkdir(parents=True, exist_ok=True)
-    one_batch = ending in FILMS or a.scales is not None or a.beside
-    batches = 1 if one_batch else -(-request.n // a.batch)
-    with tqdm(total=batches * request.steps, unit="step", leave=False) as bar:
-        _write(a, model, request, bar.update)
+    batches = 1 if columns or ending in FILMS else -(-a.n // a.batch)
+    with tqdm(total=batches * a.steps, unit="step", leave=False) as bar:
+        _write(a, model, asked, columns, bar.update)
     print(a.out)
 
 
-def _write(a, model, request, progress) -> None:
-    asked, columns = request, None
-    if a.scales is not None:
-        asked, columns = _sheet(a, model, request), len(a.scales)
-    elif a.beside:
-        asked, columns = [request, *options.beside(a, options.request(a, model))], request.n
+def _write(a, model, asked, columns, progress) -> None:
     more = {} if a.branch_at is None else {"branch_at": a.branch_at}
-    note = sampling.Run(model, asked, images=[]).describe(**more)
-    ending = a.out.suffix.lower()
-    if ending in FILMS or columns:
-        if a.branch_at is None:
-            film = sampling.film(model, asked, progress)
-        else:
-            film = sampling.branch(model, *asked, a.branch_at, progress)
+    note, ending = sampling.Run(model, asked, images=[]).describe(**more), a.out.suffix.lower()
+    if a.branch_at is not None:
+        film = sampling.branch(model, *asked, a.branch_at, progress)
+    elif columns or ending in FILMS:
+        film = sampling.film(model, asked, progress)
     if ending in FILMS:
-        animation.save_film(
-            film,
-            a.out,
-            panes=a.panes,
-            stride=a.stride,
-            scale=a.scale,
-            frame_ms=a.frame_ms,
-            columns=columns,
-            note=note,
-        )
+        of_film = {"panes": a.panes, "stride": a.stride, "frame_ms": a.frame_ms}
+        animation.save_film(film, a.out, **of_film, scale=a.scale, columns=columns, note=note)
         return
-    images = film.images() if columns else sampling.sample(model, request, a.batch, progress)
+    images = film.images() if columns else sampling.sample(model, asked, a.batch, progress)
     if ending == ".png":
         animation.save_png(recorder.grid(images, columns), a.out, a.scale, note)
         return
-    arrays = {"images": images}
-    if request.classes(model):
-        labels = request.labels(model, request.images)
+    arrays = {"images": images, "about": note}
+    if asked.classes(model):
+        labels = asked.labels(model, asked.images)
         arrays["labels"] = np.array([_number(label) for label in labels])
     with replacing(a.out) as part, part.open("wb") as file:
-        np.savez_compressed(file, **arrays, about=note)
-
-
-def _sheet(a, model, request):
-    classes = range(len(request.classes(model))) if request.label == "all" else None
-    return sampling.scale_sheet(request, a.scales, classes)
+        np.savez_compressed(file, **arrays)
 
 
 def _number(label) -> int:

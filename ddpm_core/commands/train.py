@@ -45,7 +45,7 @@ def add(commands) -> None:
     p.add_argument(
         "--init",
         metavar="CHECKPOINT",
-        help="begin with the weights of a checkpoint of the same recipe, and carry its record on",
+        help="begin a new run with the weights of a checkpoint of the same model",
     )
     _add_recipe(p, Recipe, skip=["prediction_type"])
     p.set_defaults(run=run)
@@ -67,23 +67,6 @@ def add(commands) -> None:
     p.set_defaults(run=run_classifier)
 
 
-def run(a, watch=None) -> None:
-    """Train a diffusion model.
-
-    Args:
-        watch: from the recipe's dataset to the ``watch`` of a ``Trainer``; None for none.
-    """
-    recipe = recipe_from(a.recipe, _given(a))
-    more = {"begin": load(a.init) if a.init else None}
-    more["watch"] = None if watch is None else watch(recipe.dataset)
-    _train(a, Trainer, recipe, **more)
-
-
-def run_classifier(a, trainer=None) -> None:
-    """Train a classifier, by ``ClassifierTrainer`` unless another class is given."""
-    _train(a, trainer or ClassifierTrainer, classifier_recipe_from(a.recipe, _given(a)))
-
-
 def _add_recipe(p: argparse.ArgumentParser, cls: type, skip=()) -> None:
     """Add an option for every field of a recipe, and where and on what to run."""
     p.add_argument("--out", type=Path, help="run folder (default: runs/RECIPE, else runs/DATASET)")
@@ -99,17 +82,30 @@ def _add_recipe(p: argparse.ArgumentParser, cls: type, skip=()) -> None:
     )
 
 
+def run(a, watch=None) -> None:
+    """Train a diffusion model.
+
+    Args:
+        watch: from the recipe's dataset to the ``watch`` of a ``Trainer``; None for none.
+    """
+    recipe = recipe_from(a.recipe, _given(a))
+    begin = load(a.init) if a.init else None
+    _train(a, Trainer, recipe, begin=begin, watch=watch and watch(recipe.dataset))
+
+
+def run_classifier(a, trainer=ClassifierTrainer) -> None:
+    """Train a classifier by a trainer of this class."""
+    _train(a, trainer, classifier_recipe_from(a.recipe, _given(a)))
+
+
 def _given(a: argparse.Namespace) -> dict:
-    """The options that were given or have a default, for a recipe to take its fields from."""
     return {k: v for k, v in vars(a).items() if v is not None}
 
 
 def _train(a: argparse.Namespace, kind: type, recipe, **more) -> None:
     """Say what begins, train until the end or Ctrl-C, and say what there is."""
-    options.use_threads(a)
     folder = a.out or Path("runs") / (a.recipe or recipe.dataset)
-    where = {"data_root": a.data_root, "device": a.device, "bf16": a.bf16}
-    trainer = kind(recipe, folder, **where, **more)
+    trainer = kind(recipe, folder, data_root=a.data_root, device=a.device, bf16=a.bf16, **more)
     parameters, total = sum(p.numel() for p in trainer.model.parameters()), trainer.total_steps
     print(
         f"{folder}: {parameters:,} parameters, {total:,} steps of {recipe.batch_size}, "

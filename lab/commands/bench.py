@@ -60,7 +60,6 @@ def add(commands) -> None:
 
 def run(a: argparse.Namespace) -> int:
     """Print each case as soon as it is timed; status 1 if a ratio is below the limit."""
-    options.use_threads(a)
     too_slow = False
     with ExitStack() as stack:
         if a.beside:

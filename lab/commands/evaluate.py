@@ -68,7 +68,8 @@ def add(commands) -> None:
         metavar="SCALE",
         help="guidance scale; several are measured one after another (of --neighbours one)",
     )
-    options.add_running(p)
+    options.add_batch(p)
+    options.add_threads(p)
     modes = p.add_mutually_exclusive_group()
     for name, about in MODES.items():
         modes.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=about)
@@ -108,7 +109,6 @@ def add(commands) -> None:
 def run(a: argparse.Namespace) -> None:
     """Measure what is asked for, print it and keep it."""
     check(a)
-    options.apply(a)
     model = options.load_model(a)
     base = options.request(a, model)
     if a.measured_scales and base.guidance == "none":

@@ -105,7 +105,6 @@ def run(a) -> None:
         films = () if a.back or a.invert else (".gif", ".webp", ".mp4")
         check_choice("ending of --out", a.out.suffix.lower(), (".png", *films))
     check_int("scale", a.scale, 1, 64)
-    options.use_threads(a)
     model = options.load_model(a)
     picture = unpack(a.packed, model.shape) if a.packed else open_picture(a.picture, model.shape)
     if a.out is not None:

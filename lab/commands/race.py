@@ -58,7 +58,6 @@ def add(commands) -> None:
 def run(a: argparse.Namespace) -> None:
     """Run the race that the arguments spell and write it."""
     _check(a)
-    options.use_threads(a)
     a.out.parent.mkdir(parents=True, exist_ok=True)
     model = options.load_model(a)
     request = options.request(a, model)

@@ -46,13 +46,13 @@ def add(commands) -> None:
         action="store_true",
         help="keep what the tables lack in the checkpoints' folders, not beside the page",
     )
-    options.add_running(p)
+    options.add_batch(p)
+    options.add_threads(p)
     p.set_defaults(run=run)
 
 
 def run(a: argparse.Namespace) -> None:
     """Make the parts asked for and say where the page is."""
-    options.apply(a)
     settings = Settings(
         out=a.out,
         budget=parts.QUICK if a.quick else parts.FULL,

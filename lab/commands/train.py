@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from ddpm_core import fields
+from ddpm_core.classifier_trainer import ClassifierRecipe, ClassifierTrainer
 from ddpm_core.commands import train
 from ddpm_core.errors import InvalidInput
 from ddpm_core.recipes import CLASSIFIERS
 
 from ..measure import watch
 from ..measure.features import feature_net
-from ..measure.judge_trainer import ClassifierRecipe, JudgeRecipe, JudgeTrainer
+from ..measure.judge_trainer import JudgeRecipe, JudgeTrainer
 from . import options
 
 
@@ -42,4 +43,4 @@ def run_classifier(a) -> None:
     given = sorted(name for name in own if getattr(a, name) is not None)
     if given and not is_judge:
         raise InvalidInput(f"{a.recipe} has no {', '.join(given)}: that is of a judge's recipe")
-    train.run_classifier(a, JudgeTrainer if is_judge else None)
+    train.run_classifier(a, JudgeTrainer if is_judge else ClassifierTrainer)

@@ -112,6 +112,52 @@ def test_a_run_crosses_epochs_and_sees_every_image_once_in_each(mnist_root, tmp_
     assert epochs[0] != epochs[1]
 
 
+# --- a beginning with given weights ---
+
+
+def test_a_run_begins_with_a_checkpoint_of_the_same_model(mnist_root, tmp_path, finished_run):
+    begin = checkpoints.load(finished_run / "checkpoint")
+    run = trainer(tmp_path, mnist_root, kind=Interrupted, begin=begin)
+    for weights in (run.model.state_dict(), run.ema):
+        assert_identical(dict(weights), dict(begin.unet.state_dict()))
+    run.run()
+    # Stopped, it goes on where it was, with the same command or without --init.
+    for more in ({}, {"begin": begin}):
+        assert_identical(trainer(tmp_path, mnist_root, **more).ema, run.ema)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"conditional": False, "p_uncond": 0.0}, "model, classes"),
+        ({"schedule": {"kind": "cosine", "num_timesteps": 40}}, "schedule"),
+        ({"prediction_type": "v_prediction"}, "prediction_type"),
+        ({"dataset": "fashion-mnist"}, "dataset, classes"),
+        ({"source": "pictures (JPEG)"}, "images"),
+        ({"training_set": 4_000}, "images"),
+    ],
+)
+def test_a_checkpoint_of_another_model_or_other_images_is_no_beginning(
+    finished_run, mnist_root, tmp_path, changes, named
+):
+    """Of other images: it may have learned from those that are held out now."""
+    begin = checkpoints.load(finished_run / "checkpoint")
+    for name in ("MNIST", "FashionMNIST"):
+        (tmp_path / name).symlink_to(mnist_root / "MNIST")
+    if changes.keys() & {"source", "training_set"}:
+        begin.training |= changes
+        changes = {}
+    with pytest.raises(InvalidInput, match=f"its {named} differ"):
+        trainer(tmp_path / "other", tmp_path, begin=begin, **changes)
+
+
+def test_a_run_does_not_go_on_with_other_images(finished_run, mnist_root, tmp_path, monkeypatch):
+    fewer = data.load("mnist", "train", mnist_root).subset(slice(0, 900))
+    monkeypatch.setattr(data, "load", lambda *about: fewer)
+    with pytest.raises(InvalidInput, match="holds a run on other images than mnist has now"):
+        trainer(finished_run, mnist_root)
+
+
 def test_a_finished_run_can_be_given_more_epochs(mnist_root, tmp_path):
     options = {"decay": "none"}
     trainer(tmp_path / "short", mnist_root, epochs=0.1, **options).run()
@@ -142,6 +188,12 @@ def test_a_run_tells_of_each_machine_and_command_that_it_went_on_with(
     assert whole["commit"] == f"{first['commit']}; then abcdef0"
     assert whole["command"] == f"{first['command']} && another command"
     assert whole["precision"] == "float32"
+
+
+def test_the_command_that_is_kept_tells_of_no_place():
+    words = ["train", "--data-root=/home/me/data", "--init", "/home/me/its", "--out", "runs/x"]
+    kept = record.command(words)
+    assert kept == "python -m ddpm_core train --data-root=data --init its --out runs/x"
 
 
 @pytest.mark.parametrize(
