@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -94,11 +94,9 @@ class Model:
     """A trained diffusion model, ready to sample from.
 
     Attributes:
-        name: the folder's name.
-        config: see ``Config``.
+        name: that of its folder or repository.
         unet: the network itself, which trains and takes weights as any module.
         prepared: its frozen copies, which sample: with the weights it has at that moment.
-        schedule: its noise schedule.
         training: what ``training.json`` tells; empty if there is none.
         evaluate: what evaluates the network for its denoisers; set to ``Engine.evaluate`` where
             many share the model.
@@ -124,7 +122,6 @@ class Model:
 
     @property
     def parameters(self) -> int:
-        """How many weights the network has."""
         return sum(p.numel() for p in self.unet.parameters())
 
     @cached_property
@@ -156,42 +153,32 @@ class Model:
         """
         reduced = self.resolve_dtype(dtype) == "bfloat16"
         self.prepared.compare()
-        return ModelDenoiser(
-            self.prepared,
-            self.schedule,
-            self.config.prediction_type,
-            self._labels(labels),
-            reduced,
-            self.evaluate,
-        )
+        kind, labels = self.config.prediction_type, self._labels(labels)
+        return ModelDenoiser(self.prepared, self.schedule, kind, labels, reduced, self.evaluate)
 
     def noise(self, seed: int, images) -> Noise:
         """The noise of these images of this seed, in this model's shape."""
         return Noise(seed, images, self.shape)
 
     def _labels(self, labels) -> Tensor | None:
-        null = self.unet.null_index
+        """(B,) class indices, (B, classes) shares where one is a mixture, or None for no class."""
+        null, count = self.unet.null_index, len(self.classes)
         nothing = labels is None or all(label is None for label in labels)
-        if self.classes and null is None and (nothing or None in labels):
+        if count and null is None and (nothing or None in labels):
             raise InvalidInput(f"{self.name} has no null class: every image needs a label")
         if nothing:
             return None
-        if not self.classes:
+        if not count:
             raise InvalidInput(f"{self.name} knows no classes")
-        for label in labels:
-            for number in label if isinstance(label, Mapping) else [label]:
-                if number is not None and number not in range(len(self.classes)):
-                    raise InvalidInput(
-                        f"class must be 0 to {len(self.classes) - 1}, not {number!r}"
-                    )
-        indices = [null if label is None else label for label in labels]
-        if not any(isinstance(label, Mapping) for label in indices):
-            return torch.tensor([int(label) for label in indices], device=self.device)
-        shares = torch.zeros(len(indices), len(self.classes) + (null is not None))
-        for row, label in zip(shares, indices, strict=True):
-            for number, share in (label if isinstance(label, Mapping) else {label: 1}).items():
-                row[int(number)] = share
-        return shares.to(self.device)
+        mixtures = [label if isinstance(label, Mapping) else {label: 1.0} for label in labels]
+        shares = torch.zeros(len(labels), count + (null is not None))
+        for row, mixture in zip(shares, mixtures, strict=True):
+            for number, share in mixture.items():
+                if number is not None and number not in range(count):
+                    raise InvalidInput(f"class must be 0 to {count - 1}, not {number!r}")
+                row[null if number is None else int(number)] = share
+        mixed = any(isinstance(label, Mapping) for label in labels)
+        return (shares if mixed else shares.argmax(1)).to(self.device)
 
 
 def available(home: Path | None = None) -> list[str]:
@@ -221,8 +208,7 @@ def load(
     Raises:
         CheckpointError: saying what is missing, damaged, not supported or does not fit.
     """
-    folder = find(name, home, source=source, progress=progress)
-    return Model(*_rebuild(folder, Config, _called(name, folder)))
+    return Model(*_rebuild(find(name, home, available, source, progress), Config, name))
 
 
 def from_hub(
@@ -245,15 +231,14 @@ def load_classifier(
 ) -> Classifier:
     """Load a classifier; arguments and errors as of ``load``."""
     folder = find(name, home, available_classifiers, source)
-    return Classifier(*_rebuild(folder, ClassifierConfig, _called(name, folder)))
+    return Classifier(*_rebuild(folder, ClassifierConfig, name))
 
 
 def holds_classifier(folder: Path) -> bool:
     """Whether a checkpoint folder holds a classifier, as far as its config can be read."""
-    try:
+    with suppress(CheckpointError, OSError, TypeError):
         return "classifier" in _read_json(folder / CONFIG)
-    except (CheckpointError, OSError, TypeError):
-        return False
+    return False
 
 
 def find(
@@ -278,19 +263,15 @@ def find(
     )
 
 
-def _called(name: str | Path, folder: Path) -> str:
-    """What a model is called: as its repository is, or as its folder."""
-    text = str(name)
-    return text if isinstance(name, str) and not os.path.isdir(text) else folder.name
-
-
 def read_config(folder: Path, kind: type = Config) -> Config | ClassifierConfig:
     """Read ``config.json`` of a diffusion model, or of a classifier: ``kind`` says which."""
     content = _read_json(folder / CONFIG)
-    if kind is Config and holds_classifier(folder):
-        raise CheckpointError(f"{folder} holds a classifier: load_classifier loads it")
-    if kind is ClassifierConfig and not holds_classifier(folder):
-        raise CheckpointError(f"{folder} holds a diffusion model, no classifier: load loads it")
+    if holds_classifier(folder) != (kind is ClassifierConfig):
+        raise CheckpointError(
+            f"{folder} holds a classifier: load_classifier loads it"
+            if kind is Config
+            else f"{folder} holds a diffusion model, no classifier: load loads it"
+        )
     if diffusers_format.is_unet(content):
         name = diffusers_format.SCHEDULER
         places = [folder / name, folder / "scheduler" / name, folder.parent / "scheduler" / name]
@@ -346,8 +327,12 @@ def _held(folder: Path) -> list[str]:
     return [p.relative_to(folder).as_posix() for g in ("*", "*/*") for p in folder.glob(g)]
 
 
-def _rebuild(folder: Path, kind: type, name: str) -> tuple:
-    """(name, config, network, schedule, training record) of a checkpoint folder."""
+def _rebuild(folder: Path, kind: type, called: str | Path) -> tuple:
+    """(name, config, network, schedule, training record) of a checkpoint folder.
+
+    The name is that of the repository, or of the folder.
+    """
+    name = called if isinstance(called, str) and not os.path.isdir(called) else folder.name
     # A whole pipeline of diffusers keeps its network in a folder of its own.
     files = hub.layout(_held(folder)) or [WEIGHTS, CONFIG]
     folder = (folder / files[1]).parent
@@ -364,12 +349,11 @@ def _rebuild(folder: Path, kind: type, name: str) -> tuple:
     except Exception as error:  # whatever PyTorch raises of arguments that make no network
         raise CheckpointError(f"{folder / CONFIG} describes no valid model: {error}") from error
     try:
-        network.load_state_dict(tensors, assign=True)
+        network.eval().load_state_dict(tensors, assign=True)
     except RuntimeError as error:
         what = " ".join(f"{error}".split()[:60])
         raise CheckpointError(f"the weights in {folder} do not fit its config: {what}") from error
-    network.eval()
-    if isinstance(network, UNet):
+    if kind is Config:
         lay_out(network)
     training = _read_json(folder / TRAINING, {})
     if not isinstance(training, dict):
@@ -378,9 +362,6 @@ def _rebuild(folder: Path, kind: type, name: str) -> tuple:
 
 
 class _Undrawn(TorchFunctionMode):
-    """Draws no normal weights: without memory, that would import a computer algebra system first,
-    over a second of every start."""
-
     def __torch_function__(self, function, types, args=(), kwargs=None):
         return None if function is nn.init.normal_ else function(*args, **kwargs or {})
 
@@ -388,6 +369,7 @@ class _Undrawn(TorchFunctionMode):
 @contextmanager
 def _without_memory() -> Iterator[None]:
     """Whatever network is made here has shapes and no weights."""
+    # To draw normal weights there would import a computer algebra system: a second of every start.
     with torch.device("meta"), _Undrawn():
         yield
 
@@ -423,12 +405,7 @@ def _read_json(path: Path, default=None):
 def _read_weights(folder: Path, file: str) -> dict[str, Tensor]:
     path = folder / file
     if not path.exists():
-        pickles = [p.name for p in folder.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".ckpt")]
-        if pickles:
-            raise CheckpointError(
-                f"{folder} holds its weights as a pickle ({pickles[0]}), which can run code when "
-                "it is opened; only safetensors are loaded"
-            )
+        hub.refuse_pickle(folder, [other.name for other in folder.iterdir()])
         raise CheckpointError(f"{path} is missing")
     try:
         with safe_open(path, framework="pt") as weights:

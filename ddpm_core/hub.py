@@ -20,20 +20,12 @@ from .errors import CheckpointError
 PART = r"[A-Za-z0-9][\w.-]{0,95}"
 NAME = re.compile(rf"({PART}/{PART})(?:@([A-Za-z0-9][\w./-]{{0,100}}))?", re.ASCII)
 # Each way to lay a model out: its weights, its config, and what else belongs to it.
+THEIRS, SCHEDULER = "diffusion_pytorch_model.safetensors", "scheduler_config.json"
 LAYOUTS = (
     ("model.safetensors", "config.json", ("training.json",)),
-    (
-        "diffusion_pytorch_model.safetensors",
-        "config.json",
-        ("scheduler_config.json", "scheduler/scheduler_config.json"),
-    ),
-    (
-        "unet/diffusion_pytorch_model.safetensors",
-        "unet/config.json",
-        ("scheduler/scheduler_config.json",),
-    ),
+    (THEIRS, "config.json", (SCHEDULER, f"scheduler/{SCHEDULER}")),
+    (f"unet/{THEIRS}", "unet/config.json", (f"scheduler/{SCHEDULER}",)),
 )
-SCHEDULER = "scheduler_config.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 # Unconditional models of other people, in a format that is read here.
 KNOWN = ("google/ddpm-cifar10-32", "1aurent/ddpm-mnist")
@@ -46,13 +38,10 @@ def is_name(text: str) -> bool:
     from huggingface_hub.utils import HFValidationError, validate_repo_id
 
     match = NAME.fullmatch(text) if isinstance(text, str) and ".." not in text else None
-    if match is None:
-        return False
     try:
-        validate_repo_id(match[1])
+        return match is not None and validate_repo_id(match[1]) is None
     except HFValidationError:
         return False
-    return True
 
 
 def layout(files: Iterable[str]) -> list[str] | None:
@@ -63,6 +52,16 @@ def layout(files: Iterable[str]) -> list[str] | None:
         if {weights, config} <= held:
             return [weights, config, *(name for name in others if name in held)]
     return None
+
+
+def refuse_pickle(where: str | Path, files: Iterable[str]) -> None:
+    """Raise a CheckpointError if weights lie there as a pickle."""
+    pickle = next((name for name in files if name.endswith(PICKLES)), None)
+    if pickle:
+        raise CheckpointError(
+            f"{where} holds its weights as a pickle ({pickle}), which can run code when it is "
+            "opened; only safetensors are loaded"
+        )
 
 
 @dataclass(frozen=True)
@@ -95,12 +94,7 @@ class Hub:
         """
         if not is_name(name):
             raise CheckpointError(f"{name[:200]!r} names no repository: owner/name[@revision]")
-        repo, revision = NAME.fullmatch(name).groups()
-        found = self.cached(name)
-        if found is None:
-            found = self._download(repo, revision or "main", progress)
-            self._make_room(repo)
-        return found
+        return self.cached(name) or self._download(*NAME.fullmatch(name).groups("main"), progress)
 
     def cached(self, name: str) -> Path | None:
         """The folder of a model that was downloaded before, without a question to the network."""
@@ -108,45 +102,46 @@ class Hub:
 
         if not is_name(name):
             return None
-        repo, revision = NAME.fullmatch(name).groups()
+        repo, revision = NAME.fullmatch(name).groups("main")
         for weights, config, others in LAYOUTS:
             found = {}
             for file in (weights, config, *others):
-                path = try_to_load_from_cache(
-                    repo, file, cache_dir=self.cache, revision=revision or "main"
-                )
+                path = try_to_load_from_cache(repo, file, cache_dir=self.cache, revision=revision)
                 if isinstance(path, str):
-                    found[file] = Path(path)
+                    found[file] = path
             # Of a download that was cut short, the weights, which come last, are missing; of one by
             # another program, perhaps the schedule.
             whole = not others[0].endswith(SCHEDULER) or any(name in found for name in others)
             if whole and {weights, config} <= found.keys():
-                return _root(found[weights], weights)
+                return Path(found[weights]).parents[weights.count("/")]
         return None
 
     def _download(self, repo: str, revision: str, progress: Progress | None) -> Path:
         from huggingface_hub import HfApi, hf_hub_download
 
         with in_words(repo, revision, self.endpoint):
-            api = HfApi(endpoint=self.endpoint, token=self.token)
-            about = api.model_info(
+            about = HfApi(endpoint=self.endpoint, token=self.token).model_info(
                 repo, revision=revision, timeout=self.patience, files_metadata=True
             )
         siblings = {s.rfilename: s for s in about.siblings or []}
         wanted = layout(siblings)
         if wanted is None:
-            raise CheckpointError(_nothing_known(repo, siblings))
+            if not any(name.endswith(".safetensors") for name in siblings):
+                refuse_pickle(repo, siblings)
+            known = ", ".join(weights for weights, _, _ in LAYOUTS)
+            raise CheckpointError(
+                f"{repo} holds no model that is known here: none of {known} with its config.json"
+            )
         total = sum(siblings[file].size or 0 for file in wanted)
-        self._check_size(repo, total)
         arrived = 0
 
         def report(now: int) -> None:
-            # The repository may have changed since it told its sizes.
+            # Each time: the repository may have changed since it told its sizes.
             self._check_size(repo, arrived + now)
             if progress:
                 progress(min(arrived + now, total), total)
 
-        bar = _bar(report)
+        self._check_size(repo, total)
         # The weights last: a model whose weights are there is complete.
         for file in reversed(wanted):
             with in_words(repo, revision, self.endpoint, arriving=True):
@@ -157,14 +152,14 @@ class Hub:
                     endpoint=self.endpoint,
                     cache_dir=self.cache,
                     etag_timeout=self.patience,
-                    tqdm_class=bar,
+                    tqdm_class=_bar(report),
                     token=self.token,
                 )
             _check_content(repo, file, Path(path), siblings[file])
             arrived += siblings[file].size or 0
-            if progress:
-                progress(arrived, total)
-        return _root(Path(path), file)
+            report(0)
+        self._make_room(repo)
+        return Path(path).parents[file.count("/")]
 
     def _check_size(self, repo: str, size: int) -> None:
         if self.max_bytes is not None and size > self.max_bytes:
@@ -203,8 +198,7 @@ def in_words(
     except Exception as error:
         # Which HTTP library the client uses changes with its version; the network's errors are of
         # that. The others are about an answer, a name or the disk.
-        kinds = [kind.__module__.partition(".")[0] for kind in type(error).__mro__]
-        of_network = any(kind.startswith("httpx") for kind in kinds)
+        of_network = any(kind.__module__.startswith("httpx") for kind in type(error).__mro__)
         if not (of_network or isinstance(error, (OSError, ValueError))):
             raise
         said = _said(error, repo, revision, endpoint or constants.ENDPOINT, arriving)
@@ -248,25 +242,15 @@ def _said(error: Exception, repo: str, revision: str | None, hub: str, arriving:
     )
 
 
-def _nothing_known(repo: str, files) -> str:
-    pickles = [name for name in files if name.endswith(PICKLES)]
-    if pickles and not any(name.endswith(".safetensors") for name in files):
-        return (
-            f"{repo} holds its weights as a pickle ({pickles[0]}), which can run code when it is "
-            "opened; only safetensors are loaded"
-        )
-    known = ", ".join(weights for weights, _, _ in LAYOUTS)
-    return f"{repo} holds no model that is known here: none of {known} with its config.json"
-
-
 def _check_content(repo: str, file: str, path: Path, told) -> None:
     """Compare a file with what the Hub said of it; remove it if it differs."""
-    size = path.stat().st_size
-    wrong = told.size is not None and size != told.size
+    content = path.read_bytes()
+    wrong = told.size is not None and len(content) != told.size
     if told.lfs is not None:
-        wrong = wrong or _digest("sha256", path) != told.lfs.sha256
+        wrong = wrong or hashlib.sha256(content).hexdigest() != told.lfs.sha256
     elif told.blob_id is not None:  # as git names what it holds
-        wrong = wrong or _digest("sha1", path, f"blob {size}\0".encode()) != told.blob_id
+        named = f"blob {len(content)}\0".encode() + content
+        wrong = wrong or hashlib.sha1(named).hexdigest() != told.blob_id
     if wrong:
         # Both the name in the snapshot and the content that it points to.
         for each in {path.resolve(), path}:
@@ -275,18 +259,6 @@ def _check_content(repo: str, file: str, path: Path, told) -> None:
             f"{file} of {repo} is not what the Hub announced: damaged or tampered with on its way, "
             "and removed; try again"
         )
-
-
-def _digest(kind: str, path: Path, prefix: bytes = b"") -> str:
-    digest = hashlib.new(kind, prefix)
-    with path.open("rb") as content:
-        while part := content.read(2**20):
-            digest.update(part)
-    return digest.hexdigest()
-
-
-def _root(path: Path, file: str) -> Path:
-    return path.parents[file.count("/")]
 
 
 def _bar(report: Callable[[int], None]) -> type:

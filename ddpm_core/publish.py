@@ -21,14 +21,14 @@ def model_folder(name: str | Path, repo_id: str, target: Path) -> Path:
     source = checkpoints.find(Path(name))  # a path: nothing is fetched to be sent back
     if checkpoints.holds_classifier(source):
         found = checkpoints.load_classifier(source)
-        tensors = found.net.state_dict()
+        net = found.net
     else:
         found = checkpoints.load(source)
-        tensors = found.unet.state_dict()
+        net = found.unet
     make_empty(target)
-    for picture in source.glob("*.png"):
+    for picture in source.glob("*.png"):  # which the card shows
         shutil.copyfile(picture, target / picture.name)
-    checkpoints.save(target, found.config, tensors, found.training, repo_id)  # the card shows them
+    checkpoints.save(target, found.config, net.state_dict(), found.training, repo_id)
     return target
 
 
