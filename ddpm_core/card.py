@@ -58,38 +58,48 @@ def render(
     Args:
         config: a ``checkpoints.Config`` or a ``ClassifierConfig``.
         tensors: the weights, to be counted.
-        training: as ``training.Loop`` writes it; the card says of what it lacks that it was not
-            recorded.
+        training: as ``record.training_record`` tells it, as far as it is recorded.
         measured: of a diffusion model, after its training.
         pictured: of a diffusion model, whether its samples lie beside the card.
     """
     last, test = (training.get("history") or [{}])[-1], training.get("test") or {}
-    values = {"name": name, "config": config, "training": training, "last": last, "test": test}
     if isinstance(config, ClassifierConfig):
         net = config.classifier
-        accuracy = Figure("accuracy", "test accuracy", test.get("accuracy"), "test")
-        task, tags, figures = "image-classification", ["classifier"], [accuracy]
+        task, tags, metrics = "image-classification", ["classifier"], ["accuracy"]
+        figures = [Figure("accuracy", "test accuracy", test.get("accuracy"), "test")]
         module = NETS[net["kind"]].__module__
-        values |= {"classifier": True, "kind": _kind(net)}
-        values["module"] = "" if module.startswith(f"{__package__}.") else module
+        about = [NETS[net["kind"]].about.format(**net)]
+        about += [words for argument, words in BESIDES.items() if net.get(argument)]
+        values = {
+            "classifier": True,
+            "kind": ", ".join(about),
+            "module": "" if module.startswith(f"{__package__}.") else module,
+        }
     else:
         net = config.model
+        # The Hub has no task of its own for images of a class.
         task = "image-generation" if config.classes else "unconditional-image-generation"
+        tags, metrics = ["diffusion", "ddpm"], None
         loss = Figure("loss", "validation loss", last.get("validation"), "validation")
-        tags, figures = ["diffusion", "ddpm"], [loss, *measured]
+        figures = [loss, *measured]
         judged = any("judge distance" in figure.line for figure in measured)
-        values |= {
+        values = {
             "measured": measured,
             "pictured": pictured,
             "definition": judged * JUDGE_DISTANCE,
+            "prediction": PREDICTS[config.prediction_type],
+            "quarters": [last[f"t{i}"] for i in range(1, 5) if f"t{i}" in last],
+            "steps": min(20, config.schedule["num_timesteps"]),
         }
-        values |= {"prediction": PREDICTS[config.prediction_type]}
-        values["quarters"] = [last[f"t{i}"] for i in range(1, 5) if f"t{i}" in last]
-        values["steps"] = min(20, config.schedule["num_timesteps"])
     return _template().render(
         **values,
+        name=name,
+        config=config,
+        training=training,
+        last=last,
+        test=test,
         recipe=training.get("recipe", {}),
-        metadata=_metadata(config, name, task, tags, figures, training.get("source")),
+        metadata=_metadata(config, name, task, tags, metrics, figures, training.get("source")),
         shape=f"{net['in_channels']} x {net['image_size']} x {net['image_size']}",
         # The means and variances of batch normalisation are measured, not learned.
         parameters=sum(v.numel() for k, v in tensors.items() if ".running_" not in k),
@@ -118,19 +128,8 @@ def broken_off(run: Mapping) -> str:
     return f" (broken off {words}, and gone on with at another length)" if words else ""
 
 
-def _kind(net: Mapping) -> str:
-    besides = [words for name, words in BESIDES.items() if net.get(name)]
-    return ", ".join([NETS[net["kind"]].about.format(**net), *besides])
-
-
-def _metadata(
-    config, name: str, task: str, tags: list[str], figures: Sequence[Figure], source: str | None
-) -> str:
-    """The front matter, with the figures as the Hub's model-index reads them.
-
-    Args:
-        source: what the data came from, if not from what the Hub has under their name.
-    """
+def _metadata(config, name: str, task: str, tags, metrics, figures, source: str | None) -> str:
+    """The front matter, with the figures as the Hub's model-index reads them."""
     from huggingface_hub import EvalResult, ModelCardData
 
     known = DATASETS.get(config.dataset)
@@ -148,15 +147,13 @@ def _metadata(
         for figure in figures
         if figure.value is not None
     ]
-    data = ModelCardData(
+    return ModelCardData(
         license="mit",
         library_name="ddpm_core",
-        # The Hub has no task of its own for images of a class.
         pipeline_tag=task if task != "image-generation" else None,
         tags=tags,
         datasets=[dataset],
-        metrics=["accuracy"] if task == "image-classification" else None,
+        metrics=metrics,
         model_name=name if results else None,
         eval_results=results or None,
-    )
-    return data.to_yaml()
+    ).to_yaml()

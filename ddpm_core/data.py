@@ -11,16 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from .errors import DataError, InvalidInput, check_choice
 
 SPLITS = ("train", "validation", "test")
 VALIDATION_IMAGES = 5_000
-# Which images are held out must never change: figures would cease to be comparable.
-VALIDATION_SEED = 0
-# Nor in which order pictures are kept.
-ORDER_SEED = 0
+# Which images are held out must never change: figures would cease to be comparable. Nor in which
+# order pictures are kept.
+VALIDATION_SEED = ORDER_SEED = 0
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 GREY, COLOUR = ("1", "L", "LA"), ("P", "RGB", "RGBA", "CMYK", "YCbCr")
@@ -59,6 +59,11 @@ class Images:
     def subset(self, indices) -> Images:
         """Some of them, in the order given; a slice will do."""
         return replace(self, pixels=self.pixels[indices], labels=self.labels[indices])
+
+    def relabelled(self, classes: tuple[str, ...]) -> Images:
+        """The same with other classes, this one's among them."""
+        labels = torch.tensor([classes.index(name) for name in self.classes])[self.labels]
+        return replace(self, labels=labels, classes=classes)
 
 
 def to_unit(pixels: Tensor) -> Tensor:
@@ -107,12 +112,17 @@ def load(name: str, split: str = "train", root: str | Path | None = None) -> Ima
         return from_pictures(root / name, split)
     dataset = DATASETS[name]
     if not (root / dataset.folder).exists() and _has_pictures(root / name):
-        return _in_order(from_pictures(root / name, split), dataset.classes, root / name)
-    pixels, labels = dataset.read(root, split != "test")
-    if split != "test":
-        chosen = _chosen(len(pixels), VALIDATION_IMAGES)[split]
-        pixels, labels = pixels[chosen], labels[chosen]
-    return Images(pixels, labels, dataset.classes)
+        images = from_pictures(root / name, split)
+        if {*images.classes} != {*dataset.classes}:
+            raise DataError(
+                f"{root / name} has other classes than {name} ({', '.join(dataset.classes)}): "
+                f"{', '.join(images.classes)[:200]}"
+            )
+        return images.relabelled(dataset.classes)
+    images = Images(*dataset.read(root, split != "test"), dataset.classes)
+    if split == "test":
+        return images
+    return images.subset(_chosen(len(images), VALIDATION_IMAGES)[split])
 
 
 def from_pictures(folder: Path, split: str = "train") -> Images:
@@ -133,7 +143,7 @@ def from_pictures(folder: Path, split: str = "train") -> Images:
             raise DataError(f"{folder} has classes to test with that it has none to train on")
         if found.pixels.shape[1:] != everything.pixels.shape[1:]:
             raise DataError(f"{folder} has pictures of another size or colour to test with")
-        return _relabelled(found, everything.classes)
+        return found.relabelled(everything.classes)
     count = len(everything)
     held_out = min(VALIDATION_IMAGES, count // 10)
     if not held_out:
@@ -141,75 +151,12 @@ def from_pictures(folder: Path, split: str = "train") -> Images:
     return everything.subset(_chosen(count, held_out, 0 if tested else held_out)[split])
 
 
-def _read_folder(folder: Path) -> Images:
-    """All pictures of class folders, in a fixed random order: the first few are a fair sample.
-
-    Other files are passed over. What was decoded last stays in memory for as long as the folder
-    holds the same files.
-    """
-    from torchvision.datasets import ImageFolder  # a second of import that sampling can do without
-
-    try:
-        listed = ImageFolder(folder, is_valid_file=_is_picture)
-    except FileNotFoundError as error:
-        raise DataError(f"{folder} holds no class folders of pictures: {error}") from error
-    return _decoded(tuple(sorted(listed.samples)), tuple(listed.classes))
-
-
-def _is_picture(path: str) -> bool:
-    return Path(path).suffix.lower() in ENDINGS and not Path(path).name.startswith(".")
-
-
-@lru_cache(maxsize=2)
-def _decoded(samples: tuple[tuple[str, int], ...], classes: tuple[str, ...]) -> Images:
-    order = np.random.RandomState(ORDER_SEED).permutation(len(samples))
-    rows, formats = [], set()
-    for path, _ in (samples[i] for i in order):
-        pixels, kind = _pixels(path)
-        rows.append(pixels)
-        formats.add(kind)
-        if pixels.shape[:2] != rows[0].shape[:2]:
-            first = samples[order[0]][0]
-            raise DataError(
-                f"pictures differ in size: {_sized(first, rows[0])}, but {_sized(path, pixels)}"
-            )
-    channels = max(row.shape[2] for row in rows)
-    everything = np.stack([np.broadcast_to(row, (*row.shape[:2], channels)) for row in rows])
-    pixels = torch.from_numpy(np.ascontiguousarray(everything.transpose(0, 3, 1, 2)))
-    labels = torch.tensor([samples[i][1] for i in order])
-    return Images(pixels, labels, classes, f"pictures ({', '.join(sorted(formats))})")
-
-
-def _pixels(path: str) -> tuple[np.ndarray, str]:
-    """A picture, (S, S, 1) if it is grey, else (S, S, 3); and what kind of file it is."""
-    from .media import Still
-
-    try:
-        with open(path, "rb") as file, Still(file) as picture:
-            about = picture.metadata()
-            mode = "L" if about["mode"] in GREY else "RGB"
-            pixels = np.atleast_3d(picture.read(index=0, mode=mode, writeable_output=False))
-    except Exception as error:  # whatever Pillow raises of a damaged file
-        raise DataError(f"{path} cannot be read as a picture ({error})") from error
-    if about["mode"] not in GREY + COLOUR:
-        raise DataError(f"{path} has pixels of kind {about['mode']}, not of 8 bits")
-    if pixels.shape[0] != pixels.shape[1]:
-        raise DataError(f"only squares are read: {_sized(path, pixels)}")
-    return pixels, about["format"]
-
-
-def _sized(path: str, pixels: np.ndarray) -> str:
-    return f"{path} is {pixels.shape[1]} x {pixels.shape[0]} pixels"
-
-
 def _chosen(count: int, held_out: int, tested: int = 0) -> dict[str, Tensor]:
     """Which images each split has, in rising order: the same ones for ever."""
     order = torch.from_numpy(np.random.RandomState(VALIDATION_SEED).permutation(count))
     parts = order.split([held_out, tested, count - held_out - tested])
-    return {
-        name: part.sort()[0]
-        for name, part in zip(("validation", "test", "train"), parts, strict=True)
-    }
+    names = ("validation", "test", "train")
+    return {name: part.sort()[0] for name, part in zip(names, parts, strict=True)}
 
 
 def _has_pictures(folder: Path) -> bool:
@@ -221,19 +168,53 @@ def _has_pictures(folder: Path) -> bool:
     return False
 
 
-def _in_order(images: Images, classes: tuple[str, ...], folder: Path) -> Images:
-    """Pictures in class folders, labelled as the dataset that they stand for labels them."""
-    if sorted(images.classes) != sorted(classes):
-        raise DataError(
-            f"{folder} has other classes than {folder.name} ({', '.join(classes)}): "
-            f"{', '.join(images.classes)[:200]}"
-        )
-    return _relabelled(images, classes)
+def _read_folder(folder: Path) -> Images:
+    """All pictures of class folders, in a fixed random order: the first few are a fair sample.
+
+    Other files are passed over.
+    """
+    from torchvision.datasets import ImageFolder  # a second of import that sampling can do without
+
+    def is_picture(path: str) -> bool:
+        return Path(path).suffix.lower() in ENDINGS and not Path(path).name.startswith(".")
+
+    try:
+        listed = ImageFolder(folder, is_valid_file=is_picture)
+    except FileNotFoundError as error:
+        raise DataError(f"{folder} holds no class folders of pictures: {error}") from error
+    return _decoded(tuple(sorted(listed.samples)), tuple(listed.classes))
 
 
-def _relabelled(images: Images, classes: tuple[str, ...]) -> Images:
-    labels = torch.tensor([classes.index(name) for name in images.classes])[images.labels]
-    return replace(images, labels=labels, classes=classes)
+@lru_cache(maxsize=2)  # for as long as the folder holds the same files
+def _decoded(samples: tuple[tuple[str, int], ...], classes: tuple[str, ...]) -> Images:
+    samples = [samples[i] for i in np.random.RandomState(ORDER_SEED).permutation(len(samples))]
+    rows, formats = zip(*(_pixels(path) for path, _ in samples), strict=True)
+    size = rows[0].shape[0]
+    for (path, _), row in zip(samples, rows, strict=True):
+        if row.shape[0] != size:
+            first = f"{samples[0][0]} is {size} x {size} pixels"
+            other = f"{path} is {row.shape[0]} x {row.shape[0]}"
+            raise DataError(f"pictures differ in size: {first}, but {other}")
+    channels = max(row.shape[2] for row in rows)
+    pixels = np.stack([np.broadcast_to(row, (size, size, channels)) for row in rows])
+    pixels = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
+    labels, source = torch.tensor([label for _, label in samples]), ", ".join(sorted({*formats}))
+    return Images(pixels, labels, classes, f"pictures ({source})")
+
+
+def _pixels(path: str) -> tuple[np.ndarray, str]:
+    """A picture, (S, S, 1) if it is grey, else (S, S, 3); and what kind of file it is."""
+    try:
+        with Image.open(path) as picture:
+            pixels = np.atleast_3d(picture.convert("L" if picture.mode in GREY else "RGB"))
+    except Exception as error:  # whatever Pillow raises of a damaged file
+        raise DataError(f"{path} cannot be read as a picture ({error})") from error
+    if picture.mode not in GREY + COLOUR:
+        raise DataError(f"{path} has pixels of kind {picture.mode}, not of 8 bits")
+    if picture.width != picture.height:
+        size = f"{picture.width} x {picture.height}"
+        raise DataError(f"only squares are read: {path} is {size} pixels")
+    return pixels, picture.format
 
 
 def _read_mnist_like(name: str, root: Path, train: bool) -> tuple[Tensor, Tensor]:

@@ -6,37 +6,39 @@ imageio is given open files and bytes alone: a name might be an address to it, o
 from __future__ import annotations
 
 import io
-from contextlib import suppress
 from fractions import Fraction
 from html import escape
 from itertools import chain, pairwise
-from typing import Any, BinaryIO
+from typing import Any
 
 import imageio.v3 as iio
 import numpy as np
 from av import VideoFrame
 from av.codec.context import Flags
-from imageio.core.request import Request
-from imageio.core.v3_plugin_api import PluginV3
-from imageio.plugins.pillow import PillowPlugin
 from imageio.plugins.pyav import PyAVPlugin
 from PIL import Image
 
 from .errors import InvalidInput
-from .pixels import PAPER, enlarge
+from .recorder import PAPER, enlarge
 
 GREY = 17  # from one of a GIF's 16 levels of grey to the next
 # Of x264, 0 is exact; at 12 noise comes back at 46 dB, a digit at 57. What would smooth edges, or
 # spare bits where an eye is thought not to look, is off: pixels are the point here.
 QUALITY = {"crf": "12", "preset": "veryfast", "bf": "0", "g": "50", "threads": "1"}
 QUALITY["x264-params"] = "no-deblock=1:aq-mode=0"
-# The encoder of each kind, its pixels and its options. These keep equal frames apart, which Pillow
-# and libwebp_anim merge. "gifflags": 0: every frame of a GIF is whole, not only what changed.
-# To compress a WebP harder takes many times as long, and noise becomes no smaller.
+# The encoder of each kind, its pixels and its options, and those of the container. These encoders
+# keep equal frames apart, which Pillow and libwebp_anim merge. "gifflags": 0: every frame of a GIF
+# is whole, not only what changed. To compress a WebP harder takes many times as long, and noise
+# becomes no smaller.
 ENCODERS = {
-    "gif": ("gif", "pal8", {"gifflags": "0"}),
-    "webp": ("libwebp", "bgra", {"lossless": "1", "quality": "0", "compression_level": "0"}),
-    "mp4": ("libx264", "yuv420p", QUALITY),
+    "gif": ("gif", "pal8", {"gifflags": "0"}, {}),
+    "webp": (
+        "libwebp",
+        "bgra",
+        {"lossless": "1", "quality": "0", "compression_level": "0"},
+        {"loop": "0"},
+    ),
+    "mp4": ("libx264", "yuv420p", QUALITY, {"movflags": "+faststart"}),
 }
 
 XMP = (
@@ -46,30 +48,6 @@ XMP = (
     '<rdf:Alt><rdf:li xml:lang="x-default">{}</rdf:li></rdf:Alt>'
     "</dc:description></rdf:Description></rdf:RDF></x:xmpmeta>"
 )
-
-
-class Still(PillowPlugin):
-    """The picture in an open file: what Pillow tells of it at once, its pixels when they are read.
-
-    Raises:
-        OSError, SyntaxError, ValueError, Image.DecompressionBombError: of a file that is damaged,
-            too large, or none of ``formats``, which are Pillow's names of them.
-    """
-
-    def __init__(self, file: BinaryIO, formats: tuple[str, ...] | None = None):
-        # Not PillowPlugin's: it searches Python's folders for more decoders at every picture, which
-        # takes longer than to read a small one, and it hides what Pillow says of a damaged file.
-        PluginV3.__init__(self, Request(file, "r"))
-        self._image, self.images_to_write = None, []
-        self._image = Image.open(self.request.get_file(), formats=formats)
-
-    def metadata(self, index: int | None = None, exclude_applied: bool = True) -> dict[str, Any]:
-        camera = {}
-        if not exclude_applied:  # as `read` asks; no sooner, since a PNG is decoded to find them
-            with suppress(Exception):  # whatever Pillow raises of a camera's damaged notes
-                camera = super().metadata(index, exclude_applied)
-        image = self._image
-        return camera | image.info | dict(format=image.format, mode=image.mode, shape=image.size)
 
 
 def png(pixels: np.ndarray, **options: Any) -> bytes:
@@ -94,14 +72,11 @@ def encoded(frames, kind, frame_ms, hold_ms, scale, note, pictures, palette) -> 
     Args:
         pictures: what the colours of a coloured GIF are chosen from, unless a palette is given.
     """
-    codec, pixel_format, options = ENCODERS[kind]
-    container = {
-        "gif": {"final_delay": str(round(hold_ms / 10))},
-        "webp": {"loop": "0"},
-        "mp4": {"movflags": "+faststart"},
-    }
+    codec, pixel_format, options, container = ENCODERS[kind]
+    if kind == "gif":
+        container = {"final_delay": str(round(hold_ms / 10))}
     file, colours = io.BytesIO(), None
-    how = {"extension": f".{kind}", "container": kind, "options": container[kind]}
+    how = {"extension": f".{kind}", "container": kind, "options": container}
     how["io_open"] = lambda *_: io.BytesIO(file.getvalue())  # "faststart" reads what is written
     with iio.imopen(file, "w", plugin=Video, **how) as film:
         film.container_metadata["comment"] = note
@@ -123,6 +98,7 @@ def encoded(frames, kind, frame_ms, hold_ms, scale, note, pictures, palette) -> 
             frame.duration = hold_ms if following is None else frame_ms
             film._container.mux(stream.encode(frame))
     content = file.getvalue()
+    # ffmpeg's writers of GIF and WebP have no place for a note.
     if note and kind == "gif":
         content = _with_comment(content, note)
     if note and kind == "webp":
@@ -143,9 +119,6 @@ def _frame(pixels: np.ndarray, kind: str, scale: int, colours: np.ndarray | None
     return VideoFrame.from_ndarray(pixels, "rgb24")
 
 
-# --- a GIF's colours ---
-
-
 def _colours(first: np.ndarray, pictures, palette: np.ndarray | None) -> np.ndarray:
     """(256, 4): opacity, red, green, blue, for all frames: a palette for each would flicker."""
     if first.shape[-1] == 1:
@@ -157,8 +130,7 @@ def _colours(first: np.ndarray, pictures, palette: np.ndarray | None) -> np.ndar
     else:
         some = sorted({round(i) for i in np.linspace(0, len(pictures) - 1, 12)})
         sample = Image.fromarray(np.concatenate([pictures[i] for i in some]))
-        chosen = sample.quantize(256, Image.Quantize.MEDIANCUT).getpalette()
-        chosen = np.reshape(chosen, (-1, 3))
+        chosen = np.reshape(sample.quantize(256, Image.Quantize.MEDIANCUT).getpalette(), (-1, 3))
     colours = np.zeros((256, 4), np.uint8)
     colours[:, 0], colours[: len(chosen), 1:] = 255, chosen
     return colours
@@ -171,9 +143,6 @@ def _indices(pixels: np.ndarray, colours: np.ndarray) -> np.ndarray:
     reference.putpalette(colours[:, 1:].tobytes())
     image = Image.fromarray(pixels).quantize(palette=reference, dither=Image.Dither.NONE)
     return np.asarray(image)[..., None]
-
-
-# --- notes, for which ffmpeg's writers of GIF and WebP have no place ---
 
 
 def _with_comment(gif: bytes, note: str) -> bytes:

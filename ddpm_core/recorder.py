@@ -11,10 +11,10 @@ from torch import Tensor
 
 from .data import to_pictures
 from .errors import InvalidInput, check_choice, check_int
-from .pixels import PAPER, enlarge
 from .samplers import Step
 
 PANES = ("x", "x0")
+PAPER = 255  # between pictures
 MAX_FILM_BYTES = 512 * 2**20
 
 
@@ -47,8 +47,7 @@ class Film:
 
     @staticmethod
     def of(x: np.ndarray, x0: np.ndarray, t: list[int]) -> Film:
-        """A film of pictures that are there already; arguments as the attributes. It is finished
-        if there is a time for each of them."""
+        """A film of pictures that are there already, finished if there is a time for each."""
         film = object.__new__(Film)
         film._x, film._x0, film.t = x, x0, list(t)
         return film
@@ -58,7 +57,6 @@ class Film:
         return Film.of(self.x[::-1], self.x0[::-1], self.t[::-1])
 
     def add(self, step: Step) -> None:
-        """Append a step."""
         self._x[self.frames], self._x0[self.frames] = to_pictures(step.x), to_pictures(step.x0)
         self.t.append(step.t_next + 1)
 
@@ -166,6 +164,11 @@ def grid(images, columns: int | None = None, gap: int = 1, background: int = PAP
         y, x = (i // columns) * (h + gap), (i % columns) * (w + gap)
         sheet[y : y + h, x : x + w] = image
     return sheet
+
+
+def enlarge(pixels: np.ndarray, scale: int) -> np.ndarray:
+    """Repeat every pixel of (..., H, W, C) ``scale`` times in both directions."""
+    return pixels.repeat(scale, axis=-3).repeat(scale, axis=-2)
 
 
 def default_columns(n: int) -> int:
