@@ -87,7 +87,7 @@ def save_animation(
         The number of frames written.
 
     Raises:
-        InvalidInput: also for more than four thousand million pixels in all.
+        InvalidInput: also for more than ``MAX_PIXELS`` in all.
     """
     from .media import encoded  # here, because it is slow to import
 
@@ -106,10 +106,7 @@ def save_animation(
 
 
 def read_note(path: str | Path) -> str:
-    """The note in a GIF, PNG, WebP or MP4 file, empty if there is none.
-
-    It stands in a GIF's comment, a PNG's ``Description``, a WebP's XMP description and an MP4's
-    ``comment``, whatever the file is called.
+    """The note in a GIF, PNG, WebP or MP4 file, whatever it is called; empty if there is none.
 
     Raises:
         InvalidInput: for any other file.

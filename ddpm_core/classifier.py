@@ -58,8 +58,7 @@ class Classifier:
     """A trained classifier: frozen, in eval mode, differentiable in its images.
 
     Attributes:
-        name: the folder's name.
-        config: see ``ClassifierConfig``.
+        name: that of its folder or repository.
         net: one of ``NETS``, float32.
         schedule: what its timesteps mean; None if it knows clean images only.
         training: what ``training.json`` tells; empty if there is none.
@@ -89,13 +88,13 @@ class Classifier:
 
         Args:
             x: (B, C, H, W), images in [-1, 1], or noisy ones.
-            abar: ``alphas_cumprod`` at their noise level, one for all or (B,), best in
-                float64; 1, or None, for clean images. A classifier of clean images ignores it.
+            abar: ``alphas_cumprod`` at their noise level, one for all or (B,), best in float64; 1,
+                or None, for clean images. A classifier of clean images ignores it.
         """
         return self.net(*self._inputs(x, abar)).float().log_softmax(1)
 
     def features(self, x: Tensor, abar: float | Tensor | None = None) -> Tensor:
-        """What the last layer sees, (B, D), float32; arguments as in ``log_probs``."""
+        """What the last layer sees, (B, D), float32."""
         return self.net.features(*self._inputs(x, abar)).float()
 
     def timesteps(self, abar: float | Tensor | None, count: int) -> Tensor:
@@ -119,9 +118,9 @@ class Classifier:
 
     def _inputs(self, x: Tensor, abar) -> tuple[Tensor, Tensor | None]:
         if x.ndim != 4 or tuple(x.shape[1:]) != self.shape:
+            wanted = ", ".join(map(str, self.shape))
             raise InvalidInput(
-                f"{self.name} takes images of shape (B, {', '.join(map(str, self.shape))}), "
-                f"not {tuple(x.shape)}"
+                f"{self.name} takes images of shape (B, {wanted}), not {tuple(x.shape)}"
             )
         t = self.timesteps(abar, len(x)).float().to(x.device) if self.noise_aware else None
         return x.float(), t

@@ -20,7 +20,6 @@ class ConvNet(nn.Module):
     image is what it is for.
 
     Args:
-        image_size, in_channels, num_classes: of the images.
         channels: width of each level, the finest first; each next one halves the resolution.
         features: width of the hidden layer.
         groups: of group normalisation.
@@ -65,11 +64,9 @@ class Encoder(nn.Module):
     """The way down of a UNet, told the noise level (Dhariwal and Nichol 2021, section 4).
 
     Args:
-        image_size, in_channels, num_classes: of the images.
         channels: width of each level; the first works at half the resolution already.
         attention: for each level, whether attention follows its block.
         time_channels: width of the sinusoidal embedding.
-        groups, norm_eps, dropout: of the residual blocks.
     """
 
     takes_time = True
@@ -98,8 +95,7 @@ class Encoder(nn.Module):
             nn.Linear(time_channels, time_dim), nn.SiLU(), nn.Linear(time_dim, time_dim)
         )
         self.stem = nn.Conv2d(in_channels, channels[0], 5, stride=2, padding=2)
-        self.blocks, self.attentions = nn.ModuleList(), nn.ModuleList()
-        self.downs = nn.ModuleList()
+        self.blocks, self.attentions, self.downs = (nn.ModuleList() for _ in range(3))
         width = channels[0]
         for level, (cout, attend) in enumerate(zip(channels, attention, strict=True)):
             self.downs.append(Downsample(width, 1) if level else nn.Identity())

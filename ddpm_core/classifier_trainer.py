@@ -50,16 +50,13 @@ class ClassifierRecipe(LoopRecipe):
     def config(self, images: data.Images) -> ClassifierConfig:
         """The checkpoint config of the classifier that this recipe trains."""
         channels, size = images.pixels.shape[1], images.pixels.shape[-1]
-        augmentation = {"shift": self.shift, "rotate": self.rotate, "zoom": self.zoom}
-        if self.crop:
-            augmentation["crop"] = self.crop
-        if self.flip:
-            augmentation["flip"] = self.flip
+        how = {"shift": self.shift, "rotate": self.rotate, "zoom": self.zoom}
+        how |= {k: v for k, v in {"crop": self.crop, "flip": self.flip}.items() if v}
         return ClassifierConfig(
             classifier={"image_size": size, "in_channels": channels} | self.classifier,
             dataset=self.dataset,
             classes=list(images.classes),
-            preprocessing={"range": [-1, 1]} | augmentation,
+            preprocessing={"range": [-1, 1]} | how,
             schedule=self.schedule,
         )
 
@@ -70,9 +67,8 @@ class ClassifierTrainer(Loop):
     makes = Classifier
 
     def _optimizer(self) -> torch.optim.Optimizer:
-        recipe = self.recipe
-        decay = recipe.weight_decay
-        return torch.optim.AdamW(self.model.parameters(), recipe.lr, weight_decay=decay, fused=True)
+        how = {"lr": self.recipe.lr, "weight_decay": self.recipe.weight_decay, "fused": True}
+        return torch.optim.AdamW(self.model.parameters(), **how)
 
     def _batch_loss(self) -> Tensor:
         x, labels = self.images.batch(self._indices())
@@ -115,11 +111,8 @@ class ClassifierTrainer(Loop):
 
 
 def test(classifier: Classifier, images: data.Images) -> dict:
-    """Accuracy on clean images and, if it is noise-aware, at some levels of its own schedule.
-
-    Returns:
-        ``images``, how many; ``accuracy``; and ``curve``, a list of ``t`` and ``accuracy``.
-    """
+    """How many ``images``; ``accuracy``, of them as they are; and, if it is noise-aware,
+    ``curve``: ``t`` and ``accuracy`` at some levels of its own schedule."""
 
     def accuracy(t=None, noise=None) -> float:
         log_probs = predict(classifier, images, t, noise)

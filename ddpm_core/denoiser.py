@@ -24,7 +24,7 @@ class Prediction:
     """What a denoiser knows about ``x`` at ``t``.
 
     Attributes:
-        eps: (B, ...), the predicted noise; every denoiser answers in eps.
+        eps: (B, ...), the predicted noise.
         extras: whatever else it knows, by name: ``uncond``, ``cond`` and ``push`` from
             guidance, ``variance`` from a model that learned it; all (B, ...).
     """
@@ -61,7 +61,6 @@ class ModelDenoiser:
 
     Args:
         prepared: the frozen copies of the network, with float32 weights.
-        schedule: the one it was trained with.
         prediction_type: ``"epsilon"`` or ``"v_prediction"``; turned into eps here.
         labels: (B,) class indices, (B, classes) proportions, or None.
         reduced: whether to use the copy in bfloat16, for ``t >= 20`` and, where the noise

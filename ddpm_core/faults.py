@@ -10,30 +10,19 @@ from .schedules import NoiseSchedule
 
 
 class Fault:
-    """No error. A subclass changes what its error changes of a run, and nothing else.
-
-    Attributes:
-        about: what the error is, in a sentence.
-    """
+    """No error. A subclass changes what its error changes of a run, and nothing else."""
 
     about = "as it should be"
 
     def check(self, request, schedule: NoiseSchedule) -> None:
-        """Refuse the error where it could not act.
-
-        Raises:
-            InvalidInput: saying what it acts on.
-        """
+        """Raise InvalidInput where the error could not act, saying what it acts on."""
 
     def schedule(self, schedule: NoiseSchedule) -> NoiseSchedule:
         """The schedule that the run goes by."""
         return schedule
 
     def noise(
-        self,
-        noise: Callable[[int], Tensor],
-        schedule: NoiseSchedule,
-        timesteps: Sequence[int],
+        self, noise: Callable[[int], Tensor], schedule: NoiseSchedule, timesteps: Sequence[int]
     ) -> Callable[[int], Tensor]:
         """The noise that the run adds, before the sampler multiplies it by sigma_t."""
         return noise

@@ -75,12 +75,12 @@ LogProbs = Callable[[Tensor, float], Tensor]
 
 
 class Strength:
-    """s(t) or λ(t), for each image: a scale, an interval of t and a course over it.
+    """s(t) or λ(t), for each image.
 
     Args:
         scale: (B,), the full strength; at ``neutral`` guidance does nothing.
         low, high: guidance acts where ``low <= t <= high`` and rests elsewhere.
-        profile: ``"constant"``; ``"early"``, falling in proportion to t; ``"late"``, rising.
+        profile: ``"constant"``; ``"early"``, in proportion to t; ``"late"``, to T - 1 - t.
     """
 
     def __init__(self, scale, neutral, num_timesteps, low=0, high=None, profile="constant"):
@@ -137,8 +137,10 @@ class ClassifierFree:
         only = self._result(s)
         if only is not None and not self.complete:
             return predict(only, x, t)
-        # Where one of them is the result, it is evaluated as it would be alone: to the last bit.
-        cond, uncond = self._both(x, t, self.joint if only is None else None)
+        if self.joint is not None and only is None:
+            cond, uncond = predict(self.joint, torch.cat([x, x]), t).eps.chunk(2)
+        else:  # where one of them is the result, as it would be alone: to the last bit
+            cond, uncond = (predict(d, x, t).eps for d in (self.conditional, self.unconditional))
         # uncond + s (cond - uncond), but exact at s = 0 and s = 1.
         guided = torch.lerp(uncond, cond, _wide(s, x))
         if self.rescale:
@@ -150,7 +152,6 @@ class ClassifierFree:
         return Prediction(guided, {"cond": cond} | _account(uncond, guided - uncond, s))
 
     def evaluations(self, t: int) -> int:
-        """How often the network is evaluated for an image at ``t``."""
         return 2 if self.complete or self._result(self.strength(t)) is None else 1
 
     def _result(self, s: Tensor) -> Denoiser | None:
@@ -160,12 +161,6 @@ class ClassifierFree:
         if bool((s == 0).all()) and not self.rescale:
             return self.unconditional
         return None
-
-    def _both(self, x, t, joint) -> tuple[Tensor, Tensor]:
-        if joint is None:
-            return predict(self.conditional, x, t).eps, predict(self.unconditional, x, t).eps
-        cond, uncond = predict(joint, torch.cat([x, x]), t).eps.chunk(2)
-        return cond, uncond
 
 
 class ClassifierGuided:
@@ -218,7 +213,7 @@ class ClassifierGuided:
         return Prediction(prediction.eps + push, extras)
 
     def _differentiate(self, x, t) -> tuple[Prediction, Tensor]:
-        """The unguided prediction, and the gradient of ln p(y | x_t), per image."""
+        """The unguided prediction, and the gradient of ln p(y | x_t)."""
         through = self.at == "x0-through"
         prediction = None if through else predict(self.denoiser, x, t)
         with torch.enable_grad():
@@ -254,19 +249,20 @@ class SideBySide:
             for (denoiser, _), part in zip(self.parts, x.split(counts), strict=True)
         ]
         shapes = {name: v.shape[1:] for p in told for name, v in p.extras.items()}
-        extras = {
-            name: torch.cat([_told(p, name, shape, x) for p in told])
-            for name, shape in shapes.items()
-        }
+        extras = {}
+        for name, shape in shapes.items():
+            missing = x.new_full((1, *shape), torch.nan)
+            parts = [p.extras.get(name, missing.expand(len(p.eps), *shape)) for p in told]
+            extras[name] = torch.cat(parts)
         return Prediction(torch.cat([p.eps for p in told]), extras)
 
     def evaluations(self, t: int) -> int:
-        """How often the network is evaluated at ``t`` for an image of the costliest part."""
+        """Those for an image of the costliest part."""
         return max(evaluations(denoiser, t) for denoiser, _ in self.parts)
 
 
 def _account(uncond: Tensor, push: Tensor, strength: Tensor) -> dict[str, Tensor]:
-    eps_norm, push_norm = _norm(uncond), _norm(push)
+    eps_norm, push_norm = (torch.linalg.vector_norm(v.flatten(1), dim=1) for v in (uncond, push))
     inner = (uncond.flatten(1) * push.flatten(1)).sum(1)
     return {
         "uncond": uncond,
@@ -276,15 +272,6 @@ def _account(uncond: Tensor, push: Tensor, strength: Tensor) -> dict[str, Tensor
         "push_norm": push_norm,
         "cosine": inner / (eps_norm * push_norm).clamp_min(1e-12),
     }
-
-
-def _told(prediction: Prediction, name: str, shape, x: Tensor) -> Tensor:
-    missing = x.new_full((1, *shape), torch.nan).expand(len(prediction.eps), *shape)
-    return prediction.extras.get(name, missing)
-
-
-def _norm(x: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(x.flatten(1), dim=1)
 
 
 def _std(x: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 # Options of mallopt, see its manual page; it takes a C int.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 LARGEST_INT = 2**31 - 1
+NATIVE = {"avx512_bf16", "amx_bf16"}  # flags of processors that compute bfloat16
 
 
 @cache
@@ -20,7 +21,7 @@ def bf16_is_native(device: torch.device | str = "cpu") -> bool:
     device = torch.device(device)
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and bool({"avx512_bf16", "amx_bf16"} & _cpu_flags())
+    return device.type == "cpu" and not NATIVE.isdisjoint(_cpuinfo().get("flags", "").split())
 
 
 @cache
@@ -34,14 +35,10 @@ def describe(device: torch.device | str = "cpu") -> str:
 
 
 def keep_memory() -> bool:
-    """Let this process keep what it frees for its next step, where the C library is glibc's.
+    """Let this process keep what it frees for its next step; whether the C library took it.
 
-    By default the tensors of a step are given back to the system and asked for again a moment
-    later, which costs the main thread a page fault for every 4 KiB of them. What was once taken
-    is then held to the end. Other threads have their memory from elsewhere, and gain nothing.
-
-    Returns:
-        Whether the C library took it.
+    By default glibc gives the tensors of a step back to the system and asks for them again a moment
+    later, which costs the main thread a page fault for every 4 KiB of them.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -52,10 +49,6 @@ def keep_memory() -> bool:
     if not any(mallopt(M_MMAP_THRESHOLD, size) for size in (2**30, 2**25)):
         return False
     return bool(mallopt(M_TRIM_THRESHOLD, LARGEST_INT) and mallopt(M_TOP_PAD, 2**26))
-
-
-def _cpu_flags() -> set[str]:
-    return set(_cpuinfo().get("flags", "").split())
 
 
 @cache

@@ -27,8 +27,7 @@ class Film:
         num_timesteps: T, the timestep written on frame 0.
 
     Attributes:
-        frames: how many frames there are so far.
-        x: (frames, n, H, W, C), uint8: the state after each step, opening noise first.
+        x: (frames, n, H, W, C), uint8: the state after each step so far, opening noise first.
         x0: the same for the predicted clean image; frame 0 has none and is mid-grey.
         t: the time of each frame's state as the report counts it: T for the opening noise, 0 for
             the clean image. The x̂0 beside it was predicted one step before.
@@ -115,7 +114,7 @@ class Film:
         """Both on one timeline: this film's images, then the other's, as far as both go.
 
         Raises:
-            InvalidInput: if their timelines differ, or both together would take too much memory.
+            InvalidInput: if the timelines differ, or both together would take too much memory.
         """
         frames = min(self.frames, other.frames)
         if self.steps != other.steps or self.t[:frames] != other.t[:frames]:

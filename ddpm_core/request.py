@@ -29,11 +29,7 @@ OF_GUIDANCE = {
 @fields.documented
 @dataclass(frozen=True)
 class Request:
-    """What to sample. Checked when made; ``for_model`` checks what depends on the model.
-
-    Raises:
-        InvalidInput: naming the field and what is allowed.
-    """
+    """What to sample. Checked when made; ``for_model`` checks what depends on the model."""
 
     n: int = fields.whole(16, 1, MAX_IMAGES, "how many images")
     first: int = fields.whole(
@@ -84,16 +80,13 @@ class Request:
     fault: str = fields.choice("none", FAULTS, "an error to reinsert: {names}")
 
     def __post_init__(self):
-        def put(name, value):
-            object.__setattr__(self, name, value)
-
-        if self.guidance == "none":
-            put("guidance_scale", None)  # so that requests for the same pictures are equal
+        if self.guidance == "none":  # so that requests for the same pictures are equal
+            object.__setattr__(self, "guidance_scale", None)
         fields.check(self)
         if self.t_high is not None:
             check_int("t_high", self.t_high, self.t_low, 9_999)
         if self.guidance_scale is None:
-            put("guidance_scale", GUIDANCE[self.guidance].default)
+            object.__setattr__(self, "guidance_scale", GUIDANCE[self.guidance].default)
 
     def with_texts(self, texts: Mapping[str, str]) -> Request:
         """This request with fields replaced by what was typed, or stands in a link.
@@ -101,9 +94,7 @@ class Request:
         Other names are ignored. Empty stands for None where a field may be None.
         """
         values = {}
-        for spec in dataclass_fields(self):
-            if spec.name not in texts:
-                continue
+        for spec in [spec for spec in dataclass_fields(self) if spec.name in texts]:
             text = texts[spec.name]
             empty = spec.default is None and text in ("", "None")
             values[spec.name] = None if empty else read(spec.name, text, spec.metadata["kind"])
@@ -113,8 +104,7 @@ class Request:
         return replace(self, **values)
 
     def as_meant(self, model: Model) -> Request:
-        """This request with a model's own variance and clipping, where its config names them
-        (``Config.sampling``)."""
+        """This request with the variance and clipping that the model's config names."""
         return replace(self, **model.config.sampling)
 
     @property

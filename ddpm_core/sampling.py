@@ -17,7 +17,7 @@ from .denoiser import Denoiser, evaluations
 from .diffusion import check_images, q_sample
 from .errors import InvalidInput, check_int
 from .faults import FAULTS
-from .guidance import GUIDANCE, ClassifierFree, ClassifierGuided, SideBySide, Strength
+from .guidance import GUIDANCE, OVER_TIME, ClassifierFree, ClassifierGuided, SideBySide, Strength
 from .guides import classifier_for
 from .recorder import Film, check_film
 from .request import Request
@@ -30,7 +30,7 @@ JOINT_UP_TO = 8
 # Requests side by side are one walk: they must agree in these.
 WALK = ("sampler", "steps", "spacing", "eta", "variance", "clip", "dtype", "fault")
 # Requests that agree in these are one batch of one guided denoiser.
-TOGETHER = ("guidance", "form", "at", "rescale", "t_low", "t_high", "profile")
+TOGETHER = ("guidance", "form", "at", "rescale", *OVER_TIME)
 
 
 class Run:
@@ -48,8 +48,7 @@ class Run:
         request, requests: the first, and all.
         start: x_T, (B, C, H, W); x_t of the images if there are any.
         timesteps: the decreasing list that will be visited.
-        labels: one per image: a class, a mixture ``{class: share}``, or None for no class.
-        scales: one per image, the guidance scale asked for, None for no guidance.
+        labels, scales: of each image.
         schedule: the one that the walk goes by: the model's, unless a fault is asked for.
         dtype: the one used by the network, resolved.
     """
@@ -82,8 +81,7 @@ class Run:
         last = last if t is None else check_int("t", t, 0, last)
         steps = min(self.request.steps, last + 1)
         self.timesteps = spaced_timesteps(model.schedule, steps, self.request.spacing, last)
-        shape = (len(self.labels), *model.shape)
-        self._x0 = None if x0 is None else check_images(x0, shape)
+        self._x0 = None if x0 is None else check_images(x0, (len(self.labels), *model.shape))
 
     @property
     def images(self) -> list[int]:
@@ -103,11 +101,8 @@ class Run:
         return torch.cat(parts) if len(parts) > 1 else parts[0]
 
     def denoiser(self, complete: bool = False) -> Denoiser:
-        """The model, guided as each request asks.
-
-        Args:
-            complete: evaluate what guidance compares even where it does not need it.
-        """
+        """The model, guided as each request asks; ``complete``: evaluating what guidance compares
+        even where it does not need it."""
         parts, place = [], 0
         for values, images in self._grouped(*TOGETHER):
             part = slice(place, place + len(images))
@@ -126,11 +121,12 @@ class Run:
         model, labels, method = self.model, self.labels[part], options["guidance"]
         if method == "none":
             return model.denoiser(labels, self.dtype)
-        nothing = [None] * len(labels)
-        over_time = [options[name] for name in ("t_low", "t_high", "profile")]
-        scales, neutral = self.scales[part], GUIDANCE[method].neutral
-        strength = Strength(scales, neutral, model.schedule.num_timesteps, *over_time)
-        if not GUIDANCE[method].classifier:
+        nothing, entry = [None] * len(labels), GUIDANCE[method]
+        over_time = [options[name] for name in OVER_TIME]
+        strength = Strength(
+            self.scales[part], entry.neutral, model.schedule.num_timesteps, *over_time
+        )
+        if not entry.classifier:
             joint = len(labels) <= JOINT_UP_TO
             return ClassifierFree(
                 model.denoiser(labels, self.dtype),
@@ -144,10 +140,14 @@ class Run:
         # A model of classes that has no null class is guided from where it stands.
         ignorant = not model.classes or model.unet.null_index is not None
         guide = classifier_for(model, method)
+        targets = torch.zeros(len(labels), len(guide.classes))
+        for row, label in zip(targets, labels, strict=True):
+            for number, share in (label if isinstance(label, dict) else {label: 1.0}).items():
+                row[number] = share
         return ClassifierGuided(
             model.denoiser(nothing if ignorant else labels, self.dtype),
             guide.log_probs,
-            _targets(labels, len(guide.classes)).to(model.device),
+            targets.to(model.device),
             strength,
             self.schedule,
             options["form"],
@@ -157,16 +157,11 @@ class Run:
         )
 
     def steps(
-        self,
-        x: Tensor | None = None,
-        previous: Step | None = None,
-        report: bool = False,
+        self, x: Tensor | None = None, previous: Step | None = None, report: bool = False
     ) -> Iterator[Step]:
-        """Iterate the sampler, from the start or on from ``previous``.
+        """Iterate the sampler, from the start, from ``x``, (B, C, H, W), or on from ``previous``.
 
-        Args:
-            x: another start; (B, C, H, W).
-            report: let every step tell what guidance did (see ``guidance``).
+        ``report``: every step tells what guidance did (see ``guidance``).
         """
         request, timesteps = self.request, self.timesteps
         if previous is not None:
@@ -204,17 +199,18 @@ class Run:
 
     def describe(self, **more) -> str:
         """Everything that made the result, and ``more``, as JSON for the files that leave."""
-        about = {"model": self.model.name} | asdict(self.request) | {"dtype": self.dtype}
+        first = asdict(self.request)
+        about = {"model": self.model.name} | first | {"dtype": self.dtype}
         if len(self.requests) > 1:
-            about["beside"] = [_differences(self.request, r) for r in self.requests[1:]]
+            others = map(asdict, self.requests[1:])
+            about["beside"] = [{k: v for k, v in r.items() if v != first[k]} for r in others]
         return json.dumps(about | more | {"torch": torch.__version__.split("+")[0]})
 
 
 def sample(model: Model, request: Request, batch: int = BATCH, progress=None) -> np.ndarray:
     """Sample all images of a request: (n, H, W, C), uint8. The batch size changes rounding only.
 
-    Args:
-        progress: called with the number of steps just done, each time.
+    ``progress`` is called with the number of steps just done, each time.
     """
     pictures = []
     for start in range(0, request.n, batch):
@@ -227,11 +223,7 @@ def sample(model: Model, request: Request, batch: int = BATCH, progress=None) ->
 
 
 def film(model: Model, request: Request | Sequence[Request], progress=None) -> Film:
-    """Sample in one batch and keep every step.
-
-    Raises:
-        InvalidInput: if the film would not fit into memory (see ``Film``).
-    """
+    """Sample in one batch and keep every step; InvalidInput if that is too large a ``Film``."""
     run = Run(model, request)
     film = run.film()
     for _ in film.record(run.steps()):
@@ -273,20 +265,5 @@ def scale_sheet(
     if request.guidance == "none":
         raise InvalidInput("scales are those of a guidance: choose one")
     rows = [request.label] if labels is None else labels
-    return [
-        replace(request, n=1, label=label, guidance_scale=scale)
-        for label in rows
-        for scale in scales
-    ]
-
-
-def _targets(labels: list[Label], count: int) -> Tensor:
-    targets = torch.zeros(len(labels), count)
-    for row, label in zip(targets, labels, strict=True):
-        for number, share in (label if isinstance(label, dict) else {label: 1.0}).items():
-            row[number] = share
-    return targets
-
-
-def _differences(base: Request, other: Request) -> dict:
-    return {k: v for k, v in asdict(other).items() if v != getattr(base, k)}
+    one = replace(request, n=1)
+    return [replace(one, label=row, guidance_scale=scale) for row in rows for scale in scales]

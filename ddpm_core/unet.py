@@ -12,25 +12,13 @@ from torch import Tensor, nn
 from .errors import InvalidInput, check_choice, check_float, check_int
 
 # What the arguments of a network may be, where they are whole numbers.
-BOUNDS = {
-    "image_size": (1, 4096),
-    "in_channels": (1, 4096),
-    "out_channels": (1, 4096),
-    "blocks": (1, 16),
-    "groups": (1, 4096),
-    "features": (1, 4096),
-    "head_width": (1, 4096),
-    "num_classes": (0, 1_000_000),
-    "downsample_padding": (0, 1),
-}
+BOUNDS = {"blocks": (1, 16), "num_classes": (0, 1_000_000), "downsample_padding": (0, 1)}
+for name in "image_size in_channels out_channels groups features head_width".split():
+    BOUNDS[name] = (1, 4096)
 
 
 def check_arguments(channels, time_channels=4, dropout=0, norm_eps=0, **others) -> None:
-    """Refuse arguments of a network that are out of range, by name; None is some default.
-
-    Raises:
-        InvalidInput: naming the argument and what is allowed.
-    """
+    """Refuse arguments of a network that are out of range, by name; None is some default."""
     check_int("levels", len(channels), 1, 8)
     for width in channels:
         check_int("channels", width, 1, 4096)
@@ -45,18 +33,12 @@ def check_arguments(channels, time_channels=4, dropout=0, norm_eps=0, **others) 
 def sinusoidal_embedding(
     t: Tensor, dim: int, *, flip_sin_to_cos: bool = False, freq_shift: float = 0
 ) -> Tensor:
-    """Sines and cosines of ``t`` at ``dim / 2`` frequencies, from 1 down to about 1/10,000.
+    """Sines and cosines of ``t``, (B,), at ``dim / 2`` frequencies (report section 2.3).
 
-    The frequencies are computed in log space (report section 2.3, after Vaswani et al.).
-
-    Args:
-        t: timesteps, shape (B,).
-        dim: width of the embedding, even.
-        flip_sin_to_cos: cosines first.
-        freq_shift: 1 makes the last frequency exactly 1/10,000.
+    They fall evenly in log space, from 1 to about 1/10,000, exactly so if ``freq_shift`` is 1.
 
     Returns:
-        (B, dim), float32, in [-1, 1].
+        (B, dim), float32, in [-1, 1]; sines first, or cosines.
     """
     half = dim // 2
     exponent = torch.arange(half, dtype=torch.float32, device=t.device) / (half - freq_shift)
@@ -66,10 +48,7 @@ def sinusoidal_embedding(
 
 
 class ResBlock(nn.Module):
-    """norm, SiLU, conv, + time; norm, SiLU, dropout, conv; + input.
-
-    The time is (B, time_dim), what a UNet embeds of time and class, after SiLU.
-    """
+    """norm, SiLU, conv, + time, (B, time_dim); norm, SiLU, dropout, conv; + input."""
 
     def __init__(self, cin, cout, time_dim, *, groups, eps, dropout):
         super().__init__()
@@ -110,10 +89,8 @@ class Attention(nn.Module):
 
 
 class Downsample(nn.Module):
-    """Halve the resolution by a strided 3x3 convolution.
-
-    ``padding = 0`` pads the right and lower edge only, as the DDPM code did.
-    """
+    """Halve the resolution by a strided 3x3 convolution; ``padding`` 0 pads the right and lower
+    edge only, as the DDPM code did."""
 
     def __init__(self, channels, padding):
         super().__init__()
@@ -256,16 +233,13 @@ class UNet(nn.Module):
         self.conv_out = nn.Conv2d(width, self.out_channels, 3, padding=1)
 
     def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Predict noise (or v) for noisy images.
+        """Predict noise (or v), (B, out_channels, image_size, image_size).
 
         Args:
             x: (B, in_channels, image_size, image_size), noisy images in about [-1, 1].
             t: (B,), timesteps in [0, T).
             labels: (B,), class indices, ``null_index`` for none; or (B, classes), floats, to mix
                 class embeddings in proportion; unconditional models take None.
-
-        Returns:
-            (B, out_channels, image_size, image_size).
         """
         return self.predict(x, F.silu(self.embed(t, labels, x.dtype)))
 
