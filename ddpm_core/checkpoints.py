@@ -59,8 +59,7 @@ class Config:
         dataset: what it was trained on, a key of ``data.DATASETS`` or free text.
         classes: the names of the classes, in label order; empty if it knows none.
         preprocessing: the range of the pixels, and the augmentation used in training.
-        sampling: how it is meant to be sampled where that differs from the defaults of
-            ``Request``: its ``variance`` and ``clip``. See ``Request.as_meant``.
+        sampling: the ``variance`` and ``clip`` that it is meant to be sampled with.
     """
 
     model: dict
@@ -147,7 +146,7 @@ class Model:
 
         Args:
             labels: one per image: a class index, ``{class: share}`` to mix some, or None for
-                no class. None for the whole list asks for unconditional predictions.
+                no class; None for all asks for unconditional predictions.
             dtype: of the network; the last steps (t < 20), where the noise is predicted the
                 first as well, and everything outside the network stay in float32.
         """
@@ -211,14 +210,12 @@ def load(
     return Model(*_rebuild(find(name, home, available, source, progress), Config, name))
 
 
-def from_hub(
-    name: str, source: hub.Hub | None = None, progress: hub.Progress | None = None
-) -> Model:
+def from_hub(name: str, source: hub.Hub) -> Model:
     """``load`` for those who let others choose: never a folder of this machine.
 
     A model of very large images or very many classes is refused too, and no message tells of paths.
     """
-    folder = (source or hub.Hub()).folder(name, progress)
+    folder = source.folder(name)
     try:
         _check_modest(folder)
         return Model(*_rebuild(folder, Config, name))

@@ -58,15 +58,14 @@ UNET = {
 }
 
 # The solvers of the variance-preserving process; others (flow matching, say) have another.
-SOLVERS = tuple(
-    """
-    DDPMScheduler DDPMParallelScheduler DDIMScheduler DDIMParallelScheduler PNDMScheduler
-    DEISMultistepScheduler DPMSolverMultistepScheduler DPMSolverSinglestepScheduler
-    UniPCMultistepScheduler EulerDiscreteScheduler EulerAncestralDiscreteScheduler
-    """.split()
-)
-BETA_SCHEDULES = {"linear": "linear", "scaled_linear": "scaled_linear"}
-BETA_SCHEDULES["squaredcos_cap_v2"] = "cosine"
+SOLVERS = """DDPM DDPMParallel DDIM DDIMParallel PNDM DEISMultistep DPMSolverMultistep
+    DPMSolverSinglestep UniPCMultistep EulerDiscrete EulerAncestralDiscrete"""
+SOLVERS = tuple(f"{name}Scheduler" for name in SOLVERS.split())
+BETA_SCHEDULES = {
+    "linear": "linear",
+    "scaled_linear": "scaled_linear",
+    "squaredcos_cap_v2": "cosine",
+}
 VARIANCES = {
     "fixed_small": "posterior",
     "fixed_small_log": "posterior",
@@ -116,8 +115,7 @@ def config_from(unet: dict, scheduler: dict) -> dict:
     """The keyword arguments of ``checkpoints.Config``.
 
     Args:
-        unet: the content of ``config.json``.
-        scheduler: the content of ``scheduler_config.json``, whichever solver it is meant for.
+        unet, scheduler: the content of ``config.json`` and of ``scheduler_config.json``.
 
     Raises:
         CheckpointError: naming the file and the key that is malformed or not supported.
@@ -135,10 +133,7 @@ def config_from(unet: dict, scheduler: dict) -> dict:
 
 
 def convert(tensors: dict[str, Tensor], model: dict) -> dict[str, Tensor]:
-    """The file's tensors under the names of our UNet, with q, k and v joined.
-
-    Args:
-        model: as ``config_from`` returns it.
+    """The file's tensors under the names of our UNet, ``model``, with q, k and v joined.
 
     Raises:
         CheckpointError: naming a tensor that has no place in the UNet, or that its partners

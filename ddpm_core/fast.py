@@ -31,9 +31,7 @@ def faster(network: nn.Module, frozen: bool = False) -> nn.Module:
     """A twin of a network that computes the same faster: to be trained, or differentiated.
 
     It has the network's parameters, under the same names, and its hooks; its modules are its own.
-
-    Args:
-        frozen: it shares the memory of the parameters only, and they take no gradient.
+    A frozen one shares the memory of the parameters only, and they take no gradient.
     """
     shared = {
         id(value): value
@@ -56,14 +54,8 @@ def lay_out(network: unet.UNet) -> None:
 
 
 class Prepared:
-    """The frozen twins of a UNet that sample, never older than it.
-
-    The UNet keeps its gradients, its mode and its weights. The twins share the memory of those
-    weights that they use unchanged.
-
-    Args:
-        network: the UNet.
-        num_timesteps: T; every t must be below it.
+    """The frozen twins of a UNet that sample, never older than it; they share the memory of those
+    weights that they use unchanged. Every t must be below ``num_timesteps``.
     """
 
     def __init__(self, network: unet.UNet, num_timesteps: int):
@@ -71,11 +63,7 @@ class Prepared:
         self._twins: _Twins | None = None
 
     def network(self, reduced: bool = False) -> FrozenUNet:
-        """The twin to evaluate now; another one after the UNet was trained.
-
-        Args:
-            reduced: the one in bfloat16.
-        """
+        """The twin to evaluate now, in bfloat16 if ``reduced``; another after a training."""
         twins = self._twins
         if twins is None or twins.biases_changed():
             twins = self._twins = _Twins(self.unet, self.num_timesteps)

@@ -10,11 +10,7 @@ from pathlib import Path
 
 
 def write(path: Path, content: bytes | str) -> None:
-    """Write a whole file at once; what was there stays until the new one is safely on disk.
-
-    Raises:
-        OSError: if it cannot be written, a full disk included.
-    """
+    """Write a whole file at once; what was there stays until the new one is safely on disk."""
     with replacing(path) as part:
         part.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
 

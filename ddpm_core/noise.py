@@ -1,8 +1,7 @@
 """Addressable noise: the noise of (seed, image, t) is a function of those three alone.
 
-A counter-based generator (Philox) is asked for exactly the stream that belongs to one
-image at one timestep. Image 7 of seed 3 is therefore the same alone and in a batch of
-64, today and next year, and a run can be resumed or branched at any step.
+A counter-based generator (Philox) is asked for exactly the stream that belongs to one image at one
+timestep: it is the same alone and in a batch of 64, and a run can be branched at any step.
 """
 
 from __future__ import annotations

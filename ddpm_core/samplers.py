@@ -126,10 +126,9 @@ def ddim_inverse(
 ) -> Iterator[Step]:
     """DDIM inversion (Song et al. 2021, section 4.3): from an image up to the noise it came from.
 
-    DDIM at ``eta = 0`` goes from t to the timestep below it with the noise predicted at t. This
-    is the same step backwards, the noise predicted at t too, for want of the state there from the
-    state below. Over the same timesteps DDIM therefore leads back to the image, but for an error
-    in proportion to 1/N. x̂0 is never clipped: what clipping cuts off cannot be found again.
+    DDIM's step backwards, with the noise predicted at t, for want of the state there from the state
+    below: DDIM over the same timesteps leads back to the image but for an error in proportion to
+    1/N. x̂0 is never clipped: what clipping cuts off cannot be found again.
 
     Args:
         x: (B, ...), the clean image.
@@ -192,10 +191,9 @@ def heun(
     """Heun's method (Karras et al. 2022, Algorithm 1), deterministic: two evaluations a step.
 
     A step is tried with the x̂0 of its beginning, then made with the mean of that and the x̂0 of
-    where it led. The last step, to the clean image, takes one evaluation. The steps are in log-SNR
-    and predict the image, as those of DPM-Solver++: in sigma, as in the paper, the first ones are
-    far too long for a schedule whose sigma / alpha is in the thousands at T - 1, as the cosine
-    one's is. Arguments as for ``ddpm``; ``noise`` is accepted and not used.
+    where it led; the last takes one evaluation. The steps are in log-SNR and predict the image, as
+    those of DPM-Solver++: in sigma, as in the paper, the first ones are far too long for a schedule
+    as the cosine one. Arguments as for ``ddpm``; ``noise`` is accepted and not used.
     """
 
     def advance(x, x0, eps, t, t_next):
@@ -214,7 +212,6 @@ class Sampler:
     """An entry of ``SAMPLERS``, to be called as ``ddpm`` is.
 
     Attributes:
-        walk: the generator.
         label: what people call it.
         options: the fields of a request that only it reads, handed on by name.
         adds_noise: whether it adds noise on its way; the name of an option for one that does where
@@ -233,7 +230,7 @@ class Sampler:
         return self.walk(*args, **options)
 
     def calls(self, steps: int) -> int:
-        """Evaluations of the denoiser in a run of so many steps."""
+        """Evaluations in a run of so many steps."""
         return self.evaluations * (steps - 1) + 1
 
     def visits(self, timesteps: Sequence[int]) -> list[tuple[int, ...]]:

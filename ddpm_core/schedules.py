@@ -70,12 +70,10 @@ class NoiseSchedule(Schedule):
 
     Attributes (float64, each of shape ``(T,)``):
         alphas: ``1 - betas``.
-        alphas_cumprod: share of the image's variance left after step ``t``
-            (report eq. 4), the product up to *and including* ``t``; alpha(t) is its root.
+        alphas_cumprod: share of the image's variance left after step ``t`` (report eq. 4), the
+            product up to *and including* ``t``; alpha(t) is its root.
         alphas_cumprod_prev: the same one step earlier; 1 before the first step.
-        posterior_variance: variance of ``q(x_{t-1} | x_t, x_0)``
-            (DDPM eq. 7), 0 at ``t = 0``.
-        log_snr: ``ln(alphas_cumprod / (1 - alphas_cumprod))``, in nats.
+        posterior_variance: that of ``q(x_{t-1} | x_t, x_0)`` (DDPM eq. 7), 0 at ``t = 0``.
     """
 
     def __init__(self, betas: np.ndarray, kind: str = "custom"):
