@@ -19,8 +19,9 @@ def finished_run(mnist_root, tmp_path_factory):
 
 @pytest.fixture
 def small_sample_grids(monkeypatch):
-    """Grids of 64 would take most of the time, and no test looks at their size."""
+    """Grids of 64 and 1,024 images to validate with would take most of the time."""
     monkeypatch.setattr(trainer_module, "SAMPLE_TILES", 4)
+    monkeypatch.setattr(trainer_module.Trainer, "validated_on", 64)
 
 
 @pytest.fixture

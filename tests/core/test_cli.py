@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from ddpm_core import SAMPLERS, checkpoints, read_note, recorder, sampling
-from ddpm_core import trainer as trainer_module
 from ddpm_core.__main__ import main
 from ddpm_core.recipes import CLASSIFIERS, RECIPES, classifier_recipe_from, recipe_from
 from ddpm_core.request import Request
@@ -132,9 +131,7 @@ def test_every_option_of_a_request_reaches_it(run):
 
 
 @pytest.fixture
-def train(mnist_root, tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer_module, "SAMPLE_TILES", 4)
-
+def train(mnist_root, tmp_path, small_sample_grids):
     def call(*options):
         base = ["--data-root", mnist_root, "--out", tmp_path / "run", "--channels", 4, 8]
         base += ["--batch-size", 100, "--timesteps", 20, "--no-bf16", "--threads", 1]

@@ -81,7 +81,7 @@ def test_equals_the_reference_with_classes():
 def test_a_whole_ddim_trajectory_equals_the_references(prediction):
     reference, unet = reference_and_ours(GOOGLE)
     scheduler = DDIMScheduler(clip_sample=True, prediction_type=prediction)
-    scheduler.set_timesteps(50)
+    scheduler.set_timesteps(10)
     timesteps = scheduler.timesteps.tolist()
     config = config_from(GOOGLE, dict(scheduler.config))
     schedule = NoiseSchedule.make(**config["schedule"])

@@ -160,12 +160,12 @@ def test_hooks_of_the_network_see_what_is_sampled():
 # --- never older than the network ---
 
 
-def train(net, optimizer, steps=10):
+def train(net, optimizer, steps=3):
     """Every weight gets a gradient and moves."""
     net.train()
     for _ in range(steps):
-        x, t = torch.randn(8, 1, *[net.image_size] * 2), torch.randint(0, 50, (8,))
-        labels = torch.randint(0, 4, (8,))
+        x, t = torch.randn(4, 1, *[net.image_size] * 2), torch.randint(0, 50, (4,))
+        labels = torch.randint(0, 4, (4,))
         optimizer.zero_grad()
         (net(x, t, labels) - x).square().mean().backward()
         optimizer.step()

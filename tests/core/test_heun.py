@@ -7,7 +7,6 @@ import math
 import pytest
 import torch
 
-from ddpm_core import SAMPLERS
 from ddpm_core.samplers import ddim, heun
 from ddpm_core.schedules import SCHEDULES, NoiseSchedule, spaced_timesteps
 
@@ -44,7 +43,3 @@ def test_the_first_step_is_not_too_long_where_hardly_any_image_is_left():
     schedule = NoiseSchedule.make("cosine")
     assert schedule.sigma(999) / schedule.alpha(999) > 20_000
     assert error_at_0(heun, schedule, 10) < 0.7 * error_at_0(ddim, schedule, 10)
-
-
-def test_the_last_step_takes_one_evaluation():
-    assert SAMPLERS["heun"].visits([9, 4, 0]) == [(9, 4), (4, 0), (0,)]
