@@ -4,6 +4,7 @@ from ddpm_core import Request, load, sample
 digits = sample(load("mnist-conditional"), Request(n=64, label=3))  # uint8, (n, H, W, C)
 """
 
+# ruff: noqa: F401 (``__all__`` is told in words)
 from .animation import read_note, save_animation, save_film, save_gif, save_png
 from .checkpoints import Model, available, available_classifiers, load, load_classifier
 from .classifier import Classifier
@@ -18,41 +19,9 @@ from .sampling import Run, branch, film, sample
 from .schedules import NoiseSchedule, spaced_timesteps
 from .unet import UNet
 
-__all__ = [
-    "SAMPLERS",
-    "CheckpointError",
-    "Classifier",
-    "ClassifierFree",
-    "ClassifierGuided",
-    "DataError",
-    "Denoiser",
-    "Film",
-    "InvalidInput",
-    "Model",
-    "Noise",
-    "NoiseSchedule",
-    "Prediction",
-    "Request",
-    "Run",
-    "SideBySide",
-    "Step",
-    "Strength",
-    "UNet",
-    "available",
-    "available_classifiers",
-    "branch",
-    "ddim",
-    "ddpm",
-    "dpm_solver_pp",
-    "film",
-    "grid",
-    "load",
-    "load_classifier",
-    "read_note",
-    "sample",
-    "save_animation",
-    "save_film",
-    "save_gif",
-    "save_png",
-    "spaced_timesteps",
-]
+__all__ = """
+    SAMPLERS CheckpointError Classifier ClassifierFree ClassifierGuided DataError Denoiser Film
+    InvalidInput Model Noise NoiseSchedule Prediction Request Run SideBySide Step Strength UNet
+    available available_classifiers branch ddim ddpm dpm_solver_pp film grid load
+    load_classifier read_note sample save_animation save_film save_gif save_png spaced_timesteps
+""".split()

@@ -25,7 +25,7 @@ from torch.overrides import TorchFunctionMode
 
 from . import diffusers_format, hub
 from .classifier import Classifier, ClassifierConfig
-from .denoiser import ModelDenoiser, evaluate
+from .denoiser import ModelDenoiser
 from .diffusion import PREDICTION_TYPES
 from .errors import CheckpointError, InvalidInput, check_choice, check_int
 from .fast import Prepared, lay_out
@@ -103,7 +103,7 @@ class Model:
 
     def __init__(self, name: str, config: Config, unet: UNet, schedule, training: dict):
         self.name, self.config, self.schedule, self.training = name, config, schedule, training
-        self.unet, self.evaluate = unet, evaluate
+        self.unet, self.evaluate = unet, nn.Module.__call__
         self.prepared = Prepared(unet, schedule.num_timesteps)
 
     @property
@@ -196,7 +196,7 @@ def load(
     source: hub.Hub | None = None,
     progress: hub.Progress | None = None,
 ) -> Model:
-    """Load a diffusion model: one that ships, one from a folder, or one from the Hub.
+    """Load a diffusion model.
 
     Args:
         name: of a shipped checkpoint, a folder, or a repository, ``owner/name`` or
@@ -292,9 +292,8 @@ def save(
     """Write a checkpoint folder; each file replaces its predecessor whole or not at all.
 
     Args:
-        tensors: the state dict of the model.
-        training: how the weights came to be, as ``training.Loop`` tells it, as far as it is
-            recorded; in half precision where its recipe says so.
+        tensors: the state dict of the model; kept in half precision where its recipe says so.
+        training: how the weights came to be, as far as it is recorded; see ``record``.
         name: for the card; that of the folder unless given.
 
     Raises:

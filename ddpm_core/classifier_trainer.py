@@ -91,15 +91,13 @@ class ClassifierTrainer(Loop):
 
     def _measure(self) -> dict:
         """Mean loss and accuracy; with noise also the accuracy in each quarter of [0, T)."""
-        held_out, t = self.validation, None
-        if self.schedule is not None:
-            t = held_out.timesteps(self.schedule.num_timesteps)
+        held_out, labels = self.validation, self.validation.images.labels
+        noisy = self.schedule is not None
+        t = held_out.timesteps(self.schedule.num_timesteps) if noisy else None
         log_probs = predict(self.averaged(), held_out.images, t, held_out.noise)
-        labels = held_out.images.labels
         hit = (log_probs.argmax(1) == labels).float()
         row = {"validation": float(F.nll_loss(log_probs, labels)), "accuracy": float(hit.mean())}
-        if self.schedule is not None:
-            row |= held_out.by_quarter(hit)
+        row |= held_out.by_quarter(hit) if noisy else {}
         return {name: round(value, 5) for name, value in row.items()}
 
     def _training(self) -> dict:

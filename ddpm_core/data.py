@@ -160,12 +160,7 @@ def _chosen(count: int, held_out: int, tested: int = 0) -> dict[str, Tensor]:
 
 
 def _has_pictures(folder: Path) -> bool:
-    if any(path.is_dir() for path in folder.glob("*")):
-        return True
-    for packed in (folder.with_name(f"{folder.name}.zip"), folder / "train.zip"):
-        if packed.is_file():
-            raise DataError(f"{packed} is not read: unpack it into {packed.with_suffix('')}")
-    return False
+    return any(path.is_dir() for path in folder.glob("*"))
 
 
 def _read_folder(folder: Path) -> Images:
@@ -217,34 +212,19 @@ def _pixels(path: str) -> tuple[np.ndarray, str]:
     return pixels, picture.format
 
 
-def _read_mnist_like(name: str, root: Path, train: bool) -> tuple[Tensor, Tensor]:
-    content = _open(name, root, train)
-    if len(content.data) != len(content.targets):
-        raise DataError(
-            f"{root / name} is damaged: {len(content.data):,} images but {len(content.targets):,} "
-            "labels; delete both files and retry"
-        )
-    return content.data.unsqueeze(1), content.targets.long()
+def _read(name: str, folder: str, root: Path, train: bool) -> tuple[Tensor, Tensor]:
+    from torchvision import datasets  # a second of import that sampling can do without
 
-
-def _read_cifar10(root: Path, train: bool) -> tuple[Tensor, Tensor]:
-    content = _open("CIFAR10", root, train)
-    pixels = torch.from_numpy(content.data).permute(0, 3, 1, 2).contiguous()
-    return pixels, torch.tensor(content.targets)
-
-
-def _open(name: str, root: Path, train: bool):
-    from torchvision import datasets as tv  # a second of import that sampling can do without
-
-    dataset = getattr(tv, name)
     try:
-        return dataset(root, train=train, download=True)
+        content = getattr(datasets, name)(root, train=train, download=True)
     except Exception as error:  # whatever torchvision, urllib or the disk raise
-        folder = root / getattr(dataset, "base_folder", name)
         raise DataError(
-            f"{name} is missing from {folder} or damaged, and could not be downloaded ({error}). "
-            "Give its folder with --data-root or DDPM_DATA; delete what is damaged."
+            f"{name} is missing from {root / folder} or damaged, and could not be downloaded "
+            f"({error}). Give its folder with --data-root or DDPM_DATA; delete what is damaged."
         ) from error
+    pixels = torch.as_tensor(content.data)
+    pixels = pixels[:, None] if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2).contiguous()
+    return pixels, torch.as_tensor(content.targets)
 
 
 @dataclass(frozen=True)
@@ -265,14 +245,15 @@ class Dataset:
     hub: str
 
 
-def _mnist_like(name: str, classes: tuple[str, ...], hub: str) -> Dataset:
-    """What torchvision calls ``name``, in the four files of MNIST."""
-    return Dataset(partial(_read_mnist_like, name), name, classes, hub)
+def _of_torchvision(name: str, classes: tuple[str, ...], hub: str, folder: str = "") -> Dataset:
+    """What torchvision calls ``name``, in a folder of that name unless another is given."""
+    folder = folder or name
+    return Dataset(partial(_read, name, folder), folder, classes, hub)
 
 
 DATASETS = {
-    "mnist": _mnist_like("MNIST", DIGITS, "ylecun/mnist"),
-    "fashion-mnist": _mnist_like("FashionMNIST", CLOTHES, "zalando-datasets/fashion_mnist"),
-    "kmnist": _mnist_like("KMNIST", KUZUSHIJI, "randall-lab/kmnist"),
-    "cifar10": Dataset(_read_cifar10, "cifar-10-batches-py", THINGS, "uoft-cs/cifar10"),
+    "mnist": _of_torchvision("MNIST", DIGITS, "ylecun/mnist"),
+    "fashion-mnist": _of_torchvision("FashionMNIST", CLOTHES, "zalando-datasets/fashion_mnist"),
+    "kmnist": _of_torchvision("KMNIST", KUZUSHIJI, "randall-lab/kmnist"),
+    "cifar10": _of_torchvision("CIFAR10", THINGS, "uoft-cs/cifar10", "cifar-10-batches-py"),
 }

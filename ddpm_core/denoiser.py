@@ -51,11 +51,6 @@ def evaluations(denoiser: Denoiser, t: int) -> int:
     return told(t) if told else 1
 
 
-def evaluate(net: torch.nn.Module, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
-    """``net(x, t, labels)``, here and now."""
-    return net(x, t, labels)
-
-
 class ModelDenoiser:
     """A trained UNet as a denoiser, with its labels bound.
 
@@ -65,7 +60,7 @@ class ModelDenoiser:
         labels: (B,) class indices, (B, classes) proportions, or None.
         reduced: whether to use the copy in bfloat16, for ``t >= 20`` and, where the noise
             is predicted, only while there is enough image left; float32 throughout if not.
-        evaluate: what evaluates the network, such as ``Engine.evaluate``.
+        evaluate: what evaluates the network: ``Engine.evaluate``, or itself, here and now.
     """
 
     def __init__(
@@ -75,7 +70,7 @@ class ModelDenoiser:
         prediction_type,
         labels=None,
         reduced: bool = False,
-        evaluate: Evaluate = evaluate,
+        evaluate: Evaluate = torch.nn.Module.__call__,
     ):
         self.prepared, self.reduced, self.evaluate = prepared, reduced, evaluate
         self.schedule, self.prediction_type, self.labels = schedule, prediction_type, labels

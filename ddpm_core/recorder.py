@@ -67,10 +67,12 @@ class Film:
 
     @property
     def steps(self) -> int:
+        """How many it has in the end."""
         return len(self._x) - 1
 
     @property
     def frames(self) -> int:
+        """How many there are so far."""
         return len(self.t)
 
     @property

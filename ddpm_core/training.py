@@ -214,9 +214,8 @@ class Loop(ABC):
     def _measure(self) -> dict:
         """Columns of ``history``: what the averaged weights are worth."""
 
-    def _show(self) -> None:
+    def _show(self) -> None:  # noqa: B027
         """Lay out what can be looked at; a classifier has nothing to show."""
-        return
 
     def _training(self) -> dict:
         """How these weights came to be, for ``training.json`` and the card."""
