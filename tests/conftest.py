@@ -1,13 +1,12 @@
 """Shared fixtures: a tiny random checkpoint and a made-up MNIST, so that no test downloads."""
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import settings
 
 from ddpm_core import checkpoints, guides
 from ddpm_core.errors import CheckpointError
-from tests.support.toys import save_tiny_checkpoint, tiny_classifier, write_mnist
+from tests.support.toys import save_tiny_checkpoint, small_mnist, tiny_classifier
 
 # Tests ask what happens, not how soon: a fifth of a second is too little on a busy machine.
 settings.register_profile("any machine", deadline=None)
@@ -28,11 +27,9 @@ def seeded():
 
 @pytest.fixture(scope="session")
 def mnist_root(tmp_path_factory):
-    """A data root with 6,000 random training and 60 test images: 1,000 are left to train on."""
+    """8 x 8 pixels: 6,000 random images to train on, 5,000 of them held out; 60 to test with."""
     root = tmp_path_factory.mktemp("data-root")
-    generator = np.random.default_rng(0)
-    write_mnist(root, "train", *_random_digits(generator, 6_000))
-    write_mnist(root, "t10k", *_random_digits(generator, 60))
+    small_mnist(root, 6_000, 60, seed=0)
     return root
 
 
@@ -72,8 +69,3 @@ def classifiers(monkeypatch):
 
     monkeypatch.setattr(guides, "_load", load)
     return toys
-
-
-def _random_digits(generator, count):
-    pixels = generator.integers(0, 256, (count, 28, 28), dtype=np.uint8)
-    return pixels, generator.integers(0, 10, count, dtype=np.uint8)

@@ -218,7 +218,7 @@ def test_the_record_tells_how_it_came_to_be(whole, base):
 def test_a_prediction_is_told_the_noise_of_its_images(mnist_root, tmp_path):
     it = trainer(tmp_path, mnist_root).averaged()
     images = data.load("mnist", "test", mnist_root)
-    t, noise = torch.arange(60) % 40, torch.randn(60, 1, 28, 28)
+    t, noise = torch.arange(60) % 40, torch.randn(60, 1, 8, 8)
     abar = torch.from_numpy(it.schedule.alphas_cumprod[t.numpy()])
     x = abar.sqrt().view(-1, 1, 1, 1) * images.batch(torch.arange(60))[0]
     x = (x + (1 - abar).sqrt().view(-1, 1, 1, 1) * noise).float()

@@ -23,6 +23,7 @@ from lab.measure.features import batches, classifier_features
 from lab.measure.metrics import measuring
 from lab.measure.protocol import words
 from lab.progress import last
+from tests.support.toys import write_mnist
 
 
 def ask(**changes) -> Request:
@@ -137,14 +138,16 @@ def test_other_images_as_reference(classifiers, model, root, tmp_path, split, im
 
 
 def test_what_cannot_be_measured_is_refused_before_anything_is_sampled(
-    classifiers, model, root, mnist_root, tmp_path, monkeypatch
+    classifiers, model, root, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(shards, "Run", None)
     for n, told in ((8, "n = 8 is too few for the 8 features"), (fid.BLOCKS - 1, "n must be")):
         with pytest.raises(InvalidInput, match=told):
             last(measure_fid(model, ask(n=n), root=root, home=tmp_path))
-    with pytest.raises(InvalidInput, match=r"makes images of \(1, 8, 8\), mnist has \(1, 28, 28\)"):
-        last(measure_fid(model, ask(), root=mnist_root, home=tmp_path))
+    for stem in ("train", "t10k"):
+        write_mnist(tmp_path, stem, np.zeros((5_010, 9, 9)), np.zeros(5_010))
+    with pytest.raises(InvalidInput, match=r"makes images of \(1, 8, 8\), mnist has \(1, 9, 9\)"):
+        last(measure_fid(model, ask(), root=tmp_path, home=tmp_path))
     few = data.load("mnist", "test", root).subset(range(8))
     monkeypatch.setattr(data, "load", lambda *about: few)
     with pytest.raises(InvalidInput, match="images of the reference = 8 is too few"):

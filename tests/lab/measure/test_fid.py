@@ -202,7 +202,7 @@ def real(mnist_root):
 
 
 def test_a_floor_is_the_mean_over_disjoint_draws_by_seed(real):
-    net = classifier_features(tiny_classifier("residual", 28))
+    net = classifier_features(tiny_classifier("residual"))
     train, other = real
     reference = last(fid.gather(net, batches(train), len(train)))
     steps = list(fid.floor(net, other, reference, 300, seed=4))
