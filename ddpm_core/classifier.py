@@ -100,9 +100,8 @@ class Classifier:
     def timesteps(self, abar: float | Tensor | None, count: int) -> Tensor:
         """Where its own schedule has that much noise: (count,), fractional, in [0, T - 1].
 
-        The marginal of a variance-preserving process depends on ``abar`` alone, so that one
-        classifier serves models of any such schedule. Between timesteps the log-SNR is
-        interpolated; beyond either end it is clamped.
+        The marginal of a variance-preserving process depends on ``abar`` alone: one classifier
+        serves any such schedule. The log-SNR is interpolated between timesteps, and clamped beyond.
         """
         abar = torch.as_tensor(1.0 if abar is None else abar, dtype=torch.float64, device="cpu")
         if abar.shape not in ((), (count,)):

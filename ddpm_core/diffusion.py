@@ -42,11 +42,8 @@ def q_sample(schedule: Schedule, x0: Tensor, t: int | Tensor, noise: Tensor) -> 
 
 
 def check_images(x0: Tensor, shape: Sequence[int]) -> Tensor:
-    """Return ``x0`` if it can be noised by noise of ``shape``, (B, ...).
-
-    That is: finite, float32 or float64, and of this shape or a single one, (1, ...),
-    which then stands for all B.
-    """
+    """Return ``x0`` if it can be noised by noise of ``shape``, (B, ...): finite, float32 or
+    float64, and of this shape or a single one, (1, ...), which then stands for all B."""
     if not isinstance(x0, Tensor) or x0.dtype not in (torch.float32, torch.float64):
         raise InvalidInput("images must be a float32 or float64 tensor with values in [-1, 1]")
     if tuple(x0.shape) not in (tuple(shape), (1, *shape[1:])):

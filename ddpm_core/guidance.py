@@ -105,9 +105,7 @@ class Strength:
 
 class ClassifierFree:
     """Classifier-free guidance (Ho and Salimans 2022, eq. 6), in the scale s = w + 1:
-
-    ``eps = uncond + s (cond - uncond)``; s = 0 is unconditional, s = 1 conditional (report
-    eq. 14).
+    ``eps = uncond + s (cond - uncond)``; 0 is unconditional, 1 conditional (report eq. 14).
 
     Args:
         strength: ``t -> (B,)``, s.
@@ -167,10 +165,8 @@ class ClassifierGuided:
     """Classifier guidance: the gradient of a classifier pushes eps towards a class.
 
     ``"plain"`` is the report's eq. 11, ``eps - λ ∇ ln p(y | x_t)``. ``"scaled"`` has the factor
-    sigma(t) that turns a score into an eps (Dhariwal and Nichol 2021,
-    Algorithm 2): without it the push is too strong for small t, where little noise is left.
-
-    λ acts per image: the gradient is that of the sum over the batch, never of its mean.
+    sigma(t) that turns a score into an eps (Dhariwal and Nichol 2021, Algorithm 2): without it the
+    push is too strong for small t, where little noise is left. λ acts per image.
 
     Args:
         log_probs: ``(x, alphas_cumprod) -> (B, K)``, differentiable in x.
@@ -232,10 +228,8 @@ class ClassifierGuided:
 
 
 class SideBySide:
-    """Several denoisers as one, each for its own stretch of the batch: (denoiser, images) in order.
-
-    What only some of them tell in ``extras`` is NaN for the others.
-    """
+    """Several denoisers as one, each for its own stretch of the batch: (denoiser, images) in order;
+    what only some of them tell in ``extras`` is NaN for the others."""
 
     def __init__(self, parts: Sequence[tuple[Denoiser, int]]):
         self.parts = list(parts)

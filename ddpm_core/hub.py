@@ -86,11 +86,10 @@ class Hub:
     keep_bytes: int | None = None
 
     def folder(self, name: str, progress: Progress | None = None) -> Path:
-        """The folder of a repository's model: the cached one, or one downloaded now.
+        """The folder of the model ``owner/name`` or ``owner/name@revision``: the cached one, or one
+        downloaded now.
 
-        Args:
-            name: ``owner/name`` or ``owner/name@revision``.
-            progress: called with the bytes that arrived so far, and those to come in all.
+        ``progress`` is called with the bytes that arrived so far, and those to come in all.
         """
         if not is_name(name):
             raise CheckpointError(f"{name[:200]!r} names no repository: owner/name[@revision]")

@@ -23,14 +23,14 @@ class Film:
 
     Args:
         start: x_T, (n, C, H, W); frame 0.
-        steps: how many steps will follow; the film then has ``steps + 1`` frames.
+        steps: how many will follow.
         num_timesteps: T, the timestep written on frame 0.
 
     Attributes:
         x: (frames, n, H, W, C), uint8: the state after each step so far, opening noise first.
         x0: the same for the predicted clean image; frame 0 has none and is mid-grey.
-        t: the time of each frame's state as the report counts it: T for the opening noise, 0 for
-            the clean image. The x̂0 beside it was predicted one step before.
+        t: the time of each frame's state: T for the opening noise, 0 for the clean image. The x̂0
+            beside it was predicted one step before.
 
     Raises:
         InvalidInput: if the film would take more than 512 MiB.
@@ -102,7 +102,7 @@ class Film:
         return Film.of(self._x[:, part], self._x0[:, part], self.t)
 
     def until(self, index: int) -> Film:
-        """A film of the same length that has only the frames up to step ``index``, copied."""
+        """A copy that has only the frames up to step ``index`` so far."""
         index = check_int("step", index, 0, self.frames - 1)
         return Film.of(self._x.copy(), self._x0.copy(), self.t[: index + 1])
 
@@ -180,12 +180,9 @@ def default_columns(n: int) -> int:
 
 
 def contact_sheet(images, columns, rows=None, *, scale: int = 4, gap: int = 1) -> np.ndarray:
-    """A labelled grid: a word over every column and, where given, before every row.
+    """A labelled ``grid``: a word over every column and, where given, before every row.
 
-    Args:
-        images: as for ``grid``, row by row.
-        columns, rows: the labels; as many as there are columns and rows.
-        scale: whole-number enlargement of the images; words are not enlarged.
+    ``scale`` enlarges the images, by a whole number, and not the words.
     """
     sheet = enlarge(grid(images, len(columns), gap), scale)
     # The font has no Greek.
@@ -206,15 +203,13 @@ def contact_sheet(images, columns, rows=None, *, scale: int = 4, gap: int = 1) -
 
 
 class Frames(Sequence):
-    """The pictures of a film as they are written, each made when it is asked for.
+    """The pictures of a film as they are written, each made when it is asked for; ``chosen`` has
+    the number of each in the film.
 
     Args:
         panes: what each shows, side by side, of ``PANES``.
         stride: every how many steps one is kept; the first and last always are.
         columns: images per row, nearly square unless given.
-
-    Attributes:
-        chosen: the number of each frame in the film.
     """
 
     def __init__(self, film: Film, panes: Sequence[str] = ("x",), stride=1, columns=None):

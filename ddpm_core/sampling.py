@@ -96,7 +96,7 @@ class Run:
         return q_sample(self.schedule, self._x0.to(noise), self.timesteps[0], noise)
 
     def noise(self, t: int) -> Tensor:
-        """The noise of every image at ``t``, (B, C, H, W)."""
+        """That of every image at ``t``, (B, C, H, W)."""
         parts = [self.model.noise(seed, images)(t) for (seed,), images in self._grouped("seed")]
         return torch.cat(parts) if len(parts) > 1 else parts[0]
 
@@ -182,10 +182,8 @@ class Run:
         )
 
     def calls(self, report: bool = False) -> list[int]:
-        """Evaluations of the network for each image so far, at the start and after every step.
-
-        For requests side by side: those of the costliest one.
-        """
+        """Evaluations of the network for each image so far, at the start and after every step; for
+        requests side by side those of the costliest one."""
         denoiser = self.denoiser(complete=report)
         visits = SAMPLERS[self.request.sampler].visits(self.timesteps)
         each = (sum(evaluations(denoiser, t) for t in visited) for visited in visits)
@@ -236,10 +234,7 @@ def branch(model: Model, request: Request, other: Request, at: int, progress=Non
     """Run a request, and again with what ``other`` changes from step ``at`` on.
 
     The film has the images of the request, then those of its branch, which share the frames up to
-    ``at``.
-
-    Raises:
-        InvalidInput: if the two do not agree in the walk or in n.
+    ``at``. The two must agree in the walk and in n.
     """
     first, second = Run(model, request), Run(model, [request, other])
     if len(first.images) * 2 != len(second.images):
@@ -258,10 +253,8 @@ def branch(model: Model, request: Request, other: Request, at: int, progress=Non
 def scale_sheet(
     request: Request, scales: Sequence[float], labels: Sequence[int] | None = None
 ) -> list[Request]:
-    """Requests for one image at every scale, and in rows for every class: an atlas.
-
-    All of them start from the same noise, that of the request's first image.
-    """
+    """Requests for one image at every scale, and in rows for every class: an atlas, all of it from
+    the noise of the request's first image."""
     if request.guidance == "none":
         raise InvalidInput("scales are those of a guidance: choose one")
     rows = [request.label] if labels is None else labels
