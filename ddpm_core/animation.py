@@ -130,13 +130,16 @@ def _note_in_mp4(file: BinaryIO) -> str:
 
 
 def _note_in_picture(file: BinaryIO) -> str:
-    with Image.open(file, formats=("GIF", "PNG", "WEBP")) as picture:
-        picture.load()  # text may stand after a PNG's pixels
-    if picture.format == "GIF":
-        return picture.info.get("comment", b"").decode("utf-8", "replace")
-    if picture.format == "PNG":
-        return str(picture.info.get("Description", ""))
-    xmp = picture.info.get("xmp", b"").decode("utf-8", "replace")
+    from .media import Still
+
+    with Still(file, formats=("GIF", "PNG", "WEBP")) as picture:
+        picture.read(index=0, writeable_output=False)  # text may stand after a PNG's pixels
+        about = picture.metadata()
+    if about["format"] == "GIF":
+        return about.get("comment", b"").decode("utf-8", "replace")
+    if about["format"] == "PNG":
+        return str(about.get("Description", ""))
+    xmp = about.get("xmp", b"").decode("utf-8", "replace")
     found = re.search(r"<dc:description>.*?<rdf:li[^>]*>(.*?)</rdf:li>", xmp, re.DOTALL)
     return unescape(found[1]) if found else ""
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from .errors import DataError, InvalidInput, check_choice
@@ -199,17 +198,21 @@ def _decoded(samples: tuple[tuple[str, int], ...], classes: tuple[str, ...]) -> 
 
 def _pixels(path: str) -> tuple[np.ndarray, str]:
     """A picture, (S, S, 1) if it is grey, else (S, S, 3); and what kind of file it is."""
+    from .media import Still
+
     try:
-        with Image.open(path) as picture:
-            pixels = np.atleast_3d(picture.convert("L" if picture.mode in GREY else "RGB"))
+        with open(path, "rb") as file, Still(file) as picture:
+            about = picture.metadata()
+            mode = "L" if about["mode"] in GREY else "RGB"
+            pixels = np.atleast_3d(picture.read(index=0, mode=mode, writeable_output=False))
     except Exception as error:  # whatever Pillow raises of a damaged file
         raise DataError(f"{path} cannot be read as a picture ({error})") from error
-    if picture.mode not in GREY + COLOUR:
-        raise DataError(f"{path} has pixels of kind {picture.mode}, not of 8 bits")
-    if picture.width != picture.height:
-        size = f"{picture.width} x {picture.height}"
-        raise DataError(f"only squares are read: {path} is {size} pixels")
-    return pixels, picture.format
+    if about["mode"] not in GREY + COLOUR:
+        raise DataError(f"{path} has pixels of kind {about['mode']}, not of 8 bits")
+    width, height = about["shape"]
+    if width != height:
+        raise DataError(f"only squares are read: {path} is {width} x {height} pixels")
+    return pixels, about["format"]
 
 
 def _read(name: str, folder: str, root: Path, train: bool) -> tuple[Tensor, Tensor]:

@@ -6,13 +6,13 @@ import base64
 import binascii
 import zlib
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ddpm_core.errors import InvalidInput
+from ddpm_core.media import Still
 
 # 32 x 32 pixels in colour that do not compress at all are within it; a longer address is refused
 # by some servers.
@@ -64,25 +64,25 @@ def open_picture(path: str | Path, shape: Sequence[int]) -> np.ndarray:
     """
     c, h, w = shape
     try:
-        with Path(path).open("rb") as file, Image.open(file) as picture:
-            if max(picture.size) > MAX_SIDE or picture.width * picture.height > MAX_PIXELS:
+        with Path(path).open("rb") as file, Still(file) as picture:
+            about = picture.metadata()
+            (width, height), mode = about["shape"], about["mode"]
+            if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
                 raise InvalidInput(
-                    f"{path} has {picture.width:,} x {picture.height:,} pixels; at most "
-                    f"{MAX_PIXELS:,} are read"
+                    f"{path} has {width:,} x {height:,} pixels; at most {MAX_PIXELS:,} are read"
                 )
-            if picture.mode.startswith(DEEP):
-                raise InvalidInput(f"{path} has pixels of kind {picture.mode}, not of 8 bits")
-            image = picture.convert("RGBA")
-            with suppress(Exception):  # whatever Pillow raises of a camera's damaged notes
-                # A camera turns no pixels: it notes how it was held, and browsers heed that.
-                image = ImageOps.exif_transpose(image)
+            if mode.startswith(DEEP):
+                raise InvalidInput(f"{path} has pixels of kind {mode}, not of 8 bits")
+            # A camera turns no pixels: it notes how it was held, and browsers heed that.
+            pixels = picture.read(index=0, mode="RGBA", rotate=True, writeable_output=False)
     except InvalidInput:
         raise
     except FileNotFoundError:
         raise InvalidInput(f"there is no file {path}") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InvalidInput(f"{path} is not a picture that can be read: {error}") from error
-    if image.getextrema()[3][0] < 255:
+    image = Image.fromarray(pixels)
+    if pixels[..., 3].min() < 255:
         image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
     image = image.convert("L" if c == 1 else "RGB")
     if image.size != (w, h):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from ddpm_core import checkpoints
 from ddpm_core.animation import read_note, save_png
@@ -16,6 +15,7 @@ from ddpm_core.data import to_unit
 from ddpm_core.errors import CheckpointError, InvalidInput
 from ddpm_core.files import write
 from ddpm_core.guides import classifier_for
+from ddpm_core.media import Still
 from ddpm_core.recorder import contact_sheet, grid
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run
@@ -184,5 +184,5 @@ def _holds(path: Path, note: str) -> bool:
 
 
 def _picture(path: Path, words: str, note: str) -> Picture:
-    with Image.open(path) as picture:
-        return Picture(path.name, words, picture.size, json.loads(note))
+    with path.open("rb") as file, Still(file) as picture:
+        return Picture(path.name, words, picture.metadata()["shape"], json.loads(note))
