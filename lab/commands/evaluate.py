@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +12,15 @@ from ddpm_core import checkpoints
 from ddpm_core.animation import save_png
 from ddpm_core.commands import options
 from ddpm_core.errors import InvalidInput, check_choice
-from ddpm_core.guides import classifier_for
 from ddpm_core.recorder import grid
 from ddpm_core.request import Request
 
 from ..measure import evaluation, results
-from ..measure.features import feature_net
-from ..measure.protocol import sampled, words
+from ..measure.protocol import words
 from ..measure.shards import Shards
-from ..progress import followed
+from ..progress import followed, passed
 from ..publish import cards
-from .options import add_cache, add_features
+from .options import add_cache
 
 DEFAULT = Request(n=1000)
 SHOWN = 16  # pairs of neighbours
@@ -38,13 +36,27 @@ MODES = {
     "neighbours": "the distance of samples to their nearest training images: are they memorised?",
 }
 # The options that one of them alone reads.
-READ_BY = {
-    "features": "fid",
-    "reference": "fid",
-    "as_reported": "fid",
-    "timesteps": "bound",
-    "pixels": "neighbours",
-    "out": "neighbours",
+OPTIONS = {
+    "reference": {
+        "mode": "fid",
+        "choices": ("test", "train", "validation"),
+        "help": "the real images (default: test); to choose something by its distance, "
+        "validation, the 5,000 held out of training",
+    },
+    "as_reported": {
+        "mode": "fid",
+        "action": "store_true",
+        "help": "FID as the report takes it, the mean over minibatches of 128 of distances "
+        "between the logits of a classifier of digits, of pictures in grey",
+    },
+    "timesteps": {
+        "mode": "bound",
+        "type": int,
+        "metavar": "COUNT",
+        "help": "evaluations of each image, most of them where t is small (default: 100)",
+    },
+    "pixels": {"mode": "neighbours", "action": "store_true", "help": "compare pixels"},
+    "out": {"mode": "neighbours", "type": Path, "help": "a PNG of the closest, sample first"},
 }
 
 
@@ -55,9 +67,8 @@ def add(commands) -> None:
         help="measure how well samples meet their class, and how much they vary",
         description="Sample, and print what share an independent classifier (the judge, which "
         "takes part in no guidance) takes for the wanted class, and the mean pairwise distance "
-        "between images of a class; several scales make a table. --fid, --bound and --neighbours "
-        "measure something else instead. Samples are kept in --cache: the same command goes on "
-        "where it was stopped.",
+        "between images of a class. --fid, --bound and --neighbours measure something else "
+        "instead. Samples are kept in --cache: the same command goes on where it was stopped.",
     )
     options.add_request(p, DEFAULT)
     p.add_argument(
@@ -66,36 +77,17 @@ def add(commands) -> None:
         type=float,
         nargs="+",
         metavar="SCALE",
-        help="guidance scale; several are measured one after another (of --neighbours one)",
+        help="guidance scale; several are measured one after another",
     )
     options.add_batch(p)
     options.add_threads(p)
     modes = p.add_mutually_exclusive_group()
     for name, about in MODES.items():
         modes.add_argument(f"--{name}", dest="mode", action="store_const", const=name, help=about)
-    p.add_argument(
-        "--reference",
-        choices=("test", "train", "validation"),
-        help="for --fid: the real images (default: test); to choose something by its "
-        "distance, validation, the 5,000 held out of training",
-    )
-    p.add_argument(
-        "--as-reported",
-        action="store_true",
-        help="for --fid: FID as the report takes it, the mean over minibatches of 128 of distances "
-        "between the logits of a classifier of digits, of pictures in grey",
-    )
-    add_features(p)
-    p.add_argument(
-        "--timesteps",
-        type=int,
-        metavar="COUNT",
-        help="for --bound: evaluations of each image, most of them where t is small (default: 100)",
-    )
-    p.add_argument("--pixels", action="store_true", help="for --neighbours: not by features")
-    p.add_argument(
-        "--out", type=Path, help="for --neighbours: a PNG of the closest pairs, sample first"
-    )
+    for name, about in OPTIONS.items():
+        settings = {key: value for key, value in about.items() if key != "mode"}
+        settings["help"] = f"for --{about['mode']}: {about['help']}"
+        p.add_argument(f"--{name.replace('_', '-')}", **settings)
     options.add_data_root(p)
     add_cache(p)
     p.add_argument(
@@ -115,105 +107,63 @@ def run(a: argparse.Namespace) -> None:
         raise InvalidInput("--scale is that of a guidance: choose one with --guidance")
     scales = a.measured_scales or [base.guidance_scale]
     requests = [replace(base, guidance_scale=scale).for_model(model) for scale in scales]
-    MEASURES[a.mode](a, model, requests)
+    own = _own_folder(a)
+    for request in requests:
+        result = followed(MEASURES[a.mode](a, model, request))
+        print(f"{model.name}: {words(result)}", flush=True)
+        for folder in filter(None, (Shards(model, request, a.cache).folder, own)):
+            print(results.save(folder, result), flush=True)
+        if own:
+            cards.rewrite(own)
 
 
 def check(a: argparse.Namespace) -> None:
     """Refuse options that the measurement asked for would ignore."""
-    for name, mode in READ_BY.items():
-        if getattr(a, name) not in (None, False) and a.mode != mode:
-            raise InvalidInput(f"--{name.replace('_', '-')} goes with --{mode}")
-    if a.as_reported and a.features is not None:
-        raise InvalidInput("--as-reported has its own features: leave --features out")
+    for name, about in OPTIONS.items():
+        if getattr(a, name) not in (None, False) and a.mode != about["mode"]:
+            raise InvalidInput(f"--{name.replace('_', '-')} goes with --{about['mode']}")
     scales = a.measured_scales or ()
     if scales and a.guidance_scale is not None:
         raise InvalidInput("--scale takes the place of --guidance-scale: give one of them")
-    if a.mode == "neighbours" and len(scales) > 1:
-        raise InvalidInput("--neighbours takes one --scale")
+    if a.out is not None:
+        check_choice("ending of --out", a.out.suffix.lower(), (".png",))
+        if len(scales) > 1:
+            raise InvalidInput("--out takes one --scale")
     if a.mode == "bound":
         strays = [name for name in options.changed(a, DEFAULT) if name not in OF_THE_BOUND]
         for name in [*strays, *(["scale"] if scales else [])]:
             raise InvalidInput(f"--{name.replace('_', '-')} has no meaning for --bound")
 
 
-def classes(a: argparse.Namespace, model, requests) -> None:
-    """Measure how well the samples of every request meet their class: a row for each."""
-    folder = _own_folder(a)
-    judge = classifier_for(model, "judge")
-    print(f"{_settings(model, requests[0])}; judged by {judge.name}")
-    print("| scale | wanted class | mean pairwise distance |\n| --- | --- | --- |")
-    kept = []
-    for request in requests:
-        steps = evaluation.measure_classes(model, request, home=a.cache, batch=a.batch)
-        found = followed(steps)
-        scale = "-" if request.guidance_scale is None else f"{request.guidance_scale:g}"
-        share, apart = found["accuracy"], found["distance"]
-        hit = "-" if share is None else f"{share:.1%} ± {found['error']:.1%}"
-        print(f"| {scale} | {hit} | {'-' if apart is None else f'{apart:.2f}'} |", flush=True)
-        kept.append((request, found))
-    for request, found in kept:
-        _keep(a, model, request, found, folder)
+def _classes(a, model, request):
+    return evaluation.measure_classes(model, request, home=a.cache, batch=a.batch)
 
 
-def fid(a: argparse.Namespace, model, requests) -> None:
-    """Measure the judge distance of every request."""
-    net = None if a.features is None else feature_net(a.features)
-    folder = _own_folder(a)
-    options = {"reference": a.reference or "test", "net": net, "as_reported": a.as_reported}
+def _fid(a, model, request):
+    options = {"reference": a.reference or "test", "as_reported": a.as_reported}
     options |= {"root": a.data_root, "home": a.cache, "batch": a.batch}
-    for request in requests:
-        found = followed(evaluation.measure_fid(model, request, **options))
-        print(_settings(model, request))
-        scale = request.guidance_scale
-        print(("" if scale is None else f"scale {scale:g}: ") + words(found), flush=True)
-        _keep(a, model, request, found, folder)
+    return evaluation.measure_fid(model, request, **options)
 
 
-def bound(a: argparse.Namespace, model, requests) -> None:
-    """Measure the bound; of a request it takes the number of images, the variance and the seed."""
-    folder, request = _own_folder(a), requests[0]
+def _bound(a, model, request):
     options = {} if a.timesteps is None else {"evaluations": a.timesteps}
-    options |= {name: getattr(request, name) for name in ("n", "variance", "seed")}
-    found = followed(evaluation.measure_bound(model, root=a.data_root, **options))
-    print(f"{model.name}: {words(found)}", flush=True)
-    _keep(a, model, request, found, folder)
+    options |= {name: getattr(request, name) for name in OF_THE_BOUND}
+    return evaluation.measure_bound(model, root=a.data_root, **options)
 
 
-def neighbours(a: argparse.Namespace, model, requests) -> None:
-    """Look for the nearest training images of the samples of a request."""
-    folder, request = _own_folder(a), requests[0]
-    if a.out is not None:
-        check_choice("ending of --out", a.out.suffix.lower(), (".png",))
-        a.out.parent.mkdir(parents=True, exist_ok=True)
+def _neighbours(a, model, request):
     options = {"space": "pixels" if a.pixels else "features", "root": a.data_root}
     options |= {"home": a.cache, "batch": a.batch}
-    found, pairs = followed(evaluation.measure_neighbours(model, request, **options))
-    print(_settings(model, request))
-    print(words(found), flush=True)
-    _keep(a, model, request, found, folder)
+    steps = evaluation.measure_neighbours(model, request, **options)
+    result, pairs = yield from passed(steps)
     if a.out is not None:
+        a.out.parent.mkdir(parents=True, exist_ok=True)
         shown = pairs[:SHOWN]
-        save_png(grid(np.concatenate(list(shown)), shown.shape[1]), a.out, 2, words(found))
-        print(a.out)
+        save_png(grid(np.concatenate(list(shown)), shown.shape[1]), a.out, 2, words(result))
+    yield result
 
 
-MEASURES = {"classes": classes, "fid": fid, "bound": bound, "neighbours": neighbours}
-
-
-def _keep(a, model, request, result: dict, folder: Path | None) -> None:
-    own = Shards(model, request, a.cache).folder
-    for kept in [own] if folder is None else [own, folder]:
-        print(results.save(kept, result), flush=True)
-    if folder is not None:
-        cards.rewrite(folder)
-
-
-def _settings(model, request) -> str:
-    """What the figures depend on beside the scale, in words."""
-    about = {"request": asdict(request) | {"guidance_scale": None}, "n": request.n}
-    about |= {"first": request.first, "dtype": model.resolve_dtype(request.dtype)}
-    weights = model.training.get("weights", "as published")
-    return f"{model.name} ({weights}), {sampled(about)}"
+MEASURES = {"classes": _classes, "fid": _fid, "bound": _bound, "neighbours": _neighbours}
 
 
 def _own_folder(a) -> Path | None:

@@ -21,8 +21,7 @@ def add(commands) -> None:
         description="Make Table 1, Table 2 and Figures 2 to 8 of the report again, on one page "
         "with the report's figures beside ours. Figures that are stored with the checkpoints are "
         "read; what is missing is measured, which takes hours and goes on where it was stopped. "
-        "--quick takes minutes: few steps, few pictures, stored figures, and beside Table 1 a "
-        "small measurement of its own.",
+        "--quick takes minutes: few steps, few pictures, stored figures.",
     )
     p.add_argument("--quick", action="store_true", help="in minutes")
     p.add_argument(
@@ -41,11 +40,6 @@ def add(commands) -> None:
     )
     options.add_data_root(p)
     add_cache(p)
-    p.add_argument(
-        "--save",
-        action="store_true",
-        help="keep what the tables lack in the checkpoints' folders, not beside the page",
-    )
     options.add_batch(p)
     options.add_threads(p)
     p.set_defaults(run=run)
@@ -59,7 +53,6 @@ def run(a: argparse.Namespace) -> None:
         parts=tuple(a.parts),
         root=a.data_root,
         cache=a.cache,
-        save=a.save,
         batch=a.batch,
     )
     found = followed(reproduce(settings))

@@ -9,9 +9,7 @@ from ddpm_core.errors import InvalidInput
 from ddpm_core.recipes import CLASSIFIERS
 
 from ..measure import watch
-from ..measure.features import feature_net
 from ..measure.judge_trainer import JudgeRecipe, JudgeTrainer
-from . import options
 
 
 def add(commands) -> None:
@@ -23,7 +21,6 @@ def add(commands) -> None:
         help="measure the judge distance (see 'evaluate --help') at every validation, 512 samples "
         "against 1,000 held out images",
     )
-    options.add_features(p)
     p.set_defaults(run=run)
     p = commands.choices["train-classifier"]
     fields.add_options(p, JudgeRecipe, skip=ClassifierRecipe.__dataclass_fields__)
@@ -31,10 +28,7 @@ def add(commands) -> None:
 
 
 def run(a) -> None:
-    if a.features is not None and not a.fid:
-        raise InvalidInput("--features goes with --fid")
-    net = None if a.features is None else feature_net(a.features)
-    train.run(a, (lambda dataset: watch.fid_watch(dataset, a.data_root, net)) if a.fid else None)
+    train.run(a, (lambda dataset: watch.fid_watch(dataset, a.data_root)) if a.fid else None)
 
 
 def run_classifier(a) -> None:

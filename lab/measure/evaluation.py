@@ -30,7 +30,7 @@ from ..weights import fingerprint
 from .as_reported import MINIBATCH, logits_in_grey, mean_distance
 from .bound import of_model
 from .features import Features, batches, classifier_features, judge_of
-from .fid import BLOCKS, Moments, Score, floor, gather, gather_blocks, mean_of_draws, score
+from .fid import BLOCKS, Moments, check_enough, floor, gather, mean_of_draws, score
 from .metrics import Tally
 from .neighbours import QUANTILE, memorised, nearest
 from .shards import HOME, Shards
@@ -76,34 +76,27 @@ def measure_fid(
     """
     check_choice("reference set", reference, REFERENCES)
     started, shards = time.monotonic(), Shards(model, request, home, batch)
-    if net is None:
-        otherwise = "name another feature net (--features)"
-        net = logits_in_grey() if as_reported else judge_of(model, otherwise)
+    net = net or (logits_in_grey() if as_reported else judge_of(model))
     images, rest = _real_images(model, reference, root)
-    n, about, lowest = shards.request.n, _about(model, images, reference), None
+    n, about = shards.request.n, _about(model, images, reference)
     if as_reported:
         _check_minibatches(n, images, rest)
         about["reference"] |= {"images": n, "drawn_of": len(images), "seed": FLOOR_SEED}
         real = yield from _drawn(net, images, n)
-        beside = yield from _drawn(net, rest, n)
-        lowest, draws, count = mean_distance(beside, real), 1, n // MINIBATCH
-        compare = mean_distance
+        lowest = mean_distance((yield from _drawn(net, rest, n)), real)
+        compare, count, draws = mean_distance, n // MINIBATCH, 1
     else:
         real = yield from _moments(net, images, home)
-        for size, what in ((n, "n"), (real.n, "images of the reference")):
-            if size <= real.d:
-                raise InvalidInput(
-                    f"{what} = {size:,} is too few for the {real.d:,} features of {net.name}"
-                )
+        check_enough(n, real.d, "samples")
+        check_enough(real.n, real.d, f"images of the {reference} set")
         check_int("n", n, BLOCKS, 10**9)
-        if len(rest) >= n:
-            lowest = yield from _floor(net, rest, images, real, n, home)
-        draws, count, compare = len(lowest.parts) if lowest else 0, BLOCKS, score
+        lowest = (yield from _floor(net, rest, images, real, n, home)) if len(rest) >= n else None
+        compare, count, draws = score, BLOCKS, len(lowest.parts) if lowest else 0
     # First all onto the disk: a run that is stopped loses no picture, and no picture stays in
     # memory.
     yield from passed(shards.sampling())
     pictures = (it for it in shards.sampling() if isinstance(it, np.ndarray))
-    blocks = yield from passed(gather_blocks(net, pictures, n, count))
+    blocks = yield from passed(gather(net, pictures, n, count))
     found = compare(blocks, real)
     features = {"name": net.name, "layer": net.layer, "count": blocks[0].d, "mark": net.mark}
     beside = {"split": REFERENCES[reference], "draws": draws, "seed": FLOOR_SEED}
@@ -194,8 +187,7 @@ def measure_neighbours(
         uint8: every sample and its neighbours, the closest pairs first.
     """
     shards = Shards(model, request, home, batch)
-    in_pixels = "compare pixels (--pixels)"
-    net = judge_of(model, in_pixels) if space == "features" else None
+    net = judge_of(model) if space == "features" else None
     train, test = (data.load(model.config.dataset, split, root) for split in ("train", "test"))
     samples = yield from shards.whole()
     held_out = test.pixels[:COMPARED].permute(0, 2, 3, 1).numpy()
@@ -264,15 +256,14 @@ def _check_minibatches(n: int, *sets: data.Images) -> None:
 def _drawn(net: Features, images: data.Images, n: int):
     """Moments of minibatches of real images."""
     order = np.random.RandomState(FLOOR_SEED).permutation(len(images))[:n]
-    what = "real images"
-    return passed(gather_blocks(net, batches(images, order), n, n // MINIBATCH, what))
+    return passed(gather(net, batches(images, order), n, n // MINIBATCH, "real images"))
 
 
 def _moments(net: Features, images: data.Images, home: Path):
     """Those of a whole set of real images, kept on disk."""
 
     def measure():
-        found = yield from passed(gather(net, batches(images), len(images), "reference"))
+        (found,) = yield from passed(gather(net, batches(images), len(images), what="reference"))
         yield {"n": found.n, "mean": found.mean.numpy(), "scatter": found.scatter.numpy()}
 
     found = yield from _kept(home, _digest(net, images), measure())
@@ -285,8 +276,7 @@ def _floor(
     """What ``n`` images of ``rest`` get against ``images`` of moments ``real``, kept on disk."""
 
     def measure():
-        found: Score = yield from passed(floor(net, rest, real, n, FLOOR_SEED))
-        yield {"draws": np.array(found.parts)}
+        yield {"draws": np.array((yield from passed(floor(net, rest, real, n, FLOOR_SEED))))}
 
     found = yield from _kept(home, _digest(net, images, rest, n), measure())
     return mean_of_draws(found["draws"].tolist())

@@ -65,14 +65,15 @@ class Moments:
 
     @property
     def covariance(self) -> Tensor:
-        """(d, d), unbiased; refused with n <= d, where it is singular and the distance means
-        nothing."""
-        if self.n <= self.d:
-            raise InvalidInput(
-                f"{self.n:,} images are too few for {self.d:,} features: FID needs more than "
-                f"{self.d:,}, and many more to mean something"
-            )
+        """(d, d), unbiased."""
+        check_enough(self.n, self.d)
         return self.scatter / (self.n - 1)
+
+
+def check_enough(n: int, d: int, what: str = "images") -> None:
+    """Refuse n <= d: the covariance is singular there, and the distance means nothing."""
+    if n <= d:
+        raise InvalidInput(f"{n:,} {what} are too few for {d:,} features: take more")
 
 
 def frechet(a: Moments, b: Moments) -> float:
@@ -82,8 +83,6 @@ def frechet(a: Moments, b: Moments) -> float:
     comes from an eigen-decomposition of a symmetric matrix, so that nothing complex can appear,
     and no singular value is the root of a rounding error.
     """
-    if a.d != b.d:
-        raise InvalidInput(f"{a.d} features cannot be compared with {b.d}")
     first, second = a.covariance, b.covariance
     cross = torch.linalg.svdvals(_root(first) @ _root(second)).sum()
     distance = (a.mean - b.mean).square().sum() + first.trace() + second.trace() - 2 * cross
@@ -109,19 +108,7 @@ class Score:
 
 
 def gather(
-    net: Features, images: Iterable[np.ndarray], total: int, what: str = "features"
-) -> Iterator[Progress | Moments]:
-    """``gather_blocks`` of one block: yields ``Progress``, then ``Moments``."""
-    (whole,) = yield from passed(gather_blocks(net, images, total, 1, what))
-    yield whole
-
-
-def gather_blocks(
-    net: Features,
-    images: Iterable[np.ndarray],
-    total: int,
-    count: int = BLOCKS,
-    what: str = "features",
+    net: Features, images: Iterable[np.ndarray], total: int, count: int = 1, what: str = "features"
 ) -> Iterator[Progress | list[Moments]]:
     """The moments of the features of ``total`` pictures, (n, H, W, C), uint8, in ``count`` blocks,
     one after another.
@@ -135,15 +122,11 @@ def gather_blocks(
     for batch in images:
         features = net.features(batch)
         place = (torch.arange(done, done + len(batch)) * count) // total
-        if len(place) and int(place[-1]) >= count:
-            raise InvalidInput(f"more than the {total:,} images that were announced")
         for k in place.unique().tolist():
             own = Moments.of(features[place == k])
             blocks[k] = own if blocks[k] is None else blocks[k] + own
         done += len(batch)
         yield Progress(what, done, total)
-    if done != total:
-        raise InvalidInput(f"{done:,} images where {total:,} were announced")
     yield blocks
 
 
@@ -165,25 +148,15 @@ def jackknife(left_out: Sequence[float]) -> float:
 
 
 def floor(
-    net: Features,
-    images: Images,
-    reference: Moments,
-    n: int,
-    seed: int = 0,
-    draws: int = FLOOR_DRAWS,
-) -> Iterator[Progress | Score]:
-    """What ``n`` real images get against the reference: yields ``Progress``, then the ``Score``.
-
-    Args:
-        images: those that the reference does not hold; ``n`` of them, ``draws`` times where they
-            suffice, in a random order.
-    """
-    check_int("n, for a floor of as many real images,", n, 1, len(images))
-    draws = min(draws, len(images) // n)
+    net: Features, images: Images, reference: Moments, n: int, seed: int = 0
+) -> Iterator[Progress | list[float]]:
+    """The distances of ``n`` real images that the reference does not hold, drawn at random up to
+    ``FLOOR_DRAWS`` times without putting back: yields ``Progress``, then the distances."""
+    draws = min(FLOOR_DRAWS, len(images) // n)
     order = np.random.RandomState(seed % 2**32).permutation(len(images))[: draws * n]
     pictures = batches(images, order, min(BATCH, n))
-    blocks = yield from passed(gather_blocks(net, pictures, draws * n, draws, "floor"))
-    yield mean_of_draws([frechet(block, reference) for block in blocks])
+    blocks = yield from passed(gather(net, pictures, draws * n, draws, "floor"))
+    yield [frechet(block, reference) for block in blocks]
 
 
 def mean_of_draws(values: Sequence[float]) -> Score:

@@ -29,35 +29,22 @@ def sampled(about: Mapping) -> str:
 
     Args:
         about: ``request``, as ``asdict`` or a stored protocol has it, ``n``, ``first`` and
-            ``dtype``. A guidance scale of None is not told.
+            ``dtype``.
     """
     asked = asdict(Request()) | about["request"]
-    guidance = _guidance(asked)
-    if not guidance:
-        guidance = ["no guidance", *(["told the class"] if asked["label"] != "none" else [])]
     walk = [f"{asked['sampler']}, {asked['steps']:,} steps ({SPACINGS[asked['spacing']]})"]
-    walk += [text for text, _ in _walk(asked)]
-    which = [f"n = {about['n']:,}", *_first(about), f"label {asked['label']}", *_mixed(asked)]
+    walk.append("x̂0 clipped" if asked["clip"] else "x̂0 not clipped")
+    walk += [f"{name} {_plain(asked[name])}" for name in SAMPLERS[asked["sampler"]].options]
+    if asked["fault"] != "none":
+        walk.append(f"with the report's error {asked['fault']}")
+    which = [f"n = {about['n']:,}"]
+    if about["first"]:
+        which.append(f"from image {about['first']:,} on")
+    which.append(f"label {asked['label']}")
+    if asked["mix"] is not None:
+        which.append(f"class {asked['mix']} mixed in, share {asked['share']:g}")
     which += [f"seed {asked['seed']}", f"dtype {about['dtype']}"]
-    return "; ".join(", ".join(words) for words in (guidance, walk, which))
-
-
-def unusual(about: Mapping, label: str = "all") -> list[str]:
-    """What tells a request from the usual one of the same n, sampler and steps, in bfloat16.
-
-    Args:
-        about: as of ``sampled``.
-        label: the model's usual one.
-    """
-    asked = asdict(Request()) | about["request"]
-    found = [*_guidance(asked), *(text for text, usual in _walk(asked) if not usual)]
-    if asked["spacing"] != "linear":
-        found.append(SPACINGS[asked["spacing"]])
-    if str(asked["label"]) != label:
-        found.append(f"label {asked['label']}")
-    found += [*_mixed(asked), *_first(about)]
-    found += [f"seed {asked['seed']}"] if asked["seed"] else []
-    return found + ([] if about["dtype"] == "bfloat16" else [f"dtype {about['dtype']}"])
+    return "; ".join(", ".join(words) for words in (_guidance(asked), walk, which))
 
 
 def _fid(result: Mapping, about: Mapping) -> str:
@@ -142,43 +129,24 @@ def _reference(about: Mapping) -> str:
 
 
 def _guidance(asked: Mapping) -> list[str]:
-    method, scale = asked["guidance"], asked["guidance_scale"]
+    method = asked["guidance"]
     if method == "none":
-        return []
+        return ["no guidance", *(["told the class"] if asked["label"] != "none" else [])]
     guidance = GUIDANCE[method]
-    told = [f"{guidance.label} guidance"]
+    words = [f"{guidance.label} guidance"]
     if guidance.classifier:
         where = f" at {asked['at']}" if "at" in guidance.options else ""
-        told = [f"classifier guidance, {guidance.label}{where}", asked["form"]]
-    if scale is not None:
-        told.append(f"{guidance.symbol} = {scale:g}")
+        words = [f"classifier guidance, {guidance.label}{where}", asked["form"]]
+    words.append(f"{guidance.symbol} = {asked['guidance_scale']:g}")
     if asked["rescale"]:
-        told.append(f"rescale {asked['rescale']:g}")
+        words.append(f"rescale {asked['rescale']:g}")
     if asked["t_low"] or asked["t_high"] is not None:
         high = "T - 1" if asked["t_high"] is None else asked["t_high"]
-        told.append(f"for {asked['t_low']} <= t <= {high}")
+        words.append(f"for {asked['t_low']} <= t <= {high}")
     if asked["profile"] != "constant":
-        told.append(f"profile {asked['profile']}")
-    return told
+        words.append(f"profile {asked['profile']}")
+    return words
 
 
-def _walk(asked: Mapping) -> list[tuple[str, bool]]:
-    """What more there is to tell of the sampler, and whether that is as usual."""
-    told = [("x̂0 clipped" if asked["clip"] else "x̂0 not clipped", asked["clip"])]
-    for name in SAMPLERS[asked["sampler"]].options:
-        value = asked[name]
-        words = f"{value:g}" if isinstance(value, float) else value
-        told.append((f"{name} {words}", value == getattr(Request, name)))
-    if asked["fault"] != "none":
-        told.append((f"with the report's error {asked['fault']}", False))
-    return told
-
-
-def _mixed(asked: Mapping) -> list[str]:
-    if asked["mix"] is None:
-        return []
-    return [f"class {asked['mix']} mixed in, share {asked['share']:g}"]
-
-
-def _first(about: Mapping) -> list[str]:
-    return [f"from image {about['first']:,} on"] if about["first"] else []
+def _plain(value) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

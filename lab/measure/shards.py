@@ -13,7 +13,7 @@ import numpy as np
 from ddpm_core.checkpoints import Model
 from ddpm_core.data import to_pictures
 from ddpm_core.errors import CheckpointError
-from ddpm_core.files import replacing, write
+from ddpm_core.files import replacing
 from ddpm_core.guides import classifier_for
 from ddpm_core.request import Request
 from ddpm_core.sampling import BATCH, Run
@@ -23,11 +23,6 @@ from ..weights import fingerprint
 
 HOME = Path("runs") / "samples"
 SHARD = 200
-ABOUT = "request.json"
-# To be raised whenever the same request comes to mean other pictures; where that concerns some
-# requests alone, theirs.
-VERSION = 1
-RESCALED_VERSION = 2
 # The number of images says how far one goes, not what they look like.
 NOT_IN_KEY = ("n", "first")
 
@@ -110,32 +105,25 @@ class Shards:
                 parts.append(it)
         return np.concatenate(parts)
 
-    def _path(self, start: int) -> Path:
-        return self.folder / f"{start:010d}.npy"
-
     def _read(self, start: int) -> np.ndarray:
-        path = self._path(start)
+        path = self.folder / f"{start:010d}.npy"
         channels, height, width = self.model.shape
         if not path.exists():
             return np.empty((0, height, width, channels), np.uint8)
         try:
-            shard = np.load(path, allow_pickle=False)
+            return np.load(path, allow_pickle=False)[:SHARD]
         except (ValueError, OSError, EOFError) as error:
             raise CheckpointError(f"{path} is damaged ({error}); delete it and retry") from error
-        if shard.dtype != np.uint8 or shard.shape[1:] != (height, width, channels):
-            raise CheckpointError(f"{path} holds no samples of this request; delete it and retry")
-        return shard[:SHARD]
 
     def _write(self, start: int, shard: np.ndarray) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        if not (self.folder / ABOUT).exists():
-            write(self.folder / ABOUT, json.dumps(self.about, indent=1) + "\n")
-        with replacing(self._path(start)) as part, part.open("wb") as file:
+        with replacing(self.folder / f"{start:010d}.npy") as part, part.open("wb") as file:
             np.save(file, shard)
 
 
 def _about(model: Model, request: Request) -> dict:
-    version = RESCALED_VERSION if request.rescale else VERSION
+    # To be raised whenever the same request comes to mean other pictures.
+    version = 2 if request.rescale else 1
     about = {"version": version, "model": model.name, "weights": fingerprint(model.unet)}
     about |= {"schedule": model.config.schedule, "prediction": model.config.prediction_type}
     about |= {k: v for k, v in asdict(request).items() if k not in NOT_IN_KEY}

@@ -14,8 +14,8 @@ from ddpm_core.request import Request
 from ddpm_core.sampling import sample
 
 from ..progress import last
-from .features import Features, batches, feature_net
-from .fid import frechet, gather
+from .features import Features, batches, classifier_features
+from .fid import check_enough, frechet, gather
 from .protocol import distance
 
 SAMPLES, REAL = 512, 1000
@@ -38,27 +38,26 @@ def fid_watch(
     would be, and compares with its like alone.
 
     Args:
-        dataset: whose judge gives the features, unless ``net`` does.
+        net: gives the features; the judge of the dataset unless given.
         real: how many images held out, at most.
     """
     judge = f"{dataset}-judge"
     if net is None and judge not in checkpoints.available_classifiers():
-        raise InvalidInput(f"no {judge!r} ships: name another feature net (--features)")
-    net = net or feature_net(judge)
+        raise InvalidInput(f"the judge distance needs a judge: no {judge!r} ships")
+    net = net or classifier_features(checkpoints.load_classifier(checkpoints.HOME / judge))
     images = data.load(dataset, "validation", root)
     chosen = torch.arange(min(real, len(images)))
-    reference = last(gather(net, batches(images, chosen), len(chosen)))
-    if len(chosen) <= reference.d:
-        raise InvalidInput(f"{len(chosen)} images are too few for {reference.d} features")
+    (reference,) = last(gather(net, batches(images, chosen), len(chosen)))
+    check_enough(reference.n, reference.d)
     count = SAMPLES * (1 + reference.d // SAMPLES)
 
     def measure(model: Model) -> dict:
         steps = _steps(model.schedule.num_timesteps)
         request = replace(REQUEST, n=count, steps=steps).for_model(model)
-        found = last(gather(net, [sample(model, request)], request.n))
+        (found,) = last(gather(net, [sample(model, request)], request.n))
         figure = round(frechet(found, reference), 4)
-        told = {"fid": figure, "fid_by": f"{net.name} ({net.mark[:8]})"}
-        return told if count == SAMPLES else told | {"fid_n": count}
+        about = {"fid": figure, "fid_by": f"{net.name} ({net.mark[:8]})"}
+        return about if count == SAMPLES else about | {"fid_n": count}
 
     return measure
 

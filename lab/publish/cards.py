@@ -10,7 +10,7 @@ from ddpm_core.checkpoints import Config
 from ddpm_core.files import write
 
 from ..measure import as_reported, results
-from ..measure.protocol import distance, unusual, words
+from ..measure.protocol import distance, sampled, words
 
 # Not "fid": whoever compares figures of that name on the Hub takes them for Inception's.
 DISTANCE = "frechet-distance"
@@ -25,7 +25,7 @@ def figures(folder: Path) -> list[Figure]:
     """
     config = checkpoints.read_config(folder)
     found = [_figure(result, config) for result in results.current(folder)]
-    return sorted(filter(None, found), key=_place)
+    return sorted(found, key=_place)
 
 
 def rewrite(folder: Path, name: str = "") -> None:
@@ -40,50 +40,32 @@ def text(folder: Path, name: str = "") -> str:
     return render(name or folder.name, *told, (folder / checkpoints.PICTURE).is_file())
 
 
-def _figure(result: dict, config: Config) -> Figure | None:
-    about = result["protocol"]
+def _figure(result: dict, config: Config) -> Figure:
+    kind, about, sound = result["kind"], result["protocol"], True
     split = about.get("reference", {}).get("split")
-    if result["kind"] == "bound":
-        title = (
-            f"bits per dimension ({about['n']:,} images, {about['evaluations']:,} timesteps of "
-            f"each, variance {about['variance']}{_told(about)}{_seed(about)})"
-        )
-        return Figure("bpd", title, round(result["bits"], 4), split, words(result))
-    if result["kind"] not in ("fid", "neighbours", "classes"):
-        return None
-    asked = about["request"]
-    told = [f"{about['n']:,} samples, {asked['sampler']}, {asked['steps']} steps"]
-    told += unusual(about, "all" if config.classes else "none")
-    how = ", ".join(told)
-    usual = (asked.get("fault", "none"), asked.get("clip", True))
-    sound = usual == ("none", config.sampling.get("clip", True))
-    if result["kind"] == "classes":
-        title, value = f"taken for the wanted class by {about['space']} ({how})", result["accuracy"]
-        value = round(value, 4) if sound and value is not None else None
-        return Figure("accuracy", title, value, split, words(result))
-    if result["kind"] == "fid":
-        net = about["features"]["name"]
-        own_way = about["features"]["layer"] == as_reported.LAYER
-        layer = "as the report takes it" if own_way else f"{net} features"
-        title = f"{'FID' if own_way else distance(net)} ({layer}, {how}, {split} set)"
-        value, line = result["fid"], words(result)
-        value = round(value, 4) if sound and not own_way else None
-        return Figure(DISTANCE, title, value, split, line)
-    title = (
-        f"closer to a training image than all but {about['quantile']:.0%} of test images, in "
-        f"{about['space']} ({how})"
-    )
-    value, line = result["memorised"], words(result)
-    return Figure("memorised", title, round(value, 4) if sound else None, split, line)
+    if kind != "bound":
+        asked = about["request"]
+        usual = (asked.get("fault", "none"), asked.get("clip", True))
+        sound = usual == ("none", config.sampling.get("clip", True))
+    if kind == "bound":
+        how = f"variance {about['variance']}, told {about['told']}, seed {about['seed']}"
+        how = f"{about['n']:,} images, {about['evaluations']:,} timesteps of each, {how}"
+        name, title, value = "bpd", f"bits per dimension ({how})", result["bits"]
+    elif kind == "classes":
+        title = f"taken for the wanted class by {about['space']} ({sampled(about)})"
+        name, value = "accuracy", result["accuracy"]
+    elif kind == "neighbours":
+        title = f"closer to a training image than all but {about['quantile']:.0%} of test images"
+        name, title = "memorised", f"{title}, in {about['space']} ({sampled(about)})"
+        value = result["memorised"]
+    else:
+        net, own_way = about["features"], about["features"]["layer"] == as_reported.LAYER
+        title = "FID as the report takes it" if own_way else distance(net["name"])
+        title = f"{title} ({net['name']} features, {split} set; {sampled(about)})"
+        name, value, sound = DISTANCE, result["fid"], sound and not own_way
+    value = round(value, 4) if sound and value is not None else None
+    return Figure(name, title, value, split, words(result))
 
 
 def _place(figure: Figure) -> tuple:
     return figure.kind != DISTANCE, figure.title, figure.line  # distances first
-
-
-def _told(about: dict) -> str:
-    return "" if about["told"] == "nothing" else f", told {about['told']}"
-
-
-def _seed(about: dict) -> str:
-    return f", seed {about['seed']}" if about["seed"] else ""

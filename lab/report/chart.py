@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 WIDTH, HEIGHT = 720, 300
-LEFT, RIGHT, TOP, BOTTOM = 64, 16, 36, 48
+LEFT, RIGHT, TOP, BOTTOM = 64, WIDTH - 16, 36, HEIGHT - 48
 # Both read on white and on black: the chart takes its ink from where it stands.
 LOOKS = (
     'stroke="currentColor" stroke-opacity="0.65" stroke-dasharray="2 3"',
     'stroke="#2b8c7c"',
-    'stroke="#c4561f"',
 )
 Point = tuple[float, float]
 
@@ -21,7 +20,7 @@ def lines(series: Mapping[str, Sequence[Point]], title: str, across: str, up: st
     """An ``<svg>`` of a line for each series, with axes and a legend.
 
     Args:
-        series: by name, three at most: points (x, y) by rising x.
+        series: by name, two at most: points (x, y) by rising x.
         title: what one who cannot see it is told.
         across, up: the titles of the axes.
     """
@@ -29,34 +28,36 @@ def lines(series: Mapping[str, Sequence[Point]], title: str, across: str, up: st
     columns, rows = (ticks([p[axis] for p in points]) for axis in (0, 1))
 
     def place(point: Point) -> Point:
-        x, y = point
-        right = (x - columns[0]) / (columns[-1] - columns[0])
-        above = (y - rows[0]) / (rows[-1] - rows[0])
-        return (
-            LEFT + right * (WIDTH - LEFT - RIGHT),
-            HEIGHT - BOTTOM - above * (HEIGHT - TOP - BOTTOM),
-        )
+        right = (point[0] - columns[0]) / (columns[-1] - columns[0])
+        above = (point[1] - rows[0]) / (rows[-1] - rows[0])
+        return LEFT + right * (RIGHT - LEFT), BOTTOM - above * (BOTTOM - TOP)
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'font-size="13" fill="currentColor" aria-label="{escape(title)}">'
+        f'font-size="13" fill="currentColor" aria-label="{escape(title)}">',
+        _text("x-title", (LEFT + RIGHT) / 2, HEIGHT - 6, across, "middle"),
+        _text("y-title", LEFT, 16, up, "start"),
     ]
     for y in rows:
         _, level = place((columns[0], y))
-        parts.append(_rule(LEFT, level, WIDTH - RIGHT, level))
+        parts.append(_rule(LEFT, RIGHT, level, 'stroke="currentColor" stroke-opacity="0.18"'))
         parts.append(_text("y-tick", LEFT - 8, level + 4, f"{y:g}", "end"))
     for x in columns:
         down, _ = place((x, rows[0]))
-        parts.append(_text("x-tick", down, HEIGHT - BOTTOM + 20, f"{x:g}", "middle"))
-    parts.append(_text("x-title", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, across, "middle"))
-    parts.append(_text("y-title", LEFT, 16, up, "start"))
-    for (name, line), look in zip(series.items(), LOOKS, strict=False):
+        parts.append(_text("x-tick", down, BOTTOM + 20, f"{x:g}", "middle"))
+    end = RIGHT
+    # The legend is set from the right.
+    for (name, line), look in reversed([*zip(series.items(), LOOKS, strict=False)]):
         path = " ".join(f"{x:.2f},{y:.2f}" for x, y in map(place, line))
         parts.append(
             f'<polyline data-series="{escape(name)}" points="{path}" fill="none" {look} '
             'stroke-width="2" stroke-linejoin="round" />'
         )
-    return "\n".join([*parts, *_legend(series), "</svg>"]) + "\n"
+        start = end - 8 * len(name)
+        parts.append(_text("name", start, 16, name, "start"))
+        parts.append(_rule(start - 34, start - 8, 12, f'{look} stroke-width="2"'))
+        end = start - 52
+    return "\n".join([*parts, "</svg>"]) + "\n"
 
 
 def ticks(values: Sequence[float], wanted: int = 6) -> list[float]:
@@ -70,19 +71,8 @@ def ticks(values: Sequence[float], wanted: int = 6) -> list[float]:
     return [round(k * step, 12) for k in range(first, final + 1)]
 
 
-def _legend(names) -> list[str]:
-    parts, x = [], WIDTH - RIGHT
-    for name, look in reversed(list(zip(names, LOOKS, strict=False))):
-        x -= 8 * len(name)
-        parts.append(_text("name", x, 16, name, "start"))
-        parts.append(f'<line x1="{x - 34}" y1="12" x2="{x - 8}" y2="12" {look} stroke-width="2" />')
-        x -= 52
-    return parts
-
-
-def _rule(x1: float, y1: float, x2: float, y2: float) -> str:
-    ends = f'x1="{x1:.2f}" y1="{y1:.2f}" x2="{x2:.2f}" y2="{y2:.2f}"'
-    return f'<line {ends} stroke="currentColor" stroke-opacity="0.18" />'
+def _rule(x1: float, x2: float, y: float, look: str) -> str:
+    return f'<line x1="{x1:.2f}" y1="{y:.2f}" x2="{x2:.2f}" y2="{y:.2f}" {look} />'
 
 
 def _text(kind: str, x: float, y: float, text: str, anchor: str) -> str:

@@ -12,25 +12,21 @@ from pathlib import Path
 
 from ..measure.protocol import words
 from .findings import findings
-from .notes import IN_CELL
+from .measurements import decimals, usual_dtype
 from .parts import Part
-from .tables import decimals, usual_dtype
 
 HERE = Path(__file__).parent
 
 
-def page(made: Sequence[Part], folder: Path, told: Mapping) -> str:
+def page(made: Sequence[Part], folder: Path, quick: bool, took: str) -> str:
     """The whole page.
 
     Args:
         made: the parts that are done.
         folder: where their pictures lie.
-        told: ``quick``, ``seconds``, ``hardware`` and ``ahead``, the names of the parts still to
-            be made.
+        took: how long it took, and on what.
     """
-    minutes, seconds = divmod(round(told["seconds"]), 60)
-    told = dict(told) | {"took": f"{minutes} min {seconds} s"}
-    return _render(made, folder, told) + "\n"
+    return _render(made, folder, {"quick": quick, "took": took}) + "\n"
 
 
 def fragment(part: Part, folder: Path) -> str:
@@ -38,27 +34,23 @@ def fragment(part: Part, folder: Path) -> str:
     return _render([part], folder, None)
 
 
-def _render(made: Sequence[Part], folder: Path, told: Mapping | None) -> str:
-    template = _environment().get_template("page.html")
-    style = (HERE / "page.css").read_text(encoding="utf-8")
-
+def _render(made: Sequence[Part], folder: Path, about: Mapping | None) -> str:
     def data(file: str) -> str:
         return base64.b64encode((folder / file).read_bytes()).decode()
 
-    return template.render(
-        parts=made, told=told, style=style, data=data, words=words, findings=findings()
-    )
+    style = (HERE / "page.css").read_text(encoding="utf-8")
+    shown = {"parts": made, "about": about, "style": style, "data": data, "findings": findings()}
+    return _template().render(**shown, words=words, usual_dtype=usual_dtype)
 
 
 @cache
-def _environment():
+def _template():
     from jinja2 import Environment, FileSystemLoader
 
     loader = FileSystemLoader(HERE, encoding="utf-8")
     found = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     found.filters["figures"] = _figures
-    found.globals.update(usual_dtype=usual_dtype, in_cell=IN_CELL)
-    return found
+    return found.get_template("page.html")
 
 
 def _figures(result: Mapping) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,9 +14,13 @@ from ddpm_core.sampling import BATCH
 
 from ..measure.shards import HOME
 from ..process.report_errors import REPORT_CODE
-from .tables import SAMPLERS, Measurement, Table
+from .measurements import Measurement
+from .tables import SAMPLERS, Table
 
 OUT = Path("runs") / "report"
+NEEDS = "needs the checkpoint {}, which does not ship yet"
+# An absolute path up to its last name, but no address: where things lie here is nobody's concern.
+FOLDERS = re.compile(r"(?<![\w:/.])/(?:[^\s/:]+/)+")
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,6 @@ class Budget:
         images: the most of one shot and class.
         race: steps of Figure 3.
         measure: whether cells without a stored result are measured as their table asks.
-        fresh: a small measurement of the models of Table 1 beside it, or None.
     """
 
     walk: Mapping
@@ -37,7 +41,6 @@ class Budget:
     images: int
     race: int
     measure: bool
-    fresh: Request | None = None
 
 
 FULL = Budget(
@@ -55,7 +58,6 @@ QUICK = Budget(
     images=36,
     race=200,
     measure=False,
-    fresh=Request(n=500, label="none", sampler="ddim", steps=20),
 )
 
 
@@ -64,12 +66,11 @@ class Settings:
     """What to make, and where.
 
     Attributes:
-        out: the page, its pictures and what was measured for it.
-        parts: names from ``reproduce.PARTS``, in the order wanted.
+        out: the page, its pictures, and below ``measured`` what was measured for it.
+        parts: names from ``REPORT``, in the order wanted; all unless some are named.
         root: see ``data.data_root``.
         cache: where samples are kept.
         home: the folder of the checkpoints; the shipped ones unless given.
-        save: keep what is measured as the tables ask in the checkpoints' folders.
     """
 
     out: Path = OUT
@@ -78,17 +79,11 @@ class Settings:
     root: str | Path | None = None
     cache: Path = HOME
     home: Path | None = None
-    save: bool = False
     batch: int = BATCH
 
-    @property
-    def checkpoints(self) -> Path:
-        return self.home or checkpoints.HOME
-
-    @property
-    def measured(self) -> Path:
-        """For what is measured and not saved with the checkpoints."""
-        return self.out / "measured"
+    def lacks(self, model: str) -> bool:
+        """Whether there is no such checkpoint."""
+        return model not in checkpoints.available(self.home)
 
 
 @dataclass(frozen=True)
@@ -112,32 +107,12 @@ class Shot:
     changes: Mapping = field(default_factory=dict)
     ancestral: bool = False
 
-    @property
-    def guided(self) -> bool:
-        """By a classifier."""
-        return str(self.changes.get("guidance", "")).startswith("classifier")
-
     def requests(self, budget: Budget) -> list[Request]:
         """One for each label."""
-        walk = budget.ancestral if self.guided or self.ancestral else budget.walk
+        by_classifier = str(self.changes.get("guidance", "")).startswith("classifier")
+        walk = budget.ancestral if by_classifier or self.ancestral else budget.walk
         n = min(self.n, budget.images)
         return [Request(n=n, label=label, **walk, **self.changes) for label in self.labels]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure that is made of samples.
-
-    Attributes:
-        title: its number and what it is.
-        report: what the report shows there, and says of it.
-        caption: how it is made here, beyond what the budget says.
-    """
-
-    title: str
-    report: str
-    caption: str
-    shots: tuple[Shot, ...]
 
 
 @dataclass(frozen=True)
@@ -165,36 +140,24 @@ class Part:
         name, title: such as ``"figure-4"``, and in words.
         report: what the report shows there, and says of it.
         caption: how ours was made.
-        pictures, tables: ours; the rows of tables also quote the report's figures.
-        missing: by ``Measurement.command``, why a cell is empty.
+        pictures, table: ours; the rows of a table also quote the report's figures.
         charts: SVG.
-        history: what the charts show.
         notes: what could not be had, and why.
     """
 
     name: str
     title: str
     report: str
-    caption: str
+    caption: str = ""
     pictures: tuple[Picture, ...] = ()
-    tables: tuple[Table, ...] = ()
-    missing: Mapping[str, str] = field(default_factory=dict)
+    table: Table | None = None
     charts: tuple[str, ...] = ()
-    history: tuple[dict, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def cells(self) -> list[Measurement]:
-        """Those of all tables."""
-        return [cell for table in self.tables for cell in table.cells]
-
-    def as_json(self) -> dict:
-        """Ready for JSON; the charts are not in it, their figures are."""
-        about = asdict(self)
-        del about["charts"]
-        for cell in (c for t in about["tables"] for row in t["rows"] for c in row["measured"] if c):
-            del cell["take"]
-        return about
+        """Those of its table."""
+        return self.table.cells if self.table else []
 
 
 PLAIN = {"guidance": "classifier", "form": "plain"}
@@ -214,42 +177,82 @@ def _by_classifiers(model: str, labels: tuple[int, int], classes: str = "") -> t
     return tuple(Shot(model, words + classes, labels, 8, how) for words, how in ways.items())
 
 
-FIGURE_2 = {
-    "title": "Figure 2: training of the linear schedule without attention",
-    "report": "Training loss, validation loss and an approximated FID (the first five minibatches "
-    "of the validation set) of one MNIST model over 30 epochs; Adam, learning rate 0.0001.",
-}
-FIGURE_3 = {
-    "title": "Figure 3: the reverse process of both schedules",
-    "report": "The reverse process with the linear schedule (top) and the cosine schedule "
-    "(bottom). The cosine schedule, the text says, “destroys the information in the image more "
-    "gradually”.",
-}
-TABLES = {
-    "table-1": "FIDs of four MNIST models. All are decent, the text says; the linear schedule does "
-    "better without attention, the cosine schedule with it, and cosine better than linear.",
-    "table-2": "FIDs of four CIFAR-10 models. Only those of the linear schedule are decent, the "
-    "text says, slightly better without attention; longer training or another architecture might "
-    "have helped the cosine schedule.",
-    "costs": "Nothing of it: these are what its code, or section 1.4, does otherwise than the rest "
-    f"of its text or the papers. Its code: {REPORT_CODE}.",
-    "own-way": "FID as its code takes it (src/metrics.py and src/postprocessing.py of "
-    f"{REPORT_CODE}), of its models: two columns of Table 1 again and three of Table 2.",
-    "few-steps": "Always 1,000 steps of DDPM: it leaves faster samplers to others.",
-    "few-steps-cifar10": "Always 1,000 steps of DDPM.",
-}
-FIGURES = {
-    "figure-4": Figure(
+# By name, in the order of the page: the title, and what the report shows there and says of it.
+REPORT = {
+    "figure-2": (
+        "Figure 2: training of the linear schedule without attention",
+        "Training loss, validation loss and an approximated FID (the first five minibatches of the "
+        "validation set) of one MNIST model over 30 epochs; Adam, learning rate 0.0001.",
+    ),
+    "table-1": (
+        "Table 1: MNIST",
+        "FIDs of four MNIST models. All are decent, the text says; the linear schedule does better "
+        "without attention, the cosine schedule with it, and cosine better than linear.",
+    ),
+    "figure-3": (
+        "Figure 3: the reverse process of both schedules",
+        "The reverse process with the linear schedule (top) and the cosine schedule (bottom). The "
+        "cosine schedule, the text says, “destroys the information in the image more gradually”.",
+    ),
+    "figure-4": (
         "Figure 4: samples of the report's best MNIST model",
         "Samples of the cosine schedule with attention, the best model by Table 1.",
-        "The same kind of model, images 0 to n - 1 of seed 0: none was picked.",
-        (Shot("mnist-cosine-attn", "Cosine schedule, attention", n=64),),
     ),
-    "figure-5": Figure(
+    "table-2": (
+        "Table 2: CIFAR-10",
+        "FIDs of four CIFAR-10 models. Only those of the linear schedule are decent, the text "
+        "says, slightly better without attention; longer training or another architecture might "
+        "have helped the cosine schedule.",
+    ),
+    "figure-5": (
         "Figure 5: samples of the CIFAR-10 models",
         "Samples of the linear schedule without attention (left), decent, and of the cosine "
         "schedule with attention (right), significantly worse. Its code never clips the predicted "
         f"image (src/diffusion_model.py of {REPORT_CODE}).",
+    ),
+    "figure-6": (
+        "Figure 6: MNIST, guided by a classifier",
+        "Classes 3 and 7 by a classifier of clean images, λ = 200, linear schedule, no attention: "
+        "“the generated samples are of the desired class”. Its code takes the gradient of the mean "
+        "over a batch of 12, so that each image feels about λ = 17 "
+        f"(src/classifier_guidance/diffusion_model_c.py and src/generator.py of {REPORT_CODE}).",
+    ),
+    "figure-7": (
+        "Figure 7: CIFAR-10, guided by a classifier",
+        "Classes dog and truck by a classifier of clean images, λ = 200, linear schedule, no "
+        "attention.",
+    ),
+    "figure-8": (
+        "Figure 8: MNIST, classifier-free",
+        "Class 3 from the conditional model alone (eq. 14), trained for 30 epochs with "
+        "p_uncond = 0.01.",
+    ),
+    "costs": (
+        "What the report's errors cost",
+        "Nothing of it: these are what its code, or section 1.4, does otherwise than the rest of "
+        f"its text or the papers. Its code: {REPORT_CODE}.",
+    ),
+    "own-way": (
+        "By the report's own measure",
+        "FID as its code takes it (src/metrics.py and src/postprocessing.py of "
+        f"{REPORT_CODE}), of its models: two columns of Table 1 again and three of Table 2.",
+    ),
+    "few-steps": (
+        "Judge distance in few steps: mnist-conditional",
+        "Always 1,000 steps of DDPM: it leaves faster samplers to others.",
+    ),
+    "few-steps-cifar10": (
+        "Judge distance in few steps: cifar10-conditional",
+        "Always 1,000 steps of DDPM.",
+    ),
+}
+# The figures that are made of samples: how, beyond what the budget says, and their shots.
+SHOTS = {
+    "figure-4": (
+        "The same kind of model, images 0 to n - 1 of seed 0: none was picked.",
+        (Shot("mnist-cosine-attn", "Cosine schedule, attention", n=64),),
+    ),
+    "figure-5": (
         "Both models with x̂0 clipped to [-1, 1] at every step, as everywhere else here; not "
         "clipped, as in the report's code; and with its ᾱ off by one as well. The networks were "
         "trained without the errors. Fewer steps than the report's 1,000 turn out otherwise where "
@@ -268,21 +271,13 @@ FIGURES = {
             )
         ),
     ),
-    "figure-6": Figure(
-        "Figure 6: MNIST, guided by a classifier",
-        "Classes 3 and 7 by a classifier of clean images, λ = 200, linear schedule, no attention: "
-        "“the generated samples are of the desired class”. Its code takes the gradient of the mean "
-        "over a batch of 12, so that each image feels about λ = 17 "
-        f"(src/classifier_guidance/diffusion_model_c.py and src/generator.py of {REPORT_CODE}).",
+    "figure-6": (
         "λ acts on each image here, so both readings are shown; below them what the report's "
         "conclusion asks for, a classifier that knows the noise level. Both classes start from the "
         "same noises. The judge is a classifier that guides nothing.",
         _by_classifiers("mnist-linear", THREE_AND_SEVEN),
     ),
-    "figure-7": Figure(
-        "Figure 7: CIFAR-10, guided by a classifier",
-        "Classes dog and truck by a classifier of clean images, λ = 200, linear schedule, no "
-        "attention.",
+    "figure-7": (
         "Both readings of λ and a classifier that knows the noise level, as in Figure 6; at last, "
         "classifier-free guidance. All classes start from the same noises.",
         (
@@ -296,10 +291,7 @@ FIGURES = {
             ),
         ),
     ),
-    "figure-8": Figure(
-        "Figure 8: MNIST, classifier-free",
-        "Class 3 from the conditional model alone (eq. 14), trained for 30 epochs with "
-        "p_uncond = 0.01.",
+    "figure-8": (
         "The conditional model alone as well (s = 1), of a model trained with p_uncond = 0.1, the "
         "cosine schedule and attention.",
         (Shot("mnist-conditional", "Class 3, s = 1", (3,), 16),),
@@ -307,7 +299,18 @@ FIGURES = {
 }
 
 
+def part(name: str, **ours) -> Part:
+    """The part of that name, with what is ours."""
+    return Part(name, *REPORT[name], **ours)
+
+
 def walked(request: Request | Mapping) -> str:
     """Sampler and steps in words."""
     about = asdict(request) if isinstance(request, Request) else request
     return f"{SAMPLERS[about['sampler']]}, {about['steps']:,} steps"
+
+
+def sentence(error) -> str:
+    """An error as a sentence, without the folders of this machine."""
+    text = FOLDERS.sub("", " ".join(str(error).split())).rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}."

@@ -115,6 +115,6 @@ def test_a_result_stands_in_its_own_table_alone_and_by_its_name_on_the_card(tmp_
         (checkpoints.HOME / own.model / "config.json").read_bytes()
     )
     (figure,) = cards.figures(tmp_path / own.model)
-    assert figure.title.startswith("FID (as the report takes it, 512 samples, ddpm, 1000 steps")
+    assert figure.title.startswith("FID as the report takes it (mnist-classifier features, test")
     assert figure.value is None
     assert figure.line == words(result_of(own, 3.5))

@@ -1,9 +1,9 @@
 """What ``evaluate`` measures: each figure with its protocol, as files, and by the command."""
 
 import json
-import re
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,11 +40,12 @@ def found(classifiers, model, root, tmp_path):
 
 def test_the_figure_is_that_of_the_samples_and_the_test_set(found, classifiers, model, root):
     net = classifier_features(classifiers["mnist-judge"])
-    reference = last(fid.gather(net, batches(data.load("mnist", "test", root)), 100))
-    direct = fid.score(last(fid.gather_blocks(net, [sample(model, ask())], 60)), reference)
+    (reference,) = last(fid.gather(net, batches(data.load("mnist", "test", root)), 100))
+    direct = fid.score(last(fid.gather(net, [sample(model, ask())], 60, fid.BLOCKS)), reference)
     assert found["fid"] == pytest.approx(direct.value, rel=0.02)
     assert found["spread"] == pytest.approx(direct.spread, rel=0.1)
-    floor = last(fid.floor(net, data.load("mnist", "train", root), reference, 60))
+    draws = last(fid.floor(net, data.load("mnist", "train", root), reference, 60))
+    floor = fid.mean_of_draws(draws)
     assert (found["floor"], found["floor_spread"]) == (floor.value, floor.spread)
     assert found["fid"] > 2 * found["floor"]
     about = json.loads(json.dumps(found))["protocol"]
@@ -63,37 +64,34 @@ def test_the_figure_is_that_of_the_samples_and_the_test_set(found, classifiers, 
     assert "spread not known" in words(found | {"spread": None})
 
 
-TOLD = [
-    ({}, "no guidance, told the class; ddim, 3 steps (even in t), x̂0 clipped, eta 0;", ""),
-    ({"label": "none"}, "no guidance; ddim", "label none"),
-    ({"label": 3}, "label 3, seed 0", "label 3"),
-    ({"guidance": "cfg", "guidance_scale": 3}, "s = 3", "classifier-free guidance, s = 3"),
-    ({"guidance": "classifier", "form": "plain", "at": "x0"}, "λ = 17", "at x0, plain, λ = 17"),
-    ({"guidance": "cfg", "rescale": 0.5}, "rescale 0.5", "rescale 0.5"),
-    ({"guidance": "cfg", "t_low": 4}, "for 4 <= t <= T - 1", "for 4 <= t <= T - 1"),
-    ({"guidance": "cfg", "t_high": 9}, "for 0 <= t <= 9", "for 0 <= t <= 9"),
-    ({"guidance": "cfg", "profile": "late"}, "profile late", "profile late"),
-    ({"sampler": "dpm_solver_pp"}, "dpm_solver_pp, 3 steps (even in t), x̂0 clipped;", ""),
-    ({"sampler": "ddim", "eta": 0.5}, "eta 0.5", "eta 0.5"),
-    ({"sampler": "ddpm", "variance": "posterior"}, "variance posterior", "variance posterior"),
-    ({"spacing": "quadratic"}, "(quadratic in t)", "quadratic in t"),
-    ({"mix": 4, "share": 0.25}, "class 4 mixed in, share 0.25", "class 4 mixed in, share 0.25"),
-    ({"first": 30}, "n = 60, from image 30 on", "from image 30 on"),
-    ({"seed": 7}, "seed 7", "seed 7"),
-    ({"clip": False}, "x̂0 not clipped", "x̂0 not clipped"),
-    ({"fault": "off-by-one"}, "report's error off-by-one", "report's error off-by-one"),
-]
-
-
-def test_every_field_that_acts_is_told(found):
-    for changes, told, title in TOLD:
-        request = Request(**{"n": 60, "steps": 3} | changes)
-        about = found["protocol"] | {"request": asdict(request), "first": request.first}
-        assert protocol.unusual(about)[-1] == "dtype float32"
-        about["dtype"] = "bfloat16"
-        assert told in words(found | {"protocol": about}), changes
-        unusual = protocol.unusual(about)
-        assert title in ", ".join(unusual) and bool(title) == bool(unusual), changes
+@pytest.mark.parametrize(
+    ("changes", "words_of_it"),
+    [
+        ({}, "no guidance, told the class; ddim, 3 steps (even in t), x̂0 clipped, eta 0; n = 60,"),
+        ({"label": "none"}, "no guidance; ddim"),
+        ({"label": 3}, "label 3, seed 0"),
+        ({"guidance": "cfg", "guidance_scale": 3}, "classifier-free guidance, s = 3"),
+        ({"guidance": "classifier", "form": "plain", "at": "x0"}, "at x0, plain, λ = 17"),
+        ({"guidance": "cfg", "rescale": 0.5}, "rescale 0.5"),
+        ({"guidance": "cfg", "t_low": 4}, "for 4 <= t <= T - 1"),
+        ({"guidance": "cfg", "t_high": 9}, "for 0 <= t <= 9"),
+        ({"guidance": "cfg", "profile": "late"}, "profile late"),
+        ({"sampler": "dpm_solver_pp"}, "dpm_solver_pp, 3 steps (even in t), x̂0 clipped;"),
+        ({"sampler": "ddim", "eta": 0.5}, "eta 0.5"),
+        ({"sampler": "ddpm", "variance": "posterior"}, "variance posterior"),
+        ({"spacing": "quadratic"}, "(quadratic in t)"),
+        ({"mix": 4, "share": 0.25}, "class 4 mixed in, share 0.25"),
+        ({"first": 30}, "n = 60, from image 30 on"),
+        ({"seed": 7}, "seed 7"),
+        ({"clip": False}, "x̂0 not clipped"),
+        ({"fault": "off-by-one"}, "report's error off-by-one"),
+    ],
+    ids=str,
+)
+def test_every_field_that_acts_is_told(classifiers, model, changes, words_of_it):
+    request = Request(**{"n": 60, "steps": 3} | changes).for_model(model)
+    about = {"request": asdict(request), "n": 60, "first": request.first, "dtype": "bfloat16"}
+    assert words_of_it in protocol.sampled(about)
 
 
 def test_it_is_the_same_measured_again_and_quicker(found, model, root, tmp_path):
@@ -128,7 +126,7 @@ def test_other_images_as_reference(classifiers, model, root, tmp_path, split, im
     assert (about["reference"]["split"], about["reference"]["images"]) == (split, images)
     assert (about["floor"]["split"], about["floor"]["draws"]) == (floor, draws)
     net, held = classifier_features(classifiers["mnist-judge"]), data.load("mnist", split, root)
-    real = last(fid.gather(net, batches(held), len(held)))
+    (real,) = last(fid.gather(net, batches(held), len(held)))
     ours = fid.Moments.of(net.features(sample(model, ask())))
     # The samples of a request may differ by a level of grey, by their batches.
     assert found["fid"] == pytest.approx(fid.frechet(ours, real), rel=0.05)
@@ -141,7 +139,7 @@ def test_what_cannot_be_measured_is_refused_before_anything_is_sampled(
     classifiers, model, root, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(shards, "Run", None)
-    for n, told in ((8, "n = 8 is too few for the 8 features"), (fid.BLOCKS - 1, "n must be")):
+    for n, told in ((8, "8 samples are too few for 8"), (fid.BLOCKS - 1, "n must be")):
         with pytest.raises(InvalidInput, match=told):
             last(measure_fid(model, ask(n=n), root=root, home=tmp_path))
     for stem in ("train", "t10k"):
@@ -150,7 +148,7 @@ def test_what_cannot_be_measured_is_refused_before_anything_is_sampled(
         last(measure_fid(model, ask(), root=tmp_path, home=tmp_path))
     few = data.load("mnist", "test", root).subset(range(8))
     monkeypatch.setattr(data, "load", lambda *about: few)
-    with pytest.raises(InvalidInput, match="images of the reference = 8 is too few"):
+    with pytest.raises(InvalidInput, match="8 images of the test set are too few"):
         last(measure_fid(model, ask(), root=root, home=tmp_path))
 
 
@@ -255,41 +253,23 @@ def evaluate(classifiers, checkpoint, root, tmp_path):
 RUN = ["--steps", 3, "--dtype", "float32", "--seed", 4]
 
 
-def test_it_prints_a_distance_and_its_protocol_for_every_scale(evaluate, found, capsys):
-    assert evaluate("--fid", *RUN) == 0
-    settings, figure, kept = capsys.readouterr().out.splitlines()
-    assert settings.startswith("tiny (EMA), no guidance, told the class; ddim, 3 steps")
-    assert figure == words(found)
-    with open(kept) as file:
-        assert json.load(file) | {"seconds": 0} == found | {"seconds": 0}
-    assert evaluate("--fid", *RUN, "--guidance", "cfg", "--scale", 1, 3) == 0
-    figures = [line for line in capsys.readouterr().out.splitlines() if line.startswith("scale ")]
-    assert [line.split(":")[0] for line in figures] == ["scale 1", "scale 3"]
-    values = [float(re.search(r"distance ([\d.]+)", line)[1]) for line in figures]
-    assert values[0] != values[1]
-
-
-def test_it_prints_a_row_of_shares_per_scale_and_puts_them_on_the_card(
-    evaluate, checkpoint, model, tmp_path, capsys
+def test_it_prints_each_figure_with_its_protocol_and_puts_it_on_the_card(
+    evaluate, found, checkpoint, tmp_path, capsys
 ):
     folder = shutil.copytree(checkpoint, tmp_path / "tiny")
-    options = ["--guidance", "cfg", "--scale", 1, 2.5, "--label", 5, "--eta", 0.5, "--save"]
+    assert evaluate("--fid", *RUN) == 0
+    figure, kept = capsys.readouterr().out.splitlines()
+    assert figure == f"tiny: {words(found)}"
+    assert json.loads(Path(kept).read_text()) | {"seconds": 0} == found | {"seconds": 0}
+    options = ["--guidance", "cfg", "--scale", 1, 2.5, "--label", 5, "--save"]
     assert evaluate(*RUN, *options, model=folder, n=6) == 0
-    settings, _, *printed = capsys.readouterr().out.splitlines()
-    assert settings.startswith("tiny (EMA), classifier-free guidance; ddim, 3 steps (even in t)")
-    assert "n = 6, label 5, seed 4, dtype float32; judged by tiny-residual" in settings
-    request = ask(n=6, guidance="cfg", label=5, eta=0.5)
-    kept = {it["protocol"]["request"]["guidance_scale"]: it for it in results.current(folder)}
+    printed = capsys.readouterr().out
+    stored = {it["protocol"]["request"]["guidance_scale"]: it for it in results.current(folder)}
     card = (folder / "README.md").read_text(encoding="utf-8")
-    for row, scale in zip(printed[1:3], (1, 2.5), strict=True):
-        found = last(measuring(model, replace(request, guidance_scale=scale)))
-        hit = f"{found.accuracy:.1%} ± {found.error:.1%}"
-        assert row == f"| {scale:g} | {hit} | {found.distance:.2f} |"
-        assert f"- {words(kept[scale])}" in card and f"s = {scale:g}" in words(kept[scale])
-    assert evaluate(*RUN, n=6) == evaluate(*RUN, "--label", "none", n=6) == 0
-    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| - ")]
-    assert re.fullmatch(r"\| - \| [\d.]+% ± [\d.]+% \| [\d.-]+ \|", rows[0])
-    assert rows[1].startswith("| - | - |")  # no class is met
+    assert sorted(stored) == [1, 2.5]
+    for scale, result in stored.items():
+        assert f"tiny: {words(result)}\n" in printed and f"- {words(result)}" in card
+        assert f"s = {scale:g}" in words(result)
 
 
 def test_it_prints_the_bound_and_keeps_it_with_nothing_made_up(evaluate, capsys):
@@ -315,10 +295,9 @@ def test_it_shows_the_closest_pairs(evaluate, tmp_path, capsys):
     assert evaluate("--neighbours", "--steps", 2, "--out", out, n=4) == 0
     printed = capsys.readouterr().out.splitlines()
     # Of those that are closer than the 1 % quantile: than all but 1 % of test images are.
-    assert "samples lie closer to a training image than all but 1% of test images do" in printed[1]
-    assert "ddim, 2 steps (even in t)" in printed[1]
-    assert "in tiny-residual" in printed[1]  # what stands for the judge
-    assert read_note(out) == printed[1]
+    assert "samples lie closer to a training image than all but 1% of test images do" in printed[0]
+    assert "in tiny-residual" in printed[0]  # what stands for the judge
+    assert printed[0] == f"tiny: {read_note(out)}"
 
 
 def test_what_could_not_be_kept_is_not_measured(
@@ -338,14 +317,12 @@ def test_what_could_not_be_kept_is_not_measured(
         ("--out a.png", "--out goes with --neighbours"),
         ("--fid --timesteps 9", "--timesteps goes with --bound"),
         ("--bound --pixels", "--pixels goes with --neighbours"),
-        ("--features mnist-judge", "--features goes with --fid"),
         ("--as-reported", "--as-reported goes with --fid"),
-        ("--fid --as-reported --features mnist-judge", "leave --features out"),
         ("--neighbours --out near.gif", "ending of --out"),
         ("--guidance cfg --guidance-scale 3 --scale 1 2", "--scale takes the place of"),
         ("--scale 1 2", "choose one with --guidance"),
         ("--guidance cfg --scale 2 nan", "guidance_scale"),
-        ("--neighbours --guidance cfg --scale 1 2", "takes one --scale"),
+        ("--neighbours --out a.png --guidance cfg --scale 1 2", "takes one --scale"),
         ("--bound --steps 3", "--steps has no meaning for --bound"),
         ("--bound --no-clip", "--clip has no meaning for --bound"),
         ("--bound --reference test", "--reference goes with --fid"),
@@ -359,16 +336,9 @@ def test_what_nothing_would_come_of_is_refused_before_it_prints(evaluate, capsys
     assert printed.err.startswith("error: ") and message in printed.err and printed.out == ""
 
 
-@pytest.mark.parametrize(
-    ("mode", "otherwise"),
-    [
-        (["--fid"], "name another feature net (--features)"),
-        (["--neighbours"], "(--pixels)"),
-        ([], "tiny has no judge"),
-    ],
-)
-def test_without_a_judge_another_way_is_told(evaluate, classifiers, capsys, mode, otherwise):
+@pytest.mark.parametrize("mode", [["--fid"], ["--neighbours"], []])
+def test_without_a_judge_nothing_is_sampled(evaluate, classifiers, capsys, mode):
     del classifiers["mnist-judge"]
     assert evaluate(*mode) == 2
     printed = capsys.readouterr()
-    assert otherwise in printed.err and printed.out == ""
+    assert "tiny has no judge" in printed.err and printed.out == ""

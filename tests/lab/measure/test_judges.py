@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,9 +11,11 @@ from ddpm_core import checkpoints, data
 from ddpm_core.classifier_trainer import crop_and_flip, test
 from ddpm_core.errors import InvalidInput
 from ddpm_core.training import learning_rate
+from lab.measure.features import Features, classifier_features
 from lab.measure.judge_trainer import JudgeRecipe, cut_out
 from lab.measure.judges import WhitenedNet
 from lab.publish.ship import ship
+from lab.weights import fingerprint
 from tests.support.classifier_runs import CLEAN, JUDGE, SIDE_BY_SIDE, STEPS, trainer
 from tests.support.tiny_run import assert_identical, state_of, without_the_clock
 from tests.support.toys import TINY_NETS, tiny_classifier
@@ -59,6 +62,23 @@ def test_a_mirror_image_is_judged_like_the_image_and_both_count_the_same():
     assert not torch.allclose(plain(x), plain(x.flip(-1)), atol=1e-4)
     # In training the images come mirrored or not already.
     torch.testing.assert_close(net.train()(x), plain.train()(x))
+
+
+def test_the_features_of_a_judge_are_what_its_last_layer_sees():
+    pictures = np.random.default_rng(0).integers(0, 256, (6, 28, 28, 1), dtype=np.uint8)
+    judge = checkpoints.load_classifier("mnist-judge")
+    net = classifier_features(judge)
+    found = net.features(pictures)
+    assert (found.shape, found.dtype) == ((6, 128), torch.float64)
+    x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+    answer = judge.net.head(found.float()).log_softmax(1)
+    torch.testing.assert_close(answer, judge.log_probs(x), rtol=1e-4, atol=1e-4)
+    assert (net.name, net.mark) == ("mnist-judge", fingerprint(judge.net))
+    several = classifier_features(tiny_classifier("whitened-ensemble"))
+    assert several.layer == "the penultimate layers of 2 networks"
+    broken = Features("it", "x", "0", lambda images: images.flatten(1) * torch.nan)
+    with pytest.raises(InvalidInput, match="not finite"):
+        broken.features(pictures)
 
 
 # --- training ---

@@ -105,14 +105,10 @@ def test_where_lambda_is_divided_by_n_the_pictures_depend_on_n(classifiers, mode
     assert close.max() <= 1
 
 
-@pytest.mark.parametrize("damage", [b"", b"no array", None], ids=["empty", "text", "other shape"])
+@pytest.mark.parametrize("damage", [b"", b"no array"])
 def test_a_damaged_shard_is_named(model, tmp_path, damage):
     it = Shards(model, ask(), tmp_path)
     drawn(it)
-    path = it.folder / "0000000008.npy"
-    if damage is None:
-        np.save(path, np.zeros((8, 9, 9, 1), np.uint8))
-    else:
-        path.write_bytes(damage)
+    (it.folder / "0000000008.npy").write_bytes(damage)
     with pytest.raises(CheckpointError, match="0000000008.npy .*delete it and retry"):
         drawn(it)

@@ -179,13 +179,11 @@ def test_a_card_tells_broken_runs_apart_and_keeps_them_from_its_metadata(measure
     ]
     for fid, changes, _ in others:
         results.save(measured, of_mine(fid, mark, **changes))
-    found = {figure.title: figure.value for figure in cards.figures(measured)}
-    usual = "judge distance (mine-judge features, 8,192 samples, ddim, 50 steps{}, test set)"
-    wanted = {usual.format(f", {words}"): fid for fid, _, words in others}
-    broken = {usual.format(f", {words}") for _, _, words in others[:2]}
-    assert found == {usual.format(""): 1.25} | {
-        title: None if title in broken else fid for title, fid in wanted.items()
-    }
+    found = cards.figures(measured)
+    assert len({figure.title for figure in found}) == len(found) == 6
+    for fid, _, words_of_it in others:
+        (figure,) = [it for it in found if words_of_it in it.title]
+        assert figure.value == (None if fid < 4 else fid)
     cards.rewrite(measured)
     card = ModelCard.load(measured / "README.md")
     results_of_card = card.data.eval_results

@@ -10,13 +10,10 @@ import pytest
 
 from ddpm_core import checkpoints
 from ddpm_core.errors import DataError
-from ddpm_core.request import Request
 from lab.__main__ import main
 from lab.measure import evaluation
-from lab.measure.protocol import words
 from lab.progress import Progress
-from lab.report import parts, reproduce, tables
-from lab.report.page import fragment
+from lab.report import parts, reproduce
 from lab.report.parts import QUICK
 from lab.report.reproduce import PARTS
 from tests.lab.report.conftest import ROOT, TINY, make, page_of, words_of
@@ -28,8 +25,7 @@ from tests.support.toys import save_tiny_checkpoint
 def test_what_is_missing_is_measured_once(settings, home, short, drawn):
     settings = replace(settings, budget=replace(TINY, measure=True))
     found = make(settings, "table-1")
-    rows = found.parts[0].tables[0].rows
-    figures = [m.result["fid"] for row in rows for m in row.measured if m]
+    figures = [m.result["fid"] for m in found.parts[0].cells]
     assert len(figures) == 20
     # Train and test share their samples, 20 and 30 of each model in two steps, and twice 20 once
     # more: of the model trained again, and of the first one sampled again.
@@ -38,7 +34,7 @@ def test_what_is_missing_is_measured_once(settings, home, short, drawn):
     drawn.clear()
     again = make(replace(settings, cache=settings.out / "elsewhere"), "table-1")
     assert not drawn
-    assert again.parts[0].tables == found.parts[0].tables
+    assert again.parts[0].table == found.parts[0].table
     save_tiny_checkpoint(home / "mnist-linear", classes=0, prediction="v_prediction")
     model = checkpoints.load(home / "mnist-linear")
     model.unet.conv_in.bias.data[0] += 1
@@ -46,16 +42,6 @@ def test_what_is_missing_is_measured_once(settings, home, short, drawn):
     make(settings, "table-1")
     # Other weights: its six cells are measured again, and no other's.
     assert len(drawn) == 2 * (20 + 20 + 30)
-
-
-def test_results_may_be_kept_with_the_checkpoints(settings, home, short):
-    make(replace(settings, budget=replace(TINY, measure=True), save=True), "table-1")
-    assert not (settings.out / "measured").exists()
-    cells = [m for row in tables.table_1(home).rows for m in row.measured if m]
-    assert len(cells) == 20 and all(m.result for m in cells)
-    for m in cells:
-        card = (home / m.model / "README.md").read_text()
-        assert f"- {words(m.result)}\n" in card
 
 
 def test_a_stopped_run_goes_on_and_leaves_a_page(settings, short, drawn):
@@ -67,24 +53,12 @@ def test_a_stopped_run_goes_on_and_leaves_a_page(settings, short, drawn):
             if len(list(settings.cache.glob("mnist-linear-*/*.npy"))) == 1:
                 break
     steps.close()
-    assert "Still to be made: table-1." in (settings.out / "index.html").read_text("utf-8")
+    assert 'id="figure-8"' in (settings.out / "index.html").read_text("utf-8")
     before = len(drawn)
     make(settings, *settings.parts)
     # Two steps of two images of Figure 8, and Table 1: all in all no image was sampled twice.
     assert len(drawn) == 2 * 2 + 4 * 2 * (20 + 30) + 2 * 2 * 20
     assert before < len(drawn)
-
-
-def test_the_quick_measurement_stands_apart(settings, home):
-    fresh = Request(n=20, label="none", sampler="ddim", steps=2)
-    settings = replace(settings, budget=replace(TINY, fresh=fresh), save=True)
-    part = make(settings, "table-1").parts[0]
-    stored_ones, now = part.tables
-    assert [m.result["protocol"]["n"] for m in now.rows[0].measured] == [20] * 4
-    assert not any(m.result for row in stored_ones.rows for m in row.measured if m)
-    assert "compare with each other and with no row above" in fragment(part, settings.out)
-    # It is no figure of the report: never kept with the checkpoints.
-    assert not list(home.glob("*/results"))
 
 
 def test_missing_data_are_stated_and_asked_for_once(settings, short, monkeypatch):
@@ -95,10 +69,9 @@ def test_missing_data_are_stated_and_asked_for_once(settings, short, monkeypatch
         raise DataError("MNIST is neither in /home/you/data\nnor could it be downloaded.")
 
     monkeypatch.setattr(evaluation.data, "load", nothing)
-    fresh = Request(n=20, label="none", sampler="ddim", steps=2)
-    found = make(replace(settings, budget=replace(TINY, fresh=fresh)), "table-1", "figure-4")
+    found = make(replace(settings, budget=replace(TINY, measure=True)), "table-1", "figure-4")
     table, figure = found.parts
-    want = "Not measured, for want of the data: MNIST is neither in data nor could it be downloaded"
+    want = "No data of mnist: MNIST is neither in data nor could it be downloaded."
     assert table.notes == (want,)
     assert want in words_of(page_of(found))
     assert len(asked) == 1
@@ -109,11 +82,10 @@ def test_missing_data_are_stated_and_asked_for_once(settings, short, monkeypatch
 
 
 def test_every_part_of_a_quick_run_is_bounded():
-    for name, figure in parts.FIGURES.items():
-        for shot in figure.shots:
+    for name, (_, shots) in parts.SHOTS.items():
+        for shot in shots:
             work = sum(request.work for request in shot.requests(QUICK))
             assert work <= 4_000, (name, shot.words)
-    assert QUICK.fresh.work <= 10_000
     assert QUICK.race <= 200
     assert not QUICK.measure
 
@@ -135,7 +107,6 @@ def test_the_command_makes_it(settings, monkeypatch, capsys):
 NOTEBOOK = ROOT / "docs" / "report.ipynb"
 SMALL = """
 from lab.report.parts import Budget
-from ddpm_core.request import Request
 
 budget = Budget(
     walk={{"sampler": "dpm_solver_pp", "steps": 2}},
@@ -143,7 +114,6 @@ budget = Budget(
     images=2,
     race=10,
     measure=False,
-    fresh=Request(n=150, label="none", sampler="ddim", steps=2),
 )
 out, cache = Path({out!r}), Path({cache!r})
 """

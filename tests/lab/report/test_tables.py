@@ -12,7 +12,7 @@ from lab.commands import evaluate
 from lab.measure import results
 from lab.measure.shards import NOT_IN_KEY
 from lab.report import tables
-from lab.report.tables import Figure, Measurement
+from lab.report.measurements import Figure, Measurement, as_measured
 from tests.lab.report.conftest import store
 from tests.support.toys import result_of, save_tiny_classifier
 
@@ -40,7 +40,7 @@ def test_a_command_asks_for_what_its_figure_is_of(kind, models):
             continue
         if kind == "fid":
             assert (a.reference, a.as_reported) == (m.reference, m.own_way)
-        again = tables.as_measured(m.request, m.result)
+        again = as_measured(m.request, m.result)
         assert again.dtype == (m.result["protocol"]["dtype"] if m.result else "auto")
         assert asked == again
 

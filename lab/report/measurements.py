@@ -1,0 +1,234 @@
+"""A figure that can be had: which stored result is its, and which command measures it."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from ddpm_core import checkpoints
+from ddpm_core.request import Request
+
+from ..measure import as_reported, results
+from ..measure.evaluation import BOUND_EVALUATIONS
+from ..measure.fid import jackknife
+from ..measure.neighbours import memorised_error
+from ..measure.shards import NOT_IN_KEY
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number of a result.
+
+    Attributes:
+        value: None where the measurement has none, as the class of images that were told none.
+        error: its standard error, None if that is not known.
+        percent: whether it is a share.
+    """
+
+    value: float | None
+    error: float | None = None
+    percent: bool = False
+
+
+def fid(result: dict) -> Figure:
+    return Figure(result["fid"], result["spread"])
+
+
+def share(result: dict) -> Figure:
+    """Of samples that the judge takes for the wanted class."""
+    found = result["accuracy"]
+    # Where all or none are, the usual error is 0, which is not to be believed.
+    return Figure(found, result["error"] if found not in (0, 1) else None, percent=True)
+
+
+def apart(result: dict) -> Figure:
+    """The mean distance of two samples of a class."""
+    return Figure(result["distance"])
+
+
+def near(result: dict) -> Figure:
+    """The share of samples near a training image."""
+    found, about = result["memorised"], result["protocol"]
+    error = memorised_error(found, about["n"], about["compared_with"], about["quantile"])
+    return Figure(found, error if 0 < found < 1 else None, percent=True)
+
+
+def bits(result: dict) -> Figure:
+    """Bits per dimension."""
+    return Figure(result["bits"], result["error"])
+
+
+def loss(quarter: int) -> Callable[[dict], Figure]:
+    """The loss in a quarter of t, least noise first."""
+    return lambda result: Figure(result["losses"][quarter])
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A figure that can be had.
+
+    Attributes:
+        model: a checkpoint's name.
+        request: what is sampled; of a bound, its number of images.
+        reference: of a FID: ``"train"`` or ``"test"``.
+        own_way: of a FID: by the report's own measure, see ``as_reported``.
+        kind: of the result: ``"fid"``, ``"classes"``, ``"neighbours"`` or ``"bound"``.
+        take: the figure of the result.
+        result: as it is stored, see ``evaluation``; None if it was not measured yet.
+    """
+
+    model: str
+    request: Request
+    reference: str = "test"
+    own_way: bool = False
+    kind: str = "fid"
+    take: Callable[[dict], Figure] = fid
+    result: dict | None = None
+
+    @property
+    def figure(self) -> Figure | None:
+        """That of its result."""
+        return None if self.result is None else self.take(self.result)
+
+    @property
+    def command(self) -> str:
+        """The command that measures it, or measures it again, and stores the result."""
+        words = ["python", "-m", "lab", "evaluate"]
+        words += [] if self.kind == "classes" else [f"--{self.kind}"]
+        words += ["--save", *(["--as-reported"] if self.own_way else []), "--model", self.model]
+        if self.kind == "bound":
+            return shlex.join([*words, "--n", str(self.request.n), "--variance", "beta"])
+        words += ["--reference", self.reference] if self.kind == "fid" else []
+        return shlex.join(words + _options(as_measured(self.request, self.result)))
+
+    def matches(self, result: dict) -> bool:
+        """Whether a stored result is this measurement's: by the dataset's judge, or else by what
+        the report has in its place."""
+        about, judge = result["protocol"], f"{self.model.partition('-')[0]}-judge"
+        if result["kind"] != self.kind or about["model"] != self.model:
+            return False
+        if self.kind == "bound":
+            usual = (self.request.n, BOUND_EVALUATIONS, "beta", 0)
+            return usual == tuple(about[key] for key in ("n", "evaluations", "variance", "seed"))
+        if not _samples_of(self.request, about):
+            return False
+        if self.kind != "fid":
+            return about["space"] == judge
+        net = about["features"]
+        by = (net["name"], net["layer"]) == (as_reported.NET, as_reported.LAYER)
+        by = by if self.own_way else net["name"] == judge
+        return by and about["reference"]["split"] == self.reference
+
+    def stored_in(self, stored: Stored) -> Measurement:
+        """It with its result, None where there is none."""
+        found = next(filter(self.matches, stored.of(self.model)), None)
+        return replace(self, result=found)
+
+
+class Stored:
+    """The results that lie with the checkpoints in ``home``, each folder read once: those of the
+    weights and the judge that lie there now, first those that compare with most others."""
+
+    def __init__(self, home: Path | None = None):
+        self.home = home or checkpoints.HOME
+        self.of = cache(self._read)
+
+    def _read(self, model: str) -> list[dict]:
+        found = results.current(self.home / model)
+        dtypes = Counter(it["protocol"].get("dtype") for it in found)
+        common = Counter(map(basis, found))
+
+        def rank(result: dict) -> tuple[int, int]:
+            return dtypes[result["protocol"].get("dtype")], common[basis(result)]
+
+        return sorted(found, key=rank, reverse=True)
+
+
+class Difference(NamedTuple):
+    """By how much two figures differ, and the standard error of that."""
+
+    gap: float
+    error: float
+
+
+def difference(first: dict, second: dict) -> Difference | None:
+    """By how much two stored FIDs differ, and the standard error of that.
+
+    Samples of the same noises err alike, and their difference less than either: its error is by
+    the jackknife over blocks of the same images, where both results keep what each block's absence
+    makes of them. Otherwise the samples are taken to be independent: where they err alike, that
+    makes the error too large.
+
+    None if either's spread is unknown, or if the two do not compare.
+    """
+    if None in (first["spread"], second["spread"]) or basis(first) != basis(second):
+        return None
+    gap = abs(first["fid"] - second["fid"])
+    one, other = (result.get("left_out") or [] for result in (first, second))
+    noises = {_noises(result["protocol"]) for result in (first, second)}
+    if len(noises) == 1 and len(one) == len(other) > 1:
+        return Difference(gap, jackknife([a - b for a, b in zip(one, other, strict=True)]))
+    return Difference(gap, math.hypot(first["spread"], second["spread"]))
+
+
+def basis(result: dict) -> str:
+    """What stored results must share to compare: the feature net, the real images, and the
+    precision of the network."""
+    about = result["protocol"]
+    net = about.get("features") or {"mark": about.get("space_mark"), "layer": about.get("space")}
+    parts = [net.get("mark"), net.get("layer"), about.get("reference"), about.get("dtype")]
+    return json.dumps(parts)
+
+
+def usual_dtype(cells: Iterable[Measurement | None]) -> str | None:
+    """The precision of most networks of a table: a figure of another one has to say so."""
+    found = Counter(m.result["protocol"]["dtype"] for m in cells if m and m.result is not None)
+    return found.most_common(1)[0][0] if found else None
+
+
+def decimals(figure: float, spread: float | None) -> int:
+    """As many as show two digits of the spread, or four of a figure that has none."""
+    smallest, digits = (spread, 2) if spread else (abs(figure), 4)
+    if not smallest:
+        return 4
+    return min(4, max(1, digits - 1 - math.floor(math.log10(smallest))))
+
+
+def as_measured(request: Request, result: dict | None) -> Request:
+    """A request in the dtype that its result is of, if that can be asked for."""
+    dtype = result and result["protocol"]["dtype"]
+    return replace(request, dtype=dtype) if dtype in checkpoints.DTYPES else request
+
+
+def _options(request: Request) -> list[str]:
+    """A request as options of ``evaluate``."""
+    words = []
+    # What a model may be meant to be sampled with is told too: it would stand for what is not.
+    always = ("n", "label", "sampler", "steps", "variance")
+    base = asdict(Request())
+    for name, value in asdict(request).items():
+        if name == "clip":
+            words.append("--clip" if value else "--no-clip")
+        elif name in always or value != base[name]:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return words
+
+
+def _samples_of(request: Request, about: dict) -> bool:
+    """Whether a stored protocol is of the samples of a request; a field that it lacks, stored
+    before there was one, means its default."""
+    asked = vars(request).items()  # asked thousands of times for a page, and flat: no asdict
+    return (about["n"], about["first"]) == (request.n, 0) and all(
+        about["request"].get(k, getattr(Request, k)) == v for k, v in asked if k not in NOT_IN_KEY
+    )
+
+
+def _noises(about: dict) -> tuple:
+    return about["n"], about["first"], about["request"].get("seed")

@@ -1,0 +1,51 @@
+"""What training was like, as its record has it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ddpm_core import checkpoints
+from ddpm_core.card import broken_off
+from ddpm_core.errors import CheckpointError
+
+from ..measure import watch
+
+RECORDED = {
+    "images": "{:,} images seen",
+    "steps": "{:,} steps",
+    "training_set": "training set of {:,}",
+    "source": "data: {}",
+    "weights": "weights: {}",
+    "precision": "{}",
+    "hardware": "{}",
+    "hours": "{} h",
+    "commit": "commit {}",
+}
+
+
+def curves(model: str, home: Path | None = None) -> list[dict]:
+    """Rows with ``images``, ``train``, ``validation`` and maybe ``fid``."""
+    return _record(model, home)["history"]
+
+
+def trained(model: str, home: Path | None = None) -> tuple[str, str]:
+    """What a model's curves stand on, in words; and the command that trained it."""
+    record = _record(model, home)
+    words = [text.format(record[name]) for name, text in RECORDED.items() if record.get(name)]
+    for run in reversed(record.get("earlier", [])):
+        words.append(f"carried on from {run['steps']:,} steps of {run['command']}")
+    words.append(broken_off(record).strip(" ()"))
+    words.append(watch.words(record["history"], record.get("recipe", {})))
+    return "; ".join(filter(None, words)), record.get("command", "")
+
+
+def _record(model: str, home: Path | None) -> dict:
+    path = (home or checkpoints.HOME) / model / "training.json"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record["history"], list):
+            raise TypeError("its history is no list")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} holds no training record: {error}") from error
+    return record
