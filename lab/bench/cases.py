@@ -11,25 +11,24 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from PIL import Image
-from torch.optim.optimizer import register_optimizer_step_post_hook
 
 import ddpm_core
-from ddpm_core import Request, Run, load, sample
+from ddpm_core import Request, Run, load
 
 MODELS = {"grey": "mnist-conditional", "colour": "cifar10-conditional"}
 CLASSES = 10
-KINDS = ("sampling", "pictures", "training")
+KINDS = ("sampling", "training")
 
 
 class Case(NamedTuple):
-    """What is timed: a step of sampling, pictures by a whole request, or a step of training."""
+    """What is timed: a step of sampling, or a step of training."""
 
     what: str  # of ``KINDS``
     shape: str  # a key of ``MODELS``
@@ -43,33 +42,20 @@ def chosen(quick: bool, kinds: Sequence[str]) -> list[Case]:
     for shape in ("grey",) if quick else MODELS:
         batches, to_learn = ((1, 16), 32) if quick else ((1, 16, 64), 128)
         found += [Case("sampling", shape, n, d) for n in batches for d in ("float32", "auto")]
-        found += [Case("pictures", shape, 16, "auto")]
         found += [Case("training", shape, to_learn, d) for d in ("float32", "bfloat16")]
     return [case for case in found if case.what in kinds]
 
 
 @contextmanager
 def opened(case: Case) -> Iterator[Callable[[], float]]:
-    """Prepare a case. Each call of the result is a turn and returns its seconds.
-
-    For sampling and training these are the seconds of one step.
-    """
+    """Prepare a case. Each call of the result is a turn and returns the seconds of one step."""
     if case.what == "training":
         with opened_trainer(case.shape, case.n, case.dtype == "bfloat16") as trainer:
-            yield lambda: _step_of(trainer)
+            yield lambda: seconds(trainer._train_step)
         return
-    model, request = load(MODELS[case.shape]), Request(n=case.n, dtype=case.dtype)
-    if case.what == "pictures":
-        yield lambda: seconds(lambda: sample(model, request))
-        return
-    run = Run(model, request)
+    run = Run(load(MODELS[case.shape]), Request(n=case.n, dtype=case.dtype))
     start = run.start
-
-    def walk() -> None:
-        for _ in run.steps(start):
-            pass
-
-    yield lambda: seconds(walk) / len(run.timesteps)
+    yield lambda: seconds(lambda: list(run.steps(start))) / len(run.timesteps)
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -95,28 +81,6 @@ def opened_trainer(shape: str, batch: int, bf16: bool) -> Iterator:
             pixels = torch.randint(0, 256, (*size, channels), dtype=torch.uint8)
             Image.fromarray(pixels.squeeze(-1).numpy()).save(path)
         yield Trainer(recipe, Path(folder) / "run", data_root=folder, bf16=bf16, quiet=True)
-
-
-class _Enough(Exception):
-    pass
-
-
-def _step_of(trainer) -> float:
-    """Seconds between two updates of the weights in ``Trainer.run``, which is stopped there."""
-    updates = []
-
-    def note(*_) -> None:
-        updates.append(time.perf_counter())
-        if len(updates) == 2:
-            raise _Enough
-
-    hook = register_optimizer_step_post_hook(note)
-    try:
-        with suppress(_Enough):
-            trainer.run()
-    finally:
-        hook.remove()
-    return updates[1] - updates[0]
 
 
 def main() -> None:

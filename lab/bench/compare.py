@@ -22,8 +22,8 @@ from ddpm_core.errors import InvalidInput
 from . import cases
 from .cases import Case
 
-# Prepares a case. Gives a function that takes a turn; None where this side lacks the case.
-Side = Callable[[Case], AbstractContextManager[Callable[[], float] | None]]
+# Prepares a case. Gives a function that takes a turn and returns its seconds.
+Side = Callable[[Case], AbstractContextManager[Callable[[], float]]]
 
 
 def interleaved(turns: Sequence[Callable[[], float]], rounds: int) -> list[list[float]]:

@@ -41,14 +41,8 @@ def unet(shape: str) -> nn.Module:
 
 
 @contextmanager
-def opened(case: Case) -> Iterator[Callable[[], float] | None]:
-    """As ``cases.opened``; None for pictures, which it makes in its own way.
-
-    Beside our default dtype stands its own, float32.
-    """
-    if case.what == "pictures":
-        yield None
-        return
+def opened(case: Case) -> Iterator[Callable[[], float]]:
+    """As ``cases.opened``. Beside our default dtype stands its own, float32."""
     make = _training if case.what == "training" else _sampling
     yield make(unet(case.shape), load(MODELS[case.shape]).shape, case)
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -20,7 +19,6 @@ import torch
 from ddpm_core import data
 from ddpm_core.checkpoints import Model
 from ddpm_core.errors import InvalidInput, check_choice, check_int
-from ddpm_core.files import replacing
 from ddpm_core.hardware import describe
 from ddpm_core.request import Request
 from ddpm_core.sampling import BATCH
@@ -43,6 +41,7 @@ FLOOR_SEED = 0
 BOUND_IMAGES, BOUND_EVALUATIONS = 1000, 100
 # Of test images, for what is usual: enough for its quantile to be known.
 COMPARED = 2000
+_REAL: dict[str, Moments | list[float]] = {}
 
 
 def measure_fid(
@@ -65,7 +64,7 @@ def measure_fid(
         as_reported: in the report's way (see ``as_reported``): each minibatch of samples is
             compared with one of as many real images, drawn at random once and for all.
         root: see ``data.data_root``.
-        home: samples, and moments of real images, are kept there.
+        home: samples are kept there.
         batch: images sampled at a time.
 
     Yields:
@@ -86,11 +85,11 @@ def measure_fid(
         lowest = mean_distance((yield from _drawn(net, rest, n)), real)
         compare, count, draws = mean_distance, n // MINIBATCH, 1
     else:
-        real = yield from _moments(net, images, home)
+        real = yield from _moments(net, images)
         check_enough(n, real.d, "samples")
         check_enough(real.n, real.d, f"images of the {reference} set")
         check_int("n", n, BLOCKS, 10**9)
-        lowest = (yield from _floor(net, rest, images, real, n, home)) if len(rest) >= n else None
+        lowest = (yield from _floor(net, rest, images, real, n)) if len(rest) >= n else None
         compare, count, draws = score, BLOCKS, len(lowest.parts) if lowest else 0
     # First all onto the disk: a run that is stopped loses no picture, and no picture stays in
     # memory.
@@ -259,52 +258,33 @@ def _drawn(net: Features, images: data.Images, n: int):
     return passed(gather(net, batches(images, order), n, n // MINIBATCH, "real images"))
 
 
-def _moments(net: Features, images: data.Images, home: Path):
-    """Those of a whole set of real images, kept on disk."""
+def _moments(net: Features, images: data.Images):
+    """Those of a whole set of real images."""
 
     def measure():
-        (found,) = yield from passed(gather(net, batches(images), len(images), what="reference"))
-        yield {"n": found.n, "mean": found.mean.numpy(), "scatter": found.scatter.numpy()}
+        (whole,) = yield from passed(gather(net, batches(images), len(images), what="reference"))
+        yield whole
 
-    found = yield from _kept(home, _digest(net, images), measure())
-    return Moments(int(found["n"]), *(torch.from_numpy(found[it]) for it in ("mean", "scatter")))
-
-
-def _floor(
-    net: Features, rest: data.Images, images: data.Images, real: Moments, n: int, home: Path
-):
-    """What ``n`` images of ``rest`` get against ``images`` of moments ``real``, kept on disk."""
-
-    def measure():
-        yield {"draws": np.array((yield from passed(floor(net, rest, real, n, FLOOR_SEED))))}
-
-    found = yield from _kept(home, _digest(net, images, rest, n), measure())
-    return mean_of_draws(found["draws"].tolist())
+    return _once(_digest(net, images), measure)
 
 
-def _kept(home: Path, name: str, measure: Iterator):
-    """The arrays of a file; where it is missing or damaged, those that are measured and put there.
+def _floor(net: Features, rest: data.Images, images: data.Images, real: Moments, n: int):
+    """What ``n`` images of ``rest`` get against ``images`` of moments ``real``."""
+    key = _digest(net, images, rest, n)
+    draws = yield from _once(key, lambda: floor(net, rest, real, n, FLOOR_SEED))
+    return mean_of_draws(draws)
 
-    All samples of a table share their real images, whose features take minutes.
-    """
-    path = Path(home) / "references" / f"{name}.npz"
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
-    except (OSError, ValueError, EOFError, BadZipFile):
-        found = yield from passed(measure)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as part, part.open("wb") as file:
-        np.savez(file, **found)
-    return found
+
+def _once(key: str, measure: Callable[[], Iterator]):
+    """What is measured of real images, in a process once: all of a table share them."""
+    if key not in _REAL:
+        _REAL[key] = yield from passed(measure())
+    return _REAL[key]
 
 
 def _digest(net: Features, *about: data.Images | int) -> str:
     """Of a feature net and of what it is shown."""
     digest = hashlib.sha256(f"{net.name} {net.layer} {net.mark}".encode())
     for it in about:
-        if isinstance(it, data.Images):
-            digest.update(it.pixels.numpy().tobytes())
-            it = tuple(it.pixels.shape)
-        digest.update(f" {it}".encode())
-    return digest.hexdigest()[:16]
+        digest.update(it.pixels.numpy() if isinstance(it, data.Images) else f" {it}".encode())
+    return digest.hexdigest()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count, sdpa_flop_count
@@ -10,13 +12,13 @@ from ddpm_core import load
 from ddpm_core.errors import InvalidInput
 from lab.__main__ import main
 from lab.bench import cases, with_diffusers
-from lab.bench.cases import MODELS, Case
+from lab.bench.cases import KINDS, MODELS, Case
 from lab.bench.compare import checkout, interleaved, ratio
-from lab.commands.bench import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-SMALL = {what: Case(what, "grey", 1, "float32") for what in ("sampling", "pictures")} | {
-    "training": Case("training", "grey", 4, "float32")
+SMALL = {
+    "sampling": Case("sampling", "grey", 1, "float32"),
+    "training": Case("training", "grey", 4, "float32"),
 }
 
 
@@ -77,45 +79,43 @@ def test_diffusers_matches_in_parameters_and_operations(shape):
 # --- the command ---
 
 
-def test_beside_diffusers_it_prints_a_line_for_each_case(capsys):
+def test_beside_diffusers_it_prints_a_line_with_a_ratio_for_each_case(capsys):
     assert main(["bench", "--quick"]) == 0
-    sampling, pictures, training = capsys.readouterr().out.splitlines()[2:]
-    assert "(" in sampling and "(" in training and "(" not in pictures
-
-
-def test_without_diffusers_it_says_so_and_times_ours(capsys, monkeypatch):
-    monkeypatch.setattr("lab.commands.bench.find_spec", lambda name: None)
-    assert main(["bench", "--only", "sampling", "--limit", "0.95"]) == 0
-    first, *_, sampling = capsys.readouterr().out.splitlines()
-    assert "diffusers is left out" in first
-    assert "sampling" in sampling and "(" not in sampling
-
-
-def test_beside_a_checkout_every_case_has_a_ratio(capsys):
-    assert main(["bench", "--beside", str(ROOT)]) == 0
     lines = capsys.readouterr().out.splitlines()[2:]
-    assert [line.split()[0] for line in lines] == ["sampling", "pictures", "training"]
-    assert all("(" in line for line in lines)
+    assert [line.split()[0] for line in lines] == list(KINDS)
+    assert all(re.search(r"\d+\.\d{3} \(\d", line) for line in lines)
+
+
+def test_without_diffusers_or_a_checkout_there_is_nothing_to_compare_with(capsys, monkeypatch):
+    monkeypatch.setattr("lab.commands.bench.find_spec", lambda name: None)
+    assert main(["bench"]) == 2
+    assert "pip install diffusers" in capsys.readouterr().err
 
 
 @pytest.fixture
 def other(tmp_path):
-    """What can be taken for a checkout: it makes pictures in no time, and nothing else."""
+    """What can be taken for a checkout: it samples in no time, and nothing else."""
     package = tmp_path / "ddpm_core"
     package.mkdir()
-    names = "load Request Run sample".split()
-    functions = "".join(f"def {name}(*_, **__): pass\n" for name in names)
-    (package / "__init__.py").write_text(functions, encoding="utf-8")
+    (package / "__init__.py").write_text(
+        "class Run:\n"
+        "    start, timesteps = None, [0]\n"
+        "    __init__ = lambda self, *_: None\n"
+        "    steps = lambda self, *_: []\n"
+        "def load(*_): pass\n"
+        "def Request(**_): pass\n",
+        encoding="utf-8",
+    )
     (package / "hardware.py").write_text("def keep_memory(): pass\n", encoding="utf-8")
     return tmp_path
 
 
-def test_beside_one_that_is_faster_it_ends_with_1(other):
-    command = ["bench", "--only", "pictures", "--beside", str(other)]
-    assert main([*command, "--limit", "0.5"]) == 1
+def test_beside_a_checkout_that_is_faster_it_ends_with_1(other):
+    command = ["bench", "--beside", str(other), "--limit", "0.5"]
+    assert main([*command, "--only", "sampling"]) == 1
 
 
-def test_what_another_cannot_do_is_said(other):
+def test_what_another_checkout_cannot_do_is_said(other):
     refused = pytest.raises(InvalidInput, match="cannot do training grey 4 float32")
     with checkout(other) as side, side(SMALL["training"]) as turn, refused:
         turn()
