@@ -19,13 +19,16 @@ from ddpm_core.request import Request
 from ..process import forward
 from ..process.packed import open_picture, pack, unpack
 
-# What each mode reads, and what stands for nothing given.
-READ = {
-    "noising alone": ("t", "seed"),
-    "--back": ("t", "seed", "label", "steps", "sampler", "eta"),
-    "--invert": ("label", "steps", "top"),
+# The options of some modes only: type, default, the modes that read it, and what it is.
+OPTIONS = {
+    "t": (int, None, ("noising alone", "--back"), "times of a strip (default: ten, evenly)"),
+    "seed": (int, 0, ("noising alone", "--back"), "of the noise"),
+    "label": (str, "none", ("--back", "--invert"), "the class it is brought back as"),
+    "steps": (int, None, ("--back", "--invert"), "from every time, or each way (default: 50, 100)"),
+    "sampler": (str, None, ("--back",), f"{about(Request, 'sampler')} (default: ddim)"),
+    "eta": (float, None, ("--back",), "noise added by ddim, 0 to 1 (default: 1)"),
+    "top": (int, None, ("--invert",), "where it turns round (default: 0.9 T)"),
 }
-NOTHING = dict.fromkeys(("t", "steps", "sampler", "eta", "top")) | {"seed": 0, "label": "none"}
 
 
 def add(commands) -> None:
@@ -59,26 +62,10 @@ def add(commands) -> None:
     what = p.add_mutually_exclusive_group()
     what.add_argument("--back", action="store_true", help="bring it back from every time --t")
     what.add_argument("--invert", action="store_true", help="there and back by DDIM alone")
-    p.add_argument(
-        "--t",
-        type=int,
-        nargs="+",
-        metavar="T",
-        help="times of a strip (default: ten over the whole process, and 0 if it is only noised)",
-    )
-    p.add_argument("--seed", type=int, help="default: %(default)s")
-    p.add_argument(
-        "--label",
-        help="of --back and --invert: the class it is brought back as (default: %(default)s)",
-    )
-    p.add_argument(
-        "--steps",
-        type=int,
-        help="of --back: from every time (default: 50); of --invert: each way (default: 100)",
-    )
-    p.add_argument("--sampler", help=f"of --back: {about(Request, 'sampler')} (default: ddim)")
-    p.add_argument("--eta", type=float, help="of --back: noise added by ddim, 0 to 1 (default: 1)")
-    p.add_argument("--top", type=int, help="of --invert: where it turns round (default: 0.9 T)")
+    for name, (kind, default, modes, words) in OPTIONS.items():
+        told = f"of {', '.join(modes)}: {words}"
+        several = {"nargs": "+"} if name == "t" else {}
+        p.add_argument(f"--{name}", type=kind, default=default, help=told, **several)
     p.add_argument(
         "--out",
         type=Path,
@@ -90,14 +77,14 @@ def add(commands) -> None:
         "--scale", type=int, default=4, help="enlargement of the pictures (default: %(default)s)"
     )
     options.add_threads(p)
-    p.set_defaults(run=run, **NOTHING)
+    p.set_defaults(run=run)
 
 
 def run(a) -> None:
     """Make what the options ask for, and say what was made."""
     mode = "--invert" if a.invert else "--back" if a.back else "noising alone"
-    for name, nothing in NOTHING.items():  # an option without a meaning is a slip
-        if name not in READ[mode] and getattr(a, name) != nothing:
+    for name, (_, default, modes, _) in OPTIONS.items():  # without a meaning it is a slip
+        if mode not in modes and getattr(a, name) != default:
             raise InvalidInput(f"--{name} has no meaning for {mode}")
     if a.out is None and not a.invert:
         a.out = Path("forward.png")

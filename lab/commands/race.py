@@ -13,7 +13,7 @@ from ddpm_core.errors import InvalidInput, check_choice, check_int
 from ddpm_core.request import Request
 
 from ..process import race as races
-from ..process.race import ALIGNMENTS, FEW_STEPS, LANE_PANES
+from ..process.race import FEW_STEPS, LANE_PANES
 
 ENDINGS = (".gif", ".webp", ".mp4", ".png")
 DEFAULT = Request(n=1, sampler="ddpm", steps=1000, label="none")
@@ -47,7 +47,6 @@ def add(commands) -> None:
     options.add_request(p, DEFAULT)
     p.set_defaults(model="mnist-linear")
     p.add_argument("--panes", nargs="+", default=["x", "x0"], help="x, x0, eps, change")
-    p.add_argument("--align", default="t", help="t or logsnr (default: %(default)s)")
     p.add_argument("--stride", type=int, default=1, help="every how many steps a frame is kept")
     p.add_argument("--scale", type=int, default=2, help="enlargement (default: %(default)s)")
     options.add_threads(p)
@@ -77,7 +76,7 @@ def run(a: argparse.Namespace) -> None:
         end = f"then {lane.failed}" if lane.failed else norm
         print(f"{lane.name}: {lane.calls} calls, {lane.seconds:.2f} s, {end}")
     note = race.describe()
-    pictures = race.pictures(a.panes, a.stride, a.align, a.scale)
+    pictures = race.pictures(a.panes, a.stride, a.scale)
     if a.out.suffix.lower() == ".png":
         save_png(pictures[-1], a.out, 1, note)
         return
@@ -93,6 +92,5 @@ def _check(a: argparse.Namespace) -> None:
     check_choice("ending of --out", a.out.suffix.lower(), ENDINGS)
     for pane in a.panes:
         check_choice("pane", pane, LANE_PANES)
-    check_choice("alignment", a.align, ALIGNMENTS)
     check_int("stride", a.stride, 1, 10_000)
     check_int("scale", a.scale, 1, 64)

@@ -1,8 +1,7 @@
-"""Several runs on one locked timeline: two schedules, many samplers, a walk and the same broken.
+"""Several runs on one timeline: two schedules, many samplers, a walk and the same broken.
 
 A *lane* is a run of which everything is recorded. A *race* advances the lane that is furthest
-behind, so that all of them are at about the same time at every moment, and iterating it is all
-there is to do.
+behind, so that all of them are at about the same time at every moment.
 """
 
 from __future__ import annotations
@@ -37,7 +36,6 @@ from ddpm_core.sampling import Run
 from .report_errors import REPORT_ERRORS
 
 LANE_PANES = ("x", "x0", "eps", "change")
-ALIGNMENTS = ("t", "logsnr")
 MAX_LANES = 12
 # The samplers that a newcomer would compare: all of T, and as few steps as each may do with.
 FEW_STEPS = (10, 20, 50)
@@ -150,12 +148,6 @@ class Lane(Film):
             "change": np.array(self._moved),
         }
 
-    def positions(self, align: str) -> np.ndarray:
-        """(frames,): where on the timeline each frame stands, rising; by t or by log-SNR."""
-        if check_choice("alignment", align, ALIGNMENTS) == "logsnr":
-            return self.log_snr
-        return -np.array(self.t, dtype=float)
-
 
 class Race:
     """Lanes that advance together.
@@ -213,19 +205,17 @@ class Race:
     def nbytes(self) -> int:
         return sum(lane.nbytes for lane in self.lanes)
 
-    def moments(self, align: str = "t") -> list[float]:
-        """Every position on the timeline at which any lane has a frame, in order."""
-        found = np.unique(np.concatenate([lane.positions(align) for lane in self.lanes]))
-        return [float(p) for p in found]
+    def moments(self) -> list[int]:
+        """Every time at which any lane has a frame, the earliest of the walk, T, first."""
+        return sorted({t for lane in self.lanes for t in lane.t}, reverse=True)
 
-    def frames_at(self, moment: float, align: str = "t") -> list[int]:
-        """For every lane its last frame that is not beyond a position; the first, at least."""
-        places = [np.searchsorted(lane.positions(align), moment, "right") for lane in self.lanes]
-        return [max(0, int(place) - 1) for place in places]
+    def frames_at(self, moment: int) -> list[int]:
+        """For every lane its last frame that is not beyond a time; the first, at least."""
+        return [max(0, sum(t >= moment for t in lane.t) - 1) for lane in self.lanes]
 
-    def pictures(self, panes=("x",), stride: int = 1, align: str = "t", scale: int = 1) -> Pages:
+    def pictures(self, panes=("x",), stride: int = 1, scale: int = 1) -> Pages:
         """The race as ``Pages``."""
-        return Pages(self, panes, stride, align, scale)
+        return Pages(self, panes, stride, scale)
 
 
 class Pages(Sequence):
@@ -238,15 +228,15 @@ class Pages(Sequence):
         scale: whole-number enlargement of the images; the names are not enlarged.
     """
 
-    def __init__(self, race: Race, panes: Sequence[str], stride: int, align: str, scale: int):
+    def __init__(self, race: Race, panes: Sequence[str], stride: int, scale: int):
         for pane in panes:
             check_choice("pane", pane, LANE_PANES)
         if not panes:
             raise InvalidInput("choose a pane at least")
         stride = check_int("stride", stride, 1, 10_000)
-        self._race, self._panes, self._align = race, panes, align
+        self._race, self._panes = race, panes
         self._scale = check_int("scale", scale, 1, 64)
-        moments = race.moments(align)
+        moments = race.moments()
         last = [moments[-1]] if (len(moments) - 1) % stride else []
         self._moments = moments[::stride] + last
 
@@ -255,7 +245,7 @@ class Pages(Sequence):
 
     def __getitem__(self, number: int) -> np.ndarray:
         lanes, scale, cells = self._race.lanes, self._scale, []
-        frames = self._race.frames_at(self._moments[number], self._align)
+        frames = self._race.frames_at(self._moments[number])
         for lane, frame in zip(lanes, frames, strict=True):
             sheets = [grid(getattr(lane, pane)[frame]) for pane in self._panes]
             side_by_side = grid(np.stack(sheets), len(sheets), gap=2)
