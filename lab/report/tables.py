@@ -7,7 +7,7 @@ measured says so, and which command would.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, wraps
 from pathlib import Path
@@ -73,8 +73,6 @@ IN_FEW = f", {COST.steps}\u00a0steps"
 SAMPLERS = {name: samplers.SAMPLERS[name].label for name in ("ddpm", "ddim", "dpm_solver_pp")}
 REFERENCES = {"train": "Train", "test": "Test"}
 TRAIN = "Train is against the training images less the 5,000 held out."
-
-
 SAMPLES = Request(n=1000)
 GUIDED = replace(SAMPLES, sampler="dpm_solver_pp", guidance="cfg")
 SCALES = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0)
@@ -120,19 +118,23 @@ class Table:
         return [it for row in self.rows for it in row.measured if it]
 
 
-def _reads_results(make: Callable) -> Callable:
-    """``make`` takes a ``Stored``; it may be given the checkpoints' folder instead, or nothing for
-    those that ship."""
+def _filled(make: Callable[..., Table]) -> Callable[..., Table]:
+    """``make`` with the results that lie in the checkpoints' folder, or in one given first."""
 
     @wraps(make)
     def table(home: Stored | Path | None = None, *args, **options) -> Table:
-        return make(home if isinstance(home, Stored) else Stored(home), *args, **options)
+        stored, made = home if isinstance(home, Stored) else Stored(home), make(*args, **options)
+        rows = (
+            replace(row, measured=tuple(m and m.stored_in(stored) for m in row.measured))
+            for row in made.rows
+        )
+        return replace(made, rows=tuple(rows))
 
     return table
 
 
-@_reads_results
-def table_1(stored: Stored) -> Table:
+@_filled
+def table_1() -> Table:
     """MNIST."""
     return Table(
         "table-1",
@@ -141,12 +143,12 @@ def table_1(stored: Stored) -> Table:
         f"(src/metrics.py and src/postprocessing.py of {REPORT_CODE}), ours are judge distances: "
         f"they differ in kind, the order of the columns is what can be compared. {TRAIN}",
         COLUMNS,
-        _rows("mnist", (FAST, ANCESTRAL), TABLE_1, stored, again=AGAIN_MODEL),
+        _rows("mnist", (FAST, ANCESTRAL), TABLE_1, again=AGAIN_MODEL),
     )
 
 
-@_reads_results
-def table_2(stored: Stored) -> Table:
+@_filled
+def table_2() -> Table:
     """CIFAR-10."""
     unclipped = [replace(request, clip=False) for request in (FAST, ANCESTRAL)]
     return Table(
@@ -155,22 +157,22 @@ def table_2(stored: Stored) -> Table:
         "The report's are FIDs by the classifier of grey digits, as its text says, ours judge "
         f"distances: they differ in kind. {TRAIN}",
         COLUMNS,
-        _rows("cifar10", (FAST, ANCESTRAL, *unclipped), TABLE_2, stored),
+        _rows("cifar10", (FAST, ANCESTRAL, *unclipped), TABLE_2),
     )
 
 
-@_reads_results
-def few_steps(stored: Stored, model: str = FEW_MODELS[0]) -> Table:
+@_filled
+def few_steps(model: str = FEW_MODELS[0]) -> Table:
     """FID over the number of steps: a row for each sampler, a column for each number of steps."""
     rows = []
     for sampler, title in SAMPLERS.items():
-        wanted = [
-            Measurement(model, replace(FEW, sampler=sampler, steps=steps), "test")
+        wanted = (
+            Measurement(model, replace(FEW, sampler=sampler, steps=steps))
             if steps != ALL_STEPS[1] or sampler == ALL_STEPS[0]
             else None
             for steps in FEW_STEPS
-        ]
-        rows.append(_row(title, wanted, stored))
+        )
+        rows.append(Row(title, measured=tuple(wanted)))
     return Table(
         "few-steps" + model.startswith("cifar10") * "-cifar10",
         f"Judge distance in few steps: {model}",
@@ -181,8 +183,8 @@ def few_steps(stored: Stored, model: str = FEW_MODELS[0]) -> Table:
     )
 
 
-@_reads_results
-def costs(stored: Stored) -> Table:
+@_filled
+def costs() -> Table:
     """What each of the report's errors costs where it acts at sampling (``faults``)."""
     return Table(
         "costs",
@@ -195,12 +197,12 @@ def costs(stored: Stored) -> Table:
         "its text's (section 1.4: σ = β): of the noise's variance it leaves the share β, which is "
         "less in more and shorter steps, so that all 1,000 of them suffer more.",
         COST_MODELS,
-        _with_errors(ERRORS, COST, stored),
+        tuple(_with_errors(ERRORS, COST)),
     )
 
 
-@_reads_results
-def own_way(stored: Stored) -> Table:
+@_filled
+def own_way() -> Table:
     """The report's second finding by the report's own measure, see ``as_reported``."""
     reported = tuple(
         (TABLE_1 if dataset == "mnist" else TABLE_2)["test"][ABLATIONS.index(ablation)]
@@ -220,25 +222,22 @@ def own_way(stored: Stored) -> Table:
         COST_MODELS,
         (
             Row("Test-FID, report", reported),
-            *_with_errors(ways, OWN_WAY, stored, own_way=True),
-            *_with_errors(in_few, OWN_WAY, stored, own_way=True),
+            *_with_errors(ways | in_few, OWN_WAY, own_way=True),
         ),
     )
 
 
-@_reads_results
-def of_models(stored: Stored) -> Table:
+@_filled
+def of_models() -> Table:
     """Each model's share of wanted classes, of samples near a training image, and its bound."""
     rows = []
     for model in MODELS:
-        if not (stored.home / model).is_dir():
-            continue  # not trained yet
         told = model in FEW_MODELS  # those that know classes
         request = replace(SAMPLES, label="all" if told else "none")
         figures = [("classes", share) if told else None, ("neighbours", near), ("bound", bits)]
         figures += [("bound", loss(k)) for k in range(len(QUARTERS))]
-        wanted = [it and Measurement(model, request, kind=it[0], take=it[1]) for it in figures]
-        rows.append(_row(model, wanted, stored))
+        wanted = (it and Measurement(model, request, kind=it[0], take=it[1]) for it in figures)
+        rows.append(Row(model, measured=tuple(wanted)))
     return Table(
         "beside",
         "Beside the judge distance",
@@ -253,15 +252,15 @@ def of_models(stored: Stored) -> Table:
     )
 
 
-@_reads_results
-def over_scale(stored: Stored) -> Table:
+@_filled
+def over_scale() -> Table:
     """Classifier-free guidance: shares and distances over its scale."""
     rows = []
     for model in FEW_MODELS:
         for title, take in (("wanted class", share), ("distance", apart)):
             requests = [replace(GUIDED, guidance_scale=scale) for scale in SCALES]
-            wanted = [Measurement(model, it, kind="classes", take=take) for it in requests]
-            rows.append(_row(f"{model}, {title}", wanted, stored))
+            wanted = (Measurement(model, it, kind="classes", take=take) for it in requests)
+            rows.append(Row(f"{model}, {title}", measured=tuple(wanted)))
     return Table(
         "guidance",
         "Guidance over its scale",
@@ -287,52 +286,40 @@ TABLES: dict[str, Callable[..., Table]] = {
 
 
 def _rows(
-    dataset: str,
-    requests: Sequence[Request],
-    reported: dict,
-    stored: Stored,
-    again: str | None = None,
+    dataset: str, requests: Sequence[Request], reported: dict, again: str | None = None
 ) -> tuple[Row, ...]:
     rows, models = [], [f"{dataset}-{ablation}" for ablation in ABLATIONS]
 
     def row(title: str, request: Request, reference: str, chosen: Sequence[str]) -> None:
         wanted = [Measurement(model, request, reference) for model in chosen]
-        wanted += [None] * (len(models) - len(chosen))
-        rows.append(_row(title, wanted, stored))
+        rows.append(Row(title, measured=(*wanted, *[None] * (len(models) - len(chosen)))))
 
     for reference, title in REFERENCES.items():
         rows.append(Row(f"{title}-FID, report", reported[reference]))
         for request in requests:
             words = _words(f"{title} distance", request)
             row(words, request, reference, models)
-            if request is not requests[0]:
-                continue
-            if again:
-                row(words + AGAIN, request, reference, [again])
-            resampled = replace(request, seed=ANOTHER_SEED)
-            row(words + RESAMPLED, resampled, reference, models[:1])
+            if request is requests[0]:
+                if again:
+                    row(words + AGAIN, request, reference, [again])
+                resampled = replace(request, seed=ANOTHER_SEED)
+                row(words + RESAMPLED, resampled, reference, models[:1])
     return tuple(rows)
 
 
-def _with_errors(errors: dict, base: Request, stored: Stored, **more) -> tuple[Row, ...]:
-    rows = []
+def _with_errors(errors: dict, base: Request, **more) -> Iterator[Row]:
     for title, changes in errors.items():
         request = replace(base, **changes)
-        wanted = [
-            Measurement(model, request, "test", **more)
+        wanted = (
+            Measurement(model, request, **more)
             if changes.get("fault") != "first-beta" or "linear" in model
             else None
             for model in COST_MODELS
-        ]
-        rows.append(_row(title, wanted, stored))
-    return tuple(rows)
+        )
+        yield Row(title, measured=tuple(wanted))
 
 
 def _words(title: str, request: Request) -> str:
     clip = "" if request.clip else ", x̂0 not clipped"
     steps = f"{request.steps:,}\u00a0steps, n\u00a0=\u00a0{request.n:,}"
     return f"{title}, {SAMPLERS[request.sampler]}, {steps}{clip}"
-
-
-def _row(title: str, wanted: Sequence[Measurement | None], stored: Stored) -> Row:
-    return Row(title, measured=tuple(m and m.stored_in(stored) for m in wanted))

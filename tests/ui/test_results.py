@@ -241,7 +241,7 @@ def test_the_page_carries_no_figures_until_the_tab_is_opened(full):
 def test_what_is_measured_beside_fid_stands_in_tables_of_its_own(tmp_path):
     model = "mnist-conditional"
     (tmp_path / model).mkdir()
-    (shown,) = table_of(results.figures(tmp_path), "beside")["rows"]
+    shown, *_ = table_of(results.figures(tmp_path), "beside")["rows"]
     assert all(cell.keys() == {"model", "command"} for cell in shown["cells"])
     about = {"model": model, "weights": "EMA", "weights_mark": "0" * 16, "n": 1000, "first": 0}
     about |= {"request": {}, "dtype": "bfloat16", "reference": {"split": "test"}}
@@ -257,7 +257,7 @@ def test_what_is_measured_beside_fid_stands_in_tables_of_its_own(tmp_path):
     figures |= {"prior": 0, "steps": 1, "decoder": 0.4, "quarters": [1, 0, 0, 0]}
     stored.save(tmp_path / model, {"kind": "bound", "protocol": about} | figures)
     value = results.figures(tmp_path)
-    (shown,) = table_of(value, "beside")["rows"]
+    shown, *_ = table_of(value, "beside")["rows"]
     share, near, bits, *quarters = shown["cells"]
     assert "value" not in share and "value" not in near
     assert (bits["figure"], bits["spread"], bits["took"]) == ("1.412", "± 0.012", "")

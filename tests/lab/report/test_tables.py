@@ -45,6 +45,10 @@ def test_a_command_asks_for_what_its_figure_is_of(kind, models):
         assert asked == again
 
 
+def of_model(home, model) -> tables.Row:
+    return next(row for row in tables.of_models(home).rows if row.title == model)
+
+
 def result_for(it: Measurement, **figures) -> dict:
     asked = {k: v for k, v in asdict(it.request).items() if k not in NOT_IN_KEY}
     about = {"model": it.model, "weights": "EMA", "weights_mark": "0" * 16, "dtype": "bfloat16"}
@@ -59,14 +63,14 @@ def result_for(it: Measurement, **figures) -> dict:
 def test_figures_beside_fid_are_those_of_the_files(tmp_path):
     model = "mnist-conditional"
     (tmp_path / model).mkdir()
-    (row,) = tables.of_models(tmp_path).rows
+    row = of_model(tmp_path, model)
     assert all(it.figure is None for it in row.measured)
     share, near, bits, *_ = row.measured
     results.save(tmp_path / model, result_for(share, accuracy=0.93, error=0.008, distance=8.8))
     results.save(tmp_path / model, result_for(near, memorised=0.02))
     losses = [0.4, None, 0.2, 0.1]
     results.save(tmp_path / model, result_for(bits, bits=1.5, error=0.01, losses=losses))
-    (row,) = tables.of_models(tmp_path).rows
+    row = of_model(tmp_path, model)
     share, near, bits, *quarters = (it.figure for it in row.measured)
     assert (share, bits) == (Figure(0.93, 0.008, percent=True), Figure(1.5, 0.01))
     # Of the samples sqrt(0.02 * 0.98 / 1000); of the limit sqrt(0.01 * 0.99 / 2000), twice.
@@ -78,7 +82,7 @@ def test_figures_beside_fid_are_those_of_the_files(tmp_path):
 def test_what_was_measured_otherwise_is_another_figure(tmp_path):
     model = "mnist-linear"
     (tmp_path / model).mkdir()
-    (row,) = tables.of_models(tmp_path).rows
+    row = of_model(tmp_path, model)
     told, near, bits, *_ = row.measured
     assert told is None  # it knows no classes
     other = result_for(replace(near, request=replace(near.request, steps=50)), memorised=0.5)
