@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from ..weights import fingerprint
 from .as_reported import MINIBATCH, logits_in_grey, mean_distance
 from .bound import of_model
 from .features import Features, batches, classifier_features, judge_of
-from .fid import BLOCKS, Moments, check_enough, floor, gather, mean_of_draws, score
+from .fid import BLOCKS, check_enough, floor, gather, mean_of_draws, score
 from .metrics import Tally
 from .neighbours import QUANTILE, memorised, nearest
 from .shards import HOME, Shards
@@ -41,7 +41,7 @@ FLOOR_SEED = 0
 BOUND_IMAGES, BOUND_EVALUATIONS = 1000, 100
 # Of test images, for what is usual: enough for its quantile to be known.
 COMPARED = 2000
-_REAL: dict[str, Moments | list[float]] = {}
+_REAL: dict[str, list] = {}
 
 
 def measure_fid(
@@ -85,12 +85,17 @@ def measure_fid(
         lowest = mean_distance((yield from _drawn(net, rest, n)), real)
         compare, count, draws = mean_distance, n // MINIBATCH, 1
     else:
-        real = yield from _moments(net, images)
+        whole = gather(net, batches(images), len(images), what="reference")
+        (real,) = yield from _once(whole, net, images)
         check_enough(n, real.d, "samples")
         check_enough(real.n, real.d, f"images of the {reference} set")
         check_int("n", n, BLOCKS, 10**9)
-        lowest = (yield from _floor(net, rest, images, real, n)) if len(rest) >= n else None
-        compare, count, draws = score, BLOCKS, len(lowest.parts) if lowest else 0
+        draws = []
+        if len(rest) >= n:
+            steps = floor(net, rest, real, n, FLOOR_SEED)
+            draws = yield from _once(steps, net, images, rest, n)
+        lowest = mean_of_draws(draws) if draws else None
+        compare, count, draws = score, BLOCKS, len(draws)
     # First all onto the disk: a run that is stopped loses no picture, and no picture stays in
     # memory.
     yield from passed(shards.sampling())
@@ -258,33 +263,12 @@ def _drawn(net: Features, images: data.Images, n: int):
     return passed(gather(net, batches(images, order), n, n // MINIBATCH, "real images"))
 
 
-def _moments(net: Features, images: data.Images):
-    """Those of a whole set of real images."""
-
-    def measure():
-        (whole,) = yield from passed(gather(net, batches(images), len(images), what="reference"))
-        yield whole
-
-    return _once(_digest(net, images), measure)
-
-
-def _floor(net: Features, rest: data.Images, images: data.Images, real: Moments, n: int):
-    """What ``n`` images of ``rest`` get against ``images`` of moments ``real``."""
-    key = _digest(net, images, rest, n)
-    draws = yield from _once(key, lambda: floor(net, rest, real, n, FLOOR_SEED))
-    return mean_of_draws(draws)
-
-
-def _once(key: str, measure: Callable[[], Iterator]):
-    """What is measured of real images, in a process once: all of a table share them."""
-    if key not in _REAL:
-        _REAL[key] = yield from passed(measure())
-    return _REAL[key]
-
-
-def _digest(net: Features, *about: data.Images | int) -> str:
-    """Of a feature net and of what it is shown."""
+def _once(measure: Iterator, net: Features, *about: data.Images | int):
+    """What is measured of real images by a net, in a process once: all of a table share them."""
     digest = hashlib.sha256(f"{net.name} {net.layer} {net.mark}".encode())
     for it in about:
         digest.update(it.pixels.numpy() if isinstance(it, data.Images) else f" {it}".encode())
-    return digest.hexdigest()
+    key = digest.hexdigest()
+    if key not in _REAL:
+        _REAL[key] = yield from passed(measure)
+    return _REAL[key]

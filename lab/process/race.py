@@ -24,7 +24,6 @@ from ddpm_core.recorder import (
     MAX_FILM_BYTES,
     PAPER,
     Film,
-    check_film,
     enlarge,
     film_bytes,
     grid,
@@ -69,7 +68,6 @@ class Lane(Film):
         self.request, self.name, self.kind = run.request, name, model.schedule.kind
         self.schedule, self._about = run.schedule, run.describe()
         start, steps = run.start, len(run.timesteps)
-        check_film((2 * len(start), *start.shape[1:]), steps)
         super().__init__(start, steps, run.timesteps[0] + 1)
         self._eps, self._change = np.full_like(self._x, 128), np.full_like(self._x, 128)
         self._norm, self._moved = [_rms(start)], [float("nan")]
