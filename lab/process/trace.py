@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ddpm_core.classifier import Classifier
 from ddpm_core.data import to_pictures
 from ddpm_core.diffusion import x0_from_eps
 from ddpm_core.errors import InvalidInput, check_int
@@ -19,6 +20,7 @@ from ddpm_core.sampling import Run
 MAX_BYTES = 256 * 2**20
 KEEP = 24
 NUMBERS = ("strength", "eps_norm", "push_norm", "cosine")
+PICTURES, FIELDS = ("uncond", "cond", "guided"), ("push", "gradient")
 
 
 def reported(run: Run, x: Tensor | None = None, previous: Step | None = None) -> Iterator[Step]:
@@ -30,14 +32,13 @@ def reported(run: Run, x: Tensor | None = None, previous: Step | None = None) ->
     steps = run.steps(x, previous, report=True)
     if "judge" not in roles_for(run.model):
         return steps
-    return observed(steps, classifier_for(run.model, "judge").log_probs)
+    return _judged(steps, classifier_for(run.model, "judge"))  # loaded now, not at the first step
 
 
-def observed(steps: Iterator[Step], log_probs) -> Iterator[Step]:
-    """Pass steps on with ``extras["p"]``: (B, K), p(class | x̂0) by a classifier of clean images."""
+def _judged(steps: Iterator[Step], judge: Classifier) -> Iterator[Step]:
     for step in steps:
         with torch.no_grad():
-            p = log_probs(step.x0.clamp(-1, 1), 1.0).exp()
+            p = judge.log_probs(step.x0.clamp(-1, 1), 1.0).exp()
         yield replace(step, extras={**step.extras, "p": p})
 
 
@@ -123,11 +124,7 @@ class Trace:
         return self._numbers.nbytes + self._pictures.nbytes + self._fields.nbytes + states
 
     def __getattr__(self, name):
-        for names, store in (
-            (NUMBERS, "_numbers"),
-            (("uncond", "cond", "guided"), "_pictures"),
-            (("push", "gradient"), "_fields"),
-        ):
+        for names, store in ((NUMBERS, "_numbers"), (PICTURES, "_pictures"), (FIELDS, "_fields")):
             if name in names:
                 return self.__dict__[store][names.index(name), : len(self.indices)]
         raise AttributeError(name)
@@ -146,7 +143,7 @@ class Trace:
                 x0 = x0_from_eps(schedule, before, step.t, told[name])
                 self._pictures[row, at] = to_pictures(torch.nan_to_num(x0))
         self._pictures[2, at] = to_pictures(step.x0)
-        for row, name in enumerate(("push", "gradient")):
+        for row, name in enumerate(FIELDS):
             if name in told:
                 self._fields[row, at] = told[name].mean(1).cpu().numpy()
         # The first one always: a run that goes on from another's step has no state 1.

@@ -69,7 +69,7 @@ def test_a_gaussian_gets_the_analytic_value_term_by_term(kind, variance):
 
 def test_fewer_evaluations_leave_the_mean_as_it_is():
     schedule = SCHEDULES["linear"]
-    ideal, some = GaussianDenoiser(schedule, MU, S), images(20)
+    ideal, some = GaussianDenoiser(schedule, MU, S), images(8)
 
     def bits(evaluations, seed):
         return last(bound(lambda labels: ideal, schedule, some, evaluations=evaluations, seed=seed))

@@ -144,18 +144,18 @@ def test_blocks_are_the_images_in_turn_whatever_the_batches():
 
 @pytest.fixture(scope="module")
 def pairs():
-    """120 sets of samples, each scored twice: as two models that err alike would make them."""
+    """80 sets of samples, each scored twice: as two models that err alike would make them."""
     reference = fid.Moments.of(normal(20_000, 4, 12))
 
     def score(samples):
         return fid.score([fid.Moments.of(p) for p in samples.chunk(fid.BLOCKS)], reference)
 
-    sets = (normal(400, 4, 1000 + seed, shift=0.3) for seed in range(120))
+    sets = (normal(400, 4, 1000 + seed, shift=0.3) for seed in range(80))
     return [(score(x), score(x * 1.05)) for x in sets]
 
 
 def test_the_spread_is_that_between_seeds(pairs):
-    """120 sets of samples: their standard deviation, and the jackknife's mean idea of it."""
+    """80 sets of samples: their standard deviation, and the jackknife's mean idea of it."""
     scores = [one for one, _ in pairs]
     seen = np.std([s.value for s in scores], ddof=1)
     told = math.sqrt(np.mean([s.spread**2 for s in scores]))

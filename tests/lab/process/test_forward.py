@@ -127,18 +127,9 @@ def test_other_pictures_are_refused(picture):
 
 
 @pytest.mark.parametrize("sampler", ["ddpm", "ddim", "dpm_solver_pp"])
-def test_from_the_top_it_is_the_run_started_from_the_noised_picture(plain, sampler):
-    request = Request(n=1, steps=6, dtype="float32", sampler=sampler)
-    x0, run = from_picture(PICTURE, plain.shape), Run(plain, request)
-    top = q_sample(plain.schedule, x0, 49, run.start)
-    found = list(returns(plain, PICTURE, [50], request))
-    for moment, wanted in zip(found, run.steps(top), strict=True):
-        np.testing.assert_array_equal(moment.state, to_picture(wanted.x))
-
-
-def test_a_picture_returns_from_every_time_in_turn(checkpoint):
+def test_a_picture_returns_from_every_time_in_turn(checkpoint, sampler):
     model = load(checkpoint)
-    request = return_request(model, label=3, seed=2, steps=4)
+    request = return_request(model, label=3, seed=2, steps=4, sampler=sampler)
     found = list(returns(model, PICTURE, [2, 50, 30], request))
     assert len(found) == return_work([2, 50, 30], 4) == 2 + 4 + 4
     arrived = [f for f in found if f.arrived]

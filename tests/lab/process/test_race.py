@@ -117,9 +117,8 @@ def test_a_lane_that_runs_out_of_range_ends_alone(model, monkeypatch):
 
 
 def test_memory_is_told_and_bounded(model):
-    race = schedules(model, model, ask())
-    lane = race.lanes[0]
-    assert lane.nbytes == sum(getattr(lane, f"_{pane}").nbytes for pane in LANE_PANES)
+    lane = run_to_end(schedules(model, model, ask())).lanes[0]
+    assert lane.nbytes == sum(getattr(lane, pane).nbytes for pane in LANE_PANES)
     with pytest.raises(InvalidInput, match="MiB"):
         schedules(model, model, ask(n=50_000, steps=50))
     # Each lane would fit alone; together they do not.
