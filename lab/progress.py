@@ -14,14 +14,10 @@ from tqdm import tqdm
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a measurement has come.
+    """How far a measurement has come."""
 
-    Attributes:
-        what: being done, in words.
-        done, total: of it; ``done`` is never larger.
-    """
-
-    what: str
+    what: str  # being done, in words
+    # done, total: of it; ``done`` is never larger.
     done: int
     total: int
 

@@ -55,7 +55,11 @@ OPTIONS = {
         "metavar": "COUNT",
         "help": "evaluations of each image, most of them where t is small (default: 100)",
     },
-    "pixels": {"mode": "neighbours", "action": "store_true", "help": "compare pixels"},
+    "pixels": {
+        "mode": "neighbours",
+        "action": "store_true",
+        "help": "compare pixels, not features",
+    },
     "out": {"mode": "neighbours", "type": Path, "help": "a PNG of the closest, sample first"},
 }
 

@@ -36,26 +36,18 @@ LEAST = 1e-12
 
 @dataclass(frozen=True)
 class Bound:
-    """Bits per dimension, a mean over images.
+    """Bits per dimension, a mean over images."""
 
-    Attributes:
-        bits: the whole bound.
-        error: its standard error between images, None of one; which timesteps were drawn is not in
-            it.
-        prior: the part of L_T.
-        steps: the part of all t >= 1.
-        decoder: the part of t = 0.
-        quarters: parts of t = 0 and above in each quarter of [0, T), least noise first; with
-            ``prior`` they add up to ``bits``. None where no timestep was evaluated.
-        losses: mean squared error of eps in each quarter (eq. 10), the same evaluations.
-    """
-
-    bits: float
+    bits: float  # the whole bound
+    # Its standard error between images, None of one; which timesteps were drawn is not in it.
     error: float | None
-    prior: float
-    steps: float
-    decoder: float
+    prior: float  # the part of L_T
+    steps: float  # the part of all t >= 1
+    decoder: float  # the part of t = 0
+    # Parts of t = 0 and above in each quarter of [0, T), least noise first; with ``prior`` they add
+    # up to ``bits``. None where no timestep was evaluated.
     quarters: tuple[float | None, ...]
+    # Mean squared error of eps in each quarter (eq. 10), the same evaluations.
     losses: tuple[float | None, ...]
 
 

@@ -22,18 +22,13 @@ BATCH = 250
 
 @dataclass(frozen=True)
 class Features:
-    """A feature net, in eval mode.
+    """A feature net, in eval mode."""
 
-    Attributes:
-        name, layer: for the protocol of a figure: the net, and whose activations are taken.
-        mark: equal for equal weights.
-        take: (n, C, H, W), uint8, to (n, d).
-    """
-
+    # name, layer: for the protocol of a figure: the net, and whose activations are taken.
     name: str
     layer: str
-    mark: str
-    take: Callable[[Tensor], Tensor]
+    mark: str  # equal for equal weights
+    take: Callable[[Tensor], Tensor]  # (n, C, H, W), uint8, to (n, d)
 
     @torch.no_grad()
     def features(self, images: np.ndarray) -> Tensor:

@@ -31,17 +31,11 @@ FLOOR_DRAWS = 5
 
 @dataclass(frozen=True)
 class Moments:
-    """Count, mean and spread of some features, in float64; two of them add up.
+    """Count, mean and spread of some features, in float64; two of them add up."""
 
-    Attributes:
-        n: how many.
-        mean: (d,).
-        scatter: (d, d), the sum of the outer products of what differs from the mean.
-    """
-
-    n: int
-    mean: Tensor
-    scatter: Tensor
+    n: int  # how many
+    mean: Tensor  # (d,)
+    scatter: Tensor  # (d, d), the sum of the outer products of what differs from the mean
 
     @classmethod
     def of(cls, features: Tensor) -> Moments:
@@ -91,20 +85,15 @@ def frechet(a: Moments, b: Moments) -> float:
 
 @dataclass(frozen=True)
 class Score:
-    """A Fréchet distance, of samples or of real images.
+    """A Fréchet distance, of samples or of real images."""
 
-    Attributes:
-        value: the distance; of several draws of real images their mean.
-        spread: its standard error, by the jackknife over disjoint blocks of the samples (each left
-            out once): what another seed would change, itself known to about a fifth. Of draws the
-            standard deviation between them. None where there is one draw, or what is left of the
-            samples is too few for the features.
-        parts: the distances without each block, or those of each draw.
-    """
-
-    value: float
+    value: float  # the distance; of several draws of real images their mean
+    # Its standard error, by the jackknife over disjoint blocks of the samples (each left out once):
+    # what another seed would change, itself known to about a fifth. Of draws the standard deviation
+    # between them. None where there is one draw, or what is left of the samples is too few for the
+    # features.
     spread: float | None
-    parts: tuple[float, ...] = ()
+    parts: tuple[float, ...] = ()  # the distances without each block, or those of each draw
 
 
 def gather(

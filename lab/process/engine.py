@@ -42,15 +42,11 @@ SHARED = 8
 
 @dataclass
 class Account:
-    """What one run, or one visitor, has had of the engine.
+    """What one run, or one visitor, has had of the engine."""
 
-    Attributes:
-        spent: seconds, up to the last time that its work waited; of a shared batch, its images'
-            part.
-        since: the moment from which its work goes on just now; None while it waits.
-    """
-
+    # Seconds, up to the last time that its work waited; of a shared batch, its images' part.
     spent: float = 0.0
+    # The moment from which its work goes on just now; None while it waits.
     since: float | None = None
 
     def seconds(self) -> float:

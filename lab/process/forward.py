@@ -43,22 +43,18 @@ TOP = 0.9
 
 @dataclass(frozen=True)
 class ForwardFilm:
-    """The forward process of one picture, at every time from 0, the clean picture, to T.
+    """The forward process of one picture, at every time from 0, the clean picture, to T."""
 
-    Attributes:
-        film: T + 1 frames, noise first as in every film: ``x`` by eq. 4 from one noise, ``x0`` by
-            eq. 3 step by step.
-        density: (T + 1, bins), of the pixels by eq. 4, see ``histogram``; by time, 0 first.
-        normal: (bins,), the standard normal's.
-        mean, std: (T + 1,), of those pixels.
-        alphas_cumprod, betas: (T + 1,); 1 and 0 at time 0.
-    """
-
+    # T + 1 frames, noise first as in every film: ``x`` by eq. 4 from one noise, ``x0`` by eq. 3
+    # step by step.
     film: Film
+    # (T + 1, bins), of the pixels by eq. 4, see ``histogram``; by time, 0 first.
     density: np.ndarray
-    normal: np.ndarray
+    normal: np.ndarray  # (bins,), the standard normal's
+    # mean, std: (T + 1,), of those pixels.
     mean: np.ndarray
     std: np.ndarray
+    # alphas_cumprod, betas: (T + 1,); 1 and 0 at time 0.
     alphas_cumprod: np.ndarray
     betas: np.ndarray
 
@@ -153,19 +149,12 @@ def histogram(x: Tensor, bins: int = 81) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class Return:
-    """A moment of ``returns``.
+    """A moment of ``returns``."""
 
-    Attributes:
-        time: from which the picture returns, as a ``ForwardFilm`` counts it: 1 to T.
-        noised: uint8 (H, W, C), the picture with the noise of that time.
-        state: uint8 (H, W, C), what the model has made of it so far.
-        arrived: whether ``state`` is the last one on the way from this time.
-    """
-
-    time: int
-    noised: np.ndarray
-    state: np.ndarray
-    arrived: bool
+    time: int  # from which the picture returns, as a ``ForwardFilm`` counts it: 1 to T
+    noised: np.ndarray  # uint8 (H, W, C), the picture with the noise of that time
+    state: np.ndarray  # uint8 (H, W, C), what the model has made of it so far
+    arrived: bool  # whether ``state`` is the last one on the way from this time
 
 
 def return_times(schedule: NoiseSchedule) -> list[int]:
@@ -214,22 +203,15 @@ def returns(
 
 @dataclass(frozen=True)
 class Inversion:
-    """A picture, its noise as DDIM finds it, and the picture again.
+    """A picture, its noise as DDIM finds it, and the picture again."""
 
-    Attributes:
-        pictures: uint8 (4, H, W, C): the picture, its noise, what comes back, and four times how
-            far that is from the picture.
-        time: where the walk turned round, 1 to T.
-        steps: each way.
-        rmse: the root of the mean squared error per pixel, pixels in [-1, 1].
-        psnr: the peak signal-to-noise ratio in dB, the peak being 2; infinite without error.
-    """
-
+    # uint8 (4, H, W, C): the picture, its noise, what comes back, and four times how far that is
+    # from the picture.
     pictures: np.ndarray
-    time: int
-    steps: int
-    rmse: float
-    psnr: float
+    time: int  # where the walk turned round, 1 to T
+    steps: int  # each way
+    rmse: float  # the root of the mean squared error per pixel, pixels in [-1, 1]
+    psnr: float  # the peak signal-to-noise ratio in dB, the peak being 2; infinite without error
 
 
 def inversion_plan(

@@ -15,32 +15,21 @@ KINDS = ("time", "class", "conv", "resnet", "attention", "downsample", "upsample
 
 @dataclass(frozen=True)
 class Block:
-    """One block of a UNet.
+    """One block of a UNet."""
 
-    Attributes:
-        name: what it is called, the levels counted from 1, the finest; no other has this name.
-        kind: one of ``KINDS``.
-        part: one of ``PARTS``.
-        level: 0 for the finest; of a change of resolution the level that it leaves, going down as
-            well as up. None for embeddings.
-        side: height and width of what it returns, in pixels; None for embeddings.
-        channels: how many it returns; the width of an embedding.
-        parameters: how many weights it has. All blocks together have all of the network's.
-        modules: the names of its modules within the network.
-        skip: the name of the block whose output is concatenated to its input, or None.
-        heads: of attention, else 0.
-    """
-
-    name: str
-    kind: str
-    part: str
+    name: str  # what it is called, the levels counted from 1, the finest; no other has this name
+    kind: str  # one of ``KINDS``
+    part: str  # one of ``PARTS``
+    # 0 for the finest; of a change of resolution the level that it leaves, going down as well as
+    # up. None for embeddings.
     level: int | None
-    side: int | None
-    channels: int
-    parameters: int
-    modules: tuple[str, ...]
+    side: int | None  # height and width of what it returns, in pixels; None for embeddings
+    channels: int  # how many it returns; the width of an embedding
+    parameters: int  # how many weights it has. All blocks together have all of the network's
+    modules: tuple[str, ...]  # the names of its modules within the network
+    # The name of the block whose output is concatenated to its input, or None.
     skip: str | None = None
-    heads: int = 0
+    heads: int = 0  # of attention, else 0
 
 
 def outline(network: UNet) -> list[Block]:

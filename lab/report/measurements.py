@@ -24,17 +24,12 @@ from ..measure.shards import NOT_IN_KEY
 
 @dataclass(frozen=True)
 class Figure:
-    """A number of a result.
+    """A number of a result."""
 
-    Attributes:
-        value: None where the measurement has none, as the class of images that were told none.
-        error: its standard error, None if that is not known.
-        percent: whether it is a share.
-    """
-
+    # None where the measurement has none, as the class of images that were told none.
     value: float | None
-    error: float | None = None
-    percent: bool = False
+    error: float | None = None  # its standard error, None if that is not known
+    percent: bool = False  # whether it is a share
 
 
 def fid(result: dict) -> Figure:
@@ -72,24 +67,15 @@ def loss(quarter: int) -> Callable[[dict], Figure]:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A figure that can be had.
+    """A figure that can be had."""
 
-    Attributes:
-        model: a checkpoint's name.
-        request: what is sampled; of a bound, its number of images.
-        reference: of a FID: ``"train"`` or ``"test"``.
-        own_way: of a FID: by the report's own measure, see ``as_reported``.
-        kind: of the result: ``"fid"``, ``"classes"``, ``"neighbours"`` or ``"bound"``.
-        take: the figure of the result.
-        result: as it is stored, see ``evaluation``; None if it was not measured yet.
-    """
-
-    model: str
-    request: Request
-    reference: str = "test"
-    own_way: bool = False
-    kind: str = "fid"
-    take: Callable[[dict], Figure] = fid
+    model: str  # a checkpoint's name
+    request: Request  # what is sampled; of a bound, its number of images
+    reference: str = "test"  # of a FID: ``"train"`` or ``"test"``
+    own_way: bool = False  # of a FID: by the report's own measure, see ``as_reported``
+    kind: str = "fid"  # of the result: ``"fid"``, ``"classes"``, ``"neighbours"`` or ``"bound"``
+    take: Callable[[dict], Figure] = fid  # the figure of the result
+    # As it is stored, see ``evaluation``; None if it was not measured yet.
     result: dict | None = None
 
     @property

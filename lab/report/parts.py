@@ -25,22 +25,15 @@ FOLDERS = re.compile(r"(?<![\w:/.])/(?:[^\s/:]+/)+")
 
 @dataclass(frozen=True)
 class Budget:
-    """How much is spent on it.
+    """How much is spent on it."""
 
-    Attributes:
-        walk: sampler and steps of the pictures, as ``Request`` names them.
-        ancestral: the same where the noise of ancestral steps matters: where a classifier guides,
-            and to show what the report's errors do.
-        images: the most of one shot and class.
-        race: steps of Figure 3.
-        measure: whether cells without a stored result are measured as their table asks.
-    """
-
-    walk: Mapping
+    walk: Mapping  # sampler and steps of the pictures, as ``Request`` names them
+    # The same where the noise of ancestral steps matters: where a classifier guides, and to show
+    # what the report's errors do.
     ancestral: Mapping
-    images: int
-    race: int
-    measure: bool
+    images: int  # the most of one shot and class
+    race: int  # steps of Figure 3
+    measure: bool  # whether cells without a stored result are measured as their table asks
 
 
 FULL = Budget(
@@ -63,22 +56,15 @@ QUICK = Budget(
 
 @dataclass(frozen=True)
 class Settings:
-    """What to make, and where.
+    """What to make, and where."""
 
-    Attributes:
-        out: the page, its pictures, and below ``measured`` what was measured for it.
-        parts: names from ``REPORT``, in the order wanted; all unless some are named.
-        root: see ``data.data_root``.
-        cache: where samples are kept.
-        home: the folder of the checkpoints; the shipped ones unless given.
-    """
-
-    out: Path = OUT
+    out: Path = OUT  # the page, its pictures, and below ``measured`` what was measured for it
     budget: Budget = FULL
+    # Names from ``REPORT``, in the order wanted; all unless some are named.
     parts: tuple[str, ...] = ()
-    root: str | Path | None = None
-    cache: Path = HOME
-    home: Path | None = None
+    root: str | Path | None = None  # see ``data.data_root``
+    cache: Path = HOME  # where samples are kept
+    home: Path | None = None  # the folder of the checkpoints; the shipped ones unless given
     batch: int = BATCH
 
     def lacks(self, model: str) -> bool:
@@ -88,23 +74,15 @@ class Settings:
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture of a figure, of samples of one model.
+    """A picture of a figure, of samples of one model."""
 
-    Attributes:
-        model: a checkpoint's name.
-        words: below the picture.
-        labels: a row for each, all from the same noises; ``"none"`` alone makes a grid.
-        n: images for each label, fewer if the budget says so.
-        changes: of the request.
-        ancestral: sampled in the budget's ancestral steps; where a classifier guides it is in any
-            case.
-    """
-
-    model: str
-    words: str
+    model: str  # a checkpoint's name
+    words: str  # below the picture
+    # A row for each, all from the same noises; ``"none"`` alone makes a grid.
     labels: tuple[int | str, ...] = ("none",)
-    n: int = 16
-    changes: Mapping = field(default_factory=dict)
+    n: int = 16  # images for each label, fewer if the budget says so
+    changes: Mapping = field(default_factory=dict)  # of the request
+    # Sampled in the budget's ancestral steps; where a classifier guides it is in any case.
     ancestral: bool = False
 
     def requests(self, budget: Budget) -> list[Request]:
@@ -117,42 +95,28 @@ class Shot:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as it lies in the output folder.
+    """A picture as it lies in the output folder."""
 
-    Attributes:
-        file: its name there.
-        words: below it, the protocol among them.
-        size: (width, height) in pixels.
-        about: all that made it, as its file says too.
-    """
-
-    file: str
-    words: str
-    size: tuple[int, int]
-    about: dict
+    file: str  # its name there
+    words: str  # below it, the protocol among them
+    size: tuple[int, int]  # (width, height) in pixels
+    about: dict  # all that made it, as its file says too
 
 
 @dataclass(frozen=True)
 class Part:
-    """A figure or table of the report, made again.
+    """A figure or table of the report, made again."""
 
-    Attributes:
-        name, title: such as ``"figure-4"``, and in words.
-        report: what the report shows there, and says of it.
-        caption: how ours was made.
-        pictures, table: ours; the rows of a table also quote the report's figures.
-        charts: SVG.
-        notes: what could not be had, and why.
-    """
-
+    # name, title: such as ``"figure-4"``, and in words.
     name: str
     title: str
-    report: str
-    caption: str = ""
+    report: str  # what the report shows there, and says of it
+    caption: str = ""  # how ours was made
+    # pictures, table: ours; the rows of a table also quote the report's figures.
     pictures: tuple[Picture, ...] = ()
     table: Table | None = None
-    charts: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    charts: tuple[str, ...] = ()  # SVG
+    notes: tuple[str, ...] = ()  # what could not be had, and why
 
     @property
     def cells(self) -> list[Measurement]:

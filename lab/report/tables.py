@@ -81,35 +81,22 @@ QUARTERS = ("first", "second", "third", "last")
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table: the same protocol for every column.
+    """A row of a table: the same protocol for every column."""
 
-    Attributes:
-        title: such as ``"Train distance, DDIM, 50 steps"``.
-        reported: the report's figures, one for each column; of our rows empty.
-        measured: ours, one for each column, None where there is nothing to measure; of the
-            report's rows empty.
-    """
-
-    title: str
-    reported: tuple[float, ...] = ()
+    title: str  # such as ``"Train distance, DDIM, 50 steps"``
+    reported: tuple[float, ...] = ()  # the report's figures, one for each column; of our rows empty
+    # Ours, one for each column, None where there is nothing to measure; of the report's rows empty.
     measured: tuple[Measurement | None, ...] = ()
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of figures; in a table of the report's, ours below each of its.
+    """Rows of figures; in a table of the report's, ours below each of its."""
 
-    Attributes:
-        name: such as ``"table-1"``.
-        title: in words.
-        about: how the figures were had, and what compares.
-        columns: of all rows.
-    """
-
-    name: str
-    title: str
-    about: str
-    columns: tuple[str, ...]
+    name: str  # such as ``"table-1"``
+    title: str  # in words
+    about: str  # how the figures were had, and what compares
+    columns: tuple[str, ...]  # of all rows
     rows: tuple[Row, ...]
 
     @property
