@@ -130,7 +130,7 @@ def _note_in_mp4(file: BinaryIO) -> str:
 
 
 def _note_in_picture(file: BinaryIO) -> str:
-    from .media import Still
+    from .stills import Still
 
     with Still(file, formats=("GIF", "PNG", "WEBP")) as picture:
         picture.read(index=0, writeable_output=False)  # text may stand after a PNG's pixels

@@ -198,7 +198,7 @@ def _decoded(samples: tuple[tuple[str, int], ...], classes: tuple[str, ...]) -> 
 
 def _pixels(path: str) -> tuple[np.ndarray, str]:
     """A picture, (S, S, 1) if it is grey, else (S, S, 3); and what kind of file it is."""
-    from .media import Still
+    from .stills import Still
 
     try:
         with open(path, "rb") as file, Still(file) as picture:

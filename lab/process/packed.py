@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ddpm_core.errors import InvalidInput
-from ddpm_core.media import Still
+from ddpm_core.stills import Still
 
 # 32 x 32 pixels in colour that do not compress at all are within it; a longer address is refused
 # by some servers.

@@ -13,10 +13,10 @@ from ddpm_core import checkpoints
 from ddpm_core.animation import save_png
 from ddpm_core.errors import InvalidInput
 from ddpm_core.guides import roles_for
-from ddpm_core.media import Still
 from ddpm_core.recorder import contact_sheet, grid
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run
+from ddpm_core.stills import Still
 
 from ..measure import watch
 from ..measure.metrics import Tally
