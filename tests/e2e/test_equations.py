@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ddpm_core import load
+from tests.support.visitor import number_in
 
 PLACES = {
     "sample": {8, 9, 10},
@@ -12,7 +13,7 @@ PLACES = {
     "reverse": {6, 7},
     "forward": {1, 2, 3, 4, 5},
 }
-SHOWN = """() => [...document.querySelectorAll(".equation")]
+SHOWN = """() => [...document.querySelectorAll("[data-equation]")]
   .filter((one) => one.checkVisibility({ visibilityProperty: true }))
   .map((one) => Number(one.dataset.equation)).sort((a, b) => a - b)"""
 
@@ -24,7 +25,7 @@ def equation(visitor, number):
 def told(visitor, of, name) -> float:
     """A number that stands with an equation."""
     text = equation(visitor, of).locator(f"[data-number={name}]").first.inner_text()
-    return float(text.replace("−", "-"))
+    return number_in(text)
 
 
 def settled(visitor, tab, t):

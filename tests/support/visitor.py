@@ -57,6 +57,11 @@ LINKED = """(wanted) => {
 }"""
 
 
+def number_in(text: str) -> float:
+    """A number as the page writes it: −0.5, 3.8·10⁻⁶."""
+    return float(text.replace("·10", "e").translate(str.maketrans("−⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "--0123456789")))
+
+
 class Visitor:
     """One visitor's tab, with what it asked of the network and what went wrong in it.
 
@@ -230,7 +235,7 @@ class Visitor:
     def number(self, name, place) -> float:
         """One of the numbers that an instrument tells."""
         text = self.part(place).locator(f"[data-number={name}]").first.inner_text()
-        return float(text.replace("−", "-"))
+        return number_in(text)
 
     def wait(self, state, tab="sample", timeout=60_000):
         """Until the stage of a tab is live, or has a film, or an error."""

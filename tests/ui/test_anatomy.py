@@ -37,6 +37,7 @@ def arguments(method="cfg", n=N, tiles=TILES):
         "abar": np.linspace(0.1, 0.9, n),
         "pictures": pictures | fields,
         "total": n,
+        "indices": list(range(1, n + 1)),
     }
 
 

@@ -72,7 +72,7 @@ def test_at_0_the_image_is_whole_and_no_step_leads_on(schedule):
 def test_every_symbol_of_an_equation_is_named(number):
     text = typeset.markup(number)
     symbols = re.findall(r"<[^>]*data-symbol=[^>]*>", text)
-    assert symbols and all('aria-label="' in it and 'data-name="' in it for it in symbols)
+    assert symbols and all('aria-label="' in it and 'data-hint="' in it for it in symbols)
     # The keyboard comes to each equation once.
     assert sum('tabindex="0"' in it for it in symbols) == 1
 

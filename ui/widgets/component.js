@@ -2,6 +2,37 @@
 
 import { bytesOf } from "./numbers.js";
 
+/** Mount a component: its module gets its element as `root`, what the server told of it as
+    `options`, and listeners that end with it. The function that `mount` returns hears each value. */
+export function begin(mount, given) {
+  const root = given.element.querySelector(".widget");
+  if (root.dataset.state) return;
+  const undo = new AbortController();
+  const isHere = () => root.isConnected || undo.abort();
+  const on = (target, type, act, more = {}) =>
+    target.addEventListener(type, (event) => isHere() && act(event), { signal: undo.signal, ...more });
+  const receive = mount({ ...given, root, on, options: JSON.parse(root.dataset.options),
+    find: (selector) => root.querySelector(selector),
+    findAll: (selector) => [...root.querySelectorAll(selector)],
+    /** When the size of an element changes; in a tab that is not open it has none. */
+    onSize(target, act) {
+      const resized = new ResizeObserver(() => isHere() && target.clientWidth && act());
+      resized.observe(target);
+      undo.signal.addEventListener("abort", () => resized.disconnect());
+    },
+    atEnd: (act) => undo.signal.addEventListener("abort", act),
+  });
+  if (!receive) return;
+  const isNews = onlyNews();
+  const hear = () => {
+    // Gradio hands out reactive proxies; a plain copy is cheaper to read.
+    const value = JSON.parse(JSON.stringify(given.props.value ?? null));
+    if (isNews(value)) receive(value);
+  };
+  hear();
+  given.watch("value", hear);
+}
+
 export function onlyNews() {
   let newest = 0;
   // Late news of a run that another has overtaken is not heard.
@@ -9,6 +40,29 @@ export function onlyNews() {
     if (!value || value.order < newest) return false;
     newest = value.order ?? newest;
     return true;
+  };
+}
+
+/** @returns {HTMLElement} */
+export function playerOf(id) {
+  return document.querySelector(`#${CSS.escape(id)} .player`);
+}
+
+/** Hear where the cursor of a player is, now and from now on: its index, t, tile and run. */
+export function followPlayer(id, on, hear) {
+  on(document, "player:cursor", ({ target, detail }) => target === playerOf(id) && hear(detail));
+  const { index, t, tile, run } = playerOf(id)?.dataset ?? {};
+  if (t !== undefined) hear({ index: Number(index), t: Number(t), tile: Number(tile), run });
+}
+
+/** Calls an act before the next picture of the screen, once, however often it is asked to. */
+export function atNextFrame(act) {
+  let due = 0;
+  return () => {
+    due ||= requestAnimationFrame(() => {
+      due = 0;
+      act();
+    });
   };
 }
 

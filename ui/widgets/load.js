@@ -1,6 +1,9 @@
 // What every component's js_on_load calls: it mounts the component's module, once the style of all
 // of them is there, and what the component begins with.
 
+import "./hint.js";
+import { begin } from "./component.js";
+
 const LOST = "This part of the page could not be loaded. Reload the page.";
 const styled = addStyle();
 
@@ -9,7 +12,7 @@ export async function show(name, given) {
   try {
     const module = import(`./${name}/${name}.js`);
     const [{ mount }] = await Promise.all([module, styled, fetchOptions(given), fetchValue(given)]);
-    mount(given);
+    begin(mount, given);
   } catch (error) {
     given.element.textContent = LOST;
     throw error;

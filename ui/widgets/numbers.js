@@ -23,9 +23,16 @@ export function fixed(value, decimals) {
 export function figure(value) {
   const size = Math.abs(value ?? NaN);
   if (size === 0) return "0";
-  if (size < 0.001) return minus(value.toExponential(1));
+  if (size < 0.001 || (size >= 9999.5 && size < Infinity)) return powerOfTen(value);
+  if (size < 0.1) return minus(value.toPrecision(3));
   const decimals = size >= 100 ? 1 : size >= 10 ? 2 : size >= 0.99995 ? 3 : 4;
   return minus(Number(value ?? NaN).toFixed(decimals));
+}
+
+function powerOfTen(value) {
+  const [digits, power] = value.toExponential(1).split("e");
+  const raise = (c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c]);
+  return minus(`${digits}·10${[...String(Number(power))].map(raise).join("")}`);
 }
 
 /** A share in percent; whole ones without decimals, unless so many are asked for. */

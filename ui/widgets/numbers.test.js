@@ -10,8 +10,9 @@ test("floats arrive as they were sent", () => {
 });
 
 test("a figure is about as wide whatever its size, and says what is no number", () => {
-  const shown = { 0: "0", 0.00012: "1.2e−4", "-0.0004": "−4.0e−4", 0.12345: "0.1235",
-    0.99996: "1.000", 9.8765: "9.877", "-12.345": "−12.35", 1234.56: "1234.6" };
+  const shown = { 0: "0", 0.00012: "1.2·10⁻⁴", "-0.0004": "−4.0·10⁻⁴", 0.12345: "0.1235",
+    0.99996: "1.000", 9.8765: "9.877", "-12.345": "−12.35", 1234.56: "1234.6",
+    45678: "4.6·10⁴" };
   for (const value in shown) assert.equal(figure(Number(value)), shown[value]);
   for (const none of [undefined, null, NaN]) assert.equal(figure(none), "–");
   assert.equal(figure(Infinity), "∞");

@@ -111,10 +111,19 @@ function errorBar({ y, spread }, x, up) {
 
 // --- drawings that are stretched to their box: up from 0 to 1 ---------------------------------
 
-/** A path through [x, share]. A single point is a dot. */
+/** A path through [x, share], with a gap where the share is not finite. A single point is a dot. */
 export function curveOf(points) {
-  const at = points.map(([x, share]) => `${x} ${heightOf(share)}`);
-  return `M${at[0]}L${at.join("L")}`;
+  let pen = "M";
+  return points.map(([x, share]) => {
+    if (!Number.isFinite(share)) {
+      pen = "M";
+      return "";
+    }
+    const piece = pen === "M" ? `M${x} ${heightOf(share)}L${x} ${heightOf(share)}`
+      : `L${x} ${heightOf(share)}`;
+    pen = "L";
+    return piece;
+  }).join("");
 }
 
 /** Bars of these shares; bar i stands between edges i and i + 1. */
@@ -124,8 +133,8 @@ export function barsOf(shares, edges) {
 
 /** Numbers below an axis, each [share of the way, text]. */
 export function ticksBelow(marks) {
-  return marks.map(([share, text], i) => {
-    const edge = i === 0 ? "first" : i === marks.length - 1 ? "last" : "";
+  return marks.map(([share, text]) => {
+    const edge = share < 0.02 ? "first" : share > 0.98 ? "last" : "";
     return `<span data-edge="${edge}" style="left:${100 * share}%">${text}</span>`;
   }).join("");
 }
@@ -142,10 +151,13 @@ export function nearest(distances, reach = Infinity) {
   return least <= reach ? distances.indexOf(least) : -1;
 }
 
-/** Where a key leads from a point in a row of so many; undefined if it leads nowhere. */
-export function walk({ key, ctrlKey, metaKey, altKey }, at, count) {
+/** Where a key leads from a place in a row of so many; undefined if it leads nowhere. In a row of
+    which no page is to scroll, up and down are back and on. */
+export function walk({ key, ctrlKey, metaKey, altKey }, at, count, upAndDown = false) {
   if (ctrlKey || metaKey || altKey) return undefined;
-  const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: count - 1 }[key];
+  const [up, down] = upAndDown ? [at - 1, at + 1] : [];
+  const to = { ArrowLeft: at - 1, ArrowRight: at + 1, ArrowUp: up, ArrowDown: down, Home: 0,
+    End: count - 1 }[key];
   return to === undefined ? undefined : clamp(to, 0, count - 1);
 }
 

@@ -1,4 +1,6 @@
-import { closeAll, decodeAll, escapeText, listenToHold, onlyNews, resize } from "../component.js";
+import {
+  atNextFrame, clamp, closeAll, decodeAll, escapeText, followPlayer, listenToHold, playerOf, resize,
+} from "../component.js";
 import { figure, fixed, floatsOf } from "../numbers.js";
 import { barsOf, curveOf, nearest, ticksBelow } from "../plot.js";
 
@@ -35,27 +37,19 @@ const LEDGER = [
 ];
 const MAT = 280; // pixels, the most that a picture takes
 
-export function mount({ element, props, watch }) {
-  const root = element.querySelector(".anatomy");
-  // Not in `props`: an update that arrives before the component is first shown would lose them there.
-  const options = JSON.parse(root.dataset.options);
-  if (root.dataset.state) return;
+export function mount({ root, options, find, findAll, on, onSize, atEnd }) {
   root.innerHTML = skeleton();
-  const find = (selector) => root.querySelector(selector);
   const [plot, area, ghost, pictures] =
     [".anatomy-plot", ".anatomy-area", ".anatomy-ghost", ".anatomy-pictures"].map(find);
-  const timed = root.querySelectorAll(".anatomy-cursor, .anatomy-t");
+  const timed = findAll(".plot-cursor, .anatomy-t, .anatomy-equation");
   const scratch = document.createElement("canvas");
   const pen = scratch.getContext("2d", { willReadFrequently: true });
-  const isNews = onlyNews();
-  const undo = new AbortController();
-  const resized = new ResizeObserver(layout);
+  const paintSoon = atNextFrame(paint);
 
   let run = null; // what the value told: about the run, its numbers and its sheets
   let method = METHODS.cfg;
   let cursor = {}; // where the player is: index, tile, run
   let ticket = 0;
-  let paintDue = 0;
   let drawn = ""; // which tile of which value the curve shows
 
   root.setAttribute("role", "group");
@@ -63,13 +57,11 @@ export function mount({ element, props, watch }) {
   root.dataset.state = "idle";
   listen();
   arrange();
-  receive(props.value);
-  watch("value", () => receive(props.value));
+  return receive;
 
   // --- values from the server -------------------------------------------------------------
 
   function receive(value) {
-    if (!value?.kind || !isNews(value)) return;
     const mine = (ticket += 1);
     if (value.kind === "anatomy") return open(value, mine);
     replaceRun(null);
@@ -78,9 +70,7 @@ export function mount({ element, props, watch }) {
     paintSoon();
   }
 
-  async function open(value, mine) {
-    // Gradio hands out reactive proxies; a plain copy is cheaper to read for every frame.
-    const next = JSON.parse(JSON.stringify(value));
+  async function open(next, mine) {
     for (const name in next.numbers) next.numbers[name] = floatsOf(next.numbers[name]);
     // The numbers are worth showing without.
     next.sheets = await decodeAll(next.sheets).catch(() => ({}));
@@ -88,7 +78,6 @@ export function mount({ element, props, watch }) {
     replaceRun(next);
     method = METHODS[run.method];
     arrange();
-    follow(player()?.dataset ?? {});
   }
 
   function replaceRun(next) {
@@ -107,35 +96,24 @@ export function mount({ element, props, watch }) {
 
   // --- the player -------------------------------------------------------------------------
 
-  /** @returns {HTMLElement} */
-  function player() {
-    return document.querySelector(`#${CSS.escape(options.player)} .player`);
-  }
-
-  /** @param {any} where */
-  function follow({ index, tile, run }) {
-    cursor = { index: Number(index), tile: Number(tile) || 0, run };
-    paintSoon();
-  }
-
   function listen() {
-    const on = (target, type, act) => target.addEventListener(type, act, { signal: undo.signal });
-    on(document, "player:cursor", (event) => {
-      if (!root.isConnected) return cleanUp();
-      if (event.target === player()) follow(event.detail);
+    followPlayer(options.player, on, (where) => {
+      cursor = where;
+      paintSoon();
     });
     listenToHold(plot, on, { begin: seek, move: seek });
     on(plot, "pointermove", point);
     on(plot, "pointerleave", () => (ghost.hidden = true));
     // Gradio changes the theme when the system does; the canvases have to be coloured anew.
     on(matchMedia("(prefers-color-scheme: dark)"), "change", () => setTimeout(paintSoon));
-    resized.observe(root);
+    onSize(root, layout);
+    atEnd(() => replaceRun(null));
   }
 
   function seek(event) {
     if (root.dataset.state !== "shown") return;
     const detail = { index: run.indices[stepUnder(event)] };
-    player()?.dispatchEvent(new CustomEvent("player:seek", { detail }));
+    playerOf(options.player)?.dispatchEvent(new CustomEvent("player:seek", { detail }));
   }
 
   function point(event) {
@@ -160,13 +138,13 @@ export function mount({ element, props, watch }) {
   }
 
   function tileHere() {
-    return Math.max(0, Math.min(cursor.tile - (run.first ?? 0), run.tiles - 1));
+    return clamp((cursor.tile || 0) - run.first, 0, run.tiles - 1);
   }
 
   /** Whether another row's anatomy is what the cursor asks for. */
   function elsewhere() {
     if (!run) return !find(".anatomy-note").textContent;
-    const place = cursor.tile - (run.first ?? 0);
+    const place = (cursor.tile || 0) - run.first;
     return place < 0 || place >= run.tiles;
   }
 
@@ -184,12 +162,7 @@ export function mount({ element, props, watch }) {
 
   // --- painting ---------------------------------------------------------------------------
 
-  function paintSoon() {
-    paintDue ||= requestAnimationFrame(paint);
-  }
-
   function layout() {
-    if (!root.isConnected) return cleanUp();
     const width = root.clientWidth;
     if (!width) return; // in a tab not open yet; its first size calls again
     const [across, gap] = width < 560 ? [2, 10] : [4, 20];
@@ -205,7 +178,6 @@ export function mount({ element, props, watch }) {
   }
 
   function paint() {
-    paintDue = 0;
     const stale = Boolean(run) && cursor.run !== undefined && cursor.run !== run.run;
     root.dataset.state = run ? (stale ? "stale" : "shown") : "idle";
     root.setAttribute("aria-disabled", String(stale));
@@ -232,7 +204,7 @@ export function mount({ element, props, watch }) {
     draw(".anatomy-curves", curves.join(""));
     draw(".anatomy-strength", `<path d="${profileOf(tile)}"/>`);
     find(".anatomy-names").innerHTML = run.marks[tile].map(([c, step, p]) =>
-      `<span data-mine="${rank(c) >= 0}" style="left:${percent(Math.min(0.97, step / run.total))};
+      `<span data-guide="${rank(c) >= 0}" style="left:${percent(Math.min(0.97, step / run.total))};
         bottom:${percent(p)}">${escapeText(run.classes[c])}</span>`).join("");
     find(".plot-ticks").innerHTML = ticksOf();
     const since = find(".anatomy-since");
@@ -284,11 +256,11 @@ export function mount({ element, props, watch }) {
       left: run?.left[k] ?? "–",
       tile: tile + 1 + (run?.first ?? 0),
     };
-    for (const cell of root.querySelectorAll("[data-number]")) {
+    for (const cell of findAll("[data-number]")) {
       cell.textContent = texts[cell.dataset.number];
     }
     find(".anatomy-p").innerHTML = (run?.wanted[tile] ?? []).map((c) =>
-      `<span><i>p</i>(${escapeText(run.classes[c])} | ${X0}) = <b class="mono">${
+      `<span><i>p</i>(${escapeText(run.classes[c])} | ${X0}) = <b class="mono" data-guide="true">${
         k < 0 ? "–" : pOf(k, tile, c).toFixed(3)}</b></span>`).join("");
     const rests = k >= 0 && of("strength") === method.neutral;
     find(".anatomy-rest").textContent = rests ? `Guidance rests at this step.${run.method === "cfg" ? " s = 1 is the conditional model itself." : ""}`
@@ -337,13 +309,6 @@ export function mount({ element, props, watch }) {
     pen.fillRect(0, 0, 1, 1);
     return pen.getImageData(0, 0, 1, 1).data;
   }
-
-  function cleanUp() {
-    cancelAnimationFrame(paintDue);
-    undo.abort();
-    resized.disconnect();
-    replaceRun(null);
-  }
 }
 
 // --- pieces that know nothing of a run --------------------------------------------------------
@@ -352,19 +317,20 @@ function skeleton() {
   const cells = LEDGER.map(([name, label, guide]) =>
     `<div><dt class="soft">${label}</dt><dd data-number="${name}" data-guide="${guide}"></dd></div>`);
   return `
-    <div class="anatomy-readout line soft"><span class="anatomy-p"></span><span class="anatomy-where">
+    <div class="anatomy-readout line"><span class="anatomy-p cut"></span><span class="anatomy-where soft">
       <span class="anatomy-tile">tile <b data-number="tile"></b></span>
-      step from <i>t</i> = <b class="anatomy-t" data-number="left"></b>
-      to <b class="anatomy-t" data-number="t"></b></span>
-      <span class="anatomy-verdict"></span></div>
-    <div class="anatomy-plot" role="img" aria-label="p(class) over the steps: none yet">
+      step from <i>t</i> = <b class="anatomy-t here" data-number="left"></b>
+      to <b class="anatomy-t here" data-number="t"></b></span>
+      <span class="anatomy-verdict note cut"></span></div>
+    <div class="anatomy-plot plot-time" role="img" aria-label="p(class) over the steps: none yet">
       <div class="anatomy-area">
         <svg class="anatomy-curves plot-stretched" preserveAspectRatio="none" aria-hidden="true"></svg>
-        <span class="anatomy-scale soft mono">1</span><span class="anatomy-scale soft mono" data-at="half">0.5</span>
+        <span class="soft mono" style="bottom:100%">1</span>
+        <span class="soft mono" style="bottom:50%">0.5</span>
         <div class="anatomy-names soft"></div><i class="anatomy-since" hidden></i>
       </div>
-      <svg class="anatomy-strength" preserveAspectRatio="none" aria-hidden="true"></svg>
-      <i class="anatomy-letter"></i><i class="anatomy-cursor"></i>
+      <svg class="anatomy-strength plot-stretched" preserveAspectRatio="none" aria-hidden="true"></svg>
+      <i class="anatomy-letter"></i><i class="plot-cursor"></i>
       <div class="anatomy-ghost" hidden><span class="mono"></span></div>
     </div>
     <div class="plot-ticks mono" aria-hidden="true"></div>
@@ -376,11 +342,12 @@ function skeleton() {
 
 function figureOf({ name, symbol, words }) {
   const legend = ["push", "gradient"].includes(name)
-    ? `darker<i></i>lighter<b data-number="${name}_scale" data-guide="true"></b>` : "";
+    ? `<p class="anatomy-legend line soft">darker<i></i>lighter
+        <b data-number="${name}_scale" data-guide="true"></b></p>` : "";
   const label = words.replace("conditional", "conditional prediction");
-  return `<figure data-of="${name}"><figcaption class="soft"><b>${symbol}</b><span>${words}</span></figcaption>
-    <div class="anatomy-mat"><canvas data-picture="${name}" role="img" aria-label="${label}">
-    </canvas></div><p class="anatomy-legend soft">${legend}</p></figure>`;
+  return `<figure data-of="${name}"><figcaption class="cut"><b>${symbol}</b> ${words}</figcaption>
+    <div class="mat"><canvas data-picture="${name}" role="img" aria-label="${label}">
+    </canvas></div>${legend}</figure>`;
 }
 
 // Grey bytes around 128 become one colour of either sign, the more opaque the further from 0.

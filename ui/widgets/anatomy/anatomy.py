@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import component
+from ..equations.typeset import line
 from ..player.player import sheet, with_files
 
 __all__ = ["Anatomy", "anatomy", "decided", "equation", "idle", "signed", "telling"]
@@ -20,8 +21,6 @@ __all__ = ["Anatomy", "anatomy", "decided", "equation", "idle", "signed", "telli
 # Which pictures a method has: those of x̂0, and the signed fields.
 PICTURES = {"cfg": ("uncond", "cond", "guided"), "classifier": ("uncond", "guided")}
 FIELDS = {"cfg": ("push",), "classifier": ("push", "gradient")}
-FORMS = ("plain", "scaled")
-PLACES = ("x", "x0", "x0-through")
 UNGUIDED = "This run is not guided."
 # A class this likely at any step has its name written on its line.
 NAMED = 0.25
@@ -81,7 +80,7 @@ def anatomy(
     t: Sequence[int],
     *,
     left: Sequence[int],
-    method: str | None,
+    method: str,
     classes: Sequence[str],
     wanted: Sequence[Sequence[int]],
     p: np.ndarray,
@@ -92,8 +91,7 @@ def anatomy(
     abar: Sequence[float],
     pictures: Mapping[str, np.ndarray],
     total: int,
-    indices: Sequence[int] | None = None,
-    factor: Sequence[float] | None = None,
+    indices: Sequence[int],
     form: str = "plain",
     at: str = "x",
     rescale: float = 0.0,
@@ -105,7 +103,7 @@ def anatomy(
         run: the name that the player's film has.
         t: N times as the stage shows them: of the state that each step led to.
         left: N times, of the state that the network was shown.
-        method: "cfg" or "classifier"; None for a run without guidance, which is `idle`.
+        method: "cfg" or "classifier".
         classes: K names.
         wanted: per tile the classes asked for: one index, or more where classes are mixed.
         p: (N, tiles, K), p(class | x̂0) after each step as an independent classifier sees it.
@@ -119,67 +117,40 @@ def anatomy(
             classifier "gradient", that of ln p. The push is shown as the picture feels it, with
             its sign turned: where eps grows, x̂0 darkens.
         total: how many steps the run had, or was to have.
-        indices: which step each of the N is, 1 to `total`; 1, 2, 3 ... unless told.
-        factor: N values that λ is multiplied with; from `form` and `abar` unless told.
-        form: of classifier guidance: "plain" (report, eq. 11) or "scaled" with sqrt(1 - ᾱ).
+        indices: which step each of the N is, 1 to `total`, rising.
+        form: of classifier guidance: "plain" (report, eq. 11) or "scaled", λ by sqrt(1 - ᾱ).
         at: where the classifier looks: "x", "x0", or "x0-through", the gradient of which goes
             through the network back to x.
         rescale: φ, how far cfg's result is drawn back to the spread of the conditional one.
         first: the player's tile that the first tile here is; one component for each row of a
             player shows itself while the cursor is on its row.
     """
-    if method is None:
-        return idle(UNGUIDED)
-    _choice("method", method, PICTURES)
-    _choice("form", form, FORMS)
-    _choice("at", at, PLACES)
-    steps = [int(i) for i in (range(1, len(t) + 1) if indices is None else indices)]
-    _check_steps(steps, t, total)
-    p = np.asarray(p, float)
-    if p.ndim != 3 or (len(p), p.shape[2]) != (len(t), len(classes)) or not len(t) * p.shape[1]:
-        raise ValueError(
-            f"p must be (steps, tiles, classes) with {len(t)} steps and {len(classes)} classes; "
-            f"got {p.shape}"
-        )
-    if len(left) != len(t):
-        raise ValueError(f"{len(left)} times left and {len(t)} reached differ")
-    tiles = p.shape[1]
-    wanted = [[int(c) for c in tile] for tile in wanted]
-    if len(wanted) != tiles or not all(set(w) <= set(range(len(classes))) and w for w in wanted):
-        raise ValueError(f"wanted must name classes for each of {tiles} tiles, got {wanted}")
-    abar = _numbers("abar", abar, (len(t),))
-    if factor is None:
-        factor = np.sqrt(1 - abar) if form == "scaled" else np.ones(len(t))
-    each = {"strength": strength, "eps": eps_norm, "push": push_norm, "cosine": cosine}
-    each = {name: _numbers(name, a, (len(t), tiles)) for name, a in each.items()}
-    sheets, scales, shape = _pictures(method, pictures, (len(t), tiles))
+    tiles, shape = p.shape[1], pictures["guided"].shape[2:]
+    factor = np.sqrt(1 - np.asarray(abar)) if form == "scaled" else np.ones(len(t))
+    sheets, scales = _pictures(method, pictures)
     since = decided(p, wanted)
+    numbers = {"p": p.round(3), "abar": abar, "factor": factor, "strength": strength}
+    numbers |= {"eps": eps_norm, "push": push_norm, "cosine": cosine} | scales
     return {
         "kind": "anatomy",
-        "run": str(run),
+        "run": run,
         "method": method,
         "equation": equation(method, form, at, rescale),
-        "rescale": float(rescale),
-        "total": int(total),
-        "indices": steps,
+        "rescale": rescale,
+        "total": total,
+        "indices": [int(i) for i in indices],
         "t": [int(v) for v in t],
         "left": [int(v) for v in left],
         "tiles": tiles,
-        "first": int(first),
-        "shape": shape,
-        "classes": [str(name) for name in classes],
-        "wanted": wanted,
-        "asked": [" or ".join(str(classes[c]) for c in tile) for tile in wanted],
-        "marks": _marks(p, steps, wanted),
-        "decided": [None if k is None else steps[k] for k in since],
+        "first": first,
+        "shape": [int(n) for n in shape],
+        "classes": list(classes),
+        "wanted": [[int(c) for c in tile] for tile in wanted],
+        "asked": [" or ".join(classes[c] for c in tile) for tile in wanted],
+        "marks": _marks(p, indices, wanted),
+        "decided": [None if k is None else int(indices[k]) for k in since],
         "verdicts": [_verdict(k, t, p[-1, i], wanted[i], classes) for i, k in enumerate(since)],
-        "numbers": {
-            "p": _packed(p.round(3)),
-            "abar": _packed(abar),
-            "factor": _packed(_numbers("factor", factor, (len(t),))),
-            **{name: _packed(a) for name, a in each.items()},
-            **{f"{name}_scale": _packed(a) for name, a in scales.items()},
-        },
+        "numbers": {name: _packed(a) for name, a in numbers.items()},
         "sheets": sheets,
     }
 
@@ -230,65 +201,20 @@ def signed(field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def equation(method: str, form: str = "plain", at: str = "x", rescale: float = 0.0) -> str:
-    """The rule by which a method guides: MathML, term by term, each with room for its number."""
-    rule = _cfg(rescale) if method == "cfg" else _classifier(form, at)
+    """The rule by which a method guides, typeset, with room for its numbers."""
+    if method == "classifier":
+        seen = {"x": "x_t", "x0": "x0_hat", "x0-through": "x0_hat(x_t)"}[at]
+        factor = r"\at[factor]{\root{`1 − ` abar}}" if form == "scaled" else ""
+        # Always by x_t, also where the classifier looks at x̂0: that is what is added to eps.
+        rule = r"eps_pushed = \at[eps]{eps_seen} − \at[strength*]{lam} " + factor
+        return line(rf"{rule} grad_x ` ln ` p_judged(y | {seen})", "classifier guidance")
     # Spreads are matched between velocities.
-    of = "v" if method == "cfg" and rescale else "ε"
-    return "".join(_term(*term) for term in [(_over(of, "~"),), ("<mo>=</mo>",), *rule])
-
-
-def _cfg(rescale: float) -> list[tuple]:
-    of, number = ("v", None) if rescale else ("ε", "eps")
-    free, told = f"<mi>{of}</mi>{_low('<mn>∅</mn>')}", f"<mi>{of}</mi>{_low('<mi>y</mi>')}"
-    rule = [(free, number), ("<mo>+</mo>",), ("<mi>s</mi>", "strength")]
-    rule += [(_fenced(f"{told}<mo>−</mo>{free}"),)]
-    if not rescale:
-        return rule
-    spread = f"<mi>σ</mi>{_low('<mi>y</mi>')}<mo>/</mo>{_over('σ', '~')}"
-    drawn_back = [(f"{_fence('(')}<mn>1</mn>{_MINUS}",), ("<mi>φ</mi>", "rescale")]
-    drawn_back += [(f"{_PLUS}<mi>φ</mi>{spread}{_fence(')')}",)]
-    return [*drawn_back, (_fence("["),), *rule, (_fence("]"),)]
-
-
-def _classifier(form: str, at: str) -> list[tuple]:
-    noisy, clean = f"<mi>x</mi>{_low('<mi>t</mi>')}", f"{_over('x', '^')}{_low('<mn>0</mn>')}"
-    seen = {"x": noisy, "x0": clean, "x0-through": clean + _fenced(noisy)}[at]
-    # Always by x_t, also where the classifier looks at x̂0: that is what is added to eps.
-    by = _low(noisy)
-    rule = [("<mi>ε</mi>", "eps"), ("<mo>−</mo>",), ("<mi>λ</mi>", "strength")]
-    if form == "scaled":
-        abar = f"<mi>ᾱ</mi>{_low('<mi>t</mi>')}"
-        rule += [(f"<msqrt><mn>1</mn><mo>−</mo>{abar}</msqrt>", "factor")]
-    judged = _fenced(f"<mi>y</mi><mo>|</mo>{seen}")
-    return [*rule, (f"{_SPACE}<mo>∇</mo>{by}{_SPACE}<mtext>ln</mtext>{_SPACE}<mi>p</mi>{judged}",)]
-
-
-_SPACE = '<mspace width="0.2em"/>'
-# At the edge of a term a sign would otherwise be set without its spaces.
-_PLUS, _MINUS = '<mo form="infix">+</mo>', '<mo form="infix">−</mo>'
-
-
-def _term(symbol: str, number: str | None = None) -> str:
-    guide = str(number in ("strength", "rescale")).lower()
-    under = f'<b data-number="{number}" data-guide="{guide}"></b>' if number else ""
-    return f'<span class="anatomy-term"><math><mrow>{symbol}</mrow></math>{under}</span>'
-
-
-def _low(index: str) -> str:
-    # Not msub: without a mathematical font, which phones lack, it does not lower its index.
-    return f'<mpadded voffset="-0.3em"><mstyle scriptlevel="1">{index}</mstyle></mpadded>'
-
-
-def _over(symbol: str, accent: str) -> str:
-    return f'<mover accent="true"><mi>{symbol}</mi><mo stretchy="false">{accent}</mo></mover>'
-
-
-def _fenced(inside: str) -> str:
-    return _fence("(") + inside + _fence(")")
-
-
-def _fence(sign: str) -> str:
-    return f'<mo stretchy="false">{sign}</mo>'
+    free, of = (r"\at[eps]{eps_free}", "eps") if not rescale else ("v_free", "v")
+    rule = rf"{free} + \at[strength*]{{s}} ({of}_y − {of}_free)"
+    if rescale:
+        back = r"(`1 − ` \at[rescale*]{phi} + phi sd_y`/`sd_pushed)"
+        rule = rf"{back} // [ {rule} ]"
+    return line(rf"{of}_pushed = {rule}", "classifier-free guidance")
 
 
 def _marks(
@@ -334,54 +260,17 @@ def _with_article(name: str) -> str:
 
 
 def _pictures(
-    method: str, given: Mapping[str, np.ndarray], cells: tuple[int, int]
-) -> tuple[dict[str, str], dict[str, np.ndarray], list[int]]:
-    """The sheets by name, the scales of the signed ones, and the shape (H, W, C) of a tile."""
-    names = {*PICTURES[method], *FIELDS[method]}
-    if set(given) != names:
-        raise ValueError(f"the pictures of {method} are {sorted(names)}, got {sorted(given)}")
-    sheets, scales = {}, {}
-    shape = np.shape(given["guided"])
-    for name in PICTURES[method]:
-        a = np.asarray(given[name])
-        fits = a.ndim == 5 and a.shape[:2] == cells and a.shape == shape and a.shape[-1] in (1, 3)
-        if a.dtype != np.uint8 or not fits:
-            raise ValueError(
-                f"{name} must be uint8 (steps, tiles, H, W, 1 or 3) with {cells[0]} steps and "
-                f"{cells[1]} tiles, of one shape with guided; got {a.dtype} {a.shape}"
-            )
-        sheets[name] = sheet(a)
+    method: str, given: Mapping[str, np.ndarray]
+) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """The sheets by name, and the scales of the signed ones."""
+    sheets = {name: sheet(given[name]) for name in PICTURES[method]}
+    scales = {}
     for name in FIELDS[method]:
-        field = _numbers(name, given[name], shape[:4])
-        grey, scales[name] = signed(-field if name == "push" else field)
+        grey, scales[f"{name}_scale"] = signed(-given[name] if name == "push" else given[name])
         sheets[name] = sheet(grey)
-    return sheets, scales, [int(n) for n in shape[2:]]
+    return sheets, scales
 
 
-def _check_steps(steps: Sequence[int], t: Sequence[int], total: int) -> None:
-    if len(steps) != len(t):
-        raise ValueError(f"{len(steps)} indices and {len(t)} timesteps differ")
-    if any(b <= a for a, b in zip(steps, steps[1:], strict=False)):
-        raise ValueError("indices must rise from step to step")
-    if steps and not 1 <= steps[0] <= steps[-1] <= total:
-        raise ValueError(f"indices must lie in 1 to {total}, got {steps[0]} to {steps[-1]}")
-
-
-def _choice(name: str, value: str, allowed: Any) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {tuple(allowed)}, got {value!r}")
-
-
-def _numbers(name: str, a: Any, shape: Sequence[int]) -> np.ndarray:
-    a = np.asarray(a, float)
-    if a.shape != tuple(shape):
-        raise ValueError(f"{name} must have shape {tuple(shape)}, got {a.shape}")
-    # A cosine without a push has none; anything else not finite would be a fault of the run.
-    if name != "cosine" and not np.isfinite(a).all():
-        raise ValueError(f"{name} must be finite")
-    return a
-
-
-def _packed(a: np.ndarray) -> str:
+def _packed(a: Any) -> str:
     # Ten thousand numbers as a list would each become an object that Gradio observes.
     return base64.b64encode(np.ascontiguousarray(a, "<f4")).decode("ascii")

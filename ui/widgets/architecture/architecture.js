@@ -1,33 +1,29 @@
 // The figure is drawn by the server; here its blocks are named.
 
-import { clamp, escapeText } from "../component.js";
+import { escapeText } from "../component.js";
+import { walk } from "../plot.js";
 
-export function mount({ element, props, watch }) {
-  const root = element.querySelector(".architecture");
-  const options = JSON.parse(root.dataset.options);
-  if (root.dataset.state) return;
+export function mount({ root, options, find, findAll, on }) {
   root.innerHTML = skeleton(options);
-  const find = (selector) => root.querySelector(selector);
   const figure = find(".net-figure");
   let told = []; // every block in words, in order of evaluation
   let here = -1;
 
   root.dataset.state = "idle";
-  figure.addEventListener("pointerover", (event) => {
+  on(figure, "pointerover", (event) => {
     const block = event.target.closest("[data-block]");
     if (block) point(Number(block.dataset.block));
   });
-  figure.addEventListener("pointerleave", () => {
+  on(figure, "pointerleave", () => {
     if (document.activeElement !== figure) point(-1);
   });
-  figure.addEventListener("focusout", () => point(-1));
-  figure.addEventListener("keydown", onKey);
-  receive(props.value);
-  watch("value", () => receive(props.value));
+  on(figure, "focusout", () => point(-1));
+  on(figure, "keydown", onKey);
+  return receive;
 
   function receive(value) {
-    if (value?.kind !== "network") return;
-    told = [...value.blocks];
+    if (value.kind !== "network") return;
+    told = value.blocks;
     find(".net-title").textContent = value.title;
     figure.setAttribute("aria-label", `${options.label}. ${value.spoken} The arrow keys walk `
       + "through its blocks.");
@@ -42,7 +38,7 @@ export function mount({ element, props, watch }) {
   function point(number) {
     here = number;
     const name = told[number]?.split(":")[0];
-    for (const part of root.querySelectorAll("[data-block], [data-from]")) {
+    for (const part of findAll("[data-block], [data-from]")) {
       const { block, from, to } = part.dataset;
       const lit = block ? Number(block) === number : name && (from === name || to === name);
       part.classList.toggle("net-lit", Boolean(lit));
@@ -51,12 +47,11 @@ export function mount({ element, props, watch }) {
   }
 
   function onKey(event) {
-    const to = { ArrowLeft: here - 1, ArrowRight: here + 1, ArrowUp: here - 1, ArrowDown: here + 1,
-      Home: 0, End: told.length - 1, Escape: -1 }[event.key];
-    if (to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    const to = event.key === "Escape" ? -1 : walk(event, here, told.length, true);
+    if (to === undefined) return;
     event.preventDefault();
     event.stopPropagation();
-    point(event.key === "Escape" ? -1 : clamp(to, 0, told.length - 1));
+    point(to);
   }
 }
 

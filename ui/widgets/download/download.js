@@ -1,29 +1,23 @@
 // What is chosen lives here; the server is asked for a file whenever there is something to take,
 // and whenever another choice is made.
 
-import { escapeText, onlyNews } from "../component.js";
+import { escapeText } from "../component.js";
 
-export function mount({ element, props, trigger, watch }) {
-  const root = element.querySelector(".download");
-  const options = JSON.parse(root.dataset.options);
-  if (root.dataset.state) return;
+export function mount({ root, options, find, on, props, trigger }) {
   root.innerHTML = skeleton(options);
-  const find = (selector) => root.querySelector(selector);
-  const isNews = onlyNews();
   let order = null; // of what there is to take; null while there is nothing
   let run = ""; // whose film it is
   let files = null;
   let png = null; // with the panes it shows; it outlasts another format of the film
 
   setState("idle");
-  root.addEventListener("change", () => order !== null && ask());
-  find(".download-file").addEventListener("click", () => save(files?.file, files?.name));
-  find(".download-png")?.addEventListener("click", () => save(png?.file));
-  receive(props.value);
-  watch("value", () => receive(props.value));
+  on(root, "change", () => order !== null && ask());
+  on(find(".download-file"), "click", () => save(files?.file, files?.name));
+  if (options.png) on(find(".download-png"), "click", () => save(png?.file));
+  return receive;
 
   function receive(value) {
-    if (!value || value.kind === "asked" || !isNews(value)) return;
+    if (value.kind === "asked") return;
     if (options.place) tellLink(value);
     if (["idle", "pending"].includes(value.kind)) {
       order = files = png = null;
@@ -100,7 +94,7 @@ function skeleton(options) {
       ${Object.entries(options.formats).map(chip).join("")}</fieldset>
     ${choice("download-stride", "Steps that are kept", strides, "1")}
     ${panes.length ? choice("download-panes", "Panes", panes, options.chosen) : ""}
-    <button type="button" class="download-file button" id="${options.prefix}-gif" disabled></button>
+    <button type="button" class="download-file button cut" id="${options.prefix}-gif" disabled></button>
     ${options.png ? `<button type="button" class="download-png button" id="${options.prefix}-png"
       disabled>PNG</button>` : ""}`;
 }

@@ -1,66 +1,45 @@
 // It follows the cursor of the player that it is told of.
 
-import "./symbols.js";
-import { clamp } from "../component.js";
+import { atNextFrame, clamp, followPlayer } from "../component.js";
 import { figure, floatsOf, minus } from "../numbers.js";
+import { nearest } from "../plot.js";
 
 const CHOSEN = ["s", "lam", "p_uncond"];
 
-export function mount({ element, props, watch }) {
-  const root = element.querySelector(".equations");
-  const options = JSON.parse(root.dataset.options);
-  if (root.dataset.state) return;
+export function mount({ root, options, find, findAll, on }) {
   root.innerHTML = skeleton(options);
-  const find = (selector) => root.querySelector(selector);
-  const cells = [...root.querySelectorAll("[data-number]")];
-  const valued = [...root.querySelectorAll("[data-value]")];
-  const asides = root.querySelectorAll(".eq-aside");
-  const equations = [...root.querySelectorAll(".equation")];
+  const cells = findAll("[data-number]");
+  const valued = findAll("[data-value]");
   const fold = find("details");
-  const undo = new AbortController();
+  const paintSoon = atNextFrame(paint);
   let told = null; // what the value says: of a schedule, and of a run
   let cursor = null; // where the player is: index, t, tile
-  let paintDue = 0;
 
   root.dataset.state = "idle";
   fold.open = options.fold === "narrow" && matchMedia("(min-width: 901px)").matches;
-  document.addEventListener("player:cursor", follow, { signal: undo.signal });
-  receive(props.value);
-  watch("value", () => receive(props.value));
+  followPlayer(options.player, on, (where) => {
+    cursor = where;
+    paintSoon();
+  });
+  return receive;
 
   function receive(value) {
-    if (value?.kind !== "equations") return;
-    // Gradio hands out reactive proxies; a plain copy is cheaper to read for every step.
-    told = JSON.parse(JSON.stringify(value));
-    for (const name in told.tables) told.tables[name] = floatsOf(told.tables[name]);
-    for (const row of told.rows) {
-      for (const name in row.numbers) row.numbers[name] = floatsOf(row.numbers[name]);
+    if (value.kind !== "equations") return;
+    told = value;
+    for (const numbers of [told.tables, ...told.rows.map((row) => row.numbers)]) {
+      for (const name in numbers) numbers[name] = floatsOf(numbers[name]);
     }
-    for (const one of equations) one.hidden = !told.shown.includes(Number(one.dataset.equation));
+    for (const one of findAll(".equation")) {
+      one.hidden = !told.shown.includes(Number(one.dataset.equation));
+    }
     find(".equations-which").textContent = told.shown.map((n) => `(${n})`).join(" ");
     find(".equations-notes").innerHTML = told.notes.map((note) => `<p>${note}</p>`).join("");
     root.hidden = !told.shown.length;
     root.dataset.state = "shown";
-    const { index, t, tile } = player()?.dataset ?? {};
-    if (t !== undefined) cursor = { index: Number(index), t: Number(t), tile: Number(tile) };
     paint();
   }
 
-  /** @returns {HTMLElement} */
-  function player() {
-    return document.querySelector(`#${CSS.escape(options.player)} .player`);
-  }
-
-  function follow(event) {
-    if (!root.isConnected) return undo.abort();
-    if (event.target.closest(`#${CSS.escape(options.player)}`) === null) return;
-    cursor = event.detail;
-    paintDue ||= requestAnimationFrame(paint);
-  }
-
   function paint() {
-    cancelAnimationFrame(paintDue);
-    paintDue = 0;
     if (!told) return;
     const here = cursor ? cursor.t : NaN;
     // No step leads on from the clean image: there stand the numbers of the last step.
@@ -70,7 +49,7 @@ export function mount({ element, props, watch }) {
     find(".equations-t").textContent = cursor ? here : "–";
     find(".equations-last").hidden = !(t > here);
     for (const cell of cells) cell.textContent = textOf(cell.dataset.number, t);
-    for (const aside of asides) {
+    for (const aside of findAll(".eq-aside")) {
       // A run that was not traced, or not yet: its room is kept.
       const known = aside.querySelector("[data-number]").textContent !== "–";
       aside.style.visibility = known ? "" : "hidden";
@@ -91,15 +70,11 @@ export function mount({ element, props, watch }) {
 
   function numberOf(name, t) {
     if (name in told.tables) return told.tables[name][t];
-    if (name === "loss_here") return quarter(told.facts.loss_here ?? [], t);
+    if (name === "loss_here") return told.facts.loss_here?.[Math.floor((4 * (t - 1)) / told.T)];
     if (name === "s") return guided("cfg", "strength") ?? told.facts.s;
     if (name === "lam") return guided("classifier", "strength") ?? told.facts.lam;
     if (name === "eps" || name === "push") return guided("classifier", name);
     return told.facts[name];
-  }
-
-  function quarter(losses, t) {
-    return losses[Math.floor((4 * (t - 1)) / told.T)];
   }
 
   /** A number of the step under the cursor, in the row it is in or the first of its method. */
@@ -110,15 +85,14 @@ export function mount({ element, props, watch }) {
     if (!row || !cursor) return undefined;
     // Of the step that leaves this t; after the last there is none.
     const leaving = Math.min(cursor.index + 1, told.indices.at(-1));
-    const gaps = told.indices.map((index) => Math.abs(index - leaving));
-    const k = gaps.indexOf(Math.min(...gaps));
+    const k = nearest(told.indices.map((index) => Math.abs(index - leaving)));
     return row.numbers[name][k * row.n + (tile % row.n)];
   }
 }
 
 function skeleton(options) {
   return `<details><summary><span>Equations</span> <span class="equations-which soft"></span>
-    <span class="equations-where">at <i>t</i> = <b class="equations-t mono"></b><span
+    <span class="equations-where">at <i>t</i> = <b class="equations-t mono here"></b><span
       class="equations-last" hidden>, of the last step, from <i>x</i><sub>1</sub></span></span></summary>
     <div class="equations-list">${options.markup}</div>
     <div class="equations-notes note"></div></details>`;

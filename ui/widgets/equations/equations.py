@@ -29,8 +29,6 @@ METHODS = {"cfg": (12, 13, 14), "classifier": (11,)}  # which of them tell of a 
 GUIDED = tuple(sorted(n for numbers in METHODS.values() for n in numbers))
 # These hold at t = 0 too, where nothing is left to reverse.
 FORWARD = (1, 2, 3, 4, 5)
-_SIGMA2 = "<i>σ</i><sub>t</sub><sup>2</sup>"
-_FACTOR = typeset.root('1 − <i class="eq-bar">α</i><sub>t</sub>')
 
 
 class Card(component.Component):
@@ -94,7 +92,7 @@ class Card(component.Component):
             "facts": {k: v for k, v in _facts(model, requests).items() if k in needed},
             "rows": _rows(requests, trace) if set(self.numbers) & set(GUIDED) else [],
             "indices": list(trace.indices) if trace else [],
-            "notes": _notes(self.numbers, model, requests),
+            "notes": [typeset.words(n) for n in _notes(self.numbers, model, requests)],
         }
 
 
@@ -192,29 +190,29 @@ def _notes(numbers: Sequence[int], model: Model, requests: Sequence[Request]) ->
     total = model.schedule.num_timesteps
     if 7 in numbers:
         notes.append(
-            f"{_SIGMA2} = β<sub>t</sub>, as the report’s section 1.2 has it; its "
-            "1.4 says σ<sub>t</sub> = β<sub>t</sub>, which is corrected here."
+            "/σ/_t² = /β/_t, as the report’s section 1.2 has it; its 1.4 says /σ/_t = /β/_t, which "
+            "is corrected here."
         )
         if first and first.sampler == "ddpm" and first.variance == "posterior":
-            notes[-1] = f"This run takes the posterior’s variance for {_SIGMA2}."
+            notes[-1] = "This run takes the posterior’s variance for /σ/_t²."
         if first and first.sampler != "ddpm":
             notes.append("The numbers are DDPM’s; this run’s sampler takes another way.")
         elif first and first.steps < total:
             notes.append(
-                f"The numbers are the schedule’s at <i>t</i>; this run strides, {first.steps:,} "
+                f"The numbers are the schedule’s at /t/; this run strides, {first.steps:,} "
                 f"steps for {total:,}."
             )
     if first and first.fault != "none":
         notes.append("This run has an error of the report’s put back; the numbers are without it.")
     if 10 in numbers and model.config.prediction_type == "v_prediction":
         notes.append(
-            "This network learned <i>v</i> by the same squared error, and its losses here are of "
-            "<i>v</i>; ε follows from it."
+            "This network learned /v/ by the same squared error, and its losses here are of /v/; "
+            "ε follows from it."
         )
     if 11 in numbers and any(_guided(r) and r.guidance != "cfg" for r in requests):
         form = next(r.form for r in requests if _guided(r) and r.guidance != "cfg")
         if form == "scaled":
-            notes.append(f"This run multiplies <i>λ</i> by {_FACTOR}, see Push.")
+            notes.append("This run multiplies /λ/ by √(1 − /ᾱ/_t), see the anatomy.")
     return notes
 
 

@@ -1,9 +1,10 @@
-"""The report's fourteen equations as HTML, every symbol an element that knows its name.
+"""The report's fourteen equations, and the rules of guidance, as HTML.
 
 Set by ourselves, in HTML and two drawn letters. TeX turned into MathML by a package was tried and
 loses what a visitor has: browsers do not break MathML, so that (8) and (10) reach out of a phone's
 page; without a mathematical font, which phones lack, an index is not lowered; ε is not bold; and a
-number under a term takes room beside it. symbols.css is the style, symbols.js shows the names.
+number under a term takes room beside it. Every symbol is an element with its explanation, which
+hint.js shows.
 """
 
 from __future__ import annotations
@@ -11,156 +12,127 @@ from __future__ import annotations
 import re
 from functools import cache
 from html import escape
+from typing import NamedTuple
 
-__all__ = ["ALL", "SYMBOLS", "markup", "numbers", "root", "symbol"]
+__all__ = ["ALL", "SYMBOLS", "line", "markup", "numbers", "words"]
 
 ALL = range(1, 15)
 # Drawn where fonts of phones have no such letter.
-_N = (
-    '<svg class="eq-letter" data-letter="N" viewBox="0 0 26 20" aria-hidden="true"><path '
-    'd="M1.4 16.2c-.5 2.6 3 3.6 4.4.5C7.9 12 9.3 7.5 10.9 2.3"/><path class="eq-heavy" '
-    'd="M10.9 2.3 16.8 18.2"/><path d="M16.8 18.2C18.2 13 19.4 7.8 21 4c1.2-2.9 3.9-2.7 3.7-.6"/>'
-    "</svg>"
-)
-_E = (
-    '<svg class="eq-letter" data-letter="E" viewBox="0 0 16 20" aria-hidden="true"><path '
-    'd="M1 1.6h13V5M1 18.4h13V15M3 1.6v16.8M6 1.6v16.8M6 10h5.5M11.5 7.8v4.4"'
-    "/></svg>"
-)
-_SQUARED = "<sup>2</sup>"
-
-
-def _bold(letter: str, low: str = "") -> str:
-    return f"<strong>{letter}</strong>" + (f"<sub>{low}</sub>" if low else "")
-
-
-def _slanted(letter: str, low: str = "") -> str:
-    return f"<i>{letter}</i>" + (f"<sub>{low}</sub>" if low else "")
-
-
-_T, _T1, _THETA = "<i>t</i>", "<i>t</i>−1", "<i>θ</i>"
-_ABAR = f'<i class="eq-bar">α</i><sub>{_T}</sub>'
-_EPS = '<strong class="eq-slant">ε</strong>'
-_EPS_THETA = f"{_EPS}<sub>{_THETA}</sub>"
-# Per symbol: how it looks, how it is read, what it is, and the name of its own number.
-SYMBOLS: dict[str, tuple[str, str, str, str | None]] = {
-    "x_t": (_bold("x", _T), "x t", "the image after t steps of noise", None),
-    "x_t1": (_bold("x", _T1), "x t minus 1", "the image one step before, a little cleaner", None),
-    "x_0": (_bold("x", "0"), "x 0", "the clean image", None),
-    "x_T": (_bold("x", "<i>T</i>"), "x T", "the opening noise, nothing else", None),
-    "x_1T": (_bold("x", "1:<i>T</i>"), "x 1 to T", "all noisy states, from step 1 to T", None),
-    "x_0T": (_bold("x", "0:<i>T</i>"), "x 0 to T", "the whole chain, the image and T states", None),
-    "q": (_slanted("q"), "q", "the forward process: how noise is added", None),
-    "p": (_slanted("p"), "p", "the standard normal that the reverse process starts from", None),
-    "p_theta": (
-        _slanted("p", _THETA),
-        "p theta",
-        "the reverse process, as the network has it",
-        None,
+_DRAWN = {
+    "𝒩": (
+        '<svg class="eq-letter" viewBox="0 0 26 20" aria-hidden="true"><path d="M1.4 16.2c-.5 2.6 '
+        '3 3.6 4.4.5C7.9 12 9.3 7.5 10.9 2.3"/><path class="eq-heavy" d="M10.9 2.3 16.8 18.2"/><path '
+        'd="M16.8 18.2C18.2 13 19.4 7.8 21 4c1.2-2.9 3.9-2.7 3.7-.6"/></svg>'
     ),
-    "prod": ('<span class="eq-big">∏</span>', "product", "one factor for each step", None),
-    "N": (_N, "normal", "a normal distribution: its mean and its variance", None),
-    "E": (_E, "expected value", "the mean over everything under it", None),
-    "beta": (_slanted("β", _T), "beta t", "the variance of the noise that step t adds", "beta"),
-    "alpha": (
-        _slanted("α", _T),
-        "alpha t",
-        "1 − β_t, the share of the variance that step t leaves",
-        "alpha",
+    "𝔼": (
+        '<svg class="eq-letter" viewBox="0 0 16 20" aria-hidden="true"><path d="M1 1.6h13V5M1 '
+        '18.4h13V15M3 1.6v16.8M6 1.6v16.8M6 10h5.5M11.5 7.8v4.4"/></svg>'
     ),
-    "abar": (_ABAR, "alpha bar t", "the share of the image’s variance left after step t", "abar"),
-    "I": (_bold("I"), "identity", "every pixel by itself, all alike", None),
-    "eps": (_EPS, "epsilon", "the noise: standard normal, one value for each pixel", None),
-    "eps_theta": (
-        _EPS_THETA,
-        "epsilon theta",
-        "the noise that the network sees in x_t",
-        None,
-    ),
-    "mu": (
-        f'<strong class="eq-slant">μ</strong><sub>{_THETA}</sub>',
-        "mu theta",
-        "where the step goes on average: x_t less some of the noise seen in it",
-        None,
-    ),
-    "Sigma": (
-        _bold("Σ", _THETA),
-        "Sigma theta",
-        "the variance of a reverse step, fixed: σ_t² = β_t",
-        "sigma2",
-    ),
-    "sigma2": (
-        f"<i>σ</i><sub>{_T}</sub>{_SQUARED}",
-        "sigma t squared",
-        "the variance of a reverse step, β_t (the report’s section 1.4 says σ_t = β_t: corrected)",
-        "beta",
-    ),
-    "t": (_T, "t", "the step, 1 to T; more noise with every one", "t"),
-    "theta": (_THETA, "theta", "the network’s weights", None),
-    "L": (
-        "<i>L</i><sub>simple</sub>",
-        "L simple",
-        "the loss that is trained; below, this model’s on held-out images, per pixel",
-        "loss",
-    ),
-    "error": (
-        "",
-        "squared error",
-        "how far the network is off; below, this model’s mean in this quarter of t, per pixel",
-        "loss_here",
-    ),
-    "error_then": ("", "squared error", "how far the network is off, over all pixels", None),
-    "eps_new": (
-        f"<i>ε</i><sub>{_THETA}</sub>",
-        "epsilon theta",
-        "the noise to go on with, pushed towards the class",
-        None,
-    ),
-    "eps_old": (
-        f"<i>ε</i><sub>{_THETA}′</sub>",
-        "epsilon theta prime",
-        "the noise that the network predicts",
-        None,
-    ),
-    "lam": (_slanted("λ"), "lambda", "the guidance scale, at this step", "lam"),
-    "grad": ("∇", "gradient", "which way each pixel would have to go", None),
-    "p_c": (_slanted("p", "<i>c</i>"), "p c", "the classifier’s probability", None),
-    "y": (_slanted("y"), "y", "the class asked for", None),
-    "none": ("∅", "no class", "no class: the label is dropped", None),
-    "p_uncond": (
-        "<i>p</i><sub>uncond</sub>",
-        "p uncond",
-        "how often training drops the label; below, for this model",
-        "p_uncond",
-    ),
-    "grad_theta": (
-        f"∇<sub>{_THETA}</sub>",
-        "gradient by theta",
-        "the way the weights have to go; training goes the other",
-        None,
-    ),
-    "z_lam": (
-        _bold("z", "<i>λ</i>"),
-        "z lambda",
-        "the noisy image; this λ is its log-SNR, ln(ᾱ_t / (1 − ᾱ_t)), not the guidance scale",
-        None,
-    ),
-    "z_t": (_bold("z", _T), "z t", "the noisy image, x_t elsewhere", None),
-    "eps_tilde": (
-        f'<strong class="eq-slant eq-tilde">ε</strong><sub>{_T}</sub>',
-        "epsilon tilde t",
-        "the noise to go on with: the conditional one alone, s = 1",
-        None,
-    ),
+    "∏": '<span class="eq-big">∏</span>',
 }
-# A few words that are set as mathematics where they are read.
-_WORDS = {
-    "σ_t²": f"<i>σ</i><sub>{_T}</sub>{_SQUARED}",
-    "σ_t": f"<i>σ</i><sub>{_T}</sub>",
-    "β_t": f"<i>β</i><sub>{_T}</sub>",
-    "x_t": f"<strong>x</strong><sub>{_T}</sub>",
-    "ᾱ_t": _ABAR,
-}
+# Each symbol: its key, how it looks (see `words`), how it is read, what it is, and the name of its
+# own number if it has one.
+_TABLE = """
+x_t        | *x*_t      | x t           | the image after /t/ steps of noise
+x_t1       | *x*_{t−1}  | x t minus 1   | the image one step before, a little cleaner
+x_0        | *x*_0      | x 0           | the clean image
+x_T        | *x*_T      | x T           | the opening noise, nothing else
+x_1T       | *x*_{1:T}  | x 1 to T      | all noisy states, from step 1 to /T/
+x_0T       | *x*_{0:T}  | x 0 to T      | the whole chain, the image and /T/ states
+x0_hat     | /x̂/_0      | x hat 0       | the clean image that the network sees in *x*_t
+q          | /q/        | q             | the forward process: how noise is added
+p          | /p/        | p             | the standard normal that the reverse process starts from
+p_theta    | /p/_θ      | p theta       | the reverse process, as the network has it
+prod       | ∏          | product       | one factor for each step
+N          | 𝒩          | normal        | a normal distribution: its mean and its variance
+E          | 𝔼          | expected value| the mean over everything under it
+beta       | /β/_t      | beta t        | the variance of the noise that step /t/ adds | beta
+alpha      | /α/_t      | alpha t       | 1 − /β/_t, the share of the variance that step /t/ leaves
+           | alpha
+abar       | /ᾱ/_t      | alpha bar t   | the share of the image’s variance left after step /t/
+           | abar
+I          | *I*        | identity      | every pixel by itself, all alike
+eps        | */ε/*      | epsilon       | the noise: standard normal, one value for each pixel
+eps_theta  | */ε/*_θ    | epsilon theta | the noise that the network sees in *x*_t
+mu         | */μ/*_θ    | mu theta
+           | where the step goes on average: *x*_t less some of the noise seen in it
+Sigma      | *Σ*_θ      | Sigma theta   | the variance of a reverse step, fixed: /σ/_t² = /β/_t
+           | sigma2
+sigma2     | /σ/_t²     | sigma t squared
+           | the variance of a reverse step, /β/_t (the report’s section 1.4 says
+             /σ/_t = /β/_t: corrected) | beta
+t          | /t/        | t             | the step, 1 to /T/; more noise with every one | t
+theta      | /θ/        | theta         | the network’s weights
+L          | /L/_{simple} | L simple
+           | the loss that is trained; below, this model’s on held-out images, per pixel | loss
+error      |            | squared error
+           | how far the network is off; below, this model’s mean in this quarter of /t/, per
+             pixel | loss_here
+error_then |            | squared error | how far the network is off, over all pixels
+eps_new    | /ε/_θ      | epsilon theta | the noise to go on with, pushed towards the class
+eps_old    | /ε/_{θ′}   | epsilon theta prime | the noise that the network predicts
+lam        | /λ/        | lambda        | the guidance scale, at this step | lam
+grad       | ∇          | gradient      | which way each pixel would have to go
+p_c        | /p/_c      | p c           | the classifier’s probability
+y          | /y/        | y             | the class asked for
+none       | ∅          | no class      | no class: the label is dropped
+p_uncond   | /p/_{uncond} | p uncond    | how often training drops the label; below, for this model
+           | p_uncond
+grad_theta | ∇_θ        | gradient by theta
+           | the way the weights have to go; training goes the other
+z_lam      | *z*_λ      | z lambda
+           | the noisy image; this /λ/ is no scale but its log-SNR, ln(/ᾱ/_t / (1 − /ᾱ/_t))
+z_t        | *z*_t      | z t           | the noisy image, *x*_t elsewhere
+eps_tilde  | */ε̃/*_t    | epsilon tilde t
+           | the noise to go on with: the conditional one alone, /s/ = 1
+eps_pushed | /ε̃/        | epsilon tilde | the noise to go on with, pushed towards the class
+eps_seen   | /ε/        | epsilon       | the noise that the network predicts
+eps_free   | /ε/_∅      | epsilon of no class | the noise that the network predicts without a class
+eps_y      | /ε/_y      | epsilon of y  | the noise that it predicts for the class asked for
+v_pushed   | /ṽ/        | v tilde       | the velocity to go on with: a mix of image and noise
+v_free     | /v/_∅      | v of no class | the velocity that the network predicts without a class
+v_y        | /v/_y      | v of y        | the velocity that it predicts for the class asked for
+s          | /s/        | s             | the guidance scale: 1 is the class alone, more is harder
+phi        | /φ/        | phi
+           | how far the result is drawn back to the spread of the conditional prediction
+sd_y       | /σ/_y      | sigma of y    | the spread of the conditional prediction
+sd_pushed  | /σ̃/        | sigma tilde   | the spread of the guided prediction
+grad_x     | ∇_{*x*ₜ}   | gradient by x t | which way each pixel of *x*_t would have to go
+p_judged   | /p/        | p             | the classifier’s probability
+"""
+
+
+class Symbol(NamedTuple):
+    look: str
+    spoken: str
+    meaning: str
+    number: str = ""
+
+
+def words(text: str) -> str:
+    """A sentence with mathematics in it: /β/_t, *x*_{t−1}, */ε/*, σ²."""
+    text = re.sub(r"\*([^*]+)\*", r"<strong>\1</strong>", text)
+    text = re.sub(r"(?<!<)/(\S{1,2})/", r"<i>\1</i>", text)
+    text = re.sub(r"_(?:\{([^}]*)\}|(\S))", lambda low: _lowered(low[1] or low[2]), text)
+    text = text.replace("²", "<sup>2</sup>")
+    return re.sub("[𝒩𝔼∏]", lambda letter: _DRAWN[letter[0]], text)
+
+
+def _lowered(index: str) -> str:
+    """An index: single letters slant, words and digits do not."""
+    slanted = re.sub(r"(?<![\w>])([a-zA-Zθλ])(?!\w)", r"<i>\1</i>", index)
+    return f"<sub>{slanted}</sub>"
+
+
+def _symbols() -> dict[str, Symbol]:
+    entries = re.sub(r"\n +", " ", _TABLE.strip()).splitlines()
+    rows = [[cell.strip() for cell in entry.split("|")] for entry in entries]
+    return {
+        key: Symbol(words(look), spoken, words(what), *n) for key, look, spoken, what, *n in rows
+    }
+
+
+SYMBOLS = _symbols()
 
 # How each is set, in a notation after TeX: the key of a symbol is that symbol, `...` are words, and
 # \name[option]{...} is one of _FORMS. Between two pieces, //, a line may break. *: of guidance.
@@ -172,20 +144,20 @@ EQUATIONS = {
     5: r"q(x_t | x_0) = // N(SIGNAL x_0,~ \at[rest]{(`1 − ` abar)} I)",
     6: r"p_theta(x_0T) = // p(x_T) \prod p_theta(x_t1 | x_t)",
     7: r"p_theta(x_t1 | x_t) = // N(x_t1; mu(x_t, t), Sigma(x_t, t)) // "
-    rf"\aside{{`the mean ` \num[mean_x] ` {_bold('x', _T)} − ` \num[mean_eps] ` {_EPS_THETA}`}} // "
+    r"\aside{`the mean ` \num[mean_x] ` *x*_t − ` \num[mean_eps] ` */ε/*_θ`} // "
     r"\aside{`the variance ` \num[sigma2]}",
-    8: r"`−log ` p_theta(x_0) ≤ // `−` \under{E\sub{q(x_1T | x_0)}}{`<i>T</i> = ` \num[T]}"
+    8: r"`−log ` p_theta(x_0) ≤ // `−` \under{E\sub{q(x_1T | x_0)}}{`/T/ = ` \num[T]}"
     r"⟦ `log ` \over{p_theta(x_0T)}{q(x_1T | x_0)} ⟧",
     9: r"E\sub{x_0, eps} ⟦ \at[weight]{\over{beta ²}{2 sigma2 alpha (`1 − ` abar)}} // "
     r"< eps − eps_theta(SIGNAL x_0 // + NOISE eps, t) \symbol[error_then]{>²} ⟧",
     10: r"\at[loss]{L}(theta) := // E\sub{t, x_0, eps} [ "
     r"< eps − eps_theta(SIGNAL x_0 // + NOISE eps, t) \at[loss_here]{\symbol[error]{>²}} ]",
     11: r"eps_new = eps_old − \at[lam*]{lam} grad ` ln(` p_c(y | x_t)) // "
-    r"\aside{`the push is ` \num[push*] ` long, <i>ε</i> ` \num[eps]}",
+    r"\aside{`the push is ` \num[push*] ` long, /ε/ ` \num[eps]}",
     12: r"y ← none ` with probability ` \at[p_uncond*]{p_uncond}",
-    13: r"grad_theta < eps_theta(\under{z_lam}{`<i>λ</i> = ` \num[log_snr]}, y) − eps >²",
+    13: r"grad_theta < eps_theta(\under{z_lam}{`/λ/ = ` \num[log_snr]}, y) − eps >²",
     14: r"eps_tilde = eps_theta(z_t, y) // "
-    r"\aside{`that is <i>s</i> = 1; here <i>s</i> = ` \num[s*]}",
+    r"\aside{`that is /s/ = 1; here /s/ = ` \num[s*]}",
 }
 _SHORT = {
     "KEEP": r"\at[keep]{\root{`1 − ` beta}}",
@@ -221,17 +193,22 @@ SPOKEN = {
 @cache
 def markup(number: int) -> str:
     """An equation, 1 to 14, with its number in the report and room for the numbers of a step."""
-    source = EQUATIONS[number]
+    return line(EQUATIONS[number], f"Equation {number}: {SPOKEN[number]}", number)
+
+
+def line(source: str, spoken: str, number: int | None = None) -> str:
+    """Mathematics in the notation of `EQUATIONS`, with its number in the report if it has one."""
     for name, meant in _SHORT.items():
         source = source.replace(name, meant)
     # What stays on one line; between two of these an equation may break.
     lines = (f'<span class="eq-line">{_typeset(line)}</span>' for line in source.split("//"))
     # The keyboard comes to the first symbol, and from there goes on by the arrows.
     body = " ".join(lines).replace('tabindex="-1"', 'tabindex="0"', 1)
+    of = f' data-equation="{number}"' if number else ""
+    before = f'<span class="eq-no">({number})</span>' if number else ""
     return (
-        f'<div class="equation" data-equation="{number}" role="group" '
-        f'aria-label="Equation {number}: {escape(SPOKEN[number])}">'
-        f'<span class="eq-no">({number})</span><span class="eq-body">{body}</span></div>'
+        f'<div class="equation" data-hints role="group" aria-label="{escape(spoken)}"{of}>'
+        f'{before}<span class="eq-body">{body}</span></div>'
     )
 
 
@@ -241,20 +218,17 @@ def numbers(number: int) -> frozenset[str]:
     return frozenset(re.findall(r'data-(?:number|value)="(\w+)"', markup(number)))
 
 
-def symbol(key: str, look: str | None = None) -> str:
-    """One of `SYMBOLS`, named on hover, focus and tap; ``look`` replaces its looks."""
+def _symbol(key: str, look: str | None = None) -> str:
+    """One of `SYMBOLS`, with its explanation; ``look`` replaces its looks."""
     glyph, spoken, meaning, number = SYMBOLS[key]
-    for word, set_ in _WORDS.items():
-        meaning = meaning.replace(word, set_)
     now = f' data-value="{number}"' if number else ""
     return (
         f'<span class="eq-symbol" data-symbol="{key}" role="img" tabindex="-1" '
-        f'aria-label="{escape(spoken)}" data-name="{escape(meaning)}"{now}>{look or glyph}</span>'
+        f'aria-label="{escape(spoken)}" data-hint="{escape(meaning)}"{now}>{look or glyph}</span>'
     )
 
 
-def root(inside: str) -> str:
-    """A root with its bar."""
+def _root(inside: str) -> str:
     return (
         '<span class="eq-root"><svg viewBox="0 0 10 20" preserveAspectRatio="none" '
         'aria-hidden="true"><path d="M.3 12.6 2.6 11 5.6 19 9.7.6"/></svg>'
@@ -275,11 +249,11 @@ def _sequence(tokens: list[str]) -> str:
     body = ""
     while tokens and (token := tokens.pop()) != "}":
         if token.startswith("`"):
-            body += token[1:-1]
+            body += words(token[1:-1])
         elif token.startswith("\\"):
             body += _form(token[1:], tokens)
         elif token in SYMBOLS:
-            body += symbol(token)
+            body += _symbol(token)
         else:
             body += _SIGNS.get(token, token)
     return body
@@ -314,7 +288,7 @@ def _at(number: str, body: str) -> str:
 
 
 def _product() -> str:
-    limits = f"<span><i>T</i></span>{symbol('prod')}<span><i>t</i>=1</span>"
+    limits = f"<span><i>T</i></span>{_symbol('prod')}<span><i>t</i>=1</span>"
     return _at("step", f'<span class="eq-limits">{limits}</span>')
 
 
@@ -329,8 +303,8 @@ _FORMS = {
     "at": _at,
     "under": _under,
     "over": _over,
-    "root": root,
-    "symbol": symbol,
+    "root": _root,
+    "symbol": _symbol,
     "prod": _product,
     "sub": "<sub>{}</sub>".format,
     "aside": '<span class="eq-aside">{}</span>'.format,
@@ -341,7 +315,7 @@ _SIGNS = {
     ",": ", ",
     ",~": ",&nbsp;",
     ";": "; ",
-    "²": _SQUARED,
+    "²": "<sup>2</sup>",
     "[": _fence("square", "open"),
     "]": _fence("square", "close"),
     "⟦": _fence("square", "open", "tall"),

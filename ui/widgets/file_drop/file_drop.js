@@ -5,40 +5,30 @@ import { LongNote, readNote } from "./note.js";
 
 const PATIENCE = 30_000; // ms
 
-export function mount({ element, props, trigger, watch }) {
-  const root = element.querySelector(".file-drop");
-  const options = JSON.parse(root.dataset.options);
-  if (root.dataset.state) return;
+export function mount({ root, options, find, on, props, trigger }) {
   root.innerHTML = `
     <button type="button" class="file-drop-open button">Open a picture's settings</button>
     <input type="file" accept=".gif,.png,.webp,.mp4" aria-label="Open a picture's settings"
       tabindex="-1" hidden>
     <p class="file-drop-note soft" role="status"></p>
-    <div class="file-drop-veil" hidden><p>Drop it to see its run</p></div>`;
-  const find = (selector) => root.querySelector(selector);
-  const undo = new AbortController();
+    <div class="file-drop-veil" hidden><p class="inked">Drop it to see its run</p></div>`;
   let asked = 0;
 
   root.dataset.state = "ready";
   tell("GIF, PNG, WebP, MP4 made here. Or drop it anywhere.");
-  find(".file-drop-open").addEventListener("click", () => find("input").click());
-  find("input").addEventListener("change", (event) => {
+  on(find(".file-drop-open"), "click", () => find("input").click());
+  on(find("input"), "change", (event) => {
     if (event.target.files[0]) open(event.target.files[0]);
     event.target.value = "";
   });
-  for (const name of ["dragover", "dragleave", "drop"]) {
-    document.addEventListener(name, drag, { signal: undo.signal });
-  }
-  watch("value", () => receive(props.value));
-
-  function receive(value) {
-    if (value?.kind !== "told" || value.asked !== asked) return;
+  for (const name of ["dragover", "dragleave", "drop"]) on(document, name, drag);
+  return (value) => {
+    if (value.kind !== "told" || value.asked !== asked) return;
     tell(value.message, value.refused ? "refused" : "told");
     if (value.place) window.page.lead(value.place);
-  }
+  };
 
   function drag(event) {
-    if (!root.isConnected) return undo.abort();
     if (!event.dataTransfer?.types.includes("Files")) return;
     if (event.type === "dragleave" && event.relatedTarget) return; // within the page
     // A sheet to draw on takes a picture for a picture.

@@ -1,22 +1,16 @@
-import { clamp, decode, escapeText, onlyNews } from "../component.js";
+import { clamp, decode, escapeText } from "../component.js";
 
 const GAP = 4;
 const LEAST_SIDE = 36; // of a tile: what a finger hits and an eye reads
 const MOST_SIDE = 200;
 const AROUND = 90; // of the window's height, for what else is seen at a glance
-const RING = 5; // what contact.css leaves around the tiles for the mark of the chosen one
+const RING = 5; // what the style leaves around the tiles for the mark of the chosen one
 
-export function mount({ element, props, trigger, watch }) {
-  const root = element.querySelector(".image-grid");
-  const options = JSON.parse(root.dataset.options);
-  if (root.dataset.state) return;
+export function mount({ root, options, find, on, onSize, atEnd, trigger }) {
   root.innerHTML = skeleton(options);
-  const find = (selector) => root.querySelector(selector);
   const [scroller, sheetBox, print, canvas, list, note, top, left] =
     ["scroll", "sheet", "print", "print canvas", "tiles", "note", "columns", "rows"].map((name) =>
       find(`.image-grid-${name}`));
-  const isNews = onlyNews();
-  const resized = new ResizeObserver(layout);
 
   let plan = null; // rows, columns, labels, the side of a tile
   let picture = null;
@@ -29,25 +23,21 @@ export function mount({ element, props, trigger, watch }) {
 
   root.dataset.clickable = String(options.clickable);
   if (options.clickable) {
-    list.addEventListener("click", (event) => {
+    on(list, "click", (event) => {
       const tile = event.target.closest("[data-tile]");
       if (tile) pick(Number(tile.dataset.tile));
     });
-    list.addEventListener("keydown", onKey);
+    on(list, "keydown", onKey);
   }
-  scroller.addEventListener("scroll", showMore, { passive: true });
-  window.addEventListener("resize", layout); // a new pixel ratio changes no size in the page
-  resized.observe(scroller);
+  on(scroller, "scroll", showMore, { passive: true });
+  on(window, "resize", layout); // a new pixel ratio changes no size in the page
+  onSize(scroller, layout);
+  atEnd(() => picture?.close());
   root.dataset.state = "idle";
-  receive(props.value);
-  watch("value", () => receive(props.value));
+  return (value) =>
+    ({ idle: showIdle, pending: dim, contact: showSheet })[value.kind]?.(value);
 
   // --- values from the server -------------------------------------------------------------
-
-  function receive(value) {
-    if (!isNews(value)) return;
-    ({ idle: showIdle, pending: dim, contact: showSheet })[value.kind]?.(value);
-  }
 
   function showIdle(value) {
     ticket += 1;
@@ -84,11 +74,10 @@ export function mount({ element, props, trigger, watch }) {
 
   function put(value, n, state) {
     const { rows, columns, side, column_labels, row_labels } = value;
-    plan = { rows, columns, n, side: [...side], across: [...column_labels], down: [...row_labels] };
-    plan.symbol = value.symbol ?? options.symbol;
-    root.querySelector(".image-grid-corner").textContent = plan.symbol;
-    const origin = value.recorded ? `recorded · ${value.recorded}` : "";
-    find(".image-grid-recorded").textContent = origin;
+    plan = { rows, columns, n, side, across: column_labels, down: row_labels,
+      symbol: value.symbol ?? options.symbol };
+    find(".image-grid-corner").textContent = plan.symbol;
+    find(".image-grid-recorded").textContent = value.recorded ? `recorded · ${value.recorded}` : "";
     note.hidden = state !== "idle" || !value.message;
     note.textContent = value.message ?? "";
     root.dataset.state = state;
@@ -178,12 +167,6 @@ export function mount({ element, props, trigger, watch }) {
   }
 
   function layout() {
-    if (!root.isConnected) {
-      window.removeEventListener("resize", layout);
-      picture?.close();
-      picture = null;
-      return resized.disconnect();
-    }
     if (!plan || !scroller.clientWidth) return; // in a tab not open yet
     const { rows, columns, side: [h, w] } = plan;
     const dpr = devicePixelRatio;
@@ -235,7 +218,7 @@ export function mount({ element, props, trigger, watch }) {
 
 function skeleton(options) {
   const [label, symbol] = [options.label, options.symbol].map(escapeText);
-  return `<p class="image-grid-label">${label} <span class="image-grid-recorded mono soft"></span></p>
+  return `<p class="image-grid-label">${label}&ensp;<span class="image-grid-recorded mono soft"></span></p>
     <div class="image-grid-frame"><div class="image-grid-scroll"><div class="image-grid-sheet">
       <span class="image-grid-corner" aria-hidden="true">${symbol}</span>
       <div class="image-grid-columns mono soft" aria-hidden="true"></div>

@@ -1,31 +1,25 @@
 // Time runs as on the player's timeline, so the high end is the left handle.
 
-import { clamp, escapeText, listenToHold, onlyNews } from "../component.js";
+import { clamp, escapeText, listenToHold } from "../component.js";
 
 const ENDS = ["high", "low"];
 
-export function mount({ element, props, trigger, watch }) {
-  const root = element.querySelector(".interval");
-  const options = JSON.parse(root.dataset.options);
-  if (root.dataset.state) return;
+export function mount({ root, options, find, on, props, trigger }) {
   root.innerHTML = skeleton(options);
-  const find = (selector) => root.querySelector(selector);
   const track = find(".interval-track");
   const scale = find(".interval-scale");
   const handles = Object.fromEntries(ENDS.map((end) => [end, find(`[data-end="${end}"]`)]));
-  const isNews = onlyNews();
 
   let { maximum } = options;
   let at = { low: 0, high: maximum };
   let held = null; // the drag under way
 
   listen();
-  receive(props.value);
-  watch("value", () => receive(props.value));
   root.dataset.state = "ready";
+  return receive;
 
   function receive(value) {
-    if (!isNews(value) || held) return; // a hand on the handle knows better
+    if (held) return; // a hand on the handle knows better
     maximum = value.maximum ?? maximum;
     at = { low: value.low, high: value.high };
     paint();
@@ -47,12 +41,11 @@ export function mount({ element, props, trigger, watch }) {
   // --- hands ------------------------------------------------------------------------------
 
   function listen() {
-    const on = (target, type, act) => target.addEventListener(type, act);
     listenToHold(track, on, { begin: grab, move: drag, end: letGo });
     // It would take the focus from the handle again.
-    track.addEventListener("mousedown", (event) => event.preventDefault());
-    track.addEventListener("keydown", onKey);
-    track.addEventListener("keyup", (event) => strideOf(event.key) && trigger("release"));
+    on(track, "mousedown", (event) => event.preventDefault());
+    on(track, "keydown", onKey);
+    on(track, "keyup", (event) => strideOf(event.key) && trigger("release"));
   }
 
   function grab(event) {
@@ -148,8 +141,8 @@ function skeleton(options) {
   const handle = (end, name) => `<div class="interval-handle" data-end="${end}" role="slider"
     tabindex="0" aria-label="${label}, ${name}"></div>`;
   return `
-    <div class="interval-head line"><span class="interval-label">${label}</span>
-      <span class="info-text">${escapeText(options.info)}</span>
+    <div class="interval-head line"><span>${label}</span>
+      <span class="info-text cut">${escapeText(options.info)}</span>
       <span class="interval-numbers soft"></span></div>
     <div class="interval-line mono"><span class="interval-most" aria-hidden="true"></span>
       <div class="interval-track"><div class="interval-scale"><div class="interval-fill"></div>

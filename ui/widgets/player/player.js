@@ -1,7 +1,9 @@
 // Runs on one timeline: a lane for each of several, or one alone. Values from the server say what
 // is on the stage; hands and the clock move the cursor; whatever has changed is painted.
 
-import { clamp, escapeText } from "../component.js";
+import { atNextFrame, clamp, escapeText } from "../component.js";
+import { hint } from "../hint.js";
+import { ticksBelow } from "../plot.js";
 import {
   axisOf, CLOSE, frameAt, nearest, placeOn, putInPlace, readingAt, stopBeside, stopsOf, ticksOf,
 } from "./axis.js";
@@ -20,23 +22,17 @@ const COST = "Calls of the network for each image, and seconds of computing. Wai
 const UNREAD = "The recording could not be read. Run it again.";
 const UNFETCHED = "This step could not be fetched. Try again.";
 
-export function mount({ element, props, trigger, watch, server }) {
-  const root = element.querySelector(".player");
-  // Not in `props`: an update that arrives before the component is first shown would lose them.
-  const options = JSON.parse(root.dataset.options);
-  if (root.dataset.state) return;
+export function mount({ root, options, find, findAll, on, onSize, atEnd, element, trigger, server }) {
   const many = options.lanes.length > 1;
   const [columns, rows] = options.grid;
   // What is laid out before the first run, which then moves nothing.
   const expected = { shape: [columns * rows, 28, 28], columns };
   root.innerHTML = playerMarkup(options, many);
-  const find = (selector) => root.querySelector(selector);
   const box = find(".player-stage");
   const timeline = find(".player-timeline");
   const stage = makeStage(box, { clickable: options.clickable, id: element.id });
   const curves = makeCurves(find(".player-curves"), options.curves);
-  const undo = new AbortController();
-  const resized = new ResizeObserver(layout);
+  const paintSoon = atNextFrame(paint);
   const playback = makePlayback(root, {
     way: options.way,
     last: () => Math.max(0, beats.length - 1),
@@ -64,19 +60,16 @@ export function mount({ element, props, trigger, watch, server }) {
   let ticket = 0;
   let newest = 0; // the order of the newest run heard of
   let runs = 0; // that were on the stage
-  let paintDue = 0;
   const done = {}; // what each part of the page was last painted from
 
   listen();
   setState("idle");
   playback.refresh();
-  receive(props.value);
-  watch("value", () => receive(props.value));
+  return receive;
 
   // --- values from the server -------------------------------------------------------------
 
   function receive(value) {
-    if (!value?.kind || value.order < newest) return; // late news of a run that another overtook
     // What is drawn stands in for the film to come, and the one before it may be said again.
     if (root.dataset.state === "drawn" && value.order === newest) return;
     newest = value.order ?? newest;
@@ -132,7 +125,7 @@ export function mount({ element, props, trigger, watch, server }) {
     if (run?.film && isOnStage(value)) return; // it may be said again, in case it was not heard
     const mine = (ticket += 1);
     const { run: name, order, stopped, still, recorded, earlier } = value;
-    const lanes = [...value.lanes].map(filmLane);
+    const lanes = value.lanes.map(filmLane);
     try {
       await loadPanes(lanes, chosen);
     } catch {
@@ -312,7 +305,6 @@ export function mount({ element, props, trigger, watch, server }) {
   // --- hands ------------------------------------------------------------------------------
 
   function listen() {
-    const on = (target, type, act) => target.addEventListener(type, act, { signal: undo.signal });
     on(root, "click", onClick);
     on(root, "player:show", (event) => showPicture(event.detail));
     on(root, "player:seek", seek);
@@ -324,9 +316,13 @@ export function mount({ element, props, trigger, watch, server }) {
       claims: (event) => event.target.closest("[role=listbox]") && moveTile(event),
       held: ".player-stage, .player-plot",
     });
-    for (const plot of root.querySelectorAll(".player-plot")) listenToDrags(plot, on, userGoesTo);
-    on(window, "resize", layout);
-    resized.observe(box);
+    for (const plot of findAll(".player-plot")) listenToDrags(plot, on, userGoesTo);
+    on(window, "resize", paint);
+    onSize(box, paint);
+    atEnd(() => {
+      playback.disconnect();
+      if (run) release(run.lanes);
+    });
     refreshSwitches();
   }
 
@@ -363,11 +359,9 @@ export function mount({ element, props, trigger, watch, server }) {
   }
 
   function refreshSwitches() {
-    for (const chip of root.querySelectorAll("[data-chip]")) {
-      chip.setAttribute("aria-pressed", String(chosen.includes(chip.dataset.chip)));
-    }
-    for (const choice of root.querySelectorAll("[data-align-by]")) {
-      choice.setAttribute("aria-pressed", String(choice.dataset.alignBy === aligned));
+    for (const button of findAll("[data-chip], [data-align-by]")) {
+      const { chip, alignBy } = button.dataset;
+      button.setAttribute("aria-pressed", String(chip ? chosen.includes(chip) : alignBy === aligned));
     }
   }
 
@@ -384,18 +378,7 @@ export function mount({ element, props, trigger, watch, server }) {
     root.dataset.frames = 0;
   }
 
-  function paintSoon() {
-    paintDue ||= requestAnimationFrame(paint);
-  }
-
-  function layout() {
-    if (!root.isConnected) return cleanUp();
-    if (box.clientWidth) paint();
-  }
-
   function paint() {
-    cancelAnimationFrame(paintDue);
-    paintDue = 0;
     if (!box.clientWidth) return; // in a tab not open yet; its first size calls again
     const lanes = run?.lanes ?? [];
     const width = timeline.clientWidth;
@@ -406,7 +389,10 @@ export function mount({ element, props, trigger, watch, server }) {
     const loaded = lanes.map((lane) => Boolean(lane.sheets[chosen[0]])).join();
     const strip = [extent, width, devicePixelRatio, chosen[0], loaded, tile].join();
     anew("strip", strip, () => paintTimeline(lanes, width));
-    anew("ticks", [extent, width].join(), () => paintTicks(lanes, width));
+    anew("ticks", [extent, width].join(), () => {
+      const marks = ticksOf(aligned, axis, lanes, width > 640);
+      find(".plot-ticks").innerHTML = ticksBelow(marks.map((mark) => [mark.place, mark.label]));
+    });
     anew("curves", extent, () => curves.draw(names, lanes, axis));
     paintCursor(lanes);
     if (!playback.plays()) describe(lanes);
@@ -437,20 +423,12 @@ export function mount({ element, props, trigger, watch, server }) {
     paintStrip(find(".player-strip"), width, shown, { pane: chosen[0], tile, filled: reached });
   }
 
-  function paintTicks(lanes, width) {
-    const marks = ticksOf(aligned, axis, lanes, width > 640);
-    find(".player-ticks").innerHTML = marks.map(({ place: where, label }) => {
-      const edge = where < 0.02 ? "player-tick-first" : where > 0.98 ? "player-tick-last" : "";
-      return `<span class="player-tick ${edge}" style="left:${100 * where}%">${label}</span>`;
-    }).join("");
-  }
-
   function paintCursor(lanes) {
     const [lane] = lanes;
     root.style.setProperty("--at", place);
     root.dataset.frames = lane?.frames.length ?? 0;
     const { symbol, value } = readingAt(aligned, axis, lanes, place);
-    find(".player-time").innerHTML = `${symbol} = <b>${value}</b>`;
+    find(".player-time").innerHTML = `${symbol} = <b class="mono here">${value}</b>`;
     curves.moveTo(names, laneOf);
     if (many) return;
     find(".player-step").textContent = lane ? `${lane.here.index} / ${lane.total}` : "–";
@@ -485,45 +463,37 @@ export function mount({ element, props, trigger, watch, server }) {
   function whereText({ here: { index, t }, total }) {
     return many ? `t = ${t}` : `${options.counts} ${index} of ${total}, t = ${t}`;
   }
-
-  function cleanUp() {
-    playback.disconnect();
-    cancelAnimationFrame(paintDue);
-    undo.abort();
-    resized.disconnect();
-    if (run) release(run.lanes);
-  }
 }
 
 function playerMarkup({ label, panes, shown, align, curves, way }, many) {
   const chips = panes.map(({ key, symbol, text, spoken }) =>
-    `<button type="button" data-chip="${key}" aria-label="${spoken}"
+    `<button type="button" class="button" data-chip="${key}" aria-label="${spoken}"
       ><b>${symbol}</b><span class="player-word"> ${text}</span></button>`);
   const switches = align.map((name) =>
-    `<button type="button" data-align-by="${name}">${ALIGN_NAMES[name]}</button>`);
+    `<button type="button" class="button" data-align-by="${name}">${ALIGN_NAMES[name]}</button>`);
   return `
     <div class="player-top" ${many ? "" : "hidden"}>
       <div class="player-chips" role="group" aria-label="Pictures shown" ${
         shown.length < panes.length ? "" : "hidden"}>${chips.join("")}</div>
-      <p class="player-recorded" hidden></p>
+      <p class="player-recorded soft cut" hidden></p>
     </div>
     <div class="player-stage"><div class="player-lanes"></div>
-      <div class="player-error" role="alert" hidden><p class="player-error-text"></p>
+      <div class="player-error inked" role="alert" hidden><p class="player-error-text"></p>
         <button type="button" data-dismiss="1">Dismiss</button></div></div>
-    <div class="player-readout">
-      ${many ? "" : '<span>step <b class="player-step"></b></span>'}
+    <div class="player-readout soft">
+      ${many ? "" : '<span>step <b class="player-step mono"></b></span>'}
       <span class="player-time"></span>
-      ${many ? "" : `<span class="player-cost" title="${COST}"></span>`}
+      ${many ? "" : `<span class="player-cost mono" ${hint(COST)}></span>`}
       <div class="player-align" role="group" aria-label="Aligned by" ${
         align.length > 1 ? "" : "hidden"}><span>aligned by</span>${switches.join("")}</div>
     </div>
-    <div class="player-timeline" role="slider" tabindex="0" aria-valuemin="0" aria-valuemax="0"
+    <div class="player-timeline plot-time" role="slider" tabindex="0" aria-valuemin="0" aria-valuemax="0"
       aria-valuenow="0" aria-label="Position in the run: ${escapeText(label)}">
       <canvas class="player-strip" aria-hidden="true"></canvas>
-      <div class="player-ramp"></div><div class="player-cursor"></div>
+      <div class="player-ramp"></div><div class="plot-cursor"></div>
     </div>
-    <div class="player-ticks" aria-hidden="true"></div>
-    ${many ? "" : '<p class="player-kept" role="status"></p>'}
+    <div class="plot-ticks mono" aria-hidden="true"></div>
+    ${many ? "" : '<p class="player-kept soft" role="status"></p>'}
     ${transportMarkup(way)}
     <div class="player-curves">${curves.map(curveMarkup).join("")}</div>`;
 }

@@ -16,7 +16,7 @@ export function makeStage(box, { clickable, id }) {
     rows = [...lanesBox.children].map((lane, i) => ({
       lane,
       name: names[i],
-      mats: [...lane.querySelectorAll(".player-mat")].map((mat, j) => matOf(mat, panes[j].key)),
+      mats: [...lane.querySelectorAll(".mat")].map((mat, j) => matOf(mat, panes[j].key)),
       parts: Object.fromEntries(["name", "note", "cost", "at", "reached"]
         .map((part) => [part, lane.querySelector(`.player-${part}`)])),
     }));
@@ -41,7 +41,7 @@ export function makeStage(box, { clickable, id }) {
     const style = { across: fit.across, beside: fit.beside };
     for (const name of ["gap", "between", "caption", "mat"]) style[name] = `${fit[name]}px`;
     for (const name in style) box.style.setProperty(`--${name}`, style[name]);
-    // Low enough to stay in view while the page scrolls under it; theme.css acts on it.
+    // Low enough to stay in view while the page scrolls under it; layout.css acts on it.
     const low = count.lanes === 1 && fit.below === 1 && fit.mat < 0.45 * innerHeight;
     box.dataset.compact = String(low);
     for (const row of rows) Object.assign(row, { width: fit.paneWidth, height: fit.mat - 8 });
@@ -148,10 +148,10 @@ export function makeStage(box, { clickable, id }) {
 
 function laneMarkup(name, i, panes, { clickable, many }) {
   const safe = escapeText(name);
-  const head = `<div class="player-head">${swatch(i)}<b class="player-name">${safe}</b>
-      <span class="player-note"></span><span class="player-cost"></span></div>
-    <p class="player-where"><span><i>t</i> = <b class="player-at">–</b></span>
-      <span class="player-reached"></span></p>`;
+  const head = `<div class="player-head line">${swatch(i)}<b class="player-name cut">${safe}</b>
+      <span class="player-note note cut"></span><span class="player-cost mono soft"></span></div>
+    <p class="player-where line soft"><span><i>t</i> = <b class="player-at mono here">–</b></span>
+      <span class="player-reached mono cut"></span></p>`;
   const named = many ? `role="group" aria-label="${safe}"` : "";
   const mats = panes.map((pane, j) => paneMarkup(pane, clickable, j)).join("");
   return `<div class="player-lane" data-lane="${i}" ${named}>${many ? head : ""}
@@ -161,8 +161,8 @@ function laneMarkup(name, i, panes, { clickable, many }) {
 function paneMarkup({ key, symbol, text }, clickable, j) {
   const listbox = 'role="listbox" tabindex="0" aria-label="Tiles; Enter opens one"';
   const tiles = clickable ? `<div class="player-tiles" ${j ? "" : listbox}></div>` : "";
-  return `<figure class="player-pane"><figcaption><b>${symbol}</b><span> ${text}</span></figcaption>
-    <div class="player-mat" data-pane="${key}">
+  return `<figure class="player-pane"><figcaption class="cut"><b>${symbol}</b><span> ${text}</span></figcaption>
+    <div class="mat" data-pane="${key}">
     <div class="player-print" hidden><canvas role="img" aria-label=""></canvas>${tiles}</div>
-    <p class="player-empty"></p></div></figure>`;
+    <p class="player-empty note"></p></div></figure>`;
 }

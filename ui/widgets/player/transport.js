@@ -195,18 +195,18 @@ export function transportMarkup(way) {
   const button = (name, label, more = "") =>
     `<button type="button" data-do="${name}" aria-label="${label}" ${more}><svg viewBox="0 0 20 20"
       aria-hidden="true"><path d="${ICONS[name]}"/></svg></button>`;
-  const ways = [button("reverse", "Play in reverse"), button("play", "Play", 'class="player-play"')];
+  const ways = [button("reverse", "Play in reverse"), button("play", "Play", 'class="player-play inked"')];
   const speeds = SPEED_LABELS.map((label, i) =>
-    `<button type="button" data-speed="${i}" aria-label="Speed ${SPEEDS[i]}">${label}</button>`);
+    `<button type="button" class="mono soft" data-speed="${i}" aria-label="Speed ${SPEEDS[i]}">${label}</button>`);
   return `
     <div class="player-transport" role="group" aria-label="Transport">
       <div class="player-keys">${button("first", "First frame")}${button("back", "Step back")}${
         (way > 0 ? ways : ways.reverse()).join("")}${
         button("forward", "Step forward")}${button("last", "Last frame")}</div>
       <div class="player-speeds" role="group" aria-label="Speed">${speeds.join("")}</div>
-      <div class="player-keys player-loop">${button("loop", "Loop")}</div>
-      <p class="player-legend"><kbd>space</kbd> play <kbd>← →</kbd> step
+      <div class="player-keys">${button("loop", "Loop", 'class="soft"')}</div>
+      <p class="player-legend soft"><kbd>space</kbd> play <kbd>← →</kbd> step
         <kbd>shift</kbd> ten <kbd>R</kbd> reverse <kbd>↑ ↓</kbd> speed</p>
     </div>
-    <p class="player-status" role="status"></p>`;
+    <p class="player-status unseen" role="status"></p>`;
 }

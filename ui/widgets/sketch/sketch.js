@@ -1,6 +1,6 @@
 // Everything is drawn and read in the browser; only the small picture is sent.
 
-import { clamp, decode, escapeText, onlyNews } from "../component.js";
+import { clamp, decode, escapeText, playerOf } from "../component.js";
 import { bytesOf } from "../numbers.js";
 
 const SIDE = 280; // of the sheet that is drawn on, in pixels
@@ -8,16 +8,11 @@ const PEN = 22; // about as wide as the strokes of the digits that the models kn
 const STEP = 4; // how far an arrow key moves the pen
 const MOST_PIXELS = 50e6; // of a picture that is opened: each takes four bytes
 
-export function mount({ element, props, trigger, watch }) {
-  const root = element.querySelector(".sketch");
-  const options = JSON.parse(root.dataset.options);
-  if (root.dataset.state) return;
+export function mount({ root, options, find, findAll, on, props, trigger }) {
   root.innerHTML = skeleton(options);
-  const find = (selector) => root.querySelector(selector);
   const sheet = find(".sketch-sheet");
   const ink = sheet.getContext("2d", { willReadFrequently: true });
   const small = document.createElement("canvas");
-  const isNews = onlyNews();
 
   let { side, channels } = options;
   let exact = null; // of a sample that was chosen: its own pixels, until something is drawn on it
@@ -28,17 +23,14 @@ export function mount({ element, props, trigger, watch }) {
   let ticket = 0; // of the file that is being opened
   let wanted; // what the newest value was for
   let sent = null; // the newest picture
-  let ready = null; // the pictures of the test set
 
   wipe();
   listen();
-  ready = loadSamples();
-  receive(props.value);
-  watch("value", () => receive(props.value));
+  const ready = loadSamples(); // the pictures of the test set
   root.dataset.state = "ready";
+  return receive;
 
   function receive(value) {
-    if (!value || !isNews(value)) return;
     // Gradio hands a value over more than once: it is answered once.
     const again = value.wanted !== undefined && value.wanted === wanted;
     wanted = value.wanted ?? wanted;
@@ -146,9 +138,8 @@ export function mount({ element, props, trigger, watch }) {
 
   function showOnStage() {
     showDue = 0;
-    const player = document.querySelector(`#${CSS.escape(options.player)} .player`);
     const detail = { side, channels, bytes: smallBytes() };
-    if (unsaid) player?.dispatchEvent(new CustomEvent("player:show", { detail }));
+    if (unsaid) playerOf(options.player)?.dispatchEvent(new CustomEvent("player:show", { detail }));
   }
 
   function tell() {
@@ -180,35 +171,35 @@ export function mount({ element, props, trigger, watch }) {
   // --- hands ------------------------------------------------------------------------------
 
   function listen() {
-    sheet.addEventListener("pointerdown", (event) => {
+    on(sheet, "pointerdown", (event) => {
       if (event.button || down !== null) return;
       sheet.setPointerCapture(event.pointerId);
       down = event.pointerId;
       pen = placeOf(event);
       strokeTo(pen.x, pen.y);
     });
-    sheet.addEventListener("pointermove", (event) => {
+    on(sheet, "pointermove", (event) => {
       if (event.pointerId === down) strokeTo(...Object.values(placeOf(event)));
     });
-    sheet.addEventListener("lostpointercapture", (event) => {
+    on(sheet, "lostpointercapture", (event) => {
       if (event.pointerId !== down) return;
       down = null;
       tell();
     });
-    sheet.addEventListener("keydown", onKey);
-    sheet.addEventListener("keyup", (event) => {
+    on(sheet, "keydown", onKey);
+    on(sheet, "keyup", (event) => {
       if (event.key.startsWith("Arrow") && unsaid) tell();
     });
-    sheet.addEventListener("blur", () => {
+    on(sheet, "blur", () => {
       if (unsaid && down === null) tell();
     });
-    root.addEventListener("click", onClick);
-    find("input").addEventListener("change", (event) => {
+    on(root, "click", onClick);
+    on(find("input"), "change", (event) => {
       if (event.target.files[0]) open(event.target.files[0]);
       event.target.value = "";
     });
-    root.addEventListener("dragover", (event) => event.preventDefault());
-    root.addEventListener("drop", (event) => {
+    on(root, "dragover", (event) => event.preventDefault());
+    on(root, "drop", (event) => {
       event.preventDefault();
       if (event.dataTransfer.files[0]) open(event.dataTransfer.files[0]);
     });
@@ -249,7 +240,7 @@ export function mount({ element, props, trigger, watch }) {
   async function loadSamples() {
     const image = await decode(options.samples);
     const h = image.height;
-    root.querySelectorAll("[data-sample] canvas").forEach((canvas, i) => {
+    findAll("[data-sample] canvas").forEach((canvas, i) => {
       canvas.width = canvas.height = h;
       canvas.getContext("2d").drawImage(image, i * h, 0, h, h, 0, 0, h, h);
     });

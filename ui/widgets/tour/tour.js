@@ -7,12 +7,8 @@ const GAP = 14;
 const NARROW = "(max-width: 700px)"; // the card docks at the bottom; tour.css says the same
 const FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex='0']";
 
-export function mount({ element }) {
-  const root = element.querySelector(".tour");
-  const { steps } = JSON.parse(root.dataset.options);
-  if (root.dataset.state) return;
+export function mount({ root, find, options: { steps } }) {
   root.innerHTML = invitation();
-  const find = (selector) => root.querySelector(selector);
   const starter = find(".tour-start");
   const card = makeCard();
   /** @returns {HTMLButtonElement} */
@@ -282,7 +278,7 @@ function reachable(target) {
 
 function invitation() {
   return `<p class="tour-offer note" hidden><span>New here? Six steps.</span>
-    <button type="button" class="tour-decline button" aria-label="No tour, thank you">×</button></p>
+    <button type="button" class="tour-decline button quiet" aria-label="No tour, thank you">×</button></p>
     <button type="button" class="tour-start button" aria-expanded="false">Tour</button>`;
 }
 
@@ -295,9 +291,9 @@ function makeCard() {
   card.setAttribute("aria-labelledby", "tour-title");
   card.innerHTML = `<div aria-live="polite"><p class="line"><b class="tour-title"
     id="tour-title"></b><span class="tour-count mono soft"></span></p><p class="tour-text"></p></div>
-    <p class="tour-buttons"><button type="button" class="tour-skip button" data-do="skip">Skip</button>
+    <p class="tour-buttons"><button type="button" class="tour-skip button quiet" data-do="skip">Skip</button>
     <span class="tour-done" role="status"></span>
     <button type="button" class="tour-back button" data-do="back">Back</button>
-    <button type="button" class="tour-next button" data-do="next">Next</button></p>`;
+    <button type="button" class="tour-next button inked" data-do="next">Next</button></p>`;
   return card;
 }
