@@ -21,8 +21,8 @@ ALL = range(1, 15)
 _DRAWN = {
     "𝒩": (
         '<svg class="eq-letter" viewBox="0 0 26 20" aria-hidden="true"><path d="M1.4 16.2c-.5 2.6 '
-        '3 3.6 4.4.5C7.9 12 9.3 7.5 10.9 2.3"/><path class="eq-heavy" d="M10.9 2.3 16.8 18.2"/><path '
-        'd="M16.8 18.2C18.2 13 19.4 7.8 21 4c1.2-2.9 3.9-2.7 3.7-.6"/></svg>'
+        '3 3.6 4.4.5C7.9 12 9.3 7.5 10.9 2.3"/><path class="eq-heavy" d="M10.9 2.3 16.8 18.2"/>'
+        '<path d="M16.8 18.2C18.2 13 19.4 7.8 21 4c1.2-2.9 3.9-2.7 3.7-.6"/></svg>'
     ),
     "𝔼": (
         '<svg class="eq-letter" viewBox="0 0 16 20" aria-hidden="true"><path d="M1 1.6h13V5M1 '
