@@ -18,7 +18,7 @@ from ..gradio_internals import file
 from ..sharing.file_cache import put as cache_file
 from .modules import loader, stored
 
-__all__ = ["Component", "as_file", "png", "shell"]
+__all__ = ["Component", "png", "shell"]
 
 
 class Component(gr.HTML):
@@ -64,7 +64,7 @@ class Component(gr.HTML):
         )
 
     def postprocess(self, value: Any) -> Any:
-        return value
+        return _in_files(value, self.GRADIO_CACHE)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -115,12 +115,27 @@ def png(page: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
 
 
-def as_file(picture: str | dict[str, Any], name: str, cache: str) -> dict[str, Any]:
-    """Move a data URI into a file that Gradio serves and clears away; a file stays as it is."""
+def _in_files(value: Any, cache: str) -> Any:
+    """A value with its sheets in files that Gradio serves and clears away, unless it is one of many
+    in a row: a generator's last value is sent twice, so half a megabyte in it would count double.
+    """
+    if not isinstance(value, dict) or value.get("live"):
+        return value
+    moved = dict(value)
+    if "sheets" in value:
+        moved["sheets"] = {k: _in_file(one, k, cache) for k, one in value["sheets"].items()}
+    if "sheet" in value:
+        moved["sheet"] = _in_file(value["sheet"], "sheet", cache)
+    if "lanes" in value:
+        moved["lanes"] = [_in_files(lane, cache) for lane in value["lanes"]]
+    return moved
+
+
+def _in_file(picture: str | dict[str, Any], name: str, cache: str) -> dict[str, Any]:
+    """A data URI as a file; a file stays as it is."""
     if not isinstance(picture, str):
         return picture
-    path = cache_file(base64.b64decode(picture.partition(",")[2]), name, cache)
-    return file(path)
+    return file(cache_file(base64.b64decode(picture.partition(",")[2]), f"{name}.png", cache))
 
 
 def raw(a: np.ndarray) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import component
 from ..equations.typeset import line
-from ..player.player import sheet, with_files
+from ..player.player import sheet
 
 __all__ = ["Anatomy", "anatomy", "decided", "equation", "idle", "signed", "telling"]
 
@@ -54,20 +54,8 @@ class Anatomy(component.Component):
             player: the element id of the player whose cursor it follows.
             label: the name that assistive technology reads.
         """
-        # Gradio reads this back by name to build its configuration.
-        self.player = player
-        super().__init__(
-            idle() if value is None else value,
-            label=label,
-            options={"player": player},
-            **props,
-        )
-
-    def postprocess(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        """Move the sheets out of the value, into files that Gradio serves and clears away."""
-        if not isinstance(value, dict) or "sheets" not in value:
-            return value
-        return with_files(value, self.GRADIO_CACHE)
+        value = idle() if value is None else value
+        super().__init__(value, label=label, options={"player": player}, **props)
 
 
 def idle(message: str = "Guide a run to see what guidance does at each step.") -> dict[str, Any]:

@@ -93,11 +93,9 @@ class Download(component.Component):
             place: where the browser keeps the run's link: a tab, and behind a space one of its
                 views; none unless given.
         """
-        # Gradio reads these back by name to build its configuration.
-        self.prefix, self.panes, self.png = prefix, [tuple(p) for p in panes], png
+        self.panes = [tuple(p) for p in panes]
         self.chosen = tuple(chosen) if chosen else (self.panes or [()])[0]
-        self.named, self.place = dict(named), place
-        names = {",".join(p): _named(p, self.named) for p in self.panes}
+        names = {",".join(p): _named(p, named) for p in self.panes}
         super().__init__(
             idle(),
             options={

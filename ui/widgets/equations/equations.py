@@ -58,8 +58,7 @@ class Card(component.Component):
         """
         if not numbers or not set(numbers) <= set(typeset.ALL):
             raise ValueError(f"equations are numbered 1 to 14, got {list(numbers)}")
-        # Gradio reads these back by name to build its configuration.
-        self.numbers, self.player, self.fold, self.model = list(numbers), player, fold, None
+        self.numbers = list(numbers)
         super().__init__(
             None if model is None else self.of(model),
             options={

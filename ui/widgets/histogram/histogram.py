@@ -22,31 +22,16 @@ class Histogram(component.Component):
     NAME = "histogram"
     WHAT = "a value built by histogram"
 
-    def __init__(
-        self,
-        *,
-        player: str,
-        bins: int,
-        reach: float,
-        **props: Any,
-    ):
+    def __init__(self, *, player: str, bins: int, reach: float, **props: Any):
         """
         Parameters:
             player: the element id of the player whose cursor it follows.
             bins: how many bars.
             reach: it spans from -reach to reach.
         """
-        # Gradio reads these back by name to build its configuration.
-        self.player, self.bins, self.reach = player, bins, reach
-        super().__init__(
-            options={
-                "player": player,
-                "bins": bins,
-                "reach": reach,
-                "markup": typeset.markup(4) + typeset.markup(3),
-            },
-            **props,
-        )
+        markup = typeset.markup(4) + typeset.markup(3)
+        options = {"player": player, "bins": bins, "reach": reach, "markup": markup}
+        super().__init__(options=options, **props)
 
 
 def histogram(noised: ForwardFilm, order: int | None = None) -> dict[str, Any]:
@@ -73,7 +58,7 @@ def histogram(noised: ForwardFilm, order: int | None = None) -> dict[str, Any]:
         "add": _rounded(np.sqrt(noised.betas)),
         "abar": _rounded(noised.alphas_cumprod),
         "beta": _rounded(noised.betas),
-    } | ({} if order is None else {"order": int(order)})
+    } | component.ordered(order)
 
 
 def _rounded(values: Sequence[float]) -> list[float]:

@@ -42,23 +42,12 @@ class ImageGrid(component.Component):
             glance: no higher than the window, rather than as wide as there is room.
             clickable: whether a tile can be chosen; else they are pictures and no more.
         """
-        # Gradio reads these back by name to build its configuration.
-        self.symbol = symbol
-        self.glance = glance
-        self.clickable = clickable
         super().__init__(
             idle() if value is None else value,
             label=label,
             options={"symbol": symbol, "glance": glance, "clickable": clickable},
             **props,
         )
-
-    def postprocess(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        """Move the picture out of the value, unless it is one of many in a row."""
-        if not isinstance(value, dict) or value.get("kind") != "contact" or value["live"]:
-            return value
-        sheet = component.as_file(value["sheet"], "contact.png", self.GRADIO_CACHE)
-        return {**value, "sheet": sheet}
 
 
 def idle(

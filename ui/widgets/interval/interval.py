@@ -42,18 +42,10 @@ class Interval(component.Component):
             maximum: the timestep at the left end, at most.
             first: what timestep 0 is called in all that shows.
         """
-        # Gradio reads these back by name to build its configuration.
-        self.info = info
-        self.low = low
-        self.high = maximum if high is None else high
         self.maximum = maximum
-        self.first = first
-        super().__init__(
-            (self.low, self.high),
-            label=label,
-            options={"info": info or "", "maximum": maximum, "first": first},
-            **props,
-        )
+        options = {"info": info or "", "maximum": maximum, "first": first}
+        whole = (low, maximum if high is None else high)
+        super().__init__(whole, label=label, options=options, **props)
 
     def preprocess(self, payload: Any) -> tuple[int, int]:
         """Hold what came from the browser, or from elsewhere, to its bounds."""

@@ -21,7 +21,7 @@ import numpy as np
 
 from ...runs.frames import some_frames
 from .. import component
-from ..component import as_file, png, raw, tiles
+from ..component import png, raw, tiles
 
 __all__ = [
     "ALIGN",
@@ -36,7 +36,6 @@ __all__ = [
     "live_lane",
     "next_run",
     "sheet",
-    "with_files",
 ]
 
 # Phones refuse larger pictures: 4096 x 4096 is the largest area every current browser decodes.
@@ -131,42 +130,29 @@ class Player(component.Component):
             way: where Play leads: 1 from noise to picture, -1 from picture to noise.
         """
         _within("panes", panes, PANES)
-        _within("shown", panes if shown is None else shown, panes)
+        shown = panes if shown is None else shown
+        _within("shown", shown, panes)
         _within("align", align, ALIGN)
         if ("step" in align) != (len(_distinct(lanes)) == 1):
             raise ValueError("one lane is aligned by step, and several by t or by log-SNR")
-        # Gradio reads these back by name to build its configuration.
-        self.lanes, self.panes, self.align = list(lanes), list(panes), list(align)
-        self.shown, self.curves = list(panes if shown is None else shown), list(curves)
-        self.clickable_tiles, self.autoplay, self.grid = clickable_tiles, autoplay, list(grid)
-        self.names, self.counts, self.way = dict(names or {}), counts, way
         super().__init__(
             idle() if value is None else value,
             label=label,
             options={
-                "lanes": self.lanes,
-                "panes": [_words(pane) | self.names.get(pane, {}) for pane in panes],
-                "shown": self.shown,
-                "align": self.align,
-                "curves": self.curves,
+                "lanes": list(lanes),
+                "panes": [_words(pane) | (names or {}).get(pane, {}) for pane in panes],
+                "shown": list(shown),
+                "align": list(align),
+                "curves": list(curves),
                 "clickable": clickable_tiles,
                 "autoplay": autoplay,
-                "grid": self.grid,
+                "grid": grid,
                 "counts": counts,
                 "way": way,
             },
             server_functions=[some_frames],
             **props,
         )
-
-    def postprocess(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        """Move a film's sheets out of the value, into files that Gradio serves and clears away.
-
-        A generator's last value is sent twice, so half a megabyte in it would count double.
-        """
-        if not isinstance(value, dict) or value.get("kind") != "film":
-            return value
-        return value | {"lanes": [with_files(lane, self.GRADIO_CACHE) for lane in value["lanes"]]}
 
 
 def idle(message: str = "Press Run to watch noise become a picture.") -> dict[str, Any]:
@@ -360,12 +346,6 @@ def _about(
         "total": int(total),
         "note": str(note),
     }
-
-
-def with_files(value: dict[str, Any], cache: str) -> dict[str, Any]:
-    """The same value, its sheets written to files that Gradio serves."""
-    sheets = {name: as_file(one, f"{name}.png", cache) for name, one in value["sheets"].items()}
-    return {**value, "sheets": sheets}
 
 
 def sheet(frames: np.ndarray) -> str:

@@ -34,36 +34,17 @@ class Sketch(component.Component):
     EVENTS = ("input",)
     WHAT = "side, channels, pixels (base64)"
 
-    def __init__(
-        self,
-        label: str,
-        *,
-        player: str,
-        side: int = 28,
-        channels: int = 1,
-        **props: Any,
-    ):
+    def __init__(self, label: str, *, player: str, side: int = 28, channels: int = 1, **props: Any):
         """
         Parameters:
             label: what is drawn.
             player: the element id of the player that shows it while it is drawn.
             side, channels: of the array; 1 channel is grey.
         """
-        # Gradio reads these back by name to build its configuration.
-        self.player, self.side, self.channels = player, side, channels
         samples = base64.b64encode(SAMPLES.read_bytes()).decode("ascii")
-        super().__init__(
-            sized(side, channels),
-            label=label,
-            options={
-                "player": player,
-                "side": side,
-                "channels": channels,
-                "names": NAMES,
-                "samples": f"data:image/png;base64,{samples}",
-            },
-            **props,
-        )
+        options = {"player": player, "side": side, "channels": channels, "names": NAMES}
+        options["samples"] = f"data:image/png;base64,{samples}"
+        super().__init__(sized(side, channels), label=label, options=options, **props)
 
     def preprocess(self, payload: Any) -> np.ndarray | None:
         """What came from the browser, or from elsewhere, as pixels; None before the first."""
