@@ -9,132 +9,73 @@ from gradio.themes.utils import colors, sizes
 
 __all__ = ["css", "theme"]
 
-SERIF = (
-    "Iowan Old Style",
-    "Charter",
-    "Bitstream Charter",
-    "Source Serif 4",
-    "Cambria",
-    "Georgia",
-    "DejaVu Serif",
-    "serif",
-)
-MONO = (
-    "ui-monospace",
-    "SF Mono",
-    "Cascadia Mono",
-    "Menlo",
-    "Consolas",
-    "DejaVu Sans Mono",
-    "monospace",
-)
+# As --serif and --mono of layout.css have them.
+SERIF = ["Iowan Old Style", "Charter", "Bitstream Charter", "Source Serif 4", "Cambria", "Georgia"]
+MONO = ["ui-monospace", "SF Mono", "Cascadia Mono", "Menlo", "Consolas", "DejaVu Sans Mono"]
 STONE = colors.Color(
-    name="stone",
-    c50="#f4f5f2",
-    c100="#e4e7e2",
-    c200="#d3d8d3",
-    c300="#c3c9c4",
-    c400="#98a19e",
-    c500="#6b7472",
-    c600="#50585b",
-    c700="#353c3f",
-    c800="#1e2326",
-    c900="#181c1e",
+    *"#f4f5f2 #e4e7e2 #d3d8d3 #c3c9c4 #98a19e #6b7472 #50585b #353c3f #1e2326 #181c1e".split(),
     c950="#121517",
+    name="stone",
 )
-# Every colour is a variable of layout.css, so that light, dark and the player agree for good.
+# Every colour is a variable of layout.css, so that light, dark and the player agree for good: which
+# of Gradio's take which.
 COLOURS = {
-    "body_background_fill": "paper",
-    "body_text_color": "ink",
-    "body_text_color_subdued": "ink-soft",
-    "background_fill_primary": "paper",
-    "background_fill_secondary": "mat-fill",
-    "border_color_accent": "ink",
-    "border_color_primary": "rule",
-    "color_accent_soft": "mat-fill",
-    "link_text_color": "ink",
-    "link_text_color_active": "ink",
-    "link_text_color_hover": "ink",
-    "link_text_color_visited": "ink",
-    "block_background_fill": "paper",
-    "block_border_color": "rule",
-    "block_info_text_color": "ink-soft",
-    "block_label_background_fill": "paper",
-    "block_label_text_color": "ink",
-    "block_title_text_color": "ink",
-    "panel_background_fill": "paper",
-    "input_background_fill": "paper",
-    "input_background_fill_focus": "paper",
-    "input_background_fill_hover": "paper",
-    "input_border_color": "rule-strong",
-    "input_border_color_focus": "ink",
-    "input_border_color_hover": "ink",
-    "input_placeholder_color": "ink-soft",
-    "slider_color": "ink",
-    "loader_color": "mid",
-    "checkbox_background_color": "paper",
-    "checkbox_background_color_focus": "paper",
-    "checkbox_background_color_hover": "paper",
-    "checkbox_background_color_selected": "ink",
-    "checkbox_border_color": "rule-strong",
-    "checkbox_border_color_focus": "ink",
-    "checkbox_border_color_hover": "ink",
-    "checkbox_border_color_selected": "ink",
-    "checkbox_label_background_fill": "paper",
-    "checkbox_label_background_fill_hover": "mat-fill",
-    "checkbox_label_background_fill_selected": "paper",
-    "checkbox_label_border_color": "rule",
-    "checkbox_label_border_color_hover": "rule-strong",
-    "checkbox_label_border_color_selected": "ink",
-    "checkbox_label_text_color": "ink",
-    "checkbox_label_text_color_selected": "ink",
-    "button_primary_background_fill": "ink",
-    "button_primary_background_fill_hover": "ink-soft",
-    "button_primary_border_color": "ink",
-    "button_primary_border_color_hover": "ink-soft",
-    "button_primary_text_color": "paper",
-    "button_primary_text_color_hover": "paper",
-    "button_secondary_background_fill": "paper",
-    "button_secondary_background_fill_hover": "mat-fill",
-    "button_secondary_border_color": "rule-strong",
-    "button_secondary_border_color_hover": "ink",
-    "button_secondary_text_color": "ink",
-    "button_secondary_text_color_hover": "ink",
-    "button_cancel_background_fill": "paper",
-    "button_cancel_background_fill_hover": "mat-fill",
-    "button_cancel_border_color": "rule-strong",
-    "button_cancel_border_color_hover": "ink",
-    "button_cancel_text_color": "ink",
-    "button_cancel_text_color_hover": "ink",
-    "error_background_fill": "paper",
-    "error_border_color": "ink",
-    "error_text_color": "ink",
-    "error_icon_color": "ink",
-    "table_border_color": "rule",
-    "table_even_background_fill": "paper",
-    "table_odd_background_fill": "paper",
-    "table_row_focus": "mat-fill",
-    "code_background_fill": "mat-fill",
-    "accordion_text_color": "ink",
-    "table_text_color": "ink",
-    "stat_background_fill": "mid",
+    "paper": """
+        body_background_fill background_fill_primary block_background_fill
+        block_label_background_fill input_background_fill checkbox_background_color
+        checkbox_background_color_focus checkbox_background_color_hover
+        checkbox_label_background_fill checkbox_label_background_fill_selected
+        button_primary_text_color button_primary_text_color_hover button_secondary_background_fill
+        error_background_fill
+    """,
+    "ink": """
+        body_text_color border_color_accent link_text_color link_text_color_active
+        link_text_color_hover link_text_color_visited block_label_text_color
+        block_title_text_color input_border_color_focus input_border_color_hover slider_color
+        checkbox_background_color_selected checkbox_border_color_focus checkbox_border_color_hover
+        checkbox_border_color_selected checkbox_label_border_color_selected
+        checkbox_label_text_color checkbox_label_text_color_selected
+        button_primary_background_fill button_primary_border_color
+        button_secondary_border_color_hover button_secondary_text_color
+        button_secondary_text_color_hover error_border_color error_text_color error_icon_color
+        accordion_text_color
+    """,
+    "ink-soft": """
+        body_text_color_subdued block_info_text_color input_placeholder_color
+        button_primary_background_fill_hover button_primary_border_color_hover
+    """,
+    "mat-fill": """
+        background_fill_secondary color_accent_soft checkbox_label_background_fill_hover
+        button_secondary_background_fill_hover code_background_fill
+    """,
+    "rule": """
+        border_color_primary block_border_color checkbox_label_border_color
+    """,
+    "rule-strong": """
+        input_border_color checkbox_border_color checkbox_label_border_color_hover
+        button_secondary_border_color
+    """,
+    "mid": """
+        loader_color
+    """,
 }
 
 
 def theme() -> gr.themes.Base:
     """System fonts, square corners, hairlines; light and dark from the variables of `css`."""
     both = {}
-    for name, variable in COLOURS.items():
-        # Gradio resolves a variable where it is declared, so dark has to declare it again.
-        both[name] = both[f"{name}_dark"] = f"var(--{variable})"
+    for variable, names in COLOURS.items():
+        for name in names.split():
+            # Gradio resolves a variable where it is declared, so dark has to declare it again.
+            both[name] = both[f"{name}_dark"] = f"var(--{variable})"
     base = gr.themes.Base(
         primary_hue=STONE,
         secondary_hue=STONE,
         neutral_hue=STONE,
         radius_size=sizes.radius_none,
         text_size=sizes.text_md,
-        font=SERIF,
-        font_mono=MONO,
+        font=[*SERIF, "DejaVu Serif", "serif"],
+        font_mono=[*MONO, "monospace"],
     )
     return base.set(
         **both,

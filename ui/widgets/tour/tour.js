@@ -1,9 +1,6 @@
-import { clamp } from "../component.js";
-
 const KNOWN = "learning-the-noise:tour"; // in localStorage, once it was taken or declined
 const PATIENCE = 4000; // ms for a tab's controls to appear
 const FOLLOWS = 4000; // ms that a control which is pushed about is kept in view
-const GAP = 14;
 const NARROW = "(max-width: 700px)"; // the card docks at the bottom; tour.css says the same
 const FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex='0']";
 
@@ -37,8 +34,6 @@ export function mount({ root, find, options: { steps } }) {
     on(document, "keydown", onKey);
     on(card, "keydown", onCardKey);
     on(card, "click", onClick);
-    on(window, "resize", place);
-    on(window, "scroll", place, { capture: true, passive: true });
     for (const type of new Set(steps.flatMap(({ deed }) => deed.split(" ").filter(Boolean)))) {
       on(document, type, onDeed, { capture: true });
     }
@@ -83,7 +78,6 @@ export function mount({ root, find, options: { steps } }) {
     if (mine !== ticket) return;
     pointAt(found);
     bringIntoView();
-    place();
     root.dataset.found = found ? "yes" : "no";
     keepInView(mine);
   }
@@ -102,7 +96,6 @@ export function mount({ root, find, options: { steps } }) {
       const here = target.getBoundingClientRect().top;
       if (here === before) bringIntoView(); // not while it still moves
       before = here;
-      place();
     }
     hands.abort();
   }
@@ -186,7 +179,7 @@ export function mount({ root, find, options: { steps } }) {
     // Where a tall control has little room between a stage and the card, the card covers the stage.
     const tall = box && box.height > innerHeight - card.offsetHeight - top;
     card.dataset.dock = tall && top >= card.offsetHeight ? "top" : "bottom";
-    const room = narrow && card.dataset.dock === "bottom" ? card.offsetHeight + GAP : 0;
+    const room = narrow && card.dataset.dock === "bottom" ? card.offsetHeight + 14 : 0;
     // So that the last of a page can come to stand above a docked card.
     document.documentElement.style.setProperty("--tour-room", `${room}px`);
     if (!box) return;
@@ -208,31 +201,6 @@ export function mount({ root, find, options: { steps } }) {
     });
     const heights = covers.map((up) => (up && !up.contains(found) ? up.offsetHeight : 0));
     return Math.max(0, ...heights);
-  }
-
-  function place() {
-    if (at < 0) return;
-    const style = card.style;
-    style.left = style.top = "";
-    if (matchMedia(NARROW).matches) return;
-    const { offsetWidth: width, offsetHeight: height } = card;
-    const box = target?.getBoundingClientRect();
-    if (!box?.width) return; // in a tab that was left meanwhile
-    const within = (value, size, whole) => clamp(value, GAP, Math.max(GAP, whole - size - GAP));
-    const across = within(box.left, width, innerWidth);
-    const down = within(box.top, height, innerHeight);
-    const places = [
-      [across, box.bottom + GAP],
-      [box.left - width - GAP, down],
-      [box.right + GAP, down],
-      [across, box.top - height - GAP],
-    ];
-    const fits = ([left, top]) => left >= GAP && top >= GAP
-      && left + width <= innerWidth - GAP && top + height <= innerHeight - GAP;
-    const spot = places.find(fits);
-    if (!spot) return; // at the foot of the window, where the style sheet has it
-    style.left = `${Math.round(spot[0])}px`;
-    style.top = `${Math.round(spot[1])}px`;
   }
 
   // --- the first visit --------------------------------------------------------------------
