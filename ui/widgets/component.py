@@ -143,22 +143,6 @@ def raw(a: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(a)).decode("ascii")
 
 
-def tiles(a: np.ndarray, dimensions: int, name: str) -> np.ndarray:
-    """Pictures as an array, (..., H, W, C), C = 1 or 3.
-
-    Raises:
-        ValueError: if they are none.
-    """
-    a = np.asarray(a)
-    channels = a.shape[-1] if a.ndim else 0
-    if a.dtype != np.uint8 or a.ndim != dimensions or channels not in (1, 3):
-        raise ValueError(
-            f"{name} must be uint8 with {dimensions} dimensions, the last of 1 or 3 channels; "
-            f"got {a.dtype} {a.shape}"
-        )
-    return a
-
-
 def ordered(order: int | None) -> dict[str, int]:
     """What a value carries that only the newest of some should be shown of."""
     return {} if order is None else {"order": int(order)}

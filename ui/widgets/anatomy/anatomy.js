@@ -9,7 +9,6 @@ const METHODS = {
   cfg: {
     neutral: 1,
     letter: "s",
-    spoken: "guidance scale",
     pictures: [
       { name: "uncond", symbol: `${X0}(<i>ε</i><sub>∅</sub>)`, words: "unconditional" },
       { name: "cond", symbol: `${X0}(<i>ε<sub>y</sub></i>)`, words: "conditional" },
@@ -20,7 +19,6 @@ const METHODS = {
   classifier: {
     neutral: 0,
     letter: "λ",
-    spoken: "lambda",
     pictures: [
       { name: "uncond", symbol: `${X0}(<i>ε</i>)`, words: "unguided" },
       { name: "gradient", symbol: "∇ ln <i>p</i>", words: "the gradient", over: "uncond" },
@@ -265,9 +263,6 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd }) {
     const rests = k >= 0 && of("strength") === method.neutral;
     find(".anatomy-rest").textContent = rests ? `Guidance rests at this step.${run.method === "cfg" ? " s = 1 is the conditional model itself." : ""}`
       : k < 0 ? "Nothing is predicted before the first step." : "";
-    find(".anatomy-status").textContent = k < 0 ? "" : `Step ${run.indices[k]} of ${run.total}, `
-      + `from t = ${run.left[k]} to ${run.t[k]}, tile ${texts.tile}: ${method.spoken} ${texts.strength}, the push is ${
-        share} of eps, p(${run.asked[tile]}) is ${pAsked(k, tile).toFixed(2)}.`;
   }
 
   /** @param {{ name: string, over?: string }} picture */
@@ -337,7 +332,7 @@ function skeleton() {
     <div class="anatomy-pictures"></div>
     <div class="anatomy-sums"><div class="anatomy-formula"><div class="anatomy-equation"></div>
       <p class="anatomy-rest note"></p></div><dl class="anatomy-ledger">${cells.join("")}</dl></div>
-    <p class="anatomy-note note instead"></p><p class="anatomy-status unseen" aria-live="off"></p>`;
+    <p class="anatomy-note note instead"></p>`;
 }
 
 function figureOf({ name, symbol, words }) {

@@ -1,4 +1,4 @@
-"""Tells the controls around it which of them have a use; `theme.css` hides the others."""
+"""Tells the controls around it which of them have a use; `layout.css` hides the others."""
 
 from __future__ import annotations
 

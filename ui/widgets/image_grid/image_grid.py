@@ -103,18 +103,8 @@ def contact(
         live: one of many in quick succession, sent with its pixels instead of as a file.
         recorded: says what recorded it, where the sheet came with the page.
     """
-    images = np.asarray(images)
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
-        raise ValueError(
-            "images must be uint8 with 4 dimensions, the last of 1 or 3 channels; "
-            f"got {images.dtype} {images.shape}"
-        )
     n, height, width, _ = images.shape
     rows = len(row_labels) if row_labels is not None else max(1, -(-n // columns))
-    if not 0 < n <= rows * columns:
-        raise ValueError(f"{n} images do not fit {rows} rows of {columns}")
-    if chosen is not None and not 0 <= chosen < n:
-        raise ValueError(f"tile {chosen} of {n} cannot be chosen")
     return {
         "kind": "contact",
         "run": str(run),
@@ -137,11 +127,8 @@ def _layout(
     column_labels: Sequence[Any] | None,
     row_labels: Sequence[Any] | None,
 ) -> dict[str, Any]:
-    labels = {"column_labels": (column_labels, columns), "row_labels": (row_labels, rows)}
-    for name, (given, count) in labels.items():
-        if given is not None and len(given) != count:
-            raise ValueError(f"{len(given)} {name} for {count}")
-    written = {name: [_short(v) for v in given or []] for name, (given, _) in labels.items()}
+    labels = {"column_labels": column_labels, "row_labels": row_labels}
+    written = {name: [_short(v) for v in given or []] for name, given in labels.items()}
     return {"rows": int(rows), "columns": int(columns), "side": [*map(int, side)], **written}
 
 

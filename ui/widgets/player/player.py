@@ -21,10 +21,9 @@ import numpy as np
 
 from ...runs.frames import some_frames
 from .. import component
-from ..component import png, raw, tiles
+from ..component import png, raw
 
 __all__ = [
-    "ALIGN",
     "PANES",
     "Pane",
     "Player",
@@ -40,7 +39,6 @@ __all__ = [
 
 # Phones refuse larger pictures: 4096 x 4096 is the largest area every current browser decodes.
 SHEET_SIDE = 4096
-ALIGN = ("step", "t", "logsnr")
 
 
 class Pane(NamedTuple):
@@ -129,19 +127,13 @@ class Player(component.Component):
             counts: what there are `total` of, as it is spoken.
             way: where Play leads: 1 from noise to picture, -1 from picture to noise.
         """
-        _within("panes", panes, PANES)
-        shown = panes if shown is None else shown
-        _within("shown", shown, panes)
-        _within("align", align, ALIGN)
-        if ("step" in align) != (len(_distinct(lanes)) == 1):
-            raise ValueError("one lane is aligned by step, and several by t or by log-SNR")
         super().__init__(
             idle() if value is None else value,
             label=label,
             options={
                 "lanes": list(lanes),
                 "panes": [_words(pane) | (names or {}).get(pane, {}) for pane in panes],
-                "shown": list(shown),
+                "shown": list(panes if shown is None else shown),
                 "align": list(align),
                 "curves": list(curves),
                 "clickable": clickable_tiles,
@@ -183,7 +175,6 @@ def live(run: str, lanes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     Parameters:
         run: a name no other run shares; a new name clears the stage.
     """
-    _distinct([one["name"] for one in lanes])
     return {"kind": "live", "run": str(run), "lanes": list(lanes)}
 
 
@@ -203,8 +194,6 @@ def film(
         earlier: whether a badge says that several lanes, and their seconds, were computed before
             this visitor asked for them.
     """
-    if not _distinct([one["name"] for one in lanes]):
-        raise ValueError("a film has one lane at least")
     return {
         "kind": "film",
         "run": str(run),
@@ -235,18 +224,14 @@ def live_lane(
 
     These and the others are as for `lane`, of this frame alone.
     """
-    _within("panes", list(frame), PANES)
-    pictures = {p: tiles(a, 4, p) for p, a in frame.items() if index or p == "x"}
-    shape = pictures["x"].shape
-    for pane, picture in pictures.items():
-        _check_shape(pane, picture.shape, shape)
+    pictures = {pane: a for pane, a in frame.items() if index or pane == "x"}
     return {
         "index": int(index),
         "t": int(t),
         "log_snr": log_snr,
         "frame": {pane: raw(picture) for pane, picture in pictures.items()},
         "numbers": {k: _short(v) for k, v in (numbers or {}).items()},
-        **_about(name, shape, **about),
+        **_about(name, frame["x"].shape, **about),
     }
 
 
@@ -287,40 +272,18 @@ def lane(
         chosen: the frames that the panes hold, by number, the first and the last among them; all
             unless told.
         source: the name by which the others are asked for (`frames.name_of`).
-
-    Raises:
-        ValueError: if shapes, lengths or order do not fit together.
     """
-    _within("panes", list(panes), PANES)
-    count = len(t)
-    steps = [int(i) for i in (range(count) if indices is None else indices)]
-    held = [int(k) for k in (range(count) if chosen is None else chosen)]
-    levels = None if log_snr is None else [float(v) for v in log_snr]
-    given = {"indices": steps, "log_snr": levels} | dict(numbers or {})
-    for what, values in given.items():
-        if values is not None and len(values) != count:
-            raise ValueError(f"{len(values)} {what} for {count} frames")
-    rising = {"indices": steps, "chosen": held, "-t": [-int(v) for v in t], "log_snr": levels or []}
-    for what, values in rising.items():
-        # Levels may be told apart no more where next to no image, or no noise, is left.
-        if not np.isfinite(values).all() or (np.diff(values) < (what != "log_snr")).any():
-            raise ValueError(f"{what} must be finite and rise from frame to frame")
-    if not held or (held[0], held[-1]) != (0, count - 1):
-        raise ValueError("the first and the last frame must be among the chosen ones")
-    x = tiles(panes["x"], 5, "x")
-    _check_shape("x", x.shape, (len(held), *x.shape[1:]))
+    steps = [int(i) for i in (range(len(t)) if indices is None else indices)]
+    x = panes["x"]
     sheets = {"x": sheet(x)}
-    predicted = len(held) - (steps[0] == 0)
+    predicted = len(x) - (steps[0] == 0)
     for pane in [p for p in panes if p != "x" and predicted]:
-        pictures = tiles(panes[pane], 5, pane)
-        pictures = pictures[-predicted:] if len(pictures) == len(held) else pictures
-        _check_shape(pane, pictures.shape, (predicted, *x.shape[1:]))
-        sheets[pane] = sheet(pictures)
+        sheets[pane] = sheet(panes[pane][-predicted:])
     return {
         "t": [int(v) for v in t],
-        "log_snr": levels,
+        "log_snr": None if log_snr is None else [float(v) for v in log_snr],
         "indices": steps,
-        "chosen": None if chosen is None else held,
+        "chosen": None if chosen is None else [int(k) for k in chosen],
         "source": source,
         "numbers": {k: [_short(v) for v in values] for k, values in (numbers or {}).items()},
         "sheets": sheets,
@@ -373,19 +336,3 @@ def _words(pane: str) -> dict[str, str]:
 def _short(value: float | None) -> float | None:
     """Six digits, for a curve; JSON has no nan."""
     return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None
-
-
-def _check_shape(name: str, shape: Sequence[int], wanted: Sequence[int]) -> None:
-    if tuple(shape) != tuple(wanted):
-        raise ValueError(f"{name} has shape {tuple(shape)} where {tuple(wanted)} is wanted")
-
-
-def _distinct(names: Sequence[str]) -> Sequence[str]:
-    if len(set(names)) != len(names):
-        raise ValueError(f"lanes are told apart by their names, got {list(names)}")
-    return names
-
-
-def _within(what: str, chosen: Sequence[str], known: Any) -> None:
-    if not chosen or set(chosen) - set(known):
-        raise ValueError(f"{what} must be chosen from {tuple(known)}, got {tuple(chosen)}")
