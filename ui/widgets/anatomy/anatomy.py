@@ -50,9 +50,7 @@ class Anatomy(component.Component):
     ):
         """
         Parameters:
-            value: the first value.
             player: the element id of the player whose cursor it follows.
-            label: the name that assistive technology reads.
         """
         value = idle() if value is None else value
         super().__init__(value, label=label, options={"player": player}, **props)
