@@ -29,12 +29,10 @@ class Component(gr.HTML):
     Attributes:
         NAME: of its module and its style, `NAME.js` and `NAME.css`.
         EVENTS: that its module triggers.
-        WHAT: what its value is, for the description of the API.
     """
 
     NAME: ClassVar[str]
     EVENTS: ClassVar[tuple[str, ...]] = ()
-    WHAT: ClassVar[str]
 
     def __init__(
         self,
@@ -70,15 +68,6 @@ class Component(gr.HTML):
         config = super().get_config()
         file = stored(json.dumps(_from_base(config.get("value"))))
         return config | ({"value": {"kind": "stored", "file": file}} if file else {})
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "description": self.WHAT}
-
-    def example_payload(self) -> Any:
-        return {"kind": "idle"}
-
-    def example_value(self) -> Any:
-        return {"kind": "idle"}
 
 
 def shell(name: str, **options: Any) -> str:

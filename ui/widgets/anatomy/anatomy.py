@@ -38,7 +38,6 @@ class Anatomy(component.Component):
     """
 
     NAME = "anatomy"
-    WHAT = "a value built by idle or anatomy"
 
     def __init__(
         self,

@@ -13,7 +13,6 @@ class Applicable(component.Component):
     """Nothing to be seen; its value is names with spaces between them."""
 
     NAME = "applicable"
-    WHAT = "names of what applies"
 
     def __init__(self, **props: Any):
         super().__init__("", visible="hidden", **props)

@@ -34,7 +34,6 @@ class Network(component.Component):
     """
 
     NAME = "architecture"
-    WHAT = "a value built by network"
 
 
 def fold(figure: Network) -> None:

@@ -69,7 +69,6 @@ class Download(component.Component):
 
     NAME = "download"
     EVENTS = ("input", "linked")
-    WHAT = "format, stride, panes, order"
 
     def __init__(
         self,

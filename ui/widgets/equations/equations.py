@@ -38,7 +38,6 @@ class Card(component.Component):
     """
 
     NAME = "equations"
-    WHAT = "a value built by Card.of"
 
     def __init__(
         self,

@@ -30,7 +30,6 @@ class FileDrop(component.Component):
 
     NAME = "file_drop"
     EVENTS = ("input",)
-    WHAT = "name, note, asked"
 
     def __init__(self, **props: Any):
         super().__init__(options={"longest": MAX_NOTE}, **props)

@@ -20,7 +20,6 @@ class Histogram(component.Component):
     """A histogram that follows a player's cursor; its value is built by `histogram`."""
 
     NAME = "histogram"
-    WHAT = "a value built by histogram"
 
     def __init__(self, *, player: str, bins: int, reach: float, **props: Any):
         """

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ddpm_core import grid
+
 from .. import component
 from ..component import ordered
 
@@ -23,7 +25,6 @@ class ImageGrid(component.Component):
 
     NAME = "image_grid"
     EVENTS = ("select",)
-    WHAT = "a value built by idle, pending or contact"
 
     def __init__(
         self,
@@ -114,7 +115,7 @@ def contact(
         "pending": bool(pending),
         "live": bool(live),
         "recorded": str(recorded),
-        "sheet": component.png(_page(images, columns)),
+        "sheet": component.png(grid(images, columns, gap=0)),
         **_layout(rows, columns, (height, width), column_labels, row_labels),
         **ordered(order),
     }
@@ -134,12 +135,3 @@ def _layout(
 
 def _short(label: Any) -> str:
     return f"{label:g}" if isinstance(label, float) else str(label)
-
-
-def _page(images: np.ndarray, columns: int) -> np.ndarray:
-    n, h, w, c = images.shape
-    rows = -(-n // columns)
-    cells = np.zeros((rows * columns, h, w, c), np.uint8)
-    cells[:n] = images
-    tiles = cells.reshape(rows, columns, h, w, c).swapaxes(1, 2)
-    return tiles.reshape(rows * h, columns * w, c)

@@ -66,16 +66,3 @@ class Interval(component.Component):
     def _checked(self, low: Any, high: Any, maximum: int) -> tuple[int, int]:
         high = check_int(f"{self.label}: high", high, 0, maximum)
         return check_int(f"{self.label}: low", low, 0, high), high
-
-    def api_info(self) -> dict[str, Any]:
-        return {
-            "type": "object",
-            "properties": {"low": {"type": "integer"}, "high": {"type": "integer"}},
-            "required": ["low", "high"],
-        }
-
-    def example_payload(self) -> dict[str, int]:
-        return {"low": 0, "high": self.maximum}
-
-    def example_value(self) -> tuple[int, int]:
-        return 0, self.maximum

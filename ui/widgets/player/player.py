@@ -88,7 +88,6 @@ class Player(component.Component):
 
     NAME = "player"
     EVENTS = ("select",)
-    WHAT = "a value built by idle, live, film, error or next_run"
 
     def __init__(
         self,

@@ -32,7 +32,6 @@ class Sketch(component.Component):
 
     NAME = "sketch"
     EVENTS = ("input",)
-    WHAT = "side, channels, pixels (base64)"
 
     def __init__(self, label: str, *, player: str, side: int = 28, channels: int = 1, **props: Any):
         """

@@ -84,7 +84,6 @@ class Tour(component.Component):
     """The button in the masthead, and the tour behind it."""
 
     NAME = "tour"
-    WHAT = "nothing"
 
     def __init__(self, **props: Any):
         steps = [asdict(stop) for stop in STEPS]
