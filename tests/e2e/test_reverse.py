@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from ddpm_core import SAMPLERS, Request, load, read_note
 from lab.process.race import Race, broken, schedules
-from tests.support.visitor import at_rest, download
+from tests.support.visitor import at_rest, download, number_in
 
 TITLES = {"schedules": "Two schedules", "samplers": "Samplers", "break": "Break it"}
 LINK = (
@@ -112,7 +112,7 @@ def test_two_schedules_race_from_one_noise_on_one_cursor_and_leave_as_a_film(vis
     pixels(visitor, "schedules", 1)  # it has been painted by then
     told = [model.schedule.abar(wanted.lanes[0].t[5] - 1) for model in models]
     abar = stage.locator("[data-curve=abar] .player-values b")
-    assert [float(it) for it in abar.all_inner_texts()] == pytest.approx(told, rel=5e-3)
+    assert [number_in(it) for it in abar.all_inner_texts()] == pytest.approx(told, rel=5e-3)
     # Its film restores it.
     path, _ = download(visitor, tmp_path, "GIF · 21 frames", RACE)
     about = json.loads(read_note(path))
@@ -206,9 +206,9 @@ def test_an_error_is_put_back_beside_the_run_as_it_should_be_and_says_what_it_is
     visitor.press("End", tab="race-break")
     first, second = (pixels(visitor, "break", number) for number in (0, 1))
     assert (first != second).any()
-    told = stage.locator("[data-curve=norm]").inner_text()
-    for one in wanted.lanes:
-        assert f"{one.numbers['norm'][-1]:.3f}" in told
+    told = stage.locator("[data-curve=norm] .player-values b").all_inner_texts()
+    norms = [one.numbers["norm"][-1] for one in wanted.lanes]
+    assert [number_in(it) for it in told] == pytest.approx(norms, rel=1e-3)
     visitor.choose("race-break-error", "off by one")
     run = visitor.wait_for_another(run, "race-break")
     expect(visitor.part("tabs")).to_contain_text("leaves out the factor")

@@ -100,6 +100,16 @@ export function closeAll(sheets) {
   for (const name in sheets) sheets[name].close();
 }
 
+/** The picture with number i of so many, given as bytes. */
+export function imageOf(bytes, [, h, w, channels], i = 0) {
+  const image = new ImageData(w, h);
+  for (let p = 0, q = i * h * w * channels; p < image.data.length; p += 4, q += channels) {
+    for (let c = 0; c < 3; c++) image.data[p + c] = bytes[q + (c % channels)];
+    image.data[p + 3] = 255;
+  }
+  return image;
+}
+
 export function clamp(value, low, high) {
   return Math.min(high, Math.max(low, value));
 }

@@ -2,6 +2,7 @@ import {
   atNextFrame, clamp, closeAll, decodeAll, escapeText, followPlayer, listenToHold, playerOf, resize,
 } from "../component.js";
 import { figure, fixed, floatsOf } from "../numbers.js";
+import { scaleFor } from "../player/layout.js";
 import { barsOf, curveOf, nearest, ticksBelow } from "../plot.js";
 
 const X0 = "<i>x̂</i><sub>0</sub>";
@@ -166,8 +167,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd }) {
     const [across, gap] = width < 560 ? [2, 10] : [4, 20];
     const height = Math.min(MAT, Math.floor((width - gap * (across - 1)) / across));
     const [h, w] = run?.shape ?? [1, 1];
-    const fit = (height / Math.max(h, w)) * devicePixelRatio;
-    const scale = Math.max(1, Math.floor(fit)) / devicePixelRatio;
+    const scale = scaleFor({ wide: w, high: h }, height, height, devicePixelRatio);
     const sizes = { gap, mat: height, wide: w * scale, high: h * scale };
     pictures.style.setProperty("--across", across);
     for (const name in sizes) pictures.style.setProperty(`--${name}`, `${sizes[name]}px`);

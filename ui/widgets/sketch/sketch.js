@@ -1,6 +1,6 @@
 // Everything is drawn and read in the browser; only the small picture is sent.
 
-import { clamp, decode, escapeText, playerOf } from "../component.js";
+import { atNextFrame, clamp, decode, escapeText, imageOf, playerOf } from "../component.js";
 import { bytesOf } from "../numbers.js";
 
 const SIDE = 280; // of the sheet that is drawn on, in pixels
@@ -13,13 +13,13 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
   const sheet = find(".sketch-sheet");
   const ink = sheet.getContext("2d", { willReadFrequently: true });
   const small = document.createElement("canvas");
+  const showSoon = atNextFrame(showOnStage);
 
   let { side, channels } = options;
   let exact = null; // of a sample that was chosen: its own pixels, until something is drawn on it
   let pen = { x: SIDE / 2, y: SIDE / 2 };
   let down = null; // the pointer that draws: of several fingers the first
   let unsaid = false; // something was drawn that has not been told yet
-  let showDue = 0;
   let ticket = 0; // of the file that is being opened
   let wanted; // what the newest value was for
   let sent = null; // the newest picture
@@ -40,7 +40,7 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
     }
     [side, channels] = [value.side ?? side, value.channels ?? channels];
     if (value.chosen !== undefined) {
-      ready.then(() => soon(() => show(find(`[data-sample="${value.chosen}"]`))));
+      ready.then(() => soon(() => show(find(`[data-sample="${value.chosen}"] canvas`))));
     } else if (value.pixels && value.wanted !== undefined) {
       soon(() => showPixels(value));
     } else if (!value.pixels && root.dataset.sent) {
@@ -71,7 +71,7 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
     ink.stroke();
     unsaid = true;
     moveTo(x, y);
-    showDue ||= requestAnimationFrame(showOnStage);
+    showSoon();
   }
 
   function moveTo(x, y) {
@@ -88,8 +88,8 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
     ink.drawImage(image, (SIDE - w) / 2, (SIDE - h) / 2, w, h);
   }
 
-  function show(button) {
-    const image = button.querySelector("canvas");
+  /** A picture as small as the models see it, which is told as it is. */
+  function show(image) {
     paste(image, image.width, image.height);
     exact = image;
     tell();
@@ -98,16 +98,9 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
   function showPixels(value) {
     const image = document.createElement("canvas");
     image.width = image.height = side;
-    const pixels = new ImageData(side, side);
-    const bytes = bytesOf(value.pixels);
-    for (let p = 0; p < side * side; p++) {
-      for (let c = 0; c < 3; c++) pixels.data[4 * p + c] = bytes[channels * p + (c % channels)];
-      pixels.data[4 * p + 3] = 255;
-    }
+    const pixels = imageOf(bytesOf(value.pixels), [1, side, side, channels]);
     image.getContext("2d").putImageData(pixels, 0, 0);
-    paste(image, side, side);
-    exact = image;
-    tell();
+    show(image);
   }
 
   async function open(file) {
@@ -137,7 +130,6 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
   // --- telling ----------------------------------------------------------------------------
 
   function showOnStage() {
-    showDue = 0;
     const detail = { side, channels, bytes: smallBytes() };
     if (unsaid) playerOf(options.player)?.dispatchEvent(new CustomEvent("player:show", { detail }));
   }
@@ -207,7 +199,7 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
 
   function onClick(event) {
     const button = event.target.closest("button");
-    if (button?.dataset.sample) show(button);
+    if (button?.dataset.sample) show(button.querySelector("canvas"));
     else if (button?.dataset.do === "clear") {
       wipe();
       tell();
