@@ -19,8 +19,9 @@ os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
 from starlette.middleware import Middleware
 
+from ui.events import VISITORS
 from ui.page import LOOK, build
-from ui.runs.runs import CALLS, HUB, MAX_PREVIEWS, PUBLIC_HUB, VISITORS, Studio
+from ui.runs.runs import CALLS, HUB, MAX_PREVIEWS, PUBLIC_HUB, Studio
 from ui.sharing.guard import Guard
 from ui.widgets import modules
 

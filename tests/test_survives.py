@@ -147,9 +147,9 @@ def test_a_note_leads_where_it_led(page, dropped):
     if means["place"] != "forward":
         assert (found.place, found.run) == meant(means)
         return
-    model, picture, seed = found.run
-    assert (found.place, model, seed) == ("forward", means["model"], means["seed"])
-    np.testing.assert_array_equal(picture, bar())
+    run = found.run
+    assert (found.place, run.model.name, run.seed) == ("forward", means["model"], means["seed"])
+    np.testing.assert_array_equal(run.picture, bar())
 
 
 # --- stored results ---

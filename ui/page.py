@@ -12,11 +12,10 @@ import gradio as gr
 from ddpm_core import InvalidInput, Request
 
 from . import gradio_internals
-from .events import EVERY, QUIET
-from .runs import player_values, recordings
-from .runs.runs import Key, Studio
+from .events import EVERY, QUIET, STREAM
+from .runs.runs import Key, Studio, new_id
 from .sharing import api, guard, permalinks, restore
-from .tabs import hub_models, results, sample
+from .tabs import hub_models, recordings, results, sample
 from .tabs.forward import forward
 from .tabs.guidance import guidance
 from .tabs.reverse import reverse
@@ -31,7 +30,8 @@ HEADER = f"""# {TITLE}
 Denoising diffusion, step by step: sample it, scrub it, take it with you."""
 # What ``launch`` needs to know of the page.
 SCRIPTS = [
-    (BROWSER / name).read_text(encoding="utf-8") for name in ("stream.js", "store.js", "keys.js")
+    (BROWSER / f"{name}.js").read_text(encoding="utf-8")
+    for name in ("gradio", "stream", "store", "keys")
 ]
 HEAD = "\n".join(f"<script>{script}</script>" for script in SCRIPTS)
 LOOK = {"theme": theme(), "css": css(), "head": HEAD}
@@ -52,7 +52,7 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
             gr.Markdown(HEADER, elem_classes="masthead")
             tour.Tour()
             dropper = file_drop.FileDrop(elem_id="drop")
-        with gr.Tabs(elem_id="tabs") as tabs:
+        with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Sample", id="sample") as sample_tab:
                 grid = sample.build(studio)
             with gr.Tab("Guidance", id="guidance") as guidance_tab:
@@ -61,10 +61,9 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
                 reversing = reverse.build(studio)
                 single = reversing.single
             with gr.Tab("Forward process", id="forward") as forward_tab:
-                noising = forward.build(studio, forward_tab)
-            with gr.Tab("Results", id=results.NAME) as results_tab:
+                noising = forward.build(studio)
+            with gr.Tab("Results", id="results") as results_tab:
                 results.build(results_tab, figures)
-        _open_tiles(grid, single, tabs, reversing.views)
         keys = gr.Checkbox(
             True,
             label="Single keys: 0 to 9 pick a class, S stops, R plays in reverse",
@@ -73,21 +72,21 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
         keys.input(None, keys, None, js="(on) => void window.singleKeys(on)", **QUIET)
         page.load(None, None, keys, js="() => window.singleKeys()", **QUIET)
         run_tabs = {"sample": grid, "guidance": guided, "reverse": single}
+        raced = {f"reverse {name}": it for name, it in reversing.comparisons.items()}
         for run_tab in run_tabs.values():
             others = [b.controls.model for b in run_tabs.values() if b is not run_tab]
-            raced = [p for c in reversing.comparisons.values() for p in c.pickers]
-            hub_models.wire(run_tab, [*others, noising.model, *raced])
-        places = restore.Places(studio, run_tabs, reversing, noising, tabs)
-        _offer(page, guided, places)
-        filed = restore.wire(page, dropper, places)
+            pickers = [picker for it in raced.values() for picker in it.pickers]
+            hub_models.wire(run_tab, [*others, noising.model, *pickers])
+        _open_tiles(grid, single)
+        restore.Arrivals(studio, run_tabs | raced | {"forward": noising}).wire(page, dropper)
         opened = [sample_tab, guidance_tab, reverse_tab, forward_tab, results_tab]
         opened = [tab.select for tab in [*opened, *reversing.tabs.values()]]
         # Before a first look, which waits: what one event sets off goes on in this order.
         gr.on(opened, js="() => window.page.opened()", **EVERY)
-        place = gr.Textbox(visible=False)
-        first = (grid, sample_tab), (guided, guidance_tab)
-        for run_tab, *opened in (*first, (single, reverse_tab, reversing.tabs["one"])):
-            _first_look(run_tab, opened, place, filed)
+        _first_look(grid, sample_tab)
+        _first_look(guided, guidance_tab)
+        _first_look(single, reverse_tab, reversing.tabs["one"])
+        _first_look(noising, forward_tab)
         api.expose(studio)
         _be_quick(page)
     return page
@@ -103,48 +102,31 @@ def _be_quick(page: gr.Blocks) -> None:
     gradio_internals.announce_progress_on(page, nowhere)
 
 
-def _open_tiles(grid: RunTab, single: RunTab, tabs: gr.Tabs, views: gr.Tabs) -> None:
-    """A click on a tile of the grid shows that image alone, in full.
+def _open_tiles(grid: RunTab, single: RunTab) -> None:
+    """A click on a tile of the grid shows that image alone, in full."""
 
-    In two events, the second once the tab is there: of news that a browser finds in one breath, a
-    player that it has yet to build would keep the last, which need not be the film.
-    """
-    chosen = gr.State(None, time_to_live=3600)  # the run of the grid, and which image of it
-
-    def turn_to(current, picked: gr.SelectData) -> dict:
+    def show(current, picked: gr.SelectData, visitor: gr.Request) -> Iterator[dict]:
         # Of a page left open for long the server may know no more than what it sends.
-        current = Key(*current) if current else _named(grid.studio, picked.value)
+        current = current or _named(grid.studio, picked.value)
         if current is None:
-            return {chosen: None}
-        there = {tabs: gr.Tabs(selected="reverse"), views: gr.Tabs(selected="one")}
-        # The tab has something to show, and need not draw a first look.
-        alone = _alone(grid.studio, current, picked.index)
-        return there | {chosen: (current, picked.index), single.current: alone}
-
-    def show(choice, visitor: gr.Request) -> Iterator[dict]:
-        if choice is None:
             yield single.silence
             return
-        current, image = choice
-        alone = _alone(grid.studio, current, image)
+        alone = grid.studio.settled(_alone(grid.studio, current, picked.index))
         yield single.set_to(alone)
-        kept = single.studio.tile(current, image)
+        kept = single.studio.tile(current, picked.index)
         if kept is None:  # its run has had to make room: sample this image again
             yield from single.stream(visitor, alone)
             return
-        kept = replace(kept, film=kept.film.until(kept.steps_done)).named(*alone[:2])
-        single.studio.keep(kept)  # under its own name, and copied: it can be taken as a file
+        # Under its own name, and copied: it can be taken as a file.
+        kept = replace(kept, film=kept.film.until(kept.steps_done), key=alone, id=new_id())
+        single.studio.keep(kept)
         yield from single.show(visitor, kept)
 
-    turned = grid.stage.select(
-        turn_to,
-        grid.current,
-        [tabs, views, chosen, single.current],
-        **EVERY,
-    )
+    # Once the tab is there: of news that a browser finds in one breath, a player that it has yet
+    # to build would keep the last, which need not be the film.
+    there = f'(...values) => window.page.go("{single.name}", values)'
     outputs = [*single.controls.inputs, *single.outputs]
-    mounted = f'(...values) => window.page.ready(values, "{single.name}")'
-    turned.then(show, chosen, outputs, js=mounted, **player_values.STREAM)
+    grid.stage.select(show, grid.current, outputs, js=there, **STREAM)
 
 
 def _alone(studio: Studio, key: Key, image: int) -> Key:
@@ -163,43 +145,15 @@ def _named(studio: Studio, run) -> Key | None:
         return None
 
 
-def _first_look(run_tab: RunTab, opened: list[gr.Tab], place: gr.Textbox, filed: gr.State) -> None:
-    """A tab that is opened for the first time shows something that moves.
+def _first_look(tab, *opened: gr.Tab) -> None:
+    """A tab that is opened for the first time shows something that moves."""
 
-    Args:
-        place: where the visitor was led, or nothing if a run stands here; the browser says so.
-    """
-
-    def start(place, file, current, model, visitor: gr.Request) -> Iterator[dict]:
-        # A tab that a file opens is heard of before the place it leads to.
-        place = restore.Arrival(*file).place if file and place else place
-        # The tab that the page opens with is selected too; what it shows is its link's affair.
-        if place not in ("", run_tab.name) and current is None and model is not None:
-            key = Key(model, run_tab.default_for(run_tab.studio.model(model)))
-            yield run_tab.set_to(key)
-            yield from run_tab.stream(visitor, key)
+    def start(model, visitor: gr.Request) -> Iterator[dict]:
+        if model is None:  # the browser says so where something stands, or is on its way
+            yield tab.silence
         else:
-            yield run_tab.silence
+            yield from tab.look(visitor, model)
 
-    inputs = [place, filed, run_tab.current, run_tab.controls.model]
-    outputs = [*run_tab.controls.inputs, *run_tab.outputs]
-    look = f'(...values) => window.page.look(values, "{run_tab.name}")'
-    gr.on([tab.select for tab in opened], start, inputs, outputs, js=look, **player_values.STREAM)
-
-
-def _offer(page: gr.Blocks, guided: RunTab, places: restore.Places) -> None:
-    """What the Guidance tab offers is known before its first run has ended."""
-
-    def applicable(visitor: gr.Request) -> str:
-        found = places.by_address(visitor)
-        try:
-            if found.place == "guidance" and found.run is not None:
-                key = found.run
-            else:
-                model = guided.studio.model(restore.first(guided.studio))
-                key = Key(model.name, guided.default_for(model))
-            return guided.set_to(key)[guided.controls.applies]
-        except InvalidInput:
-            return ""
-
-    page.load(applicable, None, guided.controls.applies, **QUIET)
+    look = f'(model) => window.page.look(model, "{tab.name}")'
+    outputs = [*tab.settable, *tab.outputs]
+    gr.on([it.select for it in opened], start, tab.model, outputs, js=look, **STREAM)

@@ -15,8 +15,8 @@ from starlette.testclient import TestClient
 
 import app
 from tests.support.pages import API, event_of, news, the_run
-from ui.runs import recordings
 from ui.sharing.guard import MAX_BODY, Guard
+from ui.tabs import recordings
 
 RECORDED = next(recordings.FOLDER.glob("*.png"))
 ROOT = Path(__file__).parents[2]

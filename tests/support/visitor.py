@@ -42,7 +42,8 @@ DROP = """([name, data, target]) => {
 FORGET = """() => {
   history.replaceState(null, "", "/");
   for (const tab of ["sample", "guidance", "reverse"]) {
-    document.querySelector(`#${tab}-stage .player`)?.setAttribute("data-state", "led");
+    const player = document.querySelector(`#${tab}-stage .player`);
+    if ((player?.dataset.state ?? "idle") !== "idle") player.dataset.state = "led";
     document.querySelector(`#${tab}-take .download-file`)?.replaceChildren();
   }
 }"""

@@ -12,7 +12,7 @@ import pytest
 
 import app
 from ddpm_core import InvalidInput, Request
-from ui.runs import player_values
+from ui.events import STREAM
 from ui.runs.runs import CALLS, Key, Studio
 from ui.sharing import api
 
@@ -75,7 +75,7 @@ def test_calls_take_none_of_the_places_of_visitors(held):
     with gr.Blocks() as page:
         api.expose(held)
         button, said = gr.Button(), gr.Textbox()
-        event = button.click(lambda: "served", None, said, **player_values.STREAM)
+        event = button.click(lambda: "served", None, said, **STREAM)
     options = {"ssr_mode": False, "max_threads": app.SAFE["max_threads"]}
     _, url, _ = page.queue(max_size=8).launch(prevent_thread_lock=True, quiet=True, **options)
     with httpx.Client(base_url=f"{url}gradio_api/", timeout=60, trust_env=False) as client:

@@ -15,9 +15,9 @@ from PIL import Image
 from ddpm_core import Model
 from ddpm_core.checkpoints import Config
 from lab.process.forward import forward_film, return_request, return_times, returns
-from ui.runs import forward_runs, runs
+from ui.runs import forward_runs
 from ui.runs.runs import Studio
-from ui.tabs.forward import forward
+from ui.tabs.forward import forward, picture_tools
 
 RNG = np.random.default_rng(0)
 
@@ -54,38 +54,30 @@ def studio(monkeypatch):
 class Page:
     """The tab, called as its page calls it; what it was made of is kept as a page keeps it."""
 
-    def __init__(self, studio, tab, blocks):
-        self.studio, self.tab, self.blocks, self.made_of = studio, tab, blocks, {}
-        self.functions = {f.fn.__name__: f.fn for f in blocks.fns.values() if f.fn is not None}
+    def __init__(self, studio):
+        with gr.Blocks():
+            self.tab = forward.build(studio)
+        self.studio, self.made_of = studio, {}
+        self.strip, self.inverted = self.tab.tools
 
     def fit(self, model, label="none"):
-        return self.functions["fit"](model, label, visitor())
+        return self.tab.fit(model, label, visitor())
 
     def noise(self, picture, model, seed, who="someone"):
-        made_of = self.made_of if who == "someone" else {}
-        return self.functions["noise"](picture, model, seed, made_of, visitor(who))
+        marks = [self.made_of.get(tool, "") if who == "someone" else "" for tool in self.tab.tools]
+        return self.tab.noise(visitor(who), picture, model, seed, *marks)
 
-    def back(self, picture, model, seed, label):
-        run = self.functions["back"](picture, model, seed, label, self.made_of, visitor())
-        yield from self._kept(run)
-
-    def invert(self, picture, model, label):
-        yield from self._kept(
-            self.functions["invert"](picture, model, label, self.made_of, visitor())
-        )
-
-    def _kept(self, run):
-        for news in run:
-            self.made_of = news.pop(self.tab.made_of, self.made_of)
-            if news:
+    def make(self, tool, picture, model, seed=0, label="none"):
+        """The news of a tool that was pressed."""
+        for news in tool.run(visitor(), picture, model, seed, label):
+            self.made_of[tool] = news.pop(tool.made_of, self.made_of.get(tool, ""))
+            if tool.shows in news:
                 yield news
 
 
 @pytest.fixture
 def page(studio):
-    with gr.Blocks() as blocks, gr.Tabs(), gr.Tab("Forward") as opened:
-        tab = forward.build(studio, opened)
-    return Page(studio, tab, blocks)
+    return Page(studio)
 
 
 def visitor(name="someone"):
@@ -145,8 +137,8 @@ def test_a_model_that_is_not_there_is_said_so(page):
 @pytest.mark.parametrize("name", ["free", "unclipped", "colour", "one"])
 def test_there_and_back_and_inversion_work_for_every_model(page, name):
     drawing, model = picture(name), MODELS[name]
-    *_, last, told = page.back(drawing, name, 3, "none")
-    sheet, labels = values(last[page.tab.strip])
+    *_, last = page.make(page.strip, drawing, name, 3)
+    sheet, labels = values(last[page.strip.shows])
     times = [int(label) for label in labels]
     assert times == return_times(model.schedule)
     film = forward_film(model, drawing, 3).film
@@ -155,28 +147,21 @@ def test_there_and_back_and_inversion_work_for_every_model(page, name):
     # Brought back as the model is meant to be sampled.
     walk = returns(model, drawing, times, return_request(model, seed=3))
     np.testing.assert_array_equal(sheet[1], [moment.state for moment in walk if moment.arrived])
-    *_, found = page.invert(drawing, name, "none")
-    assert found[page.tab.inverted]["kind"] == "contact"
-    assert "RMSE" in found[page.tab.note]
+    *_, found = page.make(page.inverted, drawing, name)
+    assert found[page.inverted.shows]["kind"] == "contact"
+    assert "RMSE" in found[page.inverted.note]
 
 
 def test_what_costs_more_is_brought_back_in_fewer_steps_or_refused(page, monkeypatch):
-    monkeypatch.setattr(runs, "most_work", lambda model: 100)
-    calls, real = [], page.studio.engine.step
-
-    def step(steps, *options):
-        calls.append(steps)
-        return real(steps, *options)
-
-    monkeypatch.setattr(page.studio.engine, "step", step)
-    *_, last, told = page.back(picture("long"), "long", 3, "none")
-    assert last[page.tab.strip]["kind"] == "contact"
-    assert 80 < len(calls) <= 101 and told[page.tab.returned].startswith("10 steps")
-    monkeypatch.setattr(runs, "most_work", lambda model: 10)
-    (refused,) = page.back(picture("long"), "long", 3, "none")
-    assert "more than the 10 done at a time" in refused[page.tab.strip]["message"]
-    (refused,) = page.invert(picture("long"), "long", "none")
-    assert "more than the 10 done at a time" in refused[page.tab.inverted]["message"]
+    monkeypatch.setattr(picture_tools, "most_work", lambda model: 100)
+    monkeypatch.setattr(picture_tools, "PAUSE", 0.0)
+    *news, last = page.make(page.strip, picture("long"), "long", 3)
+    assert last[page.strip.shows]["kind"] == "contact"
+    assert 80 < len(news) <= 101 and last[page.strip.note].startswith("10 steps")
+    monkeypatch.setattr(picture_tools, "most_work", lambda model: 10)
+    for tool in (page.strip, page.inverted):
+        (refused,) = page.make(tool, picture("long"), "long", 3)
+        assert "more than the 10 done at a time" in refused[tool.shows]["message"]
 
 
 def test_a_model_without_a_null_class_is_told_one(page):
@@ -184,27 +169,24 @@ def test_a_model_without_a_null_class_is_told_one(page):
     # One that it knows is left alone: another may have been chosen meanwhile.
     assert "value" not in page.fit("labelled", "2")[page.tab.label]
     assert "value" not in page.fit("free")[page.tab.label]
-    *_, last, told = page.back(picture(), "labelled", 3, "0")
-    assert last[page.tab.strip]["kind"] == "contact"
-    (refused,) = page.back(picture(), "labelled", 3, "none")
-    assert "no null class" in refused[page.tab.strip]["message"]
+    *_, last = page.make(page.strip, picture(), "labelled", 3, "0")
+    assert last[page.strip.shows]["kind"] == "contact"
+    (refused,) = page.make(page.strip, picture(), "labelled", 3, "none")
+    assert "no null class" in refused[page.strip.shows]["message"]
 
 
-@pytest.mark.parametrize("what", ["back", "inversion"])
-def test_what_takes_long_shows_its_first_steps_and_can_be_stopped(page, monkeypatch, what):
-    monkeypatch.setattr(forward_runs, "PAUSE", 0.0)
-    drawing = picture("long")
-    if what == "back":
-        part, words, run = page.tab.strip, page.tab.returned, page.back(drawing, "long", 0, "none")
-    else:
-        part, words, run = page.tab.inverted, page.tab.note, page.invert(drawing, "long", "none")
-    seen = [next(news for news in run if part in news) for _ in range(3)]
-    assert [news[words].split(" of ")[0] for news in seen] == ["1", "2", "3"]
-    first, third = (values(seen[i][part])[0] for i in (0, 2))
+@pytest.mark.parametrize("place", [0, 1])
+def test_what_takes_long_shows_its_first_steps_and_can_be_stopped(page, monkeypatch, place):
+    monkeypatch.setattr(picture_tools, "PAUSE", 0.0)
+    tool = page.tab.tools[place]
+    run = page.make(tool, picture("long"), "long")
+    seen = [next(run) for _ in range(3)]
+    assert [news[tool.note].split(" of ")[0] for news in seen] == ["1", "2", "3"]
+    first, third = (values(seen[i][tool.shows])[0] for i in (0, 2))
     assert (first != third).any()
-    page.functions[f"stop_{what}"](visitor())
+    tool.stop(visitor())
     *_, last = run
-    assert "3 of" in last[words]
+    assert "3 of" in last[tool.note]
 
 
 # --- one thing after another ---
@@ -212,26 +194,25 @@ def test_what_takes_long_shows_its_first_steps_and_can_be_stopped(page, monkeypa
 
 def test_a_new_picture_ends_what_is_made_of_the_old_one_and_clears_it(page):
     drawing = picture("long")
-    walk = page.back(drawing, "long", 0, "none")
-    *_, account = page.invert(drawing, "long", "none")
-    first = next(news for news in walk if page.tab.strip in news)
+    walk = page.make(page.strip, drawing, "long")
+    first = next(walk)
+    list(page.make(page.inverted, drawing, "long"))
     found = page.noise(picture("long"), "long", 0)
-    for place in (page.tab.strip, page.tab.inverted):
-        assert found[place]["kind"] == "idle"
-    assert found[page.tab.strip]["order"] > first[page.tab.strip]["order"]
-    assert found[page.tab.note] == found[page.tab.returned] == ""
+    for tool in page.tab.tools:
+        assert found[tool.shows]["kind"] == "idle" and found[tool.note] == ""
+    assert found[page.strip.shows]["order"] > first[page.strip.shows]["order"]
     assert list(walk) == []
 
 
 def test_the_same_picture_told_late_leaves_what_is_made_of_it(page):
     drawing = picture("long")
-    walk = page.back(drawing, "long", 0, "none")
+    walk = page.make(page.strip, drawing, "long")
     next(walk)
     found = page.noise(drawing.copy(), "long", 0)
-    assert page.tab.strip not in found and page.tab.inverted not in found
+    assert not {page.strip.shows, page.inverted.shows} & found.keys()
     *_, last = walk
-    assert "50 steps" in last[page.tab.returned]
+    assert "50 steps" in last[page.strip.note]
     # Another seed changes the strip; an inversion has none.
-    list(page.invert(drawing, "long", "none"))
+    list(page.make(page.inverted, drawing, "long"))
     found = page.noise(drawing, "long", 1)
-    assert page.tab.strip in found and page.tab.inverted not in found
+    assert page.strip.shows in found and page.inverted.shows not in found

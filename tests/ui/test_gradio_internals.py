@@ -49,6 +49,21 @@ def page():
     return page
 
 
+FRONTEND = Path(gr.__file__).parent / "templates" / "frontend" / "assets"
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["data-tab-id", "aria-selected", "cm-editor", "event_id", "queue/join", "queue/data"]
+    + ["run/predict", "close_stream", "broken_connection", "process_generating"],
+)
+def test_what_the_scripts_know_of_gradio_is_in_its_own(word):
+    ours = (ROOT / "ui/browser/gradio.js").read_text(encoding="utf-8").replace("\\/", "/")
+    assert word.rpartition("/")[2] in ours and f'seen: "{gradio_internals.SEEN}"' in ours
+    theirs = (path.read_text(encoding="utf-8", errors="ignore") for path in FRONTEND.glob("*.js"))
+    assert any(word.rpartition("/")[2] in text for text in theirs)
+
+
 def test_chips_are_drawn_as_a_radio():
     assert Chips([]).get_block_name() == "radio"
 

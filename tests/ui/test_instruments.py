@@ -8,10 +8,12 @@ import gradio as gr
 import pytest
 
 from ddpm_core import Request
-from ui.runs import player_values, runs
+from lab.measure import metrics
+from ui.runs import runs
 from ui.runs.runs import Key, Studio
 from ui.tabs import run_controls
 from ui.tabs.guidance import guidance, guidance_controls, guidance_tools
+from ui.tabs.tool import FAILED
 
 VISITOR = SimpleNamespace(session_hash="someone")
 QUICK = {"label": 3, "steps": 2, "sampler": "ddim", "seed": 0}
@@ -22,37 +24,30 @@ BOTH = Key(
 )
 
 
+def asked_at(moment):
+    """A visitor, at a moment of their clock."""
+    return SimpleNamespace(session_hash="someone", headers={"x-asked-at": str(moment)})
+
+
 class Tab:
-    """The tab, whose functions are found by the component that they tell first."""
+    """The tab, whose tools are called as their page calls them."""
 
     def __init__(self):
         self.studio = Studio()
-        with gr.Blocks() as self.page:
+        with gr.Blocks():
             self.run_tab = guidance.build(self.studio)
-        self.spelled = guidance_controls.spelled(BOTH)
+        self.parts, self.spelled = self.run_tab.controls.parts, guidance_controls.spelled(BOTH)
+        self.strip, self.atlas, _, self.plot = self.run_tab.tools
 
     def values(self, **changes):
         return [(self.spelled | changes)[name] for name in guidance_controls.NAMES]
 
-    def part(self, name):
-        return next(it for it in self.page.blocks.values() if it.elem_id == f"guidance-{name}")
-
-    def telling(self, part):
-        return next(f.fn for f in self.page.fns.values() if f.outputs[:1] == [part])
-
-    def draw(self, name, *values):
-        """The news of an instrument, in order."""
-        part = self.part(name)
-        found = [news[part] for news in self.telling(part)(*values) if part in news]
-        return [value for value in found if "kind" in value]
-
     def film_strip(self, method, at, **changes):
+        """What the strip shows, in order."""
         values = self.values(**changes)
         stands = self.studio.settled(guidance_controls.read(values))
-        return self.draw("strip", "strip", stands, method, VISITOR, *values, at)
-
-    def atlas(self, **changes):
-        return self.draw("atlas", "cfg", VISITOR, *self.values(**changes))
+        news = list(self.strip.draw(asked_at(at), method, stands, *values))
+        return [it[self.strip.shows] for it in news if "kind" in it[self.strip.shows]]
 
 
 @pytest.fixture(scope="module")
@@ -78,22 +73,20 @@ def test_of_two_methods_that_are_under_way_at_once_the_one_chosen_last_is_drawn(
     ],
 )
 def test_what_cannot_be_drawn_ends_the_atlas_that_is_being_drawn(tab, changes, told):
-    atlas = tab.part("atlas")
-    under_way = tab.telling(atlas)("cfg", VISITOR, *tab.values(steps=20))
+    atlas = tab.atlas.shows
+    under_way = tab.atlas.run(VISITOR, "cfg", *tab.values(steps=20))
     before = next(news[atlas] for news in under_way if atlas in news)
-    [refused] = tab.atlas(**changes)
+    [refused] = (news[atlas] for news in tab.atlas.run(VISITOR, "cfg", *tab.values(**changes)))
     assert refused["message"].startswith(told) and refused["order"] > before["order"]
     assert not any(news[atlas].get("live") is False for news in under_way if atlas in news)
 
 
 def test_while_a_preview_stands_the_stage_is_told_of_what(tab):
-    key, stage = (
-        tab.studio.settled(guidance_controls.read(tab.values(steps=30, seed=7))),
-        tab.run_tab.stage,
-    )
-    shown = tab.run_tab.preview(VISITOR, key)[stage]
+    values, stage = tab.values(steps=30, seed=7), tab.run_tab.stage
+    key = tab.studio.settled(guidance_controls.read(values))
+    shown = tab.run_tab.preview(VISITOR, *values)[stage]
     assert (shown["preview"], shown["lanes"][0]["total"]) == (30, guidance.quick(key).request.steps)
-    first, *_, last = [it[stage] for it in tab.run_tab.rest(VISITOR, key) if stage in it]
+    first, *_, last = [it[stage] for it in tab.run_tab.rest_of(VISITOR, *values) if stage in it]
     assert (first["kind"], first["index"], first["total"]) == ("next", 0, 30)
     assert last["kind"] == "film" and "preview" not in last
 
@@ -112,20 +105,18 @@ def test_another_model_leaves_the_class_that_it_knows_to_the_visitor():
 
 
 def test_another_model_leaves_the_method_that_it_has_to_the_visitor(tab):
-    fit = next(f.fn for f in tab.page.fns.values() if getattr(f.fn, "__name__", "") == "fit")
-    method, kind = tab.part("method"), tab.part("kind")
+    fit, method, kind = tab.run_tab.fit, tab.parts["method"], tab.parts["kind"]
     found = fit("mnist-linear", "both", "classifier", "3")
     assert found[method]["value"] == "classifier" and "value" not in found[kind]
     found = fit("cifar10-conditional", "both", "classifier", "3")
-    assert "value" not in found[method] and "value" not in found[tab.part("label")]
+    assert "value" not in found[method] and "value" not in found[tab.parts["label"]]
     assert list(fit("no/such-model", "both", "classifier", "3").values()) == [gr.skip()]
 
 
 def measurement(tab, count="20", **changes):
     """What the plot shows, in order."""
-    measure = tab.telling(tab.part("plot"))
-    news = measure(count, "cfg", VISITOR, *tab.values(**changes))
-    return [told[tab.part("plot")] for told in news]
+    news = tab.plot.run(VISITOR, count, "cfg", *tab.values(**changes))
+    return [told[tab.plot.shows] for told in news]
 
 
 def test_a_measurement_says_what_it_takes_and_counts_its_steps_to_the_last(tab, monkeypatch):
@@ -139,7 +130,7 @@ def test_a_measurement_says_what_it_takes_and_counts_its_steps_to_the_last(tab, 
 
 
 def test_a_measurement_is_bounded_and_takes_its_part_of_the_memory(tab, monkeypatch):
-    monkeypatch.setattr(tab.studio.engine, "step", lambda *_: pytest.fail("it was begun"))
+    monkeypatch.setattr(tab.studio.engine, "advance", lambda *_: pytest.fail("it was begun"))
     *_, large = measurement(tab, "200", steps=20)
     assert "56,000 denoisings, more than the 20,000 done at a time" in large["message"]
     monkeypatch.setattr(runs, "RUNNING_BYTES", 1000)
@@ -151,16 +142,16 @@ def test_a_measurement_is_bounded_and_takes_its_part_of_the_memory(tab, monkeypa
 
 
 def test_a_measurement_that_fails_says_so_and_rests(tab, monkeypatch):
-    step = tab.studio.engine.step
-    steps = iter(range(100))
+    real, count = metrics.measuring, iter(range(100))
 
-    def fail(*args):
-        if next(steps) == 10:
-            raise RuntimeError("the engine stands still")
-        return step(*args)
+    def measuring(*args, **more):
+        for figures in real(*args, **more):
+            if next(count) == 10:
+                raise RuntimeError("the engine stands still")
+            yield figures
 
-    monkeypatch.setattr(tab.studio.engine, "step", fail)
+    monkeypatch.setattr(runs, "measuring", measuring)
     *_, last = measurement(tab)
-    assert not last["running"] and last["message"] == player_values.FAILED
+    assert not last["running"] and last["message"] == FAILED
     assert 0 < len(last["points"]) < 7
     assert tab.studio._running == 0

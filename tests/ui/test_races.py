@@ -22,6 +22,7 @@ from ui.runs import player_values, races, runs
 from ui.runs.races import RaceKey
 from ui.runs.runs import Studio
 from ui.runs.ticket import Ticket
+from ui.sharing import files, race_links
 from ui.sharing.share_panel import Choice
 from ui.tabs.reverse import comparison_views
 from ui.widgets.player import player
@@ -35,7 +36,7 @@ KEYS = [
     RaceKey("break", "mnist-linear", GUIDED, error="batch-scale"),
 ]
 SAMPLERS = comparison_views.VIEWS[1].default
-SAMPLERS = SAMPLERS._replace(request=replace(SAMPLERS.request, label="none", seed=8))
+SAMPLERS = replace(SAMPLERS, request=replace(SAMPLERS.request, label="none", seed=8))
 
 
 def named(key):
@@ -59,14 +60,16 @@ def finished(studio, key):
 @every_key
 def test_a_link_restores_its_race(key):
     view = next(view for view in comparison_views.VIEWS if view.name == key.view)
-    assert races.parse(dict(parse_qsl(races.query(key, tab="reverse"))), view.default) == key
+    assert (
+        race_links.parse(dict(parse_qsl(race_links.query(key, tab="reverse"))), view.default) == key
+    )
 
 
 @every_key
 def test_the_python_that_is_offered_runs_the_same_race(studio, key, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict = {}
-    exec(races.python(key), names)
+    exec(race_links.python(key), names)
     for ours, theirs in zip(finished(studio, key).race.lanes, names["race"].lanes, strict=True):
         np.testing.assert_array_equal(ours.x, theirs.x)
     assert (tmp_path / "race.gif").stat().st_size > 0
@@ -89,8 +92,8 @@ def test_the_command_line_that_is_offered_writes_the_same_race(tiny, key, tmp_pa
     monkeypatch.chdir(tmp_path)
     studio = Studio()
     if key is SAMPLERS:
-        key = key._replace(model=tiny())
-    words = shlex.split(races.command_line(key, studio.model(key.model).config.sampling))
+        key = replace(key, model=tiny())
+    words = shlex.split(race_links.command_line(key, studio.model(key.model).config.sampling))
     assert words[:3] == ["python", "-m", "lab"]
     assert main(words[3:]) == 0
     ours = finished(studio, key).race
@@ -100,7 +103,7 @@ def test_the_command_line_that_is_offered_writes_the_same_race(tiny, key, tmp_pa
 
 
 def test_a_stopped_race_is_kept_and_run_again_in_full(studio):
-    key, ticket = KEYS[0]._replace(request=replace(FEW, steps=400, seed=11)), Ticket()
+    key, ticket = replace(KEYS[0], request=replace(FEW, steps=400, seed=11)), Ticket()
     for progress in races.stream(studio, ticket, key):
         ticket.asked = True
     assert progress.done and progress.stopped and not progress.finished
@@ -127,19 +130,19 @@ def test_a_stopped_race_is_kept_and_run_again_in_full(studio):
 )
 def test_what_cannot_race_is_refused_in_words(studio, changes, words):
     with pytest.raises(InvalidInput, match=words):
-        finished(studio, KEYS[0]._replace(**changes))
+        finished(studio, replace(KEYS[0], **changes))
 
 
 def test_a_race_too_large_to_be_kept_is_refused_and_all_others_stay(studio, monkeypatch):
     done = finished(studio, KEYS[0])
     monkeypatch.setattr(races, "KEPT_BYTES", 1000)
     with pytest.raises(InvalidInput, match="allowed; take fewer images or steps"):
-        finished(studio, KEYS[0]._replace(request=replace(FEW, seed=13)))
+        finished(studio, replace(KEYS[0], request=replace(FEW, seed=13)))
     assert studio.kept(KEYS[0]).race is done.race
 
 
 def test_room_for_a_race_is_asked_for_before_it_is_made(studio, monkeypatch):
-    key = KEYS[0]._replace(request=replace(FEW, seed=15))
+    key = replace(KEYS[0], request=replace(FEW, seed=15))
     monkeypatch.setattr(runs, "RUNNING_BYTES", 1000)
     monkeypatch.setattr(races, "_make", lambda *_: pytest.fail("it was made"))
     with studio.room(1), pytest.raises(InvalidInput, match="the page is full"):
@@ -149,14 +152,14 @@ def test_room_for_a_race_is_asked_for_before_it_is_made(studio, monkeypatch):
 @pytest.mark.parametrize("key", [*KEYS, SAMPLERS], ids=named)
 def test_a_race_takes_as_much_room_as_its_films(tiny, key):
     if key is SAMPLERS:
-        key = key._replace(model=tiny())
+        key = replace(key, model=tiny())
     studio = Studio()
     key, models = races.settled(studio, key)
     assert races._size(key, models) == races._make(key, models).nbytes
 
 
 def test_a_race_that_has_ended_holds_no_model(studio):
-    done = finished(studio, KEYS[0]._replace(request=replace(FEW, seed=14)))
+    done = finished(studio, replace(KEYS[0], request=replace(FEW, seed=14)))
     gc.collect()
     for model in map(studio.model, done.key.models):
         held = reachable(done.race)
@@ -182,9 +185,9 @@ def test_a_file_with_other_step_counts_is_not_shown_as_the_pages_own(studio):
     model = studio.model("mnist-linear")
     about = json.loads(core.samplers(model, replace(FEW, n=1), few=(3,)).describe())
     with pytest.raises(InvalidInput, match=r"this file has \[3\]"):
-        races.from_note(about, base)
+        race_links.from_note(about, base)
     about = json.loads(core.samplers(model, replace(FEW, n=1)).describe())
-    assert races.from_note(about, base).model == "mnist-linear"
+    assert race_links.from_note(about, base).model == "mnist-linear"
 
 
 def test_a_failure_of_the_server_ends_the_race_with_words(studio, monkeypatch, caplog):
@@ -194,9 +197,9 @@ def test_a_failure_of_the_server_ends_the_race_with_words(studio, monkeypatch, c
     def fail(*_):
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr(races, "stream", fail)
+    monkeypatch.setattr(races, "_make", fail)
     visitor = SimpleNamespace(session_hash="a")
-    (news,) = comparison.stream(visitor, KEYS[0])
+    (news,) = comparison.stream(visitor, replace(KEYS[0], request=replace(FEW, seed=16)))
     assert (
         news[comparison.stage]["message"] == player_values.FAILED and "out of luck" in caplog.text
     )
@@ -205,12 +208,12 @@ def test_a_failure_of_the_server_ends_the_race_with_words(studio, monkeypatch, c
 def test_a_race_leaves_with_a_frame_for_every_step_and_a_note(studio):
     done = finished(studio, KEYS[0])
     for kind, stride, frames in (("gif", 1, 7), ("webp", 2, 4), ("mp4", 4, 3)):
-        taken = races.take(studio, Choice(kind, stride, ("x", "x0"), run=done.id))
+        taken = files.kept(studio, "reverse", Choice(kind, stride, ("x", "x0"), run=done.id))
         assert taken.frames == frames
         assert json.loads(read_note(taken.path))["tab"] == "reverse"
         assert json.loads(read_note(taken.png))["race"] == "schedules"
     with pytest.raises(InvalidInput, match="again"):
-        races.take(studio, Choice(run="of nobody"))
+        files.kept(studio, "reverse", Choice(run="of nobody"))
 
 
 def test_numbers_without_a_value_are_none_in_the_value():

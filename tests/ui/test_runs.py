@@ -17,6 +17,7 @@ from ddpm_core import InvalidInput, Request, branch, film
 from tests.support.pages import others_compute
 from ui.runs import limits, player_values, runs
 from ui.runs.runs import Key, Studio
+from ui.sharing import files
 from ui.tabs import sample
 from ui.widgets.download.download import Choice
 
@@ -211,11 +212,11 @@ def test_a_download_holds_the_film_of_ones_own_run(studio, model):
     *_, stopped = early
     *_, whole = studio.stream(studio.arm(("l", "sample")), key)
     for own in (stopped, whole, stopped):
-        taken = player_values.take(studio, "sample", Choice(panes=("x",), run=own.id))
+        taken = files.kept(studio, "sample", Choice(panes=("x",), run=own.id))
         assert taken.frames == own.steps_done + 1
     assert stopped.steps_done < whole.steps_done == 25
     with pytest.raises(InvalidInput, match="again"):
-        player_values.take(studio, "sample", Choice(run="of nobody"))
+        files.kept(studio, "sample", Choice(run="of nobody"))
 
 
 def test_films_are_kept_within_their_budget(monkeypatch, model):

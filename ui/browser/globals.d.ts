@@ -1,19 +1,36 @@
 // What the page's own scripts put on the window, for the type check.
 interface Window {
+  /** What is known of Gradio, see gradio.js. */
+  gradio: {
+    seen: string;
+    tab(id: string, chosen?: boolean): string;
+    openTab(id: string): string;
+    tabId(tab: HTMLElement): string;
+    ofTabs: string[];
+    slider(id: string): string;
+    choice(group: Element, value: string): HTMLElement | null;
+    editor: string;
+    asks(path: string): boolean;
+    joins(path: string): boolean;
+    hears(path: string): boolean;
+    eventOf(message: string): string | undefined;
+    isEnd(message: string): boolean;
+    isNews(message: string): boolean;
+    END: string;
+    CUT: string;
+  };
   /** Where the visitor is, see store.js. */
   page: {
-    stamp(values: unknown[]): unknown[];
-    named(values: unknown[]): unknown[];
+    isOpen(place: string): boolean;
     cursor(id: string): number;
     linked(place: string, query: string, isUnderWay?: boolean): void;
     link(place: string): string;
-    remember(place: string, query: string): string;
+    open(place: string): Promise<void>;
     opened(): void;
-    arrive(place: string): object[];
-    lead(place: string): void;
-    ready(values: unknown[], place?: string): Promise<unknown[]>;
-    filed(values: { place?: string }[]): Promise<unknown[]>;
-    look(values: unknown[], tab: string): Promise<unknown[]>;
+    lead(place: string): Promise<void>;
+    ready(values: { place?: string }[]): Promise<unknown[]>;
+    go(place: string, values: unknown[]): Promise<unknown[]>;
+    look(model: string, tab: string): Promise<string | null>;
   };
   /** Whether letters and digits are heard; an argument changes it. */
   singleKeys(wanted?: boolean): boolean;

@@ -20,13 +20,14 @@
     return singleKeys;
   };
 
-  const busy = (el) => el.closest?.("input:not([type=radio], [type=range], [type=checkbox]), textarea, select, [contenteditable], .cm-editor");
+  const TYPED = "input:not([type=radio], [type=range], [type=checkbox]), textarea, select, [contenteditable]";
+  const busy = (el) => el.closest?.(`${TYPED}, ${window.gradio.editor}`);
   const USERS = "button, a, summary, [role=tab], input, [role=slider], .image-grid-scroll";
   const shown = (selector) => [...document.querySelectorAll(selector)].find((el) => el.offsetParent);
 
   function pick(digit) {
     const group = shown(".chips[id$='-label']");
-    group?.querySelector(`input[value="${digit}"]`)?.click();
+    if (group) window.gradio.choice(group, digit)?.click();
   }
 
   function stop() {

@@ -5,41 +5,38 @@
   if (window.page) return; // a page may be given its head twice
   const PATIENCE = 5000; // milliseconds for the controls of a tab that is open
   const SETTLE = 25; // milliseconds that a control takes to hear of values
+  const { gradio } = window;
   const links = new Map(); // the query of the newest run, by place
-  let led = null; // the place that the address, or the newest file, leads to
-  let tellLed = null;
-  const known = new Promise((/** @type {(value?: any) => void} */ done) => (tellLed = done));
-  // Until the place that the address names has been open, another that opens is the page's doing.
-  let hasArrived = placeOf(addressed()) === "sample";
+  let addressed = placeOf(params());
+  let led = addressed; // the place that the address, or what was opened last, leads to
+  let going = addressed; // the same while the page is on its way there, or nothing
+  let hasBegun = false; // until then the tab that the page opens with is the page's doing
 
   window.page = {
-    /** Values of an event with its moment in place of the last one. */
-    stamp: (values) => [...values.slice(0, -1), performance.timeOrigin + performance.now()],
-    /** Values of an event with the tab that the address names in place of the last one. */
-    named: (values) => [...values.slice(0, -1), addressed().get("tab") ?? ""],
+    isOpen,
     /** The step under the cursor of a player. */
     cursor: (id) => Number(find(`#${id} .player`)?.dataset.index ?? 0),
     linked,
     link,
-    remember,
+    open,
     opened,
-    arrive,
     lead,
     ready,
-    filed,
+    go,
     look,
   };
   addEventListener("popstate", goBack);
+  const begun = begin();
 
   // --- the address ------------------------------------------------------------------------
 
-  function addressed() {
+  function params() {
     return new URL(location.href).searchParams;
   }
 
-  function placeOf(params) {
-    const tab = params.get("tab") ?? "sample";
-    const view = tab === "reverse" ? (params.get("view") ?? "one") : "one";
+  function placeOf(asked) {
+    const tab = asked.get("tab") ?? "sample";
+    const view = tab === "reverse" ? (asked.get("view") ?? "one") : "one";
     return view === "one" ? tab : `${tab} ${view}`;
   }
 
@@ -52,7 +49,7 @@
   /** A place has a run of this query, or none. It is named in the address once it has ended. A run
    * whose visitor has gone elsewhere meanwhile leaves the address alone. */
   function linked(place, query, isUnderWay = false) {
-    if (query) links.set(place, queryOf(query));
+    if (query) links.set(place, String(new URLSearchParams(query)));
     else links.delete(place);
     if (query && !isUnderWay && isOpen(place)) write(place, links.get(place));
   }
@@ -62,37 +59,27 @@
     return links.has(place) ? `${location.origin}${location.pathname}?${links.get(place)}` : "";
   }
 
-  function remember(place, query) {
-    linked(place, query);
-    return link(place);
-  }
-
   /** Rewrite the address without a request. Another place is a step of the browser's history;
    * another run is none. */
   function write(place, query) {
-    const params = new URLSearchParams(query);
-    const theme = addressed().get("__theme");
-    if (theme) params.set("__theme", theme);
-    const step = placeOf(addressed()) === place ? "replaceState" : "pushState";
-    history[step](null, "", `${location.pathname}?${params}`);
-  }
-
-  function queryOf(link) {
-    return String(new URLSearchParams(link.slice(link.indexOf("?") + 1)));
+    const written = new URLSearchParams(query);
+    const theme = params().get("__theme");
+    if (theme) written.set("__theme", theme);
+    const step = placeOf(params()) === place ? "replaceState" : "pushState";
+    history[step](null, "", `${location.pathname}?${written}`);
   }
 
   // --- tabs -------------------------------------------------------------------------------
 
   function isOpen(place) {
-    return tabsOf(place).every((id) => tabOf(id, "[aria-selected=true]"));
-  }
-
-  function tabOf(id, state = "") {
-    return find(`[role=tab][data-tab-id="${id}"]${state}`);
+    return tabsOf(place).every((id) => find(gradio.tab(id, true)));
   }
 
   function openPlace() {
-    const open = (id) => find(`#${id} [data-tab-id][aria-selected=true]`)?.dataset.tabId;
+    const open = (id) => {
+      const tab = find(gradio.openTab(id));
+      return tab && gradio.tabId(tab);
+    };
     const tab = open("tabs");
     const view = tab === "reverse" ? open("views") : "one";
     return tab && view && (view === "one" ? tab : `${tab} ${view}`);
@@ -102,76 +89,79 @@
   function opened() {
     const place = openPlace();
     if (!place) return; // its view is yet to come, and will be heard of
-    const isNamed = placeOf(addressed()) === place;
-    hasArrived ||= isNamed;
+    const [tab] = tabsOf(place);
+    const isOnTheWay = place !== going && going
+      && (tab === tabsOf(going)[0] || (tab === "sample" && !hasBegun));
+    if (isOnTheWay) return;
+    going = "";
+    hasBegun = true;
     // The address that led here stays whole, though its run has no film yet.
     if (links.has(place)) write(place, links.get(place));
-    else if (hasArrived && !isNamed) write(place, plain(place));
-  }
-
-  function plain(place) {
-    const [tab, view] = place.split(" ");
-    return `tab=${tab}${view ? `&view=${view}` : ""}`;
+    else if (placeOf(params()) !== place) {
+      const [, view] = place.split(" ");
+      write(place, `tab=${tab}${view ? `&view=${view}` : ""}`);
+    }
   }
 
   function goBack() {
     // The view first: a tab that opens with another one would name that in the address.
-    for (const id of tabsOf(placeOf(addressed())).reverse()) {
-      if (tabOf(id)?.getAttribute("aria-selected") === "false") tabOf(id).click();
+    for (const id of tabsOf(placeOf(params())).reverse()) find(gradio.tab(id, false))?.click();
+  }
+
+  /** Bring a place to the front, its tabs as they come, unless something else does meanwhile. */
+  async function open(place) {
+    if (isOpen(place)) return;
+    going = place;
+    for (const id of tabsOf(place)) {
+      await within(PATIENCE, until(() => going !== place || find(gradio.tab(id))));
+      if (going !== place) return;
+      find(gradio.tab(id, false))?.click();
     }
   }
 
   // --- what arrives -----------------------------------------------------------------------
 
-  /** The address leads to a place: updates of the tabs and of the views that bring it to the front.
-   * A visitor who has opened another tab before this was known stays there; the place waits for
-   * them, and the address names where they are. A file that was answered before goes first. */
-  function arrive(place) {
-    const to = (selected) => ({ __type__: "update", ...(selected ? { selected } : {}) });
-    if (led !== null && led !== place) return [to(), to()];
-    lead(place);
-    const [tab, view] = tabsOf(place);
-    const open = openPlace();
-    const isElsewhere = open && ![tab, "sample"].includes(open.split(" ")[0]);
-    if (isElsewhere) {
-      hasArrived = true;
-      write(open, plain(open));
-    }
-    return [to(!isElsewhere && tab), to(view)];
+  /** The address leads to a place, unless a file has led elsewhere before there was any. */
+  async function begin() {
+    await until(() => find(gradio.openTab("tabs")));
+    if (!find(gradio.tab(tabsOf(addressed)[0]))) addressed = "sample"; // as the server has it
+    if (led === placeOf(params())) lead(addressed);
   }
 
   function lead(place) {
     led = place;
-    tellLed();
+    return open(place);
   }
 
-  /** Values of an event, once the place is there that the address leads to, or the one named: a
-   * value that is sent to a slider before that is lost. */
-  async function ready(values, place = "") {
-    await known;
-    await there(place || led || "sample");
+  /** Values of an event, once the place is there that the first of them tells of, or else the
+   * address: a value that is sent to a slider before that is lost. */
+  async function ready(values) {
+    await begun;
+    if (!values[0]) await there(addressed);
+    else if (values[0].place) await within(PATIENCE, there(values[0].place));
     return values;
   }
 
-  /** Values of an event, the first of them what is told of a file, once its place is there. */
-  async function filed(values) {
-    if (values[0]?.place) await within(PATIENCE, there(values[0].place));
+  /** Values of an event, once the place is there to which it leads. */
+  async function go(place, values) {
+    lead(place);
+    await there(place);
     return values;
   }
 
-  /** Values of an event, the first of them where the visitor was led if the tab has nothing to show
-   * yet, else "". Who has gone on before a tab was there gets their first look when they return. */
-  async function look(values, tab) {
-    await ready(values, tab);
+  /** The model of a tab's first look, or nothing where something stands or is to come. */
+  async function look(model, tab) {
+    await there(tab);
     // The server may have forgotten what stands there; it is seen here.
     const player = find(`#${tab}-stage .player`);
     const isEmpty = player && (player.dataset.state ?? "idle") === "idle";
-    return [isOpen(tab) && isEmpty ? led : "", ...values.slice(1)];
+    const isExpected = led === tab || tabsOf(going)[0] === tab;
+    return isEmpty && isOpen(tab) && !isExpected ? model : null;
   }
 
   async function there(place) {
     const [tab, view] = place.split(" ");
-    await until(() => tabOf(tab, "[aria-selected=true]"));
+    await until(() => find(gradio.tab(tab, true)));
     await within(PATIENCE, until(() => find(lastControl(tab, view))));
     await later(SETTLE);
   }
@@ -179,8 +169,8 @@
   function lastControl(tab, view) {
     if (tab === "forward") return "#forward-sheet .sketch[data-state]";
     if (tab === "results") return "#results-board .result-tables[data-state]";
-    const name = view ? `race-${view}-n` : { guidance: "guidance-clean-lam" }[tab] ?? `${tab}-steps`;
-    return `#${name} input[type=range]`;
+    const own = { guidance: "guidance-clean-lam" };
+    return gradio.slider(view ? `race-${view}-n` : own[tab] ?? `${tab}-steps`);
   }
 
   function until(isTrue) {
@@ -191,7 +181,7 @@
         watcher.disconnect();
         done();
       });
-      const seen = ["aria-selected", "data-state"];
+      const seen = [...gradio.ofTabs, "data-state"];
       watcher.observe(document, { subtree: true, childList: true, attributeFilter: seen });
     });
   }

@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import vm from "node:vm";
 
-const SCRIPT = readFileSync(new URL("store.js", import.meta.url), "utf-8");
+const SCRIPT = ["gradio.js", "store.js"]
+  .map((name) => readFileSync(new URL(name, import.meta.url), "utf-8")).join("\n");
 
 /** A page at an address, whose tabs and parts a test opens and adds. */
 function page(query = "") {
@@ -16,13 +17,23 @@ function page(query = "") {
     steps.push([how, address]);
     location.href = `http://page${address}`;
   };
+  const change = (act) => {
+    act();
+    for (const hear of [...watchers]) hear();
+  };
+  const turn = (tab, view) => {
+    change(() => Object.assign(open, { tabs: tab, views: view ?? open.views }));
+    window.page.opened();
+  };
   const document = {
     querySelector(selector) {
-      const [, within] = /^#(\w+) \[data-tab-id\]/.exec(selector) ?? [];
+      const [, within] = /^#(\w+) \[role=tab\]/.exec(selector) ?? [];
       if (within) return open[within] ? { dataset: { tabId: open[within] } } : null;
-      const [, tab] = /data-tab-id="(\w+)"\]\[aria-selected=true/.exec(selector) ?? [];
-      if (tab) return Object.values(open).includes(tab) ? {} : null;
-      return parts[selector] ?? null;
+      const [, id, isChosen] = /data-tab-id="(\w+)"\](?:\[aria-selected=(\w+))?/.exec(selector) ?? [];
+      if (!id) return parts[selector] ?? null;
+      const isOpen = Object.values(open).includes(id);
+      const click = () => (VIEWS.includes(id) ? turn(open.tabs, id) : turn(id));
+      return isChosen && String(isOpen) !== isChosen ? null : { click };
     },
   };
   class MutationObserver {
@@ -34,21 +45,11 @@ function page(query = "") {
   const history = { pushState: write("push"), replaceState: write("replace") };
   vm.runInNewContext(SCRIPT, { window, document, history, location, MutationObserver, URL,
     URLSearchParams, performance, setTimeout, addEventListener: () => {} });
-  const change = (act) => {
-    act();
-    for (const hear of watchers) hear();
-  };
-  return {
-    ...window.page,
-    steps,
-    go(tab, view) {
-      change(() => Object.assign(open, { tabs: tab, views: view ?? open.views }));
-      window.page.opened();
-    },
-    add: (selector, part = {}) => change(() => (parts[selector] = part)),
-  };
+  const add = (selector, part = {}) => change(() => (parts[selector] = part));
+  return { ...window.page, steps, open, turn, add };
 }
 
+const VIEWS = ["one", "schedules", "samplers", "break"];
 const soon = () => new Promise((done) => setTimeout(done, 60));
 const hasEnded = async (promise) => Promise.race([promise.then(() => true), soon().then(() => false)]);
 
@@ -58,75 +59,76 @@ test("a run that has ended names the address, one under way only its link", () =
   here.linked("sample", "seed=1&tab=sample", true);
   assert.equal(here.link("sample"), link);
   assert.deepEqual(here.steps, []);
-  assert.equal(here.remember("sample", link), link);
+  here.linked("sample", "seed=1&tab=sample");
   assert.deepEqual(here.steps, [["replace", "/?seed=1&tab=sample"]]);
 });
 
 test("a run that ends out of sight waits for its visitor to return", () => {
   const here = page();
-  here.go("guidance");
+  here.turn("guidance");
   here.linked("sample", "seed=2&tab=sample");
   assert.deepEqual(here.steps, [["push", "/?tab=guidance"]]);
-  here.go("sample");
+  here.turn("sample");
   assert.deepEqual(here.steps.at(-1), ["push", "/?seed=2&tab=sample"]);
-  assert.equal(here.remember("sample", ""), "");
-  here.go("guidance");
-  here.go("sample");
+  here.linked("sample", "");
+  assert.equal(here.link("sample"), "");
+  here.turn("guidance");
+  here.turn("sample");
   assert.deepEqual(here.steps.at(-1), ["push", "/?tab=sample"]);
 });
 
 test("an address stays whole until it has been reached, and its theme is kept", () => {
   const here = page("?tab=reverse&view=break&steps=9&__theme=dark");
-  here.go("sample");
-  here.go("reverse"); // its view is yet to come
-  here.go("reverse", "one");
+  here.turn("sample");
+  here.turn("reverse"); // its view is yet to come
+  here.turn("reverse", "one");
   assert.deepEqual(here.steps, []);
-  here.go("reverse", "break");
+  here.turn("reverse", "break");
   assert.deepEqual(here.steps, []);
-  here.go("results");
+  here.turn("results");
   assert.deepEqual(here.steps, [["push", "/?tab=results&__theme=dark"]]);
 });
 
-test("what the address leads to does not pull away a visitor who is elsewhere", () => {
-  const here = page("?tab=reverse&steps=9");
-  here.go("guidance");
-  assert.equal(JSON.stringify(here.arrive("reverse")),
-    '[{"__type__":"update"},{"__type__":"update","selected":"one"}]');
-  assert.deepEqual(here.steps, [["push", "/?tab=guidance"]]);
+test("the address leads to its view, and a visitor who is elsewhere stays there", async () => {
+  const here = page("?tab=reverse&view=break");
+  await soon();
+  assert.deepEqual(here.open, { tabs: "reverse", views: "break" });
+  assert.deepEqual(here.steps, []);
+  const other = page("?tab=reverse&steps=9");
+  other.turn("guidance");
+  await soon();
+  assert.equal(other.open.tabs, "guidance");
+  assert.deepEqual(other.steps, [["push", "/?tab=guidance"]]);
 });
 
-test("a file that was told of first goes before the address", async () => {
-  const here = page("?tab=reverse");
-  here.lead("guidance");
-  assert.equal(JSON.stringify(here.arrive("reverse")), '[{"__type__":"update"},{"__type__":"update"}]');
-  here.go("sample");
-  here.add("#sample-steps input[type=range]");
-  here.add("#sample-stage .player", { dataset: {} });
-  assert.equal((await here.look([""], "sample"))[0], "guidance");
-});
-
-test("values wait for the address to be known, for their tab and for its controls", async () => {
+test("values wait for their place and for its controls", async () => {
   const here = page();
-  const waits = here.ready(["a", "b"], "reverse break");
-  const steps = [
-    () => here.arrive("sample"),
-    () => here.go("reverse", "break"),
-    () => here.add("#race-break-n input[type=range]"),
-  ];
-  for (const step of steps) {
+  await soon();
+  const place = "reverse break";
+  for (const ask of [() => here.ready([{ place }, 2]), () => here.go(place, [1, 2])]) {
+    here.lead(place);
+    const waits = ask();
     assert.equal(await hasEnded(waits), false);
-    step();
+    here.add("#race-break-n input[type=range]");
+    assert.equal((await waits)[1], 2);
+    here.add("#race-break-n input[type=range]", null);
+    here.turn("sample");
+    here.open.views = "one";
   }
-  assert.deepEqual(await waits, ["a", "b"]);
+  here.add("#sample-steps input[type=range]");
+  assert.deepEqual(await here.ready([null, 3]), [null, 3]);
 });
 
-test("a tab has its first look where nothing stands yet", async () => {
+test("a tab has its first look where nothing stands yet, nor is on its way", async () => {
   const here = page();
-  here.arrive("sample");
-  here.go("reverse", "one");
+  await soon();
+  here.turn("reverse", "one");
   here.add("#reverse-steps input[type=range]");
-  for (const [state, place] of [["idle", "sample"], ["film", ""]]) {
+  for (const [state, model] of [["idle", "m"], ["film", null]]) {
     here.add("#reverse-stage .player", { dataset: { state } });
-    assert.equal(JSON.stringify(await here.look(["?", 3], "reverse")), JSON.stringify([place, 3]));
+    assert.equal(await here.look("m", "reverse"), model);
   }
+  here.add("#reverse-stage .player", { dataset: { state: "idle" } });
+  here.lead("reverse");
+  assert.equal(await here.look("m", "reverse"), null);
 });

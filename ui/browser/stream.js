@@ -8,6 +8,8 @@
 //   question, or the page knows that the stream has ended.
 // - A stream that is cut off is taken for open, too. Its end is said in the page's own words.
 // - A question that a full queue refuses is asked again, for a while.
+// - Of questions that are under way at once any may reach the server first: each tells the moment at
+//   which it was asked.
 // - A page that is slower than its news would do nothing else: between two pieces it takes a breath,
 //   in which it hears keys and clicks.
 //
@@ -20,8 +22,7 @@
   const KNOWN = 2000; // questions that are remembered
   const TRIES = 8;
   const PAUSE = 1500;
-  const END = 'data: {"msg": "close_stream"}\n\n';
-  const CUT = `data: {"msg": "broken_connection"}\n\n${END}`;
+  const { gradio } = window;
   const plain = window.fetch;
   const heard = new Set(); // questions of which there was news
   const answered = new Set(); // questions whose answer the page has
@@ -34,12 +35,15 @@
     const url = request?.url ?? String(resource);
     if (url.startsWith("data:")) return plain(resource, options);
     const { pathname } = new URL(url, document.baseURI);
-    if (pathname.endsWith("/queue/data")) {
+    if (gradio.hears(pathname)) {
       const opened = (stream = following(request?.signal ?? options?.signal));
       return opened.through(await plain(resource, options).catch(opened.fails));
     }
-    if (pathname.endsWith("/queue/join")) return join(() => plain(resource, options));
-    return plain(resource, options);
+    if (!gradio.asks(pathname)) return plain(resource, options);
+    const headers = new Headers(options?.headers);
+    headers.set("x-asked-at", String(performance.timeOrigin + performance.now()));
+    const ask = () => plain(resource, { ...options, headers });
+    return gradio.joins(pathname) ? join(ask) : ask();
   };
 
   window.fetchIsInOrder = true;
@@ -114,8 +118,8 @@
     });
 
     async function pass(message, onward) {
-      const id = /"event_id": ?"(\w+)"/.exec(message)?.[1];
-      closing ||= /"msg": ?"close_stream"/.test(message);
+      const id = gradio.eventOf(message);
+      closing ||= gradio.isEnd(message);
       if (id) {
         remember(heard, id);
         settle();
@@ -124,7 +128,7 @@
       if (ended) return;
       onward.enqueue(bytes.encode(message));
       // Out of sight timers are slow, and no keys are pressed.
-      if (/"msg": ?"process_generating"/.test(message) && !document.hidden) await breath();
+      if (gradio.isNews(message) && !document.hidden) await breath();
     }
 
     async function answerOf(id) {
@@ -147,7 +151,7 @@
         return messages.length > 0;
       }
       if (ended && !closing) return true; // given up
-      if (!closing && !ended) onward.enqueue(bytes.encode(CUT));
+      if (!closing && !ended) onward.enqueue(bytes.encode(gradio.CUT + gradio.END));
       onward.close();
       setTimeout(end, 1000); // by then the page has heard of it
       return true;

@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import vm from "node:vm";
 
-const SCRIPT = readFileSync(new URL("stream.js", import.meta.url), "utf-8");
+const SCRIPT = ["gradio.js", "stream.js"]
+  .map((name) => readFileSync(new URL(name, import.meta.url), "utf-8")).join("\n");
 const later = (ms) => new Promise((done) => setTimeout(done, ms));
 const message = (about) => `data: ${JSON.stringify(about)}\n\n`;
 
@@ -11,7 +12,7 @@ const message = (about) => `data: ${JSON.stringify(about)}\n\n`;
 function page(answers) {
   const window = { fetch: (url, options) => answers(String(url), options) };
   const world = { window, document: { baseURI: "http://page/", hidden: true }, URL, Request,
-    Response, ReadableStream, TextDecoder, TextEncoder, DOMException, setTimeout, clearTimeout };
+    Response, Headers, performance, ReadableStream, TextDecoder, TextEncoder, DOMException, setTimeout, clearTimeout };
   vm.runInNewContext(SCRIPT, world);
   return window;
 }
@@ -62,6 +63,19 @@ test("a stream that says that it ends is passed on as it is", async () => {
   send({ msg: "close_stream" });
   end();
   assert.equal(await heard(stream), message({ msg: "close_stream" }));
+});
+
+test("what is asked tells when, and keeps its moment while it is asked again", async () => {
+  const moments = [];
+  const window = page(async (_url, { headers }) => {
+    moments.push(Number(headers.get("x-asked-at")));
+    return Response.json({ event_id: "a1" }, { status: moments.length < 2 ? 503 : 200 });
+  });
+  const before = performance.timeOrigin + performance.now();
+  await window.fetch("http://page/queue/join", { method: "POST", headers: { kept: "yes" } });
+  await window.fetch("http://page/run/predict", { method: "POST" });
+  assert.equal(moments[0], moments[1]);
+  assert.ok(before <= moments[1] && moments[1] < moments[2]);
 });
 
 test("what is asked for otherwise passes untouched", async () => {

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ddpm_core import InvalidInput, Model, Request
 from ddpm_core.errors import check_int
-
-if TYPE_CHECKING:
-    from .runs import Key
 
 # A minute of two cores, about; sixteen images over all 1,000 steps must be within it.
 MAX_WORK = 20_000
@@ -58,13 +54,3 @@ def check_work(model: Model, requests: Sequence[Request], what: str) -> None:
             f"{what} are {work:,} denoisings, more than the {most:,} done at a time; take fewer "
             "images or steps"
         )
-
-
-def run_size(key: Key) -> int:
-    """Images times steps."""
-    return sum(r.n * r.steps for r in key.requests)
-
-
-def is_recorded(key: Key, traced: bool) -> bool:
-    """Whether everything of a run is recorded, if that is asked for."""
-    return traced and run_size(key) <= MAX_TRACED

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from ddpm_core import Film, InvalidInput, Model, Request, Run, available, hub, load
@@ -27,7 +26,6 @@ from lab.measure.metrics import Measured, measuring
 from lab.process.engine import Account, shared_engine
 from lab.process.trace import Trace, reported, trace_bytes
 
-from .ticket import Ticket
 from .limits import (
     MAX_IMAGES,
     MAX_SHEET,
@@ -35,11 +33,10 @@ from .limits import (
     check_through,
     check_work,
     is_counted,
-    is_recorded,
     most_images,
     most_work,
-    run_size,
 )
+from .ticket import Ticket
 
 KEPT_BYTES = 256 * 2**20
 # What a visitor may have fetched, on one's own machine and on a page for others: there it is
@@ -53,7 +50,6 @@ PUBLIC_HUB = replace(
 )
 FETCHED_KEPT = 2  # in memory, beside what ships
 VISITORS_KEPT = 10_000
-VISITORS = 32  # whose runs go on at a time, in turn; as many more wait in the queue
 CALLS = 16  # of the API, besides; as many more wait, outside the visitors' queue
 DOWNLOADS = 2
 # Films and records of runs under way, of all visitors together; and beside each film what its pages
@@ -63,7 +59,6 @@ MAX_PREVIEWS = 16  # at a time; Gradio serves everything else, too, from 40 thre
 FRAMES_PER_SECOND = 20
 MEASURED_AT_A_TIME = 25
 PAIRED_BYTES = 8  # a value, of images whose distances are measured
-_END = object()
 SECONDS_PER_TILE = 0.0015  # larger grids are larger frames: fewer of them a second
 
 
@@ -72,7 +67,8 @@ def new_id() -> str:
     return secrets.token_hex(8)
 
 
-class Key(NamedTuple):
+@dataclass(frozen=True)
+class Key:
     """Names what is run.
 
     Attributes:
@@ -96,6 +92,15 @@ class Key(NamedTuple):
         """How many images to a row: one row for each guided request, else whatever fits."""
         row = self.request.guidance != "none" and self.request.n <= 8
         return self.request.n if self.beside or row else None
+
+    @property
+    def size(self) -> int:
+        """Images times steps."""
+        return sum(r.n * r.steps for r in self.requests)
+
+    def is_recorded(self, traced: bool) -> bool:
+        """Whether everything of the run is recorded, if that is asked for."""
+        return traced and self.size <= MAX_TRACED
 
 
 @dataclass(frozen=True)
@@ -123,10 +128,6 @@ class Progress:
     calls: Sequence[int] = ()
     id: str = field(default_factory=new_id)
 
-    def named(self, model: str, request: Request) -> Progress:
-        """The same film under the request that would make it."""
-        return replace(self, key=Key(model, request), id=new_id())
-
     @property
     def steps_done(self) -> int:
         return self.film.frames - 1
@@ -153,7 +154,7 @@ class Studio:
         self._downloading = threading.BoundedSemaphore(DOWNLOADS)
         self._kept: OrderedDict[str, Progress] = OrderedDict()  # by id
         self._newest: dict[Key, str] = {}  # the id of the run to show to whoever asks for the same
-        # An ticket lives as long as its run: a visitor who left is forgotten by itself.
+        # A ticket lives as long as its run: a visitor who left is forgotten by itself.
         self._tickets: WeakValueDictionary[tuple, Ticket] = WeakValueDictionary()
         self._orders = count(time.time_ns() // 1000)
         self._guard = threading.RLock()
@@ -364,7 +365,7 @@ class Studio:
         shapes = [((r.n, *self.model(key.model).shape), r.steps) for r in key.requests]
         films = sum(film_bytes(*shape) for shape in shapes)
         traces = [trace_bytes(*shape) for shape in shapes]
-        recorded = sum(traces) if is_recorded(key, traced) else 0
+        recorded = sum(traces) if key.is_recorded(traced) else 0
         if key.branch_at is None:
             return films + recorded
         # Both have a film of their own, and are copied side by side: once for what is shown, once
@@ -408,7 +409,6 @@ class Studio:
         Raises:
             InvalidInput: saying what is out of bounds.
         """
-        key = Key(*key)
         model, requests = self.model(key.model), key.requests
         requests = [self.allowed(key.model, r) for r in requests]
         if any(r.n != requests[0].n for r in requests):
@@ -421,17 +421,35 @@ class Studio:
             check_int("branch_at", key.branch_at, 0, key.request.steps)
             if len(requests) != 2:
                 raise InvalidInput("a branch is one other request")
-            if run_size(key) > MAX_TRACED:
+            if key.size > MAX_TRACED:
                 raise InvalidInput(
                     f"a run of more than {MAX_TRACED:,} images times steps keeps no states to "
                     "branch from; take fewer"
                 )
         return Key(key.model, requests[0], tuple(requests[1:]), key.branch_at)
 
+    def paced(
+        self, ticket: Ticket, steps: Iterator, pause: float, account: Account | None = None
+    ) -> Iterator[None]:
+        """Take steps in turn with other runs, until they end or their visitor wants no more.
+
+        Yields:
+            every so many seconds, when there is something to be shown.
+        """
+        account, shown = account or Account(), 0.0
+
+        def enough() -> bool:
+            return ticket.asked or time.monotonic() - shown >= pause
+
+        while not ticket.asked and self.engine.advance(steps, enough, account):
+            if not ticket.asked:
+                yield
+                shown = time.monotonic()  # not before: showing it may take longer than the pause
+
     def _run(self, ticket, key: Key, run: Run, film: Film, start, previous, traced, rate):
-        shown, account = 0.0, Account()
+        account = Account()
         pause = max(1 / rate if rate else 3600, len(run.images) * SECONDS_PER_TILE)
-        trace = Trace(run) if is_recorded(key, traced) else None
+        trace = Trace(run) if key.is_recorded(traced) else None
         calls = run.calls(report=trace is not None)
         shared = calls[key.branch_at or 0]  # a branch is charged for its own part only
         told = Progress(key, film, 0.0, calls=[max(0, n - shared) for n in calls])
@@ -439,17 +457,9 @@ class Studio:
         steps = reported(run, start, previous) if trace else run.steps(start, previous)
         if trace:
             steps = trace.record(steps, start)
-        steps = film.record(steps)
-
-        def enough() -> bool:
-            return ticket.asked or time.monotonic() - shown >= pause
-
-        while not ticket.asked:
-            if not self.engine.advance(steps, enough, account):
-                break
-            if not film.finished and not ticket.asked:
+        for _ in self.paced(ticket, film.record(steps), pause, account):
+            if not film.finished:
                 yield replace(told, seconds=account.spent)
-                shown = time.monotonic()  # not before: showing it may take longer than the pause
         if not ticket.superseded:
             stopped = not film.finished
             end = replace(told, seconds=account.spent, done=True, stopped=stopped, trace=trace)
@@ -458,29 +468,37 @@ class Studio:
             yield end
 
     def measuring(
-        self, ticket: Ticket, model_name: str, requests: Sequence[Request]
-    ) -> Iterator[tuple[Request, Measured | None]]:
-        """Measure requests one after another, taking turns at every step.
+        self, ticket: Ticket, model_name: str, requests: Sequence[Request], pause: float
+    ) -> Iterator[tuple[int, dict[Request, Measured]]]:
+        """Measure requests one after another, in turn with other runs.
 
         Yields:
-            which request, and its figures so far or None (see ``metrics.measuring``).
+            how many steps were done, and each request's figures so far: every ``pause`` seconds,
+            and at the end.
 
         Raises:
             InvalidInput: for what the model, or the bounds on work or memory, do not allow.
         """
-        model, account = self.model(model_name), Account()
+        model, done, figures = self.model(model_name), 0, {}
         check_work(model, requests, "all scales together")
         images = max(request.n for request in requests)
         at_a_time = min(images, MEASURED_AT_A_TIME)
         check_through(model, [replace(requests[0], n=at_a_time)])
-        with self.room(PAIRED_BYTES * images * math.prod(model.shape)):
+
+        def steps():
+            nonlocal done
             for request in requests:
-                steps = measuring(model, request.for_model(model), batch=at_a_time)
-                while not ticket.asked:
-                    measured = self.engine.step(steps, account, _END)
-                    if measured is _END:
-                        break
-                    yield request, measured
+                for measured in measuring(model, request.for_model(model), batch=at_a_time):
+                    if measured is None:
+                        done += 1
+                    else:
+                        figures[request] = measured
+                    yield
+
+        with self.room(PAIRED_BYTES * images * math.prod(model.shape)):
+            for _ in self.paced(ticket, steps(), pause):
+                yield done, figures
+        yield done, figures
 
     def stop(self, visitor: tuple) -> None:
         """Ask the visitor's run to end after the step it is in; what it has is kept."""

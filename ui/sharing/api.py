@@ -16,12 +16,14 @@ from ddpm_core.errors import check_int
 from ddpm_core.guidance import GUIDANCE
 
 from ..gradio_internals import has_left
-from ..runs.player_values import note
 from ..runs.runs import Key, Progress, Studio
 from ..runs.ticket import Ticket
+from .files import note
 
 # Pixels of all frames together: sixteen images, 1,000 steps, unscaled, are within it.
 MAX_PIXELS = 64 * 10**6
+# What both functions take of a request.
+FIELDS = ("n", "label", "sampler", "steps", "seed", "guidance", "guidance_scale")
 
 
 def expose(studio: Studio) -> None:
@@ -43,17 +45,8 @@ def expose(studio: Studio) -> None:
         label is a class number, "all" or "none"; sampler is one of {samplers}; guidance is one of
         {guidances}; scale enlarges the picture.
         """
-        done = _run(
-            studio,
-            model,
-            n=n,
-            label=label,
-            sampler=sampler,
-            steps=steps,
-            seed=seed,
-            guidance=guidance,
-            guidance_scale=guidance_scale,
-        )
+        given = locals()
+        done = _run(studio, model, **{name: given[name] for name in FIELDS})
         pixels, about = grid(done.film.images()), note(studio, done)
         _check_size(pixels, scale, 1)
         png, _ = _encoded(".png", lambda path: save_png(pixels, path, scale, about))
@@ -75,24 +68,12 @@ def expose(studio: Studio) -> None:
 
         Arguments as for sample; stride keeps every so many steps.
         """
-        done = _run(
-            studio,
-            model,
-            n=n,
-            label=label,
-            sampler=sampler,
-            steps=steps,
-            seed=seed,
-            guidance=guidance,
-            guidance_scale=guidance_scale,
-        )
-        stride = check_int("stride", stride, 1, 10_000)
+        given = locals()
+        done = _run(studio, model, **{name: given[name] for name in FIELDS})
+        stride, about = check_int("stride", stride, 1, 10_000), note(studio, done)
         _check_size(grid(done.film.images()), scale, done.film.frames // stride + 1)
-        about = note(studio, done)
-        gif, frames = _encoded(
-            ".gif",
-            lambda path: save_gif(done.film, path, scale=scale, stride=stride, note=about),
-        )
+        more = {"scale": scale, "stride": stride, "note": about}
+        gif, frames = _encoded(".gif", lambda path: save_gif(done.film, path, **more))
         return {"gif": gif, "frames": frames, "about": json.loads(about)}
 
     names = {"samplers": ", ".join(SAMPLERS), "guidances": ", ".join(GUIDANCE)}

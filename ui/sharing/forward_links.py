@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cache
 from urllib.parse import urlencode
 
-import gradio as gr
 import imageio.v3 as iio
 import numpy as np
 
@@ -26,33 +25,9 @@ LINE = 64
 FILE = "picture.png"  # what stands for a picture too large for a link
 
 
-@dataclass
-class Copies:
-    """The components: what can be copied, and what must be said of it."""
-
-    link: gr.Textbox
-    python: gr.Code
-    command: gr.Code
-    note: gr.Markdown
-
-    @property
-    def outputs(self) -> list:
-        return [self.link, self.python, self.command, self.note]
-
-    def told(self, model: Model, picture: np.ndarray, seed: int, label: str) -> dict:
-        """Updates for a picture that stands on the stage."""
-        packed, note = _packed(picture)
-        return {
-            self.link: query(model.name, picture, seed, label),
-            self.python: python(model.name, packed, seed, label),
-            self.command: commands(model.name, packed, seed, label),
-            self.note: note,
-        }
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Asked:
-    """What a link asks for, checked; of digit and picture at most one is there.
+    """What a link or a file asks for, checked; of digit and picture at most one is there.
 
     Attributes:
         model: what noises it and brings it back.
@@ -69,31 +44,14 @@ class Asked:
     picture: np.ndarray | None = None
 
 
-def build(prefix: str) -> Copies:
-    """Lay the folded copies out."""
-    with gr.Accordion("Link, Python, command line", open=False, elem_id=f"{prefix}-copies"):
-        link = gr.Textbox(
-            label="Link",
-            interactive=False,
-            buttons=["copy"],
-            max_lines=1,
-            elem_id=f"{prefix}-link",
-        )
-        note = gr.Markdown(elem_classes="caption", elem_id=f"{prefix}-link-note")
-        boxes = {"interactive": False, "wrap_lines": True}
-        python = gr.Code(label="Python", language="python", **boxes)
-        command = gr.Code(label="Command line", language="shell", **boxes)
-    return Copies(link, python, command, note)
-
-
 def query(model: str, picture: np.ndarray, seed: int, label: str) -> str:
     """The query string that restores the tab; a picture that is too large is left out of it."""
     parts = {"tab": "forward", "model": model, "seed": int(seed), "label": label}
     digit = digit_of(picture)
     if digit is not None:
         return urlencode(parts | {"digit": digit})
-    packed, _ = _packed(picture)
-    return urlencode(parts if packed is None else parts | {"picture": packed})
+    text, _ = packed(picture)
+    return urlencode(parts if text is None else parts | {"picture": text})
 
 
 def parse(pairs: Iterable[tuple[str, str]], model: Model) -> Asked:
@@ -188,7 +146,7 @@ def _digits() -> np.ndarray:
     return np.stack(np.split(iio.imread(SAMPLES, plugin="pillow"), 10, axis=1))
 
 
-def _packed(picture: np.ndarray) -> tuple[str | None, str]:
+def packed(picture: np.ndarray) -> tuple[str | None, str]:
     """The packed picture, or None and why."""
     try:
         return pack(picture), ""

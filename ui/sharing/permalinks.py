@@ -131,7 +131,7 @@ def python(key: Key) -> str:
     return "\n".join([*lines, f"save_gif(both, {gif}, columns={key.columns})", ""])
 
 
-def command_line(key: Key, ticket: str | None = None, meant: Mapping = NOTHING) -> str:
+def command_line(key: Key, meant: Mapping = NOTHING) -> str:
     """The command that makes the same images. It refuses, and so is not told, what changes none.
 
     Args:
@@ -150,8 +150,7 @@ def command_line(key: Key, ticket: str | None = None, meant: Mapping = NOTHING) 
         words += ["--beside", *(f"{k}={_text(v)}" for k, v in differing if k not in left_out)]
     if key.branch_at is not None:
         words += ["--branch-at", str(key.branch_at)]
-    ticket = ticket or ("gif" if key.beside else "png")
-    return shlex.join([*words, "--out", f"{stem(key.model)}.{ticket}"])
+    return shlex.join([*words, "--out", f"{stem(key.model)}.{'gif' if key.beside else 'png'}"])
 
 
 def option(name: str, value) -> list[str]:

@@ -7,97 +7,91 @@ from dataclasses import dataclass
 import gradio as gr
 
 from ..events import EVERY
-from ..runs.runs import Progress, Studio
-from ..widgets.download.download import (
-    Choice,
-    Download,
-    Taken,
-    due,
-    idle,
-    pending,
-    size_in_words,
-    wire,
-)
-from . import permalinks
+from ..runs.races import RaceKey
+from ..runs.runs import Key, Studio
+from ..runs.ticket import Ticket
+from ..widgets.download.download import PANES, Choice, Download, Taken, due, idle, pending, wire
+from . import permalinks, race_links
 
-__all__ = [
-    "BOTH",
-    "Choice",
-    "SharePanel",
-    "Download",
-    "Taken",
-    "build",
-    "due",
-    "idle",
-    "offered",
-    "pending",
-    "size_in_words",
-    "take",
-    "wire",
-]
+__all__ = ["BOTH", "Choice", "SharePanel", "Taken", "build", "due", "idle", "pending", "wire"]
 
 # The state, the prediction, or both.
 BOTH = [("x",), ("x0",), ("x", "x0")]
+# How each kind of run is told as a link, as Python and as a command line.
+LINKS = {Key: permalinks, RaceKey: race_links}
 
 
 @dataclass
 class SharePanel:
-    """The components under a stage that hand the run over."""
+    """The components under a stage that hand the run over.
 
+    Attributes:
+        tab: that it stands in.
+        note: what must be said of the link, if anything must.
+    """
+
+    tab: str
     take: Download
-    link: gr.Textbox
     python: gr.Code
     command: gr.Code
+    note: gr.Markdown | None = None
 
     @property
     def outputs(self) -> list:
         """What the server sets; the link is set by the browser."""
-        return [self.take, self.python, self.command]
+        return [self.take, self.python, self.command, *([self.note] if self.note else [])]
 
-    def announced(self, studio: Studio, tab: str, progress: Progress, order: int) -> dict:
-        """Updates that name a run: its link, its code, and its files once it has ended.
-
-        Args:
-            order: of the run (``Ticket.order``).
-        """
-        meant = studio.model(progress.key.model).config.sampling
-        link = permalinks.query(progress.key, tab=tab)
+    def announced(self, studio: Studio, ticket: Ticket, progress) -> dict:
+        """Updates that name a run, or a race: its link, its code, and once it has ended its
+        files."""
+        key, order = progress.key, ticket.order
+        meant = studio.model(key.model).config.sampling
+        links = LINKS[type(key)]
+        link = links.query(key, tab=self.tab)
         return {
-            self.python: permalinks.python(progress.key),
-            self.command: permalinks.command_line(progress.key, meant=meant),
-            self.take: offered(order, progress, link),
+            self.python: links.python(key),
+            self.command: links.command_line(key, meant),
+            self.take: due(order, progress.id, link) if progress.done else pending(order, link),
         }
 
 
-def offered(order: int, progress, link: str) -> dict:
-    """What there is to take of a run that goes on, or of one that has ended."""
-    return due(order, progress.id, link) if progress.done else pending(order, link)
-
-
-def take(prefix: str, panes=(), chosen=None, png: bool = False, **more) -> Download:
-    """Lay out the row that hands over what is on the screen; see ``Download`` and ``wire``.
-
-    Whoever puts something on the screen tells the row: ``{row: keep.pending(order)}`` when that
-    begins, ``{row: keep.due(order, run)}`` when it can be taken. ``order`` rises from run to run,
-    as ``Ticket.order`` does; ``run`` is the id of the run.
-    """
-    return Download(prefix, panes=panes, chosen=chosen, png=png, elem_classes="keep", **more)
-
-
-def build(prefix: str, place: str, chosen: tuple[str, ...] = ("x",), panes=BOTH) -> SharePanel:
+def build(
+    prefix: str,
+    place: str,
+    chosen: tuple[str, ...] = ("x",),
+    panes=BOTH,
+    named=PANES,
+    noted: bool = False,
+) -> SharePanel:
     """Lay the row of downloads and the folded copies out; the link of a run becomes the address.
 
     Args:
         place: a tab, and behind a space one of its views: where the browser keeps the link.
         chosen: the panes that a film shows unless others are chosen.
         panes: what can be chosen.
+        named: what each pane is called.
+        noted: whether something may have to be said of the link.
     """
-    row = take(prefix, panes, chosen, png=True, place=place)
+    row = Download(
+        prefix,
+        panes=panes,
+        chosen=chosen,
+        png=True,
+        named=named,
+        place=place,
+        elem_classes="keep",
+    )
     with gr.Accordion("Link, Python, command line", open=False, elem_id=f"{prefix}-copies"):
-        link = gr.Textbox(label="Link", interactive=False, buttons=["copy"], max_lines=1)
-        python = gr.Code(label="Python", language="python", interactive=False, wrap_lines=True)
-        command = gr.Code(
-            label="Command line", language="shell", interactive=False, wrap_lines=True
+        link = gr.Textbox(
+            label="Link",
+            interactive=False,
+            buttons=["copy"],
+            max_lines=1,
+            elem_id=f"{prefix}-link",
         )
+        note = gr.Markdown(elem_classes="caption", elem_id=f"{prefix}-note") if noted else None
+        boxes = {"interactive": False, "wrap_lines": True}
+        python = gr.Code(label="Python", language="python", **boxes)
+        command = gr.Code(label="Command line", language="shell", **boxes)
     row.linked(None, None, link, js=f'() => window.page.link("{place}")', **EVERY)
-    return SharePanel(row, link, python, command)
+    return SharePanel(place.partition(" ")[0], row, python, command, note)

@@ -10,12 +10,12 @@ import gradio as gr
 from ddpm_core import InvalidInput
 from ddpm_core.hub import KNOWN
 
-from ..runs import player_values
+from ..events import STREAM
 from ..runs.runs import Key, Studio
 
 # A download is no run: it must not wait for one, nor hold one up. It gives its place back before
 # the run of the fetched model begins.
-FETCHING = player_values.STREAM | {
+FETCHING = STREAM | {
     "concurrency_id": "hub",
     "concurrency_limit": 4,
     "trigger_mode": "once",
@@ -86,11 +86,11 @@ def wire(run_tab, others: Sequence[gr.Dropdown]) -> None:
         if key is None:
             yield run_tab.silence
         else:
-            yield from run_tab.stream(visitor, Key(*key))
+            yield from run_tab.stream(visitor, key)
 
     outputs = [shelf.note, wanted, *others, *run_tab.controls.inputs, *run_tab.outputs]
     fetched = shelf.fetch.click(fetch, shelf.name, outputs, **FETCHING)
-    fetched.then(run, wanted, run_tab.outputs, **player_values.STREAM)
+    fetched.then(run, wanted, run_tab.outputs, **STREAM)
 
 
 def _progress(name: str, arrived: int, total: int) -> str:

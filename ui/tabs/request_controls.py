@@ -12,6 +12,9 @@ import gradio as gr
 
 from ddpm_core import SAMPLERS, Request
 from ddpm_core.schedules import SPACINGS
+from lab.process.report_errors import REPORT_ERRORS
+
+from ..runs.races import ERROR_WORDS
 
 MOST_STEPS = 1000
 ROLL = "() => Math.floor(Math.random() * 1e6)"
@@ -59,13 +62,7 @@ def _named(entries) -> list[tuple[str, str]]:
 WHOLE = {"precision": 0, "minimum": 0, "min_width": 80}
 SHARE = {"minimum": 0, "maximum": 1, "step": 0.05}
 # Errors of the report that can be put back; see ``ddpm_core.faults``.
-FAULTS = [
-    ("none", "none"),
-    ("ᾱ off by one", "off-by-one"),
-    ("β from 1e-3", "first-beta"),
-    ("σ without its root", "missing-root"),
-    ("λ over the batch", "batch-scale"),
-]
+FAULTS = [("none", "none"), *((ERROR_WORDS[name], name) for name in REPORT_ERRORS)]
 CONTROLS = {
     "label": Control(Chips, "Class", more={"elem_classes": "chips"}),
     "sampler": _chips("Sampler", _named(SAMPLERS), "few steps do; of DDPM, hundreds"),

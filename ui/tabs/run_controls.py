@@ -12,10 +12,7 @@ from ddpm_core import InvalidInput, Request
 from ..events import LATEST
 from ..runs.runs import Key, Studio
 from . import hub_models
-from .request_controls import FINE_PRINT, control, fine_print, model_picker, seed_row
-
-# In the order that ``read`` takes their values.
-NAMES = ("model", "label", "sampler", "steps", "n", "seed", "first", *FINE_PRINT, "fault")
+from .request_controls import control, fine_print, model_picker, seed_row
 
 
 @dataclass
@@ -23,21 +20,19 @@ class Controls:
     """The components of the column.
 
     Attributes:
-        parts: whose values make a request, by its fields, and the model; see ``read``.
-        fitted: a model was chosen, and the classes are those of the model.
+        parts: whose values spell a run, by what each is of it, the model among them.
+        shelf: the field that fetches a model, if there is one.
     """
 
     parts: dict[str, gr.components.Component]
     roll: gr.Button
     run: gr.Button
     stop: gr.Button
-    shelf: hub_models.HubModels
-    fitted: gr.events.Dependency
+    shelf: hub_models.HubModels | None = None
 
     @property
     def inputs(self) -> list:
-        """In the order that ``read`` takes their values."""
-        return [self.parts[name] for name in NAMES]
+        return list(self.parts.values())
 
     @property
     def model(self) -> gr.Dropdown:
@@ -45,21 +40,11 @@ class Controls:
 
     def updates(self, key: Key, studio: Studio) -> dict:
         """Set every control to a run."""
-        model, request = key.model, key.request
-        values = {name: getattr(request, name) for name in NAMES[1:]}
-        values["model"] = hub_models.pick(studio, model)
-        values["label"] = gr.update(choices=label_choices(studio, model), value=str(request.label))
+        values = {name: getattr(key.request, name) for name in self.parts if name != "model"}
+        choices = label_choices(studio, key.model)
+        values["model"] = hub_models.pick(studio, key.model)
+        values["label"] = gr.update(choices=choices, value=str(key.request.label))
         return {self.parts[name]: value for name, value in values.items()}
-
-
-def read(values) -> tuple[str, Request]:
-    """Turn the values of ``Controls.inputs`` into a model's name and a request.
-
-    Raises:
-        InvalidInput: for anything out of range.
-    """
-    named = dict(zip(NAMES, values, strict=True))
-    return named.pop("model"), Request(**named)
 
 
 def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Controls:
@@ -93,23 +78,26 @@ def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Con
         with gr.Accordion("Fine print", open=False):
             parts |= numbers | fine_print(default, prefix)
             parts["fault"] = control("fault", default.fault, prefix)
-    asked = [parts["model"], parts["label"]]
-    _, fitted = follow_model(asked[0], partial(relabelled, studio), asked, asked[1])
-    return Controls(parts, roll, run, stop, hub, fitted)
+    return Controls(parts, roll, run, stop, hub)
 
 
-def follow_model(picker: gr.Dropdown, fit, inputs: list, outputs):
+def follow_model(studio: Studio, controls: Controls, fit=None, asked=(), fitted=()):
     """Fit other controls to a model that was chosen by hand, and once more to what of them was
     chosen while it loaded: until then they offer what the model before it knew.
 
     Args:
-        fit: of the inputs, which end with the label, and of whether it is asked once more.
+        fit: of the model, what is asked and the label, and of whether it is asked once more; fits
+            the label alone unless given.
+        asked: names of the parts, besides the model and the label, that it looks at.
+        fitted: what it updates besides the label.
 
     Returns:
-        Both events.
+        The second event.
     """
-    fitted = picker.input(fit, inputs, outputs, **LATEST)
-    return fitted, fitted.then(partial(fit, late=True), inputs, outputs, **LATEST)
+    fit, label = fit or partial(relabelled, studio), controls.parts["label"]
+    inputs = [controls.model, *(controls.parts[name] for name in asked), label]
+    first = controls.model.input(fit, inputs, [*fitted, label], **LATEST)
+    return first.then(partial(fit, late=True), inputs, [*fitted, label], **LATEST)
 
 
 def relabelled(studio: Studio, model: str, label: str | None, late: bool = False):

@@ -1,8 +1,11 @@
-"""A run_tab: a stage, what can be kept from it, and the controls that run it."""
+"""A stage, what can be kept from it, and the controls that run it.
+
+A tab that runs something is a `RunTab` with settings of its own, or a subclass that says what it
+runs.
+"""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,105 +14,74 @@ import gradio as gr
 
 from ddpm_core import InvalidInput, Model, Request
 
-from ..events import AT_ONCE, QUIET
+from ..events import AT_ONCE, QUIET, STREAM, arm
 from ..runs import player_values
 from ..runs.runs import Key, Progress, Studio
 from ..runs.ticket import Ticket
-from ..sharing import share_panel
+from ..sharing import files, permalinks, share_panel
 from ..widgets.equations import equations
 from ..widgets.player import player
 from . import run_controls
 from .request_controls import ROLL
 
-REFUSED = ()
-# How long a hand must rest before the full number of steps is spent on where it rests.
-REST_SECONDS, REST_LOOKS = 0.3, 6
+LATEX = [{"left": "$", "right": "$", "display": False}]
 
 
 @dataclass
 class RunTab:
-    """One tab's stage and controls; a tab is a run_tab with settings of its own.
+    """One tab's stage and controls.
 
     Attributes:
         name: of the tab, in links and element ids.
-        gif_panes: which panes its GIF shows, unless others are chosen.
-        single: whether it shows one image instead of a grid.
         default: what it runs unasked.
-        traced: whether what guidance did is recorded, too.
-        current: the key of the run on the stage, or about to be; ``REFUSED``
-            after a request that could not be met, None before the first.
+        current: the key of the run on the stage, or about to be; None before the first, and after
+            a request that could not be met.
+        single: whether it shows one image instead of a grid.
         formulas: the equations that tell of the run on the stage, if any do.
     """
 
     studio: Studio
     name: str
-    gif_panes: tuple[str, ...]
-    single: bool
     default: Request
     controls: run_controls.Controls
     stage: player.Player
     keep: share_panel.SharePanel
     current: gr.State
-    traced: bool = False
+    single: bool = False
     formulas: equations.Card | None = None
+
+    # --- what sets one tab apart from others ---
 
     def default_for(self, model: Model) -> Request:
         """The default request, as far as this model can serve it, sampled as it is meant to be."""
         default = self.default.as_meant(model)
         return default if model.classes else replace(default, label="none")
 
-    @property
-    def outputs(self) -> list:
-        told = [self.formulas] if self.formulas else []
-        return [self.stage, self.current, *self.keep.outputs, *told]
-
-    @property
-    def silence(self) -> dict:
-        """What a generator yields that has no news.
-
-        Of one that yields nothing at all, Gradio empties every component that it could set.
-        """
-        return {self.current: gr.skip()}
-
-    def check(self, key: Key) -> None:
-        """Refuse what the controls could not show.
+    def read(self, values: Sequence) -> Key:
+        """The run that the controls spell.
 
         Raises:
-            InvalidInput: saying what they can.
+            InvalidInput: for anything out of range.
         """
+        named = dict(zip(self.controls.parts, values, strict=True))
+        return Key(named.pop("model"), Request(**named))
 
-    def stream(self, visitor: gr.Request, key: Key, at: float | None = None) -> Iterator[dict]:
-        """Run what a key names on the stage: frames first, files when they are ready.
+    def set_to(self, key: Key) -> dict:
+        """Updates that set every control to a run."""
+        return self.controls.updates(key, self.studio)
 
-        Args:
-            at: when the visitor asked for it; see ``Studio.arm``.
+    def fitting(self, key: Key) -> Key:
+        """A run as this tab can show it.
+
+        Raises:
+            InvalidInput: saying why it cannot.
         """
-        ticket = self.arm(visitor, at)
-        try:
-            yield from self._told(ticket, key)
-        finally:
-            ticket.through = True
+        request = replace(key.request, n=1) if self.single else key.request
+        return self.studio.settled(Key(key.model, request))  # rows and branches are of Guidance
 
-    def _told(self, ticket: Ticket, key: Key) -> Iterator[dict]:
-        if ticket.superseded:
-            yield self.silence
-            return
-        first, progress, values = None, None, 0
-        for value, progress in player_values.values(self.studio, ticket, key, self.traced):
-            news, values = {self.stage: value}, values + 1
-            if progress is not None and first is None:
-                news |= {self.current: progress.key} | self.keep.announced(
-                    self.studio, self.name, progress, ticket.order
-                )
-                news |= self.heading(progress.key)
-                first = news
-            yield news
-        if not values:  # a branch that was ended before it began
-            yield self.silence
-        if progress is not None and progress.done:
-            yield from self.hand_over(ticket, progress)
-            if values == 1:
-                yield from player_values.once_more(ticket, first)
+    def values(self, ticket: Ticket, key: Key) -> Iterator[tuple[dict, Progress | None]]:
+        """What the player shows of a run, see ``player_values.values``."""
+        return player_values.values(self.studio.stream(ticket, key), ticket)
 
     def heading(self, key: Key) -> dict:
         """Updates that say what the stage is about to show."""
@@ -121,96 +93,138 @@ class RunTab:
         """Updates of what else tells about a run that has ended."""
         return {}
 
-    def show(self, visitor: gr.Request, progress: Progress) -> Iterator[dict]:
-        """Put a run that is still kept on the stage, and offer it to be kept by the visitor."""
-        ticket = self.arm(visitor)
-        try:
-            news = {self.stage: player_values.ordered(player_values.final(progress), ticket)}
-            yield news
-            yield from self.hand_over(ticket, progress)
-            yield from player_values.once_more(ticket, news)
-        finally:
-            ticket.through = True
-
-    def hand_over(self, ticket: Ticket, progress: Progress) -> Iterator[dict]:
-        """Offer a run that has ended, unless another has taken the stage meanwhile."""
-        told = self.heading(progress.key) | self.details(ticket, progress)
-        if told and not ticket.superseded:
-            yield told
-        if not ticket.superseded:
-            offer = self.keep.announced(self.studio, self.name, progress, ticket.order)
-            yield {self.current: progress.key} | offer
-
-    def refuse(self, visitor: gr.Request, error: InvalidInput, at: float | None = None) -> dict:
-        """Say what is wrong with a request; it ends the visitor's earlier run all the same."""
-        ticket = self.arm(visitor, at)
-        if ticket.superseded:
-            return {self.stage: gr.skip()}
-        return {
-            self.stage: player_values.ordered(player.error(str(error)), ticket),
-            self.current: REFUSED,
-        }
-
-    def arm(self, visitor: gr.Request, at: float | None = None) -> Ticket:
-        """Take the stage for a new run of this visitor's."""
-        return self.studio.arm((visitor.session_hash, self.name), at=at)
-
-    def rest(self, visitor: gr.Request, key: Key, at: float | None = None) -> Iterator[dict]:
-        """Run what a key names once the visitor's hand has rested, and show only its end.
-
-        A run that is armed meanwhile ends this one without a word.
-
-        Args:
-            at: when that was, if a preview came before; see ``Studio.arm``.
-        """
-        ticket = self.studio.arm((visitor.session_hash, self.name), at, yields=True)
-        try:
-            yield from self._rested(ticket, key, preview=at is not None)
-        finally:
-            ticket.through = True
-
-    def _rested(self, ticket: Ticket, key: Key, preview: bool) -> Iterator[dict]:
-        for look in range(REST_LOOKS):
-            time.sleep(REST_SECONDS / REST_LOOKS)
-            if ticket.asked:
-                # Stopped, with a preview on the stage of which there is nothing to take.
-                yield self.silence if ticket.superseded or not preview else self.nothing
-                return
-            if look == 0 and preview:
-                # What can be kept below is not what a preview has put on the stage.
-                yield {self.keep.take: share_panel.pending(ticket.order)} | self.heading(key)
-        progress = None
-        yield self.silence  # of a branch that is ended before it begins nothing else is heard
-        for value, progress in player_values.values(self.studio, ticket, key, self.traced, rate=4):
-            if progress is None:
-                yield self.nothing | {self.stage: value, self.current: REFUSED}
-            elif progress.done:
-                news = {self.current: progress.key} | self.keep.announced(
-                    self.studio, self.name, progress, ticket.order
-                )
-                yield {self.stage: value | {"still": True}} | news
-            else:
-                far = player.next_run(progress.steps_done, progress.film.steps)
-                yield {self.stage: player_values.ordered(far, ticket)}
-        if progress is not None and progress.done:
-            yield from self.hand_over(ticket, progress)
+    # --- a run, from the press to the file ---
 
     @property
-    def nothing(self) -> dict:
-        """Updates that offer nothing of the stage to be taken."""
-        return {part: "" for part in self.keep.outputs} | {self.keep.take: share_panel.idle()}
+    def outputs(self) -> list:
+        told = [self.formulas] if self.formulas else []
+        return [self.stage, self.current, *self.keep.outputs, *told]
 
-    def set_to(self, key: Key) -> dict:
-        """Updates that make a run the current one, before its first frame."""
-        return {self.current: key} | self.controls.updates(key, self.studio)
+    @property
+    def model(self) -> gr.Dropdown:
+        return self.controls.model
 
-    def give(self) -> None:
-        """Let what stands on the stage be taken as a file."""
-        share_panel.wire(self.keep.take, partial(player_values.take, self.studio, self.name))
+    @property
+    def settable(self) -> list:
+        """What ``set_to`` updates."""
+        return self.controls.inputs
+
+    @property
+    def silence(self) -> dict:
+        """What a generator yields that has no news.
+
+        Of one that yields nothing at all, Gradio empties every component that it could set.
+        """
+        return {self.current: gr.skip()}
+
+    def start(self, visitor: gr.Request, *values) -> Iterator[dict]:
+        """Run what the controls spell."""
+        yield from self.spelled(visitor, values, self.stream)
+
+    def spelled(self, visitor: gr.Request, values: Sequence, run: Callable) -> Iterator[dict]:
+        """Run what the controls spell, one way or another."""
+        try:
+            key = self.read(values)
+        except InvalidInput as error:
+            yield self.refuse(visitor, error)
+            return
+        yield from run(visitor, key)
+
+    def stream(self, visitor: gr.Request, key: Key) -> Iterator[dict]:
+        """Run what a key names on the stage: frames first, files when they are ready."""
+        ticket = self.arm(visitor)
+        try:
+            if ticket.superseded:
+                yield self.silence
+            else:
+                yield from self._told(ticket, self.values(ticket, key))
+        finally:
+            ticket.through = True
+
+    def show(self, visitor: gr.Request, progress: Progress) -> Iterator[dict]:
+        """Put a run that is kept on the stage."""
+        ticket = self.arm(visitor)
+        try:
+            yield from self._told(ticket, player_values.values(iter([progress]), ticket))
+        finally:
+            ticket.through = True
+
+    def _told(self, ticket: Ticket, values: Iterator) -> Iterator[dict]:
+        first, progress, count = None, None, 0
+        for value, progress in values:
+            news, count = {self.stage: value}, count + 1
+            if progress and (first is None or progress.done):
+                news |= self.heading(progress.key) | self.announced(ticket, progress)
+            first = first or news
+            yield news
+        if not count:  # a branch that was ended before it began
+            yield self.silence
+        if progress and progress.done:
+            details = self.details(ticket, progress)
+            if details and not ticket.superseded:
+                yield details
+            if count == 1:
+                yield from player_values.once_more(ticket, first)
+
+    def announced(self, ticket: Ticket, progress: Progress) -> dict:
+        """Updates that name a run: its link, its code, and its files once it has ended."""
+        return {self.current: progress.key} | self.keep.announced(self.studio, ticket, progress)
+
+    def refuse(self, visitor: gr.Request, error: InvalidInput) -> dict:
+        """Say what is wrong with a request; it ends the visitor's earlier run all the same."""
+        ticket = self.arm(visitor)
+        if ticket.superseded:
+            return {self.stage: gr.skip()}
+        return {self.stage: player_values.failed(error, ticket), self.current: None}
+
+    def arm(self, visitor: gr.Request) -> Ticket:
+        """Take the stage for a new run of this visitor's."""
+        return arm(self.studio, visitor, self.name)
 
     def stop(self, visitor: gr.Request) -> None:
         """End the visitor's run after the step it is in."""
         self.studio.stop((visitor.session_hash, self.name))
+
+    # --- what it opens with, and what arrives at the page ---
+
+    def look(self, visitor: gr.Request, model: str) -> Iterator[dict]:
+        """A tab that is opened for the first time shows something that moves."""
+        try:
+            key = Key(model, self.default_for(self.studio.model(model)))
+        except InvalidInput as error:
+            yield self.refuse(visitor, error)
+            return
+        yield self.set_to(key)
+        yield from self.stream(visitor, key)
+
+    def asked(self, pairs: list, model: str) -> Key:
+        """What a link asks for; ``model`` is the one that it names, or that is usual.
+
+        Raises:
+            InvalidInput: saying why it cannot be shown.
+        """
+        base = Key(model, self.default_for(self.studio.model(model)))
+        return self.fitting(permalinks.parse(pairs, base))
+
+    # --- wiring ---
+
+    @property
+    def running(self) -> dict:
+        """How an event runs what the controls spell."""
+        return {"fn": self.start, "inputs": self.controls.inputs, "outputs": self.outputs} | STREAM
+
+    def wire(self, *events) -> None:
+        """Let the buttons run, roll and stop it, and files be taken.
+
+        Args:
+            events: that run it, too.
+        """
+        tab, panel = self.keep.tab, self.controls
+        share_panel.wire(self.keep.take, partial(files.kept, self.studio, tab))
+        rolled = panel.roll.click(None, None, panel.parts["seed"], js=ROLL, **QUIET)
+        gr.on([panel.run.click, *events], **self.running)
+        rolled.then(**self.running)
+        panel.stop.click(self.stop, **AT_ONCE)
 
 
 def build(
@@ -226,9 +240,10 @@ def build(
     below: Callable[[], None] | None = None,
     numbers: Sequence[int] = (),
 ) -> RunTab:
-    """Lay a run_tab out and wire it.
+    """Lay a tab out and wire it.
 
     Args:
+        gif_panes: which panes its film shows, unless others are chosen.
         single: one image, chosen by its number, instead of a grid whose tiles can be opened.
         title: the stage's name for assistive technology.
         idle: what stands on the stage before the first run.
@@ -249,49 +264,7 @@ def build(
         with gr.Column(elem_classes="control-column"):
             panel = run_controls.build(studio, name, single=single, default=default)
     current = gr.State(None)
-    run_tab = RunTab(
-        studio,
-        name,
-        gif_panes,
-        single,
-        default,
-        panel,
-        screen,
-        kept,
-        current,
-        formulas=formulas,
-    )
-    _wire(run_tab)
+    run_tab = RunTab(studio, name, default, panel, screen, kept, current, single, formulas)
+    run_tab.wire(*(panel.parts[part].input for part in ("label", "sampler")))
+    run_controls.follow_model(studio, panel).then(**run_tab.running)
     return run_tab
-
-
-# Puts the moment of the event into its last input.
-STAMP = "(...values) => window.page.stamp(values)"
-LATEX = [{"left": "$", "right": "$", "display": False}]
-
-
-def _wire(run_tab: RunTab) -> None:
-    def start(visitor: gr.Request, *values):
-        *values, at = values
-        try:
-            model, request = run_controls.read(values)
-        except InvalidInput as error:
-            yield run_tab.refuse(visitor, error, at)
-            return
-        yield from run_tab.stream(visitor, Key(model, request), at)
-
-    def stop(visitor: gr.Request):
-        run_tab.stop(visitor)
-
-    run_tab.give()
-    panel = run_tab.controls
-    # A new run overtakes the old one, so that a click never waits for what it replaces.
-    moment = gr.Number(visible=False)
-    running = {"fn": start, "inputs": [*panel.inputs, moment], "outputs": run_tab.outputs}
-    running |= player_values.STREAM | {"trigger_mode": "multiple", "js": STAMP}
-    rolled = panel.roll.click(None, None, panel.parts["seed"], js=ROLL, **QUIET)
-    chips = [panel.parts[name].input for name in ("label", "sampler")]
-    gr.on([panel.run.click, *chips], **running)
-    rolled.then(**running)
-    panel.fitted.then(**running)
-    panel.stop.click(stop, **AT_ONCE)

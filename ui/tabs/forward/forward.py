@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import gradio as gr
-import numpy as np
 
 from ddpm_core import InvalidInput
+from ddpm_core.errors import check_int
+from ddpm_core.noise import MAX_SEED
 from lab.process.packed import unpack
 
-from ...events import AT_ONCE, LATEST, QUIET
-from ...runs import forward_runs, player_values
-from ...runs.forward_runs import (
-    BINS,
-    COLUMNS,
-    INVERTING,
-    NAME,
-    REACH,
-    RETURNING,
-    Forward,
-    check_seed,
-    classes,
-    labels,
-    taken,
-)
+from ...events import LATEST, QUIET, STREAM, arm
+from ...runs import forward_runs
+from ...runs.forward_runs import BINS, REACH
+from ...runs.player_values import failed, ordered
 from ...runs.runs import Studio
-from ...sharing import forward_links, share_panel
+from ...runs.ticket import Ticket
+from ...sharing import files, forward_links, share_panel
+from ...sharing.forward_links import Asked
 from ...widgets.equations import equations
 from ...widgets.histogram import histogram
-from ...widgets.image_grid import image_grid
 from ...widgets.player import player
 from ...widgets.sketch import sketch
-from .. import hub_models
+from .. import hub_models, run_controls
 from ..request_controls import control, model_picker
 from ..run_tab import LATEX
+from ..tool import FAILED
+from . import picture_tools
 
+NAME = "forward"
 FIRST = 3  # of the test set, shown when the tab is opened
 PANES = {
     "x": {"symbol": "<i>x<sub>t</sub></i>", "text": "in one step (eq. 4)", "spoken": "pictures"},
@@ -49,10 +44,168 @@ PANES = {
 EQUATIONS = {"x": "eq. 4", "x0": "eq. 3"}
 
 
-def build(studio: Studio, opened: gr.Tab) -> Forward:
-    """Lay the tab out and wire it; ``opened`` is the tab itself."""
+@dataclass
+class Forward:
+    """The components of the tab.
+
+    Attributes:
+        shown: the picture, the model and the seed of what is on the stage, and its order.
+    """
+
+    studio: Studio
+    stage: player.Player
+    pixels: histogram.Histogram
+    formulas: equations.Card
+    keep: share_panel.SharePanel
+    tools: list[picture_tools.PictureTool]
+    sheet: sketch.Sketch
+    label: gr.Radio
+    model: gr.Dropdown
+    seed: gr.Number
+    shown: gr.State
+    name: str = NAME
+
+    def noise(self, visitor: gr.Request, picture, model, seed, *made_of):
+        """All of the forward process, as soon as there is a picture."""
+        if picture is None:
+            return {self.stage: gr.skip()}
+        ticket = arm(self.studio, visitor, NAME)
+        try:
+            named = self.studio.model(model)
+            noised = forward_runs.noised(self.studio, named, picture, seed, ticket)
+        except InvalidInput as error:
+            return {self.stage: failed(error, ticket)}
+        except Exception:
+            logging.exception("a forward process failed")
+            return {self.stage: failed(FAILED, ticket)}
+        if noised is None or ticket.superseded:
+            return {self.stage: gr.skip()}
+        shown = {
+            self.stage: ordered(forward_runs.value(noised, f"{ticket.order}"), ticket),
+            self.pixels: histogram.histogram(noised, order=ticket.order),
+            self.formulas: self.formulas.of(named),
+            self.shown: (picture, model, seed, ticket.order),
+        }
+        for tool, mark in zip(self.tools, made_of, strict=True):
+            if mark not in ("", tool.mark(picture, model, seed)):  # of another picture
+                shown |= tool.cleared(tool.idle, arm(self.studio, visitor, tool.place))
+        return shown
+
+    def tell(self, shown, label):
+        """What can be copied and taken of what is on the stage, for a class."""
+        if shown is None:
+            return {self.keep.note: gr.skip()}
+        picture, model, seed, order = shown
+        packed, note = forward_links.packed(picture)
+        link = forward_links.query(model, picture, seed, label)
+        return {
+            self.keep.take: share_panel.due(order, link=link),
+            self.keep.python: forward_links.python(model, packed, seed, label),
+            self.keep.command: forward_links.commands(model, packed, seed, label),
+            self.keep.note: note,
+        }
+
+    def taken(self, choice: share_panel.Choice, shown) -> share_panel.Taken:
+        """What is on the stage as a file."""
+        picture, model, seed, _ = shown
+        named = self.studio.model(model)
+        noised = forward_runs.noised(self.studio, named, picture, seed, Ticket())
+        return files.forward(model, noised, picture, seed, choice)
+
+    def fit(self, model, label, visitor: gr.Request):
+        """The sheet and the classes that suit a model."""
+        try:
+            sheet = self._sized(model, wanted=model)
+        except InvalidInput as error:
+            return {self.stage: failed(error, arm(self.studio, visitor, NAME))}
+        return {self.sheet: sheet, self.label: self.relabel(model, label)}
+
+    def relabel(self, model, label):
+        """The classes that suit a model."""
+        try:
+            choices, first = classes(self.studio, model)
+        except InvalidInput:
+            return gr.skip()  # the stage says what is wrong
+        return run_controls.offered(choices, label, first)
+
+    def _sized(self, model: str, chosen: int | None = None, wanted: str | None = None) -> dict:
+        channels, side, _ = self.studio.model(model).shape
+        return sketch.sized(side, channels, chosen, wanted)
+
+    # --- what it opens with, and what arrives at the page ---
+
+    def look(self, visitor: gr.Request, model: str) -> Iterator[dict]:
+        """A tab that is opened for the first time shows a digit."""
+        try:
+            yield {self.sheet: self._sized(model, FIRST, "first look")}
+        except InvalidInput as error:
+            yield self.refuse(visitor, error)
+
+    def asked(self, pairs: list, model: str) -> Asked:
+        """What a link asks for; ``model`` is the one that it names, or that is usual."""
+        return forward_links.parse(pairs, self.studio.model(model))
+
+    def noted(self, about: dict) -> Asked:
+        """What the note of a file asks for."""
+        model = self.studio.model(about["model"])
+        channels, side, _ = model.shape
+        seed = check_int("seed", about.get("seed"), 0, MAX_SEED)
+        if "packed" in about:
+            return Asked(model, seed, picture=unpack(about["packed"], model.shape))
+        given = {"side": side, "channels": channels, "pixels": about.get("picture")}
+        return Asked(model, seed, picture=sketch.pixels(given))
+
+    def set_to(self, asked: Asked, wanted: str) -> dict:
+        """Updates that put a picture on the sheet, which then tells of it by itself.
+
+        Args:
+            wanted: names what it is put there for; see ``sketch.shown``.
+        """
+        name = asked.model.name
+        if asked.picture is None:
+            digit = FIRST if asked.digit is None else asked.digit
+            sheet = self._sized(name, digit, wanted)
+        else:
+            sheet = sketch.shown(asked.picture, wanted)
+        choices, chosen = classes(self.studio, name)
+        return {
+            self.model: hub_models.pick(self.studio, name),
+            self.seed: asked.seed,
+            self.label: gr.update(choices=choices, value=asked.label or chosen),
+            self.sheet: sheet,
+        }
+
+    def refuse(self, visitor: gr.Request, error: InvalidInput) -> dict:
+        """Say why it cannot be shown."""
+        return {self.stage: failed(error, arm(self.studio, visitor, NAME))}
+
+    def stream(self, visitor: gr.Request, asked: Asked) -> Iterator[dict]:
+        """Nothing more: the sheet tells of its picture."""
+        yield self.silence
+
+    @property
+    def silence(self) -> dict:
+        return {self.stage: gr.skip()}
+
+    @property
+    def settable(self) -> list:
+        return [self.sheet, self.model, self.seed, self.label]
+
+    @property
+    def outputs(self) -> list:
+        return [self.stage]
+
+
+def classes(studio: Studio, model: str | None) -> tuple[list[tuple[str, str]], str]:
+    """The classes that a model can be asked for, and which of them at first."""
+    choices = [c for c in run_controls.label_choices(studio, model) if c[1] != "all"]
+    values = [value for _, value in choices]
+    return choices, "none" if "none" in values else values[0]
+
+
+def build(studio: Studio) -> Forward:
+    """Lay the tab out and wire it."""
     names = studio.names()
-    model = names[0] if names else None
     made: dict = {}
     with gr.Row(elem_classes="workbench"):
         with gr.Column(elem_classes="stage-column"):
@@ -77,178 +230,42 @@ def build(studio: Studio, opened: gr.Tab) -> Forward:
                 player=f"{NAME}-stage", bins=BINS, reach=REACH, elem_id=f"{NAME}-histogram"
             )
             made["formulas"] = equations.beside(studio, NAME, (1, 2, 5))
-            made["take"] = share_panel.take(
-                NAME, share_panel.BOTH, ("x", "x0"), png=True, named=EQUATIONS
-            )
-            made["copies"] = forward_links.build(NAME)
+            made["keep"] = share_panel.build(NAME, NAME, ("x", "x0"), named=EQUATIONS, noted=True)
             with gr.Tabs(elem_classes="instruments"):
-                with gr.Tab("There and back"):
-                    made["strip"] = image_grid.ImageGrid(
-                        image_grid.idle(
-                            RETURNING,
-                            rows=2,
-                            columns=COLUMNS,
-                        ),
-                        label="Noised up to t, and denoised from there",
-                        symbol="t",
-                        clickable=False,
-                        elem_id=f"{NAME}-back",
-                    )
-                    with gr.Row(elem_classes="actions"):
-                        made["back"] = gr.Button("There and back", size="sm", elem_id=f"{NAME}-go")
-                        made["back_stop"] = gr.Button(
-                            "Stop", size="sm", elem_id=f"{NAME}-back-stop"
-                        )
-                    made["returned"] = gr.Markdown(elem_classes="caption")
-                with gr.Tab("Inversion"):
-                    made["inverted"] = image_grid.ImageGrid(
-                        image_grid.idle(
-                            INVERTING,
-                            columns=4,
-                        ),
-                        label="Inverted and reconstructed",
-                        symbol="",
-                        clickable=False,
-                        elem_id=f"{NAME}-inverted",
-                    )
-                    with gr.Row(elem_classes="actions"):
-                        made["invert"] = gr.Button("Invert", size="sm", elem_id=f"{NAME}-invert")
-                        made["invert_stop"] = gr.Button(
-                            "Stop", size="sm", elem_id=f"{NAME}-invert-stop"
-                        )
-                    made["note"] = gr.Markdown(elem_classes="caption", latex_delimiters=LATEX)
+                made["tools"] = [tool(studio, NAME) for tool in picture_tools.TOOLS]
         with gr.Column(elem_classes="control-column"), gr.Column(elem_classes="controls"):
             made["sheet"] = sketch.Sketch(
                 "Your picture", player=f"{NAME}-stage", elem_id=f"{NAME}-sheet"
             )
-            choices, chosen = classes(studio, model)
+            choices, chosen = classes(studio, names[0] if names else None)
             said = {"label": "Brought back as", "info": "a class, or none"}
             made["label"] = control("label", chosen, NAME, choices=choices, **said)
             made["model"] = model_picker(names, NAME, info="and its schedule")
             made["seed"] = control("seed", 0, NAME, min_width=160)
-    states = {"drawn": gr.State(False), "made_of": gr.State({})}
-    states["shown"] = gr.State(None)
-    tab = Forward(**made, **states)
-    _wire(studio, tab)
-    _first_look(studio, tab, opened)
+    tab = Forward(studio, **made, shown=gr.State(None))
+    _wire(tab)
     return tab
 
 
-def _first_look(studio: Studio, tab: Forward, opened: gr.Tab) -> None:
-    """A tab that is opened for the first time shows a digit."""
-
-    def start(drawn, picture, model, place):
-        # Where the address leads here, what is shown is its link's affair.
-        if drawn or picture is not None or model is None or place == NAME:
-            return gr.skip(), drawn
-        try:
-            channels, side, _ = studio.model(model).shape
-        except InvalidInput:
-            return gr.skip(), drawn
-        return sketch.sized(side, channels, FIRST, "first look"), True
-
-    place = gr.Textbox(visible=False)
-    named = "(...values) => window.page.named(values)"
-    asked = [tab.drawn, tab.sheet, tab.model, place]
-    opened.select(start, asked, [tab.sheet, tab.drawn], js=named, **QUIET)
-
-
-def _wire(studio: Studio, tab: Forward) -> None:
-    acts = forward_runs.Runs(studio, tab)
-    asked = [tab.sheet, tab.model, tab.seed]
-    shown = [tab.stage, tab.pixels, tab.formulas, tab.take, tab.shown]
-    shown += [tab.strip, tab.returned, tab.inverted, tab.note]
-    share_panel.wire(tab.take, partial(taken, studio), [tab.shown])
-    copied = [*asked, tab.label]
-    running = {
-        "fn": acts.noise,
-        "inputs": [*asked, tab.made_of],
-        "outputs": shown,
-    } | player_values.STREAM
-    running |= {"trigger_mode": "always_last"}
-    noised = gr.on([tab.sheet.input, tab.seed.change], **running)
+def _wire(tab: Forward) -> None:
+    share_panel.wire(tab.keep.take, tab.taken, [tab.shown])
+    asked, marks = [tab.sheet, tab.model, tab.seed], [tool.made_of for tool in tab.tools]
+    shown = [tab.stage, tab.pixels, tab.formulas, tab.shown]
+    shown += [part for tool in tab.tools for part in (tool.shows, tool.note)]
+    noised = gr.on(
+        [tab.sheet.input, tab.seed.change],
+        tab.noise,
+        [*asked, *marks],
+        shown,
+        **STREAM | {"trigger_mode": "always_last"},
+    )
     # With the class that is chosen by then, not by when the picture was drawn.
-    remember = f'(link) => window.page.remember("{NAME}", link)'
-    telling = {"fn": acts.retell, "inputs": copied, "outputs": tab.copies.outputs}
-    for told in (noised.then(**telling, **QUIET), tab.label.input(**telling, **LATEST)):
-        told.then(None, tab.copies.link, tab.copies.link, js=remember, **QUIET)
+    telling = {"fn": tab.tell, "inputs": [tab.shown, tab.label], "outputs": tab.keep.outputs}
+    noised.then(**telling, **QUIET)
+    tab.label.input(**telling, **LATEST)
     # The sheet then tells anew.
     named = [tab.model, tab.label]
-    fitted = tab.model.input(acts.fit, named, [tab.sheet, tab.label, tab.stage], **LATEST)
-    fitted.then(acts.relabel, named, tab.label, **LATEST)  # what was chosen while it loaded
-    tab.back.click(
-        acts.back,
-        [*copied, tab.made_of],
-        [tab.strip, tab.returned, tab.made_of],
-        trigger_mode="multiple",
-        **player_values.STREAM,
-    )
-    tab.invert.click(
-        acts.invert,
-        [tab.sheet, tab.model, tab.label, tab.made_of],
-        [tab.inverted, tab.note, tab.made_of],
-        trigger_mode="multiple",
-        **player_values.STREAM,
-    )
-    tab.back_stop.click(acts.stop_back, **AT_ONCE)
-    tab.invert_stop.click(acts.stop_inversion, **AT_ONCE)
-
-
-def restore(
-    studio: Studio, tab: Forward, visitor: gr.Request, pairs: list, first: Callable[[Studio], str]
-) -> dict:
-    """Updates that put what a link asks for on the sheet, which then tells of it by itself.
-
-    Args:
-        pairs: of the page's address.
-        first: names the model where the link does not.
-    """
-    try:
-        asked = forward_links.parse(pairs, studio.model(dict(pairs).get("model") or first(studio)))
-    except InvalidInput as error:
-        ticket = studio.arm((visitor.session_hash, NAME))
-        return {tab.stage: player_values.ordered(player.error(str(error)), ticket), tab.drawn: True}
-    name, (channels, side, _) = asked.model.name, asked.model.shape
-    if asked.picture is None:
-        digit = FIRST if asked.digit is None else asked.digit
-        sheet = sketch.sized(side, channels, digit, "link")
-    else:
-        sheet = sketch.shown(asked.picture, "link")
-    return {
-        tab.model: hub_models.pick(studio, name),
-        tab.seed: asked.seed,
-        tab.label: labels(studio, name, asked.label),
-        tab.sheet: sheet,
-        tab.drawn: True,
-    }
-
-
-def restored(tab: Forward) -> list:
-    """The components that ``restore`` updates."""
-    return [tab.model, tab.seed, tab.label, tab.sheet, tab.drawn, tab.stage]
-
-
-def read(studio: Studio, about: dict) -> tuple[str, np.ndarray, int]:
-    """The model, the picture and the seed that the note of a file of this tab tells of.
-
-    Raises:
-        InvalidInput: naming what cannot be used.
-    """
-    model = studio.model(about["model"])
-    channels, side, _ = model.shape
-    seed = check_seed(about.get("seed"))
-    if "packed" in about:
-        return model.name, unpack(about["packed"], model.shape), seed
-    picture = {"side": side, "channels": channels, "pixels": about.get("picture")}
-    return model.name, sketch.pixels(picture), seed
-
-
-def set_to(studio: Studio, tab: Forward, run: tuple[str, np.ndarray, int], wanted: str) -> dict:
-    """Updates that put a picture on the sheet, which then tells of it by itself.
-
-    Args:
-        wanted: names what it is put there for; see ``sketch.shown``.
-    """
-    model, picture, seed = run
-    named = {tab.model: hub_models.pick(studio, model), tab.seed: seed, tab.drawn: True}
-    return named | {tab.sheet: sketch.shown(picture, wanted), tab.label: labels(studio, model)}
+    fitted = tab.model.input(tab.fit, named, [tab.sheet, tab.label, tab.stage], **LATEST)
+    fitted.then(tab.relabel, named, tab.label, **LATEST)  # what was chosen while it loaded
+    for tool in tab.tools:
+        tool.wire([*asked, tab.label], tool.made_of)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -11,7 +12,7 @@ from ddpm_core import InvalidInput, Model, Request
 from ddpm_core.guidance import GUIDANCE
 from ddpm_core.guides import classifier_for, roles_for
 
-from ...events import AT_ONCE, LATEST, QUIET
+from ...events import AT_ONCE, LATEST, arm
 from ...runs import player_values
 from ...runs.runs import Key, Progress, Studio
 from ...runs.ticket import Ticket
@@ -19,8 +20,8 @@ from ...sharing import share_panel
 from ...widgets.anatomy import anatomy
 from ...widgets.equations import equations
 from ...widgets.player import player
-from .. import run_controls, run_tab
-from ..request_controls import ROLL
+from .. import run_controls
+from ..run_tab import LATEX, RunTab
 from . import guidance_controls, guidance_tools
 
 NAME = "guidance"
@@ -29,36 +30,53 @@ ROWS = 2  # that are taken apart
 QUICK_STEPS = {"cfg": (4, 6), "classifier": (5, 6)}
 LOOKING = "What guidance did, at the step under the cursor."
 SILENCE = ""  # a second anatomy takes no room until there is a second row
+# How long a hand must rest before the full number of steps is spent on where it rests.
+REST_SECONDS, REST_LOOKS = 0.3, 6
 
 
 @dataclass
-class GuidanceTab(run_tab.RunTab):
-    """A run_tab whose runs are taken apart.
+class GuidanceTab(RunTab):
+    """A tab whose runs are taken apart.
 
     Attributes:
         rows: says what the rows of the stage are.
         anatomies: one for each row that may stand on the stage.
+        tools: what stands below the stage.
     """
 
     rows: gr.Markdown | None = None
     anatomies: tuple[anatomy.Anatomy, ...] = ()
+    tools: tuple = ()
 
     def default_for(self, model: Model) -> Request:
         return guidance_controls.default_for(model)
 
-    def check(self, key: Key) -> None:
+    def read(self, values) -> Key:
+        return guidance_controls.read(values)
+
+    def fitting(self, key: Key) -> Key:
+        key = self.studio.settled(key)
         guidance_controls.check(key)
+        return key
 
     @property
     def outputs(self) -> list:
         own = [self.controls.applies, self.rows, *self.anatomies]
         return [*super().outputs, *own]
 
+    @property
+    def settable(self) -> list:
+        return [*super().settable, self.controls.applies]
+
     def stop(self, visitor: gr.Request) -> None:
         """End whatever of the visitor's goes on in this tab."""
         super().stop(visitor)
-        for place in guidance_tools.PLACES:
-            self.studio.stop((visitor.session_hash, place))
+        for tool in self.tools:
+            tool.stop(visitor)
+
+    def values(self, ticket: Ticket, key: Key, rate: float | None = None):
+        more = {} if rate is None else {"rate": rate}
+        return player_values.values(self.studio.stream(ticket, key, True, **more), ticket)
 
     def heading(self, key: Key) -> dict:
         words = f"{rows_in_words(key)} Click a picture to take it apart below."
@@ -70,24 +88,97 @@ class GuidanceTab(run_tab.RunTab):
         key, model = progress.key, self.studio.model(progress.key.model)
         trace = progress.trace if key.branch_at is None else None  # else it is of one row only
         return {
-            component: {**part, "order": ticket.order}
+            component: player_values.ordered(part, ticket)
             for component, part in zip(self.anatomies, parts, strict=False)
         } | {self.formulas: self.formulas.of(model, key.requests, trace)}
 
-    def preview(self, visitor: gr.Request, key: Key, at: float | None = None) -> dict:
+    def preview(self, visitor: gr.Request, *values) -> dict:
         """The end of a run of few steps, at once; what stands below it is for ``rest`` to say."""
-        ticket, shown = self.arm(visitor, at), {self.stage: gr.skip()}
-        if ticket.superseded:
-            return shown
-        with self.studio.preview():
-            runs = player_values.values(self.studio, ticket, quick(key), rate=0, whole=False)
-            for value, progress in runs:
+        try:
+            with self.studio.preview():
+                return self._preview(self.arm(visitor), self.read(values))
+        except InvalidInput as error:
+            return self.refuse(visitor, error)
+
+    def _preview(self, ticket: Ticket, key: Key) -> dict:
+        shown = {self.stage: gr.skip()}
+        if not ticket.superseded:
+            runs = self.studio.stream(ticket, quick(key), rate=0)
+            for value, progress in player_values.values(runs, ticket, player_values.under_way):
                 if progress is None:
-                    shown |= {self.stage: value, self.current: run_tab.REFUSED}
+                    shown |= {self.stage: value, self.current: None}
                 elif progress.done:
                     told = value | {"preview": key.request.steps}
                     shown |= {self.stage: told, self.current: progress.key}
         return shown
+
+    def rest_of(self, visitor: gr.Request, *values) -> Iterator[dict]:
+        """``rest`` of what the controls spell, of which a preview stands on the stage."""
+        yield from self.spelled(visitor, values, lambda *run: self.rest(*run, preview=True))
+
+    def rest(self, visitor: gr.Request, key: Key, preview: bool = False) -> Iterator[dict]:
+        """Run what a key names once the visitor's hand has rested, and show only its end.
+
+        A run that is armed meanwhile ends this one without a word.
+        """
+        ticket = arm(self.studio, visitor, self.name, yields=True)
+        try:
+            yield from self._rested(ticket, key, preview)
+        finally:
+            ticket.through = True
+
+    def _rested(self, ticket: Ticket, key: Key, preview: bool) -> Iterator[dict]:
+        for look in range(REST_LOOKS):
+            time.sleep(REST_SECONDS / REST_LOOKS)
+            if ticket.asked:
+                # Stopped, with a preview on the stage of which there is nothing to take.
+                yield self.silence if ticket.superseded or not preview else self.nothing
+                return
+            if look == 0 and preview:
+                # What can be kept below is not what a preview has put on the stage.
+                yield {self.keep.take: share_panel.pending(ticket.order)} | self.heading(key)
+        progress = None
+        yield self.silence  # of a branch that is ended before it begins nothing else is heard
+        for value, progress in self.values(ticket, key, rate=4):
+            if progress is None:
+                yield self.nothing | {self.stage: value, self.current: None}
+            elif progress.done:
+                yield {self.stage: value | {"still": True}} | self.announced(ticket, progress)
+            else:
+                far = player.next_run(progress.steps_done, progress.film.steps)
+                yield {self.stage: player_values.ordered(far, ticket)}
+        if progress and progress.done and not ticket.superseded:
+            yield self.heading(progress.key) | self.details(ticket, progress)
+
+    @property
+    def nothing(self) -> dict:
+        """Updates that offer nothing of the stage to be taken."""
+        return {part: "" for part in self.keep.outputs} | {self.keep.take: share_panel.idle()}
+
+    def offer(self, name, method, kind) -> str:
+        """What applies to the model and the method."""
+        try:
+            return " ".join(guidance_controls.applicable(self.studio.model(name), method, kind))
+        except InvalidInput:  # a name typed by hand: the run will say so
+            return gr.skip()
+
+    def fit(self, name, method, kind, label, late=False):
+        """Offer what the model has use for."""
+        panel = self.controls
+        try:
+            model = self.studio.model(name)
+        except InvalidInput:
+            return {panel.applies: gr.skip()}
+        found = panel.fitted(model, method, kind)
+        # What stays as it was is not said: another may be chosen before this arrives.
+        for part, chosen in ((panel.parts["method"], method), (panel.parts["kind"], kind)):
+            if found[part]["value"] == chosen:
+                del found[part]["value"]
+        choices = guidance_controls.classes(model)
+        return found | {
+            panel.parts["label"]: run_controls.offered(choices, label, choices[0][1], late),
+            panel.parts["mix"]: gr.update(choices=guidance_controls.mixable(model)),
+        }
 
 
 def quick(key: Key) -> Key:
@@ -113,11 +204,11 @@ def build(studio: Studio) -> GuidanceTab:
                 grid=(guidance_controls.DEFAULT.n, 1),
                 elem_id=f"{NAME}-stage",
             )
-            rows = gr.Markdown(elem_classes="caption rows", latex_delimiters=run_tab.LATEX)
+            rows = gr.Markdown(elem_classes="caption rows", latex_delimiters=LATEX)
             formulas = equations.beside(studio, NAME, equations.GUIDED)
             kept = share_panel.build(NAME, NAME, ("x", "x0"))
             with gr.Tabs(elem_id="instruments", elem_classes="instruments"):
-                with gr.Tab("Anatomy", id="anatomy") as first:
+                with gr.Tab("Anatomy", id="anatomy"):
                     anatomies = tuple(
                         anatomy.Anatomy(
                             anatomy.idle(SILENCE if i else LOOKING),
@@ -126,112 +217,51 @@ def build(studio: Studio) -> GuidanceTab:
                         )
                         for i in range(ROWS)
                     )
-                lab = guidance_tools.build(studio, NAME)
+                tools = tuple(tool(studio, NAME) for tool in guidance_tools.TOOLS)
         with gr.Column(elem_classes="control-column"):
             panel = guidance_controls.build(studio, NAME)
-    current = gr.State(None)
     made = GuidanceTab(
         studio,
         NAME,
-        ("x", "x0"),
-        False,
         guidance_controls.DEFAULT,
         panel,
         screen,
         kept,
-        current,
-        True,
-        formulas,
-        rows,
-        anatomies,
+        gr.State(None),
+        formulas=formulas,
+        rows=rows,
+        anatomies=anatomies,
+        tools=tools,
     )
     _wire(made)
-    made.give()
-    guidance_tools.wire(lab, made, first)
+    for tool in tools:
+        tool.connect(made)
     return made
 
 
 def _wire(made: GuidanceTab) -> None:
-    panel = made.controls
-    parts = panel.parts
-
-    def start(visitor: gr.Request, *values):
-        yield from _run(made, visitor, values, made.stream)
-
-    def rest(visitor: gr.Request, *values):
-        yield from _run(made, visitor, values, made.rest)
-
-    def preview(visitor: gr.Request, *values):
-        *values, at = values
-        try:
-            return made.preview(visitor, guidance_controls.read(values), at)
-        except InvalidInput as error:
-            return made.refuse(visitor, error, at)
-
-    def stop(visitor: gr.Request):
-        made.stop(visitor)
-
-    def offer(name, method, kind) -> str:
-        """What applies to the model and the method."""
-        try:
-            return " ".join(guidance_controls.applicable(made.studio.model(name), method, kind))
-        except InvalidInput:  # a name typed by hand: the run will say so
-            return gr.skip()
-
-    def fit(name, method, kind, label, late=False):
-        """Offer what the model has use for."""
-        try:
-            model = made.studio.model(name)
-        except InvalidInput:
-            return {panel.applies: gr.skip()}
-        found = panel.fitted(model, method, kind)
-        # What stays as it was is not said: another may be chosen before this arrives.
-        for part, chosen in ((parts["method"], method), (parts["kind"], kind)):
-            if found[part]["value"] == chosen:
-                del found[part]["value"]
-        choices = guidance_controls.classes(model)
-        return found | {
-            parts["label"]: run_controls.offered(choices, label, choices[0][1], late),
-            parts["mix"]: gr.update(choices=guidance_controls.mixable(model)),
-        }
-
-    stamped = [*panel.inputs, gr.Number(visible=False)]
-    running = {"fn": start, "inputs": stamped, "outputs": made.outputs, "js": run_tab.STAMP}
-    running |= player_values.STREAM | {"trigger_mode": "multiple"}
-    resting = running | {"fn": rest}
+    panel, parts = made.controls, made.controls.parts
+    made.wire(parts["seed"].submit)  # no preview of these is on the stage: what runs is to be seen
     # The last value of a drag must not be dropped, and none must wait for those before it.
     moved = gr.on(
         panel.moving,
-        preview,
-        stamped,
+        made.preview,
+        panel.inputs,
         [made.stage, made.current],
         trigger_mode="always_last",
-        js=run_tab.STAMP,
         **AT_ONCE,  # ``Studio.preview`` bounds what runs at a time
     )
+    moved.then(**made.running | {"fn": made.rest_of})
     # What is chosen is never an output of its own event: of two choices in a breath the answer to
     # the first would take the second back.
-    model, method, kind = asked = [parts[name] for name in ("model", "method", "kind")]
-    fits = [method, kind, panel.applies, parts["label"], parts["mix"]]
-    _, again = run_controls.follow_model(model, fit, [*asked, parts["label"]], fits)
-    chosen = gr.on([method.input, kind.input], offer, asked, panel.applies, **LATEST)
-    rolled = panel.roll.click(None, None, parts["seed"], js=ROLL, **QUIET)
-    moved.then(**resting)
-    # No preview of these is on the stage: what runs is to be seen.
-    gr.on([panel.run.click, parts["seed"].submit], **running)
-    for event in (again, chosen, rolled):
-        event.then(**running)
-    panel.stop.click(stop, **AT_ONCE)
-
-
-def _run(made: GuidanceTab, visitor: gr.Request, values, how) -> Iterator[dict]:
-    *values, at = values
-    try:
-        key = guidance_controls.read(values)
-    except InvalidInput as error:
-        yield made.refuse(visitor, error, at)
-        return
-    yield from how(visitor, key, at)
+    fits = [parts["method"], parts["kind"], panel.applies, parts["mix"]]
+    again = run_controls.follow_model(made.studio, panel, made.fit, ("method", "kind"), fits)
+    asked = [parts[name] for name in ("model", "method", "kind")]
+    chosen = gr.on(
+        [parts["method"].input, parts["kind"].input], made.offer, asked, panel.applies, **LATEST
+    )
+    for event in (again, chosen):
+        event.then(**made.running)
 
 
 def dissected(studio: Studio, progress: Progress) -> list[dict]:

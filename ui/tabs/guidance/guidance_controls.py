@@ -9,13 +9,14 @@ import gradio as gr
 from ddpm_core import InvalidInput, Model, Request
 from ddpm_core.errors import check_float
 from ddpm_core.guidance import GUIDANCE
-from ddpm_core.guides import roles_for
+from ddpm_core.guides import classifier_for, roles_for
 
 from ...runs.runs import Key, Studio
 from ...widgets.applicable.applicable import Applicable
 from ...widgets.interval.interval import Interval
 from .. import hub_models
 from ..request_controls import FINE_PRINT, Chips, control, fine_print, model_picker, seed_row
+from ..run_controls import Controls
 
 METHODS = {"cfg": "classifier-free", "classifier": "classifier", "both": "both"}
 KINDS = {"classifier-noisy": "knows the noise", "classifier": "clean images only"}
@@ -31,22 +32,16 @@ DEFAULT = Request(n=8, label=3, steps=50, guidance="cfg")
 
 
 @dataclass
-class Steering:
+class Steering(Controls):
     """The components of the column.
 
     Attributes:
-        parts: whose values make a run, by name; see ``read``.
         applies: tells which of them have a use.
         measured: which of two methods the instruments show.
     """
 
-    parts: dict[str, gr.components.Component]
-    roll: gr.Button
-    run: gr.Button
-    stop: gr.Button
-    applies: Applicable
-    measured: gr.Radio
-    shelf: hub_models.HubModels
+    applies: Applicable | None = None
+    measured: gr.Radio | None = None
 
     @property
     def inputs(self) -> list:
@@ -57,10 +52,6 @@ class Steering:
     def scales(self) -> list:
         """The sliders of s and of both λ."""
         return [self.parts[name] for name in ("s", "lam", "clean_lam")]
-
-    @property
-    def model(self) -> gr.Dropdown:
-        return self.parts["model"]
 
     @property
     def moving(self) -> list:
@@ -230,8 +221,6 @@ def kinds_for(model: Model) -> list[str]:
 
 def classes(model: Model) -> list[tuple[str, str]]:
     """The classes that a model can be steered to, as (name, value)."""
-    from ddpm_core.guides import classifier_for
-
     names = model.classes
     if not names and kinds_for(model):
         names = classifier_for(model, kinds_for(model)[0]).classes
@@ -276,7 +265,9 @@ def build(studio: Studio, prefix: str) -> Steering:
     default = default_for(model) if model else DEFAULT
     made: dict = {}
     with gr.Column(elem_classes="controls", elem_id=f"{prefix}-controls"):
-        applies = Applicable()
+        applies = Applicable(
+            " ".join(applicable(model, start["method"], start["kind"])) if model else ""
+        )
         with gr.Row(elem_classes="actions"):
             run = gr.Button("Guide", variant="primary", elem_id=f"{prefix}-run")
             stop = gr.Button("Stop", elem_id=f"{prefix}-stop")
@@ -356,7 +347,4 @@ def build(studio: Studio, prefix: str) -> Steering:
             for name, info in rests.items():
                 made[name] = control(name, start[name], prefix, info=info)
             made |= numbers | fine_print(default, prefix, info=None)
-    return Steering(made, roll, run, stop, applies, measured, shelf)
-
-
-__all__ = ["Steering", "build", "default_for", "read"]
+    return Steering(made, roll, run, stop, shelf, applies, measured)

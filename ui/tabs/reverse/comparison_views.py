@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
 import gradio as gr
 
-from ddpm_core import SAMPLERS, InvalidInput, Request
+from ddpm_core import SAMPLERS, Request
 from lab.process.race import FEW_STEPS
 from lab.process.race import LANE_PANES as PANES
 from lab.process.report_errors import REPORT_CODE
 
-from ...events import AT_ONCE, LATEST, QUIET
+from ...events import LATEST
 from ...runs import player_values, races
 from ...runs.races import GUIDED, RaceKey
 from ...runs.runs import Studio
-from ...runs.ticket import Ticket
-from ...sharing import share_panel
+from ...sharing import race_links, share_panel
 from ...widgets.player import player
 from .. import hub_models, run_controls
-from ..request_controls import ROLL, control, model_picker, seed_row
-from ..run_tab import LATEX, STAMP
+from ..request_controls import control, model_picker, seed_row
+from ..run_controls import Controls
+from ..run_tab import LATEX, RunTab
 
 CURVES = {
     "beta": {"symbol": "<i>β<sub>t</sub></i>", "text": "noise added by step t", "scale": "log"},
@@ -51,13 +49,18 @@ TOLD = {
 
 @dataclass(frozen=True)
 class View:
-    """What sets one comparison apart from the others; see ``VIEWS``."""
+    """What sets one comparison apart from the others; see ``VIEWS``.
+
+    Attributes:
+        parts: its controls, in their order; with an ``error`` comes the scale of its guidance.
+    """
 
     name: str
     title: str
     caption: str
     lanes: tuple[str, ...]
     curves: tuple[str, ...]
+    parts: tuple[str, ...]
     default: RaceKey
 
 
@@ -71,6 +74,7 @@ VIEWS = (
         "report's Figure 3. Aligned by log-SNR, both stand at the same noise level.",
         ("mnist-linear", "mnist-cosine"),
         ("beta", "abar", "log_snr"),
+        ("model", "against", "sampler", "steps", "n"),
         RaceKey("schedules", "mnist-linear", ALL_STEPS, against="mnist-cosine"),
     ),
     View(
@@ -80,6 +84,7 @@ VIEWS = (
         "ran it.",
         ("DDPM 1000", *FEW),
         ("norm", "change"),
+        ("model", "label", "n"),
         RaceKey("samplers", "mnist-conditional", replace(ALL_STEPS, label=3)),
     ),
     View(
@@ -89,121 +94,79 @@ VIEWS = (
         "sampling: the network was trained without it, the noise is the same.",
         ("as it should be", "with the error"),
         ("norm", "change"),
+        ("error", "model", "sampler", "steps", "n", "guidance_scale"),
         RaceKey("break", "mnist-linear", replace(ALL_STEPS, n=4), error="missing-root"),
     ),
 )
+NAMES = ("model", "against", "error")  # of a race, and not of its request
 
 
 @dataclass
-class Comparison:
-    """The components of one comparison.
+class Comparison(RunTab):
+    """A tab within the Reverse tab whose runs are races.
 
     Attributes:
-        inputs: by field of the request, or of ``RaceKey``; what a race is made of.
-        current: the key of the race on the stage, None before the first.
+        note: says what the error is that is put back, where one can be.
     """
 
-    studio: Studio
-    view: View
-    stage: player.Player
-    inputs: dict[str, gr.components.Component]
-    run: gr.Button
-    stop: gr.Button
-    roll: gr.Button
-    note: gr.Markdown
-    keep: share_panel.SharePanel
-    current: gr.State
-
-    @property
-    def outputs(self) -> list:
-        return [self.stage, self.current, *self.keep.outputs]
-
-    @property
-    def row(self) -> str:
-        """The name of the visitor's runs of this kind."""
-        return f"race-{self.view.name}"
+    view: View | None = None
+    note: gr.Markdown | None = None
 
     def read(self, values) -> RaceKey:
-        """The race that the controls spell.
-
-        Raises:
-            InvalidInput: for anything out of range.
-        """
-        named, default = dict(zip(self.inputs, values, strict=True)), self.view.default
-        own = {k: named.pop(k) for k in ("model", "against", "error") if k in named}
+        named, default = dict(zip(self.controls.parts, values, strict=True)), self.view.default
+        own = {name: named.pop(name) for name in NAMES if name in named}
         scale = named.pop("guidance_scale", None)
         if own.get("error") == "batch-scale":
             named |= GUIDED | {"guidance_scale": scale}
-        return default._replace(request=replace(default.request, **named), **own)
+        return replace(default, request=replace(default.request, **named), **own)
 
     def set_to(self, key: RaceKey) -> dict:
-        """Updates that set every control to a race."""
-        given = key._asdict() | {name: getattr(key.request, name) for name in REQUEST}
-        known = {k: given[k] for k in self.inputs if given[k] is not None}
+        known = {
+            name: getattr(key if name in NAMES else key.request, name)
+            for name in self.controls.parts
+        }
         for picker in {"model", "against"} & known.keys():
             known[picker] = hub_models.pick(self.studio, known[picker])
         if "label" in known:
             choices = run_controls.label_choices(self.studio, key.model)
             known["label"] = gr.update(choices=choices, value=str(known["label"]))
-        updates = {self.inputs[k]: v for k, v in known.items()}
-        if "error" in self.inputs:
-            guided = key.error == "batch-scale"
-            scale = {"visible": True if guided else "hidden"}
-            if guided:
-                scale["value"] = key.request.guidance_scale
-            updates[self.inputs["guidance_scale"]] = gr.update(**scale)
-            updates[self.note] = TOLD.get(key.error, "")
+        updates = {self.controls.parts[name]: value for name, value in known.items()}
+        if self.note:
+            updates |= self.explained(key.error, key.request.guidance_scale)
         return updates
 
-    def stream(self, visitor: gr.Request, key: RaceKey, at: float | None = None) -> Iterator[dict]:
-        """Run a race on the stage: frames first, files when they are ready.
+    @property
+    def settable(self) -> list:
+        return [*super().settable, *([self.note] if self.note else [])]
 
-        Args:
-            at: when the visitor asked for it; see ``Studio.arm``.
-        """
-        ticket = self.studio.arm((visitor.session_hash, self.row), at)
-        if ticket.superseded:
-            yield {self.current: gr.skip()}  # of a generator that yields nothing, all is emptied
-            return
-        told = 0
-        try:
-            for progress in races.stream(self.studio, ticket, key):
-                news, told = {self.stage: races.value(progress, ticket)}, told + 1
-                if progress.race.lanes[0].frames == 1 or progress.done:
-                    news |= {self.current: progress.key} | self.announced(progress, ticket)
-                yield news
-            if told == 1:
-                yield from player_values.once_more(ticket, news)
-        except InvalidInput as error:
-            yield {self.stage: player_values.ordered(player.error(str(error)), ticket)}
-        except Exception:
-            logging.exception("a race failed")
-            yield {self.stage: player_values.ordered(player.error(player_values.FAILED), ticket)}
-        finally:
-            ticket.through = True
+    def explained(self, error: str, scale: float | None = None) -> dict:
+        """Updates that say what an error is, and offer the scale of guidance that it acts on."""
+        guided = error == "batch-scale"
+        value = {"value": scale} if guided and scale is not None else {}
+        shown = gr.update(visible=True if guided else "hidden", **value)
+        return {self.note: TOLD.get(error, ""), self.controls.parts["guidance_scale"]: shown}
 
-    def announced(self, progress: races.RaceProgress, ticket: Ticket) -> dict:
-        """Updates that name a race: its link, its code, and its files once it has ended."""
-        key, order = progress.key, ticket.order
-        meant = self.studio.model(key.model).config.sampling
-        return {
-            self.keep.python: races.python(key),
-            self.keep.command: races.command_line(key, meant),
-            self.keep.take: share_panel.offered(order, progress, races.query(key, tab="reverse")),
-        }
+    def values(self, ticket, key: RaceKey):
+        def value(progress):
+            return races.value(progress, race_links.query(progress.key))
+
+        return player_values.values(races.stream(self.studio, ticket, key), ticket, value)
+
+    def asked(self, pairs: list, model: str) -> RaceKey:
+        return self.fitting(race_links.parse(dict(pairs), self.view.default))
+
+    def noted(self, about: Mapping) -> RaceKey:
+        """What the note of a file asks for."""
+        return self.fitting(race_links.from_note(about, self.view.default))
+
+    def fitting(self, key: RaceKey) -> RaceKey:
+        return races.settled(self.studio, key)[0]
 
     @property
     def pickers(self) -> list[gr.Dropdown]:
         """What chooses a model."""
-        return [self.inputs[name] for name in ("model", "against") if name in self.inputs]
-
-    def refuse(self, visitor: gr.Request, error: InvalidInput, at: float | None = None) -> dict:
-        """Say what is wrong with a request."""
-        ticket: Ticket = self.studio.arm((visitor.session_hash, self.row), at)
-        return {self.stage: player_values.ordered(player.error(str(error)), ticket)}
-
-
-REQUEST = ("label", "sampler", "steps", "n", "seed", "guidance_scale")
+        parts = self.controls.parts
+        return [parts[name] for name in ("model", "against") if name in parts]
 
 
 def build(studio: Studio, view: View, recorded: Mapping | None = None) -> Comparison:
@@ -226,97 +189,68 @@ def build(studio: Studio, view: View, recorded: Mapping | None = None) -> Compar
                 elem_id=f"{prefix}-stage",
             )
             gr.Markdown(view.caption, elem_classes="caption", latex_delimiters=LATEX)
-            kept = share_panel.build(
-                prefix,
-                f"reverse {view.name}",
-                ("x", "x0"),
-                [*share_panel.BOTH, ("eps",), ("change",), PANES],
-            )
+            panes = [*share_panel.BOTH, ("eps",), ("change",), PANES]
+            kept = share_panel.build(prefix, f"reverse {view.name}", ("x", "x0"), panes)
         with gr.Column(elem_classes="control-column"), gr.Column(elem_classes="controls"):
             with gr.Row(elem_classes="actions"):
                 run = gr.Button("Race", variant="primary", elem_id=f"{prefix}-run")
                 stop = gr.Button("Stop", elem_id=f"{prefix}-stop")
-            inputs, note, roll = _inputs(studio, view, prefix)
-    current = gr.State(None)
-    comparison = Comparison(studio, view, screen, inputs, run, stop, roll, note, kept, current)
+            parts, note = _parts(studio, view, prefix)
+            numbers, roll = seed_row(view.default.request, prefix, "seed")
+    controls = Controls(parts | numbers, roll, run, stop)
+    default, current = view.default.request, gr.State(None)
+    comparison = Comparison(
+        studio, prefix, default, controls, screen, kept, current, view=view, note=note
+    )
     _wire(comparison)
     return comparison
 
 
-def _inputs(studio: Studio, view: View, prefix: str):
-    default, names, made = view.default, studio.names(), {}
-    request, note = default.request, None
-    if view.name == "break":
-        made["error"] = gr.Radio(
-            [(word, name) for name, word in races.ERROR_WORDS.items()],
-            value=default.error,
-            label="Error",
-            elem_classes="chips",
-            elem_id=f"{prefix}-error",
-        )
-        note = gr.Markdown(TOLD[default.error], elem_classes="caption")
-    made["model"] = model_picker(names, prefix, default.model)
-    if view.name == "schedules":
-        named = {"label": "Against", "elem_id": f"{prefix}-against"}
-        made["against"] = model_picker(names, prefix, default.against, **named)
-    if view.name == "samplers":
-        choices = run_controls.label_choices(studio, made["model"].value)
-        made["label"] = control("label", str(request.label), prefix, choices=choices)
-    else:
-        for name in ("sampler", "steps"):
-            made[name] = control(name, getattr(request, name), prefix, info=None)
-    made["n"] = control("n", request.n, prefix, maximum=races.MAX_IMAGES)
-    if view.name == "break":
-        made["guidance_scale"] = gr.Slider(
-            0,
-            30,
-            value=GUIDED["guidance_scale"],
-            step=0.5,
-            label="λ (noise-aware classifier, class 3)",
-            visible="hidden",
-            elem_id=f"{prefix}-lam",
-        )
-    numbers, roll = seed_row(request, prefix, "seed")
-    return made | numbers, note, roll
+def _parts(studio: Studio, view: View, prefix: str):
+    default, names, parts, note = view.default, studio.names(), {}, None
+    for name in view.parts:
+        if name == "error":
+            parts[name] = gr.Radio(
+                [(word, name) for name, word in races.ERROR_WORDS.items()],
+                value=default.error,
+                label="Error",
+                elem_classes="chips",
+                elem_id=f"{prefix}-error",
+            )
+            note = gr.Markdown(TOLD[default.error], elem_classes="caption")
+        elif name == "guidance_scale":
+            parts[name] = gr.Slider(
+                0,
+                30,
+                value=GUIDED["guidance_scale"],
+                step=0.5,
+                label="λ (noise-aware classifier, class 3)",
+                visible="hidden",
+                elem_id=f"{prefix}-lam",
+            )
+        elif name in NAMES:
+            named = {"elem_id": f"{prefix}-{name}"} | (
+                {"label": "Against"} if name == "against" else {}
+            )
+            parts[name] = model_picker(names, prefix, getattr(default, name), **named)
+        elif name == "label":
+            choices = run_controls.label_choices(studio, parts["model"].value)
+            parts[name] = control(name, str(default.request.label), prefix, choices=choices)
+        else:
+            own = {"maximum": races.MAX_IMAGES} if name == "n" else {"info": None}
+            parts[name] = control(name, getattr(default.request, name), prefix, **own)
+    return parts, note
 
 
 def _wire(comparison: Comparison) -> None:
-    view, studio, inputs = comparison.view, comparison.studio, comparison.inputs
-
-    def start(visitor: gr.Request, *values) -> Iterator[dict]:
-        *values, at = values
-        try:
-            key = comparison.read(values)
-        except InvalidInput as error:
-            yield comparison.refuse(visitor, error, at)
-            return
-        yield from comparison.stream(visitor, key, at)
-
-    def stop(visitor: gr.Request):
-        studio.stop((visitor.session_hash, comparison.row))
-
-    running = {"fn": start, "inputs": [*inputs.values(), gr.Number(visible=False)]}
-    running |= {"outputs": comparison.outputs, "trigger_mode": "multiple", "js": STAMP}
-    running |= player_values.STREAM
-    comparison.run.click(**running)
-    rolled = comparison.roll.click(None, None, inputs["seed"], js=ROLL, **QUIET)
-    rolled.then(**running)
-    comparison.stop.click(stop, **AT_ONCE)
-    if view.name == "break":
-
-        def tell(error):
-            return TOLD[error], gr.update(visible=True if error == "batch-scale" else "hidden")
-
-        told = inputs["error"].input(
-            tell, inputs["error"], [comparison.note, inputs["guidance_scale"]], **LATEST
-        )
-        told.then(**running)
-    if view.name == "samplers":
-        asked = [inputs["model"], inputs["label"]]
-        fit = partial(run_controls.relabelled, studio)
-        _, fitted = run_controls.follow_model(inputs["model"], fit, asked, inputs["label"])
-        fitted.then(**running)
-        inputs["label"].input(**running)
+    controls, running = comparison.controls, comparison.running
+    parts = controls.parts
+    if "label" in parts:
+        comparison.wire(parts["label"].input)
+        run_controls.follow_model(comparison.studio, controls).then(**running)
     else:
-        gr.on([picker.input for picker in comparison.pickers], **running)
-    share_panel.wire(comparison.keep.take, partial(races.take, studio))
+        comparison.wire(*(picker.input for picker in comparison.pickers))
+    if comparison.note:
+        shown = [comparison.note, parts["guidance_scale"]]
+        told = parts["error"].input(comparison.explained, parts["error"], shown, **LATEST)
+        told.then(**running)

@@ -8,9 +8,8 @@ import gradio as gr
 
 from ddpm_core import Request
 
-from ...runs import recordings
 from ...runs.runs import Studio
-from .. import run_tab
+from .. import recordings, run_tab
 from . import comparison_views
 
 DEFAULT = Request(n=1, label=3, sampler="ddpm", steps=250)
@@ -21,41 +20,36 @@ class Reverse:
     """The parts of the tab.
 
     Attributes:
-        single: the run_tab of one image.
+        single: the tab of one image.
         comparisons: the comparisons, by name.
-        views: the tabs that they stand in: ``"one"``, and the names of the comparisons.
-        tabs: each of those.
+        tabs: those that they stand in: ``"one"``, and the names of the comparisons.
     """
 
     single: run_tab.RunTab
     comparisons: dict[str, comparison_views.Comparison]
-    views: gr.Tabs
     tabs: dict[str, gr.Tab]
 
 
 def build(studio: Studio) -> Reverse:
     """Lay the tab out and wire it."""
     comparisons, tabs = {}, {}
-    with gr.Tabs(elem_id="views", elem_classes="instruments") as views:
+    with gr.Tabs(elem_id="views", elem_classes="instruments"):
         with gr.Tab("One image", id="one") as tabs["one"]:
-            single = _single(studio)
+            single = run_tab.build(
+                studio,
+                "reverse",
+                default=DEFAULT,
+                gif_panes=("x", "x0"),
+                single=True,
+                title="Reverse process of one image",
+                idle="One image, from noise to picture, every step of it.",
+                caption="$x_t$ is the state after the step, $\\hat x_0$ the clean image that the "
+                "network saw before it. Drag the timeline or press the arrow keys; 0 to 9 pick a "
+                "class, S stops.",
+                numbers=(6, 7),
+            )
         for view in comparison_views.VIEWS:
             with gr.Tab(view.title, id=view.name) as tabs[view.name]:
                 recorded = recordings.load(view.name)
                 comparisons[view.name] = comparison_views.build(studio, view, recorded)
-    return Reverse(single, comparisons, views, tabs)
-
-
-def _single(studio: Studio) -> run_tab.RunTab:
-    return run_tab.build(
-        studio,
-        "reverse",
-        default=DEFAULT,
-        gif_panes=("x", "x0"),
-        single=True,
-        title="Reverse process of one image",
-        idle="One image, from noise to picture, every step of it.",
-        caption="$x_t$ is the state after the step, $\\hat x_0$ the clean image that the network "
-        "saw before it. Drag the timeline or press the arrow keys; 0 to 9 pick a class, S stops.",
-        numbers=(6, 7),
-    )
+    return Reverse(single, comparisons, tabs)

@@ -14,5 +14,5 @@ class Applicable(component.Component):
 
     NAME = "applicable"
 
-    def __init__(self, **props: Any):
-        super().__init__("", visible="hidden", **props)
+    def __init__(self, value: str = "", **props: Any):
+        super().__init__(value, visible="hidden", **props)

@@ -73,7 +73,7 @@ export function mount({ root, find, options: { steps } }) {
     tick();
     root.dataset.step = at + 1;
     root.dataset.found = "looking";
-    openTab(tab);
+    window.page.open(tab);
     const found = await onView(targets, () => mine !== ticket);
     if (mine !== ticket) return;
     pointAt(found);
@@ -98,12 +98,6 @@ export function mount({ root, find, options: { steps } }) {
       before = here;
     }
     hands.abort();
-  }
-
-  function openTab(id) {
-    /** @type {HTMLElement} */
-    const tab = document.querySelector(`#tabs [role=tab][data-tab-id="${id}"]`);
-    if (tab?.getAttribute("aria-selected") === "false") tab.click();
   }
 
   function pointAt(found) {

@@ -1,6 +1,6 @@
 """What moves before anything has run: recordings by the shipped models, labelled as such.
 
-``python -m ui.runs.recordings`` makes them anew, from the same seeds.
+``python -m ui.tabs.recordings`` makes them anew, from the same seeds.
 """
 
 from __future__ import annotations
@@ -75,13 +75,13 @@ def main() -> None:
     """Record the races of the Reverse tab, and the strip and the atlas of the Guidance tab."""
     from ddpm_core import film
 
+    from ..runs import races
+    from ..runs.runs import Studio
+    from ..runs.ticket import Ticket
     from ..widgets.image_grid import image_grid
-    from ..tabs.reverse import comparison_views
     from ..widgets.player import player
-    from . import races
-    from ..tabs.guidance import guidance_controls
-    from .ticket import Ticket
-    from .runs import Studio
+    from .guidance import guidance_controls
+    from .reverse import comparison_views
 
     studio = Studio()
     for view in comparison_views.VIEWS:

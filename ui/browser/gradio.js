@@ -1,0 +1,29 @@
+// What the page's own scripts need of Gradio that Gradio does not promise: its markup, its routes
+// and the messages of its stream. Each release may change any of it: tests/e2e/test_stream.py says
+// what a new one broke, and ui/gradio_internals.py has the same for Python.
+(() => {
+  window.gradio = {
+    seen: "6.31.0",
+    // --- markup ---
+    /** A tab, by the id that Python gives it; `chosen` where it must be open, or must not. */
+    tab: (id, chosen) => `[role=tab][data-tab-id="${id}"]`
+      + (chosen === undefined ? "" : `[aria-selected=${chosen}]`),
+    /** The open tab of some, by the element id that Python gives them. */
+    openTab: (id) => `#${id} [role=tab][data-tab-id][aria-selected=true]`,
+    tabId: (tab) => tab.dataset.tabId,
+    /** What changes when a tab opens. */
+    ofTabs: ["aria-selected"],
+    slider: (id) => `#${id} input[type=range]`,
+    choice: (group, value) => group.querySelector(`input[value="${value}"]`),
+    editor: ".cm-editor",
+    // --- routes and messages ---
+    asks: (path) => /\/(queue\/join|run\/predict)$/.test(path),
+    joins: (path) => path.endsWith("/queue/join"),
+    hears: (path) => path.endsWith("/queue/data"),
+    eventOf: (message) => /"event_id": ?"(\w+)"/.exec(message)?.[1],
+    isEnd: (message) => /"msg": ?"close_stream"/.test(message),
+    isNews: (message) => /"msg": ?"process_generating"/.test(message),
+    END: 'data: {"msg": "close_stream"}\n\n',
+    CUT: 'data: {"msg": "broken_connection"}\n\n',
+  };
+})();

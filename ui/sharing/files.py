@@ -1,0 +1,144 @@
+"""What leaves the page as a file: a film in which every step is a frame, and a picture."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ddpm_core import InvalidInput, Run, grid, save_animation, save_png
+from ddpm_core.recorder import Frames
+from lab.process.forward import ForwardFilm
+
+from ..gradio_internals import get_upload_folder
+from ..runs.player_values import columns
+from ..runs.races import RaceProgress
+from ..runs.runs import Progress, Studio
+from ..widgets.download.download import Choice, Taken
+from . import permalinks
+from .file_cache import put
+
+# How wide a picture grows by enlarging, and what all frames together may.
+SIDE = 224
+PIXELS = 16 * 10**6
+
+
+def kept(studio: Studio, tab: str, choice: Choice) -> Taken:
+    """Write the run, or the race, that a visitor wants, as they want it.
+
+    Args:
+        tab: where it stands on the page, and is to stand again; see ``permalinks.from_note``.
+
+    Raises:
+        InvalidInput: if it is no longer kept.
+    """
+    progress = asked(studio, choice)
+    if isinstance(progress, RaceProgress):
+        return _race(progress, tab, choice)
+    request, width = progress.key.request, columns(progress)
+    steps = f"{request.sampler}-{progress.steps_done}steps"
+    frames = Frames(progress.film, choice.panes, choice.stride, width)
+    picture = grid(progress.film.images(), width)
+    return written(
+        choice,
+        f"{permalinks.stem(progress.key.model)}-seed{request.seed}-{steps}",
+        note(studio, progress, tab),
+        frames,
+        picture,
+        scale=enlargement(picture.shape, len(frames)),
+        picture_scale=enlargement(picture.shape, 1),
+    )
+
+
+def asked(studio: Studio, choice: Choice):
+    """What a visitor wants of what is kept.
+
+    Raises:
+        InvalidInput: if it is no longer kept.
+    """
+    progress = studio.kept_run(choice.run)
+    if progress is None:
+        raise InvalidInput("Run it again to take it")
+    return progress
+
+
+def note(studio: Studio, progress: Progress, tab: str | None = None) -> str:
+    """The parameters of a run, for its files; a stopped one says where it stopped."""
+    key, more = progress.key, {"tab": tab} if tab else {}
+    if progress.stopped:
+        more["stopped_after"] = progress.steps_done
+    if key.branch_at is not None:
+        more["branch_at"] = key.branch_at
+    return Run(studio.model(key.model), key.requests, images=[]).describe(**more)
+
+
+def _race(progress: RaceProgress, tab: str, choice: Choice) -> Taken:
+    race, more = progress.race, {"tab": tab}
+    if progress.stopped:
+        more["stopped_after"] = [lane.frames - 1 for lane in race.lanes]
+    count, side = len(race.pictures(choice.panes, choice.stride)), race.pictures(choice.panes)[0]
+    scale, large = (enlargement(side.shape, frames) for frames in (count, 1))
+    return written(
+        choice,
+        f"{progress.key.view}-seed{progress.key.request.seed}",
+        race.describe(**more),
+        race.pictures(choice.panes, choice.stride, scale=scale),
+        race.pictures(choice.panes, scale=large)[-1],
+    )
+
+
+def forward(model: str, noised: ForwardFilm, picture: np.ndarray, seed: int, choice: Choice):
+    """Every step from a picture to noise, some of them as a PNG; the picture is in their note."""
+    about = {"model": model, "tab": "forward", "process": "forward", "seed": seed}
+    about["picture"] = b64encode(picture.tobytes()).decode("ascii")
+    frames = Frames(noised.film.reversed(), choice.panes, choice.stride)
+    return written(
+        choice,
+        f"{permalinks.stem(model)}-forward-seed{seed}",
+        json.dumps(about),
+        frames,
+        noised.sheet(),
+        scale=min(2, enlargement(frames[0].shape, len(frames))),
+    )
+
+
+def written(
+    choice: Choice,
+    name: str,
+    note: str,
+    frames: Sequence[np.ndarray],
+    picture: np.ndarray,
+    scale: int = 1,
+    picture_scale: int = 1,
+) -> Taken:
+    """Write a film in the format that was chosen, and its picture, into Gradio's cache."""
+
+    def write(name: str, save: Callable[[Path], object]) -> str:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / name
+            save(path)
+            return put(path.read_bytes(), name, get_upload_folder())
+
+    more = {"scale": scale, "frame_ms": pace(len(frames)), "note": note}
+    film = write(f"{name}.{choice.format}", lambda path: save_animation(frames, path, **more))
+    png = write(f"{name}.png", lambda path: save_png(picture, path, picture_scale, note))
+    return Taken(film, len(frames), Path(film).stat().st_size, png)
+
+
+def enlargement(shape: tuple[int, ...], frames: int) -> int:
+    """How much to enlarge pictures of (H, W, ...) for viewers that would blur them.
+
+    No more than a long film can bear: it is encoded while its visitor waits.
+    """
+    bearable = math.sqrt(PIXELS / (frames * shape[0] * shape[1]))
+    return max(1, min(SIDE // shape[1], int(bearable)))
+
+
+def pace(frames: int) -> int:
+    """Milliseconds per frame: two seconds in all at least, and no slower than 80."""
+    return max(20, min(80, round(2000 / max(1, frames - 1), -1)))

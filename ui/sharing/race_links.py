@@ -1,0 +1,93 @@
+"""A race as a link, as Python and as a command line; and a link, or a file's note, as a race."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from ddpm_core import InvalidInput
+from ddpm_core.request import unused
+from lab.process.race import FEW_STEPS
+
+from ..runs.races import RaceKey
+from ..runs.runs import Key
+from . import permalinks
+
+# What a request of a race leaves to the race itself.
+OWN = {"schedules": ("fault",), "samplers": ("sampler", "steps", "fault"), "break": ("fault",)}
+# What the command line takes where nothing is said.
+DEFAULTS = {"n": 1, "sampler": "ddpm", "steps": 1000, "label": "none"}
+
+
+def parse(params: Mapping[str, str], base: RaceKey) -> RaceKey:
+    """Read a query string back; what it does not say is as in ``base``.
+
+    Raises:
+        InvalidInput: naming the field that is broken.
+    """
+    named = {k: params.get(k, getattr(base, k)) for k in ("view", "model", "against", "error")}
+    return RaceKey(request=base.request.with_texts(params), **named)
+
+
+def from_note(about: Mapping, base: RaceKey) -> RaceKey:
+    """Read the note of a race's file, see ``Race.describe``; what it does not say is as in
+    ``base``.
+
+    Raises:
+        InvalidInput: naming what is broken, or not to be had on the page.
+    """
+    if about.get("few", list(FEW_STEPS)) != list(FEW_STEPS):
+        known = ", ".join(map(str, FEW_STEPS))
+        raise InvalidInput(f"the page races {known} steps, this file has {about['few']}")
+    texts = {k: str(v) for k, v in about.items() if isinstance(v, str | int | float)}
+    return parse(texts | {"view": about["race"]}, base)
+
+
+def query(key: RaceKey, **more) -> str:
+    """The query string that restores a race."""
+    extra = {"view": key.view, "against": key.against or None, "error": key.error or None}
+    own = [(k, v) for k, v in (extra | more).items() if v is not None]
+    return permalinks.query(Key(key.model, key.request)) + "&" + urlencode(own)
+
+
+def python(key: RaceKey) -> str:
+    """Python that runs the same race, and makes its GIF."""
+    call = {"schedules": "schedules", "samplers": "samplers", "break": "broken"}[key.view]
+    first = f"load({key.model!r})"
+    first += f", load({key.against!r})" if key.view == "schedules" else ""
+    last = f", {key.error!r}" if key.view == "break" else ""
+    return "\n".join(
+        [
+            "from ddpm_core import Request, load, save_animation",
+            f"from lab.process.race import {call}\n",
+            f"request = Request({_arguments(key)})",
+            f"race = {call}({first}, request{last})",
+            "for lane in race.steps():  # the one that took a step",
+            "    pass",
+            'save_animation(race.pictures(("x", "x0"), scale=2), "race.gif")',
+            "",
+        ]
+    )
+
+
+def command_line(key: RaceKey, meant: Mapping) -> str:
+    """The command that runs the same race.
+
+    Args:
+        meant: how the model is meant to be sampled (``Config.sampling``).
+    """
+    words = ["python", "-m", "lab", "race", key.view]
+    known = {"model": key.model, "against": key.against, "error": key.error}
+    words += [w for k, v in known.items() if v for w in (f"--{k}", v)]
+    base = permalinks.DEFAULTS | DEFAULTS | dict(meant)
+    left_out = unused([key.request]).union(OWN[key.view])
+    for name, given in permalinks.changed(key.request, base).items():
+        if name not in left_out:
+            words += permalinks.option(name, given)
+    return shlex.join([*words, "--out", f"{key.view}.gif"])
+
+
+def _arguments(key: RaceKey) -> str:
+    told = {"n": key.request.n} | permalinks.changed(key.request)
+    return ", ".join(f"{k}={v!r}" for k, v in told.items() if k not in OWN[key.view])

@@ -1,0 +1,180 @@
+"""Under the Forward stage: the picture noised and brought back, and its inversion."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import gradio as gr
+import numpy as np
+
+from ddpm_core import InvalidInput, Model
+from lab.process.forward import (
+    Inversion,
+    inversion_plan,
+    inverting,
+    return_request,
+    return_times,
+    return_work,
+    returns,
+)
+
+from ...runs.limits import most_work
+from ...runs.runs import Studio
+from ...runs.ticket import Ticket
+from ...widgets.image_grid import image_grid
+from ..run_tab import LATEX
+from ..tool import Tool
+
+LEAST_STEPS = 5  # from each time, of a model that is too large for more
+PAUSE = 1 / 8  # seconds between two looks at what is being made
+
+
+class PictureTool(Tool):
+    """What is made of the picture on the sheet, tile by tile.
+
+    Attributes:
+        made_of: tells what its tiles were made of, see ``mark``.
+        looks: the rows and columns to come.
+    """
+
+    title: str
+    idle: str
+    label: str
+    words: str  # on the button
+    names: tuple[str, str, str]  # of its tiles, its button and Stop, in element ids
+    looks: dict[str, int]
+    symbol = ""
+
+    def __init__(self, studio: Studio, prefix: str):
+        super().__init__(studio)
+        shown, go, stop = (f"{prefix}-{name}" for name in self.names)
+        with gr.Tab(self.title):
+            look = {"label": self.label, "symbol": self.symbol, "clickable": False}
+            self.shows = image_grid.ImageGrid(self.empty(self.idle), elem_id=shown, **look)
+            with gr.Row(elem_classes="actions"):
+                self.buttons(self.words, go, stop, size="sm")
+            self.note = gr.Markdown(elem_classes="caption", latex_delimiters=LATEX)
+        self.made_of = gr.State("")
+
+    def empty(self, message: str, order: int | None = None) -> dict:
+        return image_grid.idle(message, **self.looks, order=order)
+
+    def mark(self, picture: np.ndarray, model: str, seed) -> str:
+        """Tells whether two things were made of the same."""
+        about = f"{picture.shape}{model} {seed}".encode()
+        return hashlib.blake2b(about + picture.tobytes()).hexdigest()
+
+    def compute(self, ticket: Ticket, picture, model, seed, label) -> Iterator[dict]:
+        if picture is None:
+            raise InvalidInput("Draw something first.")
+        parts = self.begin(self.studio.model(model), picture, seed, label)
+        work, tiles, about = next(parts)
+        yield {self.made_of: self.mark(picture, model, seed), self.note: ""}
+        about |= {"order": ticket.order, "run": f"{ticket.order}"}
+        done, words = 0, ""
+
+        def steps():
+            nonlocal done, words
+            for done, words in parts:
+                yield
+
+        for _ in self.studio.paced(ticket, steps(), PAUSE):
+            strip = image_grid.contact(tiles, live=True, **about)
+            yield {self.shows: strip, self.note: f"{done} of {work} steps"}
+        if not ticket.superseded:
+            told = words or f"Stopped after {done} of {work} steps."
+            yield {self.shows: image_grid.contact(tiles, **about), self.note: told}
+
+    def begin(self, model: Model, picture: np.ndarray, seed, label) -> Iterator[tuple]:
+        """First how many steps it takes, its tiles, and how they are labelled; then after each
+        step, which has changed the tiles, how many are done, and in words what is shown, or
+        nothing while more are to come."""
+        raise NotImplementedError
+
+
+class ThereAndBack(PictureTool):
+    """The picture noised to each of ten times, and what the model makes of it from there."""
+
+    place, names, symbol = "back", ("back", "go", "back-stop"), "t"
+    title = words = "There and back"
+    idle = "Noised up to t, and denoised by the model from there: what survives."
+    label = "Noised up to t, and denoised from there"
+    looks = {"rows": 2, "columns": 10}
+
+    def begin(self, model, picture, seed, label):
+        times = return_times(model.schedule)
+        steps = _affordable(model, times)
+        request = return_request(model, label, seed, steps).for_model(model)
+        sheet = np.full((2, len(times), *picture.shape), 128, np.uint8)
+        about = {"columns": len(times), "column_labels": times, "symbol": "t"}
+        work = return_work(times, steps)
+        yield work, sheet.reshape(-1, *picture.shape), about | {"row_labels": ("noised", "back")}
+        as_class = "" if label == "none" else f", told the class {model.classes[int(label)]}"
+        for done, moment in enumerate(returns(model, picture, times, request), 1):
+            sheet[:, times.index(moment.time)] = moment.noised, moment.state
+            words = f"{steps} steps of DDIM with η = 1 from every t{as_class}."
+            yield done, words if done == work else ""
+
+
+class Inverted(PictureTool):
+    """The picture led to its own noise and back."""
+
+    place, names = "inversion", ("inverted", "invert", "invert-stop")
+    title, words = "Inversion", "Invert"
+    idle = "DDIM run backwards: the noise that leads to this very picture."
+    label = "Inverted and reconstructed"
+    looks = {"columns": 4}
+
+    def mark(self, picture, model, seed):
+        return super().mark(picture, model, "any")
+
+    def begin(self, model, picture, seed, label):
+        steps, top = inversion_plan(model.schedule)
+        _check_work(model, 2 * steps)
+        words = ("the picture", f"its noise, t = {top}", "brought back", "difference × 4")
+        tiles = np.stack([picture, *3 * [np.full_like(picture, 128)]])
+        yield 2 * steps, tiles, {"columns": 4, "column_labels": words, "symbol": ""}
+        for done, found in enumerate(inverting(model, picture, label), 1):
+            if isinstance(found, Inversion):
+                tiles[:] = found.pictures
+                yield 2 * steps, _account(found)
+            else:
+                tiles[1 if done <= steps else 2] = found
+                yield done, ""
+
+
+# In the order in which they stand; each in a tab of its own.
+TOOLS = (ThereAndBack, Inverted)
+
+
+def _affordable(model: Model, times: list[int]) -> int:
+    """From each time so many steps as are usual, or as many fewer as the model is larger.
+
+    Raises:
+        InvalidInput: if hardly any would be left.
+    """
+    usual = return_request(model, 0 if model.classes else "none").steps
+    least, most = min(LEAST_STEPS, usual), most_work(model)
+    for steps in range(usual, least, -1):
+        if return_work(times, steps) <= most:
+            return steps
+    _check_work(model, return_work(times, least))
+    return least
+
+
+def _check_work(model: Model, work: int) -> None:
+    most = most_work(model)
+    if work > most:
+        raise InvalidInput(
+            f"with {model.name} these are {work:,} denoisings, more than the {most:,} done at a "
+            "time"
+        )
+
+
+def _account(found: Inversion) -> str:
+    return (
+        f"{found.steps} steps of DDIM each way, float32, $\\hat x_0$ not clipped, up to "
+        f"$t = {found.time}$: RMSE {found.rmse:.4f} with pixels in [-1, 1], PSNR "
+        f"{found.psnr:.1f} dB."
+    )

@@ -1,0 +1,91 @@
+"""What is computed beside a stage by a button of its own: a strip, a sheet, a plot.
+
+A new tool is a subclass of `Tool`: where it shows, and what it computes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import gradio as gr
+
+from ddpm_core import InvalidInput
+
+from ..events import AT_ONCE, STREAM, arm
+from ..runs.runs import Studio
+from ..runs.ticket import Ticket
+from ..widgets.download import download
+
+FAILED = "That failed on the server, which has made a note of it."
+
+
+class Tool:
+    """Where it shows, and how it is run and stopped.
+
+    Attributes:
+        place: names its runs among a visitor's.
+        shows: what it is seen in.
+        note: says in words what is shown, or how far it is.
+        take: hands it over as a file.
+    """
+
+    place: str
+    shows: gr.components.Component
+    note: gr.Markdown | None = None
+    take: download.Download | None = None
+
+    def __init__(self, studio: Studio):
+        self.studio = studio
+
+    def compute(self, ticket: Ticket, *values) -> Iterator[dict]:
+        """Updates, as far as it is.
+
+        Raises:
+            InvalidInput: saying why it cannot be computed.
+        """
+        raise NotImplementedError
+
+    def empty(self, message: str, order: int | None = None) -> dict:
+        """What it shows where there is nothing else to be seen."""
+        raise NotImplementedError
+
+    def buttons(self, words: str, go: str, stop: str, **look) -> None:
+        """Lay out what runs it and what stops it, by their element ids."""
+        self.go = gr.Button(words, elem_id=go, **look)
+        self.halt = gr.Button("Stop", elem_id=stop, **look)
+
+    def run(self, visitor: gr.Request, *values) -> Iterator[dict]:
+        """Compute it for a visitor, in place of what they had computed there before."""
+        ticket = arm(self.studio, visitor, self.place)
+        if ticket.superseded:
+            yield {self.shows: gr.skip()}
+            return
+        try:
+            yield from self.compute(ticket, *values)
+        except InvalidInput as error:
+            yield self.cleared(str(error), ticket)
+        except Exception:
+            logging.exception("the %s failed", self.place)
+            yield self.cleared(FAILED, ticket)
+
+    def cleared(self, message: str, ticket: Ticket) -> dict:
+        """Updates that take away what it shows, and say why."""
+        updates = {self.shows: self.empty(message, ticket.order)}
+        updates |= {self.note: ""} if self.note else {}
+        return updates | ({self.take: download.idle(ticket.order)} if self.take else {})
+
+    def stop(self, visitor: gr.Request) -> None:
+        """End it after the step it is in; what it has is kept."""
+        self.studio.stop((visitor.session_hash, self.place))
+
+    def wire(self, inputs: list, *outputs) -> None:
+        """Let its buttons run and stop it.
+
+        Args:
+            inputs: whose values it is computed from.
+            outputs: what it updates besides the parts that every tool has.
+        """
+        parts = [part for part in (self.shows, self.note, self.take) if part]
+        self.go.click(self.run, inputs, [*parts, *outputs], **STREAM)
+        self.halt.click(self.stop, **AT_ONCE)
