@@ -66,7 +66,8 @@ def sheet(visitor):
 def clear(visitor):
     before = visitor.run(TAB)
     sheet(visitor).get_by_role("button", name="Clear").click()
-    return visitor.wait_for_another(before, TAB)
+    settled(visitor, before)
+    return visitor.run(TAB)
 
 
 def test_both_ways_are_the_cores_and_the_histogram_closes_in_on_a_normal(reader):

@@ -372,19 +372,15 @@ class Studio:
         # for what comes next. What is branched from is recorded in any case.
         return 3 * films + max(recorded, traces[0])
 
-    @contextmanager
-    def preview(self) -> Iterator[None]:
+    def preview(self):
         """A place for one of the short runs that wait in no queue.
 
         Raises:
             InvalidInput: if all places are taken.
         """
-        if not self._previews.acquire(blocking=False):
-            raise InvalidInput("too many sliders move at this moment; rest yours for a second")
-        try:
-            yield
-        finally:
-            self._previews.release()
+        return _place(
+            self._previews, "too many sliders move at this moment; rest yours for a second"
+        )
 
     @contextmanager
     def call(self) -> Iterator[None]:
@@ -393,15 +389,9 @@ class Studio:
         Raises:
             InvalidInput: if as many as are done at a time wait already.
         """
-        if not self._callers.acquire(blocking=False):
-            raise InvalidInput(
-                f"the API is full: {CALLS} calls are under way and as many wait; try again soon"
-            )
-        try:
-            with self._calls:
-                yield
-        finally:
-            self._callers.release()
+        full = f"the API is full: {CALLS} calls are under way and as many wait; try again soon"
+        with _place(self._callers, full), self._calls:
+            yield
 
     def settled(self, key: Key) -> Key:
         """The key with every request as the model can serve it, if all is within the bounds.
@@ -537,6 +527,16 @@ class Studio:
                 _, oldest = self._kept.popitem(last=False)
                 if self._newest.get(oldest.key) == oldest.id:
                     del self._newest[oldest.key]
+
+
+@contextmanager
+def _place(places: threading.Semaphore, full: str) -> Iterator[None]:
+    if not places.acquire(blocking=False):
+        raise InvalidInput(full)
+    try:
+        yield
+    finally:
+        places.release()
 
 
 def _begun(model: Model, requests: list[Request]):

@@ -51,19 +51,29 @@ class Control(NamedTuple):
     is_fine_print: bool = False
 
 
-def _chips(label: str, choices: list, about: str | None = None, **more) -> Control:
-    return Control(gr.Radio, label, about, {"choices": choices, "elem_classes": "chips"}, **more)
+def _chips(label: str, choices: list, about: str | None = None, kind=gr.Radio, **more) -> Control:
+    return Control(kind, label, about, {"choices": choices, "elem_classes": "chips"}, **more)
+
+
+def _scale(label: str, about: str, top: float, step: float) -> Control:
+    more = {"minimum": 0, "maximum": top, "step": step, "elem_classes": "guidance"}
+    return Control(gr.Slider, label, about, more)
 
 
 def _named(entries) -> list[tuple[str, str]]:
     return [(getattr(entry, "label", entry), name) for name, entry in entries.items()]
 
 
+S_MAX = 10.0
+# What a slider of λ spans; beyond it pictures are saturated, see docs/guidance.md.
+LAMBDA_MAX = {"classifier-noisy": 20.0, "classifier": 200.0}
+LAMBDA = "0 unguided; per image"
 WHOLE = {"precision": 0, "minimum": 0, "min_width": 80}
 SHARE = {"minimum": 0, "maximum": 1, "step": 0.05}
 # Errors of the report that can be put back; see ``ddpm_core.faults``.
 FAULTS = [("none", "none"), *((ERROR_WORDS[name], name) for name in REPORT_ERRORS)]
 CONTROLS = {
+    "model": Control(gr.Dropdown, "Model"),
     "label": Control(Chips, "Class", more={"elem_classes": "chips"}),
     "sampler": _chips("Sampler", _named(SAMPLERS), "few steps do; of DDPM, hundreds"),
     "steps": Control(
@@ -119,6 +129,20 @@ CONTROLS = {
     ),
     "mix": Control(gr.Dropdown, "Mixed with", "a second class"),
     "share": Control(gr.Slider, "Its share", more=SHARE | {"elem_classes": "guidance"}),
+    # How it is steered: what the Guidance tab makes requests of.
+    "method": _chips("Guidance", [], "side by side: on one timeline", kind=Chips),
+    "kind": _chips("Classifier", [], "the report's knows clean images", kind=Chips),
+    "s": _scale("Guidance scale s", "0 no class, 1 told it; w = s − 1", S_MAX, 0.1),
+    "lam": _scale("Guidance scale λ", LAMBDA, LAMBDA_MAX["classifier-noisy"], 0.1),
+    "clean_lam": _scale("Guidance scale λ", LAMBDA, LAMBDA_MAX["classifier"], 1),
+    # What sets a race apart from a run.
+    "against": Control(gr.Dropdown, "Against"),
+    "error": _chips("Error", [(word, name) for name, word in ERROR_WORDS.items()]),
+    "guidance_scale": Control(
+        gr.Slider,
+        "λ (noise-aware classifier, class 3)",
+        more={"minimum": 0, "maximum": 30, "step": 0.5, "visible": "hidden"},
+    ),
 }
 FINE_PRINT = tuple(name for name, control in CONTROLS.items() if control.is_fine_print)
 
@@ -131,7 +155,7 @@ def control(name: str, value, prefix: str, **otherwise):
         otherwise: what this tab says otherwise.
     """
     kind, label, about, more, _ = CONTROLS[name]
-    said = {"value": value, "label": label, "elem_id": f"{prefix}-{name}"}
+    said = {"value": value, "label": label, "elem_id": f"{prefix}-{name.replace('_', '-')}"}
     return kind(**said | ({"info": about} if about else {}) | more | otherwise)
 
 
@@ -140,13 +164,15 @@ def fine_print(request: Request, prefix: str, **otherwise) -> dict:
     return {name: control(name, getattr(request, name), prefix, **otherwise) for name in FINE_PRINT}
 
 
-def model_picker(names: Sequence[str], prefix: str, value: str | None = None, **otherwise):
+def model_picker(
+    names: Sequence[str], prefix: str, value: str | None = None, name: str = "model", **otherwise
+):
     """Lay out what a model is chosen with; the first one, unless another is named and there."""
     if value not in names:
         value = names[0] if names else None
-    said = {"label": "Model", "elem_id": f"{prefix}-model"} | otherwise
     # One that was fetched in another tab is chosen here too.
-    return gr.Dropdown(list(names), value=value, allow_custom_value=True, **said)
+    choice = {"choices": list(names), "allow_custom_value": True}
+    return control(name, value, prefix, **choice | otherwise)
 
 
 def seed_row(request: Request, prefix: str, *names: str, hidden: Sequence[str] = ()):

@@ -84,6 +84,7 @@ class Forward:
             self.stage: ordered(forward_runs.value(noised, f"{ticket.order}"), ticket),
             self.pixels: histogram.histogram(noised, order=ticket.order),
             self.formulas: self.formulas.of(named),
+            self.keep.take: share_panel.pending(ticket.order),
             self.shown: (picture, model, seed, ticket.order),
         }
         for tool, mark in zip(self.tools, made_of, strict=True):
@@ -250,7 +251,7 @@ def build(studio: Studio) -> Forward:
 def _wire(tab: Forward) -> None:
     share_panel.wire(tab.keep.take, tab.taken, [tab.shown])
     asked, marks = [tab.sheet, tab.model, tab.seed], [tool.made_of for tool in tab.tools]
-    shown = [tab.stage, tab.pixels, tab.formulas, tab.shown]
+    shown = [tab.stage, tab.pixels, tab.formulas, tab.keep.take, tab.shown]
     shown += [part for tool in tab.tools for part in (tool.shows, tool.note)]
     noised = gr.on(
         [tab.sheet.input, tab.seed.change],

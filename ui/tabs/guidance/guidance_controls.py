@@ -15,14 +15,20 @@ from ...runs.runs import Key, Studio
 from ...widgets.applicable.applicable import Applicable
 from ...widgets.interval.interval import Interval
 from .. import hub_models
-from ..request_controls import FINE_PRINT, Chips, control, fine_print, model_picker, seed_row
+from ..request_controls import (
+    FINE_PRINT,
+    LAMBDA_MAX,
+    S_MAX,
+    Chips,
+    control,
+    fine_print,
+    model_picker,
+    seed_row,
+)
 from ..run_controls import Controls
 
 METHODS = {"cfg": "classifier-free", "classifier": "classifier", "both": "both"}
 KINDS = {"classifier-noisy": "knows the noise", "classifier": "clean images only"}
-S_MAX = 10.0
-# What a slider of λ spans; beyond it pictures are saturated, see docs/guidance.md.
-LAMBDA_MAX = {"classifier-noisy": 20.0, "classifier": 200.0}
 S_STRIP = (0, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10)
 S_ATLAS = (0, 1, 2, 3, 5, 7, 10)
 PARTS_STRIP = (0, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 0.8, 1)
@@ -260,10 +266,21 @@ def build(studio: Studio, prefix: str) -> Steering:
     """Lay the controls out; ``prefix`` is for element ids, so that tabs do not clash."""
     names = studio.names()
     model = studio.model(names[0]) if names else None
-    start = spelled(Key(names[0], default_for(model))) if model else spelled(Key("", DEFAULT))
-    choices = classes(model) if model else [("none", "none")]
     default = default_for(model) if model else DEFAULT
+    start = spelled(Key(names[0] if names else "", default))
+    offered = {
+        "label": classes(model) if model else [("none", "none")],
+        "method": [(METHODS[m], m) for m in (methods_for(model) if model else [])],
+        "kind": [(KINDS[k], k) for k in (kinds_for(model) if model else [])],
+        "mix": mixable(model) if model else [("none", "")],
+    }
     made: dict = {}
+
+    def lay_out(name: str, **otherwise) -> None:
+        if name in offered:
+            otherwise["choices"] = offered[name]
+        made[name] = control(name, start[name], prefix, **otherwise)
+
     with gr.Column(elem_classes="controls", elem_id=f"{prefix}-controls"):
         applies = Applicable(
             " ".join(applicable(model, start["method"], start["kind"])) if model else ""
@@ -271,53 +288,25 @@ def build(studio: Studio, prefix: str) -> Steering:
         with gr.Row(elem_classes="actions"):
             run = gr.Button("Guide", variant="primary", elem_id=f"{prefix}-run")
             stop = gr.Button("Stop", elem_id=f"{prefix}-stop")
-        steered = "what the pictures are steered to"
-        made["label"] = control("label", start["label"], prefix, choices=choices, info=steered)
-        chips = {"elem_classes": "chips"}
-        made["method"] = Chips(
-            [(METHODS[m], m) for m in (methods_for(model) if model else [])],
-            value=start["method"],
-            label="Guidance",
-            elem_id=f"{prefix}-method",
-            info="side by side: on one timeline",
-            **chips,
-        )
+        lay_out("label", info="what the pictures are steered to")
+        lay_out("method")
         measured = gr.Radio(
             [(METHODS[m], m) for m in ("cfg", "classifier")],
             value="cfg",
             label="Strip, atlas and plot show",
             elem_id=f"{prefix}-measured",
+            elem_classes="chips",
             info="one of the two",
-            **chips,
         )
-        made["s"] = gr.Slider(
-            0,
-            S_MAX,
-            value=start["s"],
-            step=0.1,
-            label="Guidance scale s",
-            elem_id=f"{prefix}-s",
-            elem_classes="guidance",
-            info="0 no class, 1 told it; w = s − 1",
-        )
-        for name, kind in (("lam", "classifier-noisy"), ("clean_lam", "classifier")):
-            made[name] = gr.Slider(
-                0,
-                LAMBDA_MAX[kind],
-                value=start[name],
-                step=0.1 if LAMBDA_MAX[kind] < 100 else 1,
-                label="Guidance scale λ",
-                elem_id=f"{prefix}-{name.replace('_', '-')}",
-                elem_classes="guidance",
-                info="0 unguided; per image",
-            )
+        for name in ("s", "lam", "clean_lam"):
+            lay_out(name)
         made["n"] = Chips(
             COUNTS,
             value=start["n"],
             label="Images",
             elem_id=f"{prefix}-n",
+            elem_classes="chips",
             info="they follow while a slider moves",
-            **chips,
         )
         made["interval"] = Interval(
             "Guidance acts",
@@ -330,21 +319,10 @@ def build(studio: Studio, prefix: str) -> Steering:
         made["model"] = model_picker(names, prefix, visible=len(names) > 1 or "hidden")
         shelf = hub_models.build(prefix)
         with gr.Accordion("How it is guided", open=False):
-            made["kind"] = Chips(
-                [(KINDS[k], k) for k in (kinds_for(model) if model else [])],
-                value=start["kind"],
-                label="Classifier",
-                elem_id=f"{prefix}-kind",
-                info="the report's knows clean images",
-                **chips,
-            )
-            mixed = {"choices": mixable(model) if model else [("none", "")]}
-            for name in ("form", "at", "rescale", "profile", "mix", "share"):
-                more = mixed if name == "mix" else {}
-                made[name] = control(name, start[name], prefix, **more)
+            for name in ("kind", "form", "at", "rescale", "profile", "mix", "share"):
+                lay_out(name)
         with gr.Accordion("Fine print", open=False):
-            rests = {"sampler": "once the slider rests", "steps": "fewer while it moves"}
-            for name, info in rests.items():
-                made[name] = control(name, start[name], prefix, info=info)
+            lay_out("sampler", info="once the slider rests")
+            lay_out("steps", info="fewer while it moves")
             made |= numbers | fine_print(default, prefix, info=None)
     return Steering(made, roll, run, stop, shelf, applies, measured)

@@ -209,36 +209,19 @@ def build(studio: Studio, view: View, recorded: Mapping | None = None) -> Compar
 def _parts(studio: Studio, view: View, prefix: str):
     default, names, parts, note = view.default, studio.names(), {}, None
     for name in view.parts:
-        if name == "error":
-            parts[name] = gr.Radio(
-                [(word, name) for name, word in races.ERROR_WORDS.items()],
-                value=default.error,
-                label="Error",
-                elem_classes="chips",
-                elem_id=f"{prefix}-error",
-            )
-            note = gr.Markdown(TOLD[default.error], elem_classes="caption")
-        elif name == "guidance_scale":
-            parts[name] = gr.Slider(
-                0,
-                30,
-                value=GUIDED["guidance_scale"],
-                step=0.5,
-                label="λ (noise-aware classifier, class 3)",
-                visible="hidden",
-                elem_id=f"{prefix}-lam",
-            )
-        elif name in NAMES:
-            named = {"elem_id": f"{prefix}-{name}"} | (
-                {"label": "Against"} if name == "against" else {}
-            )
-            parts[name] = model_picker(names, prefix, getattr(default, name), **named)
+        value = getattr(default if name in NAMES else default.request, name)
+        if name in ("model", "against"):
+            parts[name] = model_picker(names, prefix, value, name)
         elif name == "label":
             choices = run_controls.label_choices(studio, parts["model"].value)
-            parts[name] = control(name, str(default.request.label), prefix, choices=choices)
+            parts[name] = control(name, str(value), prefix, choices=choices)
+        elif name == "guidance_scale":
+            parts[name] = control(name, GUIDED[name], prefix, elem_id=f"{prefix}-lam")
         else:
-            own = {"maximum": races.MAX_IMAGES} if name == "n" else {"info": None}
-            parts[name] = control(name, getattr(default.request, name), prefix, **own)
+            own = {"n": {"maximum": races.MAX_IMAGES}, "error": {}}.get(name, {"info": None})
+            parts[name] = control(name, value, prefix, **own)
+        if name == "error":
+            note = gr.Markdown(TOLD[value], elem_classes="caption")
     return parts, note
 
 
