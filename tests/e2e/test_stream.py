@@ -132,7 +132,8 @@ def test_between_two_pieces_of_news_keys_are_heard(chromium, hidden):
     One that is not seen waits for nothing: a browser lets its timers go off once a second.
     """
     page = chromium.new_page()
-    script = (BROWSER / "stream.js").read_text(encoding="utf-8")
+    names = ("gradio.js", "stream.js")
+    script = "\n".join((BROWSER / name).read_text(encoding="utf-8") for name in names)
     before = page.evaluate(AT_ONCE, [script, hidden])
     page.close()
     assert len(before) == 50 and len(set(before)) == (1 if hidden else 50)
