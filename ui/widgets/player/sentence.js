@@ -1,0 +1,115 @@
+// What happens at a step, in plain words, from the run's own numbers at that step; see
+// lab/process/step_numbers.py for what each of them is.
+
+const BLURRED = 0.85; // of the contrast that the picture has in the end
+const FAR = 0.5; // of the way from a blank picture to the one in the end
+const MUCH = 0.25;
+const NEAR = 0.15;
+const STUCK = 0.02;
+const LITTLE_NOISE = 0.3;
+const ALL_NOISE = 0.95;
+
+/** A sentence or two on the frames that lanes stand on. */
+export function sentenceOf(lanes, { forward = false } = {}) {
+  const known = lanes.filter(({ here }) => here && !Number.isNaN(noiseOf(here)));
+  if (!known.length) return "";
+  if (forward) return forwardSentence(known[0]);
+  return known.length > 1 ? raceSentence(known) : reverseSentence(known[0]);
+}
+
+function reverseSentence(lane) {
+  const { here, shape: [n] } = lane;
+  const phase = phaseOf(here);
+  const guess = n > 1 ? "guesses" : "guess";
+  const noise = percent(noiseOf(here));
+  const words = {
+    start: "Pure noise: there is no picture in it. Any picture becomes noise like this when noise is "
+      + "added for long enough, so any picture can begin here.",
+    blurred: `Still ${noise} noise. The network’s ${guess}, x̂0, can only be a blurred average of the `
+      + "many pictures that could hide in it.",
+    wild: `Still ${noise} noise. The network’s ${guess}, x̂0, ${n > 1 ? "are" : "is"} far from what `
+      + "will come out, and every step changes much.",
+    shapes: `Now the large shapes are decided: they show in x̂0, while x_t is still ${noise} noise.`,
+    decided: `The picture is decided: x̂0 hardly changes any more, although x_t is still ${noise} noise.`,
+    details: "Only details change now, and the last of the noise goes.",
+    lost: `x̂0 has stopped changing although x_t is still ${noise} noise: nothing in it can tell what `
+      + "to draw, so something is wrong.",
+    late: `Only ${noise} noise is left, and yet x̂0 still changes much: steps this large, or a fault, `
+      + "leave it no time.",
+    noisy: `x_t is still ${noise} noise; a little of it goes with every step.`,
+    end: "The noise is gone: what is left is the picture.",
+  }[phase];
+  return [words, pushWords(here), readWords(lane, phase)].filter(Boolean).join(" ");
+}
+
+function phaseOf({ index, t, numbers }) {
+  const { noise, left, contrast } = numbers;
+  if (t === 0) return "end";
+  if (index === 0) return "start";
+  if (!isNumber(left)) return "noisy"; // the end is not known yet
+  if (noise < LITTLE_NOISE) return left > MUCH ? "late" : "details";
+  if (left > FAR) return contrast < BLURRED ? "blurred" : "wild";
+  if (left > NEAR) return "shapes";
+  return noise > ALL_NOISE || left < STUCK ? "lost" : "decided";
+}
+
+function pushWords({ numbers: { push } }) {
+  return isNumber(push) && push > 0 ? `Guidance pushes it by ${percent(push)} of that noise.` : "";
+}
+
+/** What the judge, a network of its own, reads in x̂0. */
+function readWords({ here: { numbers }, shape: [n], classes }, phase) {
+  const { agree, reads, sure } = numbers;
+  if (!isNumber(agree) || phase === "start") return "";
+  if (n === 1) {
+    return classes ? `The judge reads: ${classes[reads]}, ${percent(sure)} sure.` : "";
+  }
+  if (phase === "end") return "";
+  return `The judge already reads ${Math.round(agree * n)} of ${n} as it will in the end.`;
+}
+
+// Of several runs: which of them are how far.
+const SHORT = {
+  start: "pure noise", blurred: "still a blur", wild: "still guessing", shapes: "large shapes are decided",
+  decided: "decided", lost: "stuck", details: "only details change", late: "still changing late", noisy: "on its way",
+  end: "finished",
+};
+
+function raceSentence(lanes) {
+  const groups = new Map();
+  for (const lane of lanes) {
+    const phase = phaseOf(lane.here);
+    const noise = lanes.length > 3 || ["start", "end"].includes(phase) ? ""
+      : ` (${percent(noiseOf(lane.here))} noise)`;
+    const words = lane.note && lane.failed ? "failed" : SHORT[phase];
+    groups.set(words, [...(groups.get(words) ?? []), `${lane.name}${noise}`]);
+  }
+  return [...groups].map(([words, names]) => `${names.join(", ")}: ${words}.`).join(" ");
+}
+
+function forwardSentence({ here: { numbers, t }, classes }) {
+  const { noise, reads, sure } = numbers;
+  const judge = classes && isNumber(reads)
+    ? ` The judge reads: ${classes[reads]}, ${percent(sure)} sure.` : "";
+  if (t === 0) return `The picture, before any noise is added.${judge}`;
+  if (noise > 0.99) {
+    return "Nothing of the picture can be seen any more. Every picture ends as noise like this, so a "
+      + "new one can begin with it.";
+  }
+  if (noise > 0.5) return `More noise than picture: ${percent(noise)} of it.${judge}`;
+  return `${percent(noise)} noise has been added; the picture still shows through.${judge}`;
+}
+
+function noiseOf({ numbers }) {
+  return numbers?.noise ?? NaN;
+}
+
+function isNumber(value) {
+  return typeof value === "number" && !Number.isNaN(value);
+}
+
+function percent(share) {
+  const value = 100 * share;
+  if (value > 99.5 && value < 100) return "almost 100 %";
+  return value < 1 && value > 0 ? "less than 1 %" : `${Math.round(value)} %`;
+}

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { sentenceOf } from "./sentence.js";
+
+const at = (numbers, { index = 5, t = 500, n = 16, ...more } = {}) =>
+  ({ name: "", shape: [n, 1, 28, 28], here: { index, t, numbers }, ...more });
+const says = (...arguments_) => sentenceOf([at(...arguments_)]);
+
+test("a step is put into words by its own numbers, not by its time", () => {
+  const early = says({ noise: 0.99, left: 0.9, contrast: 0.6 });
+  const later = says({ noise: 0.9, left: 0.3, contrast: 0.8 });
+  const decided = says({ noise: 0.6, left: 0.1, contrast: 0.95 });
+  const details = says({ noise: 0.1, left: 0.05, contrast: 1 });
+  assert.match(early, /99 % noise.*blurred/);
+  assert.match(later, /large shapes.*90 %/);
+  assert.match(decided, /decided.*60 %/);
+  assert.match(details, /details/);
+});
+
+test("the ends of a run are told apart from everything between", () => {
+  assert.match(says({ noise: 1 }, { index: 0, t: 1000 }), /^Pure noise/);
+  assert.match(says({ noise: 0, left: 0, contrast: 1 }, { index: 20, t: 0 }), /noise is gone/);
+});
+
+test("while a run goes on its end is not known, and nothing is said of it", () => {
+  assert.match(says({ noise: 0.7, contrast: 0.5 }), /70 % noise/);
+  assert.doesNotMatch(says({ noise: 0.7, contrast: 0.5 }), /decided|blurred|judge/);
+});
+
+test("a guess that is settled in nothing but noise is called wrong", () => {
+  assert.match(says({ noise: 0.99, left: 0.01, contrast: 1 }), /something is wrong/);
+});
+
+test("the judge tells the class of one image, and of several how many are settled", () => {
+  const one = { noise: 0.5, left: 0.1, contrast: 1, agree: 1, reads: 3, sure: 0.92 };
+  assert.match(says(one, { n: 1, classes: ["0", "1", "2", "three"] }), /three, 92 % sure/);
+  assert.match(says({ ...one, agree: 0.75 }), /12 of 16/);
+});
+
+test("lanes that are equally far are named together", () => {
+  const near = at({ noise: 0.5, left: 0.1, contrast: 1 }, { name: "cosine" });
+  const far = at({ noise: 0.99, left: 0.9, contrast: 0.6 }, { name: "linear" });
+  assert.equal(sentenceOf([far, near]),
+    "linear (99 % noise): still a blur. cosine (50 % noise): decided.");
+  assert.match(sentenceOf([near, { ...near, name: "sigmoid" }]), /^cosine.*, sigmoid.*: decided\.$/);
+});
+
+test("on the way into noise it says how much of the picture is left", () => {
+  const forward = (...arguments_) => sentenceOf([at(...arguments_)], { forward: true });
+  assert.match(forward({ noise: 0 }, { t: 0 }), /before any noise/);
+  assert.match(forward({ noise: 0.2 }), /20 % noise/);
+  assert.match(forward({ noise: 0.999 }), /Nothing of the picture/);
+});
+
+test("lanes without numbers are passed over in silence", () => {
+  assert.equal(sentenceOf([{ name: "", shape: [1], here: { index: 0, t: 0, numbers: {} } }]), "");
+});
