@@ -140,3 +140,12 @@ def test_a_thread_that_raises_fails_its_test_and_so_does_one_over_nothing(tmp_pa
         timeout=120,
     )
     assert "1 failed" in found.stdout and "1 error" in found.stdout, found.stdout
+
+
+@pytest.mark.parametrize(
+    "path", ["README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
+)
+def test_every_link_between_documents_leads_somewhere(path):
+    text = (ROOT / path).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text):
+        assert ((ROOT / path).parent / target).exists(), target

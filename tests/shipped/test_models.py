@@ -1,4 +1,4 @@
-"""The checkpoints that ship, their stored figures, and what cards, README and docs say of them."""
+"""The checkpoints that ship, their stored figures, and what cards and docs say of them."""
 
 import json
 import re
@@ -25,11 +25,11 @@ every_model = pytest.mark.parametrize("name", available())
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "checkpoints").glob("*/training.json")))
-def test_what_the_readme_says_of_a_training_is_what_its_record_says(path):
+def test_what_the_list_of_models_says_of_a_training_is_what_its_record_says(path):
     """Of a classifier its accuracy; of a model of photographs for how long it was trained; and
     whether the pictures were copies that lost something."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (row,) = re.findall(rf"^\| \[`{path.parent.name}`\].*$", readme, re.M)
+    models = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^\| \[`{path.parent.name}`\].*$", models, re.M)
     record = json.loads(path.read_text(encoding="utf-8"))
     passes, accuracies = set(), set()
     if "test" in record:
@@ -41,9 +41,9 @@ def test_what_the_readme_says_of_a_training_is_what_its_record_says(path):
     assert ("JPEG" in row) == ("JPEG" in record.get("source", ""))
 
 
-def test_the_readme_leads_to_the_checkpoints_that_ship_and_to_no_other():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    told = re.findall(r"^\| \[`([^`]+)`\]\(checkpoints/([^/]+)/README\.md\)", readme, re.M)
+def test_the_list_of_models_leads_to_the_checkpoints_that_ship_and_to_no_other():
+    models = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| \[`([^`]+)`\]\(\.\./checkpoints/([^/]+)/README\.md\)", models, re.M)
     assert all(name == folder for name, folder in told)
     shipped = [path.parent.name for path in (ROOT / "checkpoints").glob("*/config.json")]
     assert sorted(name for name, _ in told) == sorted(shipped)
@@ -104,7 +104,7 @@ def test_figures_on_a_card_have_names_of_their_own_and_none_is_called_fid(name):
         ("cifar10-conditional", "photographs {} better"),
     ],
 )
-def test_what_the_readme_says_of_the_default_is_what_is_stored(model, words):
+def test_what_the_list_of_models_says_of_the_default_is_what_is_stored(model, words):
     assert (Request().sampler, Request().steps) == ("ddim", 20)
     found = {
         (m.request.sampler, m.request.steps): m.result
@@ -115,14 +115,14 @@ def test_what_the_readme_says_of_the_default_is_what_is_stored(model, words):
     difference = tables.difference(default, whole)
     assert difference.gap < 2 * difference.error
     assert (default["fid"] > whole["fid"]) == words.endswith("worse")
-    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    assert words.format(f"{difference.gap:.3f} ± {difference.error:.3f}") in readme
+    speed = " ".join((ROOT / "docs" / "speed.md").read_text(encoding="utf-8").split())
+    assert words.format(f"{difference.gap:.3f} ± {difference.error:.3f}") in speed
 
 
 @pytest.mark.parametrize("ablation", tables.ABLATIONS)
 @pytest.mark.parametrize("table", [tables.table_1, tables.table_2])
 def test_of_the_reports_models_50_steps_are_worse_and_20_not_measured(table, ablation):
-    """The other half of what the README says."""
+    """The other half of what docs/speed.md says of the default."""
     cells = [cell for row in table().rows for cell in row.measured if cell]
     cells = [it for it in cells if it.model.endswith(f"-{ablation}") and it.reference == "test"]
     found = {it.request: it.result for it in cells}
