@@ -48,7 +48,7 @@ def test_the_stage_tells_the_calls_that_were_made(studio, model, traced, calls):
     request = Request(n=1, steps=10, guidance="cfg", guidance_scale=3, t_low=500, t_high=560)
     run = studio.stream(studio.arm(("a", "sample")), Key(model, request), traced=traced)
     *_, end = run
-    assert player_values.final(end)["lanes"][0]["calls"] == end.calls[-1] == calls
+    assert player_values.final(studio, end)["lanes"][0]["calls"] == end.calls[-1] == calls
 
 
 def test_stop_ends_after_a_step_and_keeps_the_film_but_not_for_the_whole(studio, model):
@@ -68,7 +68,7 @@ def test_stop_ends_after_a_step_and_keeps_the_film_but_not_for_the_whole(studio,
     [again] = studio.stream(studio.arm(("z", "sample")), key)
     assert again.film is end.film
     for shown in (again, studio.tile(key, 1)):
-        [lane] = player_values.final(shown)["lanes"]
+        [lane] = player_values.final(studio, shown)["lanes"]
         assert lane["seconds"] is None and lane["calls"] == 30
 
 

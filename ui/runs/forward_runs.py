@@ -12,7 +12,9 @@ from ddpm_core.errors import check_int
 from ddpm_core.noise import MAX_SEED
 from lab.process.engine import Account
 from lab.process.forward import ForwardFilm, noising
+from lab.process.step_numbers import noise_share, readings
 
+from . import step_facts
 from .player_values import film_value
 from .runs import Studio
 from .ticket import Ticket
@@ -47,10 +49,14 @@ def noised(
     return film
 
 
-def value(film: ForwardFilm, run: str) -> dict:
+def value(model: Model, noised: ForwardFilm, run: str) -> dict:
     """What the player shows of it."""
-    frames = film.film.frames
+    film, frames = noised.film, noised.film.frames
     # Counted from 1: the player shows no second picture at step 0, and here there is one.
     about = {"columns": 1, "seconds": 0, "calls": 0, "total": frames}
     about["indices"] = range(1, frames + 1)
-    return film_value(run, film.film, **about) | {"still": True}
+    about["numbers"] = {"noise": [noise_share(model.schedule, t) for t in film.t]}
+    if log_probs := step_facts.judge(model):
+        about["numbers"] |= readings(film.x, log_probs)
+        about["classes"] = model.classes
+    return film_value(run, film, **about) | {"still": True}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -12,8 +12,9 @@ from ddpm_core.recorder import default_columns
 
 from ..sharing import permalinks
 from ..widgets.player import player
+from . import step_facts
 from .frames import name_of
-from .runs import Progress
+from .runs import Progress, Studio
 from .ticket import Ticket
 
 # Noise hardly compresses: of a longer film so many frames are sent that each pane fits into this.
@@ -22,16 +23,17 @@ LAST_WORD = 5.0  # seconds that an overtaken run may take to end its step
 FAILED = "The run failed on the server, which has made a note of it."
 
 
-def values(runs: Iterator, ticket: Ticket, value=None) -> Iterator[tuple[dict, Progress | None]]:
+def values(
+    runs: Iterator, ticket: Ticket, value: Callable
+) -> Iterator[tuple[dict, Progress | None]]:
     """Values for the player, with the progress behind each.
 
     A request that cannot be met is one value: its error.
 
     Args:
         runs: the progress of a run, or of a race.
-        value: what the player shows of one; of a run all frames once it has ended, unless given.
+        value: what the player shows of one.
     """
-    value = value or (lambda progress: final(progress) if progress.done else under_way(progress))
     try:
         for progress in runs:
             yield ordered(value(progress), ticket), progress
@@ -62,16 +64,22 @@ def once_more(ticket: Ticket, news: dict) -> Iterator[dict]:
         yield news
 
 
-def under_way(progress: Progress) -> dict:
+def shown(studio: Studio, progress: Progress) -> dict:
+    """All frames of a run that has ended, or the newest one."""
+    return (final if progress.done else under_way)(studio, progress)
+
+
+def under_way(studio: Studio, progress: Progress) -> dict:
     """The newest frame, while a run goes on."""
     film, done = progress.film, progress.steps_done
-    lane = player.live_lane("", done, film.t[done], pictures(film, done), **_about(progress))
+    about = step_facts.live_numbers(studio, progress) | _about(progress)
+    lane = player.live_lane("", done, film.t[done], pictures(film, done), **about)
     return player.live(run_name(progress), [lane])
 
 
-def final(progress: Progress) -> dict:
+def final(studio: Studio, progress: Progress) -> dict:
     """The film of a run that has ended."""
-    about = _about(progress)
+    about = step_facts.film_numbers(studio, progress) | _about(progress)
     return film_value(run_name(progress), progress.film, stopped=progress.stopped, **about)
 
 

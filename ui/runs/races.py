@@ -11,6 +11,7 @@ from ddpm_core import SAMPLERS, InvalidInput, Request
 from ddpm_core.errors import check_choice, check_int
 from ddpm_core.recorder import film_bytes
 from lab.process.engine import Account
+from lab.process.step_numbers import noise_share, step_numbers
 from lab.process.race import (
     ERRORS,
     FEW_STEPS,
@@ -207,7 +208,8 @@ def whole(lane: Lane, most: int | None = None, panes: Iterable[str] = player.PAN
         [lane.t[i] for i in chosen],
         pictures(lane, chosen, panes),
         log_snr=_finite(lane)[chosen].tolist(),
-        numbers={k: values[chosen].tolist() for k, values in lane.numbers.items()},
+        numbers={k: values[chosen].tolist() for k, values in lane.numbers.items()}
+        | step_numbers(lane, lane.schedule, chosen=chosen),
         note=_note(lane),
         indices=chosen,
         **_about(lane),
@@ -222,7 +224,8 @@ def _newest(lane: Lane) -> dict:
         lane.t[last],
         pictures(lane, last, player.PANES),
         log_snr=float(_finite(lane)[last]),
-        numbers={k: float(v[last]) for k, v in lane.numbers.items()},
+        numbers={k: float(v[last]) for k, v in lane.numbers.items()}
+        | {"noise": noise_share(lane.schedule, lane.t[last])},
         **_about(lane),
     )
 

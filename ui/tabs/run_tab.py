@@ -81,7 +81,11 @@ class RunTab:
 
     def values(self, ticket: Ticket, key: Key) -> Iterator[tuple[dict, Progress | None]]:
         """What the player shows of a run, see ``player_values.values``."""
-        return player_values.values(self.studio.stream(ticket, key), ticket)
+        return player_values.values(self.studio.stream(ticket, key), ticket, self.value)
+
+    def value(self, progress: Progress) -> dict:
+        """What the player shows of a run as far as it is."""
+        return player_values.shown(self.studio, progress)
 
     def heading(self, key: Key) -> dict:
         """Updates that say what the stage is about to show."""
@@ -145,7 +149,9 @@ class RunTab:
         """Put a run that is kept on the stage."""
         ticket = self.arm(visitor)
         try:
-            yield from self._told(ticket, player_values.values(iter([progress]), ticket))
+            yield from self._told(
+                ticket, player_values.values(iter([progress]), ticket, self.value)
+            )
         finally:
             ticket.through = True
 

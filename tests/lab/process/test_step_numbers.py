@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from ddpm_core import Film
-from lab.process.step_numbers import step_numbers
+from ddpm_core.schedules import NoiseSchedule
+from lab.process.step_numbers import readings, step_numbers
 
-ABAR = np.linspace(0.99, 0.01, 10)
+SCHEDULE = NoiseSchedule.make("linear", 10)
+ABAR = SCHEDULE.alphas_cumprod
 
 
 def film(*x0, t=(10, 6, 3, 0)):
@@ -26,31 +28,37 @@ def is_bright(x):
 
 
 def test_noise_is_what_the_schedule_leaves_of_it_and_none_in_the_picture():
-    numbers = step_numbers(film([(9, 99)], [(9, 99)], [(9, 99)]), ABAR)
+    numbers = step_numbers(film([(9, 99)], [(9, 99)], [(9, 99)]), SCHEDULE)
     assert numbers["noise"] == pytest.approx([1 - ABAR[9], 1 - ABAR[5], 1 - ABAR[2], 0])
 
 
 def test_what_is_left_falls_from_a_blank_picture_to_the_last_one():
-    numbers = step_numbers(film([(100, 100)], [(150, 50)], [(200, 0)]), ABAR)
+    numbers = step_numbers(film([(100, 100)], [(150, 50)], [(200, 0)]), SCHEDULE)
     assert np.isnan(numbers["left"][0])
     assert numbers["left"][1:] == pytest.approx([1, 0.5, 0])
     assert numbers["contrast"][1:] == pytest.approx([0, 0.5, 1])
 
 
 def test_the_judge_reads_one_image_and_counts_in_several_those_that_are_settled():
-    one = step_numbers(film([(0, 200)], [(200, 0)], [(200, 0)]), ABAR, is_bright)
+    one = step_numbers(film([(0, 200)], [(200, 0)], [(200, 0)]), SCHEDULE, is_bright)
     assert one["reads"][1:] == [0, 1, 1] and one["agree"][1:] == [0, 1, 1]
     assert all(value > 0.5 for value in one["sure"][1:])
-    two = step_numbers(film(*[[(0, 200), (200, 0)]] * 2, [(200, 0)] * 2), ABAR, is_bright)
+    two = step_numbers(film(*[[(0, 200), (200, 0)]] * 2, [(200, 0)] * 2), SCHEDULE, is_bright)
     assert two["agree"][1:] == [0.5, 0.5, 1] and "reads" not in two
 
 
 def test_of_a_film_that_goes_on_nothing_is_said_about_its_end():
     unfinished = film([(0, 200)], [(200, 0)], [(200, 0)]).until(2)
-    assert set(step_numbers(unfinished, ABAR, is_bright)) == {"noise", "contrast"}
+    assert set(step_numbers(unfinished, SCHEDULE, is_bright)) == {"noise", "contrast"}
 
 
 def test_chosen_frames_have_the_numbers_that_they_have_among_all():
     whole = film([(100, 100)], [(150, 50)], [(200, 0)])
-    every, some = step_numbers(whole, ABAR), step_numbers(whole, ABAR, chosen=[0, 2, 3])
+    every, some = step_numbers(whole, SCHEDULE), step_numbers(whole, SCHEDULE, chosen=[0, 2, 3])
     assert some["left"][1:] == [every["left"][2], every["left"][3]]
+
+
+def test_of_pictures_themselves_the_judge_reads_each():
+    pictures = film([(0, 200)], [(200, 0)], [(200, 0)]).x0
+    found = readings(pictures[1:], is_bright)
+    assert found["reads"] == [0, 1, 1]

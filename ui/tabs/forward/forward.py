@@ -81,7 +81,7 @@ class Forward:
         if noised is None or ticket.superseded:
             return {self.stage: gr.skip()}
         shown = {
-            self.stage: ordered(forward_runs.value(noised, f"{ticket.order}"), ticket),
+            self.stage: ordered(forward_runs.value(named, noised, f"{ticket.order}"), ticket),
             self.pixels: histogram.histogram(noised, order=ticket.order),
             self.formulas: self.formulas.of(named),
             self.keep.take: share_panel.pending(ticket.order),

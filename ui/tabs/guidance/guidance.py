@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import gradio as gr
 
@@ -76,7 +77,9 @@ class GuidanceTab(RunTab):
 
     def values(self, ticket: Ticket, key: Key, rate: float | None = None):
         more = {} if rate is None else {"rate": rate}
-        return player_values.values(self.studio.stream(ticket, key, True, **more), ticket)
+        return player_values.values(
+            self.studio.stream(ticket, key, True, **more), ticket, self.value
+        )
 
     def heading(self, key: Key) -> dict:
         words = f"{rows_in_words(key)} Click a picture to take it apart below."
@@ -104,7 +107,8 @@ class GuidanceTab(RunTab):
         shown = {self.stage: gr.skip()}
         if not ticket.superseded:
             runs = self.studio.stream(ticket, quick(key), rate=0)
-            for value, progress in player_values.values(runs, ticket, player_values.under_way):
+            newest = partial(player_values.under_way, self.studio)
+            for value, progress in player_values.values(runs, ticket, newest):
                 if progress is None:
                     shown |= {self.stage: value, self.current: None}
                 elif progress.done:

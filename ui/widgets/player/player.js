@@ -12,6 +12,7 @@ import {
   addFrame, costText, filmLane, forgetOthers, heldText, isHere, keepSpare, liveLane, loadPanes,
   pictureLane, release,
 } from "./lanes.js";
+import { sentenceOf } from "./sentence.js";
 import { makeStage } from "./stage.js";
 import { paintStrip } from "./strip.js";
 import { listenToDrags, listenToHands, makePlayback, transportMarkup } from "./transport.js";
@@ -429,6 +430,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
     root.dataset.frames = lane?.frames.length ?? 0;
     const { symbol, value } = readingAt(aligned, axis, lanes, place);
     find(".player-time").innerHTML = `${symbol} = <b class="mono here">${value}</b>`;
+    find(".player-sentence").textContent = sentenceOf(lanes, { forward: options.way < 0 });
     curves.moveTo(names, laneOf);
     if (many) return;
     find(".player-step").textContent = lane ? `${lane.here.index} / ${lane.total}` : "–";
@@ -480,6 +482,7 @@ function playerMarkup({ label, panes, shown, align, curves, way }, many) {
     <div class="player-stage"><div class="player-lanes"></div>
       <div class="player-error inked" role="alert" hidden><p class="player-error-text"></p>
         <button type="button" data-dismiss="1">Dismiss</button></div></div>
+    <p class="player-sentence"></p>
     <div class="player-readout soft">
       ${many ? "" : '<span>step <b class="player-step mono"></b></span>'}
       <span class="player-time"></span>

@@ -249,6 +249,7 @@ def lane(
     indices: Sequence[int] | None = None,
     chosen: Sequence[int] | None = None,
     source: str = "",
+    classes: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Every recorded frame of one lane, for `film`.
 
@@ -271,6 +272,7 @@ def lane(
         chosen: the frames that the panes hold, by number, the first and the last among them; all
             unless told.
         source: the name by which the others are asked for (`frames.name_of`).
+        classes: the names of those that the number `reads` counts.
     """
     steps = [int(i) for i in (range(len(t)) if indices is None else indices)]
     x = panes["x"]
@@ -286,6 +288,7 @@ def lane(
         "source": source,
         "numbers": {k: [_short(v) for v in values] for k, values in (numbers or {}).items()},
         "sheets": sheets,
+        "classes": None if classes is None else [str(label) for label in classes],
         **_about(name, x.shape[1:], columns, calls, seconds, total, note),
     }
 

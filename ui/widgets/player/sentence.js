@@ -39,7 +39,8 @@ function reverseSentence(lane) {
     noisy: `x_t is still ${noise} noise; a little of it goes with every step.`,
     end: "The noise is gone: what is left is the picture.",
   }[phase];
-  return [words, pushWords(here), readWords(lane, phase)].filter(Boolean).join(" ");
+  const more = [phase === "end" ? "" : pushWords(here), readWords(lane, phase)];
+  return [words, ...more].filter(Boolean).join(" ");
 }
 
 function phaseOf({ index, t, numbers }) {
@@ -54,7 +55,7 @@ function phaseOf({ index, t, numbers }) {
 }
 
 function pushWords({ numbers: { push } }) {
-  return isNumber(push) && push > 0 ? `Guidance pushes it by ${percent(push)} of that noise.` : "";
+  return isNumber(push) && push > 0 ? `Guidance pushes by ${percent(push)} of the noise it sees.` : "";
 }
 
 /** What the judge, a network of its own, reads in x̂0. */
@@ -65,7 +66,7 @@ function readWords({ here: { numbers }, shape: [n], classes }, phase) {
     return classes ? `The judge reads: ${classes[reads]}, ${percent(sure)} sure.` : "";
   }
   if (phase === "end") return "";
-  return `The judge already reads ${Math.round(agree * n)} of ${n} as it will in the end.`;
+  return `To the judge, ${Math.round(agree * n)} of ${n} look already like what they become.`;
 }
 
 // Of several runs: which of them are how far.
@@ -96,7 +97,7 @@ function forwardSentence({ here: { numbers, t }, classes }) {
     return "Nothing of the picture can be seen any more. Every picture ends as noise like this, so a "
       + "new one can begin with it.";
   }
-  if (noise > 0.5) return `More noise than picture: ${percent(noise)} of it.${judge}`;
+  if (noise > 0.5) return `More noise than picture: ${percent(noise)} of it.${noise < 0.9 ? judge : ""}`;
   return `${percent(noise)} noise has been added; the picture still shows through.${judge}`;
 }
 
