@@ -23,6 +23,7 @@ from .tabs.run_tab import RunTab
 from .theme.theme import css, theme
 from .widgets.file_drop import file_drop
 from .widgets.tour import tour
+from .widgets.why import why
 
 BROWSER = Path(__file__).parent / "browser"
 TITLE = "Learning the Noise"
@@ -46,7 +47,7 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
     studio = studio or Studio()
     gradio_internals.lighten_sessions()
     # Served from where they are: copies would be cleared away with visitors' files.
-    gr.set_static_paths([recordings.FOLDER])
+    gr.set_static_paths([recordings.FOLDER, why.FOLDER])
     with guard.Page(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
         with gr.Row(elem_classes="top"):
             gr.Markdown(HEADER, elem_classes="masthead")
