@@ -21,6 +21,7 @@ from ..runs.ticket import Ticket
 from ..sharing import files, permalinks, share_panel
 from ..widgets.equations import equations
 from ..widgets.player import player
+from ..widgets.why import why
 from . import run_controls
 from .request_controls import ROLL
 
@@ -243,6 +244,7 @@ def build(
     title: str,
     idle: str,
     caption: str,
+    whys: Sequence[str] = (),
     below: Callable[[], None] | None = None,
     numbers: Sequence[int] = (),
 ) -> RunTab:
@@ -254,6 +256,7 @@ def build(
         title: the stage's name for assistive technology.
         idle: what stands on the stage before the first run.
         caption: the sentence under it.
+        whys: the questions answered beside it, of ``why.WHYS``.
         below: lays out what stands below all that can be kept.
         numbers: of the report's equations that stand under the stage.
     """
@@ -263,6 +266,8 @@ def build(
                 player.idle(idle), label=title, clickable_tiles=not single, elem_id=f"{name}-stage"
             )
             gr.Markdown(caption, elem_classes="caption", latex_delimiters=LATEX)
+            if whys:
+                why.build(whys)
             formulas = equations.beside(studio, name, numbers) if numbers else None
             kept = share_panel.build(name, name, gif_panes)
             if below:

@@ -25,6 +25,7 @@ def build(studio: Studio) -> run_tab.RunTab:
         caption="$x_t$ is the noisy state, $\\hat x_0$ the clean image that the network saw "
         "before the step. Click a tile to open every step of it. Keys: 0 to 9 pick a class, "
         "S stops.",
+        whys=("t", "noise", "guess", "steps"),
         below=lambda: architecture.fold(network),
         numbers=(8, 9, 10),
     )

@@ -25,6 +25,7 @@ from ...widgets.equations import equations
 from ...widgets.histogram import histogram
 from ...widgets.player import player
 from ...widgets.sketch import sketch
+from ...widgets.why import why
 from .. import hub_models, run_controls
 from ..request_controls import control, model_picker
 from ..run_tab import LATEX
@@ -227,6 +228,7 @@ def build(studio: Studio) -> Forward:
                 elem_classes="caption",
                 latex_delimiters=LATEX,
             )
+            why.build(("t", "noise"))
             made["pixels"] = histogram.Histogram(
                 player=f"{NAME}-stage", bins=BINS, reach=REACH, elem_id=f"{NAME}-histogram"
             )

@@ -21,6 +21,7 @@ from ...sharing import share_panel
 from ...widgets.anatomy import anatomy
 from ...widgets.equations import equations
 from ...widgets.player import player
+from ...widgets.why import why
 from .. import run_controls
 from ..run_tab import LATEX, RunTab
 from . import guidance_controls, guidance_tools
@@ -209,6 +210,7 @@ def build(studio: Studio) -> GuidanceTab:
                 elem_id=f"{NAME}-stage",
             )
             rows = gr.Markdown(elem_classes="caption rows", latex_delimiters=LATEX)
+            why.build(("scale", "lambda"))
             formulas = equations.beside(studio, NAME, equations.GUIDED)
             kept = share_panel.build(NAME, NAME, ("x", "x0"))
             with gr.Tabs(elem_id="instruments", elem_classes="instruments"):

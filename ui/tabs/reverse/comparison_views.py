@@ -18,6 +18,7 @@ from ...runs.races import GUIDED, RaceKey
 from ...runs.runs import Studio
 from ...sharing import race_links, share_panel
 from ...widgets.player import player
+from ...widgets.why import why
 from .. import hub_models, run_controls
 from ..request_controls import control, model_picker, seed_row
 from ..run_controls import Controls
@@ -62,6 +63,7 @@ class View:
     curves: tuple[str, ...]
     parts: tuple[str, ...]
     default: RaceKey
+    whys: tuple[str, ...] = ()
 
 
 FEW = [f"{it.label} {n}" for k, it in SAMPLERS.items() if k != "ddpm" for n in FEW_STEPS]
@@ -76,6 +78,7 @@ VIEWS = (
         ("beta", "abar", "log_snr"),
         ("model", "against", "sampler", "steps", "n"),
         RaceKey("schedules", "mnist-linear", ALL_STEPS, against="mnist-cosine"),
+        whys=("cosine",),
     ),
     View(
         "samplers",
@@ -86,6 +89,7 @@ VIEWS = (
         ("norm", "change"),
         ("model", "label", "n"),
         RaceKey("samplers", "mnist-conditional", replace(ALL_STEPS, label=3)),
+        whys=("steps",),
     ),
     View(
         "break",
@@ -189,6 +193,8 @@ def build(studio: Studio, view: View, recorded: Mapping | None = None) -> Compar
                 elem_id=f"{prefix}-stage",
             )
             gr.Markdown(view.caption, elem_classes="caption", latex_delimiters=LATEX)
+            if view.whys:
+                why.build(view.whys)
             panes = [*share_panel.BOTH, ("eps",), ("change",), PANES]
             kept = share_panel.build(prefix, f"reverse {view.name}", ("x", "x0"), panes)
         with gr.Column(elem_classes="control-column"), gr.Column(elem_classes="controls"):

@@ -46,6 +46,7 @@ def build(studio: Studio) -> Reverse:
                 caption="$x_t$ is the state after the step, $\\hat x_0$ the clean image that the "
                 "network saw before it. Drag the timeline or press the arrow keys; 0 to 9 pick a "
                 "class, S stops.",
+                whys=("guess", "t"),
                 numbers=(6, 7),
             )
         for view in comparison_views.VIEWS:

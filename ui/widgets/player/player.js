@@ -430,7 +430,8 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
     root.dataset.frames = lane?.frames.length ?? 0;
     const { symbol, value } = readingAt(aligned, axis, lanes, place);
     find(".player-time").innerHTML = `${symbol} = <b class="mono here">${value}</b>`;
-    find(".player-sentence").textContent = sentenceOf(lanes, { forward: options.way < 0 });
+    const sentence = escapeText(sentenceOf(lanes, { forward: options.way < 0 }));
+    find(".player-sentence").innerHTML = sentence.replaceAll("x_t", "<i>x</i><sub>t</sub>");
     curves.moveTo(names, laneOf);
     if (many) return;
     find(".player-step").textContent = lane ? `${lane.here.index} / ${lane.total}` : "–";
