@@ -26,6 +26,7 @@ from ..progress import Progress
 from ..weights import fingerprint
 from . import chart, parts, tables
 from .parts import NEEDS, Part, Picture, Settings, Shot, sentence, walked
+from .training import recorded, trained
 
 # Of the model that was trained twice the training that kept distances.
 WATCHED = tables.AGAIN_MODEL
@@ -35,30 +36,50 @@ WIDEST = 720
 
 def curves(settings: Settings) -> Iterator[Part]:
     """Figure 2: yields its ``Part``."""
-    training = _load(settings, WATCHED).training
-    rows = tables.curves(WATCHED, settings.home)
+    if settings.lacks(WATCHED):
+        raise InvalidInput(NEEDS.format(WATCHED))
+    record = recorded(WATCHED, settings.home)
+    charts, rows, recipe = _charts(WATCHED, record), record["history"], record["recipe"]
+    caption = (
+        f"{WATCHED} over {rows[-1]['images'] / record['training_set']:.0f} epochs, learning rate "
+        f"{recipe['lr']:g}; the training loss is a running mean of the weights in training, the "
+        f"validation loss that of the averaged weights ({record['weights']}). At the end "
+        f"{_ends(rows)}."
+    )
+    if len(charts) > 1:
+        caption += f" {watch.words(rows, recipe)}; of so few, they compare with each other alone."
+    yield parts.part("figure-2", caption=caption, charts=charts)
+
+
+def training(home: Path | None, model: str) -> Iterator[Part]:
+    """The same of any model, with the record of its training: yields its ``Part``."""
+    charts, (words, command) = _charts(model, recorded(model, home)), trained(model, home)
+    caption = f"{words}. Trained by: {command}"
+    yield parts.part(f"training-{model}", caption=caption, charts=charts)
+
+
+def _charts(name: str, record: dict) -> tuple[str, ...]:
+    """The losses of a training record, and the FIDs if it has any."""
+    rows = record["history"]
     if len(rows) < 2:
-        raise InvalidInput(f"the training record of {WATCHED} has too few rows for a curve")
-    epochs = [row["images"] / training["training_set"] for row in rows]
+        raise InvalidInput(f"the training record of {name} has too few rows for a curve")
+    epochs = [row["images"] / record["training_set"] for row in rows]
 
     def line(key: str) -> list[tuple[float, float]]:
         return [(x, row[key]) for x, row in zip(epochs, rows, strict=True) if key in row]
 
-    fids, measure, recipe = line("fid"), watch.name(rows), training["recipe"]
-    ends = f"{rows[-1]['train']:.4f} and {rows[-1]['validation']:.4f}"
-    caption = (
-        f"{WATCHED} over {epochs[-1]:.0f} epochs, learning rate {recipe['lr']:g}; the training "
-        "loss is a running mean of the weights in training, the validation loss that of the "
-        f"averaged weights ({training['weights']}). At the end {ends}."
-    )
     losses = {"training": line("train"), "validation": line("validation")}
-    title = f"Training and validation loss of {WATCHED} by epoch; at the end {ends}"
+    title = f"Training and validation loss of {name} by epoch; at the end {_ends(rows)}"
     charts = [chart.lines(losses, title, "epochs", "mean squared error of ε (eq. 10)")]
+    fids, measure = line("fid"), watch.name(rows)
     if len(fids) > 1:
-        caption += f" {watch.words(rows, recipe)}; of so few, they compare with each other alone."
-        title = f"{measure} of {WATCHED} by epoch; at the end {fids[-1][1]:.3f}"
+        title = f"{measure} of {name} by epoch; at the end {fids[-1][1]:.3f}"
         charts.append(chart.lines({measure: fids}, title, "epochs", measure))
-    yield parts.part("figure-2", caption=caption, charts=tuple(charts))
+    return tuple(charts)
+
+
+def _ends(rows: list[dict]) -> str:
+    return f"{rows[-1]['train']:.4f} and {rows[-1]['validation']:.4f}"
 
 
 def schedules(settings: Settings) -> Iterator[Progress | Part]:

@@ -14,8 +14,9 @@ from ..measure.as_reported import MINIBATCH, NET
 from ..measure.evaluation import measure_fid
 from ..progress import Progress, passed
 from . import parts, tables
-from .measurements import Measurement
+from .measurements import Measurement, Stored
 from .parts import NEEDS, Part, Settings, sentence
+from .tables import Table
 
 JUDGED = (
     "Ours: judge distances of samples of EMA weights to all images of the split. "
@@ -27,6 +28,8 @@ OWN_WAY = (
     f"{MINIBATCH}, by the logits of {NET}. ± is a standard error between them; the floor is what "
     "as many training images get."
 )
+# What is said of the figures of a table, where they are no judge distances.
+OTHERS = {"own-way": OWN_WAY, "beside": "", "guidance": ""}
 
 
 def table(settings: Settings, name: str) -> Iterator[Progress | Part]:
@@ -41,9 +44,17 @@ def table(settings: Settings, name: str) -> Iterator[Progress | Part]:
                 wanted = yield from _had(settings, wanted, notes)
             cells.append(wanted)
         rows.append(replace(row, measured=tuple(cells)))
-    caption = f"{made.about} {OWN_WAY if name == 'own-way' else JUDGED}"
-    filled = replace(made, rows=tuple(rows))
-    yield parts.part(name, caption=caption, table=filled, notes=tuple(notes))
+    yield replace(_part(replace(made, rows=tuple(rows))), notes=tuple(notes))
+
+
+def as_stored(stored: Stored, name: str) -> Iterator[Part]:
+    """A table of ``tables.TABLES`` with what is stored of it: yields its ``Part``."""
+    yield _part(tables.TABLES[name](stored))
+
+
+def _part(table: Table) -> Part:
+    caption = f"{table.about} {OTHERS.get(table.name, JUDGED)}"
+    return parts.part(table.name, caption=caption, table=table)
 
 
 def _had(settings: Settings, wanted: Measurement, notes: dict[str, None]):

@@ -187,6 +187,17 @@ def decimals(figure: float, spread: float | None) -> int:
     return min(4, max(1, digits - 1 - math.floor(math.log10(smallest))))
 
 
+def written(figure: Figure) -> tuple[str, str]:
+    """A figure and its standard error as texts, of as many digits as the error allows; "" for an
+    error that is not known."""
+    scale, unit = (100, "\u00a0%") if figure.percent else (1, "")
+    value, error = figure.value * scale, None if figure.error is None else figure.error * scale
+    digits = decimals(value, error)
+    if figure.percent:
+        digits = min(2, digits)  # of none in a thousand four would pretend to know more
+    return f"{value:.{digits}f}{unit}", "" if error is None else f"{error:.{digits}f}"
+
+
 def as_measured(request: Request, result: dict | None) -> Request:
     """A request in the dtype that its result is of, if that can be asked for."""
     dtype = result and result["protocol"]["dtype"]

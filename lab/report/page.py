@@ -12,19 +12,19 @@ from pathlib import Path
 
 from ..measure.protocol import words
 from .findings import findings
-from .measurements import decimals, usual_dtype
+from .measurements import Measurement, decimals, usual_dtype, written
 from .parts import Part
 
 HERE = Path(__file__).parent
 
 
-def page(made: Sequence[Part], folder: Path, quick: bool, took: str) -> str:
+def page(made: Sequence[Part], folder: Path, quick: bool = False, took: str = "") -> str:
     """The whole page.
 
     Args:
         made: the parts that are done.
         folder: where their pictures lie.
-        took: how long it took, and on what.
+        took: how long it took, and on what; empty if nothing was made, all of it read.
     """
     return _render(made, folder, {"quick": quick, "took": took}) + "\n"
 
@@ -53,8 +53,12 @@ def _template():
     return found.get_template("page.html")
 
 
-def _figures(result: Mapping) -> dict[str, str]:
-    """The numbers of a FID as a cell has them, of as many digits as its spread allows."""
-    digits = f".{decimals(result['fid'], result['spread'])}f"
-    known = {name: result[name] for name in ("fid", "spread", "floor") if result[name] is not None}
-    return {name: f"{value:{digits}}" for name, value in known.items()}
+def _figures(cell: Measurement) -> dict[str, str]:
+    """The numbers of a cell as it shows them, of as many digits as its error allows."""
+    (value, error), floor = written(cell.figure), cell.result.get("floor")
+    digits = decimals(cell.figure.value, cell.figure.error)
+    return {
+        "value": value,
+        "error": error,
+        "floor": "" if floor is None else f"{floor:.{digits}f}",
+    }

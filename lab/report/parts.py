@@ -15,7 +15,7 @@ from ddpm_core.sampling import BATCH
 from ..measure.shards import HOME
 from ..process.report_errors import REPORT_CODE
 from .measurements import Measurement
-from .tables import SAMPLERS, Table
+from .tables import MODELS, SAMPLERS, Table
 
 OUT = Path("runs") / "report"
 NEEDS = "needs the checkpoint {}, which does not ship yet"
@@ -110,7 +110,7 @@ class Part:
     # name, title: such as ``"figure-4"``, and in words.
     name: str
     title: str
-    report: str  # what the report shows there, and says of it
+    report: str  # what the report shows there, and says of it; empty if nothing
     caption: str = ""  # how ours was made
     # pictures, table: ours; the rows of a table also quote the report's figures.
     pictures: tuple[Picture, ...] = ()
@@ -210,6 +210,12 @@ REPORT = {
         "Always 1,000 steps of DDPM.",
     ),
 }
+# What is told of our models besides, on the page of all that is stored.
+BESIDES = {
+    "beside": ("Beside the judge distance", ""),
+    "guidance": ("Guidance over its scale", ""),
+    **{f"training-{model}": (f"{model}: its training", "") for model in MODELS},
+}
 # The figures that are made of samples: how, beyond what the budget says, and their shots.
 SHOTS = {
     "figure-4": (
@@ -265,7 +271,7 @@ SHOTS = {
 
 def part(name: str, **ours) -> Part:
     """The part of that name, with what is ours."""
-    return Part(name, *REPORT[name], **ours)
+    return Part(name, *(REPORT | BESIDES)[name], **ours)
 
 
 def walked(request: Request | Mapping) -> str:

@@ -14,14 +14,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from ddpm_core import checkpoints
 from ddpm_core.errors import InvalidInput, check_choice
 from ddpm_core.files import write
 from ddpm_core.hardware import describe
 
 from ..progress import Progress
 from . import figures, gaps, page, parts
+from .measurements import Stored
 from .parts import Part, Settings, sentence
-from .tables import TABLES
+from .tables import MODELS, TABLES
 
 # Each yields ``Progress``, then its ``Part``.
 PARTS = {
@@ -47,14 +49,29 @@ def reproduce(settings: Settings | None = None) -> Iterator[Progress | Report]:
     settings.out.mkdir(parents=True, exist_ok=True)
     path, started, made = settings.out / "index.html", time.monotonic(), []
     for name in names:
-        try:
-            for part in PARTS[name](settings):
-                if isinstance(part, Progress):
-                    yield replace(part, what=f"{name}: {part.what}")
-        except InvalidInput as error:
-            part = parts.part(name, notes=(sentence(error),))
+        for part in _made(name, PARTS[name](settings)):
+            if isinstance(part, Progress):
+                yield replace(part, what=f"{name}: {part.what}")
         made.append(part)
         minutes, seconds = divmod(round(time.monotonic() - started), 60)
         took = f"{minutes} min {seconds} s on {describe('cpu')}"
         write(path, page.page(made, settings.out, not settings.budget.measure, took))
     yield Report(tuple(made), path)
+
+
+def stored(home: Path | None = None) -> str:
+    """The page of every table and every training, of what lies with the checkpoints: nothing is
+    sampled or measured for it."""
+    results, trained = Stored(home), set(checkpoints.available(home))
+    making = {name: gaps.as_stored(results, name) for name in TABLES}
+    making |= {f"training-{it}": figures.training(home, it) for it in MODELS if it in trained}
+    made = [part for name, steps in making.items() for part in _made(name, steps)]
+    return page.page(made, parts.OUT)
+
+
+def _made(name: str, steps: Iterator[Progress | Part]) -> Iterator[Progress | Part]:
+    """The steps of a part; where it cannot be had, last why."""
+    try:
+        yield from steps
+    except InvalidInput as error:
+        yield parts.part(name, notes=(sentence(error),))

@@ -26,12 +26,12 @@ RECORDED = {
 
 def curves(model: str, home: Path | None = None) -> list[dict]:
     """Rows with ``images``, ``train``, ``validation`` and maybe ``fid``."""
-    return _record(model, home)["history"]
+    return recorded(model, home)["history"]
 
 
 def trained(model: str, home: Path | None = None) -> tuple[str, str]:
     """What a model's curves stand on, in words; and the command that trained it."""
-    record = _record(model, home)
+    record = recorded(model, home)
     words = [text.format(record[name]) for name, text in RECORDED.items() if record.get(name)]
     for run in reversed(record.get("earlier", [])):
         words.append(f"carried on from {run['steps']:,} steps of {run['command']}")
@@ -40,7 +40,9 @@ def trained(model: str, home: Path | None = None) -> tuple[str, str]:
     return "; ".join(filter(None, words)), record.get("command", "")
 
 
-def _record(model: str, home: Path | None) -> dict:
+def recorded(model: str, home: Path | None = None) -> dict:
+    """The record of a model's training; the rows of its ``history`` have ``images``, ``train``,
+    ``validation`` and maybe ``fid``."""
     path = (home or checkpoints.HOME) / model / "training.json"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))

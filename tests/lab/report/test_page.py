@@ -10,7 +10,7 @@ import pytest
 
 from ddpm_core.animation import read_note
 from lab.measure import results
-from lab.report import parts, tables
+from lab.report import parts, reproduce, tables
 from lab.report.findings import findings
 from lab.report.reproduce import PARTS
 from tests.lab.report.conftest import HISTORY, TINY, make, page_of, store, words_of
@@ -209,3 +209,34 @@ def _read(svg: ET.Element, axis: str, pixel: float) -> float:
     places = [float(it.get(axis)) - down for it in ticks]
     slope, offset = np.polyfit(places, [float(it.text) for it in ticks], 1)
     return slope * pixel + offset
+
+
+# --- of all that is stored ---
+
+
+def test_the_page_of_all_measurements_reads_and_measures_nothing(home, drawn):
+    store(home, tables.table_1(home).rows[1].measured[0], 1.5, spread=0.01, floor=0.25)
+    text = reproduce.stored(home)
+    page = ET.fromstring(text.removeprefix("<!DOCTYPE html>\n"))
+    trained = [f"training-{name}" for name in tables.MODELS if (home / name).is_dir()]
+    assert [it.get("id") for it in page.iter("section")] == [*tables.TABLES, *trained]
+    assert "1.500 ± 0.010" in words_of(page) and "python -m lab evaluate --fid" in words_of(page)
+    assert len(list(page.iter("{http://www.w3.org/2000/svg}svg"))) == 2 * len(trained)
+    assert not drawn
+
+
+def test_a_damaged_record_of_a_training_takes_nothing_else_from_it(home):
+    (home / "mnist-cosine" / "training.json").write_text("{}", encoding="utf-8")
+    page = ET.fromstring(reproduce.stored(home).removeprefix("<!DOCTYPE html>\n"))
+    sections = {it.get("id"): words_of(it) for it in page.iter("section")}
+    assert "raining.json holds no training record" in sections["training-mnist-cosine"]
+    assert str(home) not in "".join(sections.values())
+    assert "Trained by:" in sections["training-mnist-linear"]
+
+
+def test_shares_and_bits_are_on_it_as_well():
+    page = ET.fromstring(reproduce.stored().removeprefix("<!DOCTYPE html>\n"))
+    sections = {it.get("id"): words_of(it) for it in page.iter("section")}
+    assert "96.30 % ± 0.60" in sections["guidance"]
+    assert "1.9471 ± 0.0082" in sections["beside"]
+    assert "--bound --save" in sections["beside"]
