@@ -23,6 +23,7 @@ from ui.events import VISITORS
 from ui.page import LOOK, build
 from ui.runs.runs import CALLS, HUB, MAX_PREVIEWS, PUBLIC_HUB, Studio
 from ui.sharing.guard import Guard
+from ui.tabs import results
 from ui.widgets import modules
 
 ON_A_SPACE = "SPACE_ID" in os.environ
@@ -80,7 +81,7 @@ def launch(argv: list[str] | None = None, studio=None, **overrides):
             "inbrowser": options.browser and not ON_A_SPACE,
             "app_kwargs": {
                 "middleware": [Middleware(Guard, page=page, share=options.share)],
-                "routes": modules.routes(),
+                "routes": [*modules.routes(), results.route()],
             },
         }
         | SAFE

@@ -18,12 +18,6 @@ from ddpm_core.request import Request
 from ..measure.neighbours import QUANTILE
 from ..process.report_errors import REPORT_CODE
 from .measurements import Measurement, Stored, apart, bits, loss, near, share
-from .measurements import basis as basis
-from .measurements import decimals as decimals
-from .measurements import difference as difference
-from .measurements import usual_dtype as usual_dtype
-from .training import curves as curves
-from .training import trained as trained
 
 # The report's section 3, in the order of ``ABLATIONS``.
 TABLE_1 = {"train": (2.286, 2.849, 2.105, 1.766), "test": (2.803, 3.490, 2.724, 2.385)}

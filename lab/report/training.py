@@ -24,11 +24,6 @@ RECORDED = {
 }
 
 
-def curves(model: str, home: Path | None = None) -> list[dict]:
-    """Rows with ``images``, ``train``, ``validation`` and maybe ``fid``."""
-    return recorded(model, home)["history"]
-
-
 def trained(model: str, home: Path | None = None) -> tuple[str, str]:
     """What a model's curves stand on, in words; and the command that trained it."""
     record = recorded(model, home)

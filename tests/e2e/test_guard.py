@@ -78,7 +78,7 @@ def asked_for(monkeypatch):
 def test_the_page_its_parts_and_its_description_are_served(ask):
     scripts = re.findall(r'(?:src|href)="\.?(/assets/[^"]+)"', ask.get("/").text)
     assert scripts
-    for path in [*filter(None, SERVED.values()), *scripts]:
+    for path in [*filter(None, SERVED.values()), *scripts, "/measurements"]:
         answer = ask.get(path)
         assert answer.status_code == 200 and answer.content, path
         assert ask.head(path).status_code in (200, 405), path

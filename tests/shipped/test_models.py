@@ -16,7 +16,7 @@ from ddpm_core.data import DIGITS, THINGS, Images
 from ddpm_core.recipes import CLASSIFIERS, RECIPES
 from lab.measure import results
 from lab.publish import cards
-from lab.report import tables
+from lab.report import measurements, tables
 from lab.weights import fingerprint
 from tests.support.toys import result_of
 
@@ -77,7 +77,7 @@ def test_shipped_figures_are_of_the_shipped_weights_and_on_the_card(name, tmp_pa
     assert results.current(folder) == results.read(folder)
     copy = shutil.copytree(folder, tmp_path / name)
     # One of other weights changes nothing.
-    asked = tables.Measurement(name, Request(n=8192), "test")
+    asked = measurements.Measurement(name, Request(n=8192), "test")
     results.save(copy, result_of(asked, 77.0, mark="0" * 16))
     assert results.current(copy) != results.read(copy)
     cards.rewrite(copy)
@@ -112,7 +112,7 @@ def test_what_the_list_of_models_says_of_the_default_is_what_is_stored(model, wo
         for m in filter(None, row.measured)
     }
     default, whole = found["ddim", 20], found["ddpm", 1000]
-    difference = tables.difference(default, whole)
+    difference = measurements.difference(default, whole)
     assert difference.gap < 2 * difference.error
     assert (default["fid"] > whole["fid"]) == words.endswith("worse")
     speed = " ".join((ROOT / "docs" / "speed.md").read_text(encoding="utf-8").split())
@@ -127,7 +127,7 @@ def test_of_the_reports_models_50_steps_are_worse_and_20_not_measured(table, abl
     cells = [it for it in cells if it.model.endswith(f"-{ablation}") and it.reference == "test"]
     found = {it.request: it.result for it in cells}
     fast, whole = found[tables.FAST], found[tables.ANCESTRAL]
-    gap, error = tables.difference(fast, whole)
+    gap, error = measurements.difference(fast, whole)
     assert fast["fid"] > whole["fid"] and gap > 2 * error
     kept = results.read(ROOT / "checkpoints" / cells[0].model, "fid")
     assert 20 not in {it["protocol"]["request"]["steps"] for it in kept}

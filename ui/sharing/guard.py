@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 API = "/gradio_api"
 # Gradio would fetch a file that is named by an address instead of its path.
 READ = re.compile(
-    r"/(?:config|theme\.css|robots\.txt|manifest\.json|favicon\.ico)?"
+    r"/(?:config|measurements|theme\.css|robots\.txt|manifest\.json|favicon\.ico)?"
     r"|/(?:assets|static)/.+"
     rf"|{API}/(?:info|openapi\.json|app_id|startup-events|theme\.css|queue/data)"
     rf"|{API}/heartbeat/[^/]+"

@@ -1,8 +1,8 @@
 // What every plot of the page is drawn with: axes and their ticks, lines with marks and error bars,
-// a legend, the nearest point, the keys that walk along, and a summary in words. It knows no page:
-// drawings are SVG as text, and plot.css is their look.
+// the nearest point and the keys that walk along. It knows no page: drawings are SVG as text, and
+// plot.css is their look.
 
-import { clamp, escapeText } from "./component.js";
+import { clamp } from "./component.js";
 
 // Of series beside each other: colour, dash and mark all differ.
 export const STYLES = [
@@ -78,18 +78,6 @@ export function lineOf(line, along, up) {
     marks.join("")}</g>`;
 }
 
-/** Whose line is whose. */
-export function legendOf(lines) {
-  return lines.map((line) => `<span>${swatchOf(line)}${escapeText(line.name)}</span>`).join("");
-}
-
-function swatchOf(line) {
-  const drawn = line.isFloor ? '<path class="plot-floor" d="M0 6H30"/>'
-    : `<g ${attributesOf(line)}><polyline points="0,6 30,6" ${dashOf(line)}/>${
-      line.marks ? markOf(line, 15, 6) : ""}</g>`;
-  return `<svg viewBox="0 0 30 12" aria-hidden="true">${drawn}</svg>`;
-}
-
 function attributesOf({ colour, width }) {
   return `class="plot-line" style="--line:var(--${colour});stroke-width:${width}"`;
 }
@@ -159,15 +147,6 @@ export function walk({ key, ctrlKey, metaKey, altKey }, at, count, upAndDown = f
   const to = { ArrowLeft: at - 1, ArrowRight: at + 1, ArrowUp: up, ArrowDown: down, Home: 0,
     End: count - 1 }[key];
   return to === undefined ? undefined : clamp(to, 0, count - 1);
-}
-
-/** Lines in a sentence, for those who do not see them: how each begins and ends. */
-export function summaryOf(label, lines, x) {
-  const told = lines.filter((line) => line.points.length).map(({ name, points }) => {
-    const [a, b] = [points[0], points.at(-1)];
-    return `${name} ${short(a.y)} at ${x.write(a.x)} ${x.name}, ${short(b.y)} at ${x.write(b.x)}`;
-  });
-  return `${label}. ${told.join("; ") || "Nothing measured yet"}.`;
 }
 
 /** Three figures of a number. */

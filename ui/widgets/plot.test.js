@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import {
   axisOf, barsOf, curveOf, evenTicks, lineOf, logAxis, logTicks, nearest, rising, roundStep,
-  summaryOf, ticksBelow, walk,
+  ticksBelow, walk,
 } from "./plot.js";
 
 test("an axis goes from end to end, evenly or by factors", () => {
@@ -66,13 +66,4 @@ test("keys walk along a row and stop at its ends", () => {
   assert.equal(walk({ key: "End" }, 0, 3), 2);
   assert.equal(walk({ key: "x" }, 0, 3), undefined);
   assert.equal(walk({ key: "ArrowLeft", altKey: true }, 1, 3), undefined, "the browser's own");
-});
-
-test("a summary says how each line begins and ends", () => {
-  const x = { name: "steps", write: String };
-  const lines = [{ name: "DDIM", points: [{ x: 5, y: 12.3456 }, { x: 50, y: 1.2 }] },
-    { name: "none", points: [] }];
-  assert.equal(summaryOf("Few steps", lines, x),
-    "Few steps. DDIM 12.3 at 5 steps, 1.2 at 50.");
-  assert.equal(summaryOf("Few steps", [], x), "Few steps. Nothing measured yet.");
 });

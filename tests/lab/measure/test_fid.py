@@ -14,7 +14,7 @@ from ddpm_core.request import Request
 from lab.measure import fid
 from lab.measure.features import batches, classifier_features
 from lab.progress import last
-from lab.report import tables
+from lab.report.measurements import Measurement, difference
 from tests.support.toys import result_of, tiny_classifier
 
 
@@ -171,14 +171,14 @@ def test_the_error_of_a_difference_is_that_between_seeds_where_the_noises_are_th
     for pair in pairs:
         found = []
         for made in pair:
-            result = result_of(tables.Measurement("it", request, "test"), made.value, made.spread)
+            result = result_of(Measurement("it", request, "test"), made.value, made.spread)
             found.append(result | {"left_out": list(made.parts)})
-        gap, error = tables.difference(*found)
+        gap, error = difference(*found)
         gaps.append(found[0]["fid"] - found[1]["fid"])
         told.append(error)
         assert gap == abs(gaps[-1])
         found[1]["protocol"]["request"]["seed"] = 1  # noises of its own
-        apart.append(tables.difference(*found).error)
+        apart.append(difference(*found).error)
         assert apart[-1] == math.hypot(*(it["spread"] for it in found))
     rms = [math.sqrt(np.mean(np.square(it))) for it in (told, apart)]
     assert rms[0] == pytest.approx(np.std(gaps, ddof=1), rel=0.2)

@@ -13,7 +13,8 @@ import pytest
 from ddpm_core.checkpoints import HOME
 from lab.report import tables
 from lab.report.findings import findings
-from lab.report.tables import COST_MODELS, TABLES, decimals, difference
+from lab.report.measurements import decimals, difference
+from lab.report.tables import COST_MODELS, TABLES
 
 # The tables that a section quotes besides its own.
 QUOTED = {"own-way": ["costs"], "few-steps": ["table-2"]}

@@ -8,11 +8,13 @@ import pytest
 
 from ddpm_core import checkpoints
 from ddpm_core.commands import options
+from ddpm_core.errors import CheckpointError
 from lab.commands import evaluate
 from lab.measure import results
 from lab.measure.shards import NOT_IN_KEY
 from lab.report import tables
-from lab.report.measurements import Figure, Measurement, as_measured
+from lab.report.measurements import Figure, Measurement, as_measured, written
+from lab.report.training import recorded, trained
 from tests.lab.report.conftest import store
 from tests.support.toys import result_of, save_tiny_classifier
 
@@ -135,3 +137,45 @@ def test_a_figure_of_other_weights_or_by_another_judge_is_not_shown(home):
     store(home, second, 2.5, mark="0" * 16)
     cells = tables.table_1(home).rows[1].measured
     assert [m.figure and m.figure.value for m in cells] == [2.0, None, None, None]
+
+
+def test_of_two_precisions_the_one_that_compares_is_shown(tmp_path):
+    """And of a figure that stands alone the one that most of its model's figures are of."""
+    table = tables.table_1(tmp_path)
+    row, alone = table.rows[1], next(row for row in table.rows if "sampled again" in row.title)
+    for m in filter(None, (*row.measured, *alone.measured)):
+        for dtype, fid in (("float32", 1.0), ("bfloat16", 2.0)):
+            if dtype == "bfloat16" or m.model == row.measured[0].model:
+                result = result_of(m, fid)
+                result["protocol"]["dtype"] = dtype
+                results.save(tmp_path / m.model, result)
+    few = tables.few_steps(tmp_path, "mnist-linear").rows[0].measured[0]
+    results.save(tmp_path / few.model, result_of(few, 3.0))
+    shown = {it.title: it.measured[0] for it in tables.table_1(tmp_path).rows if it.measured}
+    for title in (row.title, alone.title):
+        assert shown[title].figure.value == 2.0
+        assert shown[title].command.endswith("--dtype bfloat16")
+
+
+@pytest.mark.parametrize(
+    ("figure", "texts"),
+    [
+        (Figure(1.23456, 0.0234), ("1.235", "0.023")),
+        (Figure(48.123, 1.234), ("48.1", "1.2")),
+        (Figure(1.23456), ("1.235", "")),
+        (Figure(3.0, 0.0), ("3.000", "0.000")),
+        (Figure(0.9631, 0.00596, percent=True), ("96.31\u00a0%", "0.60")),
+        (Figure(0.0, None, percent=True), ("0.00\u00a0%", "")),
+    ],
+)
+def test_a_figure_shows_no_more_digits_than_its_error_allows(figure, texts):
+    assert written(figure) == texts
+
+
+@pytest.mark.parametrize("text", ["", '{"history": 3}'])
+def test_a_record_that_cannot_be_read_is_told(tmp_path, text):
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "training.json").write_text(text, encoding="utf-8")
+    for ask in (recorded, trained):
+        with pytest.raises(CheckpointError, match="training.json holds no training record"):
+            ask("m", tmp_path)

@@ -1,49 +1,23 @@
-"""The board of results: tables of figures, a plot and curves, each figure with its protocol."""
+"""What was found, on one screen: conclusions over their figures, and the report's tables."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from .. import component
 
-__all__ = ["ResultTables", "board"]
+__all__ = ["ResultTables"]
 
 
 class ResultTables(component.Component):
-    """Tables, the few-step plot and training curves; a figure opens its protocol.
+    """Its value is a dictionary:
 
-    Its value is the dictionary built by `board`.
+    - "conclusions": for each figure, in the order in which they stand, "figure", its name, "text",
+      and maybe "at", the place of its chart that the text speaks of.
+    - "charts": by the name of a figure, by the name of a set of images, either "error" or
+      "columns", "rows" and "floor" over steps, or what `tradeoff` makes over scales.
+    - "pictures": "source", "title" and "words" of each; "link", which runs them step by step.
+    - "tables": with "title" and either "error" or "columns" and "rows". A row has a "title" and
+      "cells", each a text or {"figure", "about", "mark"}; or None where nothing is to be had.
     """
 
     NAME = "result_tables"
-    WHAT = "a value built by board"
-
-
-def board(tables: list[dict[str, Any]], curves: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the component shows.
-
-    Parameters:
-        tables: with "name", "title", "about" and either "error" or "corner", "columns" and "rows".
-            A row has a "title" and either "reported", texts, or "cells". A cell is None where
-            there is nothing to measure; it has the "command" that measures it, and once that was
-            done "value", "error" (its spread, or None), "figure" and "spread" as texts, "words",
-            its protocol, "took", and maybe "cost", a text. A table with "plot" is plotted over its
-            columns as well, with its "floors". The paragraphs of its "answer" stand below it,
-            under its "question".
-        curves: with "model", "rows" of (images, training loss, validation loss, distance or None),
-            "distance", what the last is called, "words" and "command".
-    """
-    cells = [
-        cell
-        for table in tables
-        for row in table.get("rows", ())
-        for cell in row.get("cells", ())
-        if cell is not None
-    ]
-    return {
-        "kind": "board",
-        "wanted": len(cells),
-        "measured": sum("value" in cell for cell in cells),
-        "tables": tables,
-        "curves": curves,
-    }
+    WHAT = "a dictionary of conclusions, charts, pictures and tables"

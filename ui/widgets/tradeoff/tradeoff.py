@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,18 +23,8 @@ class Tradeoff(component.Component):
     EVENTS = ("select", "stop")
     WHAT = "a value built by tradeoff"
 
-    def __init__(
-        self,
-        value: dict[str, Any] | None = None,
-        *,
-        label: str = "Guidance against diversity",
-        **props: Any,
-    ):
-        """
-        Parameters:
-            label: stands over the plot.
-        """
-        super().__init__(tradeoff() if value is None else value, label=label, **props)
+    def __init__(self, value: dict[str, Any], **props: Any):
+        super().__init__(value, label="Guidance against diversity", **props)
 
 
 def tradeoff(
@@ -53,8 +42,9 @@ def tradeoff(
     """What has been measured so far.
 
     Parameters:
-        points: for each scale measured, "scale", "accuracy" (0 to 1, the share judged the wanted
-            class), "distance" (mean pairwise) and "n" (images it was measured on).
+        points: for each scale measured, "scale", one of the wanted, "accuracy" (0 to 1, the share
+            judged the wanted class), "distance" (mean pairwise) and "n" (images it was measured
+            on).
         symbol: what the scales are values of.
         wanted_scales: all that will be measured, in the order they stand in.
         n: how many images a scale is to be measured on.
@@ -64,42 +54,15 @@ def tradeoff(
         message: stands between the panels.
         steps: while it runs, how many of how many are done.
     """
-    scales = [_number("a scale", s) for s in wanted_scales]
-    if not scales or len(set(scales)) != len(scales):
-        raise ValueError(f"the wanted scales must be some, all different; got {scales}")
-    points = [_point(p) for p in points]
-    places = [scales.index(p["scale"]) if p["scale"] in scales else None for p in points]
-    if None in places or len(set(places)) != len(places):
-        raise ValueError("each point must be at a wanted scale of its own")
+    scales = list(wanted_scales)
     value = {
-        "points": [{"index": i, **p} for i, p in sorted(zip(places, points, strict=True), key=_at)],
-        "symbol": str(symbol),
+        "points": [{"index": scales.index(point["scale"]), **point} for point in points],
+        "symbol": symbol,
         "scales": scales,
-        "n": int(n),
-        "running": bool(running),
-        "reference": None if reference is None else _number("reference", reference, 0),
+        "n": n,
+        "running": running,
+        "reference": reference,
         "message": message,
-        "steps": [int(count) for count in steps],
+        "steps": list(steps),
     }
-    return value if order is None else value | {"order": int(order)}
-
-
-def _point(point: Mapping[str, float]) -> dict[str, float]:
-    return {
-        "scale": _number("a scale", point["scale"]),
-        "accuracy": _number("accuracy", point["accuracy"], 0, 1),
-        "distance": _number("distance", point["distance"], 0),
-        "n": int(point["n"]),
-    }
-
-
-def _number(name: str, value: float, low: float = -math.inf, high: float = math.inf) -> float:
-    number = float(value)
-    # JSON has no word for what is not finite.
-    if not math.isfinite(number) or not low <= number <= high:
-        raise ValueError(f"{name} must be a finite number in [{low:g}, {high:g}], got {value}")
-    return number
-
-
-def _at(placed: tuple[int, Any]) -> int:
-    return placed[0]
+    return value | component.ordered(order)
