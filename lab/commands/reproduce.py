@@ -36,7 +36,7 @@ def add(commands) -> None:
         type=Path,
         default=Path("runs") / "report",
         metavar="FOLDER",
-        help="for index.html, report.json and the pictures (default: %(default)s)",
+        help="for index.html and the pictures (default: %(default)s)",
     )
     options.add_data_root(p)
     add_cache(p)
