@@ -20,8 +20,9 @@ from lab.report import tables
 from lab.report.measurements import difference
 from lab.report.tables import TABLE_1, TABLE_2
 from tests.support.figures import store
-from ui.runs.races import RaceKey, parse
+from ui.runs.races import RaceKey
 from ui.sharing import permalinks
+from ui.sharing.race_links import parse
 from ui.tabs import results
 
 # Table, row and column of each measured figure that a conclusion names, in its order.
@@ -78,7 +79,7 @@ def test_both_pictures_are_one_run_with_and_without_clipping():
     files = [Path(results._file(file)) for _, file in results.PICTURES.values()]
     _, clipped = permalinks.from_note(read_note(files[0]))
     _, broken = permalinks.from_note(read_note(files[1]))
-    assert broken == clipped._replace(request=replace(clipped.request, clip=False))
+    assert broken == replace(clipped, request=replace(clipped.request, clip=False))
     cell = cell_at(*RESTS_ON["clipping"][0])
     assert cell.model == clipped.model
     asked, drawn = cell.request, clipped.request

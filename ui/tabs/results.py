@@ -24,7 +24,7 @@ from lab.report.measurements import Measurement, Stored, difference, written
 
 from ..events import QUIET
 from ..runs import races
-from ..sharing import permalinks
+from ..sharing import permalinks, race_links
 from ..widgets.result_tables import result_tables
 from ..widgets.tradeoff.tradeoff import tradeoff
 
@@ -156,7 +156,7 @@ def _link() -> str:
     """What runs the pictures step by step, beside each other."""
     _, key = permalinks.from_note(read_note(_file(PICTURES["clipped"][1])))
     race = races.RaceKey("break", key.model, key.request, error="no-clip")
-    return f"?{races.query(race, tab='reverse')}"
+    return f"?{race_links.query(race, tab='reverse')}"
 
 
 def _file(name: str) -> Path:
