@@ -6,6 +6,7 @@ from hypothesis import settings
 
 from ddpm_core import checkpoints, guides
 from ddpm_core.errors import CheckpointError
+from tests.support.fake_hub import FakeHub, plain_client
 from tests.support.toys import save_tiny_checkpoint, small_mnist, tiny_classifier
 
 # Tests ask what happens, not how soon: a fifth of a second is too little on a busy machine.
@@ -69,3 +70,11 @@ def classifiers(monkeypatch):
 
     monkeypatch.setattr(guides, "_load", load)
     return toys
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """A running Hub, for a client without xet, telemetry and a stored token."""
+    plain_client(monkeypatch)
+    with FakeHub() as hub:
+        yield hub

@@ -1,9 +1,8 @@
-"""A finished run, and a Hub on loopback."""
+"""A finished run."""
 
 import pytest
 
 from ddpm_core import trainer as trainer_module
-from tests.support.fake_hub import FakeHub, plain_client
 from tests.support.tiny_run import trainer
 
 
@@ -22,11 +21,3 @@ def small_sample_grids(monkeypatch):
     """Grids of 64 and 1,024 images to validate with would take most of the time."""
     monkeypatch.setattr(trainer_module, "SAMPLE_TILES", 4)
     monkeypatch.setattr(trainer_module.Trainer, "validated_on", 64)
-
-
-@pytest.fixture
-def served(monkeypatch):
-    """A running Hub, for a client without xet, telemetry and a stored token."""
-    plain_client(monkeypatch)
-    with FakeHub() as hub:
-        yield hub

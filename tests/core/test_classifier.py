@@ -179,12 +179,3 @@ def test_what_only_some_kinds_take_is_refused_of_the_others():
     config = tiny_classifier_config("encoder")
     with pytest.raises(InvalidInput, match="2 levels need as many"):
         replace(config, classifier=config.classifier | {"attention": [True]}).build()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_complete_config_names_every_argument(kind):
-    complete = tiny_classifier_config(kind).complete()
-    assert complete == complete.complete()
-    arguments = {"kind", "image_size", "in_channels", "channels", "groups", "dropout"}
-    without = {"groups"} if kind.startswith("whitened") else set()
-    assert arguments - without <= set(complete.classifier)

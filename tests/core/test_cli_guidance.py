@@ -88,18 +88,6 @@ def test_scales_with_every_class_are_an_atlas_of_the_model_or_of_its_guide(
     assert opened(out)[0].shape == (10 * 8 + 9, 2 * 8 + 1)
 
 
-def test_gifs_of_scales_and_of_a_branch_have_the_size_of_the_sheet(draw):
-    for options, size, at in (
-        (["--guidance", "cfg", "--label", 3, "--scales", 0, 1, 4], (3 * 8 + 2, 8), None),
-        (["--beside", "seed=8", "--branch-at", 2], (3 * 8 + 2, 2 * 8 + 1), 2),
-    ):
-        status, out = draw("a.gif", "--scale", 1, *options)
-        assert status == 0
-        with Image.open(out) as image:
-            assert (image.size, image.n_frames) == (size, 5)
-            assert json.loads(image.info["comment"]).get("branch_at") == at
-
-
 def test_a_request_beside_is_a_row_of_its_own(draw, model):
     options = ["--label", 3, "--beside", "guidance=cfg", "guidance_scale=5"]
     status, out = draw("a.png", *options, "--beside", "seed=9", "mix=4")
@@ -116,17 +104,6 @@ def test_a_request_beside_is_a_row_of_its_own(draw, model):
     # An option may be that of a row beside.
     status, _ = draw("a.png", "--rescale", 0.5, "--share", 0.2, "--beside", "guidance=cfg", "mix=2")
     assert status == 0
-
-
-def test_a_classifier_beside_a_model_without_classes_has_all_of_its_own(
-    draw, unconditional_checkpoint
-):
-    options = ["--model", unconditional_checkpoint, "--beside", "guidance=classifier"]
-    status, out = draw("a.png", *options)
-    assert status == 0
-    _, about = opened(out)
-    assert about["label"] == "none"
-    assert about["beside"][0]["label"] == "all"
 
 
 def test_a_branch_is_the_row_beside(draw, model):

@@ -136,13 +136,6 @@ def test_the_count_of_memory_knows_views_work_in_place_and_what_is_gone():
     assert counting.operations.total() == 4
 
 
-@pytest.mark.parametrize("sampler", ["ddpm", "ddim", "dpm_solver_pp"])
-def test_no_graph_is_built(model, sampler):
-    step, _ = one_step(model, n=2, sampler=sampler, guidance="cfg")
-    tensors = [step.x, step.x0, step.eps, *step.extras.values()]
-    assert not any(tensor.requires_grad or tensor.grad_fn for tensor in tensors)
-
-
 class Calls:
     """The batch of every call of a network, and of every embedding of the time."""
 

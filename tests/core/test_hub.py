@@ -18,7 +18,7 @@ from ddpm_core.errors import InvalidInput
 from ddpm_core.guides import roles_for
 from ddpm_core.hub import Hub, is_name
 from tests.support import fake_hub
-from tests.support.hub import QUICK, command, refusal
+from tests.support.hub import QUICK, refusal
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 SMALL = {
@@ -227,11 +227,16 @@ def test_offline_says_so(monkeypatch, capsys):
     assert "HF_HUB_OFFLINE is set" in capsys.readouterr().err
 
 
-def test_the_command_line_samples_from_a_repository(served, foreign, tmp_path):
+def test_the_command_line_samples_from_a_repository(served, foreign, tmp_path, monkeypatch):
+    for name, value in {
+        "ENDPOINT": served.url,
+        "HUGGINGFACE_CO_URL_TEMPLATE": served.url + "/{repo_id}/resolve/{revision}/{filename}",
+        "HF_HUB_CACHE": str(tmp_path / "cache"),
+    }.items():
+        monkeypatch.setattr(constants, name, value)
     served.add("user/theirs", foreign)
-    words = ["sample", "--model", "user/theirs", "--n", "2", "--steps", "2", "--out", "a.npz"]
-    told = command(words, tmp_path, HF_ENDPOINT=served.url)
-    assert told.returncode == 0, told.stderr
+    words = "sample --model user/theirs --n 2 --steps 2 --out".split()
+    assert main([*words, str(tmp_path / "a.npz")]) == 0
     assert (tmp_path / "a.npz").exists()
 
 

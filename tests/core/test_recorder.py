@@ -152,20 +152,15 @@ def test_a_contact_sheet_is_the_grid_enlarged_below_and_beside_its_labels(channe
     sheet = contact_sheet(images, ["1", "2", "4"], rows, scale=8, gap=2)
     inner = recorder.enlarge(grid(images, 3, gap=2), 8)
     high, wide = inner.shape[:2]
-    left = sheet.shape[1] - wide
-    assert (left > 0) == (rows is not None)
-    assert sheet.shape == (high + 24, wide + left, channels)
-    np.testing.assert_array_equal(sheet[24:, left:], inner)
+    top, left = (whole - part for whole, part in zip(sheet.shape, (high, wide), strict=False))
+    assert top > 0 and (left > 0) == (rows is not None)
+    np.testing.assert_array_equal(sheet[top:, left:], inner)
     words = sheet.min(axis=2) < 128
+    assert not words[:top, :left].any(), "nothing stands in the corner"
     for column in range(3):
-        start = left + column * 9 * 8
-        assert words[:24, start : start + 7 * 8].any()
-    # Nothing stands in the corner, and none of a word over the gaps between the columns.
-    assert not words[:24, :left].any()
-    assert not words[:24, left + 7 * 8 : left + 9 * 8].any()
+        assert words[:top, left:][:, column * 9 * 8 :][:, : 7 * 8].any()
     for row in range(2 if rows else 0):
-        start = 24 + row * 7 * 8
-        assert words[start : start + 5 * 8, :left].any()
+        assert words[top:, :left][row * 7 * 8 :][: 5 * 8].any()
 
 
 # --- PNG ---

@@ -145,8 +145,6 @@ def test_a_file_of_the_forward_process_brings_its_picture_along(visit, tmp_path)
     visitor = visit("?tab=forward&digit=8")
     visitor.wait_for_kept("1,001 frames", "forward")
     picture, _ = download(visitor, tmp_path, "PNG", "forward", "png")
-    choose_file(visitor, "forward", form="WebP", stride=50)
-    movie, _ = download(visitor, tmp_path, "WebP · 21 frames", "forward")
     pixels = last(visitor, "forward")
     visitor.open("?n=1&steps=2").wait("film")
     visitor.drop(picture)
@@ -156,11 +154,8 @@ def test_a_file_of_the_forward_process_brings_its_picture_along(visit, tmp_path)
     run = visitor.run("forward")
     be_ready(visitor)
     assert not visitor.drop(picture, "#forward-sheet .sketch-sheet")
-    run = visitor.wait_for_another(run, "forward")
-    assert visitor.page.locator(".file-drop").get_attribute("data-state") == "ready"
-    visitor.drop(movie)
     visitor.wait_for_another(run, "forward")
-    assert last(visitor, "forward") == pixels
+    assert visitor.page.locator(".file-drop").get_attribute("data-state") == "ready"
 
 
 def file_of_a_note(kind: str, note: bytes) -> bytes:

@@ -166,9 +166,6 @@ def test_a_branch_parts_where_it_was_told_to_and_not_where_nothing_is_changed(le
     expect(visitor.part("guidance-lam")).to_be_visible()
     for name in ("guidance-s", "guidance-method"):
         expect(visitor.part(name)).to_be_hidden()
-    led(f"?tab={TAB}&model=cifar10-conditional&label=3&n=1&steps=2&guidance=cfg")
-    settle(visitor, 2)
-    visitor.part("guidance-branch-class").get_by_text("truck").wait_for()
 
 
 def test_the_ends_of_the_interval_and_what_is_between_them_follow_mouse_and_keys(led):

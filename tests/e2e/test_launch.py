@@ -11,7 +11,9 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
+import app
 from tests.support.pages import API, news, the_run
 
 ROOT = Path(__file__).parent.parent.parent
@@ -19,16 +21,9 @@ ROOT = Path(__file__).parent.parent.parent
 
 def test_a_port_in_use_is_one_plain_line():
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        ended = subprocess.run(
-            [sys.executable, "app.py", "--no-browser", "--port", str(port)],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-    assert ended.returncode == 1
-    assert len(ended.stderr.splitlines()) == 1 and str(port) in ended.stderr
+        port = str(taken.getsockname()[1])
+        with pytest.raises(SystemExit, match=rf"^the page cannot be served at .*{port}.*$"):
+            app.launch(["--no-browser", "--port", port])
 
 
 def test_who_ends_the_server_by_a_signal_finds_no_files_left(tmp_path):

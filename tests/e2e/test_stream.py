@@ -7,19 +7,18 @@ import pytest
 from ui.page import BROWSER
 
 # The end of a stream is heard of so late that whatever is asked at the end of a run, its file for
-# one, is answered first; and the news of a run before the answer that it has begun.
+# one, is answered first.
 LATE = """
 const plain = window.fetch;
 window.fetch = async (resource, options) => {
   const reply = await plain(resource, options);
   const { pathname } = new URL(resource.url ?? resource, location.href);
-  if (pathname.endsWith("/queue/join")) await new Promise((done) => setTimeout(done, JOIN));
   if (!pathname.endsWith("/queue/data")) return reply;
   const text = new TextDecoder();
   const late = new TransformStream({
     async transform(chunk, onward) {
       const isEnd = text.decode(chunk).includes("close_stream");
-      if (isEnd) await new Promise((done) => setTimeout(done, END));
+      if (isEnd) await new Promise((done) => setTimeout(done, 700));
       if (isEnd) window.ends = (window.ends ?? 0) + 1;
       onward.enqueue(chunk);
     },
@@ -29,11 +28,10 @@ window.fetch = async (resource, options) => {
 """
 
 
-@pytest.mark.parametrize("join, end", [("0", "700"), ("700", "0")], ids=["end", "answer"])
-def test_what_is_heard_late_loses_nothing(visit, join, end):
+def test_an_end_that_is_heard_late_loses_nothing(visit):
     """A film was lost behind what follows it, and what was asked while a stream ended."""
     visitor = visit(None)
-    visitor.page.add_init_script(LATE.replace("JOIN", join).replace("END", end))
+    visitor.page.add_init_script(LATE)
     visitor.open("?n=1&label=8&steps=2&seed=6").wait_for_kept("3 frames")
     visitor.has_frames(3)
     visitor.set_number("sample-seed", 7)

@@ -92,18 +92,6 @@ def test_stride_and_panes_are_chosen_and_stay_chosen_and_the_row_is_calm(visit, 
     assert (about["first"], about["n"], about["tab"]) == (2, 1, "reverse")
 
 
-def test_a_thousand_steps_are_a_thousand_and_one_frames(led, tmp_path):
-    visitor = led("?n=1&steps=2")
-    visitor.go_to("forward").wait_for_kept("1,001 frames", "forward")
-    for form in ("GIF", "WebP", "MP4"):
-        choose_file(visitor, "forward", form=form)
-        path, said = download(visitor, tmp_path, f"{form} · 1,001 frames", "forward")
-        assert said == in_words(form.lower(), 1001, path.stat().st_size)
-        frames = frames_of(path)
-        assert len(frames) == 1001, form
-        assert frames.shape[2] > 2 * frames.shape[1]  # both panes
-
-
 def test_strip_and_atlas_leave_as_films(led, tmp_path):
     visitor = led("?tab=guidance&label=3&guidance=cfg&guidance_scale=2&n=1&steps=6")
     visitor.wait_for_kept("7 frames", "guidance")
