@@ -31,19 +31,19 @@ class Walk:
         self.visitor, self.page = visitor, visitor.page
         self.found: dict[str, list] = {}
 
-    def look(self, place: str, within: str | None = PANEL, phone: bool = False) -> None:
+    def look(self, place: str, within: str = PANEL, phone: bool = False) -> None:
         self._look(place, within)
         self._dark(True)
-        self._look(f"{place}, dark", within, colours=True)
+        self._look(f"{place}, dark", within, rest=False)
         self._dark(False)
         if phone:
             self.page.set_viewport_size(PHONE)
             self._look(f"{place}, on a phone", within, colours=False)
             self.page.set_viewport_size(WIDE)
 
-    def _look(self, place: str, within: str | None, colours: bool | None = None) -> None:
+    def _look(self, place: str, within: str, **parts) -> None:
         self.page.wait_for_function(STILL)  # what fades in is pale at first
-        self.found[place] = violations(self.page, within, colours)
+        self.found[place] = violations(self.page, within, **parts)
         wide, window = self.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         if wide > window:
             self.found[place].append(f"{wide} pixels wide")
@@ -71,7 +71,7 @@ class Walk:
             card.locator("summary").click()
         symbols.first.press("ArrowRight")  # to the next one
         self.page.get_by_role("tooltip").wait_for()
-        self.look(tab, within=None if tab == "sample" else PANEL, phone=True)
+        self.look(tab, within="body" if tab == "sample" else PANEL, phone=True)
         self.page.keyboard.press("Escape")
 
 

@@ -34,7 +34,7 @@ COUNT_DECODED = """() => {
 @pytest.fixture(scope="module")
 def reader(chromium, url):
     """Of a page whose picture and model the tests before the last two leave alone."""
-    visitor = Visitor(chromium, url).open("?tab=forward&digit=3")
+    visitor = Visitor(chromium, url, reduced_motion="reduce").open("?tab=forward&digit=3")
     settled(visitor)
     yield visitor
     visitor.leave()
@@ -218,7 +218,8 @@ def test_what_is_no_picture_or_too_large_is_said_and_not_decoded(visit, tmp_path
 
 
 def test_a_link_restores_a_drawing_and_the_address_follows_what_is_changed(visit):
-    visitor = visit(f"?tab=forward&model=mnist-conditional&seed=7&label=4&picture={pack(DRAWING)}")
+    link = f"?tab=forward&model=mnist-conditional&seed=7&label=4&picture={pack(DRAWING)}"
+    visitor = visit(link, reduced_motion="reduce")
     settled(visitor)
     page = visitor.page
     expect(visitor.tab("forward")).to_have_attribute("aria-selected", "true")
