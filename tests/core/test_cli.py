@@ -113,20 +113,6 @@ def test_bad_options_end_with_status_2_and_one_line_before_sampling(
     assert not out.exists()
 
 
-def test_every_option_of_a_request_reaches_it(run):
-    options = "--sampler ddim --eta 0.5 --spacing quadratic --variance posterior --no-clip"
-    _, out = run("a.npz", *options.split(), "--batch", 2)
-    with np.load(out) as arrays:
-        about = json.loads(str(arrays["about"]))
-    assert {k: about[k] for k in ("sampler", "eta", "spacing", "variance", "clip")} == {
-        "sampler": "ddim",
-        "eta": 0.5,
-        "spacing": "quadratic",
-        "variance": "posterior",
-        "clip": False,
-    }
-
-
 # --- train ---
 
 

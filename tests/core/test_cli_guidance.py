@@ -43,26 +43,6 @@ def sheet(images, columns, scale=4):
 # --- sample ---
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        "--guidance classifier --guidance-scale 3 --form plain --at x0 --profile late",
-        "--guidance cfg --guidance-scale 3 --rescale 0.5 --profile early",
-    ],
-)
-def test_every_option_of_guidance_reaches_the_request(draw, options):
-    options += " --t-low 5 --t-high 40 --label 2 --mix 7 --share 0.25"
-    status, out = draw("a.npz", *options.split())
-    assert status == 0
-    spelt = dict(zip(options.split()[::2], options.split()[1::2], strict=True))
-    with np.load(out) as arrays:
-        about = json.loads(str(arrays["about"]))
-        assert arrays["labels"].tolist() == [2, 2, 2]
-    for option, text in spelt.items():
-        value = about[option[2:].replace("-", "_")]
-        assert value == type(value)(text), option
-
-
 def test_scales_are_a_row_of_one_image(draw, model):
     scales = [0, 1, 2.5, 8]
     status, out = draw("a.png", "--guidance", "cfg", "--label", 3, "--scales", *scales)

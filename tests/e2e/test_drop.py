@@ -158,16 +158,6 @@ def test_a_file_of_the_forward_process_brings_its_picture_along(visit, tmp_path)
     assert visitor.page.locator(".file-drop").get_attribute("data-state") == "ready"
 
 
-def file_of_a_note(kind: str, note: bytes) -> bytes:
-    """A file of hardly more than a note, as others might write it."""
-    if kind == "png":
-        head = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
-        return head + chunk(b"tEXt", b"Description\0" + note) + chunk(b"IEND", b"")
-    pieces = (note[i : i + 255] for i in range(0, len(note), 255))
-    comment = b"!\xfe" + b"".join(bytes([len(p)]) + p for p in pieces) + b"\0"
-    return b"GIF89a" + struct.pack("<HH3B", 1, 1, 0, 0, 0) + comment + b";"
-
-
 def test_what_cannot_be_restored_is_said_and_the_page_stays(led, tmp_path):
     visitor = led("?n=4&steps=2")
     visitor.wait_for_kept("3 frames")
@@ -177,23 +167,12 @@ def test_what_cannot_be_restored_is_said_and_the_page_stays(led, tmp_path):
     note = json.dumps({"model": MODEL, "n": 64, "steps": 1000})
     save_animation([np.zeros((8, 8, 1), np.uint8)], large, note=note)
     refusals = [(plain, "carries no settings"), (large, "64,000 denoisings")]
-    for i, content in enumerate((b"", b"GIF89a", b"RIFF\0\0\0\0WEBPXMP ", b"\0\0\0\x18ftypmp42")):
+    for i, content in enumerate((b"", b"GIF89a")):
         refusals.append((tmp_path / f"notes{i}.txt", ""))
         refusals[-1][0].write_bytes(content)
-    for kind in ("gif", "png"):
-        refusals.append((tmp_path / f"longer.{kind}", "longer than 1,048,576 characters"))
-        refusals[-1][0].write_bytes(file_of_a_note(kind, b"9" * (2**20 + 2**13)))
     for path, words in refusals:
         be_ready(visitor)
         visitor.drop(path)
         said = told(visitor, "refused")
         assert path.name in said and words in said
     assert (visitor.page.url, last(visitor)) == before
-    # A note is read up to the length that is written.
-    about = json.dumps({"model": MODEL, "n": 4, "label": 2, "steps": 4, "more": ""})
-    for kind in ("gif", "png"):
-        long = tmp_path / f"long.{kind}"
-        long.write_bytes(file_of_a_note(kind, about.encode().ljust(2**20)))
-        visitor.drop(long)
-        assert f"the run of {long.name}" in told(visitor)
-    visitor.wait_for_kept("5 frames")
