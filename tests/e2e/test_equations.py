@@ -97,7 +97,7 @@ def test_on_a_phone_a_symbol_is_named_by_a_tap_a_hover_and_the_keyboard(visit):
     assert not equation(visitor, 9).is_visible(), "folded where room is short"
     card.locator("summary").tap()
     equation(visitor, 9).locator("[data-symbol=sigma2]").tap()
-    named = tip(visitor).filter(has_text="section 1.4 says")
+    named = tip(visitor).filter(has_text="section 1.4 of the report says")
     named.wait_for()
     for shown in (named, *card.locator(".eq-line").all()):
         box = shown.bounding_box()
@@ -117,7 +117,7 @@ def test_on_a_phone_a_symbol_is_named_by_a_tap_a_hover_and_the_keyboard(visit):
     tip(visitor).filter(has_text="the loss that is trained").wait_for()
     assert first.get_attribute("aria-describedby") == tip(visitor).get_attribute("id")
     visitor.page.keyboard.press("ArrowRight")
-    tip(visitor).filter(has_text="the network’s weights").wait_for()
+    tip(visitor).filter(has_text="The learned numbers of a network").wait_for()
     visitor.stands_at(3)  # the player keeps its place
     # From one equation, Tab goes on to what comes after it.
     visitor.page.keyboard.press("Tab")

@@ -12,6 +12,7 @@ from ddpm_core import NoiseSchedule, Request, load
 from ddpm_core.denoiser import Prediction
 from ddpm_core.diffusion import q_sample, q_step
 from ddpm_core.samplers import ddpm
+from ui.glossary import glossary
 from ui.widgets.equations import typeset
 from ui.widgets.equations.equations import GUIDED, Card, tables
 
@@ -72,7 +73,12 @@ def test_at_0_the_image_is_whole_and_no_step_leads_on(schedule):
 def test_every_symbol_of_an_equation_is_named(number):
     text = typeset.markup(number)
     symbols = re.findall(r"<[^>]*data-symbol=[^>]*>", text)
-    assert symbols and all('aria-label="' in it and 'data-hint="' in it for it in symbols)
+    assert symbols and all('aria-label="' in it for it in symbols)
+    terms = [re.search('data-term="([^"]+)"', it) for it in symbols]
+    assert all(
+        term[1] in glossary() if term else 'data-hint="' in it
+        for term, it in zip(terms, symbols, strict=True)
+    )
     # The keyboard comes to each equation once.
     assert sum('tabindex="0"' in it for it in symbols) == 1
 

@@ -1,31 +1,57 @@
 """Whatever stands on the page can be asked what it is."""
 
+import re
+from html import unescape
+
 import gradio as gr
 import pytest
 
 from ddpm_core import SAMPLERS
-from ui.glossary import glossary
+from ddpm_core.guidance import GUIDANCE
+from ui.glossary import explained, glossary
 from ui.page import build
+from ui.tabs.guidance import guidance_controls
+from ui.tabs.reverse.comparison_views import CURVES
+from ui.widgets.player.player import PANES
 
-# Their labels say all there is to say, or are read by assistive technology alone.
-PLAIN = {"Link", "Python", "Command line", "keys"}
+KEYS = "Single keys"  # the label says all there is to say
 
 
 @pytest.fixture(scope="module")
-def controls():
+def blocks():
+    return build().blocks.values()
+
+
+def test_every_control_and_every_tool_of_the_page_is_explained(blocks):
     kinds = gr.Slider, gr.Radio, gr.Dropdown, gr.Number, gr.Checkbox, gr.Textbox
-    blocks = build().blocks.values()
-    return {b.label for b in blocks if isinstance(b, kinds) and b.label and b.elem_id}
+    controls = {b.label for b in blocks if isinstance(b, kinds) and b.label and b.elem_id}
+    rows = [b for b in blocks if isinstance(b, gr.Tabs) and "instruments" in b.elem_classes]
+    tools = {tab.label for row in rows for tab in row.children if isinstance(tab, gr.Tab)}
+    names = {name for name in controls | tools if not name.startswith(KEYS)}
+    assert len(names) > 40 and names <= set(glossary())
 
 
-def test_every_control_of_the_page_is_explained(controls):
-    unexplained = controls - PLAIN - set(glossary())
-    assert not {name for name in unexplained if not name.startswith("Single keys")}
+def test_every_choice_that_is_marked_as_a_term_is_explained(blocks):
+    marked = [b for b in blocks if isinstance(b, gr.Radio) and "terms" in " ".join(b.elem_classes)]
+    chips = {name for radio in marked for name, _ in radio.choices}
+    assert {sampler.label for sampler in SAMPLERS.values()} <= chips
+    assert chips | set(guidance_controls.METHODS.values()) <= set(glossary())
 
 
-def test_every_sampler_is_explained():
-    assert {sampler.label for sampler in SAMPLERS.values()} <= set(glossary())
+def test_what_a_stage_shows_is_explained():
+    shown = {pane.term for pane in PANES.values()} | {term for *_, term in CURVES.values()}
+    ways = {name for it in GUIDANCE.values() for name in (it.label, it.symbol) if name}
+    assert shown | ways <= set(glossary())
 
 
 def test_a_definition_is_short_enough_to_be_read_in_passing():
-    assert {name: text for name, text in glossary().items() if len(text) > 200} == {}
+    plain = {name: unescape(re.sub("<[^>]+>", "", text)) for name, text in glossary().items()}
+    assert {name: text for name, text in plain.items() if len(text) > 200} == {}
+
+
+def test_the_report_is_a_link_wherever_a_definition_names_it():
+    naming = [text for text in glossary().values() if "the report" in text]
+    assert len(naming) > 5 and all('<a href="https://' in text for text in naming)
+    assert 'data-term="the report" tabindex="0">The report<' in explained("[[The report]] says so.")
+    with pytest.raises(KeyError):
+        explained("[[gibberish]]")

@@ -10,6 +10,8 @@ interface Window {
     slider(id: string): string;
     choice(group: Element, value: string): HTMLElement | null;
     editor: string;
+    named: string;
+    namesOf(control: Element): Element[];
     asks(path: string): boolean;
     joins(path: string): boolean;
     hears(path: string): boolean;

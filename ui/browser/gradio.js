@@ -2,6 +2,8 @@
 // and the messages of its stream. Each release may change any of it: tests/e2e/test_stream.py says
 // what a new one broke, and ui/gradio_internals.py has the same for Python.
 (() => {
+  const LABEL = "[data-testid=block-info]";
+  const PRESSED = ".terms label, .checkbox-container, .instruments [role=tab]";
   window.gradio = {
     seen: "6.31.0",
     // --- markup ---
@@ -16,6 +18,15 @@
     slider: (id) => `#${id} input[type=range]`,
     choice: (group, value) => group.querySelector(`input[value="${value}"]`),
     editor: ".cm-editor",
+    /** What has a name that may be explained: the label of a control, and what is pressed as well,
+        namely a choice of some, a box to tick and the tab of a tool. */
+    named: `${LABEL}, ${PRESSED}`,
+    /** The names of a control that has the focus, the nearest first. */
+    namesOf(control) {
+      if (!control.matches("input, textarea, [role=tab]")) return [];
+      const label = control.closest(".block:has(input, textarea)")?.querySelector(LABEL);
+      return [control.closest(PRESSED), label].filter(Boolean);
+    },
     // --- routes and messages ---
     asks: (path) => /\/(queue\/join|run\/predict)$/.test(path),
     joins: (path) => path.endsWith("/queue/join"),

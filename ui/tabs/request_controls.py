@@ -38,26 +38,24 @@ class Control(NamedTuple):
 
     Attributes:
         kind: of the component.
-        label: what it is called on the page.
-        about: in a few words, beside it.
+        label: what it is called on the page; the glossary says what that is.
         more: what else the component is made with.
         is_fine_print: it stands in the fine print of every tab that samples, in this order.
     """
 
     kind: type
     label: str
-    about: str | None = None
     more: dict[str, Any] = {}
     is_fine_print: bool = False
 
 
-def _chips(label: str, choices: list, about: str | None = None, kind=gr.Radio, **more) -> Control:
-    return Control(kind, label, about, {"choices": choices, "elem_classes": "chips"}, **more)
+def _chips(label: str, choices: list, kind=gr.Radio, look="chips", **more) -> Control:
+    return Control(kind, label, {"choices": choices, "elem_classes": look}, **more)
 
 
-def _scale(label: str, about: str, top: float, step: float) -> Control:
+def _scale(label: str, top: float, step: float) -> Control:
     more = {"minimum": 0, "maximum": top, "step": step, "elem_classes": "guidance"}
-    return Control(gr.Slider, label, about, more)
+    return Control(gr.Slider, label, more)
 
 
 def _named(entries) -> list[tuple[str, str]]:
@@ -67,81 +65,58 @@ def _named(entries) -> list[tuple[str, str]]:
 S_MAX = 10.0
 # What a slider of λ spans; beyond it pictures are saturated, see docs/guidance.md.
 LAMBDA_MAX = {"classifier-noisy": 20.0, "classifier": 200.0}
-LAMBDA = "0 unguided; per image"
+TERMS = "chips terms"  # of which each is in the glossary
 WHOLE = {"precision": 0, "minimum": 0, "min_width": 80}
 SHARE = {"minimum": 0, "maximum": 1, "step": 0.05}
 # Errors of the report that can be put back; see ``ddpm_core.faults``.
 FAULTS = [("none", "none"), *((ERROR_WORDS[name], name) for name in REPORT_ERRORS)]
 CONTROLS = {
     "model": Control(gr.Dropdown, "Model"),
-    "label": Control(Chips, "Class", more={"elem_classes": "chips"}),
-    "sampler": _chips("Sampler", _named(SAMPLERS), "few steps do; of DDPM, hundreds"),
-    "steps": Control(
-        gr.Slider,
-        "Steps",
-        f"of T = {MOST_STEPS}",
-        {"minimum": 1, "maximum": MOST_STEPS, "step": 1},
-    ),
-    "n": Control(gr.Slider, "Images", more={"minimum": 1, "maximum": 64, "step": 1}),
-    "seed": Control(gr.Number, "Seed", more=WHOLE),
-    "first": Control(gr.Number, "Image no.", more=WHOLE),
-    "spacing": _chips(
-        "Timesteps", _named(SPACINGS), "where along t the steps are spent", is_fine_print=True
-    ),
-    "eta": Control(
-        gr.Slider, "η (DDIM)", "0 deterministic, 1 like DDPM", SHARE, is_fine_print=True
-    ),
+    "label": Control(Chips, "Class", {"elem_classes": "chips"}),
+    "sampler": _chips("Sampler", _named(SAMPLERS), look=TERMS),
+    "steps": Control(gr.Slider, "Steps", {"minimum": 1, "maximum": MOST_STEPS, "step": 1}),
+    "n": Control(gr.Slider, "Images", {"minimum": 1, "maximum": 64, "step": 1}),
+    "seed": Control(gr.Number, "Seed", WHOLE),
+    "first": Control(gr.Number, "Image no.", WHOLE),
+    "spacing": _chips("Timesteps", _named(SPACINGS), is_fine_print=True),
+    "eta": Control(gr.Slider, "η (DDIM)", SHARE, is_fine_print=True),
     "variance": _chips(
         "σ² (DDPM)",
         [("β (report)", "beta"), ("posterior β̃", "posterior")],
-        "variance of the noise it adds",
         is_fine_print=True,
     ),
-    "clip": Control(gr.Checkbox, "Clip x̂0", "clamped to [-1, 1] at every step", is_fine_print=True),
+    "clip": Control(gr.Checkbox, "Clip x̂0", is_fine_print=True),
     "dtype": _chips(
         "Network precision",
         [("auto", "auto"), ("float32", "float32"), ("bfloat16", "bfloat16")],
-        "where its rounding would show, float32",
         is_fine_print=True,
     ),
-    "fault": Control(
-        gr.Dropdown,
-        "The report's error",
-        "put back to see what it does",
-        {"choices": FAULTS},
-    ),
-    "form": _chips(
-        "Push",
-        [("λ ∇ ln p", "plain"), ("λ √(1 − ᾱ) ∇ ln p", "scaled")],
-        "eq. 11, or the score's own factor",
-    ),
+    "fault": Control(gr.Dropdown, "The report's error", {"choices": FAULTS}),
+    "form": _chips("Push", [("λ ∇ ln p", "plain"), ("λ √(1 − ᾱ) ∇ ln p", "scaled")]),
     "at": _chips(
         "The classifier looks at",
         [("x_t", "x"), ("x̂0", "x0"), ("x̂0, through the network", "x0-through")],
     ),
-    "rescale": Control(
-        gr.Slider, "Rescale", "back to the spread at s = 1", SHARE | {"elem_classes": "guidance"}
-    ),
+    "rescale": Control(gr.Slider, "Rescale", SHARE | {"elem_classes": "guidance"}),
     "profile": _chips(
         "Strength over t",
         [("constant", "constant"), ("early", "early"), ("late", "late")],
-        "early: all at T, none at 1",
     ),
-    "mix": Control(gr.Dropdown, "Mixed with", "a second class"),
-    "share": Control(gr.Slider, "Its share", more=SHARE | {"elem_classes": "guidance"}),
+    "mix": Control(gr.Dropdown, "Mixed with"),
+    "share": Control(gr.Slider, "Its share", SHARE | {"elem_classes": "guidance"}),
     # How it is steered: what the Guidance tab makes requests of.
-    "method": _chips("Guidance", [], "side by side: on one timeline", kind=Chips),
-    "kind": _chips("Classifier", [], "the report's knows clean images", kind=Chips),
-    "s": _scale("Guidance scale s", "0 no class, 1 told it; w = s − 1", S_MAX, 0.1),
-    "lam": _scale("Guidance scale λ", LAMBDA, LAMBDA_MAX["classifier-noisy"], 0.1),
-    "clean_lam": _scale("Guidance scale λ", LAMBDA, LAMBDA_MAX["classifier"], 1),
+    "method": _chips("Guidance", [], kind=Chips, look=TERMS),
+    "kind": _chips("Classifier", [], kind=Chips),
+    "s": _scale("Guidance scale s", S_MAX, 0.1),
+    "lam": _scale("Guidance scale λ", LAMBDA_MAX["classifier-noisy"], 0.1),
+    "clean_lam": _scale("Guidance scale λ", LAMBDA_MAX["classifier"], 1),
     # What sets a race apart from a run.
     "against": Control(gr.Dropdown, "Against"),
     "error": _chips("Error", [(word, name) for name, word in ERROR_WORDS.items()]),
     "guidance_scale": Control(
         gr.Slider,
         "λ (noise-aware classifier, class 3)",
-        more={"minimum": 0, "maximum": 30, "step": 0.5, "visible": "hidden"},
+        {"minimum": 0, "maximum": 30, "step": 0.5, "visible": "hidden"},
     ),
 }
 FINE_PRINT = tuple(name for name, control in CONTROLS.items() if control.is_fine_print)
@@ -154,14 +129,14 @@ def control(name: str, value, prefix: str, **otherwise):
         prefix: of element ids, so that two tabs do not clash.
         otherwise: what this tab says otherwise.
     """
-    kind, label, about, more, _ = CONTROLS[name]
+    kind, label, more, _ = CONTROLS[name]
     said = {"value": value, "label": label, "elem_id": f"{prefix}-{name.replace('_', '-')}"}
-    return kind(**said | ({"info": about} if about else {}) | more | otherwise)
+    return kind(**said | more | otherwise)
 
 
-def fine_print(request: Request, prefix: str, **otherwise) -> dict:
+def fine_print(request: Request, prefix: str) -> dict:
     """Lay out what is seldom changed; by field."""
-    return {name: control(name, getattr(request, name), prefix, **otherwise) for name in FINE_PRINT}
+    return {name: control(name, getattr(request, name), prefix) for name in FINE_PRINT}
 
 
 def model_picker(

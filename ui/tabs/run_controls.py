@@ -67,7 +67,6 @@ def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Con
             str(default.label),
             prefix,
             choices=label_choices(studio, names[0] if names else None),
-            info="all goes round, none leaves it free",
         )
         for name in ("sampler", "steps"):
             parts[name] = control(name, getattr(default, name), prefix)

@@ -15,6 +15,7 @@ import gradio as gr
 from ddpm_core import InvalidInput, Model, Request
 
 from ..events import AT_ONCE, QUIET, STREAM, arm
+from ..glossary import explained
 from ..runs import player_values
 from ..runs.runs import Key, Progress, Studio
 from ..runs.ticket import Ticket
@@ -25,7 +26,14 @@ from ..widgets.why import why
 from . import run_controls
 from .request_controls import ROLL
 
-LATEX = [{"left": "$", "right": "$", "display": False}]
+
+def caption(text: str = "", classes: str = "") -> gr.Markdown:
+    """Lay out words about a stage, in which terms of the glossary are marked; see ``explained``.
+
+    Only what is ours may stand in it: as it has marks, it is not sanitized.
+    """
+    look = f"caption {classes}"
+    return gr.Markdown(explained(text), elem_classes=look, sanitize_html=False)
 
 
 @dataclass
@@ -243,7 +251,7 @@ def build(
     single: bool,
     title: str,
     idle: str,
-    caption: str,
+    about: str,
     whys: Sequence[str] = (),
     below: Callable[[], None] | None = None,
     numbers: Sequence[int] = (),
@@ -255,7 +263,7 @@ def build(
         single: one image, chosen by its number, instead of a grid whose tiles can be opened.
         title: the stage's name for assistive technology.
         idle: what stands on the stage before the first run.
-        caption: the sentence under it.
+        about: the sentence under it.
         whys: the questions answered beside it, of ``why.WHYS``.
         below: lays out what stands below all that can be kept.
         numbers: of the report's equations that stand under the stage.
@@ -265,7 +273,7 @@ def build(
             screen = player.Player(
                 player.idle(idle), label=title, clickable_tiles=not single, elem_id=f"{name}-stage"
             )
-            gr.Markdown(caption, elem_classes="caption", latex_delimiters=LATEX)
+            caption(about)
             if whys:
                 why.build(whys)
             formulas = equations.beside(studio, name, numbers) if numbers else None

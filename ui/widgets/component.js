@@ -125,6 +125,19 @@ export function escapeText(text) {
   return span.innerHTML.replaceAll('"', "&quot;");
 }
 
+/** The attributes of a term of the glossary, see hint.js. Of a group, one has the order 0, the
+    others -1. */
+export function term(name, order = 0) {
+  return `tabindex="${order}" data-term="${escapeText(name)}"`;
+}
+
+/** A text as HTML, in which these names are terms of the glossary. */
+export function withTerms(text, names) {
+  const look = (name) => name.replace("x_t", "<i>x</i><sub>t</sub>");
+  return escapeText(text).replace(new RegExp(names.join("|"), "g"),
+    (name) => `<span ${term(name, -1)}>${look(name)}</span>`);
+}
+
 /** Tell what one pointer at a time does that holds an area. A finger may be about to scroll the
     page instead: it is not heard before it moves across, or is lifted where it was put. */
 export function listenToHold(area, on, { begin, move, end = () => {} }) {

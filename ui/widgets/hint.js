@@ -1,45 +1,58 @@
-// Says what a term or a symbol is: one tip for every element with a data-hint, in whichever component
-// it stands, on hover, on focus and on a tap. Of several in a group (data-hints) Tab comes to one, and
-// the arrows go on from there. The tip is the browser's own popover: it lies over the page, and
-// nothing cuts it off. Not `popover="auto"`, whose Escape would be heard by the tour as well.
+// Says what a term, a symbol or a control is: one tip for whatever has an explanation of its own
+// (data-hint), is a term of the glossary (data-term), or has a label of Gradio's that is one.
+//
+// A pointer over it is enough, or a tap; of what is pressed as well, it has to rest. By key, a term is
+// explained when it has the focus, a control at "?". Of several terms in a group (data-hints) Tab
+// comes to one, and the arrows go on from there. Escape closes the tip. Assistive technology hears of
+// a control, as its description, what the tip would say.
+//
+// The tip is the browser's own popover: it lies over the page, and nothing cuts it off. Not
+// `popover="auto"`, whose Escape would be heard by the tour as well.
 
-import { clamp, escapeText } from "./component.js";
+import { clamp } from "./component.js";
 import { walk } from "./plot.js";
 
+const OWN = "[data-hint], [data-term]";
+const REST = 350; // ms
 const LINGER = 160; // ms, so that the pointer can cross over to the tip
 const GAP = 8;
 const tip = Object.assign(document.createElement("div"),
   { id: "hint", className: "hint widget card", popover: "manual", role: "tooltip" });
+const description = Object.assign(document.createElement("div"), { id: "hint-of-focus", hidden: true });
+let glossary = null; // what each name means, as HTML, once it was needed
+let coming = null;
 let here = null; // what is explained
-let closing = 0;
+let asked = null; // what is to be, as soon as the glossary is there
+let under = null; // what the pointer is over
+let timer = 0;
 
 listen();
 
-/** The attributes of an element that is explained; the explanation is HTML. */
-export function hint(explanation) {
-  return `tabindex="0" data-hint="${escapeText(explanation)}"`;
-}
-
 function listen() {
   const on = (type, act, options) => document.addEventListener(type, act, options);
-  on("pointerover", (event) => {
-    if (event.pointerType === "touch") return;
-    const term = termOf(event.target);
-    if (term || tip.contains(event.target)) clearTimeout(closing);
-    if (term) show(term);
+  // Not pointerover: what the page moves under a pointer that rests is not asked for.
+  on("pointermove", ({ target, pointerType, buttons }) => {
+    if (pointerType !== "touch" && !buttons) goOver(tip.contains(target) ? here : termOf(target));
+  }, { passive: true });
+  on("pointerout", ({ relatedTarget }) => relatedTarget || goOver(null));
+  on("pointerdown", ({ target, pointerType }) => {
+    const pressed = pointerType !== "touch" && termOf(target);
+    if (pressed && isPressed(pressed)) hide(); // until the pointer has left it
   });
-  on("pointerout", (event) => {
-    if (event.pointerType === "touch" || !here) return;
-    if (termOf(event.target) || tip.contains(event.target)) leave();
+  on("click", onClick);
+  on("focusin", ({ target }) => {
+    const own = target.closest(OWN);
+    if (own && !isPressed(own)) return show(own);
+    if (!tip.contains(target)) hide();
+    describe(target);
   });
-  for (const type of ["focusin", "click"]) {
-    on(type, ({ target }) => {
-      const term = termOf(target);
-      if (term) enter(term);
-      else if (!tip.contains(target)) hide();
-    });
-  }
-  on("focusout", (event) => termOf(event.target) && hide());
+  on("focusout", ({ target, relatedTarget }) => {
+    if (target.getAttribute("aria-describedby") === description.id) {
+      target.removeAttribute("aria-describedby");
+    }
+    const asking = tip.contains(target) || namesOf(target).includes(here);
+    if (asking && !tip.contains(relatedTarget)) hide();
+  });
   // Ahead of the page's own keys: arrows here go from symbol to symbol.
   on("keydown", onKey, { capture: true });
   on("player:cursor", () => here && requestAnimationFrame(() => here && fill()));
@@ -47,39 +60,138 @@ function listen() {
   addEventListener("resize", place);
 }
 
+// --- what is explained, and how ---------------------------------------------------------------
+
 function termOf(target) {
-  return target.closest?.("[data-hint]");
+  return target.closest?.(OWN) ?? target.closest?.(window.gradio.named);
 }
 
-function groupOf(term) {
-  return [...(term.closest("[data-hints]")?.querySelectorAll("[data-hint]") ?? [])];
+/** The names of what has the focus. */
+function namesOf(control) {
+  return [control.closest(OWN), ...window.gradio.namesOf(control)].filter(Boolean);
 }
 
-function enter(term) {
-  for (const other of groupOf(term)) other.tabIndex = other === term ? 0 : -1;
-  show(term);
+/** Whether it has another use than to be explained. */
+function isPressed(named) {
+  return named.matches("button, label");
+}
+
+function groupOf(named) {
+  const all = named.closest("[data-hints]")?.querySelectorAll(OWN) ?? [];
+  return [...all].filter((one) => !isPressed(one));
+}
+
+function meaningOf(named) {
+  const { hint, term: name } = named.dataset;
+  return hint ?? glossary?.[name ?? named.textContent.trim()];
+}
+
+function load() {
+  coming ??= fetch(new URL("glossary.json", import.meta.url))
+    .then((reply) => reply.json())
+    .then((meanings) => (glossary = meanings))
+    .catch(() => (coming = null)); // asked for again when it is needed again
+  return coming;
+}
+
+// --- hands ------------------------------------------------------------------------------------
+
+function goOver(named) {
+  if (named === under) return;
+  under = named;
+  clearTimeout(timer);
+  if (!named) timer = setTimeout(leave, LINGER);
+  else if (named.matches(OWN) && !isPressed(named)) show(named);
+  else if (named !== here) timer = setTimeout(show, REST, named);
 }
 
 function leave() {
-  clearTimeout(closing);
-  closing = setTimeout(() => {
-    const focused = termOf(document.activeElement);
-    if (focused?.matches(":focus-visible")) show(focused);
-    else hide();
-  }, LINGER);
+  const focused = document.activeElement.closest(OWN);
+  if (focused?.matches(":focus-visible") && !isPressed(focused)) show(focused);
+  else hide();
 }
 
-function show(term) {
-  clearTimeout(closing);
-  if (here === term) return;
+function onClick(event) {
+  const named = termOf(event.target);
+  const tapped = event.pointerType === "touch";
+  // The tap on a label would go on to its field, and call the keyboard.
+  if (tapped && named && !isPressed(named)) event.preventDefault();
+  if (named === here || tip.contains(event.target)) return;
+  if (!named || (isPressed(named) && !tapped)) hide();
+  else show(named, tapped);
+}
+
+function onKey(event) {
+  if (event.key === "Escape" && here) {
+    event.stopImmediatePropagation();
+    if (tip.contains(document.activeElement)) back?.focus();
+    return hide();
+  }
+  if (event.key === "Tab") return goThrough(event);
+  const own = event.target.closest(OWN);
+  if (event.key === "?" && namesOf(event.target).length) return askAbout(event);
+  const group = own ? groupOf(own) : [];
+  const at = group.indexOf(own);
+  const to = [" ", "Enter"].includes(event.key) ? at : walk(event, at, group.length, true);
+  if (at < 0 || isPressed(own) || to === undefined) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  group[to].focus();
+  show(group[to]);
+}
+
+/** Of a choice among some, once more asks what they are a choice of. */
+async function askAbout(event) {
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  await load();
+  const names = namesOf(event.target).filter(meaningOf);
+  if (names.length && event.target === document.activeElement) {
+    show(names[(names.indexOf(here) + 1) % names.length]);
+  }
+}
+
+let back = null; // what had the focus before the link of the tip
+
+/** The link of a tip comes next after what it explains. */
+function goThrough(event) {
+  const link = here && tip.querySelector("a");
+  const at = document.activeElement;
+  if (!link) return;
+  if (at === link) {
+    back?.focus();
+    if (event.shiftKey) event.preventDefault();
+  } else if (!event.shiftKey && namesOf(at).includes(here)) {
+    event.preventDefault();
+    back = at;
+    link.focus();
+  }
+}
+
+// --- the tip ----------------------------------------------------------------------------------
+
+function show(named, tapped = false) {
+  clearTimeout(timer);
+  asked = named;
+  if (!named.dataset.hint && !glossary) {
+    load().then(() => glossary && asked === named && show(named, tapped));
+    return;
+  }
+  if (here === named) return;
   hide();
-  here = term;
-  if (!tip.isConnected) (document.querySelector("main") ?? document.body).append(tip);
+  if (!meaningOf(named)) return;
+  here = named;
+  if (!tip.isConnected) lay();
+  tip.dataset.tapped = String(tapped);
   tip.showPopover();
   fill();
-  here.dataset.named = "";
-  here.setAttribute("aria-describedby", tip.id);
+  if (!isPressed(named)) here.dataset.named = "";
+  if (named.matches(OWN)) here.setAttribute("aria-describedby", tip.id);
   place();
+}
+
+function lay() {
+  (document.querySelector("main") ?? document.body).append(tip, description);
 }
 
 function place() {
@@ -87,43 +199,41 @@ function place() {
   const box = here.getBoundingClientRect();
   if (!box.width || box.bottom < 0 || box.top > innerHeight) return hide();
   const { offsetWidth: width, offsetHeight: height } = tip;
-  const left = box.left + box.width / 2 - width / 2;
+  // Over a column of controls, within it.
+  const left = here.matches(OWN) ? box.left + box.width / 2 - width / 2 : box.left;
   const above = box.top - height - GAP;
   tip.style.left = `${clamp(left, 8, Math.max(8, innerWidth - width - 8))}px`;
   tip.style.top = `${above > 4 ? above : box.bottom + GAP}px`;
 }
 
 function fill() {
-  const { hint, now, symbol } = here.dataset;
+  const { now, symbol } = here.dataset;
   const look = here.cloneNode(true);
   for (const cell of look.querySelectorAll("[data-number]")) cell.remove();
   const shown = symbol ? `<span class="hint-look">${look.innerHTML}</span>` : "";
   const value = now ? `<span class="hint-now mono">${now}</span>` : "";
-  tip.innerHTML = `${shown}${value}<span>${hint}</span>`;
+  const content = `${shown}${value}<span>${meaningOf(here)}</span>`;
+  if (tip.dataset.content !== content) tip.innerHTML = tip.dataset.content = content;
   tip.style.setProperty("--at", getComputedStyle(here).getPropertyValue("--at") || "0");
 }
 
 function hide() {
-  clearTimeout(closing);
+  clearTimeout(timer);
+  asked = null;
   if (!here) return;
   delete here.dataset.named;
-  here.removeAttribute("aria-describedby");
+  if (here.getAttribute("aria-describedby") === tip.id) here.removeAttribute("aria-describedby");
   here = null;
   tip.hidePopover();
 }
 
-function onKey(event) {
-  if (event.key === "Escape" && here) {
-    event.stopImmediatePropagation();
-    return hide();
-  }
-  const term = termOf(event.target);
-  const group = term ? groupOf(term) : [];
-  const at = group.indexOf(term);
-  const to = [" ", "Enter"].includes(event.key) ? at : walk(event, at, group.length, true);
-  if (at < 0 || to === undefined) return;
-  event.preventDefault();
-  event.stopImmediatePropagation();
-  group[to].focus();
-  show(group[to]);
+/** For assistive technology, which would not know of "?". */
+async function describe(control) {
+  if (!namesOf(control).length) return;
+  await load();
+  const meaning = namesOf(control).map(meaningOf).find(Boolean);
+  if (!meaning || control !== document.activeElement) return;
+  if (!description.isConnected) lay();
+  description.innerHTML = meaning;
+  control.setAttribute("aria-describedby", description.id);
 }

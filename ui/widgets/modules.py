@@ -1,4 +1,5 @@
-"""The scripts and styles of the page's own components, and what they begin with, each served once.
+"""The scripts and styles of the page's own components, what they begin with, and the glossary, each
+served once.
 
 Their address names their version: a browser keeps them for good and asks again only after a change.
 """
@@ -15,6 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ..glossary import glossary
+
 __all__ = ["FOLDER", "loader", "routes", "stored"]
 
 HERE = Path(__file__).parent
@@ -28,6 +31,7 @@ FILES["style.css"] = "\n".join(
     path.read_text(encoding="utf-8")
     for path in [*sorted(HERE.glob("*.css")), *sorted(HERE.glob("*/*.css"))]
 )
+FILES["glossary.json"] = json.dumps(glossary(), ensure_ascii=False)
 VERSION = hashlib.sha256(repr(sorted(FILES.items())).encode()).hexdigest()[:12]
 FOLDER = f"page/{VERSION}"
 KINDS = {"js": "text/javascript", "css": "text/css", "json": "application/json"}

@@ -28,7 +28,7 @@ from ...widgets.sketch import sketch
 from ...widgets.why import why
 from .. import hub_models, run_controls
 from ..request_controls import control, model_picker
-from ..run_tab import LATEX
+from ..run_tab import caption
 from ..tool import FAILED
 from . import picture_tools
 
@@ -40,6 +40,7 @@ PANES = {
         "symbol": "<i>x<sub>t</sub></i>",
         "text": "step by step (eq. 3)",
         "spoken": "pictures noised step by step",
+        "term": "x_t",
     },
 }
 EQUATIONS = {"x": "eq. 4", "x0": "eq. 3"}
@@ -222,11 +223,9 @@ def build(studio: Studio) -> Forward:
                 way=-1,
                 elem_id=f"{NAME}-stage",
             )
-            gr.Markdown(
-                "The picture is on the right, noise on the left, as everywhere here: the forward "
-                "process runs leftwards.",
-                elem_classes="caption",
-                latex_delimiters=LATEX,
+            caption(
+                "The picture is on the right, noise on the left, as everywhere here: the "
+                "[[forward process]] runs leftwards."
             )
             why.build(("t", "noise"))
             made["pixels"] = histogram.Histogram(
@@ -241,9 +240,8 @@ def build(studio: Studio) -> Forward:
                 "Your picture", player=f"{NAME}-stage", elem_id=f"{NAME}-sheet"
             )
             choices, chosen = classes(studio, names[0] if names else None)
-            said = {"label": "Brought back as", "info": "a class, or none"}
-            made["label"] = control("label", chosen, NAME, choices=choices, **said)
-            made["model"] = model_picker(names, NAME, info="and its schedule")
+            made["label"] = control("label", chosen, NAME, choices=choices, label="Brought back as")
+            made["model"] = model_picker(names, NAME)
             made["seed"] = control("seed", 0, NAME, min_width=160)
     tab = Forward(studio, **made, shown=gr.State(None))
     _wire(tab)

@@ -23,9 +23,9 @@ from ...runs.limits import most_work
 from ...runs.runs import Studio
 from ...runs.ticket import Ticket
 from ...widgets.image_grid import image_grid
-from ..run_tab import LATEX
 from ..tool import Tool
 
+LATEX = [{"left": "$", "right": "$", "display": False}]
 LEAST_STEPS = 5  # from each time, of a model that is too large for more
 PAUSE = 1 / 8  # seconds between two looks at what is being made
 

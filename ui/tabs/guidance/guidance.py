@@ -14,6 +14,7 @@ from ddpm_core.guidance import GUIDANCE
 from ddpm_core.guides import classifier_for, roles_for
 
 from ...events import AT_ONCE, LATEST, arm
+from ...glossary import explained
 from ...runs import player_values
 from ...runs.runs import Key, Progress, Studio
 from ...runs.ticket import Ticket
@@ -23,7 +24,7 @@ from ...widgets.equations import equations
 from ...widgets.player import player
 from ...widgets.why import why
 from .. import run_controls
-from ..run_tab import LATEX, RunTab
+from ..run_tab import RunTab, caption
 from . import guidance_controls, guidance_tools
 
 NAME = "guidance"
@@ -84,7 +85,7 @@ class GuidanceTab(RunTab):
 
     def heading(self, key: Key) -> dict:
         words = f"{rows_in_words(key)} Click a picture to take it apart below."
-        return super().heading(key) | {self.rows: words}
+        return super().heading(key) | {self.rows: explained(words)}
 
     def details(self, ticket: Ticket, progress: Progress) -> dict:
         parts = dissected(self.studio, progress)
@@ -209,7 +210,7 @@ def build(studio: Studio) -> GuidanceTab:
                 grid=(guidance_controls.DEFAULT.n, 1),
                 elem_id=f"{NAME}-stage",
             )
-            rows = gr.Markdown(elem_classes="caption rows", latex_delimiters=LATEX)
+            rows = caption(classes="rows")
             why.build(("scale", "lambda"))
             formulas = equations.beside(studio, NAME, equations.GUIDED)
             kept = share_panel.build(NAME, NAME, ("x", "x0"))
@@ -337,9 +338,11 @@ def in_words(request: Request) -> str:
     """How a request is guided."""
     scale = "" if request.guidance_scale is None else f"{request.guidance_scale:g}"
     guidance = GUIDANCE[request.guidance]
-    how = f"{guidance.label}, {guidance.symbol} = {scale}" if scale else guidance.label
+    how = f"[[{guidance.label}]]"
+    if scale:
+        how += f", [[{guidance.symbol}]] = {scale}"
     if request.guidance == "cfg":
-        how += f" (w = {request.guidance_scale - 1:g})"
+        how += f" ([[w]] = {request.guidance_scale - 1:g})"
     if request.t_low or request.t_high is not None:
         high = "" if request.t_high is None else f" ≤ {request.t_high + 1}"
         how += f", only for {request.t_low + 1} ≤ t{high}"

@@ -19,6 +19,7 @@ from ..request_controls import (
     FINE_PRINT,
     LAMBDA_MAX,
     S_MAX,
+    TERMS,
     Chips,
     control,
     fine_print,
@@ -288,15 +289,14 @@ def build(studio: Studio, prefix: str) -> Steering:
         with gr.Row(elem_classes="actions"):
             run = gr.Button("Guide", variant="primary", elem_id=f"{prefix}-run")
             stop = gr.Button("Stop", elem_id=f"{prefix}-stop")
-        lay_out("label", info="what the pictures are steered to")
+        lay_out("label")
         lay_out("method")
         measured = gr.Radio(
             [(METHODS[m], m) for m in ("cfg", "classifier")],
             value="cfg",
             label="Strip, atlas and plot show",
             elem_id=f"{prefix}-measured",
-            elem_classes="chips",
-            info="one of the two",
+            elem_classes=TERMS,
         )
         for name in ("s", "lam", "clean_lam"):
             lay_out(name)
@@ -310,7 +310,6 @@ def build(studio: Studio, prefix: str) -> Steering:
         )
         made["interval"] = Interval(
             "Guidance acts",
-            info="in part: beside it, one method at all t",
             maximum=WHOLE,
             first=1,  # as the stage counts, the clean image being 0
             elem_id=f"{prefix}-interval",
@@ -324,5 +323,5 @@ def build(studio: Studio, prefix: str) -> Steering:
         with gr.Accordion("Fine print", open=False):
             lay_out("sampler", info="once the slider rests")
             lay_out("steps", info="fewer while it moves")
-            made |= numbers | fine_print(default, prefix, info=None)
+            made |= numbers | fine_print(default, prefix)
     return Steering(made, roll, run, stop, shelf, applies, measured)

@@ -13,6 +13,7 @@ from lab.process.race import LANE_PANES as PANES
 from lab.process.report_errors import REPORT_CODE
 
 from ...events import LATEST
+from ...glossary import explained
 from ...runs import player_values, races
 from ...runs.races import GUIDED, RaceKey
 from ...runs.runs import Studio
@@ -22,28 +23,30 @@ from ...widgets.why import why
 from .. import hub_models, run_controls
 from ..request_controls import control, model_picker, seed_row
 from ..run_controls import Controls
-from ..run_tab import LATEX, RunTab
+from ..run_tab import RunTab, caption
 
+# By key: what its symbol, its text and its scale are, and the name that it has in the glossary.
 CURVES = {
-    "beta": {"symbol": "<i>β<sub>t</sub></i>", "text": "noise added by step t", "scale": "log"},
-    "abar": {"symbol": "<i>ᾱ<sub>t</sub></i>", "text": "image left", "scale": "linear"},
-    "log_snr": {"symbol": "log SNR", "text": "ln (ᾱ / (1 − ᾱ))", "scale": "linear"},
-    "norm": {
-        "symbol": "‖<i>x<sub>t</sub></i>‖ / √<i>d</i>",
-        "text": "size of the state",
-        "scale": "linear",
-    },
-    "change": {"symbol": "‖Δ<i>x</i>‖ / √<i>d</i>", "text": "size of the change", "scale": "log"},
+    "beta": ("<i>β<sub>t</sub></i>", "noise added by step t", "log", "β"),
+    "abar": ("<i>ᾱ<sub>t</sub></i>", "image left", "linear", "ᾱ"),
+    "log_snr": ("log-SNR", "ln (ᾱ / (1 − ᾱ))", "linear", "log-SNR"),
+    "norm": (
+        "‖<i>x<sub>t</sub></i>‖ / √<i>d</i>",
+        "size of the state",
+        "linear",
+        "size of x_t",
+    ),
+    "change": ("‖Δ<i>x</i>‖ / √<i>d</i>", "size of the change", "log", "size of the change"),
 }
 TOLD = {
-    "no-clip": "The report's code (src/diffusion_model.py) never clamps the predicted image to "
+    "no-clip": "[[The report]]'s code (src/diffusion_model.py) never clamps the predicted image to "
     "[-1, 1].",
-    "off-by-one": "In the report's code (src/schedule.py) ᾱ is a product that leaves out the "
+    "off-by-one": "In [[the report]]'s code (src/schedule.py) ᾱ is a product that leaves out the "
     "factor of step t itself; here β and σ shift along.",
-    "first-beta": "In the report's code (src/main.py) the linear schedule begins at 1e-3; its text "
-    "says 1e-4.",
-    "missing-root": "The report's section 1.4 has σ = β where section 1.2 has σ² = β.",
-    "batch-scale": "The report's code (src/classifier_guidance/diffusion_model_c.py) takes the "
+    "first-beta": "In [[the report]]'s code (src/main.py) the linear schedule begins at 1e-3; its "
+    "text says 1e-4.",
+    "missing-root": "[[The report]]'s section 1.4 has σ = β where section 1.2 has σ² = β.",
+    "batch-scale": "[[The report]]'s code (src/classifier_guidance/diffusion_model_c.py) takes the "
     "gradient of the mean over the batch: each of n images gets λ / n.",
 }
 
@@ -72,8 +75,8 @@ VIEWS = (
     View(
         "schedules",
         "Two schedules",
-        "The same noise through two models that differ in their schedule, on one timeline: the "
-        "report's Figure 3. Aligned by log-SNR, both stand at the same noise level.",
+        "The same noise through two models that differ in their [[schedule]], on one timeline: "
+        "Figure 3 of [[the report]]. Aligned by [[log-SNR]], both stand at the same noise level.",
         ("mnist-linear", "mnist-cosine"),
         ("beta", "abar", "log_snr"),
         ("model", "against", "sampler", "steps", "n"),
@@ -83,8 +86,8 @@ VIEWS = (
     View(
         "samplers",
         "Samplers",
-        "One model and one noise, with the calls and seconds of each sampler, on the machine that "
-        "ran it.",
+        "One model and one noise, with the [[calls]] and [[seconds]] of each sampler, on the "
+        "machine that ran it.",
         ("DDPM 1000", *FEW),
         ("norm", "change"),
         ("model", "label", "n"),
@@ -94,7 +97,7 @@ VIEWS = (
     View(
         "break",
         "Break it",
-        f"The report and its code ({REPORT_CODE}) have errors. Put one back where it acts at "
+        f"[[The report]] and its code ({REPORT_CODE}) have errors. Put one back where it acts at "
         "sampling: the network was trained without it, the noise is the same.",
         ("as it should be", "with the error"),
         ("norm", "change"),
@@ -148,7 +151,10 @@ class Comparison(RunTab):
         guided = error == "batch-scale"
         value = {"value": scale} if guided and scale is not None else {}
         shown = gr.update(visible=True if guided else "hidden", **value)
-        return {self.note: TOLD.get(error, ""), self.controls.parts["guidance_scale"]: shown}
+        return {
+            self.note: explained(TOLD.get(error, "")),
+            self.controls.parts["guidance_scale"]: shown,
+        }
 
     def values(self, ticket, key: RaceKey):
         def value(progress):
@@ -189,10 +195,10 @@ def build(studio: Studio, view: View, recorded: Mapping | None = None) -> Compar
                 panes=list(player.PANES),
                 shown=["x"],
                 align=["t", "logsnr"],
-                curves=[{"key": key} | CURVES[key] for key in view.curves],
+                curves=[_curve(key) for key in view.curves],
                 elem_id=f"{prefix}-stage",
             )
-            gr.Markdown(view.caption, elem_classes="caption", latex_delimiters=LATEX)
+            caption(view.caption)
             if view.whys:
                 why.build(view.whys)
             panes = [*share_panel.BOTH, ("eps",), ("change",), PANES]
@@ -212,6 +218,11 @@ def build(studio: Studio, view: View, recorded: Mapping | None = None) -> Compar
     return comparison
 
 
+def _curve(key: str) -> dict[str, str]:
+    symbol, text, scale, term = CURVES[key]
+    return {"key": key, "symbol": symbol, "text": text, "scale": scale, "term": term}
+
+
 def _parts(studio: Studio, view: View, prefix: str):
     default, names, parts, note = view.default, studio.names(), {}, None
     for name in view.parts:
@@ -224,10 +235,10 @@ def _parts(studio: Studio, view: View, prefix: str):
         elif name == "guidance_scale":
             parts[name] = control(name, GUIDED[name], prefix, elem_id=f"{prefix}-lam")
         else:
-            own = {"n": {"maximum": races.MAX_IMAGES}, "error": {}}.get(name, {"info": None})
+            own = {"maximum": races.MAX_IMAGES} if name == "n" else {}
             parts[name] = control(name, value, prefix, **own)
         if name == "error":
-            note = gr.Markdown(TOLD[value], elem_classes="caption")
+            note = caption(TOLD[value])
     return parts, note
 
 

@@ -43,9 +43,9 @@ def build(studio: Studio) -> Reverse:
                 single=True,
                 title="Reverse process of one image",
                 idle="One image, from noise to picture, every step of it.",
-                caption="$x_t$ is the state after the step, $\\hat x_0$ the clean image that the "
-                "network saw before it. Drag the timeline or press the arrow keys; 0 to 9 pick a "
-                "class, S stops.",
+                about="[[x_t]] is the state after the step, [[x̂0]] the clean image that the "
+                "network saw before it. Drag the timeline or press the arrow keys; "
+                "0 to 9 pick a class, S stops.",
                 whys=("guess", "t"),
                 numbers=(6, 7),
             )

@@ -1,5 +1,5 @@
 import {
-  atNextFrame, clamp, closeAll, decodeAll, escapeText, followPlayer, listenToHold, playerOf, resize,
+  atNextFrame, clamp, closeAll, decodeAll, escapeText, followPlayer, listenToHold, playerOf, resize, term,
 } from "../component.js";
 import { figure, fixed, floatsOf } from "../numbers.js";
 import { scaleFor } from "../player/layout.js";
@@ -29,10 +29,10 @@ const METHODS = {
   },
 };
 const LEDGER = [
-  ["push", "‖push‖", true],
-  ["share", "of ‖<i>ε</i>‖", true],
-  ["cosine", "cos(push, <i>ε</i>)", true],
-  ["noise", "√(1 − <i>ᾱ<sub>t</sub></i>)", false],
+  ["push", "‖push‖", true, "length of the push"],
+  ["share", "of ‖<i>ε</i>‖", true, "share of ε"],
+  ["cosine", "cos(push, <i>ε</i>)", true, "direction of the push"],
+  ["noise", "√(1 − <i>ᾱ<sub>t</sub></i>)", false, "strength of the noise"],
 ];
 const MAT = 280; // pixels, the most that a picture takes
 
@@ -52,6 +52,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd }) {
   let drawn = ""; // which tile of which value the curve shows
 
   root.setAttribute("role", "group");
+  root.dataset.hints = "";
   root.setAttribute("aria-label", options.label);
   root.dataset.state = "idle";
   listen();
@@ -88,6 +89,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd }) {
     pictures.innerHTML = method.pictures.map(figureOf).join("");
     find(".anatomy-equation").innerHTML = run?.equation ?? "";
     find(".anatomy-letter").textContent = run ? method.letter : "";
+    find(".anatomy-letter").dataset.term = method.letter;
     root.dataset.tiles = run?.tiles ?? 1;
     drawn = "";
     layout();
@@ -309,14 +311,14 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd }) {
 // --- pieces that know nothing of a run --------------------------------------------------------
 
 function skeleton() {
-  const cells = LEDGER.map(([name, label, guide]) =>
-    `<div><dt class="soft">${label}</dt><dd data-number="${name}" data-guide="${guide}"></dd></div>`);
+  const cells = LEDGER.map(([name, label, guide, meant]) =>
+    `<div><dt class="soft"><span ${term(meant, -1)}>${label}</span></dt><dd data-number="${name}" data-guide="${guide}"></dd></div>`);
   return `
-    <div class="anatomy-readout line"><span class="anatomy-p cut"></span><span class="anatomy-where soft">
+    <div class="anatomy-readout line"><span class="anatomy-p cut" ${term("p(class)")}></span><span class="anatomy-where soft">
       <span class="anatomy-tile">tile <b data-number="tile"></b></span>
-      step from <i>t</i> = <b class="anatomy-t here" data-number="left"></b>
+      step from <i ${term("t", -1)}>t</i> = <b class="anatomy-t here" data-number="left"></b>
       to <b class="anatomy-t here" data-number="t"></b></span>
-      <span class="anatomy-verdict note cut"></span></div>
+      <span class="anatomy-verdict note cut" ${term("decided at", -1)}></span></div>
     <div class="anatomy-plot plot-time" role="img" aria-label="p(class) over the steps: none yet">
       <div class="anatomy-area">
         <svg class="anatomy-curves plot-stretched" preserveAspectRatio="none" aria-hidden="true"></svg>
@@ -325,7 +327,7 @@ function skeleton() {
         <div class="anatomy-names soft"></div><i class="anatomy-since" hidden></i>
       </div>
       <svg class="anatomy-strength plot-stretched" preserveAspectRatio="none" aria-hidden="true"></svg>
-      <i class="anatomy-letter"></i><i class="plot-cursor"></i>
+      <i class="anatomy-letter" data-term="s"></i><i class="plot-cursor"></i>
       <div class="anatomy-ghost" hidden><span class="mono"></span></div>
     </div>
     <div class="plot-ticks mono" aria-hidden="true"></div>
@@ -340,7 +342,8 @@ function figureOf({ name, symbol, words }) {
     ? `<p class="anatomy-legend line soft">darker<i></i>lighter
         <b data-number="${name}_scale" data-guide="true"></b></p>` : "";
   const label = words.replace("conditional", "conditional prediction");
-  return `<figure data-of="${name}"><figcaption class="cut"><b>${symbol}</b> ${words}</figcaption>
+  return `<figure data-of="${name}"><figcaption class="cut"><b>${symbol}</b> <span ${
+    term(words.replace(/^the /, ""), -1)}>${words}</span></figcaption>
     <div class="mat"><canvas data-picture="${name}" role="img" aria-label="${label}">
     </canvas></div>${legend}</figure>`;
 }

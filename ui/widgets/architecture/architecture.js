@@ -1,6 +1,6 @@
 // The figure is drawn by the server; here its blocks are named.
 
-import { escapeText } from "../component.js";
+import { escapeText, term } from "../component.js";
 import { walk } from "../plot.js";
 
 export function mount({ root, options, find, findAll, on }) {
@@ -58,20 +58,21 @@ export function mount({ root, options, find, findAll, on }) {
 function skeleton(options) {
   const mark = (kind, shape, text) => `<span class="net-key"><svg width="16" height="16"
     aria-hidden="true"><g class="net-block" data-kind="${kind}">${shape}</g></svg> ${text}</span>`;
+  const named = (name) => `<span ${term(name, -1)}>${name}</span>`;
   return `
     <p class="net-title"></p>
     <div class="net-figure" role="img" tabindex="0" aria-label="${escapeText(options.label)}">
       <div class="net-wide"></div><div class="net-narrow"></div></div>
     <p class="net-told" role="status"></p>
-    <div class="net-keys soft">
-      ${mark("resnet", '<rect x="3" y="1" width="10" height="14"/>', "ResNet")}
-      ${mark("attention", '<ellipse cx="8" cy="8" rx="5" ry="7"/>', "attention")}
+    <div class="net-keys soft" data-hints>
+      ${mark("resnet", '<rect x="3" y="1" width="10" height="14"/>', `<span ${term("ResNet")}>ResNet</span>`)}
+      ${mark("attention", '<ellipse cx="8" cy="8" rx="5" ry="7"/>', named("attention"))}
       ${mark("downsample", '<path d="M2 3H14L8 12z"/>', "halve")}
       ${mark("upsample", '<path d="M2 12H14L8 3z"/>', "double")}
       <span class="net-key"><svg width="16" height="16" aria-hidden="true"><path class="net-skip"
-        d="M1 14V7q0 -4 4 -4h6q4 0 4 4v5"/></svg> skip</span>
+        d="M1 14V7q0 -4 4 -4h6q4 0 4 4v5"/></svg> ${named("skip")}</span>
       <span class="net-key"><svg width="16" height="16" aria-hidden="true"><g class="net-feed">
-        <path d="M8 15V4"/><circle cx="8" cy="3" r="1.6"/></g></svg> embedding</span>
+        <path d="M8 15V4"/><circle cx="8" cy="3" r="1.6"/></g></svg> ${named("embedding")}</span>
     </div>
     <details><summary>Block by block</summary><ol class="net-list" start="1"></ol></details>`;
 }

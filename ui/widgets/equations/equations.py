@@ -19,6 +19,7 @@ from ddpm_core import Model, Request
 from ddpm_core.schedules import NoiseSchedule
 from lab.process.trace import Trace
 
+from ...glossary import explained
 from ...runs.runs import Studio
 from .. import component
 from . import typeset
@@ -90,7 +91,7 @@ class Card(component.Component):
             "facts": {k: v for k, v in _facts(model, requests).items() if k in needed},
             "rows": _rows(requests, trace) if set(self.numbers) & set(GUIDED) else [],
             "indices": list(trace.indices) if trace else [],
-            "notes": [typeset.words(n) for n in _notes(self.numbers, model, requests)],
+            "notes": [explained(typeset.words(n)) for n in _notes(self.numbers, model, requests)],
         }
 
 
@@ -188,8 +189,8 @@ def _notes(numbers: Sequence[int], model: Model, requests: Sequence[Request]) ->
     total = model.schedule.num_timesteps
     if 7 in numbers:
         notes.append(
-            "/σ/_t² = /β/_t, as the report’s section 1.2 has it; its 1.4 says /σ/_t = /β/_t, which "
-            "is corrected here."
+            "/σ/_t² = /β/_t, as [[the report]]’s section 1.2 has it; its 1.4 says /σ/_t = /β/_t, "
+            "which is corrected here."
         )
         if first and first.sampler == "ddpm" and first.variance == "posterior":
             notes[-1] = "This run takes the posterior’s variance for /σ/_t²."
@@ -201,7 +202,9 @@ def _notes(numbers: Sequence[int], model: Model, requests: Sequence[Request]) ->
                 f"steps for {total:,}."
             )
     if first and first.fault != "none":
-        notes.append("This run has an error of the report’s put back; the numbers are without it.")
+        notes.append(
+            "This run has an error of [[the report]] put back; the numbers are without it."
+        )
     if 10 in numbers and model.config.prediction_type == "v_prediction":
         notes.append(
             "This network learned /v/ by the same squared error, and its losses here are of /v/; "

@@ -3,8 +3,8 @@
 Set by ourselves, in HTML and two drawn letters. TeX turned into MathML by a package was tried and
 loses what a visitor has: browsers do not break MathML, so that (8) and (10) reach out of a phone's
 page; without a mathematical font, which phones lack, an index is not lowered; ε is not bold; and a
-number under a term takes room beside it. Every symbol is an element with its explanation, which
-hint.js shows.
+number under a term takes room beside it. Every symbol is an element with its explanation, of its
+own or from the glossary, which hint.js shows.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import re
 from functools import cache
 from html import escape
 from typing import NamedTuple
+
+from ...glossary import linked
 
 __all__ = ["ALL", "SYMBOLS", "line", "markup", "numbers", "words"]
 
@@ -30,39 +32,37 @@ _DRAWN = {
     ),
     "∏": '<span class="eq-big">∏</span>',
 }
-# Each symbol: its key, how it looks (see `words`), how it is read, what it is, and the name of its
-# own number if it has one.
+# Each symbol: its key, how it looks (see `words`), how it is read, what it is (= and a name of the
+# glossary where that says it), and the name of its own number if it has one.
 _TABLE = """
-x_t        | *x*_t      | x t           | the image after /t/ steps of noise
+x_t        | *x*_t      | x t           | =x_t
 x_t1       | *x*_{t−1}  | x t minus 1   | the image one step before, a little cleaner
 x_0        | *x*_0      | x 0           | the clean image
 x_T        | *x*_T      | x T           | the opening noise, nothing else
 x_1T       | *x*_{1:T}  | x 1 to T      | all noisy states, from step 1 to /T/
 x_0T       | *x*_{0:T}  | x 0 to T      | the whole chain, the image and /T/ states
-x0_hat     | /x̂/_0      | x hat 0       | the clean image that the network sees in *x*_t
-q          | /q/        | q             | the forward process: how noise is added
+x0_hat     | /x̂/_0      | x hat 0       | =x̂0
+q          | /q/        | q             | =forward process
 p          | /p/        | p             | the standard normal that the reverse process starts from
-p_theta    | /p/_θ      | p theta       | the reverse process, as the network has it
+p_theta    | /p/_θ      | p theta       | =reverse process
 prod       | ∏          | product       | one factor for each step
 N          | 𝒩          | normal        | a normal distribution: its mean and its variance
 E          | 𝔼          | expected value| the mean over everything under it
-beta       | /β/_t      | beta t        | the variance of the noise that step /t/ adds | beta
-alpha      | /α/_t      | alpha t       | 1 − /β/_t, the share of the variance that step /t/ leaves
-           | alpha
-abar       | /ᾱ/_t      | alpha bar t   | the share of the image’s variance left after step /t/
-           | abar
+beta       | /β/_t      | beta t        | =β | beta
+alpha      | /α/_t      | alpha t       | =α | alpha
+abar       | /ᾱ/_t      | alpha bar t   | =ᾱ | abar
 I          | *I*        | identity      | every pixel by itself, all alike
-eps        | */ε/*      | epsilon       | the noise: standard normal, one value for each pixel
+eps        | */ε/*      | epsilon       | =noise
 eps_theta  | */ε/*_θ    | epsilon theta | the noise that the network sees in *x*_t
 mu         | */μ/*_θ    | mu theta
            | where the step goes on average: *x*_t less some of the noise seen in it
 Sigma      | *Σ*_θ      | Sigma theta   | the variance of a reverse step, fixed: /σ/_t² = /β/_t
            | sigma2
 sigma2     | /σ/_t²     | sigma t squared
-           | the variance of a reverse step, /β/_t (the report’s section 1.4 says
+           | the variance of a reverse step, /β/_t (section 1.4 of the report says
              /σ/_t = /β/_t: corrected) | beta
-t          | /t/        | t             | the step, 1 to /T/; more noise with every one | t
-theta      | /θ/        | theta         | the network’s weights
+t          | /t/        | t             | =t | t
+theta      | /θ/        | theta         | =parameters
 L          | /L/_{simple} | L simple
            | the loss that is trained; below, this model’s on held-out images, per pixel | loss
 error      |            | squared error
@@ -71,8 +71,8 @@ error      |            | squared error
 error_then |            | squared error | how far the network is off, over all pixels
 eps_new    | /ε/_θ      | epsilon theta | the noise to go on with, pushed towards the class
 eps_old    | /ε/_{θ′}   | epsilon theta prime | the noise that the network predicts
-lam        | /λ/        | lambda        | the guidance scale, at this step | lam
-grad       | ∇          | gradient      | which way each pixel would have to go
+lam        | /λ/        | lambda        | =λ | lam
+grad       | ∇          | gradient      | =gradient
 p_c        | /p/_c      | p c           | the classifier’s probability
 y          | /y/        | y             | the class asked for
 none       | ∅          | no class      | no class: the label is dropped
@@ -80,24 +80,23 @@ p_uncond   | /p/_{uncond} | p uncond    | how often training drops the label; be
            | p_uncond
 grad_theta | ∇_θ        | gradient by theta
            | the way the weights have to go; training goes the other
-z_lam      | *z*_λ      | z lambda
-           | the noisy image; this /λ/ is no scale but its log-SNR, ln(/ᾱ/_t / (1 − /ᾱ/_t))
+z_snr      | *z*_{log-SNR} | z at a log-SNR
+           | the noisy image at this log-SNR, ln(/ᾱ/_t / (1 − /ᾱ/_t)); the report writes /λ/ for it
 z_t        | *z*_t      | z t           | the noisy image, *x*_t elsewhere
 eps_tilde  | */ε̃/*_t    | epsilon tilde t
            | the noise to go on with: the conditional one alone, /s/ = 1
 eps_pushed | /ε̃/        | epsilon tilde | the noise to go on with, pushed towards the class
 eps_seen   | /ε/        | epsilon       | the noise that the network predicts
-eps_free   | /ε/_∅      | epsilon of no class | the noise that the network predicts without a class
-eps_y      | /ε/_y      | epsilon of y  | the noise that it predicts for the class asked for
+eps_free   | /ε/_∅      | epsilon of no class | =unconditional
+eps_y      | /ε/_y      | epsilon of y  | =conditional
 v_pushed   | /ṽ/        | v tilde       | the velocity to go on with: a mix of image and noise
 v_free     | /v/_∅      | v of no class | the velocity that the network predicts without a class
 v_y        | /v/_y      | v of y        | the velocity that it predicts for the class asked for
-s          | /s/        | s             | the guidance scale: 1 is the class alone, more is harder
-phi        | /φ/        | phi
-           | how far the result is drawn back to the spread of the conditional prediction
+s          | /s/        | s             | =s
+phi        | /φ/        | phi           | =Rescale
 sd_y       | /σ/_y      | sigma of y    | the spread of the conditional prediction
 sd_pushed  | /σ̃/        | sigma tilde   | the spread of the guided prediction
-grad_x     | ∇_{*x*ₜ}   | gradient by x t | which way each pixel of *x*_t would have to go
+grad_x     | ∇_{*x*ₜ}   | gradient by x t | =gradient
 p_judged   | /p/        | p             | the classifier’s probability
 """
 
@@ -127,9 +126,7 @@ def _lowered(index: str) -> str:
 def _symbols() -> dict[str, Symbol]:
     entries = re.sub(r"\n +", " ", _TABLE.strip()).splitlines()
     rows = [[cell.strip() for cell in entry.split("|")] for entry in entries]
-    return {
-        key: Symbol(words(look), spoken, words(what), *n) for key, look, spoken, what, *n in rows
-    }
+    return {key: Symbol(words(look), *others) for key, look, *others in rows}
 
 
 SYMBOLS = _symbols()
@@ -155,7 +152,7 @@ EQUATIONS = {
     11: r"eps_new = eps_old − \at[lam*]{lam} grad ` ln(` p_c(y | x_t)) // "
     r"\aside{`the push is ` \num[push*] ` long, /ε/ ` \num[eps]}",
     12: r"y ← none ` with probability ` \at[p_uncond*]{p_uncond}",
-    13: r"grad_theta < eps_theta(\under{z_lam}{`/λ/ = ` \num[log_snr]}, y) − eps >²",
+    13: r"grad_theta < eps_theta(\under{z_snr}{`log-SNR = ` \num[log_snr]}, y) − eps >²",
     14: r"eps_tilde = eps_theta(z_t, y) // "
     r"\aside{`that is /s/ = 1; here /s/ = ` \num[s*]}",
 }
@@ -185,7 +182,7 @@ SPOKEN = {
     11: "epsilon theta is epsilon theta prime minus lambda times the gradient of the log of p c "
     "of y given x t",
     12: "y becomes no class with probability p uncond",
-    13: "the gradient by theta of the squared error of epsilon theta of z lambda and y",
+    13: "the gradient by theta of the squared error of epsilon theta of z at a log-SNR and y",
     14: "epsilon tilde t is epsilon theta of z t and y",
 }
 
@@ -205,7 +202,8 @@ def line(source: str, spoken: str, number: int | None = None) -> str:
     # The keyboard comes to the first symbol, and from there goes on by the arrows.
     body = " ".join(lines).replace('tabindex="-1"', 'tabindex="0"', 1)
     of = f' data-equation="{number}"' if number else ""
-    before = f'<span class="eq-no">({number})</span>' if number else ""
+    no = '<span class="eq-no" data-term="equation number" tabindex="-1">'
+    before = f"{no}({number})</span>" if number else ""
     return (
         f'<div class="equation" data-hints role="group" aria-label="{escape(spoken)}"{of}>'
         f'{before}<span class="eq-body">{body}</span></div>'
@@ -222,9 +220,13 @@ def _symbol(key: str, look: str | None = None) -> str:
     """One of `SYMBOLS`, with its explanation; ``look`` replaces its looks."""
     glyph, spoken, meaning, number = SYMBOLS[key]
     now = f' data-value="{number}"' if number else ""
+    if meaning.startswith("="):
+        told = f'data-term="{meaning[1:]}"'
+    else:
+        told = f'data-hint="{escape(linked(words(meaning)))}"'
     return (
         f'<span class="eq-symbol" data-symbol="{key}" role="img" tabindex="-1" '
-        f'aria-label="{escape(spoken)}" data-hint="{escape(meaning)}"{now}>{look or glyph}</span>'
+        f'aria-label="{escape(spoken)}" {told}{now}>{look or glyph}</span>'
     )
 
 

@@ -1,6 +1,6 @@
 // It follows the cursor of the player that it is told of.
 
-import { clamp, followPlayer } from "../component.js";
+import { clamp, followPlayer, term } from "../component.js";
 import { bytesOf, figure } from "../numbers.js";
 import { barsOf, curveOf } from "../plot.js";
 
@@ -45,7 +45,7 @@ function skeleton(options) {
   return `
     <div class="histogram-equations">${options.markup}
       <p class="histogram-moments"><i>t</i> = <b class="here" data-number="t"></b> · pixels of
-        <strong>x</strong><sub><i>t</i></sub>: mean <b class="here" data-number="mean"></b>, standard deviation
+        <strong>x</strong><sub><i>t</i></sub>: mean <b class="here" data-number="mean"></b>, <span ${term("standard deviation")}>standard deviation</span>
         <b class="here" data-number="std"></b></p>
     </div>
     <div class="histogram-plot"><svg class="plot-stretched" viewBox="0 0 ${options.bins} 1"
@@ -54,5 +54,5 @@ function skeleton(options) {
     <div class="line mono soft" aria-hidden="true"><span>−${options.reach}</span><span>0</span>
       <span>${options.reach}</span></div>
     <p class="histogram-legend soft"><u class="histogram-swatch"></u> the pixels of <strong>x</strong><sub><i>t</i></sub>, by eq. 4
-      <u></u> a standard normal</p>`;
+      <u></u> a <span ${term("standard normal")}>standard normal</span></p>`;
 }

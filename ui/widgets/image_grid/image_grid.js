@@ -76,7 +76,9 @@ export function mount({ root, options, find, on, onSize, atEnd, trigger }) {
     const { rows, columns, side, column_labels, row_labels } = value;
     plan = { rows, columns, n, side, across: column_labels, down: row_labels,
       symbol: value.symbol ?? options.symbol };
-    find(".image-grid-corner").textContent = plan.symbol;
+    const corner = find(".image-grid-corner");
+    corner.textContent = plan.symbol;
+    corner.dataset.term = plan.symbol;
     find(".image-grid-recorded").textContent = value.recorded ? `recorded · ${value.recorded}` : "";
     note.hidden = state !== "idle" || !value.message;
     note.textContent = value.message ?? "";

@@ -1,6 +1,6 @@
 // Time runs as on the player's timeline, so the high end is the left handle.
 
-import { clamp, escapeText, listenToHold } from "../component.js";
+import { clamp, escapeText, listenToHold, term } from "../component.js";
 
 const ENDS = ["high", "low"];
 
@@ -141,8 +141,7 @@ function skeleton(options) {
   const handle = (end, name) => `<div class="interval-handle" data-end="${end}" role="slider"
     tabindex="0" aria-label="${label}, ${name}"></div>`;
   return `
-    <div class="interval-head line"><span>${label}</span>
-      <span class="info-text cut">${escapeText(options.info)}</span>
+    <div class="interval-head line"><span ${term(options.label)}>${label}</span>
       <span class="interval-numbers soft"></span></div>
     <div class="interval-line mono"><span class="interval-most" aria-hidden="true"></span>
       <div class="interval-track"><div class="interval-scale"><div class="interval-fill"></div>

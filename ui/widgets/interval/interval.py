@@ -27,7 +27,6 @@ class Interval(component.Component):
         self,
         label: str,
         *,
-        info: str | None = None,
         low: int = 0,
         high: int | None = None,
         maximum: int = 999,
@@ -36,14 +35,13 @@ class Interval(component.Component):
     ):
         """
         Parameters:
-            label: what the interval is of.
-            info: one sentence of help, shown on demand.
+            label: what the interval is of, a name of the glossary.
             low, high: the first interval; all of it unless told.
             maximum: the timestep at the left end, at most.
             first: what timestep 0 is called in all that shows.
         """
         self.maximum = maximum
-        options = {"info": info or "", "maximum": maximum, "first": first}
+        options = {"maximum": maximum, "first": first}
         whole = (low, maximum if high is None else high)
         super().__init__(whole, label=label, options=options, **props)
 

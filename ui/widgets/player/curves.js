@@ -1,6 +1,6 @@
 // Curves of what each lane did at every frame, and the lines by which lanes are told apart.
 
-import { escapeText } from "../component.js";
+import { escapeText, term } from "../component.js";
 import { figure } from "../numbers.js";
 import { axisOf, curveOf } from "../plot.js";
 
@@ -30,9 +30,9 @@ function lineAttributes(i, dash = LINES[i % LINES.length].dash) {
   return `style="stroke:var(--${colour})" stroke-dasharray="${dash || "none"}"`;
 }
 
-export function curveMarkup({ key, symbol, text }) {
+export function curveMarkup({ key, symbol, text, term: name }) {
   return `<figure class="player-curve" data-curve="${escapeText(key)}">
-    <figcaption class="soft"><b>${symbol}</b><span>${escapeText(text)}</span><span class="player-values"></span>
+    <figcaption class="soft"><b ${term(name, -1)}>${symbol}</b><span>${escapeText(text)}</span><span class="player-values"></span>
     </figcaption>
     <div class="player-plot plot-time"><i class="plot-cursor"></i><svg class="plot-stretched" viewBox="0 0 1 1" preserveAspectRatio="none"
       role="img" aria-label="${escapeText(text)}: nothing yet"></svg>

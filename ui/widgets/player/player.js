@@ -1,8 +1,7 @@
 // Runs on one timeline: a lane for each of several, or one alone. Values from the server say what
 // is on the stage; hands and the clock move the cursor; whatever has changed is painted.
 
-import { atNextFrame, clamp, escapeText } from "../component.js";
-import { hint } from "../hint.js";
+import { atNextFrame, clamp, escapeText, term, withTerms } from "../component.js";
 import { ticksBelow } from "../plot.js";
 import {
   axisOf, CLOSE, frameAt, nearest, placeOn, putInPlace, readingAt, stopBeside, stopsOf, ticksOf,
@@ -18,8 +17,7 @@ import { paintStrip } from "./strip.js";
 import { listenToDrags, listenToHands, makePlayback, transportMarkup } from "./transport.js";
 
 const ALIGN_NAMES = { step: "step", t: "step", logsnr: "log-SNR" };
-const COST = "Calls of the network for each image, and seconds of computing. Waiting for other "
-  + "visitors does not count.";
+const IN_SENTENCES = ["x_t", "x̂0", "judge", "Guidance"];
 const UNREAD = "The recording could not be read. Run it again.";
 const UNFETCHED = "This step could not be fetched. Try again.";
 
@@ -29,6 +27,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
   // What is laid out before the first run, which then moves nothing.
   const expected = { shape: [columns * rows, 28, 28], columns };
   root.innerHTML = playerMarkup(options, many);
+  root.dataset.hints = "";
   const box = find(".player-stage");
   const timeline = find(".player-timeline");
   const stage = makeStage(box, { clickable: options.clickable, id: element.id });
@@ -429,27 +428,35 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
     root.style.setProperty("--at", place);
     root.dataset.frames = lane?.frames.length ?? 0;
     const { symbol, value } = readingAt(aligned, axis, lanes, place);
-    find(".player-time").innerHTML = `${symbol} = <b class="mono here">${value}</b>`;
-    const sentence = escapeText(sentenceOf(lanes, { forward: options.way < 0 }));
-    find(".player-sentence").innerHTML = sentence.replaceAll("x_t", "<i>x</i><sub>t</sub>");
+    anew("symbol", symbol, () => {
+      const name = find(".player-symbol");
+      name.innerHTML = symbol;
+      name.dataset.term = aligned === "logsnr" ? "log-SNR" : "t";
+    });
+    find(".player-time b").textContent = value;
+    const sentence = sentenceOf(lanes, { forward: options.way < 0 });
+    anew("sentence", sentence, () =>
+      (find(".player-sentence").innerHTML = withTerms(sentence, IN_SENTENCES)));
     curves.moveTo(names, laneOf);
     if (many) return;
     find(".player-step").textContent = lane ? `${lane.here.index} / ${lane.total}` : "–";
-    find(".player-readout .player-cost").innerHTML = lane ? costMarkup(lane) : "";
+    paintCost(lane);
     const kept = lane && heldText(lane);
     find(".player-kept").textContent =
       kept ? `${kept} are kept. Run it again for all of them.` : "";
   }
 
-  function costMarkup(lane) {
-    const { preview, next } = run;
-    const wide = (text) => `<span class="player-wide">${text}</span>`;
-    const [calls, time] = costText(lane).split(" · ");
-    let text = `${lane.seconds === null ? wide(`${calls} · `) : `${calls} · `}${time}`;
-    if (preview) text = `preview, ${lane.total} of ${preview} steps`;
-    if (!next) return text;
-    const name = preview ? "full" : "next";
-    return text + wide(` · ${name} run at step ${next.index} of ${next.total}`);
+  function paintCost(lane) {
+    const { preview, next } = run ?? {};
+    const [calls, time] = lane && !preview ? costText(lane).split(" · ") : ["", ""];
+    const before = preview ? `preview, ${lane.total} of ${preview} steps` : calls && " · ";
+    const after = next ? ` · ${preview ? "full" : "next"} run at step ${next.index} of ${next.total}` : "";
+    const texts = { calls, between: before, seconds: time, next: after };
+    for (const name in texts) find(`.player-${name}`).textContent = texts[name];
+    const short = lane?.seconds === null;
+    for (const name of ["calls", "between"]) {
+      find(`.player-${name}`).classList.toggle("player-wide", short && !preview);
+    }
   }
 
   function describe(lanes) {
@@ -469,11 +476,12 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
 }
 
 function playerMarkup({ label, panes, shown, align, curves, way }, many) {
-  const chips = panes.map(({ key, symbol, text, spoken }) =>
-    `<button type="button" class="button" data-chip="${key}" aria-label="${spoken}"
+  const chips = panes.map(({ key, symbol, text, spoken, term: name }) =>
+    `<button type="button" class="button" data-chip="${key}" data-term="${name}" aria-label="${spoken}"
       ><b>${symbol}</b><span class="player-word"> ${text}</span></button>`);
   const switches = align.map((name) =>
-    `<button type="button" class="button" data-align-by="${name}">${ALIGN_NAMES[name]}</button>`);
+    `<button type="button" class="button" data-align-by="${name}"
+      data-term="${ALIGN_NAMES[name]}">${ALIGN_NAMES[name]}</button>`);
   return `
     <div class="player-top" ${many ? "" : "hidden"}>
       <div class="player-chips" role="group" aria-label="Pictures shown" ${
@@ -485,11 +493,13 @@ function playerMarkup({ label, panes, shown, align, curves, way }, many) {
         <button type="button" data-dismiss="1">Dismiss</button></div></div>
     <p class="player-sentence"></p>
     <div class="player-readout soft">
-      ${many ? "" : '<span>step <b class="player-step mono"></b></span>'}
-      <span class="player-time"></span>
-      ${many ? "" : `<span class="player-cost mono" ${hint(COST)}></span>`}
+      ${many ? "" : `<span><span ${term("step", -1)}>step</span> <b class="player-step mono"></b></span>`}
+      <span class="player-time"><span class="player-symbol" ${term("t")}></span> = <b class="mono here"></b></span>
+      ${many ? "" : `<span class="player-cost mono"><span class="player-calls" ${term("calls", -1)}></span><span
+        class="player-between"></span><span class="player-seconds" ${term("seconds", -1)}></span><span
+        class="player-next player-wide"></span></span>`}
       <div class="player-align" role="group" aria-label="Aligned by" ${
-        align.length > 1 ? "" : "hidden"}><span>aligned by</span>${switches.join("")}</div>
+        align.length > 1 ? "" : "hidden"}><span ${term("aligned by", -1)}>aligned by</span>${switches.join("")}</div>
     </div>
     <div class="player-timeline plot-time" role="slider" tabindex="0" aria-valuemin="0" aria-valuemax="0"
       aria-valuenow="0" aria-label="Position in the run: ${escapeText(label)}">

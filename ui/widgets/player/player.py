@@ -47,21 +47,24 @@ class Pane(NamedTuple):
     Attributes:
         symbol, text: what stands over it, both HTML.
         spoken: how assistive technology calls it.
+        term: what it is, a name of the glossary.
         pictures: of a film or a lane that was recorded, uint8 (frames, n, H, W, C).
     """
 
     symbol: str
     text: str
     spoken: str
+    term: str
     pictures: Callable[[Any], np.ndarray]
 
 
 PANES = {
-    "x": Pane("<i>x<sub>t</sub></i>", "the sample", "samples", attrgetter("x")),
+    "x": Pane("<i>x<sub>t</sub></i>", "the sample", "samples", "x_t", attrgetter("x")),
     "x0": Pane(
         "<i>x̂</i><sub>0</sub>",
         'the<span class="player-wide"> clean</span> image it predicts',
         "predicted clean images",
+        "x̂0",
         attrgetter("x0"),
     ),
     # Not always the network's own: where x̂0 is clipped, ε follows from it.
@@ -69,9 +72,12 @@ PANES = {
         "<i>ε</i>",
         "noise given <i>x̂</i><sub>0</sub>",
         "noise that goes with the predicted images",
+        "noise",
         attrgetter("eps"),
     ),
-    "change": Pane("change", "by the step", "changes made by the step", attrgetter("change")),
+    "change": Pane(
+        "change", "by the step", "changes made by the step", "change", attrgetter("change")
+    ),
 }
 
 
@@ -116,13 +122,14 @@ class Player(component.Component):
             shown: which of them are shown at first; all, and no choice, unless told.
             align: "step" for one lane; for several "t" (by step), "logsnr", or both, the first of
                 them at first.
-            curves: for each its `key` among a lane's numbers, its `symbol` (HTML), a `text`, and
-                the `scale` it is drawn to, "linear" or "log".
+            curves: for each its `key` among a lane's numbers, its `symbol` (HTML), a `text`, the
+                `term` of the glossary that it is, and the `scale` it is drawn to, "linear" or
+                "log".
             clickable_tiles: a click, or Enter on a tile, triggers `select`.
             autoplay: play a film that was not watched live, once, unless motion is unwelcome.
             grid: the columns and rows to come, so that the first run moves nothing.
-            names: for a pane that shows something else: its `symbol` and `text`, both HTML, and
-                how it is `spoken`.
+            names: for a pane that shows something else: its `symbol` and `text`, both HTML, how it
+                is `spoken`, and its `term`.
             counts: what there are `total` of, as it is spoken.
             way: where Play leads: 1 from noise to picture, -1 from picture to noise.
         """
@@ -331,8 +338,8 @@ def sheet(frames: np.ndarray) -> str:
 
 
 def _words(pane: str) -> dict[str, str]:
-    symbol, text, spoken, _ = PANES[pane]
-    return {"key": pane, "symbol": symbol, "text": text, "spoken": spoken}
+    symbol, text, spoken, term, _ = PANES[pane]
+    return {"key": pane, "symbol": symbol, "text": text, "spoken": spoken, "term": term}
 
 
 def _short(value: float | None) -> float | None:

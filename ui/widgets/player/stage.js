@@ -1,6 +1,6 @@
 // What of the page shows the lanes: a heading for each of several, and its pictures.
 
-import { escapeText, resize } from "../component.js";
+import { escapeText, resize, term } from "../component.js";
 import { swatch } from "./curves.js";
 import { costText, drawTile, heldText, whyEmpty } from "./lanes.js";
 import { arrangement, gridOf, scaleFor } from "./layout.js";
@@ -158,10 +158,10 @@ function laneMarkup(name, i, panes, { clickable, many }) {
     <div class="player-panes">${mats}</div></div>`;
 }
 
-function paneMarkup({ key, symbol, text }, clickable, j) {
+function paneMarkup({ key, symbol, text, term: name }, clickable, j) {
   const listbox = 'role="listbox" tabindex="0" aria-label="Tiles; Enter opens one"';
   const tiles = clickable ? `<div class="player-tiles" ${j ? "" : listbox}></div>` : "";
-  return `<figure class="player-pane"><figcaption class="cut"><b>${symbol}</b><span> ${text}</span></figcaption>
+  return `<figure class="player-pane"><figcaption class="cut"><b ${term(name, -1)}>${symbol}</b><span> ${text}</span></figcaption>
     <div class="mat" data-pane="${key}">
     <div class="player-print" hidden><canvas role="img" aria-label=""></canvas>${tiles}</div>
     <p class="player-empty note"></p></div></figure>`;

@@ -206,7 +206,8 @@ export function transportMarkup(way) {
       <div class="player-speeds" role="group" aria-label="Speed">${speeds.join("")}</div>
       <div class="player-keys">${button("loop", "Loop", 'class="soft"')}</div>
       <p class="player-legend soft"><kbd>space</kbd> play <kbd>← →</kbd> step
-        <kbd>shift</kbd> ten <kbd>R</kbd> reverse <kbd>↑ ↓</kbd> speed</p>
+        <kbd>shift</kbd> ten <kbd>R</kbd> reverse <kbd>↑ ↓</kbd> speed
+        <kbd>?</kbd> explain</p>
     </div>
     <p class="player-status unseen" role="status"></p>`;
 }
