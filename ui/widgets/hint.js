@@ -42,7 +42,7 @@ function listen() {
   on("click", onClick);
   on("focusin", ({ target }) => {
     const own = target.closest(OWN);
-    if (own && !isPressed(own)) return show(own);
+    if (own && !isPressed(own)) return enter(own);
     if (!tip.contains(target)) hide();
     describe(target);
   });
@@ -50,6 +50,7 @@ function listen() {
     if (target.getAttribute("aria-describedby") === description.id) {
       target.removeAttribute("aria-describedby");
     }
+    if (home && !groupOf(home).includes(relatedTarget)) moveStop(home);
     const asking = tip.contains(target) || namesOf(target).includes(here);
     if (asking && !tip.contains(relatedTarget)) hide();
   });
@@ -137,7 +138,21 @@ function onKey(event) {
   event.preventDefault();
   event.stopImmediatePropagation();
   group[to].focus();
-  show(group[to]);
+  enter(group[to]); // where the focus is already, too
+}
+
+let home = null; // where Tab comes to the group that has the focus
+
+function enter(own) {
+  const group = groupOf(own);
+  if (!group.includes(home)) home = group.find((one) => one.tabIndex === 0);
+  if (home) moveStop(own);
+  show(own);
+}
+
+/** Tab goes on from there, as well. */
+function moveStop(to) {
+  for (const one of groupOf(to)) one.tabIndex = one === to ? 0 : -1;
 }
 
 /** Of a choice among some, once more asks what they are a choice of. */
