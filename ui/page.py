@@ -58,10 +58,10 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
                 grid = sample.build(studio)
             with gr.Tab("Guidance", id="guidance") as guidance_tab:
                 guided = guidance.build(studio)
-            with gr.Tab("Reverse process", id="reverse") as reverse_tab:
+            with gr.Tab("Reverse", id="reverse") as reverse_tab:
                 reversing = reverse.build(studio)
                 single = reversing.single
-            with gr.Tab("Forward process", id="forward") as forward_tab:
+            with gr.Tab("Forward", id="forward") as forward_tab:
                 noising = forward.build(studio)
             with gr.Tab("Results", id="results") as results_tab:
                 results.build(results_tab, figures)

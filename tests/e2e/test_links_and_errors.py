@@ -40,7 +40,7 @@ def test_back_and_forward_walk_through_the_tabs_and_views_each_with_its_link(vis
     visitor.go_to("reverse").wait_for_link(tab="reverse", view="schedules", steps="6")
     visitor.go_to("Break it").wait_for_link(tab="reverse", view="break")  # has not run yet
     visitor.go_to("One image").wait_for_link(tab="reverse", view=None, steps="250")
-    back = (("Reverse process", "Break it"), ("Reverse process", "Two schedules"), ("Results",))
+    back = (("Reverse", "Break it"), ("Reverse", "Two schedules"), ("Results",))
     ways = [(page.go_back, names) for names in back]
     start = ("Reverse process", "One image")
     ways += [(page.go_forward, names) for names in (back[1], back[0], start)]

@@ -22,8 +22,8 @@ from ui.sharing import permalinks
 TABS = {
     "sample": "Sample",
     "guidance": "Guidance",
-    "reverse": "Reverse process",
-    "forward": "Forward process",
+    "reverse": "Reverse",
+    "forward": "Forward",
     "results": "Results",
 }
 LEFT = ("given up", "Connection errored out")

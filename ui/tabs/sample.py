@@ -22,9 +22,7 @@ def build(studio: Studio) -> run_tab.RunTab:
         single=False,
         title="Sampled grid",
         idle="Sixteen squares of pure noise, about to become digits.",
-        about="[[x_t]] is the noisy state, [[x̂0]] the clean image that the network saw before the "
-        "step. Click a tile to open every step of it. Keys: 0 to 9 pick a "
-        "class, S stops.",
+        about="Click a tile to open every step of it.",
         whys=("t", "noise", "guess", "steps"),
         below=lambda: architecture.fold(network),
         numbers=(8, 9, 10),

@@ -1,1 +1,1 @@
-"""The Forward process tab."""
+"""The Forward tab."""

@@ -224,8 +224,7 @@ def build(studio: Studio) -> Forward:
                 elem_id=f"{NAME}-stage",
             )
             caption(
-                "The picture is on the right, noise on the left, as everywhere here: the "
-                "[[forward process]] runs leftwards."
+                "Noise is on the left, as everywhere here: the [[forward process]] runs leftwards."
             )
             why.build(("t", "noise"))
             made["pixels"] = histogram.Histogram(

@@ -1,1 +1,1 @@
-"""The Reverse process tab."""
+"""The Reverse tab."""

@@ -1,4 +1,4 @@
-"""The Reverse process tab: one image and every step of it, and walks that differ side by side."""
+"""The Reverse tab: one image and every step of it, and walks that differ side by side."""
 
 from __future__ import annotations
 
@@ -43,9 +43,7 @@ def build(studio: Studio) -> Reverse:
                 single=True,
                 title="Reverse process of one image",
                 idle="One image, from noise to picture, every step of it.",
-                about="[[x_t]] is the state after the step, [[x̂0]] the clean image that the "
-                "network saw before it. Drag the timeline or press the arrow keys; "
-                "0 to 9 pick a class, S stops.",
+                about="Drag the timeline: every step of it is kept.",
                 whys=("guess", "t"),
                 numbers=(6, 7),
             )
