@@ -52,6 +52,11 @@ def pixels(visitor, view, number, pane="x"):
     return np.array(red, np.uint8).reshape(height, width)
 
 
+def values(stage):
+    """What the chart tells of every lane, where a pointer is or else the cursor."""
+    return [number_in(it) for it in stage.locator(".player-values b").all_inner_texts()]
+
+
 def one_image(visitor, view, number, pane="x"):
     shown = pixels(visitor, view, number, pane)
     scale = shown.shape[0] // 28
@@ -80,7 +85,7 @@ def test_a_recording_moves_at_once_and_says_that_it_is_one(visit):
         visitor.page.wait_for_function(moves, arg=here)
         if view == "schedules":  # both lanes and the timeline are in view
             lanes = [lane(visitor, view, number).bounding_box() for number in (0, 1)]
-            assert lanes[1]["y"] >= lanes[0]["y"] + lanes[0]["height"]
+            assert lanes[1]["x"] >= lanes[0]["x"] + lanes[0]["width"]
             timeline = stage.get_by_role("slider").bounding_box()
             assert timeline["y"] + timeline["height"] - lanes[0]["y"] < 844
         if view == "samplers":  # with calls and seconds of each
@@ -118,8 +123,7 @@ def test_two_schedules_race_from_one_noise_on_one_cursor_and_leave_as_a_film(rac
     stage.locator("[data-align-by=t]").click()
     pixels(visitor, "schedules", 1)  # it has been painted by then
     told = [model.schedule.abar(wanted.lanes[0].t[5] - 1) for model in models]
-    abar = stage.locator("[data-curve=abar] .player-values b")
-    assert [number_in(it) for it in abar.all_inner_texts()] == pytest.approx(told, rel=5e-3)
+    assert values(stage) == pytest.approx(told, rel=5e-3)
     # Its film restores it.
     path, _ = download(visitor, tmp_path, "GIF · 21 frames", RACE)
     about = json.loads(read_note(path))
@@ -165,7 +169,7 @@ def test_a_race_is_looked_at_by_panes_curves_and_keys_and_its_cursor_stays_while
     stage.locator("[data-chip=x]").click()
     assert fetched("eps") == 2
     # The curves are a timeline as well.
-    plot = stage.locator("[data-curve=beta] .player-plot")
+    plot = stage.locator(".player-plot")
     plot.scroll_into_view_if_needed()
     box = at_rest(plot)
     page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 9)
@@ -173,6 +177,19 @@ def test_a_race_is_looked_at_by_panes_curves_and_keys_and_its_cursor_stays_while
     page.mouse.move(box["x"] + 0.81 * box["width"], box["y"] + 9, steps=4)
     assert place() == pytest.approx(0.81, abs=0.02)
     page.mouse.up()
+    # A pointer over them tells the values of every lane there, and leaves the cursor where it is.
+    here = values(stage)
+    page.mouse.move(box["x"] + 0.45 * box["width"], box["y"] + box["height"] - 4)
+    there = [one.schedule.abar(one.t[8] - 1) for one in wanted.lanes]
+    assert values(stage) == pytest.approx(there, rel=5e-3) and place() > 0.7
+    expect(stage.locator(".player-near")).to_have_text("mnist-linear")
+    page.mouse.move(box["x"] + 0.45 * box["width"], box["y"] - 40)
+    assert values(stage) == here
+    # Others are chosen one at a time.
+    stage.get_by_role("button", name="noise added").click()
+    step = int(first.get_attribute("data-index"))
+    betas = [one.numbers["beta"][step] for one in wanted.lanes]
+    assert values(stage) == pytest.approx(betas, rel=5e-3)
     visitor.press("End", tab=RACE)
     assert place() == 1
     expect(timeline).to_have_attribute("aria-valuetext", re.compile("t = 0; .*t = 0"))
@@ -213,9 +230,8 @@ def test_an_error_is_put_back_beside_the_run_as_it_should_be_and_says_what_it_is
     visitor.press("End", tab="race-break")
     first, second = (pixels(visitor, "break", number) for number in (0, 1))
     assert (first != second).any()
-    told = stage.locator("[data-curve=norm] .player-values b").all_inner_texts()
     norms = [one.numbers["norm"][-1] for one in wanted.lanes]
-    assert [number_in(it) for it in told] == pytest.approx(norms, rel=1e-3)
+    assert values(stage) == pytest.approx(norms, rel=1e-3)
     visitor.choose("race-break-error", "off by one")
     run = visitor.wait_for_another(run, "race-break")
     expect(visitor.part("tabs")).to_contain_text("leaves out the factor")

@@ -11,7 +11,6 @@ from ddpm_core.guidance import GUIDANCE
 from ui.glossary import explained, glossary
 from ui.page import build
 from ui.tabs.guidance import guidance_controls
-from ui.tabs.reverse.comparison_views import CURVES
 from ui.widgets.player.player import PANES
 
 KEYS = "Single keys"  # the label says all there is to say
@@ -39,7 +38,7 @@ def test_every_choice_that_is_marked_as_a_term_is_explained(blocks):
 
 
 def test_what_a_stage_shows_is_explained():
-    shown = {pane.term for pane in PANES.values()} | {term for *_, term in CURVES.values()}
+    shown = {pane.term for pane in PANES.values()}
     ways = {name for it in GUIDANCE.values() for name in (it.label, it.symbol) if name}
     assert shown | ways <= set(glossary())
 

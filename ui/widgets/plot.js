@@ -97,6 +97,21 @@ function errorBar({ y, spread }, x, up) {
     x - 4} ${high}h8"/>`;
 }
 
+/** Where texts can stand that are to be at these heights, each a gap from every other and no further
+    than `reach` from where it belongs; NaN for those that have no room, the last first. */
+export function apart(wanted, gap, low, high, reach) {
+  const taken = [];
+  return wanted.map((y) => {
+    const spots = [y, ...taken.flatMap((other) => [other - gap, other + gap])]
+      .map((spot) => clamp(spot, low, high))
+      .filter((spot) => Math.abs(spot - y) <= reach
+        && taken.every((other) => Math.abs(other - spot) > gap - 0.01));
+    const spot = spots[nearest(spots.map((one) => Math.abs(one - y)))] ?? NaN;
+    if (!Number.isNaN(spot)) taken.push(spot);
+    return spot;
+  });
+}
+
 // --- drawings that are stretched to their box: up from 0 to 1 ---------------------------------
 
 /** A path through [x, share], with a gap where the share is not finite. A single point is a dot. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  axisOf, barsOf, curveOf, evenTicks, lineOf, logAxis, logTicks, nearest, rising, roundStep,
+  apart, axisOf, barsOf, curveOf, evenTicks, lineOf, logAxis, logTicks, nearest, rising, roundStep,
   ticksBelow, walk,
 } from "./plot.js";
 
@@ -51,6 +51,12 @@ test("what is stretched to its box goes up from 0 to 1", () => {
   assert.equal(barsOf([0.5, 3], [0, 1, 4]), "M0 1V0.5000H1V1zM1 1V0.0000H4V1z");
   assert.match(ticksBelow([[0, 1000], [0.5, 500], [1, 0]]),
     /first" style="left:0%">1000.*"" style="left:50%">500.*last" style="left:100%">0/);
+});
+
+test("texts stand apart near where they belong, as many as have room", () => {
+  assert.deepEqual(apart([50, 90], 15, 0, 100, 45), [50, 90]);
+  assert.deepEqual(apart([100, 100, 98, 50], 15, 0, 100, 45), [100, 85, 70, 50]);
+  assert.deepEqual(apart([100, 100, 100], 15, 0, 100, 20), [100, 85, NaN]);
 });
 
 test("the nearest is found, within reach", () => {

@@ -25,18 +25,50 @@ from ..request_controls import control, model_picker, seed_row
 from ..run_controls import Controls
 from ..run_tab import RunTab, caption
 
-# By key: what its symbol, its text and its scale are, and the name that it has in the glossary.
+X_T = "<i>x<sub>t</sub></i>"
+# What is drawn of every lane: its name among a lane's numbers, its words, and the axis it rises on,
+# which spans at least so much.
 CURVES = {
-    "beta": ("<i>β<sub>t</sub></i>", "noise added by step t", "log", "β"),
-    "abar": ("<i>ᾱ<sub>t</sub></i>", "image left", "linear", "ᾱ"),
-    "log_snr": ("log-SNR", "ln (ᾱ / (1 − ᾱ))", "linear", "log-SNR"),
-    "norm": (
-        "‖<i>x<sub>t</sub></i>‖ / √<i>d</i>",
-        "size of the state",
-        "linear",
-        "size of x_t",
-    ),
-    "change": ("‖Δ<i>x</i>‖ / √<i>d</i>", "size of the change", "log", "size of the change"),
+    "abar": {
+        "symbol": "<i>ᾱ<sub>t</sub></i>",
+        "text": "image left",
+        "about": f"How much of the picture is left in {X_T}: 1 is all of it, 0 only noise.",
+        "scale": "linear",
+        "span": (0, 1),
+    },
+    "left": {
+        "symbol": "<i>x̂</i><sub>0</sub>",
+        "text": "still to change",
+        "about": "How far x̂0 is from what it becomes: 1 is as far as a blank picture, 0 is there.",
+        "scale": "linear",
+        "span": (0, 1),
+    },
+    "norm": {
+        "symbol": X_T,
+        "text": "its size",
+        "about": f"The root mean square of the pixels of {X_T}; that of pure noise is 1.",
+        "scale": "linear",
+        "span": (0, 1),
+    },
+    "change": {
+        "symbol": "<i>Δx</i>",
+        "text": "size of a step",
+        "about": f"How much one step changes {X_T}: the root mean square over its pixels, on a "
+        "logarithmic axis.",
+        "scale": "log",
+    },
+    "beta": {
+        "symbol": "<i>β<sub>t</sub></i>",
+        "text": "noise added",
+        "about": "How much noise step t of the forward process adds, on a logarithmic axis.",
+        "scale": "log",
+    },
+    "log_snr": {
+        "symbol": "log-SNR",
+        "text": "picture against noise",
+        "about": f"ln (ᾱ / (1 − ᾱ)): at 0 there is as much picture as noise in {X_T}.",
+        "scale": "linear",
+    },
 }
 TOLD = {
     "no-clip": "[[The report]]'s code (src/diffusion_model.py) never clamps the predicted image to "
@@ -75,10 +107,10 @@ VIEWS = (
     View(
         "schedules",
         "Two schedules",
-        "The same noise through two models that differ in their [[schedule]], on one timeline: "
-        "Figure 3 of [[the report]]. Aligned by [[log-SNR]], both stand at the same noise level.",
+        "Both begin with the same [[noise]], as in Figure 3 of [[the report]]. Aligned by "
+        "[[log-SNR]], both stand at the same noise level.",
         ("mnist-linear", "mnist-cosine"),
-        ("beta", "abar", "log_snr"),
+        ("abar", "left", "beta", "log_snr"),
         ("model", "against", "sampler", "steps", "n"),
         RaceKey("schedules", "mnist-linear", ALL_STEPS, against="mnist-cosine"),
         whys=("cosine",),
@@ -86,10 +118,9 @@ VIEWS = (
     View(
         "samplers",
         "Samplers",
-        "One model and one noise, with the [[calls]] and [[seconds]] of each sampler, on the "
-        "machine that ran it.",
+        "One model and one noise; the [[seconds]] are those of the machine that ran it.",
         ("DDPM 1000", *FEW),
-        ("norm", "change"),
+        ("left", "norm", "change"),
         ("model", "label", "n"),
         RaceKey("samplers", "mnist-conditional", replace(ALL_STEPS, label=3)),
         whys=("steps",),
@@ -97,10 +128,10 @@ VIEWS = (
     View(
         "break",
         "Break it",
-        f"[[The report]] and its code ({REPORT_CODE}) have errors. Put one back where it acts at "
-        "sampling: the network was trained without it, the noise is the same.",
+        f"An error of [[the report]] or its code ({REPORT_CODE}), put back into sampling; the "
+        "network was trained without it.",
         ("as it should be", "with the error"),
-        ("norm", "change"),
+        ("norm", "left", "change"),
         ("error", "model", "sampler", "steps", "n", "guidance_scale"),
         RaceKey("break", "mnist-linear", replace(ALL_STEPS, n=4), error="missing-root"),
     ),
@@ -195,7 +226,7 @@ def build(studio: Studio, view: View, recorded: Mapping | None = None) -> Compar
                 panes=list(player.PANES),
                 shown=["x"],
                 align=["t", "logsnr"],
-                curves=[_curve(key) for key in view.curves],
+                curves=[{"key": key} | CURVES[key] for key in view.curves],
                 elem_id=f"{prefix}-stage",
             )
             caption(view.caption)
@@ -216,11 +247,6 @@ def build(studio: Studio, view: View, recorded: Mapping | None = None) -> Compar
     )
     _wire(comparison)
     return comparison
-
-
-def _curve(key: str) -> dict[str, str]:
-    symbol, text, scale, term = CURVES[key]
-    return {"key": key, "symbol": symbol, "text": text, "scale": scale, "term": term}
 
 
 def _parts(studio: Studio, view: View, prefix: str):

@@ -5,6 +5,7 @@ import { fixed, minus } from "../numbers.js";
 
 export const CLOSE = 1e-9;
 const FURTHEST = 12; // of log-SNR: beyond, less than half a grey level of the other is left
+const [NARROW, WIDE] = [300, 740]; // px, how much room there is for ticks
 const USUAL_END = 10; // where in log-SNR a run under way is expected to end
 
 /** Places from `low` to `high`: by step, for one run; by t or by log-SNR, for several. */
@@ -84,9 +85,10 @@ export function readingAt(aligned, axis, lanes, place) {
   return { symbol: "<i>t</i> / <i>T</i>", value: (1 - place).toFixed(3) };
 }
 
-export function ticksOf(aligned, axis, lanes, wide) {
-  if (aligned === "logsnr") return axis ? levelTicks(axis, wide) : [];
-  const most = wide ? 10 : 4;
+/** As many as so many pixels have room for. */
+export function ticksOf(aligned, axis, lanes, room) {
+  if (aligned === "logsnr") return axis ? levelTicks(axis, room > WIDE) : [];
+  const most = room > WIDE ? 10 : room > NARROW ? 4 : 2;
   const marks = aligned === "step" && lanes.length ? Math.min(most, lanes[0].total) : most;
   const parts = Array.from({ length: marks + 1 }, (_, j) => j / marks);
   if (!lanes.length) return parts.map((place) => ({ place, label: "" }));

@@ -1,8 +1,19 @@
-// Curves of what each lane did at every frame, and the lines by which lanes are told apart.
+// One curve of every lane, large: what each did at every frame. Also the lines by which lanes are
+// told apart.
 
-import { escapeText, term } from "../component.js";
-import { figure } from "../numbers.js";
-import { axisOf, curveOf } from "../plot.js";
+import { escapeText } from "../component.js";
+import { figure, minus } from "../numbers.js";
+import {
+  apart, axisOf, evenTicks, lineOf, logAxis, nearest, rising, roundStep, short, ticksBelow,
+} from "../plot.js";
+import { frameAt } from "./axis.js";
+
+const HEIGHT = 240; // px of the drawing
+const [TOP, FOOT] = [12, 234];
+const LEFT = 52; // px for the numbers of the rising axis
+const LETTER = 7.8; // px that one takes, about
+const LINE = 15; // px from one name to the next
+const NEAR = 24; // px between a pointer and the line that it means
 
 // By shape as well as by colour; the accent belongs to guidance.
 const LINES = [
@@ -21,93 +32,234 @@ const LINES = [
 ];
 
 export function swatch(i) {
+  const { colour, dash } = styleOf(i);
   return `<svg class="player-swatch" viewBox="0 0 26 8" aria-hidden="true"><path d="M0 4H26"
-    ${lineAttributes(i)}/></svg>`;
+    style="stroke:var(--${colour})" stroke-dasharray="${dash || "none"}"/></svg>`;
 }
 
-function lineAttributes(i, dash = LINES[i % LINES.length].dash) {
-  const { colour } = LINES[i % LINES.length];
-  return `style="stroke:var(--${colour})" stroke-dasharray="${dash || "none"}"`;
+function styleOf(i) {
+  return LINES[i % LINES.length];
 }
 
-export function curveMarkup({ key, symbol, text, term: name }) {
-  return `<figure class="player-curve" data-curve="${escapeText(key)}">
-    <figcaption class="soft"><b ${term(name, -1)}>${symbol}</b><span>${escapeText(text)}</span><span class="player-values"></span>
-    </figcaption>
-    <div class="player-plot plot-time"><i class="plot-cursor"></i><svg class="plot-stretched" viewBox="0 0 1 1" preserveAspectRatio="none"
-      role="img" aria-label="${escapeText(text)}: nothing yet"></svg>
-      <span class="player-most mono soft" aria-hidden="true"></span>
-      <span class="player-least mono soft" aria-hidden="true"></span></div></figure>`;
+export function curvesMarkup(curves) {
+  if (!curves.length) return "";
+  const chips = curves.map(({ key, symbol, text }) =>
+    `<button type="button" class="button" data-curve-of="${escapeText(key)}"><b>${symbol}</b> ${
+      escapeText(text)}</button>`);
+  return `<figure class="player-curve">
+    <div class="player-choice" role="group" aria-label="Curve shown">${chips.join("")}</div>
+    <p class="player-about soft"></p>
+    <div class="plot"><svg height="${HEIGHT}" role="img" aria-label="Nothing yet"></svg>
+      <div class="player-plot plot-time"><i class="plot-cursor"></i><i class="player-pointed"></i></div>
+      <p class="instead note"></p></div>
+    <div class="plot-ticks mono" aria-hidden="true"></div>
+    <figcaption><span class="player-place soft"></span><ul class="player-values"></ul></figcaption>
+  </figure>`;
 }
 
-/** What of the page shows the curves; `laneOf(i)` is the lane of a name, if it has begun. */
-export function makeCurves(box, curves) {
-  const parts = curves.map((curve, i) => {
-    const one = box.children[i];
-    const [svg, most, least] = ["svg", ".player-most", ".player-least"]
-      .map((part) => one.querySelector(`.player-plot ${part}`));
-    return { curve, one, svg, most, least, scale: null, dots: [] };
-  });
+/** What of the page shows the curves; `readAt` says what a place on the timeline is. */
+export function makeCurves(box, { curves, on, readAt }) {
+  const [about, svg, area, instead, ticks, where, list] = ["about", "curve svg[role]", "plot",
+    "curve .instead", "curve .plot-ticks", "place", "values"]
+    .map((part) => box.querySelector(`.player-${part}`));
+  let chosen = curves[0];
+  let drawn = null; // what is: its names, lanes, lines and axes
+  let place = 0; // of the cursor
+  let pointed = NaN; // where a pointer is, if it is over the curves
+  let near = -1; // the lane that it means
+
+  listen();
+  choose(chosen.key);
+  return { build, draw, moveTo, describe };
+
+  function listen() {
+    on(box, "click", ({ target }) => {
+      const chip = target.closest("[data-curve-of]");
+      if (chip) choose(chip.dataset.curveOf);
+    });
+    on(area, "pointermove", (event) => event.pointerType === "touch" || point(event));
+    on(area, "pointerleave", () => leave());
+    on(list, "pointerover", ({ target }) => name(Number(target.closest("li")?.dataset.line ?? -1)));
+    on(list, "pointerleave", () => leave());
+  }
+
+  function choose(key) {
+    chosen = curves.find((curve) => curve.key === key);
+    about.innerHTML = chosen.about;
+    for (const chip of box.querySelectorAll("[data-curve-of]")) {
+      chip.setAttribute("aria-pressed", String(chip.dataset.curveOf === key));
+    }
+    if (drawn) draw(drawn);
+  }
 
   function build(names) {
-    const empty = names.map((name, i) =>
-      `<span title="${escapeText(name)}">${swatch(i)}<b class="mono">–</b></span>`).join("");
-    for (const { one } of parts) one.querySelector(".player-values").innerHTML = empty;
+    list.innerHTML = names.map((lane, i) => `<li data-line="${i}">${swatch(i)}<span class="cut">${
+      escapeText(lane)}</span><b class="mono">–</b></li>`).join("");
   }
 
-  function draw(names, lanes, axis) {
-    for (const part of parts) {
-      const { curve, svg, most, least } = part;
-      part.scale = scaleOf(curve, lanes);
-      const lines = (part.scale ? lanes : []).map((lane) => {
-        const i = names.indexOf(lane.name);
-        return `<path d="${pathOf(lane, curve, part.scale, axis)}" ${lineAttributes(i)}/>
-          <path class="player-dot" data-dot="${i}" ${lineAttributes(i, "")}/>`;
-      });
-      svg.innerHTML = lines.join("");
-      most.textContent = part.scale ? figure(part.scale.high) : "";
-      least.textContent = part.scale ? figure(part.scale.low) : "";
-      part.dots = svg.querySelectorAll(".player-dot");
+  function draw({ names, lanes, axis, marksIn }) {
+    const width = svg.parentElement.clientWidth;
+    const longest = Math.max(...names.map((lane) => lane.length));
+    const right = Math.round(width - Math.min(longest * LETTER + 14, 0.3 * width));
+    const along = axisOf({ low: 0, high: 1 }, LEFT, right);
+    const up = upOf(chosen, lanes);
+    const lines = (up ? lanes : []).map((lane) => ({
+      lane,
+      i: names.indexOf(lane.name),
+      at: placesOf(lane, chosen.key, axis, up).map(([x, y]) => [along.at(x), up.at(y)]),
+    })).filter(({ at }) => at.length);
+    drawn = { names, lanes, axis, marksIn, along, up, lines, width, right };
+    area.style.inset = `${TOP}px ${width - right}px ${HEIGHT - FOOT}px ${LEFT}px`;
+    ticks.style.margin = `0 ${width - right}px 0 ${LEFT}px`;
+    ticks.innerHTML = ticksMarkup(marksIn(right - LEFT));
+    instead.textContent = lanes.length && !lines.length ? "Known when all have ended." : "";
+    svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+    svg.innerHTML = `${up ? rising(up, LEFT, right, number) : ""}<path class="plot-axis" d="M${LEFT} ${
+      FOOT}H${right}"/>${lines.map(lineMarkup).join("")}${namesMarkup(drawn)}<text class="player-near
+      plot-name" x="${width}"/>`;
+    tell();
+  }
+
+  function moveTo(target) {
+    place = target;
+    if (drawn) tell();
+  }
+
+  /** The values of all lanes where the pointer is, or else the cursor. */
+  function tell() {
+    const { names, lanes, lines, along, up } = drawn;
+    const isPointed = !Number.isNaN(pointed);
+    const frameOf = (lane) => (isPointed ? frameAt(lane.frames, pointed) : lane.here);
+    const { symbol, value } = readAt(isPointed ? pointed : place);
+    where.innerHTML = lanes.length ? `at ${symbol} = <b class="mono here">${value}</b>` : "";
+    where.style.setProperty("--at", isPointed ? pointed : place);
+    const cells = list.querySelectorAll("b");
+    names.forEach((lane, i) => {
+      const there = lanes.find((one) => one.name === lane);
+      cells[i].textContent = figure(there && frameOf(there).numbers[chosen.key]);
+    });
+    for (const { lane, i } of lines) {
+      const frame = frameOf(lane);
+      const value = frame.numbers[chosen.key];
+      const dot = svg.querySelector(`circle[data-line="${i}"]`);
+      dot.style.visibility = up.isDrawn(value) ? "" : "hidden";
+      dot.setAttribute("cx", along.at(frame.place));
+      dot.setAttribute("cy", up.at(value));
     }
   }
 
-  function moveTo(names, laneOf) {
-    for (const { curve: { key }, one, scale, dots } of parts) {
-      const values = one.querySelectorAll(".player-values b");
-      names.forEach((_, i) => (values[i].textContent = figure(laneOf(i)?.here.numbers[key])));
-      for (const dot of dots) {
-        const { here } = laneOf(Number(dot.dataset.dot));
-        dot.setAttribute("d", curveOf([[here.place, scale.share(here.numbers[key])]]));
-      }
-    }
+  function point(event) {
+    const { left, top, width } = area.getBoundingClientRect();
+    pointed = Math.min(1, Math.max(0, (event.clientX - left) / width));
+    area.style.setProperty("--pointed", pointed);
+    area.dataset.pointed = "true";
+    if (!drawn) return;
+    const [x, y] = [drawn.along.at(pointed), event.clientY - top + TOP];
+    const away = drawn.lines.map(({ at }) => Math.abs(heightAt(at, x) - y));
+    const closest = nearest(away.map((d) => (Number.isNaN(d) ? Infinity : d)), NEAR);
+    name(closest < 0 ? -1 : drawn.lines[closest].i);
+    tell();
   }
 
-  function describe(names, laneOf) {
-    for (const { curve: { key, text }, svg } of parts) {
-      const values = names.map((name, i) => `${name} ${figure(laneOf(i)?.here.numbers[key])}`);
-      svg.setAttribute("aria-label", `${text}: ${values.join("; ")}`);
-    }
+  function leave() {
+    pointed = NaN;
+    delete area.dataset.pointed;
+    name(-1);
+    if (drawn) tell();
   }
 
-  return { build, draw, moveTo, describe };
+  /** The lane that is meant is named in full, and the others step back. */
+  function name(i) {
+    near = drawn?.lines.some((line) => line.i === i) ? i : -1;
+    for (const part of box.querySelectorAll("[data-line]")) {
+      part.dataset.near = near < 0 ? "" : String(Number(part.dataset.line) === near);
+    }
+    const text = svg.querySelector(".player-near");
+    if (!text) return;
+    text.textContent = near < 0 ? "" : drawn.names[near];
+    if (near < 0) return;
+    const [, y] = drawn.lines.find((line) => line.i === near).at.at(-1);
+    text.setAttribute("y", y + 4);
+    text.style.fill = `var(--${styleOf(near).colour})`;
+  }
+
+  function describe() {
+    if (!drawn) return;
+    const { names, lanes } = drawn;
+    const values = names.map((lane) => {
+      const there = lanes.find((one) => one.name === lane);
+      return `${lane} ${figure(there?.here.numbers[chosen.key])}`;
+    });
+    svg.setAttribute("aria-label", `${chosen.text}: ${values.join("; ")}`);
+  }
 }
 
-/** How a curve's numbers are drawn: the `share` of the height that a value has, NaN for none. */
-export function scaleOf({ key, scale: kind }, lanes) {
-  const isDrawn = (v) => Number.isFinite(v) && (kind !== "log" || v > 0);
-  const all = lanes.flatMap((lane) => lane.frames.map((frame) => frame.numbers[key]));
-  const drawn = all.filter(isDrawn);
-  if (!drawn.length) return null;
-  const low = drawn.reduce((a, b) => Math.min(a, b));
-  const high = drawn.reduce((a, b) => Math.max(a, b));
-  const { at } = axisOf({ kind, low, high }, 6, 94);
-  return { low, high, share: (v) => (!isDrawn(v) ? NaN : high > low ? at(v) / 100 : 0.5) };
+/** The rising axis of a curve, with its ticks and which values it has room for; null if no lane has
+    any. */
+export function upOf({ key, scale, span = [] }, lanes) {
+  const isDrawn = (v) => Number.isFinite(v) && (scale !== "log" || v > 0);
+  const values = lanes.flatMap((lane) => lane.frames.map(({ numbers }) => numbers[key]))
+    .filter(isDrawn);
+  if (!values.length) return null;
+  if (scale === "log") return { ...logAxis(values, FOOT, TOP), isDrawn };
+  const all = [...values, ...span];
+  const [least, most] = [Math.min(...all), Math.max(...all)];
+  const step = roundStep(most - least || 1, 5);
+  const low = step * Math.floor(least / step + 1e-9);
+  const high = Math.max(low + step, step * Math.ceil(most / step - 1e-9));
+  return { ...axisOf({ low, high }, FOOT, TOP), ticks: evenTicks(low, high, step), isDrawn };
 }
 
-function pathOf(lane, { key }, scale, axis) {
-  return curveOf(lane.frames.map((frame) => {
+/** Where a lane's numbers stand, each [place, value]; what is beyond the timeline is left out. */
+function placesOf(lane, key, axis, { isDrawn }) {
+  return lane.frames.filter((frame) => {
     const value = axis.valueOf(lane, frame);
-    const isBeyond = value < axis.low || value > axis.high;
-    return [frame.place, isBeyond ? NaN : scale.share(frame.numbers[key])];
-  }));
+    return value >= axis.low && value <= axis.high && isDrawn(frame.numbers[key]);
+  }).map(({ place, numbers }) => [place, numbers[key]]);
+}
+
+export function ticksMarkup(marks) {
+  return ticksBelow(marks.map((mark) => [mark.place, mark.label]));
+}
+
+function lineMarkup({ i, at }) {
+  const points = at.map(([x, y]) => ({ x, y }));
+  const line = lineOf({ ...styleOf(i), width: 2, points }, { at: Number }, { at: Number });
+  return `<g data-line="${i}">${line}</g><circle data-line="${i}" class="plot-mark" r="4.5"
+    style="--line:var(--${styleOf(i).colour})"/>`;
+}
+
+/** Names at the ends of lines, as many as have room; of lines that end together, the name of the one
+    that came from above stands above. */
+function namesMarkup({ names, lines, width, right }) {
+  const ends = lines.map(({ at }) => at.at(-1)[1]);
+  const spots = apart(ends, LINE, TOP + 2, FOOT - 4, 3 * LINE);
+  const named = lines.filter((_, k) => !Number.isNaN(spots[k]));
+  const rank = ({ at }) => [Math.round(at.at(-1)[1] / LINE), meanOf(at.slice(-Math.ceil(at.length / 3)))];
+  const order = (a, b) => rank(a)[0] - rank(b)[0] || rank(a)[1] - rank(b)[1];
+  const falling = spots.filter((y) => !Number.isNaN(y)).sort((a, b) => a - b);
+  const letters = Math.floor((width - right - 11) / LETTER);
+  return named.sort(order).map(({ i, at }, k) => {
+    const [x, y] = at.at(-1);
+    const text = names[i].length > letters ? `${names[i].slice(0, letters - 1)}…` : names[i];
+    return `<path class="player-leader" d="M${x} ${y}L${x + 8} ${falling[k]}"/><text data-line="${i}"
+      class="player-end plot-name" x="${x + 11}" y="${falling[k]}" dy="4"
+      style="fill:var(--${styleOf(i).colour})">${escapeText(text)}</text>`;
+  }).join("");
+}
+
+function meanOf(at) {
+  return at.reduce((sum, [, y]) => sum + y, 0) / at.length;
+}
+
+/** How high a line is at an x; NaN beside it. */
+function heightAt(at, x) {
+  const next = at.findIndex(([end]) => end >= x);
+  if (next < 1) return next === 0 && at[0][0] - x < 1 ? at[0][1] : NaN;
+  const [[x0, y0], [x1, y1]] = [at[next - 1], at[next]];
+  return y0 + ((y1 - y0) * (x - x0)) / (x1 - x0 || 1);
+}
+
+function number(value) {
+  return value && Math.abs(value) < 0.001 ? figure(value) : minus(short(value));
 }

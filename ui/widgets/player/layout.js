@@ -3,17 +3,17 @@
 import { CLOSE } from "./axis.js";
 
 const GUTTER = 1; // image pixels between tiles
-const NARROW = 560; // px, a stage as on a phone
+export const NARROW = 560; // px, a stage as on a phone
 const NARROWEST = 108; // px, a lane whose name can still be read
 const SMALLEST = 2; // px for a pixel of an image; rather than smaller, the page is longer
 const CAPTION = 26; // px over a pane
 const MARGIN = 8; // px around a picture, and between the panes of one lane among several
 
 /** Where a lane's tiles stand, in image pixels. A single long row is folded where it would be too
-    small to see. */
+    small to see, about to a square, so that two panes stand side by side. */
 export function gridOf({ shape: [n, h, w], columns }, width) {
-  const long = n <= columns && n > 4;
-  const across = long && width < 2 * columns * (w + GUTTER) ? Math.ceil(n / 2) : columns;
+  const isLong = n <= columns && n > 4 && width < 2 * columns * (w + GUTTER);
+  const across = isLong ? Math.ceil(Math.sqrt(n)) : columns;
   const rows = Math.ceil(n / across);
   return {
     across,
@@ -41,9 +41,9 @@ export function arrangement({ width, height, density, lanes, panes, grid: { wide
   const room = Math.max(240, Math.min(part * height, height - 230));
   // A phone has pixels to spare for two small panes; a narrow window of a coarse screen has not.
   const oneRow = lanes === 1 && wide <= 2 * high && !(narrow && density < 1.5);
-  const head = lanes > 2 ? 60 : lanes > 1 ? 52 : 0; // over the pictures of a lane
+  const head = lanes < 2 ? 0 : small || narrow ? 60 : 52; // over the pictures of a lane
   let best = null;
-  for (const across of small ? range(lanes) : [narrow ? 1 : lanes]) {
+  for (const across of small ? range(lanes) : [lanes]) {
     const down = Math.ceil(lanes / across);
     const laneWidth = Math.floor((width - gap * (across - 1)) / across);
     if (across > 1 && laneWidth < NARROWEST) break;

@@ -2,11 +2,10 @@
 // is on the stage; hands and the clock move the cursor; whatever has changed is painted.
 
 import { atNextFrame, clamp, escapeText, term, withTerms } from "../component.js";
-import { ticksBelow } from "../plot.js";
 import {
   axisOf, CLOSE, frameAt, nearest, placeOn, putInPlace, readingAt, stopBeside, stopsOf, ticksOf,
 } from "./axis.js";
-import { curveMarkup, makeCurves } from "./curves.js";
+import { curvesMarkup, makeCurves, ticksMarkup } from "./curves.js";
 import {
   addFrame, costText, filmLane, forgetOthers, heldText, isHere, keepSpare, liveLane, loadPanes,
   pictureLane, release,
@@ -31,7 +30,9 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
   const box = find(".player-stage");
   const timeline = find(".player-timeline");
   const stage = makeStage(box, { clickable: options.clickable, id: element.id });
-  const curves = makeCurves(find(".player-curves"), options.curves);
+  const curves = options.curves.length ? makeCurves(find(".player-curves"), {
+    curves: options.curves, on, readAt: (at) => readingAt(aligned, axis, run?.lanes ?? [], at),
+  }) : null;
   const paintSoon = atNextFrame(paint);
   const playback = makePlayback(root, {
     way: options.way,
@@ -110,6 +111,13 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
     replaceRun({ name: value.run, order: value.order, live: true, lanes: [] });
     const known = new Set(names);
     if (!value.lanes.every(({ name }) => known.has(name))) names = value.lanes.map((it) => it.name);
+    comeIntoView();
+  }
+
+  /** On a phone the button that runs several is always in sight, the stage perhaps not. */
+  function comeIntoView() {
+    if (!many || !matchMedia("(max-width: 700px)").matches) return;
+    if (box.getBoundingClientRect().bottom < innerHeight / 4) box.scrollIntoView();
   }
 
   function laneFor(name) {
@@ -150,6 +158,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
     goTo(plays ? 0 : placeOn(axis, value), true);
     playback.goOn(); // the same run has other frames now
     if (watched) announce();
+    else comeIntoView();
     if (plays) playback.playOnceSeen();
     fetchChosen();
   }
@@ -384,16 +393,17 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
     const width = timeline.clientWidth;
     const extent = [runs, lanes.map((lane) => lane.frames.length), aligned].join();
     anew("lanes", [names.join("\n"), chosen].join(), buildLanes);
+    root.dataset.size = !many ? "one" : stage.isSmall() ? "small" : "large";
     stage.arrange(lanes.length ? lanes : [expected]);
     stage.paint(laneOf, { run: runs, tile, message });
     const loaded = lanes.map((lane) => Boolean(lane.sheets[chosen[0]])).join();
     const strip = [extent, width, devicePixelRatio, chosen[0], loaded, tile].join();
     anew("strip", strip, () => paintTimeline(lanes, width));
     anew("ticks", [extent, width].join(), () => {
-      const marks = ticksOf(aligned, axis, lanes, width > 640);
-      find(".plot-ticks").innerHTML = ticksBelow(marks.map((mark) => [mark.place, mark.label]));
+      const marksIn = (room) => ticksOf(aligned, axis, lanes, room);
+      find(".plot-ticks").innerHTML = ticksMarkup(marksIn(width));
+      curves?.draw({ names, lanes, axis, marksIn });
     });
-    anew("curves", extent, () => curves.draw(names, lanes, axis));
     paintCursor(lanes);
     if (!playback.plays()) describe(lanes);
   }
@@ -405,10 +415,9 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
   }
 
   function buildLanes() {
-    root.dataset.size = names.length > 2 ? "small" : names.length > 1 ? "large" : "one";
     stage.build(names, options.panes.filter(({ key }) => chosen.includes(key)));
-    curves.build(names);
-    done.curves = null;
+    curves?.build(names);
+    done.ticks = null;
   }
 
   function laneOf(i) {
@@ -437,7 +446,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
     const sentence = sentenceOf(lanes, { forward: options.way < 0 });
     anew("sentence", sentence, () =>
       (find(".player-sentence").innerHTML = withTerms(sentence, IN_SENTENCES)));
-    curves.moveTo(names, laneOf);
+    curves?.moveTo(place);
     if (many) return;
     find(".player-step").textContent = lane ? `${lane.here.index} / ${lane.total}` : "–";
     paintCost(lane);
@@ -467,7 +476,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
     timeline.setAttribute("aria-valuetext", where.join("; ") || "nothing recorded yet");
     if (root.dataset.state === "live") return;
     stage.describe(laneOf, options.panes, whereText);
-    curves.describe(names, laneOf);
+    curves?.describe();
   }
 
   function whereText({ here: { index, t }, total }) {
@@ -509,5 +518,5 @@ function playerMarkup({ label, panes, shown, align, curves, way }, many) {
     <div class="plot-ticks mono" aria-hidden="true"></div>
     ${many ? "" : '<p class="player-kept soft" role="status"></p>'}
     ${transportMarkup(way)}
-    <div class="player-curves">${curves.map(curveMarkup).join("")}</div>`;
+    <div class="player-curves">${curvesMarkup(curves)}</div>`;
 }

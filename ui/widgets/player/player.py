@@ -104,7 +104,7 @@ class Player(component.Component):
         panes: Sequence[str] = ("x", "x0"),
         shown: Sequence[str] | None = None,
         align: Sequence[str] = ("step",),
-        curves: Sequence[Mapping[str, str]] = (),
+        curves: Sequence[Mapping[str, Any]] = (),
         clickable_tiles: bool = False,
         autoplay: bool = True,
         grid: tuple[int, int] = (1, 1),
@@ -122,9 +122,9 @@ class Player(component.Component):
             shown: which of them are shown at first; all, and no choice, unless told.
             align: "step" for one lane; for several "t" (by step), "logsnr", or both, the first of
                 them at first.
-            curves: for each its `key` among a lane's numbers, its `symbol` (HTML), a `text`, the
-                `term` of the glossary that it is, and the `scale` it is drawn to, "linear" or
-                "log".
+            curves: for each its `key` among a lane's numbers, its `symbol` (HTML), a `text`, a
+                sentence `about` it, the `scale` it is drawn to, "linear" or "log", and what a
+                linear axis has to `span` at least, if anything. The first is shown at first.
             clickable_tiles: a click, or Enter on a tile, triggers `select`.
             autoplay: play a film that was not watched live, once, unless motion is unwelcome.
             grid: the columns and rows to come, so that the first run moves nothing.

@@ -8,6 +8,7 @@ const NEAR = 0.15;
 const STUCK = 0.02;
 const LITTLE_NOISE = 0.3;
 const ALL_NOISE = 0.95;
+const [PALE, HUGE] = [0.6, 1.5]; // of the size that x_t has where it is mostly noise, 1
 
 /** A sentence or two on the frames that lanes stand on. */
 export function sentenceOf(lanes, { forward = false } = {}) {
@@ -71,21 +72,50 @@ function readWords({ here: { numbers }, shape: [n], classes }, phase) {
 
 // Of several runs: which of them are how far.
 const SHORT = {
-  start: "pure noise", blurred: "still a blur", wild: "still guessing", shapes: "large shapes are decided",
-  decided: "decided", lost: "stuck", details: "only details change", late: "still changing late", noisy: "on its way",
-  end: "finished",
+  start: "pure noise", blurred: "the guess x̂0 is still a blur", wild: "the guess x̂0 still changes much",
+  pale: "x_t has lost the noise that should be in it", huge: "x_t has grown far too large",
+  shapes: "large shapes are decided", decided: "the picture is decided", lost: "stuck", details: "only details change",
+  late: "still changing late", noisy: "on the way", end: "finished",
 };
+const MOST = 3; // groups of runs that one sentence names
 
 function raceSentence(lanes) {
+  const noise = lanes.length > 3 ? () => "" : noiseWords; // many stand in as many amounts of it
   const groups = new Map();
   for (const lane of lanes) {
-    const phase = phaseOf(lane.here);
-    const noise = lanes.length > 3 || ["start", "end"].includes(phase) ? ""
-      : ` (${percent(noiseOf(lane.here))} noise)`;
-    const words = lane.note && lane.failed ? "failed" : SHORT[phase];
-    groups.set(words, [...(groups.get(words) ?? []), `${lane.name}${noise}`]);
+    const words = endedEarly(lane) ? "ended early" : SHORT[faultOf(lane.here) ?? phaseOf(lane.here)];
+    groups.set(words, [...(groups.get(words) ?? []), lane]);
   }
-  return [...groups].map(([words, names]) => `${names.join(", ")}: ${words}.`).join(" ");
+  if (groups.size === 1) {
+    const [[words, all]] = groups;
+    return `${all.length === 2 ? "Both" : `All ${all.length}`}: ${words}${noise(all)}.`;
+  }
+  const named = [...groups].sort(([, a], [, b]) => b.length - a.length).slice(0, MOST)
+    .sort(([, [a]], [, [b]]) => noiseOf(b.here) - noiseOf(a.here));
+  return named.map(([words, some]) => `${namesOf(some)}: ${words}${noise(some)}.`).join(" ");
+}
+
+/** What a run is told by whose x_t is not of the size that its noise gives it. */
+function faultOf({ numbers: { norm, noise } }) {
+  return norm > HUGE ? "huge" : norm < PALE && noise > 0.5 ? "pale" : undefined;
+}
+
+/** Whether a run stands where it was stopped, or failed, before its last step. */
+function endedEarly({ here, frames, files, total }) {
+  return Boolean(files?.x) && here === frames.at(-1) && here.index < total;
+}
+
+/** At most two names. */
+function namesOf([first, ...others]) {
+  if (!others.length) return first.name;
+  return `${first.name} and ${others.length === 1 ? others[0].name : `${others.length} others`}`;
+}
+
+function noiseWords(lanes) {
+  const shares = lanes.map(({ here }) => noiseOf(here));
+  const isPlain = lanes.every(({ here }) => here.index === 0) || shares.includes(0);
+  if (isPlain || lanes.some(({ here }) => faultOf(here))) return "";
+  return `, in ${[...new Set(shares.map(percent))].join(" and ")} noise`;
 }
 
 function forwardSentence({ here: { numbers, t }, classes }) {

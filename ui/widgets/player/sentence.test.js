@@ -38,12 +38,26 @@ test("the judge tells the class of one image, and of several how many are settle
   assert.match(says({ ...one, agree: 0.75 }), /12 of 16/);
 });
 
-test("lanes that are equally far are named together", () => {
+test("runs that are equally far are named together, and many by two names at most", () => {
   const near = at({ noise: 0.5, left: 0.1, contrast: 1 }, { name: "cosine" });
   const far = at({ noise: 0.99, left: 0.9, contrast: 0.6 }, { name: "linear" });
-  assert.equal(sentenceOf([far, near]),
-    "linear (99 % noise): still a blur. cosine (50 % noise): decided.");
-  assert.match(sentenceOf([near, { ...near, name: "sigmoid" }]), /^cosine.*, sigmoid.*: decided\.$/);
+  assert.match(sentenceOf([far, near]), /^linear: .*blur.*99 % noise\. cosine: .*decided.*50 % noise\.$/);
+  assert.match(sentenceOf([near, { ...near, name: "sigmoid" }]), /^Both: .*decided/);
+  const many = Array.from({ length: 9 }, (_, i) => ({ ...near, name: `DDIM ${i}` }));
+  assert.match(sentenceOf(many), /^All 9: /);
+  assert.match(sentenceOf([far, ...many]), /^linear: .*DDIM 0 and 8 others: /);
+});
+
+test("a run whose noise is gone too early is told by that, not by the noise it should have", () => {
+  const sound = at({ noise: 0.97, left: 0.6, contrast: 0.6, norm: 1 }, { name: "sound" });
+  const pale = at({ noise: 0.97, left: 1.2, contrast: 0.7, norm: 0.2 }, { name: "wrong" });
+  assert.match(sentenceOf([sound, pale]), /wrong: x_t has lost the noise[^%]*$/);
+});
+
+test("a run that was stopped, or failed, is not said to be on its way", () => {
+  const here = at({ noise: 0.6 }).here;
+  const stopped = { name: "a", files: { x: "x.png" }, frames: [here], here, total: 20 };
+  assert.equal(sentenceOf([stopped, { ...stopped, name: "b" }]), "Both: ended early, in 60 % noise.");
 });
 
 test("on the way into noise it says how much of the picture is left", () => {

@@ -3,7 +3,7 @@
 import { escapeText, resize, term } from "../component.js";
 import { swatch } from "./curves.js";
 import { costText, drawTile, heldText, whyEmpty } from "./lanes.js";
-import { arrangement, gridOf, scaleFor } from "./layout.js";
+import { arrangement, gridOf, NARROW, scaleFor } from "./layout.js";
 
 /** `laneOf(i)` is the lane of a name, if it has begun; tiles to be clicked are named after `id`. */
 export function makeStage(box, { clickable, id }) {
@@ -42,9 +42,14 @@ export function makeStage(box, { clickable, id }) {
     for (const name of ["gap", "between", "caption", "mat"]) style[name] = `${fit[name]}px`;
     for (const name in style) box.style.setProperty(`--${name}`, style[name]);
     // Low enough to stay in view while the page scrolls under it; layout.css acts on it.
-    const low = count.lanes === 1 && fit.below === 1 && fit.mat < 0.45 * innerHeight;
+    const low = count.lanes === 1 && fit.tall < 0.45 * innerHeight;
     box.dataset.compact = String(low);
     for (const row of rows) Object.assign(row, { width: fit.paneWidth, height: fit.mat - 8 });
+  }
+
+  /** Whether there is too little room for more than names over the lanes. */
+  function isSmall() {
+    return rows.length > 2 || (rows.length > 1 && box.clientWidth < NARROW);
   }
 
   /** Paint what the cursor has moved to; `run` tells apart whose pictures they are, and `message`
@@ -73,7 +78,7 @@ export function makeStage(box, { clickable, id }) {
     const cost = lane ? costText(lane) : "";
     const step = lane ? `step ${lane.here.index} / ${lane.total}` : "";
     parts.at.textContent = lane ? lane.here.t : "–";
-    parts.reached.textContent = rows.length > 2 ? cost : step;
+    parts.reached.textContent = isSmall() ? cost : step;
     parts.cost.textContent = cost;
     parts.note.textContent = note;
     parts.name.title = [name, note].filter(Boolean).join(", ");
@@ -143,7 +148,7 @@ export function makeStage(box, { clickable, id }) {
     return gridOf(lane, box.clientWidth).across;
   }
 
-  return { build, arrange, paint, describe, columnsOf };
+  return { build, arrange, paint, describe, columnsOf, isSmall };
 }
 
 function laneMarkup(name, i, panes, { clickable, many }) {
