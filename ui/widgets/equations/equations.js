@@ -5,6 +5,7 @@ import { figure, floatsOf, minus } from "../numbers.js";
 import { nearest } from "../plot.js";
 
 const CHOSEN = ["s", "lam", "p_uncond"];
+const KNOWN = "learning-the-noise:equations"; // in localStorage, if it may be used
 
 export function mount({ root, options, find, findAll, on }) {
   root.innerHTML = skeleton(options);
@@ -16,7 +17,8 @@ export function mount({ root, options, find, findAll, on }) {
   let cursor = null; // where the player is: index, t, tile
 
   root.dataset.state = "idle";
-  fold.open = options.fold === "narrow" && matchMedia("(min-width: 901px)").matches;
+  fold.open = wereOpen();
+  on(find("summary"), "click", () => remember(!fold.open)); // it opens or closes right after
   followPlayer(options.player, on, (where) => {
     cursor = where;
     paintSoon();
@@ -87,6 +89,22 @@ export function mount({ root, options, find, findAll, on }) {
     const leaving = Math.min(cursor.index + 1, told.indices.at(-1));
     const k = nearest(told.indices.map((index) => Math.abs(index - leaving)));
     return row.numbers[name][k * row.n + (tile % row.n)];
+  }
+}
+
+function wereOpen() {
+  try {
+    return localStorage.getItem(KNOWN) === "open";
+  } catch {
+    return false;
+  }
+}
+
+function remember(open) {
+  try {
+    localStorage.setItem(KNOWN, open ? "open" : "folded");
+  } catch {
+    // The page may stand in a frame that stores nothing.
   }
 }
 

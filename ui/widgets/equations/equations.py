@@ -1,6 +1,7 @@
 """The report's fourteen equations, typeset, each symbol named and with the numbers of a step.
 
-A `Card` stands beside the stage whose cursor it follows. Its value carries the numbers of a whole
+A `Card` stands beside the stage whose cursor it follows, folded until a visitor unfolds one; then
+all are open, at the next visit too. Its value carries the numbers of a whole
 schedule, computed here by the core's tables; from then on the browser only looks them up, so that
 an equation follows the timeline without a request.
 
@@ -46,7 +47,6 @@ class Card(component.Component):
         *,
         player: str,
         model: Model | None = None,
-        fold: str = "narrow",
         **props: Any,
     ):
         """
@@ -54,7 +54,6 @@ class Card(component.Component):
             numbers: of the equations, out of 1 to 14.
             player: the element id of the player whose cursor it follows.
             model: whose numbers it shows before any run tells of another.
-            fold: "narrow", folded where the window is narrow, or "always"; a click unfolds it.
         """
         if not numbers or not set(numbers) <= set(typeset.ALL):
             raise ValueError(f"equations are numbered 1 to 14, got {list(numbers)}")
@@ -63,7 +62,6 @@ class Card(component.Component):
             None if model is None else self.of(model),
             options={
                 "player": player,
-                "fold": fold,
                 "least": 0 if set(numbers) <= set(FORWARD) else 1,
                 "markup": "".join(typeset.markup(n) for n in numbers),
             },
