@@ -81,6 +81,20 @@ def test_stride_and_panes_are_chosen_and_stay_chosen(visit, tmp_path):
     assert (about["first"], about["n"], about["tab"]) == (2, 1, "reverse")
 
 
+def test_a_link_is_copied_with_one_press_wherever_there_is_one(visit):
+    visitor = visit("?n=1&steps=2")
+    visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    for tab in ("sample", "guidance", "reverse", "forward"):
+        visitor.go_to(tab).wait_for_kept("frames", tab)
+        button = visitor.page.locator(f"#{tab}-copy")
+        button.click()
+        expect(button).to_have_text("Copied")
+        assert visitor.page.evaluate("navigator.clipboard.readText()") == visitor.page.url
+        expect(button).to_have_text("Copy link")
+    visitor.go_to("reverse", "Break it")
+    expect(visitor.page.locator("#race-break-copy")).to_be_disabled()  # what is recorded has none
+
+
 def test_strip_and_atlas_leave_as_films(led, tmp_path):
     visitor = led("?tab=guidance&label=3&guidance=cfg&guidance_scale=2&n=1&steps=6")
     visitor.wait_for_kept("7 frames", "guidance")

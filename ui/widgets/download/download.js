@@ -3,6 +3,8 @@
 
 import { escapeText } from "../component.js";
 
+const TOLD = 1600; // milliseconds that a button says that it has copied
+
 export function mount({ root, options, find, on, props, trigger }) {
   root.innerHTML = skeleton(options);
   let order = null; // of what there is to take; null while there is nothing
@@ -14,6 +16,7 @@ export function mount({ root, options, find, on, props, trigger }) {
   on(root, "change", () => order !== null && ask());
   on(find(".download-file"), "click", () => save(files?.file, files?.name));
   if (options.png) on(find(".download-png"), "click", () => save(png?.file));
+  if (options.place) on(find(".download-copy"), "click", copyLink);
   return receive;
 
   function receive(value) {
@@ -40,7 +43,16 @@ export function mount({ root, options, find, on, props, trigger }) {
     const isGone = kind === "idle" && root.dataset.state !== "idle";
     if (!isGone && !link) return;
     window.page.linked(options.place, link, kind === "pending");
+    find(".download-copy").disabled = !link;
     trigger("linked");
+  }
+
+  async function copyLink() {
+    const button = find(".download-copy");
+    await copy(window.page.link(options.place));
+    button.focus();
+    button.firstChild.textContent = "Copied";
+    setTimeout(() => (button.firstChild.textContent = "Copy link"), TOLD);
   }
 
   function chosen() {
@@ -96,7 +108,23 @@ function skeleton(options) {
     ${panes.length ? choice("download-panes", "Panes", panes, options.chosen) : ""}
     <button type="button" class="download-file button cut" id="${options.prefix}-gif" disabled></button>
     ${options.png ? `<button type="button" class="download-png button" id="${options.prefix}-png"
-      disabled>PNG</button>` : ""}`;
+      disabled>PNG</button>` : ""}
+    ${options.place ? `<button type="button" class="download-copy button" id="${options.prefix}-copy"
+      disabled><span aria-live="polite">Copy link</span></button>` : ""}`;
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Browsers give a page the clipboard by https, or from this machine, alone.
+    const area = document.createElement("textarea");
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
 }
 
 function nth(n) {

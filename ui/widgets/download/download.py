@@ -84,13 +84,13 @@ class Download(component.Component):
         """
         Parameters:
             prefix: its element is `{prefix}-take`, its buttons are `{prefix}-gif`, whatever the
-                format, and `{prefix}-png`.
+                format, `{prefix}-png` and `{prefix}-copy`.
             panes: what can be chosen; one or none of them offers no choice.
             chosen: which of them at first; the first one unless given.
             png: whether there is a button for a picture, too.
             named: what each pane is called.
-            place: where the browser keeps the run's link: a tab, and behind a space one of its
-                views; none unless given.
+            place: where the browser keeps the run's link, which a button copies: a tab, and behind
+                a space one of its views; none unless given.
         """
         self.panes = [tuple(p) for p in panes]
         self.chosen = tuple(chosen) if chosen else (self.panes or [()])[0]
