@@ -35,6 +35,13 @@ def rows(visitor):
     return visitor.page.locator(".rows").first
 
 
+def test_the_tools_are_seen_with_the_stage_on_the_first_screen(visit):
+    visitor = visit(f"{CFG}3&n=8&steps=4", viewport={"width": 1280, "height": 900})
+    settle(visitor, 4)
+    tool = at_rest(visitor.tab("Film strip"))
+    assert tool["y"] + tool["height"] <= 900
+
+
 def test_two_methods_run_on_one_timeline_as_the_core_makes_them(led):
     visitor = led(
         f"?tab={TAB}&label=7&guidance=cfg&guidance_scale=2&n=4&steps=10&seed=2"

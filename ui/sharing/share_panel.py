@@ -13,7 +13,8 @@ from ..runs.ticket import Ticket
 from ..widgets.download.download import PANES, Choice, Download, Taken, due, idle, pending, wire
 from . import permalinks, race_links
 
-__all__ = ["BOTH", "Choice", "SharePanel", "Taken", "build", "due", "idle", "pending", "wire"]
+__all__ = ["BOTH", "Choice", "SharePanel", "Taken", "build", "copies", "downloads", "due", "idle"]
+__all__ += ["pending", "wire"]
 
 # The state, the prediction, or both.
 BOTH = [("x",), ("x0",), ("x", "x0")]
@@ -55,24 +56,23 @@ class SharePanel:
         }
 
 
-def build(
-    prefix: str,
-    place: str,
-    chosen: tuple[str, ...] = ("x",),
-    panes=BOTH,
-    named=PANES,
-    noted: bool = False,
-) -> SharePanel:
-    """Lay the row of downloads and the folded copies out; the link of a run becomes the address.
+def build(prefix: str, place: str, chosen=("x",), panes=BOTH) -> SharePanel:
+    """Lay the row of downloads out, and the folded copies right below it."""
+    return copies(downloads(prefix, place, chosen, panes), prefix, place)
+
+
+def downloads(
+    prefix: str, place: str, chosen: tuple[str, ...] = ("x",), panes=BOTH, named=PANES
+) -> Download:
+    """Lay the row of downloads out; the link of a run becomes the address.
 
     Args:
         place: a tab, and behind a space one of its views: where the browser keeps the link.
         chosen: the panes that a film shows unless others are chosen.
         panes: what can be chosen.
         named: what each pane is called.
-        noted: whether something may have to be said of the link.
     """
-    row = Download(
+    return Download(
         prefix,
         panes=panes,
         chosen=chosen,
@@ -81,6 +81,11 @@ def build(
         place=place,
         elem_classes="keep",
     )
+
+
+def copies(row: Download, prefix: str, place: str, noted: bool = False) -> SharePanel:
+    """Lay out, folded, what else can be copied of a run; noted: if something may have to be said of
+    its link."""
     with gr.Accordion("Link, Python, command line", open=False, elem_id=f"{prefix}-copies"):
         link = gr.Textbox(
             label="Link",

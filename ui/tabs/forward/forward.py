@@ -230,10 +230,11 @@ def build(studio: Studio) -> Forward:
             made["pixels"] = histogram.Histogram(
                 player=f"{NAME}-stage", bins=BINS, reach=REACH, elem_id=f"{NAME}-histogram"
             )
-            made["formulas"] = equations.beside(studio, NAME, (1, 2, 5))
-            made["keep"] = share_panel.build(NAME, NAME, ("x", "x0"), named=EQUATIONS, noted=True)
+            row = share_panel.downloads(NAME, NAME, ("x", "x0"), named=EQUATIONS)
             with gr.Tabs(elem_classes="instruments"):
                 made["tools"] = [tool(studio, NAME) for tool in picture_tools.TOOLS]
+            made["formulas"] = equations.beside(studio, NAME, (1, 2, 5))
+            made["keep"] = share_panel.copies(row, NAME, NAME, noted=True)
         with gr.Column(elem_classes="control-column"), gr.Column(elem_classes="controls"):
             made["sheet"] = sketch.Sketch(
                 "Your picture", player=f"{NAME}-stage", elem_id=f"{NAME}-sheet"

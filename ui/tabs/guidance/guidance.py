@@ -212,8 +212,7 @@ def build(studio: Studio) -> GuidanceTab:
             )
             rows = caption(classes="rows")
             why.build(("scale", "lambda"))
-            formulas = equations.beside(studio, NAME, equations.GUIDED)
-            kept = share_panel.build(NAME, NAME, ("x", "x0"))
+            row = share_panel.downloads(NAME, NAME, ("x", "x0"))
             with gr.Tabs(elem_id="instruments", elem_classes="instruments"):
                 with gr.Tab("Anatomy", id="anatomy"):
                     anatomies = tuple(
@@ -225,6 +224,8 @@ def build(studio: Studio) -> GuidanceTab:
                         for i in range(ROWS)
                     )
                 tools = tuple(tool(studio, NAME) for tool in guidance_tools.TOOLS)
+            formulas = equations.beside(studio, NAME, equations.GUIDED)
+            kept = share_panel.copies(row, NAME, NAME)
         with gr.Column(elem_classes="control-column"):
             panel = guidance_controls.build(studio, NAME)
     made = GuidanceTab(
