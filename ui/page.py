@@ -21,6 +21,7 @@ from .tabs.guidance import guidance
 from .tabs.reverse import reverse
 from .tabs.run_tab import RunTab
 from .theme.theme import css, theme
+from .widgets.examples import examples
 from .widgets.file_drop import file_drop
 from .widgets.tour import tour
 from .widgets.why import why
@@ -55,7 +56,8 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
             dropper = file_drop.FileDrop(elem_id="drop")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Sample", id="sample") as sample_tab:
-                grid = sample.build(studio)
+                links = examples.Examples(render=False)
+                grid = sample.build(studio, links)
             with gr.Tab("Guidance", id="guidance") as guidance_tab:
                 guided = guidance.build(studio)
             with gr.Tab("Reverse", id="reverse") as reverse_tab:
@@ -79,7 +81,8 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
             pickers = [picker for it in raced.values() for picker in it.pickers]
             hub_models.wire(run_tab, [*others, noising.model, *pickers])
         _open_tiles(grid, single)
-        restore.Arrivals(studio, run_tabs | raced | {"forward": noising}).wire(page, dropper)
+        places = run_tabs | raced | {"forward": noising}
+        restore.Arrivals(studio, places).wire(page, dropper, links)
         opened = [sample_tab, guidance_tab, reverse_tab, forward_tab, results_tab]
         opened = [tab.select for tab in [*opened, *reversing.tabs.values()]]
         # Before a first look, which waits: what one event sets off goes on in this order.

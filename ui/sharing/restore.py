@@ -1,10 +1,11 @@
-"""What arrives at the page, by its address or as a dropped file, goes where it belongs and runs."""
+"""What arrives at the page, by its address, a link or a dropped file, goes where it belongs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 
 import gradio as gr
 
@@ -12,6 +13,7 @@ from ddpm_core import InvalidInput
 
 from ..events import EVERY, QUIET, STREAM
 from ..runs.runs import Studio
+from ..widgets.examples import examples
 from ..widgets.file_drop import file_drop
 from . import permalinks
 
@@ -24,7 +26,7 @@ class Arrival:
         place: a tab, and behind a space one of its views.
         run: what goes there, as the place takes it.
         refused: why it cannot run; its controls are set all the same.
-        count: of a file: the how many-th it is.
+        count: tells it from what arrived before, of what did not come with the page's address.
     """
 
     place: str
@@ -50,7 +52,10 @@ class Arrivals:
         """What the page's address asks for, or the default."""
         found = visitor.query_params
         # A name may occur twice; the plain dictionary that a test hands over has none that does.
-        pairs = list(getattr(found, "multi_items", found.items)())
+        return self.by_link(list(getattr(found, "multi_items", found.items)()))
+
+    def by_link(self, pairs: list[tuple[str, str]], count: int = 0) -> Arrival:
+        """What the pairs of a link's query ask for."""
         params = dict(pairs)
         place = params.get("tab", "sample")
         if f"{place} {params.get('view')}" in self.places:
@@ -60,9 +65,9 @@ class Arrivals:
         place = place if place in self.places else "sample"
         try:
             model = params.get("model") or first(self.studio)
-            return Arrival(place, self.places[place].asked(pairs, model))
+            return Arrival(place, self.places[place].asked(pairs, model), count=count)
         except InvalidInput as error:
-            return Arrival(place, self._default(place), str(error))
+            return Arrival(place, self._default(place), str(error), count)
 
     def _default(self, place: str):
         """What the controls are set to where what was asked for cannot be shown, if to anything."""
@@ -86,9 +91,9 @@ class Arrivals:
         place, key = permalinks.from_note(note)
         return Arrival(place, self.places[place].fitting(key), count=count)
 
-    def wire(self, page: gr.Blocks, dropper: file_drop.FileDrop) -> None:
-        """Follow the page's address when it opens, and every file that is dropped."""
-        # What the address and the newest file ask for, either of which may be known first.
+    def wire(self, page: gr.Blocks, dropper: file_drop.FileDrop, links: examples.Examples) -> None:
+        """Follow the page's address when it opens, and every file or link that is opened then."""
+        # What the address and the newest file or link ask for, either of which may be known first.
         linked, filed = (gr.State(None, time_to_live=3600) for _ in range(2))
         # One event for each place: what a run yields is weighed against all that its event could
         # set, and a run yields often. A signal alone sets it off, so that no other waits in the
@@ -117,6 +122,12 @@ class Arrivals:
                 dropper: file_drop.told(dropped, message, place=arrival.place),
             }
 
+        def open_link(query: str | None, visitor: gr.Request):
+            if query is None:
+                return {filed: None}
+            newest = self.studio.arm((visitor.session_hash, "file"))
+            return {filed: self.by_link(parse_qsl(query), newest.order)}
+
         def set_controls(arrival: Arrival | None, visitor: gr.Request):
             place = arrival and self.places.get(arrival.place)
             if place is None:
@@ -142,6 +153,8 @@ class Arrivals:
         ready = "(...values) => window.page.ready(values)"
         opened.then(set_by_address, [linked, filed], outputs, js=ready, **QUIET)
         dropped.then(set_by_file, [dropper, filed], outputs, js=ready, **QUIET)
+        followed = links.input(open_link, links, filed, **EVERY)
+        followed.then(set_by_file, [links, filed], outputs, js=ready, **QUIET)
         for name, place in self.places.items():
             signals[name].change(_running(place), [signals[name], filed], place.outputs, **STREAM)
 

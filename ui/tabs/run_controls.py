@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -47,12 +48,20 @@ class Controls:
         return {self.parts[name]: value for name, value in values.items()}
 
 
-def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Controls:
+def build(
+    studio: Studio,
+    prefix: str,
+    *,
+    single: bool,
+    default: Request,
+    among: Callable[[], None] | None = None,
+) -> Controls:
     """Lay the controls out.
 
     Args:
         prefix: for element ids, so that two tabs do not clash.
         single: one image, chosen by its number, instead of a count of images.
+        among: lays out what else stands there, before what is seldom changed.
     """
     names = studio.names()
     parts: dict = {}
@@ -74,6 +83,8 @@ def build(studio: Studio, prefix: str, *, single: bool, default: Request) -> Con
         numbers, roll = seed_row(
             default, prefix, "seed", "first", hidden=() if single else ("first",)
         )
+        if among:
+            among()
         with gr.Accordion("Fine print", open=False):
             parts |= numbers | fine_print(default, prefix)
             parts["fault"] = control("fault", default.fault, prefix)

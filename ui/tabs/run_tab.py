@@ -254,6 +254,7 @@ def build(
     about: str,
     whys: Sequence[str] = (),
     below: Callable[[], None] | None = None,
+    among: Callable[[], None] | None = None,
     numbers: Sequence[int] = (),
 ) -> RunTab:
     """Lay a tab out and wire it.
@@ -266,6 +267,7 @@ def build(
         about: the sentence under it.
         whys: the questions answered beside it, of ``why.WHYS``.
         below: lays out what stands below all that can be kept.
+        among: lays out what stands among the controls.
         numbers: of the report's equations that stand under the stage.
     """
     with gr.Row(elem_classes="workbench"):
@@ -281,7 +283,7 @@ def build(
             if below:
                 below()
         with gr.Column(elem_classes="control-column"):
-            panel = run_controls.build(studio, name, single=single, default=default)
+            panel = run_controls.build(studio, name, single=single, default=default, among=among)
     current = gr.State(None)
     run_tab = RunTab(studio, name, default, panel, screen, kept, current, single, formulas)
     run_tab.wire(*(panel.parts[part].input for part in ("label", "sampler")))

@@ -6,13 +6,14 @@ from ddpm_core import Request
 
 from ..runs.runs import Studio
 from ..widgets.architecture import architecture
+from ..widgets.examples.examples import Examples
 from . import run_tab
 
 DEFAULT = Request(n=16, steps=20)
 
 
-def build(studio: Studio) -> run_tab.RunTab:
-    """Lay the tab out and wire it."""
+def build(studio: Studio, links: Examples | None = None) -> run_tab.RunTab:
+    """Lay the tab out and wire it; ``links`` are rendered among its controls."""
     network = architecture.Network(elem_id="sample-network", render=False)
     grid = run_tab.build(
         studio,
@@ -25,6 +26,7 @@ def build(studio: Studio) -> run_tab.RunTab:
         about="Click a tile to open every step of it.",
         whys=("t", "noise", "guess", "steps"),
         below=lambda: architecture.fold(network),
+        among=links.render if links else None,
         numbers=(8, 9, 10),
     )
     architecture.follow(network, studio, grid.controls.model)

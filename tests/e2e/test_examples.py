@@ -1,0 +1,21 @@
+"""The links that are offered on the Sample tab: each leads to a run, without a new page."""
+
+from __future__ import annotations
+
+from ui.sharing.examples import EXAMPLES, place
+
+
+def test_each_puts_its_run_on_the_stage_it_leads_to(visit):
+    visitor = visit("?n=1&steps=2")
+    visitor.wait("film")
+    visitor.page.evaluate("window.samePage = true")
+    for words, query in EXAMPLES.items():
+        stage = place(query).replace("reverse ", "race-")
+        visitor.go_to("sample")
+        link = visitor.page.get_by_role("link", name=words)
+        assert link.get_attribute("href") == f"?{query}"
+        before = visitor.run(stage) if visitor.stage(stage).count() else None
+        link.click()
+        visitor.stage(stage).wait_for()
+        visitor.wait_for_another(before, stage, whole=False)
+    assert visitor.page.evaluate("window.samePage"), "the page was loaded anew"
