@@ -115,6 +115,22 @@ class Hub:
                 return Path(found[weights]).parents[weights.count("/")]
         return None
 
+    def has(self, name: str) -> bool:
+        """Whether a model is cached, or the Hub answers that it has it."""
+        from huggingface_hub import HfApi
+
+        if self.cached(name) is not None:
+            return True
+        repo, revision = NAME.fullmatch(name).groups("main")
+        try:
+            with in_words(repo, revision, self.endpoint):
+                HfApi(endpoint=self.endpoint, token=self.token).model_info(
+                    repo, revision=revision, timeout=self.patience
+                )
+        except CheckpointError:
+            return False
+        return True
+
     def _download(self, repo: str, revision: str, progress: Progress | None) -> Path:
         from huggingface_hub import HfApi, hf_hub_download
 

@@ -77,9 +77,9 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
         run_tabs = {"sample": grid, "guidance": guided, "reverse": single}
         raced = {f"reverse {name}": it for name, it in reversing.comparisons.items()}
         for run_tab in run_tabs.values():
-            others = [b.controls.model for b in run_tabs.values() if b is not run_tab]
-            pickers = [picker for it in raced.values() for picker in it.pickers]
-            hub_models.wire(run_tab, [*others, noising.model, *pickers])
+            pickers = [other.model for other in run_tabs.values() if other is not run_tab]
+            others = [picker for it in raced.values() for picker in it.pickers]
+            hub_models.wire(run_tab, pickers, [noising.model, *others])
         _open_tiles(grid, single)
         places = run_tabs | raced | {"forward": noising}
         restore.Arrivals(studio, places).wire(page, dropper, links)

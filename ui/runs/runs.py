@@ -204,13 +204,17 @@ class Studio:
         else:
             raise InvalidInput(
                 f"unknown model {str(name)[:200]!r}; known: {', '.join(self.names())}; others "
-                "are fetched from the Hub first, under the model picker"
+                "are fetched from the Hub first, by the model picker"
             )
         model.evaluate = self.engine.evaluate
         with self._guard:
             self._models[name] = model
             self._make_room()
         return model
+
+    def can_fetch(self, name: str) -> bool:
+        """Whether a model of the Hub could be had now."""
+        return self._hub.has(name)
 
     def fetching(self, name: str) -> Iterator[tuple[int, int]]:
         """Fetch a model from the Hub, if it is not here; yields the bytes so far, and of all.

@@ -1,4 +1,4 @@
-"""Models from the Hugging Face Hub: a field for a repository's name, beside the model picker."""
+"""Models from the Hugging Face Hub, in the model picker: chosen, they are fetched and run."""
 
 from __future__ import annotations
 
@@ -13,74 +13,109 @@ from ddpm_core.hub import KNOWN
 from ..events import STREAM
 from ..runs.runs import Key, Studio
 
+ANOTHER = "another …"
+# Of photographs there is a better model than the one that ships.
+SMALL, BETTER = "cifar10-conditional", "google/ddpm-cifar10-32"
+OFFER = "Our model of photographs is small. A larger one draws better: 143 MB, fetched once."
 # A download is no run: it must not wait for one, nor hold one up. It gives its place back before
 # the run of the fetched model begins.
-FETCHING = STREAM | {
-    "concurrency_id": "hub",
-    "concurrency_limit": 4,
-    "trigger_mode": "once",
-}
+FETCHING = STREAM | {"concurrency_id": "hub", "concurrency_limit": 4}
 
 
 @dataclass
 class HubModels:
-    """The components: the name, the button, and what is said of it."""
+    """The components under a model picker.
 
-    name: gr.Dropdown
+    Attributes:
+        field: what stands there for another model than those in the picker: its name and a button.
+        note: how far a download is, or why there is none.
+        better: fetches a better model than the one that was chosen, where there is one.
+    """
+
+    field: gr.Row
+    name: gr.Textbox
     fetch: gr.Button
     note: gr.Markdown
+    better: gr.Button
+
+
+def offered(studio: Studio) -> list[str]:
+    """What a picker offers that can fetch."""
+    return [*studio.names(), *KNOWN, ANOTHER]
+
+
+def pick(name: str, choices: Sequence[str]):
+    """An update that sets a model picker; what it does not offer is offered from then on."""
+    return name if name in choices else gr.update(choices=[*choices, name], value=name)
 
 
 def build(prefix: str) -> HubModels:
-    """Lay the field out, folded."""
-    with gr.Accordion("From the Hugging Face Hub", open=False, elem_id=f"{prefix}-shelf"):
-        with gr.Row(elem_classes="seed"):
-            name = gr.Dropdown(
-                list(KNOWN),
-                value=None,
-                allow_custom_value=True,
-                label="Repository",
-                info="owner/name, or with @revision",
-                elem_id=f"{prefix}-repository",
-            )
-            fetch = gr.Button("Fetch", elem_id=f"{prefix}-fetch", min_width=70)
-        note = gr.Markdown(elem_classes="caption", elem_id=f"{prefix}-fetched")
-    return HubModels(name, fetch, note)
+    """Lay out what stands under a picker; most of it does not show at first."""
+    with gr.Row(elem_classes="seed", visible=False) as field:
+        name = gr.Textbox(
+            label="Repository",
+            info="owner/name, or with @revision",
+            max_lines=1,
+            elem_id=f"{prefix}-repository",
+        )
+        fetch = gr.Button("Fetch", elem_id=f"{prefix}-fetch", min_width=70)
+    note = gr.Markdown(elem_classes="caption", elem_id=f"{prefix}-fetched", visible=False)
+    better = gr.Button(f"Take {BETTER}", size="sm", visible=False, elem_id=f"{prefix}-better")
+    return HubModels(field, name, fetch, note, better)
 
 
-def pick(studio: Studio, name: str):
-    """An update that sets a model picker; one that was fetched is offered in it from then on."""
-    if name in studio.names():
-        return name  # and what else is on offer stays
-    return gr.update(choices=[*studio.names(), name], value=name)
-
-
-def wire(run_tab, others: Sequence[gr.Dropdown]) -> None:
-    """Fetch what is asked for, offer it in every picker, and run it on this run_tab.
+def wire(run_tab, pickers: Sequence[gr.Dropdown], others: Sequence[gr.Dropdown]) -> None:
+    """Fetch what is chosen, offer it in every picker, and run it on this tab.
 
     Args:
-        others: the pickers of the other tabs.
+        pickers: of the other tabs that can fetch.
+        others: pickers that offer what was fetched.
     """
-    shelf, studio = run_tab.controls.shelf, run_tab.studio
+    hub, model, studio = run_tab.controls.hub, run_tab.model, run_tab.studio
     wanted = gr.State(None, time_to_live=3600)  # the run of what was fetched
 
-    def fetch(name) -> Iterator[dict]:
+    def told(text: str) -> dict:
+        return {hub.note: gr.update(value=text, visible=bool(text))}
+
+    def chosen(name, current: Key | None) -> Iterator[dict]:
+        """What was picked: one that ships runs by itself."""
+        if name == ANOTHER:
+            yield told("") | {
+                wanted: None,
+                hub.field: gr.update(visible=True),
+                model: back(current),
+            }
+        elif name in studio.names():
+            yield told("") | {wanted: None, hub.better: gr.update(visible=False)}
+            if name == SMALL and studio.can_fetch(BETTER):
+                yield told(OFFER) | {hub.better: gr.update(visible=True)}
+        else:
+            yield from fetch(name, current)
+
+    def fetch(name, current: Key | None) -> Iterator[dict]:
         name = (name or "").strip()
-        yield {wanted: None}
+        yield told("") | {wanted: None, hub.better: gr.update(visible=False)}
         try:
             for arrived, total in studio.fetching(name):
-                yield {shelf.note: _progress(name, arrived, total)}
-            model = studio.model(name)
-            key = studio.settled(Key(name, run_tab.default_for(model)))
+                yield told(_progress(name, arrived, total))
+            key = studio.settled(Key(name, run_tab.default_for(studio.model(name))))
             shown = run_tab.set_to(key)
         except InvalidInput as error:
-            yield {shelf.note: str(error)}
+            yield told(str(error)) | {model: back(current)}
             return
-        c, h, w = model.shape
-        told = f"{name}: {model.parameters:,} parameters, {c} × {h} × {w} pixels."
-        more = gr.update(choices=[*studio.names(), *([name] if name not in studio.names() else [])])
-        offered = dict.fromkeys(others, more)
-        yield {shelf.note: told, wanted: key} | offered | shown
+        c, h, w = studio.model(name).shape
+        words = f"{name}: {studio.model(name).parameters:,} parameters, {c} × {h} × {w} pixels."
+        yield told(words) | {wanted: key, hub.field: gr.update(visible=False)} | more(name) | shown
+
+    def more(name: str) -> dict:
+        found = {}
+        for known, group in ((offered(studio), pickers), (studio.names(), others)):
+            choices = [*known, *([name] if name not in known else [])]
+            found |= dict.fromkeys(group, gr.update(choices=choices))
+        return found
+
+    def back(current: Key | None) -> str:
+        return current.model if current else studio.names()[0]
 
     def run(key, visitor: gr.Request) -> Iterator[dict]:
         if key is None:
@@ -88,9 +123,17 @@ def wire(run_tab, others: Sequence[gr.Dropdown]) -> None:
         else:
             yield from run_tab.stream(visitor, key)
 
-    outputs = [shelf.note, wanted, *others, *run_tab.controls.inputs, *run_tab.outputs]
-    fetched = shelf.fetch.click(fetch, shelf.name, outputs, **FETCHING)
-    fetched.then(run, wanted, run_tab.outputs, **STREAM)
+    outputs = [hub.field, hub.note, hub.better, wanted, *pickers, *others]
+    outputs += [*run_tab.controls.inputs, *run_tab.outputs]
+    better = gr.State(BETTER)
+    for event, answer, name in (
+        (model.input, chosen, model),
+        (hub.fetch.click, fetch, hub.name),
+        (hub.name.submit, fetch, hub.name),
+        (hub.better.click, fetch, better),
+    ):
+        fetched = event(answer, [name, run_tab.current], outputs, **FETCHING)
+        fetched.then(run, wanted, run_tab.outputs, **STREAM)
 
 
 def _progress(name: str, arrived: int, total: int) -> str:

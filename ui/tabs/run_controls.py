@@ -22,14 +22,14 @@ class Controls:
 
     Attributes:
         parts: whose values spell a run, by what each is of it, the model among them.
-        shelf: the field that fetches a model, if there is one.
+        hub: what fetches a model, if there is anything.
     """
 
     parts: dict[str, gr.components.Component]
     roll: gr.Button
     run: gr.Button
     stop: gr.Button
-    shelf: hub_models.HubModels | None = None
+    hub: hub_models.HubModels | None = None
 
     @property
     def inputs(self) -> list:
@@ -43,7 +43,7 @@ class Controls:
         """Set every control to a run."""
         values = {name: getattr(key.request, name) for name in self.parts if name != "model"}
         choices = label_choices(studio, key.model)
-        values["model"] = hub_models.pick(studio, key.model)
+        values["model"] = hub_models.pick(key.model, hub_models.offered(studio))
         values["label"] = gr.update(choices=choices, value=str(key.request.label))
         return {self.parts[name]: value for name, value in values.items()}
 
@@ -69,7 +69,7 @@ def build(
         with gr.Row(elem_classes="actions"):
             run = gr.Button("Sample", variant="primary", elem_id=f"{prefix}-run")
             stop = gr.Button("Stop", elem_id=f"{prefix}-stop")
-        parts["model"] = model_picker(names, prefix, visible=len(names) > 1 or "hidden")
+        parts["model"] = model_picker(names, prefix, choices=hub_models.offered(studio))
         hub = hub_models.build(prefix)
         parts["label"] = control(
             "label",

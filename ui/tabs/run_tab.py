@@ -134,6 +134,13 @@ class RunTab:
         """Run what the controls spell."""
         yield from self.spelled(visitor, values, self.stream)
 
+    def start_shipped(self, visitor: gr.Request, *values) -> Iterator[dict]:
+        """Run what the controls spell; a model that does not ship is for ``hub_models`` to run."""
+        if values[self.controls.inputs.index(self.model)] in self.studio.names():
+            yield from self.start(visitor, *values)
+        else:
+            yield self.silence
+
     def spelled(self, visitor: gr.Request, values: Sequence, run: Callable) -> Iterator[dict]:
         """Run what the controls spell, one way or another."""
         try:
@@ -287,5 +294,6 @@ def build(
     current = gr.State(None)
     run_tab = RunTab(studio, name, default, panel, screen, kept, current, single, formulas)
     run_tab.wire(*(panel.parts[part].input for part in ("label", "sampler")))
-    run_controls.follow_model(studio, panel).then(**run_tab.running)
+    follow = run_tab.running | {"fn": run_tab.start_shipped}
+    run_controls.follow_model(studio, panel).then(**follow)
     return run_tab

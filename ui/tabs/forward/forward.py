@@ -172,7 +172,7 @@ class Forward:
             sheet = sketch.shown(asked.picture, wanted)
         choices, chosen = classes(self.studio, name)
         return {
-            self.model: hub_models.pick(self.studio, name),
+            self.model: hub_models.pick(name, self.studio.names()),
             self.seed: asked.seed,
             self.label: gr.update(choices=choices, value=asked.label or chosen),
             self.sheet: sheet,

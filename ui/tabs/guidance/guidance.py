@@ -268,8 +268,8 @@ def _wire(made: GuidanceTab) -> None:
     chosen = gr.on(
         [parts["method"].input, parts["kind"].input], made.offer, asked, panel.applies, **LATEST
     )
-    for event in (again, chosen):
-        event.then(**made.running)
+    again.then(**made.running | {"fn": made.start_shipped})
+    chosen.then(**made.running)
 
 
 def dissected(studio: Studio, progress: Progress) -> list[dict]:

@@ -73,7 +73,7 @@ class Steering(Controls):
         # A slider takes its value alone: sent with another property, before the tab was ever
         # opened, it would be lost.
         counts = COUNTS + [(values["n"], values["n"])] * (values["n"] not in ("1", "8"))
-        values["model"] = hub_models.pick(studio, key.model)
+        values["model"] = hub_models.pick(key.model, hub_models.offered(studio))
         values["n"] = gr.update(choices=counts, value=values["n"])
         chips, label = classes(model), str(request.label)
         chips += [(label, label)] * (label not in [value for _, value in chips])
@@ -315,8 +315,8 @@ def build(studio: Studio, prefix: str) -> Steering:
             elem_id=f"{prefix}-interval",
         )
         numbers, roll = seed_row(default, prefix, "seed", "first")
-        made["model"] = model_picker(names, prefix, visible=len(names) > 1 or "hidden")
-        shelf = hub_models.build(prefix)
+        made["model"] = model_picker(names, prefix, choices=hub_models.offered(studio))
+        hub = hub_models.build(prefix)
         with gr.Accordion("How it is guided", open=False):
             for name in ("kind", "form", "at", "rescale", "profile", "mix", "share"):
                 lay_out(name)
@@ -324,4 +324,4 @@ def build(studio: Studio, prefix: str) -> Steering:
             lay_out("sampler", info="once the slider rests")
             lay_out("steps", info="fewer while it moves")
             made |= numbers | fine_print(default, prefix)
-    return Steering(made, roll, run, stop, shelf, applies, measured)
+    return Steering(made, roll, run, stop, hub, applies, measured)

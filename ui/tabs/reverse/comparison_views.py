@@ -164,7 +164,7 @@ class Comparison(RunTab):
             for name in self.controls.parts
         }
         for picker in {"model", "against"} & known.keys():
-            known[picker] = hub_models.pick(self.studio, known[picker])
+            known[picker] = hub_models.pick(known[picker], self.studio.names())
         if "label" in known:
             choices = run_controls.label_choices(self.studio, key.model)
             known["label"] = gr.update(choices=choices, value=str(known["label"]))
