@@ -51,6 +51,24 @@ def test_the_stage_tells_the_calls_that_were_made(studio, model, traced, calls):
     assert player_values.final(studio, end)["lanes"][0]["calls"] == end.calls[-1] == calls
 
 
+def test_how_long_a_run_takes_is_told_once_one_like_it_was_measured(model):
+    studio, request = Studio(), Request(n=2, steps=10, seed=9)
+
+    def expected(**changes):
+        key = Key(model, replace(request, **changes))
+        return next(studio.stream(studio.arm(("a", "sample")), key)).expected
+
+    assert expected() is None
+    *_, end = studio.stream(studio.arm(("a", "sample")), Key(model, request))
+    assert expected(steps=1000) == pytest.approx(100 * end.seconds)
+    assert expected(n=4, steps=1000) == pytest.approx(200 * end.seconds)
+    assert expected(n=8, steps=1000) is None, "nothing like it"
+    slow = replace(end, done=False, expected=12.4)
+    assert player_values.under_way(studio, slow)["lanes"][0]["expected"] == 12
+    quick = replace(end, done=False, expected=1.2)
+    assert player_values.under_way(studio, quick)["lanes"][0]["expected"] is None
+
+
 def test_stop_ends_after_a_step_and_keeps_the_film_but_not_for_the_whole(studio, model):
     key = Key(model, replace(LONG, steps=30, seed=1))
     run = studio.stream(studio.arm(("a", "sample")), key)

@@ -19,6 +19,7 @@ from .ticket import Ticket
 
 # Noise hardly compresses: of a longer film so many frames are sent that each pane fits into this.
 PANE_BYTES = 2 * 2**20
+LONG = 3.0  # seconds; how long a run takes that is longer is said while it lasts
 LAST_WORD = 5.0  # seconds that an overtaken run may take to end its step
 FAILED = "The run failed on the server, which has made a note of it."
 
@@ -73,6 +74,8 @@ def under_way(studio: Studio, progress: Progress) -> dict:
     """The newest frame, while a run goes on."""
     film, done = progress.film, progress.steps_done
     about = step_facts.live_numbers(studio, progress) | _about(progress)
+    if (progress.expected or 0) > LONG:
+        about["expected"] = progress.expected
     lane = player.live_lane("", done, film.t[done], pictures(film, done), **about)
     return player.live(run_name(progress), [lane])
 

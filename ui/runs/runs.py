@@ -117,6 +117,7 @@ class Progress:
         calls: evaluations of the network for each image at every frame; of a branch, in its own
             part only.
         id: of this run, see ``new_id``.
+        expected: seconds that all of it will take; None if no such run was measured yet.
     """
 
     key: Key
@@ -127,6 +128,7 @@ class Progress:
     trace: Trace | None = None
     calls: Sequence[int] = ()
     id: str = field(default_factory=new_id)
+    expected: float | None = None
 
     @property
     def steps_done(self) -> int:
@@ -161,6 +163,8 @@ class Studio:
         # A shipped model loads quickly and does not wait for a fetched one. Of each kind one loads
         # at a time, which bounds the memory.
         self._loading = {"shipped": threading.Lock(), "fetched": threading.Lock()}
+        # Of each kind of run, by the number of its images: seconds for a call, the last time.
+        self._paces: dict[tuple, dict[int, float]] = {}
         self._asked: OrderedDict[tuple, float] = OrderedDict()  # when each visitor last asked
         self._previews = threading.BoundedSemaphore(MAX_PREVIEWS)
         self._calls = threading.BoundedSemaphore(CALLS)
@@ -446,7 +450,9 @@ class Studio:
         trace = Trace(run) if key.is_recorded(traced) else None
         calls = run.calls(report=trace is not None)
         shared = calls[key.branch_at or 0]  # a branch is charged for its own part only
-        told = Progress(key, film, 0.0, calls=[max(0, n - shared) for n in calls])
+        calls = [max(0, n - shared) for n in calls]
+        kind = (key.model, frozenset(r.guidance for r in key.requests), trace is not None)
+        told = Progress(key, film, 0.0, calls=calls, expected=self._expected(kind, run, calls))
         yield told
         steps = reported(run, start, previous) if trace else run.steps(start, previous)
         if trace:
@@ -454,12 +460,23 @@ class Studio:
         for _ in self.paced(ticket, film.record(steps), pause, account):
             if not film.finished:
                 yield replace(told, seconds=account.spent)
+        if film.finished and calls[-1]:
+            self._paces.setdefault(kind, {})[len(run.images)] = account.spent / calls[-1]
         if not ticket.superseded:
             stopped = not film.finished
             end = replace(told, seconds=account.spent, done=True, stopped=stopped, trace=trace)
             if key.branch_at is None:
                 self.keep(end)
             yield end
+
+    def _expected(self, kind: tuple, run: Run, calls: Sequence[int]) -> float | None:
+        """Seconds that a run will take, by the last one of its kind with about as many images."""
+        images, known = len(run.images), self._paces.get(kind, {})
+        nearest = min(known, key=lambda n: abs(math.log(n / images)), default=None)
+        # A call for one image does not take a sixteenth of a call for sixteen.
+        if nearest is None or not images / 2 <= nearest <= 2 * images:
+            return None
+        return calls[-1] * known[nearest] * images / nearest
 
     def measuring(
         self, ticket: Ticket, model_name: str, requests: Sequence[Request], pause: float

@@ -79,8 +79,11 @@ export function heldText({ frames }) {
   return `${frames.length.toLocaleString("en")} of ${all.toLocaleString("en")} frames`;
 }
 
-export function costText({ calls, seconds }) {
-  const time = seconds === null ? "computed earlier" : `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
+/** `expected` is about how many seconds a run that goes on will take, where that is known. */
+export function costText({ calls, seconds, expected = null }) {
+  const whole = expected === null ? "" : ` of about ${expected}`;
+  const time = seconds === null ? "computed earlier"
+    : `${seconds.toFixed(seconds < 10 ? 2 : 1)}${whole} s`;
   return `${calls} ${calls === 1 ? "call" : "calls"} · ${time}`;
 }
 

@@ -44,4 +44,5 @@ test("a pane without a picture says why", () => {
 test("seconds of others do not count", () => {
   assert.equal(costText({ calls: 1, seconds: null }), "1 call · computed earlier");
   assert.equal(costText({ calls: 20, seconds: 12.34 }), "20 calls · 12.3 s");
+  assert.equal(costText({ calls: 5, seconds: 1, expected: 12 }), "5 calls · 1.00 of about 12 s");
 });

@@ -218,6 +218,7 @@ def live_lane(
     *,
     log_snr: float | None = None,
     numbers: Mapping[str, float | None] | None = None,
+    expected: float | None = None,
     **about: Any,
 ) -> dict[str, Any]:
     """The newest frame of one lane, for `live`.
@@ -226,6 +227,7 @@ def live_lane(
         index: how many steps are done, 0 (the opening noise, which has x alone) to `total`.
         t: the timestep the frame is at; T for the opening noise.
         frame: by pane, uint8 (n, H, W, C), C = 1 or 3; "x" among them.
+        expected: about how many seconds all of the run will take, if that is to be said.
         about: `columns`, `calls`, `seconds`, `total` and `note`.
 
     These and the others are as for `lane`, of this frame alone.
@@ -237,6 +239,7 @@ def live_lane(
         "log_snr": log_snr,
         "frame": {pane: raw(picture) for pane, picture in pictures.items()},
         "numbers": {k: _short(v) for k, v in (numbers or {}).items()},
+        "expected": None if expected is None else round(expected),
         **_about(name, frame["x"].shape, **about),
     }
 
