@@ -72,7 +72,7 @@ def _mapped(value, change: Callable):
 
 
 def main() -> None:
-    """Record the races of the Reverse tab, and the strip and the atlas of the Guidance tab."""
+    """Record the races of the Reverse tab, and what the tools below the stages make."""
     from ddpm_core import film
 
     from ..runs import races
@@ -108,6 +108,36 @@ def main() -> None:
             recorded=f"{name}, seed {request.seed}",
         )
         print(sheet, save(sheet, value), "bytes")
+    _record_tools(studio, name, request)
+
+
+def _record_tools(studio, name: str, request) -> None:
+    """Record what the buttons below the Guidance and the Forward stage make."""
+    import gradio as gr
+
+    from ..runs.runs import Key
+    from ..runs.ticket import Ticket
+    from ..widgets.sketch import sketch
+    from .forward import picture_tools
+    from .guidance import guidance_controls, guidance_tools
+
+    first = picture_tools.FIRST
+    controls = guidance_controls.spelled(Key(name, request))
+    asked = {
+        guidance_tools.Plot: ("50", "cfg", *(controls[it] for it in guidance_controls.NAMES)),
+        **dict.fromkeys(picture_tools.TOOLS, (sketch.digit(first), name, 0, str(first))),
+    }
+    with gr.Blocks():
+        for kind, values in asked.items():
+            tool = kind(studio, "recorded")
+            for shown in tool.compute(Ticket(), *values):
+                pass
+            value = {k: v for k, v in shown[tool.shows].items() if k != "order"}
+            if tool.note:
+                value |= {"recorded": f"{name}, seed 0", "words": shown[tool.note]}
+            else:
+                value["message"] = f"Recorded: {name}, seed 0."
+            print(tool.place, save(tool.place, value), "bytes")
 
 
 if __name__ == "__main__":

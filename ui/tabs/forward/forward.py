@@ -31,9 +31,9 @@ from ..request_controls import control, model_picker
 from ..run_tab import caption
 from ..tool import FAILED
 from . import picture_tools
+from .picture_tools import FIRST
 
 NAME = "forward"
-FIRST = 3  # of the test set, shown when the tab is opened
 PANES = {
     "x": {"symbol": "<i>x<sub>t</sub></i>", "text": "in one step (eq. 4)", "spoken": "pictures"},
     "x0": {

@@ -23,9 +23,13 @@ from ...runs.limits import most_work
 from ...runs.runs import Studio
 from ...runs.ticket import Ticket
 from ...widgets.image_grid import image_grid
+from ...widgets.sketch import sketch
+from .. import recordings
 from ..tool import Tool
 
 LATEX = [{"left": "$", "right": "$", "display": False}]
+FIRST = 3  # of the test set, shown when the tab is opened; what is recorded was made of it
+RECORDED = "mnist-conditional"
 LEAST_STEPS = 5  # from each time, of a model that is too large for more
 PAUSE = 1 / 8  # seconds between two looks at what is being made
 
@@ -49,13 +53,18 @@ class PictureTool(Tool):
     def __init__(self, studio: Studio, prefix: str):
         super().__init__(studio)
         shown, go, stop = (f"{prefix}-{name}" for name in self.names)
+        recorded = recordings.load(self.place)
+        words = recorded.pop("words") if recorded else ""
         with gr.Tab(self.title):
             look = {"label": self.label, "symbol": self.symbol, "clickable": False}
-            self.shows = image_grid.ImageGrid(self.empty(self.idle), elem_id=shown, **look)
+            self.shows = image_grid.ImageGrid(
+                recorded or self.empty(self.idle), elem_id=shown, **look
+            )
             with gr.Row(elem_classes="actions"):
                 self.buttons(self.words, go, stop, size="sm")
-            self.note = gr.Markdown(elem_classes="caption", latex_delimiters=LATEX)
-        self.made_of = gr.State("")
+            self.note = gr.Markdown(words, elem_classes="caption", latex_delimiters=LATEX)
+        made_of = self.mark(sketch.digit(FIRST), RECORDED, 0) if recorded else ""
+        self.made_of = gr.State(made_of)
 
     def empty(self, message: str, order: int | None = None) -> dict:
         return image_grid.idle(message, **self.looks, order=order)

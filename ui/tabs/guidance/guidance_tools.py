@@ -214,9 +214,10 @@ class Plot(ScaleTool):
 
     def __init__(self, studio: Studio, prefix: str):
         super().__init__(studio)
+        recorded = recordings.load(self.place)
         with gr.Tab("Guidance against diversity", id="tradeoff"):
             self.shows = tradeoff.Tradeoff(
-                self.empty("Every class at every scale, measured by the judge."),
+                recorded or self.empty("Every class at every scale, measured by the judge."),
                 elem_id=f"{prefix}-plot",
             )
             with gr.Row(elem_classes="actions"):
@@ -228,7 +229,7 @@ class Plot(ScaleTool):
                     elem_id=f"{prefix}-count",
                 )
                 self.buttons("Measure", f"{prefix}-measure", f"{prefix}-halt")
-        self.method = gr.State("")  # that is measured
+        self.method = gr.State("cfg" if recorded else "")  # that is measured
         self.asked, self.states = (self.count,), (self.method,)
 
     def empty(self, message: str, order: int | None = None) -> dict:

@@ -8,19 +8,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import imageio.v3 as iio
 import numpy as np
 
 from ddpm_core.errors import InvalidInput, check_choice, check_int
 
 from .. import component
 
-__all__ = ["Sketch", "pixels", "shown", "sized"]
+__all__ = ["Sketch", "digit", "pixels", "shown", "sized"]
 
 # One digit of each class from MNIST's test set, side by side: of the first 1,000 images the one
 # that is nearest to the mean of its class.
 SAMPLES = Path(__file__).parent / "digits.png"
 NAMES = [f"a {name} of the test set" for name in "0123456789"]
 MAX_SIDE = 256
+
+
+def digit(number: int) -> np.ndarray:
+    """One of the test set's, uint8 (28, 28, 1)."""
+    side = 28 * number
+    return iio.imread(SAMPLES, plugin="pillow")[:, side : side + 28, None]
 
 
 class Sketch(component.Component):
