@@ -22,6 +22,7 @@ from starlette.middleware import Middleware
 from ui.events import VISITORS
 from ui.page import LOOK, build
 from ui.runs.runs import CALLS, HUB, MAX_PREVIEWS, PUBLIC_HUB, Studio
+from ui.sharing.compression import Compression
 from ui.sharing.guard import Guard
 from ui.tabs import results
 from ui.widgets import modules
@@ -80,7 +81,10 @@ def launch(argv: list[str] | None = None, studio=None, **overrides):
             "share": options.share,
             "inbrowser": options.browser and not ON_A_SPACE,
             "app_kwargs": {
-                "middleware": [Middleware(Guard, page=page, share=options.share)],
+                "middleware": [
+                    Middleware(Guard, page=page, share=options.share),
+                    Middleware(Compression),
+                ],
                 "routes": [*modules.routes(), results.route()],
             },
         }

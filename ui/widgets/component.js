@@ -73,7 +73,8 @@ export async function decode(sheet) {
 }
 
 async function load(file) {
-  const reply = await fetch(file.url);
+  // A file never changes, and the last news of a run comes twice.
+  const reply = await fetch(file.url, { cache: "force-cache" });
   if (!reply.ok) throw new Error(`sheet: ${reply.status}`);
   return reply.blob();
 }
