@@ -20,7 +20,7 @@ from gradio.exceptions import ComponentProcessingError
 from gradio.state_holder import SessionState
 from gradio.utils import get_upload_folder
 
-__all__ = ["ComponentProcessingError", "get_upload_folder"]
+__all__ = ["FONTS", "MATHEMATICS", "ComponentProcessingError", "get_upload_folder"]
 
 SEEN = "6.31.0"
 # By name, why.
@@ -35,6 +35,9 @@ NAMES = {
     "gradio.themes.utils.colors": "the scales of the theme",
     "gradio.themes.utils.sizes": "the scales of the theme",
 }
+# Folders of its package: the letters that its own themes may use, and those of mathematics.
+FONTS = "gradio", "templates/frontend/static/fonts"
+MATHEMATICS = "gradio", "templates/frontend/assets"
 # Of a component in the page; see ``without_what_nobody_reads``.
 UNREAD = ("api_info", "api_info_as_input", "api_info_as_output", "example_inputs")
 
@@ -86,9 +89,11 @@ def announce_progress_on(page: gr.Blocks, component: gr.components.Component) ->
 
 def without_what_nobody_reads(config: dict[str, Any]) -> dict[str, Any]:
     """The page without what its components would take and give as functions of the API, each three
-    times; only that of the public functions is asked for."""
+    times, of which only that of the public functions is asked for; and without what is for parts
+    that are rendered anew."""
     for component in config["components"]:
-        component["props"].pop("delete_callback", None)
+        for name in ("delete_callback", "preserved_by_key"):
+            component["props"].pop(name, None)
         if component["type"] != "api":
             for name in UNREAD:
                 component.pop(name, None)

@@ -20,22 +20,24 @@ from .tabs.forward import forward
 from .tabs.guidance import guidance
 from .tabs.reverse import reverse
 from .tabs.run_tab import RunTab
+from .theme import fonts
 from .theme.theme import css, theme
 from .widgets.examples import examples
 from .widgets.file_drop import file_drop
+from .widgets.modules import FOLDER
 from .widgets.tour import tour
 from .widgets.why import why
 
 BROWSER = Path(__file__).parent / "browser"
 TITLE = "Learning the Noise"
 HEADER = f"""# {TITLE}
-Denoising diffusion, step by step: sample it, scrub it, take it with you."""
+Watch a picture come out of noise, step by step."""
 # What ``launch`` needs to know of the page.
 SCRIPTS = [
     (BROWSER / f"{name}.js").read_text(encoding="utf-8")
     for name in ("gradio", "stream", "store", "keys")
 ]
-HEAD = "\n".join(f"<script>{script}</script>" for script in SCRIPTS)
+HEAD = "\n".join([fonts.head(FOLDER), *(f"<script>{script}</script>" for script in SCRIPTS)])
 LOOK = {"theme": theme(), "css": css(), "head": HEAD}
 
 

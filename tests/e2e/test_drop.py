@@ -84,7 +84,7 @@ def test_a_file_restores_its_run_where_it_came_from_by_what_is_needed_of_it(
     path = tmp_path / made[kind].name
     path.write_bytes(padded(kind, made[kind].read_bytes(), bytes(4 * 2**20)))
     if kind == "gif":
-        button = page.get_by_role("button", name="Open a picture's settings")
+        button = page.get_by_role("button", name="Open a file")
         with page.expect_file_chooser() as chooser:
             button.press("Enter")  # focused at that moment: what the page restores may take it
         chooser.value.set_files(path)

@@ -9,9 +9,6 @@ from gradio.themes.utils import colors, sizes
 
 __all__ = ["css", "theme"]
 
-# As --serif and --mono of layout.css have them.
-SERIF = ["Iowan Old Style", "Charter", "Bitstream Charter", "Source Serif 4", "Cambria", "Georgia"]
-MONO = ["ui-monospace", "SF Mono", "Cascadia Mono", "Menlo", "Consolas", "DejaVu Sans Mono"]
 STONE = colors.Color(
     *"#f4f5f2 #e4e7e2 #d3d8d3 #c3c9c4 #98a19e #6b7472 #50585b #353c3f #1e2326 #181c1e".split(),
     c950="#121517",
@@ -62,7 +59,7 @@ COLOURS = {
 
 
 def theme() -> gr.themes.Base:
-    """System fonts, square corners, hairlines; light and dark from the variables of `css`."""
+    """Square corners, hairlines; type, light and dark from the variables of `css`."""
     both = {}
     for variable, names in COLOURS.items():
         for name in names.split():
@@ -74,31 +71,31 @@ def theme() -> gr.themes.Base:
         neutral_hue=STONE,
         radius_size=sizes.radius_none,
         text_size=sizes.text_md,
-        font=[*SERIF, "DejaVu Serif", "serif"],
-        font_mono=[*MONO, "monospace"],
+        font=["Source Sans", "Segoe UI", "sans-serif"],
+        font_mono=["Plex Mono", "Menlo", "Consolas", "monospace"],
     )
     return base.set(
         **both,
         color_accent="var(--ink)",
-        body_text_size="15px",
+        body_text_size="var(--text)",
         block_border_width="0px",
         block_label_border_width="0px",
         block_padding="0px",
         block_shadow="none",
-        block_title_text_size="15px",
-        block_info_text_size="13px",
+        block_title_text_size="var(--text)",
+        block_info_text_size="var(--small)",
         panel_border_width="0px",
         layout_gap="20px",
         form_gap_width="20px",
         input_border_width="1px",
         input_padding="8px 10px",
-        input_text_size="15px",
+        input_text_size="var(--text)",
         checkbox_label_padding="7px 11px",
         checkbox_label_gap="6px",
-        checkbox_label_text_size="15px",
+        checkbox_label_text_size="var(--text)",
         button_border_width="1px",
         button_large_radius="0px",
-        button_large_text_size="16px",
+        button_large_text_size="var(--text)",
         button_large_text_weight="400",
         button_medium_text_weight="400",
         button_medium_radius="0px",

@@ -1,5 +1,5 @@
-"""The scripts and styles of the page's own components, what they begin with, and the glossary, each
-served once.
+"""The scripts and styles of the page's own components, what they begin with, the glossary and the
+letters, each served once.
 
 Their address names their version: a browser keeps them for good and asks again only after a change.
 """
@@ -17,11 +17,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..glossary import glossary
+from ..theme import fonts
 
 __all__ = ["FOLDER", "loader", "routes", "stored"]
 
 HERE = Path(__file__).parent
-FILES = {
+FILES: dict[str, str | bytes] = {
     path.relative_to(HERE).as_posix(): path.read_text(encoding="utf-8")
     for path in sorted(HERE.rglob("*.js"))
     if not path.name.endswith(".test.js")
@@ -32,9 +33,16 @@ FILES["style.css"] = "\n".join(
     for path in [*sorted(HERE.glob("*.css")), *sorted(HERE.glob("*/*.css"))]
 )
 FILES["glossary.json"] = json.dumps(glossary(), ensure_ascii=False)
+FILES |= fonts.FILES
 VERSION = hashlib.sha256(repr(sorted(FILES.items())).encode()).hexdigest()[:12]
 FOLDER = f"page/{VERSION}"
-KINDS = {"js": "text/javascript", "css": "text/css", "json": "application/json"}
+KINDS = {
+    "js": "text/javascript",
+    "css": "text/css",
+    "json": "application/json",
+    "otf": "font/otf",
+    "woff2": "font/woff2",
+}
 # What is longer stands in a file of its own, not in the page.
 LONGEST = 1000
 STORED: dict[str, str] = {}

@@ -18,6 +18,7 @@ from ...runs import player_values, races
 from ...runs.races import GUIDED, RaceKey
 from ...runs.runs import Studio
 from ...sharing import race_links, share_panel
+from ...widgets.equations.typeset import ACCENTED
 from ...widgets.player import player
 from ...widgets.why import why
 from .. import hub_models, run_controls
@@ -30,7 +31,7 @@ X_T = "<i>x<sub>t</sub></i>"
 # which spans at least so much.
 CURVES = {
     "abar": {
-        "symbol": "<i>ᾱ<sub>t</sub></i>",
+        "symbol": f"<i>{ACCENTED['ᾱ']}<sub>t</sub></i>",
         "text": "image left",
         "about": f"How much of the picture is left in {X_T}: 1 is all of it, 0 only noise.",
         "scale": "linear",

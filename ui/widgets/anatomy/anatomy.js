@@ -5,6 +5,7 @@ import { figure, fixed, floatsOf } from "../numbers.js";
 import { scaleFor } from "../player/layout.js";
 import { barsOf, curveOf, nearest, ticksBelow } from "../plot.js";
 
+const PUSHED = '<i class="accented" data-accent="˜">ε</i>';
 const X0 = "<i>x̂</i><sub>0</sub>";
 const METHODS = {
   cfg: {
@@ -13,8 +14,8 @@ const METHODS = {
     pictures: [
       { name: "uncond", symbol: `${X0}(<i>ε</i><sub>∅</sub>)`, words: "unconditional" },
       { name: "cond", symbol: `${X0}(<i>ε<sub>y</sub></i>)`, words: "conditional" },
-      { name: "push", symbol: "<i>ε̃</i> − <i>ε</i><sub>∅</sub>", words: "the push" },
-      { name: "guided", symbol: `${X0}(<i>ε̃</i>)`, words: "guided" },
+      { name: "push", symbol: `${PUSHED} − <i>ε</i><sub>∅</sub>`, words: "the push" },
+      { name: "guided", symbol: `${X0}(${PUSHED})`, words: "guided" },
     ],
   },
   classifier: {
@@ -23,8 +24,8 @@ const METHODS = {
     pictures: [
       { name: "uncond", symbol: `${X0}(<i>ε</i>)`, words: "unguided" },
       { name: "gradient", symbol: "∇ ln <i>p</i>", words: "the gradient", over: "uncond" },
-      { name: "push", symbol: "<i>ε̃</i> − <i>ε</i>", words: "the push" },
-      { name: "guided", symbol: `${X0}(<i>ε̃</i>)`, words: "guided" },
+      { name: "push", symbol: `${PUSHED} − <i>ε</i>`, words: "the push" },
+      { name: "guided", symbol: `${X0}(${PUSHED})`, words: "guided" },
     ],
   },
 };
@@ -32,7 +33,7 @@ const LEDGER = [
   ["push", "‖push‖", true, "length of the push"],
   ["share", "of ‖<i>ε</i>‖", true, "share of ε"],
   ["cosine", "cos(push, <i>ε</i>)", true, "direction of the push"],
-  ["noise", "√(1 − <i>ᾱ<sub>t</sub></i>)", false, "strength of the noise"],
+  ["noise", '√(1 − <i><span class="accented" data-accent="ˉ">α</span><sub>t</sub></i>)', false, "strength of the noise"],
 ];
 const MAT = 280; // pixels, the most that a picture takes
 

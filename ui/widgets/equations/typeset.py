@@ -32,6 +32,11 @@ _DRAWN = {
     ),
     "∏": '<span class="eq-big">∏</span>',
 }
+# Italic Greek has no letters with these marks.
+ACCENTED = {
+    letter: f'<span class="accented" data-accent="{mark}">{bare}</span>'
+    for letter, bare, mark in (("ᾱ", "α", "ˉ"), ("ε̃", "ε", "˜"), ("σ̃", "σ", "˜"))
+}
 # Each symbol: its key, how it looks (see `words`), how it is read, what it is (= and a name of the
 # glossary where that says it), and the name of its own number if it has one.
 _TABLE = """
@@ -112,6 +117,7 @@ def words(text: str) -> str:
     """A sentence with mathematics in it: /β/_t, *x*_{t−1}, */ε/*, σ²."""
     text = re.sub(r"\*([^*]+)\*", r"<strong>\1</strong>", text)
     text = re.sub(r"(?<!<)/(\S{1,2})/", r"<i>\1</i>", text)
+    text = re.sub("ᾱ|ε̃|σ̃", lambda letter: ACCENTED[letter[0]], text)
     text = re.sub(r"_(?:\{([^}]*)\}|(\S))", lambda low: _lowered(low[1] or low[2]), text)
     text = text.replace("²", "<sup>2</sup>")
     return re.sub("[𝒩𝔼∏]", lambda letter: _DRAWN[letter[0]], text)

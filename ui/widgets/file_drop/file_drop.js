@@ -7,15 +7,15 @@ const PATIENCE = 30_000; // ms
 
 export function mount({ root, options, find, on, props, trigger }) {
   root.innerHTML = `
-    <button type="button" class="file-drop-open button">Open a picture's settings</button>
-    <input type="file" accept=".gif,.png,.webp,.mp4" aria-label="Open a picture's settings"
+    <button type="button" class="file-drop-open button"
+      title="A GIF, PNG, WebP or MP4 made here; or drop it anywhere on the page">Open a file</button>
+    <input type="file" accept=".gif,.png,.webp,.mp4" aria-label="Open a file"
       tabindex="-1" hidden>
     <p class="file-drop-note soft" role="status"></p>
     <div class="file-drop-veil" hidden><p class="inked">Drop it to see its run</p></div>`;
   let asked = 0;
 
   root.dataset.state = "ready";
-  tell("GIF, PNG, WebP, MP4 made here. Or drop it anywhere.");
   on(find(".file-drop-open"), "click", () => find("input").click());
   on(find("input"), "change", (event) => {
     if (event.target.files[0]) open(event.target.files[0]);
