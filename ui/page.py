@@ -29,6 +29,7 @@ from .widgets.tour import tour
 from .widgets.why import why
 
 BROWSER = Path(__file__).parent / "browser"
+ICON = Path(__file__).parent / "theme" / "icon.png"  # noise that becomes a sampled digit
 TITLE = "Learning the Noise"
 HEADER = f"""# {TITLE}
 Watch a picture come out of noise, step by step."""
@@ -38,7 +39,7 @@ SCRIPTS = [
     for name in ("gradio", "stream", "store", "keys")
 ]
 HEAD = "\n".join([fonts.head(FOLDER), *(f"<script>{script}</script>" for script in SCRIPTS)])
-LOOK = {"theme": theme(), "css": css(), "head": HEAD}
+LOOK = {"theme": theme(), "css": css(), "head": HEAD, "pwa": True, "favicon_path": ICON}
 
 
 def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Blocks:

@@ -6,11 +6,13 @@ import json
 import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 
 import gradio
 import httpx
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
 import app
@@ -28,6 +30,7 @@ SERVED = {
     "/robots.txt": "/robots.txt",
     "/manifest.json": "/manifest.json",
     "/favicon.ico": "/favicon.ico",
+    "/pwa_icon/{size}": "/pwa_icon/192",
     "/assets/{path}": None,  # a name that changes with Gradio's version: see below
     "/static/{path}": "/static/img/logo.svg",
     f"{API}/info": f"{API}/info",
@@ -84,6 +87,24 @@ def test_the_page_its_parts_and_its_description_are_served(ask):
         assert ask.head(path).status_code in (200, 405), path
     with ask.stream("GET", f"{API}/heartbeat/guard") as answer:
         assert answer.status_code == 200 and "ALIVE" in next(answer.iter_lines())
+
+
+def test_the_page_is_sent_small_to_whoever_reads_it_so(ask):
+    small = ask.get("/", headers={"Accept-Encoding": "gzip"})
+    whole = ask.get("/", headers={"Accept-Encoding": "identity"})
+    assert small.headers["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in whole.headers and "Learning the Noise" in whole.text
+    assert 4 * small.num_bytes_downloaded < whole.num_bytes_downloaded
+
+
+def test_it_can_be_installed_as_an_app(ask):
+    about = ask.get("/manifest.json").json()
+    assert about["name"] == "Learning the Noise" and about["display"] == "standalone"
+    assert 'rel="manifest"' in ask.get("/").text
+    for icon in about["icons"]:
+        with Image.open(BytesIO(ask.get(icon["src"]).content)) as picture:
+            assert "x".join(map(str, picture.size)) == icon["sizes"]
+    assert ask.get("/favicon.ico").headers["Content-Type"] == "image/png"
 
 
 def test_no_other_route_of_gradio_is_served(served, ask):

@@ -35,6 +35,7 @@ API = "/gradio_api"
 READ = re.compile(
     r"/(?:config|measurements|theme\.css|robots\.txt|manifest\.json|favicon\.ico)?"
     r"|/(?:assets|static)/.+"
+    r"|/pwa_icon/(?:192|512)"
     rf"|{API}/(?:info|openapi\.json|app_id|startup-events|theme\.css|queue/data)"
     rf"|{API}/heartbeat/[^/]+"
     rf"|{API}/call/(?:v2/)?[^/]+/[^/]+"
