@@ -36,7 +36,7 @@ Watch a picture come out of noise, step by step."""
 # What ``launch`` needs to know of the page.
 SCRIPTS = [
     (BROWSER / f"{name}.js").read_text(encoding="utf-8")
-    for name in ("gradio", "stream", "store", "keys")
+    for name in ("embed", "gradio", "stream", "store", "keys")
 ]
 HEAD = "\n".join([fonts.head(FOLDER), *(f"<script>{script}</script>" for script in SCRIPTS)])
 LOOK = {"theme": theme(), "css": css(), "head": HEAD, "pwa": True, "favicon_path": ICON}

@@ -27,6 +27,7 @@ interface Window {
     cursor(id: string): number;
     linked(place: string, query: string, isUnderWay?: boolean): void;
     link(place: string): string;
+    embedding(place: string): string;
     open(place: string): Promise<void>;
     opened(): void;
     lead(place: string): Promise<void>;

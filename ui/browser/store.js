@@ -18,6 +18,7 @@
     cursor: (id) => Number(find(`#${id} .player`)?.dataset.index ?? 0),
     linked,
     link,
+    embedding,
     open,
     opened,
     lead,
@@ -59,12 +60,21 @@
     return links.has(place) ? `${location.origin}${location.pathname}?${links.get(place)}` : "";
   }
 
+  /** The HTML of a frame with a place's run, for another page; or nothing. */
+  function embedding(place) {
+    const address = link(place).replaceAll("&", "&amp;");
+    return address && `<iframe src="${address}&amp;embed=1" title="Learning the Noise" width="100%" `
+      + `height="640" style="border: 0" loading="lazy"></iframe>`;
+  }
+
   /** Rewrite the address without a request. Another place is a step of the browser's history;
    * another run is none. */
   function write(place, query) {
     const written = new URLSearchParams(query);
-    const theme = params().get("__theme");
-    if (theme) written.set("__theme", theme);
+    for (const name of ["__theme", "embed"]) {
+      const kept = params().get(name);
+      if (kept) written.set(name, kept);
+    }
     const step = placeOf(params()) === place ? "replaceState" : "pushState";
     history[step](null, "", `${location.pathname}?${written}`);
   }

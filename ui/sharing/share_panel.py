@@ -94,9 +94,17 @@ def copies(row: Download, prefix: str, place: str, noted: bool = False) -> Share
             max_lines=1,
             elem_id=f"{prefix}-link",
         )
+        frame = gr.Textbox(
+            label="Embed code, for a page of yours",
+            interactive=False,
+            buttons=["copy"],
+            max_lines=1,
+            elem_id=f"{prefix}-embed",
+        )
         note = gr.Markdown(elem_classes="caption", elem_id=f"{prefix}-note") if noted else None
         boxes = {"interactive": False, "wrap_lines": True}
         python = gr.Code(label="Python", language="python", **boxes)
         command = gr.Code(label="Command line", language="shell", **boxes)
-    row.linked(None, None, link, js=f'() => window.page.link("{place}")', **EVERY)
+    told = f'() => [window.page.link("{place}"), window.page.embedding("{place}")]'
+    row.linked(None, None, [link, frame], js=told, **EVERY)
     return SharePanel(place.partition(" ")[0], row, python, command, note)

@@ -1,0 +1,68 @@
+"""A run in a frame of another page: its stage and its timeline, and the way to the whole page."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+RUN = "steps=2&sampler=ddim&label=3"
+LINKS = {
+    "sample": f"tab=sample&n=4&{RUN}",
+    "guidance": f"tab=guidance&n=1&{RUN}",
+    "reverse": f"tab=reverse&{RUN}",
+    "race-samplers": "tab=reverse&view=samplers",
+    "forward": "tab=forward&digit=3",
+}
+
+
+@pytest.fixture(scope="module")
+def another_page(url, chromium):
+    """A page of another origin, that shows a link of ours in a frame."""
+    context = chromium.new_context(viewport={"width": 900, "height": 760})
+    ours = url.rstrip("/")
+
+    def show(query):
+        page = context.new_page()
+        page.set_content(
+            f'<h1>Lesson</h1><iframe src="{ours}/?{query}&amp;embed=1" width="860" '
+            'height="640"></iframe>'
+        )
+        return page
+
+    yield show
+    context.close()
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_a_frame_shows_one_stage_with_its_timeline_and_nothing_else(another_page, name):
+    page = another_page(LINKS[name].replace("&", "&amp;"))
+    frame = page.frame_locator("iframe")
+    player = frame.locator(f"#{name}-stage .player:is([data-state=live], [data-state=film])")
+    expect(player.locator(".player-timeline")).to_be_visible(timeout=60_000)
+    expect(player.locator(".player-sentence")).not_to_be_empty()
+    seen = frame.locator(":is(button, [role=tab], input, h1, summary, .caption)").filter(
+        visible=True
+    )
+    inside = player.locator(":is(button, input)").filter(visible=True)
+    assert seen.count() == inside.count() > 0
+    # It fits: nothing but the frame's own height is scrolled.
+    assert frame.locator("html").evaluate("(it) => it.scrollWidth <= it.clientWidth")
+    with page.context.expect_page() as opened:
+        frame.get_by_role("link", name="Open in Learning the Noise").click()
+    whole = opened.value
+    expect(whole.get_by_role("heading", name="Learning the Noise")).to_be_visible()
+    assert "embed" not in whole.url
+    whole.close()
+    page.close()
+
+
+def test_the_code_of_a_frame_can_be_copied(visit):
+    visitor = visit(f"?{LINKS['sample']}")
+    visitor.wait("film")
+    visitor.page.locator("#sample-copies > button").click()
+    code = visitor.page.locator("#sample-embed :is(textarea, input)")
+    expect(code).to_have_value(re.compile(r'^<iframe src="http.+&amp;embed=1".+</iframe>$'))
+    frame = code.input_value()
+    assert "label=3" in frame and "n=4" in frame
