@@ -51,6 +51,13 @@ def test_the_stage_tells_the_calls_that_were_made(studio, model, traced, calls):
     assert player_values.final(studio, end)["lanes"][0]["calls"] == end.calls[-1] == calls
 
 
+def test_what_the_judge_reads_has_a_name_where_the_model_knows_no_classes(studio):
+    key = Key("mnist-cosine", Request(n=1, label="none", steps=3))
+    *_, end = studio.stream(studio.arm(("a", "sample")), key)
+    (lane,) = player_values.final(studio, end)["lanes"]
+    assert lane["classes"][int(lane["numbers"]["reads"][-1])] in "0123456789"
+
+
 def test_how_long_a_run_takes_is_told_once_one_like_it_was_measured(model):
     studio, request = Studio(), Request(n=2, steps=10, seed=9)
 

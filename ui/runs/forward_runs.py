@@ -58,5 +58,5 @@ def value(model: Model, noised: ForwardFilm, run: str) -> dict:
     about["numbers"] = {"noise": [noise_share(model.schedule, t) for t in film.t]}
     if log_probs := step_facts.judge(model):
         about["numbers"] |= readings(film.x, log_probs)
-        about["classes"] = model.classes
+        about["classes"] = step_facts.read_classes(model)
     return film_value(run, film, **about) | {"still": True}

@@ -25,7 +25,7 @@ def film_numbers(studio: Studio, progress: Progress) -> dict[str, Any]:
     numbers = studio.engine.do(
         lambda: step_numbers(progress.film, schedule, judge(model), trace=progress.trace)
     )
-    return {"numbers": numbers} | ({"classes": list(model.classes)} if "reads" in numbers else {})
+    return {"numbers": numbers} | ({"classes": read_classes(model)} if "reads" in numbers else {})
 
 
 def judge(model: Model):
@@ -34,6 +34,11 @@ def judge(model: Model):
         return None
     network = classifier_for(model, "judge")
     return lambda x: network.log_probs(x, 1.0)
+
+
+def read_classes(model: Model) -> list[str]:
+    """The names of what the judge of a model's pictures reads; the model may know no classes."""
+    return list(classifier_for(model, "judge").classes)
 
 
 def _schedule(studio: Studio, progress: Progress):
