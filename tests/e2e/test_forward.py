@@ -234,6 +234,7 @@ def test_a_link_restores_a_drawing_and_the_address_follows_what_is_changed(visit
     expect(link).to_have_value(page.url)
     before = visitor.run(TAB)
     sheet(visitor).locator("[data-sample='8']").click()
+    before = visitor.wait_for_another(before, TAB)
     visitor.wait_for_link(digit="8", seed="7", label="4")
     visitor.set_number("forward-seed", 13)
     visitor.part("forward-label").locator("input[value='2']").click()  # before the film is there

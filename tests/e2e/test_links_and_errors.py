@@ -129,7 +129,7 @@ def test_a_file_takes_the_place_of_what_a_link_asked_for_whichever_is_answered_f
         let_go(lambda: visitor.lead("?n=2&steps=3&seed=8", tmp_path))
     visitor.wait_for_kept("4 frames")
     visitor.wait_for_link(seed="8", tab="sample")
-    visitor.go_to("reverse").wait("live", "reverse")  # a first look
+    visitor.go_to("reverse").wait_for_another(None, "reverse", whole=False)  # a first look
     expect(visitor.field("reverse-steps")).to_have_value("250")
 
 

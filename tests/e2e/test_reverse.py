@@ -11,21 +11,14 @@ from playwright.sync_api import expect
 
 from ddpm_core import SAMPLERS, Request, load, read_note
 from lab.process.race import Race, broken, schedules
-from tests.support.visitor import Visitor, at_rest, download, number_in
+from tests.support.visitor import at_rest, download, number_in
 
 TITLES = {"schedules": "Two schedules", "samplers": "Samplers", "break": "Break it"}
 LINK = (
     "?tab=reverse&view=schedules&model=mnist-linear&against=mnist-cosine&n=1&steps=20&sampler=ddpm"
-    "&seed=4"
 )
 BROKEN = "?tab=reverse&view=break&model=mnist-linear&error=ERROR&n=2&steps=20&sampler=ddpm"
 RACE = "race-schedules"
-
-
-@pytest.fixture
-def racer(keep, chromium, url):
-    """A visitor at a race of two schedules."""
-    return keep(lambda: Visitor(chromium, url).open(LINK))[0]
 
 
 def wait(visitor, view):
@@ -95,8 +88,8 @@ def test_a_recording_moves_at_once_and_says_that_it_is_one(visit):
                 assert f"{count} calls" in text.replace(",", "") and " s" in text
 
 
-def test_two_schedules_race_from_one_noise_on_one_cursor_and_leave_as_a_film(racer, tmp_path):
-    visitor = racer
+def test_two_schedules_race_from_one_noise_on_one_cursor_and_leave_as_a_film(visit, tmp_path):
+    visitor = visit(LINK + "&seed=4")
     wait(visitor, "schedules")
     stage = visitor.stage(RACE)
     expect(visitor.field("race-schedules-steps")).to_have_value("20")
@@ -138,13 +131,13 @@ def test_two_schedules_race_from_one_noise_on_one_cursor_and_leave_as_a_film(rac
     expect(visitor.field("race-schedules-seed")).to_have_value("4")
 
 
-def test_a_race_is_looked_at_by_panes_curves_and_keys_and_its_cursor_stays_while_it_runs(racer):
-    visitor = racer
+def test_a_race_is_looked_at_by_panes_curves_and_keys_and_its_cursor_stays_while_it_runs(visit):
+    visitor = visit(LINK + "&seed=5")
     run = wait(visitor, "schedules")
     page, stage = visitor.page, visitor.stage(RACE)
     timeline, first = stage.get_by_role("slider"), lane(visitor, "schedules", 0)
     models = [load(name) for name in ("mnist-linear", "mnist-cosine")]
-    wanted = finished(schedules(*models, request(seed=4)))
+    wanted = finished(schedules(*models, request(seed=5)))
 
     def place():
         return float(stage.get_attribute("data-position"))

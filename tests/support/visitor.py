@@ -127,6 +127,7 @@ class Visitor:
     def drop(self, path, target="#tabs") -> bool:
         """Drop a file on an element; tells whether the page offered itself while it was held."""
         data = base64.b64encode(path.read_bytes()).decode()
+        self.page.locator(".file-drop-veil").wait_for(state="attached")
         return self.page.evaluate(DROP, [path.name, data, target])
 
     def lead(self, query, folder):
