@@ -23,6 +23,7 @@ interface Window {
   };
   /** Where the visitor is, see store.js. */
   page: {
+    here(): string;
     isOpen(place: string): boolean;
     cursor(id: string): number;
     linked(place: string, query: string, isUnderWay?: boolean): void;

@@ -13,6 +13,7 @@
   let hasBegun = false; // until then the tab that the page opens with is the page's doing
 
   window.page = {
+    here,
     isOpen,
     /** The step under the cursor of a player. */
     cursor: (id) => Number(find(`#${id} .player`)?.dataset.index ?? 0),
@@ -80,6 +81,13 @@
   }
 
   // --- tabs -------------------------------------------------------------------------------
+
+  /** The place that is open. */
+  function here() {
+    const tab = gradio.tabId(find(gradio.openTab("tabs")));
+    const view = tab === "reverse" ? gradio.tabId(find(gradio.openTab("views"))) : "one";
+    return view === "one" ? tab : `${tab} ${view}`;
+  }
 
   function isOpen(place) {
     return tabsOf(place).every((id) => find(gradio.tab(id, true)));

@@ -1,3 +1,5 @@
+import { playerOf } from "../component.js";
+
 const KNOWN = "learning-the-noise:tour"; // in localStorage, once it was taken or declined
 const PATIENCE = 4000; // ms for a tab's controls to appear
 const FOLLOWS = 4000; // ms that a control which is pushed about is kept in view
@@ -16,6 +18,7 @@ export function mount({ root, find, options: { steps } }) {
   let ticket = 0;
   let undo = null; // ends what listens for the length of the tour
   let done = []; // the steps that were ticked off
+  let home = null; // where the visitor was: the place, and the cursors of the runs
 
   find(".tour-offer").hidden = isKnown();
   root.dataset.state = "idle";
@@ -27,6 +30,7 @@ export function mount({ root, find, options: { steps } }) {
 
   function start() {
     remember();
+    home = { place: window.page.here(), cursors: cursorsOf(steps) };
     done = steps.map(() => false);
     undo = new AbortController();
     const options = { signal: undo.signal };
@@ -51,6 +55,8 @@ export function mount({ root, find, options: { steps } }) {
     ticket += 1;
     at = -1;
     pointAt(null);
+    home.cursors.forEach(putBack);
+    window.page.open(home.place);
     card.hidden = true;
     document.documentElement.style.removeProperty("--tour-room");
     root.dataset.state = "idle";
@@ -62,8 +68,9 @@ export function mount({ root, find, options: { steps } }) {
   async function go(step) {
     const mine = (ticket += 1);
     at = step;
-    const { tab, title, text, targets } = steps[at];
+    const { chapter, tab, title, text, targets } = steps[at];
     pointAt(null);
+    part("chapter").textContent = chapter;
     part("title").textContent = title;
     part("text").textContent = text;
     part("count").textContent = `${at + 1} of ${steps.length}`;
@@ -80,6 +87,18 @@ export function mount({ root, find, options: { steps } }) {
     bringIntoView();
     root.dataset.found = found ? "yes" : "no";
     keepInView(mine);
+    setStage(steps[at], () => mine !== ticket);
+  }
+
+  /** Show on the stage of a step what it speaks of, once there is a run. */
+  async function setStage({ tab, plays, at: part }, overtaken) {
+    if (!plays && part === null) return;
+    const film = `#${tab}-stage .player[data-state=film]`;
+    if (!await onView([film], overtaken) || overtaken()) return;
+    const player = playerOf(`${tab}-stage`);
+    const moves = plays && !stillness.matches;
+    seek(player, moves ? 0 : Math.round((part ?? 1) * (Number(player.dataset.frames) - 1)));
+    if (moves) player.dispatchEvent(new KeyboardEvent("keydown", { key: " ", code: "Space" }));
   }
 
   /** What a tab shows when it is opened pushes its controls about: follow, until a hand moves. */
@@ -104,6 +123,8 @@ export function mount({ root, find, options: { steps } }) {
     if (target) delete target.dataset.toured;
     target = found;
     if (target) target.dataset.toured = "here";
+    // Beside a control; but nothing of a stage is ever covered, where there is room beside it.
+    card.dataset.place = target?.closest(".control-column") ? "beside" : "foot";
   }
 
   // --- ticking off ------------------------------------------------------------------------
@@ -219,6 +240,21 @@ function isKnown() {
   }
 }
 
+/** Of each stage of the tour that shows a run: the run, and the step under its cursor. */
+function cursorsOf(steps) {
+  const players = [...new Set(steps.map(({ tab }) => `${tab}-stage`))].map(playerOf);
+  return players.filter((player) => player?.dataset.run).map((player) =>
+    ({ player, run: player.dataset.run, index: Number(player.dataset.index) }));
+}
+
+function putBack({ player, run, index }) {
+  if (player.dataset.run === run) seek(player, index);
+}
+
+function seek(player, index) {
+  player.dispatchEvent(new CustomEvent("player:seek", { detail: { index } }));
+}
+
 async function onView(selectors, overtaken) {
   const end = performance.now() + PATIENCE;
   while (performance.now() < end && !overtaken()) {
@@ -239,7 +275,7 @@ function reachable(target) {
 }
 
 function invitation() {
-  return `<p class="tour-offer note" hidden><span>New here? Six steps.</span>
+  return `<p class="tour-offer note" hidden><span>New here? Three short chapters.</span>
     <button type="button" class="tour-decline button quiet" aria-label="No tour, thank you">×</button></p>
     <button type="button" class="tour-start button" aria-expanded="false">Tour</button>`;
 }
@@ -251,7 +287,7 @@ function makeCard() {
   card.setAttribute("role", "dialog");
   card.setAttribute("aria-modal", "false");
   card.setAttribute("aria-labelledby", "tour-title");
-  card.innerHTML = `<div aria-live="polite"><p class="line"><b class="tour-title"
+  card.innerHTML = `<div aria-live="polite"><p class="tour-chapter soft"></p><p class="line"><b class="tour-title"
     id="tour-title"></b><span class="tour-count mono soft"></span></p><p class="tour-text"></p></div>
     <p class="tour-buttons"><button type="button" class="tour-skip button quiet" data-do="skip">Skip</button>
     <span class="tour-done" role="status"></span>

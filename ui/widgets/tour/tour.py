@@ -1,7 +1,8 @@
-"""A short tour for a newcomer, from noise to guidance, through the real controls.
+"""A short tour for a newcomer in three chapters: what it is, how it is steered, how it is measured.
 
-It is offered once, on a first visit, and starts from a button in the masthead. No step bars the
-page: the control that it points at works as ever, and using it ticks the step off.
+It is offered once, on a first visit, and starts from a button in the masthead. Each step plays the
+stage that it speaks of; the control that it points at works as ever, and using it ticks the step
+off. At the end the page stands where the visitor left it.
 """
 
 from __future__ import annotations
@@ -19,63 +20,95 @@ class Stop:
     """One step of the tour.
 
     Attributes:
+        chapter: that it belongs to.
         tab: the id of the tab that it is in.
         title, text: what its card says.
         targets: selectors of what it points at; the first that is on view is taken.
         deed: the kind of event at the target that ticks the step off, or empty.
+        plays: whether the run on the stage is played; else its cursor is put to ``at``.
+        at: part of the way from noise to picture, 0 to 1; None leaves the cursor where it is.
     """
 
+    chapter: str
     tab: str
     title: str
     text: str
     targets: tuple[str, ...]
     deed: str = ""
+    plays: bool = False
+    at: float | None = None
 
 
+IS, STEERED, MEASURED = "1 · What it is", "2 · How it is steered", "3 · How it is measured"
 STEPS = (
     Stop(
+        IS,
         "sample",
-        "Noise becomes a picture",
-        "Left: noise, and a little less of it with every step. Right: the clean image that the "
-        "network saw before the step. It was computed here, by a small network.",
+        "It starts from noise",
+        "Random numbers, with no picture in them. Any picture ends as noise like this when noise "
+        "is added for long enough, so any picture can begin here. A network takes the noise out, "
+        "a little at each step.",
         ("#sample-stage .player-stage",),
+        plays=True,
     ),
     Stop(
+        IS,
         "sample",
-        "Time is a place",
-        "Noise on the left, pictures on the right. Drag the timeline, or press an arrow key on "
-        "it; the equations below follow.",
+        "t counts the noise",
+        "At t = 1000 there is nothing but noise, at t = 0 the finished picture. Drag the timeline, "
+        "or press an arrow key on it: the sentence above it says what happens at each step.",
         ("#sample-stage .player-timeline",),
         "pointerdown keydown",
+        at=0.5,
     ),
     Stop(
+        IS,
         "sample",
-        "Ask for a digit",
-        "Choose one and the run starts over from the same noise.",
-        ("#sample-label", "#sample-run"),
-        "change",
+        "x̂0 is a guess",
+        "Left is where the run stands. Right is x̂0, the finished picture as the network guesses "
+        "it: at first a blur of all that could still come. So each step goes a little way towards "
+        "it, and the network is asked again.",
+        ("#sample-stage .player-stage",),
+        at=0.3,
     ),
     Stop(
+        STEERED,
         "guidance",
-        "Push harder",
-        "Guidance steers every step towards the class. Move the scale: the pictures follow, "
-        "clearer and more alike the further you go.",
+        "Every step is pushed",
+        "All of these were asked for one class. At each step the network guesses twice, once told "
+        "the class and once not; the difference is the way to the class, and the run is pushed "
+        "along it.",
+        ("#guidance-stage .player-stage",),
+        plays=True,
+    ),
+    Stop(
+        STEERED,
+        "guidance",
+        "How hard, and what it costs",
+        "0 is no class, 1 the model told the class, more exaggerates it. Move the scale: the "
+        "pictures get clearer, and more alike. It costs variety, and two calls of the network for "
+        "each step.",
         ("#guidance-s", "#guidance-lam", "#guidance-clean-lam", "#guidance-stage"),
         "input",
     ),
     Stop(
-        "forward",
-        "The way into noise",
-        "Draw a digit of your own. It is turned to noise, and the model can bring it back.",
-        ("#forward-sheet .sketch-sheet", "#forward-sheet"),
-        "pointerup keydown",
+        MEASURED,
+        "guidance",
+        "A judge reads them",
+        "The judge is a network that recognises digits and takes no part in drawing. So it can say "
+        "what is in a picture, whether it is the class that was asked for, and when on the way "
+        "that was decided.",
+        ("#guidance-stage .player-sentence",),
+        at=0.6,
     ),
     Stop(
-        "sample",
-        "Keep it",
-        "Every run can be taken along: as a film, as a picture, and folded below, as a link that "
-        "brings it back. That is the tour.",
-        ("#sample-take", "#sample-copies"),
+        MEASURED,
+        "results",
+        "How far from real pictures?",
+        "FID says it in one number, by the features of a large public network; our judge distance "
+        "says it by those of the judge. Lower is better. Here is what we measured, beside what the "
+        "report says. That is the tour.",
+        ("[role=tab][data-tab-id=results]",),
     ),
 )
 
