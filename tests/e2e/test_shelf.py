@@ -77,7 +77,8 @@ def test_a_model_is_fetched_sampled_offered_everywhere_linked_to_and_served(chro
     assert visitor.run() == before
     # Ours of photographs is small: another is offered.
     visitor.pick("sample-model", "cifar10-conditional")
-    visitor.click("sample-better")
+    expect(name).to_have_value("google/ddpm-cifar10-32")
+    visitor.click("sample-fetch")
     says(visitor, "google/ddpm-cifar10-32: 565,315 parameters, 3 × 32 × 32 pixels.")
     visitor.wait_for_link(model="google/ddpm-cifar10-32")
     visitor.wait_for_kept("21 frames")

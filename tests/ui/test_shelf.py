@@ -14,10 +14,10 @@ from ui.runs.runs import Key, Studio
 NOBODY = Hub("http://127.0.0.1:9", patience=0.2)
 
 
-def answer_of(page, name):
-    """What answers a choice or a press on the Sample tab."""
-    named = (f for f in page.fns.values() if f.concurrency_id == "hub")
-    return next(f.fn for f in named if f.fn.__name__ == name)
+def told(page, name, current=None, by="chosen"):
+    """What a choice on the Sample tab, or a press there, is answered with."""
+    events = (f.fn for f in page.fns.values() if f.concurrency_id == "hub")
+    return list(next(fn for fn in events if fn.__name__ == by)(name, current))
 
 
 def words(updates) -> str:
@@ -27,17 +27,17 @@ def words(updates) -> str:
 def test_offline_a_choice_says_so_in_one_line_and_the_picker_goes_back(tmp_path):
     studio = Studio(replace(NOBODY, cache=tmp_path))
     page, here = build(studio), Key("mnist-cosine", Request(n=1, label="none"))
-    *_, last = answer_of(page, "chosen")("google/ddpm-cifar10-32", here)
+    *_, last = told(page, "google/ddpm-cifar10-32", here)
     assert "cannot be reached" in words(last) and "\n" not in words(last)
     assert "mnist-cosine" in last.values()
     # Photographs are offered nothing that cannot be had.
-    assert len(list(answer_of(page, "chosen")("cifar10-conditional", here))) == 1
+    assert len(told(page, "cifar10-conditional", here)) == 1
 
 
 def test_a_download_has_left_its_place_when_the_run_begins(monkeypatch):
     studio = Studio()
     page = build(studio)
     monkeypatch.setattr(studio, "stream", lambda *_: pytest.fail("it runs in a download's place"))
-    *_, last = answer_of(page, "fetch")("mnist-linear", None)
+    *_, last = told(page, "mnist-linear", by="fetch")
     wanted = [value for value in last.values() if isinstance(value, Key)]
     assert wanted and all(key.model == "mnist-linear" for key in wanted)

@@ -29,14 +29,12 @@ class HubModels:
     Attributes:
         field: what stands there for another model than those in the picker: its name and a button.
         note: how far a download is, or why there is none.
-        better: fetches a better model than the one that was chosen, where there is one.
     """
 
     field: gr.Row
     name: gr.Textbox
     fetch: gr.Button
     note: gr.Markdown
-    better: gr.Button
 
 
 def offered(studio: Studio) -> list[str]:
@@ -60,8 +58,7 @@ def build(prefix: str) -> HubModels:
         )
         fetch = gr.Button("Fetch", elem_id=f"{prefix}-fetch", min_width=70)
     note = gr.Markdown(elem_classes="caption", elem_id=f"{prefix}-fetched", visible=False)
-    better = gr.Button(f"Take {BETTER}", size="sm", visible=False, elem_id=f"{prefix}-better")
-    return HubModels(field, name, fetch, note, better)
+    return HubModels(field, name, fetch, note)
 
 
 def wire(run_tab, pickers: Sequence[gr.Dropdown], others: Sequence[gr.Dropdown]) -> None:
@@ -86,26 +83,25 @@ def wire(run_tab, pickers: Sequence[gr.Dropdown], others: Sequence[gr.Dropdown])
                 model: back(current),
             }
         elif name in studio.names():
-            yield told("") | {wanted: None, hub.better: gr.update(visible=False)}
+            yield told("") | {wanted: None, hub.field: gr.update(visible=False)}
             if name == SMALL and studio.can_fetch(BETTER):
-                yield told(OFFER) | {hub.better: gr.update(visible=True)}
+                yield told(OFFER) | {hub.field: gr.update(visible=True), hub.name: BETTER}
         else:
             yield from fetch(name, current)
 
     def fetch(name, current: Key | None) -> Iterator[dict]:
         name = (name or "").strip()
-        yield told("") | {wanted: None, hub.better: gr.update(visible=False)}
+        yield told("") | {wanted: None}
         try:
             for arrived, total in studio.fetching(name):
                 yield told(_progress(name, arrived, total))
             key = studio.settled(Key(name, run_tab.default_for(studio.model(name))))
-            shown = run_tab.set_to(key)
         except InvalidInput as error:
             yield told(str(error)) | {model: back(current)}
             return
         c, h, w = studio.model(name).shape
         words = f"{name}: {studio.model(name).parameters:,} parameters, {c} × {h} × {w} pixels."
-        yield told(words) | {wanted: key, hub.field: gr.update(visible=False)} | more(name) | shown
+        yield told(words) | {wanted: key, hub.field: gr.update(visible=False)} | more(name)
 
     def more(name: str) -> dict:
         found = {}
@@ -121,19 +117,14 @@ def wire(run_tab, pickers: Sequence[gr.Dropdown], others: Sequence[gr.Dropdown])
         if key is None:
             yield run_tab.silence
         else:
+            yield run_tab.set_to(key)
             yield from run_tab.stream(visitor, key)
 
-    outputs = [hub.field, hub.note, hub.better, wanted, *pickers, *others]
-    outputs += [*run_tab.controls.inputs, *run_tab.outputs]
-    better = gr.State(BETTER)
-    for event, answer, name in (
-        (model.input, chosen, model),
-        (hub.fetch.click, fetch, hub.name),
-        (hub.name.submit, fetch, hub.name),
-        (hub.better.click, fetch, better),
-    ):
-        fetched = event(answer, [name, run_tab.current], outputs, **FETCHING)
-        fetched.then(run, wanted, run_tab.outputs, **STREAM)
+    outputs = [hub.field, hub.name, hub.note, wanted, model, *pickers, *others]
+    model.input(chosen, [model, run_tab.current], outputs, **FETCHING)
+    events = [hub.fetch.click, hub.name.submit]
+    gr.on(events, fetch, [hub.name, run_tab.current], outputs, **FETCHING)
+    wanted.change(run, wanted, [*run_tab.settable, *run_tab.outputs], **STREAM)
 
 
 def _progress(name: str, arrived: int, total: int) -> str:
