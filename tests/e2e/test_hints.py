@@ -49,6 +49,7 @@ def test_by_mouse_and_by_key(visit):
     )
 
     # From a term Tab leads to the link in its tip, and back again.
+    page.locator("#sample-equations summary").click()
     page.locator("#sample-equations [data-symbol=sigma2]").first.focus()
     expect(tip(visitor).get_by_role("link")).to_have_attribute(
         "href", "https://github.com/czekluk/02456_Group_44_DDPM_Project"

@@ -42,7 +42,7 @@ def test_back_and_forward_walk_through_the_tabs_and_views_each_with_its_link(vis
     visitor.go_to("One image").wait_for_link(tab="reverse", view=None, steps="250")
     back = (("Reverse", "Break it"), ("Reverse", "Two schedules"), ("Results",))
     ways = [(page.go_back, names) for names in back]
-    start = ("Reverse process", "One image")
+    start = ("Reverse", "One image")
     ways += [(page.go_forward, names) for names in (back[1], back[0], start)]
     for width in (1440, 320):  # with all tabs on view, and few
         page.set_viewport_size({"width": width, "height": 800})

@@ -95,7 +95,7 @@ def copies(row: Download, prefix: str, place: str, noted: bool = False) -> Share
             elem_id=f"{prefix}-link",
         )
         frame = gr.Textbox(
-            label="Embed code, for a page of yours",
+            label="Embed code",
             interactive=False,
             buttons=["copy"],
             max_lines=1,

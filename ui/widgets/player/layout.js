@@ -39,8 +39,10 @@ export function arrangement({ width, height, density, lanes, panes, grid: { wide
   // On a phone, what is left beside the timeline with its switches.
   const part = narrow && lanes > 1 ? 0.62 : small && panes > 1 ? 0.72 : 0.58;
   const room = Math.max(240, Math.min(part * height, height - 230));
-  // A phone has pixels to spare for two small panes; a narrow window of a coarse screen has not.
-  const oneRow = lanes === 1 && wide <= 2 * high && !(narrow && density < 1.5);
+  // A phone has pixels to spare for two small panes; a narrow window of a coarse screen may not.
+  const half = Math.floor((width - between * (panes - 1)) / panes);
+  const finest = scaleFor({ wide, high }, half, Infinity, density) * density;
+  const oneRow = lanes === 1 && wide <= 2 * high && finest >= SMALLEST;
   const head = lanes < 2 ? 0 : small || narrow ? 60 : 52; // over the pictures of a lane
   let best = null;
   for (const across of small ? range(lanes) : [lanes]) {

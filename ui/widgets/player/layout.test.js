@@ -21,6 +21,7 @@ test("two panes stand side by side, also on a phone; those of long rows below on
   assert.equal(fit(358, 844, 3, 1, 2, DIGITS).beside, 2);
   assert.equal(fit(900, 900, 1, 1, 2, ROW).beside, 1);
   assert.equal(fit(358, 844, 3, 1, 2, ROW).beside, 2);
+  assert.equal(fit(358, 844, 1, 1, 2, { shape: [1, 28, 28, 1], columns: 1 }).beside, 2);
 });
 
 test("two lanes stand side by side, also on a phone", () => {
