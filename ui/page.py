@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -34,10 +35,10 @@ TITLE = "Learning the Noise"
 HEADER = f"""# {TITLE}
 Watch a picture come out of noise, step by step."""
 # What ``launch`` needs to know of the page.
-SCRIPTS = [
-    (BROWSER / f"{name}.js").read_text(encoding="utf-8")
-    for name in ("embed", "gradio", "stream", "store", "keys")
-]
+NAMES = "embed", "gradio", "stream", "store", "keys"
+SCRIPTS = [(BROWSER / f"{name}.js").read_text(encoding="utf-8") for name in NAMES]
+# Every visitor's page carries them, so their comments are left out.
+SCRIPTS = [re.sub(r"^ *//.*\n", "", script, flags=re.MULTILINE) for script in SCRIPTS]
 HEAD = "\n".join([fonts.head(FOLDER), *(f"<script>{script}</script>" for script in SCRIPTS)])
 LOOK = {"theme": theme(), "css": css(), "head": HEAD, "pwa": True, "favicon_path": ICON}
 

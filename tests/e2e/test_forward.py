@@ -121,7 +121,7 @@ def test_there_and_back_a_little_noise_leaves_the_digit_and_much_none(reader):
 
     reader.part("forward-label").locator("input[value='8']").click()
     reader.click("forward-go")
-    reader.page.get_by_text("50 steps of DDIM").wait_for(timeout=60_000)
+    reader.page.get_by_text("told the class 8").wait_for(timeout=60_000)
     digit = sample(3)[..., 0].astype(int)
     noised, little, much = tile(3), tile(10), tile(19)
     assert np.abs(little - digit).mean() < 12 < np.abs(much - digit).mean()

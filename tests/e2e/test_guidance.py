@@ -234,6 +234,7 @@ def test_class_and_scale_are_taken_from_strip_atlas_and_plot_by_click_and_by_key
 
     visitor.go_to("Guidance against diversity")
     plot = visitor.part("guidance-plot").locator(".tradeoff")
+    expect(plot.get_by_role("slider")).to_be_visible()
     before = plot.bounding_box()["height"]
     visitor.choose("guidance-count", "50")
     visitor.click("guidance-measure")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import gradio as gr
@@ -107,6 +108,10 @@ def theme() -> gr.themes.Base:
 
 
 def css() -> str:
-    """The style for `launch(css=...)`: the page's colours and layout, and Gradio's markup."""
+    """The style for `launch(css=...)`: the page's colours and layout, and Gradio's markup.
+
+    Every visitor's page carries it, so its comments are left out.
+    """
     sheets = [Path(__file__).with_name(name) for name in ("gradio.css", "layout.css")]
-    return "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
+    text = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
+    return re.sub(r"/\*.*?\*/\s*", "", text, flags=re.DOTALL)

@@ -2,6 +2,7 @@
 // of them is there, and what the component begins with.
 
 import "./hint.js";
+import "./why/why.js";
 import { begin } from "./component.js";
 
 const LOST = "This part of the page could not be loaded. Reload the page.";

@@ -6,6 +6,7 @@ const FAR = 0.5; // of the way from a blank picture to the one in the end
 const MUCH = 0.25;
 const NEAR = 0.15;
 const STUCK = 0.02;
+const SETTLED = 0.75; // of the images, by what the judge reads
 const LITTLE_NOISE = 0.3;
 const ALL_NOISE = 0.95;
 const [PALE, HUGE] = [0.6, 1.5]; // of the size that x_t has where it is mostly noise, 1
@@ -27,32 +28,40 @@ function reverseSentence(lane) {
     start: "Pure noise: there is no picture in it. Any picture becomes noise like this when noise is "
       + "added for long enough, so any picture can begin here.",
     blurred: `Still ${noise} noise. The network’s ${guess}, x̂0, can only be a blurred average of the `
-      + "many pictures that could hide in it.",
+      + "pictures that can still come out of it.",
     wild: `Still ${noise} noise. The network’s ${guess}, x̂0, ${n > 1 ? "are" : "is"} far from what `
       + "will come out, and every step changes much.",
     shapes: `Now the large shapes are decided: they show in x̂0, while x_t is still ${noise} noise.`,
     decided: `The picture is decided: x̂0 hardly changes any more, although x_t is still ${noise} noise.`,
+    open: `x̂0 changes little, but what it shows is not decided yet: x_t is still ${noise} noise.`,
     details: "Only details change now, and the last of the noise goes.",
     lost: `x̂0 has stopped changing although x_t is still ${noise} noise: nothing in it can tell what `
       + "to draw, so something is wrong.",
     late: `Only ${noise} noise is left, and yet x̂0 still changes much: steps this large, or a fault, `
       + "leave it no time.",
     noisy: `x_t is still ${noise} noise; a little of it goes with every step.`,
-    end: "The noise is gone: what is left is the picture.",
+    end: wasLost(lane) ? "The noise is gone, but x̂0 was settled before there was anything to see: "
+      + "this is no picture." : "The noise is gone: what is left is the picture.",
   }[phase];
   const more = [phase === "end" ? "" : pushWords(here), readWords(lane, phase)];
   return [words, ...more].filter(Boolean).join(" ");
 }
 
 function phaseOf({ index, t, numbers }) {
-  const { noise, left, contrast } = numbers;
+  const { noise, left, contrast, agree } = numbers;
   if (t === 0) return "end";
   if (index === 0) return "start";
   if (!isNumber(left)) return "noisy"; // the end is not known yet
   if (noise < LITTLE_NOISE) return left > MUCH ? "late" : "details";
   if (left > FAR) return contrast < BLURRED ? "blurred" : "wild";
   if (left > NEAR) return "shapes";
-  return noise > ALL_NOISE || left < STUCK ? "lost" : "decided";
+  if (left < (noise > ALL_NOISE ? 2 * STUCK : STUCK)) return "lost";
+  return isNumber(agree) && agree < SETTLED ? "open" : "decided";
+}
+
+/** Whether a run was lost from its first steps on. */
+function wasLost({ frames }) {
+  return Boolean(frames?.some((frame) => frame.index > 1 && frame.numbers && phaseOf(frame) === "lost"));
 }
 
 function pushWords({ numbers: { push } }) {
@@ -74,7 +83,7 @@ function readWords({ here: { numbers }, shape: [n], classes }, phase) {
 const SHORT = {
   start: "pure noise", blurred: "the guess x̂0 is still a blur", wild: "the guess x̂0 still changes much",
   pale: "x_t has lost the noise that should be in it", huge: "x_t has grown far too large",
-  shapes: "large shapes are decided", decided: "the picture is decided", lost: "stuck", details: "only details change",
+  shapes: "large shapes are decided", open: "not decided", decided: "the picture is decided", lost: "stuck", details: "only details change",
   late: "still changing late", noisy: "on the way", end: "finished",
 };
 const MOST = 3; // groups of runs that one sentence names

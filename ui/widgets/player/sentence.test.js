@@ -32,6 +32,18 @@ test("a guess that is settled in nothing but noise is called wrong", () => {
   assert.match(says({ noise: 0.99, left: 0.01, contrast: 1 }), /something is wrong/);
 });
 
+test("nothing is decided before the judge reads what it will read in the end", () => {
+  assert.match(says({ noise: 0.5, left: 0.1, contrast: 1, agree: 0 }, { n: 1 }), /not decided yet/);
+});
+
+test("what was settled in nothing but noise is no picture in the end", () => {
+  const end = { index: 20, t: 0, numbers: { noise: 0, left: 0, contrast: 1 } };
+  const frames = [{ index: 3, t: 900, numbers: { noise: 0.99, left: 0.01, contrast: 1 } }, end];
+  const lane = { name: "", shape: [4, 1, 28, 28], here: end, frames };
+  assert.match(sentenceOf([lane]), /no picture/);
+  assert.match(sentenceOf([{ ...lane, frames: [end] }]), /what is left is the picture/);
+});
+
 test("the judge tells the class of one image, and of several how many are settled", () => {
   const one = { noise: 0.5, left: 0.1, contrast: 1, agree: 1, reads: 3, sure: 0.92 };
   assert.match(says(one, { n: 1, classes: ["0", "1", "2", "three"] }), /three, 92 % sure/);

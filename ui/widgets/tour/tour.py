@@ -49,27 +49,27 @@ STEPS = (
         "is added for long enough, so any picture can begin here. A network takes the noise out, "
         "a little at each step.",
         ("#sample-stage .player-stage",),
-        plays=True,
+        at=0,
     ),
     Stop(
         IS,
         "sample",
         "t counts the noise",
-        "At t = 1000 there is nothing but noise, at t = 0 the finished picture. Drag the timeline, "
-        "or press an arrow key on it: the sentence above it says what happens at each step.",
+        "At t = 1000 there is nothing but noise, at t = 0 the finished picture. See it count down, "
+        "then drag the timeline: the sentence above it says what happens at each step.",
         ("#sample-stage .player-timeline",),
         "pointerdown keydown",
-        at=0.5,
+        plays=True,
     ),
     Stop(
         IS,
         "sample",
         "x̂0 is a guess",
-        "Left is where the run stands. Right is x̂0, the finished picture as the network guesses "
-        "it: at first a blur of all that could still come. So each step goes a little way towards "
-        "it, and the network is asked again.",
+        "x_t is where the run stands. x̂0 is the finished picture as the network guesses it: at "
+        "first a blur of all that could still come. So each step goes a little way towards it, and "
+        "the network is asked again.",
         ("#sample-stage .player-stage",),
-        at=0.3,
+        at=0.05,
     ),
     Stop(
         STEERED,

@@ -78,8 +78,8 @@ WHYS = {
         "What does guidance cost?",
         "Variety, and time. It pushes every picture towards what makes its class unmistakable, so "
         "the unusual ones disappear: pictures become clearer, more alike, and at last bolder. And "
-        "the network is called twice for each step, once told the class and once not: the push is "
-        "the difference.",
+        "classifier-free guidance calls the network twice for each step, once told the class and "
+        "once not: the push is the difference.",
         ("s = 0", "s = 1", "s = 2", "s = 8"),
     ),
     "lambda": Why(
