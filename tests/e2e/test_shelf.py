@@ -91,7 +91,9 @@ def test_a_model_is_fetched_sampled_offered_everywhere_linked_to_and_served(chro
     visitor.wait_for_link(model="mnist-linear")
     visitor.pick("sample-model", "google/ddpm-cifar10-32")  # it is here by now
     visitor.wait_for_link(model="google/ddpm-cifar10-32")
-    visitor.go_to("forward").field("forward-model").click()
+    visitor.wait("film")
+    visitor.go_to("forward").wait("film", "forward")  # a page that is left midway complains
+    visitor.field("forward-model").click()
     visitor.page.get_by_role("option", name="google/ddpm-cifar10-32").wait_for()
     # Its link and the API work once it is here.
     visitor.open("?model=user/never-fetched&n=1&steps=3").wait("error")
