@@ -37,7 +37,7 @@ class Tab:
         with gr.Blocks():
             self.run_tab = guidance.build(self.studio)
         self.parts, self.spelled = self.run_tab.controls.parts, guidance_controls.spelled(BOTH)
-        self.strip, self.atlas, _, self.plot = self.run_tab.tools
+        self.strip, self.atlas, self.plot = self.run_tab.tools
 
     def values(self, **changes):
         return [(self.spelled | changes)[name] for name in guidance_controls.NAMES]

@@ -23,7 +23,7 @@ def tabs():
 
 
 def test_no_tool_opens_empty(tabs):
-    tools = [tool for tab in tabs for tool in tab.tools if tool.place != "branch"]
+    tools = [tool for tab in tabs for tool in tab.tools]
     shown = {tool.place: tool.shows.value for tool in tools}
     assert all(it.get("points") or it.get("recorded") for it in shown.values()), shown.keys()
 

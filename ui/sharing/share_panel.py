@@ -87,20 +87,9 @@ def copies(row: Download, prefix: str, place: str, noted: bool = False) -> Share
     """Lay out, folded, what else can be copied of a run; noted: if something may have to be said of
     its link."""
     with gr.Accordion("Link, Python, command line", open=False, elem_id=f"{prefix}-copies"):
-        link = gr.Textbox(
-            label="Link",
-            interactive=False,
-            buttons=["copy"],
-            max_lines=1,
-            elem_id=f"{prefix}-link",
-        )
-        frame = gr.Textbox(
-            label="Embed code",
-            interactive=False,
-            buttons=["copy"],
-            max_lines=1,
-            elem_id=f"{prefix}-embed",
-        )
+        line = {"interactive": False, "buttons": ["copy"], "max_lines": 1}
+        link = gr.Textbox(label="Link", elem_id=f"{prefix}-link", **line)
+        frame = gr.Textbox(label="Embed code", elem_id=f"{prefix}-embed", **line)
         note = gr.Markdown(elem_classes="caption", elem_id=f"{prefix}-note") if noted else None
         boxes = {"interactive": False, "wrap_lines": True}
         python = gr.Code(label="Python", language="python", **boxes)

@@ -6,6 +6,7 @@ A new tool is a subclass of `Tool`: where it shows, and what it computes.
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 import gradio as gr
@@ -20,7 +21,7 @@ from ..widgets.download import download
 FAILED = "That failed on the server, which has made a note of it."
 
 
-class Tool:
+class Tool(ABC):
     """Where it shows, and how it is run and stopped.
 
     Attributes:
@@ -38,17 +39,17 @@ class Tool:
     def __init__(self, studio: Studio):
         self.studio = studio
 
+    @abstractmethod
     def compute(self, ticket: Ticket, *values) -> Iterator[dict]:
         """Updates, as far as it is.
 
         Raises:
             InvalidInput: saying why it cannot be computed.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def empty(self, message: str, order: int | None = None) -> dict:
         """What it shows where there is nothing else to be seen."""
-        raise NotImplementedError
 
     def buttons(self, words: str, go: str, stop: str, **look) -> None:
         """Lay out what runs it and what stops it, by their element ids."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import abstractmethod
 from collections.abc import Iterator
 
 import gradio as gr
@@ -95,11 +96,11 @@ class PictureTool(Tool):
             told = words or f"Stopped after {done} of {work} steps."
             yield {self.shows: image_grid.contact(tiles, **about), self.note: told}
 
+    @abstractmethod
     def begin(self, model: Model, picture: np.ndarray, seed, label) -> Iterator[tuple]:
         """First how many steps it takes, its tiles, and how they are labelled; then after each
         step, which has changed the tiles, how many are done, and in words what is shown, or
         nothing while more are to come."""
-        raise NotImplementedError
 
 
 class ThereAndBack(PictureTool):

@@ -25,6 +25,7 @@ from ...widgets.player import player
 from ...widgets.why import why
 from .. import run_controls
 from ..run_tab import RunTab, caption
+from ..tool import Tool
 from . import guidance_controls, guidance_tools
 
 NAME = "guidance"
@@ -44,7 +45,7 @@ class GuidanceTab(RunTab):
     Attributes:
         rows: says what the rows of the stage are.
         anatomies: one for each row that may stand on the stage.
-        tools: what stands below the stage.
+        tools: what is computed below the stage.
     """
 
     rows: gr.Markdown | None = None
@@ -223,7 +224,7 @@ def build(studio: Studio) -> GuidanceTab:
                         )
                         for i in range(ROWS)
                     )
-                tools = tuple(tool(studio, NAME) for tool in guidance_tools.TOOLS)
+                below = [tool(studio, NAME) for tool in guidance_tools.TOOLS]
             formulas = equations.beside(studio, NAME, equations.GUIDED)
             kept = share_panel.copies(row, NAME, NAME)
         with gr.Column(elem_classes="control-column"):
@@ -239,10 +240,10 @@ def build(studio: Studio) -> GuidanceTab:
         formulas=formulas,
         rows=rows,
         anatomies=anatomies,
-        tools=tools,
+        tools=tuple(tool for tool in below if isinstance(tool, Tool)),
     )
     _wire(made)
-    for tool in tools:
+    for tool in below:
         tool.connect(made)
     return made
 

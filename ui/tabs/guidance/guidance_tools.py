@@ -279,13 +279,14 @@ class Plot(ScaleTool):
         yield shown(message, base.n)
 
 
-class Branch(Tool):
-    """Goes on alone from the step under the cursor of the stage, with something changed."""
+class Branch:
+    """Goes on alone from the step under the cursor of the stage, with something changed.
 
-    place = "branch"
+    No `Tool`: it runs on the stage itself, which stops it and says what fails.
+    """
 
     def __init__(self, studio: Studio, prefix: str):
-        super().__init__(studio)
+        self.studio = studio
         with gr.Tab("Branch", id="branch"):
             gr.Markdown(
                 "Scrub the stage to a step, change something, and go on from there: the run and "
