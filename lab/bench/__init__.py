@@ -1,6 +1,7 @@
-"""Speed, by turns: beside diffusers, or beside another checkout of this project.
+"""Speed: by turns beside diffusers or another checkout of this project, and of the page.
 
 ``cases.py``           what is timed; also the process that times it in another checkout
 ``with_diffusers.py``  the same by diffusers, at matched parameters and operations
 ``compare.py``         turns in rounds, their ratio; another checkout as a side
+``page.py``            the page in a browser: its first picture, a held slider
 """

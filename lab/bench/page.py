@@ -1,0 +1,185 @@
+"""The page in a browser: how soon it shows a picture, and how soon a held slider changes it.
+
+``app.py`` runs in a process of its own and headless Chromium on the same machine, so both share
+its cores, as they do for somebody who runs the page at home.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from ddpm_core.errors import InvalidInput
+
+APP = Path(__file__).resolve().parents[2] / "app.py"
+BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
+MOVES = 40
+VISITORS = 32
+GUIDED = "/?tab=guidance&label=3&guidance=cfg&guidance_scale=1&steps=20&n={}&seed={}"
+# What the others ask for by the API, again and again, in turn.
+OTHERS = (
+    {"n": 1, "label": "all"},
+    {"n": 8, "label": "3", "guidance": "cfg", "guidance_scale": 2},
+    {"model": "cifar10-conditional", "n": 4, "label": "all"},
+)
+PAINTED = """(stage) => {
+  const canvas = document.querySelector(`${stage} [data-pane="x"] canvas`);
+  if (!canvas?.width) return false;
+  const { width, height } = canvas;
+  const pixels = new Uint32Array(
+    canvas.getContext("2d").getImageData(0, 0, width, height).data.buffer);
+  return pixels.some((pixel) => pixel !== pixels[0]);
+}"""
+# From the event of the slider to the first frame whose picture differs, in ms; looked at once all
+# that is painted in a frame has been.
+WATCH = """(stage) => {
+  const canvas = () => document.querySelector(`${stage} [data-pane="x"] canvas`);
+  window.waits = [];
+  document.querySelector("#guidance-s input[type=range]").addEventListener("input", (event) => {
+    const before = canvas().toDataURL();
+    const atNextFrame = () => requestAnimationFrame(() => setTimeout(look));
+    const look = () => {
+      if (canvas().toDataURL() === before) atNextFrame();
+      else window.waits.push(performance.now() - event.timeStamp);
+    };
+    atNextFrame();
+  }, true);
+}"""
+
+
+def measure() -> Iterator[tuple[str, str]]:
+    """Each line of the report as soon as it is known: what was measured, and its figures.
+
+    Raises:
+        InvalidInput: without playwright (``requirements-dev.txt``) or a Chromium.
+    """
+    with browser() as chromium:
+        page = chromium.new_page(viewport={"width": 1280, "height": 900})
+        began = time.perf_counter()
+        with served() as url:
+            received = count_bytes(page)
+            page.goto(url)
+            page.wait_for_function(PAINTED, arg="#sample-stage", polling="raf")
+            seconds = time.perf_counter() - began
+            yield "from `python app.py` to the first picture", f"{seconds:.1f} s"
+            page.wait_for_timeout(3000)  # what is loaded after the first picture
+            yield "first load", f"{sum(received) / 1e6:.2f} MB"
+            # Another seed each time, so that no picture is one that the page has kept.
+            for n, name in ((1, "one digit"), (8, "a row of eight")):
+                yield f"held slider, {name}", figures(held_slider(page, url, n, seed=n))
+            with others(url) as answers:
+                waits = held_slider(page, url, 1, seed=2)
+            name = f"held slider, one digit among {VISITORS} visitors"
+            yield name, f"{figures(waits)}; the others were answered {len(answers)} times"
+
+
+def figures(waits: list[float]) -> str:
+    """Median, 95th percentile and greatest of waits in ms."""
+    middle, high, most = np.percentile(waits, [50, 95, 100]) / 1e3
+    return f"median {middle:.3f} s, 95 % within {high:.3f} s, longest {most:.3f} s ({len(waits)})"
+
+
+@contextmanager
+def browser() -> Iterator:
+    """A headless Chromium; ``CHROMIUM`` in the environment names another one."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise InvalidInput("bench --page needs pip install -r requirements-dev.txt") from None
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        raise InvalidInput("bench --page needs a Chromium on the PATH, or its path in $CHROMIUM")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """``python app.py`` on a free port, and its address as soon as it answers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, str(APP), "--no-browser", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        try:
+            while not is_open(port):
+                if process.poll() is not None:
+                    raise InvalidInput("app.py has ended: see above")
+                time.sleep(0.02)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
+
+
+def count_bytes(page) -> list[int]:
+    """A list that grows by what the page receives, as it comes over the wire."""
+    received: list[int] = []
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    network.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
+    return received
+
+
+def held_slider(page, url: str, n: int, seed: int) -> list[float]:
+    """Hold the slider of the guidance scale and move it, each time its picture has changed.
+
+    Returns:
+        ``MOVES`` waits, in ms.
+    """
+    stage = "#guidance-stage"
+    page.goto(url + GUIDED.format(n, seed))
+    page.wait_for_selector(f"{stage} .player[data-state=film]", state="attached", timeout=120_000)
+    page.evaluate(WATCH, stage)
+    box = page.locator("#guidance-s input[type=range]").bounding_box()
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 0.1 * box["width"], y)
+    page.mouse.down()
+    for move in range(MOVES):
+        seen = page.evaluate("waits.length")
+        page.mouse.move(box["x"] + (0.12 + 0.02 * move) * box["width"], y)
+        page.wait_for_function(f"waits.length > {seen}", polling=20, timeout=120_000)
+    page.mouse.up()
+    return page.evaluate(f"waits.slice(-{MOVES})")
+
+
+@contextmanager
+def others(url: str) -> Iterator[list[dict]]:
+    """All visitors but one ask by the API, again and again; gives the list of their answers."""
+    from gradio_client import Client
+
+    answers, over = [], threading.Event()
+
+    def visit(number: int) -> None:
+        client = Client(url, verbose=False)
+        for turn in range(10**6):
+            if over.is_set():
+                return
+            asked = OTHERS[number % len(OTHERS)] | {"seed": 1000 * number + turn}
+            answers.append(client.predict(**asked, steps=20, api_name="/sample"))
+
+    threads = [threading.Thread(target=visit, args=[i], daemon=True) for i in range(VISITORS - 1)]
+    for thread in threads:
+        thread.start()
+    while not answers:
+        time.sleep(0.1)
+    yield answers
+    over.set()
+    for thread in threads:
+        thread.join()
