@@ -48,6 +48,9 @@ class Account:
     spent: float = 0.0
     # The moment from which its work goes on just now; None while it waits.
     since: float | None = None
+    # For what is short and must be quick: seconds that others must have waited to come before it.
+    # It shares no batch.
+    head_start: float = 0.0
 
     def seconds(self) -> float:
         """What it has had up to this moment; a clock that stands still while others compute."""
@@ -91,7 +94,8 @@ class _Job:
 
     def urgency(self, now: float) -> float:
         """The lowest is next."""
-        return min(self.account.spent, PATIENCE) - (now - self.arrived)
+        charged = min(self.account.spent, PATIENCE) - self.account.head_start
+        return charged - (now - self.arrived)
 
 
 class Engine:
@@ -211,7 +215,7 @@ class Engine:
     def _batch(self, first: _Job, now: float) -> list[_Job]:
         """It, and in order of urgency whoever waits for the same network, while there is room."""
         jobs, kind, images = [first], first.asked.kind, len(first.asked.x)
-        most = max(SHARED, 2 * images)
+        most = images if first.account.head_start else max(SHARED, 2 * images)
         if first.asked.most is not None:
             most = min(most, first.asked.most)
         others = [job for job in self._waiting if job is not first]

@@ -8,6 +8,7 @@ import numpy as np
 from playwright.sync_api import expect
 
 from ddpm_core import Request, film, load
+from lab.bench import page as bench
 from tests.support.visitor import at_rest, tiles
 
 TAB = "guidance"
@@ -97,6 +98,13 @@ def test_the_picture_follows_the_slider_while_it_is_held_and_the_keys(led):
     settle(visitor)
     assert visitor.picture(tab=TAB)[1] == 2 * 29 - 1
     expect(rows(visitor)).to_contain_text("only for 1 ≤ t ≤ ")
+
+
+def test_the_bench_holds_the_slider_until_each_move_is_seen(chromium, url, monkeypatch):
+    monkeypatch.setattr(bench, "MOVES", 3)
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    assert len(bench.held_slider(page, url.rstrip("/"), n=1, seed=1)) == 3
+    page.close()
 
 
 def test_a_finger_moves_the_slider_and_one_that_scrolls_leaves_time_alone(visit):

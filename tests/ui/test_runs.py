@@ -160,6 +160,11 @@ def test_what_follows_from_a_request_never_takes_the_place_of_one(studio):
     assert not studio.arm(visitor, at=1200.0).superseded  # asked before it was, arrived after
     assert rest.superseded and rest.asked
     assert studio.arm(visitor, at=1100.0, yields=True).superseded
+    preview = studio.arm(visitor, at=1500.0)
+    preview.head_start = 5.0
+    assert studio.arm(visitor, at=1600.0, yields=True).superseded and not preview.asked
+    preview.through = True
+    assert not studio.arm(visitor, at=1700.0, yields=True).superseded
 
 
 def test_the_seconds_of_a_run_are_its_own(studio, model):

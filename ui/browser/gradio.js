@@ -2,6 +2,11 @@
 // and the messages of its stream. Each release may change any of it: tests/e2e/test_stream.py says
 // what a new one broke, and ui/gradio_internals.py has the same for Python.
 (() => {
+  // Before each event Gradio copies all that the components it reads are made of, value by value:
+  // thousands of them, most of which are no objects and need no copy.
+  const clone = window.structuredClone;
+  window.structuredClone = (value, options) =>
+    value !== null && typeof value === "object" ? clone(value, options) : value;
   const LABEL = "[data-testid=block-info]";
   const PRESSED = ".terms label, .checkbox-container, .instruments [role=tab]";
   window.gradio = {

@@ -272,7 +272,7 @@ class Studio:
                 once any may arrive first. One that was made before the newest is superseded from
                 the start.
             yields: it is not what they asked for but what follows from it; what they asked for,
-                even before, takes its place.
+                even before, takes its place, and so does a preview that is not through.
         """
         with self._guard:
             if at is not None:
@@ -284,6 +284,8 @@ class Studio:
                     while len(self._asked) > VISITORS_KEPT:
                         self._asked.popitem(last=False)
             earlier = self._tickets.get(visitor)
+            if yields and earlier and earlier.head_start and not earlier.through:
+                return Ticket(asked=True, superseded=True)
             if earlier is not None:
                 earlier.superseded = earlier.asked = True
             self._tickets[visitor] = ticket = Ticket(next(self._orders))
@@ -314,7 +316,8 @@ class Studio:
 
     def _whole(self, ticket, key: Key, traced, rate) -> Iterator[Progress]:
         model = self.model(key.model)  # not on the engine: it may have to be loaded
-        run, film, start = self.engine.do(_begun, model, key.requests)
+        account = Account(head_start=ticket.head_start)
+        run, film, start = self.engine.do(_begun, model, key.requests, account=account)
         yield from self._run(ticket, key, run, film, start, None, traced, rate)
 
     def _trunk(self, ticket, key: Key) -> Progress | None:
@@ -445,7 +448,7 @@ class Studio:
                 shown = time.monotonic()  # not before: showing it may take longer than the pause
 
     def _run(self, ticket, key: Key, run: Run, film: Film, start, previous, traced, rate):
-        account = Account()
+        account = Account(head_start=ticket.head_start)
         pause = max(1 / rate if rate else 3600, len(run.images) * SECONDS_PER_TILE)
         trace = Trace(run) if key.is_recorded(traced) else None
         calls = run.calls(report=trace is not None)

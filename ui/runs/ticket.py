@@ -12,12 +12,14 @@ class Ticket:
     """How a run is told to end: asked by its visitor, or overtaken by their next run.
 
     Attributes:
+        head_start: of its run on the engine, in seconds; see ``Account``.
         order: rises from run to run, so that late news of an old one can be told.
         through: whether its generator has ended, of those that say so.
         overtaken: lead to the tickets of the visitor's earlier runs, while there are any.
     """
 
     order: int = 0
+    head_start: float = 0.0
     asked: bool = False
     superseded: bool = False
     through: bool = False

@@ -149,6 +149,19 @@ def test_what_takes_several_steps_at_once_is_overtaken_between_them(monkeypatch,
     assert order == ["preview"] * 3 + ["film"] * 4
 
 
+def test_what_has_a_head_start_overtakes_what_waits_and_shares_no_batch(monkeypatch):
+    monkeypatch.setattr(module, "PATIENCE", 600.0)
+    held, net, order = Held(), Net(), []
+    net.register_forward_pre_hook(lambda _, given: order.append(given[1][0].item()))
+    for seed in range(3):
+        held.hand(seed, held.engine.step, walk(held.engine, net, pictures(seed), [1]))
+    preview = walk(held.engine, net, pictures(3), [2, 2])
+    account = Account(head_start=60.0)
+    held.hand("preview", held.engine.advance, preview, lambda: False, account=account)
+    held.let_go()
+    assert order == [2, 2, 1] and net.seen == [1, 1, 3]
+
+
 def test_nothing_is_begun_before_its_turn_where_there_is_no_room_for_it(monkeypatch):
     monkeypatch.setattr(module, "SHARED", 3)
     held, net, order = Held(), Net(), []

@@ -32,10 +32,11 @@ NAME = "guidance"
 ROWS = 2  # that are taken apart
 # While a slider moves: few steps, enough to see where it goes. For one image and for a row.
 QUICK_STEPS = {"cfg": (4, 6), "classifier": (5, 6)}
+HEAD_START = 5.0  # seconds before which nobody else's run overtakes them
 LOOKING = "What guidance did, at the step under the cursor."
 SILENCE = ""  # a second anatomy takes no room until there is a second row
 # How long a hand must rest before the full number of steps is spent on where it rests.
-REST_SECONDS, REST_LOOKS = 0.3, 6
+REST_SECONDS = 0.3
 
 
 @dataclass
@@ -99,16 +100,21 @@ class GuidanceTab(RunTab):
         } | {self.formulas: self.formulas.of(model, key.requests, trace)}
 
     def preview(self, visitor: gr.Request, *values) -> dict:
-        """The end of a run of few steps, at once; what stands below it is for ``rest`` to say."""
+        """The end of a run of few steps, at once; what stands below is for ``rest_of`` to say."""
         try:
             with self.studio.preview():
                 return self._preview(self.arm(visitor), self.read(values))
         except InvalidInput as error:
-            return self.refuse(visitor, error)
+            news = self.refuse(visitor, error)
+            if "kind" in news[self.stage]:  # of too many previews at a time, one may still run
+                news[self.stage]["preview"] = True
+            return news
 
     def _preview(self, ticket: Ticket, key: Key) -> dict:
-        shown = {self.stage: gr.skip()}
-        if not ticket.superseded:
+        ticket.head_start, shown = HEAD_START, {self.stage: gr.skip()}
+        if ticket.superseded:
+            return shown
+        try:
             runs = self.studio.stream(ticket, quick(key), rate=0)
             newest = partial(player_values.under_way, self.studio)
             for value, progress in player_values.values(runs, ticket, newest):
@@ -117,35 +123,37 @@ class GuidanceTab(RunTab):
                 elif progress.done:
                     told = value | {"preview": key.request.steps}
                     shown |= {self.stage: told, self.current: progress.key}
+        finally:
+            ticket.through = True
         return shown
 
     def rest_of(self, visitor: gr.Request, *values) -> Iterator[dict]:
-        """``rest`` of what the controls spell, of which a preview stands on the stage."""
-        yield from self.spelled(visitor, values, lambda *run: self.rest(*run, preview=True))
+        """Run what the controls spell, of which a preview stands on the stage."""
+        yield from self.spelled(visitor, values, self.quietly)
 
-    def rest(self, visitor: gr.Request, key: Key, preview: bool = False) -> Iterator[dict]:
-        """Run what a key names once the visitor's hand has rested, and show only its end.
+    def rest(self, visitor: gr.Request, key: Key) -> Iterator[dict]:
+        """``quietly``, once the visitor's hand has rested."""
+        yield from self.quietly(visitor, key, wait=REST_SECONDS)
 
-        A run that is armed meanwhile ends this one without a word.
+    def quietly(self, visitor: gr.Request, key: Key, wait: float = 0) -> Iterator[dict]:
+        """Run what a key names and show only its end; a run that is armed meanwhile ends this one.
+
+        Args:
+            wait: before it begins, in seconds.
         """
         ticket = arm(self.studio, visitor, self.name, yields=True)
         try:
-            yield from self._rested(ticket, key, preview)
+            until = time.monotonic() + wait
+            while time.monotonic() < until and not ticket.asked:
+                time.sleep(0.05)
+            yield self.silence  # of a branch that is ended before it begins nothing else is heard
+            if not ticket.asked:
+                yield from self._end_of(ticket, key)
         finally:
             ticket.through = True
 
-    def _rested(self, ticket: Ticket, key: Key, preview: bool) -> Iterator[dict]:
-        for look in range(REST_LOOKS):
-            time.sleep(REST_SECONDS / REST_LOOKS)
-            if ticket.asked:
-                # Stopped, with a preview on the stage of which there is nothing to take.
-                yield self.silence if ticket.superseded or not preview else self.nothing
-                return
-            if look == 0 and preview:
-                # What can be kept below is not what a preview has put on the stage.
-                yield {self.keep.take: share_panel.pending(ticket.order)} | self.heading(key)
+    def _end_of(self, ticket: Ticket, key: Key) -> Iterator[dict]:
         progress = None
-        yield self.silence  # of a branch that is ended before it begins nothing else is heard
         for value, progress in self.values(ticket, key, rate=4):
             if progress is None:
                 yield self.nothing | {self.stage: value, self.current: None}
@@ -252,7 +260,7 @@ def _wire(made: GuidanceTab) -> None:
     panel, parts = made.controls, made.controls.parts
     made.wire(parts["seed"].submit)  # no preview of these is on the stage: what runs is to be seen
     # The last value of a drag must not be dropped, and none must wait for those before it.
-    moved = gr.on(
+    gr.on(
         panel.moving,
         made.preview,
         panel.inputs,
@@ -260,7 +268,7 @@ def _wire(made: GuidanceTab) -> None:
         trigger_mode="always_last",
         **AT_ONCE,  # ``Studio.preview`` bounds what runs at a time
     )
-    moved.then(**made.running | {"fn": made.rest_of})
+    made.stage.rested(**made.running | {"fn": made.rest_of})
     # What is chosen is never an output of its own event: of two choices in a breath the answer to
     # the first would take the second back.
     fits = [parts["method"], parts["kind"], panel.applies, parts["mix"]]

@@ -17,6 +17,7 @@ import { listenToDrags, listenToHands, makePlayback, transportMarkup } from "./t
 
 const ALIGN_NAMES = { step: "step", t: "step", logsnr: "log-SNR" };
 const IN_SENTENCES = ["x_t", "x̂0", "judge", "Guidance"];
+const REST = 300; // milliseconds after which a hand rests
 const UNREAD = "The recording could not be read. Run it again.";
 const UNFETCHED = "This step could not be fetched. Try again.";
 
@@ -61,6 +62,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
   let ticket = 0;
   let newest = 0; // the order of the newest run heard of
   let runs = 0; // that were on the stage
+  let resting = 0; // the timer of a hand that moves a slider
   const done = {}; // what each part of the page was last painted from
 
   listen();
@@ -74,6 +76,8 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
     // What is drawn stands in for the film to come, and the one before it may be said again.
     if (root.dataset.state === "drawn" && value.order === newest) return;
     newest = value.order ?? newest;
+    clearTimeout(resting);
+    if (value.preview) resting = setTimeout(() => trigger("rested"), REST);
     if (value.kind !== "error") hideError();
     ({ idle: showIdle, live: showLive, film: showFilm, error: showError, next: tellNext })[
       value.kind]?.(value);

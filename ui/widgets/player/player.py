@@ -89,11 +89,12 @@ class Player(component.Component):
     `tile`; `position`, from 0 to 1), and follows `player:seek` (`detail.index`, a step of the first
     lane). With `clickable_tiles`, `player.select(fn)` calls `fn` with a `gr.SelectData` whose
     `index` is the tile that was clicked (0 first, row by row) and whose `value` is the run it
-    belongs to.
+    belongs to. `player.rested(fn)` calls `fn` once a preview has stood for 0.3 seconds in which no
+    other came: the hand that moves a slider rests.
     """
 
     NAME = "player"
-    EVENTS = ("select",)
+    EVENTS = ("select", "rested")
 
     def __init__(
         self,
