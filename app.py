@@ -19,6 +19,8 @@ os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
 from starlette.middleware import Middleware
 
+from ddpm_core.commands.options import add_device
+from ddpm_core.errors import InvalidInput
 from ui.events import VISITORS
 from ui.page import LOOK, build
 from ui.runs.runs import CALLS, HUB, MAX_PREVIEWS, PUBLIC_HUB, Studio
@@ -55,6 +57,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--no-browser", dest="browser", action="store_false", help="do not open a browser"
     )
+    add_device(parser)
     return parser.parse_args(argv)
 
 
@@ -69,7 +72,7 @@ def launch(argv: list[str] | None = None, studio=None, **overrides):
     _check_free(host, options.port)
     own = options.host in (None, "127.0.0.1", "localhost", "::1")
     public = ON_A_SPACE or options.share or not own
-    studio = studio or Studio(PUBLIC_HUB if public else HUB)
+    studio = studio or Studio(PUBLIC_HUB if public else HUB, options.device)
     # By default Gradio runs a handler for one visitor at a time, and most may load a model.
     page = build(studio).queue(
         max_size=2 * VISITORS, default_concurrency_limit=VISITORS, api_open=False
@@ -113,7 +116,10 @@ def main() -> None:
         prefix="learning-the-noise-", ignore_cleanup_errors=True
     ) as folder:
         os.environ.setdefault("GRADIO_TEMP_DIR", folder)
-        launch()
+        try:
+            launch()
+        except InvalidInput as error:  # a device that is not there
+            sys.exit(f"error: {error}")
     sys.stdout.flush()
     os._exit(0)  # a run under way computes on, and would abort an interpreter that winds down
 

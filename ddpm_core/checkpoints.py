@@ -30,8 +30,8 @@ from .diffusion import PREDICTION_TYPES
 from .errors import CheckpointError, InvalidInput, check_choice, check_int
 from .fast import Prepared, lay_out
 from .files import write
-from .hardware import bf16_is_native
-from .noise import Noise
+from .hardware import bf16_is_native, describe, find_device
+from .noise import DeviceNoise, Noise
 from .schedules import NoiseSchedule
 from .unet import UNet
 
@@ -99,11 +99,13 @@ class Model:
         training: what ``training.json`` tells; empty if there is none.
         evaluate: what evaluates the network for its denoisers; set to ``Engine.evaluate`` where
             many share the model.
+        device_noise: set to True to draw noise on the device of the network (``DeviceNoise``), for
+            measuring: faster, other pictures.
     """
 
     def __init__(self, name: str, config: Config, unet: UNet, schedule, training: dict):
         self.name, self.config, self.schedule, self.training = name, config, schedule, training
-        self.unet, self.evaluate = unet, nn.Module.__call__
+        self.unet, self.evaluate, self.device_noise = unet, nn.Module.__call__, False
         self.prepared = Prepared(unet, schedule.num_timesteps)
 
     @property
@@ -157,7 +159,16 @@ class Model:
 
     def noise(self, seed: int, images) -> Noise:
         """The noise of these images of this seed, in this model's shape."""
+        if self.device_noise:
+            return DeviceNoise(seed, images, self.shape, self.device)
         return Noise(seed, images, self.shape)
+
+    def noise_record(self) -> dict[str, str]:
+        """``noise``: what drew it, where that is not ``Noise``, which draws the same everywhere."""
+        if not self.device_noise:
+            return {}
+        place = "cpu" if self.device.type == "cpu" else describe(self.device)
+        return {"noise": f"torch {torch.__version__.split('+')[0]}, {place}"}
 
     def _labels(self, labels) -> Tensor | None:
         """(B,) class indices, (B, classes) shares where one is a mixture, or None for no class."""
@@ -195,6 +206,7 @@ def load(
     home: Path | None = None,
     source: hub.Hub | None = None,
     progress: hub.Progress | None = None,
+    device: str | torch.device = "auto",
 ) -> Model:
     """Load a diffusion model.
 
@@ -203,14 +215,17 @@ def load(
             ``owner/name@revision``; looked for in this order, in the local cache before the Hub.
         source: the Hub to ask; the usual one unless given.
         progress: of a download; see ``Hub.folder``.
+        device: see ``hardware.find_device``.
 
     Raises:
         CheckpointError: saying what is missing, damaged, not supported or does not fit.
+        InvalidInput: for a device that is not there, naming those that are.
     """
-    return Model(*_rebuild(find(name, home, available, source, progress), Config, name))
+    device = find_device(device)
+    return Model(*_rebuild(find(name, home, available, source, progress), Config, name, device))
 
 
-def from_hub(name: str, source: hub.Hub) -> Model:
+def from_hub(name: str, source: hub.Hub, device: str | torch.device = "auto") -> Model:
     """``load`` for those who let others choose: never a folder of this machine.
 
     A model of very large images or very many classes is refused too, and no message tells of paths.
@@ -218,17 +233,20 @@ def from_hub(name: str, source: hub.Hub) -> Model:
     folder = source.folder(name)
     try:
         _check_modest(folder)
-        return Model(*_rebuild(folder, Config, name))
+        return Model(*_rebuild(folder, Config, name, find_device(device)))
     except InvalidInput as error:
         raise CheckpointError(str(error).replace(f"{folder}", name)) from None
 
 
 def load_classifier(
-    name: str | Path, home: Path | None = None, source: hub.Hub | None = None
+    name: str | Path,
+    home: Path | None = None,
+    source: hub.Hub | None = None,
+    device: str | torch.device = "auto",
 ) -> Classifier:
     """Load a classifier; arguments and errors as of ``load``."""
     folder = find(name, home, available_classifiers, source)
-    return Classifier(*_rebuild(folder, ClassifierConfig, name))
+    return Classifier(*_rebuild(folder, ClassifierConfig, name, find_device(device)))
 
 
 def holds_classifier(folder: Path) -> bool:
@@ -323,7 +341,7 @@ def _held(folder: Path) -> list[str]:
     return [p.relative_to(folder).as_posix() for g in ("*", "*/*") for p in folder.glob(g)]
 
 
-def _rebuild(folder: Path, kind: type, called: str | Path) -> tuple:
+def _rebuild(folder: Path, kind: type, called: str | Path, device: torch.device) -> tuple:
     """(name, config, network, schedule, training record) of a checkpoint folder.
 
     The name is that of the repository, or of the folder.
@@ -349,6 +367,7 @@ def _rebuild(folder: Path, kind: type, called: str | Path) -> tuple:
     except RuntimeError as error:
         what = " ".join(f"{error}".split()[:60])
         raise CheckpointError(f"the weights in {folder} do not fit its config: {what}") from error
+    network.to(device)
     if kind is Config:
         lay_out(network)
     training = _read_json(folder / TRAINING, {})

@@ -83,11 +83,15 @@ class Classifier:
         """Whether it was trained on noisy images and is told how noisy they are."""
         return self.schedule is not None
 
+    @property
+    def device(self) -> torch.device:
+        return next(self.net.parameters()).device
+
     def log_probs(self, x: Tensor, abar: float | Tensor | None = None) -> Tensor:
-        """ln p(class | x), (B, classes), float32, differentiable in ``x``.
+        """ln p(class | x), (B, classes), float32, differentiable in ``x``, on its own device.
 
         Args:
-            x: (B, C, H, W), images in [-1, 1], or noisy ones.
+            x: (B, C, H, W), images in [-1, 1], or noisy ones; on any device.
             abar: ``alphas_cumprod`` at their noise level, one for all or (B,), best in float64; 1,
                 or None, for clean images. A classifier of clean images ignores it.
         """
@@ -121,5 +125,5 @@ class Classifier:
             raise InvalidInput(
                 f"{self.name} takes images of shape (B, {wanted}), not {tuple(x.shape)}"
             )
-        t = self.timesteps(abar, len(x)).float().to(x.device) if self.noise_aware else None
-        return x.float(), t
+        t = self.timesteps(abar, len(x)).float().to(self.device) if self.noise_aware else None
+        return x.to(self.device).float(), t

@@ -130,13 +130,13 @@ def test(classifier: Classifier, images: data.Images) -> dict:
 @torch.no_grad()
 def predict(classifier: Classifier, images: data.Images, t=None, noise=None) -> Tensor:
     """Log-probabilities, (N, classes), of images as they are or, given (N,) ``t``, with noise."""
-    device, found = next(classifier.net.parameters()).device, []
+    found = []
     for chosen in torch.arange(len(images)).split(BATCH):
         x, abar = images.batch(chosen)[0], None
         if t is not None:
             x = q_sample(classifier.schedule, x, t[chosen], noise[chosen])
             abar = torch.from_numpy(classifier.schedule.alphas_cumprod[t[chosen].numpy()])
-        found.append(classifier.log_probs(x.to(device), abar).cpu())
+        found.append(classifier.log_probs(x, abar).cpu())
     return torch.cat(found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -14,17 +15,27 @@ from .schedules import NoiseSchedule, Schedule
 PREDICTION_TYPES = ("epsilon", "v_prediction")
 
 
-def at(table: np.ndarray, t: int | Tensor, x: Tensor) -> Tensor:
-    """Look ``t`` up in a float64 table, shaped to multiply ``x`` of shape (B, ...).
+def at(table: np.ndarray | Tensor, t: int | Tensor, x: Tensor) -> Tensor:
+    """Look ``t`` up in a table, (T,), shaped to multiply ``x`` of shape (B, ...).
 
     Args:
         t: one timestep for the whole batch, or (B,) of them; each in [0, T).
     """
-    t = torch.as_tensor(t, device="cpu")
-    if t.numel() and not (int(t.min()) >= 0 and int(t.max()) < len(table)):
+    t = torch.as_tensor(t)
+    # What lies on another device is not looked at here: that would wait for the device.
+    in_sight = t.device.type == "cpu" and t.numel()
+    if in_sight and not (int(t.min()) >= 0 and int(t.max()) < len(table)):
         raise InvalidInput(f"t must be between 0 and {len(table) - 1}")
-    values = torch.from_numpy(np.asarray(table))[t]
-    return values.to(x.device, x.dtype).view(-1, *[1] * (x.ndim - 1))
+    values = torch.as_tensor(table).to(x.dtype).to(x.device)[t.to(x.device)]
+    return values.view(-1, *[1] * (x.ndim - 1))
+
+
+@lru_cache(maxsize=32)
+def _tables(schedule: Schedule, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """alpha and sigma of all timesteps, copied to a device once."""
+    with torch.inference_mode(False):
+        signals, sigmas = map(torch.from_numpy, (schedule.signals, schedule.sigmas))
+        return signals.to(dtype).to(device), sigmas.to(dtype).to(device)
 
 
 def q_step(schedule: NoiseSchedule, x_prev: Tensor, t: int | Tensor, noise: Tensor) -> Tensor:
@@ -61,7 +72,8 @@ def signal_and_noise(schedule: Schedule, t: int | Tensor, x: Tensor):
         if not 0 <= t < schedule.num_timesteps:
             raise InvalidInput(f"t must be between 0 and {schedule.num_timesteps - 1}")
         return schedule.alpha(t), schedule.sigma(t)
-    return at(schedule.signals, t, x), at(schedule.sigmas, t, x)
+    signals, sigmas = _tables(schedule, x.dtype, x.device)
+    return at(signals, t, x), at(sigmas, t, x)
 
 
 def x0_from_eps(schedule: Schedule, x: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:

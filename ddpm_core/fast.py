@@ -1,4 +1,5 @@
-"""What makes a network fast: twins that share its weights and compute the same in less time.
+"""What makes a network fast on a CPU: twins that share its weights and compute the same in less
+time. On any other device a twin is plain: there nothing of this was measured.
 
 The network itself stays plain PyTorch: it is loaded, exported and compiled as any module.
 """
@@ -42,8 +43,9 @@ def faster(network: nn.Module, frozen: bool = False) -> nn.Module:
     for p in network.parameters():
         shared[id(p)] = nn.Parameter(p.detach(), requires_grad=False) if frozen else p
     twin = copy.deepcopy(network, shared)
-    for module in twin.modules():
-        module.__class__ = FASTER.get(type(module), type(module))
+    if next(network.parameters()).device.type == "cpu":
+        for module in twin.modules():
+            module.__class__ = FASTER.get(type(module), type(module))
     return twin
 
 
@@ -62,7 +64,7 @@ class Prepared:
         self.unet, self.num_timesteps = network, num_timesteps
         self._twins: _Twins | None = None
 
-    def network(self, reduced: bool = False) -> FrozenUNet:
+    def network(self, reduced: bool = False) -> unet.UNet:
         """The twin to evaluate now, in bfloat16 if ``reduced``; another after a training."""
         twins = self._twins
         if twins is None or twins.biases_changed():
@@ -83,13 +85,14 @@ class _Twins:
         # Outside of inference mode: nothing could be differentiated through what is made in it.
         with torch.inference_mode(False), torch.no_grad():
             self.full = faster(network, frozen=True).eval()
-            self.full.__class__ = FrozenUNet
-            self.full.work_out(num_timesteps)
+            if isinstance(self.full, UNet):
+                self.full.__class__ = FrozenUNet
+                self.full.work_out(num_timesteps)
             self._biases = [p for p in self.full.parameters() if p.ndim == 1]
             self._biases_then = torch.cat(self._biases)
 
     @cached_property
-    def reduced(self) -> FrozenUNet:
+    def reduced(self) -> unet.UNet:
         with torch.inference_mode(False):
             twin = faster(self.full, frozen=True)
             return twin.to(dtype=torch.bfloat16, memory_format=torch.contiguous_format)

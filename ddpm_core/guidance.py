@@ -131,8 +131,8 @@ class ClassifierFree:
         self.rescale = check_float("rescale", rescale, 0, 1)
 
     def __call__(self, x: Tensor, t: int) -> Prediction:
-        s = self.strength(t).to(x.device, x.dtype)
-        only = self._result(s)
+        strength = self.strength(t)
+        only, s = self._result(strength), strength.to(x.device, x.dtype)
         if only is not None and not self.complete:
             return predict(only, x, t)
         if self.joint is not None and only is None:
@@ -198,9 +198,10 @@ class ClassifierGuided:
         self.clip, self.complete = clip, complete
 
     def __call__(self, x: Tensor, t: int) -> Prediction:
-        strength = self.strength(t).to(x.device, x.dtype)
+        strength = self.strength(t)
         if not self.complete and bool((strength == 0).all()):
             return predict(self.denoiser, x, t)
+        strength = strength.to(x.device, x.dtype)
         prediction, gradient = self._differentiate(x, t)
         factor = self.schedule.sigma(t) if self.form == "scaled" else 1.0
         push = -_wide(strength, x) * factor * gradient

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import lru_cache
 
+import torch
+
 from . import checkpoints
 from .classifier import Classifier
 from .errors import CheckpointError, InvalidInput, check_choice
@@ -18,14 +20,13 @@ def classifier_for(model: checkpoints.Model, role: str) -> Classifier:
     check_choice("role of a classifier", role, ROLES)
     name = f"{model.config.dataset}-{role}"
     try:
-        classifier = _load(name)
+        classifier = _load(name, model.device)
     except CheckpointError as error:
         raise InvalidInput(f"{model.name} has no {role} to go with it: {error}") from error
     if classifier.shape != model.shape:
         raise InvalidInput(
             f"{name} sees images of {classifier.shape}, {model.name} makes {model.shape}"
         )
-    classifier.net.to(model.device)
     return classifier
 
 
@@ -40,8 +41,8 @@ def roles_for(model: checkpoints.Model) -> list[str]:
 
 
 @lru_cache(maxsize=16)
-def _load(name: str) -> Classifier:
+def _load(name: str, device: torch.device) -> Classifier:
     # Never by ``find``: a model from elsewhere says of itself what its dataset is called.
     if name not in checkpoints.available_classifiers():
         raise CheckpointError(f"no classifier {name[:100]!r} ships")
-    return checkpoints.load_classifier(checkpoints.HOME / name)
+    return checkpoints.load_classifier(checkpoints.HOME / name, device=device)

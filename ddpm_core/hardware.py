@@ -9,10 +9,34 @@ from pathlib import Path
 
 import torch
 
+from .errors import InvalidInput
+
 # Options of mallopt, see its manual page; it takes a C int.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 LARGEST_INT = 2**31 - 1
 NATIVE = {"avx512_bf16", "amx_bf16"}  # flags of processors that compute bfloat16
+
+
+def devices() -> list[str]:
+    """The kinds of device that this machine has, the fastest first; the last is ``"cpu"``."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return [*(kind for kind, available in there.items() if available), "cpu"]
+
+
+def find_device(name: str | torch.device = "auto") -> torch.device:
+    """The device of this name, as PyTorch spells it; ``"auto"`` is the first of ``devices``.
+
+    Raises:
+        InvalidInput: naming what this machine has.
+    """
+    if name == "auto":
+        return torch.device(devices()[0])
+    try:
+        torch.zeros(1, device=name).cpu()  # not only known, but there
+        return torch.device(name)
+    except (RuntimeError, AssertionError) as error:  # of an unknown name, a missing device
+        there = ", ".join(devices())
+        raise InvalidInput(f"device {name!r} cannot be used; this machine has: {there}") from error
 
 
 @cache
@@ -30,6 +54,8 @@ def describe(device: torch.device | str = "cpu") -> str:
     device = torch.device(device)
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
+    if device.type != "cpu":
+        return f"{device.type}, {platform.platform()}"
     name = _cpuinfo().get("model name", platform.processor() or platform.machine())
     return f"{name}, {torch.get_num_threads()} thread(s)"
 

@@ -48,6 +48,22 @@ class Noise:
         return np.random.Philox(key=[self.seed, image], counter=[0, t, 0, 0]).random_raw(words)
 
 
+class DeviceNoise(Noise):
+    """``Noise`` drawn by PyTorch on a device: faster there, and a function of (seed, image, t) too,
+    but of other bits, which change with the kind of device and the version of PyTorch."""
+
+    def __init__(self, seed, images, shape, device: torch.device):
+        super().__init__(seed, images, shape)
+        self.generator = torch.Generator(device)
+
+    def __call__(self, t: int) -> Tensor:
+        return torch.stack([self._image(image, t) for image in self.images])
+
+    def _image(self, image: int, t: int) -> Tensor:
+        source = self.generator.manual_seed(int(self._bits(image, t, 1)[0]))
+        return torch.randn(self.shape, generator=source, device=source.device)
+
+
 def _box_muller(bits: np.ndarray) -> np.ndarray:
     """Turn 64 random bits into two normal numbers each, (B, K) to (B, 2 K).
 

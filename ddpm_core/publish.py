@@ -20,10 +20,10 @@ def model_folder(name: str | Path, repo_id: str, target: Path) -> Path:
     check_repo(repo_id)
     source = checkpoints.find(Path(name))  # a path: nothing is fetched to be sent back
     if checkpoints.holds_classifier(source):
-        found = checkpoints.load_classifier(source)
+        found = checkpoints.load_classifier(source, device="cpu")
         net = found.net
     else:
-        found = checkpoints.load(source)
+        found = checkpoints.load(source, device="cpu")
         net = found.unet
     make_empty(target)
     for picture in source.glob("*.png"):  # which the card shows

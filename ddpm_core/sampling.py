@@ -199,6 +199,7 @@ class Run:
         """Everything that made the result, and ``more``, as JSON for the files that leave."""
         first = asdict(self.request)
         about = {"model": self.model.name} | first | {"dtype": self.dtype}
+        about |= self.model.noise_record()
         if len(self.requests) > 1:
             others = map(asdict, self.requests[1:])
             about["beside"] = [{k: v for k, v in r.items() if v != first[k]} for r in others]

@@ -32,7 +32,7 @@ from .data import DATASETS
 from .errors import InvalidInput
 from .fast import faster
 from .files import write
-from .hardware import bf16_is_native
+from .hardware import bf16_is_native, find_device
 
 STATE = "state.pt"
 DECAYS = ("none", "cosine", "one-cycle")
@@ -123,7 +123,7 @@ class Loop(ABC):
         folder: str | Path,
         *,
         data_root=None,
-        device: str = "cpu",
+        device: str | torch.device = "auto",
         bf16: bool | None = None,
         cadence: Cadence = Cadence(),
         quiet: bool = False,
@@ -132,10 +132,7 @@ class Loop(ABC):
     ):
         self.recipe, self.folder, self.data_root = recipe, Path(folder), data_root
         self.cadence, self.quiet, self.watch = cadence, quiet, watch
-        try:
-            self.device = torch.empty(0, device=device).device
-        except (RuntimeError, AssertionError) as error:
-            raise InvalidInput(f"device {device!r} cannot be used: {error}") from None
+        self.device = find_device(device)
         self.bf16 = bf16_is_native(self.device) if bf16 is None else bf16
 
         self.images = self._to_learn()

@@ -63,7 +63,7 @@ def classifiers(monkeypatch):
     roles = {"classifier": "conv", "classifier-noisy": "encoder", "judge": "residual"}
     toys = {f"mnist-{role}": tiny_classifier(kind) for role, kind in roles.items()}
 
-    def load(name):
+    def load(name, device):
         if name not in toys:
             raise CheckpointError(f"no checkpoint {name!r}")
         return toys[name]

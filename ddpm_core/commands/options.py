@@ -16,7 +16,7 @@ LEFT_OPEN = ("variance", "clip")
 
 
 def add_request(p: argparse.ArgumentParser, default: Request) -> None:
-    """Add an option for every field of ``Request``, and ``--model``."""
+    """Add an option for every field of ``Request``, ``--model`` and ``--device``."""
     p.add_argument(
         "--model",
         default="mnist-conditional",
@@ -26,6 +26,7 @@ def add_request(p: argparse.ArgumentParser, default: Request) -> None:
     )
     fields.add_options(p, default, LEFT_OPEN, skip=["fault"] if len(FAULTS) == 1 else [])
     p.set_defaults(fault=default.fault)
+    add_device(p)
 
 
 def add_batch(p: argparse.ArgumentParser) -> None:
@@ -36,6 +37,15 @@ def add_batch(p: argparse.ArgumentParser) -> None:
 def add_threads(p: argparse.ArgumentParser) -> None:
     """Add ``--threads``, which ``__main__.answer`` obeys."""
     p.add_argument("--threads", type=int, help="processor threads (default: all)")
+
+
+def add_device(p: argparse.ArgumentParser) -> None:
+    """Add ``--device``."""
+    p.add_argument(
+        "--device",
+        default="auto",
+        help="where to compute: cuda, mps or cpu (default: the first of them that is there)",
+    )
 
 
 def add_data_root(p: argparse.ArgumentParser) -> None:
@@ -85,7 +95,7 @@ def load_model(a: argparse.Namespace):
             bar.total = total
             bar.update(arrived - bar.n)
 
-        return checkpoints.load(a.model, progress=progress)
+        return checkpoints.load(a.model, progress=progress, device=a.device)
 
 
 def beside(a: argparse.Namespace, base: Request) -> list[Request]:

@@ -72,7 +72,7 @@ def _add_recipe(p: argparse.ArgumentParser, cls: type, skip=()) -> None:
     p.add_argument("--out", type=Path, help="run folder (default: runs/RECIPE, else runs/DATASET)")
     fields.add_options(p, cls, skip=skip)
     options.add_data_root(p)
-    p.add_argument("--device", default="cpu", help="cpu, cuda, ... (default: cpu)")
+    options.add_device(p)
     options.add_threads(p)
     p.add_argument(
         "--bf16",
@@ -89,7 +89,7 @@ def run(a, watch=None) -> None:
         watch: from the recipe's dataset to the ``watch`` of a ``Trainer``; None for none.
     """
     recipe = recipe_from(a.recipe, _given(a))
-    begin = load(a.init) if a.init else None
+    begin = load(a.init, device=a.device) if a.init else None
     _train(a, Trainer, recipe, begin=begin, watch=watch and watch(recipe.dataset))
 
 

@@ -24,7 +24,7 @@ def unet(shape: str) -> nn.Module:
     """With attention where ours has it, one head of the full width, and classes as ours."""
     from diffusers import UNet2DModel
 
-    ours = load(MODELS[shape])
+    ours = load(MODELS[shape], device="cpu")
     attends = ours.config.model["attention"]
     return UNet2DModel(
         sample_size=ours.shape[-1],
@@ -44,7 +44,7 @@ def unet(shape: str) -> nn.Module:
 def opened(case: Case) -> Iterator[Callable[[], float]]:
     """As ``cases.opened``. Beside our default dtype stands its own, float32."""
     make = _training if case.what == "training" else _sampling
-    yield make(unet(case.shape), load(MODELS[case.shape]).shape, case)
+    yield make(unet(case.shape), load(MODELS[case.shape], device="cpu").shape, case)
 
 
 def _sampling(net: nn.Module, image: tuple, case: Case) -> Callable[[], float]:

@@ -83,6 +83,11 @@ def add(commands) -> None:
         metavar="SCALE",
         help="guidance scale; several are measured one after another",
     )
+    p.add_argument(
+        "--device-noise",
+        action="store_true",
+        help="draw the noise on the device: faster, and other pictures; the result says so",
+    )
     options.add_batch(p)
     options.add_threads(p)
     modes = p.add_mutually_exclusive_group()
@@ -106,6 +111,7 @@ def run(a: argparse.Namespace) -> None:
     """Measure what is asked for, print it and keep it."""
     check(a)
     model = options.load_model(a)
+    model.device_noise = a.device_noise
     base = options.request(a, model)
     if a.measured_scales and base.guidance == "none":
         raise InvalidInput("--scale is that of a guidance: choose one with --guidance")
@@ -135,7 +141,8 @@ def check(a: argparse.Namespace) -> None:
             raise InvalidInput("--out takes one --scale")
     if a.mode == "bound":
         strays = [name for name in options.changed(a, DEFAULT) if name not in OF_THE_BOUND]
-        for name in [*strays, *(["scale"] if scales else [])]:
+        given = {"scale": scales, "device_noise": a.device_noise}
+        for name in [*strays, *(name for name in given if given[name])]:
             raise InvalidInput(f"--{name.replace('_', '-')} has no meaning for --bound")
 
 

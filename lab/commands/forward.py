@@ -77,6 +77,7 @@ def add(commands) -> None:
         "--scale", type=int, default=4, help="enlargement of the pictures (default: %(default)s)"
     )
     options.add_threads(p)
+    options.add_device(p)
     p.set_defaults(run=run)
 
 

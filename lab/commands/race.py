@@ -61,7 +61,7 @@ def run(a: argparse.Namespace) -> None:
     model = options.load_model(a)
     request = options.request(a, model)
     if a.view == "schedules":
-        race = races.schedules(model, load(a.against or "mnist-cosine"), request)
+        race = races.schedules(model, load(a.against or "mnist-cosine", device=a.device), request)
     elif a.view == "samplers":
         for steps in a.few or ():  # what is asked for is not left out
             check_int("--few", steps, 1, model.schedule.num_timesteps)

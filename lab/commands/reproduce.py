@@ -42,6 +42,7 @@ def add(commands) -> None:
     add_cache(p)
     options.add_batch(p)
     options.add_threads(p)
+    options.add_device(p)
     p.set_defaults(run=run)
 
 
@@ -54,6 +55,7 @@ def run(a: argparse.Namespace) -> None:
         root=a.data_root,
         cache=a.cache,
         batch=a.batch,
+        device=a.device,
     )
     found = followed(reproduce(settings))
     for part in found.parts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ddpm_core.checkpoints import holds_classifier
+from ddpm_core.commands import options
 
 from ..measure import results
 from ..publish import cards
@@ -20,11 +21,12 @@ def add(commands) -> None:
     )
     p.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder, finished or not")
     p.add_argument("--name", help="default: the name of the run folder")
+    options.add_device(p)
     p.set_defaults(run=run)
 
 
 def run(a) -> None:
-    folder = ship(a.run_folder, a.name)
+    folder = ship(a.run_folder, a.name, device=a.device)
     # A classifier may be the feature net of what was measured of any other checkpoint.
     every = sorted(folder.parent.iterdir()) if holds_classifier(folder) else [folder]
     for other in every:

@@ -35,7 +35,11 @@ def logits_in_grey() -> Features:
         raise InvalidInput(f"the report's FID needs the checkpoint {NET}")
     classifier = checkpoints.load_classifier(checkpoints.HOME / NET)
     net, size = classifier.net, classifier.shape[-1]
-    return Features(NET, LAYER, fingerprint(net), lambda images: net(in_grey(images, size)))
+
+    def logits(images: Tensor) -> Tensor:
+        return net(in_grey(images, size).to(classifier.device))
+
+    return Features(NET, LAYER, fingerprint(net), logits)
 
 
 def in_grey(images: Tensor, size: int) -> Tensor:

@@ -91,15 +91,14 @@ def bound(
     losses = np.zeros(count)
     for chosen in torch.arange(n).split(batch):
         x0, labels = images.batch(chosen)
-        x0 = x0.to(device)
         predict = denoiser_of(labels.tolist())
         noise = Noise(seed, chosen.tolist(), shape)
         prior[chosen] = prior_bits(schedule, x0)
         for place, t in enumerate(times.tolist()):
-            eps = noise(last + 2 + t).to(device)
+            eps = noise(last + 2 + t)
             x = q_sample(schedule, x0, t, eps)
-            with torch.no_grad():
-                predicted = predict(x, t).eps
+            with torch.no_grad():  # the rest is in float64, which not every device has
+                predicted = predict(x.to(device), t).eps.cpu()
             bits = step_bits(schedule, x0, x, t, predicted, variance, clip) * weights[place]
             per_image[chosen] += bits
             share[place] += float(bits.sum()) / n
@@ -139,7 +138,7 @@ def of_model(model, images: Images, dtype: str = "float32", **options):
 def prior_bits(schedule: NoiseSchedule, x0: Tensor) -> Tensor:
     """L_T: the divergence of q(x_T | x_0) from a standard normal, bits per dimension, (B,)."""
     abar = float(schedule.alphas_cumprod[-1])
-    square = x0.double().square().flatten(1).mean(1).cpu()
+    square = x0.double().square().flatten(1).mean(1)
     return 0.5 * (abar * square - abar - math.log1p(-abar)) / math.log(2)
 
 
@@ -167,7 +166,7 @@ def step_bits(
     pull = _pull(schedule, t, x)
     apart = (pull * (x0 - guess)).square()
     nats = 0.5 * (math.log(sigma2 / true2) + true2 / sigma2 - 1 + apart / sigma2)
-    return nats.flatten(1).mean(1).cpu() / math.log(2)
+    return nats.flatten(1).mean(1) / math.log(2)
 
 
 def _pull(schedule: NoiseSchedule, t: int, x: Tensor) -> Tensor:
@@ -184,7 +183,7 @@ def _discretised(x0: Tensor, mean: Tensor, sigma: float) -> Tensor:
     flipped = below > 0
     above, below = torch.where(flipped, -below, above), torch.where(flipped, -above, below)
     share = torch.special.ndtr(above) - torch.special.ndtr(below)
-    return -share.clamp_min(LEAST).log2().flatten(1).mean(1).cpu()
+    return -share.clamp_min(LEAST).log2().flatten(1).mean(1)
 
 
 def _times(last: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -33,7 +33,7 @@ class Features:
     @torch.no_grad()
     def features(self, images: np.ndarray) -> Tensor:
         """(n, H, W, C), uint8, to (n, d), float64, on the CPU."""
-        found = self.take(torch.from_numpy(images).permute(0, 3, 1, 2)).double().cpu()
+        found = self.take(torch.from_numpy(images).permute(0, 3, 1, 2)).cpu().double()
         if not torch.isfinite(found).all():
             raise InvalidInput(f"{self.name} gives numbers that are not finite")
         return found
@@ -41,7 +41,6 @@ class Features:
 
 def classifier_features(classifier: Classifier) -> Features:
     """The penultimate layer of a classifier, of clean images."""
-    device = next(classifier.net.parameters()).device
     count = len(getattr(classifier.net, "members", [0]))
     layer = "the penultimate layer" if count == 1 else f"the penultimate layers of {count} networks"
     if getattr(classifier.net, "mirror", False):
@@ -50,7 +49,7 @@ def classifier_features(classifier: Classifier) -> Features:
         classifier.name,
         layer,
         fingerprint(classifier.net),
-        lambda images: classifier.features(to_unit(images).to(device), 1.0),
+        lambda images: classifier.features(to_unit(images), 1.0),
     )
 
 

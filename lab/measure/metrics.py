@@ -70,10 +70,10 @@ class Tally:
     def add(self, seen: Tensor) -> Measured:
         """The figures with the next pictures, (n, C, H, W), uint8, in the request's order."""
         first, self._count = self._count, self._count + len(seen)
-        asked = torch.tensor(self._wanted[first : self._count], device=seen.device)
-        found = self.judge.log_probs(to_unit(seen), 1.0).argmax(1)
+        asked = torch.tensor(self._wanted[first : self._count])
+        found = self.judge.log_probs(to_unit(seen), 1.0).argmax(1).cpu()
         self._hits += int((found == asked).sum())
-        self._apart.add(seen.cpu(), asked.cpu())
+        self._apart.add(seen.cpu(), asked)
         return Measured(self._count, self._hits / self._count, self._apart.mean)
 
 

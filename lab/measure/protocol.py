@@ -28,8 +28,8 @@ def sampled(about: Mapping) -> str:
     """What was sampled: all of a request that acts on the pictures.
 
     Args:
-        about: ``request``, as ``asdict`` or a stored protocol has it, ``n``, ``first`` and
-            ``dtype``.
+        about: ``request``, as ``asdict`` or a stored protocol has it, ``n``, ``first``,
+            ``dtype`` and, of a ``DeviceNoise``, ``noise``.
     """
     asked = asdict(Request()) | about["request"]
     walk = [f"{asked['sampler']}, {asked['steps']:,} steps ({SPACINGS[asked['spacing']]})"]
@@ -44,6 +44,7 @@ def sampled(about: Mapping) -> str:
     if asked["mix"] is not None:
         which.append(f"class {asked['mix']} mixed in, share {asked['share']:g}")
     which += [f"seed {asked['seed']}", f"dtype {about['dtype']}"]
+    which += [f"noise by {about['noise']}"] if "noise" in about else []
     return "; ".join(", ".join(words) for words in (_guidance(asked), walk, which))
 
 

@@ -138,7 +138,7 @@ def histogram(x: Tensor, bins: int = 81) -> tuple[np.ndarray, np.ndarray]:
     The bins are even from -4 to 4. With 81, the commonest values of images, -1, 0 and 1, lie within
     bins and not on their edges. Values beyond the edges count in the total.
     """
-    counts, edges = np.histogram(x.double().cpu().numpy(), bins, (-REACH, REACH))
+    counts, edges = np.histogram(x.cpu().double().numpy(), bins, (-REACH, REACH))
     centres = (edges[:-1] + edges[1:]) / 2
     normal = np.exp(-(centres**2) / 2) / math.sqrt(2 * math.pi)
     return counts / (x.numel() * np.diff(edges)), normal

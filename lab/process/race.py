@@ -321,7 +321,7 @@ def _written(name: str, least: int) -> np.ndarray:
 
 
 def _rms(x: Tensor) -> float:
-    return float(x.double().pow(2).mean().sqrt())
+    return float(x.cpu().double().pow(2).mean().sqrt())
 
 
 def _pixels(x: Tensor) -> np.ndarray:

@@ -102,7 +102,8 @@ def _judged(pictures, frames, log_probs: LogProbs | None, first=1) -> Mapping[in
     read = frames[np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int))]
     x = pictures[read, :n].reshape(-1, *pictures.shape[2:])
     with torch.no_grad():
-        p = log_probs(torch.from_numpy(x).permute(0, 3, 1, 2) / 127.5 - 1).exp().numpy()
+        read_in = log_probs(torch.from_numpy(x).permute(0, 3, 1, 2) / 127.5 - 1)
+    p = read_in.exp().cpu().numpy()
     return dict(zip(read, p.reshape(len(read), n, -1), strict=True))
 
 

@@ -35,7 +35,7 @@ def rewrite(folder: Path, name: str = "") -> None:
 
 def text(folder: Path, name: str = "") -> str:
     """The card that ``rewrite`` writes; to be asked for before something is measured for it."""
-    model = checkpoints.load(folder)
+    model = checkpoints.load(folder, device="cpu")
     told = [model.config, model.unet.state_dict(), model.training, figures(folder)]
     return render(name or folder.name, *told, (folder / checkpoints.PICTURE).is_file())
 

@@ -16,13 +16,16 @@ from . import cards
 PICTURE = Request(n=64, sampler="dpm_solver_pp", steps=20)
 
 
-def ship(run: Path, name: str | None = None, home: Path | None = None) -> Path:
+def ship(
+    run: Path, name: str | None = None, home: Path | None = None, device: str = "auto"
+) -> Path:
     """Copy a run's EMA weights to ``checkpoints/NAME``, with a card; of a diffusion model also
     ``samples.png``.
 
     Args:
         run: a run folder (its ``checkpoint/`` is taken) or a checkpoint folder.
         name: of the checkpoint; that of the run folder unless given.
+        device: that samples.
 
     Returns:
         The new folder.
@@ -30,18 +33,19 @@ def ship(run: Path, name: str | None = None, home: Path | None = None) -> Path:
     source = run / "checkpoint" if (run / "checkpoint").is_dir() else run
     target = (home or checkpoints.HOME) / (name or run.name)
     if checkpoints.holds_classifier(source):
-        classifier = checkpoints.load_classifier(source)
+        classifier = checkpoints.load_classifier(source, device="cpu")
         checkpoints.save(
             target, classifier.config, classifier.net.state_dict(), classifier.training
         )
         return target
-    model = checkpoints.load(source)
+    model = checkpoints.load(source, device="cpu")
     config = model.config
     if (target / checkpoints.CONFIG).is_file():
         # Found by measuring, of which a training knows nothing.
         config = replace(config, sampling=checkpoints.read_config(target).sampling)
     checkpoints.save(target, config, model.unet.state_dict(), model.training)
-    model = checkpoints.load(target)  # by the name that restores the picture from its note
+    # By the name that restores the picture from its note.
+    model = checkpoints.load(target, device=device)
     steps = min(PICTURE.steps, model.schedule.num_timesteps)
     request = replace(PICTURE, steps=steps).for_model(model)
     note = Run(model, request, images=[]).describe()

@@ -136,7 +136,7 @@ def _verdict(model, requests: list[Request], rows: list[np.ndarray]) -> str:
         return ""
     hits = 0
     for request, images in zip(requests, rows, strict=True):
-        seen = torch.from_numpy(images).permute(0, 3, 1, 2).to(model.device)
+        seen = torch.from_numpy(images).permute(0, 3, 1, 2)
         hits += round(Tally(model, request).add(seen).accuracy * len(images))
     return f"; the judge takes {hits} of {sum(map(len, rows))} for the wanted class"
 
@@ -144,7 +144,7 @@ def _verdict(model, requests: list[Request], rows: list[np.ndarray]) -> str:
 def _load(settings: Settings, name: str) -> checkpoints.Model:
     if settings.lacks(name):
         raise InvalidInput(NEEDS.format(name))
-    return checkpoints.load(name, settings.home)
+    return checkpoints.load(name, settings.home, device=settings.device)
 
 
 def _saved(path: Path, sheet: np.ndarray, scale: int, words: str, note: str) -> Picture:

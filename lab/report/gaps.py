@@ -63,7 +63,7 @@ def _had(settings: Settings, wanted: Measurement, notes: dict[str, None]):
     if settings.lacks(wanted.model):
         notes[sentence(NEEDS.format(wanted.model))] = None
         return wanted
-    model = checkpoints.load(wanted.model, settings.home)
+    model = checkpoints.load(wanted.model, settings.home, device=settings.device)
     kept, without = settings.out / "measured" / wanted.model, f"No data of {model.config.dataset}"
     options = {"reference": wanted.reference, "as_reported": wanted.own_way, "root": settings.root}
     options |= {"home": settings.cache, "batch": settings.batch}

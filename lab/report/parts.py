@@ -66,6 +66,7 @@ class Settings:
     cache: Path = HOME  # where samples are kept
     home: Path | None = None  # the folder of the checkpoints; the shipped ones unless given
     batch: int = BATCH
+    device: str = "auto"
 
     def lacks(self, model: str) -> bool:
         """Whether there is no such checkpoint."""

@@ -77,11 +77,11 @@ def test_whom_the_server_has_forgotten_goes_on_as_they_were(visit, served, monke
 def test_who_opens_the_page_waits_for_nobody_elses_model(url, monkeypatch):
     loading, go_on, load = threading.Event(), threading.Event(), runs.load
 
-    def slowly(name):
+    def slowly(name, device):
         if name == "mnist-linear-seed-1":
             loading.set()
             go_on.wait(60)
-        return load(name)
+        return load(name, device=device)
 
     monkeypatch.setattr(runs, "load", slowly)
     with httpx.Client(base_url=f"{url}gradio_api/", timeout=60, trust_env=False) as client:

@@ -109,7 +109,7 @@ def test_while_a_model_loads_once_for_all_who_ask_everybody_else_goes_on(model, 
     """Its operations are counted by the engine, which whoever runs something waits for too."""
     studio, loads, go_on = Studio(), [], threading.Event()
 
-    def from_hub(name, source):
+    def from_hub(name, source, device):
         loads.append(name)
         go_on.wait(60)
         fetched = copy.copy(studio.model(model))

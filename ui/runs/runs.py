@@ -21,6 +21,7 @@ from weakref import WeakValueDictionary
 from ddpm_core import Film, InvalidInput, Model, Request, Run, available, hub, load
 from ddpm_core.checkpoints import from_hub
 from ddpm_core.errors import check_int
+from ddpm_core.hardware import find_device
 from ddpm_core.recorder import film_bytes
 from lab.measure.metrics import Measured, measuring
 from lab.process.engine import Account, shared_engine
@@ -144,14 +145,17 @@ class Progress:
 
 
 class Studio:
-    """Loads models once, runs requests step by step in turn, and keeps recent films."""
+    """Loads models once, runs requests step by step in turn, and keeps recent films.
 
-    def __init__(self, source: hub.Hub = HUB):
+    ``device``: see ``hardware.find_device``.
+    """
+
+    def __init__(self, source: hub.Hub = HUB, device: str = "auto"):
         self._models: OrderedDict[str, Model] = OrderedDict()
         # Names of those whose operations are counted: to count on a visitor's thread would disturb
         # whoever differentiates at that moment.
         self._ready: set[str] = set()
-        self._hub = source
+        self._hub, self._device = source, find_device(device)
         self._downloads = ThreadPoolExecutor(DOWNLOADS, "download")
         self._downloading = threading.BoundedSemaphore(DOWNLOADS)
         self._kept: OrderedDict[str, Progress] = OrderedDict()  # by id
@@ -202,9 +206,9 @@ class Studio:
 
     def _loaded(self, name: str) -> Model:
         if name in available():
-            model = load(name)
+            model = load(name, device=self._device)
         elif hub.is_name(name) and self._hub.cached(name) is not None:
-            model = from_hub(name, self._hub)
+            model = from_hub(name, self._hub, self._device)
         else:
             raise InvalidInput(
                 f"unknown model {str(name)[:200]!r}; known: {', '.join(self.names())}; others "

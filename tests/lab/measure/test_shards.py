@@ -11,6 +11,7 @@ from ddpm_core.errors import CheckpointError
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run, sample
 from lab.measure import shards
+from lab.measure.protocol import sampled
 from lab.measure.shards import Shards
 from lab.progress import Progress
 from tests.support.toys import tiny_classifier
@@ -112,3 +113,17 @@ def test_a_damaged_shard_is_named(model, tmp_path, damage):
     (it.folder / "0000000008.npy").write_bytes(damage)
     with pytest.raises(CheckpointError, match="0000000008.npy .*delete it and retry"):
         drawn(it)
+
+
+def test_samples_of_noise_of_a_device_are_kept_apart_and_told(checkpoint, tmp_path):
+    model = checkpoints.load(checkpoint)
+    usual = Shards(model, ask(), tmp_path)
+    assert "noise" not in usual.protocol()
+    exact = drawn(usual)
+    model.device_noise = True
+    other = Shards(model, ask(), tmp_path)
+    assert other.folder != usual.folder
+    assert not np.array_equal(drawn(other), exact)
+    assert sampled(other.protocol()).endswith(
+        f"noise by torch {torch.__version__.split('+')[0]}, cpu"
+    )

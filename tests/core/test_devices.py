@@ -1,0 +1,153 @@
+"""Other devices than the CPU, as far as they can be tried without one.
+
+Tensors on PyTorch's ``meta`` device have a shape and no numbers: nobody can look into one, so what
+would wait for a device fails.
+"""
+
+from collections import Counter
+
+import pytest
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from ddpm_core import Request, Run, checkpoints, guides
+from ddpm_core.classifier import Classifier
+from ddpm_core.diffusion import denoising_loss
+from ddpm_core.errors import InvalidInput
+from ddpm_core.guidance import GUIDANCE
+from ddpm_core.hardware import devices, find_device
+from ddpm_core.noise import DeviceNoise
+from ddpm_core.samplers import SAMPLERS
+from tests.support.toys import tiny_classifier
+
+# What each step of a sampler may ask of the device: whether the state is finite, and whether the
+# weights are still those that its twin was made of.
+ASKED = (Tensor.__bool__, torch.equal)
+MOVES = (Tensor.to, Tensor.copy_)
+META = torch.device("meta")
+
+
+def tensors_in(values):
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from tensors_in(value)
+
+
+class Elsewhere(TorchFunctionMode):
+    """Refuses to compute with tensors of two devices, and with float64 there: mps has none.
+
+    ``answered``: questions about tensors there that are answered with yes, and counted.
+    """
+
+    def __init__(self, answered=()):
+        super().__init__()
+        self.answered, self.asked = answered, Counter()
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        found = list(tensors_in([*args, *kwargs.values()]))
+        places = {it.device.type for it in found if it.ndim}
+        if function in self.answered and any(it.device == META for it in found):
+            self.asked[function] += 1
+            return True
+        assert len(places) < 2 or function in MOVES, f"{function} of tensors of two devices"
+        made = function(*args, **kwargs)
+        for it in tensors_in([made]):
+            assert it.dtype != torch.float64 or it.device != META, f"{function} made float64 there"
+        return made
+
+
+def built(model) -> checkpoints.Model:
+    """A model of the same config there."""
+    with META:
+        unet, schedule = model.config.build()
+    return checkpoints.Model(model.name, model.config, unet.eval(), schedule, {})
+
+
+def run_there(model, request):
+    there = built(model)
+    with Elsewhere(ASKED) as device:
+        steps = list(Run(there, request).steps())
+    assert len(steps) == device.asked[Tensor.__bool__] == request.steps
+    for step in steps:
+        assert {it.device for it in [step.x, step.x0, step.eps, *step.extras.values()]} == {META}
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_every_sampler_stays_on_the_device_of_the_network(model, sampler, dtype):
+    run_there(model, Request(n=3, sampler=sampler, steps=4, eta=1.0, dtype=dtype))
+
+
+@pytest.mark.parametrize("guidance", [name for name in GUIDANCE if name != "none"])
+def test_every_guidance_stays_there_too(model, guidance, monkeypatch):
+    def load(name, device):
+        toy = tiny_classifier("encoder" if "noisy" in name else "conv")
+        with device:
+            net, schedule = toy.config.build()
+        return Classifier(name, toy.config, net, schedule, {})
+
+    monkeypatch.setattr(guides, "_load", load)
+    run_there(model, Request(n=3, steps=4, guidance=guidance, guidance_scale=3.0, label=1))
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+def test_the_loss_asks_nothing_of_the_device(model, prediction):
+    """A question, ``.item()`` say, would make the processor wait in the middle of a step."""
+    there = built(model)
+    x0, noise = (torch.empty(5, *model.shape, device=META) for _ in range(2))
+    t, labels = (torch.empty(5, dtype=torch.long, device=META) for _ in range(2))
+    with Elsewhere():
+        loss = denoising_loss(there.unet.train(), there.schedule, x0, t, noise, labels, prediction)
+        loss.mean().backward()
+    assert loss.device == there.unet.conv_in.weight.grad.device == META
+
+
+def test_a_network_on_another_device_samples_with_plain_pytorch(model):
+    there = built(model)
+    twin = there.prepared.network()
+    assert type(twin) is type(there.unet) and twin is not there.unet
+    assert not any(p.requires_grad for p in twin.parameters())
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "there"),
+    [
+        (True, True, ["cuda", "mps", "cpu"]),
+        (False, True, ["mps", "cpu"]),
+        (False, False, ["cpu"]),
+    ],
+)
+def test_the_fastest_device_is_taken_and_an_error_names_what_there_is(
+    checkpoint, monkeypatch, cuda, mps, there
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert devices() == there
+    assert find_device() == torch.device(there[0])
+    for missing in ("abacus", "xpu", "meta"):
+        with pytest.raises(InvalidInput, match=f"'{missing}'.* has: {', '.join(there)}$"):
+            checkpoints.load(checkpoint, device=missing)
+    assert checkpoints.load(checkpoint, device="cpu").device.type == "cpu"
+
+
+def test_noise_of_a_device_is_a_function_of_seed_image_and_t_and_is_told(model):
+    cpu = torch.device("cpu")
+    noise = DeviceNoise(7, range(500), (1, 8, 8), cpu)
+    drawn = noise(3)
+    assert torch.equal(drawn[5:7], DeviceNoise(7, [5, 6], (1, 8, 8), cpu)(3))
+    assert not torch.equal(drawn, noise(4))
+    assert abs(drawn.mean()) < 0.02 and abs(drawn.std() - 1) < 0.02
+    plain = Run(model, Request(n=2))
+    assert "noise" not in plain.describe()
+    exact = plain.start
+    model.device_noise = True
+    try:
+        run = Run(model, Request(n=2))
+        assert not torch.equal(run.start, exact)
+        assert '"noise": "torch' in run.describe()
+    finally:
+        model.device_noise = False
