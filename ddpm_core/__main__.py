@@ -15,6 +15,7 @@ os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
 import torch
 
+from . import processes
 from .commands import push, sample, train
 from .errors import InvalidInput, check_int
 from .hardware import keep_memory
@@ -68,7 +69,8 @@ def answer(argv: list[str] | None, commands: Iterable, **parser) -> int:
             torch.set_num_threads(a.threads)
         return a.run(a) or 0
     except (InvalidInput, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        if processes.rank() == 0:
+            print(f"error: {error}", file=sys.stderr)
         return 2
 
 

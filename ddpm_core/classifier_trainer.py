@@ -77,6 +77,7 @@ class ClassifierTrainer(Loop):
             t = torch.randint(0, self.schedule.num_timesteps, (len(x),))
             x = q_sample(self.schedule, x, t, torch.randn(x.shape))
             t = t.to(self.device)
+        x, t, labels = self._own(x, t, labels)
         return self._loss(x.to(self.device), t, labels.to(self.device))
 
     def _augmented(self, x: Tensor) -> Tensor:

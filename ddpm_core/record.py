@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from . import processes
 from .hardware import describe
 
 # What may differ where a run was stopped and went on, and what the record joins it by.
@@ -18,11 +19,12 @@ SITUATION = {"command": " && ", "commit": "; then ", "hardware": "; then ", "pre
 
 
 def situation(device: torch.device, bf16: bool) -> dict[str, str]:
-    """Command, commit, hardware and precision of this process."""
+    """Command, commit, hardware and precision of this process, and how many share the work."""
+    count = processes.count()
     return {
         "command": command(sys.argv[1:]),
         "commit": commit(),
-        "hardware": describe(device),
+        "hardware": describe(device) + (f", each of {count} processes" if count > 1 else ""),
         "precision": "bfloat16 autocast" if bf16 else "float32",
     }
 

@@ -80,7 +80,7 @@ class Trainer(Loop):
             # One coin per image, not one per batch.
             dropped = torch.rand(len(x0)) < recipe.p_uncond
             labels = torch.where(dropped, self.model.null_index, labels)
-        return self._loss(self.model, x0, t, noise, labels).mean()
+        return self._loss(self.model, *self._own(x0, t, noise, labels)).mean()
 
     def _loss(self, model, x0, t, noise, labels) -> Tensor:
         x0, t, noise, labels = (value.to(self.device) for value in (x0, t, noise, labels))

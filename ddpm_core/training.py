@@ -1,7 +1,8 @@
 """A training run: a loop with EMA, a run folder, and a resume that is exact.
 
 All that happens in step k is a function of (seed, k). Stopped at any moment and resumed, a run ends
-with the same weights, bit for bit, on the same machine with as many threads.
+with the same weights, bit for bit, on the same machine with as many threads. Several processes
+(see ``processes``) share every batch and end with the weights of one, within rounding.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from . import data, fields, record
+from . import data, fields, processes, record
 from .checkpoints import Model, save
 from .classifier import Classifier
 from .data import DATASETS
-from .errors import InvalidInput
+from .errors import InvalidInput, check_int
 from .fast import faster
 from .files import write
 from .hardware import bf16_is_native, find_device
@@ -133,6 +134,8 @@ class Loop(ABC):
         self.recipe, self.folder, self.data_root = recipe, Path(folder), data_root
         self.cadence, self.quiet, self.watch = cadence, quiet, watch
         self.device = find_device(device)
+        processes.join(self.device)
+        self.leads = processes.rank() == 0  # writes, prints and measures; the others train
         self.bf16 = bf16_is_native(self.device) if bf16 is None else bf16
 
         self.images = self._to_learn()
@@ -140,12 +143,16 @@ class Loop(ABC):
         self.validation = Validation(held_out.subset(slice(self.validated_on)), recipe.seed)
         if recipe.batch_size > len(self.images):
             raise InvalidInput(f"batch_size {recipe.batch_size} exceeds {len(self.images)} images")
+        check_int("batch_size", recipe.batch_size, processes.count(), len(self.images))
         self.steps_per_epoch = len(self.images) // recipe.batch_size
         self.total_steps = max(1, round(recipe.epochs * self.steps_per_epoch))
 
         self.config = recipe.config(self.images)
         torch.manual_seed(recipe.seed)
         self._build()
+        by_batch = any(isinstance(it, torch.nn.BatchNorm2d) for it in self.model.modules())
+        if by_batch and processes.count() > 1:
+            raise InvalidInput("a network that normalises over its batch is trained in one process")
         self.step, self.seconds, self.running = 0, 0.0, None  # the training loss, smoothed
         self.history, self.situation = [], {}
         if begin is not None:
@@ -164,25 +171,28 @@ class Loop(ABC):
         if self.step < self.total_steps:
             now = record.situation(self.device, self.bf16)
             self.situation = record.joined(self.situation, now)
-        self._save_state()
+        if self.leads:
+            self._save_state()
         began = time.monotonic() - self.seconds
         bar = tqdm(
             total=self.total_steps,
             initial=self.step,
-            disable=self.quiet,
+            disable=self.quiet or not self.leads,
             dynamic_ncols=True,
             mininterval=0.5 if sys.stderr.isatty() else 60,
             unit="step",
         )
         with _interrupts() as interrupted, bar:
-            while self.step < self.total_steps and not interrupted:
+            while self.step < self.total_steps and not processes.any_of(bool(interrupted)):
                 loss = self._train_step()
                 self.running = loss if self.running is None else 0.98 * self.running + 0.02 * loss
                 self.seconds = time.monotonic() - began
                 bar.set_postfix(loss=f"{self.running:.4f}", refresh=False)
                 bar.update()
-                self._look()
-        self._save()
+                if self.leads:
+                    self._look()
+        if self.leads:
+            self._save()
 
     def averaged(self) -> Model | Classifier:
         """What is trained, with its averaged weights."""
@@ -230,6 +240,10 @@ class Loop(ABC):
         loss = self._batch_loss()
         self.optimizer.zero_grad()
         loss.backward()
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        own = processes.part(recipe.batch_size)
+        loss = loss.detach()
+        processes.add_up([loss, *gradients], (own.stop - own.start) / recipe.batch_size)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
         value = loss.item()
         if not (math.isfinite(value) and math.isfinite(float(norm))):
@@ -246,6 +260,13 @@ class Loop(ABC):
         order = np.random.RandomState(mix(self.recipe.seed, epoch) % 2**32)
         order = torch.from_numpy(order.permutation(len(self.images)))
         return order[place * self.recipe.batch_size :][: self.recipe.batch_size]
+
+    def _own(self, *values: Tensor | None) -> list[Tensor | None]:
+        """Of what was drawn for the whole batch, (B, ...), this process's part."""
+        if not self.leads:  # dropout is drawn next: every process has its own
+            torch.manual_seed(mix(mix(self.recipe.seed, self.step), processes.rank()))
+        own = processes.part(self.recipe.batch_size)
+        return [None if value is None else value[own] for value in values]
 
     @torch.no_grad()
     def _update_ema(self) -> None:
@@ -299,23 +320,29 @@ class Loop(ABC):
             write(self.folder / "losses.csv", table.getvalue())
 
     def _resume(self) -> None:
-        path = self.folder / STATE
-        if not path.exists():
+        state = processes.of_the_first(self._read_state() if self.leads else None)
+        if state is None:
             return
-        try:
-            with zipfile.ZipFile(path) as parts:
-                if parts.testzip():  # PyTorch does not look at its own checksums
-                    raise OSError("its content is not what was saved")
-            state = torch.load(path, map_location=self.device, weights_only=True)
-        except Exception as error:  # whatever zipfile and PyTorch raise of a damaged file
-            raise InvalidInput(
-                f"{path} is damaged ({error}); move it away to start anew"
-            ) from error
         self._check_same_run(state)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         for name in KEPT:
             setattr(self, name, state.get(name, getattr(self, name)))
+        self.ema = {name: value.to(self.device) for name, value in self.ema.items()}
+
+    def _read_state(self) -> dict | None:
+        path = self.folder / STATE
+        if not path.exists():
+            return None
+        try:
+            with zipfile.ZipFile(path) as parts:
+                if parts.testzip():  # PyTorch does not look at its own checksums
+                    raise OSError("its content is not what was saved")
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # whatever zipfile and PyTorch raise of a damaged file
+            raise InvalidInput(
+                f"{path} is damaged ({error}); move it away to start anew"
+            ) from error
 
     def _check_same_run(self, state: dict) -> None:
         """Refuse to go on with a run of another recipe or other images."""

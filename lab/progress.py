@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
+from ddpm_core import processes
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -42,7 +44,7 @@ def passed(measurement: Iterable):
 def followed(steps: Iterable):
     """The result of a measurement, the last that it yields, with a bar while it lasts."""
     found, part = None, None
-    with tqdm(leave=False, delay=0.5) as bar:
+    with tqdm(leave=False, delay=0.5, disable=processes.rank() > 0) as bar:
         for found in steps:
             if isinstance(found, Progress):
                 if found.what != part:

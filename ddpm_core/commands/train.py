@@ -107,9 +107,10 @@ def _train(a: argparse.Namespace, kind: type, recipe, **more) -> None:
     folder = a.out or Path("runs") / (a.recipe or recipe.dataset)
     trainer = kind(recipe, folder, data_root=a.data_root, device=a.device, bf16=a.bf16, **more)
     parameters, total = sum(p.numel() for p in trainer.model.parameters()), trainer.total_steps
-    print(
+    say = print if trainer.leads else lambda *_: None
+    say(
         f"{folder}: {parameters:,} parameters, {total:,} steps of {recipe.batch_size}, "
         f"from step {trainer.step:,}; Ctrl-C stops and saves"
     )
     trainer.run()
-    print(f"step {trainer.step:,} of {total:,}; checkpoint in {folder / 'checkpoint'}")
+    say(f"step {trainer.step:,} of {total:,}; checkpoint in {folder / 'checkpoint'}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ddpm_core import checkpoints
+from ddpm_core import checkpoints, processes
 from ddpm_core.animation import save_png
 from ddpm_core.commands import options
 from ddpm_core.errors import InvalidInput, check_choice
@@ -112,6 +112,7 @@ def run(a: argparse.Namespace) -> None:
     check(a)
     model = options.load_model(a)
     model.device_noise = a.device_noise
+    processes.join(model.device)
     base = options.request(a, model)
     if a.measured_scales and base.guidance == "none":
         raise InvalidInput("--scale is that of a guidance: choose one with --guidance")
@@ -119,7 +120,13 @@ def run(a: argparse.Namespace) -> None:
     requests = [replace(base, guidance_scale=scale).for_model(model) for scale in scales]
     own = _own_folder(a)
     for request in requests:
+        if processes.count() > 1 and a.mode != "bound":
+            followed(Shards(model, request, a.cache, a.batch).share())
+            if processes.rank():
+                continue  # the first measures
         result = followed(MEASURES[a.mode](a, model, request))
+        if processes.rank():
+            continue
         print(f"{model.name}: {words(result)}", flush=True)
         for folder in filter(None, (Shards(model, request, a.cache).folder, own)):
             print(results.save(folder, result), flush=True)

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ddpm_core import processes
 from ddpm_core.data import Images
 from ddpm_core.denoiser import Denoiser
 from ddpm_core.diffusion import at, q_sample, x0_from_eps
@@ -87,9 +88,10 @@ def bound(
     per_image = torch.zeros(n, dtype=torch.float64)
     prior = torch.zeros(n, dtype=torch.float64)
     share = np.zeros(count)  # of the bound
-    done, total = 0, -(-n // batch) * count
     losses = np.zeros(count)
-    for chosen in torch.arange(n).split(batch):
+    parts = torch.arange(n)[processes.part(n)].split(batch)
+    done, total = 0, len(parts) * count
+    for chosen in parts:
         x0, labels = images.batch(chosen)
         predict = denoiser_of(labels.tolist())
         noise = Noise(seed, chosen.tolist(), shape)
@@ -105,6 +107,7 @@ def bound(
             losses[place] += float((predicted - eps).double().square().flatten(1).mean(1).sum()) / n
             done += 1
             yield Progress("bound", done, total)
+    processes.add_up([per_image, prior, *map(torch.from_numpy, (share, losses))])
     whole = per_image + prior
     edges = [q * (last + 1) // 4 for q in range(5)]
     within = [(low <= times) & (times < high) for low, high in pairwise(edges)]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ddpm_core import processes
 from ddpm_core.checkpoints import Model
 from ddpm_core.data import to_pictures
 from ddpm_core.errors import CheckpointError
@@ -73,28 +74,35 @@ class Shards:
         Raises:
             CheckpointError: if a file in the folder is damaged.
         """
+        for start in self._starts():
+            yield (yield from self._made(start))
+
+    def share(self) -> Iterator[Progress]:
+        """Put this process's part of the images on disk, and wait until all have put theirs."""
+        for start in self._starts()[processes.rank() :: processes.count()]:
+            yield from self._made(start)
+        processes.any_of(False)
+
+    def _starts(self) -> range:
+        first = self.request.first
+        return range(first - first % SHARD, self.request.images.stop, SHARD)
+
+    def _made(self, start: int):
+        """Yields ``Progress`` and returns the images of the request in one file."""
         images, total = self.request.images, self.request.n
-        done = 0
-        while done < total:
-            number = images[done]
-            start = number - number % SHARD
-            stop = min(start + SHARD, images.stop)
-            shard = self._read(start)
-            while len(shard) < stop - start:
-                # From the shard's beginning, not the request's: a shard has no holes.
-                chosen = range(start + len(shard), min(start + len(shard) + self.batch, stop))
-                run = Run(self.model, self.request, chosen)
-                for step in run.steps():
-                    part = int(len(chosen) * step.index / len(run.timesteps))
-                    reached = max(0, start + len(shard) + part - images.start)
-                    yield Progress("samples", min(reached, total), total)
-                pictures = to_pictures(step.x)
-                shard = np.concatenate([shard, pictures])
-                self._write(start, shard)
-            found = shard[number - start : stop - start]
-            done += len(found)
-            yield Progress("samples", done, total)
-            yield found
+        stop, shard = min(start + SHARD, images.stop), self._read(start)
+        while len(shard) < stop - start:
+            # From the shard's beginning, not the request's: a shard has no holes.
+            chosen = range(start + len(shard), min(start + len(shard) + self.batch, stop))
+            run = Run(self.model, self.request, chosen)
+            for step in run.steps():
+                part = int(len(chosen) * step.index / len(run.timesteps))
+                reached = max(0, start + len(shard) + part - images.start)
+                yield Progress("samples", min(reached, total), total)
+            shard = np.concatenate([shard, to_pictures(step.x)])
+            self._write(start, shard)
+        yield Progress("samples", stop - images.start, total)
+        return shard[max(0, images.start - start) : stop - start]
 
     def whole(self) -> Iterator[Progress]:
         """``sampling`` that yields ``Progress`` alone and returns all images in one array."""

@@ -1,0 +1,73 @@
+"""Several processes, as ``torchrun`` starts them, that do one job: each takes its part. Alone, all
+of this does nothing."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Sequence
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def join(device: torch.device) -> None:
+    """Meet the others that ``torchrun`` started, by NCCL where tensors lie on CUDA, else by gloo.
+
+    On CUDA each process of a machine takes a device of its own.
+    """
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1 or _joined():
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    atexit.register(dist.destroy_process_group)
+
+
+def count() -> int:
+    """How many processes have met."""
+    return dist.get_world_size() if _joined() else 1
+
+
+def rank() -> int:
+    """The number of this process; the first, 0, is the one that writes and prints."""
+    return dist.get_rank() if _joined() else int(os.environ.get("RANK", 0))
+
+
+def part(n: int) -> slice:
+    """Which of n things are this process's."""
+    return slice(rank() * n // count(), (rank() + 1) * n // count())
+
+
+def add_up(tensors: Sequence[Tensor], weight: float = 1.0) -> None:
+    """Replace tensors of one dtype by their sums over all processes, each times its weight: the
+    same bits in every process."""
+    if count() == 1:
+        return
+    whole = weight * torch.cat([tensor.flatten() for tensor in tensors])
+    whole = whole.cuda() if dist.get_backend() == "nccl" else whole.cpu()
+    dist.all_reduce(whole)
+    for tensor, summed in zip(tensors, whole.split([it.numel() for it in tensors]), strict=True):
+        tensor.copy_(summed.view_as(tensor))
+
+
+def any_of(flag: bool) -> bool:
+    """Whether it is true in any process."""
+    if count() == 1:
+        return flag
+    told = torch.tensor(float(flag))
+    add_up([told])
+    return bool(told)
+
+
+def of_the_first(value):
+    """What the first process has of it; waits for that."""
+    told = [value]
+    if count() > 1:
+        dist.broadcast_object_list(told)
+    return told[0]
+
+
+def _joined() -> bool:
+    return dist.is_available() and dist.is_initialized()

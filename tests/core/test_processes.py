@@ -1,0 +1,141 @@
+"""Two processes, as ``torchrun`` starts them, against one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+
+from ddpm_core import checkpoints
+from lab.__main__ import main
+from lab.measure import results
+from tests.support.tiny_run import assert_identical, state_of
+
+TRAIN = "train --channels 4 8 --blocks 1 --conditional --flip --no-bf16 --batch-size 21 --lr 2e-3"
+pytestmark = pytest.mark.usefixtures("small_sample_grids")
+
+
+def begun(command: list, count: int, folder: Path) -> list:
+    """A command of ``lab`` in so many processes that know of each other, as ``torchrun`` tells
+    them; what each says goes to a file of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    told = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+
+    def work(rank: int) -> None:
+        os.environ.update(told, RANK=str(rank), LOCAL_RANK=str(rank))
+        for name in ("stdout", "stderr"):
+            setattr(sys, name, (folder / f"{name}-{rank}").open("w", buffering=1))
+        status = main([str(word) for word in command])
+        if dist.is_initialized():
+            dist.destroy_process_group()
+        os._exit(status)
+
+    # Forked: libraries are imported already.
+    processes = [get_context("fork").Process(target=work, args=(rank,)) for rank in range(count)]
+    for process in processes:
+        process.start()
+    return processes
+
+
+def ended(processes: list) -> list[int]:
+    """The exit status of each."""
+    try:
+        for process in processes:
+            process.join(150)
+        return [process.exitcode for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+
+
+def done(command: list, count: int, folder: Path) -> list[str]:
+    """What each process printed."""
+    folder.mkdir(exist_ok=True)
+    status = ended(begun(command, count, folder))
+    errors = [path.read_text() for path in folder.glob("stderr-*")]
+    assert status == [0] * count, errors
+    return [(folder / f"stdout-{rank}").read_text() for rank in range(count)]
+
+
+def command(root, folder, *more) -> list:
+    return [*TRAIN.split(), "--data-root", root, "--out", folder / "run", *more]
+
+
+def state_after(root, folder, count, epochs) -> dict:
+    """The state of a run of the command in so many processes, which only the first tells of."""
+    first, *others = done(command(root, folder, "--epochs", epochs), count, folder)
+    assert "checkpoint in" in first and others == [""] * (count - 1)
+    return state_of(folder / "run")
+
+
+def test_two_processes_train_as_one_does_and_resume_exactly(mnist_root, tmp_path):
+    one, two = (state_after(mnist_root, tmp_path / f"{n}", n, 0.1) for n in (1, 2))
+    assert one["step"] == two["step"] == 5
+    # Where a gradient is nothing but rounding, Adam makes a step of it all the same: weights that
+    # act on nothing differ, gradients and predictions do not.
+    for a, b in zip(*(it["optimizer"]["state"].values() for it in (one, two)), strict=True):
+        torch.testing.assert_close(a["exp_avg"], b["exp_avg"], rtol=1e-4, atol=1e-6)
+    models = [checkpoints.load(tmp_path / n / "run" / "checkpoint") for n in "12"]
+    x, t, labels = torch.randn(8, *models[0].shape), torch.arange(8) * 120, torch.arange(8)
+    with torch.no_grad():
+        a, b = (model.unet(x, t, labels) for model in models)
+    torch.testing.assert_close(a, b, rtol=0, atol=1e-4)
+    record = models[1].training
+    assert record["hardware"].endswith(", each of 2 processes")
+    assert (record["steps"], record["images"]) == (5, 5 * 21)
+
+    assert state_after(mnist_root, tmp_path / "stopped", 2, 0.05)["step"] == 2
+    again = state_after(mnist_root, tmp_path / "stopped", 2, 0.1)
+    for part in ("model", "ema", "optimizer"):
+        assert_identical(again[part], two[part], part)
+
+
+def test_when_one_is_interrupted_all_stop_after_the_same_step(mnist_root, tmp_path):
+    processes = begun(command(mnist_root, tmp_path, "--epochs", 1000), 2, tmp_path)
+    until = time.monotonic() + 120
+    while not (tmp_path / "run" / "state.pt").exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    time.sleep(1)
+    os.kill(processes[1].pid, signal.SIGINT)
+    assert ended(processes) == [0, 0]
+    steps = state_of(tmp_path / "run")["step"]
+    assert checkpoints.load(tmp_path / "run" / "checkpoint").training["steps"] == steps
+
+
+def test_an_error_is_told_once(mnist_root, tmp_path):
+    words = command(mnist_root, tmp_path, "--batch-size", 1)
+    assert ended(begun(words, 2, tmp_path)) == [2, 2]
+    first, second = ((tmp_path / f"stderr-{rank}").read_text() for rank in (0, 1))
+    assert "error: batch_size must be between 2 and" in first and second == ""
+
+
+@pytest.mark.parametrize(
+    "mode", [["--steps", 3], ["--bound", "--timesteps", 5]], ids=lambda it: it[0]
+)
+def test_two_processes_share_the_images_of_a_measurement(
+    checkpoint, mnist_root, tmp_path, classifiers, mode
+):
+    figures, words = [], ["evaluate", "--model", checkpoint, "--data-root", mnist_root, *mode]
+    words += ["--n", 50 if "--bound" in mode else 300]
+    for count in (1, 2):
+        folder = tmp_path / f"{count}"
+        first, *others = done([*words, "--cache", folder], count, folder)
+        assert first and others == [""] * (count - 1)
+        figures.append(results.read_file(next(folder.rglob("results/*.json"))))
+    one, two = figures
+    assert one["protocol"] == two["protocol"]
+    assert one.get("bits") == pytest.approx(two.get("bits"))
+    assert one.get("accuracy") == two.get("accuracy")
+    one, two = (sorted((tmp_path / count).rglob("*.npy")) for count in "12")
+    assert len(one) == (0 if "--bound" in mode else 2)
+    assert all(np.array_equal(np.load(a), np.load(b)) for a, b in zip(one, two, strict=True))
