@@ -1,4 +1,4 @@
-"""The command line: ``python -m ddpm_core sample|train|train-classifier|push``."""
+"""The command line: ``python -m ddpm_core sample|train|train-classifier|push|export``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 import torch
 
 from . import processes
-from .commands import push, sample, train
+from .commands import export, push, sample, train
 from .errors import InvalidInput, check_int
 from .hardware import keep_memory
 
@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
         return import_module("lab.__main__").main(argv)
     return answer(
         argv,
-        (sample, train, push),
+        (sample, train, push, export),
         prog="python -m ddpm_core",
         description="Train denoising diffusion models and sample from them.",
         epilog=EXAMPLES,

@@ -3,20 +3,25 @@
 ``config_from`` reads its two JSON files and ``convert`` its tensors. Whatever would make
 another network or another process of it is refused by the name of its key; what no network can
 be made of, whoever builds it refuses. A key that is missing has diffusers' default (of
-``DDPMScheduler``, for the process); others are not read.
+``DDPMScheduler``, for the process); others are not read. ``export`` goes the other way.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import numpy as np
 import torch
+from safetensors.torch import save
 from torch import Tensor
 
 from .diffusion import PREDICTION_TYPES
 from .errors import CheckpointError, InvalidInput, check_choice, check_int
-from .schedules import SCHEDULES
+from .files import write
+from .schedules import SCHEDULES, NoiseSchedule
 
 CONFIG = "config.json"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -89,6 +94,9 @@ PROCESS = {
     "clip_sample_range": 1.0,
 }
 
+# Keys that both spell alike.
+SAME = ("norm_eps", "downsample_padding", "flip_sin_to_cos", "freq_shift")
+
 # --- the names of modules, ours first: of a block, of an attention, and outside of both ---
 
 BLOCK = {name: name for name in ("norm1", "conv1", "norm2", "conv2")}
@@ -154,6 +162,103 @@ def convert(tensors: dict[str, Tensor], model: dict) -> dict[str, Tensor]:
     return ours
 
 
+def export(model, folder: Path) -> None:
+    """Write a ``checkpoints.Model`` as a pipeline of diffusers, ``unet/`` and ``scheduler/``.
+
+    The null class of a conditional model becomes one more class, the last. What diffusers has no
+    place for, the names of the classes and how the weights came to be, stays behind.
+
+    Raises:
+        InvalidInput: naming what diffusers' ``UNet2DModel`` or ``DDPMScheduler`` cannot be.
+    """
+    unet, scheduler = _unet_json(model.unet), _scheduler_json(model)
+    # Whatever it cannot say comes back as something else.
+    given, back = _as_theirs(model.unet), config_from(unet, scheduler)
+    for name, value in back["model"].items():
+        if given[name] != value:
+            raise InvalidInput(f"diffusers has no UNet with {name} = {given[name]}, only {value}")
+    betas = (model.schedule.betas, NoiseSchedule.make(**back["schedule"]).betas)
+    if betas[0].shape != betas[1].shape or not np.allclose(*betas, rtol=1e-5, atol=0):
+        raise InvalidInput(f"diffusers has no schedule {model.config.schedule}")
+    tensors, weights = model.unet.state_dict(), {}
+    for module, sources in _modules(given):
+        for part in ("weight", "bias"):
+            if f"{module}.{part}" in tensors:
+                parts = tensors[f"{module}.{part}"].chunk(len(sources))
+                weights |= {f"{s}.{part}": p for s, p in zip(sources, parts, strict=True)}
+    weights = {name: value.cpu().contiguous() for name, value in weights.items()}
+    index = {"unet": ["diffusers", "UNet2DModel"], "scheduler": ["diffusers", "DDPMScheduler"]}
+    files = {
+        f"unet/{WEIGHTS}": save(weights, metadata={"format": "pt"}),
+        f"unet/{CONFIG}": json.dumps(unet, indent=2),
+        f"scheduler/{SCHEDULER}": json.dumps(scheduler, indent=2),
+        "model_index.json": json.dumps({"_class_name": "DDPMPipeline"} | index, indent=2),
+    }
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write(folder / name, content)
+
+
+def _as_theirs(unet) -> dict:
+    """The arguments of our UNet, as ``config_from`` tells those of an equal one."""
+    config = dict(unet.config)
+    config["attention"] = config["attention"] or [False] * len(config["channels"])
+    config["up_attention"] = config["up_attention"] or config["attention"]
+    classes = unet.class_embedding.num_embeddings if unet.num_classes else 0
+    return config | {"out_channels": unet.out_channels, "num_classes": classes, "null_class": False}
+
+
+def _unet_json(unet) -> dict:
+    """``config.json``, as near as diffusers comes to it."""
+    ours = _as_theirs(unet)
+    levels, groups = len(ours["channels"]), ours["groups"]
+    if ours["image_size"] % 2 ** (levels - 1):
+        raise InvalidInput(
+            f"diffusers doubles sizes on the way up: {ours['image_size']} pixels cannot be halved "
+            f"{levels - 1} times"
+        )
+    for name, module in unet.named_modules():
+        if isinstance(module, torch.nn.GroupNorm) and module.num_groups != groups:
+            raise InvalidInput(
+                f"diffusers normalises over {groups} groups everywhere, which do not divide the "
+                f"{module.num_channels} channels of {name}"
+            )
+    down, up = ({attends: name for name, attends in names.items()} for names in (DOWN, UP))
+    return {
+        "_class_name": "UNet2DModel",
+        "sample_size": ours["image_size"],
+        "in_channels": ours["in_channels"],
+        "out_channels": ours["out_channels"],
+        "block_out_channels": ours["channels"],
+        "layers_per_block": ours["blocks"],
+        "down_block_types": [down[bool(it)] for it in ours["attention"]],
+        "up_block_types": [up[bool(it)] for it in reversed(ours["up_attention"])],
+        "add_attention": ours["mid_attention"],
+        "attention_head_dim": ours["head_width"],
+        "num_class_embeds": ours["num_classes"] or None,
+        "dropout": ours["dropout"],
+        "norm_num_groups": groups,
+        **{name: ours[name] for name in SAME},
+    }
+
+
+def _scheduler_json(model) -> dict:
+    """``scheduler_config.json``, as near as diffusers comes to it."""
+    schedule, sampling = model.config.schedule, model.config.sampling
+    theirs = {ours: name for name, ours in BETA_SCHEDULES.items()}
+    kind = check_choice("schedule of diffusers", model.schedule.kind, theirs)
+    ends = {f"beta_{end}": schedule[end] for end in ("start", "end") if end in schedule}
+    variance = {"beta": "fixed_large", "posterior": "fixed_small"}
+    return ends | {
+        "_class_name": "DDPMScheduler",
+        "num_train_timesteps": model.schedule.num_timesteps,
+        "beta_schedule": theirs[kind],
+        "prediction_type": model.config.prediction_type,
+        "variance_type": variance[sampling.get("variance", "beta")],
+        "clip_sample": sampling.get("clip", True),
+    }
+
+
 # --- the two configs ---
 
 
@@ -206,10 +311,7 @@ def _model(unet: dict) -> dict:
         "null_class": False,
         "dropout": unet["dropout"],
         "groups": groups,
-        "norm_eps": unet["norm_eps"],
-        "downsample_padding": unet["downsample_padding"],
-        "flip_sin_to_cos": unet["flip_sin_to_cos"],
-        "freq_shift": unet["freq_shift"],
+        **{name: unet[name] for name in SAME},
     }
 
 

@@ -1,4 +1,4 @@
-"""Recipes for the checkpoints that ship with the project, by name.
+"""Recipes for the checkpoints that ship with the project, by name, and for networks to export.
 
 The models of digits and the classifiers were made by theirs. Those of photographs had less time:
 the report's four were trained for 16 of the recipe's 60 epochs, and ``cifar10-conditional`` in four
@@ -54,8 +54,13 @@ REPORT = Recipe(
 # The same of photographs (section 3.2), 1.74M and 1.83M parameters; with mirror images, which
 # photographs bear and digits do not.
 PHOTOS = replace(REPORT, dataset="cifar10", model=COLOUR, epochs=60, flip=True)
+# A network that diffusers has as well (see ``diffusers_format.export``); no checkpoint ships.
+EXPORTABLE = {"channels": [32, 64, 96], "blocks": 1, "skips": "all", "time_channels": 32}
 RECIPES: dict[str, Recipe] = {
     "mnist-conditional": CONDITIONAL,
+    "exportable": replace(
+        REPORT, model=EXPORTABLE | {"flip_sin_to_cos": True} | _attention(3, at=2), schedule=LINEAR
+    ),
     # 2.5M parameters: as wide as 10 MiB of weights allow, where it is cheap.
     "cifar10-conditional": replace(
         CONDITIONAL,
@@ -116,6 +121,8 @@ def recipe_from(name: str | None, options: dict) -> Recipe:
     base = RECIPES[name] if name else Recipe(model=SMALL | _attention(3))
     model, schedule = dict(base.model), base.schedule
     model |= {key: options[key] for key in ("channels", "blocks", "dropout") if key in options}
+    if "channels" in options and "time_channels" in model:
+        model["time_channels"] = model["channels"][0]  # as diffusers has it
     levels = len(model["channels"])
     if "attention" in options:
         wanted = [check_int("attention level", v, 0, levels - 1) for v in options["attention"]]

@@ -26,8 +26,8 @@ def add(commands) -> None:
     p.add_argument(
         "--recipe",
         choices=sorted(RECIPES),
-        help="a shipped checkpoint's settings (its card tells where it was trained otherwise); "
-        "other options change them",
+        help="a shipped checkpoint's settings (its card tells where it was trained otherwise), or "
+        "exportable: a network that diffusers has too; other options change them",
     )
     p.add_argument("--schedule", choices=sorted(SCHEDULES), help="noise schedule")
     p.add_argument("--timesteps", type=int, metavar="T", help="steps of the forward process (1000)")

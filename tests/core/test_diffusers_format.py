@@ -13,10 +13,21 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from ddpm_core import diffusers_format, load
+from ddpm_core.__main__ import main
+from ddpm_core.checkpoints import Model, save
+from ddpm_core.data import DIGITS, Images
 from ddpm_core.denoiser import ModelDenoiser
-from ddpm_core.diffusers_format import SCHEDULER, WEIGHTS, config_from, convert, is_unet
-from ddpm_core.errors import CheckpointError
+from ddpm_core.diffusers_format import (
+    SCHEDULER,
+    WEIGHTS,
+    config_from,
+    convert,
+    export,
+    is_unet,
+)
+from ddpm_core.errors import CheckpointError, InvalidInput
 from ddpm_core.fast import Prepared
+from ddpm_core.recipes import recipe_from
 from ddpm_core.samplers import ddim
 from ddpm_core.schedules import NoiseSchedule
 from ddpm_core.unet import UNet
@@ -275,3 +286,78 @@ def test_garbage_is_refused_or_makes_a_model(tmp_path_factory, unet, scheduler):
     save_file({"a": torch.zeros(1)}, folder / WEIGHTS)
     with pytest.raises(CheckpointError):  # at the latest, its weights do not fit
         load(folder)
+
+
+# --- the other way ---
+
+
+def exportable(**options):
+    """A network of the preset, small, with random weights."""
+    options = {"channels": [8, 16, 24], "timesteps": 40} | options
+    images = Images(torch.zeros(1, 1, 8, 8, dtype=torch.uint8), torch.zeros(1).long(), DIGITS)
+    config = recipe_from("exportable", options).config(images).complete()
+    unet, schedule = config.build()
+    return Model("mine", config, unet.eval(), schedule, {})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"attention": [0, 2], "blocks": 2, "prediction": "v_prediction"},
+        {"attention": [], "schedule": "cosine", "dropout": 0.1},
+        {"conditional": True, "schedule": "scaled_linear"},
+    ],
+    ids=lambda it: " ".join(it),
+)
+def test_what_is_exported_predicts_the_same_in_diffusers_and_read_back(tmp_path, options):
+    model = exportable(**options)
+    export(model, tmp_path)
+    theirs = UNet2DModel.from_pretrained(tmp_path, subfolder="unet").eval()
+    scheduler = DDPMScheduler.from_pretrained(tmp_path, subfolder="scheduler")
+    again = load(tmp_path)
+    # The null class, if there is one, is a class of the exported network: the last.
+    labels = torch.tensor([0, 10]) if model.classes else None
+    assert_same_outputs(theirs, model.unet, labels=labels)
+    assert_same_outputs(theirs, again.unet, labels=labels)
+    np.testing.assert_allclose(scheduler.betas, model.schedule.betas, rtol=1e-4)
+    assert scheduler.config.prediction_type == again.config.prediction_type
+    assert again.config.prediction_type == model.config.prediction_type
+    assert again.config.sampling == {"variance": "beta", "clip": True}
+    assert len(again.classes) == (11 if model.classes else 0)
+
+
+def test_an_exported_pipeline_makes_pictures(tmp_path):
+    export(exportable(), tmp_path)
+    pipeline = diffusers.DDPMPipeline.from_pretrained(tmp_path)
+    pipeline.set_progress_bar_config(disable=True)
+    pictures = pipeline(batch_size=2, num_inference_steps=3, output_type="np").images
+    assert pictures.shape == (2, 8, 8, 1) and np.isfinite(pictures).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "changes", "said"),
+    [
+        ({"schedule": "sigmoid"}, {}, "schedule of diffusers 'sigmoid'"),
+        ({}, {"time_channels": 16}, "time_channels = 16, only 8"),
+        ({}, {"skips": "blocks"}, "skips = blocks, only all"),
+        ({"channels": [8, 16, 20]}, {}, "8 groups everywhere, which do not divide the 20 channels"),
+        ({"channels": [8] * 5}, {}, "8 pixels cannot be halved 4 times"),
+    ],
+)
+def test_what_diffusers_does_not_have_is_refused_in_words(tmp_path, options, changes, said):
+    model = exportable(**options)
+    unet = UNet(**model.unet.config | changes).eval()
+    model = Model("mine", model.config, unet, model.schedule, {})
+    with pytest.raises(InvalidInput, match=said):
+        export(model, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_exports_or_says_why_not(tmp_path, capsys):
+    model = exportable()
+    save(tmp_path / "mine", model.config, model.unet.state_dict())
+    assert main(["export", str(tmp_path / "mine"), "--out", str(tmp_path / "theirs")]) == 0
+    assert load(tmp_path / "theirs").parameters == model.parameters
+    assert main(["export", "mnist-linear", "--out", str(tmp_path / "other")]) == 2
+    assert "diffusers has no UNet with skips = blocks" in capsys.readouterr().err
