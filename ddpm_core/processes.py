@@ -11,16 +11,21 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from .hardware import find_device
+
 
 def join(device: torch.device) -> None:
     """Meet the others that ``torchrun`` started, by NCCL where tensors lie on CUDA, else by gloo.
 
     On CUDA each process of a machine takes a device of its own.
+
+    Raises:
+        InvalidInput: if there are fewer of them than processes.
     """
     if int(os.environ.get("WORLD_SIZE", 1)) == 1 or _joined():
         return
     if device.type == "cuda":
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+        torch.cuda.set_device(find_device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}"))
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     atexit.register(dist.destroy_process_group)
 
