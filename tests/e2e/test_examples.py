@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from ui.sharing.examples import EXAMPLES, place
+from playwright.sync_api import expect
+
+from ui.sharing.examples import EXAMPLES
 
 
 def test_each_puts_its_run_on_the_stage_it_leads_to(visit):
     visitor = visit("?n=1&steps=2")
     visitor.wait("film")
     visitor.page.evaluate("window.samePage = true")
-    for words, query in EXAMPLES.items():
-        stage = place(query).replace("reverse ", "race-")
+    for example in EXAMPLES:
+        stage = example.place.replace("reverse ", "race-")
         visitor.go_to("sample")
-        link = visitor.page.get_by_role("link", name=words)
-        assert link.get_attribute("href") == f"?{query}"
+        link = visitor.page.get_by_role("link", name=example.words)
+        assert link.get_attribute("href") == f"?{example.query}"
         before = visitor.run(stage) if visitor.stage(stage).count() else None
         link.click()
         visitor.stage(stage).wait_for()
         visitor.wait_for_another(before, stage, whole=False)
+        note = visitor.page.get_by_role("status").filter(has_text=example.look[-30:])
+        expect(note).to_be_visible()
     assert visitor.page.evaluate("window.samePage"), "the page was loaded anew"

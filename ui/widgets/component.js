@@ -134,9 +134,24 @@ export function term(name, order = 0) {
 
 /** A text as HTML, in which these names are terms of the glossary. */
 export function withTerms(text, names) {
-  const look = (name) => name.replace("x_t", "<i>x</i><sub>t</sub>");
+  const look = (name) => name.replace("x_t", "<i>x</i><sub>t</sub>")
+    .replace("x̂0", "<i>x̂</i><sub>0</sub>");
   return escapeText(text).replace(new RegExp(names.join("|"), "g"),
     (name) => `<span ${term(name, -1)}>${look(name)}</span>`);
+}
+
+/** The first of some elements that is on view, once one is: a tab that opens takes its time. Null
+    after four seconds, or once it is `overtaken`. */
+export async function onView(selectors, overtaken) {
+  const end = performance.now() + 4000;
+  while (performance.now() < end && !overtaken()) {
+    for (const selector of selectors) {
+      const found = document.querySelector(selector);
+      if (found?.getClientRects().length) return found;
+    }
+    await new Promise(requestAnimationFrame);
+  }
+  return null;
 }
 
 /** Tell what one pointer at a time does that holds an area. A finger may be about to scroll the

@@ -21,15 +21,12 @@ class Examples(component.Component):
     EVENTS = ("input",)
 
     def __init__(self, **props: Any):
-        links = [
-            {"words": words, "query": query, "place": examples.place(query)}
-            for words, query in examples.EXAMPLES.items()
-        ]
+        links = [it._asdict() | {"place": it.place} for it in examples.EXAMPLES]
         super().__init__(options={"links": links}, **{"elem_id": "examples"} | props)
 
     def preprocess(self, payload: Any) -> str | None:
         """What came from the browser, or from elsewhere; None if it is no press."""
         if not isinstance(payload, Mapping) or payload.get("kind") != "chosen":
             return None
-        queries = list(examples.EXAMPLES.values())
-        return queries[check_int("example", payload.get("index"), 0, len(queries) - 1)]
+        last = len(examples.EXAMPLES) - 1
+        return examples.EXAMPLES[check_int("example", payload.get("index"), 0, last)].query

@@ -5,7 +5,7 @@ import { clamp, listenToHold } from "../component.js";
 const SPEEDS = [0.25, 0.5, 1, 2, 4];
 const SPEED_LABELS = ["¼×", "½×", "1×", "2×", "4×"];
 const FRAMES_PER_SECOND = 24;
-const SHORTEST_PLAY = 1.6; // seconds; twenty frames at full rate would be over before they are seen
+const SHORTEST_PLAY = 4; // seconds, in which the sentence under the stage can be read
 const HOLD = 1000; // ms on the last frame before a loop starts over
 const ICONS = {
   first: "M4 4h2v12H4zM16 4v12L7 10z",

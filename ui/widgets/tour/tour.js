@@ -1,7 +1,6 @@
-import { playerOf } from "../component.js";
+import { onView, playerOf } from "../component.js";
 
 const KNOWN = "learning-the-noise:tour"; // in localStorage, once it was taken or declined
-const PATIENCE = 4000; // ms for a tab's controls to appear
 const FOLLOWS = 4000; // ms that a control which is pushed about is kept in view
 const NARROW = "(max-width: 700px)"; // the card docks at the bottom; tour.css says the same
 const FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex='0']";
@@ -253,18 +252,6 @@ function putBack({ player, run, index }) {
 
 function seek(player, index) {
   player.dispatchEvent(new CustomEvent("player:seek", { detail: { index } }));
-}
-
-async function onView(selectors, overtaken) {
-  const end = performance.now() + PATIENCE;
-  while (performance.now() < end && !overtaken()) {
-    for (const selector of selectors) {
-      const found = document.querySelector(selector);
-      if (found?.getClientRects().length) return found;
-    }
-    await new Promise(requestAnimationFrame);
-  }
-  return null;
 }
 
 function reachable(target) {

@@ -74,7 +74,7 @@ def _scale() -> Iterator[np.ndarray]:
 
 
 def _lambda() -> Iterator[np.ndarray]:
-    for scale in (0, 2, 8, 100):
+    for scale in (0, 2, 8, 20):
         yield _guided("mnist-linear", guidance="classifier-noisy", guidance_scale=scale)
 
 

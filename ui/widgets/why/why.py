@@ -88,7 +88,7 @@ WHYS = {
         "change would make the class clearer, and λ times that change is added at every step. At 0 "
         "nothing is pushed and any digit may come; with more, all become the digit that was asked "
         "for, in thicker strokes and more alike.",
-        ("λ = 0", "λ = 2", "λ = 8", "λ = 100"),
+        ("λ = 0", "λ = 2", "λ = 8", "λ = 20"),
     ),
 }
 PICTURES = 8  # in a row without columns
@@ -114,7 +114,8 @@ def _fold(name: str) -> str:
 
 
 def _set(text: str) -> str:
-    return escape(text).replace("x_t", "<i>x</i><sub>t</sub>")
+    marked = escape(text).replace("x_t", "<i>x</i><sub>t</sub>")
+    return marked.replace("x̂0", "<i>x̂</i><sub>0</sub>")
 
 
 def _table(name: str, why: Why) -> str:
