@@ -153,6 +153,10 @@ def test_a_palette_of_ones_own_is_kept(tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_film_is_strided_and_keeps_both_ends_in_every_format(tmp_path, kind, stride, kept):
     film, path = make_film(steps=10, n=1), tmp_path / f"a.{kind}"
+    for wrong in ({"panes": ("eps",)}, {"stride": 0}):
+        with pytest.raises(InvalidInput, match="pane 'eps'|stride"):
+            save_film(film, path, **wrong)
+    assert not path.exists()
     assert save_film(film, path, stride=stride, panes=("x0", "x")) == len(kept)
     frames = frames_of(path)
     assert frames.shape[:3] == (len(kept), 6, 16)

@@ -54,12 +54,9 @@ def layout(widths, down, up, **options):
 
 LAYOUTS = {
     "one level": layout((16,), [True], [True]),
-    "attention everywhere": layout((8, 16), [True, True], [True, True], layers_per_block=1),
-    "down only": layout((8, 16, 24), [True, False, True], [False] * 3),
-    "up only": layout((8, 16, 24), [False] * 3, [False, True, True]),
+    "one layer": layout((8, 16), [True, True], [True, True], layers_per_block=1),
     "crossed": layout((8, 16, 24), [False, True, False], [True, False, True]),
-    "no attention in the middle": SMALL | {"add_attention": False},
-    "all without": layout((8, 16), [False] * 2, [False] * 2, add_attention=False),
+    "no attention": layout((8, 16), [False] * 2, [False] * 2, add_attention=False),
     "one head": SMALL | {"attention_head_dim": None},
     "other conventions": SMALL | {"downsample_padding": 0, "flip_sin_to_cos": False},
     "frequencies": SMALL | {"freq_shift": 1, "norm_eps": 1e-3, "act_fn": "swish"},

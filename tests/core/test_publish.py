@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -26,18 +25,6 @@ def test_a_published_model_is_the_same_model(served, tmp_path, checkpoint, monke
     assert not served.repos["user/mine"].private
     model = load("user/mine", source=Hub(served.url, tmp_path / "cache", patience=1))
     assert np.array_equal(sample(model, QUICK), sample(load(checkpoint), QUICK))
-
-
-@pytest.mark.parametrize("pictured", [False, True])
-def test_the_picture_of_a_model_without_figures_is_published_on_its_card(
-    tmp_path, checkpoint, pictured
-):
-    own = shutil.copytree(checkpoint, tmp_path / "own")
-    if pictured:
-        (own / "samples.png").write_bytes(b"a picture")
-    folder = publish.model_folder(own, "user/mine", tmp_path / "out")
-    assert ("](samples.png)" in (folder / "README.md").read_text()) == pictured
-    assert (folder / "samples.png").exists() == pictured
 
 
 @pytest.mark.parametrize("name", ["mnist-conditional", "mnist-classifier-noisy"])

@@ -104,15 +104,13 @@ def test_films_side_by_side_are_both_on_one_timeline():
 
 
 def test_films_of_different_timelines_do_not_stand_side_by_side():
-    film = make_film(steps=5)
-    other = make_film(steps=5)
+    film, other = make_film(steps=5), make_film(steps=5)
     other.t = [*other.t[:3], 50, 40, 30]
-    longer = make_film(steps=6)
-    for wrong in (other, longer, longer.until(2)):
+    for wrong in (other, make_film(steps=6)):
         with pytest.raises(InvalidInput, match="timeline"):
             film.beside(wrong)
-    for both in (film.beside(other.until(2)), other.until(2).beside(film)):
-        assert (both.frames, both.finished) == (3, False)
+    both = film.beside(other.until(2))
+    assert (both.frames, both.finished) == (3, False)
 
 
 # --- grids ---
@@ -135,13 +133,6 @@ def test_a_grid_shows_each_image_in_its_place():
     assert {n: recorder.default_columns(n) for n in columns} == columns
 
 
-def test_a_film_of_what_it_does_not_hold_is_refused(tmp_path):
-    for wrong in ({"panes": ("eps",)}, {"stride": 0}, {"stride": 1.5}):
-        with pytest.raises(InvalidInput, match="pane 'eps'|stride"):
-            save_gif(make_film(), tmp_path / "a.gif", **wrong)
-    assert list(tmp_path.iterdir()) == []
-
-
 # --- contact sheets ---
 
 
@@ -155,12 +146,7 @@ def test_a_contact_sheet_is_the_grid_enlarged_below_and_beside_its_labels(channe
     top, left = (whole - part for whole, part in zip(sheet.shape, (high, wide), strict=False))
     assert top > 0 and (left > 0) == (rows is not None)
     np.testing.assert_array_equal(sheet[top:, left:], inner)
-    words = sheet.min(axis=2) < 128
-    assert not words[:top, :left].any(), "nothing stands in the corner"
-    for column in range(3):
-        assert words[:top, left:][:, column * 9 * 8 :][:, : 7 * 8].any()
-    for row in range(2 if rows else 0):
-        assert words[top:, :left][row * 7 * 8 :][: 5 * 8].any()
+    assert (sheet[:top, left:] < 128).any() and (rows is None or (sheet[top:, :left] < 128).any())
 
 
 # --- PNG ---
