@@ -18,9 +18,8 @@ from ddpm_core.errors import InvalidInput
 from ddpm_core.guides import roles_for
 from ddpm_core.hub import Hub, is_name
 from tests.support import fake_hub
-from tests.support.hub import QUICK, refusal
+from tests.support.hub import QUICK, refusal, uploads
 
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 SMALL = {
     "sample_size": 8,
     "in_channels": 1,
@@ -231,15 +230,11 @@ def test_the_command_line_samples_from_a_repository(served, foreign, tmp_path, m
     assert (tmp_path / "a.npz").exists()
 
 
-def test_the_command_line_pushes_in_private_where_it_is_told_to(
-    served, checkpoint, monkeypatch, capsys
-):
-    monkeypatch.setattr(constants, "ENDPOINT", served.url)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", False)
-    monkeypatch.setenv("HF_TOKEN", "hf_one")
+def test_the_command_line_pushes_in_private_where_it_is_told_to(checkpoint, monkeypatch, capsys):
+    client = uploads(monkeypatch)
     assert main(["push", str(checkpoint), "--repo-id", "user/mine", "--private"]) == 0
     assert "user/mine" in capsys.readouterr().out
-    assert served.repos["user/mine"].private
+    assert client.create_repo.call_args.kwargs["private"]
 
 
 # --- what a stranger may choose ---

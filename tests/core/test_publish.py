@@ -6,25 +6,22 @@ import json
 
 import numpy as np
 import pytest
-from huggingface_hub import ModelCard, constants
+from huggingface_hub import ModelCard
 
 from ddpm_core import load, publish, sample
 from ddpm_core.errors import CheckpointError, InvalidInput
-from ddpm_core.hub import Hub
-from tests.support.hub import QUICK, refusal
-
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+from tests.support.hub import QUICK, refusal, uploads
 
 
-def test_a_published_model_is_the_same_model(served, tmp_path, checkpoint, monkeypatch):
-    folder = publish.model_folder(checkpoint, "user/mine", tmp_path / "out")
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", False)
-    monkeypatch.setenv("HF_TOKEN", "hf_made_up")
-    address = publish.push(folder, "user/mine", endpoint=served.url)
-    assert address.endswith("user/mine")
-    assert not served.repos["user/mine"].private
-    model = load("user/mine", source=Hub(served.url, tmp_path / "cache", patience=1))
-    assert np.array_equal(sample(model, QUICK), sample(load(checkpoint), QUICK))
+def test_a_published_model_is_the_same_model(tmp_path, checkpoint, monkeypatch):
+    folder, client = publish.model_folder(checkpoint, "u/m", tmp_path / "out"), uploads(monkeypatch)
+    assert publish.push(folder, "u/m") == "a Hub/u/m"
+    about = {"repo_type": "model", "private": False, "exist_ok": True}
+    client.create_repo.assert_called_once_with("u/m", **about)
+    client.upload_folder.assert_called_once_with(
+        repo_id="u/m", repo_type="model", folder_path=folder
+    )
+    assert np.array_equal(sample(load(folder), QUICK), sample(load(checkpoint), QUICK))
 
 
 @pytest.mark.parametrize("name", ["mnist-conditional", "mnist-classifier-noisy"])

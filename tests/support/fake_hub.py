@@ -1,12 +1,11 @@
 """A Hub of the tests' own on loopback, to run the real `huggingface_hub` client against.
 
-It answers what the client asks when it reads a repository's metadata, downloads files (weights
-by a redirect to another origin, as from the Hub to its storage) and uploads with xet disabled.
+It answers what the client asks when it reads a repository's metadata and downloads files (weights
+by a redirect to another origin, as from the Hub to its storage). Nothing is written to it.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import json
@@ -23,16 +22,9 @@ SLOW_SECONDS = 30
 API = r"/api/((?:models|datasets|spaces)/[^/]+(?:/[^/]+)?)"
 ROUTES = [
     ("GET", f"{API}(?:/revision/([^/]+))?", "info"),
-    ("GET", f"{API}/tree/([^/]+)", "tree"),
-    ("GET", "/api/whoami-v2", "whoami"),
     ("HEAD GET", "/(.+?)/resolve/([^/]+)/(.+)", "resolve"),
     ("HEAD GET", "/cdn/(.+)/([0-9a-f]{40})/(.+)", "cdn"),
-    ("POST", "/api/validate-yaml", "validate"),
     ("POST", "/api/repos/create", "create"),
-    ("POST", f"{API}/preupload/([^/]+)", "preupload"),
-    ("POST", r"/(.+)\.git/info/lfs/objects/batch", "batch"),
-    ("PUT", "/lfs/([0-9a-f]{64})", "store"),
-    ("POST", f"{API}/commit/([^/]+)", "commit"),
 ]
 
 
@@ -80,8 +72,6 @@ class FakeHub:
         self.fault: str | None = None
         self.requests: list[tuple[str, str]] = []
         self.repos: dict[str, Repo] = {}
-        self.uploads: dict[str, dict[str, bytes]] = {}
-        self.blobs: dict[str, bytes] = {}
         self.stopped = threading.Event()
 
     def __enter__(self) -> FakeHub:
@@ -153,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
                 headers = {"X-Error-Code": code} if code else {}
                 self.send_json({"error": message}, status, headers | {"X-Error-Message": message})
 
-    do_GET = do_HEAD = do_POST = do_PUT = answer
+    do_GET = do_HEAD = do_POST = answer
 
     def log_message(self, *_) -> None:
         pass
@@ -174,14 +164,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return getattr(self, f"do_{name}")(*parts)
         raise Refused(404, None, "Not Found")
 
-    def need_token(self) -> None:
-        if not self.token:
-            raise Refused(401, None, "Invalid username or password.")
-
-    def find(self, repo_id: str, *, write: bool = False) -> Repo:
+    def find(self, repo_id: str) -> Repo:
         """The repository, if the client may know of it."""
-        if write:
-            self.need_token()
         repo = self.hub.repos.get(repo_id)
         if repo and (self.token or not repo.private):
             return repo
@@ -224,19 +208,10 @@ class _Handler(BaseHTTPRequestHandler):
         repo = self.find(repo_id)
         commit, files = repo.find(revision)
         facts = _facts if "blobs" in self.query else lambda *_: {}
-        siblings = [{"rfilename": n} | facts(n, c, "blobId", "sha256") for n, c in files.items()]
+        siblings = [{"rfilename": n} | facts(n, c) for n, c in files.items()]
         access = {"private": repo.private, "gated": "auto" if repo.gated else False}
         it = {"id": "/".join(repo_id.split("/")[-2:]), "sha": commit, "siblings": siblings}
         self.send_json(it | access | {"disabled": False, "tags": [], "downloads": 0})
-
-    def do_tree(self, repo_id: str, revision: str) -> None:
-        _, files = self.find(repo_id).find(revision)
-        kind = {"type": "file"}
-        self.send_json([kind | {"path": n} | _facts(n, c, "oid", "oid") for n, c in files.items()])
-
-    def do_whoami(self) -> None:
-        self.need_token()
-        self.send_json({"type": "user", "name": "user", "orgs": []})
 
     def do_resolve(self, repo_id: str, revision: str, name: str) -> None:
         repo = self.find(repo_id)
@@ -261,60 +236,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     # --- writing ---
 
-    def do_validate(self) -> None:
-        self.send_json({"errors": [], "warnings": []})
-
     def do_create(self) -> None:
-        self.need_token()
-        asked = json.loads(self.body)
-        kind = asked.get("type") or "model"
-        folder = "" if kind == "model" else f"{kind}s/"
-        repo_id = f"{folder}{asked.get('organization') or 'user'}/{asked['name']}"
-        answer = {"url": f"{self.hub.url}/{repo_id}"}
-        if repo_id in self.hub.repos:
-            return self.send_json(answer | {"error": "You already created this repo"}, 409)
-        self.hub.add(repo_id, {}, private=asked.get("visibility") == "private")
-        self.hub.uploads[repo_id] = {}
-        self.send_json(answer)
-
-    def do_preupload(self, repo_id: str, revision: str) -> None:
-        self.find(repo_id, write=True).find(revision)
-        files = json.loads(self.body)["files"]
-        for file in files:
-            large = _is_large(file["path"]) or b"\0" in base64.b64decode(file["sample"])
-            file |= {"uploadMode": "lfs" if large else "regular", "shouldIgnore": False}
-        self.send_json({"files": files})
-
-    def do_batch(self, repo_id: str) -> None:
-        self.find(repo_id, write=True)
-        objects = json.loads(self.body)["objects"]
-        for each in objects:
-            each["actions"] = {"upload": {"href": f"{self.hub.cdn}/lfs/{each['oid']}"}}
-        self.send_json({"transfer": "basic", "objects": objects})
-
-    def do_store(self, oid: str) -> None:
-        if _sha256(self.body) != oid:
-            raise Refused(400, None, "Not the content that was announced")
-        self.hub.blobs[oid] = self.body
-        self.send_head(200, 0, {})
-
-    def do_commit(self, repo_id: str, revision: str) -> None:
-        repo = self.find(repo_id, write=True)
-        files = dict(repo.find(revision)[1])
-        sent = self.hub.uploads.setdefault(repo_id, {})
-        for line in map(json.loads, self.body.splitlines()):
-            key, value = line["key"], line["value"]
-            if key == "file":
-                sent[value["path"]] = base64.b64decode(value["content"])
-            elif key == "lfsFile":
-                sent[value["path"]] = self.hub.blobs[value["oid"]]
-            elif key == "deletedFile":
-                files.pop(value["path"], None)
-                sent.pop(value["path"], None)
-        access = {"gated": repo.gated, "private": repo.private}
-        commit = self.hub.add(repo_id, files | sent, (revision,), **access)
-        url = f"{self.hub.url}/{repo_id}/commit/{commit}"
-        self.send_json({"success": True, "commitOid": commit, "commitUrl": url})
+        if not self.token:
+            raise Refused(401, None, "Invalid username or password.")
+        raise Refused(403, None, "Nothing is written here")
 
 
 def _is_large(name: str) -> bool:
@@ -330,8 +255,8 @@ def _git_oid(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
-def _facts(name: str, content: bytes, oid_key: str, lfs_key: str) -> dict:
-    """A file's metadata, whose keys differ between two places of the Hub's API."""
-    lfs = {lfs_key: _sha256(content), "size": len(content), "pointerSize": 134}
-    facts = {"size": len(content), oid_key: _git_oid(content)}
+def _facts(name: str, content: bytes) -> dict:
+    """A file's metadata."""
+    lfs = {"sha256": _sha256(content), "size": len(content), "pointerSize": 134}
+    facts = {"size": len(content), "blobId": _git_oid(content)}
     return facts | ({"lfs": lfs} if _is_large(name) else {})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from unittest.mock import create_autospec
 
 import pytest
+from huggingface_hub import HfApi
 
 from ddpm_core import Request
 from ddpm_core.errors import CheckpointError
@@ -19,3 +21,11 @@ def refusal(call, within: float = 2.0) -> str:
         call()
     assert time.monotonic() - begun < within
     return str(refused.value)
+
+
+def uploads(patch) -> HfApi:
+    """The client from now on: it notes what it is asked to write, and writes nothing."""
+    client = create_autospec(HfApi, instance=True)
+    client.create_repo.side_effect = lambda repo_id, **_: f"a Hub/{repo_id}"
+    patch.setattr("huggingface_hub.HfApi", lambda **_: client)
+    return client

@@ -6,14 +6,12 @@ import re
 
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode, conv_flop_count, sdpa_flop_count
 
 from ddpm_core import load
-from ddpm_core.errors import InvalidInput
 from lab.__main__ import main
 from lab.bench import cases, with_diffusers
 from lab.bench.cases import KINDS, MODELS, Case
-from lab.bench.compare import checkout, interleaved, ratio
+from lab.bench.compare import interleaved, ratio
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 SMALL = {
@@ -48,25 +46,16 @@ def test_a_ratio_is_the_median_of_the_rounds_ratios():
 
 
 def size(net, image):
-    """Parameters, and operations of one evaluation for one image."""
-    aten = torch.ops.aten
-    # The counter knows attention by its names on a GPU only.
-    attention = {aten._scaled_dot_product_flash_attention_for_cpu: attention_operations}
-    known = attention | {aten.convolution: convolution_operations}
-    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=known) as counter:
+    """Parameters, and multiplications of all convolutions for one image."""
+    seen = []
+    for module in net.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(
+                lambda it, _, out: seen.append(it.weight.numel() * out[0, 0].numel())
+            )
+    with torch.no_grad():
         net(torch.zeros(1, *image), torch.zeros(1).long(), torch.zeros(1).long())
-    return sum(p.numel() for p in net.parameters()), counter.get_total_flops()
-
-
-def attention_operations(query, key, value, *_, **__):
-    return sdpa_flop_count(query, key, value)
-
-
-def convolution_operations(x, weight, *rest, out_shape):
-    transposed = rest[4]
-    count = conv_flop_count(x, weight, out_shape, transposed=transposed)
-    # Ours is a 3x3 convolution of a doubled image, done with four taps a pixel: see ``Upsample``.
-    return count * 9 // 4 if transposed else count
+    return sum(p.numel() for p in net.parameters()), sum(seen)
 
 
 @pytest.mark.parametrize("shape", MODELS)
@@ -94,7 +83,7 @@ def test_without_diffusers_or_a_checkout_there_is_nothing_to_compare_with(capsys
 
 @pytest.fixture
 def other(tmp_path):
-    """What can be taken for a checkout: it samples in no time, and nothing else."""
+    """What can be taken for a checkout: it samples in no time."""
     package = tmp_path / "ddpm_core"
     package.mkdir()
     (package / "__init__.py").write_text(
@@ -113,12 +102,6 @@ def other(tmp_path):
 def test_beside_a_checkout_that_is_faster_it_ends_with_1(other):
     command = ["bench", "--beside", str(other), "--limit", "0.5"]
     assert main([*command, "--only", "sampling"]) == 1
-
-
-def test_what_another_checkout_cannot_do_is_said(other):
-    refused = pytest.raises(InvalidInput, match="cannot do training grey 4 float32")
-    with checkout(other) as side, side(SMALL["training"]) as turn, refused:
-        turn()
 
 
 def test_a_folder_that_is_no_checkout_is_refused(tmp_path, capsys):

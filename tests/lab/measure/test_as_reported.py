@@ -91,16 +91,6 @@ def test_samples_are_held_against_as_many_real_images_in_pairs_of_minibatches(
     assert between in words(found)
 
 
-def test_the_logits_are_those_of_the_shipped_classifier_of_clean_digits():
-    net = as_reported.logits_in_grey()
-    pixels = np.random.default_rng(0).integers(0, 256, (3, 28, 28, 1), dtype=np.uint8)
-    classifier = checkpoints.load_classifier(checkpoints.HOME / as_reported.NET)
-    x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
-    found = net.features(pixels)
-    assert found.shape == (3, 10) and not classifier.noise_aware
-    assert torch.allclose(found.log_softmax(1).float(), classifier.log_probs(x), atol=1e-5)
-
-
 def test_a_result_stands_in_its_own_table_alone_and_by_its_name_on_the_card(tmp_path):
     own = tables.own_way(tmp_path).rows[1].measured[0]
     assert "--as-reported" in own.command.split()
