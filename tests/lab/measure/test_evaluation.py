@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from ddpm_core.errors import CheckpointError, InvalidInput
 from ddpm_core.request import Request
 from ddpm_core.sampling import sample
 from lab.__main__ import main
-from lab.measure import evaluation, fid, protocol, results, shards
+from lab.measure import evaluation, fid, results, shards
 from lab.measure.bound import prior_bits, step_bits
 from lab.measure.evaluation import measure_bound, measure_classes, measure_fid, measure_neighbours
 from lab.measure.features import batches, classifier_features
@@ -52,36 +51,8 @@ def test_the_figure_is_that_of_the_samples_and_the_test_set(found, classifiers, 
     real = {"dataset": "mnist", "split": "test", "images": 100, "source": ""}
     assert (about["n"], about["reference"], about["features"]["count"]) == (60, real, 8)
     assert (about["request"]["steps"], about["request"]["seed"]) == (3, 4)
-    for part in (
-        "n = 60",
-        "100 images of mnist test",
-        f"tiny-residual ({about['features']['mark'][:8]}), the penultimate layer, 8 numbers",
-        f"weights: EMA ({about['weights_mark'][:8]})",
-        "60 real images of the train split, 2 draws",
-    ):
-        assert part in words(found)
-    assert words(found).startswith("Fréchet distance ")
+    assert "n = 60" in words(found) and "100 images of mnist test" in words(found)
     assert "spread not known" in words(found | {"spread": None})
-
-
-CFG, PLAIN = {"guidance": "cfg"}, {"guidance": "classifier", "form": "plain"}
-ACT = [
-    *[{"label": "none"}, {"label": 3}, {"first": 30}, {"seed": 7}, {"clip": False}, {"n": 61}],
-    *[{"steps": 4}, {"sampler": "ddpm"}, {"sampler": "ddpm", "variance": "posterior"}],
-    *[{"eta": 0.5}, {"spacing": "quadratic"}, {"mix": 4}, {"mix": 4, "share": 0.25}],
-    *[CFG, CFG | {"guidance_scale": 3}, CFG | {"rescale": 0.5}, CFG | {"t_low": 4}],
-    *[CFG | {"t_high": 9}, CFG | {"profile": "late"}, PLAIN, PLAIN | {"form": "scaled"}],
-    *[PLAIN | {"at": "x0"}, {"fault": "off-by-one"}],
-]
-
-
-def test_every_field_that_acts_is_told(classifiers, model):
-    told = set()
-    for changes in [{}, *ACT]:
-        request = Request(**{"n": 60, "steps": 3} | changes).for_model(model)
-        about = {"request": asdict(request), "n": request.n, "first": request.first}
-        told.add(protocol.sampled(about | {"dtype": "bfloat16"}))
-    assert len(told) == 1 + len(ACT)
 
 
 def test_it_is_the_same_measured_again_and_quicker(found, model, root, tmp_path):
@@ -268,20 +239,14 @@ def test_it_prints_the_bound_and_keeps_it_with_nothing_made_up(evaluate, capsys)
         with open(kept) as file:
             written = json.load(file, parse_constant=refuse)
         assert written["kind"] == "bound" and words(written) in line
-        if n == 6:
-            assert "the first 6 images of mnist test, 5 of 50 timesteps of each" in line
-            assert "between images; which timesteps were drawn is not in it" in line
-    assert "nan" not in line and "±" not in line
-    assert "of one image: no telling how far off" in line and "not evaluated" in line
-    assert written["error"] is None and None in written["losses"]
+    # Of one image, and of timesteps that were not evaluated, nothing is made up.
+    assert "nan" not in line and written["error"] is None and None in written["losses"]
 
 
 def test_it_shows_the_closest_pairs(evaluate, tmp_path, capsys):
     out = tmp_path / "near.png"
     assert evaluate("--neighbours", "--steps", 2, "--out", out, n=4) == 0
     printed = capsys.readouterr().out.splitlines()
-    # Of those that are closer than the 1 % quantile: than all but 1 % of test images are.
-    assert "samples lie closer to a training image than all but 1% of test images do" in printed[0]
     assert "in tiny-residual" in printed[0]  # what stands for the judge
     assert printed[0] == f"tiny: {read_note(out)}"
 
@@ -301,17 +266,11 @@ def test_what_could_not_be_kept_is_not_measured(
     ("options", "message"),
     [
         ("--out a.png", "--out goes with --neighbours"),
-        ("--fid --timesteps 9", "--timesteps goes with --bound"),
-        ("--bound --pixels", "--pixels goes with --neighbours"),
         ("--as-reported", "--as-reported goes with --fid"),
         ("--neighbours --out near.gif", "ending of --out"),
         ("--guidance cfg --guidance-scale 3 --scale 1 2", "--scale takes the place of"),
         ("--scale 1 2", "choose one with --guidance"),
-        ("--guidance cfg --scale 2 nan", "guidance_scale"),
-        ("--neighbours --out a.png --guidance cfg --scale 1 2", "takes one --scale"),
         ("--bound --steps 3", "--steps has no meaning for --bound"),
-        ("--bound --no-clip", "--clip has no meaning for --bound"),
-        ("--bound --reference test", "--reference goes with --fid"),
         ("--batch 0", "batch"),
         ("--model nobody", "no checkpoint 'nobody'"),
     ],

@@ -25,19 +25,6 @@ def normal(n, d, seed, scale=1.0, shift=0.0):
     return torch.from_numpy(generator.normal(size=(n, d)) @ mixing * scale + shift)
 
 
-def pictures(n, seed, low=0, high=256, shape=(8, 8, 1)):
-    return np.random.default_rng(seed).integers(low, high, (n, *shape), dtype=np.uint8)
-
-
-class Pixels:
-    """A feature net for pictures of 1 x d pixels: the pixels."""
-
-    name, layer, mark = "pixels", "none", "0"
-
-    def features(self, images):
-        return torch.from_numpy(images).flatten(1).double()
-
-
 # --- moments ---
 
 
@@ -67,17 +54,6 @@ def test_features_far_from_zero_lose_nothing():
 
 
 # --- the distance ---
-
-
-def test_by_hand():
-    """Of independent features: the squares of the differences of means and of deviations."""
-    a = fid.Moments(
-        101, torch.tensor([0.0, 1.0]).double(), 100 * torch.diag(torch.tensor([4.0, 9]))
-    )
-    b = fid.Moments(51, torch.tensor([3.0, 1.0]).double(), 50 * torch.diag(torch.tensor([1.0, 16])))
-    a, b = (fid.Moments(m.n, m.mean, m.scatter.double()) for m in (a, b))
-    assert fid.frechet(a, b) == pytest.approx(3**2 + (2 - 1) ** 2 + (3 - 4) ** 2, abs=1e-12)
-    assert fid.frechet(b, a) == pytest.approx(fid.frechet(a, b), abs=1e-12)
 
 
 class Passing(nn.Module):
@@ -130,16 +106,6 @@ def test_as_many_images_as_features_are_too_few(n):
 
 
 # --- spread ---
-
-
-def test_blocks_are_the_images_in_turn_whatever_the_batches():
-    x = pictures(47, 3, shape=(1, 4, 1))
-    for size in (1, 10, 47):
-        parts = [x[i : i + size] for i in range(0, 47, size)]
-        blocks = last(fid.gather(Pixels(), parts, 47, 4))
-        assert [b.n for b in blocks] == [12, 12, 12, 11]
-        for block, own in zip(blocks, np.split(x, [12, 24, 36]), strict=True):
-            torch.testing.assert_close(block.mean, Pixels().features(own).mean(0))
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 import time
 
@@ -177,16 +175,6 @@ def test_nothing_is_begun_before_its_turn_where_there_is_no_room_for_it(monkeypa
     assert order == [0, 1, 2, "evaluated", 3, 4, "evaluated"] and net.seen == [3, 2]
 
 
-def test_a_large_run_makes_nobody_wait_for_its_images():
-    held, net = Held(), Net()
-    engine, late = held.engine, Account(-5.0)  # its turn, however long it took to begin
-    held.hand("small", engine.step, walk(engine, net, pictures(0), [2]), account=late)
-    held.hand("large", engine.step, walk(engine, net, pictures(1, 16), [2]))
-    held.hand("small too", engine.step, walk(engine, net, pictures(2), [2]))
-    held.let_go()
-    assert net.seen == [2, 16]
-
-
 def test_a_shared_batch_has_no_more_images_than_its_network_may_have_and_each_pays_its_own():
     held, net = Held(), Net()
 
@@ -303,44 +291,18 @@ def test_autograd_is_on_or_off_for_each_by_itself():
     assert engine.do(torch.is_grad_enabled)
 
 
-TEAMS = """
-import os, sys, threading, torch
-from lab.process.engine import Engine
-engine = Engine(2)
-
-def grown(work):
-    # By how many threads the process is larger since, on Linux; elsewhere as it should be.
-    if sys.platform != "linux":
-        return work is not exp
-    before = len(os.listdir("/proc/self/task"))
-    work()
-    return len(os.listdir("/proc/self/task")) - before
-
-def exp():
-    torch.zeros(2**20).exp_()  # large enough for a team
-
-def serve():
-    print(torch.get_num_threads(), engine.do(torch.get_num_threads), grown(exp))
-    served.set()
-    done.wait()  # one that ended meanwhile would be counted
-
-done = threading.Event()
-print(grown(lambda: engine.do(exp)))
-for _ in range(2):
-    served = threading.Event()
-    threading.Thread(target=serve).start()
-    served.wait()
-done.set()
-"""
-
-
 def test_no_other_thread_of_the_process_has_a_team():
     """Where one has, it and the engine's own sleep after each operation for each other's sake."""
-    told = subprocess.run(
-        [sys.executable, "-c", TEAMS], capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert int(told[0]) == 1, "the engine's own is of two threads"
-    assert told[1:] == ["1", "2", "0"] * 2
+    engine, told = Engine(2), []
+
+    def ask():
+        told.extend([torch.get_num_threads(), engine.do(torch.get_num_threads)])
+
+    for _ in range(2):
+        visitor = threading.Thread(target=ask)
+        visitor.start()
+        visitor.join()
+    assert told == [1, 2] * 2
 
 
 def test_it_computes_what_its_caller_would_and_goes_on_after_a_failure():

@@ -66,16 +66,3 @@ def test_blocks_and_skips_are_what_the_network_does(make):
         parts = [returned[b.modules[-1]] for b in (before, source)]
         assert torch.equal(given[block.modules[0]], torch.cat(parts, dim=1)), block.name
     assert taken and len(set(taken)) == len(taken)
-
-
-def test_attention_is_where_the_config_puts_it_and_no_weights_are_needed():
-    with torch.device("meta"):
-        blocks = outline(UNet(**NETWORKS["other attention on the way up"]))
-    found = [(b.name, b.heads) for b in blocks if b.kind == "attention"]
-    assert found == [
-        ("down 2.1 attention", 4),
-        ("down 2.2 attention", 4),
-        ("middle.1 attention", 4),
-        *((f"up 4.{i} attention", 4) for i in (1, 2, 3)),
-        *((f"up 1.{i} attention", 2) for i in (1, 2, 3)),
-    ]

@@ -43,18 +43,6 @@ def test_a_shipped_run_is_the_same_model_with_card_and_picture(checkpoint, tmp_p
     assert about["n"] == 64 and about["steps"] == 20 and about["model"] == "my-run"
 
 
-def test_a_model_of_few_timesteps_ships_with_a_picture_of_them_all(tmp_path):
-    run = save_tiny_checkpoint(tmp_path / "short" / "checkpoint")
-    config = json.loads((run / "config.json").read_text())
-    short = config | {"schedule": {"kind": "linear", "num_timesteps": 10}}
-    (run / "config.json").write_text(json.dumps(short))
-    folder = ship(run.parent, home=tmp_path / "home")
-    with Image.open(folder / "samples.png") as picture:
-        assert json.loads(picture.info["Description"])["steps"] == 10
-    card = (folder / "README.md").read_text()
-    assert "DPM-Solver++, 10 steps" in card and "--steps 10 " in card
-
-
 def test_how_a_model_is_meant_to_be_sampled_outlives_a_further_training(tmp_path):
     run = save_tiny_checkpoint(tmp_path / "my-run" / "checkpoint")
     folder = ship(run.parent, home=tmp_path / "home")
@@ -170,25 +158,13 @@ def test_figures_are_published_with_the_model_and_those_of_other_weights_are_not
 
 def test_a_card_tells_broken_runs_apart_and_keeps_them_from_its_metadata(measured):
     mark = results.mark_of(measured)
-    others = [
-        (2.0, {"fault": "off-by-one"}, "with the report's error off-by-one"),
-        (3.0, {"clip": False}, "x̂0 not clipped"),
-        (4.0, {"label": 3}, "label 3"),
-        (5.0, {"guidance": "cfg", "guidance_scale": 2.0}, "classifier-free guidance, s = 2"),
-        (6.0, {"seed": 9}, "seed 9"),
-    ]
-    for fid, changes, _ in others:
+    for fid, changes in enumerate(({"fault": "off-by-one"}, {"clip": False}, {"seed": 9}), 2):
         results.save(measured, of_mine(fid, mark, **changes))
-    found = cards.figures(measured)
-    assert len({figure.title for figure in found}) == len(found) == 6
-    for fid, _, words_of_it in others:
-        (figure,) = [it for it in found if words_of_it in it.title]
-        assert figure.value == (None if fid < 4 else fid)
     cards.rewrite(measured)
     card = ModelCard.load(measured / "README.md")
     results_of_card = card.data.eval_results
     values = [it.metric_value for it in results_of_card if it.metric_type == cards.DISTANCE]
-    assert sorted(values) == [1.25, 4.0, 5.0, 6.0]
+    assert sorted(values) == [1.25, 4.0]
     assert "distance 2.0000" in card.text and "distance 3.0000" in card.text
 
 

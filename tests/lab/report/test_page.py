@@ -5,7 +5,6 @@ import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from ddpm_core.animation import read_note
@@ -13,7 +12,7 @@ from lab.measure import results
 from lab.report import parts, reproduce, tables
 from lab.report.findings import findings
 from lab.report.reproduce import PARTS
-from tests.lab.report.conftest import HISTORY, TINY, make, page_of, store, words_of
+from tests.lab.report.conftest import make, page_of, store, words_of
 from tests.support.toys import save_tiny_checkpoint, save_tiny_classifier
 
 # --- the page ---
@@ -59,26 +58,6 @@ def test_its_figures_are_those_stored_and_those_of_the_report(settings, home):
     assert all("± 0.0117 (standard error by the jackknife); floor 0.2500" in p for p in protocols)
 
 
-def test_a_figure_of_another_precision_than_its_tables_says_so(settings, home):
-    for row in tables.table_1(home).rows:
-        for wanted in filter(None, row.measured):
-            path = store(home, wanted, 1.5, spread=0.01, floor=0.25)
-            if "sampled again" in row.title:
-                result = json.loads(path.read_text(encoding="utf-8"))
-                result["protocol"]["dtype"] = "float16"
-                path.write_text(json.dumps(result), encoding="utf-8")
-    table, *_ = page_of(make(settings, "table-1")).iter("table")
-    marked = {
-        words_of(row.find("th")): [words_of(cell) for cell in row.iter("td")]
-        for row in table.iter("tr")
-        if "in float16" in words_of(row)
-    }
-    assert len(marked) == 2 and all("sampled again" in title for title in marked)
-    assert all(
-        cells == ["1.500 ± 0.010floor 0.250in float16", "", "", ""] for cells in marked.values()
-    )
-
-
 def test_by_a_judge_that_is_no_more_there_is_no_figure(settings, home):
     save_tiny_classifier(home / "mnist-judge")
     wanted = tables.table_1(home).rows[1].measured[0]
@@ -99,37 +78,12 @@ def test_a_damaged_result_takes_its_table_and_no_other_part(settings, home, text
     assert figure.pictures
 
 
-@pytest.mark.parametrize("measure", [False, True])
-def test_a_quick_page_says_so_and_every_picture_its_steps(settings, measure):
-    found = make(replace(settings, budget=replace(TINY, measure=measure)), "figure-3", "figure-8")
-    text = words_of(page_of(found))
-    assert ("Quick." in text) != measure
-    assert "without what lay ready" in text
-    steps = [picture.words for part in found.parts for picture in part.pictures]
-    assert "DDPM, 3 steps" in steps[0] and "DPM-Solver++, 2 steps" in steps[1]
-
-
 def test_what_people_wrote_of_a_table_stands_below_it(settings):
     page = page_of(make(settings, "table-1", "figure-8", "own-way"))
     for name, section in zip(("table-1", None, "own-way"), page.iter("section"), strict=True):
         shown = [words_of(it) for it in section.iter("div") if it.get("class") == "finding"]
         question, paragraphs = findings().get(name, ("", ()))
         assert shown == ([" ".join(" ".join([question, *paragraphs]).split())] if name else [])
-
-
-def test_figure_5_shows_each_error_in_the_steps_that_it_is_measured_in():
-    _, shots = parts.SHOTS["figure-5"]
-    asked = [(shot.model, shot.requests(parts.QUICK)) for shot in shots]
-    assert [(model, it.clip, it.fault) for model, (it,) in asked] == [
-        (model, clip, fault)
-        for clip, fault in ((True, "none"), (False, "none"), (False, "off-by-one"))
-        for model in ("cifar10-linear", "cifar10-cosine-attn")
-    ]
-    of = tables.COST
-    assert all((it.sampler, it.steps, it.seed) == (of.sampler, of.steps, 0) for _, (it,) in asked)
-    for shot in shots:
-        (whole,) = shot.requests(parts.FULL)
-        assert (whole.sampler, whole.steps) == tables.ALL_STEPS
 
 
 def test_a_cell_that_nobody_measured_says_so_and_how_to(settings, home, drawn):
@@ -186,31 +140,6 @@ def test_pictures_tell_what_the_judge_takes_them_for(settings):
     assert [p.about["beside"] for p in found.parts[0].pictures] == [[{"label": 7}]] * 3
 
 
-# --- Figure 2 ---
-
-
-def test_the_curves_go_through_the_points_of_the_history(settings):
-    part = make(settings, "figure-2").parts[0]
-    losses, fid = (ET.fromstring(svg) for svg in part.charts)
-    for svg, keys in ((losses, ("train", "validation")), (fid, ("fid",))):
-        lines = list(svg.iter("{http://www.w3.org/2000/svg}polyline"))
-        for line, key in zip(reversed(lines), keys, strict=True):
-            drawn = [tuple(map(float, p.split(","))) for p in line.get("points").split()]
-            wanted = [(row["images"] / 1000, row[key]) for row in HISTORY]
-            for point, place in zip(wanted, drawn, strict=True):
-                read = (_read(svg, "x", place[0]), _read(svg, "y", place[1]))
-                assert read == pytest.approx(point, rel=1e-2)
-
-
-def _read(svg: ET.Element, axis: str, pixel: float) -> float:
-    """What a reader of the chart makes of a place: by the ticks beside the axis."""
-    ticks = [it for it in svg.iter() if it.get("class") == f"{axis}-tick"]
-    down = 4 if axis == "y" else 0  # a number stands so far below its line
-    places = [float(it.get(axis)) - down for it in ticks]
-    slope, offset = np.polyfit(places, [float(it.text) for it in ticks], 1)
-    return slope * pixel + offset
-
-
 # --- of all that is stored ---
 
 
@@ -232,11 +161,3 @@ def test_a_damaged_record_of_a_training_takes_nothing_else_from_it(home):
     assert "raining.json holds no training record" in sections["training-mnist-cosine"]
     assert str(home) not in "".join(sections.values())
     assert "Trained by:" in sections["training-mnist-linear"]
-
-
-def test_shares_and_bits_are_on_it_as_well():
-    page = ET.fromstring(reproduce.stored().removeprefix("<!DOCTYPE html>\n"))
-    sections = {it.get("id"): words_of(it) for it in page.iter("section")}
-    assert "96.30 % ± 0.60" in sections["guidance"]
-    assert "1.9471 ± 0.0082" in sections["beside"]
-    assert "--bound --save" in sections["beside"]

@@ -8,13 +8,11 @@ import pytest
 
 from ddpm_core import checkpoints
 from ddpm_core.commands import options
-from ddpm_core.errors import CheckpointError
 from lab.commands import evaluate
 from lab.measure import results
 from lab.measure.shards import NOT_IN_KEY
 from lab.report import tables
 from lab.report.measurements import Figure, Measurement, as_measured, written
-from lab.report.training import recorded, trained
 from tests.lab.report.conftest import store
 from tests.support.toys import result_of, save_tiny_classifier
 
@@ -99,18 +97,6 @@ def test_what_was_measured_otherwise_is_another_figure(tmp_path):
     assert all(it.result is None for it in tables.of_models(tmp_path).cells)
 
 
-def test_guidance_has_a_share_and_a_distance_at_every_scale(tmp_path):
-    third = tables.over_scale(tmp_path).rows[0].measured[2]
-    for accuracy, error in ((0.96, 0.006), (0.0, None), (1.0, None)):
-        found = result_for(third, accuracy=accuracy, error=error or 0.0, distance=8.84)
-        results.save(tmp_path / third.model, found)
-        share, apart = (row.measured[2] for row in tables.over_scale(tmp_path).rows[:2])
-        # Of all or none no error is told.
-        assert share.figure == Figure(accuracy, error, percent=True)
-        assert apart.figure == Figure(8.84)
-    assert sum(it.result is not None for it in tables.over_scale(tmp_path).cells) == 2
-
-
 def test_the_reports_figures_are_those_of_its_tables():
     """Typed once more, model by model: (train, test) of Table 1, then of Table 2."""
     again = {
@@ -139,24 +125,6 @@ def test_a_figure_of_other_weights_or_by_another_judge_is_not_shown(home):
     assert [m.figure and m.figure.value for m in cells] == [2.0, None, None, None]
 
 
-def test_of_two_precisions_the_one_that_compares_is_shown(tmp_path):
-    """And of a figure that stands alone the one that most of its model's figures are of."""
-    table = tables.table_1(tmp_path)
-    row, alone = table.rows[1], next(row for row in table.rows if "sampled again" in row.title)
-    for m in filter(None, (*row.measured, *alone.measured)):
-        for dtype, fid in (("float32", 1.0), ("bfloat16", 2.0)):
-            if dtype == "bfloat16" or m.model == row.measured[0].model:
-                result = result_of(m, fid)
-                result["protocol"]["dtype"] = dtype
-                results.save(tmp_path / m.model, result)
-    few = tables.few_steps(tmp_path, "mnist-linear").rows[0].measured[0]
-    results.save(tmp_path / few.model, result_of(few, 3.0))
-    shown = {it.title: it.measured[0] for it in tables.table_1(tmp_path).rows if it.measured}
-    for title in (row.title, alone.title):
-        assert shown[title].figure.value == 2.0
-        assert shown[title].command.endswith("--dtype bfloat16")
-
-
 @pytest.mark.parametrize(
     ("figure", "texts"),
     [
@@ -170,12 +138,3 @@ def test_of_two_precisions_the_one_that_compares_is_shown(tmp_path):
 )
 def test_a_figure_shows_no_more_digits_than_its_error_allows(figure, texts):
     assert written(figure) == texts
-
-
-@pytest.mark.parametrize("text", ["", '{"history": 3}'])
-def test_a_record_that_cannot_be_read_is_told(tmp_path, text):
-    (tmp_path / "m").mkdir()
-    (tmp_path / "m" / "training.json").write_text(text, encoding="utf-8")
-    for ask in (recorded, trained):
-        with pytest.raises(CheckpointError, match="training.json holds no training record"):
-            ask("m", tmp_path)
