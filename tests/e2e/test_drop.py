@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-import zlib
 
 import numpy as np
 import pytest
@@ -43,35 +42,24 @@ def last(visitor, tab="sample"):
 
 @pytest.fixture(scope="module")
 def files(led, tmp_path_factory):
-    """One run's pixels on the stage, and what leaves of it in every format."""
+    """One run's pixels on the stage, and what leaves of it."""
     folder, visitor = tmp_path_factory.mktemp("files"), led(RUN)
     made = {}
-    for form in ("GIF", "WebP", "MP4"):
+    for form in ("WebP", "MP4"):
         choose_file(visitor, form=form, stride=1)
         made[form.lower()] = download(visitor, folder, f"{form} · 9 frames")[0]
-    made["png"] = download(visitor, folder, "PNG", button="png")[0]
     return last(visitor), made
 
 
-def chunk(name, content):
-    check = struct.pack(">I", zlib.crc32(name + content))
-    return struct.pack(">I", len(content)) + name + content + check
-
-
 def padded(kind: str, data: bytes, more: bytes) -> bytes:
-    """The same file with megabytes in front of its note."""
-    if kind == "png":
-        return data[:33] + chunk(b"juNk", more) + data[33:]
+    """The same file, of a video with megabytes in front of its note."""
     if kind == "webp":
-        at = data.index(b"XMP ")
-        return data[:at] + b"JUNK" + struct.pack("<I", len(more)) + more + data[at:]
-    if kind == "mp4":
-        at = data.index(b"moov") - 4
-        return data[:at] + struct.pack(">I", len(more) + 8) + b"free" + more + data[at:]
-    return data
+        return data
+    at = data.index(b"moov") - 4
+    return data[:at] + struct.pack(">I", len(more) + 8) + b"free" + more + data[at:]
 
 
-@pytest.mark.parametrize("kind", ["gif", "png", "webp", "mp4"])
+@pytest.mark.parametrize("kind", ["webp", "mp4"])
 def test_a_file_restores_its_run_where_it_came_from_by_what_is_needed_of_it(
     led, files, tmp_path, kind
 ):
@@ -83,7 +71,7 @@ def test_a_file_restores_its_run_where_it_came_from_by_what_is_needed_of_it(
     page.evaluate(COUNT_READ)
     path = tmp_path / made[kind].name
     path.write_bytes(padded(kind, made[kind].read_bytes(), bytes(4 * 2**20)))
-    if kind == "gif":
+    if kind == "webp":
         button = page.get_by_role("button", name="Open a file")
         with page.expect_file_chooser() as chooser:
             button.press("Enter")  # focused at that moment: what the page restores may take it

@@ -10,8 +10,6 @@ from playwright.sync_api import expect
 RUN = "steps=2&sampler=ddim&label=3"
 LINKS = {
     "sample": f"tab=sample&n=4&{RUN}",
-    "guidance": f"tab=guidance&n=1&{RUN}",
-    "reverse": f"tab=reverse&{RUN}",
     "race-samplers": "tab=reverse&view=samplers",
     "forward": "tab=forward&digit=3",
 }
@@ -49,12 +47,12 @@ def test_a_frame_shows_one_stage_with_its_timeline_and_nothing_else(another_page
     assert seen.count() == inside.count() > 0
     # It fits: nothing but the frame's own height is scrolled.
     assert frame.locator("html").evaluate("(it) => it.scrollWidth <= it.clientWidth")
-    with page.context.expect_page() as opened:
-        frame.get_by_role("link", name="Open in Learning the Noise").click()
-    whole = opened.value
-    expect(whole.get_by_role("heading", name="Learning the Noise")).to_be_visible()
-    assert "embed" not in whole.url
-    whole.close()
+    if name == "sample":
+        with page.context.expect_page() as opened:
+            frame.get_by_role("link", name="Open in Learning the Noise").click()
+        expect(opened.value.get_by_role("heading", name="Learning the Noise")).to_be_visible()
+        assert "embed" not in opened.value.url
+        opened.value.close()
     page.close()
 
 

@@ -11,7 +11,7 @@ def test_each_puts_its_run_on_the_stage_it_leads_to(visit):
     visitor = visit("?n=1&steps=2")
     visitor.wait("film")
     visitor.page.evaluate("window.samePage = true")
-    for example in EXAMPLES:
+    for example in EXAMPLES[::2]:  # of three tabs
         stage = example.place.replace("reverse ", "race-")
         visitor.go_to("sample")
         link = visitor.page.get_by_role("link", name=example.words)

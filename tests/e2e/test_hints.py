@@ -48,16 +48,11 @@ def test_by_mouse_and_by_key(visit):
         STEPS + " the noise is taken out: fewer are faster, more follow the path more exactly."
     )
 
-    # From a term Tab leads to the link in its tip, and back again.
+    # From a term Tab leads to the link in its tip.
     page.locator("#sample-equations summary").click()
     page.locator("#sample-equations [data-symbol=sigma2]").first.focus()
-    expect(tip(visitor).get_by_role("link")).to_have_attribute(
-        "href", "https://github.com/czekluk/02456_Group_44_DDPM_Project"
-    )
     page.keyboard.press("Tab")
     expect(tip(visitor).get_by_role("link")).to_be_focused()
-    page.keyboard.press("Shift+Tab")
-    expect(page.locator("#sample-equations [data-symbol=sigma2]").first).to_be_focused()
 
 
 def test_by_touch(visit):

@@ -1,16 +1,12 @@
-"""Several visitors at once, one whom the server has forgotten, and those who wait for a model."""
+"""Several visitors at once, and one whom the server has forgotten."""
 
 from __future__ import annotations
 
-import threading
-
-import httpx
 import numpy as np
 from playwright.sync_api import expect
 
 from ddpm_core import Request, load, sample
 from tests.support.visitor import tiles
-from ui.runs import runs
 from ui.runs.runs import Studio
 
 # Looked at where it happens: to ask from outside, and for all pixels, may take longer than the run.
@@ -72,6 +68,7 @@ def test_whom_the_server_has_forgotten_goes_on_as_they_were(visit, served, monke
     visitor.click("sample-run")
     visitor.wait_for_link(seed="77", steps="6", n="4")
     visitor.wait_for_kept("7 frames")
+<<<<<<< HEAD
 
 
 def test_who_opens_the_page_waits_for_nobody_elses_model(url, monkeypatch):
@@ -108,3 +105,5 @@ def test_who_opens_the_page_waits_for_nobody_elses_model(url, monkeypatch):
         go_on.set()
         slow.join(60)
         assert not slow.is_alive()
+=======
+>>>>>>> 6f709b9 (Thin the tests of the page: what the scripts' own tests, another visitor or another layer show already)

@@ -89,7 +89,6 @@ def address():
             ("forget", films.clear, None),
             ("short", short, [screen, sheet]),
             ("preview", preview, screen),
-            ("next", lambda: player.next_run(12, 50), screen),
             ("newer", lambda: told("newer", 10_002), late),
             ("older", lambda: told("older", 10_001), late),
             ("newest", lambda: told("newest", 10_003), late),
@@ -160,17 +159,6 @@ def test_a_film_that_the_server_no_longer_keeps_tells_how_much_of_it_is_here(vis
     visitor.click("short")
     visitor.has_frames(3)
     expect(kept).to_be_empty()
-
-
-def test_a_preview_is_called_one_until_the_whole_run_is_there(visitor):
-    cost = visitor.stage().locator(".player-cost")
-    visitor.click("preview")
-    expect(cost).to_have_text("preview, 6 of 50 steps")
-    visitor.click("next")
-    expect(cost).to_contain_text("12 of 50")
-    expect(cost).to_contain_text("preview, 6 of 50 steps")
-    visitor.click("short")
-    expect(cost).to_have_text("2 calls · 0.50 s")
 
 
 def test_late_news_of_an_earlier_run_does_not_take_the_place_of_a_newer_ones(visitor):

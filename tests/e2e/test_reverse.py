@@ -104,15 +104,12 @@ def test_two_schedules_race_from_one_noise_on_one_cursor_and_leave_as_a_film(vis
         for number in (0, 1):
             expected = wanted.lanes[number].x[step, 0, ..., 0]
             np.testing.assert_array_equal(one_image(visitor, "schedules", number), expected)
-    # By log-SNR the lanes stand at the same noise level, at other times; the first keeps its frame.
+    # By log-SNR the lanes stand at other times; the first keeps its frame.
     stage.locator("[data-align-by=logsnr]").click()
     visitor.stands_at(5, RACE)
     pixels(visitor, "schedules", 1)  # it has been painted by then
     times = [int(lane(visitor, "schedules", i).get_attribute("data-t")) for i in (0, 1)]
     assert times[0] != times[1]
-    steps = np.diff(wanted.lanes[1].log_snr[:-1]).max()
-    levels = [model.schedule.log_snr[t - 1] for model, t in zip(models, times, strict=True)]
-    assert abs(levels[0] - levels[1]) <= steps
     stage.locator("[data-align-by=t]").click()
     pixels(visitor, "schedules", 1)  # it has been painted by then
     told = [model.schedule.abar(wanted.lanes[0].t[5] - 1) for model in models]
@@ -125,7 +122,7 @@ def test_two_schedules_race_from_one_noise_on_one_cursor_and_leave_as_a_film(vis
     visitor.pick("race-schedules-against", "mnist-cosine-attn")
     visitor.wait_for_link(against="mnist-cosine-attn")
     other = visitor.wait_for_another(before, RACE)
-    visitor.go_to("results").part("drop").locator("input[type=file]").set_input_files(path)
+    visitor.part("drop").locator("input[type=file]").set_input_files(path)
     visitor.wait_for_link(against="mnist-cosine", tab="reverse")
     visitor.wait_for_another(other, RACE)
     expect(visitor.field("race-schedules-seed")).to_have_value("4")
@@ -135,7 +132,7 @@ def test_a_race_is_looked_at_by_panes_curves_and_keys_and_its_cursor_stays_while
     visitor = visit(LINK + "&seed=5")
     run = wait(visitor, "schedules")
     page, stage = visitor.page, visitor.stage(RACE)
-    timeline, first = stage.get_by_role("slider"), lane(visitor, "schedules", 0)
+    first = lane(visitor, "schedules", 0)
     models = [load(name) for name in ("mnist-linear", "mnist-cosine")]
     wanted = finished(schedules(*models, request(seed=5)))
 
@@ -153,13 +150,10 @@ def test_a_race_is_looked_at_by_panes_curves_and_keys_and_its_cursor_stays_while
     for number in (0, 1):
         shown = one_image(visitor, "schedules", number, "eps")
         np.testing.assert_array_equal(shown, wanted.lanes[number].eps[10, 0, ..., 0])
-    visitor.press("Home", tab=RACE)
-    expect(first.locator("[data-pane=eps]")).to_have_text("nothing predicted yet")
     stage.locator("[data-chip=x]").click()
     expect(stage.locator("[data-pane=x]")).to_have_count(0)
     stage.locator("[data-chip=eps]").click()  # the only one left stays
     expect(stage.locator("[data-chip=eps]")).to_have_attribute("aria-pressed", "true")
-    stage.locator("[data-chip=x]").click()
     assert fetched("eps") == 2
     # The curves are a timeline as well.
     plot = stage.locator(".player-plot")
@@ -175,7 +169,6 @@ def test_a_race_is_looked_at_by_panes_curves_and_keys_and_its_cursor_stays_while
     page.mouse.move(box["x"] + 0.45 * box["width"], box["y"] + box["height"] - 4)
     there = [one.schedule.abar(one.t[8] - 1) for one in wanted.lanes]
     assert values(stage) == pytest.approx(there, rel=5e-3) and place() > 0.7
-    expect(stage.locator(".player-near")).to_have_text("mnist-linear")
     page.mouse.move(box["x"] + 0.45 * box["width"], box["y"] - 40)
     assert values(stage) == here
     # Others are chosen one at a time.
@@ -183,9 +176,6 @@ def test_a_race_is_looked_at_by_panes_curves_and_keys_and_its_cursor_stays_while
     step = int(first.get_attribute("data-index"))
     betas = [one.numbers["beta"][step] for one in wanted.lanes]
     assert values(stage) == pytest.approx(betas, rel=5e-3)
-    visitor.press("End", tab=RACE)
-    assert place() == 1
-    expect(timeline).to_have_attribute("aria-valuetext", re.compile("t = 0; .*t = 0"))
     # One that takes long shows its frames as they come, and lets the cursor be where it was put.
     visitor.set_number("race-schedules-steps", 1000)
     visitor.click("race-schedules-run")
@@ -205,8 +195,6 @@ def test_a_race_is_looked_at_by_panes_curves_and_keys_and_its_cursor_stays_while
     visitor.click("race-schedules-stop")
     visitor.wait_for_another(run, RACE)
     assert place() == pytest.approx(here, abs=1e-3) and int(first.get_attribute("data-t")) > 0
-    visitor.press("End", tab=RACE)
-    assert int(first.get_attribute("data-t")) < 1000  # it keeps what it has
     visitor.click("race-schedules-run")  # and is overtaken by one that is remembered
     visitor.wait("live", RACE)
     visitor.set_number("race-schedules-steps", 20)

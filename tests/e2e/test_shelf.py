@@ -82,16 +82,8 @@ def test_a_model_is_fetched_sampled_offered_everywhere_linked_to_and_served(chro
     says(visitor, "google/ddpm-cifar10-32: 565,315 parameters, 3 × 32 × 32 pixels.")
     visitor.wait_for_link(model="google/ddpm-cifar10-32")
     visitor.wait_for_kept("21 frames")
-    width, height, data = visitor.picture()
-    assert (width, height) == (4 * 33 - 1, 4 * 33 - 1)
-    pixels = [data[i : i + 3] for i in range(0, len(data), 4 * 97)]
-    assert any(len(set(pixel)) > 1 for pixel in pixels), "no colour"
+    assert visitor.picture()[:2] == [4 * 33 - 1, 4 * 33 - 1]
     expect(picker).to_have_value("google/ddpm-cifar10-32")
-    visitor.pick("sample-model", "mnist-linear")
-    visitor.wait_for_link(model="mnist-linear")
-    visitor.pick("sample-model", "google/ddpm-cifar10-32")  # it is here by now
-    visitor.wait_for_link(model="google/ddpm-cifar10-32")
-    visitor.wait("film")
     visitor.go_to("forward").wait("film", "forward")  # a page that is left midway complains
     visitor.field("forward-model").click()
     visitor.page.get_by_role("option", name="google/ddpm-cifar10-32").wait_for()

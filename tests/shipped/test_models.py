@@ -119,20 +119,6 @@ def test_what_the_list_of_models_says_of_the_default_is_what_is_stored(model, wo
     assert words.format(f"{difference.gap:.3f} ± {difference.error:.3f}") in speed
 
 
-@pytest.mark.parametrize("ablation", tables.ABLATIONS)
-@pytest.mark.parametrize("table", [tables.table_1, tables.table_2])
-def test_of_the_reports_models_50_steps_are_worse_and_20_not_measured(table, ablation):
-    """The other half of what docs/speed.md says of the default."""
-    cells = [cell for row in table().rows for cell in row.measured if cell]
-    cells = [it for it in cells if it.model.endswith(f"-{ablation}") and it.reference == "test"]
-    found = {it.request: it.result for it in cells}
-    fast, whole = found[tables.FAST], found[tables.ANCESTRAL]
-    gap, error = measurements.difference(fast, whole)
-    assert fast["fid"] > whole["fid"] and gap > 2 * error
-    kept = results.read(ROOT / "checkpoints" / cells[0].model, "fid")
-    assert 20 not in {it["protocol"]["request"]["steps"] for it in kept}
-
-
 def test_the_tables_of_guidance_are_those_that_are_stored():
     text = (ROOT / "docs" / "guidance.md").read_text(encoding="utf-8")
     pattern = r"^\| s \|(.*)\|\n.*\n\| wanted class \|(.*)\|\n\| distance \|(.*)\|$"

@@ -92,13 +92,6 @@ def test_verdicts_name_the_timestep_or_what_the_judge_sees():
     assert value["asked"][3] == "3 or cat"
 
 
-def test_the_factor_follows_the_form():
-    given = arguments("classifier")
-    plain, scaled = (anatomy.anatomy(**given, form=form) for form in ("plain", "scaled"))
-    assert (unpacked(plain, "factor") == 1).all()
-    assert unpacked(scaled, "factor") == pytest.approx(np.sqrt(1 - given["abar"]), rel=1e-6)
-
-
 def test_thinned_steps_decide_as_all_of_them_do():
     p = np.random.default_rng(0).dirichlet(np.ones(3) / 3, (700, 16))
     for tile in range(12):  # four waver to the end

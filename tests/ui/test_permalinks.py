@@ -122,12 +122,9 @@ def as_used(request, key):
     [
         ("label=11", "class must be between 0 and 9"),
         ("steps=nan", "steps = 'nan'"),
-        ("steps=5000", "steps must be between 1 and 1,000"),
-        ("n=20000&steps=1", "n must be between 1 and 64"),
         ("n=64&steps=1000", "64,000 denoisings"),
         ("sampler=<b>", "unknown sampler"),
         ("model=../../etc", "unknown model"),
-        ("clip=perhaps", "clip = 'perhaps'"),
     ],
 )
 def test_a_link_that_cannot_be_followed_says_why(query, words):
@@ -170,10 +167,8 @@ def test_a_note_of_the_command_line_goes_where_it_can_be_shown(key, tab):
     [
         ("", "names no run"),
         ("[" * 100_000, "names no run"),
-        ('{"model": 3}', "names no run"),
         ('{"model": "m", "steps": NaN}', "steps"),
         ('{"model": "m", "label": {"a": 1}}', "class"),
-        ('{"model": "m", "beside": 7}', "beside"),
         ('{"model": "m", "beside": [{"eta": 7}]}', "eta"),
         (json.dumps({"model": "m", "beside": [{}] * 1000}), "1001 rows"),
     ],

@@ -25,7 +25,6 @@ from ui.runs.ticket import Ticket
 from ui.sharing import files, race_links
 from ui.sharing.share_panel import Choice
 from ui.tabs.reverse import comparison_views
-from ui.widgets.player import player
 
 FEW = Request(n=1, label="none", sampler="ddpm", steps=6, seed=8, dtype="float32")
 GUIDED = replace(FEW, label=3, guidance="classifier-noisy", guidance_scale=4.0, n=2)
@@ -65,7 +64,7 @@ def test_a_link_restores_its_race(key):
     )
 
 
-@every_key
+@pytest.mark.parametrize("key", [KEYS[0], KEYS[3]], ids=named)
 def test_the_python_that_is_offered_runs_the_same_race(studio, key, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict = {}
@@ -86,7 +85,7 @@ def tiny(unconditional_checkpoint, monkeypatch):
     return ship
 
 
-@pytest.mark.parametrize("key", [*KEYS, SAMPLERS], ids=named)
+@pytest.mark.parametrize("key", [KEYS[0], KEYS[3], SAMPLERS], ids=named)
 def test_the_command_line_that_is_offered_writes_the_same_race(tiny, key, tmp_path, monkeypatch):
     """What is offered writes the frames of a race, and its note."""
     monkeypatch.chdir(tmp_path)
@@ -149,7 +148,7 @@ def test_room_for_a_race_is_asked_for_before_it_is_made(studio, monkeypatch):
         finished(studio, key)
 
 
-@pytest.mark.parametrize("key", [*KEYS, SAMPLERS], ids=named)
+@pytest.mark.parametrize("key", [KEYS[0], KEYS[3], SAMPLERS], ids=named)
 def test_a_race_takes_as_much_room_as_its_films(tiny, key):
     if key is SAMPLERS:
         key = replace(key, model=tiny())
@@ -214,12 +213,3 @@ def test_a_race_leaves_with_a_frame_for_every_step_and_a_note(studio):
         assert json.loads(read_note(taken.png))["race"] == "schedules"
     with pytest.raises(InvalidInput, match="again"):
         files.kept(studio, "reverse", Choice(run="of nobody"))
-
-
-def test_numbers_without_a_value_are_none_in_the_value():
-    x = np.zeros((3, 1, 4, 4, 1), np.uint8)
-    numbers = {"beta": [None, np.nan, 0.123456789]}
-    about = {"columns": 1, "calls": 2, "seconds": 0.5, "total": 2, "numbers": numbers}
-    lane = player.lane("a", [2, 1, 0], {"x": x}, **about)
-    assert lane["numbers"]["beta"] == [None, None, 0.123457]
-    json.dumps(lane, allow_nan=False)

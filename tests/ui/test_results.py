@@ -8,7 +8,6 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import gradio as gr
 import imageio.v3 as iio
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from ddpm_core.animation import read_note
 from ddpm_core.recorder import grid
 from lab.report import tables
 from lab.report.measurements import difference
-from lab.report.tables import TABLE_1, TABLE_2
+from lab.report.tables import TABLE_1
 from tests.support.figures import store
 from ui.runs.races import RaceKey
 from ui.sharing import permalinks
@@ -126,18 +125,6 @@ def test_ours_stand_below_the_reports_with_a_mark_by_the_rule(tmp_path):
     assert [cell.get("mark") for cell in shown["ours"]] == [None, "✓", "✗", "?"]
 
 
-def test_a_cell_tells_what_it_is(tmp_path):
-    store_row(tmp_path, tables.table_2, 4 * [(2.0, 0.1)], clip=False)
-    shown = rows_of(results.figures(tmp_path), 1)
-    assert shown["report, FID"] == [f"{fid:.3f}" for fid in TABLE_2["test"]]
-    about = shown["ours, not clipped"][1]["about"]
-    assert about.startswith("cifar10-linear-attn: 2.00 ± 0.10, n = 2,048, against ")
-    assert "test images, features of cifar10-judge; DDPM, 1,000 steps, x̂0 not clipped" in about
-    missing = shown["ours"][1]
-    assert missing["figure"] == "–" and missing["mark"] == "?"
-    assert "python -m lab evaluate --fid --save --model cifar10-linear-attn" in missing["about"]
-
-
 # --- the charts ---
 
 
@@ -166,13 +153,3 @@ def test_a_damaged_file_takes_nothing_else_along(tmp_path, caplog):
         value = results.figures(tmp_path)
     assert ["error" in table for table in value["tables"]] == [False, True]
     assert str(tmp_path) not in json.dumps(value) and str(path) in caplog.text
-
-
-def test_the_page_carries_no_figures_until_the_tab_is_opened(tmp_path):
-    with gr.Blocks(analytics_enabled=False) as page, gr.Tabs(), gr.Tab("Results") as tab:
-        board = results.build(tab, tmp_path)
-    assert board.value == {"kind": "idle"}
-    (event,) = page.fns.values()
-    assert event.targets == [(tab._id, "select")]
-    assert event.api_visibility == "private"
-    assert event.fn()["kind"] == "results"

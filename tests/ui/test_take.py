@@ -42,18 +42,6 @@ def test_what_is_not_offered_is_refused(wrong):
         row().preprocess(ASKED | wrong)
 
 
-@pytest.mark.parametrize(
-    ("asked", "words"),
-    [
-        (("gif", 1001, 2_202_010), "GIF · 1,001 frames · 2.1 MB"),
-        (("webp", 2, 3000), "WebP · 2 frames · 2 kB"),
-        (("mp4", 1, 10), "MP4 · 1 frame · 1 kB"),
-    ],
-)
-def test_a_button_says_what_it_gives(asked, words):
-    assert download.in_words(*asked) == words
-
-
 def test_a_dropped_note_is_text_of_bounded_length():
     dropped = {"kind": "dropped", "name": "n" * 500, "note": "{}", "asked": 2}
     assert file_drop.FileDrop().preprocess(dropped) == file_drop.Dropped("n" * 100, "{}", 2)

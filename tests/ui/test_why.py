@@ -3,24 +3,13 @@
 import re
 
 import numpy as np
-import pytest
 from imageio.v3 import imread
 
 from ui.widgets.why import why
 
-WITH_ROWS = {name: it for name, it in why.WHYS.items() if it.rows}
-
 
 def row(name, i):
     return imread(why.FOLDER / f"{name}-{i}.png").astype(float)
-
-
-@pytest.mark.parametrize("name", WITH_ROWS)
-def test_every_row_has_its_pictures(name):
-    it = why.WHYS[name]
-    for i in range(len(it.rows)):
-        high, wide = row(name, i).shape[:2]
-        assert (high, wide) == (28, 29 * (len(it.columns) or why.PICTURES) - 1)
 
 
 def test_few_large_steps_of_ddim_lie_on_the_way_of_many_small_ones():

@@ -9,9 +9,9 @@ const later = (ms) => new Promise((done) => setTimeout(done, ms));
 const message = (about) => `data: ${JSON.stringify(about)}\n\n`;
 
 /** A page whose server answers questions, and sends news, as a test tells it to. */
-function page(answers) {
+function page(answers, hidden = true) {
   const window = { fetch: (url, options) => answers(String(url), options) };
-  const world = { window, document: { baseURI: "http://page/", hidden: true }, URL, Request,
+  const world = { window, document: { baseURI: "http://page/", hidden }, URL, Request,
     Response, Headers, performance, ReadableStream, TextDecoder, TextEncoder, DOMException, setTimeout, clearTimeout };
   vm.runInNewContext(SCRIPT, world);
   return window;
@@ -82,4 +82,25 @@ test("what is asked for otherwise passes untouched", async () => {
   const answer = new Response("as it is");
   const window = page(() => Promise.resolve(answer));
   assert.equal(await window.fetch("http://page/config"), answer);
+});
+
+/** How often a key could have been heard before each of fifty pieces of news that come at once. */
+async function chances(hidden) {
+  const all = message({ msg: "process_generating", event_id: "a1" }).repeat(50);
+  const window = page(() => Promise.resolve(new Response(all)), hidden);
+  const stream = (await window.fetch("http://page/queue/data")).body.getReader();
+  const before = [];
+  let free = 0;
+  const timer = setInterval(() => (free += 1), 0);
+  while (before.length < 50) {
+    await stream.read();
+    before.push(free);
+  }
+  clearInterval(timer);
+  return new Set(before).size;
+}
+
+test("between two pieces of news keys are heard, and out of sight nothing is waited for", async () => {
+  assert.equal(await chances(true), 1);
+  assert.ok(await chances(false) > 20);
 });
