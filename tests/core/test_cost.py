@@ -115,42 +115,26 @@ def assert_at_most(operations, counting):
     assert total <= operations, f"{total} operations:\n{names}"
 
 
-class Calls:
-    """The batch of every call of a network, and of every embedding of the time."""
-
-    def __init__(self, model, monkeypatch):
-        self.batches, self.embedded = [], []
-        for unet in (model.prepared.network(), model.prepared.network(reduced=True)):
-            for name, seen in (("forward", self.batches), ("embed", self.embedded)):
-                monkeypatch.setattr(unet, name, _noting(getattr(unet, name), seen))
-
-
-def _noting(method, seen):
-    def wrapped(x, *rest):
-        seen.append(len(x))
-        return method(x, *rest)
-
-    return wrapped
-
-
 @pytest.mark.parametrize(
-    ("request_", "batches"),
+    ("n", "scale", "batches"),
     [
-        ({"n": 4}, [4]),
-        ({"n": 4, "guidance": "cfg", "guidance_scale": 3.0}, [8]),
-        ({"n": JOINT_UP_TO, "guidance": "cfg", "guidance_scale": 3.0}, [2 * JOINT_UP_TO]),
+        (4, 3.0, [8]),
+        (JOINT_UP_TO, 3.0, [2 * JOINT_UP_TO]),
         # Two halves are as fast as one whole where the batch is large, and need half the memory.
-        ({"n": 16, "guidance": "cfg", "guidance_scale": 3.0}, [16, 16]),
+        (16, 3.0, [16, 16]),
         # Where one half is the result the other is not asked for.
-        ({"n": 4, "guidance": "cfg", "guidance_scale": 1.0}, [4]),
-        ({"n": 4, "guidance": "cfg", "guidance_scale": 0.0}, [4]),
+        (4, 1.0, [4]),
+        (4, 0.0, [4]),
     ],
 )
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_calls_of_the_network_in_a_step(model, monkeypatch, request_, batches, dtype):
-    calls = Calls(model, monkeypatch)
-    steps = Run(model, Request(steps=20, dtype=dtype, **request_)).steps()
-    next(steps)
-    assert calls.batches == batches
-    # The time is embedded anew in every call, once: none of the blocks does so for itself.
-    assert calls.embedded == batches
+def test_guidance_asks_the_network_no_more_than_it_needs(monkeypatch, n, scale, batches):
+    model, seen = load("mnist-conditional"), []
+    evaluate = model.evaluate
+
+    def counting(network, x, *more):
+        seen.append(len(x))
+        return evaluate(network, x, *more)
+
+    monkeypatch.setattr(model, "evaluate", counting)
+    next(Run(model, Request(steps=20, n=n, guidance="cfg", guidance_scale=scale)).steps())
+    assert seen == batches

@@ -2,15 +2,15 @@
 
 import inspect
 import json
+from contextlib import suppress
+from itertools import product
 
 import diffusers
 import numpy as np
 import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, PNDMScheduler, UNet2DModel
-from hypothesis import given
-from hypothesis import strategies as st
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from ddpm_core import diffusers_format, load
 from ddpm_core.__main__ import main
@@ -129,15 +129,6 @@ def test_variance_and_clipping_are_read(variance, ours, clip):
     assert config_from(SMALL, unclipped)["sampling"]["clip"] is False
 
 
-def test_classes_are_numbered_and_the_rest_is_said():
-    config = config_from(SMALL | {"num_class_embeds": 3}, {"prediction_type": "v_prediction"})
-    assert config["classes"] == ["0", "1", "2"]
-    assert config_from(SMALL, {})["classes"] == []
-    assert config["prediction_type"] == "v_prediction"
-    assert config["dataset"] == "unknown"
-    assert config["preprocessing"] == {"range": [-1, 1]}
-
-
 # --- the files ---
 
 
@@ -251,38 +242,13 @@ def test_what_cannot_be_read_is_refused_by_the_name_of_its_key(file):
             changed = {key: REFUSED.get(key, "other")}
             with pytest.raises(CheckpointError, match=rf"^{file}: .*\b{key}\b"):
                 config_from(*((SMALL | changed, {}) if is_unet else (SMALL, changed)))
+    for key, value in product(rules, (None, "", [], {}, True, -1, float("nan"), 10**400)):
+        changed = {key: value}  # nothing worse than a refusal comes of what a stranger sends
+        with suppress(CheckpointError):
+            config_from(*((SMALL | changed, {}) if is_unet else (SMALL, changed)))
     for content in (None, [], "x", 3):
         with pytest.raises(CheckpointError, match=f"^{file}"):
             config_from(*((content, {}) if is_unet else (SMALL, content)))
-
-
-scalars = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.floats(),
-    st.sampled_from(["", "8", "None", 10**400]),
-)
-garbage = st.one_of(
-    scalars,
-    st.sampled_from([1.0, 4, 8, "linear", "epsilon", DOWN, UP, [8, 8], [DOWN] * 3, [8, 8, 8]]),
-    st.lists(scalars, max_size=4),
-    st.dictionaries(st.just("key"), scalars),
-)
-
-
-def some_of(rules):
-    return st.dictionaries(st.sampled_from(sorted(rules)), garbage, max_size=3)
-
-
-@given(some_of(diffusers_format.UNET), some_of(diffusers_format.PROCESS))
-def test_garbage_is_refused_or_makes_a_model(tmp_path_factory, unet, scheduler):
-    folder = tmp_path_factory.mktemp("garbage")
-    (folder / "config.json").write_text(json.dumps(SMALL | unet))
-    (folder / SCHEDULER).write_text(json.dumps(scheduler))
-    save_file({"a": torch.zeros(1)}, folder / WEIGHTS)
-    with pytest.raises(CheckpointError):  # at the latest, its weights do not fit
-        load(folder)
 
 
 # --- the other way ---

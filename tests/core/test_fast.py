@@ -140,15 +140,6 @@ def test_a_copy_answers_as_its_network(monkeypatch, options, table):
     torch.testing.assert_close(ready(x, between), plain(x, between), rtol=1e-5, atol=1e-6)
 
 
-def test_what_is_prepared_is_no_weight():
-    plain = network()
-    copies = Prepared(plain, 100)
-    assert copies.network().state_dict().keys() == plain.state_dict().keys()
-    x, t = inputs()
-    got = copies.network(reduced=True)(x.bfloat16(), t).float()
-    torch.testing.assert_close(got, plain(x, t), rtol=0.1, atol=0.1)
-
-
 def test_hooks_of_the_network_see_what_is_sampled():
     plain, seen = network(), []
     ready = Prepared(plain, 100).network()

@@ -1,6 +1,5 @@
 """Guided runs: every image is as it would be alone, whatever stands beside it."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -113,13 +112,6 @@ def test_the_ends_of_a_mixture_are_the_two_classes(model, method, share, label):
     assert not torch.allclose(between, pure, **close)
 
 
-def test_mixtures_and_images_of_one_class_share_a_batch(model):
-    request = ask(n=4, label="all", mix=2, share=0.6)
-    run = Run(model, request)
-    assert run.labels == [{0: 0.4, 2: 0.6}, {1: 0.4, 2: 0.6}, 2, {3: 0.4, 2: 0.6}]
-    torch.testing.assert_close(last(run)[2:3], last(Run(model, ask(label=2), [2])), **close)
-
-
 # --- requests side by side ---
 
 
@@ -163,14 +155,6 @@ def test_requests_that_walk_differently_are_refused(model, name):
         Run(model, [ask(), ask(**{name: OTHER_WALKS[name]})])
     with pytest.raises(InvalidInput, match="at least one request"):
         Run(model, [])
-
-
-def test_a_description_tells_what_differs_beside(model):
-    requests = [ask(label=3), ask(label=3, guidance="cfg", seed=5)]
-    about = json.loads(Run(model, requests).describe(branch_at=4))
-    assert (about["guidance"], about["guidance_scale"], about["branch_at"]) == ("none", None, 4)
-    assert about["beside"] == [{"seed": 5, "guidance": "cfg", "guidance_scale": 2.0}]
-    assert "beside" not in json.loads(Run(model, requests[0]).describe())
 
 
 # --- sheets ---

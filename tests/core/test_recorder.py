@@ -41,16 +41,6 @@ def test_a_film_takes_the_memory_announced_or_is_refused(monkeypatch):
         film.beside(film)
 
 
-def test_a_tile_is_the_film_of_one_image_in_the_same_memory():
-    film = make_film()
-    tile = film.tile(2)
-    np.testing.assert_array_equal(tile.x, film.x[:, 2:3])
-    np.testing.assert_array_equal(tile.x0, film.x0[:, 2:3])
-    assert np.shares_memory(tile.x, film.x)
-    assert np.shares_memory(tile.x0, film.x0)
-    assert (tile.t, tile.frames) == (film.t, film.frames)
-
-
 @pytest.mark.parametrize("number", [-1, 6, 0.5, True, "2", None, float("nan")])
 def test_a_tile_or_a_step_that_is_not_there_is_refused(number):
     with pytest.raises(InvalidInput, match="image"):
@@ -70,37 +60,6 @@ def test_strided_frames_keep_both_ends(wanted):
 
 
 # --- films of branches, and side by side ---
-
-
-def test_a_film_until_a_step_is_a_copy_that_can_go_another_way():
-    film = make_film(steps=5)
-    part = film.until(2)
-    assert (part.frames, part.steps, part.t) == (3, 5, film.t[:3])
-    assert not part.finished
-    np.testing.assert_array_equal(part.x, film.x[:3])
-    np.testing.assert_array_equal(part.x0, film.x0[:3])
-    before = film.x.copy()
-    rest = [make_step(i, torch.full((3, 1, 6, 6), 0.5)) for i in (3, 4, 5)]
-    assert part.extended(iter(rest)) is part
-    assert part.finished
-    assert part.t == film.t
-    assert (part.x[3:] == 191).all()
-    assert (part.x0[3:] == 128).all()
-    np.testing.assert_array_equal(part.x[:3], before[:3])
-    np.testing.assert_array_equal(film.x, before)
-    assert film.until(0).frames == 1
-    np.testing.assert_array_equal(film.until(5).extended(iter(())).x, film.x)
-
-
-def test_films_side_by_side_are_both_on_one_timeline():
-    a, b = make_film(n=3), make_film(n=2, seed=1)
-    both = a.beside(b)
-    assert both.x.shape == both.x0.shape == (6, 5, 6, 6, 1)
-    assert (both.t, both.steps, both.finished) == (a.t, 5, True)
-    for pane in ("x", "x0"):
-        np.testing.assert_array_equal(getattr(both, pane)[:, :3], getattr(a, pane))
-        np.testing.assert_array_equal(getattr(both, pane)[:, 3:], getattr(b, pane))
-    np.testing.assert_array_equal(both.tile(4).x, b.tile(1).x)
 
 
 def test_films_of_different_timelines_do_not_stand_side_by_side():

