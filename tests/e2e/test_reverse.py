@@ -35,6 +35,7 @@ def pixels(visitor, view, number, pane="x"):
     canvas = lane(visitor, view, number).locator(f"[data-pane={pane}] canvas")
     width, height, red = canvas.evaluate(
         """async (canvas) => {
+          while (canvas.width === 300) await new Promise(requestAnimationFrame);  // not painted yet
           await new Promise(requestAnimationFrame);
           await new Promise(requestAnimationFrame);
           const { width, height } = canvas;

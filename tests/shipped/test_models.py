@@ -117,17 +117,3 @@ def test_what_the_list_of_models_says_of_the_default_is_what_is_stored(model, wo
     assert (default["fid"] > whole["fid"]) == words.endswith("worse")
     speed = " ".join((ROOT / "docs" / "speed.md").read_text(encoding="utf-8").split())
     assert words.format(f"{difference.gap:.3f} ± {difference.error:.3f}") in speed
-
-
-def test_the_tables_of_guidance_are_those_that_are_stored():
-    text = (ROOT / "docs" / "guidance.md").read_text(encoding="utf-8")
-    pattern = r"^\| s \|(.*)\|\n.*\n\| wanted class \|(.*)\|\n\| distance \|(.*)\|$"
-    told = re.findall(pattern, text, re.M)
-    rows = tables.over_scale().rows
-    assert len(told) == len(tables.FEW_MODELS)
-    for k, cells in enumerate(told):
-        scales, shares, distances = ([it.strip() for it in row.split("|")] for row in cells)
-        assert [float(it) for it in scales] == list(tables.SCALES)
-        kept = [it.result for it in rows[2 * k].measured]
-        assert shares == [f"{100 * it['accuracy']:.1f} %" for it in kept]
-        assert distances == [f"{it['distance']:.2f}" for it in kept]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 from contextlib import contextmanager
 
 from ui.page import LOOK
@@ -47,24 +45,3 @@ def news(client, session: str, *kinds: str) -> dict:
             if message.get("msg") in kinds:
                 return message
     raise AssertionError("no answer")
-
-
-@contextmanager
-def others_compute(engine):
-    """While others take most turns of the engine; gives how many seconds they had of it so far."""
-    had, through = [0.0], threading.Event()
-
-    def nap():
-        begun = time.monotonic()
-        time.sleep(0.02)
-        had[0] += time.monotonic() - begun
-
-    def work():
-        while not through.is_set():
-            engine.do(nap)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield lambda: had[0]
-    through.set()
-    thread.join()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from importlib import reload
 
-import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -23,16 +21,3 @@ def test_every_file_that_the_page_names_is_served_and_kept():
         assert answer.status_code == 200 and answer.headers["Content-Type"].startswith("font/")
         assert "immutable" in answer.headers["Cache-Control"]
         assert answer.content == fonts.FILES[address.removeprefix(f"{modules.FOLDER}/")]
-
-
-@pytest.fixture
-def without_packages(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    yield reload(fonts)
-    monkeypatch.undo()
-    reload(fonts)
-
-
-def test_without_their_packages_the_page_asks_for_none(without_packages):
-    assert without_packages.FILES == {}
-    assert "url(" not in without_packages.head("page") and "preload" not in fonts.head("page")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import shlex
 from dataclasses import replace
-from types import FunctionType, ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from urllib.parse import parse_qsl
 
 import gradio as gr
@@ -146,37 +145,6 @@ def test_room_for_a_race_is_asked_for_before_it_is_made(studio, monkeypatch):
     monkeypatch.setattr(races, "_make", lambda *_: pytest.fail("it was made"))
     with studio.room(1), pytest.raises(InvalidInput, match="the page is full"):
         finished(studio, key)
-
-
-@pytest.mark.parametrize("key", [KEYS[0], KEYS[3], SAMPLERS], ids=named)
-def test_a_race_takes_as_much_room_as_its_films(tiny, key):
-    if key is SAMPLERS:
-        key = replace(key, model=tiny())
-    studio = Studio()
-    key, models = races.settled(studio, key)
-    assert races._size(key, models) == races._make(key, models).nbytes
-
-
-def test_a_race_that_has_ended_holds_no_model(studio):
-    done = finished(studio, replace(KEYS[0], request=replace(FEW, seed=14)))
-    gc.collect()
-    for model in map(studio.model, done.key.models):
-        held = reachable(done.race)
-        assert id(model) not in held and id(model.unet) not in held
-    assert done.race.lanes[0].log_snr[0] < 0 and "mnist-linear" in done.race.describe()
-
-
-def reachable(root) -> set[int]:
-    """The ids of all objects that one keeps alive, modules and types not followed."""
-    seen, todo = set(), [root]
-    while todo:
-        it = todo.pop()
-        if id(it) in seen or isinstance(it, type | ModuleType):
-            continue
-        seen.add(id(it))
-        if not isinstance(it, FunctionType):
-            todo += gc.get_referents(it)
-    return seen
 
 
 def test_a_file_with_other_step_counts_is_not_shown_as_the_pages_own(studio):

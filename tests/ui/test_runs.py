@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from ddpm_core import InvalidInput, Request, branch, film
-from tests.support.pages import others_compute
 from ui.runs import limits, player_values, runs
 from ui.runs.runs import Key, Studio
 from ui.sharing import files
@@ -148,16 +147,6 @@ def test_what_follows_from_a_request_never_takes_the_place_of_one(studio):
     assert not studio.arm(visitor, at=1700.0, yields=True).superseded
 
 
-def test_the_seconds_of_a_run_are_its_own(studio, model):
-    key = Key(model, Request(n=1, steps=15, seed=12))
-    with others_compute(studio.engine) as had:
-        begun, before = time.monotonic(), had()
-        *_, end = studio.stream(studio.arm(("a", "sample")), key)
-        waited, passed = had() - before, time.monotonic() - begun
-    assert waited > 0.1
-    assert 0 < end.seconds <= passed - waited
-
-
 @pytest.fixture(scope="module")
 def desk(studio):
     with gr.Blocks():
@@ -267,17 +256,6 @@ def test_no_evaluation_is_longer_than_a_step_may_be(model, large):
     for key in (Key(model, free), Key(model, plain, (replace(plain, seed=5),))):
         *_, end = studio.stream(studio.arm(("a", "sample")), key)
         assert end.finished and max(seen) <= 3
-
-
-def test_what_is_differentiated_through_a_network_counts_for_the_way_back_too(model, large):
-    studio, _ = large
-    through = Request(n=1, steps=4, label=3, guidance="classifier", at="x0-through")
-    studio.settled(Key(model, through))
-    studio.settled(Key(model, replace(through, n=2, at="x0")))
-    with pytest.raises(InvalidInput, match="differentiated through"):
-        studio.settled(Key(model, replace(through, n=2)))
-    with pytest.raises(InvalidInput, match="differentiated through"):
-        studio.settled(Key(model, through, (replace(through, seed=5),)))
 
 
 @pytest.mark.parametrize("at", [0, 3])

@@ -11,11 +11,10 @@ from ddpm_core import checkpoints, data
 from ddpm_core.classifier_trainer import test
 from ddpm_core.errors import InvalidInput
 from lab.measure.features import Features, classifier_features
-from lab.measure.judge_trainer import cut_out
 from lab.measure.judges import WhitenedNet
 from lab.publish.ship import ship
 from lab.weights import fingerprint
-from tests.support.classifier_runs import CLEAN, JUDGE, SIDE_BY_SIDE, STEPS, trainer
+from tests.support.classifier_runs import JUDGE, SIDE_BY_SIDE, trainer
 from tests.support.tiny_run import assert_identical, state_of, without_the_clock
 from tests.support.toys import tiny_classifier
 
@@ -114,39 +113,6 @@ def test_a_judge_learns_all_but_its_first_layer_which_is_made_of_the_images(mnis
     torch.testing.assert_close(found, torch.ones(4), rtol=0, atol=0.1)
 
 
-def test_a_square_of_each_image_is_grey_wherever_it_falls():
-    numbered = torch.arange(200 * 2 * 6 * 6).float().view(200, 2, 6, 6)
-    found = cut_out(numbered + 1, 3)  # no pixel of it is grey before
-    seen = set()
-    for image, before in zip(found, numbered + 1, strict=True):
-        grey = image[0] == 0
-        assert torch.equal(grey, image[1] == 0)
-        assert torch.equal(image[:, ~grey], before[:, ~grey])
-        rows, columns = grey.any(1).nonzero().ravel(), grey.any(0).nonzero().ravel()
-        assert len(rows) == len(columns) == 3
-        assert grey.sum() == 9
-        seen.add((int(rows[0]), int(columns[0])))
-    assert len(seen) == 16
-    assert (cut_out(numbered + 1, 9) == 0).all()
-    assert torch.equal(cut_out(numbered, 0), numbered)
-
-
-def test_biases_of_normalisation_learn_faster_and_nothing_else_does(mnist_root, tmp_path):
-    moved = {}
-    for rate in (1, 8):
-        run = trainer(tmp_path / str(rate), mnist_root, JUDGE, bias_rate=rate, weight_decay=0)
-        before = {key: value.clone() for key, value in run.model.named_parameters()}
-        run._train_step()
-        moved[rate] = {k: v.detach() - before[k] for k, v in run.model.named_parameters()}
-    norms = {k for k, m in run.model.named_modules() if isinstance(m, torch.nn.BatchNorm2d)}
-    assert norms
-    for key, step in moved[1].items():
-        module, _, kind = key.rpartition(".")
-        factor = 8 if module in norms and kind == "bias" else 1
-        torch.testing.assert_close(moved[8][key], factor * step, rtol=1e-4, atol=1e-7)
-        assert key.endswith("patches.weight") or step.any()
-
-
 def test_the_members_of_an_ensemble_learn_each_by_its_own_answers(mnist_root, tmp_path):
     """The gradient of one is that of its own loss, as if it were alone, but for their number."""
     plain = {"shift": 0, "rotate": 0, "zoom": 0, "cutout": 0, "label_smoothing": 0.1}
@@ -171,20 +137,6 @@ def test_statistics_of_batches_are_averaged_as_weights_are(mnist_root, tmp_path)
         torch.testing.assert_close(run.ema[name], average)
     assert not torch.equal(average, run.model.state_dict()[name])
     torch.testing.assert_close(run.averaged().net.state_dict()[name], average)
-
-
-def test_it_can_learn_from_all_images_and_says_that_it_held_none_out(mnist_root, tmp_path):
-    run = trainer(tmp_path, mnist_root, CLEAN, all_images=True, epochs=STEPS / 300)
-    held_out = data.load("mnist", "validation", mnist_root)
-    assert torch.equal(run.images.pixels[-len(held_out) :], held_out.pixels)
-    assert torch.equal(run.images.labels[-len(held_out) :], held_out.labels)
-    run.run()
-    it = checkpoints.load_classifier(tmp_path / "checkpoint")
-    assert (it.training["training_set"], it.training["held_out"]) == (len(run.images), 0)
-    assert len(run.images) == len(data.load("mnist", "train", mnist_root)) + len(held_out)
-    card = (tmp_path / "checkpoint" / "README.md").read_text(encoding="utf-8")
-    assert "for none was held out" in card
-    assert "images held out of training" not in card
 
 
 def test_what_is_kept_in_half_precision_is_what_was_tested(mnist_root, tmp_path):

@@ -68,12 +68,6 @@ def test_the_figures_are_those_of_the_pictures(classifiers, model, label, guidan
     assert parts.distance == pytest.approx(found.distance, rel=1e-2)
 
 
-def test_measuring_gives_way_after_every_step_and_figures_after_every_batch(classifiers, model):
-    found = list(measuring(model, ask(label=5), batch=3))
-    assert [m and m.n for m in found] == [None] * 3 + [3] + [None] * 3 + [6] + [None] * 3 + [7]
-    assert found[3] == last(measuring(model, ask(label=5, n=3)))
-
-
 def test_an_unconditional_model_is_measured_too_but_nothing_without_a_judge(classifiers, plain):
     request = ask(label="all", n=12)
     assert wanted(plain, request) == [*range(10), 0, 1]

@@ -160,39 +160,6 @@ def test_what_has_a_head_start_overtakes_what_waits_and_shares_no_batch(monkeypa
     assert order == [2, 2, 1] and net.seen == [1, 1, 3]
 
 
-def test_nothing_is_begun_before_its_turn_where_there_is_no_room_for_it(monkeypatch):
-    monkeypatch.setattr(module, "SHARED", 3)
-    held, net, order = Held(), Net(), []
-    net.register_forward_hook(lambda *_: order.append("evaluated"))
-
-    def begun(seed):
-        order.append(seed)
-        yield from walk(held.engine, net, pictures(seed), [2])
-
-    for seed in range(5):  # each a second more urgent than the next, however busy the machine
-        held.hand(seed, held.engine.step, begun(seed), account=Account(seed - 9.0))
-    held.let_go()
-    assert order == [0, 1, 2, "evaluated", 3, 4, "evaluated"] and net.seen == [3, 2]
-
-
-def test_a_shared_batch_has_no_more_images_than_its_network_may_have_and_each_pays_its_own():
-    held, net = Held(), Net()
-
-    def step(seed, n):
-        x = held.engine.evaluate(net, pictures(seed, n), torch.full((n,), 2), most=3)
-        yield x
-
-    net.register_forward_hook(lambda *_: time.sleep(0.09))
-    accounts = [Account() for _ in range(4)]
-    for seed, n in enumerate((2, 2, 1, 1)):
-        held.hand(seed, held.engine.step, step(seed, n), account=accounts[seed])
-    results = held.let_go()
-    assert net.seen == [3, 3]
-    # Each is charged for its own images.
-    assert all(it.spent >= 0.03 * n for it, n in zip(accounts, (2, 2, 1, 1), strict=True))
-    assert all(torch.equal(results[i], 2 * pictures(i, n)) for i, n in enumerate((2, 2, 1, 1)))
-
-
 @pytest.mark.parametrize("labels", [None, torch.tensor([4, 5, 6, 7, 8])])
 @pytest.mark.parametrize("grad", [False, True])
 def test_more_images_than_a_network_may_have_are_evaluated_in_parts(labels, grad):

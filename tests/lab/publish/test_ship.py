@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,19 +40,6 @@ def test_a_shipped_run_is_the_same_model_with_card_and_picture(checkpoint, tmp_p
         size = shipped.unet.image_size
         assert picture.size == (2 * (8 * (size + 1) - 1),) * 2
     assert about["n"] == 64 and about["steps"] == 20 and about["model"] == "my-run"
-
-
-def test_how_a_model_is_meant_to_be_sampled_outlives_a_further_training(tmp_path):
-    run = save_tiny_checkpoint(tmp_path / "my-run" / "checkpoint")
-    folder = ship(run.parent, home=tmp_path / "home")
-    assert load(folder).config.sampling == {}
-    assert "Sampled with" not in (folder / "README.md").read_text()
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"sampling": {"clip": False}}))
-    ship(run.parent, home=tmp_path / "home")
-    assert load(folder).config == replace(load(run).config, sampling={"clip": False})
-    told = "\n\nSampled with clip = False unless something else is asked for.\n\n"
-    assert told in (folder / "README.md").read_text()
 
 
 def test_a_shipped_classifier_is_the_same_with_a_card_and_no_picture(tmp_path):
@@ -119,30 +105,6 @@ def test_the_command_that_ships_other_weights_deletes_figures_of_the_old(
     assert capsys.readouterr().out.count("of other weights, deleted") == 2
     assert results.read(measured) == []
     assert "## Measured" not in (measured / "README.md").read_text()
-
-
-@pytest.mark.parametrize("part", ["features", "guide"])
-def test_the_command_that_ships_another_classifier_deletes_what_the_old_one_had_part_in(
-    measured, part, tmp_path, monkeypatch, capsys
-):
-    monkeypatch.setattr(checkpoints, "HOME", tmp_path / "home")
-    results.drop_stale(measured)
-    (kept,) = results.read(measured)
-    run = tmp_path / "run"
-    save_tiny_classifier(run / "checkpoint", "residual")
-    mark = results.mark_of(run / "checkpoint")
-    kept["protocol"].setdefault(part, {}).update(name="my-judge", mark=mark)
-    (of_another,) = (measured / "results").glob("*.json")
-    results.save(measured, kept)
-    of_another.unlink()
-    cards.rewrite(measured)
-    assert main(["ship", str(run), "--name", "my-judge"]) == 0
-    assert results.read(measured) == [kept]
-    save_tiny_classifier(run / "checkpoint", "conv")
-    assert main(["ship", str(run), "--name", "my-judge"]) == 0
-    assert capsys.readouterr().out.count("of other weights, deleted") == 1
-    assert results.read(measured) == []
-    assert "judge distance" not in (measured / "README.md").read_text()
 
 
 def test_figures_are_published_with_the_model_and_those_of_other_weights_are_not(

@@ -8,12 +8,11 @@ from dataclasses import replace
 import pytest
 
 from ddpm_core.animation import read_note
-from lab.measure import results
 from lab.report import parts, reproduce, tables
 from lab.report.findings import findings
 from lab.report.reproduce import PARTS
 from tests.lab.report.conftest import make, page_of, store, words_of
-from tests.support.toys import save_tiny_checkpoint, save_tiny_classifier
+from tests.support.toys import save_tiny_checkpoint
 
 # --- the page ---
 
@@ -56,17 +55,6 @@ def test_its_figures_are_those_stored_and_those_of_the_report(settings, home):
     protocols = [words_of(item) for item in page_of(found).iter("li")][1:]
     assert len(protocols) == 20
     assert all("± 0.0117 (standard error by the jackknife); floor 0.2500" in p for p in protocols)
-
-
-def test_by_a_judge_that_is_no_more_there_is_no_figure(settings, home):
-    save_tiny_classifier(home / "mnist-judge")
-    wanted = tables.table_1(home).rows[1].measured[0]
-    store(home, wanted, 1.5)
-    assert tables.table_1(home).rows[1].measured[0].result is None
-    # Nor beside the page, where it may have been measured before the judge was.
-    store(settings.out / "measured", wanted, 2.5, mark=results.mark_of(home / wanted.model))
-    text = words_of(page_of(make(settings, "table-1")))
-    assert "1.500" not in text and "2.500" not in text
 
 
 @pytest.mark.parametrize("text", ["{", "{}"])
@@ -152,12 +140,3 @@ def test_the_page_of_all_measurements_reads_and_measures_nothing(home, drawn):
     assert "1.500 ± 0.010" in words_of(page) and "python -m lab evaluate --fid" in words_of(page)
     assert len(list(page.iter("{http://www.w3.org/2000/svg}svg"))) == 2 * len(trained)
     assert not drawn
-
-
-def test_a_damaged_record_of_a_training_takes_nothing_else_from_it(home):
-    (home / "mnist-cosine" / "training.json").write_text("{}", encoding="utf-8")
-    page = ET.fromstring(reproduce.stored(home).removeprefix("<!DOCTYPE html>\n"))
-    sections = {it.get("id"): words_of(it) for it in page.iter("section")}
-    assert "raining.json holds no training record" in sections["training-mnist-cosine"]
-    assert str(home) not in "".join(sections.values())
-    assert "Trained by:" in sections["training-mnist-linear"]
