@@ -160,6 +160,19 @@ def test_what_has_a_head_start_overtakes_what_waits_and_shares_no_batch(monkeypa
     assert order == [2, 2, 1] and net.seen == [1, 1, 3]
 
 
+def test_a_shared_batch_has_no_more_images_than_its_network_may_have():
+    held, net = Held(), Net()
+
+    def step(seed, n):
+        yield held.engine.evaluate(net, pictures(seed, n), torch.full((n,), 2), most=3)
+
+    for seed, n in enumerate((2, 2, 1, 1)):
+        held.hand(seed, held.engine.step, step(seed, n))
+    results = held.let_go()
+    assert net.seen == [3, 3]
+    assert all(torch.equal(results[i], 2 * pictures(i, n)) for i, n in enumerate((2, 2, 1, 1)))
+
+
 @pytest.mark.parametrize("labels", [None, torch.tensor([4, 5, 6, 7, 8])])
 @pytest.mark.parametrize("grad", [False, True])
 def test_more_images_than_a_network_may_have_are_evaluated_in_parts(labels, grad):
