@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -13,23 +13,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .errors import DataError, InvalidInput, check_choice
+from .errors import DataError, InvalidInput, check_choice, check_int
 
 SPLITS = ("train", "validation", "test")
 VALIDATION_IMAGES = 5_000
 # Which images are held out must never change: figures would cease to be comparable. Nor in which
 # order pictures are kept.
 VALIDATION_SEED = ORDER_SEED = 0
+TO_ONE_SIZE = "--size 32 resizes and crops all of them to 32 x 32"
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 GREY, COLOUR = ("1", "L", "LA"), ("P", "RGB", "RGBA", "CMYK", "YCbCr")
+BACKGROUND = 255  # white, behind what is transparent
 
 DIGITS = tuple("0123456789")
 CLOTHES = tuple("t-shirt trouser pullover dress coat sandal shirt sneaker bag ankle-boot".split())
 KUZUSHIJI = tuple("o ki su tsu na ha ma ya re wo".split())
 THINGS = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
 # What a dataset of pictures may be called: a name below the data root, never a path.
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+NAME = re.compile(r"\w[\w .()+-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,9 @@ class Images:
     """A split of a dataset, in memory.
 
     Attributes:
-        pixels: (N, C, H, W), uint8.
+        pixels: (N, C, H, W), uint8; or float32 in [-1, 1].
         labels: (N,), int64.
-        classes: one name per label.
+        classes: one name per label; empty if there are none.
         source: what was read, where that is not the dataset's own files: pictures may be lossy.
     """
 
@@ -53,7 +55,7 @@ class Images:
 
     def batch(self, indices) -> tuple[Tensor, Tensor]:
         """Images as float32 in [-1, 1], shape (B, C, H, W), and their labels (B,)."""
-        return to_unit(self.pixels[indices]), self.labels[indices]
+        return in_unit(self.pixels[indices]), self.labels[indices]
 
     def subset(self, indices) -> Images:
         """Some of them, in the order given; a slice will do."""
@@ -61,8 +63,85 @@ class Images:
 
     def relabelled(self, classes: tuple[str, ...]) -> Images:
         """The same with other classes, this one's among them."""
+        if classes == self.classes:
+            return self
         labels = torch.tensor([classes.index(name) for name in self.classes])[self.labels]
         return replace(self, labels=labels, classes=classes)
+
+
+class Batches:
+    """What a data loader gives, batch by batch, in the place of ``Images``: in its own order, which
+    a run that was stopped does not find again."""
+
+    source = "a data loader"
+
+    def __init__(self, loader: Iterable):
+        self.loader, self._left = loader, iter(())
+        self.pixels, self.labels = self._next()
+        self.batch_size = len(self.pixels)
+        self.classes = _numbered(self.labels)
+
+    def __len__(self) -> int:
+        return len(self.loader) * self.batch_size
+
+    def batch(self, indices) -> tuple[Tensor, Tensor]:
+        """The next one, whatever is asked for."""
+        return self._next()
+
+    def _next(self) -> tuple[Tensor, Tensor]:
+        found = next(self._left, None)
+        if found is None:
+            self._left = iter(self.loader)
+            found = next(self._left, None)
+        if found is None:
+            raise DataError("the data loader gives no batches")
+        return checked(*found) if isinstance(found, list | tuple) else checked(found)
+
+
+def given(images) -> tuple[Images | Batches, Images]:
+    """What somebody has, to learn from, and what is held out of it.
+
+    Args:
+        images: ``Images``; a tensor (N, C, S, S), uint8 or floats in [-1, 1]; it and its labels
+            (N,); or a data loader of such batches, of which the first one is what the loss is
+            measured on. Of the others a tenth is held out, 5,000 at most.
+    """
+    if isinstance(images, Tensor):
+        images = (images,)
+    if isinstance(images, tuple):
+        pixels, labels = checked(*images)
+        images = Images(pixels, labels, _numbered(labels))
+    if not isinstance(images, Images):
+        batches = Batches(images)
+        return batches, Images(batches.pixels, batches.labels, batches.classes)
+    parts = _chosen(len(images), _tenth(len(images), "the tensor"))
+    return images.subset(parts["train"]), images.subset(parts["validation"])
+
+
+def checked(pixels: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Images and labels, 0 unless given, if a model can learn from them."""
+    if not isinstance(pixels, Tensor) or pixels.ndim != 4 or pixels.shape[2] != pixels.shape[3]:
+        raise InvalidInput("images must be a tensor (N, C, S, S)")
+    if pixels.dtype != torch.uint8:
+        low, high = (float(v) for v in pixels.aminmax())
+        if not (-1.001 <= low < 0 and high <= 1.001):
+            raise InvalidInput(
+                f"images must be uint8 or floats in [-1, 1]; these go from {low:g} to {high:g}"
+                + "; of floats in [0, 1] take 2 * x - 1" * (low >= 0 and high <= 1)
+            )
+    labels = torch.zeros(len(pixels)) if labels is None else torch.as_tensor(labels)
+    if labels.shape != (len(pixels),):
+        raise InvalidInput(f"{len(pixels)} images need as many labels")
+    return pixels, labels.long()
+
+
+def _numbered(labels: Tensor) -> tuple[str, ...]:
+    return tuple(map(str, range(int(labels.max()) + 1)))
+
+
+def in_unit(x: Tensor) -> Tensor:
+    """Images of either kind that ``Images`` may hold, as floats in [-1, 1]."""
+    return x if x.is_floating_point() else to_unit(x)
 
 
 def to_unit(pixels: Tensor) -> Tensor:
@@ -85,7 +164,18 @@ def data_root(root: str | Path | None = None) -> Path:
     return Path(root or os.environ.get("DDPM_DATA") or "data")
 
 
-def load(name: str, split: str = "train", root: str | Path | None = None) -> Images:
+def located(dataset: str, root: str | Path | None = None) -> tuple[str, Path]:
+    """The name and the data root of a dataset that may be given as the path of a folder."""
+    root, folder = data_root(root), Path(dataset).expanduser()
+    known = dataset in DATASETS or NAME.fullmatch(dataset) and (root / dataset).is_dir()
+    if known or not dataset or not folder.is_dir():
+        return dataset, root
+    return folder.resolve().name, folder.resolve().parent
+
+
+def load(
+    name: str, split: str = "train", root: str | Path | None = None, size: int | None = None
+) -> Images:
     """Load a dataset, downloading it where it is missing and there is a network.
 
     Args:
@@ -95,6 +185,7 @@ def load(name: str, split: str = "train", root: str | Path | None = None) -> Ima
         split: ``"train"`` (the training set less the images held out, 5,000 of those named in
             ``DATASETS``), ``"validation"`` (those held out) or ``"test"`` (for final figures only).
         root: see ``data_root``; the layout below it is torchvision's.
+        size: pixels a side to which every picture is resized, its middle square kept.
 
     Raises:
         InvalidInput: for a name that is none of these.
@@ -102,16 +193,18 @@ def load(name: str, split: str = "train", root: str | Path | None = None) -> Ima
     """
     check_choice("split", split, SPLITS)
     root = data_root(root)
+    if size is not None:
+        check_int("size", size, 1, 4096)
     if name not in DATASETS:
         if not isinstance(name, str) or not NAME.fullmatch(name) or not _has_pictures(root / name):
             raise InvalidInput(
                 f"unknown dataset {str(name)[:60]!r}; known: {', '.join(DATASETS)}, or a folder of "
-                f"class folders of pictures in {root}"
+                f"pictures, in {root} or by its path"
             )
-        return from_pictures(root / name, split)
+        return from_pictures(root / name, split, size)
     dataset = DATASETS[name]
     if not (root / dataset.folder).exists() and _has_pictures(root / name):
-        images = from_pictures(root / name, split)
+        images = from_pictures(root / name, split, size)
         if {*images.classes} != {*dataset.classes}:
             raise DataError(
                 f"{root / name} has other classes than {name} ({', '.join(dataset.classes)}): "
@@ -119,35 +212,46 @@ def load(name: str, split: str = "train", root: str | Path | None = None) -> Ima
             )
         return images.relabelled(dataset.classes)
     images = Images(*dataset.read(root, split != "test"), dataset.classes)
+    if size not in (None, images.pixels.shape[-1]):
+        rows = images.pixels.permute(0, 2, 3, 1).numpy()
+        pixels = torch.from_numpy(np.stack([_fitted(row, size) for row in rows]))
+        images = replace(images, pixels=pixels.permute(0, 3, 1, 2), source=_resized(size))
     if split == "test":
         return images
     return images.subset(_chosen(len(images), VALIDATION_IMAGES)[split])
 
 
-def from_pictures(folder: Path, split: str = "train") -> Images:
-    """A dataset of square pictures of one size, in class folders.
+def from_pictures(folder: Path, split: str = "train", size: int | None = None) -> Images:
+    """A dataset of pictures, turned upright, and on white where they are transparent.
 
     Args:
-        folder: holds the class folders, or ``train`` and perhaps ``test``, which hold them.
+        folder: holds pictures, which then have no classes, or class folders of them; or ``train``
+            and perhaps ``test``, which hold them.
         split: ``"train"``, ``"validation"`` (a tenth of the training pictures, 5,000 at most, by
             a fixed seed) or ``"test"``; without a ``test`` as many pictures again are held out
             for it.
+        size: see ``load``; without it all must be squares of one size.
     """
     whole = folder / "train" if (folder / "train").is_dir() else folder
     tested = whole != folder and (folder / "test").is_dir()
-    everything = _read_folder(whole)
+    everything = _read_folder(whole, size)
     if split == "test" and tested:
-        found = _read_folder(folder / "test")
+        found = _read_folder(folder / "test", size)
         if not set(found.classes) <= set(everything.classes):
             raise DataError(f"{folder} has classes to test with that it has none to train on")
         if found.pixels.shape[1:] != everything.pixels.shape[1:]:
             raise DataError(f"{folder} has pictures of another size or colour to test with")
         return found.relabelled(everything.classes)
     count = len(everything)
+    held_out = _tenth(count, whole)
+    return everything.subset(_chosen(count, held_out, 0 if tested else held_out)[split])
+
+
+def _tenth(count: int, where) -> int:
     held_out = min(VALIDATION_IMAGES, count // 10)
     if not held_out:
-        raise DataError(f"{whole} holds {count} pictures; at least 10 are needed")
-    return everything.subset(_chosen(count, held_out, 0 if tested else held_out)[split])
+        raise DataError(f"{where} holds {count} pictures; at least 10 are needed")
+    return held_out
 
 
 def _chosen(count: int, held_out: int, tested: int = 0) -> dict[str, Tensor]:
@@ -159,60 +263,93 @@ def _chosen(count: int, held_out: int, tested: int = 0) -> dict[str, Tensor]:
 
 
 def _has_pictures(folder: Path) -> bool:
-    return any(path.is_dir() for path in folder.glob("*"))
+    return any(path.is_dir() or _is_picture(path) for path in folder.glob("*"))
 
 
-def _read_folder(folder: Path) -> Images:
-    """All pictures of class folders, in a fixed random order: the first few are a fair sample.
+def _is_picture(path: str | Path) -> bool:
+    return Path(path).suffix.lower() in ENDINGS and not Path(path).name.startswith(".")
+
+
+def _read_folder(folder: Path, size: int | None) -> Images:
+    """All pictures of a folder, in a fixed random order: the first few are a fair sample.
 
     Other files are passed over.
     """
     from torchvision.datasets import ImageFolder  # a second of import that sampling can do without
 
-    def is_picture(path: str) -> bool:
-        return Path(path).suffix.lower() in ENDINGS and not Path(path).name.startswith(".")
-
+    if any(map(_is_picture, folder.glob("*"))):
+        found = sorted(str(path) for path in folder.rglob("*") if _is_picture(path))
+        return _decoded(tuple((path, 0) for path in found), (), size)
     try:
-        listed = ImageFolder(folder, is_valid_file=is_picture)
+        listed = ImageFolder(folder, is_valid_file=_is_picture)
     except FileNotFoundError as error:
-        raise DataError(f"{folder} holds no class folders of pictures: {error}") from error
-    return _decoded(tuple(sorted(listed.samples)), tuple(listed.classes))
+        raise DataError(
+            f"{folder} holds no pictures, nor class folders of them: {error}"
+        ) from error
+    return _decoded(tuple(sorted(listed.samples)), tuple(listed.classes), size)
 
 
 @lru_cache(maxsize=2)  # for as long as the folder holds the same files
-def _decoded(samples: tuple[tuple[str, int], ...], classes: tuple[str, ...]) -> Images:
+def _decoded(
+    samples: tuple[tuple[str, int], ...], classes: tuple[str, ...], size: int | None
+) -> Images:
     samples = [samples[i] for i in np.random.RandomState(ORDER_SEED).permutation(len(samples))]
-    rows, formats = zip(*(_pixels(path) for path, _ in samples), strict=True)
-    size = rows[0].shape[0]
+    rows, formats = zip(*(_pixels(path, size) for path, _ in samples), strict=True)
+    side = rows[0].shape[0]
     for (path, _), row in zip(samples, rows, strict=True):
-        if row.shape[0] != size:
-            first = f"{samples[0][0]} is {size} x {size} pixels"
+        if row.shape[0] != side:
+            first = f"{samples[0][0]} is {side} x {side} pixels"
             other = f"{path} is {row.shape[0]} x {row.shape[0]}"
-            raise DataError(f"pictures differ in size: {first}, but {other}")
+            raise DataError(f"pictures differ in size: {first}, but {other}; {TO_ONE_SIZE}")
     channels = max(row.shape[2] for row in rows)
-    pixels = np.stack([np.broadcast_to(row, (size, size, channels)) for row in rows])
+    pixels = np.stack([np.broadcast_to(row, (side, side, channels)) for row in rows])
     pixels = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
-    labels, source = torch.tensor([label for _, label in samples]), ", ".join(sorted({*formats}))
-    return Images(pixels, labels, classes, f"pictures ({source})")
+    labels, kinds = torch.tensor([label for _, label in samples]), ", ".join(sorted({*formats}))
+    source = f"pictures ({kinds})" + (f", {_resized(size)}" if size else "")
+    return Images(pixels, labels, classes, source)
 
 
-def _pixels(path: str) -> tuple[np.ndarray, str]:
+def _resized(size: int) -> str:
+    return f"resized and cropped to {size} x {size}"
+
+
+def _fitted(pixels: np.ndarray, size: int) -> np.ndarray:
+    """A picture, (H, W, C), as (size, size, C): as much of its middle as is a square."""
+    from PIL import Image, ImageOps
+
+    if pixels.shape[:2] == (size, size):
+        return pixels
+    picture = Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
+    return np.atleast_3d(ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC))
+
+
+def _pixels(path: str, size: int | None) -> tuple[np.ndarray, str]:
     """A picture, (S, S, 1) if it is grey, else (S, S, 3); and what kind of file it is."""
     from .stills import Still
 
     try:
         with open(path, "rb") as file, Still(file) as picture:
             about = picture.metadata()
-            mode = "L" if about["mode"] in GREY else "RGB"
-            pixels = np.atleast_3d(picture.read(index=0, mode=mode, writeable_output=False))
+            clear = about["mode"] in ("LA", "RGBA") or "transparency" in about
+            mode = ("L" if about["mode"] in GREY else "RGB") + "A" * clear
+            read = picture.read(index=0, mode=mode, rotate=True, writeable_output=False)
+            pixels, kind = np.atleast_3d(read), about["format"]
     except Exception as error:  # whatever Pillow raises of a damaged file
         raise DataError(f"{path} cannot be read as a picture ({error})") from error
     if about["mode"] not in GREY + COLOUR:
         raise DataError(f"{path} has pixels of kind {about['mode']}, not of 8 bits")
-    width, height = about["shape"]
+    if clear:
+        share = pixels[..., -1:] / 255
+        pixels = np.rint(BACKGROUND + (pixels[..., :-1] - float(BACKGROUND)) * share).astype(
+            "uint8"
+        )
+        kind += " on white"
+    if size:
+        pixels = _fitted(pixels, size)
+    height, width = pixels.shape[:2]
     if width != height:
-        raise DataError(f"only squares are read: {path} is {width} x {height} pixels")
-    return pixels, about["format"]
+        raise DataError(f"{path} is {width} x {height} pixels, no square; {TO_ONE_SIZE}")
+    return pixels, kind
 
 
 def _read(name: str, folder: str, root: Path, train: bool) -> tuple[Tensor, Tensor]:

@@ -27,7 +27,7 @@ from ..progress import Progress, passed
 from ..weights import fingerprint
 from .as_reported import MINIBATCH, logits_in_grey, mean_distance
 from .bound import of_model
-from .features import Features, batches, classifier_features, judge_of
+from .features import Features, batches, classifier_features, features_for
 from .fid import BLOCKS, check_enough, floor, gather, mean_of_draws, score
 from .metrics import Tally
 from .neighbours import QUANTILE, memorised, nearest
@@ -60,7 +60,7 @@ def measure_fid(
     Args:
         reference: ``"test"``, ``"train"`` (less the images held out) or ``"validation"`` (those):
             the real images, all of the split.
-        net: the feature net; the judge of the model's dataset unless given.
+        net: the feature net; that of ``features_for`` unless given.
         as_reported: in the report's way (see ``as_reported``): each minibatch of samples is
             compared with one of as many real images, drawn at random once and for all.
         root: see ``data.data_root``.
@@ -75,7 +75,7 @@ def measure_fid(
     """
     check_choice("reference set", reference, REFERENCES)
     started, shards = time.monotonic(), Shards(model, request, home, batch)
-    net = net or (logits_in_grey() if as_reported else judge_of(model))
+    net = net or (logits_in_grey() if as_reported else features_for(model))
     images, rest = _real_images(model, reference, root)
     n, about = shards.request.n, _about(model, images, reference)
     if as_reported:
@@ -158,7 +158,7 @@ def measure_bound(
     Yields:
         ``Progress``, then a result of the kind ``"bound"`` with the fields of ``bound.Bound``.
     """
-    images = data.load(model.config.dataset, "test", root)
+    images = _split(model, "test", root)
     check_int("n", n, 1, len(images))
     evaluations = min(evaluations, model.schedule.num_timesteps)
     options = {"variance": variance, "evaluations": evaluations, "seed": seed}
@@ -184,15 +184,15 @@ def measure_neighbours(
 
     Args:
         k: how many neighbours of each sample are shown.
-        space: ``"features"``, those of the dataset's judge, or ``"pixels"``.
+        space: ``"features"``, those of ``features_for``, or ``"pixels"``.
 
     Yields:
         ``Progress``, then a result of the kind ``"neighbours"`` and pictures: (n, 1 + k, H, W, C),
         uint8: every sample and its neighbours, the closest pairs first.
     """
     shards = Shards(model, request, home, batch)
-    net = judge_of(model) if space == "features" else None
-    train, test = (data.load(model.config.dataset, split, root) for split in ("train", "test"))
+    net = features_for(model) if space == "features" else None
+    train, test = (_split(model, split, root) for split in ("train", "test"))
     samples = yield from shards.whole()
     held_out = test.pixels[:COMPARED].permute(0, 2, 3, 1).numpy()
     # Together: the training images are many, and their features take long.
@@ -234,7 +234,7 @@ def _real_images(
 ) -> tuple[data.Images, data.Images]:
     """What a model's samples are held against, and the images that its floor is made of."""
     splits = reference, REFERENCES[reference]
-    images, rest = (data.load(model.config.dataset, split, root) for split in splits)
+    images, rest = (_split(model, split, root) for split in splits)
     if tuple(images.pixels.shape[1:]) != model.shape:
         raise InvalidInput(
             f"{model.name} makes images of {model.shape}, {model.config.dataset} has "
@@ -248,6 +248,12 @@ def _real_images(
             "images were held out: it has seen most of these"
         )
     return images, rest
+
+
+def _split(model: Model, split: str, root: str | Path | None) -> data.Images:
+    """Some of what a model was trained on, brought to the size that it was trained in."""
+    size = model.config.preprocessing.get("size")
+    return data.load(model.config.dataset, split, root, size)
 
 
 def _check_minibatches(n: int, *sets: data.Images) -> None:

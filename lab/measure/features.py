@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from ddpm_core import checkpoints
 from ddpm_core.checkpoints import Model
 from ddpm_core.classifier import Classifier
 from ddpm_core.data import Images, to_unit
@@ -18,6 +20,7 @@ from ddpm_core.guides import classifier_for
 from ..weights import fingerprint
 
 BATCH = 250
+STAND_IN, SIDE, DIRECTIONS = "cifar10-judge", 32, 64
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,35 @@ def classifier_features(classifier: Classifier) -> Features:
 def judge_of(model: Model) -> Features:
     """The judge of a model's dataset as a feature net."""
     return classifier_features(classifier_for(model, "judge"))
+
+
+def features_for(model: Model) -> Features:
+    """The judge of a model's dataset; where it has none, ``stand_in``."""
+    try:
+        return judge_of(model)
+    except InvalidInput:
+        return stand_in()
+
+
+def stand_in() -> Features:
+    """For data without a judge of their own: ``STAND_IN`` of pictures brought to 32 x 32 pixels, in
+    few directions of its features, drawn at random once and for all, so that few images will do."""
+    classifier = checkpoints.load_classifier(STAND_IN)
+    judge = classifier_features(classifier)
+    count = classifier.features(torch.zeros(1, *classifier.shape), 1.0).shape[1]
+    noise = np.random.RandomState(0).standard_normal((count, DIRECTIONS))
+    directions = torch.from_numpy(np.linalg.qr(noise)[0])
+
+    def take(images: Tensor) -> Tensor:
+        x = images.float().expand(-1, 3, -1, -1)
+        if x.shape[-1] != SIDE:
+            x = F.interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=True)
+        return judge.take(x).double().cpu() @ directions
+
+    about = (
+        f"{judge.layer}, of pictures brought to {SIDE} x {SIDE}, in {DIRECTIONS} random directions"
+    )
+    return Features(f"{STAND_IN}-{DIRECTIONS}", about, judge.mark, take)
 
 
 def batches(images: Images, chosen=None, size: int = BATCH) -> Iterator[np.ndarray]:

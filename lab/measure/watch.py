@@ -9,12 +9,11 @@ import torch
 
 from ddpm_core import checkpoints, data
 from ddpm_core.checkpoints import Model
-from ddpm_core.errors import InvalidInput
 from ddpm_core.request import Request
 from ddpm_core.sampling import sample
 
 from ..progress import last
-from .features import Features, batches, classifier_features
+from .features import Features, batches, classifier_features, stand_in
 from .fid import check_enough, frechet, gather
 from .protocol import distance
 
@@ -25,7 +24,11 @@ NOT_RECORDED = "a judge not recorded"
 
 
 def fid_watch(
-    dataset: str, root=None, net: Features | None = None, real: int = REAL
+    dataset: str,
+    root=None,
+    net: Features | None = None,
+    real: int = REAL,
+    size: int | None = None,
 ) -> Callable[[Model], dict]:
     """What ``training.Loop`` calls at every validation: a model in, columns out.
 
@@ -38,14 +41,16 @@ def fid_watch(
     would be, and compares with its like alone.
 
     Args:
-        net: gives the features; the judge of the dataset unless given.
+        net: gives the features; the judge of the dataset unless given, or ``stand_in`` without one.
         real: how many images held out, at most.
+        size: see ``data.load``.
     """
     judge = f"{dataset}-judge"
     if net is None and judge not in checkpoints.available_classifiers():
-        raise InvalidInput(f"the judge distance needs a judge: no {judge!r} ships")
+        net = stand_in()
     net = net or classifier_features(checkpoints.load_classifier(checkpoints.HOME / judge))
-    images = data.load(dataset, "validation", root)
+    name, root = data.located(dataset, root)
+    images = data.load(name, "validation", root, size)
     chosen = torch.arange(min(real, len(images)))
     (reference,) = last(gather(net, batches(images, chosen), len(chosen)))
     check_enough(reference.n, reference.d)

@@ -84,6 +84,66 @@ def test_what_was_read_is_told_where_it_may_be_lossy(tmp_path, mnist_root):
     assert data.load("mnist", "test", mnist_root).source == ""
 
 
+# --- as people have them ---
+
+
+def test_pictures_of_any_size_are_brought_to_one(tmp_path):
+    """The shorter side is resized, and the middle kept of the longer one."""
+    wide = np.zeros((10, 30, 3), np.uint8)
+    wide[:, 10:20] = 255  # the middle square is white, and nothing else
+    for number in range(6):
+        Image.fromarray(wide).save(tmp_path / f"wide-{number}.png")
+        Image.fromarray(wide.transpose(1, 0, 2)).save(tmp_path / f"tall-{number}.jpg", quality=95)
+    name, root = data.located(str(tmp_path))
+    assert (name, root) == (tmp_path.name, tmp_path.parent)
+    with pytest.raises(DataError, match="no square; --size"):
+        data.load(name, "train", root)
+    images = data.load(name, "train", root, size=8)
+    assert images.pixels.shape == (10, 3, 8, 8) and images.classes == ()
+    assert images.pixels[:, :, :, 2:6].float().mean() > 250
+    assert images.source == "pictures (JPEG, PNG), resized and cropped to 8 x 8"
+    with pytest.raises(InvalidInput, match="size must be between"):
+        data.load(name, "train", root, size=0)
+
+
+def test_class_folders_of_any_size_keep_their_classes(root):
+    picture(250, (9, 7)).save(root / "flowers" / "train" / "rose" / "wide.png")
+    for split in data.SPLITS:
+        images = data.load("flowers", split, root, size=6)
+        assert images.pixels.shape[1:] == (3, 6, 6) and len(images.classes) == 3
+
+
+def test_what_is_transparent_lies_on_white(tmp_path):
+    for mode, fill in (("RGBA", (10, 20, 30)), ("LA", (10,))):
+        for number in range(10):
+            clear = Image.new(mode, (4, 4), (*fill, 0))
+            clear.paste((*fill, 255), (0, 0, 2, 4))
+            clear.paste((*fill, 51), (2, 0, 3, 4))  # a fifth of it shows
+            (tmp_path / mode).mkdir(exist_ok=True)
+            clear.save(tmp_path / mode / f"{number}.png")
+        images = data.load(mode, "train", tmp_path)
+        assert images.pixels[0, 0, 1].tolist() == [10, 10, 206, 255]
+        assert images.pixels.shape[1] == len(fill)
+        assert images.source == "pictures (PNG on white)"
+
+
+def test_a_camera_held_sideways_is_turned_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned by a quarter, clockwise
+    half = Image.new("L", (8, 8))
+    half.paste(255, (0, 0, 4, 8))  # white on the left: then at the top
+    for number in range(10):
+        half.save(tmp_path / f"{number}.jpg", exif=exif, quality=95)
+    pixels = data.load(*data.located(str(tmp_path))[:1], "train", tmp_path.parent).pixels
+    assert pixels[:, :, :3].min() > 230 and pixels[:, :, 5:].max() < 25
+
+
+def test_a_named_dataset_can_be_resized_too(mnist_root):
+    images = data.load("mnist", "test", mnist_root, size=12)
+    assert images.pixels.shape[1:] == (1, 12, 12) and images.source
+    assert data.load("mnist", "test", mnist_root, size=8).source == ""
+
+
 # --- splits ---
 
 
@@ -133,8 +193,8 @@ def test_a_dataset_is_a_name_below_the_root_never_a_path(root, name):
 
 
 DAMAGE = {
-    "differ in size: .* 5 x 5": picture(0, (5, 5)),
-    "only squares are read: .*odd.png is 4 x 5": picture(0, (4, 5)),
+    "differ in size: .* 5 x 5; --size": picture(0, (5, 5)),
+    "odd.png is 4 x 5 pixels, no square; --size": picture(0, (4, 5)),
     "odd.png .* not of 8 bits": Image.fromarray(np.full((4, 4), 40_000, np.uint16)),
     "odd.png cannot be read as a picture": None,
 }
@@ -154,7 +214,7 @@ def test_the_picture_that_does_not_fit_is_named(tmp_path, message):
 
 def test_what_cannot_be_a_dataset_is_refused(root):
     (root / "empty" / "rose").mkdir(parents=True)
-    with pytest.raises(DataError, match="holds no class folders of pictures"):
+    with pytest.raises(DataError, match="holds no pictures, nor class folders"):
         data.load("empty", "train", root)
     write(root / "few", {"rose": 9})
     with pytest.raises(DataError, match="9 pictures; at least 10"):

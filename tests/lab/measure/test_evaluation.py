@@ -2,13 +2,15 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from ddpm_core import data
+from ddpm_core import Model, data
 from ddpm_core.animation import read_note
 from ddpm_core.diffusion import q_sample
 from ddpm_core.errors import CheckpointError, InvalidInput
@@ -18,7 +20,7 @@ from lab.__main__ import main
 from lab.measure import evaluation, fid, results, shards
 from lab.measure.bound import prior_bits, step_bits
 from lab.measure.evaluation import measure_bound, measure_classes, measure_fid, measure_neighbours
-from lab.measure.features import batches, classifier_features
+from lab.measure.features import batches, classifier_features, stand_in
 from lab.measure.metrics import measuring
 from lab.measure.protocol import words
 from lab.progress import last
@@ -281,9 +283,45 @@ def test_what_nothing_would_come_of_is_refused_before_it_prints(evaluate, capsys
     assert printed.err.startswith("error: ") and message in printed.err and printed.out == ""
 
 
-@pytest.mark.parametrize("mode", [["--fid"], ["--neighbours"], []])
-def test_without_a_judge_nothing_is_sampled(evaluate, classifiers, capsys, mode):
+def test_without_a_judge_no_class_can_be_told_and_nothing_is_sampled(evaluate, classifiers, capsys):
     del classifiers["mnist-judge"]
-    assert evaluate(*mode) == 2
+    assert evaluate() == 2
     printed = capsys.readouterr()
     assert "tiny has no judge" in printed.err and printed.out == ""
+
+
+def test_without_a_judge_another_network_takes_its_place_and_is_named(
+    classifiers, model, root, tmp_path
+):
+    del classifiers["mnist-judge"]
+    found = last(measure_fid(model, ask(n=80), root=root, home=tmp_path))
+    # Noise, and what random weights make of noise: apart, and further so than real from real.
+    assert found["fid"] > 2 * found["floor"] > 0
+    about = found["protocol"]["features"]
+    assert (about["name"], about["count"]) == ("cifar10-judge-64", 64)
+    assert words(found).startswith("Fréchet distance ")
+    assert "of pictures brought to 32 x 32, in 64 random directions, 64 numbers" in words(found)
+
+
+def test_the_directions_never_change():
+    """Figures would cease to be comparable."""
+    pictures = np.arange(2 * 8 * 8, dtype=np.uint8).reshape(2, 8, 8, 1)
+    first, again = (stand_in().features(pictures) for _ in range(2))
+    assert torch.equal(first, again) and first.shape == (2, 64)
+    in_colour = stand_in().features(pictures.repeat(3, axis=3))
+    torch.testing.assert_close(first, in_colour)
+
+
+def test_pictures_are_measured_in_the_size_that_a_model_learned_them_in(
+    classifiers, model, tmp_path
+):
+    generator = np.random.default_rng(0)
+    for number in range(200):
+        pixels = generator.integers(0, 256, (9 + number % 3, 12), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    changes = {"dataset": tmp_path.name, "preprocessing": {"range": [-1, 1], "size": 8}}
+    own = Model("own", replace(model.config, **changes), model.unet, model.schedule, {})
+    options = {"root": tmp_path.parent, "home": tmp_path / "samples", "reference": "train"}
+    found = last(measure_fid(own, ask(n=80), **options))
+    assert found["protocol"]["reference"]["images"] == 160
+    assert "resized and cropped to 8 x 8" in words(found)

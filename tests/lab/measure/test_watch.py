@@ -30,7 +30,7 @@ def test_the_fid_of_training_is_that_of_its_samples_against_images_held_out(
     assert "a judge not recorded and " + by in watch.words([{"fid": 3.0}, found], {})
     with pytest.raises(InvalidInput, match="too few"):
         fid_watch("mnist", root, net, real=2)
-    with pytest.raises(InvalidInput, match="no 'flowers-judge' ships"):
+    with pytest.raises(InvalidInput, match="unknown dataset 'flowers'"):
         fid_watch("flowers", root)
 
 
