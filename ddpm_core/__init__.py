@@ -6,8 +6,9 @@ digits = sample(load("mnist-conditional"), Request(n=64, label=3))  # uint8, (n,
 
 # ruff: noqa: F401 (``__all__`` is told in words)
 from .animation import read_note, save_animation, save_film, save_gif, save_png
-from .checkpoints import Model, available, available_classifiers, load, load_classifier
+from .checkpoints import Model, available, available_classifiers, load, load_classifier, save
 from .classifier import Classifier
+from .data import Images
 from .denoiser import Denoiser, Prediction
 from .errors import CheckpointError, DataError, InvalidInput
 from .guidance import ClassifierFree, ClassifierGuided, SideBySide, Strength
@@ -17,11 +18,13 @@ from .request import Request
 from .samplers import SAMPLERS, Step, ddim, ddpm, dpm_solver_pp
 from .sampling import Run, branch, film, sample
 from .schedules import NoiseSchedule, spaced_timesteps
+from .trainer import Recipe, Trainer
 from .unet import UNet
 
 __all__ = """
     SAMPLERS CheckpointError Classifier ClassifierFree ClassifierGuided DataError Denoiser Film
-    InvalidInput Model Noise NoiseSchedule Prediction Request Run SideBySide Step Strength UNet
-    available available_classifiers branch ddim ddpm dpm_solver_pp film grid load
-    load_classifier read_note sample save_animation save_film save_gif save_png spaced_timesteps
+    Images InvalidInput Model Noise NoiseSchedule Prediction Recipe Request Run SideBySide Step
+    Strength Trainer UNet available available_classifiers branch ddim ddpm dpm_solver_pp film
+    grid load load_classifier read_note sample save save_animation save_film save_gif save_png
+    spaced_timesteps
 """.split()

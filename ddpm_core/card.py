@@ -96,10 +96,12 @@ def render(
         name=name,
         config=config,
         training=training,
+        recorded=training.keys() - {"license"},
         last=last,
         test=test,
         recipe=training.get("recipe", {}),
-        metadata=_metadata(config, name, task, tags, metrics, figures, training.get("source")),
+        metadata=_metadata(config, name, task, tags, metrics, figures, training),
+        data=config.dataset or "data that are not recorded",
         shape=f"{net['in_channels']} x {net['image_size']} x {net['image_size']}",
         # The means and variances of batch normalisation are measured, not learned.
         parameters=sum(v.numel() for k, v in tensors.items() if ".running_" not in k),
@@ -128,10 +130,11 @@ def broken_off(run: Mapping) -> str:
     return f" (broken off {words}, and gone on with at another length)" if words else ""
 
 
-def _metadata(config, name: str, task: str, tags, metrics, figures, source: str | None) -> str:
+def _metadata(config, name: str, task: str, tags, metrics, figures, training: Mapping) -> str:
     """The front matter, with the figures as the Hub's model-index reads them."""
     from huggingface_hub import EvalResult, ModelCardData
 
+    source, license = training.get("source"), training.get("license")
     known = DATASETS.get(config.dataset)
     dataset = known.hub if known else config.dataset
     results = [
@@ -148,11 +151,11 @@ def _metadata(config, name: str, task: str, tags, metrics, figures, source: str 
         if figure.value is not None
     ]
     return ModelCardData(
-        license="mit",
+        license=license,
         library_name="ddpm_core",
         pipeline_tag=task if task != "image-generation" else None,
         tags=tags,
-        datasets=[dataset],
+        datasets=[dataset] if dataset else None,
         metrics=metrics,
         model_name=name if results else None,
         eval_results=results or None,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -35,7 +35,8 @@ from .noise import DeviceNoise, Noise
 from .schedules import NoiseSchedule
 from .unet import UNet
 
-HOME = Path(__file__).resolve().parent.parent / "checkpoints"
+BESIDE = Path(__file__).resolve().parent.parent / "checkpoints"  # in the repository
+HOME = Path(os.environ.get("DDPM_CHECKPOINTS") or BESIDE)
 DTYPES = ("auto", "float32", "bfloat16")
 # What a config may say of how its model is meant to be sampled.
 SAMPLING = {"variance": ("beta", "posterior"), "clip": (True, False)}
@@ -46,6 +47,7 @@ MOST_PIXELS, MOST_CLASSES, MOST_JSON = 256 * 256, 1000, 2**20
 Label = int | Mapping[int, float] | None
 WEIGHTS, CONFIG, TRAINING, CARD = "model.safetensors", "config.json", "training.json", "README.md"
 PICTURE = "samples.png"  # of a diffusion model that ships
+OF_RUN = "checkpoint"  # the folder that a training writes into its run folder
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,11 @@ class Config:
         model: keyword arguments of ``UNet``.
         schedule: keyword arguments of ``NoiseSchedule.make``.
         prediction_type: ``"epsilon"`` or ``"v_prediction"``.
-        dataset: what it was trained on, a key of ``data.DATASETS`` or free text.
+        dataset: what it was trained on, a key of ``data.DATASETS`` or free text; empty if that is
+            not recorded.
         classes: the names of the classes, in label order; empty if it knows none.
-        preprocessing: the range of the pixels, and the augmentation used in training.
+        preprocessing: the range of the pixels, the augmentation used in training, and the
+            ``size`` to which pictures were brought, if they were.
         sampling: the ``variance`` and ``clip`` that it is meant to be sampled with.
     """
 
@@ -211,8 +215,9 @@ def load(
     """Load a diffusion model.
 
     Args:
-        name: of a shipped checkpoint, a folder, or a repository, ``owner/name`` or
-            ``owner/name@revision``; looked for in this order, in the local cache before the Hub.
+        name: of a shipped checkpoint, a folder (of a checkpoint or a run), or a repository,
+            ``owner/name`` or ``owner/name@revision``; looked for in this order, in the local cache
+            before the Hub. Shipped ones lie in the repository, or in ``$DDPM_CHECKPOINTS``.
         source: the Hub to ask; the usual one unless given.
         progress: of a download; see ``Hub.folder``.
         device: see ``hardware.find_device``.
@@ -269,10 +274,13 @@ def find(
     for folder in (home / text, Path(text)) if is_name else (Path(text),):
         # os.path.isdir, unlike Path.is_dir, takes a name too long for the file system.
         if text and os.path.isdir(folder):
-            return folder
+            inner = folder / OF_RUN
+            return folder if (folder / CONFIG).exists() or not inner.is_dir() else inner
     if isinstance(name, str) and hub.is_name(text):
         return (source or hub.Hub()).folder(text, progress)
-    known = ", ".join(listed(home)) or "none"
+    known = ", ".join(listed(home)) or (
+        f"none in {home.name}/ (set DDPM_CHECKPOINTS to the folder checkpoints/ of the repository)"
+    )
     raise CheckpointError(
         f"no checkpoint {text[:200]!r}; shipped: {known}; from the Hub: owner/name"
     )
@@ -301,6 +309,45 @@ def read_config(folder: Path, kind: type = Config) -> Config | ClassifierConfig:
 
 
 def save(
+    folder: str | Path,
+    unet: UNet,
+    schedule: NoiseSchedule,
+    prediction: str,
+    *,
+    classes: Sequence[str] = (),
+    dataset: str = "",
+    training: Mapping = MappingProxyType({}),
+    license: str = "",
+) -> Path:
+    """Write a network and its schedule as a checkpoint folder, which ``load`` reads.
+
+    Args:
+        unet: of any weights; made of ``unet.config`` again.
+        prediction: what it predicts, ``"epsilon"`` or ``"v_prediction"``.
+        classes: the names of its classes, in label order; their numbers unless given.
+        dataset: what it was trained on, in words.
+        training: how the weights came to be, as far as that is known; see ``record``. Of the rest
+            the card says that it is not recorded.
+        license: as the Hub calls it, such as ``"mit"``; none unless given.
+
+    Raises:
+        InvalidInput: for another network, and for parts that do not go together.
+    """
+    if not isinstance(unet, UNet):
+        raise InvalidInput(
+            f"a {type(unet).__name__} cannot be rebuilt from a config: only a UNet of ddpm_core "
+            "can be saved; any network can be sampled as a denoiser, see docs/library.md"
+        )
+    named = list(classes) or [str(number) for number in range(unet.num_classes)]
+    config = Config(dict(unet.config), schedule.config, prediction, dataset, named)
+    with _without_memory():
+        config.build()
+    training = dict(training) | ({"license": license} if license else {})
+    write_folder(Path(folder), config, unet.state_dict(), training)
+    return Path(folder)
+
+
+def write_folder(
     folder: Path,
     config: Config | ClassifierConfig,
     tensors: dict[str, Tensor],
@@ -312,7 +359,7 @@ def save(
     Args:
         tensors: the state dict of the model; kept in half precision where its recipe says so.
         training: how the weights came to be, as far as it is recorded; see ``record``.
-        name: for the card; that of the folder unless given.
+        name: for the card; that of the folder, or of the run whose folder it is in, unless given.
 
     Raises:
         OSError: if it cannot be written, a full disk included.
@@ -320,7 +367,7 @@ def save(
     from .card import render
 
     config, pictured = config.complete(), (folder / PICTURE).is_file()
-    card = render(name or folder.name, config, tensors, training, pictured=pictured)
+    card = render(name or _name_of(folder), config, tensors, training, pictured=pictured)
     folder.mkdir(parents=True, exist_ok=True)
     dtype = torch.half if training.get("recipe", {}).get("half") else torch.float
     tensors = {k: v.detach().to("cpu", dtype).contiguous() for k, v in tensors.items()}
@@ -329,6 +376,12 @@ def save(
     write(folder / CONFIG, json.dumps(vars(config), indent=2) + "\n")
     write(folder / TRAINING, json.dumps(dict(training), indent=1) + "\n")
     write(folder / CARD, card)
+
+
+def _name_of(folder: Path) -> str:
+    """What a checkpoint in a folder is called: as the folder, or as the run that wrote it."""
+    folder = folder.absolute()
+    return folder.parent.name if folder.name == OF_RUN else folder.name
 
 
 def _shipped(home: Path | None) -> list[Path]:
@@ -346,7 +399,7 @@ def _rebuild(folder: Path, kind: type, called: str | Path, device: torch.device)
 
     The name is that of the repository, or of the folder.
     """
-    name = called if isinstance(called, str) and not os.path.isdir(called) else folder.name
+    name = called if isinstance(called, str) and not os.path.isdir(called) else _name_of(folder)
     # A whole pipeline of diffusers keeps its network in a folder of its own.
     files = hub.layout(_held(folder)) or [WEIGHTS, CONFIG]
     folder = (folder / files[1]).parent

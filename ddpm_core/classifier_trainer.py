@@ -56,7 +56,7 @@ class ClassifierRecipe(LoopRecipe):
             classifier={"image_size": size, "in_channels": channels} | self.classifier,
             dataset=self.dataset,
             classes=list(images.classes),
-            preprocessing={"range": [-1, 1]} | how,
+            preprocessing={"range": [-1, 1]} | how | self.sized,
             schedule=self.schedule,
         )
 
@@ -66,9 +66,9 @@ class ClassifierTrainer(Loop):
 
     makes = Classifier
 
-    def _optimizer(self) -> torch.optim.Optimizer:
+    def _optimizer(self, parameters) -> torch.optim.Optimizer:
         how = {"lr": self.recipe.lr, "weight_decay": self.recipe.weight_decay, "fused": True}
-        return torch.optim.AdamW(self.model.parameters(), **how)
+        return torch.optim.AdamW(parameters, **how)
 
     def _batch_loss(self) -> Tensor:
         x, labels = self.images.batch(self._indices())
@@ -103,9 +103,8 @@ class ClassifierTrainer(Loop):
 
     def _training(self) -> dict:
         record = super()._training()
-        if self.step == self.total_steps:
-            images = data.load(self.recipe.dataset, "test", self.data_root)
-            record["test"] = test(self.averaged(), images)
+        if self.step == self.total_steps and not self._given:
+            record["test"] = test(self.averaged(), self._split("test"))
         return record
 
 

@@ -9,11 +9,12 @@ from . import checkpoints, hub
 from .errors import CheckpointError, InvalidInput
 
 
-def model_folder(name: str | Path, repo_id: str, target: Path) -> Path:
+def model_folder(name: str | Path, repo_id: str, target: Path, license: str = "") -> Path:
     """Write the folder that becomes a model repository: weights, config, record, card and pictures.
 
     Args:
         name: a shipped checkpoint or classifier, or a folder that holds one.
+        license: for the card, as the Hub calls it; what is recorded unless given.
         repo_id: ``owner/name``; the card tells how to load it from there.
         target: a new or empty folder.
     """
@@ -28,7 +29,8 @@ def model_folder(name: str | Path, repo_id: str, target: Path) -> Path:
     make_empty(target)
     for picture in source.glob("*.png"):  # which the card shows
         shutil.copyfile(picture, target / picture.name)
-    checkpoints.save(target, found.config, net.state_dict(), found.training, repo_id)
+    training = found.training | ({"license": license} if license else {})
+    checkpoints.write_folder(target, found.config, net.state_dict(), training, repo_id)
     return target
 
 

@@ -45,6 +45,7 @@ def training_record(loop) -> dict:
         "training_set": len(loop.images),
         "held_out": len(loop.validation.images),
         **({"source": loop.images.source} if loop.images.source else {}),
+        **({"finetuned": loop.finetuned} if loop.finetuned else {}),
         "hours": round(loop.seconds / 3600, 2),
         "weights": f"EMA, decay {loop.recipe.ema}",
         "history": loop.history,

@@ -30,6 +30,8 @@ class Schedule:
         log_snr: (T,), ``2 ln(alpha / sigma)``, in nats; falls as t grows.
     """
 
+    made_by: dict | None = None  # what ``NoiseSchedule.make`` was told
+
     def __init__(self, signals: np.ndarray, sigmas: np.ndarray, kind: str = "custom"):
         self.signals, self.sigmas = np.array(signals, np.float64), np.array(sigmas, np.float64)
         self.kind = kind
@@ -41,6 +43,13 @@ class Schedule:
     @property
     def num_timesteps(self) -> int:
         return len(self.signals)
+
+    @property
+    def config(self) -> dict:
+        """Keyword arguments of ``NoiseSchedule.make`` that make it again, ready for JSON."""
+        if self.made_by is None:
+            raise InvalidInput("only a schedule of betas, or an entry of SCHEDULES, can be saved")
+        return self.made_by
 
     @cached_property
     def log_snr(self) -> np.ndarray:
@@ -91,14 +100,24 @@ class NoiseSchedule(Schedule):
 
     @classmethod
     def make(cls, kind: str = "linear", num_timesteps: int = 1000, **options) -> Schedule:
-        """Build a schedule by name, a key of ``SCHEDULES``, with options of that kind."""
+        """Build a schedule by name, a key of ``SCHEDULES``, with options of that kind; or
+        ``"custom"``, with its ``betas``."""
         num_timesteps = check_int("num_timesteps", num_timesteps, 1, 10_000)
-        check_choice("schedule", kind, SCHEDULES)
         try:
+            if kind == "custom":
+                return _of_betas(num_timesteps, **options)
+            check_choice("schedule", kind, SCHEDULES)
             made = SCHEDULES[kind].make(num_timesteps, **options)
         except (TypeError, OverflowError) as error:
             raise InvalidInput(f"schedule {kind!r}: {error}") from None
-        return made if isinstance(made, Schedule) else cls(made, kind)
+        made = made if isinstance(made, Schedule) else cls(made, kind)
+        made.made_by = {"kind": kind, "num_timesteps": num_timesteps, **options}
+        return made
+
+    @property
+    def config(self) -> dict:
+        given = {"num_timesteps": self.num_timesteps, "betas": self.betas.tolist()}
+        return self.made_by or {"kind": "custom", **given}
 
     @cached_property
     def alphas(self) -> np.ndarray:
@@ -131,6 +150,12 @@ class NoiseSchedule(Schedule):
     def abar(self, t: int) -> float:
         """``alphas_cumprod`` at ``t``, and 1 for the clean image at ``t = -1``."""
         return 1.0 if t < 0 else float(self.alphas_cumprod[t])
+
+
+def _of_betas(num_timesteps: int, betas: list[float]) -> NoiseSchedule:
+    if len(betas) != num_timesteps:
+        raise InvalidInput(f"{len(betas)} betas for {num_timesteps} timesteps")
+    return NoiseSchedule(betas)
 
 
 def linear_betas(num_timesteps: int, start: float = 1e-4, end: float = 0.02) -> np.ndarray:

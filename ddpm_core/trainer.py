@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -51,6 +53,10 @@ class Recipe(LoopRecipe):
         """The checkpoint config of the model that this recipe trains."""
         channels, size = images.pixels.shape[1], images.pixels.shape[-1]
         model = {"image_size": size, "in_channels": channels} | self.model
+        if self.conditional and not images.classes:
+            raise InvalidInput(
+                f"{self.dataset} has no classes: its pictures lie in no class folders"
+            )
         if self.conditional:
             model |= {"num_classes": len(images.classes), "null_class": self.p_uncond > 0}
         return Config(
@@ -59,15 +65,40 @@ class Recipe(LoopRecipe):
             prediction_type=self.prediction_type,
             dataset=self.dataset,
             classes=list(images.classes) if self.conditional else [],
-            preprocessing={"range": [-1, 1], "flip": self.flip},
+            preprocessing={"range": [-1, 1], "flip": self.flip} | self.sized,
+        )
+
+    def like(self, model: Model) -> Recipe:
+        """This recipe with the network, the schedule and the prediction of a model, and, unless it
+        has one, the size of its images: what ``Trainer(finetune=model)`` needs."""
+        of_data = ("image_size", "in_channels", "out_channels", "num_classes", "null_class")
+        return replace(
+            self,
+            model={k: v for k, v in model.unet.config.items() if k not in of_data},
+            schedule=model.config.schedule,
+            prediction_type=model.config.prediction_type,
+            size=self.size or model.unet.image_size,
         )
 
 
 class Trainer(Loop):
-    """Trains a diffusion model; the run folder also holds sample grids, ``samples/``."""
+    """Trains a diffusion model; the run folder also holds sample grids, ``samples/``.
+
+    Args:
+        loss: in place of the squared error of the prediction: from ``(network, schedule, x0, t,
+            noise, labels)`` to one value per image, (B,), as ``diffusion.denoising_loss``.
+        more: see ``training.Loop``.
+    """
 
     makes = Model
     validated_on = 1024
+
+    def __init__(
+        self, recipe: Recipe, folder, *, loss: Callable[..., Tensor] | None = None, **more
+    ):
+        kind = recipe.prediction_type
+        self.denoising_loss = loss or partial(denoising_loss, prediction_type=kind)
+        super().__init__(recipe, folder, **more)
 
     def _batch_loss(self) -> Tensor:
         recipe = self.recipe
@@ -86,9 +117,7 @@ class Trainer(Loop):
         x0, t, noise, labels = (value.to(self.device) for value in (x0, t, noise, labels))
         labels = labels if self.recipe.conditional else None
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            return denoising_loss(
-                model, self.schedule, x0, t, noise, labels, self.recipe.prediction_type
-            )
+            return self.denoising_loss(model, self.schedule, x0, t, noise, labels)
 
     @torch.no_grad()
     def _measure(self) -> dict:

@@ -16,9 +16,9 @@ import threading
 import time
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from . import data, fields, processes, record
-from .checkpoints import Model, save
+from .checkpoints import OF_RUN, Model, write_folder
 from .classifier import Classifier
 from .data import DATASETS
 from .errors import InvalidInput, check_int
@@ -38,9 +38,13 @@ from .hardware import bf16_is_native, find_device
 STATE = "state.pt"
 DECAYS = ("none", "cosine", "one-cycle")
 # What a state holds besides the model, the optimizer, and what tells one run from another.
-KEPT = ("ema", "step", "seconds", "history", "running", "situation")
+KEPT = ("ema", "step", "seconds", "history", "running", "situation", "finetuned")
 # What a recipe and the checkpoint that it begins with must agree in.
 SAME = ("dataset", "model", "schedule", "prediction_type", "classes")
+LONGER = ("epochs", "steps")  # in these a run that goes on may differ from what it was
+# Fewer steps teach nothing that can be seen, of a network that begins with random weights and of
+# one that was trained.
+FEWEST, FEWEST_FINETUNED = 1000, 200
 
 
 @fields.documented
@@ -51,10 +55,13 @@ class LoopRecipe:
     dataset: str = fields.value(
         "mnist",
         str,
-        f"{', '.join(DATASETS)}, or the name of a folder of class folders of pictures in the data "
-        "root",
+        f"{', '.join(DATASETS)}, or a folder of pictures: its path, or its name in the data root",
+    )
+    size: int | None = fields.whole(
+        None, 1, 4096, "pixels a side: pictures are resized and cropped to it; None: as they are"
     )
     epochs: float = fields.number(30, 1e-6, 1e6, "passes over the training set")
+    steps: int | None = fields.whole(None, 1, 10**9, "so many steps, in place of epochs")
     batch_size: int = fields.whole(128, 1, 65_536, "images per step")
     lr: float = fields.number(1e-4, 0, 10, "learning rate, once it has grown")
     warmup: int = fields.whole(0, 0, 10**9, "steps over which the learning rate grows")
@@ -67,6 +74,11 @@ class LoopRecipe:
 
     def __post_init__(self):
         fields.check(self)
+
+    @property
+    def sized(self) -> dict:
+        """What a config says of ``size``."""
+        return {"size": self.size} if self.size else {}
 
 
 @dataclass(frozen=True)
@@ -113,6 +125,12 @@ class Loop(ABC):
         begin: a checkpoint of the same model, whose weights a new run begins with.
         watch: called at every validation with the averaged model; what it returns becomes columns
             of ``history``.
+        images: what to learn from in place of the recipe's dataset; see ``data.given``.
+        finetune: a model of the recipe's network (``Recipe.like``), of any classes and data, whose
+            weights a new run begins with.
+        optimizer: from the parameters to an optimizer, in place of Adam; its learning rate is the
+            recipe's.
+        progress: called after every step with ``(step, total_steps, loss)``.
     """
 
     makes: type[Model] | type[Classifier]
@@ -130,22 +148,34 @@ class Loop(ABC):
         quiet: bool = False,
         begin: Model | None = None,
         watch: Callable[[Model], dict] | None = None,
+        images: data.Images | Tensor | tuple[Tensor, Tensor] | Iterable | None = None,
+        finetune: Model | None = None,
+        optimizer: Callable[[Iterable[Tensor]], torch.optim.Optimizer] | None = None,
+        progress: Callable[[int, int, float], object] | None = None,
     ):
-        self.recipe, self.folder, self.data_root = recipe, Path(folder), data_root
-        self.cadence, self.quiet, self.watch = cadence, quiet, watch
+        self.folder, self.data_root, self._given = Path(folder), data_root, images is not None
+        self.cadence, self.quiet, self.watch, self.progress = cadence, quiet, watch, progress
         self.device = find_device(device)
         processes.join(self.device)
         self.leads = processes.rank() == 0  # writes, prints and measures; the others train
         self.bf16 = bf16_is_native(self.device) if bf16 is None else bf16
 
-        self.images = self._to_learn()
-        held_out = data.load(recipe.dataset, "validation", data_root)
+        if images is None:
+            name, self.data_root = data.located(recipe.dataset, data_root)
+            self.recipe = recipe = replace(recipe, dataset=name)
+            self.images, held_out = self._to_learn(), self._split("validation")
+        else:
+            self.images, held_out = data.given(images)
+            batch_size = getattr(self.images, "batch_size", recipe.batch_size)
+            # The default names no images of one's own.
+            name = "" if recipe.dataset == LoopRecipe.dataset else recipe.dataset
+            self.recipe = recipe = replace(recipe, dataset=name, batch_size=batch_size)
         self.validation = Validation(held_out.subset(slice(self.validated_on)), recipe.seed)
         if recipe.batch_size > len(self.images):
             raise InvalidInput(f"batch_size {recipe.batch_size} exceeds {len(self.images)} images")
         check_int("batch_size", recipe.batch_size, processes.count(), len(self.images))
         self.steps_per_epoch = len(self.images) // recipe.batch_size
-        self.total_steps = max(1, round(recipe.epochs * self.steps_per_epoch))
+        self.total_steps = recipe.steps or max(1, round(recipe.epochs * self.steps_per_epoch))
 
         self.config = recipe.config(self.images)
         torch.manual_seed(recipe.seed)
@@ -154,11 +184,13 @@ class Loop(ABC):
         if by_batch and processes.count() > 1:
             raise InvalidInput("a network that normalises over its batch is trained in one process")
         self.step, self.seconds, self.running = 0, 0.0, None  # the training loss, smoothed
-        self.history, self.situation = [], {}
+        self.history, self.situation, self.finetuned = [], {}, ""
         if begin is not None:
             self._begin_with(begin)
+        if finetune is not None:
+            self._finetune(finetune)
         self.ema = {key: value.clone() for key, value in self.model.state_dict().items()}
-        self.optimizer = self._optimizer()
+        self.optimizer = (optimizer or self._optimizer)(self.model.parameters())
         self._resume()
 
     def run(self) -> None:
@@ -173,6 +205,13 @@ class Loop(ABC):
             self.situation = record.joined(self.situation, now)
         if self.leads:
             self._save_state()
+        few = FEWEST_FINETUNED if self.finetuned else FEWEST
+        if self.total_steps < few and self.leads and not self.quiet:
+            tqdm.write(
+                f"warning: {self.total_steps:,} steps are too few to learn anything that can be "
+                f"seen; ask for {few:,} steps or more",
+                file=sys.stderr,
+            )
         began = time.monotonic() - self.seconds
         bar = tqdm(
             total=self.total_steps,
@@ -190,6 +229,8 @@ class Loop(ABC):
                 bar.set_postfix(loss=f"{self.running:.4f}", refresh=False)
                 bar.update()
                 if self.leads:
+                    if self.progress:
+                        self.progress(self.step, self.total_steps, loss)
                     self._look()
         if self.leads:
             self._save()
@@ -203,15 +244,18 @@ class Loop(ABC):
     # --- what a task says ---
 
     def _to_learn(self) -> data.Images:
-        return data.load(self.recipe.dataset, "train", self.data_root)
+        return self._split("train")
+
+    def _split(self, split: str) -> data.Images:
+        return data.load(self.recipe.dataset, split, self.data_root, self.recipe.size)
 
     def _build(self) -> None:
         """Make the model as it is before the first step."""
         self.model, self.schedule = self.config.build()
         self.model = faster(self.model.to(self.device))
 
-    def _optimizer(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self.model.parameters(), lr=self.recipe.lr, fused=True)
+    def _optimizer(self, parameters) -> torch.optim.Optimizer:
+        return torch.optim.Adam(parameters, lr=self.recipe.lr, fused=True)
 
     @abstractmethod
     def _batch_loss(self) -> Tensor:
@@ -299,8 +343,7 @@ class Loop(ABC):
 
     def _save(self) -> None:
         self._save_state()
-        name = self.folder.name
-        save(self.folder / "checkpoint", self.config, self.ema, self._training(), name=name)
+        write_folder(self.folder / OF_RUN, self.config, self.ema, self._training())
 
     def _save_state(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -350,7 +393,7 @@ class Loop(ABC):
         with suppress(TypeError):
             # By way of its class, so that a field added since takes its default in an old run.
             before = asdict(type(self.recipe)(**state["recipe"]))
-        differing = sorted(k for k in before if before[k] != now[k] and k != "epochs")
+        differing = sorted(k for k in before if before[k] != now[k] and k not in LONGER)
         if not before:
             wrong = "of another kind: move it away"
         elif differing:
@@ -369,6 +412,27 @@ class Loop(ABC):
         if differing:
             raise InvalidInput(f"{begin.name} is another model: its {', '.join(differing)} differ")
         self.model.load_state_dict(begin.unet.state_dict())
+
+    def _finetune(self, model: Model) -> None:
+        """Begin with a model's weights. A class that it knows by name keeps its embedding; another
+        one begins as no class at all, and so does a network without classes."""
+        weights, key = dict(model.unet.state_dict()), "class_embedding.weight"
+        rows, null = weights.pop(key, None), model.unet.null_index
+        bias = weights["time_mlp.2.bias"]
+        nothing = torch.zeros_like(bias) if rows is None else rows.mean(0)
+        nothing = nothing if null is None else rows[null]
+        if self.config.classes:
+            known = {} if rows is None else dict(zip(model.classes, rows, strict=False))
+            names = [*self.config.classes, *([] if self.model.null_index is None else [None])]
+            weights[key] = torch.stack([known.get(name, nothing) for name in names])
+        else:
+            weights["time_mlp.2.bias"] = bias + nothing
+        try:
+            self.model.load_state_dict(weights)
+        except RuntimeError as error:
+            what = " ".join(f"{error}".split()[:40])
+            raise InvalidInput(f"{model.name} has another network than this run: {what}") from None
+        self.finetuned = model.name
 
     def _which(self) -> list:
         """Tells other images from these, as far as their kind and number do."""

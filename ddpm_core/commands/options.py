@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 
 from tqdm import tqdm
 
@@ -21,8 +22,8 @@ def add_request(p: argparse.ArgumentParser, default: Request) -> None:
         "--model",
         default="mnist-conditional",
         metavar="NAME",
-        help="a shipped checkpoint, a folder, or a repository on the Hub, owner/name[@revision] "
-        "(default: %(default)s)",
+        help="a shipped checkpoint, the folder of a run or a checkpoint, or a repository on the "
+        "Hub, owner/name[@revision] (default: %(default)s)",
     )
     fields.add_options(p, default, LEFT_OPEN, skip=["fault"] if len(FAULTS) == 1 else [])
     p.set_defaults(fault=default.fault)
@@ -69,8 +70,10 @@ def request(a: argparse.Namespace, model) -> Request:
     for name in LEFT_OPEN:
         if values[name] is None:
             values[name] = model.config.sampling.get(name, getattr(Request, name))
+    label, values["label"] = values["label"], "all"
     request = Request(**values)
-    idle = unused([request, *beside(a, request)])
+    request = dataclasses.replace(request, label=_numbered(label, request, model))
+    idle = unused([request, *beside(a, request, model)])
     for name in [name for name in changed(a, Request()) if name in idle]:
         option = f"--{name.replace('_', '-')}"
         if name == "share":
@@ -98,12 +101,22 @@ def load_model(a: argparse.Namespace):
         return checkpoints.load(a.model, progress=progress, device=a.device)
 
 
-def beside(a: argparse.Namespace, base: Request) -> list[Request]:
+def _numbered(label: str, request: Request, model) -> str:
+    """The name of a class as its number; whatever is no name is left as it is."""
+    if re.fullmatch(r"\s*(-?[0-9]+|all|none)\s*", label, re.IGNORECASE):
+        return label
+    names = [name.lower() for name in request.classes(model)]
+    return str(names.index(label.lower())) if label.lower() in names else label
+
+
+def beside(a: argparse.Namespace, base: Request, model) -> list[Request]:
     """The requests beside the first, of commands with ``--beside``."""
     found, known = [], [f.name for f in dataclasses.fields(Request)]
     for words in getattr(a, "beside", ()):
         texts = dict(word.partition("=")[::2] for word in words)
         for name in texts:
             check_choice("field in --beside", name, known)
+        if "label" in texts:
+            texts["label"] = _numbered(texts["label"], base, model)
         found.append(base.with_texts(texts))
     return found

@@ -16,7 +16,8 @@ def add(commands) -> None:
         "repository, which is created if there is none. Log in first: hf auth login, or HF_TOKEN. "
         "'python -m lab push' adds what was measured.",
     )
-    p.add_argument("name", metavar="NAME", help="a shipped checkpoint, or a checkpoint folder")
+    p.add_argument("name", metavar="NAME", help="a shipped checkpoint, or its folder or a run's")
+    p.add_argument("--license", default="", help="for the card, such as mit (default: as recorded)")
     add_repository(p)
     p.set_defaults(run=run)
 
@@ -36,7 +37,7 @@ def add_repository(p) -> None:
 
 
 def run(a) -> None:
-    send(a, "model", lambda folder: model_folder(a.name, a.repo_id, folder))
+    send(a, "model", lambda folder: model_folder(a.name, a.repo_id, folder, a.license))
 
 
 def send(a, kind: str, write) -> None:

@@ -22,6 +22,7 @@ def add(commands) -> None:
         help="sample images, a film of every step, or arrays",
         description="Sample from a checkpoint. Image k of a seed is the same in any batch.",
     )
+    p.add_argument("named", nargs="?", metavar="NAME", help="the same as --model NAME")
     options.add_request(p, Request())
     p.add_argument(
         "--beside",
@@ -94,6 +95,7 @@ def run(a) -> None:
         raise InvalidInput("--beside takes no --scales")
     if a.branch_at is not None and len(a.beside) != 1:
         raise InvalidInput("--branch-at needs one --beside, which says what changes there")
+    a.model = a.named or a.model
     model = options.load_model(a)
     spelt = options.request(a, model)
     asked, columns = spelt.for_model(model), None
@@ -101,7 +103,7 @@ def run(a) -> None:
         classes = range(len(asked.classes(model))) if asked.label == "all" else None
         asked, columns = sampling.scale_sheet(asked, a.scales, classes), len(a.scales)
     elif a.beside:
-        asked, columns = [asked, *options.beside(a, spelt)], asked.n
+        asked, columns = [asked, *options.beside(a, spelt, model)], asked.n
     a.out.parent.mkdir(parents=True, exist_ok=True)
     batches = 1 if columns or ending in FILMS else -(-a.n // a.batch)
     with tqdm(total=batches * a.steps, unit="step", leave=False) as bar:

@@ -9,10 +9,14 @@ from .. import fields
 from ..checkpoints import load
 from ..classifier_trainer import ClassifierRecipe, ClassifierTrainer
 from ..diffusion import PREDICTION_TYPES
+from ..errors import InvalidInput
 from ..recipes import CLASSIFIERS, RECIPES, classifier_recipe_from, recipe_from
 from ..schedules import SCHEDULES
 from ..trainer import Recipe, Trainer
 from . import options
+
+# Options of what a fine-tuning takes from its model.
+OF_NETWORK = "schedule timesteps prediction channels blocks attention dropout".split()
 
 
 def add(commands) -> None:
@@ -20,7 +24,7 @@ def add(commands) -> None:
         "train",
         help="train a model, or go on with a run that was stopped",
         description="Train a model (Algorithm 1 of the DDPM paper). The run folder keeps the "
-        "state, the losses, sample grids and a checkpoint folder that 'sample' and the app load. "
+        "state, the losses and sample grids, and is a model that 'sample' and the app load. "
         "Stop with Ctrl-C at any time; the same command goes on where it stopped.",
     )
     p.add_argument(
@@ -42,10 +46,17 @@ def add(commands) -> None:
         help="levels with attention, 0 the finest; none: --attention with nothing after it",
     )
     p.add_argument("--dropout", type=float, help="within the residual blocks")
-    p.add_argument(
+    begin = p.add_mutually_exclusive_group()
+    begin.add_argument(
         "--init",
         metavar="CHECKPOINT",
-        help="begin a new run with the weights of a checkpoint of the same model",
+        help="begin a new run with the weights of a checkpoint of the same model and images",
+    )
+    begin.add_argument(
+        "--finetune",
+        metavar="NAME",
+        help="begin a new run with the weights of any model, on other images and classes; network, "
+        "schedule and prediction are its own",
     )
     _add_recipe(p, Recipe, skip=["prediction_type"])
     p.set_defaults(run=run)
@@ -86,11 +97,19 @@ def run(a, watch=None) -> None:
     """Train a diffusion model.
 
     Args:
-        watch: from the recipe's dataset to the ``watch`` of a ``Trainer``; None for none.
+        watch: from the recipe to the ``watch`` of a ``Trainer``; None for none.
     """
-    recipe = recipe_from(a.recipe, _given(a))
+    given = _given(a)
+    recipe = recipe_from(a.recipe, given)
     begin = load(a.init, device=a.device) if a.init else None
-    _train(a, Trainer, recipe, begin=begin, watch=watch and watch(recipe.dataset))
+    finetune = load(a.finetune, device=a.device) if a.finetune else None
+    if finetune:
+        for name in ("recipe", *OF_NETWORK):
+            if name in given:
+                raise InvalidInput(f"--{name} is that of {a.finetune}, which --finetune keeps")
+        recipe = recipe.like(finetune)
+    watch = watch and watch(recipe)
+    _train(a, Trainer, recipe, begin=begin, finetune=finetune, watch=watch)
 
 
 def run_classifier(a, trainer=ClassifierTrainer) -> None:
@@ -104,7 +123,7 @@ def _given(a: argparse.Namespace) -> dict:
 
 def _train(a: argparse.Namespace, kind: type, recipe, **more) -> None:
     """Say what begins, train until the end or Ctrl-C, and say what there is."""
-    folder = a.out or Path("runs") / (a.recipe or recipe.dataset)
+    folder = a.out or Path("runs") / (a.recipe or Path(recipe.dataset).resolve().name)
     trainer = kind(recipe, folder, data_root=a.data_root, device=a.device, bf16=a.bf16, **more)
     parameters, total = sum(p.numel() for p in trainer.model.parameters()), trainer.total_steps
     say = print if trainer.leads else lambda *_: None
@@ -113,4 +132,4 @@ def _train(a: argparse.Namespace, kind: type, recipe, **more) -> None:
         f"from step {trainer.step:,}; Ctrl-C stops and saves"
     )
     trainer.run()
-    say(f"step {trainer.step:,} of {total:,}; checkpoint in {folder / 'checkpoint'}")
+    say(f"step {trainer.step:,} of {total:,}; the model: {folder}")

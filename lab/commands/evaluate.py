@@ -11,7 +11,7 @@ import numpy as np
 from ddpm_core import checkpoints, processes
 from ddpm_core.animation import save_png
 from ddpm_core.commands import options
-from ddpm_core.errors import InvalidInput, check_choice
+from ddpm_core.errors import CheckpointError, InvalidInput, check_choice
 from ddpm_core.recorder import grid
 from ddpm_core.request import Request
 
@@ -193,8 +193,10 @@ def _own_folder(a) -> Path | None:
     """
     if not a.save:
         return None
-    for folder in (checkpoints.HOME / a.model, Path(a.model)):
-        if folder.is_dir():
-            cards.text(folder)
-            return folder
-    raise InvalidInput("--save keeps a result in a checkpoint's folder; this one is on the Hub")
+    try:
+        folder = checkpoints.find(Path(a.model))  # a path: nothing is fetched
+    except CheckpointError:
+        told = "--save keeps a result in a checkpoint's folder; this one is on the Hub"
+        raise InvalidInput(told) from None
+    cards.text(folder)
+    return folder

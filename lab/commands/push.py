@@ -21,7 +21,7 @@ def add(commands) -> None:
 
 
 def run(a) -> None:
-    push.send(a, "model", lambda folder: measured_folder(a.name, a.repo_id, folder))
+    push.send(a, "model", lambda folder: measured_folder(a.name, a.repo_id, folder, a.license))
 
 
 def run_space(a) -> None:

@@ -28,7 +28,11 @@ def add(commands) -> None:
 
 
 def run(a) -> None:
-    train.run(a, (lambda dataset: watch.fid_watch(dataset, a.data_root)) if a.fid else None)
+    train.run(a, _watch_for(a.data_root) if a.fid else None)
+
+
+def _watch_for(root):
+    return lambda recipe: watch.fid_watch(recipe.dataset, root, size=recipe.size)
 
 
 def run_classifier(a) -> None:

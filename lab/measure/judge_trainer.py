@@ -62,7 +62,7 @@ class JudgeTrainer(ClassifierTrainer):
         images = super()._to_learn()
         if not self.recipe.all_images:
             return images
-        held_out = data.load(self.recipe.dataset, "validation", self.data_root)
+        held_out = self._split("validation")
         pixels = torch.cat([images.pixels, held_out.pixels])
         return replace(images, pixels=pixels, labels=torch.cat([images.labels, held_out.labels]))
 
@@ -72,7 +72,7 @@ class JudgeTrainer(ClassifierTrainer):
             chosen = torch.randperm(len(self.images))[:WHITENED_BY]
             self.model.whiten(self.images.batch(chosen)[0])
 
-    def _optimizer(self) -> torch.optim.Optimizer:
+    def _optimizer(self, parameters) -> torch.optim.Optimizer:
         dtype = torch.bfloat16 if self.bf16 else torch.float32
         return Muon(self._groups(), self.recipe.lr, momentum=MOMENTUM, dtype=dtype)
 

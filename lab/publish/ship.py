@@ -30,22 +30,21 @@ def ship(
     Returns:
         The new folder.
     """
-    source = run / "checkpoint" if (run / "checkpoint").is_dir() else run
+    source = checkpoints.find(run)
     target = (home or checkpoints.HOME) / (name or run.name)
+    licensed = {"license": "mit"}  # as this repository, in which it then lies
     if checkpoints.holds_classifier(source):
-        classifier = checkpoints.load_classifier(source, device="cpu")
-        checkpoints.save(
-            target, classifier.config, classifier.net.state_dict(), classifier.training
-        )
+        it = checkpoints.load_classifier(source, device="cpu")
+        training = licensed | it.training
+        checkpoints.write_folder(target, it.config, it.net.state_dict(), training)
         return target
     model = checkpoints.load(source, device="cpu")
-    config = model.config
+    config, training = model.config, licensed | model.training
     if (target / checkpoints.CONFIG).is_file():
         # Found by measuring, of which a training knows nothing.
         config = replace(config, sampling=checkpoints.read_config(target).sampling)
-    checkpoints.save(target, config, model.unet.state_dict(), model.training)
-    # By the name that restores the picture from its note.
-    model = checkpoints.load(target, device=device)
+    checkpoints.write_folder(target, config, model.unet.state_dict(), training)
+    model = checkpoints.load(target, device=device)  # by the name that the picture's note has
     steps = min(PICTURE.steps, model.schedule.num_timesteps)
     request = replace(PICTURE, steps=steps).for_model(model)
     note = Run(model, request, images=[]).describe()

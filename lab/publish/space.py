@@ -20,9 +20,9 @@ SPACE_FILES += ("LICENSE", ".gitattributes", "space.yaml", "README.md")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*.part", "*.pyi")
 
 
-def measured_folder(name: str | Path, repo_id: str, target: Path) -> Path:
+def measured_folder(name: str | Path, repo_id: str, target: Path, license: str = "") -> Path:
     """``publish.model_folder``, with what was measured of these weights, on the card too."""
-    publish.model_folder(name, repo_id, target)
+    publish.model_folder(name, repo_id, target, license)
     source = checkpoints.find(Path(name))
     if (source / results.FOLDER).is_dir():
         shutil.copytree(source / results.FOLDER, target / results.FOLDER)

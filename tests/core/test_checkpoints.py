@@ -1,18 +1,22 @@
 """Checkpoints: a round trip without loss, and every kind of damage by name."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from safetensors.torch import load_file, save_file
 
-from ddpm_core import checkpoints
+from ddpm_core import NoiseSchedule, Request, UNet, checkpoints, sample, save
 from ddpm_core.classifier import ClassifierConfig
 from ddpm_core.errors import CheckpointError, InvalidInput
+from ddpm_core.schedules import Schedule
 from tests.support.toys import (
     save_tiny_checkpoint,
     save_tiny_classifier,
@@ -57,7 +61,7 @@ def refused(folder, *words):
 def test_a_saved_model_comes_back_with_the_same_outputs(tmp_path, prediction, classes, null_class):
     config = tiny_config(classes, null_class=null_class, prediction=prediction)
     unet, schedule = config.build()
-    checkpoints.save(tmp_path / "it", config, unet.state_dict(), training_record())
+    checkpoints.write_folder(tmp_path / "it", config, unet.state_dict(), training_record())
     model = checkpoints.load(tmp_path / "it")
     assert (model.name, model.shape) == ("it", (1, 8, 8))
     assert model.config == config.complete()
@@ -69,12 +73,12 @@ def test_a_saved_model_comes_back_with_the_same_outputs(tmp_path, prediction, cl
     with torch.no_grad():
         assert torch.equal(model.unet(x, t, labels), unet(x, t, labels))
     # A record is a courtesy: what it lacks, the card says of.
-    checkpoints.save(tmp_path / "it", config, unet.bfloat16().state_dict())
+    checkpoints.write_folder(tmp_path / "it", config, unet.bfloat16().state_dict())
     kept = load_file(tmp_path / "it" / "model.safetensors").values()
     assert {tensor.dtype for tensor in kept} == {torch.float32}
     assert checkpoints.load(tmp_path / "it").training == {}
     assert "Not recorded." in (tmp_path / "it" / "README.md").read_text()
-    checkpoints.save(tmp_path / "it", config, unet.state_dict(), {"commit": "abcdef0"})
+    checkpoints.write_folder(tmp_path / "it", config, unet.state_dict(), {"commit": "abcdef0"})
     card = (tmp_path / "it" / "README.md").read_text()
     assert "| commit | abcdef0 |" in card and "| hardware | not recorded |" in card
 
@@ -86,6 +90,52 @@ def test_loading_one_brings_neither_an_algebra_system_nor_films_in(checkpoint):
     command = [sys.executable, "-c", words, str(checkpoint)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_network_of_ones_own_is_saved_in_one_call(tmp_path):
+    """A record is a courtesy: of what is not known the card says so, and it grants no licence."""
+    torch.manual_seed(5)
+    unet = UNet(image_size=8, channels=[4, 8], groups=2, num_classes=2)
+    schedule = NoiseSchedule.make("cosine", 30)
+    folder = save(tmp_path / "mine", unet, schedule, "v_prediction")
+    model = checkpoints.load(folder)
+    assert (model.name, model.classes) == ("mine", ["0", "1"])
+    assert model.config.prediction_type == "v_prediction"
+    assert model.schedule.betas.tolist() == schedule.betas.tolist()
+    assert model.unet.state_dict().keys() == unet.state_dict().keys()
+    assert torch.equal(model.unet.conv_in.weight, unet.conv_in.weight)
+    card = (folder / "README.md").read_text()
+    assert "trained on data that are not recorded" in card and "Not recorded." in card
+    assert ModelCard(card).data.license is None and ModelCard(card).data.datasets is None
+    named = {"classes": ["dog", "cat"], "dataset": "my photos", "license": "mit"}
+    card = (save(folder, unet, schedule, "epsilon", **named) / "README.md").read_text()
+    assert ModelCard(card).data.license == "mit" and "Not recorded." in card
+    assert "Classes: dog, cat." in card and "trained on my photos" in card
+
+
+def test_a_schedule_of_ones_own_comes_back(tmp_path):
+    unet = UNet(image_size=8, channels=[4, 8], groups=2)
+    schedule = NoiseSchedule(np.linspace(0.01, 0.3, 20) ** 1.5, "mine")
+    model = checkpoints.load(save(tmp_path / "mine", unet, schedule, "epsilon"))
+    assert model.schedule.betas.tolist() == schedule.betas.tolist()
+    sample(model, Request(n=1, steps=2))
+    shrunk = {"kind": "custom", "num_timesteps": 19, "betas": schedule.betas.tolist()}
+    with pytest.raises(InvalidInput, match="20 betas for 19 timesteps"):
+        NoiseSchedule.make(**shrunk)
+
+
+def test_what_could_not_be_loaded_again_is_not_saved(tmp_path):
+    unet, schedule = UNet(image_size=8, channels=[4, 8], groups=2), NoiseSchedule.make("linear", 20)
+    folder, other = tmp_path / "mine", Schedule([0.9, 0.5], [1.0, 2.0])
+    with pytest.raises(InvalidInput, match="a Linear cannot be rebuilt"):
+        save(folder, torch.nn.Linear(2, 2), schedule, "epsilon")
+    with pytest.raises(InvalidInput, match="'x0'; known: epsilon"):
+        save(folder, unet, schedule, "x0")
+    with pytest.raises(InvalidInput, match="0 classes but 1 names"):
+        save(folder, unet, schedule, "epsilon", classes=["dog"])
+    with pytest.raises(InvalidInput, match="only a schedule of betas"):
+        save(folder, unet, other, "epsilon")
+    assert not folder.exists()
 
 
 # --- damage ---
@@ -200,6 +250,25 @@ def test_checkpoints_are_found_by_name_and_listed(folder, tmp_path):
     assert checkpoints.available(tmp_path) == ["copy"]
     assert checkpoints.load("copy", tmp_path).name == "copy"
     assert checkpoints.available(tmp_path / "nowhere") == []
+
+
+def test_the_folder_of_a_run_is_a_model_under_its_own_name(tmp_path):
+    inner = save_tiny_checkpoint(tmp_path / "mine" / "checkpoint")
+    assert checkpoints.find(tmp_path / "mine") == inner
+    assert {checkpoints.load(path).name for path in (inner.parent, str(inner.parent), inner)} == {
+        "mine"
+    }
+
+
+def test_without_shipped_checkpoints_the_error_says_where_they_are_looked_for(tmp_path):
+    with pytest.raises(CheckpointError, match=r"none in nowhere/ \(set DDPM_CHECKPOINTS"):
+        checkpoints.load("mnist-conditional", tmp_path / "nowhere")
+    words = "from ddpm_core import available; print(available())"
+    save_tiny_checkpoint(tmp_path / "tiny")
+    own = os.environ | {"DDPM_CHECKPOINTS": str(tmp_path)}
+    command = [sys.executable, "-c", words]
+    done = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['tiny']"
 
 
 def test_a_dot_is_the_folder_where_one_stands(folder, checkpoint, monkeypatch):

@@ -38,6 +38,13 @@ def test_its_card_carries_its_figures_for_the_hub(name, tmp_path):
     assert name != "mnist-conditional" or (folder / "samples.png").exists()
 
 
+def test_a_license_is_on_the_card_only_where_it_was_given(tmp_path, checkpoint):
+    folder = publish.model_folder(checkpoint, "user/mine", tmp_path / "none")
+    assert ModelCard.load(folder / "README.md").data.license is None
+    folder = publish.model_folder(checkpoint, "user/mine", tmp_path / "one", "cc0-1.0")
+    assert ModelCard.load(folder / "README.md").data.license == "cc0-1.0"
+
+
 def test_without_a_token_nothing_is_published(served, tmp_path, checkpoint):
     folder = publish.model_folder(checkpoint, "user/mine", tmp_path / "out")
     told = refusal(lambda: publish.push(folder, "user/mine", endpoint=served.url))

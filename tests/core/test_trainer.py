@@ -290,7 +290,9 @@ def test_the_checkpoint_of_a_run_tells_how_it_came_to_be(finished_run):
     assert model.classes == list("0123456789")
     assert model.unet.null_index == 10
     assert model.training["recipe"] == RECIPE | {"prediction_type": "epsilon", "clip_norm": 1.0} | {
-        "ema": 0.9995
+        "ema": 0.9995,
+        "size": None,
+        "steps": None,
     }
     assert (model.training["steps"], model.training["images"]) == (20, 400)
     assert model.training["training_set"] == 1000

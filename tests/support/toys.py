@@ -99,7 +99,7 @@ def save_tiny_checkpoint(folder, classes: int = 10, **options):
     with torch.random.fork_rng():
         torch.manual_seed(classes)
         unet, _ = config.build()
-    checkpoints.save(folder, config, unet.state_dict(), training_record())
+    checkpoints.write_folder(folder, config, unet.state_dict(), training_record())
     return folder
 
 
@@ -134,7 +134,7 @@ def tiny_classifier(kind: str, size: int = 8) -> Classifier:
 def save_tiny_classifier(folder, kind: str = "conv"):
     """Write a checkpoint with random weights and return its folder."""
     it = tiny_classifier(kind)
-    checkpoints.save(folder, it.config, it.net.state_dict(), it.training)
+    checkpoints.write_folder(folder, it.config, it.net.state_dict(), it.training)
     return folder
 
 

@@ -100,7 +100,7 @@ def test_the_command_that_ships_other_weights_deletes_figures_of_the_old(
     with torch.no_grad():
         model = load(other)
         model.unet.conv_in.bias.add_(1)
-    checkpoints.save(other, model.config, model.unet.state_dict(), model.training)
+    checkpoints.write_folder(other, model.config, model.unet.state_dict(), model.training)
     assert main(["ship", str(tmp_path / "run"), "--name", "mine"]) == 0
     assert capsys.readouterr().out.count("of other weights, deleted") == 2
     assert results.read(measured) == []
@@ -136,7 +136,7 @@ def test_a_mark_is_that_of_the_network_and_follows_its_file(tmp_path):
     assert results.mark_of(folder) == fingerprint(model.unet)
     with torch.no_grad():
         model.unet.conv_in.bias.add_(1)
-    checkpoints.save(folder, model.config, model.unet.state_dict(), model.training)
+    checkpoints.write_folder(folder, model.config, model.unet.state_dict(), model.training)
     assert results.mark_of(folder) == fingerprint(load(folder).unet) == fingerprint(model.unet)
     (folder / "model.safetensors").write_bytes(b"damaged")
     with pytest.raises(CheckpointError, match="no safetensors file"):

@@ -37,7 +37,9 @@ def test_what_is_missing_is_measured_once(settings, home, short, drawn):
     save_tiny_checkpoint(home / "mnist-linear", classes=0, prediction="v_prediction")
     model = checkpoints.load(home / "mnist-linear")
     model.unet.conv_in.bias.data[0] += 1
-    checkpoints.save(home / "mnist-linear", model.config, model.unet.state_dict(), model.training)
+    checkpoints.write_folder(
+        home / "mnist-linear", model.config, model.unet.state_dict(), model.training
+    )
     make(settings, "table-1")
     # Other weights: its six cells are measured again, and no other's.
     assert len(drawn) == 2 * (20 + 20 + 30)
@@ -63,7 +65,7 @@ def test_a_stopped_run_goes_on_and_leaves_a_page(settings, short, drawn):
 def test_missing_data_are_stated_and_asked_for_once(settings, short, monkeypatch):
     asked = []
 
-    def nothing(name, split, root):
+    def nothing(name, split, *more):
         asked.append(split)
         raise DataError("MNIST is neither in /home/you/data\nnor could it be downloaded.")
 

@@ -1,0 +1,231 @@
+"""Training on what somebody has: tensors, a loader, a loss, an optimizer, another's weights."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, TensorDataset
+
+from ddpm_core import (
+    Images,
+    InvalidInput,
+    Recipe,
+    Request,
+    Trainer,
+    data,
+    load,
+    read_note,
+    sample,
+    save,
+)
+from ddpm_core.__main__ import main
+from ddpm_core.diffusion import denoising_loss
+from ddpm_core.training import Cadence
+
+pytestmark = pytest.mark.usefixtures("small_sample_grids")
+NETWORK = {"channels": [4, 8], "groups": 2, "time_channels": 8}
+SHORT = Recipe(
+    model=NETWORK,
+    schedule={"kind": "linear", "num_timesteps": 20},
+    steps=4,
+    batch_size=8,
+)
+
+
+def trainer(folder, recipe=SHORT, **more) -> Trainer:
+    options = {"bf16": False, "quiet": True, "cadence": Cadence(10, 10**9, 10)} | more
+    return Trainer(recipe, folder, **options)
+
+
+@pytest.fixture
+def pixels():
+    return torch.randint(0, 256, (50, 3, 8, 8), dtype=torch.uint8)
+
+
+# --- data ---
+
+
+def test_a_tensor_is_learned_from_and_a_tenth_of_it_held_out(pixels, tmp_path):
+    run = trainer(tmp_path / "mine", images=pixels)
+    assert (len(run.images), len(run.validation.images)) == (45, 5)
+    run.run()
+    model = load(tmp_path / "mine")
+    assert (model.name, model.shape, model.config.dataset) == ("mine", (3, 8, 8), "")
+    assert (model.training["steps"], model.training["training_set"]) == (4, 45)
+    assert sample(model, Request(n=2, steps=2)).shape == (2, 8, 8, 3)
+    as_floats = trainer(tmp_path / "floats", images=data.to_unit(pixels))
+    as_floats.run()
+    assert torch.equal(as_floats.ema["conv_in.weight"], run.ema["conv_in.weight"])
+
+
+def test_labels_and_names_of_classes_come_with_it(pixels, tmp_path):
+    labels, recipe = torch.arange(50) % 3, replace(SHORT, conditional=True, dataset="pets")
+    run = trainer(tmp_path / "numbers", recipe, images=(pixels, labels))
+    assert run.config.classes == ["0", "1", "2"]
+    run = trainer(tmp_path / "names", recipe, images=Images(pixels, labels, ("dog", "cat", "owl")))
+    assert (run.config.classes, run.config.dataset) == (["dog", "cat", "owl"], "pets")
+
+
+def test_a_data_loader_is_taken_batch_by_batch(pixels, tmp_path):
+    seen, images = [], data.to_unit(pixels)
+
+    def loss(network, schedule, x0, t, noise, labels):
+        seen.append(len(x0))
+        return denoising_loss(network, schedule, x0, t, noise)
+
+    loader = DataLoader(TensorDataset(images, torch.arange(50) % 2), batch_size=16, drop_last=True)
+    run = trainer(tmp_path, images=loader, loss=loss)
+    assert run.recipe.batch_size == 16 and run.steps_per_epoch == 3
+    run.run()
+    assert seen[:4] == [16] * 4  # more than the loader has, so it began anew
+    with pytest.raises(InvalidInput, match="gives no batches"):
+        trainer(tmp_path / "none", images=[])
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (torch.rand(20, 3, 8, 8), r"go from .* to .*take 2 \* x - 1"),
+        (3 * torch.randn(20, 3, 8, 8), r"floats in \[-1, 1\]"),
+        (torch.zeros(20, 8, 8), r"\(N, C, S, S\)"),
+        (torch.zeros(20, 1, 8, 9, dtype=torch.uint8), r"\(N, C, S, S\)"),
+        (torch.zeros(9, 1, 8, 8, dtype=torch.uint8), "at least 10"),
+        ((torch.zeros(20, 1, 8, 8, dtype=torch.uint8), torch.zeros(19)), "as many labels"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_cannot_be_learned_from_is_refused_in_words(images, message, tmp_path):
+    with pytest.raises(InvalidInput, match=message):
+        trainer(tmp_path, images=images)
+
+
+# --- how it learns ---
+
+
+def test_loss_optimizer_and_progress_are_the_callers(pixels, tmp_path):
+    told, losses = [], []
+
+    def loss(network, schedule, x0, t, noise, labels):
+        found = (network(x0, t, labels) - x0).abs().flatten(1).mean(1)
+        losses.append(float(found.detach().mean()))
+        return found
+
+    run = trainer(
+        tmp_path,
+        images=pixels,
+        loss=loss,
+        optimizer=lambda parameters: torch.optim.SGD(parameters, lr=1.0, momentum=0.9),
+        progress=lambda *news: told.append(news),
+    )
+    assert isinstance(run.optimizer, torch.optim.SGD)
+    run.run()
+    assert [(step, total) for step, total, _ in told] == [(k, 4) for k in (1, 2, 3, 4)]
+    assert [value for *_, value in told] == pytest.approx(losses[:4])
+    assert run.optimizer.param_groups[0]["lr"] == SHORT.lr  # that of the recipe
+
+
+def test_a_run_too_short_to_learn_says_so(pixels, tmp_path, capsys):
+    trainer(tmp_path / "short", images=pixels, quiet=False).run()
+    assert "warning: 4 steps are too few" in capsys.readouterr().err
+
+
+# --- with the weights of another ---
+
+
+@pytest.fixture
+def folder_of(tmp_path):
+    """Write pictures of several sizes, in class folders of these names or in none."""
+
+    def write(name, *classes):
+        for number in range(40):
+            inner = tmp_path / name / (classes[number % len(classes)] if classes else "")
+            inner.mkdir(parents=True, exist_ok=True)
+            pixels = np.full((8 + number % 5, 12, 3), 6 * number, np.uint8)
+            Image.fromarray(pixels).save(inner / f"{number}.png")
+        return tmp_path / name
+
+    return write
+
+
+def output(model_or_net, labels) -> torch.Tensor:
+    with torch.no_grad():
+        return model_or_net.eval()(torch.ones(1, 3, 8, 8), torch.tensor([5]), labels)
+
+
+def test_a_fine_tuning_begins_as_its_model_of_any_classes(pixels, tmp_path, folder_of):
+    conditional = replace(SHORT, conditional=True, p_uncond=0.2, lr=0.05, ema=0.0)
+    first = trainer(
+        tmp_path / "first",
+        conditional,
+        images=Images(pixels, torch.arange(50) % 2, ("dog", "cat")),
+    )
+    first.run()
+    model = load(tmp_path / "first")
+    recipe = Recipe(dataset=str(folder_of("photos", "cat", "owl")), conditional=True, p_uncond=0.2)
+    recipe = replace(recipe, steps=2, batch_size=8).like(model)
+    run = trainer(tmp_path / "second", recipe, finetune=model)
+    assert (run.config.classes, run.config.dataset) == (["cat", "owl"], "photos")
+    cat, none = output(model.unet, torch.tensor([1])), output(model.unet, None)
+    torch.testing.assert_close(output(run.model, torch.tensor([0])), cat)  # known by its name
+    for label in (torch.tensor([1]), torch.tensor([2])):  # an owl is new, and so is no class
+        torch.testing.assert_close(output(run.model, label), none)
+    run.run()
+    card = (tmp_path / "second" / "checkpoint" / "README.md").read_text()
+    assert "trained from the weights of first, on photos" in card
+    # Without classes it begins as the model does of no class; and the other way round.
+    plain = replace(recipe, conditional=False, p_uncond=0.0)
+    third = trainer(tmp_path / "third", plain, finetune=model)
+    torch.testing.assert_close(output(third.model, None), none)
+    third.run()
+    model = load(tmp_path / "third")
+    fourth = trainer(tmp_path / "fourth", recipe, finetune=model)
+    for label in (None, torch.tensor([0])):
+        torch.testing.assert_close(output(fourth.model, label), output(model.unet, None))
+
+
+def test_another_network_is_not_fine_tuned(pixels, tmp_path):
+    trainer(tmp_path / "first", images=pixels).run()
+    wider = replace(SHORT, model=NETWORK | {"channels": [8, 8]})
+    with pytest.raises(InvalidInput, match="first has another network.*size mismatch"):
+        trainer(tmp_path / "second", wider, images=pixels, finetune=load(tmp_path / "first"))
+
+
+def test_the_command_trains_fine_tunes_and_samples_a_folder_by_its_path(
+    folder_of, tmp_path, capsys, monkeypatch
+):
+    photos, out = folder_of("my photos"), tmp_path / "runs" / "first"
+    base = ["--no-bf16", "--threads", "1", "--batch-size", "8", "--steps", "3"]
+    network = ["--channels", "4", "8", "--timesteps", "20"]
+    train = ["train", "--dataset", str(photos), *base]
+    assert main([*train, *network, "--out", str(out)]) == 2
+    assert "no square; --size 32" in capsys.readouterr().err
+    assert main([*train, *network, "--size", "8", "--out", str(out)]) == 0
+    assert f"the model: {out}" in capsys.readouterr().out
+    assert load(out).config.preprocessing["size"] == 8
+    assert str(tmp_path) not in (out / "checkpoint" / "training.json").read_text()
+    monkeypatch.chdir(tmp_path)
+    assert main([*train, "--finetune", str(out)]) == 0  # in its size, and called as its pictures
+    assert load("runs/my photos").training["finetuned"] == "first"
+    assert main(["sample", "runs/my photos", "--n", "2", "--steps", "2", "--out", "a.png"]) == 0
+    assert main([*train, "--finetune", str(out), "--schedule", "cosine"]) == 2
+    assert "--schedule is that of" in capsys.readouterr().err
+    assert main([*train, "--finetune", str(out), "--conditional", "--out", "x"]) == 2
+    assert "my photos has no classes" in capsys.readouterr().err
+
+
+def test_a_class_is_asked_for_by_its_name(model, tmp_path, capsys):
+    names, out = ["Dog", "sea horse", *map(str, range(2, 10))], tmp_path / "a.npz"
+    folder = save(tmp_path / "named", model.unet, model.schedule, "epsilon", classes=names)
+    words = ["sample", str(folder), "--n", "1", "--steps", "2", "--out", str(out)]
+    for label, number in (("dog", 0), ("Sea Horse", 1), ("9", 9)):
+        assert main([*words, "--label", label]) == 0
+        assert np.load(out)["labels"].tolist() == [number]
+    assert main([*words, "--label", "wolf"]) == 2
+    assert "'wolf'" in capsys.readouterr().err
+    beside = ["--beside", "label=sea horse"]
+    assert main([*words[:-1], str(tmp_path / "a.png"), "--label", "dog", *beside]) == 0
+    note = json.loads(read_note(tmp_path / "a.png"))
+    assert (note["label"], note["beside"]) == (0, [{"label": 1}])
