@@ -19,8 +19,8 @@ os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
 from starlette.middleware import Middleware
 
+from ddpm_core import InvalidInput
 from ddpm_core.commands.options import add_device
-from ddpm_core.errors import InvalidInput
 from ui.events import VISITORS
 from ui.page import LOOK, build
 from ui.runs.runs import CALLS, HUB, MAX_PREVIEWS, PUBLIC_HUB, Studio
@@ -51,6 +51,9 @@ SAFE = {
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Watch diffusion models work, and steer them.")
+    parser.add_argument(
+        "models", nargs="*", metavar="FOLDER", help="run folders, to be offered beside what ships"
+    )
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, help="default: 7860, or the next free one")
     parser.add_argument("--share", action="store_true", help="a public link through Gradio")
@@ -72,7 +75,11 @@ def launch(argv: list[str] | None = None, studio=None, **overrides):
     _check_free(host, options.port)
     own = options.host in (None, "127.0.0.1", "localhost", "::1")
     public = ON_A_SPACE or options.share or not own
-    studio = studio or Studio(PUBLIC_HUB if public else HUB, options.device)
+    try:
+        hub = PUBLIC_HUB if public else HUB
+        studio = studio or Studio(hub, options.models, options.device)
+    except InvalidInput as error:
+        raise SystemExit(f"error: {error}") from None
     # By default Gradio runs a handler for one visitor at a time, and most may load a model.
     page = build(studio).queue(
         max_size=2 * VISITORS, default_concurrency_limit=VISITORS, api_open=False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shutil
 import threading
 import time
 from dataclasses import replace
@@ -12,6 +13,7 @@ import gradio as gr
 import numpy as np
 import pytest
 
+import app
 from ddpm_core import InvalidInput, Request, branch, film
 from ui.runs import limits, player_values, runs
 from ui.runs.runs import Key, Studio
@@ -321,3 +323,16 @@ def test_visitors_runs_share_batches_and_each_gets_their_own(studio, model):
         expected = film(studio.model(model), key.request)
         # In another batch the same numbers are added in another order.
         assert np.abs(ends[i].film.x[-1].astype(int) - expected.x[-1]).max() <= 1
+
+
+def test_models_of_whoever_serves_the_page_come_first(checkpoint, tmp_path, monkeypatch):
+    folder = shutil.copytree(checkpoint, tmp_path / "runs" / "mine" / "checkpoint").parent
+    monkeypatch.chdir(tmp_path)
+    named = Studio(own=["runs/mine", shutil.copytree(folder, tmp_path / "elsewhere")])
+    assert named.names()[:2] == ["runs/mine", "elsewhere"]  # a copied command finds the first
+    *_, end = named.stream(named.arm(("a", "sample")), Key("runs/mine", Request(n=1, steps=2)))
+    assert end.done and named.model("runs/mine").name == "runs/mine"
+    with pytest.raises(InvalidInput, match="'elsewhere' already"):
+        Studio(own=[tmp_path / "elsewhere", tmp_path / "elsewhere"])
+    with pytest.raises(SystemExit, match="error: no checkpoint 'nowhere'"):
+        app.launch(["nowhere", "--no-browser"])

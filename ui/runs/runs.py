@@ -147,10 +147,12 @@ class Progress:
 class Studio:
     """Loads models once, runs requests step by step in turn, and keeps recent films.
 
-    ``device``: see ``hardware.find_device``.
+    Args:
+        own: folders of models to offer before those that ship.
+        device: see ``hardware.find_device``.
     """
 
-    def __init__(self, source: hub.Hub = HUB, device: str = "auto"):
+    def __init__(self, source: hub.Hub = HUB, own: Sequence[str | Path] = (), device: str = "auto"):
         self._models: OrderedDict[str, Model] = OrderedDict()
         # Names of those whose operations are counted: to count on a visitor's thread would disturb
         # whoever differentiates at that moment.
@@ -176,10 +178,25 @@ class Studio:
         self._running = 0  # bytes
         # Steps of all runs take turns on it.
         self.engine = shared_engine()
+        self._own: list[str] = []
+        for path in own:
+            self._add(Path(path))
+
+    def _add(self, folder: Path) -> None:
+        """Offer a model of whoever serves the page: by its path as they gave it, so that a copied
+        command finds it, but never with all of the machine's folders."""
+        model = load(folder)
+        name = model.name if folder.is_absolute() or ".." in folder.parts else folder.as_posix()
+        if name in self.names():
+            raise InvalidInput(f"there is a model {name!r} already: rename the folder")
+        model.name, model.evaluate = name, self.engine.evaluate
+        self._models[name] = model
+        self._own.append(name)
 
     def names(self) -> list[str]:
         """The models to choose from, the best for a first look first."""
-        return sorted(available(), key=lambda name: (name != "mnist-conditional", name))
+        shipped = sorted(available(), key=lambda name: (name != "mnist-conditional", name))
+        return [*self._own, *shipped]
 
     def model(self, name: str) -> Model:
         """A shipped model, or one from the Hub that was fetched; never a path from a visitor."""
@@ -189,9 +206,9 @@ class Studio:
             return model
         # Whoever needs no other model goes on meanwhile. Nothing under these locks may wait for the
         # engine, on which somebody may be waiting for one of them.
-        with self._loading["shipped" if name in available() else "fetched"]:
+        with self._loading["shipped" if name in self.names() else "fetched"]:
             model = self._known(name) or self._loaded(name)
-        if "flops" not in vars(model) and (is_counted(model) or name not in available()):
+        if "flops" not in vars(model) and (is_counted(model) or name not in self.names()):
             self.engine.do(lambda: model.flops)  # once, and not on a visitor's thread
         # As many in one evaluation, whatever comes together: halves of guidance, rows, visitors.
         model.evaluate = partial(self.engine.evaluate, most=most_images(model))
@@ -205,7 +222,7 @@ class Studio:
             return self._models.get(name)
 
     def _loaded(self, name: str) -> Model:
-        if name in available():
+        if name in self.names():
             model = load(name, device=self._device)
         elif hub.is_name(name) and self._hub.cached(name) is not None:
             model = from_hub(name, self._hub, self._device)
@@ -230,7 +247,7 @@ class Studio:
         Raises:
             InvalidInput: saying why it cannot be had, see ``Hub.folder``.
         """
-        if name in available() or self._hub.cached(name) is not None:
+        if name in self.names() or self._hub.cached(name) is not None:
             return
         if not self._downloading.acquire(blocking=False):
             raise InvalidInput(f"{DOWNLOADS} downloads are under way already; try again soon")
@@ -248,7 +265,8 @@ class Studio:
         job.result()
 
     def _make_room(self) -> None:
-        fetched = [name for name in self._models if name not in available()]
+        names = self.names()
+        fetched = [name for name in self._models if name not in names]
         for name in fetched[: max(0, len(fetched) - FETCHED_KEPT)]:
             del self._models[name]
             self._ready.discard(name)
