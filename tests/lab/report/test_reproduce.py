@@ -1,12 +1,8 @@
 """The report made again: what is missing is measured once; a command and a notebook make it."""
 
 import re
-import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-
-import nbformat
 
 from ddpm_core import checkpoints
 from ddpm_core.errors import DataError
@@ -16,6 +12,7 @@ from lab.progress import Progress
 from lab.report import parts, reproduce
 from lab.report.reproduce import PARTS
 from tests.lab.report.conftest import ROOT, TINY, make, page_of, words_of
+from tests.support import notebooks
 from tests.support.toys import save_tiny_checkpoint
 
 # --- measuring ---
@@ -100,29 +97,9 @@ NOTEBOOK = ROOT / "docs" / "report.ipynb"
 
 
 def test_the_notebook_runs_top_to_bottom_and_carries_no_outputs(tmp_path, mnist_root, monkeypatch):
-    """In this process: a kernel would add nothing but its start."""
-    book = nbformat.read(NOTEBOOK, as_version=4)
-    nbformat.validate(book)
-    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in book.cells)
-    shown = []
-    display = SimpleNamespace(HTML=str, display=lambda it, **_: shown.append(it) or line)
-    line = SimpleNamespace(update=lambda it: None)
-    for name in ("IPython", "IPython.display"):
-        monkeypatch.setitem(sys.modules, name, display)
     monkeypatch.setenv("DDPM_DATA", str(mnist_root))
-    monkeypatch.chdir(ROOT / "docs")
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    names = {}
-    for cell in book.cells:
-        if cell.cell_type == "code":
-            exec(cell.source, names)
-        if "parameters" in cell.metadata.get("tags", []):
-            assert names.keys() > {"budget", "out", "cache"}
-            names |= {
-                "budget": replace(TINY, race=10),
-                "out": tmp_path / "out",
-                "cache": tmp_path / "samples",
-            }
+    places = {"out": tmp_path / "out", "cache": tmp_path / "samples"}
+    shown = notebooks.run(NOTEBOOK, monkeypatch, budget=replace(TINY, race=10), **places)
     shown = [html for html in shown if "<section" in html]
     assert [re.search(r'<section id="(.*?)">', html)[1] for html in shown] == list(PARTS)
     assert all("data:image/png" in shown[k] for k in (2, 3, 6, 8))
