@@ -5,10 +5,13 @@ BIN := $(VENV)/bin
 # Node, for the checks of the page's scripts, comes as a Python package.
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --prefix ui
 ARGS ?=
+# `make app TORCH=cpu`: on Linux the small build of PyTorch, without the gigabytes of CUDA.
+TORCH ?=
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
 # Compiled afterwards by all cores: pip would by one. A package may hold files that do not compile.
 define install
-$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r $(1)
+$(PIP) -r $(1)
 $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 endef
 
@@ -39,6 +42,8 @@ clean:
 
 $(VENV)/.app-ready: requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(if $(filter cpu,$(TORCH)),$(PIP) -c requirements.txt torch torchvision \
+		--index-url https://download.pytorch.org/whl/cpu)
 	$(call install,requirements.txt)
 	touch $@
 

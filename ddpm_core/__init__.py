@@ -4,12 +4,15 @@ from ddpm_core import Request, load, sample
 digits = sample(load("mnist-conditional"), Request(n=64, label=3))  # uint8, (n, H, W, C)
 """
 
+__version__ = "0.1.0"
+
 # ruff: noqa: F401 (``__all__`` is told in words)
 from .animation import read_note, save_animation, save_film, save_gif, save_png
 from .checkpoints import Model, available, available_classifiers, load, load_classifier, save
 from .classifier import Classifier
 from .data import Images
 from .denoiser import Denoiser, Prediction
+from .diffusion import denoising_loss
 from .errors import CheckpointError, DataError, InvalidInput
 from .guidance import ClassifierFree, ClassifierGuided, SideBySide, Strength
 from .noise import Noise
@@ -24,7 +27,7 @@ from .unet import UNet
 __all__ = """
     SAMPLERS CheckpointError Classifier ClassifierFree ClassifierGuided DataError Denoiser Film
     Images InvalidInput Model Noise NoiseSchedule Prediction Recipe Request Run SideBySide Step
-    Strength Trainer UNet available available_classifiers branch ddim ddpm dpm_solver_pp film
-    grid load load_classifier read_note sample save save_animation save_film save_gif save_png
-    spaced_timesteps
+    Strength Trainer UNet available available_classifiers branch ddim ddpm denoising_loss
+    dpm_solver_pp film grid load load_classifier read_note sample save save_animation save_film
+    save_gif save_png spaced_timesteps
 """.split()

@@ -1,4 +1,4 @@
-"""The command line: ``python -m ddpm_core sample|train|train-classifier|push|export``."""
+"""The command line: ``python -m ddpm_core COMMAND``, or ``ddpm COMMAND``: see ``--help``."""
 
 from __future__ import annotations
 
@@ -74,6 +74,11 @@ def answer(argv: list[str] | None, commands: Iterable, **parser) -> int:
         return 2
 
 
-if __name__ == "__main__":
+def script() -> int:
+    """``main`` of a process of its own: the command ``ddpm``."""
     keep_memory()
-    sys.exit(main())
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(script())

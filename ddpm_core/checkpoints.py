@@ -75,9 +75,10 @@ class Config:
     sampling: dict = field(default_factory=dict)
 
     def complete(self) -> Config:
-        """The same with every argument of the UNet spelled out: no default can change it."""
+        """The same with T and every argument of the UNet spelled out: no default can change it."""
+        schedule = self.schedule | {"num_timesteps": self.schedule.get("num_timesteps", 1000)}
         with _without_memory():
-            return replace(self, model=UNet(**self.model).config)
+            return replace(self, model=UNet(**self.model).config, schedule=schedule)
 
     def build(self) -> tuple[UNet, NoiseSchedule]:
         """A model with random weights, and its schedule."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from . import processes
+from . import __version__, processes
 from .hardware import describe
 
 # What may differ where a run was stopped and went on, and what the record joins it by.
@@ -59,8 +59,12 @@ def command(words: list[str]) -> str:
 
 
 def commit() -> str:
-    """The commit of this code, with ``-dirty`` where it was changed since."""
-    words = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    """The commit of this code, with ``-dirty`` where it was changed since; its version where it is
+    installed."""
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():  # git would tell of whatever repository is around it
+        return f"version {__version__}"
+    words = ["git", "-C", str(root), "describe", "--always", "--dirty"]
     try:
         return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

@@ -33,6 +33,11 @@ def main(argv: list[str] | None = None) -> int:
     )
 
 
-if __name__ == "__main__":
+def script() -> int:
+    """``main`` of a process of its own: the command ``ddpm-lab``."""
     keep_memory()
-    sys.exit(main())
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(script())

@@ -13,6 +13,13 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import ddpm_core
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # before Python 3.11
+    import tomli as tomllib
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -48,6 +55,31 @@ def test_nothing_is_required_in_versions_that_nobody_has_seen():
     front = yaml.safe_load((ROOT / "space.yaml").read_text(encoding="utf-8"))
     (gradio,) = [one for one in asked if one.name == "gradio"]
     assert gradio.specifier.contains(front["sdk_version"])
+
+
+def test_a_space_gets_what_the_project_requires():
+    """It reads requirements.txt alone; pyproject.toml is where a requirement is stated."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = project["dependencies"] + project["optional-dependencies"]["app"]
+    assert {*map(Requirement, lines)} == {*requirements("requirements.txt")}
+
+
+def test_every_file_of_the_packages_is_installed():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    settings, files = settings["setuptools"], set()
+    for package, names in settings["package-data"].items():
+        files |= {ROOT / package.replace(".", "/") / name for name in names}
+    for room in ("ddpm_core", "lab"):
+        assert f"{room}*" in settings["packages"]["find"]["include"]
+        for path in (ROOT / room).rglob("*.*"):
+            if path.suffix == ".py":
+                assert (path.parent / "__init__.py").exists(), path
+            elif path.suffix != ".pyc":
+                assert path in files, path
+
+
+def test_the_changelog_has_this_version():
+    assert f"## {ddpm_core.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def test_the_lock_names_one_version_of_all_that_is_required_but_pytorch():
@@ -109,7 +141,13 @@ def test_no_two_modules_import_each_other(room):
 
 
 @pytest.mark.parametrize(
-    "path", ["README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
+    "path",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))),
+    ],
 )
 def test_every_link_between_documents_leads_somewhere(path):
     text = (ROOT / path).read_text(encoding="utf-8")
