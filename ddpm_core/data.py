@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -71,31 +71,44 @@ class Images:
 
 class Batches:
     """What a data loader gives, batch by batch, in the place of ``Images``: in its own order, which
-    a run that was stopped does not find again."""
+    a run that was stopped does not find again. Its first batch is its ``pixels`` and ``labels``.
+
+    Its classes are those of ``loader.dataset.classes``, if there are any, else the numbers up to
+    the largest of that batch.
+    """
 
     source = "a data loader"
 
     def __init__(self, loader: Iterable):
-        self.loader, self._left = loader, iter(())
-        self.pixels, self.labels = self._next()
-        self.batch_size = len(self.pixels)
-        self.classes = _numbered(self.labels)
+        self.loader, self._left, self.classes = loader, iter(()), ()
+        try:
+            self._count = len(loader)
+        except TypeError:
+            raise InvalidInput("a data loader must tell how many batches it has") from None
+        images = _checked(*self._next())
+        self.pixels, self.labels, self.batch_size = images.pixels, images.labels, len(images)
+        named = getattr(getattr(loader, "dataset", None), "classes", None)
+        self.classes = tuple(named or images.classes)
 
     def __len__(self) -> int:
-        return len(self.loader) * self.batch_size
+        return self._count * self.batch_size
 
     def batch(self, indices) -> tuple[Tensor, Tensor]:
         """The next one, whatever is asked for."""
-        return self._next()
+        pixels, *labels = self._next()
+        labels = labels[0].long() if labels else torch.zeros(len(pixels), dtype=torch.long)
+        if int(labels.max()) >= len(self.classes):
+            raise InvalidInput(f"label {int(labels.max())} of {len(self.classes)} known classes")
+        return in_unit(pixels), labels
 
-    def _next(self) -> tuple[Tensor, Tensor]:
+    def _next(self) -> Sequence[Tensor]:
         found = next(self._left, None)
         if found is None:
             self._left = iter(self.loader)
             found = next(self._left, None)
         if found is None:
             raise DataError("the data loader gives no batches")
-        return checked(*found) if isinstance(found, list | tuple) else checked(found)
+        return found if isinstance(found, list | tuple) else [found]
 
 
 def given(images) -> tuple[Images | Batches, Images]:
@@ -109,34 +122,29 @@ def given(images) -> tuple[Images | Batches, Images]:
     if isinstance(images, Tensor):
         images = (images,)
     if isinstance(images, tuple):
-        pixels, labels = checked(*images)
-        images = Images(pixels, labels, _numbered(labels))
+        images = _checked(*images)
     if not isinstance(images, Images):
         batches = Batches(images)
         return batches, Images(batches.pixels, batches.labels, batches.classes)
-    parts = _chosen(len(images), _tenth(len(images), "the tensor"))
+    parts = _chosen(len(images), _tenth(len(images), "what is given"))
     return images.subset(parts["train"]), images.subset(parts["validation"])
 
 
-def checked(pixels: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Images and labels, 0 unless given, if a model can learn from them."""
+def _checked(pixels: Tensor, labels: Tensor | None = None) -> Images:
+    """Images, of class 0 without labels, if a model can learn from them."""
     if not isinstance(pixels, Tensor) or pixels.ndim != 4 or pixels.shape[2] != pixels.shape[3]:
         raise InvalidInput("images must be a tensor (N, C, S, S)")
     if pixels.dtype != torch.uint8:
-        low, high = (float(v) for v in pixels.aminmax())
+        low, high = (float(value) for value in pixels.aminmax())
         if not (-1.001 <= low < 0 and high <= 1.001):
             raise InvalidInput(
                 f"images must be uint8 or floats in [-1, 1]; these go from {low:g} to {high:g}"
                 + "; of floats in [0, 1] take 2 * x - 1" * (low >= 0 and high <= 1)
             )
-    labels = torch.zeros(len(pixels)) if labels is None else torch.as_tensor(labels)
+    labels = torch.as_tensor(torch.zeros(len(pixels)) if labels is None else labels).long()
     if labels.shape != (len(pixels),):
         raise InvalidInput(f"{len(pixels)} images need as many labels")
-    return pixels, labels.long()
-
-
-def _numbered(labels: Tensor) -> tuple[str, ...]:
-    return tuple(map(str, range(int(labels.max()) + 1)))
+    return Images(pixels, labels, tuple(map(str, range(int(labels.max()) + 1))))
 
 
 def in_unit(x: Tensor) -> Tensor:

@@ -83,6 +83,20 @@ def test_a_data_loader_is_taken_batch_by_batch(pixels, tmp_path):
     assert seen[:4] == [16] * 4  # more than the loader has, so it began anew
     with pytest.raises(InvalidInput, match="gives no batches"):
         trainer(tmp_path / "none", images=[])
+    with pytest.raises(InvalidInput, match="how many batches"):
+        trainer(tmp_path / "endless", images=(batch for batch in [images]))
+
+
+def test_a_loaders_classes_are_those_of_its_dataset(pixels, tmp_path):
+    dataset = TensorDataset(pixels, torch.arange(50) // 16)
+    loader, recipe = DataLoader(dataset, batch_size=16), replace(SHORT, conditional=True)
+    run = trainer(tmp_path / "unnamed", recipe, images=loader)
+    with pytest.raises(InvalidInput, match="label 1 of 1 known classes"):
+        run.run()
+    dataset.classes = ["dog", "cat", "owl", "fox"]
+    run = trainer(tmp_path / "named", recipe, images=loader)
+    run.run()
+    assert load(tmp_path / "named").classes == ["dog", "cat", "owl", "fox"]
 
 
 @pytest.mark.parametrize(
