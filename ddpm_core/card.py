@@ -155,7 +155,7 @@ def _metadata(config, name: str, task: str, tags, metrics, figures, training: Ma
         library_name="ddpm_core",
         pipeline_tag=task if task != "image-generation" else None,
         tags=tags,
-        datasets=[dataset] if dataset else None,
+        datasets=[known.hub] if known else None,
         metrics=metrics,
         model_name=name if results else None,
         eval_results=results or None,
