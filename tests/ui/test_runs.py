@@ -17,7 +17,7 @@ import app
 from ddpm_core import InvalidInput, Request, branch, film
 from ui.runs import limits, player_values, runs
 from ui.runs.runs import Key, Studio
-from ui.sharing import files
+from ui.sharing import files, restore
 from ui.tabs import sample
 from ui.widgets.download.download import Choice
 
@@ -325,11 +325,12 @@ def test_visitors_runs_share_batches_and_each_gets_their_own(studio, model):
         assert np.abs(ends[i].film.x[-1].astype(int) - expected.x[-1]).max() <= 1
 
 
-def test_models_of_whoever_serves_the_page_come_first(checkpoint, tmp_path, monkeypatch):
+def test_models_of_ones_own_are_offered_and_the_first_is_opened(checkpoint, tmp_path, monkeypatch):
     folder = shutil.copytree(checkpoint, tmp_path / "runs" / "mine" / "checkpoint").parent
     monkeypatch.chdir(tmp_path)
     named = Studio(own=["runs/mine", shutil.copytree(folder, tmp_path / "elsewhere")])
-    assert named.names()[:2] == ["runs/mine", "elsewhere"]  # a copied command finds the first
+    assert named.names()[-2:] == ["runs/mine", "elsewhere"]  # a copied command finds the first
+    assert restore.first(named) == "runs/mine" != restore.first(named, "guidance")
     *_, end = named.stream(named.arm(("a", "sample")), Key("runs/mine", Request(n=1, steps=2)))
     assert end.done and named.model("runs/mine").name == "runs/mine"
     with pytest.raises(InvalidInput, match="'elsewhere' already"):

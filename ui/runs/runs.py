@@ -148,8 +148,11 @@ class Studio:
     """Loads models once, runs requests step by step in turn, and keeps recent films.
 
     Args:
-        own: folders of models to offer before those that ship.
+        own: folders of models to offer beside those that ship; the page opens with the first.
         device: see ``hardware.find_device``.
+
+    Attributes:
+        own: what these are called.
     """
 
     def __init__(self, source: hub.Hub = HUB, own: Sequence[str | Path] = (), device: str = "auto"):
@@ -178,7 +181,7 @@ class Studio:
         self._running = 0  # bytes
         # Steps of all runs take turns on it.
         self.engine = shared_engine()
-        self._own: list[str] = []
+        self.own: list[str] = []
         for path in own:
             self._add(Path(path))
 
@@ -191,12 +194,12 @@ class Studio:
             raise InvalidInput(f"there is a model {name!r} already: rename the folder")
         model.name, model.evaluate = name, self.engine.evaluate
         self._models[name] = model
-        self._own.append(name)
+        self.own.append(name)
 
     def names(self) -> list[str]:
-        """The models to choose from, the best for a first look first."""
+        """The models to choose from, the best for a first look first, those of ``own`` last."""
         shipped = sorted(available(), key=lambda name: (name != "mnist-conditional", name))
-        return [*self._own, *shipped]
+        return [*shipped, *self.own]
 
     def model(self, name: str) -> Model:
         """A shipped model, or one from the Hub that was fetched; never a path from a visitor."""

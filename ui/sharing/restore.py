@@ -64,7 +64,7 @@ class Arrivals:
             return Arrival(place)  # nothing runs there
         place = place if place in self.places else "sample"
         try:
-            model = params.get("model") or first(self.studio)
+            model = params.get("model") or first(self.studio, place)
             return Arrival(place, self.places[place].asked(pairs, model), count=count)
         except InvalidInput as error:
             return Arrival(place, self._default(place), str(error), count)
@@ -72,7 +72,11 @@ class Arrivals:
     def _default(self, place: str):
         """What the controls are set to where what was asked for cannot be shown, if to anything."""
         try:  # a picture would be put on the sheet, and take the refusal's place
-            return None if place == "forward" else self.places[place].asked([], first(self.studio))
+            return (
+                None
+                if place == "forward"
+                else self.places[place].asked([], first(self.studio, place))
+            )
         except InvalidInput:
             return None
 
@@ -181,8 +185,10 @@ def _restored(dropped: file_drop.Dropped) -> str:
     return f"the run of {dropped.name}"
 
 
-def first(studio: Studio) -> str:
-    """The model a newcomer sees first."""
+def first(studio: Studio, place: str = "sample") -> str:
+    """The model a newcomer sees first; elsewhere than where one samples it must be of many uses."""
+    if studio.own and place == "sample":
+        return studio.own[0]
     if not studio.names():
         raise InvalidInput(
             "no checkpoints are here yet; train one with "
