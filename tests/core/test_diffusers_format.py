@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from ddpm_core import diffusers_format, load
 from ddpm_core.__main__ import main
-from ddpm_core.checkpoints import Model, save
+from ddpm_core.checkpoints import Model, write_folder
 from ddpm_core.data import DIGITS, Images
 from ddpm_core.denoiser import ModelDenoiser
 from ddpm_core.diffusers_format import (
@@ -319,7 +319,7 @@ def test_what_diffusers_does_not_have_is_refused_in_words(tmp_path, options, cha
 
 def test_the_command_exports_or_says_why_not(tmp_path, capsys):
     model = exportable()
-    save(tmp_path / "mine", model.config, model.unet.state_dict())
+    write_folder(tmp_path / "mine", model.config, model.unet.state_dict())
     assert main(["export", str(tmp_path / "mine"), "--out", str(tmp_path / "theirs")]) == 0
     assert load(tmp_path / "theirs").parameters == model.parameters
     assert main(["export", "mnist-linear", "--out", str(tmp_path / "other")]) == 2

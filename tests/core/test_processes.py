@@ -74,7 +74,7 @@ def command(root, folder, *more) -> list:
 def state_after(root, folder, count, epochs) -> dict:
     """The state of a run of the command in so many processes, which only the first tells of."""
     first, *others = done(command(root, folder, "--epochs", epochs), count, folder)
-    assert "checkpoint in" in first and others == [""] * (count - 1)
+    assert "the model:" in first and others == [""] * (count - 1)
     return state_of(folder / "run")
 
 
