@@ -89,9 +89,10 @@ def announce_progress_on(page: gr.Blocks, component: gr.components.Component) ->
 
 def without_what_nobody_reads(config: dict[str, Any]) -> dict[str, Any]:
     """The page without what its components would take and give as functions of the API, each three
-    times, of which only that of the public functions is asked for; and without what is for parts
-    that are rendered anew."""
+    times, of which only that of the public functions is asked for; without what is for parts that
+    are rendered anew; and by the name of its kind, not by a hash, for each of Gradio's own."""
     for component in config["components"]:
+        component["component_class_id"] = component["type"]
         for name in ("delete_callback", "preserved_by_key"):
             component["props"].pop(name, None)
         if component["type"] != "api":

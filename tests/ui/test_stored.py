@@ -41,7 +41,7 @@ def test_the_page_is_small_and_all_that_it_leaves_out_is_served(server):
     config = build().get_config_file()
     # What a browser reads before it shows anything.
     page = json.dumps(config, default=str, separators=(",", ":")) + LOOK["css"] + LOOK["head"]
-    assert len(page) < 320_000
+    assert len(page) < 300_000
     values = [part["props"].get("value") for part in config["components"]]
     stored = [it["file"] for it in values if isinstance(it, dict) and it.get("kind") == "stored"]
     for name in stored:
