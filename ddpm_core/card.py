@@ -12,9 +12,9 @@ from torch import Tensor
 from .classifier import ClassifierConfig
 from .classifier_nets import NETS
 from .data import DATASETS
+from .diffusion import PREDICTION_TYPES
 
 TEMPLATE = Path(__file__).parent / "card.md"
-PREDICTS = {"epsilon": "the noise", "v_prediction": "v"}
 # What a classifier may have besides, by its argument.
 BESIDES = {
     "residual": "with shortcuts",
@@ -87,7 +87,7 @@ def render(
             "measured": measured,
             "pictured": pictured,
             "definition": judged * JUDGE_DISTANCE,
-            "prediction": PREDICTS[config.prediction_type],
+            "prediction": PREDICTION_TYPES[config.prediction_type].says,
             "quarters": [last[f"t{i}"] for i in range(1, 5) if f"t{i}" in last],
             "steps": min(20, config.schedule["num_timesteps"]),
         }

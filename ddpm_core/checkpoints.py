@@ -32,7 +32,7 @@ from .fast import Prepared, lay_out
 from .files import write
 from .hardware import bf16_is_native, describe, find_device
 from .noise import DeviceNoise, Noise
-from .schedules import NoiseSchedule
+from .schedules import NoiseSchedule, Schedule
 from .unet import UNet
 
 BESIDE = Path(__file__).resolve().parent.parent / "checkpoints"  # in the repository
@@ -57,7 +57,7 @@ class Config:
     Attributes:
         model: keyword arguments of ``UNet``.
         schedule: keyword arguments of ``NoiseSchedule.make``.
-        prediction_type: ``"epsilon"`` or ``"v_prediction"``.
+        prediction_type: a key of ``diffusion.PREDICTION_TYPES``.
         dataset: what it was trained on, a key of ``data.DATASETS`` or free text; empty if that is
             not recorded.
         classes: the names of the classes, in label order; empty if it knows none.
@@ -80,7 +80,7 @@ class Config:
         with _without_memory():
             return replace(self, model=UNet(**self.model).config, schedule=schedule)
 
-    def build(self) -> tuple[UNet, NoiseSchedule]:
+    def build(self) -> tuple[UNet, Schedule]:
         """A model with random weights, and its schedule."""
         check_choice("prediction type", self.prediction_type, PREDICTION_TYPES)
         for name, value in self.sampling.items():
@@ -312,7 +312,7 @@ def read_config(folder: Path, kind: type = Config) -> Config | ClassifierConfig:
 def save(
     folder: str | Path,
     unet: UNet,
-    schedule: NoiseSchedule,
+    schedule: Schedule,
     prediction: str,
     *,
     classes: Sequence[str] = (),
@@ -324,7 +324,7 @@ def save(
 
     Args:
         unet: of any weights; made of ``unet.config`` again.
-        prediction: what it predicts, ``"epsilon"`` or ``"v_prediction"``.
+        prediction: what it predicts, a key of ``diffusion.PREDICTION_TYPES``.
         classes: the names of its classes, in label order; their numbers unless given.
         dataset: what it was trained on, in words.
         training: how the weights came to be, as far as that is known; see ``record``. Of the rest

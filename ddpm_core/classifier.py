@@ -48,6 +48,8 @@ class ClassifierConfig:
             raise InvalidInput(f"a classifier of kind {self.classifier['kind']!r} {needs}")
         arguments = {key: value for key, value in self.classifier.items() if key != "kind"}
         schedule = None if self.schedule is None else NoiseSchedule.make(**self.schedule)
+        if schedule and not isinstance(schedule, NoiseSchedule):
+            raise InvalidInput("a classifier knows noise of a schedule that preserves the variance")
         return net(num_classes=len(self.classes), **arguments), schedule
 
     def _net(self) -> type:

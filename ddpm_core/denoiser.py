@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .diffusion import eps_from_v
+from .diffusion import PREDICTION_TYPES
 from .errors import InvalidInput
 from .fast import Prepared
 from .schedules import Schedule
@@ -56,7 +56,7 @@ class ModelDenoiser:
 
     Args:
         prepared: the frozen copies of the network, with float32 weights.
-        prediction_type: ``"epsilon"`` or ``"v_prediction"``; turned into eps here.
+        prediction_type: a key of ``PREDICTION_TYPES``; turned into eps here.
         labels: (B,) class indices, (B, classes) proportions, or None.
         reduced: whether to use the copy in bfloat16, for ``t >= 20`` and, where the noise
             is predicted, only while there is enough image left; float32 throughout if not.
@@ -82,9 +82,7 @@ class ModelDenoiser:
             raise InvalidInput(f"{len(self.labels)} labels for {len(x)} images")
         steps = torch.full((len(x),), t, dtype=torch.long, device=x.device)
         output = self.evaluate(unet, x.to(weights.dtype), steps, self.labels).to(x.dtype)
-        if self.prediction_type == "v_prediction":
-            output = eps_from_v(self.schedule, x, t, output)
-        return Prediction(output)
+        return Prediction(PREDICTION_TYPES[self.prediction_type].eps(self.schedule, x, t, output))
 
     def bears(self, t: int) -> bool:
         """Whether rounding to the shorter dtype at ``t`` leaves the picture as it is."""

@@ -18,7 +18,6 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from .diffusion import PREDICTION_TYPES
 from .errors import CheckpointError, InvalidInput, check_choice, check_int
 from .files import write
 from .schedules import SCHEDULES, NoiseSchedule
@@ -86,7 +85,7 @@ PROCESS = {
     "trained_betas": (None,),
     "rescale_betas_zero_snr": (False,),
     "use_flow_sigmas": (False,),
-    "prediction_type": PREDICTION_TYPES,
+    "prediction_type": ("epsilon", "v_prediction"),
     "predict_epsilon": (True,),  # an older form of it
     "variance_type": tuple(VARIANCES),
     "thresholding": (False,),

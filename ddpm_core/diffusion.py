@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -10,9 +11,7 @@ import torch
 from torch import Tensor
 
 from .errors import InvalidInput, check_choice
-from .schedules import NoiseSchedule, Schedule
-
-PREDICTION_TYPES = ("epsilon", "v_prediction")
+from .schedules import Schedule
 
 
 def at(table: np.ndarray | Tensor, t: int | Tensor, x: Tensor) -> Tensor:
@@ -38,7 +37,7 @@ def _tables(schedule: Schedule, dtype: torch.dtype, device: torch.device) -> tup
         return signals.to(dtype).to(device), sigmas.to(dtype).to(device)
 
 
-def q_step(schedule: NoiseSchedule, x_prev: Tensor, t: int | Tensor, noise: Tensor) -> Tensor:
+def q_step(schedule: Schedule, x_prev: Tensor, t: int | Tensor, noise: Tensor) -> Tensor:
     """One step of the forward process (report eq. 2, 3): x_{t-1} to x_t."""
     return (
         at(np.sqrt(schedule.alphas), t, x_prev) * x_prev
@@ -88,28 +87,68 @@ def eps_from_x0(schedule: Schedule, x: Tensor, t: int | Tensor, x0: Tensor) -> T
     return (x - signal * x0) / sigma
 
 
-def v_from_eps(schedule: NoiseSchedule, x0: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
-    """The velocity v = sqrt(abar) eps - sqrt(1 - abar) x0 (Salimans and Ho 2022, section 4)."""
+def v_from_eps(schedule: Schedule, x0: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
+    """The velocity v = alpha eps - sigma x0 (Salimans and Ho 2022, section 4)."""
     signal, sigma = signal_and_noise(schedule, t, x0)
     return signal * eps - sigma * x0
 
 
-def eps_from_v(schedule: NoiseSchedule, x: Tensor, t: int | Tensor, v: Tensor) -> Tensor:
+def eps_from_v(schedule: Schedule, x: Tensor, t: int | Tensor, v: Tensor) -> Tensor:
     """The noise that a predicted velocity implies; well behaved at every t."""
     signal, sigma = signal_and_noise(schedule, t, x)
-    return signal * v + sigma * x
+    return (signal * v + sigma * x) / (signal**2 + sigma**2)
+
+
+def flow_from_eps(schedule: Schedule, x0: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
+    """The velocity eps - x0 of a straight path, the same at every t (Liu et al. 2023, eq. 1)."""
+    return eps - x0
+
+
+def eps_from_flow(schedule: Schedule, x: Tensor, t: int | Tensor, velocity: Tensor) -> Tensor:
+    """The noise that such a velocity implies; well behaved at every t, on every schedule."""
+    signal, sigma = signal_and_noise(schedule, t, x)
+    return (x + signal * velocity) / (signal + sigma)
+
+
+@dataclass(frozen=True)
+class PredictionType:
+    """An entry of ``PREDICTION_TYPES``.
+
+    Attributes:
+        says: what the network says, in words.
+        symbol: of it.
+        target: from (schedule, x0, t, eps) to what it is to say.
+        eps: from (schedule, x_t, t, what it says) to the noise.
+    """
+
+    says: str
+    symbol: str
+    target: Callable[[Schedule, Tensor, int | Tensor, Tensor], Tensor]
+    eps: Callable[[Schedule, Tensor, int | Tensor, Tensor], Tensor]
+
+
+def _the_noise(schedule: Schedule, x: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
+    return eps
+
+
+PREDICTION_TYPES = {
+    "epsilon": PredictionType("the noise", "ε", _the_noise, _the_noise),
+    "v_prediction": PredictionType("v", "v", v_from_eps, eps_from_v),
+    "flow_prediction": PredictionType("the velocity u = ε − x₀", "u", flow_from_eps, eps_from_flow),
+}
 
 
 def denoising_loss(
     model,
-    schedule: NoiseSchedule,
+    schedule: Schedule,
     x0: Tensor,
     t: Tensor,
     noise: Tensor,
     labels: Tensor | None = None,
     prediction_type: str = "epsilon",
 ) -> Tensor:
-    """L_simple (report eq. 10), one value per image; or the same squared error of v.
+    """L_simple (report eq. 10), one value per image; or the same squared error of another
+    prediction: with ``"flow_prediction"`` flow matching.
 
     Args:
         model: called as ``model(x_t, t, labels)``.
@@ -121,8 +160,6 @@ def denoising_loss(
         (B,), float32, the mean over pixels; average it for the training loss.
     """
     check_choice("prediction type", prediction_type, PREDICTION_TYPES)
-    target = noise
-    if prediction_type == "v_prediction":
-        target = v_from_eps(schedule, x0, t, noise)
+    target = PREDICTION_TYPES[prediction_type].target(schedule, x0, t, noise)
     output = model(q_sample(schedule, x0, t, noise), t, labels)
     return (output.float() - target).square().flatten(1).mean(1)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-from .schedules import NoiseSchedule
+from .schedules import Schedule
 
 
 class Fault:
@@ -14,15 +14,15 @@ class Fault:
 
     about = "as it should be"
 
-    def check(self, request, schedule: NoiseSchedule) -> None:
+    def check(self, request, schedule: Schedule) -> None:
         """Raise InvalidInput where the error could not act, saying what it acts on."""
 
-    def schedule(self, schedule: NoiseSchedule) -> NoiseSchedule:
+    def schedule(self, schedule: Schedule) -> Schedule:
         """The schedule that the run goes by."""
         return schedule
 
     def noise(
-        self, noise: Callable[[int], Tensor], schedule: NoiseSchedule, timesteps: Sequence[int]
+        self, noise: Callable[[int], Tensor], schedule: Schedule, timesteps: Sequence[int]
     ) -> Callable[[int], Tensor]:
         """The noise that the run adds, before the sampler multiplies it by sigma_t."""
         return noise

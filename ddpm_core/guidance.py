@@ -142,8 +142,8 @@ class ClassifierFree:
         # uncond + s (cond - uncond), but exact at s = 0 and s = 1.
         guided = torch.lerp(uncond, cond, _wide(s, x))
         if self.rescale:
-            # Each eps less this is its velocity, in one measure: eps = alpha v + this.
-            own = self.schedule.sigma(t) * x
+            # Each eps less this is its v, in one measure: eps power = alpha v + sigma x.
+            own = self.schedule.sigma(t) / self.schedule.power(t) * x
             ratio = _std(cond - own) / _std(guided - own).clamp_min(1e-12)
             # What is added is exactly nothing where the two spreads are one.
             guided = guided + self.rescale * (ratio - 1) * (guided - own)
@@ -217,7 +217,8 @@ class ClassifierGuided:
             x = x.detach().requires_grad_(True)
             if through:
                 prediction = predict(self.denoiser, x, t)
-            seen, abar = x, self.schedule.abar(t)
+            # A classifier that knows noise knows it at a variance of 1.
+            seen, abar = x / self.schedule.power(t) ** 0.5, self.schedule.abar(t)
             if self.at != "x":
                 seen, abar = x0_from_eps(self.schedule, x, t, prediction.eps), 1.0
                 seen = seen.clamp(-1, 1) if self.clip else seen

@@ -58,6 +58,12 @@ PHOTOS = replace(REPORT, dataset="cifar10", model=COLOUR, epochs=60, flip=True)
 EXPORTABLE = {"channels": [32, 64, 96], "blocks": 1, "skips": "all", "time_channels": 32}
 RECIPES: dict[str, Recipe] = {
     "mnist-conditional": CONDITIONAL,
+    # Flow matching by the same network: straight paths, and their velocity learned.
+    "mnist-flow": replace(
+        CONDITIONAL,
+        schedule=SCHEDULES["straight"].config("straight"),
+        prediction_type="flow_prediction",
+    ),
     "exportable": replace(
         REPORT, model=EXPORTABLE | {"flip_sin_to_cos": True} | _attention(3, at=2), schedule=LINEAR
     ),

@@ -28,6 +28,9 @@ class Schedule:
     Attributes:
         signals, sigmas: float64.
         log_snr: (T,), ``2 ln(alpha / sigma)``, in nats; falls as t grows.
+        alphas, betas: (T,), of step ``t`` of the forward process alone: the square of what it
+            shrinks the image by, and the variance that it adds (report eq. 2).
+        posterior_variance: (T,), that of ``q(x_{t-1} | x_t, x_0)`` (DDPM eq. 7), 0 at ``t = 0``.
     """
 
     made_by: dict | None = None  # what ``NoiseSchedule.make`` was told
@@ -56,6 +59,18 @@ class Schedule:
         with np.errstate(divide="ignore"):
             return 2 * (np.log(self.signals) - np.log(self.sigmas))
 
+    @cached_property
+    def alphas(self) -> np.ndarray:
+        return (self.signals / np.append(1.0, self.signals[:-1])) ** 2
+
+    @cached_property
+    def betas(self) -> np.ndarray:
+        return self.sigmas**2 - self.alphas * np.append(0.0, self.sigmas[:-1]) ** 2
+
+    @cached_property
+    def posterior_variance(self) -> np.ndarray:
+        return self.betas * np.append(0.0, self.sigmas[:-1]) ** 2 / self.sigmas**2
+
     def alpha(self, t: int) -> float:
         """The factor of the image at ``t``, and 1 for the clean image at ``t = -1``."""
         return 1.0 if t < 0 else float(self.signals[t])
@@ -66,8 +81,11 @@ class Schedule:
 
     def abar(self, t: int) -> float:
         """The image's share of the variance at ``t``: alpha² / (alpha² + sigma²)."""
-        signal, noise = self.alpha(t) ** 2, self.sigma(t) ** 2
-        return signal / (signal + noise)
+        return self.alpha(t) ** 2 / self.power(t)
+
+    def power(self, t: int) -> float:
+        """The variance of x_t where that of the image is 1: alpha² + sigma²."""
+        return self.alpha(t) ** 2 + self.sigma(t) ** 2
 
 
 class NoiseSchedule(Schedule):
@@ -78,11 +96,10 @@ class NoiseSchedule(Schedule):
         kind: a key of ``SCHEDULES``, or another name.
 
     Attributes (float64, each of shape ``(T,)``):
-        alphas: ``1 - betas``.
+        alphas: ``1 - betas``; these and ``posterior_variance`` as for ``Schedule``.
         alphas_cumprod: share of the image's variance left after step ``t`` (report eq. 4), the
             product up to *and including* ``t``; alpha(t) is its root.
         alphas_cumprod_prev: the same one step earlier; 1 before the first step.
-        posterior_variance: that of ``q(x_{t-1} | x_t, x_0)`` (DDPM eq. 7), 0 at ``t = 0``.
     """
 
     def __init__(self, betas: np.ndarray, kind: str = "custom"):
@@ -132,10 +149,6 @@ class NoiseSchedule(Schedule):
         return np.concatenate([[1.0], self.alphas_cumprod[:-1]])
 
     @cached_property
-    def posterior_variance(self) -> np.ndarray:
-        return self.betas * (1 - self.alphas_cumprod_prev) / (1 - self.alphas_cumprod)
-
-    @cached_property
     def signals(self) -> np.ndarray:
         return np.sqrt(self.alphas_cumprod)
 
@@ -150,6 +163,10 @@ class NoiseSchedule(Schedule):
     def abar(self, t: int) -> float:
         """``alphas_cumprod`` at ``t``, and 1 for the clean image at ``t = -1``."""
         return 1.0 if t < 0 else float(self.alphas_cumprod[t])
+
+    def power(self, t: int) -> float:
+        """1: it is what the variance is kept at."""
+        return 1.0
 
 
 def _of_betas(num_timesteps: int, betas: list[float]) -> NoiseSchedule:
@@ -188,6 +205,16 @@ def sigmoid_betas(
     return _betas_of(falling - falling[-1], max_beta)
 
 
+def straight(num_timesteps: int) -> Schedule:
+    """The straight paths of flow matching (Lipman et al. 2023; Liu et al. 2023): at the time s
+    x_s = (1 - s) x_0 + s eps.
+
+    The timesteps divide s evenly and stop one short of 1, pure noise, where no eps tells of x_0.
+    """
+    s = np.arange(1, num_timesteps + 1) / (num_timesteps + 1)
+    return Schedule(1 - s, s, "straight")
+
+
 def _betas_of(curve: np.ndarray, max_beta: float) -> np.ndarray:
     """The betas that make a curve of T + 1 values in proportion to ``alphas_cumprod``, clipped."""
     return np.minimum(1 - curve[1:] / curve[:-1], max_beta)
@@ -221,6 +248,7 @@ SCHEDULES = {
     "scaled_linear": ScheduleKind(scaled_linear_betas, FROM_TO, per_step=("start", "end")),
     "cosine": ScheduleKind(cosine_betas, {"s": 0.008}),
     "sigmoid": ScheduleKind(sigmoid_betas, {"start": -3.0, "end": 3.0, "tau": 1.0}),
+    "straight": ScheduleKind(straight),
 }
 
 

@@ -25,7 +25,7 @@ from ddpm_core.diffusion import at, q_sample, x0_from_eps
 from ddpm_core.errors import InvalidInput, check_choice, check_int
 from ddpm_core.noise import Noise
 from ddpm_core.samplers import VARIANCES
-from ddpm_core.schedules import NoiseSchedule
+from ddpm_core.schedules import Schedule
 
 from ..progress import Progress
 
@@ -54,7 +54,7 @@ class Bound:
 
 def bound(
     denoiser_of: Callable[[list[int]], Denoiser],
-    schedule: NoiseSchedule,
+    schedule: Schedule,
     images: Images,
     *,
     variance: str = "beta",
@@ -138,15 +138,15 @@ def of_model(model, images: Images, dtype: str = "float32", **options):
     return bound(denoiser_of, model.schedule, images, device=model.device, **options)
 
 
-def prior_bits(schedule: NoiseSchedule, x0: Tensor) -> Tensor:
+def prior_bits(schedule: Schedule, x0: Tensor) -> Tensor:
     """L_T: the divergence of q(x_T | x_0) from a standard normal, bits per dimension, (B,)."""
-    abar = float(schedule.alphas_cumprod[-1])
+    signal2, sigma2 = float(schedule.signals[-1]) ** 2, float(schedule.sigmas[-1]) ** 2
     square = x0.double().square().flatten(1).mean(1)
-    return 0.5 * (abar * square - abar - math.log1p(-abar)) / math.log(2)
+    return 0.5 * (signal2 * square + sigma2 - 1 - math.log(sigma2)) / math.log(2)
 
 
 def step_bits(
-    schedule: NoiseSchedule,
+    schedule: Schedule,
     x0: Tensor,
     x: Tensor,
     t: int,
@@ -172,10 +172,10 @@ def step_bits(
     return nats.flatten(1).mean(1) / math.log(2)
 
 
-def _pull(schedule: NoiseSchedule, t: int, x: Tensor) -> Tensor:
+def _pull(schedule: Schedule, t: int, x: Tensor) -> Tensor:
     """How far the mean of q(x_(t-1) | x_t, x_0) moves with x_0 (DDPM eq. 7)."""
-    before = schedule.alphas_cumprod_prev
-    return at(np.sqrt(before) * schedule.betas / (1 - schedule.alphas_cumprod), t, x)
+    before = np.append(1.0, schedule.signals[:-1])
+    return at(before * schedule.betas / schedule.sigmas**2, t, x)
 
 
 def _discretised(x0: Tensor, mean: Tensor, sigma: float) -> Tensor:

@@ -20,7 +20,7 @@ from ddpm_core.recorder import Film, contact_sheet
 from ddpm_core.request import Request
 from ddpm_core.samplers import Step, ddim, ddim_inverse
 from ddpm_core.sampling import Run
-from ddpm_core.schedules import NoiseSchedule, spaced_timesteps
+from ddpm_core.schedules import Schedule, spaced_timesteps
 
 # Pixels of noise are counted from -REACH to REACH; 6 in 100,000 of a normal lie outside.
 REACH = 4.0
@@ -54,9 +54,7 @@ class ForwardFilm:
     # mean, std: (T + 1,), of those pixels.
     mean: np.ndarray
     std: np.ndarray
-    # alphas_cumprod, betas: (T + 1,); 1 and 0 at time 0.
-    alphas_cumprod: np.ndarray
-    betas: np.ndarray
+    schedule: Schedule
 
     def sheet(self, times: Sequence[int] | None = None, scale: int = 4) -> np.ndarray:
         """The picture at some times side by side, by eq. 4 and below that by eq. 3; for a PNG.
@@ -109,14 +107,11 @@ def noising(
         density,
         normal,
         *moments,
-        np.concatenate([[1.0], schedule.alphas_cumprod]),
-        np.concatenate([[0.0], schedule.betas]),
+        schedule,
     )
 
 
-def stepwise(
-    schedule: NoiseSchedule, x0: Tensor, noise: Callable[[int], Tensor]
-) -> Iterator[Tensor]:
+def stepwise(schedule: Schedule, x0: Tensor, noise: Callable[[int], Tensor]) -> Iterator[Tensor]:
     """x_t for t = 0, 1, ..., T - 1 by report eq. 3: a little of the image lost at every step.
 
     Args:
@@ -157,7 +152,7 @@ class Return:
     arrived: bool  # whether ``state`` is the last one on the way from this time
 
 
-def return_times(schedule: NoiseSchedule) -> list[int]:
+def return_times(schedule: Schedule) -> list[int]:
     """The times from which a picture is brought back unless others are asked for."""
     return _times(schedule.num_timesteps)
 
@@ -215,7 +210,7 @@ class Inversion:
 
 
 def inversion_plan(
-    schedule: NoiseSchedule, steps: int | None = None, top: int | None = None
+    schedule: Schedule, steps: int | None = None, top: int | None = None
 ) -> tuple[int, int]:
     """(steps each way, the time to turn round at), as asked for or else as is usual."""
     last = schedule.num_timesteps
@@ -249,7 +244,7 @@ def inverting(
 
 
 def round_trip(
-    denoiser: Denoiser, schedule: NoiseSchedule, x0: Tensor, steps: int, top: int
+    denoiser: Denoiser, schedule: Schedule, x0: Tensor, steps: int, top: int
 ) -> Iterator[Step]:
     """Lead images up to the noise that DDIM makes them from, and by DDIM back down.
 

@@ -56,7 +56,9 @@ class Lane(Film):
         change: the same: what the step added to x, relative to its own size (mid-grey is none, the
             ends are twice its root mean square).
         numbers: by name, (frames,) float, NaN where there is none: ``norm`` and ``change``, root
-            mean squares over pixels and images of x_t and of what the step added to it.
+            mean squares over pixels and images of x_t and of what the step added to it;
+            ``straight``, how far x_t is from where it began, as a share of the length of its path
+            so far, the mean over images: 1 on a straight line.
         seconds: spent in its steps, by the clock that they are taken with.
         failed: why it ended before its last step, if it did: with an error in it, a walk may run
             out of range.
@@ -70,9 +72,10 @@ class Lane(Film):
         start, steps = run.start, len(run.timesteps)
         super().__init__(start, steps, run.timesteps[0] + 1)
         self._eps, self._change = np.full_like(self._x, 128), np.full_like(self._x, 128)
-        self._norm, self._moved = [_rms(start)], [float("nan")]
+        self._norm, self._moved, self._straight = [_rms(start)], [float("nan")], [float("nan")]
         self.seconds, self.failed = 0.0, ""
         self._state, self._steps = start, run.steps(start)
+        self._start, self._length = start, torch.zeros(len(start), dtype=torch.float64)
         self._calls = run.calls()
 
     @property
@@ -96,7 +99,7 @@ class Lane(Film):
 
     def close(self) -> None:
         """End it here; what is recorded is kept, the model is let go."""
-        self._steps, self._state = iter(()), None
+        self._steps, self._state, self._start = iter(()), None, None
 
     def describe(self, **more) -> str:
         """Everything that made it, and ``more``, as JSON."""
@@ -110,6 +113,8 @@ class Lane(Film):
         self._change[index] = _pixels(change / (2 * max(moved, 1e-12)))
         self._norm.append(_rms(step.x))
         self._moved.append(moved)
+        self._length += _sizes(change)
+        self._straight.append(float((_sizes(step.x - self._start) / self._length).mean()))
         self._state = step.x
         super().add(step)
 
@@ -140,10 +145,11 @@ class Lane(Film):
         times, betas = np.array(self.t), np.append(np.nan, self.schedule.betas)
         return {
             "beta": betas[times],
-            "abar": np.append(1.0, self.schedule.alphas_cumprod)[times],
+            "abar": np.array([self.schedule.abar(t - 1) for t in self.t]),
             "log_snr": self.log_snr,
             "norm": np.array(self._norm),
             "change": np.array(self._moved),
+            "straight": np.array(self._straight),
         }
 
 
@@ -322,6 +328,11 @@ def _written(name: str, least: int) -> np.ndarray:
 
 def _rms(x: Tensor) -> float:
     return float(x.cpu().double().pow(2).mean().sqrt())
+
+
+def _sizes(x: Tensor) -> Tensor:
+    """(B,): the length of each image's vector."""
+    return torch.linalg.vector_norm(x.cpu().double().flatten(1), dim=1)
 
 
 def _pixels(x: Tensor) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ddpm_core.errors import InvalidInput
 from ddpm_core.faults import FAULTS, Fault
-from ddpm_core.schedules import NoiseSchedule
+from ddpm_core.schedules import NoiseSchedule, Schedule
 
 # The repository that the report names (section 2.6). Wherever something is said of the report's
 # code, it is of this commit, and the file is named.
@@ -31,6 +31,9 @@ class OffByOne(Fault):
         "alphas_cumprod leaves out the factor of step t itself: the noise level is that of one "
         "step earlier, and beta and sigma, which the samplers take from it, with it"
     )
+
+    def check(self, request, schedule):
+        _check_betas("off-by-one", schedule)
 
     def schedule(self, schedule):
         return _Shifted(schedule.betas, schedule.kind)
@@ -65,6 +68,7 @@ class MissingRoot(Fault):
             raise InvalidInput("missing-root is an error of ddpm with variance beta")
         if request.steps == 1:
             raise InvalidInput("missing-root is an error of the noise added; one step adds none")
+        _check_betas("missing-root", schedule)
 
     def noise(self, noise, schedule, timesteps):
         # DDPM multiplies by sqrt(beta) of the stride; once more by it makes beta.
@@ -85,6 +89,11 @@ class BatchScale(Fault):
 
     def scale(self, scale, images):
         return None if scale is None else scale / images
+
+
+def _check_betas(error: str, schedule: Schedule) -> None:
+    if not isinstance(schedule, NoiseSchedule):
+        raise InvalidInput(f"{error} is an error of a schedule of betas, not of straight paths")
 
 
 REPORT_ERRORS = {

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ddpm_core.recorder import Film
-from ddpm_core.schedules import NoiseSchedule
+from ddpm_core.schedules import Schedule
 
 from .trace import Trace
 
@@ -19,14 +19,14 @@ READ = {1: 160, 3: 16}
 LogProbs = Callable[[Tensor], Tensor]
 
 
-def noise_share(schedule: NoiseSchedule, t: int) -> float:
+def noise_share(schedule: Schedule, t: int) -> float:
     """The share of noise in the variance of x_t, 1 - ᾱ_t, t as the report counts it, 0 to T."""
     return 1 - schedule.abar(t - 1)
 
 
 def step_numbers(
     film: Film,
-    schedule: NoiseSchedule,
+    schedule: Schedule,
     log_probs: LogProbs | None = None,
     chosen: Sequence[int] | None = None,
     trace: Trace | None = None,

@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 
@@ -25,8 +24,9 @@ def test_steps_with_known_noises_add_up_to_q_sample_with_the_combined_noise(kind
     for t in range(60):
         z = normal(4, 1, 5, 5, seed=t + 1)
         x = d.q_step(schedule, x, t, z)
-        combined = math.sqrt(1 - schedule.betas[t]) * combined + math.sqrt(schedule.betas[t]) * z
-        effective = combined / math.sqrt(1 - np.prod(1 - schedule.betas[: t + 1]))
+        kept, added = math.sqrt(schedule.alphas[t]), math.sqrt(schedule.betas[t])
+        combined = kept * combined + added * z
+        effective = combined / schedule.sigma(t)
         torch.testing.assert_close(x, d.q_sample(schedule, x0, t, effective), rtol=0, atol=1e-10)
 
 
@@ -45,11 +45,12 @@ def test_conversions_invert_each_other(kind, t):
     schedule = NoiseSchedule.make(kind, 1000)
     x0, eps = normal(2, 1, 4, 4), normal(2, 1, 4, 4, seed=1)
     x = d.q_sample(schedule, x0, t, eps)
-    v = d.v_from_eps(schedule, x0, t, eps)
     close = {"rtol": 1e-8, "atol": 1e-8}
     torch.testing.assert_close(d.x0_from_eps(schedule, x, t, eps), x0, **close)
     torch.testing.assert_close(d.eps_from_x0(schedule, x, t, x0), eps, **close)
-    torch.testing.assert_close(d.eps_from_v(schedule, x, t, v), eps, **close)
+    for entry in d.PREDICTION_TYPES.values():
+        told = entry.target(schedule, x0, t, eps)
+        torch.testing.assert_close(entry.eps(schedule, x, t, told), eps, **close)
 
 
 def test_velocity_is_the_derivative_of_x_along_the_angle():
@@ -81,9 +82,11 @@ def test_a_model_that_knows_the_answer_has_no_loss(prediction):
     def model(x, t, labels):
         torch.testing.assert_close(x, d.q_sample(schedule, x0, t, noise))
         assert labels.tolist() == [1, 2, 3]
-        if prediction == "epsilon":
-            return noise
-        return d.v_from_eps(schedule, x0, t, noise)
+        return {
+            "epsilon": noise,
+            "v_prediction": d.v_from_eps(schedule, x0, t, noise),
+            "flow_prediction": noise - x0,
+        }[prediction]
 
     labels = torch.tensor([1, 2, 3])
     loss = d.denoising_loss(model, schedule, x0, t, noise, labels, prediction)

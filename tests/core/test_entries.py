@@ -13,20 +13,12 @@ from ddpm_core import SAMPLERS, Request, Run, checkpoints
 from ddpm_core.diffusion import denoising_loss, q_sample, x0_from_eps
 from ddpm_core.guidance import GUIDANCE, ClassifierFree
 from ddpm_core.noise import Noise
-from ddpm_core.schedules import SCHEDULES, NoiseSchedule, Schedule, spaced_timesteps
+from ddpm_core.schedules import SCHEDULES, NoiseSchedule, spaced_timesteps
 
 STEPS = 6
 
 
-class Straight(Schedule):
-    """x_t = (1 - t) x_0 + t eps: a schedule that preserves no variance."""
-
-    def __init__(self, num_timesteps=200):
-        t = np.arange(1, num_timesteps + 1) / (num_timesteps + 1)
-        super().__init__(1 - t, t, "straight")
-
-
-ALL = [*(NoiseSchedule.make(kind, 200) for kind in SCHEDULES), Straight()]
+ALL = [NoiseSchedule.make(kind, 200) for kind in SCHEDULES]
 every_schedule = pytest.mark.parametrize("schedule", ALL, ids=lambda it: it.kind)
 every_sampler = pytest.mark.parametrize("name", SAMPLERS)
 

@@ -43,9 +43,9 @@ def test_the_sigmoid_schedule_is_that_of_its_paper():
 
 @pytest.mark.parametrize("kind", SCHEDULES)
 def test_posterior_variance_is_that_of_a_product_of_gaussians(kind):
-    """q(x_{t-1} | x_t, x_0): precisions add, alpha / beta of the step and 1 / (1 - abar_prev)."""
+    """q(x_{t-1} | x_t, x_0): precisions add, alpha / beta of the step and 1 / sigma_prev²."""
     s = NoiseSchedule.make(kind, 100)
-    precision = s.alphas[1:] / s.betas[1:] + 1 / (1 - s.alphas_cumprod_prev[1:])
+    precision = s.alphas[1:] / s.betas[1:] + 1 / s.sigmas[:-1] ** 2
     np.testing.assert_allclose(s.posterior_variance[1:], 1 / precision, rtol=1e-9)
     assert s.posterior_variance[0] == 0
 

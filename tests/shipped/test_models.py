@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 
 from ddpm_core import Request, available, load
-from ddpm_core.checkpoints import read_config
+from ddpm_core.checkpoints import available_classifiers, read_config
 from ddpm_core.data import DIGITS, THINGS, Images
 from ddpm_core.recipes import CLASSIFIERS, RECIPES
 from lab.measure import results
@@ -21,6 +21,7 @@ from lab.weights import fingerprint
 from tests.support.toys import result_of
 
 ROOT = Path(__file__).parents[2]
+SHIPPED = {*available(), *available_classifiers()}
 every_model = pytest.mark.parametrize("name", available())
 
 
@@ -49,7 +50,7 @@ def test_the_list_of_models_leads_to_the_checkpoints_that_ship_and_to_no_other()
     assert sorted(name for name, _ in told) == sorted(shipped)
 
 
-@pytest.mark.parametrize("name", [it for it in RECIPES if it in available()] + [*CLASSIFIERS])
+@pytest.mark.parametrize("name", [it for it in RECIPES | CLASSIFIERS if it in SHIPPED])
 def test_a_recipe_builds_the_network_that_ships(name):
     shape, classes = ((3, 32, 32), THINGS) if name.startswith("cifar10") else ((1, 28, 28), DIGITS)
     images = Images(torch.zeros(1, *shape, dtype=torch.uint8), torch.zeros(1).long(), classes)

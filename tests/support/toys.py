@@ -35,15 +35,14 @@ class GaussianDenoiser:
         self.schedule, self.mu, self.s = schedule, mu, s
 
     def __call__(self, x, t):
-        abar = self.schedule.abar(t)
-        total = abar * self.s**2 + 1 - abar
-        return Prediction(math.sqrt(1 - abar) * (x - math.sqrt(abar) * self.mu) / total)
+        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
+        return Prediction(sigma * (x - alpha * self.mu) / (alpha**2 * self.s**2 + sigma**2))
 
     def clean(self, t) -> tuple[float, float]:
         """(slope, offset) of E[x0 | x_t], an affine function of x_t."""
-        abar = self.schedule.abar(t)
-        slope = math.sqrt(abar) * self.s**2 / (abar * self.s**2 + 1 - abar)
-        return slope, self.mu * (1 - slope * math.sqrt(abar))
+        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
+        slope = alpha * self.s**2 / (alpha**2 * self.s**2 + sigma**2)
+        return slope, self.mu * (1 - slope * alpha)
 
 
 def write_idx(path, array: np.ndarray) -> None:

@@ -58,6 +58,14 @@ CURVES = {
         "logarithmic axis.",
         "scale": "log",
     },
+    "straight": {
+        "symbol": "<i>d</i> / <i>ℓ</i>",
+        "text": "how straight",
+        "about": f"How far {X_T} is from the noise, as a share of the way it went: 1 is a straight "
+        "line.",
+        "scale": "linear",
+        "span": (0, 1),
+    },
     "beta": {
         "symbol": "<i>β<sub>t</sub></i>",
         "text": "noise added",
@@ -113,7 +121,7 @@ VIEWS = (
         "Both begin with the same [[noise]], as in Figure 3 of [[the report]]. Aligned by "
         "[[log-SNR]], both stand at the same noise level.",
         ("mnist-linear", "mnist-cosine"),
-        ("abar", "left", "beta", "log_snr"),
+        ("abar", "left", "straight", "beta", "log_snr"),
         ("model", "against", "sampler", "steps", "n"),
         RaceKey("schedules", "mnist-linear", ALL_STEPS, against="mnist-cosine"),
         whys=("cosine",),
@@ -123,7 +131,7 @@ VIEWS = (
         "Samplers",
         "One model and one noise; the [[seconds]] are those of the machine that ran it.",
         ("DDPM 1000", *FEW),
-        ("left", "norm", "change"),
+        ("left", "norm", "change", "straight"),
         ("model", "label", "n"),
         RaceKey("samplers", "mnist-conditional", replace(ALL_STEPS, label=3)),
         whys=("steps",),

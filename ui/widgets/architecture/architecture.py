@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from ddpm_core import InvalidInput, Model
+from ddpm_core.diffusion import PREDICTION_TYPES
 from lab.process.outline import Block, outline
 
 from ...events import LATEST
@@ -250,8 +251,7 @@ def _shape(number: int, p: Placed) -> str:
 
 def _ends(model: Model, placed: list[Placed], width: int) -> str:
     first, last = placed[0], placed[-1]
-    made = {"epsilon": "ε̂", "v_prediction": "v̂"}[model.config.prediction_type]
-    made = f"<tspan>{made}</tspan>"
+    made = f"<tspan>{PREDICTION_TYPES[model.config.prediction_type].symbol}\u0302</tspan>"
     if model.unet.out_channels > model.unet.in_channels:
         made += '<tspan font-style="normal">, σ²</tspan>'
     into = '<tspan>x</tspan><tspan dy="4" font-size="10">t</tspan>'

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from ddpm_core import Model, Request
-from ddpm_core.schedules import NoiseSchedule
+from ddpm_core.diffusion import PREDICTION_TYPES
+from ddpm_core.schedules import NoiseSchedule, Schedule
 from lab.process.trace import Trace
 
 from ...glossary import explained
@@ -31,6 +32,8 @@ METHODS = {"cfg": (12, 13, 14), "classifier": (11,)}  # which of them tell of a 
 GUIDED = tuple(sorted(n for numbers in METHODS.values() for n in numbers))
 # These hold at t = 0 too, where nothing is left to reverse.
 FORWARD = (1, 2, 3, 4, 5)
+# These are of a schedule of betas; straight paths have others.
+OF_BETAS = range(1, 10)
 
 
 class Card(component.Component):
@@ -80,10 +83,11 @@ class Card(component.Component):
         """
         first = requests[0] if requests else None
         found = tables(model.schedule, first.variance if first else "beta")
+        untrue = () if isinstance(model.schedule, NoiseSchedule) else OF_BETAS
         needed = {name for n in self.numbers for name in typeset.numbers(n)}
         return {
             "kind": "equations",
-            "shown": [n for n in self.numbers if _applies(n, requests)],
+            "shown": [n for n in self.numbers if n not in untrue and _applies(n, requests)],
             "T": model.schedule.num_timesteps,
             "tables": {name: _packed(a) for name, a in found.items() if name in needed},
             "facts": {k: v for k, v in _facts(model, requests).items() if k in needed},
@@ -100,7 +104,7 @@ def beside(studio: Studio, name: str, numbers: Sequence[int]) -> Card:
     return Card(numbers, player=f"{name}-stage", model=model, elem_id=f"{name}-equations")
 
 
-def tables(schedule: NoiseSchedule, variance: str = "beta") -> dict[str, np.ndarray]:
+def tables(schedule: Schedule, variance: str = "beta") -> dict[str, np.ndarray]:
     """Every number that an equation has at t, each (T + 1,).
 
     At 0 those of the forward process are of a step that adds nothing; others have none, NaN.
@@ -109,7 +113,8 @@ def tables(schedule: NoiseSchedule, variance: str = "beta") -> dict[str, np.ndar
         variance: "beta", sigma_t² = beta_t as in the report's section 1.2, or "posterior"; of
             `sigma2` alone. The weight of eq. 9 is the report's, with beta_t.
     """
-    beta, alpha, abar = schedule.betas, schedule.alphas, schedule.alphas_cumprod
+    beta, alpha = schedule.betas, schedule.alphas
+    abar = np.array([schedule.abar(t) for t in range(schedule.num_timesteps)])
     sigma2 = schedule.posterior_variance if variance == "posterior" else beta
     steps = {
         # The mean of eq. 7: mean_x x_t - mean_eps eps (DDPM, Algorithm 2).
@@ -203,10 +208,11 @@ def _notes(numbers: Sequence[int], model: Model, requests: Sequence[Request]) ->
         notes.append(
             "This run has an error of [[the report]] put back; the numbers are without it."
         )
-    if 10 in numbers and model.config.prediction_type == "v_prediction":
+    learned = PREDICTION_TYPES[model.config.prediction_type].symbol
+    if 10 in numbers and learned != "ε":
         notes.append(
-            "This network learned /v/ by the same squared error, and its losses here are of /v/; "
-            "ε follows from it."
+            f"This network learned /{learned}/ by the same squared error, and its losses here are "
+            f"of /{learned}/; ε follows from it."
         )
     if 11 in numbers and any(_guided(r) and r.guidance != "cfg" for r in requests):
         form = next(r.form for r in requests if _guided(r) and r.guidance != "cfg")

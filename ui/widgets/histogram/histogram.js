@@ -20,6 +20,8 @@ export function mount({ root, options, find, findAll, on }) {
     film.counts = bytesOf(value.counts);
     const normal = film.density.map((density, i) => [i + 0.5, density / film.top]);
     find(".histogram-normal").setAttribute("d", curveOf(normal));
+    for (const one of findAll(".equation")) one.hidden = value.straight;
+    find(".histogram-straight").hidden = !value.straight;
     root.dataset.state = "shown";
     paint();
   };
@@ -44,6 +46,8 @@ export function mount({ root, options, find, findAll, on }) {
 function skeleton(options) {
   return `
     <div class="histogram-equations">${options.markup}
+      <p class="histogram-straight" hidden><strong>x</strong><sub><i>t</i></sub> = <b class="here" data-number="signal"></b>
+        <strong>x</strong><sub>0</sub> + <b class="here" data-number="noise"></b> <strong><i>ε</i></strong>: a straight line from picture to noise</p>
       <p class="histogram-moments"><i>t</i> = <b class="here" data-number="t"></b> · pixels of
         <strong>x</strong><sub><i>t</i></sub>: mean <b class="here" data-number="mean"></b>, <span ${term("standard deviation")}>standard deviation</span>
         <b class="here" data-number="std"></b></p>

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from ddpm_core.schedules import NoiseSchedule
 from lab.process.forward import ForwardFilm
 
 from .. import component
@@ -43,6 +44,7 @@ def histogram(noised: ForwardFilm, order: int | None = None) -> dict[str, Any]:
     # A flat picture is one tall bar: let it be cut off rather than flatten all others.
     top = 2.5 * float(np.max(noised.normal))
     counts = np.round(255 * np.clip(noised.density / top, 0, 1)).astype(np.uint8)
+    schedule = noised.schedule
     return {
         "kind": "histogram",
         "counts": base64.b64encode(counts.tobytes()).decode("ascii"),
@@ -51,14 +53,15 @@ def histogram(noised: ForwardFilm, order: int | None = None) -> dict[str, Any]:
         "t": list(range(len(counts))),
         "mean": _rounded(noised.mean),
         "std": _rounded(noised.std),
-        "signal": _rounded(np.sqrt(noised.alphas_cumprod)),
-        "noise": _rounded(np.sqrt(1 - noised.alphas_cumprod)),
-        "keep": _rounded(np.sqrt(1 - noised.betas)),
-        "add": _rounded(np.sqrt(noised.betas)),
-        "abar": _rounded(noised.alphas_cumprod),
-        "beta": _rounded(noised.betas),
+        "signal": [1.0, *_rounded(schedule.signals)],
+        "noise": [0.0, *_rounded(schedule.sigmas)],
+        "keep": [1.0, *_rounded(np.sqrt(schedule.alphas))],
+        "add": [0.0, *_rounded(np.sqrt(schedule.betas))],
+        "abar": _rounded(schedule.abar(t - 1) for t in range(len(counts))),
+        "beta": [0.0, *_rounded(schedule.betas)],
+        "straight": not isinstance(schedule, NoiseSchedule),  # the equations are of betas
     } | component.ordered(order)
 
 
-def _rounded(values: Sequence[float]) -> list[float]:
+def _rounded(values: Iterable[float]) -> list[float]:
     return [float(f"{v:.4g}") for v in values]

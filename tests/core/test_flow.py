@@ -1,0 +1,180 @@
+"""Flow matching: straight paths and their velocity, by the trainer and the samplers of the rest."""
+
+import json
+from dataclasses import asdict, replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ddpm_core import SAMPLERS, Model, Request, Run, sample
+from ddpm_core.checkpoints import Config, load, write_folder
+from ddpm_core.data import Images
+from ddpm_core.denoiser import Prediction
+from ddpm_core.diffusers_format import export
+from ddpm_core.diffusion import denoising_loss, eps_from_flow
+from ddpm_core.errors import InvalidInput
+from ddpm_core.guidance import ClassifierFree, ClassifierGuided
+from ddpm_core.noise import Noise
+from ddpm_core.samplers import ddim
+from ddpm_core.schedules import NoiseSchedule, spaced_timesteps
+from lab.measure.bound import of_model
+from lab.process.forward import forward_film, inverting
+from lab.process.report_errors import REPORT_ERRORS
+from lab.progress import last
+from tests.support.toys import tiny_config, training_record
+
+SCHEDULE = NoiseSchedule.make("straight", 50)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Model:
+    """Of random weights, read back from its folder."""
+    straight = {"kind": "straight", "num_timesteps": 50}
+    config = replace(tiny_config(prediction="flow_prediction"), schedule=straight)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        unet, _ = config.build()
+    folder = tmp_path_factory.mktemp("flow") / "tiny-flow"
+    write_folder(folder, config, unet.state_dict(), training_record())
+    return load(folder)
+
+
+def test_euler_along_the_velocity_is_ddim(model):
+    run = Run(model, Request(n=3, label=2, steps=12, clip=False, dtype="float32"))
+    x, labels = run.start, torch.full((3,), 2)
+    steps = list(run.steps())
+    for t, step in zip(run.timesteps, steps, strict=True):
+        with torch.no_grad():
+            velocity = model.unet(x, torch.full((3,), t), labels)
+        x = x + (SCHEDULE.sigma(step.t_next) - SCHEDULE.sigma(t)) * velocity
+        torch.testing.assert_close(step.x, x, rtol=0, atol=2e-5)
+    assert len(steps) == 12 and steps[-1].t_next == -1
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_of_one_point_the_path_is_a_straight_line_whatever_the_steps(steps):
+    point, noise = torch.tensor([0.5, -0.25]), Noise(0, range(4), (2,))(50)
+    start = SCHEDULE.alpha(49) * point + SCHEDULE.sigma(49) * noise
+
+    def denoiser(x, t):
+        return Prediction(eps_from_flow(SCHEDULE, x, t, noise - point))
+
+    states = [start]
+    timesteps = spaced_timesteps(SCHEDULE, steps)
+    states += [step.x for step in ddim(denoiser, SCHEDULE, start, timesteps)]
+    length = sum((b - a).norm(dim=1) for a, b in pairwise(states))
+    torch.testing.assert_close(states[-1], point.expand(4, 2), rtol=0, atol=1e-5)
+    torch.testing.assert_close(length, (states[-1] - start).norm(dim=1))
+
+
+def test_a_small_network_learns_the_velocity_and_makes_samples_in_five_steps():
+    """Four points on a circle; the trainer's loss and the samplers of the images."""
+    torch.manual_seed(0)
+    angle = torch.arange(4) * torch.pi / 2
+    circle = 0.8 * torch.stack([angle.cos(), angle.sin()], 1)
+    net = nn.Sequential(nn.Linear(3, 64), nn.SiLU(), nn.Linear(64, 64), nn.SiLU(), nn.Linear(64, 2))
+
+    def network(x, t, labels=None):
+        return net(torch.cat([x, t.view(-1, 1) / 50], 1))
+
+    optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
+    for _ in range(800):
+        x0, t = circle[torch.randint(4, (256,))], torch.randint(50, (256,))
+        loss = denoising_loss(
+            network, SCHEDULE, x0, t, torch.randn(256, 2), prediction_type="flow_prediction"
+        ).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    def denoiser(x, t):
+        return eps_from_flow(SCHEDULE, x, t, network(x, torch.full((len(x),), float(t))))
+
+    noise = Noise(1, range(256), (2,))
+
+    def apart(x):
+        return float(torch.cdist(x, circle).min(1).values.mean())
+
+    def made(sampler, steps):
+        timesteps = spaced_timesteps(SCHEDULE, steps)
+        *_, step = SAMPLERS[sampler](denoiser, SCHEDULE, noise(50), timesteps, noise)
+        return step.x
+
+    for sampler, steps in [("ddim", 5), *((name, 20) for name in SAMPLERS)]:
+        assert apart(made(sampler, steps)) < apart(noise(50)) / 3
+
+
+@pytest.mark.parametrize("method", ["none", "cfg"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_sampler_goes_its_way_guided_or_not(model, sampler, method):
+    request = Request(n=2, label=3, steps=7, sampler=sampler, guidance=method, rescale=0.5)
+    pictures = sample(model, replace(request, dtype="float32"))
+    assert pictures.shape == (2, 8, 8, 1) and pictures.std() > 0
+
+
+def test_a_classifier_sees_the_state_at_the_variance_that_it_knows():
+    seen = []
+
+    def log_probs(x, abar):
+        seen.append((x.detach(), abar))
+        return (x.flatten(1)[:, :2] * x.new_tensor([1.0, -1.0])).log_softmax(1)
+
+    x0, noise = torch.randn(40, 3, 20, 20), torch.randn(40, 3, 20, 20)
+    strength = lambda t: torch.ones(40)  # noqa: E731
+    guided = ClassifierGuided(
+        lambda x, t: torch.zeros_like(x), log_probs, torch.eye(2).repeat(20, 1), strength, SCHEDULE
+    )
+    for t in (5, 25, 45):
+        x = SCHEDULE.alpha(t) * x0 + SCHEDULE.sigma(t) * noise
+        extras = guided(x, t).extras
+        shown, abar = seen.pop()
+        assert float(shown.std()) == pytest.approx(1, abs=0.02)
+        torch.testing.assert_close(shown, abar**0.5 * x0 + (1 - abar) ** 0.5 * noise)
+        # A score, times sigma, is an eps on any schedule.
+        torch.testing.assert_close(extras["push"], -SCHEDULE.sigma(t) * extras["gradient"])
+
+
+def test_a_full_rescale_takes_over_the_spread_of_v(model):
+    x = torch.randn(4, 1, 8, 8)
+    conditional, free = model.denoiser([1] * 4, "float32"), model.denoiser([None] * 4, "float32")
+    strength = lambda t: torch.full((4,), 6.0)  # noqa: E731
+    guided = ClassifierFree(conditional, free, strength, SCHEDULE, rescale=1.0)(x, 30).eps
+    size = SCHEDULE.power(30) ** 0.5
+
+    def spread(eps):
+        """Of v on the schedule of the same noise that preserves the variance."""
+        x0 = (x - SCHEDULE.sigma(30) * eps) / SCHEDULE.alpha(30)
+        v = (SCHEDULE.alpha(30) * eps - SCHEDULE.sigma(30) * x0) / size
+        return v.flatten(1).std(1)
+
+    torch.testing.assert_close(spread(guided), spread(conditional(x, 30).eps))
+
+
+def test_it_is_noised_inverted_and_bounded_as_any_other(model):
+    picture = np.linspace(0, 255, 64).astype(np.uint8).reshape(8, 8, 1)
+    film = forward_film(model, picture).film
+    assert film.frames == 51 and film.finished
+    *_, found = inverting(model, picture, label=3, steps=20)
+    assert np.isfinite(found.rmse)
+    some = Images(torch.from_numpy(picture).permute(2, 0, 1)[None], torch.tensor([3]), ())
+    assert np.isfinite(last(of_model(model, some)).bits)
+
+
+def test_its_config_says_all_and_diffusers_has_no_such_model(model, tmp_path):
+    again = Config(**json.loads(json.dumps(asdict(model.config))))
+    _, schedule = again.build()
+    np.testing.assert_array_equal(schedule.signals, model.schedule.signals)
+    assert again.prediction_type == "flow_prediction" and schedule.config == again.schedule
+    with pytest.raises(InvalidInput, match="schedule of diffusers 'straight'"):
+        export(model, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("fault", REPORT_ERRORS.keys() - {"batch-scale"})  # that is of guidance
+def test_an_error_of_betas_cannot_be_put_back_where_there_are_none(model, fault):
+    request = Request(n=2, label=3, steps=4, sampler="ddpm", fault=fault)
+    with pytest.raises(InvalidInput, match="an error of"):
+        request.for_model(model)
