@@ -18,14 +18,16 @@ from ddpm_core.request import Request
 from ..measure import evaluation, results
 from ..measure.protocol import words
 from ..measure.shards import Shards
+from ..process.recognise import ROUNDS
 from ..progress import followed, passed
 from ..publish import cards
 from .options import add_cache
 
 DEFAULT = Request(n=1000)
 SHOWN = 16  # pairs of neighbours
-# What the bound depends on beside the model; it is always in float32, and clipped.
-OF_THE_BOUND = ("n", "seed", "variance")
+# Where nothing is sampled, what a figure depends on beside the model. The bound is always in
+# float32, and clipped.
+OF_TEST_IMAGES = {"bound": ("n", "seed", "variance"), "recognise": ("n", "seed", "dtype")}
 # The measurements in place of how well samples meet their class.
 MODES = {
     "fid": "the judge distance, with its spread and floor: the Fréchet distance between the "
@@ -33,6 +35,8 @@ MODES = {
     "with Inception's FID; --n 10000 or more is usual",
     "bound": "the variational bound in bits per dimension, and the loss per quarter of t, of the "
     "first --n test images",
+    "recognise": "how many of the first --n test images it takes for what they are, by the class "
+    "that makes its guess of the noise best (Li et al. 2023)",
     "neighbours": "the distance of samples to their nearest training images: are they memorised?",
 }
 # The options that one of them alone reads.
@@ -55,6 +59,12 @@ OPTIONS = {
         "metavar": "COUNT",
         "help": "evaluations of each image, most of them where t is small (default: 100)",
     },
+    "rounds": {
+        "mode": "recognise",
+        "type": int,
+        "metavar": "COUNT",
+        "help": f"pairs of t and noise, each asked of every class (default: {ROUNDS})",
+    },
     "pixels": {
         "mode": "neighbours",
         "action": "store_true",
@@ -71,8 +81,8 @@ def add(commands) -> None:
         help="measure how well samples meet their class, and how much they vary",
         description="Sample, and print what share an independent classifier (the judge, which "
         "takes part in no guidance) takes for the wanted class, and the mean pairwise distance "
-        "between images of a class. --fid, --bound and --neighbours measure something else "
-        "instead. Samples are kept in --cache: the same command goes on where it was stopped.",
+        "between images of a class. --fid, --bound, --recognise and --neighbours measure something "
+        "else instead. Samples are kept in --cache: the same command goes on where it was stopped.",
     )
     options.add_request(p, DEFAULT)
     p.add_argument(
@@ -120,7 +130,7 @@ def run(a: argparse.Namespace) -> None:
     requests = [replace(base, guidance_scale=scale).for_model(model) for scale in scales]
     own = _own_folder(a)
     for request in requests:
-        if processes.count() > 1 and a.mode != "bound":
+        if processes.count() > 1 and a.mode not in OF_TEST_IMAGES:
             followed(Shards(model, request, a.cache, a.batch).share())
             if processes.rank():
                 continue  # the first measures
@@ -146,11 +156,12 @@ def check(a: argparse.Namespace) -> None:
         check_choice("ending of --out", a.out.suffix.lower(), (".png",))
         if len(scales) > 1:
             raise InvalidInput("--out takes one --scale")
-    if a.mode == "bound":
-        strays = [name for name in options.changed(a, DEFAULT) if name not in OF_THE_BOUND]
+    if a.mode in OF_TEST_IMAGES:
+        read = OF_TEST_IMAGES[a.mode]
+        strays = [name for name in options.changed(a, DEFAULT) if name not in read]
         given = {"scale": scales, "device_noise": a.device_noise}
         for name in [*strays, *(name for name in given if given[name])]:
-            raise InvalidInput(f"--{name.replace('_', '-')} has no meaning for --bound")
+            raise InvalidInput(f"--{name.replace('_', '-')} has no meaning for --{a.mode}")
 
 
 def _classes(a, model, request):
@@ -165,8 +176,14 @@ def _fid(a, model, request):
 
 def _bound(a, model, request):
     options = {} if a.timesteps is None else {"evaluations": a.timesteps}
-    options |= {name: getattr(request, name) for name in OF_THE_BOUND}
+    options |= {name: getattr(request, name) for name in OF_TEST_IMAGES["bound"]}
     return evaluation.measure_bound(model, root=a.data_root, **options)
+
+
+def _recognise(a, model, request):
+    options = {name: getattr(request, name) for name in OF_TEST_IMAGES["recognise"]}
+    options |= {"rounds": ROUNDS if a.rounds is None else a.rounds, "batch": a.batch}
+    return evaluation.measure_recognition(model, root=a.data_root, **options)
 
 
 def _neighbours(a, model, request):
@@ -181,7 +198,13 @@ def _neighbours(a, model, request):
     yield result
 
 
-MEASURES = {"classes": _classes, "fid": _fid, "bound": _bound, "neighbours": _neighbours}
+MEASURES = {
+    "classes": _classes,
+    "fid": _fid,
+    "bound": _bound,
+    "recognise": _recognise,
+    "neighbours": _neighbours,
+}
 
 
 def _own_folder(a) -> Path | None:

@@ -16,13 +16,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ddpm_core import data
+from ddpm_core import data, processes
 from ddpm_core.checkpoints import Model
 from ddpm_core.errors import InvalidInput, check_choice, check_int
+from ddpm_core.guides import classifier_for
 from ddpm_core.hardware import describe
 from ddpm_core.request import Request
 from ddpm_core.sampling import BATCH
 
+from ..process.recognise import ROUNDS, asked_classes, recognising, round_times
 from ..progress import Progress, passed
 from ..weights import fingerprint
 from .as_reported import MINIBATCH, logits_in_grey, mean_distance
@@ -39,6 +41,7 @@ REFERENCES = {"test": "train", "train": "test", "validation": "train"}
 # Which real images make a floor must never change: figures would cease to be comparable.
 FLOOR_SEED = 0
 BOUND_IMAGES, BOUND_EVALUATIONS = 1000, 100
+RECOGNISED = 1000
 # Of test images, for what is usual: enough for its quantile to be known.
 COMPARED = 2000
 _REAL: dict[str, list] = {}
@@ -168,6 +171,51 @@ def measure_bound(
     # A model that knows classes is told each image's: its bound is that of the image given it.
     protocol["told"] = "the class" if model.classes else "nothing"
     yield {"kind": "bound"} | asdict(found) | {"protocol": protocol}
+
+
+def measure_recognition(
+    model: Model,
+    *,
+    n: int = RECOGNISED,
+    rounds: int = ROUNDS,
+    seed: int = 0,
+    dtype: str = "auto",
+    root: str | Path | None = None,
+    batch: int = BATCH,
+) -> Iterator[Progress | dict]:
+    """How many of the first test images a model recognises by its guesses of noise, and how many
+    the judge does.
+
+    Yields:
+        ``Progress``, then a result of the kind ``"recognition"``: ``accuracy``, its ``error``,
+        ``judge``, the judge's accuracy, and ``calls`` of the network for each image.
+    """
+    images, judge = _split(model, "test", root), classifier_for(model, "judge")
+    check_int("n", n, 1, len(images))
+    classes = [label for label in asked_classes(model) if label is not None]
+    times = round_times(model.schedule, rounds)
+    answers = torch.zeros(2, n, dtype=torch.float64)  # which are right: its own, the judge's
+    parts = torch.arange(n)[processes.part(n)].split(max(1, batch // len(classes)))
+    for place, part in enumerate(parts):
+        x0, labels = images.batch(part)
+        walk = recognising(model, x0, classes, rounds, seed, part.tolist(), dtype)
+        for opinion in walk:
+            done = place * len(times) + opinion.rounds[0]
+            yield Progress("recognition", done, len(parts) * len(times))
+        answers[0, part] = (torch.from_numpy(opinion.errors).argmin(1) == labels).double()
+        answers[1, part] = (judge.log_probs(x0).argmax(1).cpu() == labels).double()
+    processes.add_up([answers])
+    right, judged = (int(count) for count in answers.sum(1))
+    about = {"n": n, "times": sorted(times), "seed": seed, "dtype": model.resolve_dtype(dtype)}
+    about |= {"space": judge.name, "space_mark": classifier_features(judge).mark}
+    yield {
+        "kind": "recognition",
+        "accuracy": right / n,
+        "error": math.sqrt(right * (n - right) / n**3),
+        "judge": judged / n,
+        "calls": len(classes) * len(times),
+        "protocol": _about(model, images, "test") | about,
+    }
 
 
 def measure_neighbours(

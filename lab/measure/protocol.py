@@ -15,7 +15,13 @@ from .neighbours import memorised_error
 
 def words(result: Mapping) -> str:
     """A result with its protocol, in one line."""
-    kinds = {"fid": _fid, "classes": _classes, "bound": _bound, "neighbours": _neighbours}
+    kinds = {
+        "fid": _fid,
+        "classes": _classes,
+        "bound": _bound,
+        "recognition": _recognition,
+        "neighbours": _neighbours,
+    }
     return kinds[result["kind"]](result, result["protocol"])
 
 
@@ -97,6 +103,18 @@ def _bound(result: Mapping, about: Mapping) -> str:
         f"{real['split']}{source}, {about['evaluations']:,} of {about['timesteps']:,} timesteps of "
         f"each; variance {about['variance']}; x̂0 clipped; told {about['told']}; weights: "
         f"{about['weights']}; seed {about['seed']}; dtype float32"
+    )
+
+
+def _recognition(result: Mapping, about: Mapping) -> str:
+    real, times = about["reference"], about["times"]
+    source = f" from {real['source']}" if real["source"] else ""
+    return (
+        f"{result['accuracy']:.2%} ± {result['error']:.2%} of the first {about['n']:,} images of "
+        f"{real['dataset']} {real['split']}{source} recognised by the guesses of noise, "
+        f"{result['calls']:,} network calls for each: {len(times)} t from {times[0]} to "
+        f"{times[-1]}, one noise for all classes at each; by {about['space']} "
+        f"{result['judge']:.2%}; seed {about['seed']}, dtype {about['dtype']}; {_weights(about)}"
     )
 
 

@@ -43,7 +43,7 @@ def text(folder: Path, name: str = "") -> str:
 def _figure(result: dict, config: Config) -> Figure:
     kind, about, sound = result["kind"], result["protocol"], True
     split = about.get("reference", {}).get("split")
-    if kind != "bound":
+    if "request" in about:
         asked = about["request"]
         usual = (asked.get("fault", "none"), asked.get("clip", True))
         sound = usual == ("none", config.sampling.get("clip", True))
@@ -51,6 +51,9 @@ def _figure(result: dict, config: Config) -> Figure:
         how = f"variance {about['variance']}, told {about['told']}, seed {about['seed']}"
         how = f"{about['n']:,} images, {about['evaluations']:,} timesteps of each, {how}"
         name, title, value = "bpd", f"bits per dimension ({how})", result["bits"]
+    elif kind == "recognition":
+        title = f"test images recognised by its guesses of noise, {result['calls']:,} calls each"
+        name, value = "accuracy", result["accuracy"]
     elif kind == "classes":
         title = f"taken for the wanted class by {about['space']} ({sampled(about)})"
         name, value = "accuracy", result["accuracy"]

@@ -120,13 +120,15 @@ def test_an_error_is_told_once(mnist_root, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "mode", [["--steps", 3], ["--bound", "--timesteps", 5]], ids=lambda it: it[0]
+    "mode",
+    [["--steps", 3], ["--bound", "--timesteps", 5], ["--recognise", "--rounds", 2]],
+    ids=lambda it: it[0],
 )
 def test_two_processes_share_the_images_of_a_measurement(
     checkpoint, mnist_root, tmp_path, classifiers, mode
 ):
     figures, words = [], ["evaluate", "--model", checkpoint, "--data-root", mnist_root, *mode]
-    words += ["--n", 50 if "--bound" in mode else 300]
+    words += ["--n", 300 if "--steps" in mode else 50]
     for count in (1, 2):
         folder = tmp_path / f"{count}"
         first, *others = done([*words, "--cache", folder], count, folder)

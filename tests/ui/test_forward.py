@@ -15,6 +15,7 @@ from PIL import Image
 from ddpm_core import Model
 from ddpm_core.checkpoints import Config
 from lab.process.forward import forward_film, return_request, return_times, returns
+from lab.process.recognise import thoughts
 from ui.runs import forward_runs
 from ui.runs.runs import Studio
 from ui.tabs.forward import forward, picture_tools
@@ -58,7 +59,7 @@ class Page:
         with gr.Blocks():
             self.tab = forward.build(studio)
         self.studio, self.made_of = studio, {}
-        self.strip, self.inverted = self.tab.tools
+        self.strip, self.inverted, self.recognised = self.tab.tools
 
     def fit(self, model, label="none"):
         return self.tab.fit(model, label, visitor())
@@ -176,6 +177,23 @@ def test_what_takes_long_shows_its_first_steps_and_can_be_stopped(page, monkeypa
     assert "3 of" in last[tool.note]
 
 
+def test_a_model_says_what_it_takes_a_picture_for_and_one_without_classes_why_not(
+    page, monkeypatch
+):
+    monkeypatch.setattr(picture_tools, "PAUSE", 0.0)
+    drawing = picture("free")
+    for name in ("free", "labelled"):
+        *news, last = page.make(page.recognised, drawing, name, 3)
+        *_, thought = thoughts(MODELS[name], drawing, seed=3)
+        rows = last[page.recognised.shows]["rows"]
+        assert [gain for _, gain, _ in rows] == pytest.approx(thought.gains, abs=1e-4)
+        best = MODELS[name].classes[int(np.argmax(thought.gains))]
+        assert f"takes this for: {best}." in last[page.recognised.note]
+        assert len(news) == thought.rounds
+    (refused,) = page.make(page.recognised, picture(), "plain")
+    assert "knows no classes" in refused[page.recognised.shows]["message"]
+
+
 # --- one thing after another ---
 
 
@@ -185,7 +203,7 @@ def test_a_new_picture_ends_what_is_made_of_the_old_one_and_clears_it(page):
     first = next(walk)
     list(page.make(page.inverted, drawing, "long"))
     found = page.noise(picture("long"), "long", 0)
-    for tool in page.tab.tools:
+    for tool in (page.strip, page.inverted):
         assert found[tool.shows]["kind"] == "idle" and found[tool.note] == ""
     assert found[page.strip.shows]["order"] > first[page.strip.shows]["order"]
     assert list(walk) == []

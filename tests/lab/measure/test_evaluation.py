@@ -23,6 +23,7 @@ from lab.measure.evaluation import measure_bound, measure_classes, measure_fid, 
 from lab.measure.features import batches, classifier_features, stand_in
 from lab.measure.metrics import measuring
 from lab.measure.protocol import words
+from lab.process.recognise import recognising
 from lab.progress import last
 from tests.support.toys import write_mnist
 
@@ -245,6 +246,19 @@ def test_it_prints_the_bound_and_keeps_it_with_nothing_made_up(evaluate, capsys)
     assert "nan" not in line and written["error"] is None and None in written["losses"]
 
 
+def test_it_counts_the_test_images_that_a_model_recognises(evaluate, model, root, capsys):
+    assert evaluate("--recognise", "--rounds", 3, "--seed", 2, "--batch", 20, n=7) == 0
+    line, kept = capsys.readouterr().out.splitlines()
+    found = results.read_file(Path(kept))
+    assert words(found) in line and found["calls"] == 30
+    images, right = data.load("mnist", "test", root), 0
+    for i in range(7):
+        x0, labels = images.batch([i])
+        *_, opinion = recognising(model, x0, range(10), 3, 2, [i])
+        right += int(opinion.errors.argmin() == int(labels[0]))
+    assert found["accuracy"] == right / 7 and len(found["protocol"]["times"]) == 3
+
+
 def test_it_shows_the_closest_pairs(evaluate, tmp_path, capsys):
     out = tmp_path / "near.png"
     assert evaluate("--neighbours", "--steps", 2, "--out", out, n=4) == 0
@@ -273,6 +287,8 @@ def test_what_could_not_be_kept_is_not_measured(
         ("--guidance cfg --guidance-scale 3 --scale 1 2", "--scale takes the place of"),
         ("--scale 1 2", "choose one with --guidance"),
         ("--bound --steps 3", "--steps has no meaning for --bound"),
+        ("--recognise --label 3", "--label has no meaning for --recognise"),
+        ("--rounds 3", "--rounds goes with --recognise"),
         ("--batch 0", "batch"),
         ("--model nobody", "no checkpoint 'nobody'"),
     ],

@@ -1,4 +1,4 @@
-"""Under the Forward stage: the picture noised and brought back, and its inversion."""
+"""Under the Forward stage: the picture brought back, inverted, and recognised."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from lab.process.forward import (
     return_work,
     returns,
 )
+from lab.process.recognise import Thought, asked_classes, round_times, thoughts
 
 from ...runs.limits import most_work
 from ...runs.runs import Studio
 from ...runs.ticket import Ticket
 from ...widgets.image_grid import image_grid
+from ...widgets.opinion import opinion
 from ...widgets.sketch import sketch
 from .. import recordings
 from ..tool import Tool
@@ -36,39 +38,39 @@ PAUSE = 1 / 8  # seconds between two looks at what is being made
 
 
 class PictureTool(Tool):
-    """What is made of the picture on the sheet, tile by tile.
+    """What is made of the picture on the sheet, step by step.
 
     Attributes:
-        made_of: tells what its tiles were made of, see ``mark``.
-        looks: the rows and columns to come.
+        made_of: tells what it shows was made of, see ``mark``.
     """
 
     title: str
     idle: str
     label: str
     words: str  # on the button
-    names: tuple[str, str, str]  # of its tiles, its button and Stop, in element ids
-    looks: dict[str, int]
-    symbol = ""
+    names: tuple[str, str, str]  # of what it shows, its button and Stop, in element ids
 
     def __init__(self, studio: Studio, prefix: str):
         super().__init__(studio)
         shown, go, stop = (f"{prefix}-{name}" for name in self.names)
         recorded = recordings.load(self.place)
         words = recorded.pop("words") if recorded else ""
-        with gr.Tab(self.title):
-            look = {"label": self.label, "symbol": self.symbol, "clickable": False}
-            self.shows = image_grid.ImageGrid(
-                recorded or self.empty(self.idle), elem_id=shown, **look
-            )
+        with gr.Tab(self.title, id=self.place):
+            self.shows = self.screen(recorded or self.empty(self.idle), elem_id=shown)
             with gr.Row(elem_classes="actions"):
                 self.buttons(self.words, go, stop, size="sm")
             self.note = gr.Markdown(words, elem_classes="caption", latex_delimiters=LATEX)
-        made_of = self.mark(sketch.digit(FIRST), RECORDED, 0) if recorded else ""
-        self.made_of = gr.State(made_of)
+            made_of = self.mark(sketch.digit(FIRST), RECORDED, 0) if recorded else ""
+            # Within the tab: Gradio counts all that stands between two tabs as one more.
+            self.made_of = gr.State(made_of)
 
-    def empty(self, message: str, order: int | None = None) -> dict:
-        return image_grid.idle(message, **self.looks, order=order)
+    @abstractmethod
+    def screen(self, value: dict, **props) -> gr.components.Component:
+        """What it shows its pictures in."""
+
+    @abstractmethod
+    def value(self, made, live: bool = False, **about) -> dict:
+        """What that shows of what is made so far."""
 
     def mark(self, picture: np.ndarray, model: str, seed) -> str:
         """Tells whether two things were made of the same."""
@@ -79,9 +81,9 @@ class PictureTool(Tool):
         if picture is None:
             raise InvalidInput("Draw something first.")
         parts = self.begin(self.studio.model(model), picture, seed, label)
-        work, tiles, about = next(parts)
+        work, made, about = next(parts)
         yield {self.made_of: self.mark(picture, model, seed), self.note: ""}
-        about |= {"order": ticket.order, "run": f"{ticket.order}"}
+        about |= {"order": ticket.order}
         done, words = 0, ""
 
         def steps():
@@ -90,20 +92,41 @@ class PictureTool(Tool):
                 yield
 
         for _ in self.studio.paced(ticket, steps(), PAUSE):
-            strip = image_grid.contact(tiles, live=True, **about)
-            yield {self.shows: strip, self.note: f"{done} of {work} steps"}
+            news = self.value(made, live=True, **about)
+            yield {self.shows: news, self.note: f"{done} of {work} steps"}
         if not ticket.superseded:
             told = words or f"Stopped after {done} of {work} steps."
-            yield {self.shows: image_grid.contact(tiles, **about), self.note: told}
+            yield {self.shows: self.value(made, **about), self.note: told}
 
     @abstractmethod
     def begin(self, model: Model, picture: np.ndarray, seed, label) -> Iterator[tuple]:
-        """First how many steps it takes, its tiles, and how they are labelled; then after each
-        step, which has changed the tiles, how many are done, and in words what is shown, or
+        """First how many steps it takes, what is made, and more for ``value``; then after each
+        step, which has changed what is made, how many are done, and in words what is shown, or
         nothing while more are to come."""
 
 
-class ThereAndBack(PictureTool):
+class TileTool(PictureTool):
+    """What is made is tiles, (n, H, W, C).
+
+    Attributes:
+        looks: the rows and columns to come.
+    """
+
+    looks: dict[str, int]
+    symbol = ""
+
+    def screen(self, value, **props):
+        look = {"label": self.label, "symbol": self.symbol, "clickable": False}
+        return image_grid.ImageGrid(value, **look, **props)
+
+    def empty(self, message: str, order: int | None = None) -> dict:
+        return image_grid.idle(message, **self.looks, order=order)
+
+    def value(self, made, live=False, **about):
+        return image_grid.contact(made, live=live, run=f"{about['order']}", **about)
+
+
+class ThereAndBack(TileTool):
     """The picture noised to each of ten times, and what the model makes of it from there."""
 
     place, names, symbol = "back", ("back", "go", "back-stop"), "t"
@@ -127,7 +150,7 @@ class ThereAndBack(PictureTool):
             yield done, words if done == work else ""
 
 
-class Inverted(PictureTool):
+class Inverted(TileTool):
     """The picture led to its own noise and back."""
 
     place, names = "inversion", ("inverted", "invert", "invert-stop")
@@ -154,8 +177,39 @@ class Inverted(PictureTool):
                 yield done, ""
 
 
+class Recognised(PictureTool):
+    """The class that makes the network's guess of the noise best, beside what the judge says."""
+
+    place, names = "think", ("think", "ask", "think-stop")
+    title, words = "What is it?", "Ask the model"
+    idle = "Noised again and again: told which class does the network guess the noise best?"
+    label = "How much better the network guesses the noise when it is told the class"
+
+    def screen(self, value, **props):
+        return opinion.Opinion(value, label=self.label, **props)
+
+    def empty(self, message: str, order: int | None = None) -> dict:
+        return opinion.idle(message, order=order)
+
+    def value(self, made, live=False, **about):
+        (thought,) = made or [None]
+        if thought is None:
+            return self.empty("", about["order"])
+        return opinion.opinion(gains=thought.gains, judged=thought.judged, **about)
+
+    def begin(self, model, picture, seed, label):
+        asked, rounds = len(asked_classes(model)), len(round_times(model.schedule))
+        _check_work(model, asked * rounds)
+        made: list[Thought] = []
+        yield asked * rounds, made, {"names": model.classes}
+        for thought in thoughts(model, picture, rounds, seed):
+            made[:] = [thought]
+            words = _verdict(model, thought) if thought.round == rounds else ""
+            yield asked * thought.round, words
+
+
 # In the order in which they stand; each in a tab of its own.
-TOOLS = (ThereAndBack, Inverted)
+TOOLS = (ThereAndBack, Inverted, Recognised)
 
 
 def _affordable(model: Model, times: list[int]) -> int:
@@ -180,6 +234,22 @@ def _check_work(model: Model, work: int) -> None:
             f"with {model.name} these are {work:,} denoisings, more than the {most:,} done at a "
             "time"
         )
+
+
+def _verdict(model: Model, found: Thought) -> str:
+    best, free = int(np.argmax(found.gains)), model.unet.null_index is not None
+    words = (
+        f"The model takes this for: {model.classes[best]}. Told so, it guesses the noise "
+        f"{found.gains[best]:.0%} better than {'told nothing' if free else 'on average'}, over "
+        f"{found.rounds} times t with one noise for all classes. "
+    )
+    if free:
+        words += "The difference between a guess with the class and one without is what guidance "
+        words += "pushes with. "
+    if found.judged:
+        sure = int(np.argmax(found.judged))
+        words += f"The judge reads: {model.classes[sure]}, {found.judged[sure]:.0%} sure."
+    return words
 
 
 def _account(found: Inversion) -> str:

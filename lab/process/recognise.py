@@ -1,0 +1,137 @@
+"""What a diffusion model takes a picture for: the class under which it guesses the noise best.
+
+After Li et al. 2023, "Your Diffusion Model is Secretly a Zero-Shot Classifier" (arXiv:2303.16203):
+the picture is noised, the network is asked for the noise once for every class, and the class with
+the smallest mean error wins. All classes share t and the noise: their errors differ far less than
+those of two noises do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ddpm_core.checkpoints import Label, Model
+from ddpm_core.denoiser import predict
+from ddpm_core.diffusion import check_images, q_sample
+from ddpm_core.errors import InvalidInput, check_int
+from ddpm_core.guides import classifier_for, roles_for
+from ddpm_core.schedules import Schedule
+
+from .forward import from_picture
+
+ROUNDS = 24
+# The shares of the picture in the variance, ᾱ, between which it is noised. With more of it left
+# every class does as well, for the picture itself says what it is; with less, none can tell.
+FROM, TO = 0.5, 0.005
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """How well the noise was guessed so far.
+
+    Attributes:
+        rounds: how many pairs of t and noise so far, and how many there will be.
+        errors: (B, labels), float64: the mean squared error of eps under each label, over rounds
+            and pixels.
+    """
+
+    rounds: tuple[int, int]
+    errors: np.ndarray
+
+
+@dataclass(frozen=True)
+class Thought:
+    """What a model takes a picture for, so far.
+
+    Attributes:
+        round, rounds: so many of so many pairs of t and noise.
+        gains: of each class, by what share the error of the guess is smaller than that of a
+            network told nothing; of a model that cannot be told nothing, than the mean of all.
+        judged: the judge's probability of each class; empty if no judge knows these classes.
+    """
+
+    round: int
+    rounds: int
+    gains: list[float]
+    judged: list[float]
+
+
+def thoughts(
+    model: Model, picture: np.ndarray, rounds: int = ROUNDS, seed: int = 0
+) -> Iterator[Thought]:
+    """What a model takes one picture for, and what the judge does.
+
+    Args:
+        picture: uint8 (H, W, C), of the model's shape.
+    """
+    x0, labels = from_picture(picture, model.shape), asked_classes(model)
+    judged = []
+    if "judge" in roles_for(model):
+        judge = classifier_for(model, "judge")
+        if judge.classes == model.classes:
+            with torch.no_grad():
+                judged = judge.log_probs(x0)[0].exp().tolist()
+    for opinion in recognising(model, x0, labels, rounds, seed):
+        errors = opinion.errors[0]
+        classes = errors[: len(model.classes)]
+        untold = errors[-1] if labels[-1] is None else classes.mean()
+        yield Thought(*opinion.rounds, (1 - classes / untold).tolist(), judged)
+
+
+def asked_classes(model: Model) -> list[Label]:
+    """The labels that are compared: every class, and last of all None if the model can be told
+    nothing.
+
+    Raises:
+        InvalidInput: for a model of fewer than two classes.
+    """
+    if len(model.classes) < 2:
+        raise InvalidInput(f"{model.name} knows no classes to choose from")
+    return [*range(len(model.classes)), *([] if model.unet.null_index is None else [None])]
+
+
+def round_times(schedule: Schedule, rounds: int = ROUNDS) -> list[int]:
+    """The t of every round, at most as many as there are: even between ᾱ = 0.5 and 0.005, in an
+    order that has seen all of that range early."""
+    shares = schedule.signals**2
+    low, high = (min(int((shares > share).sum()), len(shares) - 1) for share in (FROM, TO))
+    count = min(check_int("rounds", rounds, 1, 10_000), high - low + 1)
+    times = np.linspace(low, high, count).round().astype(int)
+    return np.random.RandomState(0).permutation(times).tolist()
+
+
+def recognising(
+    model: Model,
+    x0: Tensor,
+    labels: Sequence[Label],
+    rounds: int = ROUNDS,
+    seed: int = 0,
+    images: Sequence[int] = (0,),
+    dtype: str = "auto",
+) -> Iterator[Opinion]:
+    """Compare labels by how well a model guesses the noise in images that it is told they label.
+
+    Args:
+        x0: (B, C, H, W) in [-1, 1].
+        rounds: pairs of t and noise; each takes one evaluation of the network for every label.
+        seed, images: whose noise it is; that of image k is the same for every label.
+
+    Yields:
+        the running means, after every round.
+    """
+    x0 = check_images(x0, (len(images), *model.shape))
+    denoiser, noise = model.denoiser([*labels] * len(x0), dtype), model.noise(seed, images)
+    times, total = round_times(model.schedule, rounds), 0.0
+    for done, t in enumerate(times, 1):
+        eps = noise(model.schedule.num_timesteps + 1 + t).to(model.device)
+        x = q_sample(model.schedule, x0.to(eps), t, eps)
+        x, eps = (it.repeat_interleave(len(labels), 0) for it in (x, eps))
+        with torch.no_grad():
+            wrong = predict(denoiser, x, t).eps - eps
+        total = total + wrong.square().flatten(1).mean(1).cpu().double().view(len(x0), -1)
+        yield Opinion((done, len(times)), (total / done).numpy())

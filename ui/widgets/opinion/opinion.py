@@ -1,0 +1,49 @@
+"""For every class, how much the network's guess of the noise gains from being told it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import component
+from ..component import ordered
+
+__all__ = ["Opinion", "idle", "opinion"]
+
+
+class Opinion(component.Component):
+    """A bar for every class to either side of a middle, and beside it what the judge says.
+
+    Its value is one of the dictionaries built by `idle` and `opinion`.
+    """
+
+    NAME = "opinion"
+
+    def __init__(
+        self, value: dict[str, Any] | None = None, *, label: str = "Opinion", **props: Any
+    ):
+        super().__init__(idle("") if value is None else value, label=label, **props)
+
+
+def idle(message: str, rows: int = 10, order: int | None = None) -> dict[str, Any]:
+    """As much room as so many bars will take, with `message` in it."""
+    return {"kind": "idle", "message": message, "rows": int(rows), **ordered(order)}
+
+
+def opinion(
+    names: Sequence[str],
+    gains: Sequence[float],
+    judged: Sequence[float] = (),
+    order: int | None = None,
+) -> dict[str, Any]:
+    """The bars as they stand.
+
+    Parameters:
+        names: of the classes.
+        gains: of each; the largest is marked.
+        judged: the judge's probability of each; empty if there is no judge.
+        order: a value older than the newest seen is ignored.
+    """
+    rows = zip(names, gains, judged or [None] * len(names), strict=True)
+    listed = [[name, round(gain, 4), p if p is None else round(p, 4)] for name, gain, p in rows]
+    return {"kind": "opinion", "rows": listed, **ordered(order)}
