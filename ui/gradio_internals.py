@@ -40,6 +40,16 @@ FONTS = "gradio", "templates/frontend/static/fonts"
 MATHEMATICS = "gradio", "templates/frontend/assets"
 # Of a component in the page; see ``without_what_nobody_reads``.
 UNREAD = ("api_info", "api_info_as_input", "api_info_as_output", "example_inputs")
+# Of a function in the page: what counts as no or none where it is not said.
+ELSE_NONE = (
+    "trigger_only_on_success",
+    "trigger_only_on_failure",
+    "component_prop_inputs",
+    "event_specific_args",
+    "js_implementation",
+    "api_description",
+    "scroll_to_output",
+)
 
 
 # --- values ---
@@ -98,6 +108,10 @@ def without_what_nobody_reads(config: dict[str, Any]) -> dict[str, Any]:
         if component["type"] != "api":
             for name in UNREAD:
                 component.pop(name, None)
+    for function in config["dependencies"]:
+        for name in ELSE_NONE:
+            if not function.get(name):
+                function.pop(name, None)
     return config
 
 
