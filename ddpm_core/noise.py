@@ -64,6 +64,27 @@ class DeviceNoise(Noise):
         return torch.randn(self.shape, generator=source, device=source.device)
 
 
+def great_circle(first: Tensor, last: Tensor, share: float | Tensor) -> Tensor:
+    """The way from one noise to another along the great circle (Shoemake 1985; DDIM appendix D.5):
+    it is as long as noise all the way, where a straight mix of two would be shorter.
+
+    Args:
+        first, last: (B, ...), or one of them (1, ...).
+        share: how far: 0 is ``first``, 1 ``last``; one for all or (B,).
+    """
+    share = torch.as_tensor(share, dtype=torch.float64).view(-1, *[1] * (first.ndim - 1))
+    a, b = (torch.nn.functional.normalize(x.double().flatten(1), dim=1) for x in (first, last))
+    # By both chords: the arc cosine of what is nearly 1 would be off.
+    angle = 2 * torch.atan2((a - b).norm(dim=1), (a + b).norm(dim=1)).view(-1, *share.shape[1:])
+    share, whole = share.to(angle.device), angle.sin()
+    # Where both lie on one line there is no circle, and the straight way is as good as any.
+    line = whole < 1e-6
+    whole = whole.masked_fill(line, 1)
+    weights = ((1 - share) * angle).sin() / whole, (share * angle).sin() / whole
+    weights = (torch.where(line, 1 - share, weights[0]), torch.where(line, share, weights[1]))
+    return sum(w.to(first.dtype) * x for w, x in zip(weights, (first, last), strict=True))
+
+
 def _box_muller(bits: np.ndarray) -> np.ndarray:
     """Turn 64 random bits into two normal numbers each, (B, K) to (B, 2 K).
 

@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import fields as dataclass_fields
 
+import torch
+from torch import Tensor
+
 from . import fields
 from .checkpoints import DTYPES, Label, Model
 from .errors import InvalidInput, check_int
 from .faults import FAULTS
 from .guidance import FORMS, GUIDANCE, MAX_SCALE, PROFILES, SITES
 from .guides import classifier_for
-from .noise import MAX_SEED
+from .noise import MAX_SEED, great_circle
 from .samplers import SAMPLERS, VARIANCES
 from .schedules import SPACINGS
 
@@ -78,6 +81,16 @@ class Request:
     mix: int | None = fields.whole(None, 0, 10_000, "a second class to mix in; None: none")
     share: float = fields.number(0.5, 0, 1, "of the second class")
     fault: str = fields.choice("none", FAULTS, "an error to reinsert: {names}")
+    toward: int | None = fields.whole(
+        None,
+        0,
+        MAX_SEED,
+        "a second seed: the images lead from the first image's noise to that of the second seed, "
+        "along the great circle, and from the class, or through all, to that of mix; None: none",
+    )
+    along: float | None = fields.number(
+        None, 0, 1, "how far on that way every image is; None: from 0, the first, to 1, the last"
+    )
 
     def __post_init__(self):
         if self.guidance == "none":  # so that requests for the same pictures are equal
@@ -182,11 +195,28 @@ class Request:
             return classifier_for(model, self.guidance).classes
         return model.classes
 
+    def places(self, images: Sequence[int]) -> list[float]:
+        """How far each of these images is on the way to the second seed, 0 to 1."""
+        if self.along is not None:
+            return [self.along] * len(images)
+        return [(i - self.first) / max(1, self.n - 1) for i in images]
+
+    def noise(self, model: Model, images: Sequence[int], t: int) -> Tensor:
+        """The noise of each of these images at ``t``, see ``Noise``."""
+        if self.toward is None:
+            return model.noise(self.seed, images)(t)
+        ends = [model.noise(seed, [self.first])(t) for seed in (self.seed, self.toward)]
+        return great_circle(*ends, torch.tensor(self.places(images), dtype=torch.float64))
+
     def labels(self, model: Model, images: Sequence[int]) -> list[Label]:
         """The label of each of these images; a mixture where a second class is asked for."""
         if self.label == "none":
             return [None] * len(images)
         count = len(self.classes(model))
+        if self.toward is not None:
+            stops = [*range(count)] if self.label == "all" else [self.label]
+            stops += [] if self.mix is None else [self.mix]
+            return [_between(stops, place) for place in self.places(images)]
         labels = [i % count if self.label == "all" else self.label for i in images]
         if self.mix is None or self.share == 0:
             return labels
@@ -194,10 +224,20 @@ class Request:
 
 
 def unused(requests: Sequence[Request]) -> set[str]:
-    """The fields of guidance, and the share of a second class, that none of these looks at."""
+    """The fields of guidance, of a second class and of a second seed that none of these looks
+    at."""
     chosen = {request.guidance for request in requests}
     idle = {name for name, ways in OF_GUIDANCE.items() if not chosen.intersection(ways)}
-    return idle if any(request.mix is not None for request in requests) else idle | {"share"}
+    mixed = any(request.mix is not None and request.toward is None for request in requests)
+    led = any(request.toward is not None for request in requests)
+    return idle | (set() if mixed else {"share"}) | (set() if led else {"along"})
+
+
+def _between(stops: Sequence[int], place: float) -> Label:
+    """The class at a place on the way from the first of these to the last, or a mixture of two."""
+    before, share = divmod(place * (len(stops) - 1), 1)
+    low, high = stops[int(before)], stops[min(int(before) + 1, len(stops) - 1)]
+    return low if low == high or not share else {low: 1 - share, high: share}
 
 
 def read(name: str, text: str, kind: type):

@@ -97,7 +97,8 @@ class Run:
 
     def noise(self, t: int) -> Tensor:
         """That of every image at ``t``, (B, C, H, W)."""
-        parts = [self.model.noise(seed, images)(t) for (seed,), images in self._grouped("seed")]
+        pairs = zip(self.requests, self._images, strict=True)
+        parts = [request.noise(self.model, images, t) for request, images in pairs]
         return torch.cat(parts) if len(parts) > 1 else parts[0]
 
     def denoiser(self, complete: bool = False) -> Denoiser:

@@ -140,6 +140,9 @@ def _open_tiles(grid: RunTab, single: RunTab) -> None:
 def _alone(studio: Studio, key: Key, image: int) -> Key:
     """One image of a run, as a run of its own."""
     request = key.request
+    if request.toward is not None:
+        (place,) = request.places([request.first + image])
+        return Key(key.model, replace(request, n=1, along=place))
     number, classes = request.first + image, studio.model(key.model).classes
     label = number % len(classes) if request.label == "all" else request.label
     return Key(key.model, replace(request, n=1, first=number, label=label))

@@ -14,6 +14,10 @@ from ..faults import FAULTS
 from ..request import OF_GUIDANCE, Request, unused
 
 LEFT_OPEN = ("variance", "clip")
+OF_SECOND = {
+    "share": "a second class: choose one with --mix",
+    "along": "a second seed: choose one with --toward",
+}
 
 
 def add_request(p: argparse.ArgumentParser, default: Request) -> None:
@@ -76,8 +80,8 @@ def request(a: argparse.Namespace, model) -> Request:
     idle = unused([request, *beside(a, request, model)])
     for name in [name for name in changed(a, Request()) if name in idle]:
         option = f"--{name.replace('_', '-')}"
-        if name == "share":
-            raise InvalidInput(f"{option} is that of a second class: choose one with --mix")
+        if name in OF_SECOND:
+            raise InvalidInput(f"{option} is that of {OF_SECOND[name]}")
         ways = " or ".join(OF_GUIDANCE[name])
         raise InvalidInput(f"{option} is an option of guidance: add --guidance {ways}")
     return request

@@ -82,6 +82,7 @@ def test_a_branch_is_the_row_beside(draw, model):
         ("--rescale 0.5", "--rescale is an option of guidance: add --guidance cfg"),
         ("--guidance-scale 3 --beside label=1", "--guidance-scale is that of a"),
         ("--share 0.2", "second class"),
+        ("--along 0.2", "--along is that of a second seed: choose one with --toward"),
         ("--scales 1 2", "scales are those of a guidance"),
         ("--guidance cfg --scales 1 --beside n=2", "no --scales"),
         ("--beside colour=red", "field in --beside 'colour'"),

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ddpm_core.errors import InvalidInput
-from ddpm_core.noise import MAX_SEED, Noise
+from ddpm_core.noise import MAX_SEED, Noise, great_circle
 
 SHAPE = (1, 8, 8)
 
@@ -73,3 +73,27 @@ def test_a_seed_that_is_none_is_refused(seed):
         Noise(seed, [0], SHAPE)
     with pytest.raises(InvalidInput, match="image index"):
         Noise(0, [-1], SHAPE)
+
+
+# --- from one to another ---
+
+
+def test_the_great_circle_leads_from_one_noise_to_another_and_stays_as_long_as_noise():
+    first, last = Noise(1, [0], (3, 40, 40))(7), Noise(2, [0], (3, 40, 40))(7)
+    way = great_circle(first, last, torch.linspace(0, 1, 9))
+    assert way.shape == (9, 3, 40, 40) and way.dtype == torch.float32
+    assert torch.equal(way[:1], first) and torch.equal(way[-1:], last)
+    lengths = way.flatten(1).norm(dim=1) / 4800**0.5
+    assert lengths.tolist() == pytest.approx([1.0] * 9, abs=0.04)
+    assert float(((first + last) / 2).norm()) / 4800**0.5 < 0.75  # a plain mean
+    # Even steps, each as long as the next.
+    steps = (way[1:] - way[:-1]).flatten(1).norm(dim=1)
+    assert float(steps.std() / steps.mean()) < 0.03
+
+
+def test_a_quarter_turn_in_the_plane_for_each_image_on_its_own():
+    first, last = torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[0.0, 1.0], [0.0, 2.0]])
+    half = great_circle(first, last, torch.tensor([0.5, 0.25]))
+    torch.testing.assert_close(half, torch.tensor([[0.5**0.5, 0.5**0.5], [0.0, 2.0]]))
+    # Opposite noises lie on one line: no circle, and no division by 0.
+    assert great_circle(first, -first, 0.25).tolist() == (first / 2).tolist()

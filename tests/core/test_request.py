@@ -8,7 +8,7 @@ import pytest
 from ddpm_core import checkpoints, guides
 from ddpm_core.errors import InvalidInput
 from ddpm_core.guidance import GUIDANCE, MAX_SCALE, SITES
-from ddpm_core.request import Request
+from ddpm_core.request import Request, unused
 from tests.support.toys import save_tiny_checkpoint, tiny_classifier
 
 GUIDED = [method for method in list(GUIDANCE) if method != "none"]
@@ -151,6 +151,27 @@ def test_a_mixture_needs_two_classes_that_there_are(classifiers, model, plain):
     with pytest.raises(InvalidInput, match="mixed into a first one"):
         Request(label="all", mix=3).for_model(plain)
     assert Request(guidance="classifier", mix=3).for_model(plain).mix == 3
+
+
+# --- from one seed, and one class, to another ---
+
+
+def test_on_the_way_to_a_second_seed_classes_are_mixed_as_far_as_it_went(model):
+    way = Request(n=5, first=10, label=4, mix=9, toward=1)
+    halfway = [{4: 0.75, 9: 0.25}, {4: 0.5, 9: 0.5}, {4: 0.25, 9: 0.75}]
+    assert way.labels(model, way.images) == [4, *halfway, 9]
+    assert replace(way, mix=None).labels(model, [10, 14]) == [4, 4]
+    assert replace(way, label="none", mix=None).labels(model, [10]) == [None]
+    assert replace(way, along=0.5).labels(model, [10, 14]) == [{4: 0.5, 9: 0.5}] * 2
+    through = Request(n=19, label="all", toward=0)
+    assert through.labels(model, [0, 1, 2, 18]) == [0, {0: 0.5, 1: 0.5}, 1, 9]
+    assert Request(n=1, toward=3).labels(model, [0]) == [0]
+
+
+def test_what_is_of_a_second_seed_or_class_is_told_from_what_is_not():
+    assert {"share", "along"} <= unused([Request(along=0.5)])
+    assert "share" in unused([Request(label=3, mix=5, toward=1)])
+    assert "along" not in unused([Request(), Request(toward=1)])
 
 
 # --- as it is typed, or stands in a link ---

@@ -186,3 +186,25 @@ def test_a_film_is_the_run_frame_by_frame(model):
         np.testing.assert_array_equal(frame, to_uint8(x).permute(0, 2, 3, 1).numpy())
     np.testing.assert_array_equal(recorded.images(), sample(model, request))
     assert ticks == [1] * 6
+
+
+@pytest.mark.parametrize("guidance", ["none", "cfg"])
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
+def test_a_way_begins_and_ends_with_the_images_of_both_seeds(model, sampler, guidance):
+    """Noise that is added on the way there lies on a great circle, too."""
+    about = {"sampler": sampler, "guidance": guidance, "first": 5}
+    way = sample(model, ask(n=7, seed=1, toward=2, label=3, mix=6, **about), batch=3)
+    first, last = (
+        sample(model, ask(n=1, seed=seed, label=label, **about)) for seed, label in ((1, 3), (2, 6))
+    )
+    apart = [np.abs(a.astype(int) - b).max() for a, b in ((way[0], first[0]), (way[-1], last[0]))]
+    assert max(apart) <= 1
+    one = sample(model, ask(n=1, seed=1, toward=2, along=0.5, label=3, mix=6, **about))
+    assert np.abs(way[3].astype(int) - one[0]).max() <= 1
+    assert len(np.unique(way.reshape(7, -1), axis=0)) == 7
+
+
+def test_neighbours_on_a_way_are_nearer_than_its_ends(model):
+    start = Run(model, ask(n=9, seed=1, toward=2)).start
+    near, far = (start[1:] - start[:-1]).flatten(1).norm(dim=1), (start[-1] - start[0]).norm()
+    assert float(near.max()) < float(far) / 5

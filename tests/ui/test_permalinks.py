@@ -45,6 +45,8 @@ requests = st.builds(
     profile=st.sampled_from(["constant", "early", "late"]),
     mix=st.none() | st.integers(0, 9),
     share=st.floats(0, 1),
+    toward=st.none() | st.integers(0, 2**53 - 1),
+    along=st.none() | st.floats(0, 1),
 )
 keys = st.builds(
     Key,
@@ -81,10 +83,11 @@ RUNS = [
     Key("mnist-conditional", replace(ONE, n=2)),
     Key("mnist-conditional", ONE, (replace(ONE, guidance="cfg", guidance_scale=3.0),)),
     Key("mnist-conditional", ONE, (replace(ONE, label=5),), 2),
+    Key("mnist-conditional", replace(ONE, n=4, toward=7)),
 ]
 
 
-@pytest.mark.parametrize("key", RUNS, ids=["alone", "beside", "branch"])
+@pytest.mark.parametrize("key", RUNS, ids=["alone", "beside", "branch", "from one to another"])
 def test_the_copied_python_runs_as_it_is(key, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict = {}

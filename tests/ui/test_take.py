@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from ddpm_core import InvalidInput
-from ui.sharing import file_cache, share_panel
+from ddpm_core import InvalidInput, Request
+from ui.runs.runs import Key, Studio
+from ui.runs.ticket import Ticket
+from ui.sharing import file_cache, files, share_panel
 from ui.widgets.download import download
 from ui.widgets.file_drop import file_drop
 
@@ -60,3 +65,25 @@ def test_a_file_that_is_wanted_anew_counts_as_new(tmp_path):
     assert file_cache.put(b"film", "film.gif", str(tmp_path)) == str(path)
     after = path.stat()
     assert after.st_ctime_ns > before.st_ctime_ns and after.st_ino == before.st_ino
+
+
+def test_the_film_of_a_way_leads_from_one_picture_to_another_and_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "get_upload_folder", lambda: str(tmp_path))
+    studio = Studio()
+    request = Request(n=5, label=3, steps=2, toward=8)
+    *_, ended = studio.stream(Ticket(), Key("mnist-conditional", request))
+    taken = files.kept(studio, "sample", share_panel.Choice(panes=("x",), run=ended.id))
+    assert taken.frames == 9
+    with Image.open(taken.path) as film:
+        assert film.n_frames == 9 and film.size == (224, 224)
+        assert json.loads(film.info["comment"])["toward"] == 8
+        shown = []
+        for frame in range(9):
+            film.seek(frame)
+            shown.append(np.asarray(film.convert("L"))[::8, ::8])
+    for place, frame in enumerate([0, 1, 2, 3, 4, 3, 2, 1, 0]):
+        # A grey GIF has 16 levels.
+        apart = shown[place].astype(int) - ended.film.images()[frame, ..., 0]
+        assert np.abs(apart).max() <= 17
+    with Image.open(taken.png) as picture:
+        assert picture.size[0] > 4 * picture.size[1]  # in a row

@@ -90,8 +90,10 @@ class Key:
 
     @property
     def columns(self) -> int | None:
-        """How many images to a row: one row for each guided request, else whatever fits."""
-        row = self.request.guidance != "none" and self.request.n <= 8
+        """How many images to a row: one row for each request that is guided, or leads from one
+        seed to another; else whatever fits."""
+        in_rows = self.request.guidance != "none" or self.request.toward is not None
+        row = in_rows and self.request.n <= 8
         return self.request.n if self.beside or row else None
 
     @property

@@ -26,6 +26,7 @@ from .file_cache import put
 # How wide a picture grows by enlarging, and what all frames together may.
 SIDE = 224
 PIXELS = 16 * 10**6
+WALK_MS = 120  # a frame of a film from one seed to another
 
 
 def kept(studio: Studio, tab: str, choice: Choice) -> Taken:
@@ -42,17 +43,31 @@ def kept(studio: Studio, tab: str, choice: Choice) -> Taken:
         return _race(progress, tab, choice)
     request, width = progress.key.request, columns(progress)
     steps = f"{request.sampler}-{progress.steps_done}steps"
-    frames = Frames(progress.film, choice.panes, choice.stride, width)
+    frames: Sequence = Frames(progress.film, choice.panes, choice.stride, width)
     picture = grid(progress.film.images(), width)
+    shape, more = picture.shape, {}
+    name = f"{permalinks.stem(progress.key.model)}-seed{request.seed}"
+    if request.toward is not None and request.n > 1:
+        name, more = f"{name}-to-{request.toward}", {"frame_ms": WALK_MS}
+        frames = there_and_back(progress.film.images(), request.n)[:: choice.stride]
+        shape = frames[0].shape
     return written(
         choice,
-        f"{permalinks.stem(progress.key.model)}-seed{request.seed}-{steps}",
+        f"{name}-{steps}",
         note(studio, progress, tab),
         frames,
         picture,
-        scale=enlargement(picture.shape, len(frames)),
+        scale=enlargement(shape, len(frames)),
         picture_scale=enlargement(picture.shape, 1),
+        **more,
     )
+
+
+def there_and_back(images: np.ndarray, n: int) -> list[np.ndarray]:
+    """From one seed to another and back: of every row of n images one, below one another."""
+    rows = images.reshape(-1, n, *images.shape[1:])
+    there = [grid(rows[:, place], 1) for place in range(n)]
+    return [*there, *there[-2::-1]]
 
 
 def asked(studio: Studio, choice: Choice):
@@ -115,6 +130,7 @@ def written(
     picture: np.ndarray,
     scale: int = 1,
     picture_scale: int = 1,
+    frame_ms: int | None = None,
 ) -> Taken:
     """Write a film in the format that was chosen, and its picture, into Gradio's cache."""
 
@@ -124,7 +140,7 @@ def written(
             save(path)
             return put(path.read_bytes(), name, get_upload_folder())
 
-    more = {"scale": scale, "frame_ms": pace(len(frames)), "note": note}
+    more = {"scale": scale, "frame_ms": frame_ms or pace(len(frames)), "note": note}
     film = write(f"{name}.{choice.format}", lambda path: save_animation(frames, path, **more))
     png = write(f"{name}.png", lambda path: save_png(picture, path, picture_scale, note))
     return Taken(film, len(frames), Path(film).stat().st_size, png)

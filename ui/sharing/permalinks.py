@@ -114,6 +114,10 @@ def python(key: Key) -> str:
     if not key.beside:
         lines = ["from ddpm_core import Request, film, load, sample, save_gif\n", *lines]
         lines += ["images = sample(model, request)  # uint8, (n, H, W, C)"]
+        if key.request.toward is not None:
+            lines[0] = "from ddpm_core import Request, load, sample, save_animation\n"
+            walk = f"[*images, *images[-2::-1]], {gif}, frame_ms=120"
+            return "\n".join([*lines, f"save_animation({walk})", ""])
         return "\n".join([*lines, f"save_gif(film(model, request), {gif})", ""])
     others = [f"replace(request, {_arguments(_differing(key.request, r))})" for r in key.beside]
     names = "Request, film" if key.branch_at is None else "Request, branch"

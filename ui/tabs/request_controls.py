@@ -103,6 +103,10 @@ CONTROLS = {
         [("constant", "constant"), ("early", "early"), ("late", "late")],
     ),
     "mix": Control(gr.Dropdown, "Mixed with"),
+    # Not a number: an empty one would arrive as 0.
+    "toward": Control(
+        gr.Textbox, "To seed", {"placeholder": "none", "max_lines": 1, "min_width": 80}
+    ),
     "share": Control(gr.Slider, "Its share", SHARE | {"elem_classes": "guidance"}),
     # How it is steered: what the Guidance tab makes requests of.
     "method": _chips("Guidance", [], kind=Chips, look=TERMS),

@@ -15,6 +15,8 @@ from ..runs.runs import Key, Studio
 from . import hub_models
 from .request_controls import control, fine_print, model_picker, seed_row
 
+OTHERS = ("toward", "mix")  # of a request, empty where there is no other
+
 
 @dataclass
 class Controls:
@@ -45,6 +47,9 @@ class Controls:
         choices = label_choices(studio, key.model)
         values["model"] = hub_models.pick(key.model, hub_models.offered(studio))
         values["label"] = gr.update(choices=choices, value=str(key.request.label))
+        values |= {name: text(values[name]) for name in OTHERS if name in values}
+        if "mix" in values:
+            values["mix"] = gr.update(choices=to_classes(choices), value=values["mix"])
         return {self.parts[name]: value for name, value in values.items()}
 
 
@@ -83,6 +88,11 @@ def build(
         numbers, roll = seed_row(
             default, prefix, "seed", "first", hidden=() if single else ("first",)
         )
+        if not single:
+            with gr.Accordion("From one to another", open=False, elem_id=f"{prefix}-walk"):
+                parts["toward"] = control("toward", "", prefix)
+                offered = to_classes(parts["label"].choices)
+                parts["mix"] = control("mix", "", prefix, label="To class", choices=offered)
         if among:
             among()
         with gr.Accordion("Fine print", open=False):
@@ -104,7 +114,11 @@ def follow_model(studio: Studio, controls: Controls, fit=None, asked=(), fitted=
     Returns:
         The second event.
     """
-    fit, label = fit or partial(relabelled, studio), controls.parts["label"]
+    label = controls.parts["label"]
+    if fit is None:
+        fit = partial(relabelled, studio)
+        if "mix" in controls.parts:
+            fit, fitted = partial(relabelled_twice, studio), [controls.parts["mix"]]
     inputs = [controls.model, *(controls.parts[name] for name in asked), label]
     first = controls.model.input(fit, inputs, [*fitted, label], **LATEST)
     return first.then(partial(fit, late=True), inputs, [*fitted, label], **LATEST)
@@ -117,6 +131,37 @@ def relabelled(studio: Studio, model: str, label: str | None, late: bool = False
     except InvalidInput:  # a name typed by hand: the run will say so
         return gr.skip()
     return offered(choices, label, choices[0][1], late)
+
+
+def relabelled_twice(studio: Studio, model: str, label: str | None, late: bool = False):
+    """``relabelled``, and before it an update that offers the same classes to lead to."""
+    found = relabelled(studio, model, label, late)
+    if "choices" not in found:
+        return found, found
+    return gr.update(choices=to_classes(found["choices"]), value=""), found
+
+
+def to_classes(choices: list) -> list[tuple[str, str]]:
+    """Of the classes that can be asked for those that a way can lead to, and none."""
+    named = [choice[:2] for choice in choices]
+    return [("none", ""), *(choice for choice in named if choice[1] not in ("all", "none"))]
+
+
+def text(value) -> str:
+    """A field as a control shows it that is empty where there is none."""
+    return "" if value is None else str(value)
+
+
+def walk_in_words(request: Request) -> str:
+    """What is seen of a way from one seed to another."""
+    led = "" if request.mix is None else f", from class {request.label} to {request.mix}"
+    led = ", through all classes" if request.label == "all" else led
+    if request.toward == request.seed:
+        return f"One noise{led or ', one class'}."
+    return (
+        f"From the noise of seed {request.seed} to that of seed {request.toward}{led}, along the "
+        "[[great circle]] between them; as a film they turn into one another."
+    )
 
 
 def offered(choices: list[tuple[str, str]], label: str | None, default: str, late: bool = False):

@@ -47,6 +47,8 @@ class RunTab:
             a request that could not be met.
         single: whether it shows one image instead of a grid.
         formulas: the equations that tell of the run on the stage, if any do.
+        about: the sentence under the stage.
+        caption: where it stands.
     """
 
     studio: Studio
@@ -58,6 +60,8 @@ class RunTab:
     current: gr.State
     single: bool = False
     formulas: equations.Card | None = None
+    about: str = ""
+    caption: gr.Markdown | None = None
 
     # --- what sets one tab apart from others ---
 
@@ -73,7 +77,9 @@ class RunTab:
             InvalidInput: for anything out of range.
         """
         named = dict(zip(self.controls.parts, values, strict=True))
-        return Key(named.pop("model"), Request(**named))
+        model, others = named.pop("model"), run_controls.OTHERS
+        texts = {name: str(named.pop(name) or "") for name in others if name in named}
+        return Key(model, Request(**named).with_texts(texts))
 
     def set_to(self, key: Key) -> dict:
         """Updates that set every control to a run."""
@@ -98,9 +104,14 @@ class RunTab:
 
     def heading(self, key: Key) -> dict:
         """Updates that say what the stage is about to show."""
-        if self.formulas is None:
-            return {}
-        return {self.formulas: self.formulas.of(self.studio.model(key.model), key.requests)}
+        model, told = self.studio.model(key.model), {}
+        if self.formulas:
+            told = {self.formulas: self.formulas.of(model, key.requests)}
+        if self.caption:
+            walk = key.request.toward is not None and key.request.n > 1
+            words = run_controls.walk_in_words(key.request) if walk else ""
+            told[self.caption] = explained(f"{words} {self.about}".strip())
+        return told
 
     def details(self, ticket: Ticket, progress: Progress) -> dict:
         """Updates of what else tells about a run that has ended."""
@@ -110,7 +121,7 @@ class RunTab:
 
     @property
     def outputs(self) -> list:
-        told = [self.formulas] if self.formulas else []
+        told = [part for part in (self.formulas, self.caption) if part]
         return [self.stage, self.current, *self.keep.outputs, *told]
 
     @property
@@ -282,7 +293,7 @@ def build(
             screen = player.Player(
                 player.idle(idle), label=title, clickable_tiles=not single, elem_id=f"{name}-stage"
             )
-            caption(about)
+            words = caption(about)
             if whys:
                 why.build(whys)
             formulas = equations.beside(studio, name, numbers) if numbers else None
@@ -292,8 +303,11 @@ def build(
         with gr.Column(elem_classes="control-column"):
             panel = run_controls.build(studio, name, single=single, default=default, among=among)
     current = gr.State(None)
-    run_tab = RunTab(studio, name, default, panel, screen, kept, current, single, formulas)
-    run_tab.wire(*(panel.parts[part].input for part in ("label", "sampler")))
+    told = (formulas, about, None if single else words)
+    run_tab = RunTab(studio, name, default, panel, screen, kept, current, single, *told)
+    run_tab.wire(
+        *(panel.parts[part].input for part in ("label", "sampler", "mix") if part in panel.parts)
+    )
     follow = run_tab.running | {"fn": run_tab.start_shipped}
     run_controls.follow_model(studio, panel).then(**follow)
     return run_tab

@@ -87,6 +87,8 @@ class GuidanceTab(RunTab):
 
     def heading(self, key: Key) -> dict:
         words = f"{rows_in_words(key)} Click a picture to take it apart below."
+        if key.request.toward is not None and key.request.n > 1:
+            words = f"{run_controls.walk_in_words(key.request)} {words}"
         return super().heading(key) | {self.rows: explained(words)}
 
     def details(self, ticket: Ticket, progress: Progress) -> dict:

@@ -26,7 +26,7 @@ from ..request_controls import (
     model_picker,
     seed_row,
 )
-from ..run_controls import Controls
+from ..run_controls import Controls, text
 
 METHODS = {"cfg": "classifier-free", "classifier": "classifier", "both": "both"}
 KINDS = {"classifier-noisy": "knows the noise", "classifier": "clean images only"}
@@ -98,7 +98,7 @@ class Steering(Controls):
 
 NAMES = (
     *("model", "label", "method", "s", "lam", "clean_lam", "n", "interval", "kind", "form", "at"),
-    *("rescale", "profile", "mix", "share", "sampler", "steps", "seed", "first"),
+    *("rescale", "profile", "mix", "share", "toward", "sampler", "steps", "seed", "first"),
     *FINE_PRINT,
 )
 
@@ -134,7 +134,7 @@ def read(values) -> Key:
         n=_whole("n", v["n"]),
         mix=_whole("mix", v["mix"]) if v["mix"] not in (None, "") else None,
         **{name: v[name] for name in plain},
-    )
+    ).with_texts({"toward": str(v["toward"] or "")})
     rows = []
     if v["method"] in ("cfg", "both"):
         rows.append(replace(base, guidance="cfg", guidance_scale=v["s"], rescale=v["rescale"]))
@@ -188,7 +188,8 @@ def spelled(key: Key) -> dict:
         "form": classifier.form if classifier else "scaled",
         "at": classifier.at if classifier else "x",
         "rescale": free.rescale if free else 0.0,
-        "mix": "" if request.mix is None else str(request.mix),
+        "mix": text(request.mix),
+        "toward": text(request.toward),
     }
 
 
@@ -318,7 +319,7 @@ def build(studio: Studio, prefix: str) -> Steering:
         made["model"] = model_picker(names, prefix, choices=hub_models.offered(studio))
         hub = hub_models.build(prefix)
         with gr.Accordion("How it is guided", open=False):
-            for name in ("kind", "form", "at", "rescale", "profile", "mix", "share"):
+            for name in ("kind", "form", "at", "rescale", "profile", "mix", "share", "toward"):
                 lay_out(name)
         with gr.Accordion("Fine print", open=False):
             lay_out("sampler", info="once the slider rests")
