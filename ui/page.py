@@ -16,7 +16,7 @@ from . import gradio_internals
 from .events import EVERY, QUIET, STREAM
 from .runs.runs import Key, Studio, new_id
 from .sharing import api, guard, permalinks, restore
-from .tabs import hub_models, recordings, results, sample
+from .tabs import hub_models, plane, recordings, results, sample
 from .tabs.forward import forward
 from .tabs.guidance import guidance
 from .tabs.reverse import reverse
@@ -69,6 +69,8 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
                 single = reversing.single
             with gr.Tab("Forward", id="forward") as forward_tab:
                 noising = forward.build(studio)
+            with gr.Tab("In the plane", id="plane") as plane_tab:
+                plane.build(studio)
             with gr.Tab("Results", id="results") as results_tab:
                 results.build(results_tab, figures)
         keys = gr.Checkbox(
@@ -87,7 +89,7 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
         _open_tiles(grid, single)
         places = run_tabs | raced | {"forward": noising}
         restore.Arrivals(studio, places).wire(page, dropper, links)
-        opened = [sample_tab, guidance_tab, reverse_tab, forward_tab, results_tab]
+        opened = [sample_tab, guidance_tab, reverse_tab, forward_tab, plane_tab, results_tab]
         opened = [tab.select for tab in [*opened, *reversing.tabs.values()]]
         # Before a first look, which waits: what one event sets off goes on in this order.
         gr.on(opened, js="() => window.page.opened()", **EVERY)

@@ -24,6 +24,7 @@ TABS = {
     "guidance": "Guidance",
     "reverse": "Reverse",
     "forward": "Forward",
+    "plane": "In the plane",
     "results": "Results",
 }
 LEFT = ("given up", "Connection errored out")

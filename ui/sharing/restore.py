@@ -60,8 +60,8 @@ class Arrivals:
         place = params.get("tab", "sample")
         if f"{place} {params.get('view')}" in self.places:
             place = f"{place} {params['view']}"
-        if place == "results":
-            return Arrival(place)  # nothing runs there
+        if place in ("plane", "results"):
+            return Arrival(place)  # the plane reads the address itself; results run nothing
         place = place if place in self.places else "sample"
         try:
             model = params.get("model") or first(self.studio, place)

@@ -109,6 +109,7 @@ def main() -> None:
         )
         print(sheet, save(sheet, value), "bytes")
     _record_tools(studio, name, request)
+    _record_plane(studio)
 
 
 def _record_tools(studio, name: str, request) -> None:
@@ -138,6 +139,16 @@ def _record_tools(studio, name: str, request) -> None:
             else:
                 value["message"] = f"Recorded: {name}, seed 0."
             print(tool.place, save(tool.place, value), "bytes")
+
+
+def _record_plane(studio) -> None:
+    """Record what the tab In the plane opens with."""
+    from ..runs import plane_runs
+    from ..runs.ticket import Ticket
+
+    for value in plane_runs.stream(studio, Ticket(), plane_runs.offered()["first"]):
+        pass
+    print("plane", save("plane", value | {"run": "recorded", "recorded": True}), "bytes")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,109 @@
+"""A visitor has a network learn points, drags them through time, and samples them otherwise."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support.visitor import Visitor
+
+TAB = "plane"
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+
+
+@pytest.fixture(scope="module")
+def learner(chromium, url):
+    visitor = Visitor(chromium, url, reduced_motion="reduce").open("?tab=plane")
+    yield visitor
+    visitor.leave()
+
+
+def train(visitor):
+    before = visitor.run(TAB)
+    visitor.click("plane-train")
+    visitor.wait("live", TAB)
+    return visitor.wait_for_another(before, TAB)
+
+
+def ink(visitor, pane):
+    """The pixels of a plane."""
+    return visitor.picture(pane, TAB)[2]
+
+
+def set_range(visitor, name, value):
+    visitor.handle(name).evaluate(
+        "(range, value) => { range.value = value; range.dispatchEvent(new Event('input', "
+        "{ bubbles: true })); range.dispatchEvent(new Event('change', { bubbles: true })); }",
+        str(value),
+    )
+
+
+def test_a_recording_stands_there_and_train_learns_the_points_in_sight(learner):
+    learner.wait("film", TAB)
+    expect(learner.stage(TAB).get_by_text("recorded")).to_be_visible()
+    recorded = ink(learner, "learned")
+    assert learner.run(TAB) == "recorded" and learner.t(TAB) == 0
+    train(learner)
+    expect(learner.stage(TAB).get_by_text("recorded")).to_be_hidden()
+    assert len(ink(learner, "learned")) == len(recorded)
+    learner.wait_for_link(tab="plane", data="moons", sampler="ddim", steps=50)
+
+
+def test_points_are_dragged_between_noise_and_data_by_hand_and_by_key(learner):
+    there = ink(learner, "exact")
+    learner.press("Home", tab=TAB)
+    assert learner.t(TAB) == 1000 and ink(learner, "exact") != there
+    learner.press("Shift+ArrowRight", tab=TAB)
+    learner.stands_at(10, TAB)
+    box = learner.timeline(TAB).bounding_box()
+    learner.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 20)
+    learner.stands_at(25, TAB)
+    plain = ink(learner, "learned")
+    learner.stage(TAB).get_by_role("button", name="Paths").click()
+    assert ink(learner, "learned") != plain
+    learner.press("End", tab=TAB)
+    assert learner.t(TAB) == 0 and ink(learner, "exact") != plain
+
+
+def test_the_network_is_sampled_otherwise_without_learning_anew(learner):
+    run = learner.run(TAB)
+    loss = learner.page.locator(".plane-loss path").get_attribute("d")
+    learner.choose("plane-sampler", "Heun")
+    run = learner.wait_for_another(run, TAB)
+    set_range(learner, "plane-steps", 5)
+    run = learner.wait_for_another(run, TAB)
+    learner.has_frames(6, TAB)
+    before = ink(learner, "learned")
+    learner.page.keyboard.press("1")  # the digit of the second class
+    run = learner.wait_for_another(run, TAB)
+    set_range(learner, "plane-scale", 4)
+    learner.wait_for_another(run, TAB)
+    assert ink(learner, "learned") != before
+    learner.wait_for_link(sampler="heun", steps=5, label=1, scale=4)
+    learner.wait_for_kept("6 frames", TAB)
+    assert learner.page.locator(".plane-loss path").get_attribute("d") == loss
+
+
+def test_what_is_drawn_is_learned_on_a_phone_and_a_link_brings_it_back(visit):
+    visitor = visit("?tab=plane", reduced_motion="reduce", **PHONE)
+    visitor.wait("film", TAB)
+    visitor.choose("plane-data", "Drawn")
+    visitor.click("plane-train")
+    expect(visitor.stage(TAB).get_by_role("alert")).to_contain_text("number of points drawn")
+    sheet = visitor.page.get_by_role("application", name="Draw points")
+    sheet.scroll_into_view_if_needed()
+    box = sheet.bounding_box()
+    visitor.page.mouse.move(box["x"] + 60, box["y"] + 60)
+    visitor.page.mouse.down()
+    visitor.page.mouse.move(box["x"] + 250, box["y"] + 200, steps=20)
+    visitor.page.mouse.up()
+    sheet.press("Enter")
+    train(visitor)
+    visitor.wait_for_link(data="drawn")
+    assert not visitor.page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    query = visitor.page.evaluate("location.search")
+    again = visit(query, reduced_motion="reduce")
+    again.wait("live", TAB)
+    again.click("plane-stop")
+    again.wait("film", TAB)
+    assert "drawn=" in again.page.evaluate("location.search")

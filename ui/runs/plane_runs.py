@@ -1,0 +1,238 @@
+"""Points in the plane, on behalf of visitors: trained in front of them, sampled, taken as files."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+
+from ddpm_core import InvalidInput
+from ddpm_core.samplers import SAMPLERS
+from ddpm_core.schedules import SCHEDULES
+from lab.process.engine import Account
+from lab.process.plane import (
+    DRAWN,
+    EDGE,
+    GRID,
+    MAX_SCALE,
+    MOST_DRAWN,
+    MOST_STEPS,
+    SAMPLED,
+    SHAPES,
+    Flow,
+    Task,
+    Training,
+    Walk,
+    packed,
+    unpacked,
+)
+
+from ..widgets.component import raw
+from .runs import Studio, new_id
+from .ticket import Ticket
+
+PIECE = 20  # training steps in one turn on the engine, about a twentieth of a second
+PAUSE = 0.2  # seconds between two looks at a training
+LOOKS = 20  # how often in a training points are sampled
+KEPT = 64  # flows, half a megabyte each
+POINT, ARROW = 8192, 127 / 3  # what is sent for a length of 1: points reach 4, arrows 3
+_kept: OrderedDict[str, Kept] = OrderedDict()
+_guard = Lock()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What stands on a visitor's stage, so that it can be sampled again and taken as a file."""
+
+    training: Training
+    flow: Flow
+
+
+def read(asked: Mapping[str, Any]) -> tuple[Task, Walk]:
+    """What a visitor's controls ask for.
+
+    Raises:
+        InvalidInput: naming what is wrong.
+    """
+    drawn = unpacked(asked.get("drawn")) if asked.get("data") == DRAWN else ()
+    task = Task(asked.get("data"), asked.get("schedule"), asked.get("seed"), drawn)
+    return task, Walk(*(asked.get(name) for name in ("sampler", "steps", "label", "scale")))
+
+
+def stream(studio: Studio, ticket: Ticket, asked: Mapping[str, Any]) -> Iterator[dict]:
+    """Values for the stage: a training, unless the network on it is to be sampled again, and then
+    the points on their way.
+
+    Raises:
+        InvalidInput: naming what is wrong.
+    """
+    task, walk = read(asked)
+    studio.engine.do(lambda: Flow.check(task, walk))  # before anything is trained
+    kept = find(asked.get("run")) if asked.get("do") == "sample" else None
+    if kept is not None and kept.training.task == task:
+        training = kept.training
+    else:
+        training = studio.engine.do(Training, task)
+        yield from _trained(studio, ticket, training)
+    if ticket.superseded:
+        return
+    flow, account = Flow(training.network, task, walk, studio.engine.evaluate), Account()
+    parts, turn = flow.making(), 0.0
+
+    def enough() -> bool:
+        return ticket.superseded or time.monotonic() - turn > PAUSE
+
+    while not ticket.superseded:
+        turn = time.monotonic()
+        if not studio.engine.advance(parts, enough, account):
+            name = new_id()
+            keep(name, Kept(training, flow))
+            yield film(name, training, flow) | {"seconds": round(account.spent, 2)}
+            return
+
+
+def _trained(studio: Studio, ticket: Ticket, training: Training) -> Iterator[dict]:
+    """Train in turn with whatever else goes on, until the end or until a visitor has enough."""
+    account, told, looked, points = Account(), 0.0, -1, None
+    while training.done < training.steps and not ticket.asked:
+        studio.engine.do(training.advance, PIECE, account=account)
+        look = LOOKS * training.done // training.steps
+        if look > looked:
+            points, looked = studio.engine.do(training.sample, account=account), look
+        if time.monotonic() - told > PAUSE:
+            told = time.monotonic()
+            value = {"kind": "live", "points": _points([points]), "seconds": account.spent}
+            yield _about(training) | value
+
+
+def _about(training: Training) -> dict:
+    """How a training goes, and what it learns from."""
+    task = training.task
+    return {
+        "done": training.done,
+        "training": training.steps,
+        "losses": [round(loss, 4) for loss in training.curve(PIECE)],
+        "data": _points([task.points]),
+        "labels": task.labels.tolist(),
+    }
+
+
+def film(name: str, training: Training, flow: Flow) -> dict:
+    """What the stage shows of a flow that is complete."""
+    return _about(training) | {
+        "kind": "film",
+        "run": name,
+        "total": flow.walk.steps,
+        "indices": flow.indices,
+        "t": flow.t,
+        "points": {name: _points(points) for name, points in flow.points.items()},
+        "fields": {name: _arrows(fields) for name, fields in flow.fields.items()},
+        "distance": [float(f"{distance:.3g}") for distance in flow.distance],
+        "copies": flow.copies(),
+        "calls": flow.calls,
+        "guided": flow.walk.label != "none" and flow.walk.scale != 1,
+        "words": f"{SAMPLERS[flow.walk.sampler].label}, {flow.walk.steps} steps",
+        "python": python(flow),
+    }
+
+
+def _points(points: Sequence) -> str:
+    """Frames of points, (P, 2) each, as int16."""
+    return raw(np.clip(np.stack(points) * POINT, -32768, 32767).astype("<i2"))
+
+
+def _arrows(fields: Sequence) -> str:
+    """Against the noise, where points are pulled; int8, and none longer than the longest."""
+    eps = np.stack(fields)
+    length = np.linalg.norm(eps, axis=2, keepdims=True)
+    return raw(np.rint(-eps * ARROW / np.maximum(1, length / 3)).astype(np.int8))
+
+
+def find(name: object) -> Kept | None:
+    """What was kept under a name, unless others have taken its place."""
+    with _guard:
+        return _kept.get(str(name))
+
+
+def keep(name: str, kept: Kept) -> None:
+    with _guard:
+        _kept[name] = kept
+        while len(_kept) > KEPT:
+            _kept.popitem(last=False)
+
+
+def kept_flow(name: str) -> Flow:
+    """The flow of this name.
+
+    Raises:
+        InvalidInput: if it is no longer kept.
+    """
+    kept = find(name)
+    if kept is None:
+        raise InvalidInput("Train it again to take it")
+    return kept.flow
+
+
+def query(flow: Flow) -> str:
+    """The query of a link that brings it back: it trains again, the same."""
+    task, walk = flow.task, flow.walk
+    parts = {"tab": "plane", "data": task.data, "schedule": task.schedule, "seed": task.seed}
+    parts |= {"sampler": walk.sampler, "steps": walk.steps, "label": walk.label}
+    parts["scale"] = f"{walk.scale:g}"
+    return urlencode(parts | ({"drawn": packed(task.drawn)} if task.drawn else {}))
+
+
+def python(flow: Flow) -> str:
+    """Python that trains the same network and makes the same film."""
+    task, walk = flow.task, flow.walk
+    given = f"Task({task.data!r}, {task.schedule!r}, seed={task.seed}"
+    given += f", drawn=unpacked({packed(task.drawn)!r}))" if task.drawn else ")"
+    how = f"Walk({walk.sampler!r}, steps={walk.steps}, label={walk.label!r}, scale={walk.scale:g})"
+    names = "Flow, Task, Training, Walk, picture" + (", unpacked" if task.drawn else "")
+    return "\n".join(
+        [
+            "from ddpm_core import save_animation",
+            f"from lab.process.plane import {names}",
+            "",
+            f"training = Training({given})",
+            "training.advance(training.steps)",
+            f"flow = Flow(training.network, training.task, {how})",
+            "list(flow.making())  # flow.points, by the learned and the exact prediction",
+            "frames = [picture(flow, i) for i in range(len(flow.t))]",
+            f'save_animation(frames, "{task.data}.gif", frame_ms=80)',
+            "",
+        ]
+    )
+
+
+def offered() -> dict[str, Any]:
+    """What the controls of the stage offer, as (label, value), and its bounds."""
+    return {
+        "most": {"steps": MOST_STEPS, "scale": MAX_SCALE, "drawn": MOST_DRAWN},
+        "plane": {
+            "edge": EDGE,
+            "grid": GRID,
+            "points": SAMPLED,
+            "point": POINT,
+            "arrow": ARROW * 3,
+        },
+        "first": {
+            "data": Task.data,
+            "schedule": Task.schedule,
+            "seed": Task.seed,
+            "sampler": Walk.sampler,
+            "steps": Walk.steps,
+            "label": Walk.label,
+            "scale": Walk.scale,
+        },
+        "label": [("any", "none"), ("● first", "0"), ("○ second", "1")],
+        "data": [*((shape.label, name) for name, shape in SHAPES.items()), ("Drawn", DRAWN)],
+        "schedule": [(name.replace("_", " "), name) for name in SCHEDULES],
+        "sampler": [(sampler.label, name) for name, sampler in SAMPLERS.items()],
+    }

@@ -1,0 +1,77 @@
+"""The tab In the plane: points instead of pictures, learned in front of the visitor."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+
+import gradio as gr
+
+from ddpm_core import InvalidInput
+from lab.process.plane import picture
+
+from ..events import STREAM, arm
+from ..runs import plane_runs
+from ..runs.player_values import failed, once_more, ordered
+from ..runs.runs import Studio
+from ..runs.ticket import Ticket
+from ..sharing import files
+from ..widgets.download import download
+from ..widgets.plane import plane
+from . import recordings
+from .tool import FAILED
+
+NAME = "plane"
+
+
+def build(studio: Studio) -> None:
+    """Lay the tab out and wire it."""
+    with gr.Column(elem_classes="plane-bench"):
+        offered = plane_runs.offered()
+        stage = plane.Plane(recordings.load(NAME), offered, NAME, elem_id=f"{NAME}-stage")
+        take = download.Download(NAME, png=True, place=NAME, elem_classes="keep")
+
+    def run(asked: dict | None, visitor: gr.Request) -> Iterator[dict]:
+        if asked is None or asked.get("do") == "stop":
+            studio.stop((visitor.session_hash, NAME))
+            yield {stage: gr.skip()}
+            return
+        ticket, news = arm(studio, visitor, NAME), {stage: gr.skip()}
+        try:
+            for news in answers(ticket, asked):
+                yield news
+            yield from once_more(ticket, news)
+        finally:
+            ticket.through = True
+
+    def answers(ticket: Ticket, asked: dict) -> Iterator[dict]:
+        if ticket.superseded:
+            yield {stage: gr.skip()}
+            return
+        try:
+            for value in plane_runs.stream(studio, ticket, asked):
+                yield {stage: ordered(value, ticket)} | files_of(value, ticket)
+        except InvalidInput as error:
+            yield {stage: failed(error, ticket)}
+        except Exception:
+            logging.exception("points could not be learned")
+            yield {stage: failed(FAILED, ticket)}
+
+    def files_of(value: dict, ticket: Ticket) -> dict:
+        if value["kind"] != "film":
+            return {take: download.pending(ticket.order)}
+        link = plane_runs.query(plane_runs.kept_flow(value["run"]))
+        return {take: download.due(ticket.order, value["run"], link)}
+
+    stage.input(run, stage, [stage, take], **STREAM)
+    download.wire(take, taken)
+
+
+def taken(choice: download.Choice) -> download.Taken:
+    """What is on the stage as a file, every so many frames of it."""
+    flow = plane_runs.kept_flow(choice.run)
+    frames = [picture(flow, i) for i in range(0, len(flow.t), choice.stride)]
+    note = json.dumps({"model": "plane", "tab": NAME, "link": plane_runs.query(flow)})
+    name = f"{flow.task.data}-{flow.walk.sampler}-{flow.walk.steps}steps"
+    return files.written(choice, name, note, frames, frames[-1])

@@ -1,0 +1,446 @@
+// Points in the plane: what was learned beside what is exact, on one timeline, and the controls of
+// both. Where points go is computed on the server; the transport is that of the player.
+
+import { atNextFrame, clamp, escapeText, resize, term } from "../component.js";
+import { axisOf, nearest, putInPlace, stopBeside, stopsOf, ticksOf } from "../player/axis.js";
+import { listenToDrags, listenToHands, makePlayback, transportMarkup } from "../player/transport.js";
+import { bytesOf, figure } from "../numbers.js";
+import { curveOf, nearest as nearestOf, ticksBelow } from "../plot.js";
+import { makeSheet } from "./sheet.js";
+import { planeSentence } from "./words.js";
+
+const PANES = ["learned", "exact"];
+const TRAILS = 6; // points whose paths are drawn, unless one is chosen
+const STRIP = 56; // px, the height of the timeline's strip
+const REACH = 14; // px around a point in which it is meant
+const DECADES = 4; // of the curve of distances, below 1
+const RECORDED = "recorded · press Train to see it learned";
+
+export function mount({ root, options, find, findAll, on, onSize, atEnd, props, trigger }) {
+  root.innerHTML = planeMarkup(options);
+  const player = find(".player");
+  const form = find("form");
+  const canvases = PANES.map((name) => find(`[data-pane=${name}] canvas`));
+  const paintSoon = atNextFrame(paint);
+  const sheet = makeSheet(find(".plane-sheet"), on, options.most.drawn);
+  const playback = makePlayback(player, {
+    way: 1,
+    last: () => Math.max(0, stops.length - 1),
+    at: () => stops.findLastIndex((stop) => stop <= place + 1e-9),
+    goTo: (beat) => goTo(stops[clamp(beat, 0, stops.length - 1)]),
+    begun() {},
+    rested: paintSoon,
+  });
+  const shown = { arrows: true, paths: false };
+  let film = null; // the points on their way
+  let before = null; // the film of the same points before it
+  let live = null; // a training
+  let lanes = [];
+  let stops = [];
+  let place = 0;
+  let point = null; // whose path alone is drawn
+  let wasAsked = ""; // the run that was on the stage when the last question was asked
+
+  listen();
+  player.dataset.state = "idle";
+  root.dataset.state = "ready";
+  playback.refresh();
+  followAddress();
+  return receive;
+
+  // --- values from the server -------------------------------------------------------------
+
+  function receive(value) {
+    if (!["live", "film", "error"].includes(value.kind)) return;
+    if (value.kind === "error") return showError(value.message);
+    if (value.kind === "film" && film?.run === value.run) return; // it may be said again
+    find(".player-error").hidden = true;
+    const learned = new Int16Array(bytesOf(value.data).buffer);
+    const about = { ...value, data: Float32Array.from(learned, (v) => v / options.plane.point) };
+    if (value.kind === "live") showLive({ ...about, points: pointsOf(value.points)[0] });
+    else showFilm({ ...about, points: mapped(value.points, pointsOf), fields: mapped(value.fields, arrowsOf) });
+  }
+
+  function showLive(value) {
+    if (!live) playback.pause();
+    [live, film, before, stops, place] = [value, null, null, [], 0];
+    setState("live");
+    paintSoon();
+  }
+
+  function showFilm(value) {
+    const isSame = film && String(film.data) === String(value.data);
+    before = isSame && film.words !== value.words ? film : null;
+    const isFirst = !isSame; // what a slider or a chip changed is looked at where the cursor is
+    [film, live] = [value, null];
+    const frames = film.indices.map((index, i) => ({ index, t: film.t[i], i }));
+    lanes = [{ frames, total: film.total }];
+    putInPlace(axisOf("step", lanes), lanes);
+    stops = stopsOf(lanes);
+    find(".plane-code code").textContent = film.python ?? "";
+    setState("film");
+    const plays = isFirst && playback.motionIsWelcome();
+    goTo(plays ? 0 : isFirst ? 1 : place, true);
+    find(".player-status").textContent = `Finished: ${film.words}, ${film.calls} calls`;
+    if (plays) playback.playOnceSeen();
+    else playback.goOn();
+  }
+
+  function showError(message) {
+    find(".player-error-text").textContent = message;
+    find(".player-error").hidden = false;
+    live = null;
+    setState("error");
+    paintSoon();
+  }
+
+  function setState(state) {
+    player.dataset.state = state;
+    find(".player-recorded").hidden = !film?.recorded;
+    find("#plane-stop").disabled = !live;
+    find(".plane-code").hidden = !film?.python;
+    for (const name of ["run", "index", "t"]) if (!film) delete player.dataset[name];
+  }
+
+  // --- what is asked ----------------------------------------------------------------------
+
+  function settings() {
+    const { steps, scale, seed, ...others } = Object.fromEntries(new FormData(form));
+    const numbers = { steps: Number(steps), scale: Number(scale), seed: Number(seed) };
+    return { ...others, ...numbers, ...(others.data === "drawn" ? { drawn: sheet.packed() } : {}) };
+  }
+
+  function ask(what) {
+    wasAsked = film?.run ?? wasAsked;
+    props.value = { kind: "asked", do: what, run: wasAsked, ...settings() };
+    trigger("input");
+  }
+
+  /** A link brings back what it names; the network learns it anew. */
+  function followAddress() {
+    const asked = new URLSearchParams(location.search);
+    if (asked.get("tab") !== "plane" || !asked.has("data")) return;
+    if (asked.has("drawn")) sheet.unpack(asked.get("drawn"));
+    for (const [name, value] of asked) {
+      const field = form.elements.namedItem(name);
+      if (field && "value" in field) field.value = value;
+    }
+    refreshForm();
+    ask("train");
+  }
+
+  function onChange({ target }) {
+    if (!(target.name in options.first)) return;
+    refreshForm();
+    const isDrawing = target.name === "data" && target.value === "drawn";
+    if (isDrawing && !sheet.packed()) return; // there is nothing yet to learn
+    ask(["data", "schedule", "seed"].includes(target.name) ? "train" : "sample");
+  }
+
+  function refreshForm() {
+    find(".plane-sheet").hidden = form.elements.data.value !== "drawn";
+    for (const range of findAll("input[type=range]")) {
+      const share = (range.value - range.min) / (range.max - range.min);
+      range.style.setProperty("--range_progress", `${100 * share}%`);
+      range.closest(".plane-range").querySelector("output").textContent = range.value;
+    }
+  }
+
+  // --- hands ------------------------------------------------------------------------------
+
+  function listen() {
+    on(form, "input", refreshForm);
+    on(form, "change", onChange);
+    on(form, "submit", (event) => {
+      event.preventDefault();
+      ask("train");
+    });
+    on(find("#plane-stop"), "click", () => ask("stop"));
+    on(find("#plane-roll"), "click", () => {
+      form.elements.seed.value = Math.floor(Math.random() * 1e6);
+      ask("train");
+    });
+    on(player, "click", ({ target }) => {
+      const chip = target.closest("[data-shows]");
+      if (chip) show(chip.dataset.shows, !shown[chip.dataset.shows]);
+      if (target.closest("[data-dismiss]")) find(".player-error").hidden = true;
+    });
+    for (const canvas of canvases) on(canvas, "click", (event) => pick(canvas, event));
+    listenToHands(player, on, {
+      playback,
+      stepBy: (count) => film && userGoesTo(stopBeside(stops, place, count)),
+      toEnd: (way) => userGoesTo(way < 0 ? 0 : 1),
+      slideTo: userGoesTo,
+      claims: null,
+      held: ".plane-panes",
+    });
+    listenToDrags(find(".plane-distance"), on, userGoesTo);
+    onSize(find(".plane-panes"), paint);
+    atEnd(() => playback.disconnect());
+    refreshForm();
+  }
+
+  function userGoesTo(target) {
+    if (!film) return;
+    playback.pause();
+    goTo(target);
+  }
+
+  function goTo(target, anew = false) {
+    const frame = nearest(lanes[0].frames, target);
+    if (frame.place === place && !anew) return;
+    place = frame.place;
+    Object.assign(player.dataset, { run: film.run, index: frame.index, t: frame.t, frames: stops.length });
+    paintSoon();
+  }
+
+  function show(what, on) {
+    shown[what] = on;
+    point = null;
+    paintSoon();
+  }
+
+  /** The path of the point that is meant, alone; of none, if none is near. */
+  function pick(canvas, { offsetX, offsetY }) {
+    if (!film) return;
+    const now = film.points[canvas.parentElement.dataset.pane][frameHere().i];
+    const scale = canvas.clientWidth / 2 / options.plane.edge;
+    const found = nearestOf(pairs(now).map(([x, y]) => Math.hypot(
+      canvas.clientWidth / 2 + x * scale - offsetX, canvas.clientWidth / 2 - y * scale - offsetY)), REACH);
+    show("paths", found >= 0);
+    point = found < 0 ? null : found;
+  }
+
+  // --- painting ---------------------------------------------------------------------------
+
+  function frameHere() {
+    return lanes[0].frames.find((frame) => frame.place === place);
+  }
+
+  function paint() {
+    if (!canvases[0].clientWidth) return; // in a tab not open yet; its first size calls again
+    const here = film && frameHere();
+    player.style.setProperty("--at", place);
+    player.style.setProperty("--filled", film ? 1 : 0);
+    player.dataset.guided = String(Boolean(film?.guided));
+    for (const chip of findAll("[data-shows]")) {
+      chip.setAttribute("aria-pressed", String(shown[chip.dataset.shows]));
+    }
+    canvases.forEach((canvas, i) => paintPane(canvas, PANES[i], here));
+    paintStrip(find(".player-strip"));
+    const ticks = film ? ticksOf("step", axisOf("step", lanes), lanes, find(".player-timeline").clientWidth) : [];
+    find(".plot-ticks").innerHTML = ticksBelow(ticks.map(({ place: at, label }) => [at, label]));
+    paintWords(here);
+    paintCurves(here);
+  }
+
+  function paintPane(canvas, name, here) {
+    const side = Math.round(canvas.clientWidth * devicePixelRatio);
+    resize(canvas, side, side);
+    const ink = canvas.getContext("2d");
+    const look = getComputedStyle(canvas);
+    const scale = side / 2 / options.plane.edge;
+    const at = ([x, y]) => [side / 2 + x * scale, side / 2 - y * scale];
+    const unit = side / 420; // what is drawn is as large on a phone, measured by the plane
+    const mark = (place, size, isHollow) => {
+      ink.beginPath();
+      ink.arc(...at(place), size * unit, 0, 7);
+      if (isHollow) ink.stroke();
+      else ink.fill();
+    };
+    ink.clearRect(0, 0, side, side);
+    const value = film ?? live;
+    if (!value) return;
+    ink.strokeStyle = ink.fillStyle = look.getPropertyValue("--ink-soft");
+    ink.lineWidth = unit;
+    ink.globalAlpha = 0.55;
+    pairs(value.data).forEach((place, i) => mark(place, 1.7, value.labels[i]));
+    if (here && shown.arrows) {
+      ink.strokeStyle = look.getPropertyValue("--arrows");
+      paintArrows(ink, film.fields[name][here.i], at, scale, unit);
+    }
+    ink.globalAlpha = 1;
+    ink.strokeStyle = ink.fillStyle = look.color;
+    const points = film ? film.points[name][here.i] : name === "learned" ? live.points : null;
+    if (!points) return;
+    if (film && shown.paths) paintPaths(ink, name, here, at, unit);
+    pairs(points).forEach((place, i) => {
+      ink.globalAlpha = !film || !shown.paths || isTrailed(i) ? 1 : 0.35;
+      mark(place, 2.6, false);
+    });
+  }
+
+  function paintArrows(ink, field, at, scale, unit) {
+    const { grid, edge } = options.plane;
+    const cell = (2 * edge) / grid;
+    ink.globalAlpha = 0.8;
+    ink.lineWidth = 1.1 * unit;
+    pairs(field).forEach(([dx, dy], i) => {
+      const length = Math.hypot(dx, dy);
+      if (length < 0.01) return;
+      const from = [-edge + cell * ((i % grid) + 0.5), edge - cell * (Math.floor(i / grid) + 0.5)];
+      const reach = (0.9 * cell * Math.sqrt(length)) / length;
+      const [x, y] = at(from);
+      const [u, v] = [dx * reach * scale, -dy * reach * scale];
+      ink.beginPath();
+      ink.moveTo(x - u / 2, y - v / 2);
+      ink.lineTo(x + u / 2, y + v / 2);
+      for (const turn of [-1, 1]) {
+        ink.moveTo(x + u / 2 - 0.3 * (u + turn * v * 0.6), y + v / 2 - 0.3 * (v - turn * u * 0.6));
+        ink.lineTo(x + u / 2, y + v / 2);
+      }
+      ink.stroke();
+    });
+  }
+
+  function isTrailed(i) {
+    const count = film.points.learned[0].length / 2;
+    return point === null ? i % Math.floor(count / TRAILS) === 0 : i === point;
+  }
+
+  /** The way that some points came, and dashed the one that they took in the film before. */
+  function paintPaths(ink, name, here, at, unit) {
+    const draw = (frames, alpha, dash) => {
+      ink.globalAlpha = alpha;
+      ink.setLineDash(dash.map((d) => d * unit));
+      ink.lineWidth = 1.4 * unit;
+      for (let i = 0; i < frames[0].length / 2; i++) {
+        if (!isTrailed(i)) continue;
+        ink.beginPath();
+        for (const frame of frames) ink.lineTo(...at([frame[2 * i], frame[2 * i + 1]]));
+        ink.stroke();
+      }
+      ink.setLineDash([]);
+    };
+    if (before) draw(before.points[name].filter((_, i) => before.t[i] >= here.t), 0.7, [2, 4]);
+    draw(film.points[name].slice(0, here.i + 1), 0.9, []);
+  }
+
+  function paintStrip(strip) {
+    const [width, height] = [strip.clientWidth, STRIP].map((px) => Math.round(px * devicePixelRatio));
+    resize(strip, width, height);
+    const ink = strip.getContext("2d");
+    ink.clearRect(0, 0, width, height);
+    if (!film) return;
+    ink.fillStyle = getComputedStyle(strip).color;
+    const slots = Math.max(2, Math.floor(width / height));
+    const scale = height / 2 / options.plane.edge;
+    for (let slot = 0; slot < slots; slot++) {
+      const middle = height / 2 + ((width - height) * slot) / (slots - 1);
+      const frame = film.points.learned[nearest(lanes[0].frames, slot / (slots - 1)).i];
+      for (const [x, y] of pairs(frame)) {
+        if (Math.abs(x) > options.plane.edge) continue;
+        ink.fillRect(middle + x * scale, height / 2 - y * scale, devicePixelRatio, devicePixelRatio);
+      }
+    }
+  }
+
+  function paintWords(here) {
+    const [left, right] = live ? ["what it makes so far", "what it learns from"]
+      : ["by the network", "in closed form, of these very points"];
+    const dashed = film && before && shown.paths ? `; dashed: ${before.words}` : "";
+    find("[data-caption=learned]").innerHTML = `<b>learned</b> <span class="player-word">${left}${escapeText(dashed)}</span>`;
+    find("[data-caption=exact]").innerHTML = live ? right
+      : `<b ${term("exact", -1)}>exact</b> <span class="player-word">${right}</span>`;
+    find(".player-sentence").textContent = planeSentence({ film, live, here });
+    find(".player-step").textContent = live ? `${live.done} / ${live.training}`
+      : here ? `${here.index} / ${film.total}` : "–";
+    find(".player-time b").textContent = here ? here.t : "–";
+    find(".plane-apart").textContent = here ? figure(film.distance[here.i]) : "–";
+    find(".player-cost").textContent = film ? `${film.words} · ${film.calls} calls` : "";
+    const timeline = find(".player-timeline");
+    timeline.setAttribute("aria-valuemax", film?.total ?? 0);
+    timeline.setAttribute("aria-valuenow", here?.index ?? 0);
+    if (playback.plays()) return;
+    timeline.setAttribute("aria-valuetext", here
+      ? `step ${here.index} of ${film.total}, t = ${here.t}, distance ${figure(film.distance[here.i])}` : "learning");
+  }
+
+  function paintCurves(here) {
+    const { losses, training } = film ?? live ?? { losses: [], training: 1 };
+    const most = Math.max(...losses, 1e-9);
+    const per = film || !live ? losses.length - 1 : (losses.length * live.training) / live.done;
+    find(".plane-loss path").setAttribute("d", curveOf(losses.map((loss, i) => [i / per, loss / most])));
+    find(".plane-loss-now").textContent = losses.length ? figure(losses.at(-1)) : "–";
+    find(".plane-trained").textContent = training > 1 ? `${(film ?? live).done.toLocaleString("en")} steps` : "";
+    const distances = film?.distance ?? [];
+    const curve = distances.map((distance, i) =>
+      [lanes[0].frames[i].place, clamp(1 + Math.log10(distance) / DECADES, 0, 1)]);
+    find(".plane-distance path").setAttribute("d", curveOf(curve));
+    find(".plane-distance-now").textContent = here ? figure(film.distance[here.i]) : "–";
+  }
+
+  // --- numbers ----------------------------------------------------------------------------
+
+  /** Frames, each x and y in turn. */
+  function framesOf(numbers, unit, places) {
+    const all = Float32Array.from(numbers, (v) => v / unit);
+    return Array.from({ length: all.length / places / 2 }, (_, i) => all.slice(2 * i * places, 2 * (i + 1) * places));
+  }
+
+  function pointsOf(text) {
+    return framesOf(new Int16Array(bytesOf(text).buffer), options.plane.point, options.plane.points);
+  }
+
+  function arrowsOf(text) {
+    return framesOf(new Int8Array(bytesOf(text).buffer), options.plane.arrow, options.plane.grid ** 2);
+  }
+}
+
+function mapped(values, change) {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, change(value)]));
+}
+
+function pairs(flat) {
+  return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]]);
+}
+
+function planeMarkup({ data, schedule, sampler, label, most, first, prefix }) {
+  const chips = (name, title, entries) => `<fieldset class="segments chips" id="${prefix}-${name}"><legend
+    ${term(title)}>${title}</legend>${entries.map(([text, value]) => `<label><input type="radio"
+    name="${name}" value="${value}" ${value === first[name] ? "checked" : ""}><span>${escapeText(text)}</span></label>`).join("")}</fieldset>`;
+  const range = (name, title, low, high, step, more = "") => `<label class="plane-range ${more}"
+    id="${prefix}-${name}"><span class="line"><span ${term(title)}>${title}</span><output class="mono"></output></span>
+    <input type="range" name="${name}" min="${low}" max="${high}" step="${step}" value="${first[name]}"></label>`;
+  const pane = (name) => `<figure data-pane="${name}"><canvas role="img" aria-label="Points, ${name}"></canvas><figcaption
+    class="cut" data-caption="${name}"></figcaption></figure>`;
+  const curve = (name, title) => `<div class="plane-${name} ${name === "distance" ? "plot-time" : ""}"><svg class="plot-stretched"
+    viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true"><path class="plot-line"/></svg>${
+    name === "distance" ? '<i class="plot-cursor"></i>' : ""}</div><p class="line soft"><span>${title}</span><b
+    class="mono plane-${name}-now"></b></p>`;
+  return `
+    <div class="player">
+      <div class="player-top"><div class="player-chips" role="group" aria-label="Drawn over the points">
+        <button type="button" class="button" data-shows="arrows">Arrows</button>
+        <button type="button" class="button" data-shows="paths">Paths</button></div>
+        <p class="player-recorded soft cut" hidden>${RECORDED}</p></div>
+      <div class="player-stage"><div class="plane-panes">${PANES.map(pane).join("")}</div>
+        <div class="player-error inked" role="alert" hidden><p class="player-error-text"></p>
+          <button type="button" data-dismiss="1">Dismiss</button></div></div>
+      <p class="player-sentence"></p>
+      <div class="player-readout soft"><span><span ${term("step", -1)}>step</span> <b class="player-step mono"></b></span>
+        <span class="player-time"><span ${term("t", -1)}><i>t</i></span> = <b class="mono here"></b></span>
+        <span><span ${term("distance", -1)}>distance</span> <b class="mono here plane-apart"></b></span>
+        <span class="player-cost player-wide mono"></span></div>
+      <div class="player-timeline plot-time" role="slider" tabindex="0" aria-valuemin="0" aria-label="Position of the points">
+        <canvas class="player-strip" aria-hidden="true"></canvas><div class="player-ramp"></div><div class="plot-cursor"></div></div>
+      <div class="plot-ticks mono" aria-hidden="true"></div>
+      ${transportMarkup(1)}
+      <div class="plane-curves"><div>${curve("loss", 'Loss over <span class="plane-trained"></span>')}</div>
+        <div>${curve("distance", "Distance of the fields")}</div></div>
+      <details class="plane-code"><summary>Python</summary><pre><code></code></pre></details>
+    </div>
+    <form class="controls">
+      <div class="actions"><button type="submit" class="button inked" id="${prefix}-train">Train</button>
+        <button type="button" class="button" id="${prefix}-stop">Stop</button></div>
+      ${chips("data", "Points", data)}
+      <div class="plane-sheet" hidden></div>
+      ${chips("schedule", "Noise schedule", schedule)}
+      ${chips("sampler", "Sampler", sampler)}
+      ${range("steps", "Steps", 1, most.steps, 1)}
+      ${chips("label", "Class", label)}
+      ${range("scale", "Guidance scale s", 0, most.scale, 0.5, "guidance")}
+      <div class="plane-seed"><label><span ${term("Seed")}>Seed</span><input type="number" name="seed" min="0" step="1"
+        value="${first.seed}"></label><button type="button" class="button" id="${prefix}-roll">Roll</button></div>
+    </form>`;
+}

@@ -1,0 +1,34 @@
+"""Points in the plane: the stage on which they flow, its timeline, and the controls beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .. import component
+
+__all__ = ["Plane"]
+
+
+class Plane(component.Component):
+    """Two planes on one timeline, by a learned and by the exact prediction.
+
+    Its value is built by ``ui.runs.plane_runs``; a function gets what the controls ask for, as a
+    dictionary that nobody has checked, or None. `input` fires when they ask for something.
+    """
+
+    NAME = "plane"
+    EVENTS = ("input",)
+
+    def __init__(self, value: dict | None, offered: Mapping[str, Any], prefix: str, **props: Any):
+        """
+        Parameters:
+            value: what stands there at first.
+            offered: what can be chosen, and within which bounds; see ``plane_runs.offered``.
+            prefix: of the element ids of its controls.
+        """
+        super().__init__(value, label="Points", options={**offered, "prefix": prefix}, **props)
+
+    def preprocess(self, payload: Any) -> Mapping[str, Any] | None:
+        is_asked = isinstance(payload, Mapping) and payload.get("kind") == "asked"
+        return payload if is_asked else None
