@@ -69,7 +69,7 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
                 single = reversing.single
             with gr.Tab("Forward", id="forward") as forward_tab:
                 noising = forward.build(studio)
-            with gr.Tab("In the plane", id="plane") as plane_tab:
+            with gr.Tab("Plane", id="plane") as plane_tab:
                 plane.build(studio)
             with gr.Tab("Results", id="results") as results_tab:
                 results.build(results_tab, figures)

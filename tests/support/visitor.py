@@ -24,7 +24,7 @@ TABS = {
     "guidance": "Guidance",
     "reverse": "Reverse",
     "forward": "Forward",
-    "plane": "In the plane",
+    "plane": "Plane",
     "results": "Results",
 }
 LEFT = ("given up", "Connection errored out")

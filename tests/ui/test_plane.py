@@ -1,4 +1,4 @@
-"""The tab In the plane, called as the page calls it."""
+"""The Plane tab, called as the page calls it."""
 
 from __future__ import annotations
 

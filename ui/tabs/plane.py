@@ -1,4 +1,4 @@
-"""The tab In the plane: points instead of pictures, learned in front of the visitor."""
+"""The Plane tab: points instead of pictures, learned in front of the visitor."""
 
 from __future__ import annotations
 

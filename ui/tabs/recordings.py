@@ -142,7 +142,7 @@ def _record_tools(studio, name: str, request) -> None:
 
 
 def _record_plane(studio) -> None:
-    """Record what the tab In the plane opens with."""
+    """Record what the Plane tab opens with."""
     from ..runs import plane_runs
     from ..runs.ticket import Ticket
 
