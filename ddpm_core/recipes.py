@@ -58,6 +58,14 @@ PHOTOS = replace(REPORT, dataset="cifar10", model=COLOUR, epochs=60, flip=True)
 EXPORTABLE = {"channels": [32, 64, 96], "blocks": 1, "skips": "all", "time_channels": 32}
 RECIPES: dict[str, Recipe] = {
     "mnist-conditional": CONDITIONAL,
+    # That of the report's Figure 8, for which it names neither the schedule nor attention: assumed.
+    "mnist-linear-conditional": replace(
+        REPORT,
+        model=REPORT.model | _attention(3),
+        schedule=LINEAR,
+        conditional=True,
+        p_uncond=0.01,
+    ),
     # Flow matching by the same network: straight paths, and their velocity learned.
     "mnist-flow": replace(
         CONDITIONAL,
