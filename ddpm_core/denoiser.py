@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .diffusion import PREDICTION_TYPES
+from .diffusion import PREDICTION_TYPES, eps_from_x0
 from .errors import InvalidInput
 from .fast import Prepared
 from .schedules import Schedule
@@ -49,6 +49,30 @@ def evaluations(denoiser: Denoiser, t: int) -> int:
     """How often a denoiser evaluates its network for an image at ``t``: once, unless it tells."""
     told = getattr(denoiser, "evaluations", None)
     return told(t) if told else 1
+
+
+class PartlyKnown:
+    """A denoiser of images of which a part is known, and the rest is to be filled in.
+
+    Of the known part it says whatever noise leads to it: there every sampler walks the forward
+    process of what is known backwards, with its own noise, and arrives at it.
+
+    Args:
+        denoiser: predicts the rest; it sees the known part, noised as x is.
+        x0: (B, ...) or (1, ...), the images, in [-1, 1].
+        known: bool, broadcast against them: true where they are known.
+    """
+
+    def __init__(self, denoiser: Denoiser, schedule: Schedule, x0: Tensor, known: Tensor):
+        self.denoiser, self.schedule, self.x0, self.known = denoiser, schedule, x0, known
+
+    def __call__(self, x: Tensor, t: int) -> Prediction:
+        told, x0 = predict(self.denoiser, x, t), self.x0.to(x)
+        eps = torch.where(self.known.to(x.device), eps_from_x0(self.schedule, x, t, x0), told.eps)
+        return Prediction(eps, told.extras)
+
+    def evaluations(self, t: int) -> int:
+        return evaluations(self.denoiser, t)
 
 
 class ModelDenoiser:

@@ -51,6 +51,12 @@ def q_sample(schedule: Schedule, x0: Tensor, t: int | Tensor, noise: Tensor) -> 
     return signal * x0 + sigma * noise
 
 
+def q_between(schedule: Schedule, x: Tensor, before: int, t: int, noise: Tensor) -> Tensor:
+    """The forward process from ``before``, -1 for the clean image, to a later timestep."""
+    kept = schedule.alpha(t) / schedule.alpha(before)
+    return kept * x + (schedule.sigma(t) ** 2 - (kept * schedule.sigma(before)) ** 2) ** 0.5 * noise
+
+
 def check_images(x0: Tensor, shape: Sequence[int]) -> Tensor:
     """Return ``x0`` if it can be noised by noise of ``shape``, (B, ...): finite, float32 or
     float64, and of this shape or a single one, (1, ...), which then stands for all B."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from itertools import accumulate, groupby
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from .checkpoints import Label, Model
 from .data import to_pictures
-from .denoiser import Denoiser, evaluations
+from .denoiser import Denoiser, PartlyKnown, evaluations
 from .diffusion import check_images, q_sample
 from .errors import InvalidInput, check_int
 from .faults import FAULTS
@@ -43,6 +44,8 @@ class Run:
         x0: (B, C, H, W) or (1, C, H, W) in [-1, 1], images to start from, noised to ``t``.
         t: the timestep to start at, T - 1 unless given; with fewer than ``request.steps``
             timesteps from there to 0, every one of them is visited.
+        known: bool, broadcast against ``x0``: of the images only this part is kept, and the rest
+            is sampled from noise (see ``PartlyKnown``).
 
     Attributes:
         request, requests: the first, and all.
@@ -60,6 +63,7 @@ class Run:
         images: Sequence[int] | None = None,
         x0: Tensor | None = None,
         t: int | None = None,
+        known: Tensor | None = None,
     ):
         asked = [request] if isinstance(request, Request) else list(request)
         if not asked:
@@ -82,6 +86,9 @@ class Run:
         steps = min(self.request.steps, last + 1)
         self.timesteps = spaced_timesteps(model.schedule, steps, self.request.spacing, last)
         self._x0 = None if x0 is None else check_images(x0, (len(self.labels), *model.shape))
+        self._known = known
+        if known is not None and (x0 is None or t is not None):
+            raise InvalidInput("what is known of images is filled in from x_T: give x0, and no t")
 
     @property
     def images(self) -> list[int]:
@@ -91,12 +98,13 @@ class Run:
     @property
     def start(self) -> Tensor:
         noise = self.noise(self.model.schedule.num_timesteps).to(self.model.device)
-        if self._x0 is None:
+        if self._x0 is None or self._known is not None:
             return noise
         return q_sample(self.schedule, self._x0.to(noise), self.timesteps[0], noise)
 
-    def noise(self, t: int) -> Tensor:
-        """That of every image at ``t``, (B, C, H, W)."""
+    def noise(self, t: int, again: int = 0) -> Tensor:
+        """That of every image at ``t``, (B, C, H, W); for ``again`` see ``steps``."""
+        t += again * (2 * self.model.schedule.num_timesteps + 1)
         pairs = zip(self.requests, self._images, strict=True)
         parts = [request.noise(self.model, images, t) for request, images in pairs]
         return torch.cat(parts) if len(parts) > 1 else parts[0]
@@ -110,7 +118,10 @@ class Run:
             options = dict(zip(TOGETHER, values, strict=True))
             parts.append((self._guided(part, options, complete), len(images)))
             place += len(images)
-        return parts[0][0] if len(parts) == 1 else SideBySide(parts)
+        whole = parts[0][0] if len(parts) == 1 else SideBySide(parts)
+        if self._known is None:
+            return whole
+        return PartlyKnown(whole, self.schedule, self._x0, self._known)
 
     def _grouped(self, *names: str) -> Iterator[tuple[tuple, list[int]]]:
         """The values of these fields, with the images of neighbouring requests that have them."""
@@ -158,11 +169,17 @@ class Run:
         )
 
     def steps(
-        self, x: Tensor | None = None, previous: Step | None = None, report: bool = False
+        self,
+        x: Tensor | None = None,
+        previous: Step | None = None,
+        report: bool = False,
+        again: int = 0,
     ) -> Iterator[Step]:
         """Iterate the sampler, from the start, from ``x``, (B, C, H, W), or on from ``previous``.
 
-        ``report``: every step tells what guidance did (see ``guidance``).
+        Args:
+            report: every step tells what guidance did (see ``guidance``).
+            again: how often these timesteps were walked before: what is added now is new noise.
         """
         request, timesteps = self.request, self.timesteps
         if previous is not None:
@@ -176,7 +193,9 @@ class Run:
             self.schedule,
             self.start if x is None else x,
             timesteps,
-            FAULTS[request.fault].noise(self.noise, self.schedule, self.timesteps),
+            FAULTS[request.fault].noise(
+                partial(self.noise, again=again), self.schedule, self.timesteps
+            ),
             clip=request.clip,
             previous=previous,
             **options,

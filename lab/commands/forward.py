@@ -1,4 +1,4 @@
-"""``python -m lab forward``: noise a picture, bring it back, invert it."""
+"""``python -m lab forward``: noise a picture, bring it back, invert it, fill it in."""
 
 from __future__ import annotations
 
@@ -13,20 +13,26 @@ from ddpm_core import save_film, save_png
 from ddpm_core.commands import options
 from ddpm_core.errors import InvalidInput, check_choice, check_int
 from ddpm_core.fields import about
-from ddpm_core.recorder import contact_sheet
+from ddpm_core.recorder import contact_sheet, grid
 from ddpm_core.request import Request
 
-from ..process import forward
+from ..process import filling, forward
 from ..process.packed import open_picture, pack, unpack
 
 # The options of some modes only: type, default, the modes that read it, and what it is.
 OPTIONS = {
     "t": (int, None, ("noising alone", "--back"), "times of a strip (default: ten, evenly)"),
-    "seed": (int, 0, ("noising alone", "--back"), "of the noise"),
-    "label": (str, "none", ("--back", "--invert"), "the class it is brought back as"),
-    "steps": (int, None, ("--back", "--invert"), "from every time, or each way (default: 50, 100)"),
-    "sampler": (str, None, ("--back",), f"{about(Request, 'sampler')} (default: ddim)"),
-    "eta": (float, None, ("--back",), "noise added by ddim, 0 to 1 (default: 1)"),
+    "seed": (int, 0, ("noising alone", "--back", "--fill"), "of the noise"),
+    "label": (str, "none", ("--back", "--invert", "--fill"), "the class it is brought back as"),
+    "steps": (
+        int,
+        None,
+        ("--back", "--invert", "--fill"),
+        "from every time, or each way (default: 50; of --invert 100)",
+    ),
+    "sampler": (str, None, ("--back", "--fill"), f"{about(Request, 'sampler')} (default: ddim)"),
+    "eta": (float, None, ("--back", "--fill"), "noise added by ddim, 0 to 1 (default: 1)"),
+    "resample": (int, 1, ("--fill",), "how often each stretch of five steps is walked"),
     "top": (int, None, ("--invert",), "where it turns round (default: 0.9 T)"),
 }
 
@@ -35,11 +41,11 @@ def add(commands) -> None:
     """Register the command."""
     p = commands.add_parser(
         "forward",
-        help="noise a picture; bring it back; invert it",
+        help="noise a picture; bring it back; invert it; fill a hole in it",
         description="Noise a picture at once (eq. 4) and step by step (eq. 3); with --back, let "
         "the model denoise it from several times; with --invert, find the noise that DDIM makes "
-        "it from, and tell the error of what comes back. Times are counted as in the report: 0 "
-        "is the picture, T is noise.",
+        "it from, and tell the error of what comes back; with --fill, let the model fill a hole. "
+        "Times are counted as in the report: 0 is the picture, T is noise.",
     )
     p.add_argument(
         "--model",
@@ -62,6 +68,12 @@ def add(commands) -> None:
     what = p.add_mutually_exclusive_group()
     what.add_argument("--back", action="store_true", help="bring it back from every time --t")
     what.add_argument("--invert", action="store_true", help="there and back by DDIM alone")
+    what.add_argument(
+        "--fill",
+        type=Path,
+        metavar="FILE",
+        help="fill the hole that a picture of the same kind has white, eight times",
+    )
     for name, (kind, default, modes, words) in OPTIONS.items():
         told = f"of {', '.join(modes)}: {words}"
         several = {"nargs": "+"} if name == "t" else {}
@@ -83,7 +95,8 @@ def add(commands) -> None:
 
 def run(a) -> None:
     """Make what the options ask for, and say what was made."""
-    mode = "--invert" if a.invert else "--back" if a.back else "noising alone"
+    given = {"--invert": a.invert, "--back": a.back, "--fill": a.fill}
+    mode = next((name for name in given if given[name]), "noising alone")
     for name, (_, default, modes, _) in OPTIONS.items():  # without a meaning it is a slip
         if mode not in modes and getattr(a, name) != default:
             raise InvalidInput(f"--{name} has no meaning for {mode}")
@@ -97,8 +110,8 @@ def run(a) -> None:
     picture = unpack(a.packed, model.shape) if a.packed else open_picture(a.picture, model.shape)
     if a.out is not None:
         a.out.parent.mkdir(parents=True, exist_ok=True)
-    make = {"noising alone": _noise, "--back": _bring_back, "--invert": _invert}[mode]
-    make(a, model, picture)
+    make = {"noising alone": _noise, "--back": _bring_back, "--invert": _invert, "--fill": _fill}
+    make[mode](a, model, picture)
     if a.out is not None:
         print(a.out)
 
@@ -140,6 +153,22 @@ def _invert(a, model, picture) -> None:
         sheet = contact_sheet(found.pictures, words, scale=a.scale)
         measured = {"top": top, "steps": steps, "rmse": found.rmse, "psnr": found.psnr}
         save_png(sheet, a.out, 1, _note(a, model, picture, label=a.label, **measured))
+
+
+def _fill(a, model, picture) -> None:
+    chosen = {name: getattr(a, name) for name in ("sampler", "eta") if getattr(a, name) is not None}
+    request = filling.fill_request(model, a.label, a.seed, a.steps, **chosen)
+    hole = open_picture(a.fill, (1, *model.shape[1:]))[..., 0] > 127
+    run = filling.fill_run(model, picture, hole, request)
+    film, steps = run.film(), filling.filling(run, a.resample)
+    for step, is_kept in tqdm(steps, total=request.steps * a.resample, unit="step", leave=False):
+        if is_kept:
+            film.add(step)
+    note = _note(a, model, picture, **vars(request), resample=a.resample)
+    if a.out.suffix.lower() == ".png":
+        save_png(grid(film.images(), request.n), a.out, a.scale, note)
+    else:
+        save_film(film, a.out, scale=a.scale, columns=request.n, note=note)
 
 
 def _note(a, model, picture, **more) -> str:

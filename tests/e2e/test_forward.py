@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
@@ -11,11 +12,12 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from ddpm_core import load
+from ddpm_core.animation import read_note
 from ddpm_core.data import to_unit
 from ddpm_core.guides import classifier_for
 from lab.process.forward import forward_film
 from lab.process.packed import pack
-from tests.support.visitor import Visitor, at_rest, tiles
+from tests.support.visitor import Visitor, at_rest, download, tiles
 from ui.widgets.sketch.sketch import SAMPLES
 
 TAB = "forward"
@@ -127,6 +129,57 @@ def test_an_inversion_is_stopped_is_exact_and_of_another_picture_taken_away(read
     sheet(reader).locator("[data-sample='2']").click()
     reader.wait_for_another(before, TAB)
     expect(told).to_have_count(0)
+
+
+def test_a_model_says_what_it_takes_a_digit_for(reader):
+    page = reader.go_to("What is it?").page
+    reader.click("forward-ask")
+    page.get_by_text("The model takes this for: ").wait_for(timeout=60_000)
+    said = page.get_by_text("The model takes this for: ").inner_text()
+    bars = reader.part("forward-think").get_by_role("listitem")
+    expect(bars).to_have_count(10)
+    best = reader.part("forward-think").locator("[data-leads=true]")
+    name, told = best.get_attribute("aria-label").split(": ", 1)
+    assert f"takes this for: {name}." in said and told.startswith("+") and "the judge" in told
+
+
+def test_a_hole_is_painted_filled_and_brought_back_by_its_link(visit, tmp_path):
+    visitor, place = visit("?tab=forward&model=mnist-conditional&digit=7&label=2"), "forward-fill"
+    settled(visitor)
+    page, told = visitor.page, len(visitor.requests)
+    paper = sheet(visitor).get_by_role("application")
+    sheet(visitor).get_by_role("button", name="Paint a hole").click()
+    box = at_rest(paper)
+    for share in (0.6, 0.75, 0.9):
+        page.mouse.move(box["x"] + 5, box["y"] + share * box["height"])
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] - 5, box["y"] + share * box["height"], steps=4)
+        page.mouse.up()
+    assert not any("queue/join" in url for url in visitor.requests[told:]), "a hole runs nothing"
+    visitor.go_to("Fill in")
+    visitor.part("forward-resample").locator("input[value='1']").check(force=True)
+    visitor.click("forward-fill-go")
+    visitor.wait("film", place)
+    visitor.press("End", tab=place)
+    filled = tiles(visitor.picture("x", place), 8)
+    assert len(filled) == 8 and len({it.tobytes() for it in filled}) == 8
+    for it in filled:
+        assert (it[:13] == sample(7)[:13, :, 0]).all() and (it[17:] != sample(7)[17:, :, 0]).any()
+    path, _ = download(visitor, tmp_path, "51 frames", place)
+    note = json.loads(read_note(path))
+    assert {"hole", "picture"} <= note.keys() and note["label"] == 2
+    page.reload()
+    settled(visitor)
+    np.testing.assert_array_equal(the_picture(visitor), sample(7)[..., 0])
+    visitor.go_to("Fill in")
+    visitor.part("forward-resample").locator("input[value='1']").check(force=True)
+    visitor.click("forward-fill-go")
+    visitor.wait("film", place)
+    visitor.press("End", tab=place)
+    np.testing.assert_array_equal(tiles(visitor.picture("x", place), 8), filled)
+    # Another picture takes what was filled away, and keeps the hole.
+    page.get_by_role("button", name="Sample one").click()
+    visitor.wait("idle", place)
 
 
 def test_it_is_drawn_by_mouse_and_by_keyboard(reader):

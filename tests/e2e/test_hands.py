@@ -17,7 +17,7 @@ VIEWS = {
     "sample": (None,),
     "guidance": ("Anatomy", "Film strip", "Atlas", "Branch", "Guidance against diversity"),
     "reverse": ("One image", "Two schedules", "Samplers", "Break it"),
-    "forward": ("There and back", "Inversion"),
+    "forward": ("There and back", "Inversion", "What is it?", "Fill in"),
     "results": (None,),
 }
 # Of each kind the first that is in sight of its tab and can change something: not a file to take or

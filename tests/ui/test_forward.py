@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
+from urllib.parse import parse_qsl
 
 import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
 
-from ddpm_core import Model
+from ddpm_core import Model, Request
+from ddpm_core.animation import read_note
 from ddpm_core.checkpoints import Config
+from ddpm_core.data import to_pictures
+from ddpm_core.sampling import sample
+from lab.process.filling import fill_request, fill_run, filling
 from lab.process.forward import forward_film, return_request, return_times, returns
 from lab.process.recognise import thoughts
-from ui.runs import forward_runs
+from ui.runs import fill_runs, forward_runs
 from ui.runs.runs import Studio
+from ui.sharing import share_panel
 from ui.tabs.forward import forward, picture_tools
+from ui.widgets.sketch import sketch
 
 RNG = np.random.default_rng(0)
 
@@ -59,7 +67,7 @@ class Page:
         with gr.Blocks():
             self.tab = forward.build(studio)
         self.studio, self.made_of = studio, {}
-        self.strip, self.inverted, self.recognised = self.tab.tools
+        self.strip, self.inverted, self.recognised, self.filled = self.tab.tools
 
     def fit(self, model, label="none"):
         return self.tab.fit(model, label, visitor())
@@ -70,7 +78,13 @@ class Page:
 
     def make(self, tool, picture, model, seed=0, label="none"):
         """The news of a tool that was pressed."""
-        for news in tool.run(visitor(), picture, model, seed, label):
+        return self.pressed(tool, picture, model, seed, label)
+
+    def fill(self, hole, picture, model, seed=0, label="none", resample="1"):
+        return self.pressed(self.filled, hole, picture, model, seed, label, resample)
+
+    def pressed(self, tool, *values):
+        for news in tool.run(visitor(), *values):
             self.made_of[tool] = news.pop(tool.made_of, self.made_of.get(tool, ""))
             if tool.shows in news:
                 yield news
@@ -192,6 +206,61 @@ def test_a_model_says_what_it_takes_a_picture_for_and_one_without_classes_why_no
         assert len(news) == thought.rounds
     (refused,) = page.make(page.recognised, picture(), "plain")
     assert "knows no classes" in refused[page.recognised.shows]["message"]
+
+
+@pytest.mark.parametrize("name", ["unclipped", "colour", "labelled"])
+def test_a_hole_is_filled_for_every_model_and_leaves_as_a_file(page, name):
+    drawing, side = picture(name), MODELS[name].shape[1]
+    hole = np.zeros((side, side), bool)
+    hole[2:6, 1:5] = True
+    label = "2" if MODELS[name].classes else "none"
+    painted = sketch.sized(side, 1, hole=hole)["hole"]
+    *_, last = page.fill(painted, drawing, name, 3, label, "3")
+    request = fill_request(MODELS[name], label, 3)
+    walk = filling(fill_run(MODELS[name], drawing, hole, request), 3)
+    wanted = to_pictures([step for step, _ in walk][-1].x)
+    due = last[page.filled.take]
+    (lane,) = last[page.filled.shows]["lanes"]
+    assert due["kind"] == "due" and lane["calls"] == 3 * request.steps
+    film = page.studio.kept_run(due["run"]).film
+    np.testing.assert_array_equal(film.images(), wanted)
+    # The link, and the file's note, bring picture, hole, seed and class back.
+    taken = page.filled.written(share_panel.Choice("gif", 10, ("x",), due["order"], due["run"]))
+    note = json.loads(read_note(taken.path))
+    for asked in (page.tab.asked(parse_qsl(due["link"]), name), page.tab.noted(note)):
+        np.testing.assert_array_equal(asked.picture, drawing)
+        np.testing.assert_array_equal(asked.hole, hole)
+        assert (asked.seed, asked.label) == (3, label)
+    (again,) = page.fill(painted, drawing, name, 3, label, "3")
+    assert again[page.filled.take]["run"] == due["run"], "it is kept"
+
+
+def test_without_a_hole_the_lower_half_is_filled_and_filling_is_stopped(page, monkeypatch):
+    monkeypatch.setattr(fill_runs, "PAUSE", 0.0)
+    drawing = picture("long")
+    walk = page.fill("", drawing, "long")
+    seen = [next(walk) for _ in range(3)]
+    assert [news[page.filled.note].split(" of ")[0] for news in seen] == ["1", "2", "3"]
+    page.filled.stop(visitor())
+    *_, last = walk
+    assert last[page.filled.note] == "Stopped after 3 steps."
+    assert last[page.filled.shows]["kind"] == "film"
+    for hole, told in (("@", "cannot be read"), ("AAAA", "has other pixels")):
+        (refused,) = page.fill(hole, drawing, "long")
+        assert told in refused[page.filled.shows]["message"]
+    *_, whole = page.fill("", drawing, "long")
+    assert "the lower half was taken" in whole[page.filled.note]
+    film = page.studio.kept_run(whole[page.filled.take]["run"]).film
+    assert (film.images()[:, :4] == drawing[:4]).all() and film.images()[:, 4:].std() > 0
+
+
+def test_a_picture_that_the_model_draws_is_put_on_the_sheet(page):
+    (news,) = page.tab.draw_one("free", 5, "1", visitor())
+    request = Request(n=1, label=1, seed=5)
+    wanted = sample(MODELS["free"], request.as_meant(MODELS["free"]))[0]
+    np.testing.assert_array_equal(sketch.pixels(news[page.tab.sheet]), wanted)
+    (refused,) = page.tab.draw_one("labelled", 5, "none", visitor())
+    assert "no null class" in refused[page.tab.stage]["message"]
 
 
 # --- one thing after another ---

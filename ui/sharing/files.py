@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ddpm_core import InvalidInput, Run, grid, save_animation, save_png
+from ddpm_core import InvalidInput, Model, Run, grid, save_animation, save_png
 from ddpm_core.recorder import Frames
 from lab.process.forward import ForwardFilm
 
@@ -20,7 +20,7 @@ from ..runs.player_values import columns
 from ..runs.races import RaceProgress
 from ..runs.runs import Progress, Studio
 from ..widgets.download.download import Choice, Taken
-from . import permalinks
+from . import forward_links, permalinks
 from .file_cache import put
 
 # How wide a picture grows by enlarging, and what all frames together may.
@@ -119,6 +119,24 @@ def forward(model: str, noised: ForwardFilm, picture: np.ndarray, seed: int, cho
         frames,
         noised.sheet(),
         scale=min(2, enlargement(frames[0].shape, len(frames))),
+    )
+
+
+def filled(model: Model, progress: Progress, choice: Choice) -> Taken:
+    """Every step of a hole that is filled; picture and hole are in the note."""
+    key = progress.key
+    picture, hole = key.opened(model)
+    about = {"tab": "forward", "process": "forward", "picture": b64encode(picture).decode("ascii")}
+    about |= {"hole": forward_links.pack_hole(hole), "resample": key.resample}
+    frames = Frames(progress.film, choice.panes, choice.stride, key.columns)
+    return written(
+        choice,
+        f"{permalinks.stem(key.model)}-filled-seed{key.request.seed}",
+        Run(model, key.request, images=[]).describe(**about),
+        frames,
+        grid(progress.film.images(), key.columns),
+        scale=max(2, enlargement(frames[0].shape, len(frames))),
+        picture_scale=4,
     )
 
 

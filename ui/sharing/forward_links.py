@@ -35,6 +35,7 @@ class Asked:
         label: what it is brought back as; None: as is usual for the model.
         digit: which of the test set.
         picture: uint8 (H, W, C) of the model's shape.
+        hole: bool (H, W), painted into it.
     """
 
     model: Model
@@ -42,11 +43,13 @@ class Asked:
     label: str | None = None
     digit: int | None = None
     picture: np.ndarray | None = None
+    hole: np.ndarray | None = None
 
 
-def query(model: str, picture: np.ndarray, seed: int, label: str) -> str:
+def query(model: str, picture: np.ndarray, seed: int, label: str, hole=None) -> str:
     """The query string that restores the tab; a picture that is too large is left out of it."""
     parts = {"tab": "forward", "model": model, "seed": int(seed), "label": label}
+    parts |= {} if hole is None else {"hole": pack_hole(hole)}
     digit = digit_of(picture)
     if digit is not None:
         return urlencode(parts | {"digit": digit})
@@ -65,17 +68,34 @@ def parse(pairs: Iterable[tuple[str, str]], model: Model) -> Asked:
     """
     named = dict(pairs)
     seed = check_int("seed", read("seed", named.get("seed", "0"), int), 0, MAX_SEED)
-    label = named.get("label")
-    if label is not None:
-        label = str(Request(n=1, label=label, steps=1).for_model(model).label)
-        if label == "all":
-            raise InvalidInput("one picture is brought back as one class, or none")
+    label = checked_label(named.get("label"), model)
+    hole = unpack_hole(named.get("hole"), model)
     if "digit" in named:
         digit = check_int("digit", read("digit", named["digit"], int), 0, 9)
-        return Asked(model, seed, label, digit)
+        return Asked(model, seed, label, digit, hole=hole)
     if "picture" in named:
-        return Asked(model, seed, label, None, unpack(named["picture"], model.shape))
-    return Asked(model, seed, label)
+        return Asked(model, seed, label, None, unpack(named["picture"], model.shape), hole)
+    return Asked(model, seed, label, hole=hole)
+
+
+def checked_label(label, model: Model) -> str | None:
+    """The class that is named, or none, if one picture can be brought back as it."""
+    if label is None:
+        return None
+    label = str(Request(n=1, label=label, steps=1).for_model(model).label)
+    if label == "all":
+        raise InvalidInput("one picture is brought back as one class, or none")
+    return label
+
+
+def pack_hole(hole: np.ndarray) -> str:
+    """A hole, bool (H, W), as text."""
+    return pack(hole.astype(np.uint8)[..., None])
+
+
+def unpack_hole(text: str | None, model: Model) -> np.ndarray | None:
+    """The hole that was packed, or none, in a picture of a model."""
+    return None if text is None else unpack(text, (1, *model.shape[1:]))[..., 0] > 0
 
 
 def python(model: str, packed: str | None, seed: int, label: str) -> str:

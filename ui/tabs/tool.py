@@ -29,12 +29,14 @@ class Tool(ABC):
         shows: what it is seen in.
         note: says in words what is shown, or how far it is.
         take: hands it over as a file.
+        js: what the browser makes of the inputs, if anything.
     """
 
     place: str
     shows: gr.components.Component
     note: gr.Markdown | None = None
     take: download.Download | None = None
+    js: str | None = None
 
     def __init__(self, studio: Studio):
         self.studio = studio
@@ -80,6 +82,11 @@ class Tool(ABC):
         """End it after the step it is in; what it has is kept."""
         self.studio.stop((visitor.session_hash, self.place))
 
+    @property
+    def parts(self) -> list:
+        """What it updates of its own."""
+        return [part for part in (self.shows, self.note, self.take) if part]
+
     def wire(self, inputs: list, *outputs) -> None:
         """Let its buttons run and stop it.
 
@@ -87,6 +94,5 @@ class Tool(ABC):
             inputs: whose values it is computed from.
             outputs: what it updates besides the parts that every tool has.
         """
-        parts = [part for part in (self.shows, self.note, self.take) if part]
-        self.go.click(self.run, inputs, [*parts, *outputs], **STREAM)
+        self.go.click(self.run, inputs, [*self.parts, *outputs], js=self.js, **STREAM)
         self.halt.click(self.stop, **AT_ONCE)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import gradio as gr
+import numpy as np
 
-from ddpm_core import InvalidInput
+from ddpm_core import InvalidInput, Request
 from ddpm_core.errors import check_int
 from ddpm_core.noise import MAX_SEED
 from lab.process.packed import unpack
@@ -17,7 +18,7 @@ from ...events import LATEST, QUIET, STREAM, arm
 from ...runs import forward_runs
 from ...runs.forward_runs import BINS, REACH
 from ...runs.player_values import failed, ordered
-from ...runs.runs import Studio
+from ...runs.runs import Key, Studio
 from ...runs.ticket import Ticket
 from ...sharing import files, forward_links, share_panel
 from ...sharing.forward_links import Asked
@@ -61,6 +62,7 @@ class Forward:
     keep: share_panel.SharePanel
     tools: list[picture_tools.PictureTool]
     sheet: sketch.Sketch
+    go: gr.Button
     label: gr.Radio
     model: gr.Dropdown
     seed: gr.Number
@@ -131,9 +133,23 @@ class Forward:
             return gr.skip()  # the stage says what is wrong
         return run_controls.offered(choices, label, first)
 
-    def _sized(self, model: str, chosen: int | None = None, wanted: str | None = None) -> dict:
+    def draw_one(self, model, seed, label, visitor: gr.Request) -> Iterator[dict]:
+        """Put a picture on the sheet that the model draws."""
+        ticket = arm(self.studio, visitor, f"{NAME} sample")
+        try:
+            meant = Request(n=1, label=label, seed=seed).as_meant(self.studio.model(model))
+            for progress in self.studio.stream(ticket, Key(model, meant), rate=1):
+                pass
+        except InvalidInput as error:
+            yield self.refuse(visitor, error)
+            return
+        if not ticket.superseded:
+            wanted = f"sampled {ticket.order}"
+            yield {self.sheet: sketch.shown(progress.film.images()[0], wanted)}
+
+    def _sized(self, model: str, chosen=None, wanted: str | None = None, hole=None) -> dict:
         channels, side, _ = self.studio.model(model).shape
-        return sketch.sized(side, channels, chosen, wanted)
+        return sketch.sized(side, channels, chosen, wanted, hole)
 
     # --- what it opens with, and what arrives at the page ---
 
@@ -156,7 +172,9 @@ class Forward:
         if "packed" in about:
             return Asked(model, seed, picture=unpack(about["packed"], model.shape))
         given = {"side": side, "channels": channels, "pixels": about.get("picture")}
-        return Asked(model, seed, picture=sketch.pixels(given))
+        hole = forward_links.unpack_hole(about.get("hole"), model)
+        label = None if hole is None else forward_links.checked_label(about.get("label"), model)
+        return Asked(model, seed, label, picture=sketch.pixels(given), hole=hole)
 
     def set_to(self, asked: Asked, wanted: str) -> dict:
         """Updates that put a picture on the sheet, which then tells of it by itself.
@@ -164,12 +182,14 @@ class Forward:
         Args:
             wanted: names what it is put there for; see ``sketch.shown``.
         """
-        name = asked.model.name
+        name, hole = asked.model.name, asked.hole
+        if hole is None:
+            hole = np.zeros(asked.model.shape[1:], bool)  # in place of what is painted there
         if asked.picture is None:
             digit = FIRST if asked.digit is None else asked.digit
-            sheet = self._sized(name, digit, wanted)
+            sheet = self._sized(name, digit, wanted, hole)
         else:
-            sheet = sketch.shown(asked.picture, wanted)
+            sheet = sketch.shown(asked.picture, wanted, hole)
         choices, chosen = classes(self.studio, name)
         return {
             self.model: hub_models.pick(name, self.studio.names()),
@@ -240,6 +260,7 @@ def build(studio: Studio) -> Forward:
                 "Your picture", player=f"{NAME}-stage", elem_id=f"{NAME}-sheet"
             )
             choices, chosen = classes(studio, names[0] if names else None)
+            made["go"] = gr.Button("Sample one", size="sm", elem_id=f"{NAME}-sample-go")
             made["label"] = control("label", chosen, NAME, choices=choices, label="Brought back as")
             made["model"] = model_picker(names, NAME)
             made["seed"] = control("seed", 0, NAME, min_width=160)
@@ -252,7 +273,7 @@ def _wire(tab: Forward) -> None:
     share_panel.wire(tab.keep.take, tab.taken, [tab.shown])
     asked, marks = [tab.sheet, tab.model, tab.seed], [tool.made_of for tool in tab.tools]
     shown = [tab.stage, tab.pixels, tab.formulas, tab.keep.take, tab.shown]
-    shown += [part for tool in tab.tools for part in (tool.shows, tool.note)]
+    shown += [part for tool in tab.tools for part in tool.parts]
     noised = gr.on(
         [tab.sheet.input, tab.seed.change],
         tab.noise,
@@ -264,6 +285,8 @@ def _wire(tab: Forward) -> None:
     telling = {"fn": tab.tell, "inputs": [tab.shown, tab.label], "outputs": tab.keep.outputs}
     noised.then(**telling, **QUIET)
     tab.label.input(**telling, **LATEST)
+    sampled = {"inputs": [tab.model, tab.seed, tab.label], "outputs": [tab.sheet, tab.stage]}
+    tab.go.click(tab.draw_one, **sampled, **STREAM)
     # The sheet then tells anew.
     named = [tab.model, tab.label]
     fitted = tab.model.input(tab.fit, named, [tab.sheet, tab.label, tab.stage], **LATEST)

@@ -1,4 +1,4 @@
-"""Under the Forward stage: the picture brought back, inverted, and recognised."""
+"""Under the Forward stage: the picture brought back, inverted, recognised and filled in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import gradio as gr
 import numpy as np
 
-from ddpm_core import InvalidInput, Model
+from ddpm_core import InvalidInput, Model, Request
+from lab.process.filling import STRETCH, fill_request
 from lab.process.forward import (
     Inversion,
     inversion_plan,
@@ -21,11 +22,16 @@ from lab.process.forward import (
 )
 from lab.process.recognise import Thought, asked_classes, round_times, thoughts
 
+from ...runs import fill_runs, player_values
+from ...runs.fill_runs import FillKey
 from ...runs.limits import most_work
 from ...runs.runs import Studio
 from ...runs.ticket import Ticket
+from ...sharing import files, forward_links, share_panel
+from ...widgets.download.download import Download
 from ...widgets.image_grid import image_grid
 from ...widgets.opinion import opinion
+from ...widgets.player import player
 from ...widgets.sketch import sketch
 from .. import recordings
 from ..tool import Tool
@@ -38,7 +44,7 @@ PAUSE = 1 / 8  # seconds between two looks at what is being made
 
 
 class PictureTool(Tool):
-    """What is made of the picture on the sheet, step by step.
+    """What is made of the picture on the sheet.
 
     Attributes:
         made_of: tells what it shows was made of, see ``mark``.
@@ -57,25 +63,37 @@ class PictureTool(Tool):
         words = recorded.pop("words") if recorded else ""
         with gr.Tab(self.title, id=self.place):
             self.shows = self.screen(recorded or self.empty(self.idle), elem_id=shown)
+            self.options(prefix)
             with gr.Row(elem_classes="actions"):
                 self.buttons(self.words, go, stop, size="sm")
             self.note = gr.Markdown(words, elem_classes="caption", latex_delimiters=LATEX)
             made_of = self.mark(sketch.digit(FIRST), RECORDED, 0) if recorded else ""
+            self.lay_take(prefix)
             # Within the tab: Gradio counts all that stands between two tabs as one more.
             self.made_of = gr.State(made_of)
+
+    def options(self, prefix: str) -> None:
+        """Lay out what else can be chosen."""
+
+    def lay_take(self, prefix: str) -> None:
+        """Lay out what hands it over as a file, if anything does."""
 
     @abstractmethod
     def screen(self, value: dict, **props) -> gr.components.Component:
         """What it shows its pictures in."""
 
-    @abstractmethod
-    def value(self, made, live: bool = False, **about) -> dict:
-        """What that shows of what is made so far."""
-
     def mark(self, picture: np.ndarray, model: str, seed) -> str:
         """Tells whether two things were made of the same."""
         about = f"{picture.shape}{model} {seed}".encode()
         return hashlib.blake2b(about + picture.tobytes()).hexdigest()
+
+
+class StepwiseTool(PictureTool):
+    """It is made step by step, each of which is shown."""
+
+    @abstractmethod
+    def value(self, made, live: bool = False, **about) -> dict:
+        """What is shown of what is made so far."""
 
     def compute(self, ticket: Ticket, picture, model, seed, label) -> Iterator[dict]:
         if picture is None:
@@ -105,7 +123,7 @@ class PictureTool(Tool):
         nothing while more are to come."""
 
 
-class TileTool(PictureTool):
+class TileTool(StepwiseTool):
     """What is made is tiles, (n, H, W, C).
 
     Attributes:
@@ -177,7 +195,7 @@ class Inverted(TileTool):
                 yield done, ""
 
 
-class Recognised(PictureTool):
+class Recognised(StepwiseTool):
     """The class that makes the network's guess of the noise best, beside what the judge says."""
 
     place, names = "think", ("think", "ask", "think-stop")
@@ -208,8 +226,74 @@ class Recognised(PictureTool):
             yield asked * thought.round, words
 
 
+class Filled(PictureTool):
+    """A hole in the picture, filled: eight proposals, with every step of them."""
+
+    place, names = "fill", ("fill-stage", "fill-go", "fill-stop")
+    title = words = "Fill in"
+    idle = "Paint a hole into your picture: the model fills it, eight times."
+    label = "The hole, filled eight times"
+    # The hole is what only the browser knows of the sheet; it takes the stage's place.
+    js = '(_, sheet, ...rest) => [sheet?.hole ?? "", sheet, ...rest]'
+
+    def options(self, prefix):
+        self.resample = gr.Radio(
+            [("no", "1"), ("twice", "3"), ("four times", "5")],
+            value="3",
+            label="Going back",
+            elem_classes="chips",
+            elem_id=f"{prefix}-resample",
+        )
+
+    def lay_take(self, prefix):
+        self.take = Download(
+            f"{prefix}-fill", panes=share_panel.BOTH, png=True, place=prefix, elem_classes="keep"
+        )
+        share_panel.wire(self.take, self.written)
+
+    def screen(self, value, **props):
+        return player.Player(value, label=self.label, grid=(8, 1), **props)
+
+    def empty(self, message, order=None):
+        return player.idle(message) | ({} if order is None else {"order": order})
+
+    def wire(self, inputs, *outputs):
+        super().wire([self.shows, *inputs, self.resample], *outputs)
+
+    def compute(self, ticket, hole, picture, model, seed, label, resample):
+        if picture is None:
+            raise InvalidInput("Draw something first.")
+        hole, told = sketch.hole(hole, len(picture)), ""
+        if hole is None:
+            hole = np.arange(len(picture))[:, None] >= np.full(len(picture), len(picture) // 2)
+            told = "No hole is painted: the lower half was taken. "
+        request = fill_request(self.studio.model(model), label, seed)
+        about = {"picture": picture.tobytes(), "hole": hole.astype(np.uint8).tobytes()}
+        key = FillKey(model, request, **about, resample=int(resample))
+        link = forward_links.query(model, picture, seed, label, hole)
+        pending = share_panel.pending(ticket.order, link)
+        yield {self.made_of: self.mark(picture, model, seed), self.note: "", self.take: pending}
+        work = request.steps * key.resample
+        for taken, progress in fill_runs.stream(self.studio, ticket, key):
+            shown = player_values.shown(self.studio, progress)
+            news = {self.shows: player_values.ordered(shown, ticket)}
+            if progress.done:
+                news[self.take] = share_panel.due(ticket.order, progress.id, link)
+                words = f"{told}{_filled(self.studio.model(model), request, key.resample)}"
+                news[self.note] = f"Stopped after {taken} steps." if progress.stopped else words
+            else:
+                news[self.note] = f"{taken} of {work} steps"
+            yield news
+
+    def written(self, choice: share_panel.Choice) -> share_panel.Taken:
+        """What is shown as a file."""
+        progress = files.asked(self.studio, choice)
+        return files.filled(self.studio.model(progress.key.model), progress, choice)
+
+
 # In the order in which they stand; each in a tab of its own.
-TOOLS = (ThereAndBack, Inverted, Recognised)
+TOOLS = (ThereAndBack, Inverted, Recognised, Filled)
+RECORDED_TOOLS = TOOLS[:3]  # the last one needs a hole
 
 
 def _affordable(model: Model, times: list[int]) -> int:
@@ -234,6 +318,15 @@ def _check_work(model: Model, work: int) -> None:
             f"with {model.name} these are {work:,} denoisings, more than the {most:,} done at a "
             "time"
         )
+
+
+def _filled(model: Model, request: Request, resample: int) -> str:
+    as_class = "" if request.label == "none" else f", told the class {model.classes[request.label]}"
+    again = f", every {STRETCH} of them walked {resample} times" if resample > 1 else ""
+    return (
+        f"{request.steps} steps of DDIM with η = 1{as_class}{again}. At every step the known part "
+        "is your picture with as much noise as $x_t$ has; the network only chooses the rest."
+    )
 
 
 def _verdict(model: Model, found: Thought) -> str:

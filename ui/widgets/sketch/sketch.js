@@ -5,6 +5,7 @@ import { bytesOf } from "../numbers.js";
 
 const SIDE = 280; // of the sheet that is drawn on, in pixels
 const PEN = 22; // about as wide as the strokes of the digits that the models know
+const WIDE = 40; // the brush that paints a hole
 const STEP = 4; // how far an arrow key moves the pen
 const MOST_PIXELS = 50e6; // of a picture that is opened: each takes four bytes
 
@@ -12,10 +13,12 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
   root.innerHTML = skeleton(options);
   const sheet = find(".sketch-sheet");
   const ink = sheet.getContext("2d", { willReadFrequently: true });
+  const hole = find(".sketch-hole").getContext("2d", { willReadFrequently: true });
   const small = document.createElement("canvas");
   const showSoon = atNextFrame(showOnStage);
 
   let { side, channels } = options;
+  let brush = "ink"; // or "hole"
   let exact = null; // of a sample that was chosen: its own pixels, until something is drawn on it
   let pen = { x: SIDE / 2, y: SIDE / 2 };
   let down = null; // the pointer that draws: of several fingers the first
@@ -39,6 +42,7 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
       return;
     }
     [side, channels] = [value.side ?? side, value.channels ?? channels];
+    if (value.hole && value.wanted !== undefined) paintHole(value.hole);
     if (value.chosen !== undefined) {
       ready.then(() => soon(() => show(find(`[data-sample="${value.chosen}"] canvas`))));
     } else if (value.pixels && value.wanted !== undefined) {
@@ -63,15 +67,41 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
   }
 
   function strokeTo(x, y, from = pen) {
-    exact = null;
-    Object.assign(ink, { strokeStyle: "#fff", lineWidth: PEN, lineCap: "round", lineJoin: "round" });
-    ink.beginPath();
-    ink.moveTo(from.x, from.y);
-    ink.lineTo(x, y);
-    ink.stroke();
+    const inks = brush === "ink";
+    const on = inks ? ink : hole;
+    Object.assign(on, { strokeStyle: "#fff", lineWidth: inks ? PEN : WIDE, lineCap: "round",
+      lineJoin: "round" });
+    on.beginPath();
+    on.moveTo(from.x, from.y);
+    on.lineTo(x, y);
+    on.stroke();
     unsaid = true;
     moveTo(x, y);
+    if (!inks) return;
+    exact = null;
     showSoon();
+  }
+
+  function take(which) {
+    brush = which;
+    for (const button of findAll("[data-brush]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.brush === brush));
+    }
+  }
+
+  function closeHole() {
+    hole.clearRect(0, 0, SIDE, SIDE);
+  }
+
+  /** Of bytes, one for each pixel of the model's. */
+  function paintHole(text) {
+    closeHole();
+    const painted = new ImageData(side, side);
+    bytesOf(text).forEach((byte, p) => painted.data.fill(byte ? 255 : 0, 4 * p, 4 * p + 4));
+    small.width = small.height = side;
+    small.getContext("2d").putImageData(painted, 0, 0);
+    hole.imageSmoothingEnabled = false;
+    hole.drawImage(small, 0, 0, SIDE, SIDE);
   }
 
   function moveTo(x, y) {
@@ -134,23 +164,43 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
     if (unsaid) playerOf(options.player)?.dispatchEvent(new CustomEvent("player:show", { detail }));
   }
 
+  /** What was drawn; a hole leaves the picture as it is, and sets nothing off. */
+  function finish() {
+    if (brush === "ink") return tell();
+    unsaid = false;
+    if (sent) props.value = sent = { ...sent, hole: holeText() };
+  }
+
   function tell() {
     unsaid = false;
     note("");
-    let text = "";
-    for (const byte of smallBytes()) text += String.fromCharCode(byte);
-    props.value = sent = { side, channels, pixels: btoa(text) };
+    props.value = sent = { side, channels, pixels: textOf(smallBytes()), hole: holeText() };
     root.dataset.sent = Number(root.dataset.sent ?? 0) + 1;
     trigger("input");
   }
 
-  /** The picture as small as the models see it. */
-  function smallBytes() {
+  function textOf(bytes) {
+    return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+  }
+
+  /** For each pixel whether it is in the hole; nothing if none is. */
+  function holeText() {
+    const data = shrunk(hole.canvas);
+    const bytes = Array.from({ length: side * side }, (_, p) => Number(data[4 * p + 3] > 127));
+    return bytes.includes(1) ? textOf(bytes) : "";
+  }
+
+  function shrunk(canvas) {
     small.width = small.height = side;
     const pens = small.getContext("2d", { willReadFrequently: true });
     Object.assign(pens, { imageSmoothingEnabled: true, imageSmoothingQuality: "high" });
-    pens.drawImage(exact ?? sheet, 0, 0, side, side);
-    const { data } = pens.getImageData(0, 0, side, side);
+    pens.drawImage(canvas, 0, 0, side, side);
+    return pens.getImageData(0, 0, side, side).data;
+  }
+
+  /** The picture as small as the models see it. */
+  function smallBytes() {
+    const data = shrunk(exact ?? sheet);
     const bytes = new Uint8Array(side * side * channels);
     for (let p = 0; p < side * side; p++) {
       const [r, g, b] = [data[4 * p], data[4 * p + 1], data[4 * p + 2]];
@@ -176,14 +226,14 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
     on(sheet, "lostpointercapture", (event) => {
       if (event.pointerId !== down) return;
       down = null;
-      tell();
+      finish();
     });
     on(sheet, "keydown", onKey);
     on(sheet, "keyup", (event) => {
-      if (event.key.startsWith("Arrow") && unsaid) tell();
+      if (event.key.startsWith("Arrow") && unsaid) finish();
     });
     on(sheet, "blur", () => {
-      if (unsaid && down === null) tell();
+      if (unsaid && down === null) finish();
     });
     on(root, "click", onClick);
     on(find("input"), "change", (event) => {
@@ -200,9 +250,11 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
   function onClick(event) {
     const button = event.target.closest("button");
     if (button?.dataset.sample) show(button.querySelector("canvas"));
+    else if (button?.dataset.brush) take(button.dataset.brush);
     else if (button?.dataset.do === "clear") {
-      wipe();
-      tell();
+      if (brush === "hole") closeHole();
+      else wipe();
+      finish();
     } else if (button?.dataset.do === "open") find("input").click();
   }
 
@@ -262,10 +314,15 @@ function skeleton(options) {
     aria-label="${escapeText(name)}"><canvas></canvas></button>`);
   return `
     <span class="sketch-label">${escapeText(options.label)}</span>
+    <div class="sketch-actions" role="group" aria-label="Brush">
+      <button type="button" class="button" data-brush="ink" aria-pressed="true">Draw</button>
+      <button type="button" class="button" data-brush="hole" aria-pressed="false">Paint a hole</button>
+    </div>
     <div class="sketch-paper">
       <canvas class="sketch-sheet" width="${SIDE}" height="${SIDE}" tabindex="0" role="application"
         aria-label="${escapeText(options.label)}: draw with the pointer, or with the arrow keys;
         with shift the pen is lifted"></canvas>
+      <canvas class="sketch-hole" width="${SIDE}" height="${SIDE}" aria-hidden="true"></canvas>
       <span class="sketch-pen" aria-hidden="true"></span>
       <span class="sketch-keys" aria-hidden="true"><kbd>←↑↓→</kbd> draw, <kbd>shift</kbd> lifts</span>
     </div>

@@ -14,8 +14,9 @@ import numpy as np
 from ddpm_core.errors import InvalidInput, check_choice, check_int
 
 from .. import component
+from ..component import raw
 
-__all__ = ["Sketch", "digit", "pixels", "shown", "sized"]
+__all__ = ["Sketch", "digit", "hole", "pixels", "shown", "sized"]
 
 # One digit of each class from MNIST's test set, side by side: of the first 1,000 images the one
 # that is nearest to the mean of its class.
@@ -33,7 +34,8 @@ def digit(number: int) -> np.ndarray:
 class Sketch(component.Component):
     """A picture as small as the models see it, drawn or opened in the browser.
 
-    A function gets it as a uint8 array (side, side, channels); it returns `sized(...)`.
+    A function gets it as a uint8 array (side, side, channels); it returns `sized(...)`. A second
+    brush paints a hole into it; what the browser holds of the sheet has that as `hole`, see `hole`.
     `input` fires when a stroke ends, a picture is opened or one of the test set is chosen.
     """
 
@@ -68,34 +70,50 @@ def pixels(about: Mapping[str, Any]) -> np.ndarray:
     side = check_int("side of the picture", about.get("side"), 1, MAX_SIDE)
     channels = check_choice("number of channels", about.get("channels"), (1, 3))
     try:
-        raw = base64.b64decode(about["pixels"], validate=True)
+        sent = base64.b64decode(about["pixels"], validate=True)
     except (binascii.Error, TypeError, ValueError):
         raise InvalidInput("the picture cannot be read") from None
-    if len(raw) != side * side * channels:
+    if len(sent) != side * side * channels:
         raise InvalidInput(f"a picture of {side} x {side} x {channels} has other pixels")
-    return np.frombuffer(raw, np.uint8).reshape(side, side, channels)
+    return np.frombuffer(sent, np.uint8).reshape(side, side, channels)
+
+
+def hole(text: Any, side: int) -> np.ndarray | None:
+    """Where a hole is painted, bool (side, side), as the browser tells it; None for no hole.
+
+    Raises:
+        InvalidInput: if it is none of a picture of this side.
+    """
+    painted = pixels({"side": side, "channels": 1, "pixels": text})[..., 0] > 0 if text else None
+    return painted if painted is not None and painted.any() else None
 
 
 def sized(
-    side: int, channels: int, chosen: int | None = None, wanted: str | None = None
+    side: int,
+    channels: int,
+    chosen: int | None = None,
+    wanted: str | None = None,
+    hole: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """How large the picture is to be; it is sent anew in that size.
 
     Parameters:
         chosen: which of the test set it shows from now on.
         wanted: what for, for example a model's name: for the same thing it is not sent twice.
+        hole: bool (side, side), painted in place of what is painted there.
     """
     told = {"side": int(side), "channels": int(channels)}
     told |= {} if chosen is None else {"chosen": int(chosen)}
+    told |= {} if hole is None else {"hole": raw(hole.astype(np.uint8))}
     return told if wanted is None else told | {"wanted": wanted}
 
 
-def shown(picture: np.ndarray, wanted: str) -> dict[str, Any]:
+def shown(picture: np.ndarray, wanted: str, hole: np.ndarray | None = None) -> dict[str, Any]:
     """A uint8 picture (side, side, channels) to be put on the sheet, and sent back as it is.
 
     Parameters:
         wanted: what for; for the same thing it is not put there twice.
+        hole: as of `sized`.
     """
     side, _, channels = picture.shape
-    text = base64.b64encode(np.ascontiguousarray(picture).tobytes()).decode("ascii")
-    return sized(side, channels, wanted=wanted) | {"pixels": text}
+    return sized(side, channels, wanted=wanted, hole=hole) | {"pixels": raw(picture)}

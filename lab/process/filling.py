@@ -1,0 +1,80 @@
+"""A picture with a hole in it, filled by a model: what is known of it leads the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import torch
+
+from ddpm_core.checkpoints import Model
+from ddpm_core.diffusion import q_between
+from ddpm_core.errors import InvalidInput, check_int
+from ddpm_core.request import Request
+from ddpm_core.samplers import Step
+from ddpm_core.sampling import Run
+
+from .forward import from_picture
+
+PROPOSALS, STEPS = 8, 50
+STRETCH = 5  # steps that are walked before they are gone back over
+MAX_RESAMPLE = 10
+
+
+def fill_request(
+    model: Model, label: int | str = "none", seed: int = 0, steps: int | None = None, **more
+) -> Request:
+    """The request that fills a hole unless another is asked for: eight proposals by DDIM with
+    eta = 1."""
+    few = min(STEPS, model.schedule.num_timesteps)
+    steps = few if steps is None else steps
+    usual = Request(n=PROPOSALS, label=label, seed=seed, steps=steps, sampler="ddim", eta=1.0)
+    return replace(usual.as_meant(model), **more).for_model(model)
+
+
+def fill_run(model: Model, picture: np.ndarray, hole: np.ndarray, request: Request) -> Run:
+    """The run that fills a hole.
+
+    Args:
+        picture: uint8 (H, W, C), of the model's shape.
+        hole: bool (H, W), true where the picture is not known.
+    """
+    x0, hole = from_picture(picture, model.shape), np.asarray(hole, bool)
+    if hole.shape != picture.shape[:2]:
+        raise InvalidInput(f"a hole of {hole.shape} pixels is not one in {picture.shape[:2]}")
+    if not hole.any():
+        raise InvalidInput("there is no hole to fill")
+    return Run(model, request, x0=x0, known=torch.from_numpy(~hole)[None, None])
+
+
+def filling(run: Run, resample: int = 1, stretch: int = STRETCH) -> Iterator[tuple[Step, bool]]:
+    """The steps of a run, each stretch of them walked ``resample`` times (RePaint, Lugmayr et al.
+    2022, section 4.2): noised anew between, the rest can adapt to what is known.
+
+    Yields:
+        a step, and whether it is kept: in the last walk over its stretch.
+    """
+    check_int("resample", resample, 1, MAX_RESAMPLE)
+    total, step = run.model.schedule.num_timesteps, None
+    for first in range(0, len(run.timesteps), stretch):
+        mark, state, top = step, step.x if step else run.start, run.timesteps[first]
+        for again in range(resample):
+            if again:
+                noise = run.noise(total + 1 + top, again).to(state)
+                state = q_between(run.schedule, step.x, step.t_next, top, noise)
+            previous = mark and replace(mark, x=state)
+            for step in islice(run.steps(state, previous, again=again), stretch):
+                yield step, again == resample - 1
+
+
+def fill_calls(run: Run, resample: int = 1, stretch: int = STRETCH) -> list[int]:
+    """Evaluations of the network for each image, at the start and at every step that is kept."""
+    once, found = run.calls(), [0]
+    for step in range(1, len(once)):
+        first = (step - 1) // stretch * stretch
+        last = min(first + stretch, len(once) - 1)
+        before = resample * once[first] + (resample - 1) * (once[last] - once[first])
+        found.append(before + once[step] - once[first])
+    return found
