@@ -70,7 +70,7 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
             with gr.Tab("Forward", id="forward") as forward_tab:
                 noising = forward.build(studio)
             with gr.Tab("Plane", id="plane") as plane_tab:
-                plane.build(studio)
+                planar = plane.build(studio)
             with gr.Tab("Results", id="results") as results_tab:
                 results.build(results_tab, figures)
         keys = gr.Checkbox(
@@ -87,7 +87,7 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
             others = [picker for it in raced.values() for picker in it.pickers]
             hub_models.wire(run_tab, pickers, [noising.model, *others])
         _open_tiles(grid, single)
-        places = run_tabs | raced | {"forward": noising}
+        places = run_tabs | raced | {"forward": noising, "plane": planar}
         restore.Arrivals(studio, places).wire(page, dropper, links)
         opened = [sample_tab, guidance_tab, reverse_tab, forward_tab, plane_tab, results_tab]
         opened = [tab.select for tab in [*opened, *reversing.tabs.values()]]

@@ -52,7 +52,7 @@ def moons(along: np.ndarray, which: np.ndarray) -> np.ndarray:
 
 
 def spiral(along: np.ndarray, which: np.ndarray) -> np.ndarray:
-    radius, angle = 0.12 + 0.88 * along, 3.6 * np.pi * np.sqrt(along) / 1.5 + np.pi * which
+    radius, angle = 0.2 + 0.8 * along, np.pi * (1.8 * np.sqrt(along) + which)
     return (radius * np.array([np.cos(angle), np.sin(angle)])).T
 
 

@@ -90,6 +90,9 @@ def test_nothing_breaks_a_rule_and_nobody_else_is_asked(visit, url, tmp_path):
             if tab == "reverse":
                 visitor.wait("film", f"race-{COMPARISONS[name]}")
             walk.look(name, within=f"{PANEL} {PANEL}")
+    visitor.go_to("plane").wait("film", "plane")
+    visitor.choose("plane-data", "Drawn")
+    walk.look("plane", phone=True)
     visitor.go_to("results")
     page.locator(".result-tables[data-state=shown]").wait_for()
     walk.look("results", phone=True)

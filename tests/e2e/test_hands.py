@@ -18,6 +18,7 @@ VIEWS = {
     "guidance": ("Anatomy", "Film strip", "Atlas", "Branch", "Guidance against diversity"),
     "reverse": ("One image", "Two schedules", "Samplers", "Break it"),
     "forward": ("There and back", "Inversion", "What is it?", "Fill in"),
+    "plane": (None,),
     "results": (None,),
 }
 # Of each kind the first that is in sight of its tab and can change something: not a file to take or
@@ -82,6 +83,8 @@ def test_a_press_stays_on_its_tab_and_shows_something(hand, tab, tmp_path):
     visitor.go_to(tab)
     if tab == "results":
         page.locator(".result-tables[data-state=shown]").wait_for()
+    elif tab == "plane":
+        visitor.wait("film", tab)
     else:
         visitor.wait_for_kept("frames", tab)
     for view in VIEWS[tab]:  # what is beside every view is pressed once

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.visitor import Visitor
+from tests.support.visitor import Visitor, download
 
 TAB = "plane"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
@@ -107,3 +107,11 @@ def test_what_is_drawn_is_learned_on_a_phone_and_a_link_brings_it_back(visit):
     again.click("plane-stop")
     again.wait("film", TAB)
     assert "drawn=" in again.page.evaluate("location.search")
+
+
+def test_its_gif_brings_it_back_when_it_is_dropped(learner, visit, tmp_path):
+    path, _ = download(learner, tmp_path, "frames", TAB)
+    visitor = visit("?n=1&steps=2", reduced_motion="reduce")
+    visitor.drop(path)
+    visitor.wait("live", TAB)
+    visitor.wait_for_link(tab="plane", sampler="heun", steps=5, label=1, scale=4)

@@ -17,6 +17,9 @@ from ..widgets.examples import examples
 from ..widgets.file_drop import file_drop
 from . import permalinks
 
+# Places whose component asks for what it is set to by itself.
+ASKING = ("forward", "plane")
+
 
 @dataclass(frozen=True)
 class Arrival:
@@ -60,8 +63,8 @@ class Arrivals:
         place = params.get("tab", "sample")
         if f"{place} {params.get('view')}" in self.places:
             place = f"{place} {params['view']}"
-        if place in ("plane", "results"):
-            return Arrival(place)  # the plane reads the address itself; results run nothing
+        if place == "results":
+            return Arrival(place)  # nothing runs there
         place = place if place in self.places else "sample"
         try:
             model = params.get("model") or first(self.studio, place)
@@ -73,9 +76,7 @@ class Arrivals:
         """What the controls are set to where what was asked for cannot be shown, if to anything."""
         try:  # a picture would be put on the sheet, and take the refusal's place
             return (
-                None
-                if place == "forward"
-                else self.places[place].asked([], first(self.studio, place))
+                None if place in ASKING else self.places[place].asked([], first(self.studio, place))
             )
         except InvalidInput:
             return None
@@ -88,7 +89,9 @@ class Arrivals:
         """
         about = permalinks.read_note(note)
         place = f"reverse {about.get('race')}"
-        if about.get("tab") == "forward" or about.get("process") == "forward":
+        if about.get("tab") in ASKING:
+            place = about["tab"]
+        elif about.get("process") == "forward":
             place = "forward"
         if place in self.places:
             return Arrival(place, self.places[place].noted(about), count=count)
@@ -102,7 +105,11 @@ class Arrivals:
         # One event for each place: what a run yields is weighed against all that its event could
         # set, and a run yields often. A signal alone sets it off, so that no other waits in the
         # queue.
-        signals = {name: gr.State(None, time_to_live=3600) for name in self.places}
+        signals = {
+            name: gr.State(None, time_to_live=3600)
+            for name, place in self.places.items()
+            if hasattr(place, "stream")
+        }
 
         def open_page(visitor: gr.Request):
             return {linked: self.by_address(visitor)}
@@ -136,10 +143,11 @@ class Arrivals:
             place = arrival and self.places.get(arrival.place)
             if place is None:
                 return {filed: gr.skip()}
-            updates = {signals[arrival.place]: arrival}
+            signal = signals.get(arrival.place, filed)
+            updates = {signal: gr.skip() if signal is filed else arrival}
             if arrival.run is None:  # nothing is here that could be shown
                 return updates
-            if arrival.place == "forward":
+            if arrival.place in ASKING:
                 return updates | place.set_to(arrival.run, f"arrival {arrival.count}")
             return updates | place.set_to(arrival.run)
 
@@ -159,8 +167,9 @@ class Arrivals:
         dropped.then(set_by_file, [dropper, filed], outputs, js=ready, **QUIET)
         followed = links.input(open_link, links, filed, **EVERY)
         followed.then(set_by_file, [links, filed], outputs, js=ready, **QUIET)
-        for name, place in self.places.items():
-            signals[name].change(_running(place), [signals[name], filed], place.outputs, **STREAM)
+        for name, signal in signals.items():
+            place = self.places[name]
+            signal.change(_running(place), [signal, filed], place.outputs, **STREAM)
 
 
 def _running(place):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlencode
 
 import gradio as gr
 
@@ -25,11 +27,33 @@ from .tool import FAILED
 NAME = "plane"
 
 
-def build(studio: Studio) -> None:
+@dataclass
+class PlaneTab:
+    """What arrives at the tab, a link or a file, is the query of a link: its stage asks for it."""
+
+    stage: plane.Plane
+
+    @property
+    def settable(self) -> list:
+        return [self.stage]
+
+    def asked(self, pairs: list, model: str) -> str | None:
+        """What a link asks for, if it names anything but the tab."""
+        return urlencode(pairs) if "data" in dict(pairs) else None
+
+    def noted(self, about: dict) -> str:
+        """What the note of a file asks for."""
+        return str(about.get("link", ""))
+
+    def set_to(self, query: str, wanted: str) -> dict:
+        return {self.stage: {"kind": "link", "query": query, "wanted": wanted}}
+
+
+def build(studio: Studio) -> PlaneTab:
     """Lay the tab out and wire it."""
     with gr.Column(elem_classes="plane-bench"):
-        offered = plane_runs.offered()
-        stage = plane.Plane(recordings.load(NAME), offered, NAME, elem_id=f"{NAME}-stage")
+        offered, recorded = plane_runs.offered(), recordings.load(NAME)
+        stage = plane.Plane(recorded, offered=offered, prefix=NAME, elem_id=f"{NAME}-stage")
         take = download.Download(NAME, png=True, place=NAME, elem_classes="keep")
 
     def run(asked: dict | None, visitor: gr.Request) -> Iterator[dict]:
@@ -66,6 +90,7 @@ def build(studio: Studio) -> None:
 
     stage.input(run, stage, [stage, take], **STREAM)
     download.wire(take, taken)
+    return PlaneTab(stage)
 
 
 def taken(choice: download.Choice) -> download.Taken:

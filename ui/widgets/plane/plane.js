@@ -1,17 +1,17 @@
 // Points in the plane: what was learned beside what is exact, on one timeline, and the controls of
 // both. Where points go is computed on the server; the transport is that of the player.
 
-import { atNextFrame, clamp, escapeText, resize, term } from "../component.js";
+import { atNextFrame, clamp, escapeText, term } from "../component.js";
 import { axisOf, nearest, putInPlace, stopBeside, stopsOf, ticksOf } from "../player/axis.js";
 import { listenToDrags, listenToHands, makePlayback, transportMarkup } from "../player/transport.js";
 import { bytesOf, figure } from "../numbers.js";
 import { curveOf, nearest as nearestOf, ticksBelow } from "../plot.js";
+import { pairs, paintPane, paintStrip, planeOf } from "./drawing.js";
 import { makeSheet } from "./sheet.js";
 import { planeSentence } from "./words.js";
 
 const PANES = ["learned", "exact"];
 const TRAILS = 6; // points whose paths are drawn, unless one is chosen
-const STRIP = 56; // px, the height of the timeline's strip
 const REACH = 14; // px around a point in which it is meant
 const DECADES = 4; // of the curve of distances, below 1
 const RECORDED = "recorded · press Train to see it learned";
@@ -39,18 +39,20 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
   let stops = [];
   let place = 0;
   let point = null; // whose path alone is drawn
-  let wasAsked = ""; // the run that was on the stage when the last question was asked
+  let lastRun = ""; // that was on the stage
+  let followed = ""; // the link that was followed
+  let isLate = false; // something was chosen while the network learned
 
   listen();
   player.dataset.state = "idle";
   root.dataset.state = "ready";
   playback.refresh();
-  followAddress();
   return receive;
 
   // --- values from the server -------------------------------------------------------------
 
   function receive(value) {
+    if (value.kind === "link") follow(value);
     if (!["live", "film", "error"].includes(value.kind)) return;
     if (value.kind === "error") return showError(value.message);
     if (value.kind === "film" && film?.run === value.run) return; // it may be said again
@@ -84,6 +86,15 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
     find(".player-status").textContent = `Finished: ${film.words}, ${film.calls} calls`;
     if (plays) playback.playOnceSeen();
     else playback.goOn();
+    comeIntoView();
+    if (isLate) ask("sample");
+    isLate = false;
+  }
+
+  /** On a phone the controls stand below the stage. */
+  function comeIntoView() {
+    if (!film.recorded && matchMedia("(max-width: 700px)").matches
+      && find(".plane-panes").getBoundingClientRect().bottom < innerHeight / 6) player.scrollIntoView();
   }
 
   function showError(message) {
@@ -111,19 +122,20 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
   }
 
   function ask(what) {
-    wasAsked = film?.run ?? wasAsked;
-    props.value = { kind: "asked", do: what, run: wasAsked, ...settings() };
+    lastRun = film?.run ?? lastRun;
+    props.value = { kind: "asked", do: what, run: lastRun, ...settings() };
     trigger("input");
   }
 
-  /** A link brings back what it names; the network learns it anew. */
-  function followAddress() {
-    const asked = new URLSearchParams(location.search);
-    if (asked.get("tab") !== "plane" || !asked.has("data")) return;
-    if (asked.has("drawn")) sheet.unpack(asked.get("drawn"));
-    for (const [name, value] of asked) {
+  /** A link or a file brings back what it names; the network learns it anew. */
+  function follow({ query, wanted }) {
+    if (wanted === followed) return; // it may be said again
+    followed = wanted;
+    const asked = new URLSearchParams(query);
+    sheet.unpack(asked.get("drawn") ?? "");
+    for (const name of Object.keys(options.first)) {
       const field = form.elements.namedItem(name);
-      if (field && "value" in field) field.value = value;
+      if (asked.has(name) && "value" in field) field.value = asked.get(name);
     }
     refreshForm();
     ask("train");
@@ -134,7 +146,9 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
     refreshForm();
     const isDrawing = target.name === "data" && target.value === "drawn";
     if (isDrawing && !sheet.packed()) return; // there is nothing yet to learn
-    ask(["data", "schedule", "seed"].includes(target.name) ? "train" : "sample");
+    const isTask = ["data", "schedule", "seed"].includes(target.name);
+    if (live && !isTask) isLate = true;
+    else ask(isTask ? "train" : "sample");
   }
 
   function refreshForm() {
@@ -163,7 +177,10 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
     on(player, "click", ({ target }) => {
       const chip = target.closest("[data-shows]");
       if (chip) show(chip.dataset.shows, !shown[chip.dataset.shows]);
-      if (target.closest("[data-dismiss]")) find(".player-error").hidden = true;
+      if (target.closest("[data-dismiss]")) {
+        find(".player-error").hidden = true;
+        setState(film ? "film" : "idle");
+      }
     });
     for (const canvas of canvases) on(canvas, "click", (event) => pick(canvas, event));
     listenToHands(player, on, {
@@ -203,10 +220,9 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
   /** The path of the point that is meant, alone; of none, if none is near. */
   function pick(canvas, { offsetX, offsetY }) {
     if (!film) return;
-    const now = film.points[canvas.parentElement.dataset.pane][frameHere().i];
-    const scale = canvas.clientWidth / 2 / options.plane.edge;
-    const found = nearestOf(pairs(now).map(([x, y]) => Math.hypot(
-      canvas.clientWidth / 2 + x * scale - offsetX, canvas.clientWidth / 2 - y * scale - offsetY)), REACH);
+    const { at } = planeOf(canvas.clientWidth, options.plane.edge);
+    const now = pairs(film.points[canvas.parentElement.dataset.pane][frameHere().i]).map(at);
+    const found = nearestOf(now.map(([x, y]) => Math.hypot(x - offsetX, y - offsetY)), REACH);
     show("paths", found >= 0);
     point = found < 0 ? null : found;
   }
@@ -226,113 +242,35 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
     for (const chip of findAll("[data-shows]")) {
       chip.setAttribute("aria-pressed", String(shown[chip.dataset.shows]));
     }
-    canvases.forEach((canvas, i) => paintPane(canvas, PANES[i], here));
-    paintStrip(find(".player-strip"));
+    canvases.forEach((canvas, i) => paintPane(canvas, sceneOf(PANES[i], here), options.plane));
+    paintStrip(find(".player-strip"), film && { run: film.run, at: thumbnail }, options.plane.edge);
     const ticks = film ? ticksOf("step", axisOf("step", lanes), lanes, find(".player-timeline").clientWidth) : [];
     find(".plot-ticks").innerHTML = ticksBelow(ticks.map(({ place: at, label }) => [at, label]));
     paintWords(here);
-    paintCurves(here);
+    paintCurves();
   }
 
-  function paintPane(canvas, name, here) {
-    const side = Math.round(canvas.clientWidth * devicePixelRatio);
-    resize(canvas, side, side);
-    const ink = canvas.getContext("2d");
-    const look = getComputedStyle(canvas);
-    const scale = side / 2 / options.plane.edge;
-    const at = ([x, y]) => [side / 2 + x * scale, side / 2 - y * scale];
-    const unit = side / 420; // what is drawn is as large on a phone, measured by the plane
-    const mark = (place, size, isHollow) => {
-      ink.beginPath();
-      ink.arc(...at(place), size * unit, 0, 7);
-      if (isHollow) ink.stroke();
-      else ink.fill();
-    };
-    ink.clearRect(0, 0, side, side);
+  /** What there is to see on a plane. */
+  function sceneOf(name, here) {
     const value = film ?? live;
-    if (!value) return;
-    ink.strokeStyle = ink.fillStyle = look.getPropertyValue("--ink-soft");
-    ink.lineWidth = unit;
-    ink.globalAlpha = 0.55;
-    pairs(value.data).forEach((place, i) => mark(place, 1.7, value.labels[i]));
-    if (here && shown.arrows) {
-      ink.strokeStyle = look.getPropertyValue("--arrows");
-      paintArrows(ink, film.fields[name][here.i], at, scale, unit);
-    }
-    ink.globalAlpha = 1;
-    ink.strokeStyle = ink.fillStyle = look.color;
-    const points = film ? film.points[name][here.i] : name === "learned" ? live.points : null;
-    if (!points) return;
-    if (film && shown.paths) paintPaths(ink, name, here, at, unit);
-    pairs(points).forEach((place, i) => {
-      ink.globalAlpha = !film || !shown.paths || isTrailed(i) ? 1 : 0.35;
-      mark(place, 2.6, false);
-    });
-  }
-
-  function paintArrows(ink, field, at, scale, unit) {
-    const { grid, edge } = options.plane;
-    const cell = (2 * edge) / grid;
-    ink.globalAlpha = 0.8;
-    ink.lineWidth = 1.1 * unit;
-    pairs(field).forEach(([dx, dy], i) => {
-      const length = Math.hypot(dx, dy);
-      if (length < 0.01) return;
-      const from = [-edge + cell * ((i % grid) + 0.5), edge - cell * (Math.floor(i / grid) + 0.5)];
-      const reach = (0.9 * cell * Math.sqrt(length)) / length;
-      const [x, y] = at(from);
-      const [u, v] = [dx * reach * scale, -dy * reach * scale];
-      ink.beginPath();
-      ink.moveTo(x - u / 2, y - v / 2);
-      ink.lineTo(x + u / 2, y + v / 2);
-      for (const turn of [-1, 1]) {
-        ink.moveTo(x + u / 2 - 0.3 * (u + turn * v * 0.6), y + v / 2 - 0.3 * (v - turn * u * 0.6));
-        ink.lineTo(x + u / 2, y + v / 2);
-      }
-      ink.stroke();
-    });
-  }
-
-  function isTrailed(i) {
-    const count = film.points.learned[0].length / 2;
-    return point === null ? i % Math.floor(count / TRAILS) === 0 : i === point;
-  }
-
-  /** The way that some points came, and dashed the one that they took in the film before. */
-  function paintPaths(ink, name, here, at, unit) {
-    const draw = (frames, alpha, dash) => {
-      ink.globalAlpha = alpha;
-      ink.setLineDash(dash.map((d) => d * unit));
-      ink.lineWidth = 1.4 * unit;
-      for (let i = 0; i < frames[0].length / 2; i++) {
-        if (!isTrailed(i)) continue;
-        ink.beginPath();
-        for (const frame of frames) ink.lineTo(...at([frame[2 * i], frame[2 * i + 1]]));
-        ink.stroke();
-      }
-      ink.setLineDash([]);
+    if (!value) return null;
+    const { data, labels } = value;
+    if (!film) return { data, labels, points: name === "learned" ? live.points : [], trailed: null };
+    const points = film.points[name];
+    const stride = Math.floor(options.plane.points / TRAILS);
+    return {
+      data, labels,
+      points: points[here.i],
+      arrows: shown.arrows ? film.fields[name][here.i] : null,
+      trailed: shown.paths ? (i) => (point === null ? i % stride === 0 : i === point) : null,
+      way: points.slice(0, here.i + 1),
+      wayBefore: before?.points[name].filter((_, i) => before.t[i] >= here.t),
     };
-    if (before) draw(before.points[name].filter((_, i) => before.t[i] >= here.t), 0.7, [2, 4]);
-    draw(film.points[name].slice(0, here.i + 1), 0.9, []);
   }
 
-  function paintStrip(strip) {
-    const [width, height] = [strip.clientWidth, STRIP].map((px) => Math.round(px * devicePixelRatio));
-    resize(strip, width, height);
-    const ink = strip.getContext("2d");
-    ink.clearRect(0, 0, width, height);
-    if (!film) return;
-    ink.fillStyle = getComputedStyle(strip).color;
-    const slots = Math.max(2, Math.floor(width / height));
-    const scale = height / 2 / options.plane.edge;
-    for (let slot = 0; slot < slots; slot++) {
-      const middle = height / 2 + ((width - height) * slot) / (slots - 1);
-      const frame = film.points.learned[nearest(lanes[0].frames, slot / (slots - 1)).i];
-      for (const [x, y] of pairs(frame)) {
-        if (Math.abs(x) > options.plane.edge) continue;
-        ink.fillRect(middle + x * scale, height / 2 - y * scale, devicePixelRatio, devicePixelRatio);
-      }
-    }
+  /** What was learned, at a part of the way. */
+  function thumbnail(part) {
+    return film.points.learned[nearest(lanes[0].frames, part).i];
   }
 
   function paintWords(here) {
@@ -356,7 +294,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
       ? `step ${here.index} of ${film.total}, t = ${here.t}, distance ${figure(film.distance[here.i])}` : "learning");
   }
 
-  function paintCurves(here) {
+  function paintCurves() {
     const { losses, training } = film ?? live ?? { losses: [], training: 1 };
     const most = Math.max(...losses, 1e-9);
     const per = film || !live ? losses.length - 1 : (losses.length * live.training) / live.done;
@@ -367,7 +305,6 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
     const curve = distances.map((distance, i) =>
       [lanes[0].frames[i].place, clamp(1 + Math.log10(distance) / DECADES, 0, 1)]);
     find(".plane-distance path").setAttribute("d", curveOf(curve));
-    find(".plane-distance-now").textContent = here ? figure(film.distance[here.i]) : "–";
   }
 
   // --- numbers ----------------------------------------------------------------------------
@@ -391,10 +328,6 @@ function mapped(values, change) {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, change(value)]));
 }
 
-function pairs(flat) {
-  return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]]);
-}
-
 function planeMarkup({ data, schedule, sampler, label, most, first, prefix }) {
   const chips = (name, title, entries) => `<fieldset class="segments chips" id="${prefix}-${name}"><legend
     ${term(title)}>${title}</legend>${entries.map(([text, value]) => `<label><input type="radio"
@@ -407,7 +340,7 @@ function planeMarkup({ data, schedule, sampler, label, most, first, prefix }) {
   const curve = (name, title) => `<div class="plane-${name} ${name === "distance" ? "plot-time" : ""}"><svg class="plot-stretched"
     viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true"><path class="plot-line"/></svg>${
     name === "distance" ? '<i class="plot-cursor"></i>' : ""}</div><p class="line soft"><span>${title}</span><b
-    class="mono plane-${name}-now"></b></p>`;
+    class="mono plane-${name}-now">${name === "distance" ? "10⁻⁴ to 1" : ""}</b></p>`;
   return `
     <div class="player">
       <div class="player-top"><div class="player-chips" role="group" aria-label="Drawn over the points">

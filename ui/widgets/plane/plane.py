@@ -20,7 +20,9 @@ class Plane(component.Component):
     NAME = "plane"
     EVENTS = ("input",)
 
-    def __init__(self, value: dict | None, offered: Mapping[str, Any], prefix: str, **props: Any):
+    def __init__(
+        self, value: dict | None = None, *, offered: Mapping[str, Any], prefix: str, **props: Any
+    ):
         """
         Parameters:
             value: what stands there at first.
