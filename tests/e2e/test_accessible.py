@@ -16,6 +16,7 @@ RUNS = {
     "reverse": "?tab=reverse&n=1&label=3&steps=4",
 }
 INSTRUMENTS = ["Film strip", "Atlas", "Branch", "Guidance against diversity"]
+PICTURE_TOOLS = ["Inversion", "What is it?", "Fill in"]
 COMPARISONS = {"Two schedules": "schedules", "Samplers": "samplers", "Break it": "break"}
 WIDE, PHONE = ({"width": 1440, "height": 900}, {"width": 390, "height": 844})
 # The innermost panel on view, or that of a tab with all that is in it.
@@ -85,7 +86,8 @@ def test_nothing_breaks_a_rule_and_nobody_else_is_asked(visit, url, tmp_path):
     walk, page = Walk(visitor), visitor.page
     for tab in ("sample", "guidance", "reverse", "forward"):
         walk.tab(tab, tmp_path)
-        for name in {"guidance": INSTRUMENTS, "reverse": COMPARISONS}.get(tab, ()):
+        within = {"guidance": INSTRUMENTS, "reverse": COMPARISONS, "forward": PICTURE_TOOLS}
+        for name in within.get(tab, ()):
             visitor.go_to(name)
             if tab == "reverse":
                 visitor.wait("film", f"race-{COMPARISONS[name]}")

@@ -22,7 +22,7 @@ from ddpm_core.sampling import sample
 from lab.process.filling import fill_request, fill_run, filling
 from lab.process.forward import forward_film, return_request, return_times, returns
 from lab.process.recognise import thoughts
-from ui.runs import fill_runs, forward_runs
+from ui.runs import fill_runs, forward_runs, limits
 from ui.runs.runs import Studio
 from ui.sharing import share_panel
 from ui.tabs.forward import forward, picture_tools
@@ -160,6 +160,12 @@ def test_what_costs_more_is_brought_back_in_fewer_steps_or_refused(page, monkeyp
     *news, last = page.make(page.strip, picture("long"), "long", 3)
     assert last[page.strip.shows]["kind"] == "contact"
     assert 80 < len(news) <= 101 and last[page.strip.note].startswith("10 steps")
+    monkeypatch.setattr(picture_tools, "most_work", lambda model: 8 * 3 * 7)
+    *_, last = page.fill("", picture("long"), "long", resample="3")
+    assert "7 steps of DDIM" in last[page.filled.note]
+    monkeypatch.setattr(limits, "most_work", lambda model: 10)
+    (refused,) = page.fill("", picture("long"), "long", 1)
+    assert "more than the 10 done at a time" in refused[page.filled.shows]["message"]
     monkeypatch.setattr(picture_tools, "most_work", lambda model: 10)
     for tool in (page.strip, page.inverted):
         (refused,) = page.make(tool, picture("long"), "long", 3)

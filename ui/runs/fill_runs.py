@@ -54,7 +54,7 @@ def stream(studio: Studio, ticket: Ticket, key: FillKey) -> Iterator[tuple[int, 
         InvalidInput: for what the bounds on work or memory do not allow.
     """
     model, kept, taken = studio.model(key.model), studio.kept(key), 0
-    check_work(model, [key.request] * key.resample, "this often")
+    check_work(model, [key.request] * key.resample, "these steps, gone back over,")
     if kept is not None and kept.finished:
         yield key.request.steps * key.resample, replace(kept, seconds=None)
         return

@@ -10,7 +10,7 @@ import gradio as gr
 import numpy as np
 
 from ddpm_core import InvalidInput, Model, Request
-from lab.process.filling import STRETCH, fill_request
+from lab.process.filling import PROPOSALS, STEPS, STRETCH, fill_request
 from lab.process.forward import (
     Inversion,
     inversion_plan,
@@ -267,7 +267,10 @@ class Filled(PictureTool):
         if hole is None:
             hole = np.arange(len(picture))[:, None] >= np.full(len(picture), len(picture) // 2)
             told = "No hole is painted: the lower half was taken. "
-        request = fill_request(self.studio.model(model), label, seed)
+        loaded = self.studio.model(model)
+        most = most_work(loaded) // (PROPOSALS * int(resample))
+        usual = min(STEPS, loaded.schedule.num_timesteps)
+        request = fill_request(loaded, label, seed, min(usual, max(LEAST_STEPS, most)))
         about = {"picture": picture.tobytes(), "hole": hole.astype(np.uint8).tobytes()}
         key = FillKey(model, request, **about, resample=int(resample))
         link = forward_links.query(model, picture, seed, label, hole)
@@ -279,7 +282,7 @@ class Filled(PictureTool):
             news = {self.shows: player_values.ordered(shown, ticket)}
             if progress.done:
                 news[self.take] = share_panel.due(ticket.order, progress.id, link)
-                words = f"{told}{_filled(self.studio.model(model), request, key.resample)}"
+                words = f"{told}{_filled(loaded, request, key.resample)}"
                 news[self.note] = f"Stopped after {taken} steps." if progress.stopped else words
             else:
                 news[self.note] = f"{taken} of {work} steps"

@@ -42,9 +42,10 @@ export function mount({ root, options, find, findAll }) {
 }
 
 function headMarkup(rows) {
-  const judge = rows[0][2] === null ? "" : `<span ${term("the judge")}>the judge</span>`;
-  return `<div class="opinion-row soft"><span></span><span class="line"><span>← worse guess</span>
-    <span>better guess →</span></span><span></span>${judge}</div>`;
+  const judge = rows[0][2] === null ? ""
+    : `<span class="opinion-said"><span ${term("the judge")}>the judge</span></span>`;
+  return `<div class="opinion-row soft"><span></span><span class="line"><span>← worse</span>
+    <span>better →</span></span><span></span>${judge}</div>`;
 }
 
 function rowMarkup([name, , p]) {
