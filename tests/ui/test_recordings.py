@@ -34,4 +34,5 @@ def test_what_was_made_of_the_first_digit_goes_with_it(tabs):
     marks = [tool.made_of.value for tool in tab.tools]
     for digit, stays in ((forward.FIRST, True), (7, False)):
         news = tab.noise(VISITOR, sketch.digit(digit), "mnist-conditional", 0, *marks)
-        assert [tool.shows not in news for tool in tab.tools] == [stays] * len(tab.tools)
+        recorded = [tool for tool in tab.tools if tool.place != "fill"]
+        assert [tool.shows not in news for tool in recorded] == [stays] * len(recorded)
