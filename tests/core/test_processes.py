@@ -139,5 +139,5 @@ def test_two_processes_share_the_images_of_a_measurement(
     assert one.get("bits") == pytest.approx(two.get("bits"))
     assert one.get("accuracy") == two.get("accuracy")
     one, two = (sorted((tmp_path / count).rglob("*.npy")) for count in "12")
-    assert len(one) == (0 if "--bound" in mode else 2)
+    assert len(one) == (2 if "--steps" in mode else 0)
     assert all(np.array_equal(np.load(a), np.load(b)) for a, b in zip(one, two, strict=True))
