@@ -173,7 +173,7 @@ def test_its_config_says_all_and_diffusers_has_no_such_model(model, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("fault", REPORT_ERRORS.keys() - {"batch-scale"})  # that is of guidance
+@pytest.mark.parametrize("fault", sorted(REPORT_ERRORS.keys() - {"batch-scale"}))  # of guidance
 def test_an_error_of_betas_cannot_be_put_back_where_there_are_none(model, fault):
     request = Request(n=2, label=3, steps=4, sampler="ddpm", fault=fault)
     with pytest.raises(InvalidInput, match="an error of"):
