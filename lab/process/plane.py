@@ -39,7 +39,7 @@ MOST_FRAMES = 61  # of a flow that are kept
 MAX_SCALE = 10.0
 LABELS = {"none": None, "0": 0, "1": 1}  # what can be asked for: any point, or one of a class
 GRID, EDGE = 15, 1.5  # arrows to a side, and how far the plane is seen in each direction
-COPIED = 0.02  # as near as this to a point that was learned, a sampled one is that point
+COPIED = 0.01  # as near as this to a point that was learned, a sampled one is that point
 
 
 # --- data -------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ from .ticket import Ticket
 PIECE = 20  # training steps in one turn on the engine, about a twentieth of a second
 PAUSE = 0.2  # seconds between two looks at a training
 LOOKS = 20  # how often in a training points are sampled
-KEPT = 64  # flows, half a megabyte each
+KEPT = 64  # flows with their networks, a megabyte each
 POINT, ARROW = 8192, 127 / 3  # what is sent for a length of 1: points reach 4, arrows 3
 _kept: OrderedDict[str, Kept] = OrderedDict()
 _guard = Lock()
@@ -93,7 +93,7 @@ def stream(studio: Studio, ticket: Ticket, asked: Mapping[str, Any]) -> Iterator
         if not studio.engine.advance(parts, enough, account):
             name = new_id()
             keep(name, Kept(training, flow))
-            yield film(name, training, flow) | {"seconds": round(account.spent, 2)}
+            yield film(name, training, flow)
             return
 
 
@@ -107,8 +107,7 @@ def _trained(studio: Studio, ticket: Ticket, training: Training) -> Iterator[dic
             points, looked = studio.engine.do(training.sample, account=account), look
         if time.monotonic() - told > PAUSE:
             told = time.monotonic()
-            value = {"kind": "live", "points": _points([points]), "seconds": account.spent}
-            yield _about(training) | value
+            yield _about(training) | {"kind": "live", "points": _points([points])}
 
 
 def _about(training: Training) -> dict:

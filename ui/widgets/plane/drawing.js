@@ -88,18 +88,33 @@ export function paintPane(canvas, scene, { edge, grid }) {
   }
 }
 
-/** Small planes along the timeline; `film.at` gives the points at a part of the way. */
-export function paintStrip(strip, film, edge) {
+/** Small planes along the timeline, where `film.at` gives the points at a part of the way; before
+    there is a film, the losses of a training as far as it is. */
+export function paintStrip(strip, { film, losses, share }, edge) {
   const look = getComputedStyle(strip).color;
-  const key = [film?.run, strip.clientWidth, devicePixelRatio, look].join();
+  const key = [film?.run, losses.length, strip.clientWidth, devicePixelRatio, look].join();
   if (strip.dataset.key === key) return;
   strip.dataset.key = key;
   const [width, height] = [strip.clientWidth, STRIP].map((px) => Math.round(px * devicePixelRatio));
   resize(strip, width, height);
   const ink = strip.getContext("2d");
   ink.clearRect(0, 0, width, height);
-  if (!film) return;
-  ink.fillStyle = look;
+  ink.fillStyle = ink.strokeStyle = look;
+  if (film) paintThumbnails(ink, film, edge);
+  else paintLosses(ink, losses, share);
+}
+
+function paintLosses(ink, losses, share) {
+  const { width, height } = ink.canvas;
+  const most = Math.max(...losses);
+  ink.lineWidth = 1.5 * devicePixelRatio;
+  ink.beginPath();
+  losses.forEach((loss, i) => ink.lineTo((i / losses.length) * share * width, height * (1 - 0.9 * (loss / most))));
+  ink.stroke();
+}
+
+function paintThumbnails(ink, film, edge) {
+  const { width, height } = ink.canvas;
   const { at } = planeOf(height, edge);
   const slots = Math.max(2, Math.floor(width / height));
   for (let slot = 0; slot < slots; slot++) {

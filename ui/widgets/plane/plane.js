@@ -14,7 +14,7 @@ const PANES = ["learned", "exact"];
 const TRAILS = 6; // points whose paths are drawn, unless one is chosen
 const REACH = 14; // px around a point in which it is meant
 const DECADES = 4; // of the curve of distances, below 1
-const RECORDED = "recorded · press Train to see it learned";
+const RECORDED = "recorded · press Train";
 
 export function mount({ root, options, find, findAll, on, onSize, atEnd, props, trigger }) {
   root.innerHTML = planeMarkup(options);
@@ -79,7 +79,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
     lanes = [{ frames, total: film.total }];
     putInPlace(axisOf("step", lanes), lanes);
     stops = stopsOf(lanes);
-    find(".plane-code code").textContent = film.python ?? "";
+    find(".plane-code code").textContent = film.python;
     setState("film");
     const plays = isFirst && playback.motionIsWelcome();
     goTo(plays ? 0 : isFirst ? 1 : place, true);
@@ -109,7 +109,6 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
     player.dataset.state = state;
     find(".player-recorded").hidden = !film?.recorded;
     find("#plane-stop").disabled = !live;
-    find(".plane-code").hidden = !film?.python;
     for (const name of ["run", "index", "t"]) if (!film) delete player.dataset[name];
   }
 
@@ -243,11 +242,15 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
       chip.setAttribute("aria-pressed", String(shown[chip.dataset.shows]));
     }
     canvases.forEach((canvas, i) => paintPane(canvas, sceneOf(PANES[i], here), options.plane));
-    paintStrip(find(".player-strip"), film && { run: film.run, at: thumbnail }, options.plane.edge);
+    paintStrip(find(".player-strip"), {
+      film: film && { run: film.run, at: thumbnail },
+      losses: live?.losses ?? [],
+      share: live ? live.done / live.training : 1,
+    }, options.plane.edge);
     const ticks = film ? ticksOf("step", axisOf("step", lanes), lanes, find(".player-timeline").clientWidth) : [];
     find(".plot-ticks").innerHTML = ticksBelow(ticks.map(({ place: at, label }) => [at, label]));
     paintWords(here);
-    paintCurves();
+    paintCurve();
   }
 
   /** What there is to see on a plane. */
@@ -294,17 +297,13 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
       ? `step ${here.index} of ${film.total}, t = ${here.t}, distance ${figure(film.distance[here.i])}` : "learning");
   }
 
-  function paintCurves() {
-    const { losses, training } = film ?? live ?? { losses: [], training: 1 };
-    const most = Math.max(...losses, 1e-9);
-    const per = film || !live ? losses.length - 1 : (losses.length * live.training) / live.done;
-    find(".plane-loss path").setAttribute("d", curveOf(losses.map((loss, i) => [i / per, loss / most])));
-    find(".plane-loss-now").textContent = losses.length ? figure(losses.at(-1)) : "–";
-    find(".plane-trained").textContent = training > 1 ? `${(film ?? live).done.toLocaleString("en")} steps` : "";
-    const distances = film?.distance ?? [];
-    const curve = distances.map((distance, i) =>
+  function paintCurve() {
+    const curve = (film?.distance ?? []).map((distance, i) =>
       [lanes[0].frames[i].place, clamp(1 + Math.log10(distance) / DECADES, 0, 1)]);
     find(".plane-distance path").setAttribute("d", curveOf(curve));
+    const { done, losses } = film ?? live ?? {};
+    find(".plane-learned").textContent = losses?.length
+      ? `${done.toLocaleString("en")} training steps, loss ${figure(losses.at(-1))}` : "";
   }
 
   // --- numbers ----------------------------------------------------------------------------
@@ -337,10 +336,6 @@ function planeMarkup({ data, schedule, sampler, label, most, first, prefix }) {
     <input type="range" name="${name}" min="${low}" max="${high}" step="${step}" value="${first[name]}"></label>`;
   const pane = (name) => `<figure data-pane="${name}"><canvas role="img" aria-label="Points, ${name}"></canvas><figcaption
     class="cut" data-caption="${name}"></figcaption></figure>`;
-  const curve = (name, title) => `<div class="plane-${name} ${name === "distance" ? "plot-time" : ""}"><svg class="plot-stretched"
-    viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true"><path class="plot-line"/></svg>${
-    name === "distance" ? '<i class="plot-cursor"></i>' : ""}</div><p class="line soft"><span>${title}</span><b
-    class="mono plane-${name}-now">${name === "distance" ? "10⁻⁴ to 1" : ""}</b></p>`;
   return `
     <div class="player">
       <div class="player-top"><div class="player-chips" role="group" aria-label="Drawn over the points">
@@ -359,8 +354,9 @@ function planeMarkup({ data, schedule, sampler, label, most, first, prefix }) {
         <canvas class="player-strip" aria-hidden="true"></canvas><div class="player-ramp"></div><div class="plot-cursor"></div></div>
       <div class="plot-ticks mono" aria-hidden="true"></div>
       ${transportMarkup(1)}
-      <div class="plane-curves"><div>${curve("loss", 'Loss over <span class="plane-trained"></span>')}</div>
-        <div>${curve("distance", "Distance of the fields")}</div></div>
+      <div class="plane-distance plot-time"><svg class="plot-stretched" viewBox="0 0 1 1" preserveAspectRatio="none"
+        aria-hidden="true"><path class="plot-line"/></svg><i class="plot-cursor"></i></div>
+      <p class="line soft plane-below"><span>Distance of the fields, from 0.0001 to 1</span><span class="plane-learned"></span></p>
       <details class="plane-code"><summary>Python</summary><pre><code></code></pre></details>
     </div>
     <form class="controls">

@@ -11,8 +11,8 @@ export function planeSentence({ film, live, here }) {
   if (!here) return "Press Train: a small network learns these points while you watch.";
   const distance = film.distance[here.i];
   if (here.t === 0) {
-    return `A perfect network would give back the training points: ${percent(film.copies.exact)} of the exact `
-      + `points lie on one, of the learned ones ${percent(film.copies.learned)}. The difference is what generalisation is.`;
+    return `A perfect network gives back the training points: so do ${percent(film.copies.exact)} of the exact `
+      + `points, but ${percent(film.copies.learned)} of the learned ones. The difference is what generalisation is.`;
   }
   if (here.index === 0) {
     return "Pure noise, the same on both sides. Arrows show where each prediction pulls a point: "
