@@ -132,7 +132,9 @@ def test_an_inversion_is_stopped_is_exact_and_of_another_picture_taken_away(read
 
 
 def test_a_model_says_what_it_takes_a_digit_for(reader):
-    page = reader.go_to("What is it?").page
+    page = reader.go_to("Inversion", "What is it?").page
+    for name in ("There and back", "Inversion", "What is it?", "Fill in"):
+        expect(page.get_by_role("tab", name=name)).to_have_count(1)
     reader.click("forward-ask")
     page.get_by_text("The model takes this for: ").wait_for(timeout=60_000)
     said = page.get_by_text("The model takes this for: ").inner_text()

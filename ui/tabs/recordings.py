@@ -126,8 +126,9 @@ def _record_tools(studio, name: str, request) -> None:
     controls = guidance_controls.spelled(Key(name, request))
     asked = {
         guidance_tools.Plot: ("50", "cfg", *(controls[it] for it in guidance_controls.NAMES)),
-        **dict.fromkeys(picture_tools.RECORDED_TOOLS, (sketch.digit(first), name, 0, "none")),
+        **dict.fromkeys(picture_tools.TOOLS, (sketch.digit(first), name, 0, "none")),
     }
+    asked[picture_tools.Filled] = ("", *asked[picture_tools.Filled], "3")
     with gr.Blocks():
         for kind, values in asked.items():
             tool = kind(studio, "recorded")

@@ -296,7 +296,6 @@ class Filled(PictureTool):
 
 # In the order in which they stand; each in a tab of its own.
 TOOLS = (ThereAndBack, Inverted, Recognised, Filled)
-RECORDED_TOOLS = TOOLS[:3]  # the last one needs a hole
 
 
 def _affordable(model: Model, times: list[int]) -> int:
