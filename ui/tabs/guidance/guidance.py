@@ -149,8 +149,12 @@ class GuidanceTab(RunTab):
             while time.monotonic() < until and not ticket.asked:
                 time.sleep(0.05)
             yield self.silence  # of a branch that is ended before it begins nothing else is heard
-            if not ticket.asked:
-                yield from self._end_of(ticket, key)
+            if ticket.asked:
+                return
+            if not wait:
+                # What can be kept below is not what a preview has put on the stage.
+                yield {self.keep.take: share_panel.pending(ticket.order)} | self.heading(key)
+            yield from self._end_of(ticket, key)
         finally:
             ticket.through = True
 
