@@ -125,6 +125,9 @@ class GuidanceTab(RunTab):
                 elif progress.done:
                     told = value | {"preview": key.request.steps}
                     shown |= {self.stage: told, self.current: progress.key}
+                    # What could be kept below, and the words, are of the run before.
+                    shown |= {self.keep.take: share_panel.pending(ticket.order)}
+                    shown |= {self.rows: explained(rows_in_words(key))}
         finally:
             ticket.through = True
         return shown
@@ -149,12 +152,8 @@ class GuidanceTab(RunTab):
             while time.monotonic() < until and not ticket.asked:
                 time.sleep(0.05)
             yield self.silence  # of a branch that is ended before it begins nothing else is heard
-            if ticket.asked:
-                return
-            if not wait:
-                # What can be kept below is not what a preview has put on the stage.
-                yield {self.keep.take: share_panel.pending(ticket.order)} | self.heading(key)
-            yield from self._end_of(ticket, key)
+            if not ticket.asked:
+                yield from self._end_of(ticket, key)
         finally:
             ticket.through = True
 
@@ -270,7 +269,7 @@ def _wire(made: GuidanceTab) -> None:
         panel.moving,
         made.preview,
         panel.inputs,
-        [made.stage, made.current],
+        [made.stage, made.current, made.keep.take, made.rows],
         trigger_mode="always_last",
         **AT_ONCE,  # ``Studio.preview`` bounds what runs at a time
     )
