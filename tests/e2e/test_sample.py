@@ -125,3 +125,18 @@ def test_a_tile_opens_with_every_step_whichever_view_was_open_there(led):
     expect(visitor.stage("reverse")).to_contain_text("10 calls · computed earlier")
     visitor.press("End", tab="reverse")
     assert np.array_equal(tiles(visitor.picture(tab="reverse"), 1)[0], tile)
+
+
+def test_a_press_that_waits_for_its_turn_says_so_until_there_is_news(visit):
+    visitor = visit("?n=1&steps=2")
+    visitor.wait_for_kept("3 frames")
+    held = []
+    visitor.page.route("**/queue/join*", lambda route: held.append(route))
+    visitor.click("sample-roll")
+    said = visitor.stage().get_by_text("The first step takes a moment")
+    expect(said).to_be_visible()
+    for route in held:
+        route.continue_()
+    visitor.page.unroute("**/queue/join*")
+    expect(said).to_have_count(0)
+    visitor.wait_for_kept("3 frames")

@@ -18,6 +18,8 @@ import { listenToDrags, listenToHands, makePlayback, transportMarkup } from "./t
 const ALIGN_NAMES = { step: "step", t: "step", logsnr: "log-SNR" };
 const IN_SENTENCES = ["x_t", "x̂0", "judge", "Guidance"];
 const REST = 300; // milliseconds after which a hand rests
+const PATIENCE = 500; // milliseconds without news of a run that was asked for
+const WAITING = "Asked. The first step takes a moment: the server may have other runs before this one.";
 const UNREAD = "The recording could not be read. Run it again.";
 const UNFETCHED = "This step could not be fetched. Try again.";
 
@@ -63,6 +65,8 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
   let newest = 0; // the order of the newest run heard of
   let runs = 0; // that were on the stage
   let resting = 0; // the timer of a hand that moves a slider
+  let asking = 0; // the timer of a run that was asked for
+  let waits = false; // for the first news of it
   const done = {}; // what each part of the page was last painted from
 
   listen();
@@ -75,12 +79,30 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
   function receive(value) {
     // What is drawn stands in for the film to come, and the one before it may be said again.
     if (root.dataset.state === "drawn" && value.order === newest) return;
+    if (value.kind === "error" || (value.order ?? newest) !== newest) heard();
     newest = value.order ?? newest;
     clearTimeout(resting);
     if (value.preview) resting = setTimeout(() => trigger("rested"), REST);
     if (value.kind !== "error") hideError();
     ({ idle: showIdle, live: showLive, film: showFilm, error: showError, next: tellNext })[
       value.kind]?.(value);
+  }
+
+  /** On a busy server a press may wait for its turn: that is said. */
+  function onPress({ target }) {
+    const tab = root.closest("[id$=-stage]")?.id.replace(/-stage$/, "");
+    if (!tab || !target.closest?.(`#${tab}-run, #${tab}-roll`)) return;
+    clearTimeout(asking);
+    asking = setTimeout(() => {
+      waits = true;
+      paintSoon();
+    }, PATIENCE);
+  }
+
+  function heard() {
+    clearTimeout(asking);
+    if (waits) paintSoon();
+    waits = false;
   }
 
   function showIdle(value) {
@@ -319,6 +341,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
 
   function listen() {
     on(root, "click", onClick);
+    on(document, "click", onPress);
     on(root, "player:show", (event) => showPicture(event.detail));
     on(root, "player:seek", seek);
     listenToHands(root, on, {
@@ -333,6 +356,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
     on(window, "resize", paint);
     onSize(box, paint);
     atEnd(() => {
+      clearTimeout(asking);
       playback.disconnect();
       if (run) release(run.lanes);
     });
@@ -447,7 +471,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
       name.dataset.term = aligned === "logsnr" ? "log-SNR" : "t";
     });
     find(".player-time b").textContent = value;
-    const sentence = sentenceOf(lanes, { forward: options.way < 0 });
+    const sentence = waits ? WAITING : sentenceOf(lanes, { forward: options.way < 0 });
     anew("sentence", sentence, () =>
       (find(".player-sentence").innerHTML = withTerms(sentence, IN_SENTENCES)));
     curves?.moveTo(place);
