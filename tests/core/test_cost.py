@@ -17,7 +17,6 @@ from lab.bench.cases import opened_trainer
 
 # A step in the middle of the walk: the solver has its memory, the network its short dtype.
 MIDDLE = 5
-DTYPES = ("float32", "bfloat16")
 # What a step takes today, views included; a version of torch may split one or two otherwise. Of
 # colour the two differ in layout, too.
 OPERATIONS = {

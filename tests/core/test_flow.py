@@ -1,20 +1,17 @@
 """Flow matching: straight paths and their velocity, by the trainer and the samplers of the rest."""
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from ddpm_core import SAMPLERS, Model, Request, Run, sample
-from ddpm_core.checkpoints import Config, load, write_folder
+from ddpm_core import Model, Request, Run
+from ddpm_core.checkpoints import load, write_folder
 from ddpm_core.data import Images
 from ddpm_core.denoiser import Prediction
-from ddpm_core.diffusers_format import export
-from ddpm_core.diffusion import denoising_loss, eps_from_flow
+from ddpm_core.diffusion import eps_from_flow
 from ddpm_core.errors import InvalidInput
 from ddpm_core.guidance import ClassifierFree, ClassifierGuided
 from ddpm_core.noise import Noise
@@ -70,51 +67,6 @@ def test_of_one_point_the_path_is_a_straight_line_whatever_the_steps(steps):
     torch.testing.assert_close(length, (states[-1] - start).norm(dim=1))
 
 
-def test_a_small_network_learns_the_velocity_and_makes_samples_in_five_steps():
-    """Four points on a circle; the trainer's loss and the samplers of the images."""
-    torch.manual_seed(0)
-    angle = torch.arange(4) * torch.pi / 2
-    circle = 0.8 * torch.stack([angle.cos(), angle.sin()], 1)
-    net = nn.Sequential(nn.Linear(3, 64), nn.SiLU(), nn.Linear(64, 64), nn.SiLU(), nn.Linear(64, 2))
-
-    def network(x, t, labels=None):
-        return net(torch.cat([x, t.view(-1, 1) / 50], 1))
-
-    optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
-    for _ in range(800):
-        x0, t = circle[torch.randint(4, (256,))], torch.randint(50, (256,))
-        loss = denoising_loss(
-            network, SCHEDULE, x0, t, torch.randn(256, 2), prediction_type="flow_prediction"
-        ).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    def denoiser(x, t):
-        return eps_from_flow(SCHEDULE, x, t, network(x, torch.full((len(x),), float(t))))
-
-    noise = Noise(1, range(256), (2,))
-
-    def apart(x):
-        return float(torch.cdist(x, circle).min(1).values.mean())
-
-    def made(sampler, steps):
-        timesteps = spaced_timesteps(SCHEDULE, steps)
-        *_, step = SAMPLERS[sampler](denoiser, SCHEDULE, noise(50), timesteps, noise)
-        return step.x
-
-    for sampler, steps in [("ddim", 5), *((name, 20) for name in SAMPLERS)]:
-        assert apart(made(sampler, steps)) < apart(noise(50)) / 3
-
-
-@pytest.mark.parametrize("method", ["none", "cfg"])
-@pytest.mark.parametrize("sampler", SAMPLERS)
-def test_every_sampler_goes_its_way_guided_or_not(model, sampler, method):
-    request = Request(n=2, label=3, steps=7, sampler=sampler, guidance=method, rescale=0.5)
-    pictures = sample(model, replace(request, dtype="float32"))
-    assert pictures.shape == (2, 8, 8, 1) and pictures.std() > 0
-
-
 def test_a_classifier_sees_the_state_at_the_variance_that_it_knows():
     seen = []
 
@@ -161,16 +113,6 @@ def test_it_is_noised_inverted_and_bounded_as_any_other(model):
     assert np.isfinite(found.rmse)
     some = Images(torch.from_numpy(picture).permute(2, 0, 1)[None], torch.tensor([3]), ())
     assert np.isfinite(last(of_model(model, some)).bits)
-
-
-def test_its_config_says_all_and_diffusers_has_no_such_model(model, tmp_path):
-    again = Config(**json.loads(json.dumps(asdict(model.config))))
-    _, schedule = again.build()
-    np.testing.assert_array_equal(schedule.signals, model.schedule.signals)
-    assert again.prediction_type == "flow_prediction" and schedule.config == again.schedule
-    with pytest.raises(InvalidInput, match="schedule of diffusers 'straight'"):
-        export(model, tmp_path)
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("fault", sorted(REPORT_ERRORS.keys() - {"batch-scale"}))  # of guidance

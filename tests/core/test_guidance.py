@@ -18,7 +18,6 @@ from ddpm_core.guidance import (
     SITES,
     ClassifierFree,
     ClassifierGuided,
-    SideBySide,
     Strength,
 )
 from ddpm_core.schedules import NoiseSchedule
@@ -129,19 +128,6 @@ def test_the_classifier_is_told_how_noisy_what_it_sees_is(at):
     toy = LinearClassifier()
     guided([1.0] * 3, toy=toy, at=at)(state(), 42)
     assert toy.levels == [SCHEDULE.abar(42) if at == "x" else 1.0]
-
-
-@every_site
-@pytest.mark.parametrize("n", [1, 2, 7])
-def test_lambda_acts_on_each_image_as_if_it_were_alone(at, n):
-    x = state(n)
-    strengths, classes = [1.5 + i for i in range(n)], [i % CLASSES for i in range(n)]
-    whole = guided(strengths, one_hot(*classes), at=at)(x, 20)
-    for i in range(n):
-        alone = guided(strengths[i : i + 1], one_hot(classes[i]), at=at)(x[i : i + 1], 20)
-        same(whole.extras["push"][i], alone.extras["push"][0])
-    twice = guided(strengths * 2, one_hot(*classes * 2), at=at)(torch.cat([x, x]), 20)
-    same(twice.eps, torch.cat([whole.eps, whole.eps]))
 
 
 @every_site
@@ -302,24 +288,3 @@ def test_profiles_by_hand(t, high):
     assert at("late") == pytest.approx([5 - 4 * t / 99, t / 99])
     for profile in ("constant", "early"):  # a schedule of a single step
         assert Strength([3.0], 0.0, 1, profile=profile)(0).tolist() == [3.0]
-
-
-# --- side by side ---
-
-
-def test_denoisers_side_by_side_are_each_of_them_alone():
-    x = state(6)
-    parts = [(free([3.0] * 2), 2), (toy_denoiser, 1), (guided([2.0] * 3), 3)]
-    together, at = SideBySide(parts)(x, 20), 0
-    told = together.extras
-    assert told.keys() >= {"cond", "gradient", "push", "cosine"}
-    for it, count in parts:
-        rows = slice(at, at + count)
-        alone = it(x[rows], 20)
-        same(together.eps[rows], alone.eps)
-        for name, value in told.items():
-            if name in alone.extras:
-                same(value[rows], alone.extras[name])
-            else:
-                assert value[rows].isnan().all()
-        at += count

@@ -12,7 +12,7 @@ from diffusers import DDPMScheduler, UNet2DModel
 from huggingface_hub import constants
 from safetensors.torch import save_file
 
-from ddpm_core import Request, checkpoints, load, load_classifier, sample
+from ddpm_core import Request, checkpoints, load, sample
 from ddpm_core.__main__ import main
 from ddpm_core.errors import InvalidInput
 from ddpm_core.guides import roles_for
@@ -93,14 +93,6 @@ def test_a_flat_repository_of_diffusers_is_read_too(served, source, foreign, tmp
     model = load("google/ddpm-small", source=source)
     assert np.array_equal(sample(model, QUICK), sample(load(foreign), QUICK))
     assert not any(path.endswith(".bin") for _, path in served.requests)
-
-
-def test_classifiers_come_the_same_way(served, source):
-    folder = checkpoints.HOME / "mnist-judge"
-    served.add("user/judge", folder)
-    judge = load_classifier("user/judge", source=source)
-    x = torch.randn(2, 1, 28, 28)
-    assert torch.equal(judge.log_probs(x), load_classifier("mnist-judge").log_probs(x))
 
 
 def test_what_ships_is_taken_before_the_hub_and_the_cache_before_it_too(served, source, checkpoint):

@@ -141,11 +141,6 @@ def test_loss_optimizer_and_progress_are_the_callers(pixels, tmp_path):
     assert run.optimizer.param_groups[0]["lr"] == SHORT.lr  # that of the recipe
 
 
-def test_a_run_too_short_to_learn_says_so(pixels, tmp_path, capsys):
-    trainer(tmp_path / "short", images=pixels, quiet=False).run()
-    assert "warning: 4 steps are too few" in capsys.readouterr().err
-
-
 # --- with the weights of another ---
 
 
