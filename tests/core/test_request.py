@@ -1,13 +1,14 @@
-"""Requests for guidance: what is refused, what is filled in, and what a model can serve."""
+"""Requests: what is refused, what is filled in, and what a model can serve."""
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 
+import numpy as np
 import pytest
 
 from ddpm_core import checkpoints, guides
 from ddpm_core.errors import InvalidInput
-from ddpm_core.guidance import GUIDANCE, MAX_SCALE, SITES
+from ddpm_core.guidance import GUIDANCE, SITES
 from ddpm_core.request import Request, unused
 from tests.support.toys import save_tiny_checkpoint, tiny_classifier
 
@@ -23,7 +24,49 @@ def labelled(tmp_path_factory):
     return checkpoints.load(save_tiny_checkpoint(folder, classes=3, null_class=False))
 
 
-# --- what is refused ---
+# --- what is refused, and what is accepted ---
+
+WRONG = {
+    int: [2.5, True, "5", math.nan, -1, 10**400],
+    float: ["1", math.inf, [0], 10**5],
+    bool: [1],
+    str: ["sideways", []],
+}
+UNREADABLE = {int: ["five", "9" * 5000], float: ["None", "nan"], bool: ["yes"], str: ["sideways"]}
+# Where the message names a field in words.
+WORDS = {"at": "place of the classifier", "label": "class|label"}
+
+
+@pytest.mark.parametrize("spec", fields(Request), ids=lambda spec: spec.name)
+def test_what_a_field_cannot_be_is_refused_by_its_name(spec):
+    kind, base = spec.metadata["kind"], Request(guidance="cfg")
+    for value in [*WRONG[kind], *([] if spec.default is None else [None])]:
+        with pytest.raises(InvalidInput, match=WORDS.get(spec.name, spec.name)):
+            replace(base, **{spec.name: value})
+    for text in UNREADABLE[kind]:
+        if text == "None" and spec.default is None:
+            text = "nothing"
+        with pytest.raises(InvalidInput, match=WORDS.get(spec.name, spec.name)):
+            base.with_texts({spec.name: text})
+
+
+@pytest.mark.parametrize("label", [True, 1.5, -1, "", "3.0", "²", "1" * 5000])
+def test_what_is_no_label_is_refused(label):
+    with pytest.raises(InvalidInput, match="class|label"):
+        Request(label=label)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("3", 3), (" ALL ", "all"), ("None", "none"), (3.0, 3), (np.int64(3), 3)]
+)
+def test_labels_are_accepted_as_people_write_them(given, kept):
+    assert Request(label=given).label == kept
+
+
+def test_whole_numbers_of_any_kind_are_kept_exactly():
+    request = Request(n=np.int64(4), steps=20.0, seed=2**53 - 3)
+    assert (request.n, request.steps, request.seed) == (4, 20, 2**53 - 3)
+    assert type(request.n) is type(request.steps) is int
 
 
 @every_method
@@ -37,24 +80,21 @@ def test_a_method_has_a_scale_of_its_own_which_none_has(method):
     assert base.with_texts({"guidance": method, "guidance_scale": "3"}).guidance_scale == 3
 
 
-BAD = [
-    *[("guidance", "CFG"), ("form", "squared"), ("at", "eps"), ("at", []), ("rescale", 1.01)],
-    *[("guidance_scale", value) for value in [math.nan, "1", 1.01 * MAX_SCALE, 10**400]],
-    *[("t_low", -1), ("t_high", 0.5), ("profile", "sudden"), ("mix", "none"), ("share", 1.01)],
-]
-# Where the message names a field in words.
-WORDS = {"at": "place of the classifier"}
-
-
-@pytest.mark.parametrize(
-    ("field", "value"), BAD, ids=lambda v: f"{v!r}"[:24] if not isinstance(v, str) else v
-)
-def test_bad_input_is_refused_and_named(field, value):
-    with pytest.raises(InvalidInput, match=WORDS.get(field, field)):
-        Request(**{"guidance": "cfg", field: value})
-
-
 # --- what a model can serve ---
+
+
+def test_labels_are_those_that_a_model_knows(model, plain, labelled):
+    assert Request(label="all").labels(model, [0, 9, 10, 23]) == [0, 9, 0, 3]
+    assert Request(label=7).labels(model, [0, 5]) == [7, 7]
+    assert Request(label="none").labels(model, [0, 5]) == [None, None]
+    assert Request().for_model(plain).label == "none"
+    for label, served, told in (
+        (11, model, "between 0 and 9, not 11"),
+        (3, plain, "knows no classes"),
+        ("none", labelled, "no null class"),
+    ):
+        with pytest.raises(InvalidInput, match=told):
+            Request(label=label).for_model(served)
 
 
 def test_classifier_free_guidance_needs_classes_and_a_null_class(
@@ -182,24 +222,6 @@ def test_fields_that_are_not_typed_stay_as_they_are():
     assert base.with_texts({}) == base
     assert base.with_texts({"share": "0.25", "colour": "red"}) == replace(base, share=0.25)
     assert base.with_texts({"mix": "", "t_high": ""}) == replace(base, mix=None, t_high=None)
-
-
-@pytest.mark.parametrize(
-    "texts",
-    [
-        {"n": "five"},
-        {"clip": "yes"},
-        {"guidance_scale": "nan"},
-        {"rescale": "None"},
-        {"profile": "EARLY"},
-        {"seed": "9" * 5000},
-    ],
-    ids=lambda texts: "{}-{}".format(*next(iter(texts.items())))[:24],
-)
-def test_texts_that_cannot_be_read_are_refused_by_name(texts):
-    (name,) = texts
-    with pytest.raises(InvalidInput, match=name):
-        Request(guidance="cfg").with_texts(texts)
 
 
 def test_a_request_takes_over_how_a_model_is_meant_to_be_sampled(checkpoint):

@@ -1,4 +1,4 @@
-"""Requests, runs and batches: from what is asked for to pictures."""
+"""Runs and batches: from what is asked for to pictures."""
 
 import json
 import math
@@ -7,13 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from ddpm_core import checkpoints
 from ddpm_core.data import to_uint8
 from ddpm_core.errors import InvalidInput
-from ddpm_core.noise import MAX_SEED
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run, film, sample
-from tests.support.toys import save_tiny_checkpoint
 
 SETTINGS = [
     {"sampler": "ddpm", "variance": "beta"},
@@ -32,46 +29,7 @@ def ask(**changes) -> Request:
     return Request(**{"n": 8, "steps": 6, "dtype": "float32"} | changes)
 
 
-# --- what is refused ---
-
-BAD = [
-    *[("n", value) for value in [math.nan, True, "5", None, 2.5, 10**400, 0, 100_001]],
-    *[("first", -1), ("steps", 0), ("seed", MAX_SEED + 1), ("clip", 1)],
-    *[("eta", value) for value in [math.inf, None, 1.1, [0]]],
-    *[("sampler", "euler"), ("sampler", []), ("spacing", "cubic"), ("variance", "learned")],
-    *[("dtype", "float16"), ("dtype", torch.float32)],
-    *[
-        ("label", value)
-        for value in [True, None, 1.5, -1, [3], "seven", "", "3.0", "²", "1" * 5000]
-    ],
-]
-
-
-@pytest.mark.parametrize(
-    ("field", "value"), BAD, ids=lambda v: f"{v!r}"[:24] if not isinstance(v, str) else v[:12]
-)
-def test_bad_input_is_refused_and_named(field, value):
-    with pytest.raises(InvalidInput, match="class|label" if field == "label" else field):
-        Request(**{field: value})
-
-
-@pytest.mark.parametrize(
-    ("given", "kept"), [("3", 3), (" ALL ", "all"), ("None", "none"), (3.0, 3), (np.int64(3), 3)]
-)
-def test_labels_are_accepted_as_people_write_them(given, kept):
-    assert Request(label=given).label == kept
-
-
-def test_whole_numbers_of_any_kind_are_kept_exactly():
-    request = Request(n=np.int64(4), steps=20.0, seed=MAX_SEED)
-    assert (request.n, request.steps, request.seed) == (4, 20, MAX_SEED)
-    assert type(request.n) is type(request.steps) is int
-    assert Request(seed=2**53 - 3).seed == 2**53 - 3
-
-
 def test_what_a_model_has_not_is_refused_and_so_is_too_much_work(model):
-    with pytest.raises(InvalidInput, match="between 0 and 9, not 11"):
-        ask(label=11).for_model(model)
     assert Run(model, ask(steps=50)).timesteps == list(range(49, -1, -1))
     with pytest.raises(InvalidInput, match="steps must be between 1 and 50"):
         ask(steps=51).for_model(model)
@@ -80,23 +38,6 @@ def test_what_a_model_has_not_is_refused_and_so_is_too_much_work(model):
         ask(n=8, steps=6).for_model(model, max_work=47)
     with pytest.raises(InvalidInput, match="fewer images or steps"):
         film(model, ask(n=100_000, steps=50))
-
-
-def test_an_unconditional_model_refuses_a_class_and_reads_all_as_none(plain):
-    with pytest.raises(InvalidInput, match="knows no classes"):
-        ask(label=3).for_model(plain)
-    request = ask(label="all").for_model(plain)
-    assert request.label == "none"
-    assert request.labels(plain, range(3)) == [None, None, None]
-    assert sample(plain, ask(label="all", n=2)).shape == (2, 8, 8, 1)
-
-
-def test_a_model_without_a_null_class_refuses_none(tmp_path):
-    folder = save_tiny_checkpoint(tmp_path / "labelled-only", classes=3, null_class=False)
-    model = checkpoints.load(folder)
-    with pytest.raises(InvalidInput, match="no null class"):
-        ask(label="none").for_model(model)
-    assert ask(label="all", n=5).labels(model, range(5)) == [0, 1, 2, 0, 1]
 
 
 # --- runs ---
@@ -126,15 +67,6 @@ def test_every_setting_reaches_the_sampler(model, setting):
     same = setting == plain_setting or setting.get("variance") == "beta"
     a, b = (list(Run(model, ask(**s)).steps())[-2].x for s in (setting, plain_setting))
     assert torch.equal(a, b) == same
-
-
-def test_labels_seed_and_image_each_change_the_picture(model):
-    def picture(image=0, **changes):
-        return list(Run(model, ask(n=1, **changes), [image]).steps())[-1].x
-
-    base = picture(label=3, seed=1)
-    for other in (picture(label=4, seed=1), picture(label=3, seed=2), picture(1, label=3, seed=1)):
-        assert not torch.allclose(base, other)
 
 
 def test_a_run_describes_everything_that_made_it(model, plain):
@@ -170,9 +102,6 @@ def test_first_skips_images_and_keeps_the_numbers_of_the_others(model):
     run = Run(model, ask(n=3, first=5))
     assert run.images == [5, 6, 7]
     assert run.labels == [5, 6, 7]
-    assert ask(label="all").labels(model, [0, 9, 10, 23]) == [0, 9, 0, 3]
-    assert ask(label=7).labels(model, [0, 5]) == [7, 7]
-    assert ask(label="none").labels(model, [0, 5]) == [None, None]
 
 
 def test_a_film_is_the_run_frame_by_frame(model):
@@ -202,9 +131,3 @@ def test_a_way_begins_and_ends_with_the_images_of_both_seeds(model, sampler, gui
     one = sample(model, ask(n=1, seed=1, toward=2, along=0.5, label=3, mix=6, **about))
     assert np.abs(way[3].astype(int) - one[0]).max() <= 1
     assert len(np.unique(way.reshape(7, -1), axis=0)) == 7
-
-
-def test_neighbours_on_a_way_are_nearer_than_its_ends(model):
-    start = Run(model, ask(n=9, seed=1, toward=2)).start
-    near, far = (start[1:] - start[:-1]).flatten(1).norm(dim=1), (start[-1] - start[0]).norm()
-    assert float(near.max()) < float(far) / 5
