@@ -96,11 +96,6 @@ def test_mp4_comes_close_and_is_padded_with_paper_to_even_sides(tmp_path):
         assert float(film.duration / 1e6) == pytest.approx(10 * 0.05 + 1.5, abs=0.002)
 
 
-def test_an_mp4_whose_last_frame_is_held_no_longer_is_whole(tmp_path):
-    save_animation(pictures(4), tmp_path / "a.mp4", frame_ms=100, hold_ms=100)
-    assert len(frames_of(tmp_path / "a.mp4")) == 4
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("note", ["", "x" * 255, NOTE, '{"label": 3} ' * 600], ids=len)
 def test_a_note_comes_back_from_every_format(tmp_path, kind, note):

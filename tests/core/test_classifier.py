@@ -25,9 +25,6 @@ def aware():
     return tiny_classifier("encoder")
 
 
-# --- what they answer ---
-
-
 def test_probabilities_sum_to_one_and_an_image_is_answered_alike_alone(classifier):
     x = torch.randn(3, 1, 8, 8)
     log_probs = classifier.log_probs(x, 0.5)
@@ -52,9 +49,6 @@ def test_features_are_what_the_last_layer_sees(kind):
     torch.testing.assert_close(answer, classifier.log_probs(x, 0.5))
 
 
-# --- the gradient ---
-
-
 def slope(function, x, step=1e-6):
     """Central differences of a scalar function of every pixel, float64."""
     found = torch.zeros_like(x)
@@ -75,9 +69,6 @@ def test_the_gradient_is_that_of_the_log_probability(classifier):
     classifier.log_probs(image, 0.6)[0, 3].backward()
     assert exact.abs().max() > 1e-3
     torch.testing.assert_close(image.grad, exact.float(), rtol=1e-3, atol=1e-5)
-
-
-# --- noise levels ---
 
 
 def test_its_own_levels_are_its_own_timesteps(aware):
@@ -105,9 +96,6 @@ def test_beyond_its_schedule_a_level_is_that_of_the_end(aware, abar, t):
     x = torch.randn(1, 1, 8, 8)
     answer = aware.net(x, torch.tensor([t])).log_softmax(1)
     assert torch.equal(aware.log_probs(x, abar), answer)
-
-
-# --- what is refused ---
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (2, 3, 8, 8)])

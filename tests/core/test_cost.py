@@ -32,15 +32,9 @@ MIB_PER_IMAGE = {
     ("cifar10-conditional", "float32"): 0.88,
     ("cifar10-conditional", "bfloat16"): 0.45,
 }
-# The same of training. More may be split there; but whatever goes weight by weight, of which there
-# are 127 and 155, shows.
-TRAINING_OPERATIONS = {
-    ("grey", "float32"): 1021,
-    ("grey", "bfloat16"): 1273,
-    ("colour", "float32"): 1295,
-    ("colour", "bfloat16"): 1513,
-}
-TRAINING_SLACK = 60
+# A training step of the grey model. More may be split there; but whatever goes weight by weight, of
+# which there are 127, shows.
+TRAINING_OPERATIONS = 1021 + 60
 
 
 class Counting(TorchDispatchMode):
@@ -94,13 +88,12 @@ def test_a_step_takes_no_more_operations_and_memory_than_it_did(name, dtype, n):
     assert counting.peak / 2**20 / n <= MIB_PER_IMAGE[name, dtype]
 
 
-@pytest.mark.parametrize(("shape", "dtype"), TRAINING_OPERATIONS, ids=str)
-def test_a_step_of_training_takes_no_more_operations_than_it_did(shape, dtype):
-    with opened_trainer(shape, 4, bf16=dtype == "bfloat16") as trainer:
+def test_a_step_of_training_takes_no_more_operations_than_it_did():
+    with opened_trainer("grey", 4, bf16=False) as trainer:
         trainer._train_step()  # the optimizer makes its state
         with Counting() as counting:
             trainer._train_step()
-    assert_at_most(TRAINING_OPERATIONS[shape, dtype] + TRAINING_SLACK, counting)
+    assert_at_most(TRAINING_OPERATIONS, counting)
     # All weights at once, and their averages: never one by one, nor in a dozen sweeps.
     assert counting.operations["aten._fused_adam_.default"] == 1
     assert counting.operations["aten._foreach_lerp_.Scalar"] == 1

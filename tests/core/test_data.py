@@ -33,9 +33,6 @@ def own_root(tmp_path):
     return tmp_path
 
 
-# --- reading ---
-
-
 def test_idx_files_are_read_as_they_are(own_root):
     images = data.load("mnist", "test", own_root)
     assert images.pixels.shape == (3, 1, 28, 28)
@@ -89,9 +86,6 @@ def test_every_grey_level_survives_the_way_to_floats_and_back():
     assert data.to_uint8(torch.tensor([-7.0, 7.0])).tolist() == [0, 255]  # clamped for display
 
 
-# --- splits ---
-
-
 def test_the_held_out_images_and_the_rest_are_the_training_set(mnist_root):
     train, held_out = (data.load("mnist", split, mnist_root) for split in ("train", "validation"))
     assert (len(train), len(held_out)) == (1000, 5000)
@@ -131,9 +125,6 @@ def test_the_data_root_is_the_argument_then_the_environment_then_data(monkeypatc
     assert str(data.data_root()) == "elsewhere"
     monkeypatch.delenv("DDPM_DATA")
     assert str(data.data_root()) == "data"
-
-
-# --- damage ---
 
 
 @pytest.mark.parametrize("file", ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])

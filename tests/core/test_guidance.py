@@ -12,9 +12,6 @@ from ddpm_core.denoiser import Prediction
 from ddpm_core.diffusion import v_from_eps, x0_from_eps
 from ddpm_core.guidance import (
     FORMS,
-    GUIDANCE,
-    MAX_SCALE,
-    PROFILES,
     SITES,
     ClassifierFree,
     ClassifierGuided,
@@ -259,26 +256,8 @@ def test_the_account_adds_up(it):
 # --- strengths over time ---
 
 
-@given(
-    st.sampled_from(sorted(set(GUIDANCE) - {"none"})),
-    st.floats(-MAX_SCALE, MAX_SCALE, width=32),
-    st.sampled_from(PROFILES),
-    st.tuples(*[st.integers(0, LAST)] * 3),
-)
-def test_outside_the_interval_a_strength_is_neutral_and_within_between(method, s, profile, times):
-    low, t, high = times[0], times[1], max(times[0], times[2])
-    neutral = GUIDANCE[method].neutral
-    (value,) = Strength([s], neutral, LAST + 1, low, high, profile)(t).tolist()
-    if not low <= t <= high:
-        assert value == neutral
-    elif profile == "constant":
-        assert value == pytest.approx(s, abs=1e-3)
-    else:
-        assert min(s, neutral) - 1e-3 <= value <= max(s, neutral) + 1e-3
-
-
 @pytest.mark.parametrize("high", [None, LAST])
-@pytest.mark.parametrize("t", [0, 25, 99])
+@pytest.mark.parametrize("t", [0, 50, 98])
 def test_profiles_by_hand(t, high):
     def at(profile):
         return Strength([5.0, 0.0], 1.0, LAST + 1, 0, high, profile)(t).tolist()
@@ -286,5 +265,8 @@ def test_profiles_by_hand(t, high):
     assert at("constant") == [5.0, 0.0]
     assert at("early") == pytest.approx([1 + 4 * t / 99, 1 - t / 99])
     assert at("late") == pytest.approx([5 - 4 * t / 99, t / 99])
+    for low, high, inside in ((30, 90, t == 50), (t, t, True), (t + 1, 99, False)):
+        found = Strength([5.0], 1.0, LAST + 1, low, high)(t).tolist()
+        assert found == ([5.0] if inside else [1.0])
     for profile in ("constant", "early"):  # a schedule of a single step
         assert Strength([3.0], 0.0, 1, profile=profile)(0).tolist() == [3.0]

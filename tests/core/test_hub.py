@@ -17,30 +17,14 @@ from ddpm_core.__main__ import main
 from ddpm_core.errors import InvalidInput
 from ddpm_core.guides import roles_for
 from ddpm_core.hub import Hub, is_name
+from tests.core.test_diffusers_format import SMALL
 from tests.support import fake_hub
 from tests.support.hub import QUICK, refusal, uploads
-
-SMALL = {
-    "sample_size": 8,
-    "in_channels": 1,
-    "out_channels": 1,
-    "block_out_channels": (8, 16),
-    "down_block_types": ("DownBlock2D", "AttnDownBlock2D"),
-    "up_block_types": ("AttnUpBlock2D", "UpBlock2D"),
-    "layers_per_block": 1,
-    "norm_num_groups": 4,
-}
 
 
 @pytest.fixture
 def source(served, tmp_path):
     return Hub(served.url, tmp_path / "cache", patience=1)
-
-
-@pytest.fixture
-def impatient(monkeypatch):
-    """The client does not wait before it tries again."""
-    monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)
 
 
 @pytest.fixture
@@ -159,21 +143,16 @@ def test_a_hub_that_does_not_answer(served, source, checkpoint, monkeypatch):
     assert "cannot be reached (ReadTimeout)" in told
 
 
-def test_a_download_that_is_cut_short(served, source, checkpoint, impatient):
-    served.add("user/digits", checkpoint)
-    served.fault = "truncate"
-    told = refusal(lambda: load("user/digits", source=source), within=8)  # the client tries 6 times
-    assert "the download of user/digits broke off" in told
-    served.fault = None
-    assert load("user/digits", source=source).name == "user/digits"
-
-
-def test_a_download_that_stalls(served, source, checkpoint, monkeypatch, impatient):
+@pytest.mark.parametrize(("fault", "why"), [("truncate", ""), ("stall", "(ReadTimeout)")])
+def test_a_download_that_breaks_off(served, source, checkpoint, monkeypatch, fault, why):
+    monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)
     monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.1)
     served.add("user/digits", checkpoint)
-    served.fault = "stall"
-    told = refusal(lambda: load("user/digits", source=source), within=8)
-    assert "the download of user/digits broke off (ReadTimeout)" in told
+    served.fault = fault
+    told = refusal(lambda: load("user/digits", source=source), within=8)  # the client tries 6 times
+    assert f"the download of user/digits broke off {why}" in told
+    served.fault = None
+    assert load("user/digits", source=source).name == "user/digits"
 
 
 @pytest.mark.parametrize("name", ["training.json", "model.safetensors"])
@@ -312,10 +291,7 @@ def test_the_cache_of_a_public_page_stays_within_its_bound(served, tmp_path, che
 
 
 def test_weights_of_other_types_are_refused_by_name(tmp_path, checkpoint):
-    folder = tmp_path / "odd"
-    folder.mkdir()
-    for path in checkpoint.iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
+    folder = shutil.copytree(checkpoint, tmp_path / "odd")
     tensors = {k: v.to(torch.float8_e4m3fn) for k, v in load(checkpoint).unet.state_dict().items()}
     save_file(tensors, folder / "model.safetensors")
     assert "F8_E4M3" in refusal(lambda: load(folder))

@@ -75,9 +75,6 @@ def test_a_seed_that_is_none_is_refused(seed):
         Noise(0, [-1], SHAPE)
 
 
-# --- from one to another ---
-
-
 def test_the_great_circle_leads_from_one_noise_to_another_and_stays_as_long_as_noise():
     first, last = Noise(1, [0], (3, 40, 40))(7), Noise(2, [0], (3, 40, 40))(7)
     way = great_circle(first, last, torch.linspace(0, 1, 9))

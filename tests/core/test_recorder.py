@@ -11,8 +11,6 @@ from ddpm_core.errors import InvalidInput
 from ddpm_core.recorder import Film, contact_sheet, grid
 from tests.support.films import frames_of, make_film, make_step
 
-# --- films ---
-
 
 def test_frames_are_the_clamped_states_and_predictions_as_the_steps_come():
     x, x0 = torch.full((1, 1, 2, 2), 3.0), torch.full((1, 1, 2, 2), -0.5)
@@ -59,9 +57,6 @@ def test_strided_frames_keep_both_ends(wanted):
     assert len(chosen) == min(max(wanted, 2), 11)
 
 
-# --- films of branches, and side by side ---
-
-
 def test_films_of_different_timelines_do_not_stand_side_by_side():
     film, other = make_film(steps=5), make_film(steps=5)
     other.t = [*other.t[:3], 50, 40, 30]
@@ -70,9 +65,6 @@ def test_films_of_different_timelines_do_not_stand_side_by_side():
             film.beside(wrong)
     both = film.beside(other.until(2))
     assert (both.frames, both.finished) == (3, False)
-
-
-# --- grids ---
 
 
 def test_a_grid_shows_each_image_in_its_place():
@@ -92,9 +84,6 @@ def test_a_grid_shows_each_image_in_its_place():
     assert {n: recorder.default_columns(n) for n in columns} == columns
 
 
-# --- contact sheets ---
-
-
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("rows", [None, ["zero", "one"]])
 def test_a_contact_sheet_is_the_grid_enlarged_below_and_beside_its_labels(channels, rows):
@@ -108,9 +97,6 @@ def test_a_contact_sheet_is_the_grid_enlarged_below_and_beside_its_labels(channe
     assert (sheet[:top, left:] < 128).any() and (rows is None or (sheet[top:, :left] < 128).any())
 
 
-# --- PNG ---
-
-
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_png_holds_exactly_the_pixels_enlarged_and_the_note(tmp_path, channels):
     pixels = np.random.default_rng(0).integers(0, 256, (7, 9, channels), dtype=np.uint8)
@@ -121,9 +107,6 @@ def test_a_png_holds_exactly_the_pixels_enlarged_and_the_note(tmp_path, channels
     for dy in range(3):
         for dx in range(3):
             np.testing.assert_array_equal(enlarged[dy::3, dx::3], pixels)
-
-
-# --- GIF ---
 
 
 def test_colour_gifs_come_close(tmp_path):

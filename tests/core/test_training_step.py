@@ -11,8 +11,6 @@ from ddpm_core.trainer import Recipe, Trainer
 from ddpm_core.training import STATE, learning_rate
 from tests.support.tiny_run import RECIPE, trainer
 
-# --- what a step trains on ---
-
 
 @pytest.fixture
 def batches(mnist_root, tmp_path):
@@ -87,9 +85,6 @@ def test_noise_is_standard_normal_and_new_at_every_step(batches):
     assert not torch.equal(noise[0], noise[1])
 
 
-# --- averages, learning rate, precision ---
-
-
 def test_the_average_warms_up_its_memory(mnist_root, tmp_path):
     run = trainer(tmp_path, mnist_root, ema=0.35, lr=0.05)
     key = "conv_in.weight"
@@ -130,9 +125,6 @@ def test_bfloat16_is_decided_by_the_processors_flags(
         assert run.bf16 == native
     finally:
         hardware.bf16_is_native.cache_clear()
-
-
-# --- the loss ---
 
 
 @pytest.mark.parametrize("broken", ["loss", "gradient"])

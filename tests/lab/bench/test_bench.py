@@ -6,6 +6,7 @@ import re
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from ddpm_core import load
 from lab.__main__ import main
@@ -27,9 +28,6 @@ def small(monkeypatch):
     monkeypatch.setattr("lab.commands.bench.interleaved", lambda turns, _: interleaved(turns, 2))
 
 
-# --- arithmetic ---
-
-
 def test_turns_are_interleaved_turned_round_and_the_first_not_counted():
     order = []
     turns = [lambda name=name: order.append(name) or len(order) for name in "AB"]
@@ -42,20 +40,11 @@ def test_a_ratio_is_the_median_of_the_rounds_ratios():
     assert ratio([1.0, 10.0, 1.0, 2.0], [2.0, 30.0, 4.0, 3.0]) == (2.5, 1.875, 3.25)
 
 
-# --- the match with diffusers ---
-
-
 def size(net, image):
-    """Parameters, and multiplications of all convolutions for one image."""
-    seen = []
-    for module in net.modules():
-        if isinstance(module, torch.nn.Conv2d):
-            module.register_forward_hook(
-                lambda it, _, out: seen.append(it.weight.numel() * out[0, 0].numel())
-            )
-    with torch.no_grad():
+    """Parameters, and operations for one image."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
         net(torch.zeros(1, *image), torch.zeros(1).long(), torch.zeros(1).long())
-    return sum(p.numel() for p in net.parameters()), sum(seen)
+    return sum(p.numel() for p in net.parameters()), counter.get_total_flops()
 
 
 @pytest.mark.parametrize("shape", MODELS)
@@ -63,9 +52,6 @@ def test_diffusers_matches_in_parameters_and_operations(shape):
     ours = load(MODELS[shape])
     its = size(with_diffusers.unet(shape), ours.shape)
     assert its == pytest.approx(size(ours.unet, ours.shape), rel=0.15)
-
-
-# --- the command ---
 
 
 def test_beside_diffusers_it_prints_a_line_with_a_ratio_for_each_case(capsys):

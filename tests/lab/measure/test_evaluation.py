@@ -282,15 +282,11 @@ def test_what_could_not_be_kept_is_not_measured(
     ("options", "message"),
     [
         ("--out a.png", "--out goes with --neighbours"),
-        ("--as-reported", "--as-reported goes with --fid"),
-        ("--neighbours --out near.gif", "ending of --out"),
         ("--guidance cfg --guidance-scale 3 --scale 1 2", "--scale takes the place of"),
         ("--scale 1 2", "choose one with --guidance"),
         ("--bound --steps 3", "--steps has no meaning for --bound"),
         ("--recognise --label 3", "--label has no meaning for --recognise"),
         ("--rounds 3", "--rounds goes with --recognise"),
-        ("--batch 0", "batch"),
-        ("--model nobody", "no checkpoint 'nobody'"),
     ],
 )
 def test_what_nothing_would_come_of_is_refused_before_it_prints(evaluate, capsys, options, message):
@@ -306,19 +302,6 @@ def test_without_a_judge_no_class_can_be_told_and_nothing_is_sampled(evaluate, c
     assert "tiny has no judge" in printed.err and printed.out == ""
 
 
-def test_without_a_judge_another_network_takes_its_place_and_is_named(
-    classifiers, model, root, tmp_path
-):
-    del classifiers["mnist-judge"]
-    found = last(measure_fid(model, ask(n=80), root=root, home=tmp_path))
-    # Noise, and what random weights make of noise: apart, and further so than real from real.
-    assert found["fid"] > 2 * found["floor"] > 0
-    about = found["protocol"]["features"]
-    assert (about["name"], about["count"]) == ("cifar10-judge-64", 64)
-    assert words(found).startswith("Fréchet distance ")
-    assert "of pictures brought to 32 x 32, in 64 random directions, 64 numbers" in words(found)
-
-
 def test_the_directions_never_change():
     """Figures would cease to be comparable."""
     pictures = np.arange(2 * 8 * 8, dtype=np.uint8).reshape(2, 8, 8, 1)
@@ -328,7 +311,7 @@ def test_the_directions_never_change():
     torch.testing.assert_close(first, in_colour)
 
 
-def test_pictures_are_measured_in_the_size_that_a_model_learned_them_in(
+def test_pictures_of_ones_own_are_measured_in_their_size_and_by_a_network_that_is_named(
     classifiers, model, tmp_path
 ):
     generator = np.random.default_rng(0)
@@ -340,4 +323,9 @@ def test_pictures_are_measured_in_the_size_that_a_model_learned_them_in(
     options = {"root": tmp_path.parent, "home": tmp_path / "samples", "reference": "train"}
     found = last(measure_fid(own, ask(n=80), **options))
     assert found["protocol"]["reference"]["images"] == 160
+    # No judge is of these pictures.
+    about = found["protocol"]["features"]
+    assert (about["name"], about["count"]) == ("cifar10-judge-64", 64)
+    assert words(found).startswith("Fréchet distance ")
     assert "resized and cropped to 8 x 8" in words(found)
+    assert "of pictures brought to 32 x 32, in 64 random directions, 64 numbers" in words(found)

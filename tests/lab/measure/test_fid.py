@@ -25,9 +25,6 @@ def normal(n, d, seed, scale=1.0, shift=0.0):
     return torch.from_numpy(generator.normal(size=(n, d)) @ mixing * scale + shift)
 
 
-# --- moments ---
-
-
 @pytest.mark.parametrize("size", [1, 7, 500])
 def test_streamed_moments_are_those_of_all_features_at_once(size):
     x = normal(500, 6, 1, shift=3)
@@ -51,9 +48,6 @@ def test_features_far_from_zero_lose_nothing():
     near = sum_of(fid.Moments.of(part) for part in x.split(30))
     far = sum_of(fid.Moments.of(part) for part in (x + 1e8).split(30))
     torch.testing.assert_close(far.covariance, near.covariance, rtol=1e-5, atol=1e-6)
-
-
-# --- the distance ---
 
 
 class Passing(nn.Module):
@@ -93,9 +87,6 @@ def test_features_that_depend_on_others_or_are_dead_change_nothing(rank):
     assert fid.frechet(fid.Moments.of(a), fid.Moments.of(b)) == pytest.approx(alone, abs=1e-10)
 
 
-# --- refusals ---
-
-
 @pytest.mark.parametrize("n", [2, 12])
 def test_as_many_images_as_features_are_too_few(n):
     few, many = fid.Moments.of(normal(n, 12, 1)), fid.Moments.of(normal(13, 12, 2))
@@ -103,9 +94,6 @@ def test_as_many_images_as_features_are_too_few(n):
         with pytest.raises(InvalidInput, match=f"{n} images are too few for 12 features"):
             fid.frechet(*pair)
     assert fid.frechet(many, many) < 1e-10
-
-
-# --- spread ---
 
 
 @pytest.fixture(scope="module")
@@ -149,9 +137,6 @@ def test_the_error_of_a_difference_is_that_between_seeds_where_the_noises_are_th
     rms = [math.sqrt(np.mean(np.square(it))) for it in (told, apart)]
     assert rms[0] == pytest.approx(np.std(gaps, ddof=1), rel=0.2)
     assert rms[1] > 5 * rms[0]
-
-
-# --- floor ---
 
 
 @pytest.fixture(scope="module")

@@ -21,9 +21,6 @@ from tests.support.toys import tiny_classifier
 test.__test__ = False
 
 
-# --- networks ---
-
-
 def test_an_ensemble_answers_with_the_mean_of_its_members_and_has_the_features_of_all():
     it, x = tiny_classifier("whitened-ensemble"), torch.randn(3, 1, 8, 8)
     first, second = it.net.members
@@ -77,9 +74,6 @@ def test_the_features_of_a_judge_are_what_its_last_layer_sees():
     broken = Features("it", "x", "0", lambda images: images.flatten(1) * torch.nan)
     with pytest.raises(InvalidInput, match="not finite"):
         broken.features(pictures)
-
-
-# --- training ---
 
 
 def test_a_stopped_and_resumed_judge_ends_with_the_same_bits_and_says_what_it_is(

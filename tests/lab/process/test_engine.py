@@ -8,7 +8,7 @@ import time
 import pytest
 import torch
 
-from ddpm_core import InvalidInput, Request, Run, load
+from ddpm_core import InvalidInput, Request, Run
 from lab.process import engine as module
 from lab.process.engine import Account, Engine, shared_engine
 
@@ -197,12 +197,13 @@ def test_more_images_than_a_network_may_have_are_evaluated_in_parts(labels, grad
 
 
 @pytest.mark.parametrize("changes", [{}, {"guidance": "cfg"}, {"guidance": "classifier-noisy"}])
-def test_runs_of_several_visitors_are_what_each_would_be_alone(changes):
-    model = load("mnist-conditional")
+def test_runs_of_several_visitors_are_what_each_would_be_alone(
+    model, classifiers, monkeypatch, changes
+):
     requests = [Request(n=1, steps=s, seed=s, dtype="float32", **changes) for s in (3, 4, 5)]
     alone = [[step.x for step in Run(model, r).steps()][-1] for r in requests]
     held = Held()
-    model.evaluate = held.engine.evaluate
+    monkeypatch.setattr(model, "evaluate", held.engine.evaluate)
 
     def through(steps):
         while (step := held.engine.step(steps)) is not None:

@@ -24,13 +24,13 @@ HOLE[2:6, 3:7] = True
 @pytest.mark.parametrize("resample", [1, 3])
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_what_is_known_stays_and_the_rest_is_eight_proposals(model, sampler, resample):
-    request = fill_request(model, 3, seed=2, steps=12, sampler=sampler)
+    request = fill_request(model, 3, seed=2, steps=5, sampler=sampler)
     run = fill_run(model, PICTURE, HOLE, request)
     found = list(filling(run, resample))
-    assert len(found) == 12 * resample
+    assert len(found) == 5 * resample
     kept = [step for step, is_kept in found if is_kept]
     assert [step.t for step in kept] == run.timesteps and kept[-1].t_next == -1
-    assert [step.index for step in kept] == list(range(1, 13))
+    assert [step.index for step in kept] == list(range(1, 6))
     pictures = [to_picture(x[None]) for x in kept[-1].x]
     for picture in pictures:
         np.testing.assert_array_equal(picture[~HOLE], PICTURE[~HOLE])

@@ -62,9 +62,6 @@ def pixels(x):
     return to_uint8(x).permute(0, 2, 3, 1).numpy()
 
 
-# --- what is recorded ---
-
-
 def test_a_trace_is_what_the_steps_told(model):
     requests = [ask(), ask(guidance="cfg"), ask(n=1, guidance="classifier")]
     run = Run(model, requests)
@@ -103,9 +100,6 @@ def test_with_an_error_in_the_walk_all_is_told_by_the_table_that_it_goes_by(mode
     assert it.abar != [model.schedule.abar(step.t) for step in steps]
 
 
-# --- states ---
-
-
 @every_sampler
 @every_guidance
 def test_any_state_comes_back_to_the_last_bit(model, sampler, guidance):
@@ -140,9 +134,6 @@ def test_a_trace_too_large_is_refused_before_memory_is_taken(model, monkeypatch)
     monkeypatch.setattr(trace, "MAX_BYTES", it.nbytes - 1)
     with pytest.raises(InvalidInput, match="4 images and 20 steps.*fewer images or steps"):
         Trace(run, keep=24)
-
-
-# --- branches ---
 
 
 @every_sampler

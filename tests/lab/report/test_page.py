@@ -14,8 +14,6 @@ from lab.report.reproduce import PARTS
 from tests.lab.report.conftest import make, page_of, store, words_of
 from tests.support.toys import save_tiny_checkpoint
 
-# --- the page ---
-
 
 def test_every_part_is_on_the_page_and_needs_nothing_else(settings):
     found = make(settings)
@@ -126,9 +124,6 @@ def test_pictures_tell_what_the_judge_takes_them_for(settings):
     scales = [p.about["guidance_scale"] for p in found.parts[0].pictures]
     assert scales == [200, 17, 5]
     assert [p.about["beside"] for p in found.parts[0].pictures] == [[{"label": 7}]] * 3
-
-
-# --- of all that is stored ---
 
 
 def test_the_page_of_all_measurements_reads_and_measures_nothing(home, drawn):

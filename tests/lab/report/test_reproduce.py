@@ -15,8 +15,6 @@ from tests.lab.report.conftest import ROOT, TINY, make, page_of, words_of
 from tests.support import notebooks
 from tests.support.toys import save_tiny_checkpoint
 
-# --- measuring ---
-
 
 def test_what_is_missing_is_measured_once(settings, home, short, drawn):
     settings = replace(settings, budget=replace(TINY, measure=True))
@@ -74,9 +72,6 @@ def test_missing_data_are_stated_and_asked_for_once(settings, short, monkeypatch
     assert want in words_of(page_of(found))
     assert len(asked) == 1
     assert figure.pictures
-
-
-# --- bounds, command, notebook ---
 
 
 def test_the_command_makes_it(settings, monkeypatch, capsys):
