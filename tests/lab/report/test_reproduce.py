@@ -91,11 +91,11 @@ def test_the_command_makes_it(settings, monkeypatch, capsys):
 NOTEBOOK = ROOT / "docs" / "report.ipynb"
 
 
-def test_the_notebook_runs_top_to_bottom_and_carries_no_outputs(tmp_path, mnist_root, monkeypatch):
-    monkeypatch.setenv("DDPM_DATA", str(mnist_root))
-    places = {"out": tmp_path / "out", "cache": tmp_path / "samples"}
-    shown = notebooks.run(NOTEBOOK, monkeypatch, budget=replace(TINY, race=10), **places)
+def test_the_notebook_runs_top_to_bottom_and_carries_no_outputs(settings, monkeypatch):
+    monkeypatch.setattr(checkpoints, "HOME", settings.home)
+    places = {"out": settings.out, "cache": settings.cache}
+    shown = notebooks.run(NOTEBOOK, monkeypatch, budget=TINY, **places)
     shown = [html for html in shown if "<section" in html]
     assert [re.search(r'<section id="(.*?)">', html)[1] for html in shown] == list(PARTS)
     assert all("data:image/png" in shown[k] for k in (2, 3, 6, 8))
-    assert (tmp_path / "out" / "index.html").is_file()
+    assert (settings.out / "index.html").is_file()
