@@ -18,7 +18,7 @@ from ddpm_core.errors import InvalidInput
 from ddpm_core.trainer import Recipe, Trainer
 from ddpm_core.training import STATE
 from tests.support.classifier_runs import CLEAN, NOISY, STEPS, trainer
-from tests.support.tiny_run import assert_identical, state_of, without_the_clock
+from tests.support.tiny_run import assert_identical, state_of, stopping, without_the_clock
 from tests.support.toys import write_mnist
 
 test.__test__ = False
@@ -41,7 +41,7 @@ def whole(base, mnist_root, tmp_path_factory):
 
 
 def test_a_stopped_and_resumed_run_ends_with_the_same_bits(base, whole, mnist_root, tmp_path):
-    trainer(tmp_path, mnist_root, base, stops=True).run()
+    stopping(trainer(tmp_path, mnist_root, base), 4).run()
     assert state_of(tmp_path)["step"] == 4
     stopped = checkpoints.load_classifier(tmp_path / "checkpoint")
     assert "test" not in stopped.training
@@ -56,26 +56,18 @@ def test_a_stopped_and_resumed_run_ends_with_the_same_bits(base, whole, mnist_ro
 # --- what a step sees ---
 
 
-@pytest.fixture
-def seen(mnist_root, tmp_path):
-    """[(images, x, t)] of 30 steps of 20 images."""
-    run = trainer(tmp_path, mnist_root, shift=0, rotate=0, zoom=0)
-    batches = []
-    run.model.register_forward_pre_hook(
-        lambda module, inputs: batches.append((run._indices(), *inputs))
-    )
+def test_images_carry_the_noise_of_their_timestep(mnist_root, tmp_path):
+    run, noise = trainer(tmp_path, mnist_root, shift=0, rotate=0, zoom=0), []
+
+    def look(module, inputs):
+        x, t = inputs
+        abar = torch.from_numpy(run.schedule.alphas_cumprod[t.numpy()]).view(-1, 1, 1, 1)
+        x0, _ = run.images.batch(run._indices())
+        noise.append((x - abar.sqrt() * x0) / (1 - abar).sqrt())
+
+    run.model.register_forward_pre_hook(look)
     for _ in range(30):
         run._train_step()
-    return run, batches
-
-
-def test_images_carry_the_noise_of_their_timestep(seen):
-    run, batches = seen
-    noise = []
-    for chosen, x, t in batches:
-        abar = torch.from_numpy(run.schedule.alphas_cumprod[t.numpy()]).view(-1, 1, 1, 1)
-        x0, _ = run.images.batch(chosen)
-        noise.append((x - abar.sqrt() * x0) / (1 - abar).sqrt())
     noise = torch.stack(noise)
     n = noise.numel()
     assert abs(noise.mean()) < 5 / math.sqrt(n)

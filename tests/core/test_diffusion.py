@@ -30,15 +30,6 @@ def test_steps_with_known_noises_add_up_to_q_sample_with_the_combined_noise(kind
         torch.testing.assert_close(x, d.q_sample(schedule, x0, t, effective), rtol=0, atol=1e-10)
 
 
-def test_q_sample_takes_one_timestep_per_image():
-    schedule = NoiseSchedule.make("cosine", 30)
-    x0, noise, t = normal(3, 2, 4, 4), normal(3, 2, 4, 4, seed=1), torch.tensor([29, 0, 11])
-    together = d.q_sample(schedule, x0, t, noise)
-    for i in range(3):
-        alone = d.q_sample(schedule, x0[i : i + 1], int(t[i]), noise[i : i + 1])
-        torch.testing.assert_close(together[i : i + 1], alone, rtol=0, atol=0)
-
-
 @pytest.mark.parametrize("kind", SCHEDULES)
 @pytest.mark.parametrize("t", [0, 1, 500, 998])
 def test_conversions_invert_each_other(kind, t):

@@ -33,9 +33,9 @@ def foreign(tmp_path):
     torch.manual_seed(0)
     folder = tmp_path / "pipeline"
     UNet2DModel(**SMALL).save_pretrained(folder / "unet")
-    DDPMScheduler(variance_type="fixed_small", clip_sample=False).save_pretrained(
-        folder / "scheduler"
-    )
+    process = {"beta_schedule": "scaled_linear", "beta_start": 0.001}
+    process |= {"variance_type": "fixed_small", "clip_sample": False}
+    DDPMScheduler(500, **process).save_pretrained(folder / "scheduler")
     (folder / "model_index.json").write_text('{"_class_name": "DDPMPipeline"}')
     return folder
 
@@ -62,8 +62,10 @@ def test_a_pipeline_of_diffusers_is_read_with_its_schedule(served, source, forei
     served.add("user/theirs", foreign)
     model = load("user/theirs", source=source)
     assert model.config.sampling == {"variance": "posterior", "clip": False}
+    process = {"kind": "scaled_linear", "num_timesteps": 500, "start": 0.001, "end": 0.02}
+    assert model.config.schedule == process
     reference = UNet2DModel.from_pretrained(foreign / "unet").eval()
-    x, t = torch.randn(2, 1, 8, 8), torch.tensor([3, 700])
+    x, t = torch.randn(2, 1, 8, 8), torch.tensor([3, 470])
     with torch.no_grad():
         theirs, ours = reference(x, t).sample, model.unet(x, t)
     assert (ours - theirs).abs().max() <= 1e-5 * theirs.abs().max()

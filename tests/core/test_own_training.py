@@ -61,14 +61,6 @@ def test_a_tensor_is_learned_from_and_a_tenth_of_it_held_out(pixels, tmp_path):
     assert torch.equal(as_floats.ema["conv_in.weight"], run.ema["conv_in.weight"])
 
 
-def test_labels_and_names_of_classes_come_with_it(pixels, tmp_path):
-    labels, recipe = torch.arange(50) % 3, replace(SHORT, conditional=True, dataset="pets")
-    run = trainer(tmp_path / "numbers", recipe, images=(pixels, labels))
-    assert run.config.classes == ["0", "1", "2"]
-    run = trainer(tmp_path / "names", recipe, images=Images(pixels, labels, ("dog", "cat", "owl")))
-    assert (run.config.classes, run.config.dataset) == (["dog", "cat", "owl"], "pets")
-
-
 def test_a_data_loader_is_taken_batch_by_batch(pixels, tmp_path):
     seen, images = [], data.to_unit(pixels)
 

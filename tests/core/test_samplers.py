@@ -272,23 +272,6 @@ def test_a_run_resumed_after_any_step_takes_exactly_the_same_steps(sampler, done
             assert torch.equal(getattr(resumed, name), getattr(wanted, name))
 
 
-@every_variant
-def test_a_sampler_computes_only_what_is_asked_for_and_closes_early(sampler):
-    schedule, timesteps = few()
-    calls = []
-
-    def counting(x, t):
-        calls.append(t)
-        return toy_denoiser(x, t)
-
-    steps = sampler(counting, schedule, start(), timesteps, noise_at)
-    assert calls == []
-    next(steps), next(steps)
-    steps.close()
-    assert calls == timesteps[:2]
-    assert list(steps) == []
-
-
 BAD_TIMESTEPS = [[], [5, 5], [1, 2], [100, 3], [3, -1], [math.nan], [9.7, 3.2]]
 
 

@@ -1,7 +1,6 @@
 """Training runs: an exact resume, a full disk, and what a run leaves behind."""
 
 import csv
-import math
 import random
 import resource
 import signal
@@ -23,9 +22,9 @@ from ddpm_core.training import STATE, Cadence
 from tests.support.tiny_run import (
     RECIPE,
     STEPS,
-    Interrupted,
     assert_identical,
     state_of,
+    stopping,
     trainer,
     without_the_clock,
 )
@@ -44,7 +43,7 @@ def assert_same_run(resumed, whole):
 
 
 def test_a_stopped_and_resumed_run_ends_with_the_same_bits(mnist_root, tmp_path, finished_run):
-    trainer(tmp_path, mnist_root, kind=Interrupted).run()
+    stopping(trainer(tmp_path, mnist_root)).run()
     assert state_of(tmp_path)["step"] == 7
     trainer(tmp_path, mnist_root).run()
     assert state_of(finished_run)["step"] == STEPS
@@ -117,7 +116,7 @@ def test_a_run_crosses_epochs_and_sees_every_image_once_in_each(mnist_root, tmp_
 
 def test_a_run_begins_with_a_checkpoint_of_the_same_model(mnist_root, tmp_path, finished_run):
     begin = checkpoints.load(finished_run / "checkpoint")
-    run = trainer(tmp_path, mnist_root, kind=Interrupted, begin=begin)
+    run = stopping(trainer(tmp_path, mnist_root, begin=begin))
     for weights in (run.model.state_dict(), run.ema):
         assert_identical(dict(weights), dict(begin.unet.state_dict()))
     run.run()
@@ -175,7 +174,7 @@ def record_of(folder) -> dict:
 def test_a_run_tells_of_each_machine_and_command_that_it_went_on_with(
     mnist_root, tmp_path, monkeypatch
 ):
-    trainer(tmp_path, mnist_root, kind=Interrupted).run()
+    stopping(trainer(tmp_path, mnist_root)).run()
     first = record_of(tmp_path)
     monkeypatch.setattr(record, "describe", lambda device: "another machine")
     monkeypatch.setattr(record, "commit", lambda: "abcdef0")
@@ -214,7 +213,7 @@ def test_another_recipe_does_not_resume_and_is_told_what_differs(
 
 
 def test_a_damaged_state_is_refused_by_name(mnist_root, tmp_path):
-    trainer(tmp_path, mnist_root, kind=Interrupted).run()
+    stopping(trainer(tmp_path, mnist_root)).run()
     content = bytearray((tmp_path / STATE).read_bytes())
     weights = state_of(tmp_path)["ema"]["up.0.blocks.0.conv1.weight"].numpy().tobytes()
     content[content.index(weights) + len(weights) // 2] ^= 1  # a single bit
@@ -304,8 +303,6 @@ def test_the_checkpoint_of_a_run_tells_how_it_came_to_be(finished_run):
     ("changes", "named"),
     [
         ({"p_uncond": 1.5}, "p_uncond"),
-        ({"epochs": math.nan}, "epochs"),
-        ({"batch_size": 2.5}, "batch_size"),
         ({"ema": 1.0}, "ema"),
         ({"decay": "linear"}, "decay"),
         ({"p_uncond": 0.1}, "goes with a conditional model"),

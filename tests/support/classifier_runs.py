@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
 from ddpm_core import data
 from ddpm_core.classifier_trainer import ClassifierRecipe, ClassifierTrainer
 from ddpm_core.training import Cadence, Validation
@@ -28,12 +25,8 @@ SIDE_BY_SIDE |= {"residual": True, "mirror": True} | TINY_NETS["whitened-ensembl
 JUDGE = CLEAN | {"classifier": SIDE_BY_SIDE, "bias_rate": 4, "cutout": 3}
 
 
-def trainer(folder, data_root, base=NOISY, *, stops=False, validate=STEPS, **changes):
-    """The run, with changes to its recipe; it validates with 64 of the 5,000 images held out.
-
-    Args:
-        stops: it stops itself after four steps, as Ctrl-C would.
-    """
+def trainer(folder, data_root, base=NOISY, *, validate=STEPS, **changes):
+    """The run, with changes to its recipe; it validates with 64 of the 5,000 images held out."""
     own = JudgeRecipe.__dataclass_fields__.keys() - ClassifierRecipe.__dataclass_fields__.keys()
     is_judge = bool(own.intersection(base | changes))
     recipe = (JudgeRecipe if is_judge else ClassifierRecipe)(**base | changes)
@@ -43,14 +36,4 @@ def trainer(folder, data_root, base=NOISY, *, stops=False, validate=STEPS, **cha
     if not getattr(recipe, "all_images", False):
         held_out = data.load(recipe.dataset, "validation", data_root).subset(range(64))
         run.validation = Validation(held_out, recipe.seed)
-    if stops:
-        step = run._train_step
-
-        def and_stop():
-            loss = step()
-            if run.step == 4:
-                os.kill(os.getpid(), signal.SIGINT)
-            return loss
-
-        run._train_step = and_stop
     return run

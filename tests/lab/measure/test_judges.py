@@ -15,7 +15,7 @@ from lab.measure.judges import WhitenedNet
 from lab.publish.ship import ship
 from lab.weights import fingerprint
 from tests.support.classifier_runs import JUDGE, SIDE_BY_SIDE, trainer
-from tests.support.tiny_run import assert_identical, state_of, without_the_clock
+from tests.support.tiny_run import assert_identical, state_of, stopping, without_the_clock
 from tests.support.toys import tiny_classifier
 
 test.__test__ = False
@@ -81,8 +81,8 @@ def test_a_stopped_and_resumed_judge_ends_with_the_same_bits_and_says_what_it_is
 ):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     trainer(whole, mnist_root, JUDGE).run()
-    for stops in (True, False):
-        trainer(parts, mnist_root, JUDGE, stops=stops).run()
+    stopping(trainer(parts, mnist_root, JUDGE), 4).run()
+    trainer(parts, mnist_root, JUDGE).run()
     assert_identical(*(without_the_clock(state_of(it)) for it in (parts, whole)))
     it = checkpoints.load_classifier(whole / "checkpoint")
     augmentation = {"shift": 2, "rotate": 10, "zoom": 0.1, "cutout": 3}

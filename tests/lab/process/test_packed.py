@@ -109,19 +109,14 @@ def test_a_damaged_note_of_a_camera_leaves_the_picture_as_it_is(tmp_path, note, 
     assert np.abs(open_picture(path, (1, 8, 8)).astype(int) - 200).max() <= 3
 
 
-@pytest.mark.parametrize("pixels", [np.uint16, np.int32, np.float32])
-def test_pixels_of_more_than_8_bits_are_refused_and_not_all_white(tmp_path, pixels):
-    path = saved(tmp_path, Image.fromarray(np.full((8, 8), 300, pixels)), "a.tiff")
-    with pytest.raises(InvalidInput, match="has pixels of kind .*, not of 8 bits"):
-        open_picture(path, (1, 8, 8))
-
-
-@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n and no more"])
-def test_a_file_that_is_no_picture_is_refused(tmp_path, content):
-    (tmp_path / "a.png").write_bytes(content)
-    with pytest.raises(InvalidInput, match="not a picture that can be read"):
-        open_picture(tmp_path / "a.png", (1, 8, 8))
-    with pytest.raises(InvalidInput, match="there is no file"):
-        open_picture(tmp_path / "none.png", (1, 8, 8))
-    with pytest.raises(InvalidInput, match="not a picture that can be read"):
-        open_picture(tmp_path, (1, 8, 8))
+def test_a_file_that_is_no_picture_is_refused(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    deep = saved(tmp_path, Image.fromarray(np.full((8, 8), 300, np.uint16)), "a.tiff")
+    for path, told in (
+        (tmp_path / "a.png", "not a picture that can be read"),
+        (tmp_path, "not a picture that can be read"),
+        (tmp_path / "none.png", "there is no file"),
+        (deep, "has pixels of kind .*, not of 8 bits"),
+    ):
+        with pytest.raises(InvalidInput, match=told):
+            open_picture(path, (1, 8, 8))

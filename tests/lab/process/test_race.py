@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from ddpm_core import checkpoints
-from ddpm_core.data import to_uint8
+from ddpm_core.data import to_pictures
 from ddpm_core.errors import InvalidInput
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run
@@ -35,10 +35,6 @@ def run_to_end(race: Race) -> Race:
     return race
 
 
-def bytes_of(x):
-    return to_uint8(x).permute(0, 2, 3, 1).numpy()
-
-
 def test_every_lane_is_the_run_that_it_names(model):
     race = samplers(model, ask(), few=(3, 5))
     for lane in race.steps():  # the one furthest behind goes first
@@ -50,16 +46,16 @@ def test_every_lane_is_the_run_that_it_names(model):
         run = Run(model, lane.request)
         steps = list(run.steps())
         assert lane.t == [50, *(step.t_next + 1 for step in steps)]
-        np.testing.assert_array_equal(lane.x[0], bytes_of(run.start))
+        np.testing.assert_array_equal(lane.x[0], to_pictures(run.start))
         before = run.start
         for i, step in enumerate(steps, 1):
-            np.testing.assert_array_equal(lane.x[i], bytes_of(step.x))
-            np.testing.assert_array_equal(lane.x0[i], bytes_of(step.x0))
-            np.testing.assert_array_equal(lane.eps[i], bytes_of(step.eps))
+            np.testing.assert_array_equal(lane.x[i], to_pictures(step.x))
+            np.testing.assert_array_equal(lane.x0[i], to_pictures(step.x0))
+            np.testing.assert_array_equal(lane.eps[i], to_pictures(step.eps))
             change = step.x - before
             size = float(change.double().pow(2).mean().sqrt())
             assert lane.numbers["change"][i] == pytest.approx(size, rel=1e-6)
-            np.testing.assert_array_equal(lane.change[i], bytes_of(change / (2 * size)))
+            np.testing.assert_array_equal(lane.change[i], to_pictures(change / (2 * size)))
             norm = float(torch.linalg.vector_norm(step.x.double())) / step.x.numel() ** 0.5
             assert lane.numbers["norm"][i] == pytest.approx(norm, rel=1e-6)
             before = step.x
@@ -95,7 +91,7 @@ def test_an_error_leaves_the_first_lane_as_it_is_and_changes_the_second(model):
     *_, sound = Run(model, ask()).steps()
     for error in ("no-clip", "missing-root"):
         race = run_to_end(broken(model, ask(), error))
-        np.testing.assert_array_equal(race.lanes[0].x[-1], bytes_of(sound.x))
+        np.testing.assert_array_equal(race.lanes[0].x[-1], to_pictures(sound.x))
         assert (race.lanes[1].numbers["norm"] != race.lanes[0].numbers["norm"]).any(), error
     assert race.lanes[1].name == "missing-root" and "no-clip" in ERRORS
 
@@ -129,8 +125,8 @@ def test_memory_is_told_and_bounded(model):
         schedules(model, other, ask())
 
 
-def test_the_command_writes_a_race_and_says_what_each_lane_took_or_why_it_ended(
-    unconditional_checkpoint, tmp_path, capsys, monkeypatch
+def test_the_command_writes_a_race_and_says_what_each_lane_took(
+    unconditional_checkpoint, tmp_path, capsys
 ):
     out = tmp_path / "broken.gif"
     words = ["race", "break", "--error", "missing-root", "--model", unconditional_checkpoint]
@@ -142,15 +138,6 @@ def test_the_command_writes_a_race_and_says_what_each_lane_took_or_why_it_ended(
         assert film.n_frames == 9
         about = json.loads(film.info["comment"])
     assert about["race"] == "break" and about["error"] == "missing-root" and about["steps"] == 8
-
-    def steps(race):
-        race.lanes[1].failed = "the numbers ran out of range at t = 3"
-        yield from ()
-
-    monkeypatch.setattr(Race, "steps", steps)
-    assert main([str(word) for word in words]) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert "out of range" not in told[0] and told[1].endswith("out of range at t = 3")
 
 
 def test_the_command_refuses_before_anything_is_sampled(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ddpm_core.data import to_uint8
+from ddpm_core.data import to_pictures
 from ddpm_core.diffusion import x0_from_eps
 from ddpm_core.errors import InvalidInput
 from ddpm_core.guides import classifier_for
@@ -58,10 +58,6 @@ def test_reported_steps_are_those_of_the_run_and_tell_what_the_judge_sees(model)
         assert torch.equal(step.extras["p"], seen)
 
 
-def pixels(x):
-    return to_uint8(x).permute(0, 2, 3, 1).numpy()
-
-
 def test_a_trace_is_what_the_steps_told(model):
     requests = [ask(), ask(guidance="cfg"), ask(n=1, guidance="classifier")]
     run = Run(model, requests)
@@ -79,9 +75,9 @@ def test_a_trace_is_what_the_steps_told(model):
         for name in ("push", "gradient"):
             np.testing.assert_array_equal(getattr(it, name)[i], told[name].mean(1))
         for name, rows in (("uncond", slice(2, 5)), ("cond", slice(2, 4))):
-            predicted = pixels(x0_from_eps(model.schedule, x, step.t, told[name]))
+            predicted = to_pictures(x0_from_eps(model.schedule, x, step.t, told[name]))
             np.testing.assert_array_equal(getattr(it, name)[i][rows], predicted[rows])
-        np.testing.assert_array_equal(it.guided[i], pixels(step.x0))
+        np.testing.assert_array_equal(it.guided[i], to_pictures(step.x0))
         x = step.x
     # Where nothing was told there are gaps.
     assert np.isnan(it.strength).all(0).tolist() == [True] * 2 + [False] * 3
@@ -118,7 +114,7 @@ def test_a_trace_may_begin_where_another_run_stood(model, keep):
     for step in later:
         assert_same_step(it.state(step.index), step)
     first = x0_from_eps(model.schedule, steps[3].x, later[0].t, later[0].extras["uncond"])
-    np.testing.assert_array_equal(it.uncond[0], pixels(first))
+    np.testing.assert_array_equal(it.uncond[0], to_pictures(first))
     for index in (4, 7, 5.5, None):
         with pytest.raises(InvalidInput, match="step must be"):
             it.state(index)
