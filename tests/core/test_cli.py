@@ -158,7 +158,7 @@ def train(mnist_root, tmp_path, small_sample_grids):
     return call
 
 
-def test_train_writes_a_checkpoint_that_sample_loads_and_goes_on(train, tmp_path, capsys):
+def test_train_writes_a_checkpoint_and_goes_on(train, tmp_path, capsys):
     folder = tmp_path / "run"
     assert train("--epochs", 0.2, "--conditional") == 0
     assert "2 steps of 100, from step 0" in capsys.readouterr().out
@@ -166,10 +166,6 @@ def test_train_writes_a_checkpoint_that_sample_loads_and_goes_on(train, tmp_path
     assert model.schedule.num_timesteps == 20
     assert model.unet.null_index == 10
     assert model.training["recipe"]["p_uncond"] == 0.1
-    out = tmp_path / "a.png"
-    arguments = ["--model", folder / "checkpoint", "--out", out, "--n", 2, "--steps", 3]
-    assert main(["sample", *map(str, arguments)]) == 0
-    assert out.exists()
     assert train("--epochs", 0.4, "--conditional") == 0
     assert "4 steps of 100, from step 2" in capsys.readouterr().out
     with (folder / "losses.csv").open() as file:

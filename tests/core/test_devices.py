@@ -106,13 +106,6 @@ def test_the_loss_asks_nothing_of_the_device(model, prediction):
     assert loss.device == there.unet.conv_in.weight.grad.device == META
 
 
-def test_a_network_on_another_device_samples_with_plain_pytorch(model):
-    there = built(model)
-    twin = there.prepared.network()
-    assert type(twin) is type(there.unet) and twin is not there.unet
-    assert not any(p.requires_grad for p in twin.parameters())
-
-
 @pytest.mark.parametrize(
     ("cuda", "mps", "there"),
     [

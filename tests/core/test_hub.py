@@ -12,7 +12,7 @@ from diffusers import DDPMScheduler, UNet2DModel
 from huggingface_hub import constants
 from safetensors.torch import save_file
 
-from ddpm_core import Request, checkpoints, load, sample
+from ddpm_core import Request, checkpoints, load, load_classifier, sample
 from ddpm_core.__main__ import main
 from ddpm_core.errors import InvalidInput
 from ddpm_core.guides import roles_for
@@ -83,7 +83,9 @@ def test_a_flat_repository_of_diffusers_is_read_too(served, source, foreign, tmp
 
 def test_what_ships_is_taken_before_the_hub_and_the_cache_before_it_too(served, source, checkpoint):
     served.add("user/digits", checkpoint)
+    served.add("user/judge", checkpoints.HOME / "mnist-judge")
     load("user/digits", source=source)
+    assert load_classifier("user/judge", source=source).classes == list("0123456789")
     served.requests.clear()
     served.stop()
     assert load("user/digits", source=source).name == "user/digits"

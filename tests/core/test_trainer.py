@@ -1,16 +1,15 @@
 """Training runs: an exact resume, a full disk, and what a run leaves behind."""
 
 import csv
+import os
 import random
 import resource
 import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
+from multiprocessing import Pipe, get_context
 
 import pytest
 import torch
@@ -30,7 +29,6 @@ from tests.support.tiny_run import (
 )
 
 pytestmark = pytest.mark.usefixtures("small_sample_grids")
-REPOSITORY = Path(__file__).parents[2]
 
 
 # --- resume ---
@@ -58,40 +56,57 @@ def test_it_trains_in_a_thread_which_may_not_listen_to_signals(mnist_root, tmp_p
     assert_same_run(tmp_path, finished_run)
 
 
+def train_slowly(pipe, folder, data_root):
+    """Tell of every step, and save after each: a signal can hit any moment of it."""
+    run = trainer(folder, data_root, cadence=Cadence(validate=10, sample=10**9, save=1))
+    step = run._train_step
+
+    def telling():
+        loss = step()
+        pipe.send(run.step)
+        time.sleep(0.02)
+        return loss
+
+    run._train_step = telling
+    run.run()
+
+
 @contextmanager
-def child(folder, data_root):
-    command = [sys.executable, "-m", "tests.support.tiny_run", str(folder), str(data_root)]
-    process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+def child(*about):
+    """A process that trains, forked since libraries are imported already, and its pipe."""
+    there, here = Pipe(duplex=False)
+    process = get_context("fork").Process(target=train_slowly, args=(here, *about))
+    process.start()
+    here.close()
     try:
-        yield process
+        yield process, there
     finally:
         process.kill()
-        process.wait()
-        process.stdout.close()
+        process.join()
 
 
-def wait_for_step(process, step):
-    for line in process.stdout:
-        if line == f"step {step}\n":
-            return
-    raise AssertionError("the run ended too early")
+def wait_for_step(pipe, step):
+    while pipe.recv() < step:
+        pass
 
 
 def test_neither_kill_9_nor_ctrl_c_at_any_moment_costs_what_was_saved(
     mnist_root, tmp_path, finished_run
 ):
-    with child(tmp_path, mnist_root) as process:
-        wait_for_step(process, 3)
+    with child(tmp_path, mnist_root) as (process, pipe):
+        wait_for_step(pipe, 3)
         # A step and its save take some 50 ms: any moment of them, another each time.
         time.sleep(random.uniform(0, 0.1))
         process.kill()
-        assert process.wait(30) == -signal.SIGKILL
+        process.join(30)
+        assert process.exitcode == -signal.SIGKILL
     killed = state_of(tmp_path)["step"]
     assert 2 <= killed < STEPS
-    with child(tmp_path, mnist_root) as process:
-        wait_for_step(process, 12)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+    with child(tmp_path, mnist_root) as (process, pipe):
+        wait_for_step(pipe, 12)
+        os.kill(process.pid, signal.SIGINT)
+        process.join(30)
+        assert process.exitcode == 0
     assert max(killed, 12) <= state_of(tmp_path)["step"] < STEPS
     assert checkpoints.load(tmp_path / "checkpoint").training["steps"] < STEPS
     trainer(tmp_path, mnist_root).run()

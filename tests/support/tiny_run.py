@@ -1,17 +1,9 @@
-"""A training run of seconds, with everything random switched on; also a process to be killed.
-
-    python -m tests.support.tiny_run FOLDER DATA_ROOT
-
-prints ``step K`` after every step, saves its state after each and dawdles, so that a signal
-from outside can hit any moment of it.
-"""
+"""A training run of seconds, with everything random switched on."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
-import time
 
 import torch
 
@@ -63,14 +55,6 @@ def stopping(run, at=7):
     return run
 
 
-class Telling(Trainer):
-    def _train_step(self):
-        loss = super()._train_step()
-        print(f"step {self.step}", flush=True)
-        time.sleep(0.02)
-        return loss
-
-
 def state_of(folder) -> dict:
     return torch.load(folder / STATE, weights_only=True)
 
@@ -98,9 +82,3 @@ def assert_identical(a, b, at="state"):
         assert torch.equal(a, b), at
     else:
         assert a == b, at
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    cadence = Cadence(validate=10, sample=10**9, save=1)
-    trainer(sys.argv[1], sys.argv[2], kind=Telling, cadence=cadence).run()
