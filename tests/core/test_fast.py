@@ -196,15 +196,20 @@ def noises(model, size):
 def test_what_is_sampled_is_of_the_weights_of_that_moment(change, size):
     net = network(image_size=size)
     model = model_of(net)
-    before, x = noises(model, size), torch.randn(2, 1, size, size)
-    held = model.denoiser([0, 1], "bfloat16")  # one that was made before follows as well
-    held(x, 30)
+    before = noises(model, size)
     change(net)
     fresh = network(image_size=size)
     fresh.load_state_dict(net.state_dict())
     now = noises(model, size)
     for mine, wanted, then in zip(now, noises(model_of(fresh), size), before, strict=True):
         assert torch.equal(mine, wanted) and not torch.equal(mine, then)
+
+
+def test_a_denoiser_made_before_a_training_follows_it():
+    model, x = model_of(network()), torch.randn(2, 1, 8, 8)
+    held = model.denoiser([0, 1], "bfloat16")
+    held(x, 30)
+    trained(model.unet)
     assert torch.equal(held(x, 30).eps, model.denoiser([0, 1], "bfloat16")(x, 30).eps)
 
 
