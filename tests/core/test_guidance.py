@@ -84,13 +84,6 @@ def test_eps_is_that_of_equation_11_and_its_scaled_form(form, t):
     same(guided([2.0, 5.0, -1.0], targets, form=form)(x, t).eps, wanted)
 
 
-def test_a_mixture_pushes_in_proportion():
-    x = state(1)
-    targets = 0.3 * one_hot(1) + 0.7 * one_hot(4)
-    told = guided([1.0], targets)(x, 9).extras["gradient"]
-    same(told, 0.3 * TOY.gradient(x, one_hot(1)) + 0.7 * TOY.gradient(x, one_hot(4)))
-
-
 def central_differences(f, x, h=1e-6):
     """The gradient of f(x), one number per image, from two values per pixel."""
     gradient = torch.empty_like(x)

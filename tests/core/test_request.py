@@ -9,7 +9,7 @@ import pytest
 from ddpm_core import checkpoints, guides
 from ddpm_core.errors import InvalidInput
 from ddpm_core.guidance import GUIDANCE, SITES
-from ddpm_core.request import Request, unused
+from ddpm_core.request import Request
 from tests.support.toys import save_tiny_checkpoint, tiny_classifier
 
 GUIDED = [method for method in list(GUIDANCE) if method != "none"]
@@ -206,12 +206,6 @@ def test_on_the_way_to_a_second_seed_classes_are_mixed_as_far_as_it_went(model):
     through = Request(n=19, label="all", toward=0)
     assert through.labels(model, [0, 1, 2, 18]) == [0, {0: 0.5, 1: 0.5}, 1, 9]
     assert Request(n=1, toward=3).labels(model, [0]) == [0]
-
-
-def test_what_is_of_a_second_seed_or_class_is_told_from_what_is_not():
-    assert {"share", "along"} <= unused([Request(along=0.5)])
-    assert "share" in unused([Request(label=3, mix=5, toward=1)])
-    assert "along" not in unused([Request(), Request(toward=1)])
 
 
 # --- as it is typed, or stands in a link ---
