@@ -25,9 +25,9 @@ def build(studio: Studio, links: Examples | None = None) -> run_tab.RunTab:
         idle="Sixteen squares of pure noise, about to become digits.",
         about="Click a tile to open every step of it.",
         whys=("t", "noise", "guess", "steps"),
-        below=lambda: architecture.fold(network),
+        below=network.fold,
         among=links.render if links else None,
         numbers=(8, 9, 10),
     )
-    architecture.follow(network, studio, grid.controls.model)
+    network.follow(studio, grid.controls.model)
     return grid

@@ -1,4 +1,5 @@
-// The figure is drawn by the server; here its blocks are named.
+// A UNet as a grid: a column for each block in the order in which they are evaluated, a row for each
+// level, and between two levels one for what halves or doubles.
 
 import { escapeText, term } from "../component.js";
 import { walk } from "../plot.js";
@@ -11,8 +12,8 @@ export function mount({ root, options, find, findAll, on }) {
 
   root.dataset.state = "idle";
   on(figure, "pointerover", (event) => {
-    const block = event.target.closest("[data-block]");
-    if (block) point(Number(block.dataset.block));
+    const block = event.target.closest("[data-words]");
+    if (block) point(findAll("[data-words]").indexOf(block));
   });
   on(figure, "pointerleave", () => {
     if (document.activeElement !== figure) point(-1);
@@ -23,12 +24,12 @@ export function mount({ root, options, find, findAll, on }) {
 
   function receive(value) {
     if (value.kind !== "network") return;
-    told = value.blocks;
     find(".net-title").textContent = value.title;
     figure.setAttribute("aria-label", `${options.label}. ${value.spoken} The arrow keys walk `
       + "through its blocks.");
-    find(".net-wide").innerHTML = value.wide;
-    find(".net-narrow").innerHTML = value.narrow;
+    figure.innerHTML = `<div class="net-embeddings">${value.embeddings.map(embedding).join("")}</div>
+      ${drawing(value)}`;
+    told = findAll("[data-words]").map(({ dataset }) => dataset.words);
     find(".net-list").innerHTML = told.map((text) => `<li>${escapeText(text)}</li>`).join("");
     root.dataset.model = value.model;
     point(-1);
@@ -37,12 +38,14 @@ export function mount({ root, options, find, findAll, on }) {
 
   function point(number) {
     here = number;
-    const name = told[number]?.split(":")[0];
-    for (const part of findAll("[data-block], [data-from]")) {
-      const { block, from, to } = part.dataset;
-      const lit = block ? Number(block) === number : name && (from === name || to === name);
-      part.classList.toggle("net-lit", Boolean(lit));
-    }
+    const blocks = findAll("[data-words]");
+    const { name, skip } = blocks[number]?.dataset ?? {};
+    blocks.forEach((block, i) => {
+      // What a skip connects with it is lit, too.
+      block.classList.toggle("net-lit", i === number);
+      block.classList.toggle("net-joined",
+        Boolean((name && block.dataset.skip === name) || (skip && block.dataset.name === skip)));
+    });
     find(".net-told").textContent = told[number] ?? "";
   }
 
@@ -55,24 +58,50 @@ export function mount({ root, options, find, findAll, on }) {
   }
 }
 
+function drawing({ blocks, levels, made, more }) {
+  const heights = levels.map((_, level) =>
+    blocks.find((it) => it.level === level && it.kind === "resnet").tall);
+  const cells = blocks.map(({ name, kind, level, words, skip, tall, wide }, i) => {
+    const upper = kind === "upsample" ? level - 1 : level;
+    const isBetween = kind === "downsample" || kind === "upsample";
+    const [row, span] = isBetween ? [2 * upper + 1, 3] : [2 * level + 1, 1];
+    const ends = isBetween ? `--above:${heights[upper]}px;--under:${heights[upper + 1]}px` : "";
+    return `<div class="net-block" data-kind="${kind}" data-words="${escapeText(words)}"
+      data-name="${escapeText(name)}" data-skip="${escapeText(skip ?? "")}" style="grid-area:${row} /
+      ${i + 2} / span ${span};--tall:${tall}px;--wide:${wide};${ends}"><i></i></div>`;
+  });
+  const labels = levels.map((text, level) => {
+    if (level === levels.length - 1) {
+      return `<div class="net-label" style="grid-area:${2 * level + 2} / 1 / auto / -1">${text}</div>`;
+    }
+    const own = (part) => blocks.filter((it) => it.level === level && it.part === part);
+    const from = blocks.indexOf(own("down").at(-1)) + 3;
+    return `<div class="net-label net-across" style="grid-area:${2 * level + 1} / ${from} / auto / ${
+      blocks.indexOf(own("up")[0]) + 2}"><p>${text}</p></div>`;
+  });
+  return `<div class="net-grid" style="--count:${blocks.length}"><span class="net-end"><i>x</i><sub><i>t</i></sub>
+    </span>${cells.join("")}${labels.join("")}<span class="net-end" style="grid-column:-2"><i>${made}</i>${more}</span></div>`;
+}
+
+function embedding({ kind, words, symbol, what, size }) {
+  return `<p class="net-block" data-kind="${kind}" data-words="${escapeText(words)}"><span><i>${symbol}</i>${
+    escapeText(what)}</span><span>${escapeText(size)}</span></p>`;
+}
+
 function skeleton(options) {
-  const mark = (kind, shape, text) => `<span class="net-key"><svg width="16" height="16"
-    aria-hidden="true"><g class="net-block" data-kind="${kind}">${shape}</g></svg> ${text}</span>`;
+  const mark = (kind, text) => `<span class="net-key"><span class="net-block" data-kind="${kind}"><i></i></span>
+    ${text}</span>`;
   const named = (name) => `<span ${term(name, -1)}>${name}</span>`;
   return `
     <p class="net-title"></p>
-    <div class="net-figure" role="img" tabindex="0" aria-label="${escapeText(options.label)}">
-      <div class="net-wide"></div><div class="net-narrow"></div></div>
+    <div class="net-figure" role="img" tabindex="0" aria-label="${escapeText(options.label)}"></div>
     <p class="net-told" role="status"></p>
     <div class="net-keys soft" data-hints>
-      ${mark("resnet", '<rect x="3" y="1" width="10" height="14"/>', `<span ${term("ResNet")}>ResNet</span>`)}
-      ${mark("attention", '<ellipse cx="8" cy="8" rx="5" ry="7"/>', named("attention"))}
-      ${mark("downsample", '<path d="M2 3H14L8 12z"/>', "halve")}
-      ${mark("upsample", '<path d="M2 12H14L8 3z"/>', "double")}
-      <span class="net-key"><svg width="16" height="16" aria-hidden="true"><path class="net-skip"
-        d="M1 14V7q0 -4 4 -4h6q4 0 4 4v5"/></svg> ${named("skip")}</span>
-      <span class="net-key"><svg width="16" height="16" aria-hidden="true"><g class="net-feed">
-        <path d="M8 15V4"/><circle cx="8" cy="3" r="1.6"/></g></svg> ${named("embedding")}</span>
+      ${mark("resnet", `<span><span ${term("ResNet")}>ResNet</span>, fed with the ${named("embedding")}</span>`)}
+      ${mark("attention", named("attention"))}
+      ${mark("downsample", "halve")}
+      ${mark("upsample", "double")}
+      <span class="net-key"><span class="net-across"></span> ${named("skip")}</span>
     </div>
     <details><summary>Block by block</summary><ol class="net-list" start="1"></ol></details>`;
 }
