@@ -176,7 +176,7 @@ def test_a_branch_parts_where_it_was_told_to_and_not_where_nothing_is_changed(le
         expect(visitor.part(name)).to_be_hidden()
 
 
-def test_the_ends_of_the_interval_and_what_is_between_them_follow_mouse_and_keys(led):
+def test_the_ends_of_the_interval_follow_mouse_and_keys(led):
     visitor = led(f"{CFG}2&n=1&steps=2")
     settle(visitor, 2)
     mouse, interval = visitor.page.mouse, visitor.part("guidance-interval")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from ddpm_core import Request
 from ui.widgets.anatomy import anatomy
 
 N, TILES, SIDE = 4, 2, 6
@@ -22,22 +24,26 @@ def arguments(method="cfg", n=N, tiles=TILES):
         for name in anatomy.PICTURES[method]
     }
     fields = {name: rng.normal(size=(*cells, SIDE, SIDE)) for name in anatomy.FIELDS[method]}
+    trace = SimpleNamespace(
+        indices=list(range(1, n + 1)),
+        t=list(range(1008, 1008 - 10 * n, -10)),
+        p=np.full((*cells, 3), 1 / 3),
+        strength=np.full(cells, 3.0),
+        eps_norm=np.full(cells, 28.0),
+        push_norm=np.full(cells, 1.4),
+        cosine=np.full(cells, np.nan),
+        abar=np.linspace(0.1, 0.9, n),
+        **pictures | fields,
+    )
+    guidance = "cfg" if method == "cfg" else "classifier-noisy"
     return {
         "run": "a",
-        "t": list(range(999, 999 - 10 * n, -10)),
-        "left": list(range(1009, 1009 - 10 * n, -10)),
-        "method": method,
+        "times": list(range(1009, 999 - 10 * n, -10)),
+        "trace": trace,
+        "request": Request(n=tiles, guidance=guidance),
         "classes": ["3", "8", "cat"],
         "wanted": [[i % 3] for i in range(tiles)],
-        "p": np.full((*cells, 3), 1 / 3),
-        "strength": np.full(cells, 3.0),
-        "eps_norm": np.full(cells, 28.0),
-        "push_norm": np.full(cells, 1.4),
-        "cosine": np.full(cells, np.nan),
-        "abar": np.linspace(0.1, 0.9, n),
-        "pictures": pictures | fields,
         "total": n,
-        "indices": list(range(1, n + 1)),
     }
 
 
@@ -67,7 +73,7 @@ def test_a_signed_map_is_scaled_step_by_step_and_tile_by_tile():
 
 def test_the_push_is_shown_as_the_picture_feels_it():
     given = arguments("classifier")
-    given["pictures"]["push"][...] = given["pictures"]["gradient"] * -2
+    given["trace"].push = given["trace"].gradient * -2
     value = anatomy.anatomy(**given)
     # eps less the gradient makes the picture lighter where the gradient is positive.
     push, gradient = (tiles_of(value["sheets"][name]) for name in ("push", "gradient"))
@@ -77,10 +83,11 @@ def test_the_push_is_shown_as_the_picture_feels_it():
 
 def test_verdicts_name_the_timestep_or_what_the_judge_sees():
     given = arguments(tiles=4) | {"wanted": [[0], [0], [2], [0, 2]], "total": 40}
-    given |= {"indices": [10, 20, 30, 40]}
-    given["p"][:] = [0.1, 0.8, 0.1]
-    given["p"][2:, 0] = [0.7, 0.2, 0.1]
-    given["p"][3, 2] = [0.3, 0.3, 0.4]
+    given |= {"times": range(1009, 968, -1)}
+    given["trace"].indices, p = [10, 20, 30, 40], given["trace"].p
+    p[:] = [0.1, 0.8, 0.1]
+    p[2:, 0] = [0.7, 0.2, 0.1]
+    p[3, 2] = [0.3, 0.3, 0.4]
     value = anatomy.anatomy(**given)
     assert value["decided"] == [30, None, None, None]
     assert value["verdicts"] == [

@@ -132,6 +132,11 @@ def raw(a: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(a)).decode("ascii")
 
 
+def packed(a: Any) -> str:
+    """Numbers as the bytes of float32: each of a list would become an object that Gradio observes."""
+    return raw(np.asarray(a, "<f4"))
+
+
 def ordered(order: int | None) -> dict[str, int]:
     """What a value carries that only the newest of some should be shown of."""
     return {} if order is None else {"order": int(order)}

@@ -309,31 +309,17 @@ def _part(studio: Studio, progress: Progress, trace, row: int, place: int) -> di
         return anatomy.idle(anatomy.UNGUIDED)
     if not trace.indices:
         return anatomy.idle("No step was taken.")
-    model, tiles = studio.model(key.model), slice(place, place + n)
-    method = "cfg" if request.guidance == "cfg" else "classifier"
-    names = anatomy.PICTURES[method] + anatomy.FIELDS[method]
+    model = studio.model(key.model)
     labels = request.labels(model, request.images)
-    wanted = [list(label) if isinstance(label, dict) else [label] for label in labels]
-    chosen = anatomy.telling(trace.p[:, tiles], wanted)
     return anatomy.anatomy(
         player_values.run_name(progress),
-        [progress.film.t[trace.indices[i]] for i in chosen],
-        left=[trace.t[i] + 1 for i in chosen],  # as the stage counts, the clean image being 0
-        method=method,
-        classes=classifier_for(model, "judge").classes,
-        wanted=wanted,
-        p=trace.p[chosen, tiles],
-        strength=trace.strength[chosen, tiles],
-        eps_norm=trace.eps_norm[chosen, tiles],
-        push_norm=trace.push_norm[chosen, tiles],
-        cosine=trace.cosine[chosen, tiles],
-        abar=[trace.abar[i] for i in chosen],
-        pictures={name: getattr(trace, name)[chosen, tiles] for name in names},
+        progress.film.t,
+        trace,
+        request,
+        classifier_for(model, "judge").classes,
+        [list(label) if isinstance(label, dict) else [label] for label in labels],
         total=progress.film.steps,
-        indices=[trace.indices[i] for i in chosen],
-        form=request.form,
-        at=request.at,
-        rescale=request.rescale if method == "cfg" else 0.0,
+        place=place,
         first=row * n,
     )
 

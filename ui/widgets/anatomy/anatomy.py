@@ -6,13 +6,16 @@ under the equation, the pictures beside it and the curve follow the player witho
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from ddpm_core import Request
+from lab.process.trace import Trace
+
 from .. import component
+from ..component import packed
 from ..equations.typeset import line
 from ..player.player import sheet
 
@@ -62,80 +65,68 @@ def idle(message: str = "Guide a run to see what guidance does at each step.") -
 
 def anatomy(
     run: str,
-    t: Sequence[int],
-    *,
-    left: Sequence[int],
-    method: str,
+    times: Sequence[int],
+    trace: Trace,
+    request: Request,
     classes: Sequence[str],
     wanted: Sequence[Sequence[int]],
-    p: np.ndarray,
-    strength: np.ndarray,
-    eps_norm: np.ndarray,
-    push_norm: np.ndarray,
-    cosine: np.ndarray,
-    abar: Sequence[float],
-    pictures: Mapping[str, np.ndarray],
+    *,
     total: int,
-    indices: Sequence[int],
-    form: str = "plain",
-    at: str = "x",
-    rescale: float = 0.0,
+    place: int = 0,
     first: int = 0,
 ) -> dict[str, Any]:
-    """What guidance did at N steps of a run, for each of its tiles.
+    """What guidance did in one row of a run, for each of its tiles.
+
+    The push is shown as the picture feels it, with its sign turned: where eps grows, x̂0 darkens.
 
     Parameters:
         run: the name that the player's film has.
-        t: N times as the stage shows them: of the state that each step led to.
-        left: N times, of the state that the network was shown.
-        method: "cfg" or "classifier".
-        classes: K names.
+        times: of the state at every step of the run, as the stage shows them.
+        trace: what was recorded of it.
+        request: of this row.
+        classes: the names of those that the judge tells apart.
         wanted: per tile the classes asked for: one index, or more where classes are mixed.
-        p: (N, tiles, K), p(class | x̂0) after each step as an independent classifier sees it.
-        strength: (N, tiles), the s or λ in effect, after interval and profile.
-        eps_norm, push_norm: (N, tiles), the length of the unguided eps and of the push.
-        cosine: (N, tiles), of the angle between the two; NaN where there is no push.
-        abar: N values of ᾱ_t.
-        pictures: uint8 (N, tiles, H, W, C), C = 1 or 3, the x̂0 of each prediction: "uncond",
-            "cond" and "guided" for cfg, "uncond" and "guided" for a classifier; and float
-            (N, tiles, H, W) in any range: "push", guided eps less unguided eps, and for a
-            classifier "gradient", that of ln p. The push is shown as the picture feels it, with
-            its sign turned: where eps grows, x̂0 darkens.
         total: how many steps the run had, or was to have.
-        indices: which step each of the N is, 1 to `total`, rising.
-        form: of classifier guidance: "plain" (report, eq. 11) or "scaled", λ by sqrt(1 - ᾱ).
-        at: where the classifier looks: "x", "x0", or "x0-through", the gradient of which goes
-            through the network back to x.
-        rescale: φ, how far cfg's result is drawn back to the spread of the conditional one.
-        first: the player's tile that the first tile here is; one component for each row of a
-            player shows itself while the cursor is on its row.
+        place, first: the trace's tile, and the player's, that the first tile here is; one component
+            for each row of a player shows itself while the cursor is on its row.
     """
-    tiles, shape = p.shape[1], pictures["guided"].shape[2:]
-    factor = np.sqrt(1 - np.asarray(abar)) if form == "scaled" else np.ones(len(t))
-    sheets, scales = _pictures(method, pictures)
+    tiles = slice(place, place + len(wanted))
+    method = "cfg" if request.guidance == "cfg" else "classifier"
+    chosen = telling(trace.p[:, tiles], wanted)
+    indices = [int(trace.indices[k]) for k in chosen]
+    t, p = [int(times[i]) for i in indices], trace.p[chosen, tiles]
+    abar = np.asarray([trace.abar[k] for k in chosen])
+    rescale = request.rescale if method == "cfg" else 0.0
     since = decided(p, wanted)
-    numbers = {"p": p.round(3), "abar": abar, "factor": factor, "strength": strength}
-    numbers |= {"eps": eps_norm, "push": push_norm, "cosine": cosine} | scales
+    numbers = {"p": p.round(3), "abar": abar, "strength": trace.strength[chosen, tiles]}
+    numbers["factor"] = np.sqrt(1 - abar) if request.form == "scaled" else np.ones(len(t))
+    numbers |= {"eps": trace.eps_norm[chosen, tiles], "push": trace.push_norm[chosen, tiles]}
+    numbers["cosine"] = trace.cosine[chosen, tiles]
+    sheets = {name: sheet(getattr(trace, name)[chosen, tiles]) for name in PICTURES[method]}
+    for name in FIELDS[method]:
+        field = getattr(trace, name)[chosen, tiles]
+        grey, numbers[f"{name}_scale"] = signed(-field if name == "push" else field)
+        sheets[name] = sheet(grey)
     return {
         "kind": "anatomy",
         "run": run,
         "method": method,
-        "equation": equation(method, form, at, rescale),
+        "equation": equation(method, request.form, request.at, rescale),
         "rescale": rescale,
         "total": total,
-        "indices": [int(i) for i in indices],
-        "t": [int(v) for v in t],
-        "left": [int(v) for v in left],
-        "tiles": tiles,
+        "indices": indices,
+        "t": t,
+        "left": [int(trace.t[k]) + 1 for k in chosen],  # as the stage counts, the image being 0
+        "tiles": len(wanted),
         "first": first,
-        "shape": [int(n) for n in shape],
+        "shape": list(trace.guided.shape[2:]),
         "classes": list(classes),
         "wanted": [[int(c) for c in tile] for tile in wanted],
         "asked": [" or ".join(classes[c] for c in tile) for tile in wanted],
         "marks": _marks(p, indices, wanted),
-        "decided": [None if k is None else int(indices[k]) for k in since],
+        "decided": [None if k is None else indices[k] for k in since],
         "verdicts": [_verdict(k, t, p[-1, i], wanted[i], classes) for i, k in enumerate(since)],
-        "numbers": {name: _packed(a) for name, a in numbers.items()},
+        "numbers": {name: packed(a) for name, a in numbers.items()},
         "sheets": sheets,
     }
 
@@ -242,20 +233,3 @@ def _verdict(
 def _with_article(name: str) -> str:
     vowel = name[:1].lower() in tuple("aeiou8") or name in ("11", "18")
     return f"{'an' if vowel else 'a'} {name}"
-
-
-def _pictures(
-    method: str, given: Mapping[str, np.ndarray]
-) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    """The sheets by name, and the scales of the signed ones."""
-    sheets = {name: sheet(given[name]) for name in PICTURES[method]}
-    scales = {}
-    for name in FIELDS[method]:
-        grey, scales[f"{name}_scale"] = signed(-given[name] if name == "push" else given[name])
-        sheets[name] = sheet(grey)
-    return sheets, scales
-
-
-def _packed(a: Any) -> str:
-    # Ten thousand numbers as a list would each become an object that Gradio observes.
-    return base64.b64encode(np.ascontiguousarray(a, "<f4")).decode("ascii")

@@ -10,7 +10,6 @@ Times are the report's: row t of a table belongs to its step t, and row 0 to the
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +23,7 @@ from lab.process.trace import Trace
 from ...glossary import explained
 from ...runs.runs import Studio
 from .. import component
+from ..component import packed
 from . import typeset
 
 __all__ = ["GUIDED", "Card", "beside", "tables"]
@@ -89,7 +89,7 @@ class Card(component.Component):
             "kind": "equations",
             "shown": [n for n in self.numbers if n not in untrue and _applies(n, requests)],
             "T": model.schedule.num_timesteps,
-            "tables": {name: _packed(a) for name, a in found.items() if name in needed},
+            "tables": {name: packed(a) for name, a in found.items() if name in needed},
             "facts": {k: v for k, v in _facts(model, requests).items() if k in needed},
             "rows": _rows(requests, trace) if set(self.numbers) & set(GUIDED) else [],
             "indices": list(trace.indices) if trace else [],
@@ -179,7 +179,7 @@ def _rows(requests: Sequence[Request], trace: Trace | None) -> list[dict[str, An
                     "method": "cfg" if request.guidance == "cfg" else "classifier",
                     "first": place,
                     "n": request.n,
-                    "numbers": {name: _packed(a[:, tiles]) for name, a in each.items()},
+                    "numbers": {name: packed(a[:, tiles]) for name, a in each.items()},
                 }
             )
         place += request.n
@@ -219,8 +219,3 @@ def _notes(numbers: Sequence[int], model: Model, requests: Sequence[Request]) ->
         if form == "scaled":
             notes.append("This run multiplies /λ/ by √(1 − /ᾱ/_t), see the anatomy.")
     return notes
-
-
-def _packed(a: np.ndarray) -> str:
-    # A thousand numbers as a list would each become an object that Gradio observes.
-    return base64.b64encode(np.ascontiguousarray(a, "<f4")).decode("ascii")
