@@ -23,7 +23,8 @@ from ddpm_core import InvalidInput
 from ddpm_core.commands.options import add_device
 from ui.events import VISITORS
 from ui.page import LOOK, build
-from ui.runs.runs import CALLS, HUB, MAX_PREVIEWS, PUBLIC_HUB, Studio
+from ui.runs.models import HUB, PUBLIC_HUB
+from ui.runs.runs import CALLS, MAX_PREVIEWS, Studio
 from ui.sharing.compression import Compression
 from ui.sharing.guard import Guard
 from ui.tabs import results

@@ -15,7 +15,7 @@ import pytest
 
 import app
 from ddpm_core import InvalidInput, Request, branch, film
-from ui.runs import limits, player_values, runs
+from ui.runs import limits, models, player_values, runs
 from ui.runs.runs import Key, Studio
 from ui.sharing import files, restore
 from ui.tabs import sample
@@ -98,7 +98,7 @@ def test_while_a_model_loads_once_for_all_who_ask_everybody_else_goes_on(model, 
         vars(fetched).pop("flops", None)
         return fetched
 
-    monkeypatch.setattr(runs, "from_hub", from_hub)
+    monkeypatch.setattr(models, "from_hub", from_hub)
     monkeypatch.setattr(studio, "_hub", SimpleNamespace(cached=lambda name: name))
     found, ends = [], []
 

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import math
 import secrets
-import tempfile
 import threading
 import time
-import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import count
-from pathlib import Path
-from weakref import WeakValueDictionary
 
-from ddpm_core import Film, InvalidInput, Model, Request, Run, available, hub, load
-from ddpm_core.checkpoints import from_hub
+from ddpm_core import Film, InvalidInput, Model, Request, Run
 from ddpm_core.errors import check_int
-from ddpm_core.hardware import find_device
 from ddpm_core.recorder import film_bytes
 from lab.measure.metrics import Measured, measuring
-from lab.process.engine import Account, shared_engine
+from lab.process.engine import Account
 from lab.process.trace import Trace, reported, trace_bytes
 
 from .limits import (
@@ -33,26 +24,14 @@ from .limits import (
     MAX_TRACED,
     check_through,
     check_work,
-    is_counted,
     most_images,
     most_work,
 )
-from .ticket import Ticket
+from .models import Models
+from .ticket import Ticket, Tickets
 
 KEPT_BYTES = 256 * 2**20
-# What a visitor may have fetched, on one's own machine and on a page for others: there it is
-# fetched in nobody's name, and into a cache that holds nothing else.
-HUB = hub.Hub(max_bytes=300 * 10**6)
-PUBLIC_HUB = replace(
-    HUB,
-    cache=Path(tempfile.gettempdir()) / "learning-the-noise-hub",
-    token=False,
-    keep_bytes=2 * 10**9,
-)
-FETCHED_KEPT = 2  # in memory, beside what ships
-VISITORS_KEPT = 10_000
 CALLS = 16  # of the API, besides; as many more wait, outside the visitors' queue
-DOWNLOADS = 2
 # Films and records of runs under way, of all visitors together; and beside each film what its pages
 # are copied to.
 RUNNING_BYTES = 2**30
@@ -146,135 +125,20 @@ class Progress:
         return self.film.nbytes + (self.trace.nbytes if self.trace else 0)
 
 
-class Studio:
-    """Loads models once, runs requests step by step in turn, and keeps recent films.
+class Studio(Models, Tickets):
+    """Runs requests step by step in turn, and keeps recent films. For arguments see ``Models``."""
 
-    Args:
-        own: folders of models to offer beside those that ship; the page opens with the first.
-        device: see ``hardware.find_device``.
-
-    Attributes:
-        own: what these are called.
-    """
-
-    def __init__(self, source: hub.Hub = HUB, own: Sequence[str | Path] = (), device: str = "auto"):
-        self._models: OrderedDict[str, Model] = OrderedDict()
-        # Names of those whose operations are counted: to count on a visitor's thread would disturb
-        # whoever differentiates at that moment.
-        self._ready: set[str] = set()
-        self._hub, self._device = source, find_device(device)
-        self._downloads = ThreadPoolExecutor(DOWNLOADS, "download")
-        self._downloading = threading.BoundedSemaphore(DOWNLOADS)
+    def __init__(self, *source, **own):
+        Models.__init__(self, *source, **own)
+        Tickets.__init__(self)
         self._kept: OrderedDict[str, Progress] = OrderedDict()  # by id
         self._newest: dict[Key, str] = {}  # the id of the run to show to whoever asks for the same
-        # A ticket lives as long as its run: a visitor who left is forgotten by itself.
-        self._tickets: WeakValueDictionary[tuple, Ticket] = WeakValueDictionary()
-        self._orders = count(time.time_ns() // 1000)
-        self._guard = threading.RLock()
-        # A shipped model loads quickly and does not wait for a fetched one. Of each kind one loads
-        # at a time, which bounds the memory.
-        self._loading = {"shipped": threading.Lock(), "fetched": threading.Lock()}
         # Of each kind of run, by the number of its images: seconds for a call, the last time.
         self._paces: dict[tuple, dict[int, float]] = {}
-        self._asked: OrderedDict[tuple, float] = OrderedDict()  # when each visitor last asked
         self._previews = threading.BoundedSemaphore(MAX_PREVIEWS)
         self._calls = threading.BoundedSemaphore(CALLS)
         self._callers = threading.BoundedSemaphore(2 * CALLS)  # those who wait among them
         self._running = 0  # bytes
-        # Steps of all runs take turns on it.
-        self.engine = shared_engine()
-        self.own: list[str] = []
-        for path in own:
-            self._add(Path(path))
-
-    def _add(self, folder: Path) -> None:
-        """Offer a model of whoever serves the page: by its path as they gave it, so that a copied
-        command finds it, but never with all of the machine's folders."""
-        model = load(folder)
-        name = model.name if folder.is_absolute() or ".." in folder.parts else folder.as_posix()
-        if name in self.names():
-            raise InvalidInput(f"there is a model {name!r} already: rename the folder")
-        model.name, model.evaluate = name, self.engine.evaluate
-        self._models[name] = model
-        self.own.append(name)
-
-    def names(self) -> list[str]:
-        """The models to choose from, the best for a first look first, those of ``own`` last."""
-        shipped = sorted(available(), key=lambda name: (name != "mnist-conditional", name))
-        return [*shipped, *self.own]
-
-    def model(self, name: str) -> Model:
-        """A shipped model, or one from the Hub that was fetched; never a path from a visitor."""
-        name = str(name)  # a caller may send anything
-        model = self._known(name)
-        if model is not None and name in self._ready:
-            return model
-        # Whoever needs no other model goes on meanwhile. Nothing under these locks may wait for the
-        # engine, on which somebody may be waiting for one of them.
-        with self._loading["shipped" if name in self.names() else "fetched"]:
-            model = self._known(name) or self._loaded(name)
-        if "flops" not in vars(model) and (is_counted(model) or name not in self.names()):
-            self.engine.do(lambda: model.flops)  # once, and not on a visitor's thread
-        # As many in one evaluation, whatever comes together: halves of guidance, rows, visitors.
-        model.evaluate = partial(self.engine.evaluate, most=most_images(model))
-        self._ready.add(name)
-        return model
-
-    def _known(self, name: str) -> Model | None:
-        with self._guard:
-            if name in self._models:
-                self._models.move_to_end(name)
-            return self._models.get(name)
-
-    def _loaded(self, name: str) -> Model:
-        if name in self.names():
-            model = load(name, device=self._device)
-        elif hub.is_name(name) and self._hub.cached(name) is not None:
-            model = from_hub(name, self._hub, self._device)
-        else:
-            raise InvalidInput(
-                f"unknown model {str(name)[:200]!r}; known: {', '.join(self.names())}; others "
-                "are fetched from the Hub first, by the model picker"
-            )
-        model.evaluate = self.engine.evaluate
-        with self._guard:
-            self._models[name] = model
-            self._make_room()
-        return model
-
-    def can_fetch(self, name: str) -> bool:
-        """Whether a model of the Hub could be had now."""
-        return self._hub.has(name)
-
-    def fetching(self, name: str) -> Iterator[tuple[int, int]]:
-        """Fetch a model from the Hub, if it is not here; yields the bytes so far, and of all.
-
-        Raises:
-            InvalidInput: saying why it cannot be had, see ``Hub.folder``.
-        """
-        if name in self.names() or self._hub.cached(name) is not None:
-            return
-        if not self._downloading.acquire(blocking=False):
-            raise InvalidInput(f"{DOWNLOADS} downloads are under way already; try again soon")
-        state = (0, 0)
-
-        def note(*figures):
-            nonlocal state
-            state = figures
-
-        job = self._downloads.submit(self._hub.folder, name, note)
-        job.add_done_callback(lambda _: self._downloading.release())
-        while not job.done():
-            yield state
-            wait([job], 0.25)
-        job.result()
-
-    def _make_room(self) -> None:
-        names = self.names()
-        fetched = [name for name in self._models if name not in names]
-        for name in fetched[: max(0, len(fetched) - FETCHED_KEPT)]:
-            del self._models[name]
-            self._ready.discard(name)
 
     def allowed(self, model_name: str, request: Request) -> Request:
         """The request as the model can serve it, if it is within the bounds on work.
@@ -289,36 +153,6 @@ class Studio:
             check_int(f"n, for {model_name},", request.n, 1, most)
         check_through(model, [request])
         return request.for_model(model, most_work(model))
-
-    def arm(self, visitor: tuple, at: float | None = None, yields: bool = False) -> Ticket:
-        """Prepare a run of a visitor's; an earlier one of theirs ends without another word.
-
-        Args:
-            visitor: who runs it, and where on the page.
-            at: when they asked for it, by their own clock: of requests that are under way at
-                once any may arrive first. One that was made before the newest is superseded from
-                the start.
-            yields: it is not what they asked for but what follows from it; what they asked for,
-                even before, takes its place, and so does a preview that is not through.
-        """
-        with self._guard:
-            if at is not None:
-                if at < self._asked.get(visitor, 0.0):
-                    return Ticket(asked=True, superseded=True)
-                if not yields:
-                    self._asked[visitor] = at
-                    self._asked.move_to_end(visitor)
-                    while len(self._asked) > VISITORS_KEPT:
-                        self._asked.popitem(last=False)
-            earlier = self._tickets.get(visitor)
-            if yields and earlier and earlier.head_start and not earlier.through:
-                return Ticket(asked=True, superseded=True)
-            if earlier is not None:
-                earlier.superseded = earlier.asked = True
-            self._tickets[visitor] = ticket = Ticket(next(self._orders))
-            if earlier is not None:
-                ticket.overtaken = [*earlier.under_way(), weakref.ref(earlier)]
-            return ticket
 
     def stream(
         self, ticket: Ticket, key: Key, traced: bool = False, rate: float = FRAMES_PER_SECOND
@@ -540,13 +374,6 @@ class Studio:
             for _ in self.paced(ticket, steps(), pause):
                 yield done, figures
         yield done, figures
-
-    def stop(self, visitor: tuple) -> None:
-        """Ask the visitor's run to end after the step it is in; what it has is kept."""
-        with self._guard:
-            ticket = self._tickets.get(visitor)
-            if ticket is not None:
-                ticket.asked = True
 
     def kept(self, key: Key) -> Progress | None:
         """A finished or stopped run of this, no matter whose, if its film is still kept."""

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import weakref
+from collections import OrderedDict
 from dataclasses import dataclass, field
+from itertools import count
+from weakref import WeakValueDictionary
+
+VISITORS_KEPT = 10_000
 
 
 @dataclass(eq=False)
@@ -42,3 +48,47 @@ class Ticket:
     def under_way(self) -> list[weakref.ref]:
         """Of the runs that this one overtook, those that may still have something to say."""
         return [it for it in self.overtaken if not getattr(it(), "through", True)]
+
+
+class Tickets:
+    """The newest ticket of every visitor, for each place of the page."""
+
+    def __init__(self):
+        # A ticket lives as long as its run: a visitor who left is forgotten by itself.
+        self._tickets: WeakValueDictionary[tuple, Ticket] = WeakValueDictionary()
+        self._orders = count(time.time_ns() // 1000)
+        self._asked: OrderedDict[tuple, float] = OrderedDict()  # when each visitor last asked
+        self._lock = threading.Lock()
+
+    def arm(self, visitor: tuple, at: float | None = None, yields: bool = False) -> Ticket:
+        """Prepare a run of a visitor's; an earlier one of theirs ends without another word.
+
+        Args:
+            visitor: who runs it, and where on the page.
+            at: when they asked for it, by their own clock: of requests that are under way at
+                once any may arrive first. One that was made before the newest is superseded from
+                the start.
+            yields: it is not what they asked for but what follows from it; what they asked for,
+                even before, takes its place, and so does a preview that is not through.
+        """
+        with self._lock:
+            earlier = self._tickets.get(visitor)
+            is_late = at is not None and at < self._asked.get(visitor, 0.0)
+            if is_late or (yields and earlier and earlier.head_start and not earlier.through):
+                return Ticket(asked=True, superseded=True)
+            if at is not None and not yields:
+                self._asked[visitor] = at
+                self._asked.move_to_end(visitor)
+                if len(self._asked) > VISITORS_KEPT:
+                    self._asked.popitem(last=False)
+            self._tickets[visitor] = ticket = Ticket(next(self._orders))
+            if earlier is not None:
+                earlier.superseded = earlier.asked = True
+                ticket.overtaken = [*earlier.under_way(), weakref.ref(earlier)]
+            return ticket
+
+    def stop(self, visitor: tuple) -> None:
+        """Ask the visitor's run to end after the step it is in; what it has is kept."""
+        ticket = self._tickets.get(visitor)
+        if ticket is not None:
+            ticket.asked = True

@@ -133,7 +133,7 @@ def raw(a: np.ndarray) -> str:
 
 
 def packed(a: Any) -> str:
-    """Numbers as the bytes of float32: each of a list would become an object that Gradio observes."""
+    """Numbers as bytes of float32: each of a list would become an object that Gradio observes."""
     return raw(np.asarray(a, "<f4"))
 
 

@@ -1,0 +1,147 @@
+"""The models of the page: loaded once, fetched from the Hub, or of whoever serves it."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from ddpm_core import InvalidInput, Model, available, hub, load
+from ddpm_core.checkpoints import from_hub
+from ddpm_core.hardware import find_device
+from lab.process.engine import shared_engine
+
+from .limits import is_counted, most_images
+
+# What a visitor may have fetched, on one's own machine and on a page for others: there it is
+# fetched in nobody's name, and into a cache that holds nothing else.
+HUB = hub.Hub(max_bytes=300 * 10**6)
+PUBLIC_HUB = replace(
+    HUB,
+    cache=Path(tempfile.gettempdir()) / "learning-the-noise-hub",
+    token=False,
+    keep_bytes=2 * 10**9,
+)
+FETCHED_KEPT = 2  # in memory, beside what ships
+DOWNLOADS = 2
+
+
+class Models:
+    """Loads models once.
+
+    Args:
+        own: folders of models to offer beside those that ship; the page opens with the first.
+        device: see ``hardware.find_device``.
+
+    Attributes:
+        own: what these are called.
+        engine: evaluates all of them; steps of all runs take turns on it.
+    """
+
+    def __init__(self, source: hub.Hub = HUB, own: Sequence[str | Path] = (), device: str = "auto"):
+        self._models: OrderedDict[str, Model] = OrderedDict()
+        # Names of those whose operations are counted: to count on a visitor's thread would disturb
+        # whoever differentiates at that moment.
+        self._ready: set[str] = set()
+        self._hub, self._device = source, find_device(device)
+        self._downloads = ThreadPoolExecutor(DOWNLOADS, "download")
+        self._downloading = threading.BoundedSemaphore(DOWNLOADS)
+        self._guard = threading.RLock()
+        # A shipped model loads quickly and does not wait for a fetched one. Of each kind one loads
+        # at a time, which bounds the memory.
+        self._loading = {"shipped": threading.Lock(), "fetched": threading.Lock()}
+        self.engine = shared_engine()
+        self.own: list[str] = []
+        for path in own:
+            self._add(Path(path))
+
+    def _add(self, folder: Path) -> None:
+        """Offer a model of whoever serves the page: by its path as they gave it, so that a copied
+        command finds it, but never with all of the machine's folders."""
+        model = load(folder)
+        name = model.name if folder.is_absolute() or ".." in folder.parts else folder.as_posix()
+        if name in self.names():
+            raise InvalidInput(f"there is a model {name!r} already: rename the folder")
+        model.name = name
+        self._models[name] = model
+        self.own.append(name)
+
+    def names(self) -> list[str]:
+        """The models to choose from, the best for a first look first, those of ``own`` last."""
+        shipped = sorted(available(), key=lambda name: (name != "mnist-conditional", name))
+        return [*shipped, *self.own]
+
+    def model(self, name: str) -> Model:
+        """A shipped model, or one from the Hub that was fetched; never a path from a visitor."""
+        name = str(name)  # a caller may send anything
+        model = self._known(name)
+        if model is not None and name in self._ready:
+            return model
+        # Whoever needs no other model goes on meanwhile. Nothing under these locks may wait for the
+        # engine, on which somebody may be waiting for one of them.
+        with self._loading["shipped" if name in self.names() else "fetched"]:
+            model = self._known(name) or self._loaded(name)
+        model.evaluate = self.engine.evaluate
+        if "flops" not in vars(model) and (is_counted(model) or name not in self.names()):
+            self.engine.do(lambda: model.flops)  # once
+        # As many in one evaluation, whatever comes together: halves of guidance, rows, visitors.
+        model.evaluate = partial(self.engine.evaluate, most=most_images(model))
+        self._ready.add(name)
+        return model
+
+    def _known(self, name: str) -> Model | None:
+        with self._guard:
+            if name in self._models:
+                self._models.move_to_end(name)
+            return self._models.get(name)
+
+    def _loaded(self, name: str) -> Model:
+        names = self.names()
+        if name in names:
+            model = load(name, device=self._device)
+        elif hub.is_name(name) and self._hub.cached(name) is not None:
+            model = from_hub(name, self._hub, self._device)
+        else:
+            raise InvalidInput(
+                f"unknown model {name[:200]!r}; known: {', '.join(names)}; others are fetched from "
+                "the Hub first, by the model picker"
+            )
+        with self._guard:
+            self._models[name] = model
+            fetched = [other for other in self._models if other not in names]
+            for oldest in fetched[:-FETCHED_KEPT]:
+                del self._models[oldest]
+                self._ready.discard(oldest)
+        return model
+
+    def can_fetch(self, name: str) -> bool:
+        """Whether a model of the Hub could be had now."""
+        return self._hub.has(name)
+
+    def fetching(self, name: str) -> Iterator[tuple[int, int]]:
+        """Fetch a model from the Hub, if it is not here; yields the bytes so far, and of all.
+
+        Raises:
+            InvalidInput: saying why it cannot be had, see ``Hub.folder``.
+        """
+        if name in self.names() or self._hub.cached(name) is not None:
+            return
+        if not self._downloading.acquire(blocking=False):
+            raise InvalidInput(f"{DOWNLOADS} downloads are under way already; try again soon")
+        state = (0, 0)
+
+        def note(*figures):
+            nonlocal state
+            state = figures
+
+        job = self._downloads.submit(self._hub.folder, name, note)
+        job.add_done_callback(lambda _: self._downloading.release())
+        while not job.done():
+            yield state
+            wait([job], 0.25)
+        job.result()
