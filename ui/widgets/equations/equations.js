@@ -1,11 +1,11 @@
 // It follows the cursor of the player that it is told of.
 
-import { atNextFrame, clamp, followPlayer } from "../component.js";
+import { atNextFrame, clamp, followPlayer, remember, remembered } from "../component.js";
 import { figure, floatsOf, minus } from "../numbers.js";
 import { nearest } from "../plot.js";
 
 const CHOSEN = ["s", "lam", "p_uncond"];
-const KNOWN = "learning-the-noise:equations"; // in localStorage, if it may be used
+const KNOWN = "equations"; // to the browser: open or folded
 
 export function mount({ root, options, find, findAll, on }) {
   root.innerHTML = skeleton(options);
@@ -17,8 +17,8 @@ export function mount({ root, options, find, findAll, on }) {
   let cursor = null; // where the player is: index, t, tile
 
   root.dataset.state = "idle";
-  fold.open = wereOpen();
-  on(find("summary"), "click", () => remember(!fold.open)); // it opens or closes right after
+  fold.open = remembered(KNOWN) === "open";
+  on(find("summary"), "click", () => remember(KNOWN, fold.open ? "folded" : "open")); // it opens or closes right after
   followPlayer(options.player, on, (where) => {
     cursor = where;
     paintSoon();
@@ -89,22 +89,6 @@ export function mount({ root, options, find, findAll, on }) {
     const leaving = Math.min(cursor.index + 1, told.indices.at(-1));
     const k = nearest(told.indices.map((index) => Math.abs(index - leaving)));
     return row.numbers[name][k * row.n + (tile % row.n)];
-  }
-}
-
-function wereOpen() {
-  try {
-    return localStorage.getItem(KNOWN) === "open";
-  } catch {
-    return false;
-  }
-}
-
-function remember(open) {
-  try {
-    localStorage.setItem(KNOWN, open ? "open" : "folded");
-  } catch {
-    // The page may stand in a frame that stores nothing.
   }
 }
 

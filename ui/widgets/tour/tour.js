@@ -1,6 +1,6 @@
-import { onView, playerOf } from "../component.js";
+import { onView, playerOf, remember, remembered } from "../component.js";
 
-const KNOWN = "learning-the-noise:tour"; // in localStorage, once it was taken or declined
+const KNOWN = "tour"; // to the browser, once it was taken or declined
 const FOLLOWS = 4000; // ms that a control which is pushed about is kept in view
 const NARROW = "(max-width: 700px)"; // the card docks at the bottom; tour.css says the same
 const FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex='0']";
@@ -19,27 +19,31 @@ export function mount({ root, find, options: { steps } }) {
   let done = []; // the steps that were ticked off
   let home = null; // where the visitor was: the place, and the cursors of the runs
 
-  find(".tour-offer").hidden = isKnown();
+  find(".tour-offer").hidden = remembered(KNOWN) !== null;
   root.dataset.state = "idle";
   starter.addEventListener("click", () => (at < 0 ? start() : end()));
   find(".tour-decline").addEventListener("click", () => {
-    remember();
+    becomeKnown();
     starter.focus();
   });
 
+  function becomeKnown() {
+    find(".tour-offer").hidden = true;
+    remember(KNOWN, "known");
+  }
+
   function start() {
-    remember();
+    becomeKnown();
     home = { place: window.page.here(), cursors: cursorsOf(steps) };
     done = steps.map(() => false);
     undo = new AbortController();
-    const options = { signal: undo.signal };
-    const on = (where, type, act, more) => where.addEventListener(type, act, { ...options, ...more });
-    on(document, "keydown", onKey);
-    on(card, "keydown", onCardKey);
-    on(card, "click", onClick);
+    const on = (type, act, capture = false) =>
+      document.addEventListener(type, act, { signal: undo.signal, capture });
+    on("keydown", onKey);
     for (const type of new Set(steps.flatMap(({ deed }) => deed.split(" ").filter(Boolean)))) {
-      on(document, type, onDeed, { capture: true });
+      on(type, onDeed, true);
     }
+    card.onclick = onClick;
     (document.querySelector("main") ?? document.body).append(card);
     card.hidden = false;
     root.dataset.state = "open";
@@ -69,12 +73,10 @@ export function mount({ root, find, options: { steps } }) {
     at = step;
     const { chapter, tab, title, text, targets } = steps[at];
     pointAt(null);
-    part("chapter").textContent = chapter;
-    part("title").textContent = title;
-    part("text").textContent = text;
-    part("count").textContent = `${at + 1} of ${steps.length}`;
+    const words = { chapter, title, text, count: `${at + 1} of ${steps.length}`,
+      next: at === steps.length - 1 ? "Done" : "Next" };
+    for (const name in words) part(name).textContent = words[name];
     part("back").disabled = at === 0;
-    part("next").textContent = at === steps.length - 1 ? "Done" : "Next";
     if (document.activeElement === document.body) part("next").focus({ preventScroll: true });
     tick();
     root.dataset.step = at + 1;
@@ -83,9 +85,8 @@ export function mount({ root, find, options: { steps } }) {
     const found = await onView(targets, () => mine !== ticket);
     if (mine !== ticket) return;
     pointAt(found);
-    bringIntoView();
     root.dataset.found = found ? "yes" : "no";
-    keepInView(mine);
+    if (found) keepInView(mine);
     setStage(steps[at], () => mine !== ticket);
   }
 
@@ -100,7 +101,8 @@ export function mount({ root, find, options: { steps } }) {
     if (moves) player.dispatchEvent(new KeyboardEvent("keydown", { key: " ", code: "Space" }));
   }
 
-  /** What a tab shows when it is opened pushes its controls about: follow, until a hand moves. */
+  /** Now, and while what a tab shows when it is opened pushes its controls about, until a hand
+      moves. */
   async function keepInView(mine) {
     let touched = false;
     const hands = new AbortController();
@@ -109,13 +111,25 @@ export function mount({ root, find, options: { steps } }) {
     }
     let before = NaN;
     for (const end = performance.now() + FOLLOWS; performance.now() < end; ) {
-      await new Promise((resolve) => setTimeout(resolve, 250));
-      if (touched || mine !== ticket || !target) break;
       const here = target.getBoundingClientRect().top;
-      if (here === before) bringIntoView(); // not while it still moves
+      if (here === before || Number.isNaN(before)) bringIntoView(); // not while it still moves
       before = here;
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      if (touched || mine !== ticket) break;
     }
     hands.abort();
+  }
+
+  function bringIntoView() {
+    const isNarrow = matchMedia(NARROW).matches;
+    const room = isNarrow ? card.offsetHeight + 14 : 0;
+    // So that the last of a page can come to stand above a docked card.
+    document.documentElement.style.setProperty("--tour-room", `${room}px`);
+    // Right above it, for a stage that stays in view covers what is further up.
+    const { top, bottom } = target.getBoundingClientRect();
+    const block = isNarrow ? "end" : "center";
+    if (!isNarrow && top >= 8 && bottom <= innerHeight - 8) return;
+    target.scrollIntoView({ block, behavior: stillness.matches ? "instant" : "smooth" });
   }
 
   function pointAt(found) {
@@ -141,31 +155,24 @@ export function mount({ root, find, options: { steps } }) {
     part("done").textContent = done[at] ? "✓ done" : "";
   }
 
-  // --- keys -------------------------------------------------------------------------------
+  // --- hands ------------------------------------------------------------------------------
 
   function onKey(event) {
     if (event.key === "Escape" && !event.defaultPrevented) return end();
-    if (event.key !== "Tab" || event.shiftKey || !target?.contains(event.target)) return;
+    const isPlain = !(event.ctrlKey || event.metaKey || event.altKey);
+    if (card.contains(event.target) && isPlain && /^Arrow(Left|Right)$/.test(event.key)) {
+      event.preventDefault();
+      return event.key === "ArrowRight" ? forward() : back();
+    }
+    if (event.key !== "Tab") return;
     // The card stands after the control that it points at, whatever the page says.
-    if (event.target !== reachable(target).at(-1)) return;
-    event.preventDefault();
-    part("next").focus({ preventScroll: true });
-  }
-
-  function onCardKey(event) {
-    const act = { ArrowRight: forward, ArrowLeft: back }[event.key];
-    if (act && !(event.ctrlKey || event.metaKey || event.altKey)) {
-      event.preventDefault();
-      event.stopPropagation(); // the player's arrows, too
-      act();
-    }
+    const last = target && reachable(target).at(-1);
     const first = card.querySelector("button:not(:disabled)");
-    if (event.key === "Tab" && event.shiftKey && event.target === first && target) {
-      const inside = reachable(target);
-      if (!inside.length) return;
-      event.preventDefault();
-      inside.at(-1).focus({ preventScroll: true });
-    }
+    const to = event.shiftKey ? event.target === first && last
+      : event.target === last && part("next");
+    if (!to) return;
+    event.preventDefault();
+    to.focus({ preventScroll: true });
   }
 
   function onClick(event) {
@@ -183,61 +190,9 @@ export function mount({ root, find, options: { steps } }) {
     go(at - 1);
     if (!at) part("next").focus({ preventScroll: true }); // the button is no more to be pressed
   }
-
-  // --- place ------------------------------------------------------------------------------
-
-  function bringIntoView() {
-    const narrow = matchMedia(NARROW).matches;
-    const box = target?.getBoundingClientRect();
-    const top = narrow && box ? coverOf(target) : 0;
-    // Where a tall control has little room between a stage and the card, the card covers the stage.
-    const tall = box && box.height > innerHeight - card.offsetHeight - top;
-    card.dataset.dock = tall && top >= card.offsetHeight ? "top" : "bottom";
-    const room = narrow && card.dataset.dock === "bottom" ? card.offsetHeight + 14 : 0;
-    // So that the last of a page can come to stand above a docked card.
-    document.documentElement.style.setProperty("--tour-room", `${room}px`);
-    if (!box) return;
-    const bottom = innerHeight - room;
-    if (box.top >= top + 8 && box.bottom <= bottom - 8) return;
-    const middle = top + Math.max(8, (bottom - top - box.height) / 2);
-    if (Math.abs(box.top - middle) < 1) return;
-    const behavior = stillness.matches ? "instant" : "smooth";
-    scrollBy({ top: box.top - middle, behavior });
-  }
-
-  /** How far down a stage that stays in view covers the page, for what is not in it. */
-  function coverOf(found) {
-    const covers = [...document.querySelectorAll(".player")].map((player) => {
-      for (let up = /** @type {HTMLElement} */ (player); up && up !== document.body; up = up.parentElement) {
-        if (getComputedStyle(up).position === "sticky") return up;
-      }
-      return null;
-    });
-    const heights = covers.map((up) => (up && !up.contains(found) ? up.offsetHeight : 0));
-    return Math.max(0, ...heights);
-  }
-
-  // --- the first visit --------------------------------------------------------------------
-
-  function remember() {
-    find(".tour-offer").hidden = true;
-    try {
-      localStorage.setItem(KNOWN, "known");
-    } catch {
-      // Not to be remembered here: it will be offered again.
-    }
-  }
 }
 
 // --- pieces that know nothing of the tour's state -----------------------------------------------
-
-function isKnown() {
-  try {
-    return localStorage.getItem(KNOWN) !== null;
-  } catch {
-    return false;
-  }
-}
 
 /** Of each stage of the tour that shows a run: the run, and the step under its cursor. */
 function cursorsOf(steps) {
