@@ -33,7 +33,7 @@ export function begin(mount, given) {
   given.watch("value", hear);
 }
 
-export function onlyNews() {
+function onlyNews() {
   let newest = 0;
   // Late news of a run that another has overtaken is not heard.
   return (value) => {

@@ -6,16 +6,14 @@
 // comes to one, and the arrows go on from there. Escape closes the tip. Assistive technology hears of
 // a control, as its description, what the tip would say.
 //
-// The tip is the browser's own popover: it lies over the page, and nothing cuts it off. Not
-// `popover="auto"`, whose Escape would be heard by the tour as well.
+// The tip is the browser's own popover: it lies over the page, and nothing cuts it off; hint.css ties
+// it to what it explains. Not `popover="auto"`, whose Escape would be heard by the tour as well.
 
-import { clamp } from "./component.js";
 import { walk } from "./plot.js";
 
 const OWN = "[data-hint], [data-term]";
 const REST = 350; // ms
 const LINGER = 160; // ms, so that the pointer can cross over to the tip
-const GAP = 8;
 const tip = Object.assign(document.createElement("div"),
   { id: "hint", className: "hint widget card", popover: "manual", role: "tooltip" });
 const description = Object.assign(document.createElement("div"), { id: "hint-of-focus", hidden: true });
@@ -57,8 +55,6 @@ function listen() {
   // Ahead of the page's own keys: arrows here go from symbol to symbol.
   on("keydown", onKey, { capture: true });
   on("player:cursor", () => here && requestAnimationFrame(() => here && fill()));
-  addEventListener("scroll", place, { capture: true, passive: true });
-  addEventListener("resize", place);
 }
 
 // --- what is explained, and how ---------------------------------------------------------------
@@ -198,27 +194,15 @@ function show(named, tapped = false) {
   here = named;
   if (!tip.isConnected) lay();
   tip.dataset.tapped = String(tapped);
+  tip.dataset.of = named.matches(OWN) ? "term" : "control";
   tip.showPopover();
   fill();
-  if (!isPressed(named)) here.dataset.named = "";
+  here.dataset.named = isPressed(named) ? "pressed" : "";
   if (named.matches(OWN)) here.setAttribute("aria-describedby", tip.id);
-  place();
 }
 
 function lay() {
   (document.querySelector("main") ?? document.body).append(tip, description);
-}
-
-function place() {
-  if (!here) return;
-  const box = here.getBoundingClientRect();
-  if (!box.width || box.bottom < 0 || box.top > innerHeight) return hide();
-  const { offsetWidth: width, offsetHeight: height } = tip;
-  // Over a column of controls, within it.
-  const left = here.matches(OWN) ? box.left + box.width / 2 - width / 2 : box.left;
-  const above = box.top - height - GAP;
-  tip.style.left = `${clamp(left, 8, Math.max(8, innerWidth - width - 8))}px`;
-  tip.style.top = `${above > 4 ? above : box.bottom + GAP}px`;
 }
 
 function fill() {

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import gradio as gr
 import numpy as np
 
-from ddpm_core import SAMPLERS, Film, InvalidInput, Model, Request
+from ddpm_core import SAMPLERS, InvalidInput, Model, Request
 from ddpm_core.guides import classifier_for
 from ddpm_core.recorder import Frames, contact_sheet
 from ddpm_core.sampling import Run, scale_sheet
@@ -38,34 +38,32 @@ class ScaleTool(Tool):
     Attributes:
         has_few: whether the scales are as few as an atlas has.
         has_classes: whether its rows are classes, of which one is chosen as well.
+        asked: components that it is computed from besides the controls.
         states: what it updates that is not seen.
     """
 
     has_few = has_classes = False
+    asked: tuple = ()
     states: tuple = ()
 
     def connect(self, tab) -> None:
         """Wire it to the tab that it stands in, whose controls say what it computes."""
-        self.tab, panel = tab, tab.controls
+        panel = tab.controls
         self.wire([*self.asked, panel.measured, *panel.inputs], *self.states)
-        self.wire_choice(self.choose)
+        self.wire_choice(tab)
 
-    asked: tuple = ()  # components besides the controls
-
-    def wire_choice(self, choose, *inputs) -> None:
-        panel = self.tab.controls
-        outputs = [*panel.scales, panel.parts["label"], *self.tab.outputs]
-        self.shows.select(choose, [*inputs, *panel.inputs], outputs, **STREAM)
+    def wire_choice(self, tab) -> None:
+        self.tab, panel = tab, tab.controls
+        outputs = [*panel.scales, panel.parts["label"], *tab.outputs]
+        self.shows.select(self.choose, panel.inputs, outputs, **STREAM)
 
     def choose(self, picked: gr.SelectData, visitor: gr.Request, *values) -> Iterator[dict]:
-        """Take what was picked; it belongs to a run named after its method."""
-        yield from self.taken(str(picked.value).rpartition(" ")[2], picked.index, visitor, values)
-
-    def taken(self, method: str, place: int, visitor: gr.Request, values) -> Iterator[dict]:
-        """Set the controls to a scale, and of classes to one, and run what they then spell."""
+        """Set the controls to what was picked of a run that is named after its method, and run what
+        they then spell."""
+        method = str(picked.value).rpartition(" ")[2]
         sliders = {"cfg": "s", "classifier-noisy": "lam", "classifier": "clean_lam"}
         scales = guidance_controls.scales(Request(guidance=method), self.has_few)
-        row, column = divmod(place, len(scales))
+        row, column = divmod(picked.index, len(scales))
         changes = {sliders[method]: scales[column]} | (
             {"label": str(row)} if self.has_classes else {}
         )
@@ -142,7 +140,11 @@ class SheetTool(ScaleTool):
         more = {"tab": "guidance", "sheet": self.kind, "scales": sheet.scales}
         note = Run(self.studio.model(sheet.model), sheet.base, images=[]).describe(**more)
         name = f"{permalinks.stem(sheet.model)}-{self.kind}-seed{sheet.base.seed}"
-        pages = Pages(sheet, film, choice.panes, choice.stride)
+        panes = [getattr(film, pane) for pane in choice.panes]
+        pages = [  # below, or, of an atlas, beside another
+            np.concatenate([sheet.page(pane[k]) for pane in panes], axis=1 if sheet.names else 0)
+            for k in Frames(film, choice.panes, choice.stride).chosen
+        ]
         return files.written(choice, name, note, pages, sheet.page(film.images()))
 
 
@@ -160,7 +162,7 @@ class Strip(SheetTool):
             self.lay_take(prefix)
 
     def connect(self, tab) -> None:
-        self.tab, panel = tab, tab.controls
+        panel = tab.controls
         # The browser sends no method where the strip is out of sight.
         seen = '(of, ...rest) => [window.page.isOpen("strip") ? of : null, ...rest]'
         drawing = {"fn": self.draw, "inputs": [panel.measured, tab.current, *panel.inputs]}
@@ -169,7 +171,7 @@ class Strip(SheetTool):
         # Whatever brought it: the controls, a tile, a link, a file, a model that was fetched.
         for event in (self.opened.select, tab.current.change, panel.measured.input):
             event(**drawing)
-        self.wire_choice(self.choose)
+        self.wire_choice(tab)
 
     def draw(self, visitor: gr.Request, measured, current, *values) -> Iterator[dict]:
         """Draw it if it is seen, and the visitor's hand has rested on the run of the stage."""
@@ -214,10 +216,10 @@ class Plot(ScaleTool):
 
     def __init__(self, studio: Studio, prefix: str):
         super().__init__(studio)
-        recorded = recordings.load(self.place)
         with gr.Tab("Guidance against diversity", id="tradeoff"):
             self.shows = tradeoff.Tradeoff(
-                recorded or self.empty("Every class at every scale, measured by the judge."),
+                recordings.load(self.place)
+                or self.empty("Every class at every scale, measured by the judge."),
                 elem_id=f"{prefix}-plot",
             )
             with gr.Row(elem_classes="actions"):
@@ -229,8 +231,7 @@ class Plot(ScaleTool):
                     elem_id=f"{prefix}-count",
                 )
                 self.buttons("Measure", f"{prefix}-measure", f"{prefix}-halt")
-        self.method = gr.State("cfg" if recorded else "")  # that is measured
-        self.asked, self.states = (self.count,), (self.method,)
+        self.asked = (self.count,)
 
     def empty(self, message: str, order: int | None = None) -> dict:
         return tradeoff.tradeoff(message=message, order=order)
@@ -238,13 +239,6 @@ class Plot(ScaleTool):
     def connect(self, tab) -> None:
         super().connect(tab)
         self.shows.stop(self.stop, **AT_ONCE)
-
-    def wire_choice(self, choose) -> None:
-        super().wire_choice(self.choose_point, self.method)  # a point is named after its scale
-
-    def choose_point(self, picked: gr.SelectData, visitor: gr.Request, method, *values):
-        """Take the scale of a point."""
-        yield from self.taken(method, picked.index, visitor, values)
 
     def compute(self, ticket: Ticket, count, measured, *values) -> Iterator[dict]:
         model, request = self.compared(measured, values)
@@ -255,7 +249,8 @@ class Plot(ScaleTool):
         work = sum(r.steps * -(-r.n // MEASURED_AT_A_TIME) for r in asked)
         takes = f"{sum(r.work for r in asked):,} denoisings, one scale after another."
         about = {"symbol": guidance_controls.symbol(base), "wanted_scales": scales, "n": base.n}
-        about |= {"order": ticket.order, "reference": REAL_DISTANCE.get(model.config.dataset)}
+        about |= {"order": ticket.order, "run": f"{ticket.order} {base.guidance}"}
+        about |= {"reference": REAL_DISTANCE.get(model.config.dataset)}
         found: dict = {}
 
         def shown(message: str, least: int = 0, **more) -> dict:
@@ -264,7 +259,7 @@ class Plot(ScaleTool):
             return {self.shows: tradeoff.tradeoff(points, message=message, **about, **more)}
 
         far = {"running": True, "steps": (0, work)}
-        yield shown(takes, **far) | {self.method: base.guidance}
+        yield shown(takes, **far)
         try:
             for done, found in self.studio.measuring(ticket, model.name, asked, PAUSE):
                 yield shown(takes, **far | {"steps": (done, work)})
@@ -371,18 +366,3 @@ class Sheet:
 
     def page(self, images) -> np.ndarray:
         return contact_sheet(images, [f"{s:g}" for s in self.scales], self.names, scale=2)
-
-
-class Pages(Sequence):
-    """The labelled pictures of a film of a sheet; panes below, or, of an atlas, beside another."""
-
-    def __init__(self, sheet: Sheet, film: Film, panes: Sequence[str], stride: int):
-        self._panes = [getattr(film, pane) for pane in panes]
-        self._chosen, self._sheet = Frames(film, panes, stride).chosen, sheet
-
-    def __len__(self) -> int:
-        return len(self._chosen)
-
-    def __getitem__(self, number: int) -> np.ndarray:
-        parts = [self._sheet.page(pane[self._chosen[number]]) for pane in self._panes]
-        return np.concatenate(parts, axis=1 if self._sheet.names else 0)

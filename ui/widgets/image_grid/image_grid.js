@@ -69,7 +69,6 @@ export function mount({ root, options, find, on, onSize, atEnd, trigger }) {
     }
     [run, told] = [value.run, value.chosen];
     put(value, value.n, "contact");
-    root.dataset.pending = String(Boolean(value.pending));
   }
 
   function put(value, n, state) {

@@ -52,28 +52,17 @@ class ImageGrid(component.Component):
 
 
 def idle(
-    message: str = "Nothing here yet.",
-    rows: int = 1,
-    columns: int = 9,
-    *,
-    column_labels: Sequence[Any] | None = None,
-    row_labels: Sequence[Any] | None = None,
-    side: int | tuple[int, int] = 28,
-    order: int | None = None,
+    message: str = "Nothing here yet.", rows: int = 1, columns: int = 9, order: int | None = None
 ) -> dict[str, Any]:
-    """Empty tiles, as many and as large as will come, with `message` over them."""
-    height, width = (side, side) if isinstance(side, int) else side
-    return {
-        "kind": "idle",
-        "message": message,
-        **_layout(rows, columns, (height, width), column_labels, row_labels),
-        **ordered(order),
-    }
+    """Empty tiles, as many as will come, with `message` over them."""
+    labels = {"column_labels": [], "row_labels": []}
+    layout = {"rows": rows, "columns": columns, "side": [28, 28]} | labels
+    return {"kind": "idle", "message": message} | layout | ordered(order)
 
 
 def pending(order: int | None = None) -> dict[str, Any]:
     """What is shown is about to be replaced: dim it."""
-    return {"kind": "pending", **ordered(order)}
+    return {"kind": "pending"} | ordered(order)
 
 
 def contact(
@@ -86,7 +75,6 @@ def contact(
     order: int | None = None,
     *,
     symbol: str | None = None,
-    pending: bool = False,
     live: bool = False,
     recorded: str = "",
 ) -> dict[str, Any]:
@@ -94,43 +82,29 @@ def contact(
 
     Parameters:
         images: uint8 (n, H, W, C), C = 1 or 3.
-        columns: tiles in a row.
         column_labels, row_labels: what they are called; numbers are written as short as they are.
         chosen: the tile that is marked.
         run: a name no other sheet shares; `select` hands it back.
         order: a value older than the newest seen is ignored.
         symbol: what the columns are values of, if not what the constructor was told.
-        pending: dim it, since another is on its way.
         live: one of many in quick succession, sent with its pixels instead of as a file.
         recorded: says what recorded it, where the sheet came with the page.
     """
-    n, height, width, _ = images.shape
-    rows = len(row_labels) if row_labels is not None else max(1, -(-n // columns))
     return {
         "kind": "contact",
-        "run": str(run),
-        "n": n,
-        "chosen": None if chosen is None else int(chosen),
+        "run": run,
+        "n": len(images),
+        "chosen": chosen,
         "symbol": symbol,
-        "pending": bool(pending),
-        "live": bool(live),
-        "recorded": str(recorded),
+        "live": live,
+        "recorded": recorded,
         "sheet": component.png(grid(images, columns, gap=0)),
-        **_layout(rows, columns, (height, width), column_labels, row_labels),
-        **ordered(order),
-    }
-
-
-def _layout(
-    rows: int,
-    columns: int,
-    side: tuple[int, int],
-    column_labels: Sequence[Any] | None,
-    row_labels: Sequence[Any] | None,
-) -> dict[str, Any]:
-    labels = {"column_labels": column_labels, "row_labels": row_labels}
-    written = {name: [_short(v) for v in given or []] for name, given in labels.items()}
-    return {"rows": int(rows), "columns": int(columns), "side": [*map(int, side)], **written}
+        "rows": -(-len(images) // columns) if row_labels is None else len(row_labels),
+        "columns": columns,
+        "side": list(images.shape[1:3]),
+        "column_labels": [_short(label) for label in column_labels],
+        "row_labels": [_short(label) for label in row_labels or []],
+    } | ordered(order)
 
 
 def _short(label: Any) -> str:

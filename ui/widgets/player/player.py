@@ -117,29 +117,29 @@ class Player(component.Component):
         """
         Parameters:
             value: the first value; a `film` here plays as soon as the player is seen.
-            label: the name that assistive technology reads.
-            lanes: the names of the lanes to come, so that the first run moves nothing.
+            lanes, grid: the names of the lanes, and the columns and rows of tiles to come, so that
+                the first run moves nothing.
             panes: what there is to choose from, out of `PANES`.
             shown: which of them are shown at first; all, and no choice, unless told.
-            align: "step" for one lane; for several "t" (by step), "logsnr", or both, the first of
-                them at first.
+            align: "step" for one lane; for several "t" (by step), "logsnr", or both.
             curves: for each its `key` among a lane's numbers, its `symbol` (HTML), a `text`, a
                 sentence `about` it, the `scale` it is drawn to, "linear" or "log", and what a
                 linear axis has to `span` at least, if anything. The first is shown at first.
-            clickable_tiles: a click, or Enter on a tile, triggers `select`.
             autoplay: play a film that was not watched live, once, unless motion is unwelcome.
-            grid: the columns and rows to come, so that the first run moves nothing.
-            names: for a pane that shows something else: its `symbol` and `text`, both HTML, how it
-                is `spoken`, and its `term`.
+            names: for a pane that shows something else, what differs from its entry in `PANES`.
             counts: what there are `total` of, as it is spoken.
             way: where Play leads: 1 from noise to picture, -1 from picture to noise.
         """
+        words = {pane: {"key": pane} | PANES[pane]._asdict() for pane in panes}
         super().__init__(
             idle() if value is None else value,
             label=label,
             options={
                 "lanes": list(lanes),
-                "panes": [_words(pane) | (names or {}).get(pane, {}) for pane in panes],
+                "panes": [
+                    {k: v for k, v in (it | (names or {}).get(pane, {})).items() if k != "pictures"}
+                    for pane, it in words.items()
+                ],
                 "shown": list(panes if shown is None else shown),
                 "align": list(align),
                 "curves": list(curves),
@@ -165,24 +165,14 @@ def error(message: str) -> dict[str, Any]:
 
 
 def next_run(index: int, total: int) -> dict[str, Any]:
-    """How far a run is that shows nothing before its end; what is on the stage stays there.
-
-    Parameters:
-        index, total: as for `live_lane`.
-    """
+    """How far a run is that shows nothing before its end; what is on the stage stays there."""
     return {"kind": "next", "index": int(index), "total": int(total)}
 
 
 def live(run: str, lanes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The newest frame of each lane of a run under way, from `live_lane`.
-
-    A lane whose frame is the same as before moves nothing, and one that has not begun may be left
-    out.
-
-    Parameters:
-        run: a name no other run shares; a new name clears the stage.
-    """
-    return {"kind": "live", "run": str(run), "lanes": list(lanes)}
+    """The newest frame of each lane of a run under way, from `live_lane`; one that has not begun
+    may be left out. `run` is a name that no other run shares."""
+    return {"kind": "live", "run": run, "lanes": list(lanes)}
 
 
 def film(
@@ -196,19 +186,13 @@ def film(
     """Every recorded frame of a run that has ended, from `lane`.
 
     Parameters:
-        stopped: whether it ended before its last step.
+        stopped: it ended before its last step.
         recorded: for one that ships with the page, words for a badge.
-        earlier: whether a badge says that several lanes, and their seconds, were computed before
-            this visitor asked for them.
+        earlier: a badge says that several lanes, and their seconds, were computed before this
+            visitor asked for them.
     """
-    return {
-        "kind": "film",
-        "run": str(run),
-        "lanes": list(lanes),
-        "stopped": bool(stopped),
-        "recorded": str(recorded),
-        "earlier": bool(earlier),
-    }
+    about = {"stopped": stopped, "recorded": recorded, "earlier": earlier}
+    return {"kind": "film", "run": run, "lanes": list(lanes)} | about
 
 
 def live_lane(
@@ -222,23 +206,19 @@ def live_lane(
     expected: float | None = None,
     **about: Any,
 ) -> dict[str, Any]:
-    """The newest frame of one lane, for `live`.
+    """The newest frame of one lane, for `live`; what is not told here is as for `lane`.
 
     Parameters:
         index: how many steps are done, 0 (the opening noise, which has x alone) to `total`.
         t: the timestep the frame is at; T for the opening noise.
-        frame: by pane, uint8 (n, H, W, C), C = 1 or 3; "x" among them.
+        frame: by pane, uint8 (n, H, W, C).
         expected: about how many seconds all of the run will take, if that is to be said.
-        about: `columns`, `calls`, `seconds`, `total` and `note`.
-
-    These and the others are as for `lane`, of this frame alone.
     """
-    pictures = {pane: a for pane, a in frame.items() if index or pane == "x"}
     return {
         "index": int(index),
         "t": int(t),
         "log_snr": log_snr,
-        "frame": {pane: raw(picture) for pane, picture in pictures.items()},
+        "frame": {pane: raw(a) for pane, a in frame.items() if index or pane == "x"},
         "numbers": {k: _short(v) for k, v in (numbers or {}).items()},
         "expected": None if expected is None else round(expected),
         **_about(name, frame["x"].shape, **about),
@@ -250,17 +230,13 @@ def lane(
     t: Sequence[int],
     panes: Mapping[str, np.ndarray],
     *,
-    columns: int,
-    calls: int,
-    seconds: float | None,
-    total: int,
     log_snr: Sequence[float] | None = None,
     numbers: Mapping[str, Sequence[float | None]] | None = None,
-    note: str = "",
     indices: Sequence[int] | None = None,
     chosen: Sequence[int] | None = None,
     source: str = "",
     classes: Sequence[str] | None = None,
+    **about: Any,
 ) -> dict[str, Any]:
     """Every recorded frame of one lane, for `film`.
 
@@ -270,27 +246,22 @@ def lane(
         panes: by name out of `PANES`, uint8 (frames, n, H, W, C), C = 1 or 3; "x" among them.
             Nothing is predicted at step 0: what stands there in the others is not shown, and may be
             left out altogether.
-        columns: tiles in a row.
-        calls: how many network calls for each image.
-        seconds: how long it was computed; None if that was earlier, for somebody else or with
-            other images.
-        total: how many steps the run had, or was to have.
         log_snr: of each frame's state, finite, rising; for lanes aligned by it. The timeline ends
             at -12 and 12: beyond, what is left of image or noise is less than half a grey level.
         numbers: for each key as many as frames; None or a nan where there is none.
-        note: stands after the name.
         indices: the step of each frame, rising; 0, 1, 2 ... unless told.
         chosen: the frames that the panes hold, by number, the first and the last among them; all
             unless told.
         source: the name by which the others are asked for (`frames.name_of`).
         classes: the names of those that the number `reads` counts.
+        about: `columns`, tiles in a row; `calls` of the network for each image; `seconds`, None
+            where they were another's; `total`, how many steps the run had, or was to have; `note`,
+            which stands after the name.
     """
     steps = [int(i) for i in (range(len(t)) if indices is None else indices)]
     x = panes["x"]
-    sheets = {"x": sheet(x)}
     predicted = len(x) - (steps[0] == 0)
-    for pane in [p for p in panes if p != "x" and predicted]:
-        sheets[pane] = sheet(panes[pane][-predicted:])
+    others = {pane: a[-predicted:] for pane, a in panes.items() if pane != "x" and predicted}
     return {
         "t": [int(v) for v in t],
         "log_snr": None if log_snr is None else [float(v) for v in log_snr],
@@ -298,30 +269,25 @@ def lane(
         "chosen": None if chosen is None else [int(k) for k in chosen],
         "source": source,
         "numbers": {k: [_short(v) for v in values] for k, values in (numbers or {}).items()},
-        "sheets": sheets,
-        "classes": None if classes is None else [str(label) for label in classes],
-        **_about(name, x.shape[1:], columns, calls, seconds, total, note),
+        "sheets": {pane: sheet(a) for pane, a in ({"x": x} | others).items()},
+        "classes": classes,
+        **_about(name, x.shape[1:], **about),
     }
 
 
 def _about(
     name: str,
     shape: Sequence[int],
+    *,
     columns: int,
     calls: int,
     seconds: float | None,
     total: int,
     note: str = "",
 ) -> dict[str, Any]:
-    return {
-        "name": str(name),
-        "shape": [int(side) for side in shape],
-        "columns": int(columns),
-        "calls": int(calls),
-        "seconds": None if seconds is None else round(float(seconds), 3),
-        "total": int(total),
-        "note": str(note),
-    }
+    counts = {"columns": int(columns), "calls": int(calls), "total": int(total)}
+    time = None if seconds is None else round(float(seconds), 3)
+    return {"name": name, "shape": list(shape), "seconds": time, "note": note} | counts
 
 
 def sheet(frames: np.ndarray) -> str:
@@ -339,11 +305,6 @@ def sheet(frames: np.ndarray) -> str:
     cells[:count] = frames.reshape(count, h, w, c)
     page = cells.reshape(down, across, h, w, c).swapaxes(1, 2).reshape(down * h, across * w, c)
     return png(page)
-
-
-def _words(pane: str) -> dict[str, str]:
-    symbol, text, spoken, term, _ = PANES[pane]
-    return {"key": pane, "symbol": symbol, "text": text, "spoken": spoken, "term": term}
 
 
 def _short(value: float | None) -> float | None:

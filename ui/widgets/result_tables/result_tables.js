@@ -13,36 +13,28 @@ const RULE = `Is a model better or worse than the first in its row? ✓ as in th
   round, ? cannot tell: the difference is within twice its standard error. Only this order can be
   compared: FIDs and our distances are in different units.`;
 
-export function mount({ element, props, watch }) {
-  const root = element.querySelector(".result-tables");
-  if (root.dataset.state) return;
-  root.dataset.state = "waiting";
-  const find = (selector) => root.querySelector(selector);
+export function mount({ root, find, findAll, on }) {
   let known = ""; // the value that is shown, to tell news from the same again
   let charts = {}; // by the name of their figure
 
+  root.dataset.state = "waiting";
   for (const kind of ["focusin", "focusout", "pointerover", "pointerout", "click"]) {
-    root.addEventListener(kind, tell);
+    on(root, kind, tell);
   }
-  root.addEventListener("click", onClick);
-  root.addEventListener("change", ({ target }) => draw(target.name, target.value));
-  receive(props.value);
-  watch("value", () => receive(props.value));
-
-  function receive(value) {
-    const text = JSON.stringify(value); // of the proxy that Gradio hands out
-    if (value?.kind !== "results" || text === known) return;
-    known = text;
-    const data = JSON.parse(text);
-    root.innerHTML = page(data);
+  on(root, "click", onClick);
+  on(root, "change", ({ target }) => draw(target.name, target.value));
+  return (value) => {
+    if (value.kind !== "results" || JSON.stringify(value) === known) return;
+    known = JSON.stringify(value);
+    root.innerHTML = page(value);
     charts = {};
-    for (const { figure, images } of data.conclusions.filter((it) => it.images)) {
+    for (const { figure, images } of value.conclusions.filter((it) => it.images)) {
       const chart = makeChart(find(`[data-chart=${figure}]`), HEIGHT);
-      charts[figure] = { ...chart, sets: data.charts[figure] };
+      charts[figure] = { ...chart, sets: value.charts[figure] };
       draw(figure, images);
     }
     root.dataset.state = "shown";
-  }
+  };
 
   function draw(figure, images) {
     const { show, sets } = charts[figure];
@@ -55,7 +47,7 @@ export function mount({ element, props, watch }) {
   function onClick({ target }) {
     const chosen = target.closest("[data-figure] h2")?.parentElement;
     if (!chosen) return;
-    for (const one of root.querySelectorAll("[data-figure]")) one.dataset.lit = one === chosen;
+    for (const one of findAll("[data-figure]")) one.dataset.lit = one === chosen;
     const { figure, images, at } = chosen.dataset;
     if (charts[figure]) {
       find(`input[name=${figure}][value=${images}]`).checked = true;

@@ -20,4 +20,3 @@ class ResultTables(component.Component):
     """
 
     NAME = "result_tables"
-    WHAT = "a dictionary of conclusions, charts, pictures and tables"

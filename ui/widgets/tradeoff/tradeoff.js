@@ -1,42 +1,34 @@
 import { HINT, makeChart } from "../chart.js";
-import { escapeText, onlyNews } from "../component.js";
+import { escapeText } from "../component.js";
 import { percent } from "../numbers.js";
 import { axisOf, evenTicks, roundStep } from "../plot.js";
 
 const FLOORS = [0.95, 0.9, 0.8, 0.5, 0]; // of the accuracy axis: the highest that shows every point
 const HEIGHT = 326;
 
-export function mount({ element, props, trigger, watch }) {
-  const root = element.querySelector(".tradeoff");
-  if (root.dataset.state) return;
-  const { label } = JSON.parse(root.dataset.options);
+export function mount({ root, options: { label }, find, trigger }) {
   root.innerHTML = `<div class="line"><span>${escapeText(label)}</span><span
     class="tradeoff-status mono soft"></span></div><div></div><p
     class="tradeoff-note note instead"></p>`;
-  const [status, note] = [".tradeoff-status", ".tradeoff-note"].map((it) => root.querySelector(it));
-  const pick = (index) => trigger("select", { index, value: data.scales[index] });
+  const pick = (index) => trigger("select", { index, value: data.run });
   const chart = makeChart(root.children[1], HEIGHT, pick);
-  const isNews = onlyNews();
   let data = null;
 
   new ResizeObserver(() => {
     if (data?.running && root.isConnected && !root.clientWidth) trigger("stop"); // its tab was left
   }).observe(root);
-  receive(props.value);
-  watch("value", () => receive(props.value));
-
-  function receive(value) {
-    if (!isNews(value)) return;
-    data = JSON.parse(JSON.stringify(value)); // not the proxy that Gradio hands out
+  return (value) => {
+    if (!value.scales) return;
+    data = value;
     const { points, scales, running, steps, n } = data;
     root.dataset.state = running ? "running" : points.length ? "done" : "idle";
     root.dataset.points = points.length;
-    note.textContent = data.message;
-    status.textContent = running ? `${steps[0]} of ${steps[1]} steps` : !points.length ? ""
-      : points.length < scales.length ? `stopped after ${points.length} of ${scales.length} scales`
-        : `${n} images each`;
+    find(".tradeoff-note").textContent = data.message;
+    find(".tradeoff-status").textContent = running ? `${steps[0]} of ${steps[1]} steps`
+      : !points.length ? "" : points.length < scales.length
+        ? `stopped after ${points.length} of ${scales.length} scales` : `${n} images each`;
     chart.show(chartOf(data, `${label}; Enter takes a scale`, [40, 190], 96));
-  }
+  };
 }
 
 /** Both panels over their scales, see `makeChart`.

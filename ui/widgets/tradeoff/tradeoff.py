@@ -15,13 +15,12 @@ class Tradeoff(component.Component):
 
     Its value is the dictionary built by `tradeoff`.
     `tradeoff.select(fn)` calls `fn` with a `gr.SelectData` whose `index` is the place of the
-    clicked scale among the wanted ones and whose `value` is that scale. `tradeoff.stop(fn)` calls
+    clicked scale among the wanted ones and whose `value` is the run. `tradeoff.stop(fn)` calls
     `fn` when it is out of sight, in a tab that was left, while it runs.
     """
 
     NAME = "tradeoff"
     EVENTS = ("select", "stop")
-    WHAT = "a value built by tradeoff"
 
     def __init__(self, value: dict[str, Any], **props: Any):
         super().__init__(value, label="Guidance against diversity", **props)
@@ -38,24 +37,25 @@ def tradeoff(
     reference: float | None = None,
     message: str = "",
     steps: tuple[int, int] = (0, 0),
+    run: str = "",
 ) -> dict[str, Any]:
     """What has been measured so far.
 
     Parameters:
         points: for each scale measured, "scale", one of the wanted, "accuracy" (0 to 1, the share
-            judged the wanted class), "distance" (mean pairwise) and "n" (images it was measured
-            on).
+            judged the wanted class), "distance" (mean pairwise) and "n" (images so far).
         symbol: what the scales are values of.
         wanted_scales: all that will be measured, in the order they stand in.
         n: how many images a scale is to be measured on.
-        running: whether the rest is still to come.
+        running: the rest is still to come.
         order: a value older than the newest seen is ignored.
         reference: the mean pairwise distance of real images.
         message: stands between the panels.
         steps: while it runs, how many of how many are done.
+        run: a name; `select` hands it back.
     """
     scales = list(wanted_scales)
-    value = {
+    return {
         "points": [{"index": scales.index(point["scale"]), **point} for point in points],
         "symbol": symbol,
         "scales": scales,
@@ -64,5 +64,5 @@ def tradeoff(
         "reference": reference,
         "message": message,
         "steps": list(steps),
-    }
-    return value | component.ordered(order)
+        "run": run,
+    } | component.ordered(order)
