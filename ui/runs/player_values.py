@@ -27,13 +27,9 @@ FAILED = "The run failed on the server, which has made a note of it."
 def values(
     runs: Iterator, ticket: Ticket, value: Callable
 ) -> Iterator[tuple[dict, Progress | None]]:
-    """Values for the player, with the progress behind each.
+    """Values for the player, with the progress of a run, or of a race, behind each.
 
     A request that cannot be met is one value: its error.
-
-    Args:
-        runs: the progress of a run, or of a race.
-        value: what the player shows of one.
     """
     try:
         for progress in runs:
@@ -87,12 +83,7 @@ def final(studio: Studio, progress: Progress) -> dict:
 
 
 def film_value(run: str, film: Film, stopped: bool = False, **about) -> dict:
-    """A film for the player: all its frames, or as many as one transfer should carry.
-
-    Args:
-        stopped: see ``player.film``.
-        about: see ``player.lane``.
-    """
+    """A film for the player: all its frames, or as many as one transfer should carry."""
     chosen = film.strided(transfer(film))
     about |= {"chosen": chosen, "source": name_of(film)}
     lane = player.lane("", film.t, pictures(film, chosen), **about)

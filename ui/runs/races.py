@@ -12,18 +12,10 @@ from ddpm_core.errors import check_choice, check_int
 from ddpm_core.recorder import film_bytes
 from lab.process.engine import Account
 from lab.process.step_numbers import noise_share, step_numbers
-from lab.process.race import (
-    ERRORS,
-    FEW_STEPS,
-    Lane,
-    Race,
-    broken,
-    samplers,
-    schedules,
-)
+from lab.process.race import ERRORS, FEW_STEPS, Lane, Race, broken, samplers, schedules
 
 from ..widgets.player import player
-from .limits import most_work
+from .limits import check_work
 from .player_values import pictures, transfer
 from .runs import KEPT_BYTES, Studio, new_id
 from .ticket import Ticket
@@ -49,8 +41,7 @@ class RaceKey:
     """Names a race.
 
     Attributes:
-        view: ``"schedules"``, ``"samplers"`` or ``"break"``.
-        model: a model's name.
+        view: one of ``VIEWS``.
         request: what every lane samples, apart from what sets them apart.
         against: of ``"schedules"``: the name of the other model.
         error: of ``"break"``: the error that the second lane has, one of ``ERRORS``.
@@ -69,13 +60,9 @@ class RaceKey:
 
 @dataclass(frozen=True)
 class RaceProgress:
-    """Where a race stands; its lanes grow as it goes on.
+    """Where a race stands, as ``Progress``; its lanes grow as it goes on.
 
     Attributes:
-        key: names it.
-        done: no further progress will come.
-        stopped: ended by the visitor before the last step.
-        id: of this race, once it has ended; see ``new_id``.
         earlier: it was computed before it was asked for.
     """
 
@@ -116,12 +103,8 @@ def settled(studio: Studio, key: RaceKey) -> tuple[RaceKey, list]:
     for name in key.models[1:]:
         studio.allowed(name, few)
     lanes = 1 if key.view == "samplers" else 2  # of all T; the others are a few steps
-    work, most = lanes * key.request.work, min(most_work(model) for model in models)
-    if work > most:
-        raise InvalidInput(
-            f"side by side these are {work:,} denoisings, more than the {most:,} done at a time; "
-            "take fewer images or steps"
-        )
+    for model in models:
+        check_work(model, lanes * [key.request], "side by side these")
     return key, models
 
 
@@ -183,11 +166,7 @@ def _run(studio: Studio, ticket: Ticket, key: RaceKey, running: Race) -> Iterato
 
 
 def value(progress: RaceProgress, run: str) -> dict:
-    """What the player shows of a race: its newest frames, or all of them once it has ended.
-
-    Args:
-        run: a name that no other race shares.
-    """
+    """What the player shows of a race: its newest frames, or all of them once it has ended."""
     lanes = progress.race.lanes
     if not progress.done:
         return player.live(run, [_newest(lane) for lane in lanes])
@@ -196,21 +175,15 @@ def value(progress: RaceProgress, run: str) -> dict:
 
 
 def whole(lane: Lane, most: int | None = None, panes: Iterable[str] = player.PANES) -> dict:
-    """All of a lane, or as many frames as one transfer should carry.
-
-    Args:
-        most: frames, at most.
-        panes: which of them.
-    """
+    """All of a lane, or so many frames of it: as many as one transfer should carry, unless told."""
     chosen = lane.strided(most or transfer(lane))
     return player.lane(
-        _name(lane),
-        [lane.t[i] for i in chosen],
-        pictures(lane, chosen, panes),
+        t=[lane.t[i] for i in chosen],
+        panes=pictures(lane, chosen, panes),
         log_snr=_finite(lane)[chosen].tolist(),
         numbers={k: values[chosen].tolist() for k, values in lane.numbers.items()}
         | step_numbers(lane, lane.schedule, chosen=chosen),
-        note=_note(lane),
+        note=lane.failed or f"{lane.kind} schedule",
         indices=chosen,
         **_about(lane),
     )
@@ -219,10 +192,9 @@ def whole(lane: Lane, most: int | None = None, panes: Iterable[str] = player.PAN
 def _newest(lane: Lane) -> dict:
     last = lane.frames - 1
     return player.live_lane(
-        _name(lane),
-        last,
-        lane.t[last],
-        pictures(lane, last, player.PANES),
+        index=last,
+        t=lane.t[last],
+        frame=pictures(lane, last, player.PANES),
         log_snr=float(_finite(lane)[last]),
         numbers={k: float(v[last]) for k, v in lane.numbers.items()}
         | {"noise": noise_share(lane.schedule, lane.t[last])},
@@ -231,8 +203,8 @@ def _newest(lane: Lane) -> dict:
 
 
 def _about(lane: Lane) -> dict:
-    about = {"calls": lane.calls, "seconds": lane.seconds, "total": lane.steps}
-    return about | {"columns": min(2, lane.x.shape[1])}
+    about = {"name": ERROR_WORDS.get(lane.name, lane.name), "columns": min(2, lane.x.shape[1])}
+    return about | {"calls": lane.calls, "seconds": lane.seconds, "total": lane.steps}
 
 
 def _finite(lane: Lane) -> np.ndarray:
@@ -242,11 +214,3 @@ def _finite(lane: Lane) -> np.ndarray:
         top = float(lane.schedule.log_snr[0])
         levels[-1] = top + max(0.5, 0.02 * (top - float(levels[0])))
     return levels
-
-
-def _name(lane: Lane) -> str:
-    return ERROR_WORDS.get(lane.name, lane.name)
-
-
-def _note(lane: Lane) -> str:
-    return lane.failed or f"{lane.kind} schedule"

@@ -52,8 +52,6 @@ class Key:
     """Names what is run.
 
     Attributes:
-        model: the name of a shipped model.
-        request: what it samples.
         beside: requests that run in the same batch, each with its own row of images.
         branch_at: None, or the step from which on the one request beside goes on alone.
     """
@@ -90,7 +88,6 @@ class Progress:
     """Where a run stands; the film grows as the run goes on.
 
     Attributes:
-        key: names the run.
         seconds: of computing so far, without waiting for other visitors' steps; None for a run
             that was computed earlier, or together with other images.
         done: no further progress will come.
@@ -160,7 +157,6 @@ class Studio(Models, Tickets):
         """Run what a key names, yielding so many times a second and always at the end.
 
         Args:
-            ticket: from ``arm``.
             traced: record what guidance did, too.
 
         Raises:
@@ -177,22 +173,24 @@ class Studio(Models, Tickets):
 
     def _whole(self, ticket, key: Key, traced, rate) -> Iterator[Progress]:
         model = self.model(key.model)  # not on the engine: it may have to be loaded
+
+
+        def begun():
+            run = Run(model, key.requests)
+            return run, run.film(), run.start
+
         account = Account(head_start=ticket.head_start)
-        run, film, start = self.engine.do(_begun, model, key.requests, account=account)
+        run, film, start = self.engine.do(begun, account=account)
         yield from self._run(ticket, key, run, film, start, None, traced, rate)
 
-    def _trunk(self, ticket, key: Key) -> Progress | None:
-        """What a branch leaves, with a record of its states; None if it was ended too early."""
-        trunk = self.kept(key)
-        if trunk is None or not (trunk.finished and trunk.trace):
-            for trunk in self._whole(ticket, key, True, 0):
-                pass
-        return trunk if trunk.done and trunk.finished else None
-
     def _branch(self, ticket, key: Key, traced, rate) -> Iterator[Progress]:
-        trunk = self._trunk(ticket, Key(key.model, key.request))
-        if trunk is None:
-            return
+        alone = Key(key.model, key.request)
+        trunk = self.kept(alone)
+        if trunk is None or not (trunk.finished and trunk.trace):
+            for trunk in self._whole(ticket, alone, True, 0):
+                pass
+        if not (trunk.done and trunk.finished):
+            return  # it was ended too early
         # Whatever its own noise, a branch starts where the trunk was.
         model = self.model(key.model)
         if key.branch_at:
@@ -211,10 +209,7 @@ class Studio(Models, Tickets):
 
     @contextmanager
     def room(self, size: int) -> Iterator[None]:
-        """Memory for a run under way; whoever runs nothing else gets what they need.
-
-        Args:
-            size: bytes.
+        """So many bytes for a run under way; whoever is alone gets what they need.
 
         Raises:
             InvalidInput: if others' runs take too much.
@@ -293,11 +288,8 @@ class Studio(Models, Tickets):
     def paced(
         self, ticket: Ticket, steps: Iterator, pause: float, account: Account | None = None
     ) -> Iterator[None]:
-        """Take steps in turn with other runs, until they end or their visitor wants no more.
-
-        Yields:
-            every so many seconds, when there is something to be shown.
-        """
+        """Take steps in turn with other runs, until they end or their visitor wants no more; yields
+        every so many seconds, when there is something to be shown."""
         account, shown = account or Account(), 0.0
 
         def enough() -> bool:
@@ -415,9 +407,3 @@ def _place(places: threading.Semaphore, full: str) -> Iterator[None]:
         yield
     finally:
         places.release()
-
-
-def _begun(model: Model, requests: list[Request]):
-    """A run, an empty film for it, and its opening noise."""
-    run = Run(model, requests)
-    return run, run.film(), run.start
