@@ -82,18 +82,12 @@
 
   // --- tabs -------------------------------------------------------------------------------
 
-  /** The place that is open. */
-  function here() {
-    const tab = gradio.tabId(find(gradio.openTab("tabs")));
-    const view = tab === "reverse" ? gradio.tabId(find(gradio.openTab("views"))) : "one";
-    return view === "one" ? tab : `${tab} ${view}`;
-  }
-
   function isOpen(place) {
     return tabsOf(place).every((id) => find(gradio.tab(id, true)));
   }
 
-  function openPlace() {
+  /** The place that is open; nothing while its view is yet to come. */
+  function here() {
     const open = (id) => {
       const tab = find(gradio.openTab(id));
       return tab && gradio.tabId(tab);
@@ -105,8 +99,8 @@
 
   /** A tab or a view came to the front: its run is what the address names, once it has one. */
   function opened() {
-    const place = openPlace();
-    if (!place) return; // its view is yet to come, and will be heard of
+    const place = here();
+    if (!place) return; // it will be heard of
     const [tab] = tabsOf(place);
     const isOnTheWay = place !== going && going
       && (tab === tabsOf(going)[0] || (tab === "sample" && !hasBegun));

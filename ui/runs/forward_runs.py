@@ -14,8 +14,7 @@ from lab.process.engine import Account
 from lab.process.forward import ForwardFilm, noising
 from lab.process.step_numbers import noise_share, readings
 
-from . import step_facts
-from .player_values import film_value
+from .player_values import film_value, judge_of, read_classes
 from .runs import Studio
 from .ticket import Ticket
 
@@ -56,7 +55,7 @@ def value(model: Model, noised: ForwardFilm, run: str) -> dict:
     about = {"columns": 1, "seconds": 0, "calls": 0, "total": frames}
     about["indices"] = range(1, frames + 1)
     about["numbers"] = {"noise": [noise_share(model.schedule, t) for t in film.t]}
-    if log_probs := step_facts.judge(model):
+    if log_probs := judge_of(model):
         about["numbers"] |= readings(film.x, log_probs)
-        about["classes"] = step_facts.read_classes(model)
+        about["classes"] = read_classes(model)
     return film_value(run, film, **about) | {"still": True}

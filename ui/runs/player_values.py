@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from ddpm_core import Film, InvalidInput
+from ddpm_core import Film, InvalidInput, Model
+from ddpm_core.faults import FAULTS
+from ddpm_core.guides import classifier_for, roles_for
 from ddpm_core.recorder import default_columns
+from lab.process.step_numbers import noise_share, step_numbers
 
 from ..sharing import permalinks
 from ..widgets.player import player
-from . import step_facts
 from .frames import name_of
 from .runs import Progress, Studio
 from .ticket import Ticket
@@ -69,7 +71,8 @@ def shown(studio: Studio, progress: Progress) -> dict:
 def under_way(studio: Studio, progress: Progress) -> dict:
     """The newest frame, while a run goes on."""
     film, done = progress.film, progress.steps_done
-    about = step_facts.live_numbers(studio, progress) | _about(progress)
+    noise = noise_share(_schedule(studio, progress), film.t[-1])  # its end is not known yet
+    about = {"numbers": {"noise": noise}} | _about(progress)
     if (progress.expected or 0) > LONG:
         about["expected"] = progress.expected
     lane = player.live_lane("", done, film.t[done], pictures(film, done), **about)
@@ -78,7 +81,11 @@ def under_way(studio: Studio, progress: Progress) -> dict:
 
 def final(studio: Studio, progress: Progress) -> dict:
     """The film of a run that has ended."""
-    about = step_facts.film_numbers(studio, progress) | _about(progress)
+    model, schedule = studio.model(progress.key.model), _schedule(studio, progress)
+    judge, trace = judge_of(model), progress.trace
+    numbers = studio.engine.do(lambda: step_numbers(progress.film, schedule, judge, trace=trace))
+    about = {"numbers": numbers} | _about(progress)
+    about |= {"classes": read_classes(model)} if "reads" in numbers else {}
     return film_value(run_name(progress), progress.film, stopped=progress.stopped, **about)
 
 
@@ -108,6 +115,24 @@ def run_name(progress: Progress) -> str:
 def columns(progress: Progress) -> int:
     """Images in a row."""
     return progress.key.columns or default_columns(progress.film.x.shape[1])
+
+
+def judge_of(model: Model):
+    """What reads pictures like a model's, clean ones; None if nothing does."""
+    if "judge" not in roles_for(model):
+        return None
+    network = classifier_for(model, "judge")
+    return lambda x: network.log_probs(x, 1.0)
+
+
+def read_classes(model: Model) -> list[str]:
+    """The names of what the judge of a model's pictures reads; the model may know no classes."""
+    return list(classifier_for(model, "judge").classes)
+
+
+def _schedule(studio: Studio, progress: Progress):
+    schedule = studio.model(progress.key.model).schedule
+    return FAULTS[progress.key.request.fault].schedule(schedule)
 
 
 def _about(progress: Progress) -> dict:

@@ -6,6 +6,8 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from weakref import WeakValueDictionary
@@ -30,6 +32,14 @@ class Ticket:
     superseded: bool = False
     through: bool = False
     overtaken: list[weakref.ref] = field(default_factory=list)
+
+    @contextmanager
+    def until_through(self) -> Iterator[None]:
+        """What a generator runs in that says when it has ended."""
+        try:
+            yield
+        finally:
+            self.through = True
 
     def speaks_last(self, seconds: float) -> bool:
         """Wait until all runs that this one overtook are through, but no longer than so.

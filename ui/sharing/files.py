@@ -33,10 +33,7 @@ def kept(studio: Studio, tab: str, choice: Choice) -> Taken:
     """Write the run, or the race, that a visitor wants, as they want it.
 
     Args:
-        tab: where it stands on the page, and is to stand again; see ``permalinks.from_note``.
-
-    Raises:
-        InvalidInput: if it is no longer kept.
+        tab: where it is to stand again; see ``permalinks.from_note``.
     """
     progress = asked(studio, choice)
     if isinstance(progress, RaceProgress):

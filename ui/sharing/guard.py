@@ -125,14 +125,14 @@ class _Refused(Exception):
 
 
 class Guard:
-    """ASGI middleware: refuses what is not served and sends headers of safety with every answer."""
+    """ASGI middleware: refuses what is not served and sends headers of safety with every answer.
+
+    Args:
+        page: whose functions can be called.
+        share: a public link through Gradio is asked for.
+    """
 
     def __init__(self, app: ASGIApp, page: gr.Blocks, share: bool = False):
-        """
-        Args:
-            page: whose functions can be called.
-            share: a public link through Gradio is asked for.
-        """
         self._app, self._page = app, page
         self._headers = {
             "Content-Security-Policy": POLICY.format(cdn=f" {GRADIO_CDN}" if share else ""),

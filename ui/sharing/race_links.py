@@ -21,11 +21,7 @@ DEFAULTS = {"n": 1, "sampler": "ddpm", "steps": 1000, "label": "none"}
 
 
 def parse(params: Mapping[str, str], base: RaceKey) -> RaceKey:
-    """Read a query string back; what it does not say is as in ``base``.
-
-    Raises:
-        InvalidInput: naming the field that is broken.
-    """
+    """Read a query string back; what it does not say is as in ``base``."""
     named = {k: params.get(k, getattr(base, k)) for k in ("view", "model", "against", "error")}
     return RaceKey(request=base.request.with_texts(params), **named)
 
@@ -72,11 +68,7 @@ def python(key: RaceKey) -> str:
 
 
 def command_line(key: RaceKey, meant: Mapping) -> str:
-    """The command that runs the same race.
-
-    Args:
-        meant: how the model is meant to be sampled (``Config.sampling``).
-    """
+    """The command that runs the same race; for ``meant`` see ``permalinks.command_line``."""
     words = ["python", "-m", "lab", "race", key.view]
     known = {"model": key.model, "against": key.against, "error": key.error}
     words += [w for k, v in known.items() if v for w in (f"--{k}", v)]

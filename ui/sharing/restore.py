@@ -127,11 +127,8 @@ class Arrivals:
                 return {filed: None, dropper: file_drop.told(dropped, message, refused=True)}
             if newest.superseded:  # its model took long, and another file has come meanwhile
                 return {filed: gr.skip()}
-            message = f"On the stage: {_restored(dropped)}"
-            return {
-                filed: arrival,
-                dropper: file_drop.told(dropped, message, place=arrival.place),
-            }
+            news = file_drop.told(dropped, _restored(dropped), place=arrival.place)
+            return {filed: arrival, dropper: news}
 
         def open_link(query: str | None, visitor: gr.Request):
             if query is None:
@@ -139,7 +136,7 @@ class Arrivals:
             newest = self.studio.arm((visitor.session_hash, "file"))
             return {filed: self.by_link(parse_qsl(query), newest.order)}
 
-        def set_controls(arrival: Arrival | None, visitor: gr.Request):
+        def set_controls(arrival: Arrival | None):
             place = arrival and self.places.get(arrival.place)
             if place is None:
                 return {filed: gr.skip()}
@@ -147,16 +144,15 @@ class Arrivals:
             updates = {signal: gr.skip() if signal is filed else arrival}
             if arrival.run is None:  # nothing is here that could be shown
                 return updates
-            if arrival.place in ASKING:
-                return updates | place.set_to(arrival.run, f"arrival {arrival.count}")
-            return updates | place.set_to(arrival.run)
+            more = [f"arrival {arrival.count}"] if arrival.place in ASKING else []
+            return updates | place.set_to(arrival.run, *more)
 
-        def set_by_address(linked, filed, visitor: gr.Request):
+        def set_by_address(linked, filed):
             # It may have waited for its tab so long that a file has come meanwhile.
-            return set_controls(None if filed else linked, visitor)
+            return set_controls(None if filed else linked)
 
-        def set_by_file(_, filed, visitor: gr.Request):
-            return set_controls(filed, visitor)
+        def set_by_file(_, filed):
+            return set_controls(filed)
 
         opened = page.load(open_page, None, linked, **QUIET)
         dropped = dropper.input(open_file, dropper, [dropper, filed], **EVERY)
@@ -187,11 +183,12 @@ def _running(place):
 def _restored(dropped: file_drop.Dropped) -> str:
     """What stands on the stage of what a file shows."""
     about: Mapping = permalinks.read_note(dropped.note)
+    words = f"the run of {dropped.name}"
     if about.get("sheet"):
-        return f"the run that {dropped.name} shows at several scales"
-    if about.get("stopped_after"):
-        return f"the whole run of {dropped.name}, which was stopped on its way"
-    return f"the run of {dropped.name}"
+        words = f"the run that {dropped.name} shows at several scales"
+    elif about.get("stopped_after"):
+        words = f"the whole run of {dropped.name}, which was stopped on its way"
+    return f"On the stage: {words}"
 
 
 def first(studio: Studio, place: str = "sample") -> str:

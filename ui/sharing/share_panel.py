@@ -64,23 +64,9 @@ def build(prefix: str, place: str, chosen=("x",), panes=BOTH) -> SharePanel:
 def downloads(
     prefix: str, place: str, chosen: tuple[str, ...] = ("x",), panes=BOTH, named=PANES
 ) -> Download:
-    """Lay the row of downloads out; the link of a run becomes the address.
-
-    Args:
-        place: a tab, and behind a space one of its views: where the browser keeps the link.
-        chosen: the panes that a film shows unless others are chosen.
-        panes: what can be chosen.
-        named: what each pane is called.
-    """
-    return Download(
-        prefix,
-        panes=panes,
-        chosen=chosen,
-        png=True,
-        named=named,
-        place=place,
-        elem_classes="keep",
-    )
+    """Lay the row of downloads out, see ``Download``; the link of a run becomes the address."""
+    own = {"panes": panes, "chosen": chosen, "named": named, "place": place}
+    return Download(prefix, png=True, elem_classes="keep", **own)
 
 
 def copies(row: Download, prefix: str, place: str, noted: bool = False) -> SharePanel:

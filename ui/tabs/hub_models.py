@@ -24,12 +24,8 @@ FETCHING = STREAM | {"concurrency_id": "hub", "concurrency_limit": 4}
 
 @dataclass
 class HubModels:
-    """The components under a model picker.
-
-    Attributes:
-        field: what stands there for another model than those in the picker: its name and a button.
-        note: how far a download is, or why there is none.
-    """
+    """The components under a model picker: a field for the name of another model, with a button,
+    and a note that says how far a download is, or why there is none."""
 
     field: gr.Row
     name: gr.Textbox

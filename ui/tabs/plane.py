@@ -62,12 +62,10 @@ def build(studio: Studio) -> PlaneTab:
             yield {stage: gr.skip()}
             return
         ticket, news = arm(studio, visitor, NAME), {stage: gr.skip()}
-        try:
+        with ticket.until_through():
             for news in answers(ticket, asked):
                 yield news
             yield from once_more(ticket, news)
-        finally:
-            ticket.through = True
 
     def answers(ticket: Ticket, asked: dict) -> Iterator[dict]:
         if ticket.superseded:

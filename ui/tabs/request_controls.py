@@ -127,12 +127,8 @@ FINE_PRINT = tuple(name for name, control in CONTROLS.items() if control.is_fine
 
 
 def control(name: str, value, prefix: str, **otherwise):
-    """Lay the control of a field out.
-
-    Args:
-        prefix: of element ids, so that two tabs do not clash.
-        otherwise: what this tab says otherwise.
-    """
+    """Lay the control of a field out, but for what this tab says otherwise; ``prefix`` is for
+    element ids, so that two tabs do not clash."""
     kind, label, more, _ = CONTROLS[name]
     said = {"value": value, "label": label, "elem_id": f"{prefix}-{name.replace('_', '-')}"}
     return kind(**said | more | otherwise)
@@ -155,19 +151,12 @@ def model_picker(
 
 
 def seed_row(request: Request, prefix: str, *names: str, hidden: Sequence[str] = ()):
-    """Lay out a row of numbers, the seed among them, and the button that rolls it.
-
-    Returns:
-        the numbers, by field, and the button.
-    """
+    """Lay out a row of numbers, the seed among them, and the button that rolls it; returns the
+    numbers, by field, and the button."""
     with gr.Row(elem_classes="seed"):
+        seen = {name: "hidden" if name in hidden else True for name in names}
         made = {
-            name: control(
-                name,
-                getattr(request, name),
-                prefix,
-                visible="hidden" if name in hidden else True,
-            )
-            for name in names
+            name: control(name, getattr(request, name), prefix, visible=visible)
+            for name, visible in seen.items()
         }
         return made, gr.Button("Roll", elem_id=f"{prefix}-roll", min_width=60)

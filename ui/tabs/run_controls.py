@@ -20,12 +20,8 @@ OTHERS = ("toward", "mix")  # of a request, empty where there is no other
 
 @dataclass
 class Controls:
-    """The components of the column.
-
-    Attributes:
-        parts: whose values spell a run, by what each is of it, the model among them.
-        hub: what fetches a model, if there is anything.
-    """
+    """The components of the column; ``parts`` are those whose values spell a run, by what each is
+    of it, the model among them."""
 
     parts: dict[str, gr.components.Component]
     roll: gr.Button
@@ -61,13 +57,7 @@ def build(
     default: Request,
     among: Callable[[], None] | None = None,
 ) -> Controls:
-    """Lay the controls out.
-
-    Args:
-        prefix: for element ids, so that two tabs do not clash.
-        single: one image, chosen by its number, instead of a count of images.
-        among: lays out what else stands there, before what is seldom changed.
-    """
+    """Lay the controls out, see ``run_tab.build``."""
     names = studio.names()
     parts: dict = {}
     with gr.Column(elem_classes="controls"):
@@ -118,27 +108,21 @@ def follow_model(studio: Studio, controls: Controls, fit=None, asked=(), fitted=
     if fit is None:
         fit = partial(relabelled, studio)
         if "mix" in controls.parts:
-            fit, fitted = partial(relabelled_twice, studio), [controls.parts["mix"]]
+            fit, fitted = partial(relabelled, studio, mixes=True), [controls.parts["mix"]]
     inputs = [controls.model, *(controls.parts[name] for name in asked), label]
     first = controls.model.input(fit, inputs, [*fitted, label], **LATEST)
     return first.then(partial(fit, late=True), inputs, [*fitted, label], **LATEST)
 
 
-def relabelled(studio: Studio, model: str, label: str | None, late: bool = False):
-    """An update that offers the classes of a model that was chosen by hand."""
+def relabelled(studio: Studio, model: str, label: str | None, late=False, mixes=False):
+    """An update that offers the classes of a model that was chosen by hand; with ``mixes``, after
+    one that offers them to lead to."""
     try:
         choices = label_choices(studio, model)
     except InvalidInput:  # a name typed by hand: the run will say so
-        return gr.skip()
-    return offered(choices, label, choices[0][1], late)
-
-
-def relabelled_twice(studio: Studio, model: str, label: str | None, late: bool = False):
-    """``relabelled``, and before it an update that offers the same classes to lead to."""
-    found = relabelled(studio, model, label, late)
-    if "choices" not in found:
-        return found, found
-    return gr.update(choices=to_classes(found["choices"]), value=""), found
+        return (gr.skip(), gr.skip()) if mixes else gr.skip()
+    found = offered(choices, label, choices[0][1], late)
+    return (gr.update(choices=to_classes(choices), value=""), found) if mixes else found
 
 
 def to_classes(choices: list) -> list[tuple[str, str]]:

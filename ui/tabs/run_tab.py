@@ -45,10 +45,9 @@ class RunTab:
         default: what it runs unasked.
         current: the key of the run on the stage, or about to be; None before the first, and after
             a request that could not be met.
-        single: whether it shows one image instead of a grid.
+        single: it shows one image instead of a grid.
         formulas: the equations that tell of the run on the stage, if any do.
-        about: the sentence under the stage.
-        caption: where it stands.
+        about, caption: the sentence under the stage, and where it stands.
     """
 
     studio: Studio
@@ -71,11 +70,7 @@ class RunTab:
         return default if model.classes else replace(default, label="none")
 
     def read(self, values: Sequence) -> Key:
-        """The run that the controls spell.
-
-        Raises:
-            InvalidInput: for anything out of range.
-        """
+        """The run that the controls spell."""
         named = dict(zip(self.controls.parts, values, strict=True))
         model, others = named.pop("model"), run_controls.OTHERS
         texts = {name: str(named.pop(name) or "") for name in others if name in named}
@@ -86,11 +81,7 @@ class RunTab:
         return self.controls.updates(key, self.studio)
 
     def fitting(self, key: Key) -> Key:
-        """A run as this tab can show it.
-
-        Raises:
-            InvalidInput: saying why it cannot.
-        """
+        """A run as this tab can show it."""
         request = replace(key.request, n=1) if self.single else key.request
         return self.studio.settled(Key(key.model, request))  # rows and branches are of Guidance
 
@@ -164,23 +155,16 @@ class RunTab:
     def stream(self, visitor: gr.Request, key: Key) -> Iterator[dict]:
         """Run what a key names on the stage: frames first, files when they are ready."""
         ticket = self.arm(visitor)
-        try:
-            if ticket.superseded:
-                yield self.silence
-            else:
-                yield from self._told(ticket, self.values(ticket, key))
-        finally:
-            ticket.through = True
+        values = iter([]) if ticket.superseded else self.values(ticket, key)
+        with ticket.until_through():
+            yield from self._told(ticket, values)
 
     def show(self, visitor: gr.Request, progress: Progress) -> Iterator[dict]:
         """Put a run that is kept on the stage."""
         ticket = self.arm(visitor)
-        try:
-            yield from self._told(
-                ticket, player_values.values(iter([progress]), ticket, self.value)
-            )
-        finally:
-            ticket.through = True
+        with ticket.until_through():
+            kept = iter([progress])
+            yield from self._told(ticket, player_values.values(kept, ticket, self.value))
 
     def _told(self, ticket: Ticket, values: Iterator) -> Iterator[dict]:
         first, progress, count = None, None, 0
@@ -190,7 +174,7 @@ class RunTab:
                 news |= self.heading(progress.key) | self.announced(ticket, progress)
             first = first or news
             yield news
-        if not count:  # a branch that was ended before it began
+        if not count:  # it was overtaken; or a branch that was ended before it began
             yield self.silence
         if progress and progress.done:
             details = self.details(ticket, progress)
@@ -231,11 +215,7 @@ class RunTab:
         yield from self.stream(visitor, key)
 
     def asked(self, pairs: list, model: str) -> Key:
-        """What a link asks for; ``model`` is the one that it names, or that is usual.
-
-        Raises:
-            InvalidInput: saying why it cannot be shown.
-        """
+        """What a link asks for; ``model`` is the one that it names, or that is usual."""
         base = Key(model, self.default_for(self.studio.model(model)))
         return self.fitting(permalinks.parse(pairs, base))
 
@@ -247,11 +227,7 @@ class RunTab:
         return {"fn": self.start, "inputs": self.controls.inputs, "outputs": self.outputs} | STREAM
 
     def wire(self, *events) -> None:
-        """Let the buttons run, roll and stop it, and files be taken.
-
-        Args:
-            events: that run it, too.
-        """
+        """Let the buttons, and these events, run, roll and stop it, and files be taken."""
         tab, panel = self.keep.tab, self.controls
         share_panel.wire(self.keep.take, partial(files.kept, self.studio, tab))
         rolled = panel.roll.click(None, None, panel.parts["seed"], js=ROLL, **QUIET)

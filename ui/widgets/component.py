@@ -44,10 +44,8 @@ class Component(gr.HTML):
     ):
         """
         Parameters:
-            value: the first value; nothing yet unless given.
             label: the name that assistive technology reads; one of the options as well.
             options: for its script.
-            props: elem_id, elem_classes, visible, render and key, as of every block.
         """
         self.options = ({} if label is None else {"label": label}) | dict(options or {})
         super().__init__(

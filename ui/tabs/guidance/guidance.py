@@ -41,13 +41,8 @@ REST_SECONDS = 0.3
 
 @dataclass
 class GuidanceTab(RunTab):
-    """A tab whose runs are taken apart.
-
-    Attributes:
-        rows: says what the rows of the stage are.
-        anatomies: one for each row that may stand on the stage.
-        tools: what is computed below the stage.
-    """
+    """A tab whose runs are taken apart: an anatomy for each row, ``rows`` that says what
+    they are, and tools below."""
 
     rows: gr.Markdown | None = None
     anatomies: tuple[anatomy.Anatomy, ...] = ()
@@ -116,7 +111,7 @@ class GuidanceTab(RunTab):
         ticket.head_start, shown = HEAD_START, {self.stage: gr.skip()}
         if ticket.superseded:
             return shown
-        try:
+        with ticket.until_through():
             runs = self.studio.stream(ticket, quick(key), rate=0)
             newest = partial(player_values.under_way, self.studio)
             for value, progress in player_values.values(runs, ticket, newest):
@@ -128,8 +123,6 @@ class GuidanceTab(RunTab):
                     # What could be kept below, and the words, are of the run before.
                     shown |= {self.keep.take: share_panel.pending(ticket.order)}
                     shown |= {self.rows: explained(rows_in_words(key))}
-        finally:
-            ticket.through = True
         return shown
 
     def rest_of(self, visitor: gr.Request, *values) -> Iterator[dict]:
@@ -141,21 +134,16 @@ class GuidanceTab(RunTab):
         yield from self.quietly(visitor, key, wait=REST_SECONDS)
 
     def quietly(self, visitor: gr.Request, key: Key, wait: float = 0) -> Iterator[dict]:
-        """Run what a key names and show only its end; a run that is armed meanwhile ends this one.
-
-        Args:
-            wait: before it begins, in seconds.
-        """
+        """Run what a key names, after so many seconds, and show only its end; a run that is armed
+        meanwhile ends this one."""
         ticket = arm(self.studio, visitor, self.name, yields=True)
-        try:
+        with ticket.until_through():
             until = time.monotonic() + wait
             while time.monotonic() < until and not ticket.asked:
                 time.sleep(0.05)
             yield self.silence  # of a branch that is ended before it begins nothing else is heard
             if not ticket.asked:
                 yield from self._end_of(ticket, key)
-        finally:
-            ticket.through = True
 
     def _end_of(self, ticket: Ticket, key: Key) -> Iterator[dict]:
         progress = None

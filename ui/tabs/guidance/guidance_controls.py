@@ -40,12 +40,8 @@ DEFAULT = Request(n=8, label=3, steps=50, guidance="cfg")
 
 @dataclass
 class Steering(Controls):
-    """The components of the column.
-
-    Attributes:
-        applies: tells which of them have a use.
-        measured: which of two methods the instruments show.
-    """
+    """The components of the column: ``applies`` tells which have a use, ``measured`` which of two
+    methods the instruments show."""
 
     applies: Applicable | None = None
     measured: gr.Radio | None = None
@@ -122,11 +118,7 @@ def applicable(model: Model, method: str, kind: str) -> list[str]:
 
 
 def read(values) -> Key:
-    """Turn the values of ``Steering.inputs`` into a run.
-
-    Raises:
-        InvalidInput: for anything out of range.
-    """
+    """Turn the values of ``Steering.inputs`` into a run."""
     v = dict(zip(NAMES, values, strict=True))
     low, high = v["interval"]
     plain = ("label", "profile", "share", "sampler", "steps", "seed", "first", *FINE_PRINT)

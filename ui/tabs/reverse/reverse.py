@@ -17,13 +17,8 @@ DEFAULT = Request(n=1, label=3, sampler="ddpm", steps=250)
 
 @dataclass
 class Reverse:
-    """The parts of the tab.
-
-    Attributes:
-        single: the tab of one image.
-        comparisons: the comparisons, by name.
-        tabs: those that they stand in: ``"one"``, and the names of the comparisons.
-    """
+    """The tab of one image, the comparisons by name, and the tabs that they stand in: ``"one"``,
+    and the names of the comparisons."""
 
     single: run_tab.RunTab
     comparisons: dict[str, comparison_views.Comparison]

@@ -50,10 +50,7 @@ class Anatomy(component.Component):
         label: str = "The anatomy of guidance",
         **props: Any,
     ):
-        """
-        Parameters:
-            player: the element id of the player whose cursor it follows.
-        """
+        """``player`` is the element id of the one whose cursor it follows."""
         value = idle() if value is None else value
         super().__init__(value, label=label, options={"player": player}, **props)
 
@@ -134,12 +131,7 @@ def anatomy(
 def telling(p: np.ndarray, wanted: Sequence[Sequence[int]]) -> list[int]:
     """Which of the recorded steps a value should carry: evenly spread, and all that decide.
 
-    Parameters:
-        p: (N, tiles, K), of every step.
-        wanted: per tile the classes asked for.
-
-    Returns:
-        Positions in p, rising. `decided` finds the same steps among these as among all.
+    `decided` finds the same steps among these positions in p, (N, tiles, K), as among all.
     """
     total, tiles = p.shape[:2]
     count = min(total, max(2, CELLS // tiles))

@@ -30,14 +30,8 @@ ENCODING = QUIET | {"concurrency_id": "encode", "concurrency_limit": 2}
 
 @dataclass(frozen=True)
 class Choice:
-    """What a visitor wants to take.
-
-    Attributes:
-        format: ``"gif"``, ``"webp"`` or ``"mp4"``.
-        stride: every how many steps a frame is kept.
-        panes: which panes, by name; empty where there is no choice.
-        order, run: of what it is wanted, as told to ``due``.
-    """
+    """What a visitor wants to take: of what ``due`` told (``order``, ``run``), a ``format``, one of
+    ``FORMATS``, with a frame every ``stride`` steps and these panes, if any can be chosen."""
 
     format: str = "gif"
     stride: int = 1
@@ -47,11 +41,8 @@ class Choice:
 
 
 class Taken(NamedTuple):
-    """A file that was written: its path within Gradio's cache, its frames, its size in bytes.
-
-    Attributes:
-        png: a picture that goes with it, or None.
-    """
+    """A file that was written: its path within Gradio's cache, its frames, its size in bytes, and
+    the path of a picture that goes with it."""
 
     path: str
     frames: int
@@ -87,8 +78,7 @@ class Download(component.Component):
                 format, `{prefix}-png` and `{prefix}-copy`.
             panes: what can be chosen; one or none of them offers no choice.
             chosen: which of them at first; the first one unless given.
-            png: whether there is a button for a picture, too.
-            named: what each pane is called.
+            png: there is a button for a picture, too.
             place: where the browser keeps the run's link, which a button copies: a tab, and behind
                 a space one of its views; none unless given.
         """
@@ -132,11 +122,7 @@ def idle(order: int | None = None) -> dict[str, Any]:
 
 
 def pending(order: int, link: str = "") -> dict[str, Any]:
-    """What was there to take is about to be replaced by something of this order.
-
-    Parameters:
-        link: the query of its run, if that is known already.
-    """
+    """What was there to take is about to be replaced by something of this order, and this link."""
     return {"kind": "pending", "order": int(order), "link": link}
 
 
@@ -144,7 +130,7 @@ def due(order: int, run: str = "", link: str = "") -> dict[str, Any]:
     """Something can be taken: the browser asks for it, as its visitor has chosen.
 
     Parameters:
-        run: which run's film it is, of those that are kept; see `Choice`.
+        run: which run's film it is, of those that are kept.
         link: the query of the run, if it has one.
     """
     return {"kind": "due", "order": int(order), "run": run, "link": link}

@@ -58,8 +58,6 @@ class Card(component.Component):
             player: the element id of the player whose cursor it follows.
             model: whose numbers it shows before any run tells of another.
         """
-        if not numbers or not set(numbers) <= set(typeset.ALL):
-            raise ValueError(f"equations are numbered 1 to 14, got {list(numbers)}")
         self.numbers = list(numbers)
         super().__init__(
             None if model is None else self.of(model),
@@ -108,10 +106,7 @@ def tables(schedule: Schedule, variance: str = "beta") -> dict[str, np.ndarray]:
     """Every number that an equation has at t, each (T + 1,).
 
     At 0 those of the forward process are of a step that adds nothing; others have none, NaN.
-
-    Parameters:
-        variance: "beta", sigma_t² = beta_t as in the report's section 1.2, or "posterior"; of
-            `sigma2` alone. The weight of eq. 9 is the report's, with beta_t.
+    ``variance`` is of `sigma2` alone: the weight of eq. 9 is the report's, with beta_t.
     """
     beta, alpha = schedule.betas, schedule.alphas
     abar = np.array([schedule.abar(t) for t in range(schedule.num_timesteps)])

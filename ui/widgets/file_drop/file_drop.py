@@ -48,11 +48,6 @@ class FileDrop(component.Component):
 def told(
     dropped: Dropped, message: str, *, place: str = "", refused: bool = False
 ) -> dict[str, Any]:
-    """What is said of a file.
-
-    Args:
-        place: where on the page its run goes.
-        refused: nothing was done.
-    """
+    """What is said of a file: where on the page its run goes, or that nothing was done."""
     about = {"kind": "told", "message": message, "asked": dropped.asked, "refused": refused}
     return about | {"place": place}

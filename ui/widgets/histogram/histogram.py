@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from typing import Any
 
@@ -35,19 +34,14 @@ class Histogram(component.Component):
 
 
 def histogram(noised: ForwardFilm, order: int | None = None) -> dict[str, Any]:
-    """What the component shows, for every time from 0, the clean image, to T.
-
-    Parameters:
-        noised: the pixels, and what the forward process did to them.
-        order: a value older than the newest seen is ignored.
-    """
+    """What the component shows, for every time from 0, the clean image, to T."""
     # A flat picture is one tall bar: let it be cut off rather than flatten all others.
     top = 2.5 * float(np.max(noised.normal))
     counts = np.round(255 * np.clip(noised.density / top, 0, 1)).astype(np.uint8)
     schedule = noised.schedule
     return {
         "kind": "histogram",
-        "counts": base64.b64encode(counts.tobytes()).decode("ascii"),
+        "counts": component.raw(counts),
         "density": _rounded(noised.normal),
         "top": top,
         "t": list(range(len(counts))),

@@ -19,11 +19,6 @@ class Opinion(component.Component):
 
     NAME = "opinion"
 
-    def __init__(
-        self, value: dict[str, Any] | None = None, *, label: str = "Opinion", **props: Any
-    ):
-        super().__init__(idle("") if value is None else value, label=label, **props)
-
 
 def idle(message: str, rows: int = 10, order: int | None = None) -> dict[str, Any]:
     """As much room as so many bars will take, with `message` in it."""

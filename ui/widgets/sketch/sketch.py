@@ -14,7 +14,7 @@ import numpy as np
 from ddpm_core.errors import InvalidInput, check_choice, check_int
 
 from .. import component
-from ..component import raw
+from ..component import png, raw
 
 __all__ = ["Sketch", "digit", "hole", "pixels", "shown", "sized"]
 
@@ -45,13 +45,11 @@ class Sketch(component.Component):
     def __init__(self, label: str, *, player: str, side: int = 28, channels: int = 1, **props: Any):
         """
         Parameters:
-            label: what is drawn.
             player: the element id of the player that shows it while it is drawn.
             side, channels: of the array; 1 channel is grey.
         """
-        samples = base64.b64encode(SAMPLES.read_bytes()).decode("ascii")
         options = {"player": player, "side": side, "channels": channels, "names": NAMES}
-        options["samples"] = f"data:image/png;base64,{samples}"
+        options["samples"] = png(iio.imread(SAMPLES, plugin="pillow")[..., None])
         super().__init__(sized(side, channels), label=label, options=options, **props)
 
     def preprocess(self, payload: Any) -> np.ndarray | None:
@@ -62,11 +60,8 @@ class Sketch(component.Component):
 
 
 def pixels(about: Mapping[str, Any]) -> np.ndarray:
-    """A picture (side, side, channels) of its ``side``, ``channels`` and base64 ``pixels``.
-
-    Raises:
-        InvalidInput: if these do not belong together.
-    """
+    """A picture (side, side, channels) of its ``side``, ``channels`` and base64 ``pixels``, if they
+    belong together."""
     side = check_int("side of the picture", about.get("side"), 1, MAX_SIDE)
     channels = check_choice("number of channels", about.get("channels"), (1, 3))
     try:
@@ -79,11 +74,7 @@ def pixels(about: Mapping[str, Any]) -> np.ndarray:
 
 
 def hole(text: Any, side: int) -> np.ndarray | None:
-    """Where a hole is painted, bool (side, side), as the browser tells it; None for no hole.
-
-    Raises:
-        InvalidInput: if it is none of a picture of this side.
-    """
+    """Where a hole is painted, bool (side, side), as the browser tells it; None for no hole."""
     painted = pixels({"side": side, "channels": 1, "pixels": text})[..., 0] > 0 if text else None
     return painted if painted is not None and painted.any() else None
 

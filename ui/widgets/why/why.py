@@ -19,13 +19,8 @@ TIMES = (0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000)
 
 @dataclass(frozen=True)
 class Why:
-    """A question that a newcomer asks.
-
-    Attributes:
-        question, answer: in words that need no other words.
-        rows: of pictures, by what stands before each; none where a drawing shows it.
-        columns: what stands over the pictures of a row.
-    """
+    """A question that a newcomer asks; what stands before each row of pictures, none where a
+    drawing shows it, and over each column."""
 
     question: str
     answer: str
