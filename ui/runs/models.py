@@ -59,6 +59,11 @@ class Models:
         self.own: list[str] = []
         for path in own:
             self._add(Path(path))
+        if not self.names():
+            raise InvalidInput(
+                "no checkpoints are here yet; train one with 'python -m ddpm_core train --recipe "
+                "mnist-conditional' and copy its checkpoint folder to checkpoints/"
+            )
 
     def _add(self, folder: Path) -> None:
         """Offer a model of whoever serves the page: by its path as they gave it, so that a copied

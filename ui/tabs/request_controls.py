@@ -143,8 +143,7 @@ def model_picker(
     names: Sequence[str], prefix: str, value: str | None = None, name: str = "model", **otherwise
 ):
     """Lay out what a model is chosen with; the first one, unless another is named and there."""
-    if value not in names:
-        value = names[0] if names else None
+    value = value if value in names else names[0]
     # One that was fetched in another tab is chosen here too.
     choice = {"choices": list(names), "allow_custom_value": True}
     return control(name, value, prefix, **choice | otherwise)

@@ -70,7 +70,7 @@ def build(
             "label",
             str(default.label),
             prefix,
-            choices=label_choices(studio, names[0] if names else None),
+            choices=label_choices(studio, names[0]),
         )
         for name in ("sampler", "steps"):
             parts[name] = control(name, getattr(default, name), prefix)
@@ -161,10 +161,8 @@ def offered(choices: list[tuple[str, str]], label: str | None, default: str, lat
     return gr.update(choices=choices, value=default)
 
 
-def label_choices(studio: Studio, model: str | None) -> list[tuple[str, str]]:
+def label_choices(studio: Studio, model: str) -> list[tuple[str, str]]:
     """The classes that a model can be asked for, as (name, value)."""
-    if model is None:
-        return [("none", "none")]
     loaded = studio.model(model)
     names = [(name, str(i)) for i, name in enumerate(loaded.classes)]
     free = [] if loaded.classes and loaded.unet.null_index is None else [("none", "none")]

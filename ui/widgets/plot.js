@@ -36,6 +36,15 @@ export function logAxis(values, from, to) {
     ticks: known.length ? logTicks(low, high) : [] };
 }
 
+/** A linear axis with round ends and ticks, about so many, that holds all of these values. */
+export function roundAxis(values, count, from, to) {
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const step = roundStep(most - least || 1, count);
+  const low = step * Math.floor(least / step + 1e-9);
+  const high = Math.max(low + step, step * Math.ceil(most / step - 1e-9));
+  return { ...axisOf({ low, high }, from, to), low, high, step, ticks: evenTicks(low, high, step) };
+}
+
 export function logTicks(low, high) {
   const found = (mantissas) => {
     const from = Math.floor(Math.log10(low));

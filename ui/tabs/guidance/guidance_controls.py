@@ -259,14 +259,14 @@ def symbol(request: Request) -> str:
 def build(studio: Studio, prefix: str) -> Steering:
     """Lay the controls out; ``prefix`` is for element ids, so that tabs do not clash."""
     names = studio.names()
-    model = studio.model(names[0]) if names else None
-    default = default_for(model) if model else DEFAULT
-    start = spelled(Key(names[0] if names else "", default))
+    model = studio.model(names[0])
+    default = default_for(model)
+    start = spelled(Key(model.name, default))
     offered = {
-        "label": classes(model) if model else [("none", "none")],
-        "method": [(METHODS[m], m) for m in (methods_for(model) if model else [])],
-        "kind": [(KINDS[k], k) for k in (kinds_for(model) if model else [])],
-        "mix": mixable(model) if model else [("none", "")],
+        "label": classes(model),
+        "method": [(METHODS[m], m) for m in methods_for(model)],
+        "kind": [(KINDS[k], k) for k in kinds_for(model)],
+        "mix": mixable(model),
     }
     made: dict = {}
 
@@ -276,9 +276,7 @@ def build(studio: Studio, prefix: str) -> Steering:
         made[name] = control(name, start[name], prefix, **otherwise)
 
     with gr.Column(elem_classes="controls", elem_id=f"{prefix}-controls"):
-        applies = Applicable(
-            " ".join(applicable(model, start["method"], start["kind"])) if model else ""
-        )
+        applies = Applicable(" ".join(applicable(model, start["method"], start["kind"])))
         with gr.Row(elem_classes="actions"):
             run = gr.Button("Guide", variant="primary", elem_id=f"{prefix}-run")
             stop = gr.Button("Stop", elem_id=f"{prefix}-stop")

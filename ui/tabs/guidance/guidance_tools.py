@@ -288,7 +288,7 @@ class Branch:
                 "its branch stay on one timeline.",
                 elem_classes="caption",
             )
-            choices = self.classes(studio.names()[0]) if studio.names() else SAME
+            choices = self.classes(studio.names()[0])
             named = {"choices": choices, "elem_id": f"{prefix}-branch-class"}
             self.label = control("label", "", prefix, **named)
             with gr.Row(elem_classes="seed"):

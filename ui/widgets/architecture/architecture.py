@@ -41,8 +41,7 @@ class Network(component.Component):
             except InvalidInput:
                 return gr.skip()  # the stage says what is wrong with it
 
-        if picker.value is not None:
-            self.value = shown(picker.value)
+        self.value = shown(picker.value)
         picker.change(shown, picker, self, **LATEST)
 
 

@@ -49,7 +49,7 @@ class Card(component.Component):
         numbers: Sequence[int],
         *,
         player: str,
-        model: Model | None = None,
+        model: Model,
         **props: Any,
     ):
         """
@@ -60,7 +60,7 @@ class Card(component.Component):
         """
         self.numbers = list(numbers)
         super().__init__(
-            None if model is None else self.of(model),
+            self.of(model),
             options={
                 "player": player,
                 "least": 0 if set(numbers) <= set(FORWARD) else 1,
@@ -97,8 +97,7 @@ class Card(component.Component):
 
 def beside(studio: Studio, name: str, numbers: Sequence[int]) -> Card:
     """A card beside the stage of a tab, with the numbers of the model that a newcomer sees."""
-    names = studio.names()
-    model = studio.model(names[0]) if names else None
+    model = studio.model(studio.names()[0])
     return Card(numbers, player=f"{name}-stage", model=model, elem_id=f"{name}-equations")
 
 

@@ -2,6 +2,7 @@
 
 import { clamp } from "../component.js";
 import { fixed, minus } from "../numbers.js";
+import { evenTicks } from "../plot.js";
 
 export const CLOSE = 1e-9;
 const FURTHEST = 12; // of log-SNR: beyond, less than half a grey level of the other is left
@@ -114,9 +115,6 @@ function timeTick(whole, place) {
 function levelTicks(axis, wide) {
   const span = axis.high - axis.low;
   const step = [1, 2, 4, 6].find((size) => span / size <= (wide ? 12 : 5)) ?? 12;
-  const ticks = [];
-  for (let v = Math.ceil(axis.low / step) * step; v <= axis.high; v += step) {
-    ticks.push({ place: placeOn(axis, v), label: minus(String(v)) });
-  }
-  return ticks;
+  return evenTicks(axis.low, axis.high, step)
+    .map((v) => ({ place: placeOn(axis, v), label: minus(String(v)) }));
 }

@@ -4,7 +4,7 @@
 import { escapeText } from "../component.js";
 import { figure, minus } from "../numbers.js";
 import {
-  apart, axisOf, evenTicks, lineOf, logAxis, nearest, rising, roundStep, short, ticksBelow,
+  apart, axisOf, lineOf, logAxis, nearest, rising, roundAxis, short, ticksBelow,
 } from "../plot.js";
 import { frameAt } from "./axis.js";
 
@@ -202,12 +202,7 @@ export function upOf({ key, scale, span = [] }, lanes) {
     .filter(isDrawn);
   if (!values.length) return null;
   if (scale === "log") return { ...logAxis(values, FOOT, TOP), isDrawn };
-  const all = [...values, ...span];
-  const [least, most] = [Math.min(...all), Math.max(...all)];
-  const step = roundStep(most - least || 1, 5);
-  const low = step * Math.floor(least / step + 1e-9);
-  const high = Math.max(low + step, step * Math.ceil(most / step - 1e-9));
-  return { ...axisOf({ low, high }, FOOT, TOP), ticks: evenTicks(low, high, step), isDrawn };
+  return { ...roundAxis([...values, ...span], 5, FOOT, TOP), isDrawn };
 }
 
 /** Where a lane's numbers stand, each [place, value]; what is beyond the timeline is left out. */

@@ -34,22 +34,18 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
   return receive;
 
   function receive(value) {
+    if (value.wanted === undefined) return; // it comes from here
     // Gradio hands a value over more than once: it is answered once.
-    const again = value.wanted !== undefined && value.wanted === wanted;
-    wanted = value.wanted ?? wanted;
-    if (again) {
+    if (value.wanted === wanted) {
       if (sent) props.value = sent; // or the picture would be gone from what the server is told
       return;
     }
-    [side, channels] = [value.side ?? side, value.channels ?? channels];
-    if (value.hole && value.wanted !== undefined) paintHole(value.hole);
+    ({ wanted, side, channels } = value);
+    if (value.hole) paintHole(value.hole);
     if (value.chosen !== undefined) {
       ready.then(() => soon(() => show(find(`[data-sample="${value.chosen}"] canvas`))));
-    } else if (value.pixels && value.wanted !== undefined) {
-      soon(() => showPixels(value));
-    } else if (!value.pixels && root.dataset.sent) {
-      soon(tell); // the same picture again, as large as it is wanted now
-    }
+    } else if (value.pixels) soon(() => showPixels(value));
+    else if (root.dataset.sent) soon(tell); // the same picture again, as large as is wanted now
   }
 
   function soon(act) {

@@ -1,7 +1,7 @@
 import { HINT, makeChart } from "../chart.js";
 import { escapeText } from "../component.js";
 import { percent } from "../numbers.js";
-import { axisOf, evenTicks, roundStep } from "../plot.js";
+import { axisOf, roundAxis } from "../plot.js";
 
 const FLOORS = [0.95, 0.9, 0.8, 0.5, 0]; // of the accuracy axis: the highest that shows every point
 const HEIGHT = 326;
@@ -70,11 +70,10 @@ function shareAxis(points) {
 function distanceAxis(points, reference) {
   const known = points.map((p) => p.distance).concat(reference ?? []);
   if (!known.length) return { low: 0, high: 1, ticks: [0, 0.5, 1], write: () => "" };
-  let [low, high] = [Math.min(...known), Math.max(...known)];
-  if (high - low < 0.1 * high) low = 0.9 * high; // a lone point has no range of its own
-  const step = roundStep(high - low || 1, 2.5);
-  [low, high] = [Math.floor(low / step) * step, Math.ceil(high / step) * step];
-  const digits = [1, 10, 100].findIndex((m) => Number.isInteger(Number((m * step).toFixed(6))));
-  const write = (v) => v.toFixed(digits < 0 ? 3 : digits);
-  return { low, high, ticks: evenTicks(low, high, step), write };
+  const most = Math.max(...known);
+  const least = Math.min(...known);
+  // A lone point has no range of its own.
+  const axis = roundAxis([most - least < 0.1 * most ? 0.9 * most : least, most], 2.5, 0, 1);
+  const digits = [1, 10, 100].findIndex((m) => Number.isInteger(Number((m * axis.step).toFixed(6))));
+  return { ...axis, write: (v) => v.toFixed(digits < 0 ? 3 : digits) };
 }
