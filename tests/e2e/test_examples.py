@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from ui.sharing.examples import EXAMPLES
+from ui.widgets.examples.examples import EXAMPLES
 
 
 def test_each_puts_its_run_on_the_stage_it_leads_to(visit):

@@ -84,7 +84,8 @@ def test_every_symbol_of_an_equation_is_named(number):
 
 
 def test_the_method_decides_which_equations_of_guidance_show():
-    model, card = load("mnist-conditional"), Card(GUIDED, player="stage")
+    model = load("mnist-conditional")
+    card = Card(GUIDED, player="stage", model=model)
     free = Request(n=1, label=3, guidance="cfg", guidance_scale=2.5)
     noisy = Request(n=1, label=3, guidance="classifier-noisy", guidance_scale=4)
     assert card.of(model, [free])["shown"] == [12, 13, 14]

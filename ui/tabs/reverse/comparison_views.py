@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import gradio as gr
 
@@ -27,57 +28,62 @@ from ..run_controls import Controls
 from ..run_tab import RunTab, caption
 
 X_T = "<i>x<sub>t</sub></i>"
-# What is drawn of every lane: its name among a lane's numbers, its words, and the axis it rises on,
-# which spans at least so much.
+
+
+class Curve(NamedTuple):
+    """What is drawn of every lane, by its name among a lane's numbers, and the axis it rises on,
+    which spans at least so much."""
+
+    symbol: str
+    text: str
+    about: str
+    scale: str = "linear"
+    span: tuple[float, ...] = ()
+
+
 CURVES = {
-    "abar": {
-        "symbol": f"<i>{ACCENTED['ᾱ']}<sub>t</sub></i>",
-        "text": "image left",
-        "about": f"How much of the picture is left in {X_T}: 1 is all of it, 0 only noise.",
-        "scale": "linear",
-        "span": (0, 1),
-    },
-    "left": {
-        "symbol": "<i>x̂</i><sub>0</sub>",
-        "text": "still to change",
-        "about": "How far x̂0 is from what it becomes: 1 is as far as a blank picture, 0 is there.",
-        "scale": "linear",
-        "span": (0, 1),
-    },
-    "norm": {
-        "symbol": X_T,
-        "text": "its size",
-        "about": f"The root mean square of the pixels of {X_T}; that of pure noise is 1.",
-        "scale": "linear",
-        "span": (0, 1),
-    },
-    "change": {
-        "symbol": "<i>Δx</i>",
-        "text": "size of a step",
-        "about": f"How much one step changes {X_T}: the root mean square over its pixels, on a "
-        "logarithmic axis.",
-        "scale": "log",
-    },
-    "straight": {
-        "symbol": "<i>d</i> / <i>ℓ</i>",
-        "text": "how straight",
-        "about": f"How far {X_T} is from the noise, as a share of the way it went: 1 is a straight "
-        "line.",
-        "scale": "linear",
-        "span": (0, 1),
-    },
-    "beta": {
-        "symbol": "<i>β<sub>t</sub></i>",
-        "text": "noise added",
-        "about": "How much noise step t of the forward process adds, on a logarithmic axis.",
-        "scale": "log",
-    },
-    "log_snr": {
-        "symbol": "log-SNR",
-        "text": "picture against noise",
-        "about": f"ln (ᾱ / (1 − ᾱ)): at 0 there is as much picture as noise in {X_T}.",
-        "scale": "linear",
-    },
+    "abar": Curve(
+        f"<i>{ACCENTED['ᾱ']}<sub>t</sub></i>",
+        "image left",
+        f"How much of the picture is left in {X_T}: 1 is all of it, 0 only noise.",
+        span=(0, 1),
+    ),
+    "left": Curve(
+        "<i>x̂</i><sub>0</sub>",
+        "still to change",
+        "How far x̂0 is from what it becomes: 1 is as far as a blank picture, 0 is there.",
+        span=(0, 1),
+    ),
+    "norm": Curve(
+        X_T,
+        "its size",
+        f"The root mean square of the pixels of {X_T}; that of pure noise is 1.",
+        span=(0, 1),
+    ),
+    "change": Curve(
+        "<i>Δx</i>",
+        "size of a step",
+        f"How much one step changes {X_T}: the root mean square over its pixels, on a logarithmic "
+        "axis.",
+        "log",
+    ),
+    "straight": Curve(
+        "<i>d</i> / <i>ℓ</i>",
+        "how straight",
+        f"How far {X_T} is from the noise, as a share of the way it went: 1 is a straight line.",
+        span=(0, 1),
+    ),
+    "beta": Curve(
+        "<i>β<sub>t</sub></i>",
+        "noise added",
+        "How much noise step t of the forward process adds, on a logarithmic axis.",
+        "log",
+    ),
+    "log_snr": Curve(
+        "log-SNR",
+        "picture against noise",
+        f"ln (ᾱ / (1 − ᾱ)): at 0 there is as much picture as noise in {X_T}.",
+    ),
 }
 TOLD = {
     "no-clip": "[[The report]]'s code (src/diffusion_model.py) never clamps the predicted image to "
@@ -237,7 +243,7 @@ def build(studio: Studio, view: View, recorded: Mapping | None = None) -> Compar
                 panes=list(player.PANES),
                 shown=["x"],
                 align=["t", "logsnr"],
-                curves=[{"key": key} | CURVES[key] for key in view.curves],
+                curves=[{"key": key} | CURVES[key]._asdict() for key in view.curves],
                 elem_id=f"{prefix}-stage",
             )
             caption(view.caption)
@@ -266,14 +272,13 @@ def _parts(studio: Studio, view: View, prefix: str):
         value = getattr(default if name in NAMES else default.request, name)
         if name in ("model", "against"):
             parts[name] = model_picker(names, prefix, value, name)
-        elif name == "label":
-            choices = run_controls.label_choices(studio, parts["model"].value)
-            parts[name] = control(name, str(value), prefix, choices=choices)
-        elif name == "guidance_scale":
-            parts[name] = control(name, GUIDED[name], prefix, elem_id=f"{prefix}-lam")
-        else:
-            own = {"maximum": races.MAX_IMAGES} if name == "n" else {}
-            parts[name] = control(name, value, prefix, **own)
+            continue
+        own = {"n": {"maximum": races.MAX_IMAGES}, "guidance_scale": {"elem_id": f"{prefix}-lam"}}
+        if name == "label":
+            own["label"] = {"choices": run_controls.label_choices(studio, parts["model"].value)}
+            value = str(value)
+        value = GUIDED[name] if name == "guidance_scale" else value
+        parts[name] = control(name, value, prefix, **own.get(name, {}))
         if name == "error":
             note = caption(TOLD[value])
     return parts, note

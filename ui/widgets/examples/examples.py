@@ -1,18 +1,94 @@
-"""A list of links worth trying, each opened with one press and without loading the page anew."""
+"""Runs worth trying: links of the page, each opened with one press and without loading it anew."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlencode
 
+from ddpm_core import Request
 from ddpm_core.errors import check_int
 
-from ...sharing import examples
+from ...runs.races import RaceKey
+from ...runs.runs import Key
+from ...sharing import permalinks, race_links
 from .. import component
 
 
+class Example(NamedTuple):
+    """A link: what it is offered by, what there is to see, and the query of its address."""
+
+    words: str
+    look: str
+    query: str
+
+    @property
+    def place(self) -> str:
+        """Where on the page it leads: a tab, and behind a space one of its views."""
+        named = dict(parse_qsl(self.query))
+        return " ".join(named[name] for name in ("tab", "view") if name in named)
+
+
+_ALL_STEPS = Request(n=1, label=3, sampler="ddpm", steps=1000)
+EXAMPLES = (
+    Example(
+        "A digit that changes its mind: 8, 5, 0, 5",
+        "Drag the timeline and watch x̂0: the judge reads an 8 in it, then a 5, a 0, a 5 again.",
+        permalinks.query(
+            Key("mnist-cosine", Request(n=1, label="none", steps=50, seed=1, first=25)),
+            tab="reverse",
+        ),
+    ),
+    Example(
+        "A scale that is too large",
+        "Eight noises, eight bold threes that differ little. Move the scale to 1 and compare.",
+        permalinks.query(
+            Key(
+                "mnist-conditional",
+                Request(n=8, label=3, steps=50, guidance="cfg", guidance_scale=10),
+            ),
+            tab="guidance",
+        ),
+    ),
+    Example(
+        "A schedule that fails without clipping",
+        "The digits dissolve: nothing keeps the first wild guesses within the range of a picture. "
+        "Clipping is under Fine print.",
+        permalinks.query(
+            Key("mnist-cosine", Request(n=16, label="none", steps=20, clip=False)), tab="sample"
+        ),
+    ),
+    Example(
+        "20 steps beside 1,000",
+        "DDIM draws nearly the same 3 in 10, 20 and 50 steps. DDPM draws another, in 1,000.",
+        race_links.query(RaceKey("samplers", "mnist-conditional", _ALL_STEPS), tab="reverse"),
+    ),
+    Example(
+        "A 7 on its way into noise",
+        "Find the t at which the 7 can no longer be seen. Sampling comes back along this way.",
+        urlencode(
+            {"tab": "forward", "model": "mnist-conditional", "seed": 0, "label": "none", "digit": 7}
+        ),
+    ),
+    Example(
+        "A missing root in the report",
+        "With too little noise put back, the digits come out clean and thin, and nearly all alike.",
+        race_links.query(
+            RaceKey(
+                "break",
+                "mnist-linear",
+                replace(_ALL_STEPS, n=4, label="none"),
+                error="missing-root",
+            ),
+            tab="reverse",
+        ),
+    ),
+)
+
+
 class Examples(component.Component):
-    """The links of ``sharing.examples``.
+    """The links of ``EXAMPLES``.
 
     `input` fires when one is pressed; a function gets its query, or None.
     """
@@ -21,12 +97,12 @@ class Examples(component.Component):
     EVENTS = ("input",)
 
     def __init__(self, **props: Any):
-        links = [it._asdict() | {"place": it.place} for it in examples.EXAMPLES]
+        links = [it._asdict() | {"place": it.place} for it in EXAMPLES]
         super().__init__(options={"links": links}, **{"elem_id": "examples"} | props)
 
     def preprocess(self, payload: Any) -> str | None:
         """What came from the browser, or from elsewhere; None if it is no press."""
         if not isinstance(payload, Mapping) or payload.get("kind") != "chosen":
             return None
-        last = len(examples.EXAMPLES) - 1
-        return examples.EXAMPLES[check_int("example", payload.get("index"), 0, last)].query
+        last = len(EXAMPLES) - 1
+        return EXAMPLES[check_int("example", payload.get("index"), 0, last)].query

@@ -6,14 +6,13 @@ const MOST_SIDE = 200;
 const AROUND = 90; // of the window's height, for what else is seen at a glance
 const RING = 5; // what the style leaves around the tiles for the mark of the chosen one
 
-export function mount({ root, options, find, on, onSize, atEnd, trigger }) {
+export function mount({ root, options, find, on, onSize, trigger }) {
   root.innerHTML = skeleton(options);
-  const [scroller, sheetBox, print, canvas, list, note, top, left] =
-    ["scroll", "sheet", "print", "print canvas", "tiles", "note", "columns", "rows"].map((name) =>
+  const [scroller, sheetBox, list, note, top, left] =
+    ["scroll", "sheet", "tiles", "note", "columns", "rows"].map((name) =>
       find(`.image-grid-${name}`));
 
   let plan = null; // rows, columns, labels, the side of a tile
-  let picture = null;
   let chosen = null;
   let told = null; // what the server last said is chosen
   let run = null;
@@ -32,7 +31,6 @@ export function mount({ root, options, find, on, onSize, atEnd, trigger }) {
   on(scroller, "scroll", showMore, { passive: true });
   on(window, "resize", layout); // a new pixel ratio changes no size in the page
   onSize(scroller, layout);
-  atEnd(() => picture?.close());
   root.dataset.state = "idle";
   return (value) =>
     ({ idle: showIdle, pending: dim, contact: showSheet })[value.kind]?.(value);
@@ -41,8 +39,7 @@ export function mount({ root, options, find, on, onSize, atEnd, trigger }) {
 
   function showIdle(value) {
     ticket += 1;
-    picture?.close();
-    [picture, run, chosen, told] = [null, null, null, null];
+    [run, chosen, told] = [null, null, null];
     put(value, 0, "idle");
   }
 
@@ -52,16 +49,14 @@ export function mount({ root, options, find, on, onSize, atEnd, trigger }) {
 
   async function showSheet(value) {
     const mine = (ticket += 1);
-    let next = null;
+    let picture = null;
     try {
-      next = await decode(value.sheet);
+      picture = await decode(value.sheet);
     } catch {
       if (mine === ticket) showIdle({ ...value, message: "The pictures could not be read." });
       return;
     }
-    if (mine !== ticket) return next.close();
-    picture?.close();
-    picture = next;
+    if (mine !== ticket) return picture.close();
     // A new sheet, or a new choice, is marked as it says; otherwise the visitor's stays.
     if (value.run !== run || value.chosen !== told) {
       chosen = value.chosen;
@@ -69,6 +64,8 @@ export function mount({ root, options, find, on, onSize, atEnd, trigger }) {
     }
     [run, told] = [value.run, value.chosen];
     put(value, value.n, "contact");
+    paint(picture);
+    picture.close();
   }
 
   function put(value, n, state) {
@@ -146,12 +143,12 @@ export function mount({ root, options, find, on, onSize, atEnd, trigger }) {
 
   function tileOf(i) {
     const { columns, across, down, n } = plan;
-    if (i >= n) return "<div></div>";
+    if (i >= n) return "<canvas></canvas>";
     const row = down[Math.floor(i / columns)];
     const column = plan.symbol ? `${plan.symbol} = ${across[i % columns]}` : across[i % columns];
     const name = `${column}${row ? `, ${row}` : ""}`;
     const role = options.clickable ? "option" : "img";
-    return `<div data-tile="${i}" role="${role}" aria-label="${escapeText(name)}"></div>`;
+    return `<canvas data-tile="${i}" role="${role}" aria-label="${escapeText(name)}"></canvas>`;
   }
 
   function mark() {
@@ -171,7 +168,7 @@ export function mount({ root, options, find, on, onSize, atEnd, trigger }) {
     if (!plan || !scroller.clientWidth) return; // in a tab not open yet
     const { rows, columns, side: [h, w] } = plan;
     const dpr = devicePixelRatio;
-    const room = Math.floor((scroller.clientWidth - 2 * RING - print.offsetLeft) * dpr);
+    const room = Math.floor((scroller.clientWidth - 2 * RING - list.offsetLeft) * dpr);
     const gap = Math.round(GAP * dpr);
     const fit = (length, count, side) => Math.floor(((length + gap) / count - gap) / side);
     const least = Math.max(1, Math.ceil((LEAST_SIDE * dpr) / w));
@@ -180,31 +177,24 @@ export function mount({ root, options, find, on, onSize, atEnd, trigger }) {
     const scale = clamp(fit(room, columns, w), least, most); // device pixels to one of the image's
     const spare = Math.floor((room - columns * w * scale) / Math.max(1, columns - 1));
     const across = clamp(spare, gap, Math.max(gap, Math.round((w * scale) / (rows > 1 ? 4 : 2))));
-    const size = { scale, across, down: Math.min(across, 2 * gap), dpr };
     const set = (name, length) => sheetBox.style.setProperty(name, `${length / dpr}px`);
     sheetBox.style.setProperty("--count", columns);
     sheetBox.style.setProperty("--down", rows);
     set("--tile-width", w * scale);
     set("--tile-height", h * scale);
-    set("--gap-across", size.across);
-    set("--gap-down", size.down);
-    paint(size);
+    set("--gap-across", across);
+    set("--gap-down", Math.min(across, 2 * gap));
     showMore();
   }
 
-  function paint({ scale, across, down, dpr }) {
-    const { rows, columns, n, side: [h, w] } = plan;
-    // Drawn at the screen's own pixels, since gaps are no whole number of the image's.
-    canvas.width = columns * (w * scale + across) - across;
-    canvas.height = rows * (h * scale + down) - down;
-    canvas.style.width = `${canvas.width / dpr}px`;
-    canvas.style.height = `${canvas.height / dpr}px`;
-    const ink = canvas.getContext("2d");
-    ink.imageSmoothingEnabled = false;
-    for (let i = 0; picture && i < n; i++) {
+  /** Tile by tile: what is left of an earlier sheet goes. */
+  function paint(picture) {
+    const { columns, n, side: [h, w] } = plan;
+    for (const [i, tile] of [...list.children].entries()) {
+      [tile.width, tile.height] = [w, h];
+      if (i >= n) continue;
       const [x, y] = [i % columns, Math.floor(i / columns)];
-      ink.drawImage(picture, x * w, y * h, w, h,
-        x * (w * scale + across), y * (h * scale + down), w * scale, h * scale);
+      tile.getContext("2d").drawImage(picture, x * w, y * h, w, h, 0, 0, w, h);
     }
   }
 
@@ -224,7 +214,6 @@ function skeleton(options) {
       <span class="image-grid-corner" aria-hidden="true">${symbol}</span>
       <div class="image-grid-columns mono soft" aria-hidden="true"></div>
       <div class="image-grid-rows mono soft" aria-hidden="true"></div>
-      <div class="image-grid-print"><div class="image-grid-tiles" role="group" aria-label="${label}">
-      </div><canvas></canvas></div>
+      <div class="image-grid-tiles" role="group" aria-label="${label}"></div>
     </div></div><p class="image-grid-note note instead"></p></div>`;
 }
