@@ -20,6 +20,7 @@ const description = Object.assign(document.createElement("div"), { id: "hint-of-
 let glossary = null; // what each name means, as HTML, once it was needed
 let coming = null;
 let here = null; // what is explained
+let asker = null; // it, or the control that it names
 let asked = null; // what is to be, as soon as the glossary is there
 let under = null; // what the pointer is over
 let timer = 0;
@@ -121,10 +122,9 @@ function onClick(event) {
 function onKey(event) {
   if (event.key === "Escape" && here) {
     event.stopImmediatePropagation();
-    if (tip.contains(document.activeElement)) back?.focus();
+    if (tip.contains(document.activeElement)) asker.focus();
     return hide();
   }
-  if (event.key === "Tab") return goThrough(event);
   const own = event.target.closest(OWN);
   if (event.key === "?" && namesOf(event.target).length) return askAbout(event);
   const group = own ? groupOf(own) : [];
@@ -162,23 +162,6 @@ async function askAbout(event) {
   }
 }
 
-let back = null; // what had the focus before the link of the tip
-
-/** The link of a tip comes next after what it explains. */
-function goThrough(event) {
-  const link = here && tip.querySelector("a");
-  const at = document.activeElement;
-  if (!link) return;
-  if (at === link) {
-    back?.focus();
-    if (event.shiftKey) event.preventDefault();
-  } else if (!event.shiftKey && namesOf(at).includes(here)) {
-    event.preventDefault();
-    back = at;
-    link.focus();
-  }
-}
-
 // --- the tip ----------------------------------------------------------------------------------
 
 function show(named, tapped = false) {
@@ -195,7 +178,10 @@ function show(named, tapped = false) {
   if (!tip.isConnected) lay();
   tip.dataset.tapped = String(tapped);
   tip.dataset.of = named.matches(OWN) ? "term" : "control";
-  tip.showPopover();
+  const focused = document.activeElement;
+  asker = namesOf(focused).includes(named) ? focused : named;
+  // The link of a tip comes next after what it explains.
+  tip.showPopover({ source: asker });
   fill();
   here.dataset.named = isPressed(named) ? "pressed" : "";
   if (named.matches(OWN)) here.setAttribute("aria-describedby", tip.id);

@@ -11,14 +11,14 @@ export function liveLane(name) {
 }
 
 export function addFrame(lane, { frame, ...news }) {
-  const { index, t, log_snr: logSnr, numbers, ...about } = plain(news);
+  const { index, t, log_snr: logSnr, numbers, ...about } = news;
   Object.assign(lane, about);
   if (lane.frames.at(-1)?.index >= index) return;
   lane.frames.push({ index, t, logSnr, numbers, bytes: panesOf(frame), held: true });
 }
 
 export function filmLane(value) {
-  const { t, log_snr: logSnr, indices, numbers, chosen, sheets, ...about } = plain(value);
+  const { t, log_snr: logSnr, indices, numbers, chosen, sheets, ...about } = value;
   const frames = indices.map((index, k) => ({
     index, t: t[k], logSnr: logSnr?.[k], numbers: numbersAt(numbers, k),
   }));
@@ -33,11 +33,6 @@ export function pictureLane({ side, channels, bytes }, panes, total) {
   const frame = { index: total, t: 0, bytes: pictures, held: true };
   const shape = [1, side, side, channels];
   return { ...liveLane(""), shape, columns: 1, calls: 0, seconds: 0, total, frames: [frame] };
-}
-
-// Gradio hands out reactive proxies; plain copies are cheaper to read for every tile.
-function plain(value) {
-  return JSON.parse(JSON.stringify(value));
 }
 
 function numbersAt(numbers, k) {
