@@ -66,7 +66,7 @@ def downloads(
 ) -> Download:
     """Lay the row of downloads out, see ``Download``; the link of a run becomes the address."""
     own = {"panes": panes, "chosen": chosen, "named": named, "place": place}
-    return Download(prefix, png=True, elem_classes="keep", **own)
+    return Download(prefix, elem_classes="keep", **own)
 
 
 def copies(row: Download, prefix: str, place: str, noted: bool = False) -> SharePanel:

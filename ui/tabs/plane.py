@@ -54,7 +54,7 @@ def build(studio: Studio) -> PlaneTab:
     with gr.Column(elem_classes="plane-bench"):
         offered, recorded = plane_runs.offered(), recordings.load(NAME)
         stage = plane.Plane(recorded, offered=offered, prefix=NAME, elem_id=f"{NAME}-stage")
-        take = download.Download(NAME, png=True, place=NAME, elem_classes="keep")
+        take = download.Download(NAME, place=NAME, elem_classes="keep")
 
     def run(asked: dict | None, visitor: gr.Request) -> Iterator[dict]:
         if asked is None or asked.get("do") == "stop":

@@ -247,7 +247,7 @@ class Filled(PictureTool):
 
     def lay_take(self, prefix):
         self.take = Download(
-            f"{prefix}-fill", panes=share_panel.BOTH, png=True, place=prefix, elem_classes="keep"
+            f"{prefix}-fill", panes=share_panel.BOTH, place=prefix, elem_classes="keep"
         )
         share_panel.wire(self.take, self.written)
 

@@ -122,11 +122,8 @@ def read(values) -> Key:
     v = dict(zip(NAMES, values, strict=True))
     low, high = v["interval"]
     plain = ("label", "profile", "share", "sampler", "steps", "seed", "first", *FINE_PRINT)
-    base = Request(
-        n=_whole("n", v["n"]),
-        mix=_whole("mix", v["mix"]) if v["mix"] not in (None, "") else None,
-        **{name: v[name] for name in plain},
-    ).with_texts({"toward": str(v["toward"] or "")})
+    typed = {name: str(v[name] or "") for name in ("n", "mix", "toward")}
+    base = Request(**{name: v[name] for name in plain}).with_texts(typed)
     rows = []
     if v["method"] in ("cfg", "both"):
         rows.append(replace(base, guidance="cfg", guidance_scale=v["s"], rescale=v["rescale"]))
@@ -140,13 +137,6 @@ def read(values) -> Key:
         # Alone, a method is shown beside itself without the interval.
         rows = rows + within if len(rows) == 1 else within
     return Key(v["model"], rows[0], tuple(rows[1:]))
-
-
-def _whole(name: str, text) -> int:
-    try:
-        return int(text)
-    except (TypeError, ValueError, OverflowError):
-        raise InvalidInput(f"{name} must be a whole number") from None
 
 
 def one(key: Key, measured: str) -> Request:

@@ -105,8 +105,8 @@ class SheetTool(ScaleTool):
         )
 
     def lay_take(self, prefix: str) -> None:
-        own = {"panes": share_panel.BOTH, "png": True, "elem_classes": "keep"}
-        self.take = Download(f"{prefix}-{self.kind}", **own)
+        name = f"{prefix}-{self.kind}"
+        self.take = Download(name, panes=share_panel.BOTH, elem_classes="keep")
         self.sheet = gr.State(None)
         self.states = (self.sheet,)
         share_panel.wire(self.take, self.written, [self.sheet])

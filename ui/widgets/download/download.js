@@ -15,7 +15,7 @@ export function mount({ root, options, find, on, props, trigger }) {
   setState("idle");
   on(root, "change", () => order !== null && ask());
   on(find(".download-file"), "click", () => save(files?.file, files?.name));
-  if (options.png) on(find(".download-png"), "click", () => save(png?.file));
+  on(find(".download-png"), "click", () => save(png?.file));
   if (options.place) on(find(".download-copy"), "click", copyLink);
   return receive;
 
@@ -33,7 +33,7 @@ export function mount({ root, options, find, on, props, trigger }) {
       ask();
     } else if (value.order === order && isChosen(value)) {
       files = value.kind === "ready" ? value : null;
-      if (files) png = files.png && { file: files.png, panes: value.panes };
+      if (files) png = { file: files.png, panes: value.panes };
       setState(value.kind, value.label ?? value.message);
     }
   }
@@ -80,8 +80,7 @@ export function mount({ root, options, find, on, props, trigger }) {
     find(".download-file").textContent = words || (state === "asked" ? `${format} · …` : format);
     find(".download-file").title = state === "refused" ? words : "";
     find(".download-file").disabled = state !== "ready";
-    const picture = find(".download-png");
-    if (picture) picture.disabled = !png;
+    find(".download-png").disabled = !png;
     root.dataset.state = state;
   }
 
@@ -107,8 +106,7 @@ function skeleton(options) {
     ${choice("download-stride", "Steps that are kept", strides, "1")}
     ${panes.length ? choice("download-panes", "Panes", panes, options.chosen) : ""}
     <button type="button" class="download-file button cut" id="${options.prefix}-gif" disabled></button>
-    ${options.png ? `<button type="button" class="download-png button" id="${options.prefix}-png"
-      disabled>PNG</button>` : ""}
+    <button type="button" class="download-png button" id="${options.prefix}-png" disabled>PNG</button>
     ${options.place ? `<button type="button" class="download-copy button" id="${options.prefix}-copy"
       disabled><span aria-live="polite">Copy link</span></button>` : ""}`;
 }

@@ -47,7 +47,7 @@ class Taken(NamedTuple):
     path: str
     frames: int
     size: int
-    png: str | None = None
+    png: str
 
 
 class Download(component.Component):
@@ -67,7 +67,6 @@ class Download(component.Component):
         *,
         panes: Sequence[tuple[str, ...]] = (),
         chosen: tuple[str, ...] | None = None,
-        png: bool = False,
         named: Mapping[str, str] = PANES,
         place: str = "",
         **props: Any,
@@ -78,7 +77,6 @@ class Download(component.Component):
                 format, `{prefix}-png` and `{prefix}-copy`.
             panes: what can be chosen; one or none of them offers no choice.
             chosen: which of them at first; the first one unless given.
-            png: there is a button for a picture, too.
             place: where the browser keeps the run's link, which a button copies: a tab, and behind
                 a space one of its views; none unless given.
         """
@@ -93,7 +91,6 @@ class Download(component.Component):
                 "strides": STRIDES,
                 "panes": names if len(names) > 1 else {},
                 "chosen": ",".join(self.chosen),
-                "png": png,
                 "place": place,
             },
             elem_id=f"{prefix}-take",
@@ -140,7 +137,7 @@ def wire(take: Download, encode: Callable[..., Sequence], inputs: Sequence = ())
     """Encode what is due, with what is chosen; news that a newer run has overtaken is dropped.
 
     Args:
-        encode: ``(choice, *values of inputs) -> Taken`` or ``(path, frames, size)``; the path must
+        encode: ``(choice, *values of inputs) -> Taken``, whose paths must
             lie in Gradio's cache (see ``cache.put``). It runs on a thread of Gradio's, at most two
             at a time for all visitors, and must use the engine for nothing long. Its
             ``InvalidInput`` is what the button says then.
@@ -153,7 +150,7 @@ def wire(take: Download, encode: Callable[..., Sequence], inputs: Sequence = ())
         about = {"order": choice.order, "format": choice.format, "stride": choice.stride}
         about["panes"] = ",".join(choice.panes)
         try:
-            made = Taken(*encode(choice, *values))
+            made = encode(choice, *values)
         except InvalidInput as error:
             return about | {"kind": "refused", "message": str(error)}
         except Exception:
@@ -162,7 +159,7 @@ def wire(take: Download, encode: Callable[..., Sequence], inputs: Sequence = ())
         return about | {
             "kind": "ready",
             "file": _served(made.path),
-            "png": made.png and _served(made.png),
+            "png": _served(made.png),
             "name": Path(made.path).name,
             "label": in_words(choice.format, made.frames, made.size),
         }
