@@ -132,21 +132,20 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
   async function open(file) {
     const mine = (ticket += 1);
     const name = file.name || "That";
-    try {
-      const [width, height] = await sizeOf(file);
-      if (width * height > MOST_PIXELS) {
-        if (mine === ticket) note(`${name} is too large: ${width} × ${height} pixels.`);
-        return;
-      }
-      const image = await createImageBitmap(file);
-      if (mine === ticket) { // no other was opened meanwhile
-        paste(image, image.width, image.height);
+    const image = new Image();
+    image.src = URL.createObjectURL(file);
+    await new Promise((done) => (image.onload = image.onerror = done));
+    // Of a picture that is not drawn a browser reads no more than its head.
+    const { naturalWidth: width, naturalHeight: height } = image;
+    if (mine === ticket) { // no other was opened meanwhile
+      if (!width) note(`${name} is not a picture that can be read.`);
+      else if (width * height > MOST_PIXELS) note(`${name} is too large: ${width} × ${height} pixels.`);
+      else {
+        paste(image, width, height);
         tell();
       }
-      image.close();
-    } catch {
-      if (mine === ticket) note(`${name} is not a picture that can be read.`);
     }
+    URL.revokeObjectURL(image.src);
   }
 
   function note(words) {
@@ -286,22 +285,6 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
     });
     image.close();
     root.dataset.samples = "shown";
-  }
-}
-
-/** Width and height of a picture, for which a browser reads no more than its head. */
-async function sizeOf(file) {
-  const image = new Image();
-  const loaded = new Promise((done, fail) => {
-    image.onload = done;
-    image.onerror = fail;
-  });
-  image.src = URL.createObjectURL(file);
-  try {
-    await loaded;
-    return [image.naturalWidth, image.naturalHeight];
-  } finally {
-    URL.revokeObjectURL(image.src);
   }
 }
 
