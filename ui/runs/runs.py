@@ -125,8 +125,8 @@ class Progress:
 class Studio(Models, Tickets):
     """Runs requests step by step in turn, and keeps recent films. For arguments see ``Models``."""
 
-    def __init__(self, *source, **own):
-        Models.__init__(self, *source, **own)
+    def __init__(self, *args, **options):
+        Models.__init__(self, *args, **options)
         Tickets.__init__(self)
         self._kept: OrderedDict[str, Progress] = OrderedDict()  # by id
         self._newest: dict[Key, str] = {}  # the id of the run to show to whoever asks for the same
@@ -173,7 +173,6 @@ class Studio(Models, Tickets):
 
     def _whole(self, ticket, key: Key, traced, rate) -> Iterator[Progress]:
         model = self.model(key.model)  # not on the engine: it may have to be loaded
-
 
         def begun():
             run = Run(model, key.requests)

@@ -16,9 +16,8 @@ from ddpm_core import InvalidInput
 from ..events import AT_ONCE, STREAM, arm
 from ..runs.runs import Studio
 from ..runs.ticket import Ticket
+from ..sharing.guard import FAILED
 from ..widgets.download import download
-
-FAILED = "That failed on the server, which has made a note of it."
 
 
 class Tool(ABC):
