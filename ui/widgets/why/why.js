@@ -1,7 +1,9 @@
-// An answer that opens below the window comes into it.
+// An answer that opens below the window comes into it, and its drawing with it.
 
-document.addEventListener("toggle", ({ target }) => {
+document.addEventListener("toggle", async ({ target }) => {
   if (target instanceof HTMLDetailsElement && target.open && target.matches(".why")) {
+    const drawn = /** @type {HTMLElement | null} */ (target.querySelector("[data-drawn]:empty"));
+    if (drawn) drawn.innerHTML = await (await fetch(drawn.dataset.drawn)).text();
     target.scrollIntoView({ block: "nearest" });
   }
 }, { capture: true });

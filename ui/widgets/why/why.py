@@ -100,8 +100,9 @@ def build(names: Sequence[str]) -> gr.HTML:
 
 def _fold(name: str) -> str:
     why = WHYS[name]
-    drawn = FOLDER / f"{name}.svg"
-    picture = _table(name, why) if why.rows else drawn.read_text(encoding="utf-8")
+    # A drawing is text, and too long for the page: it comes when it is first looked at.
+    drawn = f'<div data-drawn="gradio_api/file={FOLDER}/{name}.svg"></div>'
+    picture = _table(name, why) if why.rows else drawn
     return (
         f'<details class="why" name="why"><summary>{escape(why.question)}</summary>'
         f"<p>{_set(why.answer)}</p>{picture}</details>"
