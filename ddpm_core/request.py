@@ -216,7 +216,7 @@ class Request:
         if self.toward is not None:
             stops = [*range(count)] if self.label == "all" else [self.label]
             stops += [] if self.mix is None else [self.mix]
-            return [_between(stops, place) for place in self.places(images)]
+            return [between(stops, place) for place in self.places(images)]
         labels = [i % count if self.label == "all" else self.label for i in images]
         if self.mix is None or self.share == 0:
             return labels
@@ -233,7 +233,7 @@ def unused(requests: Sequence[Request]) -> set[str]:
     return idle | (set() if mixed else {"share"}) | (set() if led else {"along"})
 
 
-def _between(stops: Sequence[int], place: float) -> Label:
+def between(stops: Sequence[int | None], place: float) -> Label:
     """The class at a place on the way from the first of these to the last, or a mixture of two."""
     before, share = divmod(place * (len(stops) - 1), 1)
     low, high = stops[int(before)], stops[min(int(before) + 1, len(stops) - 1)]

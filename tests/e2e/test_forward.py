@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
@@ -125,7 +126,7 @@ def test_an_inversion_is_stopped_is_exact_and_of_another_picture_taken_away(read
 
 def test_a_model_says_what_it_takes_a_digit_for(reader):
     page = reader.go_to("Inversion", "What is it?").page
-    for name in ("There and back", "Inversion", "What is it?", "Fill in"):
+    for name in ("There and back", "Inversion", "Into another", "What is it?", "Fill in"):
         expect(page.get_by_role("tab", name=name)).to_have_count(1)
     reader.click("forward-ask")
     page.get_by_text("The model takes this for: ").wait_for(timeout=60_000)
@@ -165,8 +166,9 @@ def test_a_hole_is_painted_filled_and_brought_back_by_its_link(visit, tmp_path):
     page.reload()
     settled(visitor)
     np.testing.assert_array_equal(the_picture(visitor), sample(7)[..., 0])
-    visitor.go_to("Fill in")
-    visitor.part("forward-resample").locator("input[value='1']").check(force=True)
+    # The link has opened the tool, and remembers its choice.
+    expect(visitor.tab("Fill in")).to_have_attribute("aria-selected", "true")
+    assert visitor.chosen("forward-resample") == "1"
     visitor.click("forward-fill-go")
     visitor.wait("film", place)
     visitor.press("End", tab=place)
@@ -174,6 +176,28 @@ def test_a_hole_is_painted_filled_and_brought_back_by_its_link(visit, tmp_path):
     # Another picture takes what was filled away, and keeps the hole.
     page.get_by_role("button", name="Sample one").click()
     visitor.wait("idle", place)
+
+
+def test_one_picture_is_turned_into_another_and_its_link_brings_both_back(visit, tmp_path):
+    visitor, place = visit("?tab=forward&model=mnist-conditional&digit=4"), "forward-into"
+    settled(visitor)
+    visitor.go_to("Into another").click("forward-turn-from")
+    visitor.page.get_by_text("It turns into what is on the sheet").wait_for()
+    before = visitor.run(TAB)
+    sheet(visitor).locator("[data-sample='9']").click()
+    visitor.wait_for_another(before, TAB)
+    visitor.click("forward-turn")
+    path, _ = download(visitor, tmp_path, "33 frames", place)
+    frames = iio.imread(path, index=None)[:, ::8, ::8]
+    for frame, digit in ((0, 4), (16, 9), (32, 4)):
+        apart = frames[frame, ..., :1].astype(int) - sample(digit)
+        assert np.abs(apart).mean() < 12
+    visitor.page.reload()
+    settled(visitor)
+    expect(visitor.tab("Into another")).to_have_attribute("aria-selected", "true")
+    visitor.click("forward-turn")
+    again, _ = download(visitor, tmp_path, "33 frames", place)
+    assert again.read_bytes() == path.read_bytes()
 
 
 def test_it_is_drawn_by_mouse_and_by_keyboard(reader):

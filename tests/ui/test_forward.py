@@ -7,20 +7,21 @@ import io
 import json
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
 
-from ddpm_core import Model, Request
+from ddpm_core import InvalidInput, Model, Request
 from ddpm_core.animation import read_note
 from ddpm_core.checkpoints import Config
 from ddpm_core.data import to_pictures
 from ddpm_core.sampling import sample
 from lab.process.filling import fill_request, fill_run, filling
 from lab.process.forward import forward_film, return_request, return_times, returns
+from lab.process.into_another import turning
 from lab.process.recognise import thoughts
 from ui.runs import fill_runs, forward_runs, limits
 from ui.runs.runs import Studio
@@ -67,7 +68,7 @@ class Page:
         with gr.Blocks():
             self.tab = forward.build(studio)
         self.studio, self.made_of = studio, {}
-        self.strip, self.inverted, self.recognised, self.filled = self.tab.tools
+        self.strip, self.inverted, self.into, self.recognised, self.filled = self.tab.tools
 
     def fit(self, model, label="none"):
         return self.tab.fit(model, label, visitor())
@@ -76,9 +77,9 @@ class Page:
         marks = [self.made_of.get(tool, "") if who == "someone" else "" for tool in self.tab.tools]
         return self.tab.noise(visitor(who), picture, model, seed, *marks)
 
-    def make(self, tool, picture, model, seed=0, label="none"):
+    def make(self, tool, picture, model, seed=0, label="none", *more):
         """The news of a tool that was pressed."""
-        return self.pressed(tool, picture, model, seed, label)
+        return self.pressed(tool, picture, model, seed, label, *more)
 
     def fill(self, hole, picture, model, seed=0, label="none", resample="1"):
         return self.pressed(self.filled, hole, picture, model, seed, label, resample)
@@ -230,15 +231,19 @@ def test_a_hole_is_filled_for_every_model_and_leaves_as_a_file(page, name):
     assert due["kind"] == "due" and lane["calls"] == 3 * request.steps
     film = page.studio.kept_run(due["run"]).film
     np.testing.assert_array_equal(film.images(), wanted)
-    # The link, and the file's note, bring picture, hole, seed and class back.
+    # The link, and the file's note, bring picture, hole, seed, class and the way of filling back.
     taken = page.filled.written(share_panel.Choice("gif", 10, ("x",), due["order"], due["run"]))
     note = json.loads(read_note(taken.path))
     for asked in (page.tab.asked(parse_qsl(due["link"]), name), page.tab.noted(note)):
         np.testing.assert_array_equal(asked.picture, drawing)
         np.testing.assert_array_equal(asked.hole, hole)
         assert (asked.seed, asked.label) == (3, label)
+        assert page.tab.set_to(asked, "an arrival")[page.filled.resample] == "3"
     (again,) = page.fill(painted, drawing, name, 3, label, "3")
     assert again[page.filled.take]["run"] == due["run"], "it is kept"
+    refused = urlencode(dict(parse_qsl(due["link"])) | {"resample": "2"})
+    with pytest.raises(InvalidInput, match="unknown resample 2"):
+        page.tab.asked(parse_qsl(refused), name)
 
 
 def test_without_a_hole_the_lower_half_is_filled_and_filling_is_stopped(page, monkeypatch):
@@ -258,6 +263,50 @@ def test_without_a_hole_the_lower_half_is_filled_and_filling_is_stopped(page, mo
     assert "the lower half was taken" in whole[page.filled.note]
     film = page.studio.kept_run(whole[page.filled.take]["run"]).film
     assert (film.images()[:, :4] == drawing[:4]).all() and film.images()[:, 4:].std() > 0
+
+
+@pytest.mark.parametrize("name", ["plain", "labelled", "one"])
+def test_a_picture_that_was_kept_is_turned_into_another_and_leaves_as_a_film(page, name):
+    tool, labels = page.into, ("1", "2") if name == "labelled" else ("none", "none")
+    first, last = picture(name), picture(name)
+    kept = tool.kept(first, name, 0, labels[0], visitor())
+    sheet, columns = values(kept[tool.shows])
+    np.testing.assert_array_equal(sheet[0, 0], first)
+    assert (columns[0], columns[-1], len(columns)) == ("from", "to", 9)
+    news = list(tool.run(visitor(), last, name, 0, labels[1], kept[tool.first]))
+    *_, shown = (it for it in news if tool.shows in it)
+    assert "great circle" in shown[tool.note]
+    *_, images = turning(MODELS[name], (first, last), labels)
+    np.testing.assert_array_equal(values(shown[tool.shows])[0][0], images[::2])
+    made, due = news[-1][tool.made], news[-1][tool.take]
+    taken = tool.written(share_panel.Choice(order=due["order"]), made)
+    assert taken.frames == 2 * len(images) - 1
+    # The link, and the file's note, bring both pictures and their classes back.
+    note = json.loads(read_note(taken.path))
+    for asked in (page.tab.asked(parse_qsl(due["link"]), name), page.tab.noted(note)):
+        np.testing.assert_array_equal(asked.picture, last)
+        begun, label = page.tab.set_to(asked, "an arrival")[tool.first]
+        np.testing.assert_array_equal(begun, first)
+        assert (label, asked.label) == labels
+
+
+def test_turning_is_stopped_and_its_link_stays(page, monkeypatch):
+    monkeypatch.setattr(picture_tools, "PAUSE", 0.0)
+    first = picture("long"), "none"
+    walk = page.into.run(visitor(), picture("long"), "long", 0, "none", first)
+    seen = [next(walk) for _ in range(5)]
+    assert seen[-1][page.into.note].startswith("3 of ")
+    page.into.stop(visitor())
+    *_, stopped, last = walk
+    assert stopped[page.into.note].startswith("Stopped after 3 of ")
+    assert last[page.into.take]["kind"] == "idle" and "from=" in last[page.into.take]["link"]
+
+
+def test_what_is_no_picture_of_this_size_cannot_be_turned_into_one(page):
+    kept = page.into.kept(picture("colour"), "colour", 0, "none", visitor())[page.into.first]
+    for first in (None, kept):
+        *_, refused = page.make(page.into, picture(), "plain", 0, "none", first)
+        assert "Start from a picture of this size" in refused[page.into.shows]["message"]
 
 
 def test_a_picture_that_the_model_draws_is_put_on_the_sheet(page):

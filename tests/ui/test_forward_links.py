@@ -11,10 +11,20 @@ from PIL import Image
 
 from ddpm_core import InvalidInput, load
 from lab.__main__ import main
+from lab.process.filling import fill_request, fill_run, filling
 from lab.process.forward import forward_film
+from lab.process.into_another import turning
 from lab.process.packed import MAX_TEXT, pack
 from tests.ui.test_forward import MODELS, picture
-from ui.sharing.forward_links import commands, digit_of, parse, python, query
+from ui.sharing.forward_links import (
+    commands,
+    digit_of,
+    parse,
+    python,
+    python_to_fill,
+    python_to_turn,
+    query,
+)
 from ui.widgets.sketch.sketch import SAMPLES
 
 
@@ -36,6 +46,13 @@ def test_a_link_restores_picture_seed_and_class(name, seed):
     asked = parse(pairs, MODELS[name])
     assert (asked.model, asked.seed, asked.label, asked.digit) == (MODELS[name], seed, label, None)
     np.testing.assert_array_equal(asked.picture, drawing)
+
+
+def test_two_pictures_too_large_for_an_address_leave_the_first_out():
+    large = picture("colour"), picture("colour")
+    assert "from=" not in query("colour", large[0], 0, "none", first=(large[1], "none"))
+    small = query("free", picture("free"), 0, "2", first=(picture("free"), "1"))
+    assert dict(parse_qsl(small))["from_label"] == "1"
 
 
 @pytest.mark.parametrize("digit", [0, 7])
@@ -92,6 +109,22 @@ def test_the_python_runs_and_makes_the_film(checkpoint, tmp_path, monkeypatch, c
     assert (tmp_path / "tiny-forward.gif").exists()
     assert [m.time for m in names["back"]] == names["times"]
     assert capsys.readouterr().out.strip() != ""
+
+
+def test_the_python_of_what_is_filled_and_turned_runs_and_makes_the_same(
+    checkpoint, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    model, (first, last) = load(checkpoint), (picture(), picture())
+    hole, names = np.arange(64).reshape(8, 8) < 30, {}
+    request = fill_request(model, 3, 5)
+    exec(python_to_fill(str(checkpoint), last, hole, request, 3), names)
+    *_, (step, _) = filling(fill_run(model, last, hole, request), 3)
+    np.testing.assert_array_equal(names["step"].x, step.x)
+    exec(python_to_turn(str(checkpoint), ((first, "1"), (last, "none"))), names)
+    *_, images = turning(model, (first, last), (1, "none"))
+    np.testing.assert_array_equal(names["images"], images)
+    assert (tmp_path / "tiny.gif").exists()
 
 
 def test_the_commands_run_in_a_shell_and_make_the_same(checkpoint, tmp_path, monkeypatch, capsys):

@@ -137,6 +137,26 @@ def filled(model: Model, progress: Progress, choice: Choice) -> Taken:
     )
 
 
+def turned(
+    images: np.ndarray, model: str, ends: Sequence[tuple[np.ndarray, str]], choice: Choice
+) -> Taken:
+    """One picture turned into another and back; both and their classes are in the note."""
+    about = {"model": model, "tab": "forward", "process": "into another", "seed": 0}
+    about |= dict(zip(("from_label", "label"), (label for _, label in ends), strict=True))
+    pixels = (b64encode(picture).decode("ascii") for picture, _ in ends)
+    about |= dict(zip(("from", "picture"), pixels, strict=True))
+    return written(
+        choice,
+        f"{permalinks.stem(model)}-into-another",
+        json.dumps(about),
+        there_and_back(images, len(images))[:: choice.stride],
+        grid(images, len(images)),
+        scale=enlargement(images.shape[1:], 1),
+        picture_scale=2,
+        frame_ms=WALK_MS,
+    )
+
+
 def written(
     choice: Choice,
     name: str,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from urllib.parse import urlencode
@@ -12,16 +12,17 @@ import imageio.v3 as iio
 import numpy as np
 
 from ddpm_core import InvalidInput, Model, Request
-from ddpm_core.errors import check_int
+from ddpm_core.errors import check_choice, check_int
 from ddpm_core.noise import MAX_SEED
 from ddpm_core.request import read
-from lab.process.packed import pack, unpack
+from lab.process.packed import MAX_TEXT, pack, unpack
 
 from ..widgets.sketch.sketch import SAMPLES
 from . import permalinks
 
 # A packed picture is one long word, for which the boxes, left alone, make far too much room.
 LINE = 64
+RESAMPLES = (1, 3, 5)  # how often a stretch of steps is walked where a hole is filled
 FILE = "picture.png"  # what stands for a picture too large for a link
 
 
@@ -36,6 +37,8 @@ class Asked:
         digit: which of the test set.
         picture: uint8 (H, W, C) of the model's shape.
         hole: bool (H, W), painted into it.
+        resample: how often each stretch of steps is walked where the hole is filled.
+        first: a picture to be turned into this one, and its class.
     """
 
     model: Model
@@ -44,17 +47,34 @@ class Asked:
     digit: int | None = None
     picture: np.ndarray | None = None
     hole: np.ndarray | None = None
+    resample: int | None = None
+    first: tuple[np.ndarray, str] | None = None
 
 
-def query(model: str, picture: np.ndarray, seed: int, label: str, hole=None) -> str:
-    """The query string that restores the tab; a picture that is too large is left out of it."""
+def query(
+    model: str,
+    picture: np.ndarray,
+    seed: int,
+    label: str,
+    hole: np.ndarray | None = None,
+    resample: int | None = None,
+    first: tuple[np.ndarray, str] | None = None,
+) -> str:
+    """The query string that restores the tab; what is too large is left out of it.
+
+    Args:
+        hole, resample, first: as of ``Asked``.
+    """
     parts = {"tab": "forward", "model": model, "seed": int(seed), "label": label}
-    parts |= {} if hole is None else {"hole": pack_hole(hole)}
+    parts |= {} if hole is None else {"hole": pack_hole(hole), "resample": resample}
     digit = digit_of(picture)
-    if digit is not None:
-        return urlencode(parts | {"digit": digit})
-    text, _ = packed(picture)
-    return urlencode(parts if text is None else parts | {"picture": text})
+    text = packed(picture)[0] if digit is None else None
+    parts |= {"picture": text} if text else {} if digit is None else {"digit": digit}
+    if first is not None:
+        start = packed(first[0])[0]
+        if start and len(start) + len(text or "") <= MAX_TEXT:
+            parts |= {"from": start, "from_label": first[1]}
+    return urlencode(parts)
 
 
 def parse(pairs: Iterable[tuple[str, str]], model: Model) -> Asked:
@@ -68,14 +88,18 @@ def parse(pairs: Iterable[tuple[str, str]], model: Model) -> Asked:
     """
     named = dict(pairs)
     seed = check_int("seed", read("seed", named.get("seed", "0"), int), 0, MAX_SEED)
-    label = checked_label(named.get("label"), model)
-    hole = unpack_hole(named.get("hole"), model)
+    more = {"label": checked_label(named.get("label"), model)}
+    more["hole"] = unpack_hole(named.get("hole"), model)
+    if "resample" in named:
+        more["resample"] = checked_resample(read("resample", named["resample"], int))
+    if "from" in named:
+        first = unpack(named["from"], model.shape)
+        more["first"] = first, checked_label(named.get("from_label", "none"), model)
     if "digit" in named:
-        digit = check_int("digit", read("digit", named["digit"], int), 0, 9)
-        return Asked(model, seed, label, digit, hole=hole)
-    if "picture" in named:
-        return Asked(model, seed, label, None, unpack(named["picture"], model.shape), hole)
-    return Asked(model, seed, label, hole=hole)
+        more["digit"] = check_int("digit", read("digit", named["digit"], int), 0, 9)
+    elif "picture" in named:
+        more["picture"] = unpack(named["picture"], model.shape)
+    return Asked(model, seed, **more)
 
 
 def checked_label(label, model: Model) -> str | None:
@@ -86,6 +110,11 @@ def checked_label(label, model: Model) -> str | None:
     if label == "all":
         raise InvalidInput("one picture is brought back as one class, or none")
     return label
+
+
+def checked_resample(times) -> int:
+    """How often a stretch is walked, if the page offers that."""
+    return check_choice("resample", times, RESAMPLES)
 
 
 def pack_hole(hole: np.ndarray) -> str:
@@ -100,9 +129,7 @@ def unpack_hole(text: str | None, model: Model) -> np.ndarray | None:
 
 def python(model: str, packed: str | None, seed: int, label: str) -> str:
     """Python that makes the same film, brings the picture back, and inverts it."""
-    reader, name = ("open_picture", repr(FILE)) if packed is None else ("unpack", "packed")
-    lines = [f'    "{line}"' for line in _lines(packed)]
-    given = [] if packed is None else ["packed = (", *lines, ")"]
+    reader, given = _reading("picture", packed)
     label = label if label == "none" else int(label)
     stem = permalinks.stem(model)
     return "\n".join(
@@ -115,7 +142,6 @@ def python(model: str, packed: str | None, seed: int, label: str) -> str:
             "",
             f"model = load({model!r})",
             *given,
-            f"picture = {reader}({name}, model.shape)  # uint8, (H, W, C)",
             f"film = forward_film(model, picture, seed={int(seed)}).film  # x: eq. 4, x0: eq. 3",
             f'save_film(film.reversed(), "{stem}-forward.gif", panes=("x", "x0"), scale=4)',
             "",
@@ -127,6 +153,67 @@ def python(model: str, packed: str | None, seed: int, label: str) -> str:
             "",
         ]
     )
+
+
+def python_to_fill(
+    model: str, picture: np.ndarray, hole: np.ndarray, request: Request, resample: int
+) -> str:
+    """Python that fills the hole."""
+    reader, given = _reading("picture", packed(picture)[0])
+    readers = ", ".join(sorted({reader, "unpack"}))
+    asked = f"label={request.label!r}, seed={request.seed}, steps={request.steps}"
+    return "\n".join(
+        [
+            "from ddpm_core import load",
+            "from lab.process.filling import fill_request, fill_run, filling",
+            f"from lab.process.packed import {readers}",
+            "",
+            f"model = load({model!r})",
+            *given,
+            *_text("hole", pack_hole(hole)),
+            "hole = unpack(hole, (1, *model.shape[1:]))[..., 0] > 0  # bool, (H, W)",
+            f"run = fill_run(model, picture, hole, fill_request(model, {asked}))",
+            f"*_, (step, _) = filling(run, resample={resample})",
+            f"print(step.x.shape)  # {request.n} proposals, (B, C, H, W) in [-1, 1]",
+            "",
+        ]
+    )
+
+
+def python_to_turn(model: str, ends: Sequence[tuple[np.ndarray, str]]) -> str:
+    """Python that turns one picture into another."""
+    (first, _), (last, _) = ends
+    readers, lines = set(), []
+    for name, picture in (("first", first), ("last", last)):
+        reader, given = _reading(name, packed(picture)[0])
+        readers, lines = readers | {reader}, lines + given
+    labels = tuple(label if label == "none" else int(label) for _, label in ends)
+    return "\n".join(
+        [
+            "from ddpm_core import load, save_animation",
+            "from lab.process.into_another import turning",
+            f"from lab.process.packed import {', '.join(sorted(readers))}",
+            "",
+            f"model = load({model!r})",
+            *lines,
+            f"*_, images = turning(model, (first, last), {labels})  # uint8, (n, H, W, C)",
+            f'save_animation([*images, *images[-2::-1]], "{permalinks.stem(model)}.gif", scale=4)',
+            "",
+        ]
+    )
+
+
+def _reading(name: str, packed: str | None) -> tuple[str, list[str]]:
+    """What is to be imported, and lines of Python that read a picture from text or from a file."""
+    if packed is None:
+        file = FILE if name == "picture" else f"{name}.png"
+        return "open_picture", [f"{name} = open_picture({file!r}, model.shape)  # uint8, (H, W, C)"]
+    read = f"{name} = unpack({name}, model.shape)  # uint8, (H, W, C)"
+    return "unpack", [*_text(name, packed), read]
+
+
+def _text(name: str, text: str) -> list[str]:
+    return [f"{name} = (", *(f'    "{line}"' for line in _lines(text)), ")"]
 
 
 def commands(model: str, packed: str | None, seed: int, label: str) -> str:

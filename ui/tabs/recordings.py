@@ -132,8 +132,9 @@ def _record_tools(studio, name: str, request) -> None:
     with gr.Blocks():
         for kind, values in asked.items():
             tool = kind(studio, "recorded")
-            for shown in tool.compute(Ticket(), *values):
-                pass
+            shown: dict = {}
+            for news in tool.compute(Ticket(), *values):
+                shown |= news
             value = {k: v for k, v in shown[tool.shows].items() if k != "order"}
             if tool.note:
                 value |= {"recorded": f"{name}, seed 0", "words": shown[tool.note]}

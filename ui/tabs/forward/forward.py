@@ -60,6 +60,7 @@ class Forward:
     pixels: histogram.Histogram
     formulas: equations.Card
     keep: share_panel.SharePanel
+    instruments: gr.Tabs
     tools: list[picture_tools.PictureTool]
     sheet: sketch.Sketch
     go: gr.Button
@@ -68,6 +69,16 @@ class Forward:
     seed: gr.Number
     shown: gr.State
     name: str = NAME
+
+    @property
+    def into(self) -> picture_tools.IntoAnother:
+        """The tool that has a picture of its own."""
+        return next(tool for tool in self.tools if tool.place == "into")
+
+    @property
+    def filled(self) -> picture_tools.Filled:
+        """The tool that fills a hole."""
+        return next(tool for tool in self.tools if tool.place == "fill")
 
     def noise(self, visitor: gr.Request, picture, model, seed, *made_of):
         """All of the forward process, as soon as there is a picture."""
@@ -172,9 +183,16 @@ class Forward:
         if "packed" in about:
             return Asked(model, seed, picture=unpack(about["packed"], model.shape))
         given = {"side": side, "channels": channels, "pixels": about.get("picture")}
-        hole = forward_links.unpack_hole(about.get("hole"), model)
-        label = None if hole is None else forward_links.checked_label(about.get("label"), model)
-        return Asked(model, seed, label, picture=sketch.pixels(given), hole=hole)
+        more = {"picture": sketch.pixels(given)}
+        more["hole"] = forward_links.unpack_hole(about.get("hole"), model)
+        if not {"hole", "from"}.isdisjoint(about):
+            more["label"] = forward_links.checked_label(about.get("label"), model)
+        if "resample" in about:
+            more["resample"] = forward_links.checked_resample(about["resample"])
+        if "from" in about:
+            first = sketch.pixels(given | {"pixels": about["from"]})
+            more["first"] = first, forward_links.checked_label(about.get("from_label"), model)
+        return Asked(model, seed, **more)
 
     def set_to(self, asked: Asked, wanted: str) -> dict:
         """Updates that put a picture on the sheet, which then tells of it by itself.
@@ -191,7 +209,13 @@ class Forward:
         else:
             sheet = sketch.shown(asked.picture, wanted, hole)
         choices, chosen = classes(self.studio, name)
-        return {
+        filled, into = self.filled, self.into
+        more = {filled.resample: f"{asked.resample}"} if asked.resample else {}
+        more |= into.starting(*asked.first) if asked.first else {}
+        if asked.first or asked.hole is not None:
+            place = into.place if asked.first else filled.place
+            more[self.instruments] = gr.Tabs(selected=place)
+        return more | {
             self.model: hub_models.pick(name, self.studio.names()),
             self.seed: asked.seed,
             self.label: gr.update(choices=choices, value=asked.label or chosen),
@@ -212,7 +236,8 @@ class Forward:
 
     @property
     def settable(self) -> list:
-        return [self.sheet, self.model, self.seed, self.label]
+        tools = [self.instruments, self.filled.resample, *self.into.settable]
+        return [self.sheet, self.model, self.seed, self.label, *tools]
 
     @property
     def outputs(self) -> list:
@@ -251,7 +276,7 @@ def build(studio: Studio) -> Forward:
                 player=f"{NAME}-stage", bins=BINS, reach=REACH, elem_id=f"{NAME}-histogram"
             )
             row = share_panel.downloads(NAME, NAME, ("x", "x0"), named=EQUATIONS)
-            with gr.Tabs(elem_classes="instruments"):
+            with gr.Tabs(elem_classes="instruments") as made["instruments"]:
                 made["tools"] = [tool(studio, NAME) for tool in picture_tools.TOOLS]
             made["formulas"] = equations.beside(studio, NAME, (1, 2, 5))
             made["keep"] = share_panel.copies(row, NAME, NAME, noted=True)
@@ -292,4 +317,4 @@ def _wire(tab: Forward) -> None:
     fitted = tab.model.input(tab.fit, named, [tab.sheet, tab.label, tab.stage], **LATEST)
     fitted.then(tab.relabel, named, tab.label, **LATEST)  # what was chosen while it loaded
     for tool in tab.tools:
-        tool.wire([*asked, tab.label], tool.made_of)
+        tool.wire([*asked, tab.label], tab.keep.python)

@@ -1,4 +1,5 @@
-"""Under the Forward stage: the picture brought back, inverted, recognised and filled in."""
+"""Under the Forward stage: the picture brought back, inverted, turned into another, recognised and
+filled in."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import gradio as gr
 import numpy as np
 
 from ddpm_core import InvalidInput, Model, Request
+from lab.process import into_another
 from lab.process.filling import PROPOSALS, STEPS, STRETCH, fill_request
 from lab.process.forward import (
     Inversion,
@@ -22,12 +24,14 @@ from lab.process.forward import (
 )
 from lab.process.recognise import Thought, asked_classes, round_times, thoughts
 
+from ...events import LATEST, arm
 from ...runs import fill_runs, player_values
 from ...runs.fill_runs import FillKey
 from ...runs.limits import most_work
 from ...runs.runs import Studio
 from ...runs.ticket import Ticket
 from ...sharing import files, forward_links, share_panel
+from ...widgets.download import download
 from ...widgets.download.download import Download
 from ...widgets.image_grid import image_grid
 from ...widgets.opinion import opinion
@@ -38,9 +42,11 @@ from ..tool import Tool
 
 LATEX = [{"left": "$", "right": "$", "display": False}]
 FIRST = 3  # of the test set, shown when the tab is opened; what is recorded was made of it
+OTHER = 7  # of the test set, turned into what is on the sheet until another picture is kept
 RECORDED = "mnist-conditional"
 LEAST_STEPS = 5  # from each time, of a model that is too large for more
 PAUSE = 1 / 8  # seconds between two looks at what is being made
+SHOWN = into_another.IMAGES // 2 + 1  # of the way from one picture to another every second one
 
 
 class PictureTool(Tool):
@@ -48,7 +54,10 @@ class PictureTool(Tool):
 
     Attributes:
         made_of: tells what it shows was made of, see ``mark``.
+        python: says how to make it without the page.
     """
+
+    python: gr.Code | None = None
 
     title: str
     idle: str
@@ -78,6 +87,10 @@ class PictureTool(Tool):
     def lay_take(self, prefix: str) -> None:
         """Lay out what hands it over as a file, if anything does."""
 
+    def wire(self, inputs, python, *outputs):
+        self.python = python
+        super().wire(inputs, self.made_of, python, *outputs)
+
     @abstractmethod
     def screen(self, value: dict, **props) -> gr.components.Component:
         """What it shows its pictures in."""
@@ -95,10 +108,10 @@ class StepwiseTool(PictureTool):
     def value(self, made, live: bool = False, **about) -> dict:
         """What is shown of what is made so far."""
 
-    def compute(self, ticket: Ticket, picture, model, seed, label) -> Iterator[dict]:
+    def compute(self, ticket: Ticket, picture, model, seed, label, *more) -> Iterator[dict]:
         if picture is None:
             raise InvalidInput("Draw something first.")
-        parts = self.begin(self.studio.model(model), picture, seed, label)
+        parts = self.begin(self.studio.model(model), picture, seed, label, *more)
         work, made, about = next(parts)
         yield {self.made_of: self.mark(picture, model, seed), self.note: ""}
         about |= {"order": ticket.order}
@@ -117,7 +130,7 @@ class StepwiseTool(PictureTool):
             yield {self.shows: self.value(made, **about), self.note: told}
 
     @abstractmethod
-    def begin(self, model: Model, picture: np.ndarray, seed, label) -> Iterator[tuple]:
+    def begin(self, model: Model, picture: np.ndarray, seed, label, *more) -> Iterator[tuple]:
         """First how many steps it takes, what is made, and more for ``value``; then after each
         step, which has changed what is made, how many are done, and in words what is shown, or
         nothing while more are to come."""
@@ -195,6 +208,95 @@ class Inverted(TileTool):
                 yield done, ""
 
 
+class IntoAnother(TileTool):
+    """A picture that was kept before turned into the one on the sheet.
+
+    Attributes:
+        first: the picture that was kept and its class; None: a digit.
+        made: all images, the model, and both ends with their classes, for the files.
+    """
+
+    place, names = "into", ("into", "turn", "into-stop")
+    title, words = "Into another", "Turn into this"
+    idle = "The picture that you kept, this one, and what lies between their noises."
+    label = "From the picture kept to the one on the sheet"
+    looks = {"columns": SHOWN}
+
+    def buttons(self, words, go, stop, **look):
+        self.keep = gr.Button("Start from this picture", elem_id=f"{go}-from", **look)
+        super().buttons(words, go, stop, **look)
+
+    def lay_take(self, prefix):
+        self.take = Download(f"{prefix}-into", png=True, place=prefix, elem_classes="keep")
+        self.first, self.made = gr.State(None), gr.State(None)
+        share_panel.wire(self.take, self.written, [self.made])
+
+    def mark(self, picture, model, seed):
+        return super().mark(picture, model, "any")
+
+    def wire(self, inputs, python):
+        super().wire([*inputs, self.first], python, self.made)
+        self.keep.click(self.kept, inputs, self.settable, **LATEST)
+
+    def kept(self, picture, model, seed, label, visitor: gr.Request) -> dict:
+        """Keep the picture on the sheet, and show that it is kept."""
+        order = arm(self.studio, visitor, self.place).order
+        if picture is None:
+            return {self.note: "Draw something first."}
+        return self.starting(picture, label, order)
+
+    def starting(self, picture: np.ndarray, label: str, order: int | None = None) -> dict:
+        """Updates that show what is kept."""
+        tiles = np.stack([picture, *[np.full_like(picture, 128)] * (SHOWN - 1)])
+        return {
+            self.first: (picture, label),
+            self.shows: image_grid.contact(tiles, **_way(), order=order, run=f"{order}"),
+            self.note: "Kept. It turns into what is on the sheet: now draw or open another.",
+            self.take: download.idle(order),
+            self.made_of: "",
+        }
+
+    @property
+    def settable(self) -> list:
+        """What ``starting`` updates."""
+        return [self.first, *self.parts, self.made_of]
+
+    def compute(self, ticket, picture, model, seed, label, first=None):
+        if first is None and picture is not None and picture.shape == (28, 28, 1):
+            first = sketch.digit(OTHER), label
+        if picture is None or first is None or first[0].shape != picture.shape:
+            raise InvalidInput("Start from a picture of this size, then take another.")
+        if not self.studio.model(model).classes:
+            first = first[0], "none"  # kept for another model
+        ends, found = (first, (picture, label)), []
+        link = forward_links.query(model, picture, seed, label, first=first)
+        python = forward_links.python_to_turn(model, ends)
+        yield {self.take: share_panel.pending(ticket.order, link), self.python: python}
+        yield from super().compute(ticket, picture, model, seed, label, ends, found, link)
+        if not ticket.superseded:
+            told = share_panel.due if found else download.idle
+            yield {self.made: (*found, model, ends), self.take: told(ticket.order, link=link)}
+
+    def begin(self, model, picture, seed, label, ends, found, link):
+        pictures, labels = zip(*ends, strict=True)
+        steps = min(into_another.STEPS, inversion_plan(model.schedule)[1])
+        _check_work(model, (len(ends) + into_another.IMAGES) * steps)
+        tiles = np.stack([pictures[0], *[np.full_like(picture, 128)] * (SHOWN - 2), picture])
+        yield 2 * steps, tiles, _way()
+        for done, images in enumerate(into_another.turning(model, pictures, labels), 1):
+            if done <= steps:
+                tiles[[0, -1]] = images
+            else:
+                tiles[:] = images[::2]
+            if done == 2 * steps:
+                found.append(images)
+            yield done, _turned(steps, "from=" in link) if found else ""
+
+    def written(self, choice: share_panel.Choice, made) -> share_panel.Taken:
+        """What is shown as a file."""
+        return files.turned(*made, choice)
+
+
 class Recognised(StepwiseTool):
     """The class that makes the network's guess of the noise best, beside what the judge says."""
 
@@ -257,8 +359,8 @@ class Filled(PictureTool):
     def empty(self, message, order=None):
         return player.idle(message) | ({} if order is None else {"order": order})
 
-    def wire(self, inputs, *outputs):
-        super().wire([self.shows, *inputs, self.resample], *outputs)
+    def wire(self, inputs, python):
+        super().wire([self.shows, *inputs, self.resample], python)
 
     def compute(self, ticket, hole, picture, model, seed, label, resample):
         if picture is None:
@@ -273,9 +375,13 @@ class Filled(PictureTool):
         request = fill_request(loaded, label, seed, min(usual, max(LEAST_STEPS, most)))
         about = {"picture": picture.tobytes(), "hole": hole.astype(np.uint8).tobytes()}
         key = FillKey(model, request, **about, resample=int(resample))
-        link = forward_links.query(model, picture, seed, label, hole)
-        pending = share_panel.pending(ticket.order, link)
-        yield {self.made_of: self.mark(picture, model, seed), self.note: "", self.take: pending}
+        link = forward_links.query(model, picture, seed, label, hole, key.resample)
+        yield {
+            self.made_of: self.mark(picture, model, seed),
+            self.note: "",
+            self.take: share_panel.pending(ticket.order, link),
+            self.python: forward_links.python_to_fill(model, picture, hole, request, key.resample),
+        }
         work = request.steps * key.resample
         for taken, progress in fill_runs.stream(self.studio, ticket, key):
             shown = player_values.shown(self.studio, progress)
@@ -295,7 +401,7 @@ class Filled(PictureTool):
 
 
 # In the order in which they stand; each in a tab of its own.
-TOOLS = (ThereAndBack, Inverted, Recognised, Filled)
+TOOLS = (ThereAndBack, Inverted, IntoAnother, Recognised, Filled)
 
 
 def _affordable(model: Model, times: list[int]) -> int:
@@ -320,6 +426,23 @@ def _check_work(model: Model, work: int) -> None:
             f"with {model.name} these are {work:,} denoisings, more than the {most:,} done at a "
             "time"
         )
+
+
+def _way() -> dict:
+    """How the tiles from one picture to another are laid out."""
+    return {"columns": SHOWN, "column_labels": ["from", *[""] * (SHOWN - 2), "to"], "symbol": ""}
+
+
+def _turned(steps: int, is_linked: bool) -> str:
+    large = (
+        "" if is_linked else " Both together are too large for the link; the film's file has them."
+    )
+    return (
+        f"{steps} steps of DDIM from both pictures up to their noises, and as many back from "
+        f"{into_another.IMAGES} places on the great circle between them. None is a blend of the "
+        "two: the model draws each from its own noise. Every second one is shown; the film has "
+        f"all.{large}"
+    )
 
 
 def _filled(model: Model, request: Request, resample: int) -> str:

@@ -113,9 +113,13 @@ class Download(component.Component):
         )
 
 
-def idle(order: int | None = None) -> dict[str, Any]:
-    """There is nothing to take, or no longer: of what is older than this order."""
-    return {"kind": "idle"} if order is None else {"kind": "idle", "order": int(order)}
+def idle(order: int | None = None, link: str = "") -> dict[str, Any]:
+    """There is nothing to take, or no longer: of what is older than this order.
+
+    Parameters:
+        link: the query of a run that was stopped before there was anything.
+    """
+    return {"kind": "idle", "link": link} | ({} if order is None else {"order": int(order)})
 
 
 def pending(order: int, link: str = "") -> dict[str, Any]:

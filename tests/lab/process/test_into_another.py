@@ -1,0 +1,49 @@
+"""One picture turned into another."""
+
+import numpy as np
+import pytest
+import torch
+
+from ddpm_core import checkpoints
+from ddpm_core.errors import InvalidInput
+from lab.process.into_another import turning
+
+RNG = np.random.default_rng(0)
+FIRST, LAST = (RNG.integers(0, 256, (8, 8, 1), np.uint8) for _ in range(2))
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint):
+    return checkpoints.load(checkpoint)
+
+
+def test_both_pictures_come_back_at_the_ends_of_the_way(model):
+    *up, _ = steps = list(turning(model, (FIRST, LAST), (3, "none"), n=5, steps=45))
+    assert len(steps) == 90 and all(len(it) == 2 for it in up[:45]) and len(steps[-1]) == 5
+    way = steps[-1].astype(float)
+    apart = np.abs(way - np.stack([FIRST, *[LAST] * 4]))
+    # In between there is neither, and nothing comes twice.
+    assert max(apart[0].mean(), apart[-1].mean()) < apart[2].mean() / 4
+    assert len(np.unique(way.reshape(5, -1), axis=0)) == 5
+
+
+def test_on_the_way_the_model_is_told_both_classes(model, monkeypatch):
+    told, denoiser = [], model.denoiser
+
+    def listening(labels, dtype):
+        told.append(labels)
+        return denoiser(labels, dtype)
+
+    monkeypatch.setattr(model, "denoiser", listening)
+    list(turning(model, (FIRST, LAST), (3, "none"), n=3, steps=2))
+    assert told == [[3, None], [3, {3: 0.5, None: 0.5}, None]]
+
+
+@pytest.mark.parametrize(
+    "more", [{"n": 1}, {"steps": 0}, {"pictures": (FIRST,)}, {"labels": (3, 11)}], ids=str
+)
+def test_what_is_no_way_is_refused(model, more):
+    with pytest.raises(InvalidInput):
+        next(turning(model, **{"pictures": (FIRST, LAST)} | more))
+    with pytest.raises(InvalidInput, match="8 x 8"):
+        next(turning(model, (FIRST, torch.zeros(9, 8, 1).numpy())))
