@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from ddpm_core import Request
 from ddpm_core.hub import Hub
 from ui.page import build
 from ui.runs.runs import Key, Studio
@@ -14,10 +13,10 @@ from ui.runs.runs import Key, Studio
 NOBODY = Hub("http://127.0.0.1:9", patience=0.2)
 
 
-def told(page, name, current=None, by="chosen"):
+def told(page, name, before=None, by="chosen"):
     """What a choice on the Sample tab, or a press there, is answered with."""
     events = (f.fn for f in page.fns.values() if f.concurrency_id == "hub")
-    return list(next(fn for fn in events if fn.__name__ == by)(name, current))
+    return list(next(fn for fn in events if fn.__name__ == by)(name, before))
 
 
 def words(updates) -> str:
@@ -26,12 +25,12 @@ def words(updates) -> str:
 
 def test_offline_a_choice_says_so_in_one_line_and_the_picker_goes_back(tmp_path):
     studio = Studio(replace(NOBODY, cache=tmp_path))
-    page, here = build(studio), Key("mnist-cosine", Request(n=1, label="none"))
-    *_, last = told(page, "google/ddpm-cifar10-32", here)
+    page = build(studio)
+    *_, last = told(page, "google/ddpm-cifar10-32", "mnist-cosine")
     assert "cannot be reached" in words(last) and "\n" not in words(last)
     assert "mnist-cosine" in last.values()
     # Photographs are offered nothing that cannot be had.
-    assert len(told(page, "cifar10-conditional", here)) == 1
+    assert len(told(page, "cifar10-conditional", "mnist-cosine")) == 1
 
 
 def test_a_download_has_left_its_place_when_the_run_begins(monkeypatch):

@@ -109,7 +109,7 @@ class Models:
         names = self.names()
         if name in names:
             model = load(name, device=self._device)
-        elif hub.is_name(name) and self._hub.cached(name) is not None:
+        elif self.is_here(name):
             model = from_hub(name, self._hub, self._device)
         else:
             raise InvalidInput(
@@ -124,6 +124,10 @@ class Models:
                 self._ready.discard(oldest)
         return model
 
+    def is_here(self, name: str) -> bool:
+        """Whether a model ships, or was fetched."""
+        return name in self.names() or self._hub.cached(name) is not None
+
     def can_fetch(self, name: str) -> bool:
         """Whether a model of the Hub could be had now."""
         return self._hub.has(name)
@@ -134,7 +138,7 @@ class Models:
         Raises:
             InvalidInput: saying why it cannot be had, see ``Hub.folder``.
         """
-        if name in self.names() or self._hub.cached(name) is not None:
+        if self.is_here(name):
             return
         if not self._downloading.acquire(blocking=False):
             raise InvalidInput(f"{DOWNLOADS} downloads are under way already; try again soon")

@@ -10,7 +10,7 @@ import gradio as gr
 from ddpm_core import InvalidInput
 from ddpm_core.hub import KNOWN
 
-from ..events import STREAM
+from ..events import AT_ONCE, STREAM
 from ..runs.runs import Key, Studio
 
 ANOTHER = "another …"
@@ -66,26 +66,32 @@ def wire(run_tab, pickers: Sequence[gr.Dropdown], others: Sequence[gr.Dropdown])
     """
     hub, model, studio = run_tab.controls.hub, run_tab.model, run_tab.studio
     wanted = gr.State(None, time_to_live=3600)  # the run of what was fetched
+    # Not the model of the run on the stage: after a refusal there is none.
+    before = gr.State(model.value, time_to_live=3600)  # the model that was chosen last
 
     def told(text: str) -> dict:
         return {hub.note: gr.update(value=text, visible=bool(text))}
 
-    def chosen(name, current: Key | None) -> Iterator[dict]:
+    def noted(name):
+        """A model that can be gone back to."""
+        return name if studio.is_here(name) else gr.skip()
+
+    def chosen(name, last: str | None) -> Iterator[dict]:
         """What was picked: one that ships runs by itself."""
         if name == ANOTHER:
             yield told("") | {
                 wanted: None,
                 hub.field: gr.update(visible=True),
-                model: back(current),
+                model: last,
             }
         elif name in studio.names():
             yield told("") | {wanted: None, hub.field: gr.update(visible=False)}
             if name == SMALL and studio.can_fetch(BETTER):
                 yield told(OFFER) | {hub.field: gr.update(visible=True), hub.name: BETTER}
         else:
-            yield from fetch(name, current)
+            yield from fetch(name, last)
 
-    def fetch(name, current: Key | None) -> Iterator[dict]:
+    def fetch(name, last: str | None) -> Iterator[dict]:
         name = (name or "").strip()
         yield told("") | {wanted: None}
         try:
@@ -93,7 +99,7 @@ def wire(run_tab, pickers: Sequence[gr.Dropdown], others: Sequence[gr.Dropdown])
                 yield told(_progress(name, arrived, total))
             key = studio.settled(Key(name, run_tab.default_for(studio.model(name))))
         except InvalidInput as error:
-            yield told(str(error)) | {model: back(current)}
+            yield told(str(error)) | {model: last}
             return
         c, h, w = studio.model(name).shape
         words = f"{name}: {studio.model(name).parameters:,} parameters, {c} × {h} × {w} pixels."
@@ -106,9 +112,6 @@ def wire(run_tab, pickers: Sequence[gr.Dropdown], others: Sequence[gr.Dropdown])
             found |= dict.fromkeys(group, gr.update(choices=choices))
         return found
 
-    def back(current: Key | None) -> str:
-        return current.model if current else studio.names()[0]
-
     def run(key, visitor: gr.Request) -> Iterator[dict]:
         if key is None:
             yield run_tab.silence
@@ -117,9 +120,10 @@ def wire(run_tab, pickers: Sequence[gr.Dropdown], others: Sequence[gr.Dropdown])
             yield from run_tab.stream(visitor, key)
 
     outputs = [hub.field, hub.name, hub.note, wanted, model, *pickers, *others]
-    model.input(chosen, [model, run_tab.current], outputs, **FETCHING)
+    model.change(noted, model, before, **AT_ONCE)
+    model.input(chosen, [model, before], outputs, **FETCHING)
     events = [hub.fetch.click, hub.name.submit]
-    gr.on(events, fetch, [hub.name, run_tab.current], outputs, **FETCHING)
+    gr.on(events, fetch, [hub.name, before], outputs, **FETCHING)
     wanted.change(run, wanted, [*run_tab.settable, *run_tab.outputs], **STREAM)
 
 
