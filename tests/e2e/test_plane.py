@@ -87,6 +87,8 @@ def test_the_network_is_sampled_otherwise_without_learning_anew(learner):
 def test_what_is_drawn_is_learned_on_a_phone_and_a_link_brings_it_back(visit):
     visitor = visit("?tab=plane", reduced_motion="reduce", **PHONE)
     visitor.wait("film", TAB)
+    visitor.page.locator(".plane-seed").scroll_into_view_if_needed()
+    assert visitor.page.locator(".plane-panes").bounding_box()["y"] > -5, "it stays in view"
     visitor.choose("plane-data", "Drawn")
     visitor.click("plane-train")
     expect(visitor.stage(TAB).get_by_role("alert")).to_contain_text("number of points drawn")

@@ -106,19 +106,22 @@ function errorBar({ y, spread }, x, up) {
     x - 4} ${high}h8"/>`;
 }
 
-/** Where texts can stand that are to be at these heights, each a gap from every other and no further
-    than `reach` from where it belongs; NaN for those that have no room, the last first. */
-export function apart(wanted, gap, low, high, reach) {
-  const taken = [];
-  return wanted.map((y) => {
-    const spots = [y, ...taken.flatMap((other) => [other - gap, other + gap])]
-      .map((spot) => clamp(spot, low, high))
-      .filter((spot) => Math.abs(spot - y) <= reach
-        && taken.every((other) => Math.abs(other - spot) > gap - 0.01));
-    const spot = spots[nearest(spots.map((one) => Math.abs(one - y)))] ?? NaN;
-    if (!Number.isNaN(spot)) taken.push(spot);
-    return spot;
-  });
+/** Where texts stand that are to be at these heights, which rise, each a gap below the one before:
+    as near as all can be to where they belong. Of more than have room the gap is smaller. */
+export function apart(wanted, gap, low, high) {
+  const step = Math.min(gap, (high - low) / Math.max(1, wanted.length - 1));
+  const groups = []; // of texts that push each other: those stand at the mean of what they want
+  for (const [i, y] of wanted.entries()) {
+    let group = { sum: y - i * step, count: 1 };
+    while (groups.length && groups.at(-1).sum / groups.at(-1).count > group.sum / group.count) {
+      const above = groups.pop();
+      group = { sum: above.sum + group.sum, count: above.count + group.count };
+    }
+    groups.push(group);
+  }
+  const most = high - (wanted.length - 1) * step;
+  return groups.flatMap(({ sum, count }) => Array(count).fill(clamp(sum / count, low, most)))
+    .map((y, i) => y + i * step);
 }
 
 // --- drawings that are stretched to their box: up from 0 to 1 ---------------------------------

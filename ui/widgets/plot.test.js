@@ -53,10 +53,13 @@ test("what is stretched to its box goes up from 0 to 1", () => {
     /first" style="left:0%">1000.*"" style="left:50%">500.*last" style="left:100%">0/);
 });
 
-test("texts stand apart near where they belong, as many as have room", () => {
-  assert.deepEqual(apart([50, 90], 15, 0, 100, 45), [50, 90]);
-  assert.deepEqual(apart([100, 100, 98, 50], 15, 0, 100, 45), [100, 85, 70, 50]);
-  assert.deepEqual(apart([100, 100, 100], 15, 0, 100, 20), [100, 85, NaN]);
+test("texts stand apart, all of them, as near as they can to where they belong", () => {
+  assert.deepEqual(apart([50, 90], 15, 0, 100), [50, 90]);
+  assert.deepEqual(apart([20, 50, 50, 50], 15, 0, 100), [20, 35, 50, 65]);
+  assert.deepEqual(apart([50, 98, 100, 100], 15, 0, 100), [50, 70, 85, 100]);
+  assert.deepEqual(apart([0, 0, 40], 10, 0, 100), [0, 10, 40]);
+  assert.deepEqual(apart([9, 9, 9], 15, 0, 20), [0, 10, 20], "closer where there is no room");
+  assert.deepEqual(apart([], 15, 0, 100), []);
 });
 
 test("the nearest is found, within reach", () => {

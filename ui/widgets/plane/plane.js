@@ -235,8 +235,8 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
   function paint() {
     if (!canvases[0].clientWidth) return; // in a tab not open yet; its first size calls again
     const here = film && frameHere();
-    player.style.setProperty("--at", place);
-    player.style.setProperty("--filled", film ? 1 : 0);
+    root.style.setProperty("--at", place);
+    root.style.setProperty("--filled", film ? 1 : 0);
     player.dataset.guided = String(Boolean(film?.guided));
     for (const chip of findAll("[data-shows]")) {
       chip.setAttribute("aria-pressed", String(shown[chip.dataset.shows]));
@@ -354,6 +354,8 @@ function planeMarkup({ data, schedule, sampler, label, most, first, prefix }) {
         <canvas class="player-strip" aria-hidden="true"></canvas><div class="player-ramp"></div><div class="plot-cursor"></div></div>
       <div class="plot-ticks mono" aria-hidden="true"></div>
       ${transportMarkup(1)}
+    </div>
+    <div class="plane-more">
       <div class="plane-distance plot-time"><svg class="plot-stretched" viewBox="0 0 1 1" preserveAspectRatio="none"
         aria-hidden="true"><path class="plot-line"/></svg><i class="plot-cursor"></i></div>
       <p class="line soft plane-below"><span>Distance of the fields, from 0.0001 to 1</span><span class="plane-learned"></span></p>

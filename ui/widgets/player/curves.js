@@ -13,6 +13,7 @@ const [TOP, FOOT] = [12, 234];
 const LEFT = 52; // px for the numbers of the rising axis
 const LETTER = 7.8; // px that one takes, about
 const LINE = 15; // px from one name to the next
+const LEAD = 18; // px from the end of a line to its name
 const NEAR = 24; // px between a pointer and the line that it means
 
 // By shape as well as by colour; the accent belongs to guidance.
@@ -100,14 +101,14 @@ export function makeCurves(box, { curves, on, readAt }) {
   function draw({ names, lanes, axis, marksIn }) {
     const width = svg.parentElement.clientWidth;
     const longest = Math.max(...names.map((lane) => lane.length));
-    const right = Math.round(width - Math.min(longest * LETTER + 14, 0.3 * width));
+    const right = Math.round(width - Math.min(longest * LETTER + LEAD + 5, 0.32 * width));
     const along = axisOf({ low: 0, high: 1 }, LEFT, right);
     const up = upOf(chosen, lanes);
-    const lines = (up ? lanes : []).map((lane) => ({
+    const lines = withSpots((up ? lanes : []).map((lane) => ({
       lane,
       i: names.indexOf(lane.name),
       at: placesOf(lane, chosen.key, axis, up).map(([x, y]) => [along.at(x), up.at(y)]),
-    })).filter(({ at }) => at.length);
+    })).filter(({ at }) => at.length));
     drawn = { names, lanes, axis, marksIn, along, up, lines, width, right };
     area.style.inset = `${TOP}px ${width - right}px ${HEIGHT - FOOT}px ${LEFT}px`;
     ticks.style.margin = `0 ${width - right}px 0 ${LEFT}px`;
@@ -178,8 +179,7 @@ export function makeCurves(box, { curves, on, readAt }) {
     if (!text) return;
     text.textContent = near < 0 ? "" : drawn.names[near];
     if (near < 0) return;
-    const [, y] = drawn.lines.find((line) => line.i === near).at.at(-1);
-    text.setAttribute("y", y + 4);
+    text.setAttribute("y", drawn.lines.find((line) => line.i === near).spot + 4);
     text.style.fill = `var(--${styleOf(near).colour})`;
   }
 
@@ -224,27 +224,37 @@ function lineMarkup({ i, at }) {
     style="--line:var(--${styleOf(i).colour})"/>`;
 }
 
-/** Names at the ends of lines, as many as have room; of lines that end together, the name of the one
-    that came from above stands above. */
+/** Names beside the ends of lines, in the order of these; each led to from its own. */
 function namesMarkup({ names, lines, width, right }) {
-  const ends = lines.map(({ at }) => at.at(-1)[1]);
-  const spots = apart(ends, LINE, TOP + 2, FOOT - 4, 3 * LINE);
-  const named = lines.filter((_, k) => !Number.isNaN(spots[k]));
-  const rank = ({ at }) => [Math.round(at.at(-1)[1] / LINE), meanOf(at.slice(-Math.ceil(at.length / 3)))];
-  const order = (a, b) => rank(a)[0] - rank(b)[0] || rank(a)[1] - rank(b)[1];
-  const falling = spots.filter((y) => !Number.isNaN(y)).sort((a, b) => a - b);
-  const letters = Math.floor((width - right - 11) / LETTER);
-  return named.sort(order).map(({ i, at }, k) => {
+  const letters = Math.floor((width - right - LEAD - 3) / LETTER);
+  return lines.map(({ i, at, spot }) => {
     const [x, y] = at.at(-1);
-    const text = names[i].length > letters ? `${names[i].slice(0, letters - 1)}…` : names[i];
-    return `<path class="player-leader" d="M${x} ${y}L${x + 8} ${falling[k]}"/><text data-line="${i}"
-      class="player-end plot-name" x="${x + 11}" y="${falling[k]}" dy="4"
-      style="fill:var(--${styleOf(i).colour})">${escapeText(text)}</text>`;
+    const colour = `var(--${styleOf(i).colour})`;
+    return `<path data-line="${i}" class="player-leader" d="M${x} ${y}L${x + LEAD} ${spot}"
+      style="stroke:${colour}"/><text data-line="${i}" class="player-end plot-name"
+      x="${x + LEAD + 3}" y="${spot}" dy="4" style="fill:${colour}">${
+      escapeText(shortened(names[i], letters))}</text>`;
   }).join("");
 }
 
-function meanOf(at) {
-  return at.reduce((sum, [, y]) => sum + y, 0) / at.length;
+/** Where the name of each line stands: those of lines that end together in the order in which they
+    came. */
+function withSpots(lines) {
+  const endOf = ({ at }) => at.at(-1)[1];
+  const meanOf = ({ at }) => {
+    const last = at.slice(-Math.ceil(at.length / 3));
+    return last.reduce((sum, [, y]) => sum + y, 0) / last.length;
+  };
+  const order = (a, b) => (Math.abs(endOf(a) - endOf(b)) < 1
+    ? meanOf(a) - meanOf(b) : endOf(a) - endOf(b));
+  const sorted = [...lines].sort(order);
+  const spots = apart(sorted.map(endOf), LINE, TOP + 2, FOOT - 4);
+  return sorted.map((line, k) => ({ ...line, spot: spots[k] }));
+}
+
+/** The end of a name, where its number is, is not left out. */
+function shortened(name, letters) {
+  return name.length > letters ? `${name.slice(0, letters - 4)}…${name.slice(-3)}` : name;
 }
 
 /** How high a line is at an x; NaN beside it. */
