@@ -121,7 +121,7 @@ def _open_tiles(grid: RunTab, single: RunTab) -> None:
         if current is None:
             yield single.silence
             return
-        alone = grid.studio.settled(_alone(grid.studio, current, picked.index))
+        alone = grid.studio.settled(tile_of(grid.studio, current, picked.index))
         yield single.set_to(alone)
         kept = single.studio.tile(current, picked.index)
         if kept is None:  # its run has had to make room: sample this image again
@@ -139,7 +139,7 @@ def _open_tiles(grid: RunTab, single: RunTab) -> None:
     grid.stage.select(show, grid.current, outputs, js=there, **STREAM)
 
 
-def _alone(studio: Studio, key: Key, image: int) -> Key:
+def tile_of(studio: Studio, key: Key, image: int) -> Key:
     """One image of a run, as a run of its own."""
     request = key.request
     if request.toward is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 from playwright.sync_api import expect
@@ -55,6 +56,38 @@ def test_play_presses_and_scrubbing_ask_nothing_and_stay_on_the_tab(led):
     assert 3 <= visitor.at() <= 7, "it is dragged"
     assert visitor.requests[asked:] == []
     expect(visitor.tab("sample")).to_have_attribute("aria-selected", "true")
+
+
+# How far the knob is within the ends of its track, in pixels.
+KNOB = """(track) => {
+  const cursor = track.querySelector(".plot-cursor");
+  const { left, width } = getComputedStyle(cursor, "::before");
+  const begins = cursor.getBoundingClientRect().left + parseFloat(left);
+  const { left: from, right: to } = track.getBoundingClientRect();
+  return Math.min(begins - from, to - begins - parseFloat(width));
+}"""
+
+
+def test_the_way_to_another_seed_is_taken_and_a_tile_of_it_stays_on_the_way(led):
+    visitor = led("?n=4&steps=3&label=3&toward=8")
+    visitor.wait_for_kept("7 frames")
+    request = Request(n=4, steps=3, label=3, toward=8)
+    for key in ("Home", "End"):
+        visitor.press(key)
+        assert visitor.timeline().evaluate(KNOB) > -0.1
+    expected = sample(load(MODEL), request)[..., 0]
+    assert np.abs(tiles(visitor.picture(), 4).astype(int) - expected).max() <= 2
+    visitor.open_tile(1)
+    visitor.wait_for_link(tab="reverse", toward="8", along=str(1 / 3), steps="3")
+    expect(visitor.page.get_by_text("33 % of the way from the noise of seed 0")).to_be_visible()
+    visitor.set_number("reverse-steps", 4)
+    visitor.click("reverse-run")
+    visitor.wait_for_link(toward="8", along=str(1 / 3), steps="4")
+    visitor.wait_for_kept("5 frames", "reverse")
+    visitor.press("End", tab="reverse")
+    alone = replace(request, n=1, along=1 / 3, steps=4)
+    shown = tiles(visitor.picture(tab="reverse"), 1).astype(int)
+    assert np.abs(shown - sample(load(MODEL), alone)[..., 0]).max() <= 2
 
 
 def begin_long(visitor):

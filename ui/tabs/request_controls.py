@@ -107,6 +107,7 @@ CONTROLS = {
     "toward": Control(
         gr.Textbox, "To seed", {"placeholder": "none", "max_lines": 1, "min_width": 80}
     ),
+    "along": Control(gr.Slider, "How far", SHARE | {"step": 0.01}),
     "share": Control(gr.Slider, "Its share", SHARE | {"elem_classes": "guidance"}),
     # How it is steered: what the Guidance tab makes requests of.
     "method": _chips("Guidance", [], kind=Chips, look=TERMS),

@@ -16,6 +16,7 @@ from . import hub_models
 from .request_controls import control, fine_print, model_picker, seed_row
 
 OTHERS = ("toward", "mix")  # of a request, empty where there is no other
+HALFWAY = 0.5  # how far one image is on a way, unless chosen
 
 
 @dataclass
@@ -43,6 +44,10 @@ class Controls:
         choices = label_choices(studio, key.model)
         values["model"] = hub_models.pick(key.model, hub_models.offered(studio))
         values["label"] = gr.update(choices=choices, value=str(key.request.label))
+        if "along" in values and key.request.toward is not None:
+            (values["along"],) = key.request.places([key.request.first])
+        elif "along" in values:
+            values["along"] = HALFWAY  # means nothing without a second seed
         values |= {name: text(values[name]) for name in OTHERS if name in values}
         if "mix" in values:
             values["mix"] = gr.update(choices=to_classes(choices), value=values["mix"])
@@ -78,11 +83,12 @@ def build(
         numbers, roll = seed_row(
             default, prefix, "seed", "first", hidden=() if single else ("first",)
         )
-        if not single:
-            with gr.Accordion("From one to another", open=False, elem_id=f"{prefix}-walk"):
-                parts["toward"] = control("toward", "", prefix)
-                offered = to_classes(parts["label"].choices)
-                parts["mix"] = control("mix", "", prefix, label="To class", choices=offered)
+        with gr.Accordion("From one to another", open=False, elem_id=f"{prefix}-walk"):
+            parts["toward"] = control("toward", "", prefix)
+            if single:
+                parts["along"] = control("along", HALFWAY, prefix)
+            offered = to_classes(parts["label"].choices)
+            parts["mix"] = control("mix", "", prefix, label="To class", choices=offered)
         if among:
             among()
         with gr.Accordion("Fine print", open=False):
@@ -140,6 +146,12 @@ def walk_in_words(request: Request) -> str:
     """What is seen of a way from one seed to another."""
     led = "" if request.mix is None else f", from class {request.label} to {request.mix}"
     led = ", through all classes" if request.label == "all" else led
+    if request.n == 1:
+        (place,) = request.places([request.first])
+        return (
+            f"{100 * place:.0f} % of the way from the noise of seed {request.seed} to that of seed "
+            f"{request.toward}{led}."
+        )
     if request.toward == request.seed:
         return f"One noise{led or ', one class'}."
     return (

@@ -74,6 +74,8 @@ class RunTab:
         named = dict(zip(self.controls.parts, values, strict=True))
         model, others = named.pop("model"), run_controls.OTHERS
         texts = {name: str(named.pop(name) or "") for name in others if name in named}
+        if not texts.get("toward"):
+            named.pop("along", None)
         return Key(model, Request(**named).with_texts(texts))
 
     def set_to(self, key: Key) -> dict:
@@ -99,7 +101,7 @@ class RunTab:
         if self.formulas:
             told = {self.formulas: self.formulas.of(model, key.requests)}
         if self.caption:
-            walk = key.request.toward is not None and key.request.n > 1
+            walk = key.request.toward is not None
             words = run_controls.walk_in_words(key.request) if walk else ""
             told[self.caption] = explained(f"{words} {self.about}".strip())
         return told
@@ -279,7 +281,7 @@ def build(
         with gr.Column(elem_classes="control-column"):
             panel = run_controls.build(studio, name, single=single, default=default, among=among)
     current = gr.State(None)
-    told = (formulas, about, None if single else words)
+    told = (formulas, about, words)
     run_tab = RunTab(studio, name, default, panel, screen, kept, current, single, *told)
     run_tab.wire(
         *(panel.parts[part].input for part in ("label", "sampler", "mix") if part in panel.parts)
