@@ -24,7 +24,7 @@ export function mount({ root, options, find, findAll, on }) {
 
   function receive(value) {
     if (value.kind !== "network") return;
-    find(".net-title").textContent = value.title;
+    find(".tool-name").textContent = value.title;
     figure.setAttribute("aria-label", `${options.label}. ${value.spoken} The arrow keys walk `
       + "through its blocks.");
     figure.innerHTML = `<div class="net-embeddings">${value.embeddings.map(embedding).join("")}</div>
@@ -93,7 +93,7 @@ function skeleton(options) {
     ${text}</span>`;
   const named = (name) => `<span ${term(name, -1)}>${name}</span>`;
   return `
-    <p class="net-title"></p>
+    <p class="tool-name"></p>
     <div class="net-figure" role="img" tabindex="0" aria-label="${escapeText(options.label)}"></div>
     <p class="net-told" role="status"></p>
     <div class="net-keys soft" data-hints>

@@ -209,7 +209,7 @@ export function mount({ root, options, find, on, onSize, trigger }) {
 
 function skeleton(options) {
   const [label, symbol] = [options.label, options.symbol].map(escapeText);
-  return `<p class="image-grid-label">${label}&ensp;<span class="image-grid-recorded mono soft"></span></p>
+  return `<p class="tool-name">${label}&ensp;<span class="image-grid-recorded mono soft"></span></p>
     <div class="image-grid-frame"><div class="image-grid-scroll"><div class="image-grid-sheet">
       <span class="image-grid-corner" aria-hidden="true">${symbol}</span>
       <div class="image-grid-columns mono soft" aria-hidden="true"></div>

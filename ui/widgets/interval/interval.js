@@ -100,7 +100,7 @@ function skeleton({ label, maximum, first }) {
     <div class="interval-head line"><span ${term(label)}>${safe}</span>
       <span class="interval-numbers soft"></span></div>
     <div class="interval-line mono"><span class="interval-most" aria-hidden="true">${maximum + first}</span>
-      <div class="interval-track"><div class="interval-scale"><div class="interval-fill"></div>
+      <div class="interval-track plot-time"><div class="interval-scale"><div class="interval-fill"></div>
         ${handle("high", "from")}${handle("low", "to")}</div></div>
       <span class="interval-least" aria-hidden="true">${first}</span></div>`;
 }

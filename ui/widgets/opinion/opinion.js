@@ -3,7 +3,7 @@ import { escapeText, term } from "../component.js";
 const LEAST = 0.02; // of the gain that fills its half: smaller ones are noise, and stay small
 
 export function mount({ root, options, find, findAll }) {
-  root.innerHTML = `<p class="opinion-label">${escapeText(options.label)}&ensp;<span
+  root.innerHTML = `<p class="tool-name">${escapeText(options.label)}&ensp;<span
     class="opinion-recorded mono soft"></span></p><div class="opinion-rows"></div>`;
   let built = "";
   return (value) => {

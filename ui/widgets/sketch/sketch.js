@@ -292,7 +292,7 @@ function skeleton(options) {
   const samples = options.names.map((name, i) => `<button type="button" data-sample="${i}"
     aria-label="${escapeText(name)}"><canvas></canvas></button>`);
   return `
-    <span class="sketch-label">${escapeText(options.label)}</span>
+    <p>${escapeText(options.label)}</p>
     <div class="sketch-actions" role="group" aria-label="Brush">
       <button type="button" class="button" data-brush="ink" aria-pressed="true">Draw</button>
       <button type="button" class="button" data-brush="hole" aria-pressed="false">Paint a hole</button>

@@ -7,7 +7,7 @@ const FLOORS = [0.95, 0.9, 0.8, 0.5, 0]; // of the accuracy axis: the highest th
 const HEIGHT = 326;
 
 export function mount({ root, options: { label }, find, trigger }) {
-  root.innerHTML = `<div class="line"><span>${escapeText(label)}</span><span
+  root.innerHTML = `<div class="tool-name line"><span>${escapeText(label)}</span><span
     class="tradeoff-status mono soft"></span></div><div></div><p
     class="tradeoff-note note instead"></p>`;
   const pick = (index) => trigger("select", { index, value: data.run });
