@@ -430,7 +430,8 @@ def _check_work(model: Model, work: int) -> None:
 
 def _way() -> dict:
     """How the tiles from one picture to another are laid out."""
-    return {"columns": SHOWN, "column_labels": ["from", *[""] * (SHOWN - 2), "to"], "symbol": ""}
+    between = [f"{share:.0%}" for share in np.linspace(0, 1, SHOWN)[1:-1]]
+    return {"columns": SHOWN, "column_labels": ["from", *between, "to"], "symbol": ""}
 
 
 def _turned(steps: int, is_linked: bool) -> str:
