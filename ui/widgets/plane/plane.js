@@ -3,6 +3,7 @@
 
 import { atNextFrame, clamp, escapeText, term } from "../component.js";
 import { axisOf, nearest, putInPlace, stopBeside, stopsOf, ticksOf } from "../player/axis.js";
+import { PATIENCE, WAITING } from "../player/sentence.js";
 import { listenToDrags, listenToHands, makePlayback, transportMarkup } from "../player/transport.js";
 import { bytesOf, figure } from "../numbers.js";
 import { curveOf, nearest as nearestOf, ticksBelow } from "../plot.js";
@@ -42,6 +43,8 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
   let lastRun = ""; // that was on the stage
   let followed = ""; // the link that was followed
   let isLate = false; // something was chosen while the network learned
+  let asking = 0; // the timer of what was asked for
+  let waits = false; // for the first news of it
 
   listen();
   player.dataset.state = "idle";
@@ -54,6 +57,8 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
   function receive(value) {
     if (value.kind === "link") follow(value);
     if (!["live", "film", "error"].includes(value.kind)) return;
+    clearTimeout(asking);
+    waits = false;
     if (value.kind === "error") return showError(value.message);
     if (value.kind === "film" && film?.run === value.run) return; // it may be said again
     find(".player-error").hidden = true;
@@ -124,6 +129,11 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
     lastRun = film?.run ?? lastRun;
     props.value = { kind: "asked", do: what, run: lastRun, ...settings() };
     trigger("input");
+    clearTimeout(asking);
+    asking = setTimeout(() => {
+      waits = true;
+      paintSoon();
+    }, PATIENCE);
   }
 
   /** A link or a file brings back what it names; the network learns it anew. */
@@ -283,7 +293,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
     find("[data-caption=learned]").innerHTML = `<b>learned</b> <span class="player-word">${left}${escapeText(dashed)}</span>`;
     find("[data-caption=exact]").innerHTML = live ? right
       : `<b ${term("exact", -1)}>exact</b> <span class="player-word">${right}</span>`;
-    find(".player-sentence").textContent = planeSentence({ film, live, here });
+    find(".player-sentence").textContent = waits ? WAITING : planeSentence({ film, live, here });
     find(".player-step").textContent = live ? `${live.done} / ${live.training}`
       : here ? `${here.index} / ${film.total}` : "–";
     find(".player-time b").textContent = here ? here.t : "–";

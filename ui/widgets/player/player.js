@@ -10,7 +10,7 @@ import {
   addFrame, costText, filmLane, forgetOthers, heldText, isHere, keepSpare, liveLane, loadPanes,
   pictureLane, release,
 } from "./lanes.js";
-import { sentenceOf } from "./sentence.js";
+import { PATIENCE, sentenceOf, WAITING } from "./sentence.js";
 import { makeStage } from "./stage.js";
 import { paintStrip } from "./strip.js";
 import { listenToDrags, listenToHands, makePlayback, transportMarkup } from "./transport.js";
@@ -18,8 +18,6 @@ import { listenToDrags, listenToHands, makePlayback, transportMarkup } from "./t
 const ALIGN_NAMES = { step: "step", t: "step", logsnr: "log-SNR" };
 const IN_SENTENCES = ["x_t", "x̂0", "judge", "Guidance"];
 const REST = 300; // milliseconds after which a hand rests
-const PATIENCE = 500; // milliseconds without news of a run that was asked for
-const WAITING = "Asked. The first step takes a moment: the server may have other runs before this one.";
 const UNREAD = "The recording could not be read. Run it again.";
 const UNFETCHED = "This step could not be fetched. Try again.";
 

@@ -1,6 +1,10 @@
 // What happens at a step, in plain words, from the run's own numbers at that step; see
 // lab/process/step_numbers.py for what each of them is.
 
+export const PATIENCE = 500; // milliseconds without news of a run that was asked for
+export const WAITING = "Asked. The first step takes a moment: the server may have other runs before "
+  + "this one.";
+
 const BLURRED = 0.85; // of the contrast that the picture has in the end
 const FAR = 0.5; // of the way from a blank picture to the one in the end
 const MUCH = 0.25;
