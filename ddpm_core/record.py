@@ -53,8 +53,8 @@ def training_record(loop) -> dict:
 
 
 def command(words: list[str]) -> str:
-    """The command as anyone may repeat it: of an absolute path only its last part."""
-    words = [re.sub(r"(^|=)/(?:.*/)?", r"\1", word) for word in words]
+    """The command as anyone may repeat it: of a path out of this folder only its last part."""
+    words = [re.sub(r"(^|=)(?:/|\.\./)(?:.*/)?", r"\1", word) for word in words]
     return "python -m ddpm_core " + shlex.join(words)
 
 

@@ -205,7 +205,7 @@ def test_a_run_tells_of_each_machine_and_command_that_it_went_on_with(
 
 
 def test_the_command_that_is_kept_tells_of_no_place():
-    words = ["train", "--data-root=/home/me/data", "--init", "/home/me/its", "--out", "runs/x"]
+    words = ["train", "--data-root=/home/me/data", "--init", "../me/its", "--out", "runs/x"]
     kept = record.command(words)
     assert kept == "python -m ddpm_core train --data-root=data --init its --out runs/x"
 

@@ -65,6 +65,19 @@ EXAMPLES = (
         race_links.query(RaceKey("samplers", "mnist-conditional", _ALL_STEPS), tab="reverse"),
     ),
     Example(
+        "A straight way out of noise",
+        "The same 3 by flow matching. Below, choose “how straight” and compare the two curves.",
+        race_links.query(
+            RaceKey(
+                "schedules",
+                "mnist-conditional",
+                Request(n=1, label=3, steps=20),
+                against="mnist-flow",
+            ),
+            tab="reverse",
+        ),
+    ),
+    Example(
         "A 7 on its way into noise",
         "Find the t at which the 7 can no longer be seen. Sampling comes back along this way.",
         urlencode(
