@@ -45,6 +45,8 @@ def check_choice(name: str, value, choices) -> str:
 
 
 def _check_number(name: str, value) -> None:
+    if value is None:
+        raise InvalidInput(f"{name} is missing: it must be a number")
     real = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not real or value != value or value in (math.inf, -math.inf):
         raise InvalidInput(f"{name} must be a finite number, not {_brief(value)}")

@@ -156,6 +156,8 @@ class Task:
     def _checked(self) -> tuple:
         if not isinstance(self.drawn, Sequence) or isinstance(self.drawn, str):
             raise InvalidInput("drawn points must be a list")
+        if len(self.drawn) < FEWEST_DRAWN:
+            raise InvalidInput(f"draw something first: at least {FEWEST_DRAWN} points")
         check_int("number of points drawn", len(self.drawn), FEWEST_DRAWN, MOST_DRAWN)
         points = []
         for point in self.drawn:

@@ -68,7 +68,7 @@ def test_what_is_stopped_shows_what_was_learned_until_then():
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"data": "drawn", "drawn": ""}, "number of points drawn"),
+        ({"data": "drawn", "drawn": ""}, "draw something first"),
         ({"data": "drawn", "drawn": "x" * 10**6}, "what was drawn"),
         (
             {

@@ -23,8 +23,9 @@ from ..widgets.download.download import Choice, Taken
 from . import forward_links, permalinks
 from .file_cache import put
 
-# How wide a picture grows by enlarging, and what all frames together may.
-SIDE = 224
+# How wide a picture grows by enlarging, unless twice its size is wider, and what all frames together
+# may.
+SIDE = 480
 PIXELS = 16 * 10**6
 WALK_MS = 120  # a frame of a film from one seed to another
 
@@ -187,7 +188,7 @@ def enlargement(shape: tuple[int, ...], frames: int) -> int:
     No more than a long film can bear: it is encoded while its visitor waits.
     """
     bearable = math.sqrt(PIXELS / (frames * shape[0] * shape[1]))
-    return max(1, min(SIDE // shape[1], int(bearable)))
+    return max(1, min(max(2, SIDE // shape[1]), int(bearable)))
 
 
 def pace(frames: int) -> int:

@@ -66,7 +66,7 @@ S_MAX = 10.0
 # What a slider of λ spans; beyond it pictures are saturated, see docs/guidance.md.
 LAMBDA_MAX = {"classifier-noisy": 20.0, "classifier": 200.0}
 TERMS = "chips terms"  # of which each is in the glossary
-WHOLE = {"precision": 0, "minimum": 0, "min_width": 80}
+WHOLE = {"precision": 0, "min_width": 80}
 SHARE = {"minimum": 0, "maximum": 1, "step": 0.05}
 # Errors of the report that can be put back; see ``ddpm_core.faults``.
 FAULTS = [("none", "none"), *((ERROR_WORDS[name], name) for name in REPORT_ERRORS)]

@@ -233,7 +233,8 @@ class RunTab:
         tab, panel = self.keep.tab, self.controls
         share_panel.wire(self.keep.take, partial(files.kept, self.studio, tab))
         rolled = panel.roll.click(None, None, panel.parts["seed"], js=ROLL, **QUIET)
-        gr.on([panel.run.click, *events], **self.running)
+        typed = [panel.parts[name].submit for name in ("seed", "first") if name in panel.parts]
+        gr.on([panel.run.click, *typed, *events], **self.running)
         rolled.then(**self.running)
         panel.stop.click(self.stop, **AT_ONCE)
 

@@ -10,6 +10,10 @@ export function planeSentence({ film, live, here }) {
   }
   if (!here) return "Press Train: a small network learns these points while you watch.";
   const distance = film.distance[here.i];
+  if (film.done < film.training) {
+    return `Stopped after ${film.done.toLocaleString("en")} of ${film.training.toLocaleString("en")} training steps: `
+      + "points of this network are off because it has not learned enough yet.";
+  }
   if (here.t === 0) {
     return `A perfect network gives back the training points: so do ${percent(film.copies.exact)} of the exact `
       + `points, but ${percent(film.copies.learned)} of the learned ones. The difference is what generalisation is.`;

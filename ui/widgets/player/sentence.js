@@ -10,6 +10,7 @@ const FAR = 0.5; // of the way from a blank picture to the one in the end
 const MUCH = 0.25;
 const NEAR = 0.15;
 const STUCK = 0.02;
+const RESTLESS = 0.1;
 const SETTLED = 0.75; // of the images, by what the judge reads
 const LITTLE_NOISE = 0.3;
 const ALL_NOISE = 0.95;
@@ -24,7 +25,10 @@ export function sentenceOf(lanes, { forward = false } = {}) {
 }
 
 function reverseSentence(lane) {
-  const { here, shape: [n] } = lane;
+  const { here, shape: [n], total } = lane;
+  if (endedEarly(lane)) {
+    return `Stopped at step ${here.index} of ${total.toLocaleString("en")}: x_t is still ${percent(noiseOf(here))} noise.`;
+  }
   const phase = phaseOf(here);
   const guess = n > 1 ? "guesses" : "guess";
   const noise = percent(noiseOf(here));
@@ -41,11 +45,14 @@ function reverseSentence(lane) {
     details: "Only details change now, and the last of the noise goes.",
     lost: `x̂0 has stopped changing although x_t is still ${noise} noise: nothing in it can tell what `
       + "to draw, so something is wrong.",
-    late: `Only ${noise} noise is left, and yet x̂0 still changes much: steps this large, or a fault, `
-      + "leave it no time.",
+    late: `${noise[0].toUpperCase()}${noise.slice(1)} noise is left, and yet x̂0 still changes much: steps this large, `
+      + "or a fault, leave it no time.",
     noisy: `x_t is still ${noise} noise; a little of it goes with every step.`,
     end: wasLost(lane) ? "The noise is gone, but x̂0 was settled before there was anything to see: "
-      + "this is no picture." : "The noise is gone: what is left is the picture.",
+      + "this is no picture."
+      : isUnfinished(lane) ? "This was the last step, but x̂0 still changed in it: the picture is not "
+        + "finished. More steps help, or another sampler."
+        : "The noise is gone: what is left is the picture.",
   }[phase];
   const more = [phase === "end" ? "" : pushWords(here), readWords(lane, phase)];
   return [words, ...more].filter(Boolean).join(" ");
@@ -66,6 +73,11 @@ function phaseOf({ index, t, numbers }) {
 /** Whether a run was lost from its first steps on. */
 function wasLost({ frames }) {
   return Boolean(frames?.some((frame) => frame.index > 1 && frame.numbers && phaseOf(frame) === "lost"));
+}
+
+/** Whether the last step of a run still changed what was to be the picture. */
+function isUnfinished({ frames }) {
+  return frames?.filter(({ numbers, t }) => numbers && t > 0).at(-1)?.numbers.left > RESTLESS;
 }
 
 function pushWords({ numbers: { push } }) {

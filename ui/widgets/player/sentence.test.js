@@ -79,6 +79,20 @@ test("on the way into noise it says how much of the picture is left", () => {
   assert.match(forward({ noise: 0.999 }), /Nothing of the picture/);
 });
 
+test("a picture that its last step still changed is not called finished", () => {
+  const end = { index: 20, t: 0, numbers: { noise: 0, left: 0, contrast: 1 } };
+  const ended = (left) => sentenceOf([{ name: "", shape: [4, 1, 28, 28], here: end,
+    frames: [{ index: 19, t: 1, numbers: { noise: 0.001, left, contrast: 1 } }, end] }]);
+  assert.match(ended(0.02), /what is left is the picture/);
+  assert.match(ended(0.2), /not finished/);
+});
+
+test("a run that was stopped says so where it stands", () => {
+  const here = { index: 5, t: 500, numbers: { noise: 0.6 } };
+  const words = sentenceOf([{ name: "", shape: [1, 1, 28, 28], here, total: 20, files: { x: [] }, frames: [here] }]);
+  assert.match(words, /^Stopped at step 5 of 20/);
+});
+
 test("lanes without numbers are passed over in silence", () => {
   assert.equal(sentenceOf([{ name: "", shape: [1], here: { index: 0, t: 0, numbers: {} } }]), "");
 });

@@ -1,4 +1,4 @@
-import { onView, playerOf, remember, remembered } from "../component.js";
+import { onView, playerOf, remember, remembered, withTerms } from "../component.js";
 
 const KNOWN = "tour"; // to the browser, once it was taken or declined
 const FOLLOWS = 4000; // ms that a control which is pushed about is kept in view
@@ -75,7 +75,7 @@ export function mount({ root, find, options: { steps } }) {
     pointAt(null);
     const words = { chapter, title, text, count: `${at + 1} of ${steps.length}`,
       next: at === steps.length - 1 ? "Done" : "Next" };
-    for (const name in words) part(name).textContent = words[name];
+    for (const name in words) part(name).innerHTML = withTerms(words[name], ["x_t", "x̂0"]);
     part("back").disabled = at === 0;
     if (document.activeElement === document.body) part("next").focus({ preventScroll: true });
     tick();
