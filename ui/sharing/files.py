@@ -23,8 +23,7 @@ from ..widgets.download.download import Choice, Taken
 from . import forward_links, permalinks
 from .file_cache import put
 
-# How wide a picture grows by enlarging, unless twice its size is wider, and what all frames together
-# may.
+# How wide a picture grows by enlarging, or else to twice its width; what all frames together may.
 SIDE = 480
 PIXELS = 16 * 10**6
 WALK_MS = 120  # a frame of a film from one seed to another
