@@ -264,9 +264,13 @@ SHOTS = {
         ),
     ),
     "figure-8": (
-        "The conditional model alone as well (s = 1), of a model trained with p_uncond = 0.1, the "
-        "cosine schedule and attention.",
-        (Shot("mnist-conditional", "Class 3, s = 1", (3,), 16),),
+        "The conditional model alone as well (s = 1): the report's, as far as it is told (the "
+        "linear schedule without attention is assumed), and ours, trained with p_uncond = 0.1, the "
+        "cosine schedule, attention and v in place of the noise. Both from the same noises.",
+        (
+            Shot("mnist-linear-conditional", "Class 3, s = 1, p_uncond = 0.01", (3,), 16),
+            Shot("mnist-conditional", "Class 3, s = 1, p_uncond = 0.1", (3,), 16),
+        ),
     ),
 }
 

@@ -33,6 +33,7 @@ ALL_STEPS = ("ddpm", 1000)
 FEW = Request(n=2048, label="all")
 FEW_MODELS = ("mnist-conditional", "cifar10-conditional")
 FLOW_MODEL = "mnist-flow"
+REPORTS_OWN = "mnist-linear-conditional"  # the model of its Figure 8
 COST = Request(n=2048, label="none", sampler="ddpm", steps=100)
 # As the report samples; the mean over minibatches does not depend on how many there are.
 OWN_WAY = Request(n=512, label="none", sampler="ddpm", steps=1000)
@@ -44,6 +45,7 @@ MODELS = (
     FEW_MODELS[0],
     *(f"mnist-{name}" for name in ABLATIONS),
     AGAIN_MODEL,
+    REPORTS_OWN,
     FLOW_MODEL,
     FEW_MODELS[1],
     *(f"cifar10-{name}" for name in ABLATIONS),
@@ -232,7 +234,7 @@ def of_models() -> Table:
     """Each model's share of wanted classes, of samples near a training image, and its bound."""
     rows = []
     for model in MODELS:
-        told = model in (*FEW_MODELS, FLOW_MODEL)  # those that know classes
+        told = model in (*FEW_MODELS, FLOW_MODEL, REPORTS_OWN)  # those that know classes
         request = replace(SAMPLES, label="all" if told else "none")
         figures = [("classes", share) if told else None, ("neighbours", near), ("bound", bits)]
         figures += [("bound", loss(k)) for k in range(len(QUARTERS))]
