@@ -27,7 +27,7 @@ TABS = {
     "plane": "Plane",
     "results": "Results",
 }
-LEFT = ("given up", "Connection errored out")
+LEFT = ("given up", "Connection errored out", "aborted without reason")
 DROP = """([name, data, target]) => {
   const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
   const files = new DataTransfer();
