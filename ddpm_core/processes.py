@@ -27,7 +27,7 @@ def join(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.set_device(find_device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}"))
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    dist.barrier()  # one that ends at once would leave the others without whom they wait for
+    dist.barrier()  # else one that fails at once hangs up while others still connect
     atexit.register(dist.destroy_process_group)
 
 

@@ -52,7 +52,7 @@ def turning(
     for step in ddim_inverse(denoiser, schedule, check_images(x0, x0.shape), falling[::-1]):
         yield to_pictures(step.x)
     places = torch.linspace(0, 1, n, dtype=torch.float64)
-    start = great_circle(step.x[:1], step.x[1:], places)
+    start = great_circle(*step.x.cpu().split(1), places).to(model.device)  # in float64
     mixed = [between(ends, place) for place in places.tolist()]
     for step in ddim(model.denoiser(mixed, "float32"), schedule, start, falling, clip=False):
         yield to_pictures(step.x)

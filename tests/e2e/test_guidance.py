@@ -200,6 +200,15 @@ def test_the_ends_of_the_interval_follow_mouse_and_keys(led):
     expect(acts).to_have_text("t = 910 to 910")
     mouse.up()
     visitor.page.wait_for_url(re.compile("t_low.{1,3}909"))
+    low.press("End")
+    for _ in range(2):
+        high.press("PageDown")
+    expect(acts).to_have_text("t = 710 to 1")
+    to(300, steps=1)
+    mouse.down()
+    to(450)  # what is between them moves as it is
+    expect(acts).to_have_text(re.compile(r"^t = 8[56]\d to 1[45]\d$"))
+    mouse.up()
 
 
 def test_class_and_scale_are_taken_from_strip_atlas_and_plot_by_click_and_by_keys(led):

@@ -10,7 +10,7 @@ export function mount({ root, options, find, on, props, trigger }) {
   const track = find(".interval-track");
   const handles = Object.fromEntries(ENDS.map((end) => [end, find(`[data-end="${end}"]`)]));
   let at = { low: 0, high: maximum };
-  let held = null; // the drag under way: of which end, and how far from its middle
+  let held = null; // the drag under way: of which end, or both, and how far from its place
 
   listenToHold(track, on, { begin: grab, move: drag, end: () => (held = null) });
   // It would take the focus from the handle again.
@@ -25,9 +25,18 @@ export function mount({ root, options, find, on, props, trigger }) {
 
   function move(end, t) {
     const bounds = end === "high" ? [at.low, maximum] : [0, at.high];
-    const to = clamp(Math.round(t), ...bounds);
-    if (to === at[end]) return;
-    at[end] = to;
+    set({ ...at, [end]: clamp(Math.round(t), ...bounds) });
+  }
+
+  function moveBoth(t) {
+    const length = at.high - at.low;
+    const low = clamp(Math.round(t), 0, maximum - length);
+    set({ low, high: low + length });
+  }
+
+  function set(next) {
+    if (next.low === at.low && next.high === at.high) return;
+    at = next;
     paint();
     props.value = { ...at };
     trigger("input");
@@ -39,8 +48,12 @@ export function mount({ root, options, find, on, props, trigger }) {
     const t = timeUnder(event);
     const { end } = event.target.dataset;
     const nearer = t - at.low < at.high - t ? "low" : "high";
+    const isWhole = at.low === 0 && at.high === maximum; // which cannot be moved: make it shorter
     // Of two handles in one place the way they are pulled tells which is meant.
-    held = { end: at.low === at.high ? null : end ?? nearer, offset: end ? t - at[end] : 0 };
+    if (at.low === at.high) held = { end: null, offset: end ? t - at[end] : 0 };
+    else if (end) held = { end, offset: t - at[end] };
+    else if (t > at.low && t < at.high && !isWhole) held = { end: "both", offset: t - at.low };
+    else held = { end: nearer, offset: 0 };
     handles[held.end]?.focus({ preventScroll: true, focusVisible: false });
     drag(event);
   }
@@ -48,7 +61,8 @@ export function mount({ root, options, find, on, props, trigger }) {
   function drag(event) {
     const t = timeUnder(event) - held.offset;
     if (Math.round(t) !== at.low) held.end ??= t > at.low ? "high" : "low";
-    if (held.end) move(held.end, t);
+    if (held.end === "both") moveBoth(t);
+    else if (held.end) move(held.end, t);
   }
 
   function timeUnder(event) {
