@@ -203,11 +203,11 @@ REPORT = {
         f"{REPORT_CODE}), of its models: two columns of Table 1 again and three of Table 2.",
     ),
     "few-steps": (
-        "Judge distance in few steps: mnist-conditional",
+        "Judge distance in few steps, digits: mnist-conditional",
         "Always 1,000 steps of DDPM: it leaves faster samplers to others.",
     ),
     "few-steps-cifar10": (
-        "Judge distance in few steps: cifar10-conditional",
+        "Judge distance in few steps, photographs: cifar10-conditional",
         "Always 1,000 steps of DDPM.",
     ),
 }

@@ -8,6 +8,8 @@ interface Window {
     tabId(tab: HTMLElement): string;
     ofTabs: string[];
     slider(id: string): string;
+    ofSlider: string;
+    release(): Event;
     choice(group: Element, value: string): HTMLElement | null;
     editor: string;
     named: string;

@@ -21,6 +21,10 @@
     /** What changes when a tab opens. */
     ofTabs: ["aria-selected"],
     slider: (id) => `#${id} input[type=range]`,
+    /** The track of a slider and its number. */
+    ofSlider: ".block:has([type=range]) input",
+    /** What makes Gradio say that a slider was let go, if it is sent to one. */
+    release: () => new Event("pointerup", { bubbles: true }),
     choice: (group, value) => group.querySelector(`input[value="${value}"]`),
     editor: ".cm-editor",
     /** What has a name that may be explained: the label of a control, and what is pressed as well,

@@ -91,7 +91,7 @@ CONTROLS = {
         [("auto", "auto"), ("float32", "float32"), ("bfloat16", "bfloat16")],
         is_fine_print=True,
     ),
-    "fault": Control(gr.Dropdown, "The report's error", {"choices": FAULTS}),
+    "fault": Control(gr.Dropdown, "The report's error", {"choices": FAULTS, "filterable": False}),
     "form": _chips("Push", [("λ ∇ ln p", "plain"), ("λ √(1 − ᾱ) ∇ ln p", "scaled")]),
     "at": _chips(
         "The classifier looks at",
@@ -102,7 +102,7 @@ CONTROLS = {
         "Strength over t",
         [("constant", "constant"), ("early", "early"), ("late", "late")],
     ),
-    "mix": Control(gr.Dropdown, "Mixed with"),
+    "mix": Control(gr.Dropdown, "Mixed with", {"filterable": False}),
     # Not a number: an empty one would arrive as 0.
     "toward": Control(
         gr.Textbox, "To seed", {"placeholder": "none", "max_lines": 1, "min_width": 80}

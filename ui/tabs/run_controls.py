@@ -38,6 +38,16 @@ class Controls:
     def model(self) -> gr.Dropdown:
         return self.parts["model"]
 
+    def chosen(self, *but: str) -> list:
+        """The events of every part, but for some, that run it anew: a slider is let go, a number or
+        a seed entered, anything else chosen."""
+        kinds = {gr.Slider: "release", gr.Number: "submit", gr.Textbox: "submit"}
+        return [
+            getattr(part, kinds.get(type(part), "input"))
+            for name, part in self.parts.items()
+            if name not in but
+        ]
+
     def updates(self, key: Key, studio: Studio) -> dict:
         """Set every control to a run."""
         values = {name: getattr(key.request, name) for name in self.parts if name != "model"}

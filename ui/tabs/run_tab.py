@@ -233,8 +233,7 @@ class RunTab:
         tab, panel = self.keep.tab, self.controls
         share_panel.wire(self.keep.take, partial(files.kept, self.studio, tab))
         rolled = panel.roll.click(None, None, panel.parts["seed"], js=ROLL, **QUIET)
-        typed = [panel.parts[name].submit for name in ("seed", "first") if name in panel.parts]
-        gr.on([panel.run.click, *typed, *events], **self.running)
+        gr.on([panel.run.click, *events], **self.running)
         rolled.then(**self.running)
         panel.stop.click(self.stop, **AT_ONCE)
 
@@ -284,9 +283,7 @@ def build(
     current = gr.State(None)
     told = (formulas, about, words)
     run_tab = RunTab(studio, name, default, panel, screen, kept, current, single, *told)
-    run_tab.wire(
-        *(panel.parts[part].input for part in ("label", "sampler", "mix") if part in panel.parts)
-    )
+    run_tab.wire(*panel.chosen("model"))
     follow = run_tab.running | {"fn": run_tab.start_shipped}
     run_controls.follow_model(studio, panel).then(**follow)
     return run_tab

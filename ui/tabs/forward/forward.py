@@ -35,6 +35,7 @@ from . import picture_tools
 from .picture_tools import FIRST
 
 NAME = "forward"
+EMPTY = "Draw something, or take a digit: the forward process turns it to noise."
 PANES = {
     "x": {"symbol": "<i>x<sub>t</sub></i>", "text": "in one step (eq. 4)", "spoken": "pictures"},
     "x0": {
@@ -82,9 +83,10 @@ class Forward:
 
     def noise(self, visitor: gr.Request, picture, model, seed, *made_of):
         """All of the forward process, as soon as there is a picture."""
-        if picture is None:
-            return {self.stage: gr.skip()}
         ticket = arm(self.studio, visitor, NAME)
+        if picture is None:
+            nothing = {self.stage: ordered(player.idle(EMPTY), ticket), self.shown: None}
+            return nothing | {self.keep.take: share_panel.idle(ticket.order)}
         try:
             named = self.studio.model(model)
             noised = forward_runs.noised(self.studio, named, picture, seed, ticket)
@@ -258,9 +260,7 @@ def build(studio: Studio) -> Forward:
     with gr.Row(elem_classes="workbench"):
         with gr.Column(elem_classes="stage-column"):
             made["stage"] = player.Player(
-                player.idle(
-                    "Draw something, or take a digit: the forward process turns it to noise."
-                ),
+                player.idle(EMPTY),
                 label="Forward process",
                 autoplay=False,
                 names=PANES,

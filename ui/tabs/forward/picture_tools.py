@@ -448,7 +448,10 @@ def _turned(steps: int, is_linked: bool) -> str:
 
 def _filled(model: Model, request: Request, resample: int) -> str:
     as_class = "" if request.label == "none" else f", told the class {model.classes[request.label]}"
-    again = f", every {STRETCH} of them walked {resample} times" if resample > 1 else ""
+    again = ""
+    if resample > 1:
+        times = f"{resample - 1} times, {request.steps * resample} steps in all"
+        again = f"; every {STRETCH} of them are gone back over {times}"
     return (
         f"{request.steps} steps of DDIM with η = 1{as_class}{again}. At every step the known part "
         "is your picture with as much noise as $x_t$ has; the network only chooses the rest."

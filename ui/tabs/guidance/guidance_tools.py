@@ -222,6 +222,11 @@ class Plot(ScaleTool):
                 or self.empty("Every class at every scale, measured by the judge."),
                 elem_id=f"{prefix}-plot",
             )
+            gr.Markdown(
+                "Where the distance grows again at the largest scales, strokes grow thicker: that "
+                "is no variety.",
+                elem_classes="caption",
+            )
             with gr.Row(elem_classes="actions"):
                 self.count = gr.Radio(
                     self.counts,
@@ -329,6 +334,8 @@ class Branch:
         if not current:
             yield {self.note: "No run is here to branch from: press Guide first."}
             return
+        if current.branch_at is not None and self.studio.kept(current) is None:
+            at = current.branch_at  # the cursor goes with the branch that is still under way
         key, texts = current, {"label": label, "guidance_scale": scale, "seed": seed}
         try:
             other = key.request.with_texts({k: str(v).strip() for k, v in texts.items() if v})

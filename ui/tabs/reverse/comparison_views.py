@@ -287,8 +287,9 @@ def _parts(studio: Studio, view: View, prefix: str):
 def _wire(comparison: Comparison) -> None:
     controls, running = comparison.controls, comparison.running
     parts = controls.parts
+    own = ("model", "against", "error")  # followed below by what waits for another answer first
     if "label" in parts:
-        comparison.wire(parts["label"].input)
+        comparison.wire(*controls.chosen(*own))
         run_controls.follow_model(comparison.studio, controls).then(**running)
     else:
         comparison.wire(*(picker.input for picker in comparison.pickers))

@@ -1,0 +1,26 @@
+// Gradio says that a slider was let go when its number is merely pressed or left, and not when keys
+// have moved it: here it says so whenever the value has changed, and only then.
+(() => {
+  const told = new WeakMap(); // of a track or a number: the value that was said, or that it began with
+  const { gradio } = window;
+  const ofSlider = (el) => el.matches?.(gradio.ofSlider);
+
+  function begins({ target }) {
+    if (ofSlider(target)) told.set(target, target.value);
+  }
+
+  function ends(event) {
+    if (!ofSlider(event.target)) return;
+    if (told.get(event.target) === event.target.value) event.stopPropagation();
+    begins(event);
+  }
+
+  function moves({ target, key }) {
+    const moved = target.type === "range" ? /^(Arrow|Page|Home$|End$)/ : /^Enter$/;
+    if (ofSlider(target) && moved.test(key)) target.dispatchEvent(gradio.release());
+  }
+
+  for (const type of ["pointerdown", "focusin"]) addEventListener(type, begins, true);
+  for (const type of ["pointerup", "blur"]) addEventListener(type, ends, true);
+  addEventListener("keyup", moves);
+})();
