@@ -70,6 +70,7 @@ class LoopRecipe:
     ema: float = fields.number(
         0.9995, 0, 0.999999, "decay of the averaged weights, itself warmed up; 0 for none"
     )
+    half: bool = fields.flag(False, "keep, and measure, the weights in half precision")
     seed: int = fields.whole(0, 0, 2**31, "of everything random")
 
     def __post_init__(self):
@@ -236,9 +237,11 @@ class Loop(ABC):
             self._save()
 
     def averaged(self) -> Model | Classifier:
-        """What is trained, with its averaged weights."""
+        """What is trained, with its averaged weights, as exactly as they are kept."""
         net, schedule = self.config.build()
         net.load_state_dict(self.ema)
+        if self.recipe.half:
+            net.half().float()
         return self.makes(self.folder.name, self.config, net.to(self.device).eval(), schedule, {})
 
     # --- what a task says ---

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ddpm_core import data, fields
-from ddpm_core.classifier import Classifier, ClassifierConfig
+from ddpm_core.classifier import ClassifierConfig
 from ddpm_core.classifier_trainer import ClassifierRecipe, ClassifierTrainer
 
 from .muon import Muon
@@ -35,7 +35,6 @@ class JudgeRecipe(ClassifierRecipe):
         "learn from the images held out as well: what is measured on them meanwhile tells how "
         "training goes, but not how well it will do",
     )
-    half: bool = fields.flag(False, "keep, and test, the weights in half precision")
     kernel_lr: float = fields.number(
         0.08, 1e-6, 1, "learning rate of the convolutions' kernels, which do not decay"
     )
@@ -105,13 +104,6 @@ class JudgeTrainer(ClassifierTrainer):
                 logits = self.model(x, t)
         smoothing = self.recipe.label_smoothing
         return F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
-
-    def averaged(self) -> Classifier:
-        """As of ``Loop``; in half precision as far as it is kept so."""
-        judge = super().averaged()
-        if self.recipe.half:
-            judge.net.half().float()
-        return judge
 
     def _training(self) -> dict:
         record = super()._training()

@@ -307,6 +307,7 @@ def test_the_checkpoint_of_a_run_tells_how_it_came_to_be(finished_run):
         "ema": 0.9995,
         "size": None,
         "steps": None,
+        "half": False,
     }
     assert (model.training["steps"], model.training["images"]) == (20, 400)
     assert model.training["training_set"] == 1000
