@@ -22,7 +22,7 @@
     ofTabs: ["aria-selected"],
     slider: (id) => `#${id} input[type=range]`,
     /** The track of a slider and its number. */
-    ofSlider: ".block:has([type=range]) input",
+    ofSlider: ".block:has([type=range]):not(:has(.block)) input",
     /** What makes Gradio say that a slider was let go, if it is sent to one. */
     release: () => new Event("pointerup", { bubbles: true }),
     choice: (group, value) => group.querySelector(`input[value="${value}"]`),
