@@ -97,6 +97,15 @@ class Tickets:
                 ticket.overtaken = [*earlier.under_way(), weakref.ref(earlier)]
             return ticket
 
+    def going(self, visitor: tuple) -> Ticket | None:
+        """The ticket of the visitor's run that is under way, if one is."""
+        ticket = self._tickets.get(visitor)
+        return None if ticket is None or ticket.asked or ticket.through else ticket
+
+    def has_asked(self, visitor: tuple) -> bool:
+        """Whether the visitor has run anything there."""
+        return visitor in self._asked
+
     def stop(self, visitor: tuple) -> None:
         """Ask the visitor's run to end after the step it is in; what it has is kept."""
         ticket = self._tickets.get(visitor)

@@ -19,6 +19,8 @@ from . import permalinks
 
 # Places whose component asks for what it is set to by itself.
 ASKING = ("forward", "plane")
+# What an address says that asks for no run.
+PLAIN = {"tab", "view", "embed", "__theme"}
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,15 @@ class Arrival:
         run: what goes there, as the place takes it.
         refused: why it cannot run; its controls are set all the same.
         count: tells it from what arrived before, of what did not come with the page's address.
+        plain: it asks for nothing but what a place shows by itself: whatever the visitor has set or
+            run meanwhile is left alone.
     """
 
     place: str
     run: Any = None
     refused: str = ""
     count: int = 0
+    plain: bool = False
 
 
 @dataclass
@@ -68,7 +73,8 @@ class Arrivals:
         place = place if place in self.places else "sample"
         try:
             model = params.get("model") or first(self.studio, place)
-            return Arrival(place, self.places[place].asked(pairs, model), count=count)
+            plain = not (params.keys() - PLAIN or place in ASKING or self.studio.own)
+            return Arrival(place, self.places[place].asked(pairs, model), count=count, plain=plain)
         except InvalidInput as error:
             return Arrival(place, self._default(place), str(error), count)
 
@@ -142,7 +148,7 @@ class Arrivals:
                 return {filed: gr.skip()}
             signal = signals.get(arrival.place, filed)
             updates = {signal: gr.skip() if signal is filed else arrival}
-            if arrival.run is None:  # nothing is here that could be shown
+            if arrival.run is None or arrival.plain:  # nothing is here that could be shown, or set
                 return updates
             more = [f"arrival {arrival.count}"] if arrival.place in ASKING else []
             return updates | place.set_to(arrival.run, *more)
@@ -172,6 +178,8 @@ def _running(place):
     def start(arrival: Arrival | None, filed, visitor: gr.Request) -> Iterator[dict]:
         if arrival is None or (filed and filed.count != arrival.count):
             yield place.silence  # another file has come meanwhile
+        elif arrival.plain and place.studio.has_asked((visitor.session_hash, place.name)):
+            yield place.silence
         elif arrival.refused:
             yield place.refuse(visitor, InvalidInput(arrival.refused))
         else:

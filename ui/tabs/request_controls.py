@@ -33,6 +33,15 @@ class Chips(gr.Radio):
         return payload
 
 
+class Slider(gr.Slider):
+    """A slider with a number that may be typed: the core says what is wrong with it."""
+
+    is_template = True  # drawn as Gradio's own
+
+    def preprocess(self, payload):
+        return payload
+
+
 class Control(NamedTuple):
     """How a field of a request is set by hand.
 
@@ -55,7 +64,7 @@ def _chips(label: str, choices: list, kind=gr.Radio, look="chips", **more) -> Co
 
 def _scale(label: str, top: float, step: float) -> Control:
     more = {"minimum": 0, "maximum": top, "step": step, "elem_classes": "guidance"}
-    return Control(gr.Slider, label, more)
+    return Control(Slider, label, more)
 
 
 def _named(entries) -> list[tuple[str, str]]:
@@ -66,20 +75,22 @@ S_MAX = 10.0
 # What a slider of λ spans; beyond it pictures are saturated, see docs/guidance.md.
 LAMBDA_MAX = {"classifier-noisy": 20.0, "classifier": 200.0}
 TERMS = "chips terms"  # of which each is in the glossary
-WHOLE = {"precision": 0, "min_width": 80}
+WHOLE = {"min_width": 80}  # as it was typed: the core says that it is to be whole
 SHARE = {"minimum": 0, "maximum": 1, "step": 0.05}
 # Errors of the report that can be put back; see ``ddpm_core.faults``.
 FAULTS = [("none", "none"), *((ERROR_WORDS[name], name) for name in REPORT_ERRORS)]
 CONTROLS = {
-    "model": Control(gr.Dropdown, "Model"),
+    "model": Control(
+        gr.Dropdown, "Model", {"info": "mnist draws digits, cifar10 small photographs"}
+    ),
     "label": Control(Chips, "Class", {"elem_classes": "chips"}),
     "sampler": _chips("Sampler", _named(SAMPLERS), look=TERMS),
-    "steps": Control(gr.Slider, "Steps", {"minimum": 1, "maximum": MOST_STEPS, "step": 1}),
-    "n": Control(gr.Slider, "Images", {"minimum": 1, "maximum": 64, "step": 1}),
+    "steps": Control(Slider, "Steps", {"minimum": 1, "maximum": MOST_STEPS, "step": 1}),
+    "n": Control(Slider, "Images", {"minimum": 1, "maximum": 64, "step": 1}),
     "seed": Control(gr.Number, "Seed", WHOLE),
     "first": Control(gr.Number, "Image no.", WHOLE),
     "spacing": _chips("Timesteps", _named(SPACINGS), is_fine_print=True),
-    "eta": Control(gr.Slider, "η (DDIM)", SHARE, is_fine_print=True),
+    "eta": Control(Slider, "η (DDIM)", SHARE, is_fine_print=True),
     "variance": _chips(
         "σ² (DDPM)",
         [("β (report)", "beta"), ("posterior β̃", "posterior")],
@@ -97,7 +108,7 @@ CONTROLS = {
         "The classifier looks at",
         [("x_t", "x"), ("x̂0", "x0"), ("x̂0, through the network", "x0-through")],
     ),
-    "rescale": Control(gr.Slider, "Rescale", SHARE | {"elem_classes": "guidance"}),
+    "rescale": Control(Slider, "Rescale", SHARE | {"elem_classes": "guidance"}),
     "profile": _chips(
         "Strength over t",
         [("constant", "constant"), ("early", "early"), ("late", "late")],
@@ -107,8 +118,8 @@ CONTROLS = {
     "toward": Control(
         gr.Textbox, "To seed", {"placeholder": "none", "max_lines": 1, "min_width": 80}
     ),
-    "along": Control(gr.Slider, "How far", SHARE | {"step": 0.01}),
-    "share": Control(gr.Slider, "Its share", SHARE | {"elem_classes": "guidance"}),
+    "along": Control(Slider, "How far", SHARE | {"step": 0.01}),
+    "share": Control(Slider, "Its share", SHARE | {"elem_classes": "guidance"}),
     # How it is steered: what the Guidance tab makes requests of.
     "method": _chips("Guidance", [], kind=Chips, look=TERMS),
     "kind": _chips("Classifier", [], kind=Chips),
@@ -119,7 +130,7 @@ CONTROLS = {
     "against": Control(gr.Dropdown, "Against"),
     "error": _chips("Error", [(word, name) for name, word in ERROR_WORDS.items()]),
     "guidance_scale": Control(
-        gr.Slider,
+        Slider,
         "λ (noise-aware classifier, class 3)",
         {"minimum": 0, "maximum": 30, "step": 0.5, "visible": "hidden"},
     ),

@@ -13,7 +13,7 @@ from ddpm_core import InvalidInput, Request
 from ..events import LATEST
 from ..runs.runs import Key, Studio
 from . import hub_models
-from .request_controls import control, fine_print, model_picker, seed_row
+from .request_controls import Slider, control, fine_print, model_picker, seed_row
 
 OTHERS = ("toward", "mix")  # of a request, empty where there is no other
 HALFWAY = 0.5  # how far one image is on a way, unless chosen
@@ -41,7 +41,7 @@ class Controls:
     def chosen(self, *but: str) -> list:
         """The events of every part, but for some, that run it anew: a slider is let go, a number or
         a seed entered, anything else chosen."""
-        kinds = {gr.Slider: "release", gr.Number: "submit", gr.Textbox: "submit"}
+        kinds = {Slider: "release", gr.Number: "submit", gr.Textbox: "submit"}
         return [
             getattr(part, kinds.get(type(part), "input"))
             for name, part in self.parts.items()

@@ -6,6 +6,7 @@ runs.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,6 +26,8 @@ from ..widgets.player import player
 from ..widgets.why import why
 from . import run_controls
 from .request_controls import ROLL
+
+AGAIN = 0.3  # seconds after which something is said once more
 
 
 def caption(text: str = "", classes: str = "") -> gr.Markdown:
@@ -150,7 +153,7 @@ class RunTab:
         try:
             key = self.read(values)
         except InvalidInput as error:
-            yield self.refuse(visitor, error)
+            yield from self.refusals(visitor, error)
             return
         yield from run(visitor, key)
 
@@ -189,8 +192,20 @@ class RunTab:
         """Updates that name a run: its link, its code, and its files once it has ended."""
         return {self.current: progress.key} | self.keep.announced(self.studio, ticket, progress)
 
+    def refusals(self, visitor: gr.Request, error: InvalidInput) -> Iterator[dict]:
+        """Say what is wrong with a request; a run of the visitor's that is under way goes on."""
+        going = self.studio.going((visitor.session_hash, self.name))
+        if going is None:
+            yield self.refuse(visitor, error)
+            return
+        said = {self.stage: player_values.failed(error, going) | {"beside": True}}
+        yield said
+        # Of two values that a browser finds in one breath it shows the later: a frame, perhaps.
+        time.sleep(AGAIN)
+        yield said
+
     def refuse(self, visitor: gr.Request, error: InvalidInput) -> dict:
-        """Say what is wrong with a request; it ends the visitor's earlier run all the same."""
+        """Say what is wrong with what was to stand on the stage."""
         ticket = self.arm(visitor)
         if ticket.superseded:
             return {self.stage: gr.skip()}

@@ -58,6 +58,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
   let wanted = 0; // where it was put: the same, unless a frame is on its way
   let head = true; // it follows the newest frame of a live run
   let tile = 0;
+  let beside = false; // what is refused is said beside a run that goes on
   let message = "";
   let ticket = 0;
   let newest = 0; // the order of the newest run heard of
@@ -81,7 +82,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
     newest = value.order ?? newest;
     clearTimeout(resting);
     if (value.preview) resting = setTimeout(() => trigger("rested"), REST);
-    if (value.kind !== "error") hideError();
+    if (value.kind !== "error" && !(beside && run && isOnStage(value))) hideError();
     ({ idle: showIdle, live: showLive, film: showFilm, error: showError, next: tellNext })[
       value.kind]?.(value);
   }
@@ -176,7 +177,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
     replaceRun(next, watched);
     names = run.lanes.map((lane) => lane.name);
     settle();
-    setState(find(".player-error").hidden ? "film" : "error"); // said while it was on its way
+    setState(beside || find(".player-error").hidden ? "film" : "error"); // said while it was on its way
     const plays = !watched && !run.still && options.autoplay && stops.length > 1
       && playback.motionIsWelcome();
     goTo(plays ? 0 : placeOn(axis, value), true);
@@ -208,6 +209,8 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
   function showError(value) {
     find(".player-error-text").textContent = value.message;
     find(".player-error").hidden = false;
+    beside = Boolean(value.beside && run?.live);
+    if (beside) return;
     if (run) Object.assign(run, { live: false, next: null });
     setState("error");
     paintSoon();
@@ -216,6 +219,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
   function hideError() {
     if (find(".player-error").hidden) return;
     find(".player-error").hidden = true;
+    beside = false;
     setState(run ? (run.live ? "live" : "film") : "idle");
   }
 
@@ -521,7 +525,7 @@ function playerMarkup({ label, panes, shown, align, curves, way }, many) {
     <div class="player-top" ${many ? "" : "hidden"}>
       <div class="player-chips" role="group" aria-label="Pictures shown" ${
         shown.length < panes.length ? "" : "hidden"}>${chips.join("")}</div>
-      <p class="player-recorded soft cut" hidden></p>
+      <p class="player-recorded soft" hidden></p>
     </div>
     <div class="player-stage"><div class="player-lanes"></div>
       <div class="player-error inked" role="alert" hidden><p class="player-error-text"></p>

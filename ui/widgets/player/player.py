@@ -160,7 +160,8 @@ def idle(message: str = "Press Run to watch noise become a picture.") -> dict[st
 
 
 def error(message: str) -> dict[str, Any]:
-    """Something went wrong; `message` is shown over the stage and the last film stays usable."""
+    """Something went wrong; `message` is shown over the stage and the last film stays usable. With
+    `beside` a run that is under way goes on."""
     return {"kind": "error", "message": message}
 
 
