@@ -77,7 +77,7 @@ def copies(row: Download, prefix: str, place: str, noted: bool = False) -> Share
         link = gr.Textbox(label="Link", elem_id=f"{prefix}-link", **line)
         frame = gr.Textbox(label="Embed code", elem_id=f"{prefix}-embed", **line)
         note = gr.Markdown(elem_classes="caption", elem_id=f"{prefix}-note") if noted else None
-        boxes = {"interactive": False, "wrap_lines": True}
+        boxes = {"interactive": False, "wrap_lines": True, "lines": 1}
         python = gr.Code(label="Python", language="python", **boxes)
         command = gr.Code(label="Command line", language="shell", **boxes)
     told = f'() => [window.page.link("{place}"), window.page.embedding("{place}")]'

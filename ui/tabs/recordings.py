@@ -44,6 +44,8 @@ def load(name: str) -> dict | None:
 def save(name: str, value: dict) -> int:
     """Write a component's value and its pictures; returns their size in bytes."""
     FOLDER.mkdir(exist_ok=True)
+    for lane in value.get("lanes", ()):
+        lane.pop("seconds", None)  # of this machine, at that moment
     for old in FOLDER.glob(f"{name}*"):
         old.unlink()
     written: list[Path] = []

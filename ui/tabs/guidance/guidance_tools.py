@@ -336,6 +336,9 @@ class Branch:
             return
         if current.branch_at is not None and self.studio.kept(current) is None:
             at = current.branch_at  # the cursor goes with the branch that is still under way
+        if (at or 0) >= current.request.steps:
+            yield {self.note: "Here the run has ended: drag the timeline back to an earlier step."}
+            return
         key, texts = current, {"label": label, "guidance_scale": scale, "seed": seed}
         try:
             other = key.request.with_texts({k: str(v).strip() for k, v in texts.items() if v})

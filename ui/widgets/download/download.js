@@ -78,7 +78,7 @@ export function mount({ root, options, find, on, props, trigger }) {
   function setState(state, words = "") {
     const format = options.formats[chosen().format];
     // Of a recording there is nothing to take either.
-    const instead = { asked: `${format} · …`, idle: `${format} · once it has run` }[state];
+    const instead = { asked: `${format} · …`, idle: `${format} · once you have run it` }[state];
     find(".download-file").textContent = words || (instead ?? format);
     find(".download-file").title = state === "refused" ? words : "";
     find(".download-file").disabled = state !== "ready";

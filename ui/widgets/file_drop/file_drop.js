@@ -21,6 +21,10 @@ export function mount({ root, options, find, on, props, trigger }) {
     if (event.target.files[0]) open(event.target.files[0]);
     event.target.value = "";
   });
+  on(document, "click", ({ target }) => {
+    // It was about what stood there before.
+    if (root.dataset.state !== "reading" && target.closest?.(".control-column")) tell("", "ready");
+  });
   for (const name of ["dragover", "dragleave", "drop"]) on(document, name, drag);
   return (value) => {
     if (value.kind !== "told" || value.asked !== asked) return;

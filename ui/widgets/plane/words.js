@@ -15,8 +15,9 @@ export function planeSentence({ film, live, here }) {
       + "points of this network are off because it has not learned enough yet.";
   }
   if (here.t === 0) {
-    return `A perfect network gives back the training points: so do ${percent(film.copies.exact)} of the exact `
-      + `points, but ${percent(film.copies.learned)} of the learned ones. The difference is what generalisation is.`;
+    return "A perfect network would give back its training points. Of the exact points "
+      + `${percent(film.copies.exact)} have landed on one, of the learned ones ${percent(film.copies.learned)}: `
+      + "that it makes new ones is what generalisation is.";
   }
   if (here.index === 0) {
     return "Pure noise, the same on both sides. Arrows show where each prediction pulls a point: "

@@ -74,12 +74,13 @@ export function heldText({ frames }) {
   return `${frames.length.toLocaleString("en")} of ${all.toLocaleString("en")} frames`;
 }
 
-/** `expected` is about how many seconds a run that goes on will take, where that is known. */
+/** `expected` is about how many seconds a run that goes on will take, where that is known. Of a
+ * recording no seconds are known: they would be those of another machine. */
 export function costText({ calls, seconds, expected = null }) {
   const whole = expected === null ? "" : ` of about ${expected}`;
   const time = seconds === null ? "computed earlier"
-    : `${seconds.toFixed(seconds < 10 ? 2 : 1)}${whole} s`;
-  return `${calls} ${calls === 1 ? "call" : "calls"} · ${time}`;
+    : `${seconds?.toFixed(seconds < 10 ? 2 : 1)}${whole} s`;
+  return `${calls} ${calls === 1 ? "call" : "calls"}${seconds === undefined ? "" : ` · ${time}`}`;
 }
 
 // --- pictures -----------------------------------------------------------------------------------

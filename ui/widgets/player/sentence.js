@@ -92,7 +92,9 @@ function readWords({ here: { numbers }, shape: [n], classes }, phase) {
     return classes ? `The judge reads: ${classes[reads]}, ${percent(sure)} sure.` : "";
   }
   if (phase === "end") return "";
-  return `To the judge, ${Math.round(agree * n)} of ${n} look already like what they become.`;
+  const right = `${Math.round(agree * n)} of ${n}`;
+  return phase === "blurred" ? `Even in the blur the judge reads what they become, of ${right}.`
+    : `To the judge, ${right} look already like what they become.`;
 }
 
 // Of several runs: which of them are how far.

@@ -95,9 +95,9 @@ STEPS = (
         MEASURED,
         "guidance",
         "A judge reads them",
-        "The judge is a network that recognises digits and takes no part in drawing. So it can say "
-        "what is in a picture, whether it is the class that was asked for, and when on the way "
-        "that was decided.",
+        "The judge is a network that recognises digits and takes no part in drawing. Once a run "
+        "has ended, it says what is in a picture, whether it is the class that was asked for, and "
+        "when on the way that was decided.",
         ("#guidance-stage .player-sentence",),
         at=0.6,
     ),

@@ -4,6 +4,6 @@ document.addEventListener("toggle", async ({ target }) => {
   if (target instanceof HTMLDetailsElement && target.open && target.matches(".why")) {
     const drawn = /** @type {HTMLElement | null} */ (target.querySelector("[data-drawn]:empty"));
     if (drawn) drawn.innerHTML = await (await fetch(drawn.dataset.drawn)).text();
-    target.scrollIntoView({ block: "nearest" });
+    target.lastElementChild.scrollIntoView({ block: "nearest" });
   }
 }, { capture: true });
