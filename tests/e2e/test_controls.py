@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from playwright.sync_api import expect
+
 
 def test_a_slider_runs_once_it_is_let_go_and_not_when_nothing_has_changed(led):
     visitor = led("?n=1&steps=10")
@@ -20,3 +22,24 @@ def test_a_slider_runs_once_it_is_let_go_and_not_when_nothing_has_changed(led):
     visitor.wait_for_kept("8 frames")
     joined = [url for url in visitor.requests[asked:] if "queue/join" in url]
     assert len(joined) == 2  # the run of another sampler, and its file
+
+
+def test_what_is_refused_is_said_beside_a_run_that_goes_on(led):
+    visitor = led("?n=16&steps=100")
+    visitor.wait("live")
+    seed = visitor.field("sample-seed")
+    seed.fill("1.5")
+    seed.press("Enter")
+    expect(visitor.stage()).to_contain_text("seed must be a whole number, not 1.5")
+    visitor.wait_for_kept("101 frames")
+    visitor.set_number("sample-steps", 99_999)
+    expect(visitor.stage()).to_contain_text("steps must be between 1 and 10,000, not 99,999")
+
+
+def test_what_is_set_while_the_page_loads_stays(visit):
+    visitor = visit()
+    visitor.set_number("sample-seed", 42)
+    visitor.wait("film")
+    assert visitor.field("sample-seed").input_value() == "42"
+    visitor.click("sample-run")
+    visitor.wait_for_link(seed="42")
