@@ -19,6 +19,7 @@ SETTINGS = [
     {"sampler": "ddim", "eta": 1.0},
     {"sampler": "dpm_solver_pp", "spacing": "logsnr"},
     {"sampler": "dpm_solver_pp", "clip": False},
+    {"sampler": "heun"},
 ]
 every_setting = pytest.mark.parametrize(
     "setting", SETTINGS, ids=lambda s: "-".join(map(str, s.values()))
@@ -51,8 +52,12 @@ def test_a_run_may_start_from_images_and_goes_on_after_any_step(model, setting):
     abar, noise = model.schedule.abar(30), Run(model, ask(**setting)).start
     torch.testing.assert_close(run.start, math.sqrt(abar) * x0 + math.sqrt(1 - abar) * noise)
     whole = list(run.steps())
-    for resumed, original in zip(run.steps(previous=whole[2]), whole[3:], strict=True):
-        assert torch.equal(resumed.x, original.x)
+    for done in (1, 3, 5):
+        rest = run.steps(previous=whole[done - 1])
+        for resumed, original in zip(rest, whole[done:], strict=True):
+            assert (resumed.index, resumed.t_next) == (original.index, original.t_next)
+            for name in ("x", "x0", "eps"):
+                assert torch.equal(getattr(resumed, name), getattr(original, name))
     recorded = run.film().extended(iter(whole))
     assert recorded.finished
     assert recorded.t == [31, *(t + 1 for t in run.timesteps[1:]), 0]
