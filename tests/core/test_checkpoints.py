@@ -14,7 +14,6 @@ from huggingface_hub import ModelCard
 from safetensors.torch import load_file, save_file
 
 from ddpm_core import NoiseSchedule, Request, UNet, checkpoints, sample, save
-from ddpm_core.classifier import ClassifierConfig
 from ddpm_core.errors import CheckpointError, InvalidInput
 from ddpm_core.schedules import Schedule
 from tests.support.toys import (
@@ -39,13 +38,6 @@ def change_config(folder, **changes):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-def refused(folder, *words):
-    with pytest.raises(CheckpointError) as caught:
-        checkpoints.load(folder)
-    for word in (folder.name, *words):
-        assert word in str(caught.value)
-
-
 # --- the way there and back ---
 
 
@@ -68,21 +60,17 @@ def test_a_saved_model_comes_back_with_the_same_outputs(tmp_path, prediction, cl
     checkpoints.write_folder(tmp_path / "it", config, unet.bfloat16().state_dict())
     kept = load_file(tmp_path / "it" / "model.safetensors").values()
     assert {tensor.dtype for tensor in kept} == {torch.float32}
-    (tmp_path / "it" / "training.json").unlink()
-    assert checkpoints.load(tmp_path / "it").training == {}
 
 
 def test_a_network_of_ones_own_is_saved_in_one_call(tmp_path):
     """A record is a courtesy: of what is not known the card says so, and it grants no licence."""
-    torch.manual_seed(5)
     unet = UNet(image_size=8, channels=[4, 8], groups=2, num_classes=2)
     schedule = NoiseSchedule.make("cosine", 30)
     folder = save(tmp_path / "mine", unet, schedule, "v_prediction")
     model = checkpoints.load(folder)
     assert (model.name, model.classes) == ("mine", ["0", "1"])
-    assert model.config.prediction_type == "v_prediction"
+    assert model.config.prediction_type == "v_prediction" and model.training == {}
     assert model.schedule.betas.tolist() == schedule.betas.tolist()
-    assert model.unet.state_dict().keys() == unet.state_dict().keys()
     assert torch.equal(model.unet.conv_in.weight, unet.conv_in.weight)
     card = (folder / "README.md").read_text()
     assert "trained on data that are not recorded" in card and "Not recorded." in card
@@ -101,9 +89,6 @@ def test_a_schedule_of_ones_own_comes_back(tmp_path):
     model = checkpoints.load(save(tmp_path / "mine", unet, schedule, "epsilon"))
     assert model.schedule.betas.tolist() == schedule.betas.tolist()
     sample(model, Request(n=1, steps=2))
-    shrunk = {"kind": "custom", "num_timesteps": 19, "betas": schedule.betas.tolist()}
-    with pytest.raises(InvalidInput, match="20 betas for 19 timesteps"):
-        NoiseSchedule.make(**shrunk)
 
 
 def test_what_could_not_be_loaded_again_is_not_saved(tmp_path):
@@ -111,8 +96,6 @@ def test_what_could_not_be_loaded_again_is_not_saved(tmp_path):
     folder, other = tmp_path / "mine", Schedule([0.9, 0.5], [1.0, 2.0])
     with pytest.raises(InvalidInput, match="a Linear cannot be rebuilt"):
         save(folder, torch.nn.Linear(2, 2), schedule, "epsilon")
-    with pytest.raises(InvalidInput, match="'x0'; known: epsilon"):
-        save(folder, unet, schedule, "x0")
     with pytest.raises(InvalidInput, match="0 classes but 1 names"):
         save(folder, unet, schedule, "epsilon", classes=["dog"])
     with pytest.raises(InvalidInput, match="only a schedule of betas"):
@@ -134,18 +117,11 @@ def with_pickle(folder):
 
 
 def with_tensor(name, value):
-    """The weights with another tensor of this name, or without it."""
-
     def change(folder):
         path = folder / "model.safetensors"
-        tensors = load_file(path) | {name: value}
-        save_file({key: it for key, it in tensors.items() if it is not None}, path)
+        save_file(load_file(path) | {name: value}, path)
 
     return change
-
-
-def without(file):
-    return lambda folder: (folder / file).unlink()
 
 
 def with_content(file, content):
@@ -156,42 +132,33 @@ def with_config(**changes):
     return lambda folder: change_config(folder, **changes)
 
 
-def with_model(**changes):
-    return with_config(model=tiny_config().model | changes)
-
-
-NAN, MODEL = float("nan"), ["config.json", "no valid model"]
+MODEL = ["config.json", "no valid model"]
 DAMAGE = [
-    (without("config.json"), ["config.json", "missing"]),
-    (without("model.safetensors"), ["model.safetensors", "missing"]),
+    (lambda folder: (folder / "config.json").unlink(), ["config.json", "missing"]),
     (cut, ["model.safetensors", "truncated"]),
     (with_pickle, ["model.bin", "pickle", "only safetensors"]),
     (with_tensor("conv_in.weight", torch.zeros(4, 3, 3, 3)), ["[4, 3, 3, 3]", "[4, 1, 3, 3]"]),
-    (with_tensor("conv_out.bias", None), ["conv_out.bias", "do not fit"]),
     (with_tensor("surplus", torch.zeros(2)), ["surplus", "do not fit"]),
-    (with_tensor("conv_out.bias", torch.full((1,), NAN)), ["conv_out.bias", "not finite"]),
+    (with_tensor("conv_out.bias", torch.full((1,), float("nan"))), ["conv_out.bias", "not finite"]),
+    (with_tensor("conv_out.bias", torch.zeros(1).to(torch.float8_e4m3fn)), ["F8_E4M3"]),
     (with_content("config.json", b'{"model": '), ["config.json", "not valid JSON"]),
-    (with_content("training.json", b"\xff\xfe\x00"), ["training.json", "not valid JSON"]),
-    (with_content("training.json", b"[]"), ["training.json"]),
     (with_content("config.json", b"3"), ["config.json"]),
-    (with_content("config.json", b'{"model": {}}'), ["config.json"]),
+    (with_content("training.json", b"[]"), ["training.json"]),
     (with_config(scheduler={}), ["config.json"]),
     (with_config(schedule={"kind": "staircase"}), MODEL),
-    (with_config(schedule={"num_timesteps": 10**400}), MODEL),
     (with_config(prediction_type="sample"), MODEL),
     (with_config(classes=["one"]), MODEL),
-    (with_config(sampling=[]), MODEL),
-    (with_model(out_channels=2), MODEL),
-    (with_model(activation="relu"), MODEL),
-    (with_model(channels=[-4, 8]), MODEL),
-    (with_model(freq_shift=4), MODEL),  # half of its time_channels
+    (with_config(model=tiny_config().model | {"out_channels": 2}), MODEL),
 ]
 
 
 @pytest.mark.parametrize(("damage", "words"), DAMAGE)
 def test_damage_is_named(folder, damage, words):
     damage(folder)
-    refused(folder, *words)
+    with pytest.raises(CheckpointError) as caught:
+        checkpoints.load(folder)
+    for word in (folder.name, *words):
+        assert word in str(caught.value)
 
 
 # --- by name ---
@@ -225,14 +192,11 @@ def test_models_of_another_home_load_without_an_algebra_system_and_films(checkpo
 
 def test_a_dot_is_the_folder_where_one_stands(folder, checkpoint, monkeypatch):
     monkeypatch.chdir(folder)
-    for name in (".", "./", "./."):
-        assert checkpoints.find(name, checkpoint.parent).samefile(folder)
-    for name in ("..", "../", f"../{folder.name}/.."):
-        assert checkpoints.find(name, checkpoint.parent).samefile(folder.parent)
-    assert checkpoints.find(f"{checkpoint.name}/", checkpoint.parent).samefile(checkpoint)
+    assert checkpoints.find("./", checkpoint.parent).samefile(folder)
+    assert checkpoints.find("..", checkpoint.parent).samefile(folder.parent)
 
 
-@pytest.mark.parametrize("name", ["nobody", "", "x" * 5000, "a\0b"], ids=lambda name: name[:6])
+@pytest.mark.parametrize("name", ["nobody", "", "x" * 5000], ids=lambda name: name[:6])
 def test_an_unknown_name_lists_the_known_ones(checkpoint, name):
     with pytest.raises(CheckpointError, match="shipped: tiny"):
         checkpoints.load(name, checkpoint.parent)
@@ -246,18 +210,16 @@ def test_an_unknown_name_lists_the_known_ones(checkpoint, name):
 def test_what_a_denoiser_cannot_be_of_is_refused(checkpoint, unconditional_checkpoint, tmp_path):
     folder = save_tiny_checkpoint(tmp_path / "labelled-only", classes=3, null_class=False)
     model, plain, labelled = map(checkpoints.load, (checkpoint, unconditional_checkpoint, folder))
-    for label in (10, -1, 0.5, float("nan"), "3"):
+    for label in (10, -1, 0.5):
         with pytest.raises(InvalidInput, match="class must be 0 to 9"):
             model.denoiser([0, label])
     with pytest.raises(InvalidInput, match="knows no classes"):
         plain.denoiser([3])
-    for labels in (None, [None], [1, None]):
+    for labels in (None, [1, None]):
         with pytest.raises(InvalidInput, match="null class"):
             labelled.denoiser(labels)
     with pytest.raises(InvalidInput, match="2 labels for 3 images"):
         model.denoiser([1, 2], "float32")(torch.zeros(3, 1, 8, 8), 40)
-    with pytest.raises(InvalidInput, match="'float16'.*bfloat16"):
-        model.denoiser(dtype="float16")
 
 
 def test_no_label_is_the_null_class(model):
@@ -302,8 +264,6 @@ def test_a_saved_classifier_comes_back_with_the_same_answers(tmp_path, kind):
     assert after.training == training_record()
     x = torch.randn(2, 1, 8, 8)
     assert torch.equal(after.log_probs(x, 0.5), before.log_probs(x, 0.5))
-    content = json.loads((tmp_path / "it" / "config.json").read_text())
-    assert ClassifierConfig(**content) == before.config
 
 
 def test_models_and_classifiers_are_listed_apart_readable_or_not(home):
@@ -317,9 +277,7 @@ def test_models_and_classifiers_are_listed_apart_readable_or_not(home):
 
 
 def test_a_classifier_is_no_diffusion_model_and_the_reverse(home):
-    refused(home / "guide", "holds a classifier", "load_classifier")
+    with pytest.raises(CheckpointError, match="guide holds a classifier: load_classifier"):
+        checkpoints.load("guide", home)
     with pytest.raises(CheckpointError, match="model holds a diffusion model, no classifier"):
         checkpoints.load_classifier("model", home)
-    change_config(home / "guide", schedule=None)
-    with pytest.raises(CheckpointError, match="needs a schedule"):
-        checkpoints.load_classifier("guide", home)

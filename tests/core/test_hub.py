@@ -10,7 +10,6 @@ import pytest
 import torch
 from diffusers import DDPMScheduler, UNet2DModel
 from huggingface_hub import constants
-from safetensors.torch import save_file
 
 from ddpm_core import Request, checkpoints, load, load_classifier, sample
 from ddpm_core.__main__ import main
@@ -18,7 +17,6 @@ from ddpm_core.errors import InvalidInput
 from ddpm_core.guides import roles_for
 from ddpm_core.hub import Hub, is_name
 from tests.core.test_diffusers_format import SMALL
-from tests.support import fake_hub
 from tests.support.hub import QUICK, refusal, uploads
 
 
@@ -54,8 +52,7 @@ def test_our_own_format_comes_back_as_it_was(served, source, checkpoint):
     # Progress is told up to the last byte.
     files = ["model.safetensors", "config.json", "training.json"]
     total = sum((checkpoint / name).stat().st_size for name in files)
-    assert seen[-1] == (total, total)
-    assert [arrived for arrived, _ in seen] == sorted(arrived for arrived, _ in seen)
+    assert seen == sorted(seen) and seen[-1] == (total, total)
 
 
 def test_a_pipeline_of_diffusers_is_read_with_its_schedule(served, source, foreign):
@@ -121,9 +118,8 @@ def test_what_the_hub_refuses_is_told_in_words(served, source, checkpoint):
     served.add("user/digits", checkpoint)
     assert told("user/nothing").startswith("user/nothing is no folder here, and no repository on")
     assert told("user/digits@v9") == "user/digits has no revision 'v9'"
-    for fault, status in (("error", 500), ("busy", 429)):
-        served.fault = fault
-        assert f"an error ({status})" in told("user/digits")
+    served.fault = "error"
+    assert "an error (500)" in told("user/digits")
     served.fault = None
     served.add("user/gated", checkpoint, gated=True)
     assert "accept its terms" in told("user/gated")
@@ -139,8 +135,7 @@ def test_what_the_hub_refuses_is_told_in_words(served, source, checkpoint):
     assert down in told("user/digits")
 
 
-def test_a_hub_that_does_not_answer(served, source, checkpoint, monkeypatch):
-    monkeypatch.setattr(fake_hub, "SLOW_SECONDS", 4)
+def test_a_hub_that_does_not_answer(served, source, checkpoint):
     served.add("user/digits", checkpoint)
     served.fault = "slow_api"
     told = refusal(lambda: load("user/digits", source=source), within=2.5)
@@ -175,13 +170,7 @@ def test_what_was_tampered_with_is_removed(served, source, checkpoint, name):
     assert load("user/digits", source=source).name == "user/digits"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("a/b/c", "../a", "a/..", "/etc", "a/b@", "", "a b/c", "user/a\nb", None),
-        *("a--b/c", "a/b.git", "a/b-", "u/a@/etc/passwd", "u/a@x y", "u/a@refs/../../x"),
-    ],
-)
+@pytest.mark.parametrize("name", ["a/b/c", "../a", "a/b@", "", "user/a\nb", "u/a@refs/../../x"])
 def test_only_names_are_names(name):
     assert not is_name(name)
 
@@ -219,13 +208,10 @@ def test_the_command_line_pushes_in_private_where_it_is_told_to(checkpoint, monk
     "changes, told",
     [
         ({"model": {"image_size": 4096}}, "pixels of an image"),
-        ({"model": {"in_channels": 4}}, "number of colours"),
         ({"model": {"channels": [768] * 8, "attention": [False] * 8}}, "do not fit its config"),
         ({"classes": [str(i) for i in range(2000)]}, "number of classes"),
         ({"sampling": {"n": 100_000}}, "setting under sampling"),
-        ({"sampling": {"variance": "no"}}, "unknown variance under sampling"),
         ({"preprocessing": {"x": "y" * 2**21}}, "larger than 1 MiB"),
-        ({"prediction_type": "telepathy"}, "user/odd"),
     ],
 )
 def test_what_is_out_of_bounds_is_refused_and_no_message_tells_of_paths(
@@ -241,10 +227,9 @@ def test_what_is_out_of_bounds_is_refused_and_no_message_tells_of_paths(
     assert told in said and str(source.cache) not in said
 
 
-@pytest.mark.parametrize("dataset", ["user/huge", "/etc/x", "../x"])
-def test_the_dataset_of_a_model_leads_to_no_other_files(served, source, checkpoint, dataset):
+def test_the_dataset_of_a_model_leads_to_no_other_files(served, source, checkpoint):
     files = {p.name: p.read_bytes() for p in checkpoint.iterdir()}
-    config = json.loads(files["config.json"]) | {"dataset": dataset}
+    config = json.loads(files["config.json"]) | {"dataset": "user/huge"}
     served.add("user/odd", files | {"config.json": json.dumps(config).encode()})
     model = checkpoints.from_hub("user/odd", source)
     served.requests.clear()
@@ -263,39 +248,10 @@ def test_nobody_asks_in_the_name_of_the_operator(served, tmp_path, checkpoint, m
     assert load("user/mine", source=Hub(served.url, tmp_path / "own")).name == "user/mine"
 
 
-def test_a_repository_that_grows_meanwhile_is_not_downloaded(served, source, checkpoint):
-    served.add("user/digits", checkpoint)
-    files = {p.name: p.read_bytes() for p in checkpoint.iterdir()}
-    small = Hub(source.endpoint, source.cache, max_bytes=200_000)
-
-    def grow(arrived, total):
-        served.add("user/digits", files | {"model.safetensors": bytes(20 * 10**6)})
-
-    told = refusal(lambda: load("user/digits", source=small, progress=grow))
-    assert "more than the 0.2 MB" in told
-    assert source.cached("user/digits") is None
-
-
-def test_a_network_without_its_schedule_is_fetched_again(served, source, foreign):
-    served.add("user/theirs", foreign)
-    load("user/theirs", source=source)
-    schedule = source.folder("user/theirs") / "scheduler/scheduler_config.json"
-    schedule.unlink()
-    assert source.cached("user/theirs") is None
-    assert load("user/theirs", source=source).config.sampling["variance"] == "posterior"
-
-
 def test_the_cache_of_a_public_page_stays_within_its_bound(served, tmp_path, checkpoint):
     source = Hub(served.url, tmp_path / "cache", keep_bytes=1)
-    for name in ("user/a", "user/b", "user/c"):
+    names = ["user/a", "user/b", "user/c"]
+    for name in names:
         served.add(name, checkpoint)
         load(name, source=source)
-    held = [name for name in ("user/a", "user/b", "user/c") if source.cached(name)]
-    assert held == ["user/c"]
-
-
-def test_weights_of_other_types_are_refused_by_name(tmp_path, checkpoint):
-    folder = shutil.copytree(checkpoint, tmp_path / "odd")
-    tensors = {k: v.to(torch.float8_e4m3fn) for k, v in load(checkpoint).unet.state_dict().items()}
-    save_file(tensors, folder / "model.safetensors")
-    assert "F8_E4M3" in refusal(lambda: load(folder))
+    assert [name for name in names if source.cached(name)] == ["user/c"]

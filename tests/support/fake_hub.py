@@ -60,7 +60,6 @@ class FakeHub:
 
     `fault` may be changed at any time:
       "error"     every request is answered 500
-      "busy"      every request is answered 429
       "truncate"  a file is announced whole, and the connection closed after its first half
       "tamper"    a file comes with its middle byte changed
       "stall"     a file's first bytes come, then nothing until the Hub stops
@@ -151,8 +150,6 @@ class _Handler(BaseHTTPRequestHandler):
     def fail_as_told(self, path: str) -> None:
         if self.hub.fault == "error":
             raise Refused(500, None, "Internal Error")
-        if self.hub.fault == "busy":
-            raise Refused(429, None, "Too Many Requests")
         metadata = path.startswith("/api/") or self.command == "HEAD"
         if self.hub.fault == "slow_api" and metadata and self.hub.stopped.wait(SLOW_SECONDS):
             raise ConnectionError
