@@ -3,25 +3,18 @@
 import math
 from dataclasses import asdict
 
-import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from ddpm_core import checkpoints, data
-from ddpm_core.classifier_trainer import (
-    augment,
-    crop_and_flip,
-    predict,
-    test,
-)
+from ddpm_core.classifier_trainer import augment, crop_and_flip, predict
 from ddpm_core.errors import InvalidInput
 from ddpm_core.trainer import Recipe, Trainer
 from ddpm_core.training import STATE
 from tests.support.classifier_runs import CLEAN, NOISY, STEPS, trainer
 from tests.support.tiny_run import assert_identical, state_of, stopping, without_the_clock
 from tests.support.toys import write_mnist
-
-test.__test__ = False
 
 
 @pytest.fixture(scope="module", params=[CLEAN, NOISY])
@@ -72,46 +65,23 @@ def test_images_carry_the_noise_of_their_timestep(mnist_root, tmp_path):
     n = noise.numel()
     assert abs(noise.mean()) < 5 / math.sqrt(n)
     assert abs(noise.var() - 1) < 5 * math.sqrt(2 / n)
-    assert not torch.equal(noise[0], noise[1])
 
 
 # --- augmentation ---
 
 
-@pytest.fixture
-def dots():
-    """64 black images with a white square of 4 x 4 in the middle."""
-    x = torch.full((64, 1, 28, 28), -1.0)
-    x[:, :, 12:16, 12:16] = 1
-    return x
-
-
-def centres(x):
-    """(B, 2): the centre of what is bright, in pixels from the middle."""
-    weight = (x[:, 0] + 1).double()
-    place = torch.arange(28) - 13.5
-    total = weight.sum((1, 2))
-    rows, columns = weight.sum(2) @ place.double(), weight.sum(1) @ place.double()
-    return torch.stack([rows, columns], 1) / total[:, None]
-
-
-def test_images_move_each_on_its_own_and_no_farther_than_asked(dots):
-    moved = centres(augment(dots, 3, 0, 0))
-    assert moved.abs().max() <= 3.01
-    assert moved.abs().max() > 2
-    assert moved.std(0).min() > 1
+def test_images_move_and_grow_each_on_its_own_and_no_farther_than_asked():
+    dots = torch.full((64, 1, 28, 28), -1.0)
+    dots[:, :, 12:16, 12:16] = 1  # a white square in the middle of each
+    light = (augment(dots, 3, 0, 0)[:, 0] + 1).double()
+    place, total = torch.arange(28).double() - 13.5, light.sum((1, 2))
+    moved = torch.stack([light.sum(2) @ place, light.sum(1) @ place]) / total
+    assert 2 < moved.abs().max() <= 3.01
     # In both directions, and not along a diagonal.
-    assert moved.min() < -1 and moved.max() > 1
-    assert abs(torch.corrcoef(moved.T)[0, 1]) < 0.6
-
-
-def test_what_appears_is_black(dots):
-    moved = augment(dots, 5, 30, 0.3)
-    assert moved.min() >= -1 and moved.max() <= 1
-    assert (moved[:, :, 0] == -1).all()
-
-
-def test_zooming_changes_the_area_by_its_square(dots):
+    assert moved.min() < -1 and moved.max() > 1 and moved.std(1).min() > 1
+    assert abs(torch.corrcoef(moved)[0, 1]) < 0.6
+    turned = augment(dots, 5, 30, 0.3)
+    assert (turned[:, :, 0] == -1).all()  # what appears is black
     areas = (augment(dots, 0, 0, 0.2) + 1).sum((1, 2, 3)) / (dots + 1).sum((1, 2, 3))
     assert 0.6 < areas.min() < 0.9 and 1.1 < areas.max() < 1.55
 
@@ -131,23 +101,10 @@ def test_half_of_the_images_are_mirrored_whole(numbered):
 
 
 def test_crops_move_each_image_by_whole_pixels_in_every_direction(numbered):
+    windows = F.pad(numbered, [2] * 4, mode="reflect").unfold(2, 6, 1).unfold(3, 6, 1)
     found = crop_and_flip(numbered, 2, False)
-    seen = set()
-    for image, before in zip(found, numbered, strict=True):
-        padded = np.pad(before.numpy(), ((0, 0), (2, 2), (2, 2)), mode="reflect")
-        places = [
-            (i, j)
-            for i in range(5)
-            for j in range(5)
-            if np.array_equal(padded[:, i : i + 6, j : j + 6], image.numpy())
-        ]
-        assert len(places) == 1
-        seen |= set(places)
-    assert len(seen) == 25
-    # Without either an image is left alone, and no random number is drawn for it.
-    before = torch.get_rng_state()
-    assert torch.equal(crop_and_flip(numbered, 0, False), numbered)
-    assert torch.equal(before, torch.get_rng_state())
+    same = (windows == found[:, :, None, None]).all(1).flatten(3).all(3)  # (200, 5, 5)
+    assert (same.sum((1, 2)) == 1).all() and same.any(0).all()
 
 
 # --- what a run leaves behind ---
@@ -172,7 +129,6 @@ def test_it_learns_what_can_be_learned(tmp_path):
 def test_the_record_tells_how_it_came_to_be(whole, base):
     it = checkpoints.load_classifier(whole / "checkpoint")
     assert it.noise_aware == ("schedule" in base)
-    assert it.classes == list("0123456789")
     augmentation = {"shift": 2, "rotate": 10, "zoom": 0.1}
     assert it.config.preprocessing == {"range": [-1, 1]} | augmentation
     assert it.training["recipe"].items() >= base.items()
@@ -180,9 +136,7 @@ def test_the_record_tells_how_it_came_to_be(whole, base):
     assert it.training["test"]["images"] == 60
     curve = [row["t"] for row in it.training["test"].get("curve", [])]
     assert curve == ([0, 2, 4, 8, 12, 16, 20, 24, 28, 32, 36, 39] if it.noise_aware else [])
-    row = it.training["history"][-1]
-    assert ("t1" in row) == it.noise_aware
-    assert 0 <= row["accuracy"] <= 1
+    assert ("t1" in it.training["history"][-1]) == it.noise_aware
 
 
 def test_a_prediction_is_told_the_noise_of_its_images(mnist_root, tmp_path):

@@ -94,37 +94,31 @@ def test_every_guidance_stays_there_too(model, guidance, monkeypatch):
     run_there(model, Request(n=3, steps=4, guidance=guidance, guidance_scale=3.0, label=1))
 
 
-@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
-def test_the_loss_asks_nothing_of_the_device(model, prediction):
+def test_the_loss_asks_nothing_of_the_device(model):
     """A question, ``.item()`` say, would make the processor wait in the middle of a step."""
     there = built(model)
     x0, noise = (torch.empty(5, *model.shape, device=META) for _ in range(2))
     t, labels = (torch.empty(5, dtype=torch.long, device=META) for _ in range(2))
     with Elsewhere():
-        loss = denoising_loss(there.unet.train(), there.schedule, x0, t, noise, labels, prediction)
+        about = x0, t, noise, labels, "v_prediction"
+        loss = denoising_loss(there.unet.train(), there.schedule, *about)
         loss.mean().backward()
     assert loss.device == there.unet.conv_in.weight.grad.device == META
 
 
 @pytest.mark.parametrize(
     ("cuda", "mps", "there"),
-    [
-        (True, True, ["cuda", "mps", "cpu"]),
-        (False, True, ["mps", "cpu"]),
-        (False, False, ["cpu"]),
-    ],
+    [(True, True, "cuda, mps, cpu"), (False, True, "mps, cpu"), (False, False, "cpu")],
 )
 def test_the_fastest_device_is_taken_and_an_error_names_what_there_is(
     checkpoint, monkeypatch, cuda, mps, there
 ):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-    assert devices() == there
-    assert find_device() == torch.device(there[0])
-    for missing in ("abacus", "xpu", "meta"):
-        with pytest.raises(InvalidInput, match=f"'{missing}'.* has: {', '.join(there)}$"):
-            checkpoints.load(checkpoint, device=missing)
-    assert checkpoints.load(checkpoint, device="cpu").device.type == "cpu"
+    assert devices() == there.split(", ")
+    assert find_device() == torch.device(devices()[0])
+    with pytest.raises(InvalidInput, match=f"'abacus'.* has: {there}$"):
+        checkpoints.load(checkpoint, device="abacus")
 
 
 def test_noise_of_a_device_is_a_function_of_seed_image_and_t_and_is_told(model):

@@ -15,11 +15,7 @@ from ddpm_core.__main__ import main
 from ddpm_core.checkpoints import Model, write_folder
 from ddpm_core.data import DIGITS, Images
 from ddpm_core.denoiser import ModelDenoiser
-from ddpm_core.diffusers_format import (
-    config_from,
-    convert,
-    export,
-)
+from ddpm_core.diffusers_format import config_from, convert, export
 from ddpm_core.errors import CheckpointError, InvalidInput
 from ddpm_core.fast import Prepared
 from ddpm_core.recipes import recipe_from
@@ -103,49 +99,35 @@ def test_a_whole_ddim_trajectory_equals_the_references(prediction):
 # --- the process ---
 
 
-@pytest.mark.parametrize(
-    "variance, ours", [("fixed_small_log", "posterior"), ("fixed_large", "beta")]
-)
-@pytest.mark.parametrize("clip", [True, False])
-def test_variance_and_clipping_are_read(variance, ours, clip):
-    scheduler = {"variance_type": variance, "clip_sample": clip}
-    assert config_from(SMALL, scheduler)["sampling"] == {"variance": ours, "clip": clip}
-    unclipped = {"clip_sample": False, "clip_sample_range": 3.0}
-    assert config_from(SMALL, unclipped)["sampling"]["clip"] is False
-
-
-# --- the files ---
-
-
-def default(rule):
-    return rule[0] if isinstance(rule, tuple) else rule
+def test_variance_and_clipping_are_read():
+    for theirs, ours in (("fixed_small_log", "posterior"), ("fixed_large", "beta")):
+        scheduler = {"variance_type": theirs, "clip_sample": False, "clip_sample_range": 3.0}
+        assert config_from(SMALL, scheduler)["sampling"] == {"variance": ours, "clip": False}
 
 
 @pytest.mark.parametrize("name", ["UNet2DModel", *diffusers_format.SOLVERS])
 def test_a_missing_key_means_what_the_reference_takes_it_for(name):
     parameters = inspect.signature(getattr(diffusers, name).__init__).parameters
-    if name == "UNet2DModel":
-        rules, own = diffusers_format.UNET, set()
-        assert rules.keys() - parameters.keys() == {"_class_name"}
-    else:
-        # What adds no noise has no variance; that of DDPM is the default.
-        rules = diffusers_format.PROCESS
-        own = set() if name == "DDPMScheduler" else {"variance_type"}
+    is_unet = name == "UNet2DModel"
+    rules = diffusers_format.UNET if is_unet else diffusers_format.PROCESS
+    # What adds no noise has no variance; that of DDPM is the default.
+    own = set() if is_unet or name == "DDPMScheduler" else {"variance_type"}
     for key in rules.keys() & parameters.keys() - own:
-        theirs = parameters[key].default
-        assert default(rules[key]) == (list(theirs) if isinstance(theirs, tuple) else theirs), key
+        theirs, ours = parameters[key].default, rules[key]
+        ours = ours[0] if isinstance(ours, tuple) else ours
+        assert ours == (list(theirs) if isinstance(theirs, tuple) else theirs), key
 
 
 # --- the tensors ---
 
 
+MODEL = config_from(SMALL, {})["model"]
+ATTENTION = "mid_block.attentions.0"
+
+
 @pytest.fixture(scope="module")
 def tensors():
     return dict(UNet2DModel(**SMALL).state_dict())
-
-
-MODEL = config_from(SMALL, {})["model"]
-ATTENTION = "mid_block.attentions.0"
 
 
 def test_older_names_of_attention_are_the_same(tensors):
@@ -161,22 +143,10 @@ def test_older_names_of_attention_are_the_same(tensors):
     assert all(torch.equal(wanted[key], got[key]) for key in wanted)
 
 
-@pytest.mark.parametrize(
-    "key",
-    [
-        "down_blocks.7.resnets.0.conv1.weight",
-        "down_blocks.0.attentions.0.to_q.weight",  # a level without attention
-        "mid_block.resnets.2.conv1.weight",
-        "time_proj.weight",
-        "",
-    ],
-)
-def test_a_tensor_without_a_place_is_named(tensors, key):
+def test_a_tensor_without_a_place_and_one_without_its_partners_are_named(tensors):
+    key = "down_blocks.0.attentions.0.to_q.weight"  # a level without attention
     with pytest.raises(CheckpointError, match=f"no place for '{key}'"):
         convert(tensors | {key: torch.zeros(2)}, MODEL)
-
-
-def test_partners_of_which_one_is_missing_are_named(tensors):
     changed = {k: v for k, v in tensors.items() if k != f"{ATTENTION}.to_k.weight"}
     with pytest.raises(CheckpointError, match="to_q.weight, .*to_k.weight, .* not all are there"):
         convert(changed, MODEL)
@@ -209,9 +179,8 @@ def test_what_cannot_be_read_is_refused_by_the_name_of_its_key(file):
         changed = {key: value}  # nothing worse than a refusal comes of what a stranger sends
         with suppress(CheckpointError):
             config_from(*((SMALL | changed, {}) if is_unet else (SMALL, changed)))
-    for content in (None, [], "x", 3):
-        with pytest.raises(CheckpointError, match=f"^{file}"):
-            config_from(*((content, {}) if is_unet else (SMALL, content)))
+    with pytest.raises(CheckpointError, match=f"^{file}"):
+        config_from(*(([], {}) if is_unet else (SMALL, [])))
 
 
 # --- the other way ---
@@ -247,8 +216,8 @@ def test_what_is_exported_predicts_the_same_in_diffusers_and_read_back(tmp_path,
     assert_same_outputs(theirs, model.unet, labels=labels)
     assert_same_outputs(theirs, again.unet, labels=labels)
     np.testing.assert_allclose(scheduler.betas, model.schedule.betas, rtol=1e-4)
-    assert scheduler.config.prediction_type == again.config.prediction_type
-    assert again.config.prediction_type == model.config.prediction_type
+    for config in (scheduler.config, again.config):
+        assert config.prediction_type == model.config.prediction_type
     assert again.config.sampling == {"variance": "beta", "clip": True}
     assert len(again.classes) == (11 if model.classes else 0)
 
@@ -262,21 +231,16 @@ def test_an_exported_pipeline_makes_pictures(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "changes", "said"),
+    ("options", "said"),
     [
-        ({"schedule": "sigmoid"}, {}, "schedule of diffusers 'sigmoid'"),
-        ({}, {"time_channels": 16}, "time_channels = 16, only 8"),
-        ({}, {"skips": "blocks"}, "skips = blocks, only all"),
-        ({"channels": [8, 16, 20]}, {}, "8 groups everywhere, which do not divide the 20 channels"),
-        ({"channels": [8] * 5}, {}, "8 pixels cannot be halved 4 times"),
+        ({"schedule": "sigmoid"}, "schedule of diffusers 'sigmoid'"),
+        ({"channels": [8, 16, 20]}, "8 groups everywhere, which do not divide the 20 channels"),
+        ({"channels": [8] * 5}, "8 pixels cannot be halved 4 times"),
     ],
 )
-def test_what_diffusers_does_not_have_is_refused_in_words(tmp_path, options, changes, said):
-    model = exportable(**options)
-    unet = UNet(**model.unet.config | changes).eval()
-    model = Model("mine", model.config, unet, model.schedule, {})
+def test_what_diffusers_does_not_have_is_refused_in_words(tmp_path, options, said):
     with pytest.raises(InvalidInput, match=said):
-        export(model, tmp_path)
+        export(exportable(**options), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -67,17 +67,11 @@ def test_a_twin_answers_the_same_with_and_without_gradients():
 @pytest.mark.parametrize(("heads", "tokens"), [(1, 49), (2, 49), (1, 256)])
 def test_attention_in_bfloat16_is_that_of_its_operands(heads, tokens, monkeypatch):
     """Written out, where the fused one is slow, it is off by a rounding or two more than that."""
-    generator = torch.Generator().manual_seed(0)
-    shape = (8 // heads, heads, tokens, 16)
-    q, k, v = (torch.randn(shape, generator=generator).bfloat16() for _ in range(3))
+    q, k, v = (torch.randn(8 // heads, heads, tokens, 16).bfloat16() for _ in range(3))
     exact = ((q.double() @ k.double().mT) / 4).softmax(-1) @ v.double()
     monkeypatch.setattr(F, "scaled_dot_product_attention", None)  # it must not be asked
-    q.requires_grad_(tokens < 128)
-    found = fast._attend(q, k, v)
+    found = fast._attend(q.requires_grad_(tokens < 128), k, v)
     assert (found - exact).norm() < 2 * 2**-8 * exact.norm()
-    if q.requires_grad:
-        found.sum().backward()
-        assert q.grad.isfinite().all() and q.grad.any()
 
 
 @pytest.mark.parametrize("native", [True, False])
@@ -85,7 +79,6 @@ def test_attention_in_bfloat16_is_that_of_its_operands(heads, tokens, monkeypatc
 def test_convolutions_in_bfloat16_are_those_of_rounded_numbers(module, native, monkeypatch):
     """Summed in float32 and rounded once, whether this machine has bfloat16 or emulates it."""
     monkeypatch.setattr(fast, "bf16_is_native", lambda device: native)
-    torch.manual_seed(0)
     make = {
         "same": lambda: fast.Conv2d(24, 16, 3, padding=1),
         "strided": lambda: fast.Conv2d(24, 16, 3, stride=2, padding=1),
@@ -103,36 +96,14 @@ def test_convolutions_in_bfloat16_are_those_of_rounded_numbers(module, native, m
     assert ((found - wanted).abs() <= 2**-8 * wanted.abs() + 1e-5).all()
 
 
-@pytest.mark.parametrize("grown", [(1, 1), (2, 2), (8, 14), (7, 13), (9, 9)])
-def test_upsampling_is_nearest_neighbours_and_a_convolution(grown):
-    """Also where a level was odd, whose size is not doubled."""
-    torch.manual_seed(0)
-    size = tuple(-(-n // 2) for n in grown)
-    up, x = fast.Upsample(4).double(), torch.randn(2, 4, *size, dtype=torch.double)
-    for target in {grown, (2 * size[0], 2 * size[1])}:
-        got = up(x.requires_grad_(), target)
-        wanted = up.conv(F.interpolate(x, size=target, mode="nearest"))
-        torch.testing.assert_close(got, wanted, rtol=1e-12, atol=1e-12)
-        push = torch.randn_like(wanted)
-        inputs_ = [x, up.conv.weight, up.conv.bias]
-        for mine, its in zip(
-            torch.autograd.grad((got * push).sum(), inputs_),
-            torch.autograd.grad((wanted * push).sum(), inputs_),
-            strict=True,
-        ):
-            torch.testing.assert_close(mine, its, rtol=1e-12, atol=1e-12)
-
-
 # --- the twins that sample ---
 
 
-@pytest.mark.parametrize("options", [{}, {"flip_sin_to_cos": True, "freq_shift": 1}])
 @pytest.mark.parametrize("table", [0, 2**22])
-def test_a_copy_answers_as_its_network(monkeypatch, options, table):
+def test_a_copy_answers_as_its_network(monkeypatch, table):
     monkeypatch.setattr(fast, "LARGEST_TABLE", table)
-    plain = network(**options)
+    plain = network(flip_sin_to_cos=True, freq_shift=1)
     ready = Prepared(plain, 100).network()
-    assert (ready.times is None) == (table == 0)
     x, t = inputs()
     for labels in (None, torch.tensor([0, 2]), torch.rand(2, 4)):
         torch.testing.assert_close(ready(x, t, labels), plain(x, t, labels), rtol=1e-5, atol=1e-6)
@@ -151,57 +122,41 @@ def test_hooks_of_the_network_see_what_is_sampled():
 # --- never older than the network ---
 
 
-def train(net, optimizer, steps=3):
-    """Every weight gets a gradient and moves."""
-    net.train()
-    for _ in range(steps):
-        x, t = torch.randn(4, 1, *[net.image_size] * 2), torch.randint(0, 50, (4,))
-        labels = torch.randint(0, 4, (4,))
-        optimizer.zero_grad()
-        (net(x, t, labels) - x).square().mean().backward()
-        optimizer.step()
-    net.eval()
-
-
 def trained(net):
-    train(net, torch.optim.Adam(net.parameters(), lr=1e-2, fused=True))
+    """Every weight gets a gradient and moves."""
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-2, fused=True)
+    (x, t), labels = inputs(net.image_size), torch.tensor([0, 3])
+    net(x, t, labels).square().mean().backward()
+    optimizer.step()
 
 
 def assigned(net):
-    net.load_state_dict(copy.deepcopy(net).apply(_redraw).state_dict(), assign=True)
+    net.load_state_dict({k: 2 * v for k, v in net.state_dict().items()}, assign=True)
 
 
 def one_alone(net):
     net.up[0].resample.conv.weight.data.zero_()
 
 
-def _redraw(module):
-    for parameter in module.parameters(recurse=False):
-        torch.nn.init.normal_(parameter, std=0.3)
-
-
-def model_of(net, size=8) -> Model:
+def model_of(net) -> Model:
     config = tiny_config(3)
-    schedule = config.build()[1]
-    return Model("it", config, net, schedule, {})
+    return Model("it", config, net, config.build()[1], {})
 
 
-def noises(model, size):
-    x = torch.randn(2, 1, size, size, generator=torch.Generator().manual_seed(1))
+def noises(model):
+    x = torch.linspace(-1, 1, 2 * model.unet.image_size**2).view(2, *model.shape)
     return [model.denoiser([0, None], dtype)(x, 30).eps for dtype in ("float32", "bfloat16")]
 
 
 @pytest.mark.parametrize("size", [8, 32])
 @pytest.mark.parametrize("change", [trained, assigned, one_alone])
 def test_what_is_sampled_is_of_the_weights_of_that_moment(change, size):
-    net = network(image_size=size)
+    net, fresh = (network(image_size=size).eval() for _ in range(2))
     model = model_of(net)
-    before = noises(model, size)
+    before = noises(model)
     change(net)
-    fresh = network(image_size=size)
     fresh.load_state_dict(net.state_dict())
-    now = noises(model, size)
-    for mine, wanted, then in zip(now, noises(model_of(fresh), size), before, strict=True):
+    for mine, wanted, then in zip(noises(model), noises(model_of(fresh)), before, strict=True):
         assert torch.equal(mine, wanted) and not torch.equal(mine, then)
 
 
@@ -215,7 +170,7 @@ def test_a_denoiser_made_before_a_training_follows_it():
 
 def test_a_model_leaves_its_network_as_it_is():
     net = network(dropout=0.1)
-    noises(model_of(net), 8)
+    noises(model_of(net))
     assert net.training and all(p.requires_grad for p in net.parameters())
     net(*inputs(), torch.tensor([0, 3])).square().sum().backward()
     assert all(p.grad is not None and p.grad.any() for p in net.parameters())
@@ -224,9 +179,9 @@ def test_a_model_leaves_its_network_as_it_is():
 def test_the_same_copy_serves_until_something_changes():
     """Whoever samples at the same time shares its batches, which are of one network."""
     model = model_of(network())
-    noises(model, 8)
+    noises(model)
     first = model.prepared.network()
-    noises(model, 8)
+    noises(model)
     assert model.prepared.network() is first
     own = {p.data_ptr() for p in model.unet.parameters()}
     assert {p.data_ptr() for p in first.parameters()} == own
