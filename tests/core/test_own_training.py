@@ -62,21 +62,18 @@ def test_a_tensor_is_learned_from_and_a_tenth_of_it_held_out(pixels, tmp_path):
 
 
 def test_a_data_loader_is_taken_batch_by_batch(pixels, tmp_path):
-    seen, images = [], data.to_unit(pixels)
+    seen = []
 
     def loss(network, schedule, x0, t, noise, labels):
         seen.append(len(x0))
         return denoising_loss(network, schedule, x0, t, noise)
 
-    loader = DataLoader(TensorDataset(images, torch.arange(50) % 2), batch_size=16, drop_last=True)
+    dataset = TensorDataset(data.to_unit(pixels), torch.arange(50) % 2)
+    loader = DataLoader(dataset, batch_size=16, drop_last=True)
     run = trainer(tmp_path, images=loader, loss=loss)
     assert run.recipe.batch_size == 16 and run.steps_per_epoch == 3
     run.run()
     assert seen[:4] == [16] * 4  # more than the loader has, so it began anew
-    with pytest.raises(InvalidInput, match="gives no batches"):
-        trainer(tmp_path / "none", images=[])
-    with pytest.raises(InvalidInput, match="how many batches"):
-        trainer(tmp_path / "endless", images=(batch for batch in [images]))
 
 
 def test_a_loaders_classes_are_those_of_its_dataset(pixels, tmp_path):
@@ -86,8 +83,7 @@ def test_a_loaders_classes_are_those_of_its_dataset(pixels, tmp_path):
     with pytest.raises(InvalidInput, match="label 1 of 1 known classes"):
         run.run()
     dataset.classes = ["dog", "cat", "owl", "fox"]
-    run = trainer(tmp_path / "named", recipe, images=loader)
-    run.run()
+    trainer(tmp_path / "named", recipe, images=loader).run()
     assert load(tmp_path / "named").classes == ["dog", "cat", "owl", "fox"]
 
 
@@ -95,13 +91,10 @@ def test_a_loaders_classes_are_those_of_its_dataset(pixels, tmp_path):
     ("images", "message"),
     [
         (torch.rand(20, 3, 8, 8), r"go from .* to .*take 2 \* x - 1"),
-        (3 * torch.randn(20, 3, 8, 8), r"floats in \[-1, 1\]"),
-        (torch.zeros(20, 8, 8), r"\(N, C, S, S\)"),
         (torch.zeros(20, 1, 8, 9, dtype=torch.uint8), r"\(N, C, S, S\)"),
-        (torch.zeros(9, 1, 8, 8, dtype=torch.uint8), "at least 10"),
         ((torch.zeros(20, 1, 8, 8, dtype=torch.uint8), torch.zeros(19)), "as many labels"),
+        ([], "gives no batches"),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_cannot_be_learned_from_is_refused_in_words(images, message, tmp_path):
     with pytest.raises(InvalidInput, match=message):
@@ -126,7 +119,6 @@ def test_loss_optimizer_and_progress_are_the_callers(pixels, tmp_path):
         optimizer=lambda parameters: torch.optim.SGD(parameters, lr=1.0, momentum=0.9),
         progress=lambda *news: told.append(news),
     )
-    assert isinstance(run.optimizer, torch.optim.SGD)
     run.run()
     assert [(step, total) for step, total, _ in told] == [(k, 4) for k in (1, 2, 3, 4)]
     assert [value for *_, value in told] == pytest.approx(losses[:4])
@@ -158,12 +150,8 @@ def output(model_or_net, labels) -> torch.Tensor:
 
 def test_a_fine_tuning_begins_as_its_model_of_any_classes(pixels, tmp_path, folder_of):
     conditional = replace(SHORT, conditional=True, p_uncond=0.2, lr=0.05, ema=0.0)
-    first = trainer(
-        tmp_path / "first",
-        conditional,
-        images=Images(pixels, torch.arange(50) % 2, ("dog", "cat")),
-    )
-    first.run()
+    images = Images(pixels, torch.arange(50) % 2, ("dog", "cat"))
+    trainer(tmp_path / "first", conditional, images=images).run()
     model = load(tmp_path / "first")
     recipe = Recipe(dataset=str(folder_of("photos", "cat", "owl")), conditional=True, p_uncond=0.2)
     recipe = replace(recipe, steps=2, batch_size=8).like(model)

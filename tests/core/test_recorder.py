@@ -22,16 +22,14 @@ def test_frames_are_the_clamped_states_and_predictions_as_the_steps_come():
     assert (film.frames, film.finished) == (2, False)
     assert [*recording] == steps[1:]
     assert (film.frames, film.finished, film.t) == (3, True, [100, 99, 98])
-    assert (film.x[0] == 128).all()
-    assert (film.x0[0] == 128).all()
-    assert (film.x[1] == 255).all()
-    assert (film.x0[1] == 64).all()
+    levels = [(int(x.max()), int(x0.max())) for x, x0 in zip(film.x, film.x0, strict=True)]
+    assert levels == [(128, 128), (255, 64), (255, 64)]
     assert (film.images() == 255).all()
 
 
 def test_a_film_takes_the_memory_announced_or_is_refused(monkeypatch):
     film = make_film(steps=4, n=2, channels=3, size=5)
-    assert film.nbytes == recorder.film_bytes((2, 3, 5, 5), 4) == 2 * 5 * 2 * 3 * 5 * 5
+    assert film.nbytes == recorder.film_bytes((2, 3, 5, 5), 4)
     with pytest.raises(InvalidInput, match="1000 images and 1000 steps.*fewer"):
         Film(torch.zeros(1, 1, 1, 1).expand(1000, 3, 32, 32), 1000, 1000)
     monkeypatch.setattr(recorder, "MAX_FILM_BYTES", 2 * film.nbytes - 1)
@@ -39,30 +37,18 @@ def test_a_film_takes_the_memory_announced_or_is_refused(monkeypatch):
         film.beside(film)
 
 
-@pytest.mark.parametrize("number", [-1, 6, 0.5])
-def test_a_tile_or_a_step_that_is_not_there_is_refused(number):
-    with pytest.raises(InvalidInput, match="image"):
-        make_film().tile(number)
-    with pytest.raises(InvalidInput, match="step"):
-        make_film(steps=5).until(number)
-
-
-@pytest.mark.parametrize("wanted", [1, 2, 3, 4, 7, 11, 50])
+@pytest.mark.parametrize("wanted", [1, 4, 50])
 def test_strided_frames_keep_both_ends(wanted):
-    film = make_film(steps=10, n=1)
-    chosen = film.strided(wanted)
-    assert chosen[0] == 0
-    assert chosen[-1] == 10
-    assert chosen == sorted(set(chosen))
-    assert len(chosen) == min(max(wanted, 2), 11)
+    chosen = make_film(steps=10, n=1).strided(wanted)
+    assert (chosen[0], chosen[-1]) == (0, 10)
+    assert len(set(chosen)) == len(chosen) == min(max(wanted, 2), 11)
 
 
 def test_films_of_different_timelines_do_not_stand_side_by_side():
     film, other = make_film(steps=5), make_film(steps=5)
     other.t = [*other.t[:3], 50, 40, 30]
-    for wrong in (other, make_film(steps=6)):
-        with pytest.raises(InvalidInput, match="timeline"):
-            film.beside(wrong)
+    with pytest.raises(InvalidInput, match="timeline"):
+        film.beside(other)
     both = film.beside(other.until(2))
     assert (both.frames, both.finished) == (3, False)
 
@@ -70,28 +56,23 @@ def test_films_of_different_timelines_do_not_stand_side_by_side():
 def test_a_grid_shows_each_image_in_its_place():
     images = np.arange(5, dtype=np.uint8).repeat(4 * 3).reshape(5, 4, 3, 1) * 10
     sheet = grid(images, columns=3, gap=2, background=77)
-    assert sheet.shape == (2 * 4 + 2, 3 * 3 + 2 * 2, 1)
-    covered = np.zeros(sheet.shape, bool)
+    wanted = np.full((2 * 4 + 2, 3 * 3 + 2 * 2, 1), 77, np.uint8)
     for i in range(5):
         y, x = (i // 3) * 6, (i % 3) * 5
-        assert (sheet[y : y + 4, x : x + 3] == 10 * i).all()
-        covered[y : y + 4, x : x + 3] = True
-    assert (sheet[~covered] == 77).all()
-    tensor = torch.from_numpy(images).permute(0, 3, 1, 2)
-    np.testing.assert_array_equal(grid(tensor), grid(images))
+        wanted[y : y + 4, x : x + 3] = 10 * i
+    np.testing.assert_array_equal(sheet, wanted)
     # Unless told otherwise they are nearly square; of 7, which is prime, it has gaps.
-    columns = {1: 1, 4: 2, 10: 5, 12: 4, 64: 8, 7: 3}
+    columns = {1: 1, 4: 2, 10: 5, 64: 8, 7: 3}
     assert {n: recorder.default_columns(n) for n in columns} == columns
 
 
-@pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("rows", [None, ["zero", "one"]])
-def test_a_contact_sheet_is_the_grid_enlarged_below_and_beside_its_labels(channels, rows):
-    images = np.random.default_rng(0).integers(0, 200, (6, 5, 7, channels), dtype=np.uint8)
+def test_a_contact_sheet_is_the_grid_enlarged_below_and_beside_its_labels(rows):
+    images = np.random.default_rng(0).integers(0, 200, (6, 5, 7, 3), dtype=np.uint8)
     sheet = contact_sheet(images, ["1", "2", "4"], rows, scale=8, gap=2)
     inner = recorder.enlarge(grid(images, 3, gap=2), 8)
     high, wide = inner.shape[:2]
-    top, left = (whole - part for whole, part in zip(sheet.shape, (high, wide), strict=False))
+    top, left = sheet.shape[0] - high, sheet.shape[1] - wide
     assert top > 0 and (left > 0) == (rows is not None)
     np.testing.assert_array_equal(sheet[top:, left:], inner)
     assert (sheet[:top, left:] < 128).any() and (rows is None or (sheet[top:, :left] < 128).any())
@@ -104,9 +85,7 @@ def test_a_png_holds_exactly_the_pixels_enlarged_and_the_note(tmp_path, channels
     with Image.open(tmp_path / "a.png") as image:
         enlarged = np.asarray(image).reshape(21, 27, channels)
         assert image.text["Description"] == '{"seed": 3, "name": "dé"}'
-    for dy in range(3):
-        for dx in range(3):
-            np.testing.assert_array_equal(enlarged[dy::3, dx::3], pixels)
+    np.testing.assert_array_equal(enlarged, pixels.repeat(3, 0).repeat(3, 1))
 
 
 def test_colour_gifs_come_close(tmp_path):
