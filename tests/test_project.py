@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from graphlib import TopologicalSorter
-from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 import ddpm_core
 
@@ -84,26 +81,14 @@ def test_the_changelog_has_this_version():
 
 def test_the_lock_names_one_version_of_all_that_is_required_but_pytorch():
     """For whoever installs with it; PyTorch is left out, whose builds have different versions."""
-    pytorch, locked = {"torch", "torchvision"}, {}
+    locked = {}
     for one in requirements("requirements.lock"):
         (only,) = one.specifier
         assert only.operator == "==" and "*" not in only.version
-        locked[canonicalize_name(one.name)] = only.version
-    assert not pytorch & set(locked)
-    asked = requirements("requirements.txt")
-    for package in distributions():
-        if locked.get(canonicalize_name(package.name)) == package.version:
-            asked += [Requirement(line) for line in package.requires or []]
-    for one in asked:
-        name = canonicalize_name(one.name)
-        if name not in pytorch and (one.marker is None or one.marker.evaluate({"extra": ""})):
-            assert one.specifier.contains(locked[name]), one
-
-
-def test_the_files_that_rest_on_gradio_are_there():
-    text = (ROOT / "docs" / "gradio.md").read_text(encoding="utf-8")
-    paths = re.findall(r"`((?:ui|tests)/[\w/.]+|app\.py)`", text)
-    assert paths and all((ROOT / path).exists() for path in paths)
+        locked[one.name] = only.version
+    for one in requirements("requirements.txt"):
+        assert (one.name in locked) != (one.name in ("torch", "torchvision"))
+        assert one.name not in locked or one.specifier.contains(locked[one.name]), one
 
 
 FOREIGN = {
@@ -117,26 +102,6 @@ FOREIGN = {
 def test_imports_go_one_way_and_the_ui_knows_no_tensors(room, foreign):
     for path in (ROOT / room).rglob("*.py"):
         assert not imports_of(path) & foreign, path
-
-
-@pytest.mark.parametrize("room", ["ddpm_core", "lab"])
-def test_no_two_modules_import_each_other(room):
-    """Nor in a circle of more, be it within functions."""
-    paths = {
-        ".".join(p.with_suffix("").relative_to(ROOT).parts): p for p in ROOT.glob(f"{room}/**/*.py")
-    }
-    graph = {}
-    for name, path in paths.items():
-        graph[name] = found = set()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom):
-                above = name.split(".")[: -node.level] if node.level else []
-                module = ".".join([*above, *([node.module] if node.module else [])])
-                found |= {
-                    module,
-                    *(f"{module}.{alias.name}" for alias in node.names),
-                } & paths.keys()
-    TopologicalSorter(graph).prepare()
 
 
 def test_every_link_between_documents_leads_somewhere():
