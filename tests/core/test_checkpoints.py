@@ -164,14 +164,6 @@ def test_damage_is_named(folder, damage, words):
 # --- by name ---
 
 
-def test_checkpoints_are_found_by_name_and_listed(folder, tmp_path):
-    (tmp_path / "half-written").mkdir()
-    (tmp_path / "half-written" / "config.json").write_text("{}")
-    assert checkpoints.available(tmp_path) == ["copy"]
-    assert checkpoints.load("copy", tmp_path).name == "copy"
-    assert checkpoints.available(tmp_path / "nowhere") == []
-
-
 def test_the_folder_of_a_run_is_a_model_under_its_own_name(tmp_path):
     inner = save_tiny_checkpoint(tmp_path / "mine" / "checkpoint")
     assert checkpoints.find(tmp_path / "mine") == inner
@@ -248,8 +240,10 @@ def test_bfloat16_is_close_and_the_last_steps_are_float32(checkpoint):
 
 @pytest.fixture
 def home(checkpoint, tmp_path):
-    """A home with a diffusion model and two classifiers."""
+    """A home with a diffusion model, two classifiers and half of something."""
     shutil.copytree(checkpoint, tmp_path / "model")
+    (tmp_path / "half-written").mkdir()
+    (tmp_path / "half-written" / "config.json").write_text("{}")
     save_tiny_classifier(tmp_path / "guide", "encoder")
     save_tiny_classifier(tmp_path / "judge", "residual")
     return tmp_path
@@ -268,6 +262,7 @@ def test_a_saved_classifier_comes_back_with_the_same_answers(tmp_path, kind):
 
 def test_models_and_classifiers_are_listed_apart_readable_or_not(home):
     assert checkpoints.available(home) == ["model"]
+    assert checkpoints.load("model", home).name == "model"
     assert checkpoints.available_classifiers(home) == ["guide", "judge"]
     assert checkpoints.available_classifiers(home / "nowhere") == []
     with pytest.raises(CheckpointError, match="'nobody'; shipped: guide, judge"):

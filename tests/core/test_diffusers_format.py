@@ -69,13 +69,6 @@ def test_ddpm_cifar10_32_has_the_parameters_that_it_has_on_the_hub():
     assert sum(p.numel() for p in unet.parameters()) == 35_746_307
 
 
-def test_equals_the_reference_with_classes():
-    reference, unet = reference_and_ours(SMALL | {"num_class_embeds": 5})
-    assert unet.num_classes == 5
-    assert unet.null_index is None
-    assert_same_outputs(reference, unet, labels=torch.tensor([0, 4]))
-
-
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
 def test_a_whole_ddim_trajectory_equals_the_references(prediction):
     reference, unet = reference_and_ours(GOOGLE)

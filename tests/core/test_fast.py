@@ -172,8 +172,6 @@ def test_a_model_leaves_its_network_as_it_is():
     net = network(dropout=0.1)
     noises(model_of(net))
     assert net.training and all(p.requires_grad for p in net.parameters())
-    net(*inputs(), torch.tensor([0, 3])).square().sum().backward()
-    assert all(p.grad is not None and p.grad.any() for p in net.parameters())
 
 
 def test_the_same_copy_serves_until_something_changes():

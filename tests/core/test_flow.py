@@ -13,7 +13,7 @@ from ddpm_core.data import Images
 from ddpm_core.denoiser import Prediction
 from ddpm_core.diffusion import eps_from_flow
 from ddpm_core.errors import InvalidInput
-from ddpm_core.guidance import ClassifierFree, ClassifierGuided
+from ddpm_core.guidance import ClassifierGuided
 from ddpm_core.noise import Noise
 from ddpm_core.samplers import ddim
 from ddpm_core.schedules import NoiseSchedule, spaced_timesteps
@@ -87,22 +87,6 @@ def test_a_classifier_sees_the_state_at_the_variance_that_it_knows():
         torch.testing.assert_close(shown, abar**0.5 * x0 + (1 - abar) ** 0.5 * noise)
         # A score, times sigma, is an eps on any schedule.
         torch.testing.assert_close(extras["push"], -SCHEDULE.sigma(t) * extras["gradient"])
-
-
-def test_a_full_rescale_takes_over_the_spread_of_v(model):
-    x = torch.randn(4, 1, 8, 8)
-    conditional, free = model.denoiser([1] * 4, "float32"), model.denoiser([None] * 4, "float32")
-    strength = lambda t: torch.full((4,), 6.0)  # noqa: E731
-    guided = ClassifierFree(conditional, free, strength, SCHEDULE, rescale=1.0)(x, 30).eps
-    size = SCHEDULE.power(30) ** 0.5
-
-    def spread(eps):
-        """Of v on the schedule of the same noise that preserves the variance."""
-        x0 = (x - SCHEDULE.sigma(30) * eps) / SCHEDULE.alpha(30)
-        v = (SCHEDULE.alpha(30) * eps - SCHEDULE.sigma(30) * x0) / size
-        return v.flatten(1).std(1)
-
-    torch.testing.assert_close(spread(guided), spread(conditional(x, 30).eps))
 
 
 def test_it_is_noised_inverted_and_bounded_as_any_other(model):

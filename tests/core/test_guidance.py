@@ -136,8 +136,8 @@ def both_at_once(x, t):
     return Prediction(torch.cat([toy_denoiser(first, t).eps, of_no_class(second, t).eps]))
 
 
-def free(values, **options):
-    return ClassifierFree(toy_denoiser, of_no_class, constant(*values), SCHEDULE, **options)
+def free(values, schedule=SCHEDULE, **options):
+    return ClassifierFree(toy_denoiser, of_no_class, constant(*values), schedule, **options)
 
 
 def test_s_0_is_unconditional_and_s_1_conditional_to_the_last_bit():
@@ -167,16 +167,17 @@ def test_one_call_on_both_halves_is_two_calls():
 
 
 @pytest.mark.parametrize("s", [0.0, 1.0, 6.0])
-def test_a_full_rescale_takes_over_the_standard_deviation_of_the_velocity_of_cond(s):
+@pytest.mark.parametrize("schedule", [SCHEDULE, NoiseSchedule.make("straight", 100)])
+def test_a_full_rescale_takes_over_the_standard_deviation_of_the_velocity_of_cond(schedule, s):
     def spread(eps):
-        return v_from_eps(SCHEDULE, x0_from_eps(SCHEDULE, x, 20, eps), 20, eps).flatten(1).std(1)
+        return v_from_eps(schedule, x0_from_eps(schedule, x, 20, eps), 20, eps).flatten(1).std(1)
 
     x = state()
-    eps = free([s] * 3, rescale=1.0)(x, 20).eps
-    torch.testing.assert_close(spread(eps), spread(toy_denoiser(x, 20).eps))
-    plain = free([s] * 3)(x, 20).eps
-    half = free([s] * 3, rescale=0.5)(x, 20).eps
-    torch.testing.assert_close(half, (eps + plain) / 2)
+    plain, half, full = (
+        free([s] * 3, schedule=schedule, rescale=share)(x, 20).eps for share in (0.0, 0.5, 1.0)
+    )
+    torch.testing.assert_close(spread(full), spread(toy_denoiser(x, 20).eps))
+    torch.testing.assert_close(half, (full + plain) / 2)
 
 
 @pytest.mark.parametrize("joint", [None, both_at_once])

@@ -61,11 +61,6 @@ def test_a_pipeline_of_diffusers_is_read_with_its_schedule(served, source, forei
     assert model.config.sampling == {"variance": "posterior", "clip": False}
     process = {"kind": "scaled_linear", "num_timesteps": 500, "start": 0.001, "end": 0.02}
     assert model.config.schedule == process
-    reference = UNet2DModel.from_pretrained(foreign / "unet").eval()
-    x, t = torch.randn(2, 1, 8, 8), torch.tensor([3, 470])
-    with torch.no_grad():
-        theirs, ours = reference(x, t).sample, model.unet(x, t)
-    assert (ours - theirs).abs().max() <= 1e-5 * theirs.abs().max()
     assert np.array_equal(sample(load(foreign), QUICK), sample(model, QUICK))
 
 

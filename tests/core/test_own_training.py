@@ -193,7 +193,9 @@ def test_the_command_trains_fine_tunes_and_samples_a_folder_by_its_path(
     assert "no square; --size 32" in capsys.readouterr().err
     assert main([*train, *network, "--size", "8", "--out", str(out)]) == 0
     assert f"the model: {out}" in capsys.readouterr().out
-    assert load(out).config.preprocessing["size"] == 8
+    model, card = load(out), (out / "checkpoint" / "README.md").read_text()
+    assert model.config.preprocessing["size"] == 8
+    assert f"| data | {model.training['source']} |" in card and "(PNG)" in card
     assert str(tmp_path) not in (out / "checkpoint" / "training.json").read_text()
     monkeypatch.chdir(tmp_path)
     assert main([*train, "--finetune", str(out)]) == 0  # in its size, and called as its pictures

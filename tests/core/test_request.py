@@ -119,14 +119,6 @@ def test_a_classifier_lends_its_classes_to_a_model_without_any(classifiers, plai
         Request(guidance=method, label=10).for_model(plain)
 
 
-@by_classifier
-def test_a_classifier_that_was_not_shipped_is_told(classifiers, model, method):
-    for name in [*classifiers]:
-        del classifiers[name]
-    with pytest.raises(InvalidInput, match=f"tiny has no {method} to go with it"):
-        Request(guidance=method).for_model(model)
-
-
 def test_a_classifier_of_other_images_or_of_fewer_classes_is_refused(classifiers, model):
     config = classifiers["mnist-classifier"].config
     classifiers["mnist-classifier"].config = replace(config, classes=config.classes[:4])

@@ -8,7 +8,6 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from multiprocessing import Pipe, get_context
 
 import pytest
@@ -156,14 +155,6 @@ def test_a_run_does_not_go_on_with_other_images(finished_run, mnist_root, tmp_pa
         trainer(finished_run, mnist_root)
 
 
-def test_a_finished_run_can_be_given_more_epochs(mnist_root, tmp_path):
-    for name, steps in (("short", 3), ("short", 6), ("long", 6)):
-        trainer(tmp_path / name, mnist_root, steps=steps, decay="none").run()
-    for part in ("model", "ema", "optimizer"):
-        short, long = (state_of(tmp_path / name)[part] for name in ("short", "long"))
-        assert_identical(short, long, part)
-
-
 def record_of(folder) -> dict:
     return checkpoints.load(folder / "checkpoint").training
 
@@ -280,14 +271,6 @@ def test_a_recipe_out_of_range_is_refused():
         Recipe(ema=1.0)
     with pytest.raises(InvalidInput, match="goes with a conditional model"):
         Recipe(p_uncond=0.1)
-
-
-def test_a_model_of_lossy_pictures_says_so(mnist_root, tmp_path):
-    run = trainer(tmp_path, mnist_root, steps=1)
-    run.images = replace(run.images, source="pictures (JPEG)")
-    run.run()
-    assert record_of(tmp_path)["source"] == "pictures (JPEG)"
-    assert "| data | pictures (JPEG) |" in (tmp_path / "checkpoint" / "README.md").read_text()
 
 
 def test_what_is_watched_becomes_a_column(mnist_root, tmp_path):

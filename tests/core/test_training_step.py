@@ -87,15 +87,14 @@ def test_the_average_warms_up_its_memory(mnist_root, tmp_path):
 
 
 def test_learning_rate_warms_up_and_then_stays_or_falls_along_a_quarter_cosine():
-    recipe = Recipe(lr=0.1, warmup=4)
-    rates = [learning_rate(recipe, step, 100) for step in (0, 1, 3, 4, 50, 99)]
-    assert rates == pytest.approx([0.025, 0.05, 0.1, 0.1, 0.1, 0.1])
-    recipe = Recipe(lr=0.1, warmup=10, decay="cosine")
-    rates = [learning_rate(recipe, step, 110) for step in (10, 60, 110)]
-    assert rates == pytest.approx([0.1, 0.1 * (0.02 + 0.98 * 0.5**0.5), 0.002])
-    recipe = Recipe(lr=0.4, warmup=20, decay="one-cycle")
-    rates = [learning_rate(recipe, step, 100) for step in (0, 9, 19, 20, 60, 99, 100)]
-    assert rates == pytest.approx([0.02, 0.2, 0.4, 0.4, 0.2, 0.005, 0.0])
+    for decay, wanted in {
+        "none": [0.01, 0.05, 0.1, 0.1, 0.1, 0.1],
+        "cosine": [0.01, 0.05, 0.1, 0.1, 0.1 * (0.02 + 0.98 * 0.5**0.5), 0.002],
+        "one-cycle": [0.01, 0.05, 0.1, 0.1, 0.05, 0.0],
+    }.items():
+        recipe = Recipe(lr=0.1, warmup=10, decay=decay)
+        rates = [learning_rate(recipe, step, 110) for step in (0, 4, 9, 10, 60, 110)]
+        assert rates == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +106,6 @@ def test_bfloat16_is_decided_by_the_processors_flags(
     monkeypatch.setattr(hardware, "_cpuinfo", lambda: {"flags": flags, "model name": "test"})
     hardware.bf16_is_native.cache_clear()
     try:
-        assert hardware.bf16_is_native("cpu") == native
         run = Trainer(Recipe(**RECIPE), tmp_path, data_root=mnist_root, quiet=True)
         assert run.bf16 == native
     finally:

@@ -98,23 +98,14 @@ def test_figures_on_a_card_have_names_of_their_own_and_none_is_called_fid(name):
     assert any(metric["name"].startswith("judge distance") for metric in metrics)
 
 
-@pytest.mark.parametrize(
-    ("model", "words"),
-    [
-        ("mnist-conditional", "digits {} worse"),
-        ("cifar10-conditional", "photographs {} better"),
-    ],
-)
-def test_what_the_list_of_models_says_of_the_default_is_what_is_stored(model, words):
-    assert (Request().sampler, Request().steps) == ("ddim", 20)
+@pytest.mark.parametrize("model", ["mnist-conditional", "cifar10-conditional"])
+def test_the_default_is_as_good_as_a_thousand_steps(model):
+    """As docs/speed.md says: within what chance does."""
     found = {
         (m.request.sampler, m.request.steps): m.result
         for row in tables.few_steps(model=model).rows
         for m in filter(None, row.measured)
     }
-    default, whole = found["ddim", 20], found["ddpm", 1000]
-    difference = measurements.difference(default, whole)
+    default = found[Request().sampler, Request().steps]
+    difference = measurements.difference(default, found["ddpm", 1000])
     assert difference.gap < 2 * difference.error
-    assert (default["fid"] > whole["fid"]) == words.endswith("worse")
-    speed = " ".join((ROOT / "docs" / "speed.md").read_text(encoding="utf-8").split())
-    assert words.format(f"{difference.gap:.3f} ± {difference.error:.3f}") in speed
