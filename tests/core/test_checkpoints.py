@@ -199,17 +199,15 @@ def test_an_unknown_name_lists_the_known_ones(checkpoint, name):
 # --- labels and precision ---
 
 
-def test_what_a_denoiser_cannot_be_of_is_refused(checkpoint, unconditional_checkpoint, tmp_path):
-    folder = save_tiny_checkpoint(tmp_path / "labelled-only", classes=3, null_class=False)
-    model, plain, labelled = map(checkpoints.load, (checkpoint, unconditional_checkpoint, folder))
+def test_what_a_denoiser_cannot_be_of_is_refused(model, plain, tmp_path):
     for label in (10, -1, 0.5):
         with pytest.raises(InvalidInput, match="class must be 0 to 9"):
             model.denoiser([0, label])
     with pytest.raises(InvalidInput, match="knows no classes"):
         plain.denoiser([3])
-    for labels in (None, [1, None]):
-        with pytest.raises(InvalidInput, match="null class"):
-            labelled.denoiser(labels)
+    folder = save_tiny_checkpoint(tmp_path / "labelled-only", classes=3, null_class=False)
+    with pytest.raises(InvalidInput, match="null class"):
+        checkpoints.load(folder).denoiser([1, None])
     with pytest.raises(InvalidInput, match="2 labels for 3 images"):
         model.denoiser([1, 2], "float32")(torch.zeros(3, 1, 8, 8), 40)
 

@@ -9,7 +9,6 @@ import pytest
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ddpm_core import Request, Run, load
-from ddpm_core.sampling import JOINT_UP_TO
 from lab.bench.cases import opened_trainer
 
 # A step in the middle of the walk: the solver has its memory, the network its short dtype.
@@ -67,20 +66,3 @@ def test_a_step_of_training_takes_no_more_operations_than_it_did():
     assert counting.operations["aten._foreach_lerp_.Scalar"] == 1
     # The convolution of a doubled image does without it.
     assert not any("upsample" in name for name in counting.operations)
-
-
-# Two halves are as fast as one whole where the batch is large, and need half the memory.
-@pytest.mark.parametrize(
-    ("n", "batches"), [(JOINT_UP_TO, [2 * JOINT_UP_TO]), (JOINT_UP_TO + 1, [JOINT_UP_TO + 1] * 2)]
-)
-def test_guidance_asks_the_network_no_more_than_it_needs(n, batches):
-    model, seen = load("mnist-conditional"), []
-    evaluate = model.evaluate
-
-    def counting(network, x, *more):
-        seen.append(len(x))
-        return evaluate(network, x, *more)
-
-    model.evaluate = counting
-    next(Run(model, Request(steps=20, n=n, guidance="cfg", guidance_scale=3)).steps())
-    assert seen == batches

@@ -100,15 +100,6 @@ def test_the_batch_size_changes_rounding_only(model, setting):
     assert np.abs(one - eight).max() <= 1
 
 
-def test_first_skips_images_and_keeps_the_numbers_of_the_others(model):
-    whole, part, few = (sample(model, ask(**it)) for it in ({}, {"n": 3, "first": 5}, {"n": 3}))
-    assert np.abs(part.astype(int) - whole[5:]).max() <= 1
-    assert np.abs(few.astype(int) - whole[:3]).max() <= 1
-    run = Run(model, ask(n=3, first=5))
-    assert run.images == [5, 6, 7]
-    assert run.labels == [5, 6, 7]
-
-
 def test_a_film_is_the_run_frame_by_frame(model):
     request, ticks = ask(), []
     recorded = film(model, request, ticks.append)

@@ -38,12 +38,6 @@ class GaussianDenoiser:
         alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
         return Prediction(sigma * (x - alpha * self.mu) / (alpha**2 * self.s**2 + sigma**2))
 
-    def clean(self, t) -> tuple[float, float]:
-        """(slope, offset) of E[x0 | x_t], an affine function of x_t."""
-        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
-        slope = alpha * self.s**2 / (alpha**2 * self.s**2 + sigma**2)
-        return slope, self.mu * (1 - slope * alpha)
-
 
 def write_idx(path, array: np.ndarray) -> None:
     """An idx file of unsigned bytes."""
