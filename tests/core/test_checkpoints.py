@@ -33,11 +33,6 @@ def folder(checkpoint, tmp_path):
     return shutil.copytree(checkpoint, tmp_path / "copy")
 
 
-def change_config(folder, **changes):
-    path = folder / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-
-
 # --- the way there and back ---
 
 
@@ -129,7 +124,7 @@ def with_content(file, content):
 
 
 def with_config(**changes):
-    return lambda folder: change_config(folder, **changes)
+    return with_content("config.json", json.dumps(vars(tiny_config()) | changes).encode())
 
 
 MODEL = ["config.json", "no valid model"]
@@ -142,7 +137,6 @@ DAMAGE = [
     (with_tensor("conv_out.bias", torch.full((1,), float("nan"))), ["conv_out.bias", "not finite"]),
     (with_tensor("conv_out.bias", torch.zeros(1).to(torch.float8_e4m3fn)), ["F8_E4M3"]),
     (with_content("config.json", b'{"model": '), ["config.json", "not valid JSON"]),
-    (with_content("config.json", b"3"), ["config.json"]),
     (with_content("training.json", b"[]"), ["training.json"]),
     (with_config(scheduler={}), ["config.json"]),
     (with_config(schedule={"kind": "staircase"}), MODEL),
@@ -221,30 +215,16 @@ def test_no_label_is_the_null_class(model):
     assert not model.denoiser(None, "float32")(x, 40).eps.requires_grad
 
 
-def test_bfloat16_is_close_and_the_last_steps_are_float32(checkpoint):
-    model = checkpoints.load(checkpoint)
+def test_bfloat16_is_close_and_the_last_steps_are_float32(model):
     x = torch.randn(2, 1, 8, 8)
     full, reduced = (model.denoiser([1, 2], dtype) for dtype in ("float32", "bfloat16"))
     assert torch.equal(full(x, 19).eps, reduced(x, 19).eps)
     high, low = full(x, 20).eps, reduced(x, 20).eps
-    assert low.dtype == torch.float32
     assert not torch.equal(high, low)
     torch.testing.assert_close(low, high, rtol=0.05, atol=0.05)
-    assert model.unet.conv_in.weight.dtype == torch.float32
 
 
 # --- classifiers ---
-
-
-@pytest.fixture
-def home(checkpoint, tmp_path):
-    """A home with a diffusion model, two classifiers and half of something."""
-    shutil.copytree(checkpoint, tmp_path / "model")
-    (tmp_path / "half-written").mkdir()
-    (tmp_path / "half-written" / "config.json").write_text("{}")
-    save_tiny_classifier(tmp_path / "guide", "encoder")
-    save_tiny_classifier(tmp_path / "judge", "residual")
-    return tmp_path
 
 
 @pytest.mark.parametrize("kind", ["conv", "encoder", "residual", "whitened-ensemble"])
@@ -258,19 +238,23 @@ def test_a_saved_classifier_comes_back_with_the_same_answers(tmp_path, kind):
     assert torch.equal(after.log_probs(x, 0.5), before.log_probs(x, 0.5))
 
 
-def test_models_and_classifiers_are_listed_apart_readable_or_not(home):
+def test_models_and_classifiers_are_listed_apart_readable_or_not(checkpoint, tmp_path):
+    home = tmp_path
+    shutil.copytree(checkpoint, home / "model")
+    (home / "half-written").mkdir()
+    (home / "half-written" / "config.json").write_text("{}")
+    for name in ("guide", "judge"):
+        save_tiny_classifier(home / name)
     assert checkpoints.available(home) == ["model"]
     assert checkpoints.load("model", home).name == "model"
     assert checkpoints.available_classifiers(home) == ["guide", "judge"]
     assert checkpoints.available_classifiers(home / "nowhere") == []
     with pytest.raises(CheckpointError, match="'nobody'; shipped: guide, judge"):
         checkpoints.load_classifier("nobody", home)
-    (home / "model" / "config.json").write_text("[1")
-    assert checkpoints.available(home) == ["model"]
-
-
-def test_a_classifier_is_no_diffusion_model_and_the_reverse(home):
+    # Nor is one loaded as the other.
     with pytest.raises(CheckpointError, match="guide holds a classifier: load_classifier"):
         checkpoints.load("guide", home)
     with pytest.raises(CheckpointError, match="model holds a diffusion model, no classifier"):
         checkpoints.load_classifier("model", home)
+    (home / "model" / "config.json").write_text("[1")
+    assert checkpoints.available(home) == ["model"]

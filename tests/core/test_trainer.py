@@ -271,18 +271,3 @@ def test_a_recipe_out_of_range_is_refused():
         Recipe(ema=1.0)
     with pytest.raises(InvalidInput, match="goes with a conditional model"):
         Recipe(p_uncond=0.1)
-
-
-def test_what_is_watched_becomes_a_column(mnist_root, tmp_path):
-    seen = []
-
-    def watch(model):
-        seen.append(model.unet.state_dict())
-        return {"fid": float(len(seen))}
-
-    cadence = Cadence(validate=1, sample=10**9, save=10)
-    run = trainer(tmp_path, mnist_root, watch=watch, cadence=cadence, steps=2)
-    run.run()
-    assert_identical(dict(seen[-1]), run.ema)
-    with (tmp_path / "losses.csv").open() as file:
-        assert [row["fid"] for row in csv.DictReader(file)] == ["1.0", "2.0"]

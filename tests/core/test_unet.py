@@ -12,15 +12,11 @@ from ddpm_core.unet import UNet
 
 GOOGLE = {
     "sample_size": 16,
-    "in_channels": 3,
-    "out_channels": 3,
     "block_out_channels": (32, 64, 64, 64),
     "down_block_types": ("DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"),
     "up_block_types": ("UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
-    "layers_per_block": 2,
     "attention_head_dim": None,
     "norm_eps": 1e-6,
-    "norm_num_groups": 32,
     "downsample_padding": 0,
     "flip_sin_to_cos": False,
     "freq_shift": 1,
@@ -32,13 +28,7 @@ DEFAULT = {
     "block_out_channels": (16, 32, 48),
     "down_block_types": ("DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"),
     "up_block_types": ("AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
-    "layers_per_block": 2,
-    "attention_head_dim": 8,
-    "norm_eps": 1e-5,
     "norm_num_groups": 8,
-    "downsample_padding": 1,
-    "flip_sin_to_cos": True,
-    "freq_shift": 0,
 }
 
 
