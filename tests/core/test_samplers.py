@@ -17,16 +17,12 @@ from ddpm_core.denoiser import Prediction
 from ddpm_core.errors import InvalidInput
 from ddpm_core.samplers import SAMPLERS, ddim, ddim_inverse, ddpm, dpm_solver_pp, heun
 from ddpm_core.schedules import SCHEDULES, NoiseSchedule, spaced_timesteps
+from tests.core.test_schedules import REFERENCE_NAME
 from tests.support.toys import GaussianDenoiser, toy_denoiser
 
 # A NumPy 2 matter inside the reference library.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-REFERENCE_NAME = {
-    "scaled_linear": "scaled_linear",
-    "linear": "linear",
-    "cosine": "squaredcos_cap_v2",
-}
 SHAPE = (2, 1, 6, 6)
 VARIANTS = {
     "ddpm-beta": partial(ddpm, variance="beta"),

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from PIL import Image
 
 from ddpm_core import Request, available, load
@@ -81,21 +80,10 @@ def test_shipped_figures_are_of_the_shipped_weights_and_on_the_card(name, tmp_pa
     asked = measurements.Measurement(name, Request(n=8192), "test")
     results.save(copy, result_of(asked, 77.0, mark="0" * 16))
     assert results.current(copy) != results.read(copy)
+    titles = [figure.title for figure in cards.figures(folder) if figure.value is not None]
+    assert len(set(titles)) == len(titles)  # figures of one name are compared
     cards.rewrite(copy)
     assert (copy / "README.md").read_text() == (folder / "README.md").read_text()
-
-
-@every_model
-def test_figures_on_a_card_have_names_of_their_own_and_none_is_called_fid(name):
-    """That is Inception's, and figures of one name are compared."""
-    told = cards.figures(ROOT / "checkpoints" / name)
-    titles = [figure.title for figure in told if figure.value is not None]
-    assert len(set(titles)) == len(titles)
-    card = (ROOT / "checkpoints" / name / "README.md").read_text(encoding="utf-8")
-    (index,) = yaml.safe_load(card.split("---\n")[1])["model-index"]
-    metrics = [metric for result in index["results"] for metric in result["metrics"]]
-    assert "fid" not in {metric["type"] for metric in metrics}
-    assert any(metric["name"].startswith("judge distance") for metric in metrics)
 
 
 @pytest.mark.parametrize("model", ["mnist-conditional", "cifar10-conditional"])
