@@ -17,7 +17,7 @@ def finished_run(mnist_root, tmp_path_factory):
 
 
 @pytest.fixture
-def small_sample_grids(monkeypatch):
-    """Grids of 64 and 1,024 images to validate with would take most of the time."""
-    monkeypatch.setattr(trainer_module, "SAMPLE_TILES", 4)
+def no_sample_grids(monkeypatch):
+    """They, and 1,024 images to validate with, would take most of the time."""
+    monkeypatch.setattr(trainer_module.Trainer, "_show", lambda self: None)
     monkeypatch.setattr(trainer_module.Trainer, "validated_on", 64)

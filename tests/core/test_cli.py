@@ -143,7 +143,7 @@ def test_bad_options_end_with_status_2_and_one_line_before_sampling(
 
 
 @pytest.fixture
-def train(mnist_root, tmp_path, small_sample_grids):
+def train(mnist_root, tmp_path, no_sample_grids):
     def call(*options, command="train", network=("--channels", 4, 8, "--timesteps", 20)):
         base = ["--data-root", mnist_root, "--out", tmp_path / "run", "--batch-size", 100]
         return main([command, *map(str, [*base, "--no-bf16", "--threads", 1, *network, *options])])

@@ -15,7 +15,7 @@ SCRIPTS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture
-def briefly(mnist_root, tmp_path, monkeypatch, small_sample_grids):
+def briefly(mnist_root, tmp_path, monkeypatch, no_sample_grids):
     """Run a script of the page, of three steps, in a folder of its own."""
     monkeypatch.setenv("DDPM_DATA", str(mnist_root))
     monkeypatch.chdir(tmp_path)

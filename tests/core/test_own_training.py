@@ -25,7 +25,7 @@ from ddpm_core.__main__ import main
 from ddpm_core.diffusion import denoising_loss
 from ddpm_core.training import Cadence
 
-pytestmark = pytest.mark.usefixtures("small_sample_grids")
+pytestmark = pytest.mark.usefixtures("no_sample_grids")
 NETWORK = {"channels": [4, 8], "groups": 2, "time_channels": 8}
 SHORT = Recipe(
     model=NETWORK,

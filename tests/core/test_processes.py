@@ -21,7 +21,7 @@ from lab.measure import results
 from tests.support.tiny_run import assert_identical, state_of
 
 TRAIN = "train --channels 4 8 --blocks 1 --conditional --flip --no-bf16 --batch-size 21 --lr 2e-3"
-pytestmark = pytest.mark.usefixtures("small_sample_grids")
+pytestmark = pytest.mark.usefixtures("no_sample_grids")
 
 
 def begun(command: list, count: int, folder: Path) -> list:
@@ -105,7 +105,7 @@ def test_when_one_is_interrupted_all_stop_after_the_same_step(mnist_root, tmp_pa
     until = time.monotonic() + 120
     while not (tmp_path / "run" / "state.pt").exists() and time.monotonic() < until:
         time.sleep(0.1)
-    time.sleep(1)
+    time.sleep(0.3)
     os.kill(processes[1].pid, signal.SIGINT)
     assert ended(processes) == [0, 0]
     steps = state_of(tmp_path / "run")["step"]

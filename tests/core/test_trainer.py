@@ -27,7 +27,7 @@ from tests.support.tiny_run import (
     without_the_clock,
 )
 
-pytestmark = pytest.mark.usefixtures("small_sample_grids")
+pytestmark = pytest.mark.usefixtures("no_sample_grids")
 
 
 # --- resume ---
