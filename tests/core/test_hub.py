@@ -240,6 +240,7 @@ def test_nobody_asks_in_the_name_of_the_operator(served, tmp_path, checkpoint, m
     served.add("user/mine", checkpoint, private=True)
     stranger = Hub(served.url, tmp_path / "public", token=False)
     assert "no repository" in refusal(lambda: load("user/mine", source=stranger))
+    assert not any("resolve" in path for _, path in served.requests)
     assert load("user/mine", source=Hub(served.url, tmp_path / "own")).name == "user/mine"
 
 
