@@ -28,7 +28,6 @@ VARIANTS = {
     "ddpm-beta": partial(ddpm, variance="beta"),
     "ddpm-posterior": partial(ddpm, variance="posterior"),
     "ddim-0": partial(ddim, eta=0.0),
-    "ddim-0.5": partial(ddim, eta=0.5),
     "ddim-1": partial(ddim, eta=1.0),
     "dpm_solver_pp": dpm_solver_pp,
     "heun": heun,

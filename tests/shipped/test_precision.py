@@ -14,11 +14,12 @@ MODELS = ["mnist-conditional", "cifar10-conditional", "mnist-cosine", "cifar10-c
 
 
 # Measured over 50 steps: at least 38 dB of grey pictures, of which a single one may tip over, 44 in
-# colour; with no step in float32 five models fall below these bounds.
+# colour; with no step in float32 five models fall below these bounds. Over 20 steps, as by default,
+# these have 47 to 50 dB.
 @pytest.mark.parametrize("name", MODELS)
 def test_eps_and_pictures_differ_little_where_bfloat16_is_used(name):
     model = load(name)
-    few = {"n": 4, "sampler": "ddim", "steps": 50}
+    few = {"n": 4, "sampler": "ddim", "steps": 20}
     exact, short = (sample(model, Request(dtype=it, **few)) for it in ("float32", "bfloat16"))
     apart = exact.astype(float) - short.astype(float)
     grey = model.shape[0] == 1
