@@ -149,8 +149,9 @@
    * address: a value that is sent to a slider before that is lost. */
   async function ready(values) {
     await begun;
-    if (!values[0]) await there(addressed);
-    else if (values[0].place) await within(PATIENCE, there(values[0].place));
+    const place = values[0] ? values[0].place : addressed;
+    if (place) await (values[0] ? within(PATIENCE, there(place)) : there(place));
+    if (place) tellAsked(place);
     return values;
   }
 
@@ -158,6 +159,7 @@
   async function go(place, values) {
     lead(place);
     await there(place);
+    tellAsked(place);
     return values;
   }
 
@@ -168,7 +170,16 @@
     const player = find(`#${tab}-stage .player`);
     const isEmpty = player && (player.dataset.state ?? "idle") === "idle";
     const isExpected = led === tab || tabsOf(going)[0] === tab;
-    return isEmpty && isOpen(tab) && !isExpected ? model : null;
+    if (!isEmpty || !isOpen(tab) || isExpected) return null;
+    tellAsked(tab);
+    return model;
+  }
+
+  /** A stage is about to show something, which may take a while. */
+  function tellAsked(place) {
+    const [tab, view] = place.split(" ");
+    const stage = find(`#${view ? `race-${view}` : tab}-stage .player`);
+    stage?.dispatchEvent(new CustomEvent("player:asked"));
   }
 
   async function there(place) {

@@ -44,7 +44,7 @@ function page(query = "") {
   const window = {};
   const history = { pushState: write("push"), replaceState: write("replace") };
   vm.runInNewContext(SCRIPT, { window, document, history, location, MutationObserver, URL,
-    URLSearchParams, performance, setTimeout, addEventListener: () => {} });
+    URLSearchParams, performance, setTimeout, CustomEvent, addEventListener: () => {} });
   const add = (selector, part = {}) => change(() => (parts[selector] = part));
   return { ...window.page, steps, open, turn, add };
 }
@@ -124,11 +124,14 @@ test("a tab has its first look where nothing stands yet, nor is on its way", asy
   await soon();
   here.turn("reverse", "one");
   here.add("#reverse-steps input[type=range]");
+  const told = []; // to a stage: that something is on its way
+  const stage = (state) => ({ dataset: { state }, dispatchEvent: ({ type }) => told.push(type) });
   for (const [state, model] of [["idle", "m"], ["film", null]]) {
-    here.add("#reverse-stage .player", { dataset: { state } });
+    here.add("#reverse-stage .player", stage(state));
     assert.equal(await here.look("m", "reverse"), model);
   }
-  here.add("#reverse-stage .player", { dataset: { state: "idle" } });
+  here.add("#reverse-stage .player", stage("idle"));
   here.lead("reverse");
   assert.equal(await here.look("m", "reverse"), null);
+  assert.deepEqual(told, ["player:asked"]);
 });

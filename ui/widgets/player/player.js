@@ -90,7 +90,10 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
   /** On a busy server a press may wait for its turn: that is said. */
   function onPress({ target }) {
     const tab = root.closest("[id$=-stage]")?.id.replace(/-stage$/, "");
-    if (!tab || !target.closest?.(`#${tab}-run, #${tab}-roll`)) return;
+    if (tab && target.closest?.(`#${tab}-run, #${tab}-roll`)) ask();
+  }
+
+  function ask() {
     clearTimeout(asking);
     asking = setTimeout(() => {
       waits = true;
@@ -344,6 +347,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
   function listen() {
     on(root, "click", onClick);
     on(document, "click", onPress);
+    on(root, "player:asked", ask);
     on(root, "player:show", (event) => showPicture(event.detail));
     on(root, "player:seek", seek);
     listenToHands(root, on, {
