@@ -61,12 +61,6 @@ def test_beside_diffusers_it_prints_a_line_with_a_ratio_for_each_case(capsys):
     assert all(re.search(r"\d+\.\d{3} \(\d", line) for line in lines)
 
 
-def test_without_diffusers_or_a_checkout_there_is_nothing_to_compare_with(capsys, monkeypatch):
-    monkeypatch.setattr("lab.commands.bench.find_spec", lambda name: None)
-    assert main(["bench"]) == 2
-    assert "pip install diffusers" in capsys.readouterr().err
-
-
 @pytest.fixture
 def other(tmp_path):
     """What can be taken for a checkout: it samples in no time."""

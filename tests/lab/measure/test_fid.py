@@ -87,13 +87,11 @@ def test_features_that_depend_on_others_or_are_dead_change_nothing(rank):
     assert fid.frechet(fid.Moments.of(a), fid.Moments.of(b)) == pytest.approx(alone, abs=1e-10)
 
 
-@pytest.mark.parametrize("n", [2, 12])
-def test_as_many_images_as_features_are_too_few(n):
-    few, many = fid.Moments.of(normal(n, 12, 1)), fid.Moments.of(normal(13, 12, 2))
+def test_as_many_images_as_features_are_too_few():
+    few, many = fid.Moments.of(normal(12, 12, 1)), fid.Moments.of(normal(13, 12, 2))
     for pair in ((few, many), (many, few)):
-        with pytest.raises(InvalidInput, match=f"{n} images are too few for 12 features"):
+        with pytest.raises(InvalidInput, match="12 images are too few for 12 features"):
             fid.frechet(*pair)
-    assert fid.frechet(many, many) < 1e-10
 
 
 @pytest.fixture(scope="module")

@@ -120,19 +120,6 @@ def test_the_members_of_an_ensemble_learn_each_by_its_own_answers(mnist_root, tm
     torch.testing.assert_close(3 * together, alone)
 
 
-def test_statistics_of_batches_are_averaged_as_weights_are(mnist_root, tmp_path):
-    run = trainer(tmp_path, mnist_root, JUDGE)
-    name = next(key for key in run.ema if key.endswith("running_mean"))
-    average = run.ema[name].clone()
-    for step in range(3):
-        run._train_step()
-        decay = min(run.recipe.ema, (2 + step) / (11 + step))
-        average = decay * average + (1 - decay) * run.model.state_dict()[name]
-        torch.testing.assert_close(run.ema[name], average)
-    assert not torch.equal(average, run.model.state_dict()[name])
-    torch.testing.assert_close(run.averaged().net.state_dict()[name], average)
-
-
 def test_what_is_kept_in_half_precision_is_what_was_tested(mnist_root, tmp_path):
     trainer(tmp_path / "run", mnist_root, JUDGE, half=True).run()
     trainer(tmp_path / "as it was", mnist_root, JUDGE).run()

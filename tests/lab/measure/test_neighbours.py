@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from ddpm_core.data import Images
-from ddpm_core.errors import InvalidInput
 from lab.measure.features import classifier_features
 from lab.measure.neighbours import nearest
 from lab.progress import Progress, last
@@ -41,11 +40,3 @@ def test_a_copy_is_found_in_whatever_batch_it_lies_and_progress_is_told():
     *steps, (indices, distances) = nearest(as_pictures(train.subset(places)), train, 1)
     assert torch.equal(indices[:, 0], places) and distances.max() < 1e-6
     assert steps == [Progress("neighbours", n, 700) for n in (250, 500, 700)]
-
-
-def test_what_cannot_be_compared_is_refused():
-    mine, train = as_pictures(random_images(2, 1)), random_images(60, 2)
-    with pytest.raises(InvalidInput, match="k must be"):
-        last(nearest(mine, train, 61))
-    with pytest.raises(InvalidInput, match="cannot be compared"):
-        last(nearest(mine[:, :4], train))

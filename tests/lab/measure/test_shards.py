@@ -106,11 +106,10 @@ def test_where_lambda_is_divided_by_n_the_pictures_depend_on_n(classifiers, mode
     assert close.max() <= 1
 
 
-@pytest.mark.parametrize("damage", [b"", b"no array"])
-def test_a_damaged_shard_is_named(model, tmp_path, damage):
+def test_a_damaged_shard_is_named(model, tmp_path):
     it = Shards(model, ask(), tmp_path)
     drawn(it)
-    (it.folder / "0000000008.npy").write_bytes(damage)
+    (it.folder / "0000000008.npy").write_bytes(b"no array")
     with pytest.raises(CheckpointError, match="0000000008.npy .*delete it and retry"):
         drawn(it)
 

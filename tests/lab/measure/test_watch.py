@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from ddpm_core import checkpoints, data
-from ddpm_core.errors import InvalidInput
 from ddpm_core.request import Request
 from ddpm_core.sampling import sample
 from lab.measure import fid, watch
@@ -26,12 +25,7 @@ def test_the_fid_of_training_is_that_of_its_samples_against_images_held_out(
     ours, real = (fid.Moments.of(net.features(it)) for it in (pictures, held_out))
     by = f"tiny-conv ({net.mark[:8]})"
     assert found == {"fid": pytest.approx(fid.frechet(ours, real), abs=1e-4), "fid_by": by}
-    assert watch.words([{}], {}) == "" and by in watch.words([{"images": 3}, found, found], {})
-    assert "a judge not recorded and " + by in watch.words([{"fid": 3.0}, found], {})
-    with pytest.raises(InvalidInput, match="too few"):
-        fid_watch("mnist", root, net, real=2)
-    with pytest.raises(InvalidInput, match="unknown dataset 'flowers'"):
-        fid_watch("flowers", root)
+    assert by in watch.words([{"images": 3}, found, found], {})
 
 
 def test_it_has_more_samples_than_features_and_no_more_steps_than_there_are(
@@ -51,6 +45,3 @@ def test_it_has_more_samples_than_features_and_no_more_steps_than_there_are(
     net = Features("pixels", "the image", "0123456789", take)
     found = fid_watch("mnist", root, net)(checkpoints.load(folder))
     assert found["fid"] > 0 and found["fid_n"] == 64
-    told = watch.words([{"fid": 3.0}, found], {"schedule": schedule})
-    assert told.startswith("Fréchet distance: 32 and 64 samples (dpm_solver_pp, 10 steps,")
-    assert "by a judge not recorded and pixels (01234567)" in told

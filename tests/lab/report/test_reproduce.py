@@ -8,8 +8,7 @@ from ddpm_core import checkpoints
 from ddpm_core.errors import DataError
 from lab.__main__ import main
 from lab.measure import evaluation
-from lab.progress import Progress
-from lab.report import parts, reproduce
+from lab.report import parts
 from lab.report.reproduce import PARTS
 from tests.lab.report.conftest import ROOT, TINY, make, page_of, words_of
 from tests.support import notebooks
@@ -38,23 +37,6 @@ def test_what_is_missing_is_measured_once(settings, home, short, drawn):
     make(settings, "table-1")
     # Other weights: its six cells are measured again, and no other's.
     assert len(drawn) == 2 * (20 + 20 + 30)
-
-
-def test_a_stopped_run_goes_on_and_leaves_a_page(settings, short, drawn):
-    settings = replace(settings, budget=replace(TINY, measure=True), parts=("figure-8", "table-1"))
-    steps, images = reproduce.reproduce(settings), 0
-    for it in steps:
-        if isinstance(it, Progress) and it.what == "table-1: samples":
-            images = max(images, it.done)
-            if len(list(settings.cache.glob("mnist-linear-*/*.npy"))) == 1:
-                break
-    steps.close()
-    assert 'id="figure-8"' in (settings.out / "index.html").read_text("utf-8")
-    before = len(drawn)
-    make(settings, *settings.parts)
-    # Two steps of two images of Figure 8, and Table 1: all in all no image was sampled twice.
-    assert len(drawn) == 2 * 2 + 4 * 2 * (20 + 30) + 2 * 2 * 20
-    assert before < len(drawn)
 
 
 def test_missing_data_are_stated_and_asked_for_once(settings, short, monkeypatch):
