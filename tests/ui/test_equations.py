@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from ddpm_core import NoiseSchedule, Request, load
+from ddpm_core import NoiseSchedule
 from ddpm_core.denoiser import Prediction
 from ddpm_core.diffusion import q_sample, q_step
 from ddpm_core.samplers import ddpm
 from ui.glossary import glossary
 from ui.widgets.equations import typeset
-from ui.widgets.equations.equations import GUIDED, Card, tables
+from ui.widgets.equations.equations import tables
 
 TIMES = [1, 2, 437, 1000]
 
@@ -81,16 +81,3 @@ def test_every_symbol_of_an_equation_is_named(number):
     )
     # The keyboard comes to each equation once.
     assert sum('tabindex="0"' in it for it in symbols) == 1
-
-
-def test_the_method_decides_which_equations_of_guidance_show():
-    model = load("mnist-conditional")
-    card = Card(GUIDED, player="stage", model=model)
-    free = Request(n=1, label=3, guidance="cfg", guidance_scale=2.5)
-    noisy = Request(n=1, label=3, guidance="classifier-noisy", guidance_scale=4)
-    assert card.of(model, [free])["shown"] == [12, 13, 14]
-    assert card.of(model, [noisy])["shown"] == [11]
-    both = card.of(model, [free, noisy])
-    assert both["shown"] == [11, 12, 13, 14]
-    assert both["facts"]["s"] == 2.5 and both["facts"]["lam"] == 4
-    assert card.of(model, [Request(n=1, label=3)])["shown"] == []

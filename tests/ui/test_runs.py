@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import app
-from ddpm_core import InvalidInput, Request, branch, film
+from ddpm_core import InvalidInput, Request, branch
 from ui.runs import limits, models, player_values, runs
 from ui.runs.runs import Key, Studio
 from ui.sharing import files, restore
@@ -32,14 +32,6 @@ def studio():
 @pytest.fixture(scope="module")
 def model(studio):
     return studio.names()[0]
-
-
-def test_a_run_ends_with_the_film_that_the_core_makes(studio, model):
-    request = Request(n=3, steps=7, seed=5)
-    *_, end = studio.stream(studio.arm(("a", "sample")), Key(model, request))
-    assert end.done and not end.stopped and end.steps_done == 7
-    expected = film(studio.model(model), request)
-    assert np.array_equal(end.film.x, expected.x) and np.array_equal(end.film.x0, expected.x0)
 
 
 @pytest.mark.parametrize(("traced", "calls"), [(False, 11), (True, 20)])
@@ -77,14 +69,6 @@ def test_stop_ends_after_a_step_and_keeps_the_film_but_not_for_the_whole(studio,
     for shown in (again, studio.tile(key, 1)):
         [lane] = player_values.final(studio, shown)["lanes"]
         assert lane["seconds"] is None and lane["calls"] == 30
-
-
-def test_a_new_run_of_the_same_visitor_ends_the_old_one_silently(studio, model):
-    old = studio.stream(studio.arm(("b", "sample")), Key(model, replace(LONG, seed=2)))
-    next(old)
-    *_, end = studio.stream(studio.arm(("b", "sample")), Key(model, Request(n=1, steps=3)))
-    assert end.done
-    assert list(old) == []
 
 
 def test_while_a_model_loads_once_for_all_who_ask_everybody_else_goes_on(model, monkeypatch):
@@ -228,7 +212,6 @@ def test_a_visitor_that_leaves_ends_the_run(studio, model):
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
-        (Request(n=64, steps=1000), "64,000 denoisings"),
         (Request(n=16, steps=1000, label=3, guidance="cfg"), "guided, are 32,000 denoisings"),
         (Request(n=20_000, steps=1), "n must be between 1 and 64"),
     ],
@@ -260,8 +243,7 @@ def test_no_evaluation_is_longer_than_a_step_may_be(model, large):
         assert end.finished and max(seen) <= 3
 
 
-@pytest.mark.parametrize("at", [0, 3])
-def test_a_branch_on_the_page_is_the_one_that_the_core_makes(studio, model, at):
+def test_a_branch_on_the_page_is_the_one_that_the_core_makes(studio, model, at=3):
     request = Request(n=2, steps=6, sampler="ddpm", label=3, guidance="cfg", guidance_scale=2.0)
     other = replace(request, label=8, seed=5)
     key = Key(model, request, (other,), at)
@@ -303,26 +285,6 @@ def test_room_is_taken_for_all_that_a_run_allocates(model, shape, traced):
         taken -= end.film.nbytes  # of the next one that is shown, while this one still is
     assert allocated <= taken < 1.1 * allocated
     assert studio._running == 0
-
-
-def test_visitors_runs_share_batches_and_each_gets_their_own(studio, model):
-    keys = [Key(model, Request(n=1, steps=20, seed=50 + i, dtype="float32")) for i in range(6)]
-    ends, before = {}, studio.engine.batches
-
-    def visit(i):
-        *_, ends[i] = studio.stream(studio.arm((str(i), "sample")), keys[i])
-
-    threads = [threading.Thread(target=visit, args=(i,)) for i in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    evaluations, pieces = (b - a for a, b in zip(before, studio.engine.batches, strict=True))
-    assert pieces == 120 and evaluations < 100
-    for i, key in enumerate(keys):
-        expected = film(studio.model(model), key.request)
-        # In another batch the same numbers are added in another order.
-        assert np.abs(ends[i].film.x[-1].astype(int) - expected.x[-1]).max() <= 1
 
 
 def test_models_of_ones_own_are_offered_and_the_first_is_opened(checkpoint, tmp_path, monkeypatch):

@@ -11,7 +11,6 @@ from starlette.testclient import TestClient
 
 from ui.page import LOOK, build
 from ui.widgets import modules
-from ui.widgets.component import shell
 
 LONG = {"words": ["it's", '"quoted"', "<b>`${x}\\`</b>"] * 100}
 
@@ -29,12 +28,6 @@ def test_a_text_is_served_as_it_is_and_for_good(server):
     assert modules.stored(text) == name != modules.stored(json.dumps([LONG]))
     assert modules.stored(json.dumps({"few": "words"})) is None
     assert server.get(f"/{modules.FOLDER}/data/none.json").status_code == 404
-
-
-def test_long_options_are_stored_and_short_ones_stand_in_the_page(server):
-    name = re.search(r"data-stored='(.+?)'", shell("player", **LONG))[1]
-    assert server.get(f"/{modules.FOLDER}/{name}").json() == LONG
-    assert "it&#39;s" in shell("player", label="it's")
 
 
 def test_the_page_is_small_and_all_that_it_leaves_out_is_served(server):

@@ -32,7 +32,3 @@ def test_linear_has_less_of_the_picture_than_cosine_at_every_time_between():
             r[:, part][stroke].mean() - r[:, part][ground].mean() for r in (linear, cosine)
         ]
         assert outstanding[0] < outstanding[1]
-
-
-def test_an_answer_is_short():
-    assert all(len(it.answer) < 420 for it in why.WHYS.values())
