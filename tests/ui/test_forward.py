@@ -22,7 +22,6 @@ from ddpm_core.sampling import sample
 from lab.process.filling import fill_request, fill_run, filling
 from lab.process.forward import forward_film, return_request, return_times, returns
 from lab.process.into_another import turning
-from lab.process.recognise import thoughts
 from ui.runs import fill_runs, forward_runs
 from ui.runs.runs import Studio
 from ui.sharing import share_panel
@@ -176,23 +175,6 @@ def test_a_model_without_a_null_class_is_told_one(page):
     assert "no null class" in refused[page.strip.shows]["message"]
 
 
-def test_a_model_says_what_it_takes_a_picture_for_and_one_without_classes_why_not(
-    page, monkeypatch
-):
-    monkeypatch.setattr(picture_tools, "PAUSE", 0.0)
-    drawing = picture("free")
-    for name in ("free", "labelled"):
-        *news, last = page.make(page.recognised, drawing, name, 3)
-        *_, thought = thoughts(MODELS[name], drawing, seed=3)
-        rows = last[page.recognised.shows]["rows"]
-        assert [gain for _, gain, _ in rows] == pytest.approx(thought.gains, abs=1e-4)
-        best = MODELS[name].classes[int(np.argmax(thought.gains))]
-        assert f"takes this for: {best}." in last[page.recognised.note]
-        assert len(news) == thought.rounds
-    (refused,) = page.make(page.recognised, picture(), "plain")
-    assert "knows no classes" in refused[page.recognised.shows]["message"]
-
-
 @pytest.mark.parametrize("name", ["unclipped", "colour", "labelled"])
 def test_a_hole_is_filled_for_every_model_and_leaves_as_a_file(page, name):
     drawing, side = picture(name), MODELS[name].shape[1]
@@ -262,13 +244,6 @@ def test_a_picture_that_was_kept_is_turned_into_another_and_leaves_as_a_film(pag
         begun, label = page.tab.set_to(asked, "an arrival")[tool.first]
         np.testing.assert_array_equal(begun, first)
         assert (label, asked.label) == labels
-
-
-def test_what_is_no_picture_of_this_size_cannot_be_turned_into_one(page):
-    kept = page.into.kept(picture("colour"), "colour", 0, "none", visitor())[page.into.first]
-    for first in (None, kept):
-        *_, refused = page.make(page.into, picture(), "plain", 0, "none", first)
-        assert "Start from a picture of this size" in refused[page.into.shows]["message"]
 
 
 def test_a_picture_that_the_model_draws_is_put_on_the_sheet(page):

@@ -27,17 +27,13 @@ def test_every_control_and_every_tool_of_the_page_is_explained(blocks):
     assert len(names) > 40 and names <= set(glossary())
 
 
-def test_every_choice_that_is_marked_as_a_term_is_explained(blocks):
+def test_every_choice_that_is_marked_as_a_term_and_what_a_stage_shows_is_explained(blocks):
     marked = [b for b in blocks if isinstance(b, gr.Radio) and "terms" in " ".join(b.elem_classes)]
     chips = {name for radio in marked for name, _ in radio.choices}
     assert {sampler.label for sampler in SAMPLERS.values()} <= chips
-    assert chips | set(guidance_controls.METHODS.values()) <= set(glossary())
-
-
-def test_what_a_stage_shows_is_explained():
     shown = {pane.term for pane in PANES.values()}
     ways = {name for it in GUIDANCE.values() for name in (it.label, it.symbol) if name}
-    assert shown | ways <= set(glossary())
+    assert chips | shown | ways | set(guidance_controls.METHODS.values()) <= set(glossary())
 
 
 def test_a_term_that_nothing_explains_is_not_marked():

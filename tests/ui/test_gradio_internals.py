@@ -32,21 +32,6 @@ def test_nothing_else_imports_what_is_not_public():
             assert [line for line in lines if private.search(line)] == [], name
 
 
-FRONTEND = Path(gr.__file__).parent / "templates" / "frontend" / "assets"
-
-
-@pytest.mark.parametrize(
-    "word",
-    ["data-tab-id", "aria-selected", "cm-editor", "event_id", "queue/join", "queue/data"]
-    + ["run/predict", "close_stream", "broken_connection", "process_generating"],
-)
-def test_what_the_scripts_know_of_gradio_is_in_its_own(word):
-    ours = (ROOT / "ui/browser/gradio.js").read_text(encoding="utf-8").replace("\\/", "/")
-    assert word.rpartition("/")[2] in ours and f'seen: "{gradio_internals.SEEN}"' in ours
-    theirs = (path.read_text(encoding="utf-8", errors="ignore") for path in FRONTEND.glob("*.js"))
-    assert any(word.rpartition("/")[2] in text for text in theirs)
-
-
 def test_a_light_session_has_all_that_gradio_gives_one():
     spec = find_spec("gradio.state_holder")
     gradios_own = module_from_spec(spec)  # whatever was made light in this process already

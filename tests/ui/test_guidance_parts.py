@@ -15,12 +15,6 @@ from ui.widgets.interval.interval import Interval
 TILES = np.arange(5 * 2 * 3, dtype=np.uint8).reshape(5, 2, 3, 1)
 
 
-def test_an_interval_is_a_tuple_in_python_and_named_in_the_browser():
-    acts = Interval("Acts")
-    assert acts.postprocess((200, 900)) == {"low": 200, "high": 900}
-    assert acts.preprocess({"low": 200, "high": 900}) == (200, 900)
-
-
 @pytest.mark.parametrize("low", [None, 6, -1, math.nan, "0"])
 def test_an_interval_that_is_none_is_refused(low):
     with pytest.raises(InvalidInput):

@@ -11,7 +11,6 @@ from ddpm_core import Request
 from lab.measure import metrics
 from ui.runs import runs
 from ui.runs.runs import Key, Studio
-from ui.tabs import run_controls
 from ui.tabs.guidance import guidance, guidance_controls
 from ui.tabs.tool import FAILED
 
@@ -75,24 +74,6 @@ def test_what_cannot_be_drawn_ends_the_atlas_that_is_being_drawn(tab, changes, t
     [refused] = (news[atlas] for news in tab.atlas.run(VISITOR, "cfg", *tab.values(**changes)))
     assert refused["message"].startswith(told) and refused["order"] > before["order"]
     assert not any(news[atlas].get("live") is False for news in under_way if atlas in news)
-
-
-def test_while_a_preview_stands_the_stage_is_told_of_what(tab):
-    values, stage = tab.values(steps=20, seed=7), tab.run_tab.stage
-    key = tab.studio.settled(guidance_controls.read(values))
-    shown = tab.run_tab.preview(VISITOR, *values)[stage]
-    assert (shown["preview"], shown["lanes"][0]["total"]) == (20, guidance.quick(key).request.steps)
-    first, *_, last = [it[stage] for it in tab.run_tab.rest_of(VISITOR, *values) if stage in it]
-    assert (first["kind"], first["index"], first["total"]) == ("next", 0, 20)
-    assert last["kind"] == "film" and "preview" not in last
-
-
-def test_another_model_leaves_the_class_that_it_knows_to_the_visitor():
-    digits = [("all", "all"), ("3", "3"), ("none", "none")]
-    assert "value" not in run_controls.offered(digits, "3", "all")
-    assert run_controls.offered(digits, "7", "all")["value"] == "all"
-    # Of a model that knows no classes one comes with "none": here there is more to be seen.
-    assert run_controls.offered(digits, "none", "all")["value"] == "all"
 
 
 def test_another_model_leaves_the_method_that_it_has_to_the_visitor(tab):

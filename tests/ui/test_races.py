@@ -10,10 +10,9 @@ from urllib.parse import parse_qsl
 import numpy as np
 import pytest
 
-from ddpm_core import InvalidInput, Request, checkpoints, save_animation
+from ddpm_core import InvalidInput, Request, save_animation
 from ddpm_core.animation import read_note
 from lab.__main__ import main
-from lab.process import race as core
 from tests.support.films import frames_of
 from ui.runs import races, runs
 from ui.runs.races import RaceKey
@@ -38,9 +37,6 @@ def named(key):
     return f"{key.view}-{key.error}"
 
 
-every_key = pytest.mark.parametrize("key", KEYS, ids=named)
-
-
 @pytest.fixture(scope="module")
 def studio():
     return Studio()
@@ -52,7 +48,7 @@ def finished(studio, key):
     return progress
 
 
-@every_key
+@pytest.mark.parametrize("key", [*KEYS, SAMPLERS], ids=named)
 def test_a_link_restores_its_race(key):
     view = next(view for view in comparison_views.VIEWS if view.name == key.view)
     assert (
@@ -70,24 +66,9 @@ def test_the_python_that_is_offered_runs_the_same_race(studio, key, tmp_path, mo
     assert (tmp_path / "race.gif").stat().st_size > 0
 
 
-@pytest.fixture
-def tiny(unconditional_checkpoint, monkeypatch):
-    """Ships a model of so few steps that all samplers may race on it; gives its name."""
-
-    def ship():
-        monkeypatch.setattr(checkpoints, "HOME", unconditional_checkpoint.parent)
-        return unconditional_checkpoint.name
-
-    return ship
-
-
-@pytest.mark.parametrize("key", [KEYS[0], KEYS[3], SAMPLERS], ids=named)
-def test_the_command_line_that_is_offered_writes_the_same_race(tiny, key, tmp_path, monkeypatch):
-    """What is offered writes the frames of a race, and its note."""
+@pytest.mark.parametrize("key", [KEYS[0], KEYS[3]], ids=named)
+def test_the_command_line_that_is_offered_writes_the_same_race(studio, key, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    studio = Studio()
-    if key is SAMPLERS:
-        key = replace(key, model=tiny())
     words = shlex.split(race_links.command_line(key, studio.model(key.model).config.sampling))
     assert words[:3] == ["python", "-m", "lab"]
     assert main(words[3:]) == 0
@@ -136,13 +117,3 @@ def test_room_for_a_race_is_asked_for_before_it_is_made(studio, monkeypatch):
     monkeypatch.setattr(races, "_make", lambda *_: pytest.fail("it was made"))
     with studio.room(1), pytest.raises(InvalidInput, match="the page is full"):
         finished(studio, key)
-
-
-def test_a_file_with_other_step_counts_is_not_shown_as_the_pages_own(studio):
-    base = next(view for view in comparison_views.VIEWS if view.name == "samplers").default
-    model = studio.model("mnist-linear")
-    about = json.loads(core.samplers(model, replace(FEW, n=1), few=(3,)).describe())
-    with pytest.raises(InvalidInput, match=r"this file has \[3\]"):
-        race_links.from_note(about, base)
-    about = json.loads(core.samplers(model, replace(FEW, n=1)).describe())
-    assert race_links.from_note(about, base).model == "mnist-linear"

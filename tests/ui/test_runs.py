@@ -10,11 +10,10 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import gradio as gr
-import numpy as np
 import pytest
 
 import app
-from ddpm_core import InvalidInput, Request, branch
+from ddpm_core import InvalidInput, Request
 from ui.runs import limits, models, player_values, runs
 from ui.runs.runs import Key, Studio
 from ui.sharing import files, restore
@@ -241,16 +240,6 @@ def test_no_evaluation_is_longer_than_a_step_may_be(model, large):
     for key in (Key(model, free), Key(model, plain, (replace(plain, seed=5),))):
         *_, end = studio.stream(studio.arm(("a", "sample")), key)
         assert end.finished and max(seen) <= 3
-
-
-def test_a_branch_on_the_page_is_the_one_that_the_core_makes(studio, model, at=3):
-    request = Request(n=2, steps=6, sampler="ddpm", label=3, guidance="cfg", guidance_scale=2.0)
-    other = replace(request, label=8, seed=5)
-    key = Key(model, request, (other,), at)
-    *_, end = studio.stream(studio.arm(("a", "guidance")), key, True)
-    expected = branch(studio.model(model), request, other, at)
-    np.testing.assert_array_equal(end.film.x, expected.x)
-    assert end.trace.indices == list(range(at + 1, 7))
 
 
 def test_where_runs_under_way_take_all_memory_another_is_told_so(studio, model, monkeypatch):

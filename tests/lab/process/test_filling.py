@@ -11,7 +11,7 @@ from ddpm_core.diffusion import q_between, q_sample
 from ddpm_core.errors import InvalidInput
 from ddpm_core.sampling import Run
 from lab.__main__ import main
-from lab.process.filling import fill_calls, fill_request, fill_run, filling
+from lab.process.filling import fill_request, fill_run, filling
 from lab.process.forward import from_picture, to_picture
 from lab.process.packed import pack
 from tests.support.toys import GaussianDenoiser
@@ -77,22 +77,6 @@ def test_going_back_adds_the_noise_that_the_forward_process_would(model):
     kept = schedule.alpha(30) / schedule.alpha(12) * schedule.sigma(12)
     rest = (schedule.sigma(30) ** 2 - kept**2) ** 0.5
     torch.testing.assert_close(spread, kept * noise[0] + rest * noise[1], rtol=0, atol=1e-5)
-
-
-def test_calls_are_counted_as_they_are_made(model, monkeypatch):
-    made = 0
-
-    def counting(net, *args):
-        nonlocal made
-        made += 1
-        return torch.nn.Module.__call__(net, *args)
-
-    monkeypatch.setattr(model, "evaluate", counting)
-    run = fill_run(model, PICTURE, HOLE, fill_request(model, 3, steps=7, sampler="heun"))
-    calls, told = fill_calls(run, 2, 3), [0]
-    for _, is_kept in filling(run, 2, 3):
-        told += [made] if is_kept else []
-    assert calls == told and calls[-1] == 2 * (2 * 7 - 1)
 
 
 def test_what_cannot_be_filled_is_refused(model):

@@ -102,12 +102,9 @@ def test_a_damaged_note_of_a_camera_leaves_the_picture_as_it_is(tmp_path, note, 
 
 def test_a_file_that_is_no_picture_is_refused(tmp_path):
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
-    deep = saved(tmp_path, Image.fromarray(np.full((8, 8), 300, np.uint16)), "a.tiff")
     for path, told in (
         (tmp_path / "a.png", "not a picture that can be read"),
-        (tmp_path, "not a picture that can be read"),
         (tmp_path / "none.png", "there is no file"),
-        (deep, "has pixels of kind .*, not of 8 bits"),
     ):
         with pytest.raises(InvalidInput, match=told):
             open_picture(path, (1, 8, 8))

@@ -6,7 +6,7 @@ import torch
 
 from ddpm_core import Film
 from ddpm_core.schedules import NoiseSchedule
-from lab.process.step_numbers import readings, step_numbers
+from lab.process.step_numbers import step_numbers
 
 SCHEDULE = NoiseSchedule.make("linear", 10)
 ABAR = SCHEDULE.alphas_cumprod
@@ -56,9 +56,3 @@ def test_chosen_frames_have_the_numbers_that_they_have_among_all():
     whole = film([(100, 100)], [(150, 50)], [(200, 0)])
     every, some = step_numbers(whole, SCHEDULE), step_numbers(whole, SCHEDULE, chosen=[0, 2, 3])
     assert some["left"][1:] == [every["left"][2], every["left"][3]]
-
-
-def test_of_pictures_themselves_the_judge_reads_each():
-    pictures = film([(0, 200)], [(200, 0)], [(200, 0)]).x0
-    found = readings(pictures[1:], is_bright)
-    assert found["reads"] == [0, 1, 1]

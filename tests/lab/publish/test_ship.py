@@ -41,13 +41,6 @@ def test_a_shipped_run_is_the_same_model_with_card_and_picture(checkpoint, tmp_p
     assert about["n"] == 64 and about["steps"] == 20 and about["model"] == "my-run"
 
 
-def test_a_run_without_weights_is_refused(tmp_path):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(CheckpointError, match=r"config.json is missing"):
-        ship(tmp_path / "empty", home=tmp_path / "home")
-    assert not (tmp_path / "home").exists()
-
-
 def of_mine(fid: float, mark: str, **changes) -> dict:
     asked = Request(**{"n": 8192, "label": "all", "sampler": "ddim", "steps": 50} | changes)
     return result_of(tables.Measurement("mine", asked, "test"), fid, 0.1, mark=mark)

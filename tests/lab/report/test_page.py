@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ddpm_core.animation import read_note
-from lab.report import parts, tables
+from lab.report import tables
 from lab.report.reproduce import PARTS
 from tests.lab.report.conftest import make, page_of, store, words_of
 from tests.support.toys import save_tiny_checkpoint
@@ -86,22 +86,9 @@ def test_a_picture_that_cannot_be_had_is_told_and_the_others_are_shown(settings,
     assert [p.about["guidance"] for p in found.pictures] == [
         "classifier", "classifier", "classifier-noisy", "cfg",
     ]  # fmt: skip
-    dog, truck = parts.DOG_AND_TRUCK
-    assert [(p.about["label"], p.about["beside"]) for p in found.pictures] == [
-        (dog, [{"label": truck}])
-    ] * 4
     assert not found.notes
     del classifiers["mnist-classifier"]
     found = make(settings, "figure-7").parts[0]
     assert len(found.notes) == 1
     assert "ifar10-linear has no classifier to go with it" in found.notes[0]
     assert [p.about["guidance"] for p in found.pictures] == ["classifier-noisy", "cfg"]
-
-
-def test_pictures_tell_what_the_judge_takes_them_for(settings):
-    found = make(settings, "figure-6", "figure-8")
-    for picture in [p for part in found.parts for p in part.pictures]:
-        assert re.search(r"the judge takes \d of [24] for the wanted class", picture.words)
-    scales = [p.about["guidance_scale"] for p in found.parts[0].pictures]
-    assert scales == [200, 17, 5]
-    assert [p.about["beside"] for p in found.parts[0].pictures] == [[{"label": 7}]] * 3

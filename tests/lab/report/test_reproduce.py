@@ -5,12 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ddpm_core import checkpoints
-from ddpm_core.errors import DataError
 from lab.__main__ import main
-from lab.measure import evaluation
 from lab.report import parts
 from lab.report.reproduce import PARTS
-from tests.lab.report.conftest import ROOT, TINY, make, page_of, words_of
+from tests.lab.report.conftest import ROOT, TINY, make
 from tests.support import notebooks
 from tests.support.toys import save_tiny_checkpoint
 
@@ -37,23 +35,6 @@ def test_what_is_missing_is_measured_once(settings, home, short, drawn):
     make(settings, "table-1")
     # Other weights: its six cells are measured again, and no other's.
     assert len(drawn) == 2 * (20 + 20 + 30)
-
-
-def test_missing_data_are_stated_and_asked_for_once(settings, short, monkeypatch):
-    asked = []
-
-    def nothing(name, split, *more):
-        asked.append(split)
-        raise DataError("MNIST is neither in /home/you/data\nnor could it be downloaded.")
-
-    monkeypatch.setattr(evaluation.data, "load", nothing)
-    found = make(replace(settings, budget=replace(TINY, measure=True)), "table-1", "figure-4")
-    table, figure = found.parts
-    want = "No data of mnist: MNIST is neither in data nor could it be downloaded."
-    assert table.notes == (want,)
-    assert want in words_of(page_of(found))
-    assert len(asked) == 1
-    assert figure.pictures
 
 
 def test_the_command_makes_it(settings, monkeypatch, capsys):

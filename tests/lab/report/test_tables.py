@@ -12,7 +12,7 @@ from lab.commands import evaluate
 from lab.measure import results
 from lab.measure.shards import NOT_IN_KEY
 from lab.report import tables
-from lab.report.measurements import Figure, Measurement, as_measured, written
+from lab.report.measurements import Figure, Measurement, as_measured
 from tests.lab.report.conftest import store
 from tests.support.toys import result_of, save_tiny_classifier
 
@@ -123,15 +123,3 @@ def test_a_figure_of_other_weights_or_by_another_judge_is_not_shown(home):
     store(home, second, 2.5, mark="0" * 16)
     cells = tables.table_1(home).rows[1].measured
     assert [m.figure and m.figure.value for m in cells] == [2.0, None, None, None]
-
-
-@pytest.mark.parametrize(
-    ("figure", "texts"),
-    [
-        (Figure(48.123, 1.234), ("48.1", "1.2")),
-        (Figure(1.23456), ("1.235", "")),
-        (Figure(0.9631, 0.00596, percent=True), ("96.31\u00a0%", "0.60")),
-    ],
-)
-def test_a_figure_shows_no_more_digits_than_its_error_allows(figure, texts):
-    assert written(figure) == texts
