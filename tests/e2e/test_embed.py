@@ -11,7 +11,6 @@ RUN = "steps=2&sampler=ddim&label=3"
 LINKS = {
     "sample": f"tab=sample&n=4&{RUN}",
     "race-samplers": "tab=reverse&view=samplers",
-    "forward": "tab=forward&digit=3",
 }
 
 
@@ -56,8 +55,8 @@ def test_a_frame_shows_one_stage_with_its_timeline_and_nothing_else(another_page
     page.close()
 
 
-def test_the_code_of_a_frame_can_be_copied(visit):
-    visitor = visit(f"?{LINKS['sample']}")
+def test_the_code_of_a_frame_can_be_copied(led):
+    visitor = led(f"?{LINKS['sample']}")
     visitor.wait("film")
     visitor.page.locator("#sample-copies > button").click()
     code = visitor.page.locator("#sample-embed :is(textarea, input)")

@@ -34,10 +34,6 @@ def settled(visitor, tab, t):
     card.wait_for(state="attached")
 
 
-def tip(visitor):
-    return visitor.page.get_by_role("tooltip")
-
-
 def unfold(visitor, tab):
     """Open the card of a tab, as a first visitor has to."""
     card = visitor.part(f"{tab}-equations").locator("details")
@@ -93,25 +89,3 @@ def test_guidance_has_the_runs_own_scale_and_push(led):
     for name in ("push", "eps"):
         wanted = visitor.number(name, "guidance-anatomy-0")
         assert told(visitor, 11, name) == pytest.approx(wanted, rel=0.01)
-
-
-def test_on_a_phone_a_symbol_is_named_by_a_tap_and_the_keyboard(visit):
-    visitor = visit("?n=1&steps=8", has_touch=True, viewport={"width": 390, "height": 844})
-    visitor.wait("film")
-    card = visitor.part("sample-equations")
-    card.locator("summary").tap()
-    equation(visitor, 9).locator("[data-symbol=sigma2]").tap()
-    named = tip(visitor).filter(has_text="section 1.4 of the report says")
-    named.wait_for()
-    for shown in (named, *card.locator(".eq-line").all()):
-        box = shown.bounding_box()
-        assert box["x"] >= 0 and box["x"] + box["width"] <= 390, shown.inner_text()
-    visitor.page.keyboard.press("Escape")
-    tip(visitor).wait_for(state="hidden")
-    visitor.press("Home", *["ArrowRight"] * 3)
-    first = equation(visitor, 10).locator("[data-symbol=L]")
-    first.focus()
-    tip(visitor).filter(has_text="the loss that is trained").wait_for()
-    visitor.page.keyboard.press("ArrowRight")
-    tip(visitor).filter(has_text="The learned numbers of a network").wait_for()
-    visitor.stands_at(3)  # the player keeps its place

@@ -65,7 +65,10 @@ def test_by_touch(visit):
     chip(visitor, "Heun").tap()
     expect(tip(visitor)).to_contain_text(HEUN)
     visitor.wait_for_link(sampler="heun")
-    visitor.stage().locator(".player-seconds").tap()
-    expect(tip(visitor)).to_contain_text("How long the computing took")
-    box = tip(visitor).bounding_box()
-    assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+    card = visitor.part("sample-equations")
+    card.locator("summary").tap()
+    card.locator("[data-symbol=sigma2]").first.tap()
+    expect(tip(visitor)).to_contain_text("section 1.4 of the report says")
+    for shown in (tip(visitor), *card.locator(".eq-line").all()):
+        box = shown.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390, shown.inner_text()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import expect
-
-from tests.support.visitor import check_errors
 
 
 def test_a_link_restores_everything(visit):
@@ -73,54 +70,25 @@ def test_letters_and_digits_can_be_switched_off_for_good(visit):
     assert chosen_after("8") == "8"
 
 
-@pytest.fixture
-def early(visit):
-    """Open the page and a tab of it before the server is heard; gives the visitor, and what lets
-    the server be heard."""
+def test_what_a_link_asks_for_waits_for_a_visitor_who_opened_another_tab_first(visit):
+    visitor, held, are_held = visit(None), [], True
 
-    def enter(query, tab):
-        visitor, held, holds = visit(None), [], [True]
+    def hold(route):
+        held.append(route) if are_held else route.continue_()
 
-        def hold(route):
-            held.append(route) if holds[0] else route.continue_()
-
-        visitor.page.route("**/queue/join*", hold)
-        visitor.open(query).go_to(tab)
-
-        def let_go(meanwhile=lambda: None):
-            holds[0] = False
-            meanwhile()
-            assert held
-            while held:
-                held.pop(0).continue_()
-
-        return visitor, let_go
-
-    return enter
-
-
-LINK = "?tab=reverse&label=2&steps=30&sampler=ddim&first=11"
-
-
-def test_what_a_link_asks_for_waits_for_a_visitor_who_opened_another_tab_first(early):
-    visitor, let_go = early(LINK, "guidance")
-    let_go()
+    visitor.page.route("**/queue/join*", hold)
+    visitor.open("?tab=reverse&label=2&steps=12&sampler=ddim&first=11").go_to("guidance")
+    are_held = False
+    assert held
+    while held:
+        held.pop(0).continue_()
     visitor.wait("film", "guidance")  # its first run
     visitor.wait_for_link(tab="guidance")
     expect(visitor.tab("guidance")).to_have_attribute("aria-selected", "true")
-    visitor.go_to("reverse").wait_for_kept("31 frames", "reverse")
+    visitor.go_to("reverse").wait_for_kept("13 frames", "reverse")
     expect(visitor.field("reverse-first")).to_have_value("11")
-    expect(visitor.field("reverse-steps")).to_have_value("30")
+    expect(visitor.field("reverse-steps")).to_have_value("12")
     visitor.wait_for_link(first="11", tab="reverse")
-
-
-def test_a_file_that_is_answered_first_takes_the_place_of_what_a_link_asked_for(early, tmp_path):
-    visitor, let_go = early(LINK, "results")
-    let_go(lambda: visitor.lead("?n=2&steps=3&seed=8", tmp_path))
-    visitor.wait_for_kept("4 frames")
-    visitor.wait_for_link(seed="8", tab="sample")
-    visitor.go_to("reverse").wait_for_another(None, "reverse", whole=False)  # a first look
-    expect(visitor.field("reverse-steps")).to_have_value("250")
 
 
 def test_what_cannot_be_met_is_told_and_the_page_goes_on(visit, tmp_path):
@@ -137,14 +105,3 @@ def test_what_cannot_be_met_is_told_and_the_page_goes_on(visit, tmp_path):
     expect(visitor.field("sample-fault")).to_have_value("λ over the batch")
     visitor.click("sample-run")  # this tab's controls guide nothing
     expect(visitor.stage()).to_contain_text("error of classifier guidance")
-
-
-def test_an_error_of_the_page_that_no_test_expects_fails_it(visit):
-    visitor = visit(None)
-    visitor.page.goto("about:blank")
-    with visitor.page.expect_event("pageerror"):
-        visitor.page.evaluate("() => { setTimeout(() => { throw new Error('uncaught') }); }")
-    visitor.page.evaluate("console.error('a refusal')")
-    visitor.expect_error("a refusal")
-    with pytest.raises(AssertionError, match="uncaught"):
-        check_errors()

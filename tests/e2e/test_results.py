@@ -9,9 +9,8 @@ from playwright.sync_api import expect
 
 from lab.report import tables
 from tests.support.visitor import TABS, Visitor
-from ui.tabs import results
 
-PHONE = {"viewport": {"width": 390, "height": 844}}
+PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture
@@ -85,12 +84,11 @@ def test_all_measurements_are_one_press_away(page):
     shown.close()
 
 
-def test_it_fits_a_phone_and_old_links_open_it(visit):
-    visitor = visit("?tab=results&part=table-1", viewport={"width": 1280, "height": 800})
+def test_old_links_open_it_and_it_fits_a_phone_where_a_finger_asks_a_chart_and_a_cell(visit):
+    visitor = visit("?tab=results&part=table-1", has_touch=True, viewport=PHONE)
     page = visitor.page
     page.locator(".result-tables[data-state=shown]").wait_for()
     expect(visitor.tab("results")).to_have_attribute("aria-selected", "true")
-    page.set_viewport_size(PHONE["viewport"])
     for tab in TABS:
         box = visitor.tab(tab).bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= 390
@@ -98,16 +96,9 @@ def test_it_fits_a_phone_and_old_links_open_it(visit):
     for part in ("h2", "p", "table", "figcaption"):
         shown = visitor.part("results-board").locator(part)
         assert shown.evaluate_all(beyond) == [], "words that reach out of their columns"
-
-
-def test_a_finger_asks_a_chart_and_a_cell(visit):
-    visitor = visit("?tab=results", has_touch=True, **PHONE)
-    page = visitor.page
-    page.locator(".result-tables[data-state=shown]").wait_for()
     chart(page, "steps").tap()
     told = figure(page, "steps").locator(".chart-readout")
     expect(told).to_contain_text("DDPM")
     figure(page, "clipping").get_by_role("button").last.tap()
     expect(readout(page)).to_contain_text("mnist-cosine: 40.26")
     expect(readout(page)).to_be_in_viewport()
-    assert results.NAME in page.url

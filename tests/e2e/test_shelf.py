@@ -95,16 +95,3 @@ def test_a_model_is_fetched_sampled_offered_everywhere_linked_to_and_served(chro
     client = Client(address, verbose=False)
     found = client.predict("google/ddpm-cifar10-32", 2, "none", api_name="/sample")
     assert found["about"]["model"] == "google/ddpm-cifar10-32"
-
-
-def test_whoever_asks_for_another_model_after_a_refusal_keeps_the_one_they_had(chromium, address):
-    visitor = Visitor(chromium, address).open("?n=1&steps=2&model=mnist-cosine")
-    visitor.wait_for_kept("3 frames")
-    visitor.page.get_by_role("button", name="From one to another").click()
-    visitor.page.get_by_label("To seed").first.fill("x")
-    visitor.click("sample-run")
-    visitor.wait("error")
-    visitor.pick("sample-model", "another …")
-    visitor.page.get_by_label("Repository").wait_for()
-    expect(visitor.field("sample-model")).to_have_value("mnist-cosine")
-    visitor.leave()
