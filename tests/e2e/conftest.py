@@ -50,7 +50,7 @@ def chromium():
 
 @pytest.fixture(autouse=True)
 def no_errors():
-    """Every test fails on an error of a page that it did not expect (``expect_error``)."""
+    """Every test fails on an error of a page."""
     yield
     check_errors()
 

@@ -64,13 +64,6 @@ def take_digit(visitor, digit):
     visitor.wait_for_another(before, TAB)
 
 
-def clear(visitor):
-    before = visitor.run(TAB)
-    sheet(visitor).get_by_role("button", name="Clear").click()
-    settled(visitor, before)
-    return visitor.run(TAB)
-
-
 def test_both_ways_are_the_cores_and_the_histogram_closes_in_on_a_normal(reader):
     def number(name):
         return reader.number(name, "forward-histogram")
@@ -202,7 +195,10 @@ def test_a_hole_is_painted_filled_and_brought_back_by_its_link(reader, tmp_path)
 
 def test_it_is_drawn_by_mouse_and_by_keyboard(reader):
     page, mouse = reader.page, reader.page.mouse
-    before = clear(reader)
+    before = reader.run(TAB)
+    sheet(reader).get_by_role("button", name="Clear").click()
+    settled(reader, before)
+    before = reader.run(TAB)
     reader.press("Home", tab=TAB)
     paper = sheet(reader).get_by_role("application")
     box = at_rest(paper)

@@ -1,8 +1,10 @@
-"""What a new version of Gradio broke, of all that the page's Python rests on unpromised."""
+"""What a new version of Gradio broke, of all that the page's Python rests on unpromised; and what
+the server keeps of everyone who was here."""
 
 from __future__ import annotations
 
 import re
+import tracemalloc
 from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from pkgutil import resolve_name
@@ -12,6 +14,7 @@ import pytest
 from gradio.state_holder import SessionState
 
 from ui import gradio_internals
+from ui.page import build
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -32,6 +35,21 @@ def test_nothing_else_imports_what_is_not_public():
             assert [line for line in lines if private.search(line)] == [], name
 
 
+FRONTEND = Path(gr.__file__).parent / "templates" / "frontend" / "assets"
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["data-tab-id", "aria-selected", "cm-editor", "event_id", "queue/join", "queue/data"]
+    + ["run/predict", "close_stream", "broken_connection", "process_generating"],
+)
+def test_what_the_scripts_know_of_gradio_is_in_its_own(word):
+    ours = (ROOT / "ui/browser/gradio.js").read_text(encoding="utf-8").replace("\\/", "/")
+    assert word.rpartition("/")[2] in ours and f'seen: "{gradio_internals.SEEN}"' in ours
+    theirs = (path.read_text(encoding="utf-8", errors="ignore") for path in FRONTEND.glob("*.js"))
+    assert any(word.rpartition("/")[2] in text for text in theirs)
+
+
 def test_a_light_session_has_all_that_gradio_gives_one():
     spec = find_spec("gradio.state_holder")
     gradios_own = module_from_spec(spec)  # whatever was made light in this process already
@@ -39,3 +57,16 @@ def test_a_light_session_has_all_that_gradio_gives_one():
     gradio_internals.lighten_sessions()
     page = gr.Blocks(analytics_enabled=False)
     assert set(vars(SessionState(page))) == set(vars(gradios_own.SessionState(page)))
+
+
+def test_a_visitor_costs_little_memory():
+    page = build()
+    SessionState(page)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        kept = [SessionState(page) for _ in range(20)]
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (after - before) / len(kept) < 100_000

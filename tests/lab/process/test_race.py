@@ -132,12 +132,3 @@ def test_the_command_writes_a_race_and_says_what_each_lane_took(
         assert film.n_frames == 9
         about = json.loads(film.info["comment"])
     assert about["race"] == "break" and about["error"] == "missing-root" and about["steps"] == 8
-
-
-def test_the_command_refuses_before_anything_is_sampled(
-    unconditional_checkpoint, monkeypatch, capsys
-):
-    monkeypatch.setattr(Race, "steps", lambda race: pytest.fail("it is sampled"))
-    words = ["race", "samplers", "--model", str(unconditional_checkpoint), "--out", "a.gif"]
-    assert main([*words, "--few", "3", "51"]) == 2
-    assert "--few must be between 1 and 50" in capsys.readouterr().err
