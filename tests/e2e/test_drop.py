@@ -112,15 +112,12 @@ def test_what_cannot_be_restored_is_said_and_the_page_stays(led, tmp_path):
     visitor = led("?n=4&steps=2")
     visitor.wait_for_kept("3 frames")
     before = visitor.page.url, last(visitor)
-    plain, large = tmp_path / "plain.gif", tmp_path / "large.gif"
+    plain, large, notes = (tmp_path / name for name in ("plain.gif", "large.gif", "notes.txt"))
     save_animation([np.zeros((8, 8, 1), np.uint8)], plain)
     note = json.dumps({"model": MODEL, "n": 64, "steps": 1000})
     save_animation([np.zeros((8, 8, 1), np.uint8)], large, note=note)
-    refusals = [(plain, "carries no settings"), (large, "64,000 denoisings")]
-    for i, content in enumerate((b"", b"GIF89a")):
-        refusals.append((tmp_path / f"notes{i}.txt", ""))
-        refusals[-1][0].write_bytes(content)
-    for path, words in refusals:
+    notes.write_bytes(b"GIF89a")
+    for path, words in ((plain, "no settings"), (large, "64,000 denoisings"), (notes, "")):
         be_ready(visitor)
         visitor.drop(path)
         said = told(visitor, "refused")

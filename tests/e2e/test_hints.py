@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import expect
 
 STEPS = "In how many steps"
@@ -44,9 +46,7 @@ def test_by_mouse_and_by_key(visit):
     expect(tip(visitor)).to_be_hidden()
     handle = visitor.handle("sample-steps")
     handle.focus()
-    expect(handle).to_have_accessible_description(
-        STEPS + " the noise is taken out: fewer are faster, more follow the path more exactly."
-    )
+    expect(handle).to_have_accessible_description(re.compile(f"^{STEPS}"))
 
     # From a term Tab leads to the link in its tip.
     page.locator("#sample-equations summary").click()
