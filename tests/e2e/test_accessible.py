@@ -1,7 +1,7 @@
 """axe-core complains of nothing, wherever a visitor goes, and nothing is wider than the page.
 
 One visitor walks through all of it, in a wide window: most of what a page costs is its loading.
-What stands in each place is looked at in dark as well, and no tab is wider than a phone.
+Each tab is looked at in dark as well, and none is wider than a phone.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class Walk:
         self.visitor, self.page = visitor, visitor.page
         self.found: dict[str, list] = {}
 
-    def look(self, place: str, within: str = PANEL, phone: bool = False) -> None:
+    def look(self, place: str, within: str = PANEL, is_tab: bool = False) -> None:
         self._look(place, within)
-        self._dark(True)
-        self._look(f"{place}, dark", within, rest=False)
-        self._dark(False)
-        if phone:
+        if is_tab:
+            self._dark(True)
+            self._look(f"{place}, dark", within, rest=False)
+            self._dark(False)
             self.page.set_viewport_size(PHONE)
             self._fits(f"{place}, on a phone")
             self.page.set_viewport_size(WIDE)
@@ -75,7 +75,7 @@ class Walk:
             card.locator("summary").click()
         symbols.first.press("ArrowRight")  # to the next one
         self.page.get_by_role("tooltip").wait_for()
-        self.look(tab, within="body" if tab == "sample" else PANEL, phone=True)
+        self.look(tab, within="body" if tab == "sample" else PANEL, is_tab=True)
         self.page.keyboard.press("Escape")
 
 
@@ -94,12 +94,11 @@ def test_nothing_breaks_a_rule_and_nobody_else_is_asked(visit, url, tmp_path):
             walk.look(name, within=f"{PANEL} {PANEL}")
     visitor.go_to("plane").wait("film", "plane")
     visitor.choose("plane-data", "Drawn")
-    walk.look("plane", phone=True)
+    walk.look("plane", is_tab=True)
     visitor.go_to("results")
     page.locator(".result-tables[data-state=shown]").wait_for()
-    walk.look("results", phone=True)
     visitor.part("results-board").locator("td button").first.click()
-    walk.look("a figure of the results, told")
+    walk.look("results", is_tab=True)
     page.get_by_role("button", name="Tour", exact=True).click()
     page.get_by_role("dialog").wait_for()
     walk.look("the tour", within="[role=dialog]")
