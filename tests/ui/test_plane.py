@@ -29,6 +29,13 @@ def answers(ticket=None, **asked):
     return list(plane_runs.stream(Studio(), ticket or Ticket(), FIRST | asked))
 
 
+def test_a_network_is_sampled_again_but_never_for_train():
+    *_, film = answers(do="train", steps=5)
+    (again,) = answers(do="sample", run=film["run"], steps=5, sampler="heun")
+    assert again["losses"] == film["losses"] and again["points"] != film["points"]
+    assert len(answers(do="train", run=film["run"], steps=5)) > 1
+
+
 def test_two_visitors_are_trained_in_turn():
     ends = []
 
