@@ -64,7 +64,6 @@ def test_it_is_offered_and_walked_by_the_keyboard_alone_and_does_not_come_back(v
     # The page is as it was left.
     expect(visitor.tab("sample")).to_have_attribute("aria-selected", "true")
     visitor.stands_at(1)
-    expect(visitor.field("sample-model")).to_have_value("mnist-conditional")
     expect(visitor.field("sample-steps")).to_have_value("4")
     if not context:
         visitor.open("?n=1&steps=4").wait("film")

@@ -68,8 +68,6 @@ def test_a_digit_of_the_test_set_is_told_by_its_number(conditional):
 def test_a_picture_too_large_is_left_out_and_nothing_else():
     large = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     assert set(dict(parse_qsl(query("m", large, 3, "none")))) == {"tab", "model", "seed", "label"}
-    assert "--picture picture.png" in commands("m", None, 3, "none")
-    assert "open_picture('picture.png'" in python("m", None, 3, "none")
     # The longest address there is: a small picture in colour that does not compress.
     assert len(query("m", picture("colour"), 0, "none")) < MAX_TEXT + 100
 

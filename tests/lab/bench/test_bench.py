@@ -59,8 +59,3 @@ def test_beside_diffusers_it_prints_a_line_with_a_ratio_for_each_case(capsys):
     lines = capsys.readouterr().out.splitlines()[2:]
     assert [line.split()[0] for line in lines] == list(KINDS)
     assert all(re.search(r"\d+\.\d{3} \(\d", line) for line in lines)
-
-
-def test_a_folder_that_is_no_checkout_is_refused(tmp_path, capsys):
-    assert main(["bench", "--beside", str(tmp_path)]) == 2
-    assert "it has no ddpm_core" in capsys.readouterr().err
