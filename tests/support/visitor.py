@@ -97,12 +97,6 @@ class Visitor:
         if message.type == "error":
             self.errors.append(message.text)
 
-    def expect_error(self, words):
-        """The page has had an error with these words, and is to have it."""
-        expected = [error for error in self.errors if words in error]
-        assert expected, f"no error says {words!r}: {self.errors}"
-        self.errors = [error for error in self.errors if error not in expected]
-
     @property
     def context(self):
         """The browser, to be changed: no other visitor will come in it."""

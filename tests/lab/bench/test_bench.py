@@ -59,3 +59,37 @@ def test_beside_diffusers_it_prints_a_line_with_a_ratio_for_each_case(capsys):
     lines = capsys.readouterr().out.splitlines()[2:]
     assert [line.split()[0] for line in lines] == list(KINDS)
     assert all(re.search(r"\d+\.\d{3} \(\d", line) for line in lines)
+
+
+def test_without_diffusers_or_a_checkout_there_is_nothing_to_compare_with(capsys, monkeypatch):
+    monkeypatch.setattr("lab.commands.bench.find_spec", lambda name: None)
+    assert main(["bench"]) == 2
+    assert "pip install diffusers" in capsys.readouterr().err
+
+
+@pytest.fixture
+def other(tmp_path):
+    """What can be taken for a checkout: it samples in no time."""
+    package = tmp_path / "ddpm_core"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "class Run:\n"
+        "    start, timesteps = None, [0]\n"
+        "    __init__ = lambda self, *_: None\n"
+        "    steps = lambda self, *_: []\n"
+        "def load(*_): pass\n"
+        "def Request(**_): pass\n",
+        encoding="utf-8",
+    )
+    (package / "hardware.py").write_text("def keep_memory(): pass\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_beside_a_checkout_that_is_faster_it_ends_with_1(other):
+    command = ["bench", "--beside", str(other), "--limit", "0.5"]
+    assert main([*command, "--only", "sampling"]) == 1
+
+
+def test_a_folder_that_is_no_checkout_is_refused(tmp_path, capsys):
+    assert main(["bench", "--beside", str(tmp_path)]) == 2
+    assert "it has no ddpm_core" in capsys.readouterr().err
