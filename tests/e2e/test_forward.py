@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 import imageio.v3 as iio
 import numpy as np
@@ -16,9 +17,10 @@ from ddpm_core import load
 from ddpm_core.animation import read_note
 from ddpm_core.data import to_unit
 from ddpm_core.guides import classifier_for
-from lab.process.forward import forward_film
+from lab.process.forward import forward_film, inverting
 from lab.process.packed import pack
 from tests.support.visitor import Visitor, at_rest, download, tiles
+from ui.tabs.forward import picture_tools
 from ui.widgets.sketch.sketch import SAMPLES
 
 TAB = "forward"
@@ -120,12 +122,19 @@ def test_a_model_says_what_it_takes_a_digit_for(reader):
     assert f"takes this for: {name}." in said and told.startswith("+") and "the judge" in told
 
 
-def test_an_inversion_is_stopped_is_exact_and_of_another_picture_taken_away(reader):
+def test_an_inversion_is_stopped_is_exact_and_of_another_picture_taken_away(reader, monkeypatch):
+    def slowly(*about):
+        for found in inverting(*about):
+            time.sleep(0.05)
+            yield found
+
     page = reader.go_to("Inversion").page
-    reader.click("forward-invert")
-    page.get_by_text(re.compile(r"^\d+ of 200 steps$")).wait_for()
-    page.locator("body").press("s")
-    page.get_by_text(re.compile(r"Stopped after \d+ of 200 steps")).wait_for()
+    with monkeypatch.context() as slow:
+        slow.setattr(picture_tools, "inverting", slowly)
+        reader.click("forward-invert")
+        page.get_by_text(re.compile(r"^\d+ of 200 steps$")).wait_for()
+        page.locator("body").press("s")
+        page.get_by_text(re.compile(r"Stopped after \d+ of 200 steps")).wait_for()
     reader.click("forward-invert")
     told = page.get_by_text(re.compile(r"RMSE 0\.\d+"))
     told.wait_for(timeout=60_000)
@@ -152,8 +161,10 @@ def test_one_picture_is_turned_into_another_and_leaves_as_a_film(reader, tmp_pat
 
 def test_a_hole_is_painted_filled_and_brought_back_by_its_link(reader, tmp_path):
     place, page = "forward-fill", reader.page
-    take_digit(reader, 7)
     reader.part("forward-label").locator("input[value='2']").click()
+    before = reader.run(TAB)
+    sheet(reader).locator("[data-sample='7']").click()
+    settled(reader, before)
     asked = len(reader.requests)
     paper = sheet(reader).get_by_role("application")
     sheet(reader).get_by_role("button", name="Paint a hole").click()

@@ -82,11 +82,11 @@ def test_a_recording_moves_at_once_and_says_that_it_is_one(visit):
             assert lanes[1]["x"] >= lanes[0]["x"] + lanes[0]["width"]
             timeline = stage.get_by_role("slider").bounding_box()
             assert timeline["y"] + timeline["height"] - lanes[0]["y"] < 844
-        if view == "samplers":  # with calls and seconds of each
+        if view == "samplers":  # with calls of each; seconds would be of another machine
             lanes = stage.locator("[data-lane]").all_inner_texts()
             few = [it.calls(n) for k, it in SAMPLERS.items() if k != "ddpm" for n in (10, 20, 50)]
             for text, count in zip(lanes, [1000, *few], strict=True):
-                assert f"{count} calls" in text.replace(",", "") and " s" in text
+                assert f"{count} calls\n" in text.replace(",", "")
 
 
 def test_two_schedules_race_from_one_noise_on_one_cursor_and_leave_as_a_film(visit, tmp_path):

@@ -35,7 +35,6 @@ from . import picture_tools
 from .picture_tools import FIRST
 
 NAME = "forward"
-EMPTY = "Draw something, or take a digit: the forward process turns it to noise."
 PANES = {
     "x": {"symbol": "<i>x<sub>t</sub></i>", "text": "in one step (eq. 4)", "spoken": "pictures"},
     "x0": {
@@ -83,10 +82,9 @@ class Forward:
 
     def noise(self, visitor: gr.Request, picture, model, seed, *made_of):
         """All of the forward process, as soon as there is a picture."""
-        ticket = arm(self.studio, visitor, NAME)
         if picture is None:
-            nothing = {self.stage: ordered(player.idle(EMPTY), ticket), self.shown: None}
-            return nothing | {self.keep.take: share_panel.idle(ticket.order)}
+            return {self.stage: gr.skip()}
+        ticket = arm(self.studio, visitor, NAME)
         try:
             named = self.studio.model(model)
             noised = forward_runs.noised(self.studio, named, picture, seed, ticket)
@@ -260,7 +258,9 @@ def build(studio: Studio) -> Forward:
     with gr.Row(elem_classes="workbench"):
         with gr.Column(elem_classes="stage-column"):
             made["stage"] = player.Player(
-                player.idle(EMPTY),
+                player.idle(
+                    "Draw something, or take a digit: the forward process turns it to noise."
+                ),
                 label="Forward process",
                 autoplay=False,
                 names=PANES,
