@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import time
 
 import numpy as np
 from playwright.sync_api import expect
 
 from ddpm_core import Request, film, load
+from lab.measure.metrics import measuring
 from tests.support.visitor import at_rest, tiles
+from ui.runs import runs
 
 TAB = "guidance"
 QUICK = "&n=1&steps=12"
@@ -197,7 +200,12 @@ def test_the_ends_of_the_interval_follow_mouse_and_keys(led):
     mouse.up()
 
 
-def test_class_and_scale_are_taken_from_strip_atlas_and_plot_by_click_and_by_keys(led):
+def test_class_and_scale_are_taken_from_strip_atlas_and_plot_by_click_and_by_keys(led, monkeypatch):
+    def slowly(*about, **more):
+        for found in measuring(*about, **more):
+            time.sleep(0.05)
+            yield found
+
     visitor = led(f"{CFG}2&n=1&steps=2")
     settle(visitor, 2)
     page = visitor.page
@@ -218,11 +226,13 @@ def test_class_and_scale_are_taken_from_strip_atlas_and_plot_by_click_and_by_key
     plot = visitor.part("guidance-plot").locator(".tradeoff")
     expect(plot.get_by_role("slider")).to_be_visible()
     visitor.choose("guidance-count", "50")
-    visitor.click("guidance-measure")
-    expect(plot).to_contain_text(re.compile(r"[1-9]\d* of \d+ steps"))
-    visitor.go_to("Atlas")  # who leaves it ends it
-    visitor.go_to("Guidance against diversity")
-    expect(plot).to_contain_text(re.compile("stopped", re.IGNORECASE))
+    with monkeypatch.context() as slow:
+        slow.setattr(runs, "measuring", slowly)
+        visitor.click("guidance-measure")
+        expect(plot).to_contain_text(re.compile(r"[1-9]\d* of \d+ steps"))
+        visitor.go_to("Atlas")  # who leaves it ends it
+        visitor.go_to("Guidance against diversity")
+        expect(plot).to_contain_text(re.compile("stopped", re.IGNORECASE))
     visitor.choose("guidance-count", "20")
     visitor.click("guidance-measure")
     expect(plot).to_have_attribute("data-state", "done", timeout=60_000)

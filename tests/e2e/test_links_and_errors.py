@@ -97,7 +97,6 @@ def test_what_cannot_be_met_is_told_and_the_page_goes_on(visit, tmp_path):
     assert "unknown sampler" in visitor.stage().inner_text()
     visitor.set_number("sample-n", 64)
     visitor.set_number("sample-steps", 900)  # typed by hand
-    visitor.click("sample-run")
     expect(visitor.stage()).to_contain_text("57,600 denoisings")
     query = "?n=2&label=3&steps=4&guidance=classifier-noisy&guidance_scale=8&fault=batch-scale"
     visitor.lead(query, tmp_path).wait_for_kept("5 frames")

@@ -23,10 +23,10 @@ WATCH = """() => {
 
 
 def test_frames_arrive_while_it_samples_for_each_of_two_visitors_their_own(visit):
-    query = "?label={}&sampler=ddpm&steps=40&n=1"
+    query = "?label={}&sampler=ddpm&steps=100&n=1"
     visitor, other = (visit(query.format(label)) for label in (5, 7))
-    other.wait_for_kept("41 frames")
-    visitor.wait_for_kept("41 frames")
+    other.wait_for_kept("101 frames")
+    visitor.wait_for_kept("101 frames")
     visitor.set_number("sample-seed", 3)
     visitor.page.evaluate(WATCH)
     visitor.click("sample-run")
@@ -35,10 +35,10 @@ def test_frames_arrive_while_it_samples_for_each_of_two_visitors_their_own(visit
     seen = visitor.page.evaluate("seen")
     assert len({index for index, _ in seen}) >= 5
     assert len({pixels for _, pixels in seen}) >= 5
-    expect(visitor.stage()).to_contain_text("40 calls")
+    expect(visitor.stage()).to_contain_text("100 calls")
     for one, label, seed in ((visitor, 5, 3), (other, 7, 0)):
         one.press("End")
-        wanted = Request(n=1, label=label, steps=40, sampler="ddpm", seed=seed)
+        wanted = Request(n=1, label=label, steps=100, sampler="ddpm", seed=seed)
         expected = sample(load("mnist-conditional"), wanted)[..., 0]
         assert np.abs(tiles(one.picture(), 1).astype(int) - expected).mean() < 1
 

@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from ddpm_core import SAMPLERS, Request, load, read_note
 from lab.process.race import Race, broken, schedules
 from tests.support.visitor import at_rest, download, number_in
+from tests.support.visitor import pixels as visible
 
 TITLES = {"schedules": "Two schedules", "samplers": "Samplers", "break": "Break it"}
 LINK = (
@@ -33,17 +34,8 @@ def lane(visitor, view, number):
 def pixels(visitor, view, number, pane="x"):
     """What a lane's canvas shows, one pixel for each of its pixels: (H, W), uint8."""
     canvas = lane(visitor, view, number).locator(f"[data-pane={pane}] canvas")
-    width, height, red = canvas.evaluate(
-        """async (canvas) => {
-          while (canvas.width === 300) await new Promise(requestAnimationFrame);  // not painted yet
-          await new Promise(requestAnimationFrame);
-          await new Promise(requestAnimationFrame);
-          const { width, height } = canvas;
-          const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
-          return [width, height, [...data].filter((_, i) => i % 4 === 0)];
-        }"""
-    )
-    return np.array(red, np.uint8).reshape(height, width)
+    width, height, data = visible(canvas)
+    return np.frombuffer(data, np.uint8).reshape(height, width, 4)[..., 0]
 
 
 def values(stage):
@@ -170,7 +162,6 @@ def test_a_race_is_looked_at_by_panes_curves_and_keys_and_its_cursor_stays_while
     assert values(stage) == here
     # One that takes long shows its frames as they come, and lets the cursor be where it was put.
     visitor.set_number("race-schedules-steps", 1000)
-    visitor.click("race-schedules-run")
     visitor.wait("live", RACE)
 
     def wait_for_frames(count):

@@ -255,18 +255,8 @@ class Visitor:
         self.page.wait_for_function(LINKED, arg=wanted, timeout=60_000)
 
     def picture(self, pane="x", tab="sample"):
-        """The pixels of a pane's canvas, as (width, height, RGBA bytes)."""
-        return self.page.evaluate(
-            """async ([tab, pane]) => {
-              await new Promise(requestAnimationFrame);  // what was asked for is painted by then
-              await new Promise(requestAnimationFrame);
-              const canvas = document.querySelector(`#${tab}-stage [data-pane="${pane}"] canvas`);
-              const { width, height } = canvas;
-              const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
-              return [width, height, [...data]];
-            }""",
-            [tab, pane],
-        )
+        """The pixels of a pane's canvas, as [width, height, RGBA bytes]."""
+        return pixels(self.page.locator(f'#{tab}-stage [data-pane="{pane}"] canvas').first)
 
 
 def check_errors():
@@ -283,6 +273,24 @@ def check_errors():
     assert errors == [], errors
 
 
+def pixels(canvas):
+    """What a canvas shows, as [width, height, RGBA bytes]."""
+    width, height, text = canvas.evaluate(
+        """async (canvas) => {
+          while (canvas.width === 300) await new Promise(requestAnimationFrame);  // not painted yet
+          await new Promise(requestAnimationFrame);  // what was asked for is painted by then
+          await new Promise(requestAnimationFrame);
+          const { width, height } = canvas;
+          const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+          let text = "";
+          for (let at = 0; at < data.length; at += 8192)
+            text += String.fromCharCode(...data.subarray(at, at + 8192));
+          return [width, height, btoa(text)];
+        }"""
+    )
+    return [width, height, base64.b64decode(text)]
+
+
 def at_rest(locator):
     """Its box, once it was in the same place for two frames: what fills late moves what follows."""
     locator.element_handle().wait_for_element_state("stable")
@@ -292,7 +300,7 @@ def at_rest(locator):
 def tiles(picture, columns, side=28):
     """The tiles of a pane's canvas, (n, side, side), without the lines between them."""
     width, height, data = picture
-    grey = np.array(data, np.uint8).reshape(height, width, 4)[..., 0]
+    grey = np.frombuffer(data, np.uint8).reshape(height, width, 4)[..., 0]
     rows, step = (height + 1) // (side + 1), side + 1
     corners = [(y * step, x * step) for y in range(rows) for x in range(columns)]
     return np.stack([grey[y:, x:][:side, :side] for y, x in corners])

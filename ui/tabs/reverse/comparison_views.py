@@ -287,12 +287,12 @@ def _parts(studio: Studio, view: View, prefix: str):
 def _wire(comparison: Comparison) -> None:
     controls, running = comparison.controls, comparison.running
     parts = controls.parts
-    own = ("model", "against", "error")  # followed below by what waits for another answer first
+    # What waits for another answer first is followed below.
     if "label" in parts:
-        comparison.wire(*controls.chosen(*own))
+        comparison.wire(*controls.chosen("model"))
         run_controls.follow_model(comparison.studio, controls).then(**running)
     else:
-        comparison.wire(*(picker.input for picker in comparison.pickers))
+        comparison.wire(*controls.chosen("error"))
     if comparison.note:
         shown = [comparison.note, parts["guidance_scale"]]
         told = parts["error"].input(comparison.explained, parts["error"], shown, **LATEST)
