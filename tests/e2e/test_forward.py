@@ -114,6 +114,8 @@ def test_there_and_back_a_little_noise_leaves_the_digit_and_much_none(reader):
 
 def test_a_model_says_what_it_takes_a_digit_for(reader):
     page = reader.go_to("What is it?").page
+    take_digit(reader, 5)
+    page.get_by_text("The model takes this for: ").wait_for(state="hidden")  # of the recording
     reader.click("forward-ask")
     page.get_by_text("The model takes this for: ").wait_for(timeout=60_000)
     said = page.get_by_text("The model takes this for: ").inner_text()
