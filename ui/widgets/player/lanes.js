@@ -77,10 +77,12 @@ export function heldText({ frames }) {
 /** `expected` is about how many seconds a run that goes on will take, where that is known. Of a
  * recording no seconds are known: they would be those of another machine. */
 export function costText({ calls, seconds, expected = null }) {
+  const count = `${calls} ${calls === 1 ? "call" : "calls"}`;
+  if (seconds === undefined) return count;
   const whole = expected === null ? "" : ` of about ${expected}`;
   const time = seconds === null ? "computed earlier"
-    : `${seconds?.toFixed(seconds < 10 ? 2 : 1)}${whole} s`;
-  return `${calls} ${calls === 1 ? "call" : "calls"}${seconds === undefined ? "" : ` · ${time}`}`;
+    : `${seconds.toFixed(seconds < 10 ? 2 : 1)}${whole} s`;
+  return `${count} · ${time}`;
 }
 
 // --- pictures -----------------------------------------------------------------------------------

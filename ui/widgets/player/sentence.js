@@ -93,7 +93,7 @@ function readWords({ here: { numbers }, shape: [n], classes }, phase) {
   }
   if (phase === "end") return "";
   const right = `${Math.round(agree * n)} of ${n}`;
-  return phase === "blurred" ? `Even in the blur the judge reads what they become, of ${right}.`
+  return phase === "blurred" ? `From the blur alone the judge can already tell what ${right} become.`
     : `To the judge, ${right} look already like what they become.`;
 }
 
