@@ -223,8 +223,8 @@ class Plot(ScaleTool):
                 elem_id=f"{prefix}-plot",
             )
             gr.Markdown(
-                "Where the distance of digits grows again at the largest scales, their strokes have "
-                "grown thicker: that is no variety.",
+                "Where the distance of digits grows again at the largest scales, their strokes "
+                "have grown thicker: that is no variety.",
                 elem_classes="caption",
             )
             with gr.Row(elem_classes="actions"):
