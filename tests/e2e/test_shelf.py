@@ -71,9 +71,11 @@ def test_a_model_is_fetched_sampled_offered_everywhere_linked_to_and_served(chro
     visitor.pick("sample-model", "another …")
     name = visitor.page.get_by_label("Repository")
     expect(picker).to_have_value("mnist-conditional")
+    picker.focus()  # and away again: a look at the list chooses nothing
     name.fill("no repository")
     visitor.click("sample-fetch")
     says(visitor, "'no repository' names no repository: owner/name[@revision]")
+    expect(name).to_be_visible()
     assert visitor.run() == before
     # Ours of photographs is small: another is offered.
     visitor.pick("sample-model", "cifar10-conditional")

@@ -68,6 +68,12 @@ def wire(run_tab, pickers: Sequence[gr.Dropdown], others: Sequence[gr.Dropdown])
     wanted = gr.State(None, time_to_live=3600)  # the run of what was fetched
     # Not the model of the run on the stage: after a refusal there is none.
     before = gr.State(model.value, time_to_live=3600)  # the model that was chosen last
+    # Gradio sends a choice twice, the second time when the list loses the focus. Where the page
+    # has put the model back in between, that one is no choice.
+    put_back = gr.State(None, time_to_live=3600)
+
+    def back_to(name: str | None) -> dict:
+        return {model: name, put_back: name}
 
     def told(text: str) -> dict:
         return {hub.note: gr.update(value=text, visible=bool(text))}
@@ -76,16 +82,14 @@ def wire(run_tab, pickers: Sequence[gr.Dropdown], others: Sequence[gr.Dropdown])
         """A model that can be gone back to."""
         return name if studio.is_here(name) else gr.skip()
 
-    def chosen(name, last: str | None) -> Iterator[dict]:
+    def chosen(name, last: str | None, ours: str | None) -> Iterator[dict]:
         """What was picked: one that ships runs by itself."""
         if name == ANOTHER:
-            yield told("") | {
-                wanted: None,
-                hub.field: gr.update(visible=True),
-                model: last,
-            }
+            yield told("") | {wanted: None, hub.field: gr.update(visible=True)} | back_to(last)
+        elif name == ours:
+            yield {}
         elif name in studio.names():
-            yield told("") | {wanted: None, hub.field: gr.update(visible=False)}
+            yield told("") | {wanted: None, put_back: None, hub.field: gr.update(visible=False)}
             if name == SMALL and studio.can_fetch(BETTER):
                 yield told(OFFER) | {hub.field: gr.update(visible=True), hub.name: BETTER}
         else:
@@ -99,7 +103,7 @@ def wire(run_tab, pickers: Sequence[gr.Dropdown], others: Sequence[gr.Dropdown])
                 yield told(_progress(name, arrived, total))
             key = studio.settled(Key(name, run_tab.default_for(studio.model(name))))
         except InvalidInput as error:
-            yield told(str(error)) | {model: last}
+            yield told(str(error)) | back_to(last)
             return
         c, h, w = studio.model(name).shape
         words = f"{name}: {studio.model(name).parameters:,} parameters, {c} × {h} × {w} pixels."
@@ -119,9 +123,9 @@ def wire(run_tab, pickers: Sequence[gr.Dropdown], others: Sequence[gr.Dropdown])
             yield run_tab.set_to(key)
             yield from run_tab.stream(visitor, key)
 
-    outputs = [hub.field, hub.name, hub.note, wanted, model, *pickers, *others]
+    outputs = [hub.field, hub.name, hub.note, wanted, put_back, model, *pickers, *others]
     model.change(noted, model, before, **AT_ONCE)
-    model.input(chosen, [model, before], outputs, **FETCHING)
+    model.input(chosen, [model, before, put_back], outputs, **FETCHING)
     events = [hub.fetch.click, hub.name.submit]
     gr.on(events, fetch, [hub.name, before], outputs, **FETCHING)
     wanted.change(run, wanted, [*run_tab.settable, *run_tab.outputs], **STREAM)
