@@ -15,6 +15,13 @@ def single():
         return reverse.build(Studio()).single
 
 
+def spelled(tab, key) -> list:
+    """The values of the controls that are set to a run."""
+    updates = tab.set_to(key)
+    values = [updates[part] for part in tab.controls.inputs]
+    return [it["value"] if isinstance(it, dict) else it for it in values]
+
+
 @pytest.mark.parametrize(
     "request_",
     [
@@ -27,7 +34,12 @@ def single():
 def test_a_tile_that_is_opened_alone_is_sampled_there_as_it_was(single, request_):
     for tile in range(4):
         key = tile_of(single.studio, Key("mnist-conditional", request_), tile)
-        updates = single.set_to(key)
-        values = [updates[part] for part in single.controls.inputs]
-        values = [it["value"] if isinstance(it, dict) else it for it in values]
-        assert single.read(values) == key
+        assert single.read(spelled(single, key)) == key
+
+
+def test_a_list_that_is_merely_left_runs_nothing(single):
+    model, visitor = single.studio.model("mnist-linear"), gr.Request(session_hash="a visitor")
+    key = Key("mnist-linear", single.default_for(model))
+    values = spelled(single, key)
+    assert list(single.start_picked(visitor, key, *values)) == [single.silence]
+    assert any(single.stage in news for news in single.start_picked(visitor, None, *values))

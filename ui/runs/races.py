@@ -54,6 +54,11 @@ class RaceKey:
     error: str = ""
 
     @property
+    def trunk(self) -> RaceKey:
+        """Itself: a race has no branches."""
+        return self
+
+    @property
     def models(self) -> list[str]:
         return [self.model, self.against] if self.view == "schedules" else [self.model]
 

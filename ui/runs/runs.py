@@ -66,6 +66,11 @@ class Key:
         return [self.request, *self.beside]
 
     @property
+    def trunk(self) -> Key:
+        """What the controls spell: of a branch, what it branched from."""
+        return self if self.branch_at is None else Key(self.model, self.request)
+
+    @property
     def columns(self) -> int | None:
         """How many images to a row: one row for each request that is guided, or leads from one
         seed to another; else whatever fits."""

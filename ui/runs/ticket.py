@@ -6,7 +6,7 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -22,12 +22,14 @@ class Ticket:
     Attributes:
         head_start: of its run on the engine, in seconds; see ``Account``.
         order: rises from run to run, so that late news of an old one can be told.
+        key: of its run, where that is known.
         through: whether its generator has ended, of those that say so.
         overtaken: lead to the tickets of the visitor's earlier runs, while there are any.
     """
 
     order: int = 0
     head_start: float = 0.0
+    key: Hashable | None = None
     asked: bool = False
     superseded: bool = False
     through: bool = False

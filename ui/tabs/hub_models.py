@@ -82,7 +82,7 @@ def wire(run_tab, pickers: Sequence[gr.Dropdown], others: Sequence[gr.Dropdown])
         """A model that can be gone back to."""
         return name if studio.is_here(name) else gr.skip()
 
-    def chosen(name, last: str | None, ours: str | None) -> Iterator[dict]:
+    def chosen(name, last: str | None, ours: str | None = None) -> Iterator[dict]:
         """What was picked: one that ships runs by itself."""
         if name == ANOTHER:
             yield told("") | {wanted: None, hub.field: gr.update(visible=True)} | back_to(last)

@@ -39,14 +39,19 @@ class Controls:
         return self.parts["model"]
 
     def chosen(self, *but: str) -> list:
-        """The events of every part, but for some, that run it anew: a slider is let go, a number or
-        a seed entered, anything else chosen."""
+        """The events of every part, but for lists and some others, that run it anew: a slider is
+        let go, a number or a seed entered, anything else chosen."""
         kinds = {Slider: "release", gr.Number: "submit", gr.Textbox: "submit"}
         return [
             getattr(part, kinds.get(type(part), "input"))
             for name, part in self.parts.items()
-            if name not in but
+            if name not in but and not isinstance(part, gr.Dropdown)
         ]
+
+    def picked(self, *but: str) -> list:
+        """The events of lists that drop down, but for some: something was picked, or nothing."""
+        lists = {name: it for name, it in self.parts.items() if isinstance(it, gr.Dropdown)}
+        return [it.input for name, it in lists.items() if name not in but]
 
     def updates(self, key: Key, studio: Studio) -> dict:
         """Set every control to a run."""

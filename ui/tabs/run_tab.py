@@ -141,12 +141,19 @@ class RunTab:
         """Run what the controls spell."""
         yield from self.spelled(visitor, values, self.stream)
 
-    def start_shipped(self, visitor: gr.Request, *values) -> Iterator[dict]:
-        """Run what the controls spell; a model that does not ship is for ``hub_models`` to run."""
-        if values[self.controls.inputs.index(self.model)] in self.studio.names():
-            yield from self.start(visitor, *values)
-        else:
+    def start_picked(self, visitor: gr.Request, current, *values) -> Iterator[dict]:
+        """Run what the controls spell, unless it is on the stage: Gradio says that something was
+        picked when a list is merely left, too.
+
+        A model that does not ship is for ``hub_models`` to run.
+        """
+        model = values[self.controls.inputs.index(self.model)]
+        if self.controls.hub and model not in self.studio.names():
             yield self.silence
+            return
+        going = self.studio.going((visitor.session_hash, self.name))
+        newest = going.key if going else current
+        yield from self.spelled(visitor, values, partial(self.stream_new, newest))
 
     def spelled(self, visitor: gr.Request, values: Sequence, run: Callable) -> Iterator[dict]:
         """Run what the controls spell, one way or another."""
@@ -160,9 +167,21 @@ class RunTab:
     def stream(self, visitor: gr.Request, key: Key) -> Iterator[dict]:
         """Run what a key names on the stage: frames first, files when they are ready."""
         ticket = self.arm(visitor)
+        ticket.key = key
         values = iter([]) if ticket.superseded else self.values(ticket, key)
         with ticket.until_through():
             yield from self._told(ticket, values)
+
+    def stream_new(self, newest: Key | None, visitor: gr.Request, key: Key) -> Iterator[dict]:
+        """Run what a key names, unless the newest run is that."""
+        try:
+            is_new = not newest or self.fitting(key) != self.fitting(newest.trunk)
+        except InvalidInput:
+            is_new = True  # the run will say what is wrong
+        if is_new:
+            yield from self.stream(visitor, key)
+        else:
+            yield self.silence
 
     def show(self, visitor: gr.Request, progress: Progress) -> Iterator[dict]:
         """Put a run that is kept on the stage."""
@@ -243,6 +262,12 @@ class RunTab:
         """How an event runs what the controls spell."""
         return {"fn": self.start, "inputs": self.controls.inputs, "outputs": self.outputs} | STREAM
 
+    @property
+    def running_picked(self) -> dict:
+        """How it does if that is not on the stage."""
+        inputs = [self.current, *self.controls.inputs]
+        return self.running | {"fn": self.start_picked, "inputs": inputs}
+
     def wire(self, *events) -> None:
         """Let the buttons, and these events, run, roll and stop it, and files be taken."""
         tab, panel = self.keep.tab, self.controls
@@ -298,7 +323,7 @@ def build(
     current = gr.State(None)
     told = (formulas, about, words)
     run_tab = RunTab(studio, name, default, panel, screen, kept, current, single, *told)
-    run_tab.wire(*panel.chosen("model"))
-    follow = run_tab.running | {"fn": run_tab.start_shipped}
-    run_controls.follow_model(studio, panel).then(**follow)
+    run_tab.wire(*panel.chosen())
+    gr.on(panel.picked("model"), **run_tab.running_picked)
+    run_controls.follow_model(studio, panel).then(**run_tab.running_picked)
     return run_tab

@@ -270,7 +270,7 @@ def _wire(made: GuidanceTab) -> None:
     chosen = gr.on(
         [parts["method"].input, parts["kind"].input], made.offer, asked, panel.applies, **LATEST
     )
-    again.then(**made.running | {"fn": made.start_shipped})
+    again.then(**made.running_picked)
     chosen.then(**made.running)
 
 
@@ -284,7 +284,7 @@ def dissected(studio: Studio, progress: Progress) -> list[dict]:
     if key.branch_at is None:
         rows = range(min(ROWS, len(key.requests)))
         return [_part(studio, progress, progress.trace, row, row * key.request.n) for row in rows]
-    trunk = studio.kept(Key(key.model, key.request))
+    trunk = studio.kept(key.trunk)
     known = trunk is not None and trunk.trace is not None
     above = [_part(studio, progress, trunk.trace, 0, 0)] if known else [anatomy.idle("Gone.")]
     return [*above, _part(studio, progress, progress.trace, 1, 0)]

@@ -182,12 +182,9 @@ class Strip(SheetTool):
 
     def _stands(self, current: Key, values: Sequence) -> bool:
         try:
-            spelled = self.studio.settled(guidance_controls.read(values))
+            return self.studio.settled(guidance_controls.read(values)) == current.trunk
         except InvalidInput:
             return False  # the stage has said what is wrong
-        # Of a branch the controls tell of what it branched from.
-        branched = current.branch_at is not None
-        return spelled == (Key(current.model, current.request) if branched else current)
 
 
 class Atlas(SheetTool):

@@ -258,7 +258,7 @@ def build(studio: Studio, view: View, recorded: Mapping | None = None) -> Compar
             parts, note = _parts(studio, view, prefix)
             numbers, roll = seed_row(view.default.request, prefix, "seed")
     controls = Controls(parts | numbers, roll, run, stop)
-    default, current = view.default.request, gr.State(None)
+    default, current = view.default.request, gr.State(view.default if recorded else None)
     comparison = Comparison(
         studio, prefix, default, controls, screen, kept, current, view=view, note=note
     )
@@ -287,12 +287,11 @@ def _parts(studio: Studio, view: View, prefix: str):
 def _wire(comparison: Comparison) -> None:
     controls, running = comparison.controls, comparison.running
     parts = controls.parts
-    # What waits for another answer first is followed below.
+    comparison.wire(*controls.chosen("error"))
     if "label" in parts:
-        comparison.wire(*controls.chosen("model"))
-        run_controls.follow_model(comparison.studio, controls).then(**running)
+        run_controls.follow_model(comparison.studio, controls).then(**comparison.running_picked)
     else:
-        comparison.wire(*controls.chosen("error"))
+        gr.on(controls.picked(), **comparison.running_picked)
     if comparison.note:
         shown = [comparison.note, parts["guidance_scale"]]
         told = parts["error"].input(comparison.explained, parts["error"], shown, **LATEST)
