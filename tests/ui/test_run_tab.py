@@ -41,5 +41,5 @@ def test_a_list_that_is_merely_left_runs_nothing(single):
     model, visitor = single.studio.model("mnist-linear"), gr.Request(session_hash="a visitor")
     key = Key("mnist-linear", single.default_for(model))
     values = spelled(single, key)
-    assert list(single.start_picked(visitor, key, *values)) == [single.silence]
-    assert any(single.stage in news for news in single.start_picked(visitor, None, *values))
+    assert list(single.start_new(visitor, key, *values)) == [single.silence]
+    assert any(single.stage in news for news in single.start_new(visitor, None, *values))

@@ -48,10 +48,14 @@ class Controls:
             if name not in but and not isinstance(part, gr.Dropdown)
         ]
 
-    def picked(self, *but: str) -> list:
-        """The events of lists that drop down, but for some: something was picked, or nothing."""
-        lists = {name: it for name, it in self.parts.items() if isinstance(it, gr.Dropdown)}
-        return [it.input for name, it in lists.items() if name not in but]
+    def left(self, *but: str) -> list:
+        """The events of lists and fields, but for some, that are left, with a new value or not."""
+        kinds = {gr.Dropdown: "input", gr.Number: "blur", gr.Textbox: "blur"}
+        return [
+            getattr(part, kinds[type(part)])
+            for name, part in self.parts.items()
+            if name not in but and type(part) in kinds
+        ]
 
     def updates(self, key: Key, studio: Studio) -> dict:
         """Set every control to a run."""

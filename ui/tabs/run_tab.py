@@ -141,9 +141,9 @@ class RunTab:
         """Run what the controls spell."""
         yield from self.spelled(visitor, values, self.stream)
 
-    def start_picked(self, visitor: gr.Request, current, *values) -> Iterator[dict]:
-        """Run what the controls spell, unless it is on the stage: Gradio says that something was
-        picked when a list is merely left, too.
+    def start_new(self, visitor: gr.Request, current, *values) -> Iterator[dict]:
+        """Run what the controls spell, unless it is on the stage: a list or a field was left, with
+        another value or not, which Gradio does not tell apart.
 
         A model that does not ship is for ``hub_models`` to run.
         """
@@ -263,10 +263,10 @@ class RunTab:
         return {"fn": self.start, "inputs": self.controls.inputs, "outputs": self.outputs} | STREAM
 
     @property
-    def running_picked(self) -> dict:
+    def running_new(self) -> dict:
         """How it does if that is not on the stage."""
         inputs = [self.current, *self.controls.inputs]
-        return self.running | {"fn": self.start_picked, "inputs": inputs}
+        return self.running | {"fn": self.start_new, "inputs": inputs}
 
     def wire(self, *events) -> None:
         """Let the buttons, and these events, run, roll and stop it, and files be taken."""
@@ -324,6 +324,6 @@ def build(
     told = (formulas, about, words)
     run_tab = RunTab(studio, name, default, panel, screen, kept, current, single, *told)
     run_tab.wire(*panel.chosen())
-    gr.on(panel.picked("model"), **run_tab.running_picked)
-    run_controls.follow_model(studio, panel).then(**run_tab.running_picked)
+    gr.on(panel.left("model"), **run_tab.running_new)
+    run_controls.follow_model(studio, panel).then(**run_tab.running_new)
     return run_tab

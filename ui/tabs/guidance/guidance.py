@@ -270,7 +270,8 @@ def _wire(made: GuidanceTab) -> None:
     chosen = gr.on(
         [parts["method"].input, parts["kind"].input], made.offer, asked, panel.applies, **LATEST
     )
-    again.then(**made.running_picked)
+    again.then(**made.running_new)
+    parts["seed"].blur(**made.running_new)
     chosen.then(**made.running)
 
 

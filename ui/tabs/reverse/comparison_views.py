@@ -288,10 +288,10 @@ def _wire(comparison: Comparison) -> None:
     controls, running = comparison.controls, comparison.running
     parts = controls.parts
     comparison.wire(*controls.chosen("error"))
-    if "label" in parts:
-        run_controls.follow_model(comparison.studio, controls).then(**comparison.running_picked)
-    else:
-        gr.on(controls.picked(), **comparison.running_picked)
+    followed = ["model"] if "label" in parts else []
+    gr.on(controls.left("error", *followed), **comparison.running_new)
+    if followed:
+        run_controls.follow_model(comparison.studio, controls).then(**comparison.running_new)
     if comparison.note:
         shown = [comparison.note, parts["guidance_scale"]]
         told = parts["error"].input(comparison.explained, parts["error"], shown, **LATEST)
