@@ -16,15 +16,15 @@ export function paintStrip(strip, width, lanes, { pane, tile, filled }) {
   const rows = lanes.length > 2 ? most.slice(0, 1) : lanes;
   rows.forEach((lane, row) => {
     const held = lane.frames.filter((frame) => frame.held);
-    const draw = (into, part) => {
+    const draw = (into, part, left) => {
       const frame = nearest(held, part);
-      if (!whyEmpty(lane, pane, frame)) drawTile(into, lane, pane, frame, tile, 0, 0);
+      if (!whyEmpty(lane, pane, frame)) drawTile(into, lane, pane, frame, tile, left, 0);
     };
     paintThumbs(ink, lane.shape.slice(1, 3), filled(lane), draw, row, rows.length);
   });
 }
 
-/** Thumbnails along the filled part of one row; `draw(ink, part)` draws one. */
+/** Thumbnails along the filled part of one row; `draw(ink, part, left)` draws one. */
 function paintThumbs(ink, [h, w], filled, draw, row, rows) {
   const { width, height } = ink.canvas;
   const high = height / rows;
@@ -34,20 +34,21 @@ function paintThumbs(ink, [h, w], filled, draw, row, rows) {
   const pitch = (width - w * scale) / (slots - 1);
   const top = Math.round(row * high + (high - h * scale) / 2);
   const hair = Math.round(devicePixelRatio);
-  const thumb = new OffscreenCanvas(w, h);
-  const into = thumb.getContext("2d");
+  // All of them before the first is enlarged: Safari enlarges what a canvas holds in the end.
+  const shown = [...Array(slots).keys()].filter((i) => i * pitch <= filled * width).length;
+  const thumbs = new OffscreenCanvas(w * shown, h);
+  const into = thumbs.getContext("2d");
+  for (let i = 0; i < shown; i++) draw(into, i / (slots - 1), i * w);
   ink.imageSmoothingEnabled = false;
   ink.save();
   ink.beginPath();
   // The opening noise has no length yet; a sliver of it says that the run has begun.
   ink.rect(0, row * high, Math.max(filled * width, 3), high);
   ink.clip();
-  for (let i = 0; i < slots && i * pitch <= filled * width; i++) {
-    into.clearRect(0, 0, w, h);
-    draw(into, i / (slots - 1));
+  for (let i = 0; i < shown; i++) {
     const left = Math.round(i * pitch);
     ink.clearRect(left - hair, row * high, hair, high);
-    ink.drawImage(thumb, left, top, w * scale, h * scale);
+    ink.drawImage(thumbs, i * w, 0, w, h, left, top, w * scale, h * scale);
   }
   ink.restore();
 }
