@@ -25,13 +25,17 @@ def test_a_slider_runs_once_it_is_let_go_and_not_when_nothing_has_changed(led):
 
 
 def test_what_is_refused_is_said_beside_a_run_that_goes_on(led):
-    visitor = led("?n=16&steps=150")
+    visitor = led("?n=16&steps=2")
+    visitor.wait_for_kept("3 frames")
+    visitor.set_number("sample-steps", 400)
     visitor.wait("live")
     seed = visitor.field("sample-seed")
     seed.fill("1.5")
     seed.press("Enter")
     expect(visitor.stage()).to_contain_text("seed must be a whole number, not 1.5")
-    visitor.wait_for_kept("151 frames")
+    expect(visitor.stage()).not_to_have_attribute("data-index", str(visitor.at()))
+    visitor.click("sample-stop")
+    visitor.wait("film")
     visitor.set_number("sample-steps", 99_999)
     expect(visitor.stage()).to_contain_text("steps must be between 1 and 10,000, not 99,999")
 

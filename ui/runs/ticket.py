@@ -100,9 +100,9 @@ class Tickets:
             return ticket
 
     def going(self, visitor: tuple) -> Ticket | None:
-        """The ticket of the visitor's run that is under way, if one is."""
+        """The ticket of the visitor's run that is under way, or ends as it was told to."""
         ticket = self._tickets.get(visitor)
-        return None if ticket is None or ticket.asked or ticket.through else ticket
+        return None if ticket is None or ticket.superseded or ticket.through else ticket
 
     def has_asked(self, visitor: tuple) -> bool:
         """Whether the visitor has run anything there."""
