@@ -9,14 +9,8 @@ from __future__ import annotations
 import pytest
 
 from tests.support.axe import violations
+from tests.support.visitor import SHORT, VIEWS
 
-# What is led to before its tab is looked at, for its first look takes long.
-RUNS = {
-    "guidance": "?tab=guidance&n=1&label=3&steps=4&guidance=cfg&guidance_scale=2",
-    "reverse": "?tab=reverse&n=1&label=3&steps=4",
-}
-INSTRUMENTS = ["Film strip", "Atlas", "Branch", "Guidance against diversity"]
-PICTURE_TOOLS = ["Inversion", "What is it?", "Fill in"]
 COMPARISONS = {"Two schedules": "schedules", "Samplers": "samplers", "Break it": "break"}
 WIDE, PHONE = ({"width": 1440, "height": 900}, {"width": 390, "height": 844})
 # The innermost panel on view, or that of a tab with all that is in it.
@@ -63,8 +57,8 @@ class Walk:
 
     def tab(self, tab: str, folder) -> None:
         """With all that can be unfolded, and a symbol of an equation named."""
-        if tab in RUNS:
-            self.visitor.lead(RUNS[tab], folder)
+        if tab in SHORT:
+            self.visitor.lead(SHORT[tab], folder)
         self.visitor.go_to(tab).wait("film", tab)
         if tab != "sample":
             self.visitor.wait_for_kept("frames", tab)
@@ -86,8 +80,7 @@ def test_nothing_breaks_a_rule_and_nobody_else_is_asked(visit, url, tmp_path):
     walk, page = Walk(visitor), visitor.page
     for tab in ("sample", "guidance", "reverse", "forward"):
         walk.tab(tab, tmp_path)
-        within = {"guidance": INSTRUMENTS, "reverse": COMPARISONS, "forward": PICTURE_TOOLS}
-        for name in within.get(tab, ()):
+        for name in VIEWS.get(tab, ())[1:]:
             visitor.go_to(name)
             if tab == "reverse":
                 visitor.wait("film", f"race-{COMPARISONS[name]}")

@@ -6,21 +6,8 @@ import time
 
 import pytest
 
-from tests.support.visitor import TABS, Visitor
+from tests.support.visitor import SHORT, TABS, VIEWS, Visitor
 
-# What is led to before its tab is looked at, for its first look takes long.
-RUNS = {
-    "guidance": "?tab=guidance&n=1&label=3&steps=2&guidance=cfg&guidance_scale=2",
-    "reverse": "?tab=reverse&n=1&label=3&steps=2",
-}
-VIEWS = {
-    "sample": (None,),
-    "guidance": ("Anatomy", "Film strip", "Atlas", "Branch", "Guidance against diversity"),
-    "reverse": ("One image", "Two schedules", "Samplers", "Break it"),
-    "forward": ("There and back", "Inversion", "What is it?", "Fill in"),
-    "plane": (None,),
-    "results": (None,),
-}
 # Of each kind the first that is in sight of its tab and can change something: not a file to take or
 # to open, not Stop where nothing runs, not what is chosen already, no tile that is to lead away.
 KINDS = """(known) => {
@@ -70,7 +57,7 @@ def hand(chromium, url):
     visitor.leave()
 
 
-@pytest.mark.parametrize("tab", VIEWS)
+@pytest.mark.parametrize("tab", TABS)
 def test_a_press_stays_on_its_tab_and_shows_something(hand, tab, tmp_path):
     visitor, page, pressed, surprises = hand, hand.page, [], []
     camera = page.context.new_cdp_session(page)
@@ -78,8 +65,8 @@ def test_a_press_stays_on_its_tab_and_shows_something(hand, tab, tmp_path):
     def look() -> str:
         return camera.send("Page.captureScreenshot", {"optimizeForSpeed": True})["data"]
 
-    if tab in RUNS:
-        visitor.lead(RUNS[tab], tmp_path)
+    if tab in SHORT:
+        visitor.lead(SHORT[tab], tmp_path)
     visitor.go_to(tab)
     if tab == "results":
         page.locator(".result-tables[data-state=shown]").wait_for()
@@ -87,7 +74,7 @@ def test_a_press_stays_on_its_tab_and_shows_something(hand, tab, tmp_path):
         visitor.wait("film", tab)
     else:
         visitor.wait_for_kept("frames", tab)
-    for view in VIEWS[tab]:  # what is beside every view is pressed once
+    for view in VIEWS.get(tab, (None,)):  # what is beside every view is pressed once
         visitor.go_to(*filter(None, (tab, view)))
         page.wait_for_timeout(300)
         here = page.locator("#tabs [role=tab][aria-selected=true]").first

@@ -27,6 +27,17 @@ TABS = {
     "plane": "Plane",
     "results": "Results",
 }
+# What stands in a tab, one thing at a time; the first when it is opened.
+VIEWS = {
+    "guidance": ("Anatomy", "Film strip", "Atlas", "Branch", "Guidance against diversity"),
+    "reverse": ("One image", "Two schedules", "Samplers", "Break it"),
+    "forward": ("There and back", "Inversion", "Into another", "What is it?", "Fill in"),
+}
+# What is led to before its tab is looked at, for its first look takes long.
+SHORT = {
+    "guidance": "?tab=guidance&n=1&label=3&steps=2&guidance=cfg&guidance_scale=2",
+    "reverse": "?tab=reverse&n=1&label=3&steps=2",
+}
 LEFT = ("given up", "Connection errored out", "aborted without reason")
 DROP = """([name, data, target]) => {
   const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
