@@ -87,7 +87,7 @@ def wire(run_tab, pickers: Sequence[gr.Dropdown], others: Sequence[gr.Dropdown])
         if name == ANOTHER:
             yield told("") | {wanted: None, hub.field: gr.update(visible=True)} | back_to(last)
         elif name == ours:
-            yield {}
+            yield {put_back: gr.skip()}
         elif name in studio.names():
             yield told("") | {wanted: None, put_back: None, hub.field: gr.update(visible=False)}
             if name == SMALL and studio.can_fetch(BETTER):
