@@ -60,7 +60,8 @@ export function mount({ root, options, find, on, onSize, trigger }) {
     // A new sheet, or a new choice, is marked as it says; otherwise the visitor's stays.
     if (value.run !== run || value.chosen !== told) {
       chosen = value.chosen;
-      here = chosen ?? here;
+      // Whoever walks by keys stays where they are.
+      if (!list.contains(document.activeElement)) here = chosen ?? here;
     }
     [run, told] = [value.run, value.chosen];
     put(value, value.n, "contact");
