@@ -177,6 +177,7 @@ def test_a_download_holds_the_film_of_ones_own_run(studio, model):
     early = studio.stream(studio.arm(("k", "sample")), key)
     next(early)
     studio.stop(("k", "sample"))
+    assert studio.going(("k", "sample"))  # what is refused now must not take its end away
     *_, stopped = early
     *_, whole = studio.stream(studio.arm(("l", "sample")), key)
     for own in (stopped, whole, stopped):

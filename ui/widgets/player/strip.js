@@ -34,7 +34,7 @@ function paintThumbs(ink, [h, w], filled, draw, row, rows) {
   const pitch = (width - w * scale) / (slots - 1);
   const top = Math.round(row * high + (high - h * scale) / 2);
   const hair = Math.round(devicePixelRatio);
-  // All of them before the first is enlarged: Safari enlarges what a canvas holds in the end.
+  // All are drawn before the first is enlarged: WebKit enlarges what a canvas holds in the end.
   const shown = [...Array(slots).keys()].filter((i) => i * pitch <= filled * width).length;
   const thumbs = new OffscreenCanvas(w * shown, h);
   const into = thumbs.getContext("2d");
