@@ -32,6 +32,7 @@ from .fast import Prepared, lay_out
 from .files import write
 from .hardware import bf16_is_native, describe, find_device
 from .noise import DeviceNoise, Noise
+from .samplers import VARIANCES
 from .schedules import NoiseSchedule, Schedule
 from .unet import UNet
 
@@ -39,7 +40,7 @@ BESIDE = Path(__file__).resolve().parent.parent / "checkpoints"  # in the reposi
 HOME = Path(os.environ.get("DDPM_CHECKPOINTS") or BESIDE)
 DTYPES = ("auto", "float32", "bfloat16")
 # What a config may say of how its model is meant to be sampled.
-SAMPLING = {"variance": ("beta", "posterior"), "clip": (True, False)}
+SAMPLING = {"variance": VARIANCES, "clip": (True, False)}
 FLOATS = ("F16", "BF16", "F32", "F64")
 # Of models from the Hub that anyone may name.
 MOST_PIXELS, MOST_CLASSES, MOST_JSON = 256 * 256, 1000, 2**20
@@ -87,8 +88,11 @@ class Config:
             check_choice("setting under sampling", name, SAMPLING)
             check_choice(f"{name} under sampling", value, SAMPLING[name])
         unet = UNet(**self.model)
-        if unet.out_channels != unet.in_channels:
-            raise InvalidInput("the network predicts something besides the noise")
+        learned = unet.out_channels == 2 * unet.in_channels
+        if not learned and unet.out_channels != unet.in_channels:
+            raise InvalidInput("the network predicts something besides the noise and its variance")
+        if not learned and self.sampling.get("variance") == "learned":
+            raise InvalidInput("variance under sampling is learned, but the network learned none")
         if unet.num_classes != len(self.classes):
             raise InvalidInput(f"{unet.num_classes} classes but {len(self.classes)} names for them")
         return unet, NoiseSchedule.make(**self.schedule)
@@ -121,6 +125,16 @@ class Model:
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of one image."""
         return (self.unet.in_channels, self.unet.image_size, self.unet.image_size)
+
+    @property
+    def learned_variance(self) -> bool:
+        """Whether it predicts the variance of its steps too."""
+        return self.unet.out_channels > self.unet.in_channels
+
+    def check_variance(self, variance: str) -> None:
+        """Refuse a learned one of a model that learned none."""
+        if variance == "learned" and not self.learned_variance:
+            raise InvalidInput(f"{self.name} learned no variance; choose beta or posterior")
 
     @property
     def device(self) -> torch.device:

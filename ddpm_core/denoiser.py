@@ -26,7 +26,8 @@ class Prediction:
     Attributes:
         eps: (B, ...), the predicted noise.
         extras: whatever else it knows, by name: ``uncond``, ``cond`` and ``push`` from
-            guidance, ``variance`` from a model that learned it; all (B, ...).
+            guidance; ``variance`` from a network that learned it, the share of ln beta_t in
+            the logarithm of its variance, see ``samplers.SHARES``; all (B, ...).
     """
 
     eps: Tensor
@@ -106,7 +107,10 @@ class ModelDenoiser:
             raise InvalidInput(f"{len(self.labels)} labels for {len(x)} images")
         steps = torch.full((len(x),), t, dtype=torch.long, device=x.device)
         output = self.evaluate(unet, x.to(weights.dtype), steps, self.labels).to(x.dtype)
-        return Prediction(PREDICTION_TYPES[self.prediction_type].eps(self.schedule, x, t, output))
+        output, *share = output.split(x.shape[1], dim=1)
+        eps = PREDICTION_TYPES[self.prediction_type].eps(self.schedule, x, t, output)
+        # From -1 to 1 in the network, as diffusers' ``learned_range`` has it.
+        return Prediction(eps, {"variance": (share[0] + 1) / 2} if share else {})
 
     def bears(self, t: int) -> bool:
         """Whether rounding to the shorter dtype at ``t`` leaves the picture as it is."""

@@ -74,6 +74,7 @@ VARIANCES = {
     "fixed_small": "posterior",
     "fixed_small_log": "posterior",
     "fixed_large": "beta",
+    "learned_range": "learned",
     None: "posterior",  # of solvers that add no noise
 }
 PROCESS = {
@@ -247,7 +248,7 @@ def _scheduler_json(model) -> dict:
     theirs = {ours: name for name, ours in BETA_SCHEDULES.items()}
     kind = check_choice("schedule of diffusers", model.schedule.kind, theirs)
     ends = {f"beta_{end}": schedule[end] for end in ("start", "end") if end in schedule}
-    variance = {"beta": "fixed_large", "posterior": "fixed_small"}
+    variance = {"beta": "fixed_large", "posterior": "fixed_small", "learned": "learned_range"}
     return ends | {
         "_class_name": "DDPMScheduler",
         "num_train_timesteps": model.schedule.num_timesteps,

@@ -157,7 +157,8 @@ def denoising_loss(
     prediction: with ``"flow_prediction"`` flow matching.
 
     Args:
-        model: called as ``model(x_t, t, labels)``.
+        model: called as ``model(x_t, t, labels)``; the variance that it may predict after the
+            image, ``variational.hybrid_loss``, has no part here.
         x0: (B, ...), images or points, in [-1, 1].
         t: (B,) timesteps in [0, T).
         noise: (B, ...), standard normal.
@@ -167,5 +168,5 @@ def denoising_loss(
     """
     check_choice("prediction type", prediction_type, PREDICTION_TYPES)
     target = PREDICTION_TYPES[prediction_type].target(schedule, x0, t, noise)
-    output = model(q_sample(schedule, x0, t, noise), t, labels)
+    output = model(q_sample(schedule, x0, t, noise), t, labels)[:, : x0.shape[1]]
     return (output.float() - target).square().flatten(1).mean(1)

@@ -136,9 +136,12 @@ class ClassifierFree:
         if only is not None and not self.complete:
             return predict(only, x, t)
         if self.joint is not None and only is None:
-            cond, uncond = predict(self.joint, torch.cat([x, x]), t).eps.chunk(2)
+            both = predict(self.joint, torch.cat([x, x]), t)
+            cond, uncond = both.eps.chunk(2)
+            told = {name: value.chunk(2)[0] for name, value in both.extras.items()}
         else:  # where one of them is the result, as it would be alone: to the last bit
-            cond, uncond = (predict(d, x, t).eps for d in (self.conditional, self.unconditional))
+            first, second = (predict(d, x, t) for d in (self.conditional, self.unconditional))
+            cond, uncond, told = first.eps, second.eps, first.extras
         # uncond + s (cond - uncond), but exact at s = 0 and s = 1.
         guided = torch.lerp(uncond, cond, _wide(s, x))
         if self.rescale:
@@ -147,7 +150,8 @@ class ClassifierFree:
             ratio = _std(cond - own) / _std(guided - own).clamp_min(1e-12)
             # What is added is exactly nothing where the two spreads are one.
             guided = guided + self.rescale * (ratio - 1) * (guided - own)
-        return Prediction(guided, {"cond": cond} | _account(uncond, guided - uncond, s))
+        account = _account(uncond, guided - uncond, s)
+        return Prediction(guided, {**told, "cond": cond} | account)
 
     def evaluations(self, t: int) -> int:
         return 2 if self.complete or self._result(self.strength(t)) is None else 1

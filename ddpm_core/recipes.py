@@ -66,6 +66,10 @@ RECIPES: dict[str, Recipe] = {
         conditional=True,
         p_uncond=0.01,
     ),
+    # With a variance of its own, as the report's last section wishes.
+    "mnist-cosine-learned": replace(
+        REPORT, model=REPORT.model | _attention(3), schedule=COSINE, learn_variance=True
+    ),
     # Flow matching by the same network: straight paths, and their velocity learned.
     "mnist-flow": replace(
         CONDITIONAL,

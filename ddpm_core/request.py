@@ -137,6 +137,8 @@ class Request:
         request, last = self, model.schedule.num_timesteps - 1
         check_int("steps", self.steps, 1, last + 1)
         FAULTS[self.fault].check(self, model.schedule)
+        if "variance" in SAMPLERS[self.sampler].options:
+            model.check_variance(self.variance)
         classes = self.classes(model)
         if not classes and self.label == "all":
             request = replace(request, label="none")

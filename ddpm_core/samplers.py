@@ -20,7 +20,10 @@ from .diffusion import eps_from_x0, q_sample, x0_from_eps
 from .errors import InvalidInput, check_choice, check_float, check_int
 from .schedules import Schedule
 
-VARIANCES = ("beta", "posterior")
+# By the share of ln beta in the logarithm of a variance, the rest being that of the posterior's; a
+# network that learned its variance tells that share of every pixel.
+SHARES = {"beta": 1.0, "posterior": 0.0, "learned": None}
+VARIANCES = tuple(SHARES)
 
 
 @dataclass(frozen=True)
@@ -64,16 +67,18 @@ def ddpm(
         timesteps: strictly decreasing, in [0, T).
         noise: ``t -> (B, ...)``, standard normal; see ``Noise``.
         variance: ``"beta"``: sigma² = beta_t (report 1.2); ``"posterior"``: the variance
-            of q(x_{t-1} | x_t, x_0). Both for the stride actually taken.
+            of q(x_{t-1} | x_t, x_0); ``"learned"``: between the two, where the denoiser tells
+            (Nichol and Dhariwal 2021, eq. 15). All for the stride actually taken.
         clip: clamp x̂0 to [-1, 1] and re-derive eps from it.
         previous: the step before, when a run is resumed in the middle.
 
     Raises:
-        InvalidInput: while iterating, if the state ceases to be finite.
+        InvalidInput: while iterating, if the state ceases to be finite, or the denoiser tells of no
+            variance that was learned.
     """
     check_choice("variance", variance, VARIANCES)
 
-    def advance(x, x0, eps, t, t_next):
+    def advance(x, x0, eps, t, t_next, told):
         alpha, sigma = schedule.alpha(t), schedule.sigma(t)
         alpha_next, sigma_next = schedule.alpha(t_next), schedule.sigma(t_next)
         kept = alpha / alpha_next
@@ -81,7 +86,11 @@ def ddpm(
         mean = alpha_next * beta / sigma**2 * x0 + kept * (sigma_next / sigma) ** 2 * x
         if t_next < 0:
             return mean
-        spread = math.sqrt(beta) if variance == "beta" else math.sqrt(beta) * sigma_next / sigma
+        share = told.get("variance") if variance == "learned" else SHARES[variance]
+        if share is None:
+            raise InvalidInput("this denoiser learned no variance: take beta or posterior")
+        # The posterior's variance is beta (sigma_next / sigma)².
+        spread = math.sqrt(beta) * (sigma_next / sigma) ** (1 - share)
         return mean + spread * _like(noise(t), x)
 
     return _walk(denoiser, schedule, x, timesteps, advance, clip, previous)
@@ -106,7 +115,7 @@ def ddim(
     if eta and noise is None:
         raise InvalidInput("DDIM with eta > 0 adds noise: give it a noise function")
 
-    def advance(x, x0, eps, t, t_next):
+    def advance(x, x0, eps, t, t_next, told):
         if t_next < 0:
             return x0
         alpha_next, sigma_next = schedule.alpha(t_next), schedule.sigma(t_next)
@@ -139,7 +148,7 @@ def ddim_inverse(
     """
     rising = check_timesteps(schedule, timesteps, rising=True)
 
-    def advance(x, x0, eps, t, t_next):
+    def advance(x, x0, eps, t, t_next, told):
         return q_sample(schedule, x0, t_next, eps)
 
     stops = list(zip([-1, *rising], rising, rising, strict=False))
@@ -163,7 +172,7 @@ def dpm_solver_pp(
     """
     last = previous and (previous.t, previous.x0)
 
-    def advance(x, x0, eps, t, t_next):
+    def advance(x, x0, eps, t, t_next, told):
         nonlocal last
         before, last = last, (t, x0)
         if t_next < 0:
@@ -196,7 +205,7 @@ def heun(
     as the cosine one. Arguments as for ``ddpm``; ``noise`` is accepted and not used.
     """
 
-    def advance(x, x0, eps, t, t_next):
+    def advance(x, x0, eps, t, t_next, told):
         if t_next < 0:
             return x0
         tried = _exponential_step(schedule, x, x0, t, t_next)
@@ -277,7 +286,7 @@ def _steps(denoiser, schedule, x, stops, advance, clip, previous) -> Iterator[St
     for index, (level, t, t_next) in enumerate(stops, start=1):
         prediction = predict(denoiser, x, t)
         x0, eps = _clean(schedule, x, level, prediction.eps, clip)
-        x = advance(x, x0, eps, t, t_next)
+        x = advance(x, x0, eps, t, t_next, prediction.extras)
         if not torch.isfinite(x).all():
             raise InvalidInput(
                 f"the numbers ran out of range at t = {t}; clip x̂0 or take a smaller guidance scale"

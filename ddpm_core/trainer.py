@@ -19,6 +19,7 @@ from .recorder import grid
 from .request import Request
 from .sampling import sample
 from .training import Loop, LoopRecipe
+from .variational import hybrid_loss
 
 SAMPLE_TILES = 64
 
@@ -43,6 +44,9 @@ class Recipe(LoopRecipe):
         0.0, 0, 1, "probability with which an image's label is dropped (report eq. 12)"
     )
     flip: bool = fields.flag(False, "mirror images at random")
+    learn_variance: bool = fields.flag(
+        False, "predict the variance of the steps as well (Nichol and Dhariwal 2021)"
+    )
 
     def __post_init__(self):
         super().__post_init__()
@@ -53,6 +57,8 @@ class Recipe(LoopRecipe):
         """The checkpoint config of the model that this recipe trains."""
         channels, size = images.pixels.shape[1], images.pixels.shape[-1]
         model = {"image_size": size, "in_channels": channels} | self.model
+        if self.learn_variance:
+            model |= {"out_channels": 2 * channels}
         if self.conditional and not images.classes:
             raise InvalidInput(
                 f"{self.dataset} has no classes: its pictures lie in no class folders"
@@ -66,6 +72,7 @@ class Recipe(LoopRecipe):
             dataset=self.dataset,
             classes=list(images.classes) if self.conditional else [],
             preprocessing={"range": [-1, 1], "flip": self.flip} | self.sized,
+            sampling={"variance": "learned"} if self.learn_variance else {},
         )
 
     def like(self, model: Model) -> Recipe:
@@ -78,6 +85,7 @@ class Recipe(LoopRecipe):
             schedule=model.config.schedule,
             prediction_type=model.config.prediction_type,
             size=self.size or model.unet.image_size,
+            learn_variance=model.learned_variance,
         )
 
 
@@ -85,8 +93,8 @@ class Trainer(Loop):
     """Trains a diffusion model; the run folder also holds sample grids, ``samples/``.
 
     Args:
-        loss: in place of the squared error of the prediction: from ``(network, schedule, x0, t,
-            noise, labels)`` to one value per image, (B,), as ``diffusion.denoising_loss``.
+        loss: in place of ``diffusion.denoising_loss``, or ``variational.hybrid_loss``: from
+            ``(network, schedule, x0, t, noise, labels)`` to one value per image, (B,).
         more: see ``training.Loop``.
     """
 
@@ -96,8 +104,11 @@ class Trainer(Loop):
     def __init__(
         self, recipe: Recipe, folder, *, loss: Callable[..., Tensor] | None = None, **more
     ):
-        kind = recipe.prediction_type
-        self.denoising_loss = loss or partial(denoising_loss, prediction_type=kind)
+        of_kind = {"prediction_type": recipe.prediction_type}
+        learned = hybrid_loss if recipe.learn_variance else denoising_loss
+        self.loss = loss or partial(learned, **of_kind)
+        # Eq. 10 alone, so that models compare.
+        self.measured = loss or partial(denoising_loss, **of_kind)
         super().__init__(recipe, folder, **more)
 
     def _batch_loss(self) -> Tensor:
@@ -111,13 +122,13 @@ class Trainer(Loop):
             # One coin per image, not one per batch.
             dropped = torch.rand(len(x0)) < recipe.p_uncond
             labels = torch.where(dropped, self.model.null_index, labels)
-        return self._loss(self.model, *self._own(x0, t, noise, labels)).mean()
+        return self._value(self.loss, self.model, *self._own(x0, t, noise, labels)).mean()
 
-    def _loss(self, model, x0, t, noise, labels) -> Tensor:
+    def _value(self, loss, model, x0, t, noise, labels) -> Tensor:
         x0, t, noise, labels = (value.to(self.device) for value in (x0, t, noise, labels))
         labels = labels if self.recipe.conditional else None
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            return self.denoising_loss(model, self.schedule, x0, t, noise, labels)
+            return loss(model, self.schedule, x0, t, noise, labels)
 
     @torch.no_grad()
     def _measure(self) -> dict:
@@ -125,7 +136,8 @@ class Trainer(Loop):
         t, losses = held_out.timesteps(self.schedule.num_timesteps), []
         for i in torch.arange(len(t)).split(256):
             x0, labels = held_out.images.batch(i)
-            losses.append(self._loss(unet, x0, t[i], held_out.noise[i], labels).cpu())
+            told = self._value(self.measured, unet, x0, t[i], held_out.noise[i], labels)
+            losses.append(told.cpu())
         quarters = held_out.by_quarter(torch.cat(losses))
         row = {"validation": float(np.mean(list(quarters.values())))} | quarters
         return {name: round(loss, 5) for name, loss in row.items()}

@@ -118,7 +118,7 @@ class UNet(nn.Module):
     Args:
         image_size: height and width of the images; any size, 28 as well as 32.
         in_channels: 1 for grey, 3 for colour.
-        out_channels: as ``in_channels`` unless the model also predicts a variance.
+        out_channels: as ``in_channels``, or twice as many where it also predicts the variance.
         channels: width of each level, the finest first.
         blocks: residual blocks per level on the way down.
         attention: for each level, whether attention follows each of its blocks.

@@ -2,9 +2,8 @@
 
     L = L_T + sum over t of L_(t-1) + L_0
 
-L_T, the prior term, is what x_T still tells of the image; L_(t-1) is the divergence between the
-true way back and the model's; L_0 is the cost of the image's 256 levels given x_1 (DDPM section
-3.3). Rows of the tables are 0-based: what is called L_0 there is the row t = 0 here.
+L_T, the prior term, is what x_T still tells of the image; of the others see
+``ddpm_core.variational``.
 """
 
 from __future__ import annotations
@@ -20,19 +19,15 @@ from torch import Tensor
 
 from ddpm_core import processes
 from ddpm_core.data import Images
-from ddpm_core.denoiser import Denoiser
-from ddpm_core.diffusion import at, q_sample, x0_from_eps
+from ddpm_core.denoiser import Denoiser, predict
+from ddpm_core.diffusion import q_sample
 from ddpm_core.errors import InvalidInput, check_choice, check_int
 from ddpm_core.noise import Noise
-from ddpm_core.samplers import VARIANCES
+from ddpm_core.samplers import SHARES, VARIANCES
 from ddpm_core.schedules import Schedule
+from ddpm_core.variational import step_bits
 
 from ..progress import Progress
-
-# Half the distance between two of the 256 levels in [-1, 1]; beyond the end levels, everything.
-HALF_LEVEL = 1 / 255
-# As in DDPM: no level is held to be less likely than this.
-LEAST = 1e-12
 
 
 @dataclass(frozen=True)
@@ -68,8 +63,7 @@ def bound(
 
     Args:
         denoiser_of: from the labels of a batch to its denoiser; see ``of_model``.
-        variance: sigma² of the model's way back: ``"beta"``, beta_t, or ``"posterior"``, that of
-            q(x_(t-1) | x_t, x_0), which is 0 at t = 0, where that of t = 1 stands in for it.
+        variance: sigma² of the model's way back, as for ``samplers.ddpm``.
         evaluations: of the network for each image, dense where t is small, where most of the bound
             is, and drawn at random above, so that the mean is that of all; T, all of them, unless
             given.
@@ -93,18 +87,22 @@ def bound(
     done, total = 0, len(parts) * count
     for chosen in parts:
         x0, labels = images.batch(chosen)
-        predict = denoiser_of(labels.tolist())
+        denoiser = denoiser_of(labels.tolist())
         noise = Noise(seed, chosen.tolist(), shape)
         prior[chosen] = prior_bits(schedule, x0)
         for place, t in enumerate(times.tolist()):
             eps = noise(last + 2 + t)
             x = q_sample(schedule, x0, t, eps)
             with torch.no_grad():  # the rest is in float64, which not every device has
-                predicted = predict(x.to(device), t).eps.cpu()
-            bits = step_bits(schedule, x0, x, t, predicted, variance, clip) * weights[place]
+                told = predict(denoiser, x.to(device), t)
+            own = SHARES[variance]
+            if variance == "learned":
+                own = told.extras["variance"].cpu().double()
+            clean, noisy, predicted = (it.cpu().double() for it in (x0, x, told.eps))
+            bits = step_bits(schedule, clean, noisy, t, predicted, own, clip) * weights[place]
             per_image[chosen] += bits
             share[place] += float(bits.sum()) / n
-            losses[place] += float((predicted - eps).double().square().flatten(1).mean(1).sum()) / n
+            losses[place] += float((predicted - eps).square().flatten(1).mean(1).sum()) / n
             done += 1
             yield Progress("bound", done, total)
     processes.add_up([per_image, prior, *map(torch.from_numpy, (share, losses))])
@@ -132,6 +130,8 @@ def of_model(model, images: Images, dtype: str = "float32", **options):
             f"{model.name} models images of {model.shape}, not {tuple(images.pixels.shape[1:])}"
         )
 
+    model.check_variance(options.get("variance"))
+
     def denoiser_of(labels):
         return model.denoiser(labels if model.classes else None, dtype)
 
@@ -143,50 +143,6 @@ def prior_bits(schedule: Schedule, x0: Tensor) -> Tensor:
     signal2, sigma2 = float(schedule.signals[-1]) ** 2, float(schedule.sigmas[-1]) ** 2
     square = x0.double().square().flatten(1).mean(1)
     return 0.5 * (signal2 * square + sigma2 - 1 - math.log(sigma2)) / math.log(2)
-
-
-def step_bits(
-    schedule: Schedule,
-    x0: Tensor,
-    x: Tensor,
-    t: int,
-    eps: Tensor,
-    variance: str = "beta",
-    clip: bool = True,
-) -> Tensor:
-    """L_(t-1), or L_0 at t = 0, given the noise predicted at x_t: bits per dimension, (B,)."""
-    guess = x0_from_eps(schedule, x.double(), t, eps.double())
-    guess = guess.clamp(-1, 1) if clip else guess
-    x0, x = x0.double(), x.double()
-    sigma2 = float(schedule.betas[t])
-    if variance == "posterior":
-        sigma2 = float(schedule.posterior_variance[max(t, min(1, schedule.num_timesteps - 1))])
-        sigma2 = sigma2 or float(schedule.betas[t])  # T = 1 has no other step to take it from
-    if t == 0:
-        # The mean of the model's x_0 is x̂0 itself.
-        return _discretised(x0, guess, math.sqrt(sigma2))
-    true2 = float(schedule.posterior_variance[t])
-    pull = _pull(schedule, t, x)
-    apart = (pull * (x0 - guess)).square()
-    nats = 0.5 * (math.log(sigma2 / true2) + true2 / sigma2 - 1 + apart / sigma2)
-    return nats.flatten(1).mean(1) / math.log(2)
-
-
-def _pull(schedule: Schedule, t: int, x: Tensor) -> Tensor:
-    """How far the mean of q(x_(t-1) | x_t, x_0) moves with x_0 (DDPM eq. 7)."""
-    before = np.append(1.0, schedule.signals[:-1])
-    return at(before * schedule.betas / schedule.sigmas**2, t, x)
-
-
-def _discretised(x0: Tensor, mean: Tensor, sigma: float) -> Tensor:
-    """-log2 of the probability of each of the 256 levels, the ends open (DDPM eq. 13)."""
-    above = ((x0 + HALF_LEVEL - mean) / sigma).masked_fill(x0 > 1 - HALF_LEVEL, math.inf)
-    below = ((x0 - HALF_LEVEL - mean) / sigma).masked_fill(x0 < -1 + HALF_LEVEL, -math.inf)
-    # Both from the tail they lie in: near 1 their difference would be lost.
-    flipped = below > 0
-    above, below = torch.where(flipped, -below, above), torch.where(flipped, -above, below)
-    share = torch.special.ndtr(above) - torch.special.ndtr(below)
-    return -share.clamp_min(LEAST).log2().flatten(1).mean(1)
 
 
 def _times(last: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -142,7 +142,8 @@ DAMAGE = [
     (with_config(schedule={"kind": "staircase"}), MODEL),
     (with_config(prediction_type="sample"), MODEL),
     (with_config(classes=["one"]), MODEL),
-    (with_config(model=tiny_config().model | {"out_channels": 2}), MODEL),
+    (with_config(model=tiny_config().model | {"out_channels": 3}), MODEL),
+    (with_config(sampling={"variance": "learned"}), [*MODEL, "learned none"]),
 ]
 
 

@@ -93,7 +93,8 @@ def test_a_whole_ddim_trajectory_equals_the_references(prediction):
 
 
 def test_variance_and_clipping_are_read():
-    for theirs, ours in (("fixed_small_log", "posterior"), ("fixed_large", "beta")):
+    names = ("fixed_small_log", "posterior"), ("fixed_large", "beta"), ("learned_range", "learned")
+    for theirs, ours in names:
         scheduler = {"variance_type": theirs, "clip_sample": False, "clip_sample_range": 3.0}
         assert config_from(SMALL, scheduler)["sampling"] == {"variance": ours, "clip": False}
 

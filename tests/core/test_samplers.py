@@ -53,7 +53,11 @@ def start(shape=SHAPE):
 CLOSE = {"rtol": 2e-4, "atol": 2e-4}
 
 
-def assert_same_trajectory(ours, scheduler, **options):
+def toy_eps(x, t):
+    return toy_denoiser(x, t).eps
+
+
+def assert_same_trajectory(ours, scheduler, says=toy_eps, **options):
     """Step the reference beside our sampler; ``ours`` iterates over its timesteps."""
     x = start()
     steps = list(ours)
@@ -62,15 +66,29 @@ def assert_same_trajectory(ours, scheduler, **options):
         assert step.t == t
         if options.get("eta"):
             options["variance_noise"] = noise_at(t)
-        x = scheduler.step(toy_denoiser(x, t).eps, t, x, **options).prev_sample.double()
+        x = scheduler.step(says(x, t), t, x, **options).prev_sample.double()
         torch.testing.assert_close(step.x, x, **CLOSE)
 
 
+def learned(x, t):
+    """The toy, which learned a variance as well."""
+    return Prediction(toy_denoiser(x, t).eps, {"variance": torch.sigmoid(3 * x)})
+
+
+def joined(x, t):
+    """What a network says that learned it: the noise, and the share from -1 to 1."""
+    told = learned(x, t)
+    return torch.cat([told.eps, 2 * told.extras["variance"] - 1], dim=1)
+
+
 @every_walk
-@pytest.mark.parametrize(("variance", "name"), [("beta", "large"), ("posterior", "small")])
+@pytest.mark.parametrize(
+    ("variance", "name"),
+    [("beta", "fixed_large"), ("posterior", "fixed_small"), ("learned", "learned_range")],
+)
 def test_ddpm_equals_the_reference(monkeypatch, kind, steps, variance, name):
     scheduler = DDPMScheduler(
-        beta_schedule=REFERENCE_NAME[kind], variance_type=f"fixed_{name}", clip_sample=True
+        beta_schedule=REFERENCE_NAME[kind], variance_type=name, clip_sample=True
     )
     scheduler.set_timesteps(steps)
     timesteps = scheduler.timesteps.tolist()
@@ -78,8 +96,9 @@ def test_ddpm_equals_the_reference(monkeypatch, kind, steps, variance, name):
     drawn = iter(timesteps)
     monkeypatch.setattr(scheduling_ddpm, "randn_tensor", lambda *a, **k: noise_at(next(drawn)))
     schedule = NoiseSchedule.make(kind)
-    ours = ddpm(toy_denoiser, schedule, start(), timesteps, noise_at, variance=variance)
-    assert_same_trajectory(ours, scheduler)
+    says = (learned, joined) if variance == "learned" else (toy_denoiser, toy_eps)
+    ours = ddpm(says[0], schedule, start(), timesteps, noise_at, variance=variance)
+    assert_same_trajectory(ours, scheduler, says[1])
 
 
 @every_walk

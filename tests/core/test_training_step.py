@@ -20,11 +20,11 @@ def batches(mnist_root, tmp_path):
         run = trainer(tmp_path, mnist_root, **changes)
         seen = []
 
-        def record(model, x0, t, noise, labels):
+        def record(model, schedule, x0, t, noise, labels):
             seen.append((run._indices(), x0, t, noise, labels))
             return run.model.conv_in.weight.sum() * 0 + torch.zeros(len(x0))
 
-        run._loss = record
+        run.loss = record
         for _ in range(30):
             run._train_step()
         return run, seen

@@ -78,9 +78,9 @@ def test_what_cannot_be_drawn_ends_the_atlas_that_is_being_drawn(tab, changes, t
 
 def test_another_model_leaves_the_method_that_it_has_to_the_visitor(tab):
     fit, method, kind = tab.run_tab.fit, tab.parts["method"], tab.parts["kind"]
-    found = fit("mnist-linear", "both", "classifier", "3")
+    found = fit("mnist-linear", "both", "classifier", "beta", "3")
     assert found[method]["value"] == "classifier" and "value" not in found[kind]
-    found = fit("cifar10-conditional", "both", "classifier", "3")
+    found = fit("cifar10-conditional", "both", "classifier", "beta", "3")
     assert "value" not in found[method] and "value" not in found[tab.parts["label"]]
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from ddpm_core import SAMPLERS, Request
+from ddpm_core import SAMPLERS, Model, Request
 from ddpm_core.schedules import SPACINGS
 from lab.process.report_errors import REPORT_ERRORS
 
@@ -79,6 +79,8 @@ WHOLE = {"min_width": 80}  # as it was typed: the core says that it is to be who
 SHARE = {"minimum": 0, "maximum": 1, "step": 0.05}
 # Errors of the report that can be put back; see ``ddpm_core.faults``.
 FAULTS = [("none", "none"), *((ERROR_WORDS[name], name) for name in REPORT_ERRORS)]
+# The last of them only of a model that learned it; see ``variances``.
+VARIANCES = [("β (report)", "beta"), ("posterior β̃", "posterior"), ("learned", "learned")]
 CONTROLS = {
     "model": Control(
         gr.Dropdown, "Model", {"info": "mnist draws digits, cifar10 small photographs"}
@@ -91,11 +93,7 @@ CONTROLS = {
     "first": Control(gr.Number, "Image no.", WHOLE),
     "spacing": _chips("Timesteps", _named(SPACINGS), is_fine_print=True),
     "eta": Control(Slider, "η (DDIM)", SHARE, is_fine_print=True),
-    "variance": _chips(
-        "σ² (DDPM)",
-        [("β (report)", "beta"), ("posterior β̃", "posterior")],
-        is_fine_print=True,
-    ),
+    "variance": _chips("σ² (DDPM)", VARIANCES[:-1], kind=Chips, is_fine_print=True),
     "clip": Control(gr.Checkbox, "Clip x̂0", is_fine_print=True),
     "dtype": _chips(
         "Network precision",
@@ -149,6 +147,11 @@ def control(name: str, value, prefix: str, **otherwise):
 def fine_print(request: Request, prefix: str) -> dict:
     """Lay out what is seldom changed; by field."""
     return {name: control(name, getattr(request, name), prefix) for name in FINE_PRINT}
+
+
+def variances(model: Model) -> list[tuple[str, str]]:
+    """Those that a model can be sampled with, as (name, value)."""
+    return VARIANCES if model.learned_variance else VARIANCES[:-1]
 
 
 def model_picker(

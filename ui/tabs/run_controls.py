@@ -8,12 +8,12 @@ from functools import partial
 
 import gradio as gr
 
-from ddpm_core import InvalidInput, Request
+from ddpm_core import InvalidInput, Model, Request
 
 from ..events import LATEST
 from ..runs.runs import Key, Studio
 from . import hub_models
-from .request_controls import Slider, control, fine_print, model_picker, seed_row
+from .request_controls import Slider, control, fine_print, model_picker, seed_row, variances
 
 OTHERS = ("toward", "mix")  # of a request, empty where there is no other
 HALFWAY = 0.5  # how far one image is on a way, unless chosen
@@ -70,6 +70,9 @@ class Controls:
         values |= {name: text(values[name]) for name in OTHERS if name in values}
         if "mix" in values:
             values["mix"] = gr.update(choices=to_classes(choices), value=values["mix"])
+        if "variance" in values:
+            possible = variances(studio.model(key.model))
+            values["variance"] = gr.update(choices=possible, value=values["variance"])
         return {self.parts[name]: value for name, value in values.items()}
 
 
@@ -130,24 +133,45 @@ def follow_model(studio: Studio, controls: Controls, fit=None, asked=(), fitted=
         The second event.
     """
     label = controls.parts["label"]
-    if fit is None:
+    if fit is None and "variance" in controls.parts:  # the controls of a run
+        fit, asked = partial(refitted, studio), ["variance"]
+        fitted = [controls.parts["variance"], controls.parts["mix"]]
+    elif fit is None:
         fit = partial(relabelled, studio)
-        if "mix" in controls.parts:
-            fit, fitted = partial(relabelled, studio, mixes=True), [controls.parts["mix"]]
     inputs = [controls.model, *(controls.parts[name] for name in asked), label]
     first = controls.model.input(fit, inputs, [*fitted, label], **LATEST)
     return first.then(partial(fit, late=True), inputs, [*fitted, label], **LATEST)
 
 
-def relabelled(studio: Studio, model: str, label: str | None, late=False, mixes=False):
-    """An update that offers the classes of a model that was chosen by hand; with ``mixes``, after
-    one that offers them to lead to."""
+def relabelled(studio: Studio, model: str, label: str | None, late=False):
+    """An update that offers the classes of a model that was chosen by hand."""
     try:
         choices = label_choices(studio, model)
     except InvalidInput:  # a name typed by hand: the run will say so
-        return (gr.skip(), gr.skip()) if mixes else gr.skip()
-    found = offered(choices, label, choices[0][1], late)
-    return (gr.update(choices=to_classes(choices), value=""), found) if mixes else found
+        return gr.skip()
+    return offered(choices, label, choices[0][1], late)
+
+
+def refitted(studio: Studio, model: str, variance: str, label: str | None, late=False):
+    """Updates that offer what a model that was chosen by hand can be sampled with: variances, the
+    classes to lead to, and its classes."""
+    found = relabelled(studio, model, label, late)
+    try:
+        loaded = studio.model(model)
+    except InvalidInput:
+        return gr.skip(), gr.skip(), found
+    leads = gr.update(choices=to_classes(label_choices(studio, model)), value="")
+    return revaried(loaded, variance, late), leads, found
+
+
+def revaried(model: Model, chosen: str, late: bool):
+    """An update that offers a model's variances, and chooses the one that it is meant to have. As
+    for ``offered``, one that is chosen and possible is not said."""
+    possible = variances(model)
+    meant = chosen if late else model.config.sampling.get("variance", chosen)
+    if meant not in [value for _, value in possible]:
+        meant = "beta"
+    return gr.update(choices=possible, **{} if meant == chosen else {"value": meant})
 
 
 def to_classes(choices: list) -> list[tuple[str, str]]:

@@ -7,13 +7,17 @@ import pytest
 import torch
 
 from ddpm_core.data import Images, to_uint8
+from ddpm_core.denoiser import Prediction
 from ddpm_core.errors import InvalidInput
+from ddpm_core.samplers import VARIANCES
 from ddpm_core.schedules import NoiseSchedule
-from lab.measure.bound import bound, of_model, step_bits
+from ddpm_core.variational import step_bits
+from lab.measure.bound import bound, of_model
 from lab.progress import Progress, last
 from tests.support.toys import GaussianDenoiser
 
 MU, S = 0.1, 0.2
+SHARE = 0.3  # of ln beta in the variance that was learned
 SCHEDULES = {
     "linear": NoiseSchedule.make("linear", 60, start=2e-3, end=0.2),
     "cosine": NoiseSchedule.make("cosine", 60),
@@ -33,7 +37,8 @@ def terms(schedule, variance):
     signal2, sigma2 = schedule.signals**2, schedule.sigmas**2
     prior = 0.5 * (signal2[-1] * (MU**2 + S**2) + sigma2[-1] - 1 - np.log(sigma2[-1]))
     true2 = schedule.posterior_variance
-    model2 = schedule.betas if variance == "beta" else np.append(true2[1], true2[1:])
+    share = {"beta": 1, "posterior": 0, "learned": SHARE}[variance]
+    model2 = schedule.betas**share * np.append(true2[1], true2[1:]) ** (1 - share)
     # What remains unknown of x_0 at t, and how far it moves the mean.
     unknown = S**2 * sigma2 / (signal2 * S**2 + sigma2)
     pull2 = np.append(1, signal2[:-1]) * schedule.betas**2 / sigma2**2
@@ -45,12 +50,16 @@ def terms(schedule, variance):
     return prior / math.log(2), steps[1:] / math.log(2), decoder / math.log(2)
 
 
-@pytest.mark.parametrize("variance", ["beta", "posterior"])
+@pytest.mark.parametrize("variance", VARIANCES)
 @pytest.mark.parametrize("kind", SCHEDULES)
 def test_a_gaussian_gets_the_analytic_value_term_by_term(kind, variance):
     schedule = SCHEDULES[kind]
     ideal = GaussianDenoiser(schedule, MU, S)
-    found = last(bound(lambda labels: ideal, schedule, images(), variance=variance, clip=False))
+
+    def learned(x, t):
+        return Prediction(ideal(x, t).eps, {"variance": torch.full_like(x, SHARE)})
+
+    found = last(bound(lambda labels: learned, schedule, images(), variance=variance, clip=False))
     prior, steps, decoder = terms(schedule, variance)
     assert found.prior == pytest.approx(prior, rel=0.02, abs=1e-4)
     assert found.steps == pytest.approx(steps.sum(), rel=0.02)
@@ -126,5 +135,7 @@ def test_far_levels_are_counted_from_either_side_alike():
 def test_what_the_bound_cannot_be_of_is_refused(model):
     with pytest.raises(InvalidInput, match="models images of"):
         of_model(model, images(3, 9))
+    with pytest.raises(InvalidInput, match="learned no variance"):
+        of_model(model, images(3, 8), variance="learned")
     with pytest.raises(InvalidInput, match="evaluations"):
         last(bound(lambda labels: None, SCHEDULES["linear"], images(2), evaluations=1))

@@ -170,7 +170,7 @@ class GuidanceTab(RunTab):
         except InvalidInput:  # a name typed by hand: the run will say so
             return gr.skip()
 
-    def fit(self, name, method, kind, label, late=False):
+    def fit(self, name, method, kind, variance, label, late=False):
         """Offer what the model has use for."""
         panel = self.controls
         try:
@@ -186,6 +186,7 @@ class GuidanceTab(RunTab):
         return found | {
             panel.parts["label"]: run_controls.offered(choices, label, choices[0][1], late),
             panel.parts["mix"]: gr.update(choices=guidance_controls.mixable(model)),
+            panel.parts["variance"]: run_controls.revaried(model, variance, late),
         }
 
 
@@ -264,8 +265,9 @@ def _wire(made: GuidanceTab) -> None:
     made.stage.rested(**made.running | {"fn": made.rest_of})
     # What is chosen is never an output of its own event: of two choices in a breath the answer to
     # the first would take the second back.
-    fits = [parts["method"], parts["kind"], panel.applies, parts["mix"]]
-    again = run_controls.follow_model(made.studio, panel, made.fit, ("method", "kind"), fits)
+    fits = [*(parts[name] for name in ("method", "kind", "mix", "variance")), panel.applies]
+    looks = ("method", "kind", "variance")
+    again = run_controls.follow_model(made.studio, panel, made.fit, looks, fits)
     asked = [parts[name] for name in ("model", "method", "kind")]
     chosen = gr.on(
         [parts["method"].input, parts["kind"].input], made.offer, asked, panel.applies, **LATEST

@@ -25,6 +25,7 @@ from ..request_controls import (
     fine_print,
     model_picker,
     seed_row,
+    variances,
 )
 from ..run_controls import Controls, text
 
@@ -75,6 +76,7 @@ class Steering(Controls):
         chips += [(label, label)] * (label not in [value for _, value in chips])
         values["label"] = gr.update(choices=chips, value=label)
         values["mix"] = gr.update(choices=mixable(model), value=values["mix"])
+        values["variance"] = gr.update(choices=variances(model), value=values["variance"])
         found = {self.parts[name]: value for name, value in values.items()}
         return found | self.fitted(model, values["method"], values["kind"])
 

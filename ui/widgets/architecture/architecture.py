@@ -50,7 +50,7 @@ def network(model: Model) -> dict[str, Any]:
     blocks = outline(model.unet)
     path = [b for b in blocks if b.part != "embedding"]
     full, most = path[0].side, max(b.channels for b in path)
-    variance = model.unet.out_channels > model.unet.in_channels
+    variance = model.learned_variance
     return {
         "kind": "network",
         "model": model.name,

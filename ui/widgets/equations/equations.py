@@ -34,6 +34,12 @@ GUIDED = tuple(sorted(n for numbers in METHODS.values() for n in numbers))
 FORWARD = (1, 2, 3, 4, 5)
 # These are of a schedule of betas; straight paths have others.
 OF_BETAS = range(1, 10)
+# What a run of DDPM takes for the variance in eq. 7, where that is not the report's.
+TAKEN = {
+    "posterior": "This run takes the posterior’s variance for /σ/_t².",
+    "learned": "This run’s /σ/_t² was learned: pixel by pixel it lies between the posterior’s and "
+    "/β/_t, which is the number here.",
+}
 
 
 class Card(component.Component):
@@ -189,8 +195,8 @@ def _notes(numbers: Sequence[int], model: Model, requests: Sequence[Request]) ->
             "/σ/_t² = /β/_t, as [[the report]]’s section 1.2 has it; its 1.4 says /σ/_t = /β/_t, "
             "which is corrected here."
         )
-        if first and first.sampler == "ddpm" and first.variance == "posterior":
-            notes[-1] = "This run takes the posterior’s variance for /σ/_t²."
+        if first and first.sampler == "ddpm" and first.variance != "beta":
+            notes[-1] = TAKEN[first.variance]
         if first and first.sampler != "ddpm":
             notes.append("The numbers are DDPM’s; this run’s sampler takes another way.")
         elif first and first.steps < total:
