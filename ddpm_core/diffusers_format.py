@@ -248,13 +248,15 @@ def _scheduler_json(model) -> dict:
     theirs = {ours: name for name, ours in BETA_SCHEDULES.items()}
     kind = check_choice("schedule of diffusers", model.schedule.kind, theirs)
     ends = {f"beta_{end}": schedule[end] for end in ("start", "end") if end in schedule}
-    variance = {"beta": "fixed_large", "posterior": "fixed_small", "learned": "learned_range"}
+    variances = {"beta": "fixed_large", "posterior": "fixed_small", "learned": "learned_range"}
+    # Its scheduler must know of the channels that tell one.
+    variance = "learned" if model.learned_variance else sampling.get("variance", "beta")
     return ends | {
         "_class_name": "DDPMScheduler",
         "num_train_timesteps": model.schedule.num_timesteps,
         "beta_schedule": theirs[kind],
         "prediction_type": model.config.prediction_type,
-        "variance_type": variance[sampling.get("variance", "beta")],
+        "variance_type": variances[variance],
         "clip_sample": sampling.get("clip", True),
     }
 

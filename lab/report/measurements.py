@@ -90,7 +90,8 @@ class Measurement:
         words += [] if self.kind == "classes" else [f"--{self.kind}"]
         words += ["--save", *(["--as-reported"] if self.own_way else []), "--model", self.model]
         if self.kind == "bound":
-            return shlex.join([*words, "--n", str(self.request.n), "--variance", "beta"])
+            variance = self.request.variance
+            return shlex.join([*words, "--n", str(self.request.n), "--variance", variance])
         words += ["--reference", self.reference] if self.kind == "fid" else []
         return shlex.join(words + _options(as_measured(self.request, self.result)))
 
@@ -101,7 +102,7 @@ class Measurement:
         if result["kind"] != self.kind or about["model"] != self.model:
             return False
         if self.kind == "bound":
-            usual = (self.request.n, BOUND_EVALUATIONS, "beta", 0)
+            usual = (self.request.n, BOUND_EVALUATIONS, self.request.variance, 0)
             return usual == tuple(about[key] for key in ("n", "evaluations", "variance", "seed"))
         if not _samples_of(self.request, about):
             return False

@@ -214,6 +214,7 @@ REPORT = {
 # What is told of our models besides, on the page of all that is stored.
 BESIDES = {
     "flow": ("Flow matching in few steps", ""),
+    "variance": ("The variance learned or fixed", ""),
     "beside": ("Beside the judge distance", ""),
     "guidance": ("Guidance over its scale", ""),
     **{f"training-{model}": (f"{model}: its training", "") for model in MODELS},

@@ -51,6 +51,7 @@ LAYOUTS = {
     "one head": SMALL | {"attention_head_dim": None},
     "other conventions": SMALL | {"downsample_padding": 0, "flip_sin_to_cos": False},
     "frequencies": SMALL | {"freq_shift": 1, "norm_eps": 1e-3, "act_fn": "swish"},
+    "a variance too": SMALL | {"out_channels": 6},
     "size as a pair": SMALL | {"sample_size": [8, 8]},
     "everything said twice": SMALL | {"time_embedding_dim": 32, "attn_norm_num_groups": 4},
     "defaults": {"sample_size": 8, "block_out_channels": (32, 32, 64, 64)},

@@ -82,6 +82,11 @@ def test_another_model_leaves_the_method_that_it_has_to_the_visitor(tab):
     assert found[method]["value"] == "classifier" and "value" not in found[kind]
     found = fit("cifar10-conditional", "both", "classifier", "beta", "3")
     assert "value" not in found[method] and "value" not in found[tab.parts["label"]]
+    # The variance is that which the model learned; another one has none.
+    found = fit("mnist-cosine-learned", "both", "classifier", "beta", "3")
+    assert found[tab.parts["variance"]]["value"] == "learned"
+    found = fit("mnist-linear", "both", "classifier", "learned", "3")
+    assert found[tab.parts["variance"]]["value"] == "beta"
 
 
 def measurement(tab, count="20", **changes):

@@ -32,7 +32,7 @@ HISTORY = [
 def home(tmp_path):
     """A folder of tiny checkpoints of MNIST, and none of CIFAR-10."""
     home = tmp_path / "checkpoints"
-    ours = (*(f"mnist-{a}" for a in tables.ABLATIONS), tables.AGAIN_MODEL)
+    ours = (*(f"mnist-{a}" for a in tables.ABLATIONS), *tables.AGAIN.values())
     for name in (*ours, "mnist-conditional"):
         folder = save_tiny_checkpoint(home / name, classes=10 if "cond" in name else 0)
         record = json.loads((folder / "training.json").read_text())

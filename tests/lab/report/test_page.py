@@ -49,7 +49,7 @@ def test_its_figures_are_those_stored_and_those_of_the_report(settings, home):
     assert cells == expected
     assert not any(part.notes for part in found.parts)
     protocols = [words_of(item) for item in page_of(found).iter("li")][1:]
-    assert len(protocols) == 20
+    assert len(protocols) == 22
     assert all("± 0.0117 (standard error by the jackknife); floor 0.2500" in p for p in protocols)
 
 
@@ -66,7 +66,7 @@ def test_a_cell_that_nobody_measured_says_so_and_how_to(settings, home, drawn):
     found = make(settings, "table-1")
     page = page_of(found)
     cells = [words_of(cell) for cell in page.iter("td") if cell.get("class") == "lacking"]
-    assert cells == ["not measured yet"] * 20
+    assert cells == ["not measured yet"] * 22
     assert "evaluate --fid --save --model mnist-linear" in words_of(next(page.iter("pre")))
     assert not drawn
 

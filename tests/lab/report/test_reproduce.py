@@ -17,10 +17,10 @@ def test_what_is_missing_is_measured_once(settings, home, short, drawn):
     settings = replace(settings, budget=replace(TINY, measure=True))
     found = make(settings, "table-1")
     figures = [m.result["fid"] for m in found.parts[0].cells]
-    assert len(figures) == 20
-    # Train and test share their samples, 20 and 30 of each model in two steps, and twice 20 once
-    # more: of the model trained again, and of the first one sampled again.
-    assert len(drawn) == 4 * 2 * (20 + 30) + 2 * 2 * 20
+    assert len(figures) == 22
+    # Train and test share their samples, 20 and 30 of each model in two steps, and thrice 20 once
+    # more: of the models trained again, and of the first one sampled again.
+    assert len(drawn) == 4 * 2 * (20 + 30) + 3 * 2 * 20
     assert not list(home.glob("*/results"))
     drawn.clear()
     again = make(replace(settings, cache=settings.out / "elsewhere"), "table-1")
