@@ -47,7 +47,7 @@ def training_record(loop) -> dict:
         **({"source": loop.images.source} if loop.images.source else {}),
         **({"finetuned": loop.finetuned} if loop.finetuned else {}),
         "hours": round(loop.seconds / 3600, 2),
-        "weights": f"EMA, decay {loop.recipe.ema}",
+        "weights": f"EMA, decay {loop.recipe.ema}" if loop.recipe.ema else "the last, not averaged",
         "history": loop.history,
     }
 

@@ -19,12 +19,12 @@ from .parts import NEEDS, Part, Settings, sentence
 from .tables import Table
 
 JUDGED = (
-    "Ours: judge distances of samples of EMA weights to all images of the split. "
+    "Ours: judge distances of samples to all images of the split. "
     f"{JUDGE_DISTANCE} The features are its penultimate layer's. ± is a standard error, by the "
     "jackknife; the floor is what as many real images of the other split get."
 )
 OWN_WAY = (
-    "Ours: samples of EMA weights against as many images of the test set, in minibatches of "
+    "Ours: samples against as many images of the test set, in minibatches of "
     f"{MINIBATCH}, by the logits of {NET}. ± is a standard error between them; the floor is what "
     "as many training images get."
 )
