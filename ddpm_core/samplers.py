@@ -67,8 +67,8 @@ def ddpm(
         timesteps: strictly decreasing, in [0, T).
         noise: ``t -> (B, ...)``, standard normal; see ``Noise``.
         variance: ``"beta"``: sigma² = beta_t (report 1.2); ``"posterior"``: the variance
-            of q(x_{t-1} | x_t, x_0); ``"learned"``: between the two, where the denoiser tells
-            (Nichol and Dhariwal 2021, eq. 15). All for the stride actually taken.
+            of q(x_{t-1} | x_t, x_0); ``"learned"``: where the denoiser tells, between the two
+            or beyond (Nichol and Dhariwal 2021, eq. 15). All for the stride actually taken.
         clip: clamp x̂0 to [-1, 1] and re-derive eps from it.
         previous: the step before, when a run is resumed in the middle.
 

@@ -36,7 +36,7 @@ def test_a_command_asks_for_what_its_figure_is_of(kind, models):
         assert (a.mode, a.model, a.save) == (kind, m.model, True)
         asked = options.request(a, models[m.model]).for_model(models[m.model])
         if kind == "bound":
-            assert (asked.n, asked.variance, asked.seed) == (m.request.n, "beta", 0)
+            assert (asked.n, asked.variance, asked.seed) == (m.request.n, m.request.variance, 0)
             continue
         if kind == "fid":
             assert (a.reference, a.as_reported) == (m.reference, m.own_way)

@@ -37,8 +37,8 @@ OF_BETAS = range(1, 10)
 # What a run of DDPM takes for the variance in eq. 7, where that is not the report's.
 TAKEN = {
     "posterior": "This run takes the posterior’s variance for /σ/_t².",
-    "learned": "This run’s /σ/_t² was learned: pixel by pixel it lies between the posterior’s and "
-    "/β/_t, which is the number here.",
+    "learned": "This run’s /σ/_t² was learned: the network sets it pixel by pixel, mostly between "
+    "the posterior’s and /β/_t, which is the number here.",
 }
 
 
