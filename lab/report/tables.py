@@ -43,8 +43,8 @@ COST = Request(n=2048, label="none", sampler="ddpm", steps=100)
 OWN_WAY = Request(n=512, label="none", sampler="ddpm", steps=1000)
 # The first of a table once more, from another training seed: how far luck alone leads; by the
 # optimiser of the report, as exactly as it is told; and with other noises, how far the samples do.
-AGAIN_MODEL, ADAM_MODEL = "mnist-linear-seed-1", "mnist-linear-report"
-AGAIN = {", trained again": AGAIN_MODEL, ", by the report's optimiser": ADAM_MODEL}
+AGAIN_MODEL = "mnist-linear-seed-1"
+AGAIN = {", trained again": AGAIN_MODEL, ", by the report's optimiser": "mnist-linear-report"}
 RESAMPLED, ANOTHER_SEED = ", sampled again", 1
 MODELS = (
     FEW_MODELS[0],
