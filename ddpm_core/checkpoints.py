@@ -132,7 +132,7 @@ class Model:
         return self.unet.out_channels > self.unet.in_channels
 
     def check_variance(self, variance: str) -> None:
-        """Refuse a learned one of a model that learned none."""
+        """Refuse ``"learned"`` if this model learned no variance."""
         if variance == "learned" and not self.learned_variance:
             raise InvalidInput(f"{self.name} learned no variance; choose beta or posterior")
 

@@ -138,10 +138,10 @@ class ClassifierFree:
         if self.joint is not None and only is None:
             both = predict(self.joint, torch.cat([x, x]), t)
             cond, uncond = both.eps.chunk(2)
-            told = {name: value.chunk(2)[0] for name, value in both.extras.items()}
+            extras = {name: value.chunk(2)[0] for name, value in both.extras.items()}
         else:  # where one of them is the result, as it would be alone: to the last bit
             first, second = (predict(d, x, t) for d in (self.conditional, self.unconditional))
-            cond, uncond, told = first.eps, second.eps, first.extras
+            cond, uncond, extras = first.eps, second.eps, first.extras
         # uncond + s (cond - uncond), but exact at s = 0 and s = 1.
         guided = torch.lerp(uncond, cond, _wide(s, x))
         if self.rescale:
@@ -151,7 +151,7 @@ class ClassifierFree:
             # What is added is exactly nothing where the two spreads are one.
             guided = guided + self.rescale * (ratio - 1) * (guided - own)
         account = _account(uncond, guided - uncond, s)
-        return Prediction(guided, {**told, "cond": cond} | account)
+        return Prediction(guided, {**extras, "cond": cond} | account)
 
     def evaluations(self, t: int) -> int:
         return 2 if self.complete or self._result(self.strength(t)) is None else 1

@@ -20,8 +20,8 @@ from .diffusion import eps_from_x0, q_sample, x0_from_eps
 from .errors import InvalidInput, check_choice, check_float, check_int
 from .schedules import Schedule
 
-# By the share of ln beta in the logarithm of a variance, the rest being that of the posterior's; a
-# network that learned its variance tells that share of every pixel.
+# ln variance = share * ln beta + (1 - share) * ln of the posterior's. A network that learned its
+# variance predicts a share for every pixel.
 SHARES = {"beta": 1.0, "posterior": 0.0, "learned": None}
 VARIANCES = tuple(SHARES)
 
@@ -78,7 +78,7 @@ def ddpm(
     """
     check_choice("variance", variance, VARIANCES)
 
-    def advance(x, x0, eps, t, t_next, told):
+    def advance(x, x0, eps, t, t_next, extras):
         alpha, sigma = schedule.alpha(t), schedule.sigma(t)
         alpha_next, sigma_next = schedule.alpha(t_next), schedule.sigma(t_next)
         kept = alpha / alpha_next
@@ -86,7 +86,7 @@ def ddpm(
         mean = alpha_next * beta / sigma**2 * x0 + kept * (sigma_next / sigma) ** 2 * x
         if t_next < 0:
             return mean
-        share = told.get("variance") if variance == "learned" else SHARES[variance]
+        share = extras.get("variance") if variance == "learned" else SHARES[variance]
         if share is None:
             raise InvalidInput("this denoiser learned no variance: take beta or posterior")
         # The posterior's variance is beta (sigma_next / sigma)².
@@ -115,7 +115,7 @@ def ddim(
     if eta and noise is None:
         raise InvalidInput("DDIM with eta > 0 adds noise: give it a noise function")
 
-    def advance(x, x0, eps, t, t_next, told):
+    def advance(x, x0, eps, t, t_next, extras):
         if t_next < 0:
             return x0
         alpha_next, sigma_next = schedule.alpha(t_next), schedule.sigma(t_next)
@@ -148,7 +148,7 @@ def ddim_inverse(
     """
     rising = check_timesteps(schedule, timesteps, rising=True)
 
-    def advance(x, x0, eps, t, t_next, told):
+    def advance(x, x0, eps, t, t_next, extras):
         return q_sample(schedule, x0, t_next, eps)
 
     stops = list(zip([-1, *rising], rising, rising, strict=False))
@@ -172,7 +172,7 @@ def dpm_solver_pp(
     """
     last = previous and (previous.t, previous.x0)
 
-    def advance(x, x0, eps, t, t_next, told):
+    def advance(x, x0, eps, t, t_next, extras):
         nonlocal last
         before, last = last, (t, x0)
         if t_next < 0:
@@ -205,7 +205,7 @@ def heun(
     as the cosine one. Arguments as for ``ddpm``; ``noise`` is accepted and not used.
     """
 
-    def advance(x, x0, eps, t, t_next, told):
+    def advance(x, x0, eps, t, t_next, extras):
         if t_next < 0:
             return x0
         tried = _exponential_step(schedule, x, x0, t, t_next)

@@ -136,8 +136,8 @@ class Trainer(Loop):
         t, losses = held_out.timesteps(self.schedule.num_timesteps), []
         for i in torch.arange(len(t)).split(256):
             x0, labels = held_out.images.batch(i)
-            told = self._value(self.measured, unet, x0, t[i], held_out.noise[i], labels)
-            losses.append(told.cpu())
+            values = self._value(self.measured, unet, x0, t[i], held_out.noise[i], labels)
+            losses.append(values.cpu())
         quarters = held_out.by_quarter(torch.cat(losses))
         row = {"validation": float(np.mean(list(quarters.values())))} | quarters
         return {name: round(loss, 5) for name, loss in row.items()}

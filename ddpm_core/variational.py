@@ -39,9 +39,9 @@ def step_bits(
     Args:
         x0, x, eps: (B, ...), of one dtype; x is x_t.
         t: one timestep for all, or (B,).
-        variance: of the model's way back: the share of ln beta_t in its logarithm, one for all or
-            (B, ...); the rest is that of q(x_(t-1) | x_t, x_0), which is 0 at t = 0: that of
-            t = 1 stands in for it there.
+        variance: the share of ln beta_t in the logarithm of the model's variance, see
+            ``samplers.SHARES``; one for all, or (B, ...). The posterior's variance is 0 at t = 0;
+            that of t = 1 is taken there.
         clip: clamp the predicted image to [-1, 1].
 
     Returns:
@@ -73,20 +73,20 @@ def hybrid_loss(
     labels: Tensor | None = None,
     prediction_type: str = "epsilon",
 ) -> Tensor:
-    """L_hybrid of a model that also predicts the variance, (B,): ``denoising_loss`` and 0.001 of
-    the bound in bits per dimension, by which the variance alone learns (Nichol and Dhariwal 2021,
-    section 3.1). Arguments as there.
+    """L_hybrid of a model that also predicts the variance, (B,): ``denoising_loss``, plus 0.001 of
+    the bound in bits per dimension (Nichol and Dhariwal 2021, section 3.1).
 
-    The image is clipped in the bound, as the samplers do it.
+    Arguments as for ``denoising_loss``. Only the variance learns from the bound. The predicted
+    image is clipped there, as the samplers do it; the paper does not clip it.
     """
-    told = []
+    outputs = []
 
     def once(x, t, labels):
-        told.append((x, *model(x, t, labels).chunk(2, dim=1)))
-        return told[0][1]
+        outputs.append((x, *model(x, t, labels).chunk(2, dim=1)))
+        return outputs[0][1]
 
     simple = denoising_loss(once, schedule, x0, t, noise, labels, prediction_type)
-    x, output, variance = told[0]
+    x, output, variance = outputs[0]
     eps = PREDICTION_TYPES[prediction_type].eps(schedule, x, t, output.detach().float())
     bits = step_bits(schedule, x0, x, t, eps, (variance.float() + 1) / 2)
     # One t stands for all T of them.

@@ -94,12 +94,13 @@ def bound(
             eps = noise(last + 2 + t)
             x = q_sample(schedule, x0, t, eps)
             with torch.no_grad():  # the rest is in float64, which not every device has
-                told = predict(denoiser, x.to(device), t)
-            own = SHARES[variance]
+                prediction = predict(denoiser, x.to(device), t)
+            share_of_beta = SHARES[variance]
             if variance == "learned":
-                own = told.extras["variance"].cpu().double()
-            clean, noisy, predicted = (it.cpu().double() for it in (x0, x, told.eps))
-            bits = step_bits(schedule, clean, noisy, t, predicted, own, clip) * weights[place]
+                share_of_beta = prediction.extras["variance"].cpu().double()
+            clean, noisy, predicted = (it.cpu().double() for it in (x0, x, prediction.eps))
+            bits = step_bits(schedule, clean, noisy, t, predicted, share_of_beta, clip)
+            bits *= weights[place]
             per_image[chosen] += bits
             share[place] += float(bits.sum()) / n
             losses[place] += float((predicted - eps).square().flatten(1).mean(1).sum()) / n

@@ -165,8 +165,8 @@ def refitted(studio: Studio, model: str, variance: str, label: str | None, late=
 
 
 def revaried(model: Model, chosen: str, late: bool):
-    """An update that offers a model's variances, and chooses the one that it is meant to have. As
-    for ``offered``, one that is chosen and possible is not said."""
+    """An update that offers a model's variances and chooses the one it is meant to be sampled with.
+    The value is left out where it stays: a visitor may choose another before this arrives."""
     possible = variances(model)
     meant = chosen if late else model.config.sampling.get("variance", chosen)
     if meant not in [value for _, value in possible]:
