@@ -15,12 +15,16 @@ from .animation import save_png
 from .checkpoints import Config, Model
 from .diffusion import PREDICTION_TYPES, denoising_loss
 from .errors import InvalidInput
+from .muon import Muon
 from .recorder import grid
 from .request import Request
 from .sampling import sample
 from .training import Loop, LoopRecipe
 from .variational import hybrid_loss
 
+OPTIMIZERS = ("adam", "muon")
+# Where a network begins and ends, and its table of classes: their axes are no features.
+ENDS = ("conv_in", "conv_out", "class_embedding")
 SAMPLE_TILES = 64
 
 
@@ -46,6 +50,9 @@ class Recipe(LoopRecipe):
     flip: bool = fields.flag(False, "mirror images at random")
     learn_variance: bool = fields.flag(
         False, "predict the variance of the steps as well (Nichol and Dhariwal 2021)"
+    )
+    optimizer: str = fields.choice(
+        "adam", OPTIMIZERS, "{names}; Muon moves the network's matrices by orthogonal steps"
     )
 
     def __post_init__(self):
@@ -110,6 +117,16 @@ class Trainer(Loop):
         # Eq. 10 alone, so that models compare.
         self.measured = loss or partial(denoising_loss, **of_kind)
         super().__init__(recipe, folder, **more)
+
+    def _optimizer(self, parameters) -> torch.optim.Optimizer:
+        if self.recipe.optimizer == "adam":
+            return super()._optimizer(parameters)
+        matrices, others = [], []
+        for name, weight in self.model.named_parameters():
+            inner = weight.ndim > 1 and not name.startswith(ENDS)
+            (matrices if inner else others).append(weight)
+        dtype = torch.bfloat16 if self.bf16 else torch.float32
+        return Muon(matrices, others, self.recipe.lr, dtype=dtype)
 
     def _batch_loss(self) -> Tensor:
         recipe = self.recipe

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-# Of the polynomial whose iteration brings all singular values near to 1 (Jordan 2024).
-COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-ITERATIONS = 3
+from ddpm_core.muon import orthogonal
+
+ITERATIONS = 3  # of making a step orthogonal
 
 
 class Muon(torch.optim.Optimizer):
@@ -48,7 +48,7 @@ class Muon(torch.optim.Optimizer):
                 ahead = self._ahead(weight, group)
                 if group["orthogonal"]:
                     weight.mul_(len(weight) ** 0.5 / weight.norm().clamp(min=1e-7))
-                    ahead = orthogonal(ahead.flatten(1).to(self.dtype)).view_as(weight)
+                    ahead = orthogonal(ahead.flatten(1).to(self.dtype), ITERATIONS).view_as(weight)
                 weight.add_(ahead.to(weight.dtype), alpha=-group["lr"])
         return loss
 
@@ -59,18 +59,3 @@ class Muon(torch.optim.Optimizer):
             state["momentum_buffer"] = torch.zeros_like(weight)
         past = state["momentum_buffer"].mul_(group["momentum"]).add_(gradient)
         return gradient.add(past, alpha=group["momentum"])
-
-
-def orthogonal(matrix: Tensor) -> Tensor:
-    """Roughly the nearest matrix with orthogonal rows, or columns where there are fewer of them.
-
-    It has the same singular vectors, with singular values near to 1, but for those far below the
-    largest ones, which are nearer to it than they were.
-    """
-    a, b, c = COEFFICIENTS
-    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    wide = wide / wide.norm().clamp(min=1e-7)
-    for _ in range(ITERATIONS):
-        gram = wide @ wide.T
-        wide = a * wide + (b * gram + c * gram @ gram) @ wide
-    return wide if wide.shape == matrix.shape else wide.T
