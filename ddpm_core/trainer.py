@@ -19,6 +19,7 @@ from .muon import Muon
 from .recorder import grid
 from .request import Request
 from .sampling import sample
+from .stable import StableTargets
 from .training import Loop, LoopRecipe
 from .variational import hybrid_loss
 
@@ -51,6 +52,13 @@ class Recipe(LoopRecipe):
     learn_variance: bool = fields.flag(
         False, "predict the variance of the steps as well (Nichol and Dhariwal 2021)"
     )
+    stable_from: int | None = fields.whole(
+        None,
+        0,
+        10**6,
+        "from this timestep on, learn the mean of all training images that may have led to x_t "
+        "(Xu et al. 2023); None: never",
+    )
     optimizer: str = fields.choice(
         "adam", OPTIMIZERS, "{names}; Muon moves the network's matrices by orthogonal steps"
     )
@@ -59,6 +67,8 @@ class Recipe(LoopRecipe):
         super().__post_init__()
         if self.p_uncond and not self.conditional:
             raise InvalidInput("p_uncond drops classes: it goes with a conditional model")
+        if self.learn_variance and self.stable_from is not None:
+            raise InvalidInput("stable_from goes with learning the image alone, not the variance")
 
     def config(self, images: data.Images) -> Config:
         """The checkpoint config of the model that this recipe trains."""
@@ -117,6 +127,11 @@ class Trainer(Loop):
         # Eq. 10 alone, so that models compare.
         self.measured = loss or partial(denoising_loss, **of_kind)
         super().__init__(recipe, folder, **more)
+        self.stable = None
+        if recipe.stable_from is not None:
+            if not isinstance(self.images, data.Images):
+                raise InvalidInput("stable_from needs all images at once, not a data loader")
+            self.stable = StableTargets(self.images, recipe.conditional, recipe.flip, self.device)
 
     def _optimizer(self, parameters) -> torch.optim.Optimizer:
         if self.recipe.optimizer == "adam":
@@ -139,7 +154,14 @@ class Trainer(Loop):
             # One coin per image, not one per batch.
             dropped = torch.rand(len(x0)) < recipe.p_uncond
             labels = torch.where(dropped, self.model.null_index, labels)
-        return self._value(self.loss, self.model, *self._own(x0, t, noise, labels)).mean()
+        own = self._own(x0, t, noise, labels)
+        x0, t, noise, labels = (it.to(self.device) for it in own)
+        if self.stable:
+            # A mean over all classes, for the few labels dropped, would cost as much again.
+            late = (t >= recipe.stable_from) & (labels < max(1, len(self.images.classes)))
+            of_late = (it[late] for it in (x0, t, noise, labels))
+            x0[late], noise[late] = self.stable(self.schedule, *of_late)
+        return self._value(self.loss, self.model, x0, t, noise, labels).mean()
 
     def _value(self, loss, model, x0, t, noise, labels) -> Tensor:
         x0, t, noise, labels = (value.to(self.device) for value in (x0, t, noise, labels))
