@@ -25,6 +25,7 @@ class StableTargets:
         images: the training set; held in float32.
         conditional: whether a class is told: then its images alone count.
         flip: whether the images are learned from in mirror image as well.
+        device: where they lie, and where the means are made.
     """
 
     def __init__(
