@@ -36,18 +36,13 @@ class Muon(torch.optim.Adam):
             raise ValueError("a step is orthogonal only of parameters with two axes or more")
 
     @torch.no_grad()
-    def step(self, closure=None):
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+    def step(self) -> None:
         group = self.param_groups[1]
         for matrix in group["params"]:
             if matrix.grad is not None:
                 self._move(matrix, group["lr"], group["momentum"])
                 matrix.grad = None  # nothing is left of it for Adam
         super().step()
-        return loss
 
     def _move(self, matrix: Tensor, lr: float, momentum: float) -> None:
         state = self.state[matrix]

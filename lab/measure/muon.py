@@ -36,11 +36,7 @@ class Muon(torch.optim.Optimizer):
             raise ValueError("a step is orthogonal only of parameters with two axes or more")
 
     @torch.no_grad()
-    def step(self, closure=None):
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+    def step(self) -> None:
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is None:
@@ -50,7 +46,6 @@ class Muon(torch.optim.Optimizer):
                     weight.mul_(len(weight) ** 0.5 / weight.norm().clamp(min=1e-7))
                     ahead = orthogonal(ahead.flatten(1).to(self.dtype), ITERATIONS).view_as(weight)
                 weight.add_(ahead.to(weight.dtype), alpha=-group["lr"])
-        return loss
 
     def _ahead(self, weight: Tensor, group: dict) -> Tensor:
         gradient = weight.grad.add(weight, alpha=group["weight_decay"])
