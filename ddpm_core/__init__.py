@@ -8,13 +8,14 @@ __version__ = "0.1.0"
 
 # ruff: noqa: F401 (``__all__`` is told in words)
 from .animation import read_note, save_animation, save_film, save_gif, save_png
-from .checkpoints import Model, available, available_classifiers, load, load_classifier, save
+from .checkpoints import available, available_classifiers, load, load_classifier, save
 from .classifier import Classifier
 from .data import Images
 from .denoiser import Denoiser, Prediction
 from .diffusion import denoising_loss
 from .errors import CheckpointError, DataError, InvalidInput
 from .guidance import ClassifierFree, ClassifierGuided, SideBySide, Strength
+from .model import Model
 from .noise import Noise
 from .recorder import Film, grid
 from .request import Request

@@ -56,7 +56,7 @@ def render(
     """Fill the card.
 
     Args:
-        config: a ``checkpoints.Config`` or a ``ClassifierConfig``.
+        config: a ``model.Config`` or a ``ClassifierConfig``.
         tensors: the weights, to be counted.
         training: as ``record.training_record`` tells it, as far as it is recorded.
         measured: of a diffusion model, after its training.

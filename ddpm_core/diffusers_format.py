@@ -120,7 +120,7 @@ def is_unet(config: dict) -> bool:
 
 
 def config_from(unet: dict, scheduler: dict) -> dict:
-    """The keyword arguments of ``checkpoints.Config``.
+    """The keyword arguments of ``model.Config``.
 
     Args:
         unet, scheduler: the content of ``config.json`` and of ``scheduler_config.json``.
@@ -163,7 +163,7 @@ def convert(tensors: dict[str, Tensor], model: dict) -> dict[str, Tensor]:
 
 
 def export(model, folder: Path) -> None:
-    """Write a ``checkpoints.Model`` as a pipeline of diffusers, ``unet/`` and ``scheduler/``.
+    """Write a ``model.Model`` as a pipeline of diffusers, ``unet/`` and ``scheduler/``.
 
     The null class of a conditional model becomes one more class, the last. What diffusers has no
     place for, the names of the classes and how the weights came to be, stays behind.

@@ -10,12 +10,13 @@ import torch
 from . import checkpoints
 from .classifier import Classifier
 from .errors import CheckpointError, InvalidInput, check_choice
+from .model import Model
 
 # Of clean images, of noisy ones; the judge takes part in no guidance.
 ROLES = ("classifier", "classifier-noisy", "judge")
 
 
-def classifier_for(model: checkpoints.Model, role: str) -> Classifier:
+def classifier_for(model: Model, role: str) -> Classifier:
     """The shipped classifier of the model's dataset in one of the ``ROLES``."""
     check_choice("role of a classifier", role, ROLES)
     name = f"{model.config.dataset}-{role}"
@@ -30,7 +31,7 @@ def classifier_for(model: checkpoints.Model, role: str) -> Classifier:
     return classifier
 
 
-def roles_for(model: checkpoints.Model) -> list[str]:
+def roles_for(model: Model) -> list[str]:
     """The roles for which ``classifier_for`` has a classifier."""
     found = []
     for role in ROLES:

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from . import fields
-from .checkpoints import DTYPES, Label, Model
 from .errors import InvalidInput, check_int
 from .faults import FAULTS
 from .guidance import FORMS, GUIDANCE, MAX_SCALE, PROFILES, SITES
 from .guides import classifier_for
+from .model import DTYPES, Label, Model
 from .noise import MAX_SEED, great_circle
 from .samplers import SAMPLERS, VARIANCES
 from .schedules import SPACINGS

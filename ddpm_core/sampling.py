@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checkpoints import Label, Model
 from .data import to_pictures
 from .denoiser import Denoiser, PartlyKnown, evaluations
 from .diffusion import check_images, q_sample
@@ -20,6 +19,7 @@ from .errors import InvalidInput, check_int
 from .faults import FAULTS
 from .guidance import GUIDANCE, OVER_TIME, ClassifierFree, ClassifierGuided, SideBySide, Strength
 from .guides import classifier_for
+from .model import Label, Model
 from .recorder import Film, check_film
 from .request import Request
 from .samplers import SAMPLERS, Step

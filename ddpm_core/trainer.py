@@ -12,9 +12,9 @@ from torch import Tensor
 
 from . import data, fields
 from .animation import save_png
-from .checkpoints import Config, Model
 from .diffusion import PREDICTION_TYPES, denoising_loss
 from .errors import InvalidInput
+from .model import Config, Model
 from .muon import Muon
 from .recorder import grid
 from .request import Request

@@ -27,13 +27,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from . import data, fields, processes, record
-from .checkpoints import OF_RUN, Model, write_folder
+from .checkpoints import OF_RUN, write_folder
 from .classifier import Classifier
 from .data import DATASETS
 from .errors import InvalidInput, check_int
 from .fast import faster
 from .files import write
 from .hardware import bf16_is_native, find_device
+from .model import Model
 
 STATE = "state.pt"
 DECAYS = ("none", "cosine", "one-cycle")

@@ -125,7 +125,7 @@ def bound(
 
 
 def of_model(model, images: Images, dtype: str = "float32", **options):
-    """``bound`` of a ``checkpoints.Model``, told the class if it knows classes."""
+    """``bound`` of a ``model.Model``, told the class if it knows classes."""
     if tuple(images.pixels.shape[1:]) != model.shape:
         raise InvalidInput(
             f"{model.name} models images of {model.shape}, not {tuple(images.pixels.shape[1:])}"

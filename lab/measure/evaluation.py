@@ -17,10 +17,10 @@ import numpy as np
 import torch
 
 from ddpm_core import data, processes
-from ddpm_core.checkpoints import Model
 from ddpm_core.errors import InvalidInput, check_choice, check_int
 from ddpm_core.guides import classifier_for
 from ddpm_core.hardware import describe
+from ddpm_core.model import Model
 from ddpm_core.request import Request
 from ddpm_core.sampling import BATCH
 

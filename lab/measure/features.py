@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ddpm_core import checkpoints
-from ddpm_core.checkpoints import Model
 from ddpm_core.classifier import Classifier
 from ddpm_core.data import Images, to_unit
 from ddpm_core.errors import InvalidInput
 from ddpm_core.guides import classifier_for
+from ddpm_core.model import Model
 
 from ..weights import fingerprint
 

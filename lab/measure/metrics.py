@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ddpm_core.checkpoints import Model
 from ddpm_core.data import to_uint8, to_unit
 from ddpm_core.guides import classifier_for
+from ddpm_core.model import Model
 from ddpm_core.request import Request
 from ddpm_core.sampling import BATCH, Run
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from ddpm_core import processes
-from ddpm_core.checkpoints import Model
 from ddpm_core.data import to_pictures
 from ddpm_core.errors import CheckpointError
 from ddpm_core.files import replacing
 from ddpm_core.guides import classifier_for
+from ddpm_core.model import Model
 from ddpm_core.request import Request
 from ddpm_core.sampling import BATCH, Run
 

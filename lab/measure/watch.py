@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 
 from ddpm_core import checkpoints, data
-from ddpm_core.checkpoints import Model
+from ddpm_core.model import Model
 from ddpm_core.request import Request
 from ddpm_core.sampling import sample
 

@@ -9,9 +9,9 @@ from itertools import islice
 import numpy as np
 import torch
 
-from ddpm_core.checkpoints import Model
 from ddpm_core.diffusion import q_between
 from ddpm_core.errors import InvalidInput, check_int
+from ddpm_core.model import Model
 from ddpm_core.request import Request
 from ddpm_core.samplers import Step
 from ddpm_core.sampling import Run

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddpm_core.checkpoints import Model
 from ddpm_core.data import to_uint8, to_unit
 from ddpm_core.denoiser import Denoiser
 from ddpm_core.diffusion import check_images, q_sample, q_step
 from ddpm_core.errors import InvalidInput, check_int
+from ddpm_core.model import Model
 from ddpm_core.recorder import Film, contact_sheet
 from ddpm_core.request import Request
 from ddpm_core.samplers import Step, ddim, ddim_inverse

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from ddpm_core.checkpoints import Model
 from ddpm_core.data import to_pictures
 from ddpm_core.diffusion import check_images
 from ddpm_core.errors import InvalidInput, check_int
+from ddpm_core.model import Model
 from ddpm_core.noise import great_circle
 from ddpm_core.request import Request, between
 from ddpm_core.samplers import ddim, ddim_inverse

@@ -17,9 +17,9 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ddpm_core.checkpoints import Model
 from ddpm_core.data import to_pictures
 from ddpm_core.errors import InvalidInput, check_choice, check_int
+from ddpm_core.model import Model
 from ddpm_core.recorder import (
     MAX_FILM_BYTES,
     PAPER,

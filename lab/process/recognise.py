@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddpm_core.checkpoints import Label, Model
 from ddpm_core.denoiser import predict
 from ddpm_core.diffusion import check_images, q_sample
 from ddpm_core.errors import InvalidInput, check_int
 from ddpm_core.guides import classifier_for, roles_for
+from ddpm_core.model import Label, Model
 from ddpm_core.schedules import Schedule
 
 from .forward import from_picture

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ddpm_core import checkpoints
 from ddpm_core.card import Figure, render
-from ddpm_core.checkpoints import Config
 from ddpm_core.files import write
+from ddpm_core.model import Config
 
 from ..measure import as_reported, results
 from ..measure.protocol import distance, sampled, words

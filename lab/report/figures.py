@@ -13,6 +13,7 @@ from ddpm_core import checkpoints
 from ddpm_core.animation import save_png
 from ddpm_core.errors import InvalidInput
 from ddpm_core.guides import roles_for
+from ddpm_core.model import Model
 from ddpm_core.recorder import contact_sheet, grid
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run
@@ -141,7 +142,7 @@ def _verdict(model, requests: list[Request], rows: list[np.ndarray]) -> str:
     return f"; the judge takes {hits} of {sum(map(len, rows))} for the wanted class"
 
 
-def _load(settings: Settings, name: str) -> checkpoints.Model:
+def _load(settings: Settings, name: str) -> Model:
     if settings.lacks(name):
         raise InvalidInput(NEEDS.format(name))
     return checkpoints.load(name, settings.home, device=settings.device)

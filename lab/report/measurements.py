@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ddpm_core import checkpoints
+from ddpm_core.model import DTYPES
 from ddpm_core.request import Request
 
 from ..measure import as_reported, results
@@ -202,7 +203,7 @@ def written(figure: Figure) -> tuple[str, str]:
 def as_measured(request: Request, result: dict | None) -> Request:
     """A request in the dtype that its result is of, if that can be asked for."""
     dtype = result and result["protocol"]["dtype"]
-    return replace(request, dtype=dtype) if dtype in checkpoints.DTYPES else request
+    return replace(request, dtype=dtype) if dtype in DTYPES else request
 
 
 def _options(request: Request) -> list[str]:
