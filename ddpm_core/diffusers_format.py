@@ -55,7 +55,7 @@ UNET = {
     "norm_num_groups": 32,
     "attn_norm_num_groups": None,
     "norm_eps": 1e-5,
-    "resnet_time_scale_shift": ("default",),
+    "resnet_time_scale_shift": ("default", "scale_shift"),
     "add_attention": (True, False),
     "class_embed_type": (None,),
     "num_class_embeds": None,
@@ -238,6 +238,8 @@ def _unet_json(unet) -> dict:
         "num_class_embeds": ours["num_classes"] or None,
         "dropout": ours["dropout"],
         "norm_num_groups": groups,
+        "attn_norm_num_groups": groups,
+        "resnet_time_scale_shift": "scale_shift" if ours["scale_shift"] else "default",
         **{name: ours[name] for name in SAME},
     }
 
@@ -292,7 +294,11 @@ def _model(unet: dict) -> dict:
     if isinstance(size, list | tuple):
         size = check_choice("height in sample_size", size[0], size[1:])
     check_choice("time_embedding_dim", unet["time_embedding_dim"], [None, 4 * widths[0]])
-    check_choice("attn_norm_num_groups", unet["attn_norm_num_groups"], [None, groups])
+    scale_shift = unet["resnet_time_scale_shift"] == "scale_shift"
+    # There, if this is not given, the attention in the middle has no norm.
+    attends = scale_shift and unet["add_attention"]
+    allowed = [groups] if attends else [None, groups]
+    check_choice("attn_norm_num_groups", unet["attn_norm_num_groups"], allowed)
     for key, types in (("down_block_types", DOWN), ("up_block_types", UP)):
         for name in unet[key]:
             check_choice(f"block in {key}", name, types)
@@ -308,6 +314,7 @@ def _model(unet: dict) -> dict:
         "mid_attention": unet["add_attention"],
         "head_width": unet["attention_head_dim"],
         "skips": "all",
+        "scale_shift": scale_shift,
         "time_channels": widths[0],
         "num_classes": check_int("num_class_embeds", unet["num_class_embeds"] or 0, 0, 1_000_000),
         "null_class": False,

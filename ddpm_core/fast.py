@@ -132,9 +132,9 @@ class ResBlock(unet.ResBlock):
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         silu = partial(F.silu, inplace=not torch.is_grad_enabled())
-        h = self.conv1(silu(self.norm1(x)))
-        h += self.time_proj(time)[:, :, None, None]
-        h = self.conv2(self.dropout(silu(self.norm2(h))))
+        h, time = self.conv1(silu(self.norm1(x))), self.time_proj(time)[:, :, None, None]
+        h = unet.scaled(self.norm2(h), time) if self.scale_shift else self.norm2(h.add_(time))
+        h = self.conv2(self.dropout(silu(h)))
         h += self.shortcut(x)
         return h
 

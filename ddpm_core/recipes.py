@@ -133,12 +133,14 @@ CLASSIFIERS: dict[str, ClassifierRecipe] = {
 def recipe_from(name: str | None, options: dict) -> Recipe:
     """One of ``RECIPES``, or the defaults of ``Recipe``, with the given options changed.
 
-    These are any field of ``Recipe`` by name, and ``channels``, ``blocks``, ``dropout``,
-    ``attention`` (a list of levels), ``schedule`` (a kind), ``timesteps``, ``prediction``.
+    These are any field of ``Recipe`` by name, and ``channels``, ``blocks``, ``scale_shift``,
+    ``dropout``, ``attention`` (a list of levels), ``schedule`` (a kind), ``timesteps``,
+    ``prediction``.
     """
     base = RECIPES[name] if name else Recipe(model=SMALL | _attention(3))
     model, schedule = dict(base.model), base.schedule
-    model |= {key: options[key] for key in ("channels", "blocks", "dropout") if key in options}
+    plain = "channels", "blocks", "scale_shift", "dropout"
+    model |= {key: options[key] for key in plain if key in options}
     if "channels" in options and "time_channels" in model:
         model["time_channels"] = model["channels"][0]  # as diffusers has it
     levels = len(model["channels"])

@@ -48,22 +48,33 @@ def sinusoidal_embedding(
 
 
 class ResBlock(nn.Module):
-    """norm, SiLU, conv, + time, (B, time_dim); norm, SiLU, dropout, conv; + input."""
+    """norm, SiLU, conv, + time, (B, time_dim); norm, SiLU, dropout, conv; + input.
 
-    def __init__(self, cin, cout, time_dim, *, groups, eps, dropout):
+    With ``scale_shift`` time is not added: it scales and shifts what the second norm returns.
+    """
+
+    def __init__(self, cin, cout, time_dim, *, groups, eps, dropout, scale_shift=False):
         super().__init__()
+        self.scale_shift = scale_shift
         self.norm1 = nn.GroupNorm(math.gcd(groups, cin), cin, eps)
         self.conv1 = nn.Conv2d(cin, cout, 3, padding=1)
-        self.time_proj = nn.Linear(time_dim, cout)
+        self.time_proj = nn.Linear(time_dim, 2 * cout if scale_shift else cout)
         self.norm2 = nn.GroupNorm(math.gcd(groups, cout), cout, eps)
         self.dropout = nn.Dropout(dropout)
         self.conv2 = nn.Conv2d(cout, cout, 3, padding=1)
         self.shortcut = nn.Conv2d(cin, cout, 1) if cin != cout else nn.Identity()
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        h = self.conv1(F.silu(self.norm1(x))) + self.time_proj(time)[:, :, None, None]
-        h = self.conv2(self.dropout(F.silu(self.norm2(h))))
+        h, time = self.conv1(F.silu(self.norm1(x))), self.time_proj(time)[:, :, None, None]
+        h = scaled(self.norm2(h), time) if self.scale_shift else self.norm2(h + time)
+        h = self.conv2(self.dropout(F.silu(h)))
         return self.shortcut(x) + h
+
+
+def scaled(h: Tensor, time: Tensor) -> Tensor:
+    """``h``, (B, C, H, W), scaled and shifted by ``time``, (B, 2 C, 1, 1), in this order."""
+    scale, shift = time.chunk(2, dim=1)
+    return torch.addcmul(shift, h, 1 + scale)
 
 
 class Attention(nn.Module):
@@ -128,6 +139,8 @@ class UNet(nn.Module):
         skips: ``"all"``: every feature map on the way down is handed across, so that each
             level has one block more on the way up (DDPM's layout); ``"blocks"``: those
             of the residual blocks only, which saves the dearest block at full resolution.
+        scale_shift: time and class scale and shift the normalised features of every residual
+            block (Dhariwal and Nichol 2021, section 3.1), where otherwise they are added.
         time_channels: width of the sinusoidal embedding.
         num_classes: 0 for an unconditional model.
         null_class: adds a token that stands for "no class"; its index is ``num_classes``.
@@ -153,6 +166,7 @@ class UNet(nn.Module):
         mid_attention: bool = True,
         head_width: int | None = None,
         skips: str = "all",
+        scale_shift: bool = False,
         time_channels: int = 64,
         num_classes: int = 0,
         null_class: bool = True,
@@ -188,7 +202,7 @@ class UNet(nn.Module):
         norm = {"groups": groups, "eps": norm_eps}
 
         def res(cin, cout):
-            return ResBlock(cin, cout, time_dim, dropout=dropout, **norm)
+            return ResBlock(cin, cout, time_dim, dropout=dropout, scale_shift=scale_shift, **norm)
 
         def attn(width):
             return Attention(width, head_width, **norm)

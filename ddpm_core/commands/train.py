@@ -16,7 +16,7 @@ from ..trainer import Recipe, Trainer
 from . import options
 
 # Options of what a fine-tuning takes from its model.
-OF_NETWORK = "schedule timesteps prediction channels blocks attention dropout".split()
+OF_NETWORK = "schedule timesteps prediction channels blocks attention scale_shift dropout".split()
 
 
 def add(commands) -> None:
@@ -44,6 +44,12 @@ def add(commands) -> None:
         nargs="*",
         metavar="LEVEL",
         help="levels with attention, 0 the finest; none: --attention with nothing after it",
+    )
+    p.add_argument(
+        "--scale-shift",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="time and class scale and shift features, where otherwise they are added",
     )
     p.add_argument("--dropout", type=float, help="within the residual blocks")
     begin = p.add_mutually_exclusive_group()

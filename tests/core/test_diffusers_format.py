@@ -51,6 +51,7 @@ LAYOUTS = {
     "one head": SMALL | {"attention_head_dim": None},
     "other conventions": SMALL | {"downsample_padding": 0, "flip_sin_to_cos": False},
     "frequencies": SMALL | {"freq_shift": 1, "norm_eps": 1e-3, "act_fn": "swish"},
+    "scaled by time": SMALL | {"resnet_time_scale_shift": "scale_shift", "attn_norm_num_groups": 4},
     "a variance too": SMALL | {"out_channels": 6},
     "size as a pair": SMALL | {"sample_size": [8, 8]},
     "everything said twice": SMALL | {"time_embedding_dim": 32, "attn_norm_num_groups": 4},
@@ -197,6 +198,7 @@ def exportable(**options):
         {"attention": [0, 2], "blocks": 2, "prediction": "v_prediction"},
         {"attention": [], "schedule": "cosine", "dropout": 0.1},
         {"conditional": True, "schedule": "scaled_linear"},
+        {"scale_shift": True},
     ],
     ids=lambda it: " ".join(it),
 )

@@ -27,9 +27,10 @@ def inputs(size=8):
 # --- the twin that trains ---
 
 
-@pytest.mark.parametrize("size", [8, 15, 32])
-def test_a_twin_computes_and_learns_as_its_network(size):
-    plain = network(image_size=size, channels=(8, 12, 12), attention=(False, True, True))
+@pytest.mark.parametrize(("size", "scale_shift"), [(8, False), (8, True), (15, False), (32, False)])
+def test_a_twin_computes_and_learns_as_its_network(size, scale_shift):
+    options = {"attention": (False, True, True), "scale_shift": scale_shift}
+    plain = network(image_size=size, channels=(8, 12, 12), **options)
     twin, (x, t) = faster(plain), inputs(size)
     answers, gradients = [], []
     for net in (plain.double(), twin):
@@ -99,10 +100,10 @@ def test_convolutions_in_bfloat16_are_those_of_rounded_numbers(module, native, m
 # --- the twins that sample ---
 
 
-@pytest.mark.parametrize("table", [0, 2**22])
-def test_a_copy_answers_as_its_network(monkeypatch, table):
+@pytest.mark.parametrize(("table", "scale_shift"), [(0, False), (2**22, False), (2**22, True)])
+def test_a_copy_answers_as_its_network(monkeypatch, table, scale_shift):
     monkeypatch.setattr(fast, "LARGEST_TABLE", table)
-    plain = network(flip_sin_to_cos=True, freq_shift=1)
+    plain = network(flip_sin_to_cos=True, freq_shift=1, scale_shift=scale_shift)
     ready = Prepared(plain, 100).network()
     x, t = inputs()
     for labels in (None, torch.tensor([0, 2]), torch.rand(2, 4)):
