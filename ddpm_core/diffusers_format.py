@@ -212,6 +212,8 @@ def _unet_json(unet) -> dict:
     """``config.json``, as near as diffusers comes to it."""
     ours = _as_theirs(unet)
     levels, groups = len(ours["channels"]), ours["groups"]
+    if not isinstance(ours["blocks"], int):
+        raise InvalidInput(f"diffusers has as many blocks at every level, not {ours['blocks']}")
     if ours["image_size"] % 2 ** (levels - 1):
         raise InvalidInput(
             f"diffusers doubles sizes on the way up: {ours['image_size']} pixels cannot be halved "
@@ -307,7 +309,7 @@ def _model(unet: dict) -> dict:
         "in_channels": unet["in_channels"],
         "out_channels": unet["out_channels"],
         "channels": widths,
-        "blocks": unet["layers_per_block"],
+        "blocks": check_int("layers_per_block", unet["layers_per_block"], 1, 16),
         "attention": [DOWN[name] for name in unet["down_block_types"]],
         # Ours is the finest level first.
         "up_attention": [UP[name] for name in reversed(unet["up_block_types"])],

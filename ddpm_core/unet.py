@@ -12,16 +12,18 @@ from torch import Tensor, nn
 from .errors import InvalidInput, check_choice, check_float, check_int
 
 # What the arguments of a network may be, where they are whole numbers.
-BOUNDS = {"blocks": (1, 16), "num_classes": (0, 1_000_000), "downsample_padding": (0, 1)}
+BOUNDS = {"num_classes": (0, 1_000_000), "downsample_padding": (0, 1)}
 for name in "image_size in_channels out_channels groups features head_width".split():
     BOUNDS[name] = (1, 4096)
 
 
-def check_arguments(channels, time_channels=4, dropout=0, norm_eps=0, **others) -> None:
+def check_arguments(channels, blocks=1, time_channels=4, dropout=0, norm_eps=0, **others) -> None:
     """Refuse arguments of a network that are out of range, by name; None is some default."""
     check_int("levels", len(channels), 1, 8)
     for width in channels:
         check_int("channels", width, 1, 4096)
+    for count in blocks if isinstance(blocks, list | tuple) else [blocks]:
+        check_int("blocks", count, 1, 16)
     check_int("time_channels / 2", time_channels / 2, 2, 2048)
     check_float("dropout", dropout, 0, 1)
     check_float("norm_eps", norm_eps, 0, 1)
@@ -131,7 +133,7 @@ class UNet(nn.Module):
         in_channels: 1 for grey, 3 for colour.
         out_channels: as ``in_channels``, or twice as many where it also predicts the variance.
         channels: width of each level, the finest first.
-        blocks: residual blocks per level on the way down.
+        blocks: residual blocks on the way down, of each level or one number for all.
         attention: for each level, whether attention follows each of its blocks.
         up_attention: the same for the way up, where it differs; None: as ``attention``.
         mid_attention: attention in the middle, between its two blocks.
@@ -160,7 +162,7 @@ class UNet(nn.Module):
         in_channels: int = 1,
         out_channels: int | None = None,
         channels: tuple[int, ...] = (32, 64, 96),
-        blocks: int = 1,
+        blocks: int | tuple[int, ...] = 1,
         attention: tuple[bool, ...] | None = None,
         up_attention: tuple[bool, ...] | None = None,
         mid_attention: bool = True,
@@ -186,6 +188,11 @@ class UNet(nn.Module):
         check_float("freq_shift", freq_shift, 0, time_channels / 2 - 1)
         check_choice("skips", skips, ("all", "blocks"))
         levels = len(channels)
+        blocks = list(blocks) if isinstance(blocks, list | tuple) else [blocks]
+        blocks = blocks * levels if len(blocks) == 1 else blocks
+        if len(blocks) != levels:
+            raise InvalidInput(f"{levels} levels need as many numbers of blocks, or one for all")
+        self.config["blocks"] = blocks[0] if len(set(blocks)) == 1 else blocks
         attention = attention or (False,) * levels
         up_attention = attention if up_attention is None else up_attention
         if not len(attention) == len(up_attention) == levels:
@@ -218,7 +225,7 @@ class UNet(nn.Module):
         self.down = nn.ModuleList()
         for level, cout in enumerate(channels):
             stage = _Stage()
-            for _ in range(blocks):
+            for _ in range(blocks[level]):
                 stage.add(res(width, cout), attn(cout) if attention[level] else None)
                 width = cout
                 handed_over.append(width)
@@ -235,7 +242,7 @@ class UNet(nn.Module):
         self.up = nn.ModuleList()
         for level, cout in reversed(list(enumerate(channels))):
             stage = _Stage()
-            for _ in range(blocks + self.skip_all):
+            for _ in range(blocks[level] + self.skip_all):
                 block = res(width + handed_over.pop(), cout)
                 stage.add(block, attn(cout) if up_attention[level] else None)
                 width = cout

@@ -37,7 +37,9 @@ def add(commands) -> None:
     p.add_argument("--timesteps", type=int, metavar="T", help="steps of the forward process (1000)")
     p.add_argument("--prediction", choices=PREDICTION_TYPES, help="what the model predicts")
     p.add_argument("--channels", type=int, nargs="+", help="width of each level, finest first")
-    p.add_argument("--blocks", type=int, help="residual blocks per level")
+    p.add_argument(
+        "--blocks", type=int, nargs="+", help="residual blocks of each level, or one for all"
+    )
     p.add_argument(
         "--attention",
         type=int,

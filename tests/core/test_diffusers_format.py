@@ -232,6 +232,7 @@ def test_an_exported_pipeline_makes_pictures(tmp_path):
     [
         ({"schedule": "sigmoid"}, "schedule of diffusers 'sigmoid'"),
         ({"channels": [8, 16, 20]}, "8 groups everywhere, which do not divide the 20 channels"),
+        ({"blocks": [1, 2, 1]}, "as many blocks at every level"),
         ({"channels": [8] * 5}, "8 pixels cannot be halved 4 times"),
     ],
 )

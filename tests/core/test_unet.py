@@ -84,6 +84,22 @@ def test_any_image_size_comes_out_as_it_went_in(size, skips, downsample_padding)
     assert unet(x, t).shape == x.shape
 
 
+@pytest.mark.parametrize("skips", ["all", "blocks"])
+def test_blocks_are_counted_by_level(skips):
+    """What a level has more of stands in it, on the way down as well as up."""
+    deeper, even = tiny(blocks=(1, 2), skips=skips), tiny(blocks=[1], skips=skips)
+    more = deeper.state_dict().keys() - even.state_dict().keys()
+    last = 1 + (skips == "all")
+    assert {".".join(name.split(".")[:4]) for name in more} == {
+        "down.1.blocks.1",
+        f"up.0.blocks.{last}",
+    }
+    assert UNet(**deeper.config).state_dict().keys() == deeper.state_dict().keys()
+    assert even.config == tiny(skips=skips).config
+    x, t = inputs()
+    assert deeper(x, t).shape == x.shape
+
+
 def test_labels_are_given_where_they_are_needed_and_nowhere_else():
     with pytest.raises(InvalidInput, match="labels are needed"):
         tiny(num_classes=3, null_class=False)(*inputs())
@@ -112,3 +128,6 @@ def test_settings_that_do_not_fit_are_refused():
         tiny(up_attention=(True,))
     with pytest.raises(InvalidInput, match="head_width 3"):
         tiny(head_width=3)
+    for blocks in ((1, 2, 1), (1, 0), 0, None, "2"):
+        with pytest.raises(InvalidInput, match="blocks"):
+            tiny(blocks=blocks)
