@@ -46,6 +46,7 @@ LONGER = ("epochs", "steps")  # in these a run that goes on may differ from what
 # Fewer steps teach nothing that can be seen, of a network that begins with random weights and of
 # one that was trained.
 FEWEST, FEWEST_FINETUNED = 1000, 200
+AT_ONCE = 1.0  # s between two signals that mean the same
 
 
 @fields.documented
@@ -234,8 +235,8 @@ class Loop(ABC):
                     if self.progress:
                         self.progress(self.step, self.total_steps, loss)
                     self._look()
-        if self.leads:
-            self._save()
+            if self.leads:
+                self._save()
 
     def averaged(self) -> Model | Classifier:
         """What is trained, with its averaged weights, as exactly as they are kept."""
@@ -464,13 +465,19 @@ def mix(seed: int, number: int) -> int:
 
 @contextmanager
 def _interrupts():
-    """Yield a list that the first Ctrl-C (or SIGTERM) is put into; the second acts as usual."""
+    """Yield a list that the first Ctrl-C (or SIGTERM) is put into; a later one acts as usual.
+
+    One at once is the same: ``torchrun`` hands on what its processes were sent as well.
+    """
     found = []
     with ExitStack() as before:
 
         def handle(number, frame):
-            before.close()
-            found.append(number)
+            now = time.monotonic()
+            found.append(now)
+            if now - found[0] > AT_ONCE:
+                before.close()
+                signal.raise_signal(number)
 
         if threading.current_thread() is threading.main_thread():  # no other may listen to signals
             for number in (signal.SIGINT, signal.SIGTERM):

@@ -100,13 +100,17 @@ def test_two_processes_train_as_one_does_and_resume_exactly(mnist_root, tmp_path
         assert_identical(again[part], two[part], part)
 
 
-def test_when_one_is_interrupted_all_stop_after_the_same_step(mnist_root, tmp_path):
+@pytest.mark.parametrize("times", [1, 2])
+def test_when_one_is_interrupted_all_stop_after_the_same_step(mnist_root, tmp_path, times):
+    """Once, or twice in a moment, as by a Ctrl-C that ``torchrun`` hands on."""
     processes = begun(command(mnist_root, tmp_path, "--epochs", 1000), 2, tmp_path)
     until = time.monotonic() + 120
     while not (tmp_path / "run" / "state.pt").exists() and time.monotonic() < until:
         time.sleep(0.1)
     time.sleep(0.3)
-    os.kill(processes[1].pid, signal.SIGINT)
+    for _ in range(times):
+        os.kill(processes[1].pid, signal.SIGINT)
+        time.sleep(0.005)
     assert ended(processes) == [0, 0]
     steps = state_of(tmp_path / "run")["step"]
     assert checkpoints.load(tmp_path / "run" / "checkpoint").training["steps"] == steps
