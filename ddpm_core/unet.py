@@ -141,8 +141,6 @@ class UNet(nn.Module):
         skips: ``"all"``: every feature map on the way down is handed across, so that each
             level has one block more on the way up (DDPM's layout); ``"blocks"``: those
             of the residual blocks only, which saves the dearest block at full resolution.
-        scale_shift: time and class scale and shift the normalised features of every residual
-            block (Dhariwal and Nichol 2021, section 3.1), where otherwise they are added.
         time_channels: width of the sinusoidal embedding.
         num_classes: 0 for an unconditional model.
         null_class: adds a token that stands for "no class"; its index is ``num_classes``.
@@ -150,6 +148,8 @@ class UNet(nn.Module):
         groups: of group normalisation; reduced to a divisor where a level is too narrow.
         norm_eps, downsample_padding, flip_sin_to_cos, freq_shift: conventions in
             which published models differ.
+        scale_shift: time and class scale and shift the normalised features of every residual
+            block (Dhariwal and Nichol 2021, section 3.1), where otherwise they are added.
 
     Attributes:
         config: the arguments, ready for JSON; ``UNet(**unet.config)`` is its like, untrained.
@@ -168,7 +168,6 @@ class UNet(nn.Module):
         mid_attention: bool = True,
         head_width: int | None = None,
         skips: str = "all",
-        scale_shift: bool = False,
         time_channels: int = 64,
         num_classes: int = 0,
         null_class: bool = True,
@@ -178,6 +177,7 @@ class UNet(nn.Module):
         downsample_padding: int = 1,
         flip_sin_to_cos: bool = False,
         freq_shift: float = 0,
+        scale_shift: bool = False,
     ):
         given = locals()
         super().__init__()
