@@ -140,8 +140,8 @@ def _note_in_picture(file: BinaryIO) -> str:
     if about["format"] == "PNG":
         return str(about.get("Description", ""))
     xmp = about.get("xmp", b"").decode("utf-8", "replace")
-    found = re.search(r"<dc:description>.*?<rdf:li[^>]*>(.*?)</rdf:li>", xmp, re.DOTALL)
-    return unescape(found[1]) if found else ""
+    match = re.search(r"<dc:description>.*?<rdf:li[^>]*>(.*?)</rdf:li>", xmp, re.DOTALL)
+    return unescape(match[1]) if match else ""
 
 
 def _checked(pictures: Iterable[np.ndarray], scale: int, most: int) -> Iterator[np.ndarray]:

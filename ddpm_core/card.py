@@ -33,7 +33,7 @@ class Figure:
     Attributes:
         kind: as the Hub calls the metric, such as ``"accuracy"``.
         title: of the metric, with what tells it from its like.
-        value: the figure; None for one that is told, but kept out of the metadata.
+        value: the figure; None: ``line`` alone is shown, and the metadata leaves it out.
         split: of the dataset it was measured on or against; None for one of samples alone.
         line: figure and protocol in words.
     """
@@ -58,9 +58,9 @@ def render(
     Args:
         config: a ``model.Config`` or a ``ClassifierConfig``.
         tensors: the weights, to be counted.
-        training: as ``record.training_record`` tells it, as far as it is recorded.
-        measured: of a diffusion model, after its training.
-        pictured: of a diffusion model, whether its samples lie beside the card.
+        training: as ``record.training_record`` returns it; parts may be missing.
+        measured: figures of a diffusion model that were measured after its training.
+        pictured: whether samples of a diffusion model lie beside the card.
     """
     last, test = (training.get("history") or [{}])[-1], training.get("test") or {}
     if isinstance(config, ClassifierConfig):
@@ -124,9 +124,9 @@ def _template():
 
 
 def broken_off(run: Mapping) -> str:
-    """What its command does not tell of a run: that it was not gone through to its end."""
-    told = (f"at step {at:,} of {meant:,}" for at, meant in run.get("broken_off", []))
-    words = ", then ".join(told)
+    """Where a run was broken off and went on at another length, which its command does not say."""
+    breaks = (f"at step {at:,} of {meant:,}" for at, meant in run.get("broken_off", []))
+    words = ", then ".join(breaks)
     return f" (broken off {words}, and gone on with at another length)" if words else ""
 
 

@@ -315,10 +315,10 @@ def _read_weights(folder: Path, file: str) -> dict[str, Tensor]:
             if odd is not None:
                 raise CheckpointError(f"{path}: {odd} is of type {kinds[odd]}, which is not read")
             # A copy: what safetensors hands out lies in the file, which may be written to.
-            found = {name: weights.get_tensor(name).to(torch.float, copy=True) for name in names}
+            tensors = {n: weights.get_tensor(n).to(torch.float, copy=True) for n in names}
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is truncated or no safetensors file: {error}") from error
-    damaged = next((name for name, value in found.items() if not value.isfinite().all()), None)
+    damaged = next((name for name, value in tensors.items() if not value.isfinite().all()), None)
     if damaged is not None:
         raise CheckpointError(f"{path} is damaged: {damaged} is not finite")
-    return found
+    return tensors

@@ -109,8 +109,8 @@ class ClassifierTrainer(Loop):
 
 
 def test(classifier: Classifier, images: data.Images) -> dict:
-    """How many ``images``; ``accuracy``, of them as they are; and, if it is noise-aware,
-    ``curve``: ``t`` and ``accuracy`` at some levels of its own schedule."""
+    """The record of a test: ``images``, their number; ``accuracy`` without noise; of a noise-aware
+    classifier also ``curve``: ``t`` and ``accuracy`` at some timesteps of its own schedule."""
 
     def accuracy(t=None, noise=None) -> float:
         log_probs = predict(classifier, images, t, noise)
@@ -130,14 +130,14 @@ def test(classifier: Classifier, images: data.Images) -> dict:
 @torch.no_grad()
 def predict(classifier: Classifier, images: data.Images, t=None, noise=None) -> Tensor:
     """Log-probabilities, (N, classes), of images as they are or, given (N,) ``t``, with noise."""
-    found = []
+    log_probs = []
     for chosen in torch.arange(len(images)).split(BATCH):
         x, abar = images.batch(chosen)[0], None
         if t is not None:
             x = q_sample(classifier.schedule, x, t[chosen], noise[chosen])
             abar = torch.from_numpy(classifier.schedule.alphas_cumprod[t[chosen].numpy()])
-        found.append(classifier.log_probs(x, abar).cpu())
-    return torch.cat(found)
+        log_probs.append(classifier.log_probs(x, abar).cpu())
+    return torch.cat(log_probs)
 
 
 def crop_and_flip(x: Tensor, crop: int, flip: bool) -> Tensor:

@@ -42,7 +42,7 @@ class Images:
         pixels: (N, C, H, W), uint8; or float32 in [-1, 1].
         labels: (N,), int64.
         classes: one name per label; empty if there are none.
-        source: what was read, where that is not the dataset's own files: pictures may be lossy.
+        source: what was read in place of the dataset's own files, such as lossy pictures.
     """
 
     pixels: Tensor
@@ -58,11 +58,11 @@ class Images:
         return in_unit(self.pixels[indices]), self.labels[indices]
 
     def subset(self, indices) -> Images:
-        """Some of them, in the order given; a slice will do."""
+        """The images at these indices, or in this slice, in this order."""
         return replace(self, pixels=self.pixels[indices], labels=self.labels[indices])
 
     def relabelled(self, classes: tuple[str, ...]) -> Images:
-        """The same with other classes, this one's among them."""
+        """The same images with labels for ``classes``, which include these."""
         if classes == self.classes:
             return self
         labels = torch.tensor([classes.index(name) for name in self.classes])[self.labels]
@@ -70,11 +70,11 @@ class Images:
 
 
 class Batches:
-    """What a data loader gives, batch by batch, in the place of ``Images``: in its own order, which
-    a run that was stopped does not find again. Its first batch is its ``pixels`` and ``labels``.
+    """A data loader in the place of ``Images``. Its order is its own: a run that is resumed meets
+    other batches. ``pixels`` and ``labels`` are those of its first batch.
 
-    Its classes are those of ``loader.dataset.classes``, if there are any, else the numbers up to
-    the largest of that batch.
+    ``classes`` are ``loader.dataset.classes`` if there are any, else the numbers up to the largest
+    label of the first batch.
     """
 
     source = "a data loader"
@@ -94,7 +94,7 @@ class Batches:
         return self._count * self.batch_size
 
     def batch(self, indices) -> tuple[Tensor, Tensor]:
-        """The next one, whatever is asked for."""
+        """The next batch, whatever ``indices`` are."""
         pixels, *labels = self._next()
         labels = labels[0].long() if labels else torch.zeros(len(pixels), dtype=torch.long)
         if int(labels.max()) >= len(self.classes):
@@ -102,22 +102,22 @@ class Batches:
         return in_unit(pixels), labels
 
     def _next(self) -> Sequence[Tensor]:
-        found = next(self._left, None)
-        if found is None:
+        batch = next(self._left, None)
+        if batch is None:
             self._left = iter(self.loader)
-            found = next(self._left, None)
-        if found is None:
+            batch = next(self._left, None)
+        if batch is None:
             raise DataError("the data loader gives no batches")
-        return found if isinstance(found, list | tuple) else [found]
+        return batch if isinstance(batch, list | tuple) else [batch]
 
 
 def given(images) -> tuple[Images | Batches, Images]:
-    """What somebody has, to learn from, and what is held out of it.
+    """Split images of one's own into those to learn from and those held out.
 
     Args:
         images: ``Images``; a tensor (N, C, S, S), uint8 or floats in [-1, 1]; it and its labels
-            (N,); or a data loader of such batches, of which the first one is what the loss is
-            measured on. Of the others a tenth is held out, 5,000 at most.
+            (N,); of these a tenth is held out, 5,000 at most. Or a data loader of such batches:
+            the loss is measured on its first one.
     """
     if isinstance(images, Tensor):
         images = (images,)
@@ -131,7 +131,7 @@ def given(images) -> tuple[Images | Batches, Images]:
 
 
 def _checked(pixels: Tensor, labels: Tensor | None = None) -> Images:
-    """Images, of class 0 without labels, if a model can learn from them."""
+    """Images that a model can learn from; without labels all are of class 0."""
     if not isinstance(pixels, Tensor) or pixels.ndim != 4 or pixels.shape[2] != pixels.shape[3]:
         raise InvalidInput("images must be a tensor (N, C, S, S)")
     if pixels.dtype != torch.uint8:
@@ -148,7 +148,7 @@ def _checked(pixels: Tensor, labels: Tensor | None = None) -> Images:
 
 
 def in_unit(x: Tensor) -> Tensor:
-    """Images of either kind that ``Images`` may hold, as floats in [-1, 1]."""
+    """uint8 images, or floats in [-1, 1], as floats in [-1, 1]."""
     return x if x.is_floating_point() else to_unit(x)
 
 
@@ -244,12 +244,12 @@ def from_pictures(folder: Path, split: str = "train", size: int | None = None) -
     tested = whole != folder and (folder / "test").is_dir()
     everything = _read_folder(whole, size)
     if split == "test" and tested:
-        found = _read_folder(folder / "test", size)
-        if not set(found.classes) <= set(everything.classes):
+        test = _read_folder(folder / "test", size)
+        if not set(test.classes) <= set(everything.classes):
             raise DataError(f"{folder} has classes to test with that it has none to train on")
-        if found.pixels.shape[1:] != everything.pixels.shape[1:]:
+        if test.pixels.shape[1:] != everything.pixels.shape[1:]:
             raise DataError(f"{folder} has pictures of another size or colour to test with")
-        return found.relabelled(everything.classes)
+        return test.relabelled(everything.classes)
     count = len(everything)
     held_out = _tenth(count, whole)
     return everything.subset(_chosen(count, held_out, 0 if tested else held_out)[split])
@@ -286,8 +286,8 @@ def _read_folder(folder: Path, size: int | None) -> Images:
     from torchvision.datasets import ImageFolder  # a second of import that sampling can do without
 
     if any(map(_is_picture, folder.glob("*"))):
-        found = sorted(str(path) for path in folder.rglob("*") if _is_picture(path))
-        return _decoded(tuple((path, 0) for path in found), (), size)
+        paths = sorted(str(path) for path in folder.rglob("*") if _is_picture(path))
+        return _decoded(tuple((path, 0) for path in paths), (), size)
     try:
         listed = ImageFolder(folder, is_valid_file=_is_picture)
     except FileNotFoundError as error:
@@ -322,7 +322,7 @@ def _resized(size: int) -> str:
 
 
 def _fitted(pixels: np.ndarray, size: int) -> np.ndarray:
-    """A picture, (H, W, C), as (size, size, C): as much of its middle as is a square."""
+    """The middle square of a picture, (H, W, C), resized to (size, size, C)."""
     from PIL import Image, ImageOps
 
     if pixels.shape[:2] == (size, size):
@@ -332,7 +332,7 @@ def _fitted(pixels: np.ndarray, size: int) -> np.ndarray:
 
 
 def _pixels(path: str, size: int | None) -> tuple[np.ndarray, str]:
-    """A picture, (S, S, 1) if it is grey, else (S, S, 3); and what kind of file it is."""
+    """A picture, (S, S, 1) if it is grey, else (S, S, 3), and the kind of its file."""
     from .stills import Still
 
     try:

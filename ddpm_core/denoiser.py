@@ -36,27 +36,28 @@ class Prediction:
 
 # A bare tensor is eps; ``predict`` asks either kind.
 Denoiser = Callable[[Tensor, int], Prediction | Tensor]
-# Of a network, (B, C, H, W), (B,) and labels or None: its output.
+# From a network, x (B, C, H, W), t (B,) and labels or None to the network's output.
 Evaluate = Callable[[torch.nn.Module, Tensor, Tensor, Tensor | None], Tensor]
 
 
 def predict(denoiser: Denoiser, x: Tensor, t: int) -> Prediction:
-    """What a denoiser says of ``x`` at ``t``."""
-    told = denoiser(x, t)
-    return told if isinstance(told, Prediction) else Prediction(told)
+    """The prediction of either kind of denoiser for ``x`` at ``t``."""
+    output = denoiser(x, t)
+    return output if isinstance(output, Prediction) else Prediction(output)
 
 
 def evaluations(denoiser: Denoiser, t: int) -> int:
-    """How often a denoiser evaluates its network for an image at ``t``: once, unless it tells."""
-    told = getattr(denoiser, "evaluations", None)
-    return told(t) if told else 1
+    """How often a denoiser evaluates its network for an image at ``t``: once, unless it has a
+    method of this name."""
+    count = getattr(denoiser, "evaluations", None)
+    return count(t) if count else 1
 
 
 class PartlyKnown:
     """A denoiser of images of which a part is known, and the rest is to be filled in.
 
-    Of the known part it says whatever noise leads to it: there every sampler walks the forward
-    process of what is known backwards, with its own noise, and arrives at it.
+    For the known part it predicts the noise that leads to it. There every sampler walks the
+    forward process backwards, with its own noise, and arrives at what is known.
 
     Args:
         denoiser: predicts the rest; it sees the known part, noised as x is.
@@ -68,9 +69,9 @@ class PartlyKnown:
         self.denoiser, self.schedule, self.x0, self.known = denoiser, schedule, x0, known
 
     def __call__(self, x: Tensor, t: int) -> Prediction:
-        told, x0 = predict(self.denoiser, x, t), self.x0.to(x)
-        eps = torch.where(self.known.to(x.device), eps_from_x0(self.schedule, x, t, x0), told.eps)
-        return Prediction(eps, told.extras)
+        rest = predict(self.denoiser, x, t)
+        eps = eps_from_x0(self.schedule, x, t, self.x0.to(x))
+        return Prediction(torch.where(self.known.to(x.device), eps, rest.eps), rest.extras)
 
     def evaluations(self, t: int) -> int:
         return evaluations(self.denoiser, t)
@@ -83,9 +84,9 @@ class ModelDenoiser:
         prepared: the frozen copies of the network, with float32 weights.
         prediction_type: a key of ``PREDICTION_TYPES``; turned into eps here.
         labels: (B,) class indices, (B, classes) proportions, or None.
-        reduced: whether to use the copy in bfloat16, for ``t >= 20`` and, where the noise
-            is predicted, only while there is enough image left; float32 throughout if not.
-        evaluate: what evaluates the network: ``Engine.evaluate``, or itself, here and now.
+        reduced: use the copy in bfloat16 for ``t >= 20`` (if the network predicts the noise: only
+            where enough of the image is left), and float32 elsewhere; else float32 everywhere.
+        evaluate: evaluates the network: a plain call, or ``Engine.evaluate``.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 """Published UNets: a diffusers ``UNet2DModel`` repository as settings of this project's UNet.
 
-``config_from`` reads its two JSON files and ``convert`` its tensors. Whatever would make
-another network or another process of it is refused by the name of its key; what no network can
-be made of, whoever builds it refuses. A key that is missing has diffusers' default (of
-``DDPMScheduler``, for the process); others are not read. ``export`` goes the other way.
+``config_from`` reads its two JSON files and ``convert`` its tensors. A key whose
+value asks for another network or process than ours is refused by name; values that make no network
+are refused when it is built. A missing key has diffusers' default (of ``DDPMScheduler``, for the
+process); unknown keys are not read. ``export`` goes the other way.
 """
 
 from __future__ import annotations
@@ -233,8 +233,8 @@ def _unet_json(unet) -> dict:
         "out_channels": ours["out_channels"],
         "block_out_channels": ours["channels"],
         "layers_per_block": ours["blocks"],
-        "down_block_types": [down[bool(it)] for it in ours["attention"]],
-        "up_block_types": [up[bool(it)] for it in reversed(ours["up_attention"])],
+        "down_block_types": [down[bool(attends)] for attends in ours["attention"]],
+        "up_block_types": [up[bool(attends)] for attends in reversed(ours["up_attention"])],
         "add_attention": ours["mid_attention"],
         "attention_head_dim": ours["head_width"],
         "num_class_embeds": ours["num_classes"] or None,

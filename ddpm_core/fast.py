@@ -234,7 +234,7 @@ def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     slow = q.dtype == torch.bfloat16 and q.device.type == "cpu"
     if not slow or not written_out or tokens > LARGE_MAP:
         return F.scaled_dot_product_attention(q, k, v)
-    q, k, v = (it.reshape(b * heads, tokens, width) for it in (q, k, v))
+    q, k, v = (tensor.reshape(b * heads, tokens, width) for tensor in (q, k, v))
     scores = torch.baddbmm(
         q.new_empty(1, 1, 1), q, k.transpose(1, 2), beta=0, alpha=1 / math.sqrt(width)
     )

@@ -1,6 +1,6 @@
 """Guidance: a denoiser in, a denoiser out.
 
-Every wrapper tells in ``extras`` what it did, all with the batch first:
+Every wrapper adds to ``extras`` what it did, all with the batch first:
 
 - ``uncond``: the eps it started from, of no class;
 - ``cond``: classifier-free only, the eps that knows the class;
@@ -145,11 +145,11 @@ class ClassifierFree:
         # uncond + s (cond - uncond), but exact at s = 0 and s = 1.
         guided = torch.lerp(uncond, cond, _wide(s, x))
         if self.rescale:
-            # Each eps less this is its v, in one measure: eps power = alpha v + sigma x.
-            own = self.schedule.sigma(t) / self.schedule.power(t) * x
-            ratio = _std(cond - own) / _std(guided - own).clamp_min(1e-12)
+            # eps less this is v, but for a factor: eps power = alpha v + sigma x.
+            of_x = self.schedule.sigma(t) / self.schedule.power(t) * x
+            ratio = _std(cond - of_x) / _std(guided - of_x).clamp_min(1e-12)
             # What is added is exactly nothing where the two spreads are one.
-            guided = guided + self.rescale * (ratio - 1) * (guided - own)
+            guided = guided + self.rescale * (ratio - 1) * (guided - of_x)
         account = _account(uncond, guided - uncond, s)
         return Prediction(guided, {**extras, "cond": cond} | account)
 
@@ -234,8 +234,8 @@ class ClassifierGuided:
 
 
 class SideBySide:
-    """Several denoisers as one, each for its own stretch of the batch: (denoiser, images) in order;
-    what only some of them tell in ``extras`` is NaN for the others."""
+    """Several denoisers as one, each for its own part of the batch: (denoiser, images) in order.
+    An entry of ``extras`` that only some of them have is NaN for the others."""
 
     def __init__(self, parts: Sequence[tuple[Denoiser, int]]):
         self.parts = list(parts)
@@ -244,17 +244,17 @@ class SideBySide:
         counts = [count for _, count in self.parts]
         if sum(counts) != len(x):
             raise InvalidInput(f"denoisers for {sum(counts)} images, but {len(x)} images")
-        told = [
+        predictions = [
             predict(denoiser, part, t)
             for (denoiser, _), part in zip(self.parts, x.split(counts), strict=True)
         ]
-        shapes = {name: v.shape[1:] for p in told for name, v in p.extras.items()}
+        shapes = {name: v.shape[1:] for p in predictions for name, v in p.extras.items()}
         extras = {}
         for name, shape in shapes.items():
             missing = x.new_full((1, *shape), torch.nan)
-            parts = [p.extras.get(name, missing.expand(len(p.eps), *shape)) for p in told]
+            parts = [p.extras.get(name, missing.expand(len(p.eps), *shape)) for p in predictions]
             extras[name] = torch.cat(parts)
-        return Prediction(torch.cat([p.eps for p in told]), extras)
+        return Prediction(torch.cat([p.eps for p in predictions]), extras)
 
     def evaluations(self, t: int) -> int:
         """Those for an image of the costliest part."""

@@ -33,17 +33,17 @@ def classifier_for(model: Model, role: str) -> Classifier:
 
 def roles_for(model: Model) -> list[str]:
     """The roles for which ``classifier_for`` has a classifier."""
-    found = []
+    roles = []
     for role in ROLES:
         with suppress(InvalidInput):
             classifier_for(model, role)
-            found.append(role)
-    return found
+            roles.append(role)
+    return roles
 
 
 @lru_cache(maxsize=16)
 def _load(name: str, device: torch.device) -> Classifier:
-    # Never by ``find``: a model from elsewhere says of itself what its dataset is called.
+    # Never by ``find``: a model from elsewhere may name any dataset as its own.
     if name not in checkpoints.available_classifiers():
         raise CheckpointError(f"no classifier {name[:100]!r} ships")
     return checkpoints.load_classifier(checkpoints.HOME / name, device=device)

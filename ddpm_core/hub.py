@@ -1,7 +1,7 @@
 """The Hugging Face Hub: a repository's name in, a folder on this disk out.
 
-Only safetensors and JSON are ever downloaded. What the Hub says of a file, its size and its
-SHA-256, is checked against what arrived.
+Only safetensors and JSON are ever downloaded. Every file that arrives is checked against the size
+and the SHA-256 that the Hub states.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def is_name(text: str) -> bool:
 
 
 def layout(files: Iterable[str]) -> list[str] | None:
-    """Of the files of a repository or folder those that make a model, weights first and config
-    second; None if there is no model."""
+    """The files of a repository or folder that make a model, weights first and config second; None
+    if they make none."""
     held = set(files)
     for weights, config, others in LAYOUTS:
         if {weights, config} <= held:
@@ -103,16 +103,16 @@ class Hub:
             return None
         repo, revision = NAME.fullmatch(name).groups("main")
         for weights, config, others in LAYOUTS:
-            found = {}
+            paths = {}
             for file in (weights, config, *others):
                 path = try_to_load_from_cache(repo, file, cache_dir=self.cache, revision=revision)
                 if isinstance(path, str):
-                    found[file] = path
-            # Of a download that was cut short, the weights, which come last, are missing; of one by
-            # another program, perhaps the schedule.
-            whole = not others[0].endswith(SCHEDULER) or any(name in found for name in others)
-            if whole and {weights, config} <= found.keys():
-                return Path(found[weights]).parents[weights.count("/")]
+                    paths[file] = path
+            # A download that was cut short lacks the weights, which come last; one by another
+            # program may lack the schedule.
+            whole = not others[0].endswith(SCHEDULER) or any(name in paths for name in others)
+            if whole and {weights, config} <= paths.keys():
+                return Path(paths[weights]).parents[weights.count("/")]
         return None
 
     def has(self, name: str) -> bool:
@@ -188,12 +188,12 @@ class Hub:
 
         if self.keep_bytes is None:
             return
-        held = scan_cache_dir(self.cache)
-        size = held.size_on_disk
-        for each in sorted(held.repos, key=lambda found: found.last_accessed):
-            if size > self.keep_bytes and each.repo_id != repo:
-                shutil.rmtree(each.repo_path)
-                size -= each.size_on_disk
+        cache = scan_cache_dir(self.cache)
+        size = cache.size_on_disk
+        for oldest in sorted(cache.repos, key=lambda stored: stored.last_accessed):
+            if size > self.keep_bytes and oldest.repo_id != repo:
+                shutil.rmtree(oldest.repo_path)
+                size -= oldest.size_on_disk
 
 
 @contextmanager
@@ -211,16 +211,16 @@ def in_words(
     except CheckpointError:
         raise
     except Exception as error:
-        # Which HTTP library the client uses changes with its version; the network's errors are of
-        # that. The others are about an answer, a name or the disk.
+        # Errors of the network are those of httpx, which the client uses; the others are about an
+        # answer, a name or the disk.
         of_network = any(kind.__module__.startswith("httpx") for kind in type(error).__mro__)
         if not (of_network or isinstance(error, (OSError, ValueError))):
             raise
-        said = _said(error, repo, revision, endpoint or constants.ENDPOINT, arriving)
-        raise CheckpointError(said) from error
+        message = _message(error, repo, revision, endpoint or constants.ENDPOINT, arriving)
+        raise CheckpointError(message) from error
 
 
-def _said(error: Exception, repo: str, revision: str | None, hub: str, arriving: bool) -> str:
+def _message(error: Exception, repo: str, revision: str | None, hub: str, arriving: bool) -> str:
     from huggingface_hub import errors
 
     status = getattr(getattr(error, "response", None), "status_code", None)
@@ -257,19 +257,19 @@ def _said(error: Exception, repo: str, revision: str | None, hub: str, arriving:
     )
 
 
-def _check_content(repo: str, file: str, path: Path, told) -> None:
-    """Compare a file with what the Hub said of it; remove it if it differs."""
+def _check_content(repo: str, file: str, path: Path, sibling) -> None:
+    """Compare a file with its size and hash on the Hub; remove it if they differ."""
     content = path.read_bytes()
-    wrong = told.size is not None and len(content) != told.size
-    if told.lfs is not None:
-        wrong = wrong or hashlib.sha256(content).hexdigest() != told.lfs.sha256
-    elif told.blob_id is not None:  # as git names what it holds
+    wrong = sibling.size is not None and len(content) != sibling.size
+    if sibling.lfs is not None:
+        wrong = wrong or hashlib.sha256(content).hexdigest() != sibling.lfs.sha256
+    elif sibling.blob_id is not None:  # the hash by which git names a file
         named = f"blob {len(content)}\0".encode() + content
-        wrong = wrong or hashlib.sha1(named).hexdigest() != told.blob_id
+        wrong = wrong or hashlib.sha1(named).hexdigest() != sibling.blob_id
     if wrong:
         # Both the name in the snapshot and the content that it points to.
-        for each in {path.resolve(), path}:
-            each.unlink(missing_ok=True)
+        for name in {path.resolve(), path}:
+            name.unlink(missing_ok=True)
         raise CheckpointError(
             f"{file} of {repo} is not what the Hub announced: damaged or tampered with on its way, "
             "and removed; try again"
@@ -277,7 +277,7 @@ def _check_content(repo: str, file: str, path: Path, told) -> None:
 
 
 def _bar(report: Callable[[int], None]) -> type:
-    """A progress bar for the client that shows nothing and reports what it is told."""
+    """A progress bar for the client that shows nothing and reports the bytes so far."""
     from tqdm import tqdm
 
     class Bar(tqdm):

@@ -1,5 +1,5 @@
-"""Several processes, as ``torchrun`` starts them, that do one job: each takes its part. Alone, all
-of this does nothing."""
+"""Several processes, as ``torchrun`` starts them, share one job: each takes a part. In a single
+process all of this does nothing."""
 
 from __future__ import annotations
 
@@ -54,25 +54,25 @@ def add_up(tensors: Sequence[Tensor], weight: float = 1.0) -> None:
     whole = weight * torch.cat([tensor.flatten() for tensor in tensors])
     whole = whole.cuda() if dist.get_backend() == "nccl" else whole.cpu()
     dist.all_reduce(whole)
-    for tensor, summed in zip(tensors, whole.split([it.numel() for it in tensors]), strict=True):
+    for tensor, summed in zip(tensors, whole.split([v.numel() for v in tensors]), strict=True):
         tensor.copy_(summed.view_as(tensor))
 
 
 def any_of(flag: bool) -> bool:
-    """Whether it is true in any process."""
+    """Whether ``flag`` is true in any process."""
     if count() == 1:
         return flag
-    told = torch.tensor(float(flag))
-    add_up([told])
-    return bool(told)
+    total = torch.tensor(float(flag))
+    add_up([total])
+    return bool(total)
 
 
 def of_the_first(value):
-    """What the first process has of it; waits for that."""
-    told = [value]
+    """The ``value`` of the first process, for which the others wait."""
+    values = [value]
     if count() > 1:
-        dist.broadcast_object_list(told)
-    return told[0]
+        dist.broadcast_object_list(values)
+    return values[0]
 
 
 def _joined() -> bool:

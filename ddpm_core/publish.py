@@ -1,4 +1,4 @@
-"""The way out: a checkpoint as a model repository on the Hub."""
+"""Publish a checkpoint as a model repository on the Hub."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def model_folder(name: str | Path, repo_id: str, target: Path, license: str = ""
     check_repo(repo_id)
     source = checkpoints.find(Path(name))  # a path: nothing is fetched to be sent back
     if checkpoints.holds_classifier(source):
-        found = checkpoints.load_classifier(source, device="cpu")
-        net = found.net
+        model = checkpoints.load_classifier(source, device="cpu")
+        net = model.net
     else:
-        found = checkpoints.load(source, device="cpu")
-        net = found.unet
+        model = checkpoints.load(source, device="cpu")
+        net = model.unet
     make_empty(target)
     for picture in source.glob("*.png"):  # which the card shows
         shutil.copyfile(picture, target / picture.name)
-    training = found.training | ({"license": license} if license else {})
-    checkpoints.write_folder(target, found.config, net.state_dict(), training, repo_id)
+    training = model.training | ({"license": license} if license else {})
+    checkpoints.write_folder(target, model.config, net.state_dict(), training, repo_id)
     return target
 
 
@@ -52,9 +52,9 @@ def push(
     api = HfApi(endpoint=endpoint)
     sdk = {"space_sdk": "gradio"} if kind == "space" else {}
     with hub.in_words(repo_id, None, endpoint):
-        made = api.create_repo(repo_id, repo_type=kind, private=private, exist_ok=True, **sdk)
+        url = api.create_repo(repo_id, repo_type=kind, private=private, exist_ok=True, **sdk)
         api.upload_folder(repo_id=repo_id, repo_type=kind, folder_path=folder)
-    return str(made)
+    return str(url)
 
 
 def check_repo(repo_id: str) -> None:

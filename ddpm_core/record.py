@@ -14,7 +14,7 @@ import torch
 from . import __version__, processes
 from .hardware import describe
 
-# What may differ where a run was stopped and went on, and what the record joins it by.
+# What may change when a run is resumed, and what the record puts between the values.
 SITUATION = {"command": " && ", "commit": "; then ", "hardware": "; then ", "precision": "; then "}
 
 
@@ -30,16 +30,16 @@ def situation(device: torch.device, bf16: bool) -> dict[str, str]:
 
 
 def joined(before: dict[str, list[str]], now: dict[str, str]) -> dict[str, list[str]]:
-    """What was so before, followed by what is so now where that differs."""
-    told = {name: before.get(name, []) for name in now}
-    return {k: v if v[-1:] == [now[k]] else [*v, now[k]] for k, v in told.items()}
+    """The values before, and after them the value now wherever it differs from the last."""
+    past = {name: before.get(name, []) for name in now}
+    return {k: v if v[-1:] == [now[k]] else [*v, now[k]] for k, v in past.items()}
 
 
 def training_record(loop) -> dict:
     """How the weights of a ``training.Loop`` came to be."""
     return {
         "recipe": asdict(loop.recipe),
-        **{name: SITUATION[name].join(told) for name, told in loop.situation.items()},
+        **{name: SITUATION[name].join(past) for name, past in loop.situation.items()},
         "steps": loop.step,
         "images": loop.step * loop.recipe.batch_size,
         "training_set": len(loop.images),

@@ -1,4 +1,4 @@
-"""From a request to pictures: the one door for the command line, the API and the page."""
+"""From a request to pictures, for the command line, the API and the page alike."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ class Run:
         t: int | None = None,
         known: Tensor | None = None,
     ):
-        asked = [request] if isinstance(request, Request) else list(request)
-        if not asked:
+        requests = [request] if isinstance(request, Request) else list(request)
+        if not requests:
             raise InvalidInput("a run needs at least one request")
-        self.model, self.requests = model, [r.for_model(model) for r in asked]
+        self.model, self.requests = model, [r.for_model(model) for r in requests]
         self.request = self.requests[0]
         for name in WALK:
             if any(getattr(r, name) != getattr(self.request, name) for r in self.requests):
@@ -76,9 +76,9 @@ class Run:
         self._images = [list(r.images if images is None else images) for r in self.requests]
         self.labels: list[Label] = []
         self.scales: list[float | None] = []
-        for r, own in zip(self.requests, self._images, strict=True):
-            self.labels += r.labels(model, own)
-            self.scales += [FAULTS[r.fault].scale(r.guidance_scale, r.n)] * len(own)
+        for r, numbers in zip(self.requests, self._images, strict=True):
+            self.labels += r.labels(model, numbers)
+            self.scales += [FAULTS[r.fault].scale(r.guidance_scale, r.n)] * len(numbers)
         self.dtype = model.resolve_dtype(self.request.dtype)
         self.schedule = FAULTS[self.request.fault].schedule(model.schedule)
         last = model.schedule.num_timesteps - 1
@@ -93,7 +93,7 @@ class Run:
     @property
     def images(self) -> list[int]:
         """The number of each image."""
-        return [number for own in self._images for number in own]
+        return [number for numbers in self._images for number in numbers]
 
     @property
     def start(self) -> Tensor:
@@ -103,15 +103,15 @@ class Run:
         return q_sample(self.schedule, self._x0.to(noise), self.timesteps[0], noise)
 
     def noise(self, t: int, again: int = 0) -> Tensor:
-        """That of every image at ``t``, (B, C, H, W); for ``again`` see ``steps``."""
+        """The noise of every image at ``t``, (B, C, H, W); for ``again`` see ``steps``."""
         t += again * (2 * self.model.schedule.num_timesteps + 1)
         pairs = zip(self.requests, self._images, strict=True)
         parts = [request.noise(self.model, images, t) for request, images in pairs]
         return torch.cat(parts) if len(parts) > 1 else parts[0]
 
     def denoiser(self, complete: bool = False) -> Denoiser:
-        """The model, guided as each request asks; ``complete``: evaluating what guidance compares
-        even where it does not need it."""
+        """The model, guided as each request asks. ``complete``: evaluate everything that guidance
+        compares, even where it needs only a part."""
         parts, place = [], 0
         for values, images in self._grouped(*TOGETHER):
             part = slice(place, place + len(images))
@@ -124,10 +124,10 @@ class Run:
         return PartlyKnown(whole, self.schedule, self._x0, self._known)
 
     def _grouped(self, *names: str) -> Iterator[tuple[tuple, list[int]]]:
-        """The values of these fields, with the images of neighbouring requests that have them."""
+        """For neighbours among the requests that agree in these fields: the values, all images."""
         pairs = zip(self.requests, self._images, strict=True)
-        for values, several in groupby(pairs, lambda it: tuple(getattr(it[0], n) for n in names)):
-            yield values, [number for _, own in several for number in own]
+        for values, group in groupby(pairs, lambda pair: tuple(getattr(pair[0], n) for n in names)):
+            yield values, [number for _, images in group for number in images]
 
     def _guided(self, part: slice, options: dict, complete: bool) -> Denoiser:
         model, labels, method = self.model, self.labels[part], options["guidance"]
@@ -179,7 +179,7 @@ class Run:
 
         Args:
             report: every step tells what guidance did (see ``guidance``).
-            again: how often these timesteps were walked before: what is added now is new noise.
+            again: how often these timesteps were walked before; every walk adds new noise.
         """
         request, timesteps = self.request, self.timesteps
         if previous is not None:
@@ -202,12 +202,12 @@ class Run:
         )
 
     def calls(self, report: bool = False) -> list[int]:
-        """Evaluations of the network for each image so far, at the start and after every step; for
-        requests side by side those of the costliest one."""
+        """Evaluations of the network per image so far, at the start and after every step. For
+        requests run side by side: the counts of the costliest one."""
         denoiser = self.denoiser(complete=report)
         visits = SAMPLERS[self.request.sampler].visits(self.timesteps)
-        each = (sum(evaluations(denoiser, t) for t in visited) for visited in visits)
-        return list(accumulate(each, initial=0))
+        counts = (sum(evaluations(denoiser, t) for t in visited) for visited in visits)
+        return list(accumulate(counts, initial=0))
 
     def film(self) -> Film:
         """An empty film of the right size, its first frame the start."""
@@ -216,7 +216,7 @@ class Run:
         return Film(self.start, steps, self.timesteps[0] + 1)
 
     def describe(self, **more) -> str:
-        """Everything that made the result, and ``more``, as JSON for the files that leave."""
+        """Everything that made the result, and ``more``, as JSON: the note in a file."""
         first = asdict(self.request)
         about = {"model": self.model.name} | first | {"dtype": self.dtype}
         about |= self.model.noise_record()

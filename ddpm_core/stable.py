@@ -1,4 +1,4 @@
-"""Stable targets: what the training images say of a noisy one, all together (Xu et al. 2023)."""
+"""Stable targets: the mean of all training images that may have led to a noisy one."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from .schedules import Schedule
 
 
 class StableTargets:
-    """Of a noisy image, the mean of the training images that it may have come from.
+    """For a noisy image: the mean of the training images that it may have come from.
 
-    What is learned at ``x_t`` is E[x0 | x_t], yet a step of training shows one x0 only. Near T
-    that is one of thousands that are about as likely, and how they differ is most of the noise in
-    the gradient. There the mean itself can be had: each training image weighs p(x0 | x_t), which
-    is proportional to exp(-|x_t - alpha x0|² / 2 sigma²). The expected gradient stays the same
-    (Xu, Tong, Jaakkola 2023, arXiv:2302.00670; they take the mean over a part of the images).
+    A network learns E[x0 | x_t], but a training step shows it a single x0. Near T thousands of
+    images are about as likely, and their differences are most of the noise in the gradient. The
+    mean can be computed: a training image weighs p(x0 | x_t), which is proportional to
+    exp(-|x_t - alpha x0|² / 2 sigma²). The expected gradient stays the same (Xu, Tong, Jaakkola
+    2023, arXiv:2302.00670, who take the mean over a part of the images).
 
     Args:
         images: the training set; held in float32.
-        conditional: whether a class is told: then its images alone count.
-        flip: whether the images are learned from in mirror image as well.
+        conditional: the model is told a class: only images of that class count.
+        flip: the mirror images count too.
         device: where they lie, and where the means are made.
     """
 
@@ -58,7 +58,7 @@ class StableTargets:
         for label in labels.unique().tolist():
             chosen = labels == label
             where = [*self.pieces, slice(None)][label]
-            mean[chosen] = self._mean(*(it[chosen] for it in towards), where)
+            mean[chosen] = self._mean(*(factor[chosen] for factor in towards), where)
         return mean, (x - signal * mean) / sigma
 
     def _mean(self, towards: Tensor, sharpness: Tensor, where: slice) -> Tensor:
@@ -69,4 +69,4 @@ class StableTargets:
         weights = logits.flatten(1).softmax(1).view(-1, len(flat))
         means = (weights @ flat).view(views.shape)
         plain, *mirrored = means.unbind(1)
-        return plain + sum(it.flip(-1) for it in mirrored)
+        return plain + sum(mean.flip(-1) for mean in mirrored)

@@ -154,13 +154,13 @@ class Trainer(Loop):
             # One coin per image, not one per batch.
             dropped = torch.rand(len(x0)) < recipe.p_uncond
             labels = torch.where(dropped, self.model.null_index, labels)
-        own = self._own(x0, t, noise, labels)
-        x0, t, noise, labels = (it.to(self.device) for it in own)
+        values = self._own(x0, t, noise, labels)
+        x0, t, noise, labels = (value.to(self.device) for value in values)
         if self.stable:
             # A mean over all classes, for the few labels dropped, would cost as much again.
             late = (t >= recipe.stable_from) & (labels < max(1, len(self.images.classes)))
-            of_late = (it[late] for it in (x0, t, noise, labels))
-            x0[late], noise[late] = self.stable(self.schedule, *of_late)
+            chosen = (value[late] for value in (x0, t, noise, labels))
+            x0[late], noise[late] = self.stable(self.schedule, *chosen)
         return self._value(self.loss, self.model, x0, t, noise, labels).mean()
 
     def _value(self, loss, model, x0, t, noise, labels) -> Tensor:

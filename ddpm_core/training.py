@@ -183,7 +183,7 @@ class Loop(ABC):
         self.config = recipe.config(self.images)
         torch.manual_seed(recipe.seed)
         self._build()
-        by_batch = any(isinstance(it, torch.nn.BatchNorm2d) for it in self.model.modules())
+        by_batch = any(isinstance(m, torch.nn.BatchNorm2d) for m in self.model.modules())
         if by_batch and processes.count() > 1:
             raise InvalidInput("a network that normalises over its batch is trained in one process")
         self.step, self.seconds, self.running = 0, 0.0, None  # the training loss, smoothed
@@ -311,7 +311,7 @@ class Loop(ABC):
         return order[place * self.recipe.batch_size :][: self.recipe.batch_size]
 
     def _own(self, *values: Tensor | None) -> list[Tensor | None]:
-        """Of what was drawn for the whole batch, (B, ...), this process's part."""
+        """This process's part of values drawn for the whole batch, (B, ...)."""
         if not self.leads:  # dropout is drawn next: every process has its own
             torch.manual_seed(mix(mix(self.recipe.seed, self.step), processes.rank()))
         own = processes.part(self.recipe.batch_size)
@@ -411,8 +411,8 @@ class Loop(ABC):
     def _begin_with(self, begin: Model) -> None:
         ours, theirs = self.config.complete(), begin.config.complete()
         differing = [name for name in SAME if getattr(ours, name) != getattr(theirs, name)]
-        told = begin.training
-        if [told.get("source", ""), told.get("training_set", len(self.images))] != self._which():
+        past = begin.training
+        if [past.get("source", ""), past.get("training_set", len(self.images))] != self._which():
             differing.append("images")  # it may have learned from those held out here
         if differing:
             raise InvalidInput(f"{begin.name} is another model: its {', '.join(differing)} differ")
@@ -440,7 +440,7 @@ class Loop(ABC):
         self.finetuned = model.name
 
     def _which(self) -> list:
-        """Tells other images from these, as far as their kind and number do."""
+        """The source and the number of the images, which tell them from others."""
         return [self.images.source, len(self.images)]
 
 
@@ -465,21 +465,21 @@ def mix(seed: int, number: int) -> int:
 
 @contextmanager
 def _interrupts():
-    """Yield a list that the first Ctrl-C (or SIGTERM) is put into; a later one acts as usual.
+    """Yield a list that Ctrl-C (or SIGTERM) adds to; a second one, a second later, acts as usual.
 
-    One at once is the same: ``torchrun`` hands on what its processes were sent as well.
+    One that comes sooner is the same: ``torchrun`` hands on what its processes received as well.
     """
-    found = []
+    times = []
     with ExitStack() as before:
 
         def handle(number, frame):
             now = time.monotonic()
-            found.append(now)
-            if now - found[0] > AT_ONCE:
+            times.append(now)
+            if now - times[0] > AT_ONCE:
                 before.close()
                 signal.raise_signal(number)
 
         if threading.current_thread() is threading.main_thread():  # no other may listen to signals
             for number in (signal.SIGINT, signal.SIGTERM):
                 before.callback(signal.signal, number, signal.signal(number, handle))
-        yield found
+        yield times

@@ -21,7 +21,7 @@ from .schedules import Schedule
 HALF_LEVEL = 1 / 255
 # As in DDPM: no level is held to be less likely than this.
 LEAST = 1e-12
-# Of the whole bound in the loss (Nichol and Dhariwal 2021, eq. 16).
+# Weight of the whole bound in the loss (Nichol and Dhariwal 2021, eq. 16).
 WEIGHT = 0.001
 
 

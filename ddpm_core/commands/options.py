@@ -106,7 +106,7 @@ def load_model(a: argparse.Namespace):
 
 
 def _numbered(label: str, request: Request, model) -> str:
-    """The name of a class as its number; whatever is no name is left as it is."""
+    """The number of the class that ``label`` names; any other label as it is."""
     if re.fullmatch(r"\s*(-?[0-9]+|all|none)\s*", label, re.IGNORECASE):
         return label
     names = [name.lower() for name in request.classes(model)]
@@ -114,13 +114,13 @@ def _numbered(label: str, request: Request, model) -> str:
 
 
 def beside(a: argparse.Namespace, base: Request, model) -> list[Request]:
-    """The requests beside the first, of commands with ``--beside``."""
-    found, known = [], [f.name for f in dataclasses.fields(Request)]
+    """The requests that ``--beside`` adds to the first."""
+    requests, known = [], [f.name for f in dataclasses.fields(Request)]
     for words in getattr(a, "beside", ()):
         texts = dict(word.partition("=")[::2] for word in words)
         for name in texts:
             check_choice("field in --beside", name, known)
         if "label" in texts:
             texts["label"] = _numbered(texts["label"], base, model)
-        found.append(base.with_texts(texts))
-    return found
+        requests.append(base.with_texts(texts))
+    return requests

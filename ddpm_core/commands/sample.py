@@ -97,38 +97,38 @@ def run(a) -> None:
         raise InvalidInput("--branch-at needs one --beside, which says what changes there")
     a.model = a.named or a.model
     model = options.load_model(a)
-    spelt = options.request(a, model)
-    asked, columns = spelt.for_model(model), None
+    base = options.request(a, model)
+    request, columns = base.for_model(model), None
     if scaled:
-        classes = range(len(asked.classes(model))) if asked.label == "all" else None
-        asked, columns = sampling.scale_sheet(asked, a.scales, classes), len(a.scales)
+        classes = range(len(request.classes(model))) if request.label == "all" else None
+        request, columns = sampling.scale_sheet(request, a.scales, classes), len(a.scales)
     elif a.beside:
-        asked, columns = [asked, *options.beside(a, spelt, model)], asked.n
+        request, columns = [request, *options.beside(a, base, model)], request.n
     a.out.parent.mkdir(parents=True, exist_ok=True)
     batches = 1 if columns or ending in FILMS else -(-a.n // a.batch)
     with tqdm(total=batches * a.steps, unit="step", leave=False) as bar:
-        _write(a, model, asked, columns, bar.update)
+        _write(a, model, request, columns, bar.update)
     print(a.out)
 
 
-def _write(a, model, asked, columns, progress) -> None:
+def _write(a, model, request, columns, progress) -> None:
     more = {} if a.branch_at is None else {"branch_at": a.branch_at}
-    note, ending = sampling.Run(model, asked, images=[]).describe(**more), a.out.suffix.lower()
+    note, ending = sampling.Run(model, request, images=[]).describe(**more), a.out.suffix.lower()
     if a.branch_at is not None:
-        film = sampling.branch(model, *asked, a.branch_at, progress)
+        film = sampling.branch(model, *request, a.branch_at, progress)
     elif columns or ending in FILMS:
-        film = sampling.film(model, asked, progress)
+        film = sampling.film(model, request, progress)
     if ending in FILMS:
         of_film = {"panes": a.panes, "stride": a.stride, "frame_ms": a.frame_ms}
         animation.save_film(film, a.out, **of_film, scale=a.scale, columns=columns, note=note)
         return
-    images = film.images() if columns else sampling.sample(model, asked, a.batch, progress)
+    images = film.images() if columns else sampling.sample(model, request, a.batch, progress)
     if ending == ".png":
         animation.save_png(recorder.grid(images, columns), a.out, a.scale, note)
         return
     arrays = {"images": images, "about": note}
-    if asked.classes(model):
-        labels = asked.labels(model, asked.images)
+    if request.classes(model):
+        labels = request.labels(model, request.images)
         arrays["labels"] = np.array([_number(label) for label in labels])
     with replacing(a.out) as part, part.open("wb") as file:
         np.savez_compressed(file, **arrays)
