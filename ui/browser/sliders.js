@@ -1,17 +1,17 @@
 // Gradio says that a slider was let go when its number is merely pressed or left, and not when keys
 // have moved it: here it says so whenever the value has changed, and only then.
 (() => {
-  const told = new WeakMap(); // of a track or a number: the value that was said, or that it began with
+  const reported = new WeakMap(); // of each: its value when last reported or touched
   const { gradio } = window;
   const ofSlider = (el) => el.matches?.(gradio.ofSlider);
 
   function begins({ target }) {
-    if (ofSlider(target)) told.set(target, target.value);
+    if (ofSlider(target)) reported.set(target, target.value);
   }
 
   function ends(event) {
     if (!ofSlider(event.target)) return;
-    if (told.get(event.target) === event.target.value) event.stopPropagation();
+    if (reported.get(event.target) === event.target.value) event.stopPropagation();
     begins(event);
   }
 

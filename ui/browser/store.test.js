@@ -124,8 +124,8 @@ test("a tab has its first look where nothing stands yet, nor is on its way", asy
   await soon();
   here.turn("reverse", "one");
   here.add("#reverse-steps input[type=range]");
-  const told = []; // to a stage: that something is on its way
-  const stage = (state) => ({ dataset: { state }, dispatchEvent: ({ type }) => told.push(type) });
+  const events = []; // to a stage: that something is on its way
+  const stage = (state) => ({ dataset: { state }, dispatchEvent: ({ type }) => events.push(type) });
   for (const [state, model] of [["idle", "m"], ["film", null]]) {
     here.add("#reverse-stage .player", stage(state));
     assert.equal(await here.look("m", "reverse"), model);
@@ -133,5 +133,5 @@ test("a tab has its first look where nothing stands yet, nor is on its way", asy
   here.add("#reverse-stage .player", stage("idle"));
   here.lead("reverse");
   assert.equal(await here.look("m", "reverse"), null);
-  assert.deepEqual(told, ["player:asked"]);
+  assert.deepEqual(events, ["player:asked"]);
 });

@@ -164,8 +164,8 @@ export async function onView(selectors, overtaken) {
   const end = performance.now() + 4000;
   while (performance.now() < end && !overtaken()) {
     for (const selector of selectors) {
-      const found = document.querySelector(selector);
-      if (found?.getClientRects().length) return found;
+      const element = document.querySelector(selector);
+      if (element?.getClientRects().length) return element;
     }
     await new Promise(requestAnimationFrame);
   }

@@ -46,14 +46,14 @@ export function roundAxis(values, count, from, to) {
 }
 
 export function logTicks(low, high) {
-  const found = (mantissas) => {
+  const ticks = (mantissas) => {
     const from = Math.floor(Math.log10(low));
     const powers = Array.from({ length: Math.ceil(Math.log10(high)) - from }, (_, i) => from + i);
     return powers.flatMap((p) => mantissas.map((m) => Number((m * 10 ** p).toPrecision(3))))
       .filter((v) => v >= low && v <= high);
   };
   // Less than a decade: even steps, as on a linear axis.
-  return [[1], [1, 3], [1, 2, 5]].map(found).find((some) => some.length >= 4)
+  return [[1], [1, 3], [1, 2, 5]].map(ticks).find((some) => some.length >= 4)
     ?? evenTicks(low, high, roundStep(high - low, 4));
 }
 

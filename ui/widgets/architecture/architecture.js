@@ -7,7 +7,7 @@ import { walk } from "../plot.js";
 export function mount({ root, options, find, findAll, on }) {
   root.innerHTML = skeleton(options);
   const figure = find(".net-figure");
-  let told = []; // every block in words, in order of evaluation
+  let descriptions = []; // every block in words, in order of evaluation
   let here = -1;
 
   root.dataset.state = "idle";
@@ -29,8 +29,9 @@ export function mount({ root, options, find, findAll, on }) {
       + "through its blocks.");
     figure.innerHTML = `<div class="net-embeddings">${value.embeddings.map(embedding).join("")}</div>
       ${drawing(value)}`;
-    told = findAll("[data-words]").map(({ dataset }) => dataset.words);
-    find(".net-list").innerHTML = told.map((text) => `<li>${escapeText(text)}</li>`).join("");
+    descriptions = findAll("[data-words]").map(({ dataset }) => dataset.words);
+    const items = descriptions.map((text) => `<li>${escapeText(text)}</li>`);
+    find(".net-list").innerHTML = items.join("");
     root.dataset.model = value.model;
     point(-1);
     root.dataset.state = "shown";
@@ -46,11 +47,11 @@ export function mount({ root, options, find, findAll, on }) {
       block.classList.toggle("net-joined",
         Boolean((name && block.dataset.skip === name) || (skip && block.dataset.name === skip)));
     });
-    find(".net-told").textContent = told[number] ?? "";
+    find(".net-told").textContent = descriptions[number] ?? "";
   }
 
   function onKey(event) {
-    const to = event.key === "Escape" ? -1 : walk(event, here, told.length, true);
+    const to = event.key === "Escape" ? -1 : walk(event, here, descriptions.length, true);
     if (to === undefined) return;
     event.preventDefault();
     event.stopPropagation();
@@ -60,7 +61,7 @@ export function mount({ root, options, find, findAll, on }) {
 
 function drawing({ blocks, levels, made, more }) {
   const heights = levels.map((_, level) =>
-    blocks.find((it) => it.level === level && it.kind === "resnet").tall);
+    blocks.find((block) => block.level === level && block.kind === "resnet").tall);
   const cells = blocks.map(({ name, kind, level, words, skip, tall, wide }, i) => {
     const upper = kind === "upsample" ? level - 1 : level;
     const isBetween = kind === "downsample" || kind === "upsample";
@@ -74,10 +75,10 @@ function drawing({ blocks, levels, made, more }) {
     if (level === levels.length - 1) {
       return `<div class="net-label" style="grid-area:${2 * level + 2} / 1 / auto / -1">${text}</div>`;
     }
-    const own = (part) => blocks.filter((it) => it.level === level && it.part === part);
-    const from = blocks.indexOf(own("down").at(-1)) + 3;
+    const at = (part) => blocks.filter((block) => block.level === level && block.part === part);
+    const from = blocks.indexOf(at("down").at(-1)) + 3;
     return `<div class="net-label net-across" style="grid-area:${2 * level + 1} / ${from} / auto / ${
-      blocks.indexOf(own("up")[0]) + 2}"><p>${text}</p></div>`;
+      blocks.indexOf(at("up")[0]) + 2}"><p>${text}</p></div>`;
   });
   return `<div class="net-grid" style="--count:${blocks.length}"><span class="net-end"><i>x</i><sub><i>t</i></sub>
     </span>${cells.join("")}${labels.join("")}<span class="net-end" style="grid-column:-2"><i>${made}</i>${more}</span></div>`;

@@ -1,4 +1,4 @@
-// It follows the cursor of the player that it is told of.
+// It follows the cursor of the player that it is current of.
 
 import { atNextFrame, clamp, followPlayer, remember, remembered } from "../component.js";
 import { figure, floatsOf, minus } from "../numbers.js";
@@ -13,7 +13,7 @@ export function mount({ root, options, find, findAll, on }) {
   const valued = findAll("[data-value]");
   const fold = find("details");
   const paintSoon = atNextFrame(paint);
-  let told = null; // what the value says: of a schedule, and of a run
+  let current = null; // the value shown: of a schedule, and of a run
   let cursor = null; // where the player is: index, t, tile
 
   root.dataset.state = "idle";
@@ -27,27 +27,27 @@ export function mount({ root, options, find, findAll, on }) {
 
   function receive(value) {
     if (value.kind !== "equations") return;
-    told = value;
-    for (const numbers of [told.tables, ...told.rows.map((row) => row.numbers)]) {
+    current = value;
+    for (const numbers of [current.tables, ...current.rows.map((row) => row.numbers)]) {
       for (const name in numbers) numbers[name] = floatsOf(numbers[name]);
     }
     for (const one of findAll(".equation")) {
-      one.hidden = !told.shown.includes(Number(one.dataset.equation));
+      one.hidden = !current.shown.includes(Number(one.dataset.equation));
     }
-    find(".equations-which").textContent = told.shown.map((n) => `(${n})`).join(" ");
-    find(".equations-notes").innerHTML = told.notes.map((note) => `<p>${note}</p>`).join("");
-    root.hidden = !told.shown.length;
+    find(".equations-which").textContent = current.shown.map((n) => `(${n})`).join(" ");
+    find(".equations-notes").innerHTML = current.notes.map((note) => `<p>${note}</p>`).join("");
+    root.hidden = !current.shown.length;
     root.dataset.state = "shown";
     paint();
   }
 
   function paint() {
-    if (!told) return;
+    if (!current) return;
     const here = cursor ? cursor.t : NaN;
     // No step leads on from the clean image: there stand the numbers of the last step.
-    const t = clamp(here, options.least, told.T);
+    const t = clamp(here, options.least, current.T);
     root.dataset.t = here;
-    root.style.setProperty("--at", cursor ? 1 - here / told.T : 0);
+    root.style.setProperty("--at", cursor ? 1 - here / current.T : 0);
     find(".equations-t").textContent = cursor ? here : "–";
     find(".equations-last").hidden = !(t > here);
     for (const cell of cells) cell.textContent = textOf(cell.dataset.number, t);
@@ -63,31 +63,32 @@ export function mount({ root, options, find, findAll, on }) {
   }
 
   function textOf(name, t) {
-    if (name === "step") return cursor ? `${t} / ${told.T}` : "–";
-    if (name === "T") return told.T;
+    if (name === "step") return cursor ? `${t} / ${current.T}` : "–";
+    if (name === "T") return current.T;
     if (name === "t") return cursor ? t : "–";
     const value = numberOf(name, t);
     return CHOSEN.includes(name) && value !== undefined ? plain(value) : figure(value);
   }
 
   function numberOf(name, t) {
-    if (name in told.tables) return told.tables[name][t];
-    if (name === "loss_here") return told.facts.loss_here?.[Math.floor((4 * (t - 1)) / told.T)];
-    if (name === "s") return guided("cfg", "strength") ?? told.facts.s;
-    if (name === "lam") return guided("classifier", "strength") ?? told.facts.lam;
+    const { tables, facts, T } = current;
+    if (name in tables) return tables[name][t];
+    if (name === "loss_here") return facts.loss_here?.[Math.floor((4 * (t - 1)) / T)];
+    if (name === "s") return guided("cfg", "strength") ?? facts.s;
+    if (name === "lam") return guided("classifier", "strength") ?? facts.lam;
     if (name === "eps" || name === "push") return guided("classifier", name);
-    return told.facts[name];
+    return facts[name];
   }
 
   /** A number of the step under the cursor, in the row it is in or the first of its method. */
   function guided(method, name) {
-    const rows = told.rows.filter((row) => row.method === method);
+    const rows = current.rows.filter((row) => row.method === method);
     const tile = cursor?.tile || 0;
     const row = rows.find(({ first, n }) => tile >= first && tile < first + n) ?? rows[0];
     if (!row || !cursor) return undefined;
     // Of the step that leaves this t; after the last there is none.
-    const leaving = Math.min(cursor.index + 1, told.indices.at(-1));
-    const k = nearest(told.indices.map((index) => Math.abs(index - leaving)));
+    const leaving = Math.min(cursor.index + 1, current.indices.at(-1));
+    const k = nearest(current.indices.map((index) => Math.abs(index - leaving)));
     return row.numbers[name][k * row.n + (tile % row.n)];
   }
 }

@@ -14,7 +14,7 @@ export function mount({ root, options, find, on, onSize, trigger }) {
 
   let plan = null; // rows, columns, labels, the side of a tile
   let chosen = null;
-  let told = null; // what the server last said is chosen
+  let serverChose = null; // the tile that the server last marked
   let run = null;
   let here = 0; // where the keyboard is
   let ticket = 0;
@@ -39,7 +39,7 @@ export function mount({ root, options, find, on, onSize, trigger }) {
 
   function showIdle(value) {
     ticket += 1;
-    [run, chosen, told] = [null, null, null];
+    [run, chosen, serverChose] = [null, null, null];
     put(value, 0, "idle");
   }
 
@@ -58,12 +58,12 @@ export function mount({ root, options, find, on, onSize, trigger }) {
     }
     if (mine !== ticket) return picture.close();
     // A new sheet, or a new choice, is marked as it says; otherwise the visitor's stays.
-    if (value.run !== run || value.chosen !== told) {
+    if (value.run !== run || value.chosen !== serverChose) {
       chosen = value.chosen;
       // Whoever walks by keys stays where they are.
       if (!list.contains(document.activeElement)) here = chosen ?? here;
     }
-    [run, told] = [value.run, value.chosen];
+    [run, serverChose] = [value.run, value.chosen];
     put(value, value.n, "contact");
     paint(picture);
     picture.close();

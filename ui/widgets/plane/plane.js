@@ -226,14 +226,14 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
     paintSoon();
   }
 
-  /** The path of the point that is meant, alone; of none, if none is near. */
+  /** Show the path of the nearest point alone; of none, if none is near. */
   function pick(canvas, { offsetX, offsetY }) {
     if (!film) return;
     const { at } = planeOf(canvas.clientWidth, options.plane.edge);
     const now = pairs(film.points[canvas.parentElement.dataset.pane][frameHere().i]).map(at);
-    const found = nearestOf(now.map(([x, y]) => Math.hypot(x - offsetX, y - offsetY)), REACH);
-    show("paths", found >= 0);
-    point = found < 0 ? null : found;
+    const index = nearestOf(now.map(([x, y]) => Math.hypot(x - offsetX, y - offsetY)), REACH);
+    show("paths", index >= 0);
+    point = index < 0 ? null : index;
   }
 
   // --- painting ---------------------------------------------------------------------------

@@ -54,8 +54,8 @@ test("a place shows the last frame that is not beyond it", () => {
 
 test("the nearest frame is found before, between and after all others", () => {
   const { frames } = lane([9, 5, 0], [], [0, 10, 20]);
-  const found = [-3, 4, 6, 14, 99].map((step) => nearest(frames, step, "index").index);
-  assert.deepEqual(found, [0, 0, 10, 10, 20]);
+  const indices = [-3, 4, 6, 14, 99].map((step) => nearest(frames, step, "index").index);
+  assert.deepEqual(indices, [0, 0, 10, 10, 20]);
 });
 
 test("a step back from between two stops leads to the one before", () => {

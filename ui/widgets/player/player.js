@@ -138,7 +138,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
     head = true;
     replaceRun({ name: value.run, order: value.order, live: true, lanes: [] });
     const known = new Set(names);
-    if (!value.lanes.every(({ name }) => known.has(name))) names = value.lanes.map((it) => it.name);
+    if (!value.lanes.every(({ name }) => known.has(name))) names = value.lanes.map(({ name }) => name);
     comeIntoView();
   }
 

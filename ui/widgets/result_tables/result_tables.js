@@ -28,7 +28,7 @@ export function mount({ root, find, findAll, on }) {
     known = JSON.stringify(value);
     root.innerHTML = page(value);
     charts = {};
-    for (const { figure, images } of value.conclusions.filter((it) => it.images)) {
+    for (const { figure, images } of value.conclusions.filter((entry) => entry.images)) {
       const chart = makeChart(find(`[data-chart=${figure}]`), HEIGHT);
       charts[figure] = { ...chart, sets: value.charts[figure] };
       draw(figure, images);
@@ -74,7 +74,7 @@ export function mount({ root, find, findAll, on }) {
 
 function page({ conclusions, pictures, link, tables }) {
   return `<div class="result-tables-conclusions">${
-    conclusions.map((it) => conclusion(it, pictures, link)).join("")}</div>
+    conclusions.map((entry) => conclusion(entry, pictures, link)).join("")}</div>
     <div class="result-tables-pair">${tables.map(tableOf).join("")}</div>
     <p class="result-tables-readout" role="status">${WHAT}</p>
     <div class="result-tables-foot"><p class="soft">${RULE}</p><a
@@ -84,15 +84,15 @@ function page({ conclusions, pictures, link, tables }) {
 function conclusion({ figure, text, images, at }, pictures, link) {
   const numbers = /\d+\.\d+( %)?/g;
   return `<section data-figure="${figure}" data-images="${images}" data-at="${at}">
-    <h2><button type="button">${escapeText(text).replace(numbers, (it) => `<span
-      class="mono">${it}</span>`)}</button></h2>
+    <h2><button type="button">${escapeText(text).replace(numbers, (number) => `<span
+      class="mono">${number}</span>`)}</button></h2>
     <div class="result-tables-figure">${images ? chartBox(figure, images)
       : picturesOf(pictures, link)}</div></section>`;
 }
 
 function chartBox(figure, images) {
-  const choices = ["photographs", "digits"].map((it) => `<label><input type="radio"
-    name="${figure}" value="${it}" ${it === images ? "checked" : ""}/><span>${it}</span></label>`);
+  const choices = ["photographs", "digits"].map((kind) => `<label><input type="radio"
+    name="${figure}" value="${kind}" ${kind === images ? "checked" : ""}/><span>${kind}</span></label>`);
   return `<fieldset class="segments"><legend class="unseen">Images</legend>${choices.join("")}
     </fieldset><div data-chart="${figure}"></div><p class="note" data-failed="${figure}"></p>`;
 }
@@ -108,7 +108,7 @@ function picturesOf({ error, shown = [] }, link) {
 
 function tableOf({ title, columns, rows, error }) {
   if (error) return `<p class="note">${title}: ${error}</p>`;
-  const heads = [title, ...columns].map((it) => `<th scope="col">${it.replace(", ", "<br>")}</th>`);
+  const heads = [title, ...columns].map((head) => `<th scope="col">${head.replace(", ", "<br>")}</th>`);
   const lines = rows.map((row) => `<tr><th scope="row">${row.title}</th>${
     row.cells.map((cell) => `<td class="mono">${cellOf(cell)}</td>`).join("")}</tr>`).join("");
   return `<table><thead><tr>${heads.join("")}</tr></thead><tbody>${lines}</tbody></table>`;
@@ -117,10 +117,10 @@ function tableOf({ title, columns, rows, error }) {
 function cellOf(cell) {
   if (typeof cell === "string") return `${cell}<i></i>`;
   const { figure, about, mark } = cell;
-  const said = mark ? `<i aria-hidden="true">${mark}</i><span class="unseen">, ${
+  const verdict = mark ? `<i aria-hidden="true">${mark}</i><span class="unseen">, ${
     MARKS[mark]}</span>` : "<i></i>";
   return `<button type="button" class="mono" data-about="${escapeText(about)}"><u>${figure}</u>${
-    said}</button>`;
+    verdict}</button>`;
 }
 
 // --- charts, see `makeChart` --------------------------------------------------------------------

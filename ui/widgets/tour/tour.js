@@ -82,11 +82,11 @@ export function mount({ root, find, options: { steps } }) {
     root.dataset.step = at + 1;
     root.dataset.found = "looking";
     window.page.open(tab);
-    const found = await onView(targets, () => mine !== ticket);
+    const control = await onView(targets, () => mine !== ticket);
     if (mine !== ticket) return;
-    pointAt(found);
-    root.dataset.found = found ? "yes" : "no";
-    if (found) keepInView(mine);
+    pointAt(control);
+    root.dataset.found = control ? "yes" : "no";
+    if (control) keepInView(mine);
     setStage(steps[at], () => mine !== ticket);
   }
 
@@ -132,9 +132,9 @@ export function mount({ root, find, options: { steps } }) {
     target.scrollIntoView({ block, behavior: stillness.matches ? "instant" : "smooth" });
   }
 
-  function pointAt(found) {
+  function pointAt(control) {
     if (target) delete target.dataset.toured;
-    target = found;
+    target = control;
     if (target) target.dataset.toured = "here";
     // Beside a control; but nothing of a stage is ever covered, where there is room beside it.
     card.dataset.place = target?.closest(".control-column") ? "beside" : "foot";
