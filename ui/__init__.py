@@ -4,11 +4,10 @@ import inspect
 
 
 def _file_of(thing, file_of=inspect.getfile):
-    """The file in which a thing is defined; of a component of Gradio's, none.
+    """The file in which a thing is defined; none for a component of Gradio's.
 
-    Gradio writes type stubs for every component as soon as its class is made, and parses the whole
-    source file for each: a second, each time that the page starts. Where there is no file it does
-    not.
+    Gradio writes type stubs for every component when its class is made, and parses the whole source
+    file for each. That takes a second at each start of the page. Without a file Gradio skips it.
     """
     if type(thing).__name__ == "ComponentMeta":
         raise OSError("its file is not needed")

@@ -1,23 +1,23 @@
-"""How what a visitor does is answered: without Gradio's spinner, and not as a part of the API."""
+"""How events are wired: without Gradio's spinner, and hidden from the API."""
 
 from __future__ import annotations
 
 import gradio as gr
 
-VISITORS = 32  # whose runs go on at a time, in turn; as many more wait in the queue
+VISITORS = 32  # run at a time, in turn; as many more wait in the queue
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
-# Of two choices in a breath the second would be dropped otherwise.
+# Otherwise the second of two quick choices would be dropped.
 LATEST = QUIET | {"trigger_mode": "always_last"}
 EVERY = QUIET | {"trigger_mode": "multiple"}
-# Not by way of the queue, which is looked at twenty times a second only.
+# Around the queue, which Gradio looks at only twenty times a second.
 AT_ONCE = QUIET | {"queue": False}
-# What runs a model. A new run overtakes the old one: a click never waits for what it replaces.
+# For events that run a model. A new run overtakes the old one, so that no click waits for it.
 STREAM = EVERY | {"concurrency_id": "model", "concurrency_limit": VISITORS}
 
 
 def arm(studio, visitor: gr.Request, place: str, yields: bool = False):
-    """The ticket of what a visitor asks for at a place of the page; see ``Studio.arm``."""
+    """The ticket for a visitor's request at a place of the page; see ``Studio.arm``."""
     try:  # in milliseconds of their own clock, see browser/stream.js
         at = float(visitor.headers["x-asked-at"])
     except (AttributeError, KeyError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""What each word and symbol of the page means, read from the glossary among the documents."""
+"""The meaning of each word and symbol of the page, read from the glossary in the documents."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _TERM = re.compile(r"\[\[(.+?)(?:\|(.+?))?\]\]")
 @cache
 def glossary() -> dict[str, str]:
     """The definition of each name, in one or two plain sentences of HTML."""
-    told = {name: _set(text) for name, text in _entries().items()}
-    return {name: text if name == REPORT else linked(text) for name, text in told.items()}
+    definitions = {name: _as_html(text) for name, text in _entries().items()}
+    return {name: text if name == REPORT else linked(text) for name, text in definitions.items()}
 
 
 def linked(text: str) -> str:
@@ -35,12 +35,12 @@ def explained(text: str) -> str:
     Raises:
         KeyError: for a name that the glossary does not have.
     """
-    return _TERM.sub(lambda found: _term(found[1], found[2] or found[1]), text)
+    return _TERM.sub(lambda match: _term(match[1], match[2] or match[1]), text)
 
 
 @cache
 def _entries() -> dict[str, str]:
-    """What each name means, as it is written.
+    """The meaning of each name, as it is written.
 
     Raises:
         ValueError: if a name has two meanings.
@@ -58,16 +58,16 @@ def _term(name: str, shown: str) -> str:
     if name not in _entries():
         name = name[0].lower() + name[1:]
         _entries()[name]
-    return f'<span data-term="{escape(name)}" tabindex="0">{_look(shown)}</span>'
+    return f'<span data-term="{escape(name)}" tabindex="0">{_with_subscripts(shown)}</span>'
 
 
-def _set(meaning: str) -> str:
+def _as_html(meaning: str) -> str:
     text = escape(meaning.replace("*", ""), quote=False)
     text = _LINK.sub(lambda link: _link(link[1], link[2]), text)
-    return _look(text)
+    return _with_subscripts(text)
 
 
-def _look(text: str) -> str:
+def _with_subscripts(text: str) -> str:
     return re.sub(r"\bx_t\b", "<i>x</i><sub>t</sub>", text)
 
 

@@ -1,10 +1,10 @@
-"""What the page needs of Gradio that Gradio does not promise, as far as Python goes.
+"""The parts of Gradio that the page's Python needs and that Gradio does not promise.
 
-Nothing else in Python uses a private name of Gradio, or spells one of its messages, except for
-what a component has of itself: `GRADIO_CACHE`, the folder whose files are served, and
-`is_template`, by which a subclass is drawn as what it is a subclass of. Each release may change any
-of this: `tests/ui/test_gradio_internals.py` says what a new one broke. What scripts and styles need
-stands in `docs/gradio.md`.
+No other Python file uses a private name of Gradio or spells one of its messages. Two attributes of
+components are exceptions: `GRADIO_CACHE`, the folder whose files are served, and `is_template`,
+which draws a subclass like its base class. Each release may change any of this:
+`tests/ui/test_gradio_internals.py` says what a new one broke. The needs of scripts and styles stand
+in `docs/gradio.md`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gradio.utils import get_upload_folder
 __all__ = ["FONTS", "MATHEMATICS", "ComponentProcessingError", "get_upload_folder"]
 
 SEEN = "6.31.0"
-# By name, why.
+# For each name, why the page needs it.
 NAMES = {
     "gradio.Blocks.process_api": "every call runs through it: a refused one is noted in one line",
     "gradio.Blocks.get_config_file": "what the browser is told of the page",
@@ -35,12 +35,12 @@ NAMES = {
     "gradio.themes.utils.colors": "the scales of the theme",
     "gradio.themes.utils.sizes": "the scales of the theme",
 }
-# Folders of its package: the letters that its own themes may use, and those of mathematics.
+# Folders of its package: the fonts that its own themes may use, and those of mathematics.
 FONTS = "gradio", "templates/frontend/static/fonts"
 MATHEMATICS = "gradio", "templates/frontend/assets"
-# Of a component in the page; see ``without_what_nobody_reads``.
+# Properties of a component in the config; see ``without_what_nobody_reads``.
 UNREAD = ("api_info", "api_info_as_input", "api_info_as_output", "example_inputs")
-# Of a function in the page: what counts as no or none where it is not said.
+# Properties of a function in the config: a missing one counts as false or none.
 ELSE_NONE = (
     "trigger_only_on_success",
     "trigger_only_on_failure",
@@ -55,13 +55,13 @@ ELSE_NONE = (
 # --- values ---
 
 
-def file(path: str, **more: Any) -> dict[str, Any]:
-    """What Gradio turns into a file with an address when it stands in a value."""
-    return {"path": path, "meta": {"_type": "gradio.FileData"}} | more
+def file(path: str, **fields: Any) -> dict[str, Any]:
+    """A part of a value that Gradio turns into a file with an address."""
+    return {"path": path, "meta": {"_type": "gradio.FileData"}} | fields
 
 
 def is_file(value: dict[str, Any]) -> bool:
-    """Whether Gradio would take a value for a file: it fetches an address and looks for a path."""
+    """True if Gradio would take a value for a file: it fetches an address and looks for a path."""
     return "path" in value and "meta" in value
 
 
@@ -74,21 +74,21 @@ def functions(page: gr.Blocks) -> Iterator[BlockFunction]:
 
 
 def function(page: gr.Blocks, number: Any) -> BlockFunction | None:
-    """What is called by this number, whatever a stranger sent for it."""
+    """The function of this number, or None; a stranger may send anything for it."""
     return page.fns.get(number) if type(number) is int else None
 
 
 def public_function(page: gr.Blocks, name: str) -> BlockFunction | None:
-    """What is called by this name."""
+    """The public function of this name, or None."""
     public = (f for f in functions(page) if f.api_visibility == "public")
     return next((f for f in public if f.api_name == name), None)
 
 
 def component_function(page: gr.Blocks, number: Any, name: Any):
-    """What the script of a component calls by this name, if it is one of its `server_functions`."""
+    """The function of this name among a component's `server_functions`, or None."""
     component = page.blocks.get(number) if type(number) is int else None
-    found = getattr(component, name, None) if isinstance(name, str) else None
-    return found if getattr(found, "_is_server_fn", False) else None
+    method = getattr(component, name, None) if isinstance(name, str) else None
+    return method if getattr(method, "_is_server_fn", False) else None
 
 
 def announce_progress_on(page: gr.Blocks, component: gr.components.Component) -> None:
@@ -98,9 +98,9 @@ def announce_progress_on(page: gr.Blocks, component: gr.components.Component) ->
 
 
 def without_what_nobody_reads(config: dict[str, Any]) -> dict[str, Any]:
-    """The page without what its components would take and give as functions of the API, each three
-    times, of which only that of the public functions is asked for; without what is for parts that
-    are rendered anew; and by the name of its kind, not by a hash, for each of Gradio's own."""
+    """The config, shortened. A component is named by its kind, not by a hash, and describes itself
+    for the API only if a public function uses it. Left out are also properties for parts that are
+    rendered anew, and properties of functions that are false or none."""
     for component in config["components"]:
         component["component_class_id"] = component["type"]
         for name in ("delete_callback", "preserved_by_key"):
@@ -108,10 +108,10 @@ def without_what_nobody_reads(config: dict[str, Any]) -> dict[str, Any]:
         if component["type"] != "api":
             for name in UNREAD:
                 component.pop(name, None)
-    for function in config["dependencies"]:
+    for event in config["dependencies"]:
         for name in ELSE_NONE:
-            if not function.get(name):
-                function.pop(name, None)
+            if not event.get(name):
+                event.pop(name, None)
     return config
 
 
@@ -119,10 +119,10 @@ def without_what_nobody_reads(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def has_left() -> bool:
-    """Whether whoever called the function that runs here has left.
+    """True if the caller of the function that runs here has left.
 
-    Gradio itself asks between the answers of a generator only, not within a single one. Where it
-    notes nothing of that, nobody has left.
+    Gradio itself checks only between the answers of a generator, not within one. If it notes
+    nothing about the caller, nobody has left.
     """
     queue = getattr(LocalContext.blocks.get(None), "_queue", None)
     event = getattr(queue, "event_ids_to_events", {}).get(LocalContext.event_id.get(None))
@@ -130,11 +130,10 @@ def has_left() -> bool:
 
 
 def lighten_sessions() -> None:
-    """Make every session from now on without the copy of the whole page that Gradio keeps in each.
+    """Make every new session without the copy of the whole page that Gradio keeps in each.
 
     Only deep links read that copy, and the page offers none. Making it takes a tenth of a second,
-    in which the server hears nobody; it takes half a megabyte, and every value that is shown is
-    kept in it as well.
+    in which the server answers nobody, and half a megabyte. It keeps every shown value as well.
     """
     SessionState.__init__ = _begin
     SessionState._update_config = SessionState._update_value_in_config = _keep_nothing

@@ -34,7 +34,7 @@ ICON = Path(__file__).parent / "theme" / "icon.png"  # noise that becomes a samp
 TITLE = "Learning the Noise"
 HEADER = f"""# {TITLE}
 Watch a picture come out of noise, step by step."""
-# What ``launch`` needs to know of the page.
+# For ``launch``: the scripts, styles and icon of the page.
 NAMES = "embed", "gradio", "stream", "store", "keys", "sliders"
 SCRIPTS = [(BROWSER / f"{name}.js").read_text(encoding="utf-8") for name in NAMES]
 # Every visitor's page carries them, so their comments are left out.
@@ -51,7 +51,7 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
     """
     studio = studio or Studio()
     gradio_internals.lighten_sessions()
-    # Served from where they are: copies would be cleared away with visitors' files.
+    # Serve these from where they are: Gradio would clear copies away with visitors' files.
     gr.set_static_paths([recordings.FOLDER, why.FOLDER])
     with guard.Page(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
         with gr.Row(elem_classes="top"):
@@ -81,32 +81,32 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
         keys.input(None, keys, None, js="(on) => void window.singleKeys(on)", **QUIET)
         page.load(None, None, keys, js="() => window.singleKeys()", **QUIET)
         run_tabs = {"sample": grid, "guidance": guided, "reverse": single}
-        raced = {f"reverse {name}": it for name, it in reversing.comparisons.items()}
+        comparisons = {f"reverse {name}": tab for name, tab in reversing.comparisons.items()}
         for run_tab in run_tabs.values():
             pickers = [other.model for other in run_tabs.values() if other is not run_tab]
-            others = [picker for it in raced.values() for picker in it.pickers]
+            others = [picker for tab in comparisons.values() for picker in tab.pickers]
             hub_models.wire(run_tab, pickers, [noising.model, *others])
         _open_tiles(grid, single)
-        places = run_tabs | raced | {"forward": noising, "plane": planar}
+        places = run_tabs | comparisons | {"forward": noising, "plane": planar}
         restore.Arrivals(studio, places).wire(page, dropper, links)
-        opened = [sample_tab, guidance_tab, reverse_tab, forward_tab, plane_tab, results_tab]
-        opened = [tab.select for tab in [*opened, *reversing.tabs.values()]]
-        # Before a first look, which waits: what one event sets off goes on in this order.
+        tabs = [sample_tab, guidance_tab, reverse_tab, forward_tab, plane_tab, results_tab]
+        opened = [tab.select for tab in [*tabs, *reversing.tabs.values()]]
+        # Wired before the first looks, which wait: the answers to one event run in this order.
         gr.on(opened, js="() => window.page.opened()", **EVERY)
         _first_look(grid, sample_tab)
         _first_look(guided, guidance_tab)
         _first_look(single, reverse_tab, reversing.tabs["one"])
         _first_look(noising, forward_tab)
         api.expose(studio)
-        _be_quick(page)
+        _hide_progress(page)
     return page
 
 
-def _be_quick(page: gr.Blocks) -> None:
+def _hide_progress(page: gr.Blocks) -> None:
     """Let no event announce its progress on the components that it changes.
 
-    The page shows none, and the browser would copy the whole value of every component that any
-    event ever changed, twice for each event: a tenth of a second while a slider moves.
+    The page shows no progress. Yet the browser would copy the whole value of every component that
+    any event ever changed, twice for each event: a tenth of a second while a slider moves.
     """
     nowhere = gr.Textbox(visible=False)
     gradio_internals.announce_progress_on(page, nowhere)
@@ -116,27 +116,27 @@ def _open_tiles(grid: RunTab, single: RunTab) -> None:
     """A click on a tile of the grid shows that image alone, in full."""
 
     def show(current, picked: gr.SelectData, visitor: gr.Request) -> Iterator[dict]:
-        # Of a page left open for long the server may know no more than what it sends.
-        current = current or _named(grid.studio, picked.value)
+        # If a page was left open for long, the server may know only what the page sends.
+        current = current or _run_named(grid.studio, picked.value)
         if current is None:
             yield single.silence
             return
-        alone = grid.studio.settled(tile_of(grid.studio, current, picked.index))
-        yield single.set_to(alone)
-        kept = single.studio.tile(current, picked.index)
-        if kept is None:  # its run has had to make room: sample this image again
-            yield from single.stream(visitor, alone)
+        key = grid.studio.settled(tile_of(grid.studio, current, picked.index))
+        yield single.set_to(key)
+        tile = single.studio.tile(current, picked.index)
+        if tile is None:  # its run made room for others: sample this image again
+            yield from single.stream(visitor, key)
             return
         # Under its own name, and copied: it can be taken as a file.
-        kept = replace(kept, film=kept.film.until(kept.steps_done), key=alone, id=new_id())
-        single.studio.keep(kept)
-        yield from single.show(visitor, kept)
+        tile = replace(tile, film=tile.film.until(tile.steps_done), key=key, id=new_id())
+        single.studio.keep(tile)
+        yield from single.show(visitor, tile)
 
-    # Once the tab is there: of news that a browser finds in one breath, a player that it has yet
-    # to build would keep the last, which need not be the film.
-    there = f'(...values) => window.page.go("{single.name}", values)'
+    # Open the tab first: a player that is not built yet keeps only the last of the values that
+    # arrive together, which need not be the film.
+    script = f'(...values) => window.page.go("{single.name}", values)'
     outputs = [*single.controls.inputs, *single.outputs]
-    grid.stage.select(show, grid.current, outputs, js=there, **STREAM)
+    grid.stage.select(show, grid.current, outputs, js=script, **STREAM)
 
 
 def tile_of(studio: Studio, key: Key, image: int) -> Key:
@@ -150,7 +150,7 @@ def tile_of(studio: Studio, key: Key, image: int) -> Key:
     return Key(key.model, replace(request, n=1, first=number, label=label))
 
 
-def _named(studio: Studio, run) -> Key | None:
+def _run_named(studio: Studio, run) -> Key | None:
     """The run that the stage names (``player_values.run_name``); None if there is no such run."""
     try:
         return studio.settled(permalinks.parse(parse_qsl(str(run)), Key("", Request())))
@@ -158,15 +158,15 @@ def _named(studio: Studio, run) -> Key | None:
         return None
 
 
-def _first_look(tab, *opened: gr.Tab) -> None:
+def _first_look(tab, *page_tabs: gr.Tab) -> None:
     """A tab that is opened for the first time shows something that moves."""
 
     def start(model, visitor: gr.Request) -> Iterator[dict]:
-        if model is None:  # the browser says so where something stands, or is on its way
+        if model is None:  # the browser sends none if a run is on the stage or on its way
             yield tab.silence
         else:
             yield from tab.look(visitor, model)
 
     look = f'(model) => window.page.look(model, "{tab.name}")'
     outputs = [*tab.settable, *tab.outputs]
-    gr.on([it.select for it in opened], start, tab.model, outputs, js=look, **STREAM)
+    gr.on([page_tab.select for page_tab in page_tabs], start, tab.model, outputs, js=look, **STREAM)

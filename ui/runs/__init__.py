@@ -1,1 +1,1 @@
-"""What a visitor's press sets off: which model, within which limits, and what is kept of it."""
+"""Runs that a visitor starts: which model, within which limits, and what is kept of them."""

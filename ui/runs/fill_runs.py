@@ -1,4 +1,4 @@
-"""Holes in pictures, filled on behalf of visitors."""
+"""Holes in pictures, filled for visitors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FillKey(Key):
 
     Attributes:
         picture: the bytes of a picture of the model's shape.
-        hole: for each of its pixels a byte, 0 where it is known.
+        hole: a byte for each of its pixels, 0 if the pixel is known.
         resample: how often each stretch of steps is walked.
     """
 
@@ -48,37 +48,37 @@ def stream(studio: Studio, ticket: Ticket, key: FillKey) -> Iterator[tuple[int, 
     """Fill a hole, in turn with other visitors' runs.
 
     Yields:
-        how many steps were taken, those that are gone over again among them, and the progress.
+        the number of steps taken, repeated ones among them, and the progress.
 
     Raises:
-        InvalidInput: for what the bounds on work or memory do not allow.
+        InvalidInput: if the bounds on work or memory do not allow it.
     """
-    model, kept, taken = studio.model(key.model), studio.kept(key), 0
+    model, stored, count = studio.model(key.model), studio.kept(key), 0
     check_work(model, [key.request] * key.resample, "these steps, gone back over,")
-    if kept is not None and kept.finished:
-        yield key.request.steps * key.resample, replace(kept, seconds=None)
+    if stored is not None and stored.finished:
+        yield key.request.steps * key.resample, replace(stored, seconds=None)
         return
     with studio.room(film_bytes((key.request.n, *model.shape), key.request.steps)):
         account = Account()
 
-        def begun():
+        def begin():
             run = fill_run(model, *key.opened(model), key.request)
             return run, run.film()
 
         def steps():
-            nonlocal taken
+            nonlocal count
             for step, is_kept in filling(run, key.resample):
-                taken += 1
+                count += 1
                 if is_kept:
                     film.add(step)
                 yield
 
-        run, film = studio.engine.do(begun, account=account)
-        told = Progress(key, film, 0.0, calls=fill_calls(run, key.resample))
+        run, film = studio.engine.do(begin, account=account)
+        progress = Progress(key, film, 0.0, calls=fill_calls(run, key.resample))
         for _ in studio.paced(ticket, steps(), PAUSE, account):
-            yield taken, replace(told, seconds=account.spent)
+            yield count, replace(progress, seconds=account.spent)
         if not ticket.superseded:
             stopped = not film.finished
-            done = replace(told, seconds=account.spent, done=True, stopped=stopped)
+            done = replace(progress, seconds=account.spent, done=True, stopped=stopped)
             studio.keep(done)
-            yield taken, done
+            yield count, done

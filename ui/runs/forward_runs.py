@@ -1,4 +1,4 @@
-"""The forward process of a picture, on behalf of visitors."""
+"""The forward process of a picture, for visitors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _END = object()
 def noised(
     studio: Studio, model: Model, picture: np.ndarray, seed: int, ticket: Ticket
 ) -> ForwardFilm | None:
-    """The forward process of a picture; that of the last few is not computed again.
+    """The forward process of a picture. Those of the last few pictures are not computed again.
 
     None if it was overtaken.
     """
@@ -49,7 +49,7 @@ def noised(
 
 
 def value(model: Model, noised: ForwardFilm, run: str) -> dict:
-    """What the player shows of it."""
+    """The player's value for a forward process."""
     film, frames = noised.film, noised.film.frames
     # Counted from 1: the player shows no second picture at step 0, and here there is one.
     about = {"columns": 1, "seconds": 0, "calls": 0, "total": frames}

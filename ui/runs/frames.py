@@ -1,7 +1,7 @@
 """Frames of a film that a browser does not hold yet, sent when its visitor scrubs to them.
 
-One transfer carries as many frames as fit; of a longer film the others stay on the server, which
-keeps them for as long as it keeps the film.
+One transfer carries as many frames as fit. The other frames of a longer film stay on the server for
+as long as it keeps the film.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def some_frames(asked: Any) -> dict[str, Any] | None:
         asked: `source`, a film's name, and `frame`, a number; but a browser may send anything.
 
     Returns:
-        `first`, the number of the first of them, and `frames`, for each the bytes of its panes.
+        `first`, the number of the first frame, and `frames`, for each the bytes of its panes.
         None if the film is no longer kept.
     """
     asked = asked if isinstance(asked, dict) else {}

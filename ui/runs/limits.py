@@ -1,4 +1,4 @@
-"""How much a visitor may ask for at a time: images, denoisings, and what one step may cost."""
+"""Limits of what a visitor may ask for at a time: images, denoisings, the cost of one step."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from ddpm_core.errors import check_int
 
 # A minute of two cores, about; sixteen images over all 1,000 steps must be within it.
 MAX_WORK = 20_000
-MAX_WORK_FLOPS = 0.6e9  # of one denoising that counts as one
-SMALL = 2 * 10**6  # weights; counting operations, the first time, would hold the page up
+MAX_WORK_FLOPS = 0.6e9  # of a denoising that counts as one
+SMALL = 2 * 10**6  # weights; counting the operations of smaller models would only delay the page
 MAX_STEP_FLOPS = 250e9  # half a second: while a step lasts, nobody else's picture moves
-LARGE = 64 * 64  # pixels; where images are larger, operations are always counted
+LARGE = 64 * 64  # pixels; for larger images operations are always counted
 MAX_IMAGES = 64
 MAX_SHEET = 160  # images of an atlas
-MAX_TRACED = 4_000  # images times steps of which everything is recorded, 40 MB of digits or so
+MAX_TRACED = 4_000  # images times steps that are recorded in full, about 40 MB of digits
 
 
 def most_images(model: Model) -> int | None:
-    """Images evaluated at a time within ``MAX_STEP_FLOPS``; None for as many as ever come."""
+    """Images evaluated at a time within ``MAX_STEP_FLOPS``; None if there is no limit."""
     return max(1, int(MAX_STEP_FLOPS / model.flops)) if is_counted(model) else None
 
 
 def check_through(model: Model, requests: list[Request]) -> None:
-    """Refuse what would be differentiated through the network in one piece of too much work."""
+    """Refuse too many images that are differentiated through the network at a time."""
     most = most_images(model)
     if most is not None:
         through = sum(r.n for r in requests if r.guidance == "classifier" and r.at == "x0-through")
-        # There, and back at twice the cost.
+        # Forward, and backward at twice the cost.
         words = f"images differentiated through {model.name} at a time"
         check_int(words, through, 0, max(1, most // 3))
 
 
 def is_counted(model: Model) -> bool:
-    """Whether its operations are: all but those of what ships and is small enough for anything."""
+    """True if a model's operations are counted. Those of small models that ship are not."""
     large = model.parameters >= SMALL or model.shape[1] * model.shape[2] > LARGE
     return large or "flops" in vars(model)
 
 
 def most_work(model: Model) -> int:
-    """Denoisings done at a time: ``MAX_WORK``, or as many fewer as they cost more."""
+    """Denoisings done at a time: ``MAX_WORK``, or fewer if each costs more."""
     if not is_counted(model):
         return MAX_WORK
     return max(1, round(MAX_WORK * min(1, MAX_WORK_FLOPS / model.flops)))

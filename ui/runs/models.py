@@ -1,4 +1,4 @@
-"""The models of the page: loaded once, fetched from the Hub, or of whoever serves it."""
+"""The models of the page: shipped, fetched from the Hub, or added by its host; loaded once."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from lab.process.engine import shared_engine
 
 from .limits import is_counted, most_images
 
-# What a visitor may have fetched, on one's own machine and on a page for others: there it is
-# fetched in nobody's name, and into a cache that holds nothing else.
+# Limits of what a visitor may have fetched, on one's own machine and on a page for others. A page for
+# others fetches without a token, into a cache of its own.
 HUB = hub.Hub(max_bytes=300 * 10**6)
 PUBLIC_HUB = replace(
     HUB,
@@ -39,21 +39,21 @@ class Models:
         device: see ``hardware.find_device``.
 
     Attributes:
-        own: what these are called.
+        own: the names of these models.
         engine: evaluates all of them; steps of all runs take turns on it.
     """
 
     def __init__(self, source: hub.Hub = HUB, own: Sequence[str | Path] = (), device: str = "auto"):
         self._models: OrderedDict[str, Model] = OrderedDict()
-        # Names of those whose operations are counted: to count on a visitor's thread would disturb
-        # whoever differentiates at that moment.
+        # Names of models that are ready, their operations counted: counting on a visitor's thread
+        # would disturb a run that differentiates at that moment.
         self._ready: set[str] = set()
         self._hub, self._device = source, find_device(device)
         self._downloads = ThreadPoolExecutor(DOWNLOADS, "download")
         self._downloading = threading.BoundedSemaphore(DOWNLOADS)
         self._guard = threading.RLock()
-        # A shipped model loads quickly and does not wait for a fetched one. Of each kind one loads
-        # at a time, which bounds the memory.
+        # A shipped model loads quickly and does not wait for a fetched one. One model of each kind
+        # loads at a time, which bounds the memory.
         self._loading = {"shipped": threading.Lock(), "fetched": threading.Lock()}
         self.engine = shared_engine()
         self.own: list[str] = []
@@ -66,8 +66,8 @@ class Models:
             )
 
     def _add(self, folder: Path) -> None:
-        """Offer a model of whoever serves the page: by its path as they gave it, so that a copied
-        command finds it, but never with all of the machine's folders."""
+        """Offer a model of the page's host. Its name is the path as given, so that a copied command
+        finds it, but for a path that would show the machine's folders."""
         model = load(folder)
         name = model.name if folder.is_absolute() or ".." in folder.parts else folder.as_posix()
         if name in self.names():
@@ -87,14 +87,14 @@ class Models:
         model = self._known(name)
         if model is not None and name in self._ready:
             return model
-        # Whoever needs no other model goes on meanwhile. Nothing under these locks may wait for the
-        # engine, on which somebody may be waiting for one of them.
+        # Runs of other models go on meanwhile. Nothing under these locks may wait for the engine: a
+        # job on the engine may be waiting for one of them.
         with self._loading["shipped" if name in self.names() else "fetched"]:
             model = self._known(name) or self._loaded(name)
         model.evaluate = self.engine.evaluate
         if "flops" not in vars(model) and (is_counted(model) or name not in self.names()):
             self.engine.do(lambda: model.flops)  # once
-        # As many in one evaluation, whatever comes together: halves of guidance, rows, visitors.
+        # At most so many images in one evaluation: halves of guidance, rows, visitors together.
         model.evaluate = partial(self.engine.evaluate, most=most_images(model))
         self._ready.add(name)
         return model
@@ -125,18 +125,18 @@ class Models:
         return model
 
     def is_here(self, name: str) -> bool:
-        """Whether a model ships, or was fetched."""
+        """True if a model ships or was fetched."""
         return name in self.names() or self._hub.cached(name) is not None
 
     def can_fetch(self, name: str) -> bool:
-        """Whether a model of the Hub could be had now."""
+        """True if a model of the Hub could be fetched now."""
         return self._hub.has(name)
 
     def fetching(self, name: str) -> Iterator[tuple[int, int]]:
-        """Fetch a model from the Hub, if it is not here; yields the bytes so far, and of all.
+        """Fetch a model from the Hub, if it is not here; yields the bytes so far and in all.
 
         Raises:
-            InvalidInput: saying why it cannot be had, see ``Hub.folder``.
+            InvalidInput: saying why it cannot be fetched, see ``Hub.folder``.
         """
         if self.is_here(name):
             return
@@ -144,9 +144,9 @@ class Models:
             raise InvalidInput(f"{DOWNLOADS} downloads are under way already; try again soon")
         state = (0, 0)
 
-        def note(*figures):
+        def note(*counts):
             nonlocal state
-            state = figures
+            state = counts
 
         job = self._downloads.submit(self._hub.folder, name, note)
         job.add_done_callback(lambda _: self._downloading.release())

@@ -1,4 +1,4 @@
-"""Points in the plane, on behalf of visitors: trained in front of them, sampled, taken as files."""
+"""Points in the plane, for visitors: trained in front of them, sampled, taken as files."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ PIECE = 20  # training steps in one turn on the engine, about a twentieth of a s
 PAUSE = 0.2  # seconds between two looks at a training
 LOOKS = 20  # how often in a training points are sampled
 KEPT = 64  # flows with their networks, a megabyte each
-POINT, ARROW = 8192, 127 / 3  # what is sent for a length of 1: points reach 4, arrows 3
+POINT, ARROW = 8192, 127 / 3  # sent for a length of 1: points reach 4, arrows 3
 _kept: OrderedDict[str, Kept] = OrderedDict()
 _guard = Lock()
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What stands on a visitor's stage, so that it can be sampled again and taken as a file."""
+    """The training and the flow on a visitor's stage, to be sampled again or taken as a file."""
 
     training: Training
     flow: Flow
 
 
 def read(asked: Mapping[str, Any]) -> tuple[Task, Walk]:
-    """What a visitor's controls ask for.
+    """The task and the walk that a visitor's controls ask for.
 
     Raises:
         InvalidInput: naming what is wrong.
@@ -66,17 +66,17 @@ def read(asked: Mapping[str, Any]) -> tuple[Task, Walk]:
 
 
 def stream(studio: Studio, ticket: Ticket, asked: Mapping[str, Any]) -> Iterator[dict]:
-    """Values for the stage: a training, unless the network on it is to be sampled again, and then
-    the points on their way.
+    """Values for the stage: a training, and then the points on their way. There is no training if
+    the network on the stage is to be sampled again.
 
     Raises:
         InvalidInput: naming what is wrong.
     """
     task, walk = read(asked)
     studio.engine.do(lambda: Flow.check(task, walk))  # before anything is trained
-    kept = find(asked.get("run")) if asked.get("do") == "sample" else None
-    if kept is not None and kept.training.task == task:
-        training = kept.training
+    stored = find(asked.get("run")) if asked.get("do") == "sample" else None
+    if stored is not None and stored.training.task == task:
+        training = stored.training
     else:
         training = studio.engine.do(Training, task)
         yield from _trained(studio, ticket, training)
@@ -98,20 +98,20 @@ def stream(studio: Studio, ticket: Ticket, asked: Mapping[str, Any]) -> Iterator
 
 
 def _trained(studio: Studio, ticket: Ticket, training: Training) -> Iterator[dict]:
-    """Train in turn with whatever else goes on, until the end or until a visitor has enough."""
-    account, told, looked, points = Account(), 0.0, -1, None
+    """Train in turn with other runs, until the end or until the visitor stops it."""
+    account, sent_at, last_look, points = Account(), 0.0, -1, None
     while training.done < training.steps and not ticket.asked:
         studio.engine.do(training.advance, PIECE, account=account)
         look = LOOKS * training.done // training.steps
-        if look > looked:
-            points, looked = studio.engine.do(training.sample, account=account), look
-        if time.monotonic() - told > PAUSE:
-            told = time.monotonic()
+        if look > last_look:
+            points, last_look = studio.engine.do(training.sample, account=account), look
+        if time.monotonic() - sent_at > PAUSE:
+            sent_at = time.monotonic()
             yield _about(training) | {"kind": "live", "points": _points([points])}
 
 
 def _about(training: Training) -> dict:
-    """How a training goes, and what it learns from."""
+    """The progress of a training, and its data."""
     task = training.task
     return {
         "done": training.done,
@@ -123,7 +123,7 @@ def _about(training: Training) -> dict:
 
 
 def film(name: str, training: Training, flow: Flow) -> dict:
-    """What the stage shows of a flow that is complete."""
+    """The stage's value for a flow that is complete."""
     return _about(training) | {
         "kind": "film",
         "run": name,
@@ -147,14 +147,14 @@ def _points(points: Sequence) -> str:
 
 
 def _arrows(fields: Sequence) -> str:
-    """Against the noise, where points are pulled; int8, and none longer than the longest."""
+    """Arrows against the noise, the way points are pulled: int8, and no longer than 3."""
     eps = np.stack(fields)
     length = np.linalg.norm(eps, axis=2, keepdims=True)
     return raw(np.rint(-eps * ARROW / np.maximum(1, length / 3)).astype(np.int8))
 
 
 def find(name: object) -> Kept | None:
-    """What was kept under a name, unless others have taken its place."""
+    """The training and the flow under a name; None if newer ones took their place."""
     with _guard:
         return _kept.get(str(name))
 
@@ -172,14 +172,14 @@ def kept_flow(name: str) -> Flow:
     Raises:
         InvalidInput: if it is no longer kept.
     """
-    kept = find(name)
-    if kept is None:
+    stored = find(name)
+    if stored is None:
         raise InvalidInput("Train it again to take it")
-    return kept.flow
+    return stored.flow
 
 
 def query(flow: Flow) -> str:
-    """The query of a link that brings it back: it trains again, the same."""
+    """The query of a link that brings the flow back by the same training."""
     task, walk = flow.task, flow.walk
     parts = {"tab": "plane", "data": task.data, "schedule": task.schedule, "seed": task.seed}
     parts |= {"sampler": walk.sampler, "steps": walk.steps, "label": walk.label}
@@ -190,18 +190,19 @@ def query(flow: Flow) -> str:
 def python(flow: Flow) -> str:
     """Python that trains the same network and makes the same film."""
     task, walk = flow.task, flow.walk
-    given = f"Task({task.data!r}, {task.schedule!r}, seed={task.seed}"
-    given += f", drawn=unpacked({packed(task.drawn)!r}))" if task.drawn else ")"
-    how = f"Walk({walk.sampler!r}, steps={walk.steps}, label={walk.label!r}, scale={walk.scale:g})"
+    task_code = f"Task({task.data!r}, {task.schedule!r}, seed={task.seed}"
+    task_code += f", drawn=unpacked({packed(task.drawn)!r}))" if task.drawn else ")"
+    walk_code = f"Walk({walk.sampler!r}, steps={walk.steps}, label={walk.label!r}, "
+    walk_code += f"scale={walk.scale:g})"
     names = "Flow, Task, Training, Walk, picture" + (", unpacked" if task.drawn else "")
     return "\n".join(
         [
             "from ddpm_core import save_animation",
             f"from lab.process.plane import {names}",
             "",
-            f"training = Training({given})",
+            f"training = Training({task_code})",
             "training.advance(training.steps)",
-            f"flow = Flow(training.network, training.task, {how})",
+            f"flow = Flow(training.network, training.task, {walk_code})",
             "list(flow.making())  # flow.points, by the learned and the exact prediction",
             "frames = [picture(flow, i) for i in range(len(flow.t))]",
             f'save_animation(frames, "{task.data}.gif", frame_ms=80)',
@@ -211,7 +212,7 @@ def python(flow: Flow) -> str:
 
 
 def offered() -> dict[str, Any]:
-    """What the controls of the stage offer, as (label, value), and its bounds."""
+    """The choices of the stage's controls, as (label, value), and its bounds."""
     return {
         "most": {"steps": MOST_STEPS, "scale": MAX_SCALE, "drawn": MOST_DRAWN},
         "plane": {

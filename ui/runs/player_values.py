@@ -1,4 +1,4 @@
-"""What a run looks like to the player."""
+"""Runs as values for the player."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .frames import name_of
 from .runs import Progress, Studio
 from .ticket import Ticket
 
-# Noise hardly compresses: of a longer film so many frames are sent that each pane fits into this.
+# Noise hardly compresses, so a longer film sends only as many frames of a pane as fit into this.
 PANE_BYTES = 2 * 2**20
-LONG = 3.0  # seconds; how long a run takes that is longer is said while it lasts
+LONG = 3.0  # seconds; a longer run says how long it takes while it lasts
 LAST_WORD = 5.0  # seconds that an overtaken run may take to end its step
 FAILED = "The run failed on the server, which has made a note of it."
 
@@ -49,15 +49,15 @@ def ordered(value: dict, ticket: Ticket) -> dict:
 
 
 def failed(message: object, ticket: Ticket) -> dict:
-    """Why there is nothing new to see."""
+    """An error, which says why there is nothing new to see."""
     return ordered(player.error(str(message)), ticket)
 
 
 def once_more(ticket: Ticket, news: dict) -> Iterator[dict]:
-    """The only news of a run, said again once the run that it overtook has had its last word.
+    """Yield the only news of a run again, after the last news of the run that it overtook.
 
-    Of two values of one component that a browser finds in one breath it shows the later, and that
-    may be the other's: nothing else would ever show this one.
+    A browser shows only the later of two values of a component that arrive together. If that is
+    the other run's, nothing else would ever show this one.
     """
     if ticket.speaks_last(LAST_WORD):
         yield news
@@ -103,7 +103,7 @@ def transfer(film: Film) -> int:
 
 
 def pictures(film: Film, frames, panes: Iterable[str] = ("x", "x0")) -> dict[str, np.ndarray]:
-    """By pane the pictures of some frames, or of one."""
+    """The pictures of some frames, or of one, by pane."""
     return {pane: player.PANES[pane].pictures(film)[frames] for pane in panes}
 
 
@@ -118,7 +118,7 @@ def columns(progress: Progress) -> int:
 
 
 def judge_of(model: Model):
-    """What reads pictures like a model's, clean ones; None if nothing does."""
+    """A function that reads clean pictures like a model's; None if there is no judge."""
     if "judge" not in roles_for(model):
         return None
     network = classifier_for(model, "judge")
@@ -126,7 +126,7 @@ def judge_of(model: Model):
 
 
 def read_classes(model: Model) -> list[str]:
-    """The names of what the judge of a model's pictures reads; the model may know no classes."""
+    """The classes that the judge of a model's pictures reads; the model may know no classes."""
     return list(classifier_for(model, "judge").classes)
 
 

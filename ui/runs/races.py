@@ -1,4 +1,4 @@
-"""Races on behalf of visitors: how they are named and run, and what the page is told of them."""
+"""Races for visitors: how they are named and run, and their values for the player."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ ERROR_WORDS = {
 }
 MAX_IMAGES = 4  # of each lane
 TILES_PER_SECOND = 80  # sent while a race lasts, four panes each
-# What only one of the views reads.
+# Fields that only one of the views reads.
 OF_VIEW = {"against": "schedules", "error": "break"}
-# How the race of batch-scale is guided; the scale is the visitor's to choose.
+# How the race of batch-scale is guided; the visitor chooses the scale.
 GUIDED = {"guidance": "classifier-noisy", "guidance_scale": 5.0, "label": 3}
 
 
@@ -42,9 +42,9 @@ class RaceKey:
 
     Attributes:
         view: one of ``VIEWS``.
-        request: what every lane samples, apart from what sets them apart.
-        against: of ``"schedules"``: the name of the other model.
-        error: of ``"break"``: the error that the second lane has, one of ``ERRORS``.
+        request: what every lane samples, apart from the differences between lanes.
+        against: for ``"schedules"``, the name of the other model.
+        error: for ``"break"``, the error that the second lane has, one of ``ERRORS``.
     """
 
     view: str
@@ -65,7 +65,7 @@ class RaceKey:
 
 @dataclass(frozen=True)
 class RaceProgress:
-    """Where a race stands, as ``Progress``; its lanes grow as it goes on.
+    """The progress of a race, as ``Progress``; its lanes grow as it goes on.
 
     Attributes:
         earlier: it was computed before it was asked for.
@@ -95,19 +95,19 @@ def settled(studio: Studio, key: RaceKey) -> tuple[RaceKey, list]:
     """
     check_choice("view", key.view, VIEWS)
     check_int("n", key.request.n, 1, MAX_IMAGES)
-    # What another view would read is nothing here, so that equal races have equal names.
+    # Fields of other views are emptied, so that equal races have equal names.
     key = replace(key, **{k: "" for k, view in OF_VIEW.items() if view != key.view})
     if key.view == "break":
         check_choice("error", key.error, ERRORS)
     _check_guidance(key)
     models = [studio.model(name) for name in key.models]
-    few = replace(key.request, fault="none")
-    if key.view == "samplers":  # these it sets itself
-        few = replace(few, sampler="ddpm", steps=models[0].schedule.num_timesteps)
-    key = replace(key, request=studio.allowed(key.model, few))
+    request = replace(key.request, fault="none")
+    if key.view == "samplers":  # it sets these itself
+        request = replace(request, sampler="ddpm", steps=models[0].schedule.num_timesteps)
+    key = replace(key, request=studio.allowed(key.model, request))
     for name in key.models[1:]:
-        studio.allowed(name, few)
-    lanes = 1 if key.view == "samplers" else 2  # of all T; the others are a few steps
+        studio.allowed(name, request)
+    lanes = 1 if key.view == "samplers" else 2  # with all T steps; other lanes have few
     for model in models:
         check_work(model, lanes * [key.request], "side by side these")
     return key, models
@@ -124,7 +124,7 @@ def _check_guidance(key: RaceKey) -> None:
 
 
 def _make(key: RaceKey, models: list) -> Race:
-    room = {"max_bytes": KEPT_BYTES}  # more would not be kept, and everybody's runs would go
+    room = {"max_bytes": KEPT_BYTES}  # more would not be kept, and would push out everybody's runs
     if key.view == "schedules":
         return schedules(*models, key.request, **room)
     if key.view == "samplers":
@@ -148,9 +148,9 @@ def stream(studio: Studio, ticket: Ticket, key: RaceKey) -> Iterator[RaceProgres
         InvalidInput: for a race that the models or the bounds on work do not allow.
     """
     key, models = settled(studio, key)
-    kept = studio.kept(key)
-    if kept is not None and kept.finished:
-        yield replace(kept, earlier=True)
+    stored = studio.kept(key)
+    if stored is not None and stored.finished:
+        yield replace(stored, earlier=True)
         return
     with studio.room(_size(key, models)):
         running = studio.engine.do(_make, key, models)
@@ -171,7 +171,7 @@ def _run(studio: Studio, ticket: Ticket, key: RaceKey, running: Race) -> Iterato
 
 
 def value(progress: RaceProgress, run: str) -> dict:
-    """What the player shows of a race: its newest frames, or all of them once it has ended."""
+    """The player's value for a race: its newest frames, or all of them once it has ended."""
     lanes = progress.race.lanes
     if not progress.done:
         return player.live(run, [_newest(lane) for lane in lanes])
@@ -180,7 +180,7 @@ def value(progress: RaceProgress, run: str) -> dict:
 
 
 def whole(lane: Lane, most: int | None = None, panes: Iterable[str] = player.PANES) -> dict:
-    """All of a lane, or so many frames of it: as many as one transfer should carry, unless told."""
+    """A lane's film: at most ``most`` frames, or as many as one transfer should carry."""
     chosen = lane.strided(most or transfer(lane))
     return player.lane(
         t=[lane.t[i] for i in chosen],
@@ -213,7 +213,7 @@ def _about(lane: Lane) -> dict:
 
 
 def _finite(lane: Lane) -> np.ndarray:
-    """log-SNR with the clean image, whose own is infinite, as far on as one more step."""
+    """The log-SNR of each frame. The clean image's is infinite: it is put about one step further."""
     levels = lane.log_snr.copy()
     if np.isinf(levels[-1]):
         top = float(lane.schedule.log_snr[0])

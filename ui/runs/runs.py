@@ -1,4 +1,4 @@
-"""Runs on behalf of visitors: streamed, stopped on request, kept within a byte budget."""
+"""Runs for visitors: streamed, stopped on request, kept within a byte budget."""
 
 from __future__ import annotations
 
@@ -31,19 +31,18 @@ from .models import Models
 from .ticket import Ticket, Tickets
 
 KEPT_BYTES = 256 * 2**20
-CALLS = 16  # of the API, besides; as many more wait, outside the visitors' queue
-# Films and records of runs under way, of all visitors together; and beside each film what its pages
-# are copied to.
+CALLS = 16  # of the API at a time; as many more wait, outside the visitors' queue
+# For films and records of all visitors' runs under way, and for the copies of each film's pages.
 RUNNING_BYTES = 2**30
-MAX_PREVIEWS = 16  # at a time; Gradio serves everything else, too, from 40 threads
+MAX_PREVIEWS = 16  # at a time; Gradio's 40 threads serve everything else, too
 FRAMES_PER_SECOND = 20
 MEASURED_AT_A_TIME = 25
-PAIRED_BYTES = 8  # a value, of images whose distances are measured
+PAIRED_BYTES = 8  # for each value of images whose distances are measured
 SECONDS_PER_TILE = 0.0015  # larger grids are larger frames: fewer of them a second
 
 
 def new_id() -> str:
-    """The id of a run: of two visitors who ask for the same, each has one of their own."""
+    """The id of a run: two visitors who ask for the same run get two ids."""
     return secrets.token_hex(8)
 
 
@@ -53,7 +52,7 @@ class Key:
 
     Attributes:
         beside: requests that run in the same batch, each with its own row of images.
-        branch_at: None, or the step from which on the one request beside goes on alone.
+        branch_at: the step from which on the one request beside goes on alone, or None.
     """
 
     model: str
@@ -67,13 +66,13 @@ class Key:
 
     @property
     def trunk(self) -> Key:
-        """What the controls spell: of a branch, what it branched from."""
+        """The run that the controls spell: for a branch, the run that it branched from."""
         return self if self.branch_at is None else Key(self.model, self.request)
 
     @property
     def columns(self) -> int | None:
-        """How many images to a row: one row for each request that is guided, or leads from one
-        seed to another; else whatever fits."""
+        """Images in a row: one row for each request that is guided, or leads from one seed to
+        another; else None, for whatever fits."""
         in_rows = self.request.guidance != "none" or self.request.toward is not None
         row = in_rows and self.request.n <= 8
         return self.request.n if self.beside or row else None
@@ -84,23 +83,23 @@ class Key:
         return sum(r.n * r.steps for r in self.requests)
 
     def is_recorded(self, traced: bool) -> bool:
-        """Whether everything of the run is recorded, if that is asked for."""
+        """True if a record is asked for and the run is small enough to be recorded."""
         return traced and self.size <= MAX_TRACED
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands; the film grows as the run goes on.
+    """The progress of a run; the film grows as the run goes on.
 
     Attributes:
-        seconds: of computing so far, without waiting for other visitors' steps; None for a run
+        seconds: computing time so far, without waiting for other visitors' steps; None for a run
             that was computed earlier, or together with other images.
         done: no further progress will come.
         stopped: ended by the visitor before the last step.
-        trace: what guidance did, if that was asked for; of a branch, in its own part only.
-        calls: evaluations of the network for each image at every frame; of a branch, in its own
+        trace: what guidance did, if that was asked for; for a branch, in its own part only.
+        calls: evaluations of the network for each image at every frame; for a branch, in its own
             part only.
-        id: of this run, see ``new_id``.
+        id: this run's, see ``new_id``.
         expected: seconds that all of it will take; None if no such run was measured yet.
     """
 
@@ -134,8 +133,8 @@ class Studio(Models, Tickets):
         Models.__init__(self, *args, **options)
         Tickets.__init__(self)
         self._kept: OrderedDict[str, Progress] = OrderedDict()  # by id
-        self._newest: dict[Key, str] = {}  # the id of the run to show to whoever asks for the same
-        # Of each kind of run, by the number of its images: seconds for a call, the last time.
+        self._newest: dict[Key, str] = {}  # the id of the run to show to the next who asks for it
+        # For each kind of run and number of images: seconds for a call, the last time.
         self._paces: dict[tuple, dict[int, float]] = {}
         self._previews = threading.BoundedSemaphore(MAX_PREVIEWS)
         self._calls = threading.BoundedSemaphore(CALLS)
@@ -168,30 +167,30 @@ class Studio(Models, Tickets):
             InvalidInput: for a request that the model or the bounds on work do not allow.
         """
         key = self.settled(key)
-        kept = self.kept(key)
-        if kept is not None and kept.film.finished and (kept.trace or not traced):
-            yield replace(kept, seconds=None)
+        stored = self.kept(key)
+        if stored is not None and stored.film.finished and (stored.trace or not traced):
+            yield replace(stored, seconds=None)
             return
         with self.room(self._size(key, traced)):
-            going = self._whole if key.branch_at is None else self._branch
-            yield from going(ticket, key, traced, rate)
+            runner = self._whole if key.branch_at is None else self._branch
+            yield from runner(ticket, key, traced, rate)
 
     def _whole(self, ticket, key: Key, traced, rate) -> Iterator[Progress]:
         model = self.model(key.model)  # not on the engine: it may have to be loaded
 
-        def begun():
+        def begin():
             run = Run(model, key.requests)
             return run, run.film(), run.start
 
         account = Account(head_start=ticket.head_start)
-        run, film, start = self.engine.do(begun, account=account)
+        run, film, start = self.engine.do(begin, account=account)
         yield from self._run(ticket, key, run, film, start, None, traced, rate)
 
     def _branch(self, ticket, key: Key, traced, rate) -> Iterator[Progress]:
-        alone = Key(key.model, key.request)
-        trunk = self.kept(alone)
+        trunk_key = Key(key.model, key.request)
+        trunk = self.kept(trunk_key)
         if trunk is None or not (trunk.finished and trunk.trace):
-            for trunk in self._whole(ticket, alone, True, 0):
+            for trunk in self._whole(ticket, trunk_key, True, 0):
                 pass
         if not (trunk.done and trunk.finished):
             return  # it was ended too early
@@ -205,15 +204,15 @@ class Studio(Models, Tickets):
         run = Run(model, key.beside[0])
         film = trunk.film.until(key.branch_at)
         for progress in self._run(ticket, key, run, film, start, step, traced, rate):
-            both = trunk.film.beside(progress.film)
-            progress = replace(progress, film=both)
+            joined = trunk.film.beside(progress.film)
+            progress = replace(progress, film=joined)
             if progress.done:
                 self.keep(progress)
             yield progress
 
     @contextmanager
     def room(self, size: int) -> Iterator[None]:
-        """So many bytes for a run under way; whoever is alone gets what they need.
+        """So many bytes for a run under way; a run that is alone gets all it needs.
 
         Raises:
             InvalidInput: if others' runs take too much.
@@ -239,8 +238,8 @@ class Studio(Models, Tickets):
         recorded = sum(traces) if key.is_recorded(traced) else 0
         if key.branch_at is None:
             return films + recorded
-        # Both have a film of their own, and are copied side by side: once for what is shown, once
-        # for what comes next. What is branched from is recorded in any case.
+        # Trunk and branch have a film each, and are copied side by side twice: for the frame that
+        # is shown and for the next one. The trunk is recorded in any case.
         return 3 * films + max(recorded, traces[0])
 
     def preview(self):
@@ -258,7 +257,7 @@ class Studio(Models, Tickets):
         """A place for a call of the API, whatever way it came; waits for one of ``CALLS``.
 
         Raises:
-            InvalidInput: if as many as are done at a time wait already.
+            InvalidInput: if ``CALLS`` calls wait already.
         """
         full = f"the API is full: {CALLS} calls are under way and as many wait; try again soon"
         with _place(self._callers, full), self._calls:
@@ -277,7 +276,7 @@ class Studio(Models, Tickets):
         check_int("images side by side", sum(r.n for r in requests), 1, MAX_SHEET)
         check_work(model, requests, "side by side these")
         check_through(model, requests)
-        Run(model, requests, images=[])  # whether they fit together
+        Run(model, requests, images=[])  # checks that they fit together
         if key.branch_at is not None:
             check_int("branch_at", key.branch_at, 0, key.request.steps)
             if len(requests) != 2:
@@ -292,17 +291,17 @@ class Studio(Models, Tickets):
     def paced(
         self, ticket: Ticket, steps: Iterator, pause: float, account: Account | None = None
     ) -> Iterator[None]:
-        """Take steps in turn with other runs, until they end or their visitor wants no more; yields
-        every so many seconds, when there is something to be shown."""
-        account, shown = account or Account(), 0.0
+        """Take steps in turn with other runs, until they end or the visitor stops them. Yields
+        every ``pause`` seconds, when something can be shown."""
+        account, shown_at = account or Account(), 0.0
 
         def enough() -> bool:
-            return ticket.asked or time.monotonic() - shown >= pause
+            return ticket.asked or time.monotonic() - shown_at >= pause
 
         while not ticket.asked and self.engine.advance(steps, enough, account):
             if not ticket.asked:
                 yield
-                shown = time.monotonic()  # not before: showing it may take longer than the pause
+                shown_at = time.monotonic()  # not before: showing it may take longer than the pause
 
     def _run(self, ticket, key: Key, run: Run, film: Film, start, previous, traced, rate):
         account = Account(head_start=ticket.head_start)
@@ -312,31 +311,31 @@ class Studio(Models, Tickets):
         shared = calls[key.branch_at or 0]  # a branch is charged for its own part only
         calls = [max(0, n - shared) for n in calls]
         kind = (key.model, frozenset(r.guidance for r in key.requests), trace is not None)
-        told = Progress(key, film, 0.0, calls=calls, expected=self._expected(kind, run, calls))
-        yield told
+        progress = Progress(key, film, 0.0, calls=calls, expected=self._expected(kind, run, calls))
+        yield progress
         steps = reported(run, start, previous) if trace else run.steps(start, previous)
         if trace:
             steps = trace.record(steps, start)
         for _ in self.paced(ticket, film.record(steps), pause, account):
             if not film.finished:
-                yield replace(told, seconds=account.spent)
+                yield replace(progress, seconds=account.spent)
         if film.finished and calls[-1]:
             self._paces.setdefault(kind, {})[len(run.images)] = account.spent / calls[-1]
         if not ticket.superseded:
             stopped = not film.finished
-            end = replace(told, seconds=account.spent, done=True, stopped=stopped, trace=trace)
+            end = replace(progress, seconds=account.spent, done=True, stopped=stopped, trace=trace)
             if key.branch_at is None:
                 self.keep(end)
             yield end
 
     def _expected(self, kind: tuple, run: Run, calls: Sequence[int]) -> float | None:
         """Seconds that a run will take, by the last one of its kind with about as many images."""
-        images, known = len(run.images), self._paces.get(kind, {})
-        nearest = min(known, key=lambda n: abs(math.log(n / images)), default=None)
+        images, paces = len(run.images), self._paces.get(kind, {})
+        nearest = min(paces, key=lambda n: abs(math.log(n / images)), default=None)
         # A call for one image does not take a sixteenth of a call for sixteen.
         if nearest is None or not images / 2 <= nearest <= 2 * images:
             return None
-        return calls[-1] * known[nearest] * images / nearest
+        return calls[-1] * paces[nearest] * images / nearest
 
     def measuring(
         self, ticket: Ticket, model_name: str, requests: Sequence[Request], pause: float
@@ -344,11 +343,11 @@ class Studio(Models, Tickets):
         """Measure requests one after another, in turn with other runs.
 
         Yields:
-            how many steps were done, and each request's figures so far: every ``pause`` seconds,
+            the number of steps done and each request's figures so far, every ``pause`` seconds
             and at the end.
 
         Raises:
-            InvalidInput: for what the model, or the bounds on work or memory, do not allow.
+            InvalidInput: if the model, or the bounds on work or memory, do not allow it.
         """
         model, done, figures = self.model(model_name), 0, {}
         check_work(model, requests, "all scales together")
@@ -372,7 +371,7 @@ class Studio(Models, Tickets):
         yield done, figures
 
     def kept(self, key: Key) -> Progress | None:
-        """A finished or stopped run of this, no matter whose, if its film is still kept."""
+        """A finished or stopped run of this key, no matter whose, if its film is still kept."""
         with self._guard:
             return self.kept_run(self._newest.get(key, ""))
 

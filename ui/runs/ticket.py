@@ -1,4 +1,4 @@
-"""How a run is told to end, and who has the last word."""
+"""How a run is told to end, and which run speaks last."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Ticket:
     """How a run is told to end: asked by its visitor, or overtaken by their next run.
 
     Attributes:
-        head_start: of its run on the engine, in seconds; see ``Account``.
-        order: rises from run to run, so that late news of an old one can be told.
-        key: of its run, where that is known.
-        through: whether its generator has ended, of those that say so.
-        overtaken: lead to the tickets of the visitor's earlier runs, while there are any.
+        head_start: its run's on the engine, in seconds; see ``Account``.
+        order: rises from run to run, so that late news of an old run can be recognised.
+        key: its run's, if that is known.
+        through: its generator has ended, if it is one that says so.
+        overtaken: references to the tickets of the visitor's earlier runs, while these last.
     """
 
     order: int = 0
@@ -37,51 +37,51 @@ class Ticket:
 
     @contextmanager
     def until_through(self) -> Iterator[None]:
-        """What a generator runs in that says when it has ended."""
+        """Note when the generator that runs in this context has ended."""
         try:
             yield
         finally:
             self.through = True
 
     def speaks_last(self, seconds: float) -> bool:
-        """Wait until all runs that this one overtook are through, but no longer than so.
+        """Wait until all runs that this one overtook are through, but no longer than ``seconds``.
 
         Returns:
-            Whether there were any, and this one has not been overtaken itself.
+            True if there were any, and this one has not been overtaken itself.
         """
         until, others = time.monotonic() + seconds, False
         while self.under_way() and not self.superseded and time.monotonic() < until:
             others = True
             time.sleep(0.02)
         if others:
-            time.sleep(0.1)  # of a generator that ends, Gradio says the last word once more
+            time.sleep(0.1)  # when a generator ends, Gradio sends its last value once more
         return others and not self.superseded
 
     def under_way(self) -> list[weakref.ref]:
-        """Of the runs that this one overtook, those that may still have something to say."""
-        return [it for it in self.overtaken if not getattr(it(), "through", True)]
+        """The runs that this one overtook and that may still send something."""
+        return [ref for ref in self.overtaken if not getattr(ref(), "through", True)]
 
 
 class Tickets:
     """The newest ticket of every visitor, for each place of the page."""
 
     def __init__(self):
-        # A ticket lives as long as its run: a visitor who left is forgotten by itself.
+        # A ticket lives as long as its run, so that visitors who left are forgotten.
         self._tickets: WeakValueDictionary[tuple, Ticket] = WeakValueDictionary()
         self._orders = count(time.time_ns() // 1000)
         self._asked: OrderedDict[tuple, float] = OrderedDict()  # when each visitor last asked
         self._lock = threading.Lock()
 
     def arm(self, visitor: tuple, at: float | None = None, yields: bool = False) -> Ticket:
-        """Prepare a run of a visitor's; an earlier one of theirs ends without another word.
+        """Prepare a visitor's run; their earlier one ends without sending anything more.
 
         Args:
             visitor: who runs it, and where on the page.
-            at: when they asked for it, by their own clock: of requests that are under way at
-                once any may arrive first. One that was made before the newest is superseded from
+            at: when they asked for it, by their own clock: requests that are under way at once
+                may arrive in any order. One that was made before the newest is superseded from
                 the start.
-            yields: it is not what they asked for but what follows from it; what they asked for,
-                even before, takes its place, and so does a preview that is not through.
+            yields: it follows from a request, but is none itself. A request, even an earlier one,
+                takes its place, and so does a preview that is not through.
         """
         with self._lock:
             earlier = self._tickets.get(visitor)
@@ -100,16 +100,16 @@ class Tickets:
             return ticket
 
     def going(self, visitor: tuple) -> Ticket | None:
-        """The ticket of the visitor's run that is under way, or ends as it was told to."""
+        """The ticket of the visitor's run that is under way or was told to end."""
         ticket = self._tickets.get(visitor)
         return None if ticket is None or ticket.superseded or ticket.through else ticket
 
     def has_asked(self, visitor: tuple) -> bool:
-        """Whether the visitor has run anything there."""
+        """True if the visitor has run anything there."""
         return visitor in self._asked
 
     def stop(self, visitor: tuple) -> None:
-        """Ask the visitor's run to end after the step it is in; what it has is kept."""
+        """Ask the visitor's run to end after the step it is in; what it has made so far is kept."""
         ticket = self._tickets.get(visitor)
         if ticket is not None:
             ticket.asked = True

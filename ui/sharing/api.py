@@ -22,7 +22,7 @@ from .files import note
 
 # Pixels of all frames together: sixteen images, 1,000 steps, unscaled, are within it.
 MAX_PIXELS = 64 * 10**6
-# What both functions take of a request.
+# Fields of a request that both functions take.
 FIELDS = ("n", "label", "sampler", "steps", "seed", "guidance", "guidance_scale")
 
 
@@ -45,9 +45,9 @@ def expose(studio: Studio) -> None:
         label is a class number, "all" or "none"; sampler is one of {samplers}; guidance is one of
         {guidances}; scale enlarges the picture.
         """
-        given = locals()
-        done = _run(studio, model, **{name: given[name] for name in FIELDS})
-        pixels, about = grid(done.film.images()), note(studio, done)
+        arguments = locals()
+        progress = _run(studio, model, **{name: arguments[name] for name in FIELDS})
+        pixels, about = grid(progress.film.images()), note(studio, progress)
         _check_size(pixels, scale, 1)
         png, _ = _encoded(".png", lambda path: save_png(pixels, path, scale, about))
         return {"png": png, "about": json.loads(about)}
@@ -68,12 +68,12 @@ def expose(studio: Studio) -> None:
 
         Arguments as for sample; stride keeps every so many steps.
         """
-        given = locals()
-        done = _run(studio, model, **{name: given[name] for name in FIELDS})
-        stride, about = check_int("stride", stride, 1, 10_000), note(studio, done)
-        _check_size(grid(done.film.images()), scale, done.film.frames // stride + 1)
-        more = {"scale": scale, "stride": stride, "note": about}
-        gif, frames = _encoded(".gif", lambda path: save_gif(done.film, path, **more))
+        arguments = locals()
+        progress = _run(studio, model, **{name: arguments[name] for name in FIELDS})
+        stride, about = check_int("stride", stride, 1, 10_000), note(studio, progress)
+        _check_size(grid(progress.film.images()), scale, progress.film.frames // stride + 1)
+        options = {"scale": scale, "stride": stride, "note": about}
+        gif, frames = _encoded(".gif", lambda path: save_gif(progress.film, path, **options))
         return {"gif": gif, "frames": frames, "about": json.loads(about)}
 
     names = {"samplers": ", ".join(SAMPLERS), "guidances": ", ".join(GUIDANCE)}
@@ -83,7 +83,7 @@ def expose(studio: Studio) -> None:
             _in_turn(studio, function),
             api_name=function.__name__,
             concurrency_id="api",
-            concurrency_limit=None,  # ``Studio.call`` bounds them: none waits where visitors do
+            concurrency_limit=None,  # ``Studio.call`` bounds it, outside the visitors' queue
         )
 
 
@@ -108,7 +108,7 @@ def _check_size(pixels, scale: int, frames: int) -> None:
 
 
 def _encoded(suffix: str, write: Callable):
-    """What ``write`` puts into a file, as base64, and what it returns."""
+    """The content of the file that ``write`` writes, as base64, and what it returns."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"run{suffix}"
         returned = write(path)
@@ -116,7 +116,7 @@ def _encoded(suffix: str, write: Callable):
 
 
 def _in_turn(studio: Studio, function: Callable) -> Callable:
-    """Call it once there is a place; a refusal reaches the caller as the core's own words."""
+    """Call a function once there is a place; a refusal reaches the caller in the core's words."""
 
     @wraps(function)
     def guarded(*args, **kwargs):

@@ -1,6 +1,6 @@
-"""Answers made smaller on their way: the page itself, its letters and the stream of news.
+"""Compresses answers: the page itself, its fonts and the stream of news.
 
-Gradio does so for scripts, styles and JSON, and its pictures are small already.
+Gradio compresses scripts, styles and JSON itself, and its pictures are small already.
 """
 
 from __future__ import annotations

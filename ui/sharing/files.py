@@ -1,4 +1,4 @@
-"""What leaves the page as a file: a film in which every step is a frame, and a picture."""
+"""Files of the page: a film in which every step is a frame, and a picture."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from ..widgets.download.download import Choice, Taken
 from . import forward_links, permalinks
 from .file_cache import put
 
-# How wide a picture grows by enlarging, or else to twice its width; what all frames together may.
+# The width of an enlarged picture, unless twice its own is more; the pixels of all frames.
 SIDE = 480
 PIXELS = 16 * 10**6
-WALK_MS = 120  # a frame of a film from one seed to another
+WALK_MS = 120  # each frame of a film from one seed to another
 
 
 def kept(studio: Studio, tab: str, choice: Choice) -> Taken:
-    """Write the run, or the race, that a visitor wants, as they want it.
+    """Write the run, or the race, that a visitor chose, as they chose.
 
     Args:
-        tab: where it is to stand again; see ``permalinks.from_note``.
+        tab: the tab in which the file opens again; see ``permalinks.from_note``.
     """
     progress = asked(studio, choice)
     if isinstance(progress, RaceProgress):
@@ -42,10 +42,10 @@ def kept(studio: Studio, tab: str, choice: Choice) -> Taken:
     steps = f"{request.sampler}-{progress.steps_done}steps"
     frames: Sequence = Frames(progress.film, choice.panes, choice.stride, width)
     picture = grid(progress.film.images(), width)
-    shape, more = picture.shape, {}
+    shape, options = picture.shape, {}
     name = f"{permalinks.stem(progress.key.model)}-seed{request.seed}"
     if request.toward is not None and request.n > 1:
-        name, more = f"{name}-to-{request.toward}", {"frame_ms": WALK_MS}
+        name, options = f"{name}-to-{request.toward}", {"frame_ms": WALK_MS}
         frames = there_and_back(progress.film.images(), request.n)[:: choice.stride]
         shape = frames[0].shape
     return written(
@@ -56,19 +56,19 @@ def kept(studio: Studio, tab: str, choice: Choice) -> Taken:
         picture,
         scale=enlargement(shape, len(frames)),
         picture_scale=enlargement(picture.shape, 1),
-        **more,
+        **options,
     )
 
 
 def there_and_back(images: np.ndarray, n: int) -> list[np.ndarray]:
-    """From one seed to another and back: of every row of n images one, below one another."""
+    """Frames from one seed to another and back, each with one image of every row of n."""
     rows = images.reshape(-1, n, *images.shape[1:])
-    there = [grid(rows[:, place], 1) for place in range(n)]
-    return [*there, *there[-2::-1]]
+    frames = [grid(rows[:, place], 1) for place in range(n)]
+    return [*frames, *frames[-2::-1]]
 
 
 def asked(studio: Studio, choice: Choice):
-    """What a visitor wants of what is kept.
+    """The kept run, or race, that a visitor chose.
 
     Raises:
         InvalidInput: if it is no longer kept.
@@ -81,31 +81,31 @@ def asked(studio: Studio, choice: Choice):
 
 def note(studio: Studio, progress: Progress, tab: str | None = None) -> str:
     """The parameters of a run, for its files; a stopped one says where it stopped."""
-    key, more = progress.key, {"tab": tab} if tab else {}
+    key, fields = progress.key, {"tab": tab} if tab else {}
     if progress.stopped:
-        more["stopped_after"] = progress.steps_done
+        fields["stopped_after"] = progress.steps_done
     if key.branch_at is not None:
-        more["branch_at"] = key.branch_at
-    return Run(studio.model(key.model), key.requests, images=[]).describe(**more)
+        fields["branch_at"] = key.branch_at
+    return Run(studio.model(key.model), key.requests, images=[]).describe(**fields)
 
 
 def _race(progress: RaceProgress, tab: str, choice: Choice) -> Taken:
-    race, more = progress.race, {"tab": tab}
+    race, fields = progress.race, {"tab": tab}
     if progress.stopped:
-        more["stopped_after"] = [lane.frames - 1 for lane in race.lanes]
-    count, side = len(race.pictures(choice.panes, choice.stride)), race.pictures(choice.panes)[0]
-    scale, large = (enlargement(side.shape, frames) for frames in (count, 1))
+        fields["stopped_after"] = [lane.frames - 1 for lane in race.lanes]
+    count, picture = len(race.pictures(choice.panes, choice.stride)), race.pictures(choice.panes)[0]
+    scale, large = (enlargement(picture.shape, frames) for frames in (count, 1))
     return written(
         choice,
         f"{progress.key.view}-seed{progress.key.request.seed}",
-        race.describe(**more),
+        race.describe(**fields),
         race.pictures(choice.panes, choice.stride, scale=scale),
         race.pictures(choice.panes, scale=large)[-1],
     )
 
 
 def forward(model: str, noised: ForwardFilm, picture: np.ndarray, seed: int, choice: Choice):
-    """Every step from a picture to noise, some of them as a PNG; the picture is in their note."""
+    """Write every step from a picture to noise, some as a PNG; the picture is in their note."""
     about = {"model": model, "tab": "forward", "process": "forward", "seed": seed}
     about["picture"] = b64encode(picture.tobytes()).decode("ascii")
     frames = Frames(noised.film.reversed(), choice.panes, choice.stride)
@@ -120,7 +120,7 @@ def forward(model: str, noised: ForwardFilm, picture: np.ndarray, seed: int, cho
 
 
 def filled(model: Model, progress: Progress, choice: Choice) -> Taken:
-    """Every step of a hole that is filled; picture and hole are in the note."""
+    """Write every step of a hole that is filled; picture and hole are in the note."""
     key = progress.key
     picture, hole = key.opened(model)
     about = {"tab": "forward", "process": "forward", "picture": b64encode(picture).decode("ascii")}
@@ -140,7 +140,7 @@ def filled(model: Model, progress: Progress, choice: Choice) -> Taken:
 def turned(
     images: np.ndarray, model: str, ends: Sequence[tuple[np.ndarray, str]], choice: Choice
 ) -> Taken:
-    """One picture turned into another and back; both and their classes are in the note."""
+    """Write one picture turned into another and back; both and their classes are in the note."""
     about = {"model": model, "tab": "forward", "process": "into another", "seed": 0}
     about |= dict(zip(("from_label", "label"), (label for _, label in ends), strict=True))
     pixels = (b64encode(picture).decode("ascii") for picture, _ in ends)
@@ -175,8 +175,8 @@ def written(
             save(path)
             return put(path.read_bytes(), name, get_upload_folder())
 
-    more = {"scale": scale, "frame_ms": frame_ms or pace(len(frames)), "note": note}
-    film = write(f"{name}.{choice.format}", lambda path: save_animation(frames, path, **more))
+    options = {"scale": scale, "frame_ms": frame_ms or pace(len(frames)), "note": note}
+    film = write(f"{name}.{choice.format}", lambda path: save_animation(frames, path, **options))
     png = write(f"{name}.png", lambda path: save_png(picture, path, picture_scale, note))
     return Taken(film, len(frames), Path(film).stat().st_size, png)
 
@@ -184,12 +184,12 @@ def written(
 def enlargement(shape: tuple[int, ...], frames: int) -> int:
     """How much to enlarge pictures of (H, W, ...) for viewers that would blur them.
 
-    No more than a long film can bear: it is encoded while its visitor waits.
+    A long film is enlarged less: it is encoded while its visitor waits.
     """
-    bearable = math.sqrt(PIXELS / (frames * shape[0] * shape[1]))
-    return max(1, min(max(2, SIDE // shape[1]), int(bearable)))
+    most = math.sqrt(PIXELS / (frames * shape[0] * shape[1]))
+    return max(1, min(max(2, SIDE // shape[1]), int(most)))
 
 
 def pace(frames: int) -> int:
-    """Milliseconds per frame: two seconds in all at least, and no slower than 80."""
+    """Milliseconds per frame: two seconds for the film, but at least 20 and at most 80."""
     return max(20, min(80, round(2000 / max(1, frames - 1), -1)))

@@ -20,21 +20,21 @@ from lab.process.packed import MAX_TEXT, pack, unpack
 from ..widgets.sketch.sketch import SAMPLES
 from . import permalinks
 
-# A packed picture is one long word, for which the boxes, left alone, make far too much room.
+# A packed picture is one long word: without line breaks, the boxes make far too much room.
 LINE = 64
 RESAMPLES = (1, 3, 5)  # how often a stretch of steps is walked where a hole is filled
-FILE = "picture.png"  # what stands for a picture too large for a link
+FILE = "picture.png"  # stands for a picture that is too large for a link
 
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """What a link or a file asks for, checked; of digit and picture at most one is there.
+    """The checked request of a link or a file, with a digit, a picture, or neither.
 
     Attributes:
-        model: what noises it and brings it back.
-        seed: of the noise.
-        label: what it is brought back as; None: as is usual for the model.
-        digit: which of the test set.
+        model: the model that noises the picture and brings it back.
+        seed: the noise's.
+        label: the class that it is brought back as; None: the usual one for the model.
+        digit: a digit of the test set.
         picture: uint8 (H, W, C) of the model's shape.
         hole: bool (H, W), painted into it.
         resample: how often each stretch of steps is walked where the hole is filled.
@@ -60,10 +60,10 @@ def query(
     resample: int | None = None,
     first: tuple[np.ndarray, str] | None = None,
 ) -> str:
-    """The query string that restores the tab; what is too large is left out of it.
+    """The query string that restores the tab, without pictures that are too large.
 
     Args:
-        hole, resample, first: as of ``Asked``.
+        hole, resample, first: see ``Asked``.
     """
     parts = {"tab": "forward", "model": model, "seed": int(seed), "label": label}
     parts |= {} if hole is None else {"hole": pack_hole(hole), "resample": resample}
@@ -81,29 +81,29 @@ def parse(pairs: Iterable[tuple[str, str]], model: Model) -> Asked:
     """Read a query string back.
 
     Args:
-        model: the one that it names, or that is usual.
+        model: the one that it names, or the usual one.
 
     Raises:
         InvalidInput: naming what is broken.
     """
     named = dict(pairs)
     seed = check_int("seed", read("seed", named.get("seed", "0"), int), 0, MAX_SEED)
-    more = {"label": checked_label(named.get("label"), model)}
-    more["hole"] = unpack_hole(named.get("hole"), model)
+    fields = {"label": checked_label(named.get("label"), model)}
+    fields["hole"] = unpack_hole(named.get("hole"), model)
     if "resample" in named:
-        more["resample"] = checked_resample(read("resample", named["resample"], int))
+        fields["resample"] = checked_resample(read("resample", named["resample"], int))
     if "from" in named:
         first = unpack(named["from"], model.shape)
-        more["first"] = first, checked_label(named.get("from_label", "none"), model)
+        fields["first"] = first, checked_label(named.get("from_label", "none"), model)
     if "digit" in named:
-        more["digit"] = check_int("digit", read("digit", named["digit"], int), 0, 9)
+        fields["digit"] = check_int("digit", read("digit", named["digit"], int), 0, 9)
     elif "picture" in named:
-        more["picture"] = unpack(named["picture"], model.shape)
-    return Asked(model, seed, **more)
+        fields["picture"] = unpack(named["picture"], model.shape)
+    return Asked(model, seed, **fields)
 
 
 def checked_label(label, model: Model) -> str | None:
-    """The class that is named, or none, if one picture can be brought back as it."""
+    """The class that is named, or None; refused if one picture cannot be brought back as it."""
     if label is None:
         return None
     label = str(Request(n=1, label=label, steps=1).for_model(model).label)
@@ -113,7 +113,7 @@ def checked_label(label, model: Model) -> str | None:
 
 
 def checked_resample(times) -> int:
-    """How often a stretch is walked, if the page offers that."""
+    """How often a stretch is walked; refused if the page does not offer that."""
     return check_choice("resample", times, RESAMPLES)
 
 
@@ -123,13 +123,13 @@ def pack_hole(hole: np.ndarray) -> str:
 
 
 def unpack_hole(text: str | None, model: Model) -> np.ndarray | None:
-    """The hole that was packed, or none, in a picture of a model."""
+    """The hole that was packed, or None, in a picture of a model."""
     return None if text is None else unpack(text, (1, *model.shape[1:]))[..., 0] > 0
 
 
 def python(model: str, packed: str | None, seed: int, label: str) -> str:
     """Python that makes the same film, brings the picture back, and inverts it."""
-    reader, given = _reading("picture", packed)
+    reader, lines = _reading("picture", packed)
     label = label if label == "none" else int(label)
     stem = permalinks.stem(model)
     return "\n".join(
@@ -141,7 +141,7 @@ def python(model: str, packed: str | None, seed: int, label: str) -> str:
             f"from lab.process.packed import {reader}",
             "",
             f"model = load({model!r})",
-            *given,
+            *lines,
             f"film = forward_film(model, picture, seed={int(seed)}).film  # x: eq. 4, x0: eq. 3",
             f'save_film(film.reversed(), "{stem}-forward.gif", panes=("x", "x0"), scale=4)',
             "",
@@ -159,9 +159,9 @@ def python_to_fill(
     model: str, picture: np.ndarray, hole: np.ndarray, request: Request, resample: int
 ) -> str:
     """Python that fills the hole."""
-    reader, given = _reading("picture", packed(picture)[0])
+    reader, lines = _reading("picture", packed(picture)[0])
     readers = ", ".join(sorted({reader, "unpack"}))
-    asked = f"label={request.label!r}, seed={request.seed}, steps={request.steps}"
+    arguments = f"label={request.label!r}, seed={request.seed}, steps={request.steps}"
     return "\n".join(
         [
             "from ddpm_core import load",
@@ -169,10 +169,10 @@ def python_to_fill(
             f"from lab.process.packed import {readers}",
             "",
             f"model = load({model!r})",
-            *given,
+            *lines,
             *_text("hole", pack_hole(hole)),
             "hole = unpack(hole, (1, *model.shape[1:]))[..., 0] > 0  # bool, (H, W)",
-            f"run = fill_run(model, picture, hole, fill_request(model, {asked}))",
+            f"run = fill_run(model, picture, hole, fill_request(model, {arguments}))",
             f"*_, (step, _) = filling(run, resample={resample})",
             f"print(step.x.shape)  # {request.n} proposals, (B, C, H, W) in [-1, 1]",
             "",
@@ -185,8 +185,8 @@ def python_to_turn(model: str, ends: Sequence[tuple[np.ndarray, str]]) -> str:
     (first, _), (last, _) = ends
     readers, lines = set(), []
     for name, picture in (("first", first), ("last", last)):
-        reader, given = _reading(name, packed(picture)[0])
-        readers, lines = readers | {reader}, lines + given
+        reader, reading = _reading(name, packed(picture)[0])
+        readers, lines = readers | {reader}, lines + reading
     labels = tuple(label if label == "none" else int(label) for _, label in ends)
     return "\n".join(
         [
@@ -204,12 +204,12 @@ def python_to_turn(model: str, ends: Sequence[tuple[np.ndarray, str]]) -> str:
 
 
 def _reading(name: str, packed: str | None) -> tuple[str, list[str]]:
-    """What is to be imported, and lines of Python that read a picture from text or from a file."""
+    """The import and the lines of Python that read a picture from text or from a file."""
     if packed is None:
         file = FILE if name == "picture" else f"{name}.png"
         return "open_picture", [f"{name} = open_picture({file!r}, model.shape)  # uint8, (H, W, C)"]
-    read = f"{name} = unpack({name}, model.shape)  # uint8, (H, W, C)"
-    return "unpack", [*_text(name, packed), read]
+    line = f"{name} = unpack({name}, model.shape)  # uint8, (H, W, C)"
+    return "unpack", [*_text(name, packed), line]
 
 
 def _text(name: str, text: str) -> list[str]:
@@ -219,15 +219,15 @@ def _text(name: str, text: str) -> list[str]:
 def commands(model: str, packed: str | None, seed: int, label: str) -> str:
     """The commands, for a shell, that make the same film, bring the picture back, and invert it."""
     start = shlex.join(["python", "-m", "lab", "forward", "--model", model])
-    source, given = f"--picture {FILE}", []
+    source, lines = f"--picture {FILE}", []
     if packed is not None:
-        source, given = '--packed "$picture"', ["picture=" + "\\\n".join(_lines(packed))]
+        source, lines = '--packed "$picture"', ["picture=" + "\\\n".join(_lines(packed))]
     noise, stem = ["--seed", str(int(seed))], permalinks.stem(model)
     return "\n".join(
-        given
+        lines
         + [
-            f"{start} {source} {shlex.join(more)}"
-            for more in (
+            f"{start} {source} {shlex.join(options)}"
+            for options in (
                 [*noise, "--out", f"{stem}-forward.gif"],
                 ["--back", "--label", label, *noise, "--out", f"{stem}-back.png"],
                 ["--invert", "--label", label],
@@ -241,7 +241,7 @@ def _lines(packed: str | None) -> list[str]:
 
 
 def digit_of(picture: np.ndarray) -> int | None:
-    """Which of the test set's a picture is, pixel by pixel; None if it is none of them."""
+    """The digit of the test set that a picture equals, pixel by pixel; None if there is none."""
     if picture.shape != (28, 28, 1):
         return None
     same = (_digits() == picture[..., 0]).all(axis=(1, 2))
@@ -258,5 +258,5 @@ def packed(picture: np.ndarray) -> tuple[str | None, str]:
     try:
         return pack(picture), ""
     except InvalidInput as error:
-        told = f"{error}: it is left out of the link, and `{FILE}` stands for it below."
-        return None, told[0].upper() + told[1:]
+        words = f"{error}: it is left out of the link, and `{FILE}` stands for it below."
+        return None, words[0].upper() + words[1:]

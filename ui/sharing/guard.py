@@ -1,4 +1,4 @@
-"""What the server answers, and what it refuses before Gradio sees it.
+"""The requests that the server answers, and those that it refuses before Gradio sees them.
 
 Gradio brings many routes that this page does not use: some fetch addresses, some write files, some
 go around the queue. So the routes that are served are listed here; all others do not exist.
@@ -49,10 +49,10 @@ BY_NUMBER = {f"{API}/queue/join", f"{API}/run/predict"}
 BY_COMPONENT = f"{API}/component_server/"
 BY_NAME = re.compile(rf"{API}/call/(v2/)?([^/]+)")
 OTHER_CALLS = {f"{API}/cancel", f"{API}/reset"}
-# A note that is dropped onto the page, every character of it escaped.
+# Room for a note that is dropped onto the page, with every character escaped.
 MAX_BODY = 2 * MAX_NOTE
 MAX_DEPTH = 50
-# What the browser sends for Gradio's components, or null; Gradio takes anything.
+# The browser sends these for Gradio's components, or null; Gradio takes anything.
 KINDS = {
     (gr.Number, gr.Slider): "a number",
     (gr.Dropdown, gr.Radio, gr.Textbox): "text",
@@ -90,7 +90,7 @@ class Page(gr.Blocks):
 
 
 def _refusal(where: object, error: Exception) -> gr.Error:
-    """What the caller is told of an error, once it is noted."""
+    """Note an error; returns what the caller is told of it."""
     words = FAILED
     if isinstance(error, ComponentProcessingError) and error.__cause__ is not None:
         words, error = UNREADABLE, error.__cause__
@@ -102,7 +102,7 @@ def _refusal(where: object, error: Exception) -> gr.Error:
 
 
 def _note(where: object, error: Exception) -> None:
-    """One line in the log: of a fault also where it is, and where debugging is on its traceback."""
+    """One line in the log; for a fault also its place, and with debugging on its traceback."""
     if isinstance(error, (gr.Error, InvalidInput)):
         log.warning("refused %s: %s", _short(where), _short(getattr(error, "message", error)))
         return
@@ -172,21 +172,21 @@ class Guard:
                 await refuse(500, FAILED)
 
     async def _let_through(self, scope: Scope, receive: Receive) -> Receive:
-        """How Gradio receives the request.
+        """The channel by which Gradio receives the request.
 
         Raises:
-            _Refused: if it is not to.
+            _Refused: if Gradio must not receive it.
         """
         path, method = scope["path"], scope["method"]
         if method in ("GET", "HEAD") and READ.fullmatch(path):
             return receive
-        named = BY_NAME.fullmatch(path)
-        if method != "POST" or not (path in BY_NUMBER | OTHER_CALLS | {BY_COMPONENT} or named):
+        by_name = BY_NAME.fullmatch(path)
+        if method != "POST" or not (path in BY_NUMBER | OTHER_CALLS | {BY_COMPONENT} or by_name):
             raise _Refused(404, "Not Found")
         body = await _body(Request(scope, receive))
         values = _read(body)
-        if named:
-            self._check_named(named[2], values, by_keyword=named[1] is not None)
+        if by_name:
+            self._check_named(by_name[2], values, by_keyword=by_name[1] is not None)
         elif path in BY_NUMBER:
             self._check_numbered(values)
         elif path == BY_COMPONENT:
@@ -207,10 +207,10 @@ class Guard:
         if function is None:
             raise _Refused(404, f"there is no function {name[:100]!r}")
         if by_keyword:
-            known = inspect.signature(function.fn).parameters
-            unknown = [key for key in body if key not in known and key != "oauth_token"]
+            params = inspect.signature(function.fn).parameters
+            unknown = [key for key in body if key not in params and key != "oauth_token"]
             if unknown:
-                raise _Refused(422, f"{name} takes {', '.join(known)}, not {unknown[0][:100]!r}")
+                raise _Refused(422, f"{name} takes {', '.join(params)}, not {unknown[0][:100]!r}")
         else:
             _check_values(function, body)
 
@@ -227,8 +227,8 @@ class Guard:
         if function is None or function.fn is None:
             raise _Refused(404, f"there is no function number {str(number)[:100]}")
         _check_values(function, body)
-        about = body.get("event_data")
-        if function.collects_event_data and not (isinstance(about, dict) and "index" in about):
+        data = body.get("event_data")
+        if function.collects_event_data and not (isinstance(data, dict) and "index" in data):
             raise _Refused(422, "event_data must tell the index of what was chosen")
 
 
@@ -271,7 +271,7 @@ def _read(body: bytes) -> dict:
 
 
 def _check_plain(value: Any, depth: int = 0) -> None:
-    """No function takes a file: of an address Gradio would fetch it, of a path look for it."""
+    """Refuse files, which no function takes: Gradio would fetch an address or look for a path."""
     if depth > MAX_DEPTH:
         raise _Refused(422, "the values are nested too deeply")
     if isinstance(value, dict):

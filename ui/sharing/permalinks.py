@@ -25,18 +25,18 @@ def changed(request: Request, base: Mapping = DEFAULTS) -> dict:
 
 
 def stem(model: str) -> str:
-    """What files of a model's are called: a repository's owner and revision are left out."""
+    """The name of a model's files: a repository's owner and revision are left out."""
     return model.partition("@")[0].rpartition("/")[2]
 
 
-def query(key: Key, **more) -> str:
+def query(key: Key, **extra) -> str:
     """The query string that restores a run: every field, so that old links stay true."""
     values = {k: _text(getattr(key.request, k)) for k in DEFAULTS}
     parts = [("model", key.model), *values.items()]
     parts += [("beside", urlencode(_texts(key.request, other))) for other in key.beside]
     if key.branch_at is not None:
         parts.append(("branch_at", key.branch_at))
-    return urlencode([(k, v) for k, v in [*parts, *more.items()] if v is not None])
+    return urlencode([(k, v) for k, v in [*parts, *extra.items()] if v is not None])
 
 
 def parse(params: Iterable[tuple[str, str]] | Mapping[str, str], base: Key) -> Key:
@@ -76,7 +76,7 @@ def read_note(text: str) -> dict:
 
 
 def from_note(text: str) -> tuple[str, Key]:
-    """The tab and the run that a note in a file tells of.
+    """The tab and the run of a note in a file.
 
     Files of the page name their tab; a run of the command line or of Python goes where it can be
     shown. Fields of no meaning here are ignored.
@@ -136,11 +136,10 @@ def python(key: Key) -> str:
 
 
 def command_line(key: Key, meant: Mapping = NOTHING) -> str:
-    """The command that makes the same images. It refuses, and so is not told, what changes none.
+    """The command that makes the same images, without options that change none: it refuses these.
 
     Args:
-        meant: how the model is meant to be sampled (``Config.sampling``): what the command line
-            takes for its defaults.
+        meant: how the model is meant to be sampled (``Config.sampling``), the command's defaults.
     """
     package = "ddpm_core" if key.request.fault == "none" else "lab"
     words = ["python", "-m", package, "sample", "--model", key.model]
@@ -159,18 +158,18 @@ def command_line(key: Key, meant: Mapping = NOTHING) -> str:
 
 def option(name: str, value) -> list[str]:
     """A field of a request as the command line spells it."""
-    option = f"--{name.replace('_', '-')}"
+    flag = f"--{name.replace('_', '-')}"
     if isinstance(value, bool):
-        return [option if value else f"--no-{name.replace('_', '-')}"]
+        return [flag if value else f"--no-{name.replace('_', '-')}"]
     # After a space, argparse takes some negative numbers for options.
-    return [f"{option}={value}"] if str(value).startswith("-") else [option, str(value)]
+    return [f"{flag}={value}"] if str(value).startswith("-") else [flag, str(value)]
 
 
 def _differing(base: Request, other: Request) -> dict:
-    found = changed(other, {k: getattr(base, k) for k in DEFAULTS})
-    if "guidance" in found and other.guidance_scale is not None:
-        found["guidance_scale"] = other.guidance_scale  # or it would be the method's default
-    return found
+    changes = changed(other, {k: getattr(base, k) for k in DEFAULTS})
+    if "guidance" in changes and other.guidance_scale is not None:
+        changes["guidance_scale"] = other.guidance_scale  # or it would be the method's default
+    return changes
 
 
 def _texts(base: Request, other: Request) -> dict[str, str]:

@@ -14,9 +14,9 @@ from ..runs.races import RaceKey
 from ..runs.runs import Key
 from . import permalinks
 
-# What a request of a race leaves to the race itself.
+# Fields of a request that the race sets itself.
 OWN = {"schedules": ("fault",), "samplers": ("sampler", "steps", "fault"), "break": ("fault",)}
-# What the command line takes where nothing is said.
+# The defaults of the command line.
 DEFAULTS = {"n": 1, "sampler": "ddpm", "steps": 1000, "label": "none"}
 
 
@@ -31,20 +31,20 @@ def from_note(about: Mapping, base: RaceKey) -> RaceKey:
     ``base``.
 
     Raises:
-        InvalidInput: naming what is broken, or not to be had on the page.
+        InvalidInput: naming what is broken, or not offered on the page.
     """
     if about.get("few", list(FEW_STEPS)) != list(FEW_STEPS):
-        known = ", ".join(map(str, FEW_STEPS))
-        raise InvalidInput(f"the page races {known} steps, this file has {about['few']}")
+        steps = ", ".join(map(str, FEW_STEPS))
+        raise InvalidInput(f"the page races {steps} steps, this file has {about['few']}")
     texts = {k: str(v) for k, v in about.items() if isinstance(v, str | int | float)}
     return parse(texts | {"view": about["race"]}, base)
 
 
-def query(key: RaceKey, **more) -> str:
+def query(key: RaceKey, **extra) -> str:
     """The query string that restores a race."""
-    extra = {"view": key.view, "against": key.against or None, "error": key.error or None}
-    own = [(k, v) for k, v in (extra | more).items() if v is not None]
-    return permalinks.query(Key(key.model, key.request)) + "&" + urlencode(own)
+    fields = {"view": key.view, "against": key.against or None, "error": key.error or None}
+    pairs = [(k, v) for k, v in (fields | extra).items() if v is not None]
+    return permalinks.query(Key(key.model, key.request)) + "&" + urlencode(pairs)
 
 
 def python(key: RaceKey) -> str:
@@ -70,16 +70,16 @@ def python(key: RaceKey) -> str:
 def command_line(key: RaceKey, meant: Mapping) -> str:
     """The command that runs the same race; for ``meant`` see ``permalinks.command_line``."""
     words = ["python", "-m", "lab", "race", key.view]
-    known = {"model": key.model, "against": key.against, "error": key.error}
-    words += [w for k, v in known.items() if v for w in (f"--{k}", v)]
+    options = {"model": key.model, "against": key.against, "error": key.error}
+    words += [w for k, v in options.items() if v for w in (f"--{k}", v)]
     base = permalinks.DEFAULTS | DEFAULTS | dict(meant)
     left_out = unused([key.request]).union(OWN[key.view])
-    for name, given in permalinks.changed(key.request, base).items():
+    for name, value in permalinks.changed(key.request, base).items():
         if name not in left_out:
-            words += permalinks.option(name, given)
+            words += permalinks.option(name, value)
     return shlex.join([*words, "--out", f"{key.view}.gif"])
 
 
 def _arguments(key: RaceKey) -> str:
-    told = {"n": key.request.n} | permalinks.changed(key.request)
-    return ", ".join(f"{k}={v!r}" for k, v in told.items() if k not in OWN[key.view])
+    values = {"n": key.request.n} | permalinks.changed(key.request)
+    return ", ".join(f"{k}={v!r}" for k, v in values.items() if k not in OWN[key.view])

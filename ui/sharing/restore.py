@@ -1,4 +1,4 @@
-"""What arrives at the page, by its address, a link or a dropped file, goes where it belongs."""
+"""The page's address, links and dropped files open where they belong."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ..widgets.examples import examples
 from ..widgets.file_drop import file_drop
 from . import permalinks
 
-# Places whose component asks for what it is set to by itself.
+# Places whose component starts a run by itself when it is set.
 ASKING = ("forward", "plane")
-# What an address says that asks for no run.
+# Parameters of an address that ask for no run.
 PLAIN = {"tab", "view", "embed", "__theme"}
 
 
@@ -28,12 +28,12 @@ class Arrival:
     """Something to be shown.
 
     Attributes:
-        place: a tab, and behind a space one of its views.
-        run: what goes there, as the place takes it.
+        place: a tab, or a tab and one of its views with a space between them.
+        run: its run, as the place takes it.
         refused: why it cannot run; its controls are set all the same.
-        count: tells it from what arrived before, of what did not come with the page's address.
-        plain: it asks for nothing but what a place shows by itself: whatever the visitor has set or
-            run meanwhile is left alone.
+        count: tells later links and files apart; 0 for the page's address.
+        plain: it asks only for what a place shows by itself, so that it changes nothing that the
+            visitor has set or run meanwhile.
     """
 
     place: str
@@ -45,25 +45,25 @@ class Arrival:
 
 @dataclass
 class Arrivals:
-    """Where something can go.
+    """Opens links and files in their places.
 
     Attributes:
-        places: by name, what shows something. Each says what it makes of a link (``asked``), sets
-            its controls (``set_to``, of ``settable``), runs it (``stream``) or refuses what cannot
-            be shown (``refuse``).
+        places: tabs and views, by name. Each reads a link (``asked``), sets its controls
+            (``set_to``, of ``settable``), runs it (``stream``) or refuses what cannot be shown
+            (``refuse``).
     """
 
     studio: Studio
     places: dict[str, Any]
 
     def by_address(self, visitor: gr.Request) -> Arrival:
-        """What the page's address asks for, or the default."""
-        found = visitor.query_params
+        """The arrival by the page's address, or the default."""
+        params = visitor.query_params
         # A name may occur twice; the plain dictionary that a test hands over has none that does.
-        return self.by_link(list(getattr(found, "multi_items", found.items)()))
+        return self.by_link(list(getattr(params, "multi_items", params.items)()))
 
     def by_link(self, pairs: list[tuple[str, str]], count: int = 0) -> Arrival:
-        """What the pairs of a link's query ask for."""
+        """The arrival by the pairs of a link's query."""
         params = dict(pairs)
         place = params.get("tab", "sample")
         if f"{place} {params.get('view')}" in self.places:
@@ -79,8 +79,8 @@ class Arrivals:
             return Arrival(place, self._default(place), str(error), count)
 
     def _default(self, place: str):
-        """What the controls are set to where what was asked for cannot be shown, if to anything."""
-        try:  # a picture would be put on the sheet, and take the refusal's place
+        """The run that the controls are set to if a request cannot be shown, or None."""
+        try:  # a picture on the sheet would take the place of the refusal
             return (
                 None if place in ASKING else self.places[place].asked([], first(self.studio, place))
             )
@@ -88,7 +88,7 @@ class Arrivals:
             return None
 
     def by_note(self, note: str, count: int) -> Arrival:
-        """What a file's note asks for.
+        """The arrival by a file's note.
 
         Raises:
             InvalidInput: saying what is wrong with it.
@@ -105,11 +105,11 @@ class Arrivals:
         return Arrival(place, self.places[place].fitting(key), count=count)
 
     def wire(self, page: gr.Blocks, dropper: file_drop.FileDrop, links: examples.Examples) -> None:
-        """Follow the page's address when it opens, and every file or link that is opened then."""
-        # What the address and the newest file or link ask for, either of which may be known first.
+        """Follow the page's address when it opens, and every file or link that is opened later."""
+        # The arrivals by the address and by the newest file or link; either may be known first.
         linked, filed = (gr.State(None, time_to_live=3600) for _ in range(2))
-        # One event for each place: what a run yields is weighed against all that its event could
-        # set, and a run yields often. A signal alone sets it off, so that no other waits in the
+        # One event for each place: a run yields often, and Gradio weighs what it yields against all
+        # outputs of its event. Each has a signal of its own, so that no other event waits in the
         # queue.
         signals = {
             name: gr.State(None, time_to_live=3600)
@@ -133,8 +133,8 @@ class Arrivals:
                 return {filed: None, dropper: file_drop.told(dropped, message, refused=True)}
             if newest.superseded:  # its model took long, and another file has come meanwhile
                 return {filed: gr.skip()}
-            news = file_drop.told(dropped, _restored(dropped), place=arrival.place)
-            return {filed: arrival, dropper: news}
+            answer = file_drop.told(dropped, _restored(dropped), place=arrival.place)
+            return {filed: arrival, dropper: answer}
 
         def open_link(query: str | None, visitor: gr.Request):
             if query is None:
@@ -148,13 +148,13 @@ class Arrivals:
                 return {filed: gr.skip()}
             signal = signals.get(arrival.place, filed)
             updates = {signal: gr.skip() if signal is filed else arrival}
-            if arrival.run is None or arrival.plain:  # nothing is here that could be shown, or set
+            if arrival.run is None or arrival.plain:  # nothing can be shown or set
                 return updates
-            more = [f"arrival {arrival.count}"] if arrival.place in ASKING else []
-            return updates | place.set_to(arrival.run, *more)
+            arguments = [f"arrival {arrival.count}"] if arrival.place in ASKING else []
+            return updates | place.set_to(arrival.run, *arguments)
 
         def set_by_address(linked, filed):
-            # It may have waited for its tab so long that a file has come meanwhile.
+            # A file may have come while the address waited for its tab.
             return set_controls(None if filed else linked)
 
         def set_by_file(_, filed):
@@ -189,7 +189,7 @@ def _running(place):
 
 
 def _restored(dropped: file_drop.Dropped) -> str:
-    """What stands on the stage of what a file shows."""
+    """Says which run of a file is on the stage."""
     about: Mapping = permalinks.read_note(dropped.note)
     words = f"the run of {dropped.name}"
     if about.get("sheet"):
@@ -200,5 +200,5 @@ def _restored(dropped: file_drop.Dropped) -> str:
 
 
 def first(studio: Studio, place: str = "sample") -> str:
-    """The model a newcomer sees first; elsewhere than where one samples it must be of many uses."""
+    """The model that a newcomer sees first; only the Sample tab opens with the host's own."""
     return studio.own[0] if studio.own and place == "sample" else studio.names()[0]

@@ -1,4 +1,4 @@
-"""Everything is kept: the run on a stage as a film, a picture, link, Python and command line."""
+"""The run on a stage as a film, a picture, a link, Python and a command line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ += ["pending", "wire"]
 
 # The state, the prediction, or both.
 BOTH = [("x",), ("x0",), ("x", "x0")]
-# How each kind of run is told as a link, as Python and as a command line.
+# The module that writes each kind of run as a link, as Python and as a command line.
 LINKS = {Key: permalinks, RaceKey: race_links}
 
 
@@ -27,8 +27,8 @@ class SharePanel:
     """The components under a stage that hand the run over.
 
     Attributes:
-        tab: that it stands in.
-        note: what must be said of the link, if anything must.
+        tab: the tab that it stands in.
+        note: words about the link, if there can be any.
     """
 
     tab: str
@@ -39,19 +39,19 @@ class SharePanel:
 
     @property
     def outputs(self) -> list:
-        """What the server sets; the link is set by the browser."""
+        """The components that the server sets; the browser sets the link."""
         return [self.take, self.python, self.command, *([self.note] if self.note else [])]
 
     def announced(self, studio: Studio, ticket: Ticket, progress) -> dict:
         """Updates that name a run, or a race: its link, its code, and once it has ended its
         files."""
         key, order = progress.key, ticket.order
-        meant = studio.model(key.model).config.sampling
+        sampling = studio.model(key.model).config.sampling
         links = LINKS[type(key)]
         link = links.query(key, tab=self.tab)
         return {
             self.python: links.python(key),
-            self.command: links.command_line(key, meant),
+            self.command: links.command_line(key, sampling),
             self.take: due(order, progress.id, link) if progress.done else pending(order, link),
         }
 
@@ -65,13 +65,13 @@ def downloads(
     prefix: str, place: str, chosen: tuple[str, ...] = ("x",), panes=BOTH, named=PANES
 ) -> Download:
     """Lay the row of downloads out, see ``Download``; the link of a run becomes the address."""
-    own = {"panes": panes, "chosen": chosen, "named": named, "place": place}
-    return Download(prefix, elem_classes="keep", **own)
+    options = {"panes": panes, "chosen": chosen, "named": named, "place": place}
+    return Download(prefix, elem_classes="keep", **options)
 
 
 def copies(row: Download, prefix: str, place: str, noted: bool = False) -> SharePanel:
-    """Lay out, folded, what else can be copied of a run; noted: if something may have to be said of
-    its link."""
+    """Lay out, folded, a run's link and code to be copied; ``noted`` adds room for words about the
+    link."""
     with gr.Accordion("Link, Python, command line", open=False, elem_id=f"{prefix}-copies"):
         line = {"interactive": False, "buttons": ["copy"], "max_lines": 1}
         link = gr.Textbox(label="Link", elem_id=f"{prefix}-link", **line)
@@ -80,6 +80,6 @@ def copies(row: Download, prefix: str, place: str, noted: bool = False) -> Share
         boxes = {"interactive": False, "wrap_lines": True, "lines": 1}
         python = gr.Code(label="Python", language="python", **boxes)
         command = gr.Code(label="Command line", language="shell", **boxes)
-    told = f'() => [window.page.link("{place}"), window.page.embedding("{place}")]'
-    row.linked(None, None, [link, frame], js=told, **EVERY)
+    script = f'() => [window.page.link("{place}"), window.page.embedding("{place}")]'
+    row.linked(None, None, [link, frame], js=script, **EVERY)
     return SharePanel(place.partition(" ")[0], row, python, command, note)

@@ -1,4 +1,4 @@
-"""Models from the Hugging Face Hub, in the model picker: chosen, they are fetched and run."""
+"""Models from the Hugging Face Hub in the model picker: the chosen one is fetched and run."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ..events import AT_ONCE, STREAM
 from ..runs.runs import Key, Studio
 
 ANOTHER = "another …"
-# Of photographs there is a better model than the one that ships.
+# There is a better model of photographs than the one that ships.
 SMALL, BETTER = "cifar10-conditional", "google/ddpm-cifar10-32"
 OFFER = "Our model of photographs is small. A larger one draws better: 143 MB, fetched once."
-# A download is no run: it must not wait for one, nor hold one up. It gives its place back before
-# the run of the fetched model begins.
+# A download is no run: it must not wait for one, nor delay one. It leaves its queue before the run
+# of the fetched model begins.
 FETCHING = STREAM | {"concurrency_id": "hub", "concurrency_limit": 4}
 
 
@@ -34,17 +34,17 @@ class HubModels:
 
 
 def offered(studio: Studio) -> list[str]:
-    """What a picker offers that can fetch."""
+    """The choices of a picker that can fetch."""
     return [*studio.names(), *KNOWN, ANOTHER]
 
 
 def pick(name: str, choices: Sequence[str]):
-    """An update that sets a model picker; what it does not offer is offered from then on."""
+    """An update that sets a model picker; a new name becomes one of its choices."""
     return name if name in choices else gr.update(choices=[*choices, name], value=name)
 
 
 def build(prefix: str) -> HubModels:
-    """Lay out what stands under a picker; most of it does not show at first."""
+    """Lay out the components under a picker; most are hidden at first."""
     with gr.Row(elem_classes="seed", visible=False) as field:
         name = gr.Textbox(
             label="Repository",
@@ -58,63 +58,63 @@ def build(prefix: str) -> HubModels:
 
 
 def wire(run_tab, pickers: Sequence[gr.Dropdown], others: Sequence[gr.Dropdown]) -> None:
-    """Fetch what is chosen, offer it in every picker, and run it on this tab.
+    """Fetch the chosen model, offer it in every picker, and run it on this tab.
 
     Args:
-        pickers: of the other tabs that can fetch.
-        others: pickers that offer what was fetched.
+        pickers: those of the other tabs that can fetch.
+        others: further pickers that offer fetched models.
     """
     hub, model, studio = run_tab.controls.hub, run_tab.model, run_tab.studio
-    wanted = gr.State(None, time_to_live=3600)  # the run of what was fetched
+    to_run = gr.State(None, time_to_live=3600)  # the run of the fetched model
     # Not the model of the run on the stage: after a refusal there is none.
-    before = gr.State(model.value, time_to_live=3600)  # the model that was chosen last
-    # Gradio sends a choice twice, the second time when the list loses the focus. Where the page
-    # has put the model back in between, that one is no choice.
+    previous = gr.State(model.value, time_to_live=3600)  # the model that was chosen last
+    # Gradio sends a choice twice, the second time when the list loses the focus. If the page has
+    # put the model back in between, the second one is no choice.
     put_back = gr.State(None, time_to_live=3600)
 
     def back_to(name: str | None) -> dict:
         return {model: name, put_back: name}
 
-    def told(text: str) -> dict:
+    def note(text: str) -> dict:
         return {hub.note: gr.update(value=text, visible=bool(text))}
 
     def noted(name):
-        """A model that can be gone back to."""
+        """A model that can be put back."""
         return name if studio.is_here(name) else gr.skip()
 
     def chosen(name, last: str | None, ours: str | None = None) -> Iterator[dict]:
-        """What was picked: one that ships runs by itself."""
+        """Answer a choice; a model that ships runs by itself."""
         if name == ANOTHER:
-            yield told("") | {wanted: None, hub.field: gr.update(visible=True)} | back_to(last)
+            yield note("") | {to_run: None, hub.field: gr.update(visible=True)} | back_to(last)
         elif name == ours:
             yield {put_back: gr.skip()}
         elif name in studio.names():
-            yield told("") | {wanted: None, put_back: None, hub.field: gr.update(visible=False)}
+            yield note("") | {to_run: None, put_back: None, hub.field: gr.update(visible=False)}
             if name == SMALL and studio.can_fetch(BETTER):
-                yield told(OFFER) | {hub.field: gr.update(visible=True), hub.name: BETTER}
+                yield note(OFFER) | {hub.field: gr.update(visible=True), hub.name: BETTER}
         else:
             yield from fetch(name, last)
 
     def fetch(name, last: str | None) -> Iterator[dict]:
         name = (name or "").strip()
-        yield told("") | {wanted: None}
+        yield note("") | {to_run: None}
         try:
             for arrived, total in studio.fetching(name):
-                yield told(_progress(name, arrived, total))
+                yield note(_progress(name, arrived, total))
             key = studio.settled(Key(name, run_tab.default_for(studio.model(name))))
         except InvalidInput as error:
-            yield told(str(error)) | back_to(last)
+            yield note(str(error)) | back_to(last)
             return
         c, h, w = studio.model(name).shape
         words = f"{name}: {studio.model(name).parameters:,} parameters, {c} × {h} × {w} pixels."
-        yield told(words) | {wanted: key, hub.field: gr.update(visible=False)} | more(name)
+        yield note(words) | {to_run: key, hub.field: gr.update(visible=False)} | offering(name)
 
-    def more(name: str) -> dict:
-        found = {}
-        for known, group in ((offered(studio), pickers), (studio.names(), others)):
-            choices = [*known, *([name] if name not in known else [])]
-            found |= dict.fromkeys(group, gr.update(choices=choices))
-        return found
+    def offering(name: str) -> dict:
+        updates = {}
+        for names, group in ((offered(studio), pickers), (studio.names(), others)):
+            choices = [*names, *([name] if name not in names else [])]
+            updates |= dict.fromkeys(group, gr.update(choices=choices))
+        return updates
 
     def run(key, visitor: gr.Request) -> Iterator[dict]:
         if key is None:
@@ -123,12 +123,12 @@ def wire(run_tab, pickers: Sequence[gr.Dropdown], others: Sequence[gr.Dropdown])
             yield run_tab.set_to(key)
             yield from run_tab.stream(visitor, key)
 
-    outputs = [hub.field, hub.name, hub.note, wanted, put_back, model, *pickers, *others]
-    model.change(noted, model, before, **AT_ONCE)
-    model.input(chosen, [model, before, put_back], outputs, **FETCHING)
+    outputs = [hub.field, hub.name, hub.note, to_run, put_back, model, *pickers, *others]
+    model.change(noted, model, previous, **AT_ONCE)
+    model.input(chosen, [model, previous, put_back], outputs, **FETCHING)
     events = [hub.fetch.click, hub.name.submit]
-    gr.on(events, fetch, [hub.name, before], outputs, **FETCHING)
-    wanted.change(run, wanted, [*run_tab.settable, *run_tab.outputs], **STREAM)
+    gr.on(events, fetch, [hub.name, previous], outputs, **FETCHING)
+    to_run.change(run, to_run, [*run_tab.settable, *run_tab.outputs], **STREAM)
 
 
 def _progress(name: str, arrived: int, total: int) -> str:

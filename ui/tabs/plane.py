@@ -29,7 +29,7 @@ NAME = "plane"
 
 @dataclass
 class PlaneTab:
-    """What arrives at the tab, a link or a file, is the query of a link: its stage asks for it."""
+    """A link or a file reaches the tab as the query of a link, which the stage then asks for."""
 
     stage: plane.Plane
 
@@ -38,11 +38,11 @@ class PlaneTab:
         return [self.stage]
 
     def asked(self, pairs: list, model: str) -> str | None:
-        """What a link asks for, if it names anything but the tab."""
+        """The query of a link; None if it names no data."""
         return urlencode(pairs) if "data" in dict(pairs) else None
 
     def noted(self, about: dict) -> str:
-        """What the note of a file asks for."""
+        """The query in the note of a file."""
         return str(about.get("link", ""))
 
     def set_to(self, query: str, wanted: str) -> dict:
@@ -54,25 +54,25 @@ def build(studio: Studio) -> PlaneTab:
     with gr.Column(elem_classes="plane-bench"):
         offered, recorded = plane_runs.offered(), recordings.load(NAME)
         stage = plane.Plane(recorded, offered=offered, prefix=NAME, elem_id=f"{NAME}-stage")
-        take = download.Download(NAME, place=NAME, elem_classes="keep")
+        download_row = download.Download(NAME, place=NAME, elem_classes="keep")
 
-    def run(asked: dict | None, visitor: gr.Request) -> Iterator[dict]:
-        if asked is None or asked.get("do") == "stop":
+    def run(request: dict | None, visitor: gr.Request) -> Iterator[dict]:
+        if request is None or request.get("do") == "stop":
             studio.stop((visitor.session_hash, NAME))
             yield {stage: gr.skip()}
             return
-        ticket, news = arm(studio, visitor, NAME), {stage: gr.skip()}
+        ticket, update = arm(studio, visitor, NAME), {stage: gr.skip()}
         with ticket.until_through():
-            for news in answers(ticket, asked):
-                yield news
-            yield from once_more(ticket, news)
+            for update in answers(ticket, request):
+                yield update
+            yield from once_more(ticket, update)
 
-    def answers(ticket: Ticket, asked: dict) -> Iterator[dict]:
+    def answers(ticket: Ticket, request: dict) -> Iterator[dict]:
         if ticket.superseded:
             yield {stage: gr.skip()}
             return
         try:
-            for value in plane_runs.stream(studio, ticket, asked):
+            for value in plane_runs.stream(studio, ticket, request):
                 yield {stage: ordered(value, ticket)} | files_of(value, ticket)
         except InvalidInput as error:
             yield {stage: failed(error, ticket)}
@@ -82,17 +82,17 @@ def build(studio: Studio) -> PlaneTab:
 
     def files_of(value: dict, ticket: Ticket) -> dict:
         if value["kind"] != "film":
-            return {take: download.pending(ticket.order)}
+            return {download_row: download.pending(ticket.order)}
         link = plane_runs.query(plane_runs.kept_flow(value["run"]))
-        return {take: download.due(ticket.order, value["run"], link)}
+        return {download_row: download.due(ticket.order, value["run"], link)}
 
-    stage.input(run, stage, [stage, take], **STREAM)
-    download.wire(take, taken)
+    stage.input(run, stage, [stage, download_row], **STREAM)
+    download.wire(download_row, taken)
     return PlaneTab(stage)
 
 
 def taken(choice: download.Choice) -> download.Taken:
-    """What is on the stage as a file, every so many frames of it."""
+    """Write the film on the stage as a file, with a frame every ``choice.stride``."""
     flow = plane_runs.kept_flow(choice.run)
     frames = [picture(flow, i) for i in range(0, len(flow.t), choice.stride)]
     note = json.dumps({"model": "plane", "tab": NAME, "link": plane_runs.query(flow)})

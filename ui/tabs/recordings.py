@@ -1,4 +1,4 @@
-"""What moves before anything has run: recordings by the shipped models, labelled as such.
+"""Recordings by the shipped models, labelled as such: they play before anything has run.
 
 ``python -m ui.tabs.recordings`` makes them anew, from the same seeds.
 """
@@ -24,7 +24,7 @@ PNG = "data:image/png;base64,"
 
 
 def load(name: str) -> dict | None:
-    """A component's value as it was recorded, its pictures files; None where there is none.
+    """A component's recorded value, its pictures as files; None if there is no recording.
 
     Serve the folder (``gradio.set_static_paths``) for the pictures to be found.
     """
@@ -32,13 +32,13 @@ def load(name: str) -> dict | None:
     if not path.exists():
         return None
 
-    def opened(text):
+    def as_file(text):
         if not (isinstance(text, str) and text.startswith("file:")):
             return text
         picture = str((FOLDER / text.removeprefix("file:")).resolve())
         return file(picture)
 
-    return _mapped(json.loads(path.read_text(encoding="utf-8")), opened)
+    return _mapped(json.loads(path.read_text(encoding="utf-8")), as_file)
 
 
 def save(name: str, value: dict) -> int:
@@ -50,7 +50,7 @@ def save(name: str, value: dict) -> int:
         old.unlink()
     written: list[Path] = []
 
-    def kept(text):
+    def in_file(text):
         if not (isinstance(text, str) and text.startswith(PNG)):
             return text
         path = FOLDER / f"{name}-{len(written)}.png"
@@ -59,7 +59,7 @@ def save(name: str, value: dict) -> int:
         written.append(path)
         return f"file:{path.name}"
 
-    text = json.dumps(_mapped(value, kept), ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(_mapped(value, in_file), ensure_ascii=False, separators=(",", ":"))
     path = FOLDER / f"{name}.json"
     path.write_text(text + "\n", encoding="utf-8")
     return sum(p.stat().st_size for p in [*written, path])
@@ -74,7 +74,7 @@ def _mapped(value, change: Callable):
 
 
 def main() -> None:
-    """Record the races of the Reverse tab, and what the tools below the stages make."""
+    """Record the races of the Reverse tab, and the results of the tools below the stages."""
     from ddpm_core import film
 
     from ..runs import races
@@ -115,7 +115,7 @@ def main() -> None:
 
 
 def _record_tools(studio, name: str, request) -> None:
-    """Record what the buttons below the Guidance and the Forward stage make."""
+    """Record the results of the tools below the Guidance and the Forward stage."""
     import gradio as gr
 
     from ..runs.runs import Key
@@ -126,27 +126,27 @@ def _record_tools(studio, name: str, request) -> None:
 
     first = picture_tools.FIRST
     controls = guidance_controls.spelled(Key(name, request))
-    asked = {
-        guidance_tools.Plot: ("50", "cfg", *(controls[it] for it in guidance_controls.NAMES)),
+    inputs = {
+        guidance_tools.Plot: ("50", "cfg", *(controls[field] for field in guidance_controls.NAMES)),
         **dict.fromkeys(picture_tools.TOOLS, (sketch.digit(first), name, 0, "none")),
     }
-    asked[picture_tools.Filled] = ("", *asked[picture_tools.Filled], "3")
+    inputs[picture_tools.Filled] = ("", *inputs[picture_tools.Filled], "3")
     with gr.Blocks():
-        for kind, values in asked.items():
+        for kind, values in inputs.items():
             tool = kind(studio, "recorded")
-            shown: dict = {}
-            for news in tool.compute(Ticket(), *values):
-                shown |= news
-            value = {k: v for k, v in shown[tool.shows].items() if k != "order"}
+            updates: dict = {}
+            for update in tool.compute(Ticket(), *values):
+                updates |= update
+            value = {k: v for k, v in updates[tool.shows].items() if k != "order"}
             if tool.note:
-                value |= {"recorded": f"{name}, seed 0", "words": shown[tool.note]}
+                value |= {"recorded": f"{name}, seed 0", "words": updates[tool.note]}
             else:
                 value["message"] = f"Recorded: {name}, seed 0."
             print(tool.place, save(tool.place, value), "bytes")
 
 
 def _record_plane(studio) -> None:
-    """Record what the Plane tab opens with."""
+    """Record the film that the Plane tab opens with."""
     from ..runs import plane_runs
     from ..runs.ticket import Ticket
 

@@ -1,4 +1,4 @@
-"""The controls of a request, each described once: a tab says only what it says otherwise.
+"""The controls of a request, each described once: a tab names only what it changes.
 
 A new control of a run is an entry of ``CONTROLS``.
 """
@@ -21,10 +21,10 @@ ROLL = "() => Math.floor(Math.random() * 1e6)"
 
 
 class Chips(gr.Radio):
-    """A row of choices that may change under a visitor's hand.
+    """A row of choices that depend on the model.
 
-    Gradio would refuse a choice that the model just chosen does not offer any more, without a word
-    on the page; the core knows what to make of it, or says what is wrong.
+    Gradio would refuse a choice that a new model no longer offers, without a word on the page. The
+    core uses it, or says what is wrong.
     """
 
     is_template = True  # drawn as a radio
@@ -43,12 +43,12 @@ class Slider(gr.Slider):
 
 
 class Control(NamedTuple):
-    """How a field of a request is set by hand.
+    """The control of a field of a request.
 
     Attributes:
-        kind: of the component.
-        label: what it is called on the page; the glossary says what that is.
-        more: what else the component is made with.
+        kind: the component's class.
+        label: its name on the page, which the glossary explains.
+        more: further arguments of the component.
         is_fine_print: it stands in the fine print of every tab that samples, in this order.
     """
 
@@ -58,40 +58,40 @@ class Control(NamedTuple):
     is_fine_print: bool = False
 
 
-def _chips(label: str, choices: list, kind=gr.Radio, look="chips", **more) -> Control:
-    return Control(kind, label, {"choices": choices, "elem_classes": look}, **more)
+def _chips(label: str, choices: list, kind=gr.Radio, look="chips", **fields) -> Control:
+    return Control(kind, label, {"choices": choices, "elem_classes": look}, **fields)
 
 
 def _scale(label: str, top: float, step: float) -> Control:
-    more = {"minimum": 0, "maximum": top, "step": step, "elem_classes": "guidance"}
-    return Control(Slider, label, more)
+    props = {"minimum": 0, "maximum": top, "step": step, "elem_classes": "guidance"}
+    return Control(Slider, label, props)
 
 
-def _named(entries) -> list[tuple[str, str]]:
+def _labelled(entries) -> list[tuple[str, str]]:
     return [(getattr(entry, "label", entry), name) for name, entry in entries.items()]
 
 
 S_MAX = 10.0
-# What a slider of λ spans; beyond it pictures are saturated, see docs/guidance.md.
+# The ends of the sliders of λ; beyond them pictures are saturated, see docs/guidance.md.
 LAMBDA_MAX = {"classifier-noisy": 20.0, "classifier": 200.0}
-TERMS = "chips terms"  # of which each is in the glossary
-WHOLE = {"min_width": 80}  # as it was typed: the core says that it is to be whole
+TERMS = "chips terms"  # each of them is in the glossary
+WHOLE = {"min_width": 80}  # passed as it was typed: the core says that it must be whole
 SHARE = {"minimum": 0, "maximum": 1, "step": 0.05}
 # Errors of the report that can be put back; see ``ddpm_core.faults``.
 FAULTS = [("none", "none"), *((ERROR_WORDS[name], name) for name in REPORT_ERRORS)]
-# The last of them only of a model that learned it; see ``variances``.
+# The last one only for a model that learned it; see ``variances``.
 VARIANCES = [("β (report)", "beta"), ("posterior β̃", "posterior"), ("learned", "learned")]
 CONTROLS = {
     "model": Control(
         gr.Dropdown, "Model", {"info": "mnist draws digits, cifar10 small photographs"}
     ),
     "label": Control(Chips, "Class", {"elem_classes": "chips"}),
-    "sampler": _chips("Sampler", _named(SAMPLERS), look=TERMS),
+    "sampler": _chips("Sampler", _labelled(SAMPLERS), look=TERMS),
     "steps": Control(Slider, "Steps", {"minimum": 1, "maximum": MOST_STEPS, "step": 1}),
     "n": Control(Slider, "Images", {"minimum": 1, "maximum": 64, "step": 1}),
     "seed": Control(gr.Number, "Seed", WHOLE),
     "first": Control(gr.Number, "Image no.", WHOLE),
-    "spacing": _chips("Timesteps", _named(SPACINGS), is_fine_print=True),
+    "spacing": _chips("Timesteps", _labelled(SPACINGS), is_fine_print=True),
     "eta": Control(Slider, "η (DDIM)", SHARE, is_fine_print=True),
     "variance": _chips("σ² (DDPM)", VARIANCES[:-1], kind=Chips, is_fine_print=True),
     "clip": Control(gr.Checkbox, "Clip x̂0", is_fine_print=True),
@@ -112,19 +112,19 @@ CONTROLS = {
         [("constant", "constant"), ("early", "early"), ("late", "late")],
     ),
     "mix": Control(gr.Dropdown, "Mixed with", {"filterable": False}),
-    # Not a number: an empty one would arrive as 0.
+    # Not a number: an empty field would arrive as 0.
     "toward": Control(
         gr.Textbox, "To seed", {"placeholder": "none", "max_lines": 1, "min_width": 80}
     ),
     "along": Control(Slider, "How far", SHARE | {"step": 0.01}),
     "share": Control(Slider, "Its share", SHARE | {"elem_classes": "guidance"}),
-    # How it is steered: what the Guidance tab makes requests of.
+    # From these the Guidance tab makes its requests.
     "method": _chips("Guidance", [], kind=Chips, look=TERMS),
     "kind": _chips("Classifier", [], kind=Chips),
     "s": _scale("Guidance scale s", S_MAX, 0.1),
     "lam": _scale("Guidance scale λ", LAMBDA_MAX["classifier-noisy"], 0.1),
     "clean_lam": _scale("Guidance scale λ", LAMBDA_MAX["classifier"], 1),
-    # What sets a race apart from a run.
+    # Controls that only a race has.
     "against": Control(gr.Dropdown, "Against"),
     "error": _chips("Error", [(word, name) for name, word in ERROR_WORDS.items()]),
     "guidance_scale": Control(
@@ -137,29 +137,29 @@ FINE_PRINT = tuple(name for name, control in CONTROLS.items() if control.is_fine
 
 
 def control(name: str, value, prefix: str, **otherwise):
-    """Lay the control of a field out, but for what this tab says otherwise; ``prefix`` is for
+    """Lay out the control of a field; ``otherwise`` replaces its arguments. ``prefix`` is for
     element ids, so that two tabs do not clash."""
     kind, label, more, _ = CONTROLS[name]
-    said = {"value": value, "label": label, "elem_id": f"{prefix}-{name.replace('_', '-')}"}
-    return kind(**said | more | otherwise)
+    props = {"value": value, "label": label, "elem_id": f"{prefix}-{name.replace('_', '-')}"}
+    return kind(**props | more | otherwise)
 
 
 def fine_print(request: Request, prefix: str) -> dict:
-    """Lay out what is seldom changed; by field."""
+    """Lay out the controls that are seldom changed; returns them by field."""
     return {name: control(name, getattr(request, name), prefix) for name in FINE_PRINT}
 
 
 def variances(model: Model) -> list[tuple[str, str]]:
-    """Those that a model can be sampled with, as (name, value)."""
+    """The variances that a model can be sampled with, as (name, value)."""
     return VARIANCES if model.learned_variance else VARIANCES[:-1]
 
 
 def model_picker(
     names: Sequence[str], prefix: str, value: str | None = None, name: str = "model", **otherwise
 ):
-    """Lay out what a model is chosen with; the first one, unless another is named and there."""
+    """Lay out a list of models, set to ``value`` if it is among them, else to the first."""
     value = value if value in names else names[0]
-    # One that was fetched in another tab is chosen here too.
+    # A model that was fetched in another tab is chosen here too.
     choice = {"choices": list(names), "allow_custom_value": True}
     return control(name, value, prefix, **choice | otherwise)
 
@@ -168,9 +168,9 @@ def seed_row(request: Request, prefix: str, *names: str, hidden: Sequence[str] =
     """Lay out a row of numbers, the seed among them, and the button that rolls it; returns the
     numbers, by field, and the button."""
     with gr.Row(elem_classes="seed"):
-        seen = {name: "hidden" if name in hidden else True for name in names}
-        made = {
+        visibilities = {name: "hidden" if name in hidden else True for name in names}
+        numbers = {
             name: control(name, getattr(request, name), prefix, visible=visible)
-            for name, visible in seen.items()
+            for name, visible in visibilities.items()
         }
-        return made, gr.Button("Roll", elem_id=f"{prefix}-roll", min_width=60)
+        return numbers, gr.Button("Roll", elem_id=f"{prefix}-roll", min_width=60)

@@ -1,6 +1,6 @@
-"""The Results tab: three conclusions over what they rest on, the report's tables beside ours.
+"""The Results tab: three conclusions over their figures, and the report's tables beside ours.
 
-All figures are read from what lies with the checkpoints. Those that the tab has no room for stand
+All figures are read from the folders of the checkpoints. Those that the tab has no room for stand
 on a page of their own, the one that ``python -m lab reproduce`` makes.
 """
 
@@ -32,13 +32,13 @@ NAME = "results"
 FAILED = "Its stored results cannot be read; the server has made a note of it."
 SETS = {"photographs": "cifar10-conditional", "digits": "mnist-conditional"}
 # The same noises with and without clipping, as `python -m ddpm_core sample` draws them; the note
-# in each file says what of.
+# in each file names its run.
 PICTURES = {
     "clipped": ("as it should be", "clipped.png"),
     "not clipped": ("x̂0 not clipped", "not-clipped.png"),
 }
-# People wrote these; tests/ui/test_results.py names the stored figure behind each of theirs. Beside
-# each text its figure: of which images, and the place of the chart that it speaks of.
+# People wrote these; tests/ui/test_results.py names the stored figure behind each number. Each text
+# has a figure with its images, and the place in the chart that the text is about.
 CONCLUSIONS = (
     {
         "figure": "steps",
@@ -75,13 +75,13 @@ def build(opened: gr.Tab, home: Path | None = None) -> result_tables.ResultTable
 
 
 def route() -> Route:
-    """Of the page of all measurements, made when it is first asked for."""
+    """The route of the page of all measurements, which is made at the first request."""
     page = cache(reproduce.stored)
     return Route("/measurements", lambda request: HTMLResponse(page()))
 
 
 def figures(home: Path | None = None) -> dict:
-    """The value of the tab's component, of what is stored now."""
+    """The value of the tab's component, from the results that are stored now."""
     stored = Stored(home)
     charts = {"steps": _steps, "scales": _scales}
     return {
@@ -105,7 +105,7 @@ def figures(home: Path | None = None) -> dict:
 def _guarded(make: Callable[[], dict]) -> dict:
     try:
         return make()
-    except Exception:  # a damaged file must not take the others along
+    except Exception:  # a damaged file must not hide the others
         logging.exception("stored results cannot be read")
         return {"error": FAILED}
 
@@ -131,11 +131,11 @@ def _steps(stored: Stored, images: str) -> dict:
 
 def _scales(stored: Stored, images: str) -> dict:
     model = SETS[images]
-    rows = [row for row in tables.over_scale(stored).rows if row.title.startswith(model)]
+    rows = [row.measured for row in tables.over_scale(stored).rows if row.title.startswith(model)]
     points = [
-        {"scale": scale, "accuracy": share.figure.value, "distance": apart.figure.value}
-        for scale, share, apart in zip(tables.SCALES, *(row.measured for row in rows), strict=True)
-        if share.result
+        {"scale": scale, "accuracy": accuracy.figure.value, "distance": distance.figure.value}
+        for scale, accuracy, distance in zip(tables.SCALES, *rows, strict=True)
+        if accuracy.result
     ]
     reference = REAL_DISTANCE[model.partition("-")[0]]
     return tradeoff(points, wanted_scales=tables.SCALES, reference=reference)
@@ -143,8 +143,8 @@ def _scales(stored: Stored, images: str) -> dict:
 
 def _pictures(stored: Stored) -> list[dict]:
     costs, shown = tables.costs(stored), []
-    for title, (row, file) in PICTURES.items():
-        (measured,) = [it.measured for it in costs.rows if it.title == row]
+    for title, (name, file) in PICTURES.items():
+        (measured,) = [row.measured for row in costs.rows if row.title == name]
         cell = _cell(measured[costs.columns.index("mnist-cosine")])
         content = base64.b64encode(_file(file).read_bytes()).decode()
         source = f"data:image/png;base64,{content}"
@@ -153,7 +153,7 @@ def _pictures(stored: Stored) -> list[dict]:
 
 
 def _link() -> str:
-    """What runs the pictures step by step, beside each other."""
+    """A link that runs both pictures side by side, step by step."""
     _, key = permalinks.from_note(read_note(_file(PICTURES["clipped"][1])))
     race = races.RaceKey("break", key.model, key.request, error="no-clip")
     return f"?{race_links.query(race, tab='reverse')}"
@@ -167,19 +167,19 @@ def _file(name: str) -> Path:
 
 
 def _table(table: tables.Table, reported: dict) -> dict:
-    """The report's test figures, and ours of as many steps of the same sampler."""
+    """The report's test figures, and ours by the same sampler in as many steps."""
     rows = [{"title": "report, FID", "cells": [f"{fid:.3f}" for fid in reported["test"]]}]
     for title, clip in (("ours", True), ("ours, not clipped", False)):
-        wanted = replace(tables.ANCESTRAL, clip=clip)
+        request = replace(tables.ANCESTRAL, clip=clip)
         for row in table.rows:
             first = row.measured[0] if row.measured else None
-            if first and (first.request, first.reference) == (wanted, "test"):
+            if first and (first.request, first.reference) == (request, "test"):
                 rows.append({"title": title, "cells": _marked(row.measured, reported["test"])})
     return {"columns": table.columns, "rows": rows}
 
 
 def _marked(measured: tuple[Measurement, ...], reported: tuple[float, ...]) -> list[dict]:
-    """Ours, each with whether it is better or worse than the first, as the report's is."""
+    """Our cells, each marked: is it better or worse than the first, as the report's is?"""
     first, *others = measured
     cells = [_cell(first)]
     for other, theirs in zip(others, reported[1:], strict=True):
@@ -194,7 +194,7 @@ def _marked(measured: tuple[Measurement, ...], reported: tuple[float, ...]) -> l
 
 
 def _cell(m: Measurement) -> dict:
-    """A figure of ours, and in one line how it was had."""
+    """One of our figures, and one line about how it was measured."""
     if m.result is None:
         return {"figure": "–", "about": f"Not measured yet: {m.command}"}
     about, (figure, error) = m.result["protocol"], written(m.figure)

@@ -15,14 +15,14 @@ from ..runs.runs import Key, Studio
 from . import hub_models
 from .request_controls import Slider, control, fine_print, model_picker, seed_row, variances
 
-OTHERS = ("toward", "mix")  # of a request, empty where there is no other
-HALFWAY = 0.5  # how far one image is on a way, unless chosen
+OTHERS = ("toward", "mix")  # fields of a request, empty without a second seed or class
+HALFWAY = 0.5  # how far one image is from seed to seed, unless chosen
 
 
 @dataclass
 class Controls:
-    """The components of the column; ``parts`` are those whose values spell a run, by what each is
-    of it, the model among them."""
+    """The components of the column; ``parts`` are those whose values spell a run, by field, the
+    model among them."""
 
     parts: dict[str, gr.components.Component]
     roll: gr.Button
@@ -39,8 +39,8 @@ class Controls:
         return self.parts["model"]
 
     def chosen(self, *but: str) -> list:
-        """The events of every part, but for lists and some others, that run it anew: a slider is
-        let go, a number or a seed entered, anything else chosen."""
+        """The events that start a new run, of all parts except lists and ``but``: a slider is let
+        go, a number or a seed is entered, anything else is chosen."""
         kinds = {Slider: "release", gr.Number: "submit", gr.Textbox: "submit"}
         return [
             getattr(part, kinds.get(type(part), "input"))
@@ -49,7 +49,7 @@ class Controls:
         ]
 
     def left(self, *but: str) -> list:
-        """The events of lists and fields, but for some, that are left, with a new value or not."""
+        """The events of leaving a list or a field, with a new value or not, except for ``but``."""
         kinds = {gr.Dropdown: "input", gr.Number: "blur", gr.Textbox: "blur"}
         return [
             getattr(part, kinds[type(part)])
@@ -120,14 +120,14 @@ def build(
 
 
 def follow_model(studio: Studio, controls: Controls, fit=None, asked=(), fitted=()):
-    """Fit other controls to a model that was chosen by hand, and once more to what of them was
-    chosen while it loaded: until then they offer what the model before it knew.
+    """Fit other controls to a model that was chosen by hand, then once more: while the model loads,
+    they offer what the last one knew, and a visitor may choose from that.
 
     Args:
-        fit: of the model, what is asked and the label, and of whether it is asked once more; fits
-            the label alone unless given.
-        asked: names of the parts, besides the model and the label, that it looks at.
-        fitted: what it updates besides the label.
+        fit: takes the values of the model, of ``asked`` and of the label, and ``late=True`` the
+            second time; fits the label alone unless given.
+        asked: names of further parts whose values it takes.
+        fitted: components that it updates besides the label.
 
     Returns:
         The second event.
@@ -153,40 +153,40 @@ def relabelled(studio: Studio, model: str, label: str | None, late=False):
 
 
 def refitted(studio: Studio, model: str, variance: str, label: str | None, late=False):
-    """Updates that offer what a model that was chosen by hand can be sampled with: variances, the
-    classes to lead to, and its classes."""
-    found = relabelled(studio, model, label, late)
+    """Updates that offer the variances, the classes to lead to and the classes of a model that was
+    chosen by hand."""
+    label_update = relabelled(studio, model, label, late)
     try:
         loaded = studio.model(model)
     except InvalidInput:
-        return gr.skip(), gr.skip(), found
-    leads = gr.update(choices=to_classes(label_choices(studio, model)), value="")
-    return revaried(loaded, variance, late), leads, found
+        return gr.skip(), gr.skip(), label_update
+    mix_update = gr.update(choices=to_classes(label_choices(studio, model)), value="")
+    return revaried(loaded, variance, late), mix_update, label_update
 
 
 def revaried(model: Model, chosen: str, late: bool):
     """An update that offers a model's variances and chooses the one it is meant to be sampled with.
-    The value is left out where it stays: a visitor may choose another before this arrives."""
+    A value that stays is left out: a visitor may choose another before this arrives."""
     possible = variances(model)
-    meant = chosen if late else model.config.sampling.get("variance", chosen)
-    if meant not in [value for _, value in possible]:
-        meant = "beta"
-    return gr.update(choices=possible, **{} if meant == chosen else {"value": meant})
+    variance = chosen if late else model.config.sampling.get("variance", chosen)
+    if variance not in [value for _, value in possible]:
+        variance = "beta"
+    return gr.update(choices=possible, **{} if variance == chosen else {"value": variance})
 
 
 def to_classes(choices: list) -> list[tuple[str, str]]:
-    """Of the classes that can be asked for those that a way can lead to, and none."""
+    """The choices of a class to lead to: none, and each single class of ``choices``."""
     named = [choice[:2] for choice in choices]
     return [("none", ""), *(choice for choice in named if choice[1] not in ("all", "none"))]
 
 
 def text(value) -> str:
-    """A field as a control shows it that is empty where there is none."""
+    """A field as the text of a control, empty for None."""
     return "" if value is None else str(value)
 
 
 def walk_in_words(request: Request) -> str:
-    """What is seen of a way from one seed to another."""
+    """Describes the way from one seed to another."""
     led = "" if request.mix is None else f", from class {request.label} to {request.mix}"
     led = ", through all classes" if request.label == "all" else led
     if request.n == 1:
@@ -204,8 +204,8 @@ def walk_in_words(request: Request) -> str:
 
 
 def offered(choices: list[tuple[str, str]], label: str | None, default: str, late: bool = False):
-    """An update that offers classes. The one chosen stays where it is among them, for another may
-    be chosen before this arrives; but "none", all that some models know, gives way to "all".
+    """An update that offers classes. A chosen one that is among them stays, for another may be
+    chosen before this arrives. But "none", all that some models know, gives way to "all".
 
     Args:
         late: the label was chosen for this model, "none" too.

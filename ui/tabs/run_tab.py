@@ -1,4 +1,4 @@
-"""A stage, what can be kept from it, and the controls that run it.
+"""A stage, its downloads and links, and the controls that run it.
 
 A tab that runs something is a `RunTab` with settings of its own, or a subclass that says what it
 runs.
@@ -27,13 +27,13 @@ from ..widgets.why import why
 from . import run_controls
 from .request_controls import ROLL
 
-AGAIN = 0.3  # seconds after which something is said once more
+AGAIN = 0.3  # seconds after which an error is sent once more
 
 
 def caption(text: str = "", classes: str = "") -> gr.Markdown:
-    """Lay out words about a stage, in which terms of the glossary are marked; see ``explained``.
+    """Lay out words about a stage, with terms of the glossary marked; see ``explained``.
 
-    Only what is ours may stand in it: as it has marks, it is not sanitized.
+    Only our own words may stand in it: as it has HTML marks, it is not sanitized.
     """
     look = f"caption {classes}"
     return gr.Markdown(explained(text), elem_classes=look, sanitize_html=False)
@@ -44,13 +44,13 @@ class RunTab:
     """One tab's stage and controls.
 
     Attributes:
-        name: of the tab, in links and element ids.
-        default: what it runs unasked.
+        name: the tab's, in links and element ids.
+        default: the request that it runs unasked.
         current: the key of the run on the stage, or about to be; None before the first, and after
             a request that could not be met.
         single: it shows one image instead of a grid.
-        formulas: the equations that tell of the run on the stage, if any do.
-        about, caption: the sentence under the stage, and where it stands.
+        formulas: equations with the numbers of the run on the stage, if it has any.
+        about, caption: the sentence under the stage, and its component.
     """
 
     studio: Studio
@@ -68,7 +68,7 @@ class RunTab:
     # --- what sets one tab apart from others ---
 
     def default_for(self, model: Model) -> Request:
-        """The default request, as far as this model can serve it, sampled as it is meant to be."""
+        """The default request as this model can serve it, sampled as the model is meant to be."""
         default = self.default.as_meant(model)
         return default if model.classes else replace(default, label="none")
 
@@ -88,37 +88,37 @@ class RunTab:
     def fitting(self, key: Key) -> Key:
         """A run as this tab can show it."""
         request = replace(key.request, n=1) if self.single else key.request
-        return self.studio.settled(Key(key.model, request))  # rows and branches are of Guidance
+        return self.studio.settled(Key(key.model, request))  # only Guidance has rows and branches
 
     def values(self, ticket: Ticket, key: Key) -> Iterator[tuple[dict, Progress | None]]:
-        """What the player shows of a run, see ``player_values.values``."""
+        """Values for the player during a run, see ``player_values.values``."""
         return player_values.values(self.studio.stream(ticket, key), ticket, self.value)
 
     def value(self, progress: Progress) -> dict:
-        """What the player shows of a run as far as it is."""
+        """The player's value for a run so far."""
         return player_values.shown(self.studio, progress)
 
     def heading(self, key: Key) -> dict:
         """Updates that say what the stage is about to show."""
-        model, told = self.studio.model(key.model), {}
+        model, updates = self.studio.model(key.model), {}
         if self.formulas:
-            told = {self.formulas: self.formulas.of(model, key.requests)}
+            updates = {self.formulas: self.formulas.of(model, key.requests)}
         if self.caption:
             walk = key.request.toward is not None
             words = run_controls.walk_in_words(key.request) if walk else ""
-            told[self.caption] = explained(f"{words} {self.about}".strip())
-        return told
+            updates[self.caption] = explained(f"{words} {self.about}".strip())
+        return updates
 
     def details(self, ticket: Ticket, progress: Progress) -> dict:
-        """Updates of what else tells about a run that has ended."""
+        """Further updates about a run that has ended."""
         return {}
 
     # --- a run, from the press to the file ---
 
     @property
     def outputs(self) -> list:
-        told = [part for part in (self.formulas, self.caption) if part]
-        return [self.stage, self.current, *self.keep.outputs, *told]
+        explanations = [part for part in (self.formulas, self.caption) if part]
+        return [self.stage, self.current, *self.keep.outputs, *explanations]
 
     @property
     def model(self) -> gr.Dropdown:
@@ -126,14 +126,14 @@ class RunTab:
 
     @property
     def settable(self) -> list:
-        """What ``set_to`` updates."""
+        """The components that ``set_to`` updates."""
         return self.controls.inputs
 
     @property
     def silence(self) -> dict:
-        """What a generator yields that has no news.
+        """The update of a generator that changes nothing.
 
-        Of one that yields nothing at all, Gradio empties every component that it could set.
+        If a generator yields nothing at all, Gradio empties every component that it could set.
         """
         return {self.current: gr.skip()}
 
@@ -142,21 +142,21 @@ class RunTab:
         yield from self.spelled(visitor, values, self.stream)
 
     def start_new(self, visitor: gr.Request, current, *values) -> Iterator[dict]:
-        """Run what the controls spell, unless it is on the stage: a list or a field was left, with
-        another value or not, which Gradio does not tell apart.
+        """Run what the controls spell, unless it is on the stage: when a list or a field is left,
+        Gradio does not say whether its value has changed.
 
-        A model that does not ship is for ``hub_models`` to run.
+        ``hub_models`` runs a model that does not ship.
         """
         model = values[self.controls.inputs.index(self.model)]
         if self.controls.hub and model not in self.studio.names():
             yield self.silence
             return
-        going = self.studio.going((visitor.session_hash, self.name))
-        newest = going.key if going else current
+        ticket = self.studio.going((visitor.session_hash, self.name))
+        newest = ticket.key if ticket else current
         yield from self.spelled(visitor, values, partial(self.stream_new, newest))
 
     def spelled(self, visitor: gr.Request, values: Sequence, run: Callable) -> Iterator[dict]:
-        """Run what the controls spell, one way or another."""
+        """Run what the controls spell with ``run``, or say what is wrong."""
         try:
             key = self.read(values)
         except InvalidInput as error:
@@ -170,7 +170,7 @@ class RunTab:
         ticket.key = key
         values = iter([]) if ticket.superseded else self.values(ticket, key)
         with ticket.until_through():
-            yield from self._told(ticket, values)
+            yield from self._updates(ticket, values)
 
     def stream_new(self, newest: Key | None, visitor: gr.Request, key: Key) -> Iterator[dict]:
         """Run what a key names, unless the newest run is that."""
@@ -184,20 +184,20 @@ class RunTab:
             yield self.silence
 
     def show(self, visitor: gr.Request, progress: Progress) -> Iterator[dict]:
-        """Put a run that is kept on the stage."""
+        """Put a kept run on the stage."""
         ticket = self.arm(visitor)
         with ticket.until_through():
-            kept = iter([progress])
-            yield from self._told(ticket, player_values.values(kept, ticket, self.value))
+            runs = iter([progress])
+            yield from self._updates(ticket, player_values.values(runs, ticket, self.value))
 
-    def _told(self, ticket: Ticket, values: Iterator) -> Iterator[dict]:
+    def _updates(self, ticket: Ticket, values: Iterator) -> Iterator[dict]:
         first, progress, count = None, None, 0
         for value, progress in values:
-            news, count = {self.stage: value}, count + 1
+            update, count = {self.stage: value}, count + 1
             if progress and (first is None or progress.done):
-                news |= self.heading(progress.key) | self.announced(ticket, progress)
-            first = first or news
-            yield news
+                update |= self.heading(progress.key) | self.announced(ticket, progress)
+            first = first or update
+            yield update
         if not count:  # it was overtaken; or a branch that was ended before it began
             yield self.silence
         if progress and progress.done:
@@ -213,18 +213,18 @@ class RunTab:
 
     def refusals(self, visitor: gr.Request, error: InvalidInput) -> Iterator[dict]:
         """Say what is wrong with a request; a run of the visitor's that is under way goes on."""
-        going = self.studio.going((visitor.session_hash, self.name))
-        if going is None:
+        ticket = self.studio.going((visitor.session_hash, self.name))
+        if ticket is None:
             yield self.refuse(visitor, error)
             return
-        said = {self.stage: player_values.failed(error, going) | {"beside": True}}
-        yield said
-        # Of two values that a browser finds in one breath it shows the later: a frame, perhaps.
+        update = {self.stage: player_values.failed(error, ticket) | {"beside": True}}
+        yield update
+        # A browser shows only the later of two values that arrive together: a frame, perhaps.
         time.sleep(AGAIN)
-        yield said
+        yield update
 
     def refuse(self, visitor: gr.Request, error: InvalidInput) -> dict:
-        """Say what is wrong with what was to stand on the stage."""
+        """Say on the stage what is wrong with a request."""
         ticket = self.arm(visitor)
         if ticket.superseded:
             return {self.stage: gr.skip()}
@@ -251,7 +251,7 @@ class RunTab:
         yield from self.stream(visitor, key)
 
     def asked(self, pairs: list, model: str) -> Key:
-        """What a link asks for; ``model`` is the one that it names, or that is usual."""
+        """The run that a link asks for; ``model`` is the one that it names, or the usual one."""
         base = Key(model, self.default_for(self.studio.model(model)))
         return self.fitting(permalinks.parse(pairs, base))
 
@@ -264,12 +264,12 @@ class RunTab:
 
     @property
     def running_new(self) -> dict:
-        """How it does if that is not on the stage."""
+        """How an event runs it unless it is on the stage."""
         inputs = [self.current, *self.controls.inputs]
         return self.running | {"fn": self.start_new, "inputs": inputs}
 
     def wire(self, *events) -> None:
-        """Let the buttons, and these events, run, roll and stop it, and files be taken."""
+        """Wire the buttons, these further events that run it, and the downloads."""
         tab, panel = self.keep.tab, self.controls
         share_panel.wire(self.keep.take, partial(files.kept, self.studio, tab))
         rolled = panel.roll.click(None, None, panel.parts["seed"], js=ROLL, **QUIET)
@@ -302,9 +302,9 @@ def build(
         idle: what stands on the stage before the first run.
         about: the sentence under it.
         whys: the questions answered beside it, of ``why.WHYS``.
-        below: lays out what stands below all that can be kept.
-        among: lays out what stands among the controls.
-        numbers: of the report's equations that stand under the stage.
+        below: lays out components below the downloads.
+        among: lays out components among the controls.
+        numbers: those of the report's equations under the stage.
     """
     with gr.Row(elem_classes="workbench"):
         with gr.Column(elem_classes="stage-column"):
@@ -315,14 +315,14 @@ def build(
             if whys:
                 why.build(whys)
             formulas = equations.beside(studio, name, numbers) if numbers else None
-            kept = share_panel.build(name, name, gif_panes)
+            share = share_panel.build(name, name, gif_panes)
             if below:
                 below()
         with gr.Column(elem_classes="control-column"):
             panel = run_controls.build(studio, name, single=single, default=default, among=among)
     current = gr.State(None)
-    told = (formulas, about, words)
-    run_tab = RunTab(studio, name, default, panel, screen, kept, current, single, *told)
+    explanations = (formulas, about, words)
+    run_tab = RunTab(studio, name, default, panel, screen, share, current, single, *explanations)
     run_tab.wire(*panel.chosen())
     gr.on(panel.left("model"), **run_tab.running_new)
     run_controls.follow_model(studio, panel).then(**run_tab.running_new)

@@ -1,4 +1,4 @@
-"""What is computed beside a stage by a button of its own: a strip, a sheet, a plot.
+"""Tools beside a stage, each with a button of its own: a strip, a sheet, a plot.
 
 A new tool is a subclass of `Tool`: where it shows, and what it computes.
 """
@@ -21,14 +21,14 @@ from ..widgets.download import download
 
 
 class Tool(ABC):
-    """Where it shows, and how it is run and stopped.
+    """A tool: where it shows its result, and how it is run and stopped.
 
     Attributes:
         place: names its runs among a visitor's.
-        shows: what it is seen in.
+        shows: the component of its result.
         note: says in words what is shown, or how far it is.
-        take: hands it over as a file.
-        js: what the browser makes of the inputs, if anything.
+        take: offers the result as a file.
+        js: a script by which the browser changes the inputs, if any.
     """
 
     place: str
@@ -42,7 +42,7 @@ class Tool(ABC):
 
     @abstractmethod
     def compute(self, ticket: Ticket, *values) -> Iterator[dict]:
-        """Updates, as far as it is.
+        """Updates with the result so far.
 
         Raises:
             InvalidInput: saying why it cannot be computed.
@@ -50,15 +50,15 @@ class Tool(ABC):
 
     @abstractmethod
     def empty(self, message: str, order: int | None = None) -> dict:
-        """What it shows where there is nothing else to be seen."""
+        """The value that it shows instead of a result."""
 
     def buttons(self, words: str, go: str, stop: str, **look) -> None:
-        """Lay out what runs it and what stops it, by their element ids."""
+        """Lay out the buttons that run and stop it, with these element ids."""
         self.go = gr.Button(words, elem_id=go, **look)
         self.halt = gr.Button("Stop", elem_id=stop, **look)
 
     def run(self, visitor: gr.Request, *values) -> Iterator[dict]:
-        """Compute it for a visitor, in place of what they had computed there before."""
+        """Compute it for a visitor, in place of their last result there."""
         ticket = arm(self.studio, visitor, self.place)
         if ticket.superseded:
             yield {self.shows: gr.skip()}
@@ -72,26 +72,26 @@ class Tool(ABC):
             yield self.cleared(FAILED, ticket)
 
     def cleared(self, message: str, ticket: Ticket) -> dict:
-        """Updates that take away what it shows, and say why."""
+        """Updates that remove the result and say why."""
         updates = {self.shows: self.empty(message, ticket.order)}
         updates |= {self.note: ""} if self.note else {}
         return updates | ({self.take: download.idle(ticket.order)} if self.take else {})
 
     def stop(self, visitor: gr.Request) -> None:
-        """End it after the step it is in; what it has is kept."""
+        """End it after the step it is in; its result so far stays."""
         self.studio.stop((visitor.session_hash, self.place))
 
     @property
     def parts(self) -> list:
-        """What it updates of its own."""
+        """Its own components that it updates."""
         return [part for part in (self.shows, self.note, self.take) if part]
 
     def wire(self, inputs: list, *outputs) -> None:
         """Let its buttons run and stop it.
 
         Args:
-            inputs: whose values it is computed from.
-            outputs: what it updates besides the parts that every tool has.
+            inputs: components from whose values it is computed.
+            outputs: components that it updates besides its ``parts``.
         """
         self.go.click(self.run, inputs, [*self.parts, *outputs], js=self.js, **STREAM)
         self.halt.click(self.stop, **AT_ONCE)

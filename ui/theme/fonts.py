@@ -1,7 +1,7 @@
-"""The page's letters: a serif for text, a sans for controls, a mono for numbers, Greek italics.
+"""The page's fonts: a serif for text, a sans for controls, a mono for numbers, Greek italics.
 
 All come with packages under the SIL Open Font License, and the page serves them itself. Without one
-of them it has the system's letters.
+of the packages it uses the system's fonts.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ SERIF = "font_source_serif_pro", "files"
 
 
 class Face(NamedTuple):
-    """A file in a folder of a package, as a pattern, and what the page calls it.
+    """A font file, as a pattern in a folder of a package, and its name on the page.
 
     Attributes:
-        look: more of its rule.
+        look: further CSS of its rule.
         early: the first screen is set in it.
     """
 
@@ -34,8 +34,8 @@ class Face(NamedTuple):
     early: bool = False
 
 
-# Not the serif's .ttf files, whose % and ½ run into what follows them on Linux. Its italics have no
-# Greek, and a slanted α would be an a: KaTeX has some, a little smaller.
+# The serif's .ttf files are not used: on Linux their % and ½ run into the next letter. Its italics
+# have no Greek, and a slanted α would be an a. KaTeX has italic Greek, a little smaller.
 ITALIC = "font-style: italic;"
 GREEK_ITALIC = f"{ITALIC} unicode-range: {GREEK}; size-adjust: 108%;"
 FACES = (
@@ -61,15 +61,15 @@ def _file(face: Face) -> Path | None:
     return next(folder.glob(face.name), None)
 
 
-_FOUND = {face: path for face in FACES if (path := _file(face))}
-# By the name that each is served by.
-FILES = {f"fonts/{path.name}": path.read_bytes() for path in _FOUND.values()}
+_PATHS = {face: path for face in FACES if (path := _file(face))}
+# Contents, by the name under which each is served.
+FILES = {f"fonts/{path.name}": path.read_bytes() for path in _PATHS.values()}
 
 
 def head(folder: str) -> str:
-    """What stands in the head of the page, whose files are served from this folder."""
+    """HTML for the head of the page, whose files are served from this folder."""
     rules, links = [], []
-    for face, path in _FOUND.items():
+    for face, path in _PATHS.items():
         address = f"{folder}/fonts/{path.name}"
         rules.append(
             f'@font-face {{ font-family: "{face.family}"; src: url("{address}"); '

@@ -15,8 +15,8 @@ STONE = colors.Color(
     c950="#121517",
     name="stone",
 )
-# Every colour is a variable of layout.css, so that light, dark and the player agree for good: which
-# of Gradio's take which.
+# For each colour variable of layout.css, the properties of Gradio's theme that take it. So light,
+# dark and the player always agree.
 COLOURS = {
     "paper": """
         body_background_fill background_fill_primary block_background_fill
@@ -61,11 +61,11 @@ COLOURS = {
 
 def theme() -> gr.themes.Base:
     """Square corners, hairlines; type, light and dark from the variables of `css`."""
-    both = {}
+    colours = {}
     for variable, names in COLOURS.items():
         for name in names.split():
             # Gradio resolves a variable where it is declared, so dark has to declare it again.
-            both[name] = both[f"{name}_dark"] = f"var(--{variable})"
+            colours[name] = colours[f"{name}_dark"] = f"var(--{variable})"
     base = gr.themes.Base(
         primary_hue=STONE,
         secondary_hue=STONE,
@@ -76,7 +76,7 @@ def theme() -> gr.themes.Base:
         font_mono=["Plex Mono", "Menlo", "Consolas", "monospace"],
     )
     return base.set(
-        **both,
+        **colours,
         color_accent="var(--ink)",
         body_text_size="var(--text)",
         block_border_width="0px",

@@ -1,4 +1,4 @@
-"""What the page's own components share: how they load, how options and pictures reach them."""
+"""The base of the page's own components: how they load and get their options and pictures."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Component(gr.HTML):
     Its value is a dictionary; a subclass may take another, and says so.
 
     Attributes:
-        NAME: of its module and its style, `NAME.js` and `NAME.css`.
-        EVENTS: that its module triggers.
+        NAME: names its module and its style, `NAME.js` and `NAME.css`.
+        EVENTS: the events that its module triggers.
     """
 
     NAME: ClassVar[str]
@@ -52,7 +52,7 @@ class Component(gr.HTML):
             {"kind": "idle"} if value is None else value,
             label=label,
             html_template=shell(self.NAME, **self.options),
-            # Were a property named in it, it would be compiled again for every value.
+            # If it named a property, Gradio would compile it again for every value.
             css_template="",
             js_on_load=loader(self.NAME, self.EVENTS),
             apply_default_css=False,
@@ -64,29 +64,29 @@ class Component(gr.HTML):
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        file = stored(json.dumps(_from_base(config.get("value"))))
-        return config | ({"value": {"kind": "stored", "file": file}} if file else {})
+        file_name = stored(json.dumps(_from_base(config.get("value"))))
+        return config | ({"value": {"kind": "stored", "file": file_name}} if file_name else {})
 
 
 def shell(name: str, **options: Any) -> str:
     """A component's html_template: one element that carries its options.
 
-    It names no property, since it would be compiled again for every value if it did.
+    It names no property: otherwise Gradio would compile it again for every value.
     """
     options = json.dumps(options)
-    file = stored(options)
+    file_name = stored(options)
     # Within single quotes, since JSON has many double ones.
-    text = escape(file or options, quote=False).replace("'", "&#39;")
+    text = escape(file_name or options, quote=False).replace("'", "&#39;")
     # Gradio compiles this as a Handlebars template and as a JavaScript template string.
     for mark in "\\`${}":
         text = text.replace(mark, f"&#{ord(mark)};")
-    kind = "stored" if file else "options"
+    kind = "stored" if file_name else "options"
     classes = name.replace("_", "-")
     return f"<div class='widget {classes}' data-{kind}='{text}'></div>"
 
 
 def _from_base(value: Any) -> Any:
-    """A value whose files have addresses as from the page, wherever that is served."""
+    """A value whose files have addresses relative to the page, wherever that is served."""
     if isinstance(value, dict):
         return {
             k: v.lstrip("/") if k == "url" and isinstance(v, str) else _from_base(v)
@@ -97,20 +97,21 @@ def _from_base(value: Any) -> Any:
 
 def png(page: np.ndarray) -> str:
     """A uint8 (H, W, C) picture as a PNG data URI, C = 1 or 3."""
-    # Noise repeats nothing: to look for repetitions takes three times as long and saves nothing.
+    # Noise repeats nothing: a search for repetitions takes three times as long and saves nothing.
     content = media.png(page, compress_type=zlib.Z_HUFFMAN_ONLY)
     return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
 
 
 def _in_files(value: Any, cache: str) -> Any:
-    """A value with its sheets in files that Gradio serves and clears away, unless it is one of many
-    in a row: a generator's last value is sent twice, so half a megabyte in it would count double.
+    """A value with its sheets in files that Gradio serves and clears away, unless it is live.
+
+    Gradio sends a generator's last value twice: half a megabyte in it would count double.
     """
     if not isinstance(value, dict) or value.get("live"):
         return value
     moved = dict(value)
     if "sheets" in value:
-        moved["sheets"] = {k: _in_file(one, k, cache) for k, one in value["sheets"].items()}
+        moved["sheets"] = {k: _in_file(picture, k, cache) for k, picture in value["sheets"].items()}
     if "sheet" in value:
         moved["sheet"] = _in_file(value["sheet"], "sheet", cache)
     if "lanes" in value:
@@ -136,5 +137,5 @@ def packed(a: Any) -> str:
 
 
 def ordered(order: int | None) -> dict[str, int]:
-    """What a value carries that only the newest of some should be shown of."""
+    """The order in a value, by which only the newest of several values is shown."""
     return {} if order is None else {"order": int(order)}

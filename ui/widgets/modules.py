@@ -1,5 +1,5 @@
-"""The scripts and styles of the page's own components, what they begin with, the glossary and the
-letters, each served once.
+"""The scripts and styles of the page's own components, their first values, the glossary and the
+fonts, each served once.
 
 Their address names their version: a browser keeps them for good and asks again only after a change.
 """
@@ -27,7 +27,7 @@ FILES: dict[str, str | bytes] = {
     for path in sorted(HERE.rglob("*.js"))
     if not path.name.endswith(".test.js")
 }
-# What they share stands first, so that each one's own sheet can differ from it.
+# Shared sheets stand first, so that a component's own sheet can differ from them.
 FILES["style.css"] = "\n".join(
     path.read_text(encoding="utf-8")
     for path in [*sorted(HERE.glob("*.css")), *sorted(HERE.glob("*/*.css"))]
@@ -43,7 +43,7 @@ KINDS = {
     "otf": "font/otf",
     "woff2": "font/woff2",
 }
-# What is longer stands in a file of its own, not in the page.
+# A longer text stands in a file of its own, not in the page.
 LONGEST = 1000
 STORED: dict[str, str] = {}
 
@@ -72,7 +72,7 @@ def stored(text: str) -> str | None:
 
 
 def routes() -> list[Route]:
-    """What the server has to answer, for ``launch(app_kwargs={"routes": ...})``."""
+    """The routes that the server has to answer, for ``launch(app_kwargs={"routes": ...})``."""
     return [Route(f"/{FOLDER}/{{name:path}}", _answer)]
 
 

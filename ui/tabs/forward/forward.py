@@ -1,4 +1,4 @@
-"""The Forward tab: a picture of one's own, noised at once and step by step, and brought back."""
+"""The Forward tab: a visitor's picture, noised at once and step by step, and brought back."""
 
 from __future__ import annotations
 
@@ -81,13 +81,13 @@ class Forward:
         return next(tool for tool in self.tools if tool.place == "fill")
 
     def noise(self, visitor: gr.Request, picture, model, seed, *made_of):
-        """All of the forward process, as soon as there is a picture."""
+        """Show all of the forward process of a picture, if there is one."""
         if picture is None:
             return {self.stage: gr.skip()}
         ticket = arm(self.studio, visitor, NAME)
         try:
-            named = self.studio.model(model)
-            noised = forward_runs.noised(self.studio, named, picture, seed, ticket)
+            loaded = self.studio.model(model)
+            noised = forward_runs.noised(self.studio, loaded, picture, seed, ticket)
         except InvalidInput as error:
             return {self.stage: failed(error, ticket)}
         except Exception:
@@ -95,20 +95,20 @@ class Forward:
             return {self.stage: failed(FAILED, ticket)}
         if noised is None or ticket.superseded:
             return {self.stage: gr.skip()}
-        shown = {
-            self.stage: ordered(forward_runs.value(named, noised, f"{ticket.order}"), ticket),
+        updates = {
+            self.stage: ordered(forward_runs.value(loaded, noised, f"{ticket.order}"), ticket),
             self.pixels: histogram.histogram(noised, order=ticket.order),
-            self.formulas: self.formulas.of(named),
+            self.formulas: self.formulas.of(loaded),
             self.keep.take: share_panel.pending(ticket.order),
             self.shown: (picture, model, seed, ticket.order),
         }
         for tool, mark in zip(self.tools, made_of, strict=True):
-            if mark not in ("", tool.mark(picture, model, seed)):  # of another picture
-                shown |= tool.cleared(tool.idle, arm(self.studio, visitor, tool.place))
-        return shown
+            if mark not in ("", tool.mark(picture, model, seed)):  # it was made of another picture
+                updates |= tool.cleared(tool.idle, arm(self.studio, visitor, tool.place))
+        return updates
 
     def tell(self, shown, label):
-        """What can be copied and taken of what is on the stage, for a class."""
+        """Updates of the links, code and downloads of the picture on the stage, for a class."""
         if shown is None:
             return {self.keep.note: gr.skip()}
         picture, model, seed, order = shown
@@ -122,14 +122,14 @@ class Forward:
         }
 
     def taken(self, choice: share_panel.Choice, shown) -> share_panel.Taken:
-        """What is on the stage as a file."""
+        """Write what is on the stage as a file."""
         picture, model, seed, _ = shown
-        named = self.studio.model(model)
-        noised = forward_runs.noised(self.studio, named, picture, seed, Ticket())
+        loaded = self.studio.model(model)
+        noised = forward_runs.noised(self.studio, loaded, picture, seed, Ticket())
         return files.forward(model, noised, picture, seed, choice)
 
     def fit(self, model, label, visitor: gr.Request):
-        """The sheet and the classes that suit a model."""
+        """Fit the sheet and the classes to a model."""
         try:
             sheet = self._sized(model, wanted=model)
         except InvalidInput as error:
@@ -137,7 +137,7 @@ class Forward:
         return {self.sheet: sheet, self.label: self.relabel(model, label)}
 
     def relabel(self, model, label):
-        """The classes that suit a model."""
+        """Offer the classes of a model."""
         try:
             choices, first = classes(self.studio, model)
         except InvalidInput:
@@ -145,11 +145,11 @@ class Forward:
         return run_controls.offered(choices, label, first)
 
     def draw_one(self, model, seed, label, visitor: gr.Request) -> Iterator[dict]:
-        """Put a picture on the sheet that the model draws."""
+        """Put a picture that the model draws on the sheet."""
         ticket = arm(self.studio, visitor, f"{NAME} sample")
         try:
-            meant = Request(n=1, label=label, seed=seed).as_meant(self.studio.model(model))
-            for progress in self.studio.stream(ticket, Key(model, meant), rate=1):
+            request = Request(n=1, label=label, seed=seed).as_meant(self.studio.model(model))
+            for progress in self.studio.stream(ticket, Key(model, request), rate=1):
                 pass
         except InvalidInput as error:
             yield self.refuse(visitor, error)
@@ -172,37 +172,37 @@ class Forward:
             yield self.refuse(visitor, error)
 
     def asked(self, pairs: list, model: str) -> Asked:
-        """What a link asks for; ``model`` is the one that it names, or that is usual."""
+        """The request of a link; ``model`` is the one that it names, or the usual one."""
         return forward_links.parse(pairs, self.studio.model(model))
 
     def noted(self, about: dict) -> Asked:
-        """What the note of a file asks for."""
+        """The request in the note of a file."""
         model = self.studio.model(about["model"])
         channels, side, _ = model.shape
         seed = check_int("seed", about.get("seed"), 0, MAX_SEED)
         if "packed" in about:
             return Asked(model, seed, picture=unpack(about["packed"], model.shape))
-        given = {"side": side, "channels": channels, "pixels": about.get("picture")}
-        more = {"picture": sketch.pixels(given)}
-        more["hole"] = forward_links.unpack_hole(about.get("hole"), model)
+        sheet = {"side": side, "channels": channels, "pixels": about.get("picture")}
+        fields = {"picture": sketch.pixels(sheet)}
+        fields["hole"] = forward_links.unpack_hole(about.get("hole"), model)
         if not {"hole", "from"}.isdisjoint(about):
-            more["label"] = forward_links.checked_label(about.get("label"), model)
+            fields["label"] = forward_links.checked_label(about.get("label"), model)
         if "resample" in about:
-            more["resample"] = forward_links.checked_resample(about["resample"])
+            fields["resample"] = forward_links.checked_resample(about["resample"])
         if "from" in about:
-            first = sketch.pixels(given | {"pixels": about["from"]})
-            more["first"] = first, forward_links.checked_label(about.get("from_label"), model)
-        return Asked(model, seed, **more)
+            first = sketch.pixels(sheet | {"pixels": about["from"]})
+            fields["first"] = first, forward_links.checked_label(about.get("from_label"), model)
+        return Asked(model, seed, **fields)
 
     def set_to(self, asked: Asked, wanted: str) -> dict:
-        """Updates that put a picture on the sheet, which then tells of it by itself.
+        """Updates that put a picture on the sheet. The sheet then sends the picture by itself.
 
         Args:
-            wanted: names what it is put there for; see ``sketch.shown``.
+            wanted: names the purpose; see ``sketch.shown``.
         """
         name, hole = asked.model.name, asked.hole
         if hole is None:
-            hole = np.zeros(asked.model.shape[1:], bool)  # in place of what is painted there
+            hole = np.zeros(asked.model.shape[1:], bool)  # clears what is painted there
         if asked.picture is None:
             digit = FIRST if asked.digit is None else asked.digit
             sheet = self._sized(name, digit, wanted, hole)
@@ -210,12 +210,12 @@ class Forward:
             sheet = sketch.shown(asked.picture, wanted, hole)
         choices, chosen = classes(self.studio, name)
         filled, into = self.filled, self.into
-        more = {filled.resample: f"{asked.resample}"} if asked.resample else {}
-        more |= into.starting(*asked.first) if asked.first else {}
+        updates = {filled.resample: f"{asked.resample}"} if asked.resample else {}
+        updates |= into.starting(*asked.first) if asked.first else {}
         if asked.first or asked.hole is not None:
             place = into.place if asked.first else filled.place
-            more[self.instruments] = gr.Tabs(selected=place)
-        return more | {
+            updates[self.instruments] = gr.Tabs(selected=place)
+        return updates | {
             self.model: hub_models.pick(name, self.studio.names()),
             self.seed: asked.seed,
             self.label: gr.update(choices=choices, value=asked.label or chosen),
@@ -223,11 +223,11 @@ class Forward:
         }
 
     def refuse(self, visitor: gr.Request, error: InvalidInput) -> dict:
-        """Say why it cannot be shown."""
+        """Say why a picture cannot be shown."""
         return {self.stage: failed(error, arm(self.studio, visitor, NAME))}
 
     def stream(self, visitor: gr.Request, asked: Asked) -> Iterator[dict]:
-        """Nothing more: the sheet tells of its picture."""
+        """Nothing more: the sheet sends its picture by itself."""
         yield self.silence
 
     @property
@@ -245,7 +245,7 @@ class Forward:
 
 
 def classes(studio: Studio, model: str | None) -> tuple[list[tuple[str, str]], str]:
-    """The classes that a model can be asked for, and which of them at first."""
+    """The classes that a model can be asked for, and the first choice among them."""
     choices = [c for c in run_controls.label_choices(studio, model) if c[1] != "all"]
     values = [value for _, value in choices]
     return choices, "none" if "none" in values else values[0]
@@ -254,10 +254,10 @@ def classes(studio: Studio, model: str | None) -> tuple[list[tuple[str, str]], s
 def build(studio: Studio) -> Forward:
     """Lay the tab out and wire it."""
     names = studio.names()
-    made: dict = {}
+    parts: dict = {}
     with gr.Row(elem_classes="workbench"):
         with gr.Column(elem_classes="stage-column"):
-            made["stage"] = player.Player(
+            parts["stage"] = player.Player(
                 player.idle(
                     "Draw something, or take a digit: the forward process turns it to noise."
                 ),
@@ -272,49 +272,49 @@ def build(studio: Studio) -> Forward:
                 "Noise is on the left, as everywhere here: the [[forward process]] runs leftwards."
             )
             why.build(("t", "noise"))
-            made["pixels"] = histogram.Histogram(
+            parts["pixels"] = histogram.Histogram(
                 player=f"{NAME}-stage", bins=BINS, reach=REACH, elem_id=f"{NAME}-histogram"
             )
             row = share_panel.downloads(NAME, NAME, ("x", "x0"), named=EQUATIONS)
-            with gr.Tabs(elem_classes="instruments") as made["instruments"]:
-                made["tools"] = [tool(studio, NAME) for tool in picture_tools.TOOLS]
-            made["formulas"] = equations.beside(studio, NAME, (1, 2, 5))
-            made["keep"] = share_panel.copies(row, NAME, NAME, noted=True)
+            with gr.Tabs(elem_classes="instruments") as parts["instruments"]:
+                parts["tools"] = [tool(studio, NAME) for tool in picture_tools.TOOLS]
+            parts["formulas"] = equations.beside(studio, NAME, (1, 2, 5))
+            parts["keep"] = share_panel.copies(row, NAME, NAME, noted=True)
         with gr.Column(elem_classes="control-column"), gr.Column(elem_classes="controls"):
-            made["sheet"] = sketch.Sketch(
+            parts["sheet"] = sketch.Sketch(
                 "Your picture", player=f"{NAME}-stage", elem_id=f"{NAME}-sheet"
             )
-            choices, chosen = classes(studio, names[0] if names else None)
-            made["go"] = gr.Button("Sample one", size="sm", elem_id=f"{NAME}-sample-go")
-            made["label"] = control("label", chosen, NAME, choices=choices, label="Brought back as")
-            made["model"] = model_picker(names, NAME)
-            made["seed"] = control("seed", 0, NAME, min_width=160)
-    tab = Forward(studio, **made, shown=gr.State(None))
+            choices, first = classes(studio, names[0] if names else None)
+            parts["go"] = gr.Button("Sample one", size="sm", elem_id=f"{NAME}-sample-go")
+            parts["label"] = control("label", first, NAME, choices=choices, label="Brought back as")
+            parts["model"] = model_picker(names, NAME)
+            parts["seed"] = control("seed", 0, NAME, min_width=160)
+    tab = Forward(studio, **parts, shown=gr.State(None))
     _wire(tab)
     return tab
 
 
 def _wire(tab: Forward) -> None:
     share_panel.wire(tab.keep.take, tab.taken, [tab.shown])
-    asked, marks = [tab.sheet, tab.model, tab.seed], [tool.made_of for tool in tab.tools]
-    shown = [tab.stage, tab.pixels, tab.formulas, tab.keep.take, tab.shown]
-    shown += [part for tool in tab.tools for part in tool.parts]
+    inputs, marks = [tab.sheet, tab.model, tab.seed], [tool.made_of for tool in tab.tools]
+    outputs = [tab.stage, tab.pixels, tab.formulas, tab.keep.take, tab.shown]
+    outputs += [part for tool in tab.tools for part in tool.parts]
     noised = gr.on(
         [tab.sheet.input, tab.seed.change],
         tab.noise,
-        [*asked, *marks],
-        shown,
+        [*inputs, *marks],
+        outputs,
         **STREAM | {"trigger_mode": "always_last"},
     )
-    # With the class that is chosen by then, not by when the picture was drawn.
+    # With the class that is chosen now, not the one when the picture was drawn.
     telling = {"fn": tab.tell, "inputs": [tab.shown, tab.label], "outputs": tab.keep.outputs}
     noised.then(**telling, **QUIET)
     tab.label.input(**telling, **LATEST)
-    sampled = {"inputs": [tab.model, tab.seed, tab.label], "outputs": [tab.sheet, tab.stage]}
-    tab.go.click(tab.draw_one, **sampled, **STREAM)
-    # The sheet then tells anew.
-    named = [tab.model, tab.label]
-    fitted = tab.model.input(tab.fit, named, [tab.sheet, tab.label, tab.stage], **LATEST)
-    fitted.then(tab.relabel, named, tab.label, **LATEST)  # what was chosen while it loaded
+    drawing = {"inputs": [tab.model, tab.seed, tab.label], "outputs": [tab.sheet, tab.stage]}
+    tab.go.click(tab.draw_one, **drawing, **STREAM)
+    # The sheet then sends its picture again.
+    fit_inputs = [tab.model, tab.label]
+    fitted = tab.model.input(tab.fit, fit_inputs, [tab.sheet, tab.label, tab.stage], **LATEST)
+    fitted.then(tab.relabel, fit_inputs, tab.label, **LATEST)  # what was chosen while it loaded
     for tool in tab.tools:
-        tool.wire([*asked, tab.label], tab.keep.python)
+        tool.wire([*inputs, tab.label], tab.keep.python)

@@ -1,5 +1,5 @@
-"""Under the Forward stage: the picture brought back, inverted, turned into another, recognised and
-filled in."""
+"""Tools under the Forward stage: the picture is brought back, inverted, turned into another,
+recognised and filled in."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ from .. import recordings
 from ..tool import Tool
 
 LATEX = [{"left": "$", "right": "$", "display": False}]
-FIRST = 3  # of the test set, shown when the tab is opened; what is recorded was made of it
-OTHER = 7  # of the test set, turned into what is on the sheet until another picture is kept
+FIRST = 3  # digit of the test set that the tab opens with; the recordings were made of it
+OTHER = 7  # digit that turns into the picture on the sheet until a visitor keeps another
 RECORDED = "mnist-conditional"
-LEAST_STEPS = 5  # from each time, of a model that is too large for more
-PAUSE = 1 / 8  # seconds between two looks at what is being made
-SHOWN = into_another.IMAGES // 2 + 1  # of the way from one picture to another every second one
+LEAST_STEPS = 5  # from each time, for a model that is too large for more
+PAUSE = 1 / 8  # seconds between two updates
+SHOWN = into_another.IMAGES // 2 + 1  # every second image between two pictures
 
 
 class PictureTool(Tool):
-    """What is made of the picture on the sheet.
+    """A tool that makes something of the picture on the sheet.
 
     Attributes:
-        made_of: tells what it shows was made of, see ``mark``.
-        python: says how to make it without the page.
+        made_of: the mark of what its result was made of, see ``mark``.
+        python: shows code that makes it without the page.
     """
 
     python: gr.Code | None = None
@@ -63,7 +63,7 @@ class PictureTool(Tool):
     idle: str
     label: str
     words: str  # on the button
-    names: tuple[str, str, str]  # of what it shows, its button and Stop, in element ids
+    names: tuple[str, str, str]  # of its result, its button and Stop, in element ids
 
     def __init__(self, studio: Studio, prefix: str):
         super().__init__(studio)
@@ -78,14 +78,14 @@ class PictureTool(Tool):
             self.note = gr.Markdown(words, elem_classes="caption", latex_delimiters=LATEX)
             made_of = self.mark(sketch.digit(FIRST), RECORDED, 0) if recorded else ""
             self.lay_take(prefix)
-            # Within the tab: Gradio counts all that stands between two tabs as one more.
+            # Within the tab: Gradio takes anything between two tabs for one more tab.
             self.made_of = gr.State(made_of)
 
     def options(self, prefix: str) -> None:
-        """Lay out what else can be chosen."""
+        """Lay out further choices."""
 
     def lay_take(self, prefix: str) -> None:
-        """Lay out what hands it over as a file, if anything does."""
+        """Lay out the download of its result, if it has one."""
 
     def wire(self, inputs, python, *outputs):
         self.python = python
@@ -93,26 +93,26 @@ class PictureTool(Tool):
 
     @abstractmethod
     def screen(self, value: dict, **props) -> gr.components.Component:
-        """What it shows its pictures in."""
+        """The component of its result."""
 
     def mark(self, picture: np.ndarray, model: str, seed) -> str:
-        """Tells whether two things were made of the same."""
+        """A text that is equal for results of the same picture, model and seed."""
         about = f"{picture.shape}{model} {seed}".encode()
         return hashlib.blake2b(about + picture.tobytes()).hexdigest()
 
 
 class StepwiseTool(PictureTool):
-    """It is made step by step, each of which is shown."""
+    """A tool whose result is made and shown step by step."""
 
     @abstractmethod
     def value(self, made, live: bool = False, **about) -> dict:
-        """What is shown of what is made so far."""
+        """The component's value for the result so far."""
 
     def compute(self, ticket: Ticket, picture, model, seed, label, *more) -> Iterator[dict]:
         if picture is None:
             raise InvalidInput("Draw something first.")
         parts = self.begin(self.studio.model(model), picture, seed, label, *more)
-        work, made, about = next(parts)
+        work, result, about = next(parts)
         yield {self.made_of: self.mark(picture, model, seed), self.note: ""}
         about |= {"order": ticket.order}
         done, words = 0, ""
@@ -123,24 +123,24 @@ class StepwiseTool(PictureTool):
                 yield
 
         for _ in self.studio.paced(ticket, steps(), PAUSE):
-            news = self.value(made, live=True, **about)
-            yield {self.shows: news, self.note: f"{done} of {work} steps"}
+            value = self.value(result, live=True, **about)
+            yield {self.shows: value, self.note: f"{done} of {work} steps"}
         if not ticket.superseded:
-            told = words or f"Stopped after {done} of {work} steps."
-            yield {self.shows: self.value(made, **about), self.note: told}
+            note = words or f"Stopped after {done} of {work} steps."
+            yield {self.shows: self.value(result, **about), self.note: note}
 
     @abstractmethod
     def begin(self, model: Model, picture: np.ndarray, seed, label, *more) -> Iterator[tuple]:
-        """First how many steps it takes, what is made, and more for ``value``; then after each
-        step, which has changed what is made, how many are done, and in words what is shown, or
-        nothing while more are to come."""
+        """Yield first the number of steps, the result, and further arguments of ``value``. Each
+        step changes the result; after it, yield the number of steps done, and words about the
+        result, empty while steps are to come."""
 
 
 class TileTool(StepwiseTool):
-    """What is made is tiles, (n, H, W, C).
+    """A tool whose result is tiles, (n, H, W, C).
 
     Attributes:
-        looks: the rows and columns to come.
+        looks: the numbers of rows and columns to come.
     """
 
     looks: dict[str, int]
@@ -199,17 +199,17 @@ class Inverted(TileTool):
         words = ("the picture", f"its noise, t = {top}", "brought back", "difference × 4")
         tiles = np.stack([picture, *3 * [np.full_like(picture, 128)]])
         yield 2 * steps, tiles, {"columns": 4, "column_labels": words, "symbol": ""}
-        for done, found in enumerate(inverting(model, picture, label), 1):
-            if isinstance(found, Inversion):
-                tiles[:] = found.pictures
-                yield 2 * steps, _account(found)
+        for done, state in enumerate(inverting(model, picture, label), 1):
+            if isinstance(state, Inversion):
+                tiles[:] = state.pictures
+                yield 2 * steps, _account(state)
             else:
-                tiles[1 if done <= steps else 2] = found
+                tiles[1 if done <= steps else 2] = state
                 yield done, ""
 
 
 class IntoAnother(TileTool):
-    """A picture that was kept before turned into the one on the sheet.
+    """Turns a picture that was kept before into the one on the sheet.
 
     Attributes:
         first: the picture that was kept and its class; None: a digit.
@@ -250,7 +250,7 @@ class IntoAnother(TileTool):
         tiles = np.stack([picture, *[np.full_like(picture, 128)] * (SHOWN - 1)])
         return {
             self.first: (picture, label),
-            self.shows: image_grid.contact(tiles, **_way(), order=order, run=f"{order}"),
+            self.shows: image_grid.contact(tiles, **_layout(), order=order, run=f"{order}"),
             self.note: "Kept. It turns into what is on the sheet: now draw or open another.",
             self.take: download.idle(order),
             self.made_of: "",
@@ -258,7 +258,7 @@ class IntoAnother(TileTool):
 
     @property
     def settable(self) -> list:
-        """What ``starting`` updates."""
+        """The components that ``starting`` updates."""
         return [self.first, *self.parts, self.made_of]
 
     def compute(self, ticket, picture, model, seed, label, first=None):
@@ -268,37 +268,37 @@ class IntoAnother(TileTool):
             raise InvalidInput("Start from a picture of this size, then take another.")
         if not self.studio.model(model).classes:
             first = first[0], "none"  # kept for another model
-        ends, found = (first, (picture, label)), []
+        ends, result = (first, (picture, label)), []
         link = forward_links.query(model, picture, seed, label, first=first)
         python = forward_links.python_to_turn(model, ends)
         yield {self.take: share_panel.pending(ticket.order, link), self.python: python}
-        yield from super().compute(ticket, picture, model, seed, label, ends, found, link)
+        yield from super().compute(ticket, picture, model, seed, label, ends, result, link)
         if not ticket.superseded:
-            told = share_panel.due if found else download.idle
-            yield {self.made: (*found, model, ends), self.take: told(ticket.order, link=link)}
+            offer = share_panel.due if result else download.idle
+            yield {self.made: (*result, model, ends), self.take: offer(ticket.order, link=link)}
 
-    def begin(self, model, picture, seed, label, ends, found, link):
+    def begin(self, model, picture, seed, label, ends, result, link):
         pictures, labels = zip(*ends, strict=True)
         steps = min(into_another.STEPS, inversion_plan(model.schedule)[1])
         _check_work(model, (len(ends) + into_another.IMAGES) * steps)
         tiles = np.stack([pictures[0], *[np.full_like(picture, 128)] * (SHOWN - 2), picture])
-        yield 2 * steps, tiles, _way()
+        yield 2 * steps, tiles, _layout()
         for done, images in enumerate(into_another.turning(model, pictures, labels), 1):
             if done <= steps:
                 tiles[[0, -1]] = images
             else:
                 tiles[:] = images[::2]
             if done == 2 * steps:
-                found.append(images)
-            yield done, _turned(steps, "from=" in link) if found else ""
+                result.append(images)
+            yield done, _turned(steps, "from=" in link) if result else ""
 
     def written(self, choice: share_panel.Choice, made) -> share_panel.Taken:
-        """What is shown as a file."""
+        """Write what is shown as a file."""
         return files.turned(*made, choice)
 
 
 class Recognised(StepwiseTool):
-    """The class that makes the network's guess of the noise best, beside what the judge says."""
+    """Shows which class makes the network's guess of the noise best, and what the judge says."""
 
     place, names = "think", ("think", "ask", "think-stop")
     title, words = "What is it?", "Ask the model"
@@ -318,24 +318,24 @@ class Recognised(StepwiseTool):
         return opinion.opinion(gains=thought.gains, judged=thought.judged, **about)
 
     def begin(self, model, picture, seed, label):
-        asked, rounds = len(asked_classes(model)), len(round_times(model.schedule))
-        _check_work(model, asked * rounds)
-        made: list[Thought] = []
-        yield asked * rounds, made, {"names": model.classes}
+        classes, rounds = len(asked_classes(model)), len(round_times(model.schedule))
+        _check_work(model, classes * rounds)
+        latest: list[Thought] = []
+        yield classes * rounds, latest, {"names": model.classes}
         for thought in thoughts(model, picture, rounds, seed):
-            made[:] = [thought]
+            latest[:] = [thought]
             words = _verdict(model, thought) if thought.round == rounds else ""
-            yield asked * thought.round, words
+            yield classes * thought.round, words
 
 
 class Filled(PictureTool):
-    """A hole in the picture, filled: eight proposals, with every step of them."""
+    """Fills a hole in the picture: eight proposals, with every step of each."""
 
     place, names = "fill", ("fill-stage", "fill-go", "fill-stop")
     title = words = "Fill in"
     idle = "Paint a hole into your picture: the model fills it, eight times."
     label = "The hole, filled eight times"
-    # The hole is what only the browser knows of the sheet; it takes the stage's place.
+    # Only the browser knows the hole; it is sent in place of the stage's value.
     js = '(_, sheet, ...rest) => [sheet?.hole ?? "", sheet, ...rest]'
 
     def options(self, prefix):
@@ -365,10 +365,10 @@ class Filled(PictureTool):
     def compute(self, ticket, hole, picture, model, seed, label, resample):
         if picture is None:
             raise InvalidInput("Draw something first.")
-        hole, told = sketch.hole(hole, len(picture)), ""
+        hole, remark = sketch.hole(hole, len(picture)), ""
         if hole is None:
             hole = np.arange(len(picture))[:, None] >= np.full(len(picture), len(picture) // 2)
-            told = "No hole is painted: the lower half was taken. "
+            remark = "No hole is painted: the lower half was taken. "
         loaded = self.studio.model(model)
         most = most_work(loaded) // (PROPOSALS * int(resample))
         usual = min(STEPS, loaded.schedule.num_timesteps)
@@ -383,19 +383,19 @@ class Filled(PictureTool):
             self.python: forward_links.python_to_fill(model, picture, hole, request, key.resample),
         }
         work = request.steps * key.resample
-        for taken, progress in fill_runs.stream(self.studio, ticket, key):
-            shown = player_values.shown(self.studio, progress)
-            news = {self.shows: player_values.ordered(shown, ticket)}
+        for done, progress in fill_runs.stream(self.studio, ticket, key):
+            value = player_values.shown(self.studio, progress)
+            updates = {self.shows: player_values.ordered(value, ticket)}
             if progress.done:
-                news[self.take] = share_panel.due(ticket.order, progress.id, link)
-                words = f"{told}{_filled(loaded, request, key.resample)}"
-                news[self.note] = f"Stopped after {taken} steps." if progress.stopped else words
+                updates[self.take] = share_panel.due(ticket.order, progress.id, link)
+                words = f"{remark}{_filled(loaded, request, key.resample)}"
+                updates[self.note] = f"Stopped after {done} steps." if progress.stopped else words
             else:
-                news[self.note] = f"{taken} of {work} steps"
-            yield news
+                updates[self.note] = f"{done} of {work} steps"
+            yield updates
 
     def written(self, choice: share_panel.Choice) -> share_panel.Taken:
-        """What is shown as a file."""
+        """Write what is shown as a file."""
         progress = files.asked(self.studio, choice)
         return files.filled(self.studio.model(progress.key.model), progress, choice)
 
@@ -405,7 +405,7 @@ TOOLS = (ThereAndBack, Inverted, IntoAnother, Recognised, Filled)
 
 
 def _affordable(model: Model, times: list[int]) -> int:
-    """From each time so many steps as are usual, or as many fewer as the model is larger.
+    """The number of steps from each time: the usual one, or fewer for a larger model.
 
     Raises:
         InvalidInput: if hardly any would be left.
@@ -428,8 +428,8 @@ def _check_work(model: Model, work: int) -> None:
         )
 
 
-def _way() -> dict:
-    """How the tiles from one picture to another are laid out."""
+def _layout() -> dict:
+    """The layout of the tiles from one picture to another."""
     between = [f"{share:.0%}" for share in np.linspace(0, 1, SHOWN)[1:-1]]
     return {"columns": SHOWN, "column_labels": ["from", *between, "to"], "symbol": ""}
 
@@ -458,25 +458,25 @@ def _filled(model: Model, request: Request, resample: int) -> str:
     )
 
 
-def _verdict(model: Model, found: Thought) -> str:
-    best, free = int(np.argmax(found.gains)), model.unet.null_index is not None
+def _verdict(model: Model, thought: Thought) -> str:
+    best, free = int(np.argmax(thought.gains)), model.unet.null_index is not None
     words = (
         f"The model takes this for: {model.classes[best]}. Told so, it guesses the noise "
-        f"{found.gains[best]:.0%} better than {'told nothing' if free else 'on average'}, over "
-        f"{found.rounds} times t with one noise for all classes. "
+        f"{thought.gains[best]:.0%} better than {'told nothing' if free else 'on average'}, over "
+        f"{thought.rounds} times t with one noise for all classes. "
     )
     if free:
         words += "The difference between a guess with the class and one without is what guidance "
         words += "pushes with. "
-    if found.judged:
-        sure = int(np.argmax(found.judged))
-        words += f"The judge reads: {model.classes[sure]}, {found.judged[sure]:.0%} sure."
+    if thought.judged:
+        sure = int(np.argmax(thought.judged))
+        words += f"The judge reads: {model.classes[sure]}, {thought.judged[sure]:.0%} sure."
     return words
 
 
-def _account(found: Inversion) -> str:
+def _account(inversion: Inversion) -> str:
     return (
-        f"{found.steps} steps of DDIM each way, float32, $\\hat x_0$ not clipped, up to "
-        f"$t = {found.time}$: RMSE {found.rmse:.4f} with pixels in [-1, 1], PSNR "
-        f"{found.psnr:.1f} dB."
+        f"{inversion.steps} steps of DDIM each way, float32, $\\hat x_0$ not clipped, up to "
+        f"$t = {inversion.time}$: RMSE {inversion.rmse:.4f} with pixels in [-1, 1], PSNR "
+        f"{inversion.psnr:.1f} dB."
     )

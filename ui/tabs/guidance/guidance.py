@@ -29,13 +29,13 @@ from ..tool import Tool
 from . import guidance_controls, guidance_tools
 
 NAME = "guidance"
-ROWS = 2  # that are taken apart
-# While a slider moves: few steps, enough to see where it goes. For one image and for a row.
+ROWS = 2  # at most are taken apart
+# Steps while a slider moves, enough to see where it goes: for one image and for a row.
 QUICK_STEPS = {"cfg": (4, 6), "classifier": (5, 6)}
-HEAD_START = 5.0  # seconds before which nobody else's run overtakes them
+HEAD_START = 5.0  # seconds that other runs must have waited to come before a preview
 LOOKING = "What guidance did, at the step under the cursor."
 SILENCE = ""  # a second anatomy takes no room until there is a second row
-# How long a hand must rest before the full number of steps is spent on where it rests.
+# A slider must rest this long before the run in full starts.
 REST_SECONDS = 0.3
 
 
@@ -61,8 +61,8 @@ class GuidanceTab(RunTab):
 
     @property
     def outputs(self) -> list:
-        own = [self.controls.applies, self.rows, *self.anatomies]
-        return [*super().outputs, *own]
+        parts = [self.controls.applies, self.rows, *self.anatomies]
+        return [*super().outputs, *parts]
 
     @property
     def settable(self) -> list:
@@ -75,9 +75,9 @@ class GuidanceTab(RunTab):
             tool.stop(visitor)
 
     def values(self, ticket: Ticket, key: Key, rate: float | None = None):
-        more = {} if rate is None else {"rate": rate}
+        options = {} if rate is None else {"rate": rate}
         return player_values.values(
-            self.studio.stream(ticket, key, True, **more), ticket, self.value
+            self.studio.stream(ticket, key, True, **options), ticket, self.value
         )
 
     def heading(self, key: Key) -> dict:
@@ -90,43 +90,43 @@ class GuidanceTab(RunTab):
         parts = dissected(self.studio, progress)
         parts += [anatomy.idle(SILENCE)] * (len(self.anatomies) - len(parts))
         key, model = progress.key, self.studio.model(progress.key.model)
-        trace = progress.trace if key.branch_at is None else None  # else it is of one row only
+        trace = progress.trace if key.branch_at is None else None  # else of one row only
         return {
             component: player_values.ordered(part, ticket)
             for component, part in zip(self.anatomies, parts, strict=False)
         } | {self.formulas: self.formulas.of(model, key.requests, trace)}
 
     def preview(self, visitor: gr.Request, *values) -> dict:
-        """The end of a run of few steps, at once; what stands below is for ``rest_of`` to say."""
+        """Show the end of a run of few steps at once; ``rest_of`` updates what stands below it."""
         try:
             with self.studio.preview():
                 return self._preview(self.arm(visitor), self.read(values))
         except InvalidInput as error:
-            news = self.refuse(visitor, error)
-            if "kind" in news[self.stage]:  # of too many previews at a time, one may still run
-                news[self.stage]["preview"] = True
-            return news
+            updates = self.refuse(visitor, error)
+            if "kind" in updates[self.stage]:  # too many previews, one of which may still run
+                updates[self.stage]["preview"] = True
+            return updates
 
     def _preview(self, ticket: Ticket, key: Key) -> dict:
-        ticket.head_start, shown = HEAD_START, {self.stage: gr.skip()}
+        ticket.head_start, updates = HEAD_START, {self.stage: gr.skip()}
         if ticket.superseded:
-            return shown
+            return updates
         with ticket.until_through():
             runs = self.studio.stream(ticket, quick(key), rate=0)
             newest = partial(player_values.under_way, self.studio)
             for value, progress in player_values.values(runs, ticket, newest):
                 if progress is None:
-                    shown |= {self.stage: value, self.current: None}
+                    updates |= {self.stage: value, self.current: None}
                 elif progress.done:
-                    told = value | {"preview": key.request.steps}
-                    shown |= {self.stage: told, self.current: progress.key}
-                    # What could be kept below, and the words, are of the run before.
-                    shown |= {self.keep.take: share_panel.pending(ticket.order)}
-                    shown |= {self.rows: explained(rows_in_words(key))}
-        return shown
+                    preview = value | {"preview": key.request.steps}
+                    updates |= {self.stage: preview, self.current: progress.key}
+                    # The downloads and the words below belong to the run before.
+                    updates |= {self.keep.take: share_panel.pending(ticket.order)}
+                    updates |= {self.rows: explained(rows_in_words(key))}
+        return updates
 
     def rest_of(self, visitor: gr.Request, *values) -> Iterator[dict]:
-        """Run what the controls spell, of which a preview stands on the stage."""
+        """Run in full what the controls spell; its preview stands on the stage."""
         yield from self.spelled(visitor, values, self.quietly)
 
     def rest(self, visitor: gr.Request, key: Key) -> Iterator[dict]:
@@ -134,14 +134,14 @@ class GuidanceTab(RunTab):
         yield from self.quietly(visitor, key, wait=REST_SECONDS)
 
     def quietly(self, visitor: gr.Request, key: Key, wait: float = 0) -> Iterator[dict]:
-        """Run what a key names, after so many seconds, and show only its end; a run that is armed
+        """Run what a key names after ``wait`` seconds, and show only its end. A run that is armed
         meanwhile ends this one."""
         ticket = arm(self.studio, visitor, self.name, yields=True)
         with ticket.until_through():
             until = time.monotonic() + wait
             while time.monotonic() < until and not ticket.asked:
                 time.sleep(0.05)
-            yield self.silence  # of a branch that is ended before it begins nothing else is heard
+            yield self.silence  # a branch that is ended before it begins yields nothing else
             if not ticket.asked:
                 yield from self._end_of(ticket, key)
 
@@ -153,37 +153,37 @@ class GuidanceTab(RunTab):
             elif progress.done:
                 yield {self.stage: value | {"still": True}} | self.announced(ticket, progress)
             else:
-                far = player.next_run(progress.steps_done, progress.film.steps)
-                yield {self.stage: player_values.ordered(far, ticket)}
+                position = player.next_run(progress.steps_done, progress.film.steps)
+                yield {self.stage: player_values.ordered(position, ticket)}
         if progress and progress.done and not ticket.superseded:
             yield self.heading(progress.key) | self.details(ticket, progress)
 
     @property
     def nothing(self) -> dict:
-        """Updates that offer nothing of the stage to be taken."""
+        """Updates that offer no download, link or code."""
         return {part: "" for part in self.keep.outputs} | {self.keep.take: share_panel.idle()}
 
     def offer(self, name, method, kind) -> str:
-        """What applies to the model and the method."""
+        """The names of what applies to the model and the method."""
         try:
             return " ".join(guidance_controls.applicable(self.studio.model(name), method, kind))
         except InvalidInput:  # a name typed by hand: the run will say so
             return gr.skip()
 
     def fit(self, name, method, kind, variance, label, late=False):
-        """Offer what the model has use for."""
+        """Offer what applies to the model."""
         panel = self.controls
         try:
             model = self.studio.model(name)
         except InvalidInput:
             return {panel.applies: gr.skip()}
-        found = panel.fitted(model, method, kind)
-        # What stays as it was is not said: another may be chosen before this arrives.
+        updates = panel.fitted(model, method, kind)
+        # A value that stays is left out: another may be chosen before this arrives.
         for part, chosen in ((panel.parts["method"], method), (panel.parts["kind"], kind)):
-            if found[part]["value"] == chosen:
-                del found[part]["value"]
+            if updates[part]["value"] == chosen:
+                del updates[part]["value"]
         choices = guidance_controls.classes(model)
-        return found | {
+        return updates | {
             panel.parts["label"]: run_controls.offered(choices, label, choices[0][1], late),
             panel.parts["mix"]: gr.update(choices=guidance_controls.mixable(model)),
             panel.parts["variance"]: run_controls.revaried(model, variance, late),
@@ -191,12 +191,12 @@ class GuidanceTab(RunTab):
 
 
 def quick(key: Key) -> Key:
-    """The run that stands for another while a slider moves."""
+    """The short run that replaces another while a slider moves."""
     free = all(r.guidance == "cfg" for r in key.requests)
     steps = QUICK_STEPS["cfg" if free else "classifier"][key.request.n > 1]
     changes = {"sampler": "dpm_solver_pp", "steps": min(key.request.steps, steps)}
     if not free:
-        # Even in t, so few steps leave a classifier too little time while the digit is undecided.
+        # Evenly in t, so few steps leave a classifier too little time while the digit is undecided.
         changes["spacing"] = "logsnr"
     rows = [replace(request, **changes) for request in key.requests]
     return Key(key.model, rows[0], tuple(rows[1:]))
@@ -228,57 +228,57 @@ def build(studio: Studio) -> GuidanceTab:
                     )
                 below = [tool(studio, NAME) for tool in guidance_tools.TOOLS]
             formulas = equations.beside(studio, NAME, equations.GUIDED)
-            kept = share_panel.copies(row, NAME, NAME)
+            share = share_panel.copies(row, NAME, NAME)
         with gr.Column(elem_classes="control-column"):
             panel = guidance_controls.build(studio, NAME)
-    made = GuidanceTab(
+    tab = GuidanceTab(
         studio,
         NAME,
         guidance_controls.DEFAULT,
         panel,
         screen,
-        kept,
+        share,
         gr.State(None),
         formulas=formulas,
         rows=rows,
         anatomies=anatomies,
         tools=tuple(tool for tool in below if isinstance(tool, Tool)),
     )
-    _wire(made)
+    _wire(tab)
     for tool in below:
-        tool.connect(made)
-    return made
+        tool.connect(tab)
+    return tab
 
 
-def _wire(made: GuidanceTab) -> None:
-    panel, parts = made.controls, made.controls.parts
-    made.wire(parts["seed"].submit)  # no preview of these is on the stage: what runs is to be seen
-    # The last value of a drag must not be dropped, and none must wait for those before it.
+def _wire(tab: GuidanceTab) -> None:
+    panel, parts = tab.controls, tab.controls.parts
+    tab.wire(parts["seed"].submit)  # has no preview: the run itself must be seen
+    # The last value of a drag must not be dropped, and no value must wait for those before it.
     gr.on(
         panel.moving,
-        made.preview,
+        tab.preview,
         panel.inputs,
-        [made.stage, made.current, made.keep.take, made.rows],
+        [tab.stage, tab.current, tab.keep.take, tab.rows],
         trigger_mode="always_last",
         **AT_ONCE,  # ``Studio.preview`` bounds what runs at a time
     )
-    made.stage.rested(**made.running | {"fn": made.rest_of})
-    # What is chosen is never an output of its own event: of two choices in a breath the answer to
-    # the first would take the second back.
+    tab.stage.rested(**tab.running | {"fn": tab.rest_of})
+    # A control is never an output of its own event: the answer to the first of two quick choices
+    # would undo the second.
     fits = [*(parts[name] for name in ("method", "kind", "mix", "variance")), panel.applies]
-    looks = ("method", "kind", "variance")
-    again = run_controls.follow_model(made.studio, panel, made.fit, looks, fits)
-    asked = [parts[name] for name in ("model", "method", "kind")]
+    fitted_by = ("method", "kind", "variance")
+    again = run_controls.follow_model(tab.studio, panel, tab.fit, fitted_by, fits)
+    inputs = [parts[name] for name in ("model", "method", "kind")]
     chosen = gr.on(
-        [parts["method"].input, parts["kind"].input], made.offer, asked, panel.applies, **LATEST
+        [parts["method"].input, parts["kind"].input], tab.offer, inputs, panel.applies, **LATEST
     )
-    again.then(**made.running_new)
-    parts["seed"].blur(**made.running_new)
-    chosen.then(**made.running)
+    again.then(**tab.running_new)
+    parts["seed"].blur(**tab.running_new)
+    chosen.then(**tab.running)
 
 
 def dissected(studio: Studio, progress: Progress) -> list[dict]:
-    """The anatomy of every row of a run, for as far as it was traced."""
+    """The anatomy of every row of a run, as far as it was traced."""
     key = progress.key
     if "judge" not in roles_for(studio.model(key.model)):
         return [anatomy.idle("No independent judge of this dataset is here to take it apart.")]
@@ -288,8 +288,8 @@ def dissected(studio: Studio, progress: Progress) -> list[dict]:
         rows = range(min(ROWS, len(key.requests)))
         return [_part(studio, progress, progress.trace, row, row * key.request.n) for row in rows]
     trunk = studio.kept(key.trunk)
-    known = trunk is not None and trunk.trace is not None
-    above = [_part(studio, progress, trunk.trace, 0, 0)] if known else [anatomy.idle("Gone.")]
+    is_traced = trunk is not None and trunk.trace is not None
+    above = [_part(studio, progress, trunk.trace, 0, 0)] if is_traced else [anatomy.idle("Gone.")]
     return [*above, _part(studio, progress, progress.trace, 1, 0)]
 
 
@@ -316,7 +316,7 @@ def _part(studio: Studio, progress: Progress, trace, row: int, place: int) -> di
 
 
 def rows_in_words(key: Key) -> str:
-    """What stands in which row of the stage."""
+    """Describes the rows of the stage."""
     if not key.beside:
         return f"{in_words(key.request)}."
     if key.branch_at is not None:
@@ -327,18 +327,18 @@ def rows_in_words(key: Key) -> str:
 
 
 def in_words(request: Request) -> str:
-    """How a request is guided."""
+    """Describes how a request is guided."""
     scale = "" if request.guidance_scale is None else f"{request.guidance_scale:g}"
     guidance = GUIDANCE[request.guidance]
-    how = f"[[{guidance.label}]]"
+    words = f"[[{guidance.label}]]"
     if scale:
-        how += f", [[{guidance.symbol}]] = {scale}"
+        words += f", [[{guidance.symbol}]] = {scale}"
     if request.guidance == "cfg":
-        how += f" ([[w]] = {request.guidance_scale - 1:g})"
+        words += f" ([[w]] = {request.guidance_scale - 1:g})"
     if request.t_low or request.t_high is not None:
         high = "" if request.t_high is None else f" ≤ {request.t_high + 1}"
-        how += f", only for {request.t_low + 1} ≤ t{high}"
-    return how
+        words += f", only for {request.t_low + 1} ≤ t{high}"
+    return words
 
 
 def _changes(base: Request, other: Request) -> list[str]:

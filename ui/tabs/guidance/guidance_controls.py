@@ -41,8 +41,8 @@ DEFAULT = Request(n=8, label=3, steps=50, guidance="cfg")
 
 @dataclass
 class Steering(Controls):
-    """The components of the column: ``applies`` tells which have a use, ``measured`` which of two
-    methods the instruments show."""
+    """The components of the column: ``applies`` tells which of them apply, ``measured`` which of
+    two methods the tools show."""
 
     applies: Applicable | None = None
     measured: gr.Radio | None = None
@@ -67,8 +67,8 @@ class Steering(Controls):
         """Set every control to a run."""
         request, values = key.request, spelled(key)
         model = studio.model(key.model)
-        # A slider takes its value alone: sent with another property, before the tab was ever
-        # opened, it would be lost.
+        # Send a slider's value alone: with another property, before the tab was ever opened, it
+        # would be lost.
         counts = COUNTS + [(values["n"], values["n"])] * (values["n"] not in ("1", "8"))
         values["model"] = hub_models.pick(key.model, hub_models.offered(studio))
         values["n"] = gr.update(choices=counts, value=values["n"])
@@ -77,11 +77,11 @@ class Steering(Controls):
         values["label"] = gr.update(choices=chips, value=label)
         values["mix"] = gr.update(choices=mixable(model), value=values["mix"])
         values["variance"] = gr.update(choices=variances(model), value=values["variance"])
-        found = {self.parts[name]: value for name, value in values.items()}
-        return found | self.fitted(model, values["method"], values["kind"])
+        updates = {self.parts[name]: value for name, value in values.items()}
+        return updates | self.fitted(model, values["method"], values["kind"])
 
     def fitted(self, model: Model, method: str, kind: str) -> dict:
-        """Updates that offer what a model and a method have use for."""
+        """Updates that offer what applies to a model and a method."""
         methods, kinds = methods_for(model), kinds_for(model)
         method = method if method in methods else next(iter(methods), None)
         kind = kind if kind in kinds else next(iter(kinds), None)
@@ -102,11 +102,11 @@ NAMES = (
 
 
 def applicable(model: Model, method: str, kind: str) -> list[str]:
-    """What the controls that show have in common; layout.css hides those that need another."""
+    """The names of what applies; layout.css hides the controls that need another."""
     methods, kinds = methods_for(model), kinds_for(model)
     classifier = "classifier" in methods and method in ("classifier", "both")
     clean = kind == "classifier"
-    found = {
+    conditions = {
         "guided": bool(methods),
         "methods": len(methods) > 1,
         "free": "cfg" in methods and method in ("cfg", "both"),
@@ -116,7 +116,7 @@ def applicable(model: Model, method: str, kind: str) -> list[str]:
         "noisy": classifier and not clean,
         "both": method == "both",
     }
-    return [name for name, applies in found.items() if applies]
+    return [name for name, applies in conditions.items() if applies]
 
 
 def read(values) -> Key:
@@ -131,8 +131,8 @@ def read(values) -> Key:
         rows.append(replace(base, guidance="cfg", guidance_scale=v["s"], rescale=v["rescale"]))
     if v["method"] in ("classifier", "both"):
         clean = v["kind"] == "classifier"
-        how = {"guidance": v["kind"], "form": v["form"], "at": v["at"] if clean else "x"}
-        rows.append(replace(base, guidance_scale=v["clean_lam" if clean else "lam"], **how))
+        options = {"guidance": v["kind"], "form": v["form"], "at": v["at"] if clean else "x"}
+        rows.append(replace(base, guidance_scale=v["clean_lam" if clean else "lam"], **options))
     rows = rows or [base]
     if (low, high) != (0, WHOLE):
         within = [replace(row, t_low=low, t_high=high) for row in rows]
@@ -142,9 +142,9 @@ def read(values) -> Key:
 
 
 def one(key: Key, measured: str) -> Request:
-    """The request whose scales the instruments show, where two methods stand side by side."""
-    wanted = [r for r in key.requests if (r.guidance == "cfg") == (measured == "cfg")]
-    return (wanted or key.requests)[0]
+    """The request whose scales the tools show, if two methods stand side by side."""
+    matching = [r for r in key.requests if (r.guidance == "cfg") == (measured == "cfg")]
+    return (matching or key.requests)[0]
 
 
 WHOLE = 999
@@ -163,9 +163,9 @@ def spelled(key: Key) -> dict:
         "model": key.model,
         "label": str(request.label),
         "method": method,
-        "s": _shown(free, "cfg", S_MAX),
-        "lam": _shown(classifier, "classifier-noisy", LAMBDA_MAX["classifier-noisy"]),
-        "clean_lam": _shown(classifier, "classifier", LAMBDA_MAX["classifier"]),
+        "s": _slider_value(free, "cfg", S_MAX),
+        "lam": _slider_value(classifier, "classifier-noisy", LAMBDA_MAX["classifier-noisy"]),
+        "clean_lam": _slider_value(classifier, "classifier", LAMBDA_MAX["classifier"]),
         "n": str(request.n),
         "interval": (last.t_low, WHOLE if last.t_high is None else last.t_high),
         "kind": kind,
@@ -178,7 +178,7 @@ def spelled(key: Key) -> dict:
 
 
 def check(key: Key) -> None:
-    """Refuse what the controls do not span: they would stand where it is not.
+    """Refuse what is beyond the ends of the controls: they could not show it.
 
     Raises:
         InvalidInput: saying how far they go.
@@ -192,8 +192,8 @@ def check(key: Key) -> None:
             check_float("guidance_scale, on this page,", request.guidance_scale, 0, top)
 
 
-def _shown(request: Request | None, method: str, top: float) -> float:
-    """Where a slider stands; what it does not span is for ``check`` to refuse."""
+def _slider_value(request: Request | None, method: str, top: float) -> float:
+    """The value of a slider; ``check`` refuses what is beyond its ends."""
     if request is None or request.guidance != method:
         return GUIDANCE[method].default
     return min(max(request.guidance_scale, 0.0), top)
@@ -202,8 +202,8 @@ def _shown(request: Request | None, method: str, top: float) -> float:
 def methods_for(model: Model) -> list[str]:
     """The methods that can guide a model, of ``METHODS``."""
     free = bool(model.classes) and model.unet.null_index is not None
-    found = (["cfg"] if free else []) + (["classifier"] if kinds_for(model) else [])
-    return [*found, "both"] if len(found) == 2 else found
+    methods = (["cfg"] if free else []) + (["classifier"] if kinds_for(model) else [])
+    return [*methods, "both"] if len(methods) == 2 else methods
 
 
 def kinds_for(model: Model) -> list[str]:
@@ -225,7 +225,7 @@ def mixable(model: Model) -> list[tuple[str, str]]:
 
 
 def default_for(model: Model) -> Request:
-    """What the tab runs unasked, as far as this model can be guided."""
+    """The request that the tab runs unasked, as far as this model can be guided."""
     methods = methods_for(model)
     default = DEFAULT.as_meant(model)
     if not methods:
@@ -244,7 +244,7 @@ def scales(request: Request, atlas: bool = False) -> list[float]:
 
 
 def symbol(request: Request) -> str:
-    """What the scale of a request's method is called."""
+    """The symbol of the scale of a request's method."""
     return GUIDANCE[request.guidance].symbol
 
 
@@ -260,12 +260,12 @@ def build(studio: Studio, prefix: str) -> Steering:
         "kind": [(KINDS[k], k) for k in kinds_for(model)],
         "mix": mixable(model),
     }
-    made: dict = {}
+    parts: dict = {}
 
     def lay_out(name: str, **otherwise) -> None:
         if name in offered:
             otherwise["choices"] = offered[name]
-        made[name] = control(name, start[name], prefix, **otherwise)
+        parts[name] = control(name, start[name], prefix, **otherwise)
 
     with gr.Column(elem_classes="controls", elem_id=f"{prefix}-controls"):
         applies = Applicable(" ".join(applicable(model, start["method"], start["kind"])))
@@ -283,7 +283,7 @@ def build(studio: Studio, prefix: str) -> Steering:
         )
         for name in ("s", "lam", "clean_lam"):
             lay_out(name)
-        made["n"] = Chips(
+        parts["n"] = Chips(
             COUNTS,
             value=start["n"],
             label="Images",
@@ -291,14 +291,14 @@ def build(studio: Studio, prefix: str) -> Steering:
             elem_classes="chips",
             info="they follow while a slider moves",
         )
-        made["interval"] = Interval(
+        parts["interval"] = Interval(
             "Guidance acts",
             maximum=WHOLE,
             first=1,  # as the stage counts, the clean image being 0
             elem_id=f"{prefix}-interval",
         )
         numbers, roll = seed_row(default, prefix, "seed", "first")
-        made["model"] = model_picker(names, prefix, choices=hub_models.offered(studio))
+        parts["model"] = model_picker(names, prefix, choices=hub_models.offered(studio))
         hub = hub_models.build(prefix)
         with gr.Accordion("How it is guided", open=False):
             for name in ("kind", "form", "at", "rescale", "profile", "mix", "share", "toward"):
@@ -306,5 +306,5 @@ def build(studio: Studio, prefix: str) -> Steering:
         with gr.Accordion("Fine print", open=False):
             lay_out("sampler", info="once the slider rests")
             lay_out("steps", info="fewer while it moves")
-            made |= numbers | fine_print(default, prefix)
-    return Steering(made, roll, run, stop, hub, applies, measured)
+            parts |= numbers | fine_print(default, prefix)
+    return Steering(parts, roll, run, stop, hub, applies, measured)

@@ -1,4 +1,4 @@
-"""Under the Guidance stage: film strip, atlas, branch, and guidance against diversity."""
+"""Tools under the Guidance stage: film strip, atlas, branch, guidance against diversity."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ SAME = [("as it was", "")]
 
 
 class ScaleTool(Tool):
-    """What compares the scales of a method; choosing one of them takes it to the controls.
+    """A tool that compares the scales of a method; a scale that is chosen goes to the controls.
 
     Attributes:
-        has_few: whether the scales are as few as an atlas has.
-        has_classes: whether its rows are classes, of which one is chosen as well.
+        has_few: the scales are as few as an atlas has.
+        has_classes: its rows are classes, of which one is chosen as well.
         asked: components that it is computed from besides the controls.
-        states: what it updates that is not seen.
+        states: ``gr.State`` components that it updates.
     """
 
     has_few = has_classes = False
@@ -58,8 +58,8 @@ class ScaleTool(Tool):
         self.shows.select(self.choose, panel.inputs, outputs, **STREAM)
 
     def choose(self, picked: gr.SelectData, visitor: gr.Request, *values) -> Iterator[dict]:
-        """Set the controls to what was picked of a run that is named after its method, and run what
-        they then spell."""
+        """Set the controls to the scale that was picked, and run what they then spell. The name of
+        the run ends with its method."""
         method = str(picked.value).rpartition(" ")[2]
         sliders = {"cfg": "s", "classifier-noisy": "lam", "classifier": "clean_lam"}
         scales = guidance_controls.scales(Request(guidance=method), self.has_few)
@@ -72,8 +72,8 @@ class ScaleTool(Tool):
         yield from self.tab.spelled(visitor, list(named.values()), self.tab.rest)
 
     def compared(self, measured: str, values: Sequence) -> tuple[Model, Request]:
-        """The model of the controls, and the request whose scales are to be compared, in as few
-        steps as many of them can afford.
+        """The model of the controls, and the request whose scales are to be compared, in few steps
+        since there are many scales.
 
         Raises:
             InvalidInput: saying why there is nothing to compare.
@@ -90,7 +90,7 @@ class SheetTool(ScaleTool):
     """A sheet of pictures of one noise, a column for each scale.
 
     Attributes:
-        kind: what it is called in element ids, and in its files.
+        kind: its name in element ids and files.
         sheet: what it shows, for its files; see ``Sheet``.
     """
 
@@ -118,30 +118,30 @@ class SheetTool(ScaleTool):
         model, request = self.compared(measured, values)
         scales = guidance_controls.scales(request, self.has_few)
         names = request.classes(model) if self.has_classes else None
-        sheet = scale_sheet(request, scales, range(len(names)) if names else None)
+        requests = scale_sheet(request, scales, range(len(names)) if names else None)
         chosen = scales.index(request.guidance_scale) if request.guidance_scale in scales else None
-        drawn = {"column_labels": scales, "row_labels": names, "order": ticket.order}
-        drawn |= {"chosen": None if names else chosen, "run": f"{ticket.order} {request.guidance}"}
-        drawn |= {"symbol": guidance_controls.symbol(request)}
+        about = {"column_labels": scales, "row_labels": names, "order": ticket.order}
+        about |= {"chosen": None if names else chosen, "run": f"{ticket.order} {request.guidance}"}
+        about |= {"symbol": guidance_controls.symbol(request)}
         dimmed = image_grid.pending(ticket.order)
         yield {self.take: share_panel.pending(ticket.order), self.shows: dimmed}
-        run = Key(model.name, sheet[0], tuple(sheet[1:]))
+        run = Key(model.name, requests[0], tuple(requests[1:]))
         for progress in self.studio.stream(ticket, run, rate=8):
             images, live = progress.film.images(), not progress.done
-            news = {self.shows: image_grid.contact(images, len(scales), live=live, **drawn)}
+            updates = {self.shows: image_grid.contact(images, len(scales), live=live, **about)}
             if progress.done:
-                news[self.sheet] = Sheet(model.name, request, scales, names)
-                news[self.take] = share_panel.due(ticket.order, progress.id)
-            yield news
+                updates[self.sheet] = Sheet(model.name, request, scales, names)
+                updates[self.take] = share_panel.due(ticket.order, progress.id)
+            yield updates
 
     def written(self, choice: share_panel.Choice, sheet: Sheet) -> share_panel.Taken:
         """The sheet as a file."""
         film = files.asked(self.studio, choice).film
-        more = {"tab": "guidance", "sheet": self.kind, "scales": sheet.scales}
-        note = Run(self.studio.model(sheet.model), sheet.base, images=[]).describe(**more)
+        fields = {"tab": "guidance", "sheet": self.kind, "scales": sheet.scales}
+        note = Run(self.studio.model(sheet.model), sheet.base, images=[]).describe(**fields)
         name = f"{permalinks.stem(sheet.model)}-{self.kind}-seed{sheet.base.seed}"
         panes = [getattr(film, pane) for pane in choice.panes]
-        pages = [  # below, or, of an atlas, beside another
+        pages = [  # one pane below another; for an atlas, beside it
             np.concatenate([sheet.page(pane[k]) for pane in panes], axis=1 if sheet.names else 0)
             for k in Frames(film, choice.panes, choice.stride).chosen
         ]
@@ -163,18 +163,18 @@ class Strip(SheetTool):
 
     def connect(self, tab) -> None:
         panel = tab.controls
-        # The browser sends no method where the strip is out of sight.
-        seen = '(of, ...rest) => [window.page.isOpen("strip") ? of : null, ...rest]'
+        # The browser sends no method while the strip is out of sight.
+        script = '(of, ...rest) => [window.page.isOpen("strip") ? of : null, ...rest]'
         drawing = {"fn": self.draw, "inputs": [panel.measured, tab.current, *panel.inputs]}
-        drawing |= {"outputs": [self.shows, self.take, self.sheet], "js": seen}
+        drawing |= {"outputs": [self.shows, self.take, self.sheet], "js": script}
         drawing |= STREAM | {"trigger_mode": "always_last"}
-        # Whatever brought it: the controls, a tile, a link, a file, a model that was fetched.
+        # For a run from anywhere: the controls, a tile, a link, a file, a model that was fetched.
         for event in (self.opened.select, tab.current.change, panel.measured.input):
             event(**drawing)
         self.wire_choice(tab)
 
     def draw(self, visitor: gr.Request, measured, current, *values) -> Iterator[dict]:
-        """Draw it if it is seen, and the visitor's hand has rested on the run of the stage."""
+        """Draw it if it is visible and the controls spell the run on the stage."""
         if measured and current and self._stands(current, values):
             yield from self.run(visitor, measured, *values)
         else:
@@ -206,10 +206,10 @@ class Atlas(SheetTool):
 
 
 class Plot(ScaleTool):
-    """How often the wanted class is met at every scale, and how much varies."""
+    """Measures how often the wanted class is met at every scale, and how much the images vary."""
 
     place, has_few = "tradeoff", True
-    counts = [("20", "20"), ("50", "50"), ("70", "70")]  # of which seven scales are within bounds
+    counts = [("20", "20"), ("50", "50"), ("70", "70")]  # times seven scales are within bounds
 
     def __init__(self, studio: Studio, prefix: str):
         super().__init__(studio)
@@ -247,39 +247,39 @@ class Plot(ScaleTool):
         classifier_for(model, "judge")
         base = replace(request, n=int(count), label="all", first=0)
         scales = guidance_controls.scales(base, atlas=True)
-        asked = [replace(base, guidance_scale=scale) for scale in scales]
-        work = sum(r.steps * -(-r.n // MEASURED_AT_A_TIME) for r in asked)
-        takes = f"{sum(r.work for r in asked):,} denoisings, one scale after another."
+        requests = [replace(base, guidance_scale=scale) for scale in scales]
+        work = sum(r.steps * -(-r.n // MEASURED_AT_A_TIME) for r in requests)
+        cost = f"{sum(r.work for r in requests):,} denoisings, one scale after another."
         about = {"symbol": guidance_controls.symbol(base), "wanted_scales": scales, "n": base.n}
         about |= {"order": ticket.order, "run": f"{ticket.order} {base.guidance}"}
         about |= {"reference": REAL_DISTANCE.get(model.config.dataset)}
-        found: dict = {}
+        figures: dict = {}
 
-        def shown(message: str, least: int = 0, **more) -> dict:
-            points = [{"scale": r.guidance_scale, **vars(it)} for r, it in found.items()]
+        def update(message: str, least: int = 0, **props) -> dict:
+            points = [{"scale": r.guidance_scale, **vars(figure)} for r, figure in figures.items()]
             points = [point for point in points if point["n"] >= least]
-            return {self.shows: tradeoff.tradeoff(points, message=message, **about, **more)}
+            return {self.shows: tradeoff.tradeoff(points, message=message, **about, **props)}
 
-        far = {"running": True, "steps": (0, work)}
-        yield shown(takes, **far)
+        state = {"running": True, "steps": (0, work)}
+        yield update(cost, **state)
         try:
-            for done, found in self.studio.measuring(ticket, model.name, asked, PAUSE):
-                yield shown(takes, **far | {"steps": (done, work)})
+            for done, figures in self.studio.measuring(ticket, model.name, requests, PAUSE):
+                yield update(cost, **state | {"steps": (done, work)})
         except InvalidInput as error:
             message = str(error)
         except Exception:
             logging.exception("a measurement failed")
             message = FAILED
         else:
-            whole = any(it.n == base.n for it in found.values())
+            whole = any(figure.n == base.n for figure in figures.values())
             message = "" if whole else "Stopped before the first scale was measured."
-        yield shown(message, base.n)
+        yield update(message, base.n)
 
 
 class Branch:
     """Goes on alone from the step under the cursor of the stage, with something changed.
 
-    No `Tool`: it runs on the stage itself, which stops it and says what fails.
+    It is no `Tool`: it runs on the stage itself, which stops it and says what fails.
     """
 
     def __init__(self, studio: Studio, prefix: str):
@@ -291,10 +291,10 @@ class Branch:
                 elem_classes="caption",
             )
             choices = self.classes(studio.names()[0])
-            named = {"choices": choices, "elem_id": f"{prefix}-branch-class"}
-            self.label = control("label", "", prefix, **named)
+            props = {"choices": choices, "elem_id": f"{prefix}-branch-class"}
+            self.label = control("label", "", prefix, **props)
             with gr.Row(elem_classes="seed"):
-                # Not numbers: an empty one would arrive as 0.
+                # Not numbers: an empty field would arrive as 0.
                 self.scale, self.seed = (
                     gr.Textbox(
                         label=label,
@@ -313,7 +313,7 @@ class Branch:
 
     def connect(self, tab) -> None:
         self.tab = tab
-        # In place of its film the browser sends the cursor of the stage.
+        # The browser sends the cursor of the stage in place of its film.
         cursor = f'(stage, ...rest) => [window.page.cursor("{tab.name}-stage"), ...rest]'
         inputs = [tab.stage, self.label, self.scale, self.seed, tab.current]
         self.go.click(self.start, inputs, [*tab.outputs, self.note], js=cursor, **STREAM)
@@ -332,7 +332,7 @@ class Branch:
             yield {self.note: "No run is here to branch from: press Guide first."}
             return
         if current.branch_at is not None and self.studio.kept(current) is None:
-            at = current.branch_at  # the cursor goes with the branch that is still under way
+            at = current.branch_at  # the cursor follows the branch that is still under way
         if (at or 0) >= current.request.steps:
             yield {self.note: "Here the run has ended: drag the timeline back to an earlier step."}
             return
@@ -359,11 +359,11 @@ TOOLS = (Strip, Atlas, Branch, Plot)
 
 @dataclass(frozen=True)
 class Sheet:
-    """What a film strip or an atlas shows, for its files.
+    """A film strip or an atlas, for its files.
 
     Attributes:
         base: the request that has these scales in the columns.
-        scales, names: of the columns and, of an atlas, the rows.
+        scales, names: those of the columns and, for an atlas, of the rows.
     """
 
     model: str

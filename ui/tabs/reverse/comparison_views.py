@@ -31,8 +31,8 @@ X_T = "<i>x<sub>t</sub></i>"
 
 
 class Curve(NamedTuple):
-    """What is drawn of every lane, by its name among a lane's numbers, and the axis it rises on,
-    which spans at least so much."""
+    """A curve of every lane, and its axis, which spans at least ``span``. Its key in ``CURVES`` is
+    the key of a lane's numbers."""
 
     symbol: str
     text: str
@@ -102,7 +102,7 @@ TOLD = {
 
 @dataclass(frozen=True)
 class View:
-    """What sets one comparison apart from the others; see ``VIEWS``.
+    """The settings of one comparison; see ``VIEWS``.
 
     Attributes:
         parts: its controls, in their order; with an ``error`` comes the scale of its guidance.
@@ -118,7 +118,7 @@ class View:
     whys: tuple[str, ...] = ()
 
 
-FEW = [f"{it.label} {n}" for k, it in SAMPLERS.items() if k != "ddpm" for n in FEW_STEPS]
+FEW = [f"{s.label} {n}" for name, s in SAMPLERS.items() if name != "ddpm" for n in FEW_STEPS]
 ALL_STEPS = Request(n=1, label="none", sampler="ddpm", steps=1000)
 VIEWS = (
     View(
@@ -153,7 +153,7 @@ VIEWS = (
         RaceKey("break", "mnist-linear", replace(ALL_STEPS, n=4), error="missing-root"),
     ),
 )
-NAMES = ("model", "against", "error")  # of a race, and not of its request
+NAMES = ("model", "against", "error")  # fields of a race, and not of its request
 
 
 @dataclass
@@ -161,7 +161,7 @@ class Comparison(RunTab):
     """A tab within the Reverse tab whose runs are races.
 
     Attributes:
-        note: says what the error is that is put back, where one can be.
+        note: explains the error that is put back, if the view has one.
     """
 
     view: View | None = None
@@ -169,23 +169,23 @@ class Comparison(RunTab):
 
     def read(self, values) -> RaceKey:
         named, default = dict(zip(self.controls.parts, values, strict=True)), self.view.default
-        own = {name: named.pop(name) for name in NAMES if name in named}
+        fields = {name: named.pop(name) for name in NAMES if name in named}
         scale = named.pop("guidance_scale", None)
-        if own.get("error") == "batch-scale":
+        if fields.get("error") == "batch-scale":
             named |= GUIDED | {"guidance_scale": scale}
-        return replace(default, request=replace(default.request, **named), **own)
+        return replace(default, request=replace(default.request, **named), **fields)
 
     def set_to(self, key: RaceKey) -> dict:
-        known = {
+        values = {
             name: getattr(key if name in NAMES else key.request, name)
             for name in self.controls.parts
         }
-        for picker in {"model", "against"} & known.keys():
-            known[picker] = hub_models.pick(known[picker], self.studio.names())
-        if "label" in known:
+        for picker in {"model", "against"} & values.keys():
+            values[picker] = hub_models.pick(values[picker], self.studio.names())
+        if "label" in values:
             choices = run_controls.label_choices(self.studio, key.model)
-            known["label"] = gr.update(choices=choices, value=str(known["label"]))
-        updates = {self.controls.parts[name]: value for name, value in known.items()}
+            values["label"] = gr.update(choices=choices, value=str(values["label"]))
+        updates = {self.controls.parts[name]: value for name, value in values.items()}
         if self.note:
             updates |= self.explained(key.error, key.request.guidance_scale)
         return updates
@@ -214,7 +214,7 @@ class Comparison(RunTab):
         return self.fitting(race_links.parse(dict(pairs), self.view.default))
 
     def noted(self, about: Mapping) -> RaceKey:
-        """What the note of a file asks for."""
+        """The race in the note of a file."""
         return self.fitting(race_links.from_note(about, self.view.default))
 
     def fitting(self, key: RaceKey) -> RaceKey:
@@ -222,7 +222,7 @@ class Comparison(RunTab):
 
     @property
     def pickers(self) -> list[gr.Dropdown]:
-        """What chooses a model."""
+        """The lists that choose a model."""
         parts = self.controls.parts
         return [parts[name] for name in ("model", "against") if name in parts]
 
@@ -231,7 +231,7 @@ def build(studio: Studio, view: View, recorded: Mapping | None = None) -> Compar
     """Lay a comparison out and wire it.
 
     Args:
-        recorded: a value of the component to begin with.
+        recorded: the first value of the component.
     """
     prefix = f"race-{view.name}"
     with gr.Row(elem_classes="workbench"):
@@ -250,7 +250,7 @@ def build(studio: Studio, view: View, recorded: Mapping | None = None) -> Compar
             if view.whys:
                 why.build(view.whys)
             panes = [*share_panel.BOTH, ("eps",), ("change",), PANES]
-            kept = share_panel.build(prefix, f"reverse {view.name}", ("x", "x0"), panes)
+            share = share_panel.build(prefix, f"reverse {view.name}", ("x", "x0"), panes)
         with gr.Column(elem_classes="control-column"), gr.Column(elem_classes="controls"):
             with gr.Row(elem_classes="actions"):
                 run = gr.Button("Race", variant="primary", elem_id=f"{prefix}-run")
@@ -260,7 +260,7 @@ def build(studio: Studio, view: View, recorded: Mapping | None = None) -> Compar
     controls = Controls(parts | numbers, roll, run, stop)
     default, current = view.default.request, gr.State(view.default if recorded else None)
     comparison = Comparison(
-        studio, prefix, default, controls, screen, kept, current, view=view, note=note
+        studio, prefix, default, controls, screen, share, current, view=view, note=note
     )
     _wire(comparison)
     return comparison
@@ -273,12 +273,12 @@ def _parts(studio: Studio, view: View, prefix: str):
         if name in ("model", "against"):
             parts[name] = model_picker(names, prefix, value, name)
             continue
-        own = {"n": {"maximum": races.MAX_IMAGES}, "guidance_scale": {"elem_id": f"{prefix}-lam"}}
+        props = {"n": {"maximum": races.MAX_IMAGES}, "guidance_scale": {"elem_id": f"{prefix}-lam"}}
         if name == "label":
-            own["label"] = {"choices": run_controls.label_choices(studio, parts["model"].value)}
+            props["label"] = {"choices": run_controls.label_choices(studio, parts["model"].value)}
             value = str(value)
         value = GUIDED[name] if name == "guidance_scale" else value
-        parts[name] = control(name, value, prefix, **own.get(name, {}))
+        parts[name] = control(name, value, prefix, **props.get(name, {}))
         if name == "error":
             note = caption(TOLD[value])
     return parts, note
@@ -294,5 +294,5 @@ def _wire(comparison: Comparison) -> None:
         run_controls.follow_model(comparison.studio, controls).then(**comparison.running_new)
     if comparison.note:
         shown = [comparison.note, parts["guidance_scale"]]
-        told = parts["error"].input(comparison.explained, parts["error"], shown, **LATEST)
-        told.then(**running)
+        changed = parts["error"].input(comparison.explained, parts["error"], shown, **LATEST)
+        changed.then(**running)

@@ -1,4 +1,4 @@
-"""The Reverse tab: one image and every step of it, and walks that differ side by side."""
+"""The Reverse tab: one image and every step of it, and different runs side by side."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ FIELDS = {"cfg": ("push",), "classifier": ("push", "gradient")}
 UNGUIDED = "This run is not guided."
 # A class this likely at any step has its name written on its line.
 NAMED = 0.25
-# Pictures take about 1.5 kB for every step of a tile: what a value of some 1.4 MB can hold.
+# Steps of tiles with pictures in a value of some 1.4 MB: each takes about 1.5 kB.
 CELLS = 900
 # A signed map is drawn up to this percentile of its absolute values, so that one pixel cannot
 # leave all others pale.
@@ -56,7 +56,7 @@ class Anatomy(component.Component):
 
 
 def idle(message: str = "Guide a run to see what guidance does at each step.") -> dict[str, Any]:
-    """Nothing to take apart yet; `message` stands where the curve will be; without one, nothing."""
+    """Nothing to take apart yet; `message`, if any, stands where the curve will be."""
     return {"kind": "idle", "message": message}
 
 
@@ -78,10 +78,10 @@ def anatomy(
 
     Parameters:
         run: the name that the player's film has.
-        times: of the state at every step of the run, as the stage shows them.
+        times: those of the state at every step of the run, as the stage shows them.
         trace: what was recorded of it.
-        request: of this row.
-        classes: the names of those that the judge tells apart.
+        request: this row's.
+        classes: the names of the classes that the judge tells apart.
         wanted: per tile the classes asked for: one index, or more where classes are mixed.
         total: how many steps the run had, or was to have.
         place, first: the trace's tile, and the player's, that the first tile here is; one component
@@ -129,7 +129,7 @@ def anatomy(
 
 
 def telling(p: np.ndarray, wanted: Sequence[Sequence[int]]) -> list[int]:
-    """Which of the recorded steps a value should carry: evenly spread, and all that decide.
+    """The recorded steps that a value should carry: evenly spread, and all that decide.
 
     `decided` finds the same steps among these positions in p, (N, tiles, K), as among all.
     """
@@ -143,7 +143,7 @@ def telling(p: np.ndarray, wanted: Sequence[Sequence[int]]) -> list[int]:
 
 
 def decided(p: np.ndarray, wanted: Sequence[Sequence[int]]) -> list[int | None]:
-    """Per tile the first position from which on p of what is wanted stays above 0.5."""
+    """For each tile the first position from which on p of the wanted classes stays above 0.5."""
     first = []
     for tile, classes in enumerate(wanted):
         unsure = np.flatnonzero(p[:, tile, list(classes)].sum(1) <= 0.5)
@@ -171,39 +171,39 @@ def signed(field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def equation(method: str, form: str = "plain", at: str = "x", rescale: float = 0.0) -> str:
     """The rule by which a method guides, typeset, with room for its numbers."""
     if method == "classifier":
-        seen = {"x": "x_t", "x0": "x0_hat", "x0-through": "x0_hat(x_t)"}[at]
+        argument = {"x": "x_t", "x0": "x0_hat", "x0-through": "x0_hat(x_t)"}[at]
         factor = r"\at[factor]{\root{`1 − ` abar}}" if form == "scaled" else ""
-        # Always by x_t, also where the classifier looks at x̂0: that is what is added to eps.
+        # Always by x_t, even if the classifier looks at x̂0: this gradient is added to eps.
         rule = r"eps_pushed = \at[eps]{eps_seen} − \at[strength*]{lam} " + factor
-        return line(rf"{rule} grad_x ` ln ` p_judged(y | {seen})", "classifier guidance")
+        return line(rf"{rule} grad_x ` ln ` p_judged(y | {argument})", "classifier guidance")
     # Spreads are matched between velocities.
-    free, of = (r"\at[eps]{eps_free}", "eps") if not rescale else ("v_free", "v")
-    rule = rf"{free} + \at[strength*]{{s}} ({of}_y − {of}_free)"
+    free, letter = (r"\at[eps]{eps_free}", "eps") if not rescale else ("v_free", "v")
+    rule = rf"{free} + \at[strength*]{{s}} ({letter}_y − {letter}_free)"
     if rescale:
         back = r"(`1 − ` \at[rescale*]{phi} + phi sd_y`/`sd_pushed)"
         rule = rf"{back} // [ {rule} ]"
-    return line(rf"{of}_pushed = {rule}", "classifier-free guidance")
+    return line(rf"{letter}_pushed = {rule}", "classifier-free guidance")
 
 
 def _marks(
     p: np.ndarray, steps: Sequence[int], wanted: Sequence[Sequence[int]]
 ) -> list[list[tuple[int, int, float]]]:
-    """Per tile where the curve carries a name: class, step and p, at the top of its rise."""
+    """For each tile where the curve carries names: class, step and p, at the top of each rise."""
     marks = []
     for tile, classes in enumerate(wanted):
-        mine: list[tuple[int, int, float]] = []
+        tile_marks: list[tuple[int, int, float]] = []
         peaks = p[:, tile].max(0)
         for c in sorted(range(len(peaks)), key=lambda c: (c not in classes, -peaks[c])):
             k = int(np.argmax(p[:, tile, c] >= 0.95 * peaks[c]))
-            here = (c, steps[k], round(float(p[k, tile, c]), 3))
-            if (c in classes or peaks[c] >= NAMED) and _free(here, mine, steps[-1]):
-                mine.append(here)
-        marks.append(mine)
+            mark = (c, steps[k], round(float(p[k, tile, c]), 3))
+            if (c in classes or peaks[c] >= NAMED) and _has_room(mark, tile_marks, steps[-1]):
+                tile_marks.append(mark)
+        marks.append(tile_marks)
     return marks
 
 
-def _free(here: tuple, others: Sequence[tuple], last: int) -> bool:
-    _, step, p = here
+def _has_room(mark: tuple, others: Sequence[tuple], last: int) -> bool:
+    _, step, p = mark
     return not any(abs(step - s) < 0.06 * last and abs(p - q) < 0.2 for _, s, q in others)
 
 
@@ -216,9 +216,9 @@ def _verdict(
 ) -> str:
     if k is not None:
         return f"decided at t = {int(t[k])}, says the judge"
-    seen = int(np.argmax(p))
+    best = int(np.argmax(p))
     name = " or ".join(_with_article(classes[c]) for c in wanted)
-    sees = "wavers to the end" if seen in wanted else f"sees {_with_article(classes[seen])}"
+    sees = "wavers to the end" if best in wanted else f"sees {_with_article(classes[best])}"
     return f"never decided for {name}: the judge {sees}"
 
 

@@ -10,7 +10,7 @@ __all__ = ["Applicable"]
 
 
 class Applicable(component.Component):
-    """Nothing to be seen; its value is names with spaces between them."""
+    """Invisible; its value is names with spaces between them."""
 
     NAME = "applicable"
 

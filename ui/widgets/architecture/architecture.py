@@ -16,7 +16,7 @@ from .. import component
 
 __all__ = ["Network", "network"]
 
-TALLEST, LOWEST = 64, 18  # px, a block of the full resolution, and of the least
+TALLEST, LOWEST = 64, 18  # px, blocks of the highest and of the lowest resolution
 
 
 class Network(component.Component):
@@ -46,7 +46,7 @@ class Network(component.Component):
 
 
 def network(model: Model) -> dict[str, Any]:
-    """What the component shows of a model."""
+    """The component's value for a model."""
     blocks = outline(model.unet)
     path = [b for b in blocks if b.part != "embedding"]
     full, most = path[0].side, max(b.channels for b in path)
@@ -103,20 +103,20 @@ def told(block: Block) -> str:
 
 
 def _level(path: list[Block], level: int) -> str:
-    own = [b for b in path if b.level == level]
-    main = next(b for b in own if b.kind == "resnet")
-    count = short(sum(b.parameters for b in own))
+    blocks = [b for b in path if b.level == level]
+    main = next(b for b in blocks if b.kind == "resnet")
+    count = short(sum(b.parameters for b in blocks))
     return f"{main.side}\u00a0×\u00a0{main.side}, {main.channels} channels, {count} parameters"
 
 
 def _embedding(model: Model, block: Block) -> dict[str, str]:
     classes = len(model.classes)
-    known = classes + (model.unet.null_index is not None)
-    symbol, what, how = {
+    entries = classes + (model.unet.null_index is not None)
+    symbol, what, operation = {
         "time": ("t", f": {model.unet.time_channels} sines and cosines", "MLP to"),
-        "class": ("", f"class: {classes}" + ", or none" * (known > classes), f"{known} ×"),
+        "class": ("", f"class: {classes}" + ", or none" * (entries > classes), f"{entries} ×"),
     }[block.kind]
-    size = f"{how} {block.channels}, {short(block.parameters)}"
+    size = f"{operation} {block.channels}, {short(block.parameters)}"
     return {"kind": block.kind, "words": told(block), "symbol": symbol, "what": what, "size": size}
 
 

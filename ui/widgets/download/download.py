@@ -24,14 +24,14 @@ FAILED = "The file could not be written; the server has made a note of it."
 FORMATS = {"gif": "GIF", "webp": "WebP", "mp4": "MP4"}
 STRIDES = (1, 2, 5, 10, 25, 50)
 PANES = {"x": "xₜ", "x0": "x̂₀", "eps": "ε̂", "change": "change"}
-# Encoding takes turns of its own: it holds no run up, and no run holds it up.
+# Encoding has a queue of its own: it delays no run, and no run delays it.
 ENCODING = QUIET | {"concurrency_id": "encode", "concurrency_limit": 2}
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a visitor wants to take: of what ``due`` told (``order``, ``run``), a ``format``, one of
-    ``FORMATS``, with a frame every ``stride`` steps and these panes, if any can be chosen."""
+    """A visitor's choice: the ``order`` and ``run`` of ``due``, a ``format``, one of ``FORMATS``, a
+    frame every ``stride`` steps, and ``panes``, if any can be chosen."""
 
     format: str = "gif"
     stride: int = 1
@@ -51,11 +51,11 @@ class Taken(NamedTuple):
 
 
 class Download(component.Component):
-    """Format, stride and panes, and a button that tells frames and size before it is pressed.
+    """Format, stride and panes, and a button that shows frames and size before it is pressed.
 
     Its value is one of the dictionaries built by `idle`, `pending` and `due`; a function gets a
-    `Choice` of it, or None. What is due is encoded as soon as it is told, and again with every
-    choice: see `wire`. `linked` fires when the browser knows another link of the run.
+    `Choice` of it, or None. What is due is encoded at once, and again with every choice: see
+    `wire`. `linked` fires when the browser knows another link of the run.
     """
 
     NAME = "download"
@@ -77,8 +77,8 @@ class Download(component.Component):
                 format, `{prefix}-png` and `{prefix}-copy`.
             panes: what can be chosen; one or none of them offers no choice.
             chosen: which of them at first; the first one unless given.
-            place: where the browser keeps the run's link, which a button copies: a tab, and behind
-                a space one of its views; none unless given.
+            place: where the browser keeps the run's link, which a button copies: a tab, or a tab
+                and one of its views with a space between them; none unless given.
         """
         self.panes = [tuple(p) for p in panes]
         self.chosen = tuple(chosen) if chosen else (self.panes or [()])[0]
@@ -98,7 +98,7 @@ class Download(component.Component):
         )
 
     def preprocess(self, payload: Any) -> Choice | None:
-        """What came from the browser, or from elsewhere; None if it asks for nothing."""
+        """The choice that was sent, by the browser or by others; None if it asks for nothing."""
         if not isinstance(payload, Mapping) or payload.get("kind") != "asked":
             return None
         panes = str(payload.get("panes", "")) or ",".join(self.chosen)
@@ -114,7 +114,7 @@ class Download(component.Component):
 
 
 def idle(order: int | None = None, link: str = "") -> dict[str, Any]:
-    """There is nothing to take, or no longer: of what is older than this order.
+    """There is nothing to take, or no longer anything older than this order.
 
     Parameters:
         link: the query of a run that was stopped before there was anything.
@@ -123,7 +123,7 @@ def idle(order: int | None = None, link: str = "") -> dict[str, Any]:
 
 
 def pending(order: int, link: str = "") -> dict[str, Any]:
-    """What was there to take is about to be replaced by something of this order, and this link."""
+    """The last offer is about to be replaced by one of this order and this link."""
     return {"kind": "pending", "order": int(order), "link": link}
 
 
@@ -131,7 +131,7 @@ def due(order: int, run: str = "", link: str = "") -> dict[str, Any]:
     """Something can be taken: the browser asks for it, as its visitor has chosen.
 
     Parameters:
-        run: which run's film it is, of those that are kept.
+        run: the kept run whose film it is.
         link: the query of the run, if it has one.
     """
     return {"kind": "due", "order": int(order), "run": run, "link": link}
@@ -141,10 +141,10 @@ def wire(take: Download, encode: Callable[..., Sequence], inputs: Sequence = ())
     """Encode what is due, with what is chosen; news that a newer run has overtaken is dropped.
 
     Args:
-        encode: ``(choice, *values of inputs) -> Taken``, whose paths must
-            lie in Gradio's cache (see ``cache.put``). It runs on a thread of Gradio's, at most two
-            at a time for all visitors, and must use the engine for nothing long. Its
-            ``InvalidInput`` is what the button says then.
+        encode: ``(choice, *values of inputs) -> Taken``, whose paths must lie in Gradio's cache
+            (see ``file_cache.put``). It runs on a thread of Gradio's, at most two at a time for all
+            visitors, and must use the engine for nothing long. The button shows its
+            ``InvalidInput``.
         inputs: components whose values it needs.
     """
 
@@ -154,7 +154,7 @@ def wire(take: Download, encode: Callable[..., Sequence], inputs: Sequence = ())
         about = {"order": choice.order, "format": choice.format, "stride": choice.stride}
         about["panes"] = ",".join(choice.panes)
         try:
-            made = encode(choice, *values)
+            taken = encode(choice, *values)
         except InvalidInput as error:
             return about | {"kind": "refused", "message": str(error)}
         except Exception:
@@ -162,19 +162,19 @@ def wire(take: Download, encode: Callable[..., Sequence], inputs: Sequence = ())
             return about | {"kind": "refused", "message": FAILED}
         return about | {
             "kind": "ready",
-            "file": _served(made.path),
-            "png": _served(made.png),
-            "name": Path(made.path).name,
-            "label": in_words(choice.format, made.frames, made.size),
+            "file": _served(taken.path),
+            "png": _served(taken.png),
+            "name": Path(taken.path).name,
+            "label": in_words(choice.format, taken.frames, taken.size),
         }
 
-    # Not the last value only: what is asked for meanwhile would be read off the component once the
-    # answer to the former stands there.
+    # Not the last value only: Gradio would read a later request from the component when the answer
+    # to the earlier one already stands there.
     take.input(write, [take, *inputs], take, trigger_mode="multiple", **ENCODING)
 
 
 def in_words(kind: str, frames: int, size: int) -> str:
-    """What a button says of a file before it is pressed."""
+    """The words of a button about a file, before it is pressed."""
     return f"{FORMATS[kind]} · {frames:,} frame{'s'[: frames != 1]} · {size_in_words(size)}"
 
 

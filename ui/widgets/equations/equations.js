@@ -1,4 +1,4 @@
-// It follows the cursor of the player that it is current of.
+// The numbers follow the cursor of the player that the value belongs to.
 
 import { atNextFrame, clamp, followPlayer, remember, remembered } from "../component.js";
 import { figure, floatsOf, minus } from "../numbers.js";

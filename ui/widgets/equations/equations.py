@@ -1,9 +1,9 @@
 """The report's fourteen equations, typeset, each symbol named and with the numbers of a step.
 
 A `Card` stands beside the stage whose cursor it follows, folded until a visitor unfolds one; then
-all are open, at the next visit too. Its value carries the numbers of a whole
-schedule, computed here by the core's tables; from then on the browser only looks them up, so that
-an equation follows the timeline without a request.
+all are open, at the next visit too. Its value carries the numbers of a whole schedule, computed
+here by the core's tables. From then on the browser only looks them up, so that an equation follows
+the timeline without a request.
 
 Times are the report's: row t of a table belongs to its step t, and row 0 to the clean image.
 """
@@ -28,13 +28,13 @@ from . import typeset
 
 __all__ = ["GUIDED", "Card", "beside", "tables"]
 
-METHODS = {"cfg": (12, 13, 14), "classifier": (11,)}  # which of them tell of a method
+METHODS = {"cfg": (12, 13, 14), "classifier": (11,)}  # the equations of each method
 GUIDED = tuple(sorted(n for numbers in METHODS.values() for n in numbers))
 # These hold at t = 0 too, where nothing is left to reverse.
 FORWARD = (1, 2, 3, 4, 5)
 # These are of a schedule of betas; straight paths have others.
 OF_BETAS = range(1, 10)
-# What a run of DDPM takes for the variance in eq. 7, where that is not the report's.
+# Notes on the variance of eq. 7 in a run of DDPM, if it is not the report's.
 TAKEN = {
     "posterior": "This run takes the posterior’s variance for /σ/_t².",
     "learned": "This run’s /σ/_t² was learned: the network sets it pixel by pixel, mostly between "
@@ -60,9 +60,9 @@ class Card(component.Component):
     ):
         """
         Parameters:
-            numbers: of the equations, out of 1 to 14.
+            numbers: the equations, out of 1 to 14.
             player: the element id of the player whose cursor it follows.
-            model: whose numbers it shows before any run tells of another.
+            model: the one whose numbers it shows before the first run.
         """
         self.numbers = list(numbers)
         super().__init__(
@@ -79,21 +79,21 @@ class Card(component.Component):
     def of(
         self, model: Model, requests: Sequence[Request] = (), trace: Trace | None = None
     ) -> dict[str, Any]:
-        """What the card shows for a model, and for a run of it if there is one.
+        """The card's value for a model, and for a run of it if there is one.
 
         Parameters:
-            requests: of the run, one for each row of its images.
+            requests: those of the run, one for each row of its images.
             trace: what guidance did in it, of all its rows.
         """
         first = requests[0] if requests else None
-        found = tables(model.schedule, first.variance if first else "beta")
+        values = tables(model.schedule, first.variance if first else "beta")
         untrue = () if isinstance(model.schedule, NoiseSchedule) else OF_BETAS
         needed = {name for n in self.numbers for name in typeset.numbers(n)}
         return {
             "kind": "equations",
             "shown": [n for n in self.numbers if n not in untrue and _applies(n, requests)],
             "T": model.schedule.num_timesteps,
-            "tables": {name: packed(a) for name, a in found.items() if name in needed},
+            "tables": {name: packed(a) for name, a in values.items() if name in needed},
             "facts": {k: v for k, v in _facts(model, requests).items() if k in needed},
             "rows": _rows(requests, trace) if set(self.numbers) & set(GUIDED) else [],
             "indices": list(trace.indices) if trace else [],
@@ -110,8 +110,8 @@ def beside(studio: Studio, name: str, numbers: Sequence[int]) -> Card:
 def tables(schedule: Schedule, variance: str = "beta") -> dict[str, np.ndarray]:
     """Every number that an equation has at t, each (T + 1,).
 
-    At 0 those of the forward process are of a step that adds nothing; others have none, NaN.
-    ``variance`` is of `sigma2` alone: the weight of eq. 9 is the report's, with beta_t.
+    At 0 the numbers of the forward process are those of a step that adds nothing; others are NaN.
+    ``variance`` changes `sigma2` alone: the weight of eq. 9 is the report's, with beta_t.
     """
     beta, alpha = schedule.betas, schedule.alphas
     abar = np.array([schedule.abar(t) for t in range(schedule.num_timesteps)])
@@ -124,10 +124,10 @@ def tables(schedule: Schedule, variance: str = "beta") -> dict[str, np.ndarray]:
         "weight": beta**2 / (2 * beta * alpha * (1 - abar)),  # eq. 9
         "log_snr": schedule.log_snr,
     }
-    found = {name: np.concatenate([[np.nan], a]) for name, a in steps.items()}
+    values = {name: np.concatenate([[np.nan], a]) for name, a in steps.items()}
     beta, alpha = np.concatenate([[0.0], beta]), np.concatenate([[1.0], alpha])
     abar = np.concatenate([[1.0], abar])
-    return found | {
+    return values | {
         "beta": beta,
         "alpha": alpha,
         "keep": np.sqrt(alpha),
@@ -173,13 +173,13 @@ def _rows(requests: Sequence[Request], trace: Trace | None) -> list[dict[str, An
     for request in requests:
         tiles = slice(place, place + request.n)
         if _guided(request) and trace is not None and trace.indices:
-            each = {"strength": trace.strength, "eps": trace.eps_norm, "push": trace.push_norm}
+            arrays = {"strength": trace.strength, "eps": trace.eps_norm, "push": trace.push_norm}
             rows.append(
                 {
                     "method": "cfg" if request.guidance == "cfg" else "classifier",
                     "first": place,
                     "n": request.n,
-                    "numbers": {name: packed(a[:, tiles]) for name, a in each.items()},
+                    "numbers": {name: packed(a[:, tiles]) for name, a in arrays.items()},
                 }
             )
         place += request.n
@@ -187,7 +187,7 @@ def _rows(requests: Sequence[Request], trace: Trace | None) -> list[dict[str, An
 
 
 def _notes(numbers: Sequence[int], model: Model, requests: Sequence[Request]) -> list[str]:
-    """What must be said so that no number lies."""
+    """Notes without which a number would mislead."""
     notes, first = [], requests[0] if requests else None
     total = model.schedule.num_timesteps
     if 7 in numbers:

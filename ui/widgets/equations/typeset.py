@@ -1,10 +1,10 @@
 """The report's fourteen equations, and the rules of guidance, as HTML.
 
-Set by ourselves, in HTML and two drawn letters. TeX turned into MathML by a package was tried and
-loses what a visitor has: browsers do not break MathML, so that (8) and (10) reach out of a phone's
-page; without a mathematical font, which phones lack, an index is not lowered; ε is not bold; and a
-number under a term takes room beside it. Every symbol is an element with its explanation, of its
-own or from the glossary, which hint.js shows.
+We set them ourselves, in HTML and two drawn letters. MathML that a package makes of TeX was worse:
+browsers do not break its lines, so that (8) and (10) reach out of a phone's page; without a
+mathematical font, which phones lack, an index is not lowered; ε is not bold; and a number under a
+term takes room beside it. Every symbol is an element with an explanation, its own or from the
+glossary, which hint.js shows.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def _symbols() -> dict[str, Symbol]:
 SYMBOLS = _symbols()
 
 # How each is set, in a notation after TeX: the key of a symbol is that symbol, `...` are words, and
-# \name[option]{...} is one of _FORMS. Between two pieces, //, a line may break. *: of guidance.
+# \name[option]{...} is one of _FORMS. Between two pieces, //, a line may break. *: guidance's.
 EQUATIONS = {
     1: r"q(x_1T | x_0) = // \prod q(x_t | x_t1)",
     2: r"q(x_t | x_t1) = // N(x_t; KEEP x_t1,~ \at[beta]{beta} I)",
@@ -201,17 +201,17 @@ def markup(number: int) -> str:
 
 def line(source: str, spoken: str, number: int | None = None) -> str:
     """Mathematics in the notation of `EQUATIONS`, with its number in the report if it has one."""
-    for name, meant in _SHORT.items():
-        source = source.replace(name, meant)
-    # What stays on one line; between two of these an equation may break.
-    lines = (f'<span class="eq-line">{_typeset(line)}</span>' for line in source.split("//"))
-    # The keyboard comes to the first symbol, and from there goes on by the arrows.
+    for name, expansion in _SHORT.items():
+        source = source.replace(name, expansion)
+    # Each piece stays on one line; between two pieces an equation may break.
+    lines = (f'<span class="eq-line">{_typeset(piece)}</span>' for piece in source.split("//"))
+    # The keyboard reaches the first symbol; from there the arrow keys lead on.
     body = " ".join(lines).replace('tabindex="-1"', 'tabindex="0"', 1)
-    of = f' data-equation="{number}"' if number else ""
+    attribute = f' data-equation="{number}"' if number else ""
     no = '<span class="eq-no" data-term="equation number" tabindex="-1">'
     before = f"{no}({number})</span>" if number else ""
     return (
-        f'<div class="equation" data-hints role="group" aria-label="{escape(spoken)}"{of}>'
+        f'<div class="equation" data-hints role="group" aria-label="{escape(spoken)}"{attribute}>'
         f'{before}<span class="eq-body">{body}</span></div>'
     )
 
@@ -227,12 +227,12 @@ def _symbol(key: str, look: str | None = None) -> str:
     glyph, spoken, meaning, number = SYMBOLS[key]
     now = f' data-value="{number}"' if number else ""
     if meaning.startswith("="):
-        told = f'data-term="{meaning[1:]}"'
+        explanation = f'data-term="{meaning[1:]}"'
     else:
-        told = f'data-hint="{escape(linked(words(meaning)))}"'
+        explanation = f'data-hint="{escape(linked(words(meaning)))}"'
     return (
         f'<span class="eq-symbol" data-symbol="{key}" role="img" tabindex="-1" '
-        f'aria-label="{escape(spoken)}" {told}{now}>{look or glyph}</span>'
+        f'aria-label="{escape(spoken)}" {explanation}{now}>{look or glyph}</span>'
     )
 
 
@@ -277,7 +277,7 @@ def _form(token: str, tokens: list[str]) -> str:
 
 
 def _number(name: str) -> str:
-    """Where a number of this step stands; with a star, in the colour of guidance."""
+    """A place for a number of this step; with a star, in the colour of guidance."""
     of_guidance = str(name.endswith("*")).lower()
     return f'<b data-number="{name.rstrip("*")}" data-guide="{of_guidance}"></b>'
 

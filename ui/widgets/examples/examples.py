@@ -17,7 +17,7 @@ from .. import component
 
 
 class Example(NamedTuple):
-    """A link: what it is offered by, what there is to see, and the query of its address."""
+    """A link: the words that offer it, what there is to see, and the query of its address."""
 
     words: str
     look: str
@@ -25,7 +25,7 @@ class Example(NamedTuple):
 
     @property
     def place(self) -> str:
-        """Where on the page it leads: a tab, and behind a space one of its views."""
+        """Where it leads: a tab, or a tab and one of its views with a space between them."""
         named = dict(parse_qsl(self.query))
         return " ".join(named[name] for name in ("tab", "view") if name in named)
 
@@ -110,11 +110,11 @@ class Examples(component.Component):
     EVENTS = ("input",)
 
     def __init__(self, **props: Any):
-        links = [it._asdict() | {"place": it.place} for it in EXAMPLES]
+        links = [example._asdict() | {"place": example.place} for example in EXAMPLES]
         super().__init__(options={"links": links}, **{"elem_id": "examples"} | props)
 
     def preprocess(self, payload: Any) -> str | None:
-        """What came from the browser, or from elsewhere; None if it is no press."""
+        """The query of the link that was pressed, if what was sent is a press, else None."""
         if not isinstance(payload, Mapping) or payload.get("kind") != "chosen":
             return None
         last = len(EXAMPLES) - 1

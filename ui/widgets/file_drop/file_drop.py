@@ -35,7 +35,7 @@ class FileDrop(component.Component):
         super().__init__(options={"longest": MAX_NOTE}, **props)
 
     def preprocess(self, payload: Any) -> Dropped | None:
-        """What came from the browser, or from elsewhere; None if it is no file."""
+        """The file that was sent, by the browser or by others; None if it is no file."""
         if not isinstance(payload, Mapping) or payload.get("kind") != "dropped":
             return None
         note = payload.get("note")
@@ -48,6 +48,6 @@ class FileDrop(component.Component):
 def told(
     dropped: Dropped, message: str, *, place: str = "", refused: bool = False
 ) -> dict[str, Any]:
-    """What is said of a file: where on the page its run goes, or that nothing was done."""
+    """The answer to a file: where on the page its run goes, or that nothing was done."""
     about = {"kind": "told", "message": message, "asked": dropped.asked, "refused": refused}
     return about | {"place": place}

@@ -34,8 +34,8 @@ class Histogram(component.Component):
 
 
 def histogram(noised: ForwardFilm, order: int | None = None) -> dict[str, Any]:
-    """What the component shows, for every time from 0, the clean image, to T."""
-    # A flat picture is one tall bar: let it be cut off rather than flatten all others.
+    """The component's value, for every time from 0, the clean image, to T."""
+    # A flat picture is one tall bar: it is cut off, since it would flatten all others.
     top = 2.5 * float(np.max(noised.normal))
     counts = np.round(255 * np.clip(noised.density / top, 0, 1)).astype(np.uint8)
     schedule = noised.schedule

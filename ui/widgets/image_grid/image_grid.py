@@ -41,7 +41,7 @@ class ImageGrid(component.Component):
             label: stands over the sheet.
             symbol: what the columns are values of; stands in the corner.
             glance: no higher than the window, rather than as wide as there is room.
-            clickable: whether a tile can be chosen; else they are pictures and no more.
+            clickable: a tile can be chosen.
         """
         super().__init__(
             idle() if value is None else value,
@@ -78,17 +78,17 @@ def contact(
     live: bool = False,
     recorded: str = "",
 ) -> dict[str, Any]:
-    """A sheet of tiles, row by row; where there are fewer than its rows hold, the rest stays empty.
+    """A sheet of tiles, row by row; the rest of its rows stays empty.
 
     Parameters:
         images: uint8 (n, H, W, C), C = 1 or 3.
-        column_labels, row_labels: what they are called; numbers are written as short as they are.
+        column_labels, row_labels: texts or numbers; numbers are written in short.
         chosen: the tile that is marked.
-        run: a name no other sheet shares; `select` hands it back.
+        run: a name that no other sheet shares; `select` returns it.
         order: a value older than the newest seen is ignored.
-        symbol: what the columns are values of, if not what the constructor was told.
+        symbol: what the columns are values of, if not the constructor's.
         live: one of many in quick succession, sent with its pixels instead of as a file.
-        recorded: says what recorded it, where the sheet came with the page.
+        recorded: says what recorded it, if the sheet comes with the page.
     """
     return {
         "kind": "contact",

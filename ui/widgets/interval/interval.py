@@ -24,16 +24,16 @@ class Interval(component.Component):
     def __init__(self, label: str, *, maximum: int = 999, first: int = 0, **props: Any):
         """
         Parameters:
-            label: what the interval is of, a name of the glossary.
+            label: its name on the page and in the glossary.
             maximum: the timestep at the left end.
-            first: what timestep 0 is called in all that shows.
+            first: the number that a visitor sees for timestep 0.
         """
         self.maximum = maximum
         options = {"maximum": maximum, "first": first}
         super().__init__((0, maximum), label=label, options=options, **props)
 
     def preprocess(self, payload: Any) -> tuple[int, int]:
-        """Hold what came from the browser, or from elsewhere, to its bounds."""
+        """Check what was sent, by the browser or by others, against the bounds."""
         if not isinstance(payload, Mapping) or not {"low", "high"} <= set(payload):
             raise InvalidInput(f"{self.label}: an interval has a low and a high end")
         high = check_int(f"{self.label}: high", payload["high"], 0, self.maximum)

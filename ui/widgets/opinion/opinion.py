@@ -1,4 +1,4 @@
-"""For every class, how much the network's guess of the noise gains from being told it."""
+"""How much the network's guess of the noise gains when it is told each class."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def opinion(
     """The bars as they stand.
 
     Parameters:
-        names: of the classes.
-        gains: of each; the largest is marked.
+        names: those of the classes.
+        gains: one for each class; the largest is marked.
         judged: the judge's probability of each; empty if there is no judge.
         order: a value older than the newest seen is ignored.
     """

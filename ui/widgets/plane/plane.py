@@ -27,7 +27,7 @@ class Plane(component.Component):
         Parameters:
             value: what stands there at first.
             offered: what can be chosen, and within which bounds; see ``plane_runs.offered``.
-            prefix: of the element ids of its controls.
+            prefix: begins the element ids of its controls.
         """
         super().__init__(value, label="Points", options={**offered, "prefix": prefix}, **props)
 

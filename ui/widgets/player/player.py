@@ -1,13 +1,13 @@
 """The player: runs on one timeline, painted while they happen and replayed afterwards.
 
-Each run is a lane; most players have one. Of several, one cursor moves all, aligned by step or by
-log-SNR, and curves of what each did at every frame may stand under them.
+Each run is a lane; most players have one. One cursor moves all lanes, aligned by step or by
+log-SNR. Curves of numbers at every frame may stand under them.
 
 A run reaches the browser twice. While it lasts, `live` values carry the newest frame of each lane,
 small enough to stream. When it ends, one `film` value carries every recorded frame as lossless
-sheets, and from then on scrubbing and playing happen in the browser without a request. Of a long
-film the sheet carries some frames, which are played; the others are asked for when they are
-scrubbed to.
+sheets, and from then on scrubbing and playing happen in the browser without a request. The sheet of
+a long film carries some frames, which are played; the browser asks for the others when a visitor
+scrubs to them.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class Pane(NamedTuple):
 
     Attributes:
         symbol, text: what stands over it, both HTML.
-        spoken: how assistive technology calls it.
-        term: what it is, a name of the glossary.
-        pictures: of a film or a lane that was recorded, uint8 (frames, n, H, W, C).
+        spoken: its name for assistive technology.
+        term: its name in the glossary.
+        pictures: takes a recorded film or lane; uint8 (frames, n, H, W, C).
     """
 
     symbol: str
@@ -67,7 +67,7 @@ PANES = {
         "x̂0",
         attrgetter("x0"),
     ),
-    # Not always the network's own: where x̂0 is clipped, ε follows from it.
+    # It may differ from the network's own: where x̂0 is clipped, ε follows from x̂0.
     "eps": Pane(
         "<i>ε</i>",
         "noise given <i>x̂</i><sub>0</sub>",
@@ -120,25 +120,25 @@ class Player(component.Component):
             lanes, grid: the names of the lanes, and the columns and rows of tiles to come, so that
                 the first run moves nothing.
             panes: what there is to choose from, out of `PANES`.
-            shown: which of them are shown at first; all, and no choice, unless told.
+            shown: which of them are shown at first; all, and no choice, unless given.
             align: "step" for one lane; for several "t" (by step), "logsnr", or both.
             curves: for each its `key` among a lane's numbers, its `symbol` (HTML), a `text`, a
                 sentence `about` it, the `scale` it is drawn to, "linear" or "log", and what a
                 linear axis has to `span` at least, if anything. The first is shown at first.
             autoplay: play a film that was not watched live, once, unless motion is unwelcome.
             names: for a pane that shows something else, what differs from its entry in `PANES`.
-            counts: what there are `total` of, as it is spoken.
+            counts: the word for what `total` counts, as it is spoken.
             way: where Play leads: 1 from noise to picture, -1 from picture to noise.
         """
-        words = {pane: {"key": pane} | PANES[pane]._asdict() for pane in panes}
+        names, words = names or {}, {pane: {"key": pane} | PANES[pane]._asdict() for pane in panes}
         super().__init__(
             idle() if value is None else value,
             label=label,
             options={
                 "lanes": list(lanes),
                 "panes": [
-                    {k: v for k, v in (it | (names or {}).get(pane, {})).items() if k != "pictures"}
-                    for pane, it in words.items()
+                    {k: v for k, v in (entry | names.get(pane, {})).items() if k != "pictures"}
+                    for pane, entry in words.items()
                 ],
                 "shown": list(panes if shown is None else shown),
                 "align": list(align),
@@ -166,7 +166,7 @@ def error(message: str) -> dict[str, Any]:
 
 
 def next_run(index: int, total: int) -> dict[str, Any]:
-    """How far a run is that shows nothing before its end; what is on the stage stays there."""
+    """The position of a run that shows only its end; what is on the stage stays there."""
     return {"kind": "next", "index": int(index), "total": int(total)}
 
 
@@ -207,7 +207,7 @@ def live_lane(
     expected: float | None = None,
     **about: Any,
 ) -> dict[str, Any]:
-    """The newest frame of one lane, for `live`; what is not told here is as for `lane`.
+    """The newest frame of one lane, for `live`; for the other arguments see `lane`.
 
     Parameters:
         index: how many steps are done, 0 (the opening noise, which has x alone) to `total`.
@@ -242,7 +242,7 @@ def lane(
     """Every recorded frame of one lane, for `film`.
 
     Parameters:
-        name: shown over the pictures of several; lanes are told apart by it.
+        name: shown over the pictures of several; it names the lane.
         t: the time of each frame's state, falling.
         panes: by name out of `PANES`, uint8 (frames, n, H, W, C), C = 1 or 3; "x" among them.
             Nothing is predicted at step 0: what stands there in the others is not shown, and may be
@@ -250,9 +250,9 @@ def lane(
         log_snr: of each frame's state, finite, rising; for lanes aligned by it. The timeline ends
             at -12 and 12: beyond, what is left of image or noise is less than half a grey level.
         numbers: for each key as many as frames; None or a nan where there is none.
-        indices: the step of each frame, rising; 0, 1, 2 ... unless told.
+        indices: the step of each frame, rising; 0, 1, 2 ... unless given.
         chosen: the frames that the panes hold, by number, the first and the last among them; all
-            unless told.
+            unless given.
         source: the name by which the others are asked for (`frames.name_of`).
         classes: the names of those that the number `reads` counts.
         about: `columns`, tiles in a row; `calls` of the network for each image; `seconds`, None

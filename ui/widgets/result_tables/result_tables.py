@@ -1,4 +1,4 @@
-"""What was found, on one screen: conclusions over their figures, and the report's tables."""
+"""The results on one screen: conclusions over their figures, and the report's tables."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ from ..component import png, raw
 
 __all__ = ["Sketch", "digit", "hole", "pixels", "shown", "sized"]
 
-# One digit of each class from MNIST's test set, side by side: of the first 1,000 images the one
-# that is nearest to the mean of its class.
+# One digit of each class from MNIST's test set, side by side: the one that is nearest to the mean
+# of its class among the first 1,000 images.
 SAMPLES = Path(__file__).parent / "digits.png"
 NAMES = [f"a {name} of the test set" for name in "0123456789"]
 MAX_SIDE = 256
@@ -46,22 +46,22 @@ class Sketch(component.Component):
         """
         Parameters:
             player: the element id of the player that shows it while it is drawn.
-            side, channels: of the array; 1 channel is grey.
+            side, channels: those of the array; 1 channel is grey.
         """
         options = {"player": player, "side": side, "channels": channels, "names": NAMES}
         options["samples"] = png(iio.imread(SAMPLES, plugin="pillow")[..., None])
         super().__init__(sized(side, channels), label=label, options=options, **props)
 
     def preprocess(self, payload: Any) -> np.ndarray | None:
-        """What came from the browser, or from elsewhere, as pixels; None before the first."""
+        """What was sent, by the browser or by others, as pixels; None before the first."""
         if not isinstance(payload, Mapping) or "pixels" not in payload:
             return None
         return pixels(payload)
 
 
 def pixels(about: Mapping[str, Any]) -> np.ndarray:
-    """A picture (side, side, channels) of its ``side``, ``channels`` and base64 ``pixels``, if they
-    belong together."""
+    """A picture (side, side, channels) from its ``side``, ``channels`` and base64 ``pixels``, if
+    they agree."""
     side = check_int("side of the picture", about.get("side"), 1, MAX_SIDE)
     channels = check_choice("number of channels", about.get("channels"), (1, 3))
     try:
@@ -74,7 +74,7 @@ def pixels(about: Mapping[str, Any]) -> np.ndarray:
 
 
 def hole(text: Any, side: int) -> np.ndarray | None:
-    """Where a hole is painted, bool (side, side), as the browser tells it; None for no hole."""
+    """The painted hole, bool (side, side), from the browser's text; None for no hole."""
     painted = pixels({"side": side, "channels": 1, "pixels": text})[..., 0] > 0 if text else None
     return painted if painted is not None and painted.any() else None
 
@@ -86,25 +86,25 @@ def sized(
     wanted: str | None = None,
     hole: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """How large the picture is to be; it is sent anew in that size.
+    """A value that sets the size of the picture, which is then sent anew in that size.
 
     Parameters:
-        chosen: which of the test set it shows from now on.
-        wanted: what for, for example a model's name: for the same thing it is not sent twice.
+        chosen: the digit of the test set that it shows from now on.
+        wanted: the purpose, for example a model's name: it is not sent twice for the same one.
         hole: bool (side, side), painted in place of what is painted there.
     """
-    told = {"side": int(side), "channels": int(channels)}
-    told |= {} if chosen is None else {"chosen": int(chosen)}
-    told |= {} if hole is None else {"hole": raw(hole.astype(np.uint8))}
-    return told if wanted is None else told | {"wanted": wanted}
+    value = {"side": int(side), "channels": int(channels)}
+    value |= {} if chosen is None else {"chosen": int(chosen)}
+    value |= {} if hole is None else {"hole": raw(hole.astype(np.uint8))}
+    return value if wanted is None else value | {"wanted": wanted}
 
 
 def shown(picture: np.ndarray, wanted: str, hole: np.ndarray | None = None) -> dict[str, Any]:
     """A uint8 picture (side, side, channels) to be put on the sheet, and sent back as it is.
 
     Parameters:
-        wanted: what for; for the same thing it is not put there twice.
-        hole: as of `sized`.
+        wanted: the purpose; it is not put there twice for the same one.
+        hole: see `sized`.
     """
     side, _, channels = picture.shape
     return sized(side, channels, wanted=wanted, hole=hole) | {"pixels": raw(picture)}

@@ -20,12 +20,12 @@ class Stop:
     """One step of the tour.
 
     Attributes:
-        chapter: that it belongs to.
+        chapter: the chapter that it belongs to.
         tab: the id of the tab that it is in.
         title, text: what its card says.
         targets: selectors of what it points at; the first that is on view is taken.
         deed: the kind of event at the target that ticks the step off, or empty.
-        plays: whether the run on the stage is played; else its cursor is put to ``at``.
+        plays: the run on the stage is played; else its cursor is put to ``at``.
         at: part of the way from noise to picture, 0 to 1; None leaves the cursor where it is.
     """
 

@@ -39,7 +39,7 @@ def tradeoff(
     steps: tuple[int, int] = (0, 0),
     run: str = "",
 ) -> dict[str, Any]:
-    """What has been measured so far.
+    """The component's value for what has been measured so far.
 
     Parameters:
         points: for each scale measured, "scale", one of the wanted, "accuracy" (0 to 1, the share
@@ -51,8 +51,8 @@ def tradeoff(
         order: a value older than the newest seen is ignored.
         reference: the mean pairwise distance of real images.
         message: stands between the panels.
-        steps: while it runs, how many of how many are done.
-        run: a name; `select` hands it back.
+        steps: while it runs, how many steps are done, and how many there are.
+        run: a name; `select` returns it.
     """
     scales = list(wanted_scales)
     return {

@@ -66,12 +66,12 @@ def drawing() -> str:
 
     rough, smooth = way("ddpm", 1000)[::2], way("ddim", 1000)[::5]
     dots = "".join(f'<circle cx="{x}" cy="{y}" r="3.5"/>' for x, y in way("ddim", 20))
-    seen = (
+    text = (
         "One pixel from noise to picture: the way of DDIM is smooth, and its 20 large steps lie on "
         "that of its 1,000 small ones; the way of DDPM is rough"
     )
     return (
-        f'<svg class="why-drawing" viewBox="0 0 {WIDE} {HIGH + 22}" role="img" aria-label="{seen}">'
+        f'<svg class="why-drawing" viewBox="0 0 {WIDE} {HIGH + 22}" role="img" aria-label="{text}">'
         f'<polyline class="why-rough" points="{" ".join(map(",".join, rough))}"/>'
         f'<polyline class="why-smooth" points="{" ".join(map(",".join, smooth))}"/><g>{dots}</g>'
         f'<text x="0" y="{HIGH + 18}">noise</text>'

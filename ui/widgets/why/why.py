@@ -1,4 +1,4 @@
-"""Short answers beside what they are about: a question, a few sentences, and pictures that show it.
+"""Short answers beside their subject: a question, a few sentences, and pictures that show it.
 
 The pictures are real: ``record`` makes them with the shipped models. Serve ``FOLDER``
 (``gradio.set_static_paths``) for them to be found.
@@ -19,8 +19,8 @@ TIMES = (0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000)
 
 @dataclass(frozen=True)
 class Why:
-    """A question that a newcomer asks; what stands before each row of pictures, none where a
-    drawing shows it, and over each column."""
+    """A question that a newcomer asks, the answer, and the titles of rows and columns of pictures.
+    Without rows a drawing shows it."""
 
     question: str
     answer: str
@@ -100,16 +100,16 @@ def build(names: Sequence[str]) -> gr.HTML:
 
 def _fold(name: str) -> str:
     why = WHYS[name]
-    # A drawing is text, and too long for the page: it comes when it is first looked at.
+    # A drawing is text, and too long for the page: it is loaded when it is first looked at.
     drawn = f'<div data-drawn="gradio_api/file={FOLDER}/{name}.svg"></div>'
     picture = _table(name, why) if why.rows else drawn
     return (
         f'<details class="why" name="why"><summary>{escape(why.question)}</summary>'
-        f"<p>{_set(why.answer)}</p>{picture}</details>"
+        f"<p>{_as_html(why.answer)}</p>{picture}</details>"
     )
 
 
-def _set(text: str) -> str:
+def _as_html(text: str) -> str:
     marked = escape(text).replace("x_t", "<i>x</i><sub>t</sub>")
     return marked.replace("x̂0", "<i>x̂</i><sub>0</sub>")
 
@@ -119,7 +119,7 @@ def _table(name: str, why: Why) -> str:
     count = len(why.columns) or PICTURES
     head = "".join(f'<th scope="col">{escape(word)}</th>' for word in why.columns)
     rows = "".join(
-        f'<tr><th scope="row">{_set(row)}</th><td colspan="{count}"><img loading="lazy" '
+        f'<tr><th scope="row">{_as_html(row)}</th><td colspan="{count}"><img loading="lazy" '
         f'src="gradio_api/file={FOLDER}/{name}-{i}.png" alt="{escape(row)}"></td></tr>'
         for i, row in enumerate(why.rows)
     )
