@@ -26,7 +26,7 @@ BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
 MOVES = 40
 VISITORS = 32
 GUIDED = "/?tab=guidance&label=3&guidance=cfg&guidance_scale=1&steps=20&n={}&seed={}"
-# What the others ask for by the API, again and again, in turn.
+# The requests of the other visitors by the API, again and again, in turn.
 OTHERS = (
     {"n": 1, "label": "all"},
     {"n": 8, "label": "3", "guidance": "cfg", "guidance_scale": 2},
@@ -40,8 +40,8 @@ PAINTED = """(stage) => {
     canvas.getContext("2d").getImageData(0, 0, width, height).data.buffer);
   return pixels.some((pixel) => pixel !== pixels[0]);
 }"""
-# From the event of the slider to the first frame whose picture differs, in ms; looked at once all
-# that is painted in a frame has been.
+# The milliseconds from the slider's event to the first frame whose picture differs. It looks after
+# everything in a frame has been painted.
 WATCH = """(stage) => {
   const canvas = () => document.querySelector(`${stage} [data-pane="x"] canvas`);
   window.waits = [];
@@ -65,16 +65,16 @@ def measure() -> Iterator[tuple[str, str]]:
     """
     with browser() as chromium:
         page = chromium.new_page(viewport={"width": 1280, "height": 900})
-        began = time.perf_counter()
+        start = time.perf_counter()
         with served() as url:
             received = count_bytes(page)
             page.goto(url)
             page.wait_for_function(PAINTED, arg="#sample-stage", polling="raf")
-            seconds = time.perf_counter() - began
+            seconds = time.perf_counter() - start
             yield "from `python app.py` to the first picture", f"{seconds:.1f} s"
-            page.wait_for_timeout(3000)  # what is loaded after the first picture
+            page.wait_for_timeout(3000)  # for what is loaded after the first picture
             yield "first load", f"{sum(received) / 1e6:.2f} MB"
-            # Another seed each time, so that no picture is one that the page has kept.
+            # Another seed each time, so that the page has kept none of the pictures.
             for n, name in ((1, "one digit"), (8, "a row of eight")):
                 yield f"held slider, {name}", figures(held_slider(page, url, n, seed=n))
             with others(url) as answers:
@@ -138,7 +138,7 @@ def count_bytes(page) -> list[int]:
 
 
 def held_slider(page, url: str, n: int, seed: int) -> list[float]:
-    """Hold the slider of the guidance scale and move it, each time its picture has changed.
+    """Hold the slider of the guidance scale and move it whenever its picture has changed.
 
     Returns:
         ``MOVES`` waits, in ms.
@@ -152,9 +152,9 @@ def held_slider(page, url: str, n: int, seed: int) -> list[float]:
     page.mouse.move(box["x"] + 0.1 * box["width"], y)
     page.mouse.down()
     for move in range(MOVES):
-        seen = page.evaluate("waits.length")
+        count = page.evaluate("waits.length")
         page.mouse.move(box["x"] + (0.12 + 0.02 * move) * box["width"], y)
-        page.wait_for_function(f"waits.length > {seen}", polling=20, timeout=120_000)
+        page.wait_for_function(f"waits.length > {count}", polling=20, timeout=120_000)
     page.mouse.up()
     return page.evaluate(f"waits.slice(-{MOVES})")
 
@@ -171,15 +171,19 @@ def others(url: str) -> Iterator[list[dict]]:
         for turn in range(10**6):
             if over.is_set():
                 return
-            asked = OTHERS[number % len(OTHERS)] | {"seed": 1000 * number + turn}
-            answers.append(client.predict(**asked, steps=20, api_name="/sample"))
+            request = OTHERS[number % len(OTHERS)] | {"seed": 1000 * number + turn}
+            answers.append(client.predict(**request, steps=20, api_name="/sample"))
 
     threads = [threading.Thread(target=visit, args=[i], daemon=True) for i in range(VISITORS - 1)]
     for thread in threads:
         thread.start()
-    while not answers:
-        time.sleep(0.1)
-    yield answers
-    over.set()
-    for thread in threads:
-        thread.join()
+    try:
+        while not answers:
+            if not any(thread.is_alive() for thread in threads):
+                raise RuntimeError("no visitor got an answer")
+            time.sleep(0.1)
+        yield answers
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
