@@ -6,7 +6,7 @@
 ``bench``    timings beside diffusers or another checkout
 ``publish``  cards with what was measured, checkpoints that ship, the Space
 
-Importing it makes the report's errors and the judges known to the core, by name.
+Importing ``lab`` makes the report's errors and the judges known to the core, by name.
 """
 
 from .measure import judges as judges

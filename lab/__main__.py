@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def script() -> int:
-    """``main`` of a process of its own: the command ``ddpm-lab``."""
+    """``main`` in a process of its own: the command ``ddpm-lab``."""
     keep_memory()
     return main()
 

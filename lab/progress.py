@@ -1,7 +1,7 @@
 """How far a measurement has come.
 
-Whatever takes long is a generator. It yields ``Progress`` after every batch or step, and last of
-all its result; so the command line draws a bar, and a page gives way to others in between.
+Every long computation is a generator. It yields ``Progress`` after every batch or step, and then
+its result. So the command line can draw a bar, and a page can let others compute in between.
 """
 
 from __future__ import annotations
@@ -18,38 +18,38 @@ from ddpm_core import processes
 class Progress:
     """How far a measurement has come."""
 
-    what: str  # being done, in words
-    # done, total: of it; ``done`` is never larger.
+    what: str  # what is being done, in words
+    # done, total: how much of it is done, and all of it; ``done`` is never larger.
     done: int
     total: int
 
 
 def last(iterable: Iterable):
     """Run a measurement to its end and return its result."""
-    found = None
-    for found in iterable:
+    result = None
+    for result in iterable:
         pass
-    return found
+    return result
 
 
 def passed(measurement: Iterable):
-    """Its progress; returns its result. For ``found = yield from passed(...)``."""
-    found = None
-    for found in measurement:
-        if isinstance(found, Progress):
-            yield found
-    return found
+    """Yield a measurement's progress, return its result: ``result = yield from passed(...)``."""
+    item = None
+    for item in measurement:
+        if isinstance(item, Progress):
+            yield item
+    return item
 
 
 def followed(steps: Iterable):
-    """The result of a measurement, the last that it yields, with a bar while it lasts."""
-    found, part = None, None
+    """Run a measurement with a bar and return its result, the last that it yields."""
+    item, part = None, None
     with tqdm(leave=False, delay=0.5, disable=processes.rank() > 0) as bar:
-        for found in steps:
-            if isinstance(found, Progress):
-                if found.what != part:
-                    part = found.what
+        for item in steps:
+            if isinstance(item, Progress):
+                if item.what != part:
+                    part = item.what
                     bar.set_description(part)
-                    bar.reset(found.total)
-                bar.update(found.done - bar.n)
-    return found
+                    bar.reset(item.total)
+                bar.update(item.done - bar.n)
+    return item

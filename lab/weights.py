@@ -1,4 +1,4 @@
-"""The mark of a network's weights, by which a stored figure names what it was measured of."""
+"""The mark of a network's weights. A stored figure has the mark of the weights it measures."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def fingerprint(net: nn.Module) -> str:
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
     """The ``fingerprint`` of a network with these weights."""
-    found = hashlib.sha256()
+    hasher = hashlib.sha256()
     for name, value in sorted(tensors.items()):
-        found.update(name.encode())
-        found.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return found.hexdigest()[:16]
+        hasher.update(name.encode())
+        hasher.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return hasher.hexdigest()[:16]

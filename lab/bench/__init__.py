@@ -1,4 +1,4 @@
-"""Speed: by turns beside diffusers or another checkout of this project, and of the page.
+"""Speed: beside diffusers or another checkout of this project, in turns; and of the page.
 
 ``cases.py``           what is timed; also the process that times it in another checkout
 ``with_diffusers.py``  the same by diffusers, at matched parameters and operations

@@ -40,13 +40,13 @@ class Case(NamedTuple):
 
 
 def chosen(quick: bool, kinds: Sequence[str]) -> list[Case]:
-    """The cases to time: of ``kinds``, and few and small ones if it is to be quick."""
-    found = []
+    """The cases of ``kinds`` to time; if ``quick``, few and small ones."""
+    cases = []
     for shape in ("grey",) if quick else MODELS:
         batches, to_learn = ((1, 16), 32) if quick else ((1, 16, 64), 128)
-        found += [Case("sampling", shape, n, d) for n in batches for d in ("float32", "auto")]
-        found += [Case("training", shape, to_learn, d) for d in ("float32", "bfloat16")]
-    return [case for case in found if case.what in kinds]
+        cases += [Case("sampling", shape, n, d) for n in batches for d in ("float32", "auto")]
+        cases += [Case("training", shape, to_learn, d) for d in ("float32", "bfloat16")]
+    return [case for case in cases if case.what in kinds]
 
 
 @contextmanager
@@ -63,9 +63,9 @@ def opened(case: Case) -> Iterator[Callable[[], float]]:
 
 def seconds(work: Callable[[], object]) -> float:
     """How long a call takes."""
-    begun = time.perf_counter()
+    start = time.perf_counter()
     work()
-    return time.perf_counter() - begun
+    return time.perf_counter() - start
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def main() -> None:
 
     keep_memory()  # as every command does
     torch.set_num_threads(int(sys.argv[1]))
-    answers, sys.stdout = sys.stdout, sys.stderr  # whatever else is printed is no answer
+    answers, sys.stdout = sys.stdout, sys.stderr  # anything else that is printed is no answer
     print(Path(ddpm_core.__file__).parent, file=answers, flush=True)
     last = None
     with ExitStack() as stack:

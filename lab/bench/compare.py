@@ -1,6 +1,6 @@
 """Two sides take turns; what counts is the ratio of two turns of one round.
 
-Absolute times drift by a tenth from run to run. A ratio within a round hardly notices.
+Absolute times drift by a tenth from run to run. A ratio within a round hardly changes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def interleaved(turns: Sequence[Callable[[], float]], rounds: int) -> list[list[
     One turn each beforehand is not counted.
 
     Returns:
-        For each the results of its turns, one a round.
+        For each side the results of its turns, one a round.
     """
     for turn in turns:
         turn()

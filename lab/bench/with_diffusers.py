@@ -21,7 +21,7 @@ WIDTHS = {"grey": (16, 16, 80), "colour": (16, 48, 80, 112)}
 
 
 def unet(shape: str) -> nn.Module:
-    """With attention where ours has it, one head of the full width, and classes as ours."""
+    """Attention where ours has it, one head of the full width, and classes as ours."""
     from diffusers import UNet2DModel
 
     ours = load(MODELS[shape], device="cpu")
@@ -42,13 +42,13 @@ def unet(shape: str) -> nn.Module:
 
 @contextmanager
 def opened(case: Case) -> Iterator[Callable[[], float]]:
-    """As ``cases.opened``. Beside our default dtype stands its own, float32."""
+    """As ``cases.opened``. Our default dtype is compared with that of diffusers, float32."""
     make = _training if case.what == "training" else _sampling
     yield make(unet(case.shape), load(MODELS[case.shape], device="cpu").shape, case)
 
 
 def _sampling(net: nn.Module, image: tuple, case: Case) -> Callable[[], float]:
-    """The loop of its DDIMPipeline."""
+    """The loop of the DDIMPipeline of diffusers."""
     from diffusers import DDIMScheduler
 
     scheduler = DDIMScheduler()
@@ -66,7 +66,7 @@ def _sampling(net: nn.Module, image: tuple, case: Case) -> Callable[[], float]:
 
 
 def _training(net: nn.Module, image: tuple, case: Case) -> Callable[[], float]:
-    """A step of its training example; optimizer and bound of the gradient are those of ours."""
+    """A step of the training example of diffusers, with our optimizer and bound of the gradient."""
     from diffusers import DDPMScheduler
     from diffusers.training_utils import EMAModel
 

@@ -77,8 +77,8 @@ def run(a: argparse.Namespace) -> int:
     too_slow = False
     with ExitStack() as stack:
         if a.beside:
-            # Both in processes of their own: so nothing but the code differs.
-            other, this = (stack.enter_context(checkout(it)) for it in (a.beside, ROOT))
+            # Both run in processes of their own, so nothing but the code differs.
+            other, this = (stack.enter_context(checkout(folder)) for folder in (a.beside, ROOT))
         else:
             this, other = cases.opened, with_diffusers.opened
         name = a.beside.resolve().name if a.beside else "diffusers"
@@ -90,9 +90,9 @@ def run(a: argparse.Namespace) -> int:
                 ours, theirs = interleaved([here, there], rounds)
             middle, low, high = ratio(ours, theirs)
             dtype = "default" if case.dtype == "auto" else case.dtype
-            took, beside = (f"{1e3 * median(times):.4g}" for times in (ours, theirs))
+            this_ms, other_ms = (f"{1e3 * median(times):.4g}" for times in (ours, theirs))
             print(
-                f"{case.what:10}{case.shape:8}n = {case.n:<4}{dtype:8}{took:>8}  {beside:12}  "
+                f"{case.what:10}{case.shape:8}n = {case.n:<4}{dtype:8}{this_ms:>8}  {other_ms:12}  "
                 f"{middle:.3f} ({low:.3f}-{high:.3f})",
                 flush=True,
             )

@@ -25,10 +25,10 @@ from .options import add_cache
 
 DEFAULT = Request(n=1000)
 SHOWN = 16  # pairs of neighbours
-# Where nothing is sampled, what a figure depends on beside the model. The bound is always in
-# float32, and clipped.
+# The options that a figure depends on beside the model, if nothing is sampled. The bound is always
+# in float32, and clipped.
 OF_TEST_IMAGES = {"bound": ("n", "seed", "variance"), "recognise": ("n", "seed", "dtype")}
-# The measurements in place of how well samples meet their class.
+# The measurements in place of how well samples match their class.
 MODES = {
     "fid": "the judge distance, with its spread and floor: the Fréchet distance between the "
     "features of our own judge network for samples and real images, which does not compare "
@@ -39,7 +39,7 @@ MODES = {
     "that makes its guess of the noise best (Li et al. 2023)",
     "neighbours": "the distance of samples to their nearest training images: are they memorised?",
 }
-# The options that one of them alone reads.
+# The options that only one of these measurements reads.
 OPTIONS = {
     "reference": {
         "mode": "fid",
@@ -128,7 +128,7 @@ def run(a: argparse.Namespace) -> None:
         raise InvalidInput("--scale is that of a guidance: choose one with --guidance")
     scales = a.measured_scales or [base.guidance_scale]
     requests = [replace(base, guidance_scale=scale).for_model(model) for scale in scales]
-    own = _own_folder(a)
+    checkpoint = _checkpoint_folder(a)
     for request in requests:
         if processes.count() > 1 and a.mode not in OF_TEST_IMAGES:
             followed(Shards(model, request, a.cache, a.batch).share())
@@ -138,10 +138,10 @@ def run(a: argparse.Namespace) -> None:
         if processes.rank():
             continue
         print(f"{model.name}: {words(result)}", flush=True)
-        for folder in filter(None, (Shards(model, request, a.cache).folder, own)):
+        for folder in filter(None, (Shards(model, request, a.cache).folder, checkpoint)):
             print(results.save(folder, result), flush=True)
-        if own:
-            cards.rewrite(own)
+        if checkpoint:
+            cards.rewrite(checkpoint)
 
 
 def check(a: argparse.Namespace) -> None:
@@ -157,8 +157,8 @@ def check(a: argparse.Namespace) -> None:
         if len(scales) > 1:
             raise InvalidInput("--out takes one --scale")
     if a.mode in OF_TEST_IMAGES:
-        read = OF_TEST_IMAGES[a.mode]
-        strays = [name for name in options.changed(a, DEFAULT) if name not in read]
+        used = OF_TEST_IMAGES[a.mode]
+        strays = [name for name in options.changed(a, DEFAULT) if name not in used]
         given = {"scale": scales, "device_noise": a.device_noise}
         for name in [*strays, *(name for name in given if given[name])]:
             raise InvalidInput(f"--{name.replace('_', '-')} has no meaning for --{a.mode}")
@@ -169,27 +169,27 @@ def _classes(a, model, request):
 
 
 def _fid(a, model, request):
-    options = {"reference": a.reference or "test", "as_reported": a.as_reported}
-    options |= {"root": a.data_root, "home": a.cache, "batch": a.batch}
-    return evaluation.measure_fid(model, request, **options)
+    settings = {"reference": a.reference or "test", "as_reported": a.as_reported}
+    settings |= {"root": a.data_root, "home": a.cache, "batch": a.batch}
+    return evaluation.measure_fid(model, request, **settings)
 
 
 def _bound(a, model, request):
-    options = {} if a.timesteps is None else {"evaluations": a.timesteps}
-    options |= {name: getattr(request, name) for name in OF_TEST_IMAGES["bound"]}
-    return evaluation.measure_bound(model, root=a.data_root, **options)
+    settings = {} if a.timesteps is None else {"evaluations": a.timesteps}
+    settings |= {name: getattr(request, name) for name in OF_TEST_IMAGES["bound"]}
+    return evaluation.measure_bound(model, root=a.data_root, **settings)
 
 
 def _recognise(a, model, request):
-    options = {name: getattr(request, name) for name in OF_TEST_IMAGES["recognise"]}
-    options |= {"rounds": ROUNDS if a.rounds is None else a.rounds, "batch": a.batch}
-    return evaluation.measure_recognition(model, root=a.data_root, **options)
+    settings = {name: getattr(request, name) for name in OF_TEST_IMAGES["recognise"]}
+    settings |= {"rounds": ROUNDS if a.rounds is None else a.rounds, "batch": a.batch}
+    return evaluation.measure_recognition(model, root=a.data_root, **settings)
 
 
 def _neighbours(a, model, request):
-    options = {"space": "pixels" if a.pixels else "features", "root": a.data_root}
-    options |= {"home": a.cache, "batch": a.batch}
-    steps = evaluation.measure_neighbours(model, request, **options)
+    settings = {"space": "pixels" if a.pixels else "features", "root": a.data_root}
+    settings |= {"home": a.cache, "batch": a.batch}
+    steps = evaluation.measure_neighbours(model, request, **settings)
     result, pairs = yield from passed(steps)
     if a.out is not None:
         a.out.parent.mkdir(parents=True, exist_ok=True)
@@ -207,7 +207,7 @@ MEASURES = {
 }
 
 
-def _own_folder(a) -> Path | None:
+def _checkpoint_folder(a) -> Path | None:
     """Where ``--save`` writes, None without it.
 
     Raises:
@@ -219,7 +219,7 @@ def _own_folder(a) -> Path | None:
     try:
         folder = checkpoints.find(Path(a.model))  # a path: nothing is fetched
     except CheckpointError:
-        told = "--save keeps a result in a checkpoint's folder; this one is on the Hub"
-        raise InvalidInput(told) from None
+        message = "--save keeps a result in a checkpoint's folder; this one is on the Hub"
+        raise InvalidInput(message) from None
     cards.text(folder)
     return folder

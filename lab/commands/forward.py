@@ -19,7 +19,7 @@ from ddpm_core.request import Request
 from ..process import filling, forward
 from ..process.packed import open_picture, pack, unpack
 
-# The options of some modes only: type, default, the modes that read it, and what it is.
+# The options that only some modes read: type, default, these modes, and what the option is.
 OPTIONS = {
     "t": (int, None, ("noising alone", "--back"), "times of a strip (default: ten, evenly)"),
     "seed": (int, 0, ("noising alone", "--back", "--fill"), "of the noise"),
@@ -75,9 +75,9 @@ def add(commands) -> None:
         help="fill the hole that a picture of the same kind has white, eight times",
     )
     for name, (kind, default, modes, words) in OPTIONS.items():
-        told = f"of {', '.join(modes)}: {words}"
+        help_text = f"of {', '.join(modes)}: {words}"
         several = {"nargs": "+"} if name == "t" else {}
-        p.add_argument(f"--{name}", type=kind, default=default, help=told, **several)
+        p.add_argument(f"--{name}", type=kind, default=default, help=help_text, **several)
     p.add_argument(
         "--out",
         type=Path,
@@ -97,7 +97,7 @@ def run(a) -> None:
     """Make what the options ask for, and say what was made."""
     given = {"--invert": a.invert, "--back": a.back, "--fill": a.fill}
     mode = next((name for name in given if given[name]), "noising alone")
-    for name, (_, default, modes, _) in OPTIONS.items():  # without a meaning it is a slip
+    for name, (_, default, modes, _) in OPTIONS.items():  # an option without a meaning is a mistake
         if mode not in modes and getattr(a, name) != default:
             raise InvalidInput(f"--{name} has no meaning for {mode}")
     if a.out is None and not a.invert:
@@ -120,12 +120,12 @@ def _noise(a, model, picture) -> None:
     strip, note = a.out.suffix.lower() == ".png", _note(a, model, picture)
     if a.t is not None and not strip:
         raise InvalidInput("--t chooses the times of a .png; a film shows every time")
-    made = forward.forward_film(model, picture, a.seed)
+    result = forward.forward_film(model, picture, a.seed)
     if strip:
-        save_png(made.sheet(a.t, a.scale), a.out, 1, note)
+        save_png(result.sheet(a.t, a.scale), a.out, 1, note)
         return
     panes = ("x", "x0")
-    save_film(made.film.reversed(), a.out, panes=panes, scale=a.scale, frame_ms=20, note=note)
+    save_film(result.film.reversed(), a.out, panes=panes, scale=a.scale, frame_ms=20, note=note)
 
 
 def _bring_back(a, model, picture) -> None:
@@ -134,8 +134,8 @@ def _bring_back(a, model, picture) -> None:
     times = forward.return_times(model.schedule) if a.t is None else a.t
     walk = forward.returns(model, picture, times, request)
     work = forward.return_work(times, request.steps)
-    arrived = [it for it in tqdm(walk, total=work, unit="step", leave=False) if it.arrived]
-    tiles = np.stack([it.noised for it in arrived] + [it.state for it in arrived])
+    arrived = [item for item in tqdm(walk, total=work, unit="step", leave=False) if item.arrived]
+    tiles = np.stack([item.noised for item in arrived] + [item.state for item in arrived])
     sheet = contact_sheet(tiles, times, ("noised", "back"), scale=a.scale)
     save_png(sheet, a.out, 1, _note(a, model, picture, **vars(request)))
 
@@ -143,15 +143,15 @@ def _bring_back(a, model, picture) -> None:
 def _invert(a, model, picture) -> None:
     steps, top = forward.inversion_plan(model.schedule, a.steps, a.top)
     walk = forward.inverting(model, picture, a.label, steps, top)
-    *_, found = tqdm(walk, total=2 * steps + 1, unit="step", leave=False)
+    *_, inversion = tqdm(walk, total=2 * steps + 1, unit="step", leave=False)
     print(
-        f"{steps} steps each way, up to t = {top}: RMSE {found.rmse:.4f} (pixels in [-1, 1]), "
-        f"PSNR {found.psnr:.1f} dB"
+        f"{steps} steps each way, up to t = {top}: RMSE {inversion.rmse:.4f} (pixels in [-1, 1]), "
+        f"PSNR {inversion.psnr:.1f} dB"
     )
     if a.out is not None:
         words = ("picture", f"t = {top}", "back", "error x 4")
-        sheet = contact_sheet(found.pictures, words, scale=a.scale)
-        measured = {"top": top, "steps": steps, "rmse": found.rmse, "psnr": found.psnr}
+        sheet = contact_sheet(inversion.pictures, words, scale=a.scale)
+        measured = {"top": top, "steps": steps, "rmse": inversion.rmse, "psnr": inversion.psnr}
         save_png(sheet, a.out, 1, _note(a, model, picture, label=a.label, **measured))
 
 
@@ -171,9 +171,9 @@ def _fill(a, model, picture) -> None:
         save_film(film, a.out, scale=a.scale, columns=request.n, note=note)
 
 
-def _note(a, model, picture, **more) -> str:
+def _note(a, model, picture, **extra) -> str:
     """What made the file, with the picture itself where it is short enough."""
-    about = {"model": model.name, "process": "forward", "seed": a.seed} | more
+    about = {"model": model.name, "process": "forward", "seed": a.seed} | extra
     with suppress(InvalidInput):
         about["packed"] = pack(picture)
     return json.dumps(about)

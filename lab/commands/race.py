@@ -63,7 +63,7 @@ def run(a: argparse.Namespace) -> None:
     if a.view == "schedules":
         race = races.schedules(model, load(a.against or "mnist-cosine", device=a.device), request)
     elif a.view == "samplers":
-        for steps in a.few or ():  # what is asked for is not left out
+        for steps in a.few or ():  # else ``samplers`` would leave it out
             check_int("--few", steps, 1, model.schedule.num_timesteps)
         race = races.samplers(model, request, a.few or FEW_STEPS)
     else:
@@ -84,7 +84,7 @@ def run(a: argparse.Namespace) -> None:
 
 
 def _check(a: argparse.Namespace) -> None:
-    """Refuse at once what would come to light only when all is sampled, and what would not act."""
+    """Refuse now what would fail only after sampling, and options that would do nothing."""
     views = {"few": "samplers", "error": "break", "against": "schedules"}
     for name, view in views.items():
         if getattr(a, name) is not None and a.view != view:

@@ -57,8 +57,8 @@ def run(a: argparse.Namespace) -> None:
         batch=a.batch,
         device=a.device,
     )
-    found = followed(reproduce(settings))
-    for part in found.parts:
+    report = followed(reproduce(settings))
+    for part in report.parts:
         for note in part.notes:
             print(f"{part.name}: {note}")
-    print(found.page)
+    print(report.page)

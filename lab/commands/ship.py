@@ -27,12 +27,12 @@ def add(commands) -> None:
 
 def run(a) -> None:
     folder = ship(a.run_folder, a.name, device=a.device)
-    # A classifier may be the feature net of what was measured of any other checkpoint.
-    every = sorted(folder.parent.iterdir()) if holds_classifier(folder) else [folder]
-    for other in every:
-        gone = results.drop_stale(other)
-        for path in gone:
+    # A classifier may be the feature net of results of any other checkpoint.
+    folders = sorted(folder.parent.iterdir()) if holds_classifier(folder) else [folder]
+    for other in folders:
+        deleted = results.drop_stale(other)
+        for path in deleted:
             print(f"{path}: of other weights, deleted")
-        if gone or other is folder and not holds_classifier(folder):
+        if deleted or other is folder and not holds_classifier(folder):
             cards.rewrite(other)
     print(folder)

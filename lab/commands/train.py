@@ -37,8 +37,8 @@ def _watch_for(root):
 
 def run_classifier(a) -> None:
     is_judge = isinstance(CLASSIFIERS[a.recipe], JudgeRecipe)
-    own = JudgeRecipe.__dataclass_fields__.keys() - ClassifierRecipe.__dataclass_fields__.keys()
-    given = sorted(name for name in own if getattr(a, name) is not None)
+    options = JudgeRecipe.__dataclass_fields__.keys() - ClassifierRecipe.__dataclass_fields__.keys()
+    given = sorted(name for name in options if getattr(a, name) is not None)
     if given and not is_judge:
         raise InvalidInput(f"{a.recipe} has no {', '.join(given)}: that is of a judge's recipe")
     train.run_classifier(a, JudgeTrainer if is_judge else ClassifierTrainer)

@@ -1,9 +1,9 @@
-"""The FID as the report's code takes it: its numbers compare with nothing but others of this kind.
+"""The FID as the report's code takes it. Its numbers compare only with others of this kind.
 
 That code is src/metrics.py and src/postprocessing.py of ``report_errors.REPORT_CODE``. Its features
-are the ten logits of a classifier of clean digits; it shows that net the pictures of CIFAR-10 too,
-turned grey; and its figure is the mean of the distances of minibatches. Logits have no bound:
-pictures far from anything the net was taught can make them, and the figure, very large.
+are the ten logits of a classifier of clean digits. It shows that net the pictures of CIFAR-10 too,
+turned grey. Its figure is the mean of the distances of minibatches. Logits have no bound: pictures
+far from anything that the net has learned can make the logits, and the figure, very large.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .features import Features
 from .fid import Moments, Score, frechet, jackknife
 
 NET = "mnist-classifier"
-MINIBATCH = 128  # the report's batch; over how many images it took each distance, it does not say
+MINIBATCH = 128  # the report's batch; it does not say how many images each distance was of
 LAYER = f"its ten logits, of pictures in grey at its size, mean over minibatches of {MINIBATCH}"
 LUMA = (0.299, 0.587, 0.114)
 
@@ -54,7 +54,7 @@ def in_grey(images: Tensor, size: int) -> Tensor:
 
 def mean_distance(blocks: Sequence[Moments], reference: Sequence[Moments]) -> Score:
     """The mean of the distances of minibatches, pair by pair, with its standard error."""
-    apart = [frechet(a, b) for a, b in zip(blocks, reference, strict=True)]
-    total, count = math.fsum(apart), len(apart)
-    without = tuple((total - it) / (count - 1) for it in apart)
-    return Score(total / count, jackknife(without), without)
+    distances = [frechet(a, b) for a, b in zip(blocks, reference, strict=True)]
+    total, count = math.fsum(distances), len(distances)
+    left_out = tuple((total - distance) / (count - 1) for distance in distances)
+    return Score(total / count, jackknife(left_out), left_out)

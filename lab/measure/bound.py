@@ -2,7 +2,7 @@
 
     L = L_T + sum over t of L_(t-1) + L_0
 
-L_T, the prior term, is what x_T still tells of the image; of the others see
+L_T, the prior term, is what x_T still tells of the image; for the others see
 ``ddpm_core.variational``.
 """
 
@@ -35,7 +35,7 @@ class Bound:
     """Bits per dimension, a mean over images."""
 
     bits: float  # the whole bound
-    # Its standard error between images, None of one; which timesteps were drawn is not in it.
+    # Its standard error between images, None for one image. The draw of timesteps is not in it.
     error: float | None
     prior: float  # the part of L_T
     steps: float  # the part of all t >= 1
@@ -64,9 +64,9 @@ def bound(
     Args:
         denoiser_of: from the labels of a batch to its denoiser; see ``of_model``.
         variance: sigma² of the model's way back, as for ``samplers.ddpm``.
-        evaluations: of the network for each image, dense where t is small, where most of the bound
-            is, and drawn at random above, so that the mean is that of all; T, all of them, unless
-            given.
+        evaluations: of the network for each image; T, all of them, unless given. They are dense
+            where t is small, where most of the bound is, and drawn at random above, so that the
+            mean is that of all.
         seed: of the noise, a function of (seed, image, t), and of the timesteps.
 
     Yields:
@@ -98,7 +98,7 @@ def bound(
             share_of_beta = SHARES[variance]
             if variance == "learned":
                 share_of_beta = prediction.extras["variance"].cpu().double()
-            clean, noisy, predicted = (it.cpu().double() for it in (x0, x, prediction.eps))
+            clean, noisy, predicted = (tensor.cpu().double() for tensor in (x0, x, prediction.eps))
             bits = step_bits(schedule, clean, noisy, t, predicted, share_of_beta, clip)
             bits *= weights[place]
             per_image[chosen] += bits
@@ -116,10 +116,10 @@ def bound(
         prior=float(prior.mean()),
         steps=float(share[1:].sum()),
         decoder=float(share[0]),
-        quarters=tuple(float(share[some].sum()) if some.any() else None for some in within),
+        quarters=tuple(float(share[mask].sum()) if mask.any() else None for mask in within),
         losses=tuple(
-            float(np.average(losses[some], weights=weights[some])) if some.any() else None
-            for some in within
+            float(np.average(losses[mask], weights=weights[mask])) if mask.any() else None
+            for mask in within
         ),
     )
 
@@ -147,16 +147,16 @@ def prior_bits(schedule: Schedule, x0: Tensor) -> Tensor:
 
 
 def _times(last: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """0, then one timestep from each of ``count`` - 1 parts of the rest; and how many timesteps
-    each stands for.
+    """0, then one timestep from each of ``count`` - 1 parts of the rest; and the number of
+    timesteps that each stands for.
 
-    The parts grow with t, by one factor once they are wider than one timestep: each then costs
-    about as many bits, where parts of one width would leave the dearest, t = 1 to 5, to chance.
+    The parts grow with t, by one factor once they are wider than one timestep: each then holds
+    about as many bits. Parts of one width would leave the costliest, t = 1 to 5, to chance.
     """
     edges = [1]
     for left in range(count - 1, 0, -1):
-        grown = round(edges[-1] * ((last + 1) / edges[-1]) ** (1 / left))
-        edges.append(min(max(grown, edges[-1] + 1), last + 2 - left))
+        edge = round(edges[-1] * ((last + 1) / edges[-1]) ** (1 / left))
+        edges.append(min(max(edge, edges[-1] + 1), last + 2 - left))
     generator = np.random.RandomState(seed % 2**32)
     times = [int(generator.randint(a, b)) for a, b in pairwise(edges)]
     return np.array([0, *times]), np.array([1.0, *np.diff(edges)])

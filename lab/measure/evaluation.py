@@ -1,7 +1,7 @@
 """What ``python -m lab evaluate`` measures of a model.
 
-Each of these yields ``Progress`` and, last of all, a result: its ``kind``, its figures, and under
-``protocol`` all that they depend on, as ``results.save`` takes it and ``protocol.words`` tells it.
+Each function yields ``Progress`` and then a result: its ``kind``, its figures, and under
+``protocol`` all that they depend on. ``results.save`` stores it, ``protocol.words`` describes it.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from .metrics import Tally
 from .neighbours import QUANTILE, memorised, nearest
 from .shards import HOME, Shards
 
-# Each set of real images, with the set that its floor is made of. What is chosen by a figure is
-# chosen by the images held out, so that the test set stays for what was chosen.
+# Each set of real images, with the set that its floor is made of. To choose something, use
+# the validation images, so that the test set stays for what was chosen.
 REFERENCES = {"test": "train", "train": "test", "validation": "train"}
-# Which real images make a floor must never change: figures would cease to be comparable.
+# The real images of a floor must never change: figures would no longer be comparable.
 FLOOR_SEED = 0
 BOUND_IMAGES, BOUND_EVALUATIONS = 1000, 100
 RECOGNISED = 1000
-# Of test images, for what is usual: enough for its quantile to be known.
+# Test images that show the usual distances: enough to know their quantile.
 COMPARED = 2000
 _REAL: dict[str, list] = {}
 
@@ -58,14 +58,14 @@ def measure_fid(
     home: Path = HOME,
     batch: int = BATCH,
 ) -> Iterator[Progress | dict]:
-    """Sample a request, or read what is on disk of it, and measure its Fréchet distance.
+    """Sample a request, or read its samples from disk, and measure their Fréchet distance.
 
     Args:
         reference: ``"test"``, ``"train"`` (less the images held out) or ``"validation"`` (those):
             the real images, all of the split.
         net: the feature net; that of ``features_for`` unless given.
-        as_reported: in the report's way (see ``as_reported``): each minibatch of samples is
-            compared with one of as many real images, drawn at random once and for all.
+        as_reported: measure in the report's way (see ``as_reported``): compare each minibatch of
+            samples with as many real images, drawn at random once and for all.
         root: see ``data.data_root``.
         home: samples are kept there.
         batch: images sampled at a time.
@@ -73,8 +73,8 @@ def measure_fid(
     Yields:
         ``Progress``, then a result of the kind ``"fid"``: ``fid``, ``spread`` and ``left_out``
         (see ``fid.Score``); ``floor`` and ``floor_spread``, what as many real images of the other
-        split get, None if they are too few; ``seconds``, without what lay ready on disk. What
-        cannot be measured is refused before anything is sampled.
+        split get, None if they are too few; ``seconds``, without those for samples that
+        were on disk. It refuses what it cannot measure before it samples anything.
     """
     check_choice("reference set", reference, REFERENCES)
     started, shards = time.monotonic(), Shards(model, request, home, batch)
@@ -85,7 +85,7 @@ def measure_fid(
         _check_minibatches(n, images, rest)
         about["reference"] |= {"images": n, "drawn_of": len(images), "seed": FLOOR_SEED}
         real = yield from _drawn(net, images, n)
-        lowest = mean_distance((yield from _drawn(net, rest, n)), real)
+        floor_score = mean_distance((yield from _drawn(net, rest, n)), real)
         compare, count, draws = mean_distance, n // MINIBATCH, 1
     else:
         whole = gather(net, batches(images), len(images), what="reference")
@@ -97,24 +97,23 @@ def measure_fid(
         if len(rest) >= n:
             steps = floor(net, rest, real, n, FLOOR_SEED)
             draws = yield from _once(steps, net, images, rest, n)
-        lowest = mean_of_draws(draws) if draws else None
+        floor_score = mean_of_draws(draws) if draws else None
         compare, count, draws = score, BLOCKS, len(draws)
-    # First all onto the disk: a run that is stopped loses no picture, and no picture stays in
-    # memory.
+    # First write all samples to disk: a run that is stopped loses none, and none stays in memory.
     yield from passed(shards.sampling())
-    pictures = (it for it in shards.sampling() if isinstance(it, np.ndarray))
+    pictures = (item for item in shards.sampling() if isinstance(item, np.ndarray))
     blocks = yield from passed(gather(net, pictures, n, count))
-    found = compare(blocks, real)
+    distance = compare(blocks, real)
     features = {"name": net.name, "layer": net.layer, "count": blocks[0].d, "mark": net.mark}
-    beside = {"split": REFERENCES[reference], "draws": draws, "seed": FLOOR_SEED}
+    floor_protocol = {"split": REFERENCES[reference], "draws": draws, "seed": FLOOR_SEED}
     yield {
         "kind": "fid",
-        "fid": found.value,
-        "spread": found.spread,
-        "left_out": list(found.parts),
-        "floor": lowest and lowest.value,
-        "floor_spread": lowest and lowest.spread,
-        "protocol": about | shards.protocol() | {"features": features, "floor": beside},
+        "fid": distance.value,
+        "spread": distance.spread,
+        "left_out": list(distance.parts),
+        "floor": floor_score and floor_score.value,
+        "floor_spread": floor_score and floor_score.spread,
+        "protocol": about | shards.protocol() | {"features": features, "floor": floor_protocol},
         "seconds": round(time.monotonic() - started, 1),
         "hardware": describe(model.device),
     }
@@ -123,7 +122,7 @@ def measure_fid(
 def measure_classes(
     model: Model, request: Request, *, home: Path = HOME, batch: int = BATCH
 ) -> Iterator[Progress | dict]:
-    """What share of samples the judge takes for the wanted class, and how much they vary.
+    """The share of samples that the judge takes for the wanted class, and how much samples vary.
 
     Yields:
         ``Progress``, then a result of the kind ``"classes"``; its ``accuracy`` is None where no
@@ -131,18 +130,18 @@ def measure_classes(
     """
     shards = Shards(model, request, home, batch)
     tally = Tally(model, shards.request)
-    for it in shards.sampling():
-        if isinstance(it, Progress):
-            yield it
+    for item in shards.sampling():
+        if isinstance(item, Progress):
+            yield item
         else:
-            found = tally.add(torch.from_numpy(it).permute(0, 3, 1, 2))
-    judge, told = classifier_features(tally.judge), shards.request.label != "none"
+            figures = tally.add(torch.from_numpy(item).permute(0, 3, 1, 2))
+    judge, conditional = classifier_features(tally.judge), shards.request.label != "none"
     space = {"space": judge.name, "space_mark": judge.mark}
     yield {
         "kind": "classes",
-        "accuracy": found.accuracy if told else None,
-        "error": found.error if told else None,
-        "distance": None if math.isnan(found.distance) else found.distance,
+        "accuracy": figures.accuracy if conditional else None,
+        "error": figures.error if conditional else None,
+        "distance": None if math.isnan(figures.distance) else figures.distance,
         "protocol": _of_weights(model) | shards.protocol() | space,
     }
 
@@ -165,12 +164,12 @@ def measure_bound(
     check_int("n", n, 1, len(images))
     evaluations = min(evaluations, model.schedule.num_timesteps)
     options = {"variance": variance, "evaluations": evaluations, "seed": seed}
-    found = yield from passed(of_model(model, images.subset(range(n)), **options))
+    figures = yield from passed(of_model(model, images.subset(range(n)), **options))
     protocol = _about(model, images, "test") | {"n": n, "dtype": "float32"} | options
     protocol["timesteps"] = model.schedule.num_timesteps
-    # A model that knows classes is told each image's: its bound is that of the image given it.
+    # A model that knows classes is told each image's class: the bound is of the image given it.
     protocol["told"] = "the class" if model.classes else "nothing"
-    yield {"kind": "bound"} | asdict(found) | {"protocol": protocol}
+    yield {"kind": "bound"} | asdict(figures) | {"protocol": protocol}
 
 
 def measure_recognition(
@@ -194,12 +193,12 @@ def measure_recognition(
     check_int("n", n, 1, len(images))
     classes = [label for label in asked_classes(model) if label is not None]
     times = round_times(model.schedule, rounds)
-    answers = torch.zeros(2, n, dtype=torch.float64)  # which are right: its own, the judge's
+    answers = torch.zeros(2, n, dtype=torch.float64)  # 1 where right: the model's, the judge's
     parts = torch.arange(n)[processes.part(n)].split(max(1, batch // len(classes)))
     for place, part in enumerate(parts):
         x0, labels = images.batch(part)
-        walk = recognising(model, x0, classes, rounds, seed, part.tolist(), dtype)
-        for opinion in walk:
+        opinions = recognising(model, x0, classes, rounds, seed, part.tolist(), dtype)
+        for opinion in opinions:
             done = place * len(times) + opinion.rounds[0]
             yield Progress("recognition", done, len(parts) * len(times))
         answers[0, part] = (torch.from_numpy(opinion.errors).argmin(1) == labels).double()
@@ -259,8 +258,8 @@ def measure_neighbours(
         "protocol": _about(model, train, "train") | shards.protocol() | about,
     }
     order = torch.argsort(ours)
-    near = train.pixels[indices[order]].permute(0, 1, 3, 4, 2).numpy()
-    yield result, np.concatenate([samples[order.numpy()][:, None], near], axis=1)
+    neighbours = train.pixels[indices[order]].permute(0, 1, 3, 4, 2).numpy()
+    yield result, np.concatenate([samples[order.numpy()][:, None], neighbours], axis=1)
 
 
 def _about(model: Model, images: data.Images, split: str) -> dict:
@@ -280,7 +279,7 @@ def _of_weights(model: Model) -> dict:
 def _real_images(
     model: Model, reference: str, root: str | Path | None = None
 ) -> tuple[data.Images, data.Images]:
-    """What a model's samples are held against, and the images that its floor is made of."""
+    """The real images that samples are compared with, and those that the floor is made of."""
     splits = reference, REFERENCES[reference]
     images, rest = (_split(model, split, root) for split in splits)
     if tuple(images.pixels.shape[1:]) != model.shape:
@@ -289,8 +288,8 @@ def _real_images(
             f"{tuple(images.pixels.shape[1:])}"
         )
     record = model.training
-    others = "training_set" in record and record.get("source", "") != images.source
-    if reference == "validation" and others:
+    other_copy = "training_set" in record and record.get("source", "") != images.source
+    if reference == "validation" and other_copy:
         raise InvalidInput(
             f"{model.name} was trained on another copy of {model.config.dataset}, of which other "
             "images were held out: it has seen most of these"
@@ -299,7 +298,7 @@ def _real_images(
 
 
 def _split(model: Model, split: str, root: str | Path | None) -> data.Images:
-    """Some of what a model was trained on, brought to the size that it was trained in."""
+    """A split of a model's dataset, in the size that the model was trained in."""
     size = model.config.preprocessing.get("size")
     return data.load(model.config.dataset, split, root, size)
 
@@ -318,10 +317,10 @@ def _drawn(net: Features, images: data.Images, n: int):
 
 
 def _once(measure: Iterator, net: Features, *about: data.Images | int):
-    """What is measured of real images by a net, in a process once: all of a table share them."""
+    """Measure real images by a net, once per process: all cells of a table share the result."""
     digest = hashlib.sha256(f"{net.name} {net.layer} {net.mark}".encode())
-    for it in about:
-        digest.update(it.pixels.numpy() if isinstance(it, data.Images) else f" {it}".encode())
+    for item in about:
+        digest.update(item.pixels.numpy() if isinstance(item, data.Images) else f" {item}".encode())
     key = digest.hexdigest()
     if key not in _REAL:
         _REAL[key] = yield from passed(measure)

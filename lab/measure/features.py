@@ -1,4 +1,4 @@
-"""Feature nets: pictures in, the numbers out that distances and nearest neighbours compare."""
+"""Feature nets: from pictures to the numbers that distances and nearest neighbours compare."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STAND_IN, SIDE, DIRECTIONS = "cifar10-judge", 32, 64
 class Features:
     """A feature net, in eval mode."""
 
-    # name, layer: for the protocol of a figure: the net, and whose activations are taken.
+    # name, layer: the net, and the layer of its activations, for the protocol of a figure.
     name: str
     layer: str
     mark: str  # equal for equal weights
@@ -36,10 +36,10 @@ class Features:
     @torch.no_grad()
     def features(self, images: np.ndarray) -> Tensor:
         """(n, H, W, C), uint8, to (n, d), float64, on the CPU."""
-        found = self.take(torch.from_numpy(images).permute(0, 3, 1, 2)).cpu().double()
-        if not torch.isfinite(found).all():
+        features = self.take(torch.from_numpy(images).permute(0, 3, 1, 2)).cpu().double()
+        if not torch.isfinite(features).all():
             raise InvalidInput(f"{self.name} gives numbers that are not finite")
-        return found
+        return features
 
 
 def classifier_features(classifier: Classifier) -> Features:
@@ -70,8 +70,8 @@ def features_for(model: Model) -> Features:
 
 
 def stand_in() -> Features:
-    """For data without a judge of their own: ``STAND_IN`` of pictures brought to 32 x 32 pixels, in
-    few directions of its features, drawn at random once and for all, so that few images will do."""
+    """For data without a judge: ``STAND_IN`` of pictures brought to 32 x 32 pixels, its features
+    projected to few directions, drawn at random once and for all, so that few images will do."""
     classifier = checkpoints.load_classifier(STAND_IN)
     judge = classifier_features(classifier)
     count = classifier.features(torch.zeros(1, *classifier.shape), 1.0).shape[1]
@@ -84,10 +84,10 @@ def stand_in() -> Features:
             x = F.interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=True)
         return judge.take(x).double().cpu() @ directions
 
-    about = (
+    layer = (
         f"{judge.layer}, of pictures brought to {SIDE} x {SIDE}, in {DIRECTIONS} random directions"
     )
-    return Features(f"{STAND_IN}-{DIRECTIONS}", about, judge.mark, take)
+    return Features(f"{STAND_IN}-{DIRECTIONS}", layer, judge.mark, take)
 
 
 def batches(images: Images, chosen=None, size: int = BATCH) -> Iterator[np.ndarray]:

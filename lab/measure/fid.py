@@ -3,8 +3,8 @@
     FID = |m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^(1/2))
 
 A figure compares only with others of the same n, reference set and feature net: fewer samples
-make it larger. Beside it therefore stands its *floor*, what real images get at the same n, and
-its *spread*.
+make it larger. So each figure comes with its *floor*, the distance of real images at the same n,
+and its *spread*.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ FLOOR_DRAWS = 5
 
 @dataclass(frozen=True)
 class Moments:
-    """Count, mean and spread of some features, in float64; two of them add up."""
+    """Count, mean and spread of some features, in float64; ``+`` joins two of these."""
 
     n: int  # how many
     mean: Tensor  # (d,)
-    scatter: Tensor  # (d, d), the sum of the outer products of what differs from the mean
+    scatter: Tensor  # (d, d), the sum of the outer products of the deviations from the mean
 
     @classmethod
     def of(cls, features: Tensor) -> Moments:
-        """Those of (n, d) features."""
+        """The moments of (n, d) features."""
         features = torch.as_tensor(features).double()
         mean = features.mean(0)
         centred = features - mean
         return cls(len(features), mean, centred.T @ centred)
 
     def __add__(self, other: Moments) -> Moments:
-        """Those of both together (Chan, Golub and LeVeque 1983), without loss where they lie far
-        from zero."""
-        n, apart = self.n + other.n, other.mean - self.mean
-        mean = self.mean + apart * (other.n / n)
-        scatter = self.scatter + other.scatter + torch.outer(apart, apart) * (self.n * other.n / n)
+        """The moments of both together (Chan, Golub and LeVeque 1983), without loss where features
+        lie far from zero."""
+        n, shift = self.n + other.n, other.mean - self.mean
+        mean = self.mean + shift * (other.n / n)
+        scatter = self.scatter + other.scatter + torch.outer(shift, shift) * (self.n * other.n / n)
         return Moments(n, mean, scatter)
 
     @property
@@ -87,11 +87,11 @@ def frechet(a: Moments, b: Moments) -> float:
 class Score:
     """A Fréchet distance, of samples or of real images."""
 
-    value: float  # the distance; of several draws of real images their mean
-    # Its standard error, by the jackknife over disjoint blocks of the samples (each left out once):
-    # what another seed would change, itself known to about a fifth. Of draws the standard deviation
-    # between them. None where there is one draw, or what is left of the samples is too few for the
-    # features.
+    value: float  # the distance; for several draws of real images, their mean
+    # The standard error of the distance, by the jackknife over disjoint blocks of the samples (each
+    # left out once): what another seed would change, itself known to about a fifth. For draws: the
+    # standard deviation between them. None for one draw, or if a left-out block leaves too few
+    # samples for the features.
     spread: float | None
     parts: tuple[float, ...] = ()  # the distances without each block, or those of each draw
 
@@ -112,8 +112,8 @@ def gather(
         features = net.features(batch)
         place = (torch.arange(done, done + len(batch)) * count) // total
         for k in place.unique().tolist():
-            own = Moments.of(features[place == k])
-            blocks[k] = own if blocks[k] is None else blocks[k] + own
+            moments = Moments.of(features[place == k])
+            blocks[k] = moments if blocks[k] is None else blocks[k] + moments
         done += len(batch)
         yield Progress(what, done, total)
     yield blocks
@@ -126,21 +126,21 @@ def score(blocks: Sequence[Moments], reference: Moments) -> Score:
     if len(blocks) < 2 or whole.n - max(block.n for block in blocks) <= whole.d:
         return Score(value, None)
     rest = [[b for j, b in enumerate(blocks) if j != k] for k in range(len(blocks))]
-    without = tuple(frechet(reduce(add, some), reference) for some in rest)
-    return Score(value, jackknife(without), without)
+    left_out = tuple(frechet(reduce(add, others), reference) for others in rest)
+    return Score(value, jackknife(left_out), left_out)
 
 
 def jackknife(left_out: Sequence[float]) -> float:
-    """The standard error of a figure, from what it is without each of some disjoint blocks."""
+    """The standard error of a figure, from its values without each of some disjoint blocks."""
     count, mean = len(left_out), math.fsum(left_out) / len(left_out)
-    return math.sqrt(math.fsum((it - mean) ** 2 for it in left_out) * (count - 1) / count)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in left_out) * (count - 1) / count)
 
 
 def floor(
     net: Features, images: Images, reference: Moments, n: int, seed: int = 0
 ) -> Iterator[Progress | list[float]]:
     """The distances of ``n`` real images that the reference does not hold, drawn at random up to
-    ``FLOOR_DRAWS`` times without putting back: yields ``Progress``, then the distances."""
+    ``FLOOR_DRAWS`` times without replacement: yields ``Progress``, then the distances."""
     draws = min(FLOOR_DRAWS, len(images) // n)
     order = np.random.RandomState(seed % 2**32).permutation(len(images))[: draws * n]
     pictures = batches(images, order, min(BATCH, n))
@@ -149,12 +149,12 @@ def floor(
 
 
 def mean_of_draws(values: Sequence[float]) -> Score:
-    """The score of some draws of real images, from that of each."""
+    """The score of some draws of real images, from the distance of each."""
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
     return Score(float(np.mean(values)), spread, tuple(values))
 
 
 def _root(matrix: Tensor) -> Tensor:
-    """The symmetric root of a covariance; what rounding made negative counts as nothing."""
+    """The symmetric root of a covariance; eigenvalues that rounding made negative count as 0."""
     values, vectors = torch.linalg.eigh(matrix)
     return (vectors * values.clamp_min(0).sqrt()) @ vectors.T

@@ -1,4 +1,4 @@
-"""Training a judge: what gives a classifier its last per cent, and a guide can do without."""
+"""Training a judge, with what gives a classifier its last per cent. A guide can do without it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class JudgeRecipe(ClassifierRecipe):
     )
 
     def config(self, images: data.Images) -> ClassifierConfig:
-        """As of ``ClassifierRecipe``."""
+        """As in ``ClassifierRecipe``."""
         config = super().config(images)
         if self.cutout:
             config.preprocessing["cutout"] = self.cutout
@@ -76,7 +76,7 @@ class JudgeTrainer(ClassifierTrainer):
         return Muon(self._groups(), self.recipe.lr, momentum=MOMENTUM, dtype=dtype)
 
     def _groups(self) -> list[dict]:
-        """What is learned, with how much faster than ``lr`` each learns."""
+        """The groups of parameters; each learns ``rate`` times as fast as ``lr``."""
         recipe = self.recipe
         norms = [module for module in self.model.modules() if isinstance(module, NORMS)]
         biases = {id(norm.bias) for norm in norms} if recipe.bias_rate != 1 else set()
@@ -111,16 +111,16 @@ class JudgeTrainer(ClassifierTrainer):
 
 
 def cut_out(x: Tensor, size: int) -> Tensor:
-    """A square of each image in grey, at a place of its own (after DeVries and Taylor 2017).
+    """Make a square of each image grey, at a place of its own (after DeVries and Taylor 2017).
 
-    It lies within the image, as far as that holds ``size`` pixels; of 0 pixels there is none.
+    The square lies within the image if that has ``size`` pixels a side. Size 0 makes no square.
     """
     if not size:
         return x
-    hidden = []
+    masks = []
     for length in x.shape[-2:]:
         start = torch.randint(0, max(length - size, 0) + 1, (len(x), 1))
         places = torch.arange(length)
-        hidden.append((places >= start) & (places < start + size))
-    rows, columns = hidden
+        masks.append((places >= start) & (places < start + size))
+    rows, columns = masks
     return x.masked_fill(rows[:, None, :, None] & columns[:, None, None, :], 0)

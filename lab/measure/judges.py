@@ -14,7 +14,7 @@ from ddpm_core.unet import check_arguments
 
 from .judge_trainer import JudgeRecipe
 
-PATCH = 2  # pixels along each side of what ``WhitenedNet`` decorrelates
+PATCH = 2  # pixels along each side of the patches that ``WhitenedNet`` decorrelates
 
 
 class ResidualNet(nn.Module):
@@ -119,13 +119,13 @@ class WhitenedNet(nn.Module):
         self.patches.weight.requires_grad_(False)
         layers = [nn.GELU()]
         for cout in channels:
-            layers += [_began_as_identity(width, cout), nn.MaxPool2d(2), _BatchNorm(cout)]
+            layers += [_identity_at_start(width, cout), nn.MaxPool2d(2), _BatchNorm(cout)]
             layers += [nn.GELU()]
-            more = [_began_as_identity(cout, cout), _BatchNorm(cout)]
+            rest = [_identity_at_start(cout, cout), _BatchNorm(cout)]
             if residual:
-                more += [nn.GELU(), _began_as_identity(cout, cout), _BatchNorm(cout)]
-                more = [_Shortcut(*more)]
-            layers += [*more, nn.GELU()]
+                rest += [nn.GELU(), _identity_at_start(cout, cout), _BatchNorm(cout)]
+                rest = [_Shortcut(*rest)]
+            layers += [*rest, nn.GELU()]
             width = cout
         self.blocks = nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), nn.Flatten())
         self.dropout = nn.Dropout(dropout)
@@ -133,7 +133,7 @@ class WhitenedNet(nn.Module):
 
     @torch.no_grad()
     def whiten(self, x: Tensor) -> None:
-        """Set the first layer so that what it sees of such images has no correlations.
+        """Set the first layer so that its directions are uncorrelated in such images.
 
         Args:
             x: (B, C, H, W), some thousands of images in [-1, 1].
@@ -145,16 +145,16 @@ class WhitenedNet(nn.Module):
         self.patches.weight.copy_(torch.cat([kernels, -kernels]))
 
     def features(self, x: Tensor, t: Tensor | None = None) -> Tensor:
-        # The last layer is linear: what is the mean here is the mean of the logits too.
+        # The last layer is linear: the mean of the features gives the mean of the logits.
         if self.mirror and not self.training:
             return (self._features(x) + self._features(x.flip(-1))) / 2
         return self._features(x)
 
     def _features(self, x: Tensor) -> Tensor:
-        # With the channels last these convolutions take a quarter less time on a CPU. Nothing here
-        # normalises over groups, which is what makes that layout dear elsewhere.
+        # With the channels last these convolutions take a quarter less time on a CPU. Elsewhere
+        # normalisation over groups makes that layout slow; there is none here.
         x = x.contiguous(memory_format=torch.channels_last)
-        # The largest of their places: the scale keeps the first logits from certainty.
+        # Maxima over all places are large: the scale keeps the first logits from certainty.
         return self.blocks(self.patches(x)) / 9
 
     def forward(self, x: Tensor, t: Tensor | None = None) -> Tensor:
@@ -162,9 +162,9 @@ class WhitenedNet(nn.Module):
 
 
 class WhitenedEnsemble(nn.Module):
-    """Some ``WhitenedNet`` that learn side by side, each by its own answers; theirs is the mean.
+    """Some ``WhitenedNet`` that learn side by side, each by its own answers; their mean counts.
 
-    What one of them gets wrong by the chance of its beginning, the others outvote.
+    If one of them is wrong because of its random start, the others outvote it.
 
     Args:
         members: how many.
@@ -204,7 +204,7 @@ class WhitenedEnsemble(nn.Module):
         return torch.cat([member.features(x) for member in self.members], dim=1)
 
     def votes(self, x: Tensor) -> Tensor:
-        """The logits of each, (B, members, classes)."""
+        """The logits of each member, (B, members, classes)."""
         return torch.stack([member(x) for member in self.members], dim=1)
 
     def forward(self, x: Tensor, t: Tensor | None = None) -> Tensor:
@@ -228,7 +228,7 @@ class _BatchNorm(nn.BatchNorm2d):
         nn.Module._load_from_state_dict(self, *args)
 
 
-def _began_as_identity(cin: int, cout: int) -> nn.Conv2d:
+def _identity_at_start(cin: int, cout: int) -> nn.Conv2d:
     convolution = nn.Conv2d(cin, cout, 3, padding=1, bias=False)
     nn.init.dirac_(convolution.weight[: min(cin, cout)].detach())
     return convolution
@@ -236,7 +236,7 @@ def _began_as_identity(cin: int, cout: int) -> nn.Conv2d:
 
 NETS |= {"residual": ResidualNet, "whitened-ensemble": WhitenedEnsemble}
 CLASSIFIERS |= {
-    # Takes no part in guidance; another network, augmentation and seed than those that do.
+    # It guides nothing. Its network, augmentation and seed differ from those of the guides.
     "mnist-judge": ClassifierRecipe(
         classifier={"kind": "residual", "channels": [32, 64, 128], "dropout": 0.1},
         shift=2,
@@ -245,8 +245,8 @@ CLASSIFIERS |= {
         epochs=10,
         seed=2,
     ),
-    # Its features make the judge distance: two networks side by side, of 512 features, from all
-    # 50,000 images. 92.27 % on the test set.
+    # Its features make the judge distance: two networks side by side, 512 features, trained on
+    # all 50,000 images. 92.27 % on the test set.
     "cifar10-judge": JudgeRecipe(
         dataset="cifar10",
         classifier={

@@ -1,4 +1,4 @@
-"""How well samples meet the class that was asked for, and how much they vary."""
+"""How well samples match the class that was asked for, and how much they vary."""
 
 from __future__ import annotations
 
@@ -63,38 +63,38 @@ class Tally:
     """Figures of a request's pictures as they come, with a ``judge`` that looks at them."""
 
     def __init__(self, model: Model, request: Request):
-        self.judge, self._wanted = classifier_for(model, "judge"), wanted(model, request)
-        self._apart, self._hits, self._count = Distances(), 0, 0
+        self.judge, self._classes = classifier_for(model, "judge"), wanted(model, request)
+        self._distances, self._hits, self._count = Distances(), 0, 0
 
     @torch.no_grad()
     def add(self, seen: Tensor) -> Measured:
         """The figures with the next pictures, (n, C, H, W), uint8, in the request's order."""
         first, self._count = self._count, self._count + len(seen)
-        asked = torch.tensor(self._wanted[first : self._count])
-        found = self.judge.log_probs(to_unit(seen), 1.0).argmax(1).cpu()
-        self._hits += int((found == asked).sum())
-        self._apart.add(seen.cpu(), asked)
-        return Measured(self._count, self._hits / self._count, self._apart.mean)
+        classes = torch.tensor(self._classes[first : self._count])
+        judged = self.judge.log_probs(to_unit(seen), 1.0).argmax(1).cpu()
+        self._hits += int((judged == classes).sum())
+        self._distances.add(seen.cpu(), classes)
+        return Measured(self._count, self._hits / self._count, self._distances.mean)
 
 
 class Distances:
     """How much images of one class differ: diversity, in the simplest terms.
 
-    The Euclidean distance between two images, pixels from 0 to 1 as one long vector; its mean
-    over all pairs within a class, and the mean of that over the classes with at least two. The
-    images come in batches, and no pair is measured twice.
+    The distance of two images is Euclidean, over all pixels from 0 to 1. ``mean`` is its mean over
+    all pairs within a class, averaged over the classes with at least two images. The images come
+    in batches, and no pair is measured twice.
     """
 
     def __init__(self):
-        self._seen: dict[int, Tensor] = {}
+        self._images: dict[int, Tensor] = {}
         self._sums: dict[int, float] = {}
 
     def add(self, images: Tensor, labels: Tensor) -> None:
         """Count in some images, (n, ...), uint8, of classes (n,)."""
         for label in labels.unique().tolist():
             new = images[labels == label].flatten(1)
-            old = self._seen.get(label, new[:0])
-            self._seen[label] = torch.cat([old, new])
+            old = self._images.get(label, new[:0])
+            self._images[label] = torch.cat([old, new])
             new, old = new.double() / 255, old.double() / 255
             exact = "donot_use_mm_for_euclid_dist"
             total = torch.cdist(new, old, compute_mode=exact).sum() + torch.pdist(new).sum()
@@ -103,7 +103,7 @@ class Distances:
     @property
     def mean(self) -> float:
         """NaN if no class has two images."""
-        counts = {label: len(own) for label, own in self._seen.items() if len(own) > 1}
+        counts = {label: len(images) for label, images in self._images.items() if len(images) > 1}
         means = [self._sums[label] / (n * (n - 1) / 2) for label, n in counts.items()]
         return sum(means) / len(means) if means else float("nan")
 

@@ -1,4 +1,4 @@
-"""Stochastic gradient descent whose steps turn every direction of a kernel alike."""
+"""Stochastic gradient descent whose steps change every direction of a kernel alike."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ ITERATIONS = 3  # of making a step orthogonal
 
 
 class Muon(torch.optim.Optimizer):
-    """SGD with Nesterov's momentum; of kernels, with orthogonal steps (Jordan et al. 2024, Muon).
+    """SGD with Nesterov's momentum; for kernels, with orthogonal steps (Jordan et al. 2024, Muon).
 
     The gradient of a kernel, seen as a matrix of (outputs, all else), has few directions with
     large singular values and many with small ones, which plain descent hardly moves along. Here
-    each step has the directions, with singular values of about 1, and a kernel is brought to a
-    mean square of its outputs' norms of 1 before it: what normalises the outputs makes that
-    free of effect, and ``lr`` is a share of the kernel whatever its shape.
+    each step keeps the directions, with singular values of about 1. Before the step a kernel is
+    scaled to a mean square of its outputs' norms of 1. A layer that normalises the outputs cancels
+    this scale, and ``lr`` is a share of the kernel whatever its shape.
 
     Args:
         groups: dicts of ``params``, ``lr``, ``momentum`` and either ``orthogonal: True``, where
@@ -32,7 +32,7 @@ class Muon(torch.optim.Optimizer):
 
     def add_param_group(self, group: dict) -> None:
         super().add_param_group(group)
-        if group["orthogonal"] and any(it.ndim < 2 for it in group["params"]):
+        if group["orthogonal"] and any(p.ndim < 2 for p in group["params"]):
             raise ValueError("a step is orthogonal only of parameters with two axes or more")
 
     @torch.no_grad()

@@ -32,33 +32,33 @@ def nearest(
     if pictures.shape[1:] != tuple(images.pixels.shape[i] for i in (2, 3, 1)):
         raise InvalidInput(f"{pictures.shape[1:]} cannot be compared with the training images")
 
-    def seen(batch: np.ndarray) -> Tensor:
+    def vectors(batch: np.ndarray) -> Tensor:
         if net is not None:
             return net.features(batch)
         return torch.from_numpy(batch).flatten(1).double() / 255
 
-    mine = torch.cat([seen(pictures[i : i + BATCH]) for i in range(0, len(pictures), BATCH)])
-    middle = mine.mean(0)
-    mine = mine - middle
-    squares = mine.square().sum(1, keepdim=True)
-    best = torch.full((len(mine), k), torch.inf, dtype=torch.float64)
-    found = torch.full((len(mine), k), -1)
+    queries = torch.cat([vectors(pictures[i : i + BATCH]) for i in range(0, len(pictures), BATCH)])
+    mean = queries.mean(0)
+    queries = queries - mean
+    squares = queries.square().sum(1, keepdim=True)
+    best = torch.full((len(queries), k), torch.inf, dtype=torch.float64)
+    indices = torch.full((len(queries), k), -1)
     done = 0
     for batch in batches(images):
-        other = seen(batch) - middle
+        others = vectors(batch) - mean
         # Centred and in float64: the difference of squares keeps some 15 digits.
-        apart = squares + other.square().sum(1) - 2 * mine @ other.T
-        place = torch.arange(done, done + len(batch)).expand(len(mine), -1)
-        best, order = torch.cat([best, apart], 1).topk(k, largest=False)
-        found = torch.cat([found, place], 1).gather(1, order)
+        squared = squares + others.square().sum(1) - 2 * queries @ others.T
+        numbers = torch.arange(done, done + len(batch)).expand(len(queries), -1)
+        best, order = torch.cat([best, squared], 1).topk(k, largest=False)
+        indices = torch.cat([indices, numbers], 1).gather(1, order)
         done += len(batch)
         yield Progress("neighbours", done, len(images))
-    yield found, best.clamp_min(0).sqrt()
+    yield indices, best.clamp_min(0).sqrt()
 
 
 def memorised(samples: Tensor, real: Tensor, quantile: float = QUANTILE) -> float:
-    """The share of samples that lie closer to a training image than all but ``quantile`` of real
-    images do that the model never saw.
+    """The share of samples that lie closer to a training image than all but ``quantile`` of the
+    real images that the model never saw.
 
     A model that memorised nothing scores about ``quantile``, one that gives back training images
     near 1.
@@ -70,9 +70,9 @@ def memorised(samples: Tensor, real: Tensor, quantile: float = QUANTILE) -> floa
 
 
 def memorised_error(share: float, n: int, compared: int, quantile: float = QUANTILE) -> float:
-    """The standard error of ``memorised``: of n samples, and of a limit that is itself estimated
-    from ``compared`` real images. As many more samples as there are than is usual lie about the
-    limit too, so that what moves it moves the share by as much more.
+    """The standard error of ``memorised``, from n samples and a limit that is itself estimated
+    from ``compared`` real images. If the share is k times the quantile, k times as many samples lie
+    about the limit, so an error of the limit moves the share k times as much.
     """
     of_samples = share * (1 - share) / n
     of_limit = (share / quantile) ** 2 * quantile * (1 - quantile) / compared

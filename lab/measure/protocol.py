@@ -26,32 +26,32 @@ def words(result: Mapping) -> str:
 
 
 def distance(net: str) -> str:
-    """What the Fréchet distance by the features of a network is called; FID is Inception's."""
+    """The name of the Fréchet distance by the features of a network; FID is Inception's."""
     return "judge distance" if net.endswith("-judge") else "Fréchet distance"
 
 
 def sampled(about: Mapping) -> str:
-    """What was sampled: all of a request that acts on the pictures.
+    """The samples in words: all of a request that acts on the pictures.
 
     Args:
         about: ``request``, as ``asdict`` or a stored protocol has it, ``n``, ``first``,
             ``dtype`` and, of a ``DeviceNoise``, ``noise``.
     """
-    asked = asdict(Request()) | about["request"]
-    walk = [f"{asked['sampler']}, {asked['steps']:,} steps ({SPACINGS[asked['spacing']]})"]
-    walk.append("x̂0 clipped" if asked["clip"] else "x̂0 not clipped")
-    walk += [f"{name} {_plain(asked[name])}" for name in SAMPLERS[asked["sampler"]].options]
-    if asked["fault"] != "none":
-        walk.append(f"with the report's error {asked['fault']}")
-    which = [f"n = {about['n']:,}"]
+    request = asdict(Request()) | about["request"]
+    walk = [f"{request['sampler']}, {request['steps']:,} steps ({SPACINGS[request['spacing']]})"]
+    walk.append("x̂0 clipped" if request["clip"] else "x̂0 not clipped")
+    walk += [f"{name} {_plain(request[name])}" for name in SAMPLERS[request["sampler"]].options]
+    if request["fault"] != "none":
+        walk.append(f"with the report's error {request['fault']}")
+    images = [f"n = {about['n']:,}"]
     if about["first"]:
-        which.append(f"from image {about['first']:,} on")
-    which.append(f"label {asked['label']}")
-    if asked["mix"] is not None:
-        which.append(f"class {asked['mix']} mixed in, share {asked['share']:g}")
-    which += [f"seed {asked['seed']}", f"dtype {about['dtype']}"]
-    which += [f"noise by {about['noise']}"] if "noise" in about else []
-    return "; ".join(", ".join(words) for words in (_guidance(asked), walk, which))
+        images.append(f"from image {about['first']:,} on")
+    images.append(f"label {request['label']}")
+    if request["mix"] is not None:
+        images.append(f"class {request['mix']} mixed in, share {request['share']:g}")
+    images += [f"seed {request['seed']}", f"dtype {about['dtype']}"]
+    images += [f"noise by {about['noise']}"] if "noise" in about else []
+    return "; ".join(", ".join(part) for part in (_guidance(request), walk, images))
 
 
 def _fid(result: Mapping, about: Mapping) -> str:
@@ -64,11 +64,11 @@ def _fid(result: Mapping, about: Mapping) -> str:
     floor = "floor not measured (too few real images)"
     if result["floor"] is not None:
         draws, between = about["floor"]["draws"], result["floor_spread"]
-        told = "1 draw" if draws == 1 else f"{draws} draws"
-        told += ", standard error between minibatches" * (between is not None and draws == 1)
+        drawn = "1 draw" if draws == 1 else f"{draws} draws"
+        drawn += ", standard error between minibatches" * (between is not None and draws == 1)
         floor = (
             f"floor {result['floor']:.4f}{'' if between is None else f' ± {between:.4f}'} "
-            f"({about['n']:,} real images of the {about['floor']['split']} split, {told})"
+            f"({about['n']:,} real images of the {about['floor']['split']} split, {drawn})"
         )
     return (
         f"{figure}; {floor}; {sampled(about)}; reference: {_reference(about)}; features: "
@@ -78,25 +78,25 @@ def _fid(result: Mapping, about: Mapping) -> str:
 
 
 def _classes(result: Mapping, about: Mapping) -> str:
-    share, told = result["accuracy"], f"{about['n']:,} samples"
+    share, text = result["accuracy"], f"{about['n']:,} samples"
     if share is not None:
-        told = f"{share:.2%} ± {result['error']:.2%} of {told} taken for the wanted class"
-    told += f" by {about['space']} ({about['space_mark'][:8]})"
+        text = f"{share:.2%} ± {result['error']:.2%} of {text} taken for the wanted class"
+    text += f" by {about['space']} ({about['space_mark'][:8]})"
     if result["distance"] is not None:
-        told += f"; mean distance of two of a class {result['distance']:.2f}"
-    return f"{told}; {sampled(about)}; {_weights(about)}"
+        text += f"; mean distance of two of a class {result['distance']:.2f}"
+    return f"{text}; {sampled(about)}; {_weights(about)}"
 
 
 def _bound(result: Mapping, about: Mapping) -> str:
-    spread, known = "", "of one image: no telling how far off"
+    spread, note = "", "of one image: no telling how far off"
     if result["error"] is not None:
-        spread, known = f" ± {result['error']:.4f}", "standard error between images"
+        spread, note = f" ± {result['error']:.4f}", "standard error between images"
         if about["evaluations"] < about["timesteps"]:
-            known += "; which timesteps were drawn is not in it"
+            note += "; which timesteps were drawn is not in it"
     real = about["reference"]
     source = f" from {real['source']}" if real["source"] else ""
     return (
-        f"{result['bits']:.4f}{spread} bits per dimension ({known}); prior {result['prior']:.4f}, "
+        f"{result['bits']:.4f}{spread} bits per dimension ({note}); prior {result['prior']:.4f}, "
         f"steps {result['steps']:.4f}, decoder {result['decoder']:.4f}; by quarter of t, least "
         f"noise first: {_listed(result['quarters'], 4)}; loss of eps by quarter: "
         f"{_listed(result['losses'], 5)}; the first {about['n']:,} images of {real['dataset']} "
@@ -131,7 +131,7 @@ def _neighbours(result: Mapping, about: Mapping) -> str:
 
 
 def _listed(figures, decimals: int) -> str:
-    return ", ".join("not evaluated" if it is None else f"{it:.{decimals}f}" for it in figures)
+    return ", ".join("not evaluated" if x is None else f"{x:.{decimals}f}" for x in figures)
 
 
 def _weights(about: Mapping) -> str:
@@ -147,24 +147,24 @@ def _reference(about: Mapping) -> str:
     return f"{count} images of {real['dataset']} {real['split']}{source}"
 
 
-def _guidance(asked: Mapping) -> list[str]:
-    method = asked["guidance"]
+def _guidance(request: Mapping) -> list[str]:
+    method = request["guidance"]
     if method == "none":
-        return ["no guidance", *(["told the class"] if asked["label"] != "none" else [])]
+        return ["no guidance", *(["told the class"] if request["label"] != "none" else [])]
     guidance = GUIDANCE[method]
-    words = [f"{guidance.label} guidance"]
+    parts = [f"{guidance.label} guidance"]
     if guidance.classifier:
-        where = f" at {asked['at']}" if "at" in guidance.options else ""
-        words = [f"classifier guidance, {guidance.label}{where}", asked["form"]]
-    words.append(f"{guidance.symbol} = {asked['guidance_scale']:g}")
-    if asked["rescale"]:
-        words.append(f"rescale {asked['rescale']:g}")
-    if asked["t_low"] or asked["t_high"] is not None:
-        high = "T - 1" if asked["t_high"] is None else asked["t_high"]
-        words.append(f"for {asked['t_low']} <= t <= {high}")
-    if asked["profile"] != "constant":
-        words.append(f"profile {asked['profile']}")
-    return words
+        where = f" at {request['at']}" if "at" in guidance.options else ""
+        parts = [f"classifier guidance, {guidance.label}{where}", request["form"]]
+    parts.append(f"{guidance.symbol} = {request['guidance_scale']:g}")
+    if request["rescale"]:
+        parts.append(f"rescale {request['rescale']:g}")
+    if request["t_low"] or request["t_high"] is not None:
+        high = "T - 1" if request["t_high"] is None else request["t_high"]
+        parts.append(f"for {request['t_low']} <= t <= {high}")
+    if request["profile"] != "constant":
+        parts.append(f"profile {request['profile']}")
+    return parts
 
 
 def _plain(value) -> str:

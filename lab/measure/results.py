@@ -1,10 +1,10 @@
 """Figures as files: ``results/KIND-DIGEST.json`` in a checkpoint's folder.
 
 A result is an object with its ``kind``, its figures, and under ``protocol`` all that they depend
-on. The digest is that of the protocol: measured again, a figure replaces its predecessor, and
-measured otherwise it stands beside it. Training on changes the weights, of the model or of the
-feature net, and with them what a figure is of: ``current`` reads those of the weights that lie
-there now.
+on. The digest is that of the protocol: a figure that is measured again replaces the old one, and
+a figure that is measured otherwise stands beside it. Further training changes the weights, of the
+model or of the feature net, and makes older figures stale: ``current`` reads those of the present
+weights.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ FOLDER = "results"
 def save(folder: Path, result: dict) -> Path:
     """Write a result below a folder; returns its file."""
     text = json.dumps(result["protocol"], sort_keys=True)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    path = Path(folder) / FOLDER / f"{result['kind']}-{digest}.json"
+    key = hashlib.sha256(text.encode()).hexdigest()[:12]
+    path = Path(folder) / FOLDER / f"{result['kind']}-{key}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     write(path, json.dumps(result, indent=1) + "\n")
     return path
@@ -37,23 +37,23 @@ def save(folder: Path, result: dict) -> Path:
 
 def read(folder: Path, kind: str | None = None) -> list[dict]:
     """The results of a checkpoint's folder, by file name; of one ``kind``, such as ``"fid"``."""
-    found = map(read_file, sorted((Path(folder) / FOLDER).glob("*.json")))
-    return [result for result in found if kind in (None, result["kind"])]
+    results = map(read_file, sorted((Path(folder) / FOLDER).glob("*.json")))
+    return [result for result in results if kind in (None, result["kind"])]
 
 
 def current(folder: Path, kind: str | None = None, of: Path | None = None) -> list[dict]:
-    """``read``, without what is ``stale``; ``of`` is the checkpoint's folder, if another one."""
+    """``read``, without ``stale`` results; ``of`` is the checkpoint's folder, if another one."""
     return [result for result in read(folder, kind) if not stale(result, of or folder)]
 
 
 def stale(result: dict, checkpoint: Path) -> bool:
-    """Whether it is of other weights than lie in a checkpoint's folder, or by another feature net
-    or guide than lies beside that under the same name. Weights that are not there tell nothing."""
+    """True if a result is of other weights than a checkpoint's, or by another feature net or guide
+    than the one of the same name beside it. Missing weights make no result stale."""
     about, folder = result["protocol"], Path(checkpoint)
     if mark_of(folder) not in (None, about.get("weights_mark")):
         return True
     net = about.get("features") or {"name": about.get("space"), "mark": about.get("space_mark")}
-    return any(_is_another(it, folder.parent) for it in (net, about.get("guide")) if it)
+    return any(_is_another(used, folder.parent) for used in (net, about.get("guide")) if used)
 
 
 def _is_another(net: dict, home: Path) -> bool:
@@ -63,23 +63,23 @@ def _is_another(net: dict, home: Path) -> bool:
 
 
 def drop_stale(folder: Path, of: Path | None = None) -> list[Path]:
-    """Delete what ``current`` leaves out; returns what is gone."""
+    """Delete what ``current`` leaves out; returns the deleted files."""
     paths = sorted((Path(folder) / FOLDER).glob("*.json"))
-    gone = [path for path in paths if stale(read_file(path), of or folder)]
-    for path in gone:
+    deleted = [path for path in paths if stale(read_file(path), of or folder)]
+    for path in deleted:
         path.unlink()
-    return gone
+    return deleted
 
 
 def mark_of(folder: Path) -> str | None:
-    """The ``fingerprint`` of the network in a checkpoint's folder, of its file alone; None without
-    weights."""
+    """The ``fingerprint`` of the network in a checkpoint's folder, from its file alone; None
+    without weights."""
     path = Path(folder) / WEIGHTS
     try:
-        about = path.stat()
+        stat = path.stat()
     except OSError:
         return None
-    return _mark(path, about.st_mtime_ns, about.st_size)
+    return _mark(path, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(maxsize=64)

@@ -24,7 +24,7 @@ from ..weights import fingerprint
 
 HOME = Path("runs") / "samples"
 SHARD = 200
-# The number of images says how far one goes, not what they look like.
+# These say which images are made, not what they look like.
 NOT_IN_KEY = ("n", "first")
 
 
@@ -43,7 +43,7 @@ class Shards:
     def __init__(self, model: Model, request: Request, home: Path = HOME, batch: int = BATCH):
         self.model, self.request, self.batch = model, request.for_model(model), batch
         self.about = _about(model, self.request)
-        if self.request.fault == "batch-scale":  # its λ is that of so many images
+        if self.request.fault == "batch-scale":  # its λ depends on the number of images
             self.about |= {"n": request.n}
         digest = hashlib.sha256(json.dumps(self.about, sort_keys=True).encode()).hexdigest()
         name = model.name.replace("/", "--").replace("@", "--")
@@ -51,18 +51,18 @@ class Shards:
 
     def protocol(self) -> dict:
         """What a figure of these samples depends on besides the model, ready for JSON."""
-        # Asked for by name or not, it is the same measurement: what it came to stands below.
-        asked = replace(self.request, dtype="auto")
-        found = {
-            "n": asked.n,
-            "first": asked.first,
-            "request": {k: v for k, v in asdict(asked).items() if k not in NOT_IN_KEY},
+        # "auto" or a dtype by name: the same measurement. The dtype that was used stands below.
+        request = replace(self.request, dtype="auto")
+        protocol = {
+            "n": request.n,
+            "first": request.first,
+            "request": {k: v for k, v in asdict(request).items() if k not in NOT_IN_KEY},
             "dtype": self.about["dtype"],
             **self.model.noise_record(),
         }
         if "guide" in self.about:
-            found["guide"] = {"name": self.about["guide"], "mark": self.about["guide_weights"]}
-        return found
+            protocol["guide"] = {"name": self.about["guide"], "mark": self.about["guide_weights"]}
+        return protocol
 
     def sampling(self) -> Iterator[Progress | np.ndarray]:
         """All images of the request, in order; what is not on disk is sampled and put there.
@@ -75,19 +75,19 @@ class Shards:
             CheckpointError: if a file in the folder is damaged.
         """
         for start in self._starts():
-            yield (yield from self._made(start))
+            yield (yield from self._shard_images(start))
 
     def share(self) -> Iterator[Progress]:
         """Put this process's part of the images on disk, and wait until all have put theirs."""
         for start in self._starts()[processes.rank() :: processes.count()]:
-            yield from self._made(start)
+            yield from self._shard_images(start)
         processes.any_of(False)
 
     def _starts(self) -> range:
         first = self.request.first
         return range(first - first % SHARD, self.request.images.stop, SHARD)
 
-    def _made(self, start: int):
+    def _shard_images(self, start: int):
         """Yields ``Progress`` and returns the images of the request in one file."""
         images, total = self.request.images, self.request.n
         stop, shard = min(start + SHARD, images.stop), self._read(start)
@@ -107,11 +107,11 @@ class Shards:
     def whole(self) -> Iterator[Progress]:
         """``sampling`` that yields ``Progress`` alone and returns all images in one array."""
         parts = []
-        for it in self.sampling():
-            if isinstance(it, Progress):
-                yield it
+        for item in self.sampling():
+            if isinstance(item, Progress):
+                yield item
             else:
-                parts.append(it)
+                parts.append(item)
         return np.concatenate(parts)
 
     def _read(self, start: int) -> np.ndarray:
@@ -131,7 +131,7 @@ class Shards:
 
 
 def _about(model: Model, request: Request) -> dict:
-    # To be raised whenever the same request comes to mean other pictures.
+    # Raise the version whenever the same request comes to mean other pictures.
     version = 2 if request.rescale else 1
     about = {"version": version, "model": model.name, "weights": fingerprint(model.unet)}
     about |= {"schedule": model.config.schedule, "prediction": model.config.prediction_type}

@@ -1,4 +1,4 @@
-"""FID while a model trains, as the report's Figure 2 has it: cheap, and always of the same."""
+"""FID while a model trains, as in the report's Figure 2: cheap, and always by one protocol."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .fid import check_enough, frechet, gather
 from .protocol import distance
 
 SAMPLES, REAL = 512, 1000
-# Few steps and one noise: what changes from one figure to the next is the model alone.
+# Few steps and one noise: only the model changes from one figure to the next.
 REQUEST = Request(n=SAMPLES, sampler="dpm_solver_pp", steps=20)
 NOT_RECORDED = "a judge not recorded"
 
@@ -30,15 +30,15 @@ def fid_watch(
     real: int = REAL,
     size: int | None = None,
 ) -> Callable[[Model], dict]:
-    """What ``training.Loop`` calls at every validation: a model in, columns out.
+    """The function that ``training.Loop`` calls at every validation: a model in, columns out.
 
-    They are ``fid``, the figure; ``fid_by``, the feature net with the mark of its weights; and
-    ``fid_n``, how many samples, where that is not 512.
+    The columns are ``fid``, the figure; ``fid_by``, the feature net with the mark of its weights;
+    and ``fid_n``, the number of samples if it is not 512.
 
-    The figure is that of 512 samples, or, of a net with as many features, of the least multiple
+    The figure is of 512 samples, or, if the net has as many features, of the least multiple of 512
     above their number (DPM-Solver++, 20 steps or all of a shorter schedule, seed 0, all classes in
-    turn), against the first images held out of training. It is larger than one of more images
-    would be, and compares with its like alone.
+    turn), against the first images held out of training. It is larger than a figure of more
+    images would be, and compares only with others of its kind.
 
     Args:
         net: gives the features; the judge of the dataset unless given, or ``stand_in`` without one.
@@ -59,8 +59,8 @@ def fid_watch(
     def measure(model: Model) -> dict:
         steps = _steps(model.schedule.num_timesteps)
         request = replace(REQUEST, n=count, steps=steps).for_model(model)
-        (found,) = last(gather(net, [sample(model, request)], request.n))
-        figure = round(frechet(found, reference), 4)
+        (moments,) = last(gather(net, [sample(model, request)], request.n))
+        figure = round(frechet(moments, reference), 4)
         about = {"fid": figure, "fid_by": f"{net.name} ({net.mark[:8]})"}
         return about if count == SAMPLES else about | {"fid_n": count}
 
@@ -68,7 +68,7 @@ def fid_watch(
 
 
 def words(rows: Sequence[dict], recipe: Mapping) -> str:
-    """What the distances of a training's rows stand on; empty without any."""
+    """How the distances in a training's rows were measured; empty without any."""
     watched = [row for row in rows if "fid" in row]
     if not watched:
         return ""
@@ -85,7 +85,7 @@ def words(rows: Sequence[dict], recipe: Mapping) -> str:
 
 
 def name(rows: Sequence[dict]) -> str:
-    """What the distance that a training's rows keep is called."""
+    """The name of the distance that a training's rows keep."""
     nets = {row.get("fid_by", NOT_RECORDED) for row in rows if "fid" in row} - {NOT_RECORDED}
     names = {distance(net.partition(" ")[0]) for net in nets} or {"judge distance"}
     return names.pop() if len(names) == 1 else "Fréchet distance"

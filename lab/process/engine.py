@@ -1,16 +1,16 @@
-"""One thread for all the arithmetic of a process that serves many, and whose turn it is there.
+"""One thread for all the arithmetic of a process that serves many, and the order of their turns.
 
-OpenMP keeps a team of threads for every thread that computes. Where two such teams outnumber the
-cores, their members go to sleep after each operation instead of waiting a moment for the next,
-and a small network, hundreds of short operations in a row, takes more than twice as long. A
-server whose every request computes in a thread of its own always runs into this: let all of them
-hand their work to one engine.
+OpenMP keeps a team of threads for every thread that computes. If two such teams outnumber the
+cores, their members go to sleep after each operation instead of waiting a moment for the next. A
+small network, hundreds of short operations in a row, then takes more than twice as long. A server
+that computes every request in a thread of its own always runs into this. So let all requests hand
+their work to one engine.
 
-Work is handed over in pieces, a sampler's step for example. Next is whoever has had least of the
-engine so far, so that what is short overtakes what is long; but waiting counts too, so that what
-is long is never left standing. A piece that evaluates a network stops there for a moment: other
-pieces that wait for the same network are evaluated with it, in one batch. What is to be
-differentiated stops there, too, but shares no batch: its graph is its own.
+Work comes in pieces, for example a sampler's step. The run that has used least of the engine so
+far is next, so short work overtakes long work. Waiting counts too, so long work always goes on. A
+piece stops where it evaluates a network: other pieces that wait for the same network are evaluated
+with it, in one batch. An evaluation that is to be differentiated stops too, but shares no batch:
+its graph is its own.
 """
 
 from __future__ import annotations
@@ -32,34 +32,34 @@ from ddpm_core.errors import check_int
 
 Result = TypeVar("Result")
 
-# Seconds: whoever has had this much counts as having had no more, so that it takes no longer than
-# about this until even the longest run has its next step.
+# Seconds. A run that has used more counts as if it had used this much, so even the longest run
+# waits no longer than about this for its next step.
 PATIENCE = 1.0
-# Images in a shared batch, unless whoever's turn it is has more than half as many, or the network
-# bears fewer (see ``Engine.evaluate``).
+# The most images in a shared batch. It is more if the piece whose turn it is has more than half as
+# many, and fewer if the network bears fewer (see ``Engine.evaluate``).
 SHARED = 8
 
 
 @dataclass
 class Account:
-    """What one run, or one visitor, has had of the engine."""
+    """How much of the engine one run, or one visitor, has used."""
 
-    # Seconds, up to the last time that its work waited; of a shared batch, its images' part.
+    # Seconds, up to the last time that its work waited. In shared batches only its images count.
     spent: float = 0.0
-    # The moment from which its work goes on just now; None while it waits.
+    # The moment since which its work has been running; None while it waits.
     since: float | None = None
-    # For what is short and must be quick: seconds that others must have waited to come before it.
-    # It shares no batch.
+    # For short work that must be quick: others come first only after waiting so many seconds.
+    # When it is its turn, it shares no batch.
     head_start: float = 0.0
 
     def seconds(self) -> float:
-        """What it has had up to this moment; a clock that stands still while others compute."""
+        """Seconds used up to this moment; a clock that stands still while others compute."""
         return self.spent + (0.0 if self.since is None else time.monotonic() - self.since)
 
 
 @dataclass
-class _Asked:
-    """An evaluation that a piece of work waits for; see ``Engine.evaluate``."""
+class _Call:
+    """A network call that a piece of work waits for; see ``Engine.evaluate``."""
 
     net: nn.Module
     x: Tensor
@@ -69,7 +69,7 @@ class _Asked:
 
     @property
     def alone(self) -> bool:
-        """Whether it is evaluated where it was asked for, within a graph of its own."""
+        """True if the piece of work evaluates it by itself, within a graph of its own."""
         return self.x.requires_grad
 
     @property
@@ -81,7 +81,7 @@ class _Asked:
 
 @dataclass(eq=False)
 class _Job:
-    """A piece of work: not begun, waiting for an evaluation (``asked``), or done (``future``)."""
+    """A piece of work: not begun, waiting for a network (``call``), or done (``future``)."""
 
     work: Callable
     account: Account
@@ -89,8 +89,8 @@ class _Job:
     arrived: float = field(default_factory=time.monotonic)
     future: Future = field(default_factory=Future)
     fiber: greenlet | None = None
-    asked: _Asked | None = None
-    grad: bool = True  # whether autograd was on when it stopped: its thread is others' too
+    call: _Call | None = None
+    grad: bool = True  # whether autograd was on when it stopped: others use its thread too
 
     def urgency(self, now: float) -> float:
         """The lowest is next."""
@@ -99,17 +99,17 @@ class _Job:
 
 
 class Engine:
-    """A thread that does what it is handed.
+    """A thread that does the work that others hand to it.
 
-    Making one leaves every other thread of the process with a single processor thread, so that
-    no second team can arise. Make it before anything is computed, and one in a process
+    An engine leaves every other thread of the process with a single processor thread, so that no
+    second team can arise. Make it before anything is computed, and only one in a process
     (``shared_engine``).
 
     Args:
         threads: processor threads; those of the calling thread unless given.
 
     Attributes:
-        batches: how many evaluations there were, and of how many pieces of work in all.
+        batches: the number of evaluations so far, and of the pieces of work in them.
     """
 
     def __init__(self, threads: int | None = None):
@@ -123,32 +123,32 @@ class Engine:
         thread.start()
         ready.wait()
         self._thread = thread.ident
-        # Only now: what is set last holds for threads that have not computed yet.
+        # Only now: the last setting holds for threads that have not computed yet.
         torch.set_num_threads(1)
 
     def do(self, function: Callable[..., Result], *args, account: Account | None = None) -> Result:
         """Call ``function`` on the engine's thread and wait for what it returns or raises.
 
-        Without an ``account`` it is the work of somebody who has had nothing yet.
+        Without an ``account`` the work counts as that of a run that has used nothing yet.
         """
         return self._hand(lambda: function(*args), account, False)
 
     def step(self, steps: Iterator[Result], account: Account | None = None, end=None) -> Result:
         """The next of an iterator that evaluates a network, such as a sampler; ``end`` at its end.
 
-        What it evaluates by way of ``evaluate`` may share a batch with others' steps, which
-        changes rounding only. For that it may be begun before its turn: what evaluates nothing,
-        and so would not stop, is for ``do``.
+        Its calls of ``evaluate`` may share a batch with others' steps, which changes rounding
+        only. For that the step may begin before its turn. Work that calls no ``evaluate`` would
+        not stop: hand it to ``do``.
         """
         return self._hand(lambda: next(steps, end), account, True)
 
     def advance(
         self, steps: Iterator, enough: Callable[[], bool], account: Account | None = None
     ) -> bool:
-        """Take steps, one at least, until it is enough; False if there are none left.
+        """Take steps, at least one, until ``enough()``; False if there are none left.
 
-        Nobody is kept waiting: at every evaluation it is decided anew whose turn it is. But what
-        comes next need not travel to another thread and back before it can be anybody's.
+        This keeps nobody waiting: every evaluation decides anew whose turn it is. But the next
+        step need not travel to another thread and back first.
         """
 
         def work() -> bool:
@@ -164,22 +164,22 @@ class Engine:
         labels: Tensor | None = None,
         most: int | None = None,
     ) -> Tensor:
-        """``net(x, t, labels)``, from within a step perhaps together with others' (see ``step``).
+        """``net(x, t, labels)``; within a step, perhaps in one batch with others (see ``step``).
 
         Args:
             most: images that this network may have at a time, all those of a batch together; any
-                number unless given. More are evaluated in parts, and between these it is decided
+                number unless given. More images are evaluated in parts, and each part decides
                 anew whose turn it is.
         """
         fiber = getcurrent()
         if threading.get_ident() != self._thread or fiber.parent is None:
             return net(x, t, labels)
         if most is not None and len(x) > most:
-            parts = zip(*(_split(it, most, len(x)) for it in (x, t, labels)), strict=True)
+            parts = zip(*(_split(value, most, len(x)) for value in (x, t, labels)), strict=True)
             return torch.cat([self.evaluate(net, *part, most) for part in parts])
-        asked = _Asked(net, x, t, labels, most)
-        answer = fiber.parent.switch(asked)
-        return net(x, t, labels) if asked.alone else answer
+        call = _Call(net, x, t, labels, most)
+        answer = fiber.parent.switch(call)
+        return net(x, t, labels) if call.alone else answer
 
     def _hand(self, work: Callable[[], Result], account: Account | None, shares: bool) -> Result:
         if threading.get_ident() == self._thread:
@@ -190,15 +190,15 @@ class Engine:
 
     def _work(self, ready: threading.Event) -> None:
         torch.set_num_threads(self.threads)
-        torch.get_num_threads()  # a thread's first look would take up what was set elsewhere
+        torch.get_num_threads()  # a thread's first look takes up what was set elsewhere: look now
         ready.set()
         while True:
             self._take_arrivals()
             now = time.monotonic()
             first = min(self._waiting, key=lambda job: job.urgency(now))
-            if first.asked is None:
-                self._go_on(first)
-            elif first.asked.alone:
+            if first.call is None:
+                self._resume(first)
+            elif first.call.alone:
                 self._let_evaluate(first)
             else:
                 self._evaluate(self._batch(first, now))
@@ -213,46 +213,46 @@ class Engine:
                 return
 
     def _batch(self, first: _Job, now: float) -> list[_Job]:
-        """It, and in order of urgency whoever waits for the same network, while there is room."""
-        jobs, kind, images = [first], first.asked.kind, len(first.asked.x)
+        """``first``, and by urgency others that wait for the same network, while there is room."""
+        jobs, kind, images = [first], first.call.kind, len(first.call.x)
         most = images if first.account.head_start else max(SHARED, 2 * images)
-        if first.asked.most is not None:
-            most = min(most, first.asked.most)
+        if first.call.most is not None:
+            most = min(most, first.call.most)
         others = [job for job in self._waiting if job is not first]
         for job in sorted(others, key=lambda job: job.urgency(now)):
             if images >= most:
                 break
             if job.shares and job.fiber is None:
-                self._go_on(job)  # up to its evaluation: it may fit
-            asked = job.asked
-            if asked is not None and asked.kind == kind and images + len(asked.x) <= most:
+                self._resume(job)  # up to its evaluation: it may fit
+            call = job.call
+            if call is not None and call.kind == kind and images + len(call.x) <= most:
                 jobs.append(job)
-                images += len(asked.x)
+                images += len(call.x)
         return jobs
 
     def _let_evaluate(self, job: _Job) -> None:
         """Let a piece of work evaluate by itself what it asked for."""
-        job.asked = None
-        self._go_on(job)
+        job.call = None
+        self._resume(job)
         job.arrived = time.monotonic()  # it has had its turn
 
     def _evaluate(self, jobs: list[_Job]) -> None:
-        """Evaluate what these wait for, all of one kind, as one batch."""
-        asked = [job.asked for job in jobs]
-        images = sum(len(one.x) for one in asked)
+        """Evaluate what these jobs wait for, all of one kind, as one batch."""
+        calls = [job.call for job in jobs]
+        images = sum(len(call.x) for call in calls)
         self.batches = (self.batches[0] + 1, self.batches[1] + len(jobs))
-        begun, error, answers = time.monotonic(), None, [None] * len(jobs)
+        start, error, answers = time.monotonic(), None, [None] * len(jobs)
         try:
-            answers = _together(asked)
+            answers = _as_one_batch(calls)
         except Exception as raised:
             error = raised
-        seconds = time.monotonic() - begun
-        for job, one, answer in zip(jobs, asked, answers, strict=True):
-            job.asked, job.arrived = None, begun + seconds  # it has had its turn
-            job.account.spent += seconds * len(one.x) / images
-            self._go_on(job, answer, error)
+        seconds = time.monotonic() - start
+        for job, call, answer in zip(jobs, calls, answers, strict=True):
+            job.call, job.arrived = None, start + seconds  # it has had its turn
+            job.account.spent += seconds * len(call.x) / images
+            self._resume(job, answer, error)
 
-    def _go_on(self, job: _Job, answer: Tensor | None = None, error=None) -> None:
+    def _resume(self, job: _Job, answer: Tensor | None = None, error=None) -> None:
         """Let a piece of work run until it waits for an evaluation, or is done."""
         job.account.since = time.monotonic()
         torch.set_grad_enabled(job.grad)
@@ -265,17 +265,17 @@ class Engine:
             else:
                 outcome = job.fiber.switch(answer)
         except BaseException as raised:
-            self._lay_down(job)
+            self._charge(job)
             job.future.set_exception(raised)
         else:
-            self._lay_down(job)
+            self._charge(job)
             if job.fiber.dead:
                 job.future.set_result(outcome)
             else:
-                job.asked = outcome
+                job.call = outcome
 
-    def _lay_down(self, job: _Job) -> None:
-        """Charge a piece before anybody hears of it: whoever waits may read the account at once."""
+    def _charge(self, job: _Job) -> None:
+        """Charge a piece before its caller hears of it: the caller may read the account at once."""
         job.grad = torch.is_grad_enabled()
         torch.set_grad_enabled(True)
         job.account.spent, job.account.since = job.account.seconds(), None
@@ -283,19 +283,19 @@ class Engine:
             self._waiting.remove(job)
 
 
-def _split(it: Tensor | None, size: int, length: int) -> Sequence[Tensor | None]:
-    return [None] * -(-length // size) if it is None else it.split(size)
+def _split(tensor: Tensor | None, size: int, length: int) -> Sequence[Tensor | None]:
+    return [None] * -(-length // size) if tensor is None else tensor.split(size)
 
 
-def _together(asked: list[_Asked]) -> list[Tensor]:
+def _as_one_batch(calls: list[_Call]) -> list[Tensor]:
     """Evaluations of one kind as one batch."""
     with torch.no_grad():
-        if len(asked) == 1:
-            (one,) = asked
-            return [one.net(one.x, one.t, one.labels)]
-        labels = None if asked[0].labels is None else torch.cat([one.labels for one in asked])
-        x, t = torch.cat([one.x for one in asked]), torch.cat([one.t for one in asked])
-        return list(asked[0].net(x, t, labels).split([len(one.x) for one in asked]))
+        if len(calls) == 1:
+            (call,) = calls
+            return [call.net(call.x, call.t, call.labels)]
+        labels = None if calls[0].labels is None else torch.cat([call.labels for call in calls])
+        x, t = torch.cat([call.x for call in calls]), torch.cat([call.t for call in calls])
+        return list(calls[0].net(x, t, labels).split([len(call.x) for call in calls]))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""A picture with a hole in it, filled by a model: what is known of it leads the rest."""
+"""Filling a hole in a picture by a model: the known pixels lead the rest."""
 
 from __future__ import annotations
 
@@ -19,19 +19,18 @@ from ddpm_core.sampling import Run
 from .forward import from_picture
 
 PROPOSALS, STEPS = 8, 50
-STRETCH = 5  # steps that are walked before they are gone back over
+STRETCH = 5  # steps that are walked before they are walked again
 MAX_RESAMPLE = 10
 
 
 def fill_request(
-    model: Model, label: int | str = "none", seed: int = 0, steps: int | None = None, **more
+    model: Model, label: int | str = "none", seed: int = 0, steps: int | None = None, **changes
 ) -> Request:
-    """The request that fills a hole unless another is asked for: eight proposals by DDIM with
-    eta = 1."""
+    """The default request that fills a hole: eight proposals by DDIM with eta = 1."""
     few = min(STEPS, model.schedule.num_timesteps)
     steps = few if steps is None else steps
-    usual = Request(n=PROPOSALS, label=label, seed=seed, steps=steps, sampler="ddim", eta=1.0)
-    return replace(usual.as_meant(model), **more).for_model(model)
+    default = Request(n=PROPOSALS, label=label, seed=seed, steps=steps, sampler="ddim", eta=1.0)
+    return replace(default.as_meant(model), **changes).for_model(model)
 
 
 def fill_run(model: Model, picture: np.ndarray, hole: np.ndarray, request: Request) -> Run:
@@ -50,11 +49,11 @@ def fill_run(model: Model, picture: np.ndarray, hole: np.ndarray, request: Reque
 
 
 def filling(run: Run, resample: int = 1, stretch: int = STRETCH) -> Iterator[tuple[Step, bool]]:
-    """The steps of a run, each stretch of them walked ``resample`` times (RePaint, Lugmayr et al.
-    2022, section 4.2): noised anew between, the rest can adapt to what is known.
+    """The steps of a run; each stretch of them is walked ``resample`` times (RePaint, Lugmayr et
+    al. 2022, section 4.2). New noise in between lets the rest adapt to what is known.
 
     Yields:
-        a step, and whether it is kept: in the last walk over its stretch.
+        a step, and whether it is kept: it is in the last walk over its stretch.
     """
     check_int("resample", resample, 1, MAX_RESAMPLE)
     total, step = run.model.schedule.num_timesteps, None
@@ -71,10 +70,10 @@ def filling(run: Run, resample: int = 1, stretch: int = STRETCH) -> Iterator[tup
 
 def fill_calls(run: Run, resample: int = 1, stretch: int = STRETCH) -> list[int]:
     """Evaluations of the network for each image, at the start and at every step that is kept."""
-    once, found = run.calls(), [0]
-    for step in range(1, len(once)):
+    calls, totals = run.calls(), [0]
+    for step in range(1, len(calls)):
         first = (step - 1) // stretch * stretch
-        last = min(first + stretch, len(once) - 1)
-        before = resample * once[first] + (resample - 1) * (once[last] - once[first])
-        found.append(before + once[step] - once[first])
-    return found
+        last = min(first + stretch, len(calls) - 1)
+        before = resample * calls[first] + (resample - 1) * (calls[last] - calls[first])
+        totals.append(before + calls[step] - calls[first])
+    return totals

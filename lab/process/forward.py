@@ -1,4 +1,4 @@
-"""The forward process of a picture, and pictures led there and back."""
+"""The forward process of a picture; bringing pictures back from noise; inversion by DDIM."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from ddpm_core.schedules import Schedule, spaced_timesteps
 REACH = 4.0
 # From black, -1, to white, 1: the peak of the signal in a signal-to-noise ratio.
 PEAK = 2.0
-# Of a film of the forward process: 64 x 64 pixels in colour at 1,000 timesteps are within it.
+# The most values in a forward film: 64 x 64 pixels in colour at 1,000 timesteps fit.
 MAX_VALUES = 16 * 10**6
-# Of them are computed in one go: some hundredths of a second, in which nobody else's steps move.
+# Values computed in one go. They take some hundredths of a second; other steps wait meanwhile.
 VALUES_AT_A_TIME = 100_000
-# To which shares of T a picture is noised, to see what the model makes of it: of 1,000 steps the
+# A picture is noised to these shares of T, to see what the model makes of it: of 1,000 steps the
 # times 50, 100, 200, ..., 800 and 1,000.
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 RETURN_STEPS, INVERSION_STEPS = 50, 100
-# Of T, where an inversion turns round: beyond, hardly any image is left to find the way back by.
+# An inversion turns round at this share of T. Beyond, hardly any image is left to lead it back.
 TOP = 0.9
 
 
@@ -73,7 +73,7 @@ def forward_film(model: Model, picture: np.ndarray, seed: int = 0, bins: int = 8
 
     Args:
         picture: uint8 (H, W, C), of the model's shape.
-        seed: of the noise; eq. 4 takes that from which image 0 of the seed would start.
+        seed: of the noise; eq. 4 takes the noise from which image 0 of the seed would start.
     """
     *_, film = noising(model, picture, seed, bins)
     return film
@@ -93,8 +93,8 @@ def noising(
     size = (last + 1, 1, *picture.shape)
     x, by_steps = np.empty(size, np.uint8), np.empty(size, np.uint8)
     density, moments = np.empty((last + 1, bins)), np.empty((2, last + 1))
-    one, part = noise(last), max(1, VALUES_AT_A_TIME // x0.numel())
-    at_once = chain([x0], (q_sample(schedule, x0, t, one) for t in range(last)))
+    eps, part = noise(last), max(1, VALUES_AT_A_TIME // x0.numel())
+    at_once = chain([x0], (q_sample(schedule, x0, t, eps) for t in range(last)))
     walk = chain([x0], stepwise(schedule, x0, noise))
     for time, (state, walked) in enumerate(zip(at_once, walk, strict=True)):
         x[last - time, 0], by_steps[last - time, 0] = to_picture(state), to_picture(walked)
@@ -117,13 +117,13 @@ def stepwise(schedule: Schedule, x0: Tensor, noise: Callable[[int], Tensor]) -> 
     Args:
         x0: (B, C, H, W) or, one for all, (1, C, H, W); in [-1, 1].
         noise: ``t -> (B, C, H, W)``, standard normal, as ``Noise``. The step to ``t`` asks for
-            ``T + 1 + t``: samplers ask for 0 to T, and what they add on the way back must not be
-            the noise that is already there.
+            ``T + 1 + t``: samplers ask for 0 to T, and must not add on the way back the noise
+            that is already there.
     """
     x = x0
     for t in range(schedule.num_timesteps):
-        fresh = noise(schedule.num_timesteps + 1 + t)
-        x = q_step(schedule, check_images(x, fresh.shape), t, fresh.to(x))
+        eps = noise(schedule.num_timesteps + 1 + t)
+        x = q_step(schedule, check_images(x, eps.shape), t, eps.to(x))
         yield x
 
 
@@ -149,11 +149,11 @@ class Return:
     time: int  # from which the picture returns, as a ``ForwardFilm`` counts it: 1 to T
     noised: np.ndarray  # uint8 (H, W, C), the picture with the noise of that time
     state: np.ndarray  # uint8 (H, W, C), what the model has made of it so far
-    arrived: bool  # whether ``state`` is the last one on the way from this time
+    arrived: bool  # True if ``state`` is the last one on the way from this time
 
 
 def return_times(schedule: Schedule) -> list[int]:
-    """The times from which a picture is brought back unless others are asked for."""
+    """The default times from which a picture is brought back."""
     return _times(schedule.num_timesteps)
 
 
@@ -162,13 +162,13 @@ def _times(last: int) -> list[int]:
 
 
 def return_request(
-    model: Model, label: int | str = "none", seed: int = 0, steps: int | None = None, **more
+    model: Model, label: int | str = "none", seed: int = 0, steps: int | None = None, **changes
 ) -> Request:
-    """The request that brings a picture back unless another is asked for: DDIM with eta = 1."""
+    """The default request that brings a picture back: DDIM with eta = 1."""
     few = min(RETURN_STEPS, model.schedule.num_timesteps)
     steps = few if steps is None else steps
-    usual = Request(n=1, label=label, seed=seed, steps=steps, sampler="ddim", eta=1.0)
-    return replace(usual.as_meant(model), **more)
+    default = Request(n=1, label=label, seed=seed, steps=steps, sampler="ddim", eta=1.0)
+    return replace(default.as_meant(model), **changes)
 
 
 def return_work(times: Sequence[int], steps: int) -> int:
@@ -200,8 +200,8 @@ def returns(
 class Inversion:
     """A picture, its noise as DDIM finds it, and the picture again."""
 
-    # uint8 (4, H, W, C): the picture, its noise, what comes back, and four times how far that is
-    # from the picture.
+    # uint8 (4, H, W, C): the picture, its noise, the picture that comes back, and four times the
+    # difference of the two pictures.
     pictures: np.ndarray
     time: int  # where the walk turned round, 1 to T
     steps: int  # each way
@@ -212,7 +212,7 @@ class Inversion:
 def inversion_plan(
     schedule: Schedule, steps: int | None = None, top: int | None = None
 ) -> tuple[int, int]:
-    """(steps each way, the time to turn round at), as asked for or else as is usual."""
+    """(steps each way, the time to turn round at), as given or by default."""
     last = schedule.num_timesteps
     top = max(1, round(TOP * last)) if top is None else check_int("top", top, 1, last)
     steps = min(INVERSION_STEPS, top) if steps is None else check_int("steps", steps, 1, top)
@@ -227,7 +227,7 @@ def inverting(
     top: int | None = None,
 ) -> Iterator[np.ndarray | Inversion]:
     """``round_trip`` of a picture, in float32: after each step the state as a picture, uint8
-    (H, W, C); at the end its account. For ``steps`` and ``top`` see ``inversion_plan``.
+    (H, W, C); at the end the ``Inversion``. For ``steps`` and ``top`` see ``inversion_plan``.
     """
     x0 = from_picture(picture, model.shape).to(model.device)
     steps, top = inversion_plan(model.schedule, steps, top)
@@ -237,16 +237,16 @@ def inverting(
         if step.index == steps:
             noise = to_picture(step.x)
         yield to_picture(step.x)
-    again, rmse = to_picture(step.x), (step.x - x0).square().mean().sqrt()
-    apart = (4 * np.abs(again.astype(int) - picture)).clip(0, 255).astype(np.uint8)
-    pictures = np.stack([picture, noise, again, apart])
+    back, rmse = to_picture(step.x), (step.x - x0).square().mean().sqrt()
+    difference = (4 * np.abs(back.astype(int) - picture)).clip(0, 255).astype(np.uint8)
+    pictures = np.stack([picture, noise, back, difference])
     yield Inversion(pictures, top, steps, float(rmse), float(20 * torch.log10(PEAK / rmse)))
 
 
 def round_trip(
     denoiser: Denoiser, schedule: Schedule, x0: Tensor, steps: int, top: int
 ) -> Iterator[Step]:
-    """Lead images up to the noise that DDIM makes them from, and by DDIM back down.
+    """Invert images to the noise that DDIM makes them from, and denoise that noise by DDIM.
 
     Args:
         denoiser: in float32 throughout: ``model.denoiser(labels, "float32")``.
@@ -255,10 +255,10 @@ def round_trip(
         top: the timestep to turn round at, in [0, T); for how high, see ``ddim_inverse``.
     """
     top = check_int("top", top, 0, schedule.num_timesteps - 1)
-    falling = spaced_timesteps(schedule, steps, start=top)
-    for step in ddim_inverse(denoiser, schedule, check_images(x0, x0.shape), falling[::-1]):
+    timesteps = spaced_timesteps(schedule, steps, start=top)
+    for step in ddim_inverse(denoiser, schedule, check_images(x0, x0.shape), timesteps[::-1]):
         yield step
-    yield from ddim(denoiser, schedule, step.x, falling, clip=False, previous=step)
+    yield from ddim(denoiser, schedule, step.x, timesteps, clip=False, previous=step)
 
 
 # --- pictures ---

@@ -1,4 +1,4 @@
-"""One picture turned into another: both led to their noises, and what lies between denoised."""
+"""One picture turned into another: invert both, then denoise the noises that lie between."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def turning(
 
     Args:
         pictures: the first and the last, uint8 (H, W, C), of the model's shape.
-        labels: of both, a class or "none"; on the way the model is told some of each.
-        n: images, the first and the last being what comes back of the two.
+        labels: of both, a class or "none"; between the pictures they are mixed.
+        n: images; the first and the last are what comes back of the two pictures.
         steps: each way, at most as many as there are timesteps below 9/10 of T.
 
     Yields:
@@ -45,14 +45,14 @@ def turning(
     x0 = torch.cat([from_picture(picture, model.shape) for picture in pictures]).to(model.device)
     _, top = inversion_plan(schedule)
     steps = min(check_int("steps", steps, 1, 10_000), top)
-    asked = [Request(n=1, label=label, steps=1).for_model(model) for label in labels]
-    ends = [request.labels(model, [0])[0] for request in asked]
-    falling = spaced_timesteps(schedule, steps, start=top - 1)
+    requests = [Request(n=1, label=label, steps=1).for_model(model) for label in labels]
+    ends = [request.labels(model, [0])[0] for request in requests]
+    timesteps = spaced_timesteps(schedule, steps, start=top - 1)
     denoiser = model.denoiser(ends, "float32")
-    for step in ddim_inverse(denoiser, schedule, check_images(x0, x0.shape), falling[::-1]):
+    for step in ddim_inverse(denoiser, schedule, check_images(x0, x0.shape), timesteps[::-1]):
         yield to_pictures(step.x)
     places = torch.linspace(0, 1, n, dtype=torch.float64)
     start = great_circle(*step.x.cpu().split(1), places).to(model.device)  # in float64
     mixed = [between(ends, place) for place in places.tolist()]
-    for step in ddim(model.denoiser(mixed, "float32"), schedule, start, falling, clip=False):
+    for step in ddim(model.denoiser(mixed, "float32"), schedule, start, timesteps, clip=False):
         yield to_pictures(step.x)

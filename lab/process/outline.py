@@ -1,4 +1,4 @@
-"""A UNet told block by block, as a figure or a list needs it (report Fig. 1)."""
+"""A UNet, block by block, for a figure or a list (report Fig. 1)."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ KINDS = ("time", "class", "conv", "resnet", "attention", "downsample", "upsample
 class Block:
     """One block of a UNet."""
 
-    name: str  # what it is called, the levels counted from 1, the finest; no other has this name
+    name: str  # unique in the network; levels are counted from 1, the finest
     kind: str  # one of ``KINDS``
     part: str  # one of ``PARTS``
-    # 0 for the finest; of a change of resolution the level that it leaves, going down as well as
+    # 0 for the finest. A change of resolution has the level that it leaves, going down as well as
     # up. None for embeddings.
     level: int | None
-    side: int | None  # height and width of what it returns, in pixels; None for embeddings
-    channels: int  # how many it returns; the width of an embedding
-    parameters: int  # how many weights it has. All blocks together have all of the network's
+    side: int | None  # height and width of its output, in pixels; None for embeddings
+    channels: int  # of its output; the width of an embedding
+    parameters: int  # its number of weights. All blocks together have all of the network's
     modules: tuple[str, ...]  # the names of its modules within the network
     # The name of the block whose output is concatenated to its input, or None.
     skip: str | None = None
@@ -53,28 +53,28 @@ def _embeddings(network: UNet) -> Iterator[Block]:
 
 def _blocks(network: UNet) -> Iterator[Block]:
     side, depth = network.image_size, len(network.down)
-    handed: list[Block] = []
+    skips: list[Block] = []
 
     def block(name, kind, part, level, channels, *modules, skip=None, heads=0):
         count = _count(network, modules)
         return Block(name, kind, part, level, side, channels, count, modules, skip, heads)
 
-    def stage(part, level, path, title, takes=False):
+    def stage(part, level, path, title, has_skips=False):
         """The pairs of a stage: a residual block, and attention where there is any."""
-        held = network.get_submodule(path)
-        for i, (residual, attention) in enumerate(held.pairs()):
+        module = network.get_submodule(path)
+        for i, (residual, attention) in enumerate(module.pairs()):
             width, number = residual.conv2.out_channels, f"{title}.{i + 1}"
-            skip = handed.pop().name if takes else None
+            skip = skips.pop().name if has_skips else None
             names = f"{path}.blocks.{i}", f"{path}.attentions.{i}"
             yield block(f"{number} ResNet", "resnet", part, level, width, names[0], skip=skip)
             if isinstance(attention, Attention):
-                more = {"heads": attention.heads}
+                options = {"heads": attention.heads}
                 yield block(
-                    f"{number} attention", "attention", part, level, width, names[1], **more
+                    f"{number} attention", "attention", part, level, width, names[1], **options
                 )
 
     def last_of_pairs(blocks):
-        """Those whose output is what a pair hands over."""
+        """The blocks whose output a pair hands over."""
         return [
             b
             for b, after in zip(blocks, [*blocks[1:], None], strict=True)
@@ -83,28 +83,28 @@ def _blocks(network: UNet) -> Iterator[Block]:
 
     first = block("input convolution", "conv", "down", 0, network.conv_in.out_channels, "conv_in")
     yield first
-    handed += [first] if network.skip_all else []
-    for level, held in enumerate(network.down):
+    skips += [first] if network.skip_all else []
+    for level, module in enumerate(network.down):
         pairs = list(stage("down", level, f"down.{level}", f"down {level + 1}"))
         yield from pairs
-        handed += last_of_pairs(pairs)
-        if held.resample is not None:
-            width, path = held.resample.conv.out_channels, f"down.{level}.resample"
+        skips += last_of_pairs(pairs)
+        if module.resample is not None:
+            width, path = module.resample.conv.out_channels, f"down.{level}.resample"
             # A strided convolution over 3 pixels; without padding one more is put at one edge.
-            side = (side - 1) // 2 + 1 if held.resample.padding else side // 2
+            side = (side - 1) // 2 + 1 if module.resample.padding else side // 2
             name = f"down {level + 1} to {level + 2}"
             yield (smaller := block(name, "downsample", "down", level, width, path))
-            handed += [smaller] if network.skip_all else []
+            skips += [smaller] if network.skip_all else []
     yield from stage("middle", depth - 1, "mid", "middle")
-    for place, held in enumerate(network.up):
+    for place, module in enumerate(network.up):
         level = depth - 1 - place
-        yield from stage("up", level, f"up.{place}", f"up {level + 1}", takes=True)
-        if held.resample is not None:
-            side = handed[-1].side
-            width, name = held.resample.conv.out_channels, f"up {level + 1} to {level}"
+        yield from stage("up", level, f"up.{place}", f"up {level + 1}", has_skips=True)
+        if module.resample is not None:
+            side = skips[-1].side
+            width, name = module.resample.conv.out_channels, f"up {level + 1} to {level}"
             yield block(name, "upsample", "up", level, width, f"up.{place}.resample")
-    last = ("norm_out", "conv_out")
-    yield block("output convolution", "conv", "up", 0, network.out_channels, *last)
+    modules = ("norm_out", "conv_out")
+    yield block("output convolution", "conv", "up", 0, network.out_channels, *modules)
 
 
 def _count(network: nn.Module, modules: tuple[str, ...]) -> int:

@@ -1,4 +1,4 @@
-"""One picture of a visitor's: from a file, and as a text short enough for a link."""
+"""A visitor's picture: from a file, and as a text short enough for a link."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from PIL import Image
 from ddpm_core.errors import InvalidInput
 from ddpm_core.stills import Still
 
-# 32 x 32 pixels in colour that do not compress at all are within it; a longer address is refused
-# by some servers.
+# It holds 32 x 32 pixels in colour even if they do not compress. Some servers refuse longer
+# addresses.
 MAX_TEXT = 4_200
 MAX_SIDE = 16_384  # of a file's picture, in pixels; 64 million in all
 MAX_PIXELS = 64 * 10**6
-DEEP = ("I", "F")  # modes of more than 8 bits a channel: turned to 8, all is white
+DEEP = ("I", "F")  # modes of more than 8 bits a channel: converted to 8, all is white
 
 
 def pack(picture: np.ndarray) -> str:
@@ -43,7 +43,7 @@ def unpack(text: str, shape: Sequence[int]) -> np.ndarray:
             raise ValueError
         packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         stream = zlib.decompressobj()
-        raw = stream.decompress(packed, size + 1)  # never more, whatever it says
+        raw = stream.decompress(packed, size + 1)  # never more, whatever the text says
         damaged = len(raw) <= size and not stream.eof
     except (ValueError, binascii.Error, zlib.error):
         damaged = True
@@ -60,20 +60,20 @@ def unpack(text: str, shape: Sequence[int]) -> np.ndarray:
 def open_picture(path: str | Path, shape: Sequence[int]) -> np.ndarray:
     """The middle square of a file's picture, uint8 (H, W, C), for a model of ``shape``, (C, H, W).
 
-    One of the right size stays as it is, pixel by pixel. What is transparent becomes black.
+    A picture of the right size keeps its pixels. Transparent pixels become black.
     """
     c, h, w = shape
     try:
         with Path(path).open("rb") as file, Still(file) as picture:
-            about = picture.metadata()
-            (width, height), mode = about["shape"], about["mode"]
+            metadata = picture.metadata()
+            (width, height), mode = metadata["shape"], metadata["mode"]
             if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
                 raise InvalidInput(
                     f"{path} has {width:,} x {height:,} pixels; at most {MAX_PIXELS:,} are read"
                 )
             if mode.startswith(DEEP):
                 raise InvalidInput(f"{path} has pixels of kind {mode}, not of 8 bits")
-            # A camera turns no pixels: it notes how it was held, and browsers heed that.
+            # A camera turns no pixels: it notes how it was held, and browsers respect the note.
             pixels = picture.read(index=0, mode="RGBA", rotate=True, writeable_output=False)
     except InvalidInput:
         raise

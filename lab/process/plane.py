@@ -27,19 +27,19 @@ from ddpm_core.unet import sinusoidal_embedding
 
 LEARNED = 300  # points that the network is shown
 FEWEST_DRAWN, MOST_DRAWN = 5, 300
-REACH = 0.85  # of the data, in each direction
+REACH = 0.85  # the data reach this far in each direction
 TIMESTEPS = 1000
 TRAINING_STEPS = 2500  # about ten seconds of one core
 BATCH = 256
 LEARNING_RATE = 1.5e-2
 UNLABELLED = 0.4  # the share of points whose class is hidden from the network
-SAMPLED = 240  # points on their way
+SAMPLED = 240  # points that a flow samples
 MOST_STEPS = 200
-MOST_FRAMES = 61  # of a flow that are kept
+MOST_FRAMES = 61  # frames that a flow keeps, at most
 MAX_SCALE = 10.0
-LABELS = {"none": None, "0": 0, "1": 1}  # what can be asked for: any point, or one of a class
-GRID, EDGE = 15, 1.5  # arrows to a side, and how far the plane is seen in each direction
-COPIED = 0.01  # as near as this to a point that was learned, a sampled one is that point
+LABELS = {"none": None, "0": 0, "1": 1}  # any point, or a point of one class
+GRID, EDGE = 15, 1.5  # arrows to a side; the view reaches from -EDGE to EDGE
+COPIED = 0.01  # a sampled point this near to a learned one is a copy of it
 
 
 # --- data -------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ def letters(along: np.ndarray, which: np.ndarray) -> np.ndarray:
     return np.where(which[:, None] == 0, _along(A, along), _along(B, along))
 
 
-# Each a list of strokes, each of them a list of corners.
+# A letter is a list of strokes, a stroke is a list of corners.
 A = [[(-0.95, -0.6), (-0.55, 0.65), (-0.15, -0.6)], [(-0.8, -0.15), (-0.3, -0.15)]]
 B = [
     [(0.25, -0.6), (0.25, 0.62), (0.6, 0.62), (0.76, 0.5), (0.76, 0.2), (0.6, 0.05), (0.25, 0.05)],
@@ -74,7 +74,7 @@ B = [
 
 
 def _along(strokes, along: np.ndarray) -> np.ndarray:
-    """Places at these shares of the length of all strokes."""
+    """The points at these shares of the total length of all strokes."""
     pieces = np.array([(a, b) for s in strokes for a, b in zip(s, s[1:], strict=False)])
     ends = np.linalg.norm(pieces[:, 1] - pieces[:, 0], axis=1).cumsum()
     piece = np.searchsorted(ends, along * ends[-1]).clip(max=len(pieces) - 1)
@@ -88,7 +88,7 @@ class Shape:
     """An entry of ``SHAPES``: two classes of points along curves.
 
     Attributes:
-        place: of shares of the way, (N,), and of classes 0 or 1, (N,), to (N, 2) in [-1, 1].
+        place: shares of the way, (N,), and classes 0 or 1, (N,), to points, (N, 2), in [-1, 1].
         spread: standard deviation of the points about their curve.
     """
 
@@ -114,10 +114,10 @@ def packed(drawn: Sequence) -> str:
 
 
 def unpacked(text: object) -> tuple[tuple[float, float, int], ...]:
-    """Points from such a text.
+    """The points in a text of ``packed``.
 
     Raises:
-        InvalidInput: if it is none, or holds too many.
+        InvalidInput: if it is no text of ``packed``, or holds too many points.
     """
     if not isinstance(text, str) or len(text) > 4 * MOST_DRAWN:
         raise InvalidInput(f"what was drawn must be a text of at most {MOST_DRAWN} points")
@@ -131,7 +131,7 @@ def unpacked(text: object) -> tuple[tuple[float, float, int], ...]:
 
 @dataclass(frozen=True)
 class Task:
-    """What is learned; equal tasks give equal networks.
+    """What a network learns; equal tasks give equal networks.
 
     Attributes:
         data: a key of ``SHAPES``, or ``"drawn"``.
@@ -150,10 +150,10 @@ class Task:
         check_choice("data", self.data, [*SHAPES, DRAWN])
         check_choice("schedule", self.schedule, SCHEDULES)
         object.__setattr__(self, "seed", check_int("seed", self.seed, 0, MAX_SEED))
-        drawn = self._checked() if self.data == DRAWN else ()
+        drawn = self._checked_points() if self.data == DRAWN else ()
         object.__setattr__(self, "drawn", drawn)
 
-    def _checked(self) -> tuple:
+    def _checked_points(self) -> tuple:
         if not isinstance(self.drawn, Sequence) or isinstance(self.drawn, str):
             raise InvalidInput("drawn points must be a list")
         if len(self.drawn) < FEWEST_DRAWN:
@@ -164,19 +164,19 @@ class Task:
             if not isinstance(point, Sequence) or isinstance(point, str) or len(point) != 3:
                 raise InvalidInput("a drawn point is a list of x, y and its class")
             x, y, label = point
-            at = (check_float(name, value, -1, 1) for name, value in (("x", x), ("y", y)))
-            points.append((*at, check_int("class of a point", label, 0, 1)))
+            xy = (check_float(name, value, -1, 1) for name, value in (("x", x), ("y", y)))
+            points.append((*xy, check_int("class of a point", label, 0, 1)))
         return tuple(points)
 
     @cached_property
     def points(self) -> Tensor:
-        """What the network is shown, (N, 2)."""
-        return self._made[0]
+        """The points that the network learns, (N, 2)."""
+        return self._dataset[0]
 
     @cached_property
     def labels(self) -> Tensor:
-        """Their classes, (N,), 0 or 1."""
-        return self._made[1]
+        """The classes of the points, (N,), 0 or 1."""
+        return self._dataset[1]
 
     @cached_property
     def noise_schedule(self) -> Schedule:
@@ -184,39 +184,39 @@ class Task:
         return NoiseSchedule.make(**options)
 
     @cached_property
-    def _made(self) -> tuple[Tensor, Tensor]:
+    def _dataset(self) -> tuple[Tensor, Tensor]:
         if self.drawn:
             drawn = torch.tensor(self.drawn)
             return drawn[:, :2].contiguous() * REACH, drawn[:, 2].long()
         shape, noise = SHAPES[self.data], _noise(self, LEARNED)
-        which = np.arange(LEARNED) % 2
+        labels = np.arange(LEARNED) % 2
         along = (np.arange(LEARNED) // 2 + 0.5) / (LEARNED // 2)
-        places = torch.from_numpy(shape.place(along, which)).float()
+        places = torch.from_numpy(shape.place(along, labels)).float()
         points = REACH * places + shape.spread * noise(0)
-        return points.clamp(-1, 1), torch.from_numpy(which)
+        return points.clamp(-1, 1), torch.from_numpy(labels)
 
 
 # --- what predicts the noise ------------------------------------------------------------------
 
 
 def exact(schedule: Schedule, points: Tensor) -> Denoiser:
-    """The best possible prediction where nothing but these points, (N, 2), was ever to be drawn.
+    """The best possible prediction if these points, (N, 2), are all of the data.
 
-    x̂0 is their mean, weighted by how likely each has become x: softmax of -|x - alpha x_i|² / 2
-    sigma². Whatever it denoises ends on one of them.
+    x̂0 is the mean of the points, weighted by how likely each has become x: softmax of
+    -|x - alpha x_i|² / 2 sigma². Every sample ends on one of the points.
     """
 
     def denoise(x: Tensor, t: int) -> Tensor:
         alpha, sigma = schedule.alpha(t), schedule.sigma(t)
-        apart = torch.cdist(x, alpha * points, compute_mode="donot_use_mm_for_euclid_dist")
-        shares = (apart.square() / (-2 * sigma**2)).softmax(dim=1)
-        return (x - alpha * (shares @ points)) / sigma
+        distances = torch.cdist(x, alpha * points, compute_mode="donot_use_mm_for_euclid_dist")
+        weights = (distances.square() / (-2 * sigma**2)).softmax(dim=1)
+        return (x - alpha * (weights @ points)) / sigma
 
     return denoise
 
 
 class Network(nn.Module):
-    """A few layers that are told the place in waves, the time as the UNet is, and the class.
+    """A few layers over the place, its sines and cosines, the time as in the UNet, and the class.
 
     Called as ``network(x, t, labels)`` with (B, 2), (B,), and (B,) or None; label 2 is none.
     """
@@ -235,23 +235,23 @@ class Network(nn.Module):
     def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
         phases = (x[:, :, None] * self.waves).flatten(1)
         labels = torch.full_like(t, 2) if labels is None else labels
-        told = nn.functional.one_hot(labels, 3).to(x.dtype)
+        classes = nn.functional.one_hot(labels, 3).to(x.dtype)
         time = sinusoidal_embedding(t, 32)
-        return self.layers(torch.cat([x, phases.sin(), phases.cos(), time, told], dim=1))
+        return self.layers(torch.cat([x, phases.sin(), phases.cos(), time, classes], dim=1))
 
 
 class Training:
     """A training under way.
 
     Attributes:
-        done, steps: how many of how many steps are done.
-        losses: (done,), of each step.
+        done, steps: the steps done, and all steps.
+        losses: (done,), the loss of each step.
     """
 
     def __init__(self, task: Task):
         self.task, self.done, self.steps = task, 0, TRAINING_STEPS
         self.losses: list[float] = []
-        # Of its own: others compute on the same thread meanwhile.
+        # A generator of its own: others compute on the same thread meanwhile.
         self._random = torch.Generator().manual_seed(task.seed)
         with torch.random.fork_rng():
             torch.manual_seed(task.seed)
@@ -259,39 +259,39 @@ class Training:
         self._optimizer = torch.optim.Adam(self.network.parameters(), LEARNING_RATE, fused=True)
 
     def advance(self, steps: int) -> None:
-        """Take so many steps, or those that are left."""
+        """Take this many steps, or all that are left."""
         for _ in range(min(steps, self.steps - self.done)):
             self._step()
 
     def _step(self) -> None:
         task, random = self.task, self._random
-        which = torch.randint(len(task.points), (BATCH,), generator=random)
+        indices = torch.randint(len(task.points), (BATCH,), generator=random)
         t = torch.randint(TIMESTEPS, (BATCH,), generator=random)
         noise = torch.randn(BATCH, 2, generator=random)
         hidden = torch.rand(BATCH, generator=random) < UNLABELLED
-        labels = task.labels[which].masked_fill(hidden, 2)
-        schedule, x0 = task.noise_schedule, task.points[which]
+        labels = task.labels[indices].masked_fill(hidden, 2)
+        schedule, x0 = task.noise_schedule, task.points[indices]
         loss = denoising_loss(self.network, schedule, x0, t, noise, labels).mean()
         self._optimizer.zero_grad()
         loss.backward()
-        falling = LEARNING_RATE * (0.5 + 0.5 * math.cos(math.pi * self.done / self.steps))
-        self._optimizer.param_groups[0]["lr"] = falling
+        rate = LEARNING_RATE * (0.5 + 0.5 * math.cos(math.pi * self.done / self.steps))
+        self._optimizer.param_groups[0]["lr"] = rate
         self._optimizer.step()
         self.losses.append(loss.item())
         self.done += 1
 
     def curve(self, width: int) -> list[float]:
-        """The loss, averaged over every so many steps."""
+        """The mean loss of every ``width`` steps."""
         parts = [self.losses[i : i + width] for i in range(0, self.done, width)]
         return [sum(part) / len(part) for part in parts]
 
     @torch.no_grad()
     def sample(self, steps: int = 10) -> Tensor:
-        """Points by DDIM from the same noise every time, (P, 2): what it can do by now."""
+        """Points that the network makes now, (P, 2): by DDIM, always from the same noise."""
         task, noise = self.task, _noise(self.task, SAMPLED)
         timesteps = spaced_timesteps(task.noise_schedule, steps)
-        start, walk = noise(TIMESTEPS), SAMPLERS["ddim"]
-        *_, last = walk(learned(self.network), task.noise_schedule, start, timesteps)
+        start, sampler = noise(TIMESTEPS), SAMPLERS["ddim"]
+        *_, last = sampler(learned(self.network), task.noise_schedule, start, timesteps)
         return last.x
 
 
@@ -299,13 +299,13 @@ def learned(network: Network, label: int | None = None, evaluate=None) -> Denois
     """A network as a denoiser of one class, or of none.
 
     Args:
-        evaluate: ``(network, x, t, labels)``, for an ``Engine``; it is called unless given.
+        evaluate: ``(network, x, t, labels)``, for an ``Engine``; by default the network itself.
     """
 
     def denoise(x: Tensor, t: int) -> Tensor:
         labels = torch.full((len(x),), 2 if label is None else label)
-        asked = x, torch.full((len(x),), t), labels
-        return network(*asked) if evaluate is None else evaluate(network, *asked)
+        inputs = x, torch.full((len(x),), t), labels
+        return network(*inputs) if evaluate is None else evaluate(network, *inputs)
 
     return denoise
 
@@ -319,7 +319,7 @@ class Walk:
 
     Attributes:
         label: a key of ``LABELS``.
-        scale: of classifier-free guidance towards the class; 1 is the class itself.
+        scale: of classifier-free guidance towards the class; 1 is the class alone.
 
     Raises:
         InvalidInput: naming what is out of bounds.
@@ -343,11 +343,11 @@ class Flow:
 
     Attributes:
         indices: the steps that are kept, from 0, the noise, to the last.
-        t: at each of these, from T to 0.
-        points: by ``"learned"`` and ``"exact"``, at each of these, (P, 2).
-        fields: the predicted noise at the places of ``grid``, likewise, (G, 2).
-        distance: at each, how far apart the two predictions are: the mean square of their
-            difference, for points noised to this t.
+        t: the time at each of these steps, from T to 0.
+        points: by ``"learned"`` and ``"exact"``, the points at each of these steps, (P, 2).
+        fields: likewise the predicted noise at the places of ``grid``, (G, 2).
+        distance: for each t, the mean squared difference of the two predictions, for points noised
+            to this t.
         calls: evaluations of the network for a point.
     """
 
@@ -357,10 +357,10 @@ class Flow:
         label = LABELS[walk.label]
         self.denoisers = {
             "learned": self._guided(lambda label: learned(network, label, evaluate)),
-            "exact": self._guided(lambda label: exact(task.noise_schedule, _of(task, label))),
+            "exact": self._guided(lambda label: exact(task.noise_schedule, _points(task, label))),
         }
-        kept = np.linspace(0, walk.steps, min(walk.steps + 1, MOST_FRAMES))
-        self.indices = [int(i) for i in np.rint(kept)]
+        steps = np.linspace(0, walk.steps, min(walk.steps + 1, MOST_FRAMES))
+        self.indices = [int(i) for i in np.rint(steps)]
         self.timesteps = spaced_timesteps(task.noise_schedule, walk.steps)
         self.t = [[*self.timesteps, -1][i] + 1 for i in self.indices]
         self.points: dict[str, list[Tensor]] = {name: [] for name in self.denoisers}
@@ -373,25 +373,25 @@ class Flow:
     def check(task: Task, walk: Walk) -> None:
         """Raise InvalidInput unless there are points of the class that is asked for."""
         label = LABELS[walk.label]
-        if label is not None and not len(_of(task, label)):
+        if label is not None and not len(_points(task, label)):
             raise InvalidInput(f"there is no point of the {('first', 'second')[label]} class")
 
-    def _guided(self, of: Callable[[int | None], Denoiser]) -> Denoiser:
+    def _guided(self, make: Callable[[int | None], Denoiser]) -> Denoiser:
         label, schedule = LABELS[self.walk.label], self.task.noise_schedule
         if label is None:
-            return of(None)
+            return make(None)
         strength = Strength([self.walk.scale], 1.0, schedule.num_timesteps)
-        return ClassifierFree(of(label), of(None), strength, schedule, complete=False)
+        return ClassifierFree(make(label), make(None), strength, schedule, complete=False)
 
     def making(self) -> Iterator[None]:
-        """Make it, step by step."""
+        """Make the flow, step by step."""
         noise = _noise(self.task, SAMPLED)
-        kept, start = set(self.indices), noise(TIMESTEPS)
+        indices, start = set(self.indices), noise(TIMESTEPS)
         for name, denoiser in self.denoisers.items():
             schedule, sampler = self.task.noise_schedule, SAMPLERS[self.walk.sampler]
             self.points[name].append(start)
             for step in sampler(denoiser, schedule, start, self.timesteps, noise):
-                if step.index in kept:
+                if step.index in indices:
                     self.points[name].append(step.x)
                 yield
         for t in self.t:
@@ -400,18 +400,18 @@ class Flow:
 
     @torch.no_grad()
     def _compare(self, t: int) -> None:
-        """What both predict on the grid, and how far they are apart for noised points."""
-        points = _of(self.task, LABELS[self.walk.label])
+        """Record both predictions on the grid, and their distance for noised points."""
+        points = _points(self.task, LABELS[self.walk.label])
         noise = _noise(self.task, len(points))(TIMESTEPS + 1)
         x = torch.cat([grid(), q_sample(self.task.noise_schedule, points, t, noise)])
-        found = {name: predict(denoiser, x, t).eps for name, denoiser in self.denoisers.items()}
-        for name, eps in found.items():
+        predicted = {name: predict(denoiser, x, t).eps for name, denoiser in self.denoisers.items()}
+        for name, eps in predicted.items():
             self.fields[name].append(eps[: GRID**2])
-        apart = (found["learned"] - found["exact"])[GRID**2 :]
-        self.distance.append(apart.square().mean().item())
+        difference = (predicted["learned"] - predicted["exact"])[GRID**2 :]
+        self.distance.append(difference.square().mean().item())
 
     def copies(self) -> dict[str, float]:
-        """The share of the points that ended on one that was learned, to within ``COPIED``."""
+        """The share of the points that ended on a learned point, to within ``COPIED``."""
         return {
             name: (torch.cdist(points[-1], self.task.points).amin(1) < COPIED).float().mean().item()
             for name, points in self.points.items()
@@ -426,12 +426,12 @@ def grid() -> Tensor:
 
 
 def _noise(task: Task, points: int) -> Callable[[int], Tensor]:
-    """``t -> (points, 2)``; see ``Noise``, to which they are one image."""
+    """``t -> (points, 2)``; see ``Noise``: it takes all points as one image."""
     noise = Noise(task.seed, [0], (points, 2))
     return lambda t: noise(t)[0]
 
 
-def _of(task: Task, label: int | None) -> Tensor:
+def _points(task: Task, label: int | None) -> Tensor:
     return task.points if label is None else task.points[task.labels == label]
 
 
@@ -443,8 +443,7 @@ SIDE, GAP = 280, 10  # pixels
 
 
 def picture(flow: Flow, frame: int) -> np.ndarray:
-    """A frame of a flow, learned and exact beside each other over what was learned, uint8
-    (H, W, 3)."""
+    """A frame of a flow, learned beside exact, over the points of the task, uint8 (H, W, 3)."""
     share = 1 - flow.t[frame] / TIMESTEPS
     ink = [np.interp(share, (0, 0.5, 1), channel) for channel in TIME.T]
     panes = []

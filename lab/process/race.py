@@ -1,7 +1,7 @@
-"""Several runs on one timeline: two schedules, many samplers, a walk and the same broken.
+"""Several runs on one timeline: two schedules, many samplers, a run with and without an error.
 
-A *lane* is a run of which everything is recorded. A *race* advances the lane that is furthest
-behind, so that all of them are at about the same time at every moment.
+A *lane* is a run with a record of everything. A *race* always advances the lane that is furthest
+behind, so that all lanes are at about the same t.
 """
 
 from __future__ import annotations
@@ -36,43 +36,43 @@ from .report_errors import REPORT_ERRORS
 
 LANE_PANES = ("x", "x0", "eps", "change")
 MAX_LANES = 12
-# The samplers that a newcomer would compare: all of T, and as few steps as each may do with.
+# A newcomer compares all T steps with these few.
 FEW_STEPS = (10, 20, 50)
 ERRORS = ("no-clip", *REPORT_ERRORS)
 LABEL_HEIGHT = 18
 
 
 class Lane(Film):
-    """A run, of which every step is kept as pictures of four panes and as numbers.
+    """A run that keeps every step, as pictures of four panes and as numbers.
 
     Args:
-        name: what it is called beside others.
+        name: of the lane, beside others.
 
     Attributes, besides those of ``Film``:
-        schedule: that the walk goes by; with an error in it, not the model's own.
+        schedule: of the run; a run with an error may have another than the model's own.
         kind: of the model's schedule, a key of ``SCHEDULES``.
         eps: (frames, n, H, W, C), uint8: the noise that goes with x̂0, shown as x_t is; where x̂0
-            is clipped it is not what the network said.
-        change: the same: what the step added to x, relative to its own size (mid-grey is none, the
+            is clipped it is not the network's output.
+        change: likewise what the step added to x, relative to its own size (mid-grey is none, the
             ends are twice its root mean square).
         numbers: by name, (frames,) float, NaN where there is none: ``norm`` and ``change``, root
             mean squares over pixels and images of x_t and of what the step added to it;
             ``straight``, how far x_t is from where it began, as a share of the length of its path
             so far, the mean over images: 1 on a straight line.
-        seconds: spent in its steps, by the clock that they are taken with.
-        failed: why it ended before its last step, if it did: with an error in it, a walk may run
-            out of range.
+        seconds: spent in its steps, by the clock of ``advance``.
+        failed: why the run ended before its last step, if it did: a run with an error may leave
+            the range.
         calls: evaluations of the network for each image.
     """
 
     def __init__(self, model: Model, request: Request, name: str = ""):
         run = Run(model, request)
         self.request, self.name, self.kind = run.request, name, model.schedule.kind
-        self.schedule, self._about = run.schedule, run.describe()
+        self.schedule, self._description = run.schedule, run.describe()
         start, steps = run.start, len(run.timesteps)
         super().__init__(start, steps, run.timesteps[0] + 1)
         self._eps, self._change = np.full_like(self._x, 128), np.full_like(self._x, 128)
-        self._norm, self._moved, self._straight = [_rms(start)], [float("nan")], [float("nan")]
+        self._norm, self._change_rms, self._straight = [_rms(start)], [float("nan")], [float("nan")]
         self.seconds, self.failed = 0.0, ""
         self._state, self._steps = start, run.steps(start)
         self._start, self._length = start, torch.zeros(len(start), dtype=torch.float64)
@@ -80,17 +80,17 @@ class Lane(Film):
 
     @property
     def behind(self) -> int:
-        """The time it has reached, as the report counts it: T for the opening noise."""
+        """The time that the lane has reached, as the report counts it: T at the start."""
         return self.t[-1]
 
     def advance(self, clock: Callable[[], float] = time.perf_counter) -> bool:
         """Take one step; False if there is none left. ``clock`` may leave some seconds out."""
-        begun = clock()
+        start = clock()
         try:
             step = next(self._steps, None)
         except InvalidInput as error:
             step, self.failed = None, str(error)
-        self.seconds += clock() - begun
+        self.seconds += clock() - start
         if step is None:
             self.close()
             return False
@@ -98,21 +98,21 @@ class Lane(Film):
         return True
 
     def close(self) -> None:
-        """End it here; what is recorded is kept, the model is let go."""
+        """End the lane here; it keeps its record and releases the model."""
         self._steps, self._state, self._start = iter(()), None, None
 
     def describe(self, **more) -> str:
-        """Everything that made it, and ``more``, as JSON."""
-        return json.dumps(json.loads(self._about) | more)
+        """Everything that made the run, and ``more``, as JSON."""
+        return json.dumps(json.loads(self._description) | more)
 
     def add(self, step: Step) -> None:
         change = step.x - self._state
-        moved = _rms(change)
+        rms = _rms(change)
         index = self.frames
         self._eps[index] = _pixels(step.eps)
-        self._change[index] = _pixels(change / (2 * max(moved, 1e-12)))
+        self._change[index] = _pixels(change / (2 * max(rms, 1e-12)))
         self._norm.append(_rms(step.x))
-        self._moved.append(moved)
+        self._change_rms.append(rms)
         self._length += _sizes(change)
         self._straight.append(float((_sizes(step.x - self._start) / self._length).mean()))
         self._state = step.x
@@ -148,7 +148,7 @@ class Lane(Film):
             "abar": np.array([self.schedule.abar(t - 1) for t in self.t]),
             "log_snr": self.log_snr,
             "norm": np.array(self._norm),
-            "change": np.array(self._moved),
+            "change": np.array(self._change_rms),
             "straight": np.array(self._straight),
         }
 
@@ -158,11 +158,11 @@ class Race:
 
     Args:
         lanes: model, request and name of each.
-        about: what else tells which race it is; part of ``describe``.
-        max_bytes: that its films may take.
+        about: which race it is; part of ``describe``.
+        max_bytes: the most that its films may take.
 
     Raises:
-        InvalidInput: if there are none or too many, or their films would not fit into memory.
+        InvalidInput: if there are no lanes or too many, or their films would not fit into memory.
     """
 
     def __init__(
@@ -183,7 +183,7 @@ class Race:
         self.lanes, self.about = [Lane(*lane) for lane in lanes], dict(about or {})
 
     def describe(self, **more) -> str:
-        """Everything that made the result, and ``more``, as JSON for the files that leave."""
+        """Everything that made the result, and ``more``, as JSON for downloaded files."""
         return self.lanes[0].describe(**self.about, **more)
 
     def close(self) -> None:
@@ -192,7 +192,7 @@ class Race:
             lane.close()
 
     def steps(self, clock: Callable[[], float] = time.perf_counter) -> Iterator[Lane]:
-        """Advance, yielding the lane that took a step; the one furthest behind is next."""
+        """Advance the lane furthest behind, step by step; yields the lane after each step."""
         under_way = list(self.lanes)
         while under_way:
             lane = max(under_way, key=lambda lane: lane.behind)
@@ -210,11 +210,11 @@ class Race:
         return sum(lane.nbytes for lane in self.lanes)
 
     def moments(self) -> list[int]:
-        """Every time at which any lane has a frame, the earliest of the walk, T, first."""
+        """Every time at which any lane has a frame, from T down."""
         return sorted({t for lane in self.lanes for t in lane.t}, reverse=True)
 
     def frames_at(self, moment: int) -> list[int]:
-        """For every lane its last frame that is not beyond a time; the first, at least."""
+        """For each lane the number of its last frame with t >= ``moment``; at least 0."""
         return [max(0, sum(t >= moment for t in lane.t) - 1) for lane in self.lanes]
 
     def pictures(self, panes=("x",), stride: int = 1, scale: int = 1) -> Pages:
@@ -223,12 +223,12 @@ class Race:
 
 
 class Pages(Sequence):
-    """A race as labelled pictures, (H', W', C), uint8, one for every denoising step of any lane,
-    each laid out when it is asked for.
+    """A race as labelled pictures, (H', W', C), uint8, one for every denoising step of any lane.
+    Each picture is laid out when it is asked for.
 
     Args:
         panes: of each lane, side by side.
-        stride: every how many moments there is a picture; the first and the last always.
+        stride: one picture for every so many moments; the first and the last always.
         scale: whole-number enlargement of the images; the names are not enlarged.
     """
 
@@ -254,12 +254,12 @@ class Pages(Sequence):
             sheets = [grid(getattr(lane, pane)[frame]) for pane in self._panes]
             side_by_side = grid(np.stack(sheets), len(sheets), gap=2)
             cells.append(_labelled(enlarge(side_by_side, scale), lane.name))
-        high, wide, colours = (max(cell.shape[i] for cell in cells) for i in range(3))
-        across = min(4, len(lanes))
-        rows, gap = -(-len(cells) // across), 2 * scale
-        page = np.full((rows * high, across * (wide + gap) - gap, colours), PAPER, np.uint8)
+        height, width, channels = (max(cell.shape[i] for cell in cells) for i in range(3))
+        columns = min(4, len(lanes))
+        rows, gap = -(-len(cells) // columns), 2 * scale
+        page = np.full((rows * height, columns * (width + gap) - gap, channels), PAPER, np.uint8)
         for i, cell in enumerate(cells):
-            y, x = (i // across) * high, (i % across) * (wide + gap)
+            y, x = (i // columns) * height, (i % columns) * (width + gap)
             page[y : y + cell.shape[0], x : x + cell.shape[1]] = cell
         return page
 
@@ -285,7 +285,7 @@ def samplers(
     few: Sequence[int] = FEW_STEPS,
     max_bytes: int = MAX_FILM_BYTES,
 ) -> Race:
-    """All of T by ancestral sampling, beside every other sampler in a few steps, at most T."""
+    """All T steps of ancestral sampling, beside few steps, at most T, of every other sampler."""
     total, about = model.schedule.num_timesteps, {"race": "samplers", "few": list(few)}
     few = [n for n in few if n <= total]
     lanes = [(replace(request, sampler="ddpm", steps=total), f"{SAMPLERS['ddpm'].label} {total}")]
@@ -297,19 +297,19 @@ def samplers(
 
 
 def broken(model: Model, request: Request, error: str, max_bytes: int = MAX_FILM_BYTES) -> Race:
-    """A request as it should be, beside the same with one of ``ERRORS`` in it."""
+    """A request without an error, beside the same request with one of ``ERRORS``."""
     check_choice("error", error, ERRORS)
-    sound = replace(request, fault="none", clip=True)
-    wrong = replace(sound, clip=False) if error == "no-clip" else replace(sound, fault=error)
+    correct = replace(request, fault="none", clip=True)
+    wrong = replace(correct, clip=False) if error == "no-clip" else replace(correct, fault=error)
     names = ("x0 clipped", "no-clip") if error == "no-clip" else ("as it should be", error)
-    lanes = [(model, r, name) for r, name in zip((sound, wrong), names, strict=True)]
+    lanes = [(model, r, name) for r, name in zip((correct, wrong), names, strict=True)]
     return Race(lanes, {"race": "break", "error": error}, max_bytes)
 
 
 def _labelled(pixels: np.ndarray, name: str) -> np.ndarray:
     if not name:
         return pixels
-    label = _written(name, pixels.shape[1])
+    label = _name_picture(name, pixels.shape[1])
     shape = (LABEL_HEIGHT + pixels.shape[0], label.shape[1], pixels.shape[2])
     page = np.full(shape, PAPER, np.uint8)
     page[:LABEL_HEIGHT], page[LABEL_HEIGHT:, : pixels.shape[1]] = label, pixels
@@ -317,11 +317,11 @@ def _labelled(pixels: np.ndarray, name: str) -> np.ndarray:
 
 
 @lru_cache(64)  # once, not for every frame
-def _written(name: str, least: int) -> np.ndarray:
-    """(height, width, 1), uint8: a name, on paper that is wide enough for it."""
+def _name_picture(name: str, least: int) -> np.ndarray:
+    """(height, width, 1), uint8: a picture of a name, at least ``least`` pixels wide."""
     font = ImageFont.load_default(size=12)
-    wide = max(least, round(font.getlength(name)) + 4)
-    label = Image.new("L", (wide, LABEL_HEIGHT), PAPER)
+    width = max(least, round(font.getlength(name)) + 4)
+    label = Image.new("L", (width, LABEL_HEIGHT), PAPER)
     ImageDraw.Draw(label).text((2, LABEL_HEIGHT / 2), name, fill=0, font=font, anchor="lm")
     return np.asarray(label)[..., None]
 

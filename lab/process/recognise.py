@@ -1,9 +1,9 @@
-"""What a diffusion model takes a picture for: the class under which it guesses the noise best.
+"""The class that a diffusion model sees in a picture: the one under which it guesses noise best.
 
 After Li et al. 2023, "Your Diffusion Model is Secretly a Zero-Shot Classifier" (arXiv:2303.16203):
 the picture is noised, the network is asked for the noise once for every class, and the class with
-the smallest mean error wins. All classes share t and the noise: their errors differ far less than
-those of two noises do.
+the smallest mean error wins. All classes share t and the noise, because the errors of two classes
+differ far less than those of two noises.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from ddpm_core.schedules import Schedule
 from .forward import from_picture
 
 ROUNDS = 24
-# The shares of the picture in the variance, ᾱ, between which it is noised. With more of it left
-# every class does as well, for the picture itself says what it is; with less, none can tell.
+# The picture is noised until its share of the variance, ᾱ, is between these. With more of it left
+# every class does equally well, because the picture itself shows its class. With less, no class
+# stands out.
 FROM, TO = 0.5, 0.005
 
 
@@ -35,7 +36,7 @@ class Opinion:
     """How well the noise was guessed so far.
 
     Attributes:
-        rounds: how many pairs of t and noise so far, and how many there will be.
+        rounds: the number of pairs of t and noise so far, and of all.
         errors: (B, labels), float64: the mean squared error of eps under each label, over rounds
             and pixels.
     """
@@ -49,9 +50,9 @@ class Thought:
     """What a model takes a picture for, so far.
 
     Attributes:
-        round, rounds: so many of so many pairs of t and noise.
-        gains: of each class, by what share the error of the guess is smaller than that of a
-            network told nothing; of a model that cannot be told nothing, than the mean of all.
+        round, rounds: the number of pairs of t and noise so far, and of all.
+        gains: for each class, by what share the error of the guess is smaller than without a
+            class; if the model always needs a class, than the mean error of all.
         judged: the judge's probability of each class; empty if no judge knows these classes.
     """
 
@@ -64,7 +65,7 @@ class Thought:
 def thoughts(
     model: Model, picture: np.ndarray, rounds: int = ROUNDS, seed: int = 0
 ) -> Iterator[Thought]:
-    """What a model takes one picture for, and what the judge does.
+    """What a model takes one picture for, after every round, and what the judge does.
 
     Args:
         picture: uint8 (H, W, C), of the model's shape.
@@ -78,14 +79,13 @@ def thoughts(
                 judged = judge.log_probs(x0)[0].exp().tolist()
     for opinion in recognising(model, x0, labels, rounds, seed):
         errors = opinion.errors[0]
-        classes = errors[: len(model.classes)]
-        untold = errors[-1] if labels[-1] is None else classes.mean()
-        yield Thought(*opinion.rounds, (1 - classes / untold).tolist(), judged)
+        class_errors = errors[: len(model.classes)]
+        baseline = errors[-1] if labels[-1] is None else class_errors.mean()
+        yield Thought(*opinion.rounds, (1 - class_errors / baseline).tolist(), judged)
 
 
 def asked_classes(model: Model) -> list[Label]:
-    """The labels that are compared: every class, and last of all None if the model can be told
-    nothing.
+    """The labels that are compared: every class, then None if the model can do without a class.
 
     Raises:
         InvalidInput: for a model of fewer than two classes.
@@ -96,8 +96,8 @@ def asked_classes(model: Model) -> list[Label]:
 
 
 def round_times(schedule: Schedule, rounds: int = ROUNDS) -> list[int]:
-    """The t of every round, at most as many as there are: even between ᾱ = 0.5 and 0.005, in an
-    order that has seen all of that range early."""
+    """The t of every round, at most as many as there are: evenly spaced from ᾱ = 0.5 to 0.005, in
+    an order that covers the whole range early."""
     shares = schedule.signals**2
     low, high = (min(int((shares > share).sum()), len(shares) - 1) for share in (FROM, TO))
     count = min(check_int("rounds", rounds, 1, 10_000), high - low + 1)
@@ -114,12 +114,12 @@ def recognising(
     images: Sequence[int] = (0,),
     dtype: str = "auto",
 ) -> Iterator[Opinion]:
-    """Compare labels by how well a model guesses the noise in images that it is told they label.
+    """Compare labels: how well does a model guess the noise in images when it is told each label?
 
     Args:
         x0: (B, C, H, W) in [-1, 1].
         rounds: pairs of t and noise; each takes one evaluation of the network for every label.
-        seed, images: whose noise it is; that of image k is the same for every label.
+        seed, images: of the noise; image k has the same noise for every label.
 
     Yields:
         the running means, after every round.
@@ -130,8 +130,8 @@ def recognising(
     for done, t in enumerate(times, 1):
         eps = noise(model.schedule.num_timesteps + 1 + t).to(model.device)
         x = q_sample(model.schedule, x0.to(eps), t, eps)
-        x, eps = (it.repeat_interleave(len(labels), 0) for it in (x, eps))
+        x, eps = (tensor.repeat_interleave(len(labels), 0) for tensor in (x, eps))
         with torch.no_grad():
-            wrong = predict(denoiser, x, t).eps - eps
-        total = total + wrong.square().flatten(1).mean(1).cpu().double().view(len(x0), -1)
+            error = predict(denoiser, x, t).eps - eps
+        total = total + error.square().flatten(1).mean(1).cpu().double().view(len(x0), -1)
         yield Opinion((done, len(times)), (total / done).numpy())

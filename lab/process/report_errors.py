@@ -1,8 +1,8 @@
-"""The errors of the report and its code, to be reinserted one at a time where they act at sampling.
+"""The errors of the report and its code that act at sampling, each to be put back by itself.
 
-Each changes the walk and nothing else: the network is the one that was trained without the error.
-What an error does is to be looked at and measured, not presumed. That the report's code never
-clips x̂0 (src/diffusion_model.py) is not among them: it is ``Request.clip``.
+Each changes sampling and nothing else: the network was trained without the error. The effect of an
+error is looked at and measured, not presumed. One error is not here: the report's code never clips
+x̂0 (src/diffusion_model.py), see ``Request.clip``.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from ddpm_core.errors import InvalidInput
 from ddpm_core.faults import FAULTS, Fault
 from ddpm_core.schedules import NoiseSchedule, Schedule
 
-# The repository that the report names (section 2.6). Wherever something is said of the report's
-# code, it is of this commit, and the file is named.
+# The repository that the report names (section 2.6). Whatever we say about the report's code is
+# about this commit, and names the file.
 REPORT_CODE = "czekluk/02456_Group_44_DDPM_Project on GitHub, commit e640d59"
 FIRST_BETA = 1e-3
-# Stands for the 1 that alphas_cumprod begins with when it is off by one, which divides by 0.
+# When alphas_cumprod is off by one, it begins with 1, which divides by 0: this stands for that 1.
 ALMOST_ONE = 1 - 1e-8
 
 
@@ -71,9 +71,9 @@ class MissingRoot(Fault):
         _check_betas("missing-root", schedule)
 
     def noise(self, noise, schedule, timesteps):
-        # DDPM multiplies by sqrt(beta) of the stride; once more by it makes beta.
-        falling = pairwise([*timesteps, -1])
-        roots = {t: math.sqrt(1 - schedule.abar(t) / schedule.abar(below)) for t, below in falling}
+        # DDPM multiplies by sqrt(beta) of the stride; a second sqrt(beta) makes beta.
+        pairs = pairwise([*timesteps, -1])
+        roots = {t: math.sqrt(1 - schedule.abar(t) / schedule.abar(below)) for t, below in pairs}
         return lambda t: noise(t) * roots[t]
 
 

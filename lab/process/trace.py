@@ -26,8 +26,8 @@ PICTURES, FIELDS = ("uncond", "cond", "guided"), ("push", "gradient")
 def reported(run: Run, x: Tensor | None = None, previous: Step | None = None) -> Iterator[Step]:
     """The steps of a run, each with what guidance did and what the judge sees in it.
 
-    Besides the ``extras`` of ``guidance`` they have ``p``, (B, K), p(class | x̂0), if the dataset of
-    the model has a judge. For ``x`` and ``previous`` see ``Run.steps``.
+    Their ``extras`` are those of ``guidance``, and ``p``, (B, K), p(class | x̂0), if the model's
+    dataset has a judge. For ``x`` and ``previous`` see ``Run.steps``.
     """
     steps = run.steps(x, previous, report=True)
     if "judge" not in roles_for(run.model):
@@ -43,11 +43,11 @@ def _judged(steps: Iterator[Step], judge: Classifier) -> Iterator[Step]:
 
 
 class Trace:
-    """A record of ``reported`` steps; memory taken at the start.
+    """A record of ``reported`` steps; it takes its memory at the start.
 
     Args:
         run: whose steps will be recorded.
-        keep: how many states are kept as they are; those between are computed again.
+        keep: how many states are kept; ``state`` computes those between again.
 
     Attributes (N steps so far, B images, K classes):
         indices, t: (N,) lists: step numbers, and the timesteps the network was evaluated at.
@@ -72,8 +72,8 @@ class Trace:
                 f"a record of {batch} images and {steps} steps takes {size / 2**20:,.0f} MiB, more "
                 f"than the {MAX_BYTES // 2**20} allowed; take fewer images or steps"
             )
-        self._kept: dict[int, Step] = {}
-        self._wanted = {round(i) for i in np.linspace(1, steps, min(keep, steps))}
+        self._states: dict[int, Step] = {}
+        self._state_indices = {round(i) for i in np.linspace(1, steps, min(keep, steps))}
         self.indices: list[int] = []
         self.t: list[int] = []
         self._p: list[np.ndarray] = []
@@ -82,10 +82,10 @@ class Trace:
         self._fields = np.full((2, steps, batch, h, w), np.nan, np.float32)
 
     def record(self, steps: Iterator[Step], before: Tensor | None = None) -> Iterator[Step]:
-        """Pass a run's steps through, keeping an account of each.
+        """Pass a run's steps through and record each.
 
         Args:
-            before: the state they start from, unless it is the run's own start.
+            before: the state before the first step; the run's own start unless given.
         """
         x = self.run.start if before is None else before
         for step in steps:
@@ -94,20 +94,20 @@ class Trace:
             yield step
 
     def state(self, index: int) -> Step:
-        """The state after a recorded step, equal to what it was: to the last bit where the model's
-        steps are its own, and but for rounding where an engine puts those of many into one batch.
+        """The state after a recorded step: exact to the last bit, or but for rounding where an
+        engine evaluates the steps of several runs in one batch.
 
-        The nearest kept state before it is taken up, and the steps since are done again.
+        It starts from the nearest kept state before, and takes the steps since then again.
         """
         if not self.indices:
             raise InvalidInput("no step is recorded yet")
         index = check_int("step", index, self.indices[0], self.indices[-1])
-        known = max(i for i in self._kept if i <= index)
-        found = self._kept[known]
-        if known != index:
-            again = reported(self.run, previous=found)
-            found = next(step for step in again if step.index == index)
-        return replace(found, extras={})
+        nearest = max(i for i in self._states if i <= index)
+        state = self._states[nearest]
+        if nearest != index:
+            steps = reported(self.run, previous=state)
+            state = next(step for step in steps if step.index == index)
+        return replace(state, extras={})
 
     @property
     def p(self) -> np.ndarray | None:
@@ -120,7 +120,7 @@ class Trace:
 
     @property
     def nbytes(self) -> int:
-        states = sum(s.x.nbytes + s.x0.nbytes + s.eps.nbytes for s in self._kept.values())
+        states = sum(s.x.nbytes + s.x0.nbytes + s.eps.nbytes for s in self._states.values())
         return self._numbers.nbytes + self._pictures.nbytes + self._fields.nbytes + states
 
     def __getattr__(self, name):
@@ -130,25 +130,25 @@ class Trace:
         raise AttributeError(name)
 
     def _add(self, step: Step, before: Tensor) -> None:
-        at, told, schedule = len(self.indices), step.extras, self.run.schedule
+        place, extras, schedule = len(self.indices), step.extras, self.run.schedule
         self.indices.append(step.index)
         self.t.append(step.t)
-        if "p" in told:
-            self._p.append(told["p"].float().cpu().numpy())
+        if "p" in extras:
+            self._p.append(extras["p"].float().cpu().numpy())
         for row, name in enumerate(NUMBERS):
-            if name in told:
-                self._numbers[row, at] = told[name].cpu().numpy()
+            if name in extras:
+                self._numbers[row, place] = extras[name].cpu().numpy()
         for row, name in enumerate(("uncond", "cond")):
-            if name in told:
-                x0 = x0_from_eps(schedule, before, step.t, told[name])
-                self._pictures[row, at] = to_pictures(torch.nan_to_num(x0))
-        self._pictures[2, at] = to_pictures(step.x0)
+            if name in extras:
+                x0 = x0_from_eps(schedule, before, step.t, extras[name])
+                self._pictures[row, place] = to_pictures(torch.nan_to_num(x0))
+        self._pictures[2, place] = to_pictures(step.x0)
         for row, name in enumerate(FIELDS):
-            if name in told:
-                self._fields[row, at] = told[name].mean(1).cpu().numpy()
-        # The first one always: a run that goes on from another's step has no state 1.
-        if step.index in self._wanted or not self._kept:
-            self._kept[step.index] = replace(step, extras={})
+            if name in extras:
+                self._fields[row, place] = extras[name].mean(1).cpu().numpy()
+        # The first is always kept: a run that goes on from another's step has no state 1.
+        if step.index in self._state_indices or not self._states:
+            self._states[step.index] = replace(step, extras={})
 
 
 def trace_bytes(shape: tuple[int, ...], steps: int, keep: int = KEEP) -> int:

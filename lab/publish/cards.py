@@ -1,4 +1,4 @@
-"""What was measured, on the card of the checkpoint that it was measured of."""
+"""The measured figures of a checkpoint, on its card."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ddpm_core.model import Config
 from ..measure import as_reported, results
 from ..measure.protocol import distance, sampled, words
 
-# Not "fid": whoever compares figures of that name on the Hub takes them for Inception's.
+# Not "fid": on the Hub, readers take figures of that name for Inception's.
 DISTANCE = "frechet-distance"
 
 
 def figures(folder: Path) -> list[Figure]:
-    """The results in a checkpoint's folder that are of its weights, as its card tells of them.
+    """The results in a checkpoint's folder that are of its weights, as figures of its card.
 
-    Of what was sampled otherwise than the model is meant to be, with one of the report's errors
-    or without clipping, or measured in the report's way, the line is told and the value kept out of
-    the card's metadata, where one figure looks like another.
+    A figure has no value in the card's metadata, where one figure looks like another, if the
+    samples have one of the report's errors or other clipping than the model is meant to have, or
+    if it was measured in the report's way. Its line stays on the card.
     """
     config = checkpoints.read_config(folder)
-    found = [_figure(result, config) for result in results.current(folder)]
-    return sorted(found, key=_place)
+    entries = [_figure(result, config) for result in results.current(folder)]
+    return sorted(entries, key=_place)
 
 
 def rewrite(folder: Path, name: str = "") -> None:
@@ -34,19 +34,19 @@ def rewrite(folder: Path, name: str = "") -> None:
 
 
 def text(folder: Path, name: str = "") -> str:
-    """The card that ``rewrite`` writes; to be asked for before something is measured for it."""
+    """The card that ``rewrite`` writes; make it before a measurement to see that it can be made."""
     model = checkpoints.load(folder, device="cpu")
-    told = [model.config, model.unet.state_dict(), model.training, figures(folder)]
-    return render(name or folder.name, *told, (folder / checkpoints.PICTURE).is_file())
+    parts = [model.config, model.unet.state_dict(), model.training, figures(folder)]
+    return render(name or folder.name, *parts, (folder / checkpoints.PICTURE).is_file())
 
 
 def _figure(result: dict, config: Config) -> Figure:
     kind, about, sound = result["kind"], result["protocol"], True
     split = about.get("reference", {}).get("split")
     if "request" in about:
-        asked = about["request"]
-        usual = (asked.get("fault", "none"), asked.get("clip", True))
-        sound = usual == ("none", config.sampling.get("clip", True))
+        request = about["request"]
+        choices = (request.get("fault", "none"), request.get("clip", True))
+        sound = choices == ("none", config.sampling.get("clip", True))
     if kind == "bound":
         how = f"variance {about['variance']}, told {about['told']}, seed {about['seed']}"
         how = f"{about['n']:,} images, {about['evaluations']:,} timesteps of each, {how}"

@@ -1,4 +1,4 @@
-"""From a run folder to a checkpoint that ships: weights, a card and, of samples, a grid."""
+"""From a run folder to a checkpoint that ships: weights, a card and a grid of samples."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ PICTURE = Request(n=64, sampler="dpm_solver_pp", steps=20)
 def ship(
     run: Path, name: str | None = None, home: Path | None = None, device: str = "auto"
 ) -> Path:
-    """Copy a run's EMA weights to ``checkpoints/NAME``, with a card; of a diffusion model also
+    """Copy a run's EMA weights to ``checkpoints/NAME``, with a card; for a diffusion model also
     ``samples.png``.
 
     Args:
         run: a run folder (its ``checkpoint/`` is taken) or a checkpoint folder.
         name: of the checkpoint; that of the run folder unless given.
-        device: that samples.
+        device: for sampling.
 
     Returns:
         The new folder.
     """
     source = checkpoints.find(run)
     target = (home or checkpoints.HOME) / (name or run.name)
-    licensed = {"license": "mit"}  # as this repository, in which it then lies
+    licensed = {"license": "mit"}  # the license of this repository, which then holds the checkpoint
     if checkpoints.holds_classifier(source):
-        it = checkpoints.load_classifier(source, device="cpu")
-        training = licensed | it.training
-        checkpoints.write_folder(target, it.config, it.net.state_dict(), training)
+        classifier = checkpoints.load_classifier(source, device="cpu")
+        training = licensed | classifier.training
+        checkpoints.write_folder(target, classifier.config, classifier.net.state_dict(), training)
         return target
     model = checkpoints.load(source, device="cpu")
     config, training = model.config, licensed | model.training
     if (target / checkpoints.CONFIG).is_file():
-        # Found by measuring, of which a training knows nothing.
+        # These settings come from measurements. A training does not know them.
         config = replace(config, sampling=checkpoints.read_config(target).sampling)
     checkpoints.write_folder(target, config, model.unet.state_dict(), training)
     model = checkpoints.load(target, device=device)  # by the name that the picture's note has
@@ -49,5 +49,5 @@ def ship(
     request = replace(PICTURE, steps=steps).for_model(model)
     note = Run(model, request, images=[]).describe()
     save_png(grid(sample(model, request)), target / checkpoints.PICTURE, scale=2, note=note)
-    cards.rewrite(target)  # which shows it
+    cards.rewrite(target)  # the card shows the picture
     return target

@@ -1,4 +1,4 @@
-"""This project as a Space, and a checkpoint with what was measured of it as a model repository."""
+"""This project as a Space, and a checkpoint with its measured figures as a model repository."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*.part", "*.pyi")
 
 
 def measured_folder(name: str | Path, repo_id: str, target: Path, license: str = "") -> Path:
-    """``publish.model_folder``, with what was measured of these weights, on the card too."""
+    """``publish.model_folder``, with the results of these weights, on the card too."""
     publish.model_folder(name, repo_id, target, license)
     source = checkpoints.find(Path(name))
     if (source / results.FOLDER).is_dir():
@@ -52,8 +52,8 @@ def space_folder(repo_id: str, target: Path, root: Path = ROOT) -> Path:
 def front_matter(space: Path) -> str:
     """``space.yaml`` as the front matter of a README, its comments left out."""
     lines = space.read_text(encoding="utf-8").splitlines()
-    kept = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    return "\n".join(["---", *kept, "---", ""])
+    settings = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    return "\n".join(["---", *settings, "---", ""])
 
 
 def _body(page: str) -> str:

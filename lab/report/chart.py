@@ -8,7 +8,7 @@ from html import escape
 
 WIDTH, HEIGHT = 720, 300
 LEFT, RIGHT, TOP, BOTTOM = 64, WIDTH - 16, 36, HEIGHT - 48
-# Both read on white and on black: the chart takes its ink from where it stands.
+# Both are readable on white and on black: the chart takes the ink of the page around it.
 LOOKS = (
     'stroke="currentColor" stroke-opacity="0.65" stroke-dasharray="2 3"',
     'stroke="#2b8c7c"',
@@ -21,7 +21,7 @@ def lines(series: Mapping[str, Sequence[Point]], title: str, across: str, up: st
 
     Args:
         series: by name, two at most: points (x, y) by rising x.
-        title: what one who cannot see it is told.
+        title: for those who cannot see the chart.
         across, up: the titles of the axes.
     """
     points = [point for line in series.values() for point in line]
@@ -43,8 +43,8 @@ def lines(series: Mapping[str, Sequence[Point]], title: str, across: str, up: st
         parts.append(_rule(LEFT, RIGHT, level, 'stroke="currentColor" stroke-opacity="0.18"'))
         parts.append(_text("y-tick", LEFT - 8, level + 4, f"{y:g}", "end"))
     for x in columns:
-        down, _ = place((x, rows[0]))
-        parts.append(_text("x-tick", down, BOTTOM + 20, f"{x:g}", "middle"))
+        column, _ = place((x, rows[0]))
+        parts.append(_text("x-tick", column, BOTTOM + 20, f"{x:g}", "middle"))
     end = RIGHT
     # The legend is set from the right.
     for (name, line), look in reversed([*zip(series.items(), LOOKS, strict=False)]):

@@ -29,7 +29,7 @@ from . import chart, parts, tables
 from .parts import NEEDS, Part, Picture, Settings, Shot, sentence, walked
 from .training import recorded, trained
 
-# Of the model that was trained twice the training that kept distances.
+# This model was trained twice. The record of this training has distances.
 WATCHED = tables.AGAIN_MODEL
 MOMENTS = 11
 WIDEST = 720
@@ -53,7 +53,7 @@ def curves(settings: Settings) -> Iterator[Part]:
 
 
 def training(home: Path | None, model: str) -> Iterator[Part]:
-    """The same of any model, with the record of its training: yields its ``Part``."""
+    """The curves of any model, with the record of its training: yields their ``Part``."""
     charts, (words, command) = _charts(model, recorded(model, home)), trained(model, home)
     caption = f"{words}. Trained by: {command}"
     yield parts.part(f"training-{model}", caption=caption, charts=charts)
@@ -112,8 +112,8 @@ def samples(settings: Settings, name: str) -> Iterator[Progress | Part]:
             pictures.append((yield from _picture_of(settings, stem, shot)))
         except InvalidInput as error:
             notes[sentence(error)] = None
-    found = {"pictures": tuple(pictures), "notes": tuple(notes)}
-    yield parts.part(name, caption=caption, **found)
+    ours = {"pictures": tuple(pictures), "notes": tuple(notes)}
+    yield parts.part(name, caption=caption, **ours)
 
 
 def _picture_of(settings: Settings, stem: str, shot: Shot):
@@ -132,13 +132,13 @@ def _picture_of(settings: Settings, stem: str, shot: Shot):
 
 
 def _verdict(model, requests: list[Request], rows: list[np.ndarray]) -> str:
-    """What the judge takes the images of each wanted class for, in words; nothing without one."""
+    """Words: how many images the judge takes for the wanted class. Empty without class or judge."""
     if requests[0].label == "none" or "judge" not in roles_for(model):
         return ""
     hits = 0
     for request, images in zip(requests, rows, strict=True):
-        seen = torch.from_numpy(images).permute(0, 3, 1, 2)
-        hits += round(Tally(model, request).add(seen).accuracy * len(images))
+        pictures = torch.from_numpy(images).permute(0, 3, 1, 2)
+        hits += round(Tally(model, request).add(pictures).accuracy * len(images))
     return f"; the judge takes {hits} of {sum(map(len, rows))} for the wanted class"
 
 

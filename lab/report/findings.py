@@ -10,10 +10,10 @@ SECTION = re.compile(r'<a id="(.+?)"></a>\n\n## (.+?)\n\n(.+?)(?=\n<a id=|\Z)', 
 
 
 def findings() -> dict[str, tuple[str, list[str]]]:
-    """By the name of a table: the question that its section asks, and its paragraphs."""
-    found = {}
+    """The question and the paragraphs of each section, by the name of its table."""
+    sections = {}
     for name, question, text in SECTION.findall(FILE.read_text(encoding="utf-8")):
         paragraphs = [" ".join(lines.split()) for lines in text.strip().split("\n\n")]
         # A figure and its error stay in one line.
-        found[name] = question, [it.replace(" ± ", "\u00a0±\u00a0") for it in paragraphs]
-    return found
+        sections[name] = question, [p.replace(" ± ", "\u00a0±\u00a0") for p in paragraphs]
+    return sections

@@ -1,4 +1,4 @@
-"""The report's tables, made again: what they lack is measured, or said to be missing."""
+"""The report's tables, made again: missing figures are measured, or a note says what is missing."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ OWN_WAY = (
     f"{MINIBATCH}, by the logits of {NET}. ± is a standard error between them; the floor is what "
     "as many training images get."
 )
-# What is said of the figures of a table, where they are no judge distances.
+# The words about a table's figures, for tables whose figures are no judge distances.
 OTHERS = {"own-way": OWN_WAY, "beside": "", "guidance": ""}
 
 
 def table(settings: Settings, name: str) -> Iterator[Progress | Part]:
     """A table of ``tables.TABLES``: yields ``Progress``, then its ``Part``."""
-    made = tables.TABLES[name](settings.home)
+    stored = tables.TABLES[name](settings.home)
     notes: dict[str, None] = {}  # in order, each once
     rows = []
-    for row in made.rows:
+    for row in stored.rows:
         cells = []
-        for wanted in row.measured:
-            if wanted and wanted.result is None:
-                wanted = yield from _had(settings, wanted, notes)
-            cells.append(wanted)
+        for cell in row.measured:
+            if cell and cell.result is None:
+                cell = yield from _with_result(settings, cell, notes)
+            cells.append(cell)
         rows.append(replace(row, measured=tuple(cells)))
-    yield replace(_part(replace(made, rows=tuple(rows))), notes=tuple(notes))
+    yield replace(_part(replace(stored, rows=tuple(rows))), notes=tuple(notes))
 
 
 def as_stored(stored: Stored, name: str) -> Iterator[Part]:
@@ -57,29 +57,29 @@ def _part(table: Table) -> Part:
     return parts.part(table.name, caption=caption, table=table)
 
 
-def _had(settings: Settings, wanted: Measurement, notes: dict[str, None]):
-    """It with its result, measured before for the page, or now; without one where that cannot be.
-    What stands in the way is noted, and asked for once."""
-    if settings.lacks(wanted.model):
-        notes[sentence(NEEDS.format(wanted.model))] = None
-        return wanted
-    model = checkpoints.load(wanted.model, settings.home, device=settings.device)
-    kept, without = settings.out / "measured" / wanted.model, f"No data of {model.config.dataset}"
-    options = {"reference": wanted.reference, "as_reported": wanted.own_way, "root": settings.root}
+def _with_result(settings: Settings, cell: Measurement, notes: dict[str, None]):
+    """The cell with its result, measured before for the page, or now; without one if that fails.
+    The reason goes into ``notes``; data that are missing are asked for once."""
+    if settings.lacks(cell.model):
+        notes[sentence(NEEDS.format(cell.model))] = None
+        return cell
+    model = checkpoints.load(cell.model, settings.home, device=settings.device)
+    folder, missing = settings.out / "measured" / cell.model, f"No data of {model.config.dataset}"
+    options = {"reference": cell.reference, "as_reported": cell.own_way, "root": settings.root}
     options |= {"home": settings.cache, "batch": settings.batch}
     try:
-        # Those beside the page may be older than the checkpoint, or than its judge.
-        of = checkpoints.find(wanted.model, settings.home)
-        found = next(filter(wanted.matches, results.current(kept, "fid", of=of)), None)
-        if found is None and settings.budget.measure and not _noted(notes, without):
-            found = yield from passed(measure_fid(model, wanted.request, **options))
-            results.save(kept, found)
-        return replace(wanted, result=found)
+        # Results beside the page may be older than the checkpoint, or than its judge.
+        checkpoint = checkpoints.find(cell.model, settings.home)
+        result = next(filter(cell.matches, results.current(folder, "fid", of=checkpoint)), None)
+        if result is None and settings.budget.measure and not _noted(notes, missing):
+            result = yield from passed(measure_fid(model, cell.request, **options))
+            results.save(folder, result)
+        return replace(cell, result=result)
     except DataError as error:
-        notes[f"{without}: {sentence(error)}"] = None
+        notes[f"{missing}: {sentence(error)}"] = None
     except InvalidInput as error:
         notes[sentence(error)] = None
-    return wanted
+    return cell
 
 
 def _noted(notes: dict[str, None], beginning: str) -> bool:

@@ -1,4 +1,4 @@
-"""A figure that can be had: which stored result is its, and which command measures it."""
+"""A figure that can be measured: the stored result that has it, the command that measures it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ..measure.shards import NOT_IN_KEY
 class Figure:
     """A number of a result."""
 
-    # None where the measurement has none, as the class of images that were told none.
+    # None where the measurement has none, such as the accuracy of samples that were told no class.
     value: float | None
     error: float | None = None  # its standard error, None if that is not known
     percent: bool = False  # whether it is a share
@@ -38,10 +38,10 @@ def fid(result: dict) -> Figure:
 
 
 def share(result: dict) -> Figure:
-    """Of samples that the judge takes for the wanted class."""
-    found = result["accuracy"]
-    # Where all or none are, the usual error is 0, which is not to be believed.
-    return Figure(found, result["error"] if found not in (0, 1) else None, percent=True)
+    """The share of samples that the judge takes for the wanted class."""
+    accuracy = result["accuracy"]
+    # If all or none are, the usual error is 0, which is not credible.
+    return Figure(accuracy, result["error"] if accuracy not in (0, 1) else None, percent=True)
 
 
 def apart(result: dict) -> Figure:
@@ -51,9 +51,9 @@ def apart(result: dict) -> Figure:
 
 def near(result: dict) -> Figure:
     """The share of samples near a training image."""
-    found, about = result["memorised"], result["protocol"]
-    error = memorised_error(found, about["n"], about["compared_with"], about["quantile"])
-    return Figure(found, error if 0 < found < 1 else None, percent=True)
+    memorised, about = result["memorised"], result["protocol"]
+    error = memorised_error(memorised, about["n"], about["compared_with"], about["quantile"])
+    return Figure(memorised, error if 0 < memorised < 1 else None, percent=True)
 
 
 def bits(result: dict) -> Figure:
@@ -68,10 +68,10 @@ def loss(quarter: int) -> Callable[[dict], Figure]:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A figure that can be had."""
+    """A figure that can be measured."""
 
     model: str  # a checkpoint's name
-    request: Request  # what is sampled; of a bound, its number of images
+    request: Request  # what is sampled; for a bound, its number of images
     reference: str = "test"  # of a FID: ``"train"`` or ``"test"``
     own_way: bool = False  # of a FID: by the report's own measure, see ``as_reported``
     kind: str = "fid"  # of the result: ``"fid"``, ``"classes"``, ``"neighbours"`` or ``"bound"``
@@ -81,7 +81,7 @@ class Measurement:
 
     @property
     def figure(self) -> Figure | None:
-        """That of its result."""
+        """The figure of its result."""
         return None if self.result is None else self.take(self.result)
 
     @property
@@ -97,46 +97,46 @@ class Measurement:
         return shlex.join(words + _options(as_measured(self.request, self.result)))
 
     def matches(self, result: dict) -> bool:
-        """Whether a stored result is this measurement's: by the dataset's judge, or else by what
-        the report has in its place."""
+        """True if a stored result is this measurement's: by the dataset's judge, or by what the
+        report has in its place."""
         about, judge = result["protocol"], f"{self.model.partition('-')[0]}-judge"
         if result["kind"] != self.kind or about["model"] != self.model:
             return False
         if self.kind == "bound":
-            usual = (self.request.n, BOUND_EVALUATIONS, self.request.variance, 0)
-            return usual == tuple(about[key] for key in ("n", "evaluations", "variance", "seed"))
+            expected = (self.request.n, BOUND_EVALUATIONS, self.request.variance, 0)
+            return expected == tuple(about[key] for key in ("n", "evaluations", "variance", "seed"))
         if not _samples_of(self.request, about):
             return False
         if self.kind != "fid":
             return about["space"] == judge
         net = about["features"]
-        by = (net["name"], net["layer"]) == (as_reported.NET, as_reported.LAYER)
-        by = by if self.own_way else net["name"] == judge
-        return by and about["reference"]["split"] == self.reference
+        same_net = (net["name"], net["layer"]) == (as_reported.NET, as_reported.LAYER)
+        same_net = same_net if self.own_way else net["name"] == judge
+        return same_net and about["reference"]["split"] == self.reference
 
     def stored_in(self, stored: Stored) -> Measurement:
-        """It with its result, None where there is none."""
-        found = next(filter(self.matches, stored.of(self.model)), None)
-        return replace(self, result=found)
+        """The measurement with its result, None where there is none."""
+        result = next(filter(self.matches, stored.of(self.model)), None)
+        return replace(self, result=result)
 
 
 class Stored:
-    """The results that lie with the checkpoints in ``home``, each folder read once: those of the
-    weights and the judge that lie there now, first those that compare with most others."""
+    """The results stored with the checkpoints in ``home``: those of the present weights and judge,
+    first those that compare with most others. Each folder is read once."""
 
     def __init__(self, home: Path | None = None):
         self.home = home or checkpoints.HOME
         self.of = cache(self._read)
 
     def _read(self, model: str) -> list[dict]:
-        found = results.current(self.home / model)
-        dtypes = Counter(it["protocol"].get("dtype") for it in found)
-        common = Counter(map(basis, found))
+        stored = results.current(self.home / model)
+        dtypes = Counter(result["protocol"].get("dtype") for result in stored)
+        common = Counter(map(basis, stored))
 
         def rank(result: dict) -> tuple[int, int]:
             return dtypes[result["protocol"].get("dtype")], common[basis(result)]
 
-        return sorted(found, key=rank, reverse=True)
+        return sorted(stored, key=rank, reverse=True)
 
 
 class Difference(NamedTuple):
@@ -149,10 +149,10 @@ class Difference(NamedTuple):
 def difference(first: dict, second: dict) -> Difference | None:
     """By how much two stored FIDs differ, and the standard error of that.
 
-    Samples of the same noises err alike, and their difference less than either: its error is by
-    the jackknife over blocks of the same images, where both results keep what each block's absence
-    makes of them. Otherwise the samples are taken to be independent: where they err alike, that
-    makes the error too large.
+    Samples of the same noises err alike, so their difference errs less than either. If both results
+    keep their figures without each block, the error is by the jackknife over blocks of the same
+    images. Otherwise the samples are taken to be independent; if they err alike, the error is too
+    large.
 
     None if either's spread is unknown, or if the two do not compare.
     """
@@ -176,13 +176,13 @@ def basis(result: dict) -> str:
 
 
 def usual_dtype(cells: Iterable[Measurement | None]) -> str | None:
-    """The precision of most networks of a table: a figure of another one has to say so."""
-    found = Counter(m.result["protocol"]["dtype"] for m in cells if m and m.result is not None)
-    return found.most_common(1)[0][0] if found else None
+    """The precision of most networks of a table; a figure of another precision has to say so."""
+    dtypes = Counter(m.result["protocol"]["dtype"] for m in cells if m and m.result is not None)
+    return dtypes.most_common(1)[0][0] if dtypes else None
 
 
 def decimals(figure: float, spread: float | None) -> int:
-    """As many as show two digits of the spread, or four of a figure that has none."""
+    """The decimals that show two digits of the spread, or four of a figure without a spread."""
     smallest, digits = (spread, 2) if spread else (abs(figure), 4)
     if not smallest:
         return 4
@@ -196,12 +196,12 @@ def written(figure: Figure) -> tuple[str, str]:
     value, error = figure.value * scale, None if figure.error is None else figure.error * scale
     digits = decimals(value, error)
     if figure.percent:
-        digits = min(2, digits)  # of none in a thousand four would pretend to know more
+        digits = min(2, digits)  # for 0 in a thousand, four decimals would pretend to know more
     return f"{value:.{digits}f}{unit}", "" if error is None else f"{error:.{digits}f}"
 
 
 def as_measured(request: Request, result: dict | None) -> Request:
-    """A request in the dtype that its result is of, if that can be asked for."""
+    """A request in the dtype of its result, if a request can ask for that."""
     dtype = result and result["protocol"]["dtype"]
     return replace(request, dtype=dtype) if dtype in DTYPES else request
 
@@ -209,7 +209,7 @@ def as_measured(request: Request, result: dict | None) -> Request:
 def _options(request: Request) -> list[str]:
     """A request as options of ``evaluate``."""
     words = []
-    # What a model may be meant to be sampled with is told too: it would stand for what is not.
+    # Always given: a model may have its own values for options that are not given.
     always = ("n", "label", "sampler", "steps", "variance")
     base = asdict(Request())
     for name, value in asdict(request).items():
@@ -221,11 +221,11 @@ def _options(request: Request) -> list[str]:
 
 
 def _samples_of(request: Request, about: dict) -> bool:
-    """Whether a stored protocol is of the samples of a request; a field that it lacks, stored
-    before there was one, means its default."""
-    asked = vars(request).items()  # asked thousands of times for a page, and flat: no asdict
+    """True if a stored protocol is of the samples of a request. A field that an older protocol
+    lacks means its default."""
+    fields = vars(request).items()  # called thousands of times for a page, and flat: no asdict
     return (about["n"], about["first"]) == (request.n, 0) and all(
-        about["request"].get(k, getattr(Request, k)) == v for k, v in asked if k not in NOT_IN_KEY
+        about["request"].get(k, getattr(Request, k)) == v for k, v in fields if k not in NOT_IN_KEY
     )
 
 

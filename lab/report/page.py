@@ -1,6 +1,6 @@
-"""The report made again, as one HTML file that needs no other: pictures, style and all.
+"""The report made again, as one HTML file that holds its pictures and style.
 
-What is written is XML as well as HTML, so that a test can read it with a strict parser.
+The page is XML as well as HTML, so that a test can read it with a strict parser.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def page(made: Sequence[Part], folder: Path, quick: bool = False, took: str = ""
     Args:
         made: the parts that are done.
         folder: where their pictures lie.
-        took: how long it took, and on what; empty if nothing was made, all of it read.
+        took: how long the page took, and on what machine; empty if all was read, nothing made.
     """
     return _render(made, folder, {"quick": quick, "took": took}) + "\n"
 
@@ -34,13 +34,13 @@ def fragment(part: Part, folder: Path) -> str:
     return _render([part], folder, None)
 
 
-def _render(made: Sequence[Part], folder: Path, about: Mapping | None) -> str:
+def _render(parts: Sequence[Part], folder: Path, about: Mapping | None) -> str:
     def data(file: str) -> str:
         return base64.b64encode((folder / file).read_bytes()).decode()
 
     style = (HERE / "page.css").read_text(encoding="utf-8")
-    shown = {"parts": made, "about": about, "style": style, "data": data, "findings": findings()}
-    return _template().render(**shown, words=words, usual_dtype=usual_dtype)
+    context = {"parts": parts, "about": about, "style": style, "data": data, "findings": findings()}
+    return _template().render(**context, words=words, usual_dtype=usual_dtype)
 
 
 @cache
@@ -48,13 +48,13 @@ def _template():
     from jinja2 import Environment, FileSystemLoader
 
     loader = FileSystemLoader(HERE, encoding="utf-8")
-    found = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    found.filters["figures"] = _figures
-    return found.get_template("page.html")
+    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["figures"] = _figures
+    return environment.get_template("page.html")
 
 
 def _figures(cell: Measurement) -> dict[str, str]:
-    """The numbers of a cell as it shows them, of as many digits as its error allows."""
+    """The numbers of a cell as it shows them, with as many digits as its error allows."""
     (value, error), floor = written(cell.figure), cell.result.get("floor")
     digits = decimals(cell.figure.value, cell.figure.error)
     return {

@@ -1,4 +1,4 @@
-"""What the report shows, and how each of it is made again: data only, ``reproduce`` does it."""
+"""What the report shows, and how each part is made again: data only, ``reproduce`` makes it."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from .tables import MODELS, SAMPLERS, Table
 
 OUT = Path("runs") / "report"
 NEEDS = "needs the checkpoint {}, which does not ship yet"
-# An absolute path up to its last name, but no address: where things lie here is nobody's concern.
+# An absolute path up to its last name, but no address. Readers need no folders of this machine.
 FOLDERS = re.compile(r"(?<![\w:/.])/(?:[^\s/:]+/)+")
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How much is spent on it."""
+    """How much work goes into the report."""
 
     walk: Mapping  # sampler and steps of the pictures, as ``Request`` names them
-    # The same where the noise of ancestral steps matters: where a classifier guides, and to show
-    # what the report's errors do.
+    # The same where the noise of ancestral steps matters: if a classifier guides, and to show what
+    # the report's errors do.
     ancestral: Mapping
-    images: int  # the most of one shot and class
+    images: int  # the most for one shot and class
     race: int  # steps of Figure 3
-    measure: bool  # whether cells without a stored result are measured as their table asks
+    measure: bool  # True: measure cells without a stored result, as their table asks
 
 
 FULL = Budget(
@@ -43,8 +43,8 @@ FULL = Budget(
     race=1000,
     measure=True,
 )
-# A classifier of clean images wants the noise of ancestral steps, and the report's errors are
-# measured in so many of them; the others do without.
+# A classifier of clean images needs the noise of ancestral steps, and the report's errors are
+# measured in so many of them. Other pictures do without.
 QUICK = Budget(
     walk={"sampler": "dpm_solver_pp", "steps": 20},
     ancestral={"sampler": "ddpm", "steps": 100},
@@ -69,7 +69,7 @@ class Settings:
     device: str = "auto"
 
     def lacks(self, model: str) -> bool:
-        """Whether there is no such checkpoint."""
+        """True if there is no such checkpoint."""
         return model not in checkpoints.available(self.home)
 
 
@@ -79,15 +79,15 @@ class Shot:
 
     model: str  # a checkpoint's name
     words: str  # below the picture
-    # A row for each, all from the same noises; ``"none"`` alone makes a grid.
+    # A row for each label, all from the same noises; ``"none"`` alone makes a grid.
     labels: tuple[int | str, ...] = ("none",)
     n: int = 16  # images for each label, fewer if the budget says so
     changes: Mapping = field(default_factory=dict)  # of the request
-    # Sampled in the budget's ancestral steps; where a classifier guides it is in any case.
+    # Sampled in the budget's ancestral steps, as are all shots that a classifier guides.
     ancestral: bool = False
 
     def requests(self, budget: Budget) -> list[Request]:
-        """One for each label."""
+        """One request for each label."""
         by_classifier = str(self.changes.get("guidance", "")).startswith("classifier")
         walk = budget.ancestral if by_classifier or self.ancestral else budget.walk
         n = min(self.n, budget.images)
@@ -121,7 +121,7 @@ class Part:
 
     @property
     def cells(self) -> list[Measurement]:
-        """Those of its table."""
+        """The cells of its table."""
         return self.table.cells if self.table else []
 
 
@@ -211,7 +211,7 @@ REPORT = {
         "Always 1,000 steps of DDPM.",
     ),
 }
-# What is told of our models besides, on the page of all that is stored.
+# Further parts about our models, for the page of all that is stored.
 BESIDES = {
     "flow": ("Flow matching in few steps", ""),
     "variance": ("The variance learned or fixed", ""),
@@ -219,7 +219,7 @@ BESIDES = {
     "guidance": ("Guidance over its scale", ""),
     **{f"training-{model}": (f"{model}: its training", "") for model in MODELS},
 }
-# The figures that are made of samples: how, beyond what the budget says, and their shots.
+# The figures that are made of samples: their captions and their shots.
 SHOTS = {
     "figure-4": (
         "The same kind of model, images 0 to n - 1 of seed 0: none was picked.",
@@ -277,7 +277,7 @@ SHOTS = {
 
 
 def part(name: str, **ours) -> Part:
-    """The part of that name, with what is ours."""
+    """The part of that name, with the fields that are ours."""
     return Part(name, *(REPORT | BESIDES)[name], **ours)
 
 

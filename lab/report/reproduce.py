@@ -1,9 +1,9 @@
 """The report made again: Tables 1 and 2 and Figures 2 to 8, by this project's models; and what it
 leaves open: what its errors cost, what its own measure says, FID over the number of steps.
 
-Each part stands for itself: what it lacks (a checkpoint, the data) it says, and the others go on.
-A run that was stopped goes on where it was: samples are kept as ``shards`` keeps them, figures
-beside the page. The page is written after every part.
+Each part stands for itself: if it lacks a checkpoint or data, it says so, and the others go on.
+A run that was stopped goes on where it was: ``shards`` keeps the samples, and figures lie beside
+the page. The page is written after every part.
 """
 
 from __future__ import annotations
@@ -47,30 +47,30 @@ def reproduce(settings: Settings | None = None) -> Iterator[Progress | Report]:
     for name in names:
         check_choice("part of the report", name, PARTS)
     settings.out.mkdir(parents=True, exist_ok=True)
-    path, started, made = settings.out / "index.html", time.monotonic(), []
+    path, started, done = settings.out / "index.html", time.monotonic(), []
     for name in names:
-        for part in _made(name, PARTS[name](settings)):
+        for part in _part_or_reason(name, PARTS[name](settings)):
             if isinstance(part, Progress):
                 yield replace(part, what=f"{name}: {part.what}")
-        made.append(part)
+        done.append(part)
         minutes, seconds = divmod(round(time.monotonic() - started), 60)
         took = f"{minutes} min {seconds} s on {describe('cpu')}"
-        write(path, page.page(made, settings.out, not settings.budget.measure, took))
-    yield Report(tuple(made), path)
+        write(path, page.page(done, settings.out, not settings.budget.measure, took))
+    yield Report(tuple(done), path)
 
 
 def stored(home: Path | None = None) -> str:
-    """The page of every table and every training, of what lies with the checkpoints: nothing is
-    sampled or measured for it."""
+    """The page of every table and every training, from what is stored with the checkpoints;
+    nothing is sampled or measured for it."""
     results, trained = Stored(home), set(checkpoints.available(home))
     making = {name: gaps.as_stored(results, name) for name in TABLES}
-    making |= {f"training-{it}": figures.training(home, it) for it in MODELS if it in trained}
-    made = [part for name, steps in making.items() for part in _made(name, steps)]
-    return page.page(made, parts.OUT)
+    making |= {f"training-{m}": figures.training(home, m) for m in MODELS if m in trained}
+    done = [part for name, steps in making.items() for part in _part_or_reason(name, steps)]
+    return page.page(done, parts.OUT)
 
 
-def _made(name: str, steps: Iterator[Progress | Part]) -> Iterator[Progress | Part]:
-    """The steps of a part; where it cannot be had, last why."""
+def _part_or_reason(name: str, steps: Iterator[Progress | Part]) -> Iterator[Progress | Part]:
+    """The steps of a part; if it cannot be made, the last one is a part that says why."""
     try:
         yield from steps
     except InvalidInput as error:

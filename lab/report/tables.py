@@ -1,8 +1,8 @@
 """The report's figures, ours beside them, and what else was measured, as tables.
 
 The report's own figures stand here, the only ones typed by hand. Ours are read from the results
-that lie with the checkpoints (``results``), those of their weights; a cell that nobody has
-measured says so, and which command would.
+that are stored with the checkpoints (``results``) and are of their weights. A cell that nobody has
+measured says so, and which command measures it.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ ANCESTRAL = Request(n=2048, label="none", sampler="ddpm", steps=1000)
 ABLATIONS = ("linear", "linear-attn", "cosine", "cosine-attn")
 COLUMNS = ("linear, no attention", "linear, attention", "cosine, no attention", "cosine, attention")
 FEW_STEPS = (5, 10, 20, 50, 100, 250, 1000)
-# All of the steps are for the sampler that they were made for, to tell how few are as good.
+# Only the sampler that was made for all steps takes them all, to show how few are as good.
 ALL_STEPS = ("ddpm", 1000)
 FEW = Request(n=2048, label="all")
 FEW_MODELS = ("mnist-conditional", "cifar10-conditional")
 FLOW_MODEL = "mnist-flow"
 REPORTS_OWN = "mnist-linear-conditional"  # the model of its Figure 8
-# The variance fixed in both ways and learned, by the same schedule and network.
+# The variance fixed in both ways and learned, with the same schedule and network.
 LEARNED_MODEL = "mnist-cosine-learned"
 VARIANCES = {"mnist-cosine": ("beta", "posterior"), LEARNED_MODEL: ("learned",)}
 ANCESTRAL_STEPS = (20, 100, 1000)
 COST = Request(n=2048, label="none", sampler="ddpm", steps=100)
 # As the report samples; the mean over minibatches does not depend on how many there are.
 OWN_WAY = Request(n=512, label="none", sampler="ddpm", steps=1000)
-# The first of a table once more, from another training seed: how far luck alone leads; by the
-# optimiser of the report, as exactly as it is told; and with other noises, how far the samples do.
+# The first model of a table again: from another training seed, to show what luck changes; by the
+# optimiser of the report, as exactly as it is told; with other noises, to show what they change.
 AGAIN_MODEL = "mnist-linear-seed-1"
 AGAIN = {", trained again": AGAIN_MODEL, ", by the report's optimiser": "mnist-linear-report"}
 RESAMPLED, ANOTHER_SEED = ", sampled again", 1
@@ -72,7 +72,7 @@ ERRORS = {
     "x̂0 not clipped and ᾱ off by one": {"clip": False, "fault": "off-by-one"},
 }
 IN_ITS_WAY = ("as it should be", "x̂0 not clipped", "x̂0 not clipped and ᾱ off by one")
-# And as the judge measures the same errors: what the steps do and what the measure can be told.
+# Also in the few steps of ``costs``: this separates the effect of steps from that of the measure.
 IN_FEW = f", {COST.steps}\u00a0steps"
 SAMPLERS = {name: samplers.SAMPLERS[name].label for name in ("ddpm", "ddim", "dpm_solver_pp")}
 REFERENCES = {"train": "Train", "test": "Test"}
@@ -88,38 +88,38 @@ class Row:
     """A row of a table: the same protocol for every column."""
 
     title: str  # such as ``"Train distance, DDIM, 50 steps"``
-    reported: tuple[float, ...] = ()  # the report's figures, one for each column; of our rows empty
-    # Ours, one for each column, None where there is nothing to measure; of the report's rows empty.
+    reported: tuple[float, ...] = ()  # the report's figures, one for each column; empty in our rows
+    # Ours, one for each column, None where there is nothing to measure; empty in the report's rows.
     measured: tuple[Measurement | None, ...] = ()
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of figures; in a table of the report's, ours below each of its."""
+    """Rows of figures; in a table of the report's, our rows are below each of its rows."""
 
     name: str  # such as ``"table-1"``
     title: str  # in words
-    about: str  # how the figures were had, and what compares
+    about: str  # how the figures were measured, and what compares
     columns: tuple[str, ...]  # of all rows
     rows: tuple[Row, ...]
 
     @property
     def cells(self) -> list[Measurement]:
-        """All that is measured, or could be."""
-        return [it for row in self.rows for it in row.measured if it]
+        """All cells that are measured, or could be."""
+        return [cell for row in self.rows for cell in row.measured if cell]
 
 
 def _filled(make: Callable[..., Table]) -> Callable[..., Table]:
-    """``make`` with the results that lie in the checkpoints' folder, or in one given first."""
+    """``make`` with the results stored in the checkpoints' folder, or in a folder given first."""
 
     @wraps(make)
     def table(home: Stored | Path | None = None, *args, **options) -> Table:
-        stored, made = home if isinstance(home, Stored) else Stored(home), make(*args, **options)
+        stored, empty = home if isinstance(home, Stored) else Stored(home), make(*args, **options)
         rows = (
             replace(row, measured=tuple(m and m.stored_in(stored) for m in row.measured))
-            for row in made.rows
+            for row in empty.rows
         )
-        return replace(made, rows=tuple(rows))
+        return replace(empty, rows=tuple(rows))
 
     return table
 
@@ -157,13 +157,13 @@ def few_steps(model: str = FEW_MODELS[0]) -> Table:
     """FID over the number of steps: a row for each sampler, a column for each number of steps."""
     rows = []
     for sampler, title in SAMPLERS.items():
-        wanted = (
+        cells = (
             Measurement(model, replace(FEW, sampler=sampler, steps=steps))
             if steps != ALL_STEPS[1] or sampler == ALL_STEPS[0]
             else None
             for steps in FEW_STEPS
         )
-        rows.append(Row(title, measured=tuple(wanted)))
+        rows.append(Row(title, measured=tuple(cells)))
     return Table(
         "few-steps" + model.startswith("cifar10") * "-cifar10",
         f"Judge distance in few steps: {model}",
@@ -179,8 +179,8 @@ def flow() -> Table:
     """Flow matching beside the same network of the cosine schedule, in few steps."""
     rows = []
     for model in (FLOW_MODEL, FEW_MODELS[0]):
-        wanted = (Measurement(model, replace(FEW, sampler="ddim", steps=n)) for n in FEW_STEPS[:3])
-        rows.append(Row(model, measured=tuple(wanted)))
+        cells = (Measurement(model, replace(FEW, sampler="ddim", steps=n)) for n in FEW_STEPS[:3])
+        rows.append(Row(model, measured=tuple(cells)))
     return Table(
         "flow",
         "Flow matching in few steps",
@@ -193,17 +193,17 @@ def flow() -> Table:
 
 @_filled
 def learned_variance() -> Table:
-    """The variance learned, beside both that are fixed: the bound, and distances of DDPM."""
+    """The learned variance beside the two fixed ones: the bound, and distances of DDPM."""
     rows, names = [], {"beta": "β", "posterior": "posterior β̃", "learned": "learned"}
     for model, variances in VARIANCES.items():
         for variance in variances:
-            walk = replace(ANCESTRAL, variance=variance)
-            bound = Measurement(model, replace(walk, n=SAMPLES.n), kind="bound", take=bits)
-            # Over all steps the two that are fixed are nearly one.
+            request = replace(ANCESTRAL, variance=variance)
+            bound = Measurement(model, replace(request, n=SAMPLES.n), kind="bound", take=bits)
+            # Over all steps the two fixed variances are nearly the same.
             few = ANCESTRAL_STEPS[: 2 if variance == "posterior" else 3]
-            wanted = [Measurement(model, replace(walk, steps=steps)) for steps in few]
-            wanted += [None] * (len(ANCESTRAL_STEPS) - len(few))
-            rows.append(Row(f"{model}, {names[variance]}", measured=(bound, *wanted)))
+            cells = [Measurement(model, replace(request, steps=steps)) for steps in few]
+            cells += [None] * (len(ANCESTRAL_STEPS) - len(few))
+            rows.append(Row(f"{model}, {names[variance]}", measured=(bound, *cells)))
     return Table(
         "variance",
         "The variance learned or fixed",
@@ -265,14 +265,14 @@ def of_models() -> Table:
     """Each model's share of wanted classes, of samples near a training image, and its bound."""
     rows = []
     for model in MODELS:
-        told = model in (*FEW_MODELS, FLOW_MODEL, REPORTS_OWN)  # those that know classes
-        request = replace(SAMPLES, label="all" if told else "none")
+        by_class = model in (*FEW_MODELS, FLOW_MODEL, REPORTS_OWN)  # those that know classes
+        request = replace(SAMPLES, label="all" if by_class else "none")
         if model == LEARNED_MODEL:
             request = replace(request, variance="learned")
-        figures = [("classes", share) if told else None, ("neighbours", near), ("bound", bits)]
+        figures = [("classes", share) if by_class else None, ("neighbours", near), ("bound", bits)]
         figures += [("bound", loss(k)) for k in range(len(QUARTERS))]
-        wanted = (it and Measurement(model, request, kind=it[0], take=it[1]) for it in figures)
-        rows.append(Row(model, measured=tuple(wanted)))
+        cells = (f and Measurement(model, request, kind=f[0], take=f[1]) for f in figures)
+        rows.append(Row(model, measured=tuple(cells)))
     return Table(
         "beside",
         "Beside the judge distance",
@@ -295,8 +295,8 @@ def over_scale() -> Table:
     for model in FEW_MODELS:
         for title, take in (("wanted class", share), ("distance", apart)):
             requests = [replace(GUIDED, guidance_scale=scale) for scale in SCALES]
-            wanted = (Measurement(model, it, kind="classes", take=take) for it in requests)
-            rows.append(Row(f"{model}, {title}", measured=tuple(wanted)))
+            cells = (Measurement(model, request, kind="classes", take=take) for request in requests)
+            rows.append(Row(f"{model}, {title}", measured=tuple(cells)))
     return Table(
         "guidance",
         "Guidance over its scale",
@@ -329,8 +329,8 @@ def _rows(
     rows, models = [], [f"{dataset}-{ablation}" for ablation in ABLATIONS]
 
     def row(title: str, request: Request, reference: str, chosen: Sequence[str]) -> None:
-        wanted = [Measurement(model, request, reference) for model in chosen]
-        rows.append(Row(title, measured=(*wanted, *[None] * (len(models) - len(chosen)))))
+        cells = [Measurement(model, request, reference) for model in chosen]
+        rows.append(Row(title, measured=(*cells, *[None] * (len(models) - len(chosen)))))
 
     for reference, title in REFERENCES.items():
         rows.append(Row(f"{title}-FID, report", reported[reference]))
@@ -338,23 +338,23 @@ def _rows(
             words = _words(f"{title} distance", request)
             row(words, request, reference, models)
             if request is requests[0]:
-                for how, model in (again or {}).items():
-                    row(words + how, request, reference, [model])
+                for suffix, model in (again or {}).items():
+                    row(words + suffix, request, reference, [model])
                 resampled = replace(request, seed=ANOTHER_SEED)
                 row(words + RESAMPLED, resampled, reference, models[:1])
     return tuple(rows)
 
 
-def _with_errors(errors: dict, base: Request, **more) -> Iterator[Row]:
+def _with_errors(errors: dict, base: Request, **options) -> Iterator[Row]:
     for title, changes in errors.items():
         request = replace(base, **changes)
-        wanted = (
-            Measurement(model, request, **more)
+        cells = (
+            Measurement(model, request, **options)
             if changes.get("fault") != "first-beta" or "linear" in model
             else None
             for model in COST_MODELS
         )
-        yield Row(title, measured=tuple(wanted))
+        yield Row(title, measured=tuple(cells))
 
 
 def _words(title: str, request: Request) -> str:

@@ -1,4 +1,4 @@
-"""What training was like, as its record has it."""
+"""How a model was trained, from its record."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RECORDED = {
 
 
 def trained(model: str, home: Path | None = None) -> tuple[str, str]:
-    """What a model's curves stand on, in words; and the command that trained it."""
+    """How a model was trained, in words; and the command that trained it."""
     record = recorded(model, home)
     words = [text.format(record[name]) for name, text in RECORDED.items() if record.get(name)]
     for run in reversed(record.get("earlier", [])):
