@@ -59,7 +59,7 @@ def plain(unconditional_checkpoint):
 
 @pytest.fixture
 def classifiers(monkeypatch):
-    """By name, tiny random classifiers that stand in for the shipped ones of every role."""
+    """Tiny random classifiers by name; they stand in for the shipped ones of every role."""
     roles = {"classifier": "conv", "classifier-noisy": "encoder", "judge": "residual"}
     toys = {f"mnist-{role}": tiny_classifier(kind) for role, kind in roles.items()}
 
@@ -73,8 +73,8 @@ def classifiers(monkeypatch):
 
 
 @pytest.fixture
-def served(monkeypatch):
+def hub(monkeypatch):
     """A running Hub, for a client without xet, telemetry and a stored token."""
     plain_client(monkeypatch)
-    with FakeHub() as hub:
-        yield hub
+    with FakeHub() as server:
+        yield server

@@ -22,13 +22,13 @@ ROOT = Path(__file__).parent.parent
 
 def imports_of(path: Path) -> set[str]:
     nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-    found = set()
+    names = set()
     for node in nodes:
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
+            names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            found.add(node.module.split(".")[0])
-    return found
+            names.add(node.module.split(".")[0])
+    return names
 
 
 def test_the_readme_carries_the_front_matter_of_the_space():
@@ -40,17 +40,17 @@ def test_the_readme_carries_the_front_matter_of_the_space():
 
 def requirements(name: str) -> list[Requirement]:
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
-    return [Requirement(line) for line in (it.partition("#")[0].strip() for it in lines) if line]
+    return [Requirement(line) for line in (raw.partition("#")[0].strip() for raw in lines) if line]
 
 
 def test_nothing_is_required_in_versions_that_nobody_has_seen():
-    asked = requirements("requirements.txt")
-    assert len(asked) >= 10
-    for one in asked:
+    required = requirements("requirements.txt")
+    assert len(required) >= 10
+    for one in required:
         assert one.specifier and not one.specifier.contains("99999"), one
-    assert Requirement("gradio==6.31.*") in asked  # docs/gradio.md
+    assert Requirement("gradio==6.31.*") in required  # docs/gradio.md
     front = yaml.safe_load((ROOT / "space.yaml").read_text(encoding="utf-8"))
-    (gradio,) = [one for one in asked if one.name == "gradio"]
+    (gradio,) = [one for one in required if one.name == "gradio"]
     assert gradio.specifier.contains(front["sdk_version"])
 
 
@@ -83,9 +83,9 @@ def test_the_lock_names_one_version_of_all_that_is_required_but_pytorch():
     """For whoever installs with it; PyTorch is left out, whose builds have different versions."""
     locked = {}
     for one in requirements("requirements.lock"):
-        (only,) = one.specifier
-        assert only.operator == "==" and "*" not in only.version
-        locked[one.name] = only.version
+        (specifier,) = one.specifier
+        assert specifier.operator == "==" and "*" not in specifier.version
+        locked[one.name] = specifier.version
     for one in requirements("requirements.txt"):
         assert (one.name in locked) != (one.name in ("torch", "torchvision"))
         assert one.name not in locked or one.specifier.contains(locked[one.name]), one

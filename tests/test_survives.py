@@ -2,7 +2,7 @@
 
 All of it is literal, as it was before; what is long lies in ``survives/``: there ``calls`` are
 parameters in order, and those that are added have defaults.
-Links and notes are told there by the fields in which they differ from ``Request()``.
+Links and notes are given there by the fields in which they differ from ``Request()``.
 ``python -m tests.test_survives`` makes the pictures anew, by one thread of a processor in float32:
 only other weights may call for that.
 """
@@ -37,13 +37,13 @@ from ui.widgets.file_drop.file_drop import Dropped
 HERE = Path(__file__).parent / "survives"
 
 
-def told(name: str):
+def read_json(name: str):
     return json.loads((HERE / name).read_text(encoding="utf-8"))
 
 
-NAMES = told("names.json")
+NAMES = read_json("names.json")
 CALLS, REQUEST, ENDPOINTS = NAMES["calls"], NAMES["request"], NAMES["endpoints"]
-LINKS, NOTES = told("links.json"), told("notes.json")
+LINKS, NOTES = read_json("links.json"), read_json("notes.json")
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +56,10 @@ def page():
 
 @pytest.mark.parametrize("name", CALLS)
 def test_a_public_name_is_called_as_before(name):
-    found = list(inspect.signature(getattr(ddpm_core, name)).parameters.values())
+    parameters = list(inspect.signature(getattr(ddpm_core, name)).parameters.values())
     before = CALLS[name].split()
-    assert [it.name for it in found[: len(before)]] == before
-    assert all(it.default is not it.empty for it in found[len(before) :])
+    assert [p.name for p in parameters[: len(before)]] == before
+    assert all(p.default is not p.empty for p in parameters[len(before) :])
 
 
 def test_every_public_name_is_there():
@@ -68,19 +68,19 @@ def test_every_public_name_is_there():
     assert all(hasattr(ddpm_core, name) for name in ddpm_core.__all__)
     assert {"ddpm", "ddim", "dpm_solver_pp"} <= set(ddpm_core.SAMPLERS)
     for name, parts in NAMES["parts"].items():
-        assert [it for it in parts.split() if not hasattr(getattr(ddpm_core, name), it)] == []
+        assert [part for part in parts.split() if not hasattr(getattr(ddpm_core, name), part)] == []
 
 
 def test_a_request_has_its_fields_and_their_defaults():
-    found = {it.name: it.default for it in fields(Request)}
-    assert list(found.items())[: len(REQUEST)] == list(REQUEST.items())
-    assert MISSING not in found.values()
+    defaults = {field.name: field.default for field in fields(Request)}
+    assert list(defaults.items())[: len(REQUEST)] == list(REQUEST.items())
+    assert MISSING not in defaults.values()
 
 
 # --- links and notes ---
 
 
-def meant(means: dict) -> tuple:
+def place_and_run(means: dict) -> tuple:
     """The place and the run that a link or a note stands for."""
     means = dict(means)
     place, request = means.pop("place"), Request(**means.pop("request"))
@@ -90,10 +90,10 @@ def meant(means: dict) -> tuple:
     return place, Key(request=request, beside=rows, **means)
 
 
-def arrived(page, handler: str, *values) -> Arrival:
+def arrive(page, handler: str, *values) -> Arrival:
     """What the page makes of an address, or of a dropped file."""
     (function,) = {f.fn for f in page.fns.values() if getattr(f.fn, "__name__", "") == handler}
-    return next(it for it in function(*values).values() if isinstance(it, Arrival))
+    return next(value for value in function(*values).values() if isinstance(value, Arrival))
 
 
 class Params(dict):
@@ -111,15 +111,15 @@ def visitor(query: str = ""):
     return SimpleNamespace(session_hash="somebody", query_params=Params(query), headers={})
 
 
-@pytest.mark.parametrize("link", LINKS, ids=lambda it: it["link"][-40:])
+@pytest.mark.parametrize("link", LINKS, ids=lambda link: link["link"][-40:])
 def test_a_link_leads_where_it_led(page, link):
-    found = arrived(page, "open_page", visitor(link["link"]))
-    assert (found.place, found.run, found.refused) == (*meant(link["means"]), "")
+    arrival = arrive(page, "open_page", visitor(link["link"]))
+    assert (arrival.place, arrival.run, arrival.refused) == (*place_and_run(link["means"]), "")
 
 
 def test_a_link_that_says_nothing_means_the_defaults():
-    known = Key("m", Request())
-    assert permalinks.parse({}, known) == permalinks.parse({"model": "m"}, known) == known
+    default = Key("m", Request())
+    assert permalinks.parse({}, default) == permalinks.parse({"model": "m"}, default) == default
 
 
 def bar() -> np.ndarray:
@@ -138,17 +138,17 @@ def test_a_link_of_the_forward_tab_leads_where_it_led():
     assert (asked.seed, asked.label, asked.digit, asked.picture) == (9, "3", 4, None)
 
 
-@pytest.mark.parametrize("dropped", NOTES, ids=lambda it: it.get("file", str(it["note"])[:40]))
+@pytest.mark.parametrize("dropped", NOTES, ids=lambda n: n.get("file", str(n["note"])[:40]))
 def test_a_note_leads_where_it_led(page, dropped):
     note, means = json.dumps(dropped["note"]), dropped["means"]
     if "file" in dropped:
         assert json.loads(read_note(HERE / dropped["file"])) == dropped["note"]
-    found = arrived(page, "open_file", Dropped("a file", note, 1), visitor())
+    arrival = arrive(page, "open_file", Dropped("a file", note, 1), visitor())
     if means["place"] != "forward":
-        assert (found.place, found.run) == meant(means)
+        assert (arrival.place, arrival.run) == place_and_run(means)
         return
-    run = found.run
-    assert (found.place, run.model.name, run.seed) == ("forward", means["model"], means["seed"])
+    run = arrival.run
+    assert (arrival.place, run.model.name, run.seed) == ("forward", means["model"], means["seed"])
     np.testing.assert_array_equal(run.picture, bar())
 
 
@@ -169,57 +169,57 @@ TABLES = {
 }
 
 
-def filled(home: Path | None = None) -> dict[str, tuple[int, int]]:
-    """By table: how many cells are measured, and how many there are."""
-    found = {}
+def cell_counts(home: Path | None = None) -> dict[str, tuple[int, int]]:
+    """For each table the number of measured cells, and of all cells."""
+    counts = {}
     for name, make in tables.TABLES.items():
-        figures = [it.figure for it in make(home).cells]
-        # Of images that were told no class there is no share of right ones.
-        figures = [it for it in figures if it is None or it.value is not None]
-        found[name] = sum(it is not None for it in figures), len(figures)
-    return found
+        figures = [cell.figure for cell in make(home).cells]
+        # Images that were given no class have no share of right ones.
+        figures = [figure for figure in figures if figure is None or figure.value is not None]
+        counts[name] = sum(figure is not None for figure in figures), len(figures)
+    return counts
 
 
 def test_every_cell_of_the_tables_is_measured():
     assert sum(TABLES.values()) == 290
-    assert filled() == {name: (count, count) for name, count in TABLES.items()}
+    assert cell_counts() == {name: (count, count) for name, count in TABLES.items()}
 
 
 def test_every_stored_result_is_of_the_weights_that_lie_there(tmp_path):
-    found = [it for folder in HOME.iterdir() for it in stored.current(folder)]
-    assert Counter(it["kind"] for it in found) == STORED
+    results = [result for folder in HOME.iterdir() for result in stored.current(folder)]
+    assert Counter(result["kind"] for result in results) == STORED
     # Measured again, a figure replaces its predecessor.
     names = {path.name for path in HOME.glob("*/results/*.json")}
-    assert {stored.save(tmp_path, it).name for it in found} == names
+    assert {stored.save(tmp_path, result).name for result in results} == names
 
 
 def test_a_field_that_a_stored_request_lacks_means_its_default(tmp_path):
-    """As of results that were stored before the field was there."""
+    """Results that were stored before the field was there lack it."""
     for path in HOME.glob("*/results/*.json"):
         result = json.loads(path.read_text(encoding="utf-8"))
         about = result["protocol"]
         if "request" in about:  # a bound samples nothing
             about["request"] = {k: v for k, v in about["request"].items() if v != REQUEST.get(k)}
         stored.save(tmp_path / path.parent.parent.name, result)
-    assert filled(tmp_path) == filled()
+    assert cell_counts(tmp_path) == cell_counts()
 
 
 # --- the public HTTP API ---
 
 
 def test_the_page_publishes_the_same_functions(page):
-    found = page.get_api_info()
-    assert not found["unnamed_endpoints"] and found["named_endpoints"].keys() == ENDPOINTS.keys()
+    info = page.get_api_info()
+    assert not info["unnamed_endpoints"] and info["named_endpoints"].keys() == ENDPOINTS.keys()
     for name, parameters in ENDPOINTS.items():
-        published = found["named_endpoints"][name]["parameters"]
-        named = [(it["parameter_name"], it["parameter_default"]) for it in published]
-        assert named[: len(parameters)] == list(parameters.items())
+        published = info["named_endpoints"][name]["parameters"]
+        pairs = [(p["parameter_name"], p["parameter_default"]) for p in published]
+        assert pairs[: len(parameters)] == list(parameters.items())
 
 
 # --- pixels ---
 
 PICTURES = HERE / "pictures.npz"
-RUNS = told("runs.json")
+RUNS = read_json("runs.json")
 
 
 def pictures(name: str) -> np.ndarray:
@@ -229,9 +229,9 @@ def pictures(name: str) -> np.ndarray:
 
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_makes_the_same_pictures(name):
-    with np.load(PICTURES) as kept:
-        apart = np.abs(pictures(name).astype(int) - kept[name])
-    assert apart.max() <= 2  # processors round differently
+    with np.load(PICTURES) as expected:
+        difference = np.abs(pictures(name).astype(int) - expected[name])
+    assert difference.max() <= 2  # processors round differently
 
 
 # --- commands ---
@@ -241,9 +241,9 @@ COMMANDS = "sample race forward evaluate reproduce bench train train-classifier 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_answers(name, capsys):
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as raised:
         main([name, "--help"])
-    assert ended.value.code == 0 and "usage:" in capsys.readouterr().out
+    assert raised.value.code == 0 and "usage:" in capsys.readouterr().out
 
 
 if __name__ == "__main__":

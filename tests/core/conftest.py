@@ -18,6 +18,6 @@ def finished_run(mnist_root, tmp_path_factory):
 
 @pytest.fixture
 def no_sample_grids(monkeypatch):
-    """They, and 1,024 images to validate with, would take most of the time."""
+    """Grids, and 1,024 images to validate with, would take most of the time."""
     monkeypatch.setattr(trainer_module.Trainer, "_show", lambda self: None)
     monkeypatch.setattr(trainer_module.Trainer, "validated_on", 64)

@@ -42,7 +42,7 @@ def test_every_denoising_step_of_a_thousand_is_there(tmp_path, kind):
     assert save_film(film, path, scale=2, frame_ms=20) == 1001
     frames = frames_of(path)
     assert len(frames) == 1001
-    # Each frame is that of its own step: it is nearer to it than to either neighbour.
+    # Each frame shows its own step: it is nearer to that than to either neighbour.
     for i in (1, 250, 500, 999):
         near = [psnr(frames[i][..., :1], enlarge(film.x[j, 0], 2)) for j in (i - 1, i, i + 1)]
         assert near[1] > max(near[0], near[2]) + 5
@@ -50,9 +50,9 @@ def test_every_denoising_step_of_a_thousand_is_there(tmp_path, kind):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_webp_holds_exactly_the_pixels(tmp_path, channels):
-    path, wanted = tmp_path / "a.webp", pictures(5, (7, 9, channels))
-    save_animation(wanted, path, scale=3, frame_ms=70, hold_ms=900)
-    for frame, picture in zip(frames_of(path), wanted, strict=True):
+    path, images = tmp_path / "a.webp", pictures(5, (7, 9, channels))
+    save_animation(images, path, scale=3, frame_ms=70, hold_ms=900)
+    for frame, picture in zip(frames_of(path), images, strict=True):
         np.testing.assert_array_equal(frame, np.broadcast_to(enlarge(picture, 3), frame.shape))
     assert durations_of(path) == [70] * 4 + [900]
     with Image.open(path) as image:
@@ -60,9 +60,9 @@ def test_webp_holds_exactly_the_pixels(tmp_path, channels):
 
 
 def test_a_grey_gif_has_the_16_levels_and_its_times(tmp_path):
-    path, wanted = tmp_path / "a.gif", pictures()
-    save_animation(wanted, path, frame_ms=120, hold_ms=700)
-    for frame, picture in zip(frames_of(path), wanted, strict=True):
+    path, images = tmp_path / "a.gif", pictures()
+    save_animation(images, path, frame_ms=120, hold_ms=700)
+    for frame, picture in zip(frames_of(path), images, strict=True):
         np.testing.assert_array_equal(frame[..., :1], nearest_of_16(picture))
     assert durations_of(path) == [120] * 5 + [700]
 
@@ -71,10 +71,10 @@ def test_mp4_comes_close_and_is_padded_with_paper_to_even_sides(tmp_path):
     film = make_film(steps=10, n=4, size=7)
     save_film(film, tmp_path / "a.mp4", scale=3, frame_ms=50, hold_ms=1500)
     frames = frames_of(tmp_path / "a.mp4")
-    wanted = np.stack([enlarge(grid(x), 3) for x in film.x])
-    assert wanted.shape[1:3] == (45, 45)
+    expected = np.stack([enlarge(grid(x), 3) for x in film.x])
+    assert expected.shape[1:3] == (45, 45)
     assert frames.shape == (11, 46, 46, 3)
-    assert psnr(frames[:, :45, :45, :1], wanted) > 40
+    assert psnr(frames[:, :45, :45, :1], expected) > 40
     assert np.abs(frames[:, 45].astype(int) - 255).max() < 12
     with av.open(str(tmp_path / "a.mp4")) as film:
         stream = film.streams.video[0]
@@ -119,25 +119,25 @@ def test_a_file_that_is_none_of_them_is_refused(tmp_path, content):
 
 def test_a_palette_of_ones_own_is_kept(tmp_path):
     colours = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
-    wanted = [np.full((4, 4, 3), colour, np.uint8) for colour in colours]
-    save_animation(wanted, tmp_path / "a.gif", palette=colours)
-    np.testing.assert_array_equal(frames_of(tmp_path / "a.gif"), np.stack(wanted))
+    images = [np.full((4, 4, 3), colour, np.uint8) for colour in colours]
+    save_animation(images, tmp_path / "a.gif", palette=colours)
+    np.testing.assert_array_equal(frames_of(tmp_path / "a.gif"), np.stack(images))
 
 
-@pytest.mark.parametrize("stride, kept", [(3, [0, 3, 6, 9, 10]), (99, [0, 10])])
+@pytest.mark.parametrize("stride, indices", [(3, [0, 3, 6, 9, 10]), (99, [0, 10])])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_film_is_strided_and_keeps_both_ends_in_every_format(tmp_path, kind, stride, kept):
+def test_a_film_is_strided_and_keeps_both_ends_in_every_format(tmp_path, kind, stride, indices):
     film, path = make_film(steps=10, n=1), tmp_path / f"a.{kind}"
-    assert save_film(film, path, stride=stride, panes=("x0", "x")) == len(kept)
+    assert save_film(film, path, stride=stride, panes=("x0", "x")) == len(indices)
     frames = frames_of(path)
-    assert frames.shape[:3] == (len(kept), 6, 16)
-    for frame, index in zip(frames, kept, strict=True):
+    assert frames.shape[:3] == (len(indices), 6, 16)
+    for frame, index in zip(frames, indices, strict=True):
         assert psnr(frame[:, :6, :1], film.x0[index, 0]) > 30
         assert psnr(frame[:, -6:, :1], film.x[index, 0]) > 30
 
 
 @pytest.mark.parametrize(
-    ("wrong", "message"),
+    ("changes", "message"),
     [
         ({"pictures": []}, "a picture at least"),
         ({"pictures": [*pictures(1), *pictures(1, (9, 7, 1))]}, "one shape"),
@@ -148,10 +148,10 @@ def test_a_film_is_strided_and_keeps_both_ends_in_every_format(tmp_path, kind, s
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_cannot_be_written_is_refused_and_leaves_no_file(tmp_path, wrong, message):
-    given = {"pictures": pictures(2), "path": "a.mp4"} | wrong
+def test_what_cannot_be_written_is_refused_and_leaves_no_file(tmp_path, changes, message):
+    arguments = {"pictures": pictures(2), "path": "a.mp4"} | changes
     with pytest.raises(InvalidInput, match=message):
-        save_animation(given.pop("pictures"), tmp_path / given.pop("path"), **given)
+        save_animation(arguments.pop("pictures"), tmp_path / arguments.pop("path"), **arguments)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -53,12 +53,12 @@ def test_a_saved_model_comes_back_with_the_same_outputs(tmp_path, prediction, cl
     with torch.no_grad():
         assert torch.equal(model.unet(x, t, labels), unet(x, t, labels))
     checkpoints.write_folder(tmp_path / "it", config, unet.bfloat16().state_dict())
-    kept = load_file(tmp_path / "it" / "model.safetensors").values()
-    assert {tensor.dtype for tensor in kept} == {torch.float32}
+    tensors = load_file(tmp_path / "it" / "model.safetensors").values()
+    assert {tensor.dtype for tensor in tensors} == {torch.float32}
 
 
 def test_a_network_of_ones_own_is_saved_in_one_call(tmp_path):
-    """A record is a courtesy: of what is not known the card says so, and it grants no licence."""
+    """A record is optional: the card says what is not known, and it grants no licence."""
     unet = UNet(image_size=8, channels=[4, 8], groups=2, num_classes=2)
     schedule = NoiseSchedule.make("cosine", 30)
     folder = save(tmp_path / "mine", unet, schedule, "v_prediction")
@@ -70,9 +70,9 @@ def test_a_network_of_ones_own_is_saved_in_one_call(tmp_path):
     card = (folder / "README.md").read_text()
     assert "trained on data that are not recorded" in card and "Not recorded." in card
     assert ModelCard(card).data.license is None and ModelCard(card).data.datasets is None
-    named = {"classes": ["dog", "cat"], "dataset": "my photos", "license": "mit"}
-    named |= {"training": {"commit": "abcdef0"}}
-    card = (save(folder, unet, schedule, "epsilon", **named) / "README.md").read_text()
+    options = {"classes": ["dog", "cat"], "dataset": "my photos", "license": "mit"}
+    options |= {"training": {"commit": "abcdef0"}}
+    card = (save(folder, unet, schedule, "epsilon", **options) / "README.md").read_text()
     assert ModelCard(card).data.license == "mit"
     assert "| commit | abcdef0 |" in card and "| hardware | not recorded |" in card
     assert "Classes: dog, cat." in card and "trained on my photos" in card
@@ -168,12 +168,12 @@ def test_the_folder_of_a_run_is_a_model_under_its_own_name(tmp_path):
 
 
 def test_models_of_another_home_load_without_an_algebra_system_and_films(checkpoint):
-    """Each of these libraries would be a second of every start."""
-    words = "import sys, ddpm_core; ddpm_core.load('tiny')"
-    words += "; print(ddpm_core.available(), {'sympy', 'av', 'imageio'} & {*sys.modules})"
-    own = os.environ | {"DDPM_CHECKPOINTS": str(checkpoint.parent)}
-    command = [sys.executable, "-c", words]
-    done = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=True)
+    """Each of these libraries adds a second to every start."""
+    script = "import sys, ddpm_core; ddpm_core.load('tiny')"
+    script += "; print(ddpm_core.available(), {'sympy', 'av', 'imageio'} & {*sys.modules})"
+    env = os.environ | {"DDPM_CHECKPOINTS": str(checkpoint.parent)}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['tiny'] set()"
 
 
@@ -208,11 +208,11 @@ def test_what_a_denoiser_cannot_be_of_is_refused(model, plain, tmp_path):
 
 
 def test_no_label_is_the_null_class(model):
-    """Each image is as the network says of its class; without any it is unconditional."""
+    """Each image is predicted for its class; without a class it is unconditional."""
     x, t = torch.randn(3, 1, 8, 8), torch.full((3,), 40)
     for labels, classes in (([4, None, 0], [4, 10, 0]), ([None] * 3, [10] * 3), (None, [10] * 3)):
-        wanted = model.unet(x, t, torch.tensor(classes))
-        torch.testing.assert_close(model.denoiser(labels, "float32")(x, 40).eps, wanted)
+        expected = model.unet(x, t, torch.tensor(classes))
+        torch.testing.assert_close(model.denoiser(labels, "float32")(x, 40).eps, expected)
     assert not model.denoiser(None, "float32")(x, 40).eps.requires_grad
 
 
@@ -252,7 +252,7 @@ def test_models_and_classifiers_are_listed_apart_readable_or_not(checkpoint, tmp
     assert checkpoints.available_classifiers(home / "nowhere") == []
     with pytest.raises(CheckpointError, match="'nobody'; shipped: guide, judge"):
         checkpoints.load_classifier("nobody", home)
-    # Nor is one loaded as the other.
+    # Neither loads as the other.
     with pytest.raises(CheckpointError, match="guide holds a classifier: load_classifier"):
         checkpoints.load("guide", home)
     with pytest.raises(CheckpointError, match="model holds a diffusion model, no classifier"):

@@ -43,8 +43,8 @@ def test_features_are_what_the_last_layer_sees(kind):
     x = torch.randn(3, 1, 8, 8)
     features = classifier.features(x, 0.5)
     assert features.shape == (3, classifier.net.head.in_features)
-    answer = classifier.net.head(features).log_softmax(1)
-    torch.testing.assert_close(answer, classifier.log_probs(x, 0.5))
+    log_probs = classifier.net.head(features).log_softmax(1)
+    torch.testing.assert_close(log_probs, classifier.log_probs(x, 0.5))
 
 
 def test_the_gradient_is_that_of_the_log_probability(classifier):
@@ -64,8 +64,8 @@ def test_its_own_levels_are_its_own_timesteps(aware):
     assert torch.equal(aware.timesteps(abar, 50).float(), t.float())
     x = torch.randn(50, 1, 8, 8)
     assert torch.equal(aware.log_probs(x, abar), aware.net(x, t).log_softmax(1))
-    # Beyond its schedule a level is that of the end.
-    assert [float(aware.timesteps(it, 1)) for it in (None, 1, 0.9999, 1e-9, 0)] == [0, 0, 0, 49, 49]
+    # A level beyond its schedule is that of the end.
+    assert [float(aware.timesteps(a, 1)) for a in (None, 1, 0.9999, 1e-9, 0)] == [0, 0, 0, 49, 49]
 
 
 @pytest.mark.parametrize("kind", ["linear", "cosine"])
@@ -73,9 +73,9 @@ def test_a_level_of_another_schedule_is_found_at_the_same_log_snr(aware, kind):
     other = NoiseSchedule.make(kind, 1000)
     t = aware.timesteps(torch.from_numpy(other.alphas_cumprod.copy()), 1000).numpy()
     assert (np.diff(t) >= 0).all()
-    own = np.interp(t, np.arange(50), aware.schedule.log_snr)
-    wanted = other.log_snr.clip(aware.schedule.log_snr[-1], aware.schedule.log_snr[0])
-    np.testing.assert_allclose(own, wanted, rtol=1e-9, atol=1e-9)
+    log_snr = np.interp(t, np.arange(50), aware.schedule.log_snr)
+    expected = other.log_snr.clip(aware.schedule.log_snr[-1], aware.schedule.log_snr[0])
+    np.testing.assert_allclose(log_snr, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_images_of_another_shape_and_levels_that_are_none_are_refused(aware):

@@ -71,9 +71,9 @@ def test_images_carry_the_noise_of_their_timestep(mnist_root, tmp_path):
 def test_images_move_and_grow_each_on_its_own_and_no_farther_than_asked():
     dots = torch.full((64, 1, 28, 28), -1.0)
     dots[:, :, 12:16, 12:16] = 1  # a white square in the middle of each
-    light = (augment(dots, 3, 0, 0)[:, 0] + 1).double()
-    place, total = torch.arange(28).double() - 13.5, light.sum((1, 2))
-    moved = torch.stack([light.sum(2) @ place, light.sum(1) @ place]) / total
+    brightness = (augment(dots, 3, 0, 0)[:, 0] + 1).double()
+    position, total = torch.arange(28).double() - 13.5, brightness.sum((1, 2))
+    moved = torch.stack([brightness.sum(2) @ position, brightness.sum(1) @ position]) / total
     assert 2 < moved.abs().max() <= 3.01
     # In both directions, and not along a diagonal.
     assert moved.min() < -1 and moved.max() > 1 and moved.std(1).min() > 1
@@ -91,17 +91,17 @@ def numbered():
 
 
 def test_half_of_the_images_are_mirrored_whole(numbered):
-    found = crop_and_flip(numbered, 0, True)
-    mirrored = (found == numbered.flip(-1)).flatten(1).all(1)
-    kept = (found == numbered).flatten(1).all(1)
-    assert (mirrored ^ kept).all()
+    images = crop_and_flip(numbered, 0, True)
+    mirrored = (images == numbered.flip(-1)).flatten(1).all(1)
+    unchanged = (images == numbered).flatten(1).all(1)
+    assert (mirrored ^ unchanged).all()
     assert 70 < mirrored.sum() < 130
 
 
 def test_crops_move_each_image_by_whole_pixels_in_every_direction(numbered):
     windows = F.pad(numbered, [2] * 4, mode="reflect").unfold(2, 6, 1).unfold(3, 6, 1)
-    found = crop_and_flip(numbered, 2, False)
-    same = (windows == found[:, :, None, None]).all(1).flatten(3).all(3)  # (200, 5, 5)
+    crops = crop_and_flip(numbered, 2, False)
+    same = (windows == crops[:, :, None, None]).all(1).flatten(3).all(3)  # (200, 5, 5)
     assert (same.sum((1, 2)) == 1).all() and same.any(0).all()
 
 
@@ -109,7 +109,7 @@ def test_crops_move_each_image_by_whole_pixels_in_every_direction(numbered):
 
 
 def test_it_learns_what_can_be_learned(tmp_path):
-    """The class is where the bar stands."""
+    """The bar's position is the class."""
     labels = torch.arange(5_200) % 10
     pixels = torch.zeros(5_200, 28, 28, dtype=torch.uint8)
     for i, label in enumerate(labels.tolist()):
@@ -119,33 +119,33 @@ def test_it_learns_what_can_be_learned(tmp_path):
     still = {"shift": 0, "rotate": 0, "zoom": 0, "lr": 1e-2, "epochs": 10, "ema": 0.5}
     run = trainer(tmp_path / "run", tmp_path, CLEAN, validate=100, **still)
     run.run()
-    it = checkpoints.load_classifier(tmp_path / "run" / "checkpoint")
-    assert it.training["test"] == {"images": 200, "accuracy": 1.0}
-    assert it.training["history"][-1]["accuracy"] == 1.0
+    classifier = checkpoints.load_classifier(tmp_path / "run" / "checkpoint")
+    assert classifier.training["test"] == {"images": 200, "accuracy": 1.0}
+    assert classifier.training["history"][-1]["accuracy"] == 1.0
 
 
 def test_the_record_tells_how_it_came_to_be(whole, base):
-    it = checkpoints.load_classifier(whole / "checkpoint")
-    assert it.noise_aware == ("schedule" in base)
+    classifier = checkpoints.load_classifier(whole / "checkpoint")
+    assert classifier.noise_aware == ("schedule" in base)
     augmentation = {"shift": 2, "rotate": 10, "zoom": 0.1}
-    assert it.config.preprocessing == {"range": [-1, 1]} | augmentation
-    assert it.training["recipe"].items() >= base.items()
-    assert (it.training["steps"], it.training["images"]) == (STEPS, 200)
-    assert it.training["test"]["images"] == 60
-    curve = [row["t"] for row in it.training["test"].get("curve", [])]
-    assert curve == ([0, 2, 4, 8, 12, 16, 20, 24, 28, 32, 36, 39] if it.noise_aware else [])
-    assert ("t1" in it.training["history"][-1]) == it.noise_aware
+    assert classifier.config.preprocessing == {"range": [-1, 1]} | augmentation
+    assert classifier.training["recipe"].items() >= base.items()
+    assert (classifier.training["steps"], classifier.training["images"]) == (STEPS, 200)
+    assert classifier.training["test"]["images"] == 60
+    curve = [row["t"] for row in classifier.training["test"].get("curve", [])]
+    assert curve == ([0, 2, 4, 8, 12, 16, 20, 24, 28, 32, 36, 39] if classifier.noise_aware else [])
+    assert ("t1" in classifier.training["history"][-1]) == classifier.noise_aware
 
 
 def test_a_prediction_is_told_the_noise_of_its_images(mnist_root, tmp_path):
-    it = trainer(tmp_path, mnist_root).averaged()
+    model = trainer(tmp_path, mnist_root).averaged()
     images = data.load("mnist", "test", mnist_root)
     t, noise = torch.arange(60) % 40, torch.randn(60, 1, 8, 8)
-    abar = torch.from_numpy(it.schedule.alphas_cumprod[t.numpy()])
+    abar = torch.from_numpy(model.schedule.alphas_cumprod[t.numpy()])
     x = abar.sqrt().view(-1, 1, 1, 1) * images.batch(torch.arange(60))[0]
     x = (x + (1 - abar).sqrt().view(-1, 1, 1, 1) * noise).float()
-    wanted = it.net(x, t).log_softmax(1)
-    torch.testing.assert_close(predict(it, images, t, noise), wanted, rtol=1e-4, atol=1e-5)
+    expected = model.net(x, t).log_softmax(1)
+    torch.testing.assert_close(predict(model, images, t, noise), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_run_of_the_other_kind_is_not_resumed(whole, mnist_root):

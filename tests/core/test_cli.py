@@ -55,60 +55,60 @@ def test_npz_holds_the_images_their_labels_and_how_they_were_made(
         assert sorted(arrays) == ["about", "images"]
 
 
-def assert_shows(drawn, pictures, columns=None) -> dict:
-    """That a grey PNG is the sheet of these pictures; gives its description."""
-    status, path = drawn
+def assert_shows(result, pictures, columns=None) -> dict:
+    """Check that a grey PNG is the sheet of these pictures; return its note."""
+    status, path = result
     assert status == 0
     with Image.open(path) as image:
-        wanted = recorder.enlarge(recorder.grid(pictures, columns), 4)[..., 0]
-        np.testing.assert_array_equal(np.asarray(image), wanted)
+        expected = recorder.enlarge(recorder.grid(pictures, columns), 4)[..., 0]
+        np.testing.assert_array_equal(np.asarray(image), expected)
         return json.loads(image.text["Description"])
 
 
 def test_png_is_the_grid_enlarged(run, model):
-    drawn = run("new/folder/a.png", "--label", 7)
-    assert assert_shows(drawn, sampling.sample(model, ask(label=7)))["label"] == 7
+    result = run("new/folder/a.png", "--label", 7)
+    assert assert_shows(result, sampling.sample(model, ask(label=7)))["label"] == 7
 
 
 def test_scales_are_a_row_of_one_image_and_with_every_class_an_atlas(
     run, model, unconditional_checkpoint
 ):
     scales = [0, 1, 2.5, 8]
-    drawn = run("a.png", "--guidance", "cfg", "--label", 3, "--scales", *scales)
+    result = run("a.png", "--guidance", "cfg", "--label", 3, "--scales", *scales)
     requests = sampling.scale_sheet(ask(guidance="cfg", label=3), scales)
-    assert_shows(drawn, sampling.film(model, requests).images(), 4)
-    plain = ["--model", unconditional_checkpoint, "--guidance", "classifier"]
-    status, out = run("a.png", *plain, "--label", "all", "--scales", 0, 2, "--scale", 1)
+    assert_shows(result, sampling.film(model, requests).images(), 4)
+    options = ["--model", unconditional_checkpoint, "--guidance", "classifier"]
+    status, out = run("a.png", *options, "--label", "all", "--scales", 0, 2, "--scale", 1)
     assert status == 0
-    with Image.open(out) as image:  # of the classes of its guide
+    with Image.open(out) as image:  # the classes are those of its guide
         assert image.size == (2 * 8 + 1, 10 * 8 + 9)
 
 
 def test_a_request_beside_is_a_row_of_its_own(run, model):
     options = ["--label", 3, "--beside", "guidance=cfg", "guidance_scale=5"]
-    drawn = run("a.png", *options, "--beside", "seed=9", "mix=4")
+    result = run("a.png", *options, "--beside", "seed=9", "mix=4")
     requests = [ask(label=3), ask(label=3, guidance="cfg", guidance_scale=5)]
-    both = sampling.film(model, [*requests, ask(label=3, seed=9, mix=4)])
-    assert assert_shows(drawn, both.images(), 3)["beside"] == [
+    film = sampling.film(model, [*requests, ask(label=3, seed=9, mix=4)])
+    assert assert_shows(result, film.images(), 3)["beside"] == [
         {"guidance": "cfg", "guidance_scale": 5.0},
         {"seed": 9, "mix": 4},
     ]
-    # An option may be that of a row beside.
+    # An option may be for a row beside.
     assert run("a.png", "--rescale", 0.5, "--beside", "guidance=cfg")[0] == 0
 
 
 def test_a_branch_is_the_row_beside(run, model):
-    drawn = run("a.png", "--label", 3, "--beside", "label=8", "--branch-at", 2)
-    both = sampling.branch(model, ask(label=3), ask(label=8), 2)
-    assert assert_shows(drawn, both.images(), 3)["branch_at"] == 2
+    result = run("a.png", "--label", 3, "--beside", "label=8", "--branch-at", 2)
+    film = sampling.branch(model, ask(label=3), ask(label=8), 2)
+    assert assert_shows(result, film.images(), 3)["branch_at"] == 2
 
 
-@pytest.mark.parametrize("ending", ["gif", "webp", "mp4"])
-def test_films_leave_in_every_format_with_what_made_them(run, ending):
-    status, out = run(f"a.{ending}", "--panes", "x", "x0", "--stride", 3)
+@pytest.mark.parametrize("kind", ["gif", "webp", "mp4"])
+def test_films_leave_in_every_format_with_what_made_them(run, kind):
+    status, out = run(f"a.{kind}", "--panes", "x", "x0", "--stride", 3)
     assert status == 0 and len(frames_of(out)) == 3
-    about = json.loads(read_note(out))
-    assert (about["model"], about["steps"]) == ("tiny", 4)
+    note = json.loads(read_note(out))
+    assert (note["model"], note["steps"]) == ("tiny", 4)
 
 
 @pytest.mark.parametrize(
@@ -168,19 +168,19 @@ def test_train_writes_a_checkpoint_and_goes_on(train, tmp_path, capsys):
 def test_train_begins_with_a_checkpoint_and_measures_the_fid(train, tmp_path, monkeypatch):
     monkeypatch.setattr(watch, "fid_watch", lambda *a, **k: lambda model: {"fid": 3.5})
     assert train("--steps", 1) == 0
-    words = ["--steps", 1, "--init", tmp_path / "run" / "checkpoint", "--fid"]
-    assert train(*words, "--out", tmp_path / "on") == 0
+    options = ["--steps", 1, "--init", tmp_path / "run" / "checkpoint", "--fid"]
+    assert train(*options, "--out", tmp_path / "on") == 0
     record = checkpoints.load(tmp_path / "on" / "checkpoint").training
     assert (record["steps"], record["history"][-1]["fid"]) == (1, 3.5)
 
 
 def test_what_cannot_be_trained_is_an_error_not_a_traceback(train, capsys):
-    for words, told in (
+    for options, message in (
         (["--dataset", "nothing"], "error: unknown dataset 'nothing'"),
         (["--attention", 5], "attention level"),
     ):
-        assert train(*words) == 2
-        assert told in capsys.readouterr().err
+        assert train(*options) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_train_classifier_writes_a_checkpoint_that_ships_and_goes_on(
@@ -189,13 +189,13 @@ def test_train_classifier_writes_a_checkpoint_that_ships_and_goes_on(
     name = "mnist-classifier"
     small = replace(CLASSIFIERS[name], classifier={"kind": "conv"} | TINY_NETS["conv"])
     monkeypatch.setitem(CLASSIFIERS, name, small)
-    about = {"command": "train-classifier", "network": ("--recipe", name, "--rotate", 3)}
-    for steps, told in ((2, "2 steps of 100, from step 0"), (4, "4 steps of 100, from step 2")):
-        assert train("--steps", steps, **about) == 0
-        assert told in capsys.readouterr().out
-    it = checkpoints.load_classifier(tmp_path / "run" / "checkpoint")
-    assert it.training["recipe"]["rotate"] == 3
-    assert it.training["test"]["images"] == 60
+    options = {"command": "train-classifier", "network": ("--recipe", name, "--rotate", 3)}
+    for steps, message in ((2, "2 steps of 100, from step 0"), (4, "4 steps of 100, from step 2")):
+        assert train("--steps", steps, **options) == 0
+        assert message in capsys.readouterr().out
+    classifier = checkpoints.load_classifier(tmp_path / "run" / "checkpoint")
+    assert classifier.training["recipe"]["rotate"] == 3
+    assert classifier.training["test"]["images"] == 60
 
 
 # --- recipes ---

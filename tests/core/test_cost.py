@@ -13,8 +13,8 @@ from lab.bench.cases import opened_trainer
 
 # A step in the middle of the walk: the solver has its memory, the network its short dtype.
 MIDDLE = 5
-# What a step takes today, views included; a version of torch may split one or two otherwise. Of
-# colour the two differ in layout, too. Of few images both halves of guidance are one batch.
+# Operations of a step today, views included; a version of torch may split one or two otherwise. In
+# colour the two differ in layout, too. With few images both halves of guidance are one batch.
 OPERATIONS = {
     ("mnist-conditional", "float32", "none"): 211,
     ("mnist-conditional", "float32", "cfg"): 216,
@@ -23,8 +23,8 @@ OPERATIONS = {
     ("cifar10-conditional", "bfloat16", "none"): 248,
 }
 SLACK = 8
-# A training step of the grey model. More may be split there; but whatever goes weight by weight, of
-# which there are 127, shows.
+# A training step of the grey model. More may be split there; but what is done for each of the 127
+# weights alone shows.
 TRAINING_OPERATIONS = 1021 + 60
 
 
@@ -42,7 +42,7 @@ class Counting(TorchDispatchMode):
 
 @pytest.fixture(autouse=True)
 def hardware_with_bfloat16(monkeypatch):
-    """Where it is emulated numbers are widened and rounded around every convolution."""
+    """Emulated bfloat16 widens and rounds numbers around every convolution."""
     monkeypatch.setattr("ddpm_core.fast.bf16_is_native", lambda device: True)
 
 
@@ -53,8 +53,8 @@ def test_a_step_takes_no_more_operations_than_it_did(name, dtype, guidance):
         pass
     with Counting() as counting:
         next(steps)
-    found = counting.operations
-    assert found.total() <= OPERATIONS[name, dtype, guidance] + SLACK, found
+    counts = counting.operations
+    assert counts.total() <= OPERATIONS[name, dtype, guidance] + SLACK, counts
 
 
 def test_a_step_of_training_takes_no_more_operations_than_it_did():

@@ -76,10 +76,10 @@ def test_the_held_out_images_and_the_rest_are_the_training_set(mnist_root):
 def test_which_images_are_held_out_never_changes(mnist_root):
     """Written down once: another choice would leak validation images into published models."""
     pixels = tv.MNIST(mnist_root, train=True).data
-    place = {bytes(image.numpy()): i for i, image in enumerate(pixels)}
+    index_of = {bytes(image.numpy()): i for i, image in enumerate(pixels)}
     train = data.load("mnist", "train", mnist_root)
-    kept = [place[bytes(image.numpy())] for image in train.pixels[:8]]
-    assert kept == [0, 7, 21, 24, 25, 28, 62, 63]
+    indices = [index_of[bytes(image.numpy())] for image in train.pixels[:8]]
+    assert indices == [0, 7, 21, 24, 25, 28, 62, 63]
 
 
 def test_an_unknown_split_is_refused(mnist_root):

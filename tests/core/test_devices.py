@@ -1,7 +1,7 @@
 """Other devices than the CPU, as far as they can be tried without one.
 
-Tensors on PyTorch's ``meta`` device have a shape and no numbers: nobody can look into one, so what
-would wait for a device fails.
+Tensors on PyTorch's ``meta`` device have a shape and no numbers: nobody can look into one, so code
+that would wait for a device fails.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ from tests.support.toys import tiny_classifier
 
 # What each step of a sampler may ask of the device: whether the state is finite, and whether the
 # weights are still those that its twin was made of.
-ASKED = (Tensor.__bool__, torch.equal)
+QUESTIONS = (Tensor.__bool__, torch.equal)
 MOVES = (Tensor.to, Tensor.copy_)
 META = torch.device("meta")
 
@@ -44,42 +44,42 @@ class Elsewhere(TorchFunctionMode):
 
     def __init__(self, answered=()):
         super().__init__()
-        self.answered, self.asked = answered, Counter()
+        self.answered, self.counts = answered, Counter()
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        found = list(tensors_in([*args, *kwargs.values()]))
-        places = {it.device.type for it in found if it.ndim}
-        if function in self.answered and any(it.device == META for it in found):
-            self.asked[function] += 1
+        tensors = list(tensors_in([*args, *kwargs.values()]))
+        places = {v.device.type for v in tensors if v.ndim}
+        if function in self.answered and any(v.device == META for v in tensors):
+            self.counts[function] += 1
             return True
         assert len(places) < 2 or function in MOVES, f"{function} of tensors of two devices"
-        made = function(*args, **kwargs)
-        for it in tensors_in([made]):
-            assert it.dtype != torch.float64 or it.device != META, f"{function} made float64 there"
-        return made
+        result = function(*args, **kwargs)
+        for v in tensors_in([result]):
+            assert v.dtype != torch.float64 or v.device != META, f"{function} made float64 there"
+        return result
 
 
-def built(model) -> checkpoints.Model:
-    """A model of the same config there."""
+def model_on_meta(model) -> checkpoints.Model:
+    """The same config on ``meta``."""
     with META:
         unet, schedule = model.config.build()
     return checkpoints.Model(model.name, model.config, unet.eval(), schedule, {})
 
 
-def run_there(model, request):
-    there = built(model)
-    with Elsewhere(ASKED) as device:
-        steps = list(Run(there, request).steps())
-    assert len(steps) == device.asked[Tensor.__bool__] == request.steps
+def run_on_meta(model, request):
+    on_meta = model_on_meta(model)
+    with Elsewhere(QUESTIONS) as device:
+        steps = list(Run(on_meta, request).steps())
+    assert len(steps) == device.counts[Tensor.__bool__] == request.steps
     for step in steps:
-        assert {it.device for it in [step.x, step.x0, step.eps, *step.extras.values()]} == {META}
+        assert {v.device for v in [step.x, step.x0, step.eps, *step.extras.values()]} == {META}
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_every_sampler_stays_on_the_device_of_the_network(model, sampler, dtype):
-    run_there(model, Request(n=3, sampler=sampler, steps=4, eta=1.0, dtype=dtype))
+    run_on_meta(model, Request(n=3, sampler=sampler, steps=4, eta=1.0, dtype=dtype))
 
 
 @pytest.mark.parametrize("guidance", [name for name in GUIDANCE if name != "none"])
@@ -91,50 +91,50 @@ def test_every_guidance_stays_there_too(model, guidance, monkeypatch):
         return Classifier(name, toy.config, net, schedule, {})
 
     monkeypatch.setattr(guides, "_load", load)
-    run_there(model, Request(n=3, steps=4, guidance=guidance, guidance_scale=3.0, label=1))
+    run_on_meta(model, Request(n=3, steps=4, guidance=guidance, guidance_scale=3.0, label=1))
 
 
 def test_the_loss_asks_nothing_of_the_device(model):
     """A question, ``.item()`` say, would make the processor wait in the middle of a step."""
-    there = built(model)
+    on_meta = model_on_meta(model)
     x0, noise = (torch.empty(5, *model.shape, device=META) for _ in range(2))
     t, labels = (torch.empty(5, dtype=torch.long, device=META) for _ in range(2))
     with Elsewhere():
-        about = x0, t, noise, labels, "v_prediction"
-        loss = denoising_loss(there.unet.train(), there.schedule, *about)
+        arguments = x0, t, noise, labels, "v_prediction"
+        loss = denoising_loss(on_meta.unet.train(), on_meta.schedule, *arguments)
         loss.mean().backward()
-    assert loss.device == there.unet.conv_in.weight.grad.device == META
+    assert loss.device == on_meta.unet.conv_in.weight.grad.device == META
 
 
 @pytest.mark.parametrize(
-    ("cuda", "mps", "there"),
+    ("cuda", "mps", "names"),
     [(True, True, "cuda, mps, cpu"), (False, True, "mps, cpu"), (False, False, "cpu")],
 )
 def test_the_fastest_device_is_taken_and_an_error_names_what_there_is(
-    checkpoint, monkeypatch, cuda, mps, there
+    checkpoint, monkeypatch, cuda, mps, names
 ):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-    assert devices() == there.split(", ")
+    assert devices() == names.split(", ")
     assert find_device() == torch.device(devices()[0])
-    with pytest.raises(InvalidInput, match=f"'abacus'.* has: {there}$"):
+    with pytest.raises(InvalidInput, match=f"'abacus'.* has: {names}$"):
         checkpoints.load(checkpoint, device="abacus")
 
 
 def test_noise_of_a_device_is_a_function_of_seed_image_and_t_and_is_told(model):
     cpu = torch.device("cpu")
     noise = DeviceNoise(7, range(500), (1, 8, 8), cpu)
-    drawn = noise(3)
-    assert torch.equal(drawn[5:7], DeviceNoise(7, [5, 6], (1, 8, 8), cpu)(3))
-    assert not torch.equal(drawn, noise(4))
-    assert abs(drawn.mean()) < 0.02 and abs(drawn.std() - 1) < 0.02
-    plain = Run(model, Request(n=2))
-    assert "noise" not in plain.describe()
-    exact = plain.start
+    values = noise(3)
+    assert torch.equal(values[5:7], DeviceNoise(7, [5, 6], (1, 8, 8), cpu)(3))
+    assert not torch.equal(values, noise(4))
+    assert abs(values.mean()) < 0.02 and abs(values.std() - 1) < 0.02
+    run_on_cpu = Run(model, Request(n=2))
+    assert "noise" not in run_on_cpu.describe()
+    start = run_on_cpu.start
     model.device_noise = True
     try:
         run = Run(model, Request(n=2))
-        assert not torch.equal(run.start, exact)
+        assert not torch.equal(run.start, start)
         assert '"noise": "torch' in run.describe()
     finally:
         model.device_noise = False

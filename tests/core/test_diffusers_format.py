@@ -106,9 +106,9 @@ def test_a_missing_key_means_what_the_reference_takes_it_for(name):
     parameters = inspect.signature(getattr(diffusers, name).__init__).parameters
     is_unet = name == "UNet2DModel"
     rules = diffusers_format.UNET if is_unet else diffusers_format.PROCESS
-    # What adds no noise has no variance; that of DDPM is the default.
-    own = set() if is_unet or name == "DDPMScheduler" else {"variance_type"}
-    for key in rules.keys() & parameters.keys() - own:
+    # Solvers that add no noise have no variance; that of DDPM is the default.
+    excluded = set() if is_unet or name == "DDPMScheduler" else {"variance_type"}
+    for key in rules.keys() & parameters.keys() - excluded:
         theirs, ours = parameters[key].default, rules[key]
         ours = ours[0] if isinstance(ours, tuple) else ours
         assert ours == (list(theirs) if isinstance(theirs, tuple) else theirs), key
@@ -134,9 +134,9 @@ def test_older_names_of_attention_are_the_same(tensors):
             key = key.replace(f".{name}.", f".{old}.")
         older[key] = tensor
     assert f"{ATTENTION}.proj_attn.bias" in older
-    wanted, got = convert(tensors, MODEL), convert(older, MODEL)
-    assert wanted.keys() == got.keys()
-    assert all(torch.equal(wanted[key], got[key]) for key in wanted)
+    expected, result = convert(tensors, MODEL), convert(older, MODEL)
+    assert expected.keys() == result.keys()
+    assert all(torch.equal(expected[key], result[key]) for key in expected)
 
 
 def test_a_tensor_without_a_place_and_one_without_its_partners_are_named(tensors):
@@ -150,7 +150,7 @@ def test_a_tensor_without_a_place_and_one_without_its_partners_are_named(tensors
 
 # --- refusals ---
 
-# Keys of which any value may be read, and one that makes another network or process.
+# Keys that accept many values, and for each one that makes another network or process.
 REFUSED = {
     "sample_size": [8, 16],
     "time_embedding_dim": 64,
@@ -172,7 +172,7 @@ def test_what_cannot_be_read_is_refused_by_the_name_of_its_key(file):
             with pytest.raises(CheckpointError, match=rf"^{file}: .*\b{key}\b"):
                 config_from(*((SMALL | changed, {}) if is_unet else (SMALL, changed)))
     for key, value in product(rules, (None, "", [], {}, True, -1, float("nan"), 10**400)):
-        changed = {key: value}  # nothing worse than a refusal comes of what a stranger sends
+        changed = {key: value}  # a stranger's value leads to nothing worse than a refusal
         with suppress(CheckpointError):
             config_from(*((SMALL | changed, {}) if is_unet else (SMALL, changed)))
     with pytest.raises(CheckpointError, match=f"^{file}"):
@@ -200,23 +200,23 @@ def exportable(**options):
         {"conditional": True, "schedule": "scaled_linear"},
         {"scale_shift": True},
     ],
-    ids=lambda it: " ".join(it),
+    ids=lambda options: " ".join(options),
 )
 def test_what_is_exported_predicts_the_same_in_diffusers_and_read_back(tmp_path, options):
     model = exportable(**options)
     export(model, tmp_path)
     theirs = UNet2DModel.from_pretrained(tmp_path, subfolder="unet").eval()
     scheduler = DDPMScheduler.from_pretrained(tmp_path, subfolder="scheduler")
-    again = load(tmp_path)
+    loaded = load(tmp_path)
     # The null class, if there is one, is a class of the exported network: the last.
     labels = torch.tensor([0, 10]) if model.classes else None
     assert_same_outputs(theirs, model.unet, labels=labels)
-    assert_same_outputs(theirs, again.unet, labels=labels)
+    assert_same_outputs(theirs, loaded.unet, labels=labels)
     np.testing.assert_allclose(scheduler.betas, model.schedule.betas, rtol=1e-4)
-    for config in (scheduler.config, again.config):
+    for config in (scheduler.config, loaded.config):
         assert config.prediction_type == model.config.prediction_type
-    assert again.config.sampling == {"variance": "beta", "clip": True}
-    assert len(again.classes) == (11 if model.classes else 0)
+    assert loaded.config.sampling == {"variance": "beta", "clip": True}
+    assert len(loaded.classes) == (11 if model.classes else 0)
 
 
 def test_an_exported_pipeline_makes_pictures(tmp_path):
@@ -228,7 +228,7 @@ def test_an_exported_pipeline_makes_pictures(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"schedule": "sigmoid"}, "schedule of diffusers 'sigmoid'"),
         ({"channels": [8, 16, 20]}, "8 groups everywhere, which do not divide the 20 channels"),
@@ -236,8 +236,8 @@ def test_an_exported_pipeline_makes_pictures(tmp_path):
         ({"channels": [8] * 5}, "8 pixels cannot be halved 4 times"),
     ],
 )
-def test_what_diffusers_does_not_have_is_refused_in_words(tmp_path, options, said):
-    with pytest.raises(InvalidInput, match=said):
+def test_what_diffusers_does_not_have_is_refused_in_words(tmp_path, options, message):
+    with pytest.raises(InvalidInput, match=message):
         export(exportable(**options), tmp_path)
     assert list(tmp_path.iterdir()) == []
 

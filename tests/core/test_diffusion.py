@@ -24,8 +24,8 @@ def test_steps_with_known_noises_add_up_to_q_sample_with_the_combined_noise(kind
     for t in range(60):
         z = normal(4, 1, 5, 5, seed=t + 1)
         x = d.q_step(schedule, x, t, z)
-        kept, added = math.sqrt(schedule.alphas[t]), math.sqrt(schedule.betas[t])
-        combined = kept * combined + added * z
+        a, b = math.sqrt(schedule.alphas[t]), math.sqrt(schedule.betas[t])
+        combined = a * combined + b * z
         effective = combined / schedule.sigma(t)
         torch.testing.assert_close(x, d.q_sample(schedule, x0, t, effective), rtol=0, atol=1e-10)
 
@@ -40,8 +40,8 @@ def test_conversions_invert_each_other(kind, t):
     torch.testing.assert_close(d.x0_from_eps(schedule, x, t, eps), x0, **close)
     torch.testing.assert_close(d.eps_from_x0(schedule, x, t, x0), eps, **close)
     for entry in d.PREDICTION_TYPES.values():
-        told = entry.target(schedule, x0, t, eps)
-        torch.testing.assert_close(entry.eps(schedule, x, t, told), eps, **close)
+        target = entry.target(schedule, x0, t, eps)
+        torch.testing.assert_close(entry.eps(schedule, x, t, target), eps, **close)
 
 
 def test_velocity_is_the_derivative_of_x_along_the_angle():

@@ -1,4 +1,4 @@
-"""What every sampler, schedule and guidance states of itself holds, whatever is added."""
+"""Every sampler, schedule and guidance does what it states about itself, new ones too."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ddpm_core.schedules import SCHEDULES, NoiseSchedule, spaced_timesteps
 
 STEPS = 6
 ALL = [NoiseSchedule.make(kind, 200) for kind in SCHEDULES]
-every_schedule = pytest.mark.parametrize("schedule", ALL, ids=lambda it: it.kind)
+every_schedule = pytest.mark.parametrize("schedule", ALL, ids=lambda schedule: schedule.kind)
 every_sampler = pytest.mark.parametrize("name", SAMPLERS)
 
 
-def toward(point, schedule, asked=None):
+def toward(point, schedule, calls=None):
     """The exact denoiser of data that is one point, which answers in a bare eps."""
 
     def denoiser(x, t):
-        if asked is not None:
-            asked.append(t)
+        if calls is not None:
+            calls.append(t)
         return (x - schedule.alpha(t) * point) / schedule.sigma(t)
 
     return denoiser
@@ -34,13 +34,13 @@ def toward(point, schedule, asked=None):
 @every_sampler
 @every_schedule
 def test_a_sampler_evaluates_the_denoiser_as_often_as_it_states(name, schedule):
-    sampler, asked, point = SAMPLERS[name], [], torch.tensor([0.5, -0.25])
+    sampler, calls, point = SAMPLERS[name], [], torch.tensor([0.5, -0.25])
     timesteps = spaced_timesteps(schedule, STEPS)
     noise = Noise(0, range(3), (2,))
-    steps = list(sampler(toward(point, schedule, asked), schedule, noise(200), timesteps, noise))
-    assert asked == [t for visited in sampler.visits(timesteps) for t in visited]
-    assert len(asked) == sampler.calls(STEPS)
-    # Points in the plane as well as images; and the way ends where the data are.
+    steps = list(sampler(toward(point, schedule, calls), schedule, noise(200), timesteps, noise))
+    assert calls == [t for visited in sampler.visits(timesteps) for t in visited]
+    assert len(calls) == sampler.calls(STEPS)
+    # Points in the plane work as images do; and the walk ends where the data are.
     assert len(steps) == STEPS and steps[-1].x.shape == (3, 2)
     torch.testing.assert_close(steps[-1].x, point.expand(3, 2), atol=1e-3, rtol=0)
 
@@ -48,19 +48,19 @@ def test_a_sampler_evaluates_the_denoiser_as_often_as_it_states(name, schedule):
 @every_sampler
 def test_a_sampler_adds_noise_just_where_it_says_so(name):
     schedule, sampler = NoiseSchedule.make("linear", 200), SAMPLERS[name]
-    asked = []
+    calls = []
 
     def noise(t):
-        asked.append(t)
+        calls.append(t)
         return torch.zeros(1, 2)
 
     for eta in (0.0, 1.0):
-        asked.clear()
+        calls.clear()
         request = Request(sampler=name, eta=eta)
         options = {option: getattr(request, option) for option in sampler.options}
-        walk = toward(torch.zeros(2), schedule), schedule, torch.ones(1, 2), [150, 70, 0], noise
-        assert len(list(sampler(*walk, **options))) == 3
-        assert bool(asked) == sampler.is_noisy(request)
+        args = toward(torch.zeros(2), schedule), schedule, torch.ones(1, 2), [150, 70, 0], noise
+        assert len(list(sampler(*args, **options))) == 3
+        assert bool(calls) == sampler.is_noisy(request)
 
 
 @pytest.mark.parametrize("method", GUIDANCE)
@@ -68,28 +68,28 @@ def test_a_sampler_adds_noise_just_where_it_says_so(name):
 def test_a_run_calls_the_network_as_often_as_it_tells(name, method, checkpoint, classifiers):
     model = checkpoints.load(checkpoint)
     request = Request(n=9, label=3, sampler=name, steps=STEPS, guidance=method, dtype="float32")
-    seen, run = [], Run(model, request)
+    sizes, run = [], Run(model, request)
     evaluate = model.evaluate
 
     def counting(net, x, t, labels=None):
-        seen.append(len(x))
+        sizes.append(len(x))
         return evaluate(net, x, t, labels)
 
     model.evaluate = counting
-    told = [0, *(sum(seen) / 9 for _ in run.steps())]
-    assert told == run.calls()
-    assert told[-1] == SAMPLERS[name].calls(STEPS) * GUIDANCE[method].evaluations
-    assert request.work >= 9 * told[-1]
+    calls = [0, *(sum(sizes) / 9 for _ in run.steps())]
+    assert calls == run.calls()
+    assert calls[-1] == SAMPLERS[name].calls(STEPS) * GUIDANCE[method].evaluations
+    assert request.work >= 9 * calls[-1]
 
 
 @pytest.mark.parametrize("num_timesteps", [1000, 50, 4000])
 @pytest.mark.parametrize("kind", SCHEDULES)
 def test_a_schedule_survives_its_config_and_leads_to_noise(kind, num_timesteps):
     config = SCHEDULES[kind].config(kind, num_timesteps)
-    made = NoiseSchedule.make(**json.loads(json.dumps(config)))
-    assert (made.kind, made.num_timesteps) == (kind, num_timesteps)
-    np.testing.assert_array_equal(made.signals, NoiseSchedule.make(**config).signals)
-    assert made.abar(num_timesteps - 1) < 0.01 and made.abar(0) > 0.98
+    schedule = NoiseSchedule.make(**json.loads(json.dumps(config)))
+    assert (schedule.kind, schedule.num_timesteps) == (kind, num_timesteps)
+    np.testing.assert_array_equal(schedule.signals, NoiseSchedule.make(**config).signals)
+    assert schedule.abar(num_timesteps - 1) < 0.01 and schedule.abar(0) > 0.98
 
 
 @every_schedule

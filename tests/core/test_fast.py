@@ -32,12 +32,12 @@ def test_a_twin_computes_and_learns_as_its_network(size, scale_shift):
     options = {"attention": (False, True, True), "scale_shift": scale_shift}
     plain = network(image_size=size, channels=(8, 12, 12), **options)
     twin, (x, t) = faster(plain), inputs(size)
-    answers, gradients = [], []
+    outputs, gradients = [], []
     for net in (plain.double(), twin):
         y = net(x.double().requires_grad_(), t, torch.tensor([0, 3]))
-        answers.append(y)
+        outputs.append(y)
         gradients.append(torch.autograd.grad(y.square().sum(), list(plain.parameters())))
-    torch.testing.assert_close(*answers)
+    torch.testing.assert_close(*outputs)
     torch.testing.assert_close(*gradients)
     # It is trained in its network's place: the weights are the same ones, not equal ones.
     pairs = zip(plain.named_parameters(), twin.named_parameters(), strict=True)
@@ -55,11 +55,11 @@ def test_a_twin_leaves_its_network_plain():
 def test_a_twin_answers_the_same_with_and_without_gradients():
     """Without gradients activations are computed in place: they must not overwrite a skip."""
     twin, (x, t) = faster(network()).eval(), inputs()
-    kept = x.clone()
+    before = x.clone()
     with torch.no_grad():
-        silent = twin(x, t)
-    torch.testing.assert_close(silent, twin(x, t))
-    assert torch.equal(x, kept)
+        without_grad = twin(x, t)
+    torch.testing.assert_close(without_grad, twin(x, t))
+    assert torch.equal(x, before)
 
 
 # --- its operations ---
@@ -67,12 +67,12 @@ def test_a_twin_answers_the_same_with_and_without_gradients():
 
 @pytest.mark.parametrize(("heads", "tokens"), [(1, 49), (2, 49), (1, 256)])
 def test_attention_in_bfloat16_is_that_of_its_operands(heads, tokens, monkeypatch):
-    """Written out, where the fused one is slow, it is off by a rounding or two more than that."""
+    """Where fused attention is slow, it is written out, and off by a rounding or two more."""
     q, k, v = (torch.randn(8 // heads, heads, tokens, 16).bfloat16() for _ in range(3))
     exact = ((q.double() @ k.double().mT) / 4).softmax(-1) @ v.double()
     monkeypatch.setattr(F, "scaled_dot_product_attention", None)  # it must not be asked
-    found = fast._attend(q.requires_grad_(tokens < 128), k, v)
-    assert (found - exact).norm() < 2 * 2**-8 * exact.norm()
+    result = fast._attend(q.requires_grad_(tokens < 128), k, v)
+    assert (result - exact).norm() < 2 * 2**-8 * exact.norm()
 
 
 @pytest.mark.parametrize("native", [True, False])
@@ -91,10 +91,10 @@ def test_convolutions_in_bfloat16_are_those_of_rounded_numbers(module, native, m
         exact.sum_taps = short.sum_taps().double  # the sums are rounded, too
     x = torch.randn(4, 24, 8, 8).bfloat16()
     more = [(16, 16)] if module == "doubled" else []
-    found, wanted = short(x, *more), exact(x.double(), *more)
-    assert found.dtype == torch.bfloat16
-    # Half of the last of eight binary digits, and float32's own error of many terms beside it.
-    assert ((found - wanted).abs() <= 2**-8 * wanted.abs() + 1e-5).all()
+    result, expected = short(x, *more), exact(x.double(), *more)
+    assert result.dtype == torch.bfloat16
+    # Half of the last of eight binary digits, and float32's error of a sum of many terms.
+    assert ((result - expected).abs() <= 2**-8 * expected.abs() + 1e-5).all()
 
 
 # --- the twins that sample ---
@@ -113,17 +113,17 @@ def test_a_copy_answers_as_its_network(monkeypatch, table, scale_shift):
 
 
 def test_hooks_of_the_network_see_what_is_sampled():
-    plain, seen = network(), []
+    plain, calls = network(), []
     ready = Prepared(plain, 100).network()
-    plain.mid.blocks[0].register_forward_hook(lambda *_: seen.append("mid"))
+    plain.mid.blocks[0].register_forward_hook(lambda *_: calls.append("mid"))
     ready(*inputs())
-    assert seen == ["mid"]
+    assert calls == ["mid"]
 
 
 # --- never older than the network ---
 
 
-def trained(net):
+def train(net):
     """Every weight gets a gradient and moves."""
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-2, fused=True)
     (x, t), labels = inputs(net.image_size), torch.tensor([0, 3])
@@ -131,11 +131,11 @@ def trained(net):
     optimizer.step()
 
 
-def assigned(net):
+def assign(net):
     net.load_state_dict({k: 2 * v for k, v in net.state_dict().items()}, assign=True)
 
 
-def one_alone(net):
+def zero_one_weight(net):
     net.up[0].resample.conv.weight.data.zero_()
 
 
@@ -150,23 +150,23 @@ def noises(model):
 
 
 @pytest.mark.parametrize("size", [8, 32])
-@pytest.mark.parametrize("change", [trained, assigned, one_alone])
+@pytest.mark.parametrize("change", [train, assign, zero_one_weight])
 def test_what_is_sampled_is_of_the_weights_of_that_moment(change, size):
     net, fresh = (network(image_size=size).eval() for _ in range(2))
     model = model_of(net)
     before = noises(model)
     change(net)
     fresh.load_state_dict(net.state_dict())
-    for mine, wanted, then in zip(noises(model), noises(model_of(fresh)), before, strict=True):
-        assert torch.equal(mine, wanted) and not torch.equal(mine, then)
+    for now, expected, old in zip(noises(model), noises(model_of(fresh)), before, strict=True):
+        assert torch.equal(now, expected) and not torch.equal(now, old)
 
 
 def test_a_denoiser_made_before_a_training_follows_it():
     model, x = model_of(network()), torch.randn(2, 1, 8, 8)
-    held = model.denoiser([0, 1], "bfloat16")
-    held(x, 30)
-    trained(model.unet)
-    assert torch.equal(held(x, 30).eps, model.denoiser([0, 1], "bfloat16")(x, 30).eps)
+    denoiser = model.denoiser([0, 1], "bfloat16")
+    denoiser(x, 30)
+    train(model.unet)
+    assert torch.equal(denoiser(x, 30).eps, model.denoiser([0, 1], "bfloat16")(x, 30).eps)
 
 
 def test_a_model_leaves_its_network_as_it_is():
@@ -176,14 +176,14 @@ def test_a_model_leaves_its_network_as_it_is():
 
 
 def test_the_same_copy_serves_until_something_changes():
-    """Whoever samples at the same time shares its batches, which are of one network."""
+    """Runs at the same time share batches, and a batch is of one network."""
     model = model_of(network())
     noises(model)
     first = model.prepared.network()
     noises(model)
     assert model.prepared.network() is first
-    own = {p.data_ptr() for p in model.unet.parameters()}
-    assert {p.data_ptr() for p in first.parameters()} == own
+    pointers = {p.data_ptr() for p in model.unet.parameters()}
+    assert {p.data_ptr() for p in first.parameters()} == pointers
 
 
 def test_a_model_used_in_inference_mode_first_can_guide_afterwards():

@@ -1,4 +1,4 @@
-"""Files are whole, whoever writes them at the same time."""
+"""Files are whole, even if several write them at once."""
 
 from concurrent.futures import ThreadPoolExecutor
 

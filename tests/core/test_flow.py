@@ -1,4 +1,4 @@
-"""Flow matching: straight paths and their velocity, by the trainer and the samplers of the rest."""
+"""Flow matching: straight paths and their velocity, with the same trainer and samplers."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -28,7 +28,7 @@ SCHEDULE = NoiseSchedule.make("straight", 50)
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Model:
-    """Of random weights, read back from its folder."""
+    """Random weights, read back from their folder."""
     straight = {"kind": "straight", "num_timesteps": 50}
     config = replace(tiny_config(prediction="flow_prediction"), schedule=straight)
     with torch.random.fork_rng():
@@ -68,10 +68,10 @@ def test_of_one_point_the_path_is_a_straight_line_whatever_the_steps(steps):
 
 
 def test_a_classifier_sees_the_state_at_the_variance_that_it_knows():
-    seen = []
+    inputs = []
 
     def log_probs(x, abar):
-        seen.append((x.detach(), abar))
+        inputs.append((x.detach(), abar))
         return (x.flatten(1)[:, :2] * x.new_tensor([1.0, -1.0])).log_softmax(1)
 
     x0, noise = torch.randn(40, 3, 20, 20), torch.randn(40, 3, 20, 20)
@@ -82,9 +82,9 @@ def test_a_classifier_sees_the_state_at_the_variance_that_it_knows():
     for t in (5, 25, 45):
         x = SCHEDULE.alpha(t) * x0 + SCHEDULE.sigma(t) * noise
         extras = guided(x, t).extras
-        shown, abar = seen.pop()
-        assert float(shown.std()) == pytest.approx(1, abs=0.02)
-        torch.testing.assert_close(shown, abar**0.5 * x0 + (1 - abar) ** 0.5 * noise)
+        state, abar = inputs.pop()
+        assert float(state.std()) == pytest.approx(1, abs=0.02)
+        torch.testing.assert_close(state, abar**0.5 * x0 + (1 - abar) ** 0.5 * noise)
         # A score, times sigma, is an eps on any schedule.
         torch.testing.assert_close(extras["push"], -SCHEDULE.sigma(t) * extras["gradient"])
 
@@ -93,10 +93,10 @@ def test_it_is_noised_inverted_and_bounded_as_any_other(model):
     picture = np.linspace(0, 255, 64).astype(np.uint8).reshape(8, 8, 1)
     film = forward_film(model, picture).film
     assert film.frames == 51 and film.finished
-    *_, found = inverting(model, picture, label=3, steps=20)
-    assert np.isfinite(found.rmse)
-    some = Images(torch.from_numpy(picture).permute(2, 0, 1)[None], torch.tensor([3]), ())
-    assert np.isfinite(last(of_model(model, some)).bits)
+    *_, inversion = inverting(model, picture, label=3, steps=20)
+    assert np.isfinite(inversion.rmse)
+    images = Images(torch.from_numpy(picture).permute(2, 0, 1)[None], torch.tensor([3]), ())
+    assert np.isfinite(last(of_model(model, images)).bits)
 
 
 @pytest.mark.parametrize("fault", sorted(REPORT_ERRORS.keys() - {"batch-scale"}))  # of guidance

@@ -70,8 +70,8 @@ def wide(*values):
 def test_eps_is_that_of_equation_11_and_its_scaled_form(form, t):
     x, targets = state(), one_hot(4, 0, 2)
     factor = {"plain": 1.0, "scaled": math.sqrt(1 - SCHEDULE.abar(t))}[form]
-    wanted = toy_denoiser(x, t).eps - wide(2, 5, -1) * factor * TOY.gradient(x, targets)
-    same(guided([2.0, 5.0, -1.0], targets, form=form)(x, t).eps, wanted)
+    expected = toy_denoiser(x, t).eps - wide(2, 5, -1) * factor * TOY.gradient(x, targets)
+    same(guided([2.0, 5.0, -1.0], targets, form=form)(x, t).eps, expected)
 
 
 def central_differences(f, x, h=1e-6):
@@ -90,21 +90,21 @@ def central_differences(f, x, h=1e-6):
 @pytest.mark.parametrize("clip", [True, False])
 def test_the_gradient_is_that_of_what_the_classifier_sees(at, clip, t):
     x, targets = state(), one_hot(1, 2, 3)
-    held = toy_denoiser(x, t).eps
+    fixed_eps = toy_denoiser(x, t).eps
 
     def log_p(x):
-        seen, eps = x, toy_denoiser(x, t).eps if at == "x0-through" else held
+        image, eps = x, toy_denoiser(x, t).eps if at == "x0-through" else fixed_eps
         if at != "x":
-            seen = x0_from_eps(SCHEDULE, x, t, eps)
-            seen = seen.clamp(-1, 1) if clip else seen
-        return (TOY.log_probs(seen, 1.0) * targets).sum(1)
+            image = x0_from_eps(SCHEDULE, x, t, eps)
+            image = image.clamp(-1, 1) if clip else image
+        return (TOY.log_probs(image, 1.0) * targets).sum(1)
 
     with torch.no_grad():
-        told = guided([1.0] * 3, targets, at=at, clip=clip)(x, t)
-    wanted = central_differences(log_p, x)
-    torch.testing.assert_close(told.extras["gradient"], wanted, rtol=1e-5, atol=1e-7)
+        prediction = guided([1.0] * 3, targets, at=at, clip=clip)(x, t)
+    expected = central_differences(log_p, x)
+    torch.testing.assert_close(prediction.extras["gradient"], expected, rtol=1e-5, atol=1e-7)
     # No graph is kept alive, not by the state that was given either.
-    assert not any(it.requires_grad for it in (x, told.eps, *told.extras.values()))
+    assert not any(v.requires_grad for v in (x, prediction.eps, *prediction.extras.values()))
 
 
 @every_site
@@ -117,44 +117,44 @@ def test_the_classifier_is_told_how_noisy_what_it_sees_is(at):
 def test_lambda_0_is_the_denoiser_itself_and_costs_no_classifier():
     x, toy = state(), LinearClassifier()
     same(guided([0.0] * 3)(x, 20).eps, toy_denoiser(x, 20).eps)
-    idle = guided([0.0] * 3, toy=toy, complete=False)(x, 20)
-    assert torch.equal(idle.eps, toy_denoiser(x, 20).eps)
-    assert (toy.levels, dict(idle.extras)) == ([], {})
+    prediction = guided([0.0] * 3, toy=toy, complete=False)(x, 20)
+    assert torch.equal(prediction.eps, toy_denoiser(x, 20).eps)
+    assert (toy.levels, dict(prediction.extras)) == ([], {})
 
 
 # --- classifier-free guidance ---
 
 
-def of_no_class(x, t):
+def unconditional(x, t):
     return Prediction(0.5 * x.roll(2, dims=-1) - 0.2)
 
 
 def both_at_once(x, t):
     """Conditional first."""
     first, second = x.chunk(2)
-    return Prediction(torch.cat([toy_denoiser(first, t).eps, of_no_class(second, t).eps]))
+    return Prediction(torch.cat([toy_denoiser(first, t).eps, unconditional(second, t).eps]))
 
 
 def free(values, schedule=SCHEDULE, **options):
-    return ClassifierFree(toy_denoiser, of_no_class, constant(*values), schedule, **options)
+    return ClassifierFree(toy_denoiser, unconditional, constant(*values), schedule, **options)
 
 
 def test_s_0_is_unconditional_and_s_1_conditional_to_the_last_bit():
     x = state()
-    for s, alone in ((0.0, of_no_class), (1.0, toy_denoiser)):
-        assert torch.equal(free([s] * 3)(x, 20).eps, alone(x, 20).eps)
+    for s, denoiser in ((0.0, unconditional), (1.0, toy_denoiser)):
+        assert torch.equal(free([s] * 3)(x, 20).eps, denoiser(x, 20).eps)
     mixed = free([1.0, 3.0, 0.0])(x, 20).eps
     assert torch.equal(mixed[0], toy_denoiser(x, 20).eps[0])
-    assert torch.equal(mixed[2], of_no_class(x, 20).eps[2])
+    assert torch.equal(mixed[2], unconditional(x, 20).eps[2])
 
 
 @pytest.mark.parametrize("s", [-50, -0.5, 0.3, 2, 50])
 def test_s_is_w_plus_1_of_ho_and_salimans_and_acts_linearly(s):
     x, w = state(2), s - 1
-    cond, uncond = toy_denoiser(x, 20).eps, of_no_class(x, 20).eps
-    wanted = (1 + w) * cond - w * uncond
+    cond, uncond = toy_denoiser(x, 20).eps, unconditional(x, 20).eps
+    expected = (1 + w) * cond - w * uncond
     # Strengths are float32.
-    torch.testing.assert_close(free([s, s])(x, 20).eps, wanted, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(free([s, s])(x, 20).eps, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_one_call_on_both_halves_is_two_calls():
@@ -194,12 +194,12 @@ def test_leaving_out_what_is_not_needed_changes_no_bit(s, rescale, joint):
         raise AssertionError("evaluated for nothing")
 
     ClassifierFree(toy_denoiser, unexpected, constant(*[1.0] * 3), SCHEDULE, complete=False)(x, 20)
-    ClassifierFree(unexpected, of_no_class, constant(*[0.0] * 3), SCHEDULE, complete=False)(x, 20)
+    ClassifierFree(unexpected, unconditional, constant(*[0.0] * 3), SCHEDULE, complete=False)(x, 20)
 
 
 # --- what they tell ---
 
-TELLING = {
+DENOISERS = {
     "cfg": free([3.0, 0.5, -2.0]),
     "cfg-rescaled": free([3.0, 0.5, -2.0], rescale=0.8),
     "classifier": guided([3.0, 0.5, -2.0]),
@@ -207,18 +207,18 @@ TELLING = {
 }
 
 
-@pytest.mark.parametrize("it", TELLING.values(), ids=TELLING)
-def test_the_account_adds_up(it):
+@pytest.mark.parametrize("denoiser", DENOISERS.values(), ids=DENOISERS)
+def test_the_account_adds_up(denoiser):
     x = state()
-    prediction = it(x, 20)
-    told = prediction.extras
-    same(told["uncond"] + told["push"], prediction.eps)
-    base, push = told["uncond"].flatten(1), told["push"].flatten(1)
-    same(told["eps_norm"], base.norm(dim=1))
-    same(told["push_norm"], push.norm(dim=1))
-    same(told["cosine"], torch.cosine_similarity(base, push))
-    assert told["strength"].tolist() == [3.0, 0.5, -2.0]
-    assert all(len(value) == 3 for value in told.values())
+    prediction = denoiser(x, 20)
+    extras = prediction.extras
+    same(extras["uncond"] + extras["push"], prediction.eps)
+    base, push = extras["uncond"].flatten(1), extras["push"].flatten(1)
+    same(extras["eps_norm"], base.norm(dim=1))
+    same(extras["push_norm"], push.norm(dim=1))
+    same(extras["cosine"], torch.cosine_similarity(base, push))
+    assert extras["strength"].tolist() == [3.0, 0.5, -2.0]
+    assert all(len(value) == 3 for value in extras.values())
 
 
 # --- strengths over time ---
@@ -233,7 +233,7 @@ def test_profiles_by_hand(t):
     assert at("early") == pytest.approx([1 + 4 * t / 99, 1 - t / 99])
     assert at("late") == pytest.approx([5 - 4 * t / 99, t / 99])
     for low, high, inside in ((30, 90, t > 0), (t, t, True), (t + 1, 99, False)):
-        found = Strength([5.0], 1.0, LAST + 1, low, high)(t).tolist()
-        assert found == ([5.0] if inside else [1.0])
+        strength = Strength([5.0], 1.0, LAST + 1, low, high)(t).tolist()
+        assert strength == ([5.0] if inside else [1.0])
     for profile in ("constant", "early"):  # a schedule of a single step
         assert Strength([3.0], 0.0, 1, profile=profile)(0).tolist() == [3.0]

@@ -55,11 +55,11 @@ def test_an_image_alone_is_the_same_in_a_batch_and_guided(model, guidance):
 @every_guidance
 def test_a_run_that_reports_is_the_same_to_the_last_bit(model, guidance):
     request = ask(n=10, **guidance)
-    told = list(Run(model, request).steps(report=True))
-    for step, reporting in zip(Run(model, request).steps(), told, strict=True):
-        assert torch.equal(step.x, reporting.x)
-        assert torch.equal(step.eps, reporting.eps)
-    assert {"uncond", "push", "strength", "cosine"} <= told[0].extras.keys()
+    reports = list(Run(model, request).steps(report=True))
+    for step, report in zip(Run(model, request).steps(), reports, strict=True):
+        assert torch.equal(step.x, report.x)
+        assert torch.equal(step.eps, report.eps)
+    assert {"uncond", "push", "strength", "cosine"} <= reports[0].extras.keys()
 
 
 @pytest.mark.parametrize("at", SITES)
@@ -73,12 +73,12 @@ def test_a_classifier_raises_the_probability_that_it_sees(classifiers, plain, at
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS.values(), ids=SAMPLERS)
-@pytest.mark.parametrize("wild", [1e30, float("nan")])
-def test_numbers_out_of_range_are_told(model, sampler, wild):
+@pytest.mark.parametrize("factor", [1e30, float("nan")])
+def test_numbers_out_of_range_are_told(model, sampler, factor):
     run = Run(model, ask(n=1))
 
     def denoiser(x, t):
-        return Prediction(wild * x)
+        return Prediction(factor * x)
 
     steps = sampler(denoiser, model.schedule, run.start, run.timesteps, run.noise, clip=False)
     with pytest.raises(InvalidInput, match="out of range at t = .*smaller guidance scale"):

@@ -21,12 +21,12 @@ from tests.support.hub import QUICK, refusal, uploads
 
 
 @pytest.fixture
-def source(served, tmp_path):
-    return Hub(served.url, tmp_path / "cache", patience=1)
+def source(hub, tmp_path):
+    return Hub(hub.url, tmp_path / "cache", patience=1)
 
 
 @pytest.fixture
-def foreign(tmp_path):
+def pipeline(tmp_path):
     """A pipeline in the format of diffusers, random weights, as it lies on the Hub."""
     torch.manual_seed(0)
     folder = tmp_path / "pipeline"
@@ -41,63 +41,63 @@ def foreign(tmp_path):
 # --- in ---
 
 
-def test_our_own_format_comes_back_as_it_was(served, source, checkpoint):
-    served.add("user/digits", checkpoint)
-    seen = []
-    model = load("user/digits", source=source, progress=lambda *figures: seen.append(figures))
+def test_our_own_format_comes_back_as_it_was(hub, source, checkpoint):
+    hub.add("user/digits", checkpoint)
+    reports = []
+    model = load("user/digits", source=source, progress=lambda *figures: reports.append(figures))
     assert model.name == "user/digits"
     assert np.array_equal(sample(model, QUICK), sample(load(checkpoint), QUICK))
     assert model.training == load(checkpoint).training
-    assert not any(path.endswith((".png", "README.md")) for _, path in served.requests)
+    assert not any(path.endswith((".png", "README.md")) for _, path in hub.requests)
     # Progress is told up to the last byte.
     files = ["model.safetensors", "config.json", "training.json"]
     total = sum((checkpoint / name).stat().st_size for name in files)
-    assert seen == sorted(seen) and seen[-1] == (total, total)
+    assert reports == sorted(reports) and reports[-1] == (total, total)
 
 
-def test_a_pipeline_of_diffusers_is_read_with_its_schedule(served, source, foreign):
-    served.add("user/theirs", foreign)
+def test_a_pipeline_of_diffusers_is_read_with_its_schedule(hub, source, pipeline):
+    hub.add("user/theirs", pipeline)
     model = load("user/theirs", source=source)
     assert model.config.sampling == {"variance": "posterior", "clip": False}
     process = {"kind": "scaled_linear", "num_timesteps": 500, "start": 0.001, "end": 0.02}
     assert model.config.schedule == process
-    assert np.array_equal(sample(load(foreign), QUICK), sample(model, QUICK))
+    assert np.array_equal(sample(load(pipeline), QUICK), sample(model, QUICK))
 
 
-def test_a_flat_repository_of_diffusers_is_read_too(served, source, foreign, tmp_path):
-    flat = {p.name: p.read_bytes() for p in (foreign / "unet").iterdir()}
-    flat["scheduler_config.json"] = (foreign / "scheduler/scheduler_config.json").read_bytes()
-    served.add("google/ddpm-small", flat | {"diffusion_pytorch_model.bin": b"a pickle"})
+def test_a_flat_repository_of_diffusers_is_read_too(hub, source, pipeline, tmp_path):
+    flat = {p.name: p.read_bytes() for p in (pipeline / "unet").iterdir()}
+    flat["scheduler_config.json"] = (pipeline / "scheduler/scheduler_config.json").read_bytes()
+    hub.add("google/ddpm-small", flat | {"diffusion_pytorch_model.bin": b"a pickle"})
     model = load("google/ddpm-small", source=source)
-    assert np.array_equal(sample(model, QUICK), sample(load(foreign), QUICK))
-    assert not any(path.endswith(".bin") for _, path in served.requests)
+    assert np.array_equal(sample(model, QUICK), sample(load(pipeline), QUICK))
+    assert not any(path.endswith(".bin") for _, path in hub.requests)
 
 
-def test_what_ships_is_taken_before_the_hub_and_the_cache_before_it_too(served, source, checkpoint):
-    served.add("user/digits", checkpoint)
-    served.add("user/judge", checkpoints.HOME / "mnist-judge")
+def test_what_ships_is_taken_before_the_hub_and_the_cache_before_it_too(hub, source, checkpoint):
+    hub.add("user/digits", checkpoint)
+    hub.add("user/judge", checkpoints.HOME / "mnist-judge")
     load("user/digits", source=source)
     assert load_classifier("user/judge", source=source).classes == list("0123456789")
-    served.requests.clear()
-    served.stop()
+    hub.requests.clear()
+    hub.stop()
     assert load("user/digits", source=source).name == "user/digits"
     assert load("mnist-linear", source=source).name == "mnist-linear"
-    assert served.requests == []
+    assert hub.requests == []
 
 
 def test_a_folder_is_taken_before_the_hub_but_not_by_a_stranger(
-    served, source, checkpoint, unconditional_checkpoint, tmp_path, monkeypatch
+    hub, source, checkpoint, unconditional_checkpoint, tmp_path, monkeypatch
 ):
-    served.add("user/digits", checkpoint)
+    hub.add("user/digits", checkpoint)
     shutil.copytree(unconditional_checkpoint, tmp_path / "user" / "digits")
     monkeypatch.chdir(tmp_path)
-    assert load("user/digits", source=source).classes == [] and served.requests == []
+    assert load("user/digits", source=source).classes == [] and hub.requests == []
     assert len(checkpoints.from_hub("user/digits", source).classes) == 10
 
 
-def test_a_revision_names_its_own_weights(served, source, checkpoint, unconditional_checkpoint):
-    commit = served.add("user/digits", checkpoint)
-    served.add("user/digits", unconditional_checkpoint, ("v2",))
+def test_a_revision_names_its_own_weights(hub, source, checkpoint, unconditional_checkpoint):
+    commit = hub.add("user/digits", checkpoint)
+    hub.add("user/digits", unconditional_checkpoint, ("v2",))
     assert load("user/digits@v2", source=source).classes == []
     assert len(load(f"user/digits@{commit}", source=source).classes) == 10
     assert len(load("user/digits", source=source).classes) == 10
@@ -106,61 +106,61 @@ def test_a_revision_names_its_own_weights(served, source, checkpoint, unconditio
 # --- what goes wrong, in words ---
 
 
-def test_what_the_hub_refuses_is_told_in_words(served, source, checkpoint):
-    def told(name):
+def test_what_the_hub_refuses_is_told_in_words(hub, source, checkpoint):
+    def reason(name):
         return refusal(lambda: load(name, source=source))
 
-    served.add("user/digits", checkpoint)
-    assert told("user/nothing").startswith("user/nothing is no folder here, and no repository on")
-    assert told("user/digits@v9") == "user/digits has no revision 'v9'"
-    served.fault = "error"
-    assert "an error (500)" in told("user/digits")
-    served.fault = None
-    served.add("user/gated", checkpoint, gated=True)
-    assert "accept its terms" in told("user/gated")
-    served.add("user/old", {"config.json": b"{}", "pytorch_model.bin": b"cos\nsystem\n"})
-    assert "a pickle (pytorch_model.bin), which can run code" in told("user/old")
-    served.requests.clear()
+    hub.add("user/digits", checkpoint)
+    assert reason("user/nothing").startswith("user/nothing is no folder here, and no repository on")
+    assert reason("user/digits@v9") == "user/digits has no revision 'v9'"
+    hub.fault = "error"
+    assert "an error (500)" in reason("user/digits")
+    hub.fault = None
+    hub.add("user/gated", checkpoint, gated=True)
+    assert "accept its terms" in reason("user/gated")
+    hub.add("user/old", {"config.json": b"{}", "pytorch_model.bin": b"cos\nsystem\n"})
+    assert "a pickle (pytorch_model.bin), which can run code" in reason("user/old")
+    hub.requests.clear()
     small = Hub(source.endpoint, source.cache, max_bytes=1000)
     too_large = refusal(lambda: load("user/digits", source=small))
     assert "more than the 0.0 MB that are fetched here" in too_large
-    assert not any("resolve" in path for _, path in served.requests)
-    served.stop()
-    down = "cannot be reached (ConnectError); what is here already works without it"
-    assert down in told("user/digits")
+    assert not any("resolve" in path for _, path in hub.requests)
+    hub.stop()
+    expected = "cannot be reached (ConnectError); what is here already works without it"
+    assert expected in reason("user/digits")
 
 
-def test_a_hub_that_does_not_answer(served, source, checkpoint):
-    served.add("user/digits", checkpoint)
-    served.fault = "slow_api"
-    told = refusal(lambda: load("user/digits", source=source), within=2.5)
-    assert "cannot be reached (ReadTimeout)" in told
+def test_a_hub_that_does_not_answer(hub, source, checkpoint):
+    hub.add("user/digits", checkpoint)
+    hub.fault = "slow_api"
+    message = refusal(lambda: load("user/digits", source=source), within=2.5)
+    assert "cannot be reached (ReadTimeout)" in message
 
 
-@pytest.mark.parametrize(("fault", "why"), [("truncate", ""), ("stall", "(ReadTimeout)")])
-def test_a_download_that_breaks_off(served, source, checkpoint, monkeypatch, fault, why):
+@pytest.mark.parametrize(("fault", "reason"), [("truncate", ""), ("stall", "(ReadTimeout)")])
+def test_a_download_that_breaks_off(hub, source, checkpoint, monkeypatch, fault, reason):
     monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)
     monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.1)
-    served.add("user/digits", checkpoint)
-    served.fault = fault
-    told = refusal(lambda: load("user/digits", source=source), within=8)  # the client tries 6 times
-    assert f"the download of user/digits broke off {why}" in told
-    served.fault = None
+    hub.add("user/digits", checkpoint)
+    hub.fault = fault
+    message = refusal(lambda: load("user/digits", source=source), within=8)  # 6 attempts
+    assert f"the download of user/digits broke off {reason}" in message
+    hub.fault = None
     assert load("user/digits", source=source).name == "user/digits"
 
 
 @pytest.mark.parametrize("name", ["training.json", "model.safetensors"])
-def test_what_was_tampered_with_is_removed(served, source, checkpoint, name):
-    served.add("user/digits", checkpoint)
-    before = sum((checkpoint / n).stat().st_size for n in ("training.json", "config.json"))
+def test_what_was_tampered_with_is_removed(hub, source, checkpoint, name):
+    hub.add("user/digits", checkpoint)
+    threshold = sum((checkpoint / n).stat().st_size for n in ("training.json", "config.json"))
 
-    def strike(arrived, total):  # once the small files are here, if it is the weights' turn
-        served.fault = "tamper" if arrived >= before else served.fault
+    def tamper(arrived, total):  # once the small files are here, if it is the weights' turn
+        hub.fault = "tamper" if arrived >= threshold else hub.fault
 
-    served.fault = "tamper" if name == "training.json" else None
-    told = refusal(lambda: load("user/digits", source=source, progress=strike))
-    assert told.startswith(f"{name} of user/digits is not what the Hub announced")
-    served.fault = None
+    hub.fault = "tamper" if name == "training.json" else None
+    message = refusal(lambda: load("user/digits", source=source, progress=tamper))
+    assert message.startswith(f"{name} of user/digits is not what the Hub announced")
+    hub.fault = None
     assert source.cached("user/digits") is None
     assert load("user/digits", source=source).name == "user/digits"
 
@@ -176,16 +176,16 @@ def test_offline_says_so(monkeypatch, capsys):
     assert "HF_HUB_OFFLINE is set" in capsys.readouterr().err
 
 
-def test_the_command_line_samples_from_a_repository(served, foreign, tmp_path, monkeypatch):
+def test_the_command_line_samples_from_a_repository(hub, pipeline, tmp_path, monkeypatch):
     for name, value in {
-        "ENDPOINT": served.url,
-        "HUGGINGFACE_CO_URL_TEMPLATE": served.url + "/{repo_id}/resolve/{revision}/{filename}",
+        "ENDPOINT": hub.url,
+        "HUGGINGFACE_CO_URL_TEMPLATE": hub.url + "/{repo_id}/resolve/{revision}/{filename}",
         "HF_HUB_CACHE": str(tmp_path / "cache"),
     }.items():
         monkeypatch.setattr(constants, name, value)
-    served.add("user/theirs", foreign)
-    words = "sample --model user/theirs --n 2 --steps 2 --out".split()
-    assert main([*words, str(tmp_path / "a.npz")]) == 0
+    hub.add("user/theirs", pipeline)
+    command = "sample --model user/theirs --n 2 --steps 2 --out".split()
+    assert main([*command, str(tmp_path / "a.npz")]) == 0
     assert (tmp_path / "a.npz").exists()
 
 
@@ -200,7 +200,7 @@ def test_the_command_line_pushes_in_private_where_it_is_told_to(checkpoint, monk
 
 
 @pytest.mark.parametrize(
-    "changes, told",
+    "changes, message",
     [
         ({"model": {"image_size": 4096}}, "pixels of an image"),
         ({"model": {"channels": [768] * 8, "attention": [False] * 8}}, "do not fit its config"),
@@ -210,44 +210,44 @@ def test_the_command_line_pushes_in_private_where_it_is_told_to(checkpoint, monk
     ],
 )
 def test_what_is_out_of_bounds_is_refused_and_no_message_tells_of_paths(
-    served, source, checkpoint, changes, told
+    hub, source, checkpoint, changes, message
 ):
     files = {p.name: p.read_bytes() for p in checkpoint.iterdir()}
     config = json.loads(files["config.json"])
     config["model"] |= changes.get("model", {})
     changes = {name: value for name, value in changes.items() if name != "model"}
     files["config.json"] = json.dumps(config | changes).encode()
-    served.add("user/odd", files)
-    said = refusal(lambda: checkpoints.from_hub("user/odd", source))
-    assert told in said and str(source.cache) not in said
+    hub.add("user/odd", files)
+    error = refusal(lambda: checkpoints.from_hub("user/odd", source))
+    assert message in error and str(source.cache) not in error
 
 
-def test_the_dataset_of_a_model_leads_to_no_other_files(served, source, checkpoint):
+def test_the_dataset_of_a_model_leads_to_no_other_files(hub, source, checkpoint):
     files = {p.name: p.read_bytes() for p in checkpoint.iterdir()}
     config = json.loads(files["config.json"]) | {"dataset": "user/huge"}
-    served.add("user/odd", files | {"config.json": json.dumps(config).encode()})
+    hub.add("user/odd", files | {"config.json": json.dumps(config).encode()})
     model = checkpoints.from_hub("user/odd", source)
-    served.requests.clear()
+    hub.requests.clear()
     assert roles_for(model) == []
     with pytest.raises(InvalidInput, match="no classifier to go with it"):
         Request(n=1, label=1, guidance="classifier").for_model(model)
-    assert served.requests == []
+    assert hub.requests == []
 
 
-def test_nobody_asks_in_the_name_of_the_operator(served, tmp_path, checkpoint, monkeypatch):
+def test_nobody_asks_in_the_name_of_the_operator(hub, tmp_path, checkpoint, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", False)
     monkeypatch.setenv("HF_TOKEN", "hf_made_up")
-    served.add("user/mine", checkpoint, private=True)
-    stranger = Hub(served.url, tmp_path / "public", token=False)
-    assert "no repository" in refusal(lambda: load("user/mine", source=stranger))
-    assert not any("resolve" in path for _, path in served.requests)
-    assert load("user/mine", source=Hub(served.url, tmp_path / "own")).name == "user/mine"
+    hub.add("user/mine", checkpoint, private=True)
+    anonymous = Hub(hub.url, tmp_path / "public", token=False)
+    assert "no repository" in refusal(lambda: load("user/mine", source=anonymous))
+    assert not any("resolve" in path for _, path in hub.requests)
+    assert load("user/mine", source=Hub(hub.url, tmp_path / "own")).name == "user/mine"
 
 
-def test_the_cache_of_a_public_page_stays_within_its_bound(served, tmp_path, checkpoint):
-    source = Hub(served.url, tmp_path / "cache", keep_bytes=1)
+def test_the_cache_of_a_public_page_stays_within_its_bound(hub, tmp_path, checkpoint):
+    source = Hub(hub.url, tmp_path / "cache", keep_bytes=1)
     names = ["user/a", "user/b", "user/c"]
     for name in names:
-        served.add(name, checkpoint)
+        hub.add(name, checkpoint)
         load(name, source=source)
     assert [name for name in names if source.cached(name)] == ["user/c"]

@@ -15,37 +15,37 @@ SCRIPTS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture
-def briefly(mnist_root, tmp_path, monkeypatch, no_sample_grids):
+def run_short(mnist_root, tmp_path, monkeypatch, no_sample_grids):
     """Run a script of the page, of three steps, in a folder of its own."""
     monkeypatch.setenv("DDPM_DATA", str(mnist_root))
     monkeypatch.chdir(tmp_path)
 
     def run(script: str) -> None:
-        short = re.sub(r"range\(2000\)|steps=2000", lambda it: it[0].replace("2000", "3"), script)
+        short = re.sub(r"range\(2000\)|steps=2000", lambda m: m[0].replace("2000", "3"), script)
         assert short != script
         exec(short, {})
 
     return run
 
 
-def test_fifteen_lines_train_save_sample_and_open_a_network(briefly, monkeypatch):
-    script, opened = SCRIPTS[0], []
-    monkeypatch.setattr(app, "launch", opened.append)
+def test_fifteen_lines_train_save_sample_and_open_a_network(run_short, monkeypatch):
+    script, launched = SCRIPTS[0], []
+    monkeypatch.setattr(app, "launch", launched.append)
     assert len([line for line in script.splitlines() if line]) == 15
-    briefly(script)
+    run_short(script)
     with Image.open("mine.png") as picture:
         assert picture.width > 4 * 4 * 28
     model = load("runs/mine")
     assert (model.name, model.schedule.num_timesteps) == ("mine", 1000)
     assert "not recorded" in Path("runs/mine/README.md").read_text().lower()
-    studio = Studio(own=opened[0])
+    studio = Studio(own=launched[0])
     key = Key("runs/mine", Request(n=2, steps=2, label="none"))
     *_, end = studio.stream(studio.arm(("a", "sample")), key)
     assert end.done and end.finished
 
 
-def test_a_recipe_does_the_same_with_a_record(briefly):
-    briefly(SCRIPTS[1])
+def test_a_recipe_does_the_same_with_a_record(run_short):
+    run_short(SCRIPTS[1])
     model = load("runs/averaged")
     assert model.config.prediction_type == "v_prediction"
     assert (model.training["steps"], model.training["training_set"]) == (3, 1000)

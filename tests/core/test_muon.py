@@ -1,4 +1,4 @@
-"""Muon: steps of matrices that turn every direction alike, and Adam of all else."""
+"""Muon: matrices step alike in every direction, and Adam steps all else."""
 
 import pytest
 import torch
@@ -14,14 +14,14 @@ def normal(*shape, seed=0):
 
 @pytest.mark.parametrize("shape", [(24, 90), (90, 24), (24, 24)])
 def test_an_orthogonal_step_keeps_directions_and_evens_their_sizes(shape):
-    """Of singular values that span a factor of 20, within a half of 1."""
+    """Singular values that span a factor of 20 end within 0.5 of 1."""
     u, _, v = torch.linalg.svd(normal(*shape).double(), full_matrices=False)
     sizes = torch.linspace(1, 0.05, u.shape[1]).double()
     for iterations in (3, 5):
         between = u.T @ orthogonal(7 * u * sizes @ v, iterations) @ v.T
-        evened = between.diagonal()
-        torch.testing.assert_close(between, evened.diag(), rtol=0, atol=1e-9)
-        assert evened.min() > 0.5 and evened.max() < 1.3
+        diagonal = between.diagonal()
+        torch.testing.assert_close(between, diagonal.diag(), rtol=0, atol=1e-9)
+        assert diagonal.min() > 0.5 and diagonal.max() < 1.3
     assert orthogonal(torch.tensor([1.0, 0.001]).diag(), 3)[1, 1] > 20 * 0.001
     with pytest.raises(ValueError, match="two axes"):
         Muon([torch.nn.Parameter(normal(5))], [], 0.1)
@@ -43,8 +43,8 @@ def test_of_matrices_it_is_the_muon_of_pytorch_and_of_all_else_adam():
         for optimizer in (ours, theirs, adam):
             optimizer.step()
     torch.testing.assert_close(bias, other)
-    moved = (matrix.detach() - normal(*shape).flatten(1)).norm()
-    assert (kernel.flatten(1) - matrix).norm() < 0.05 * moved  # bfloat16 rounds them apart
+    distance = (matrix.detach() - normal(*shape).flatten(1)).norm()
+    assert (kernel.flatten(1) - matrix).norm() < 0.05 * distance  # bfloat16 rounds them apart
 
 
 def test_a_run_by_muon_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):

@@ -30,8 +30,8 @@ def test_noise_is_the_same_as_on_the_day_it_was_written_down(address):
 
 def test_an_image_has_the_same_noise_alone_in_a_batch_and_in_any_order():
     batch = Noise(3, range(6), SHAPE)(40)
-    for some in ([4, 0, 5, 2, 1, 3], [4]):
-        assert torch.equal(Noise(3, some, SHAPE)(40), batch[some])
+    for images in ([4, 0, 5, 2, 1, 3], [4]):
+        assert torch.equal(Noise(3, images, SHAPE)(40), batch[images])
     a, b = (Noise(seed, [0], SHAPE)(0) for seed in (MAX_SEED - 1, MAX_SEED))
     assert not torch.equal(a, b)
 

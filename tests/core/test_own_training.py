@@ -1,4 +1,4 @@
-"""Training on what somebody has: tensors, a loader, a loss, an optimizer, another's weights."""
+"""Training with one's own tensors, loader, loss or optimizer, or from another's weights."""
 
 import json
 from dataclasses import replace
@@ -62,10 +62,10 @@ def test_a_tensor_is_learned_from_and_a_tenth_of_it_held_out(pixels, tmp_path):
 
 
 def test_a_data_loader_is_taken_batch_by_batch(pixels, tmp_path):
-    seen = []
+    sizes = []
 
     def loss(network, schedule, x0, t, noise, labels):
-        seen.append(len(x0))
+        sizes.append(len(x0))
         return denoising_loss(network, schedule, x0, t, noise)
 
     dataset = TensorDataset(data.to_unit(pixels), torch.arange(50) % 2)
@@ -73,7 +73,7 @@ def test_a_data_loader_is_taken_batch_by_batch(pixels, tmp_path):
     run = trainer(tmp_path, images=loader, loss=loss)
     assert run.recipe.batch_size == 16 and run.steps_per_epoch == 3
     run.run()
-    assert seen[:4] == [16] * 4  # more than the loader has, so it began anew
+    assert sizes[:4] == [16] * 4  # more than the loader has, so it began anew
 
 
 def test_a_loaders_classes_are_those_of_its_dataset(pixels, tmp_path):
@@ -105,23 +105,23 @@ def test_what_cannot_be_learned_from_is_refused_in_words(images, message, tmp_pa
 
 
 def test_loss_optimizer_and_progress_are_the_callers(pixels, tmp_path):
-    told, losses = [], []
+    reports, losses = [], []
 
     def loss(network, schedule, x0, t, noise, labels):
-        found = (network(x0, t, labels) - x0).abs().flatten(1).mean(1)
-        losses.append(float(found.detach().mean()))
-        return found
+        values = (network(x0, t, labels) - x0).abs().flatten(1).mean(1)
+        losses.append(float(values.detach().mean()))
+        return values
 
     run = trainer(
         tmp_path,
         images=pixels,
         loss=loss,
         optimizer=lambda parameters: torch.optim.SGD(parameters, lr=1.0, momentum=0.9),
-        progress=lambda *news: told.append(news),
+        progress=lambda *report: reports.append(report),
     )
     run.run()
-    assert [(step, total) for step, total, _ in told] == [(k, 4) for k in (1, 2, 3, 4)]
-    assert [value for *_, value in told] == pytest.approx(losses[:4])
+    assert [(step, total) for step, total, _ in reports] == [(k, 4) for k in (1, 2, 3, 4)]
+    assert [value for *_, value in reports] == pytest.approx(losses[:4])
     assert run.optimizer.param_groups[0]["lr"] == SHORT.lr  # that of the recipe
 
 
@@ -157,17 +157,17 @@ def test_a_fine_tuning_begins_as_its_model_of_any_classes(pixels, tmp_path, fold
     recipe = replace(recipe, steps=2, batch_size=8).like(model)
     run = trainer(tmp_path / "second", recipe, finetune=model)
     assert (run.config.classes, run.config.dataset) == (["cat", "owl"], "photos")
-    cat, none = output(model.unet, torch.tensor([1])), output(model.unet, None)
+    cat, no_class = output(model.unet, torch.tensor([1])), output(model.unet, None)
     torch.testing.assert_close(output(run.model, torch.tensor([0])), cat)  # known by its name
     for label in (torch.tensor([1]), torch.tensor([2])):  # an owl is new, and so is no class
-        torch.testing.assert_close(output(run.model, label), none)
+        torch.testing.assert_close(output(run.model, label), no_class)
     run.run()
     card = (tmp_path / "second" / "checkpoint" / "README.md").read_text()
     assert "trained from the weights of first, on photos" in card
-    # Without classes it begins as the model does of no class; and the other way round.
-    plain = replace(recipe, conditional=False, p_uncond=0.0)
-    third = trainer(tmp_path / "third", plain, finetune=model)
-    torch.testing.assert_close(output(third.model, None), none)
+    # Without classes it begins as the model does without a class; and the other way round.
+    unconditional = replace(recipe, conditional=False, p_uncond=0.0)
+    third = trainer(tmp_path / "third", unconditional, finetune=model)
+    torch.testing.assert_close(output(third.model, None), no_class)
     third.run()
     model = load(tmp_path / "third")
     fourth = trainer(tmp_path / "fourth", recipe, finetune=model)
@@ -198,7 +198,7 @@ def test_the_command_trains_fine_tunes_and_samples_a_folder_by_its_path(
     assert f"| data | {model.training['source']} |" in card and "(PNG)" in card
     assert str(tmp_path) not in (out / "checkpoint" / "training.json").read_text()
     monkeypatch.chdir(tmp_path)
-    assert main([*train, "--finetune", str(out)]) == 0  # in its size, and called as its pictures
+    assert main([*train, "--finetune", str(out)]) == 0  # in its size, named after its pictures
     assert load("runs/my photos").training["finetuned"] == "first"
     assert main(["sample", "runs/my photos", "--n", "2", "--steps", "2", "--out", "a.png"]) == 0
     assert main([*train, "--finetune", str(out), "--schedule", "cosine"]) == 2
@@ -210,13 +210,13 @@ def test_the_command_trains_fine_tunes_and_samples_a_folder_by_its_path(
 def test_a_class_is_asked_for_by_its_name(model, tmp_path, capsys):
     names, out = ["Dog", "sea horse", *map(str, range(2, 10))], tmp_path / "a.npz"
     folder = save(tmp_path / "named", model.unet, model.schedule, "epsilon", classes=names)
-    words = ["sample", str(folder), "--n", "1", "--steps", "2", "--out", str(out)]
+    command = ["sample", str(folder), "--n", "1", "--steps", "2", "--out", str(out)]
     for label, number in (("dog", 0), ("Sea Horse", 1), ("9", 9)):
-        assert main([*words, "--label", label]) == 0
+        assert main([*command, "--label", label]) == 0
         assert np.load(out)["labels"].tolist() == [number]
-    assert main([*words, "--label", "wolf"]) == 2
+    assert main([*command, "--label", "wolf"]) == 2
     assert "'wolf'" in capsys.readouterr().err
     beside = ["--beside", "label=sea horse"]
-    assert main([*words[:-1], str(tmp_path / "a.png"), "--label", "dog", *beside]) == 0
+    assert main([*command[:-1], str(tmp_path / "a.png"), "--label", "dog", *beside]) == 0
     note = json.loads(read_note(tmp_path / "a.png"))
     assert (note["label"], note["beside"]) == (0, [{"label": 1}])

@@ -10,13 +10,13 @@ from ddpm_core.errors import DataError, InvalidInput
 
 
 def picture(value: int, size=(4, 4), mode="RGB"):
-    """One of which every pixel says ``value``."""
+    """A picture with ``value`` in every pixel."""
     fill = (value, 0, 255 - value) if mode == "RGB" else value
     return Image.new(mode, size, fill)
 
 
 def write(folder, counts: dict[str, int], mode="RGB", start=0):
-    """So many pictures in each class folder; no two alike."""
+    """Write ``counts`` pictures by class folder; no two alike."""
     value = start
     for name, count in counts.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def root(tmp_path):
 
 
 def values(images) -> list[int]:
-    """What was written, by the first pixel's red."""
+    """The values that were written: the first pixel's red."""
     return images.pixels[:, 0, 0, 0].tolist()
 
 
@@ -46,9 +46,9 @@ def test_classes_are_the_folders_in_alphabetical_order_and_pixels_as_they_were_d
     train, held_out, tested = (data.load("flowers", split, root) for split in data.SPLITS)
     assert train.classes == tested.classes == ("aster", "rose", "tulip")
     # Ten tulips were drawn first, then twelve roses, then the asters.
-    drawn = [2] * 10 + [1] * 12 + [0] * 8
+    label_of = [2] * 10 + [1] * 12 + [0] * 8
     for part in (train, held_out):
-        assert [drawn[value] for value in values(part)] == part.labels.tolist()
+        assert [label_of[value] for value in values(part)] == part.labels.tolist()
     assert tested.pixels.shape == (6, 3, 4, 4)
     assert sorted(tested.labels.tolist()) == [1, 1, 1, 2, 2, 2]
     for row, value in zip(tested.pixels, values(tested), strict=True):
@@ -68,12 +68,12 @@ def test_other_files_are_passed_over_and_new_ones_noticed(root):
 def test_grey_pictures_have_one_channel_unless_one_is_in_colour(tmp_path):
     for mode in ("L", "1"):
         write(tmp_path / f"marks-{mode}", {"a": 10, "b": 10}, mode=mode)
-        found = data.load(f"marks-{mode}", "train", tmp_path)
-        assert found.pixels.shape == (16, 1, 4, 4)
+        images = data.load(f"marks-{mode}", "train", tmp_path)
+        assert images.pixels.shape == (16, 1, 4, 4)
     picture(99).save(tmp_path / "marks-L" / "a" / "red.png")
-    found = data.load("marks-L", "train", tmp_path)
-    assert found.pixels.shape == (17, 3, 4, 4)
-    grey = found.pixels[found.pixels[:, 0, 0, 0] != 99]
+    images = data.load("marks-L", "train", tmp_path)
+    assert images.pixels.shape == (17, 3, 4, 4)
+    grey = images.pixels[images.pixels[:, 0, 0, 0] != 99]
     assert torch.equal(grey[:, 0], grey[:, 2])
 
 
@@ -81,7 +81,7 @@ def test_grey_pictures_have_one_channel_unless_one_is_in_colour(tmp_path):
 
 
 def test_pictures_of_any_size_are_brought_to_one(tmp_path, mnist_root):
-    """The shorter side is resized, and the middle kept of the longer one."""
+    """The shorter side is resized, and the middle of the longer one is kept."""
     wide = np.zeros((10, 30, 3), np.uint8)
     wide[:, 10:20] = 255  # the middle square is white, and nothing else
     for number in range(6):

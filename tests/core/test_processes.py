@@ -24,15 +24,15 @@ TRAIN = "train --channels 4 8 --blocks 1 --conditional --flip --no-bf16 --batch-
 pytestmark = pytest.mark.usefixtures("no_sample_grids")
 
 
-def begun(command: list, count: int, folder: Path) -> list:
-    """A command of ``lab`` in so many processes that know of each other, as ``torchrun`` tells
-    them; what each says goes to a file of its own."""
+def start_processes(command: list, count: int, folder: Path) -> list:
+    """Start a command of ``lab`` in ``count`` processes that know of each other, as under
+    ``torchrun``; each writes to files of its own."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
-    told = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    env = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
 
     def work(rank: int) -> None:
-        os.environ.update(told, RANK=str(rank), LOCAL_RANK=str(rank))
+        os.environ.update(env, RANK=str(rank), LOCAL_RANK=str(rank))
         for name in ("stdout", "stderr"):
             setattr(sys, name, (folder / f"{name}-{rank}").open("w", buffering=1))
         status = main([str(word) for word in command])
@@ -47,8 +47,8 @@ def begun(command: list, count: int, folder: Path) -> list:
     return processes
 
 
-def ended(processes: list) -> list[int]:
-    """The exit status of each."""
+def exit_codes(processes: list) -> list[int]:
+    """Their exit codes."""
     try:
         for process in processes:
             process.join(150)
@@ -58,12 +58,12 @@ def ended(processes: list) -> list[int]:
             process.kill()
 
 
-def done(command: list, count: int, folder: Path) -> list[str]:
+def outputs(command: list, count: int, folder: Path) -> list[str]:
     """What each process printed."""
     folder.mkdir(exist_ok=True)
-    status = ended(begun(command, count, folder))
+    codes = exit_codes(start_processes(command, count, folder))
     errors = [path.read_text() for path in folder.glob("stderr-*")]
-    assert status == [0] * count, errors
+    assert codes == [0] * count, errors
     return [(folder / f"stdout-{rank}").read_text() for rank in range(count)]
 
 
@@ -72,8 +72,8 @@ def command(root, folder, *more) -> list:
 
 
 def state_after(root, folder, count, epochs) -> dict:
-    """The state of a run of the command in so many processes, which only the first tells of."""
-    first, *others = done(command(root, folder, "--epochs", epochs), count, folder)
+    """The state of a run of the command in ``count`` processes; only the first prints."""
+    first, *others = outputs(command(root, folder, "--epochs", epochs), count, folder)
     assert "the model:" in first and others == [""] * (count - 1)
     return state_of(folder / "run")
 
@@ -83,7 +83,7 @@ def test_two_processes_train_as_one_does_and_resume_exactly(mnist_root, tmp_path
     assert one["step"] == two["step"] == 5
     # Where a gradient is nothing but rounding, Adam makes a step of it all the same: weights that
     # act on nothing differ, gradients and predictions do not.
-    for a, b in zip(*(it["optimizer"]["state"].values() for it in (one, two)), strict=True):
+    for a, b in zip(*(state["optimizer"]["state"].values() for state in (one, two)), strict=True):
         torch.testing.assert_close(a["exp_avg"], b["exp_avg"], rtol=1e-4, atol=1e-6)
     models = [checkpoints.load(tmp_path / n / "run" / "checkpoint") for n in "12"]
     x, t, labels = torch.randn(8, *models[0].shape), torch.arange(8) * 120, torch.arange(8)
@@ -95,30 +95,30 @@ def test_two_processes_train_as_one_does_and_resume_exactly(mnist_root, tmp_path
     assert (record["steps"], record["images"]) == (5, 5 * 21)
 
     assert state_after(mnist_root, tmp_path / "stopped", 2, 0.05)["step"] == 2
-    again = state_after(mnist_root, tmp_path / "stopped", 2, 0.1)
+    resumed = state_after(mnist_root, tmp_path / "stopped", 2, 0.1)
     for part in ("model", "ema", "optimizer"):
-        assert_identical(again[part], two[part], part)
+        assert_identical(resumed[part], two[part], part)
 
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_when_one_is_interrupted_all_stop_after_the_same_step(mnist_root, tmp_path, times):
     """Once, or twice in a moment, as by a Ctrl-C that ``torchrun`` hands on."""
-    processes = begun(command(mnist_root, tmp_path, "--epochs", 1000), 2, tmp_path)
-    until = time.monotonic() + 120
-    while not (tmp_path / "run" / "state.pt").exists() and time.monotonic() < until:
+    processes = start_processes(command(mnist_root, tmp_path, "--epochs", 1000), 2, tmp_path)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run" / "state.pt").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     time.sleep(0.3)
     for _ in range(times):
         os.kill(processes[1].pid, signal.SIGINT)
         time.sleep(0.005)
-    assert ended(processes) == [0, 0]
+    assert exit_codes(processes) == [0, 0]
     steps = state_of(tmp_path / "run")["step"]
     assert checkpoints.load(tmp_path / "run" / "checkpoint").training["steps"] == steps
 
 
 def test_an_error_is_told_once(mnist_root, tmp_path):
-    words = command(mnist_root, tmp_path, "--batch-size", 1)
-    assert ended(begun(words, 2, tmp_path)) == [2, 2]
+    arguments = command(mnist_root, tmp_path, "--batch-size", 1)
+    assert exit_codes(start_processes(arguments, 2, tmp_path)) == [2, 2]
     first, second = ((tmp_path / f"stderr-{rank}").read_text() for rank in (0, 1))
     assert "error: batch_size must be between 2 and" in first and second == ""
 
@@ -134,14 +134,14 @@ def test_an_error_is_told_once(mnist_root, tmp_path):
 def test_two_processes_share_the_images_of_a_measurement(
     checkpoint, mnist_root, tmp_path, classifiers, mode, figure
 ):
-    words = ["evaluate", "--model", checkpoint, "--data-root", mnist_root, *mode.split()]
-    found = []
+    arguments = ["evaluate", "--model", checkpoint, "--data-root", mnist_root, *mode.split()]
+    measured = []
     for count in (1, 2):
         folder = tmp_path / f"{count}"
-        first, *others = done([*words, "--cache", folder], count, folder)
+        first, *others = outputs([*arguments, "--cache", folder], count, folder)
         assert first and others == [""] * (count - 1)
-        found.append(results.read_file(next(folder.rglob("results/*.json"))))
-    one, two = found
+        measured.append(results.read_file(next(folder.rglob("results/*.json"))))
+    one, two = measured
     assert one["protocol"] == two["protocol"]
     if figure:
         assert one[figure] == pytest.approx(two[figure])

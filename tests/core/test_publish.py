@@ -1,4 +1,4 @@
-"""Models on their way to the Hub: to one of the tests' own, by the real client."""
+"""Models are published by the real client, to a Hub of the tests' own."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def test_a_published_model_is_the_same_model(tmp_path, checkpoint, monkeypatch):
     folder = publish.model_folder(checkpoint, "u/m", tmp_path / "out", license="cc0-1.0")
     assert ModelCard.load(folder / "README.md").data.license == "cc0-1.0"
     assert publish.push(folder, "u/m") == "a Hub/u/m"
-    about = {"repo_type": "model", "private": False, "exist_ok": True}
-    client.create_repo.assert_called_once_with("u/m", **about)
+    options = {"repo_type": "model", "private": False, "exist_ok": True}
+    client.create_repo.assert_called_once_with("u/m", **options)
     client.upload_folder.assert_called_once_with(
         repo_id="u/m", repo_type="model", folder_path=folder
     )
@@ -40,13 +40,13 @@ def test_its_card_carries_its_figures_for_the_hub(name, tmp_path):
     assert name != "mnist-conditional" or (folder / "samples.png").exists()
 
 
-def test_without_a_token_nothing_is_published(served, tmp_path, checkpoint):
+def test_without_a_token_nothing_is_published(hub, tmp_path, checkpoint):
     folder = publish.model_folder(checkpoint, "user/mine", tmp_path / "out")
-    told = refusal(lambda: publish.push(folder, "user/mine", endpoint=served.url))
-    assert "log in with 'hf auth login'" in told
-    served.stop()
-    told = refusal(lambda: publish.push(folder, "user/mine", endpoint=served.url))
-    assert "cannot be reached" in told and "nothing was published" in told
+    message = refusal(lambda: publish.push(folder, "user/mine", endpoint=hub.url))
+    assert "log in with 'hf auth login'" in message
+    hub.stop()
+    message = refusal(lambda: publish.push(folder, "user/mine", endpoint=hub.url))
+    assert "cannot be reached" in message and "nothing was published" in message
 
 
 def test_a_name_that_is_none_and_a_folder_that_is_not_empty_are_refused(tmp_path, checkpoint):

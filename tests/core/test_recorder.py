@@ -1,4 +1,4 @@
-"""Films, GIFs, PNGs, grids and sheets: what leaves is what was computed."""
+"""Films, GIFs, PNGs, grids and sheets: what leaves is as computed."""
 
 import numpy as np
 import pytest
@@ -37,11 +37,11 @@ def test_a_film_takes_the_memory_announced_or_is_refused(monkeypatch):
         film.beside(film)
 
 
-@pytest.mark.parametrize("wanted", [1, 4, 50])
-def test_strided_frames_keep_both_ends(wanted):
-    chosen = make_film(steps=10, n=1).strided(wanted)
-    assert (chosen[0], chosen[-1]) == (0, 10)
-    assert len(set(chosen)) == len(chosen) == min(max(wanted, 2), 11)
+@pytest.mark.parametrize("count", [1, 4, 50])
+def test_strided_frames_keep_both_ends(count):
+    indices = make_film(steps=10, n=1).strided(count)
+    assert (indices[0], indices[-1]) == (0, 10)
+    assert len(set(indices)) == len(indices) == min(max(count, 2), 11)
 
 
 def test_films_of_different_timelines_do_not_stand_side_by_side():
@@ -56,12 +56,12 @@ def test_films_of_different_timelines_do_not_stand_side_by_side():
 def test_a_grid_shows_each_image_in_its_place():
     images = np.arange(5, dtype=np.uint8).repeat(4 * 3).reshape(5, 4, 3, 1) * 10
     sheet = grid(images, columns=3, gap=2, background=77)
-    wanted = np.full((2 * 4 + 2, 3 * 3 + 2 * 2, 1), 77, np.uint8)
+    expected = np.full((2 * 4 + 2, 3 * 3 + 2 * 2, 1), 77, np.uint8)
     for i in range(5):
         y, x = (i // 3) * 6, (i % 3) * 5
-        wanted[y : y + 4, x : x + 3] = 10 * i
-    np.testing.assert_array_equal(sheet, wanted)
-    # Unless told otherwise they are nearly square; of 7, which is prime, it has gaps.
+        expected[y : y + 4, x : x + 3] = 10 * i
+    np.testing.assert_array_equal(sheet, expected)
+    # By default grids are nearly square; the grid of 7, which is prime, has gaps.
     columns = {1: 1, 4: 2, 10: 5, 64: 8, 7: 3}
     assert {n: recorder.default_columns(n) for n in columns} == columns
 
@@ -71,8 +71,8 @@ def test_a_contact_sheet_is_the_grid_enlarged_below_and_beside_its_labels(rows):
     images = np.random.default_rng(0).integers(0, 200, (6, 5, 7, 3), dtype=np.uint8)
     sheet = contact_sheet(images, ["1", "2", "4"], rows, scale=8, gap=2)
     inner = recorder.enlarge(grid(images, 3, gap=2), 8)
-    high, wide = inner.shape[:2]
-    top, left = sheet.shape[0] - high, sheet.shape[1] - wide
+    height, width = inner.shape[:2]
+    top, left = sheet.shape[0] - height, sheet.shape[1] - width
     assert top > 0 and (left > 0) == (rows is not None)
     np.testing.assert_array_equal(sheet[top:, left:], inner)
     assert (sheet[:top, left:] < 128).any() and (rows is None or (sheet[top:, :left] < 128).any())

@@ -51,8 +51,8 @@ def test_what_a_field_cannot_be_is_refused_by_its_name(spec):
 
 
 def test_labels_are_accepted_as_people_write_them():
-    for given, kept in (("3", 3), (" ALL ", "all"), ("None", "none"), (3.0, 3), (np.int64(3), 3)):
-        assert Request(label=given).label == kept
+    for value, label in (("3", 3), (" ALL ", "all"), ("None", "none"), (3.0, 3), (np.int64(3), 3)):
+        assert Request(label=value).label == label
     for label in (1.5, -1, "", "²", "1" * 5000):
         with pytest.raises(InvalidInput, match="class|label"):
             Request(label=label)
@@ -70,8 +70,8 @@ def test_a_method_has_a_scale_of_its_own_which_none_has(method):
     assert Request(guidance=method, guidance_scale=0).guidance_scale == 0.0
     assert replace(Request(guidance=method, guidance_scale=7), guidance="none") == Request()
     base = Request(guidance="none" if method == "cfg" else "cfg", guidance_scale=5)
-    changed = base.with_texts({"guidance": method})
-    assert changed.guidance_scale == GUIDANCE[method].default
+    request = base.with_texts({"guidance": method})
+    assert request.guidance_scale == GUIDANCE[method].default
     assert base.with_texts({"guidance": method, "guidance_scale": "3"}).guidance_scale == 3
 
 
@@ -83,13 +83,13 @@ def test_labels_are_those_that_a_model_knows(model, plain, labelled):
     assert Request(label=7).labels(model, [0, 5]) == [7, 7]
     assert Request(label="none").labels(model, [0, 5]) == [None, None]
     assert Request().for_model(plain).label == "none"
-    for label, served, told in (
+    for label, target, message in (
         (11, model, "between 0 and 9, not 11"),
         (3, plain, "knows no classes"),
         ("none", labelled, "no null class"),
     ):
-        with pytest.raises(InvalidInput, match=told):
-            Request(label=label).for_model(served)
+        with pytest.raises(InvalidInput, match=message):
+            Request(label=label).for_model(target)
 
 
 def test_classifier_free_guidance_needs_classes_and_a_null_class(
@@ -131,10 +131,10 @@ def test_a_classifier_of_other_images_or_of_fewer_classes_is_refused(classifiers
         Request(guidance="classifier-noisy", at="x0").for_model(model)
 
 
-@pytest.mark.parametrize(("given", "kept"), [(None, None), (49, None), (5000, None), (48, 48)])
-def test_an_interval_ends_with_the_model(model, given, kept):
-    request = Request(guidance="cfg", t_high=given).for_model(model)
-    assert request.t_high == kept
+@pytest.mark.parametrize(("t_high", "expected"), [(None, None), (49, None), (5000, None), (48, 48)])
+def test_an_interval_ends_with_the_model(model, t_high, expected):
+    request = Request(guidance="cfg", t_high=t_high).for_model(model)
+    assert request.t_high == expected
     assert request.for_model(model) == request
     with pytest.raises(InvalidInput, match="t_low must be between 0 and 49"):
         Request(guidance="cfg", t_low=50).for_model(model)
@@ -150,8 +150,8 @@ def test_labels_of_a_mixture(model):
     assert request.labels(model, [0, 5]) == [{3: 0.75, 7: 0.25}] * 2
     assert Request(label=7, mix=7).labels(model, [0]) == [7]
     assert Request(label=3, mix=7, share=0).labels(model, [0]) == [3]
-    several = Request(label="all", mix=1, share=0.5).labels(model, [0, 1])
-    assert several == [{0: 0.5, 1: 0.5}, 1]
+    labels = Request(label="all", mix=1, share=0.5).labels(model, [0, 1])
+    assert labels == [{0: 0.5, 1: 0.5}, 1]
 
 
 def test_a_mixture_needs_two_classes_that_there_are(classifiers, model, plain):
@@ -167,14 +167,14 @@ def test_a_mixture_needs_two_classes_that_there_are(classifiers, model, plain):
 
 
 def test_on_the_way_to_a_second_seed_classes_are_mixed_as_far_as_it_went(model):
-    way = Request(n=5, first=10, label=4, mix=9, toward=1)
+    request = Request(n=5, first=10, label=4, mix=9, toward=1)
     halfway = [{4: 0.75, 9: 0.25}, {4: 0.5, 9: 0.5}, {4: 0.25, 9: 0.75}]
-    assert way.labels(model, way.images) == [4, *halfway, 9]
-    assert replace(way, mix=None).labels(model, [10, 14]) == [4, 4]
-    assert replace(way, label="none", mix=None).labels(model, [10]) == [None]
-    assert replace(way, along=0.5).labels(model, [10, 14]) == [{4: 0.5, 9: 0.5}] * 2
-    through = Request(n=19, label="all", toward=0)
-    assert through.labels(model, [0, 1, 2, 18]) == [0, {0: 0.5, 1: 0.5}, 1, 9]
+    assert request.labels(model, request.images) == [4, *halfway, 9]
+    assert replace(request, mix=None).labels(model, [10, 14]) == [4, 4]
+    assert replace(request, label="none", mix=None).labels(model, [10]) == [None]
+    assert replace(request, along=0.5).labels(model, [10, 14]) == [{4: 0.5, 9: 0.5}] * 2
+    every_class = Request(n=19, label="all", toward=0)
+    assert every_class.labels(model, [0, 1, 2, 18]) == [0, {0: 0.5, 1: 0.5}, 1, 9]
     assert Request(n=1, toward=3).labels(model, [0]) == [0]
 
 
@@ -192,5 +192,5 @@ def test_a_request_takes_over_how_a_model_is_meant_to_be_sampled(checkpoint):
     model = checkpoints.load(checkpoint)
     assert Request(n=3).as_meant(model) == Request(n=3)
     model.config.sampling.update(variance="posterior", clip=False)
-    meant = Request(n=3, variance="posterior", clip=False)
-    assert Request(n=3).as_meant(model) == meant
+    expected = Request(n=3, variance="posterior", clip=False)
+    assert Request(n=3).as_meant(model) == expected

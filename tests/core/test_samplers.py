@@ -57,7 +57,7 @@ def toy_eps(x, t):
     return toy_denoiser(x, t).eps
 
 
-def assert_same_trajectory(ours, scheduler, says=toy_eps, **options):
+def assert_same_trajectory(ours, scheduler, network=toy_eps, **options):
     """Step the reference beside our sampler; ``ours`` iterates over its timesteps."""
     x = start()
     steps = list(ours)
@@ -66,19 +66,19 @@ def assert_same_trajectory(ours, scheduler, says=toy_eps, **options):
         assert step.t == t
         if options.get("eta"):
             options["variance_noise"] = noise_at(t)
-        x = scheduler.step(says(x, t), t, x, **options).prev_sample.double()
+        x = scheduler.step(network(x, t), t, x, **options).prev_sample.double()
         torch.testing.assert_close(step.x, x, **CLOSE)
 
 
 def learned(x, t):
-    """The toy, which learned a variance as well."""
+    """The toy, with a learned variance as well."""
     return Prediction(toy_denoiser(x, t).eps, {"variance": torch.sigmoid(3 * x)})
 
 
-def joined(x, t):
-    """What a network says that learned it: the noise, and the share from -1 to 1."""
-    told = learned(x, t)
-    return torch.cat([told.eps, 2 * told.extras["variance"] - 1], dim=1)
+def learned_output(x, t):
+    """A network's output for ``learned``: the noise, and the share from -1 to 1."""
+    prediction = learned(x, t)
+    return torch.cat([prediction.eps, 2 * prediction.extras["variance"] - 1], dim=1)
 
 
 @every_walk
@@ -92,13 +92,13 @@ def test_ddpm_equals_the_reference(monkeypatch, kind, steps, variance, name):
     )
     scheduler.set_timesteps(steps)
     timesteps = scheduler.timesteps.tolist()
-    # It draws its noise once a step, in order, except at t = 0.
-    drawn = iter(timesteps)
-    monkeypatch.setattr(scheduling_ddpm, "randn_tensor", lambda *a, **k: noise_at(next(drawn)))
+    # The reference draws noise once a step, in order, except at t = 0.
+    times = iter(timesteps)
+    monkeypatch.setattr(scheduling_ddpm, "randn_tensor", lambda *a, **k: noise_at(next(times)))
     schedule = NoiseSchedule.make(kind)
-    says = (learned, joined) if variance == "learned" else (toy_denoiser, toy_eps)
-    ours = ddpm(says[0], schedule, start(), timesteps, noise_at, variance=variance)
-    assert_same_trajectory(ours, scheduler, says[1])
+    denoisers = (learned, learned_output) if variance == "learned" else (toy_denoiser, toy_eps)
+    ours = ddpm(denoisers[0], schedule, start(), timesteps, noise_at, variance=variance)
+    assert_same_trajectory(ours, scheduler, denoisers[1])
 
 
 @every_walk
@@ -148,18 +148,18 @@ MU, S = 0.3, 0.5
 @every_variant
 def test_gaussian_data_come_out_of_noise(sampler):
     schedule, shape = NoiseSchedule.make("linear"), (10_000, 1, 1, 1)
-    walk = GaussianDenoiser(schedule, MU, S), schedule, start(shape), range(999, -1, -1)
-    *_, last = sampler(*walk, partial(noise_at, shape=shape), clip=False)
+    args = GaussianDenoiser(schedule, MU, S), schedule, start(shape), range(999, -1, -1)
+    *_, last = sampler(*args, partial(noise_at, shape=shape), clip=False)
     # The steps' own error, and five standard errors of so many samples.
     assert abs(last.x.mean() - MU) < 0.01 * S + 5 * S / 100
     assert abs(last.x.std() - S) < 0.01 * S + 5 * S / 100 / math.sqrt(2)
 
 
-# Heun's method, and its peer of first order, by the flow: a state keeps its place in the crowd.
+# Heun's method, and ddim of first order, follow the flow: a state keeps its quantile.
 
 
 def error_at_0(sampler, schedule: NoiseSchedule, steps: int) -> float:
-    """How far from the exact flow the state is that reaches t = 0, the noise being 1."""
+    """The error of the state at t = 0 against the exact flow, for a noise of 1."""
 
     def exact(t):
         return schedule.alpha(t) * MU + math.hypot(schedule.alpha(t) * S, schedule.sigma(t))
@@ -167,9 +167,9 @@ def error_at_0(sampler, schedule: NoiseSchedule, steps: int) -> float:
     timesteps = spaced_timesteps(schedule, steps, "logsnr")
     x = torch.tensor([[exact(timesteps[0])]], dtype=torch.float64)
     oracle = GaussianDenoiser(schedule, MU, S)
-    *_, before, _ = sampler(oracle, schedule, x, timesteps, clip=False)
-    assert before.t_next == 0
-    return abs(float(before.x) - exact(0))
+    *_, step, _ = sampler(oracle, schedule, x, timesteps, clip=False)
+    assert step.t_next == 0
+    return abs(float(step.x) - exact(0))
 
 
 @pytest.mark.parametrize("kind", SCHEDULES)
@@ -189,17 +189,17 @@ def test_heuns_first_step_is_not_too_long_where_hardly_any_image_is_left():
 # --- the contract of every step ---
 
 
-def few(kind="linear"):
+def short_walk(kind="linear"):
     schedule = NoiseSchedule.make(kind, 100)
     return schedule, spaced_timesteps(schedule, 9)
 
 
 def test_extras_of_the_denoiser_are_passed_on_and_noise_is_asked_for_where_it_is_needed():
-    def telling(x, t):
+    def denoiser(x, t):
         return Prediction(toy_denoiser(x, t).eps, {"seen": x})
 
-    schedule, timesteps = few()
-    steps = list(ddim(telling, schedule, start(), timesteps))
+    schedule, timesteps = short_walk()
+    steps = list(ddim(denoiser, schedule, start(), timesteps))
     assert torch.equal(steps[1].extras["seen"], steps[0].x)
     with pytest.raises(InvalidInput, match="noise"):
         ddim(toy_denoiser, schedule, start(), timesteps, eta=0.5)
@@ -209,7 +209,7 @@ def test_extras_of_the_denoiser_are_passed_on_and_noise_is_asked_for_where_it_is
 @every_kind
 @pytest.mark.parametrize("clip", [True, False])
 def test_eps_and_x0_stay_consistent_with_the_state_that_was_denoised(sampler, kind, clip):
-    schedule, timesteps = few(kind)
+    schedule, timesteps = short_walk(kind)
     x = start()
     clipped = False
     for step in sampler(toy_denoiser, schedule, x, timesteps, noise_at, clip=clip):
@@ -225,11 +225,11 @@ def test_eps_and_x0_stay_consistent_with_the_state_that_was_denoised(sampler, ki
 
 @every_variant
 def test_steps_tell_where_they_are_and_leave_what_was_there_alone(sampler):
-    schedule, timesteps = few()
-    x_start, steps, kept = start().float().requires_grad_(), [], []
+    schedule, timesteps = short_walk()
+    x_start, steps, copies = start().float().requires_grad_(), [], []
     for step in sampler(toy_denoiser, schedule, x_start, timesteps, noise_at):
         steps.append(step)
-        kept.append((step.x.clone(), step.x0.clone()))
+        copies.append((step.x.clone(), step.x0.clone()))
         assert step.x.dtype == step.x0.dtype == step.eps.dtype == torch.float32
         assert torch.is_grad_enabled() and not step.x.requires_grad
     assert torch.equal(x_start, start().float())
@@ -237,7 +237,7 @@ def test_steps_tell_where_they_are_and_leave_what_was_there_alone(sampler):
     assert [s.t for s in steps] == timesteps
     assert [s.t_next for s in steps] == [*timesteps[1:], -1]
     torch.testing.assert_close(steps[-1].x, steps[-1].x0, rtol=0, atol=1e-6)
-    for step, (x, x0) in zip(steps, kept, strict=True):
+    for step, (x, x0) in zip(steps, copies, strict=True):
         assert torch.equal(step.x, x) and torch.equal(step.x0, x0)
 
 
@@ -245,9 +245,9 @@ def test_steps_tell_where_they_are_and_leave_what_was_there_alone(sampler):
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_timesteps_that_are_no_walk_are_refused_before_the_first_step(name, timesteps):
     with pytest.raises(InvalidInput, match="timestep"):
-        SAMPLERS[name](toy_denoiser, few()[0], start(), timesteps, noise_at)
+        SAMPLERS[name](toy_denoiser, short_walk()[0], start(), timesteps, noise_at)
     with pytest.raises(InvalidInput, match="strictly increasing"):
-        ddim_inverse(toy_denoiser, few()[0], start(), [2, 1])
+        ddim_inverse(toy_denoiser, short_walk()[0], start(), [2, 1])
 
 
 # --- inversion ---
@@ -255,7 +255,7 @@ def test_timesteps_that_are_no_walk_are_refused_before_the_first_step(name, time
 
 def test_inversion_keeps_to_equation_4_before_and_after_every_step():
     """From the clean image, which needs no prediction, up; x̂0 is never clipped."""
-    schedule, timesteps = few()
+    schedule, timesteps = short_walk()
     levels = [-1, *timesteps[::-1]]
     x, largest = start(), 0.0
     for step in ddim_inverse(toy_denoiser, schedule, x, timesteps[::-1]):

@@ -1,4 +1,4 @@
-"""Runs and batches: from what is asked for to pictures."""
+"""Runs and batches: from a request to pictures."""
 
 import json
 import math
@@ -51,14 +51,14 @@ def test_a_run_may_start_from_images_and_goes_on_after_any_step(model, setting):
     assert (run.timesteps[0], run.timesteps[-1], len(run.timesteps)) == (30, 0, 6)
     abar, noise = model.schedule.abar(30), Run(model, ask(**setting)).start
     torch.testing.assert_close(run.start, math.sqrt(abar) * x0 + math.sqrt(1 - abar) * noise)
-    whole = list(run.steps())
-    for done in (1, 3, 5):
-        rest = run.steps(previous=whole[done - 1])
-        for resumed, original in zip(rest, whole[done:], strict=True):
+    steps = list(run.steps())
+    for count in (1, 3, 5):
+        rest = run.steps(previous=steps[count - 1])
+        for resumed, original in zip(rest, steps[count:], strict=True):
             assert (resumed.index, resumed.t_next) == (original.index, original.t_next)
             for name in ("x", "x0", "eps"):
                 assert torch.equal(getattr(resumed, name), getattr(original, name))
-    recorded = run.film().extended(iter(whole))
+    recorded = run.film().extended(iter(steps))
     assert recorded.finished
     assert recorded.t == [31, *(t + 1 for t in run.timesteps[1:]), 0]
     first = to_uint8(run.start).permute(0, 2, 3, 1).numpy()
@@ -75,11 +75,11 @@ def test_every_setting_reaches_the_sampler(model, setting):
 
 
 def test_a_run_describes_everything_that_made_it(model, plain):
-    about = json.loads(Run(model, ask(label=3, seed=9, eta=0.5, sampler="ddim")).describe())
-    assert about["model"] == "tiny"
-    assert (about["n"], about["label"], about["sampler"], about["steps"]) == (8, 3, "ddim", 6)
-    assert (about["seed"], about["eta"], about["dtype"]) == (9, 0.5, "float32")
-    assert about["torch"] in torch.__version__
+    note = json.loads(Run(model, ask(label=3, seed=9, eta=0.5, sampler="ddim")).describe())
+    assert note["model"] == "tiny"
+    assert (note["n"], note["label"], note["sampler"], note["steps"]) == (8, 3, "ddim", 6)
+    assert (note["seed"], note["eta"], note["dtype"]) == (9, 0.5, "float32")
+    assert note["torch"] in torch.__version__
     assert json.loads(Run(plain, ask(label="all")).describe())["label"] == "none"
     run = Run(model, Request(n=1, steps=2))
     assert json.loads(run.describe())["dtype"] == run.dtype != "auto"
@@ -117,13 +117,13 @@ def test_a_film_is_the_run_frame_by_frame(model):
 @pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
 def test_a_way_begins_and_ends_with_the_images_of_both_seeds(model, sampler, guidance):
     """Noise that is added on the way there lies on a great circle, too."""
-    about = {"sampler": sampler, "guidance": guidance, "first": 5}
-    way = sample(model, ask(n=7, seed=1, toward=2, label=3, mix=6, **about), batch=3)
+    args = {"sampler": sampler, "guidance": guidance, "first": 5}
+    way = sample(model, ask(n=7, seed=1, toward=2, label=3, mix=6, **args), batch=3)
     first, last = (
-        sample(model, ask(n=1, seed=seed, label=label, **about)) for seed, label in ((1, 3), (2, 6))
+        sample(model, ask(n=1, seed=seed, label=label, **args)) for seed, label in ((1, 3), (2, 6))
     )
-    apart = [np.abs(a.astype(int) - b).max() for a, b in ((way[0], first[0]), (way[-1], last[0]))]
-    assert max(apart) <= 1
-    one = sample(model, ask(n=1, seed=1, toward=2, along=0.5, label=3, mix=6, **about))
+    gaps = [np.abs(a.astype(int) - b).max() for a, b in ((way[0], first[0]), (way[-1], last[0]))]
+    assert max(gaps) <= 1
+    one = sample(model, ask(n=1, seed=1, toward=2, along=0.5, label=3, mix=6, **args))
     assert np.abs(way[3].astype(int) - one[0]).max() <= 1
     assert len(np.unique(way.reshape(7, -1), axis=0)) == 7

@@ -37,8 +37,8 @@ def test_the_sigmoid_schedule_is_that_of_its_paper():
     schedule = NoiseSchedule.make("sigmoid", total, start=start, end=end, tau=tau)
     low, high = sigmoid(start / tau), sigmoid(end / tau)
     for step in (1, 100, 200, total - 1):
-        there = sigmoid((step / total * (end - start) + start) / tau)
-        assert schedule.abar(step - 1) == pytest.approx((high - there) / (high - low), rel=1e-9)
+        at_step = sigmoid((step / total * (end - start) + start) / tau)
+        assert schedule.abar(step - 1) == pytest.approx((high - at_step) / (high - low), rel=1e-9)
     assert schedule.betas[-1] == 0.999
 
 

@@ -54,29 +54,29 @@ def test_it_trains_in_a_thread_which_may_not_listen_to_signals(mnist_root, tmp_p
 
 
 def train_slowly(pipe, folder, data_root):
-    """Tell of every step, and save after each: a signal can hit any moment of it."""
+    """Report every step, and save after each: a signal can hit any moment of it."""
     run = trainer(folder, data_root, cadence=Cadence(validate=10, sample=10**9, save=1))
     step = run._train_step
 
-    def telling():
+    def report_step():
         loss = step()
         pipe.send(run.step)
         time.sleep(0.02)
         return loss
 
-    run._train_step = telling
+    run._train_step = report_step
     run.run()
 
 
 @contextmanager
-def child(*about):
+def child(*args):
     """A process that trains, forked since libraries are imported already, and its pipe."""
-    there, here = Pipe(duplex=False)
-    process = get_context("fork").Process(target=train_slowly, args=(here, *about))
+    receiver, sender = Pipe(duplex=False)
+    process = get_context("fork").Process(target=train_slowly, args=(sender, *args))
     process.start()
-    here.close()
+    sender.close()
     try:
-        yield process, there
+        yield process, receiver
     finally:
         process.kill()
         process.join()
@@ -115,11 +115,11 @@ def test_a_run_crosses_epochs_and_sees_every_image_once_in_each(mnist_root, tmp_
     assert (run.steps_per_epoch, run.total_steps) == (3, 6)
     epochs = []
     for first in (0, 3):
-        seen = []
+        indices = []
         for run.step in range(first, first + 3):
-            seen += run._indices().tolist()
-        assert len(set(seen)) == 900
-        epochs.append(seen)
+            indices += run._indices().tolist()
+        assert len(set(indices)) == 900
+        epochs.append(indices)
     assert epochs[0] != epochs[1]
 
 
@@ -132,14 +132,14 @@ def test_a_run_begins_with_a_checkpoint_of_the_same_model(mnist_root, tmp_path, 
     assert_identical(run.ema, dict(begin.unet.state_dict()))
     run.run()
     # Stopped, it goes on where it was, with the same command or without --init.
-    for more in ({}, {"begin": begin}):
-        assert_identical(trainer(tmp_path, mnist_root, **more).ema, run.ema)
+    for options in ({}, {"begin": begin}):
+        assert_identical(trainer(tmp_path, mnist_root, **options).ema, run.ema)
 
 
 def test_a_checkpoint_of_another_model_or_other_images_is_no_beginning(
     finished_run, mnist_root, tmp_path
 ):
-    """Of other images: it may have learned from those that are held out now."""
+    """With other images: it may have learned from those that are held out now."""
     begin = checkpoints.load(finished_run / "checkpoint")
     with pytest.raises(InvalidInput, match="its model, classes differ"):
         trainer(tmp_path, mnist_root, begin=begin, conditional=False, p_uncond=0.0)
@@ -150,7 +150,7 @@ def test_a_checkpoint_of_another_model_or_other_images_is_no_beginning(
 
 def test_a_run_does_not_go_on_with_other_images(finished_run, mnist_root, tmp_path, monkeypatch):
     fewer = data.load("mnist", "train", mnist_root).subset(slice(0, 900))
-    monkeypatch.setattr(data, "load", lambda *about: fewer)
+    monkeypatch.setattr(data, "load", lambda *args: fewer)
     with pytest.raises(InvalidInput, match="holds a run on other images than mnist has now"):
         trainer(finished_run, mnist_root)
 
@@ -176,9 +176,9 @@ def test_a_run_tells_of_each_machine_and_command_that_it_went_on_with(
 
 
 def test_the_command_that_is_kept_tells_of_no_place():
-    words = ["train", "--data-root=/home/me/data", "--init", "../me/its", "--out", "runs/x"]
-    kept = record.command(words)
-    assert kept == "python -m ddpm_core train --data-root=data --init its --out runs/x"
+    arguments = ["train", "--data-root=/home/me/data", "--init", "../me/its", "--out", "runs/x"]
+    command = record.command(arguments)
+    assert command == "python -m ddpm_core train --data-root=data --init its --out runs/x"
 
 
 def test_another_recipe_does_not_resume_and_is_told_what_differs(mnist_root, finished_run):
@@ -221,7 +221,7 @@ class FullDisk(Trainer):
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, self.before[1]))
         if self.step == 9:
             # What was there before is intact after the failures.
-            self.seen = state_of(self.folder)["step"]
+            self.saved_step = state_of(self.folder)["step"]
         return loss
 
 
@@ -233,7 +233,7 @@ def test_training_survives_a_disk_that_really_refuses_to_write(mnist_root, tmp_p
         run.run()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, FullDisk.before)
-    assert run.seen == 4
+    assert run.saved_step == 4
     assert state_of(tmp_path)["step"] == 10
     assert "step 6: not saved" in capsys.readouterr().out
     assert list(tmp_path.rglob("*.part")) == []

@@ -16,31 +16,31 @@ from tests.support.tiny_run import RECIPE, trainer
 def batches(mnist_root, tmp_path):
     """(trainer, [(images, x0, t, noise, labels)]) of 30 steps of 20 images, untrained."""
 
-    def spy(**changes):
+    def collect(**changes):
         run = trainer(tmp_path, mnist_root, **changes)
-        seen = []
+        steps = []
 
         def record(model, schedule, x0, t, noise, labels):
-            seen.append((run._indices(), x0, t, noise, labels))
+            steps.append((run._indices(), x0, t, noise, labels))
             return run.model.conv_in.weight.sum() * 0 + torch.zeros(len(x0))
 
         run.loss = record
         for _ in range(30):
             run._train_step()
-        return run, seen
+        return run, steps
 
-    return spy
+    return collect
 
 
 def test_labels_are_dropped_image_by_image_to_the_null_index(batches):
-    run, seen = batches(p_uncond=0.3)
+    run, steps = batches(p_uncond=0.3)
     assert run.model.null_index == 10
     dropped = []
-    for indices, _, _, _, labels in seen:
+    for indices, _, _, _, labels in steps:
         truth = run.images.labels[indices]
-        gone = labels == 10
-        assert torch.equal(labels[~gone], truth[~gone])
-        dropped.append(gone)
+        is_null = labels == 10
+        assert torch.equal(labels[~is_null], truth[~is_null])
+        dropped.append(is_null)
     shares = torch.stack(dropped).float().mean(1)
     # 600 coins of 0.3: a standard error of 0.019; one coin per batch would give only 0 and 1.
     assert abs(shares.mean() - 0.3) < 5 * math.sqrt(0.3 * 0.7 / 600)
@@ -48,9 +48,9 @@ def test_labels_are_dropped_image_by_image_to_the_null_index(batches):
 
 
 def test_images_are_mirrored_about_half_of_the_time(batches):
-    run, seen = batches(flip=True)
+    run, steps = batches(flip=True)
     mirrored = []
-    for indices, x0, *_ in seen:
+    for indices, x0, *_ in steps:
         original, _ = run.images.batch(indices)
         same = (x0 == original).flatten(1).all(1)
         assert ((x0 == original.flip(-1)).flatten(1).all(1) | same).all()
@@ -59,14 +59,14 @@ def test_images_are_mirrored_about_half_of_the_time(batches):
 
 
 def test_timesteps_cover_the_whole_schedule_evenly_and_noise_is_standard_normal(batches):
-    _, seen = batches()
-    counts = torch.cat([t for _, _, t, _, _ in seen]).bincount()
+    _, steps = batches()
+    counts = torch.cat([t for _, _, t, _, _ in steps]).bincount()
     # Both ends too: leaving t = 0 untrained is a classic error.
     assert len(counts) == 40 and counts.min() > 0
     # 600 draws over 40 bins: chi-squared with 39 degrees of freedom, 5 standard deviations.
     chi2 = ((counts - 15) ** 2 / 15).sum()
     assert chi2 < 39 + 5 * math.sqrt(2 * 39)
-    noise = torch.stack([noise for _, _, _, noise, _ in seen]).double()
+    noise = torch.stack([noise for _, _, _, noise, _ in steps]).double()
     n = noise.numel()
     assert abs(noise.mean()) < 5 / math.sqrt(n)
     assert abs(noise.var() - 1) < 5 * math.sqrt(2 / n)
@@ -87,14 +87,14 @@ def test_the_average_warms_up_its_memory(mnist_root, tmp_path):
 
 
 def test_learning_rate_warms_up_and_then_stays_or_falls_along_a_quarter_cosine():
-    for decay, wanted in {
+    for decay, expected in {
         "none": [0.01, 0.05, 0.1, 0.1, 0.1, 0.1],
         "cosine": [0.01, 0.05, 0.1, 0.1, 0.1 * (0.02 + 0.98 * 0.5**0.5), 0.002],
         "one-cycle": [0.01, 0.05, 0.1, 0.1, 0.05, 0.0],
     }.items():
         recipe = Recipe(lr=0.1, warmup=10, decay=decay)
         rates = [learning_rate(recipe, step, 110) for step in (0, 4, 9, 10, 60, 110)]
-        assert rates == pytest.approx(wanted)
+        assert rates == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -52,10 +52,10 @@ def assert_same_outputs(reference, unet, batch=2, labels=None):
     x = torch.randn(batch, unet.in_channels, unet.image_size, unet.image_size).double()
     t = torch.tensor([3, 977])[:batch]
     with torch.no_grad():
-        wanted, got = reference(x, t, labels).sample, unet(x, t, labels)
-    scale = float(wanted.abs().max())
-    torch.testing.assert_close(got, wanted, rtol=0, atol=5e-6 * scale)
-    assert wanted.std() > 0.01 * scale
+        expected, result = reference(x, t, labels).sample, unet(x, t, labels)
+    scale = float(expected.abs().max())
+    torch.testing.assert_close(result, expected, rtol=0, atol=5e-6 * scale)
+    assert expected.std() > 0.01 * scale
 
 
 @pytest.mark.parametrize("config", [GOOGLE, DEFAULT], ids=["google", "default"])
@@ -86,11 +86,11 @@ def test_any_image_size_comes_out_as_it_went_in(size, skips, downsample_padding)
 
 @pytest.mark.parametrize("skips", ["all", "blocks"])
 def test_blocks_are_counted_by_level(skips):
-    """What a level has more of stands in it, on the way down as well as up."""
+    """The extra blocks of a level are in that level, on the way down and up."""
     deeper, even = tiny(blocks=(1, 2), skips=skips), tiny(blocks=[1], skips=skips)
-    more = deeper.state_dict().keys() - even.state_dict().keys()
+    extra = deeper.state_dict().keys() - even.state_dict().keys()
     last = 1 + (skips == "all")
-    assert {".".join(name.split(".")[:4]) for name in more} == {
+    assert {".".join(name.split(".")[:4]) for name in extra} == {
         "down.1.blocks.1",
         f"up.0.blocks.{last}",
     }
@@ -119,8 +119,8 @@ def test_it_goes_where_plain_modules_go():
     unet = tiny(image_size=15, attention=(False, True), num_classes=3).eval()
     example = (*inputs(size=15), torch.tensor([0, 3]))
     x, t, labels = example[0] + 1, example[1] + 3, torch.tensor([2, 1])
-    for it in (torch.export.export(unet, example).module(), copy.deepcopy(unet)):
-        torch.testing.assert_close(it(x, t, labels), unet(x, t, labels))
+    for module in (torch.export.export(unet, example).module(), copy.deepcopy(unet)):
+        torch.testing.assert_close(module(x, t, labels), unet(x, t, labels))
 
 
 def test_settings_that_do_not_fit_are_refused():

@@ -1,4 +1,4 @@
-"""What a network learns of its variance: on data for which the best one has a formula."""
+"""A network learns its variance, on data for which the best one has a formula."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_the_variance_is_led_to_the_best_one_and_the_noise_is_left_alone():
         optimizer.zero_grad()
         hybrid_loss(network, SCHEDULE, x0, at_t, noise).mean().backward()
         optimizer.step()
-    # Least divergence: the true variance, and what remains unknown of x_0 moves the mean by.
+    # Least divergence: the true variance, and how far what is unknown of x_0 moves the mean.
     signal, sigma = SCHEDULE.alpha(t), SCHEDULE.sigma(t)
     beta, true2 = SCHEDULE.betas[t], SCHEDULE.posterior_variance[t]
     pull = SCHEDULE.alpha(t - 1) * beta / sigma**2
@@ -53,17 +53,17 @@ def test_a_run_that_learns_it_is_sampled_by_it(mnist_root, tmp_path):
         run._train_step()
     model = run.averaged()
     assert model.learned_variance and model.config.sampling == {"variance": "learned"}
-    asked = Request(n=2, label="all", sampler="ddpm", steps=5).as_meant(model)
-    pictures = [sample(model, asked.with_texts({"variance": v})) for v in ("learned", "beta")]
+    request = Request(n=2, label="all", sampler="ddpm", steps=5).as_meant(model)
+    pictures = [sample(model, request.with_texts({"variance": v})) for v in ("learned", "beta")]
     assert not np.array_equal(*pictures)
-    guided = asked.with_texts({"guidance": "cfg", "guidance_scale": "2"})
+    guided = request.with_texts({"guidance": "cfg", "guidance_scale": "2"})
     assert sample(model, guided).shape == pictures[0].shape
     # An unguided image of it is the guided one of scale 1.
     np.testing.assert_array_equal(
         sample(model, guided.with_texts({"guidance_scale": "1"})), pictures[0]
     )
-    plain, schedule = Recipe(**RECIPE).config(run.images).build()
-    other = Model("plain", Recipe(**RECIPE).config(run.images), plain, schedule, {})
+    unet, schedule = Recipe(**RECIPE).config(run.images).build()
+    other = Model("plain", Recipe(**RECIPE).config(run.images), unet, schedule, {})
     with pytest.raises(InvalidInput, match="plain learned no variance"):
-        sample(other, asked)
-    assert sample(other, asked.with_texts({"sampler": "ddim"})).shape == pictures[0].shape
+        sample(other, request)
+    assert sample(other, request.with_texts({"sampler": "ddim"})).shape == pictures[0].shape

@@ -23,7 +23,7 @@ FLAGS = (
 
 
 @pytest.fixture(scope="session")
-def served():
+def server():
     """The page as ``python app.py`` serves it, and its address."""
     import app
 
@@ -33,9 +33,9 @@ def served():
 
 
 @pytest.fixture(scope="session")
-def url(served):
+def url(server):
     """The page's address."""
-    return served[1]
+    return server[1]
 
 
 @pytest.fixture(scope="session")
@@ -55,46 +55,46 @@ def no_errors():
     check_errors()
 
 
-def keeping(session):
-    """Keeps a visitor for those tests that begin wherever another ended: a function of how to come
-    in, that gives the visitor, and whether they have just come. Who was in a test that failed is
-    not asked again."""
-    kept: list[Visitor] = []
+def reusing(session):
+    """Keep a visitor for tests that begin wherever another ended. Yields a function of how to come
+    in, which returns the visitor and whether they have just come. After a failed test the visitor
+    is replaced."""
+    visitors: list[Visitor] = []
     failed = [0]
 
-    def ask(come):
+    def get(enter):
         if session.testsfailed != failed[0]:
             failed[0] = session.testsfailed
-            while kept:
-                kept.pop().leave()
-        is_new = not kept
+            while visitors:
+                visitors.pop().leave()
+        is_new = not visitors
         if is_new:
-            kept.append(come())
-        return kept[0], is_new
+            visitors.append(enter())
+        return visitors[0], is_new
 
-    yield ask
-    for visitor in kept:
+    yield get
+    for visitor in visitors:
         visitor.leave()
 
 
 @pytest.fixture(scope="module")
-def keep(request):
-    """A visitor whom a module keeps, of a page of its own."""
-    yield from keeping(request.session)
+def reuse(request):
+    """A visitor whom a module reuses, on a page of its own."""
+    yield from reusing(request.session)
 
 
 @pytest.fixture(scope="session")
-def led(request, chromium, url, tmp_path_factory):
-    """A visitor at a run: there by its link the first time, and led to others by ``lead``."""
-    folder, keeper = tmp_path_factory.mktemp("led"), keeping(request.session)
-    keep = next(keeper)
+def follow(request, chromium, url, tmp_path_factory):
+    """A visitor at a run: by its link the first time, and then from run to run by ``lead``."""
+    folder, reuser = tmp_path_factory.mktemp("led"), reusing(request.session)
+    get = next(reuser)
 
-    def to(query):
-        visitor, is_new = keep(lambda: Visitor(chromium, url).open(query))
+    def go(query):
+        visitor, is_new = get(lambda: Visitor(chromium, url).open(query))
         return visitor if is_new else visitor.lead(query, folder)
 
-    yield to
-    next(keeper, None)
+    yield go
+    next(reuser, None)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ class Walk:
 
     def __init__(self, visitor):
         self.visitor, self.page = visitor, visitor.page
-        self.found: dict[str, list] = {}
+        self.problems: dict[str, list] = {}
 
     def look(self, place: str, within: str = PANEL, is_tab: bool = False) -> None:
         self._look(place, within)
@@ -38,13 +38,13 @@ class Walk:
 
     def _look(self, place: str, within: str, **parts) -> None:
         self.page.wait_for_function(STILL)  # what fades in is pale at first
-        self.found[place] = violations(self.page, within, **parts)
+        self.problems[place] = violations(self.page, within, **parts)
         self._fits(place)
 
     def _fits(self, place: str) -> None:
-        wide, window = self.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-        if wide > window:
-            self.found.setdefault(place, []).append(f"{wide} pixels wide")
+        width, window = self.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        if width > window:
+            self.problems.setdefault(place, []).append(f"{width} pixels wide")
 
     def _dark(self, dark: bool) -> None:
         self.page.evaluate("dark => document.body.classList.toggle('dark', dark)", dark)
@@ -56,12 +56,12 @@ class Walk:
                 folded.click()
 
     def tab(self, tab: str, folder) -> None:
-        """With all that can be unfolded, and a symbol of an equation named."""
+        """Look at a tab, unfolded, with a symbol of an equation named."""
         if tab in SHORT:
             self.visitor.lead(SHORT[tab], folder)
         self.visitor.go_to(tab).wait("film", tab)
         if tab != "sample":
-            self.visitor.wait_for_kept("frames", tab)
+            self.visitor.wait_for_file("frames", tab)
         self.unfold()
         card = self.visitor.part(f"{tab}-equations")
         symbols = card.locator(".eq-symbol:visible")
@@ -76,7 +76,7 @@ class Walk:
 @pytest.mark.timeout(400)
 def test_nothing_breaks_a_rule_and_nobody_else_is_asked(visit, url, tmp_path):
     visitor = visit("?n=1&label=3&steps=8", viewport=WIDE)
-    visitor.wait_for_kept("9 frames")
+    visitor.wait_for_file("9 frames")
     walk, page = Walk(visitor), visitor.page
     for tab in ("sample", "guidance", "reverse", "forward"):
         walk.tab(tab, tmp_path)
@@ -95,6 +95,6 @@ def test_nothing_breaks_a_rule_and_nobody_else_is_asked(visit, url, tmp_path):
     page.get_by_role("button", name="Tour", exact=True).click()
     page.get_by_role("dialog").wait_for()
     walk.look("the tour", within="[role=dialog]")
-    assert {place: found for place, found in walk.found.items() if found} == {}
-    own = (url, "data:", f"blob:{url}")
-    assert [request for request in visitor.requests if not request.startswith(own)] == []
+    assert {place: problems for place, problems in walk.problems.items() if problems} == {}
+    allowed = (url, "data:", f"blob:{url}")
+    assert [request for request in visitor.requests if not request.startswith(allowed)] == []

@@ -30,18 +30,18 @@ def test_film_returns_a_gif_of_every_step(client):
         assert gif.n_frames == 10
 
 
-# One of each kind; what else is refused, and in which words, tests/ui/test_permalinks.py has.
+# One of each kind; tests/ui/test_permalinks.py has what else is refused, and in which words.
 @pytest.mark.parametrize(
-    ("wrong", "words"),
+    ("options", "message"),
     [
         ({"sampler": {"a": 1}}, "unknown sampler"),
         ({"n": 64, "steps": 1, "scale": 64}, "pixels"),
     ],
 )
 def test_wrong_requests_are_answered_in_words_and_note_one_line(
-    client, caplog, capsys, wrong, words
+    client, caplog, capsys, options, message
 ):
-    with pytest.raises(Exception, match=words):
-        client.predict(**{"api_name": "/sample"} | wrong)
+    with pytest.raises(Exception, match=message):
+        client.predict(**{"api_name": "/sample"} | options)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "Traceback" not in "".join(capsys.readouterr())

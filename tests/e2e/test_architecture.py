@@ -5,12 +5,12 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 
-def test_a_network_is_named_block_by_block_and_follows_the_picker(led):
-    visitor = led("?n=1&steps=2&model=mnist-linear")
-    visitor.wait_for_kept("3 frames")
+def test_a_network_is_named_block_by_block_and_follows_the_picker(follow):
+    visitor = follow("?n=1&steps=2&model=mnist-linear")
+    visitor.wait_for_file("3 frames")
     part = visitor.part("sample-network")
     visitor.page.get_by_role("button", name="The network").first.click()
-    figure, told = part.locator(".net-figure"), part.locator(".net-told")
+    figure, readout = part.locator(".net-figure"), part.locator(".net-told")
     figure.wait_for()
     attention = part.locator(".net-grid [data-kind=attention]")
     expect(attention).to_have_count(0)
@@ -18,11 +18,11 @@ def test_a_network_is_named_block_by_block_and_follows_the_picker(led):
     expect(attention).to_have_count(3)
     visitor.page.mouse.move(0, 0)  # it would name the block that comes to lie under it
     figure.focus()
-    seen = set()
+    texts = set()
     for key in ("ArrowRight", "ArrowRight", "End"):
         figure.press(key)
-        seen.add(told.inner_text())
-    assert len(seen) == 3 and all("parameters" in text for text in seen)
+        texts.add(readout.inner_text())
+    assert len(texts) == 3 and all("parameters" in text for text in texts)
     attention.last.hover()
-    expect(told).to_contain_text("attention")
-    visitor.wait_for_kept("3 frames")
+    expect(readout).to_contain_text("attention")
+    visitor.wait_for_file("3 frames")

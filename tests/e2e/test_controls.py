@@ -1,32 +1,32 @@
-"""Controls that run what they spell: a slider let go by hand or by keys, a number entered."""
+"""Controls start a run: a slider let go by hand or by keys, a number entered."""
 
 from __future__ import annotations
 
 from playwright.sync_api import expect
 
 
-def test_a_slider_runs_once_it_is_let_go_and_not_when_nothing_has_changed(led):
-    visitor = led("?n=1&steps=10")
-    visitor.wait_for_kept("11 frames")
+def test_a_slider_runs_once_it_is_let_go_and_not_when_nothing_has_changed(follow):
+    visitor = follow("?n=1&steps=10")
+    visitor.wait_for_file("11 frames")
     visitor.handle("sample-steps").press("ArrowRight")
-    visitor.wait_for_kept("12 frames")
+    visitor.wait_for_file("12 frames")
     number = visitor.part("sample-steps").locator("input[type=number]")
     number.fill("7")
     number.press("Enter")
-    visitor.wait_for_kept("8 frames")
-    asked = len(visitor.requests)
+    visitor.wait_for_file("8 frames")
+    before = len(visitor.requests)
     number.click()
     number.press("Tab")  # leaves it as it was
     visitor.choose("sample-sampler", "Heun")
     visitor.wait_for_link(sampler="heun", steps="7")
-    visitor.wait_for_kept("8 frames")
-    joined = [url for url in visitor.requests[asked:] if "queue/join" in url]
+    visitor.wait_for_file("8 frames")
+    joined = [url for url in visitor.requests[before:] if "queue/join" in url]
     assert len(joined) == 2  # the run of another sampler, and its file
 
 
-def test_what_is_refused_is_said_beside_a_run_that_goes_on(led):
-    visitor = led("?n=16&steps=2")
-    visitor.wait_for_kept("3 frames")
+def test_what_is_refused_is_said_beside_a_run_that_goes_on(follow):
+    visitor = follow("?n=16&steps=2")
+    visitor.wait_for_file("3 frames")
     visitor.set_number("sample-steps", 99_999)
     expect(visitor.stage()).to_contain_text("steps must be between 1 and 10,000, not 99,999")
     visitor.set_number("sample-steps", 150)
@@ -35,7 +35,7 @@ def test_what_is_refused_is_said_beside_a_run_that_goes_on(led):
     seed.fill("1.5")
     seed.press("Enter")
     expect(visitor.stage()).to_contain_text("seed must be a whole number, not 1.5")
-    visitor.wait_for_kept("151 frames")
+    visitor.wait_for_file("151 frames")
 
 
 def test_what_is_set_while_the_page_loads_stays(visit):

@@ -18,12 +18,12 @@ LINKS = {
 def another_page(url, chromium):
     """A page of another origin, that shows a link of ours in a frame."""
     context = chromium.new_context(viewport={"width": 900, "height": 760})
-    ours = url.rstrip("/")
+    base = url.rstrip("/")
 
     def show(query):
         page = context.new_page()
         page.set_content(
-            f'<h1>Lesson</h1><iframe src="{ours}/?{query}&amp;embed=1" width="860" '
+            f'<h1>Lesson</h1><iframe src="{base}/?{query}&amp;embed=1" width="860" '
             'height="640"></iframe>'
         )
         return page
@@ -39,11 +39,11 @@ def test_a_frame_shows_one_stage_with_its_timeline_and_nothing_else(another_page
     player = frame.locator(f"#{name}-stage .player:is([data-state=live], [data-state=film])")
     expect(player.locator(".player-timeline")).to_be_visible(timeout=60_000)
     expect(player.locator(".player-sentence")).not_to_be_empty()
-    seen = frame.locator(":is(button, [role=tab], input, h1, summary, .caption)").filter(
+    visible = frame.locator(":is(button, [role=tab], input, h1, summary, .caption)").filter(
         visible=True
     )
     inside = player.locator(":is(button, input)").filter(visible=True)
-    assert seen.count() == inside.count() > 0
+    assert visible.count() == inside.count() > 0
     # It fits: nothing but the frame's own height is scrolled.
     assert frame.locator("html").evaluate("(it) => it.scrollWidth <= it.clientWidth")
     if name == "sample":
@@ -55,8 +55,8 @@ def test_a_frame_shows_one_stage_with_its_timeline_and_nothing_else(another_page
     page.close()
 
 
-def test_the_code_of_a_frame_can_be_copied(led):
-    visitor = led(f"?{LINKS['sample']}")
+def test_the_code_of_a_frame_can_be_copied(follow):
+    visitor = follow(f"?{LINKS['sample']}")
     visitor.wait("film")
     visitor.page.locator("#sample-copies > button").click()
     code = visitor.page.locator("#sample-embed :is(textarea, input)")

@@ -22,14 +22,14 @@ def equation(visitor, number):
     return visitor.page.locator(f"[data-equation='{number}']")
 
 
-def told(visitor, of, name) -> float:
+def shown_number(visitor, number, name) -> float:
     """A number that stands with an equation."""
-    text = equation(visitor, of).locator(f"[data-number={name}]").first.inner_text()
+    text = equation(visitor, number).locator(f"[data-number={name}]").first.inner_text()
     return number_in(text)
 
 
-def settled(visitor, tab, t):
-    """Until the card of a tab tells of t."""
+def wait_for_t(visitor, tab, t):
+    """Wait for the card of a tab to show t."""
     card = visitor.part(f"{tab}-equations").locator(f".equations[data-t='{t}']")
     card.wait_for(state="attached")
 
@@ -50,42 +50,42 @@ def test_the_fourteen_stand_in_their_tabs_and_follow_the_cursor(visit):
     unfold(visitor, "sample")  # and from then on all are open
     for tab, numbers in PLACES.items():
         visitor.go_to(tab)
-        is_so = f"numbers => ({SHOWN})().join() === numbers.join()"
-        visitor.page.wait_for_function(is_so, arg=sorted(numbers), timeout=60_000)
+        condition = f"numbers => ({SHOWN})().join() === numbers.join()"
+        visitor.page.wait_for_function(condition, arg=sorted(numbers), timeout=60_000)
 
     visitor.go_to("sample").press("Home")
-    settled(visitor, "sample", 1000)
+    wait_for_t(visitor, "sample", 1000)
     weight = 0.02 / (2 * 0.98 * (1 - model.schedule.abar(999)))
-    assert told(visitor, 9, "weight") == pytest.approx(weight, abs=5e-5)
+    assert shown_number(visitor, 9, "weight") == pytest.approx(weight, abs=5e-5)
     loss = model.training["history"][-1]["validation"]
-    assert told(visitor, 10, "loss") == pytest.approx(loss, abs=5e-5)
+    assert shown_number(visitor, 10, "loss") == pytest.approx(loss, abs=5e-5)
 
-    visitor.go_to("forward").wait_for_kept("1,001 frames", "forward")
+    visitor.go_to("forward").wait_for_file("1,001 frames", "forward")
     abar = load("mnist-conditional").schedule.alphas_cumprod
     visitor.press("End", tab="forward")
     visitor.press("Shift+ArrowLeft", tab="forward", times=50)
-    settled(visitor, "forward", 500)
-    wanted = {(4, "signal"): abar[499] ** 0.5, (4, "noise"): (1 - abar[499]) ** 0.5}
-    for (of, name), value in (wanted | {(5, "rest"): 1 - abar[499]}).items():
-        assert told(visitor, of, name) == pytest.approx(value, abs=5e-4)
+    wait_for_t(visitor, "forward", 500)
+    expected = {(4, "signal"): abar[499] ** 0.5, (4, "noise"): (1 - abar[499]) ** 0.5}
+    for (number, name), value in (expected | {(5, "rest"): 1 - abar[499]}).items():
+        assert shown_number(visitor, number, name) == pytest.approx(value, abs=5e-4)
 
-    visitor.go_to("reverse").wait_for_kept("frames", "reverse")
+    visitor.go_to("reverse").wait_for_file("frames", "reverse")
     visitor.press("Home", tab="reverse")
-    settled(visitor, "reverse", 1000)
+    wait_for_t(visitor, "reverse", 1000)
     beta = load("mnist-conditional").schedule.betas[999]
-    assert told(visitor, 7, "sigma2") == pytest.approx(beta, abs=5e-5)
+    assert shown_number(visitor, 7, "sigma2") == pytest.approx(beta, abs=5e-5)
 
 
-def test_guidance_has_the_runs_own_scale_and_push(led):
-    visitor = led("?tab=guidance&n=1&label=3&steps=8&guidance=classifier-noisy&guidance_scale=4")
-    visitor.wait_for_kept("9 frames", "guidance")
+def test_guidance_has_the_runs_own_scale_and_push(follow):
+    visitor = follow("?tab=guidance&n=1&label=3&steps=8&guidance=classifier-noisy&guidance_scale=4")
+    visitor.wait_for_file("9 frames", "guidance")
     unfold(visitor, "guidance")
     equation(visitor, 11).wait_for()
-    assert told(visitor, 11, "lam") == 4
+    assert shown_number(visitor, 11, "lam") == 4
     assert visitor.page.evaluate(SHOWN) == [11]
     # The same numbers as the anatomy's, which has them from the trace.
     visitor.go_to("Anatomy")
     visitor.page.wait_for_selector("#guidance-anatomy-0 [data-state=shown][data-index='8']")
     for name in ("push", "eps"):
-        wanted = visitor.number(name, "guidance-anatomy-0")
-        assert told(visitor, 11, name) == pytest.approx(wanted, rel=0.01)
+        expected = visitor.number(name, "guidance-anatomy-0")
+        assert shown_number(visitor, 11, name) == pytest.approx(expected, rel=0.01)

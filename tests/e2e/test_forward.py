@@ -29,38 +29,38 @@ DRAWING = np.random.default_rng(5).integers(0, 256, (28, 28, 1), np.uint8)
 
 @pytest.fixture(scope="module")
 def reader(chromium, url):
-    """Of a page on which one test after another puts a picture of its own on the sheet."""
+    """A visitor with whom one test after another puts a picture of its own on the sheet."""
     visitor = Visitor(chromium, url, reduced_motion="reduce").open("?tab=forward&digit=3")
-    settled(visitor)
+    wait_for_film(visitor)
     yield visitor
     visitor.leave()
 
 
-def settled(visitor, than=None):
-    """Until the files of another film are there, and with them all that it brings."""
+def wait_for_film(visitor, than=None):
+    """Wait for the files of another film, and with them all that it brings."""
     visitor.wait_for_another(than, TAB)
-    visitor.wait_for_kept("1,001 frames", TAB)
+    visitor.wait_for_file("1,001 frames", TAB)
 
 
 def sample(digit: int) -> np.ndarray:
     return np.asarray(Image.open(SAMPLES))[:, 28 * digit : 28 * (digit + 1), None]
 
 
-def shown(visitor, pane="x"):
+def stage_pixels(visitor, pane="x"):
     return tiles(visitor.picture(pane, TAB), 1)[0]
 
 
-def the_picture(visitor):
+def clean_picture(visitor):
     visitor.press("End", tab=TAB)
-    return shown(visitor)
+    return stage_pixels(visitor)
 
 
 def sheet(visitor):
     return visitor.part("forward-sheet")
 
 
-def take_digit(visitor, digit):
-    """Put one of the test set on the sheet."""
+def choose_digit(visitor, digit):
+    """Put a digit of the test set on the sheet."""
     before = visitor.run(TAB)
     sheet(visitor).locator(f"[data-sample='{digit}']").click()
     visitor.wait_for_another(before, TAB)
@@ -72,15 +72,15 @@ def test_both_ways_are_the_cores_and_the_histogram_closes_in_on_a_normal(reader)
 
     model = load("mnist-conditional")
     film = forward_film(model, sample(3)).film
-    np.testing.assert_array_equal(the_picture(reader), sample(3)[..., 0])
+    np.testing.assert_array_equal(clean_picture(reader), sample(3)[..., 0])
     assert number("signal") == 1 and number("noise") == 0 and number("mean") < -0.5
     reader.press("Shift+ArrowLeft", tab=TAB, times=25)
     assert reader.t(TAB) == 250
     for pane in ("x", "x0"):
-        apart = shown(reader, pane).astype(int) - getattr(film, pane)[750, 0, ..., 0]
-        assert np.abs(apart).max() <= 1
+        difference = stage_pixels(reader, pane).astype(int) - getattr(film, pane)[750, 0, ..., 0]
+        assert np.abs(difference).max() <= 1
     reader.press("Home", tab=TAB)
-    shown(reader)  # by then the numbers are, too
+    stage_pixels(reader)  # by then the numbers are, too
     assert number("signal") == pytest.approx(model.schedule.abar(999) ** 0.5, rel=0.02)
     assert number("noise") == 1
     assert abs(number("mean")) < 0.15 and abs(number("std") - 1) < 0.1
@@ -104,63 +104,63 @@ def test_there_and_back_a_little_noise_leaves_the_digit_and_much_none(reader):
     digit, judge = sample(3)[..., 0].astype(int), classifier_for(load("mnist-conditional"), "judge")
     for _ in range(20):  # the tiles are painted after the words
         noised, little, much = tile(3), tile(10), tile(19)
-        seen = judge.log_probs(to_unit(torch.tensor(much)[None, None])).argmax(1)
-        if int(seen) == 8:
+        label = judge.log_probs(to_unit(torch.tensor(much)[None, None])).argmax(1)
+        if int(label) == 8:
             break
         reader.page.wait_for_timeout(50)
-    assert int(seen) == 8 and noised.std() > 60
+    assert int(label) == 8 and noised.std() > 60
     assert np.abs(little - digit).mean() < 12 < np.abs(much - digit).mean()
 
 
 def test_a_model_says_what_it_takes_a_digit_for(reader):
     page = reader.go_to("What is it?").page
-    take_digit(reader, 5)
+    choose_digit(reader, 5)
     page.get_by_text("The model takes this for: ").wait_for(state="hidden")  # of the recording
     reader.click("forward-ask")
     page.get_by_text("The model takes this for: ").wait_for(timeout=60_000)
-    said = page.get_by_text("The model takes this for: ").inner_text()
+    text = page.get_by_text("The model takes this for: ").inner_text()
     bars = reader.part("forward-think").get_by_role("listitem")
     expect(bars).to_have_count(10)
     best = reader.part("forward-think").locator("[data-leads=true]")
-    name, told = best.get_attribute("aria-label").split(": ", 1)
-    assert f"takes this for: {name}." in said and told.startswith("+") and "the judge" in told
+    name, note = best.get_attribute("aria-label").split(": ", 1)
+    assert f"takes this for: {name}." in text and note.startswith("+") and "the judge" in note
 
 
 def test_an_inversion_is_stopped_is_exact_and_of_another_picture_taken_away(reader, monkeypatch):
-    def slowly(*about):
-        for found in inverting(*about):
+    def slowly(*args):
+        for step in inverting(*args):
             time.sleep(0.05)
-            yield found
+            yield step
 
     page = reader.go_to("Inversion").page
-    with monkeypatch.context() as slow:
-        slow.setattr(picture_tools, "inverting", slowly)
+    with monkeypatch.context() as patch:
+        patch.setattr(picture_tools, "inverting", slowly)
         reader.click("forward-invert")
         page.get_by_text(re.compile(r"^\d+ of 200 steps$")).wait_for()
         page.locator("body").press("s")
         page.get_by_text(re.compile(r"Stopped after \d+ of 200 steps")).wait_for()
     reader.click("forward-invert")
-    told = page.get_by_text(re.compile(r"RMSE 0\.\d+"))
-    told.wait_for(timeout=60_000)
-    assert float(re.search(r"RMSE (0\.\d+)", told.inner_text())[1]) < 0.05
-    take_digit(reader, 2)
-    expect(told).to_have_count(0)
+    result = page.get_by_text(re.compile(r"RMSE 0\.\d+"))
+    result.wait_for(timeout=60_000)
+    assert float(re.search(r"RMSE (0\.\d+)", result.inner_text())[1]) < 0.05
+    choose_digit(reader, 2)
+    expect(result).to_have_count(0)
 
 
 def test_one_picture_is_turned_into_another_and_leaves_as_a_film(reader, tmp_path):
-    take_digit(reader, 4)
+    choose_digit(reader, 4)
     reader.part("forward-label").locator("input[value='none']").click()
     reader.go_to("Into another").click("forward-turn-from")
     reader.page.get_by_text("It turns into what is on the sheet").wait_for()
-    take_digit(reader, 9)
+    choose_digit(reader, 9)
     reader.click("forward-turn")
     path, _ = download(reader, tmp_path, "33 frames", "forward-into")
     frames = iio.imread(path, index=None)
     scale = frames.shape[1] // 28
     frames = frames[:, ::scale, ::scale]
     for frame, digit in ((0, 4), (16, 9), (32, 4)):
-        apart = frames[frame, ..., :1].astype(int) - sample(digit)
-        assert np.abs(apart).mean() < 12
+        difference = frames[frame, ..., :1].astype(int) - sample(digit)
+        assert np.abs(difference).mean() < 12
 
 
 def test_a_hole_is_painted_filled_and_brought_back_by_its_link(reader, tmp_path):
@@ -168,8 +168,8 @@ def test_a_hole_is_painted_filled_and_brought_back_by_its_link(reader, tmp_path)
     reader.part("forward-label").locator("input[value='2']").click()
     before = reader.run(TAB)
     sheet(reader).locator("[data-sample='7']").click()
-    settled(reader, before)
-    asked = len(reader.requests)
+    wait_for_film(reader, before)
+    count = len(reader.requests)
     paper = sheet(reader).get_by_role("application")
     sheet(reader).get_by_role("button", name="Paint a hole").click()
     box = at_rest(paper)
@@ -178,22 +178,22 @@ def test_a_hole_is_painted_filled_and_brought_back_by_its_link(reader, tmp_path)
         page.mouse.down()
         page.mouse.move(box["x"] + box["width"] - 5, box["y"] + share * box["height"], steps=4)
         page.mouse.up()
-    assert not any("queue/join" in url for url in reader.requests[asked:]), "a hole runs nothing"
+    assert not any("queue/join" in url for url in reader.requests[count:]), "a hole runs nothing"
     reader.go_to("Fill in")
     reader.part("forward-resample").locator("input[value='1']").check(force=True)
     reader.click("forward-fill-go")
     reader.wait("film", place)
     reader.press("End", tab=place)
     filled = tiles(reader.picture("x", place), 8)
-    assert len(filled) == 8 and len({it.tobytes() for it in filled}) == 8
-    for it in filled:
-        assert (it[:13] == sample(7)[:13, :, 0]).all() and (it[17:] != sample(7)[17:, :, 0]).any()
+    assert len(filled) == 8 and len({x.tobytes() for x in filled}) == 8
+    for x in filled:
+        assert (x[:13] == sample(7)[:13, :, 0]).all() and (x[17:] != sample(7)[17:, :, 0]).any()
     path, _ = download(reader, tmp_path, "51 frames", place)
     note = json.loads(read_note(path))
     assert {"hole", "picture"} <= note.keys() and note["label"] == 2
     page.reload()
-    settled(reader)
-    np.testing.assert_array_equal(the_picture(reader), sample(7)[..., 0])
+    wait_for_film(reader)
+    np.testing.assert_array_equal(clean_picture(reader), sample(7)[..., 0])
     # The link has opened the tool, and remembers its choice and the hole.
     expect(reader.tab("Fill in")).to_have_attribute("aria-selected", "true")
     assert reader.chosen("forward-resample") == "1"
@@ -201,18 +201,18 @@ def test_a_hole_is_painted_filled_and_brought_back_by_its_link(reader, tmp_path)
     reader.wait("film", place)
     reader.press("End", tab=place)
     np.testing.assert_array_equal(tiles(reader.picture("x", place), 8), filled)
-    # Another picture takes what was filled away.
+    # Another picture takes away what was filled.
     before = reader.run(TAB)
     page.get_by_role("button", name="Sample one").click()
     reader.wait("idle", place)
-    settled(reader, before)
+    wait_for_film(reader, before)
 
 
 def test_it_is_drawn_by_mouse_and_by_keyboard(reader):
     page, mouse = reader.page, reader.page.mouse
     before = reader.run(TAB)
     sheet(reader).get_by_role("button", name="Clear").click()
-    settled(reader, before)
+    wait_for_film(reader, before)
     before = reader.run(TAB)
     reader.press("Home", tab=TAB)
     paper = sheet(reader).get_by_role("application")
@@ -223,12 +223,12 @@ def test_it_is_drawn_by_mouse_and_by_keyboard(reader):
     mouse.move(middle, box["y"] + box["height"] - 40, steps=8)
     reader.wait("drawn", TAB)  # before the pen is lifted
     for pane in ("x", "x0"):
-        stroke = shown(reader, pane)
+        stroke = stage_pixels(reader, pane)
         assert stroke[8:20, 13:15].min() > 200 and stroke[:, :8].max() == 0
     assert reader.t(TAB) == 0
     mouse.up()
     reader.wait_for_another(before, TAB)
-    stroke = the_picture(reader)
+    stroke = clean_picture(reader)
     assert stroke[8:20, 13:15].min() > 200, "the stroke"
     assert stroke[:, :8].max() == 0 and stroke[:, 20:].max() == 0, "the paper"
     # By the keyboard: its pen is seen, and moving it without drawing sends nothing.
@@ -238,13 +238,13 @@ def test_it_is_drawn_by_mouse_and_by_keyboard(reader):
     page.keyboard.press("Shift+Tab")  # by the keyboard, so that the focus is shown
     expect(paper).to_be_focused()
     expect(pen).to_be_visible()
-    start, asked = pen.bounding_box()["x"], len(reader.requests)
+    start, count = pen.bounding_box()["x"], len(reader.requests)
     for _ in range(10):
         page.keyboard.press("Shift+ArrowRight")
-    assert pen.bounding_box()["x"] > start and len(reader.requests) == asked
+    assert pen.bounding_box()["x"] > start and len(reader.requests) == count
     page.keyboard.press("ArrowDown")
     reader.wait_for_another(before, TAB)
-    assert (the_picture(reader) > stroke).any()
+    assert (clean_picture(reader) > stroke).any()
 
 
 def test_what_is_no_picture_or_too_large_is_said_and_a_photograph_made_small(reader, tmp_path):
@@ -254,30 +254,30 @@ def test_what_is_no_picture_or_too_large_is_said_and_a_photograph_made_small(rea
     noisy[:, 800:] = 255
     Image.fromarray(noisy).save(large)
     assert large.stat().st_size > 2 * 2**20, "more than the page takes as an upload"
-    told, opened = sheet(reader).get_by_role("status"), sheet(reader).locator("[type=file]")
+    status, file_input = sheet(reader).get_by_role("status"), sheet(reader).locator("[type=file]")
     notes = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"}
-    opened.set_input_files(notes)
-    told.filter(has_text="notes.txt is not a picture that can be read.").wait_for()
-    opened.set_input_files(huge)
-    told.filter(has_text="16000 × 16000").wait_for()
-    requests, before = len(reader.requests), reader.run(TAB)
-    opened.set_input_files(large)
-    settled(reader, before)
-    picture = the_picture(reader)
+    file_input.set_input_files(notes)
+    status.filter(has_text="notes.txt is not a picture that can be read.").wait_for()
+    file_input.set_input_files(huge)
+    status.filter(has_text="16000 × 16000").wait_for()
+    count, before = len(reader.requests), reader.run(TAB)
+    file_input.set_input_files(large)
+    wait_for_film(reader, before)
+    picture = clean_picture(reader)
     assert picture[:, 16:].min() > 240 and 90 < picture[:, :12].mean() < 165
-    assert told.inner_text() == ""
-    assert not any("upload" in url for url in reader.requests[requests:])
+    assert status.inner_text() == ""
+    assert not any("upload" in url for url in reader.requests[count:])
 
 
 def test_a_link_restores_a_drawing_and_the_address_follows_what_is_changed(visit):
     link = f"?tab=forward&model=mnist-conditional&seed=7&label=4&picture={pack(DRAWING)}"
     visitor = visit(link, reduced_motion="reduce")
-    settled(visitor)
+    wait_for_film(visitor)
     expect(visitor.tab("forward")).to_have_attribute("aria-selected", "true")
-    np.testing.assert_array_equal(the_picture(visitor), DRAWING[..., 0])
+    np.testing.assert_array_equal(clean_picture(visitor), DRAWING[..., 0])
     visitor.press("Home", tab=TAB)
-    wanted = forward_film(load("mnist-conditional"), DRAWING, 7).film.x[0, 0, ..., 0]
-    assert np.abs(shown(visitor).astype(int) - wanted).max() <= 1, "the seed's noise"
+    expected = forward_film(load("mnist-conditional"), DRAWING, 7).film.x[0, 0, ..., 0]
+    assert np.abs(stage_pixels(visitor).astype(int) - expected).max() <= 1, "the seed's noise"
     visitor.wait_for_link(seed="7", label="4", picture=pack(DRAWING))
     assert visitor.chosen("forward-label") == "4"
     before = visitor.run(TAB)
@@ -289,5 +289,5 @@ def test_a_link_restores_a_drawing_and_the_address_follows_what_is_changed(visit
     before = visitor.wait_for_another(before, TAB)
     visitor.wait_for_link(seed="13", label="2", digit="8")
     visitor.pick("forward-model", "mnist-linear")
-    settled(visitor, before)
+    wait_for_film(visitor, before)
     visitor.wait_for_link(model="mnist-linear", digit="8")

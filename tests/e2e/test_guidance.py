@@ -1,4 +1,4 @@
-"""A visitor steers: the picture follows the slider, and every instrument answers."""
+"""A visitor sets the guidance: the picture follows the slider, and every view answers."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def middle(locator):
 
 
 def settle(visitor, steps=12):
-    """Until the full number of steps stands on the stage, with its files."""
-    visitor.wait_for_kept(f"{steps + 1} frames", TAB)
+    """Wait for the full number of steps on the stage, with its files."""
+    visitor.wait_for_file(f"{steps + 1} frames", TAB)
     visitor.wait("film", TAB)
     visitor.has_frames(steps + 1, TAB)
 
@@ -38,30 +38,30 @@ def rows(visitor):
     return visitor.page.locator(".rows").first
 
 
-def test_two_methods_run_on_one_timeline_as_the_core_makes_them(led):
-    visitor = led(
+def test_two_methods_run_on_one_timeline_as_the_core_makes_them(follow):
+    visitor = follow(
         f"?tab={TAB}&label=7&guidance=cfg&guidance_scale=2&n=4&steps=10&seed=2"
         "&beside=guidance%3Dclassifier-noisy%26guidance_scale%3D5"
     )
     settle(visitor, 10)
     visitor.press("End", tab=TAB)
-    shown = tiles(visitor.picture(tab=TAB), 4).reshape(2, 4, 28, 28)
-    for row, method, scale in zip(shown, ("cfg", "classifier-noisy"), (2.0, 5.0), strict=True):
+    images = tiles(visitor.picture(tab=TAB), 4).reshape(2, 4, 28, 28)
+    for row, method, scale in zip(images, ("cfg", "classifier-noisy"), (2.0, 5.0), strict=True):
         request = Request(n=4, label=7, guidance=method, guidance_scale=scale, steps=10, seed=2)
         expected = film(load("mnist-conditional"), request).images()[..., 0]
         # Batches elsewhere may round differently in the last grey levels.
         assert np.abs(row.astype(int) - expected).max() <= 3
     assert visitor.chosen("guidance-method") == "both"
     expect(rows(visitor)).to_contain_text("noise-aware classifier, λ = 5")
-    # The instruments are of one of the two, and say of which.
+    # The views below are of one of the two methods, and say of which.
     strip = visitor.go_to("Film strip").part("guidance-strip")
     strip.get_by_role("option", name="s = 10").wait_for()
     visitor.part("guidance-measured").locator("input[value=classifier]").click()
     strip.get_by_role("option", name="λ = 20").wait_for()
 
 
-def test_the_picture_follows_the_slider_while_it_is_held_and_the_keys(led):
-    visitor = led(f"{CFG}0{QUICK}&seed=4")
+def test_the_picture_follows_the_slider_while_it_is_held_and_the_keys(follow):
+    visitor = follow(f"{CFG}0{QUICK}&seed=4")
     settle(visitor)
     visitor.press("End", tab=TAB)
     before = visitor.picture(tab=TAB)
@@ -69,11 +69,11 @@ def test_the_picture_follows_the_slider_while_it_is_held_and_the_keys(led):
     left, y, width = middle(slider)
     page.mouse.move(left + 3, y)
     page.mouse.down()
-    seen = {visitor.run(TAB)}
+    names = {visitor.run(TAB)}
     for part in (0.4, 0.9):
         page.mouse.move(left + part * width, y, steps=4)
         # A preview, or the film that follows it as soon as the slider rests.
-        seen.add(visitor.wait_for_another(seen, TAB, whole=False))
+        names.add(visitor.wait_for_another(names, TAB, whole=False))
     while_held = visitor.picture(tab=TAB)
     page.mouse.up()
     assert while_held != before
@@ -118,10 +118,10 @@ def test_a_finger_moves_the_slider_and_one_that_scrolls_leaves_time_alone(visit)
     settle(visitor)
     assert scale(visitor) > 4
 
-    def swipe(area, *way):
+    def swipe(area, *path):
         area.scroll_into_view_if_needed()
         left, y, width = middle(area)
-        for i, (across, down) in enumerate(way):
+        for i, (across, down) in enumerate(path):
             touch("touchMove" if i else "touchStart", left + across * width, y + down)
             visitor.page.wait_for_timeout(30)
         touch("touchEnd")
@@ -136,8 +136,8 @@ def test_a_finger_moves_the_slider_and_one_that_scrolls_leaves_time_alone(visit)
     visitor.stands_at(9, TAB)
 
 
-def test_a_branch_parts_where_it_was_told_to_and_not_where_nothing_is_changed(led):
-    visitor = led(f"{CFG}4{QUICK}&sampler=ddpm")
+def test_a_branch_parts_where_it_was_told_to_and_not_where_nothing_is_changed(follow):
+    visitor = follow(f"{CFG}4{QUICK}&sampler=ddpm")
     settle(visitor)
     visitor.go_to("Branch")
 
@@ -158,63 +158,65 @@ def test_a_branch_parts_where_it_was_told_to_and_not_where_nothing_is_changed(le
     first, second = tiles(visitor.picture(tab=TAB), 1)
     np.testing.assert_array_equal(first, second)
     # Only what applies to a model shows.
-    led(f"?tab={TAB}&model=mnist-linear&label=3&n=1&steps=2&guidance=classifier-noisy")
+    follow(f"?tab={TAB}&model=mnist-linear&label=3&n=1&steps=2&guidance=classifier-noisy")
     settle(visitor, 2)
     expect(visitor.part("guidance-lam")).to_be_visible()
     for name in ("guidance-s", "guidance-method"):
         expect(visitor.part(name)).to_be_hidden()
 
 
-def test_the_ends_of_the_interval_follow_mouse_and_keys(led):
-    visitor = led(f"{CFG}2&n=1&steps=2")
+def test_the_ends_of_the_interval_follow_mouse_and_keys(follow):
+    visitor = follow(f"{CFG}2&n=1&steps=2")
     settle(visitor, 2)
     mouse, interval = visitor.page.mouse, visitor.part("guidance-interval")
-    acts = interval.locator(".interval-numbers")
+    numbers = interval.locator(".interval-numbers")
     low, high = (interval.locator(f"[data-end={end}]") for end in ("low", "high"))
 
     def to(t, steps=6):
         left, y, width = middle(interval.locator(".interval-scale"))
         mouse.move(left + width * (1 - t / 999), y, steps=steps)
 
-    expect(acts).to_have_text("t = 1000 to 1")
+    expect(numbers).to_have_text("t = 1000 to 1")
     high.press("PageDown")
-    expect(acts).to_have_text("t = 900 to 1")
+    expect(numbers).to_have_text("t = 900 to 1")
     high.press("ArrowLeft")  # the arrows go where they point: to the left is more noise
-    expect(acts).to_have_text("t = 910 to 1")
+    expect(numbers).to_have_text("t = 910 to 1")
     low.hover()  # which waits until it rests in its place
     mouse.down()
     to(500)
-    expect(acts).to_have_text(re.compile(r"^t = 910 to (49\d|50\d)$"))
+    expect(numbers).to_have_text(re.compile(r"^t = 910 to (49\d|50\d)$"))
     to(990)  # handles do not cross
-    expect(acts).to_have_text("t = 910 to 910")
+    expect(numbers).to_have_text("t = 910 to 910")
     mouse.up()
     visitor.page.wait_for_url(re.compile("t_low.{1,3}909"))
     low.press("End")
     for _ in range(2):
         high.press("PageDown")
-    expect(acts).to_have_text("t = 710 to 1")
+    expect(numbers).to_have_text("t = 710 to 1")
     to(300, steps=1)
     mouse.down()
     to(450)  # what is between them moves as it is
-    expect(acts).to_have_text(re.compile(r"^t = 8[56]\d to 1[45]\d$"))
+    expect(numbers).to_have_text(re.compile(r"^t = 8[56]\d to 1[45]\d$"))
     mouse.up()
 
 
-def test_class_and_scale_are_taken_from_strip_atlas_and_plot_by_click_and_by_keys(led, monkeypatch):
-    def slowly(*about, **more):
-        for found in measuring(*about, **more):
+def test_class_and_scale_are_taken_from_strip_atlas_and_plot_by_click_and_by_keys(
+    follow, monkeypatch
+):
+    def slowly(*args, **kwargs):
+        for figures in measuring(*args, **kwargs):
             time.sleep(0.05)
-            yield found
+            yield figures
 
-    visitor = led(f"{CFG}2&n=1&steps=2")
+    visitor = follow(f"{CFG}2&n=1&steps=2")
     settle(visitor, 2)
     page = visitor.page
-    tiles = visitor.go_to("Film strip").part("guidance-strip").get_by_role("option")
-    tiles.nth(9).click()
+    options = visitor.go_to("Film strip").part("guidance-strip").get_by_role("option")
+    options.nth(9).click()
     visitor.wait_for_link(guidance_scale="8")
-    expect(tiles.nth(9)).to_have_attribute("aria-selected", "true")
+    expect(options.nth(9)).to_have_attribute("aria-selected", "true")
     page.keyboard.press("ArrowRight")
-    expect(tiles.nth(10)).to_be_focused()
+    expect(options.nth(10)).to_be_focused()
     page.keyboard.press("Enter")
     visitor.wait_for_link(guidance_scale="10")
     visitor.go_to("Atlas").click("guidance-draw")
@@ -226,30 +228,30 @@ def test_class_and_scale_are_taken_from_strip_atlas_and_plot_by_click_and_by_key
     plot = visitor.part("guidance-plot").locator(".tradeoff")
     expect(plot.get_by_role("slider")).to_be_visible()
     visitor.choose("guidance-count", "50")
-    with monkeypatch.context() as slow:
-        slow.setattr(runs, "measuring", slowly)
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "measuring", slowly)
         visitor.click("guidance-measure")
         expect(plot).to_contain_text(re.compile(r"[1-9]\d* of \d+ steps"))
-        visitor.go_to("Atlas")  # who leaves it ends it
+        visitor.go_to("Atlas")  # leaving the view ends it
         visitor.go_to("Guidance against diversity")
         expect(plot).to_contain_text(re.compile("stopped", re.IGNORECASE))
     visitor.choose("guidance-count", "20")
     visitor.click("guidance-measure")
     expect(plot).to_have_attribute("data-state", "done", timeout=60_000)
     expect(plot).to_have_attribute("data-points", "7")
-    hand = plot.get_by_role("slider")
-    box = hand.bounding_box()
+    slider = plot.get_by_role("slider")
+    box = slider.bounding_box()
     at = {"x": box["width"] * 3.5 / 7, "y": 60}
-    hand.click(position=at)
+    slider.click(position=at)
     visitor.wait_for_link(guidance_scale="3")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     visitor.wait_for_link(guidance_scale="5")
 
 
-def test_the_anatomy_is_of_the_step_and_tile_on_the_stage_without_a_request(led):
+def test_the_anatomy_is_of_the_step_and_tile_on_the_stage_without_a_request(follow):
     # Guidance rests while there is more noise.
-    visitor = led(f"{CFG}5&n=4&steps=12&t_high=500")
+    visitor = follow(f"{CFG}5&n=4&steps=12&t_high=500")
     settle(visitor)
     stage = visitor.stage(TAB)
     anatomy = visitor.go_to("Anatomy").part("guidance-anatomy-0").locator(".anatomy")
@@ -265,7 +267,7 @@ def test_the_anatomy_is_of_the_step_and_tile_on_the_stage_without_a_request(led)
     expect(anatomy).to_contain_text("Guidance rests at this step.")
     visitor.press("End", "ArrowLeft", tab=TAB)
     expect(anatomy).not_to_contain_text("Guidance rests at this step.")
-    # A step is told by the t on the stage, and by the one that stood there before it.
+    # A step is named by the t on the stage, and by the t that stood there before it.
     expect(number("t")).to_have_text(str(visitor.t(TAB)))
     left, push = number("left").inner_text(), number("push").inner_text()
     visitor.press("ArrowLeft", tab=TAB)

@@ -1,4 +1,4 @@
-"""One control of each kind on every tab, pressed as hands would: it stays there and shows."""
+"""One control of each kind on every tab, pressed by mouse: the tab stays and shows something."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from tests.support.visitor import SHORT, TABS, VIEWS, Visitor
 
-# Of each kind the first that is in sight of its tab and can change something: not a file to take or
-# to open, not Stop where nothing runs, not what is chosen already, no tile that is to lead away.
+# The first visible control of each kind on a tab that can change something: not a file to download
+# or open, not Stop where nothing runs, not what is chosen already, no tile that leads away.
 KINDS = """(known) => {
   const things = "button:not([role=tab], [tabindex='-1']), input[type=radio]:not(:checked), "
     + "input[type=checkbox], input[type=range], summary, select, [role=slider]";
@@ -34,36 +34,36 @@ PLACE = """(e) => {
 }"""
 
 
-def press(page, thing) -> None:
-    box = thing.bounding_box()
-    if thing.evaluate("e => e.matches('input[type=range], [role=slider]')"):
-        y, half = box["y"] + box["height"] / 2, thing.evaluate(PLACE) < 0.5
+def press(page, control) -> None:
+    box = control.bounding_box()
+    if control.evaluate("e => e.matches('input[type=range], [role=slider]')"):
+        y, half = box["y"] + box["height"] / 2, control.evaluate(PLACE) < 0.5
         page.mouse.move(box["x"] + (0.2 if half else 0.8) * box["width"], y)
         page.mouse.down()
         page.mouse.move(box["x"] + (0.7 if half else 0.3) * box["width"], y, steps=3)
         page.mouse.up()
-    elif thing.evaluate("e => e.tagName === 'SELECT'"):
-        thing.select_option(index=1)
+    elif control.evaluate("e => e.tagName === 'SELECT'"):
+        control.select_option(index=1)
     else:
-        thing.evaluate("e => (e.labels?.[0] ?? e).scrollIntoView({ block: 'center' })")
-        thing.click(timeout=5000, force=thing.evaluate("e => e.tagName === 'INPUT'"))
+        control.evaluate("e => (e.labels?.[0] ?? e).scrollIntoView({ block: 'center' })")
+        control.click(timeout=5000, force=control.evaluate("e => e.tagName === 'INPUT'"))
 
 
 @pytest.fixture(scope="module")
-def hand(chromium, url):
+def module_visitor(chromium, url):
     visitor = Visitor(chromium, url).open("?n=1&steps=2")
-    visitor.wait_for_kept("3 frames")
+    visitor.wait_for_file("3 frames")
     yield visitor
     visitor.leave()
 
 
 @pytest.mark.parametrize("tab", TABS)
-def test_a_press_stays_on_its_tab_and_shows_something(hand, tab, tmp_path):
-    visitor, page, pressed, surprises = hand, hand.page, [], []
-    camera = page.context.new_cdp_session(page)
+def test_a_press_stays_on_its_tab_and_shows_something(module_visitor, tab, tmp_path):
+    visitor, page, known, surprises = module_visitor, module_visitor.page, [], []
+    devtools = page.context.new_cdp_session(page)
 
-    def look() -> str:
-        return camera.send("Page.captureScreenshot", {"optimizeForSpeed": True})["data"]
+    def screenshot() -> str:
+        return devtools.send("Page.captureScreenshot", {"optimizeForSpeed": True})["data"]
 
     if tab in SHORT:
         visitor.lead(SHORT[tab], tmp_path)
@@ -73,26 +73,26 @@ def test_a_press_stays_on_its_tab_and_shows_something(hand, tab, tmp_path):
     elif tab == "plane":
         visitor.wait("film", tab)
     else:
-        visitor.wait_for_kept("frames", tab)
+        visitor.wait_for_file("frames", tab)
     for view in VIEWS.get(tab, (None,)):  # what is beside every view is pressed once
         visitor.go_to(*filter(None, (tab, view)))
         page.wait_for_timeout(300)
-        here = page.locator("#tabs [role=tab][aria-selected=true]").first
-        kinds = page.evaluate(KINDS, pressed)
-        pressed += kinds
+        selected = page.locator("#tabs [role=tab][aria-selected=true]").first
+        kinds = page.evaluate(KINDS, known)
+        known += kinds
         for i, kind in enumerate(kinds):
-            thing = page.locator(f"[data-hand='{i}']")
-            if not thing.is_visible() or thing.is_disabled():
+            control = page.locator(f"[data-hand='{i}']")
+            if not control.is_visible() or control.is_disabled():
                 continue  # what was pressed before has put it away
-            thing.scroll_into_view_if_needed()
-            before = look()
-            press(page, thing)
-            end = time.monotonic() + 1
-            while (after := look()) == before and time.monotonic() < end:
+            control.scroll_into_view_if_needed()
+            before = screenshot()
+            press(page, control)
+            deadline = time.monotonic() + 1
+            while (after := screenshot()) == before and time.monotonic() < deadline:
                 page.wait_for_timeout(50)
             if after == before:
                 surprises.append(f"{kind} shows nothing")
-            if here.inner_text() != TABS[tab]:
+            if selected.inner_text() != TABS[tab]:
                 surprises.append(f"{kind} leads away")
                 visitor.go_to(tab)
-    assert pressed and surprises == []
+    assert known and surprises == []

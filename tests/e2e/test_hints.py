@@ -67,12 +67,12 @@ def test_by_touch(visit):
     visitor.wait_for_link(sampler="heun")
     card = visitor.part("sample-equations")
     card.locator("summary").tap()
-    visitor.wait_for_kept("5 frames")
+    visitor.wait_for_file("5 frames")
     symbol = card.locator("[data-symbol=sigma2]").first
     # Between the stage, which stays in view, and the bar at the foot.
     symbol.evaluate("(it) => { it.scrollIntoView({ block: 'end' }); scrollBy(0, 120); }")
     symbol.tap()
     expect(tip(visitor)).to_contain_text("section 1.4 of the report says")
-    for shown in (tip(visitor), *card.locator(".eq-line").all()):
-        box = shown.bounding_box()
-        assert box["x"] >= 0 and box["x"] + box["width"] <= 390, shown.inner_text()
+    for element in (tip(visitor), *card.locator(".eq-line").all()):
+        box = element.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390, element.inner_text()

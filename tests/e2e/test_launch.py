@@ -1,4 +1,4 @@
-"""How the server begins and ends, as whoever starts it sees it."""
+"""How the server begins and ends for the person who starts it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 import app
-from tests.support.pages import API, news, the_run
+from tests.support.pages import API, news, sample_event
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -30,21 +30,21 @@ def test_who_ends_the_server_by_a_signal_finds_no_files_left(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     # As on a Space, whose machine ends it so.
-    own = {"TMPDIR": str(tmp_path), "NO_PROXY": "127.0.0.1", "SPACE_ID": "you/space"}
-    words = [sys.executable, "app.py", "--no-browser", "--port", str(port)]
-    server = subprocess.Popen(words, cwd=ROOT, env=os.environ | own, stderr=subprocess.PIPE)
+    env = {"TMPDIR": str(tmp_path), "NO_PROXY": "127.0.0.1", "SPACE_ID": "you/space"}
+    command = [sys.executable, "app.py", "--no-browser", "--port", str(port)]
+    server = subprocess.Popen(command, cwd=ROOT, env=os.environ | env, stderr=subprocess.PIPE)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as ask:
-            until = time.monotonic() + 120
-            while time.monotonic() < until and server.poll() is None:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as http:
+            deadline = time.monotonic() + 120
+            while time.monotonic() < deadline and server.poll() is None:
                 try:
-                    event, data, _ = the_run(ask)
+                    event, data, _ = sample_event(http)
                     break
                 except httpx.TransportError:
                     time.sleep(0.2)
             body = {"data": data, "fn_index": event, "session_hash": "signal"}
-            assert ask.post(f"{API}/queue/join", json=body).status_code == 200
-            assert news(ask, "signal", "process_completed")["success"]
+            assert http.post(f"{API}/queue/join", json=body).status_code == 200
+            assert news(http, "signal", "process_completed")["success"]
         assert any(path.is_file() for path in tmp_path.rglob("*"))
         server.send_signal(signal.SIGTERM)
         assert server.wait(30) == 0

@@ -1,4 +1,4 @@
-"""A visitor has a network learn points, drags them through time, and samples them otherwise."""
+"""A visitor trains a network on points, drags them through time, and samples them otherwise."""
 
 from __future__ import annotations
 
@@ -64,17 +64,17 @@ def test_a_recording_stands_there_and_train_learns_the_points_in_sight(learner):
 
 
 def test_points_are_dragged_between_noise_and_data_by_hand_and_by_key(learner):
-    there = ink(learner, "exact")
+    at_data = ink(learner, "exact")
     learner.press("Home", tab=TAB)
-    assert learner.t(TAB) == 1000 and ink(learner, "exact") != there
+    assert learner.t(TAB) == 1000 and ink(learner, "exact") != at_data
     learner.press("Shift+ArrowRight", tab=TAB)
     learner.stands_at(10, TAB)
     box = learner.timeline(TAB).bounding_box()
     learner.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 20)
     learner.stands_at(25, TAB)
-    plain = ink(learner, "learned")
+    before = ink(learner, "learned")
     learner.stage(TAB).get_by_role("button", name="Paths").click()
-    assert ink(learner, "learned") != plain
+    assert ink(learner, "learned") != before
     learner.press("End", tab=TAB)
     assert learner.t(TAB) == 0
 
@@ -95,15 +95,15 @@ def test_the_network_is_sampled_otherwise_without_learning_anew_and_its_gif_brin
     set_range(learner, "plane-scale", 4)
     run = learner.wait_for_another(run, TAB)
     assert ink(learner, "learned") != before
-    asked = {"tab": "plane", "sampler": "heun", "steps": 5, "label": 1, "scale": 4}
-    learner.wait_for_link(**asked)
+    settings = {"tab": "plane", "sampler": "heun", "steps": 5, "label": 1, "scale": 4}
+    learner.wait_for_link(**settings)
     assert learner.page.locator(".plane-learned").inner_text() == loss != ""
     path, _ = download(learner, tmp_path, "6 frames", TAB)
     learner.choose("plane-sampler", "DDIM")
     learner.wait_for_another(run, TAB)
     learner.drop(path)
-    learner.wait_for_link(**asked)
-    learner.wait_for_kept("6 frames", TAB)
+    learner.wait_for_link(**settings)
+    learner.wait_for_file("6 frames", TAB)
 
 
 def test_what_is_drawn_is_learned_on_a_phone_and_a_link_brings_it_back(visit, monkeypatch):

@@ -40,7 +40,7 @@ COUNT = """(() => {
 
 
 def long():
-    """A film of sixteen digits over all steps, of which a transfer carries a part."""
+    """A film of sixteen digits over all steps; a transfer carries only a part of it."""
     films[:] = [Film.of(NOISE, 255 - NOISE, list(range(STEPS, -1, -1)))]
     return player_values.film_value(f"long {next(numbers)}", films[0], **WHOLE) | {"still": True}
 
@@ -48,8 +48,8 @@ def long():
 def short():
     number = next(numbers)
     x = np.full((3, 4, 8, 8, 1), number, np.uint8)
-    about = {"columns": 2, "seconds": 0.5, "calls": 2, "total": 2}
-    lane = player.lane("", [1000, 500, 0], {"x": x, "x0": x}, **about)
+    options = {"columns": 2, "seconds": 0.5, "calls": 2, "total": 2}
+    lane = player.lane("", [1000, 500, 0], {"x": x, "x0": x}, **options)
     film = player.film(f"short {number}", [lane]) | {"order": number}
     sheet = image_grid.contact(x[0], 2, [1, 2], live=number % 2 == 0)
     return film, sheet
@@ -57,12 +57,12 @@ def short():
 
 def preview():
     tiles = np.zeros((4, 8, 8, 1), np.uint8)
-    about = {"columns": 2, "seconds": 0.5, "calls": 6, "total": 6}
-    lane = player.live_lane("", 6, 0, {"x": tiles, "x0": tiles}, **about)
+    options = {"columns": 2, "seconds": 0.5, "calls": 6, "total": 6}
+    lane = player.live_lane("", 6, 0, {"x": tiles, "x0": tiles}, **options)
     return player.live("quick", [lane]) | {"preview": 50}
 
 
-def told(name: str, order: int) -> dict:
+def news(name: str, order: int) -> dict:
     """News of a run."""
     return image_grid.contact(np.zeros((1, 8, 8, 1), np.uint8), 1, [name], run=name, order=order)
 
@@ -73,30 +73,30 @@ def address():
         screen = player.Player(elem_id="sample-stage", autoplay=False)
         sheet = image_grid.ImageGrid(elem_id="contact")
         late = image_grid.ImageGrid(elem_id="late")
-        quiet = {"show_progress": "hidden", "api_visibility": "private"}
-        for name, act, parts in (
+        options = {"show_progress": "hidden", "api_visibility": "private"}
+        for name, handler, outputs in (
             ("long", long, screen),
             ("forget", films.clear, None),
             ("short", short, [screen, sheet]),
             ("preview", preview, screen),
-            ("newer", lambda: told("newer", 10_002), late),
-            ("older", lambda: told("older", 10_001), late),
-            ("newest", lambda: told("newest", 10_003), late),
+            ("newer", lambda: news("newer", 10_002), late),
+            ("older", lambda: news("older", 10_001), late),
+            ("newest", lambda: news("newest", 10_003), late),
         ):
-            gr.Button(name, elem_id=name).click(act, None, parts, **quiet)
+            gr.Button(name, elem_id=name).click(handler, None, outputs, **options)
     with serve(page) as address:
         yield address
 
 
 @pytest.fixture
-def visitor(keep, chromium, address):
-    def come():
+def visitor(reuse, chromium, address):
+    def enter():
         visitor = Visitor(chromium, address)
         visitor.page.add_init_script(COUNT)
         visitor.open().wait("idle")
         return visitor
 
-    return keep(come)[0]
+    return reuse(enter)[0]
 
 
 def show_long(visitor):
@@ -136,28 +136,28 @@ def test_every_step_of_a_long_film_can_be_stepped_to_and_playing_it_asks_nothing
 
 def test_a_film_that_the_server_no_longer_keeps_tells_how_much_of_it_is_here(visitor):
     show_long(visitor)
-    held = len(long()["lanes"][0]["chosen"])
+    carried = len(long()["lanes"][0]["chosen"])
     visitor.click("forget")
     visitor.timeline().press("ArrowLeft")
-    kept = visitor.stage().locator(".player-kept")
-    expect(kept).to_contain_text(f"{held} of 1,001")
-    visitor.has_frames(held)
+    note = visitor.stage().locator(".player-kept")
+    expect(note).to_contain_text(f"{carried} of 1,001")
+    visitor.has_frames(carried)
     visitor.timeline().press("ArrowLeft")
     step = visitor.at()
     assert step < STEPS
     stands_at(visitor, step)
     visitor.click("short")
     visitor.has_frames(3)
-    expect(kept).to_be_empty()
+    expect(note).to_be_empty()
 
 
 def test_late_news_of_an_earlier_run_does_not_take_the_place_of_a_newer_ones(visitor):
-    for pressed, stays in (("newer", "newer"), ("older", "newer"), ("newest", "newest")):
-        visitor.click(pressed)
-        if pressed == "older":  # what was asked after it has been answered
+    for button, expected in (("newer", "newer"), ("older", "newer"), ("newest", "newest")):
+        visitor.click(button)
+        if button == "older":  # what was asked after it has been answered
             visitor.click("preview")
             expect(visitor.stage()).to_contain_text("preview, 6 of 50 steps")
-        expect(visitor.part("late")).to_contain_text(stays)
+        expect(visitor.part("late")).to_contain_text(expected)
 
 
 def test_pictures_that_were_replaced_are_given_back(visitor):

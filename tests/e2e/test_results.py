@@ -14,9 +14,9 @@ PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture
-def page(keep, chromium, url):
-    """The tab, of a page that other tests use as well."""
-    visitor, _ = keep(lambda: Visitor(chromium, url).open("?tab=results"))
+def page(reuse, chromium, url):
+    """The tab, on a page that other tests use as well."""
+    visitor, _ = reuse(lambda: Visitor(chromium, url).open("?tab=results"))
     visitor.page.locator(".result-tables[data-state=shown]").wait_for()
     visitor.page.mouse.move(5, 5)
     return visitor.page
@@ -37,8 +37,8 @@ def chart(page, name):
 def test_a_conclusion_leads_to_the_point_that_it_speaks_of(page):
     page.get_by_role("button", name="Twenty steps").click()
     expect(chart(page, "steps")).to_be_focused()
-    told = re.compile(r"^20 · DDPM [\d.]+ · DDIM 0\.535 · DPM-Solver\+\+ [\d.]+$")
-    expect(chart(page, "steps")).to_have_attribute("aria-valuetext", told)
+    expected = re.compile(r"^20 · DDPM [\d.]+ · DDIM 0\.535 · DPM-Solver\+\+ [\d.]+$")
+    expect(chart(page, "steps")).to_have_attribute("aria-valuetext", expected)
     page.get_by_role("button", name="Guidance costs").click()
     expect(chart(page, "scales")).to_have_attribute("aria-valuetext", "s = 2 · 100.0 % · 8.43")
     expect(figure(page, "scales").locator(".chart-readout")).to_have_text("s = 2 · 100.0 % · 8.43")
@@ -47,26 +47,26 @@ def test_a_conclusion_leads_to_the_point_that_it_speaks_of(page):
 
 
 def test_a_chart_is_asked_by_keys_and_by_pointer(page):
-    hand = chart(page, "steps")
-    hand.focus()
+    slider = chart(page, "steps")
+    slider.focus()
     page.keyboard.press("End")
-    expect(hand).to_have_attribute("aria-valuetext", re.compile(r"^1,000 · DDPM 0\.576$"))
+    expect(slider).to_have_attribute("aria-valuetext", re.compile(r"^1,000 · DDPM 0\.576$"))
     page.keyboard.press("ArrowLeft")
-    expect(hand).to_have_attribute("aria-valuetext", re.compile("^250 · DDPM .* DDIM "))
-    box = hand.bounding_box()
+    expect(slider).to_have_attribute("aria-valuetext", re.compile("^250 · DDPM .* DDIM "))
+    box = slider.bounding_box()
     page.mouse.move(box["x"] + 5, box["y"] + 60)
     expect(figure(page, "steps").locator(".chart-readout")).to_contain_text("5 · DDPM 9.69")
 
 
 def test_a_figure_of_a_table_says_what_it_is_by_key_and_by_pointer(page):
-    at_rest = readout(page).inner_text()
-    second = page.get_by_role("table").nth(1)
-    cell = second.get_by_role("row", name="ours, not clipped").get_by_role("button").nth(2)
+    before = readout(page).inner_text()
+    table = page.get_by_role("table").nth(1)
+    cell = table.get_by_role("row", name="ours, not clipped").get_by_role("button").nth(2)
     expect(cell).to_have_accessible_name(re.compile(r"^5\.937\s*✓?, as in the report$"))
     cell.hover()
     expect(readout(page)).to_contain_text("cifar10-cosine: 5.937 ± 0.044, n = 2,048, against")
     page.mouse.move(5, 5)
-    expect(readout(page)).to_have_text(at_rest)
+    expect(readout(page)).to_have_text(before)
     cell.focus()
     expect(readout(page)).to_contain_text("DDPM, 1,000 steps, x̂0 not clipped")
 
@@ -74,14 +74,14 @@ def test_a_figure_of_a_table_says_what_it_is_by_key_and_by_pointer(page):
 def test_all_measurements_are_one_press_away(page):
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="All measurements").click()
-    shown = opened.value
+    measurements = opened.value
     for name in tables.TABLES:
-        assert shown.locator(f"section#{name} table").count() >= 1, name
-    expect(shown.locator("#training-mnist-linear svg")).not_to_have_count(0)
-    figures = shown.locator("#table-1 details")
+        assert measurements.locator(f"section#{name} table").count() >= 1, name
+    expect(measurements.locator("#training-mnist-linear svg")).not_to_have_count(0)
+    figures = measurements.locator("#table-1 details")
     figures.locator("summary").click()
     expect(figures).to_contain_text("python -m lab evaluate --fid --save --model mnist-linear")
-    shown.close()
+    measurements.close()
 
 
 def test_old_links_open_it_and_it_fits_a_phone_where_a_finger_asks_a_chart_and_a_cell(visit):
@@ -94,11 +94,11 @@ def test_old_links_open_it_and_it_fits_a_phone_where_a_finger_asks_a_chart_and_a
         assert box["x"] >= 0 and box["x"] + box["width"] <= 390
     beyond = "all => all.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent)"
     for part in ("h2", "p", "table", "figcaption"):
-        shown = visitor.part("results-board").locator(part)
-        assert shown.evaluate_all(beyond) == [], "words that reach out of their columns"
+        elements = visitor.part("results-board").locator(part)
+        assert elements.evaluate_all(beyond) == [], "words that reach out of their columns"
     chart(page, "steps").tap()
-    told = figure(page, "steps").locator(".chart-readout")
-    expect(told).to_contain_text("DDPM")
+    chart_readout = figure(page, "steps").locator(".chart-readout")
+    expect(chart_readout).to_contain_text("DDPM")
     figure(page, "clipping").get_by_role("button").last.tap()
     expect(readout(page)).to_contain_text("mnist-cosine: 40.26")
     expect(readout(page)).to_be_in_viewport()

@@ -23,7 +23,7 @@ RACE = "race-schedules"
 
 
 def wait(visitor, view):
-    """Until a run of one's own stands on the stage: a recording's run is called as its view."""
+    """Wait for a run of one's own on the stage: a recording's run is called as its view."""
     return visitor.wait_for_another(view, f"race-{view}")
 
 
@@ -39,15 +39,15 @@ def pixels(visitor, view, number, pane="x"):
 
 
 def values(stage):
-    """What the chart tells of every lane, where a pointer is or else the cursor."""
-    return [number_in(it) for it in stage.locator(".player-values b").all_inner_texts()]
+    """The chart's value of every lane, at the pointer or else at the cursor."""
+    return [number_in(text) for text in stage.locator(".player-values b").all_inner_texts()]
 
 
 def one_image(visitor, view, number, pane="x"):
-    shown = pixels(visitor, view, number, pane)
-    scale = shown.shape[0] // 28
-    assert shown.shape == (28 * scale, 28 * scale), shown.shape
-    return shown[scale // 2 :: scale, scale // 2 :: scale]
+    picture = pixels(visitor, view, number, pane)
+    scale = picture.shape[0] // 28
+    assert picture.shape == (28 * scale, 28 * scale), picture.shape
+    return picture[scale // 2 :: scale, scale // 2 :: scale]
 
 
 def finished(race: Race) -> Race:
@@ -67,8 +67,8 @@ def test_a_recording_moves_at_once_and_says_that_it_is_one(visit):
         stage = visitor.stage(f"race-{view}")
         expect(stage).to_contain_text("recorded · mnist-")
         moves = "([stage, from]) => document.querySelector(stage).dataset.position !== from"
-        here = [f"#race-{view}-stage .player", stage.get_attribute("data-position")]
-        visitor.page.wait_for_function(moves, arg=here)
+        arg = [f"#race-{view}-stage .player", stage.get_attribute("data-position")]
+        visitor.page.wait_for_function(moves, arg=arg)
         if view == "schedules":  # both lanes and the timeline are in view
             lanes = [lane(visitor, view, number).bounding_box() for number in (0, 1)]
             assert lanes[1]["x"] >= lanes[0]["x"] + lanes[0]["width"]
@@ -76,8 +76,8 @@ def test_a_recording_moves_at_once_and_says_that_it_is_one(visit):
             assert timeline["y"] + timeline["height"] - lanes[0]["y"] < 844
         if view == "samplers":  # with calls of each; seconds would be of another machine
             lanes = stage.locator("[data-lane]").all_inner_texts()
-            few = [it.calls(n) for k, it in SAMPLERS.items() if k != "ddpm" for n in (10, 20, 50)]
-            for text, count in zip(lanes, [1000, *few], strict=True):
+            calls = [s.calls(n) for k, s in SAMPLERS.items() if k != "ddpm" for n in (10, 20, 50)]
+            for text, count in zip(lanes, [1000, *calls], strict=True):
                 assert f"{count} calls\n" in text.replace(",", "")
 
 
@@ -89,16 +89,16 @@ def test_two_schedules_race_from_one_noise_on_one_cursor_and_leave_as_a_film(vis
     expect(visitor.field("race-schedules-seed")).to_have_value("4")
     visitor.wait_for_link(dtype="auto", against="mnist-cosine", seed="4", view="schedules")
     models = [load(name) for name in ("mnist-linear", "mnist-cosine")]
-    wanted = finished(schedules(*models, request(seed=4)))
+    race = finished(schedules(*models, request(seed=4)))
     visitor.press("Home", tab=RACE)
     for step in (0, 20, 5):  # by steps of a cursor that all lanes share
-        way = "ArrowRight" if step > visitor.at(RACE) else "ArrowLeft"
-        visitor.press(way, tab=RACE, times=abs(step - visitor.at(RACE)))
+        key = "ArrowRight" if step > visitor.at(RACE) else "ArrowLeft"
+        visitor.press(key, tab=RACE, times=abs(step - visitor.at(RACE)))
         for number in (0, 1):
-            expected = wanted.lanes[number].x[step, 0, ..., 0]
+            expected = race.lanes[number].x[step, 0, ..., 0]
             np.testing.assert_array_equal(one_image(visitor, "schedules", number), expected)
-    told = [model.schedule.abar(wanted.lanes[0].t[5] - 1) for model in models]
-    assert values(stage) == pytest.approx(told, rel=5e-3)
+    abars = [model.schedule.abar(race.lanes[0].t[5] - 1) for model in models]
+    assert values(stage) == pytest.approx(abars, rel=5e-3)
     # By log-SNR the lanes stand at other times; the first keeps its frame.
     stage.locator("[data-align-by=logsnr]").click()
     visitor.stands_at(5, RACE)
@@ -107,8 +107,8 @@ def test_two_schedules_race_from_one_noise_on_one_cursor_and_leave_as_a_film(vis
     assert times[0] != times[1]
     # Its film restores it.
     path, _ = download(visitor, tmp_path, "GIF · 21 frames", RACE)
-    about = json.loads(read_note(path))
-    assert (about["race"], about["against"], about["seed"]) == ("schedules", "mnist-cosine", 4)
+    note = json.loads(read_note(path))
+    assert (note["race"], note["against"], note["seed"]) == ("schedules", "mnist-cosine", 4)
     before = visitor.run(RACE)
     visitor.pick("race-schedules-against", "mnist-cosine-attn")
     visitor.wait_for_link(against="mnist-cosine-attn")
@@ -125,9 +125,9 @@ def test_a_race_is_looked_at_by_panes_curves_and_keys_and_its_cursor_stays_while
     page, stage = visitor.page, visitor.stage(RACE)
     first = lane(visitor, "schedules", 0)
     models = [load(name) for name in ("mnist-linear", "mnist-cosine")]
-    wanted = finished(schedules(*models, request(seed=5)))
+    race = finished(schedules(*models, request(seed=5)))
 
-    def place():
+    def position():
         return float(stage.get_attribute("data-position"))
 
     def fetched(pane):
@@ -139,8 +139,8 @@ def test_a_race_is_looked_at_by_panes_curves_and_keys_and_its_cursor_stays_while
     assert fetched("eps") == 0
     stage.locator("[data-chip=eps]").click()
     for number in (0, 1):
-        shown = one_image(visitor, "schedules", number, "eps")
-        np.testing.assert_array_equal(shown, wanted.lanes[number].eps[10, 0, ..., 0])
+        picture = one_image(visitor, "schedules", number, "eps")
+        np.testing.assert_array_equal(picture, race.lanes[number].eps[10, 0, ..., 0])
     stage.locator("[data-chip=x]").click()
     expect(stage.locator("[data-pane=x]")).to_have_count(0)
     assert fetched("eps") == 2
@@ -151,16 +151,16 @@ def test_a_race_is_looked_at_by_panes_curves_and_keys_and_its_cursor_stays_while
     page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 9)
     page.mouse.down()
     page.mouse.move(box["x"] + 0.81 * box["width"], box["y"] + 9, steps=4)
-    assert place() == pytest.approx(0.81, abs=0.02)
+    assert position() == pytest.approx(0.81, abs=0.02)
     page.mouse.up()
     # A pointer over them tells the values of every lane there, and leaves the cursor where it is.
-    here = values(stage)
+    at_cursor = values(stage)
     page.mouse.move(box["x"] + 0.45 * box["width"], box["y"] + box["height"] - 4)
-    there = [one.schedule.abar(one.t[8] - 1) for one in wanted.lanes]
-    assert values(stage) == pytest.approx(there, rel=5e-3) and place() > 0.7
+    expected = [one.schedule.abar(one.t[8] - 1) for one in race.lanes]
+    assert values(stage) == pytest.approx(expected, rel=5e-3) and position() > 0.7
     page.mouse.move(box["x"] + 0.45 * box["width"], box["y"] - 40)
-    assert values(stage) == here
-    # One that takes long shows its frames as they come, and lets the cursor be where it was put.
+    assert values(stage) == at_cursor
+    # A long race shows its frames as they come, and leaves the cursor where it was put.
     visitor.set_number("race-schedules-steps", 1000)
     visitor.wait("live", RACE)
 
@@ -172,23 +172,23 @@ def test_a_race_is_looked_at_by_panes_curves_and_keys_and_its_cursor_stays_while
 
     wait_for_frames(10)
     visitor.press("Home", "ArrowRight", tab=RACE)
-    here = place()
+    before = position()
     wait_for_frames(int(first.get_attribute("data-frames")) + 5)
-    assert place() == here
+    assert position() == before
     visitor.click("race-schedules-stop")
     visitor.wait_for_another(run, RACE)
-    assert place() == pytest.approx(here, abs=1e-3) and int(first.get_attribute("data-t")) > 0
+    assert position() == pytest.approx(before, abs=1e-3) and int(first.get_attribute("data-t")) > 0
 
 
 def test_an_error_is_put_back_beside_the_run_as_it_should_be_and_says_what_it_is(visit):
     visitor = visit(BROKEN.replace("ERROR", "missing-root"), reduced_motion="reduce")
     run = wait(visitor, "break")
-    wanted = finished(broken(load("mnist-linear"), request(n=2), "missing-root"))
+    race = finished(broken(load("mnist-linear"), request(n=2), "missing-root"))
     stage = visitor.stage("race-break")
     visitor.press("End", tab="race-break")
     first, second = (pixels(visitor, "break", number) for number in (0, 1))
     assert (first != second).any()
-    norms = [one.numbers["norm"][-1] for one in wanted.lanes]
+    norms = [one.numbers["norm"][-1] for one in race.lanes]
     assert values(stage) == pytest.approx(norms, rel=1e-3)
     visitor.choose("race-break-error", "off by one")
     run = visitor.wait_for_another(run, "race-break")

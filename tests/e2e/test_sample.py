@@ -30,10 +30,10 @@ def test_the_page_opens_with_digits_and_another_model_has_its_own_classes(visit)
         assert visitor.picture()[0] == 2 * (side + 1) - 1
 
 
-def test_play_presses_and_scrubbing_ask_nothing_and_stay_on_the_tab(led):
-    visitor = led("?n=16&steps=12")
-    visitor.wait_for_kept("13 frames")
-    stage, asked = visitor.stage(), len(visitor.requests)
+def test_play_presses_and_scrubbing_ask_nothing_and_stay_on_the_tab(follow):
+    visitor = follow("?n=16&steps=12")
+    visitor.wait_for_file("13 frames")
+    stage, count = visitor.stage(), len(visitor.requests)
     visitor.press("Home")
     stage.get_by_role("button", name="Play", exact=True).click()
     visitor.page.wait_for_selector("#sample-stage [data-index='12']", state="attached")
@@ -54,13 +54,13 @@ def test_play_presses_and_scrubbing_ask_nothing_and_stay_on_the_tab(led):
     mouse.move(box["x"] + 0.25 * box["width"], box["y"] + box["height"] / 2, steps=4)
     mouse.up()
     assert 2 <= visitor.at() <= 4, "it is dragged"
-    assert visitor.requests[asked:] == []
+    assert visitor.requests[count:] == []
     expect(visitor.tab("sample")).to_have_attribute("aria-selected", "true")
 
 
-def test_the_way_to_another_seed_is_taken_and_a_tile_of_it_stays_on_the_way(led):
-    visitor = led("?n=4&steps=3&label=3&toward=8")
-    visitor.wait_for_kept("7 frames")
+def test_the_way_to_another_seed_is_taken_and_a_tile_of_it_stays_on_the_way(follow):
+    visitor = follow("?n=4&steps=3&label=3&toward=8")
+    visitor.wait_for_file("7 frames")
     request = Request(n=4, steps=3, label=3, toward=8)
     visitor.press("End")
     expected = sample(load(MODEL), request)[..., 0]
@@ -70,11 +70,11 @@ def test_the_way_to_another_seed_is_taken_and_a_tile_of_it_stays_on_the_way(led)
     expect(visitor.page.get_by_text("33 % of the way from the noise of seed 0")).to_be_visible()
     visitor.set_number("reverse-steps", 4)
     visitor.wait_for_link(toward="8", along=str(1 / 3), steps="4")
-    visitor.wait_for_kept("5 frames", "reverse")
+    visitor.wait_for_file("5 frames", "reverse")
     visitor.press("End", tab="reverse")
-    alone = replace(request, n=1, along=1 / 3, steps=4)
-    shown = tiles(visitor.picture(tab="reverse"), 1).astype(int)
-    assert np.abs(shown - sample(load(MODEL), alone)[..., 0]).max() <= 2
+    request = replace(request, n=1, along=1 / 3, steps=4)
+    picture = tiles(visitor.picture(tab="reverse"), 1).astype(int)
+    assert np.abs(picture - sample(load(MODEL), request)[..., 0]).max() <= 2
 
 
 def begin_long(visitor, steps=1000):
@@ -85,13 +85,13 @@ def begin_long(visitor, steps=1000):
     )
 
 
-def test_a_run_is_stopped_overtaken_and_taken_from_memory(led):
-    visitor = led("?n=4&steps=10&sampler=ddpm")
-    visitor.wait_for_kept("11 frames")
+def test_a_run_is_stopped_overtaken_and_taken_from_memory(follow):
+    visitor = follow("?n=4&steps=10&sampler=ddpm")
+    visitor.wait_for_file("11 frames")
     visitor.page.locator("body").press("4")
     visitor.wait_for_link(label="4")
     assert visitor.chosen("sample-label") == "4"
-    visitor.wait_for_kept("11 frames")
+    visitor.wait_for_file("11 frames")
     for steps, stop in ((999, "button"), (1000, "key")):
         begin_long(visitor, steps)
         if stop == "button":
@@ -101,13 +101,13 @@ def test_a_run_is_stopped_overtaken_and_taken_from_memory(led):
         visitor.wait("film")
         reached = visitor.at()
         assert 10 < reached < steps
-        visitor.wait_for_kept(f"{reached + 1:,} frames")
+        visitor.wait_for_file(f"{reached + 1:,} frames")
     begin_long(visitor, 998)
     visitor.set_number("sample-steps", 10)
-    visitor.wait_for_kept("11 frames")
+    visitor.wait_for_file("11 frames")
     visitor.has_frames(11)
     expect(visitor.stage()).to_contain_text("computed earlier")
-    # Whatever the long run still had to say has been said by the time another run is through.
+    # By the end of another run, all late news of the long run has arrived.
     before = visitor.run()
     visitor.click("sample-roll")
     visitor.wait_for_another(before)
@@ -117,9 +117,9 @@ def test_a_run_is_stopped_overtaken_and_taken_from_memory(led):
     expect(visitor.field("sample-seed")).to_have_value(seed)
 
 
-def test_playing_a_run_under_way_catches_up_with_it_and_sees_its_end(led):
-    visitor = led("?n=1&steps=2")
-    visitor.wait_for_kept("3 frames")
+def test_playing_a_run_under_way_catches_up_with_it_and_sees_its_end(follow):
+    visitor = follow("?n=1&steps=2")
+    visitor.wait_for_file("3 frames")
     visitor.set_number("sample-steps", 100)
     visitor.choose("sample-sampler", "DDPM")
     visitor.wait("live")
@@ -129,14 +129,14 @@ def test_playing_a_run_under_way_catches_up_with_it_and_sees_its_end(led):
     )
 
 
-def test_a_tile_opens_with_every_step_whichever_view_was_open_there(led):
-    visitor = led("?steps=10&n=16&seed=4")
-    visitor.wait_for_kept("11 frames")
+def test_a_tile_opens_with_every_step_whichever_view_was_open_there(follow):
+    visitor = follow("?steps=10&n=16&seed=4")
+    visitor.wait_for_file("11 frames")
     visitor.go_to("reverse", "Break it", "sample").press("End")
     tile = tiles(visitor.picture(), 4)[6]
     visitor.open_tile(6)
     visitor.wait_for_link(first="6", tab="reverse", label="6")
-    visitor.wait_for_kept("11 frames", "reverse")
+    visitor.wait_for_file("11 frames", "reverse")
     expect(visitor.stage("reverse")).to_be_visible()
     visitor.has_frames(11, "reverse")
     # Its grid's seconds are not its own.
@@ -145,16 +145,16 @@ def test_a_tile_opens_with_every_step_whichever_view_was_open_there(led):
     assert np.array_equal(tiles(visitor.picture(tab="reverse"), 1)[0], tile)
 
 
-def test_a_press_that_waits_for_its_turn_says_so_until_there_is_news(led):
-    visitor = led("?n=1&steps=2")
-    visitor.wait_for_kept("3 frames")
-    held = []
-    visitor.page.route("**/queue/join*", lambda route: held.append(route))
+def test_a_press_that_waits_for_its_turn_says_so_until_there_is_news(follow):
+    visitor = follow("?n=1&steps=2")
+    visitor.wait_for_file("3 frames")
+    routes = []
+    visitor.page.route("**/queue/join*", lambda route: routes.append(route))
     visitor.click("sample-roll")
-    said = visitor.stage().get_by_text("The first step takes a moment")
-    expect(said).to_be_visible()
-    for route in held:
+    message = visitor.stage().get_by_text("The first step takes a moment")
+    expect(message).to_be_visible()
+    for route in routes:
         route.continue_()
     visitor.page.unroute("**/queue/join*")
-    expect(said).to_have_count(0)
-    visitor.wait_for_kept("3 frames")
+    expect(message).to_have_count(0)
+    visitor.wait_for_file("3 frames")

@@ -30,7 +30,7 @@ SHAPE = {
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
+def hub(tmp_path_factory):
     """A Hub on loopback with one model in the format of diffusers."""
     patch = pytest.MonkeyPatch()
     plain_client(patch)
@@ -38,17 +38,17 @@ def served(tmp_path_factory):
     folder = tmp_path_factory.mktemp("theirs")
     UNet2DModel(**SHAPE).save_pretrained(folder)
     DDPMScheduler(variance_type="fixed_large").save_pretrained(folder)
-    with FakeHub() as hub:
-        hub.add("google/ddpm-cifar10-32", folder)
-        yield hub
+    with FakeHub() as server:
+        server.add("google/ddpm-cifar10-32", folder)
+        yield server
     patch.undo()
 
 
 @pytest.fixture(scope="module")
-def address(served, tmp_path_factory):
+def address(hub, tmp_path_factory):
     import app
 
-    source = Hub(served.url, tmp_path_factory.mktemp("cache"), max_bytes=50 * 10**6, patience=2)
+    source = Hub(hub.url, tmp_path_factory.mktemp("cache"), max_bytes=50 * 10**6, patience=2)
     page, address = app.launch(
         ["--no-browser"], Studio(source), prevent_thread_lock=True, quiet=True
     )
@@ -56,17 +56,17 @@ def address(served, tmp_path_factory):
     page.close()
 
 
-def says(visitor, words):
-    visitor.page.locator("#sample-fetched", has_text=words).wait_for(timeout=30_000)
+def wait_for_message(visitor, message):
+    visitor.page.locator("#sample-fetched", has_text=message).wait_for(timeout=30_000)
 
 
 def test_a_model_is_fetched_sampled_offered_everywhere_linked_to_and_served(chromium, address):
     visitor = Visitor(chromium, address).open("?n=4&steps=4")
-    visitor.wait_for_kept("5 frames")
+    visitor.wait_for_file("5 frames")
     # What goes wrong is said, what was there stays, and the page goes on.
     before, picker = visitor.run(), visitor.field("sample-model")
     visitor.pick("sample-model", "1aurent/ddpm-mnist")
-    says(visitor, "1aurent/ddpm-mnist is no folder here, and no repository on http")
+    wait_for_message(visitor, "1aurent/ddpm-mnist is no folder here, and no repository on http")
     expect(picker).to_have_value("mnist-conditional")
     visitor.pick("sample-model", "another …")
     name = visitor.page.get_by_label("Repository")
@@ -74,16 +74,16 @@ def test_a_model_is_fetched_sampled_offered_everywhere_linked_to_and_served(chro
     picker.focus()  # and away again: a look at the list chooses nothing
     name.fill("no repository")
     visitor.click("sample-fetch")
-    says(visitor, "'no repository' names no repository: owner/name[@revision]")
+    wait_for_message(visitor, "'no repository' names no repository: owner/name[@revision]")
     expect(name).to_be_visible()
     assert visitor.run() == before
-    # Ours of photographs is small: another is offered.
+    # Our model of photographs is small: another is offered.
     visitor.pick("sample-model", "cifar10-conditional")
     expect(name).to_have_value("google/ddpm-cifar10-32")
     visitor.click("sample-fetch")
-    says(visitor, "google/ddpm-cifar10-32: 565,315 parameters, 3 × 32 × 32 pixels.")
+    wait_for_message(visitor, "google/ddpm-cifar10-32: 565,315 parameters, 3 × 32 × 32 pixels.")
     visitor.wait_for_link(model="google/ddpm-cifar10-32")
-    visitor.wait_for_kept("21 frames")
+    visitor.wait_for_file("21 frames")
     assert visitor.picture()[:2] == [4 * 33 - 1, 4 * 33 - 1]
     expect(picker).to_have_value("google/ddpm-cifar10-32")
     visitor.go_to("forward").wait("film", "forward")  # a page that is left midway complains
@@ -92,8 +92,8 @@ def test_a_model_is_fetched_sampled_offered_everywhere_linked_to_and_served(chro
     # Its link and the API work once it is here.
     visitor.open("?model=user/never-fetched&n=1&steps=3").wait("error")
     expect(visitor.stage()).to_contain_text("fetched from the Hub first")
-    visitor.open("?model=google/ddpm-cifar10-32&n=1&steps=3").wait_for_kept("4 frames")
+    visitor.open("?model=google/ddpm-cifar10-32&n=1&steps=3").wait_for_file("4 frames")
     visitor.leave()
     client = Client(address, verbose=False)
-    found = client.predict("google/ddpm-cifar10-32", 2, "none", api_name="/sample")
-    assert found["about"]["model"] == "google/ddpm-cifar10-32"
+    result = client.predict("google/ddpm-cifar10-32", 2, "none", api_name="/sample")
+    assert result["about"]["model"] == "google/ddpm-cifar10-32"

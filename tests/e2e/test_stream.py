@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# The end of a stream is heard of so late that whatever is asked at the end of a run, its file for
-# one, is answered first; or, where the line is cut, it is not heard of.
+# The end of a stream arrives so late that requests at the end of a run, for its file say, are
+# answered first; or, where the line is cut, it does not arrive.
 BAD_LINE = """
 const plain = window.fetch;
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -41,12 +41,12 @@ def test_a_line_that_is_slow_or_cut_or_given_up_loses_nothing(visit):
     page took its stream for open for good."""
     visitor = visit(None)
     visitor.page.add_init_script(BAD_LINE)
-    visitor.open("?n=1&label=8&steps=2&seed=6").wait_for_kept("3 frames")
+    visitor.open("?n=1&label=8&steps=2&seed=6").wait_for_file("3 frames")
     visitor.has_frames(3)
     visitor.set_number("sample-seed", 7)
     visitor.click("sample-run")
     visitor.wait_for_link(seed="7")
-    visitor.wait_for_kept("3 frames")
+    visitor.wait_for_file("3 frames")
     visitor.page.wait_for_function("window.streams === 0")
     visitor.page.evaluate("window.cutting = true")
     visitor.choose("sample-label", "3")
@@ -55,7 +55,7 @@ def test_a_line_that_is_slow_or_cut_or_given_up_loses_nothing(visit):
     visitor.choose("sample-label", "5")
     visitor.wait_for_link(label="5")
     visitor.wait("film")
-    # Leaving a page ends its stream; who then stays, or returns, had a run that never ended.
+    # Leaving a page ends its stream; for visitors who stayed or returned the run never ended.
     visitor.set_number("sample-steps", 1000)
     visitor.wait("live")
     visitor.page.evaluate("window.isOld = true; dispatchEvent(new Event('beforeunload'))")

@@ -1,4 +1,4 @@
-"""What is on the stage leaves as GIF, WebP or MP4, its frames and size told beforehand."""
+"""The stage is downloaded as GIF, WebP or MP4; its frames and size are told beforehand."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ PLAY = """async (data) => {
 }"""
 
 
-def test_every_step_leaves_and_the_button_told_its_true_size(led, tmp_path):
-    visitor = led(SHORT)
+def test_every_step_leaves_and_the_button_told_its_true_size(follow, tmp_path):
+    visitor = follow(SHORT)
     expected = film(load(MODEL), Request(n=4, label=8, steps=12, seed=2, dtype="float32"))
     for form, most in {"GIF": 10, "WebP": 2, "MP4": 40}.items():
         choose_file(visitor, form=form, stride=1)
-        path, said = download(visitor, tmp_path, f"{form} · 13 frames")
+        path, label = download(visitor, tmp_path, f"{form} · 13 frames")
         assert path.name == f"{MODEL}-seed2-ddim-12steps.{form.lower()}"
-        assert said == in_words(form.lower(), 13, path.stat().st_size)
+        assert label == in_words(form.lower(), 13, path.stat().st_size)
         frames = frames_of(path)
         assert len(frames) == 13
-        about = json.loads(read_note(path))
-        assert (about["model"], about["steps"], about["tab"]) == (MODEL, 12, "sample")
+        note = json.loads(read_note(path))
+        assert (note["model"], note["steps"], note["tab"]) == (MODEL, 12, "sample")
         scale = frames.shape[1] // 57
         for frame, images in zip(frames, expected.x, strict=True):
-            shown = frame[scale // 2 :: scale, scale // 2 :: scale, 0][:57, :57]
-            assert np.abs(shown.astype(int) - grid(images)[..., 0]).max() <= most, form
+            pixels = frame[scale // 2 :: scale, scale // 2 :: scale, 0][:57, :57]
+            assert np.abs(pixels.astype(int) - grid(images)[..., 0]).max() <= most, form
     # The video plays in the browser and holds its last frame.
     video = base64.b64encode(path.read_bytes()).decode()
     width, duration = visitor.page.evaluate(PLAY, video)
@@ -53,12 +53,12 @@ def test_every_step_leaves_and_the_button_told_its_true_size(led, tmp_path):
     assert duration == pytest.approx(12 * 0.08 + 2, abs=0.01)
 
 
-def test_stride_and_panes_are_chosen_and_stay_chosen(led, tmp_path):
-    visitor = led(SHORT)
+def test_stride_and_panes_are_chosen_and_stay_chosen(follow, tmp_path):
+    visitor = follow(SHORT)
     choose_file(visitor, form="WebP", stride=5, panes=("x", "x0"))
-    path, said = download(visitor, tmp_path, "WebP · 4 frames")
+    path, label = download(visitor, tmp_path, "WebP · 4 frames")
     with Image.open(path) as picture:
-        assert (picture.n_frames, said) == (4, in_words("webp", 4, path.stat().st_size))
+        assert (picture.n_frames, label) == (4, in_words("webp", 4, path.stat().st_size))
         assert picture.width > 2 * picture.height
     before = len(visitor.requests)
     visitor.set_number("sample-steps", 7)
@@ -66,19 +66,19 @@ def test_stride_and_panes_are_chosen_and_stay_chosen(led, tmp_path):
     assert json.loads(read_note(path))["steps"] == 7
     assert not any("upload" in url for url in visitor.requests[before:])
     choose_file(visitor, form="GIF", stride=1, panes=("x",))
-    # A tile that is opened leaves as itself.
+    # A tile that is opened is downloaded alone.
     visitor.open_tile(2)
-    visitor.wait_for_kept("8 frames", "reverse")
+    visitor.wait_for_file("8 frames", "reverse")
     choose_file(visitor, "reverse", form="MP4", panes=("x",))
     path, _ = download(visitor, tmp_path, "MP4 · 8 frames", "reverse")
-    about = json.loads(read_note(path))
-    assert (about["first"], about["n"], about["tab"]) == (2, 1, "reverse")
+    note = json.loads(read_note(path))
+    assert (note["first"], note["n"], note["tab"]) == (2, 1, "reverse")
 
 
 def test_a_link_is_copied_with_one_press_where_there_is_one(visit):
     visitor = visit("?n=1&steps=2")
     visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    visitor.wait_for_kept("frames")
+    visitor.wait_for_file("frames")
     button = visitor.page.locator("#sample-copy")
     button.click()
     expect(button).to_have_text("Copied")
@@ -86,20 +86,20 @@ def test_a_link_is_copied_with_one_press_where_there_is_one(visit):
     expect(button).to_have_text("Copy link")
 
 
-def test_strip_and_atlas_leave_as_films(led, tmp_path):
-    visitor = led("?tab=guidance&label=3&guidance=cfg&guidance_scale=2&n=1&steps=6")
-    visitor.wait_for_kept("7 frames", "guidance")
+def test_strip_and_atlas_leave_as_films(follow, tmp_path):
+    visitor = follow("?tab=guidance&label=3&guidance=cfg&guidance_scale=2&n=1&steps=6")
+    visitor.wait_for_file("7 frames", "guidance")
     visitor.go_to("Film strip")
     path, _ = download(visitor, tmp_path, "GIF · 7 frames", "guidance-strip")
     frames = frames_of(path)
     assert frames.shape[:3] == (7, 24 + 2 * 28, 2 * (11 * 29 - 1))
     assert json.loads(read_note(path))["guidance_scale"] == 2.0
     visitor.go_to("Atlas").click("guidance-draw")
-    kept = visitor.page.locator("#guidance-atlas-gif")
-    expect(kept).to_contain_text("GIF · 7 frames", timeout=60_000)
+    button = visitor.page.locator("#guidance-atlas-gif")
+    expect(button).to_contain_text("GIF · 7 frames", timeout=60_000)
     choose_file(visitor, "guidance-atlas", form="WebP", stride=2)
-    path, said = download(visitor, tmp_path, "WebP · 4 frames", "guidance-atlas")
-    assert said == in_words("webp", 4, path.stat().st_size)
+    path, label = download(visitor, tmp_path, "WebP · 4 frames", "guidance-atlas")
+    assert label == in_words("webp", 4, path.stat().st_size)
     picture, _ = download(visitor, tmp_path, "PNG", "guidance-atlas", "png")
     last = np.asarray(Image.open(picture).convert("RGB"))
     np.testing.assert_array_equal(frames_of(path)[-1], last)

@@ -33,11 +33,11 @@ def card(visitor):
 def begin(visitor):
     button(visitor, "Tour").focus()
     visitor.page.keyboard.press("Enter")
-    at(visitor, 1)
+    wait_for_step(visitor, 1)
 
 
-def at(visitor, step):
-    """Until a step has found what it points at."""
+def wait_for_step(visitor, step):
+    """Wait until a step has found its control."""
     visitor.page.wait_for_selector(f".tour[data-step='{step}'][data-found=yes]", timeout=30_000)
 
 
@@ -51,7 +51,7 @@ def test_it_is_offered_and_walked_by_the_keyboard_alone_and_does_not_come_back(v
     visitor.press("Home", "ArrowRight")
     begin(visitor)
     for number, step in enumerate(STEPS, start=1):
-        at(visitor, number)
+        wait_for_step(visitor, number)
         expect(card(visitor)).to_contain_text(step.title)
         expect(card(visitor)).to_contain_text(step.chapter)
         expect(card(visitor)).to_contain_text(f"{number} of {len(STEPS)}")
@@ -80,13 +80,13 @@ def test_the_control_works_and_ticks_its_step_off_without_storage_too(visit):
     expect(visitor.page.get_by_text("New here?")).to_be_hidden()
     begin(visitor)
     visitor.page.keyboard.press("ArrowRight")
-    at(visitor, 2)
+    wait_for_step(visitor, 2)
     expect(card(visitor)).not_to_contain_text("done")
     # The control comes before the card, by way of Back and Skip.
     for _ in range(3):
         visitor.page.keyboard.press("Shift+Tab")
-    pointed = visitor.page.locator("[data-toured]")
-    assert pointed.evaluate("one => one.contains(document.activeElement)")
+    control = visitor.page.locator("[data-toured]")
+    assert control.evaluate("one => one.contains(document.activeElement)")
     visitor.page.keyboard.press("End")
     visitor.page.keyboard.press("ArrowLeft")
     card(visitor).get_by_text("✓ done").wait_for()

@@ -28,8 +28,8 @@ def dataset_of(name):
 
 
 @pytest.fixture(scope="module")
-def drawn():
-    """Of a dataset: two of each class by its shipped model, in [-1, 1], and their labels."""
+def samples_of():
+    """Two samples of each class by a dataset's shipped model, in [-1, 1], and their labels."""
 
     @cache
     def draw(dataset):
@@ -44,15 +44,15 @@ def drawn():
 
 @every_classifier
 def test_a_shipped_one_is_small_and_good_and_its_card_says_what_its_record_says(name):
-    it, folder = load_classifier(name), HOME / name
-    assert it.shape == SHAPES[dataset_of(name)]
-    assert it.classes == list(CLASSES[dataset_of(name)])
-    assert it.noise_aware == name.endswith("-classifier-noisy")
+    classifier, folder = load_classifier(name), HOME / name
+    assert classifier.shape == SHAPES[dataset_of(name)]
+    assert classifier.classes == list(CLASSES[dataset_of(name)])
+    assert classifier.noise_aware == name.endswith("-classifier-noisy")
     assert all(path.stat().st_size < 10_000_000 for path in folder.iterdir())
-    training, card = it.training, (folder / "README.md").read_text()
+    training, card = classifier.training, (folder / "README.md").read_text()
     assert training["test"]["images"] == 10_000
     assert training["test"]["accuracy"] >= ACCURACY[name]
-    assert f"{sum(p.numel() for p in it.net.parameters()):,} parameters" in card
+    assert f"{sum(p.numel() for p in classifier.net.parameters()):,} parameters" in card
     assert f"{100 * training['test']['accuracy']:.2f} %" in card
     for row in training["test"].get("curve", []):
         assert f"| {row['t']} | {100 * row['accuracy']:.2f} % |" in card
@@ -61,26 +61,26 @@ def test_a_shipped_one_is_small_and_good_and_its_card_says_what_its_record_says(
 
 
 @every_classifier
-def test_it_reads_what_the_shipped_model_draws(name, drawn):
-    x, labels = drawn(dataset_of(name))
-    hit = (load_classifier(name).log_probs(x).argmax(1) == labels).float().mean()
-    assert hit >= {"mnist": 0.9, "cifar10": 0.6}[dataset_of(name)]
+def test_it_reads_what_the_shipped_model_draws(name, samples_of):
+    x, labels = samples_of(dataset_of(name))
+    accuracy = (load_classifier(name).log_probs(x).argmax(1) == labels).float().mean()
+    assert accuracy >= {"mnist": 0.9, "cifar10": 0.6}[dataset_of(name)]
 
 
-def test_the_noisy_one_reads_noisy_digits_of_another_schedule(drawn):
-    x, labels = drawn("mnist")
-    it, cosine = load_classifier("mnist-classifier-noisy"), NoiseSchedule.make("cosine", 1000)
+def test_the_noisy_one_reads_noisy_digits_of_another_schedule(samples_of):
+    x, labels = samples_of("mnist")
+    guide, cosine = load_classifier("mnist-classifier-noisy"), NoiseSchedule.make("cosine", 1000)
     noisy = q_sample(cosine, x, 500, torch.randn(x.shape))
-    told, untold = (
-        it.log_probs(noisy, abar)[torch.arange(20), labels].mean()
+    with_abar, without_abar = (
+        guide.log_probs(noisy, abar)[torch.arange(20), labels].mean()
         for abar in (cosine.abar(500), None)
     )
-    assert (it.log_probs(noisy, cosine.abar(500)).argmax(1) == labels).float().mean() >= 0.85
-    assert told > untold
+    assert (guide.log_probs(noisy, cosine.abar(500)).argmax(1) == labels).float().mean() >= 0.85
+    assert with_abar > without_abar
 
 
 @pytest.mark.parametrize("dataset", SHAPES)
 def test_guide_and_judge_are_strangers(dataset):
-    found = [load_classifier(name) for name in ACCURACY if dataset_of(name) == dataset]
-    assert len({it.config.classifier["kind"] for it in found}) == len(found)
-    assert len({it.training["recipe"]["seed"] for it in found}) == len(found)
+    models = [load_classifier(name) for name in ACCURACY if dataset_of(name) == dataset]
+    assert len({model.config.classifier["kind"] for model in models}) == len(models)
+    assert len({model.training["recipe"]["seed"] for model in models}) == len(models)

@@ -26,8 +26,8 @@ every_model = pytest.mark.parametrize("name", available())
 
 @pytest.mark.parametrize("path", sorted((ROOT / "checkpoints").glob("*/training.json")))
 def test_what_the_list_of_models_says_of_a_training_is_what_its_record_says(path):
-    """Of a classifier its accuracy; of a model of photographs for how long it was trained; and
-    whether the pictures were copies that lost something."""
+    """A classifier's accuracy; for how long a model of photographs was trained; and whether the
+    pictures were lossy copies."""
     models = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
     (row,) = re.findall(rf"^\| \[`{path.parent.name}`\].*$", models, re.M)
     record = json.loads(path.read_text(encoding="utf-8"))
@@ -36,27 +36,27 @@ def test_what_the_list_of_models_says_of_a_training_is_what_its_record_says(path
         accuracies = {round(100 * record["test"]["accuracy"], 2)}
     elif record["recipe"]["dataset"] == "cifar10":
         passes = {round(record["images"] / record["training_set"], 1)}
-    assert {float(it) for it in re.findall(r"([\d.]+) passes", row)} == passes
-    assert {float(it) for it in re.findall(r"([\d.]+) %", row)} == accuracies
+    assert {float(text) for text in re.findall(r"([\d.]+) passes", row)} == passes
+    assert {float(text) for text in re.findall(r"([\d.]+) %", row)} == accuracies
     assert ("JPEG" in row) == ("JPEG" in record.get("source", ""))
 
 
 def test_the_list_of_models_leads_to_the_checkpoints_that_ship_and_to_no_other():
     models = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
-    told = re.findall(r"^\| \[`([^`]+)`\]\(\.\./checkpoints/([^/]+)/README\.md\)", models, re.M)
-    assert all(name == folder for name, folder in told)
+    rows = re.findall(r"^\| \[`([^`]+)`\]\(\.\./checkpoints/([^/]+)/README\.md\)", models, re.M)
+    assert all(name == folder for name, folder in rows)
     shipped = [path.parent.name for path in (ROOT / "checkpoints").glob("*/config.json")]
-    assert sorted(name for name, _ in told) == sorted(shipped)
+    assert sorted(name for name, _ in rows) == sorted(shipped)
 
 
-@pytest.mark.parametrize("name", [it for it in RECIPES | CLASSIFIERS if it in SHIPPED])
+@pytest.mark.parametrize("name", [name for name in RECIPES | CLASSIFIERS if name in SHIPPED])
 def test_a_recipe_builds_the_network_that_ships(name):
     shape, classes = ((3, 32, 32), THINGS) if name.startswith("cifar10") else ((1, 28, 28), DIGITS)
     images = Images(torch.zeros(1, *shape, dtype=torch.uint8), torch.zeros(1).long(), classes)
-    made = (RECIPES | CLASSIFIERS)[name].config(images).complete()
-    ships = read_config(ROOT / "checkpoints" / name, type(made)).complete()
+    built = (RECIPES | CLASSIFIERS)[name].config(images).complete()
+    shipped = read_config(ROOT / "checkpoints" / name, type(built)).complete()
     for part in ("model", "classifier", "schedule", "prediction_type", "classes", "preprocessing"):
-        assert getattr(made, part, None) == getattr(ships, part, None)
+        assert getattr(built, part, None) == getattr(shipped, part, None)
 
 
 @every_model
@@ -77,8 +77,8 @@ def test_shipped_figures_are_of_the_shipped_weights_and_on_the_card(name, tmp_pa
     assert results.current(folder) == results.read(folder)
     copy = shutil.copytree(folder, tmp_path / name)
     # One of other weights changes nothing.
-    asked = measurements.Measurement(name, Request(n=8192), "test")
-    results.save(copy, result_of(asked, 77.0, mark="0" * 16))
+    measurement = measurements.Measurement(name, Request(n=8192), "test")
+    results.save(copy, result_of(measurement, 77.0, mark="0" * 16))
     assert results.current(copy) != results.read(copy)
     titles = [figure.title for figure in cards.figures(folder) if figure.value is not None]
     assert len(set(titles)) == len(titles)  # figures of one name are compared
@@ -89,11 +89,11 @@ def test_shipped_figures_are_of_the_shipped_weights_and_on_the_card(name, tmp_pa
 @pytest.mark.parametrize("model", ["mnist-conditional", "cifar10-conditional"])
 def test_the_default_is_as_good_as_a_thousand_steps(model):
     """As docs/speed.md says: within what chance does."""
-    found = {
+    measured = {
         (m.request.sampler, m.request.steps): m.result
         for row in tables.few_steps(model=model).rows
         for m in filter(None, row.measured)
     }
-    default = found[Request().sampler, Request().steps]
-    difference = measurements.difference(default, found["ddpm", 1000])
+    default = measured[Request().sampler, Request().steps]
+    difference = measurements.difference(default, measured["ddpm", 1000])
     assert difference.gap < 2 * difference.error

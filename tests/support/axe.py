@@ -47,9 +47,9 @@ def violations(page, within: str = "body", colours: bool = True, rest: bool = Tr
     """The rules that are broken, each with the first places.
 
     Args:
-        within: a selector, to look there alone.
-        colours: whether to look at contrast: of every look that was not seen on this page yet.
-        rest: whether to look at all else.
+        within: a selector: look only there.
+        colours: whether to check contrast, of every look that was not seen on this page yet.
+        rest: whether to check all else.
     """
     if not page.evaluate("'axe' in window"):
         page.evaluate(Axe().axe_script)

@@ -27,8 +27,8 @@ JUDGE = CLEAN | {"classifier": SIDE_BY_SIDE, "bias_rate": 4, "cutout": 3}
 
 def trainer(folder, data_root, base=NOISY, *, validate=STEPS, **changes):
     """The run, with changes to its recipe; it validates with 64 of the 5,000 images held out."""
-    own = JudgeRecipe.__dataclass_fields__.keys() - ClassifierRecipe.__dataclass_fields__.keys()
-    is_judge = bool(own.intersection(base | changes))
+    extra = JudgeRecipe.__dataclass_fields__.keys() - ClassifierRecipe.__dataclass_fields__.keys()
+    is_judge = bool(extra.intersection(base | changes))
     recipe = (JudgeRecipe if is_judge else ClassifierRecipe)(**base | changes)
     kind = JudgeTrainer if is_judge else ClassifierTrainer
     cadence = Cadence(validate=validate, sample=10**9, save=validate)

@@ -77,7 +77,7 @@ class FakeHub:
         self.stop()
 
     def stop(self) -> None:
-        """Let go of who waits, and refuse connections from now on."""
+        """Release waiting requests, and refuse connections from now on."""
         self.stopped.set()
         self.server.shutdown()
         self.server.server_close()
@@ -93,7 +93,7 @@ class FakeHub:
     ) -> str:
         """Add a commit, which these revisions then name, and return its 40 digits.
 
-        Whether the repository is gated or private is what the last call says.
+        The last call decides whether the repository is gated or private.
         """
         if isinstance(files, Path):
             paths = [path for path in files.rglob("*") if path.is_file()]
@@ -153,12 +153,12 @@ class _Handler(BaseHTTPRequestHandler):
     def send_info(self, repo_id: str, revision: str) -> None:
         repo = self.find(repo_id)
         commit, files = repo.find(revision)
-        siblings = [{"rfilename": name} | _facts(name, it) for name, it in files.items()]
+        siblings = [{"rfilename": name} | _facts(name, content) for name, content in files.items()]
         access = {"private": repo.private, "gated": "auto" if repo.gated else False}
         self.send_json({"id": repo_id, "sha": commit, "siblings": siblings} | access)
 
     def send_file(self, repo_id: str, revision: str, name: str) -> None:
-        """It, or the range that was asked for, or what the fault makes of them."""
+        """The file, the range that was asked for, or what the fault makes of it."""
         repo = self.find(repo_id)
         commit, files = repo.find(revision)
         if repo.gated:
@@ -171,8 +171,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"X-Repo-Commit": commit, "ETag": f'"{tag}"'}
         size, half = len(content), len(content) // 2
         start, end, status = 0, size, 200
-        if asked := re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or ""):
-            start, status = int(asked[1]), 206
+        if match := re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or ""):
+            start, status = int(match[1]), 206
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
         self.send_head(status, end - start, headers)
         if self.command == "HEAD":

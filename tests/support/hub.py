@@ -15,11 +15,11 @@ QUICK = Request(n=2, steps=3, dtype="float32")
 
 
 def refusal(call, within: float = 2.0) -> str:
-    """What the call is refused with, in no more seconds than ``within``."""
-    begun = time.monotonic()
+    """The message of the call's refusal, which takes at most ``within`` seconds."""
+    start = time.monotonic()
     with pytest.raises(CheckpointError) as refused:
         call()
-    assert time.monotonic() - begun < within
+    assert time.monotonic() - start < within
     return str(refused.value)
 
 

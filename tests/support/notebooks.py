@@ -13,23 +13,23 @@ def run(path, patch, **parameters) -> list:
 
     Args:
         patch: pytest's ``monkeypatch``.
-        parameters: take the place of those that the cell tagged so sets.
+        parameters: replace those of the cell with that tag.
     """
-    book = nbformat.read(path, as_version=4)
-    nbformat.validate(book)
-    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in book.cells)
-    shown = []
-    line = SimpleNamespace(update=lambda it: None)
-    display = SimpleNamespace(HTML=str, display=lambda it, **_: shown.append(it) or line)
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells)
+    outputs = []
+    line = SimpleNamespace(update=lambda output: None)
+    display = SimpleNamespace(HTML=str, display=lambda output, **_: outputs.append(output) or line)
     for name in ("IPython", "IPython.display"):
         patch.setitem(sys.modules, name, display)
     patch.chdir(path.parent)
     patch.setattr(sys, "path", [*sys.path])
     names = {}
-    for cell in book.cells:
+    for cell in notebook.cells:
         if cell.cell_type == "code":
             exec(cell.source, names)
         if "parameters" in cell.metadata.get("tags", []):
             assert names.keys() > parameters.keys()
             names |= parameters
-    return shown
+    return outputs

@@ -34,8 +34,8 @@ def trainer(
     """The run, with changes to its recipe; it samples at the end only and validates little."""
     cadence = cadence or Cadence(validate=10, sample=10**9, save=10)
     recipe = Recipe(**RECIPE | changes)
-    more = {"begin": begin, "watch": watch, "cadence": cadence}
-    run = kind(recipe, folder, data_root=data_root, bf16=False, quiet=True, **more)
+    options = {"begin": begin, "watch": watch, "cadence": cadence}
+    run = kind(recipe, folder, data_root=data_root, bf16=False, quiet=True, **options)
     held_out = data.load(recipe.dataset, "validation", data_root)
     run.validation = Validation(held_out.subset(slice(64)), recipe.seed)
     return run
@@ -45,13 +45,13 @@ def stopping(run, at=7):
     """The run, which stops itself after so many steps, as Ctrl-C would."""
     step = run._train_step
 
-    def and_stop():
+    def train_step():
         loss = step()
         if run.step == at:
             os.kill(os.getpid(), signal.SIGINT)
         return loss
 
-    run._train_step = and_stop
+    run._train_step = train_step
     return run
 
 

@@ -70,7 +70,7 @@ def tiny_config(classes: int = 10, *, null_class: bool = True, prediction="epsil
 
 
 def training_record() -> dict:
-    """The least that the card is written from."""
+    """The least record that makes a card."""
     return {
         "recipe": {"p_uncond": 0.1, "batch_size": 20},
         "command": "none",
@@ -116,7 +116,7 @@ def tiny_classifier_config(kind: str, size: int = 8) -> ClassifierConfig:
 
 
 def tiny_classifier(kind: str, size: int = 8) -> Classifier:
-    """It with random weights."""
+    """A classifier with random weights."""
     config = tiny_classifier_config(kind, size)
     with torch.random.fork_rng():
         torch.manual_seed(1)
@@ -126,8 +126,8 @@ def tiny_classifier(kind: str, size: int = 8) -> Classifier:
 
 def save_tiny_classifier(folder, kind: str = "conv"):
     """Write a checkpoint with random weights and return its folder."""
-    it = tiny_classifier(kind)
-    checkpoints.write_folder(folder, it.config, it.net.state_dict(), it.training)
+    model = tiny_classifier(kind)
+    checkpoints.write_folder(folder, model.config, model.net.state_dict(), model.training)
     return folder
 
 
@@ -138,13 +138,13 @@ def result_of(
     floor: float | None = 0.11,
     mark: str = "0123456789abcdef",
 ) -> dict:
-    """As ``evaluation.measure_fid`` gives it, of made-up figures.
+    """A result of ``evaluation.measure_fid`` with made-up figures.
 
     Args:
-        mark: that of the weights; a folder without weights takes any.
+        mark: of the weights; a folder without weights takes any.
     """
     dataset = m.model.partition("-")[0]
-    asked = {k: v for k, v in asdict(m.request).items() if k not in NOT_IN_KEY}
+    request = {k: v for k, v in asdict(m.request).items() if k not in NOT_IN_KEY}
     net = (NET, LAYER) if m.own_way else (f"{dataset}-judge", "the last")
     return {
         "kind": "fid",
@@ -158,7 +158,7 @@ def result_of(
             "weights_mark": mark,
             "n": m.request.n,
             "first": 0,
-            "request": asked,
+            "request": request,
             "dtype": "bfloat16",
             "reference": {
                 "dataset": dataset,

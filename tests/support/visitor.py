@@ -1,7 +1,7 @@
 """One visitor's tab in a real browser: what visitors do, and what they see.
 
-What must be known of the page's making to find something stands here, and nowhere else: the names
-of its parts, and what its own components tell of themselves. All else has a role and a label.
+How the page is made is known here, and nowhere else: the names of its parts, and what its own
+components tell of themselves. All else has a role and a label.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ TABS = {
     "plane": "Plane",
     "results": "Results",
 }
-# What stands in a tab, one thing at a time; the first when it is opened.
+# The views of a tab, one at a time; the first when the tab is opened.
 VIEWS = {
     "guidance": ("Anatomy", "Film strip", "Atlas", "Branch", "Guidance against diversity"),
     "reverse": ("One image", "Two schedules", "Samplers", "Break it"),
     "forward": ("There and back", "Inversion", "Into another", "What is it?", "Fill in"),
 }
-# What is led to before its tab is looked at, for its first look takes long.
+# Runs to go to before a tab is opened, whose own first run takes long.
 SHORT = {
     "guidance": "?tab=guidance&n=1&label=3&steps=2&guidance=cfg&guidance_scale=2",
     "reverse": "?tab=reverse&n=1&label=3&steps=2",
@@ -83,7 +83,7 @@ class Visitor:
     of what a visit costs. It has forgotten all else.
     """
 
-    left: dict[str, list] = {}  # browsers without a visitor, by what they are like
+    left: dict[str, list] = {}  # browsers without a visitor, by their settings
     everyone: list[Visitor] = []  # whose errors the test that runs has to answer for
 
     def __init__(self, browser, url, **context):
@@ -125,8 +125,8 @@ class Visitor:
     def open(self, query=""):
         if self.page.url.startswith(self.url):
             self.page.goto("about:blank")
-            # What a page says that is left while it still hears the server is no error.
-            self.errors = [it for it in self.errors if not any(words in it for words in LEFT)]
+            # What a page says as it is left, while it still hears the server, is no error.
+            self.errors = [e for e in self.errors if not any(words in e for words in LEFT)]
         self.page.goto(self.url + query)
         return self
 
@@ -137,20 +137,20 @@ class Visitor:
         return self.page.evaluate(DROP, [path.name, data, target])
 
     def lead(self, query, folder):
-        """To the run of a link without opening the page anew, which is most of what a test costs:
-        by a picture that carries it, dropped on the page.
+        """Go to the run of a link without loading the page, which is most of what a test costs:
+        drop a picture that carries the link on the page.
 
         Args:
-            query: of a run of one of the first three tabs.
+            query: a run of one of the first three tabs.
             folder: where the picture may be written.
         """
         pairs = parse_qsl(query.removeprefix("?"))
         tab = dict(pairs).get("tab", "sample")
         key = permalinks.parse(pairs, Key("mnist-conditional", Request(dtype="auto")))
-        about = {"tab": tab, "model": key.model, "branch_at": key.branch_at, **asdict(key.request)}
-        about["beside"] = [asdict(row) for row in key.beside]
+        note = {"tab": tab, "model": key.model, "branch_at": key.branch_at, **asdict(key.request)}
+        note["beside"] = [asdict(row) for row in key.beside]
         path = folder / "led.png"
-        save_png(np.zeros((8, 8, 1), np.uint8), path, note=json.dumps(about))
+        save_png(np.zeros((8, 8, 1), np.uint8), path, note=json.dumps(note))
         self.page.mouse.move(0, 0)
         self.page.evaluate(FORGET)
         self.drop(path)
@@ -161,8 +161,7 @@ class Visitor:
     # --- where things are ---
 
     def part(self, name):
-        """A control or an instrument by its name, as ``guidance-strip``: the tab or view it is of
-        (sample, guidance, reverse, forward, race-schedules, ...), and what it is there."""
+        """A part by its tab or view and its own name: ``guidance-strip``, ``race-break-error``."""
         return self.page.locator(f"#{name}")
 
     def stage(self, tab="sample"):
@@ -209,7 +208,7 @@ class Visitor:
         self.part(name).locator("label", has_text=text).first.click()
 
     def pick(self, name, option):
-        """Out of a list that drops down."""
+        """From a list that drops down."""
         self.field(name).click()
         self.page.get_by_role("option", name=option, exact=True).click()
 
@@ -228,7 +227,7 @@ class Visitor:
         return int(self.stage(tab).get_attribute("data-t"))
 
     def run(self, tab="sample") -> str | None:
-        """What tells the run on a stage from every other."""
+        """The name of the run on a stage."""
         return self.stage(tab).get_attribute("data-run")
 
     def stands_at(self, step, tab="sample"):
@@ -241,29 +240,29 @@ class Visitor:
         return self.part(name).locator("input:checked").input_value()
 
     def number(self, name, place) -> float:
-        """One of the numbers that an instrument tells."""
+        """One of the numbers that a part shows."""
         text = self.part(place).locator(f"[data-number={name}]").first.inner_text()
         return number_in(text)
 
     def wait(self, state, tab="sample", timeout=60_000):
-        """Until the stage of a tab is live, or has a film, or an error."""
-        shown = self.page.locator(f"#{tab}-stage .player[data-state={state}]")
-        shown.wait_for(state="attached", timeout=timeout)
+        """Wait until a stage is live, or has a film, or an error."""
+        player = self.page.locator(f"#{tab}-stage .player[data-state={state}]")
+        player.wait_for(state="attached", timeout=timeout)
 
     def wait_for_another(self, than, tab="sample", whole=True) -> str:
-        """The run on a stage, once it is none of those: a finished one, or a preview as well."""
-        seen = [than] if than is None or isinstance(than, str) else list(than)
-        asked = [f"#{tab}-stage .player", seen, whole]
-        return self.page.wait_for_function(ANOTHER, arg=asked, timeout=90_000).json_value()
+        """Wait for a run on a stage that is none of those: a finished one, or also a preview."""
+        names = [than] if than is None or isinstance(than, str) else list(than)
+        arg = [f"#{tab}-stage .player", names, whole]
+        return self.page.wait_for_function(ANOTHER, arg=arg, timeout=90_000).json_value()
 
-    def wait_for_kept(self, label, tab="sample"):
-        """Until the files of a finished run are on offer."""
-        kept = self.page.locator(f"#{tab}-gif", has_text=label)
-        kept.wait_for(state="attached", timeout=60_000)
+    def wait_for_file(self, label, tab="sample"):
+        """Wait for the files of a finished run."""
+        button = self.page.locator(f"#{tab}-gif", has_text=label)
+        button.wait_for(state="attached", timeout=60_000)
 
-    def wait_for_link(self, **wanted):
-        """Until the address says so; None where it is to say nothing of it."""
-        self.page.wait_for_function(LINKED, arg=wanted, timeout=60_000)
+    def wait_for_link(self, **expected):
+        """Wait for these values in the address; None stands for no value."""
+        self.page.wait_for_function(LINKED, arg=expected, timeout=60_000)
 
     def picture(self, pane="x", tab="sample"):
         """The pixels of a pane's canvas, as [width, height, RGBA bytes]."""
@@ -271,8 +270,7 @@ class Visitor:
 
 
 def check_errors():
-    """The errors of every page since this was last asked: an exception that nothing caught, or
-    what the browser's console shows as one."""
+    """Fail on errors of any page since the last call: uncaught ones, and those in its console."""
     errors = []
     for visitor in list(Visitor.everyone):
         if visitor.page.is_closed():
@@ -303,7 +301,7 @@ def pixels(canvas):
 
 
 def at_rest(locator):
-    """Its box, once it was in the same place for two frames: what fills late moves what follows."""
+    """The box of an element that rested for two frames: what fills late moves what follows."""
     locator.element_handle().wait_for_element_state("stable")
     return locator.bounding_box()
 
@@ -329,12 +327,12 @@ def choose_file(visitor, tab="sample", form=None, stride=None, panes=None):
 
 
 def download(visitor, folder, label, tab="sample", button="gif"):
-    """Once the button says what is expected; the file and what the button said."""
+    """Press the button once it says ``label``; returns the file and the button's text."""
     ready = visitor.page.locator(f"#{tab}-take .download[data-state=ready] #{tab}-{button}")
     ready.filter(has_text=label).wait_for(timeout=60_000)
-    said = ready.inner_text()
-    with visitor.page.expect_download() as begun:
+    text = ready.inner_text()
+    with visitor.page.expect_download() as info:
         ready.click()
-    path = folder / begun.value.suggested_filename
-    begun.value.save_as(path)
-    return path, said
+    path = folder / info.value.suggested_filename
+    info.value.save_as(path)
+    return path, text

@@ -18,9 +18,9 @@ def test_a_signed_map_is_scaled_step_by_step_and_tile_by_tile():
     grey, scale = anatomy.signed(field)
     assert scale == pytest.approx(np.percentile(np.abs(field), 99.5, axis=(2, 3)))
     assert (grey[1, 1] == 128).all()
-    back = (grey[..., 0].astype(float) - 128) / 127 * scale[..., None, None]
+    restored = (grey[..., 0].astype(float) - 128) / 127 * scale[..., None, None]
     inside = np.abs(field) <= scale[..., None, None]
-    assert np.abs(back - field)[inside].max() <= scale.max() / 254 + 1e-9
+    assert np.abs(restored - field)[inside].max() <= scale.max() / 254 + 1e-9
 
 
 def test_the_push_is_shown_as_the_picture_feels_it_and_verdicts_name_when_a_class_is_decided():
@@ -61,9 +61,9 @@ def test_thinned_steps_decide_as_all_of_them_do():
     p = np.random.default_rng(0).dirichlet(np.ones(3) / 3, (700, 16))
     for tile in range(12):  # four waver to the end
         p[30 * tile + 11 :, tile] = [0.9, 0.05, 0.05]
-    wanted = [[0]] * 16
-    kept = anatomy.telling(p, wanted)
-    assert len(kept) < 100
-    found = [None if k is None else kept[k] for k in anatomy.decided(p[kept], wanted)]
-    assert found == anatomy.decided(p, wanted)
-    assert len(set(found)) > 8
+    classes = [[0]] * 16
+    steps = anatomy.telling(p, classes)
+    assert len(steps) < 100
+    decided = [None if k is None else steps[k] for k in anatomy.decided(p[steps], classes)]
+    assert decided == anatomy.decided(p, classes)
+    assert len(set(decided)) > 8

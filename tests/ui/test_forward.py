@@ -120,8 +120,8 @@ def test_films_of_many_visitors_at_once_are_each_their_own(page, monkeypatch):
     pictures = [picture() for _ in range(20)]
 
     def film(number):
-        found = page.noise(pictures[number], "plain", number, f"{number}")
-        return found[page.tab.stage]["lanes"][0]["sheets"]["x"]
+        updates = page.noise(pictures[number], "plain", number, f"{number}")
+        return updates[page.tab.stage]["lanes"][0]["sheets"]["x"]
 
     with ThreadPoolExecutor(8) as pool:
         sheets = list(pool.map(film, range(20)))
@@ -144,9 +144,9 @@ def test_there_and_back_and_inversion_work_for_every_model(page, name):
     # Brought back as the model is meant to be sampled.
     walk = returns(model, drawing, times, return_request(model, seed=3))
     np.testing.assert_array_equal(sheet[1], [moment.state for moment in walk if moment.arrived])
-    *_, found = page.make(page.inverted, drawing, name)
-    assert found[page.inverted.shows]["kind"] == "contact"
-    assert "RMSE" in found[page.inverted.note]
+    *_, inversion = page.make(page.inverted, drawing, name)
+    assert inversion[page.inverted.shows]["kind"] == "contact"
+    assert "RMSE" in inversion[page.inverted.note]
 
 
 def test_what_costs_more_is_brought_back_in_fewer_steps_or_refused(page, monkeypatch):
@@ -185,30 +185,30 @@ def test_a_hole_is_filled_for_every_model_and_leaves_as_a_file(page, name):
     *_, last = page.fill(painted, drawing, name, 3, label, "3")
     request = fill_request(MODELS[name], label, 3)
     walk = filling(fill_run(MODELS[name], drawing, hole, request), 3)
-    wanted = to_pictures([step for step, _ in walk][-1].x)
+    expected = to_pictures([step for step, _ in walk][-1].x)
     due = last[page.filled.take]
     (lane,) = last[page.filled.shows]["lanes"]
     assert due["kind"] == "due" and lane["calls"] == 3 * request.steps
     film = page.studio.kept_run(due["run"]).film
-    np.testing.assert_array_equal(film.images(), wanted)
-    # The link, and the file's note, bring picture, hole, seed, class and the way of filling back.
-    taken = page.filled.written(share_panel.Choice("gif", 10, ("x",), due["order"], due["run"]))
-    note = json.loads(read_note(taken.path))
+    np.testing.assert_array_equal(film.images(), expected)
+    # The link and the file's note bring back picture, hole, seed, class and the way of filling.
+    file = page.filled.written(share_panel.Choice("gif", 10, ("x",), due["order"], due["run"]))
+    note = json.loads(read_note(file.path))
     for asked in (page.tab.asked(parse_qsl(due["link"]), name), page.tab.noted(note)):
         np.testing.assert_array_equal(asked.picture, drawing)
         np.testing.assert_array_equal(asked.hole, hole)
         assert (asked.seed, asked.label) == (3, label)
         assert page.tab.set_to(asked, "an arrival")[page.filled.resample] == "3"
-    (again,) = page.fill(painted, drawing, name, 3, label, "3")
-    assert again[page.filled.take]["run"] == due["run"], "it is kept"
+    (stored,) = page.fill(painted, drawing, name, 3, label, "3")
+    assert stored[page.filled.take]["run"] == due["run"], "it is kept"
 
 
 def test_without_a_hole_the_lower_half_is_filled_and_filling_is_stopped(page, monkeypatch):
     monkeypatch.setattr(fill_runs, "PAUSE", 0.0)
     drawing = picture("long")
     walk = page.fill("", drawing, "long")
-    seen = [next(walk) for _ in range(3)]
-    assert [news[page.filled.note].split(" of ")[0] for news in seen] == ["1", "2", "3"]
+    updates = [next(walk) for _ in range(3)]
+    assert [news[page.filled.note].split(" of ")[0] for news in updates] == ["1", "2", "3"]
     page.filled.stop(visitor())
     *_, last = walk
     assert last[page.filled.note] == "Stopped after 3 steps."
@@ -225,32 +225,32 @@ def test_without_a_hole_the_lower_half_is_filled_and_filling_is_stopped(page, mo
 def test_a_picture_that_was_kept_is_turned_into_another_and_leaves_as_a_film(page, name):
     tool, labels = page.into, ("1", "2") if name == "labelled" else ("none", "none")
     first, last = picture(name), picture(name)
-    kept = tool.kept(first, name, 0, labels[0], visitor())
-    sheet, columns = values(kept[tool.shows])
+    updates = tool.kept(first, name, 0, labels[0], visitor())
+    sheet, columns = values(updates[tool.shows])
     np.testing.assert_array_equal(sheet[0, 0], first)
     assert (columns[0], columns[-1], len(set(columns))) == ("from", "to", 9)  # all have a name
-    news = list(tool.run(visitor(), last, name, 0, labels[1], kept[tool.first]))
-    *_, shown = (it for it in news if tool.shows in it)
-    assert "great circle" in shown[tool.note]
+    news = list(tool.run(visitor(), last, name, 0, labels[1], updates[tool.first]))
+    *_, result = (update for update in news if tool.shows in update)
+    assert "great circle" in result[tool.note]
     *_, images = turning(MODELS[name], (first, last), labels)
-    np.testing.assert_array_equal(values(shown[tool.shows])[0][0], images[::2])
-    made, due = news[-1][tool.made], news[-1][tool.take]
-    taken = tool.written(share_panel.Choice(order=due["order"]), made)
-    assert taken.frames == 2 * len(images) - 1
-    # The link, and the file's note, bring both pictures and their classes back.
-    note = json.loads(read_note(taken.path))
+    np.testing.assert_array_equal(values(result[tool.shows])[0][0], images[::2])
+    state, due = news[-1][tool.made], news[-1][tool.take]
+    file = tool.written(share_panel.Choice(order=due["order"]), state)
+    assert file.frames == 2 * len(images) - 1
+    # The link and the file's note bring back both pictures and their classes.
+    note = json.loads(read_note(file.path))
     for asked in (page.tab.asked(parse_qsl(due["link"]), name), page.tab.noted(note)):
         np.testing.assert_array_equal(asked.picture, last)
-        begun, label = page.tab.set_to(asked, "an arrival")[tool.first]
-        np.testing.assert_array_equal(begun, first)
+        start, label = page.tab.set_to(asked, "an arrival")[tool.first]
+        np.testing.assert_array_equal(start, first)
         assert (label, asked.label) == labels
 
 
 def test_a_picture_that_the_model_draws_is_put_on_the_sheet(page):
     (news,) = page.tab.draw_one("free", 5, "1", visitor())
     request = Request(n=1, label=1, seed=5)
-    wanted = sample(MODELS["free"], request.as_meant(MODELS["free"]))[0]
-    np.testing.assert_array_equal(sketch.pixels(news[page.tab.sheet]), wanted)
+    expected = sample(MODELS["free"], request.as_meant(MODELS["free"]))[0]
+    np.testing.assert_array_equal(sketch.pixels(news[page.tab.sheet]), expected)
 
 
 # --- one thing after another ---
@@ -261,10 +261,10 @@ def test_a_new_picture_ends_what_is_made_of_the_old_one_and_clears_it(page):
     walk = page.make(page.strip, drawing, "long")
     first = next(walk)
     list(page.make(page.inverted, drawing, "long"))
-    found = page.noise(picture("long"), "long", 0)
+    updates = page.noise(picture("long"), "long", 0)
     for tool in (page.strip, page.inverted):
-        assert found[tool.shows]["kind"] == "idle" and found[tool.note] == ""
-    assert found[page.strip.shows]["order"] > first[page.strip.shows]["order"]
+        assert updates[tool.shows]["kind"] == "idle" and updates[tool.note] == ""
+    assert updates[page.strip.shows]["order"] > first[page.strip.shows]["order"]
     assert list(walk) == []
 
 
@@ -272,11 +272,11 @@ def test_the_same_picture_told_late_leaves_what_is_made_of_it(page):
     drawing = picture("long")
     walk = page.make(page.strip, drawing, "long")
     next(walk)
-    found = page.noise(drawing.copy(), "long", 0)
-    assert not {page.strip.shows, page.inverted.shows} & found.keys()
+    updates = page.noise(drawing.copy(), "long", 0)
+    assert not {page.strip.shows, page.inverted.shows} & updates.keys()
     *_, last = walk
     assert "50 steps" in last[page.strip.note]
     # Another seed changes the strip; an inversion has none.
     list(page.make(page.inverted, drawing, "long"))
-    found = page.noise(drawing, "long", 1)
-    assert page.strip.shows in found and page.inverted.shows not in found
+    updates = page.noise(drawing, "long", 1)
+    assert page.strip.shows in updates and page.inverted.shows not in updates

@@ -73,7 +73,7 @@ def test_a_picture_too_large_is_left_out_and_nothing_else():
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({"seed": "-1"}, "seed must be between"),
         ({"label": "all"}, "one class, or none"),
@@ -82,9 +82,9 @@ def test_a_picture_too_large_is_left_out_and_nothing_else():
         ({"picture": pack(np.zeros((8, 8, 1), np.uint8))}, "not one of 28 x 28 pixels"),
     ],
 )
-def test_a_broken_link_is_refused_in_words(changed, told, conditional):
+def test_a_broken_link_is_refused_in_words(changed, message, conditional):
     pairs = list(({"seed": "0", "label": "3"} | changed).items())
-    with pytest.raises(InvalidInput, match=told):
+    with pytest.raises(InvalidInput, match=message):
         parse(pairs, conditional)
 
 
@@ -94,8 +94,8 @@ def test_the_python_runs_and_makes_the_film(checkpoint, tmp_path, monkeypatch, c
     names = {}
     exec(python(str(checkpoint), pack(drawing), 5, "3"), names)
     np.testing.assert_array_equal(names["picture"], drawing)
-    wanted = forward_film(load(checkpoint), drawing, 5).film
-    np.testing.assert_array_equal(names["film"].x, wanted.x)
+    expected = forward_film(load(checkpoint), drawing, 5).film
+    np.testing.assert_array_equal(names["film"].x, expected.x)
     assert (tmp_path / "tiny-forward.gif").exists()
     assert [m.time for m in names["back"]] == names["times"]
     assert capsys.readouterr().out.strip() != ""
@@ -122,10 +122,10 @@ def test_the_commands_run_in_a_shell_and_make_the_same(checkpoint, tmp_path, mon
     drawing = picture("colour")  # of many lines; then one that the model can take
     for packed in (pack(drawing), pack(picture())):
         script = commands(str(checkpoint), packed, 5, "3")
-        # In place of Python, tell the words that it would be given.
+        # In place of Python, print the words that it would be given.
         script = "python() { printf '%s\\t' \"$@\"; echo; }\n" + script
-        told = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
-        calls = [line.rstrip("\t").split("\t") for line in told.stdout.splitlines()]
+        result = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+        calls = [line.rstrip("\t").split("\t") for line in result.stdout.splitlines()]
         assert len(calls) == 3
         for words in calls:
             assert words[:3] == ["-m", "lab", "forward"]

@@ -15,5 +15,5 @@ def test_what_a_stranger_sends_is_not_answered():
     film = Film.of(x, x, list(range(10, -1, -1)))
     for frame in (-1, FRAMES, 1.5, "3", None, True, [3]):
         assert frames.some_frames({"source": frames.name_of(film), "frame": frame}) is None
-    for asked in (None, [], {}, {"source": ["x"], "frame": 3}, {"source": "x", "frame": 3}):
-        assert frames.some_frames(asked) is None
+    for request in (None, [], {}, {"source": ["x"], "frame": 3}, {"source": "x", "frame": 3}):
+        assert frames.some_frames(request) is None

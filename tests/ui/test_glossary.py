@@ -1,4 +1,4 @@
-"""Whatever stands on the page can be asked what it is."""
+"""All that stands on the page is explained."""
 
 import gradio as gr
 import pytest
@@ -31,9 +31,9 @@ def test_every_choice_that_is_marked_as_a_term_and_what_a_stage_shows_is_explain
     marked = [b for b in blocks if isinstance(b, gr.Radio) and "terms" in " ".join(b.elem_classes)]
     chips = {name for radio in marked for name, _ in radio.choices}
     assert {sampler.label for sampler in SAMPLERS.values()} <= chips
-    shown = {pane.term for pane in PANES.values()}
-    ways = {name for it in GUIDANCE.values() for name in (it.label, it.symbol) if name}
-    assert chips | shown | ways | set(guidance_controls.METHODS.values()) <= set(glossary())
+    terms = {pane.term for pane in PANES.values()}
+    methods = {name for m in GUIDANCE.values() for name in (m.label, m.symbol) if name}
+    assert chips | terms | methods | set(guidance_controls.METHODS.values()) <= set(glossary())
 
 
 def test_a_term_that_nothing_explains_is_not_marked():

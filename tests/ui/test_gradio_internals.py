@@ -1,4 +1,4 @@
-"""What a new version of Gradio broke, of all that the page's Python rests on unpromised; and what
+"""What a new version of Gradio broke of the private names that the page's Python rests on; and what
 the server keeps of everyone who was here."""
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def test_a_visitor_costs_little_memory():
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
-        kept = [SessionState(page) for _ in range(20)]
+        sessions = [SessionState(page) for _ in range(20)]
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert (after - before) / len(kept) < 100_000
+    assert (after - before) / len(sessions) < 100_000

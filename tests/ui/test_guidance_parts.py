@@ -23,10 +23,10 @@ def test_an_interval_that_is_none_is_refused(low):
 
 def test_only_a_sheet_that_stays_becomes_a_file():
     part = ImageGrid()
-    kept = part.postprocess(contact(TILES, 5, range(5)))
-    assert kept["sheet"]["meta"] == {"_type": "gradio.FileData"}
-    assert Image.open(kept["sheet"]["path"]).size == (15, 2)
-    assert part.postprocess(kept)["sheet"] == kept["sheet"]
+    value = part.postprocess(contact(TILES, 5, range(5)))
+    assert value["sheet"]["meta"] == {"_type": "gradio.FileData"}
+    assert Image.open(value["sheet"]["path"]).size == (15, 2)
+    assert part.postprocess(value)["sheet"] == value["sheet"]
     live = contact(TILES, 5, range(5), live=True)
     assert part.postprocess(live) == live
     assert part.postprocess(pending(order=2)) == {"kind": "pending", "order": 2}

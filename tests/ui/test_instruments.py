@@ -1,4 +1,4 @@
-"""The instruments under the Guidance stage, called as their page calls them."""
+"""The views under the Guidance stage, called as their page calls them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BOTH = Key(
 )
 
 
-def asked_at(moment):
+def visitor_at(moment):
     """A visitor, at a moment of their clock."""
     return SimpleNamespace(session_hash="someone", headers={"x-asked-at": str(moment)})
 
@@ -44,9 +44,9 @@ class Tab:
     def film_strip(self, method, at, **changes):
         """What the strip shows, in order."""
         values = self.values(**changes)
-        stands = self.studio.settled(guidance_controls.read(values))
-        news = list(self.strip.draw(asked_at(at), method, stands, *values))
-        return [it[self.strip.shows] for it in news if "kind" in it[self.strip.shows]]
+        key = self.studio.settled(guidance_controls.read(values))
+        news = list(self.strip.draw(visitor_at(at), method, key, *values))
+        return [update[self.strip.shows] for update in news if "kind" in update[self.strip.shows]]
 
 
 @pytest.fixture(scope="module")
@@ -64,35 +64,35 @@ def test_of_two_methods_that_are_under_way_at_once_the_one_chosen_last_is_drawn(
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [({"method": None}, "No guidance, no scales."), ({"seed": -1}, "seed must be between 0 and")],
 )
-def test_what_cannot_be_drawn_ends_the_atlas_that_is_being_drawn(tab, changes, told):
+def test_what_cannot_be_drawn_ends_the_atlas_that_is_being_drawn(tab, changes, message):
     atlas = tab.atlas.shows
     under_way = tab.atlas.run(VISITOR, "cfg", *tab.values(steps=10))
     before = next(news[atlas] for news in under_way if atlas in news)
     [refused] = (news[atlas] for news in tab.atlas.run(VISITOR, "cfg", *tab.values(**changes)))
-    assert refused["message"].startswith(told) and refused["order"] > before["order"]
+    assert refused["message"].startswith(message) and refused["order"] > before["order"]
     assert not any(news[atlas].get("live") is False for news in under_way if atlas in news)
 
 
 def test_another_model_leaves_the_method_that_it_has_to_the_visitor(tab):
     fit, method, kind = tab.run_tab.fit, tab.parts["method"], tab.parts["kind"]
-    found = fit("mnist-linear", "both", "classifier", "beta", "3")
-    assert found[method]["value"] == "classifier" and "value" not in found[kind]
-    found = fit("cifar10-conditional", "both", "classifier", "beta", "3")
-    assert "value" not in found[method] and "value" not in found[tab.parts["label"]]
-    # The variance is that which the model learned; another one has none.
-    found = fit("mnist-cosine-learned", "both", "classifier", "beta", "3")
-    assert found[tab.parts["variance"]]["value"] == "learned"
-    found = fit("mnist-linear", "both", "classifier", "learned", "3")
-    assert found[tab.parts["variance"]]["value"] == "beta"
+    updates = fit("mnist-linear", "both", "classifier", "beta", "3")
+    assert updates[method]["value"] == "classifier" and "value" not in updates[kind]
+    updates = fit("cifar10-conditional", "both", "classifier", "beta", "3")
+    assert "value" not in updates[method] and "value" not in updates[tab.parts["label"]]
+    # The variance is the one that the model learned; another model has none.
+    updates = fit("mnist-cosine-learned", "both", "classifier", "beta", "3")
+    assert updates[tab.parts["variance"]]["value"] == "learned"
+    updates = fit("mnist-linear", "both", "classifier", "learned", "3")
+    assert updates[tab.parts["variance"]]["value"] == "beta"
 
 
 def measurement(tab, count="20", **changes):
     """What the plot shows, in order."""
     news = tab.plot.run(VISITOR, count, "cfg", *tab.values(**changes))
-    return [told[tab.plot.shows] for told in news]
+    return [update[tab.plot.shows] for update in news]
 
 
 def test_a_measurement_is_bounded_and_takes_its_part_of_the_memory(tab, monkeypatch):
@@ -108,10 +108,10 @@ def test_a_measurement_is_bounded_and_takes_its_part_of_the_memory(tab, monkeypa
 
 
 def test_a_measurement_that_fails_says_so_and_rests(tab, monkeypatch):
-    real, count = metrics.measuring, iter(range(100))
+    original, count = metrics.measuring, iter(range(100))
 
-    def measuring(*args, **more):
-        for figures in real(*args, **more):
+    def measuring(*args, **kwargs):
+        for figures in original(*args, **kwargs):
             if next(count) == 10:
                 raise RuntimeError("the engine stands still")
             yield figures

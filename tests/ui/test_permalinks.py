@@ -74,8 +74,8 @@ def test_the_copied_python_makes_the_same_requests(key):
         return
     line = next(line for line in source.splitlines() if line.startswith("both = "))
     names = {"film": lambda model, requests: requests, "model": None, "replace": replace}
-    made = eval(line.removeprefix("both = "), names | {"request": request})
-    assert made == key.requests
+    result = eval(line.removeprefix("both = "), names | {"request": request})
+    assert result == key.requests
 
 
 ONE = Request(n=1, label=3, steps=3, dtype="float32")
@@ -93,8 +93,8 @@ def test_the_copied_python_runs_as_it_is(key, tmp_path, monkeypatch):
     names: dict = {}
     exec(permalinks.python(key), names)
     studio = Studio()
-    *_, ended = studio.stream(studio.arm(("someone", "sample")), key)
-    np.testing.assert_array_equal(names["images"], ended.film.images())
+    *_, end = studio.stream(studio.arm(("someone", "sample")), key)
+    np.testing.assert_array_equal(names["images"], end.film.images())
     assert (tmp_path / "mnist-conditional.gif").stat().st_size > 0
 
 
@@ -110,43 +110,43 @@ def test_the_copied_command_makes_the_same_requests(key, meant):
     command.add(parser.add_subparsers())
     parsed = parser.parse_args(words[3:])
     request = options.request(parsed, model)
-    made = [request, *options.beside(parsed, request, model)]
-    assert (parsed.model, made) == (key.model, [as_used(r, key) for r in key.requests])
+    result = [request, *options.beside(parsed, request, model)]
+    assert (parsed.model, result) == (key.model, [as_used(r, key) for r in key.requests])
     assert parsed.branch_at == key.branch_at
 
 
 def as_used(request, key):
-    """Without what the command line refuses: what no row of its key looks at."""
+    """Without the fields that no row of its key reads: the command line refuses them."""
     return replace(request, **{name: permalinks.DEFAULTS[name] for name in unused(key.requests)})
 
 
 @pytest.mark.parametrize(
-    ("query", "words"),
+    ("query", "message"),
     [
         ("label=11", "class must be between 0 and 9"),
         ("steps=nan", "steps = 'nan'"),
         ("model=../../etc", "unknown model"),
     ],
 )
-def test_a_link_that_cannot_be_followed_says_why(query, words):
+def test_a_link_that_cannot_be_followed_says_why(query, message):
     default = Key("mnist-conditional", Request(n=16, steps=20))
-    with pytest.raises(InvalidInput, match=re.escape(words)):
+    with pytest.raises(InvalidInput, match=re.escape(message)):
         Studio().settled(permalinks.parse(parse_qsl(query, keep_blank_values=True), default))
 
 
-def noted(key, **more) -> str:
+def note_of(key, **more) -> str:
     """What ``Run.describe`` writes for a run, without a model to run it."""
     rows = [
         {k: v for k, v in asdict(row).items() if v != getattr(key.request, k)} for row in key.beside
     ]
-    about = {"model": key.model} | asdict(key.request) | ({"beside": rows} if rows else {})
-    about |= {} if key.branch_at is None else {"branch_at": key.branch_at}
-    return json.dumps(about | more | {"torch": "2.13.0"})
+    note = {"model": key.model} | asdict(key.request) | ({"beside": rows} if rows else {})
+    note |= {} if key.branch_at is None else {"branch_at": key.branch_at}
+    return json.dumps(note | more | {"torch": "2.13.0"})
 
 
 @given(keys, st.sampled_from(["sample", "guidance", "reverse"]))
 def test_a_note_in_a_file_restores_its_run_on_its_tab(key, tab):
-    assert permalinks.from_note(noted(key, tab=tab, stopped_after=3)) == (tab, key)
+    assert permalinks.from_note(note_of(key, tab=tab, stopped_after=3)) == (tab, key)
 
 
 @pytest.mark.parametrize(
@@ -159,8 +159,8 @@ def test_a_note_in_a_file_restores_its_run_on_its_tab(key, tab):
     ],
 )
 def test_a_note_of_the_command_line_goes_where_it_can_be_shown(key, tab):
-    assert permalinks.from_note(noted(key)) == (tab, key)
-    assert permalinks.from_note(noted(key, tab="somewhere"))[0] == tab
+    assert permalinks.from_note(note_of(key)) == (tab, key)
+    assert permalinks.from_note(note_of(key, tab="somewhere"))[0] == tab
 
 
 @pytest.mark.parametrize(

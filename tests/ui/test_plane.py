@@ -20,20 +20,20 @@ FIRST = plane_runs.offered()["first"]
 
 
 @pytest.fixture(autouse=True)
-def short(monkeypatch):
+def short_training(monkeypatch):
     monkeypatch.setattr(plane, "TRAINING_STEPS", 200)
     monkeypatch.setattr(plane_runs, "PAUSE", 0)
 
 
-def answers(ticket=None, **asked):
-    return list(plane_runs.stream(Studio(), ticket or Ticket(), FIRST | asked))
+def stream(ticket=None, **settings):
+    return list(plane_runs.stream(Studio(), ticket or Ticket(), FIRST | settings))
 
 
 def test_a_network_is_sampled_again_but_never_for_train():
-    *_, film = answers(do="train", steps=5)
-    (again,) = answers(do="sample", run=film["run"], steps=5, sampler="heun")
-    assert again["losses"] == film["losses"] and again["points"] != film["points"]
-    assert len(answers(do="train", run=film["run"], steps=5)) > 1
+    *_, film = stream(do="train", steps=5)
+    (resampled,) = stream(do="sample", run=film["run"], steps=5, sampler="heun")
+    assert resampled["losses"] == film["losses"] and resampled["points"] != film["points"]
+    assert len(stream(do="train", run=film["run"], steps=5)) > 1
 
 
 def test_two_visitors_are_trained_in_turn():
@@ -53,7 +53,7 @@ def test_two_visitors_are_trained_in_turn():
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("settings", "message"),
     [
         ({"data": "drawn", "drawn": "x" * 10**6}, "what was drawn"),
         ({"data": ["moons"]}, "data"),
@@ -61,16 +61,16 @@ def test_two_visitors_are_trained_in_turn():
         ({"scale": float("nan")}, "scale"),
     ],
 )
-def test_what_a_visitor_sends_is_bounded(asked, words):
-    with pytest.raises(InvalidInput, match=words):
-        answers(**asked)
+def test_what_a_visitor_sends_is_bounded(settings, message):
+    with pytest.raises(InvalidInput, match=message):
+        stream(**settings)
 
 
 def test_it_leaves_as_a_film_as_a_link_and_as_python(tmp_path, monkeypatch):
     drawn = plane.packed([(0.1 * i, 0.05 * i, i % 2) for i in range(9)])
-    *_, film = answers(data="drawn", drawn=drawn, steps=4, sampler="ddpm")
-    taken = tab.taken(Choice(run=film["run"]))
-    assert Image.open(taken.path).n_frames == taken.frames == 5
+    *_, film = stream(data="drawn", drawn=drawn, steps=4, sampler="ddpm")
+    file = tab.taken(Choice(run=film["run"]))
+    assert Image.open(file.path).n_frames == file.frames == 5
     flow = plane_runs.kept_flow(film["run"])
     link = dict(parse_qsl(plane_runs.query(flow)))
     numbers = {name: float(link[name]) for name in ("seed", "steps", "scale")}

@@ -1,4 +1,4 @@
-"""Races as links, Python and command lines; and how they run on behalf of visitors."""
+"""Races as links, Python and command lines; and how they run for visitors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SAMPLERS = comparison_views.VIEWS[1].default
 SAMPLERS = replace(SAMPLERS, request=replace(SAMPLERS.request, label="none", seed=8))
 
 
-def named(key):
+def name_of(key):
     return f"{key.view}-{key.error}"
 
 
@@ -48,7 +48,7 @@ def finished(studio, key):
     return progress
 
 
-@pytest.mark.parametrize("key", [*KEYS, SAMPLERS], ids=named)
+@pytest.mark.parametrize("key", [*KEYS, SAMPLERS], ids=name_of)
 def test_a_link_restores_its_race(key):
     view = next(view for view in comparison_views.VIEWS if view.name == key.view)
     assert (
@@ -56,7 +56,7 @@ def test_a_link_restores_its_race(key):
     )
 
 
-@pytest.mark.parametrize("key", [KEYS[0], KEYS[3]], ids=named)
+@pytest.mark.parametrize("key", [KEYS[0], KEYS[3]], ids=name_of)
 def test_the_python_that_is_offered_runs_the_same_race(studio, key, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict = {}
@@ -66,7 +66,7 @@ def test_the_python_that_is_offered_runs_the_same_race(studio, key, tmp_path, mo
     assert (tmp_path / "race.gif").stat().st_size > 0
 
 
-@pytest.mark.parametrize("key", [KEYS[0], KEYS[3]], ids=named)
+@pytest.mark.parametrize("key", [KEYS[0], KEYS[3]], ids=name_of)
 def test_the_command_line_that_is_offered_writes_the_same_race(studio, key, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = shlex.split(race_links.command_line(key, studio.model(key.model).config.sampling))
@@ -84,13 +84,13 @@ def test_a_stopped_race_is_kept_and_run_again_in_full(studio):
         ticket.asked = True
     assert progress.done and progress.stopped and not progress.finished
     assert studio.kept(progress.key) is progress
-    again = races.stream(studio, Ticket(), key)
-    assert next(again).race is not progress.race
-    again.close()
+    second = races.stream(studio, Ticket(), key)
+    assert next(second).race is not progress.race
+    second.close()
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "message"),
     [
         ({"model": "../etc"}, "unknown model"),
         ({"request": replace(FEW, n=5)}, "n must be between 1 and 4"),
@@ -98,8 +98,8 @@ def test_a_stopped_race_is_kept_and_run_again_in_full(studio):
         ({"view": "break", "error": "batch-scale"}, "has guidance classifier-noisy"),
     ],
 )
-def test_what_cannot_race_is_refused_in_words(studio, changes, words):
-    with pytest.raises(InvalidInput, match=words):
+def test_what_cannot_race_is_refused_in_words(studio, changes, message):
+    with pytest.raises(InvalidInput, match=message):
         finished(studio, replace(KEYS[0], **changes))
 
 

@@ -24,8 +24,8 @@ def tabs():
 
 def test_no_tool_opens_empty(tabs):
     tools = [tool for tab in tabs for tool in tab.tools]
-    shown = {tool.place: tool.shows.value for tool in tools}
-    assert all(it.get("points") or it.get("recorded") for it in shown.values()), shown.keys()
+    values = {tool.place: tool.shows.value for tool in tools}
+    assert all(v.get("points") or v.get("recorded") for v in values.values()), values.keys()
 
 
 def test_what_was_made_of_the_first_digit_goes_with_it(tabs):

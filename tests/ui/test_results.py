@@ -41,14 +41,14 @@ RESTS_ON = {
 
 def cell_at(name, row, column):
     table = tables.TABLES[name]()
-    (found,) = [it for it in table.rows if it.title == row]
-    return found.measured[table.columns.index(column)]
+    (table_row,) = [r for r in table.rows if r.title == row]
+    return table_row.measured[table.columns.index(column)]
 
 
 # --- the conclusions ---
 
 
-@pytest.mark.parametrize("conclusion", results.CONCLUSIONS, ids=lambda it: it["figure"])
+@pytest.mark.parametrize("conclusion", results.CONCLUSIONS, ids=lambda c: c["figure"])
 def test_a_conclusion_names_the_figures_that_are_stored(conclusion):
     quoted = re.findall(r"\d+\.\d+", conclusion["text"])
     cells = [cell_at(*place) for place in RESTS_ON[conclusion["figure"]]]
@@ -59,14 +59,14 @@ def test_a_conclusion_names_the_figures_that_are_stored(conclusion):
 
 def test_what_the_conclusions_say_of_their_figures_holds():
     few, many = (cell_at(*place) for place in RESTS_ON["steps"])
-    apart = difference(few.result, many.result)
-    assert apart.gap <= 2 * apart.error
+    diff = difference(few.result, many.result)
+    assert diff.gap <= 2 * diff.error
     right, more, close, far = (cell_at(*place) for place in RESTS_ON["scales"])
     assert more.figure.value - right.figure.value > 2 * right.figure.error
     assert close.figure.value < far.figure.value
     clipped, not_clipped = (cell_at(*place) for place in RESTS_ON["clipping"])
-    apart = difference(clipped.result, not_clipped.result)
-    assert apart.gap > 2 * apart.error
+    diff = difference(clipped.result, not_clipped.result)
+    assert diff.gap > 2 * diff.error
 
 
 def test_both_pictures_are_one_run_with_and_without_clipping():
@@ -76,8 +76,8 @@ def test_both_pictures_are_one_run_with_and_without_clipping():
     assert broken == replace(clipped, request=replace(clipped.request, clip=False))
     cell = cell_at(*RESTS_ON["clipping"][0])
     assert cell.model == clipped.model
-    asked, drawn = cell.request, clipped.request
-    assert (asked.sampler, asked.steps, asked.label) == (drawn.sampler, drawn.steps, drawn.label)
+    a, b = cell.request, clipped.request
+    assert (a.sampler, a.steps, a.label) == (b.sampler, b.steps, b.label)
 
 
 def test_the_pictures_lead_to_their_race():
@@ -97,9 +97,9 @@ def rows_of(value, number):
 
 
 def store_row(home, table, figures, **changes):
-    wanted = replace(tables.ANCESTRAL, **changes)
+    request = replace(tables.ANCESTRAL, **changes)
     for row in table(home).rows:
-        if row.measured and row.measured[0].request == wanted and row.title.startswith("Test"):
+        if row.measured and row.measured[0].request == request and row.title.startswith("Test"):
             for m, (fid, error) in zip(row.measured, figures, strict=True):
                 store(home, m, fid, error)
 
@@ -107,19 +107,19 @@ def store_row(home, table, figures, **changes):
 def test_ours_stand_below_the_reports_with_a_mark_by_the_rule(tmp_path):
     # The report's second is worse, its third and fourth are better than its first.
     store_row(tmp_path, tables.table_1, [(2.0, 0.1), (3.0, 0.1), (2.5, 0.1), (1.8, 0.1)])
-    shown = rows_of(results.figures(tmp_path), 0)
-    assert list(shown) == ["report, FID", "ours"]
-    assert shown["report, FID"] == [f"{fid:.3f}" for fid in TABLE_1["test"]]
-    assert [cell["figure"] for cell in shown["ours"]] == ["2.00", "3.00", "2.50", "1.80"]
-    assert [cell.get("mark") for cell in shown["ours"]] == [None, "✓", "✗", "?"]
+    rows = rows_of(results.figures(tmp_path), 0)
+    assert list(rows) == ["report, FID", "ours"]
+    assert rows["report, FID"] == [f"{fid:.3f}" for fid in TABLE_1["test"]]
+    assert [cell["figure"] for cell in rows["ours"]] == ["2.00", "3.00", "2.50", "1.80"]
+    assert [cell.get("mark") for cell in rows["ours"]] == [None, "✓", "✗", "?"]
 
 
 # --- the charts ---
 
 
 def test_charts_have_the_points_that_are_stored_and_no_others(tmp_path):
-    few = tables.few_steps(tmp_path, "mnist-conditional").rows[1].measured[2]
-    store(tmp_path, few, 0.5, 0.01)
+    measurement = tables.few_steps(tmp_path, "mnist-conditional").rows[1].measured[2]
+    store(tmp_path, measurement, 0.5, 0.01)
     charts = results.figures(tmp_path)["charts"]
     assert charts["steps"]["digits"]["floor"] == 0.11
     points = {row["title"]: row["points"] for row in charts["steps"]["digits"]["rows"]}

@@ -1,4 +1,4 @@
-"""What the controls of a tab spell is the run that they were set to."""
+"""The controls of a tab name the run that they were set to."""
 
 import gradio as gr
 import pytest
@@ -15,11 +15,11 @@ def single():
         return reverse.build(Studio()).single
 
 
-def spelled(tab, key) -> list:
+def control_values(tab, key) -> list:
     """The values of the controls that are set to a run."""
     updates = tab.set_to(key)
     values = [updates[part] for part in tab.controls.inputs]
-    return [it["value"] if isinstance(it, dict) else it for it in values]
+    return [value["value"] if isinstance(value, dict) else value for value in values]
 
 
 @pytest.mark.parametrize(
@@ -34,12 +34,12 @@ def spelled(tab, key) -> list:
 def test_a_tile_that_is_opened_alone_is_sampled_there_as_it_was(single, request_):
     for tile in range(4):
         key = tile_of(single.studio, Key("mnist-conditional", request_), tile)
-        assert single.read(spelled(single, key)) == key
+        assert single.read(control_values(single, key)) == key
 
 
 def test_a_list_that_is_merely_left_runs_nothing(single):
     model, visitor = single.studio.model("mnist-linear"), gr.Request(session_hash="a visitor")
     key = Key("mnist-linear", single.default_for(model))
-    values = spelled(single, key)
+    values = control_values(single, key)
     assert list(single.start_new(visitor, key, *values)) == [single.silence]
     assert any(single.stage in news for news in single.start_new(visitor, None, *values))

@@ -1,4 +1,4 @@
-"""Runs on behalf of visitors: stopped, overtaken, shared, bounded."""
+"""Runs for visitors: stopped, overtaken, shared, bounded."""
 
 from __future__ import annotations
 
@@ -63,15 +63,15 @@ def test_stop_ends_after_a_step_and_keeps_the_film_but_not_for_the_whole(studio,
     *_, end = studio.stream(studio.arm(("a", "sample")), key)
     assert end.steps_done == 30 and end.seconds > 0
     # A finished run is remembered; its seconds were another's.
-    [again] = studio.stream(studio.arm(("z", "sample")), key)
-    assert again.film is end.film
-    for shown in (again, studio.tile(key, 1)):
-        [lane] = player_values.final(studio, shown)["lanes"]
+    [remembered] = studio.stream(studio.arm(("z", "sample")), key)
+    assert remembered.film is end.film
+    for progress in (remembered, studio.tile(key, 1)):
+        [lane] = player_values.final(studio, progress)["lanes"]
         assert lane["seconds"] is None and lane["calls"] == 30
 
 
 def test_while_a_model_loads_once_for_all_who_ask_everybody_else_goes_on(model, monkeypatch):
-    """Its operations are counted by the engine, which whoever runs something waits for too."""
+    """The engine counts its operations, and all other runs wait for the engine too."""
     studio, loads, go_on = Studio(), [], threading.Event()
 
     def from_hub(name, source, device):
@@ -83,14 +83,14 @@ def test_while_a_model_loads_once_for_all_who_ask_everybody_else_goes_on(model, 
 
     monkeypatch.setattr(models, "from_hub", from_hub)
     monkeypatch.setattr(studio, "_hub", SimpleNamespace(cached=lambda name: name))
-    found, ends = [], []
+    results, ends = [], []
 
     def sample():
         key = Key(model, Request(n=1, steps=2))
         ends.extend(studio.stream(studio.arm(("else", "sample")), key))
 
     fetchers = [
-        threading.Thread(target=lambda: found.append(studio.model("who/what")), daemon=True)
+        threading.Thread(target=lambda: results.append(studio.model("who/what")), daemon=True)
         for _ in range(5)
     ]
     other = threading.Thread(target=sample, daemon=True)
@@ -101,12 +101,12 @@ def test_while_a_model_loads_once_for_all_who_ask_everybody_else_goes_on(model, 
     other.start()
     other.join(60)
     assert ends and ends[-1].done, "a run waited for another's model"
-    assert found == []
+    assert results == []
     go_on.set()
     for thread in fetchers:
         thread.join(60)
-    assert len(found) == 5 and len({id(fetched) for fetched in found}) == 1
-    assert loads == ["who/what"] and found[0].flops > 0
+    assert len(results) == 5 and len({id(fetched) for fetched in results}) == 1
+    assert loads == ["who/what"] and results[0].flops > 0
 
 
 def test_a_request_that_arrives_late_does_not_overtake_what_was_asked_after_it(studio):
@@ -133,43 +133,43 @@ def test_what_follows_from_a_request_never_takes_the_place_of_one(studio):
 
 
 @pytest.fixture(scope="module")
-def desk(studio):
+def tab(studio):
     with gr.Blocks():
         return sample.build(studio)
 
 
-def waits_for(desk, old, new) -> dict:
+def waits_for(tab, old, new) -> dict:
     """The last news of a run that shows nothing before an older one has ended."""
-    heard: list[dict] = []
-    thread = threading.Thread(target=lambda: heard.extend(new))
+    received: list[dict] = []
+    thread = threading.Thread(target=lambda: received.extend(new))
     thread.start()
     time.sleep(0.3)
-    assert not any(desk.stage in news for news in heard)
+    assert not any(tab.stage in news for news in received)
     assert list(old) == []
     thread.join(60)
-    return heard[-1]
+    return received[-1]
 
 
 @pytest.fixture
 def patient(monkeypatch):
-    """However slow the machine, whoever waits for a last word waits until it is said."""
+    """However slow the machine, a run waits until the last word of another is said."""
     monkeypatch.setattr(player_values, "LAST_WORD", 60.0)
 
 
 @pytest.mark.usefixtures("patient")
-def test_what_is_said_once_is_said_again_behind_the_last_word_of_an_overtaken_run(desk, model):
+def test_what_is_said_once_is_said_again_behind_the_last_word_of_an_overtaken_run(tab, model):
     visitor, short = SimpleNamespace(session_hash="k"), Key(model, Request(n=1, steps=3, seed=57))
-    kinds = [it[desk.stage]["kind"] for it in desk.stream(visitor, short) if desk.stage in it]
+    kinds = [news[tab.stage]["kind"] for news in tab.stream(visitor, short) if tab.stage in news]
     assert kinds[0] == "live" and kinds.count("film") == 1
     # Nothing is under way: once is enough.
-    assert sum(desk.stage in news for news in desk.stream(visitor, short)) == 1
+    assert sum(tab.stage in news for news in tab.stream(visitor, short)) == 1
 
-    old = desk.stream(visitor, Key(model, replace(LONG, seed=58)))
+    old = tab.stream(visitor, Key(model, replace(LONG, seed=58)))
     next(old)
-    new = desk.stream(visitor, short)
+    new = tab.stream(visitor, short)
     first = next(new)
-    assert first[desk.stage]["kind"] == "film" and first[desk.keep.take]["link"]
-    assert waits_for(desk, old, new) == first
+    assert first[tab.stage]["kind"] == "film" and first[tab.keep.take]["link"]
+    assert waits_for(tab, old, new) == first
 
 
 def test_a_download_holds_the_film_of_ones_own_run(studio, model):
@@ -180,9 +180,9 @@ def test_a_download_holds_the_film_of_ones_own_run(studio, model):
     assert studio.going(("k", "sample"))  # what is refused now must not take its end away
     *_, stopped = early
     *_, whole = studio.stream(studio.arm(("l", "sample")), key)
-    for own in (stopped, whole, stopped):
-        taken = files.kept(studio, "sample", Choice(panes=("x",), run=own.id))
-        assert taken.frames == own.steps_done + 1
+    for progress in (stopped, whole, stopped):
+        file = files.kept(studio, "sample", Choice(panes=("x",), run=progress.id))
+        assert file.frames == progress.steps_done + 1
     assert stopped.steps_done < whole.steps_done == 25
     with pytest.raises(InvalidInput, match="again"):
         files.kept(studio, "sample", Choice(run="of nobody"))
@@ -210,37 +210,37 @@ def test_a_visitor_that_leaves_ends_the_run(studio, model):
 
 
 @pytest.mark.parametrize(
-    ("request_", "words"),
+    ("request_", "message"),
     [
         (Request(n=16, steps=1000, label=3, guidance="cfg"), "guided, are 32,000 denoisings"),
         (Request(n=20_000, steps=1), "n must be between 1 and 64"),
     ],
 )
-def test_work_is_bounded(studio, model, request_, words):
-    with pytest.raises(InvalidInput, match=words):
+def test_work_is_bounded(studio, model, request_, message):
+    with pytest.raises(InvalidInput, match=message):
         studio.settled(Key(model, request_))
     studio.settled(Key(model, Request(n=16, steps=1000)))
 
 
 @pytest.fixture
-def large(studio, model, monkeypatch):
-    """A studio for whose model three images are enough, and the batches that this is shown."""
+def limited_studio(studio, model, monkeypatch):
+    """A studio whose model takes three images at a time, and the sizes of its batches."""
     monkeypatch.setattr(limits, "SMALL", 0)
     monkeypatch.setattr(limits, "MAX_STEP_FLOPS", 3.5 * studio.model(model).flops)
-    own, seen = Studio(), []
-    unet = own.model(model).unet
-    unet.register_forward_pre_hook(lambda _, shown: seen.append(len(shown[0])))
-    return own, seen
+    limited, sizes = Studio(), []
+    unet = limited.model(model).unet
+    unet.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    return limited, sizes
 
 
-def test_no_evaluation_is_longer_than_a_step_may_be(model, large):
+def test_no_evaluation_is_longer_than_a_step_may_be(model, limited_studio):
     """Not where guidance has two halves, or rows come together."""
-    studio, seen = large
+    studio, sizes = limited_studio
     free = Request(n=2, steps=4, label=3, guidance="cfg", guidance_scale=2, dtype="float32")
     plain = replace(free, guidance="none", guidance_scale=None)
     for key in (Key(model, free), Key(model, plain, (replace(plain, seed=5),))):
         *_, end = studio.stream(studio.arm(("a", "sample")), key)
-        assert end.finished and max(seen) <= 3
+        assert end.finished and max(sizes) <= 3
 
 
 def test_where_runs_under_way_take_all_memory_another_is_told_so(studio, model, monkeypatch):
@@ -267,13 +267,13 @@ every_shape = pytest.mark.parametrize("shape", [WHOLE, ROWS, BRANCH], ids=["one"
 def test_room_is_taken_for_all_that_a_run_allocates(model, shape, traced):
     studio, key = Studio(), Key(model, *shape)
     for end in studio.stream(studio.arm(("a", "guidance")), key, traced):
-        taken = studio._running
+        reserved = studio._running
     allocated = end.nbytes
     if key.branch_at is not None:  # and its own film, before it is copied beside the other
         trunk = studio.kept(Key(model, key.request))
         allocated += trunk.nbytes + trunk.film.nbytes
-        taken -= end.film.nbytes  # of the next one that is shown, while this one still is
-    assert allocated <= taken < 1.1 * allocated
+        reserved -= end.film.nbytes  # of the next one that is shown, while this one still is
+    assert allocated <= reserved < 1.1 * allocated
     assert studio._running == 0
 
 

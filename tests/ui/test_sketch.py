@@ -16,26 +16,26 @@ def sheet():
     return Sketch("Your picture", player="stage")
 
 
-def sent(side=4, channels=1, raw=None):
+def sheet_value(side=4, channels=1, raw=None):
     raw = bytes(range(side * side * channels)) if raw is None else raw
     return {"side": side, "channels": channels, "pixels": base64.b64encode(raw).decode()}
 
 
 def test_pixels_arrive_row_by_row_and_before_anything_is_drawn_there_are_none(sheet):
-    picture = sheet.preprocess(sent(4, 3))
+    picture = sheet.preprocess(sheet_value(4, 3))
     assert picture.shape == (4, 4, 3) and picture.dtype == np.uint8
     assert picture.flatten().tolist() == list(range(48))
     assert sheet.preprocess(sized(28, 1)) is None
 
 
 @pytest.mark.parametrize(
-    "value, told",
+    "value, message",
     [
-        (sent(raw=b"123"), "other pixels"),
-        (sent() | {"pixels": None}, "cannot be read"),
-        (sent() | {"side": 10**9}, "side of the picture"),
+        (sheet_value(raw=b"123"), "other pixels"),
+        (sheet_value() | {"pixels": None}, "cannot be read"),
+        (sheet_value() | {"side": 10**9}, "side of the picture"),
     ],
 )
-def test_what_is_no_picture_is_refused(sheet, value, told):
-    with pytest.raises(InvalidInput, match=told):
+def test_what_is_no_picture_is_refused(sheet, value, message):
+    with pytest.raises(InvalidInput, match=message):
         sheet.preprocess(value)

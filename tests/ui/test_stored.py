@@ -1,4 +1,4 @@
-"""What the page's components begin with stands in files of its own, not in the page."""
+"""The first values of the page's components stand in files of their own, not in the page."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def server():
 def test_a_text_is_served_as_it_is_and_for_good(server):
     text = json.dumps(LONG)
     name = modules.stored(text)
-    answer = server.get(f"/{modules.FOLDER}/{name}")
-    assert answer.json() == LONG and "immutable" in answer.headers["Cache-Control"]
+    response = server.get(f"/{modules.FOLDER}/{name}")
+    assert response.json() == LONG and "immutable" in response.headers["Cache-Control"]
     assert modules.stored(text) == name != modules.stored(json.dumps([LONG]))
     assert modules.stored(json.dumps({"few": "words"})) is None
     assert server.get(f"/{modules.FOLDER}/data/none.json").status_code == 404
@@ -36,7 +36,7 @@ def test_the_page_is_small_and_all_that_it_leaves_out_is_served(server):
     page = json.dumps(config, default=str, separators=(",", ":")) + LOOK["css"] + LOOK["head"]
     assert len(page) < 300_000
     values = [part["props"].get("value") for part in config["components"]]
-    stored = [it["file"] for it in values if isinstance(it, dict) and it.get("kind") == "stored"]
+    stored = [v["file"] for v in values if isinstance(v, dict) and v.get("kind") == "stored"]
     for name in stored:
         value = server.get(f"/{modules.FOLDER}/{name}").json()
         files = re.findall(r'"url": "(.+?)"', json.dumps(value))

@@ -18,18 +18,18 @@ from ui.sharing import file_cache, files, share_panel
 from ui.widgets.download import download
 from ui.widgets.file_drop import file_drop
 
-ASKED = {"kind": "asked", "format": "webp", "stride": 5, "panes": "x,x0", "order": 7, "run": "a"}
+REQUEST = {"kind": "asked", "format": "webp", "stride": 5, "panes": "x,x0", "order": 7, "run": "a"}
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"format": "exe"}, {"stride": 0}, {"panes": "__dict__"}, {"panes": ["x"]}], ids=str
+    "change", [{"format": "exe"}, {"stride": 0}, {"panes": "__dict__"}, {"panes": ["x"]}], ids=str
 )
-def test_what_is_not_offered_is_refused(wrong):
+def test_what_is_not_offered_is_refused(change):
     row = download.Download("t", panes=share_panel.BOTH)
-    assert row.preprocess(ASKED) == download.Choice("webp", 5, ("x", "x0"), 7, "a")
+    assert row.preprocess(REQUEST) == download.Choice("webp", 5, ("x", "x0"), 7, "a")
     assert row.preprocess(download.due(3)) is None  # what the server said itself
     with pytest.raises(InvalidInput):
-        row.preprocess(ASKED | wrong)
+        row.preprocess(REQUEST | change)
 
 
 def test_a_dropped_note_is_text_of_bounded_length():
@@ -55,20 +55,20 @@ def test_the_film_of_a_way_leads_from_one_picture_to_another_and_back(tmp_path, 
     monkeypatch.setattr(files, "get_upload_folder", lambda: str(tmp_path))
     studio = Studio()
     request = Request(n=5, label=3, steps=2, toward=8)
-    *_, ended = studio.stream(Ticket(), Key("mnist-conditional", request))
-    taken = files.kept(studio, "sample", share_panel.Choice(panes=("x",), run=ended.id))
-    assert taken.frames == 9
-    with Image.open(taken.path) as film:
+    *_, end = studio.stream(Ticket(), Key("mnist-conditional", request))
+    file = files.kept(studio, "sample", share_panel.Choice(panes=("x",), run=end.id))
+    assert file.frames == 9
+    with Image.open(file.path) as film:
         assert film.n_frames == 9 and film.width == film.height >= 224
         scale = film.width // 28
         assert json.loads(film.info["comment"])["toward"] == 8
-        shown = []
+        frames = []
         for frame in range(9):
             film.seek(frame)
-            shown.append(np.asarray(film.convert("L"))[::scale, ::scale])
+            frames.append(np.asarray(film.convert("L"))[::scale, ::scale])
     for place, frame in enumerate([0, 1, 2, 3, 4, 3, 2, 1, 0]):
         # A grey GIF has 16 levels.
-        apart = shown[place].astype(int) - ended.film.images()[frame, ..., 0]
-        assert np.abs(apart).max() <= 17
-    with Image.open(taken.png) as picture:
+        difference = frames[place].astype(int) - end.film.images()[frame, ..., 0]
+        assert np.abs(difference).max() <= 17
+    with Image.open(file.png) as picture:
         assert picture.size[0] > 4 * picture.size[1]  # in a row

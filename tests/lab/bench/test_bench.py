@@ -50,8 +50,8 @@ def size(net, image):
 @pytest.mark.parametrize("shape", MODELS)
 def test_diffusers_matches_in_parameters_and_operations(shape):
     ours = load(MODELS[shape])
-    its = size(with_diffusers.unet(shape), ours.shape)
-    assert its == pytest.approx(size(ours.unet, ours.shape), rel=0.15)
+    theirs = size(with_diffusers.unet(shape), ours.shape)
+    assert theirs == pytest.approx(size(ours.unet, ours.shape), rel=0.15)
 
 
 def test_beside_diffusers_it_prints_a_line_with_a_ratio_for_each_case(capsys):
@@ -68,8 +68,8 @@ def test_without_diffusers_or_a_checkout_there_is_nothing_to_compare_with(capsys
 
 
 @pytest.fixture
-def other(tmp_path):
-    """What can be taken for a checkout: it samples in no time."""
+def fast_checkout(tmp_path):
+    """A folder that looks like a checkout and samples in no time."""
     package = tmp_path / "ddpm_core"
     package.mkdir()
     (package / "__init__.py").write_text(
@@ -85,8 +85,8 @@ def other(tmp_path):
     return tmp_path
 
 
-def test_beside_a_checkout_that_is_faster_it_ends_with_1(other):
-    command = ["bench", "--beside", str(other), "--limit", "0.5"]
+def test_beside_a_checkout_that_is_faster_it_ends_with_1(fast_checkout):
+    command = ["bench", "--beside", str(fast_checkout), "--limit", "0.5"]
     assert main([*command, "--only", "sampling"]) == 1
 
 

@@ -31,18 +31,18 @@ def root(tmp_path_factory):
 def net():
     """Three numbers of an image."""
     weights = torch.randn(64, 3, generator=torch.Generator().manual_seed(0))
-    take = lambda images: images.float().flatten(1) @ weights / 255  # noqa: E731
-    return Features("a net", as_reported.LAYER, "mark", take)
+    extract = lambda images: images.float().flatten(1) @ weights / 255  # noqa: E731
+    return Features("a net", as_reported.LAYER, "mark", extract)
 
 
 def test_colours_turn_into_the_grey_that_everybody_means_and_sizes_keep_the_brightness():
     pixels = np.random.default_rng(0).integers(0, 256, (4, 28, 28, 3), dtype=np.uint8)
     grey = in_grey(torch.from_numpy(pixels).permute(0, 3, 1, 2), 28)
-    wanted = np.stack([np.asarray(Image.fromarray(it).convert("L")) for it in pixels])
+    expected = np.stack([np.asarray(Image.fromarray(image).convert("L")) for image in pixels])
     assert grey.shape == (4, 1, 28, 28)
-    assert np.abs((grey[:, 0].numpy() + 1) * 127.5 - wanted).max() < 1
-    plain = torch.full((2, 3, 32, 32), 100, dtype=torch.uint8)
-    assert torch.allclose(in_grey(plain, 28), torch.tensor(100 / 127.5 - 1), atol=1e-6)
+    assert np.abs((grey[:, 0].numpy() + 1) * 127.5 - expected).max() < 1
+    flat = torch.full((2, 3, 32, 32), 100, dtype=torch.uint8)
+    assert torch.allclose(in_grey(flat, 28), torch.tensor(100 / 127.5 - 1), atol=1e-6)
     digit = torch.arange(784, dtype=torch.uint8).view(1, 1, 28, 28)
     assert torch.equal(in_grey(digit, 28), digit.float() / 127.5 - 1)
 
@@ -53,11 +53,11 @@ def test_the_figure_is_the_mean_of_the_minibatches_with_its_standard_error():
         [Moments.of(torch.randn(40, 3, generator=generator) * scale) for _ in range(5)]
         for scale in (1.0, 1.5)
     )
-    apart = np.array([frechet(a, b) for a, b in zip(ours, real, strict=True)])
-    found = mean_distance(ours, real)
-    assert found.value == pytest.approx(apart.mean())
-    assert found.spread == pytest.approx(apart.std(ddof=1) / np.sqrt(5))
-    assert found.parts[2] == pytest.approx(np.delete(apart, 2).mean())
+    distances = np.array([frechet(a, b) for a, b in zip(ours, real, strict=True)])
+    result = mean_distance(ours, real)
+    assert result.value == pytest.approx(distances.mean())
+    assert result.spread == pytest.approx(distances.std(ddof=1) / np.sqrt(5))
+    assert result.parts[2] == pytest.approx(np.delete(distances, 2).mean())
 
 
 def test_samples_are_held_against_as_many_real_images_in_pairs_of_minibatches(
@@ -67,30 +67,30 @@ def test_samples_are_held_against_as_many_real_images_in_pairs_of_minibatches(
     with pytest.raises(InvalidInput, match="minibatches of 128"):
         last(measure_fid(model, Request(n=200), **options))
     request = Request(n=256, steps=2, label="none", dtype="float32")
-    found = last(measure_fid(model, request, **options))
-    kept = np.concatenate([np.load(path) for path in sorted(tmp_path.glob("*/*.npy"))])
+    result = last(measure_fid(model, request, **options))
+    samples = np.concatenate([np.load(path) for path in sorted(tmp_path.glob("*/*.npy"))])
     raw = (root / "MNIST" / "raw" / "t10k-images-idx3-ubyte").read_bytes()[16:]
     test = np.frombuffer(raw, np.uint8).reshape(280, 8, 8, 1)
     order = np.random.RandomState(0).permutation(280)
-    apart = [
+    distances = [
         frechet(
-            Moments.of(net.features(kept[start : start + 128])),
+            Moments.of(net.features(samples[start : start + 128])),
             Moments.of(net.features(test[order[start : start + 128]])),
         )
         for start in (0, 128)
     ]
-    assert found["fid"] == pytest.approx(np.mean(apart))
-    assert 0 < found["floor"] < found["fid"]
-    assert "mean over minibatches of 128" in words(found)
+    assert result["fid"] == pytest.approx(np.mean(distances))
+    assert 0 < result["floor"] < result["fid"]
+    assert "mean over minibatches of 128" in words(result)
 
 
 def test_a_result_stands_in_its_own_table_alone(tmp_path):
-    own = tables.own_way(tmp_path).rows[1].measured[0]
-    assert "--as-reported" in own.command.split()
-    usual = tables.Measurement(own.model, own.request, "test")
+    reported = tables.own_way(tmp_path).rows[1].measured[0]
+    assert "--as-reported" in reported.command.split()
+    usual = tables.Measurement(reported.model, reported.request, "test")
     assert "--as-reported" not in usual.command
-    for m, other in ((own, usual), (usual, own)):
+    for m, other in ((reported, usual), (usual, reported)):
         assert m.matches(result_of(m, 1.0))
         assert not other.matches(result_of(m, 1.0))
-    store(tmp_path, own, 3.5)
+    store(tmp_path, reported, 3.5)
     assert tables.own_way(tmp_path).rows[1].measured[0].figure.value == 3.5

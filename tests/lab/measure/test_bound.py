@@ -59,53 +59,53 @@ def test_a_gaussian_gets_the_analytic_value_term_by_term(kind, variance):
     def learned(x, t):
         return Prediction(ideal(x, t).eps, {"variance": torch.full_like(x, SHARE)})
 
-    found = last(bound(lambda labels: learned, schedule, images(), variance=variance, clip=False))
+    result = last(bound(lambda labels: learned, schedule, images(), variance=variance, clip=False))
     prior, steps, decoder = terms(schedule, variance)
-    assert found.prior == pytest.approx(prior, rel=0.02, abs=1e-4)
-    assert found.steps == pytest.approx(steps.sum(), rel=0.02)
-    # Of the cosine schedule the last sigma is small: levels are no longer narrow against it.
-    assert found.decoder == pytest.approx(decoder, rel=0.02, abs=0.02)
-    assert found.bits == pytest.approx(prior + steps.sum() + decoder, rel=0.01)
-    assert found.bits == pytest.approx(found.prior + sum(found.quarters), rel=1e-9)
+    assert result.prior == pytest.approx(prior, rel=0.02, abs=1e-4)
+    assert result.steps == pytest.approx(steps.sum(), rel=0.02)
+    # The cosine schedule's last sigma is small: levels are no longer narrow against it.
+    assert result.decoder == pytest.approx(decoder, rel=0.02, abs=0.02)
+    assert result.bits == pytest.approx(prior + steps.sum() + decoder, rel=0.01)
+    assert result.bits == pytest.approx(result.prior + sum(result.quarters), rel=1e-9)
     first = decoder + steps[:14].sum()
-    assert found.quarters[0] == pytest.approx(first, rel=0.02)
+    assert result.quarters[0] == pytest.approx(first, rel=0.02)
     # No code is shorter than the entropy of the source; for straight paths 60 steps are few.
     entropy = 0.5 * math.log2(2 * math.pi * math.e * S**2) - math.log2(2 / 255)
-    assert entropy < found.bits < entropy + (2.0 if kind == "straight" else 1.5)
+    assert entropy < result.bits < entropy + (2.0 if kind == "straight" else 1.5)
     signal2, sigma2 = schedule.signals**2, schedule.sigmas**2
     losses = (signal2 * S**2 / (signal2 * S**2 + sigma2)).reshape(4, 15).mean(1)
-    assert found.losses == pytest.approx(losses, rel=0.05)
+    assert result.losses == pytest.approx(losses, rel=0.05)
 
 
 def test_fewer_evaluations_leave_the_mean_as_it_is():
     schedule = SCHEDULES["linear"]
-    ideal, some = GaussianDenoiser(schedule, MU, S), images(8)
+    ideal, data = GaussianDenoiser(schedule, MU, S), images(8)
 
     def bits(evaluations, seed):
-        return last(bound(lambda labels: ideal, schedule, some, evaluations=evaluations, seed=seed))
+        return last(bound(lambda labels: ideal, schedule, data, evaluations=evaluations, seed=seed))
 
     # A seed has the same noise at the same t, however many timesteps are evaluated.
     pairs = [(bits(8, seed), bits(None, seed)) for seed in range(12)]
-    apart = [some.bits - whole.bits for some, whole in pairs]
-    assert np.std(apart) > 0
-    assert abs(np.mean(apart)) < 4 * np.std(apart) / math.sqrt(12)
+    differences = [few.bits - full.bits for few, full in pairs]
+    assert np.std(differences) > 0
+    assert abs(np.mean(differences)) < 4 * np.std(differences) / math.sqrt(12)
     # A timestep counts as many as it stands for: alone, the dense small t would tip the mean.
-    first = [some.losses[0] - whole.losses[0] for some, whole in pairs]
+    first = [few.losses[0] - full.losses[0] for few, full in pairs]
     assert abs(np.mean(first)) < 4 * np.std(first) / math.sqrt(12)
 
 
 def test_it_is_a_function_of_its_seed_and_not_of_the_batch():
     schedule = SCHEDULES["cosine"]
-    ideal, some = GaussianDenoiser(schedule, MU, S), images(13)
+    ideal, data = GaussianDenoiser(schedule, MU, S), images(13)
 
     def measure(**options):
-        return last(bound(lambda labels: ideal, schedule, some, **options))
+        return last(bound(lambda labels: ideal, schedule, data, **options))
 
-    once = measure()
-    assert measure() == once
-    assert measure(batch=5).bits == pytest.approx(once.bits, rel=1e-9)
-    assert measure(seed=1).bits != once.bits
-    steps = list(bound(lambda labels: ideal, schedule, some, batch=5, evaluations=4))
+    result = measure()
+    assert measure() == result
+    assert measure(batch=5).bits == pytest.approx(result.bits, rel=1e-9)
+    assert measure(seed=1).bits != result.bits
+    steps = list(bound(lambda labels: ideal, schedule, data, batch=5, evaluations=4))
     assert steps[:-1] == [Progress("bound", i, 12) for i in range(1, 13)]
 
 

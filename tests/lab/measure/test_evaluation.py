@@ -37,43 +37,43 @@ def ask(**changes) -> Request:
 
 
 @pytest.fixture
-def found(classifiers, model, root, tmp_path):
+def fid_result(classifiers, model, root, tmp_path):
     return last(measure_fid(model, ask(), root=root, home=tmp_path))
 
 
-def test_the_figure_is_that_of_the_samples_and_the_test_set(found, classifiers, model, root):
+def test_the_figure_is_that_of_the_samples_and_the_test_set(fid_result, classifiers, model, root):
     net = classifier_features(classifiers["mnist-judge"])
     (reference,) = last(fid.gather(net, batches(data.load("mnist", "test", root)), 100))
     direct = fid.score(last(fid.gather(net, [sample(model, ask())], 60, fid.BLOCKS)), reference)
-    assert found["fid"] == pytest.approx(direct.value, rel=0.02)
-    assert found["spread"] == pytest.approx(direct.spread, rel=0.1)
+    assert fid_result["fid"] == pytest.approx(direct.value, rel=0.02)
+    assert fid_result["spread"] == pytest.approx(direct.spread, rel=0.1)
     draws = last(fid.floor(net, data.load("mnist", "train", root), reference, 60))
     floor = fid.mean_of_draws(draws)
-    assert (found["floor"], found["floor_spread"]) == (floor.value, floor.spread)
-    assert found["fid"] > 2 * found["floor"]
-    about = json.loads(json.dumps(found))["protocol"]
+    assert (fid_result["floor"], fid_result["floor_spread"]) == (floor.value, floor.spread)
+    assert fid_result["fid"] > 2 * fid_result["floor"]
+    protocol = json.loads(json.dumps(fid_result))["protocol"]
     real = {"dataset": "mnist", "split": "test", "images": 100, "source": ""}
-    assert (about["n"], about["reference"], about["features"]["count"]) == (60, real, 8)
-    assert (about["request"]["steps"], about["request"]["seed"]) == (3, 4)
-    assert "n = 60" in words(found) and "100 images of mnist test" in words(found)
-    assert "spread not known" in words(found | {"spread": None})
+    assert (protocol["n"], protocol["reference"], protocol["features"]["count"]) == (60, real, 8)
+    assert (protocol["request"]["steps"], protocol["request"]["seed"]) == (3, 4)
+    assert "n = 60" in words(fid_result) and "100 images of mnist test" in words(fid_result)
+    assert "spread not known" in words(fid_result | {"spread": None})
 
 
-def test_it_is_the_same_measured_again_and_quicker(found, model, root, tmp_path):
-    """Samples are kept on disk, and what is measured of real images as long as the process is."""
+def test_it_is_the_same_measured_again_and_quicker(fid_result, model, root, tmp_path):
+    """Samples are kept on disk, and what is measured of real images in the process."""
 
-    def again(**changes):
+    def measure_again(**changes):
         options = {"root": root, "home": tmp_path} | changes
-        *steps, it = measure_fid(model, ask(n=options.pop("n", 60)), **options)
-        return it | {"seconds": found["seconds"]}, {step.what for step in steps}
+        *steps, result = measure_fid(model, ask(n=options.pop("n", 60)), **options)
+        return result | {"seconds": fid_result["seconds"]}, {step.what for step in steps}
 
-    assert again() == (found, {"samples", "features"})
+    assert measure_again() == (fid_result, {"samples", "features"})
     evaluation._REAL.clear()
-    assert again() == (found, {"samples", "features", "reference", "floor"})
+    assert measure_again() == (fid_result, {"samples", "features", "reference", "floor"})
     # Another reference or another n has a floor of its own.
     for changes in ({"reference": "train"}, {"n": 61}):
-        it, whats = again(**changes)
-        assert "floor" in whats and it["floor"] != found["floor"]
+        result, phases = measure_again(**changes)
+        assert "floor" in phases and result["floor"] != fid_result["floor"]
 
 
 @pytest.mark.parametrize(
@@ -82,15 +82,15 @@ def test_it_is_the_same_measured_again_and_quicker(found, model, root, tmp_path)
 )
 def test_other_images_as_reference(classifiers, model, root, tmp_path, split, images, floor, draws):
     options = {"root": root, "home": tmp_path, "reference": split}
-    found = last(measure_fid(model, ask(), **options))
-    about = found["protocol"]
-    assert (about["reference"]["split"], about["reference"]["images"]) == (split, images)
-    assert (about["floor"]["split"], about["floor"]["draws"]) == (floor, draws)
-    net, held = classifier_features(classifiers["mnist-judge"]), data.load("mnist", split, root)
-    (real,) = last(fid.gather(net, batches(held), len(held)))
+    result = last(measure_fid(model, ask(), **options))
+    protocol = result["protocol"]
+    assert (protocol["reference"]["split"], protocol["reference"]["images"]) == (split, images)
+    assert (protocol["floor"]["split"], protocol["floor"]["draws"]) == (floor, draws)
+    net, dataset = classifier_features(classifiers["mnist-judge"]), data.load("mnist", split, root)
+    (real,) = last(fid.gather(net, batches(dataset), len(dataset)))
     ours = fid.Moments.of(net.features(sample(model, ask())))
     # The samples of a request may differ by a level of grey, by their batches.
-    assert found["fid"] == pytest.approx(fid.frechet(ours, real), rel=0.05)
+    assert result["fid"] == pytest.approx(fid.frechet(ours, real), rel=0.05)
     if draws == 1:
         many = last(measure_fid(model, ask(n=101), **options))
         assert many["floor"] is None and "floor not measured" in words(many)
@@ -113,21 +113,21 @@ def test_what_cannot_be_measured_is_refused_before_anything_is_sampled(
 
 def test_samples_are_held_against_their_class_and_kept(classifiers, model, tmp_path, monkeypatch):
     request = ask(n=12)
-    found, wanted = last(measure_classes(model, request, home=tmp_path)), None
-    wanted = last(measuring(model, request))
-    figures = (found["accuracy"], found["error"], found["distance"])
-    assert figures == (wanted.accuracy, wanted.error, wanted.distance)
-    assert f"{wanted.accuracy:.2%} ± {wanted.error:.2%} of 12 samples" in words(found)
+    result = last(measure_classes(model, request, home=tmp_path))
+    expected = last(measuring(model, request))
+    figures = (result["accuracy"], result["error"], result["distance"])
+    assert figures == (expected.accuracy, expected.error, expected.distance)
+    assert f"{expected.accuracy:.2%} ± {expected.error:.2%} of 12 samples" in words(result)
     with monkeypatch.context() as patch:  # what lies on the disk is not sampled again
         patch.setattr(shards, "Run", None)
-        assert last(measure_classes(model, request, home=tmp_path)) == found
-    found = last(measure_classes(model, ask(n=2, label="none"), home=tmp_path))
-    assert found["accuracy"] is found["distance"] is None
-    assert words(found).startswith(f"2 samples by {found['protocol']['space']} (")
+        assert last(measure_classes(model, request, home=tmp_path)) == result
+    result = last(measure_classes(model, ask(n=2, label="none"), home=tmp_path))
+    assert result["accuracy"] is result["distance"] is None
+    assert words(result).startswith(f"2 samples by {result['protocol']['space']} (")
 
 
 def test_the_bound_is_that_of_the_first_test_images(model, root):
-    found = last(measure_bound(model, n=7, evaluations=1000, seed=3, root=root))
+    result = last(measure_bound(model, n=7, evaluations=1000, seed=3, root=root))
     # Term by term, from the file itself.
     raw = (root / "MNIST" / "raw" / "t10k-images-idx3-ubyte").read_bytes()[16:]
     x0 = torch.tensor(list(raw[: 7 * 64])).view(7, 1, 8, 8) / 127.5 - 1
@@ -139,39 +139,39 @@ def test_the_bound_is_that_of_the_first_test_images(model, root):
         eps = predict(x, t).eps
         bits = bits + step_bits(model.schedule, x0.double(), x.double(), t, eps.double())
         losses.append(float((eps - noise(51 + t)).square().mean()))
-    assert found["bits"] == pytest.approx(float(bits.mean()), rel=1e-5)
-    assert found["error"] == pytest.approx(float(bits.std()) / 7**0.5, rel=1e-4)
-    assert found["losses"][0] == pytest.approx(np.mean(losses[:12]), rel=1e-4)
-    assert found["bits"] == pytest.approx(found["prior"] + sum(found["quarters"]))
-    assert found["protocol"]["evaluations"] == 50 and found["protocol"]["n"] == 7
-    assert "± " in words(found) and "were drawn" not in words(found)
+    assert result["bits"] == pytest.approx(float(bits.mean()), rel=1e-5)
+    assert result["error"] == pytest.approx(float(bits.std()) / 7**0.5, rel=1e-4)
+    assert result["losses"][0] == pytest.approx(np.mean(losses[:12]), rel=1e-4)
+    assert result["bits"] == pytest.approx(result["prior"] + sum(result["quarters"]))
+    assert result["protocol"]["evaluations"] == 50 and result["protocol"]["n"] == 7
+    assert "± " in words(result) and "were drawn" not in words(result)
     with pytest.raises(InvalidInput, match="n must be between 1 and 100"):
         last(measure_bound(model, n=101, root=root))
 
 
 def test_the_neighbours_are_the_nearest_training_images(model, root, tmp_path, monkeypatch):
     options = {"space": "pixels", "root": root, "home": tmp_path, "k": 2}
-    found, pairs = last(measure_neighbours(model, ask(n=5), **options))
+    result, pairs = last(measure_neighbours(model, ask(n=5), **options))
     train, test = (
         data.load("mnist", split, root).pixels.permute(0, 2, 3, 1).numpy()
         for split in ("train", "test")
     )
 
-    def least(pictures):
-        apart = pictures[:, None].astype(float) / 255 - train[None] / 255.0
-        return np.sort(np.sqrt((apart**2).sum((2, 3, 4))).min(1))
+    def distances(pictures):
+        differences = pictures[:, None].astype(float) / 255 - train[None] / 255.0
+        return np.sort(np.sqrt((differences**2).sum((2, 3, 4))).min(1))
 
-    ours, usual = least(sample(model, ask(n=5))), least(test)
-    assert found["least"] == pytest.approx(ours[0], abs=0.02)
-    assert found["median"] == pytest.approx(ours[2], abs=0.02)
+    ours, usual = distances(sample(model, ask(n=5))), distances(test)
+    assert result["least"] == pytest.approx(ours[0], abs=0.02)
+    assert result["median"] == pytest.approx(ours[2], abs=0.02)
     assert pairs.shape == (5, 3, 8, 8, 1)
-    assert found["memorised"] == np.mean(ours < np.quantile(usual, 0.01))
-    assert found["least_of_test_images"] == pytest.approx(usual[0])
-    assert found["median_of_test_images"] == pytest.approx(usual[(len(usual) - 1) // 2])
+    assert result["memorised"] == np.mean(ours < np.quantile(usual, 0.01))
+    assert result["least_of_test_images"] == pytest.approx(usual[0])
+    assert result["median_of_test_images"] == pytest.approx(usual[(len(usual) - 1) // 2])
     # A model that gives training images back is caught.
     monkeypatch.setattr(evaluation.Shards, "sampling", lambda self: iter([train[:40]]))
-    found, pairs = last(measure_neighbours(model, ask(n=40), **options))
-    assert found["memorised"] == 1 and found["median"] == pytest.approx(0, abs=1e-6)
+    result, pairs = last(measure_neighbours(model, ask(n=40), **options))
+    assert result["memorised"] == 1 and result["median"] == pytest.approx(0, abs=1e-6)
     np.testing.assert_array_equal(pairs[:, 0], pairs[:, 1])
 
 
@@ -179,16 +179,16 @@ def test_the_neighbours_are_the_nearest_training_images(model, root, tmp_path, m
 
 
 def test_a_result_replaces_its_predecessor_and_no_other(tmp_path):
-    it = {"kind": "fid", "fid": 1.0, "protocol": {"n": 60}}
-    first = results.save(tmp_path, it)
-    assert results.save(tmp_path, it | {"fid": 2.0, "protocol": {"n": 61}}) != first
-    assert results.save(tmp_path, it | {"fid": 9.0}) == first
-    kept = results.read(tmp_path, "fid")
-    assert sorted((r["fid"], r["protocol"]["n"]) for r in kept) == [(2.0, 61), (9.0, 60)]
+    result = {"kind": "fid", "fid": 1.0, "protocol": {"n": 60}}
+    first = results.save(tmp_path, result)
+    assert results.save(tmp_path, result | {"fid": 2.0, "protocol": {"n": 61}}) != first
+    assert results.save(tmp_path, result | {"fid": 9.0}) == first
+    stored = results.read(tmp_path, "fid")
+    assert sorted((r["fid"], r["protocol"]["n"]) for r in stored) == [(2.0, 61), (9.0, 60)]
     assert results.read(tmp_path, "bound") == results.read(tmp_path / "nowhere") == []
-    for text, told in (("{}", f"{first.name} holds no result"), ("{", "not valid JSON")):
+    for text, message in (("{}", f"{first.name} holds no result"), ("{", "not valid JSON")):
         first.write_text(text)
-        with pytest.raises(CheckpointError, match=told):
+        with pytest.raises(CheckpointError, match=message):
             results.read(tmp_path)
 
 
@@ -208,17 +208,17 @@ RUN = ["--steps", 3, "--dtype", "float32", "--seed", 4]
 
 
 def test_it_prints_each_figure_with_its_protocol_and_puts_it_on_the_card(
-    evaluate, found, checkpoint, tmp_path, capsys
+    evaluate, fid_result, checkpoint, tmp_path, capsys
 ):
     folder = shutil.copytree(checkpoint, tmp_path / "tiny")
     assert evaluate("--fid", *RUN) == 0
-    figure, kept = capsys.readouterr().out.splitlines()
-    assert figure == f"tiny: {words(found)}"
-    assert json.loads(Path(kept).read_text()) | {"seconds": 0} == found | {"seconds": 0}
+    figure, path = capsys.readouterr().out.splitlines()
+    assert figure == f"tiny: {words(fid_result)}"
+    assert json.loads(Path(path).read_text()) | {"seconds": 0} == fid_result | {"seconds": 0}
     options = ["--guidance", "cfg", "--scale", 1, 2.5, "--label", 5, "--save"]
     assert evaluate(*RUN, *options, model=folder, n=6) == 0
     printed = capsys.readouterr().out
-    stored = {it["protocol"]["request"]["guidance_scale"]: it for it in results.current(folder)}
+    stored = {row["protocol"]["request"]["guidance_scale"]: row for row in results.current(folder)}
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert sorted(stored) == [1, 2.5]
     for scale, result in stored.items():
@@ -232,25 +232,25 @@ def test_it_prints_the_bound_and_keeps_it_with_nothing_made_up(evaluate, capsys)
 
     for n, timesteps in ((6, 5), (1, 2)):
         assert evaluate("--bound", "--timesteps", timesteps, n=n) == 0
-        line, kept = capsys.readouterr().out.splitlines()
-        with open(kept) as file:
-            written = json.load(file, parse_constant=refuse)
-        assert written["kind"] == "bound" and words(written) in line
-    # Of one image, and of timesteps that were not evaluated, nothing is made up.
-    assert "nan" not in line and written["error"] is None and None in written["losses"]
+        line, path = capsys.readouterr().out.splitlines()
+        with open(path) as file:
+            result = json.load(file, parse_constant=refuse)
+        assert result["kind"] == "bound" and words(result) in line
+    # Nothing is made up for one image, or for timesteps that were not evaluated.
+    assert "nan" not in line and result["error"] is None and None in result["losses"]
 
 
 def test_it_counts_the_test_images_that_a_model_recognises(evaluate, model, root, capsys):
     assert evaluate("--recognise", "--rounds", 3, "--seed", 2, "--batch", 20, n=7) == 0
-    line, kept = capsys.readouterr().out.splitlines()
-    found = results.read_file(Path(kept))
-    assert words(found) in line and found["calls"] == 30
-    images, right = data.load("mnist", "test", root), 0
+    line, path = capsys.readouterr().out.splitlines()
+    result = results.read_file(Path(path))
+    assert words(result) in line and result["calls"] == 30
+    images, correct = data.load("mnist", "test", root), 0
     for i in range(7):
         x0, labels = images.batch([i])
         *_, opinion = recognising(model, x0, range(10), 3, 2, [i])
-        right += int(opinion.errors.argmin() == int(labels[0]))
-    assert found["accuracy"] == right / 7 and len(found["protocol"]["times"]) == 3
+        correct += int(opinion.errors.argmin() == int(labels[0]))
+    assert result["accuracy"] == correct / 7 and len(result["protocol"]["times"]) == 3
 
 
 def test_it_shows_the_closest_pairs(evaluate, tmp_path, capsys):
@@ -265,10 +265,10 @@ def test_what_could_not_be_kept_is_not_measured(
     evaluate, checkpoint, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(shards, "Run", None)
-    own = shutil.copytree(checkpoint, tmp_path / "own")
-    (own / "results").mkdir()
-    (own / "results" / "fid-0.json").write_text("{")
-    assert evaluate("--fid", "--save", model=own) == 2
+    folder = shutil.copytree(checkpoint, tmp_path / "own")
+    (folder / "results").mkdir()
+    (folder / "results" / "fid-0.json").write_text("{")
+    assert evaluate("--fid", "--save", model=folder) == 2
     assert "not valid JSON" in capsys.readouterr().err
 
 
@@ -289,8 +289,8 @@ def test_what_nothing_would_come_of_is_refused_before_it_prints(evaluate, capsys
 def test_the_directions_never_change():
     """Figures would cease to be comparable."""
     pictures = np.arange(2 * 8 * 8, dtype=np.uint8).reshape(2, 8, 8, 1)
-    first, again = (stand_in().features(pictures) for _ in range(2))
-    assert torch.equal(first, again) and first.shape == (2, 64)
+    first, second = (stand_in().features(pictures) for _ in range(2))
+    assert torch.equal(first, second) and first.shape == (2, 64)
     in_colour = stand_in().features(pictures.repeat(3, axis=3))
     torch.testing.assert_close(first, in_colour)
 
@@ -303,13 +303,13 @@ def test_pictures_of_ones_own_are_measured_in_their_size_and_by_a_network_that_i
         pixels = generator.integers(0, 256, (9 + number % 3, 12), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"{number}.png")
     changes = {"dataset": tmp_path.name, "preprocessing": {"range": [-1, 1], "size": 8}}
-    own = Model("own", replace(model.config, **changes), model.unet, model.schedule, {})
+    own_model = Model("own", replace(model.config, **changes), model.unet, model.schedule, {})
     options = {"root": tmp_path.parent, "home": tmp_path / "samples", "reference": "train"}
-    found = last(measure_fid(own, ask(n=80), **options))
-    assert found["protocol"]["reference"]["images"] == 160
-    # No judge is of these pictures.
-    about = found["protocol"]["features"]
-    assert (about["name"], about["count"]) == ("cifar10-judge-64", 64)
-    assert words(found).startswith("Fréchet distance ")
-    assert "resized and cropped to 8 x 8" in words(found)
-    assert "of pictures brought to 32 x 32, in 64 random directions, 64 numbers" in words(found)
+    result = last(measure_fid(own_model, ask(n=80), **options))
+    assert result["protocol"]["reference"]["images"] == 160
+    # No judge is for these pictures.
+    features = result["protocol"]["features"]
+    assert (features["name"], features["count"]) == ("cifar10-judge-64", 64)
+    assert words(result).startswith("Fréchet distance ")
+    assert "resized and cropped to 8 x 8" in words(result)
+    assert "of pictures brought to 32 x 32, in 64 random directions, 64 numbers" in words(result)

@@ -28,18 +28,18 @@ def normal(n, d, seed, scale=1.0, shift=0.0):
 @pytest.mark.parametrize("size", [1, 7, 500])
 def test_streamed_moments_are_those_of_all_features_at_once(size):
     x = normal(500, 6, 1, shift=3)
-    found = sum_of(fid.Moments.of(part) for part in x.split(size))
-    assert found.n == 500
-    torch.testing.assert_close(found.mean, x.mean(0), rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(found.covariance, torch.cov(x.T), rtol=1e-11, atol=1e-12)
+    moments = sum_of(fid.Moments.of(part) for part in x.split(size))
+    assert moments.n == 500
+    torch.testing.assert_close(moments.mean, x.mean(0), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(moments.covariance, torch.cov(x.T), rtol=1e-11, atol=1e-12)
 
 
-def sum_of(several):
-    several = list(several)
-    whole = several[0]
-    for one in several[1:]:
-        whole = whole + one
-    return whole
+def sum_of(parts):
+    parts = list(parts)
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
 
 
 def test_features_far_from_zero_lose_nothing():
@@ -71,9 +71,9 @@ def test_it_is_that_of_torchmetrics(scale, shift):
     index = torch.arange(350).view(-1, 1, 1, 1)
     theirs.update(index[:200], real=True)
     theirs.update(index[200:], real=False)
-    mine = fid.frechet(fid.Moments.of(real), fid.Moments.of(fake))
-    assert mine > 0.01
-    assert mine == pytest.approx(float(theirs.compute()), abs=1e-3, rel=1e-5)
+    ours = fid.frechet(fid.Moments.of(real), fid.Moments.of(fake))
+    assert ours > 0.01
+    assert ours == pytest.approx(float(theirs.compute()), abs=1e-3, rel=1e-5)
 
 
 @pytest.mark.parametrize("rank", [1, 5, 12])
@@ -82,9 +82,9 @@ def test_features_that_depend_on_others_or_are_dead_change_nothing(rank):
     x[:, rank:] = x[:, :1]  # beyond ``rank`` features are copies: the covariance is singular
     assert fid.frechet(fid.Moments.of(x), fid.Moments.of(x)) < 1e-10
     a, b = normal(100, 5, 6), normal(100, 5, 7, 1.2)
-    alone = fid.frechet(fid.Moments.of(a), fid.Moments.of(b))
+    expected = fid.frechet(fid.Moments.of(a), fid.Moments.of(b))
     a, b = (torch.cat([x, torch.zeros(100, 3).double()], 1) for x in (a, b))
-    assert fid.frechet(fid.Moments.of(a), fid.Moments.of(b)) == pytest.approx(alone, abs=1e-10)
+    assert fid.frechet(fid.Moments.of(a), fid.Moments.of(b)) == pytest.approx(expected, abs=1e-10)
 
 
 def test_as_many_images_as_features_are_too_few():
@@ -107,11 +107,11 @@ def pairs():
 
 
 def test_the_spread_is_that_between_seeds(pairs):
-    """80 sets of samples: their standard deviation, and the jackknife's mean idea of it."""
-    scores = [one for one, _ in pairs]
-    seen = np.std([s.value for s in scores], ddof=1)
-    told = math.sqrt(np.mean([s.spread**2 for s in scores]))
-    assert told == pytest.approx(seen, rel=0.2)
+    """80 sets of samples: their standard deviation, and the jackknife's mean estimate of it."""
+    scores = [first for first, _ in pairs]
+    measured = np.std([s.value for s in scores], ddof=1)
+    estimated = math.sqrt(np.mean([s.spread**2 for s in scores]))
+    assert estimated == pytest.approx(measured, rel=0.2)
     few = [fid.Moments.of(part) for part in normal(13, 12, 2).chunk(10)]
     assert fid.score(few, fid.Moments.of(normal(100, 12, 1))).spread is None
 
@@ -119,20 +119,20 @@ def test_the_spread_is_that_between_seeds(pairs):
 def test_the_error_of_a_difference_is_that_between_seeds_where_the_noises_are_the_same(pairs):
     """Two models that err alike: the difference is known far better than either figure."""
     request = Request(n=400)
-    gaps, told, apart = [], [], []
+    gaps, errors, independent = [], [], []
     for pair in pairs:
-        found = []
-        for made in pair:
-            result = result_of(Measurement("it", request, "test"), made.value, made.spread)
-            found.append(result | {"left_out": list(made.parts)})
-        gap, error = difference(*found)
-        gaps.append(found[0]["fid"] - found[1]["fid"])
-        told.append(error)
+        results = []
+        for score in pair:
+            result = result_of(Measurement("it", request, "test"), score.value, score.spread)
+            results.append(result | {"left_out": list(score.parts)})
+        gap, error = difference(*results)
+        gaps.append(results[0]["fid"] - results[1]["fid"])
+        errors.append(error)
         assert gap == abs(gaps[-1])
-        found[1]["protocol"]["request"]["seed"] = 1  # noises of its own
-        apart.append(difference(*found).error)
-        assert apart[-1] == math.hypot(*(it["spread"] for it in found))
-    rms = [math.sqrt(np.mean(np.square(it))) for it in (told, apart)]
+        results[1]["protocol"]["request"]["seed"] = 1  # noises of its own
+        independent.append(difference(*results).error)
+        assert independent[-1] == math.hypot(*(r["spread"] for r in results))
+    rms = [math.sqrt(np.mean(np.square(values))) for values in (errors, independent)]
     assert rms[0] == pytest.approx(np.std(gaps, ddof=1), rel=0.2)
     assert rms[1] > 5 * rms[0]
 
@@ -148,13 +148,13 @@ def test_a_floor_is_the_mean_over_disjoint_draws_by_seed(real):
     (reference,) = last(fid.gather(net, batches(train), len(train)))
     steps = list(fid.floor(net, other, reference, 300, seed=4))
     assert [s.done for s in steps[:-1]] == sorted(s.done for s in steps[:-1])
-    found = fid.mean_of_draws(steps[-1])
+    floor = fid.mean_of_draws(steps[-1])
     order = np.random.RandomState(4).permutation(5000)[:1500].reshape(5, 300)
     values = [
         fid.frechet(*last(fid.gather(net, batches(other, draw), 300)), reference) for draw in order
     ]
-    assert found.value == pytest.approx(np.mean(values), rel=1e-9)
-    assert found.parts == pytest.approx(values, rel=1e-9)
-    assert found.spread == pytest.approx(np.std(values, ddof=1), rel=1e-6)
+    assert floor.value == pytest.approx(np.mean(values), rel=1e-9)
+    assert floor.parts == pytest.approx(values, rel=1e-9)
+    assert floor.spread == pytest.approx(np.std(values, ddof=1), rel=1e-6)
     # One draw is all that 3,000 of 5,000 images allow.
     assert fid.mean_of_draws(last(fid.floor(net, other, reference, 3000))).spread is None

@@ -22,12 +22,12 @@ test.__test__ = False
 
 
 def test_an_ensemble_answers_with_the_mean_of_its_members_and_has_the_features_of_all():
-    it, x = tiny_classifier("whitened-ensemble"), torch.randn(3, 1, 8, 8)
-    first, second = it.net.members
+    ensemble, x = tiny_classifier("whitened-ensemble"), torch.randn(3, 1, 8, 8)
+    first, second = ensemble.net.members
     assert (first(x) - second(x)).abs().max() > 1e-3
-    torch.testing.assert_close(it.net(x), (first(x) + second(x)) / 2)
-    both = torch.cat([first.features(x), second.features(x)], dim=1)
-    assert torch.equal(it.features(x), both)
+    torch.testing.assert_close(ensemble.net(x), (first(x) + second(x)) / 2)
+    features = torch.cat([first.features(x), second.features(x)], dim=1)
+    assert torch.equal(ensemble.features(x), features)
 
 
 def test_whitened_patches_have_no_correlations_and_one_variance():
@@ -37,8 +37,8 @@ def test_whitened_patches_have_no_correlations_and_one_variance():
     net = WhitenedNet(image_size=9, in_channels=3, num_classes=2, channels=(4,))
     before = net.patches(x).transpose(0, 1).flatten(1).cov()
     net.whiten(x)
-    seen = net.patches(x).transpose(0, 1).flatten(1)
-    positive, negative = seen.chunk(2)
+    outputs = net.patches(x).transpose(0, 1).flatten(1)
+    positive, negative = outputs.chunk(2)
     torch.testing.assert_close(positive.cov(), torch.eye(12), rtol=0, atol=0.05)
     assert not torch.allclose(before[:12, :12], torch.eye(12), atol=0.05)
     bias = net.patches.bias[:, None]
@@ -63,14 +63,14 @@ def test_the_features_of_a_judge_are_what_its_last_layer_sees():
     pictures = np.random.default_rng(0).integers(0, 256, (6, 28, 28, 1), dtype=np.uint8)
     judge = checkpoints.load_classifier("mnist-judge")
     net = classifier_features(judge)
-    found = net.features(pictures)
-    assert (found.shape, found.dtype) == ((6, 128), torch.float64)
+    features = net.features(pictures)
+    assert (features.shape, features.dtype) == ((6, 128), torch.float64)
     x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
-    answer = judge.net.head(found.float()).log_softmax(1)
-    torch.testing.assert_close(answer, judge.log_probs(x), rtol=1e-4, atol=1e-4)
+    log_probs = judge.net.head(features.float()).log_softmax(1)
+    torch.testing.assert_close(log_probs, judge.log_probs(x), rtol=1e-4, atol=1e-4)
     assert (net.name, net.mark) == ("mnist-judge", fingerprint(judge.net))
-    several = classifier_features(tiny_classifier("whitened-ensemble"))
-    assert several.layer == "the penultimate layers of 2 networks"
+    ensemble = classifier_features(tiny_classifier("whitened-ensemble"))
+    assert ensemble.layer == "the penultimate layers of 2 networks"
     broken = Features("it", "x", "0", lambda images: images.flatten(1) * torch.nan)
     with pytest.raises(InvalidInput, match="not finite"):
         broken.features(pictures)
@@ -83,10 +83,10 @@ def test_a_stopped_and_resumed_judge_ends_with_the_same_bits_and_says_what_it_is
     trainer(whole, mnist_root, JUDGE).run()
     stopping(trainer(parts, mnist_root, JUDGE), 4).run()
     trainer(parts, mnist_root, JUDGE).run()
-    assert_identical(*(without_the_clock(state_of(it)) for it in (parts, whole)))
-    it = checkpoints.load_classifier(whole / "checkpoint")
+    assert_identical(*(without_the_clock(state_of(folder)) for folder in (parts, whole)))
+    judge = checkpoints.load_classifier(whole / "checkpoint")
     augmentation = {"shift": 2, "rotate": 10, "zoom": 0.1, "cutout": 3}
-    assert it.config.preprocessing == {"range": [-1, 1]} | augmentation
+    assert judge.config.preprocessing == {"range": [-1, 1]} | augmentation
     card = (whole / "checkpoint" / "README.md").read_text(encoding="utf-8")
     assert "with shortcuts, each answer the mean over an image and its mirror image" in card
     assert "the mean of 3 networks: convolutions" in card
@@ -101,22 +101,22 @@ def test_a_judge_learns_all_but_its_first_layer_which_is_made_of_the_images(mnis
     same = [key for key in before if torch.equal(before[key], after[key])]
     assert same == [f"members.{k}.patches.weight" for k in range(3)]
     x, _ = run.images.batch(torch.arange(len(run.images)))
-    seen = run.config.build()[0].members[0].patches
-    seen.load_state_dict({k: before[f"members.0.patches.{k}"] for k in ("weight", "bias")})
-    found = seen(x).transpose(0, 1).flatten(1)[:4].cov().diagonal()
-    torch.testing.assert_close(found, torch.ones(4), rtol=0, atol=0.1)
+    layer = run.config.build()[0].members[0].patches
+    layer.load_state_dict({k: before[f"members.0.patches.{k}"] for k in ("weight", "bias")})
+    variances = layer(x).transpose(0, 1).flatten(1)[:4].cov().diagonal()
+    torch.testing.assert_close(variances, torch.ones(4), rtol=0, atol=0.1)
 
 
 def test_the_members_of_an_ensemble_learn_each_by_its_own_answers(mnist_root, tmp_path):
     """The gradient of one is that of its own loss, as if it were alone, but for their number."""
-    plain = {"shift": 0, "rotate": 0, "zoom": 0, "cutout": 0, "label_smoothing": 0.1}
-    plain |= {"classifier": SIDE_BY_SIDE | {"dropout": 0}}
-    run = trainer(tmp_path, mnist_root, JUDGE | plain)
+    changes = {"shift": 0, "rotate": 0, "zoom": 0, "cutout": 0, "label_smoothing": 0.1}
+    changes |= {"classifier": SIDE_BY_SIDE | {"dropout": 0}}
+    run = trainer(tmp_path, mnist_root, JUDGE | changes)
     x, labels = run.images.batch(run._indices())
     second = run.model.members[1]
     together = torch.autograd.grad(run._batch_loss(), second.head.weight)[0]
-    own = F.cross_entropy(second(x), labels, label_smoothing=0.1)
-    alone = torch.autograd.grad(own, second.head.weight)[0]
+    loss = F.cross_entropy(second(x), labels, label_smoothing=0.1)
+    alone = torch.autograd.grad(loss, second.head.weight)[0]
     torch.testing.assert_close(3 * together, alone)
 
 
@@ -124,13 +124,13 @@ def test_what_is_kept_in_half_precision_is_what_was_tested(mnist_root, tmp_path)
     trainer(tmp_path / "run", mnist_root, JUDGE, half=True).run()
     trainer(tmp_path / "as it was", mnist_root, JUDGE).run()
     shipped = ship(tmp_path / "run", home=tmp_path / "shipped")
-    whole, half, again = (
+    whole, half, shipped_size = (
         (folder / checkpoints.WEIGHTS).stat().st_size
         for folder in (tmp_path / "as it was/checkpoint", tmp_path / "run/checkpoint", shipped)
     )
-    assert half == again < 0.6 * whole
-    it, images = checkpoints.load_classifier(shipped), data.load("mnist", "test", mnist_root)
+    assert half == shipped_size < 0.6 * whole
+    judge, images = checkpoints.load_classifier(shipped), data.load("mnist", "test", mnist_root)
     exact = state_of(tmp_path / "run")["ema"]
-    assert_identical(dict(it.net.state_dict()), {k: v.half().float() for k, v in exact.items()})
+    assert_identical(dict(judge.net.state_dict()), {k: v.half().float() for k, v in exact.items()})
     torch.rand(7)
-    assert test(it, images) == it.training["test"]
+    assert test(judge, images) == judge.training["test"]

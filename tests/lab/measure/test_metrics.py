@@ -19,11 +19,11 @@ def ask(**changes) -> Request:
 
 
 def distance_of(images, classes, size=100) -> float:
-    found = Distances()
+    distances = Distances()
     for start in range(0, len(images), size):
         part = slice(start, start + size)
-        found.add(torch.as_tensor(images[part]), torch.as_tensor(list(classes))[part])
-    return found.mean
+        distances.add(torch.as_tensor(images[part]), torch.as_tensor(list(classes))[part])
+    return distances.mean
 
 
 def test_the_distance_by_hand():
@@ -59,14 +59,14 @@ def test_the_figures_are_those_of_the_pictures(classifiers, model, label, guidan
     request = ask(label=label, n=24, guidance=guidance)
     pictures, classes = sample(model, request), wanted(model, request)
     x = to_unit(torch.from_numpy(pictures)).permute(0, 3, 1, 2)
-    found = last(measuring(model, request))
+    result = last(measuring(model, request))
     hits = classifiers["mnist-judge"].log_probs(x).argmax(1) == torch.tensor(classes)
-    assert (found.n, found.accuracy) == (24, pytest.approx(hits.double().mean().item()))
-    assert found.distance == pytest.approx(distance_of(pictures, classes))
-    parts = last(measuring(model, request, batch=5))
+    assert (result.n, result.accuracy) == (24, pytest.approx(hits.double().mean().item()))
+    assert result.distance == pytest.approx(distance_of(pictures, classes))
+    batched = last(measuring(model, request, batch=5))
     # One image in 24 may stand on the edge between two classes.
-    assert parts.accuracy == pytest.approx(found.accuracy, abs=1.01 / 24)
-    assert parts.distance == pytest.approx(found.distance, rel=1e-2)
+    assert batched.accuracy == pytest.approx(result.accuracy, abs=1.01 / 24)
+    assert batched.distance == pytest.approx(result.distance, rel=1e-2)
 
 
 def test_an_unconditional_model_is_measured_too_but_nothing_without_a_judge(classifiers, plain):

@@ -22,11 +22,11 @@ def step(weight, *gradients, lr=0.1, **group):
 
 def test_a_kernel_moves_by_a_share_of_itself_whatever_the_scale_of_it_and_of_its_gradient():
     weight, gradient = kernel(16, 8, 3, 3), kernel(16, 8, 3, 3, seed=1)
-    moved = step(weight, gradient, orthogonal=True)
+    result = step(weight, gradient, orthogonal=True)
     scaled = weight * 16**0.5 / weight.norm()
-    towards = orthogonal(gradient.flatten(1), ITERATIONS).view_as(weight)
-    torch.testing.assert_close(moved, scaled - 0.1 * towards)
-    torch.testing.assert_close(step(9 * weight, 1e-4 * gradient, orthogonal=True), moved)
+    direction = orthogonal(gradient.flatten(1), ITERATIONS).view_as(weight)
+    torch.testing.assert_close(result, scaled - 0.1 * direction)
+    torch.testing.assert_close(step(9 * weight, 1e-4 * gradient, orthogonal=True), result)
     with pytest.raises(ValueError, match="two axes"):
         step(kernel(5), kernel(5), orthogonal=True)
 

@@ -24,15 +24,15 @@ def as_pictures(images):
 @pytest.mark.parametrize("space", ["grey", "colour", "features"])
 def test_they_are_those_of_all_distances(space):
     net = classifier_features(tiny_classifier("residual")) if space == "features" else None
-    mine, train = (random_images(n, n, 3 if space == "colour" else 1) for n in (9, 600))
-    indices, distances = last(nearest(as_pictures(mine), train, 4, net))
-    seen = [
-        net.features(as_pictures(it)) if net else it.pixels.flatten(1).double() / 255
-        for it in (mine, train)
+    samples, train = (random_images(n, n, 3 if space == "colour" else 1) for n in (9, 600))
+    indices, distances = last(nearest(as_pictures(samples), train, 4, net))
+    vectors = [
+        net.features(as_pictures(images)) if net else images.pixels.flatten(1).double() / 255
+        for images in (samples, train)
     ]
-    wanted, order = torch.cdist(*seen, compute_mode="donot_use_mm_for_euclid_dist").sort(1)
+    expected, order = torch.cdist(*vectors, compute_mode="donot_use_mm_for_euclid_dist").sort(1)
     assert torch.equal(indices, order[:, :4])
-    torch.testing.assert_close(distances, wanted[:, :4], rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(distances, expected[:, :4], rtol=1e-9, atol=1e-9)
 
 
 def test_a_copy_is_found_in_whatever_batch_it_lies_and_progress_is_told():

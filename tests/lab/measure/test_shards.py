@@ -26,47 +26,47 @@ def ask(**changes) -> Request:
     return Request(**{"n": 21, "steps": 3, "dtype": "float32", "seed": 4} | changes)
 
 
-def drawn(it: Shards) -> np.ndarray:
-    return np.concatenate([part for part in it.sampling() if isinstance(part, np.ndarray)])
+def pixels(source: Shards) -> np.ndarray:
+    return np.concatenate([part for part in source.sampling() if isinstance(part, np.ndarray)])
 
 
 @pytest.fixture
-def counted(monkeypatch):
+def computed(monkeypatch):
     """The numbers of the images that are sampled, not read."""
-    seen = []
+    numbers = []
 
     class Counting(Run):
         def __init__(self, model, request, images):
-            seen.extend(images)
+            numbers.extend(images)
             super().__init__(model, request, images)
 
     monkeypatch.setattr(shards, "Run", Counting)
-    return seen
+    return numbers
 
 
-def test_what_is_on_disk_is_not_sampled_again(model, tmp_path, counted):
-    first = drawn(Shards(model, ask(), tmp_path, 3))
+def test_what_is_on_disk_is_not_sampled_again(model, tmp_path, computed):
+    first = pixels(Shards(model, ask(), tmp_path, 3))
     assert np.abs(first.astype(int) - sample(model, ask())).max() <= 1
-    assert counted == list(range(21))
-    assert np.array_equal(drawn(Shards(model, ask(), tmp_path, 5)), first)
-    more = drawn(Shards(model, ask(n=30), tmp_path))
-    assert counted == list(range(30))
+    assert computed == list(range(21))
+    assert np.array_equal(pixels(Shards(model, ask(), tmp_path, 5)), first)
+    more = pixels(Shards(model, ask(n=30), tmp_path))
+    assert computed == list(range(30))
     assert np.array_equal(more[:21], first)
-    assert np.array_equal(drawn(Shards(model, ask(n=5, first=6), tmp_path)), more[6:11])
-    assert counted == list(range(30))
+    assert np.array_equal(pixels(Shards(model, ask(n=5, first=6), tmp_path)), more[6:11])
+    assert computed == list(range(30))
 
 
-def test_a_stopped_run_goes_on_where_it_was(model, tmp_path, counted):
+def test_a_stopped_run_goes_on_where_it_was(model, tmp_path, computed):
     steps = Shards(model, ask(), tmp_path, 4).sampling()
-    for it in steps:
-        if isinstance(it, Progress) and it.done >= 13:
+    for step in steps:
+        if isinstance(step, Progress) and step.done >= 13:
             steps.close()
             break
-    assert counted == list(range(16))
-    counted.clear()
-    drawn(Shards(model, ask(), tmp_path, 4))
-    # The batch in hand was lost, no more.
-    assert counted == list(range(12, 21))
+    assert computed == list(range(16))
+    computed.clear()
+    pixels(Shards(model, ask(), tmp_path, 4))
+    # Only the batch in hand was lost.
+    assert computed == list(range(12, 21))
 
 
 @pytest.mark.parametrize(
@@ -77,41 +77,41 @@ def test_a_stopped_run_goes_on_where_it_was(model, tmp_path, counted):
 def test_another_request_has_another_folder_and_another_spelling_has_not(model, tmp_path, changes):
     assert Shards(model, ask(), tmp_path).folder != Shards(model, ask(**changes), tmp_path).folder
     assert Shards(model, ask(), tmp_path).folder == Shards(model, ask(n=3), tmp_path).folder
-    usual = model.resolve_dtype("auto")
-    named, plain = (Shards(model, ask(dtype=it), tmp_path) for it in (usual, "auto"))
-    assert named.protocol() == plain.protocol()
-    other = {"float32": "bfloat16", "bfloat16": "float32"}[usual]
+    default = model.resolve_dtype("auto")
+    named, auto = (Shards(model, ask(dtype=dtype), tmp_path) for dtype in (default, "auto"))
+    assert named.protocol() == auto.protocol()
+    other = {"float32": "bfloat16", "bfloat16": "float32"}[default]
     protocol = Shards(model, ask(dtype=other), tmp_path).protocol()
-    assert protocol == plain.protocol() | {"dtype": other}
+    assert protocol == auto.protocol() | {"dtype": other}
 
 
 def test_weights_and_guides_are_part_of_what_samples_depend_on(classifiers, checkpoint, tmp_path):
     model, request = checkpoints.load(checkpoint), ask(guidance="classifier")
-    before, plain = (Shards(model, it, tmp_path) for it in (request, ask()))
+    guided, unguided = (Shards(model, r, tmp_path) for r in (request, ask()))
     classifiers["mnist-classifier"] = tiny_classifier("conv")
     with torch.no_grad():
         classifiers["mnist-classifier"].net.head.bias[0] += 1e-6
-    assert Shards(model, request, tmp_path).folder != before.folder
-    assert Shards(model, ask(), tmp_path).folder == plain.folder  # which nothing guides
+    assert Shards(model, request, tmp_path).folder != guided.folder
+    assert Shards(model, ask(), tmp_path).folder == unguided.folder  # which nothing guides
     with torch.no_grad():
         model.unet.conv_in.bias[0] += 1e-6
-    assert Shards(model, ask(), tmp_path).folder != plain.folder
+    assert Shards(model, ask(), tmp_path).folder != unguided.folder
 
 
 def test_where_lambda_is_divided_by_n_the_pictures_depend_on_n(classifiers, model, tmp_path):
     request = ask(n=5, guidance="classifier", fault="batch-scale", guidance_scale=40)
-    more = replace(request, n=9)
-    assert Shards(model, request, tmp_path).folder != Shards(model, more, tmp_path).folder
-    close = np.abs(drawn(Shards(model, request, tmp_path, 2)).astype(int) - sample(model, request))
-    assert close.max() <= 1
+    larger = replace(request, n=9)
+    assert Shards(model, request, tmp_path).folder != Shards(model, larger, tmp_path).folder
+    gap = np.abs(pixels(Shards(model, request, tmp_path, 2)).astype(int) - sample(model, request))
+    assert gap.max() <= 1
 
 
 def test_a_damaged_shard_is_named(model, tmp_path):
-    it = Shards(model, ask(), tmp_path)
-    drawn(it)
-    (it.folder / "0000000008.npy").write_bytes(b"no array")
+    samples = Shards(model, ask(), tmp_path)
+    pixels(samples)
+    (samples.folder / "0000000008.npy").write_bytes(b"no array")
     with pytest.raises(CheckpointError, match="0000000008.npy .*delete it and retry"):
-        drawn(it)
+        pixels(samples)
 
 
 def test_samples_of_noise_of_a_device_are_kept_apart_and_told(model, tmp_path, monkeypatch):

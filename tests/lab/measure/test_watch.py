@@ -16,10 +16,10 @@ def test_the_fid_of_training_is_that_of_its_samples_against_images_held_out(
 ):
     monkeypatch.setattr(watch, "SAMPLES", 64)
     net = classifier_features(tiny_classifier("conv"))
-    found = fid_watch("mnist", root, net, real=400)(model)
+    result = fid_watch("mnist", root, net, real=400)(model)
     pictures = sample(model, Request(n=64, steps=20))
     held_out = data.load("mnist", "validation", root).pixels[:400].permute(0, 2, 3, 1).numpy()
-    ours, real = (fid.Moments.of(net.features(it)) for it in (pictures, held_out))
-    by = f"tiny-conv ({net.mark[:8]})"
-    assert found == {"fid": pytest.approx(fid.frechet(ours, real), abs=1e-4), "fid_by": by}
-    assert by in watch.words([{"images": 3}, found, found], {})
+    ours, real = (fid.Moments.of(net.features(images)) for images in (pictures, held_out))
+    name = f"tiny-conv ({net.mark[:8]})"
+    assert result == {"fid": pytest.approx(fid.frechet(ours, real), abs=1e-4), "fid_by": name}
+    assert name in watch.words([{"images": 3}, result, result], {})

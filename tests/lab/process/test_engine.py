@@ -13,38 +13,38 @@ from lab.process import engine as module
 from lab.process.engine import Account, Engine, shared_engine
 
 
-class Held:
-    """An engine that is kept busy until what is handed over has arrived, then let go."""
+class BusyEngine:
+    """An engine that is kept busy until all submitted work has arrived."""
 
     def __init__(self, threads=1):
-        self.engine, self.gate, self.handed = Engine(threads), threading.Event(), []
+        self.engine, self.gate, self.threads = Engine(threads), threading.Event(), []
         self.results: dict = {}
-        self.begun = threading.Event()
+        self.started = threading.Event()
         self.hold = threading.Thread(target=self.engine.do, args=(self._wait,))
         self.hold.start()
-        self.begun.wait()
+        self.started.wait()
 
     def _wait(self) -> None:
-        self.begun.set()
+        self.started.set()
         self.gate.wait()
 
-    def hand(self, name, call, *args, **options):
-        """Hand work over from a thread of its own."""
+    def submit(self, name, call, *args, **options):
+        """Submit work from a thread of its own."""
 
-        def ask():
+        def work():
             try:
                 self.results[name] = call(*args, **options)
             except Exception as error:
                 self.results[name] = error
 
-        self.handed.append(threading.Thread(target=ask))
-        self.handed[-1].start()
-        while self.engine._arrivals.qsize() < len(self.handed):
+        self.threads.append(threading.Thread(target=work))
+        self.threads[-1].start()
+        while self.engine._arrivals.qsize() < len(self.threads):
             time.sleep(0.001)
 
-    def let_go(self) -> dict:
+    def release(self) -> dict:
         self.gate.set()
-        for thread in [self.hold, *self.handed]:
+        for thread in [self.hold, *self.threads]:
             thread.join()
         return self.results
 
@@ -53,25 +53,25 @@ class Held:
     ("spent", "order"), [((0.0,) * 5, [0, 1, 2, 3, 4]), ((60.0, 0.5, 0.0), [2, 1, 0])]
 )
 def test_whoever_has_had_least_is_next_and_among_equals_who_came_first(spent, order):
-    held, done, threads = Held(), [], set()
-    for i, had in enumerate(spent):
+    busy, done, threads = BusyEngine(), [], set()
+    for i, seconds in enumerate(spent):
 
         def work(i=i):
             done.append(i)
             threads.add(threading.get_ident())
 
-        held.hand(i, held.engine.do, work, account=Account(had))
-    held.let_go()
+        busy.submit(i, busy.engine.do, work, account=Account(seconds))
+    busy.release()
     assert done == order and len(threads) == 1 and threading.get_ident() not in threads
 
 
 def test_what_has_waited_long_is_overtaken_no_more(monkeypatch):
     monkeypatch.setattr(module, "PATIENCE", 0.2)
-    held, order = Held(), []
-    held.hand("film", held.engine.do, order.append, "film", account=Account(60.0))
+    busy, order = BusyEngine(), []
+    busy.submit("film", busy.engine.do, order.append, "film", account=Account(60.0))
     time.sleep(0.3)
-    held.hand("preview", held.engine.do, order.append, "preview", account=Account(0.0))
-    held.let_go()
+    busy.submit("preview", busy.engine.do, order.append, "preview", account=Account(0.0))
+    busy.release()
     assert order == ["film", "preview"]
 
 
@@ -80,16 +80,16 @@ class Net(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.seen = []
+        self.sizes = []
 
     def forward(self, x, t, labels=None):
-        self.seen.append(len(x))
+        self.sizes.append(len(x))
         shift = 0 if labels is None else labels.view(-1, 1, 1, 1)
         return x * t.view(-1, 1, 1, 1) + shift
 
 
 def walk(engine, net, x, times, labels=None):
-    """What a sampler is to the engine: at each time an evaluation."""
+    """A sampler as the engine sees it: an evaluation at each time."""
     for t in times:
         x = engine.evaluate(net, x, torch.full((len(x),), t), labels)
         yield x
@@ -100,15 +100,15 @@ def pictures(seed, n=1, size=4):
 
 
 def test_steps_of_one_network_share_a_batch_and_get_what_is_theirs():
-    held, net, others = Held(), Net(), Net()
-    engine = held.engine
+    busy, net, other = BusyEngine(), Net(), Net()
+    engine = busy.engine
     for i in range(4):
-        held.hand(i, engine.step, walk(engine, net, pictures(i), [i + 2]))
-    held.hand("labelled", engine.step, walk(engine, net, pictures(4), [3], torch.tensor([7])))
-    held.hand("larger", engine.step, walk(engine, net, pictures(5, size=5), [3]))
-    held.hand("other", engine.step, walk(engine, others, pictures(6), [3]))
-    results = held.let_go()
-    assert sorted(net.seen) == [1, 1, 4] and others.seen == [1]
+        busy.submit(i, engine.step, walk(engine, net, pictures(i), [i + 2]))
+    busy.submit("labelled", engine.step, walk(engine, net, pictures(4), [3], torch.tensor([7])))
+    busy.submit("larger", engine.step, walk(engine, net, pictures(5, size=5), [3]))
+    busy.submit("other", engine.step, walk(engine, other, pictures(6), [3]))
+    results = busy.release()
+    assert sorted(net.sizes) == [1, 1, 4] and other.sizes == [1]
     assert engine.batches == (4, 7)
     for i in range(4):
         assert torch.equal(results[i], pictures(i) * (i + 2))
@@ -119,10 +119,10 @@ def test_steps_of_one_network_share_a_batch_and_get_what_is_theirs():
 
 @pytest.mark.parametrize("differentiated", [False, True])
 def test_what_takes_several_steps_at_once_is_overtaken_between_them(monkeypatch, differentiated):
-    """Nor does what shares no batch, because it is differentiated, go on to its end."""
+    """Work that is differentiated, and so shares no batch, is overtaken as well."""
     monkeypatch.setattr(module, "PATIENCE", 600.0)
-    held, film, preview, order = Held(), Net(), Net(), []
-    engine = held.engine
+    busy, film, preview, order = BusyEngine(), Net(), Net(), []
+    engine = busy.engine
     film.register_forward_hook(lambda *_: order.append("film"))
     preview.register_forward_hook(lambda *_: order.append("preview"))
 
@@ -137,43 +137,43 @@ def test_what_takes_several_steps_at_once_is_overtaken_between_them(monkeypatch,
 
     long = gradients() if differentiated else walk(engine, film, pictures(0), [2] * 4)
     short = walk(engine, preview, pictures(1), [2] * 3)
-    held.hand("film", engine.advance, long, never, account=Account(600.0))
-    held.hand("preview", engine.advance, short, never, account=Account(0.0))
-    assert held.let_go() == {"film": False, "preview": False}
+    busy.submit("film", engine.advance, long, never, account=Account(600.0))
+    busy.submit("preview", engine.advance, short, never, account=Account(0.0))
+    assert busy.release() == {"film": False, "preview": False}
     assert order == ["preview"] * 3 + ["film"] * 4
 
 
 def test_what_has_a_head_start_overtakes_what_waits_and_shares_no_batch(monkeypatch):
     monkeypatch.setattr(module, "PATIENCE", 600.0)
-    held, net, order = Held(), Net(), []
-    net.register_forward_pre_hook(lambda _, given: order.append(given[1][0].item()))
+    busy, net, order = BusyEngine(), Net(), []
+    net.register_forward_pre_hook(lambda _, inputs: order.append(inputs[1][0].item()))
     for seed in range(3):
-        held.hand(seed, held.engine.step, walk(held.engine, net, pictures(seed), [1]))
-    preview = walk(held.engine, net, pictures(3), [2, 2])
+        busy.submit(seed, busy.engine.step, walk(busy.engine, net, pictures(seed), [1]))
+    preview = walk(busy.engine, net, pictures(3), [2, 2])
     account = Account(head_start=60.0)
-    held.hand("preview", held.engine.advance, preview, lambda: False, account=account)
-    held.let_go()
-    assert order == [2, 2, 1] and net.seen == [1, 1, 3]
+    busy.submit("preview", busy.engine.advance, preview, lambda: False, account=account)
+    busy.release()
+    assert order == [2, 2, 1] and net.sizes == [1, 1, 3]
 
 
 def test_a_shared_batch_has_no_more_images_than_its_network_may_have():
-    held, net = Held(), Net()
+    busy, net = BusyEngine(), Net()
 
     def step(seed, n):
-        yield held.engine.evaluate(net, pictures(seed, n), torch.full((n,), 2), most=3)
+        yield busy.engine.evaluate(net, pictures(seed, n), torch.full((n,), 2), most=3)
 
     for seed, n in enumerate((2, 2, 1, 1)):
-        held.hand(seed, held.engine.step, step(seed, n))
-    results = held.let_go()
-    assert net.seen == [3, 3]
+        busy.submit(seed, busy.engine.step, step(seed, n))
+    results = busy.release()
+    assert net.sizes == [3, 3]
     assert all(torch.equal(results[i], 2 * pictures(i, n)) for i, n in enumerate((2, 2, 1, 1)))
 
 
 @pytest.mark.parametrize("labels", [None, torch.tensor([4, 5, 6, 7, 8])])
 @pytest.mark.parametrize("grad", [False, True])
 def test_more_images_than_a_network_may_have_are_evaluated_in_parts(labels, grad):
-    held, large, small, account = Held(), Net(), Net(), Account(-5.0)
-    engine, order, x = held.engine, [], pictures(0, 5).requires_grad_(grad)
+    busy, large, small, account = BusyEngine(), Net(), Net(), Account(-5.0)
+    engine, order, x = busy.engine, [], pictures(0, 5).requires_grad_(grad)
 
     def costly(*_):
         order.append("large")
@@ -185,11 +185,11 @@ def test_more_images_than_a_network_may_have_are_evaluated_in_parts(labels, grad
     def step():
         yield engine.evaluate(large, x, torch.full((5,), 3), labels, most=2)
 
-    held.hand("large", engine.step, step(), account=account)
-    held.hand("small", engine.step, walk(engine, small, pictures(1), [2]))
-    found = held.let_go()["large"]
-    assert large.seen == [2, 2, 1] and order == ["large", "small", "large", "large"]
-    assert torch.equal(found, Net()(x, torch.full((5,), 3), labels))
+    busy.submit("large", engine.step, step(), account=account)
+    busy.submit("small", engine.step, walk(engine, small, pictures(1), [2]))
+    result = busy.release()["large"]
+    assert large.sizes == [2, 2, 1] and order == ["large", "small", "large", "large"]
+    assert torch.equal(result, Net()(x, torch.full((5,), 3), labels))
 
 
 @pytest.mark.parametrize("changes", [{}, {"guidance": "cfg"}, {"guidance": "classifier-noisy"}])
@@ -198,27 +198,27 @@ def test_runs_of_several_visitors_are_what_each_would_be_alone(
 ):
     requests = [Request(n=1, steps=s, seed=s, dtype="float32", **changes) for s in (3, 4, 5)]
     alone = [[step.x for step in Run(model, r).steps()][-1] for r in requests]
-    held = Held()
-    monkeypatch.setattr(model, "evaluate", held.engine.evaluate)
+    busy = BusyEngine()
+    monkeypatch.setattr(model, "evaluate", busy.engine.evaluate)
 
-    def through(steps):
-        while (step := held.engine.step(steps)) is not None:
+    def run_to_end(steps):
+        while (step := busy.engine.step(steps)) is not None:
             last = step.x
         return last
 
     for i, request in enumerate(requests):
-        held.hand(i, through, Run(model, request).steps())
-    results = held.let_go()
+        busy.submit(i, run_to_end, Run(model, request).steps())
+    results = busy.release()
     pieces = sum(r.steps for r in requests)
-    assert held.engine.batches[1] >= pieces > held.engine.batches[0]
+    assert busy.engine.batches[1] >= pieces > busy.engine.batches[0]
     for i, x in enumerate(alone):
         torch.testing.assert_close(results[i], x, atol=1e-4, rtol=1e-4)
     # With the engine for itself it is the same to the last bit.
     steps = Run(model, requests[0]).steps()
     for _ in range(requests[0].steps):
-        last = held.engine.step(steps)
+        last = busy.engine.step(steps)
     assert torch.equal(last.x, alone[0])
-    assert held.engine.step(steps, end="done") == "done"
+    assert busy.engine.step(steps, end="done") == "done"
 
 
 def test_a_failure_reaches_those_it_concerns_and_the_engine_goes_on():
@@ -226,19 +226,19 @@ def test_a_failure_reaches_those_it_concerns_and_the_engine_goes_on():
         def forward(self, x, t, labels=None):
             raise InvalidInput("broken")
 
-    held, net, broken = Held(), Net(), Broken()
-    engine = held.engine
+    busy, net, broken = BusyEngine(), Net(), Broken()
+    engine = busy.engine
 
     def failing():
         engine.evaluate(net, pictures(0), torch.ones(1))
         raise ZeroDivisionError
         yield
 
-    held.hand("mine", engine.step, failing())
-    held.hand("good", engine.step, walk(engine, net, pictures(1), [2]))
+    busy.submit("mine", engine.step, failing())
+    busy.submit("good", engine.step, walk(engine, net, pictures(1), [2]))
     for i in range(2):
-        held.hand(i, engine.step, walk(engine, broken, pictures(i), [2]))
-    results = held.let_go()
+        busy.submit(i, engine.step, walk(engine, broken, pictures(i), [2]))
+    results = busy.release()
     assert isinstance(results["mine"], ZeroDivisionError)
     assert torch.equal(results["good"], pictures(1) * 2)
     assert all(str(results[i]) == "broken" for i in range(2))
@@ -246,8 +246,8 @@ def test_a_failure_reaches_those_it_concerns_and_the_engine_goes_on():
 
 
 def test_autograd_is_on_or_off_for_each_by_itself():
-    held, net = Held(), Net()
-    engine = held.engine
+    busy, net = BusyEngine(), Net()
+    engine = busy.engine
 
     @torch.no_grad()
     def quiet():
@@ -261,25 +261,25 @@ def test_autograd_is_on_or_off_for_each_by_itself():
             yield torch.is_grad_enabled()
 
     steps = {"quiet": quiet(), "loud": loud()}
-    for name, it in steps.items():
-        held.hand(name, engine.step, it)
-    assert held.let_go() == {"quiet": False, "loud": True}
-    assert [engine.step(it) for it in steps.values()] == [False, True]
+    for name, job in steps.items():
+        busy.submit(name, engine.step, job)
+    assert busy.release() == {"quiet": False, "loud": True}
+    assert [engine.step(job) for job in steps.values()] == [False, True]
     assert engine.do(torch.is_grad_enabled)
 
 
 def test_no_other_thread_of_the_process_has_a_team():
-    """Where one has, it and the engine's own sleep after each operation for each other's sake."""
-    engine, told = Engine(2), []
+    """Otherwise both teams sleep after each operation for each other's sake."""
+    engine, counts = Engine(2), []
 
-    def ask():
-        told.extend([torch.get_num_threads(), engine.do(torch.get_num_threads)])
+    def work():
+        counts.extend([torch.get_num_threads(), engine.do(torch.get_num_threads)])
 
     for _ in range(2):
-        visitor = threading.Thread(target=ask)
-        visitor.start()
-        visitor.join()
-    assert told == [1, 2] * 2
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert counts == [1, 2] * 2
 
 
 def test_work_within_work_is_done_at_once_and_there_is_one_engine_for_all():

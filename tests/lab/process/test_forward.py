@@ -51,38 +51,38 @@ def last(steps):
 
 @both_kinds
 def test_step_by_step_is_the_closed_form_of_the_noises_combined(kind):
-    """What is added at s has shrunk by sqrt(abar_t / abar_s) at t; no sampler asks for it."""
+    """Noise added at s has shrunk by sqrt(abar_t / abar_s) at t; no sampler asks for it."""
     schedule, noise = NoiseSchedule.make(kind, 60), Noise(0, range(2), (1, 8, 8))
-    x0, asked, drawn = images().double(), [], []
+    x0, addresses, noises = images().double(), [], []
 
-    def listening(address):
-        asked.append(address)
-        drawn.append(noise(address).double())
-        return drawn[-1]
+    def record(address):
+        addresses.append(address)
+        noises.append(noise(address).double())
+        return noises[-1]
 
-    for t, x in enumerate(stepwise(schedule, x0, listening)):
+    for t, x in enumerate(stepwise(schedule, x0, record)):
         abar = schedule.alphas_cumprod[: t + 1]
         weights = np.sqrt(schedule.betas[: t + 1] * abar[-1] / abar / (1 - abar[-1]))
-        combined = sum(w * z for w, z in zip(weights, drawn, strict=True))
+        combined = sum(w * z for w, z in zip(weights, noises, strict=True))
         torch.testing.assert_close(x, q_sample(schedule, x0, t, combined), rtol=0, atol=1e-12)
-    assert asked == list(range(61, 121))
+    assert addresses == list(range(61, 121))
 
 
 def test_the_film_goes_from_noise_to_the_picture_both_ways_and_is_made_in_parts(model, monkeypatch):
     monkeypatch.setattr("lab.process.forward.VALUES_AT_A_TIME", 64 * 7)
-    *parts, found = noising(model, PICTURE, 3, 21)
+    *parts, result = noising(model, PICTURE, 3, 21)
     assert parts == [None] * 7  # 51 states
-    assert found.film.t == list(range(50, -1, -1)) and found.film.finished
-    for pane in (found.film.x, found.film.x0):
+    assert result.film.t == list(range(50, -1, -1)) and result.film.finished
+    for pane in (result.film.x, result.film.x0):
         assert pane.shape == (51, 1, 8, 8, 1)
         np.testing.assert_array_equal(pane[-1, 0], PICTURE)
     x0, noise = from_picture(PICTURE, model.shape), model.noise(3, [0])
     x = q_sample(model.schedule, x0, 10, noise(50))
-    np.testing.assert_array_equal(found.film.x[39, 0], to_picture(x))
-    *_, walked = zip(range(11), stepwise(model.schedule, x0, noise), strict=False)
-    np.testing.assert_array_equal(found.film.x0[39, 0], to_picture(walked[1]))
-    assert found.density.shape == (51, 21) and found.normal.shape == (21,)
-    assert found.mean[11] == pytest.approx(float(x.mean()), abs=1e-6)
+    np.testing.assert_array_equal(result.film.x[39, 0], to_picture(x))
+    *_, pair = zip(range(11), stepwise(model.schedule, x0, noise), strict=False)
+    np.testing.assert_array_equal(result.film.x0[39, 0], to_picture(pair[1]))
+    assert result.density.shape == (51, 21) and result.normal.shape == (21,)
+    assert result.mean[11] == pytest.approx(float(x.mean()), abs=1e-6)
     monkeypatch.setattr("lab.process.forward.MAX_VALUES", 50 * 64 - 1)
     with pytest.raises(InvalidInput, match="50 states of 64 values are 3,200, more than the 3,199"):
         forward_film(model, PICTURE)
@@ -106,10 +106,10 @@ def test_the_histogram_of_noise_is_the_standard_normal():
 def test_a_picture_returns_from_every_time_in_turn(checkpoint, sampler):
     model = load(checkpoint)
     request = return_request(model, label=3, seed=2, steps=4, sampler=sampler)
-    found = list(returns(model, PICTURE, [2, 50, 30], request))
-    assert len(found) == return_work([2, 50, 30], 4) == 2 + 4 + 4
-    arrived = [f for f in found if f.arrived]
-    assert [f.time for f in arrived] == [2, 50, 30]
+    moments = list(returns(model, PICTURE, [2, 50, 30], request))
+    assert len(moments) == return_work([2, 50, 30], 4) == 2 + 4 + 4
+    arrived = [m for m in moments if m.arrived]
+    assert [m.time for m in arrived] == [2, 50, 30]
     x0 = from_picture(PICTURE, model.shape)
     for moment in arrived:
         noised = q_sample(model.schedule, x0, moment.time - 1, model.noise(2, [0])(50))
@@ -140,9 +140,9 @@ def test_the_noise_of_gaussian_pixels_is_their_standard_score(kind):
     """The exact flow of Gaussian data is affine; x_t stays as many spreads from its mean."""
     schedule, x0 = NoiseSchedule.make(kind), images().double()
     walk = round_trip(GaussianDenoiser(schedule, MU, S), schedule, x0, 901, 900)
-    found = next(step for step in walk if step.index == 901)
+    top = next(step for step in walk if step.index == 901)
     abar = schedule.abar(900)
-    score = (found.x - math.sqrt(abar) * MU) / math.sqrt(abar * S**2 + 1 - abar)
+    score = (top.x - math.sqrt(abar) * MU) / math.sqrt(abar * S**2 + 1 - abar)
     torch.testing.assert_close(score, (x0 - MU) / S, rtol=0, atol=0.02)
 
 
@@ -152,24 +152,24 @@ def test_a_round_trip_goes_both_ways_over_the_same_timesteps_and_refuses_what_ca
     assert [(s.t, s.t_next) for s in walk[:4]] == [(0, 0), (30, 30), (60, 60), (90, 90)]
     assert [(s.t, s.t_next) for s in walk[4:]] == [(90, 60), (60, 30), (30, 0), (0, -1)]
     assert [s.index for s in walk] == list(range(1, 9))
-    for steps, top, told in ((92, 90, "steps"), (5, 100, "^top must be")):
-        with pytest.raises(InvalidInput, match=told):
+    for steps, top, message in ((92, 90, "steps"), (5, 100, "^top must be")):
+        with pytest.raises(InvalidInput, match=message):
             next(round_trip(toy_denoiser, schedule, images(), steps, top))
 
 
 def test_an_inversion_is_the_round_trip_with_its_account(model):
-    *steps, found = inverting(model, PICTURE, 3, 6, 40)
+    *steps, result = inverting(model, PICTURE, 3, 6, 40)
     x0 = from_picture(PICTURE, model.shape)
     walk = list(round_trip(model.denoiser([3], "float32"), model.schedule, x0, 6, 39))
-    for shown, step in zip(steps, walk, strict=True):
-        np.testing.assert_array_equal(shown, to_picture(step.x))
+    for picture, step in zip(steps, walk, strict=True):
+        np.testing.assert_array_equal(picture, to_picture(step.x))
     error = float((walk[-1].x - x0).square().mean())
-    assert (found.steps, found.time) == (6, 40)
-    assert found.rmse == pytest.approx(math.sqrt(error))
-    assert found.psnr == pytest.approx(10 * math.log10(4 / error), rel=1e-5)
-    np.testing.assert_array_equal(found.pictures[:3], [PICTURE, steps[5], steps[-1]])
-    apart = np.abs(steps[-1].astype(int) - PICTURE)
-    np.testing.assert_array_equal(found.pictures[3], (4 * apart).clip(0, 255))
+    assert (result.steps, result.time) == (6, 40)
+    assert result.rmse == pytest.approx(math.sqrt(error))
+    assert result.psnr == pytest.approx(10 * math.log10(4 / error), rel=1e-5)
+    np.testing.assert_array_equal(result.pictures[:3], [PICTURE, steps[5], steps[-1]])
+    difference = np.abs(steps[-1].astype(int) - PICTURE)
+    np.testing.assert_array_equal(result.pictures[3], (4 * difference).clip(0, 255))
 
 
 # --- the command ---
@@ -181,10 +181,10 @@ def run(checkpoint, tmp_path):
     file = tmp_path / "picture.png"
     Image.fromarray(PICTURE[..., 0]).save(file)
 
-    def call(name, *given, source=("--picture", file)):
+    def call(name, *options, source=("--picture", file)):
         out = [] if name is None else ["--out", tmp_path / name]
-        words = ["forward", "--model", checkpoint, *source, *out, "--scale", 1, *given]
-        return main([*map(str, words)]), tmp_path / (name or "none")
+        arguments = ["forward", "--model", checkpoint, *source, *out, "--scale", 1, *options]
+        return main([*map(str, arguments)]), tmp_path / (name or "none")
 
     return call
 
@@ -205,13 +205,13 @@ def note(path):
 def test_a_strip_shows_both_equations_at_the_times_asked_for(run, model):
     status, out = run("a.png", "--t", 0, 7, 50, "--seed", 4)
     assert status == 0
-    found, film = tiles(out, 2, 3), forward_film(model, PICTURE, 4).film
+    pictures, film = tiles(out, 2, 3), forward_film(model, PICTURE, 4).film
     for column, time in enumerate((0, 7, 50)):
-        np.testing.assert_array_equal(found[0, column], film.x[50 - time, 0, ..., 0])
-        np.testing.assert_array_equal(found[1, column], film.x0[50 - time, 0, ..., 0])
-    about = note(out)
-    assert (about["model"], about["seed"]) == ("tiny", 4)
-    np.testing.assert_array_equal(unpack(about["packed"], (1, 8, 8)), PICTURE)
+        np.testing.assert_array_equal(pictures[0, column], film.x[50 - time, 0, ..., 0])
+        np.testing.assert_array_equal(pictures[1, column], film.x0[50 - time, 0, ..., 0])
+    fields = note(out)
+    assert (fields["model"], fields["seed"]) == ("tiny", 4)
+    np.testing.assert_array_equal(unpack(fields["packed"], (1, 8, 8)), PICTURE)
     _, other = run("b.png", "--t", 0, 7, 50, "--seed", 4, source=("--packed", pack(PICTURE)))
     assert out.read_bytes() == other.read_bytes()
     with Image.open(run("a.gif")[1]) as gif:
@@ -222,31 +222,31 @@ def test_back_is_what_returns_from_each_time(run, model):
     status, out = run("a.png", "--back", "--label", 3, "--steps", 5, "--seed", 2, "--t", 4, 30)
     assert status == 0
     request = Request(n=1, label=3, steps=5, seed=2, sampler="ddim", eta=1.0)
-    arrived = [it for it in returns(model, PICTURE, [4, 30], request) if it.arrived]
-    wanted = [[it.noised[..., 0] for it in arrived], [it.state[..., 0] for it in arrived]]
-    np.testing.assert_array_equal(tiles(out, 2, 2), wanted)
+    arrived = [m for m in returns(model, PICTURE, [4, 30], request) if m.arrived]
+    expected = [[m.noised[..., 0] for m in arrived], [m.state[..., 0] for m in arrived]]
+    np.testing.assert_array_equal(tiles(out, 2, 2), expected)
 
 
 def test_invert_tells_the_error_and_writes_no_file_unless_asked(run, model, tmp_path, capsys):
     status, out = run("a.png", "--invert", "--steps", 10, "--top", 40, "--label", 3)
-    *_, found = inverting(model, PICTURE, 3, 10, 40)
-    told = capsys.readouterr().out
-    assert status == 0 and f"RMSE {found.rmse:.4f}" in told
-    np.testing.assert_array_equal(tiles(out, 1, 4)[0], found.pictures[..., 0])
+    *_, result = inverting(model, PICTURE, 3, 10, 40)
+    printed = capsys.readouterr().out
+    assert status == 0 and f"RMSE {result.rmse:.4f}" in printed
+    np.testing.assert_array_equal(tiles(out, 1, 4)[0], result.pictures[..., 0])
     before = sorted(tmp_path.iterdir())
     assert run(None, "--invert", "--steps", 4)[0] == 0
     assert sorted(tmp_path.iterdir()) == before
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ("--t 51", "t must be between 0 and 50"),
         ("--invert --t 3", "--t has no meaning for --invert"),
         ("--picture none.png", "there is no file"),
     ],
 )
-def test_what_cannot_be_is_refused_in_words(run, capsys, options, told):
+def test_what_cannot_be_is_refused_in_words(run, capsys, options, message):
     status, out = run("a.png", *options.split())
     assert status == 2 and not out.exists()
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err

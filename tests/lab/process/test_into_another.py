@@ -18,24 +18,24 @@ def model(checkpoint):
 
 def test_both_pictures_come_back_at_the_ends_of_the_way(model):
     *up, _ = steps = list(turning(model, (FIRST, LAST), (3, "none"), n=5, steps=45))
-    assert len(steps) == 90 and all(len(it) == 2 for it in up[:45]) and len(steps[-1]) == 5
+    assert len(steps) == 90 and all(len(step) == 2 for step in up[:45]) and len(steps[-1]) == 5
     way = steps[-1].astype(float)
-    apart = np.abs(way - np.stack([FIRST, *[LAST] * 4]))
+    difference = np.abs(way - np.stack([FIRST, *[LAST] * 4]))
     # In between there is neither, and nothing comes twice.
-    assert max(apart[0].mean(), apart[-1].mean()) < apart[2].mean() / 4
+    assert max(difference[0].mean(), difference[-1].mean()) < difference[2].mean() / 4
     assert len(np.unique(way.reshape(5, -1), axis=0)) == 5
 
 
 def test_on_the_way_the_model_is_told_both_classes(model, monkeypatch):
-    told, denoiser = [], model.denoiser
+    calls, denoiser = [], model.denoiser
 
-    def listening(labels, dtype):
-        told.append(labels)
+    def record(labels, dtype):
+        calls.append(labels)
         return denoiser(labels, dtype)
 
-    monkeypatch.setattr(model, "denoiser", listening)
+    monkeypatch.setattr(model, "denoiser", record)
     list(turning(model, (FIRST, LAST), (3, "none"), n=3, steps=2))
-    assert told == [[3, None], [3, {3: 0.5, None: 0.5}, None]]
+    assert calls == [[3, None], [3, {3: 0.5, None: 0.5}, None]]
 
 
 def test_what_is_no_way_is_refused(model):

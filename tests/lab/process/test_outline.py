@@ -15,18 +15,18 @@ def networks():
     for name, options in NETWORKS.items():
         yield pytest.param(lambda options=options: UNet(**options).eval(), id=name)
     for name in available():
-        # Not as it is loaded: ready for use, it evaluates its time embedding no more.
+        # Not loaded: a loaded network no longer evaluates its time embedding.
         yield pytest.param(lambda name=name: load(name).config.build()[0].eval(), id=name)
 
 
-def watched(network):
-    """What every module returned, by its name, and what it was given, in order of evaluation."""
+def watch(network):
+    """The output and the input of every module, by its name, in order of evaluation."""
     names = {module: name for name, module in network.named_modules()}
-    returned, given = {}, {}
+    outputs, arguments = {}, {}
 
     def note(module, inputs, output):
-        returned[names[module]] = output.detach().clone()
-        given[names[module]] = inputs[0].detach().clone()
+        outputs[names[module]] = output.detach().clone()
+        arguments[names[module]] = inputs[0].detach().clone()
 
     hooks = [module.register_forward_hook(note) for module in names if module is not network]
     x = torch.randn(1, network.in_channels, network.image_size, network.image_size)
@@ -35,34 +35,34 @@ def watched(network):
         network(x, torch.tensor([3]), labels)
     for hook in hooks:
         hook.remove()
-    return returned, given
+    return outputs, arguments
 
 
 @pytest.mark.parametrize("make", list(networks()))
 def test_blocks_and_skips_are_what_the_network_does(make):
     network = make()
-    returned, given = watched(network)
+    outputs, arguments = watch(network)
     blocks = outline(network)
     assert [b.modules[-1] for b in blocks] == [
-        name for name in returned if name in {b.modules[-1] for b in blocks}
+        name for name in outputs if name in {b.modules[-1] for b in blocks}
     ]
     for block in blocks:
-        shape = tuple(returned[block.modules[-1]].shape[1:])
+        shape = tuple(outputs[block.modules[-1]].shape[1:])
         square = (block.channels, block.side, block.side)
         assert shape == ((block.channels,) if block.part == "embedding" else square), block.name
-        held = [network.get_submodule(name) for name in block.modules]
-        assert block.parameters == sum(p.numel() for m in held for p in m.parameters())
+        modules = [network.get_submodule(name) for name in block.modules]
+        assert block.parameters == sum(p.numel() for m in modules for p in m.parameters())
         assert block.kind in KINDS and block.part in PARTS
     assert sum(b.parameters for b in blocks) == sum(p.numel() for p in network.parameters())
-    by_name, taken = {b.name: b for b in blocks}, []
+    by_name, skips = {b.name: b for b in blocks}, []
     assert len(by_name) == len(blocks)
     for before, block in zip(blocks, blocks[1:], strict=False):
         if block.part != "up" or block.kind != "resnet":
             assert block.skip is None
             continue
         source = by_name[block.skip]
-        taken.append(source.name)
-        # Its input is what came from before, and behind that what was handed across.
-        parts = [returned[b.modules[-1]] for b in (before, source)]
-        assert torch.equal(given[block.modules[0]], torch.cat(parts, dim=1)), block.name
-    assert taken and len(set(taken)) == len(taken)
+        skips.append(source.name)
+        # Its input is the output of the block before, and behind that what the skip hands across.
+        parts = [outputs[b.modules[-1]] for b in (before, source)]
+        assert torch.equal(arguments[block.modules[0]], torch.cat(parts, dim=1)), block.name
+    assert skips and len(set(skips)) == len(skips)

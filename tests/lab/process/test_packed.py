@@ -42,7 +42,7 @@ GOOD = zlib.compress(bytes(range(64)))
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("not base64!", "damaged"),
         (None, "damaged"),
@@ -52,12 +52,12 @@ GOOD = zlib.compress(bytes(range(64)))
         (text_of(zlib.compress(bytes(10**6), 9)), "not one of 8 x 8"),
     ],
 )
-def test_what_was_not_packed_is_refused(text, told):
-    with pytest.raises(InvalidInput, match=told):
+def test_what_was_not_packed_is_refused(text, message):
+    with pytest.raises(InvalidInput, match=message):
         unpack(text, (1, 8, 8))
 
 
-def saved(tmp_path, image, name="a.png"):
+def save_picture(tmp_path, image, name="a.png"):
     image.save(tmp_path / name)
     return tmp_path / name
 
@@ -66,45 +66,45 @@ def test_a_picture_is_made_to_fit(tmp_path):
     """It stays as it is, or is the middle square; what is transparent is black."""
     for channels in (1, 3):
         pixels = RNG.integers(0, 256, (8, 8, channels), np.uint8)
-        path = saved(tmp_path, Image.fromarray(pixels.squeeze()))
+        path = save_picture(tmp_path, Image.fromarray(pixels.squeeze()))
         np.testing.assert_array_equal(open_picture(path, (channels, 8, 8)), pixels)
     pixels = np.zeros((40, 120), np.uint8)
     pixels[:, 40:60], pixels[:, :40] = 255, 90  # left half of the middle; what is cut off
-    found = open_picture(saved(tmp_path, Image.fromarray(pixels)), (1, 8, 8))
-    assert found.shape == (8, 8, 1)
-    assert found[:, :3].min() > 230 and found[:, 5:].max() < 25
+    picture = open_picture(save_picture(tmp_path, Image.fromarray(pixels)), (1, 8, 8))
+    assert picture.shape == (8, 8, 1)
+    assert picture[:, :3].min() > 230 and picture[:, 5:].max() < 25
     pixels = np.full((8, 8, 4), 255, np.uint8)
     pixels[:, :4, 3] = 0
     pixels[0, 7] = (255, 0, 0, 255)
-    found = open_picture(saved(tmp_path, Image.fromarray(pixels)), (1, 8, 8))
-    assert found[:, :4].max() == 0 and found[1:, 4:].min() == 255 and found[0, 7] == 76
+    picture = open_picture(save_picture(tmp_path, Image.fromarray(pixels)), (1, 8, 8))
+    assert picture[:, :4].max() == 0 and picture[1:, 4:].min() == 255 and picture[0, 7] == 76
     # A photograph is turned as its camera was held.
     pixels, exif = np.zeros((8, 8), np.uint8), Image.Exif()
     pixels[:, :4], exif[0x0112] = 200, 6  # what is on the left here belongs at the top
     Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
-    found = open_picture(tmp_path / "a.png", (1, 8, 8))
-    assert found[:4].min() == 200 and found[4:].max() == 0
+    picture = open_picture(tmp_path / "a.png", (1, 8, 8))
+    assert picture[:4].min() == 200 and picture[4:].max() == 0
 
 
 def test_what_would_fill_the_memory_is_refused_before_it_is_decoded(tmp_path):
-    path = saved(tmp_path, Image.new("1", (9000, 8000)))
+    path = save_picture(tmp_path, Image.new("1", (9000, 8000)))
     with pytest.raises(InvalidInput, match="9,000 x 8,000 pixels"):
         open_picture(path, (1, 8, 8))
 
 
 @pytest.mark.parametrize("note", [b"Exif\0\0II*\0", b"Exif\0\0 no note at all"])
-@pytest.mark.parametrize("ending", ["png", "webp"])
-def test_a_damaged_note_of_a_camera_leaves_the_picture_as_it_is(tmp_path, note, ending):
-    path = tmp_path / f"a.{ending}"
+@pytest.mark.parametrize("kind", ["png", "webp"])
+def test_a_damaged_note_of_a_camera_leaves_the_picture_as_it_is(tmp_path, note, kind):
+    path = tmp_path / f"a.{kind}"
     Image.fromarray(np.full((8, 8), 200, np.uint8)).save(path, exif=note)
     assert np.abs(open_picture(path, (1, 8, 8)).astype(int) - 200).max() <= 3
 
 
 def test_a_file_that_is_no_picture_is_refused(tmp_path):
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
-    for path, told in (
+    for path, message in (
         (tmp_path / "a.png", "not a picture that can be read"),
         (tmp_path / "none.png", "there is no file"),
     ):
-        with pytest.raises(InvalidInput, match=told):
+        with pytest.raises(InvalidInput, match=message):
             open_picture(path, (1, 8, 8))

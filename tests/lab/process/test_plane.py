@@ -28,13 +28,13 @@ def flow_of(training, walk):
 def test_the_exact_prediction_is_the_mean_over_what_each_point_may_have_been(t):
     task = Task("spiral")
     schedule, x = task.noise_schedule, torch.randn(7, 2)
-    found = exact(schedule, task.points)(x, t)
+    predicted = exact(schedule, task.points)(x, t)
     alpha, sigma = schedule.alpha(t), schedule.sigma(t)
-    for place, eps in zip(x.double(), found.double(), strict=True):
-        noises = (place - alpha * task.points.double()) / sigma  # that would have led here
+    for point, eps in zip(x.double(), predicted.double(), strict=True):
+        noises = (point - alpha * task.points.double()) / sigma  # that would have led here
         densities = -noises.square().sum(1) / 2
-        likely = (densities - densities.max()).exp()
-        expected = (likely[:, None] * noises).sum(0) / likely.sum()
+        weights = (densities - densities.max()).exp()
+        expected = (weights[:, None] * noises).sum(0) / weights.sum()
         torch.testing.assert_close(eps, expected, rtol=1e-3, atol=1e-3)
 
 
@@ -85,9 +85,9 @@ def test_guidance_leads_to_its_class(trained):
 
 
 def test_a_drawing_survives_its_text_and_is_bounded():
-    again = unpacked(packed(DRAWN))
-    np.testing.assert_allclose(again, DRAWN, atol=0.005)
-    assert Task("drawn", drawn=again).labels.tolist() == [label for *_, label in DRAWN]
+    restored = unpacked(packed(DRAWN))
+    np.testing.assert_allclose(restored, DRAWN, atol=0.005)
+    assert Task("drawn", drawn=restored).labels.tolist() == [label for *_, label in DRAWN]
     for text in (None, "????", "A" * 1300):
         with pytest.raises(InvalidInput, match="what was drawn"):
             unpacked(text)

@@ -77,19 +77,19 @@ def test_pictures_show_every_lane_at_every_step(model):
     race = run_to_end(schedules(model, model, ask(n=1)))
     pictures = list(race.pictures(("x", "change"), scale=2))
     assert len(pictures) == 13
-    shown = np.lib.stride_tricks.sliding_window_view(pictures[5][..., 0], (16, 16))
-    wanted = race.lanes[1].x[5, 0, ..., 0].repeat(2, 0).repeat(2, 1)
-    assert (shown == wanted).all((2, 3)).sum() == 2  # both lanes are of one model
-    some = race.pictures(stride=5)  # a sequence: a coloured GIF need not gather it
-    assert len(some) == 4 == len(list(some))  # 0, 5, 10 and the last
-    np.testing.assert_array_equal(some[-1], race.pictures()[12])
+    windows = np.lib.stride_tricks.sliding_window_view(pictures[5][..., 0], (16, 16))
+    expected = race.lanes[1].x[5, 0, ..., 0].repeat(2, 0).repeat(2, 1)
+    assert (windows == expected).all((2, 3)).sum() == 2  # both lanes are of one model
+    strided = race.pictures(stride=5)  # a sequence: a coloured GIF need not gather it
+    assert len(strided) == 4 == len(list(strided))  # 0, 5, 10 and the last
+    np.testing.assert_array_equal(strided[-1], race.pictures()[12])
 
 
 def test_an_error_leaves_the_first_lane_as_it_is_and_changes_the_second(model):
-    *_, sound = Run(model, ask()).steps()
+    *_, last = Run(model, ask()).steps()
     for error in ("no-clip", "missing-root"):
         race = run_to_end(broken(model, ask(), error))
-        np.testing.assert_array_equal(race.lanes[0].x[-1], to_pictures(sound.x))
+        np.testing.assert_array_equal(race.lanes[0].x[-1], to_pictures(last.x))
         assert (race.lanes[1].numbers["norm"] != race.lanes[0].numbers["norm"]).any(), error
     assert race.lanes[1].name == "missing-root" and "no-clip" in ERRORS
 
@@ -97,11 +97,11 @@ def test_an_error_leaves_the_first_lane_as_it_is_and_changes_the_second(model):
 def test_a_lane_that_runs_out_of_range_ends_alone(model, monkeypatch):
     race = schedules(model, model, ask())
 
-    def breaks(*_):
+    def fail(*_):
         yield from ()
         raise InvalidInput("the numbers ran out of range at t = 3")
 
-    race.lanes[1]._steps = breaks()
+    race.lanes[1]._steps = fail()
     run_to_end(race)
     assert race.lanes[0].finished and race.lanes[1].frames == 1
     assert "out of range" in race.lanes[1].failed and race.finished
@@ -123,12 +123,12 @@ def test_the_command_writes_a_race_and_says_what_each_lane_took(
     unconditional_checkpoint, tmp_path, capsys
 ):
     out = tmp_path / "broken.gif"
-    words = ["race", "break", "--error", "missing-root", "--model", unconditional_checkpoint]
-    words += ["--n", 1, "--steps", 8, "--dtype", "float32", "--scale", 1, "--out", out]
-    assert main([str(word) for word in words]) == 0
-    told = capsys.readouterr().out
-    assert "as it should be: 8 calls" in told and "missing-root: 8 calls" in told
+    arguments = ["race", "break", "--error", "missing-root", "--model", unconditional_checkpoint]
+    arguments += ["--n", 1, "--steps", 8, "--dtype", "float32", "--scale", 1, "--out", out]
+    assert main([str(word) for word in arguments]) == 0
+    printed = capsys.readouterr().out
+    assert "as it should be: 8 calls" in printed and "missing-root: 8 calls" in printed
     with Image.open(out) as film:
         assert film.n_frames == 9
-        about = json.loads(film.info["comment"])
-    assert about["race"] == "break" and about["error"] == "missing-root" and about["steps"] == 8
+        note = json.loads(film.info["comment"])
+    assert note["race"] == "break" and note["error"] == "missing-root" and note["steps"] == 8

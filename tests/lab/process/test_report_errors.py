@@ -43,11 +43,11 @@ def test_faults_of_the_schedule_are_those_of_the_report():
 @pytest.mark.parametrize("steps", [50, 7])
 def test_a_missing_root_adds_beta_times_the_noise(model, steps):
     """By hand: the mean of DDPM's step and beta times the noise, from the model's own answers."""
-    run, found = states(model, fault="missing-root", steps=steps)
+    run, xs = states(model, fault="missing-root", steps=steps)
     schedule, noise = model.schedule, model.noise(0, [0, 1])
     denoiser = model.denoiser([None, None], "float32")
     for i, t in enumerate(run.timesteps[:-1]):
-        x, below = found[i], run.timesteps[i + 1]
+        x, below = xs[i], run.timesteps[i + 1]
         abar, abar_next = schedule.abar(t), schedule.abar(below)
         with torch.no_grad():
             eps = denoiser(x, t).eps
@@ -55,20 +55,20 @@ def test_a_missing_root_adds_beta_times_the_noise(model, steps):
         beta = 1 - abar / abar_next
         mean = math.sqrt(abar_next) * beta / (1 - abar) * x0
         mean = mean + math.sqrt(1 - beta) * (1 - abar_next) / (1 - abar) * x
-        torch.testing.assert_close(found[i + 1], mean + beta * noise(t), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(xs[i + 1], mean + beta * noise(t), rtol=1e-4, atol=1e-5)
 
 
 def test_off_by_one_acts_in_a_run_at_its_first_step(model):
-    """DDIM from x_T: the table of the whole run is the shifted one, the last row but one first."""
-    run, found = states(model, fault="off-by-one", sampler="ddim", steps=2, clip=False)
+    """DDIM from x_T: the whole run goes by the shifted table, from its last row but one."""
+    run, xs = states(model, fault="off-by-one", sampler="ddim", steps=2, clip=False)
     assert run.timesteps == [49, 0]
-    above = math.prod(1 - beta for beta in model.schedule.betas[:49])
+    abar = math.prod(1 - beta for beta in model.schedule.betas[:49])
     with torch.no_grad():
-        eps = model.denoiser([None, None], "float32")(found[0], 49).eps
-    x0 = (found[0] - math.sqrt(1 - above) * eps) / math.sqrt(above)
+        eps = model.denoiser([None, None], "float32")(xs[0], 49).eps
+    x0 = (xs[0] - math.sqrt(1 - abar) * eps) / math.sqrt(abar)
     # Below t = 0 there is nothing left to leave out: no noise but the little that stands for none.
     expected = math.sqrt(1 - 1e-8) * x0 + 1e-4 * eps
-    torch.testing.assert_close(found[1], expected, rtol=1e-4, atol=1e-5, check_dtype=False)
+    torch.testing.assert_close(xs[1], expected, rtol=1e-4, atol=1e-5, check_dtype=False)
 
 
 @pytest.mark.usefixtures("classifiers")
@@ -78,16 +78,16 @@ def test_batch_scale_divides_lambda_by_the_images_of_the_batch(model):
     _, fair = states(model, guidance_scale=4, **guided)
     torch.testing.assert_close(wrong[-1], fair[-1], rtol=0, atol=0)
     assert FAULTS["none"].scale(200.0, 12) == 200.0
-    # By those that were asked for, however they are batched.
-    asked = Request(**ALL | guided | {"fault": "batch-scale", "guidance_scale": 8, "n": 4})
+    # By the images that were asked for, however they are batched.
+    request = Request(**ALL | guided | {"fault": "batch-scale", "guidance_scale": 8, "n": 4})
     for images in (None, [0, 1], [3], []):
-        assert all(scale == 2 for scale in Run(model, asked, images).scales)
+        assert all(scale == 2 for scale in Run(model, request, images).scales)
     with pytest.raises(InvalidInput, match="more than one"):
-        Run(model, replace(asked, n=1))
+        Run(model, replace(request, n=1))
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "message"),
     [
         ({"fault": "missing-root", "sampler": "ddim"}, "ddpm with variance beta"),
         ({"fault": "batch-scale"}, "classifier guidance"),
@@ -95,6 +95,6 @@ def test_batch_scale_divides_lambda_by_the_images_of_the_batch(model):
         ({"fault": "gremlin"}, "missing-root"),
     ],
 )
-def test_a_fault_that_could_not_act_is_refused(model, changes, words):
-    with pytest.raises(InvalidInput, match=words):
+def test_a_fault_that_could_not_act_is_refused(model, changes, message):
+    with pytest.raises(InvalidInput, match=message):
         Run(model, Request(**ALL | changes))

@@ -1,4 +1,4 @@
-"""What a film says of its own steps, checked on films made by hand."""
+"""The numbers of a film's steps, checked on films made by hand."""
 
 import numpy as np
 import pytest
@@ -54,5 +54,5 @@ def test_of_a_film_that_goes_on_nothing_is_said_about_its_end():
 
 def test_chosen_frames_have_the_numbers_that_they_have_among_all():
     whole = film([(100, 100)], [(150, 50)], [(200, 0)])
-    every, some = step_numbers(whole, SCHEDULE), step_numbers(whole, SCHEDULE, chosen=[0, 2, 3])
-    assert some["left"][1:] == [every["left"][2], every["left"][3]]
+    numbers, chosen = step_numbers(whole, SCHEDULE), step_numbers(whole, SCHEDULE, chosen=[0, 2, 3])
+    assert chosen["left"][1:] == [numbers["left"][2], numbers["left"][3]]

@@ -1,4 +1,4 @@
-"""Traces and branches: what a run told is kept, and any of its states can be gone on from."""
+"""Traces and branches: a run's reports are kept, and it can go on from any of its states."""
 
 from dataclasses import replace
 
@@ -38,70 +38,70 @@ def ask(**changes) -> Request:
 
 def traced(run, keep=24, previous=None):
     """A finished trace, and the steps it recorded."""
-    it = Trace(run, keep)
+    tr = Trace(run, keep)
     before = previous and previous.x
-    return it, list(it.record(reported(run, previous=previous), before))
+    return tr, list(tr.record(reported(run, previous=previous), before))
 
 
-def assert_same_step(ours, wanted):
-    assert (ours.index, ours.t, ours.t_next) == (wanted.index, wanted.t, wanted.t_next)
+def assert_same_step(ours, expected):
+    assert (ours.index, ours.t, ours.t_next) == (expected.index, expected.t, expected.t_next)
     for name in ("x", "x0", "eps"):
-        assert torch.equal(getattr(ours, name), getattr(wanted, name))
+        assert torch.equal(getattr(ours, name), getattr(expected, name))
 
 
 def test_reported_steps_are_those_of_the_run_and_tell_what_the_judge_sees(model):
     run = Run(model, ask(guidance="cfg"))
     judge = classifier_for(model, "judge")
-    for step, plain in zip(reported(run), run.steps(), strict=True):
-        assert_same_step(step, plain)
-        seen = judge.log_probs(step.x0.clamp(-1, 1), 1.0).exp()
-        assert torch.equal(step.extras["p"], seen)
+    for step, expected in zip(reported(run), run.steps(), strict=True):
+        assert_same_step(step, expected)
+        p = judge.log_probs(step.x0.clamp(-1, 1), 1.0).exp()
+        assert torch.equal(step.extras["p"], p)
 
 
 def test_a_trace_is_what_the_steps_told(model):
     requests = [ask(), ask(guidance="cfg"), ask(n=1, guidance="classifier")]
     run = Run(model, requests)
-    it, steps = traced(run)
-    assert it.indices == [*range(1, 7)]
-    assert it.t == run.timesteps
-    assert it.abar == [model.schedule.abar(t) for t in run.timesteps]
-    assert (it.p.shape, it.push.shape, it.cond.shape) == ((6, 5, 10), (6, 5, 8, 8), (6, 5, 8, 8, 1))
+    tr, steps = traced(run)
+    assert tr.indices == [*range(1, 7)]
+    assert tr.t == run.timesteps
+    assert tr.abar == [model.schedule.abar(t) for t in run.timesteps]
+    assert (tr.p.shape, tr.push.shape, tr.cond.shape) == ((6, 5, 10), (6, 5, 8, 8), (6, 5, 8, 8, 1))
     x = run.start
     for i, step in enumerate(steps):
-        told = step.extras
-        np.testing.assert_array_equal(it.p[i], told["p"])
+        extras = step.extras
+        np.testing.assert_array_equal(tr.p[i], extras["p"])
         for name in NUMBERS:
-            np.testing.assert_array_equal(getattr(it, name)[i], told[name])
+            np.testing.assert_array_equal(getattr(tr, name)[i], extras[name])
         for name in ("push", "gradient"):
-            np.testing.assert_array_equal(getattr(it, name)[i], told[name].mean(1))
+            np.testing.assert_array_equal(getattr(tr, name)[i], extras[name].mean(1))
         for name, rows in (("uncond", slice(2, 5)), ("cond", slice(2, 4))):
-            predicted = to_pictures(x0_from_eps(model.schedule, x, step.t, told[name]))
-            np.testing.assert_array_equal(getattr(it, name)[i][rows], predicted[rows])
-        np.testing.assert_array_equal(it.guided[i], to_pictures(step.x0))
+            predicted = to_pictures(x0_from_eps(model.schedule, x, step.t, extras[name]))
+            np.testing.assert_array_equal(getattr(tr, name)[i][rows], predicted[rows])
+        np.testing.assert_array_equal(tr.guided[i], to_pictures(step.x0))
         x = step.x
-    # Where nothing was told there are gaps.
-    assert np.isnan(it.strength).all(0).tolist() == [True] * 2 + [False] * 3
-    assert np.isnan(it.gradient).all((0, 2, 3)).tolist() == [True] * 4 + [False]
-    assert (it.uncond[:, :2] == 128).all() and (it.cond[:, [0, 1, 4]] == 128).all()
-    np.testing.assert_allclose(it.p.sum(2), 1, rtol=1e-5)
+    # Nothing reported leaves gaps.
+    assert np.isnan(tr.strength).all(0).tolist() == [True] * 2 + [False] * 3
+    assert np.isnan(tr.gradient).all((0, 2, 3)).tolist() == [True] * 4 + [False]
+    assert (tr.uncond[:, :2] == 128).all() and (tr.cond[:, [0, 1, 4]] == 128).all()
+    np.testing.assert_allclose(tr.p.sum(2), 1, rtol=1e-5)
 
 
 def test_with_an_error_in_the_walk_all_is_told_by_the_table_that_it_goes_by(model):
-    """Unconditional guidance: what was guided is what knows no class."""
+    """At scale 0 the guided prediction is the unconditional one."""
     request = ask(guidance="cfg", guidance_scale=0.0, fault="off-by-one", clip=False, label=3)
     run = Run(model, request)
-    it, steps = traced(run)
-    np.testing.assert_array_equal(it.uncond, it.guided)
-    assert it.abar == [run.schedule.abar(step.t) for step in steps]
-    assert it.abar != [model.schedule.abar(step.t) for step in steps]
+    tr, steps = traced(run)
+    np.testing.assert_array_equal(tr.uncond, tr.guided)
+    assert tr.abar == [run.schedule.abar(step.t) for step in steps]
+    assert tr.abar != [model.schedule.abar(step.t) for step in steps]
 
 
 @every_sampler
 @every_guidance
 def test_any_state_comes_back_to_the_last_bit(model, sampler, guidance):
-    it, steps = traced(Run(model, ask(**sampler, **guidance)), keep=2)
+    tr, steps = traced(Run(model, ask(**sampler, **guidance)), keep=2)
     for step in steps:
-        assert_same_step(it.state(step.index), step)
+        assert_same_step(tr.state(step.index), step)
 
 
 @pytest.mark.parametrize("keep", [1, 24])
@@ -109,25 +109,25 @@ def test_a_trace_may_begin_where_another_run_stood(model, keep):
     """The state of a branch comes from the branch, not from a run of its own from the start."""
     _, steps = traced(Run(model, ask(sampler="ddpm")))
     run = Run(model, ask(sampler="ddpm", seed=5, guidance="cfg"))
-    it, later = traced(run, keep, previous=steps[3])
-    assert it.indices == [5, 6]
+    tr, later = traced(run, keep, previous=steps[3])
+    assert tr.indices == [5, 6]
     for step in later:
-        assert_same_step(it.state(step.index), step)
+        assert_same_step(tr.state(step.index), step)
     first = x0_from_eps(model.schedule, steps[3].x, later[0].t, later[0].extras["uncond"])
-    np.testing.assert_array_equal(it.uncond[0], to_pictures(first))
+    np.testing.assert_array_equal(tr.uncond[0], to_pictures(first))
     for index in (4, 7, 5.5):
         with pytest.raises(InvalidInput, match="step must be"):
-            it.state(index)
+            tr.state(index)
     with pytest.raises(InvalidInput, match="no step"):
         Trace(run).state(1)
 
 
 def test_a_trace_too_large_is_refused_before_memory_is_taken(model, monkeypatch):
     run = Run(model, ask(n=4, steps=20, guidance="cfg"))
-    it, _ = traced(run, keep=24)
-    monkeypatch.setattr(trace, "MAX_BYTES", it.nbytes)
+    tr, _ = traced(run, keep=24)
+    monkeypatch.setattr(trace, "MAX_BYTES", tr.nbytes)
     Trace(run, keep=24)
-    monkeypatch.setattr(trace, "MAX_BYTES", it.nbytes - 1)
+    monkeypatch.setattr(trace, "MAX_BYTES", tr.nbytes - 1)
     with pytest.raises(InvalidInput, match="4 images and 20 steps.*fewer images or steps"):
         Trace(run, keep=24)
 

@@ -35,33 +35,33 @@ def test_a_shipped_run_is_the_same_model_with_card_and_picture(checkpoint, tmp_p
     # A run has no such picture.
     assert "samples.png" not in (checkpoint / "README.md").read_text()
     with Image.open(folder / "samples.png") as picture:
-        about = json.loads(picture.info["Description"])
+        note = json.loads(picture.info["Description"])
         size = shipped.unet.image_size
         assert picture.size == (2 * (8 * (size + 1) - 1),) * 2
-    assert about["n"] == 64 and about["steps"] == 20 and about["model"] == "my-run"
+    assert note["n"] == 64 and note["steps"] == 20 and note["model"] == "my-run"
 
 
-def of_mine(fid: float, mark: str, **changes) -> dict:
-    asked = Request(**{"n": 8192, "label": "all", "sampler": "ddim", "steps": 50} | changes)
-    return result_of(tables.Measurement("mine", asked, "test"), fid, 0.1, mark=mark)
+def my_result(fid: float, mark: str, **changes) -> dict:
+    request = Request(**{"n": 8192, "label": "all", "sampler": "ddim", "steps": 50} | changes)
+    return result_of(tables.Measurement("mine", request, "test"), fid, 0.1, mark=mark)
 
 
 @pytest.fixture
 def measured(checkpoint, tmp_path):
     """A shipped checkpoint with a FID of its own, and one of other weights."""
     folder = ship(checkpoint, "mine", home=tmp_path / "home")
-    results.save(folder, of_mine(1.25, fingerprint(load(folder).unet)))
-    results.save(folder, of_mine(77.0, "0" * 16))
+    results.save(folder, my_result(1.25, fingerprint(load(folder).unet)))
+    results.save(folder, my_result(77.0, "0" * 16))
     return folder
 
 
 def test_what_is_measured_stands_on_the_card_but_not_what_is_stale(measured):
     cards.rewrite(measured)
     card = ModelCard.load(measured / "README.md")
-    (shown,) = [it for it in card.data.eval_results if it.metric_type == cards.DISTANCE]
-    assert shown.metric_value == 1.25 and shown.dataset_split == "test"
-    (kept,) = results.current(measured)
-    assert f"- {words(kept)}" in card.text and "77" not in card.text
+    (result,) = [r for r in card.data.eval_results if r.metric_type == cards.DISTANCE]
+    assert result.metric_value == 1.25 and result.dataset_split == "test"
+    (stored,) = results.current(measured)
+    assert f"- {words(stored)}" in card.text and "77" not in card.text
 
 
 def test_the_command_that_ships_other_weights_deletes_figures_of_the_old(
@@ -83,8 +83,8 @@ def test_figures_are_published_with_the_model_and_those_of_other_weights_are_not
     measured, tmp_path
 ):
     folder = space.measured_folder(measured, "user/mine", tmp_path / "out")
-    (kept,) = results.read(folder)
-    assert kept["fid"] == 1.25
+    (stored,) = results.read(folder)
+    assert stored["fid"] == 1.25
     assert len(results.read(measured)) == 2  # nothing is deleted where it was
     text = (folder / "README.md").read_text()
     assert "# user/mine" in text and "judge distance 1.2500 ± 0.1000" in text and "77" not in text
@@ -93,11 +93,11 @@ def test_figures_are_published_with_the_model_and_those_of_other_weights_are_not
 def test_a_card_tells_broken_runs_apart_and_keeps_them_from_its_metadata(measured):
     mark = results.mark_of(measured)
     for fid, changes in enumerate(({"fault": "off-by-one"}, {"clip": False}, {"seed": 9}), 2):
-        results.save(measured, of_mine(fid, mark, **changes))
+        results.save(measured, my_result(fid, mark, **changes))
     cards.rewrite(measured)
     card = ModelCard.load(measured / "README.md")
     results_of_card = card.data.eval_results
-    values = [it.metric_value for it in results_of_card if it.metric_type == cards.DISTANCE]
+    values = [r.metric_value for r in results_of_card if r.metric_type == cards.DISTANCE]
     assert sorted(values) == [1.25, 4.0]
     assert "distance 2.0000" in card.text and "distance 3.0000" in card.text
 

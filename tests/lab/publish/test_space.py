@@ -1,4 +1,4 @@
-"""The Space on its way to the Hub: to one of the tests' own, by the real client."""
+"""The Space is published by the real client, to a Hub of the tests' own."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def home(tmp_path):
 
 
 @pytest.fixture
-def short(monkeypatch):
+def quick_tables(monkeypatch):
     """Tables that ask for what tiny models give in a moment."""
     monkeypatch.setattr(tables, "FAST", Request(n=20, label="none", sampler="ddim", steps=2))
     monkeypatch.setattr(tables, "ANCESTRAL", Request(n=30, label="none", sampler="ddpm", steps=2))
@@ -57,30 +57,30 @@ def settings(home, root, tmp_path, classifiers):
 
 
 @pytest.fixture
-def drawn(monkeypatch):
+def denoised(monkeypatch):
     """Denoisings that are computed, image by image."""
-    seen = []
+    numbers = []
 
     class Counting(Run):
         def steps(self, *args, **options):
             for step in super().steps(*args, **options):
-                seen.extend(self.images)
+                numbers.extend(self.images)
                 yield step
 
     for module in ("measure.shards", "process.race"):
         monkeypatch.setattr(f"lab.{module}.Run", Counting)
-    return seen
+    return numbers
 
 
 def make(settings, *names) -> Report:
-    *_, found = reproduce.reproduce(replace(settings, parts=names))
-    assert isinstance(found, Report)
-    return found
+    *_, report = reproduce.reproduce(replace(settings, parts=names))
+    assert isinstance(report, Report)
+    return report
 
 
-def page_of(found: Report) -> ET.Element:
+def page_of(report: Report) -> ET.Element:
     """The page, read by a parser that forgives nothing."""
-    text = found.page.read_text(encoding="utf-8")
+    text = report.page.read_text(encoding="utf-8")
     assert text.startswith("<!DOCTYPE html>\n")
     return ET.fromstring(text.partition("\n")[2])
 
@@ -89,7 +89,7 @@ def words_of(element: ET.Element) -> str:
     return " ".join("".join(element.itertext()).split())
 
 
-def store(home: Path, wanted: tables.Measurement, fid: float, **more) -> Path:
-    """A result of the weights that lie there."""
-    mark = results.mark_of(home / wanted.model)
-    return results.save(home / wanted.model, result_of(wanted, fid, **{"mark": mark} | more))
+def store(home: Path, m: tables.Measurement, fid: float, **more) -> Path:
+    """Store a result of the weights in ``home``."""
+    mark = results.mark_of(home / m.model)
+    return results.save(home / m.model, result_of(m, fid, **{"mark": mark} | more))

@@ -32,12 +32,12 @@ def written(value, error=None, percent=False) -> str:
 def stored(name: str) -> set[str]:
     """Every figure of a table, and every difference of two of its distances."""
     table = TABLES[name](None)
-    fids = [it.result for it in table.cells if it.kind == "fid"]
-    taken = [it.figure for it in table.cells]
+    fids = [cell.result for cell in table.cells if cell.kind == "fid"]
+    figures = [cell.figure for cell in table.cells]
     gaps = filter(None, (difference(*pair) for pair in combinations(fids, 2)))
     return {
         *(f"{figure:.3f}" for row in table.rows for figure in row.reported),
-        *(written(it.value, it.error, it.percent) for it in taken),
+        *(written(figure.value, figure.error, figure.percent) for figure in figures),
         *(written(*gap) for gap in gaps),
     }
 
@@ -47,19 +47,19 @@ def others(name: str) -> set[str]:
     if name == "table-1":
         return {"0.0005", "0.0001"}  # learning rates: see below
     rows = {row.title: row.measured for row in TABLES[name](None).rows}
-    floors = {it.result.get("floor", 0) for it in TABLES[name](None).cells}
+    floors = {cell.result.get("floor", 0) for cell in TABLES[name](None).cells}
     if name != "own-way":
         return {f"{floor:.4f}" for floor in floors}
     both = dict(zip(COST_MODELS, rows[tables.IN_ITS_WAY[-1]], strict=True))
     linear, *cosine = (both[model].result["fid"] for model in COST_MODELS[2:])
     students = {"3.2"}  # of four parts, once in twenty times (Student 1908)
-    return students | {f"{it:.1f}" for it in (*floors, *(it / linear for it in cosine))}
+    return students | {f"{x:.1f}" for x in (*floors, *(x / linear for x in cosine))}
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_figure_is_stored(name):
     question, paragraphs = findings()[name]
-    known = set.union(others(name), *(stored(it) for it in [name, *QUOTED.get(name, [])]))
+    known = set.union(others(name), *(stored(table) for table in [name, *QUOTED.get(name, [])]))
     quoted = FIGURE.findall(" ".join(" ".join(paragraphs).split()))
     assert question.endswith("?") and len(quoted) > 4
     old = [figure for figure in quoted if figure not in known]

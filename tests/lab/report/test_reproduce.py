@@ -13,19 +13,19 @@ from tests.support import notebooks
 from tests.support.toys import save_tiny_checkpoint
 
 
-def test_what_is_missing_is_measured_once(settings, home, short, drawn):
+def test_what_is_missing_is_measured_once(settings, home, quick_tables, denoised):
     settings = replace(settings, budget=replace(TINY, measure=True))
-    found = make(settings, "table-1")
-    figures = [m.result["fid"] for m in found.parts[0].cells]
+    report = make(settings, "table-1")
+    figures = [m.result["fid"] for m in report.parts[0].cells]
     assert len(figures) == 22
     # Train and test share their samples, 20 and 30 of each model in two steps, and thrice 20 once
     # more: of the models trained again, and of the first one sampled again.
-    assert len(drawn) == 4 * 2 * (20 + 30) + 3 * 2 * 20
+    assert len(denoised) == 4 * 2 * (20 + 30) + 3 * 2 * 20
     assert not list(home.glob("*/results"))
-    drawn.clear()
-    again = make(replace(settings, cache=settings.out / "elsewhere"), "table-1")
-    assert not drawn
-    assert again.parts[0].table == found.parts[0].table
+    denoised.clear()
+    repeated = make(replace(settings, cache=settings.out / "elsewhere"), "table-1")
+    assert not denoised
+    assert repeated.parts[0].table == report.parts[0].table
     save_tiny_checkpoint(home / "mnist-linear", classes=0, prediction="v_prediction")
     model = checkpoints.load(home / "mnist-linear")
     model.unet.conv_in.bias.data[0] += 1
@@ -34,7 +34,7 @@ def test_what_is_missing_is_measured_once(settings, home, short, drawn):
     )
     make(settings, "table-1")
     # Other weights: its six cells are measured again, and no other's.
-    assert len(drawn) == 2 * (20 + 20 + 30)
+    assert len(denoised) == 2 * (20 + 20 + 30)
 
 
 def test_the_command_makes_it(settings, monkeypatch, capsys):
@@ -56,9 +56,9 @@ NOTEBOOK = ROOT / "docs" / "report.ipynb"
 
 def test_the_notebook_runs_top_to_bottom_and_carries_no_outputs(settings, monkeypatch):
     monkeypatch.setattr(checkpoints, "HOME", settings.home)
-    places = {"out": settings.out, "cache": settings.cache}
-    shown = notebooks.run(NOTEBOOK, monkeypatch, budget=TINY, **places)
-    shown = [html for html in shown if "<section" in html]
-    assert [re.search(r'<section id="(.*?)">', html)[1] for html in shown] == list(PARTS)
-    assert all("data:image/png" in shown[k] for k in (2, 3, 6, 8))
+    folders = {"out": settings.out, "cache": settings.cache}
+    outputs = notebooks.run(NOTEBOOK, monkeypatch, budget=TINY, **folders)
+    outputs = [html for html in outputs if "<section" in html]
+    assert [re.search(r'<section id="(.*?)">', html)[1] for html in outputs] == list(PARTS)
+    assert all("data:image/png" in outputs[k] for k in (2, 3, 6, 8))
     assert (settings.out / "index.html").is_file()

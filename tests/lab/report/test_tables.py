@@ -26,7 +26,7 @@ def models():
 
 @pytest.mark.parametrize("kind", ["fid", "classes", "neighbours", "bound"])
 def test_a_command_asks_for_what_its_figure_is_of(kind, models):
-    cells = [it for it in CELLS if it.kind == kind]
+    cells = [cell for cell in CELLS if cell.kind == kind]
     assert len(cells) > 10
     for m in cells:
         parser = argparse.ArgumentParser()
@@ -34,72 +34,72 @@ def test_a_command_asks_for_what_its_figure_is_of(kind, models):
         a = parser.parse_args(shlex.split(m.command)[3:])
         evaluate.check(a)
         assert (a.mode, a.model, a.save) == (kind, m.model, True)
-        asked = options.request(a, models[m.model]).for_model(models[m.model])
+        parsed = options.request(a, models[m.model]).for_model(models[m.model])
         if kind == "bound":
-            assert (asked.n, asked.variance, asked.seed) == (m.request.n, m.request.variance, 0)
+            assert (parsed.n, parsed.variance, parsed.seed) == (m.request.n, m.request.variance, 0)
             continue
         if kind == "fid":
             assert (a.reference, a.as_reported) == (m.reference, m.own_way)
-        again = as_measured(m.request, m.result)
-        assert again.dtype == (m.result["protocol"]["dtype"] if m.result else "auto")
-        assert asked == again
+        expected = as_measured(m.request, m.result)
+        assert expected.dtype == (m.result["protocol"]["dtype"] if m.result else "auto")
+        assert parsed == expected
 
 
-def of_model(home, model) -> tables.Row:
+def row_of(home, model) -> tables.Row:
     return next(row for row in tables.of_models(home).rows if row.title == model)
 
 
-def result_for(it: Measurement, **figures) -> dict:
-    asked = {k: v for k, v in asdict(it.request).items() if k not in NOT_IN_KEY}
-    about = {"model": it.model, "weights": "EMA", "weights_mark": "0" * 16, "dtype": "bfloat16"}
-    about |= {"n": it.request.n, "first": 0, "request": asked}
-    about |= {"space": f"{it.model.partition('-')[0]}-judge", "space_mark": "1" * 16}
-    about |= {"compared_with": 2000, "quantile": 0.01}
-    about |= {"evaluations": 100, "variance": "beta", "seed": 0, "timesteps": 1000}
-    about |= {"reference": {"dataset": "mnist", "split": "test", "images": 9, "source": None}}
-    return {"kind": it.kind, "protocol": about} | figures
+def result_for(m: Measurement, **figures) -> dict:
+    request = {k: v for k, v in asdict(m.request).items() if k not in NOT_IN_KEY}
+    protocol = {"model": m.model, "weights": "EMA", "weights_mark": "0" * 16, "dtype": "bfloat16"}
+    protocol |= {"n": m.request.n, "first": 0, "request": request}
+    protocol |= {"space": f"{m.model.partition('-')[0]}-judge", "space_mark": "1" * 16}
+    protocol |= {"compared_with": 2000, "quantile": 0.01}
+    protocol |= {"evaluations": 100, "variance": "beta", "seed": 0, "timesteps": 1000}
+    protocol |= {"reference": {"dataset": "mnist", "split": "test", "images": 9, "source": None}}
+    return {"kind": m.kind, "protocol": protocol} | figures
 
 
 def test_figures_beside_fid_are_those_of_the_files(tmp_path):
     model = "mnist-conditional"
     (tmp_path / model).mkdir()
-    row = of_model(tmp_path, model)
-    assert all(it.figure is None for it in row.measured)
+    row = row_of(tmp_path, model)
+    assert all(m.figure is None for m in row.measured)
     share, near, bits, *_ = row.measured
     results.save(tmp_path / model, result_for(share, accuracy=0.93, error=0.008, distance=8.8))
     results.save(tmp_path / model, result_for(near, memorised=0.02))
     losses = [0.4, None, 0.2, 0.1]
     results.save(tmp_path / model, result_for(bits, bits=1.5, error=0.01, losses=losses))
-    row = of_model(tmp_path, model)
-    share, near, bits, *quarters = (it.figure for it in row.measured)
+    row = row_of(tmp_path, model)
+    share, near, bits, *quarters = (m.figure for m in row.measured)
     assert (share, bits) == (Figure(0.93, 0.008, percent=True), Figure(1.5, 0.01))
-    # Of the samples sqrt(0.02 * 0.98 / 1000); of the limit sqrt(0.01 * 0.99 / 2000), twice.
+    # For the samples sqrt(0.02 * 0.98 / 1000); for the limit sqrt(0.01 * 0.99 / 2000), twice.
     assert near.value == 0.02
     assert near.error == pytest.approx((0.0044272**2 + 0.0044497**2) ** 0.5, rel=1e-4)
-    assert [it.value for it in quarters] == losses
+    assert [m.value for m in quarters] == losses
 
 
 def test_what_was_measured_otherwise_is_another_figure(tmp_path):
     model = "mnist-linear"
     (tmp_path / model).mkdir()
-    row = of_model(tmp_path, model)
-    told, near, bits, *_ = row.measured
-    assert told is None  # it knows no classes
+    row = row_of(tmp_path, model)
+    share, near, bits, *_ = row.measured
+    assert share is None  # it knows no classes
     other = result_for(replace(near, request=replace(near.request, steps=50)), memorised=0.5)
     results.save(tmp_path / model, other)
     pixels = result_for(near, memorised=0.5)
     pixels["protocol"]["space"] = "pixels"
     results.save(tmp_path / model, pixels)
     for change in ({"evaluations": 1000}, {"variance": "posterior"}, {"seed": 1}, {"n": 7}):
-        strange = result_for(bits, bits=9.0, error=None, losses=[1] * 4)
-        strange["protocol"] |= change
-        results.save(tmp_path / model, strange)
-    assert all(it.result is None for it in tables.of_models(tmp_path).cells)
+        result = result_for(bits, bits=9.0, error=None, losses=[1] * 4)
+        result["protocol"] |= change
+        results.save(tmp_path / model, result)
+    assert all(m.result is None for m in tables.of_models(tmp_path).cells)
 
 
 def test_the_reports_figures_are_those_of_its_tables():
     """Typed once more, model by model: (train, test) of Table 1, then of Table 2."""
-    again = {
+    expected = {
         "cosine, attention": ((1.766, 2.385), (14.565, 14.508)),
         "linear, no attention": ((2.286, 2.803), (0.114, 0.128)),
         "cosine, no attention": ((2.105, 2.724), (49.393, 49.058)),
@@ -108,16 +108,16 @@ def test_the_reports_figures_are_those_of_its_tables():
     for number, table in enumerate((tables.table_1(), tables.table_2())):
         rows = {row.title: row.reported for row in table.rows if row.reported}
         assert list(rows) == ["Train-FID, report", "Test-FID, report"]
-        shown = dict(zip(table.columns, zip(*rows.values(), strict=True), strict=True))
-        assert shown == {model: figures[number] for model, figures in again.items()}
+        by_model = dict(zip(table.columns, zip(*rows.values(), strict=True), strict=True))
+        assert by_model == {model: figures[number] for model, figures in expected.items()}
 
 
 def test_a_figure_of_other_weights_or_by_another_judge_is_not_shown(home):
     save_tiny_classifier(home / "mnist-judge")
     first, second, *_ = tables.table_1(home).rows[1].measured
-    mark, own = (results.mark_of(home / name) for name in ("mnist-judge", first.model))
-    for fid, net in ((1.0, "a"), (2.0, mark), (3.0, "b")):
-        result = result_of(first, fid, mark=own)
+    judge_mark, mark = (results.mark_of(home / name) for name in ("mnist-judge", first.model))
+    for fid, net in ((1.0, "a"), (2.0, judge_mark), (3.0, "b")):
+        result = result_of(first, fid, mark=mark)
         result["protocol"]["features"]["mark"] = net
         results.save(home / first.model, result)
     store(home, second, 2.5, mark="0" * 16)
