@@ -37,7 +37,7 @@ def chart(page, name):
 def test_a_conclusion_leads_to_the_point_that_it_speaks_of(page):
     page.get_by_role("button", name="Twenty steps").click()
     expect(chart(page, "steps")).to_be_focused()
-    expected = re.compile(r"^20 · DDPM [\d.]+ · DDIM 0\.535 · DPM-Solver\+\+ [\d.]+$")
+    expected = re.compile(r"^20 · DDPM [\d.]+ · DDIM 0\.365 · DPM-Solver\+\+ [\d.]+$")
     expect(chart(page, "steps")).to_have_attribute("aria-valuetext", expected)
     page.get_by_role("button", name="Guidance costs").click()
     expect(chart(page, "scales")).to_have_attribute("aria-valuetext", "s = 2 · 100.0 % · 8.43")
@@ -50,12 +50,12 @@ def test_a_chart_is_asked_by_keys_and_by_pointer(page):
     slider = chart(page, "steps")
     slider.focus()
     page.keyboard.press("End")
-    expect(slider).to_have_attribute("aria-valuetext", re.compile(r"^1,000 · DDPM 0\.576$"))
+    expect(slider).to_have_attribute("aria-valuetext", re.compile(r"^1,000 · DDPM 0\.386$"))
     page.keyboard.press("ArrowLeft")
-    expect(slider).to_have_attribute("aria-valuetext", re.compile("^250 · DDPM .* DDIM "))
+    expect(slider).to_have_attribute("aria-valuetext", re.compile("^100 · DDPM .* DDIM "))
     box = slider.bounding_box()
     page.mouse.move(box["x"] + 5, box["y"] + 60)
-    expect(figure(page, "steps").locator(".chart-readout")).to_contain_text("5 · DDPM 9.69")
+    expect(figure(page, "steps").locator(".chart-readout")).to_contain_text("5 · DDPM 9.94")
 
 
 def test_a_figure_of_a_table_says_what_it_is_by_key_and_by_pointer(page):
