@@ -76,7 +76,7 @@ class ResBlock(nn.Module):
 def scaled(h: Tensor, time: Tensor) -> Tensor:
     """``h``, (B, C, H, W), scaled and shifted by ``time``, (B, 2 C, 1, 1), in this order."""
     scale, shift = time.chunk(2, dim=1)
-    return torch.addcmul(shift, h, 1 + scale)
+    return h * (1 + scale) + shift  # in bfloat16 on a CPU torch.addcmul takes four times as long
 
 
 class Attention(nn.Module):
