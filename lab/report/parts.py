@@ -229,8 +229,7 @@ SHOTS = {
         "Both models with x̂0 clipped to [-1, 1] at every step, as everywhere else here; not "
         "clipped, as in the report's code; and with its ᾱ off by one as well. The networks were "
         "trained without the errors. Fewer steps than the report's 1,000 turn out otherwise where "
-        "x̂0 is not clipped: what that costs, the part on its own measure tells for 1,000 and for "
-        "100.",
+        "x̂0 is not clipped.",
         tuple(
             Shot(model, f"{words}, {how}", n=25, changes=changes, ancestral=True)
             for how, changes in (

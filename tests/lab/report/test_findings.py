@@ -17,7 +17,7 @@ from lab.report.measurements import decimals, difference
 from lab.report.tables import COST_MODELS, TABLES
 
 # The tables that a section quotes besides its own.
-QUOTED = {"own-way": ["costs"], "few-steps": ["table-2"]}
+QUOTED = {"few-steps": ["table-2"]}
 FIGURE = re.compile(r"\d+\.\d+(?: %)?(?: ± \d+\.\d+)?")
 
 
