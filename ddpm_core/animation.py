@@ -130,14 +130,12 @@ def _note_in_mp4(file: BinaryIO) -> str:
 
 
 def _note_in_picture(file: BinaryIO) -> str:
-    from .stills import Still
-
-    with Still(file, formats=("GIF", "PNG", "WEBP")) as picture:
-        picture.read(index=0, writeable_output=False)  # text may stand after a PNG's pixels
-        about = picture.metadata()
-    if about["format"] == "GIF":
+    with Image.open(file, formats=("GIF", "PNG", "WEBP")) as picture:
+        picture.load()  # text may stand after a PNG's pixels
+        about, kind = picture.info, picture.format
+    if kind == "GIF":
         return about.get("comment", b"").decode("utf-8", "replace")
-    if about["format"] == "PNG":
+    if kind == "PNG":
         return str(about.get("Description", ""))
     xmp = about.get("xmp", b"").decode("utf-8", "replace")
     match = re.search(r"<dc:description>.*?<rdf:li[^>]*>(.*?)</rdf:li>", xmp, re.DOTALL)

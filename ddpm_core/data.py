@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from .errors import DataError, InvalidInput, check_choice, check_int
+from .stills import upright
 
 SPLITS = ("train", "validation", "test")
 VALIDATION_IMAGES = 5_000
@@ -23,7 +25,6 @@ VALIDATION_SEED = ORDER_SEED = 0
 TO_ONE_SIZE = "--size 32 resizes and crops all of them to 32 x 32"
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
-GREY, COLOUR = ("1", "L", "LA"), ("P", "RGB", "RGBA", "CMYK", "YCbCr")
 BACKGROUND = 255  # white, behind what is transparent
 
 DIGITS = tuple("0123456789")
@@ -221,9 +222,7 @@ def load(
         return images.relabelled(dataset.classes)
     images = Images(*dataset.read(root, split != "test"), dataset.classes)
     if size not in (None, images.pixels.shape[-1]):
-        rows = images.pixels.permute(0, 2, 3, 1).numpy()
-        pixels = torch.from_numpy(np.stack([_fitted(row, size) for row in rows]))
-        images = replace(images, pixels=pixels.permute(0, 3, 1, 2), source=_resized(size))
+        images = replace(images, pixels=_all_fitted(images.pixels, size), source=_resized(size))
     if split == "test":
         return images
     return images.subset(_chosen(len(images), VALIDATION_IMAGES)[split])
@@ -321,43 +320,35 @@ def _resized(size: int) -> str:
     return f"resized and cropped to {size} x {size}"
 
 
-def _fitted(pixels: np.ndarray, size: int) -> np.ndarray:
-    """The middle square of a picture, (H, W, C), resized to (size, size, C)."""
-    from PIL import Image, ImageOps
+def _fitted(picture: Image.Image, size: int) -> Image.Image:
+    """The middle square of a picture, resized to (size, size)."""
+    if picture.size == (size, size):
+        return picture
+    return ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)
 
-    if pixels.shape[:2] == (size, size):
-        return pixels
-    picture = Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
-    return np.atleast_3d(ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC))
+
+def _all_fitted(pixels: Tensor, size: int) -> Tensor:
+    """(N, C, H, W) uint8, resized to (N, C, size, size)."""
+    from torchvision.transforms.functional import to_pil_image
+
+    rows = [np.atleast_3d(_fitted(to_pil_image(row), size)) for row in pixels]
+    return torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2)
 
 
 def _pixels(path: str, size: int | None) -> tuple[np.ndarray, str]:
     """A picture, (S, S, 1) if it is grey, else (S, S, 3), and the kind of its file."""
-    from .stills import Still
-
     try:
-        with open(path, "rb") as file, Still(file) as picture:
-            about = picture.metadata()
-            clear = about["mode"] in ("LA", "RGBA") or "transparency" in about
-            mode = ("L" if about["mode"] in GREY else "RGB") + "A" * clear
-            read = picture.read(index=0, mode=mode, rotate=True, writeable_output=False)
-            pixels, kind = np.atleast_3d(read), about["format"]
+        with Image.open(path) as file:
+            picture = upright(file, BACKGROUND)
+            kind = file.format + " on white" * file.has_transparency_data
     except Exception as error:  # whatever Pillow raises of a damaged file
         raise DataError(f"{path} cannot be read as a picture ({error})") from error
-    if about["mode"] not in GREY + COLOUR:
-        raise DataError(f"{path} has pixels of kind {about['mode']}, not of 8 bits")
-    if clear:
-        share = pixels[..., -1:] / 255
-        pixels = np.rint(BACKGROUND + (pixels[..., :-1] - float(BACKGROUND)) * share).astype(
-            "uint8"
-        )
-        kind += " on white"
     if size:
-        pixels = _fitted(pixels, size)
-    height, width = pixels.shape[:2]
-    if width != height:
+        picture = _fitted(picture, size)
+    if picture.width != picture.height:
+        width, height = picture.size
         raise DataError(f"{path} is {width} x {height} pixels, no square; {TO_ONE_SIZE}")
-    return pixels, kind
+    return np.atleast_3d(picture), kind
 
 
 def _read(name: str, folder: str, root: Path, train: bool) -> tuple[Tensor, Tensor]:

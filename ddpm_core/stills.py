@@ -1,38 +1,33 @@
-"""Pictures that are read, by imageio.
-
-imageio is given open files alone: a name might be an address to it, or the clipboard.
-"""
+"""Pictures that are read, by Pillow: imageio's reader mirrors grey photographs the wrong way."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any, BinaryIO
 
-from imageio.core.request import Request
-from imageio.core.v3_plugin_api import PluginV3
-from imageio.plugins.pillow import PillowPlugin
-from PIL import Image
+from PIL import Image, ImageOps
+
+GREY, COLOUR = ("1", "L", "LA"), ("P", "RGB", "RGBA", "CMYK", "YCbCr")
 
 
-class Still(PillowPlugin):
-    """The picture in an open file: what Pillow tells of it at once, its pixels when they are read.
+def upright(picture: Image.Image, background: int) -> Image.Image:
+    """An opened picture, turned as its camera noted, as 8-bit grey ("L") or colour ("RGB").
+
+    Args:
+        background: a level of grey, 0 to 255, behind what is transparent.
 
     Raises:
-        OSError, SyntaxError, ValueError, Image.DecompressionBombError: of a file that is damaged,
-            too large, or none of ``formats``, which are Pillow's names of them.
+        ValueError: if its pixels have more than 8 bits.
+        Exception: whatever Pillow raises of a damaged file.
     """
-
-    def __init__(self, file: BinaryIO, formats: tuple[str, ...] | None = None):
-        # Not PillowPlugin's: it searches Python's folders for more decoders at every picture, which
-        # takes longer than to read a small one, and it hides what Pillow says of a damaged file.
-        PluginV3.__init__(self, Request(file, "r"))
-        self._image, self.images_to_write = None, []
-        self._image = Image.open(self.request.get_file(), formats=formats)
-
-    def metadata(self, index: int | None = None, exclude_applied: bool = True) -> dict[str, Any]:
-        camera = {}
-        if not exclude_applied:  # as `read` asks; no sooner, since a PNG is decoded to find them
-            with suppress(Exception):  # whatever Pillow raises of a camera's damaged notes
-                camera = super().metadata(index, exclude_applied)
-        image = self._image
-        return camera | image.info | dict(format=image.format, mode=image.mode, shape=image.size)
+    if picture.mode not in GREY + COLOUR:
+        raise ValueError(f"its pixels are of kind {picture.mode}, not of 8 bits")
+    picture.load()
+    mode, transparent = "L" if picture.mode in GREY else "RGB", picture.has_transparency_data
+    # A camera turns no pixels: it notes how it was held, and browsers respect the note.
+    with suppress(Exception):  # whatever Pillow raises of a damaged note
+        picture = ImageOps.exif_transpose(picture)
+    if transparent:
+        picture = picture.convert("RGBA")
+        behind = Image.new("RGBA", picture.size, (background, background, background, 255))
+        picture = Image.alpha_composite(behind, picture)
+    return picture.convert(mode)

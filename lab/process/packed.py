@@ -12,14 +12,13 @@ import numpy as np
 from PIL import Image
 
 from ddpm_core.errors import InvalidInput
-from ddpm_core.stills import Still
+from ddpm_core.stills import upright
 
 # It holds 32 x 32 pixels in colour even if they do not compress. Some servers refuse longer
 # addresses.
 MAX_TEXT = 4_200
 MAX_SIDE = 16_384  # of a file's picture, in pixels; 64 million in all
 MAX_PIXELS = 64 * 10**6
-DEEP = ("I", "F")  # modes of more than 8 bits a channel: converted to 8, all is white
 
 
 def pack(picture: np.ndarray) -> str:
@@ -64,27 +63,17 @@ def open_picture(path: str | Path, shape: Sequence[int]) -> np.ndarray:
     """
     c, h, w = shape
     try:
-        with Path(path).open("rb") as file, Still(file) as picture:
-            metadata = picture.metadata()
-            (width, height), mode = metadata["shape"], metadata["mode"]
-            if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
-                raise InvalidInput(
-                    f"{path} has {width:,} x {height:,} pixels; at most {MAX_PIXELS:,} are read"
+        with Path(path).open("rb") as file, Image.open(file) as picture:
+            if max(picture.size) > MAX_SIDE or picture.width * picture.height > MAX_PIXELS:
+                raise ValueError(
+                    f"it has {picture.width:,} x {picture.height:,} pixels; at most "
+                    f"{MAX_PIXELS:,} are read"
                 )
-            if mode.startswith(DEEP):
-                raise InvalidInput(f"{path} has pixels of kind {mode}, not of 8 bits")
-            # A camera turns no pixels: it notes how it was held, and browsers respect the note.
-            pixels = picture.read(index=0, mode="RGBA", rotate=True, writeable_output=False)
-    except InvalidInput:
-        raise
+            image = upright(picture, 0).convert("L" if c == 1 else "RGB")
     except FileNotFoundError:
         raise InvalidInput(f"there is no file {path}") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InvalidInput(f"{path} is not a picture that can be read: {error}") from error
-    image = Image.fromarray(pixels)
-    if pixels[..., 3].min() < 255:
-        image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
-    image = image.convert("L" if c == 1 else "RGB")
     if image.size != (w, h):
         side = min(image.width, image.height)
         left, top = (image.width - side) // 2, (image.height - side) // 2

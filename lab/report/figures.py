@@ -17,7 +17,6 @@ from ddpm_core.model import Model
 from ddpm_core.recorder import contact_sheet, grid
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run
-from ddpm_core.stills import Still
 
 from ..measure import watch
 from ..measure.metrics import Tally
@@ -150,5 +149,5 @@ def _load(settings: Settings, name: str) -> Model:
 
 def _saved(path: Path, sheet: np.ndarray, scale: int, words: str, note: str) -> Picture:
     save_png(sheet, path, scale, note)
-    with path.open("rb") as file, Still(file) as picture:
-        return Picture(path.name, words, picture.metadata()["shape"], json.loads(note))
+    height, width = sheet.shape[:2]
+    return Picture(path.name, words, (scale * width, scale * height), json.loads(note))

@@ -78,12 +78,17 @@ def test_a_picture_is_made_to_fit(tmp_path):
     pixels[0, 7] = (255, 0, 0, 255)
     picture = open_picture(save_picture(tmp_path, Image.fromarray(pixels)), (1, 8, 8))
     assert picture[:, :4].max() == 0 and picture[1:, 4:].min() == 255 and picture[0, 7] == 76
-    # A photograph is turned as its camera was held.
-    pixels, exif = np.zeros((8, 8), np.uint8), Image.Exif()
-    pixels[:, :4], exif[0x0112] = 200, 6  # what is on the left here belongs at the top
-    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
-    picture = open_picture(tmp_path / "a.png", (1, 8, 8))
-    assert picture[:4].min() == 200 and picture[4:].max() == 0
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_photograph_is_turned_and_mirrored_as_its_camera_noted(tmp_path, mode):
+    stored, exif = np.arange(64, dtype=np.uint8).reshape(8, 8), Image.Exif()
+    transposed = stored.T
+    upright = {2: stored[:, ::-1], 4: stored[::-1], 5: transposed, 6: transposed[:, ::-1]}
+    for exif[0x0112], pixels in upright.items():
+        Image.fromarray(stored).convert(mode).save(tmp_path / "a.png", exif=exif)
+        picture = open_picture(tmp_path / "a.png", (1, 8, 8))
+        np.testing.assert_array_equal(picture[..., 0], pixels)
 
 
 def test_what_would_fill_the_memory_is_refused_before_it_is_decoded(tmp_path):
