@@ -32,7 +32,7 @@ examples:
 """
 # What was a command of this package before there was ``lab``, and what is known only there.
 MOVED = ("evaluate", "reproduce", "bench", "race", "forward", "ship", "push-space")
-OF_LAB = {"--fault", "--fid", "--features", "mnist-judge", "cifar10-judge"}
+OF_LAB = {"--fault", "--fid", "mnist-judge", "cifar10-judge"}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -12,8 +12,10 @@ from pathlib import Path
 import torch
 
 from . import __version__, processes
+from .data import Batches
 from .hardware import describe
 
+SCRIPTS = {"ddpm": "ddpm_core", "ddpm-lab": "lab"}  # of an installed package
 # What may change when a run is resumed, and what the record puts between the values.
 SITUATION = {"command": " && ", "commit": "; then ", "hardware": "; then ", "precision": "; then "}
 
@@ -22,7 +24,7 @@ def situation(device: torch.device, bf16: bool) -> dict[str, str]:
     """Command, commit, hardware and precision of this process, and how many share the work."""
     count = processes.count()
     return {
-        "command": command(sys.argv[1:]),
+        "command": command(running(), sys.argv[1:]),
         "commit": commit(),
         "hardware": describe(device) + (f", each of {count} processes" if count > 1 else ""),
         "precision": "bfloat16 autocast" if bf16 else "float32",
@@ -31,7 +33,7 @@ def situation(device: torch.device, bf16: bool) -> dict[str, str]:
 
 def joined(before: dict[str, list[str]], now: dict[str, str]) -> dict[str, list[str]]:
     """The values before, and after them the value now wherever it differs from the last."""
-    past = {name: before.get(name, []) for name in now}
+    past = {name: before.get(name, []) for name in SITUATION}
     return {k: v if v[-1:] == [now[k]] else [*v, now[k]] for k, v in past.items()}
 
 
@@ -43,7 +45,8 @@ def training_record(loop) -> dict:
         "steps": loop.step,
         "images": loop.step * loop.recipe.batch_size,
         "training_set": len(loop.images),
-        "held_out": len(loop.validation.images),
+        # A data loader gives its first batch, on which the loss is measured, in every epoch.
+        "held_out": 0 if isinstance(loop.images, Batches) else len(loop.validation.images),
         **({"source": loop.images.source} if loop.images.source else {}),
         **({"finetuned": loop.finetuned} if loop.finetuned else {}),
         "hours": round(loop.seconds / 3600, 2),
@@ -52,10 +55,22 @@ def training_record(loop) -> dict:
     }
 
 
-def command(words: list[str]) -> str:
-    """The command as anyone may repeat it: of a path out of this folder only its last part."""
+def command(module: str, words: list[str]) -> str:
+    """The command as anyone may repeat it: of a path out of this folder only its last part.
+
+    Args:
+        module: what ``python -m`` runs, see ``running``.
+    """
+    if module not in SCRIPTS.values():
+        return "not recorded: called from another program"
     words = [re.sub(r"(^|=)(?:/|\.\./)(?:.*/)?", r"\1", word) for word in words]
-    return "python -m ddpm_core " + shlex.join(words)
+    return f"python -m {module} {shlex.join(words)}"
+
+
+def running() -> str:
+    """The module that this process runs as a command; empty if Python runs something else."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)  # of ``python -m``
+    return spec.parent if spec else SCRIPTS.get(Path(sys.argv[0]).stem, "")
 
 
 def commit() -> str:

@@ -21,7 +21,7 @@ class Schedule:
     """How much image and how much noise there is at each timestep: x_t = alpha x_0 + sigma eps.
 
     Args:
-        signals: (T,), alpha(t), strictly between 0 and 1 but for the last, which may be 0.
+        signals: (T,), alpha(t), above 0.
         sigmas: (T,), sigma(t), above 0.
         kind: its name.
 
@@ -40,7 +40,9 @@ class Schedule:
         self.kind = kind
         if self.signals.shape != self.sigmas.shape or self.signals.ndim != 1 or not len(signals):
             raise InvalidInput("signals and sigmas must be lists of numbers, as many of each")
-        if not (np.diff(self.log_snr) < 0).all() or (self.sigmas <= 0).any():
+        if (self.signals <= 0).any() or (self.sigmas <= 0).any():
+            raise InvalidInput("every signal and every sigma must be above 0")
+        if not (np.diff(self.log_snr) < 0).all():
             raise InvalidInput("a schedule must add noise at every step")
 
     @property
@@ -56,8 +58,7 @@ class Schedule:
 
     @cached_property
     def log_snr(self) -> np.ndarray:
-        with np.errstate(divide="ignore"):
-            return 2 * (np.log(self.signals) - np.log(self.sigmas))
+        return 2 * (np.log(self.signals) - np.log(self.sigmas))
 
     @cached_property
     def alphas(self) -> np.ndarray:

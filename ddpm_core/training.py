@@ -417,6 +417,7 @@ class Loop(ABC):
         if differing:
             raise InvalidInput(f"{begin.name} is another model: its {', '.join(differing)} differ")
         self.model.load_state_dict(begin.unet.state_dict())
+        self.finetuned = begin.name
 
     def _finetune(self, model: Model) -> None:
         """Begin with a model's weights. A class that it knows by name keeps its embedding; another

@@ -14,7 +14,7 @@ EXAMPLES = """\
 examples:
   python -m lab race schedules --model mnist-linear --against mnist-cosine --out race.gif
   python -m lab forward --picture mine.png --back --label 3 --out back.png
-  python -m lab evaluate --model mnist-conditional --guidance cfg --scale 1 2 4 --n 1000
+  python -m lab evaluate --model mnist-conditional --guidance cfg --scales 1 2 4 --n 1000
   python -m lab reproduce --quick
   python -m lab bench --quick
 sample, train, train-classifier and push are those of ddpm_core, with the report's errors, the

@@ -13,6 +13,7 @@ from ..errors import InvalidInput, check_choice
 from ..faults import FAULTS
 from ..request import OF_GUIDANCE, Request, unused
 
+MODEL = "mnist-conditional"
 LEFT_OPEN = ("variance", "clip")
 OF_SECOND = {
     "share": "a second class: choose one with --mix",
@@ -24,7 +25,7 @@ def add_request(p: argparse.ArgumentParser, default: Request) -> None:
     """Add an option for every field of ``Request``, ``--model`` and ``--device``."""
     p.add_argument(
         "--model",
-        default="mnist-conditional",
+        default=MODEL,
         metavar="NAME",
         help="a shipped checkpoint, the folder of a run or a checkpoint, or a repository on the "
         "Hub, owner/name[@revision] (default: %(default)s)",

@@ -95,6 +95,8 @@ def run(a) -> None:
         raise InvalidInput("--beside takes no --scales")
     if a.branch_at is not None and len(a.beside) != 1:
         raise InvalidInput("--branch-at needs one --beside, which says what changes there")
+    if a.named and a.model not in (options.MODEL, a.named):
+        raise InvalidInput(f"NAME and --model are one thing: {a.named} or {a.model}?")
     a.model = a.named or a.model
     model = options.load_model(a)
     base = options.request(a, model)

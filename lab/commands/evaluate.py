@@ -86,12 +86,11 @@ def add(commands) -> None:
     )
     options.add_request(p, DEFAULT)
     p.add_argument(
-        "--scale",
-        dest="measured_scales",
+        "--scales",
         type=float,
         nargs="+",
         metavar="SCALE",
-        help="guidance scale; several are measured one after another",
+        help="guidance scales, measured one after another",
     )
     p.add_argument(
         "--device-noise",
@@ -124,9 +123,9 @@ def run(a: argparse.Namespace) -> None:
     model.device_noise = a.device_noise
     processes.join(model.device)
     base = options.request(a, model)
-    if a.measured_scales and base.guidance == "none":
-        raise InvalidInput("--scale is that of a guidance: choose one with --guidance")
-    scales = a.measured_scales or [base.guidance_scale]
+    if a.scales and base.guidance == "none":
+        raise InvalidInput("--scales are those of a guidance: choose one with --guidance")
+    scales = a.scales or [base.guidance_scale]
     requests = [replace(base, guidance_scale=scale).for_model(model) for scale in scales]
     checkpoint = _checkpoint_folder(a)
     for request in requests:
@@ -149,17 +148,17 @@ def check(a: argparse.Namespace) -> None:
     for name, about in OPTIONS.items():
         if getattr(a, name) not in (None, False) and a.mode != about["mode"]:
             raise InvalidInput(f"--{name.replace('_', '-')} goes with --{about['mode']}")
-    scales = a.measured_scales or ()
+    scales = a.scales or ()
     if scales and a.guidance_scale is not None:
-        raise InvalidInput("--scale takes the place of --guidance-scale: give one of them")
+        raise InvalidInput("--scales take the place of --guidance-scale: give one of them")
     if a.out is not None:
         check_choice("ending of --out", a.out.suffix.lower(), (".png",))
         if len(scales) > 1:
-            raise InvalidInput("--out takes one --scale")
+            raise InvalidInput("--out takes one of --scales")
     if a.mode in OF_TEST_IMAGES:
         used = OF_TEST_IMAGES[a.mode]
         strays = [name for name in options.changed(a, DEFAULT) if name not in used]
-        given = {"scale": scales, "device_noise": a.device_noise}
+        given = {"scales": scales, "device_noise": a.device_noise}
         for name in [*strays, *(name for name in given if given[name])]:
             raise InvalidInput(f"--{name.replace('_', '-')} has no meaning for --{a.mode}")
 

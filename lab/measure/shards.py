@@ -14,6 +14,7 @@ from ddpm_core import processes
 from ddpm_core.data import to_pictures
 from ddpm_core.errors import CheckpointError
 from ddpm_core.files import replacing
+from ddpm_core.guidance import GUIDANCE
 from ddpm_core.guides import classifier_for
 from ddpm_core.model import Model
 from ddpm_core.request import Request
@@ -137,7 +138,7 @@ def _about(model: Model, request: Request) -> dict:
     about |= {"schedule": model.config.schedule, "prediction": model.config.prediction_type}
     about |= {k: v for k, v in asdict(request).items() if k not in NOT_IN_KEY}
     about |= {"dtype": model.resolve_dtype(request.dtype)} | model.noise_record()
-    if request.guidance not in ("none", "cfg"):
+    if GUIDANCE[request.guidance].classifier:
         guide = classifier_for(model, request.guidance)
         about |= {"guide": guide.name, "guide_weights": fingerprint(guide.net)}
     return about

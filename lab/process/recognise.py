@@ -98,8 +98,8 @@ def asked_classes(model: Model) -> list[Label]:
 def round_times(schedule: Schedule, rounds: int = ROUNDS) -> list[int]:
     """The t of every round, at most as many as there are: evenly spaced from ᾱ = 0.5 to 0.005, in
     an order that covers the whole range early."""
-    shares = schedule.signals**2
-    low, high = (min(int((shares > share).sum()), len(shares) - 1) for share in (FROM, TO))
+    shares = [schedule.abar(t) for t in range(schedule.num_timesteps)]
+    low, high = (min(sum(abar > share for abar in shares), len(shares) - 1) for share in (FROM, TO))
     count = min(check_int("rounds", rounds, 1, 10_000), high - low + 1)
     times = np.linspace(low, high, count).round().astype(int)
     return np.random.RandomState(0).permutation(times).tolist()

@@ -15,6 +15,7 @@ import numpy as np
 
 from ddpm_core.errors import InvalidInput
 from ddpm_core.faults import FAULTS, Fault
+from ddpm_core.guidance import GUIDANCE
 from ddpm_core.schedules import NoiseSchedule, Schedule
 
 # The repository that the report names (section 2.6). Whatever we say about the report's code is
@@ -82,7 +83,7 @@ class BatchScale(Fault):
     about = "the gradient of the mean over the batch: λ is divided by the number of images"
 
     def check(self, request, schedule):
-        if request.guidance not in ("classifier", "classifier-noisy"):
+        if not GUIDANCE[request.guidance].classifier:
             raise InvalidInput("batch-scale is an error of classifier guidance")
         if request.n == 1:
             raise InvalidInput("batch-scale divides by the number of images; take more than one")

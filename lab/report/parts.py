@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ddpm_core import checkpoints
 from ddpm_core.data import THINGS
+from ddpm_core.guidance import GUIDANCE
 from ddpm_core.request import Request
 from ddpm_core.sampling import BATCH
 
@@ -88,7 +89,7 @@ class Shot:
 
     def requests(self, budget: Budget) -> list[Request]:
         """One request for each label."""
-        by_classifier = str(self.changes.get("guidance", "")).startswith("classifier")
+        by_classifier = GUIDANCE[self.changes.get("guidance", "none")].classifier
         walk = budget.ancestral if by_classifier or self.ancestral else budget.walk
         n = min(self.n, budget.images)
         return [Request(n=n, label=label, **walk, **self.changes) for label in self.labels]

@@ -28,8 +28,6 @@ def trained(model: str, home: Path | None = None) -> tuple[str, str]:
     """How a model was trained, in words; and the command that trained it."""
     record = recorded(model, home)
     words = [text.format(record[name]) for name, text in RECORDED.items() if record.get(name)]
-    for run in reversed(record.get("earlier", [])):
-        words.append(f"carried on from {run['steps']:,} steps of {run['command']}")
     words.append(broken_off(record).strip(" ()"))
     words.append(watch.words(record["history"], record.get("recipe", {})))
     return "; ".join(filter(None, words)), record.get("command", "")

@@ -55,6 +55,7 @@ def test_a_tensor_is_learned_from_and_a_tenth_of_it_held_out(pixels, tmp_path):
     model = load(tmp_path / "mine")
     assert (model.name, model.shape, model.config.dataset) == ("mine", (3, 8, 8), "")
     assert (model.training["steps"], model.training["training_set"]) == (4, 45)
+    assert model.training["command"].startswith("not recorded")  # no command repeats this
     assert sample(model, Request(n=2, steps=2)).shape == (2, 8, 8, 3)
     as_floats = trainer(tmp_path / "floats", images=data.to_unit(pixels))
     as_floats.run()
@@ -74,6 +75,9 @@ def test_a_data_loader_is_taken_batch_by_batch(pixels, tmp_path):
     assert run.recipe.batch_size == 16 and run.steps_per_epoch == 3
     run.run()
     assert sizes[:4] == [16] * 4  # more than the loader has, so it began anew
+    # Nothing was held out: the batch that the loss is measured on was learned from too.
+    assert load(tmp_path).training["held_out"] == 0
+    assert "on images that it learned from" in (tmp_path / "checkpoint" / "README.md").read_text()
 
 
 def test_a_loaders_classes_are_those_of_its_dataset(pixels, tmp_path):

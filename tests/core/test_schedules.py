@@ -8,7 +8,7 @@ import pytest
 from diffusers import DDPMScheduler
 
 from ddpm_core.errors import InvalidInput
-from ddpm_core.schedules import SCHEDULES, SPACINGS, NoiseSchedule, spaced_timesteps
+from ddpm_core.schedules import SCHEDULES, SPACINGS, NoiseSchedule, Schedule, spaced_timesteps
 
 REFERENCE_NAME = {
     "linear": "linear",
@@ -55,6 +55,12 @@ def test_posterior_variance_is_that_of_a_product_of_gaussians(kind):
 def test_betas_outside_the_open_unit_interval_are_refused(betas):
     with pytest.raises(InvalidInput, match="beta"):
         NoiseSchedule(np.array(betas))
+
+
+@pytest.mark.parametrize(("signals", "sigmas"), [([0.5, 0.0], [0.5, 1.0]), ([0.5, 0.4], [0.5, 0])])
+def test_a_schedule_without_image_or_without_noise_is_refused(signals, sigmas):
+    with pytest.raises(InvalidInput, match="above 0"):
+        Schedule(signals, sigmas)
 
 
 def test_betas_that_a_number_cannot_tell_from_none_or_all_are_refused():

@@ -131,6 +131,7 @@ def test_a_run_begins_with_a_checkpoint_of_the_same_model(mnist_root, tmp_path, 
     run = stopping(trainer(tmp_path, mnist_root, begin=begin))
     assert_identical(run.ema, dict(begin.unet.state_dict()))
     run.run()
+    assert record_of(tmp_path)["finetuned"] == begin.name
     # Stopped, it goes on where it was, with the same command or without --init.
     for options in ({}, {"begin": begin}):
         assert_identical(trainer(tmp_path, mnist_root, **options).ema, run.ema)
@@ -165,7 +166,7 @@ def test_a_run_tells_of_each_machine_and_command_that_it_went_on_with(
     stopping(trainer(tmp_path, mnist_root)).run()
     first = record_of(tmp_path)
     monkeypatch.setattr(record, "describe", lambda device: "another machine")
-    monkeypatch.setattr(record, "command", lambda words: "another command")
+    monkeypatch.setattr(record, "command", lambda *_: "another command")
     trainer(tmp_path, mnist_root).run()
     monkeypatch.setattr(record, "describe", lambda device: "where nothing is left to do")
     trainer(tmp_path, mnist_root).run()
@@ -177,7 +178,7 @@ def test_a_run_tells_of_each_machine_and_command_that_it_went_on_with(
 
 def test_the_command_that_is_kept_tells_of_no_place():
     arguments = ["train", "--data-root=/home/me/data", "--init", "../me/its", "--out", "runs/x"]
-    command = record.command(arguments)
+    command = record.command("ddpm_core", arguments)
     assert command == "python -m ddpm_core train --data-root=data --init its --out runs/x"
 
 

@@ -215,7 +215,7 @@ def test_it_prints_each_figure_with_its_protocol_and_puts_it_on_the_card(
     figure, path = capsys.readouterr().out.splitlines()
     assert figure == f"tiny: {words(fid_result)}"
     assert json.loads(Path(path).read_text()) | {"seconds": 0} == fid_result | {"seconds": 0}
-    options = ["--guidance", "cfg", "--scale", 1, 2.5, "--label", 5, "--save"]
+    options = ["--guidance", "cfg", "--scales", 1, 2.5, "--label", 5, "--save"]
     assert evaluate(*RUN, *options, model=folder, n=6) == 0
     printed = capsys.readouterr().out
     stored = {row["protocol"]["request"]["guidance_scale"]: row for row in results.current(folder)}
@@ -276,7 +276,7 @@ def test_what_could_not_be_kept_is_not_measured(
     ("options", "message"),
     [
         ("--rounds 3", "--rounds goes with --recognise"),
-        ("--scale 1 2", "choose one with --guidance"),
+        ("--scales 1 2", "choose one with --guidance"),
         ("--bound --steps 3", "--steps has no meaning for --bound"),
     ],
 )

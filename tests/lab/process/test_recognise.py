@@ -6,6 +6,7 @@ import torch
 
 from ddpm_core.diffusion import q_sample
 from ddpm_core.errors import InvalidInput
+from ddpm_core.schedules import NoiseSchedule
 from lab.process.recognise import asked_classes, recognising, round_times, thoughts
 from tests.support.toys import toy_denoiser
 
@@ -30,6 +31,9 @@ def test_every_class_is_asked_about_the_same_noise_and_the_means_run(model):
 
 
 def test_the_times_cover_what_can_be_told_apart(model):
+    straight = NoiseSchedule.make("straight", 1000)
+    for schedule in (model.schedule, straight):  # from as much image as noise on
+        assert abs(schedule.log_snr[min(round_times(schedule, 5))]) < 0.3
     times = round_times(model.schedule, 5)
     shares = sorted(model.schedule.abar(t) for t in times)
     assert len({*times}) == 5 and shares[0] < 0.02 and 0.4 < shares[-1] <= 0.5
