@@ -188,6 +188,11 @@ def test_a_hole_is_painted_filled_and_brought_back_by_its_link(reader, tmp_path)
     assert len(filled) == 8 and len({x.tobytes() for x in filled}) == 8
     for x in filled:
         assert (x[:13] == sample(7)[:13, :, 0]).all() and (x[17:] != sample(7)[17:, :, 0]).any()
+    # Keys reach the player that is in view, not the one above it.
+    player = reader.stage(place)
+    player.evaluate("el => { document.activeElement.blur(); el.scrollIntoView(); }")
+    page.keyboard.press("ArrowLeft")
+    expect(player).to_have_attribute("data-index", "49")
     path, _ = download(reader, tmp_path, "51 frames", place)
     note = json.loads(read_note(path))
     assert {"hole", "picture"} <= note.keys() and note["label"] == 2

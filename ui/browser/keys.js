@@ -23,10 +23,9 @@
   const TYPED = "input:not([type=radio], [type=range], [type=checkbox]), textarea, select, [contenteditable]";
   const busy = (el) => el.closest?.(`${TYPED}, ${window.gradio.editor}`);
   const USERS = "button, a, summary, [role=tab], input, [role=slider], .image-grid-scroll";
-  const shown = (selector) => [...document.querySelectorAll(selector)].find((el) => el.offsetParent);
 
   function pick(digit) {
-    const group = shown(".chips[id$='-label']");
+    const group = first(".chips[id$='-label']", (el) => el.offsetParent);
     if (group) window.gradio.choice(group, digit)?.click();
   }
 
@@ -40,13 +39,21 @@
     // A player hears its own; and the controls have uses of their own for all keys but R.
     if (event.target.closest(".player")) return;
     if (!/^[rR]$/.test(event.key) && event.target.closest(USERS)) return;
-    const player = shown(".player");
-    const box = player?.getBoundingClientRect();
-    if (!box || box.bottom <= 0 || box.top >= innerHeight) return; // the page is to scroll
+    const player = first(".player", isInView);
+    if (!player) return; // the page is to scroll
     event.preventDefault();
     player.dispatchEvent(new KeyboardEvent("keydown", {
       key: event.key, code: event.code, shiftKey: event.shiftKey, bubbles: false,
     }));
+  }
+
+  function isInView(el) {
+    const { top, bottom } = el.getBoundingClientRect();
+    return el.offsetParent && bottom > 0 && top < innerHeight;
+  }
+
+  function first(selector, isMeant) {
+    return [...document.querySelectorAll(selector)].find(isMeant);
   }
 
   document.addEventListener("keydown", (event) => {

@@ -125,7 +125,7 @@
     if (isOpen(place)) return;
     going = place;
     for (const id of tabsOf(place)) {
-      await within(PATIENCE, until(() => going !== place || find(gradio.tab(id))));
+      await until(() => going !== place || find(gradio.tab(id)), PATIENCE);
       if (going !== place) return;
       find(gradio.tab(id, false))?.click();
     }
@@ -150,7 +150,7 @@
   async function ready(values) {
     await begun;
     const place = values[0] ? values[0].place : addressed;
-    if (place) await (values[0] ? within(PATIENCE, there(place)) : there(place));
+    if (place) await there(place, values[0] ? PATIENCE : 0);
     if (place) tellAsked(place);
     return values;
   }
@@ -182,10 +182,11 @@
     stage?.dispatchEvent(new CustomEvent("player:asked"));
   }
 
-  async function there(place) {
+  async function there(place, patience) {
     const [tab, view] = place.split(" ");
-    await until(() => find(gradio.tab(tab, true)));
-    await within(PATIENCE, until(() => find(lastControl(tab, view))));
+    await until(() => find(gradio.tab(tab, true)), patience);
+    if (!find(gradio.tab(tab, true))) return;
+    await until(() => find(lastControl(tab, view)), PATIENCE);
     await later(SETTLE);
   }
 
@@ -196,14 +197,16 @@
     return gradio.slider(view ? `race-${view}-n` : own[tab] ?? `${tab}-steps`);
   }
 
-  function until(isTrue) {
+  /** Until it is true, or for so many milliseconds; 0: for ever. */
+  function until(isTrue, patience = 0) {
     if (isTrue()) return Promise.resolve();
     return new Promise((/** @type {(value?: any) => void} */ done) => {
-      const watcher = new MutationObserver(() => {
-        if (!isTrue()) return;
+      const end = () => {
         watcher.disconnect();
         done();
-      });
+      };
+      const watcher = new MutationObserver(() => isTrue() && end());
+      if (patience) setTimeout(end, patience);
       const seen = [...gradio.ofTabs, "data-state"];
       watcher.observe(document, { subtree: true, childList: true, attributeFilter: seen });
     });
@@ -212,10 +215,6 @@
   /** @returns {HTMLElement} */
   function find(selector) {
     return document.querySelector(selector);
-  }
-
-  function within(patience, promise) {
-    return Promise.race([promise, later(patience)]);
   }
 
   function later(milliseconds) {

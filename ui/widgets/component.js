@@ -55,6 +55,11 @@ export function followPlayer(id, on, hear) {
   if (t !== undefined) hear({ index: Number(index), t: Number(t), tile: Number(tile), run });
 }
 
+/** Gradio changes the theme when the system does: a canvas has to be painted in its new colours. */
+export function onTheme(on, paint) {
+  on(matchMedia("(prefers-color-scheme: dark)"), "change", () => setTimeout(paint));
+}
+
 /** Calls an act before the next picture of the screen, once, however often it is asked to. */
 export function atNextFrame(act) {
   let due = 0;

@@ -1,5 +1,5 @@
 import {
-  atNextFrame, clamp, closeAll, decodeAll, escapeText, followPlayer, listenToHold, playerOf, resize, term,
+  atNextFrame, clamp, closeAll, decodeAll, escapeText, followPlayer, listenToHold, onTheme, playerOf, resize, term,
 } from "../component.js";
 import { figure, fixed, floatsOf } from "../numbers.js";
 import { scaleFor } from "../player/layout.js";
@@ -106,8 +106,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd }) {
     listenToHold(plot, on, { begin: seek, move: seek });
     on(plot, "pointermove", point);
     on(plot, "pointerleave", () => (ghost.hidden = true));
-    // Gradio changes the theme when the system does; the canvases have to be coloured anew.
-    on(matchMedia("(prefers-color-scheme: dark)"), "change", () => setTimeout(paintSoon));
+    onTheme(on, paintSoon);
     onSize(root, layout);
     atEnd(() => replaceRun(null));
   }

@@ -33,6 +33,7 @@ export function mount({ root, options: { links }, findAll, on, props, trigger })
     const mine = count;
     const [tab, view] = place.split(" ");
     const stage = await onView([`#${view ? `race-${view}` : tab}-stage`], () => mine !== count);
+    if (mine !== count) return;
     note.innerHTML = withTerms(look, ["x̂0", "judge"]);
     stage?.before(note);
     note.scrollIntoView({ block: "nearest" });

@@ -1,7 +1,7 @@
 // Points in the plane: what was learned beside what is exact, on one timeline, and the controls of
 // both. Where points go is computed on the server; the transport is that of the player.
 
-import { atNextFrame, clamp, escapeText, term } from "../component.js";
+import { atNextFrame, clamp, escapeText, onTheme, term } from "../component.js";
 import { axisOf, nearest, putInPlace, stopBeside, stopsOf, ticksOf } from "../player/axis.js";
 import { PATIENCE, WAITING } from "../player/sentence.js";
 import { listenToDrags, listenToHands, makePlayback, transportMarkup } from "../player/transport.js";
@@ -202,6 +202,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
     });
     listenToDrags(find(".plane-distance"), on, userGoesTo);
     onSize(find(".plane-panes"), paint);
+    onTheme(on, paintSoon);
     atEnd(() => playback.disconnect());
     refreshForm();
   }

@@ -1,6 +1,6 @@
 // Where a visitor draws points of two classes. Drawings are packed as lab/process/plane.py does.
 
-import { clamp, resize } from "../component.js";
+import { clamp, onTheme, resize } from "../component.js";
 import { bytesOf } from "../numbers.js";
 
 const APART = 0.045; // of the way across, between two points of a stroke
@@ -42,6 +42,7 @@ export function makeSheet(box, on, most) {
     paint();
   });
   for (const type of ["focus", "blur"]) on(canvas, type, paint);
+  onTheme(on, paint);
   on(box.querySelector("button"), "click", () => {
     points = [];
     paint();
