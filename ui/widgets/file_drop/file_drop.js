@@ -1,7 +1,7 @@
 // A file that is dropped anywhere on the page, or opened here, stays in the browser: its note
 // alone is sent.
 
-import { LongNote, readNote } from "./note.js";
+import { readNote } from "./note.js";
 
 const PATIENCE = 30_000; // ms
 
@@ -50,16 +50,16 @@ export function mount({ root, options, find, on, props, trigger }) {
     let note = "";
     try {
       note = await readNote(file);
-      if (note.length > options.longest) throw new LongNote();
-    } catch (error) {
-      const most = options.longest.toLocaleString("en");
-      const why = error instanceof LongNote
-        ? `The note in ${file.name} is longer than ${most} characters: it was not made here.`
-        : `${file.name} is no GIF, PNG, WebP or MP4 that can be read.`;
-      if (mine === asked) tell(why, "refused");
+    } catch {
+      if (mine === asked) tell(`${file.name} is no GIF, PNG, WebP or MP4 that can be read.`, "refused");
       return;
     }
     if (mine !== asked) return;
+    if (note.length > options.longest) {
+      const most = options.longest.toLocaleString("en");
+      tell(`The note in ${file.name} is longer than ${most} characters: it was not made here.`, "refused");
+      return;
+    }
     if (!note.trim()) {
       tell(`${file.name} carries no settings: it was not made here, or has lost them.`, "refused");
       return;

@@ -1,122 +1,83 @@
-// Reads the note in a GIF, PNG, WebP or MP4 file: what made it, as text. Only the heads of its
-// parts are read, and the part that holds the note, so that a file may be of any size. A note that
-// is longer than any that is written here is a `LongNote`.
+// Reads the note in a GIF, PNG, WebP or MP4 file: what made it, as text.
 
-const WINDOW = 4096; // bytes read at a time
-const LONGEST_NOTE = 2 ** 20; // bytes
-const NAME_OF_NOTE = "Description";
+const LARGEST = 2 ** 28; // bytes of a file
+const DESCRIPTION = "Description\0";
+const DUBLIN_CORE = "http://purl.org/dc/elements/1.1/";
 
-export class LongNote extends Error {}
-
+/** Empty if there is none. Throws if a file is of another kind, too large or cut short. */
 export async function readNote(file) {
-  const read = readerOf(file);
-  const head = latin(await read(0, Math.min(16, file.size)));
-  if (head.startsWith("GIF8")) return noteOfGif(read);
-  if (head.startsWith("\x89PNG\r\n\x1a\n")) return noteOfPng(read, file.size);
-  if (head.startsWith("RIFF") && head.slice(8, 12) === "WEBP") return noteOfWebp(read, file.size);
-  if (head.slice(4, 8) === "ftyp") return noteOfMp4(read, file.size);
+  if (file.size > LARGEST) throw new RangeError("too large");
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const head = latin(bytes.subarray(0, 16));
+  if (head.startsWith("GIF8")) return noteOfGif(bytes);
+  if (head.startsWith("\x89PNG\r\n\x1a\n")) return noteOfPng(bytes);
+  if (head.startsWith("RIFF") && head.slice(8, 12) === "WEBP") return noteOfWebp(bytes);
+  if (head.slice(4, 8) === "ftyp") return noteOfMp4(bytes);
   throw new TypeError("no GIF, PNG, WebP or MP4");
 }
 
-function readerOf(file) {
-  let start = 0;
-  let bytes = new Uint8Array();
-  return async (at, length) => {
-    if (at < start || at + length > start + bytes.length) {
-      start = at;
-      const part = file.slice(at, at + Math.max(length, WINDOW));
-      bytes = new Uint8Array(await part.arrayBuffer());
-    }
-    if (at - start + length > bytes.length) throw new RangeError("the file ends too early");
-    return bytes.slice(at - start, at - start + length);
-  };
-}
-
 // A comment before the first picture.
-async function noteOfGif(read) {
-  const flags = (await read(0, 13))[10];
+function noteOfGif(bytes) {
+  const flags = bytes[10];
   let at = 13 + (flags & 0x80 ? 3 * (2 << (flags & 7)) : 0);
-  for (;;) {
-    if ((await read(at, 1))[0] !== 0x21) return "";
-    const isComment = (await read(at + 1, 1))[0] === 0xfe;
+  while (bytes[at] === 0x21) {
+    const isComment = bytes[at + 1] === 0xfe;
     const pieces = [];
-    let length = 0;
-    for (at += 2; ; ) {
-      const [size] = await read(at, 1);
-      at += 1;
-      if (!size) break;
-      length += size;
-      if (isComment && length > LONGEST_NOTE) throw new LongNote();
-      if (isComment) pieces.push(...(await read(at, size)));
-      at += size;
+    for (at += 2; bytes[at] !== 0; at += 1 + bytes[at]) {
+      if (at >= bytes.length) throw new RangeError("the file ends too early");
+      pieces.push(...bytes.subarray(at + 1, at + 1 + bytes[at]));
     }
     if (isComment) return utf8(Uint8Array.from(pieces));
+    at += 1;
   }
+  return "";
 }
 
 // A tEXt or iTXt chunk called Description, not compressed.
-async function noteOfPng(read, size) {
-  for (let at = 8; at + 12 <= size; ) {
-    const head = await read(at, 8);
-    const [length, kind] = [big(head, 0), latin(head.subarray(4))];
+function noteOfPng(bytes) {
+  for (let at = 8; at < bytes.length; at += 12 + big(bytes, at)) {
+    const kind = latin(bytes.subarray(at + 4, at + 8));
     if (kind === "IEND") return "";
-    const isText = (kind === "tEXt" || kind === "iTXt") && length > NAME_OF_NOTE.length;
-    const end = NAME_OF_NOTE.length;
-    if (isText && latin(await read(at + 8, end + 1)) === `${NAME_OF_NOTE}\0`) {
-      if (length > LONGEST_NOTE + WINDOW) throw new LongNote();
-      const data = await read(at + 8, length);
-      if (kind === "tEXt") return latin(data.subarray(end + 1));
-      if (data[end + 1] !== 0) return "";
-      const language = data.indexOf(0, end + 3);
-      return utf8(data.subarray(data.indexOf(0, language + 1) + 1));
-    }
-    at += 12 + length;
+    const data = bytes.subarray(at + 8, at + 8 + big(bytes, at));
+    const isText = kind === "tEXt" || kind === "iTXt";
+    if (!isText || latin(data.subarray(0, DESCRIPTION.length)) !== DESCRIPTION) continue;
+    const text = data.subarray(DESCRIPTION.length);
+    if (kind === "tEXt") return latin(text);
+    if (text[0] !== 0) return "";
+    const language = text.indexOf(0, 2);
+    return utf8(text.subarray(text.indexOf(0, language + 1) + 1));
   }
   return "";
 }
 
 // The description in its XMP packet.
-async function noteOfWebp(read, size) {
-  for (let at = 12; at + 8 <= size; ) {
-    const head = await read(at, 8);
-    const length = head[4] + 256 * (head[5] + 256 * (head[6] + 256 * head[7]));
-    if (latin(head.subarray(0, 4)) === "XMP ") {
-      if (length > 8 * LONGEST_NOTE) throw new LongNote(); // escaped, a note is longer
-      const text = utf8(await read(at + 8, length));
-      const packet = new DOMParser().parseFromString(text, "application/xml");
-      const dublinCore = "http://purl.org/dc/elements/1.1/";
-      return packet.getElementsByTagNameNS(dublinCore, "description")[0]?.textContent.trim() ?? "";
-    }
-    at += 8 + length + (length % 2);
+function noteOfWebp(bytes) {
+  const view = new DataView(bytes.buffer);
+  for (let at = 12, length; at + 8 <= bytes.length; at += 8 + length + (length % 2)) {
+    length = view.getUint32(at + 4, true);
+    if (latin(bytes.subarray(at, at + 4)) !== "XMP ") continue;
+    const text = utf8(bytes.subarray(at + 8, at + 8 + length));
+    const packet = new DOMParser().parseFromString(text, "application/xml");
+    return packet.getElementsByTagNameNS(DUBLIN_CORE, "description")[0]?.textContent.trim() ?? "";
   }
   return "";
 }
 
 // moov/udta/meta/ilst/©cmt/data
-async function noteOfMp4(read, size) {
-  let inside = [0, size];
+function noteOfMp4(bytes) {
+  let inside = bytes;
   for (const name of ["moov", "udta", "meta", "ilst", "\xa9cmt", "data"]) {
-    inside = await boxOf(read, ...inside, name);
+    inside = boxOf(inside, name)?.subarray(name === "meta" ? 4 : 0); // its version
     if (!inside) return "";
-    if (name === "meta") inside[0] += 4; // its version
   }
-  const [from, to] = inside;
-  if (to - from - 8 > LONGEST_NOTE) throw new LongNote();
-  return utf8(await read(from + 8, Math.max(0, to - from - 8)));
+  return utf8(inside.subarray(8));
 }
 
-async function boxOf(read, from, to, wanted) {
-  for (let at = from; at + 8 <= to; ) {
-    const head = await read(at, 8);
-    let [length, start] = [big(head, 0), at + 8];
-    if (length === 0) length = to - at;
-    else if (length === 1) {
-      const long = await read(at + 8, 8);
-      [length, start] = [big(long, 0) * 2 ** 32 + big(long, 4), at + 16];
-    }
-    if (length < start - at) return null;
-    if (latin(head.subarray(4)) === wanted) return [start, Math.min(to, at + length)];
-    at += length;
+function boxOf(bytes, wanted) {
+  for (let at = 0, length; at + 8 <= bytes.length; at += length) {
+    length = big(bytes, at) || bytes.length - at; // 0: up to the end
+    if (length < 8) return null; // of 4 GB or damaged
+    if (latin(bytes.subarray(at + 4, at + 8)) === wanted) return bytes.subarray(at + 8, at + length);
   }
   return null;
 }
