@@ -90,7 +90,7 @@ def test_nothing_breaks_a_rule_and_nobody_else_is_asked(visit, url, tmp_path):
     walk.look("plane", is_tab=True)
     visitor.go_to("results")
     page.locator(".result-tables[data-state=shown]").wait_for()
-    visitor.part("results-board").locator("td button").first.click()
+    visitor.part("results-board").locator("td [data-hint]").first.click()
     walk.look("results", is_tab=True)
     page.get_by_role("button", name="Tour", exact=True).click()
     page.get_by_role("dialog").wait_for()

@@ -2,60 +2,37 @@
 // level, and between two levels one for what halves or doubles.
 
 import { escapeText, term } from "../component.js";
-import { walk } from "../plot.js";
 
 export function mount({ root, options, find, findAll, on }) {
   root.innerHTML = skeleton(options);
   const figure = find(".net-figure");
-  let descriptions = []; // every block in words, in order of evaluation
-  let here = -1;
 
   root.dataset.state = "idle";
-  on(figure, "pointerover", (event) => {
-    const block = event.target.closest("[data-words]");
-    if (block) point(findAll("[data-words]").indexOf(block));
-  });
-  on(figure, "pointerleave", () => {
-    if (document.activeElement !== figure) point(-1);
-  });
-  on(figure, "focusout", () => point(-1));
-  on(figure, "keydown", onKey);
+  for (const kind of ["pointerover", "focusin"]) on(figure, kind, ({ target }) => join(target));
+  for (const kind of ["pointerleave", "focusout"]) on(figure, kind, () => join(root));
   return receive;
 
   function receive(value) {
     if (value.kind !== "network") return;
     find(".tool-name").textContent = value.title;
-    figure.setAttribute("aria-label", `${options.label}. ${value.spoken} The arrow keys walk `
-      + "through its blocks.");
+    figure.setAttribute("aria-label", `${options.label}. ${value.spoken}`);
     figure.innerHTML = `<div class="net-embeddings">${value.embeddings.map(embedding).join("")}</div>
       ${drawing(value)}`;
-    descriptions = findAll("[data-words]").map(({ dataset }) => dataset.words);
-    const items = descriptions.map((text) => `<li>${escapeText(text)}</li>`);
+    // One of them is reached by Tab, see hint.js.
+    findAll("[data-hint]").forEach((block, i) => (block.tabIndex = i ? -1 : 0));
+    const items = [...value.embeddings, ...value.blocks].map(({ words }) => `<li>${escapeText(words)}</li>`);
     find(".net-list").innerHTML = items.join("");
     root.dataset.model = value.model;
-    point(-1);
     root.dataset.state = "shown";
   }
 
-  function point(number) {
-    here = number;
-    const blocks = findAll("[data-words]");
-    const { name, skip } = blocks[number]?.dataset ?? {};
-    blocks.forEach((block, i) => {
-      // What a skip connects with it is lit, too.
-      block.classList.toggle("net-lit", i === number);
-      block.classList.toggle("net-joined",
-        Boolean((name && block.dataset.skip === name) || (skip && block.dataset.name === skip)));
-    });
-    find(".net-told").textContent = descriptions[number] ?? "";
-  }
-
-  function onKey(event) {
-    const to = event.key === "Escape" ? -1 : walk(event, here, descriptions.length, true);
-    if (to === undefined) return;
-    event.preventDefault();
-    event.stopPropagation();
-    point(to);
+  /** What a skip connects with a block is marked, too. */
+  function join(target) {
+    const { name, skip } = target.closest("[data-hint]")?.dataset ?? {};
+    for (const block of findAll("[data-hint]")) {
+      const isOther = (name && block.dataset.skip === name) || (skip && block.dataset.name === skip);
+      block.classList.toggle("net-joined", Boolean(isOther));
+    }
   }
 }
 
@@ -67,7 +44,7 @@ function drawing({ blocks, levels, made, more }) {
     const isBetween = kind === "downsample" || kind === "upsample";
     const [row, span] = isBetween ? [2 * upper + 1, 3] : [2 * level + 1, 1];
     const ends = isBetween ? `--above:${heights[upper]}px;--under:${heights[upper + 1]}px` : "";
-    return `<div class="net-block" data-kind="${kind}" data-words="${escapeText(words)}"
+    return `<div class="net-block" data-kind="${kind}" ${hint(words)}
       data-name="${escapeText(name)}" data-skip="${escapeText(skip ?? "")}" style="grid-area:${row} /
       ${i + 2} / span ${span};--tall:${tall}px;--wide:${wide};${ends}"><i></i></div>`;
   });
@@ -84,8 +61,13 @@ function drawing({ blocks, levels, made, more }) {
     </span>${cells.join("")}${labels.join("")}<span class="net-end" style="grid-column:-2"><i>${made}</i>${more}</span></div>`;
 }
 
+/** A block's words: its name, and its tip, which is HTML in an attribute. */
+function hint(words) {
+  return `role="img" aria-label="${escapeText(words)}" data-hint="${escapeText(escapeText(words))}"`;
+}
+
 function embedding({ kind, words, symbol, what, size }) {
-  return `<p class="net-block" data-kind="${kind}" data-words="${escapeText(words)}"><span><i>${symbol}</i>${
+  return `<p class="net-block" data-kind="${kind}" ${hint(words)}><span><i>${symbol}</i>${
     escapeText(what)}</span><span>${escapeText(size)}</span></p>`;
 }
 
@@ -95,8 +77,7 @@ function skeleton(options) {
   const named = (name) => `<span ${term(name, -1)}>${name}</span>`;
   return `
     <p class="tool-name"></p>
-    <div class="net-figure" role="img" tabindex="0" aria-label="${escapeText(options.label)}"></div>
-    <p class="net-told" role="status"></p>
+    <div class="net-figure" role="group" data-hints aria-label="${escapeText(options.label)}"></div>
     <div class="net-keys soft" data-hints>
       ${mark("resnet", `<span><span ${term("ResNet")}>ResNet</span>, fed with the ${named("embedding")}</span>`)}
       ${mark("attention", named("attention"))}

@@ -7,7 +7,7 @@ const HEIGHT = 220; // px, of a chart
 const TOP = 40; // of its first panel
 const DRAW = { steps: overSteps, scales: overScales };
 const WHAT = `Our distance: how far samples are from real images, as our own judge network sees them;
-  lower is better. Choose a figure to see how it was measured.`;
+  lower is better. Point at a figure to see how it was measured.`;
 const MARKS = { "✓": "as in the report", "✗": "not as in the report", "?": "cannot tell" };
 const RULE = `Is a model better or worse than the first in its row? ✓ as in the report, ✗ the other way
   round, ? cannot tell: the difference is within twice its standard error. Only this order can be
@@ -18,9 +18,6 @@ export function mount({ root, find, findAll, on }) {
   let charts = {}; // by the name of their figure
 
   root.dataset.state = "waiting";
-  for (const kind of ["focusin", "focusout", "pointerover", "pointerout", "click"]) {
-    on(root, kind, tell);
-  }
   on(root, "click", onClick);
   on(root, "change", ({ target }) => draw(target.name, target.value));
   return (value) => {
@@ -54,19 +51,10 @@ export function mount({ root, find, findAll, on }) {
       draw(figure, images);
       charts[figure].point(Number(at));
     } else {
-      chosen.querySelector("[data-about]")?.focus({ preventScroll: true });
+      const cell = chosen.querySelector("[data-hint]");
+      setTimeout(() => cell?.focus({ preventScroll: true })); // this click would close its tip
     }
     chosen.querySelector(".result-tables-figure").scrollIntoView({ block: "nearest" });
-  }
-
-  /** What a figure is: the one that is pointed at, or else the one in focus. */
-  function tell({ type, target }) {
-    const cell = (type === "pointerout" || type === "focusout" ? document.activeElement : target)
-      .closest("[data-about]");
-    if (!cell && target.closest("[data-about]") === null) return;
-    const readout = find(".result-tables-readout");
-    readout.textContent = cell?.dataset.about ?? WHAT;
-    readout.classList.toggle("mono", Boolean(cell));
   }
 }
 
@@ -76,7 +64,7 @@ function page({ conclusions, pictures, link, tables }) {
   return `<div class="result-tables-conclusions">${
     conclusions.map((entry) => conclusion(entry, pictures, link)).join("")}</div>
     <div class="result-tables-pair">${tables.map(tableOf).join("")}</div>
-    <p class="result-tables-readout" role="status">${WHAT}</p>
+    <p class="result-tables-what">${WHAT}</p>
     <div class="result-tables-foot"><p class="soft">${RULE}</p><a
        href="measurements" target="_blank">All measurements</a></div>`;
 }
@@ -110,17 +98,19 @@ function tableOf({ title, columns, rows, error }) {
   if (error) return `<p class="note">${title}: ${error}</p>`;
   const heads = [title, ...columns].map((head) => `<th scope="col">${head.replace(", ", "<br>")}</th>`);
   const lines = rows.map((row) => `<tr><th scope="row">${row.title}</th>${
-    row.cells.map((cell) => `<td class="mono">${cellOf(cell)}</td>`).join("")}</tr>`).join("");
-  return `<table><thead><tr>${heads.join("")}</tr></thead><tbody>${lines}</tbody></table>`;
+    row.cells.map((cell) => `<td class="mono">${cellOf(cell, -1)}</td>`).join("")}</tr>`).join("")
+    .replace('tabindex="-1"', 'tabindex="0"'); // Tab comes to the first, arrows to the others
+  return `<table data-hints><thead><tr>${heads.join("")}</tr></thead><tbody>${lines}</tbody></table>`;
 }
 
-function cellOf(cell) {
+function cellOf(cell, order = 0) {
   if (typeof cell === "string") return `${cell}<i></i>`;
   const { figure, about, mark } = cell;
   const verdict = mark ? `<i aria-hidden="true">${mark}</i><span class="unseen">, ${
     MARKS[mark]}</span>` : "<i></i>";
-  return `<button type="button" class="mono" data-about="${escapeText(about)}"><u>${figure}</u>${
-    verdict}</button>`;
+  // Twice: an attribute, which holds HTML.
+  return `<span class="mono" tabindex="${order}" data-hint="${escapeText(escapeText(about))}"><u>${figure}</u>${
+    verdict}</span>`;
 }
 
 // --- charts, see `makeChart` --------------------------------------------------------------------
