@@ -16,6 +16,7 @@ from .trace import Trace
 IMAGES = 16  # only these are read, the first ones of a film
 # Pictures that a judge reads in a tenth of a second on one core, by their number of colours.
 READ = {1: 160, 3: 16}
+FEWEST = 8  # frames that are read; if there is time for fewer, none is
 LogProbs = Callable[[Tensor], Tensor]
 
 
@@ -98,7 +99,9 @@ def _judged(pictures, frames, log_probs: LogProbs | None, first=1) -> Mapping[in
     if log_probs is None or not len(frames):
         return {}
     n, channels = min(IMAGES, pictures.shape[1]), pictures.shape[-1]
-    count = max(2, min(len(frames), READ[channels] // n))
+    count = min(len(frames), READ[channels] // n)
+    if count < min(len(frames), FEWEST):
+        return {}
     chosen = frames[np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int))]
     x = pictures[chosen, :n].reshape(-1, *pictures.shape[2:])
     with torch.no_grad():

@@ -141,4 +141,5 @@ def _about(progress: Progress) -> dict:
         "seconds": progress.seconds,
         "calls": progress.calls[progress.steps_done],
         "total": progress.film.steps,
+        "told": progress.key.request.label != "none",
     }

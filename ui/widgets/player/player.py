@@ -257,7 +257,7 @@ def lane(
         classes: the names of those that the number `reads` counts.
         about: `columns`, tiles in a row; `calls` of the network for each image; `seconds`, None
             where they were another's; `total`, how many steps the run had, or was to have; `note`,
-            which stands after the name.
+            which stands after the name; `told`, whether the network was told a class.
     """
     steps = [int(i) for i in (range(len(t)) if indices is None else indices)]
     x = panes["x"]
@@ -285,10 +285,12 @@ def _about(
     seconds: float | None,
     total: int,
     note: str = "",
+    told: bool = False,
 ) -> dict[str, Any]:
     counts = {"columns": int(columns), "calls": int(calls), "total": int(total)}
     time = None if seconds is None else round(float(seconds), 3)
-    return {"name": name, "shape": list(shape), "seconds": time, "note": note} | counts
+    about = {"name": name, "shape": list(shape), "seconds": time, "note": note, "told": told}
+    return about | counts
 
 
 def sheet(frames: np.ndarray) -> str:

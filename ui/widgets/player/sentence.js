@@ -29,7 +29,8 @@ function reverseSentence(lane) {
   if (endedEarly(lane)) {
     return `Stopped at step ${here.index} of ${total.toLocaleString("en")}: x_t is still ${percent(noiseOf(here))} noise.`;
   }
-  const phase = phaseOf(here);
+  const isLost = wasLost(lane);
+  const phase = isLost && here.t > 0 ? "lost" : phaseOf(here);
   const guess = n > 1 ? "guesses" : "guess";
   const noise = percent(noiseOf(here));
   const words = {
@@ -43,18 +44,18 @@ function reverseSentence(lane) {
     decided: `The picture is decided: x̂0 hardly changes any more, although x_t is still ${noise} noise.`,
     open: `x̂0 changes little, but what it shows is not decided yet: x_t is still ${noise} noise.`,
     details: "Only details change now, and the last of the noise goes.",
-    lost: `x̂0 has stopped changing although x_t is still ${noise} noise: nothing in it can tell what `
-      + "to draw, so something is wrong.",
+    lost: "Something is wrong: x̂0 was settled in nothing but noise, which cannot tell what to draw. "
+      + `x_t is still ${noise} noise.`,
     late: `${noise[0].toUpperCase()}${noise.slice(1)} noise is left, and yet x̂0 still changes much: steps this large, `
       + "or a fault, leave it no time.",
     noisy: `x_t is still ${noise} noise; a little of it goes with every step.`,
-    end: wasLost(lane) ? "The noise is gone, but x̂0 was settled before there was anything to see: "
-      + "this is no picture."
+    end: isLost ? "This was the last step, but x̂0 was settled before there was anything to see: this is "
+      + "no picture."
       : isUnfinished(lane) ? "This was the last step, but x̂0 still changed in it: the picture is not "
         + "finished. More steps help, or another sampler."
         : "The noise is gone: what is left is the picture.",
   }[phase];
-  const more = [phase === "end" ? "" : pushWords(here), readWords(lane, phase)];
+  const more = [phase === "end" ? "" : pushWords(here), isLost ? "" : readWords(lane, phase)];
   return [words, ...more].filter(Boolean).join(" ");
 }
 
@@ -70,9 +71,10 @@ function phaseOf({ index, t, numbers }) {
   return isNumber(agree) && agree < SETTLED ? "open" : "decided";
 }
 
-/** Whether a run was lost from its first steps on. */
-function wasLost({ frames }) {
-  return Boolean(frames?.some((frame) => frame.index > 1 && frame.numbers && phaseOf(frame) === "lost"));
+/** Whether a run was lost by then. */
+function wasLost({ here, frames = [here] }) {
+  return frames.some((frame) => frame.index > 1 && frame.index <= here.index && frame.numbers
+    && phaseOf(frame) === "lost");
 }
 
 /** Whether the last step of a run still changed what was to be the picture. */
@@ -85,7 +87,7 @@ function pushWords({ numbers: { push } }) {
 }
 
 /** What the judge, a network of its own, reads in x̂0. */
-function readWords({ here: { numbers }, shape: [n], classes }, phase) {
+function readWords({ here: { numbers }, shape: [n], classes, told }, phase) {
   const { agree, reads, sure } = numbers;
   if (!isNumber(agree) || phase === "start") return "";
   if (n === 1) {
@@ -93,8 +95,9 @@ function readWords({ here: { numbers }, shape: [n], classes }, phase) {
   }
   if (phase === "end") return "";
   const right = `${Math.round(agree * n)} of ${n}`;
-  return phase === "blurred" ? `From the blur alone the judge can already tell what ${right} become.`
-    : `To the judge, ${right} look already like what they become.`;
+  if (phase !== "blurred") return `To the judge, ${right} look already like what they become.`;
+  return told ? `The network was told what to draw: from its blur the judge can already tell ${right}.`
+    : `From the blur alone the judge can already tell what ${right} become.`;
 }
 
 // Of several runs: which of them are how far.

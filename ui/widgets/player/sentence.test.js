@@ -29,7 +29,7 @@ test("while a run goes on its end is not known, and nothing is said of it", () =
 });
 
 test("a guess that is settled in nothing but noise is called wrong", () => {
-  assert.match(says({ noise: 0.99, left: 0.01, contrast: 1 }), /something is wrong/);
+  assert.match(says({ noise: 0.99, left: 0.01, contrast: 1 }), /Something is wrong/);
 });
 
 test("nothing is decided before the judge reads what it will read in the end", () => {
