@@ -70,7 +70,7 @@ def test_it_is_offered_and_walked_by_the_keyboard_alone_and_does_not_come_back(v
         expect(offer).to_be_hidden()
 
 
-def test_the_control_works_and_ticks_its_step_off_without_storage_too(visit):
+def test_the_control_that_it_points_at_works_without_storage_too(visit):
     visitor = visit(None)
     visitor.page.add_init_script(
         "Object.defineProperty(window, 'localStorage', { get() { throw new Error('barred'); } });"
@@ -81,7 +81,6 @@ def test_the_control_works_and_ticks_its_step_off_without_storage_too(visit):
     begin(visitor)
     visitor.page.keyboard.press("ArrowRight")
     wait_for_step(visitor, 2)
-    expect(card(visitor)).not_to_contain_text("done")
     # The control comes before the card, by way of Back and Skip.
     for _ in range(3):
         visitor.page.keyboard.press("Shift+Tab")
@@ -89,7 +88,6 @@ def test_the_control_works_and_ticks_its_step_off_without_storage_too(visit):
     assert control.evaluate("one => one.contains(document.activeElement)")
     visitor.page.keyboard.press("End")
     visitor.page.keyboard.press("ArrowLeft")
-    card(visitor).get_by_text("✓ done").wait_for()
     visitor.stands_at(3)
     # It can be left at any step.
     visitor.page.keyboard.press("Escape")

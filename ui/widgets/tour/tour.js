@@ -16,7 +16,6 @@ export function mount({ root, find, options: { steps } }) {
   let target = null;
   let ticket = 0;
   let undo = null; // ends what listens for the length of the tour
-  let done = []; // the steps that were ticked off
   let home = null; // where the visitor was: the place, and the cursors of the runs
 
   find(".tour-offer").hidden = remembered(KNOWN) !== null;
@@ -35,14 +34,8 @@ export function mount({ root, find, options: { steps } }) {
   function start() {
     becomeKnown();
     home = { place: window.page.here(), cursors: cursorsOf(steps) };
-    done = steps.map(() => false);
     undo = new AbortController();
-    const on = (type, act, capture = false) =>
-      document.addEventListener(type, act, { signal: undo.signal, capture });
-    on("keydown", onKey);
-    for (const type of new Set(steps.flatMap(({ deed }) => deed.split(" ").filter(Boolean)))) {
-      on(type, onDeed, true);
-    }
+    document.addEventListener("keydown", onKey, { signal: undo.signal });
     card.onclick = onClick;
     (document.querySelector("main") ?? document.body).append(card);
     card.hidden = false;
@@ -78,7 +71,6 @@ export function mount({ root, find, options: { steps } }) {
     for (const name in words) part(name).innerHTML = withTerms(words[name], ["x_t", "x̂0"]);
     part("back").disabled = at === 0;
     if (document.activeElement === document.body) part("next").focus({ preventScroll: true });
-    tick();
     root.dataset.step = at + 1;
     root.dataset.found = "looking";
     window.page.open(tab);
@@ -138,21 +130,6 @@ export function mount({ root, find, options: { steps } }) {
     if (target) target.dataset.toured = "here";
     // Beside a control; but nothing of a stage is ever covered, where there is room beside it.
     card.dataset.place = target?.closest(".control-column") ? "beside" : "foot";
-  }
-
-  // --- ticking off ------------------------------------------------------------------------
-
-  function onDeed(event) {
-    const { deed } = steps[at];
-    if (!target?.contains(event.target) || !deed.split(" ").includes(event.type)) return;
-    if (event.type === "keydown" && !/^(Arrow|Page|Home|End|Enter| )/.test(event.key)) return;
-    done[at] = true;
-    tick();
-  }
-
-  function tick() {
-    card.dataset.done = String(Boolean(done[at]));
-    part("done").textContent = done[at] ? "✓ done" : "";
   }
 
   // --- hands ------------------------------------------------------------------------------
@@ -232,7 +209,6 @@ function makeCard() {
   card.innerHTML = `<div aria-live="polite"><p class="tour-chapter soft"></p><p class="line"><b class="tour-title"
     id="tour-title"></b><span class="tour-count mono soft"></span></p><p class="tour-text"></p></div>
     <p class="tour-buttons"><button type="button" class="tour-skip button quiet" data-do="skip">Skip</button>
-    <span class="tour-done" role="status"></span>
     <button type="button" class="tour-back button" data-do="back">Back</button>
     <button type="button" class="tour-next button inked" data-do="next">Next</button></p>`;
   return card;

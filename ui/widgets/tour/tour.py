@@ -1,8 +1,8 @@
 """A short tour for a newcomer in three chapters: what it is, how it is steered, how it is measured.
 
 It is offered once, on a first visit, and starts from a button in the masthead. Each step plays the
-stage that it speaks of; the control that it points at works as ever, and using it ticks the step
-off. At the end the page stands where the visitor left it.
+stage that it speaks of; the control that it points at works as ever. At the end the page stands
+where the visitor left it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ class Stop:
         tab: the id of the tab that it is in.
         title, text: what its card says.
         targets: selectors of what it points at; the first that is on view is taken.
-        deed: the kind of event at the target that ticks the step off, or empty.
         plays: the run on the stage is played; else its cursor is put to ``at``.
         at: part of the way from noise to picture, 0 to 1; None leaves the cursor where it is.
     """
@@ -34,7 +33,6 @@ class Stop:
     title: str
     text: str
     targets: tuple[str, ...]
-    deed: str = ""
     plays: bool = False
     at: float | None = None
 
@@ -58,7 +56,6 @@ STEPS = (
         "At t = 1000 there is nothing but noise, at t = 0 the finished picture. See it count down, "
         "then drag the timeline: the sentence above it says what happens at each step.",
         ("#sample-stage .player-timeline",),
-        "pointerdown keydown",
         plays=True,
     ),
     Stop(
@@ -89,15 +86,13 @@ STEPS = (
         "pictures get clearer, and more alike. It costs variety, and two calls of the network for "
         "each step.",
         ("#guidance-s", "#guidance-lam", "#guidance-clean-lam", "#guidance-stage"),
-        "input",
     ),
     Stop(
         MEASURED,
         "guidance",
         "A judge reads them",
-        "The judge is a network that recognises digits and takes no part in drawing. Once a run "
-        "has ended, it says what is in a picture, whether it is the class that was asked for, and "
-        "when on the way that was decided.",
+        "The judge is a network that recognises digits and takes no part in drawing. The sentence "
+        "says what it sees in the guess x̂0 at this step, long before the noise is gone.",
         ("#guidance-stage .player-sentence",),
         at=0.6,
     ),
@@ -105,10 +100,10 @@ STEPS = (
         MEASURED,
         "results",
         "How far from real pictures?",
-        "FID says it in one number, by the features of a large public network; our judge distance "
-        "says it by those of the judge. Lower is better. Here is what we measured, beside what the "
-        "report says. That is the tour.",
-        ("[role=tab][data-tab-id=results]",),
+        "Our distance says it in one number, by what the judge sees in drawn pictures and in real "
+        "ones. Lower is better. After about twenty steps, more of them bring little. That is the "
+        "tour.",
+        ("#results-board [data-figure=steps]",),
     ),
 )
 
