@@ -28,7 +28,7 @@ def test_what_is_refused_is_said_beside_a_run_that_goes_on(follow):
     visitor = follow("?n=16&steps=2")
     visitor.wait_for_file("3 frames")
     visitor.set_number("sample-steps", 99_999)
-    expect(visitor.stage()).to_contain_text("steps must be between 1 and 10,000, not 99,999")
+    expect(visitor.stage()).to_contain_text("Steps must be between 1 and 1,000, not 99,999")
     visitor.set_number("sample-steps", 150)
     visitor.wait("live")
     seed = visitor.field("sample-seed")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import gradio as gr
 
 from ddpm_core import InvalidInput, Model, Request
+from ddpm_core.errors import check_int
 
 from ..events import LATEST
 from ..runs.runs import Key, Studio
@@ -16,6 +17,7 @@ from . import hub_models
 from .request_controls import Slider, control, fine_print, model_picker, seed_row, variances
 
 OTHERS = ("toward", "mix")  # fields of a request, empty without a second seed or class
+COUNTS = {"steps", "n"}  # sliders of whole numbers
 HALFWAY = 0.5  # how far one image is from seed to seed, unless chosen
 
 
@@ -37,6 +39,18 @@ class Controls:
     @property
     def model(self) -> gr.Dropdown:
         return self.parts["model"]
+
+    def named(self, values: Sequence) -> dict:
+        """The values by field.
+
+        Raises:
+            InvalidInput: for a number beyond the ends of a slider that counts, by its label.
+        """
+        named = dict(zip(self.parts, values, strict=True))
+        for name in COUNTS & named.keys():
+            slider = self.parts[name]
+            check_int(slider.label, named[name], slider.minimum, slider.maximum)
+        return named
 
     def chosen(self, *but: str) -> list:
         """The events that start a new run, of all parts except lists and ``but``: a slider is let

@@ -74,7 +74,7 @@ class RunTab:
 
     def read(self, values: Sequence) -> Key:
         """The run that the controls spell."""
-        named = dict(zip(self.controls.parts, values, strict=True))
+        named = self.controls.named(values)
         model, others = named.pop("model"), run_controls.OTHERS
         texts = {name: str(named.pop(name) or "") for name in others if name in named}
         if not texts.get("toward"):
