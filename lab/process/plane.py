@@ -374,7 +374,8 @@ class Flow:
         """Raise InvalidInput unless there are points of the class that is asked for."""
         label = LABELS[walk.label]
         if label is not None and not len(_points(task, label)):
-            raise InvalidInput(f"there is no point of the {('first', 'second')[label]} class")
+            name = ("first", "second")[label]
+            raise InvalidInput(f"no point of the {name} class was drawn: draw one, or ask for any")
 
     def _guided(self, make: Callable[[int | None], Denoiser]) -> Denoiser:
         label, schedule = LABELS[self.walk.label], self.task.noise_schedule

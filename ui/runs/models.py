@@ -29,6 +29,7 @@ PUBLIC_HUB = replace(
 )
 FETCHED_KEPT = 2  # in memory, beside what ships
 DOWNLOADS = 2
+BEST = ("mnist-conditional", "cifar10-conditional")  # for a first look
 
 
 class Models:
@@ -78,8 +79,9 @@ class Models:
 
     def names(self) -> list[str]:
         """The models to choose from, the best for a first look first, those of ``own`` last."""
-        shipped = sorted(available(), key=lambda name: (name != "mnist-conditional", name))
-        return [*shipped, *self.own]
+        shipped = sorted(available())
+        best = [name for name in BEST if name in shipped]
+        return [*best, *(name for name in shipped if name not in best), *self.own]
 
     def model(self, name: str) -> Model:
         """A shipped model, or one from the Hub that was fetched; never a path from a visitor."""

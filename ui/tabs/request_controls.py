@@ -83,7 +83,9 @@ FAULTS = [("none", "none"), *((ERROR_WORDS[name], name) for name in REPORT_ERROR
 VARIANCES = [("β (report)", "beta"), ("posterior β̃", "posterior"), ("learned", "learned")]
 CONTROLS = {
     "model": Control(
-        gr.Dropdown, "Model", {"info": "mnist draws digits, cifar10 small photographs"}
+        gr.Dropdown,
+        "Model",
+        {"info": "mnist draws digits, cifar10 small photographs; conditional draws them best"},
     ),
     "label": Control(Chips, "Class", {"elem_classes": "chips"}),
     "sampler": _chips("Sampler", _labelled(SAMPLERS), look=TERMS),

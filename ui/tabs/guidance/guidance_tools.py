@@ -286,8 +286,8 @@ class Branch:
         self.studio = studio
         with gr.Tab("Branch", id="branch"):
             gr.Markdown(
-                "Scrub the stage to a step, change something, and go on from there: the run and "
-                "its branch stay on one timeline.",
+                "Drag the timeline to a step and change something here: from that step on, the run "
+                "goes another way, beside the first.",
                 elem_classes="caption",
             )
             choices = self.classes(studio.names()[0])
@@ -342,6 +342,9 @@ class Branch:
             branch = self.studio.settled(Key(key.model, key.request, (other,), at or 0))
         except InvalidInput as error:
             yield {self.note: str(error)}
+            return
+        if other == key.request:
+            yield {self.note: "Nothing is changed: choose another class, scale or seed."}
             return
         noisy = SAMPLERS[key.request.sampler].is_noisy(key.request)
         idle = other.seed != key.request.seed and not noisy

@@ -76,10 +76,10 @@ export function mount({ root, options, find, on, props, trigger }) {
   }
 
   function setState(state, words = "") {
-    const format = options.formats[chosen().format];
+    const name = `Save ${options.formats[chosen().format]}`;
     // Of a recording there is nothing to take either.
-    const instead = { asked: `${format} · …`, idle: `${format} · once you have run it` }[state];
-    find(".download-file").textContent = words || (instead ?? format);
+    const more = { asked: " · …", idle: " · once you have run it" }[state] ?? "";
+    find(".download-file").textContent = words || name + more;
     find(".download-file").title = state === "refused" ? words : "";
     find(".download-file").disabled = state !== "ready";
     find(".download-png").disabled = !png;

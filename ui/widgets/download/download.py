@@ -175,7 +175,7 @@ def wire(take: Download, encode: Callable[..., Sequence], inputs: Sequence = ())
 
 def in_words(kind: str, frames: int, size: int) -> str:
     """The words of a button about a file, before it is pressed."""
-    return f"{FORMATS[kind]} · {frames:,} frame{'s'[: frames != 1]} · {size_in_words(size)}"
+    return f"Save {FORMATS[kind]} · {frames:,} frame{'s'[: frames != 1]} · {size_in_words(size)}"
 
 
 def size_in_words(size: int) -> str:

@@ -41,7 +41,7 @@ EXAMPLES = (
         ),
     ),
     Example(
-        "A scale that is too large",
+        "The strongest guidance: all alike",
         "Eight noises, eight bold threes that differ little. Move the scale to 1 and compare.",
         permalinks.query(
             Key(

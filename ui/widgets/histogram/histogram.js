@@ -52,11 +52,11 @@ function skeleton(options) {
         <strong>x</strong><sub><i>t</i></sub>: mean <b class="here" data-number="mean"></b>, <span ${term("standard deviation")}>standard deviation</span>
         <b class="here" data-number="std"></b></p>
     </div>
-    <div class="histogram-plot"><svg class="plot-stretched" viewBox="0 0 ${options.bins} 1"
+    <div><div class="histogram-plot"><svg class="plot-stretched" viewBox="0 0 ${options.bins} 1"
       preserveAspectRatio="none" role="img" aria-label="Pixel values: none yet"><path
       class="histogram-bars"/><path class="histogram-normal"/></svg></div>
     <div class="line mono soft" aria-hidden="true"><span>−${options.reach}</span><span>0</span>
       <span>${options.reach}</span></div>
     <p class="histogram-legend soft"><u class="histogram-swatch"></u> the pixels of <strong>x</strong><sub><i>t</i></sub>, by eq. 4
-      <u></u> a <span ${term("standard normal")}>standard normal</span></p>`;
+      <u></u> a <span ${term("standard normal")}>standard normal</span></p></div>`;
 }

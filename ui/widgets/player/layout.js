@@ -7,6 +7,7 @@ export const NARROW = 560; // px, a stage as on a phone
 const NARROWEST = 108; // px, a lane whose name can still be read
 const SMALLEST = 2; // px for a pixel of an image; rather than smaller, the page is longer
 const CAPTION = 26; // px over a pane
+const AROUND = 412; // px of a screen over and under a mat, from the title to the transport
 const MARGIN = 8; // px around a picture, and between the panes of one lane among several
 
 /** Where a lane's tiles stand, in image pixels. A single long row is folded where it would be too
@@ -57,8 +58,8 @@ export function arrangement({ width, height, density, lanes, panes, grid: { wide
       const pictureHeight = Math.max(paneHeight - MARGIN, SMALLEST * high);
       const scale = scaleFor({ wide, high }, paneWidth, pictureHeight, density);
       let mat = Math.ceil(high * scale) + MARGIN;
-      // A large mat is of one size for one image and for four.
-      const square = Math.floor(Math.min(paneWidth, paneHeight));
+      // A large mat is of one size for one image and for four, where the transport stays in view.
+      const square = Math.floor(Math.min(paneWidth, paneHeight, narrow ? Infinity : height - AROUND));
       if (!small && wide < 1.5 * high) mat = Math.max(mat, square);
       const tall = down * (head + below * (mat + caption + between)) + gap * (down - 1);
       const fit = { across, beside, below, gap, between, caption, paneWidth, scale, mat, tall };

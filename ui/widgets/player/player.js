@@ -142,10 +142,9 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
     comeIntoView();
   }
 
-  /** On a phone the button that runs several is always in sight, the stage perhaps not. */
+  /** The button that runs several may stand far below the stage. */
   function comeIntoView() {
-    if (!many || !matchMedia("(max-width: 700px)").matches) return;
-    if (box.getBoundingClientRect().bottom < innerHeight / 4) box.scrollIntoView();
+    if (many && box.getBoundingClientRect().bottom < innerHeight / 4) box.scrollIntoView();
   }
 
   function laneFor(name) {

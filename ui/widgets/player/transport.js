@@ -6,6 +6,7 @@ const SPEEDS = [0.25, 0.5, 1, 2, 4];
 const SPEED_LABELS = ["¼×", "½×", "1×", "2×", "4×"];
 const FRAMES_PER_SECOND = 24;
 const SHORTEST_PLAY = 4; // seconds, in which the sentence under the stage can be read
+const LONGEST_PLAY = 12; // s; a longer film leaves frames out
 const HOLD = 1000; // ms on the last frame before a loop starts over
 const ICONS = {
   first: "M4 4h2v12H4zM16 4v12L7 10z",
@@ -77,7 +78,7 @@ export function makePlayback(root, { last, at, goTo, begun, rested, way }) {
   function advance(now) {
     clock.request = requestAnimationFrame(advance);
     if (now < clock.start) return;
-    const rate = Math.min(FRAMES_PER_SECOND, last() / SHORTEST_PLAY) * SPEEDS[speed];
+    const rate = clamp(FRAMES_PER_SECOND, last() / LONGEST_PLAY, last() / SHORTEST_PLAY) * SPEEDS[speed];
     const frame = clock.from + direction * Math.floor(((now - clock.start) / 1000) * rate);
     goTo(frame);
     if (frame >= 0 && frame <= last()) return;
@@ -206,8 +207,7 @@ export function transportMarkup(way) {
       <div class="player-speeds" role="group" aria-label="Speed">${speeds.join("")}</div>
       <div class="player-keys">${button("loop", "Loop", 'class="soft"')}</div>
       <p class="player-legend soft"><kbd>space</kbd> play <kbd>← →</kbd> step
-        <kbd>shift</kbd> ten <kbd>R</kbd> reverse <kbd>↑ ↓</kbd> speed
-        <kbd>?</kbd> explain</p>
+        <kbd>shift</kbd> ten <kbd>R</kbd> reverse <kbd>↑ ↓</kbd> speed</p>
     </div>
     <p class="player-status unseen" role="status"></p>`;
 }
