@@ -1,4 +1,4 @@
-"""``bench``: speed beside diffusers, beside another checkout, or of the page in a browser."""
+"""``bench``: speed beside diffusers, or beside another checkout."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ddpm_core.commands import options
 from ddpm_core.errors import InvalidInput
 from ddpm_core.hardware import describe
 
-from ..bench import cases, page, with_diffusers
+from ..bench import cases, with_diffusers
 from ..bench.cases import KINDS
 from ..bench.compare import checkout, interleaved, ratio
 
@@ -49,12 +49,6 @@ def add(commands) -> None:
         help="another checkout, e.g. of the commit before: git worktree add FOLDER HEAD~1",
     )
     p.add_argument(
-        "--page",
-        action="store_true",
-        help="instead: seconds from `python app.py` to its first picture, and from a move of a "
-        "held slider to the next; needs a Chromium",
-    )
-    p.add_argument(
         "--limit",
         type=float,
         default=0,
@@ -67,11 +61,6 @@ def add(commands) -> None:
 
 def run(a: argparse.Namespace) -> int:
     """Print each case as soon as it is timed; status 1 if a ratio is below the limit."""
-    if a.page:
-        print(describe(), flush=True)
-        for name, figures in page.measure():
-            print(f"{name}: {figures}", flush=True)
-        return 0
     if not (a.beside or find_spec("diffusers")):
         raise InvalidInput("pip install diffusers, or name another checkout with --beside")
     too_slow = False

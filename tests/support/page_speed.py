@@ -1,13 +1,12 @@
 """The page in a browser: how soon it shows a picture, and how soon a held slider changes it.
 
-``app.py`` runs in a process of its own and headless Chromium on the same machine, so both share
-its cores, as they do for somebody who runs the page at home.
+``python -m tests.support.page_speed`` prints it. ``app.py`` runs in a process of its own and
+headless Chromium on the same machine, so both share its cores, as they do for somebody who runs
+the page at home.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,11 +17,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from gradio_client import Client
+from playwright.sync_api import sync_playwright
 
-from ddpm_core.errors import InvalidInput
+from ddpm_core.hardware import describe
+from tests.support.browser import find_browser
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
-BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
 MOVES = 40
 VISITORS = 32
 GUIDED = "/?tab=guidance&label=3&guidance=cfg&guidance_scale=1&steps=20&n={}&seed={}"
@@ -58,11 +59,7 @@ WATCH = """(stage) => {
 
 
 def measure() -> Iterator[tuple[str, str]]:
-    """Each line of the report as soon as it is known: what was measured, and its figures.
-
-    Raises:
-        InvalidInput: without playwright (``requirements-dev.txt``) or a Chromium.
-    """
+    """Each line of the report as soon as it is known: what was measured, and its figures."""
     with browser() as chromium:
         page = chromium.new_page(viewport={"width": 1280, "height": 900})
         start = time.perf_counter()
@@ -91,15 +88,9 @@ def figures(waits: list[float]) -> str:
 
 @contextmanager
 def browser() -> Iterator:
-    """A headless Chromium; ``CHROMIUM`` in the environment names another one."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        raise InvalidInput("bench --page needs pip install -r requirements-dev.txt") from None
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        raise InvalidInput("bench --page needs a Chromium on the PATH, or its path in $CHROMIUM")
+    """A headless Chromium, see ``find_browser``."""
     with sync_playwright() as playwright:
+        path = find_browser()
         chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield chromium
         chromium.close()
@@ -116,7 +107,7 @@ def served() -> Iterator[str]:
         try:
             while not is_open(port):
                 if process.poll() is not None:
-                    raise InvalidInput("app.py has ended: see above")
+                    raise RuntimeError("app.py has ended: see above")
                 time.sleep(0.02)
             yield f"http://127.0.0.1:{port}"
         finally:
@@ -162,8 +153,6 @@ def held_slider(page, url: str, n: int, seed: int) -> list[float]:
 @contextmanager
 def others(url: str) -> Iterator[list[dict]]:
     """All visitors but one ask by the API, again and again; gives the list of their answers."""
-    from gradio_client import Client
-
     answers, over = [], threading.Event()
 
     def visit(number: int) -> None:
@@ -187,3 +176,9 @@ def others(url: str) -> Iterator[list[dict]]:
         over.set()
         for thread in threads:
             thread.join()
+
+
+if __name__ == "__main__":
+    print(describe(), flush=True)
+    for name, line in measure():
+        print(f"{name}: {line}", flush=True)
