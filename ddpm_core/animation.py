@@ -17,6 +17,7 @@ from .files import write
 from .recorder import Film, Frames, enlarge
 
 KINDS = ("gif", "webp", "mp4")
+FILMS = tuple(f".{kind}" for kind in KINDS)  # the endings of their files
 # Minutes of one core; and what the formats, or (MP4) the decoders of most devices, can hold.
 MAX_PIXELS = 4 * 10**9
 MAX_SIDE = {"gif": 65_535, "webp": 16_383, "mp4": 4_096}

@@ -56,7 +56,7 @@ class Images:
 
     def batch(self, indices) -> tuple[Tensor, Tensor]:
         """Images as float32 in [-1, 1], shape (B, C, H, W), and their labels (B,)."""
-        return in_unit(self.pixels[indices]), self.labels[indices]
+        return to_unit(self.pixels[indices]), self.labels[indices]
 
     def subset(self, indices) -> Images:
         """The images at these indices, or in this slice, in this order."""
@@ -100,7 +100,7 @@ class Batches:
         labels = labels[0].long() if labels else torch.zeros(len(pixels), dtype=torch.long)
         if int(labels.max()) >= len(self.classes):
             raise InvalidInput(f"label {int(labels.max())} of {len(self.classes)} known classes")
-        return in_unit(pixels), labels
+        return to_unit(pixels), labels
 
     def _next(self) -> Sequence[Tensor]:
         batch = next(self._left, None)
@@ -148,14 +148,9 @@ def _checked(pixels: Tensor, labels: Tensor | None = None) -> Images:
     return Images(pixels, labels, tuple(map(str, range(int(labels.max()) + 1))))
 
 
-def in_unit(x: Tensor) -> Tensor:
-    """uint8 images, or floats in [-1, 1], as floats in [-1, 1]."""
-    return x if x.is_floating_point() else to_unit(x)
-
-
 def to_unit(pixels: Tensor) -> Tensor:
-    """uint8 in [0, 255] to float32 in [-1, 1]."""
-    return pixels.float() / 127.5 - 1
+    """uint8 in [0, 255] to float32 in [-1, 1]; floats, already in [-1, 1], stay as they are."""
+    return pixels if pixels.is_floating_point() else pixels.float() / 127.5 - 1
 
 
 def to_uint8(x: Tensor) -> Tensor:

@@ -14,17 +14,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from .diffusers_format import SCHEDULER, WEIGHTS
 from .errors import CheckpointError
 
 # Owner and name as the Hub allows them; a branch, a tag or a commit after the @.
 PART = r"[A-Za-z0-9][\w.-]{0,95}"
 NAME = re.compile(rf"({PART}/{PART})(?:@([A-Za-z0-9][\w./-]{{0,100}}))?", re.ASCII)
 # Each way to lay a model out: its weights, its config, and what else belongs to it.
-THEIRS, SCHEDULER = "diffusion_pytorch_model.safetensors", "scheduler_config.json"
 LAYOUTS = (
     ("model.safetensors", "config.json", ("training.json",)),
-    (THEIRS, "config.json", (SCHEDULER, f"scheduler/{SCHEDULER}")),
-    (f"unet/{THEIRS}", "unet/config.json", (f"scheduler/{SCHEDULER}",)),
+    (WEIGHTS, "config.json", (SCHEDULER, f"scheduler/{SCHEDULER}")),
+    (f"unet/{WEIGHTS}", "unet/config.json", (f"scheduler/{SCHEDULER}",)),
 )
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 # Unconditional models of other people, in a format that is read here.

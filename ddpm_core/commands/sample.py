@@ -8,12 +8,11 @@ import numpy as np
 from tqdm import tqdm
 
 from .. import animation, recorder, sampling
+from ..animation import FILMS
 from ..errors import InvalidInput, check_choice, check_int
 from ..files import replacing
 from ..request import Request
 from . import options
-
-FILMS = (".gif", ".webp", ".mp4")
 
 
 def add(commands) -> None:

@@ -17,11 +17,10 @@ from ddpm_core.request import Request
 
 from ..measure import evaluation, results
 from ..measure.protocol import words
-from ..measure.shards import Shards
+from ..measure.shards import HOME, Shards
 from ..process.recognise import ROUNDS
 from ..progress import followed, passed
 from ..publish import cards
-from .options import add_cache
 
 DEFAULT = Request(n=1000)
 SHOWN = 16  # pairs of neighbours
@@ -114,6 +113,17 @@ def add(commands) -> None:
         help="keep the result in the checkpoint's folder and put it on its card",
     )
     p.set_defaults(run=run, mode="classes")
+
+
+def add_cache(p: argparse.ArgumentParser) -> None:
+    """Add ``--cache``."""
+    p.add_argument(
+        "--cache",
+        type=Path,
+        default=HOME,
+        metavar="FOLDER",
+        help="where samples and results are kept (default: %(default)s)",
+    )
 
 
 def run(a: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ddpm_core import save_film, save_png
+from ddpm_core.animation import FILMS
 from ddpm_core.commands import options
 from ddpm_core.errors import InvalidInput, check_choice, check_int
 from ddpm_core.fields import about
@@ -103,7 +104,7 @@ def run(a) -> None:
     if a.out is None and not a.invert:
         a.out = Path("forward.png")
     if a.out is not None:
-        films = () if a.back or a.invert else (".gif", ".webp", ".mp4")
+        films = () if a.back or a.invert else FILMS
         check_choice("ending of --out", a.out.suffix.lower(), (".png", *films))
     check_int("scale", a.scale, 1, 64)
     model = options.load_model(a)

@@ -8,6 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ddpm_core import load, save_animation, save_png
+from ddpm_core.animation import FILMS
 from ddpm_core.commands import options
 from ddpm_core.errors import InvalidInput, check_choice, check_int
 from ddpm_core.request import Request
@@ -15,7 +16,7 @@ from ddpm_core.request import Request
 from ..process import race as races
 from ..process.race import FEW_STEPS, LANE_PANES
 
-ENDINGS = (".gif", ".webp", ".mp4", ".png")
+ENDINGS = (*FILMS, ".png")
 DEFAULT = Request(n=1, sampler="ddpm", steps=1000, label="none")
 
 

@@ -10,7 +10,7 @@ from ddpm_core.commands import options
 from ..progress import followed
 from ..report import parts
 from ..report.reproduce import Settings, reproduce
-from .options import add_cache
+from .evaluate import add_cache
 
 
 def add(commands) -> None:

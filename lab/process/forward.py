@@ -23,7 +23,8 @@ from ddpm_core.sampling import Run
 from ddpm_core.schedules import Schedule, spaced_timesteps
 
 # Pixels of noise are counted from -REACH to REACH; 6 in 100,000 of a normal lie outside.
-REACH = 4.0
+REACH = 4
+BINS = 61  # so many; the commonest values, -1, 0 and 1, lie within bins, not on their edges
 # From black, -1, to white, 1: the peak of the signal in a signal-to-noise ratio.
 PEAK = 2.0
 # The most values in a forward film: 64 x 64 pixels in colour at 1,000 timesteps fit.
@@ -68,20 +69,18 @@ class ForwardFilm:
         return contact_sheet(np.stack(tiles), times, ("eq. 4", "eq. 3"), scale=scale)
 
 
-def forward_film(model: Model, picture: np.ndarray, seed: int = 0, bins: int = 81) -> ForwardFilm:
+def forward_film(model: Model, picture: np.ndarray, seed: int = 0) -> ForwardFilm:
     """Noise a picture at once and step by step, at every timestep of a model's schedule.
 
     Args:
         picture: uint8 (H, W, C), of the model's shape.
         seed: of the noise; eq. 4 takes the noise from which image 0 of the seed would start.
     """
-    *_, film = noising(model, picture, seed, bins)
+    *_, film = noising(model, picture, seed)
     return film
 
 
-def noising(
-    model: Model, picture: np.ndarray, seed: int = 0, bins: int = 81
-) -> Iterator[ForwardFilm | None]:
+def noising(model: Model, picture: np.ndarray, seed: int = 0) -> Iterator[ForwardFilm | None]:
     """``forward_film`` a part at a time: None after each part, at the end the film."""
     schedule, x0 = model.schedule, from_picture(picture, model.shape)
     last, noise = schedule.num_timesteps, model.noise(seed, [0])
@@ -92,13 +91,13 @@ def noising(
         )
     size = (last + 1, 1, *picture.shape)
     x, by_steps = np.empty(size, np.uint8), np.empty(size, np.uint8)
-    density, moments = np.empty((last + 1, bins)), np.empty((2, last + 1))
+    density, moments = np.empty((last + 1, BINS)), np.empty((2, last + 1))
     eps, part = noise(last), max(1, VALUES_AT_A_TIME // x0.numel())
     at_once = chain([x0], (q_sample(schedule, x0, t, eps) for t in range(last)))
     walk = chain([x0], stepwise(schedule, x0, noise))
     for time, (state, walked) in enumerate(zip(at_once, walk, strict=True)):
         x[last - time, 0], by_steps[last - time, 0] = to_picture(state), to_picture(walked)
-        density[time], normal = histogram(state, bins)
+        density[time], normal = histogram(state)
         moments[:, time] = float(state.mean()), float(state.std())
         if time % part == part - 1:
             yield None
@@ -127,13 +126,12 @@ def stepwise(schedule: Schedule, x0: Tensor, noise: Callable[[int], Tensor]) -> 
         yield x
 
 
-def histogram(x: Tensor, bins: int = 81) -> tuple[np.ndarray, np.ndarray]:
+def histogram(x: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """The density of pixel values in each bin, and the standard normal's at the bins' centres.
 
-    The bins are even from -4 to 4. With 81, the commonest values of images, -1, 0 and 1, lie within
-    bins and not on their edges. Values beyond the edges count in the total.
+    The bins are even from -4 to 4. Values beyond the edges count in the total.
     """
-    counts, edges = np.histogram(x.cpu().double().numpy(), bins, (-REACH, REACH))
+    counts, edges = np.histogram(x.cpu().double().numpy(), BINS, (-REACH, REACH))
     centres = (edges[:-1] + edges[1:]) / 2
     normal = np.exp(-(centres**2) / 2) / math.sqrt(2 * math.pi)
     return counts / (x.numel() * np.diff(edges)), normal

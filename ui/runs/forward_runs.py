@@ -18,7 +18,6 @@ from .player_values import film_value, judge_of, read_classes
 from .runs import Studio
 from .ticket import Ticket
 
-BINS, REACH = 60, 4
 RECENT = 8
 _recent: OrderedDict[tuple, ForwardFilm] = OrderedDict()
 _guard = threading.Lock()
@@ -37,7 +36,7 @@ def noised(
         film = _recent.get(key)
     if film is not None:
         return film
-    parts, account = noising(model, picture, seed, BINS), Account()
+    parts, account = noising(model, picture, seed), Account()
     for film in iter(lambda: studio.engine.do(next, parts, _END, account=account), _END):
         if ticket.asked:
             return None

@@ -17,6 +17,7 @@ from ddpm_core.sampling import Run
 from ddpm_core.schedules import NoiseSchedule
 from lab.__main__ import main
 from lab.process.forward import (
+    BINS,
     forward_film,
     from_picture,
     histogram,
@@ -70,7 +71,7 @@ def test_step_by_step_is_the_closed_form_of_the_noises_combined(kind):
 
 def test_the_film_goes_from_noise_to_the_picture_both_ways_and_is_made_in_parts(model, monkeypatch):
     monkeypatch.setattr("lab.process.forward.VALUES_AT_A_TIME", 64 * 7)
-    *parts, result = noising(model, PICTURE, 3, 21)
+    *parts, result = noising(model, PICTURE, 3)
     assert parts == [None] * 7  # 51 states
     assert result.film.t == list(range(50, -1, -1)) and result.film.finished
     for pane in (result.film.x, result.film.x0):
@@ -81,7 +82,7 @@ def test_the_film_goes_from_noise_to_the_picture_both_ways_and_is_made_in_parts(
     np.testing.assert_array_equal(result.film.x[39, 0], to_picture(x))
     *_, pair = zip(range(11), stepwise(model.schedule, x0, noise), strict=False)
     np.testing.assert_array_equal(result.film.x0[39, 0], to_picture(pair[1]))
-    assert result.density.shape == (51, 21) and result.normal.shape == (21,)
+    assert result.density.shape == (51, BINS) and result.normal.shape == (BINS,)
     assert result.mean[11] == pytest.approx(float(x.mean()), abs=1e-6)
     monkeypatch.setattr("lab.process.forward.MAX_VALUES", 50 * 64 - 1)
     with pytest.raises(InvalidInput, match="50 states of 64 values are 3,200, more than the 3,199"):
@@ -91,12 +92,12 @@ def test_the_film_goes_from_noise_to_the_picture_both_ways_and_is_made_in_parts(
 def test_the_histogram_of_noise_is_the_standard_normal():
     x = Noise(0, [0], (1, 300, 400))(0)
     density, normal = histogram(x)
-    width = 8 / 81
+    width = 8 / BINS
     assert (normal * width).sum() == pytest.approx(math.erf(4 / math.sqrt(2)), abs=1e-6)
     # Counts are binomial: five standard errors, and one count where hardly any is expected.
     error = np.sqrt(normal / (x.numel() * width))
     assert (np.abs(density - normal) < 5 * error + 1 / (x.numel() * width)).all()
-    assert normal[40] == pytest.approx(1 / math.sqrt(2 * math.pi))
+    assert normal[BINS // 2] == pytest.approx(1 / math.sqrt(2 * math.pi))
 
 
 # --- there and back ---

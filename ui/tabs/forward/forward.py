@@ -16,7 +16,6 @@ from lab.process.packed import unpack
 
 from ...events import LATEST, QUIET, STREAM, arm
 from ...runs import forward_runs
-from ...runs.forward_runs import BINS, REACH
 from ...runs.player_values import failed, ordered
 from ...runs.runs import Key, Studio
 from ...runs.ticket import Ticket
@@ -272,9 +271,8 @@ def build(studio: Studio) -> Forward:
                 "Noise is on the left, as everywhere here: the [[forward process]] runs leftwards."
             )
             why.build(("t", "noise"))
-            parts["pixels"] = histogram.Histogram(
-                player=f"{NAME}-stage", bins=BINS, reach=REACH, elem_id=f"{NAME}-histogram"
-            )
+            followed = {"player": f"{NAME}-stage", "elem_id": f"{NAME}-histogram"}
+            parts["pixels"] = histogram.Histogram(**followed)
             row = share_panel.downloads(NAME, NAME, ("x", "x0"), named=EQUATIONS)
             with gr.Tabs(elem_classes="instruments") as parts["instruments"]:
                 parts["tools"] = [tool(studio, NAME) for tool in picture_tools.TOOLS]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ddpm_core.schedules import NoiseSchedule
-from lab.process.forward import ForwardFilm
+from lab.process.forward import BINS, REACH, ForwardFilm
 
 from .. import component
 from ..equations import typeset
@@ -21,15 +21,13 @@ class Histogram(component.Component):
 
     NAME = "histogram"
 
-    def __init__(self, *, player: str, bins: int, reach: float, **props: Any):
+    def __init__(self, *, player: str, **props: Any):
         """
         Parameters:
             player: the element id of the player whose cursor it follows.
-            bins: how many bars.
-            reach: it spans from -reach to reach.
         """
         markup = typeset.markup(4) + typeset.markup(3)
-        options = {"player": player, "bins": bins, "reach": reach, "markup": markup}
+        options = {"player": player, "bins": BINS, "reach": REACH, "markup": markup}
         super().__init__(options=options, **props)
 
 
