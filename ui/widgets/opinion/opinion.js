@@ -9,7 +9,7 @@ export function mount({ root, options, find, findAll }) {
   return (value) => {
     root.dataset.state = value.kind;
     find(".opinion-recorded").textContent = value.recorded ? `recorded · ${value.recorded}` : "";
-    root.style.setProperty("--rows", value.rows?.length ?? value.rows);
+    root.style.setProperty("--rows", value.rows?.length ?? 10);
     if (value.kind === "idle") {
       built = "";
       find(".opinion-rows").innerHTML = `<p class="note instead">${escapeText(value.message)}</p>`;

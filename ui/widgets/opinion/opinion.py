@@ -20,9 +20,9 @@ class Opinion(component.Component):
     NAME = "opinion"
 
 
-def idle(message: str, rows: int = 10, order: int | None = None) -> dict[str, Any]:
-    """As much room as so many bars will take, with `message` in it."""
-    return {"kind": "idle", "message": message, "rows": int(rows), **ordered(order)}
+def idle(message: str, order: int | None = None) -> dict[str, Any]:
+    """As much room as ten bars will take, with `message` in it."""
+    return {"kind": "idle", "message": message, **ordered(order)}
 
 
 def opinion(
