@@ -87,7 +87,7 @@ def main() -> None:
 
     studio = Studio()
     for view in comparison_views.VIEWS:
-        for progress in races.stream(studio, Ticket(), view.default):
+        for progress in races.stream(studio, Ticket(), view.opening):
             pass
         panes = player.PANES if view.name == "schedules" else ("x", "x0")
         lanes = [races.whole(lane, FRAMES, panes) for lane in progress.race.lanes]

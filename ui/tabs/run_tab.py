@@ -162,6 +162,9 @@ class RunTab:
         except InvalidInput as error:
             yield from self.refusals(visitor, error)
             return
+        if self.controls.hub and not self.studio.is_here(key.model):
+            yield self.silence  # under the picker stands how far it is, or why it cannot be fetched
+            return
         yield from run(visitor, key)
 
     def stream(self, visitor: gr.Request, key: Key) -> Iterator[dict]:

@@ -107,6 +107,8 @@ class View:
 
     Attributes:
         parts: its controls, in their order; with an ``error`` comes the scale of its guidance.
+        default: the race of a link or a file that names nothing; it must never change.
+        first: the race that it opens with, if it is not the default one.
     """
 
     name: str
@@ -117,6 +119,11 @@ class View:
     parts: tuple[str, ...]
     default: RaceKey
     whys: tuple[str, ...] = ()
+    first: RaceKey | None = None
+
+    @property
+    def opening(self) -> RaceKey:
+        return self.first or self.default
 
 
 FEW = [f"{s.label} {n}" for name, s in SAMPLERS.items() if name != "ddpm" for n in FEW_STEPS]
@@ -151,7 +158,8 @@ VIEWS = (
         ("as it should be", "with the error"),
         ("norm", "left", "change"),
         ("error", "model", "sampler", "steps", "n", "guidance_scale"),
-        RaceKey("break", "mnist-cosine", replace(ALL_STEPS, n=4, steps=100), error="no-clip"),
+        RaceKey("break", "mnist-linear", replace(ALL_STEPS, n=4), error="missing-root"),
+        first=RaceKey("break", "mnist-cosine", replace(ALL_STEPS, n=4, steps=100), error="no-clip"),
     ),
 )
 NAMES = ("model", "against", "error")  # fields of a race, and not of its request
@@ -257,9 +265,9 @@ def build(studio: Studio, view: View, recorded: Mapping | None = None) -> Compar
                 run = gr.Button("Race", variant="primary", elem_id=f"{prefix}-run")
                 stop = gr.Button("Stop", elem_id=f"{prefix}-stop")
             parts, note = _parts(studio, view, prefix)
-            numbers, roll = seed_row(view.default.request, prefix, "seed")
+            numbers, roll = seed_row(view.opening.request, prefix, "seed")
     controls = Controls(parts | numbers, roll, run, stop)
-    default, current = view.default.request, gr.State(view.default if recorded else None)
+    default, current = view.default.request, gr.State(view.opening if recorded else None)
     comparison = Comparison(
         studio, prefix, default, controls, screen, share, current, view=view, note=note
     )
@@ -268,7 +276,7 @@ def build(studio: Studio, view: View, recorded: Mapping | None = None) -> Compar
 
 
 def _parts(studio: Studio, view: View, prefix: str):
-    default, names, parts, note = view.default, studio.names(), {}, None
+    default, names, parts, note = view.opening, studio.names(), {}, None
     for name in view.parts:
         value = getattr(default if name in NAMES else default.request, name)
         if name in ("model", "against"):
