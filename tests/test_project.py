@@ -1,7 +1,5 @@
 """What holds the project together: its front matter, its bounds, its shape."""
 
-from __future__ import annotations
-
 import ast
 import re
 from pathlib import Path

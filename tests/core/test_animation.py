@@ -1,7 +1,5 @@
 """GIF, WebP and MP4: a frame for every picture, the right pixels, and a note that comes back."""
 
-from __future__ import annotations
-
 import av
 import numpy as np
 import pytest

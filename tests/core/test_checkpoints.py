@@ -17,11 +17,11 @@ from ddpm_core import NoiseSchedule, Request, UNet, checkpoints, sample, save
 from ddpm_core.errors import CheckpointError, InvalidInput
 from ddpm_core.schedules import Schedule
 from tests.support.toys import (
+    TRAINING,
     save_tiny_checkpoint,
     save_tiny_classifier,
     tiny_classifier,
     tiny_config,
-    training_record,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -41,12 +41,12 @@ def folder(checkpoint, tmp_path):
 def test_a_saved_model_comes_back_with_the_same_outputs(tmp_path, prediction, classes, null_class):
     config = tiny_config(classes, null_class=null_class, prediction=prediction)
     unet, schedule = config.build()
-    checkpoints.write_folder(tmp_path / "it", config, unet.state_dict(), training_record())
+    checkpoints.write_folder(tmp_path / "it", config, unet.state_dict(), TRAINING)
     model = checkpoints.load(tmp_path / "it")
     assert (model.name, model.shape) == ("it", (1, 8, 8))
     assert model.config == config.complete()
     assert model.schedule.betas.tolist() == schedule.betas.tolist()
-    assert model.training == training_record()
+    assert model.training == TRAINING
     x, t = torch.randn(2, 1, 8, 8), torch.tensor([3, 40])
     labels = torch.tensor([0, 2]) if classes else None
     unet.eval()
@@ -234,7 +234,7 @@ def test_a_saved_classifier_comes_back_with_the_same_answers(tmp_path, kind):
     after = checkpoints.load_classifier(save_tiny_classifier(tmp_path / "it", kind))
     assert after.name == "it"
     assert after.config == before.config
-    assert after.training == training_record()
+    assert after.training == TRAINING
     x = torch.randn(2, 1, 8, 8)
     assert torch.equal(after.log_probs(x, 0.5), before.log_probs(x, 0.5))
 

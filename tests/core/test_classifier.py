@@ -12,10 +12,8 @@ from ddpm_core.errors import InvalidInput
 from ddpm_core.schedules import NoiseSchedule
 from tests.support.toys import tiny_classifier, tiny_classifier_config
 
-KINDS = sorted(NETS)
 
-
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=sorted(NETS))
 def classifier(request):
     return tiny_classifier(request.param)
 
@@ -35,16 +33,6 @@ def test_probabilities_sum_to_one_and_an_image_is_answered_alike_alone(classifie
     noisy = classifier.log_probs(x, 0.1)  # the level says something to those that know noise
     assert torch.equal(noisy, log_probs) != classifier.noise_aware
     assert not any(p.requires_grad for p in classifier.net.parameters())
-
-
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "whitened-ensemble"])
-def test_features_are_what_the_last_layer_sees(kind):
-    classifier = tiny_classifier(kind)
-    x = torch.randn(3, 1, 8, 8)
-    features = classifier.features(x, 0.5)
-    assert features.shape == (3, classifier.net.head.in_features)
-    log_probs = classifier.net.head(features).log_softmax(1)
-    torch.testing.assert_close(log_probs, classifier.log_probs(x, 0.5))
 
 
 def test_the_gradient_is_that_of_the_log_probability(classifier):

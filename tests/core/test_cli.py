@@ -3,6 +3,7 @@
 import csv
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from lab.measure import watch
 from tests.support.films import frames_of
 from tests.support.toys import TINY_NETS
 
+ask = partial(Request, n=3, steps=4, dtype="float32")
+
 
 @pytest.fixture
 def run(checkpoint, classifiers, tmp_path):
@@ -28,10 +31,6 @@ def run(checkpoint, classifiers, tmp_path):
         return main(["sample", *map(str, arguments)]), out
 
     return call
-
-
-def ask(**changes) -> Request:
-    return Request(**{"n": 3, "steps": 4, "dtype": "float32"} | changes)
 
 
 # --- sample ---

@@ -1,7 +1,5 @@
 """What a denoising step costs, counted and not timed: operations and network calls."""
 
-from __future__ import annotations
-
 from collections import Counter
 from itertools import islice
 

@@ -24,9 +24,6 @@ from ddpm_core.schedules import NoiseSchedule
 from ddpm_core.unet import UNet
 from tests.core.test_unet import DEFAULT, GOOGLE, assert_same_outputs, reference_and_ours
 
-# A NumPy 2 matter inside the reference library.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 SMALL = DEFAULT | {"sample_size": 8, "block_out_channels": (8, 16, 24), "norm_num_groups": 4}
 DOWN, ATTN_DOWN, UP, ATTN_UP = "DownBlock2D", "AttnDownBlock2D", "UpBlock2D", "AttnUpBlock2D"
 

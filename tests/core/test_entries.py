@@ -1,7 +1,5 @@
 """Every sampler, schedule and guidance does what it states about itself, new ones too."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,14 +1,12 @@
 """Flow matching: straight paths and their velocity, with the same trainer and samplers."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 
-from ddpm_core import Model, Request, Run
-from ddpm_core.checkpoints import load, write_folder
+from ddpm_core import Model, Request, Run, load
 from ddpm_core.data import Images
 from ddpm_core.denoiser import Prediction
 from ddpm_core.diffusion import eps_from_flow
@@ -21,7 +19,7 @@ from lab.measure.bound import of_model
 from lab.process.forward import forward_film, inverting
 from lab.process.report_errors import REPORT_ERRORS
 from lab.progress import last
-from tests.support.toys import tiny_config, training_record
+from tests.support.toys import save_tiny_checkpoint
 
 SCHEDULE = NoiseSchedule.make("straight", 50)
 
@@ -29,14 +27,9 @@ SCHEDULE = NoiseSchedule.make("straight", 50)
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Model:
     """Random weights, read back from their folder."""
-    straight = {"kind": "straight", "num_timesteps": 50}
-    config = replace(tiny_config(prediction="flow_prediction"), schedule=straight)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        unet, _ = config.build()
-    folder = tmp_path_factory.mktemp("flow") / "tiny-flow"
-    write_folder(folder, config, unet.state_dict(), training_record())
-    return load(folder)
+    folder, straight = tmp_path_factory.mktemp("flow"), {"kind": "straight", "num_timesteps": 50}
+    options = {"prediction": "flow_prediction", "schedule": straight}
+    return load(save_tiny_checkpoint(folder / "tiny-flow", **options))
 
 
 def test_euler_along_the_velocity_is_ddim(model):

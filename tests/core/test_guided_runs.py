@@ -1,5 +1,7 @@
 """Guided runs: every image is as it would be alone, whatever stands beside it."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from ddpm_core.request import Request
 from ddpm_core.samplers import SAMPLERS
 from ddpm_core.sampling import Run, scale_sheet
 
+ask = partial(Request, n=3, steps=6, dtype="float32")
 GUIDANCE = {
     "cfg": {"guidance": "cfg", "guidance_scale": 4},
     "cfg-rescaled": {"guidance": "cfg", "guidance_scale": 4, "rescale": 0.7},
@@ -23,10 +26,6 @@ every_guidance = pytest.mark.parametrize("guidance", GUIDANCE.values(), ids=GUID
 close = {"rtol": 0, "atol": 1e-4}
 
 pytestmark = pytest.mark.usefixtures("classifiers")
-
-
-def ask(**changes) -> Request:
-    return Request(**{"n": 3, "steps": 6, "dtype": "float32"} | changes)
 
 
 def last(run: Run):

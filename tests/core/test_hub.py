@@ -1,7 +1,5 @@
 """Models from the Hub, by the real client from a Hub of the tests' own."""
 
-from __future__ import annotations
-
 import json
 import shutil
 
@@ -133,7 +131,7 @@ def test_what_the_hub_refuses_is_told_in_words(hub, source, checkpoint):
 def test_a_hub_that_does_not_answer(hub, source, checkpoint):
     hub.add("user/digits", checkpoint)
     hub.fault = "slow_api"
-    message = refusal(lambda: load("user/digits", source=source), within=2.5)
+    message = refusal(lambda: load("user/digits", source=source), within=15)
     assert "cannot be reached (ReadTimeout)" in message
 
 
@@ -143,7 +141,7 @@ def test_a_download_that_breaks_off(hub, source, checkpoint, monkeypatch, fault,
     monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.1)
     hub.add("user/digits", checkpoint)
     hub.fault = fault
-    message = refusal(lambda: load("user/digits", source=source), within=8)  # 6 attempts
+    message = refusal(lambda: load("user/digits", source=source), within=30)  # 6 attempts
     assert f"the download of user/digits broke off {reason}" in message
     hub.fault = None
     assert load("user/digits", source=source).name == "user/digits"

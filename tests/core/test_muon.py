@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from ddpm_core.muon import Muon, orthogonal
-from ddpm_core.trainer import Recipe, Trainer
-from ddpm_core.training import Cadence
+from tests.support.tiny_run import assert_identical, stopping, trainer
 
 
 def normal(*shape, seed=0):
@@ -47,29 +46,13 @@ def test_of_matrices_it_is_the_muon_of_pytorch_and_of_all_else_adam():
     assert (kernel.flatten(1) - matrix).norm() < 0.05 * distance  # bfloat16 rounds them apart
 
 
-def test_a_run_by_muon_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
-    pixels = torch.randint(0, 256, (50, 3, 8, 8), dtype=torch.uint8)
-    model = {"channels": [16, 16], "blocks": 1}
-    recipe = Recipe(model=model, optimizer="muon", steps=4, batch_size=8, lr=1e-3)
-
-    def run(folder, stop=lambda *_: None):
-        trainer = Trainer(
-            recipe,
-            tmp_path / folder,
-            images=pixels,
-            quiet=True,
-            cadence=Cadence(save=2),
-            progress=stop,
-        )
-        trainer.run()
-        return trainer.ema
-
-    def stop(step, *_):
-        if step == 3:
-            raise RuntimeError("power cut")
-
-    whole = run("whole")
-    with pytest.raises(RuntimeError, match="power cut"):
-        run("parts", stop)
-    parts = run("parts")
-    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+@pytest.mark.usefixtures("no_sample_grids")
+def test_a_run_by_muon_that_was_stopped_goes_on_as_if_it_had_not_been(mnist_root, tmp_path):
+    options = {"optimizer": "muon", "steps": 4}
+    whole, parts = (trainer(tmp_path / name, mnist_root, **options) for name in ("whole", "parts"))
+    whole.run()
+    stopping(parts, at=3).run()
+    parts = trainer(tmp_path / "parts", mnist_root, **options)
+    assert parts.step == 3
+    parts.run()
+    assert_identical(parts.ema, whole.ema)

@@ -114,17 +114,6 @@ def test_what_is_transparent_lies_on_white(tmp_path):
         assert images.source == "pictures (PNG on white)"
 
 
-def test_a_camera_held_sideways_is_turned_upright(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # to be shown turned by a quarter, clockwise
-    half = Image.new("L", (8, 8))
-    half.paste(255, (0, 0, 4, 8))  # white on the left: then at the top
-    for number in range(10):
-        half.save(tmp_path / f"{number}.jpg", exif=exif, quality=95)
-    pixels = data.load(*data.located(str(tmp_path))[:1], "train", tmp_path.parent).pixels
-    assert pixels[:, :, :3].min() > 230 and pixels[:, :, 5:].max() < 25
-
-
 # --- splits ---
 
 

@@ -1,7 +1,5 @@
 """Two processes, as ``torchrun`` starts them, against one."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

@@ -1,7 +1,5 @@
 """Models are published by the real client, to a Hub of the tests' own."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

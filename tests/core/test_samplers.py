@@ -20,9 +20,6 @@ from ddpm_core.schedules import SCHEDULES, NoiseSchedule, spaced_timesteps
 from tests.core.test_schedules import REFERENCE_NAME
 from tests.support.toys import GaussianDenoiser, toy_denoiser
 
-# A NumPy 2 matter inside the reference library.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 SHAPE = (2, 1, 6, 6)
 VARIANTS = {
     "ddpm-beta": partial(ddpm, variance="beta"),

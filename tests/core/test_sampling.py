@@ -2,6 +2,7 @@
 
 import json
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from ddpm_core.errors import InvalidInput
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run, film, sample
 
+ask = partial(Request, n=8, steps=6, dtype="float32")
 SETTINGS = [
     {"sampler": "ddpm", "variance": "beta"},
     {"sampler": "ddpm", "variance": "posterior", "spacing": "quadratic"},
@@ -24,10 +26,6 @@ SETTINGS = [
 every_setting = pytest.mark.parametrize(
     "setting", SETTINGS, ids=lambda s: "-".join(map(str, s.values()))
 )
-
-
-def ask(**changes) -> Request:
-    return Request(**{"n": 8, "steps": 6, "dtype": "float32"} | changes)
 
 
 def test_what_a_model_has_not_is_refused_and_so_is_too_much_work(model):

@@ -1,7 +1,5 @@
 """A served page and a real browser."""
 
-from __future__ import annotations
-
 import os
 
 import pytest

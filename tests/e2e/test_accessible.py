@@ -4,8 +4,6 @@ One visitor walks through all of it, in a wide window: most of what a page costs
 Each tab is looked at in dark as well, and none is wider than a phone.
 """
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.axe import violations

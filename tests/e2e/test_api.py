@@ -1,7 +1,5 @@
 """The typed public API, called as its users call it."""
 
-from __future__ import annotations
-
 import base64
 import io
 

@@ -1,7 +1,5 @@
 """The network of the chosen model is drawn, named block by block, and follows the choice."""
 
-from __future__ import annotations
-
 from playwright.sync_api import expect
 
 

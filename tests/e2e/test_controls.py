@@ -1,7 +1,5 @@
 """Controls start a run: a slider let go by hand or by keys, a number entered."""
 
-from __future__ import annotations
-
 from playwright.sync_api import expect
 
 

@@ -1,7 +1,5 @@
 """A file that was made here, dropped onto the page, restores its run in place, unsent."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

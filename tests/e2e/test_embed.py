@@ -1,7 +1,5 @@
 """A run in a frame of another page: its stage and its timeline, and the way to the whole page."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """Each of the report's equations stands in its tab, follows the cursor, and names its symbols."""
 
-from __future__ import annotations
-
 import pytest
 
 from ddpm_core import load

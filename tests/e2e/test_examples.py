@@ -1,7 +1,5 @@
 """The links that are offered on the Sample tab: each leads to a run, without a new page."""
 
-from __future__ import annotations
-
 from playwright.sync_api import expect
 
 from ui.widgets.examples.examples import EXAMPLES

@@ -1,7 +1,5 @@
 """What the server answers and what it refuses, whoever asks."""
 
-from __future__ import annotations
-
 import json
 import re
 import socket

@@ -1,7 +1,5 @@
 """A visitor sets the guidance: the picture follows the slider, and every view answers."""
 
-from __future__ import annotations
-
 import re
 import time
 

@@ -1,7 +1,5 @@
 """What a control, a choice or a term is, can be asked by mouse, by key and by touch."""
 
-from __future__ import annotations
-
 import re
 
 from playwright.sync_api import expect

@@ -1,7 +1,5 @@
 """How the server begins and ends for the person who starts it."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

@@ -1,7 +1,5 @@
 """Links restore a run; what cannot be met is said, and nothing breaks."""
 
-from __future__ import annotations
-
 from playwright.sync_api import expect
 
 

@@ -1,7 +1,5 @@
 """Several visitors at once, and one whom the server has forgotten."""
 
-from __future__ import annotations
-
 import numpy as np
 from playwright.sync_api import expect
 

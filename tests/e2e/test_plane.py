@@ -1,7 +1,5 @@
 """A visitor trains a network on points, drags them through time, and samples them otherwise."""
 
-from __future__ import annotations
-
 import pytest
 from playwright.sync_api import expect
 

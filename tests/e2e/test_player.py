@@ -1,7 +1,5 @@
 """Parts of the page with values made up for them: what they keep in memory, and late news."""
 
-from __future__ import annotations
-
 from itertools import count
 
 import gradio as gr

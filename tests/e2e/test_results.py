@@ -1,13 +1,13 @@
 """The Results tab in the hands of a visitor: conclusions, charts, tables, all measurements."""
 
-from __future__ import annotations
-
 import re
 
 import pytest
 from playwright.sync_api import expect
 
 from lab.report import tables
+from lab.report.measurements import written
+from tests.support.figures import cell_at
 from tests.support.visitor import TABS, Visitor
 
 PHONE = {"width": 390, "height": 844}
@@ -20,6 +20,20 @@ def page(reuse, chromium, url):
     visitor.page.locator(".result-tables[data-state=shown]").wait_for()
     visitor.page.mouse.move(5, 5)
     return visitor.page
+
+
+def value(name, row, column):
+    return cell_at(name, row, column).figure.value
+
+
+def distance(row, steps):
+    """A point of the first chart, as it is read."""
+    return f"{value('few-steps-cifar10', row, f'{steps} steps'):.3g}"
+
+
+def in_table(name, row, column):
+    """A figure as the tables write it, and its standard error."""
+    return written(cell_at(name, row, column).figure)
 
 
 def tip(page):
@@ -37,39 +51,49 @@ def chart(page, name):
 def test_a_conclusion_leads_to_the_point_that_it_speaks_of(page):
     page.get_by_role("button", name="Twenty steps").click()
     expect(chart(page, "steps")).to_be_focused()
-    expected = re.compile(r"^20 · DDPM [\d.]+ · DDIM 0\.365 · DPM-Solver\+\+ [\d.]+$")
-    expect(chart(page, "steps")).to_have_attribute("aria-valuetext", expected)
+    others = [f"{row} {distance(row, 20)}" for row in ("DDPM", "DDIM", "DPM-Solver++")]
+    expect(chart(page, "steps")).to_have_attribute("aria-valuetext", " · ".join(["20", *others]))
     page.get_by_role("button", name="Guidance costs").click()
-    expect(chart(page, "scales")).to_have_attribute("aria-valuetext", "s = 2 · 100.0 % · 8.43")
-    expect(figure(page, "scales").locator(".chart-readout")).to_have_text("s = 2 · 100.0 % · 8.43")
+    share, apart = (
+        value("guidance", f"mnist-conditional, {row}", "2") for row in ("wanted class", "distance")
+    )
+    words = f"s = 2 · {100 * share:.1f} % · {apart:.2f}"
+    expect(chart(page, "scales")).to_have_attribute("aria-valuetext", words)
+    expect(figure(page, "scales").locator(".chart-readout")).to_have_text(words)
     page.get_by_role("button", name="One missing line").click()
-    expect(tip(page)).to_contain_text("mnist-cosine: 0.653")
+    clipped, _ = in_table("costs", "as it should be", "mnist-cosine")
+    expect(tip(page)).to_contain_text(f"mnist-cosine: {clipped}")
 
 
 def test_a_chart_is_asked_by_keys_and_by_pointer(page):
     slider = chart(page, "steps")
     slider.focus()
     page.keyboard.press("End")
-    expect(slider).to_have_attribute("aria-valuetext", re.compile(r"^1,000 · DDPM 0\.386$"))
+    expect(slider).to_have_attribute("aria-valuetext", f"1,000 · DDPM {distance('DDPM', '1,000')}")
     page.keyboard.press("ArrowLeft")
     expect(slider).to_have_attribute("aria-valuetext", re.compile("^100 · DDPM .* DDIM "))
     box = slider.bounding_box()
     page.mouse.move(box["x"] + 5, box["y"] + 60)
-    expect(figure(page, "steps").locator(".chart-readout")).to_contain_text("5 · DDPM 9.94")
+    expect(figure(page, "steps").locator(".chart-readout")).to_contain_text(
+        f"5 · DDPM {distance('DDPM', 5)}"
+    )
 
 
 def test_a_figure_of_a_table_says_what_it_is_by_key_and_by_pointer(page):
     table = page.get_by_role("table").nth(1)
     cell = table.get_by_role("row", name="ours, not clipped").get_by_role("cell").nth(2)
-    expect(cell).to_have_text("5.937✓, as in the report")
+    row = "Test distance, DDPM, 1,000\u00a0steps, n\u00a0=\u00a02,048, x̂0 not clipped"
+    text, error = in_table("table-2", row, "cosine, no attention")
+    expect(cell).to_contain_text(text)
     cell.hover()
-    expect(tip(page)).to_contain_text("cifar10-cosine: 5.937 ± 0.044, n = 2,048, against")
+    about = f"cifar10-cosine: {text} ± {error}, n = 2,048, against"
+    expect(tip(page)).to_contain_text(about)
     page.mouse.move(5, 5)
     expect(tip(page)).to_be_hidden()
     table.locator("[tabindex='0']").focus()
     for key in ("End", "ArrowLeft"):
         page.keyboard.press(key)
-    expect(tip(page)).to_contain_text("cifar10-cosine: 5.937")
+    expect(tip(page)).to_contain_text(about)
     expect(tip(page)).to_contain_text("DDPM, 1,000 steps, x̂0 not clipped")
 
 
@@ -102,5 +126,6 @@ def test_old_links_open_it_and_it_fits_a_phone_where_a_finger_asks_a_chart_and_a
     chart_readout = figure(page, "steps").locator(".chart-readout")
     expect(chart_readout).to_contain_text("DDPM")
     figure(page, "clipping").locator("[data-hint]").last.tap()
-    expect(tip(page)).to_contain_text("mnist-cosine: 40.26")
+    not_clipped, _ = in_table("costs", "x̂0 not clipped", "mnist-cosine")
+    expect(tip(page)).to_contain_text(f"mnist-cosine: {not_clipped}")
     expect(tip(page)).to_be_in_viewport()

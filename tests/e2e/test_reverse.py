@@ -1,7 +1,5 @@
 """The comparisons of the Reverse tab, used as their visitors would."""
 
-from __future__ import annotations
-
 import json
 import re
 
@@ -105,18 +103,9 @@ def test_two_schedules_race_from_one_noise_on_one_cursor_and_leave_as_a_film(vis
     pixels(visitor, "schedules", 1)  # it has been painted by then
     times = [int(lane(visitor, "schedules", i).get_attribute("data-t")) for i in (0, 1)]
     assert times[0] != times[1]
-    # Its film restores it.
     path, _ = download(visitor, tmp_path, "GIF · 21 frames", RACE)
     note = json.loads(read_note(path))
     assert (note["race"], note["against"], note["seed"]) == ("schedules", "mnist-cosine", 4)
-    before = visitor.run(RACE)
-    visitor.pick("race-schedules-against", "mnist-cosine-attn")
-    visitor.wait_for_link(against="mnist-cosine-attn")
-    other = visitor.wait_for_another(before, RACE)
-    visitor.part("drop").locator("input[type=file]").set_input_files(path)
-    visitor.wait_for_link(against="mnist-cosine", tab="reverse")
-    visitor.wait_for_another(other, RACE)
-    expect(visitor.field("race-schedules-seed")).to_have_value("4")
 
 
 def test_a_race_is_looked_at_by_panes_curves_and_keys_and_its_cursor_stays_while_it_runs(visit):

@@ -1,7 +1,5 @@
 """A visitor samples, watches, scrubs, stops, and opens a tile."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 

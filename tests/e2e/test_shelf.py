@@ -1,7 +1,5 @@
 """A visitor fetches a model from the Hub, by name, and samples from it."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from diffusers import DDPMScheduler, UNet2DModel
@@ -9,24 +7,13 @@ from gradio_client import Client
 from playwright.sync_api import expect
 
 from ddpm_core.hub import Hub
+from tests.core.test_unet import GOOGLE
 from tests.support.fake_hub import FakeHub, plain_client
 from tests.support.visitor import Visitor
 from ui.runs.runs import Studio
 
 # The shape of google/ddpm-cifar10-32, an eighth as wide.
-SHAPE = {
-    "sample_size": 32,
-    "block_out_channels": (16, 32, 32, 32),
-    "down_block_types": ("DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"),
-    "up_block_types": ("UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
-    "layers_per_block": 2,
-    "attention_head_dim": None,
-    "norm_num_groups": 8,
-    "norm_eps": 1e-6,
-    "downsample_padding": 0,
-    "flip_sin_to_cos": False,
-    "freq_shift": 1,
-}
+SHAPE = {"sample_size": 32, "block_out_channels": (16, 32, 32, 32), "norm_num_groups": 8}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +23,7 @@ def hub(tmp_path_factory):
     plain_client(patch)
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("theirs")
-    UNet2DModel(**SHAPE).save_pretrained(folder)
+    UNet2DModel(**GOOGLE | SHAPE).save_pretrained(folder)
     DDPMScheduler(variance_type="fixed_large").save_pretrained(folder)
     with FakeHub() as server:
         server.add("google/ddpm-cifar10-32", folder)

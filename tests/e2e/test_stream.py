@@ -1,7 +1,5 @@
 """All that the page asks for arrives, however its line behaves."""
 
-from __future__ import annotations
-
 # The end of a stream arrives so late that requests at the end of a run, for its file say, are
 # answered first; or, where the line is cut, it does not arrive.
 BAD_LINE = """

@@ -1,7 +1,5 @@
 """The stage is downloaded as GIF, WebP or MP4; its frames and size are told beforehand."""
 
-from __future__ import annotations
-
 import base64
 import json
 

@@ -1,7 +1,5 @@
 """A newcomer is offered a tour of the real controls, and can leave it at any step."""
 
-from __future__ import annotations
-
 import pytest
 from playwright.sync_api import expect
 

@@ -1,7 +1,5 @@
 """bfloat16 is the default where it is native: it must not be seen in what the models draw."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

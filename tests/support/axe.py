@@ -1,7 +1,5 @@
 """What axe-core complains of."""
 
-from __future__ import annotations
-
 from axe_playwright_python.sync_playwright import Axe
 
 # The rules that are broken, each with the first places, and how many places were looked at.

@@ -1,7 +1,5 @@
 """Short trainings of tiny classifiers and judges."""
 
-from __future__ import annotations
-
 from ddpm_core import data
 from ddpm_core.classifier_trainer import ClassifierRecipe, ClassifierTrainer
 from ddpm_core.training import Cadence, Validation

@@ -1,7 +1,5 @@
 """Films made up of noise, and files of films read frame by frame."""
 
-from __future__ import annotations
-
 import av
 import numpy as np
 import torch

@@ -1,7 +1,5 @@
 """Notebooks run in this process: a kernel would add nothing but its start."""
 
-from __future__ import annotations
-
 import sys
 from types import SimpleNamespace
 

@@ -5,8 +5,6 @@ headless Chromium on the same machine, so both share its cores, as they do for s
 the page at home.
 """
 
-from __future__ import annotations
-
 import socket
 import subprocess
 import sys

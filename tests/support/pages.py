@@ -1,7 +1,5 @@
 """Pages served for a test, and their events called without a browser."""
 
-from __future__ import annotations
-
 import json
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """A training run of seconds, with everything random switched on."""
 
-from __future__ import annotations
-
 import os
 import signal
 
@@ -28,14 +26,12 @@ RECIPE = {
 }
 
 
-def trainer(
-    folder, data_root, *, kind=Trainer, cadence=None, begin=None, watch=None, **changes
-) -> Trainer:
+def trainer(folder, data_root, *, kind=Trainer, cadence=None, begin=None, **changes) -> Trainer:
     """The run, with changes to its recipe; it samples at the end only and validates little."""
     cadence = cadence or Cadence(validate=10, sample=10**9, save=10)
     recipe = Recipe(**RECIPE | changes)
-    options = {"begin": begin, "watch": watch, "cadence": cadence}
-    run = kind(recipe, folder, data_root=data_root, bf16=False, quiet=True, **options)
+    options = {"begin": begin, "cadence": cadence, "bf16": False, "quiet": True}
+    run = kind(recipe, folder, data_root=data_root, **options)
     held_out = data.load(recipe.dataset, "validation", data_root)
     run.validation = Validation(held_out.subset(slice(64)), recipe.seed)
     return run

@@ -1,7 +1,5 @@
 """The anatomy's value: shapes, signs, and what the judge decides."""
 
-from __future__ import annotations
-
 import base64
 from types import SimpleNamespace
 

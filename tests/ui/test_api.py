@@ -1,7 +1,5 @@
 """The public API among the page's visitors: whose places it takes, and when it lets them go."""
 
-from __future__ import annotations
-
 import os
 import threading
 import time

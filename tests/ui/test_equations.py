@@ -1,7 +1,5 @@
 """The numbers under the equations are those that the core computes with."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

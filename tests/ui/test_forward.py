@@ -1,7 +1,5 @@
 """What the Forward tab does for a visitor, called as the page calls it."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

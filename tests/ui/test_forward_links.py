@@ -1,13 +1,10 @@
 """A link, Python and the command line of the Forward tab say the same, and lead back."""
 
-from __future__ import annotations
-
 import subprocess
 from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from ddpm_core import InvalidInput, load
 from lab.__main__ import main
@@ -25,16 +22,12 @@ from ui.sharing.forward_links import (
     python_to_turn,
     query,
 )
-from ui.widgets.sketch.sketch import SAMPLES
+from ui.widgets.sketch.sketch import digit
 
 
 @pytest.fixture
 def conditional():
     return load("mnist-conditional")
-
-
-def sample(digit):
-    return np.asarray(Image.open(SAMPLES))[:, 28 * digit : 28 * (digit + 1), None]
 
 
 @pytest.mark.parametrize(("name", "seed"), [("free", 0), ("colour", 2**53 - 1)])
@@ -56,11 +49,11 @@ def test_two_pictures_too_large_for_an_address_leave_the_first_out():
 
 
 def test_a_digit_of_the_test_set_is_told_by_its_number(conditional):
-    link = query("mnist-conditional", sample(7), 1, "3")
+    link = query("mnist-conditional", digit(7), 1, "3")
     assert dict(parse_qsl(link))["digit"] == "7" and len(link) < 80
     asked = parse(parse_qsl(link), conditional)
     assert (asked.digit, asked.picture) == (7, None)
-    other = sample(7).copy()
+    other = digit(7).copy()
     other[0, 0] ^= 1
     assert digit_of(other) is None and "picture=" in query("m", other, 0, "none")
 

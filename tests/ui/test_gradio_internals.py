@@ -1,8 +1,6 @@
 """What a new version of Gradio broke of the private names that the page's Python rests on; and what
 the server keeps of everyone who was here."""
 
-from __future__ import annotations
-
 import re
 import tracemalloc
 from importlib.util import find_spec, module_from_spec

@@ -1,7 +1,5 @@
 """The views under the Guidance stage, called as their page calls them."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import gradio as gr

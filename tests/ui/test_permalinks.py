@@ -1,12 +1,10 @@
 """A request survives its link, and the copied Python and command line say the same."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import re
 import shlex
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from types import SimpleNamespace
 from urllib.parse import parse_qsl
 
@@ -22,29 +20,21 @@ from ddpm_core.request import unused
 from ui.runs.runs import Key, Studio
 from ui.sharing import permalinks
 
+shares = dict.fromkeys(["eta", "rescale", "share"], st.floats(0, 1))
+choices = {spec.name: spec.metadata["known"] for spec in fields(Request)}
 requests = st.builds(
     Request,
+    **{name: st.sampled_from([*known]) for name, known in choices.items() if known} | shares,
     n=st.integers(1, 64),
     first=st.integers(0, 1000),
     label=st.one_of(st.sampled_from(["all", "none"]), st.integers(0, 9)),
-    sampler=st.sampled_from(["ddpm", "ddim", "dpm_solver_pp"]),
     steps=st.integers(1, 1000),
     seed=st.integers(0, 2**53 - 1),
-    spacing=st.sampled_from(["linear", "quadratic", "logsnr"]),
-    eta=st.floats(0, 1),
-    variance=st.sampled_from(["beta", "posterior"]),
     clip=st.booleans(),
-    dtype=st.sampled_from(["auto", "float32", "bfloat16"]),
-    guidance=st.sampled_from(["none", "cfg", "classifier", "classifier-noisy"]),
     guidance_scale=st.none() | st.floats(-100, 1000),
-    form=st.sampled_from(["plain", "scaled"]),
-    at=st.sampled_from(["x", "x0", "x0-through"]),
-    rescale=st.floats(0, 1),
     t_low=st.integers(0, 400),
     t_high=st.none() | st.integers(400, 999),
-    profile=st.sampled_from(["constant", "early", "late"]),
     mix=st.none() | st.integers(0, 9),
-    share=st.floats(0, 1),
     toward=st.none() | st.integers(0, 2**53 - 1),
     along=st.none() | st.floats(0, 1),
 )
@@ -147,20 +137,6 @@ def note_of(key, **more) -> str:
 @given(keys, st.sampled_from(["sample", "guidance", "reverse"]))
 def test_a_note_in_a_file_restores_its_run_on_its_tab(key, tab):
     assert permalinks.from_note(note_of(key, tab=tab, stopped_after=3)) == (tab, key)
-
-
-@pytest.mark.parametrize(
-    ("key", "tab"),
-    [
-        (Key("m", Request(n=16)), "sample"),
-        (Key("m", Request(n=1)), "reverse"),
-        (Key("m", Request(n=1, guidance="cfg")), "guidance"),
-        (Key("m", Request(n=4, label=3), (Request(n=4, label=5),)), "guidance"),
-    ],
-)
-def test_a_note_of_the_command_line_goes_where_it_can_be_shown(key, tab):
-    assert permalinks.from_note(note_of(key)) == (tab, key)
-    assert permalinks.from_note(note_of(key, tab="somewhere"))[0] == tab
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """The Plane tab, called as the page calls it."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qsl
 

@@ -1,7 +1,5 @@
 """Races as links, Python and command lines; and how they run for visitors."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from dataclasses import replace
@@ -67,12 +65,15 @@ def test_the_python_that_is_offered_runs_the_same_race(studio, key, tmp_path, mo
 
 
 @pytest.mark.parametrize("key", [KEYS[0], KEYS[3]], ids=name_of)
-def test_the_command_line_that_is_offered_writes_the_same_race(studio, key, tmp_path, monkeypatch):
+def test_the_command_line_that_is_offered_writes_the_same_race(
+    studio, key, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     words = shlex.split(race_links.command_line(key, studio.model(key.model).config.sampling))
     assert words[:3] == ["python", "-m", "lab"]
     assert main(words[3:]) == 0
-    ours = finished(studio, key).race
+    ours, printed = finished(studio, key).race, capsys.readouterr().out
+    assert all(f"{lane.name}: {lane.calls} calls" in printed for lane in ours.lanes)
     save_animation(ours.pictures(("x", "x0"), scale=2), tmp_path / "ours.gif")
     np.testing.assert_array_equal(frames_of(tmp_path / words[-1]), frames_of(tmp_path / "ours.gif"))
     assert json.loads(read_note(tmp_path / words[-1])) == json.loads(ours.describe())

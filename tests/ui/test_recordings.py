@@ -1,7 +1,5 @@
 """What ships with the page, so that nothing on it opens empty."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import gradio as gr

@@ -1,7 +1,5 @@
 """Runs for visitors: stopped, overtaken, shared, bounded."""
 
-from __future__ import annotations
-
 import copy
 import shutil
 import threading
@@ -198,15 +196,6 @@ def test_films_are_kept_within_their_budget(monkeypatch, model):
         for s in range(5)
     ]
     assert [small.kept(end.key) is not None for end in ends] == [False, False, True, True, True]
-
-
-def test_a_visitor_that_leaves_ends_the_run(studio, model):
-    run = studio.stream(studio.arm(("e", "sample")), Key(model, replace(LONG, seed=8)))
-    next(run)
-    assert studio._running > 0
-    run.close()
-    assert studio._running == 0
-    list(studio.stream(studio.arm(("f", "sample")), Key(model, Request(n=1, steps=2, seed=8))))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """Fetching a model, apart from the run of what was fetched."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """The first values of the page's components stand in files of their own, not in the page."""
 
-from __future__ import annotations
-
 import json
 import re
 

@@ -1,43 +1,18 @@
 """What the row of downloads is told, what it may ask for, and what it says of a file."""
 
-from __future__ import annotations
-
 import json
 import os
 import time
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
-from ddpm_core import InvalidInput, Request
+from ddpm_core import Request, read_note
+from tests.support.films import frames_of
 from ui.runs.runs import Key, Studio
 from ui.runs.ticket import Ticket
 from ui.sharing import file_cache, files, share_panel
-from ui.widgets.download import download
-from ui.widgets.file_drop import file_drop
-
-REQUEST = {"kind": "asked", "format": "webp", "stride": 5, "panes": "x,x0", "order": 7, "run": "a"}
-
-
-@pytest.mark.parametrize(
-    "change", [{"format": "exe"}, {"stride": 0}, {"panes": "__dict__"}, {"panes": ["x"]}], ids=str
-)
-def test_what_is_not_offered_is_refused(change):
-    row = download.Download("t", panes=share_panel.BOTH)
-    assert row.preprocess(REQUEST) == download.Choice("webp", 5, ("x", "x0"), 7, "a")
-    assert row.preprocess(download.due(3)) is None  # what the server said itself
-    with pytest.raises(InvalidInput):
-        row.preprocess(REQUEST | change)
-
-
-def test_a_dropped_note_is_text_of_bounded_length():
-    dropped = {"kind": "dropped", "name": "n" * 500, "note": "{}", "asked": 2}
-    assert file_drop.FileDrop().preprocess(dropped) == file_drop.Dropped("n" * 100, "{}", 2)
-    assert file_drop.FileDrop().preprocess({"kind": "told"}) is None
-    with pytest.raises(InvalidInput):
-        file_drop.FileDrop().preprocess(dropped | {"note": "x" * (2**20 + 1)})
 
 
 def test_a_file_that_is_wanted_anew_counts_as_new(tmp_path):
@@ -58,17 +33,11 @@ def test_the_film_of_a_way_leads_from_one_picture_to_another_and_back(tmp_path, 
     *_, end = studio.stream(Ticket(), Key("mnist-conditional", request))
     file = files.kept(studio, "sample", share_panel.Choice(panes=("x",), run=end.id))
     assert file.frames == 9
-    with Image.open(file.path) as film:
-        assert film.n_frames == 9 and film.width == film.height >= 224
-        scale = film.width // 28
-        assert json.loads(film.info["comment"])["toward"] == 8
-        frames = []
-        for frame in range(9):
-            film.seek(frame)
-            frames.append(np.asarray(film.convert("L"))[::scale, ::scale])
-    for place, frame in enumerate([0, 1, 2, 3, 4, 3, 2, 1, 0]):
-        # A grey GIF has 16 levels.
-        difference = frames[place].astype(int) - end.film.images()[frame, ..., 0]
-        assert np.abs(difference).max() <= 17
+    assert json.loads(read_note(file.path))["toward"] == 8
+    frames = frames_of(Path(file.path))
+    scale = frames.shape[1] // 28
+    expected = end.film.images()[[0, 1, 2, 3, 4, 3, 2, 1, 0]]
+    # A grey GIF has 16 levels.
+    assert np.abs(frames[:, ::scale, ::scale, :1].astype(int) - expected).max() <= 17
     with Image.open(file.png) as picture:
         assert picture.size[0] > 4 * picture.size[1]  # in a row

@@ -1,7 +1,5 @@
 """The bench: its arithmetic, its match with diffusers, and the command on tiny cases."""
 
-from __future__ import annotations
-
 import re
 
 import pytest
@@ -13,8 +11,8 @@ from lab.__main__ import main
 from lab.bench import cases, with_diffusers
 from lab.bench.cases import KINDS, MODELS, Case
 from lab.bench.compare import interleaved, ratio
+from lab.commands import bench
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 SMALL = {
     "sampling": Case("sampling", "grey", 1, "float32"),
     "training": Case("training", "grey", 4, "float32"),
@@ -67,27 +65,10 @@ def test_without_diffusers_or_a_checkout_there_is_nothing_to_compare_with(capsys
     assert "pip install diffusers" in capsys.readouterr().err
 
 
-@pytest.fixture
-def fast_checkout(tmp_path):
-    """A folder that looks like a checkout and samples in no time."""
-    package = tmp_path / "ddpm_core"
-    package.mkdir()
-    (package / "__init__.py").write_text(
-        "class Run:\n"
-        "    start, timesteps = None, [0]\n"
-        "    __init__ = lambda self, *_: None\n"
-        "    steps = lambda self, *_: []\n"
-        "def load(*_): pass\n"
-        "def Request(**_): pass\n",
-        encoding="utf-8",
-    )
-    (package / "hardware.py").write_text("def keep_memory(): pass\n", encoding="utf-8")
-    return tmp_path
-
-
-def test_beside_a_checkout_that_is_faster_it_ends_with_1(fast_checkout):
-    command = ["bench", "--beside", str(fast_checkout), "--limit", "0.5"]
-    assert main([*command, "--only", "sampling"]) == 1
+@pytest.mark.parametrize(("limit", "status"), [("100", 1), ("0.01", 0)])
+def test_beside_a_checkout_that_is_too_fast_for_the_limit_it_ends_with_1(limit, status):
+    command = ["bench", "--beside", str(bench.ROOT), "--only", "sampling", "--limit", limit]
+    assert main(command) == status
 
 
 def test_a_folder_that_is_no_checkout_is_refused(tmp_path, capsys):

@@ -1,7 +1,5 @@
 """Judges: their networks; what is learned how fast, by which answers, and what is kept."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,6 +1,7 @@
 """How samples meet their class and how much they vary: by hand, whatever the size of a batch."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,9 +14,7 @@ from ddpm_core.sampling import sample
 from lab.measure.metrics import Distances, measuring, wanted
 from lab.progress import last
 
-
-def ask(**changes) -> Request:
-    return Request(**{"n": 7, "steps": 3, "dtype": "float32"} | changes)
+ask = partial(Request, n=7, steps=3, dtype="float32")
 
 
 def distance_of(images, classes, size=100) -> float:

@@ -1,6 +1,7 @@
 """Samples that are kept on disk: which they are, and that none is sampled twice."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,14 +17,12 @@ from lab.measure.shards import Shards
 from lab.progress import Progress
 from tests.support.toys import tiny_classifier
 
+ask = partial(Request, n=21, steps=3, dtype="float32", seed=4)
+
 
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
     monkeypatch.setattr(shards, "SHARD", 8)
-
-
-def ask(**changes) -> Request:
-    return Request(**{"n": 21, "steps": 3, "dtype": "float32", "seed": 4} | changes)
 
 
 def pixels(source: Shards) -> np.ndarray:

@@ -1,7 +1,5 @@
 """The engine: one thread computes, in order, and OpenMP keeps one team."""
 
-from __future__ import annotations
-
 import threading
 import time
 

@@ -3,17 +3,11 @@
 import numpy as np
 import pytest
 
-from ddpm_core import checkpoints
 from ddpm_core.errors import InvalidInput
 from lab.process.into_another import turning
 
 RNG = np.random.default_rng(0)
 FIRST, LAST = (RNG.integers(0, 256, (8, 8, 1), np.uint8) for _ in range(2))
-
-
-@pytest.fixture(scope="module")
-def model(checkpoint):
-    return checkpoints.load(checkpoint)
 
 
 def test_both_pictures_come_back_at_the_ends_of_the_way(model):

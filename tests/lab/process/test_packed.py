@@ -1,7 +1,5 @@
 """A picture survives the text it is packed into; what is no such text is refused in words."""
 
-from __future__ import annotations
-
 import base64
 import zlib
 

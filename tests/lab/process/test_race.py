@@ -1,26 +1,17 @@
 """Races: lanes equal to the runs that they are, and one timeline through all of them."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from ddpm_core import checkpoints
 from ddpm_core.data import to_pictures
 from ddpm_core.errors import InvalidInput
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run
-from lab.__main__ import main
 from lab.process.race import ERRORS, LANE_PANES, Race, broken, samplers, schedules
 
 STEPS = {"n": 2, "sampler": "ddpm", "label": "none", "dtype": "float32"}
-
-
-@pytest.fixture(scope="module")
-def model(unconditional_checkpoint):
-    return checkpoints.load(unconditional_checkpoint)
 
 
 def ask(**changes) -> Request:
@@ -33,15 +24,15 @@ def run_to_end(race: Race) -> Race:
     return race
 
 
-def test_every_lane_is_the_run_that_it_names(model):
-    race = samplers(model, ask(), few=(3, 5))
+def test_every_lane_is_the_run_that_it_names(plain):
+    race = samplers(plain, ask(), few=(3, 5))
     for lane in race.steps():  # the one furthest behind goes first
         others = [other for other in race.lanes if other is not lane and not other.finished]
         assert all(lane.t[-2] >= other.behind for other in others)
     assert [lane.name for lane in race.lanes][:2] == ["DDPM 50", "DDIM 3"]
     assert [lane.calls for lane in race.lanes][:3] == [50, 3, 5]
     for lane in race.lanes:
-        run = Run(model, lane.request)
+        run = Run(plain, lane.request)
         steps = list(run.steps())
         assert lane.t == [50, *(step.t_next + 1 for step in steps)]
         np.testing.assert_array_equal(lane.x[0], to_pictures(run.start))
@@ -58,14 +49,14 @@ def test_every_lane_is_the_run_that_it_names(model):
             assert lane.numbers["norm"][i] == pytest.approx(norm, rel=1e-6)
             before = step.x
         assert lane.seconds > 0 and lane.finished
-        times, table = np.array(lane.t[:-1]) - 1, model.schedule
+        times, table = np.array(lane.t[:-1]) - 1, plain.schedule
         np.testing.assert_array_equal(lane.numbers["beta"], [*table.betas[times], np.nan])
         np.testing.assert_array_equal(lane.numbers["abar"], [*table.alphas_cumprod[times], 1])
         np.testing.assert_array_equal(lane.log_snr, [*table.log_snr[times], np.inf])
 
 
-def test_at_every_moment_each_lane_shows_its_last_frame_that_is_not_beyond(model):
-    race = run_to_end(samplers(model, ask(), few=(3, 7)))
+def test_at_every_moment_each_lane_shows_its_last_frame_that_is_not_beyond(plain):
+    race = run_to_end(samplers(plain, ask(), few=(3, 7)))
     assert race.moments() == list(range(50, -1, -1))
     for moment in race.moments():
         for lane, frame in zip(race.lanes, race.frames_at(moment), strict=True):
@@ -73,8 +64,8 @@ def test_at_every_moment_each_lane_shows_its_last_frame_that_is_not_beyond(model
             assert frame + 1 == lane.frames or lane.t[frame + 1] < moment
 
 
-def test_pictures_show_every_lane_at_every_step(model):
-    race = run_to_end(schedules(model, model, ask(n=1)))
+def test_pictures_show_every_lane_at_every_step(plain):
+    race = run_to_end(schedules(plain, plain, ask(n=1)))
     pictures = list(race.pictures(("x", "change"), scale=2))
     assert len(pictures) == 13
     windows = np.lib.stride_tricks.sliding_window_view(pictures[5][..., 0], (16, 16))
@@ -85,17 +76,17 @@ def test_pictures_show_every_lane_at_every_step(model):
     np.testing.assert_array_equal(strided[-1], race.pictures()[12])
 
 
-def test_an_error_leaves_the_first_lane_as_it_is_and_changes_the_second(model):
-    *_, last = Run(model, ask()).steps()
+def test_an_error_leaves_the_first_lane_as_it_is_and_changes_the_second(plain):
+    *_, last = Run(plain, ask()).steps()
     for error in ("no-clip", "missing-root"):
-        race = run_to_end(broken(model, ask(), error))
+        race = run_to_end(broken(plain, ask(), error))
         np.testing.assert_array_equal(race.lanes[0].x[-1], to_pictures(last.x))
         assert (race.lanes[1].numbers["norm"] != race.lanes[0].numbers["norm"]).any(), error
     assert race.lanes[1].name == "missing-root" and "no-clip" in ERRORS
 
 
-def test_a_lane_that_runs_out_of_range_ends_alone(model, monkeypatch):
-    race = schedules(model, model, ask())
+def test_a_lane_that_runs_out_of_range_ends_alone(plain, monkeypatch):
+    race = schedules(plain, plain, ask())
 
     def fail(*_):
         yield from ()
@@ -107,28 +98,13 @@ def test_a_lane_that_runs_out_of_range_ends_alone(model, monkeypatch):
     assert "out of range" in race.lanes[1].failed and race.finished
 
 
-def test_memory_is_told_and_bounded(model):
-    lane = run_to_end(schedules(model, model, ask())).lanes[0]
+def test_memory_is_told_and_bounded(plain):
+    lane = run_to_end(schedules(plain, plain, ask())).lanes[0]
     assert lane.nbytes == sum(getattr(lane, pane).nbytes for pane in LANE_PANES)
     with pytest.raises(InvalidInput, match="MiB"):
-        schedules(model, model, ask(n=50_000, steps=50))
+        schedules(plain, plain, ask(n=50_000, steps=50))
     # Each lane would fit alone; together they do not.
     with pytest.raises(InvalidInput, match="these lanes take 623 MiB"):
-        Race([(model, ask(n=10_000, steps=50), str(i)) for i in range(5)])
+        Race([(plain, ask(n=10_000, steps=50), str(i)) for i in range(5)])
     with pytest.raises(InvalidInput, match="one size"):
-        schedules(model, checkpoints.load("mnist-linear"), ask())
-
-
-def test_the_command_writes_a_race_and_says_what_each_lane_took(
-    unconditional_checkpoint, tmp_path, capsys
-):
-    out = tmp_path / "broken.gif"
-    arguments = ["race", "break", "--error", "missing-root", "--model", unconditional_checkpoint]
-    arguments += ["--n", 1, "--steps", 8, "--dtype", "float32", "--scale", 1, "--out", out]
-    assert main([str(word) for word in arguments]) == 0
-    printed = capsys.readouterr().out
-    assert "as it should be: 8 calls" in printed and "missing-root: 8 calls" in printed
-    with Image.open(out) as film:
-        assert film.n_frames == 9
-        note = json.loads(film.info["comment"])
-    assert note["race"] == "break" and note["error"] == "missing-root" and note["steps"] == 8
+        schedules(plain, checkpoints.load("mnist-linear"), ask())

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from ddpm_core import checkpoints
 from ddpm_core.errors import InvalidInput
 from ddpm_core.faults import FAULTS
 from ddpm_core.request import Request
@@ -16,11 +15,6 @@ from ddpm_core.schedules import NoiseSchedule
 from lab.process.report_errors import ALMOST_ONE
 
 ALL = {"n": 2, "steps": 50, "sampler": "ddpm", "label": "none", "dtype": "float32"}
-
-
-@pytest.fixture(scope="module")
-def model(unconditional_checkpoint):
-    return checkpoints.load(unconditional_checkpoint)
 
 
 def states(model, **changes):
@@ -41,11 +35,11 @@ def test_faults_of_the_schedule_are_those_of_the_report():
 
 
 @pytest.mark.parametrize("steps", [50, 7])
-def test_a_missing_root_adds_beta_times_the_noise(model, steps):
-    """By hand: the mean of DDPM's step and beta times the noise, from the model's own answers."""
-    run, xs = states(model, fault="missing-root", steps=steps)
-    schedule, noise = model.schedule, model.noise(0, [0, 1])
-    denoiser = model.denoiser([None, None], "float32")
+def test_a_missing_root_adds_beta_times_the_noise(plain, steps):
+    """By hand: the mean of DDPM's step and beta times the noise, from the plain's own answers."""
+    run, xs = states(plain, fault="missing-root", steps=steps)
+    schedule, noise = plain.schedule, plain.noise(0, [0, 1])
+    denoiser = plain.denoiser([None, None], "float32")
     for i, t in enumerate(run.timesteps[:-1]):
         x, below = xs[i], run.timesteps[i + 1]
         abar, abar_next = schedule.abar(t), schedule.abar(below)
@@ -58,13 +52,13 @@ def test_a_missing_root_adds_beta_times_the_noise(model, steps):
         torch.testing.assert_close(xs[i + 1], mean + beta * noise(t), rtol=1e-4, atol=1e-5)
 
 
-def test_off_by_one_acts_in_a_run_at_its_first_step(model):
+def test_off_by_one_acts_in_a_run_at_its_first_step(plain):
     """DDIM from x_T: the whole run goes by the shifted table, from its last row but one."""
-    run, xs = states(model, fault="off-by-one", sampler="ddim", steps=2, clip=False)
+    run, xs = states(plain, fault="off-by-one", sampler="ddim", steps=2, clip=False)
     assert run.timesteps == [49, 0]
-    abar = math.prod(1 - beta for beta in model.schedule.betas[:49])
+    abar = math.prod(1 - beta for beta in plain.schedule.betas[:49])
     with torch.no_grad():
-        eps = model.denoiser([None, None], "float32")(xs[0], 49).eps
+        eps = plain.denoiser([None, None], "float32")(xs[0], 49).eps
     x0 = (xs[0] - math.sqrt(1 - abar) * eps) / math.sqrt(abar)
     # Below t = 0 there is nothing left to leave out: no noise but the little that stands for none.
     expected = math.sqrt(1 - 1e-8) * x0 + 1e-4 * eps
@@ -72,18 +66,18 @@ def test_off_by_one_acts_in_a_run_at_its_first_step(model):
 
 
 @pytest.mark.usefixtures("classifiers")
-def test_batch_scale_divides_lambda_by_the_images_of_the_batch(model):
+def test_batch_scale_divides_lambda_by_the_images_of_the_batch(plain):
     guided = {"label": 3, "guidance": "classifier-noisy", "form": "plain"}
-    _, wrong = states(model, fault="batch-scale", guidance_scale=8, **guided)
-    _, fair = states(model, guidance_scale=4, **guided)
+    _, wrong = states(plain, fault="batch-scale", guidance_scale=8, **guided)
+    _, fair = states(plain, guidance_scale=4, **guided)
     torch.testing.assert_close(wrong[-1], fair[-1], rtol=0, atol=0)
     assert FAULTS["none"].scale(200.0, 12) == 200.0
     # By the images that were asked for, however they are batched.
     request = Request(**ALL | guided | {"fault": "batch-scale", "guidance_scale": 8, "n": 4})
     for images in (None, [0, 1], [3], []):
-        assert all(scale == 2 for scale in Run(model, request, images).scales)
+        assert all(scale == 2 for scale in Run(plain, request, images).scales)
     with pytest.raises(InvalidInput, match="more than one"):
-        Run(model, replace(request, n=1))
+        Run(plain, replace(request, n=1))
 
 
 @pytest.mark.parametrize(
@@ -95,6 +89,6 @@ def test_batch_scale_divides_lambda_by_the_images_of_the_batch(model):
         ({"fault": "gremlin"}, "missing-root"),
     ],
 )
-def test_a_fault_that_could_not_act_is_refused(model, changes, message):
+def test_a_fault_that_could_not_act_is_refused(plain, changes, message):
     with pytest.raises(InvalidInput, match=message):
-        Run(model, Request(**ALL | changes))
+        Run(plain, Request(**ALL | changes))

@@ -1,6 +1,7 @@
 """Traces and branches: a run's reports are kept, and it can go on from any of its states."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from ddpm_core.sampling import Run, branch, film
 from lab.process import trace
 from lab.process.trace import NUMBERS, Trace, reported
 
+ask = partial(Request, n=2, steps=6, dtype="float32")
 SAMPLERS = {
     "ddpm": {"sampler": "ddpm"},
     "ddim-1": {"sampler": "ddim", "eta": 1.0},
@@ -30,10 +32,6 @@ every_sampler = pytest.mark.parametrize("sampler", SAMPLERS.values(), ids=SAMPLE
 every_guidance = pytest.mark.parametrize("guidance", GUIDANCE.values(), ids=GUIDANCE)
 
 pytestmark = pytest.mark.usefixtures("classifiers")
-
-
-def ask(**changes) -> Request:
-    return Request(**{"n": 2, "steps": 6, "dtype": "float32"} | changes)
 
 
 def traced(run, keep=24, previous=None):

@@ -1,7 +1,5 @@
 """A run becomes a checkpoint that ships, with what was measured on its card."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -9,11 +9,10 @@ import pytest
 
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run
-from lab.measure import results
 from lab.report import reproduce, tables
 from lab.report.parts import Budget
 from lab.report.reproduce import Report, Settings
-from tests.support.toys import result_of, save_tiny_checkpoint
+from tests.support.toys import save_tiny_checkpoint
 
 ROOT = Path(__file__).parents[3]
 TINY = Budget(
@@ -87,9 +86,3 @@ def page_of(report: Report) -> ET.Element:
 
 def words_of(element: ET.Element) -> str:
     return " ".join("".join(element.itertext()).split())
-
-
-def store(home: Path, m: tables.Measurement, fid: float, **more) -> Path:
-    """Store a result of the weights in ``home``."""
-    mark = results.mark_of(home / m.model)
-    return results.save(home / m.model, result_of(m, fid, **{"mark": mark} | more))

@@ -9,7 +9,8 @@ import pytest
 from ddpm_core.animation import read_note
 from lab.report import tables
 from lab.report.reproduce import PARTS
-from tests.lab.report.conftest import make, page_of, store, words_of
+from tests.lab.report.conftest import make, page_of, words_of
+from tests.support.figures import store
 from tests.support.toys import save_tiny_checkpoint
 
 

@@ -13,7 +13,7 @@ from lab.measure import results
 from lab.measure.shards import NOT_IN_KEY
 from lab.report import tables
 from lab.report.measurements import Figure, Measurement, as_measured
-from tests.lab.report.conftest import store
+from tests.support.figures import store
 from tests.support.toys import result_of, save_tiny_classifier
 
 CELLS = [cell for make in tables.TABLES.values() for cell in make(None).cells]
