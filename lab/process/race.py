@@ -301,7 +301,7 @@ def broken(model: Model, request: Request, error: str, max_bytes: int = MAX_FILM
     check_choice("error", error, ERRORS)
     correct = replace(request, fault="none", clip=True)
     wrong = replace(correct, clip=False) if error == "no-clip" else replace(correct, fault=error)
-    names = ("x0 clipped", "no-clip") if error == "no-clip" else ("as it should be", error)
+    names = ("as it should be", error)
     lanes = [(model, r, name) for r, name in zip((correct, wrong), names, strict=True)]
     return Race(lanes, {"race": "break", "error": error}, max_bytes)
 

@@ -83,9 +83,7 @@ FAULTS = [("none", "none"), *((ERROR_WORDS[name], name) for name in REPORT_ERROR
 VARIANCES = [("β (report)", "beta"), ("posterior β̃", "posterior"), ("learned", "learned")]
 CONTROLS = {
     "model": Control(
-        gr.Dropdown,
-        "Model",
-        {"info": "mnist draws digits, cifar10 small photographs; conditional draws them best"},
+        gr.Dropdown, "Model", {"info": "mnist draws digits, cifar10 small photographs"}
     ),
     "label": Control(Chips, "Class", {"elem_classes": "chips"}),
     "sampler": _chips("Sampler", _labelled(SAMPLERS), look=TERMS),
