@@ -45,7 +45,7 @@ def training_record(loop) -> dict:
         "steps": loop.step,
         "images": loop.step * loop.recipe.batch_size,
         "training_set": len(loop.images),
-        # A data loader gives its first batch, on which the loss is measured, in every epoch.
+        # The loss is measured on a data loader's first batch, which is trained on as well.
         "held_out": 0 if isinstance(loop.images, Batches) else len(loop.validation.images),
         **({"source": loop.images.source} if loop.images.source else {}),
         **({"finetuned": loop.finetuned} if loop.finetuned else {}),

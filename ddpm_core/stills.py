@@ -1,4 +1,4 @@
-"""Pictures that are read, by Pillow: imageio's reader mirrors grey photographs the wrong way."""
+"""Reads pictures with Pillow: imageio's reader mirrors grey photographs along the wrong axis."""
 
 from __future__ import annotations
 

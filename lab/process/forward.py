@@ -24,7 +24,7 @@ from ddpm_core.schedules import Schedule, spaced_timesteps
 
 # Pixels of noise are counted from -REACH to REACH; 6 in 100,000 of a normal lie outside.
 REACH = 4
-BINS = 61  # so many; the commonest values, -1, 0 and 1, lie within bins, not on their edges
+BINS = 61  # -1, 0 and 1, the commonest values of a picture, lie within a bin, not on an edge
 # From black, -1, to white, 1: the peak of the signal in a signal-to-noise ratio.
 PEAK = 2.0
 # The most values in a forward film: 64 x 64 pixels in colour at 1,000 timesteps fit.

@@ -128,7 +128,8 @@ class Models:
 
     def is_here(self, name: str) -> bool:
         """True if a model ships or was fetched."""
-        return name in self.names() or self._hub.cached(name) is not None
+        # First of those in memory: this is asked at every move of a slider.
+        return name in self._ready or name in self.names() or self._hub.cached(name) is not None
 
     def can_fetch(self, name: str) -> bool:
         """True if a model of the Hub could be fetched now."""
