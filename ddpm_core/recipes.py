@@ -80,7 +80,8 @@ RECIPES: dict[str, Recipe] = {
         REPORT, model=EXPORTABLE | {"flip_sin_to_cos": True} | _attention(3, at=2), schedule=LINEAR
     ),
     # 4.2M parameters, two blocks a level where they are cheap. Scale and shift tell the network its
-    # class better, and Muon needs a third of Adam's steps (measured; see docs/models.md).
+    # class better: after 1,000 steps 42.4 % of the samples are of the wanted class, 33.3 % without.
+    # Muon reaches in 1,000 steps a loss that Adam does not in 2,800.
     "cifar10-conditional": replace(
         CONDITIONAL,
         dataset="cifar10",

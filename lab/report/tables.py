@@ -274,8 +274,8 @@ def of_models() -> Table:
         "Beside the judge distance",
         f"Of n\u00a0=\u00a0{SAMPLES.n:,} samples (DDIM, {SAMPLES.steps} steps): the share that the "
         f"judge takes for the wanted class, and the share nearer to a training image than all but "
-        f"{QUANTILE:.0%} of test images are, which is about {QUANTILE:.0%} where nothing is "
-        "memorised. Of as many test images: the bound (eq. 8, 9) in bits per dimension, with "
+        f"{QUANTILE:.0%} of test images are (copies would be; bad pictures are far from all). "
+        "Of as many test images: the bound (eq. 8, 9) in bits per dimension, with "
         "variance β unless the model learned its own, and the loss (eq. 10) of eps by quarter "
         "of t, least noise first, whatever the model predicts.",
         ("wanted class", "near a training image", "bits per dimension")

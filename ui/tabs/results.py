@@ -56,8 +56,8 @@ CONCLUSIONS = (
     },
     {
         "figure": "clipping",
-        "text": "One missing line of code turns digits into noise: without clipping, a cosine "
-        "model’s distance from real ones grows from 0.65 to 40.26.",
+        "text": "One missing line of code turns digits into noise: without clipping, the distance "
+        "of a cosine model’s digits from real ones grows from 0.65 to 40.26 (100 steps of DDPM).",
     },
 )
 

@@ -90,7 +90,7 @@ TOLD = {
     "[-1, 1]. In 100 steps a cosine model's digits never leave the noise; of a linear model's "
     "hardly anything changes.",
     "off-by-one": "In [[the report]]'s code (src/schedule.py) ᾱ is a product that leaves out the "
-    "factor of step t itself; here β and σ shift along. No eye will see it.",
+    "factor of step t itself; here β and σ shift along. No eye will see it in digits.",
     "first-beta": "In [[the report]]'s code (src/main.py) the linear schedule begins at 1e-3; its "
     "text says 1e-4. Look for loose dots: the last noise stays in the picture.",
     "missing-root": "[[The report]]'s section 1.4 has σ = β where section 1.2 has σ² = β. "
