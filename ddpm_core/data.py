@@ -186,8 +186,9 @@ def load(
         name: a key of ``DATASETS``, or that of a folder of pictures below the data root; see
             ``from_pictures``. A dataset whose own files are not there is read from such a folder
             of its name.
-        split: ``"train"`` (the training set less the images held out, 5,000 of those named in
-            ``DATASETS``), ``"validation"`` (those held out) or ``"test"`` (for final figures only).
+        split: ``"train"`` (the training set less the images held out: 5,000 of those named in
+            ``DATASETS``, a tenth of small ones), ``"validation"`` (those held out) or ``"test"``
+            (for final figures only).
         root: see ``data_root``; the layout below it is torchvision's.
         size: pixels a side to which every picture is resized, its middle square kept.
 
@@ -202,12 +203,12 @@ def load(
     if name not in DATASETS:
         if not isinstance(name, str) or not NAME.fullmatch(name) or not _has_pictures(root / name):
             raise InvalidInput(
-                f"unknown dataset {str(name)[:60]!r}; known: {', '.join(DATASETS)}, or a folder of "
-                f"pictures, in {root} or by its path"
+                f"unknown dataset {str(name)[:60]!r}; known: {', '.join(DATASETS)}, and the names "
+                f"of folders of pictures in {root} (``from_pictures`` reads any folder)"
             )
         return from_pictures(root / name, split, size)
     dataset = DATASETS[name]
-    if not (root / dataset.folder).exists() and _has_pictures(root / name):
+    if not _has_files(root / dataset.folder) and _has_pictures(root / name):
         images = from_pictures(root / name, split, size)
         if {*images.classes} != {*dataset.classes}:
             raise DataError(
@@ -220,7 +221,9 @@ def load(
         images = replace(images, pixels=_all_fitted(images.pixels, size), source=_resized(size))
     if split == "test":
         return images
-    return images.subset(_chosen(len(images), VALIDATION_IMAGES)[split])
+    few = len(images) <= VALIDATION_IMAGES
+    held_out = _tenth(len(images), name) if few else VALIDATION_IMAGES
+    return images.subset(_chosen(len(images), held_out)[split])
 
 
 def from_pictures(folder: Path, split: str = "train", size: int | None = None) -> Images:
@@ -262,6 +265,10 @@ def _chosen(count: int, held_out: int, tested: int = 0) -> dict[str, Tensor]:
     parts = order.split([held_out, tested, count - held_out - tested])
     names = ("validation", "test", "train")
     return {name: part.sort()[0] for name, part in zip(names, parts, strict=True)}
+
+
+def _has_files(folder: Path) -> bool:
+    return any(path.is_file() for path in folder.rglob("*"))  # a failed download leaves folders
 
 
 def _has_pictures(folder: Path) -> bool:

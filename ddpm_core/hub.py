@@ -27,8 +27,6 @@ LAYOUTS = (
     (f"unet/{WEIGHTS}", "unet/config.json", (f"scheduler/{SCHEDULER}",)),
 )
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
-# Unconditional models of other people, in a format that is read here.
-KNOWN = ("google/ddpm-cifar10-32", "1aurent/ddpm-mnist")
 
 Progress = Callable[[int, int], None]
 

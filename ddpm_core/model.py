@@ -53,8 +53,9 @@ class Config:
     sampling: dict = field(default_factory=dict)
 
     def complete(self) -> Config:
-        """The same with T and every argument of the UNet spelled out: no default can change it."""
-        schedule = self.schedule | {"num_timesteps": self.schedule.get("num_timesteps", 1000)}
+        """The same with T, the schedule's options and every argument of the UNet spelled out: no
+        default can change it."""
+        schedule = NoiseSchedule.make(**self.schedule).config
         with without_memory():
             return replace(self, model=UNet(**self.model).config, schedule=schedule)
 

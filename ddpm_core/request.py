@@ -15,7 +15,7 @@ from .errors import InvalidInput, check_int
 from .faults import FAULTS
 from .guidance import FORMS, GUIDANCE, MAX_SCALE, PROFILES, SITES
 from .guides import classifier_for
-from .model import DTYPES, Label, Model
+from .model import DTYPES, SAMPLING, Label, Model
 from .noise import MAX_SEED, great_circle
 from .samplers import SAMPLERS, VARIANCES
 from .schedules import SPACINGS
@@ -27,6 +27,8 @@ OF_GUIDANCE = {
     name: tuple(method for method, guidance in GUIDANCE.items() if name in guidance.options)
     for name in dict.fromkeys(name for entry in GUIDANCE.values() for name in entry.options)
 }
+# Likewise of some samplers alone; but what a model's config may name is nobody's mistake.
+OF_SAMPLERS = {name for sampler in SAMPLERS.values() for name in sampler.options} - set(SAMPLING)
 
 
 @fields.documented
@@ -41,7 +43,7 @@ class Request:
     label: int | str = fields.value(
         "all",
         str,
-        "class number for all images, 'all' (one after another) or 'none'",
+        "class for all images, its number or name; 'all' (one after another) or 'none'",
         lambda name, value: _check_label(value),
     )
     # Of the two conditional models, by 2,048 samples: 20 steps of DDIM differ from 1,000 of DDPM
@@ -142,18 +144,18 @@ class Request:
         classes = self.classes(model)
         if not classes and self.label == "all":
             request = replace(request, label="none")
-        if isinstance(request.label, int):
+        if request.guidance != "none":
+            request = request._guided(model, last)
+        if request.label not in ("all", "none"):
             if not classes:
                 raise InvalidInput(f"{model.name} knows no classes; choose label 'none'")
-            check_int("class", request.label, 0, len(classes) - 1)
+            request = replace(request, label=_number(request.label, classes))
         if request.label == "none" and model.classes and model.unet.null_index is None:
             raise InvalidInput(f"{model.name} has no null class; choose a class")
         if request.mix is not None:
             if request.label == "none":
                 raise InvalidInput("a second class is mixed into a first one: choose that too")
             check_int("mix", request.mix, 0, len(classes) - 1)
-        if request.guidance != "none":
-            request = request._guided(model, last)
         if max_work is not None and self.work > max_work:
             guided = "" if self.guidance == "none" else ", guided,"
             raise InvalidInput(
@@ -163,8 +165,6 @@ class Request:
         return request
 
     def _guided(self, model: Model, last: int) -> Request:
-        if self.label == "none":
-            raise InvalidInput("guidance steers towards a class: choose one")
         if not GUIDANCE[self.guidance].classifier:
             if not model.classes:
                 raise InvalidInput(f"{model.name} knows no classes: only a classifier can guide it")
@@ -178,6 +178,8 @@ class Request:
                 raise InvalidInput(f"the classifier knows {known} of {len(model.classes)} classes")
             if self.guidance == "classifier-noisy" and self.at != "x":
                 raise InvalidInput("a classifier that knows the noise looks at x_t: choose at = x")
+        if self.label == "none":
+            raise InvalidInput("guidance steers towards a class: choose one")
         low = check_int("t_low", self.t_low, 0, last)
         high = last if self.t_high is None else min(self.t_high, last)
         check_int("t_high", high, low, last)
@@ -226,10 +228,11 @@ class Request:
 
 
 def unused(requests: Sequence[Request]) -> set[str]:
-    """The fields of guidance, of a second class and of a second seed that none of these looks
-    at."""
+    """The fields of guidance, of samplers, of a second class and of a second seed that none of
+    these looks at."""
     chosen = {request.guidance for request in requests}
     idle = {name for name, ways in OF_GUIDANCE.items() if not chosen.intersection(ways)}
+    idle |= OF_SAMPLERS.difference(*(SAMPLERS[request.sampler].options for request in requests))
     mixed = any(request.mix is not None and request.toward is None for request in requests)
     led = any(request.toward is not None for request in requests)
     return idle | (set() if mixed else {"share"}) | (set() if led else {"along"})
@@ -240,6 +243,11 @@ def between(stops: Sequence[int | None], place: float) -> Label:
     before, share = divmod(place * (len(stops) - 1), 1)
     low, high = stops[int(before)], stops[min(int(before) + 1, len(stops) - 1)]
     return low if low == high or not share else {low: 1 - share, high: share}
+
+
+def main_class(label: Label) -> int | None:
+    """The larger part of a mixture; any other label as it is."""
+    return max(label, key=label.get) if isinstance(label, dict) else label
 
 
 def read(name: str, text: str, kind: type):
@@ -257,7 +265,18 @@ def _check_label(label) -> int | str:
         text = label.strip().lower()
         if text in ("all", "none"):
             return text
+        if any(map(str.isalpha, text)):
+            return label.strip()  # a class's name, which only a model knows
         if not re.fullmatch(r"-?[0-9]{1,9}", text):
-            raise InvalidInput(f"label must be a class number, 'all' or 'none', not {label[:40]!r}")
+            raise InvalidInput(f"label must be a class, 'all' or 'none', not {label[:40]!r}")
         label = int(text)
     return check_int("class", label, 0, 10_000)
+
+
+def _number(label: int | str, classes: Sequence[str]) -> int:
+    if isinstance(label, int):
+        return check_int("class", label, 0, len(classes) - 1)
+    names = [name.lower() for name in classes]
+    if label.lower() not in names:
+        raise InvalidInput(f"no class is called {label[:40]!r}: {', '.join(classes)[:300]}")
+    return names.index(label.lower())

@@ -225,8 +225,8 @@ class Sampler:
         options: the fields of a request that only it reads, handed on by name.
         adds_noise: whether it adds noise on its way; the name of an option for one that does where
             that is not 0.
-        evaluations: of the denoiser in a step. The last one, to the clean image, takes one; the
-            second of the others is made at the timestep that the step leads to.
+        evaluations: of the denoiser in a step, 1 or 2. The last step, to the clean image, takes
+            one; the second of the others is made at the timestep that the step leads to.
     """
 
     walk: Callable[..., Iterator[Step]]

@@ -125,11 +125,13 @@ class NoiseSchedule(Schedule):
             if kind == "custom":
                 return _of_betas(num_timesteps, **options)
             check_choice("schedule", kind, SCHEDULES)
+            # The entry's options stand in the config too: another default changes no saved model.
+            options = {**SCHEDULES[kind].options, **options}
             made = SCHEDULES[kind].make(num_timesteps, **options)
         except (TypeError, OverflowError) as error:
             raise InvalidInput(f"schedule {kind!r}: {error}") from None
-        made = made if isinstance(made, Schedule) else cls(made, kind)
-        made.made_by = {"kind": kind, "num_timesteps": num_timesteps, **options}
+        made = made if isinstance(made, Schedule) else cls(made)
+        made.kind, made.made_by = kind, {"kind": kind, "num_timesteps": num_timesteps, **options}
         return made
 
     @property
@@ -213,7 +215,7 @@ def straight(num_timesteps: int) -> Schedule:
     The timesteps divide s evenly and stop one short of 1, pure noise, where no eps tells of x_0.
     """
     s = np.arange(1, num_timesteps + 1) / (num_timesteps + 1)
-    return Schedule(1 - s, s, "straight")
+    return Schedule(1 - s, s)
 
 
 def _betas_of(curve: np.ndarray, max_beta: float) -> np.ndarray:

@@ -46,7 +46,11 @@ class Recipe(LoopRecipe):
     )
     conditional: bool = fields.flag(False, "tell the model the class")
     p_uncond: float = fields.number(
-        0.0, 0, 1, "probability with which an image's label is dropped (report eq. 12)"
+        0.0,
+        0,
+        1,
+        "probability with which an image's label is dropped (report eq. 12), which "
+        "classifier-free guidance needs",
     )
     flip: bool = fields.flag(False, "mirror images at random")
     learn_variance: bool = fields.flag(

@@ -372,6 +372,11 @@ class Loop(ABC):
         if state is None:
             return
         self._check_same_run(state)
+        if state["step"] > self.total_steps:
+            raise InvalidInput(
+                f"{self.folder} holds a run of {state['step']:,} steps, more than the "
+                f"{self.total_steps:,} asked for"
+            )
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         for name in KEPT:
@@ -422,6 +427,9 @@ class Loop(ABC):
     def _finetune(self, model: Model) -> None:
         """Begin with a model's weights. A class that it knows by name keeps its embedding; another
         one begins as no class at all, and so does a network without classes."""
+        ours, theirs = self.images.pixels.shape[1], model.unet.in_channels
+        if ours != theirs:
+            raise InvalidInput(f"{model.name} makes pictures of {theirs} channels, not of {ours}")
         weights, key = dict(model.unet.state_dict()), "class_embedding.weight"
         rows, null = weights.pop(key, None), model.unet.null_index
         bias = weights["time_mlp.2.bias"]

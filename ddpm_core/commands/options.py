@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import re
 
 from tqdm import tqdm
 
 from .. import checkpoints, fields
 from ..errors import InvalidInput, check_choice
 from ..faults import FAULTS
-from ..request import OF_GUIDANCE, Request, unused
+from ..request import OF_GUIDANCE, OF_SAMPLERS, Request, unused
+from ..samplers import SAMPLERS
 
 MODEL = "mnist-conditional"
 LEFT_OPEN = ("variance", "clip")
@@ -75,14 +75,15 @@ def request(a: argparse.Namespace, model) -> Request:
     for name in LEFT_OPEN:
         if values[name] is None:
             values[name] = model.config.sampling.get(name, getattr(Request, name))
-    label, values["label"] = values["label"], "all"
     request = Request(**values)
-    request = dataclasses.replace(request, label=_numbered(label, request, model))
-    idle = unused([request, *beside(a, request, model)])
+    idle = unused([request, *beside(a, request)])
     for name in [name for name in changed(a, Request()) if name in idle]:
         option = f"--{name.replace('_', '-')}"
         if name in OF_SECOND:
             raise InvalidInput(f"{option} is that of {OF_SECOND[name]}")
+        if name in OF_SAMPLERS:
+            ways = " or ".join(k for k, sampler in SAMPLERS.items() if name in sampler.options)
+            raise InvalidInput(f"{option} is an option of --sampler {ways}, not of {a.sampler}")
         ways = " or ".join(OF_GUIDANCE[name])
         raise InvalidInput(f"{option} is an option of guidance: add --guidance {ways}")
     return request
@@ -106,22 +107,12 @@ def load_model(a: argparse.Namespace):
         return checkpoints.load(a.model, progress=progress, device=a.device)
 
 
-def _numbered(label: str, request: Request, model) -> str:
-    """The number of the class that ``label`` names; any other label as it is."""
-    if re.fullmatch(r"\s*(-?[0-9]+|all|none)\s*", label, re.IGNORECASE):
-        return label
-    names = [name.lower() for name in request.classes(model)]
-    return str(names.index(label.lower())) if label.lower() in names else label
-
-
-def beside(a: argparse.Namespace, base: Request, model) -> list[Request]:
+def beside(a: argparse.Namespace, base: Request) -> list[Request]:
     """The requests that ``--beside`` adds to the first."""
     requests, known = [], [f.name for f in dataclasses.fields(Request)]
     for words in getattr(a, "beside", ()):
         texts = dict(word.partition("=")[::2] for word in words)
         for name in texts:
             check_choice("field in --beside", name, known)
-        if "label" in texts:
-            texts["label"] = _numbered(texts["label"], base, model)
         requests.append(base.with_texts(texts))
     return requests

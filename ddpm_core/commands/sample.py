@@ -11,7 +11,7 @@ from .. import animation, recorder, sampling
 from ..animation import FILMS
 from ..errors import InvalidInput, check_choice, check_int
 from ..files import replacing
-from ..request import Request
+from ..request import Request, main_class
 from . import options
 
 
@@ -104,7 +104,7 @@ def run(a) -> None:
         classes = range(len(request.classes(model))) if request.label == "all" else None
         request, columns = sampling.scale_sheet(request, a.scales, classes), len(a.scales)
     elif a.beside:
-        request, columns = [request, *options.beside(a, base, model)], request.n
+        request, columns = [request, *options.beside(a, base)], request.n
     a.out.parent.mkdir(parents=True, exist_ok=True)
     batches = 1 if columns or ending in FILMS else -(-a.n // a.batch)
     with tqdm(total=batches * a.steps, unit="step", leave=False) as bar:
@@ -130,13 +130,7 @@ def _write(a, model, request, columns, progress) -> None:
     arrays = {"images": images, "about": note}
     if request.classes(model):
         labels = request.labels(model, request.images)
-        arrays["labels"] = np.array([_number(label) for label in labels])
+        # An array cannot hold None.
+        arrays["labels"] = np.array([-1 if k is None else k for k in map(main_class, labels)])
     with replacing(a.out) as part, part.open("wb") as file:
         np.savez_compressed(file, **arrays)
-
-
-def _number(label) -> int:
-    """A label for an array: the larger part of a mixture; -1, where an array cannot hold None."""
-    if isinstance(label, dict):
-        return max(label, key=label.get)
-    return -1 if label is None else label

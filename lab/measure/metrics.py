@@ -12,7 +12,7 @@ from torch import Tensor
 from ddpm_core.data import to_uint8, to_unit
 from ddpm_core.guides import classifier_for
 from ddpm_core.model import Model
-from ddpm_core.request import Request
+from ddpm_core.request import Request, main_class
 from ddpm_core.sampling import BATCH, Run
 
 # ``Distances`` of real images, to compare with: the first 3,000 of the test set.
@@ -42,7 +42,8 @@ def wanted(model: Model, request: Request) -> list[int]:
     """
     request, count = request.for_model(model), len(classifier_for(model, "judge").classes)
     labels = request.labels(model, request.images)
-    return [_main(label, i % count) for label, i in zip(labels, request.images, strict=True)]
+    known = map(main_class, labels)
+    return [i % count if k is None else k for k, i in zip(known, request.images, strict=True)]
 
 
 def measuring(model: Model, request: Request, batch: int = BATCH) -> Iterator[Measured | None]:
@@ -106,9 +107,3 @@ class Distances:
         counts = {label: len(images) for label, images in self._images.items() if len(images) > 1}
         means = [self._sums[label] / (n * (n - 1) / 2) for label, n in counts.items()]
         return sum(means) / len(means) if means else float("nan")
-
-
-def _main(label, otherwise: int) -> int:
-    if isinstance(label, dict):
-        return max(label, key=label.get)
-    return otherwise if label is None else label

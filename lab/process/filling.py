@@ -16,7 +16,7 @@ from ddpm_core.request import Request
 from ddpm_core.samplers import Step
 from ddpm_core.sampling import Run
 
-from .forward import from_picture
+from .forward import from_picture, return_request
 
 PROPOSALS, STEPS = 8, 50
 STRETCH = 5  # steps that are walked before they are walked again
@@ -27,10 +27,9 @@ def fill_request(
     model: Model, label: int | str = "none", seed: int = 0, steps: int | None = None, **changes
 ) -> Request:
     """The default request that fills a hole: eight proposals by DDIM with eta = 1."""
-    few = min(STEPS, model.schedule.num_timesteps)
-    steps = few if steps is None else steps
-    default = Request(n=PROPOSALS, label=label, seed=seed, steps=steps, sampler="ddim", eta=1.0)
-    return replace(default.as_meant(model), **changes).for_model(model)
+    steps = min(STEPS, model.schedule.num_timesteps) if steps is None else steps
+    request = return_request(model, label, seed, steps, **{"n": PROPOSALS} | changes)
+    return request.for_model(model)
 
 
 def fill_run(model: Model, picture: np.ndarray, hole: np.ndarray, request: Request) -> Run:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddpm_core.data import to_uint8, to_unit
+from ddpm_core.data import to_pictures, to_unit
 from ddpm_core.denoiser import Denoiser
 from ddpm_core.diffusion import check_images, q_sample, q_step
 from ddpm_core.errors import InvalidInput, check_int
@@ -276,4 +276,4 @@ def from_picture(picture: np.ndarray, shape: Sequence[int]) -> Tensor:
 
 def to_picture(x: Tensor) -> np.ndarray:
     """The first of (B, C, H, W) in [-1, 1], clamped, as uint8 (H, W, C)."""
-    return to_uint8(x[0]).permute(1, 2, 0).cpu().numpy()
+    return to_pictures(x[:1])[0]

@@ -82,6 +82,13 @@ def test_which_images_are_held_out_never_changes(mnist_root):
     assert indices == [0, 7, 21, 24, 25, 28, 62, 63]
 
 
+def test_of_a_small_dataset_a_tenth_is_held_out(monkeypatch):
+    pixels, labels = torch.zeros(300, 1, 4, 4, dtype=torch.uint8), torch.zeros(300).long()
+    small = data.Dataset(lambda root, train: (pixels, labels), "small", ("a",), "")
+    monkeypatch.setitem(data.DATASETS, "small", small)
+    assert [len(data.load("small", split)) for split in ("train", "validation")] == [270, 30]
+
+
 def test_an_unknown_split_is_refused(mnist_root):
     with pytest.raises(InvalidInput, match="unknown split 'valid'"):
         data.load("mnist", "valid", mnist_root)
@@ -112,3 +119,7 @@ def test_missing_data_without_a_network_name_the_folder_and_the_way_out(tmp_path
         data.load("cifar10", "train", tmp_path)
     for words in (str(tmp_path / "cifar-10-batches-py"), "no network", "--data-root", "DDPM_DATA"):
         assert words in str(caught.value)
+    (tmp_path / "cifar-10-batches-py" / "raw").mkdir(parents=True)  # all that a download left
+    (tmp_path / "cifar10" / "cat").mkdir(parents=True)
+    with pytest.raises(DataError, match="no pictures"):  # asked of the pictures now
+        data.load("cifar10", "train", tmp_path)

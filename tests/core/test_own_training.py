@@ -184,6 +184,8 @@ def test_another_network_is_not_fine_tuned(pixels, tmp_path):
     wider = replace(SHORT, model=NETWORK | {"channels": [8, 8]})
     with pytest.raises(InvalidInput, match="first has another network.*size mismatch"):
         trainer(tmp_path / "second", wider, images=pixels, finetune=load(tmp_path / "first"))
+    with pytest.raises(InvalidInput, match="first makes pictures of 3 channels, not of 1"):
+        trainer(tmp_path / "second", images=pixels[:, :1], finetune=load(tmp_path / "first"))
 
 
 def test_the_command_trains_fine_tunes_and_samples_a_folder_by_its_path(

@@ -30,9 +30,9 @@ WRONG = {
     int: [2.5, True, "5", math.nan, -1, 10**400],
     float: ["1", math.inf, [0], 10**5],
     bool: [1],
-    str: ["sideways", []],
+    str: ["²", []],
 }
-UNREADABLE = {int: ["five", "9" * 5000], float: ["None", "nan"], bool: ["yes"], str: ["sideways"]}
+UNREADABLE = {int: ["five", "9" * 5000], float: ["None", "nan"], bool: ["yes"], str: ["²"]}
 # Where the message names a field in words.
 WORDS = {"at": "place of the classifier", "label": "class|label"}
 
@@ -83,9 +83,13 @@ def test_labels_are_those_that_a_model_knows(model, plain, labelled):
     assert Request(label=7).labels(model, [0, 5]) == [7, 7]
     assert Request(label="none").labels(model, [0, 5]) == [None, None]
     assert Request().for_model(plain).label == "none"
+    photographs = checkpoints.load("cifar10-conditional")
+    assert Request(label=" Dog ").for_model(photographs).label == photographs.classes.index("dog")
     for label, target, message in (
         (11, model, "between 0 and 9, not 11"),
         (3, plain, "knows no classes"),
+        ("cat", plain, "knows no classes"),
+        ("cat", model, "no class is called 'cat': 0, 1, 2"),
         ("none", labelled, "no null class"),
     ):
         with pytest.raises(InvalidInput, match=message):
@@ -97,8 +101,9 @@ def test_classifier_free_guidance_needs_classes_and_a_null_class(
 ):
     request = Request(guidance="cfg", label=1)
     assert request.for_model(model) == request
-    with pytest.raises(InvalidInput, match="plain knows no classes"):
-        request.for_model(plain)
+    for label in (1, "none"):  # whatever else is wrong: no label would help
+        with pytest.raises(InvalidInput, match="plain knows no classes: only a classifier"):
+            replace(request, label=label).for_model(plain)
     with pytest.raises(InvalidInput, match="labelled has no null class, which classifier-free"):
         request.for_model(labelled)
     assert replace(request, guidance="classifier").for_model(labelled).label == 1

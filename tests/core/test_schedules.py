@@ -72,6 +72,11 @@ def test_betas_that_a_number_cannot_tell_from_none_or_all_are_refused():
         NoiseSchedule.make("linear", 1000, end=0.9)
 
 
+def test_a_config_spells_out_the_options_that_were_not_given():
+    made = NoiseSchedule.make("linear", 1000, end=0.03)
+    assert made.config == {"kind": "linear", "num_timesteps": 1000, "start": 1e-4, "end": 0.03}
+
+
 def test_make_refuses_what_it_cannot_build():
     with pytest.raises(InvalidInput, match="unknown schedule"):
         NoiseSchedule.make("quadratic")

@@ -187,6 +187,8 @@ def test_the_command_that_is_kept_tells_of_no_place():
 def test_another_recipe_does_not_resume_and_is_told_what_differs(mnist_root, finished_run):
     with pytest.raises(InvalidInput, match="another flip, seed;"):
         trainer(finished_run, mnist_root, seed=4, flip=False)
+    with pytest.raises(InvalidInput, match="more than the 2 asked for"):
+        trainer(finished_run, mnist_root, steps=2)
     with pytest.raises(InvalidInput, match="batch_size 1001 exceeds 1000 images"):
         trainer(finished_run, mnist_root, batch_size=1001)
 

@@ -100,7 +100,7 @@ def test_the_copied_command_makes_the_same_requests(key, meant):
     command.add(parser.add_subparsers())
     parsed = parser.parse_args(words[3:])
     request = options.request(parsed, model)
-    result = [request, *options.beside(parsed, request, model)]
+    result = [request, *options.beside(parsed, request)]
     assert (parsed.model, result) == (key.model, [as_used(r, key) for r in key.requests])
     assert parsed.branch_at == key.branch_at
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import gradio as gr
 
 from ddpm_core import InvalidInput
-from ddpm_core.hub import KNOWN
 
 from ..events import AT_ONCE, STREAM
 from ..runs.runs import Key, Studio
 
+# Unconditional models of other people.
+KNOWN = ("google/ddpm-cifar10-32", "1aurent/ddpm-mnist")
 ANOTHER = "another …"
 # There is a better model of photographs than the one that ships.
 SMALL, BETTER = "cifar10-conditional", "google/ddpm-cifar10-32"

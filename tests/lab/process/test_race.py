@@ -8,6 +8,7 @@ from ddpm_core import checkpoints
 from ddpm_core.data import to_pictures
 from ddpm_core.errors import InvalidInput
 from ddpm_core.request import Request
+from ddpm_core.samplers import SAMPLERS
 from ddpm_core.sampling import Run
 from lab.process.race import ERRORS, LANE_PANES, Race, broken, samplers, schedules
 
@@ -96,6 +97,11 @@ def test_a_lane_that_runs_out_of_range_ends_alone(plain, monkeypatch):
     run_to_end(race)
     assert race.lanes[0].finished and race.lanes[1].frames == 1
     assert "out of range" in race.lanes[1].failed and race.finished
+
+
+def test_a_sampler_more_races_too(plain, monkeypatch):
+    monkeypatch.setitem(SAMPLERS, "another", SAMPLERS["heun"])
+    assert len(samplers(plain, ask()).lanes) == 1 + 3 * (len(SAMPLERS) - 1)
 
 
 def test_memory_is_told_and_bounded(plain):
