@@ -35,7 +35,7 @@ TITLE = "Learning the Noise"
 HEADER = f"""# {TITLE}
 Watch a picture come out of noise, step by step."""
 # For ``launch``: the scripts, styles and icon of the page.
-NAMES = "embed", "gradio", "stream", "store", "keys", "sliders"
+NAMES = "embed", "gradio", "stream", "store", "keys", "sliders", "access"
 SCRIPTS = [(BROWSER / f"{name}.js").read_text(encoding="utf-8") for name in NAMES]
 # Every visitor's page carries them, so their comments are left out.
 SCRIPTS = [re.sub(r"^ *//.*\n", "", script, flags=re.MULTILINE) for script in SCRIPTS]

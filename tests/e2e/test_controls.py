@@ -43,3 +43,22 @@ def test_what_is_set_while_the_page_loads_stays(visit):
     assert visitor.field("sample-seed").input_value() == "42"
     visitor.click("sample-run")
     visitor.wait_for_link(seed="42")
+
+
+def test_by_keys_alone(follow):
+    visitor = follow("?n=4&steps=4")
+    visitor.wait_for_file("5 frames")
+    page = visitor.page
+    visitor.field("sample-model").focus()
+    page.get_by_role("option").first.wait_for()
+    page.keyboard.press("Tab")  # past a list that has dropped down
+    expect(page.get_by_role("option", name="mnist-linear", exact=True)).to_be_hidden()
+    expect(page.get_by_role("radio", name="all", exact=True)).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    visitor.wait_for_link(label="0")
+    page.keyboard.press("Tab")  # the group is one stop
+    assert not page.evaluate("document.activeElement.name").startswith("sample-label")
+    visitor.wait_for_file("5 frames")
+    tiles = visitor.stage().get_by_role("listbox")
+    tiles.press("Enter")
+    expect(visitor.timeline("reverse")).to_be_focused()

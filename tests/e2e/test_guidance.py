@@ -93,6 +93,19 @@ def test_the_picture_follows_the_slider_while_it_is_held_and_the_keys(follow):
     expect(rows(visitor)).to_contain_text("only for 1 ≤ t ≤ ")
 
 
+# What lies over the button that stays at the foot of a phone.
+OVER_GUIDE = """() => {
+  const button = document.querySelector("#guidance-run");
+  const { x, y } = button.getBoundingClientRect(), over = [];
+  for (let top = 0; top < document.body.scrollHeight; top += 20) {
+    scrollTo({ top, behavior: "instant" });
+    const hit = document.elementFromPoint(x + 30, y + 20);
+    if (!button.contains(hit)) over.push(hit.outerHTML.slice(0, 100));
+  }
+  return over;
+}"""
+
+
 def test_a_finger_moves_the_slider_and_one_that_scrolls_leaves_time_alone(visit):
     phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
     visitor = visit(f"{CFG}0{QUICK}&seed=4", **phone)
@@ -132,6 +145,10 @@ def test_a_finger_moves_the_slider_and_one_that_scrolls_leaves_time_alone(visit)
     visitor.stands_at(6, TAB)
     swipe(timeline, *[(0.5 + 0.05 * i, 0) for i in range(6)])
     visitor.stands_at(9, TAB)
+    before = scale(visitor)
+    swipe(slider, *[(0.1, -20 * i) for i in range(12)])
+    assert scale(visitor) == before
+    assert visitor.page.evaluate(OVER_GUIDE) == [], "wherever the page is scrolled to"
 
 
 def test_a_branch_parts_where_it_was_told_to_and_not_where_nothing_is_changed(follow):

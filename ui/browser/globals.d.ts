@@ -11,6 +11,10 @@ interface Window {
     ofSlider: string;
     release(): Event;
     choice(group: Element, value: string): HTMLElement | null;
+    choices: string;
+    resets: string;
+    lists: string;
+    labelOf(part: Element): HTMLElement | null;
     editor: string;
     named: string;
     namesOf(control: Element): Element[];

@@ -26,6 +26,12 @@
     /** What makes Gradio say that a slider was let go, if it is sent to one. */
     release: () => new Event("pointerup", { bubbles: true }),
     choice: (group, value) => group.querySelector(`input[value="${value}"]`),
+    choices: "fieldset:has(> .wrap > label > [type=radio])",
+    resets: ".reset-button",
+    /** What a list that drops down is in. */
+    lists: "ul.option-list",
+    /** The label of the control that something is a part of. */
+    labelOf: (part) => part.closest(".block")?.querySelector(LABEL),
     editor: ".cm-editor",
     /** What has a name that may be explained: the label of a control, and what is pressed as well,
         namely a choice of some, a box to tick and the tab of a tool. */
@@ -33,7 +39,7 @@
     /** The names of a control that has the focus, the nearest first. */
     namesOf(control) {
       if (!control.matches("input, textarea, [role=tab]")) return [];
-      const label = control.closest(".block:has(input, textarea)")?.querySelector(LABEL);
+      const label = window.gradio.labelOf(control);
       return [control.closest(PRESSED), label].filter(Boolean);
     },
     // --- routes and messages ---

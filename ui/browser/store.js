@@ -137,12 +137,24 @@
   async function begin() {
     await until(() => find(gradio.openTab("tabs")));
     if (!find(gradio.tab(tabsOf(addressed)[0]))) addressed = "sample"; // as the server has it
-    if (led === placeOf(params())) lead(addressed);
+    if (led !== placeOf(params())) return;
+    led = addressed;
+    open(addressed);
   }
 
   function lead(place) {
     led = place;
+    takeFocus(place);
     return open(place);
+  }
+
+  /** From what is out of sight now, to the timeline there. */
+  async function takeFocus(place) {
+    const timeline = () => find(`${ofStage(place)} [role=slider]`);
+    await until(() => led !== place || timeline()?.checkVisibility({ visibilityProperty: true }), PATIENCE);
+    const { activeElement, body } = document;
+    if (led !== place || (activeElement !== body && activeElement.checkVisibility())) return;
+    timeline()?.focus({ preventScroll: true });
   }
 
   /** Values of an event, once the place is there that the first of them tells of, or else the
@@ -177,9 +189,12 @@
 
   /** A stage is about to show something, which may take a while. */
   function tellAsked(place) {
+    find(ofStage(place))?.dispatchEvent(new CustomEvent("player:asked"));
+  }
+
+  function ofStage(place) {
     const [tab, view] = place.split(" ");
-    const stage = find(`#${view ? `race-${view}` : tab}-stage .player`);
-    stage?.dispatchEvent(new CustomEvent("player:asked"));
+    return `#${view ? `race-${view}` : tab}-stage .player`;
   }
 
   async function there(place, patience) {

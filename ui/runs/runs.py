@@ -72,7 +72,9 @@ class Key:
     @property
     def columns(self) -> int | None:
         """Images in a row: one row for each request that is guided, or leads from one seed to
-        another; else None, for whatever fits."""
+        another, and of a sheet for each class; else None, for whatever fits."""
+        if self.request.n == 1 and len(self.beside) > 2:  # see ``sampling.scale_sheet``
+            return len({request.guidance_scale for request in self.requests})
         in_rows = self.request.guidance != "none" or self.request.toward is not None
         row = in_rows and self.request.n <= 8
         return self.request.n if self.beside or row else None

@@ -54,7 +54,7 @@ def build(prefix: str) -> HubModels:
             elem_id=f"{prefix}-repository",
         )
         fetch = gr.Button("Fetch", elem_id=f"{prefix}-fetch", min_width=70)
-    note = gr.Markdown(elem_classes="caption", elem_id=f"{prefix}-fetched", visible=False)
+    note = gr.Markdown(elem_classes="caption news", elem_id=f"{prefix}-fetched", visible=False)
     return HubModels(field, name, fetch, note)
 
 

@@ -39,6 +39,8 @@ function listen() {
     if (pressed && isPressed(pressed)) hide(); // until the pointer has left it
   });
   on("click", onClick);
+  // What a finger asked about is on its way out of sight.
+  on("scroll", () => tip.dataset.tapped === "true" && hide(), { capture: true, passive: true });
   on("focusin", ({ target }) => {
     const own = target.closest(OWN);
     if (own && !isPressed(own)) return enter(own);

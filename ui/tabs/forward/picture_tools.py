@@ -75,7 +75,7 @@ class PictureTool(Tool):
             self.options(prefix)
             with gr.Row(elem_classes="actions"):
                 self.buttons(self.words, go, stop, size="sm")
-            self.note = gr.Markdown(words, elem_classes="caption", latex_delimiters=LATEX)
+            self.note = gr.Markdown(words, elem_classes="caption news", latex_delimiters=LATEX)
             made_of = self.mark(sketch.digit(FIRST), RECORDED, 0) if recorded else ""
             self.lay_take(prefix)
             # Within the tab: Gradio takes anything between two tabs for one more tab.
@@ -194,9 +194,9 @@ class Inverted(TileTool):
         return super().mark(picture, model, "any")
 
     def begin(self, model, picture, seed, label):
-        steps, top = inversion_plan(model.schedule)
+        steps, _ = inversion_plan(model.schedule)
         _check_work(model, 2 * steps)
-        words = ("the picture", f"its noise, t = {top}", "brought back", "difference × 4")
+        words = ("the picture", "its noise", "brought back", "error × 4")
         tiles = np.stack([picture, *3 * [np.full_like(picture, 128)]])
         yield 2 * steps, tiles, {"columns": 4, "column_labels": words, "symbol": ""}
         for done, state in enumerate(inverting(model, picture, label), 1):

@@ -291,6 +291,7 @@ class Branch:
                 elem_classes="caption",
             )
             choices = self.classes(studio.names()[0])
+            self.note = gr.Markdown(elem_classes="caption news")
             props = {"choices": choices, "elem_id": f"{prefix}-branch-class"}
             self.label = control("label", "", prefix, **props)
             with gr.Row(elem_classes="seed"):
@@ -306,7 +307,6 @@ class Branch:
                     for name, label in (("scale", "Scale"), ("seed", "Noise of seed"))
                 )
                 self.go = gr.Button("Branch here", elem_id=f"{prefix}-branch", min_width=120)
-            self.note = gr.Markdown(elem_classes="caption")
 
     def classes(self, name: str) -> list[tuple[str, str]]:
         return SAME + guidance_controls.classes(self.studio.model(name))

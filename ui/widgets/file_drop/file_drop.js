@@ -23,7 +23,7 @@ export function mount({ root, options, find, on, props, trigger }) {
   });
   on(document, "click", ({ target }) => {
     // It was about what stood there before.
-    if (root.dataset.state !== "reading" && target.closest?.(".control-column")) tell("", "ready");
+    if (root.dataset.state !== "reading" && !root.contains(target)) tell("", "ready");
   });
   for (const name of ["dragover", "dragleave", "drop"]) on(document, name, drag);
   return (value) => {

@@ -110,6 +110,12 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
     paintSoon();
   }
 
+  function dismiss() {
+    if (find(".player-error").hidden) return;
+    find(".player-error").hidden = true;
+    setState(film ? "film" : "idle");
+  }
+
   function setState(state) {
     player.dataset.state = state;
     find(".player-recorded").hidden = !film?.recorded;
@@ -152,6 +158,7 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
 
   function onChange({ target }) {
     if (!(target.name in options.first)) return;
+    dismiss();
     refreshForm();
     const isDrawing = target.name === "data" && target.value === "drawn";
     if (isDrawing && !sheet.packed()) return; // there is nothing yet to learn
@@ -186,11 +193,9 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
     on(player, "click", ({ target }) => {
       const chip = target.closest("[data-shows]");
       if (chip) show(chip.dataset.shows, !shown[chip.dataset.shows]);
-      if (target.closest("[data-dismiss]")) {
-        find(".player-error").hidden = true;
-        setState(film ? "film" : "idle");
-      }
+      if (target.closest("[data-dismiss]")) dismiss();
     });
+    on(find(".plane-sheet"), "pointerdown", dismiss);
     for (const canvas of canvases) on(canvas, "click", (event) => pick(canvas, event));
     listenToHands(player, on, {
       playback,
@@ -343,8 +348,8 @@ function planeMarkup({ data, schedule, sampler, label, most, first, prefix }) {
     ${term(title)}>${title}</legend>${entries.map(([text, value]) => `<label><input type="radio"
     name="${name}" value="${value}" ${value === first[name] ? "checked" : ""}><span>${escapeText(text)}</span></label>`).join("")}</fieldset>`;
   const range = (name, title, low, high, step, more = "") => `<label class="plane-range ${more}"
-    id="${prefix}-${name}"><span class="line"><span ${term(title)}>${title}</span><output class="mono"></output></span>
-    <input type="range" name="${name}" min="${low}" max="${high}" step="${step}" value="${first[name]}"></label>`;
+    id="${prefix}-${name}"><span class="line"><span ${term(title)}>${title}</span><output class="mono" aria-live="off"></output></span>
+    <input type="range" name="${name}" aria-label="${title}" min="${low}" max="${high}" step="${step}" value="${first[name]}"></label>`;
   const pane = (name) => `<figure data-pane="${name}"><canvas role="img" aria-label="Points, ${name}"></canvas><figcaption
     class="cut" data-caption="${name}"></figcaption></figure>`;
   return `

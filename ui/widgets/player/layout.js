@@ -39,7 +39,7 @@ export function arrangement({ width, height, density, lanes, panes, grid: { wide
   const caption = small && panes === 1 ? 0 : CAPTION;
   // On a phone, what is left beside the timeline with its switches.
   const part = narrow && lanes > 1 ? 0.62 : small && panes > 1 ? 0.72 : 0.58;
-  const room = Math.max(240, Math.min(part * height, height - 230));
+  const room = Math.max(160, Math.min(part * height, height - 230));
   // A phone has pixels to spare for two small panes; a narrow window of a coarse screen may not.
   const half = Math.floor((width - between * (panes - 1)) / panes);
   const finest = scaleFor({ wide, high }, half, Infinity, density) * density;

@@ -184,8 +184,8 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
       && playback.motionIsWelcome();
     goTo(plays ? 0 : placeOn(axis, value), true);
     playback.goOn(); // the same run has other frames now
-    if (watched) announce();
-    else comeIntoView();
+    if (!run.recorded) announce();
+    if (!watched) comeIntoView();
     if (plays) playback.playOnceSeen();
     fetchChosen();
   }
@@ -226,7 +226,8 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
   }
 
   function announce() {
-    const costs = run.lanes.map((lane) => `${lane.name || whereText(lane)}, ${costText(lane)}`);
+    const end = ({ frames, total }) => whereText({ here: frames.at(-1), total });
+    const costs = run.lanes.map((lane) => `${lane.name || end(lane)}, ${costText(lane)}`);
     find(".player-status").textContent =
       `${run.stopped ? "Run stopped" : "Run finished"}: ${costs.join("; ")}`;
   }
@@ -528,7 +529,7 @@ function playerMarkup({ label, panes, shown, align, curves, way }, many) {
     <div class="player-top" ${many ? "" : "hidden"}>
       <div class="player-chips" role="group" aria-label="Pictures shown" ${
         shown.length < panes.length ? "" : "hidden"}>${chips.join("")}</div>
-      <p class="player-recorded soft" hidden></p>
+      <p class="player-recorded soft cut" hidden></p>
     </div>
     <div class="player-stage"><div class="player-lanes"></div>
       <div class="player-error inked" role="alert" hidden><p class="player-error-text"></p>
