@@ -17,7 +17,8 @@ KNOWN = ("google/ddpm-cifar10-32", "1aurent/ddpm-mnist")
 ANOTHER = "another …"
 # There is a better model of photographs than the one that ships.
 SMALL, BETTER = "cifar10-conditional", "google/ddpm-cifar10-32"
-OFFER = "Our model of photographs is small. A larger one draws better: 143 MB, fetched once."
+CLEARER = "Our model of photographs is small: guided, on the Guidance tab, it draws clearer ones."
+OFFER = "A larger one draws better: 143 MB, fetched once."
 # A download is no run: it must not wait for one, nor delay one. It leaves its queue before the run
 # of the fetched model begins.
 FETCHING = STREAM | {"concurrency_id": "hub", "concurrency_limit": 4}
@@ -91,8 +92,12 @@ def wire(run_tab, pickers: Sequence[gr.Dropdown], others: Sequence[gr.Dropdown])
             yield {put_back: gr.skip()}
         elif name in studio.names():
             yield note("") | {to_run: None, put_back: None, hub.field: gr.update(visible=False)}
+            clearer = CLEARER if name == SMALL and run_tab.name != "guidance" else ""
+            if clearer:
+                yield note(clearer)
             if name == SMALL and studio.can_fetch(BETTER):
-                yield note(OFFER) | {hub.field: gr.update(visible=True), hub.name: BETTER}
+                offer = {hub.field: gr.update(visible=True), hub.name: BETTER}
+                yield note(f"{clearer} {OFFER}") | offer
         else:
             yield from fetch(name, last)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 from ddpm_core import Request
 from ddpm_core.errors import check_int
@@ -78,10 +78,14 @@ EXAMPLES = (
         ),
     ),
     Example(
-        "A 7 on its way into noise",
-        "Find the t at which the 7 can no longer be seen. Sampling comes back along this way.",
-        urlencode(
-            {"tab": "forward", "model": "mnist-conditional", "seed": 0, "label": "none", "digit": 7}
+        "Small photographs: eight horses, guided",
+        "Move the scale down to 1: without guidance the same eight are much less of a horse.",
+        permalinks.query(
+            Key(
+                "cifar10-conditional",
+                Request(n=8, label=7, steps=20, guidance="cfg", guidance_scale=3),
+            ),
+            tab="guidance",
         ),
     ),
     Example(
