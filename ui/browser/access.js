@@ -2,14 +2,15 @@
 // whenever something new has been laid out.
 (() => {
   const { gradio } = window;
+  const WAYS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
   let due = 0;
-  // Gradio gives its own names again whenever a choice is made.
   new MutationObserver(() => (due ||= requestAnimationFrame(mend)))
-    .observe(document, { childList: true, subtree: true, attributeFilter: ["name"] });
+    .observe(document, { childList: true, subtree: true, attributeFilter: ["aria-checked"] });
+  document.addEventListener("keydown", chooseBeside);
 
   function mend() {
     due = 0;
-    for (const group of document.querySelectorAll(gradio.choices)) nameChoices(group);
+    for (const group of document.querySelectorAll(gradio.choices)) mendChoices(group);
     for (const button of document.querySelectorAll(gradio.resets)) {
       const name = gradio.labelOf(button)?.textContent.trim();
       if (name) setIfNew(button, "aria-label", `Reset ${name}`);
@@ -19,14 +20,28 @@
     for (const list of document.querySelectorAll(gradio.lists)) setIfNew(list, "tabindex", "-1");
   }
 
-  /** One stop of Tab for all of a group, whose arrow keys choose; and its name. */
-  function nameChoices(group) {
+  /** One stop of Tab for all of a group, and its name. To the browser each choice is a group. */
+  function mendChoices(group) {
+    const choices = [...group.querySelectorAll("input")];
+    const stop = choices.find(({ checked }) => checked) ?? choices[0];
+    for (const choice of choices) setIfNew(choice, "tabindex", choice === stop ? "0" : "-1");
+    setIfNew(group, "role", "radiogroup");
     const label = gradio.labelOf(group);
-    const id = group.closest("[id]").id;
-    for (const choice of group.querySelectorAll("input")) setIfNew(choice, "name", `${id}-choice`);
     if (!label) return;
-    label.id ||= `${id}-name`;
+    label.id ||= `${group.closest("[id]").id}-name`;
     setIfNew(group, "aria-labelledby", label.id);
+  }
+
+  /** Arrow keys choose. */
+  function chooseBeside(event) {
+    const way = WAYS[event.key];
+    const group = way && event.target.type === "radio" && event.target.closest(gradio.choices);
+    if (!group || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    const choices = [...group.querySelectorAll("input")];
+    const next = choices[(choices.indexOf(event.target) + way + choices.length) % choices.length];
+    next.focus();
+    next.click();
   }
 
   function setIfNew(element, name, value) {

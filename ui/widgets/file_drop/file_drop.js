@@ -21,9 +21,9 @@ export function mount({ root, options, find, on, props, trigger }) {
     if (event.target.files[0]) open(event.target.files[0]);
     event.target.value = "";
   });
-  on(document, "click", ({ target }) => {
-    // It was about what stood there before.
-    if (root.dataset.state !== "reading" && !root.contains(target)) tell("", "ready");
+  on(document, "click", ({ target, isTrusted }) => {
+    // By a hand: it was about what stood there before.
+    if (isTrusted && root.dataset.state !== "reading" && !root.contains(target)) tell("", "ready");
   });
   for (const name of ["dragover", "dragleave", "drop"]) on(document, name, drag);
   return (value) => {

@@ -154,7 +154,7 @@ export function listenToHands(root, on, { playback, stepBy, toEnd, slideTo, held
   on(root, "mousedown", (event) => {
     if (!event.target.closest(`button, ${held}`)) return;
     event.preventDefault();
-    timeline.focus({ preventScroll: true });
+    timeline.focus({ preventScroll: true, focusVisible: false });
   });
   listenToDrags(timeline, on, slideTo);
 
