@@ -26,7 +26,7 @@ def add(commands) -> None:
         "race",
         help="schedules, samplers, or a run with and without an error, side by side",
         description="Run several requests from the same noise on one timeline: 'schedules' sets "
-        "two models side by side, 'samplers' all of T beside few steps of every other, "
+        "two models side by side, 'samplers' all of T beside few steps of every other sampler, "
         "'break' a run beside the same with an error of the report in it. 'samplers' sets sampler, "
         "steps and eta itself, 'break' fault and clip.",
     )
