@@ -79,12 +79,11 @@ def launch(argv: list[str] | None = None, studio=None, **overrides):
     try:
         hub = PUBLIC_HUB if public else HUB
         studio = studio or Studio(hub, options.models, options.device)
+        page = build(studio)
     except InvalidInput as error:
         raise SystemExit(f"error: {error}") from None
     # By default Gradio runs a handler for one visitor at a time, and most may load a model.
-    page = build(studio).queue(
-        max_size=2 * VISITORS, default_concurrency_limit=VISITORS, api_open=False
-    )
+    page.queue(max_size=2 * VISITORS, default_concurrency_limit=VISITORS, api_open=False)
     _, address, _ = page.launch(
         **{
             "server_name": host,

@@ -91,9 +91,28 @@ def test_a_model_is_sampled_as_it_is_meant_to_be(monkeypatch):
     studio, keys = Studio(), []
     model = studio.model("mnist-conditional")
     monkeypatch.setitem(model.config.sampling, "clip", False)
-    monkeypatch.setattr(studio, "stream", lambda ticket, key: keys.append(key) or [None])
-    api._run(studio, model.name, n=2)
+
+    def stream(ticket, key):
+        keys.append(key)
+        raise InvalidInput("it was let go")
+        yield
+
+    monkeypatch.setattr(studio, "stream", stream)
+    with gr.Blocks() as blocks:
+        api.expose(studio)
+    sample, film = (function.fn for function in blocks.fns.values())
+    with pytest.raises(gr.Error, match="let go"):
+        sample(n=2)
     assert keys == [Key(model.name, Request(n=2, clip=False))]
+    # What cannot be sent is refused before it is computed.
+    for call, values in (
+        (film, {"n": 16, "steps": 1000, "scale": 4}),
+        (film, {"stride": 0}),
+        (sample, {"scale": 65}),
+    ):
+        with pytest.raises(gr.Error, match="more than the|between 1 and"):
+            call(**values)
+    assert len(keys) == 1
 
 
 def test_the_run_of_a_caller_who_left_ends(monkeypatch):

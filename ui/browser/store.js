@@ -65,7 +65,7 @@
   function embedding(place) {
     const address = link(place).replaceAll("&", "&amp;");
     return address && `<iframe src="${address}&amp;embed=1" title="Learning the Noise" width="100%" `
-      + `height="640" style="border: 0" loading="lazy"></iframe>`;
+      + `height="800" style="border: 0" loading="lazy"></iframe>`;
   }
 
   /** Rewrite the address without a request. Another place is a step of the browser's history;

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from ddpm_core import InvalidInput, Model, available, hub, load
-from ddpm_core.checkpoints import from_hub
+from ddpm_core.checkpoints import HOME, from_hub
 from ddpm_core.hardware import find_device
 from lab.process.engine import shared_engine
 
@@ -62,8 +62,9 @@ class Models:
             self._add(Path(path))
         if not self.names():
             raise InvalidInput(
-                "no checkpoints are here yet; train one with 'python -m ddpm_core train --recipe "
-                "mnist-conditional' and copy its checkpoint folder to checkpoints/"
+                f"no checkpoints are in {HOME}; set DDPM_CHECKPOINTS to the folder checkpoints/ of "
+                "the repository, or train one with 'python -m ddpm_core train --recipe "
+                "mnist-conditional' and copy its checkpoint folder there"
             )
 
     def _add(self, folder: Path) -> None:

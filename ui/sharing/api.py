@@ -10,6 +10,7 @@ from functools import wraps
 from pathlib import Path
 
 import gradio as gr
+import numpy as np
 
 from ddpm_core import SAMPLERS, InvalidInput, Request, grid, save_gif, save_png
 from ddpm_core.errors import check_int
@@ -46,9 +47,10 @@ def expose(studio: Studio) -> None:
         {guidances}; scale enlarges the picture.
         """
         arguments = locals()
-        progress = _run(studio, model, **{name: arguments[name] for name in FIELDS})
+        key = _asked(studio, model, arguments)
+        _check_size(studio, key, scale, 1)
+        progress = _run(studio, key)
         pixels, about = grid(progress.film.images()), note(studio, progress)
-        _check_size(pixels, scale, 1)
         png, _ = _encoded(".png", lambda path: save_png(pixels, path, scale, about))
         return {"png": png, "about": json.loads(about)}
 
@@ -69,9 +71,11 @@ def expose(studio: Studio) -> None:
         Arguments as for sample; stride keeps every so many steps.
         """
         arguments = locals()
-        progress = _run(studio, model, **{name: arguments[name] for name in FIELDS})
-        stride, about = check_int("stride", stride, 1, 10_000), note(studio, progress)
-        _check_size(grid(progress.film.images()), scale, progress.film.frames // stride + 1)
+        key = _asked(studio, model, arguments)
+        stride = check_int("stride", stride, 1, 10_000)
+        _check_size(studio, key, scale, (key.request.steps + 1) // stride + 1)
+        progress = _run(studio, key)
+        about = note(studio, progress)
         options = {"scale": scale, "stride": stride, "note": about}
         gif, frames = _encoded(".gif", lambda path: save_gif(progress.film, path, **options))
         return {"gif": gif, "frames": frames, "about": json.loads(about)}
@@ -87,10 +91,14 @@ def expose(studio: Studio) -> None:
         )
 
 
-def _run(studio: Studio, model: str, **fields) -> Progress:
-    request = Request(**fields).as_meant(studio.model(model))
+def _asked(studio: Studio, model: str, arguments: dict) -> Key:
+    request = Request(**{name: arguments[name] for name in FIELDS})
+    return studio.settled(Key(model, request.as_meant(studio.model(model))))
+
+
+def _run(studio: Studio, key: Key) -> Progress:
     ticket = Ticket()
-    for progress in studio.stream(ticket, Key(model, request)):
+    for progress in studio.stream(ticket, key):
         if has_left():
             ticket.superseded = ticket.asked = True
     if ticket.superseded:
@@ -98,7 +106,10 @@ def _run(studio: Studio, model: str, **fields) -> Progress:
     return progress
 
 
-def _check_size(pixels, scale: int, frames: int) -> None:
+def _check_size(studio: Studio, key: Key, scale: int, frames: int) -> None:
+    """Refuse what would be too large to send, before it is computed."""
+    c, h, w = studio.model(key.model).shape
+    pixels = grid(np.zeros((key.request.n, h, w, c), np.uint8))
     size = pixels.shape[0] * pixels.shape[1] * check_int("scale", scale, 1, 64) ** 2 * frames
     if size > MAX_PIXELS:
         raise InvalidInput(
