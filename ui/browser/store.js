@@ -11,6 +11,7 @@
   let led = addressed; // the place that the address, or what was opened last, leads to
   let going = addressed; // the same while the page is on its way there, or nothing
   let hasBegun = false; // until then the tab that the page opens with is the page's doing
+  let byKey = false; // the last thing that was pressed was a key
 
   window.page = {
     here,
@@ -28,6 +29,7 @@
     look,
   };
   addEventListener("popstate", goBack);
+  for (const type of ["keydown", "pointerdown"]) addEventListener(type, () => (byKey = type === "keydown"), true);
   const begun = begin();
 
   // --- the address ------------------------------------------------------------------------
@@ -148,13 +150,13 @@
     return open(place);
   }
 
-  /** From what is out of sight now, to the timeline there. */
+  /** From what is out of sight now, to the timeline there; a ring is drawn for the keyboard alone. */
   async function takeFocus(place) {
     const timeline = () => find(`${ofStage(place)} [role=slider]`);
     await until(() => led !== place || timeline()?.checkVisibility({ visibilityProperty: true }), PATIENCE);
     const { activeElement, body } = document;
     if (led !== place || (activeElement !== body && activeElement.checkVisibility())) return;
-    timeline()?.focus({ preventScroll: true });
+    timeline()?.focus({ preventScroll: true, focusVisible: byKey });
   }
 
   /** Values of an event, once the place is there that the first of them tells of, or else the
