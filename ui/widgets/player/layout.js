@@ -7,7 +7,7 @@ export const NARROW = 560; // px, a stage as on a phone
 const NARROWEST = 108; // px, a lane whose name can still be read
 const SMALLEST = 2; // px for a pixel of an image; rather than smaller, the page is longer
 const CAPTION = 26; // px over a pane
-const AROUND = 412; // px of a screen over and under a mat, from the title to the transport
+const UNDER = 244; // px from the pictures to the foot of the transport
 const MARGIN = 8; // px around a picture, and between the panes of one lane among several
 
 /** Where a lane's tiles stand, in image pixels. A single long row is folded where it would be too
@@ -30,8 +30,10 @@ export function scaleFor({ wide, high }, width, height, density) {
   return Math.max(1, Math.floor(fit + CLOSE)) / density;
 }
 
-/** The arrangement of lanes, and of the panes within each, that shows pixels largest. */
-export function arrangement({ width, height, density, lanes, panes, grid: { wide, high } }) {
+/** The arrangement of lanes, and of the panes within each, that shows pixels largest. The stage
+    begins `above` px under the top of the page: it leaves room for its transport on a screen of
+    `height`. */
+export function arrangement({ width, height, above, density, lanes, panes, grid: { wide, high } }) {
   const narrow = width < NARROW;
   const small = lanes > 2;
   const gap = narrow || small ? 12 : 20;
@@ -39,7 +41,8 @@ export function arrangement({ width, height, density, lanes, panes, grid: { wide
   const caption = small && panes === 1 ? 0 : CAPTION;
   // On a phone, what is left beside the timeline with its switches.
   const part = narrow && lanes > 1 ? 0.62 : small && panes > 1 ? 0.72 : 0.58;
-  const room = Math.max(160, Math.min(part * height, height - 230));
+  const most = narrow ? height - 230 : height - above - UNDER;
+  const room = Math.max(160, Math.min(part * height, most));
   // A phone has pixels to spare for two small panes; a narrow window of a coarse screen may not.
   const half = Math.floor((width - between * (panes - 1)) / panes);
   const finest = scaleFor({ wide, high }, half, Infinity, density) * density;
@@ -58,8 +61,8 @@ export function arrangement({ width, height, density, lanes, panes, grid: { wide
       const pictureHeight = Math.max(paneHeight - MARGIN, SMALLEST * high);
       const scale = scaleFor({ wide, high }, paneWidth, pictureHeight, density);
       let mat = Math.ceil(high * scale) + MARGIN;
-      // A large mat is of one size for one image and for four, where the transport stays in view.
-      const square = Math.floor(Math.min(paneWidth, paneHeight, narrow ? Infinity : height - AROUND));
+      // A large mat is of one size for one image and for four.
+      const square = Math.floor(Math.min(paneWidth, paneHeight));
       if (!small && wide < 1.5 * high) mat = Math.max(mat, square);
       const tall = down * (head + below * (mat + caption + between)) + gap * (down - 1);
       const fit = { across, beside, below, gap, between, caption, paneWidth, scale, mat, tall };

@@ -7,7 +7,7 @@ const DIGITS = { shape: [16, 28, 28, 1], columns: 4 };
 const ROW = { shape: [8, 28, 28, 1], columns: 8 };
 
 function fit(width, height, density, lanes, panes, lane) {
-  return arrangement({ width, height, density, lanes, panes, grid: gridOf(lane, width) });
+  return arrangement({ width, height, above: 120, density, lanes, panes, grid: gridOf(lane, width) });
 }
 
 test("a long row is folded where it would be too small to see", () => {
@@ -38,4 +38,10 @@ test("whatever stands side by side fits into the width", () => {
       assert.ok(across * lane + (across - 1) * gap <= width, `${lanes} of ${panes} in ${width}`);
     }
   }
+});
+
+test("on a low screen pictures are smaller, so that the transport stays in view", () => {
+  const one = { shape: [1, 28, 28, 1], columns: 1 };
+  const { caption, mat } = fit(930, 650, 1, 1, 2, one);
+  assert.ok(120 + caption + mat + 240 <= 650);
 });

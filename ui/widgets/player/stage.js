@@ -36,7 +36,8 @@ export function makeStage(box, { clickable, id }) {
       high: Math.max(...grids.map(({ high }) => high)),
     };
     const count = { lanes: rows.length, panes: rows[0].mats.length };
-    const screen = { width, height: innerHeight, density: devicePixelRatio };
+    const above = box.getBoundingClientRect().top + scrollY;
+    const screen = { width, height: innerHeight, above, density: devicePixelRatio };
     const fit = arrangement({ ...screen, ...count, grid });
     const style = { across: fit.across, beside: fit.beside };
     for (const name of ["gap", "between", "caption", "mat"]) style[name] = `${fit[name]}px`;
