@@ -29,10 +29,12 @@ def test_a_file_that_is_wanted_anew_counts_as_new(tmp_path):
 def test_the_film_of_a_way_leads_from_one_picture_to_another_and_back(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "get_upload_folder", lambda: str(tmp_path))
     studio = Studio()
-    request = Request(n=5, label=3, steps=2, toward=8)
+    request = Request(n=5, label=3, steps=2, toward=8, guidance="cfg", guidance_scale=1.5)
     *_, end = studio.stream(Ticket(), Key("mnist-conditional", request))
     file = files.kept(studio, "sample", share_panel.Choice(panes=("x",), run=end.id))
     assert file.frames == 9
+    # Two that a visitor saved one after another are told apart.
+    assert "mnist-conditional-3-cfg1.5-seed0-to-8" in Path(file.path).name
     assert json.loads(read_note(file.path))["toward"] == 8
     frames = frames_of(Path(file.path))
     scale = frames.shape[1] // 28

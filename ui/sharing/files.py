@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tempfile
 from base64 import b64encode
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from lab.process.forward import ForwardFilm
 from ..gradio_internals import get_upload_folder
 from ..runs.player_values import columns
 from ..runs.races import RaceProgress
-from ..runs.runs import Progress, Studio
+from ..runs.runs import Key, Progress, Studio
 from ..widgets.download.download import Choice, Taken
 from . import forward_links, permalinks
 from .file_cache import put
@@ -43,7 +44,7 @@ def kept(studio: Studio, tab: str, choice: Choice) -> Taken:
     frames: Sequence = Frames(progress.film, choice.panes, choice.stride, width)
     picture = grid(progress.film.images(), width)
     shape, options = picture.shape, {}
-    name = f"{permalinks.stem(progress.key.model)}-seed{request.seed}"
+    name = f"{_model_and_class(studio, progress.key)}-seed{request.seed}"
     if request.toward is not None and request.n > 1:
         name, options = f"{name}-to-{request.toward}", {"frame_ms": WALK_MS}
         frames = there_and_back(progress.film.images(), request.n)[:: choice.stride]
@@ -58,6 +59,16 @@ def kept(studio: Studio, tab: str, choice: Choice) -> Taken:
         picture_scale=enlargement(picture.shape, 1),
         **options,
     )
+
+
+def _model_and_class(studio: Studio, key: Key) -> str:
+    """Begins a file's name: with the class and the guidance, where all images have the same."""
+    request, parts = key.request, [permalinks.stem(key.model)]
+    if isinstance(request.label, int) and not key.beside and request.mix is None:
+        parts.append(re.sub(r"\W+", "_", studio.model(key.model).classes[request.label]))
+    if request.guidance != "none" and not key.beside:
+        parts.append(f"{request.guidance}{request.guidance_scale:g}")
+    return "-".join(parts)
 
 
 def there_and_back(images: np.ndarray, n: int) -> list[np.ndarray]:
