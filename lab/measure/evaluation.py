@@ -197,11 +197,10 @@ def measure_recognition(
     parts = torch.arange(n)[processes.part(n)].split(max(1, batch // len(classes)))
     for place, part in enumerate(parts):
         x0, labels = images.batch(part)
-        opinions = recognising(model, x0, classes, rounds, seed, part.tolist(), dtype)
-        for opinion in opinions:
-            done = place * len(times) + opinion.rounds[0]
+        walk = recognising(model, x0, classes, rounds, seed, part.tolist(), dtype)
+        for done, errors in enumerate(walk, place * len(times) + 1):
             yield Progress("recognition", done, len(parts) * len(times))
-        answers[0, part] = (torch.from_numpy(opinion.errors).argmin(1) == labels).double()
+        answers[0, part] = (torch.from_numpy(errors).argmin(1) == labels).double()
         answers[1, part] = (judge.log_probs(x0).argmax(1).cpu() == labels).double()
     processes.add_up([answers])
     right, judged = (int(count) for count in answers.sum(1))

@@ -32,20 +32,6 @@ FROM, TO = 0.5, 0.005
 
 
 @dataclass(frozen=True)
-class Opinion:
-    """How well the noise was guessed so far.
-
-    Attributes:
-        rounds: the number of pairs of t and noise so far, and of all.
-        errors: (B, labels), float64: the mean squared error of eps under each label, over rounds
-            and pixels.
-    """
-
-    rounds: tuple[int, int]
-    errors: np.ndarray
-
-
-@dataclass(frozen=True)
 class Thought:
     """What a model takes a picture for, so far.
 
@@ -71,17 +57,16 @@ def thoughts(
         picture: uint8 (H, W, C), of the model's shape.
     """
     x0, labels = from_picture(picture, model.shape), asked_classes(model)
-    judged = []
+    judged, total = [], len(round_times(model.schedule, rounds))
     if "judge" in roles_for(model):
         judge = classifier_for(model, "judge")
         if judge.classes == model.classes:
             with torch.no_grad():
                 judged = judge.log_probs(x0)[0].exp().tolist()
-    for opinion in recognising(model, x0, labels, rounds, seed):
-        errors = opinion.errors[0]
+    for done, (errors,) in enumerate(recognising(model, x0, labels, rounds, seed), 1):
         class_errors = errors[: len(model.classes)]
         baseline = errors[-1] if labels[-1] is None else class_errors.mean()
-        yield Thought(*opinion.rounds, (1 - class_errors / baseline).tolist(), judged)
+        yield Thought(done, total, (1 - class_errors / baseline).tolist(), judged)
 
 
 def asked_classes(model: Model) -> list[Label]:
@@ -113,7 +98,7 @@ def recognising(
     seed: int = 0,
     images: Sequence[int] = (0,),
     dtype: str = "auto",
-) -> Iterator[Opinion]:
+) -> Iterator[np.ndarray]:
     """Compare labels: how well does a model guess the noise in images when it is told each label?
 
     Args:
@@ -122,16 +107,17 @@ def recognising(
         seed, images: of the noise; image k has the same noise for every label.
 
     Yields:
-        the running means, after every round.
+        (B, labels), float64, after every round: the mean squared error of eps under each label,
+        over the rounds so far and pixels.
     """
     x0 = check_images(x0, (len(images), *model.shape))
     denoiser, noise = model.denoiser([*labels] * len(x0), dtype), model.noise(seed, images)
-    times, total = round_times(model.schedule, rounds), 0.0
-    for done, t in enumerate(times, 1):
+    total = 0.0
+    for done, t in enumerate(round_times(model.schedule, rounds), 1):
         eps = noise(model.schedule.num_timesteps + 1 + t).to(model.device)
         x = q_sample(model.schedule, x0.to(eps), t, eps)
         x, eps = (tensor.repeat_interleave(len(labels), 0) for tensor in (x, eps))
         with torch.no_grad():
             error = predict(denoiser, x, t).eps - eps
         total = total + error.square().flatten(1).mean(1).cpu().double().view(len(x0), -1)
-        yield Opinion((done, len(times)), (total / done).numpy())
+        yield (total / done).numpy()

@@ -244,8 +244,8 @@ def test_it_counts_the_test_images_that_a_model_recognises(evaluate, model, root
     images, correct = data.load("mnist", "test", root), 0
     for i in range(7):
         x0, labels = images.batch([i])
-        *_, opinion = recognising(model, x0, range(10), 3, 2, [i])
-        correct += int(opinion.errors.argmin() == int(labels[0]))
+        *_, errors = recognising(model, x0, range(10), 3, 2, [i])
+        correct += int(errors.argmin() == int(labels[0]))
     assert result["accuracy"] == correct / 7 and len(result["protocol"]["times"]) == 3
 
 
