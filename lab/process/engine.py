@@ -28,8 +28,6 @@ import torch
 from greenlet import getcurrent, greenlet
 from torch import Tensor, nn
 
-from ddpm_core.errors import check_int
-
 Result = TypeVar("Result")
 
 # Seconds. A run that has used more counts as if it had used this much, so even the longest run
@@ -113,8 +111,7 @@ class Engine:
     """
 
     def __init__(self, threads: int | None = None):
-        threads = torch.get_num_threads() if threads is None else threads
-        self.threads = check_int("threads", threads, 1, 1024)
+        self.threads = threads or torch.get_num_threads()
         self.batches = (0, 0)
         self._arrivals: SimpleQueue[_Job] = SimpleQueue()
         self._waiting: list[_Job] = []
@@ -133,22 +130,18 @@ class Engine:
         """
         return self._hand(lambda: function(*args), account, False)
 
-    def step(self, steps: Iterator[Result], account: Account | None = None, end=None) -> Result:
-        """The next of an iterator that evaluates a network, such as a sampler; ``end`` at its end.
-
-        Its calls of ``evaluate`` may share a batch with others' steps, which changes rounding
-        only. For that the step may begin before its turn. Work that calls no ``evaluate`` would
-        not stop: hand it to ``do``.
-        """
-        return self._hand(lambda: next(steps, end), account, True)
-
     def advance(
         self, steps: Iterator, enough: Callable[[], bool], account: Account | None = None
     ) -> bool:
-        """Take steps, at least one, until ``enough()``; False if there are none left.
+        """Take the next of an iterator that evaluates a network, such as a sampler, at least one,
+        until ``enough()``; False if there are none left.
 
-        This keeps nobody waiting: every evaluation decides anew whose turn it is. But the next
-        step need not travel to another thread and back first.
+        Its calls of ``evaluate`` may share a batch with others' steps, which changes rounding
+        only. For that a step may begin before its turn. Work that calls no ``evaluate`` would
+        not stop: hand it to ``do``.
+
+        Several steps at once keep nobody waiting: every evaluation decides anew whose turn it is.
+        But the next step need not travel to another thread and back first.
         """
 
         def work() -> bool:
@@ -164,7 +157,7 @@ class Engine:
         labels: Tensor | None = None,
         most: int | None = None,
     ) -> Tensor:
-        """``net(x, t, labels)``; within a step, perhaps in one batch with others (see ``step``).
+        """``net(x, t, labels)``; in ``advance``, perhaps in one batch with others.
 
         Args:
             most: images that this network may have at a time, all those of a batch together; any
