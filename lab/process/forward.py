@@ -63,7 +63,7 @@ class ForwardFilm:
         ``times`` are from 0 to T; 0 and ``return_times`` unless given.
         """
         last = self.film.frames - 1
-        times = [0, *_times(last)] if times is None else times
+        times = [0, *return_times(self.schedule)] if times is None else times
         places = [last - check_int("t", time, 0, last) for time in times]
         tiles = [pane[place, 0] for pane in (self.film.x, self.film.x0) for place in places]
         return contact_sheet(np.stack(tiles), times, ("eq. 4", "eq. 3"), scale=scale)
@@ -152,11 +152,7 @@ class Return:
 
 def return_times(schedule: Schedule) -> list[int]:
     """The default times from which a picture is brought back."""
-    return _times(schedule.num_timesteps)
-
-
-def _times(last: int) -> list[int]:
-    return sorted({max(1, round(share * last)) for share in SHARES})
+    return sorted({max(1, round(share * schedule.num_timesteps)) for share in SHARES})
 
 
 def return_request(

@@ -9,7 +9,7 @@ import torch
 
 from ddpm_core.data import to_pictures
 from ddpm_core.diffusion import check_images
-from ddpm_core.errors import InvalidInput, check_int
+from ddpm_core.errors import check_int
 from ddpm_core.model import Model
 from ddpm_core.noise import great_circle
 from ddpm_core.request import Request, between
@@ -39,8 +39,6 @@ def turning(
     Yields:
         uint8 (2, H, W, C) after each step up to the noises, (n, H, W, C) after each step back.
     """
-    if len(pictures) != 2 or len(labels) != 2:
-        raise InvalidInput("a way leads from one picture to one other")
     n, schedule = check_int("n", n, 2, 1000), model.schedule
     x0 = torch.cat([from_picture(picture, model.shape) for picture in pictures]).to(model.device)
     _, top = inversion_plan(schedule)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ddpm_core.errors import InvalidInput
 from ddpm_core.stills import upright
@@ -44,7 +43,7 @@ def unpack(text: str, shape: Sequence[int]) -> np.ndarray:
         stream = zlib.decompressobj()
         raw = stream.decompress(packed, size + 1)  # never more, whatever the text says
         damaged = len(raw) <= size and not stream.eof
-    except (ValueError, binascii.Error, zlib.error):
+    except (ValueError, zlib.error):
         damaged = True
     if damaged:
         raise InvalidInput("the packed picture is damaged: it cannot be read")
@@ -74,9 +73,5 @@ def open_picture(path: str | Path, shape: Sequence[int]) -> np.ndarray:
         raise InvalidInput(f"there is no file {path}") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InvalidInput(f"{path} is not a picture that can be read: {error}") from error
-    if image.size != (w, h):
-        side = min(image.width, image.height)
-        left, top = (image.width - side) // 2, (image.height - side) // 2
-        square = (left, top, left + side, top + side)
-        image = image.resize((w, h), Image.Resampling.LANCZOS, square)
+    image = ImageOps.fit(image, (w, h), Image.Resampling.LANCZOS)
     return np.asarray(image).reshape(h, w, c)

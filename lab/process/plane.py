@@ -154,16 +154,11 @@ class Task:
         object.__setattr__(self, "drawn", drawn)
 
     def _checked_points(self) -> tuple:
-        if not isinstance(self.drawn, Sequence) or isinstance(self.drawn, str):
-            raise InvalidInput("drawn points must be a list")
         if len(self.drawn) < FEWEST_DRAWN:
             raise InvalidInput(f"draw something first: at least {FEWEST_DRAWN} points")
         check_int("number of points drawn", len(self.drawn), FEWEST_DRAWN, MOST_DRAWN)
         points = []
-        for point in self.drawn:
-            if not isinstance(point, Sequence) or isinstance(point, str) or len(point) != 3:
-                raise InvalidInput("a drawn point is a list of x, y and its class")
-            x, y, label = point
+        for x, y, label in self.drawn:
             xy = (check_float(name, value, -1, 1) for name, value in (("x", x), ("y", y)))
             points.append((*xy, check_int("class of a point", label, 0, 1)))
         return tuple(points)

@@ -91,7 +91,7 @@ def test_a_drawing_survives_its_text_and_is_bounded():
     for text in (None, "????", "A" * 1300):
         with pytest.raises(InvalidInput, match="what was drawn"):
             unpacked(text)
-    for drawn in (DRAWN[:4], DRAWN * 40, [(2, 0, 0)] * 9, [(float("nan"), 0, 0)] * 9, None):
+    for drawn in (DRAWN[:4], DRAWN * 40, [(2, 0, 0)] * 9, [(float("nan"), 0, 0)] * 9):
         with pytest.raises(InvalidInput):
             Task("drawn", drawn=drawn)
 
