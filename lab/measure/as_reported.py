@@ -17,7 +17,6 @@ from torch import Tensor
 
 from ddpm_core import checkpoints
 from ddpm_core.data import to_unit
-from ddpm_core.errors import InvalidInput
 
 from ..weights import fingerprint
 from .features import Features
@@ -31,9 +30,7 @@ LUMA = (0.299, 0.587, 0.114)
 
 def logits_in_grey() -> Features:
     """The logits of the shipped classifier of digits, of pictures of any size and colour."""
-    if NET not in checkpoints.available_classifiers():
-        raise InvalidInput(f"the report's FID needs the checkpoint {NET}")
-    classifier = checkpoints.load_classifier(checkpoints.HOME / NET)
+    classifier = checkpoints.load_classifier(NET)
     net, size = classifier.net, classifier.shape[-1]
 
     def logits(images: Tensor) -> Tensor:

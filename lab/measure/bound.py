@@ -124,17 +124,12 @@ def bound(
     )
 
 
-def of_model(model, images: Images, dtype: str = "float32", **options):
-    """``bound`` of a ``model.Model``, told the class if it knows classes."""
-    if tuple(images.pixels.shape[1:]) != model.shape:
-        raise InvalidInput(
-            f"{model.name} models images of {model.shape}, not {tuple(images.pixels.shape[1:])}"
-        )
-
+def of_model(model, images: Images, **options):
+    """``bound`` of a ``model.Model`` in float32, told the class if it knows classes."""
     model.check_variance(options.get("variance"))
 
     def denoiser_of(labels):
-        return model.denoiser(labels if model.classes else None, dtype)
+        return model.denoiser(labels if model.classes else None, "float32")
 
     return bound(denoiser_of, model.schedule, images, device=model.device, **options)
 

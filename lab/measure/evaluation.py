@@ -40,8 +40,7 @@ from .shards import HOME, Shards
 REFERENCES = {"test": "train", "train": "test", "validation": "train"}
 # The real images of a floor must never change: figures would no longer be comparable.
 FLOOR_SEED = 0
-BOUND_IMAGES, BOUND_EVALUATIONS = 1000, 100
-RECOGNISED = 1000
+BOUND_EVALUATIONS = 100
 # Test images that show the usual distances: enough to know their quantile.
 COMPARED = 2000
 _REAL: dict[str, list] = {}
@@ -92,7 +91,6 @@ def measure_fid(
         (real,) = yield from _once(whole, net, images)
         check_enough(n, real.d, "samples")
         check_enough(real.n, real.d, f"images of the {reference} set")
-        check_int("n", n, BLOCKS, 10**9)
         draws = []
         if len(rest) >= n:
             steps = floor(net, rest, real, n, FLOOR_SEED)
@@ -149,7 +147,7 @@ def measure_classes(
 def measure_bound(
     model: Model,
     *,
-    n: int = BOUND_IMAGES,
+    n: int,
     evaluations: int = BOUND_EVALUATIONS,
     variance: str = "beta",
     seed: int = 0,
@@ -175,7 +173,7 @@ def measure_bound(
 def measure_recognition(
     model: Model,
     *,
-    n: int = RECOGNISED,
+    n: int,
     rounds: int = ROUNDS,
     seed: int = 0,
     dtype: str = "auto",
@@ -281,11 +279,6 @@ def _real_images(
     """The real images that samples are compared with, and those that the floor is made of."""
     splits = reference, REFERENCES[reference]
     images, rest = (_split(model, split, root) for split in splits)
-    if tuple(images.pixels.shape[1:]) != model.shape:
-        raise InvalidInput(
-            f"{model.name} makes images of {model.shape}, {model.config.dataset} has "
-            f"{tuple(images.pixels.shape[1:])}"
-        )
     record = model.training
     other_copy = "training_set" in record and record.get("source", "") != images.source
     if reference == "validation" and other_copy:
@@ -298,8 +291,12 @@ def _real_images(
 
 def _split(model: Model, split: str, root: str | Path | None) -> data.Images:
     """A split of a model's dataset, in the size that the model was trained in."""
-    size = model.config.preprocessing.get("size")
-    return data.load(model.config.dataset, split, root, size)
+    name, size = model.config.dataset, model.config.preprocessing.get("size")
+    images = data.load(name, split, root, size)
+    shape = tuple(images.pixels.shape[1:])
+    if shape != model.shape:
+        raise InvalidInput(f"{model.name} makes images of {model.shape}, {name} has {shape}")
+    return images
 
 
 def _check_minibatches(n: int, *sets: data.Images) -> None:

@@ -56,15 +56,10 @@ def classifier_features(classifier: Classifier) -> Features:
     )
 
 
-def judge_of(model: Model) -> Features:
-    """The judge of a model's dataset as a feature net."""
-    return classifier_features(classifier_for(model, "judge"))
-
-
 def features_for(model: Model) -> Features:
     """The judge of a model's dataset; where it has none, ``stand_in``."""
     try:
-        return judge_of(model)
+        return classifier_features(classifier_for(model, "judge"))
     except InvalidInput:
         return stand_in()
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ddpm_core.data import Images
-from ddpm_core.errors import InvalidInput, check_int
+from ddpm_core.errors import check_int
 
 from ..progress import Progress
 from .features import BATCH, Features, batches
@@ -29,8 +29,6 @@ def nearest(
         pixels from 0 to 1.
     """
     check_int("k", k, 1, len(images))
-    if pictures.shape[1:] != tuple(images.pixels.shape[i] for i in (2, 3, 1)):
-        raise InvalidInput(f"{pictures.shape[1:]} cannot be compared with the training images")
 
     def vectors(batch: np.ndarray) -> Tensor:
         if net is not None:

@@ -35,15 +35,14 @@ def save(folder: Path, result: dict) -> Path:
     return path
 
 
-def read(folder: Path, kind: str | None = None) -> list[dict]:
-    """The results of a checkpoint's folder, by file name; of one ``kind``, such as ``"fid"``."""
-    results = map(read_file, sorted((Path(folder) / FOLDER).glob("*.json")))
-    return [result for result in results if kind in (None, result["kind"])]
+def read(folder: Path) -> list[dict]:
+    """The results of a checkpoint's folder, by file name."""
+    return [read_file(path) for path in sorted((Path(folder) / FOLDER).glob("*.json"))]
 
 
-def current(folder: Path, kind: str | None = None, of: Path | None = None) -> list[dict]:
+def current(folder: Path, of: Path | None = None) -> list[dict]:
     """``read``, without ``stale`` results; ``of`` is the checkpoint's folder, if another one."""
-    return [result for result in read(folder, kind) if not stale(result, of or folder)]
+    return [result for result in read(folder) if not stale(result, of or folder)]
 
 
 def stale(result: dict, checkpoint: Path) -> bool:

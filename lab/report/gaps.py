@@ -70,7 +70,7 @@ def _with_result(settings: Settings, cell: Measurement, notes: dict[str, None]):
     try:
         # Results beside the page may be older than the checkpoint, or than its judge.
         checkpoint = checkpoints.find(cell.model, settings.home)
-        result = next(filter(cell.matches, results.current(folder, "fid", of=checkpoint)), None)
+        result = next(filter(cell.matches, results.current(folder, of=checkpoint)), None)
         if result is None and settings.budget.measure and not _noted(notes, missing):
             result = yield from passed(measure_fid(model, cell.request, **options))
             results.save(folder, result)

@@ -179,9 +179,9 @@ def test_a_result_replaces_its_predecessor_and_no_other(tmp_path):
     first = results.save(tmp_path, result)
     assert results.save(tmp_path, result | {"fid": 2.0, "protocol": {"n": 61}}) != first
     assert results.save(tmp_path, result | {"fid": 9.0}) == first
-    stored = results.read(tmp_path, "fid")
+    stored = results.read(tmp_path)
     assert sorted((r["fid"], r["protocol"]["n"]) for r in stored) == [(2.0, 61), (9.0, 60)]
-    assert results.read(tmp_path, "bound") == results.read(tmp_path / "nowhere") == []
+    assert results.read(tmp_path / "nowhere") == []
     for text, message in (("{}", f"{first.name} holds no result"), ("{", "not valid JSON")):
         first.write_text(text)
         with pytest.raises(CheckpointError, match=message):
