@@ -10,7 +10,7 @@ from ddpm_core.muon import orthogonal
 ITERATIONS = 3  # of making a step orthogonal
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(torch.optim.SGD):
     """SGD with Nesterov's momentum; for kernels, with orthogonal steps (Jordan et al. 2024, Muon).
 
     The gradient of a kernel, seen as a matrix of (outputs, all else), has few directions with
@@ -27,30 +27,21 @@ class Muon(torch.optim.Optimizer):
 
     def __init__(self, groups: list[dict], lr: float, *, momentum=0.85, dtype=torch.float32):
         self.dtype = dtype
-        kinds = {"lr": lr, "momentum": momentum, "weight_decay": 0.0, "orthogonal": False}
-        super().__init__(groups, kinds)
-
-    def add_param_group(self, group: dict) -> None:
-        super().add_param_group(group)
-        if group["orthogonal"] and any(p.ndim < 2 for p in group["params"]):
-            raise ValueError("a step is orthogonal only of parameters with two axes or more")
+        super().__init__(groups, lr, momentum, nesterov=True)
 
     @torch.no_grad()
     def step(self) -> None:
         for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                ahead = self._ahead(weight, group)
-                if group["orthogonal"]:
-                    weight.mul_(len(weight) ** 0.5 / weight.norm().clamp(min=1e-7))
-                    ahead = orthogonal(ahead.flatten(1).to(self.dtype), ITERATIONS).view_as(weight)
-                weight.add_(ahead.to(weight.dtype), alpha=-group["lr"])
+            for kernel in group["params"] if group.get("orthogonal") else ():
+                if kernel.grad is not None:
+                    self._move(kernel, group["lr"], group["momentum"])
+                    kernel.grad = None  # nothing is left of it for SGD
+        super().step()
 
-    def _ahead(self, weight: Tensor, group: dict) -> Tensor:
-        gradient = weight.grad.add(weight, alpha=group["weight_decay"])
-        state = self.state[weight]
-        if "momentum_buffer" not in state:
-            state["momentum_buffer"] = torch.zeros_like(weight)
-        past = state["momentum_buffer"].mul_(group["momentum"]).add_(gradient)
-        return gradient.add(past, alpha=group["momentum"])
+    def _move(self, kernel: Tensor, lr: float, momentum: float) -> None:
+        past = self.state[kernel].setdefault("momentum_buffer", torch.zeros_like(kernel))
+        past.mul_(momentum).add_(kernel.grad)
+        ahead = kernel.grad.add(past, alpha=momentum).flatten(1).to(self.dtype)
+        kernel.mul_(len(kernel) ** 0.5 / kernel.norm().clamp(min=1e-7))
+        step = orthogonal(ahead, ITERATIONS).view_as(kernel).to(kernel.dtype)
+        kernel.add_(step, alpha=-lr)
