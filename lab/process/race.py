@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -20,14 +19,7 @@ from torch import Tensor
 from ddpm_core.data import to_pictures
 from ddpm_core.errors import InvalidInput, check_choice, check_int
 from ddpm_core.model import Model
-from ddpm_core.recorder import (
-    MAX_FILM_BYTES,
-    PAPER,
-    Film,
-    enlarge,
-    film_bytes,
-    grid,
-)
+from ddpm_core.recorder import MAX_FILM_BYTES, PAPER, Film, enlarge, film_bytes, grid
 from ddpm_core.request import Request
 from ddpm_core.samplers import SAMPLERS, Step
 from ddpm_core.sampling import Run
@@ -64,7 +56,7 @@ class Lane(Film):
         calls: evaluations of the network for each image.
     """
 
-    def __init__(self, model: Model, request: Request, name: str = ""):
+    def __init__(self, model: Model, request: Request, name: str):
         run = Run(model, request)
         self.request, self.name, self.kind = run.request, name, model.schedule.kind
         self.schedule, self._description = run.schedule, run.describe()
@@ -76,11 +68,6 @@ class Lane(Film):
         self._state, self._steps = start, run.steps(start)
         self._start, self._length = start, torch.zeros(len(start), dtype=torch.float64)
         self._calls = run.calls()
-
-    @property
-    def behind(self) -> int:
-        """The time that the lane has reached, as the report counts it: T at the start."""
-        return self.t[-1]
 
     def advance(self, clock: Callable[[], float] = time.perf_counter) -> bool:
         """Take one step; False if there is none left. ``clock`` may leave some seconds out."""
@@ -195,7 +182,7 @@ class Race:
         """Advance the lane furthest behind, step by step; yields the lane after each step."""
         under_way = list(self.lanes)
         while under_way:
-            lane = max(under_way, key=lambda lane: lane.behind)
+            lane = max(under_way, key=lambda lane: lane.t[-1])
             if lane.advance(clock):
                 yield lane
             else:
@@ -240,27 +227,32 @@ class Pages(Sequence):
         stride = check_int("stride", stride, 1, 10_000)
         self._race, self._panes = race, panes
         self._scale = check_int("scale", scale, 1, 64)
+        self._font = ImageFont.load_default(size=12)
+        names = (self._font.getlength(lane.name) for lane in race.lanes)
+        self._name_width = round(max(names)) + 4
         moments = race.moments()
-        last = [moments[-1]] if (len(moments) - 1) % stride else []
-        self._moments = moments[::stride] + last
+        self._moments = [*moments[:-1:stride], moments[-1]]
 
     def __len__(self) -> int:
         return len(self._moments)
 
     def __getitem__(self, number: int) -> np.ndarray:
-        lanes, scale, cells = self._race.lanes, self._scale, []
+        cells = []
         frames = self._race.frames_at(self._moments[number])
-        for lane, frame in zip(lanes, frames, strict=True):
+        for lane, frame in zip(self._race.lanes, frames, strict=True):
             sheets = [grid(getattr(lane, pane)[frame]) for pane in self._panes]
             side_by_side = grid(np.stack(sheets), len(sheets), gap=2)
-            cells.append(_labelled(enlarge(side_by_side, scale), lane.name))
-        height, width, channels = (max(cell.shape[i] for cell in cells) for i in range(3))
-        columns = min(4, len(lanes))
-        rows, gap = -(-len(cells) // columns), 2 * scale
-        page = np.full((rows * height, columns * (width + gap) - gap, channels), PAPER, np.uint8)
-        for i, cell in enumerate(cells):
-            y, x = (i // columns) * height, (i % columns) * (width + gap)
-            page[y : y + cell.shape[0], x : x + cell.shape[1]] = cell
+            cells.append(self._labelled(enlarge(side_by_side, self._scale), lane.name))
+        return grid(np.stack(cells), min(4, len(cells)), gap=2 * self._scale)
+
+    def _labelled(self, pixels: np.ndarray, name: str) -> np.ndarray:
+        """A picture below its name, as wide as the longest name at least."""
+        height, width, channels = pixels.shape
+        label = Image.new("L", (max(width, self._name_width), LABEL_HEIGHT), PAPER)
+        pen = ImageDraw.Draw(label)
+        pen.text((2, LABEL_HEIGHT / 2), name, fill=0, font=self._font, anchor="lm")
+        page = np.full((LABEL_HEIGHT + height, label.width, channels), PAPER, np.uint8)
+        page[:LABEL_HEIGHT], page[LABEL_HEIGHT:, :width] = np.asarray(label)[..., None], pixels
         return page
 
 
@@ -304,26 +296,6 @@ def broken(model: Model, request: Request, error: str, max_bytes: int = MAX_FILM
     names = ("as it should be", error)
     lanes = [(model, r, name) for r, name in zip((correct, wrong), names, strict=True)]
     return Race(lanes, {"race": "break", "error": error}, max_bytes)
-
-
-def _labelled(pixels: np.ndarray, name: str) -> np.ndarray:
-    if not name:
-        return pixels
-    label = _name_picture(name, pixels.shape[1])
-    shape = (LABEL_HEIGHT + pixels.shape[0], label.shape[1], pixels.shape[2])
-    page = np.full(shape, PAPER, np.uint8)
-    page[:LABEL_HEIGHT], page[LABEL_HEIGHT:, : pixels.shape[1]] = label, pixels
-    return page
-
-
-@lru_cache(64)  # once, not for every frame
-def _name_picture(name: str, least: int) -> np.ndarray:
-    """(height, width, 1), uint8: a picture of a name, at least ``least`` pixels wide."""
-    font = ImageFont.load_default(size=12)
-    width = max(least, round(font.getlength(name)) + 4)
-    label = Image.new("L", (width, LABEL_HEIGHT), PAPER)
-    ImageDraw.Draw(label).text((2, LABEL_HEIGHT / 2), name, fill=0, font=font, anchor="lm")
-    return np.asarray(label)[..., None]
 
 
 def _rms(x: Tensor) -> float:
