@@ -34,7 +34,7 @@ def add(commands) -> None:
     p.add_argument(
         "--out",
         type=Path,
-        default=Path("runs") / "report",
+        default=parts.OUT,
         metavar="FOLDER",
         help="for index.html and the pictures (default: %(default)s)",
     )

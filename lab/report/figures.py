@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,9 +52,9 @@ def curves(settings: Settings) -> Iterator[Part]:
 
 def training(home: Path | None, model: str) -> Iterator[Part]:
     """The curves of any model, with the record of its training: yields their ``Part``."""
-    charts, (words, command) = _charts(model, recorded(model, home)), trained(model, home)
-    caption = f"{words}. Trained by: {command}"
-    yield parts.part(f"training-{model}", caption=caption, charts=charts)
+    record = recorded(model, home)
+    caption = f"{trained(record)}. Trained by: {record.get('command', '')}"
+    yield parts.part(f"training-{model}", caption=caption, charts=_charts(model, record))
 
 
 def _charts(name: str, record: dict) -> tuple[str, ...]:
@@ -150,4 +149,4 @@ def _load(settings: Settings, name: str) -> Model:
 def _saved(path: Path, sheet: np.ndarray, scale: int, words: str, note: str) -> Picture:
     save_png(sheet, path, scale, note)
     height, width = sheet.shape[:2]
-    return Picture(path.name, words, (scale * width, scale * height), json.loads(note))
+    return Picture(path.name, words, (scale * width, scale * height))

@@ -71,7 +71,8 @@ def _with_result(settings: Settings, cell: Measurement, notes: dict[str, None]):
         # Results beside the page may be older than the checkpoint, or than its judge.
         checkpoint = checkpoints.find(cell.model, settings.home)
         result = next(filter(cell.matches, results.current(folder, of=checkpoint)), None)
-        if result is None and settings.budget.measure and not _noted(notes, missing):
+        data_missing = any(note.startswith(missing) for note in notes)
+        if result is None and settings.budget.measure and not data_missing:
             result = yield from passed(measure_fid(model, cell.request, **options))
             results.save(folder, result)
         return replace(cell, result=result)
@@ -80,7 +81,3 @@ def _with_result(settings: Settings, cell: Measurement, notes: dict[str, None]):
     except InvalidInput as error:
         notes[sentence(error)] = None
     return cell
-
-
-def _noted(notes: dict[str, None], beginning: str) -> bool:
-    return any(note.startswith(beginning) for note in notes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ddpm_core import checkpoints
@@ -102,7 +102,6 @@ class Picture:
     file: str  # its name there
     words: str  # below it, the protocol among them
     size: tuple[int, int]  # (width, height) in pixels
-    about: dict  # all that made it, as its file says too
 
 
 @dataclass(frozen=True)
@@ -281,10 +280,9 @@ def part(name: str, **ours) -> Part:
     return Part(name, *(REPORT | BESIDES)[name], **ours)
 
 
-def walked(request: Request | Mapping) -> str:
+def walked(request: Request) -> str:
     """Sampler and steps in words."""
-    about = asdict(request) if isinstance(request, Request) else request
-    return f"{SAMPLERS[about['sampler']]}, {about['steps']:,} steps"
+    return f"{SAMPLERS[request.sampler]}, {request.steps:,} steps"
 
 
 def sentence(error) -> str:

@@ -40,9 +40,8 @@ class Report:
     page: Path
 
 
-def reproduce(settings: Settings | None = None) -> Iterator[Progress | Report]:
+def reproduce(settings: Settings) -> Iterator[Progress | Report]:
     """Make the report again: yields ``Progress``, and last the ``Report``."""
-    settings = settings or Settings()
     names = settings.parts or tuple(PARTS)
     for name in names:
         check_choice("part of the report", name, PARTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from ddpm_core import checkpoints
@@ -24,13 +25,12 @@ RECORDED = {
 }
 
 
-def trained(model: str, home: Path | None = None) -> tuple[str, str]:
-    """How a model was trained, in words; and the command that trained it."""
-    record = recorded(model, home)
+def trained(record: Mapping) -> str:
+    """How a model was trained, in words."""
     words = [text.format(record[name]) for name, text in RECORDED.items() if record.get(name)]
     words.append(broken_off(record).strip(" ()"))
     words.append(watch.words(record["history"], record.get("recipe", {})))
-    return "; ".join(filter(None, words)), record.get("command", "")
+    return "; ".join(filter(None, words))
 
 
 def recorded(model: str, home: Path | None = None) -> dict:

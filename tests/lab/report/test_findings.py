@@ -13,7 +13,7 @@ import pytest
 from ddpm_core.checkpoints import HOME
 from lab.report import tables
 from lab.report.findings import findings
-from lab.report.measurements import decimals, difference
+from lab.report.measurements import Figure, difference, written
 from lab.report.tables import COST_MODELS, TABLES
 
 # The tables that a section quotes besides its own.
@@ -21,12 +21,10 @@ QUOTED = {"few-steps": ["table-2"]}
 FIGURE = re.compile(r"\d+\.\d+(?: %)?(?: ± \d+\.\d+)?")
 
 
-def written(value, error=None, percent=False) -> str:
-    """As the Results tab writes it."""
-    scale, digits = (100, 2) if percent else (1, 4)
-    digits = min(digits, decimals(scale * value, error and scale * error))
-    figure = f"{scale * value:.{digits}f}" + " %" * percent
-    return figure + (f" ± {scale * error:.{digits}f}" if error else "")
+def shown(figure: Figure) -> str:
+    """As the Results tab writes it, but for the space before %."""
+    value, error = written(figure)
+    return value.replace("\u00a0", " ") + (f" ± {error}" if error else "")
 
 
 def stored(name: str) -> set[str]:
@@ -37,8 +35,8 @@ def stored(name: str) -> set[str]:
     gaps = filter(None, (difference(*pair) for pair in combinations(fids, 2)))
     return {
         *(f"{figure:.3f}" for row in table.rows for figure in row.reported),
-        *(written(figure.value, figure.error, figure.percent) for figure in figures),
-        *(written(*gap) for gap in gaps),
+        *map(shown, figures),
+        *(shown(Figure(*gap)) for gap in gaps),
     }
 
 
