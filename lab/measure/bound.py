@@ -21,7 +21,7 @@ from ddpm_core import processes
 from ddpm_core.data import Images
 from ddpm_core.denoiser import Denoiser, predict
 from ddpm_core.diffusion import q_sample
-from ddpm_core.errors import InvalidInput, check_choice, check_int
+from ddpm_core.errors import check_choice, check_int
 from ddpm_core.noise import Noise
 from ddpm_core.samplers import SHARES, VARIANCES
 from ddpm_core.schedules import Schedule
@@ -75,8 +75,6 @@ def bound(
     check_choice("variance", variance, VARIANCES)
     last = schedule.num_timesteps - 1
     count = check_int("evaluations", evaluations or last + 1, min(2, last + 1), last + 1)
-    if not len(images):
-        raise InvalidInput("a bound needs at least one image")
     times, weights = _times(last, count, seed)
     n, shape = len(images), tuple(images.pixels.shape[1:])
     per_image = torch.zeros(n, dtype=torch.float64)

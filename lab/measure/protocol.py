@@ -93,25 +93,22 @@ def _bound(result: Mapping, about: Mapping) -> str:
         spread, note = f" ± {result['error']:.4f}", "standard error between images"
         if about["evaluations"] < about["timesteps"]:
             note += "; which timesteps were drawn is not in it"
-    real = about["reference"]
-    source = f" from {real['source']}" if real["source"] else ""
     return (
         f"{result['bits']:.4f}{spread} bits per dimension ({note}); prior {result['prior']:.4f}, "
         f"steps {result['steps']:.4f}, decoder {result['decoder']:.4f}; by quarter of t, least "
         f"noise first: {_listed(result['quarters'], 4)}; loss of eps by quarter: "
-        f"{_listed(result['losses'], 5)}; the first {about['n']:,} images of {real['dataset']} "
-        f"{real['split']}{source}, {about['evaluations']:,} of {about['timesteps']:,} timesteps of "
-        f"each; variance {about['variance']}; x̂0 clipped; told {about['told']}; weights: "
-        f"{about['weights']}; seed {about['seed']}; dtype float32"
+        f"{_listed(result['losses'], 5)}; the first {about['n']:,} images of {_split(about)}, "
+        f"{about['evaluations']:,} of {about['timesteps']:,} timesteps of each; variance "
+        f"{about['variance']}; x̂0 clipped; told {about['told']}; weights: {about['weights']}; seed "
+        f"{about['seed']}; dtype float32"
     )
 
 
 def _recognition(result: Mapping, about: Mapping) -> str:
-    real, times = about["reference"], about["times"]
-    source = f" from {real['source']}" if real["source"] else ""
+    times = about["times"]
     return (
         f"{result['accuracy']:.2%} ± {result['error']:.2%} of the first {about['n']:,} images of "
-        f"{real['dataset']} {real['split']}{source} recognised by the guesses of noise, "
+        f"{_split(about)} recognised by the guesses of noise, "
         f"{result['calls']:,} network calls for each: {len(times)} t from {times[0]} to "
         f"{times[-1]}, one noise for all classes at each; by {about['space']} "
         f"{result['judge']:.2%}; seed {about['seed']}, dtype {about['dtype']}; {_weights(about)}"
@@ -140,11 +137,16 @@ def _weights(about: Mapping) -> str:
 
 def _reference(about: Mapping) -> str:
     real = about["reference"]
-    source = f" from {real['source']}" if real["source"] else ""
     count = f"{real['images']:,}"
     if "drawn_of" in real:
         count += f", drawn at random, of the {real['drawn_of']:,}"
-    return f"{count} images of {real['dataset']} {real['split']}{source}"
+    return f"{count} images of {_split(about)}"
+
+
+def _split(about: Mapping) -> str:
+    real = about["reference"]
+    source = f" from {real['source']}" if real["source"] else ""
+    return f"{real['dataset']} {real['split']}{source}"
 
 
 def _guidance(request: Mapping) -> list[str]:

@@ -47,7 +47,7 @@ def fill_run(model: Model, picture: np.ndarray, hole: np.ndarray, request: Reque
     return Run(model, request, x0=x0, known=torch.from_numpy(~hole)[None, None])
 
 
-def filling(run: Run, resample: int = 1, stretch: int = STRETCH) -> Iterator[tuple[Step, bool]]:
+def filling(run: Run, resample: int = 1) -> Iterator[tuple[Step, bool]]:
     """The steps of a run; each stretch of them is walked ``resample`` times (RePaint, Lugmayr et
     al. 2022, section 4.2). New noise in between lets the rest adapt to what is known.
 
@@ -56,23 +56,23 @@ def filling(run: Run, resample: int = 1, stretch: int = STRETCH) -> Iterator[tup
     """
     check_int("resample", resample, 1, MAX_RESAMPLE)
     total, step = run.model.schedule.num_timesteps, None
-    for first in range(0, len(run.timesteps), stretch):
+    for first in range(0, len(run.timesteps), STRETCH):
         mark, state, top = step, step.x if step else run.start, run.timesteps[first]
         for again in range(resample):
             if again:
                 noise = run.noise(total + 1 + top, again).to(state)
                 state = q_between(run.schedule, step.x, step.t_next, top, noise)
             previous = mark and replace(mark, x=state)
-            for step in islice(run.steps(state, previous, again=again), stretch):
+            for step in islice(run.steps(state, previous, again=again), STRETCH):
                 yield step, again == resample - 1
 
 
-def fill_calls(run: Run, resample: int = 1, stretch: int = STRETCH) -> list[int]:
+def fill_calls(run: Run, resample: int = 1) -> list[int]:
     """Evaluations of the network for each image, at the start and at every step that is kept."""
     calls, totals = run.calls(), [0]
     for step in range(1, len(calls)):
-        first = (step - 1) // stretch * stretch
-        last = min(first + stretch, len(calls) - 1)
+        first = (step - 1) // STRETCH * STRETCH
+        last = min(first + STRETCH, len(calls) - 1)
         before = resample * calls[first] + (resample - 1) * (calls[last] - calls[first])
         totals.append(before + calls[step] - calls[first])
     return totals

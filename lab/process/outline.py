@@ -59,35 +59,27 @@ def _blocks(network: UNet) -> Iterator[Block]:
         count = _count(network, modules)
         return Block(name, kind, part, level, side, channels, count, modules, skip, heads)
 
-    def stage(part, level, path, title, has_skips=False):
-        """The pairs of a stage: a residual block, and attention where there is any."""
+    def stage(part, level, path, title):
+        """The pairs of a stage: a residual block, and attention where there is any. What a pair
+        hands over on the way down is taken over on the way up."""
         module = network.get_submodule(path)
         for i, (residual, attention) in enumerate(module.pairs()):
             width, number = residual.conv2.out_channels, f"{title}.{i + 1}"
-            skip = skips.pop().name if has_skips else None
+            skip = skips.pop().name if part == "up" else None
             names = f"{path}.blocks.{i}", f"{path}.attentions.{i}"
-            yield block(f"{number} ResNet", "resnet", part, level, width, names[0], skip=skip)
+            last = block(f"{number} ResNet", "resnet", part, level, width, names[0], skip=skip)
+            yield last
             if isinstance(attention, Attention):
-                options = {"heads": attention.heads}
-                yield block(
-                    f"{number} attention", "attention", part, level, width, names[1], **options
-                )
-
-    def last_of_pairs(blocks):
-        """The blocks whose output a pair hands over."""
-        return [
-            b
-            for b, after in zip(blocks, [*blocks[1:], None], strict=True)
-            if after is None or after.kind != "attention"
-        ]
+                about = f"{number} attention", "attention", part, level, width, names[1]
+                yield (last := block(*about, heads=attention.heads))
+            if part == "down":
+                skips.append(last)
 
     first = block("input convolution", "conv", "down", 0, network.conv_in.out_channels, "conv_in")
     yield first
     skips += [first] if network.skip_all else []
     for level, module in enumerate(network.down):
-        pairs = list(stage("down", level, f"down.{level}", f"down {level + 1}"))
-        yield from pairs
-        skips += last_of_pairs(pairs)
+        yield from stage("down", level, f"down.{level}", f"down {level + 1}")
         if module.resample is not None:
             width, path = module.resample.conv.out_channels, f"down.{level}.resample"
             # A strided convolution over 3 pixels; without padding one more is put at one edge.
@@ -98,7 +90,7 @@ def _blocks(network: UNet) -> Iterator[Block]:
     yield from stage("middle", depth - 1, "mid", "middle")
     for place, module in enumerate(network.up):
         level = depth - 1 - place
-        yield from stage("up", level, f"up.{place}", f"up {level + 1}", has_skips=True)
+        yield from stage("up", level, f"up.{place}", f"up {level + 1}")
         if module.resample is not None:
             side = skips[-1].side
             width, name = module.resample.conv.out_channels, f"up {level + 1} to {level}"

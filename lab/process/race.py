@@ -148,7 +148,7 @@ class Race:
         max_bytes: the most that its films may take.
 
     Raises:
-        InvalidInput: if there are no lanes, or their films would not fit into memory.
+        InvalidInput: if their films would not fit into memory.
     """
 
     def __init__(
@@ -157,8 +157,6 @@ class Race:
         about: Mapping | None = None,
         max_bytes: int = MAX_FILM_BYTES,
     ):
-        if not lanes:
-            raise InvalidInput("a race needs at least one lane")
         if len({model.shape for model, _, _ in lanes}) > 1:
             raise InvalidInput("models that race must make pictures of one size")
         size = sum(2 * film_bytes((r.n, *model.shape), r.steps) for model, r, _ in lanes)

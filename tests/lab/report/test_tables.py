@@ -2,7 +2,7 @@
 
 import argparse
 import shlex
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +10,6 @@ from ddpm_core import checkpoints
 from ddpm_core.commands import options
 from lab.commands import evaluate
 from lab.measure import results
-from lab.measure.shards import NOT_IN_KEY
 from lab.report import tables
 from lab.report.measurements import Figure, Measurement, as_measured
 from tests.support.figures import store
@@ -50,13 +49,9 @@ def row_of(home, model) -> tables.Row:
 
 
 def result_for(m: Measurement, **figures) -> dict:
-    request = {k: v for k, v in asdict(m.request).items() if k not in NOT_IN_KEY}
-    protocol = {"model": m.model, "weights": "EMA", "weights_mark": "0" * 16, "dtype": "bfloat16"}
-    protocol |= {"n": m.request.n, "first": 0, "request": request}
-    protocol |= {"space": f"{m.model.partition('-')[0]}-judge", "space_mark": "1" * 16}
+    protocol = result_of(m, 0.0)["protocol"] | {"space": f"{m.model.partition('-')[0]}-judge"}
     protocol |= {"compared_with": 2000, "quantile": 0.01}
     protocol |= {"evaluations": 100, "variance": "beta", "seed": 0, "timesteps": 1000}
-    protocol |= {"reference": {"dataset": "mnist", "split": "test", "images": 9, "source": None}}
     return {"kind": m.kind, "protocol": protocol} | figures
 
 
