@@ -102,7 +102,7 @@ def load_classifier(
 def holds_classifier(folder: Path) -> bool:
     """Whether a checkpoint folder holds a classifier, as far as its config can be read."""
     with suppress(CheckpointError, OSError, TypeError):
-        return "classifier" in _read_json(folder / CONFIG)
+        return "classifier" in read_json(folder / CONFIG)
     return False
 
 
@@ -133,7 +133,7 @@ def find(
 
 def read_config(folder: Path, kind: type = Config) -> Config | ClassifierConfig:
     """Read ``config.json`` of a diffusion model, or of a classifier: ``kind`` says which."""
-    content = _read_json(folder / CONFIG)
+    content = read_json(folder / CONFIG)
     if holds_classifier(folder) != (kind is ClassifierConfig):
         raise CheckpointError(
             f"{folder} holds a classifier: load_classifier loads it"
@@ -144,7 +144,7 @@ def read_config(folder: Path, kind: type = Config) -> Config | ClassifierConfig:
         name = diffusers_format.SCHEDULER
         places = [folder / name, folder / "scheduler" / name, folder.parent / "scheduler" / name]
         scheduler = next((place for place in places if place.exists()), places[0])
-        content = diffusers_format.config_from(content, _read_json(scheduler))
+        content = diffusers_format.config_from(content, read_json(scheduler))
     try:
         return kind(**content)
     except TypeError as error:
@@ -268,7 +268,7 @@ def _rebuild(folder: Path, kind: type, called: str | Path, device: torch.device)
     network.to(device)
     if kind is Config:
         lay_out(network)
-    training = _read_json(folder / TRAINING, {})
+    training = read_json(folder / TRAINING, {})
     if not isinstance(training, dict):
         raise CheckpointError(f"{folder / TRAINING} holds no record of a training")
     return name, config, network, schedule, training
@@ -291,7 +291,8 @@ def _check_modest(folder: Path) -> None:
         raise CheckpointError(f"{folder / CONFIG} is not a config: {error}") from error
 
 
-def _read_json(path: Path, default=None):
+def read_json(path: Path, default=None):
+    """The content of a JSON file; ``default``, if one is given, where there is no file."""
     if not path.exists():
         if default is not None:
             return default

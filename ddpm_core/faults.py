@@ -12,8 +12,6 @@ from .schedules import Schedule
 class Fault:
     """No error. A subclass changes what its error changes of a run, and nothing else."""
 
-    about = "as it should be"
-
     def check(self, request, schedule: Schedule) -> None:
         """Raise InvalidInput where the error could not act, saying what it acts on."""
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from ddpm_core.checkpoints import WEIGHTS
+from ddpm_core.checkpoints import WEIGHTS, read_json
 from ddpm_core.errors import CheckpointError
 from ddpm_core.files import write
 
@@ -93,10 +93,7 @@ def _mark(path: Path, changed: int, size: int) -> str:
 
 def read_file(path: Path) -> dict:
     """One result; an error names the file that holds none."""
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not valid JSON: {error}") from error
+    result = read_json(path)
     if not isinstance(result, dict) or not {"kind", "protocol"} <= result.keys():
         raise CheckpointError(f"{path} holds no result")
     return result

@@ -27,11 +27,11 @@ ALMOST_ONE = 1 - 1e-8
 
 
 class OffByOne(Fault):
-    # src/schedule.py: alpha_dash
-    about = (
-        "alphas_cumprod leaves out the factor of step t itself: the noise level is that of one "
-        "step earlier, and beta and sigma, which the samplers take from it, with it"
-    )
+    """alphas_cumprod leaves out the factor of step t itself (src/schedule.py: alpha_dash).
+
+    The noise level is that of one step earlier, and so are beta and sigma, which the samplers take
+    from it.
+    """
 
     def check(self, request, schedule):
         _check_betas("off-by-one", schedule)
@@ -47,8 +47,7 @@ class _Shifted(NoiseSchedule):
 
 
 class FirstBeta(Fault):
-    # src/main.py: LinearSchedule(10e-4, 0.02, T)
-    about = "the linear schedule begins with beta = 1e-3 instead of 1e-4"
+    """The first beta is 1e-3 instead of 1e-4 (src/main.py: LinearSchedule(10e-4, 0.02, T))."""
 
     def check(self, request, schedule):
         if schedule.kind != "linear":
@@ -62,7 +61,7 @@ class FirstBeta(Fault):
 
 
 class MissingRoot(Fault):
-    about = "sigma_t = beta_t (section 1.4) instead of its root: the noise added is too small"
+    """sigma_t = beta_t (section 1.4) instead of its root: the noise added is too small."""
 
     def check(self, request, schedule):
         if (request.sampler, request.variance) != ("ddpm", "beta"):
@@ -79,8 +78,10 @@ class MissingRoot(Fault):
 
 
 class BatchScale(Fault):
-    # src/classifier_guidance/diffusion_model_c.py: class_loss.mean().backward()
-    about = "the gradient of the mean over the batch: λ is divided by the number of images"
+    """The gradient of the mean over the batch: λ is divided by the number of images.
+
+    In src/classifier_guidance/diffusion_model_c.py: class_loss.mean().backward()
+    """
 
     def check(self, request, schedule):
         if not GUIDANCE[request.guidance].classifier:

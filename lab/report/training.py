@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -37,10 +36,7 @@ def recorded(model: str, home: Path | None = None) -> dict:
     """The record of a model's training; the rows of its ``history`` have ``images``, ``train``,
     ``validation`` and maybe ``fid``."""
     path = (home or checkpoints.HOME) / model / "training.json"
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(record["history"], list):
-            raise TypeError("its history is no list")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} holds no training record: {error}") from error
+    record = checkpoints.read_json(path)
+    if not isinstance(record, dict) or not isinstance(record.get("history"), list):
+        raise CheckpointError(f"{path} holds no training record")
     return record
