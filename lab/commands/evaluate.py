@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from ..measure import evaluation, results
 from ..measure.protocol import words
 from ..measure.shards import HOME, Shards
 from ..process.recognise import ROUNDS
-from ..progress import followed, passed
+from ..progress import Progress, followed, passed
 from ..publish import cards
 
 DEFAULT = Request(n=1000)
@@ -143,7 +144,7 @@ def run(a: argparse.Namespace) -> None:
             followed(Shards(model, request, a.cache, a.batch).share())
             if processes.rank():
                 continue  # the first measures
-        result = followed(MEASURES[a.mode](a, model, request))
+        result = followed(_measuring(a, model, request))
         if processes.rank():
             continue
         print(f"{model.name}: {words(result)}", flush=True)
@@ -173,47 +174,34 @@ def check(a: argparse.Namespace) -> None:
             raise InvalidInput(f"--{name.replace('_', '-')} has no meaning for --{a.mode}")
 
 
-def _classes(a, model, request):
-    return evaluation.measure_classes(model, request, home=a.cache, batch=a.batch)
+def _measuring(a, model, request) -> Iterator[Progress | dict]:
+    """What is asked for, with the options that it reads."""
+    real, kept = {"root": a.data_root}, {"home": a.cache, "batch": a.batch}
+    if a.mode == "classes":
+        return evaluation.measure_classes(model, request, **kept)
+    if a.mode == "fid":
+        options = {"reference": a.reference or "test", "as_reported": a.as_reported}
+        return evaluation.measure_fid(model, request, **options, **real, **kept)
+    if a.mode == "neighbours":
+        space = "pixels" if a.pixels else "features"
+        walk = evaluation.measure_neighbours(model, request, space=space, **real, **kept)
+        return _with_picture(walk, a.out)
+    options = {name: getattr(request, name) for name in OF_TEST_IMAGES[a.mode]}
+    if a.mode == "bound":
+        options |= {} if a.timesteps is None else {"evaluations": a.timesteps}
+        return evaluation.measure_bound(model, **options, **real)
+    options |= {"rounds": ROUNDS if a.rounds is None else a.rounds, "batch": a.batch}
+    return evaluation.measure_recognition(model, **options, **real)
 
 
-def _fid(a, model, request):
-    settings = {"reference": a.reference or "test", "as_reported": a.as_reported}
-    settings |= {"root": a.data_root, "home": a.cache, "batch": a.batch}
-    return evaluation.measure_fid(model, request, **settings)
-
-
-def _bound(a, model, request):
-    settings = {} if a.timesteps is None else {"evaluations": a.timesteps}
-    settings |= {name: getattr(request, name) for name in OF_TEST_IMAGES["bound"]}
-    return evaluation.measure_bound(model, root=a.data_root, **settings)
-
-
-def _recognise(a, model, request):
-    settings = {name: getattr(request, name) for name in OF_TEST_IMAGES["recognise"]}
-    settings |= {"rounds": ROUNDS if a.rounds is None else a.rounds, "batch": a.batch}
-    return evaluation.measure_recognition(model, root=a.data_root, **settings)
-
-
-def _neighbours(a, model, request):
-    settings = {"space": "pixels" if a.pixels else "features", "root": a.data_root}
-    settings |= {"home": a.cache, "batch": a.batch}
-    steps = evaluation.measure_neighbours(model, request, **settings)
-    result, pairs = yield from passed(steps)
-    if a.out is not None:
-        a.out.parent.mkdir(parents=True, exist_ok=True)
+def _with_picture(walk, out: Path | None) -> Iterator[Progress | dict]:
+    """Neighbours measured, and the closest pairs as a PNG if it is asked for."""
+    result, pairs = yield from passed(walk)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
         shown = pairs[:SHOWN]
-        save_png(grid(np.concatenate(list(shown)), shown.shape[1]), a.out, 2, words(result))
+        save_png(grid(np.concatenate(list(shown)), shown.shape[1]), out, 2, words(result))
     yield result
-
-
-MEASURES = {
-    "classes": _classes,
-    "fid": _fid,
-    "bound": _bound,
-    "recognise": _recognise,
-    "neighbours": _neighbours,
-}
 
 
 def _checkpoint_folder(a) -> Path | None:

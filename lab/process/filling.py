@@ -16,9 +16,9 @@ from ddpm_core.request import Request
 from ddpm_core.samplers import Step
 from ddpm_core.sampling import Run
 
-from .forward import from_picture, return_request
+from .forward import RETURN_STEPS, from_picture, return_request
 
-PROPOSALS, STEPS = 8, 50
+PROPOSALS, STEPS = 8, RETURN_STEPS
 STRETCH = 5  # steps that are walked before they are walked again
 MAX_RESAMPLE = 10
 
@@ -27,7 +27,6 @@ def fill_request(
     model: Model, label: int | str = "none", seed: int = 0, steps: int | None = None, **changes
 ) -> Request:
     """The default request that fills a hole: eight proposals by DDIM with eta = 1."""
-    steps = min(STEPS, model.schedule.num_timesteps) if steps is None else steps
     request = return_request(model, label, seed, steps, **{"n": PROPOSALS} | changes)
     return request.for_model(model)
 

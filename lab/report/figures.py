@@ -24,7 +24,7 @@ from ..process import race
 from ..progress import Progress
 from ..weights import fingerprint
 from . import chart, parts, tables
-from .parts import NEEDS, Part, Picture, Settings, Shot, sentence, walked
+from .parts import Part, Picture, Settings, Shot, sentence, walked
 from .training import recorded, trained
 
 # This model was trained twice. The record of this training has distances.
@@ -35,8 +35,6 @@ WIDEST = 720
 
 def curves(settings: Settings) -> Iterator[Part]:
     """Figure 2: yields its ``Part``."""
-    if settings.lacks(WATCHED):
-        raise InvalidInput(NEEDS.format(WATCHED))
     record = recorded(WATCHED, settings.home)
     charts, rows, recipe = _charts(WATCHED, record), record["history"], record["recipe"]
     caption = (
@@ -141,8 +139,6 @@ def _verdict(model, requests: list[Request], rows: list[np.ndarray]) -> str:
 
 
 def _load(settings: Settings, name: str) -> Model:
-    if settings.lacks(name):
-        raise InvalidInput(NEEDS.format(name))
     return checkpoints.load(name, settings.home, device=settings.device)
 
 

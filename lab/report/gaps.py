@@ -15,7 +15,7 @@ from ..measure.evaluation import measure_fid
 from ..progress import Progress, passed
 from . import parts, tables
 from .measurements import Measurement, Stored
-from .parts import NEEDS, Part, Settings, sentence
+from .parts import Part, Settings, sentence
 from .tables import Table
 
 JUDGED = (
@@ -60,14 +60,12 @@ def _part(table: Table) -> Part:
 def _with_result(settings: Settings, cell: Measurement, notes: dict[str, None]):
     """The cell with its result, measured before for the page, or now; without one if that fails.
     The reason goes into ``notes``; data that are missing are asked for once."""
-    if settings.lacks(cell.model):
-        notes[sentence(NEEDS.format(cell.model))] = None
-        return cell
-    model = checkpoints.load(cell.model, settings.home, device=settings.device)
-    folder, missing = settings.out / "measured" / cell.model, f"No data of {model.config.dataset}"
+    folder = settings.out / "measured" / cell.model
+    missing = f"No data of {cell.model.partition('-')[0]}"
     options = {"reference": cell.reference, "as_reported": cell.own_way, "root": settings.root}
     options |= {"home": settings.cache, "batch": settings.batch}
     try:
+        model = checkpoints.load(cell.model, settings.home, device=settings.device)
         # Results beside the page may be older than the checkpoint, or than its judge.
         checkpoint = checkpoints.find(cell.model, settings.home)
         result = next(filter(cell.matches, results.current(folder, of=checkpoint)), None)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ddpm_core import checkpoints
 from ddpm_core.data import THINGS
 from ddpm_core.guidance import GUIDANCE
 from ddpm_core.request import Request
@@ -19,7 +18,6 @@ from .measurements import Measurement
 from .tables import MODELS, SAMPLERS, Table
 
 OUT = Path("runs") / "report"
-NEEDS = "needs the checkpoint {}, which does not ship yet"
 # An absolute path up to its last name, but no address. Readers need no folders of this machine.
 FOLDERS = re.compile(r"(?<![\w:/.])/(?:[^\s/:]+/)+")
 
@@ -68,10 +66,6 @@ class Settings:
     home: Path | None = None  # the folder of the checkpoints; the shipped ones unless given
     batch: int = BATCH
     device: str = "auto"
-
-    def lacks(self, model: str) -> bool:
-        """True if there is no such checkpoint."""
-        return model not in checkpoints.available(self.home)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def trained(record: Mapping) -> str:
 def recorded(model: str, home: Path | None = None) -> dict:
     """The record of a model's training; the rows of its ``history`` have ``images``, ``train``,
     ``validation`` and maybe ``fid``."""
-    path = (home or checkpoints.HOME) / model / "training.json"
+    path = checkpoints.find(model, home) / checkpoints.TRAINING
     record = checkpoints.read_json(path)
     if not isinstance(record, dict) or not isinstance(record.get("history"), list):
         raise CheckpointError(f"{path} holds no training record")

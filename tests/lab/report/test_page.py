@@ -78,7 +78,7 @@ def test_each_part_lives_without_any_checkpoint(settings, tmp_path):
     report = make(replace(settings, home=tmp_path / "nowhere"))
     assert all(part.notes and not part.pictures for part in report.parts)
     text = words_of(page_of(report))
-    assert "Needs the checkpoint cifar10-cosine-attn, which does not ship yet." in text
+    assert "No checkpoint 'cifar10-cosine-attn'; shipped: none" in text
 
 
 def test_a_picture_that_cannot_be_had_is_told_and_the_others_are_shown(settings, home, classifiers):
