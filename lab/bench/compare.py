@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -21,9 +21,6 @@ from ddpm_core.errors import InvalidInput
 
 from . import cases
 from .cases import Case
-
-# Prepares a case. Gives a function that takes a turn and returns its seconds.
-Side = Callable[[Case], AbstractContextManager[Callable[[], float]]]
 
 
 def interleaved(turns: Sequence[Callable[[], float]], rounds: int) -> list[list[float]]:
@@ -52,8 +49,8 @@ def ratio(this: Sequence[float], other: Sequence[float]) -> tuple[float, float, 
 
 
 @contextmanager
-def checkout(folder: Path) -> Iterator[Side]:
-    """A side: a checkout of this project, in a process of its own.
+def checkout(folder: Path) -> Iterator[Callable]:
+    """``cases.opened`` of another checkout of this project, in a process of its own.
 
     Raises:
         InvalidInput: if ``folder`` has no ``ddpm_core``, or its process fails.

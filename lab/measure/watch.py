@@ -13,7 +13,7 @@ from ddpm_core.request import Request
 from ddpm_core.sampling import sample
 
 from ..progress import last
-from .features import Features, batches, classifier_features, stand_in
+from .features import batches, classifier_features, stand_in
 from .fid import check_enough, frechet, gather
 from .protocol import distance
 
@@ -23,13 +23,7 @@ REQUEST = Request(n=SAMPLES, sampler="dpm_solver_pp", steps=20)
 NOT_RECORDED = "a judge not recorded"
 
 
-def fid_watch(
-    dataset: str,
-    root=None,
-    net: Features | None = None,
-    real: int = REAL,
-    size: int | None = None,
-) -> Callable[[Model], dict]:
+def fid_watch(dataset: str, root=None, size: int | None = None) -> Callable[[Model], dict]:
     """The function that ``training.Loop`` calls at every validation: a model in, columns out.
 
     The columns are ``fid``, the figure; ``fid_by``, the feature net with the mark of its weights;
@@ -38,20 +32,20 @@ def fid_watch(
     The figure is of 512 samples, or, if the net has as many features, of the least multiple of 512
     above their number (DPM-Solver++, 20 steps or all of a shorter schedule, seed 0, all classes in
     turn), against the first images held out of training. It is larger than a figure of more
-    images would be, and compares only with others of its kind.
+    images would be, and compares only with others of its kind. The features are those of the
+    dataset's judge, or of ``stand_in`` without one.
 
     Args:
-        net: gives the features; the judge of the dataset unless given, or ``stand_in`` without one.
-        real: how many images held out, at most.
         size: see ``data.load``.
     """
     judge = f"{dataset}-judge"
-    if net is None and judge not in checkpoints.available_classifiers():
+    if judge in checkpoints.available_classifiers():
+        net = classifier_features(checkpoints.load_classifier(checkpoints.HOME / judge))
+    else:
         net = stand_in()
-    net = net or classifier_features(checkpoints.load_classifier(checkpoints.HOME / judge))
     name, root = data.located(dataset, root)
     images = data.load(name, "validation", root, size)
-    chosen = torch.arange(min(real, len(images)))
+    chosen = torch.arange(min(REAL, len(images)))
     (reference,) = last(gather(net, batches(images, chosen), len(chosen)))
     check_enough(reference.n, reference.d)
     count = SAMPLES * (1 + reference.d // SAMPLES)

@@ -25,7 +25,8 @@ def figures(folder: Path) -> list[Figure]:
     """
     config = checkpoints.read_config(folder)
     entries = [_figure(result, config) for result in results.current(folder)]
-    return sorted(entries, key=_place)
+    # Distances first.
+    return sorted(entries, key=lambda entry: (entry.kind != DISTANCE, entry.title, entry.line))
 
 
 def rewrite(folder: Path, name: str = "") -> None:
@@ -68,7 +69,3 @@ def _figure(result: dict, config: Config) -> Figure:
         name, value, sound = DISTANCE, result["fid"], sound and not own_way
     value = round(value, 4) if sound and value is not None else None
     return Figure(name, title, value, split, words(result))
-
-
-def _place(figure: Figure) -> tuple:
-    return figure.kind != DISTANCE, figure.title, figure.line  # distances first

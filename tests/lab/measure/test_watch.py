@@ -14,9 +14,10 @@ from tests.support.toys import tiny_classifier
 def test_the_fid_of_training_is_that_of_its_samples_against_images_held_out(
     model, root, monkeypatch
 ):
-    monkeypatch.setattr(watch, "SAMPLES", 64)
     net = classifier_features(tiny_classifier("conv"))
-    result = fid_watch("mnist", root, net, real=400)(model)
+    for name, value in {"SAMPLES": 64, "REAL": 400, "classifier_features": lambda _: net}.items():
+        monkeypatch.setattr(watch, name, value)
+    result = fid_watch("mnist", root)(model)
     pictures = sample(model, Request(n=64, steps=20))
     held_out = data.load("mnist", "validation", root).pixels[:400].permute(0, 2, 3, 1).numpy()
     ours, real = (fid.Moments.of(net.features(images)) for images in (pictures, held_out))
