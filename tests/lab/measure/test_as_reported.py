@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from ddpm_core import data
 from ddpm_core.errors import InvalidInput
 from ddpm_core.request import Request
 from lab.measure import as_reported
@@ -16,15 +17,7 @@ from lab.measure.protocol import words
 from lab.progress import last
 from lab.report import tables
 from tests.support.figures import store
-from tests.support.toys import result_of, small_mnist
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """An MNIST of 8 x 8 pixels: 300 to train on beside 5,000 held out; 280 to test with."""
-    root = tmp_path_factory.mktemp("small")
-    small_mnist(root, 5_300, 280, seed=0)
-    return root
+from tests.support.toys import result_of
 
 
 @pytest.fixture(scope="module")
@@ -61,21 +54,21 @@ def test_the_figure_is_the_mean_of_the_minibatches_with_its_standard_error():
 
 
 def test_samples_are_held_against_as_many_real_images_in_pairs_of_minibatches(
-    model, root, net, tmp_path
+    model, mnist_root, net, tmp_path
 ):
-    options = {"as_reported": True, "net": net, "root": root, "home": tmp_path}
+    options = {"as_reported": True, "net": net, "root": mnist_root, "home": tmp_path}
+    options["reference"] = "validation"
     with pytest.raises(InvalidInput, match="minibatches of 128"):
         last(measure_fid(model, Request(n=200), **options))
     request = Request(n=256, steps=2, label="none", dtype="float32")
     result = last(measure_fid(model, request, **options))
     samples = np.concatenate([np.load(path) for path in sorted(tmp_path.glob("*/*.npy"))])
-    raw = (root / "MNIST" / "raw" / "t10k-images-idx3-ubyte").read_bytes()[16:]
-    test = np.frombuffer(raw, np.uint8).reshape(280, 8, 8, 1)
-    order = np.random.RandomState(0).permutation(280)
+    real = data.load("mnist", "validation", mnist_root).pixels.permute(0, 2, 3, 1).numpy()
+    order = np.random.RandomState(0).permutation(5_000)
     distances = [
         frechet(
             Moments.of(net.features(samples[start : start + 128])),
-            Moments.of(net.features(test[order[start : start + 128]])),
+            Moments.of(net.features(real[order[start : start + 128]])),
         )
         for start in (0, 128)
     ]
