@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cache
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import TypeVar
 
 import torch
@@ -186,7 +186,8 @@ class Engine:
         torch.get_num_threads()  # a thread's first look takes up what was set elsewhere: look now
         ready.set()
         while True:
-            self._take_arrivals()
+            while not self._waiting or not self._arrivals.empty():
+                self._waiting.append(self._arrivals.get())
             now = time.monotonic()
             first = min(self._waiting, key=lambda job: job.urgency(now))
             if first.call is None:
@@ -195,15 +196,6 @@ class Engine:
                 self._let_evaluate(first)
             else:
                 self._evaluate(self._batch(first, now))
-
-    def _take_arrivals(self) -> None:
-        if not self._waiting:
-            self._waiting.append(self._arrivals.get())
-        while True:
-            try:
-                self._waiting.append(self._arrivals.get_nowait())
-            except Empty:
-                return
 
     def _batch(self, first: _Job, now: float) -> list[_Job]:
         """``first``, and by urgency others that wait for the same network, while there is room."""

@@ -45,9 +45,7 @@ def _judged(steps: Iterator[Step], judge: Classifier) -> Iterator[Step]:
 class Trace:
     """A record of ``reported`` steps; it takes its memory at the start.
 
-    Args:
-        run: whose steps will be recorded.
-        keep: how many states are kept; ``state`` computes those between again.
+    Of its states it keeps some, at most ``KEEP``; ``state`` computes those between again.
 
     Attributes (N steps so far, B images, K classes):
         indices, t: (N,) lists: step numbers, and the timesteps the network was evaluated at.
@@ -62,18 +60,18 @@ class Trace:
         InvalidInput: if it would take more than 256 MiB.
     """
 
-    def __init__(self, run: Run, keep: int = KEEP):
+    def __init__(self, run: Run):
         self.run, steps = run, len(run.timesteps)
         c, h, w = run.model.shape
         batch = len(run.images)
-        size = trace_bytes((batch, c, h, w), steps, keep)
+        size = trace_bytes((batch, c, h, w), steps)
         if size > MAX_BYTES:
             raise InvalidInput(
                 f"a record of {batch} images and {steps} steps takes {size / 2**20:,.0f} MiB, more "
                 f"than the {MAX_BYTES // 2**20} allowed; take fewer images or steps"
             )
         self._states: dict[int, Step] = {}
-        self._state_indices = {round(i) for i in np.linspace(1, steps, min(keep, steps))}
+        self._state_indices = {round(i) for i in np.linspace(1, steps, min(KEEP, steps))}
         self.indices: list[int] = []
         self.t: list[int] = []
         self._p: list[np.ndarray] = []
@@ -151,10 +149,10 @@ class Trace:
             self._states[step.index] = replace(step, extras={})
 
 
-def trace_bytes(shape: tuple[int, ...], steps: int, keep: int = KEEP) -> int:
+def trace_bytes(shape: tuple[int, ...], steps: int) -> int:
     """Memory of a record of ``steps`` steps of a batch of ``shape``, in bytes."""
     n, c, h, w = shape
     numbers = 4 * len(NUMBERS)
     pictures, fields = 3 * c * h * w, 2 * 4 * h * w
     state = 3 * 4 * c * h * w  # x, x̂0 and eps
-    return n * (steps * (numbers + pictures + fields) + min(keep, steps) * state)
+    return n * (steps * (numbers + pictures + fields) + min(KEEP, steps) * state)

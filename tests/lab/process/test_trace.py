@@ -34,9 +34,9 @@ every_guidance = pytest.mark.parametrize("guidance", GUIDANCE.values(), ids=GUID
 pytestmark = pytest.mark.usefixtures("classifiers")
 
 
-def traced(run, keep=24, previous=None):
+def traced(run, previous=None):
     """A finished trace, and the steps it recorded."""
-    tr = Trace(run, keep)
+    tr = Trace(run)
     before = previous and previous.x
     return tr, list(tr.record(reported(run, previous=previous), before))
 
@@ -96,18 +96,20 @@ def test_with_an_error_in_the_walk_all_is_told_by_the_table_that_it_goes_by(mode
 
 @every_sampler
 @every_guidance
-def test_any_state_comes_back_to_the_last_bit(model, sampler, guidance):
-    tr, steps = traced(Run(model, ask(**sampler, **guidance)), keep=2)
+def test_any_state_comes_back_to_the_last_bit(model, monkeypatch, sampler, guidance):
+    monkeypatch.setattr(trace, "KEEP", 2)
+    tr, steps = traced(Run(model, ask(**sampler, **guidance)))
     for step in steps:
         assert_same_step(tr.state(step.index), step)
 
 
 @pytest.mark.parametrize("keep", [1, 24])
-def test_a_trace_may_begin_where_another_run_stood(model, keep):
+def test_a_trace_may_begin_where_another_run_stood(model, monkeypatch, keep):
     """The state of a branch comes from the branch, not from a run of its own from the start."""
+    monkeypatch.setattr(trace, "KEEP", keep)
     _, steps = traced(Run(model, ask(sampler="ddpm")))
     run = Run(model, ask(sampler="ddpm", seed=5, guidance="cfg"))
-    tr, later = traced(run, keep, previous=steps[3])
+    tr, later = traced(run, previous=steps[3])
     assert tr.indices == [5, 6]
     for step in later:
         assert_same_step(tr.state(step.index), step)
@@ -122,12 +124,12 @@ def test_a_trace_may_begin_where_another_run_stood(model, keep):
 
 def test_a_trace_too_large_is_refused_before_memory_is_taken(model, monkeypatch):
     run = Run(model, ask(n=4, steps=20, guidance="cfg"))
-    tr, _ = traced(run, keep=24)
+    tr, _ = traced(run)
     monkeypatch.setattr(trace, "MAX_BYTES", tr.nbytes)
-    Trace(run, keep=24)
+    Trace(run)
     monkeypatch.setattr(trace, "MAX_BYTES", tr.nbytes - 1)
     with pytest.raises(InvalidInput, match="4 images and 20 steps.*fewer images or steps"):
-        Trace(run, keep=24)
+        Trace(run)
 
 
 @every_sampler
