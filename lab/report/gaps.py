@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ddpm_core import checkpoints
@@ -44,17 +44,17 @@ def table(settings: Settings, name: str) -> Iterator[Progress | Part]:
                 cell = yield from _with_result(settings, cell, notes)
             cells.append(cell)
         rows.append(replace(row, measured=tuple(cells)))
-    yield replace(_part(replace(stored, rows=tuple(rows))), notes=tuple(notes))
+    yield _part(name, replace(stored, rows=tuple(rows)), notes)
 
 
 def as_stored(stored: Stored, name: str) -> Iterator[Part]:
     """A table of ``tables.TABLES`` with what is stored of it: yields its ``Part``."""
-    yield _part(tables.TABLES[name](stored))
+    yield _part(name, tables.TABLES[name](stored))
 
 
-def _part(table: Table) -> Part:
-    caption = f"{table.about} {OTHERS.get(table.name, JUDGED)}"
-    return parts.part(table.name, caption=caption, table=table)
+def _part(name: str, table: Table, notes: Iterable[str] = ()) -> Part:
+    caption = f"{table.about} {OTHERS.get(name, JUDGED)}"
+    return parts.part(name, caption=caption, table=table, notes=tuple(notes))
 
 
 def _with_result(settings: Settings, cell: Measurement, notes: dict[str, None]):

@@ -95,8 +95,6 @@ class Row:
 class Table:
     """Rows of figures; in a table of the report's, our rows are below each of its rows."""
 
-    name: str  # such as ``"table-1"``
-    title: str  # in words
     about: str  # how the figures were measured, and what compares
     columns: tuple[str, ...]  # of all rows
     rows: tuple[Row, ...]
@@ -126,8 +124,6 @@ def _filled(make: Callable[..., Table]) -> Callable[..., Table]:
 def table_1() -> Table:
     """MNIST."""
     return Table(
-        "table-1",
-        "Table 1: MNIST",
         "The report's are means of minibatch FIDs on the ten logits of an MNIST classifier "
         f"(src/metrics.py and src/postprocessing.py of {REPORT_CODE}), ours are judge distances: "
         f"they differ in kind, the order of the columns is what can be compared. {TRAIN}",
@@ -143,8 +139,6 @@ def table_2() -> Table:
     cells = tuple(Measurement(f"cifar10-{ablation}", unclipped) for ablation in ABLATIONS)
     as_its_code = Row(_words("Test distance", unclipped), measured=cells)
     return Table(
-        "table-2",
-        "Table 2: CIFAR-10",
         "The report's are FIDs by the classifier of grey digits, as its text says, ours judge "
         f"distances: they differ in kind. {TRAIN}",
         COLUMNS,
@@ -165,8 +159,6 @@ def few_steps(model: str = FEW_MODELS[0]) -> Table:
         )
         rows.append(Row(title, measured=tuple(cells)))
     return Table(
-        "few-steps" + model.startswith("cifar10") * "-cifar10",
-        f"Judge distance in few steps: {model}",
         f"All classes, n\u00a0=\u00a0{FEW.n:,}, against the test set. The floor is what real "
         "images get at the same n.",
         tuple(f"{steps:,} steps" for steps in FEW_STEPS),
@@ -182,8 +174,6 @@ def flow() -> Table:
         cells = (Measurement(model, replace(FEW, sampler="ddim", steps=n)) for n in FEW_STEPS[:3])
         rows.append(Row(model, measured=tuple(cells)))
     return Table(
-        "flow",
-        "Flow matching in few steps",
         f"DDIM, which on straight paths is Euler's method. All classes, n\u00a0=\u00a0{FEW.n:,}, "
         "against the test set. Both have the same network, data and number of training steps.",
         tuple(f"{steps:,} steps" for steps in FEW_STEPS[:3]),
@@ -205,8 +195,6 @@ def learned_variance() -> Table:
             cells += [None] * (len(ANCESTRAL_STEPS) - len(few))
             rows.append(Row(f"{model}, {names[variance]}", measured=(bound, *cells)))
     return Table(
-        "variance",
-        "The variance learned or fixed",
         f"The bound of n\u00a0=\u00a0{SAMPLES.n:,} test images (eq. 8, 9) in bits per dimension, "
         f"and the judge distance of DDPM in so many steps, n\u00a0=\u00a0{ANCESTRAL.n:,}, against "
         "the test set. Both have the same network (but for its last layer), schedule, data and "
@@ -220,8 +208,6 @@ def learned_variance() -> Table:
 def costs() -> Table:
     """What each of the report's errors costs where it acts at sampling (``faults``)."""
     return Table(
-        "costs",
-        "What the report's errors cost",
         f"{SAMPLERS[COST.sampler]}, {COST.steps}\u00a0steps, n\u00a0=\u00a0{COST.n:,}, where the "
         "report takes 1,000 steps. The networks were trained without the errors; each acts at "
         f"sampling alone. The report's code ({REPORT_CODE}) never clips the predicted image "
@@ -243,8 +229,6 @@ def own_way() -> Table:
     )
     ways = {name: ERRORS[name] for name in IN_ITS_WAY}
     return Table(
-        "own-way",
-        "By the report's own measure",
         f"{SAMPLERS[OWN_WAY.sampler]}, {OWN_WAY.steps:,}\u00a0steps, n\u00a0=\u00a0{OWN_WAY.n:,}. "
         "The report's FID is of the ten logits of a classifier of digits, to which it shows "
         "photographs too, in grey (src/metrics.py of "
@@ -270,8 +254,6 @@ def of_models() -> Table:
         cells = (f and Measurement(model, request, kind=f[0], take=f[1]) for f in figures)
         rows.append(Row(model, measured=tuple(cells)))
     return Table(
-        "beside",
-        "Beside the judge distance",
         f"Of n\u00a0=\u00a0{SAMPLES.n:,} samples (DDIM, {SAMPLES.steps} steps): the share that the "
         f"judge takes for the wanted class, and the share nearer to a training image than all but "
         f"{QUANTILE:.0%} of test images are (copies would be; bad pictures are far from all). "
@@ -294,8 +276,6 @@ def over_scale() -> Table:
             cells = (Measurement(model, request, kind="classes", take=take) for request in requests)
             rows.append(Row(f"{model}, {title}", measured=tuple(cells)))
     return Table(
-        "guidance",
-        "Guidance over its scale",
         f"Classifier-free, DPM-Solver++, {GUIDED.steps} steps, n\u00a0=\u00a0{GUIDED.n:,}: the "
         "share that the judge takes for the wanted class, and the mean distance between two "
         "images of a class, pixels from 0 to 1. s = 0 is the model that is told no class, s = 1 "
@@ -311,7 +291,8 @@ TABLES: dict[str, Callable[..., Table]] = {
     "table-2": table_2,
     "costs": costs,
     "own-way": own_way,
-    **{f"few-steps{'-cifar10' * k}": partial(few_steps, model=FEW_MODELS[k]) for k in (0, 1)},
+    "few-steps": few_steps,
+    "few-steps-cifar10": partial(few_steps, model=FEW_MODELS[1]),
     "flow": flow,
     "variance": learned_variance,
     "beside": of_models,
