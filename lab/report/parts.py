@@ -14,7 +14,6 @@ from ddpm_core.sampling import BATCH
 
 from ..measure.shards import HOME
 from ..process.report_errors import REPORT_CODE
-from .measurements import Measurement
 from .tables import MODELS, SAMPLERS, Table
 
 OUT = Path("runs") / "report"
@@ -112,11 +111,6 @@ class Part:
     table: Table | None = None
     charts: tuple[str, ...] = ()  # SVG
     notes: tuple[str, ...] = ()  # what could not be had, and why
-
-    @property
-    def cells(self) -> list[Measurement]:
-        """The cells of its table."""
-        return self.table.cells if self.table else []
 
 
 PLAIN = {"guidance": "classifier", "form": "plain"}

@@ -16,7 +16,7 @@ from tests.support.toys import save_tiny_checkpoint
 def test_what_is_missing_is_measured_once(settings, home, quick_tables, denoised):
     settings = replace(settings, budget=replace(TINY, measure=True))
     report = make(settings, "table-1")
-    figures = [m.result["fid"] for m in report.parts[0].cells]
+    figures = [m.result["fid"] for m in report.parts[0].table.cells]
     assert len(figures) == 22
     # Train and test share their samples, 20 and 30 of each model in two steps, and thrice 20 once
     # more: of the models trained again, and of the first one sampled again.
