@@ -160,7 +160,8 @@ def difference(first: dict, second: dict) -> Difference | None:
         return None
     gap = abs(first["fid"] - second["fid"])
     one, other = (result.get("left_out") or [] for result in (first, second))
-    noises = {_noises(result["protocol"]) for result in (first, second)}
+    abouts = [result["protocol"] for result in (first, second)]
+    noises = {(about["n"], about["first"], about["request"].get("seed")) for about in abouts}
     if len(noises) == 1 and len(one) == len(other) > 1:
         return Difference(gap, jackknife([a - b for a, b in zip(one, other, strict=True)]))
     return Difference(gap, math.hypot(first["spread"], second["spread"]))
@@ -227,7 +228,3 @@ def _samples_of(request: Request, about: dict) -> bool:
     return (about["n"], about["first"]) == (request.n, 0) and all(
         about["request"].get(k, getattr(Request, k)) == v for k, v in fields if k not in NOT_IN_KEY
     )
-
-
-def _noises(about: dict) -> tuple:
-    return about["n"], about["first"], about["request"].get("seed")

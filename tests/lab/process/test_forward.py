@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ddpm_core import load
+from ddpm_core import load, read_note
 from ddpm_core.diffusion import q_sample, q_step
 from ddpm_core.errors import InvalidInput
 from ddpm_core.noise import Noise
@@ -184,11 +184,6 @@ def tiles(path, rows, columns):
     )
 
 
-def note(path):
-    with Image.open(path) as image:
-        return json.loads(image.text["Description"])
-
-
 def test_a_strip_shows_both_equations_at_the_times_asked_for(run, model):
     status, out = run("a.png", "--t", 0, 7, 50, "--seed", 4)
     assert status == 0
@@ -196,7 +191,7 @@ def test_a_strip_shows_both_equations_at_the_times_asked_for(run, model):
     for column, time in enumerate((0, 7, 50)):
         np.testing.assert_array_equal(pictures[0, column], film.x[50 - time, 0, ..., 0])
         np.testing.assert_array_equal(pictures[1, column], film.x0[50 - time, 0, ..., 0])
-    fields = note(out)
+    fields = json.loads(read_note(out))
     assert (fields["model"], fields["seed"]) == ("tiny", 4)
     np.testing.assert_array_equal(unpack(fields["packed"], (1, 8, 8)), PICTURE)
     _, other = run("b.png", "--t", 0, 7, 50, "--seed", 4, source=("--packed", pack(PICTURE)))
