@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial, wraps
+from functools import partial
 from pathlib import Path
 
 from ddpm_core import samplers
@@ -79,6 +79,7 @@ SAMPLES = Request(n=1000)
 GUIDED = replace(SAMPLES, sampler="dpm_solver_pp", guidance="cfg")
 SCALES = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0)
 QUARTERS = ("first", "second", "third", "last")
+Home = Stored | Path | None  # where results are stored; with the checkpoints unless given
 
 
 @dataclass(frozen=True)
@@ -104,24 +105,17 @@ class Table:
         """All cells that are measured, or could be."""
         return [cell for row in self.rows for cell in row.measured if cell]
 
-
-def _filled(make: Callable[..., Table]) -> Callable[..., Table]:
-    """``make`` with the results stored in the checkpoints' folder, or in a folder given first."""
-
-    @wraps(make)
-    def table(home: Stored | Path | None = None, *args, **options) -> Table:
-        stored, empty = home if isinstance(home, Stored) else Stored(home), make(*args, **options)
+    def stored_in(self, home: Home) -> Table:
+        """The table with the results stored in the checkpoints' folder, or in another."""
+        stored = home if isinstance(home, Stored) else Stored(home)
         rows = (
             replace(row, measured=tuple(m and m.stored_in(stored) for m in row.measured))
-            for row in empty.rows
+            for row in self.rows
         )
-        return replace(empty, rows=tuple(rows))
-
-    return table
+        return replace(self, rows=tuple(rows))
 
 
-@_filled
-def table_1() -> Table:
+def table_1(home: Home = None) -> Table:
     """MNIST."""
     return Table(
         "The report's are means of minibatch FIDs on the ten logits of an MNIST classifier "
@@ -129,11 +123,10 @@ def table_1() -> Table:
         f"they differ in kind, the order of the columns is what can be compared. {TRAIN}",
         COLUMNS,
         _rows("mnist", (FAST, ANCESTRAL), TABLE_1, again=AGAIN),
-    )
+    ).stored_in(home)
 
 
-@_filled
-def table_2() -> Table:
+def table_2(home: Home = None) -> Table:
     """CIFAR-10; in its last row x̂0 is not clipped, as in the report's code."""
     unclipped = replace(ANCESTRAL, clip=False)
     cells = tuple(Measurement(f"cifar10-{ablation}", unclipped) for ablation in ABLATIONS)
@@ -143,11 +136,10 @@ def table_2() -> Table:
         f"distances: they differ in kind. {TRAIN}",
         COLUMNS,
         (*_rows("cifar10", (FAST, ANCESTRAL), TABLE_2), as_its_code),
-    )
+    ).stored_in(home)
 
 
-@_filled
-def few_steps(model: str = FEW_MODELS[0]) -> Table:
+def few_steps(home: Home = None, model: str = FEW_MODELS[0]) -> Table:
     """FID over the number of steps: a row for each sampler, a column for each number of steps."""
     rows = []
     for sampler, title in SAMPLERS.items():
@@ -163,11 +155,10 @@ def few_steps(model: str = FEW_MODELS[0]) -> Table:
         "images get at the same n.",
         tuple(f"{steps:,} steps" for steps in FEW_STEPS),
         tuple(rows),
-    )
+    ).stored_in(home)
 
 
-@_filled
-def flow() -> Table:
+def flow(home: Home = None) -> Table:
     """Flow matching beside the same network of the cosine schedule, in few steps."""
     rows = []
     for model in (FLOW_MODEL, FEW_MODELS[0]):
@@ -178,11 +169,10 @@ def flow() -> Table:
         "against the test set. Both have the same network, data and number of training steps.",
         tuple(f"{steps:,} steps" for steps in FEW_STEPS[:3]),
         tuple(rows),
-    )
+    ).stored_in(home)
 
 
-@_filled
-def learned_variance() -> Table:
+def learned_variance(home: Home = None) -> Table:
     """The learned variance beside the two fixed ones: the bound, and distances of DDPM."""
     rows, names = [], {"beta": "β", "posterior": "posterior β̃", "learned": "learned"}
     for model, variances in VARIANCES.items():
@@ -201,11 +191,10 @@ def learned_variance() -> Table:
         "number of training steps.",
         ("bits per dimension", *(f"{steps:,} steps" for steps in ANCESTRAL_STEPS)),
         tuple(rows),
-    )
+    ).stored_in(home)
 
 
-@_filled
-def costs() -> Table:
+def costs(home: Home = None) -> Table:
     """What each of the report's errors costs where it acts at sampling (``faults``)."""
     return Table(
         f"{SAMPLERS[COST.sampler]}, {COST.steps}\u00a0steps, n\u00a0=\u00a0{COST.n:,}, where the "
@@ -217,11 +206,10 @@ def costs() -> Table:
         "less in more and shorter steps, so that all 1,000 of them suffer more.",
         COST_MODELS,
         tuple(_with_errors(ERRORS, COST)),
-    )
+    ).stored_in(home)
 
 
-@_filled
-def own_way() -> Table:
+def own_way(home: Home = None) -> Table:
     """The report's second finding by the report's own measure, see ``as_reported``."""
     reported = tuple(
         (TABLE_1 if dataset == "mnist" else TABLE_2)["test"][ABLATIONS.index(ablation)]
@@ -237,11 +225,10 @@ def own_way() -> Table:
         "figure is above another's, and above the floor, which its protocol tells.",
         COST_MODELS,
         (Row("Test-FID, report", reported), *_with_errors(ways, OWN_WAY, own_way=True)),
-    )
+    ).stored_in(home)
 
 
-@_filled
-def of_models() -> Table:
+def of_models(home: Home = None) -> Table:
     """Each model's share of wanted classes, of samples near a training image, and its bound."""
     rows = []
     for model in MODELS:
@@ -263,11 +250,10 @@ def of_models() -> Table:
         ("wanted class", "near a training image", "bits per dimension")
         + tuple(f"loss, {quarter} quarter" for quarter in QUARTERS),
         tuple(rows),
-    )
+    ).stored_in(home)
 
 
-@_filled
-def over_scale() -> Table:
+def over_scale(home: Home = None) -> Table:
     """Classifier-free guidance: shares and distances over its scale."""
     rows = []
     for model in FEW_MODELS:
@@ -282,7 +268,7 @@ def over_scale() -> Table:
         "the conditional model alone.",
         tuple(f"{scale:g}" for scale in SCALES),
         tuple(rows),
-    )
+    ).stored_in(home)
 
 
 # By name, in the order in which they are shown.
