@@ -14,7 +14,7 @@ from ddpm_core.errors import InvalidInput, check_choice, check_int
 from ddpm_core.request import Request
 
 from ..process import race as races
-from ..process.race import FEW_STEPS, LANE_PANES
+from ..process.race import ERRORS, FEW_STEPS, LANE_PANES
 
 ENDINGS = (*FILMS, ".png")
 DEFAULT = Request(n=1, sampler="ddpm", steps=1000, label="none")
@@ -32,11 +32,7 @@ def add(commands) -> None:
     )
     p.add_argument("view", choices=("schedules", "samplers", "break"))
     p.add_argument("--against", metavar="NAME", help="the other model (default: mnist-cosine)")
-    p.add_argument(
-        "--error",
-        help="of 'break': no-clip (unless given), off-by-one, first-beta, missing-root or "
-        "batch-scale",
-    )
+    p.add_argument("--error", choices=ERRORS, help="of 'break' (default: no-clip)")
     p.add_argument(
         "--few",
         nargs="+",
@@ -47,7 +43,9 @@ def add(commands) -> None:
     )
     options.add_request(p, DEFAULT)
     p.set_defaults(model="mnist-linear")
-    p.add_argument("--panes", nargs="+", default=["x", "x0"], help="x, x0, eps, change")
+    p.add_argument(
+        "--panes", nargs="+", choices=LANE_PANES, default=["x", "x0"], help="of each lane"
+    )
     p.add_argument("--stride", type=int, default=1, help="every how many steps a frame is kept")
     p.add_argument("--scale", type=int, default=2, help="enlargement (default: %(default)s)")
     options.add_threads(p)
@@ -91,7 +89,5 @@ def _check(a: argparse.Namespace) -> None:
         if getattr(a, name) is not None and a.view != view:
             raise InvalidInput(f"--{name} is that of the view {view!r}")
     check_choice("ending of --out", a.out.suffix.lower(), ENDINGS)
-    for pane in a.panes:
-        check_choice("pane", pane, LANE_PANES)
     check_int("stride", a.stride, 1, 10_000)
     check_int("scale", a.scale, 1, 64)
