@@ -51,7 +51,6 @@ def measure_fid(
     request: Request,
     *,
     reference: str = "test",
-    net: Features | None = None,
     as_reported: bool = False,
     root: str | Path | None = None,
     home: Path = HOME,
@@ -62,7 +61,6 @@ def measure_fid(
     Args:
         reference: ``"test"``, ``"train"`` (less the images held out) or ``"validation"`` (those):
             the real images, all of the split.
-        net: the feature net; that of ``features_for`` unless given.
         as_reported: measure in the report's way (see ``as_reported``): compare each minibatch of
             samples with as many real images, drawn at random once and for all.
         root: see ``data.data_root``.
@@ -77,7 +75,7 @@ def measure_fid(
     """
     check_choice("reference set", reference, REFERENCES)
     started, shards = time.monotonic(), Shards(model, request, home, batch)
-    net = net or (logits_in_grey() if as_reported else features_for(model))
+    net = logits_in_grey() if as_reported else features_for(model)
     images, rest = _real_images(model, reference, root)
     n, about = shards.request.n, _about(model, images, reference)
     if as_reported:
@@ -218,7 +216,6 @@ def measure_neighbours(
     model: Model,
     request: Request,
     *,
-    k: int = 5,
     space: str = "features",
     root: str | Path | None = None,
     home: Path = HOME,
@@ -227,12 +224,11 @@ def measure_neighbours(
     """Is it memorised? The nearest training images of samples, beside those of test images.
 
     Args:
-        k: how many neighbours of each sample are shown.
         space: ``"features"``, those of ``features_for``, or ``"pixels"``.
 
     Yields:
-        ``Progress``, then a result of the kind ``"neighbours"`` and pictures: (n, 1 + k, H, W, C),
-        uint8: every sample and its neighbours, the closest pairs first.
+        ``Progress``, then a result of the kind ``"neighbours"`` and pictures: (n, 6, H, W, C),
+        uint8: every sample and its five neighbours, the closest pairs first.
     """
     shards = Shards(model, request, home, batch)
     net = features_for(model) if space == "features" else None
@@ -240,7 +236,7 @@ def measure_neighbours(
     samples = yield from shards.whole()
     held_out = test.pixels[:COMPARED].permute(0, 2, 3, 1).numpy()
     # Together: the training images are many, and their features take long.
-    both = nearest(np.concatenate([samples, held_out]), train, k, net)
+    both = nearest(np.concatenate([samples, held_out]), train, net=net)
     indices, distances = yield from passed(both)
     ours, real = distances[:, 0].split([len(samples), len(held_out)])
     about = {"space": net.name if net else space, "space_mark": net and net.mark}

@@ -8,7 +8,7 @@ from PIL import Image
 from ddpm_core import data
 from ddpm_core.errors import InvalidInput
 from ddpm_core.request import Request
-from lab.measure import as_reported
+from lab.measure import as_reported, evaluation
 from lab.measure.as_reported import in_grey, mean_distance
 from lab.measure.evaluation import measure_fid
 from lab.measure.features import Features
@@ -54,9 +54,10 @@ def test_the_figure_is_the_mean_of_the_minibatches_with_its_standard_error():
 
 
 def test_samples_are_held_against_as_many_real_images_in_pairs_of_minibatches(
-    model, mnist_root, net, tmp_path
+    model, mnist_root, net, tmp_path, monkeypatch
 ):
-    options = {"as_reported": True, "net": net, "root": mnist_root, "home": tmp_path}
+    monkeypatch.setattr(evaluation, "logits_in_grey", lambda: net)
+    options = {"as_reported": True, "root": mnist_root, "home": tmp_path}
     options["reference"] = "validation"
     with pytest.raises(InvalidInput, match="minibatches of 128"):
         last(measure_fid(model, Request(n=200), **options))

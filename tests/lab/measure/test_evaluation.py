@@ -146,7 +146,7 @@ def test_the_bound_is_that_of_the_first_test_images(model, root):
 
 
 def test_the_neighbours_are_the_nearest_training_images(model, root, tmp_path, monkeypatch):
-    options = {"space": "pixels", "root": root, "home": tmp_path, "k": 2}
+    options = {"space": "pixels", "root": root, "home": tmp_path}
     result, pairs = last(measure_neighbours(model, ask(n=5), **options))
     train, test = (
         data.load("mnist", split, root).pixels.permute(0, 2, 3, 1).numpy()
@@ -160,7 +160,7 @@ def test_the_neighbours_are_the_nearest_training_images(model, root, tmp_path, m
     ours, usual = distances(sample(model, ask(n=5))), distances(test)
     assert result["least"] == pytest.approx(ours[0], abs=0.02)
     assert result["median"] == pytest.approx(ours[2], abs=0.02)
-    assert pairs.shape == (5, 3, 8, 8, 1)
+    assert pairs.shape == (5, 6, 8, 8, 1)
     assert result["memorised"] == np.mean(ours < np.quantile(usual, 0.01))
     assert result["least_of_test_images"] == pytest.approx(usual[0])
     assert result["median_of_test_images"] == pytest.approx(usual[(len(usual) - 1) // 2])
