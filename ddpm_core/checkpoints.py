@@ -183,6 +183,8 @@ def save(
             f"a {type(unet).__name__} cannot be rebuilt from a config: only a UNet of ddpm_core "
             "can be saved; any network can be sampled as a denoiser, see docs/library.md"
         )
+    if schedule.config is None:
+        raise InvalidInput("only a schedule of betas, or an entry of SCHEDULES, can be saved")
     named = list(classes) or [str(number) for number in range(unet.num_classes)]
     config = Config(dict(unet.config), schedule.config, prediction, dataset, named)
     with without_memory():

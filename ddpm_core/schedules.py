@@ -33,7 +33,7 @@ class Schedule:
         posterior_variance: (T,), that of ``q(x_{t-1} | x_t, x_0)`` (DDPM eq. 7), 0 at ``t = 0``.
     """
 
-    made_by: dict | None = None  # what ``NoiseSchedule.make`` was told
+    config: dict | None = None  # arguments by which ``NoiseSchedule.make`` makes it again, for JSON
 
     def __init__(self, signals: np.ndarray, sigmas: np.ndarray, kind: str = "custom"):
         self.signals, self.sigmas = np.array(signals, np.float64), np.array(sigmas, np.float64)
@@ -48,13 +48,6 @@ class Schedule:
     @property
     def num_timesteps(self) -> int:
         return len(self.signals)
-
-    @property
-    def config(self) -> dict:
-        """Keyword arguments of ``NoiseSchedule.make`` that make it again, ready for JSON."""
-        if self.made_by is None:
-            raise InvalidInput("only a schedule of betas, or an entry of SCHEDULES, can be saved")
-        return self.made_by
 
     @cached_property
     def log_snr(self) -> np.ndarray:
@@ -115,6 +108,7 @@ class NoiseSchedule(Schedule):
             raise InvalidInput("the betas leave less of the image than a number can tell from 0")
         betas.setflags(write=False)
         self.betas, self.kind = betas, kind
+        self.config = {"kind": "custom", "num_timesteps": len(betas), "betas": betas.tolist()}
 
     @classmethod
     def make(cls, kind: str = "linear", num_timesteps: int = 1000, **options) -> Schedule:
@@ -123,7 +117,10 @@ class NoiseSchedule(Schedule):
         num_timesteps = check_int("num_timesteps", num_timesteps, 1, 10_000)
         try:
             if kind == "custom":
-                return _of_betas(num_timesteps, **options)
+                made = cls(**options)
+                if made.num_timesteps != num_timesteps:
+                    raise InvalidInput(f"{made.num_timesteps} betas for {num_timesteps} timesteps")
+                return made
             check_choice("schedule", kind, SCHEDULES)
             # The entry's options stand in the config too: another default changes no saved model.
             options = {**SCHEDULES[kind].options, **options}
@@ -131,13 +128,8 @@ class NoiseSchedule(Schedule):
         except (TypeError, OverflowError) as error:
             raise InvalidInput(f"schedule {kind!r}: {error}") from None
         made = made if isinstance(made, Schedule) else cls(made)
-        made.kind, made.made_by = kind, {"kind": kind, "num_timesteps": num_timesteps, **options}
+        made.kind, made.config = kind, {"kind": kind, "num_timesteps": num_timesteps, **options}
         return made
-
-    @property
-    def config(self) -> dict:
-        given = {"num_timesteps": self.num_timesteps, "betas": self.betas.tolist()}
-        return self.made_by or {"kind": "custom", **given}
 
     @cached_property
     def alphas(self) -> np.ndarray:
@@ -170,12 +162,6 @@ class NoiseSchedule(Schedule):
     def power(self, t: int) -> float:
         """1: it is what the variance is kept at."""
         return 1.0
-
-
-def _of_betas(num_timesteps: int, betas: list[float]) -> NoiseSchedule:
-    if len(betas) != num_timesteps:
-        raise InvalidInput(f"{len(betas)} betas for {num_timesteps} timesteps")
-    return NoiseSchedule(betas)
 
 
 def linear_betas(num_timesteps: int, start: float = 1e-4, end: float = 0.02) -> np.ndarray:
