@@ -32,8 +32,6 @@ class Muon(torch.optim.Adam):
         self.dtype = dtype
         groups = [{"params": list(others)}, {"params": list(matrices), "momentum": momentum}]
         super().__init__(groups, lr, fused=True)
-        if any(matrix.ndim < 2 for matrix in groups[1]["params"]):
-            raise ValueError("a step is orthogonal only of parameters with two axes or more")
 
     @torch.no_grad()
     def step(self) -> None:

@@ -91,7 +91,7 @@ def ddpm(
             raise InvalidInput("this denoiser learned no variance: take beta or posterior")
         # The posterior's variance is beta (sigma_next / sigma)².
         spread = math.sqrt(beta) * (sigma_next / sigma) ** (1 - share)
-        return mean + spread * _like(noise(t), x)
+        return mean + spread * noise(t).to(x)
 
     return _walk(denoiser, schedule, x, timesteps, advance, clip, previous)
 
@@ -125,7 +125,7 @@ def ddim(
         beta = sigma**2 - (schedule.alpha(t) / alpha_next * sigma_next) ** 2
         added2 = eta**2 * beta * (sigma_next / sigma) ** 2
         x = alpha_next * x0 + math.sqrt(sigma_next**2 - added2) * eps
-        return x + math.sqrt(added2) * _like(noise(t), x)
+        return x + math.sqrt(added2) * noise(t).to(x)
 
     return _walk(denoiser, schedule, x, timesteps, advance, clip, previous)
 
@@ -316,7 +316,3 @@ def _exponential_step(schedule: Schedule, x, x0, t: int, t_next: int) -> Tensor:
     h = _log_ratio(schedule, t, t_next)
     shrink = schedule.sigma(t_next) / schedule.sigma(t)
     return shrink * x - schedule.alpha(t_next) * math.expm1(-h) * x0
-
-
-def _like(noise: Tensor, x: Tensor) -> Tensor:
-    return noise.to(x.device, x.dtype)

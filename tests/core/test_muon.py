@@ -22,8 +22,6 @@ def test_an_orthogonal_step_keeps_directions_and_evens_their_sizes(shape):
         torch.testing.assert_close(between, diagonal.diag(), rtol=0, atol=1e-9)
         assert diagonal.min() > 0.5 and diagonal.max() < 1.3
     assert orthogonal(torch.tensor([1.0, 0.001]).diag(), 3)[1, 1] > 20 * 0.001
-    with pytest.raises(ValueError, match="two axes"):
-        Muon([torch.nn.Parameter(normal(5))], [], 0.1)
 
 
 def test_of_matrices_it_is_the_muon_of_pytorch_and_of_all_else_adam():
