@@ -10,7 +10,7 @@ import hashlib
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,28 +115,27 @@ class Hub:
 
     def has(self, name: str) -> bool:
         """Whether a model is cached, or the Hub answers that it has it."""
-        from huggingface_hub import HfApi
-
         if self.cached(name) is not None:
             return True
-        repo, revision = NAME.fullmatch(name).groups("main")
-        try:
-            with in_words(repo, revision, self.endpoint):
-                HfApi(endpoint=self.endpoint, token=self.token).model_info(
-                    repo, revision=revision, timeout=self.patience
-                )
-        except CheckpointError:
-            return False
-        return True
+        with suppress(CheckpointError):
+            self._listed(*NAME.fullmatch(name).groups("main"))
+            return True
+        return False
 
-    def _download(self, repo: str, revision: str, progress: Progress | None) -> Path:
-        from huggingface_hub import HfApi, hf_hub_download
+    def _listed(self, repo: str, revision: str) -> dict:
+        """What the Hub says of each file of a repository, by its name."""
+        from huggingface_hub import HfApi
 
         with in_words(repo, revision, self.endpoint):
             about = HfApi(endpoint=self.endpoint, token=self.token).model_info(
                 repo, revision=revision, timeout=self.patience, files_metadata=True
             )
-        siblings = {s.rfilename: s for s in about.siblings or []}
+        return {s.rfilename: s for s in about.siblings or []}
+
+    def _download(self, repo: str, revision: str, progress: Progress | None) -> Path:
+        from huggingface_hub import hf_hub_download
+
+        siblings = self._listed(repo, revision)
         wanted = layout(siblings)
         if wanted is None:
             if not any(name.endswith(".safetensors") for name in siblings):
