@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -15,7 +16,6 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from .errors import DataError, InvalidInput, check_choice, check_int
-from .stills import upright
 
 SPLITS = ("train", "validation", "test")
 VALIDATION_IMAGES = 5_000
@@ -26,6 +26,7 @@ TO_ONE_SIZE = "--size 32 resizes and crops all of them to 32 x 32"
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 BACKGROUND = 255  # white, behind what is transparent
+GREY, COLOUR = ("1", "L", "LA"), ("P", "RGB", "RGBA", "CMYK", "YCbCr")  # modes of 8 bits or less
 
 DIGITS = tuple("0123456789")
 CLOTHES = tuple("t-shirt trouser pullover dress coat sandal shirt sneaker bag ankle-boot".split())
@@ -324,8 +325,6 @@ def _resized(size: int) -> str:
 
 def _fitted(picture: Image.Image, size: int) -> Image.Image:
     """The middle square of a picture, resized to (size, size)."""
-    if picture.size == (size, size):
-        return picture
     return ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)
 
 
@@ -351,6 +350,32 @@ def _pixels(path: str, size: int | None) -> tuple[np.ndarray, str]:
         width, height = picture.size
         raise DataError(f"{path} is {width} x {height} pixels, no square; {TO_ONE_SIZE}")
     return np.atleast_3d(picture), kind
+
+
+def upright(picture: Image.Image, background: int) -> Image.Image:
+    """An opened picture, turned as its camera noted, as 8-bit grey ("L") or colour ("RGB").
+
+    By Pillow: imageio's reader mirrors grey photographs along the wrong axis.
+
+    Args:
+        background: a level of grey, 0 to 255, behind what is transparent.
+
+    Raises:
+        ValueError: if its pixels have more than 8 bits.
+        Exception: whatever Pillow raises of a damaged file.
+    """
+    if picture.mode not in GREY + COLOUR:
+        raise ValueError(f"its pixels are of kind {picture.mode}, not of 8 bits")
+    picture.load()
+    mode, transparent = "L" if picture.mode in GREY else "RGB", picture.has_transparency_data
+    # A camera turns no pixels: it notes how it was held, and browsers respect the note.
+    with suppress(Exception):  # whatever Pillow raises of a damaged note
+        picture = ImageOps.exif_transpose(picture)
+    if transparent:
+        picture = picture.convert("RGBA")
+        behind = Image.new("RGBA", picture.size, (background, background, background, 255))
+        picture = Image.alpha_composite(behind, picture)
+    return picture.convert(mode)
 
 
 def _read(name: str, folder: str, root: Path, train: bool) -> tuple[Tensor, Tensor]:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from ddpm_core.data import upright
 from ddpm_core.errors import InvalidInput
-from ddpm_core.stills import upright
 
 # It holds 32 x 32 pixels in colour even if they do not compress. Some servers refuse longer
 # addresses.
