@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from torch import Tensor
@@ -111,7 +110,6 @@ def render(
     )
 
 
-@cache
 def _template():
     from jinja2 import Environment, Undefined
 

@@ -48,7 +48,6 @@ def bf16_is_native(device: torch.device | str = "cpu") -> bool:
     return device.type == "cpu" and not NATIVE.isdisjoint(_cpuinfo().get("flags", "").split())
 
 
-@cache
 def describe(device: torch.device | str = "cpu") -> str:
     """The processor in words, for a model's card."""
     device = torch.device(device)

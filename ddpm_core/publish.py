@@ -34,24 +34,17 @@ def model_folder(name: str | Path, repo_id: str, target: Path, license: str = ""
     return target
 
 
-def push(
-    folder: Path,
-    repo_id: str,
-    kind: str = "model",
-    private: bool = False,
-    endpoint: str | None = None,
-) -> str:
+def push(folder: Path, repo_id: str, kind: str = "model", private: bool = False) -> str:
     """Create a repository if there is none, upload a folder in one commit and return its address.
 
     Args:
         kind: ``"model"`` or ``"space"``.
-        endpoint: the Hub's address, if not the usual one.
     """
     from huggingface_hub import HfApi
 
-    api = HfApi(endpoint=endpoint)
+    api = HfApi()
     sdk = {"space_sdk": "gradio"} if kind == "space" else {}
-    with hub.in_words(repo_id, None, endpoint):
+    with hub.in_words(repo_id, None, None):
         url = api.create_repo(repo_id, repo_type=kind, private=private, exist_ok=True, **sdk)
         api.upload_folder(repo_id=repo_id, repo_type=kind, folder_path=folder)
     return str(url)

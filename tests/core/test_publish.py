@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, constants
 
 from ddpm_core import load, publish, sample
 from ddpm_core.errors import CheckpointError, InvalidInput
@@ -38,12 +38,13 @@ def test_its_card_carries_its_figures_for_the_hub(name, tmp_path):
     assert name != "mnist-conditional" or (folder / "samples.png").exists()
 
 
-def test_without_a_token_nothing_is_published(hub, tmp_path, checkpoint):
+def test_without_a_token_nothing_is_published(hub, tmp_path, checkpoint, monkeypatch):
+    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
     folder = publish.model_folder(checkpoint, "user/mine", tmp_path / "out")
-    message = refusal(lambda: publish.push(folder, "user/mine", endpoint=hub.url))
+    message = refusal(lambda: publish.push(folder, "user/mine"))
     assert "log in with 'hf auth login'" in message
     hub.stop()
-    message = refusal(lambda: publish.push(folder, "user/mine", endpoint=hub.url))
+    message = refusal(lambda: publish.push(folder, "user/mine"))
     assert "cannot be reached" in message and "nothing was published" in message
 
 
