@@ -76,9 +76,7 @@ class ClassifierTrainer(Loop):
         if self.schedule is not None:
             t = torch.randint(0, self.schedule.num_timesteps, (len(x),))
             x = q_sample(self.schedule, x, t, torch.randn(x.shape))
-            t = t.to(self.device)
-        x, t, labels = self._own(x, t, labels)
-        return self._loss(x.to(self.device), t, labels.to(self.device))
+        return self._loss(*self._own(x, t, labels))
 
     def _augmented(self, x: Tensor) -> Tensor:
         recipe = self.recipe

@@ -158,8 +158,7 @@ class Trainer(Loop):
             # One coin per image, not one per batch.
             dropped = torch.rand(len(x0)) < recipe.p_uncond
             labels = torch.where(dropped, self.model.null_index, labels)
-        values = self._own(x0, t, noise, labels)
-        x0, t, noise, labels = (value.to(self.device) for value in values)
+        x0, t, noise, labels = self._own(x0, t, noise, labels)
         if self.stable:
             # A mean over all classes, for the few labels dropped, would cost as much again.
             late = (t >= recipe.stable_from) & (labels < max(1, len(self.images.classes)))

@@ -311,11 +311,11 @@ class Loop(ABC):
         return order[place * self.recipe.batch_size :][: self.recipe.batch_size]
 
     def _own(self, *values: Tensor | None) -> list[Tensor | None]:
-        """This process's part of values drawn for the whole batch, (B, ...)."""
+        """This process's part of values drawn for the whole batch, (B, ...), on its device."""
         if not self.leads:  # dropout is drawn next: every process has its own
             torch.manual_seed(mix(mix(self.recipe.seed, self.step), processes.rank()))
         own = processes.part(self.recipe.batch_size)
-        return [None if value is None else value[own] for value in values]
+        return [None if value is None else value[own].to(self.device) for value in values]
 
     @torch.no_grad()
     def _update_ema(self) -> None:
