@@ -241,13 +241,9 @@ class SideBySide:
         self.parts = list(parts)
 
     def __call__(self, x: Tensor, t: int) -> Prediction:
-        counts = [count for _, count in self.parts]
-        if sum(counts) != len(x):
-            raise InvalidInput(f"denoisers for {sum(counts)} images, but {len(x)} images")
-        predictions = [
-            predict(denoiser, part, t)
-            for (denoiser, _), part in zip(self.parts, x.split(counts), strict=True)
-        ]
+        denoisers, counts = zip(*self.parts, strict=True)
+        parts = zip(denoisers, x.split(counts), strict=True)
+        predictions = [predict(denoiser, part, t) for denoiser, part in parts]
         shapes = {name: v.shape[1:] for p in predictions for name, v in p.extras.items()}
         extras = {}
         for name, shape in shapes.items():

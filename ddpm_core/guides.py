@@ -9,7 +9,7 @@ import torch
 
 from . import checkpoints
 from .classifier import Classifier
-from .errors import CheckpointError, InvalidInput, check_choice
+from .errors import CheckpointError, InvalidInput
 from .model import Model
 
 # Of clean images, of noisy ones; the judge takes part in no guidance.
@@ -18,7 +18,6 @@ ROLES = ("classifier", "classifier-noisy", "judge")
 
 def classifier_for(model: Model, role: str) -> Classifier:
     """The shipped classifier of the model's dataset in one of the ``ROLES``."""
-    check_choice("role of a classifier", role, ROLES)
     name = f"{model.config.dataset}-{role}"
     try:
         classifier = _load(name, model.device)

@@ -18,7 +18,6 @@ from av.codec.context import Flags
 from imageio.plugins.pyav import PyAVPlugin
 from PIL import Image
 
-from .errors import InvalidInput
 from .recorder import PAPER, enlarge
 
 GREY = 17  # from one of a GIF's 16 levels of grey to the next
@@ -125,8 +124,6 @@ def _colours(first: np.ndarray, pictures, palette: np.ndarray | None) -> np.ndar
         chosen = np.arange(16)[:, None] * GREY
     elif palette is not None:
         chosen = np.asarray(palette, np.uint8)
-        if chosen.ndim != 2 or chosen.shape[1] != 3 or not 0 < len(chosen) <= 256:
-            raise InvalidInput("a palette is (n, 3), n at most 256")
     else:
         some = sorted({round(i) for i in np.linspace(0, len(pictures) - 1, 12)})
         sample = Image.fromarray(np.concatenate([pictures[i] for i in some]))

@@ -65,9 +65,7 @@ class Run:
         t: int | None = None,
         known: Tensor | None = None,
     ):
-        requests = [request] if isinstance(request, Request) else list(request)
-        if not requests:
-            raise InvalidInput("a run needs at least one request")
+        requests = [request] if isinstance(request, Request) else request
         self.model, self.requests = model, [r.for_model(model) for r in requests]
         self.request = self.requests[0]
         for name in WALK:

@@ -23,7 +23,6 @@ class Schedule:
     Args:
         signals: (T,), alpha(t), above 0.
         sigmas: (T,), sigma(t), above 0.
-        kind: its name.
 
     Attributes:
         signals, sigmas: float64.
@@ -33,11 +32,11 @@ class Schedule:
         posterior_variance: (T,), that of ``q(x_{t-1} | x_t, x_0)`` (DDPM eq. 7), 0 at ``t = 0``.
     """
 
+    kind = "custom"
     config: dict | None = None  # arguments by which ``NoiseSchedule.make`` makes it again, for JSON
 
-    def __init__(self, signals: np.ndarray, sigmas: np.ndarray, kind: str = "custom"):
+    def __init__(self, signals: np.ndarray, sigmas: np.ndarray):
         self.signals, self.sigmas = np.array(signals, np.float64), np.array(sigmas, np.float64)
-        self.kind = kind
         if self.signals.shape != self.sigmas.shape or self.signals.ndim != 1 or not len(signals):
             raise InvalidInput("signals and sigmas must be lists of numbers, as many of each")
         if (self.signals <= 0).any() or (self.sigmas <= 0).any():

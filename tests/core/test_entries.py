@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from ddpm_core import SAMPLERS, Request, Run, checkpoints
-from ddpm_core.diffusion import q_sample
 from ddpm_core.guidance import GUIDANCE
 from ddpm_core.noise import Noise
 from ddpm_core.schedules import SCHEDULES, NoiseSchedule, spaced_timesteps
@@ -94,10 +93,7 @@ def test_a_schedule_survives_its_config_and_leads_to_noise(kind, num_timesteps):
 def test_a_schedule_states_how_much_image_and_noise_there_is(schedule):
     last = schedule.num_timesteps - 1
     assert (schedule.alpha(-1), schedule.sigma(-1), schedule.abar(-1)) == (1, 0, 1)
-    x0, eps = torch.randn(2, 5), torch.randn(2, 5)
     for t in (0, 70, last):
-        x = q_sample(schedule, x0, t, eps)
-        torch.testing.assert_close(x, schedule.alpha(t) * x0 + schedule.sigma(t) * eps)
         ratio = schedule.alpha(t) ** 2 / schedule.sigma(t) ** 2
         assert schedule.log_snr[t] == pytest.approx(np.log(ratio), abs=1e-6)
     assert (np.diff(schedule.log_snr) < 0).all()
