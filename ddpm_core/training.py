@@ -84,15 +84,6 @@ class LoopRecipe:
         return {"size": self.size} if self.size else {}
 
 
-@dataclass(frozen=True)
-class Cadence:
-    """How often, in steps, a run looks at itself and saves its state."""
-
-    validate: int = 500
-    sample: int = 2000
-    save: int = 250
-
-
 class Validation:
     """Images held out, each with a noise and a place in time that never change: runs compare."""
 
@@ -138,6 +129,7 @@ class Loop(ABC):
 
     makes: type[Model] | type[Classifier]
     validated_on: int | None = None  # so many of the images held out; None for all
+    validate_every, sample_every, save_every = 500, 2000, 250  # steps
 
     def __init__(
         self,
@@ -147,7 +139,6 @@ class Loop(ABC):
         data_root=None,
         device: str | torch.device = "auto",
         bf16: bool | None = None,
-        cadence: Cadence = Cadence(),
         quiet: bool = False,
         begin: Model | None = None,
         watch: Callable[[Model], dict] | None = None,
@@ -157,7 +148,7 @@ class Loop(ABC):
         progress: Callable[[int, int, float], object] | None = None,
     ):
         self.folder, self.data_root, self._given = Path(folder), data_root, images is not None
-        self.cadence, self.quiet, self.watch, self.progress = cadence, quiet, watch, progress
+        self.quiet, self.watch, self.progress = quiet, watch, progress
         self.device = find_device(device)
         processes.join(self.device)
         self.leads = processes.rank() == 0  # writes, prints and measures; the others train
@@ -327,14 +318,14 @@ class Loop(ABC):
     def _look(self) -> None:
         """Whatever is due after this step: validation, a sample grid, a saved state."""
         at_end = self.step == self.total_steps
-        if self.step % self.cadence.validate == 0 or at_end:
+        if self.step % self.validate_every == 0 or at_end:
             row = {"step": self.step, "images": self.step * self.recipe.batch_size}
             row |= {"seconds": round(self.seconds, 1), "train": round(self.running, 5)}
             row |= self._measure()
             self.history.append(row | (self.watch(self.averaged()) if self.watch else {}))
-        if self.step % self.cadence.sample == 0 or at_end:
+        if self.step % self.sample_every == 0 or at_end:
             self._guarded(self._show)
-        if self.step % self.cadence.save == 0 and not at_end:  # ``run`` saves what is complete
+        if self.step % self.save_every == 0 and not at_end:  # ``run`` saves what is complete
             self._guarded(self._save)
 
     def _guarded(self, write) -> None:

@@ -117,7 +117,7 @@ def test_it_learns_what_can_be_learned(tmp_path):
     for stem, count in (("train", 5_200), ("t10k", 200)):
         write_mnist(tmp_path, stem, pixels[:count].numpy(), labels[:count].numpy())
     still = {"shift": 0, "rotate": 0, "zoom": 0, "lr": 1e-2, "epochs": 10, "ema": 0.5}
-    run = trainer(tmp_path / "run", tmp_path, CLEAN, validate=100, **still)
+    run = trainer(tmp_path / "run", tmp_path, CLEAN, **still)
     run.run()
     classifier = checkpoints.load_classifier(tmp_path / "run" / "checkpoint")
     assert classifier.training["test"] == {"images": 200, "accuracy": 1.0}

@@ -23,7 +23,6 @@ from ddpm_core import (
 )
 from ddpm_core.__main__ import main
 from ddpm_core.diffusion import denoising_loss
-from ddpm_core.training import Cadence
 
 pytestmark = pytest.mark.usefixtures("no_sample_grids")
 NETWORK = {"channels": [4, 8], "groups": 2, "time_channels": 8}
@@ -36,8 +35,7 @@ SHORT = Recipe(
 
 
 def trainer(folder, recipe=SHORT, **more) -> Trainer:
-    options = {"bf16": False, "quiet": True, "cadence": Cadence(10, 10**9, 10)} | more
-    return Trainer(recipe, folder, **options)
+    return Trainer(recipe, folder, bf16=False, quiet=True, **more)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import torch
 from ddpm_core import checkpoints, data, record
 from ddpm_core.errors import InvalidInput
 from ddpm_core.trainer import Recipe, Trainer
-from ddpm_core.training import STATE, Cadence
+from ddpm_core.training import STATE
 from tests.support.tiny_run import (
     RECIPE,
     STEPS,
@@ -55,7 +55,7 @@ def test_it_trains_in_a_thread_which_may_not_listen_to_signals(mnist_root, tmp_p
 
 def train_slowly(pipe, folder, data_root):
     """Report every step, and save after each: a signal can hit any moment of it."""
-    run = trainer(folder, data_root, cadence=Cadence(validate=10, sample=10**9, save=1))
+    run = trainer(folder, data_root, save_every=1)
     step = run._train_step
 
     def report_step():
@@ -232,8 +232,7 @@ class FullDisk(Trainer):
 
 def test_training_survives_a_disk_that_really_refuses_to_write(mnist_root, tmp_path, capsys):
     """torch and safetensors write from C++ and Rust, and do not raise OSError when that fails."""
-    cadence = Cadence(validate=10, sample=6, save=2)
-    run = trainer(tmp_path, mnist_root, kind=FullDisk, cadence=cadence, steps=10)
+    run = trainer(tmp_path, mnist_root, kind=FullDisk, save_every=2, steps=10)
     try:
         run.run()
     finally:

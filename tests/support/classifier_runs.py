@@ -2,7 +2,7 @@
 
 from ddpm_core import data
 from ddpm_core.classifier_trainer import ClassifierRecipe, ClassifierTrainer
-from ddpm_core.training import Cadence, Validation
+from ddpm_core.training import Validation
 from lab.measure.judge_trainer import JudgeRecipe, JudgeTrainer
 from tests.support.toys import TINY_NETS
 
@@ -23,14 +23,13 @@ SIDE_BY_SIDE |= {"residual": True, "mirror": True} | TINY_NETS["whitened-ensembl
 JUDGE = CLEAN | {"classifier": SIDE_BY_SIDE, "bias_rate": 4, "cutout": 3}
 
 
-def trainer(folder, data_root, base=NOISY, *, validate=STEPS, **changes):
+def trainer(folder, data_root, base=NOISY, **changes):
     """The run, with changes to its recipe; it validates with 64 of the 5,000 images held out."""
     extra = JudgeRecipe.__dataclass_fields__.keys() - ClassifierRecipe.__dataclass_fields__.keys()
     is_judge = bool(extra.intersection(base | changes))
     recipe = (JudgeRecipe if is_judge else ClassifierRecipe)(**base | changes)
     kind = JudgeTrainer if is_judge else ClassifierTrainer
-    cadence = Cadence(validate=validate, sample=10**9, save=validate)
-    run = kind(recipe, folder, data_root=data_root, bf16=False, cadence=cadence, quiet=True)
+    run = kind(recipe, folder, data_root=data_root, bf16=False, quiet=True)
     if not getattr(recipe, "all_images", False):
         held_out = data.load(recipe.dataset, "validation", data_root).subset(range(64))
         run.validation = Validation(held_out, recipe.seed)

@@ -7,7 +7,7 @@ import torch
 
 from ddpm_core import data
 from ddpm_core.trainer import Recipe, Trainer
-from ddpm_core.training import STATE, Cadence, Validation
+from ddpm_core.training import STATE, Validation
 
 STEPS = 20
 RECIPE = {
@@ -26,12 +26,12 @@ RECIPE = {
 }
 
 
-def trainer(folder, data_root, *, kind=Trainer, cadence=None, begin=None, **changes) -> Trainer:
-    """The run, with changes to its recipe; it samples at the end only and validates little."""
-    cadence = cadence or Cadence(validate=10, sample=10**9, save=10)
+def trainer(folder, data_root, *, kind=Trainer, begin=None, save_every=10, **changes) -> Trainer:
+    """The run, with changes to its recipe; it validates little, and often."""
     recipe = Recipe(**RECIPE | changes)
-    options = {"begin": begin, "cadence": cadence, "bf16": False, "quiet": True}
+    options = {"begin": begin, "bf16": False, "quiet": True}
     run = kind(recipe, folder, data_root=data_root, **options)
+    run.validate_every, run.save_every = 10, save_every
     held_out = data.load(recipe.dataset, "validation", data_root)
     run.validation = Validation(held_out.subset(slice(64)), recipe.seed)
     return run
