@@ -7,8 +7,7 @@ import resource
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from multiprocessing import Pipe, get_context
+from multiprocessing import get_context
 
 import pytest
 import torch
@@ -53,59 +52,43 @@ def test_it_trains_in_a_thread_which_may_not_listen_to_signals(mnist_root, tmp_p
     assert_same_run(tmp_path, finished_run)
 
 
-def train_slowly(pipe, folder, data_root):
-    """Report every step, and save after each: a signal can hit any moment of it."""
+def train_slowly(folder, data_root):
+    """Save after every step: a signal can hit any moment of it."""
     run = trainer(folder, data_root, save_every=1)
     step = run._train_step
 
-    def report_step():
-        loss = step()
-        pipe.send(run.step)
-        time.sleep(0.02)
-        if run.step == 13:
-            time.sleep(0.5)  # for the parent, which may be slow
-        return loss
+    def slow_step():
+        time.sleep(0.05)  # for the parent, which may be slow
+        return step()
 
-    run._train_step = report_step
+    run._train_step = slow_step
     run.run()
 
 
-@contextmanager
-def child(*args):
-    """A process that trains, forked since libraries are imported already, and its pipe."""
-    receiver, sender = Pipe(duplex=False)
-    process = get_context("fork").Process(target=train_slowly, args=(sender, *args))
+def exit_code(folder, data_root, at, number):
+    """That of a training which is sent a signal soon after step ``at``."""
+    # Forked: libraries are imported already.
+    process = get_context("fork").Process(target=train_slowly, args=(folder, data_root))
     process.start()
-    sender.close()
     try:
-        yield process, receiver
+        while not (folder / STATE).exists() or state_of(folder)["step"] < at:
+            time.sleep(0.005)
+        # A step and its save take some 80 ms: any moment of them, another each time.
+        time.sleep(random.uniform(0, 0.08))
+        os.kill(process.pid, number)
+        process.join(30)
+        return process.exitcode
     finally:
         process.kill()
-        process.join()
-
-
-def wait_for_step(pipe, step):
-    while pipe.recv() < step:
-        pass
 
 
 def test_neither_kill_9_nor_ctrl_c_at_any_moment_costs_what_was_saved(
     mnist_root, tmp_path, finished_run
 ):
-    with child(tmp_path, mnist_root) as (process, pipe):
-        wait_for_step(pipe, 3)
-        # A step and its save take some 50 ms: any moment of them, another each time.
-        time.sleep(random.uniform(0, 0.1))
-        process.kill()
-        process.join(30)
-        assert process.exitcode == -signal.SIGKILL
+    assert exit_code(tmp_path, mnist_root, 3, signal.SIGKILL) == -signal.SIGKILL
     killed = state_of(tmp_path)["step"]
-    assert 2 <= killed < STEPS
-    with child(tmp_path, mnist_root) as (process, pipe):
-        wait_for_step(pipe, 12)
-        os.kill(process.pid, signal.SIGINT)
-        process.join(30)
-        assert process.exitcode == 0
+    assert 3 <= killed < STEPS
+    assert exit_code(tmp_path, mnist_root, 12, signal.SIGINT) == 0
     assert max(killed, 12) <= state_of(tmp_path)["step"] < STEPS
     assert checkpoints.load(tmp_path / "checkpoint").training["steps"] < STEPS
     trainer(tmp_path, mnist_root).run()
