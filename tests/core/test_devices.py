@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 from ddpm_core import Request, Run, checkpoints, guides
 from ddpm_core.classifier import Classifier
@@ -28,12 +29,8 @@ MOVES = (Tensor.to, Tensor.copy_)
 META = torch.device("meta")
 
 
-def tensors_in(values):
-    for value in values:
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, list | tuple):
-            yield from tensors_in(value)
+def tensors_in(values) -> list[Tensor]:
+    return [value for value in tree_leaves(values) if isinstance(value, Tensor)]
 
 
 class Elsewhere(TorchFunctionMode):
@@ -48,14 +45,14 @@ class Elsewhere(TorchFunctionMode):
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        tensors = list(tensors_in([*args, *kwargs.values()]))
+        tensors = tensors_in([args, kwargs])
         places = {v.device.type for v in tensors if v.ndim}
         if function in self.answered and any(v.device == META for v in tensors):
             self.counts[function] += 1
             return True
         assert len(places) < 2 or function in MOVES, f"{function} of tensors of two devices"
         result = function(*args, **kwargs)
-        for v in tensors_in([result]):
+        for v in tensors_in(result):
             assert v.dtype != torch.float64 or v.device != META, f"{function} made float64 there"
         return result
 

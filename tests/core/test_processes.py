@@ -95,7 +95,7 @@ def test_two_processes_train_as_one_does_and_resume_exactly(mnist_root, tmp_path
     assert state_after(mnist_root, tmp_path / "stopped", 2, 0.05)["step"] == 2
     resumed = state_after(mnist_root, tmp_path / "stopped", 2, 0.1)
     for part in ("model", "ema", "optimizer"):
-        assert_identical(resumed[part], two[part], part)
+        assert_identical(resumed[part], two[part])
 
 
 @pytest.mark.parametrize("times", [1, 2])

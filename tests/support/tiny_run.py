@@ -4,6 +4,7 @@ import os
 import signal
 
 import torch
+from torch.utils._pytree import keystr, tree_flatten_with_path
 
 from ddpm_core import data
 from ddpm_core.trainer import Recipe, Trainer
@@ -61,18 +62,10 @@ def without_the_clock(state: dict) -> dict:
     return state | {"seconds": None, "history": rows, "situation": None}
 
 
-def assert_identical(a, b, at="state"):
+def assert_identical(a, b):
     """Bit for bit, through dicts and lists."""
-    assert type(a) is type(b), at
-    if isinstance(a, dict):
-        assert a.keys() == b.keys(), at
-        for key in a:
-            assert_identical(a[key], b[key], f"{at}[{key!r}]")
-    elif isinstance(a, list):
-        assert len(a) == len(b), at
-        for i, (x, y) in enumerate(zip(a, b, strict=True)):
-            assert_identical(x, y, f"{at}[{i}]")
-    elif isinstance(a, torch.Tensor):
-        assert torch.equal(a, b), at
-    else:
-        assert a == b, at
+    (leaves, shape), (others, other_shape) = map(tree_flatten_with_path, (a, b))
+    assert shape == other_shape
+    for (path, x), (_, y) in zip(leaves, others, strict=True):
+        same = torch.equal(x, y) if isinstance(x, torch.Tensor) else x == y
+        assert type(x) is type(y) and same, keystr(path)
