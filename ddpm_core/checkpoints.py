@@ -16,7 +16,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
@@ -32,7 +33,7 @@ from .unet import UNet
 
 BESIDE = Path(__file__).resolve().parent.parent / "checkpoints"  # in the repository
 HOME = Path(os.environ.get("DDPM_CHECKPOINTS") or BESIDE)
-FLOATS = ("F16", "BF16", "F32", "F64")
+FLOATS = (torch.half, torch.bfloat16, torch.float, torch.double)
 # Of models from the Hub that anyone may name.
 MOST_PIXELS, MOST_CLASSES, MOST_JSON = 256 * 256, 1000, 2**20
 WEIGHTS, CONFIG, TRAINING, CARD = "model.safetensors", "config.json", "training.json", "README.md"
@@ -311,17 +312,14 @@ def _read_weights(folder: Path, file: str) -> dict[str, Tensor]:
         hub.refuse_pickle(folder, [other.name for other in folder.iterdir()])
         raise CheckpointError(f"{path} is missing")
     try:
-        with safe_open(path, framework="pt") as weights:
-            names = list(weights.keys())
-            kinds = {name: weights.get_slice(name).get_dtype() for name in names}
-            odd = next((name for name in names if kinds[name] not in FLOATS), None)
-            if odd is not None:
-                raise CheckpointError(f"{path}: {odd} is of type {kinds[odd]}, which is not read")
-            # A copy: what safetensors hands out lies in the file, which may be written to.
-            tensors = {n: weights.get_tensor(n).to(torch.float, copy=True) for n in names}
-    except (SafetensorError, OSError) as error:
+        tensors = load_file(path)
+    except (SafetensorError, OSError, AttributeError) as error:  # the last of a type PyTorch lacks
         raise CheckpointError(f"{path} is truncated or no safetensors file: {error}") from error
-    damaged = next((name for name, value in tensors.items() if not value.isfinite().all()), None)
-    if damaged is not None:
-        raise CheckpointError(f"{path} is damaged: {damaged} is not finite")
+    for name, value in tensors.items():
+        if value.dtype not in FLOATS:
+            raise CheckpointError(f"{path}: {name} is of type {value.dtype}, which is not read")
+        # A copy: what safetensors hands out lies in the file, which may be written to.
+        tensors[name] = value.to(torch.float, copy=True)
+        if not tensors[name].isfinite().all():
+            raise CheckpointError(f"{path} is damaged: {name} is not finite")
     return tensors

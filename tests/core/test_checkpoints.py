@@ -135,7 +135,7 @@ DAMAGE = [
     (with_tensor("conv_in.weight", torch.zeros(4, 3, 3, 3)), ["[4, 3, 3, 3]", "[4, 1, 3, 3]"]),
     (with_tensor("surplus", torch.zeros(2)), ["surplus", "do not fit"]),
     (with_tensor("conv_out.bias", torch.full((1,), float("nan"))), ["conv_out.bias", "not finite"]),
-    (with_tensor("conv_out.bias", torch.zeros(1).to(torch.float8_e4m3fn)), ["F8_E4M3"]),
+    (with_tensor("conv_out.bias", torch.zeros(1).to(torch.float8_e4m3fn)), ["float8_e4m3fn"]),
     (with_content("config.json", b'{"model": '), ["config.json", "not valid JSON"]),
     (with_content("training.json", b"[]"), ["training.json"]),
     (with_config(scheduler={}), ["config.json"]),
