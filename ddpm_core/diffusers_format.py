@@ -136,7 +136,6 @@ def config_from(unet: dict, scheduler: dict) -> dict:
         "model": model,
         "dataset": "unknown",
         "classes": [str(label) for label in range(model["num_classes"])],
-        "preprocessing": {"range": [-1, 1]},
     }
 
 
