@@ -14,7 +14,7 @@ import torch
 
 from ddpm_core import checkpoints, data, record
 from ddpm_core.errors import InvalidInput
-from ddpm_core.trainer import Recipe, Trainer
+from ddpm_core.trainer import Recipe
 from ddpm_core.training import STATE
 from tests.support.tiny_run import (
     RECIPE,
@@ -55,13 +55,7 @@ def test_it_trains_in_a_thread_which_may_not_listen_to_signals(mnist_root, tmp_p
 def train_slowly(folder, data_root):
     """Save after every step: a signal can hit any moment of it."""
     run = trainer(folder, data_root, save_every=1)
-    step = run._train_step
-
-    def slow_step():
-        time.sleep(0.05)  # for the parent, which may be slow
-        return step()
-
-    run._train_step = slow_step
+    run.progress = lambda *_: time.sleep(0.05)  # for the parent, which may be slow
     run.run()
 
 
@@ -198,29 +192,23 @@ def test_a_folder_that_cannot_be_written_to_is_noticed_before_the_first_step(mni
 # --- a disk that fills up ---
 
 
-class FullDisk(Trainer):
-    """From step 5 to step 8 no file may grow large, as on a disk that is full."""
-
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def _train_step(self):
-        loss = super()._train_step()
-        limit = 10_000 if 5 <= self.step <= 8 else self.before[0]
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, self.before[1]))
-        if self.step == 9:
-            # What was there before is intact after the failures.
-            self.saved_step = state_of(self.folder)["step"]
-        return loss
-
-
 def test_training_survives_a_disk_that_really_refuses_to_write(mnist_root, tmp_path, capsys):
     """torch and safetensors write from C++ and Rust, and do not raise OSError when that fails."""
-    run = trainer(tmp_path, mnist_root, kind=FullDisk, save_every=2, steps=10)
+    before, saved = resource.getrlimit(resource.RLIMIT_FSIZE), {}
+
+    def fill_disk(step, *_):
+        """From step 5 to step 8 no file may grow large, as on a disk that is full."""
+        limit = 10_000 if 5 <= step <= 8 else before[0]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+        saved[step] = state_of(tmp_path)["step"]
+
+    run = trainer(tmp_path, mnist_root, save_every=2, steps=10)
+    run.progress = fill_disk
     try:
         run.run()
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, FullDisk.before)
-    assert run.saved_step == 4
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert saved[9] == 4  # what was there before is intact after the failures
     assert state_of(tmp_path)["step"] == 10
     assert "step 6: not saved" in capsys.readouterr().out
     assert list(tmp_path.rglob("*.part")) == []

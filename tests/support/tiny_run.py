@@ -27,11 +27,10 @@ RECIPE = {
 }
 
 
-def trainer(folder, data_root, *, kind=Trainer, begin=None, save_every=10, **changes) -> Trainer:
+def trainer(folder, data_root, *, begin=None, save_every=10, **changes) -> Trainer:
     """The run, with changes to its recipe; it validates little, and often."""
     recipe = Recipe(**RECIPE | changes)
-    options = {"begin": begin, "bf16": False, "quiet": True}
-    run = kind(recipe, folder, data_root=data_root, **options)
+    run = Trainer(recipe, folder, data_root=data_root, begin=begin, bf16=False, quiet=True)
     run.validate_every, run.save_every = 10, save_every
     held_out = data.load(recipe.dataset, "validation", data_root)
     run.validation = Validation(held_out.subset(slice(64)), recipe.seed)
@@ -40,15 +39,7 @@ def trainer(folder, data_root, *, kind=Trainer, begin=None, save_every=10, **cha
 
 def stopping(run, at=7):
     """The run, which stops itself after so many steps, as Ctrl-C would."""
-    step = run._train_step
-
-    def train_step():
-        loss = step()
-        if run.step == at:
-            os.kill(os.getpid(), signal.SIGINT)
-        return loss
-
-    run._train_step = train_step
+    run.progress = lambda step, *_: step == at and os.kill(os.getpid(), signal.SIGINT)
     return run
 
 
