@@ -118,7 +118,7 @@ def test_the_fastest_device_is_taken_and_an_error_names_what_there_is(
         checkpoints.load(checkpoint, device="abacus")
 
 
-def test_noise_of_a_device_is_a_function_of_seed_image_and_t_and_is_told(model):
+def test_noise_of_a_device_is_a_function_of_seed_image_and_t_and_is_told(model, monkeypatch):
     cpu = torch.device("cpu")
     noise = DeviceNoise(7, range(500), (1, 8, 8), cpu)
     values = noise(3)
@@ -128,10 +128,7 @@ def test_noise_of_a_device_is_a_function_of_seed_image_and_t_and_is_told(model):
     run_on_cpu = Run(model, Request(n=2))
     assert "noise" not in run_on_cpu.describe()
     start = run_on_cpu.start
-    model.device_noise = True
-    try:
-        run = Run(model, Request(n=2))
-        assert not torch.equal(run.start, start)
-        assert '"noise": "torch' in run.describe()
-    finally:
-        model.device_noise = False
+    monkeypatch.setattr(model, "device_noise", True)
+    run = Run(model, Request(n=2))
+    assert not torch.equal(run.start, start)
+    assert '"noise": "torch' in run.describe()
