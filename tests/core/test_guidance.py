@@ -58,10 +58,6 @@ def guided(values, targets=None, toy=TOY, denoiser=toy_denoiser, **options):
     return ClassifierGuided(denoiser, toy.log_probs, targets, strength, SCHEDULE, **options)
 
 
-def wide(*values):
-    return torch.tensor(values, dtype=torch.float64).view(-1, 1, 1, 1)
-
-
 # --- classifier guidance ---
 
 
@@ -70,7 +66,8 @@ def wide(*values):
 def test_eps_is_that_of_equation_11_and_its_scaled_form(form, t):
     x, targets = state(), one_hot(4, 0, 2)
     factor = {"plain": 1.0, "scaled": math.sqrt(1 - SCHEDULE.abar(t))}[form]
-    expected = toy_denoiser(x, t).eps - wide(2, 5, -1) * factor * TOY.gradient(x, targets)
+    strength = torch.tensor([2, 5, -1]).double().view(-1, 1, 1, 1)
+    expected = toy_denoiser(x, t).eps - strength * factor * TOY.gradient(x, targets)
     same(guided([2.0, 5.0, -1.0], targets, form=form)(x, t).eps, expected)
 
 
