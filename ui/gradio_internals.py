@@ -26,7 +26,6 @@ SEEN = "6.31.0"
 # For each name, why the page needs it.
 NAMES = {
     "gradio.Blocks.process_api": "every call runs through it: a refused one is noted in one line",
-    "gradio.Blocks.get_config_file": "what the browser is told of the page",
     "gradio.HTML.__getattr__": "looks for the names of a component's events in js_on_load",
     "gradio.exceptions.ComponentProcessingError": "a value that cannot be read",
     "gradio.utils.get_upload_folder": "the folder whose files are served and cleared away",
@@ -38,18 +37,6 @@ NAMES = {
 # Folders of its package: the fonts that its own themes may use, and those of mathematics.
 FONTS = "gradio", "templates/frontend/static/fonts"
 MATHEMATICS = "gradio", "templates/frontend/assets"
-# Properties of a component in the config; see ``without_what_nobody_reads``.
-UNREAD = ("api_info", "api_info_as_input", "api_info_as_output", "example_inputs")
-# Properties of a function in the config: a missing one counts as false or none.
-ELSE_NONE = (
-    "trigger_only_on_success",
-    "trigger_only_on_failure",
-    "component_prop_inputs",
-    "event_specific_args",
-    "js_implementation",
-    "api_description",
-    "scroll_to_output",
-)
 
 
 # --- values ---
@@ -95,24 +82,6 @@ def announce_progress_on(page: gr.Blocks, component: gr.components.Component) ->
     """Let every event announce its progress there and nowhere else."""
     for event in functions(page):
         event.show_progress_on = [component]
-
-
-def without_what_nobody_reads(config: dict[str, Any]) -> dict[str, Any]:
-    """The config, shortened. A component is named by its kind, not by a hash, and describes itself
-    for the API only if a public function uses it. Left out are also properties for parts that are
-    rendered anew, and properties of functions that are false or none."""
-    for component in config["components"]:
-        component["component_class_id"] = component["type"]
-        for name in ("delete_callback", "preserved_by_key"):
-            component["props"].pop(name, None)
-        if component["type"] != "api":
-            for name in UNREAD:
-                component.pop(name, None)
-    for event in config["dependencies"]:
-        for name in ELSE_NONE:
-            if not event.get(name):
-                event.pop(name, None)
-    return config
 
 
 # --- who is here ---

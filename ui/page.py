@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -37,8 +36,6 @@ Watch a picture come out of noise, step by step."""
 # For ``launch``: the scripts, styles and icon of the page.
 NAMES = "embed", "gradio", "stream", "store", "keys", "sliders", "access"
 SCRIPTS = [(BROWSER / f"{name}.js").read_text(encoding="utf-8") for name in NAMES]
-# Every visitor's page carries them, so their comments are left out.
-SCRIPTS = [re.sub(r"^ *//.*\n", "", script, flags=re.MULTILINE) for script in SCRIPTS]
 HEAD = "\n".join([fonts.head(FOLDER), *(f"<script>{script}</script>" for script in SCRIPTS)])
 LOOK = {"theme": theme(), "css": css(), "head": HEAD, "pwa": True, "favicon_path": ICON}
 

@@ -79,9 +79,6 @@ class Page(gr.Blocks):
     Gradio itself would print a traceback for each.
     """
 
-    def get_config_file(self):
-        return gradio_internals.without_what_nobody_reads(super().get_config_file())
-
     async def process_api(self, block_fn, *args, **kwargs):
         try:
             return await super().process_api(block_fn, *args, **kwargs)

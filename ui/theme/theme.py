@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import gradio as gr
@@ -108,10 +107,6 @@ def theme() -> gr.themes.Base:
 
 
 def css() -> str:
-    """The style for `launch(css=...)`: the page's colours and layout, and Gradio's markup.
-
-    Every visitor's page carries it, so its comments are left out.
-    """
+    """The style for `launch(css=...)`: the page's colours and layout, and Gradio's markup."""
     sheets = [Path(__file__).with_name(name) for name in ("gradio.css", "layout.css")]
-    text = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
-    return re.sub(r"/\*.*?\*/\s*", "", text, flags=re.DOTALL)
+    return "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
