@@ -18,6 +18,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000")
 os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 
 from ddpm_core import InvalidInput
 from ddpm_core.commands.options import add_device
@@ -25,12 +26,14 @@ from ui.events import VISITORS
 from ui.page import LOOK, build
 from ui.runs.models import HUB, PUBLIC_HUB
 from ui.runs.runs import CALLS, MAX_PREVIEWS, Studio
-from ui.sharing.compression import Compression
 from ui.sharing.guard import Guard
 from ui.tabs import results
 from ui.widgets import modules
 
 ON_A_SPACE = "SPACE_ID" in os.environ
+# For what Gradio does not compress itself: the page, its fonts, the stream of news. Frames of a run
+# are noise in base64: a higher level takes longer and saves nothing.
+GZIP = {"compresslevel": 4, "exclude_content_types": ("image/*", "video/*", "font/woff2")}
 # What a visitor may do is bounded here and in ui/runs/limits.py; of the disk, recordings alone are
 # served.
 SAFE = {
@@ -93,7 +96,7 @@ def launch(argv: list[str] | None = None, studio=None, **overrides):
             "app_kwargs": {
                 "middleware": [
                     Middleware(Guard, page=page, share=options.share),
-                    Middleware(Compression),
+                    Middleware(GZipMiddleware, **GZIP),
                 ],
                 "routes": [*modules.routes(), results.route()],
             },
