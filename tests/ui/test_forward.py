@@ -22,8 +22,8 @@ from lab.process.forward import forward_film, return_request, return_times, retu
 from lab.process.into_another import turning
 from ui.runs import fill_runs, forward_runs
 from ui.runs.runs import Studio
-from ui.sharing import share_panel
 from ui.tabs.forward import forward, picture_tools
+from ui.widgets.download import download
 from ui.widgets.sketch import sketch
 
 RNG = np.random.default_rng(0)
@@ -190,7 +190,7 @@ def test_a_hole_is_filled_for_every_model_and_leaves_as_a_file(page, name):
     film = page.studio.kept_run(due["run"]).film
     np.testing.assert_array_equal(film.images(), expected)
     # The link and the file's note bring back picture, hole, seed, class and the way of filling.
-    file = page.filled.written(share_panel.Choice("gif", 10, ("x",), due["order"], due["run"]))
+    file = page.filled.written(download.Choice("gif", 10, ("x",), due["order"], due["run"]))
     note = json.loads(read_note(file.path))
     for asked in (page.tab.asked(parse_qsl(due["link"]), name), page.tab.noted(note)):
         np.testing.assert_array_equal(asked.picture, drawing)
@@ -233,7 +233,7 @@ def test_a_picture_that_was_kept_is_turned_into_another_and_leaves_as_a_film(pag
     *_, images = turning(MODELS[name], (first, last), labels)
     np.testing.assert_array_equal(values(result[tool.shows])[0][0], images[::2])
     state, due = news[-1][tool.made], news[-1][tool.take]
-    file = tool.written(share_panel.Choice(order=due["order"]), state)
+    file = tool.written(download.Choice(order=due["order"]), state)
     assert file.frames == 2 * len(images) - 1
     # The link and the file's note bring back both pictures and their classes.
     note = json.loads(read_note(file.path))

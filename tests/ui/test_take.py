@@ -12,7 +12,8 @@ from ddpm_core import Request, read_note
 from tests.support.films import frames_of
 from ui.runs.runs import Key, Studio
 from ui.runs.ticket import Ticket
-from ui.sharing import file_cache, files, share_panel
+from ui.sharing import file_cache, files
+from ui.widgets.download import download
 
 
 def test_a_file_that_is_wanted_anew_counts_as_new(tmp_path):
@@ -31,7 +32,7 @@ def test_the_film_of_a_way_leads_from_one_picture_to_another_and_back(tmp_path, 
     studio = Studio()
     request = Request(n=5, label=3, steps=2, toward=8, guidance="cfg", guidance_scale=1.5)
     *_, end = studio.stream(Ticket(), Key("mnist-conditional", request))
-    file = files.kept(studio, "sample", share_panel.Choice(panes=("x",), run=end.id))
+    file = files.kept(studio, "sample", download.Choice(panes=("x",), run=end.id))
     assert file.frames == 9
     # Two that a visitor saved one after another are told apart.
     assert "mnist-conditional-3-cfg1.5-seed0-to-8" in Path(file.path).name

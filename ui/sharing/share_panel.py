@@ -10,11 +10,8 @@ from ..events import EVERY
 from ..runs.races import RaceKey
 from ..runs.runs import Key, Studio
 from ..runs.ticket import Ticket
-from ..widgets.download.download import PANES, Choice, Download, Taken, due, idle, pending, wire
+from ..widgets.download.download import Download, due, pending
 from . import permalinks, race_links
-
-__all__ = ["BOTH", "Choice", "SharePanel", "Taken", "build", "copies", "downloads", "due", "idle"]
-__all__ += ["pending", "wire"]
 
 # The state, the prediction, or both.
 BOTH = [("x",), ("x0",), ("x", "x0")]
@@ -56,17 +53,10 @@ class SharePanel:
         }
 
 
-def build(prefix: str, place: str, chosen=("x",), panes=BOTH) -> SharePanel:
+def build(prefix: str, place: str, chosen: tuple[str, ...], panes=BOTH) -> SharePanel:
     """Lay the row of downloads out, and the folded copies right below it."""
-    return copies(downloads(prefix, place, chosen, panes), prefix, place)
-
-
-def downloads(
-    prefix: str, place: str, chosen: tuple[str, ...] = ("x",), panes=BOTH, named=PANES
-) -> Download:
-    """Lay the row of downloads out, see ``Download``; the link of a run becomes the address."""
-    options = {"panes": panes, "chosen": chosen, "named": named, "place": place}
-    return Download(prefix, elem_classes="keep", **options)
+    row = Download(prefix, panes=panes, chosen=chosen, place=place)
+    return copies(row, prefix, place)
 
 
 def copies(row: Download, prefix: str, place: str, noted: bool = False) -> SharePanel:

@@ -54,7 +54,7 @@ def build(studio: Studio) -> PlaneTab:
     with gr.Column(elem_classes="plane-bench"):
         offered, recorded = plane_runs.offered(), recordings.load(NAME)
         stage = plane.Plane(recorded, offered=offered, prefix=NAME, elem_id=f"{NAME}-stage")
-        download_row = download.Download(NAME, place=NAME, elem_classes="keep")
+        download_row = download.Download(NAME, place=NAME)
 
     def run(request: dict | None, visitor: gr.Request) -> Iterator[dict]:
         if request is None or request.get("do") == "stop":

@@ -21,6 +21,7 @@ from ..runs import player_values
 from ..runs.runs import Key, Progress, Studio
 from ..runs.ticket import Ticket
 from ..sharing import files, permalinks, share_panel
+from ..widgets.download import download
 from ..widgets.equations import equations
 from ..widgets.player import player
 from ..widgets.why import why
@@ -274,7 +275,7 @@ class RunTab:
     def wire(self, *events) -> None:
         """Wire the buttons, these further events that run it, and the downloads."""
         tab, panel = self.keep.tab, self.controls
-        share_panel.wire(self.keep.take, partial(files.kept, self.studio, tab))
+        download.wire(self.keep.take, partial(files.kept, self.studio, tab))
         rolled = panel.roll.click(None, None, panel.parts["seed"], js=ROLL, **QUIET)
         gr.on([panel.run.click, *events], **self.running)
         rolled.then(**self.running)

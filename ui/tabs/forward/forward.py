@@ -21,6 +21,7 @@ from ...runs.runs import Key, Studio
 from ...runs.ticket import Ticket
 from ...sharing import files, forward_links, share_panel
 from ...sharing.forward_links import Asked
+from ...widgets.download import download
 from ...widgets.equations import equations
 from ...widgets.histogram import histogram
 from ...widgets.player import player
@@ -98,7 +99,7 @@ class Forward:
             self.stage: ordered(forward_runs.value(loaded, noised, f"{ticket.order}"), ticket),
             self.pixels: histogram.histogram(noised, order=ticket.order),
             self.formulas: self.formulas.of(loaded),
-            self.keep.take: share_panel.pending(ticket.order),
+            self.keep.take: download.pending(ticket.order),
             self.shown: (picture, model, seed, ticket.order),
         }
         for tool, mark in zip(self.tools, made_of, strict=True):
@@ -114,13 +115,13 @@ class Forward:
         packed, note = forward_links.packed(picture)
         link = forward_links.query(model, picture, seed, label)
         return {
-            self.keep.take: share_panel.due(order, link=link),
+            self.keep.take: download.due(order, link=link),
             self.keep.python: forward_links.python(model, packed, seed, label),
             self.keep.command: forward_links.commands(model, packed, seed, label),
             self.keep.note: note,
         }
 
-    def taken(self, choice: share_panel.Choice, shown) -> share_panel.Taken:
+    def taken(self, choice: download.Choice, shown) -> download.Taken:
         """Write what is on the stage as a file."""
         picture, model, seed, _ = shown
         loaded = self.studio.model(model)
@@ -273,7 +274,9 @@ def build(studio: Studio) -> Forward:
             why.build(("t", "noise"))
             followed = {"player": f"{NAME}-stage", "elem_id": f"{NAME}-histogram"}
             parts["pixels"] = histogram.Histogram(**followed)
-            row = share_panel.downloads(NAME, NAME, ("x", "x0"), named=EQUATIONS)
+            row = download.Download(
+                NAME, panes=share_panel.BOTH, chosen=("x", "x0"), named=EQUATIONS, place=NAME
+            )
             with gr.Tabs(elem_classes="instruments") as parts["instruments"]:
                 parts["tools"] = [tool(studio, NAME) for tool in picture_tools.TOOLS]
             parts["formulas"] = equations.beside(studio, NAME, (1, 2, 5))
@@ -293,7 +296,7 @@ def build(studio: Studio) -> Forward:
 
 
 def _wire(tab: Forward) -> None:
-    share_panel.wire(tab.keep.take, tab.taken, [tab.shown])
+    download.wire(tab.keep.take, tab.taken, [tab.shown])
     inputs, marks = [tab.sheet, tab.model, tab.seed], [tool.made_of for tool in tab.tools]
     outputs = [tab.stage, tab.pixels, tab.formulas, tab.keep.take, tab.shown]
     outputs += [part for tool in tab.tools for part in tool.parts]

@@ -32,7 +32,6 @@ from ...runs.runs import Studio
 from ...runs.ticket import Ticket
 from ...sharing import files, forward_links, share_panel
 from ...widgets.download import download
-from ...widgets.download.download import Download
 from ...widgets.image_grid import image_grid
 from ...widgets.opinion import opinion
 from ...widgets.player import player
@@ -227,9 +226,9 @@ class IntoAnother(TileTool):
         super().buttons(words, go, stop, **look)
 
     def lay_take(self, prefix):
-        self.take = Download(f"{prefix}-into", png=True, place=prefix, elem_classes="keep")
+        self.take = download.Download(f"{prefix}-into", place=prefix)
         self.first, self.made = gr.State(None), gr.State(None)
-        share_panel.wire(self.take, self.written, [self.made])
+        download.wire(self.take, self.written, [self.made])
 
     def mark(self, picture, model, seed):
         return super().mark(picture, model, "any")
@@ -271,10 +270,10 @@ class IntoAnother(TileTool):
         ends, result = (first, (picture, label)), []
         link = forward_links.query(model, picture, seed, label, first=first)
         python = forward_links.python_to_turn(model, ends)
-        yield {self.take: share_panel.pending(ticket.order, link), self.python: python}
+        yield {self.take: download.pending(ticket.order, link), self.python: python}
         yield from super().compute(ticket, picture, model, seed, label, ends, result, link)
         if not ticket.superseded:
-            offer = share_panel.due if result else download.idle
+            offer = download.due if result else download.idle
             yield {self.made: (*result, model, ends), self.take: offer(ticket.order, link=link)}
 
     def begin(self, model, picture, seed, label, ends, result, link):
@@ -292,7 +291,7 @@ class IntoAnother(TileTool):
                 result.append(images)
             yield done, _turned(steps, "from=" in link) if result else ""
 
-    def written(self, choice: share_panel.Choice, made) -> share_panel.Taken:
+    def written(self, choice: download.Choice, made) -> download.Taken:
         """Write what is shown as a file."""
         return files.turned(*made, choice)
 
@@ -348,10 +347,8 @@ class Filled(PictureTool):
         )
 
     def lay_take(self, prefix):
-        self.take = Download(
-            f"{prefix}-fill", panes=share_panel.BOTH, place=prefix, elem_classes="keep"
-        )
-        share_panel.wire(self.take, self.written)
+        self.take = download.Download(f"{prefix}-fill", panes=share_panel.BOTH, place=prefix)
+        download.wire(self.take, self.written)
 
     def screen(self, value, **props):
         return player.Player(value, label=self.label, grid=(8, 1), **props)
@@ -379,7 +376,7 @@ class Filled(PictureTool):
         yield {
             self.made_of: self.mark(picture, model, seed),
             self.note: "",
-            self.take: share_panel.pending(ticket.order, link),
+            self.take: download.pending(ticket.order, link),
             self.python: forward_links.python_to_fill(model, picture, hole, request, key.resample),
         }
         work = request.steps * key.resample
@@ -387,14 +384,14 @@ class Filled(PictureTool):
             value = player_values.shown(self.studio, progress)
             updates = {self.shows: player_values.ordered(value, ticket)}
             if progress.done:
-                updates[self.take] = share_panel.due(ticket.order, progress.id, link)
+                updates[self.take] = download.due(ticket.order, progress.id, link)
                 words = f"{remark}{_filled(loaded, request, key.resample)}"
                 updates[self.note] = f"Stopped after {done} steps." if progress.stopped else words
             else:
                 updates[self.note] = f"{done} of {work} steps"
             yield updates
 
-    def written(self, choice: share_panel.Choice) -> share_panel.Taken:
+    def written(self, choice: download.Choice) -> download.Taken:
         """Write what is shown as a file."""
         progress = files.asked(self.studio, choice)
         return files.filled(self.studio.model(progress.key.model), progress, choice)

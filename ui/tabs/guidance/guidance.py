@@ -20,6 +20,7 @@ from ...runs.runs import Key, Progress, Studio
 from ...runs.ticket import Ticket
 from ...sharing import share_panel
 from ...widgets.anatomy import anatomy
+from ...widgets.download import download
 from ...widgets.equations import equations
 from ...widgets.player import player
 from ...widgets.why import why
@@ -121,7 +122,7 @@ class GuidanceTab(RunTab):
                     preview = value | {"preview": key.request.steps}
                     updates |= {self.stage: preview, self.current: progress.key}
                     # The downloads and the words below belong to the run before.
-                    updates |= {self.keep.take: share_panel.pending(ticket.order)}
+                    updates |= {self.keep.take: download.pending(ticket.order)}
                     updates |= {self.rows: explained(rows_in_words(key))}
         return updates
 
@@ -161,7 +162,7 @@ class GuidanceTab(RunTab):
     @property
     def nothing(self) -> dict:
         """Updates that offer no download, link or code."""
-        return {part: "" for part in self.keep.outputs} | {self.keep.take: share_panel.idle()}
+        return {part: "" for part in self.keep.outputs} | {self.keep.take: download.idle()}
 
     def offer(self, name, method, kind) -> str:
         """The names of what applies to the model and the method."""
@@ -215,7 +216,7 @@ def build(studio: Studio) -> GuidanceTab:
             )
             rows = caption(classes="rows")
             why.build(("scale", "lambda"))
-            row = share_panel.downloads(NAME, NAME, ("x", "x0"))
+            row = download.Download(NAME, panes=share_panel.BOTH, chosen=("x", "x0"), place=NAME)
             with gr.Tabs(elem_id="instruments", elem_classes="instruments"):
                 with gr.Tab("Anatomy", id="anatomy"):
                     anatomies = tuple(

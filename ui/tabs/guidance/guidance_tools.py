@@ -19,7 +19,7 @@ from ...events import AT_ONCE, LATEST, STREAM
 from ...runs.runs import MEASURED_AT_A_TIME, Key, Studio
 from ...runs.ticket import Ticket
 from ...sharing import files, permalinks, share_panel
-from ...widgets.download.download import Download
+from ...widgets.download import download
 from ...widgets.image_grid import image_grid
 from ...widgets.tradeoff import tradeoff
 from .. import recordings
@@ -106,10 +106,10 @@ class SheetTool(ScaleTool):
 
     def lay_take(self, prefix: str) -> None:
         name = f"{prefix}-{self.kind}"
-        self.take = Download(name, panes=share_panel.BOTH, elem_classes="keep")
+        self.take = download.Download(name, panes=share_panel.BOTH)
         self.sheet = gr.State(None)
         self.states = (self.sheet,)
-        share_panel.wire(self.take, self.written, [self.sheet])
+        download.wire(self.take, self.written, [self.sheet])
 
     def empty(self, message: str, order: int | None = None) -> dict:
         return image_grid.idle(message, **self.looks, order=order)
@@ -124,17 +124,17 @@ class SheetTool(ScaleTool):
         about |= {"chosen": None if names else chosen, "run": f"{ticket.order} {request.guidance}"}
         about |= {"symbol": guidance_controls.symbol(request)}
         dimmed = image_grid.pending(ticket.order)
-        yield {self.take: share_panel.pending(ticket.order), self.shows: dimmed}
+        yield {self.take: download.pending(ticket.order), self.shows: dimmed}
         run = Key(model.name, requests[0], tuple(requests[1:]))
         for progress in self.studio.stream(ticket, run, rate=8):
             images, live = progress.film.images(), not progress.done
             updates = {self.shows: image_grid.contact(images, len(scales), live=live, **about)}
             if progress.done:
                 updates[self.sheet] = Sheet(model.name, request, scales, names)
-                updates[self.take] = share_panel.due(ticket.order, progress.id)
+                updates[self.take] = download.due(ticket.order, progress.id)
             yield updates
 
-    def written(self, choice: share_panel.Choice, sheet: Sheet) -> share_panel.Taken:
+    def written(self, choice: download.Choice, sheet: Sheet) -> download.Taken:
         """The sheet as a file."""
         film = files.asked(self.studio, choice).film
         fields = {"tab": "guidance", "sheet": self.kind, "scales": sheet.scales}

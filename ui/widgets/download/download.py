@@ -94,6 +94,7 @@ class Download(component.Component):
                 "place": place,
             },
             elem_id=f"{prefix}-take",
+            elem_classes="keep",
             **props,
         )
 
