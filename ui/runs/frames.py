@@ -14,7 +14,6 @@ from ddpm_core.recorder import PANES, Film
 
 from ..widgets.component import raw
 
-__all__ = ["name_of", "some_frames"]
 
 BYTES = 2**18  # of each pane in one answer: a moment on a slow line
 # A name cannot be guessed: on the Forward tab a film shows what somebody drew.

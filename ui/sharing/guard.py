@@ -26,8 +26,6 @@ from .. import gradio_internals
 from ..gradio_internals import ComponentProcessingError
 from ..widgets.modules import FOLDER
 
-__all__ = ["MAX_BODY", "Guard", "Page"]
-
 log = logging.getLogger(__name__)
 
 API = "/gradio_api"

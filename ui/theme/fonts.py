@@ -12,8 +12,6 @@ from typing import NamedTuple
 
 from ..gradio_internals import FONTS, MATHEMATICS
 
-__all__ = ["FILES", "head"]
-
 GREEK = "U+0370-03FF"
 SERIF = "font_source_serif_pro", "files"
 

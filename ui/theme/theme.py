@@ -7,8 +7,6 @@ from pathlib import Path
 import gradio as gr
 from gradio.themes.utils import colors, sizes
 
-__all__ = ["css", "theme"]
-
 STONE = colors.Color(
     *"#f4f5f2 #e4e7e2 #d3d8d3 #c3c9c4 #98a19e #6b7472 #50585b #353c3f #1e2326 #181c1e".split(),
     c950="#121517",

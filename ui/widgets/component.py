@@ -18,8 +18,6 @@ from ..gradio_internals import file
 from ..sharing.file_cache import put as cache_file
 from .modules import loader, stored
 
-__all__ = ["Component", "png", "shell"]
-
 
 class Component(gr.HTML):
     """One of the page's own components: an element with its options, and the script of its name.

@@ -19,8 +19,6 @@ from starlette.routing import Route
 from ..glossary import glossary
 from ..theme import fonts
 
-__all__ = ["FOLDER", "loader", "routes", "stored"]
-
 HERE = Path(__file__).parent
 FILES: dict[str, str | bytes] = {
     path.relative_to(HERE).as_posix(): path.read_text(encoding="utf-8")

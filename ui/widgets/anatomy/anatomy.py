@@ -19,8 +19,6 @@ from ..component import packed
 from ..equations.typeset import line
 from ..player.player import sheet
 
-__all__ = ["Anatomy", "anatomy", "decided", "equation", "idle", "signed", "telling"]
-
 # Which pictures a method has: those of x̂0, and the signed fields.
 PICTURES = {"cfg": ("uncond", "cond", "guided"), "classifier": ("uncond", "guided")}
 FIELDS = {"cfg": ("push",), "classifier": ("push", "gradient")}

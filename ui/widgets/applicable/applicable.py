@@ -6,8 +6,6 @@ from typing import Any
 
 from .. import component
 
-__all__ = ["Applicable"]
-
 
 class Applicable(component.Component):
     """Invisible; its value is names with spaces between them."""

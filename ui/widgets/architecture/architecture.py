@@ -14,8 +14,6 @@ from ...events import LATEST
 from ...runs.runs import Studio
 from .. import component
 
-__all__ = ["Network", "network"]
-
 TALLEST, LOWEST = 64, 18  # px, blocks of the highest and of the lowest resolution
 
 

@@ -18,8 +18,6 @@ from ...events import QUIET
 from ...gradio_internals import file
 from .. import component
 
-__all__ = ["Choice", "Download", "Taken", "due", "idle", "pending", "size_in_words", "wire"]
-
 FAILED = "The file could not be written; the server has made a note of it."
 FORMATS = {"gif": "GIF", "webp": "WebP", "mp4": "MP4"}
 STRIDES = (1, 2, 5, 10, 25, 50)

@@ -26,8 +26,6 @@ from .. import component
 from ..component import packed
 from . import typeset
 
-__all__ = ["GUIDED", "Card", "beside", "tables"]
-
 METHODS = {"cfg": (12, 13, 14), "classifier": (11,)}  # the equations of each method
 GUIDED = tuple(sorted(n for numbers in METHODS.values() for n in numbers))
 # These hold at t = 0 too, where nothing is left to reverse.

@@ -16,8 +16,6 @@ from typing import NamedTuple
 
 from ...glossary import linked
 
-__all__ = ["ALL", "SYMBOLS", "line", "markup", "numbers", "words"]
-
 ALL = range(1, 15)
 # Drawn where fonts of phones have no such letter.
 _DRAWN = {

@@ -10,8 +10,6 @@ from ddpm_core.errors import InvalidInput, check_int
 
 from .. import component
 
-__all__ = ["FileDrop", "Dropped", "told"]
-
 
 class Dropped(NamedTuple):
     """A file's name and the note in it; ``asked`` counts the files of a visitor."""

@@ -13,8 +13,6 @@ from lab.process.forward import BINS, REACH, ForwardFilm
 from .. import component
 from ..equations import typeset
 
-__all__ = ["Histogram", "histogram"]
-
 
 class Histogram(component.Component):
     """A histogram that follows a player's cursor; its value is built by `histogram`."""

@@ -12,8 +12,6 @@ from ddpm_core import grid
 from .. import component
 from ..component import ordered
 
-__all__ = ["ImageGrid", "contact", "idle", "pending"]
-
 
 class ImageGrid(component.Component):
     """A film strip (one row, its labels below) or an atlas (labels above and at the left).

@@ -9,8 +9,6 @@ from ddpm_core.errors import InvalidInput, check_int
 
 from .. import component
 
-__all__ = ["Interval"]
-
 
 class Interval(component.Component):
     """An interval of timesteps, low <= t <= high; in Python a tuple (low, high).

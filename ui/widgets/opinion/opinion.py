@@ -8,8 +8,6 @@ from typing import Any
 from .. import component
 from ..component import ordered
 
-__all__ = ["Opinion", "idle", "opinion"]
-
 
 class Opinion(component.Component):
     """A bar for every class to either side of a middle, and beside it what the judge says.

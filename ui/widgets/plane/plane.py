@@ -7,8 +7,6 @@ from typing import Any
 
 from .. import component
 
-__all__ = ["Plane"]
-
 
 class Plane(component.Component):
     """Two planes on one timeline, by a learned and by the exact prediction.

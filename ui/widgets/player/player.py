@@ -23,20 +23,6 @@ from ...runs.frames import some_frames
 from .. import component
 from ..component import png, raw
 
-__all__ = [
-    "PANES",
-    "Pane",
-    "Player",
-    "error",
-    "film",
-    "idle",
-    "lane",
-    "live",
-    "live_lane",
-    "next_run",
-    "sheet",
-]
-
 # Phones refuse larger pictures: 4096 x 4096 is the largest area every current browser decodes.
 SHEET_SIDE = 4096
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from .. import component
 
-__all__ = ["ResultTables"]
-
 
 class ResultTables(component.Component):
     """Its value is a dictionary:

@@ -16,8 +16,6 @@ from ddpm_core.errors import InvalidInput, check_choice, check_int
 from .. import component
 from ..component import png, raw
 
-__all__ = ["Sketch", "digit", "hole", "pixels", "shown", "sized"]
-
 # One digit of each class from MNIST's test set, side by side: the one that is nearest to the mean
 # of its class among the first 1,000 images.
 SAMPLES = Path(__file__).parent / "digits.png"

@@ -12,8 +12,6 @@ from typing import Any
 
 from .. import component
 
-__all__ = ["STEPS", "Stop", "Tour"]
-
 
 @dataclass(frozen=True)
 class Stop:

@@ -7,8 +7,6 @@ from typing import Any
 
 from .. import component
 
-__all__ = ["Tradeoff", "tradeoff"]
-
 
 class Tradeoff(component.Component):
     """Two panels over one axis of scales: how often the wanted class is met, and how much varies.
