@@ -40,12 +40,8 @@ HEAD = "\n".join([fonts.head(FOLDER), *(f"<script>{script}</script>" for script 
 LOOK = {"theme": theme(), "css": css(), "head": HEAD, "pwa": True, "favicon_path": ICON}
 
 
-def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Blocks:
-    """Assemble the page over the shipped checkpoints.
-
-    Args:
-        figures: the folder of checkpoints whose results are shown; the shipped ones unless given.
-    """
+def build(studio: Studio | None = None) -> gr.Blocks:
+    """Assemble the page over the shipped checkpoints."""
     studio = studio or Studio()
     gradio_internals.lighten_sessions()
     # Serve these from where they are: Gradio would clear copies away with visitors' files.
@@ -69,7 +65,7 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
             with gr.Tab("Plane", id="plane") as plane_tab:
                 planar = plane.build(studio)
             with gr.Tab("Results", id="results") as results_tab:
-                results.build(results_tab, figures)
+                results.build(results_tab)
         keys = gr.Checkbox(
             True,
             label="Single keys: 0 to 9 pick a class, S stops, R plays in reverse",
@@ -95,18 +91,11 @@ def build(studio: Studio | None = None, figures: Path | None = None) -> gr.Block
         _first_look(single, reverse_tab, reversing.tabs["one"])
         _first_look(noising, forward_tab)
         api.expose(studio)
-        _hide_progress(page)
+        # Let no event announce its progress on the components that it changes. The page shows no
+        # progress. Yet the browser would copy the whole value of every component that any event
+        # ever changed, twice for each event: a tenth of a second while a slider moves.
+        gradio_internals.announce_progress_on(page, gr.Textbox(visible=False))
     return page
-
-
-def _hide_progress(page: gr.Blocks) -> None:
-    """Let no event announce its progress on the components that it changes.
-
-    The page shows no progress. Yet the browser would copy the whole value of every component that
-    any event ever changed, twice for each event: a tenth of a second while a slider moves.
-    """
-    nowhere = gr.Textbox(visible=False)
-    gradio_internals.announce_progress_on(page, nowhere)
 
 
 def _open_tiles(grid: RunTab, single: RunTab) -> None:

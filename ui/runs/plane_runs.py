@@ -92,7 +92,10 @@ def stream(studio: Studio, ticket: Ticket, asked: Mapping[str, Any]) -> Iterator
         turn = time.monotonic()
         if not studio.engine.advance(parts, enough, account):
             name = new_id()
-            keep(name, Kept(training, flow))
+            with _guard:
+                _kept[name] = Kept(training, flow)
+                while len(_kept) > KEPT:
+                    _kept.popitem(last=False)
             yield film(name, training, flow)
             return
 
@@ -157,13 +160,6 @@ def find(name: object) -> Kept | None:
     """The training and the flow under a name; None if newer ones took their place."""
     with _guard:
         return _kept.get(str(name))
-
-
-def keep(name: str, kept: Kept) -> None:
-    with _guard:
-        _kept[name] = kept
-        while len(_kept) > KEPT:
-            _kept.popitem(last=False)
 
 
 def kept_flow(name: str) -> Flow:

@@ -154,7 +154,6 @@ class Studio(Models, Tickets):
         most = most_images(model)
         if most is not None:
             check_int(f"n, for {model_name},", request.n, 1, most)
-        check_through(model, [request])
         return request.for_model(model, most_work(model))
 
     def stream(

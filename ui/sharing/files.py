@@ -189,7 +189,7 @@ def written(
     options = {"scale": scale, "frame_ms": frame_ms or pace(len(frames)), "note": note}
     film = write(f"{name}.{choice.format}", lambda path: save_animation(frames, path, **options))
     png = write(f"{name}.png", lambda path: save_png(picture, path, picture_scale, note))
-    return Taken(film, len(frames), Path(film).stat().st_size, png)
+    return Taken(film, len(frames), png)
 
 
 def enlargement(shape: tuple[int, ...], frames: int) -> int:

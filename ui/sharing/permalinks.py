@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from types import MappingProxyType
 from urllib.parse import parse_qsl, urlencode
 
 from ddpm_core import InvalidInput, Request
@@ -16,7 +15,6 @@ from ..runs.limits import MAX_SHEET
 from ..runs.runs import Key
 
 DEFAULTS = {f.name: f.default for f in fields(Request)}
-NOTHING: Mapping = MappingProxyType({})
 
 
 def changed(request: Request, base: Mapping = DEFAULTS) -> dict:
@@ -39,16 +37,12 @@ def query(key: Key, **extra) -> str:
     return urlencode([(k, v) for k, v in [*parts, *extra.items()] if v is not None])
 
 
-def parse(params: Iterable[tuple[str, str]] | Mapping[str, str], base: Key) -> Key:
+def parse(pairs: Sequence[tuple[str, str]], base: Key) -> Key:
     """Read a query string back; what it does not say is as in ``base``.
-
-    Args:
-        params: pairs, or a mapping where no name occurs twice.
 
     Raises:
         InvalidInput: naming the field that is broken.
     """
-    pairs = list(params.items()) if isinstance(params, Mapping) else list(params)
     named = dict(pairs)
     request = base.request.with_texts(named)
     beside = [
@@ -135,7 +129,7 @@ def python(key: Key) -> str:
     return "\n".join([*lines, f"save_gif(both, {gif}, columns={key.columns})", ""])
 
 
-def command_line(key: Key, meant: Mapping = NOTHING) -> str:
+def command_line(key: Key, meant: Mapping) -> str:
     """The command that makes the same images, without options that change none: it refuses these.
 
     Args:

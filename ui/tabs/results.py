@@ -28,7 +28,6 @@ from ..sharing import permalinks, race_links
 from ..widgets.result_tables import result_tables
 from ..widgets.tradeoff.tradeoff import tradeoff
 
-NAME = "results"
 FAILED = "Its stored results cannot be read; the server has made a note of it."
 SETS = {"photographs": "cifar10-conditional", "digits": "mnist-conditional"}
 # The same noises with and without clipping, as `python -m ddpm_core sample` draws them; the note
@@ -62,16 +61,10 @@ CONCLUSIONS = (
 )
 
 
-def build(opened: gr.Tab, home: Path | None = None) -> result_tables.ResultTables:
-    """Lay the tab out; its figures are read whenever it is opened.
-
-    Args:
-        opened: the tab itself.
-        home: the folder of the checkpoints; the shipped ones unless given.
-    """
-    shown = result_tables.ResultTables(label="Results", elem_id=f"{NAME}-board")
-    opened.select(lambda: figures(home), None, shown, **QUIET)
-    return shown
+def build(tab: gr.Tab) -> None:
+    """Lay the tab out; its figures are read whenever it is opened."""
+    shown = result_tables.ResultTables(label="Results", elem_id="results-board")
+    tab.select(figures, None, shown, **QUIET)
 
 
 def route() -> Route:

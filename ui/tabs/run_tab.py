@@ -292,10 +292,10 @@ def build(
     title: str,
     idle: str,
     about: str,
-    whys: Sequence[str] = (),
+    whys: Sequence[str],
+    numbers: Sequence[int],
     below: Callable[[], None] | None = None,
     among: Callable[[], None] | None = None,
-    numbers: Sequence[int] = (),
 ) -> RunTab:
     """Lay a tab out and wire it.
 
@@ -306,9 +306,9 @@ def build(
         idle: what stands on the stage before the first run.
         about: the sentence under it.
         whys: the questions answered beside it, of ``why.WHYS``.
+        numbers: those of the report's equations under the stage.
         below: lays out components below the downloads.
         among: lays out components among the controls.
-        numbers: those of the report's equations under the stage.
     """
     with gr.Row(elem_classes="workbench"):
         with gr.Column(elem_classes="stage-column"):
@@ -316,9 +316,8 @@ def build(
                 player.idle(idle), label=title, clickable_tiles=not single, elem_id=f"{name}-stage"
             )
             words = caption(about)
-            if whys:
-                why.build(whys)
-            formulas = equations.beside(studio, name, numbers) if numbers else None
+            why.build(whys)
+            formulas = equations.beside(studio, name, numbers)
             share = share_panel.build(name, name, gif_panes)
             if below:
                 below()

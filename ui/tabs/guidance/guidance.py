@@ -16,7 +16,7 @@ from ddpm_core.guides import classifier_for, roles_for
 from ...events import AT_ONCE, LATEST, arm
 from ...glossary import explained
 from ...runs import player_values
-from ...runs.runs import Key, Progress, Studio
+from ...runs.runs import FRAMES_PER_SECOND, Key, Progress, Studio
 from ...runs.ticket import Ticket
 from ...sharing import share_panel
 from ...widgets.anatomy import anatomy
@@ -36,8 +36,6 @@ QUICK_STEPS = {"cfg": (4, 6), "classifier": (5, 6)}
 HEAD_START = 5.0  # seconds that other runs must have waited to come before a preview
 LOOKING = "What guidance did, at the step under the cursor."
 SILENCE = ""  # a second anatomy takes no room until there is a second row
-# A slider must rest this long before the run in full starts.
-REST_SECONDS = 0.3
 
 
 @dataclass
@@ -75,11 +73,9 @@ class GuidanceTab(RunTab):
         for tool in self.tools:
             tool.stop(visitor)
 
-    def values(self, ticket: Ticket, key: Key, rate: float | None = None):
-        options = {} if rate is None else {"rate": rate}
-        return player_values.values(
-            self.studio.stream(ticket, key, True, **options), ticket, self.value
-        )
+    def values(self, ticket: Ticket, key: Key, rate: float = FRAMES_PER_SECOND):
+        runs = self.studio.stream(ticket, key, traced=True, rate=rate)
+        return player_values.values(runs, ticket, self.value)
 
     def heading(self, key: Key) -> dict:
         words = f"{rows_in_words(key)} Click a picture to take it apart below."
@@ -129,10 +125,6 @@ class GuidanceTab(RunTab):
     def rest_of(self, visitor: gr.Request, *values) -> Iterator[dict]:
         """Run in full what the controls spell; its preview stands on the stage."""
         yield from self.spelled(visitor, values, self.quietly)
-
-    def rest(self, visitor: gr.Request, key: Key) -> Iterator[dict]:
-        """``quietly``, once the visitor's hand has rested."""
-        yield from self.quietly(visitor, key, wait=REST_SECONDS)
 
     def quietly(self, visitor: gr.Request, key: Key, wait: float = 0) -> Iterator[dict]:
         """Run what a key names after ``wait`` seconds, and show only its end. A run that is armed
@@ -186,7 +178,7 @@ class GuidanceTab(RunTab):
         choices = guidance_controls.classes(model)
         return updates | {
             panel.parts["label"]: run_controls.offered(choices, label, choices[0][1], late),
-            panel.parts["mix"]: gr.update(choices=guidance_controls.mixable(model)),
+            panel.parts["mix"]: gr.update(choices=run_controls.to_classes(choices)),
             panel.parts["variance"]: run_controls.revaried(model, variance, late),
         }
 

@@ -27,7 +27,7 @@ from ..request_controls import (
     seed_row,
     variances,
 )
-from ..run_controls import Controls, text
+from ..run_controls import Controls, text, to_classes
 
 METHODS = {"cfg": "classifier-free", "classifier": "classifier", "both": "both"}
 KINDS = {"classifier-noisy": "knows the noise", "classifier": "clean images only"}
@@ -75,7 +75,7 @@ class Steering(Controls):
         chips, label = classes(model), str(request.label)
         chips += [(label, label)] * (label not in [value for _, value in chips])
         values["label"] = gr.update(choices=chips, value=label)
-        values["mix"] = gr.update(choices=mixable(model), value=values["mix"])
+        values["mix"] = gr.update(choices=to_classes(chips), value=values["mix"])
         values["variance"] = gr.update(choices=variances(model), value=values["variance"])
         updates = {self.parts[name]: value for name, value in values.items()}
         return updates | self.fitted(model, values["method"], values["kind"])
@@ -219,11 +219,6 @@ def classes(model: Model) -> list[tuple[str, str]]:
     return [(name, str(i)) for i, name in enumerate(names)] or [("none", "none")]
 
 
-def mixable(model: Model) -> list[tuple[str, str]]:
-    """The classes that can be mixed in, and none."""
-    return [("none", ""), *((n, v) for n, v in classes(model) if v != "none")]
-
-
 def default_for(model: Model) -> Request:
     """The request that the tab runs unasked, as far as this model can be guided."""
     methods = methods_for(model)
@@ -258,7 +253,7 @@ def build(studio: Studio, prefix: str) -> Steering:
         "label": classes(model),
         "method": [(METHODS[m], m) for m in methods_for(model)],
         "kind": [(KINDS[k], k) for k in kinds_for(model)],
-        "mix": mixable(model),
+        "mix": to_classes(classes(model)),
     }
     parts: dict = {}
 

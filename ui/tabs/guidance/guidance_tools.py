@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import gradio as gr
 import numpy as np
@@ -28,6 +29,7 @@ from ..tool import FAILED, Tool
 from . import guidance_controls
 
 STRIP_STEPS = 20
+REST_SECONDS = 0.3  # the hand that picks scales must rest this long before the run starts
 PAUSE = 1 / 4  # seconds between two looks at a measurement
 SAME = [("as it was", "")]
 
@@ -69,7 +71,8 @@ class ScaleTool(Tool):
         )
         yield {self.tab.controls.parts[name]: value for name, value in changes.items()}
         named = dict(zip(guidance_controls.NAMES, values, strict=True)) | changes
-        yield from self.tab.spelled(visitor, list(named.values()), self.tab.rest)
+        run = partial(self.tab.quietly, wait=REST_SECONDS)
+        yield from self.tab.spelled(visitor, list(named.values()), run)
 
     def compared(self, measured: str, values: Sequence) -> tuple[Model, Request]:
         """The model of the controls, and the request whose scales are to be compared, in few steps

@@ -22,7 +22,7 @@ from ...sharing import race_links, share_panel
 from ...widgets.equations.typeset import ACCENTED
 from ...widgets.player import player
 from ...widgets.why import why
-from .. import hub_models, run_controls
+from .. import hub_models, recordings, run_controls
 from ..request_controls import control, model_picker, seed_row
 from ..run_controls import Controls
 from ..run_tab import RunTab, caption
@@ -236,17 +236,13 @@ class Comparison(RunTab):
         return [parts[name] for name in ("model", "against") if name in parts]
 
 
-def build(studio: Studio, view: View, recorded: Mapping | None = None) -> Comparison:
-    """Lay a comparison out and wire it.
-
-    Args:
-        recorded: the first value of the component.
-    """
-    prefix = f"race-{view.name}"
+def build(studio: Studio, view: View) -> Comparison:
+    """Lay a comparison out and wire it."""
+    prefix, recorded = f"race-{view.name}", recordings.load(view.name)
     with gr.Row(elem_classes="workbench"):
         with gr.Column(elem_classes="stage-column"):
             screen = player.Player(
-                dict(recorded) if recorded else player.idle("Press Race."),
+                recorded or player.idle("Press Race."),
                 label=view.title,
                 lanes=view.lanes,
                 panes=list(player.PANES),

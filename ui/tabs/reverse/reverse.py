@@ -9,7 +9,7 @@ import gradio as gr
 from ddpm_core import Request
 
 from ...runs.runs import Studio
-from .. import recordings, run_tab
+from .. import run_tab
 from . import comparison_views
 
 DEFAULT = Request(n=1, label=3, sampler="ddpm", steps=250)
@@ -44,6 +44,5 @@ def build(studio: Studio) -> Reverse:
             )
         for view in comparison_views.VIEWS:
             with gr.Tab(view.title, id=view.name) as tabs[view.name]:
-                recorded = recordings.load(view.name)
-                comparisons[view.name] = comparison_views.build(studio, view, recorded)
+                comparisons[view.name] = comparison_views.build(studio, view)
     return Reverse(single, comparisons, tabs)

@@ -40,20 +40,13 @@ class Anatomy(component.Component):
 
     NAME = "anatomy"
 
-    def __init__(
-        self,
-        value: dict[str, Any] | None = None,
-        *,
-        player: str,
-        label: str = "The anatomy of guidance",
-        **props: Any,
-    ):
+    def __init__(self, value: dict[str, Any] | None = None, *, player: str, **props: Any):
         """``player`` is the element id of the one whose cursor it follows."""
-        value = idle() if value is None else value
-        super().__init__(value, label=label, options={"player": player}, **props)
+        label, options = "The anatomy of guidance", {"player": player}
+        super().__init__(value, label=label, options=options, **props)
 
 
-def idle(message: str = "Guide a run to see what guidance does at each step.") -> dict[str, Any]:
+def idle(message: str) -> dict[str, Any]:
     """Nothing to take apart yet; `message`, if any, stands where the curve will be."""
     return {"kind": "idle", "message": message}
 

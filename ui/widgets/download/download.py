@@ -39,12 +39,11 @@ class Choice:
 
 
 class Taken(NamedTuple):
-    """A file that was written: its path within Gradio's cache, its frames, its size in bytes, and
-    the path of a picture that goes with it."""
+    """A file that was written: its path within Gradio's cache, its frames, and the path of a
+    picture that goes with it."""
 
     path: str
     frames: int
-    size: int
     png: str
 
 
@@ -164,7 +163,7 @@ def wire(take: Download, encode: Callable[..., Sequence], inputs: Sequence = ())
             "file": _served(taken.path),
             "png": _served(taken.png),
             "name": Path(taken.path).name,
-            "label": in_words(choice.format, taken.frames, taken.size),
+            "label": in_words(choice.format, taken.frames, Path(taken.path).stat().st_size),
         }
 
     # Not the last value only: Gradio would read a later request from the component when the answer

@@ -40,15 +40,11 @@ class Sketch(component.Component):
     NAME = "sketch"
     EVENTS = ("input",)
 
-    def __init__(self, label: str, *, player: str, side: int = 28, channels: int = 1, **props: Any):
-        """
-        Parameters:
-            player: the element id of the player that shows it while it is drawn.
-            side, channels: those of the array; 1 channel is grey.
-        """
-        options = {"player": player, "side": side, "channels": channels, "names": NAMES}
+    def __init__(self, label: str, *, player: str, **props: Any):
+        """``player`` is the element id of the one that shows it while it is drawn."""
+        options = {"player": player, "side": 28, "channels": 1, "names": NAMES}
         options["samples"] = png(iio.imread(SAMPLES, plugin="pillow")[..., None])
-        super().__init__(sized(side, channels), label=label, options=options, **props)
+        super().__init__(sized(28, 1), label=label, options=options, **props)
 
     def preprocess(self, payload: Any) -> np.ndarray | None:
         """What was sent, by the browser or by others, as pixels; None before the first."""
