@@ -12,7 +12,7 @@ from lab.process.filling import fill_request, fill_run, filling
 from lab.process.forward import forward_film
 from lab.process.into_another import turning
 from lab.process.packed import MAX_TEXT, pack
-from tests.ui.test_forward import MODELS, picture
+from tests.ui.test_forward import picture
 from ui.sharing.forward_links import (
     commands,
     digit_of,
@@ -28,17 +28,6 @@ from ui.widgets.sketch.sketch import digit
 @pytest.fixture
 def conditional():
     return load("mnist-conditional")
-
-
-@pytest.mark.parametrize(("name", "seed"), [("free", 0), ("colour", 2**53 - 1)])
-def test_a_link_restores_picture_seed_and_class(name, seed):
-    drawing, label = picture(name), "2" if MODELS[name].classes else "none"
-    link = query(name, drawing, seed, label)
-    pairs = parse_qsl(link)
-    assert dict(pairs)["tab"] == "forward" and dict(pairs)["model"] == name
-    asked = parse(pairs, MODELS[name])
-    assert (asked.model, asked.seed, asked.label, asked.digit) == (MODELS[name], seed, label, None)
-    np.testing.assert_array_equal(asked.picture, drawing)
 
 
 def test_two_pictures_too_large_for_an_address_leave_the_first_out():

@@ -236,8 +236,8 @@ def commands(model: str, packed: str | None, seed: int, label: str) -> str:
     )
 
 
-def _lines(packed: str | None) -> list[str]:
-    return [packed[i : i + LINE] for i in range(0, len(packed or ""), LINE)]
+def _lines(text: str) -> list[str]:
+    return [text[i : i + LINE] for i in range(0, len(text), LINE)]
 
 
 def digit_of(picture: np.ndarray) -> int | None:

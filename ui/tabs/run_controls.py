@@ -139,43 +139,36 @@ def follow_model(studio: Studio, controls: Controls, fit=None, asked=(), fitted=
 
     Args:
         fit: takes the values of the model, of ``asked`` and of the label, and ``late=True`` the
-            second time; fits the label alone unless given.
+            second time; see ``refitted`` unless given.
         asked: names of further parts whose values it takes.
         fitted: components that it updates besides the label.
 
     Returns:
         The second event.
     """
-    label = controls.parts["label"]
-    if fit is None and "variance" in controls.parts:  # the controls of a run
-        fit, asked = partial(refitted, studio), ["variance"]
-        fitted = [controls.parts["variance"], controls.parts["mix"]]
-    elif fit is None:
-        fit = partial(relabelled, studio)
-    inputs = [controls.model, *(controls.parts[name] for name in asked), label]
+    parts, label = controls.parts, controls.parts["label"]
+    if fit is None:
+        fit = partial(refitted, studio, parts)
+        if "variance" in parts:  # the controls of a run
+            asked, fitted = ["variance"], [parts["variance"], parts["mix"]]
+    inputs = [controls.model, *(parts[name] for name in asked), label]
     first = controls.model.input(fit, inputs, [*fitted, label], **LATEST)
     return first.then(partial(fit, late=True), inputs, [*fitted, label], **LATEST)
 
 
-def relabelled(studio: Studio, model: str, label: str | None, late=False):
-    """An update that offers the classes of a model that was chosen by hand."""
+def refitted(studio: Studio, parts: dict, model: str, *chosen, late=False) -> dict:
+    """Updates that offer the classes of a model that was chosen by hand, and with a variance before
+    the label that was chosen the variances and the classes to lead to."""
+    *variance, label = chosen
     try:
-        choices = label_choices(studio, model)
+        choices, loaded = label_choices(studio, model), studio.model(model)
     except InvalidInput:  # a name typed by hand: the run will say so
-        return gr.skip()
-    return offered(choices, label, choices[0][1], late)
-
-
-def refitted(studio: Studio, model: str, variance: str, label: str | None, late=False):
-    """Updates that offer the variances, the classes to lead to and the classes of a model that was
-    chosen by hand."""
-    label_update = relabelled(studio, model, label, late)
-    try:
-        loaded = studio.model(model)
-    except InvalidInput:
-        return gr.skip(), gr.skip(), label_update
-    mix_update = gr.update(choices=to_classes(label_choices(studio, model)), value="")
-    return revaried(loaded, variance, late), mix_update, label_update
+        return {parts["label"]: gr.skip()}
+    updates = {parts["label"]: offered(choices, label, choices[0][1], late)}
+    if variance:
+        updates[parts["variance"]] = revaried(loaded, *variance, late)
+        updates[parts["mix"]] = gr.update(choices=to_classes(choices), value="")
+    return updates
 
 
 def revaried(model: Model, chosen: str, late: bool):

@@ -202,7 +202,8 @@ def line(source: str, spoken: str, number: int | None = None) -> str:
     for name, expansion in _SHORT.items():
         source = source.replace(name, expansion)
     # Each piece stays on one line; between two pieces an equation may break.
-    lines = (f'<span class="eq-line">{_typeset(piece)}</span>' for piece in source.split("//"))
+    pieces = (_sequence(_TOKEN.findall(piece)[::-1]) for piece in source.split("//"))
+    lines = (f'<span class="eq-line">{piece}</span>' for piece in pieces)
     # The keyboard reaches the first symbol; from there the arrow keys lead on.
     body = " ".join(lines).replace('tabindex="-1"', 'tabindex="0"', 1)
     attribute = f' data-equation="{number}"' if number else ""
@@ -245,13 +246,8 @@ def _root(inside: str) -> str:
 _TOKEN = re.compile(r"`[^`]*`|\\\w+(?:\[[^]]*\])?|\w+|:=|,~|\S")
 
 
-def _typeset(source: str) -> str:
-    tokens = _TOKEN.findall(source)[::-1]  # the next one last
-    return _sequence(tokens)
-
-
 def _sequence(tokens: list[str]) -> str:
-    """Everything up to the end of its braces."""
+    """Everything up to the end of its braces; of the tokens the next one is last."""
     body = ""
     while tokens and (token := tokens.pop()) != "}":
         if token.startswith("`"):
