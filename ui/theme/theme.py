@@ -12,39 +12,32 @@ STONE = colors.Color(
     c950="#121517",
     name="stone",
 )
-# For each colour variable of layout.css, the properties of Gradio's theme that take it. So light,
-# dark and the player always agree.
+# For each colour variable of layout.css, the properties of Gradio's theme that take it and do not
+# follow from another. So light, dark and the player always agree.
 COLOURS = {
     "paper": """
-        body_background_fill background_fill_primary block_background_fill
-        block_label_background_fill input_background_fill checkbox_background_color
-        checkbox_background_color_focus checkbox_background_color_hover
-        checkbox_label_background_fill checkbox_label_background_fill_selected
-        button_primary_text_color button_primary_text_color_hover button_secondary_background_fill
-        error_background_fill
+        background_fill_primary block_background_fill block_label_background_fill
+        input_background_fill checkbox_background_color button_primary_text_color
+        button_secondary_background_fill error_background_fill
     """,
     "ink": """
         body_text_color border_color_accent link_text_color link_text_color_active
-        link_text_color_hover link_text_color_visited block_label_text_color
-        block_title_text_color input_border_color_focus input_border_color_hover slider_color
-        checkbox_background_color_selected checkbox_border_color_focus checkbox_border_color_hover
-        checkbox_border_color_selected checkbox_label_border_color_selected
-        checkbox_label_text_color checkbox_label_text_color_selected
-        button_primary_background_fill button_primary_border_color
-        button_secondary_border_color_hover button_secondary_text_color
-        button_secondary_text_color_hover error_border_color error_text_color error_icon_color
-        accordion_text_color
+        link_text_color_hover link_text_color_visited block_label_text_color block_title_text_color
+        input_border_color_focus input_border_color_hover slider_color checkbox_border_color_hover
+        checkbox_label_border_color_selected button_primary_background_fill
+        button_primary_border_color button_secondary_border_color_hover button_secondary_text_color
+        error_border_color error_text_color error_icon_color
     """,
     "ink-soft": """
-        body_text_color_subdued block_info_text_color input_placeholder_color
-        button_primary_background_fill_hover button_primary_border_color_hover
+        body_text_color_subdued input_placeholder_color button_primary_background_fill_hover
+        button_primary_border_color_hover
     """,
     "mat-fill": """
-        background_fill_secondary color_accent_soft checkbox_label_background_fill_hover
-        button_secondary_background_fill_hover code_background_fill
+        background_fill_secondary color_accent_soft button_secondary_background_fill_hover
+        code_background_fill
     """,
     "rule": """
-        border_color_primary block_border_color checkbox_label_border_color
+        border_color_primary
     """,
     "rule-strong": """
         input_border_color checkbox_border_color checkbox_label_border_color_hover
@@ -79,7 +72,6 @@ def theme() -> gr.themes.Base:
         block_border_width="0px",
         block_label_border_width="0px",
         block_padding="0px",
-        block_shadow="none",
         block_title_text_size="var(--text)",
         block_info_text_size="var(--small)",
         panel_border_width="0px",
@@ -91,13 +83,9 @@ def theme() -> gr.themes.Base:
         checkbox_label_padding="7px 11px",
         checkbox_label_gap="6px",
         checkbox_label_text_size="var(--text)",
-        button_border_width="1px",
-        button_large_radius="0px",
         button_large_text_size="var(--text)",
         button_large_text_weight="400",
         button_medium_text_weight="400",
-        button_medium_radius="0px",
-        button_small_radius="0px",
         button_large_padding="11px 18px",
         shadow_drop="none",
         shadow_drop_lg="none",
