@@ -153,21 +153,16 @@ def stream(studio: Studio, ticket: Ticket, key: RaceKey) -> Iterator[RaceProgres
         yield replace(stored, earlier=True)
         return
     with studio.room(_size(key, models)):
-        running = studio.engine.do(_make, key, models)
-        yield from _run(studio, ticket, key, running)
-
-
-def _run(studio: Studio, ticket: Ticket, key: RaceKey, running: Race) -> Iterator[RaceProgress]:
-    account = Account()
-    pause = max(1 / 20, len(running.lanes) * key.request.n / TILES_PER_SECOND)
-    yield RaceProgress(key, running)
-    for _ in studio.paced(ticket, running.steps(account.seconds), pause, account):
-        yield RaceProgress(key, running)
-    running.close()
-    if not ticket.superseded:
-        done = RaceProgress(key, running, True, not running.finished)
-        studio.keep(done)
-        yield done
+        account, race = Account(), studio.engine.do(_make, key, models)
+        pause = max(1 / 20, len(race.lanes) * key.request.n / TILES_PER_SECOND)
+        yield RaceProgress(key, race)
+        for _ in studio.paced(ticket, race.steps(account.seconds), pause, account):
+            yield RaceProgress(key, race)
+        race.close()
+        if not ticket.superseded:
+            done = RaceProgress(key, race, done=True, stopped=not race.finished)
+            studio.keep(done)
+            yield done
 
 
 def value(progress: RaceProgress, run: str) -> dict:

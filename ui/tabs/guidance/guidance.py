@@ -142,7 +142,8 @@ class GuidanceTab(RunTab):
         progress = None
         for value, progress in self.values(ticket, key, rate=4):
             if progress is None:
-                yield self.nothing | {self.stage: value, self.current: None}
+                nothing = dict.fromkeys(self.keep.outputs, "") | {self.keep.take: download.idle()}
+                yield nothing | {self.stage: value, self.current: None}
             elif progress.done:
                 yield {self.stage: value | {"still": True}} | self.announced(ticket, progress)
             else:
@@ -150,11 +151,6 @@ class GuidanceTab(RunTab):
                 yield {self.stage: player_values.ordered(position, ticket)}
         if progress and progress.done and not ticket.superseded:
             yield self.heading(progress.key) | self.details(ticket, progress)
-
-    @property
-    def nothing(self) -> dict:
-        """Updates that offer no download, link or code."""
-        return {part: "" for part in self.keep.outputs} | {self.keep.take: download.idle()}
 
     def offer(self, name, method, kind) -> str:
         """The names of what applies to the model and the method."""

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from ddpm_core import InvalidInput
-from ddpm_core.animation import KINDS
 from ddpm_core.errors import check_choice, check_int
 
 from ...events import QUIET
@@ -103,7 +102,7 @@ class Download(component.Component):
         offered = [",".join(p) for p in self.panes] or [""]
         panes = check_choice("choice of panes", panes, offered)
         return Choice(
-            check_choice("kind of animation", payload.get("format"), KINDS),
+            check_choice("kind of animation", payload.get("format"), FORMATS),
             check_int("stride", payload.get("stride"), 1, 10_000),
             tuple(panes.split(",")) if panes else (),
             check_int("order", payload.get("order"), 0, 2**53 - 1),

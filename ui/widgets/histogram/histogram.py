@@ -20,10 +20,7 @@ class Histogram(component.Component):
     NAME = "histogram"
 
     def __init__(self, *, player: str, **props: Any):
-        """
-        Parameters:
-            player: the element id of the player whose cursor it follows.
-        """
+        """``player`` is the element id of the one whose cursor it follows."""
         markup = typeset.markup(4) + typeset.markup(3)
         options = {"player": player, "bins": BINS, "reach": REACH, "markup": markup}
         super().__init__(options=options, **props)
