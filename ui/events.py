@@ -1,8 +1,12 @@
-"""How events are wired: without Gradio's spinner, and hidden from the API."""
+"""How events are wired: without Gradio's spinner, and hidden from the API; and how they fail."""
 
 from __future__ import annotations
 
+import logging
+
 import gradio as gr
+
+from ddpm_core import InvalidInput
 
 VISITORS = 32  # run at a time, in turn; as many more wait in the queue
 
@@ -23,3 +27,12 @@ def arm(studio, visitor: gr.Request, place: str, yields: bool = False):
     except (AttributeError, KeyError, TypeError, ValueError):
         at = None
     return studio.arm((visitor.session_hash, place), at, yields)
+
+
+def words_of(error: Exception, failed: str) -> str:
+    """What a visitor is told of an error: why a request is refused, or ``failed``, noted in the
+    log."""
+    if isinstance(error, InvalidInput):
+        return str(error)
+    logging.error(failed, exc_info=error)
+    return failed

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from ddpm_core import Film, InvalidInput, Model
+from ddpm_core import Film, Model
 from ddpm_core.faults import FAULTS
 from ddpm_core.guides import classifier_for, roles_for
 from ddpm_core.recorder import default_columns
 from lab.process.step_numbers import noise_share, step_numbers
 
+from ..events import words_of
 from ..sharing import permalinks
 from ..widgets.player import player
 from .frames import name_of
@@ -36,11 +36,8 @@ def values(
     try:
         for progress in runs:
             yield ordered(value(progress), ticket), progress
-    except InvalidInput as error:
-        yield failed(str(error), ticket), None
-    except Exception:
-        logging.exception("a run failed")
-        yield failed(FAILED, ticket), None
+    except Exception as error:
+        yield failed(words_of(error, FAILED), ticket), None
 
 
 def ordered(value: dict, ticket: Ticket) -> dict:

@@ -91,10 +91,9 @@ def wire(run_tab, pickers: Sequence[gr.Dropdown], others: Sequence[gr.Dropdown])
         elif name == ours:
             yield {put_back: gr.skip()}
         elif name in studio.names():
-            yield note("") | {to_run: None, put_back: None, hub.field: gr.update(visible=False)}
             clearer = CLEARER if name == SMALL and run_tab.name != "guidance" else ""
-            if clearer:
-                yield note(clearer)
+            hidden = {to_run: None, put_back: None, hub.field: gr.update(visible=False)}
+            yield note(clearer) | hidden
             if name == SMALL and studio.can_fetch(BETTER):
                 offer = {hub.field: gr.update(visible=True), hub.name: BETTER}
                 yield note(f"{clearer} {OFFER}") | offer

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import gradio as gr
 
-from ddpm_core import InvalidInput
 from lab.process.plane import picture
 
-from ..events import STREAM, arm
+from ..events import STREAM, arm, words_of
 from ..runs import plane_runs
 from ..runs.player_values import failed, once_more, ordered
 from ..runs.runs import Studio
@@ -74,11 +72,8 @@ def build(studio: Studio) -> PlaneTab:
         try:
             for value in plane_runs.stream(studio, ticket, request):
                 yield {stage: ordered(value, ticket)} | files_of(value, ticket)
-        except InvalidInput as error:
-            yield {stage: failed(error, ticket)}
-        except Exception:
-            logging.exception("points could not be learned")
-            yield {stage: failed(FAILED, ticket)}
+        except Exception as error:
+            yield {stage: failed(words_of(error, FAILED), ticket)}
 
     def files_of(value: dict, ticket: Ticket) -> dict:
         if value["kind"] != "film":

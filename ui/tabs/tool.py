@@ -5,15 +5,12 @@ A new tool is a subclass of `Tool`: where it shows, and what it computes.
 
 from __future__ import annotations
 
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 import gradio as gr
 
-from ddpm_core import InvalidInput
-
-from ..events import AT_ONCE, STREAM, arm
+from ..events import AT_ONCE, STREAM, arm, words_of
 from ..runs.runs import Studio
 from ..runs.ticket import Ticket
 from ..sharing.guard import FAILED
@@ -65,11 +62,8 @@ class Tool(ABC):
             return
         try:
             yield from self.compute(ticket, *values)
-        except InvalidInput as error:
-            yield self.cleared(str(error), ticket)
-        except Exception:
-            logging.exception("the %s failed", self.place)
-            yield self.cleared(FAILED, ticket)
+        except Exception as error:
+            yield self.cleared(words_of(error, FAILED), ticket)
 
     def cleared(self, message: str, ticket: Ticket) -> dict:
         """Updates that remove the result and say why."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from ddpm_core.errors import check_int
 from ddpm_core.noise import MAX_SEED
 from lab.process.packed import unpack
 
-from ...events import LATEST, QUIET, STREAM, arm
+from ...events import LATEST, QUIET, STREAM, arm, words_of
 from ...runs import forward_runs
 from ...runs.player_values import failed, ordered
 from ...runs.runs import Key, Studio
@@ -88,11 +87,8 @@ class Forward:
         try:
             loaded = self.studio.model(model)
             noised = forward_runs.noised(self.studio, loaded, picture, seed, ticket)
-        except InvalidInput as error:
-            return {self.stage: failed(error, ticket)}
-        except Exception:
-            logging.exception("a forward process failed")
-            return {self.stage: failed(FAILED, ticket)}
+        except Exception as error:
+            return {self.stage: failed(words_of(error, FAILED), ticket)}
         if noised is None or ticket.superseded:
             return {self.stage: gr.skip()}
         updates = {

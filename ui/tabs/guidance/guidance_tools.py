@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +15,7 @@ from ddpm_core.recorder import Frames, contact_sheet
 from ddpm_core.sampling import Run, scale_sheet
 from lab.measure.metrics import REAL_DISTANCE
 
-from ...events import AT_ONCE, LATEST, STREAM
+from ...events import AT_ONCE, LATEST, STREAM, words_of
 from ...runs.runs import MEASURED_AT_A_TIME, Key, Studio
 from ...runs.ticket import Ticket
 from ...sharing import files, permalinks, share_panel
@@ -268,11 +267,8 @@ class Plot(ScaleTool):
         try:
             for done, figures in self.studio.measuring(ticket, model.name, requests, PAUSE):
                 yield update(cost, **state | {"steps": (done, work)})
-        except InvalidInput as error:
-            message = str(error)
-        except Exception:
-            logging.exception("a measurement failed")
-            message = FAILED
+        except Exception as error:
+            message = words_of(error, FAILED)
         else:
             whole = any(figure.n == base.n for figure in figures.values())
             message = "" if whole else "Stopped before the first scale was measured."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,9 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from ddpm_core import InvalidInput
 from ddpm_core.errors import check_choice, check_int
 
-from ...events import QUIET
+from ...events import QUIET, words_of
 from ...gradio_internals import file
 from .. import component
 
@@ -152,11 +150,8 @@ def wire(take: Download, encode: Callable[..., Sequence], inputs: Sequence = ())
         about["panes"] = ",".join(choice.panes)
         try:
             taken = encode(choice, *values)
-        except InvalidInput as error:
-            return about | {"kind": "refused", "message": str(error)}
-        except Exception:
-            logging.exception("a file could not be written")
-            return about | {"kind": "refused", "message": FAILED}
+        except Exception as error:
+            return about | {"kind": "refused", "message": words_of(error, FAILED)}
         return about | {
             "kind": "ready",
             "file": _served(taken.path),
