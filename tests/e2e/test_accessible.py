@@ -28,15 +28,15 @@ class Walk:
         self._look(place, within)
         if is_tab:
             self._dark(True)
-            self._look(f"{place}, dark", within, rest=False)
+            self._look(f"{place}, dark", within, ["color-contrast"])
             self._dark(False)
             self.page.set_viewport_size(PHONE)
             self._fits(f"{place}, on a phone")
             self.page.set_viewport_size(WIDE)
 
-    def _look(self, place: str, within: str, **parts) -> None:
+    def _look(self, place: str, within: str, rules: list[str] | None = None) -> None:
         self.page.wait_for_function(STILL)  # what fades in is pale at first
-        self.problems[place] = violations(self.page, within, **parts)
+        self.problems[place] = violations(self.page, within, rules)
         self._fits(place)
 
     def _fits(self, place: str) -> None:
