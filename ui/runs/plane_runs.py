@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from threading import Lock
 from typing import Any
 from urllib.parse import urlencode
@@ -209,6 +209,8 @@ def python(flow: Flow) -> str:
 
 def offered() -> dict[str, Any]:
     """The choices of the stage's controls, as (label, value), and its bounds."""
+    first = asdict(Task()) | asdict(Walk())
+    del first["drawn"]  # no control: the sheet is empty at first
     return {
         "most": {"steps": MOST_STEPS, "scale": MAX_SCALE, "drawn": MOST_DRAWN},
         "plane": {
@@ -218,15 +220,7 @@ def offered() -> dict[str, Any]:
             "point": POINT,
             "arrow": ARROW * 3,
         },
-        "first": {
-            "data": Task.data,
-            "schedule": Task.schedule,
-            "seed": Task.seed,
-            "sampler": Walk.sampler,
-            "steps": Walk.steps,
-            "label": Walk.label,
-            "scale": Walk.scale,
-        },
+        "first": first,
         "label": [("any", "none"), ("● first", "0"), ("○ second", "1")],
         "data": [*((shape.label, name) for name, shape in SHAPES.items()), ("Drawn", DRAWN)],
         "schedule": [(name.replace("_", " "), name) for name in SCHEDULES],
