@@ -5,7 +5,6 @@ headless Chromium on the same machine, so both share its cores, as they do for s
 the page at home.
 """
 
-import socket
 import subprocess
 import sys
 import threading
@@ -96,25 +95,17 @@ def browser() -> Iterator:
 
 @contextmanager
 def served() -> Iterator[str]:
-    """``python app.py`` on a free port, and its address as soon as it answers."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, str(APP), "--no-browser", "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+    """``python app.py``, and its address as soon as it says that it serves it."""
+    command = [sys.executable, "-u", str(APP), "--no-browser"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            while not is_open(port):
-                if process.poll() is not None:
-                    raise RuntimeError("app.py has ended: see above")
-                time.sleep(0.02)
-            yield f"http://127.0.0.1:{port}"
+            line = next((line for line in process.stdout if "http://" in line), None)
+            if line is None:
+                raise RuntimeError("app.py has ended: see above")
+            yield line.split()[-1]
         finally:
             process.terminate()
-
-
-def is_open(port: int) -> bool:
-    with socket.socket() as caller:
-        return caller.connect_ex(("127.0.0.1", port)) == 0
+            process.stdout.read()  # until it has ended
 
 
 def count_bytes(page) -> list[int]:
