@@ -56,12 +56,6 @@ class Arrivals:
     studio: Studio
     places: dict[str, Any]
 
-    def by_address(self, visitor: gr.Request) -> Arrival:
-        """The arrival by the page's address, or the default."""
-        params = visitor.query_params
-        # A name may occur twice; the plain dictionary that a test hands over has none that does.
-        return self.by_link(list(getattr(params, "multi_items", params.items)()))
-
     def by_link(self, pairs: list[tuple[str, str]], count: int = 0) -> Arrival:
         """The arrival by the pairs of a link's query."""
         params = dict(pairs)
@@ -118,7 +112,10 @@ class Arrivals:
         }
 
         def open_page(visitor: gr.Request):
-            return {linked: self.by_address(visitor)}
+            params = visitor.query_params
+            # A name may occur twice, but not where Gradio hands a plain dictionary over.
+            pairs = getattr(params, "multi_items", params.items)()
+            return {linked: self.by_link(list(pairs))}
 
         def open_file(dropped: file_drop.Dropped | None, visitor: gr.Request):
             if dropped is None:

@@ -31,6 +31,8 @@ from ..run_controls import Controls, text, to_classes
 
 METHODS = {"cfg": "classifier-free", "classifier": "classifier", "both": "both"}
 KINDS = {"classifier-noisy": "knows the noise", "classifier": "clean images only"}
+# The control of each method's scale.
+SLIDERS = {"cfg": "s", "classifier-noisy": "lam", "classifier": "clean_lam"}
 S_STRIP = (0, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10)
 S_ATLAS = (0, 1, 2, 3, 5, 7, 10)
 PARTS_STRIP = (0, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 0.8, 1)
@@ -51,11 +53,6 @@ class Steering(Controls):
     def inputs(self) -> list:
         """In the order that ``read`` takes their values."""
         return [self.parts[name] for name in NAMES]
-
-    @property
-    def scales(self) -> list:
-        """The sliders of s and of both λ."""
-        return [self.parts[name] for name in ("s", "lam", "clean_lam")]
 
     @property
     def moving(self) -> list:
@@ -276,7 +273,7 @@ def build(studio: Studio, prefix: str) -> Steering:
             elem_id=f"{prefix}-measured",
             elem_classes=TERMS,
         )
-        for name in ("s", "lam", "clean_lam"):
+        for name in SLIDERS.values():
             lay_out(name)
         parts["n"] = Chips(
             COUNTS,

@@ -55,19 +55,17 @@ class ScaleTool(Tool):
 
     def wire_choice(self, tab) -> None:
         self.tab, panel = tab, tab.controls
-        outputs = [*panel.scales, panel.parts["label"], *tab.outputs]
-        self.shows.select(self.choose, panel.inputs, outputs, **STREAM)
+        settable = [panel.parts[name] for name in (*guidance_controls.SLIDERS.values(), "label")]
+        self.shows.select(self.choose, panel.inputs, [*settable, *tab.outputs], **STREAM)
 
     def choose(self, picked: gr.SelectData, visitor: gr.Request, *values) -> Iterator[dict]:
         """Set the controls to the scale that was picked, and run what they then spell. The name of
         the run ends with its method."""
         method = str(picked.value).rpartition(" ")[2]
-        sliders = {"cfg": "s", "classifier-noisy": "lam", "classifier": "clean_lam"}
         scales = guidance_controls.scales(Request(guidance=method), self.has_few)
         row, column = divmod(picked.index, len(scales))
-        changes = {sliders[method]: scales[column]} | (
-            {"label": str(row)} if self.has_classes else {}
-        )
+        changes = {guidance_controls.SLIDERS[method]: scales[column]}
+        changes |= {"label": str(row)} if self.has_classes else {}
         yield {self.tab.controls.parts[name]: value for name, value in changes.items()}
         named = dict(zip(guidance_controls.NAMES, values, strict=True)) | changes
         run = partial(self.tab.quietly, wait=REST_SECONDS)
