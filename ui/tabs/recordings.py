@@ -74,10 +74,11 @@ def _mapped(value, change: Callable):
 
 
 def main() -> None:
-    """Record the races of the Reverse tab, and the results of the tools below the stages."""
+    """Record the races of the Reverse tab, the results of the tools below the stages, and a film of
+    the Plane tab."""
     from ddpm_core import film
 
-    from ..runs import races
+    from ..runs import plane_runs, races
     from ..runs.runs import Studio
     from ..runs.ticket import Ticket
     from ..widgets.image_grid import image_grid
@@ -111,7 +112,9 @@ def main() -> None:
         )
         print(sheet, save(sheet, value), "bytes")
     _record_tools(studio, name, request)
-    _record_plane(studio)
+    for value in plane_runs.stream(studio, Ticket(), plane_runs.offered()["first"]):
+        pass
+    print("plane", save("plane", value | {"run": "recorded", "recorded": True}), "bytes")
 
 
 def _record_tools(studio, name: str, request) -> None:
@@ -143,16 +146,6 @@ def _record_tools(studio, name: str, request) -> None:
             else:
                 value["message"] = f"Recorded: {name}, seed 0."
             print(tool.place, save(tool.place, value), "bytes")
-
-
-def _record_plane(studio) -> None:
-    """Record the film that the Plane tab opens with."""
-    from ..runs import plane_runs
-    from ..runs.ticket import Ticket
-
-    for value in plane_runs.stream(studio, Ticket(), plane_runs.offered()["first"]):
-        pass
-    print("plane", save("plane", value | {"run": "recorded", "recorded": True}), "bytes")
 
 
 if __name__ == "__main__":
