@@ -14,7 +14,6 @@ from ddpm_core.recorder import PANES, Film
 
 from ..widgets.component import raw
 
-
 BYTES = 2**18  # of each pane in one answer: a moment on a slow line
 # A name cannot be guessed: on the Forward tab a film shows what somebody drew.
 _names: WeakKeyDictionary[Film, str] = WeakKeyDictionary()

@@ -18,8 +18,8 @@ from lab.process.engine import shared_engine
 
 from .limits import is_counted, most_images
 
-# Limits of what a visitor may have fetched, on one's own machine and on a page for others. A page for
-# others fetches without a token, into a cache of its own.
+# Limits of what a visitor may have fetched, on one's own machine and on a page for others. The
+# latter fetches without a token, into a cache of its own.
 HUB = hub.Hub(max_bytes=300 * 10**6)
 PUBLIC_HUB = replace(
     HUB,

@@ -11,8 +11,8 @@ from ddpm_core import SAMPLERS, InvalidInput, Request
 from ddpm_core.errors import check_choice, check_int
 from ddpm_core.recorder import film_bytes
 from lab.process.engine import Account
-from lab.process.step_numbers import noise_share, step_numbers
 from lab.process.race import ERRORS, FEW_STEPS, Lane, Race, broken, samplers, schedules
+from lab.process.step_numbers import noise_share, step_numbers
 
 from ..widgets.player import player
 from .limits import check_work
@@ -208,7 +208,7 @@ def _about(lane: Lane) -> dict:
 
 
 def _finite(lane: Lane) -> np.ndarray:
-    """The log-SNR of each frame. The clean image's is infinite: it is put about one step further."""
+    """The log-SNR of each frame. That of the clean image is infinite: it is put a step further."""
     levels = lane.log_snr.copy()
     if np.isinf(levels[-1]):
         top = float(lane.schedule.log_snr[0])

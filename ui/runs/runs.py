@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from ddpm_core import Film, InvalidInput, Model, Request, Run
+from ddpm_core import Film, InvalidInput, Request, Run
 from ddpm_core.errors import check_int
 from ddpm_core.recorder import film_bytes
 from lab.measure.metrics import Measured, measuring
