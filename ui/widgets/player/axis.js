@@ -2,7 +2,7 @@
 
 import { clamp } from "../component.js";
 import { fixed, minus } from "../numbers.js";
-import { evenTicks } from "../plot.js";
+import { evenTicks, nearest as nearestOf } from "../plot.js";
 
 export const CLOSE = 1e-9;
 const FURTHEST = 12; // of log-SNR: beyond, less than half a grey level of the other is left
@@ -49,21 +49,12 @@ export function stopBeside(stops, place, count) {
 /** The last frame that is not beyond a place; at the very start the opening noise. */
 export function frameAt(frames, place) {
   if (place <= 0) return frames[0];
-  let [low, high] = [0, frames.length - 1];
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    if (frames[middle].place <= place + CLOSE) low = middle;
-    else high = middle - 1;
-  }
-  return frames[low];
+  return frames.findLast((frame) => frame.place <= place + CLOSE) ?? frames[0];
 }
 
 /** The frame nearest to a value, by its place or another of its numbers. */
 export function nearest(frames, value, by = "place") {
-  const after = frames.findIndex((frame) => frame[by] >= value);
-  if (after < 1) return frames.at(after);
-  const [before, next] = [frames[after - 1], frames[after]];
-  return value - before[by] < next[by] - value ? before : next;
+  return frames[nearestOf(frames.map((frame) => Math.abs(frame[by] - value)))];
 }
 
 /** T, if all lanes have the same. */
