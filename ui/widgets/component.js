@@ -2,45 +2,31 @@
 
 import { bytesOf } from "./numbers.js";
 
-/** Mount a component: its module gets its element as `root`, what the server told of it as
-    `options`, and listeners that end with it. The function that `mount` returns hears each value. */
+/** Mount a component: its module gets its element as `root` and what the server told of it as
+    `options`. The function that `mount` returns hears each value. A component stays as long as the
+    page: Gradio hides a tab that is left, and a fold that is closed. */
 export function begin(mount, given) {
   const root = given.element.querySelector(".widget");
   if (root.dataset.state) return;
-  const undo = new AbortController();
-  const isHere = () => root.isConnected || undo.abort();
-  const on = (target, type, act, more = {}) =>
-    target.addEventListener(type, (event) => isHere() && act(event), { signal: undo.signal, ...more });
-  const receive = mount({ ...given, root, on, options: JSON.parse(root.dataset.options),
+  const receive = mount({ ...given, root, options: JSON.parse(root.dataset.options),
+    on: (target, type, act, more) => target.addEventListener(type, act, more),
     find: (selector) => root.querySelector(selector),
     findAll: (selector) => [...root.querySelectorAll(selector)],
     /** When the size of an element changes; in a tab that is not open it has none. */
-    onSize(target, act) {
-      const resized = new ResizeObserver(() => isHere() && target.clientWidth && act());
-      resized.observe(target);
-      undo.signal.addEventListener("abort", () => resized.disconnect());
-    },
-    atEnd: (act) => undo.signal.addEventListener("abort", act),
+    onSize: (target, act) => new ResizeObserver(() => target.clientWidth && act()).observe(target),
   });
   if (!receive) return;
-  const isNews = onlyNews();
+  let newest = 0;
   const hear = () => {
     // Gradio hands out reactive proxies; a plain copy is cheaper to read.
     const value = JSON.parse(JSON.stringify(given.props.value ?? null));
-    if (isNews(value)) receive(value);
+    // Late news of a run that another has overtaken is not heard.
+    if (!value || value.order < newest) return;
+    newest = value.order ?? newest;
+    receive(value);
   };
   hear();
   given.watch("value", hear);
-}
-
-function onlyNews() {
-  let newest = 0;
-  // Late news of a run that another has overtaken is not heard.
-  return (value) => {
-    if (!value || value.order < newest) return false;
-    newest = value.order ?? newest;
-    return true;
-  };
 }
 
 /** @returns {HTMLElement} */

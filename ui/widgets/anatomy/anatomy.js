@@ -37,7 +37,7 @@ const LEDGER = [
 ];
 const MAT = 280; // pixels, the most that a picture takes
 
-export function mount({ root, options, find, findAll, on, onSize, atEnd }) {
+export function mount({ root, options, find, findAll, on, onSize }) {
   root.innerHTML = skeleton();
   const [plot, area, ghost, pictures] =
     [".anatomy-plot", ".anatomy-area", ".anatomy-ghost", ".anatomy-pictures"].map(find);
@@ -108,7 +108,6 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd }) {
     on(plot, "pointerleave", () => (ghost.hidden = true));
     onTheme(on, paintSoon);
     onSize(root, layout);
-    atEnd(() => replaceRun(null));
   }
 
   function seek(event) {

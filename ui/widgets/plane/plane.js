@@ -17,7 +17,7 @@ const REACH = 14; // px around a point in which it is meant
 const DECADES = 4; // of the curve of distances, below 1
 const RECORDED = "recorded · press Train";
 
-export function mount({ root, options, find, findAll, on, onSize, atEnd, props, trigger }) {
+export function mount({ root, options, find, findAll, on, onSize, props, trigger }) {
   root.innerHTML = planeMarkup(options);
   const player = find(".player");
   const form = find("form");
@@ -208,7 +208,6 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, props, 
     listenToDrags(find(".plane-distance"), on, userGoesTo);
     onSize(find(".plane-panes"), paint);
     onTheme(on, paintSoon);
-    atEnd(() => playback.disconnect());
     refreshForm();
   }
 

@@ -21,7 +21,7 @@ const REST = 300; // milliseconds after which a hand rests
 const UNREAD = "The recording could not be read. Run it again.";
 const UNFETCHED = "This step could not be fetched. Try again.";
 
-export function mount({ root, options, find, findAll, on, onSize, atEnd, element, trigger, server }) {
+export function mount({ root, options, find, findAll, on, onSize, element, trigger, server }) {
   const many = options.lanes.length > 1;
   const [columns, rows] = options.grid;
   // What is laid out before the first run, which then moves nothing.
@@ -361,11 +361,6 @@ export function mount({ root, options, find, findAll, on, onSize, atEnd, element
     for (const plot of findAll(".player-plot")) listenToDrags(plot, on, userGoesTo);
     on(window, "resize", paint);
     onSize(box, paint);
-    atEnd(() => {
-      clearTimeout(asking);
-      playback.disconnect();
-      if (run) release(run.lanes);
-    });
     refreshSwitches();
   }
 

@@ -125,10 +125,6 @@ export function makePlayback(root, { last, at, goTo, begun, rested, way }) {
     },
     plays: () => direction !== 0,
     motionIsWelcome: () => !stillness.matches,
-    disconnect() {
-      pause();
-      seen.disconnect();
-    },
   };
 }
 

@@ -15,7 +15,7 @@ export function mount({ root, options: { label }, find, trigger }) {
   let data = null;
 
   new ResizeObserver(() => {
-    if (data?.running && root.isConnected && !root.clientWidth) trigger("stop"); // its tab was left
+    if (data?.running && !root.clientWidth) trigger("stop"); // its tab was left
   }).observe(root);
   return (value) => {
     if (!value.scales) return;
