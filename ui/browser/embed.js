@@ -2,7 +2,7 @@
 // else there is, layout.css leaves out. A link leads to the whole page.
 (() => {
   const root = document.documentElement;
-  if (!new URL(location.href).searchParams.has("embed") || "embedded" in root.dataset) return;
+  if (!new URL(location.href).searchParams.has("embed")) return;
   root.dataset.embedded = "";
   const out = Object.assign(document.createElement("a"), {
     className: "embed-out", target: "_blank", textContent: "Open in Learning the Noise",
@@ -14,6 +14,5 @@
   };
   for (const type of ["pointerenter", "focus", "click"]) out.addEventListener(type, lead);
   lead();
-  if (document.body) document.body.append(out);
-  else addEventListener("DOMContentLoaded", () => document.body.append(out));
+  document.body.append(out);
 })();

@@ -44,6 +44,4 @@ interface Window {
   };
   /** Whether letters and digits are heard; an argument changes it. */
   singleKeys(wanted?: boolean): boolean;
-  /** Whether `fetch` puts answers and news in order already. */
-  fetchIsInOrder?: boolean;
 }

@@ -2,7 +2,6 @@
 // and what waits until a place is there. A place is a tab, or "reverse" and one of its other views.
 // Gradio's events call window.page, which is all that they need to know of the browser.
 (() => {
-  if (window.page) return; // a page may be given its head twice
   const PATIENCE = 5000; // milliseconds for the controls of a tab that is open
   const SETTLE = 25; // milliseconds that a control takes to hear of values
   const { gradio } = window;

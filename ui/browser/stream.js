@@ -15,8 +15,7 @@
 //
 // All waiting has an end, after which the page is as it would be without this.
 (() => {
-  if (window.fetchIsInOrder) return; // a page may be given its head twice
-  let longest = 60_000; // milliseconds; a film before it may take long on a slow line
+  const LONGEST = 60_000; // milliseconds; a film before it may take long on a slow line
   const PATIENCE = 10_000; // for an answer that news waits for
   const UNREAD = 2000; // after which an answer counts as read
   const KNOWN = 2000; // questions that are remembered
@@ -45,8 +44,6 @@
     const ask = () => plain(resource, { ...options, headers });
     return gradio.joins(pathname) ? join(ask) : ask();
   };
-
-  window.fetchIsInOrder = true;
 
   const remember = (set, id) => {
     set.add(id);
@@ -163,10 +160,7 @@
         throw error;
       },
       told: (id) => new Promise((/** @type {(value?: any) => void} */ done) => {
-        const timer = setTimeout(() => {
-          if (!ended && !heard.size) longest = 0; // this server tells of no questions
-          done();
-        }, longest);
+        const timer = setTimeout(done, LONGEST);
         waiting.push({ id, done: () => done(clearTimeout(timer)) });
         settle();
       }),
