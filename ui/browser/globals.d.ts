@@ -41,6 +41,8 @@ interface Window {
     ready(values: { place?: string }[]): Promise<unknown[]>;
     go(place: string, values: unknown[]): Promise<unknown[]>;
     look(model: string, tab: string): Promise<string | null>;
+    remembered(name: string): string | null;
+    remember(name: string, text: string): void;
   };
   /** Whether letters and digits are heard; an argument changes it. */
   singleKeys(wanted?: boolean): boolean;

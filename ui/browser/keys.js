@@ -2,21 +2,11 @@
 // digits pick a class, S stops, Space, R, left and right go to the player that is in view.
 // Letters and digits can be switched off (WCAG 2.1.4): who dictates would press them by speaking.
 (() => {
-  const KNOWN = "learning-the-noise:keys"; // in localStorage, if it may be used
-  let singleKeys = true;
-  try {
-    singleKeys = localStorage.getItem(KNOWN) !== "off";
-  } catch {
-    // The page may stand in a frame that stores nothing.
-  }
+  let singleKeys = window.page.remembered("keys") !== "off";
   /** Whether letters and digits are heard; an argument changes it, also for the next visit. */
   window.singleKeys = (wanted = singleKeys) => {
     singleKeys = wanted;
-    try {
-      localStorage.setItem(KNOWN, wanted ? "on" : "off");
-    } catch {
-      // Until the page is closed, then.
-    }
+    window.page.remember("keys", wanted ? "on" : "off");
     return singleKeys;
   };
 

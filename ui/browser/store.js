@@ -1,6 +1,7 @@
 // Where the visitor is: the address, the browser's history, the newest run's link of every place,
-// and what waits until a place is there. A place is a tab, or "reverse" and one of its other views.
-// Gradio's events call window.page, which is all that they need to know of the browser.
+// what waits until a place is there, and what the browser keeps for the next visit. A place is a
+// tab, or "reverse" and one of its other views. Gradio's events call window.page, which is all that
+// they need to know of the browser.
 (() => {
   const PATIENCE = 5000; // milliseconds for the controls of a tab that is open
   const SETTLE = 25; // milliseconds that a control takes to hear of values
@@ -26,6 +27,8 @@
     ready,
     go,
     look,
+    remembered,
+    remember,
   };
   addEventListener("popstate", goBack);
   for (const type of ["keydown", "pointerdown"]) addEventListener(type, () => (byKey = type === "keydown"), true);
@@ -226,6 +229,24 @@
       const seen = [...gradio.ofTabs, "data-state"];
       watcher.observe(document, { subtree: true, childList: true, attributeFilter: seen });
     });
+  }
+
+  /** What this browser keeps by a name, also for the next visit; nothing where it stores nothing, as
+   * in a frame of another page. */
+  function remembered(name) {
+    try {
+      return localStorage.getItem(`learning-the-noise:${name}`);
+    } catch {
+      return null;
+    }
+  }
+
+  function remember(name, text) {
+    try {
+      localStorage.setItem(`learning-the-noise:${name}`, text);
+    } catch {
+      // Until the page is closed, then.
+    }
   }
 
   /** @returns {HTMLElement} */

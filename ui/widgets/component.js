@@ -102,24 +102,6 @@ export function imageOf(bytes, [, h, w, channels], i = 0) {
   return image;
 }
 
-/** What this browser remembers of the page by a name; nothing where it stores nothing, as in a frame
-    of another page. */
-export function remembered(name) {
-  try {
-    return localStorage.getItem(`learning-the-noise:${name}`);
-  } catch {
-    return null;
-  }
-}
-
-export function remember(name, text) {
-  try {
-    localStorage.setItem(`learning-the-noise:${name}`, text);
-  } catch {
-    // Until the page is closed, then.
-  }
-}
-
 export function clamp(value, low, high) {
   return Math.min(high, Math.max(low, value));
 }

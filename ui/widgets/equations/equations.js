@@ -1,6 +1,6 @@
 // The numbers follow the cursor of the player that the value belongs to.
 
-import { atNextFrame, clamp, followPlayer, remember, remembered } from "../component.js";
+import { atNextFrame, clamp, followPlayer } from "../component.js";
 import { figure, floatsOf, minus } from "../numbers.js";
 import { nearest } from "../plot.js";
 
@@ -17,8 +17,8 @@ export function mount({ root, options, find, findAll, on }) {
   let cursor = null; // where the player is: index, t, tile
 
   root.dataset.state = "idle";
-  fold.open = remembered(KNOWN) === "open";
-  on(find("summary"), "click", () => remember(KNOWN, fold.open ? "folded" : "open")); // it opens or closes right after
+  fold.open = window.page.remembered(KNOWN) === "open";
+  on(find("summary"), "click", () => window.page.remember(KNOWN, fold.open ? "folded" : "open")); // it opens or closes right after
   followPlayer(options.player, on, (where) => {
     cursor = where;
     paintSoon();

@@ -1,4 +1,4 @@
-import { onView, playerOf, remember, remembered, withTerms } from "../component.js";
+import { onView, playerOf, withTerms } from "../component.js";
 
 const KNOWN = "tour"; // to the browser, once it was taken or declined
 const FOLLOWS = 4000; // ms that a control which is pushed about is kept in view
@@ -18,7 +18,7 @@ export function mount({ root, find, options: { steps } }) {
   let undo = null; // ends what listens for the length of the tour
   let home = null; // where the visitor was: the place, and the cursors of the runs
 
-  find(".tour-offer").hidden = remembered(KNOWN) !== null;
+  find(".tour-offer").hidden = window.page.remembered(KNOWN) !== null;
   root.dataset.state = "idle";
   starter.addEventListener("click", () => (at < 0 ? start() : end()));
   find(".tour-decline").addEventListener("click", () => {
@@ -28,7 +28,7 @@ export function mount({ root, find, options: { steps } }) {
 
   function becomeKnown() {
     find(".tour-offer").hidden = true;
-    remember(KNOWN, "known");
+    window.page.remember(KNOWN, "known");
   }
 
   function start() {
