@@ -92,6 +92,12 @@ export function closeAll(sheets) {
   for (const name in sheets) sheets[name].close();
 }
 
+/** Draw the picture with number i of a sheet, on which all are of one size. */
+export function drawCell(ink, sheet, [h, w], i, left = 0, top = 0) {
+  const across = sheet.width / w;
+  ink.drawImage(sheet, (i % across) * w, Math.floor(i / across) * h, w, h, left, top, w, h);
+}
+
 /** The picture with number i of so many, given as bytes. */
 export function imageOf(bytes, [, h, w, channels], i = 0) {
   const image = new ImageData(w, h);

@@ -1,5 +1,5 @@
 import {
-  atNextFrame, clamp, closeAll, decodeAll, escapeText, followPlayer, listenToHold, onTheme, playerOf, resize, term,
+  atNextFrame, clamp, closeAll, decodeAll, drawCell, escapeText, followPlayer, listenToHold, onTheme, playerOf, resize, term,
 } from "../component.js";
 import { figure, fixed, floatsOf } from "../numbers.js";
 import { scaleFor } from "../player/layout.js";
@@ -292,12 +292,8 @@ export function mount({ root, options, find, findAll, on, onSize }) {
   }
 
   function drawTile(ink, name, k) {
-    const [h, w] = run.shape;
-    const sheet = run.sheets[name];
-    const across = sheet.width / w;
-    const cell = k * run.tiles + tileHere();
-    ink.clearRect(0, 0, w, h);
-    ink.drawImage(sheet, (cell % across) * w, Math.floor(cell / across) * h, w, h, 0, 0, w, h);
+    ink.clearRect(0, 0, ink.canvas.width, ink.canvas.height);
+    drawCell(ink, run.sheets[name], run.shape, k * run.tiles + tileHere());
   }
 
   function rgbOf(colour) {

@@ -1,4 +1,4 @@
-import { clamp, decode, escapeText } from "../component.js";
+import { clamp, decode, drawCell, escapeText } from "../component.js";
 
 const GAP = 4;
 const LEAST_SIDE = 36; // of a tile: what a finger hits and an eye reads
@@ -190,12 +190,9 @@ export function mount({ root, options, find, on, onSize, trigger }) {
 
   /** Tile by tile: what is left of an earlier sheet goes. */
   function paint(picture) {
-    const { columns, n, side: [h, w] } = plan;
     for (const [i, tile] of [...list.children].entries()) {
-      [tile.width, tile.height] = [w, h];
-      if (i >= n) continue;
-      const [x, y] = [i % columns, Math.floor(i / columns)];
-      tile.getContext("2d").drawImage(picture, x * w, y * h, w, h, 0, 0, w, h);
+      [tile.height, tile.width] = plan.side;
+      if (i < plan.n) drawCell(tile.getContext("2d"), picture, plan.side, i);
     }
   }
 

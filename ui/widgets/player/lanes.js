@@ -1,7 +1,7 @@
 // A lane: one run's frames with their numbers, and its pictures, which are bytes of a frame or
 // cells of a sheet.
 
-import { closeAll, decode, imageOf } from "../component.js";
+import { closeAll, decode, drawCell, imageOf } from "../component.js";
 import { bytesOf } from "../numbers.js";
 
 const SPARE_BYTES = 2 ** 25; // of frames that were asked for, the last of which stay here
@@ -95,13 +95,10 @@ export function whyEmpty(lane, pane, { bytes, index } = lane.here) {
 }
 
 export function drawTile(ink, lane, pane, { bytes, cell }, i, left, top) {
-  const [n, h, w] = lane.shape;
+  const [n, ...size] = lane.shape;
   if (bytes) return ink.putImageData(imageOf(bytes[pane], lane.shape, i), left, top);
   const skipped = pane !== "x" && lane.frames[0].index === 0 ? 1 : 0;
-  const place = (cell - skipped) * n + i;
-  const across = lane.sheets[pane].width / w;
-  const [x, y] = [(place % across) * w, Math.floor(place / across) * h];
-  ink.drawImage(lane.sheets[pane], x, y, w, h, left, top, w, h);
+  drawCell(ink, lane.sheets[pane], size, (cell - skipped) * n + i, left, top);
 }
 
 /** Fetch the sheets of some panes, as far as they are not here yet. */

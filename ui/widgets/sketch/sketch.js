@@ -1,6 +1,6 @@
 // Everything is drawn and read in the browser; only the small picture is sent.
 
-import { atNextFrame, clamp, decode, escapeText, imageOf, playerOf } from "../component.js";
+import { atNextFrame, clamp, decode, drawCell, escapeText, imageOf, playerOf } from "../component.js";
 import { bytesOf } from "../numbers.js";
 
 const SIDE = 280; // of the sheet that is drawn on, in pixels
@@ -281,7 +281,7 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
     const h = image.height;
     findAll("[data-sample] canvas").forEach((canvas, i) => {
       canvas.width = canvas.height = h;
-      canvas.getContext("2d").drawImage(image, i * h, 0, h, h, 0, 0, h, h);
+      drawCell(canvas.getContext("2d"), image, [h, h], i);
     });
     image.close();
     root.dataset.samples = "shown";
