@@ -26,6 +26,7 @@ let under = null; // what the pointer is over
 let timer = 0;
 
 listen();
+(document.querySelector("main") ?? document.body).append(tip, description);
 
 function listen() {
   const on = (type, act, options) => document.addEventListener(type, act, options);
@@ -177,7 +178,6 @@ function show(named, tapped = false) {
   hide();
   if (!meaningOf(named)) return;
   here = named;
-  if (!tip.isConnected) lay();
   tip.dataset.tapped = String(tapped);
   tip.dataset.of = named.matches(OWN) ? "term" : "control";
   const focused = document.activeElement;
@@ -187,10 +187,6 @@ function show(named, tapped = false) {
   fill();
   here.dataset.named = isPressed(named) ? "pressed" : "";
   if (named.matches(OWN)) here.setAttribute("aria-describedby", tip.id);
-}
-
-function lay() {
-  (document.querySelector("main") ?? document.body).append(tip, description);
 }
 
 function fill() {
@@ -220,7 +216,6 @@ async function describe(control) {
   await load();
   const meaning = namesOf(control).map(meaningOf).find(Boolean);
   if (!meaning || control !== document.activeElement) return;
-  if (!description.isConnected) lay();
   description.innerHTML = meaning;
   control.setAttribute("aria-describedby", description.id);
 }
