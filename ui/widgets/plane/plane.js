@@ -26,9 +26,9 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
   const sheet = makeSheet(find(".plane-sheet"), on, options.most.drawn);
   const playback = makePlayback(player, {
     way: 1,
-    last: () => Math.max(0, stops.length - 1),
-    at: () => stops.findLastIndex((stop) => stop <= place + 1e-9),
-    goTo: (beat) => goTo(stops[clamp(beat, 0, stops.length - 1)]),
+    places: () => stops,
+    place: () => place,
+    goTo,
     begun() {},
     rested: paintSoon,
   });

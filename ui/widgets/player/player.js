@@ -3,7 +3,7 @@
 
 import { atNextFrame, clamp, escapeText, term, withTerms } from "../component.js";
 import {
-  axisOf, CLOSE, frameAt, nearest, placeOn, putInPlace, readingAt, stopBeside, stopsOf, ticksOf,
+  axisOf, frameAt, nearest, placeOn, putInPlace, readingAt, stopBeside, stopsOf, ticksOf,
 } from "./axis.js";
 import { curvesMarkup, makeCurves, ticksMarkup } from "./curves.js";
 import {
@@ -37,9 +37,9 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
   const paintSoon = atNextFrame(paint);
   const playback = makePlayback(root, {
     way: options.way,
-    last: () => Math.max(0, beats.length - 1),
-    at: () => beats.findLastIndex((beat) => beat <= place + CLOSE),
-    goTo: (beat) => goTo(beats[clamp(beat, 0, beats.length - 1)]),
+    places: () => beats,
+    place: () => place,
+    goTo,
     begun: () => (head = false),
     rested() {
       if (run?.live && place >= filled()) head = true; // it has caught up

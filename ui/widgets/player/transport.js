@@ -1,6 +1,7 @@
 // The transport: its buttons, its keys, and the clock that moves the cursor by itself.
 
 import { clamp, listenToHold } from "../component.js";
+import { CLOSE } from "./axis.js";
 
 const SPEEDS = [0.25, 0.5, 1, 2, 4];
 const SPEED_LABELS = ["¼×", "½×", "1×", "2×", "4×"];
@@ -20,9 +21,12 @@ const ICONS = {
     + "a1 1 0 0 0 1 1h8v-2.5l3.5 3.5-3.5 3.5z",
 };
 
-/** What moves the cursor by itself. Its places are whole numbers from 0 to `last()`; `way` is where
+/** What moves the cursor by itself, from one of the `places()`, which rise, to the next; `way` is where
     Play leads: 1 to the last, -1 to the first. */
-export function makePlayback(root, { last, at, goTo, begun, rested, way }) {
+export function makePlayback(root, { places, place, goTo, begun, rested, way }) {
+  const last = () => Math.max(0, places().length - 1);
+  const at = () => places().findLastIndex((one) => one <= place() + CLOSE);
+  const goToNumber = (i) => goTo(places()[clamp(i, 0, last())]);
   const stillness = matchMedia("(prefers-reduced-motion: reduce)");
   const seen = new IntersectionObserver(playIfWaiting);
   let direction = 0; // of the cursor: 1 to the last place, -1 to the first, 0 rests
@@ -36,7 +40,7 @@ export function makePlayback(root, { last, at, goTo, begun, rested, way }) {
     if (last() < 1) return;
     waiting = false;
     direction = wanted;
-    if (at() === end) goTo(last() - end);
+    if (at() === end) goToNumber(last() - end);
     begun();
     restartClock(performance.now());
     // No frame is painted in a hidden page, and none is to be skipped for that.
@@ -80,7 +84,7 @@ export function makePlayback(root, { last, at, goTo, begun, rested, way }) {
     if (now < clock.start) return;
     const rate = clamp(FRAMES_PER_SECOND, last() / LONGEST_PLAY, last() / SHORTEST_PLAY) * SPEEDS[speed];
     const frame = clock.from + direction * Math.floor(((now - clock.start) / 1000) * rate);
-    goTo(frame);
+    goToNumber(frame);
     if (frame >= 0 && frame <= last()) return;
     // The frame after the last one is where a loop starts over, once the last has been looked at.
     if (!loop) return pause();
