@@ -22,7 +22,6 @@ export function mount({ root, options, find, findAll, on }) {
     findAll("[data-hint]").forEach((block, i) => (block.tabIndex = i ? -1 : 0));
     const items = [...value.embeddings, ...value.blocks].map(({ words }) => `<li>${escapeText(words)}</li>`);
     find(".net-list").innerHTML = items.join("");
-    root.dataset.model = value.model;
     root.dataset.state = "shown";
   }
 

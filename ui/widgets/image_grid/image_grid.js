@@ -82,7 +82,6 @@ export function mount({ root, options, find, on, onSize, trigger }) {
     root.dataset.state = state;
     root.dataset.pending = "false";
     root.dataset.run = run ?? "";
-    root.dataset.n = n;
     // A listbox without an option is none.
     list.setAttribute("role", n && options.clickable ? "listbox" : "group");
     here = clamp(here, 0, Math.max(0, n - 1));

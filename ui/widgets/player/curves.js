@@ -135,10 +135,7 @@ export function makeCurves(box, { curves, on, readAt }) {
     where.innerHTML = lanes.length ? `at ${symbol} = <b class="mono here">${value}</b>` : "";
     where.style.setProperty("--at", isPointed ? pointed : place);
     const cells = list.querySelectorAll("b");
-    names.forEach((lane, i) => {
-      const there = lanes.find((one) => one.name === lane);
-      cells[i].textContent = figure(there && frameOf(there).numbers[chosen.key]);
-    });
+    names.forEach((lane, i) => (cells[i].textContent = valueOf(lane, frameOf)));
     for (const { lane, i } of lines) {
       const frame = frameOf(lane);
       const value = frame.numbers[chosen.key];
@@ -183,13 +180,14 @@ export function makeCurves(box, { curves, on, readAt }) {
     text.style.fill = `var(--${styleOf(near).colour})`;
   }
 
+  function valueOf(name, frameOf) {
+    const lane = drawn.lanes.find((one) => one.name === name);
+    return figure(lane && frameOf(lane).numbers[chosen.key]);
+  }
+
   function describe() {
     if (!drawn) return;
-    const { names, lanes } = drawn;
-    const values = names.map((lane) => {
-      const there = lanes.find((one) => one.name === lane);
-      return `${lane} ${figure(there?.here.numbers[chosen.key])}`;
-    });
+    const values = drawn.names.map((lane) => `${lane} ${valueOf(lane, ({ here }) => here)}`);
     svg.setAttribute("aria-label", `${chosen.text}: ${values.join("; ")}`);
   }
 }

@@ -62,13 +62,13 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
     ink.fillRect(0, 0, SIDE, SIDE);
   }
 
-  function strokeTo(x, y, from = pen) {
+  function strokeTo(x, y) {
     const inks = brush === "ink";
     const on = inks ? ink : hole;
     Object.assign(on, { strokeStyle: "#fff", lineWidth: inks ? PEN : WIDE, lineCap: "round",
       lineJoin: "round" });
     on.beginPath();
-    on.moveTo(from.x, from.y);
+    on.moveTo(pen.x, pen.y);
     on.lineTo(x, y);
     on.stroke();
     unsaid = true;
@@ -284,7 +284,6 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
       drawCell(canvas.getContext("2d"), image, [h, h], i);
     });
     image.close();
-    root.dataset.samples = "shown";
   }
 }
 
