@@ -8,32 +8,23 @@ const at = (numbers, { index = 5, t = 500, n = 16, ...more } = {}) =>
 const says = (...arguments_) => sentenceOf([at(...arguments_)]);
 
 test("a step is put into words by its own numbers, not by its time", () => {
-  const early = says({ noise: 0.99, left: 0.9, contrast: 0.6 });
-  const later = says({ noise: 0.9, left: 0.3, contrast: 0.8 });
-  const decided = says({ noise: 0.6, left: 0.1, contrast: 0.95 });
-  const details = says({ noise: 0.1, left: 0.05, contrast: 1 });
-  assert.match(early, /99 % noise.*blurred/);
-  assert.match(later, /large shapes.*90 %/);
-  assert.match(decided, /decided.*60 %/);
-  assert.match(details, /details/);
-});
-
-test("the ends of a run are told apart from everything between", () => {
-  assert.match(says({ noise: 1 }, { index: 0, t: 1000 }), /^Pure noise/);
-  assert.match(says({ noise: 0, left: 0, contrast: 1 }, { index: 20, t: 0 }), /noise is gone/);
+  for (const [words, numbers, where] of [
+    [/^Pure noise/, { noise: 1 }, { index: 0, t: 1000 }],
+    [/99 % noise.*blurred/, { noise: 0.99, left: 0.9, contrast: 0.6 }],
+    [/large shapes.*90 %/, { noise: 0.9, left: 0.3, contrast: 0.8 }],
+    [/decided.*60 %/, { noise: 0.6, left: 0.1, contrast: 0.95 }],
+    [/details/, { noise: 0.1, left: 0.05, contrast: 1 }],
+    [/noise is gone/, { noise: 0, left: 0, contrast: 1 }, { index: 20, t: 0 }],
+    // Settled in nothing but noise.
+    [/Something is wrong/, { noise: 0.99, left: 0.01, contrast: 1 }],
+    // The judge does not read yet what it will read in the end.
+    [/not decided yet/, { noise: 0.5, left: 0.1, contrast: 1, agree: 0 }, { n: 1 }],
+  ]) assert.match(says(numbers, where), words);
 });
 
 test("while a run goes on its end is not known, and nothing is said of it", () => {
   assert.match(says({ noise: 0.7, contrast: 0.5 }), /70 % noise/);
   assert.doesNotMatch(says({ noise: 0.7, contrast: 0.5 }), /decided|blurred|judge/);
-});
-
-test("a guess that is settled in nothing but noise is called wrong", () => {
-  assert.match(says({ noise: 0.99, left: 0.01, contrast: 1 }), /Something is wrong/);
-});
-
-test("nothing is decided before the judge reads what it will read in the end", () => {
-  assert.match(says({ noise: 0.5, left: 0.1, contrast: 1, agree: 0 }, { n: 1 }), /not decided yet/);
 });
 
 test("what was settled in nothing but noise is no picture in the end", () => {
