@@ -57,7 +57,9 @@ WATCH = """(stage) => {
 
 def measure() -> Iterator[tuple[str, str]]:
     """Each line of the report as soon as it is known: what was measured, and its figures."""
-    with browser() as chromium:
+    with sync_playwright() as playwright:
+        options = {"executable_path": find_browser(), "args": ["--no-sandbox"]}
+        chromium = playwright.chromium.launch(**options)
         page = chromium.new_page(viewport={"width": 1280, "height": 900})
         start = time.perf_counter()
         with served() as url:
@@ -81,16 +83,6 @@ def figures(waits: list[float]) -> str:
     """Median, 95th percentile and greatest of waits in ms."""
     middle, high, most = np.percentile(waits, [50, 95, 100]) / 1e3
     return f"median {middle:.3f} s, 95 % within {high:.3f} s, longest {most:.3f} s ({len(waits)})"
-
-
-@contextmanager
-def browser() -> Iterator:
-    """A headless Chromium, see ``find_browser``."""
-    with sync_playwright() as playwright:
-        path = find_browser()
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @contextmanager
