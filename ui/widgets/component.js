@@ -7,7 +7,6 @@ import { bytesOf } from "./numbers.js";
     page: Gradio hides a tab that is left, and a fold that is closed. */
 export function begin(mount, given) {
   const root = given.element.querySelector(".widget");
-  if (root.dataset.state) return;
   const receive = mount({ ...given, root, options: JSON.parse(root.dataset.options),
     on: (target, type, act, more) => target.addEventListener(type, act, more),
     find: (selector) => root.querySelector(selector),

@@ -195,7 +195,6 @@ export function mount({ root, options, find, findAll, on, onSize }) {
   function paintCurve(tile) {
     if (drawn === `${ticket}/${tile}`) return;
     drawn = `${ticket}/${tile}`;
-    root.dataset.tile = tile;
     ghost.hidden = true;
     const rank = (c) => run.wanted[tile].indexOf(c);
     const order = run.classes.map((_, c) => c).sort((a, b) => rank(a) - rank(b)); // wanted on top

@@ -7,7 +7,6 @@ export function mount({ root, options, find, findAll, on }) {
   root.innerHTML = skeleton(options);
   const figure = find(".net-figure");
 
-  root.dataset.state = "idle";
   for (const kind of ["pointerover", "focusin"]) on(figure, kind, ({ target }) => join(target));
   for (const kind of ["pointerleave", "focusout"]) on(figure, kind, () => join(root));
   return receive;
@@ -22,7 +21,6 @@ export function mount({ root, options, find, findAll, on }) {
     findAll("[data-hint]").forEach((block, i) => (block.tabIndex = i ? -1 : 0));
     const items = [...value.embeddings, ...value.blocks].map(({ words }) => `<li>${escapeText(words)}</li>`);
     find(".net-list").innerHTML = items.join("");
-    root.dataset.state = "shown";
   }
 
   /** What a skip connects with a block is marked, too. */

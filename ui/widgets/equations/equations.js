@@ -16,7 +16,6 @@ export function mount({ root, options, find, findAll, on }) {
   let current = null; // the value shown: of a schedule, and of a run
   let cursor = null; // where the player is: index, t, tile
 
-  root.dataset.state = "idle";
   fold.open = window.page.remembered(KNOWN) === "open";
   on(find("summary"), "click", () => window.page.remember(KNOWN, fold.open ? "folded" : "open")); // it opens or closes right after
   followPlayer(options.player, on, (where) => {
@@ -37,7 +36,6 @@ export function mount({ root, options, find, findAll, on }) {
     find(".equations-which").textContent = current.shown.map((n) => `(${n})`).join(" ");
     find(".equations-notes").innerHTML = current.notes.map((note) => `<p>${note}</p>`).join("");
     root.hidden = !current.shown.length;
-    root.dataset.state = "shown";
     paint();
   }
 

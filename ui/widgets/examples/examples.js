@@ -12,7 +12,6 @@ export function mount({ root, options: { links }, findAll, on, props, trigger })
   note.dataset.hints = "";
   note.setAttribute("role", "status");
   let count = 0;
-  root.dataset.state = "ready";
   on(root, "click", (event) => {
     const index = findAll("a").indexOf(event.target);
     if (index < 0 || event.ctrlKey || event.metaKey || event.shiftKey) return; // for a tab of its own

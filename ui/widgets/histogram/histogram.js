@@ -9,7 +9,6 @@ export function mount({ root, options, find, findAll, on }) {
   let film = null;
   let cursor = NaN;
 
-  root.dataset.state = "idle";
   followPlayer(options.player, on, ({ t }) => {
     cursor = t;
     paint();
@@ -22,7 +21,6 @@ export function mount({ root, options, find, findAll, on }) {
     find(".histogram-normal").setAttribute("d", curveOf(normal));
     for (const one of findAll(".equation")) one.hidden = value.straight;
     find(".histogram-straight").hidden = !value.straight;
-    root.dataset.state = "shown";
     paint();
   };
 
@@ -34,7 +32,6 @@ export function mount({ root, options, find, findAll, on }) {
     const edges = Array.from({ length: bins + 1 }, (_, i) => i);
     const textOf = (name) => (name === "t" ? t : figure(film[name][t]));
     find(".histogram-bars").setAttribute("d", barsOf(row, edges));
-    root.dataset.t = t;
     root.style.setProperty("--at", 1 - t / (film.t.length - 1));
     for (const symbol of findAll("[data-value]")) symbol.dataset.now = textOf(symbol.dataset.value);
     for (const cell of findAll("[data-number]")) cell.textContent = textOf(cell.dataset.number);

@@ -31,7 +31,6 @@ export function mount({ root, options, find, on, onSize, trigger }) {
   on(scroller, "scroll", showMore, { passive: true });
   on(window, "resize", layout); // a new pixel ratio changes no size in the page
   onSize(scroller, layout);
-  root.dataset.state = "idle";
   return (value) =>
     ({ idle: showIdle, pending: dim, contact: showSheet })[value.kind]?.(value);
 

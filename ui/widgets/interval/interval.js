@@ -16,7 +16,6 @@ export function mount({ root, options, find, on, props, trigger }) {
   // It would take the focus from the handle again.
   on(track, "mousedown", (event) => event.preventDefault());
   on(track, "keydown", onKey);
-  root.dataset.state = "ready";
   return (value) => {
     if (held) return; // a hand on the handle knows better
     at = { low: value.low, high: value.high };

@@ -7,7 +7,6 @@ export function mount({ root, options, find, findAll }) {
     class="opinion-recorded mono soft"></span></p><div class="opinion-rows"></div>`;
   let built = "";
   return (value) => {
-    root.dataset.state = value.kind;
     find(".opinion-recorded").textContent = value.recorded ? `recorded · ${value.recorded}` : "";
     root.style.setProperty("--rows", value.rows?.length ?? 10);
     if (value.kind === "idle") {

@@ -48,7 +48,6 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
 
   listen();
   player.dataset.state = "idle";
-  root.dataset.state = "ready";
   playback.refresh();
   return receive;
 

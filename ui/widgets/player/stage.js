@@ -60,7 +60,7 @@ export function makeStage(box, { clickable, id }) {
       const lane = laneOf(i);
       const where = lane?.here;
       row.lane.dataset.frames = lane?.frames.length ?? 0;
-      if (lane) Object.assign(row.lane.dataset, { index: where.index, t: where.t });
+      if (lane) row.lane.dataset.t = where.t;
       row.lane.style.setProperty("--at", where?.place ?? 0);
       if (rows.length > 1) paintHead(row, lane);
       row.mats.forEach((mat, j) => {

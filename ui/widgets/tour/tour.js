@@ -19,7 +19,6 @@ export function mount({ root, find, options: { steps } }) {
   let home = null; // where the visitor was: the place, and the cursors of the runs
 
   find(".tour-offer").hidden = window.page.remembered(KNOWN) !== null;
-  root.dataset.state = "idle";
   starter.addEventListener("click", () => (at < 0 ? start() : end()));
   find(".tour-decline").addEventListener("click", () => {
     becomeKnown();
@@ -39,7 +38,6 @@ export function mount({ root, find, options: { steps } }) {
     card.onclick = onClick;
     (document.querySelector("main") ?? document.body).append(card);
     card.hidden = false;
-    root.dataset.state = "open";
     starter.setAttribute("aria-expanded", "true");
     go(0);
     part("next").focus({ preventScroll: true });
@@ -55,7 +53,6 @@ export function mount({ root, find, options: { steps } }) {
     window.page.open(home.place);
     card.hidden = true;
     document.documentElement.style.removeProperty("--tour-room");
-    root.dataset.state = "idle";
     delete root.dataset.step;
     starter.setAttribute("aria-expanded", "false");
     starter.focus({ preventScroll: true });
