@@ -25,7 +25,7 @@
   const plain = window.fetch;
   const heard = new Set(); // questions of which there was news
   const answered = new Set(); // questions whose answer the page has
-  let asking = 0;
+  const asking = new Set(); // questions without an answer yet
   let stream = null; // that is being read
   const sleepers = [];
 
@@ -54,13 +54,10 @@
   const breath = () => new Promise((done) => setTimeout(done, 0));
 
   async function join(ask) {
-    asking += 1;
+    asking.add(ask);
     let id = null;
-    let finished = false;
     const finish = () => {
-      if (finished) return;
-      finished = true;
-      asking -= 1;
+      asking.delete(ask);
       if (id) remember(answered, id);
       wake();
     };
@@ -135,7 +132,7 @@
         remember(answered, id); // it was lost
         wake();
       }, PATIENCE);
-      while (patient && !ended && asking && !answered.has(id)) await change();
+      while (patient && !ended && asking.size && !answered.has(id)) await change();
       clearTimeout(timer);
     }
 
