@@ -34,7 +34,7 @@ def test_every_step_leaves_and_the_button_told_its_true_size(follow, tmp_path):
     for form, most in {"GIF": 10, "WebP": 2, "MP4": 40}.items():
         choose_file(visitor, form=form, stride=1)
         path, label = download(visitor, tmp_path, f"{form} · 13 frames")
-        assert path.name == f"{MODEL}-seed2-ddim-12steps.{form.lower()}"
+        assert path.name == f"{MODEL}-8-seed2-ddim-12steps.{form.lower()}"
         assert label == in_words(form.lower(), 13, path.stat().st_size)
         frames = frames_of(path)
         assert len(frames) == 13

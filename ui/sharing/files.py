@@ -65,7 +65,7 @@ def _model_and_class(studio: Studio, key: Key) -> str:
     """Begins a file's name: with the class and the guidance, where all images have the same."""
     request, parts = key.request, [permalinks.stem(key.model)]
     if isinstance(request.label, int) and not key.beside and request.mix is None:
-        parts.append(re.sub(r"\W+", "_", studio.model(key.model).classes[request.label]))
+        parts.append(re.sub(r"\W+", "_", request.classes(studio.model(key.model))[request.label]))
     if request.guidance != "none" and not key.beside:
         parts.append(f"{request.guidance}{request.guidance_scale:g}")
     return "-".join(parts)
