@@ -104,6 +104,11 @@ def test_the_network_is_sampled_otherwise_without_learning_anew_and_its_gif_brin
     learner.wait_for_file("6 frames", TAB)
 
 
+def test_a_link_that_asks_for_what_there_is_not_is_refused_in_words(follow):
+    visitor = follow("?tab=plane&data=moons&steps=5000")
+    expect(visitor.part(f"{TAB}-stage").locator(".player-error")).to_contain_text("steps")
+
+
 def test_what_is_drawn_is_learned_on_a_phone_and_a_link_brings_it_back(visit, monkeypatch):
     visitor = visit("?tab=plane", reduced_motion="reduce", **PHONE)
     visitor.wait("film", TAB)

@@ -124,15 +124,16 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
 
   // --- what is asked ----------------------------------------------------------------------
 
-  function settings() {
-    const { steps, scale, seed, ...others } = Object.fromEntries(new FormData(form));
+  function settings(linked) {
+    const chosen = { ...Object.fromEntries(new FormData(form)), ...linked };
+    const { steps, scale, seed, ...others } = chosen;
     const numbers = { steps: Number(steps), scale: Number(scale), seed: Number(seed) };
     return { ...others, ...numbers, ...(others.data === "drawn" ? { drawn: sheet.packed() } : {}) };
   }
 
-  function ask(what) {
+  function ask(what, linked = {}) {
     lastRun = film?.run ?? lastRun;
-    props.value = { kind: "asked", do: what, run: lastRun, ...settings() };
+    props.value = { kind: "asked", do: what, run: lastRun, ...settings(linked) };
     trigger("input");
     clearTimeout(asking);
     asking = setTimeout(() => {
@@ -147,12 +148,15 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
     followed = wanted;
     const asked = new URLSearchParams(query);
     sheet.unpack(asked.get("drawn") ?? "");
-    for (const name of Object.keys(options.first)) {
+    const names = Object.keys(options.first).filter((name) => asked.has(name));
+    const linked = Object.fromEntries(names.map((name) => [name, asked.get(name)]));
+    for (const name of names) {
       const field = form.elements.namedItem(name);
-      if (asked.has(name) && "value" in field) field.value = asked.get(name);
+      if ("value" in field) field.value = linked[name];
     }
     refreshForm();
-    ask("train");
+    // As the link has it: what the controls do not offer they leave out, but the server says so.
+    ask("train", linked);
   }
 
   function onChange({ target }) {
