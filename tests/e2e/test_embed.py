@@ -18,12 +18,10 @@ def another_page(url, chromium):
     context = chromium.new_context(viewport={"width": 900, "height": 760})
     base = url.rstrip("/")
 
-    def show(query):
+    def show(query, frames=1):
         page = context.new_page()
-        page.set_content(
-            f'<h1>Lesson</h1><iframe src="{base}/?{query}&amp;embed=1" width="860" '
-            'height="640"></iframe>'
-        )
+        frame = f'<iframe src="{base}/?{query}&amp;embed=1" width="860" height="640"></iframe>'
+        page.set_content("<h1>Lesson</h1>" + frames * frame)
         return page
 
     yield show
@@ -50,6 +48,14 @@ def test_a_frame_shows_one_stage_with_its_timeline_and_nothing_else(another_page
         expect(opened.value.get_by_role("heading", name="Learning the Noise")).to_be_visible()
         assert "embed" not in opened.value.url
         opened.value.close()
+    page.close()
+
+
+def test_a_lesson_has_as_many_frames_as_it_needs(another_page):
+    """A browser has six connections to a server."""
+    page = another_page(LINKS["sample"].replace("&", "&amp;"), frames=7)
+    for frame in page.frames[1:]:
+        frame.wait_for_selector("#sample-stage [data-state=film]", state="attached", timeout=60_000)
     page.close()
 
 
