@@ -104,8 +104,8 @@ def test_the_network_is_sampled_otherwise_without_learning_anew_and_its_gif_brin
     learner.wait_for_file("6 frames", TAB)
 
 
-def test_a_link_that_asks_for_what_there_is_not_is_refused_in_words(follow):
-    visitor = follow("?tab=plane&data=moons&steps=5000")
+def test_a_link_that_asks_for_what_there_is_not_is_refused_in_words(visit):
+    visitor = visit("?tab=plane&data=moons&steps=5000")
     expect(visitor.part(f"{TAB}-stage").locator(".player-error")).to_contain_text("steps")
 
 

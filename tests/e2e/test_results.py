@@ -102,7 +102,7 @@ def test_all_measurements_are_one_press_away(page):
         page.get_by_role("link", name="All measurements").click()
     measurements = opened.value
     for name in tables.TABLES:
-        assert measurements.locator(f"section#{name} table").count() >= 1, name
+        expect(measurements.locator(f"section#{name} table")).not_to_have_count(0)
     expect(measurements.locator("#training-mnist-linear svg")).not_to_have_count(0)
     figures = measurements.locator("#table-1 details")
     figures.locator("summary").click()
