@@ -152,7 +152,7 @@ class Guard:
         async def refuse(status: int, words: str) -> None:
             await JSONResponse({"detail": words}, status)(scope, receive, answer)
 
-        if _is_idle(Request(scope)):
+        if _is_heartbeat_in_frame(Request(scope)):
             await Response(status_code=204)(scope, receive, answer)
             return
         try:
@@ -247,7 +247,7 @@ def _is(kind: str, value: Any) -> bool:
     return isinstance(value, str if kind == "text" else bool)
 
 
-def _is_idle(request: Request) -> bool:
+def _is_heartbeat_in_frame(request: Request) -> bool:
     """Whether this is the heartbeat of a page in a frame. Gradio would hold its connection as long
     as the page is open, and a browser has six: six frames would leave none to ask anything with.
     """
