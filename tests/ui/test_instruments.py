@@ -63,7 +63,10 @@ def test_of_two_methods_that_are_under_way_at_once_the_one_chosen_last_is_drawn(
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"method": None}, "No guidance, no scales."), ({"seed": -1}, "seed must be between 0 and")],
+    [
+        ({"method": None}, "Without guidance there are no scales"),
+        ({"seed": -1}, "seed must be between 0 and"),
+    ],
 )
 def test_what_cannot_be_drawn_ends_the_atlas_that_is_being_drawn(tab, changes, message):
     atlas = tab.atlas.shows

@@ -170,7 +170,7 @@ def kept_flow(name: str) -> Flow:
     """
     stored = find(name)
     if stored is None:
-        raise InvalidInput("Train it again to take it")
+        raise InvalidInput("The server no longer keeps this training. Train again to save it")
     return stored.flow
 
 

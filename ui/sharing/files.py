@@ -86,7 +86,7 @@ def asked(studio: Studio, choice: Choice):
     """
     progress = studio.kept_run(choice.run)
     if progress is None:
-        raise InvalidInput("Run it again to take it")
+        raise InvalidInput("The server no longer keeps this run. Run it again to save it")
     return progress
 
 

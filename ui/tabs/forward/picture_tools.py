@@ -42,6 +42,9 @@ from ..tool import Tool
 LATEX = [{"left": "$", "right": "$", "display": False}]
 FIRST = 3  # digit of the test set that the tab opens with; the recordings were made of it
 OTHER = 7  # digit that turns into the picture on the sheet until a visitor keeps another
+FIRST_THIS = (
+    "First press “Start from this picture”. Then draw or open a second picture of the same size."
+)
 RECORDED = "mnist-conditional"
 LEAST_STEPS = 5  # from each time, for a model that is too large for more
 PAUSE = 1 / 8  # seconds between two updates
@@ -264,7 +267,7 @@ class IntoAnother(TileTool):
         if first is None and picture is not None and picture.shape == (28, 28, 1):
             first = sketch.digit(OTHER), label
         if picture is None or first is None or first[0].shape != picture.shape:
-            raise InvalidInput("Start from a picture of this size, then take another.")
+            raise InvalidInput(FIRST_THIS)
         if not self.studio.model(model).classes:
             first = first[0], "none"  # kept for another model
         ends, result = (first, (picture, label)), []
@@ -458,9 +461,9 @@ def _filled(model: Model, request: Request, resample: int) -> str:
 def _verdict(model: Model, thought: Thought) -> str:
     best, free = int(np.argmax(thought.gains)), model.unet.null_index is not None
     words = (
-        f"The model takes this for: {model.classes[best]}. Told so, it guesses the noise "
-        f"{thought.gains[best]:.0%} better than {'told nothing' if free else 'on average'}, over "
-        f"{thought.rounds} times t with one noise for all classes. "
+        f"The model takes this for: {model.classes[best]}. Told this class, it guesses the noise "
+        f"{thought.gains[best]:.0%} better than {'told nothing' if free else 'on average'} (the "
+        f"mean over {thought.rounds} values of t; at each, all classes get the same noise). "
     )
     if free:
         words += "The difference between a guess with the class and one without is what guidance "
@@ -474,6 +477,6 @@ def _verdict(model: Model, thought: Thought) -> str:
 def _account(inversion: Inversion) -> str:
     return (
         f"{inversion.steps} steps of DDIM each way, float32, $\\hat x_0$ not clipped, up to "
-        f"$t = {inversion.time}$: RMSE {inversion.rmse:.4f} with pixels in [-1, 1], PSNR "
-        f"{inversion.psnr:.1f} dB."
+        f"$t = {inversion.time}$. How far the picture that came back is from yours: RMSE "
+        f"{inversion.rmse:.4f} per pixel (black is −1, white is 1), PSNR {inversion.psnr:.1f} dB."
     )

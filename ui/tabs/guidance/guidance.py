@@ -36,6 +36,7 @@ QUICK_STEPS = {"cfg": (4, 6), "classifier": (5, 6)}
 HEAD_START = 5.0  # seconds that other runs must have waited to come before a preview
 LOOKING = "What guidance did, at the step under the cursor."
 SILENCE = ""  # a second anatomy takes no room until there is a second row
+TRUNK_GONE = "The server no longer keeps the run that was branched from. Press Guide again."
 
 
 @dataclass
@@ -278,8 +279,8 @@ def dissected(studio: Studio, progress: Progress) -> list[dict]:
         return [_part(studio, progress, progress.trace, row, row * key.request.n) for row in rows]
     trunk = studio.kept(key.trunk)
     is_traced = trunk is not None and trunk.trace is not None
-    above = [_part(studio, progress, trunk.trace, 0, 0)] if is_traced else [anatomy.idle("Gone.")]
-    return [*above, _part(studio, progress, progress.trace, 1, 0)]
+    above = _part(studio, progress, trunk.trace, 0, 0) if is_traced else anatomy.idle(TRUNK_GONE)
+    return [above, _part(studio, progress, progress.trace, 1, 0)]
 
 
 def _part(studio: Studio, progress: Progress, trace, row: int, place: int) -> dict:

@@ -81,7 +81,7 @@ class ScaleTool(Tool):
         key = guidance_controls.read(values)
         model, request = self.studio.model(key.model), guidance_controls.one(key, measured)
         if request.guidance == "none":
-            raise InvalidInput("No guidance, no scales.")
+            raise InvalidInput("Without guidance there are no scales to compare.")
         steps = min(request.steps, STRIP_STEPS)
         return model, replace(request, n=1, steps=steps, sampler="dpm_solver_pp")
 
@@ -157,7 +157,7 @@ class Strip(SheetTool):
     def __init__(self, studio: Studio, prefix: str):
         super().__init__(studio)
         with gr.Tab("Film strip", id="strip") as self.opened:
-            look = {"label": "The same noise at every scale; choose one to take it"}
+            look = {"label": "The same noise at every scale; choose one to run it"}
             self.lay_out(prefix, "One noise at every scale.", **look)
             self.lay_take(prefix)
 
@@ -197,7 +197,7 @@ class Atlas(SheetTool):
     def __init__(self, studio: Studio, prefix: str):
         super().__init__(studio)
         with gr.Tab("Atlas", id="atlas"):
-            look = {"label": "Classes by scale; choose one to take both", "glance": True}
+            look = {"label": "Classes by scale; choose one to run it", "glance": True}
             self.lay_out(prefix, "Every class at every scale, from one noise.", **look)
             with gr.Row(elem_classes="keep"):
                 names = (f"{prefix}-draw", f"{prefix}-atlas-stop")

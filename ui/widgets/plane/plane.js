@@ -296,7 +296,7 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
 
   function paintWords(here) {
     const [left, right] = live ? ["what it makes so far", "what it learns from"]
-      : ["by the network", "in closed form, of these very points"];
+      : ["by the network", "computed from the training points"];
     const dashed = film && before && shown.paths ? `; dashed: ${before.words}` : "";
     find("[data-caption=learned]").innerHTML = `<b>learned</b> <span class="player-word">${left}${escapeText(dashed)}</span>`;
     find("[data-caption=exact]").innerHTML = live ? right

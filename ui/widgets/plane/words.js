@@ -16,8 +16,8 @@ export function planeSentence({ film, live, here }) {
   }
   if (here.t === 0) {
     return "A perfect network would give back its training points. Of the exact points "
-      + `${percent(film.copies.exact)} have landed on one, of the learned ones ${percent(film.copies.learned)}: `
-      + "that it makes new ones is what generalisation is.";
+      + `${percent(film.copies.exact)} have landed on one, of the learned ones ${percent(film.copies.learned)}. `
+      + "The learned network makes new points: that is generalisation.";
   }
   if (here.index === 0) {
     return "Pure noise, the same on both sides. Arrows show where each prediction pulls a point: "

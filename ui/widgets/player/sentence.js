@@ -44,10 +44,10 @@ function reverseSentence(lane) {
     decided: `The picture is decided: x̂0 hardly changes any more, although x_t is still ${noise} noise.`,
     open: `x̂0 changes little, but what it shows is not decided yet: x_t is still ${noise} noise.`,
     details: "Only details change now, and the last of the noise goes.",
-    lost: "Something is wrong: x̂0 was settled in nothing but noise, which cannot tell what to draw. "
+    lost: "Something is wrong: x̂0 stopped changing while x_t was nothing but noise, so there was nothing to base it on. "
       + `x_t is still ${noise} noise.`,
-    late: `${noise[0].toUpperCase()}${noise.slice(1)} noise is left, and yet x̂0 still changes much: steps this large, `
-      + "or a fault, leave it no time.",
+    late: `${noise[0].toUpperCase()}${noise.slice(1)} noise is left, and yet x̂0 still changes much: the steps are too `
+      + "large, or an error was put in.",
     noisy: `x_t is still ${noise} noise; a little of it goes with every step.`,
     end: isLost ? "This was the last step, but x̂0 was settled before there was anything to see: this is "
       + "no picture."
@@ -157,7 +157,7 @@ function forwardSentence({ here: { numbers, t }, classes }) {
     return "Nothing of the picture can be seen any more. Every picture ends as noise like this, so a "
       + "new one can begin with it.";
   }
-  if (noise > 0.5) return `More noise than picture: ${percent(noise)} of it.${noise < 0.9 ? judge : ""}`;
+  if (noise > 0.5) return `More noise than picture: x_t is ${percent(noise)} noise.${noise < 0.9 ? judge : ""}`;
   return `${percent(noise)} noise has been added; the picture still shows through.${judge}`;
 }
 

@@ -27,7 +27,7 @@ export function mount({ root, options: { label }, find, trigger }) {
     find(".tradeoff-status").textContent = running ? `${steps[0]} of ${steps[1]} steps`
       : !points.length ? "" : points.length < scales.length
         ? `stopped after ${points.length} of ${scales.length} scales` : `${n} images each`;
-    chart.show(chartOf(data, `${label}; Enter takes a scale`, [40, 190], 96));
+    chart.show(chartOf(data, `${label}; Enter runs with this scale`, [40, 190], 96));
   };
 }
 

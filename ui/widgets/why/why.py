@@ -59,7 +59,7 @@ WHYS = {
         "Why are 20 steps enough?",
         "DDIM adds no fresh noise, so its way from noise to picture is one smooth curve, and a "
         "smooth curve can be followed in a few large steps. DDPM adds fresh noise at every step: "
-        "its way is so rough that large steps go astray, and it needs hundreds of small ones.",
+        "its way is so rough that large steps go astray, and it needs many small ones.",
     ),
     "cosine": Why(
         "Why does cosine look different?",
