@@ -145,6 +145,12 @@ def test_one_picture_is_turned_into_another_and_leaves_as_a_film(reader, tmp_pat
     for frame, digit in ((0, 4), (16, 9), (32, 4)):
         difference = frames[frame, ..., :1].astype(int) - sample(digit)
         assert np.abs(difference).mean() < 12
+    # Another beginning leaves the picture on the sheet its link.
+    link = reader.page.evaluate("() => window.page.link('forward')")
+    reader.click("forward-turn-from")
+    expect(reader.part("forward-into-gif")).to_be_disabled()
+    expect(reader.part("forward-copy")).to_be_enabled()
+    assert link and reader.page.evaluate("() => window.page.link('forward')") == link
 
 
 def test_a_hole_is_painted_filled_and_brought_back_by_its_link(reader):

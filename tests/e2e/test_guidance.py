@@ -261,6 +261,16 @@ def test_class_and_scale_are_taken_from_strip_atlas_and_plot_by_click_and_by_key
     at = {"x": box["width"] * 3.5 / 7, "y": 60}
     slider.click(position=at)
     visitor.wait_for_link(guidance_scale="3")
+    # Values are read by a drag, too, which chooses none.
+    link = page.url
+    box = slider.bounding_box()
+    page.mouse.move(box["x"] + at["x"], box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + at["x"] + 90, box["y"] + 60, steps=3)
+    page.mouse.move(box["x"] + at["x"], box["y"] + 60, steps=3)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    assert page.url == link
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     visitor.wait_for_link(guidance_scale="5")

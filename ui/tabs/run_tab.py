@@ -140,7 +140,7 @@ class RunTab:
 
     def start(self, visitor: gr.Request, *values) -> Iterator[dict]:
         """Run what the controls spell."""
-        yield from self.spelled(visitor, values, self.stream)
+        yield from self.spelled(visitor, values, self.stream, is_answered=True)
 
     def start_new(self, visitor: gr.Request, current, *values) -> Iterator[dict]:
         """Run what the controls spell, unless it is on the stage: when a list or a field is left,
@@ -156,15 +156,23 @@ class RunTab:
         newest = ticket.key if ticket else current
         yield from self.spelled(visitor, values, partial(self.stream_new, newest))
 
-    def spelled(self, visitor: gr.Request, values: Sequence, run: Callable) -> Iterator[dict]:
-        """Run what the controls spell with ``run``, or say what is wrong."""
+    def spelled(
+        self, visitor: gr.Request, values: Sequence, run: Callable, is_answered: bool = False
+    ) -> Iterator[dict]:
+        """Run what the controls spell with ``run``, or say what is wrong.
+
+        Args:
+            is_answered: somebody waits for an answer on the stage, as after a press.
+        """
         try:
             key = self.read(values)
         except InvalidInput as error:
             yield from self.refusals(visitor, error)
             return
         if self.controls.hub and not self.studio.is_here(key.model):
-            yield self.silence  # under the picker stands how far it is, or why it cannot be fetched
+            # Under the picker stands how far it is, or why it cannot be fetched.
+            away = InvalidInput(f"{key.model} is not here yet: see under Model.")
+            yield from self.refusals(visitor, away) if is_answered else [self.silence]
             return
         yield from run(visitor, key)
 

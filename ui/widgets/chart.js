@@ -5,6 +5,7 @@ import { clamp, escapeText, listenToHold } from "./component.js";
 import { lineOf, nearest, rising, walk } from "./plot.js";
 
 export const HINT = "Point, drag or use the arrow keys.";
+const STILL = 6; // px that a hand moves in a click
 const [LEFT, RIGHT, AXIS] = [44, 4, 40]; // px: beside the panels, and below them for the places
 
 /** A chart in a box; `pick` hears the number of a place that was clicked, or taken by Enter.
@@ -25,14 +26,15 @@ export function makeChart(box, height, pick = (...place) => void place) {
   let stops = []; // the numbers of the places that have values
   let here = 0; // which of these the hand is at
   let isAsked = false;
+  let [pressed, isDragged] = [0, false]; // a drag reads values, and picks none
 
-  listenToHold(hand, on, { begin: follow, move: follow });
+  listenToHold(hand, on, { begin, move });
   on(hand, "pointermove", (event) => event.pointerType === "mouse" && follow(event));
   on(hand, "pointerleave", ({ pointerType }) => // what a finger asked for stays
     ask(here, pointerType !== "mouse" || document.activeElement === hand));
   on(hand, "focus", () => ask(here));
   on(hand, "blur", () => ask(here, false));
-  on(hand, "click", () => pick(stops[here]));
+  on(hand, "click", () => isDragged || pick(stops[here]));
   on(hand, "keydown", (event) => {
     if (event.key === "Enter") pick(stops[here]);
     const to = walk(event, here, stops.length);
@@ -56,6 +58,16 @@ export function makeChart(box, height, pick = (...place) => void place) {
     here = Math.max(0, stops.indexOf(place));
     hand.focus({ preventScroll: true });
     ask(here);
+  }
+
+  function begin(event) {
+    [pressed, isDragged] = [event.clientX, false];
+    follow(event);
+  }
+
+  function move(event) {
+    isDragged ||= Math.abs(event.clientX - pressed) > STILL;
+    follow(event);
   }
 
   function follow(event) {

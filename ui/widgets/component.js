@@ -20,7 +20,7 @@ export function begin(mount, given) {
     // Gradio hands out reactive proxies; a plain copy is cheaper to read.
     const value = JSON.parse(JSON.stringify(given.props.value ?? null));
     // Late news of a run that another has overtaken is not heard.
-    if (!value || value.order < newest) return;
+    if (value === null || value.order < newest) return;
     newest = value.order ?? newest;
     receive(value);
   };

@@ -15,6 +15,7 @@ export async function show(name, given) {
     const [{ mount }] = await Promise.all([module, styled, fetchOptions(given), fetchValue(given)]);
     begin(mount, given);
   } catch (error) {
+    given.element.dataset.lost = "yes";
     given.element.textContent = LOST;
     throw error;
   }

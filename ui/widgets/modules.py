@@ -43,6 +43,7 @@ KINDS = {
 }
 # A longer text stands in a file of its own, not in the page.
 LONGEST = 1000
+LOST = "This part of the page could not be loaded. Reload the page."
 STORED: dict[str, str] = {}
 
 
@@ -55,7 +56,8 @@ def loader(name: str, events: Sequence[str] = ()) -> str:
     return (
         f"// triggers {json.dumps(list(events))}\n"
         f'import(new URL("{FOLDER}/load.js", document.baseURI)).then(({{ show }}) =>\n'
-        f'  show("{name}", {{ element, props, trigger, watch, server }}));'
+        f'  show("{name}", {{ element, props, trigger, watch, server }}),\n'
+        f'  () => {{ element.dataset.lost = "yes"; element.textContent = "{LOST}"; }});'
     )
 
 

@@ -229,7 +229,7 @@ class IntoAnother(TileTool):
         super().buttons(words, go, stop, **look)
 
     def lay_take(self, prefix):
-        self.take = download.Download(f"{prefix}-into", place=prefix)
+        self.take = download.Download(f"{prefix}-into", place=prefix, beside=True)
         self.first, self.made = gr.State(None), gr.State(None)
         download.wire(self.take, self.written, [self.made])
 
@@ -350,7 +350,9 @@ class Filled(PictureTool):
         )
 
     def lay_take(self, prefix):
-        self.take = download.Download(f"{prefix}-fill", panes=share_panel.BOTH, place=prefix)
+        self.take = download.Download(
+            f"{prefix}-fill", panes=share_panel.BOTH, place=prefix, beside=True
+        )
         download.wire(self.take, self.written)
 
     def screen(self, value, **props):

@@ -34,6 +34,7 @@ export function mount({ root, options: { links }, findAll, on, props, trigger })
     const stage = await onView([`#${view ? `race-${view}` : tab}-stage`], () => mine !== count);
     if (mine !== count) return;
     note.innerHTML = withTerms(look, ["x̂0", "judge"]);
+    note.querySelector("[data-term]")?.setAttribute("tabindex", "0");
     stage?.before(note);
     note.scrollIntoView({ block: "nearest" });
   }

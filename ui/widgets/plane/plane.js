@@ -33,6 +33,7 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
     rested: paintSoon,
   });
   const shown = { arrows: true, paths: false };
+  const captions = {}; // what they say
   let film = null; // the points on their way
   let before = null; // the film of the same points before it
   let live = null; // a training
@@ -118,7 +119,9 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
   function setState(state) {
     player.dataset.state = state;
     find(".player-recorded").hidden = !film?.recorded;
-    find("#plane-stop").disabled = !live;
+    const stop = find("#plane-stop");
+    if (!live && stop === document.activeElement) find("#plane-train").focus({ preventScroll: true });
+    stop.disabled = !live;
     for (const name of ["run", "index", "t"]) if (!film) delete player.dataset[name];
   }
 
@@ -196,7 +199,9 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
     on(player, "click", ({ target }) => {
       const chip = target.closest("[data-shows]");
       if (chip) show(chip.dataset.shows, !shown[chip.dataset.shows]);
-      if (target.closest("[data-dismiss]")) dismiss();
+      if (!target.closest("[data-dismiss]")) return;
+      dismiss();
+      find(".player-timeline").focus({ preventScroll: true }); // the button is gone
     });
     on(find(".plane-sheet"), "pointerdown", dismiss);
     for (const canvas of canvases) on(canvas, "click", (event) => pick(canvas, event));
@@ -298,9 +303,9 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
     const [left, right] = live ? ["what it makes so far", "what it learns from"]
       : ["by the network", "computed from the training points"];
     const dashed = film && before && shown.paths ? `; dashed: ${before.words}` : "";
-    find("[data-caption=learned]").innerHTML = `<b>learned</b> <span class="player-word">${left}${escapeText(dashed)}</span>`;
-    find("[data-caption=exact]").innerHTML = live ? right
-      : `<b ${term("exact", -1)}>exact</b> <span class="player-word">${right}</span>`;
+    caption("learned", `<b>learned</b> <span class="player-word">${left}${escapeText(dashed)}</span>`);
+    caption("exact", live ? right
+      : `<b ${term("exact", -1)}>exact</b> <span class="player-word">${right}</span>`);
     find(".player-sentence").textContent = waits ? WAITING : planeSentence({ film, live, here });
     find(".player-step").textContent = live ? `${live.done} / ${live.training}`
       : here ? `${here.index} / ${film.total}` : "–";
@@ -313,6 +318,13 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
     if (playback.plays()) return;
     timeline.setAttribute("aria-valuetext", here
       ? `step ${here.index} of ${film.total}, t = ${here.t}, distance ${figure(film.distance[here.i])}` : "learning");
+  }
+
+  /** A term that is pointed at, or has the focus, stays while its words do. */
+  function caption(name, words) {
+    if (captions[name] === words) return;
+    captions[name] = words;
+    find(`[data-caption=${name}]`).innerHTML = words;
   }
 
   function paintCurve() {
@@ -355,7 +367,7 @@ function planeMarkup({ data, schedule, sampler, label, most, first, prefix }) {
   const pane = (name) => `<figure data-pane="${name}"><canvas role="img" aria-label="Points, ${name}"></canvas><figcaption
     class="cut" data-caption="${name}"></figcaption></figure>`;
   return `
-    <div class="player">
+    <div class="player" data-hints>
       <div class="player-top"><div class="player-chips" role="group" aria-label="Drawn over the points">
         <button type="button" class="button" data-shows="arrows">Arrows</button>
         <button type="button" class="button" data-shows="paths">Paths</button></div>
@@ -365,7 +377,7 @@ function planeMarkup({ data, schedule, sampler, label, most, first, prefix }) {
           <button type="button" data-dismiss="1">Dismiss</button></div></div>
       <p class="player-sentence"></p>
       <div class="player-readout soft"><span><span ${term("step", -1)}>step</span> <b class="player-step mono"></b></span>
-        <span class="player-time"><span ${term("t", -1)}><i>t</i></span> = <b class="mono here"></b></span>
+        <span class="player-time"><span ${term("t")}><i>t</i></span> = <b class="mono here"></b></span>
         <span><span ${term("distance", -1)}>distance</span> <b class="mono here plane-apart"></b></span>
         <span class="player-cost player-wide mono"></span></div>
       <div class="player-timeline plot-time" role="slider" tabindex="0" aria-valuemin="0" aria-label="Position of the points">

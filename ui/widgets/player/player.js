@@ -368,7 +368,10 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
     const button = event.target.closest("button");
     if (button?.dataset.chip) toggle(button.dataset.chip);
     else if (button?.dataset.alignBy) alignBy(button.dataset.alignBy);
-    else if (button?.dataset.dismiss) hideError();
+    else if (button?.dataset.dismiss) {
+      hideError();
+      timeline.focus({ preventScroll: true }); // the button is gone
+    }
     // Tiles alone: the player's own root tells of a tile, too.
     const cell = event.target.closest(".player-tiles [data-tile]");
     if (cell) pick(Number(cell.dataset.tile));
@@ -473,8 +476,7 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
     });
     find(".player-time b").textContent = value;
     const sentence = waits ? WAITING : sentenceOf(lanes, { forward: options.way < 0 });
-    anew("sentence", sentence, () =>
-      (find(".player-sentence").innerHTML = withTerms(sentence, IN_SENTENCES)));
+    anew("sentence", sentence, () => tell(sentence));
     curves?.moveTo(place);
     if (many) return;
     find(".player-step").textContent = lane ? `${lane.here.index} / ${lane.total}` : "–";
@@ -482,6 +484,17 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
     const kept = lane && heldText(lane);
     find(".player-kept").textContent =
       kept ? `${kept} are kept. Run it again for all of them.` : "";
+  }
+
+  /** Where a term of the sentence has the focus, the same term keeps it. */
+  function tell(sentence) {
+    const box = find(".player-sentence");
+    const held = /** @type {HTMLElement} */ (document.activeElement);
+    const focused = box.contains(held) && held.dataset.term;
+    box.innerHTML = withTerms(sentence, IN_SENTENCES);
+    if (!focused) return;
+    const same = /** @type {HTMLElement | null} */ (box.querySelector(`[data-term="${focused}"]`));
+    (same ?? timeline).focus({ preventScroll: true });
   }
 
   function paintCost(lane) {

@@ -5,6 +5,8 @@ import { swatch } from "./curves.js";
 import { costText, drawTile, heldText, whyEmpty } from "./lanes.js";
 import { arrangement, gridOf, NARROW, scaleFor } from "./layout.js";
 
+const ONE_COLUMN = "(max-width: 900px)"; // as in layout.css
+
 /** `laneOf(i)` is the lane of a name, if it has begun; tiles to be clicked are named after `id`. */
 export function makeStage(box, { clickable, id }) {
   const lanesBox = box.querySelector(".player-lanes");
@@ -36,8 +38,7 @@ export function makeStage(box, { clickable, id }) {
       high: Math.max(...grids.map(({ high }) => high)),
     };
     const count = { lanes: rows.length, panes: rows[0].mats.length };
-    const above = box.getBoundingClientRect().top + scrollY;
-    const screen = { width, height: innerHeight, above, density: devicePixelRatio };
+    const screen = { width, height: innerHeight, above: above(), density: devicePixelRatio };
     const fit = arrangement({ ...screen, ...count, grid });
     const style = { across: fit.across, beside: fit.beside };
     for (const name of ["gap", "between", "caption", "mat"]) style[name] = `${fit[name]}px`;
@@ -46,6 +47,15 @@ export function makeStage(box, { clickable, id }) {
     const low = count.lanes === 1 && fit.tall < 0.45 * innerHeight;
     box.dataset.compact = String(low);
     for (const row of rows) Object.assign(row, { width: fit.paneWidth, height: fit.mat - 8 });
+  }
+
+  /** How far down the page it begins. In a narrow window it may stick while the page scrolls
+      (layout.css); its workbench, which begins with its player, does not. */
+  function above() {
+    const [bench, player] = [box.closest(".workbench"), box.closest(".player")];
+    const top = (element) => element.getBoundingClientRect().top;
+    const from = matchMedia(ONE_COLUMN).matches && bench ? top(bench) - top(player) : 0;
+    return top(box) + from + scrollY;
   }
 
   /** Whether there is too little room for more than names over the lanes. */

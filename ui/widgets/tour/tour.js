@@ -66,6 +66,7 @@ export function mount({ root, find, options: { steps } }) {
     const words = { chapter, title, text, count: `${at + 1} of ${steps.length}`,
       next: at === steps.length - 1 ? "Done" : "Next" };
     for (const name in words) part(name).innerHTML = withTerms(words[name], ["x_t", "x̂0"]);
+    card.querySelector("[data-term]")?.setAttribute("tabindex", "0");
     part("back").disabled = at === 0;
     if (document.activeElement === document.body) part("next").focus({ preventScroll: true });
     root.dataset.step = at + 1;
@@ -141,7 +142,7 @@ export function mount({ root, find, options: { steps } }) {
     if (event.key !== "Tab") return;
     // The card stands after the control that it points at, whatever the page says.
     const last = target && reachable(target).at(-1);
-    const first = card.querySelector("button:not(:disabled)");
+    const first = card.querySelector("[tabindex='0'], button:not(:disabled)");
     const to = event.shiftKey ? event.target === first && last
       : event.target === last && part("next");
     if (!to) return;
@@ -200,6 +201,7 @@ function makeCard() {
   const card = document.createElement("div");
   card.className = "tour-card widget card";
   card.hidden = true;
+  card.dataset.hints = "";
   card.setAttribute("role", "dialog");
   card.setAttribute("aria-modal", "false");
   card.setAttribute("aria-labelledby", "tour-title");

@@ -3,7 +3,8 @@
 document.addEventListener("toggle", async ({ target }) => {
   if (target instanceof HTMLDetailsElement && target.open && target.matches(".why")) {
     const drawn = /** @type {HTMLElement | null} */ (target.querySelector("[data-drawn]:empty"));
-    if (drawn) drawn.innerHTML = await (await fetch(drawn.dataset.drawn)).text();
+    const reply = drawn && await fetch(drawn.dataset.drawn);
+    if (reply?.ok) drawn.innerHTML = await reply.text();
     target.lastElementChild.scrollIntoView({ block: "nearest" });
   }
 }, { capture: true });
