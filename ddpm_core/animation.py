@@ -98,7 +98,7 @@ def save_animation(
     scale = check_int("scale", scale, 1, 64)
     if len(note.encode("utf-8")) > MAX_NOTE:
         raise InvalidInput(f"a note of more than {MAX_NOTE:,} bytes is no note")
-    frames = _checked(pictures, scale, MAX_SIDE[kind])
+    frames = _checked(pictures, scale, kind)
     if kind == "gif" and palette is None and not isinstance(pictures, Sequence):
         pictures = frames = [*frames]
     count, content = encoded(frames, kind, frame_ms, hold_ms, scale, note, pictures, palette)
@@ -143,7 +143,16 @@ def _note_in_picture(file: BinaryIO) -> str:
     return unescape(match[1]) if match else ""
 
 
-def _checked(pictures: Iterable[np.ndarray], scale: int, most: int) -> Iterator[np.ndarray]:
+def check_side(pixels: np.ndarray, kind: str, scale: int = 1) -> None:
+    """Refuse a picture, (H, W, C), that is too large for a kind of animation."""
+    side, most = max(pixels.shape[:2]) * scale, MAX_SIDE[kind]
+    if not 0 < side <= most:
+        raise InvalidInput(
+            f"{side:,} pixels are more than the {most:,} of this format; take a smaller scale"
+        )
+
+
+def _checked(pictures: Iterable[np.ndarray], scale: int, kind: str) -> Iterator[np.ndarray]:
     shape, total = None, 0
     for pixels in pictures:
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] not in (1, 3):
@@ -151,11 +160,7 @@ def _checked(pictures: Iterable[np.ndarray], scale: int, most: int) -> Iterator[
         shape = shape or pixels.shape
         if pixels.shape != shape:
             raise InvalidInput(f"pictures of one shape make a film, not {shape}, {pixels.shape}")
-        side = max(shape[:2]) * scale
-        if not 0 < side <= most:
-            raise InvalidInput(
-                f"{side:,} pixels are more than the {most:,} of this format; take a smaller scale"
-            )
+        check_side(pixels, kind, scale)
         total += shape[0] * shape[1] * scale**2
         if total > MAX_PIXELS:
             raise InvalidInput(

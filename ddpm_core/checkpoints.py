@@ -215,7 +215,7 @@ def write_folder(
     from .card import render
 
     config, pictured = config.complete(), (folder / PICTURE).is_file()
-    card = render(name or _name_of(folder), config, tensors, training, pictured=pictured)
+    card = render(name or name_of(folder), config, tensors, training, pictured=pictured)
     folder.mkdir(parents=True, exist_ok=True)
     dtype = torch.half if training.get("recipe", {}).get("half") else torch.float
     tensors = {k: v.detach().to("cpu", dtype).contiguous() for k, v in tensors.items()}
@@ -226,9 +226,9 @@ def write_folder(
     write(folder / CARD, card)
 
 
-def _name_of(folder: Path) -> str:
+def name_of(folder: Path) -> str:
     """What a checkpoint in a folder is called: as the folder, or as the run that wrote it."""
-    folder = folder.absolute()
+    folder = Path(os.path.abspath(folder))  # ".." has no name of its own
     return folder.parent.name if folder.name == OF_RUN else folder.name
 
 
@@ -247,7 +247,7 @@ def _rebuild(folder: Path, kind: type, called: str | Path, device: torch.device)
 
     The name is that of the repository, or of the folder.
     """
-    name = called if isinstance(called, str) and not os.path.isdir(called) else _name_of(folder)
+    name = called if isinstance(called, str) and not os.path.isdir(called) else name_of(folder)
     # A whole pipeline of diffusers keeps its network in a folder of its own.
     files = hub.layout(_held(folder)) or [WEIGHTS, CONFIG]
     folder = (folder / files[1]).parent

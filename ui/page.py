@@ -131,7 +131,7 @@ def tile_of(studio: Studio, key: Key, image: int) -> Key:
     if request.toward is not None:
         (place,) = request.places([request.first + image])
         return Key(key.model, replace(request, n=1, along=place))
-    number, classes = request.first + image, studio.model(key.model).classes
+    number, classes = request.first + image, request.classes(studio.model(key.model))
     label = number % len(classes) if request.label == "all" else request.label
     return Key(key.model, replace(request, n=1, first=number, label=label))
 

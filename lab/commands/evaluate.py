@@ -134,6 +134,8 @@ def run(a: argparse.Namespace) -> None:
     model.device_noise = a.device_noise
     processes.join(model.device)
     base = options.request(a, model)
+    if a.mode in OF_TEST_IMAGES:  # these take no steps
+        base = replace(base, steps=min(base.steps, model.schedule.num_timesteps))
     if a.scales and base.guidance == "none":
         raise InvalidInput("--scales are those of a guidance: choose one with --guidance")
     scales = a.scales or [base.guidance_scale]

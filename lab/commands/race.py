@@ -8,7 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ddpm_core import load, save_animation, save_png
-from ddpm_core.animation import FILMS
+from ddpm_core.animation import FILMS, check_side
 from ddpm_core.commands import options
 from ddpm_core.errors import InvalidInput, check_choice, check_int
 from ddpm_core.request import Request
@@ -67,6 +67,9 @@ def run(a: argparse.Namespace) -> None:
         race = races.samplers(model, request, a.few or FEW_STEPS)
     else:
         race = races.broken(model, request, a.error or "no-clip")
+    kind = a.out.suffix.lower()[1:]
+    if kind != "png":  # not after all steps
+        check_side(race.pictures(a.panes, a.stride, a.scale)[0], kind)
     total = sum(lane.steps for lane in race.lanes)
     for _ in tqdm(race.steps(), total=total, unit="step"):
         pass
@@ -76,7 +79,7 @@ def run(a: argparse.Namespace) -> None:
         print(f"{lane.name}: {lane.calls} calls, {lane.seconds:.2f} s, {end}")
     note = race.describe()
     pictures = race.pictures(a.panes, a.stride, a.scale)
-    if a.out.suffix.lower() == ".png":
+    if kind == "png":
         save_png(pictures[-1], a.out, 1, note)
         return
     save_animation(pictures, a.out, frame_ms=20, hold_ms=2000, note=note)

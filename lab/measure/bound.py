@@ -74,7 +74,9 @@ def bound(
     """
     check_choice("variance", variance, VARIANCES)
     last = schedule.num_timesteps - 1
-    count = check_int("evaluations", evaluations or last + 1, min(2, last + 1), last + 1)
+    count = check_int(
+        "evaluations", last + 1 if evaluations is None else evaluations, min(2, last + 1), last + 1
+    )
     times, weights = _times(last, count, seed)
     n, shape = len(images), tuple(images.pixels.shape[1:])
     per_image = torch.zeros(n, dtype=torch.float64)

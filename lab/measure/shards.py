@@ -12,7 +12,7 @@ import numpy as np
 
 from ddpm_core import processes
 from ddpm_core.data import to_pictures
-from ddpm_core.errors import CheckpointError
+from ddpm_core.errors import CheckpointError, InvalidInput
 from ddpm_core.files import replacing
 from ddpm_core.guidance import GUIDANCE
 from ddpm_core.guides import classifier_for
@@ -43,6 +43,8 @@ class Shards:
 
     def __init__(self, model: Model, request: Request, home: Path = HOME, batch: int = BATCH):
         self.model, self.request, self.batch = model, request.for_model(model), batch
+        if self.request.toward is not None:
+            raise InvalidInput("images on the way to another seed are no samples to measure")
         self.about = _about(model, self.request)
         if self.request.fault == "batch-scale":  # its λ depends on the number of images
             self.about |= {"n": request.n}

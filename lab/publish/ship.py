@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ddpm_core import checkpoints
 from ddpm_core.animation import save_png
+from ddpm_core.errors import InvalidInput
 from ddpm_core.recorder import grid
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run, sample
@@ -31,7 +32,10 @@ def ship(
         The new folder.
     """
     source = checkpoints.find(run)
-    target = (home or checkpoints.HOME) / (name or run.name)
+    name = name or checkpoints.name_of(run)
+    if Path(name).name != name or name == "..":
+        raise InvalidInput(f"the name of a checkpoint is that of a folder, not {name!r}")
+    target = (home or checkpoints.HOME) / name
     licensed = {"license": "mit"}  # the license of this repository, which then holds the checkpoint
     if checkpoints.holds_classifier(source):
         classifier = checkpoints.load_classifier(source, device="cpu")

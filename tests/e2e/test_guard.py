@@ -84,6 +84,10 @@ def test_the_page_its_parts_and_its_description_are_served(client):
         assert response.status_code == 200 and "ALIVE" in next(response.iter_lines())
 
 
+def test_an_address_before_that_is_none_changes_nothing(client):
+    assert client.get("/", headers={"referer": "http://["}).status_code == 200
+
+
 def test_no_other_route_of_gradio_is_served(server, client):
     routes = server[0].app.openapi()["paths"]
     assert set(SERVED) | CALLED <= set(routes)

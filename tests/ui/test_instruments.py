@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from ddpm_core import Request
+from ddpm_core import InvalidInput, Request
 from lab.measure import metrics
 from ui.runs import runs
 from ui.runs.runs import Key, Studio
@@ -88,6 +88,20 @@ def test_another_model_leaves_the_method_that_it_has_to_the_visitor(tab):
     assert updates[tab.parts["variance"]]["value"] == "learned"
     updates = fit("mnist-linear", "both", "classifier", "learned", "3")
     assert updates[tab.parts["variance"]]["value"] == "beta"
+
+
+def test_guidance_acts_in_the_tools_where_it_acts_on_the_stage(tab):
+    for method in ("cfg", "both"):
+        key = guidance_controls.read(tab.values(method=method, interval=(300, 600)))
+        for measured in ("cfg", "classifier") if method == "both" else ("cfg",):
+            request = guidance_controls.one(key, measured)
+            assert (request.t_low, request.t_high) == (300, 600)
+    # The upper handle at its end is the end of any model.
+    key = guidance_controls.read(tab.values(interval=(300, 999)))
+    assert key.requests[-1].t_high is None
+    beyond = Key("mnist-conditional", Request(guidance="cfg", guidance_scale=2, t_low=1500))
+    with pytest.raises(InvalidInput, match="t_low, on this page,"):
+        guidance_controls.check(beyond)
 
 
 def measurement(tab, count="20", **changes):

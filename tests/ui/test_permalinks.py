@@ -2,9 +2,13 @@
 
 import argparse
 import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 from dataclasses import asdict, fields, replace
+from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import parse_qsl
 
@@ -85,6 +89,14 @@ def test_the_copied_python_runs_as_it_is(key, tmp_path, monkeypatch):
     studio = Studio()
     *_, end = studio.stream(studio.arm(("someone", "sample")), key)
     np.testing.assert_array_equal(names["images"], end.film.images())
+    assert (tmp_path / "mnist-conditional.gif").stat().st_size > 0
+
+
+def test_the_copied_python_knows_the_errors_of_the_report(tmp_path):
+    key = Key("mnist-conditional", replace(ONE, fault="off-by-one"))
+    command = [sys.executable, "-c", permalinks.python(key)]
+    import_path = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run(command, cwd=tmp_path, env=os.environ | import_path, check=True)
     assert (tmp_path / "mnist-conditional.gif").stat().st_size > 0
 
 

@@ -77,5 +77,5 @@ def test_it_leaves_as_a_film_as_a_link_and_as_python(tmp_path, monkeypatch):
     names: dict = {}
     exec(film["python"], names)
     assert (names["flow"].points["learned"][-1] == flow.points["learned"][-1]).all()
-    with pytest.raises(InvalidInput, match="Train it again"):
+    with pytest.raises(InvalidInput, match="no longer keeps this training"):
         tab.taken(Choice(run="gone"))

@@ -1,6 +1,7 @@
 """Runs for visitors: stopped, overtaken, shared, bounded."""
 
 import copy
+import json
 import shutil
 import threading
 import time
@@ -12,10 +13,13 @@ import pytest
 
 import app
 from ddpm_core import InvalidInput, Request
+from tests.support.toys import save_tiny_checkpoint
 from ui.runs import limits, models, player_values, runs
 from ui.runs.runs import Key, Studio
 from ui.sharing import files, restore
 from ui.tabs import sample
+from ui.tabs.guidance import guidance_controls
+from ui.tabs.reverse import reverse
 from ui.widgets.download.download import Choice
 
 LONG = Request(n=2, steps=400, sampler="ddpm")
@@ -211,6 +215,52 @@ def test_work_is_bounded(studio, model, request_, message):
     studio.settled(Key(model, Request(n=16, steps=1000)))
 
 
+def test_a_run_that_could_not_be_kept_is_refused_and_one_too_large_to_record_runs(
+    model, monkeypatch
+):
+    small = Studio()
+    key = Key(model, Request(n=2, steps=5, label=3, guidance="cfg", guidance_scale=2))
+    *_, end = small.stream(small.arm(("a", "x")), key)
+    monkeypatch.setattr(runs, "KEPT_BYTES", 2 * end.film.nbytes)
+    *_, unrecorded = small.stream(small.arm(("a", "x")), key, traced=True)
+    assert unrecorded.finished and unrecorded.trace is None and small.kept(key)
+    with pytest.raises(InvalidInput, match="keeps no states"):
+        small.settled(replace(key, beside=(key.request,), branch_at=2))
+    monkeypatch.setattr(runs, "KEPT_BYTES", 2**20)
+    with pytest.raises(InvalidInput, match="take fewer images or steps"):
+        small.settled(Key(model, Request(n=64, steps=250)))
+    assert small.kept(key)
+
+
+def test_what_nobody_asked_for_is_what_the_model_can_do(tmp_path, monkeypatch):
+    two = save_tiny_checkpoint(tmp_path / "two", classes=2)
+    own = Studio(own=[two])
+    tiny = own.model("two")  # T = 50
+    for default in (
+        limits.fitted(tiny, Request(n=1, steps=250, label=3)),
+        guidance_controls.default_for(tiny),
+    ):
+        assert own.settled(Key("two", default)).request.label == 1
+    monkeypatch.setattr(limits, "SMALL", 0)
+    monkeypatch.setattr(limits, "MAX_STEP_FLOPS", 3.5 * tiny.flops)
+    monkeypatch.setattr(limits, "MAX_WORK_FLOPS", 0.001 * tiny.flops)
+    request = limits.fitted(tiny, Request(n=16, steps=40))
+    assert request.n == 1 and request.work <= limits.most_work(tiny) == 20
+    own.settled(Key("two", request))
+
+
+def test_the_network_is_told_the_class_unless_a_classifier_alone_guides(studio):
+    guided = Request(n=1, label=3, steps=2, guidance="classifier-noisy")
+    for name, request, told in (
+        ("mnist-conditional", Request(n=1, label=3, steps=2), True),
+        ("mnist-conditional", Request(n=1, label="none", steps=2), False),
+        ("mnist-conditional", guided, False),
+        ("mnist-linear", guided, False),
+    ):
+        *_, end = studio.stream(studio.arm(("a", "sample")), Key(name, request))
+        assert player_values.final(studio, end)["lanes"][0]["told"] is told
+
+
 @pytest.fixture
 def limited_studio(studio, model, monkeypatch):
     """A studio whose model takes three images at a time, and the sizes of its batches."""
@@ -274,6 +324,11 @@ def test_models_of_ones_own_are_offered_and_the_first_is_opened(checkpoint, tmp_
     assert restore.first(named) == "runs/mine" != restore.first(named, "guidance")
     *_, end = named.stream(named.arm(("a", "sample")), Key("runs/mine", Request(n=1, steps=2)))
     assert end.done and named.model("runs/mine").name == "runs/mine"
+    # A file of the copied command calls the model by its folder alone.
+    made = json.dumps({"model": "mine", "n": 1, "label": "none", "steps": 2})
+    with gr.Blocks():
+        places = {"reverse": reverse.build(named).single}
+    assert restore.Arrivals(named, places).by_note(made, 1).run.model == "runs/mine"
     with pytest.raises(InvalidInput, match="'elsewhere' already"):
         Studio(own=[tmp_path / "elsewhere", tmp_path / "elsewhere"])
     with pytest.raises(SystemExit, match="error: no checkpoint 'nowhere'"):

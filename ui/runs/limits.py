@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ddpm_core import InvalidInput, Model, Request
 from ddpm_core.errors import check_int
@@ -44,6 +45,21 @@ def most_work(model: Model) -> int:
     if not is_counted(model):
         return MAX_WORK
     return max(1, round(MAX_WORK * min(1, MAX_WORK_FLOPS / model.flops)))
+
+
+def fitted(model: Model, request: Request) -> Request:
+    """A request that nobody asked for, with as many images and steps and a class as far on as the
+    model has and the page allows."""
+    work = most_work(model)
+    images = min(request.n, most_images(model) or request.n)
+    request = replace(request, n=images, steps=min(request.steps, model.schedule.num_timesteps))
+    if isinstance(request.label, int) and model.classes:
+        request = replace(request, label=min(request.label, len(model.classes) - 1))
+    while request.work > work and request.n > 1:
+        request = replace(request, n=request.n // 2)
+    while request.work > work and request.steps > 1:
+        request = replace(request, steps=request.steps // 2)
+    return request
 
 
 def check_work(model: Model, requests: Sequence[Request], what: str) -> None:

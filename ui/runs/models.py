@@ -58,6 +58,7 @@ class Models:
         self._loading = {"shipped": threading.Lock(), "fetched": threading.Lock()}
         self.engine = shared_engine()
         self.own: list[str] = []
+        self._by_folder: dict[str, str] = {}
         for path in own:
             self._add(Path(path))
         if not self.names():
@@ -74,9 +75,15 @@ class Models:
         name = model.name if folder.is_absolute() or ".." in folder.parts else folder.as_posix()
         if name in self.names():
             raise InvalidInput(f"there is a model {name!r} already: rename the folder")
+        self._by_folder[model.name] = name
         model.name = name
         self._models[name] = model
         self.own.append(name)
+
+    def called(self, name: str) -> str:
+        """The name on this page of a model that a file names: the command line calls one of the
+        page's host by its folder alone."""
+        return name if name in self.names() else self._by_folder.get(name, name)
 
     def names(self) -> list[str]:
         """The models to choose from, the best for a first look first, those of ``own`` last."""

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from ddpm_core import Film, Model
+from ddpm_core import Film, Model, Request
 from ddpm_core.faults import FAULTS
+from ddpm_core.guidance import GUIDANCE
 from ddpm_core.guides import classifier_for, roles_for
 from ddpm_core.recorder import default_columns
 from lab.process.step_numbers import noise_share, step_numbers
@@ -69,7 +70,7 @@ def under_way(studio: Studio, progress: Progress) -> dict:
     """The newest frame, while a run goes on."""
     film, done = progress.film, progress.steps_done
     noise = noise_share(_schedule(studio, progress), film.t[-1])  # its end is not known yet
-    about = {"numbers": {"noise": noise}} | _about(progress)
+    about = {"numbers": {"noise": noise}} | _about(studio, progress)
     if (progress.expected or 0) > LONG:
         about["expected"] = progress.expected
     lane = player.live_lane("", done, film.t[done], pictures(film, done), **about)
@@ -81,7 +82,7 @@ def final(studio: Studio, progress: Progress) -> dict:
     model, schedule = studio.model(progress.key.model), _schedule(studio, progress)
     judge, trace = judge_of(model), progress.trace
     numbers = studio.engine.do(lambda: step_numbers(progress.film, schedule, judge, trace=trace))
-    about = {"numbers": numbers} | _about(progress)
+    about = {"numbers": numbers} | _about(studio, progress)
     about |= {"classes": read_classes(model)} if "reads" in numbers else {}
     return film_value(run_name(progress), progress.film, stopped=progress.stopped, **about)
 
@@ -132,11 +133,19 @@ def _schedule(studio: Studio, progress: Progress):
     return FAULTS[progress.key.request.fault].schedule(schedule)
 
 
-def _about(progress: Progress) -> dict:
+def _about(studio: Studio, progress: Progress) -> dict:
     return {
         "columns": columns(progress),
         "seconds": progress.seconds,
         "calls": progress.calls[progress.steps_done],
         "total": progress.film.steps,
-        "told": progress.key.request.label != "none",
+        "told": _is_told(studio.model(progress.key.model), progress.key.request),
     }
+
+
+def _is_told(model: Model, request: Request) -> bool:
+    """True if the network is told what to draw. Where a classifier guides, it is told no class, if
+    it can do without."""
+    if GUIDANCE[request.guidance].classifier and model.unet.null_index is not None:
+        return False
+    return request.label != "none" and bool(model.classes)

@@ -84,10 +84,6 @@ class Key:
         """Images times steps."""
         return sum(r.n * r.steps for r in self.requests)
 
-    def is_recorded(self, traced: bool) -> bool:
-        """True if a record is asked for and the run is small enough to be recorded."""
-        return traced and self.size <= MAX_TRACED
-
 
 @dataclass(frozen=True)
 class Progress:
@@ -169,7 +165,11 @@ class Studio(Models, Tickets):
         """
         key = self.settled(key)
         stored = self.kept(key)
-        if stored is not None and stored.film.finished and (stored.trace or not traced):
+        if (
+            stored is not None
+            and stored.film.finished
+            and (stored.trace or not self.is_recorded(key, traced))
+        ):
             yield replace(stored, seconds=None)
             return
         with self.room(self._size(key, traced)):
@@ -231,17 +231,24 @@ class Studio(Models, Tickets):
             with self._guard:
                 self._running -= size
 
+    def is_recorded(self, key: Key, traced: bool) -> bool:
+        """True if a record is asked for, and the run is small enough to be recorded and kept."""
+        return traced and key.size <= MAX_TRACED and sum(self._bytes(key)) <= KEPT_BYTES
+
+    def _bytes(self, key: Key) -> tuple[int, int]:
+        """Bytes of the films of a run's rows, and of their records."""
+        shapes = [((r.n, *self.model(key.model).shape), r.steps) for r in key.requests]
+        return sum(film_bytes(*s) for s in shapes), sum(trace_bytes(*s) for s in shapes)
+
     def _size(self, key: Key, traced: bool) -> int:
         """Bytes that a run of this allocates."""
-        shapes = [((r.n, *self.model(key.model).shape), r.steps) for r in key.requests]
-        films = sum(film_bytes(*shape) for shape in shapes)
-        traces = [trace_bytes(*shape) for shape in shapes]
-        recorded = sum(traces) if key.is_recorded(traced) else 0
+        films, records = self._bytes(key)
+        recorded = records if self.is_recorded(key, traced) else 0
         if key.branch_at is None:
             return films + recorded
         # Trunk and branch have a film each, and are copied side by side twice: for the frame that
         # is shown and for the next one. The trunk is recorded in any case.
-        return 3 * films + max(recorded, traces[0])
+        return 3 * films + max(recorded, self._bytes(key.trunk)[1])
 
     def preview(self):
         """A place for one of the short runs that wait in no queue.
@@ -278,14 +285,19 @@ class Studio(Models, Tickets):
         check_work(model, requests, "side by side these")
         check_through(model, requests)
         Run(model, requests, images=[])  # checks that they fit together
+        films, _ = self._bytes(key)
+        if films > KEPT_BYTES:
+            raise InvalidInput(
+                f"a film of {films // 2**20:,} MiB is more than the {KEPT_BYTES // 2**20} that are "
+                "kept; take fewer images or steps"
+            )
         if key.branch_at is not None:
             check_int("branch_at", key.branch_at, 0, key.request.steps)
             if len(requests) != 2:
                 raise InvalidInput("a branch is one other request")
-            if key.size > MAX_TRACED:
+            if key.size > MAX_TRACED or not self.is_recorded(key.trunk, True):
                 raise InvalidInput(
-                    f"a run of more than {MAX_TRACED:,} images times steps keeps no states to "
-                    "branch from; take fewer"
+                    "so large a run keeps no states to branch from; take fewer images or steps"
                 )
         return Key(key.model, requests[0], tuple(requests[1:]), key.branch_at)
 
@@ -307,7 +319,7 @@ class Studio(Models, Tickets):
     def _run(self, ticket, key: Key, run: Run, film: Film, start, previous, traced, rate):
         account = Account(head_start=ticket.head_start)
         pause = max(1 / rate if rate else 3600, len(run.images) * SECONDS_PER_TILE)
-        trace = Trace(run) if key.is_recorded(traced) else None
+        trace = Trace(run) if self.is_recorded(key, traced) else None
         calls = run.calls(report=trace is not None)
         shared = calls[key.branch_at or 0]  # a branch is charged for its own part only
         calls = [max(0, n - shared) for n in calls]

@@ -12,7 +12,6 @@ import logging
 import re
 import traceback
 from typing import Any
-from urllib.parse import urlsplit
 
 import gradio as gr
 from starlette.datastructures import MutableHeaders
@@ -251,7 +250,7 @@ def _is_heartbeat_in_frame(request: Request) -> bool:
     """Whether this is the heartbeat of a page in a frame. Gradio would hold its connection as long
     as the page is open, and a browser has six: six frames would leave none to ask anything with.
     """
-    in_frame = "embed=" in urlsplit(request.headers.get("referer", "")).query
+    in_frame = "embed=" in request.headers.get("referer", "").partition("?")[2]
     return in_frame and request.url.path.startswith(f"{API}/heartbeat/")
 
 

@@ -100,6 +100,12 @@ def from_note(text: str) -> tuple[str, Key]:
 
 def python(key: Key) -> str:
     """Python that makes the same images, and the same GIF."""
+    if any(request.fault != "none" for request in key.requests):
+        return f"import lab  # the report's errors\n{_python(key)}"
+    return _python(key)
+
+
+def _python(key: Key) -> str:
     lines = [
         f"model = load({key.model!r})",
         f"request = Request({_arguments({'n': key.request.n} | changed(key.request))})",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -88,6 +88,7 @@ class Arrivals:
             InvalidInput: saying what is wrong with it.
         """
         about = permalinks.read_note(note)
+        about["model"] = self.studio.called(about["model"])
         place = f"reverse {about.get('race')}"
         if about.get("tab") in ASKING:
             place = about["tab"]
@@ -96,6 +97,7 @@ class Arrivals:
         if place in self.places:
             return Arrival(place, self.places[place].noted(about), count=count)
         place, key = permalinks.from_note(note)
+        key = replace(key, model=about["model"])
         return Arrival(place, self.places[place].fitting(key), count=count)
 
     def wire(self, page: gr.Blocks, dropper: file_drop.FileDrop, links: examples.Examples) -> None:

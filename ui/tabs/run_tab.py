@@ -18,6 +18,7 @@ from ddpm_core import InvalidInput, Model, Request
 from ..events import AT_ONCE, QUIET, STREAM, arm
 from ..glossary import explained
 from ..runs import player_values
+from ..runs.limits import fitted
 from ..runs.runs import Key, Progress, Studio
 from ..runs.ticket import Ticket
 from ..sharing import files, permalinks, share_panel
@@ -71,7 +72,7 @@ class RunTab:
     def default_for(self, model: Model) -> Request:
         """The default request as this model can serve it, sampled as the model is meant to be."""
         default = self.default.as_meant(model)
-        return default if model.classes else replace(default, label="none")
+        return fitted(model, default if model.classes else replace(default, label="none"))
 
     def read(self, values: Sequence) -> Key:
         """The run that the controls spell."""

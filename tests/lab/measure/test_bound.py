@@ -135,5 +135,6 @@ def test_far_levels_are_counted_from_either_side_alike():
 def test_what_the_bound_cannot_be_of_is_refused(model):
     with pytest.raises(InvalidInput, match="learned no variance"):
         of_model(model, images(3, 8), variance="learned")
-    with pytest.raises(InvalidInput, match="evaluations"):
-        last(bound(lambda labels: None, SCHEDULES["linear"], images(2), evaluations=1))
+    for evaluations in (0, 1):
+        with pytest.raises(InvalidInput, match="evaluations"):
+            last(bound(None, SCHEDULES["linear"], images(2), evaluations=evaluations))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ddpm_core import checkpoints
-from ddpm_core.errors import CheckpointError
+from ddpm_core.errors import CheckpointError, InvalidInput
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run, sample
 from lab.measure import shards
@@ -103,6 +103,11 @@ def test_where_lambda_is_divided_by_n_the_pictures_depend_on_n(classifiers, mode
     assert Shards(model, request, tmp_path).folder != Shards(model, larger, tmp_path).folder
     gap = np.abs(pixels(Shards(model, request, tmp_path, 2)).astype(int) - sample(model, request))
     assert gap.max() <= 1
+
+
+def test_what_lies_between_two_seeds_is_no_sample(model, tmp_path):
+    with pytest.raises(InvalidInput, match="another seed"):
+        Shards(model, ask(toward=8), tmp_path)
 
 
 def test_a_damaged_shard_is_named(model, tmp_path):

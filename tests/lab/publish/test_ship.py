@@ -1,6 +1,8 @@
 """A run becomes a checkpoint that ships, with what was measured on its card."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import torch
 from huggingface_hub import ModelCard
 from PIL import Image
 
-from ddpm_core import CheckpointError, Request, checkpoints, load, sample
+from ddpm_core import CheckpointError, InvalidInput, Request, checkpoints, load, sample
 from lab.__main__ import main
 from lab.measure import results
 from lab.measure.protocol import words
@@ -37,6 +39,18 @@ def test_a_shipped_run_is_the_same_model_with_card_and_picture(checkpoint, tmp_p
         size = shipped.unet.image_size
         assert picture.size == (2 * (8 * (size + 1) - 1),) * 2
     assert note["n"] == 64 and note["steps"] == 20 and note["model"] == "my-run"
+
+
+def test_a_checkpoint_is_called_as_its_run_wherever_it_is_shipped_from(
+    checkpoint, tmp_path, monkeypatch
+):
+    inside = shutil.copytree(checkpoint, tmp_path / "my-run" / "checkpoint")
+    for here, run in ((inside.parent, "."), (inside, ".."), (tmp_path, "my-run/checkpoint")):
+        monkeypatch.chdir(here)
+        assert ship(Path(run), home=tmp_path / "home").name == "my-run"
+    for name in ("..", "a/b", "."):
+        with pytest.raises(InvalidInput, match="that of a folder"):
+            ship(inside, name, home=tmp_path / "home")
 
 
 def my_result(fid: float, mark: str, **changes) -> dict:

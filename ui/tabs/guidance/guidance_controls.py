@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import gradio as gr
 
 from ddpm_core import InvalidInput, Model, Request
-from ddpm_core.errors import check_float
+from ddpm_core.errors import check_float, check_int
 from ddpm_core.guidance import GUIDANCE
 from ddpm_core.guides import classifier_for, roles_for
 
+from ...runs.limits import fitted
 from ...runs.runs import Key, Studio
 from ...widgets.applicable.applicable import Applicable
 from ...widgets.interval.interval import Interval
@@ -132,16 +133,18 @@ def read(values) -> Key:
         rows.append(replace(base, guidance_scale=v["clean_lam" if clean else "lam"], **options))
     rows = rows or [base]
     if (low, high) != (0, WHOLE):
-        within = [replace(row, t_low=low, t_high=high) for row in rows]
+        end = None if high == WHOLE else high  # of a model, however many timesteps it has
+        within = [replace(row, t_low=low, t_high=end) for row in rows]
         # Alone, a method is shown beside itself without the interval.
         rows = rows + within if len(rows) == 1 else within
     return Key(v["model"], rows[0], tuple(rows[1:]))
 
 
 def one(key: Key, measured: str) -> Request:
-    """The request whose scales the tools show, if two methods stand side by side."""
+    """The request whose scales the tools show, if two methods stand side by side. Beside a method
+    without its interval, the one that keeps to it."""
     matching = [r for r in key.requests if (r.guidance == "cfg") == (measured == "cfg")]
-    return (matching or key.requests)[0]
+    return (matching or key.requests)[-1]
 
 
 WHOLE = 999
@@ -164,7 +167,7 @@ def spelled(key: Key) -> dict:
         "lam": _slider_value(classifier, "classifier-noisy", LAMBDA_MAX["classifier-noisy"]),
         "clean_lam": _slider_value(classifier, "classifier", LAMBDA_MAX["classifier"]),
         "n": str(request.n),
-        "interval": (last.t_low, WHOLE if last.t_high is None else last.t_high),
+        "interval": tuple(min(t, WHOLE) for t in (last.t_low, last.t_high or WHOLE)),
         "kind": kind,
         "form": classifier.form if classifier else "scaled",
         "at": classifier.at if classifier else "x",
@@ -187,6 +190,9 @@ def check(key: Key) -> None:
         if request.guidance_scale is not None:
             top = LAMBDA_MAX.get(request.guidance, S_MAX)
             check_float("guidance_scale, on this page,", request.guidance_scale, 0, top)
+        if request.guidance != "none":
+            check_int("t_low, on this page,", request.t_low, 0, WHOLE)
+            check_int("t_high, on this page,", request.t_high or WHOLE, 0, WHOLE)
 
 
 def _slider_value(request: Request | None, method: str, top: float) -> float:
@@ -221,10 +227,10 @@ def default_for(model: Model) -> Request:
     methods = methods_for(model)
     default = DEFAULT.as_meant(model)
     if not methods:
-        return replace(default, guidance="none", label=0 if model.classes else "none")
-    if methods[0] == "cfg":
-        return default
-    return replace(default, guidance=kinds_for(model)[0], guidance_scale=None)
+        default = replace(default, guidance="none", label=0 if model.classes else "none")
+    elif methods[0] != "cfg":
+        default = replace(default, guidance=kinds_for(model)[0], guidance_scale=None)
+    return fitted(model, default)
 
 
 def scales(request: Request, atlas: bool = False) -> list[float]:
