@@ -72,6 +72,9 @@ def answer(argv: list[str] | None, commands: Iterable, **parser) -> int:
         if processes.rank() == 0:
             print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
 
 
 def script() -> int:

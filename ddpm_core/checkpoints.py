@@ -123,13 +123,18 @@ def find(
             inner = folder / OF_RUN
             return folder if (folder / CONFIG).exists() or not inner.is_dir() else inner
     if isinstance(name, str) and hub.is_name(text):
-        return (source or hub.Hub()).folder(text, progress)
+        return (source or hub.Hub()).folder(text, progress, check_config)
     known = ", ".join(listed(home)) or (
         f"none in {home.name}/ (set DDPM_CHECKPOINTS to the folder checkpoints/ of the repository)"
     )
     raise CheckpointError(
         f"no checkpoint {text[:200]!r}; shipped: {known}; from the Hub: owner/name"
     )
+
+
+def check_config(folder: Path) -> None:
+    """Refuse a model that cannot be built, by its config alone."""
+    read_config(folder, ClassifierConfig if holds_classifier(folder) else Config)
 
 
 def read_config(folder: Path, kind: type = Config) -> Config | ClassifierConfig:
@@ -186,6 +191,8 @@ def save(
         )
     if schedule.config is None:
         raise InvalidInput("only a schedule of betas, or an entry of SCHEDULES, can be saved")
+    if (Path(folder) / OF_RUN).is_dir():
+        raise InvalidInput(f"{folder} holds a run, whose model it is: choose another folder")
     named = list(classes) or [str(number) for number in range(unet.num_classes)]
     config = Config(dict(unet.config), schedule.config, prediction, dataset, named)
     with without_memory():
@@ -219,11 +226,16 @@ def write_folder(
     folder.mkdir(parents=True, exist_ok=True)
     dtype = torch.half if training.get("recipe", {}).get("half") else torch.float
     tensors = {k: v.detach().to("cpu", dtype).contiguous() for k, v in tensors.items()}
-    # Serialised in memory first: on a full disk, writing bytes fails as an OSError.
-    write(folder / WEIGHTS, save_tensors(tensors, metadata={"format": "pt"}))
-    write(folder / CONFIG, json.dumps(vars(config), indent=2) + "\n")
-    write(folder / TRAINING, json.dumps(dict(training), indent=1) + "\n")
-    write(folder / CARD, card)
+    # Serialised in memory first: what cannot be written leaves the folder as it was, and on a full
+    # disk writing bytes fails as an OSError.
+    files = {
+        WEIGHTS: save_tensors(tensors, metadata={"format": "pt"}),
+        CONFIG: json.dumps(vars(config), indent=2) + "\n",
+        TRAINING: json.dumps(dict(training), indent=1) + "\n",
+        CARD: card,
+    }
+    for file, content in files.items():
+        write(folder / file, content)
 
 
 def name_of(folder: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ VALIDATION_IMAGES = 5_000
 # Which images are held out must never change: figures would cease to be comparable. Nor in which
 # order pictures are kept.
 VALIDATION_SEED = ORDER_SEED = 0
+SPLIT_FOLDERS = ("train", "test", "validation", "valid", "val")
 TO_ONE_SIZE = "--size 32 resizes and crops all of them to 32 x 32"
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
@@ -33,7 +35,7 @@ CLOTHES = tuple("t-shirt trouser pullover dress coat sandal shirt sneaker bag an
 KUZUSHIJI = tuple("o ki su tsu na ha ma ya re wo".split())
 THINGS = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
 # What a dataset of pictures may be called: a name below the data root, never a path.
-NAME = re.compile(r"\w[\w .()+-]{0,63}")
+NAME = re.compile(r"\w[^/\\:\x00-\x1f]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,11 @@ class Images:
     def batch(self, indices) -> tuple[Tensor, Tensor]:
         """Images as float32 in [-1, 1], shape (B, C, H, W), and their labels (B,)."""
         return to_unit(self.pixels[indices]), self.labels[indices]
+
+    def checksum(self) -> int:
+        """Of the pixels and labels."""
+        pixels = zlib.crc32(self.pixels.contiguous().numpy())
+        return zlib.crc32(self.labels.contiguous().numpy(), pixels)
 
     def subset(self, indices) -> Images:
         """The images at these indices, or in this slice, in this order."""
@@ -99,8 +106,6 @@ class Batches:
         """The next batch, whatever ``indices`` are."""
         pixels, *labels = self._next()
         labels = labels[0].long() if labels else torch.zeros(len(pixels), dtype=torch.long)
-        if int(labels.max()) >= len(self.classes):
-            raise InvalidInput(f"label {int(labels.max())} of {len(self.classes)} known classes")
         return to_unit(pixels), labels
 
     def _next(self) -> Sequence[Tensor]:
@@ -150,8 +155,8 @@ def _checked(pixels: Tensor, labels: Tensor | None = None) -> Images:
 
 
 def to_unit(pixels: Tensor) -> Tensor:
-    """uint8 in [0, 255] to float32 in [-1, 1]; floats, already in [-1, 1], stay as they are."""
-    return pixels if pixels.is_floating_point() else pixels.float() / 127.5 - 1
+    """uint8 in [0, 255] to float32 in [-1, 1]; floats are in [-1, 1] already."""
+    return pixels.float() if pixels.is_floating_point() else pixels.float() / 127.5 - 1
 
 
 def to_uint8(x: Tensor) -> Tensor:
@@ -227,7 +232,7 @@ def load(
     return images.subset(_chosen(len(images), held_out)[split])
 
 
-def from_pictures(folder: Path, split: str = "train", size: int | None = None) -> Images:
+def from_pictures(folder: str | Path, split: str = "train", size: int | None = None) -> Images:
     """A dataset of pictures, turned upright, and on white where they are transparent.
 
     Args:
@@ -238,7 +243,14 @@ def from_pictures(folder: Path, split: str = "train", size: int | None = None) -
             for it.
         size: see ``load``; without it all must be squares of one size.
     """
+    folder = Path(folder)
     whole = folder / "train" if (folder / "train").is_dir() else folder
+    others = [path for path in folder.glob("*") if path.is_dir() and path.name not in SPLIT_FOLDERS]
+    if whole != folder and any(_is_picture(file) for path in others for file in path.glob("*")):
+        raise DataError(
+            f"{folder} holds train beside {', '.join(sorted(path.name for path in others))[:200]}: "
+            "call a class otherwise, or move the others away"
+        )
     tested = whole != folder and (folder / "test").is_dir()
     everything = _read_folder(whole, size)
     if split == "test" and tested:
@@ -289,19 +301,25 @@ def _read_folder(folder: Path, size: int | None) -> Images:
 
     if any(map(_is_picture, folder.glob("*"))):
         paths = sorted(str(path) for path in folder.rglob("*") if _is_picture(path))
-        return _decoded(tuple((path, 0) for path in paths), (), size)
+        return _decoded(tuple((path, 0) for path in paths), (), size, _stamps(paths))
     try:
         listed = ImageFolder(folder, is_valid_file=_is_picture)
     except FileNotFoundError as error:
         raise DataError(
             f"{folder} holds no pictures, nor class folders of them: {error}"
         ) from error
-    return _decoded(tuple(sorted(listed.samples)), tuple(listed.classes), size)
+    samples = tuple(sorted(listed.samples))
+    stamps = _stamps(path for path, _ in samples)
+    return _decoded(samples, tuple(listed.classes), size, stamps)
+
+
+def _stamps(paths: Iterable[str]) -> tuple:
+    return tuple((about.st_mtime_ns, about.st_size) for about in map(os.stat, paths))
 
 
 @lru_cache(maxsize=2)  # for as long as the folder holds the same files
 def _decoded(
-    samples: tuple[tuple[str, int], ...], classes: tuple[str, ...], size: int | None
+    samples: tuple[tuple[str, int], ...], classes: tuple[str, ...], size: int | None, stamps: tuple
 ) -> Images:
     samples = [samples[i] for i in np.random.RandomState(ORDER_SEED).permutation(len(samples))]
     rows, formats = zip(*(_pixels(path, size) for path, _ in samples), strict=True)

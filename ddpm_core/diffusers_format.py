@@ -161,7 +161,7 @@ def convert(tensors: dict[str, Tensor], model: dict) -> dict[str, Tensor]:
     return ours
 
 
-def export(model, folder: Path) -> None:
+def export(model, folder: str | Path) -> None:
     """Write a ``model.Model`` as a pipeline of diffusers, ``unet/`` and ``scheduler/``.
 
     The null class of a conditional model becomes one more class, the last. What diffusers has no
@@ -194,8 +194,9 @@ def export(model, folder: Path) -> None:
         "model_index.json": json.dumps({"_class_name": "DDPMPipeline"} | index, indent=2),
     }
     for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        write(folder / name, content)
+        path = Path(folder) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, content)
 
 
 def _as_theirs(unet) -> dict:

@@ -83,15 +83,22 @@ class Hub:
     token: str | bool | None = None
     keep_bytes: int | None = None
 
-    def folder(self, name: str, progress: Progress | None = None) -> Path:
+    def folder(
+        self,
+        name: str,
+        progress: Progress | None = None,
+        check: Callable[[Path], None] = lambda folder: None,
+    ) -> Path:
         """The folder of the model ``owner/name`` or ``owner/name@revision``: the cached one, or one
         downloaded now.
 
-        ``progress`` is called with the bytes that arrived so far, and those to come in all.
+        ``progress`` is called with the bytes that arrived so far, and those to come in all, and
+        ``check`` with the folder of the config before the weights are fetched: it may refuse them.
         """
         if not is_name(name):
             raise CheckpointError(f"{name[:200]!r} names no repository: owner/name[@revision]")
-        return self.cached(name) or self._download(*NAME.fullmatch(name).groups("main"), progress)
+        names = NAME.fullmatch(name).groups("main")
+        return self.cached(name) or self._download(*names, progress, check)
 
     def cached(self, name: str) -> Path | None:
         """The folder of a model that was downloaded before, without a question to the network."""
@@ -132,7 +139,9 @@ class Hub:
             )
         return {s.rfilename: s for s in about.siblings or []}
 
-    def _download(self, repo: str, revision: str, progress: Progress | None) -> Path:
+    def _download(
+        self, repo: str, revision: str, progress: Progress | None, check: Callable[[Path], None]
+    ) -> Path:
         from huggingface_hub import hf_hub_download
 
         siblings = self._listed(repo, revision)
@@ -153,9 +162,8 @@ class Hub:
             if progress:
                 progress(min(arrived + now, total), total)
 
-        self._check_size(repo, total)
-        # The weights last: a model whose weights are there is complete.
-        for file in reversed(wanted):
+        def fetch(file: str) -> Path:
+            nonlocal arrived
             with in_words(repo, revision, self.endpoint, arriving=True):
                 path = hf_hub_download(
                     repo,
@@ -170,8 +178,16 @@ class Hub:
             _check_content(repo, file, Path(path), siblings[file])
             arrived += siblings[file].size or 0
             report(0)
+            return Path(path).parents[file.count("/")]
+
+        self._check_size(repo, total)
+        weights, config, *others = wanted
+        for file in others:
+            fetch(file)
+        check((fetch(config) / config).parent)
+        folder = fetch(weights)  # last: a model whose weights are there is complete
         self._make_room(repo)
-        return Path(path).parents[file.count("/")]
+        return folder
 
     def _check_size(self, repo: str, size: int) -> None:
         if self.max_bytes is not None and size > self.max_bytes:

@@ -150,6 +150,8 @@ class Trainer(Loop):
     def _batch_loss(self) -> Tensor:
         recipe = self.recipe
         x0, labels = self.images.batch(self._indices())
+        if recipe.conditional and labels.max() >= len(self.config.classes):
+            raise InvalidInput(f"label {labels.max()} of {len(self.config.classes)} known classes")
         t = torch.randint(0, self.schedule.num_timesteps, (len(x0),))
         noise = torch.randn(x0.shape)
         if recipe.flip:

@@ -27,7 +27,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from . import data, fields, processes, record
-from .checkpoints import OF_RUN, write_folder
+from .checkpoints import CONFIG, OF_RUN, write_folder
 from .classifier import Classifier
 from .data import DATASETS
 from .errors import InvalidInput, check_int
@@ -164,6 +164,10 @@ class Loop(ABC):
             # The default names no images of one's own.
             name = "" if recipe.dataset == LoopRecipe.dataset else recipe.dataset
             self.recipe = recipe = replace(recipe, dataset=name, batch_size=batch_size)
+        # What tells the images from others. A data loader's are not known before it gives them.
+        self.which = [self.images.source, len(self.images)]
+        if isinstance(self.images, data.Images):
+            self.which.append(self.images.checksum())
         self.validation = Validation(held_out.subset(slice(self.validated_on)), recipe.seed)
         if recipe.batch_size > len(self.images):
             raise InvalidInput(f"batch_size {recipe.batch_size} exceeds {len(self.images)} images")
@@ -173,6 +177,8 @@ class Loop(ABC):
 
         self.config = recipe.config(self.images)
         torch.manual_seed(recipe.seed)
+        if (self.folder / CONFIG).exists():
+            raise InvalidInput(f"{folder} holds a checkpoint, no run: choose another --out")
         self._build()
         by_batch = any(isinstance(m, torch.nn.BatchNorm2d) for m in self.model.modules())
         if by_batch and processes.count() > 1:
@@ -305,7 +311,11 @@ class Loop(ABC):
         """This process's part of values drawn for the whole batch, (B, ...), on its device."""
         if not self.leads:  # dropout is drawn next: every process has its own
             torch.manual_seed(mix(mix(self.recipe.seed, self.step), processes.rank()))
-        own = processes.part(self.recipe.batch_size)
+        batch, own = self.recipe.batch_size, processes.part(self.recipe.batch_size)
+        if processes.count() > 1 and any(v is not None and len(v) != batch for v in values):
+            raise InvalidInput(
+                f"several processes share batches of {batch}; give the data loader drop_last=True"
+            )
         return [None if value is None else value[own].to(self.device) for value in values]
 
     @torch.no_grad()
@@ -322,7 +332,10 @@ class Loop(ABC):
             row = {"step": self.step, "images": self.step * self.recipe.batch_size}
             row |= {"seconds": round(self.seconds, 1), "train": round(self.running, 5)}
             row |= self._measure()
-            self.history.append(row | (self.watch(self.averaged()) if self.watch else {}))
+            seen = (self.watch(self.averaged()) or {}) if self.watch else {}
+            # Of NumPy's or a tensor's numbers plain ones are kept, which a resumed run can read.
+            row |= {k: v.item() if hasattr(v, "item") else v for k, v in seen.items()}
+            self.history.append(row)
         if self.step % self.sample_every == 0 or at_end:
             self._guarded(self._show)
         if self.step % self.save_every == 0 and not at_end:  # ``run`` saves what is complete
@@ -344,7 +357,7 @@ class Loop(ABC):
     def _save_state(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         state = {name: getattr(self, name) for name in KEPT}
-        state |= {"recipe": asdict(self.recipe), "images": self._which()}
+        state |= {"recipe": asdict(self.recipe), "images": self.which}
         state |= {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
         # Serialised in memory first: on a full disk, writing bytes fails as an OSError.
         buffer = io.BytesIO()
@@ -399,7 +412,7 @@ class Loop(ABC):
             wrong = "of another kind: move it away"
         elif differing:
             wrong = f"with another {', '.join(differing)}; give the same options"
-        elif state.get("images", self._which()) != self._which():
+        elif (known := state.get("images", [])) != self.which[: len(known)]:
             wrong = f"on other images than {self.recipe.dataset} has now: move it away"
         if wrong:
             raise InvalidInput(f"{self.folder} holds a run {wrong}, or choose another --out")
@@ -408,7 +421,7 @@ class Loop(ABC):
         ours, theirs = self.config.complete(), begin.config.complete()
         differing = [name for name in SAME if getattr(ours, name) != getattr(theirs, name)]
         past = begin.training
-        if [past.get("source", ""), past.get("training_set", len(self.images))] != self._which():
+        if [past.get("source", ""), past.get("training_set", len(self.images))] != self.which[:2]:
             differing.append("images")  # it may have learned from those held out here
         if differing:
             raise InvalidInput(f"{begin.name} is another model: its {', '.join(differing)} differ")
@@ -438,10 +451,6 @@ class Loop(ABC):
             what = " ".join(f"{error}".split()[:40])
             raise InvalidInput(f"{model.name} has another network than this run: {what}") from None
         self.finetuned = model.name
-
-    def _which(self) -> list:
-        """The source and the number of the images, which tell them from others."""
-        return [self.images.source, len(self.images)]
 
 
 def learning_rate(recipe, step: int, total_steps: int) -> float:

@@ -96,6 +96,27 @@ def test_a_request_beside_is_a_row_of_its_own(run, model):
     assert run("a.png", "--rescale", 0.5, "--beside", "guidance=cfg")[0] == 0
 
 
+def test_a_class_is_called_by_its_name_though_that_is_a_number(tmp_path, model, capsys):
+    named = replace(model.config, classes=["1", "10", *"2345678", "9"])
+    folder = tmp_path / "numbers"
+    checkpoints.write_folder(folder, named, model.unet.state_dict())
+    for label, number in (("10", 1), ("2", 2), ("9", 9)):
+        out = tmp_path / "a.npz"
+        words = ["sample", str(folder), "--n", "1", "--steps", "1", "--label", label]
+        assert main([*words, "--out", str(out)]) == 0
+        with np.load(out) as arrays:
+            assert arrays["labels"].tolist() == [number]
+
+
+def test_ctrl_c_ends_in_one_line(monkeypatch, capsys, tmp_path):
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints, "load", interrupted)
+    assert main(["sample", "--out", str(tmp_path / "a.png")]) == 130
+    assert capsys.readouterr().err == "stopped\n"
+
+
 def test_a_branch_is_the_row_beside(run, model):
     result = run("a.png", "--label", 3, "--beside", "label=8", "--branch-at", 2)
     film = sampling.branch(model, ask(label=3), ask(label=8), 2)

@@ -128,6 +128,15 @@ def test_what_the_hub_refuses_is_told_in_words(hub, source, checkpoint):
     assert expected in reason("user/digits")
 
 
+def test_weights_that_no_network_here_takes_are_not_fetched(hub, source):
+    config = b'{"_class_name": "UNet2DConditionModel", "_diffusers_version": "0.30"}'
+    files = {"unet/config.json": config, "scheduler/scheduler_config.json": b"{}"}
+    hub.add("user/large", files | {"unet/diffusion_pytorch_model.safetensors": b"gigabytes"})
+    reason = refusal(lambda: load("user/large", source=source))
+    assert "UNet2DConditionModel" in reason
+    assert not any(path.endswith("safetensors") for _, path in hub.requests)
+
+
 def test_a_hub_that_does_not_answer(hub, source, checkpoint):
     hub.add("user/digits", checkpoint)
     hub.fault = "slow_api"

@@ -103,7 +103,40 @@ def test_what_cannot_be_learned_from_is_refused_in_words(images, message, tmp_pa
         trainer(tmp_path, images=images)
 
 
+def test_a_folder_keeps_to_its_images_and_to_its_model(pixels, tmp_path):
+    trainer(tmp_path / "run", images=pixels).run()
+    assert trainer(tmp_path / "run", images=pixels).step == 4
+    with pytest.raises(InvalidInput, match="on other images"):
+        trainer(tmp_path / "run", images=255 - pixels)
+    model = load(tmp_path / "run")
+    with pytest.raises(InvalidInput, match="holds a run"):
+        save(tmp_path / "run", model.unet, model.schedule, "epsilon")
+    saved = save(tmp_path / "saved", model.unet, model.schedule, "epsilon")
+    with pytest.raises(InvalidInput, match="holds a checkpoint"):
+        trainer(saved, images=pixels)
+
+
+def test_labels_that_are_not_learned_may_be_any_and_doubles_are_floats(pixels, tmp_path):
+    images = data.to_unit(pixels).double()
+    run = trainer(tmp_path / "doubles", images=images)
+    run.run()
+    as_floats = trainer(tmp_path / "floats", images=images.float())
+    as_floats.run()
+    assert torch.equal(run.ema["conv_in.weight"], as_floats.ema["conv_in.weight"])
+    labelled = TensorDataset(images, torch.arange(50) // 16)
+    trainer(tmp_path / "loader", images=DataLoader(labelled, batch_size=16)).run()
+
+
 # --- how it learns ---
+
+
+def test_whatever_number_a_watch_returns_is_kept_and_read_again(pixels, tmp_path):
+    numbers = [{}, {"bright": np.float64(0.5)}, {"bright": torch.tensor(0.25)}, None]
+    run = trainer(tmp_path, images=pixels, watch=lambda model: numbers.pop())
+    run.validate_every = 1
+    run.run()
+    again = trainer(tmp_path, images=pixels)
+    assert [row.get("bright") for row in again.history] == [None, 0.25, 0.5, None]
 
 
 def test_loss_optimizer_and_progress_are_the_callers(pixels, tmp_path):

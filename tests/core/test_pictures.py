@@ -65,6 +65,27 @@ def test_other_files_are_passed_over_and_new_ones_noticed(root):
     assert 222 in values(later[0]) + values(later[1])
 
 
+def test_pictures_that_were_drawn_anew_are_read_anew(root):
+    before = values(data.load("flowers", "test", root))
+    for path in (root / "flowers" / "test").rglob("*.png"):
+        picture(250).save(path)
+    assert values(data.load("flowers", "test", root)) == [250] * len(before) != before
+
+
+def test_a_folder_may_be_called_anything_and_given_as_text(tmp_path):
+    for name in ("cats & dogs", "it's mine", "cats,dogs"):
+        folder = write(tmp_path / name, {"a": 10, "b": 10})
+        found, root = data.located(str(folder))
+        assert len(data.load(found, "train", root)) == 16
+        assert len(data.from_pictures(str(folder))) == 16
+
+
+def test_a_class_that_is_called_train_hides_no_others(tmp_path):
+    write(tmp_path / "vehicles", {"bus": 10, "car": 10, "train": 10})
+    with pytest.raises(DataError, match="holds train beside bus, car"):
+        data.load("vehicles", "train", tmp_path)
+
+
 def test_grey_pictures_have_one_channel_unless_one_is_in_colour(tmp_path):
     for mode in ("L", "1"):
         write(tmp_path / f"marks-{mode}", {"a": 10, "b": 10}, mode=mode)

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from ddpm_core import InvalidInput, Model, available, hub, load
-from ddpm_core.checkpoints import HOME, from_hub
+from ddpm_core.checkpoints import HOME, check_config, from_hub
 from ddpm_core.hardware import find_device
 from lab.process.engine import shared_engine
 
@@ -159,7 +159,7 @@ class Models:
             nonlocal state
             state = counts
 
-        job = self._downloads.submit(self._hub.folder, name, note)
+        job = self._downloads.submit(self._hub.folder, name, note, check_config)
         job.add_done_callback(lambda _: self._downloading.release())
         while not job.done():
             yield state
