@@ -15,10 +15,11 @@ from .errors import InvalidInput, check_choice, check_float, check_int
 BOUNDS = {"num_classes": (0, 1_000_000), "downsample_padding": (0, 1)}
 for name in "image_size in_channels out_channels groups features head_width".split():
     BOUNDS[name] = (1, 4096)
+LEFT_OPEN = ("out_channels", "head_width")  # None is as many as fit
 
 
 def check_arguments(channels, blocks=1, time_channels=4, dropout=0, norm_eps=0, **others) -> None:
-    """Refuse arguments of a network that are out of range, by name; None is some default."""
+    """Refuse arguments of a network that are out of range, by name."""
     check_int("levels", len(channels), 1, 8)
     for width in channels:
         check_int("channels", width, 1, 4096)
@@ -28,7 +29,7 @@ def check_arguments(channels, blocks=1, time_channels=4, dropout=0, norm_eps=0, 
     check_float("dropout", dropout, 0, 1)
     check_float("norm_eps", norm_eps, 0, 1)
     for name in BOUNDS.keys() & others.keys():
-        if others[name] is not None:
+        if others[name] is not None or name not in LEFT_OPEN:
             check_int(name, others[name], *BOUNDS[name])
 
 

@@ -143,6 +143,7 @@ DAMAGE = [
     (with_config(prediction_type="sample"), MODEL),
     (with_config(classes=["one"]), MODEL),
     (with_config(model=tiny_config().model | {"out_channels": 3}), MODEL),
+    (with_config(model=tiny_config().model | {"image_size": None}), [*MODEL, "image_size"]),
     (with_config(sampling={"variance": "learned"}), [*MODEL, "learned none"]),
 ]
 
