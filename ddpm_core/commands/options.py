@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 
 from tqdm import tqdm
 
@@ -72,12 +73,12 @@ def request(a: argparse.Namespace, model) -> Request:
     if a.guidance == "none" and a.guidance_scale is not None:
         raise InvalidInput("--guidance-scale is that of a guidance: choose one with --guidance")
     values = {f.name: getattr(a, f.name) for f in dataclasses.fields(Request)}
-    values["label"] = _called(values["label"], model)
+    _note_other_name(values["label"], model)
     for name in LEFT_OPEN:
         if values[name] is None:
             values[name] = model.config.sampling.get(name, getattr(Request, name))
     request = Request(**values)
-    idle = unused([request, *beside(a, request, model)])
+    idle = unused([request, *beside(a, request)])
     for name in [name for name in changed(a, Request()) if name in idle]:
         option = f"--{name.replace('_', '-')}"
         if name in OF_SECOND:
@@ -108,20 +109,21 @@ def load_model(a: argparse.Namespace):
         return checkpoints.load(a.model, progress=progress, device=a.device)
 
 
-def beside(a: argparse.Namespace, base: Request, model) -> list[Request]:
+def beside(a: argparse.Namespace, base: Request) -> list[Request]:
     """The requests that ``--beside`` adds to the first."""
     requests, known = [], [f.name for f in dataclasses.fields(Request)]
     for words in getattr(a, "beside", ()):
         texts = dict(word.partition("=")[::2] for word in words)
         for name in texts:
             check_choice("field in --beside", name, known)
-        if "label" in texts:
-            texts["label"] = str(_called(texts["label"], model))
         requests.append(base.with_texts(texts))
     return requests
 
 
-def _called(label, model):
-    """The number of a class that is called by a number which need not be its own, as folders are;
-    else the label as it is."""
-    return model.classes.index(label) if label in model.classes else label
+def _note_other_name(label, model) -> None:
+    """Where folders are called by numbers, a class need not have the number that it is called by:
+    say so."""
+    if label in model.classes and label.isdecimal() and model.classes.index(label) != int(label):
+        number = model.classes.index(label)
+        words = f"note: numbers count from 0; the class called {label} is --label {number}"
+        print(words, file=sys.stderr)

@@ -104,7 +104,7 @@ def run(a) -> None:
         classes = range(len(request.classes(model))) if request.label == "all" else None
         request, columns = sampling.scale_sheet(request, a.scales, classes), len(a.scales)
     elif a.beside:
-        request, columns = [request, *options.beside(a, base, model)], request.n
+        request, columns = [request, *options.beside(a, base)], request.n
     a.out.parent.mkdir(parents=True, exist_ok=True)
     batches = 1 if columns or ending in FILMS else -(-a.n // a.batch)
     with tqdm(total=batches * a.steps, unit="step", leave=False) as bar:

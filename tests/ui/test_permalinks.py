@@ -105,7 +105,7 @@ MEANT = [{}, {"variance": "posterior", "clip": False}, {"variance": "beta", "cli
 
 @given(keys, st.sampled_from(MEANT))
 def test_the_copied_command_makes_the_same_requests(key, meant):
-    model = SimpleNamespace(config=SimpleNamespace(sampling=meant))
+    model = SimpleNamespace(config=SimpleNamespace(sampling=meant), classes=[])
     words = shlex.split(permalinks.command_line(key, meant=meant))
     assert words[:2] == ["python", "-m"] and words[3] == "sample"
     parser = argparse.ArgumentParser()
