@@ -1,8 +1,7 @@
 """Recipes for the checkpoints that ship with the project, by name, and for networks to export.
 
-The models of digits, ``cifar10-conditional`` and the classifiers were made by theirs. The report's
-four models of photographs had less time: 16 of the recipe's 60 epochs. Each card has the command.
-``cifar10-conditional`` was broken off twice and gone on with at another length: see its card.
+Each card has the command. Only ``cifar10-conditional`` was broken off twice and gone on with at
+another length: see its card.
 """
 
 from __future__ import annotations

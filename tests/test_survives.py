@@ -137,7 +137,7 @@ def test_a_note_leads_where_it_led(page, dropped):
 
 # --- stored results ---
 
-STORED = {"fid": 133, "classes": 18, "bound": 16, "neighbours": 15}
+STORED = {"fid": 131, "classes": 18, "bound": 16, "neighbours": 15}
 
 
 def cell_counts(home: Path | None = None) -> dict[str, tuple[int, int]]:
