@@ -63,8 +63,8 @@ class Images:
 
     def checksum(self) -> int:
         """Of the pixels and labels."""
-        pixels = zlib.crc32(self.pixels.contiguous().numpy())
-        return zlib.crc32(self.labels.contiguous().numpy(), pixels)
+        pixels = zlib.crc32(self.pixels.cpu().contiguous().numpy())
+        return zlib.crc32(self.labels.cpu().contiguous().numpy(), pixels)
 
     def subset(self, indices) -> Images:
         """The images at these indices, or in this slice, in this order."""

@@ -48,8 +48,8 @@ def most_work(model: Model) -> int:
 
 
 def fitted(model: Model, request: Request) -> Request:
-    """A request that nobody asked for, with as many images and steps and a class as far on as the
-    model has and the page allows."""
+    """A default request as the page can run it: with no more images and steps than the limits allow
+    for this model, and a class that it has."""
     work = most_work(model)
     images = min(request.n, most_images(model) or request.n)
     request = replace(request, n=images, steps=min(request.steps, model.schedule.num_timesteps))

@@ -153,6 +153,7 @@ WHOLE = 999
 def spelled(key: Key) -> dict:
     """The value of every control that spells a run, or comes nearest to it."""
     request, last = key.request, key.requests[-1]
+    end = last.t_high
     kinds = [r.guidance for r in key.requests]
     classifier = next((r for r in key.requests if r.guidance in KINDS), None)
     free = next((r for r in key.requests if r.guidance == "cfg"), None)
@@ -167,7 +168,7 @@ def spelled(key: Key) -> dict:
         "lam": _slider_value(classifier, "classifier-noisy", LAMBDA_MAX["classifier-noisy"]),
         "clean_lam": _slider_value(classifier, "classifier", LAMBDA_MAX["classifier"]),
         "n": str(request.n),
-        "interval": tuple(min(t, WHOLE) for t in (last.t_low, last.t_high or WHOLE)),
+        "interval": (min(last.t_low, WHOLE), WHOLE if end is None else min(end, WHOLE)),
         "kind": kind,
         "form": classifier.form if classifier else "scaled",
         "at": classifier.at if classifier else "x",
@@ -192,7 +193,8 @@ def check(key: Key) -> None:
             check_float("guidance_scale, on this page,", request.guidance_scale, 0, top)
         if request.guidance != "none":
             check_int("t_low, on this page,", request.t_low, 0, WHOLE)
-            check_int("t_high, on this page,", request.t_high or WHOLE, 0, WHOLE)
+            end = WHOLE if request.t_high is None else request.t_high
+            check_int("t_high, on this page,", end, 0, WHOLE)
 
 
 def _slider_value(request: Request | None, method: str, top: float) -> float:
