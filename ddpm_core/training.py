@@ -165,9 +165,9 @@ class Loop(ABC):
             name = "" if recipe.dataset == LoopRecipe.dataset else recipe.dataset
             self.recipe = recipe = replace(recipe, dataset=name, batch_size=batch_size)
         # What tells the images from others. A data loader's are not known before it gives them.
-        self.which = [self.images.source, len(self.images)]
+        self.images_mark = [self.images.source, len(self.images)]
         if isinstance(self.images, data.Images):
-            self.which.append(self.images.checksum())
+            self.images_mark.append(self.images.checksum())
         self.validation = Validation(held_out.subset(slice(self.validated_on)), recipe.seed)
         if recipe.batch_size > len(self.images):
             raise InvalidInput(f"batch_size {recipe.batch_size} exceeds {len(self.images)} images")
@@ -357,7 +357,7 @@ class Loop(ABC):
     def _save_state(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         state = {name: getattr(self, name) for name in KEPT}
-        state |= {"recipe": asdict(self.recipe), "images": self.which}
+        state |= {"recipe": asdict(self.recipe), "images": self.images_mark}
         state |= {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
         # Serialised in memory first: on a full disk, writing bytes fails as an OSError.
         buffer = io.BytesIO()
@@ -412,7 +412,7 @@ class Loop(ABC):
             wrong = "of another kind: move it away"
         elif differing:
             wrong = f"with another {', '.join(differing)}; give the same options"
-        elif (known := state.get("images", [])) != self.which[: len(known)]:
+        elif (known := state.get("images", [])) != self.images_mark[: len(known)]:
             wrong = f"on other images than {self.recipe.dataset} has now: move it away"
         if wrong:
             raise InvalidInput(f"{self.folder} holds a run {wrong}, or choose another --out")
@@ -421,7 +421,8 @@ class Loop(ABC):
         ours, theirs = self.config.complete(), begin.config.complete()
         differing = [name for name in SAME if getattr(ours, name) != getattr(theirs, name)]
         past = begin.training
-        if [past.get("source", ""), past.get("training_set", len(self.images))] != self.which[:2]:
+        seen = [past.get("source", ""), past.get("training_set", len(self.images))]
+        if seen != self.images_mark[:2]:
             differing.append("images")  # it may have learned from those held out here
         if differing:
             raise InvalidInput(f"{begin.name} is another model: its {', '.join(differing)} differ")

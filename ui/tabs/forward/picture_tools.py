@@ -42,7 +42,7 @@ from ..tool import Tool
 LATEX = [{"left": "$", "right": "$", "display": False}]
 FIRST = 3  # digit of the test set that the tab opens with; the recordings were made of it
 OTHER = 7  # digit that turns into the picture on the sheet until a visitor keeps another
-FIRST_THIS = (
+NOTHING_KEPT = (
     "First press “Start from this picture”. Then draw or open a second picture of the same size."
 )
 RECORDED = "mnist-conditional"
@@ -229,7 +229,7 @@ class IntoAnother(TileTool):
         super().buttons(words, go, stop, **look)
 
     def lay_take(self, prefix):
-        self.take = download.Download(f"{prefix}-into", place=prefix, beside=True)
+        self.take = download.Download(f"{prefix}-into", place=prefix, of_tool=True)
         self.first, self.made = gr.State(None), gr.State(None)
         download.wire(self.take, self.written, [self.made])
 
@@ -267,7 +267,7 @@ class IntoAnother(TileTool):
         if first is None and picture is not None and picture.shape == (28, 28, 1):
             first = sketch.digit(OTHER), label
         if picture is None or first is None or first[0].shape != picture.shape:
-            raise InvalidInput(FIRST_THIS)
+            raise InvalidInput(NOTHING_KEPT)
         if not self.studio.model(model).classes:
             first = first[0], "none"  # kept for another model
         ends, result = (first, (picture, label)), []
@@ -351,7 +351,7 @@ class Filled(PictureTool):
 
     def lay_take(self, prefix):
         self.take = download.Download(
-            f"{prefix}-fill", panes=share_panel.BOTH, place=prefix, beside=True
+            f"{prefix}-fill", panes=share_panel.BOTH, place=prefix, of_tool=True
         )
         download.wire(self.take, self.written)
 

@@ -40,7 +40,7 @@ export function mount({ root, options, find, on, props, trigger }) {
 
   /** Where the run on a stage is known by its link: it may have begun, ended or been refused. */
   function tellLink({ kind, link = "" }) {
-    const isGone = !options.beside && kind === "idle" && root.dataset.state !== "idle";
+    const isGone = !options.of_tool && kind === "idle" && root.dataset.state !== "idle";
     if (!isGone && !link) return;
     window.page.linked(options.place, link, kind === "pending");
     find(".download-copy").disabled = !link;

@@ -63,7 +63,7 @@ class Download(component.Component):
         chosen: tuple[str, ...] | None = None,
         named: Mapping[str, str] = PANES,
         place: str = "",
-        beside: bool = False,
+        of_tool: bool = False,
         **props: Any,
     ):
         """
@@ -74,8 +74,8 @@ class Download(component.Component):
             chosen: which of them at first; the first one unless given.
             place: where the browser keeps the run's link, which a button copies: a tab, or a tab
                 and one of its views with a space between them; none unless given.
-            beside: another row of this place has its own run: the link stays when this one has
-                nothing to take.
+            of_tool: it is the row of a tool, below the one of the place: when it has nothing to
+                take, the place keeps its link.
         """
         self.panes = [tuple(p) for p in panes]
         self.chosen = tuple(chosen) if chosen else (self.panes or [()])[0]
@@ -89,7 +89,7 @@ class Download(component.Component):
                 "panes": names if len(names) > 1 else {},
                 "chosen": ",".join(self.chosen),
                 "place": place,
-                "beside": beside,
+                "of_tool": of_tool,
             },
             elem_id=f"{prefix}-take",
             elem_classes="keep",
