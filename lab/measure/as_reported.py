@@ -18,9 +18,9 @@ from torch import Tensor
 from ddpm_core import checkpoints
 from ddpm_core.data import to_unit
 
-from ..weights import fingerprint
 from .features import Features
 from .fid import Moments, Score, frechet, jackknife
+from .results import fingerprint
 
 NET = "mnist-classifier"
 MINIBATCH = 128  # the report's batch; it does not say how many images each distance was of

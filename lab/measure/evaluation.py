@@ -26,13 +26,13 @@ from ddpm_core.sampling import BATCH
 
 from ..process.recognise import ROUNDS, asked_classes, recognising, round_times
 from ..progress import Progress, passed
-from ..weights import fingerprint
 from .as_reported import MINIBATCH, logits_in_grey, mean_distance
 from .bound import of_model
 from .features import Features, batches, classifier_features, features_for
 from .fid import BLOCKS, check_enough, floor, gather, mean_of_draws, score
 from .metrics import Tally
 from .neighbours import QUANTILE, memorised, nearest
+from .results import fingerprint
 from .shards import HOME, Shards
 
 # Each set of real images, with the set that its floor is made of. To choose something, use

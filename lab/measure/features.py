@@ -17,7 +17,7 @@ from ddpm_core.errors import InvalidInput
 from ddpm_core.guides import classifier_for
 from ddpm_core.model import Model
 
-from ..weights import fingerprint
+from .results import fingerprint
 
 BATCH = 250
 STAND_IN, SIDE, DIRECTIONS = "cifar10-judge", 32, 64

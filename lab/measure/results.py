@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from ddpm_core.checkpoints import WEIGHTS, read_json
 from ddpm_core.errors import CheckpointError
 from ddpm_core.files import write
-
-from ..weights import digest
 
 FOLDER = "results"
 
@@ -84,11 +85,22 @@ def mark_of(folder: Path) -> str | None:
 @lru_cache(maxsize=64)
 def _mark(path: Path, changed: int, size: int) -> str:
     try:
-        with safe_open(path, framework="pt") as weights:
-            names = list(weights.keys())
-            return digest({name: weights.get_tensor(name).float() for name in names})
+        return _digest({name: tensor.float() for name, tensor in load_file(path).items()})
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is truncated or no safetensors file: {error}") from error
+
+
+def fingerprint(net: nn.Module) -> str:
+    """16 hexadecimal digits of a network's weights: equal for equal weights, on any machine."""
+    return _digest(net.state_dict())
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    hasher = hashlib.sha256()
+    for name, value in sorted(tensors.items()):
+        hasher.update(name.encode())
+        hasher.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return hasher.hexdigest()[:16]
 
 
 def read_file(path: Path) -> dict:

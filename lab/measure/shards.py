@@ -21,7 +21,7 @@ from ddpm_core.request import Request
 from ddpm_core.sampling import BATCH, Run
 
 from ..progress import Progress
-from ..weights import fingerprint
+from .results import fingerprint
 
 HOME = Path("runs") / "samples"
 SHARD = 200

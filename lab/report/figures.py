@@ -19,10 +19,10 @@ from ddpm_core.sampling import Run
 
 from ..measure import watch
 from ..measure.metrics import Tally
+from ..measure.results import fingerprint
 from ..measure.shards import Shards
 from ..process import race
 from ..progress import Progress
-from ..weights import fingerprint
 from . import chart, parts, tables
 from .parts import Part, Picture, Settings, Shot, sentence, walked
 from .training import recorded, trained

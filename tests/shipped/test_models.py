@@ -14,9 +14,9 @@ from ddpm_core.checkpoints import available_classifiers, read_config
 from ddpm_core.data import DIGITS, THINGS, Images
 from ddpm_core.recipes import CLASSIFIERS, RECIPES
 from lab.measure import results
+from lab.measure.results import fingerprint
 from lab.publish import cards
 from lab.report import measurements, tables
-from lab.weights import fingerprint
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = {*available(), *available_classifiers()}

@@ -10,8 +10,8 @@ from ddpm_core.classifier_trainer import test
 from ddpm_core.errors import InvalidInput
 from lab.measure.features import Features, classifier_features
 from lab.measure.judges import WhitenedNet
+from lab.measure.results import fingerprint
 from lab.publish.ship import ship
-from lab.weights import fingerprint
 from tests.support.classifier_runs import JUDGE, SIDE_BY_SIDE, trainer
 from tests.support.tiny_run import assert_identical, state_of, stopping, without_the_clock
 from tests.support.toys import tiny_classifier

@@ -14,10 +14,10 @@ from ddpm_core import CheckpointError, InvalidInput, Request, checkpoints, load,
 from lab.__main__ import main
 from lab.measure import results
 from lab.measure.protocol import words
+from lab.measure.results import fingerprint
 from lab.publish import cards, space
 from lab.publish.ship import ship
 from lab.report import tables
-from lab.weights import fingerprint
 from tests.support.toys import result_of, save_tiny_checkpoint
 
 
