@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,8 @@ import torch
 
 from ddpm_core import checkpoints
 from ddpm_core.animation import save_png
-from ddpm_core.errors import InvalidInput
+from ddpm_core.card import broken_off
+from ddpm_core.errors import CheckpointError, InvalidInput
 from ddpm_core.guides import roles_for
 from ddpm_core.model import Model
 from ddpm_core.recorder import contact_sheet, grid
@@ -25,17 +26,28 @@ from ..process import race
 from ..progress import Progress
 from . import chart, parts, tables
 from .parts import Part, Picture, Settings, Shot, sentence, walked
-from .training import recorded, trained
 
 # This model was trained twice. The record of this training has distances.
 WATCHED = tables.AGAIN_MODEL
 MOMENTS = 11
 WIDEST = 720
+# What a page says of a training, from its record.
+RECORDED = {
+    "images": "{:,} images seen",
+    "steps": "{:,} steps",
+    "training_set": "training set of {:,}",
+    "source": "data: {}",
+    "weights": "weights: {}",
+    "precision": "{}",
+    "hardware": "{}",
+    "hours": "{} h",
+    "commit": "commit {}",
+}
 
 
 def curves(settings: Settings) -> Iterator[Part]:
     """Figure 2: yields its ``Part``."""
-    record = recorded(WATCHED, settings.home)
+    record = _recorded(WATCHED, settings.home)
     charts, rows, recipe = _charts(WATCHED, record), record["history"], record["recipe"]
     caption = (
         f"{WATCHED} over {rows[-1]['images'] / record['training_set']:.0f} epochs, learning rate "
@@ -50,9 +62,27 @@ def curves(settings: Settings) -> Iterator[Part]:
 
 def training(home: Path | None, model: str) -> Iterator[Part]:
     """The curves of any model, with the record of its training: yields their ``Part``."""
-    record = recorded(model, home)
-    caption = f"{trained(record)}. Trained by: {record.get('command', '')}"
+    record = _recorded(model, home)
+    caption = f"{_trained(record)}. Trained by: {record.get('command', '')}"
     yield parts.part(f"training-{model}", caption=caption, charts=_charts(model, record))
+
+
+def _trained(record: Mapping) -> str:
+    """How a model was trained, in words."""
+    words = [text.format(record[name]) for name, text in RECORDED.items() if record.get(name)]
+    words.append(broken_off(record).strip(" ()"))
+    words.append(watch.words(record["history"], record.get("recipe", {})))
+    return "; ".join(filter(None, words))
+
+
+def _recorded(model: str, home: Path | None = None) -> dict:
+    """The record of a model's training; the rows of its ``history`` have ``images``, ``train``,
+    ``validation`` and maybe ``fid``."""
+    path = checkpoints.find(model, home) / checkpoints.TRAINING
+    record = checkpoints.read_json(path)
+    if not isinstance(record, dict) or not isinstance(record.get("history"), list):
+        raise CheckpointError(f"{path} holds no training record")
+    return record
 
 
 def _charts(name: str, record: dict) -> tuple[str, ...]:

@@ -12,8 +12,8 @@ import pytest
 
 from ddpm_core.checkpoints import HOME
 from lab.report import tables
-from lab.report.findings import findings
 from lab.report.measurements import Figure, difference, written
+from lab.report.page import findings
 from lab.report.tables import COST_MODELS, TABLES
 
 # The tables that a section quotes besides its own.
