@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from ddpm_core import data, fields
 from ddpm_core.classifier import ClassifierConfig
 from ddpm_core.classifier_trainer import ClassifierRecipe, ClassifierTrainer
-
-from .muon import Muon
+from ddpm_core.muon import orthogonal
 
 WHITENED_BY = 5000  # images
 NORMS = (nn.BatchNorm2d, nn.GroupNorm)
 MOMENTUM, MOMENTUM_OF_KERNELS = 0.85, 0.6
+ITERATIONS = 3  # of making a step of kernels orthogonal
 
 
 @fields.documented
@@ -124,3 +124,38 @@ def cut_out(x: Tensor, size: int) -> Tensor:
         masks.append((places >= start) & (places < start + size))
     rows, columns = masks
     return x.masked_fill(rows[:, None, :, None] & columns[:, None, None, :], 0)
+
+
+class Muon(torch.optim.SGD):
+    """SGD with Nesterov's momentum; for kernels, with orthogonal steps, see ``ddpm_core.muon``.
+
+    Before the step a kernel is scaled to a mean square of its outputs' norms of 1. A layer that
+    normalises the outputs cancels this scale, and ``lr`` is a share of the kernel whatever its
+    shape.
+
+    Args:
+        groups: dicts of ``params``, ``lr``, ``momentum`` and either ``orthogonal: True``, where
+            each parameter has two axes or more, or ``weight_decay``.
+        dtype: in which the steps are made orthogonal.
+    """
+
+    def __init__(self, groups: list[dict], lr: float, *, momentum: float, dtype: torch.dtype):
+        self.dtype = dtype
+        super().__init__(groups, lr, momentum, nesterov=True)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        for group in self.param_groups:
+            for kernel in group["params"] if group.get("orthogonal") else ():
+                if kernel.grad is not None:
+                    self._move(kernel, group["lr"], group["momentum"])
+                    kernel.grad = None  # nothing is left of it for SGD
+        super().step()
+
+    def _move(self, kernel: Tensor, lr: float, momentum: float) -> None:
+        past = self.state[kernel].setdefault("momentum_buffer", torch.zeros_like(kernel))
+        past.mul_(momentum).add_(kernel.grad)
+        ahead = kernel.grad.add(past, alpha=momentum).flatten(1).to(self.dtype)
+        kernel.mul_(len(kernel) ** 0.5 / kernel.norm().clamp(min=1e-7))
+        step = orthogonal(ahead, ITERATIONS).view_as(kernel).to(kernel.dtype)
+        kernel.add_(step, alpha=-lr)

@@ -8,7 +8,9 @@ import torch.nn.functional as F
 from ddpm_core import checkpoints, data
 from ddpm_core.classifier_trainer import test
 from ddpm_core.errors import InvalidInput
+from ddpm_core.muon import orthogonal
 from lab.measure.features import Features, classifier_features
+from lab.measure.judge_trainer import ITERATIONS, Muon
 from lab.measure.judges import WhitenedNet
 from lab.measure.results import fingerprint
 from lab.publish.ship import ship
@@ -132,3 +134,24 @@ def test_what_is_kept_in_half_precision_is_what_was_tested(mnist_root, tmp_path)
     assert_identical(dict(judge.net.state_dict()), {k: v.half().float() for k, v in exact.items()})
     torch.rand(7)
     assert test(judge, images) == judge.training["test"]
+
+
+def test_a_kernel_moves_by_a_share_of_itself_whatever_the_scale_of_it_and_of_its_gradients():
+    def step(weight, *gradients):
+        weight = torch.nn.Parameter(weight.clone())
+        group = {"params": [weight], "orthogonal": True}
+        muon = Muon([group], 0.1, momentum=0.85, dtype=torch.float32)
+        for weight.grad in gradients:
+            muon.step()
+        return weight.detach()
+
+    weight, *gradients = torch.randn(3, 16, 8, 3, 3)
+    expected, past = weight, 0
+    for gradient in gradients:
+        past = 0.85 * past + gradient
+        ahead = (gradient + 0.85 * past).flatten(1)
+        scaled = expected * 16**0.5 / expected.norm()
+        expected = scaled - 0.1 * orthogonal(ahead, ITERATIONS).view_as(weight)
+    result = step(weight, *gradients)
+    torch.testing.assert_close(result, expected)
+    torch.testing.assert_close(step(9 * weight, *(1e-4 * g for g in gradients)), result)
