@@ -75,9 +75,9 @@ class Trace:
         self.indices: list[int] = []
         self.t: list[int] = []
         self._p: list[np.ndarray] = []
-        self._numbers = np.full((len(NUMBERS), steps, batch), np.nan, np.float32)
-        self._pictures = np.full((3, steps, batch, h, w, c), 128, np.uint8)
-        self._fields = np.full((2, steps, batch, h, w), np.nan, np.float32)
+        self._kept = {k: np.full((steps, batch), np.nan, np.float32) for k in NUMBERS}
+        self._kept |= {k: np.full((steps, batch, h, w, c), 128, np.uint8) for k in PICTURES}
+        self._kept |= {k: np.full((steps, batch, h, w), np.nan, np.float32) for k in FIELDS}
 
     def record(self, steps: Iterator[Step], before: Tensor | None = None) -> Iterator[Step]:
         """Pass a run's steps through and record each.
@@ -119,31 +119,28 @@ class Trace:
     @property
     def nbytes(self) -> int:
         states = sum(s.x.nbytes + s.x0.nbytes + s.eps.nbytes for s in self._states.values())
-        return self._numbers.nbytes + self._pictures.nbytes + self._fields.nbytes + states
+        return sum(array.nbytes for array in self._kept.values()) + states
 
     def __getattr__(self, name):
-        for names, store in ((NUMBERS, "_numbers"), (PICTURES, "_pictures"), (FIELDS, "_fields")):
-            if name in names:
-                return self.__dict__[store][names.index(name), : len(self.indices)]
-        raise AttributeError(name)
+        if name not in NUMBERS + PICTURES + FIELDS:
+            raise AttributeError(name)
+        return self._kept[name][: len(self.indices)]
 
     def _add(self, step: Step, before: Tensor) -> None:
-        place, extras, schedule = len(self.indices), step.extras, self.run.schedule
+        row = {name: array[len(self.indices)] for name, array in self._kept.items()}
         self.indices.append(step.index)
         self.t.append(step.t)
-        if "p" in extras:
-            self._p.append(extras["p"].float().cpu().numpy())
-        for row, name in enumerate(NUMBERS):
-            if name in extras:
-                self._numbers[row, place] = extras[name].cpu().numpy()
-        for row, name in enumerate(("uncond", "cond")):
-            if name in extras:
-                x0 = x0_from_eps(schedule, before, step.t, extras[name])
-                self._pictures[row, place] = to_pictures(torch.nan_to_num(x0))
-        self._pictures[2, place] = to_pictures(step.x0)
-        for row, name in enumerate(FIELDS):
-            if name in extras:
-                self._fields[row, place] = extras[name].mean(1).cpu().numpy()
+        row["guided"][:] = to_pictures(step.x0)
+        for name, value in step.extras.items():
+            if name == "p":
+                self._p.append(value.float().cpu().numpy())
+            elif name in NUMBERS:
+                row[name][:] = value.cpu().numpy()
+            elif name in PICTURES:
+                x0 = x0_from_eps(self.run.schedule, before, step.t, value)
+                row[name][:] = to_pictures(torch.nan_to_num(x0))
+            elif name in FIELDS:
+                row[name][:] = value.mean(1).cpu().numpy()
         # The first is always kept: a run that goes on from another's step has no state 1.
         if step.index in self._state_indices or not self._states:
             self._states[step.index] = replace(step, extras={})
