@@ -105,14 +105,10 @@ class Engine:
 
     Args:
         threads: processor threads; those of the calling thread unless given.
-
-    Attributes:
-        batches: the number of evaluations so far, and of the pieces of work in them.
     """
 
     def __init__(self, threads: int | None = None):
         self.threads = threads or torch.get_num_threads()
-        self.batches = (0, 0)
         self._arrivals: SimpleQueue[_Job] = SimpleQueue()
         self._waiting: list[_Job] = []
         ready = threading.Event()
@@ -225,7 +221,6 @@ class Engine:
         """Evaluate what these jobs wait for, all of one kind, as one batch."""
         calls = [job.call for job in jobs]
         images = sum(len(call.x) for call in calls)
-        self.batches = (self.batches[0] + 1, self.batches[1] + len(jobs))
         start, error, answers = time.monotonic(), None, [None] * len(jobs)
         try:
             answers = _as_one_batch(calls)
