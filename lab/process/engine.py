@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cache
@@ -164,8 +164,9 @@ class Engine:
         if threading.get_ident() != self._thread or fiber.parent is None:
             return net(x, t, labels)
         if most is not None and len(x) > most:
-            parts = zip(*(_split(value, most, len(x)) for value in (x, t, labels)), strict=True)
-            return torch.cat([self.evaluate(net, *part, most) for part in parts])
+            columns = [value.split(most) for value in (x, t, labels) if value is not None]
+            parts = zip(*columns, strict=True)
+            return torch.cat([self.evaluate(net, *part, most=most) for part in parts])
         call = _Call(net, x, t, labels, most)
         answer = fiber.parent.switch(call)
         return net(x, t, labels) if call.alone else answer
@@ -189,7 +190,9 @@ class Engine:
             if first.call is None:
                 self._resume(first)
             elif first.call.alone:
-                self._let_evaluate(first)
+                first.call = None  # it evaluates by itself what it asked for
+                self._resume(first)
+                first.arrived = time.monotonic()  # it has had its turn
             else:
                 self._evaluate(self._batch(first, now))
 
@@ -210,12 +213,6 @@ class Engine:
                 jobs.append(job)
                 images += len(call.x)
         return jobs
-
-    def _let_evaluate(self, job: _Job) -> None:
-        """Let a piece of work evaluate by itself what it asked for."""
-        job.call = None
-        self._resume(job)
-        job.arrived = time.monotonic()  # it has had its turn
 
     def _evaluate(self, jobs: list[_Job]) -> None:
         """Evaluate what these jobs wait for, all of one kind, as one batch."""
@@ -261,10 +258,6 @@ class Engine:
         job.account.spent, job.account.since = job.account.seconds(), None
         if job.fiber.dead:
             self._waiting.remove(job)
-
-
-def _split(tensor: Tensor | None, size: int, length: int) -> Sequence[Tensor | None]:
-    return [None] * -(-length // size) if tensor is None else tensor.split(size)
 
 
 def _as_one_batch(calls: list[_Call]) -> list[Tensor]:
