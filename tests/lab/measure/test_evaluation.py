@@ -19,15 +19,16 @@ from ddpm_core.request import Request
 from ddpm_core.sampling import sample
 from ddpm_core.variational import step_bits
 from lab.__main__ import main
-from lab.measure import evaluation, fid, results, shards
+from lab.measure import evaluation, fid, results, shards, watch
 from lab.measure.bound import prior_bits
 from lab.measure.evaluation import measure_bound, measure_classes, measure_fid, measure_neighbours
 from lab.measure.features import batches, classifier_features, stand_in
 from lab.measure.metrics import measuring
+from lab.measure.neighbours import nearest
 from lab.measure.protocol import words
 from lab.process.recognise import recognising
 from lab.progress import last
-from tests.support.toys import write_mnist
+from tests.support.toys import tiny_classifier, write_mnist
 
 ask = partial(Request, n=60, steps=3, dtype="float32", seed=4)
 
@@ -40,22 +41,34 @@ def fid_result(classifiers, model, root, tmp_path):
     return last(measure_fid(model, ask(), root=root, home=tmp_path))
 
 
-def test_the_figure_is_that_of_the_samples_and_the_test_set(fid_result, classifiers, model, root):
+@pytest.mark.parametrize(
+    ("split", "images", "floor", "draws"),
+    [("test", 100, "train", 2), ("train", 150, "test", 1), ("validation", 5_000, "train", 2)],
+)
+def test_the_figure_is_that_of_the_samples_and_the_real_images(
+    classifiers, model, root, tmp_path, split, images, floor, draws
+):
+    options = {"root": root, "home": tmp_path, "reference": split}
+    result = last(measure_fid(model, ask(), **options))
     net = classifier_features(classifiers["mnist-judge"])
-    (reference,) = last(fid.gather(net, batches(data.load("mnist", "test", root)), 100))
-    direct = fid.score(last(fid.gather(net, [sample(model, ask())], 60, fid.BLOCKS)), reference)
-    assert fid_result["fid"] == pytest.approx(direct.value, rel=0.02)
-    assert fid_result["spread"] == pytest.approx(direct.spread, rel=0.1)
-    draws = last(fid.floor(net, data.load("mnist", "train", root), reference, 60))
-    floor = fid.mean_of_draws(draws)
-    assert (fid_result["floor"], fid_result["floor_spread"]) == (floor.value, floor.spread)
-    assert fid_result["fid"] > 2 * fid_result["floor"]
-    protocol = json.loads(json.dumps(fid_result))["protocol"]
-    real = {"dataset": "mnist", "split": "test", "images": 100, "source": ""}
-    assert (protocol["n"], protocol["reference"], protocol["features"]["count"]) == (60, real, 8)
-    assert (protocol["request"]["steps"], protocol["request"]["seed"]) == (3, 4)
-    assert "n = 60" in words(fid_result) and "100 images of mnist test" in words(fid_result)
-    assert "spread not known" in words(fid_result | {"spread": None})
+    (real,) = last(fid.gather(net, batches(data.load("mnist", split, root)), images))
+    direct = fid.score(last(fid.gather(net, [sample(model, ask())], 60, fid.BLOCKS)), real)
+    # The samples of a request may differ by a level of grey, by their batches.
+    assert result["fid"] == pytest.approx(direct.value, rel=0.05)
+    assert result["spread"] == pytest.approx(direct.spread, rel=0.1)
+    expected = fid.mean_of_draws(last(fid.floor(net, data.load("mnist", floor, root), real, 60)))
+    assert (result["floor"], result["floor_spread"]) == (expected.value, expected.spread)
+    assert result["fid"] > 2 * result["floor"]
+    protocol = json.loads(json.dumps(result))["protocol"]
+    reference = {"dataset": "mnist", "split": split, "images": images, "source": ""}
+    assert (protocol["reference"], protocol["features"]["count"]) == (reference, 8)
+    assert (protocol["floor"]["split"], protocol["floor"]["draws"]) == (floor, draws)
+    assert protocol["n"] == 60 and protocol["request"]["seed"] == 4
+    assert f"{images:,} images of mnist {split}" in words(result)
+    assert "spread not known" in words(result | {"spread": None})
+    if draws == 1:
+        many = last(measure_fid(model, ask(n=101), **options))
+        assert many["floor"] is None and "floor not measured" in words(many)
 
 
 def test_it_is_the_same_measured_again_and_quicker(fid_result, model, root, tmp_path):
@@ -75,26 +88,6 @@ def test_it_is_the_same_measured_again_and_quicker(fid_result, model, root, tmp_
         assert "floor" in phases and result["floor"] != fid_result["floor"]
 
 
-@pytest.mark.parametrize(
-    ("split", "images", "floor", "draws"),
-    [("train", 150, "test", 1), ("validation", 5_000, "train", 2)],
-)
-def test_other_images_as_reference(classifiers, model, root, tmp_path, split, images, floor, draws):
-    options = {"root": root, "home": tmp_path, "reference": split}
-    result = last(measure_fid(model, ask(), **options))
-    protocol = result["protocol"]
-    assert (protocol["reference"]["split"], protocol["reference"]["images"]) == (split, images)
-    assert (protocol["floor"]["split"], protocol["floor"]["draws"]) == (floor, draws)
-    net, dataset = classifier_features(classifiers["mnist-judge"]), data.load("mnist", split, root)
-    (real,) = last(fid.gather(net, batches(dataset), len(dataset)))
-    ours = fid.Moments.of(net.features(sample(model, ask())))
-    # The samples of a request may differ by a level of grey, by their batches.
-    assert result["fid"] == pytest.approx(fid.frechet(ours, real), rel=0.05)
-    if draws == 1:
-        many = last(measure_fid(model, ask(n=101), **options))
-        assert many["floor"] is None and "floor not measured" in words(many)
-
-
 def test_what_cannot_be_measured_is_refused_before_anything_is_sampled(
     classifiers, model, root, tmp_path, monkeypatch
 ):
@@ -105,6 +98,21 @@ def test_what_cannot_be_measured_is_refused_before_anything_is_sampled(
         write_mnist(tmp_path, stem, np.zeros((5_010, 9, 9)), np.zeros(5_010))
     with pytest.raises(InvalidInput, match=r"makes images of \(1, 8, 8\), mnist has \(1, 9, 9\)"):
         last(measure_fid(model, ask(), root=tmp_path, home=tmp_path))
+
+
+def test_the_fid_of_training_is_that_of_its_samples_against_images_held_out(
+    model, root, monkeypatch
+):
+    net = classifier_features(tiny_classifier("conv"))
+    for name, value in {"SAMPLES": 64, "REAL": 400, "classifier_features": lambda _: net}.items():
+        monkeypatch.setattr(watch, name, value)
+    result = watch.fid_watch("mnist", root)(model)
+    pictures = sample(model, Request(n=64, steps=20))
+    held_out = data.load("mnist", "validation", root).pixels[:400].permute(0, 2, 3, 1).numpy()
+    ours, real = (fid.Moments.of(net.features(images)) for images in (pictures, held_out))
+    name = f"tiny-conv ({net.mark[:8]})"
+    assert result == {"fid": pytest.approx(fid.frechet(ours, real), abs=1e-4), "fid_by": name}
+    assert name in watch.words([{"images": 3}, result, result], {})
 
 
 # --- beside it ---
@@ -148,24 +156,18 @@ def test_the_bound_is_that_of_the_first_test_images(model, root):
 def test_the_neighbours_are_the_nearest_training_images(model, root, tmp_path, monkeypatch):
     options = {"space": "pixels", "root": root, "home": tmp_path}
     result, pairs = last(measure_neighbours(model, ask(n=5), **options))
-    train, test = (
-        data.load("mnist", split, root).pixels.permute(0, 2, 3, 1).numpy()
-        for split in ("train", "test")
-    )
-
-    def distances(pictures):
-        differences = pictures[:, None].astype(float) / 255 - train[None] / 255.0
-        return np.sort(np.sqrt((differences**2).sum((2, 3, 4))).min(1))
-
-    ours, usual = distances(sample(model, ask(n=5))), distances(test)
-    assert result["least"] == pytest.approx(ours[0], abs=0.02)
-    assert result["median"] == pytest.approx(ours[2], abs=0.02)
+    train, test = (data.load("mnist", split, root) for split in ("train", "test"))
+    pictures, held_out = sample(model, ask(n=5)), test.pixels.permute(0, 2, 3, 1).numpy()
+    ours, usual = (last(nearest(x, train))[1][:, 0].numpy() for x in (pictures, held_out))
+    assert result["least"] == pytest.approx(ours.min(), abs=0.02)
+    assert result["median"] == pytest.approx(np.median(ours), abs=0.02)
     assert pairs.shape == (5, 6, 8, 8, 1)
     assert result["memorised"] == np.mean(ours < np.quantile(usual, 0.01))
-    assert result["least_of_test_images"] == pytest.approx(usual[0])
-    assert result["median_of_test_images"] == pytest.approx(usual[(len(usual) - 1) // 2])
+    assert result["least_of_test_images"] == pytest.approx(usual.min())
+    assert result["median_of_test_images"] == pytest.approx(np.sort(usual)[(len(usual) - 1) // 2])
     # A model that gives training images back is caught.
-    monkeypatch.setattr(evaluation.Shards, "sampling", lambda self: iter([train[:40]]))
+    copies = train.pixels[:40].permute(0, 2, 3, 1).numpy()
+    monkeypatch.setattr(evaluation.Shards, "sampling", lambda self: iter([copies]))
     result, pairs = last(measure_neighbours(model, ask(n=40), **options))
     assert result["memorised"] == 1 and result["median"] == pytest.approx(0, abs=1e-6)
     np.testing.assert_array_equal(pairs[:, 0], pairs[:, 1])
