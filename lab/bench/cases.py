@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from inspect import signature
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,8 +25,6 @@ from ddpm_core import Request, Run, load
 MODELS = {"grey": "mnist-conditional", "colour": "cifar10-conditional"}
 CLASSES = 10
 KINDS = ("sampling", "training")
-# Times are of processors. Older checkouts know no other device.
-ON_CPU = {"device": "cpu"} if "device" in signature(load).parameters else {}
 
 
 class Case(NamedTuple):
@@ -56,7 +53,7 @@ def opened(case: Case) -> Iterator[Callable[[], float]]:
         with opened_trainer(case.shape, case.n, case.dtype == "bfloat16") as trainer:
             yield lambda: seconds(trainer._train_step)
         return
-    run = Run(load(MODELS[case.shape], **ON_CPU), Request(n=case.n, dtype=case.dtype))
+    run = Run(load(MODELS[case.shape], device="cpu"), Request(n=case.n, dtype=case.dtype))
     start = run.start
     yield lambda: seconds(lambda: list(run.steps(start))) / len(run.timesteps)
 
@@ -74,10 +71,9 @@ def opened_trainer(shape: str, batch: int, bf16: bool) -> Iterator:
     from ddpm_core.recipes import RECIPES
     from ddpm_core.trainer import Trainer
 
-    channels, *size = load(MODELS[shape], **ON_CPU).shape
-    recipe = replace(RECIPES[MODELS[shape]], dataset="pictures", batch_size=batch, epochs=1000)
-    plain = {"optimizer": "adam", "stable_from": None}
-    recipe = replace(recipe, **{k: v for k, v in plain.items() if hasattr(recipe, k)})
+    channels, *size = load(MODELS[shape], device="cpu").shape
+    plain = {"optimizer": "adam", "stable_from": None, "epochs": 1000}
+    recipe = replace(RECIPES[MODELS[shape]], dataset="pictures", batch_size=batch, **plain)
     with tempfile.TemporaryDirectory() as folder:
         # A tenth is held out: twice a batch leaves enough.
         for number in range(-(-2 * batch // CLASSES) * CLASSES):
