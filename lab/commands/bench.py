@@ -22,7 +22,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def add(commands) -> None:
-    """Register the command."""
     p = commands.add_parser(
         "bench",
         help="measure speed, beside diffusers or another checkout",

@@ -75,7 +75,6 @@ OPTIONS = {
 
 
 def add(commands) -> None:
-    """Register the command."""
     p = commands.add_parser(
         "evaluate",
         help="measure how well samples meet their class, and how much they vary",
@@ -117,7 +116,6 @@ def add(commands) -> None:
 
 
 def add_cache(p: argparse.ArgumentParser) -> None:
-    """Add ``--cache``."""
     p.add_argument(
         "--cache",
         type=Path,

@@ -39,7 +39,6 @@ OPTIONS = {
 
 
 def add(commands) -> None:
-    """Register the command."""
     p = commands.add_parser(
         "forward",
         help="noise a picture; bring it back; invert it; fill a hole in it",

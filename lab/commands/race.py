@@ -21,7 +21,6 @@ DEFAULT = Request(n=1, sampler="ddpm", steps=1000, label="none")
 
 
 def add(commands) -> None:
-    """Register the command."""
     p = commands.add_parser(
         "race",
         help="schedules, samplers, or a run with and without an error, side by side",

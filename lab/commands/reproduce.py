@@ -14,7 +14,6 @@ from .evaluate import add_cache
 
 
 def add(commands) -> None:
-    """Register the command."""
     p = commands.add_parser(
         "reproduce",
         help="make the report again: its tables and figures, on one page",

@@ -41,14 +41,11 @@ def outline(network: UNet) -> list[Block]:
 
 
 def _embeddings(network: UNet) -> Iterator[Block]:
-    def embedding(name, kind, module):
-        width = network.time_mlp[-1].out_features
+    width, modules = network.time_mlp[-1].out_features, {"time": "time_mlp"}
+    modules |= {"class": "class_embedding"} if network.num_classes else {}
+    for kind, module in modules.items():
         count = _count(network, (module,))
-        return Block(name, kind, "embedding", None, None, width, count, (module,))
-
-    yield embedding("time embedding", "time", "time_mlp")
-    if network.num_classes:
-        yield embedding("class embedding", "class", "class_embedding")
+        yield Block(f"{kind} embedding", kind, "embedding", None, None, width, count, (module,))
 
 
 def _blocks(network: UNet) -> Iterator[Block]:

@@ -7,6 +7,7 @@ behind, so that all lanes are at about the same t.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -63,7 +64,7 @@ class Lane(Film):
         start, steps = run.start, len(run.timesteps)
         super().__init__(start, steps, run.timesteps[0] + 1)
         self._eps, self._change = np.full_like(self._x, 128), np.full_like(self._x, 128)
-        self._norm, self._change_rms, self._straight = [_rms(start)], [float("nan")], [float("nan")]
+        self._numbers = {"norm": [_rms(start)], "change": [math.nan], "straight": [math.nan]}
         self.seconds, self.failed = 0.0, ""
         self._state, self._steps = start, run.steps(start)
         self._start, self._length = start, torch.zeros(len(start), dtype=torch.float64)
@@ -97,10 +98,11 @@ class Lane(Film):
         index = self.frames
         self._eps[index] = _pixels(step.eps)
         self._change[index] = _pixels(change / (2 * max(rms, 1e-12)))
-        self._norm.append(_rms(step.x))
-        self._change_rms.append(rms)
         self._length += _sizes(change)
-        self._straight.append(float((_sizes(step.x - self._start) / self._length).mean()))
+        self._numbers["norm"].append(_rms(step.x))
+        self._numbers["change"].append(rms)
+        straight = float((_sizes(step.x - self._start) / self._length).mean())
+        self._numbers["straight"].append(straight)
         self._state = step.x
         super().add(step)
 
@@ -133,9 +135,7 @@ class Lane(Film):
             "beta": betas[times],
             "abar": np.array([self.schedule.abar(t - 1) for t in self.t]),
             "log_snr": self.log_snr,
-            "norm": np.array(self._norm),
-            "change": np.array(self._change_rms),
-            "straight": np.array(self._straight),
+            **{name: np.array(values) for name, values in self._numbers.items()},
         }
 
 
