@@ -49,10 +49,10 @@ def quick_tables(monkeypatch):
 
 
 @pytest.fixture
-def settings(home, root, tmp_path, classifiers):
+def settings(home, mnist_root, tmp_path, classifiers):
     classifiers["mnist-judge"].name = "mnist-judge"
     out, cache = tmp_path / "out", tmp_path / "samples"
-    return Settings(out=out, budget=TINY, root=root, cache=cache, home=home)
+    return Settings(out=out, budget=TINY, root=mnist_root, cache=cache, home=home)
 
 
 @pytest.fixture
