@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,6 @@ from ddpm_core.classifier_trainer import ClassifierRecipe, ClassifierTrainer
 from ddpm_core.muon import orthogonal
 
 WHITENED_BY = 5000  # images
-NORMS = (nn.BatchNorm2d, nn.GroupNorm)
 MOMENTUM, MOMENTUM_OF_KERNELS = 0.85, 0.6
 ITERATIONS = 3  # of making a step of kernels orthogonal
 
@@ -24,6 +23,7 @@ ITERATIONS = 3  # of making a step of kernels orthogonal
 class JudgeRecipe(ClassifierRecipe):
     """What judge to train, and how."""
 
+    classifier: dict = field(default_factory=lambda: {"kind": "whitened-ensemble"})
     cutout: int = fields.whole(
         0, 0, 1000, "make a square of so many pixels a side grey, somewhere in each"
     )
@@ -55,7 +55,7 @@ class JudgeRecipe(ClassifierRecipe):
 
 
 class JudgeTrainer(ClassifierTrainer):
-    """Trains a judge by ``Muon``."""
+    """Trains a ``WhitenedEnsemble`` by ``Muon``."""
 
     def _to_learn(self) -> data.Images:
         images = super()._to_learn()
@@ -67,9 +67,8 @@ class JudgeTrainer(ClassifierTrainer):
 
     def _build(self) -> None:
         super()._build()
-        if hasattr(self.model, "whiten"):
-            chosen = torch.randperm(len(self.images))[:WHITENED_BY]
-            self.model.whiten(self.images.batch(chosen)[0])
+        chosen = torch.randperm(len(self.images))[:WHITENED_BY]
+        self.model.whiten(self.images.batch(chosen)[0])
 
     def _optimizer(self, parameters) -> torch.optim.Optimizer:
         dtype = torch.bfloat16 if self.bf16 else torch.float32
@@ -78,7 +77,7 @@ class JudgeTrainer(ClassifierTrainer):
     def _groups(self) -> list[dict]:
         """The groups of parameters; each learns ``rate`` times as fast as ``lr``."""
         recipe = self.recipe
-        norms = [module for module in self.model.modules() if isinstance(module, NORMS)]
+        norms = [m for m in self.model.modules() if isinstance(m, nn.BatchNorm2d)]
         biases = {id(norm.bias) for norm in norms} if recipe.bias_rate != 1 else set()
         kernels, fast, rest = [], [], []
         for p in self.model.parameters():
@@ -97,11 +96,8 @@ class JudgeTrainer(ClassifierTrainer):
 
     def _loss(self, x: Tensor, t: Tensor | None, labels: Tensor) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            if hasattr(self.model, "votes"):
-                logits = self.model.votes(x).transpose(1, 2)
-                labels = labels[:, None].expand(-1, logits.shape[2])
-            else:
-                logits = self.model(x, t)
+            logits = self.model.votes(x).transpose(1, 2)
+        labels = labels[:, None].expand(-1, logits.shape[2])
         smoothing = self.recipe.label_smoothing
         return F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
 
