@@ -75,10 +75,9 @@ def mark_of(folder: Path) -> str | None:
     """The ``fingerprint`` of the network in a checkpoint's folder, from its file alone; None
     without weights."""
     path = Path(folder) / WEIGHTS
-    try:
-        stat = path.stat()
-    except OSError:
+    if not path.is_file():
         return None
+    stat = path.stat()
     return _mark(path, stat.st_mtime_ns, stat.st_size)
 
 

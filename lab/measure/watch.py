@@ -51,7 +51,7 @@ def fid_watch(dataset: str, root=None, size: int | None = None) -> Callable[[Mod
     count = SAMPLES * (1 + reference.d // SAMPLES)
 
     def measure(model: Model) -> dict:
-        steps = _steps(model.schedule.num_timesteps)
+        steps = min(REQUEST.steps, model.schedule.num_timesteps)
         request = replace(REQUEST, n=count, steps=steps).for_model(model)
         (moments,) = last(gather(net, [sample(model, request)], request.n))
         figure = round(frechet(moments, reference), 4)
@@ -68,7 +68,8 @@ def words(rows: Sequence[dict], recipe: Mapping) -> str:
         return ""
     nets = dict.fromkeys(row.get("fid_by", NOT_RECORDED) for row in watched)
     counts = dict.fromkeys(f"{row.get('fid_n', SAMPLES):,}" for row in watched)
-    steps = _steps(recipe.get("schedule", {}).get("num_timesteps", REQUEST.steps))
+    num_timesteps = recipe.get("schedule", {}).get("num_timesteps", REQUEST.steps)
+    steps = min(REQUEST.steps, num_timesteps)
     classes = ", all classes in turn" if recipe.get("conditional") else ""
     return (
         f"{name(rows)}: {' and '.join(counts)} samples ({REQUEST.sampler}, {steps} steps, seed "
@@ -83,7 +84,3 @@ def name(rows: Sequence[dict]) -> str:
     nets = {row.get("fid_by", NOT_RECORDED) for row in rows if "fid" in row} - {NOT_RECORDED}
     names = {distance(net.partition(" ")[0]) for net in nets} or {"judge distance"}
     return names.pop() if len(names) == 1 else "Fréchet distance"
-
-
-def _steps(num_timesteps: int) -> int:
-    return min(REQUEST.steps, num_timesteps)
