@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from ..measure.protocol import words
-from .measurements import Measurement, decimals, usual_dtype, written
+from . import measurements
 from .parts import Part
 
 HERE = Path(__file__).parent
@@ -53,7 +53,7 @@ def _render(parts: Sequence[Part], folder: Path, about: Mapping | None) -> str:
 
     style = (HERE / "page.css").read_text(encoding="utf-8")
     context = {"parts": parts, "about": about, "style": style, "data": data, "findings": findings()}
-    return _template().render(**context, words=words, usual_dtype=usual_dtype)
+    return _template().render(**context, words=words, measurements=measurements)
 
 
 @cache
@@ -62,16 +62,4 @@ def _template():
 
     loader = FileSystemLoader(HERE, encoding="utf-8")
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["figures"] = _figures
     return environment.get_template("page.html")
-
-
-def _figures(cell: Measurement) -> dict[str, str]:
-    """The numbers of a cell as it shows them, with as many digits as its error allows."""
-    (value, error), floor = written(cell.figure), cell.result.get("floor")
-    digits = decimals(cell.figure.value, cell.figure.error)
-    return {
-        "value": value,
-        "error": error,
-        "floor": "" if floor is None else f"{floor:.{digits}f}",
-    }
