@@ -106,7 +106,10 @@ class NoiseSchedule(Schedule):
         if np.cumprod(1 - betas)[-1] < np.finfo(np.float32).tiny:
             raise InvalidInput("the betas leave less of the image than a number can tell from 0")
         betas.setflags(write=False)
-        self.betas, self.kind = betas, kind
+        self.betas, self.alphas, self.kind = betas, 1 - betas, kind
+        self.signals = np.sqrt(self.alphas_cumprod)
+        self.sigmas = np.sqrt(1 - self.alphas_cumprod)
+        self.log_snr = np.log(self.alphas_cumprod) - np.log1p(-self.alphas_cumprod)
         self.config = {"kind": "custom", "num_timesteps": len(betas), "betas": betas.tolist()}
 
     @classmethod
@@ -131,28 +134,12 @@ class NoiseSchedule(Schedule):
         return made
 
     @cached_property
-    def alphas(self) -> np.ndarray:
-        return 1 - self.betas
-
-    @cached_property
     def alphas_cumprod(self) -> np.ndarray:
         return np.cumprod(self.alphas)
 
     @cached_property
     def alphas_cumprod_prev(self) -> np.ndarray:
         return np.concatenate([[1.0], self.alphas_cumprod[:-1]])
-
-    @cached_property
-    def signals(self) -> np.ndarray:
-        return np.sqrt(self.alphas_cumprod)
-
-    @cached_property
-    def sigmas(self) -> np.ndarray:
-        return np.sqrt(1 - self.alphas_cumprod)
-
-    @cached_property
-    def log_snr(self) -> np.ndarray:
-        return np.log(self.alphas_cumprod) - np.log1p(-self.alphas_cumprod)
 
     def abar(self, t: int) -> float:
         """``alphas_cumprod`` at ``t``, and 1 for the clean image at ``t = -1``."""
