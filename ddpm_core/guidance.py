@@ -41,7 +41,6 @@ class Guidance:
         default: the scale taken where none is given; measured, see docs/guidance.md.
         options: the fields of a request that it reads.
         classifier: whether a classifier guides; which one, ``guides.classifier_for`` knows by name.
-        evaluations: of the network, for an image in a step.
         cost: of a step, in evaluations of the network.
     """
 
@@ -51,7 +50,6 @@ class Guidance:
     default: float | None = None
     options: tuple[str, ...] = ()
     classifier: bool = False
-    evaluations: int = 1
     cost: int = 1
 
 
@@ -60,9 +58,7 @@ BY_CLASSIFIER = {"symbol": "λ", "classifier": True, "cost": 2}
 GUIDANCE = {
     "none": Guidance("no guidance"),
     # s = 1 is the conditional model itself (report eq. 14).
-    "cfg": Guidance(
-        "classifier-free", "s", 1.0, 2.0, (*OVER_TIME, "rescale"), evaluations=2, cost=2
-    ),
+    "cfg": Guidance("classifier-free", "s", 1.0, 2.0, (*OVER_TIME, "rescale"), cost=2),
     "classifier": Guidance(
         "clean classifier", default=17.0, options=(*OVER_TIME, "form", "at"), **BY_CLASSIFIER
     ),
