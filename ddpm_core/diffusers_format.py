@@ -94,8 +94,17 @@ PROCESS = {
     "clip_sample_range": 1.0,
 }
 
-# Keys that both spell alike.
-SAME = ("norm_eps", "downsample_padding", "flip_sin_to_cos", "freq_shift")
+# What both UNets take alike: diffusers' keys, and the names of our arguments.
+ALIKE = "in_channels out_channels dropout norm_eps downsample_padding flip_sin_to_cos freq_shift"
+SAME = {
+    "sample_size": "image_size",
+    "block_out_channels": "channels",
+    "layers_per_block": "blocks",
+    "add_attention": "mid_attention",
+    "attention_head_dim": "head_width",
+    "norm_num_groups": "groups",
+    **{name: name for name in ALIKE.split()},
+}
 
 # --- the names of modules, ours first: of a block, of an attention, and outside of both ---
 
@@ -228,21 +237,12 @@ def _unet_json(unet) -> dict:
     down, up = ({attends: name for name, attends in names.items()} for names in (DOWN, UP))
     return {
         "_class_name": "UNet2DModel",
-        "sample_size": ours["image_size"],
-        "in_channels": ours["in_channels"],
-        "out_channels": ours["out_channels"],
-        "block_out_channels": ours["channels"],
-        "layers_per_block": ours["blocks"],
+        **{key: ours[name] for key, name in SAME.items()},
         "down_block_types": [down[bool(attends)] for attends in ours["attention"]],
         "up_block_types": [up[bool(attends)] for attends in reversed(ours["up_attention"])],
-        "add_attention": ours["mid_attention"],
-        "attention_head_dim": ours["head_width"],
         "num_class_embeds": ours["num_classes"] or None,
-        "dropout": ours["dropout"],
-        "norm_num_groups": groups,
         "attn_norm_num_groups": groups,
         "resnet_time_scale_shift": "scale_shift" if ours["scale_shift"] else "default",
-        **{name: ours[name] for name in SAME},
     }
 
 
@@ -305,24 +305,17 @@ def _model(unet: dict) -> dict:
         for name in unet[key]:
             check_choice(f"block in {key}", name, types)
     return {
+        **{name: unet[key] for key, name in SAME.items()},
         "image_size": check_int("sample_size", size, 1, 4096),
-        "in_channels": unet["in_channels"],
-        "out_channels": unet["out_channels"],
-        "channels": widths,
         "blocks": check_int("layers_per_block", unet["layers_per_block"], 1, 16),
         "attention": [DOWN[name] for name in unet["down_block_types"]],
         # Ours is the finest level first.
         "up_attention": [UP[name] for name in reversed(unet["up_block_types"])],
-        "mid_attention": unet["add_attention"],
-        "head_width": unet["attention_head_dim"],
         "skips": "all",
         "scale_shift": scale_shift,
         "time_channels": widths[0],
         "num_classes": check_int("num_class_embeds", unet["num_class_embeds"] or 0, 0, 1_000_000),
         "null_class": False,
-        "dropout": unet["dropout"],
-        "groups": groups,
-        **{name: unet[name] for name in SAME},
     }
 
 
