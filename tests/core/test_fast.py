@@ -75,11 +75,10 @@ def test_attention_in_bfloat16_is_that_of_its_operands(heads, tokens, monkeypatc
     assert (result - exact).norm() < 2 * 2**-8 * exact.norm()
 
 
-@pytest.mark.parametrize("native", [True, False])
 @pytest.mark.parametrize("module", ["same", "strided", "doubled"])
-def test_convolutions_in_bfloat16_are_those_of_rounded_numbers(module, native, monkeypatch):
-    """Summed in float32 and rounded once, whether this machine has bfloat16 or emulates it."""
-    monkeypatch.setattr(fast, "bf16_is_native", lambda device: native)
+def test_convolutions_in_emulated_bfloat16_are_those_of_rounded_numbers(module, monkeypatch):
+    """Summed in float32 and rounded once, as a processor does that has bfloat16."""
+    monkeypatch.setattr(fast, "bf16_is_native", lambda device: False)
     make = {
         "same": lambda: fast.Conv2d(24, 16, 3, padding=1),
         "strided": lambda: fast.Conv2d(24, 16, 3, stride=2, padding=1),
