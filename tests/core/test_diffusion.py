@@ -44,19 +44,6 @@ def test_conversions_invert_each_other(kind, t):
         torch.testing.assert_close(entry.eps(schedule, x, t, target), eps, **close)
 
 
-def test_velocity_is_the_derivative_of_x_along_the_angle():
-    """x = cos(phi) x0 + sin(phi) eps, v = dx / dphi (Salimans and Ho, appendix D)."""
-    schedule = NoiseSchedule.make("cosine", 100)
-    x0, eps, t, h = normal(1, 1, 3, 3), normal(1, 1, 3, 3, seed=1), 60, 1e-6
-    phi = math.acos(math.sqrt(schedule.alphas_cumprod[t]))
-
-    def x(angle):
-        return math.cos(angle) * x0 + math.sin(angle) * eps
-
-    slope = (x(phi + h) - x(phi - h)) / (2 * h)
-    torch.testing.assert_close(d.v_from_eps(schedule, x0, t, eps), slope, rtol=0, atol=1e-8)
-
-
 @pytest.mark.parametrize("t", [-1, 10, torch.tensor([0, 10]), torch.tensor([-1, 0])])
 def test_timesteps_outside_the_schedule_are_refused(t):
     x = torch.zeros(2, 1, 2, 2)

@@ -1,20 +1,14 @@
 """Flow matching: straight paths and their velocity, with the same trainer and samplers."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 import torch
 
 from ddpm_core import Model, Request, Run, load
 from ddpm_core.data import Images
-from ddpm_core.denoiser import Prediction
-from ddpm_core.diffusion import eps_from_flow
 from ddpm_core.errors import InvalidInput
 from ddpm_core.guidance import ClassifierGuided
-from ddpm_core.noise import Noise
-from ddpm_core.samplers import ddim
-from ddpm_core.schedules import NoiseSchedule, spaced_timesteps
+from ddpm_core.schedules import NoiseSchedule
 from lab.measure.bound import of_model
 from lab.process.forward import forward_film, inverting
 from lab.process.report_errors import REPORT_ERRORS
@@ -42,22 +36,6 @@ def test_euler_along_the_velocity_is_ddim(model):
         x = x + (SCHEDULE.sigma(step.t_next) - SCHEDULE.sigma(t)) * velocity
         torch.testing.assert_close(step.x, x, rtol=0, atol=2e-5)
     assert len(steps) == 12 and steps[-1].t_next == -1
-
-
-@pytest.mark.parametrize("steps", [1, 2, 5])
-def test_of_one_point_the_path_is_a_straight_line_whatever_the_steps(steps):
-    point, noise = torch.tensor([0.5, -0.25]), Noise(0, range(4), (2,))(50)
-    start = SCHEDULE.alpha(49) * point + SCHEDULE.sigma(49) * noise
-
-    def denoiser(x, t):
-        return Prediction(eps_from_flow(SCHEDULE, x, t, noise - point))
-
-    states = [start]
-    timesteps = spaced_timesteps(SCHEDULE, steps)
-    states += [step.x for step in ddim(denoiser, SCHEDULE, start, timesteps)]
-    length = sum((b - a).norm(dim=1) for a, b in pairwise(states))
-    torch.testing.assert_close(states[-1], point.expand(4, 2), rtol=0, atol=1e-5)
-    torch.testing.assert_close(length, (states[-1] - start).norm(dim=1))
 
 
 def test_a_classifier_sees_the_state_at_the_variance_that_it_knows():

@@ -51,16 +51,6 @@ def test_an_image_alone_is_the_same_in_a_batch_and_guided(model, guidance):
     assert not torch.allclose(one.x, unguided, **close)
 
 
-@every_guidance
-def test_a_run_that_reports_is_the_same_to_the_last_bit(model, guidance):
-    request = ask(n=10, **guidance)
-    reports = list(Run(model, request).steps(report=True))
-    for step, report in zip(Run(model, request).steps(), reports, strict=True):
-        assert torch.equal(step.x, report.x)
-        assert torch.equal(step.eps, report.eps)
-    assert {"uncond", "push", "strength", "cosine"} <= reports[0].extras.keys()
-
-
 @pytest.mark.parametrize("at", SITES)
 def test_a_classifier_raises_the_probability_that_it_sees(classifiers, plain, at):
     def confidence(scale):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ddpm_core.muon import Muon, orthogonal
+from ddpm_core.muon import Muon
 from tests.support.tiny_run import assert_identical, stopping, trainer
 
 
@@ -11,21 +11,8 @@ def normal(*shape, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("shape", [(24, 90), (90, 24), (24, 24)])
-def test_an_orthogonal_step_keeps_directions_and_evens_their_sizes(shape):
-    """Singular values that span a factor of 20 end within 0.5 of 1."""
-    u, _, v = torch.linalg.svd(normal(*shape).double(), full_matrices=False)
-    sizes = torch.linspace(1, 0.05, u.shape[1]).double()
-    for iterations in (3, 5):
-        between = u.T @ orthogonal(7 * u * sizes @ v, iterations) @ v.T
-        diagonal = between.diagonal()
-        torch.testing.assert_close(between, diagonal.diag(), rtol=0, atol=1e-9)
-        assert diagonal.min() > 0.5 and diagonal.max() < 1.3
-    assert orthogonal(torch.tensor([1.0, 0.001]).diag(), 3)[1, 1] > 20 * 0.001
-
-
-def test_of_matrices_it_is_the_muon_of_pytorch_and_of_all_else_adam():
-    shape, steps = (32, 8, 3, 3), range(3)
+@pytest.mark.parametrize("shape", [(32, 8, 3, 3), (80, 2, 3, 3)])
+def test_of_matrices_it_is_the_muon_of_pytorch_and_of_all_else_adam(shape):
     kernel, bias = (torch.nn.Parameter(normal(*s)) for s in (shape, (32,)))
     ours = Muon([kernel], [bias], 0.01, dtype=torch.bfloat16)
     matrix = torch.nn.Parameter(normal(*shape).flatten(1))
@@ -34,7 +21,7 @@ def test_of_matrices_it_is_the_muon_of_pytorch_and_of_all_else_adam():
     )
     other = torch.nn.Parameter(normal(32))
     adam = torch.optim.Adam([other], 0.01)
-    for k in steps:
+    for k in range(3):
         kernel.grad, bias.grad = normal(*shape, seed=k), normal(32, seed=k)
         matrix.grad, other.grad = kernel.grad.flatten(1), bias.grad.clone()
         for optimizer in (ours, theirs, adam):

@@ -12,7 +12,7 @@ from multiprocessing import get_context
 import pytest
 import torch
 
-from ddpm_core import checkpoints, data, record
+from ddpm_core import checkpoints, record
 from ddpm_core.errors import InvalidInput
 from ddpm_core.trainer import Recipe
 from ddpm_core.training import STATE
@@ -126,13 +126,6 @@ def test_a_checkpoint_of_another_model_or_other_images_is_no_beginning(
     begin.training["training_set"] = 4_000
     with pytest.raises(InvalidInput, match="its images differ"):
         trainer(tmp_path, mnist_root, begin=begin)
-
-
-def test_a_run_does_not_go_on_with_other_images(finished_run, mnist_root, tmp_path, monkeypatch):
-    fewer = data.load("mnist", "train", mnist_root).subset(slice(0, 900))
-    monkeypatch.setattr(data, "load", lambda *args: fewer)
-    with pytest.raises(InvalidInput, match="holds a run on other images than mnist has now"):
-        trainer(finished_run, mnist_root)
 
 
 def record_of(folder) -> dict:
