@@ -59,8 +59,8 @@ def describe(device: torch.device | str = "cpu") -> str:
     return f"{name}, {torch.get_num_threads()} thread(s)"
 
 
-def keep_memory() -> bool:
-    """Let this process keep what it frees for its next step; whether the C library took it.
+def keep_memory() -> None:
+    """Let this process keep what it frees for its next step, where the C library is glibc.
 
     By default glibc gives the tensors of a step back to the system and asks for them again a moment
     later, which costs the main thread a page fault for every 4 KiB of them.
@@ -68,12 +68,12 @@ def keep_memory() -> bool:
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
-        return False  # another C library
+        return  # another C library
     # First: the other two fix it where it stands, and that is far too low. Before 2.35 glibc took
     # no more than 32 MiB.
-    if not any(mallopt(M_MMAP_THRESHOLD, size) for size in (2**30, 2**25)):
-        return False
-    return bool(mallopt(M_TRIM_THRESHOLD, LARGEST_INT) and mallopt(M_TOP_PAD, 2**26))
+    if any(mallopt(M_MMAP_THRESHOLD, size) for size in (2**30, 2**25)):
+        mallopt(M_TRIM_THRESHOLD, LARGEST_INT)
+        mallopt(M_TOP_PAD, 2**26)
 
 
 @cache

@@ -111,28 +111,23 @@ class Run:
         """The model, guided as each request asks. ``complete``: evaluate everything that guidance
         compares, even where it needs only a part."""
         parts, place = [], 0
-        for values, images in self._grouped(*TOGETHER):
-            part = slice(place, place + len(images))
-            options = dict(zip(TOGETHER, values, strict=True))
-            parts.append((self._guided(part, options, complete), len(images)))
-            place += len(images)
+        pairs = zip(self.requests, map(len, self._images), strict=True)
+        for _, group in groupby(pairs, lambda pair: [getattr(pair[0], n) for n in TOGETHER]):
+            (request, *_), counts = zip(*group, strict=True)
+            part = slice(place, place + sum(counts))
+            parts.append((self._guided(request, part, complete), sum(counts)))
+            place = part.stop
         whole = parts[0][0] if len(parts) == 1 else SideBySide(parts)
         if self._known is None:
             return whole
         return PartlyKnown(whole, self.schedule, self._x0, self._known)
 
-    def _grouped(self, *names: str) -> Iterator[tuple[tuple, list[int]]]:
-        """For neighbours among the requests that agree in these fields: the values, all images."""
-        pairs = zip(self.requests, self._images, strict=True)
-        for values, group in groupby(pairs, lambda pair: tuple(getattr(pair[0], n) for n in names)):
-            yield values, [number for _, images in group for number in images]
-
-    def _guided(self, part: slice, options: dict, complete: bool) -> Denoiser:
-        model, labels, method = self.model, self.labels[part], options["guidance"]
+    def _guided(self, request: Request, part: slice, complete: bool) -> Denoiser:
+        model, labels, method = self.model, self.labels[part], request.guidance
         if method == "none":
             return model.denoiser(labels, self.dtype)
         nothing, entry = [None] * len(labels), GUIDANCE[method]
-        over_time = [options[name] for name in OVER_TIME]
+        over_time = [getattr(request, name) for name in OVER_TIME]
         strength = Strength(
             self.scales[part], entry.neutral, model.schedule.num_timesteps, *over_time
         )
@@ -143,7 +138,7 @@ class Run:
                 model.denoiser(nothing, self.dtype),
                 strength,
                 self.schedule,
-                options["rescale"],
+                request.rescale,
                 model.denoiser(labels + nothing, self.dtype) if joint else None,
                 complete,
             )
@@ -160,9 +155,9 @@ class Run:
             targets.to(model.device),
             strength,
             self.schedule,
-            options["form"],
-            options["at"],
-            self.request.clip,
+            request.form,
+            request.at,
+            request.clip,
             complete,
         )
 
