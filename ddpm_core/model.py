@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from .denoiser import ModelDenoiser
+from .denoiser import Denoiser, Prediction
 from .diffusion import PREDICTION_TYPES
 from .errors import InvalidInput, check_choice
 from .fast import Prepared
@@ -22,6 +22,10 @@ from .schedules import NoiseSchedule, Schedule
 from .unet import UNet
 
 DTYPES = ("auto", "float32", "bfloat16")
+# Below this timestep a rounding error of eps is magnified most in the picture that is kept.
+FULL_PRECISION_BELOW = 20
+# A predicted eps becomes a clean image by this factor, sigma / alpha; so does its error.
+LARGEST_FACTOR = 6.0
 # What a config may say of how its model is meant to be sampled.
 SAMPLING = {"variance": VARIANCES, "clip": (True, False)}
 # A class, a mixture of some, or none.
@@ -84,8 +88,8 @@ class Model:
         unet: the network itself, which trains and takes weights as any module.
         prepared: its frozen copies, which sample: with the weights it has at that moment.
         training: what ``training.json`` tells; empty if there is none.
-        evaluate: what evaluates the network for its denoisers; set to ``Engine.evaluate`` where
-            many share the model.
+        evaluate: what evaluates the network for its denoisers, called with it, x (B, C, H, W),
+            t (B,) and labels or None; set to ``Engine.evaluate`` where many share the model.
         device_noise: set to True to draw noise on the device of the network (``DeviceNoise``), for
             measuring: faster, other pictures.
     """
@@ -140,7 +144,7 @@ class Model:
             dtype = "bfloat16" if bf16_is_native(self.device) else "float32"
         return dtype
 
-    def denoiser(self, labels: list[Label] | None = None, dtype: str = "auto"):
+    def denoiser(self, labels: list[Label] | None = None, dtype: str = "auto") -> Denoiser:
         """This model as a function of (x, t).
 
         Args:
@@ -151,8 +155,22 @@ class Model:
         """
         reduced = self.resolve_dtype(dtype) == "bfloat16"
         self.prepared.compare()
-        kind, labels = self.config.prediction_type, self._labels(labels)
-        return ModelDenoiser(self.prepared, self.schedule, kind, labels, reduced, self.evaluate)
+        kind, labels, evaluate = self.config.prediction_type, self._labels(labels), self.evaluate
+
+        def denoise(x: Tensor, t: int) -> Prediction:
+            factor = self.schedule.sigma(t) / self.schedule.alpha(t)
+            faint = kind == "epsilon" and factor > LARGEST_FACTOR  # hardly any image is left
+            unet = self.prepared.network(reduced and t >= FULL_PRECISION_BELOW and not faint)
+            if labels is not None and len(labels) != len(x):
+                raise InvalidInput(f"{len(labels)} labels for {len(x)} images")
+            steps = torch.full((len(x),), t, dtype=torch.long, device=x.device)
+            output = evaluate(unet, x.to(unet.conv_in.weight.dtype), steps, labels).to(x.dtype)
+            output, *share = output.split(x.shape[1], dim=1)
+            eps = PREDICTION_TYPES[kind].eps(self.schedule, x, t, output)
+            # From -1 to 1 in the network, as diffusers' ``learned_range`` has it.
+            return Prediction(eps, {"variance": (share[0] + 1) / 2} if share else {})
+
+        return denoise
 
     def noise(self, seed: int, images) -> Noise:
         """The noise of these images of this seed, in this model's shape."""

@@ -12,12 +12,10 @@ from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
 
 from ddpm_core import diffusers_format, load
 from ddpm_core.__main__ import main
-from ddpm_core.checkpoints import Model, write_folder
+from ddpm_core.checkpoints import Config, Model, write_folder
 from ddpm_core.data import DIGITS, Images
-from ddpm_core.denoiser import ModelDenoiser
 from ddpm_core.diffusers_format import config_from, convert, export
 from ddpm_core.errors import CheckpointError, InvalidInput
-from ddpm_core.fast import Prepared
 from ddpm_core.recipes import recipe_from
 from ddpm_core.samplers import ddim
 from ddpm_core.schedules import NoiseSchedule
@@ -68,7 +66,7 @@ def test_a_whole_ddim_trajectory_equals_the_references(prediction):
     timesteps = scheduler.timesteps.tolist()
     config = config_from(GOOGLE, dict(scheduler.config))
     schedule = NoiseSchedule.make(**config["schedule"])
-    denoiser = ModelDenoiser(Prepared(unet, 1000), schedule, config["prediction_type"])
+    denoiser = Model("theirs", Config(**config), unet, schedule, {}).denoiser(dtype="float32")
     x = torch.randn(1, 3, 16, 16)
     with torch.no_grad():
         for step in ddim(denoiser, schedule, x.clone(), timesteps, clip=config["sampling"]["clip"]):
