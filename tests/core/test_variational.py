@@ -58,10 +58,6 @@ def test_a_run_that_learns_it_is_sampled_by_it(mnist_root, tmp_path):
     assert not np.array_equal(*pictures)
     guided = request.with_texts({"guidance": "cfg", "guidance_scale": "2"})
     assert sample(model, guided).shape == pictures[0].shape
-    # An unguided image of it is the guided one of scale 1.
-    np.testing.assert_array_equal(
-        sample(model, guided.with_texts({"guidance_scale": "1"})), pictures[0]
-    )
     unet, schedule = Recipe(**RECIPE).config(run.images).build()
     other = Model("plain", Recipe(**RECIPE).config(run.images), unet, schedule, {})
     with pytest.raises(InvalidInput, match="plain learned no variance"):

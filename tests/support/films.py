@@ -48,8 +48,3 @@ def durations_of(path) -> list[int]:
             image.load()
             durations.append(image.info["duration"])
     return durations
-
-
-def nearest_of_16(pixels):
-    """A grey level's neighbour among 0, 17, 34, ... 255."""
-    return (np.rint(pixels.astype(float) / 17) * 17).astype(np.uint8)
