@@ -45,6 +45,18 @@ def test_distribution_is_normal_by_kolmogorov_and_smirnov():
     assert distance < 2.2 / n**0.5
 
 
+@pytest.mark.parametrize("neighbour", [(0, 0, 1), (0, 1, 0), (1, 0, 0)])
+def test_neighbouring_streams_and_pixels_are_uncorrelated(neighbour):
+    seed, image, t = neighbour
+    a = Noise(20, [30], (1, 200, 200))(40).flatten()
+    b = Noise(20 + seed, [30 + image], (1, 200, 200))(40 + t).flatten()
+    half = len(a) // 2
+    for one, other in ((a, b), (a[:-1], a[1:]), (a[:half], a[half:])):
+        assert abs((one * other).mean()) < 5 / len(one) ** 0.5
+    # The squares too: Box-Muller pairs share a radius, which only squares would show.
+    assert abs(((a**2 - 1) * (b**2 - 1)).mean()) < 5 * 2 / len(a) ** 0.5
+
+
 def test_a_seed_that_is_none_is_refused():
     with pytest.raises(InvalidInput, match="seed"):
         Noise(MAX_SEED + 1, [0], SHAPE)

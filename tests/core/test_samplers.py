@@ -224,3 +224,23 @@ def test_timesteps_that_are_no_walk_are_refused_before_the_first_step(name, time
         SAMPLERS[name](toy_denoiser, short_walk()[0], start(), timesteps, noise_at)
     with pytest.raises(InvalidInput, match="strictly increasing"):
         ddim_inverse(toy_denoiser, short_walk()[0], start(), [2, 1])
+
+
+# --- inversion ---
+
+
+def test_inversion_keeps_to_equation_4_before_and_after_every_step():
+    """From the clean image, which needs no prediction, up; x̂0 is never clipped."""
+    schedule, timesteps = short_walk()
+    levels = [-1, *timesteps[::-1]]
+    x, largest = start(), 0.0
+    for step in ddim_inverse(toy_denoiser, schedule, x, timesteps[::-1]):
+        before, t = levels[step.index - 1 : step.index + 1]
+        assert (step.t, step.t_next) == (t, t)
+        torch.testing.assert_close(step.eps, toy_denoiser(x, t).eps, rtol=0, atol=0)
+        for level, state in ((before, x), (t, step.x)):
+            abar = schedule.abar(level)
+            implied = math.sqrt(abar) * step.x0 + math.sqrt(1 - abar) * step.eps
+            torch.testing.assert_close(implied, state, rtol=1e-9, atol=1e-9)
+        x, largest = step.x, max(largest, step.x0.abs().max())
+    assert step.index == len(timesteps) and largest > 1
