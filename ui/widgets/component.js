@@ -74,16 +74,11 @@ function unpack(uri) {
   return new Blob([bytesOf(uri.slice(uri.indexOf(",") + 1))], { type: "image/png" });
 }
 
-/** The sheets of a value, by name, all of them or none. */
+/** The sheets of a value, by name. */
 export async function decodeAll(sheets) {
-  const decoded = {};
-  const ended = await Promise.allSettled(Object.entries(sheets).map(async ([name, sheet]) => {
-    decoded[name] = await decode(sheet);
-  }));
-  const failed = ended.find((one) => one.status === "rejected");
-  if (!failed) return decoded;
-  closeAll(decoded);
-  throw failed.reason;
+  const names = Object.keys(sheets);
+  const decoded = await Promise.all(names.map((name) => decode(sheets[name])));
+  return Object.fromEntries(names.map((name, i) => [name, decoded[i]]));
 }
 
 /** Give their memory back at once: nothing else does before long. */

@@ -146,11 +146,11 @@ export function barsOf(shares, edges) {
   return shares.map((share, i) => `M${edges[i]} 1V${heightOf(share)}H${edges[i + 1]}V1z`).join("");
 }
 
-/** Numbers below an axis, each [share of the way, text]. */
-export function ticksBelow(marks) {
-  return marks.map(([share, text]) => {
-    const edge = share < 0.02 ? "first" : share > 0.98 ? "last" : "";
-    return `<span data-edge="${edge}" style="left:${100 * share}%">${text}</span>`;
+/** Numbers below an axis, each { place (share of the way), label }. */
+export function ticksBelow(ticks) {
+  return ticks.map(({ place, label }) => {
+    const edge = place < 0.02 ? "first" : place > 0.98 ? "last" : "";
+    return `<span data-edge="${edge}" style="left:${100 * place}%">${label}</span>`;
   }).join("");
 }
 

@@ -233,7 +233,7 @@ export function mount({ root, options, find, findAll, on, onSize }) {
   function ticksOf() {
     const marks = Math.min(run.total, root.clientWidth > 640 ? 10 : 4);
     const steps = Array.from({ length: marks + 1 }, (_, j) => stepNearest((j / marks) * run.total));
-    return ticksBelow([...new Set(steps)].map((k) => [run.indices[k] / run.total, run.t[k]]));
+    return ticksBelow([...new Set(steps)].map((k) => ({ place: run.indices[k] / run.total, label: run.t[k] })));
   }
 
   function putNumbers(k, tile) {

@@ -4,7 +4,9 @@
 import { atNextFrame, clamp, escapeText, onTheme, term } from "../component.js";
 import { axisOf, nearest, putInPlace, stopBeside, stopsOf, ticksOf } from "../player/axis.js";
 import { PATIENCE, WAITING } from "../player/sentence.js";
-import { listenToDrags, listenToHands, makePlayback, transportMarkup } from "../player/transport.js";
+import {
+  ERROR, listenToDrags, listenToHands, makePlayback, timelineMarkup, transportMarkup,
+} from "../player/transport.js";
 import { bytesOf, figure } from "../numbers.js";
 import { curveOf, nearest as nearestOf, ticksBelow } from "../plot.js";
 import { pairs, paintPane, paintStrip, planeOf } from "./drawing.js";
@@ -271,7 +273,7 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
       share: live ? live.done / live.training : 1,
     }, options.plane.edge);
     const ticks = film ? ticksOf("step", axisOf("step", lanes), lanes, find(".player-timeline").clientWidth) : [];
-    find(".plot-ticks").innerHTML = ticksBelow(ticks.map(({ place: at, label }) => [at, label]));
+    find(".plot-ticks").innerHTML = ticksBelow(ticks);
     paintWords(here);
     paintCurve();
   }
@@ -373,16 +375,13 @@ function planeMarkup({ data, schedule, sampler, label, most, first, prefix }) {
         <button type="button" class="button" data-shows="paths">Paths</button></div>
         <p class="player-recorded soft cut" hidden>${RECORDED}</p></div>
       <div class="player-stage"><div class="plane-panes">${PANES.map(pane).join("")}</div>
-        <div class="player-error inked" role="alert" hidden><p class="player-error-text"></p>
-          <button type="button" data-dismiss="1">Dismiss</button></div></div>
+        ${ERROR}</div>
       <p class="player-sentence"></p>
       <div class="player-readout soft"><span><span ${term("step", -1)}>step</span> <b class="player-step mono"></b></span>
         <span class="player-time"><span ${term("t")}><i>t</i></span> = <b class="mono here"></b></span>
         <span><span ${term("distance", -1)}>distance</span> <b class="mono here plane-apart"></b></span>
         <span class="player-cost player-wide mono"></span></div>
-      <div class="player-timeline plot-time" role="slider" tabindex="0" aria-valuemin="0" aria-label="Position of the points">
-        <canvas class="player-strip" aria-hidden="true"></canvas><div class="player-ramp"></div><div class="plot-cursor"></div></div>
-      <div class="plot-ticks mono" aria-hidden="true"></div>
+      ${timelineMarkup("Position of the points")}
       ${transportMarkup(1)}
     </div>
     <div class="plane-more">

@@ -112,7 +112,7 @@ export function makeCurves(box, { curves, on, readAt }) {
     drawn = { names, lanes, axis, marksIn, along, up, lines, width, right };
     area.style.inset = `${TOP}px ${width - right}px ${HEIGHT - FOOT}px ${LEFT}px`;
     ticks.style.margin = `0 ${width - right}px 0 ${LEFT}px`;
-    ticks.innerHTML = ticksMarkup(marksIn(right - LEFT));
+    ticks.innerHTML = ticksBelow(marksIn(right - LEFT));
     instead.textContent = lanes.length && !lines.length ? "Known when all have ended." : "";
     svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     svg.innerHTML = `${up ? rising(up, LEFT, right, number) : ""}<path class="plot-axis" d="M${LEFT} ${
@@ -209,10 +209,6 @@ function placesOf(lane, key, axis, { isDrawn }) {
     const value = axis.valueOf(lane, frame);
     return value >= axis.low && value <= axis.high && isDrawn(frame.numbers[key]);
   }).map(({ place, numbers }) => [place, numbers[key]]);
-}
-
-export function ticksMarkup(marks) {
-  return ticksBelow(marks.map((mark) => [mark.place, mark.label]));
 }
 
 function lineMarkup({ i, at }) {

@@ -1,11 +1,12 @@
 // Runs on one timeline: a lane for each of several, or one alone. Values from the server say what
 // is on the stage; hands and the clock move the cursor; whatever has changed is painted.
 
-import { atNextFrame, clamp, escapeText, term, withTerms } from "../component.js";
+import { atNextFrame, clamp, term, withTerms } from "../component.js";
+import { ticksBelow } from "../plot.js";
 import {
   axisOf, frameAt, nearest, placeOn, putInPlace, readingAt, stopBeside, stopsOf, ticksOf,
 } from "./axis.js";
-import { curvesMarkup, makeCurves, ticksMarkup } from "./curves.js";
+import { curvesMarkup, makeCurves } from "./curves.js";
 import {
   addFrame, costText, filmLane, forgetOthers, heldText, isHere, keepSpare, liveLane, loadPanes,
   pictureLane, release,
@@ -13,7 +14,9 @@ import {
 import { PATIENCE, sentenceOf, WAITING } from "./sentence.js";
 import { makeStage } from "./stage.js";
 import { paintStrip } from "./strip.js";
-import { listenToDrags, listenToHands, makePlayback, transportMarkup } from "./transport.js";
+import {
+  ERROR, listenToDrags, listenToHands, makePlayback, timelineMarkup, transportMarkup,
+} from "./transport.js";
 
 const ALIGN_NAMES = { step: "step", t: "step", logsnr: "log-SNR" };
 const IN_SENTENCES = ["x_t", "x̂0", "judge", "Guidance"];
@@ -433,7 +436,7 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
     anew("strip", strip, () => paintTimeline(lanes, width));
     anew("ticks", [extent, width].join(), () => {
       const marksIn = (room) => ticksOf(aligned, axis, lanes, room);
-      find(".plot-ticks").innerHTML = ticksMarkup(marksIn(width));
+      find(".plot-ticks").innerHTML = ticksBelow(marksIn(width));
       curves?.draw({ names, lanes, axis, marksIn });
     });
     paintCursor(lanes);
@@ -540,8 +543,7 @@ function playerMarkup({ label, panes, shown, align, curves, way }, many) {
       <p class="player-recorded soft cut" hidden></p>
     </div>
     <div class="player-stage"><div class="player-lanes"></div>
-      <div class="player-error inked" role="alert" hidden><p class="player-error-text"></p>
-        <button type="button" data-dismiss="1">Dismiss</button></div></div>
+      ${ERROR}</div>
     <p class="player-sentence"></p>
     <div class="player-readout soft">
       ${many ? "" : `<span><span ${term("step", -1)}>step</span> <b class="player-step mono"></b></span>`}
@@ -552,12 +554,7 @@ function playerMarkup({ label, panes, shown, align, curves, way }, many) {
       <div class="player-align" role="group" aria-label="Aligned by" ${
         align.length > 1 ? "" : "hidden"}><span ${term("aligned by", -1)}>aligned by</span>${switches.join("")}</div>
     </div>
-    <div class="player-timeline plot-time" role="slider" tabindex="0" aria-valuemin="0" aria-valuemax="0"
-      aria-valuenow="0" aria-label="Position in the run: ${escapeText(label)}">
-      <canvas class="player-strip" aria-hidden="true"></canvas>
-      <div class="player-ramp"></div><div class="plot-cursor"></div>
-    </div>
-    <div class="plot-ticks mono" aria-hidden="true"></div>
+    ${timelineMarkup(`Position in the run: ${label}`)}
     ${many ? "" : '<p class="player-kept soft" role="status"></p>'}
     ${transportMarkup(way)}
     <div class="player-curves">${curvesMarkup(curves)}</div>`;

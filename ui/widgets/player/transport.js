@@ -1,6 +1,6 @@
 // The transport: its buttons, its keys, and the clock that moves the cursor by itself.
 
-import { clamp, listenToHold } from "../component.js";
+import { clamp, escapeText, listenToHold } from "../component.js";
 import { CLOSE } from "./axis.js";
 
 const SPEEDS = [0.25, 0.5, 1, 2, 4];
@@ -190,6 +190,17 @@ export function listenToDrags(area, on, slideTo) {
     slideTo((event.clientX - box.left) / box.width);
   };
   listenToHold(area, on, { begin: tell, move: tell });
+}
+
+/** What is refused, over a stage. */
+export const ERROR = `<div class="player-error inked" role="alert" hidden><p class="player-error-text"></p>
+  <button type="button" data-dismiss="1">Dismiss</button></div>`;
+
+export function timelineMarkup(label) {
+  return `<div class="player-timeline plot-time" role="slider" tabindex="0" aria-valuemin="0" aria-valuemax="0"
+      aria-valuenow="0" aria-label="${escapeText(label)}"><canvas class="player-strip" aria-hidden="true"></canvas>
+      <div class="player-ramp"></div><div class="plot-cursor"></div></div>
+    <div class="plot-ticks mono" aria-hidden="true"></div>`;
 }
 
 export function transportMarkup(way) {
