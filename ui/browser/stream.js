@@ -18,7 +18,6 @@
   const LONGEST = 60_000; // milliseconds; a film before it may take long on a slow line
   const PATIENCE = 10_000; // for an answer that news waits for
   const UNREAD = 2000; // after which an answer counts as read
-  const KNOWN = 2000; // questions that are remembered
   const TRIES = 8;
   const PAUSE = 1500;
   const { gradio } = window;
@@ -45,26 +44,33 @@
     return gradio.joins(pathname) ? join(ask) : ask();
   };
 
-  const remember = (set, id) => {
-    set.add(id);
-    if (set.size > KNOWN) set.delete(set.values().next().value);
-  };
   const wake = () => sleepers.splice(0).forEach((done) => done());
-  const change = () => new Promise((done) => sleepers.push(done));
-  const breath = () => new Promise((done) => setTimeout(done, 0));
+  const later = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+  /** Until it is true, or for so many milliseconds; tells which. */
+  async function until(isTrue, patience) {
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      wake();
+    }, patience);
+    while (!isLate && !isTrue()) await new Promise((done) => sleepers.push(done));
+    clearTimeout(timer);
+    return !isLate;
+  }
 
   async function join(ask) {
     asking.add(ask);
     let id = null;
     const finish = () => {
       asking.delete(ask);
-      if (id) remember(answered, id);
+      if (id) answered.add(id);
       wake();
     };
     try {
       let reply = await ask();
       for (let again = 0; reply.status === 503 && again < TRIES; again++) {
-        await new Promise((done) => setTimeout(done, PAUSE));
+        await later(PAUSE);
         reply = await ask();
       }
       const answer = await reply.clone().json().catch(() => null);
@@ -89,19 +95,14 @@
 
   function following(signal) {
     let out = null;
-    let waiting = [];
     let ended = false;
     let closing = false;
     const text = new TextDecoder();
     const bytes = new TextEncoder();
     let rest = "";
 
-    const settle = () => {
-      waiting = waiting.filter(({ id, done }) => !(ended || heard.has(id)) || done());
-    };
     const end = () => {
       ended = true;
-      settle();
       wake();
     };
     signal?.addEventListener("abort", () => {
@@ -115,25 +116,15 @@
       const id = gradio.eventOf(message);
       closing ||= gradio.isEnd(message);
       if (id) {
-        remember(heard, id);
-        settle();
-        await answerOf(id);
+        heard.add(id);
+        wake();
+        const isKnown = await until(() => ended || !asking.size || answered.has(id), PATIENCE);
+        if (!isKnown) answered.add(id); // its answer was lost
       }
       if (ended) return;
       onward.enqueue(bytes.encode(message));
       // Out of sight timers are slow, and no keys are pressed.
-      if (gradio.isNews(message) && !document.hidden) await breath();
-    }
-
-    async function answerOf(id) {
-      let patient = true;
-      const timer = setTimeout(() => {
-        patient = false;
-        remember(answered, id); // it was lost
-        wake();
-      }, PATIENCE);
-      while (patient && !ended && asking.size && !answered.has(id)) await change();
-      clearTimeout(timer);
+      if (gradio.isNews(message) && !document.hidden) await later(0);
     }
 
     async function pull(onward, source) {
@@ -156,11 +147,7 @@
         end();
         throw error;
       },
-      told: (id) => new Promise((/** @type {(value?: any) => void} */ done) => {
-        const timer = setTimeout(done, LONGEST);
-        waiting.push({ id, done: () => done(clearTimeout(timer)) });
-        settle();
-      }),
+      told: (id) => until(() => ended || heard.has(id), LONGEST),
       through(reply) {
         if (!reply.ok || !reply.body) end();
         if (ended) return reply;
