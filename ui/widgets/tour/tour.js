@@ -3,7 +3,6 @@ import { onView, playerOf, withTerms } from "../component.js";
 const KNOWN = "tour"; // to the browser, once it was taken or declined
 const FOLLOWS = 4000; // ms that a control which is pushed about is kept in view
 const NARROW = "(max-width: 700px)"; // the card docks at the bottom; tour.css says the same
-const FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex='0']";
 
 export function mount({ root, find, options: { steps } }) {
   root.innerHTML = invitation();
@@ -76,7 +75,7 @@ export function mount({ root, find, options: { steps } }) {
     if (mine !== ticket) return;
     pointAt(control);
     root.dataset.found = control ? "yes" : "no";
-    if (control) keepInView(mine);
+    if (control) keepInView();
     setStage(steps[at], () => mine !== ticket);
   }
 
@@ -93,21 +92,14 @@ export function mount({ root, find, options: { steps } }) {
 
   /** Now, and while what a tab shows when it is opened pushes its controls about, until a hand
       moves. */
-  async function keepInView(mine) {
-    let touched = false;
-    const hands = new AbortController();
+  function keepInView() {
+    const watcher = new ResizeObserver(bringIntoView);
+    const stop = () => watcher.disconnect();
     for (const type of ["pointerdown", "wheel", "keydown"]) {
-      document.addEventListener(type, () => (touched = true), { signal: hands.signal });
+      document.addEventListener(type, stop, { once: true });
     }
-    let before = NaN;
-    for (const end = performance.now() + FOLLOWS; performance.now() < end; ) {
-      const here = target.getBoundingClientRect().top;
-      if (here === before || Number.isNaN(before)) bringIntoView(); // not while it still moves
-      before = here;
-      await new Promise((resolve) => setTimeout(resolve, 250));
-      if (touched || mine !== ticket) break;
-    }
-    hands.abort();
+    setTimeout(stop, FOLLOWS);
+    watcher.observe(document.body);
   }
 
   function bringIntoView() {
@@ -185,8 +177,8 @@ function seek(player, index) {
 }
 
 function reachable(target) {
-  const inside = [target, ...target.querySelectorAll(FOCUSABLE)].filter((one) =>
-    one.matches(FOCUSABLE) && !one.disabled && one.getClientRects().length);
+  const inside = [target, ...target.querySelectorAll("*")].filter((one) =>
+    one.tabIndex >= 0 && !one.disabled && one.getClientRects().length);
   // Of a radio group, the keyboard comes to the chosen one.
   return inside.filter((one) => one.type !== "radio" || one.checked);
 }
