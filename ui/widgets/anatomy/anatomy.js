@@ -321,13 +321,13 @@ function skeleton() {
         <div class="anatomy-names soft"></div><i class="anatomy-since" hidden></i>
       </div>
       <svg class="anatomy-strength plot-stretched" preserveAspectRatio="none" aria-hidden="true"></svg>
-      <i class="anatomy-letter" data-term="s"></i><i class="plot-cursor"></i>
+      <i class="anatomy-letter small" data-term="s"></i><i class="plot-cursor"></i>
       <div class="anatomy-ghost" hidden><span class="mono"></span></div>
     </div>
     <div class="plot-ticks mono" aria-hidden="true"></div>
     <div class="anatomy-pictures"></div>
     <div class="anatomy-sums"><div class="anatomy-formula"><div class="anatomy-equation"></div>
-      <p class="anatomy-rest note"></p></div><dl class="anatomy-ledger">${cells.join("")}</dl></div>
+      <p class="anatomy-rest note"></p></div><dl class="anatomy-ledger small">${cells.join("")}</dl></div>
     <p class="anatomy-note note instead"></p>`;
 }
 

@@ -75,12 +75,12 @@ function skeleton(options) {
   return `
     <p class="tool-name"></p>
     <div class="net-figure" role="group" data-hints aria-label="${escapeText(options.label)}"></div>
-    <div class="net-keys soft" data-hints>
+    <div class="net-keys soft small" data-hints>
       ${mark("resnet", `<span><span ${term("ResNet")}>ResNet</span>, fed with the ${named("embedding")}</span>`)}
       ${mark("attention", named("attention"))}
       ${mark("downsample", "halve")}
       ${mark("upsample", "double")}
       <span class="net-key"><span class="net-across"></span> ${named("skip")}</span>
     </div>
-    <details><summary>Block by block</summary><ol class="net-list" start="1"></ol></details>`;
+    <details><summary>Block by block</summary><ol class="net-list small" start="1"></ol></details>`;
 }

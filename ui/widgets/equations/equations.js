@@ -92,11 +92,11 @@ export function mount({ root, options, find, findAll, on }) {
 }
 
 function skeleton(options) {
-  return `<details><summary><span>Equations</span> <span class="equations-which soft"></span>
+  return `<details><summary class="small"><span>Equations</span> <span class="equations-which soft"></span>
     <span class="equations-where">at <i>t</i> = <b class="equations-t mono here"></b><span
       class="equations-last" hidden>(of the last step, from <i>x</i><sub>1</sub>)</span></span></summary>
     <div class="equations-list">${options.markup}</div>
-    <div class="equations-notes note"></div></details>`;
+    <div class="equations-notes note small"></div></details>`;
 }
 
 // What somebody chose, as it was chosen.

@@ -45,7 +45,7 @@ function skeleton(options) {
     <div class="histogram-equations">${options.markup}
       <p class="histogram-straight" hidden><strong>x</strong><sub><i>t</i></sub> = <b class="here" data-number="signal"></b>
         <strong>x</strong><sub>0</sub> + <b class="here" data-number="noise"></b> <strong><i>ε</i></strong>: a straight line from picture to noise</p>
-      <p class="histogram-moments"><i>t</i> = <b class="here" data-number="t"></b> · pixels of
+      <p class="histogram-moments small"><i>t</i> = <b class="here" data-number="t"></b> · pixels of
         <strong>x</strong><sub><i>t</i></sub>: mean <b class="here" data-number="mean"></b>, <span ${term("standard deviation")}>standard deviation</span>
         <b class="here" data-number="std"></b></p>
     </div>
@@ -54,6 +54,6 @@ function skeleton(options) {
       class="histogram-bars"/><path class="histogram-normal"/></svg></div>
     <div class="line mono soft" aria-hidden="true"><span>−${options.reach}</span><span>0</span>
       <span>${options.reach}</span></div>
-    <p class="histogram-legend soft"><u class="histogram-swatch"></u> the pixels of <strong>x</strong><sub><i>t</i></sub>, by eq. 4
+    <p class="histogram-legend soft small"><u class="histogram-swatch"></u> the pixels of <strong>x</strong><sub><i>t</i></sub>, by eq. 4
       <u></u> a <span ${term("standard normal")}>standard normal</span></p></div>`;
 }

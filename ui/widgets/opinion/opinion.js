@@ -43,12 +43,12 @@ export function mount({ root, options, find, findAll }) {
 function headMarkup(rows) {
   const judge = rows[0][2] === null ? ""
     : `<span class="opinion-said"><span ${term("the judge")}>the judge</span></span>`;
-  return `<div class="opinion-row soft"><span></span><span class="line"><span>← worse</span>
+  return `<div class="opinion-row soft small"><span></span><span class="line"><span>← worse</span>
     <span>better →</span></span><span></span>${judge}</div>`;
 }
 
 function rowMarkup([name, , p]) {
-  return `<div class="opinion-row" role="listitem"><span class="cut">${escapeText(name)}</span>
+  return `<div class="opinion-row small" role="listitem"><span class="cut">${escapeText(name)}</span>
     <span class="opinion-bar"></span><span class="opinion-gain mono"></span>${p === null ? ""
     : '<span class="opinion-judge"></span><span class="opinion-p mono"></span>'}</div>`;
 }

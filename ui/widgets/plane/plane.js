@@ -373,7 +373,7 @@ function planeMarkup({ data, schedule, sampler, label, most, first, prefix }) {
       <div class="player-top"><div class="player-chips" role="group" aria-label="Drawn over the points">
         <button type="button" class="button" data-shows="arrows">Arrows</button>
         <button type="button" class="button" data-shows="paths">Paths</button></div>
-        <p class="player-recorded soft cut" hidden>${RECORDED}</p></div>
+        <p class="player-recorded soft small cut" hidden>${RECORDED}</p></div>
       <div class="player-stage"><div class="plane-panes">${PANES.map(pane).join("")}</div>
         ${ERROR}</div>
       <p class="player-sentence"></p>
@@ -387,8 +387,8 @@ function planeMarkup({ data, schedule, sampler, label, most, first, prefix }) {
     <div class="plane-more">
       <div class="plane-distance plot-time"><svg class="plot-stretched" viewBox="0 0 1 1" preserveAspectRatio="none"
         aria-hidden="true"><path class="plot-line"/></svg><i class="plot-cursor"></i></div>
-      <p class="line soft plane-below"><span>Distance of the fields, from 0.0001 to 1</span><span class="plane-learned"></span></p>
-      <details class="plane-code"><summary>Python</summary><pre><code></code></pre></details>
+      <p class="line soft small plane-below"><span>Distance of the fields, from 0.0001 to 1</span><span class="plane-learned"></span></p>
+      <details class="plane-code small"><summary>Python</summary><pre><code></code></pre></details>
     </div>
     <form class="controls">
       <div class="actions"><button type="submit" class="button inked" id="${prefix}-train">Train</button>

@@ -15,7 +15,7 @@ export function makeSheet(box, on, most) {
     keys move the pen, Enter puts a point"></canvas>
     <div class="line"><div class="segments" role="group" aria-label="Class of what is drawn">${classes.join("")}</div>
     <button type="button" class="button">Clear</button></div>
-    <p class="soft" role="status"></p>`;
+    <p class="soft small" role="status"></p>`;
   const canvas = box.querySelector("canvas");
   let points = []; // each [x, y, class] in bytes
   let pen = [0, 0];

@@ -49,7 +49,7 @@ export function curvesMarkup(curves) {
       escapeText(text)}</button>`);
   return `<figure class="player-curve">
     <div class="player-choice" role="group" aria-label="Curve shown">${chips.join("")}</div>
-    <p class="player-about soft"></p>
+    <p class="player-about soft small"></p>
     <div class="plot"><svg height="${HEIGHT}" role="img" aria-label="Nothing yet"></svg>
       <div class="player-plot plot-time"><i class="plot-cursor"></i><i class="player-pointed"></i></div>
       <p class="instead note"></p></div>

@@ -540,7 +540,7 @@ function playerMarkup({ label, panes, shown, align, curves, way }, many) {
     <div class="player-top" ${many ? "" : "hidden"}>
       <div class="player-chips" role="group" aria-label="Pictures shown" ${
         shown.length < panes.length ? "" : "hidden"}>${chips.join("")}</div>
-      <p class="player-recorded soft cut" hidden></p>
+      <p class="player-recorded soft small cut" hidden></p>
     </div>
     <div class="player-stage"><div class="player-lanes"></div>
       ${ERROR}</div>
@@ -552,10 +552,10 @@ function playerMarkup({ label, panes, shown, align, curves, way }, many) {
         class="player-between"></span><span class="player-seconds" ${term("seconds", -1)}></span><span
         class="player-next player-wide"></span></span>`}
       <div class="player-align" role="group" aria-label="Aligned by" ${
-        align.length > 1 ? "" : "hidden"}><span ${term("aligned by", -1)}>aligned by</span>${switches.join("")}</div>
+        align.length > 1 ? "" : "hidden"}><span class="small" ${term("aligned by", -1)}>aligned by</span>${switches.join("")}</div>
     </div>
     ${timelineMarkup(`Position in the run: ${label}`)}
-    ${many ? "" : '<p class="player-kept soft" role="status"></p>'}
+    ${many ? "" : '<p class="player-kept soft small" role="status"></p>'}
     ${transportMarkup(way)}
     <div class="player-curves">${curvesMarkup(curves)}</div>`;
 }

@@ -165,8 +165,8 @@ export function makeStage(box, { clickable, id }) {
 function laneMarkup(name, i, panes, { clickable, many }) {
   const safe = escapeText(name);
   const head = `<div class="player-head line">${swatch(i)}<b class="player-name cut">${safe}</b>
-      <span class="player-note note cut"></span><span class="player-cost mono soft"></span></div>
-    <p class="player-where line soft"><span><i>t</i> = <b class="player-at mono here">–</b></span>
+      <span class="player-note note small cut"></span><span class="player-cost mono soft"></span></div>
+    <p class="player-where line soft small"><span><i>t</i> = <b class="player-at mono here">–</b></span>
       <span class="player-reached mono cut"></span></p>`;
   const named = many ? `role="group" aria-label="${safe}"` : "";
   const mats = panes.map((pane, j) => paneMarkup(pane, clickable, j)).join("");

@@ -217,7 +217,7 @@ export function transportMarkup(way) {
         button("forward", "Step forward")}${button("last", "Last frame")}</div>
       <div class="player-speeds" role="group" aria-label="Speed">${speeds.join("")}</div>
       <div class="player-keys">${button("loop", "Loop", 'class="soft"')}</div>
-      <p class="player-legend soft"><kbd>space</kbd> play <kbd>← →</kbd> step
+      <p class="player-legend soft small"><kbd>space</kbd> play <kbd>← →</kbd> step
         <kbd>shift</kbd> ten <kbd>R</kbd> reverse <kbd>↑ ↓</kbd> speed</p>
     </div>
     <p class="player-status unseen" role="status"></p>`;

@@ -308,5 +308,5 @@ function skeleton(options) {
       <button type="button" class="button" data-do="open">Open a picture</button>
       <input type="file" accept="image/*" aria-label="Open a picture" tabindex="-1" hidden></div>
     <div class="sketch-samples" role="group" aria-label="From the test set">${samples.join("")}</div>
-    <p class="sketch-note soft" role="status"></p>`;
+    <p class="sketch-note soft small" role="status"></p>`;
 }
