@@ -16,7 +16,6 @@ const REST = 350; // ms
 const LINGER = 160; // ms, so that the pointer can cross over to the tip
 const tip = Object.assign(document.createElement("div"),
   { id: "hint", className: "hint widget card", popover: "manual", role: "tooltip" });
-const description = Object.assign(document.createElement("div"), { id: "hint-of-focus", hidden: true });
 let glossary = null; // what each name means, as HTML, once it was needed
 let coming = null;
 let here = null; // what is explained
@@ -26,7 +25,7 @@ let under = null; // what the pointer is over
 let timer = 0;
 
 listen();
-(document.querySelector("main") ?? document.body).append(tip, description);
+(document.querySelector("main") ?? document.body).append(tip);
 
 function listen() {
   const on = (type, act, options) => document.addEventListener(type, act, options);
@@ -49,9 +48,6 @@ function listen() {
     describe(target);
   });
   on("focusout", ({ target, relatedTarget }) => {
-    if (target.getAttribute("aria-describedby") === description.id) {
-      target.removeAttribute("aria-describedby");
-    }
     if (home && !groupOf(home).includes(relatedTarget)) moveStop(home);
     const asking = tip.contains(target) || namesOf(target).includes(here);
     if (asking && !tip.contains(relatedTarget)) hide();
@@ -215,7 +211,7 @@ async function describe(control) {
   if (!namesOf(control).length) return;
   await load();
   const meaning = namesOf(control).map(meaningOf).find(Boolean);
-  if (!meaning || control !== document.activeElement) return;
-  description.innerHTML = meaning;
-  control.setAttribute("aria-describedby", description.id);
+  if (!meaning) return;
+  const words = Object.assign(document.createElement("p"), { innerHTML: meaning });
+  control.setAttribute("aria-description", words.textContent);
 }
