@@ -15,8 +15,8 @@ from .denoiser import Denoiser, Prediction
 from .diffusion import PREDICTION_TYPES
 from .errors import InvalidInput, check_choice
 from .fast import Prepared
-from .hardware import bf16_is_native, describe
-from .noise import DeviceNoise, Noise
+from .hardware import bf16_is_native
+from .noise import Noise
 from .samplers import VARIANCES
 from .schedules import NoiseSchedule, Schedule
 from .unet import UNet
@@ -90,13 +90,11 @@ class Model:
         training: what ``training.json`` tells; empty if there is none.
         evaluate: what evaluates the network for its denoisers, called with it, x (B, C, H, W),
             t (B,) and labels or None; set to ``Engine.evaluate`` where many share the model.
-        device_noise: set to True to draw noise on the device of the network (``DeviceNoise``), for
-            measuring: faster, other pictures.
     """
 
     def __init__(self, name: str, config: Config, unet: UNet, schedule, training: dict):
         self.name, self.config, self.schedule, self.training = name, config, schedule, training
-        self.unet, self.evaluate, self.device_noise = unet, nn.Module.__call__, False
+        self.unet, self.evaluate = unet, nn.Module.__call__
         self.prepared = Prepared(unet, schedule.num_timesteps)
 
     @property
@@ -174,16 +172,7 @@ class Model:
 
     def noise(self, seed: int, images) -> Noise:
         """The noise of these images of this seed, in this model's shape."""
-        if self.device_noise:
-            return DeviceNoise(seed, images, self.shape, self.device)
         return Noise(seed, images, self.shape)
-
-    def noise_record(self) -> dict[str, str]:
-        """``noise``: what drew it, where that is not ``Noise``, which draws the same everywhere."""
-        if not self.device_noise:
-            return {}
-        place = "cpu" if self.device.type == "cpu" else describe(self.device)
-        return {"noise": f"torch {torch.__version__.split('+')[0]}, {place}"}
 
     def _labels(self, labels) -> Tensor | None:
         """(B,) class indices, (B, classes) shares where one is a mixture, or None for no class."""

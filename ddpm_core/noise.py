@@ -48,22 +48,6 @@ class Noise:
         return np.random.Philox(key=[self.seed, image], counter=[0, t, 0, 0]).random_raw(words)
 
 
-class DeviceNoise(Noise):
-    """``Noise`` drawn by PyTorch on a device: faster there, and a function of (seed, image, t) too,
-    but of other bits, which change with the kind of device and the version of PyTorch."""
-
-    def __init__(self, seed, images, shape, device: torch.device):
-        super().__init__(seed, images, shape)
-        self.generator = torch.Generator(device)
-
-    def __call__(self, t: int) -> Tensor:
-        return torch.stack([self._image(image, t) for image in self.images])
-
-    def _image(self, image: int, t: int) -> Tensor:
-        source = self.generator.manual_seed(int(self._bits(image, t, 1)[0]))
-        return torch.randn(self.shape, generator=source, device=source.device)
-
-
 def great_circle(first: Tensor, last: Tensor, share: float | Tensor) -> Tensor:
     """The way from one noise to another along the great circle (Shoemake 1985; DDIM appendix D.5):
     it is as long as noise all the way, where a straight mix of two would be shorter.

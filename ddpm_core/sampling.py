@@ -212,7 +212,6 @@ class Run:
         """Everything that made the result, and ``more``, as JSON: the note in a file."""
         first = asdict(self.request)
         about = {"model": self.model.name} | first | {"dtype": self.dtype}
-        about |= self.model.noise_record()
         if len(self.requests) > 1:
             others = map(asdict, self.requests[1:])
             about["beside"] = [{k: v for k, v in r.items() if v != first[k]} for r in others]

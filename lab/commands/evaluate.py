@@ -91,11 +91,6 @@ def add(commands) -> None:
         metavar="SCALE",
         help="guidance scales, measured one after another",
     )
-    p.add_argument(
-        "--device-noise",
-        action="store_true",
-        help="draw the noise on the device: faster, and other pictures; the result says so",
-    )
     options.add_batch(p)
     options.add_threads(p)
     modes = p.add_mutually_exclusive_group()
@@ -129,7 +124,6 @@ def run(a: argparse.Namespace) -> None:
     """Measure what is asked for, print it and keep it."""
     check(a)
     model = options.load_model(a)
-    model.device_noise = a.device_noise
     processes.join(model.device)
     base = options.request(a, model)
     if a.mode in OF_TEST_IMAGES:  # these take no steps
@@ -169,8 +163,8 @@ def check(a: argparse.Namespace) -> None:
     if a.mode in OF_TEST_IMAGES:
         used = OF_TEST_IMAGES[a.mode]
         strays = [name for name in options.changed(a, DEFAULT) if name not in used]
-        given = {"scales": scales, "device_noise": a.device_noise}
-        for name in [*strays, *(name for name in given if given[name])]:
+        strays += ["scales"] if scales else []
+        for name in strays:
             raise InvalidInput(f"--{name.replace('_', '-')} has no meaning for --{a.mode}")
 
 

@@ -34,8 +34,8 @@ def sampled(about: Mapping) -> str:
     """The samples in words: all of a request that acts on the pictures.
 
     Args:
-        about: ``request``, as ``asdict`` or a stored protocol has it, ``n``, ``first``,
-            ``dtype`` and, of a ``DeviceNoise``, ``noise``.
+        about: ``request``, as ``asdict`` or a stored protocol has it, ``n``, ``first`` and
+            ``dtype``.
     """
     request = asdict(Request()) | about["request"]
     walk = [f"{request['sampler']}, {request['steps']:,} steps ({SPACINGS[request['spacing']]})"]
@@ -50,7 +50,6 @@ def sampled(about: Mapping) -> str:
     if request["mix"] is not None:
         images.append(f"class {request['mix']} mixed in, share {request['share']:g}")
     images += [f"seed {request['seed']}", f"dtype {about['dtype']}"]
-    images += [f"noise by {about['noise']}"] if "noise" in about else []
     return "; ".join(", ".join(part) for part in (_guidance(request), walk, images))
 
 

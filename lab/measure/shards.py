@@ -61,7 +61,6 @@ class Shards:
             "first": request.first,
             "request": {k: v for k, v in asdict(request).items() if k not in NOT_IN_KEY},
             "dtype": self.about["dtype"],
-            **self.model.noise_record(),
         }
         if "guide" in self.about:
             protocol["guide"] = {"name": self.about["guide"], "mark": self.about["guide_weights"]}
@@ -139,7 +138,7 @@ def _about(model: Model, request: Request) -> dict:
     about = {"version": version, "model": model.name, "weights": fingerprint(model.unet)}
     about |= {"schedule": model.config.schedule, "prediction": model.config.prediction_type}
     about |= {k: v for k, v in asdict(request).items() if k not in NOT_IN_KEY}
-    about |= {"dtype": model.resolve_dtype(request.dtype)} | model.noise_record()
+    about |= {"dtype": model.resolve_dtype(request.dtype)}
     if GUIDANCE[request.guidance].classifier:
         guide = classifier_for(model, request.guidance)
         about |= {"guide": guide.name, "guide_weights": fingerprint(guide.net)}

@@ -18,7 +18,6 @@ from ddpm_core.diffusion import denoising_loss
 from ddpm_core.errors import InvalidInput
 from ddpm_core.guidance import GUIDANCE
 from ddpm_core.hardware import devices, find_device
-from ddpm_core.noise import DeviceNoise
 from ddpm_core.samplers import SAMPLERS
 from tests.support.toys import tiny_classifier
 
@@ -116,19 +115,3 @@ def test_the_fastest_device_is_taken_and_an_error_names_what_there_is(
     assert find_device() == torch.device(devices()[0])
     with pytest.raises(InvalidInput, match=f"'abacus'.* has: {names}$"):
         checkpoints.load(checkpoint, device="abacus")
-
-
-def test_noise_of_a_device_is_a_function_of_seed_image_and_t_and_is_told(model, monkeypatch):
-    cpu = torch.device("cpu")
-    noise = DeviceNoise(7, range(500), (1, 8, 8), cpu)
-    values = noise(3)
-    assert torch.equal(values[5:7], DeviceNoise(7, [5, 6], (1, 8, 8), cpu)(3))
-    assert not torch.equal(values, noise(4))
-    assert abs(values.mean()) < 0.02 and abs(values.std() - 1) < 0.02
-    run_on_cpu = Run(model, Request(n=2))
-    assert "noise" not in run_on_cpu.describe()
-    start = run_on_cpu.start
-    monkeypatch.setattr(model, "device_noise", True)
-    run = Run(model, Request(n=2))
-    assert not torch.equal(run.start, start)
-    assert '"noise": "torch' in run.describe()

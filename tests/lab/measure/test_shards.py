@@ -12,7 +12,6 @@ from ddpm_core.errors import CheckpointError, InvalidInput
 from ddpm_core.request import Request
 from ddpm_core.sampling import Run, sample
 from lab.measure import shards
-from lab.measure.protocol import sampled
 from lab.measure.shards import Shards
 from lab.progress import Progress
 from tests.support.toys import tiny_classifier
@@ -116,11 +115,3 @@ def test_a_damaged_shard_is_named(model, tmp_path):
     (samples.folder / "0000000008.npy").write_bytes(b"no array")
     with pytest.raises(CheckpointError, match="0000000008.npy .*delete it and retry"):
         pixels(samples)
-
-
-def test_samples_of_noise_of_a_device_are_kept_apart_and_told(model, tmp_path, monkeypatch):
-    usual = Shards(model, ask(), tmp_path)
-    assert "noise by" not in sampled(usual.protocol())
-    monkeypatch.setattr(model, "device_noise", True)
-    other = Shards(model, ask(), tmp_path)
-    assert other.folder != usual.folder and "noise by" in sampled(other.protocol())
