@@ -62,7 +62,8 @@ def preview():
 
 def news(name: str, order: int) -> dict:
     """News of a run."""
-    return image_grid.contact(np.zeros((1, 8, 8, 1), np.uint8), 1, [name], run=name, order=order)
+    sheet = image_grid.contact(np.zeros((1, 8, 8, 1), np.uint8), 1, [name], run=name)
+    return sheet | {"order": order}
 
 
 @pytest.fixture(scope="module")

@@ -140,7 +140,7 @@ def _record_tools(studio, name: str, request) -> None:
             updates: dict = {}
             for update in tool.compute(Ticket(), *values):
                 updates |= update
-            value = {k: v for k, v in updates[tool.shows].items() if k != "order"}
+            value = updates[tool.shows]
             if tool.note:
                 value |= {"recorded": f"{name}, seed 0", "words": updates[tool.note]}
             else:

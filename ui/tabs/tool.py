@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import gradio as gr
 
 from ..events import AT_ONCE, STREAM, arm, words_of
+from ..runs.player_values import ordered
 from ..runs.runs import Studio
 from ..runs.ticket import Ticket
 from ..sharing.guard import FAILED
@@ -46,7 +47,7 @@ class Tool(ABC):
         """
 
     @abstractmethod
-    def empty(self, message: str, order: int | None = None) -> dict:
+    def empty(self, message: str) -> dict:
         """The value that it shows instead of a result."""
 
     def buttons(self, words: str, go: str, stop: str, **look) -> None:
@@ -61,13 +62,16 @@ class Tool(ABC):
             yield {self.shows: gr.skip()}
             return
         try:
-            yield from self.compute(ticket, *values)
+            for updates in self.compute(ticket, *values):
+                if self.shows in updates:
+                    updates[self.shows] = ordered(updates[self.shows], ticket)
+                yield updates
         except Exception as error:
             yield self.cleared(words_of(error, FAILED), ticket)
 
     def cleared(self, message: str, ticket: Ticket) -> dict:
         """Updates that remove the result and say why."""
-        updates = {self.shows: self.empty(message, ticket.order)}
+        updates = {self.shows: ordered(self.empty(message), ticket)}
         updates |= {self.note: ""} if self.note else {}
         return updates | ({self.take: download.idle(ticket.order)} if self.take else {})
 

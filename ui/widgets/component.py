@@ -132,8 +132,3 @@ def raw(a: np.ndarray) -> str:
 def packed(a: Any) -> str:
     """Numbers as bytes of float32: each of a list would become an object that Gradio observes."""
     return raw(np.asarray(a, "<f4"))
-
-
-def ordered(order: int | None) -> dict[str, int]:
-    """The order in a value, by which only the newest of several values is shown."""
-    return {} if order is None else {"order": int(order)}

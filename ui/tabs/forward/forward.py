@@ -93,7 +93,7 @@ class Forward:
             return {self.stage: gr.skip()}
         updates = {
             self.stage: ordered(forward_runs.value(loaded, noised, f"{ticket.order}"), ticket),
-            self.pixels: histogram.histogram(noised, order=ticket.order),
+            self.pixels: ordered(histogram.histogram(noised), ticket),
             self.formulas: self.formulas.of(loaded),
             self.keep.take: download.pending(ticket.order),
             self.shown: (picture, model, seed, ticket.order),

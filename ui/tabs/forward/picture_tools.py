@@ -116,7 +116,6 @@ class StepwiseTool(PictureTool):
         parts = self.begin(self.studio.model(model), picture, seed, label, *more)
         work, result, about = next(parts)
         yield {self.made_of: self.mark(picture, model, seed), self.note: ""}
-        about |= {"order": ticket.order}
         done, words = 0, ""
 
         def steps():
@@ -152,11 +151,11 @@ class TileTool(StepwiseTool):
         look = {"label": self.label, "symbol": self.symbol, "clickable": False}
         return image_grid.ImageGrid(value, **look, **props)
 
-    def empty(self, message: str, order: int | None = None) -> dict:
-        return image_grid.idle(message, **self.looks, order=order)
+    def empty(self, message: str) -> dict:
+        return image_grid.idle(message, **self.looks)
 
     def value(self, made, live=False, **about):
-        return image_grid.contact(made, live=live, run=f"{about['order']}", **about)
+        return image_grid.contact(made, live=live, **about)
 
 
 class ThereAndBack(TileTool):
@@ -245,16 +244,16 @@ class IntoAnother(TileTool):
         order = arm(self.studio, visitor, self.place).order
         if picture is None:
             return {self.note: "Draw something first."}
-        return self.starting(picture, label, order)
+        return self.starting(picture, label, order=order)
 
-    def starting(self, picture: np.ndarray, label: str, order: int | None = None) -> dict:
+    def starting(self, picture: np.ndarray, label: str, **order: int) -> dict:
         """Updates that show what is kept."""
         tiles = np.stack([picture, *[np.full_like(picture, 128)] * (SHOWN - 1)])
         return {
             self.first: (picture, label),
-            self.shows: image_grid.contact(tiles, **_layout(), order=order, run=f"{order}"),
+            self.shows: image_grid.contact(tiles, **_layout()) | order,
             self.note: "Kept. It turns into what is on the sheet: now draw or open another.",
-            self.take: download.idle(order),
+            self.take: download.idle(**order),
             self.made_of: "",
         }
 
@@ -310,13 +309,13 @@ class Recognised(StepwiseTool):
     def screen(self, value, **props):
         return opinion.Opinion(value, label=self.label, **props)
 
-    def empty(self, message: str, order: int | None = None) -> dict:
-        return opinion.idle(message, order=order)
+    def empty(self, message: str) -> dict:
+        return opinion.idle(message)
 
     def value(self, made, live=False, **about):
         (thought,) = made or [None]
         if thought is None:
-            return self.empty("", about["order"])
+            return self.empty("")
         return opinion.opinion(gains=thought.gains, judged=thought.judged, **about)
 
     def begin(self, model, picture, seed, label):
@@ -358,8 +357,8 @@ class Filled(PictureTool):
     def screen(self, value, **props):
         return player.Player(value, label=self.label, grid=(8, 1), **props)
 
-    def empty(self, message, order=None):
-        return player.idle(message) | ({} if order is None else {"order": order})
+    def empty(self, message):
+        return player.idle(message)
 
     def wire(self, inputs, python):
         super().wire([self.shows, *inputs, self.resample], python)
@@ -386,8 +385,7 @@ class Filled(PictureTool):
         }
         work = request.steps * key.resample
         for done, progress in fill_runs.stream(self.studio, ticket, key):
-            value = player_values.shown(self.studio, progress)
-            updates = {self.shows: player_values.ordered(value, ticket)}
+            updates = {self.shows: player_values.shown(self.studio, progress)}
             if progress.done:
                 updates[self.take] = download.due(ticket.order, progress.id, link)
                 words = f"{remark}{_filled(loaded, request, key.resample)}"

@@ -111,8 +111,8 @@ class SheetTool(ScaleTool):
         self.states = (self.sheet,)
         download.wire(self.take, self.written, [self.sheet])
 
-    def empty(self, message: str, order: int | None = None) -> dict:
-        return image_grid.idle(message, **self.looks, order=order)
+    def empty(self, message: str) -> dict:
+        return image_grid.idle(message, **self.looks)
 
     def compute(self, ticket: Ticket, measured, *values) -> Iterator[dict]:
         model, request = self.compared(measured, values)
@@ -120,11 +120,10 @@ class SheetTool(ScaleTool):
         names = request.classes(model) if self.has_classes else None
         requests = scale_sheet(request, scales, range(len(names)) if names else None)
         chosen = scales.index(request.guidance_scale) if request.guidance_scale in scales else None
-        about = {"column_labels": scales, "row_labels": names, "order": ticket.order}
+        about = {"column_labels": scales, "row_labels": names}
         about |= {"chosen": None if names else chosen, "run": f"{ticket.order} {request.guidance}"}
         about |= {"symbol": guidance_controls.symbol(request)}
-        dimmed = image_grid.pending(ticket.order)
-        yield {self.take: download.pending(ticket.order), self.shows: dimmed}
+        yield {self.take: download.pending(ticket.order), self.shows: image_grid.pending()}
         run = Key(model.name, requests[0], tuple(requests[1:]))
         for progress in self.studio.stream(ticket, run, rate=8):
             images, live = progress.film.images(), not progress.done
@@ -235,8 +234,8 @@ class Plot(ScaleTool):
                 self.buttons("Measure", f"{prefix}-measure", f"{prefix}-halt")
         self.asked = (self.count,)
 
-    def empty(self, message: str, order: int | None = None) -> dict:
-        return tradeoff.tradeoff(message=message, order=order)
+    def empty(self, message: str) -> dict:
+        return tradeoff.tradeoff(message=message)
 
     def connect(self, tab) -> None:
         super().connect(tab)
@@ -251,7 +250,7 @@ class Plot(ScaleTool):
         work = sum(r.steps * -(-r.n // MEASURED_AT_A_TIME) for r in requests)
         cost = f"{sum(r.work for r in requests):,} denoisings, one scale after another."
         about = {"symbol": guidance_controls.symbol(base), "wanted_scales": scales, "n": base.n}
-        about |= {"order": ticket.order, "run": f"{ticket.order} {base.guidance}"}
+        about |= {"run": f"{ticket.order} {base.guidance}"}
         about |= {"reference": REAL_DISTANCE.get(model.config.dataset)}
         figures: dict = {}
 

@@ -26,7 +26,7 @@ class Histogram(component.Component):
         super().__init__(options=options, **props)
 
 
-def histogram(noised: ForwardFilm, order: int | None = None) -> dict[str, Any]:
+def histogram(noised: ForwardFilm) -> dict[str, Any]:
     """The component's value, for every time from 0, the clean image, to T."""
     # A flat picture is one tall bar: it is cut off, since it would flatten all others.
     top = 2.5 * float(np.max(noised.normal))
@@ -47,7 +47,7 @@ def histogram(noised: ForwardFilm, order: int | None = None) -> dict[str, Any]:
         "abar": _rounded(schedule.abar(t - 1) for t in range(len(counts))),
         "beta": [0.0, *_rounded(schedule.betas)],
         "straight": not isinstance(schedule, NoiseSchedule),  # the equations are of betas
-    } | component.ordered(order)
+    }
 
 
 def _rounded(values: Iterable[float]) -> list[float]:

@@ -10,7 +10,6 @@ import numpy as np
 from ddpm_core import grid
 
 from .. import component
-from ..component import ordered
 
 
 class ImageGrid(component.Component):
@@ -49,18 +48,16 @@ class ImageGrid(component.Component):
         )
 
 
-def idle(
-    message: str = "Nothing here yet.", rows: int = 1, columns: int = 9, order: int | None = None
-) -> dict[str, Any]:
+def idle(message: str = "Nothing here yet.", rows: int = 1, columns: int = 9) -> dict[str, Any]:
     """Empty tiles, as many as will come, with `message` over them."""
     labels = {"column_labels": [], "row_labels": []}
     layout = {"rows": rows, "columns": columns, "side": [28, 28]} | labels
-    return {"kind": "idle", "message": message} | layout | ordered(order)
+    return {"kind": "idle", "message": message} | layout
 
 
-def pending(order: int | None = None) -> dict[str, Any]:
+def pending() -> dict[str, Any]:
     """What is shown is about to be replaced: dim it."""
-    return {"kind": "pending"} | ordered(order)
+    return {"kind": "pending"}
 
 
 def contact(
@@ -70,7 +67,6 @@ def contact(
     row_labels: Sequence[Any] | None = None,
     chosen: int | None = None,
     run: str = "",
-    order: int | None = None,
     *,
     symbol: str | None = None,
     live: bool = False,
@@ -83,7 +79,6 @@ def contact(
         column_labels, row_labels: texts or numbers; numbers are written in short.
         chosen: the tile that is marked.
         run: a name that no other sheet shares; `select` returns it.
-        order: a value older than the newest seen is ignored.
         symbol: what the columns are values of, if not the constructor's.
         live: one of many in quick succession, sent with its pixels instead of as a file.
         recorded: says what recorded it, if the sheet comes with the page.
@@ -102,7 +97,7 @@ def contact(
         "side": list(images.shape[1:3]),
         "column_labels": [_short(label) for label in column_labels],
         "row_labels": [_short(label) for label in row_labels or []],
-    } | ordered(order)
+    }
 
 
 def _short(label: Any) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import component
-from ..component import ordered
 
 
 class Opinion(component.Component):
@@ -18,16 +17,13 @@ class Opinion(component.Component):
     NAME = "opinion"
 
 
-def idle(message: str, order: int | None = None) -> dict[str, Any]:
+def idle(message: str) -> dict[str, Any]:
     """As much room as ten bars will take, with `message` in it."""
-    return {"kind": "idle", "message": message, **ordered(order)}
+    return {"kind": "idle", "message": message}
 
 
 def opinion(
-    names: Sequence[str],
-    gains: Sequence[float],
-    judged: Sequence[float] = (),
-    order: int | None = None,
+    names: Sequence[str], gains: Sequence[float], judged: Sequence[float]
 ) -> dict[str, Any]:
     """The bars as they stand.
 
@@ -35,8 +31,7 @@ def opinion(
         names: those of the classes.
         gains: one for each class; the largest is marked.
         judged: the judge's probability of each; empty if there is no judge.
-        order: a value older than the newest seen is ignored.
     """
     rows = zip(names, gains, judged or [None] * len(names), strict=True)
     listed = [[name, round(gain, 4), p if p is None else round(p, 4)] for name, gain, p in rows]
-    return {"kind": "opinion", "rows": listed, **ordered(order)}
+    return {"kind": "opinion", "rows": listed}

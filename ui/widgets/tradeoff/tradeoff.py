@@ -30,7 +30,6 @@ def tradeoff(
     wanted_scales: Sequence[float] = (0, 1, 1.5, 2, 3, 5, 8),
     n: int = 0,
     running: bool = False,
-    order: int | None = None,
     *,
     reference: float | None = None,
     message: str = "",
@@ -46,7 +45,6 @@ def tradeoff(
         wanted_scales: all that will be measured, in the order they stand in.
         n: how many images a scale is to be measured on.
         running: the rest is still to come.
-        order: a value older than the newest seen is ignored.
         reference: the mean pairwise distance of real images.
         message: stands between the panels.
         steps: while it runs, how many steps are done, and how many there are.
@@ -63,4 +61,4 @@ def tradeoff(
         "message": message,
         "steps": list(steps),
         "run": run,
-    } | component.ordered(order)
+    }
