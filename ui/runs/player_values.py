@@ -102,7 +102,7 @@ def transfer(film: Film) -> int:
 
 def pictures(film: Film, frames, panes: Iterable[str] = ("x", "x0")) -> dict[str, np.ndarray]:
     """The pictures of some frames, or of one, by pane."""
-    return {pane: player.PANES[pane].pictures(film)[frames] for pane in panes}
+    return {pane: getattr(film, pane)[frames] for pane in panes}
 
 
 def run_name(progress: Progress) -> str:

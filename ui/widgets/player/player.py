@@ -13,8 +13,7 @@ scrubs to them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from operator import attrgetter
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,30 +27,28 @@ SHEET_SIDE = 4096
 
 
 class Pane(NamedTuple):
-    """One kind of picture that a run has at each of its frames.
+    """One kind of picture that a run has at each of its frames; a recorded film or lane has it, as
+    uint8 (frames, n, H, W, C), under its key in ``PANES``.
 
     Attributes:
         symbol, text: what stands over it, both HTML.
         spoken: its name for assistive technology.
         term: its name in the glossary.
-        pictures: takes a recorded film or lane; uint8 (frames, n, H, W, C).
     """
 
     symbol: str
     text: str
     spoken: str
     term: str
-    pictures: Callable[[Any], np.ndarray]
 
 
 PANES = {
-    "x": Pane("<i>x<sub>t</sub></i>", "the sample", "samples", "x_t", attrgetter("x")),
+    "x": Pane("<i>x<sub>t</sub></i>", "the sample", "samples", "x_t"),
     "x0": Pane(
         "<i>x̂</i><sub>0</sub>",
         'the<span class="player-wide"> clean</span> image it predicts',
         "predicted clean images",
         "x̂0",
-        attrgetter("x0"),
     ),
     # It may differ from the network's own: where x̂0 is clipped, ε follows from x̂0.
     "eps": Pane(
@@ -59,11 +56,8 @@ PANES = {
         "noise given <i>x̂</i><sub>0</sub>",
         "noise that goes with the predicted images",
         "noise",
-        attrgetter("eps"),
     ),
-    "change": Pane(
-        "change", "by the step", "changes made by the step", "change", attrgetter("change")
-    ),
+    "change": Pane("change", "by the step", "changes made by the step", "change"),
 }
 
 
@@ -116,15 +110,14 @@ class Player(component.Component):
             counts: the word for what `total` counts, as it is spoken.
             way: where Play leads: 1 from noise to picture, -1 from picture to noise.
         """
-        names, words = names or {}, {pane: {"key": pane} | PANES[pane]._asdict() for pane in panes}
+        names = names or {}
         super().__init__(
             idle() if value is None else value,
             label=label,
             options={
                 "lanes": list(lanes),
                 "panes": [
-                    {k: v for k, v in (entry | names.get(pane, {})).items() if k != "pictures"}
-                    for pane, entry in words.items()
+                    {"key": pane} | PANES[pane]._asdict() | names.get(pane, {}) for pane in panes
                 ],
                 "shown": list(panes if shown is None else shown),
                 "align": list(align),
