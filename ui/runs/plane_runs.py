@@ -191,20 +191,17 @@ def python(flow: Flow) -> str:
     walk_code = f"Walk({walk.sampler!r}, steps={walk.steps}, label={walk.label!r}, "
     walk_code += f"scale={walk.scale:g})"
     names = "Flow, Task, Training, Walk, picture" + (", unpacked" if task.drawn else "")
-    return "\n".join(
-        [
-            "from ddpm_core import save_animation",
-            f"from lab.process.plane import {names}",
-            "",
-            f"training = Training({task_code})",
-            "training.advance(training.steps)",
-            f"flow = Flow(training.network, training.task, {walk_code})",
-            "list(flow.making())  # flow.points, by the learned and the exact prediction",
-            "frames = [picture(flow, i) for i in range(len(flow.t))]",
-            f'save_animation(frames, "{task.data}.gif", frame_ms=80)',
-            "",
-        ]
-    )
+    return f"""\
+from ddpm_core import save_animation
+from lab.process.plane import {names}
+
+training = Training({task_code})
+training.advance(training.steps)
+flow = Flow(training.network, training.task, {walk_code})
+list(flow.making())  # flow.points, by the learned and the exact prediction
+frames = [picture(flow, i) for i in range(len(flow.t))]
+save_animation(frames, "{task.data}.gif", frame_ms=80)
+"""
 
 
 def offered() -> dict[str, Any]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from typing import Any
 from urllib.parse import urlencode
 
-import imageio.v3 as iio
 import numpy as np
 
 from ddpm_core import InvalidInput, Model, Request
@@ -17,12 +16,13 @@ from ddpm_core.noise import MAX_SEED
 from ddpm_core.request import read
 from lab.process.packed import MAX_TEXT, pack, unpack
 
-from ..widgets.sketch.sketch import SAMPLES
+from ..widgets.sketch.sketch import digit
 from . import permalinks
 
 # A packed picture is one long word: without line breaks, the boxes make far too much room.
 LINE = 64
 RESAMPLES = (1, 3, 5)  # how often a stretch of steps is walked where a hole is filled
+NUMBERS = ("seed", "resample", "digit")  # among the parameters of a link
 FILE = "picture.png"  # stands for a picture that is too large for a link
 
 
@@ -86,23 +86,37 @@ def parse(pairs: Iterable[tuple[str, str]], model: Model) -> Asked:
     Raises:
         InvalidInput: naming what is broken.
     """
-    named = dict(pairs)
-    seed = check_int("seed", read("seed", named.get("seed", "0"), int), 0, MAX_SEED)
-    fields = {"label": checked_label(named.get("label"), model)}
-    fields["hole"] = unpack_hole(named.get("hole"), model)
-    if "resample" in named:
-        fields["resample"] = checked_resample(read("resample", named["resample"], int))
-    if "from" in named:
-        first = unpack(named["from"], model.shape)
-        fields["first"] = first, checked_label(named.get("from_label", "none"), model)
-    if "digit" in named:
-        fields["digit"] = check_int("digit", read("digit", named["digit"], int), 0, 9)
-    elif "picture" in named:
-        fields["picture"] = unpack(named["picture"], model.shape)
-    return Asked(model, seed, **fields)
+    named = {"seed": "0"} | dict(pairs)
+    numbers = {name: read(name, named[name], int) for name in NUMBERS if name in named}
+    return checked(named | numbers, model, lambda text: unpack(text, model.shape))
 
 
-def checked_label(label, model: Model) -> str | None:
+def checked(about: Mapping, model: Model, unpacked: Callable[[Any], np.ndarray]) -> Asked:
+    """The request of these parameters of a link, or fields of a note.
+
+    Args:
+        unpacked: reads a picture among them.
+
+    Raises:
+        InvalidInput: naming what is broken.
+    """
+    fields = {"seed": check_int("seed", about.get("seed"), 0, MAX_SEED)}
+    fields["label"] = _checked_label(about.get("label"), model)
+    if "hole" in about:
+        fields["hole"] = unpack(about["hole"], (1, *model.shape[1:]))[..., 0] > 0
+    if "resample" in about:
+        fields["resample"] = check_choice("resample", about["resample"], RESAMPLES)
+    if "from" in about:
+        label = _checked_label(about.get("from_label", "none"), model)
+        fields["first"] = unpacked(about["from"]), label
+    if "digit" in about:
+        fields["digit"] = check_int("digit", about["digit"], 0, 9)
+    elif "picture" in about:
+        fields["picture"] = unpacked(about["picture"])
+    return Asked(model, **fields)
+
+
+def _checked_label(label, model: Model) -> str | None:
     """The class that is named, or None; refused if one picture cannot be brought back as it."""
     if label is None:
         return None
@@ -112,108 +126,86 @@ def checked_label(label, model: Model) -> str | None:
     return label
 
 
-def checked_resample(times) -> int:
-    """How often a stretch is walked; refused if the page does not offer that."""
-    return check_choice("resample", times, RESAMPLES)
-
-
 def pack_hole(hole: np.ndarray) -> str:
     """A hole, bool (H, W), as text."""
     return pack(hole.astype(np.uint8)[..., None])
 
 
-def unpack_hole(text: str | None, model: Model) -> np.ndarray | None:
-    """The hole that was packed, or None, in a picture of a model."""
-    return None if text is None else unpack(text, (1, *model.shape[1:]))[..., 0] > 0
-
-
 def python(model: str, packed: str | None, seed: int, label: str) -> str:
     """Python that makes the same film, brings the picture back, and inverts it."""
-    reader, lines = _reading("picture", packed)
+    reader, reading = _reading("picture", packed)
     label = label if label == "none" else int(label)
-    stem = permalinks.stem(model)
-    return "\n".join(
-        [
-            "from ddpm_core import load, save_film",
-            "from lab.process.forward import (",
-            "    forward_film, inverting, return_request, return_times, returns",
-            ")",
-            f"from lab.process.packed import {reader}",
-            "",
-            f"model = load({model!r})",
-            *lines,
-            f"film = forward_film(model, picture, seed={int(seed)}).film  # x: eq. 4, x0: eq. 3",
-            f'save_film(film.reversed(), "{stem}-forward.gif", panes=("x", "x0"), scale=4)',
-            "",
-            f"request = return_request(model, label={label!r}, seed={int(seed)})",
-            "times = return_times(model.schedule)",
-            "back = [m for m in returns(model, picture, times, request) if m.arrived]",
-            f"*_, found = inverting(model, picture, label={label!r})",
-            "print(found.rmse, found.psnr)",
-            "",
-        ]
-    )
+    return f"""\
+from ddpm_core import load, save_film
+from lab.process.forward import (
+    forward_film, inverting, return_request, return_times, returns
+)
+from lab.process.packed import {reader}
+
+model = load({model!r})
+{reading}
+film = forward_film(model, picture, seed={int(seed)}).film  # x: eq. 4, x0: eq. 3
+save_film(film.reversed(), "{permalinks.stem(model)}-forward.gif", panes=("x", "x0"), scale=4)
+
+request = return_request(model, label={label!r}, seed={int(seed)})
+times = return_times(model.schedule)
+back = [m for m in returns(model, picture, times, request) if m.arrived]
+*_, found = inverting(model, picture, label={label!r})
+print(found.rmse, found.psnr)
+"""
 
 
 def python_to_fill(
     model: str, picture: np.ndarray, hole: np.ndarray, request: Request, resample: int
 ) -> str:
     """Python that fills the hole."""
-    reader, lines = _reading("picture", packed(picture)[0])
-    readers = ", ".join(sorted({reader, "unpack"}))
+    reader, reading = _reading("picture", packed(picture)[0])
     arguments = f"label={request.label!r}, seed={request.seed}, steps={request.steps}"
-    return "\n".join(
-        [
-            "from ddpm_core import load",
-            "from lab.process.filling import fill_request, fill_run, filling",
-            f"from lab.process.packed import {readers}",
-            "",
-            f"model = load({model!r})",
-            *lines,
-            *_text("hole", pack_hole(hole)),
-            "hole = unpack(hole, (1, *model.shape[1:]))[..., 0] > 0  # bool, (H, W)",
-            f"run = fill_run(model, picture, hole, fill_request(model, {arguments}))",
-            f"*_, (step, _) = filling(run, resample={resample})",
-            f"print(step.x.shape)  # {request.n} proposals, (B, C, H, W) in [-1, 1]",
-            "",
-        ]
-    )
+    return f"""\
+from ddpm_core import load
+from lab.process.filling import fill_request, fill_run, filling
+from lab.process.packed import {", ".join(sorted({reader, "unpack"}))}
+
+model = load({model!r})
+{reading}
+{_text("hole", pack_hole(hole))}
+hole = unpack(hole, (1, *model.shape[1:]))[..., 0] > 0  # bool, (H, W)
+run = fill_run(model, picture, hole, fill_request(model, {arguments}))
+*_, (step, _) = filling(run, resample={resample})
+print(step.x.shape)  # {request.n} proposals, (B, C, H, W) in [-1, 1]
+"""
 
 
 def python_to_turn(model: str, ends: Sequence[tuple[np.ndarray, str]]) -> str:
     """Python that turns one picture into another."""
-    (first, _), (last, _) = ends
-    readers, lines = set(), []
-    for name, picture in (("first", first), ("last", last)):
-        reader, reading = _reading(name, packed(picture)[0])
-        readers, lines = readers | {reader}, lines + reading
-    labels = tuple(label if label == "none" else int(label) for _, label in ends)
-    return "\n".join(
-        [
-            "from ddpm_core import load, save_animation",
-            "from lab.process.into_another import turning",
-            f"from lab.process.packed import {', '.join(sorted(readers))}",
-            "",
-            f"model = load({model!r})",
-            *lines,
-            f"*_, images = turning(model, (first, last), {labels})  # uint8, (n, H, W, C)",
-            f'save_animation([*images, *images[-2::-1]], "{permalinks.stem(model)}.gif", scale=4)',
-            "",
-        ]
-    )
+    pictures, labels = zip(*ends, strict=True)
+    texts = (packed(picture)[0] for picture in pictures)
+    readers, readings = zip(*map(_reading, ("first", "last"), texts), strict=True)
+    labels = tuple(label if label == "none" else int(label) for label in labels)
+    lines = "\n".join(readings)
+    return f"""\
+from ddpm_core import load, save_animation
+from lab.process.into_another import turning
+from lab.process.packed import {", ".join(sorted(set(readers)))}
+
+model = load({model!r})
+{lines}
+*_, images = turning(model, (first, last), {labels})  # uint8, (n, H, W, C)
+save_animation([*images, *images[-2::-1]], "{permalinks.stem(model)}.gif", scale=4)
+"""
 
 
-def _reading(name: str, packed: str | None) -> tuple[str, list[str]]:
+def _reading(name: str, packed: str | None) -> tuple[str, str]:
     """The import and the lines of Python that read a picture from text or from a file."""
+    shape = "model.shape)  # uint8, (H, W, C)"
     if packed is None:
-        file = FILE if name == "picture" else f"{name}.png"
-        return "open_picture", [f"{name} = open_picture({file!r}, model.shape)  # uint8, (H, W, C)"]
-    line = f"{name} = unpack({name}, model.shape)  # uint8, (H, W, C)"
-    return "unpack", [*_text(name, packed), line]
+        file = f"{name}.png"
+        return "open_picture", f"{name} = open_picture({file!r}, {shape}"
+    return "unpack", f"{_text(name, packed)}\n{name} = unpack({name}, {shape}"
 
 
-def _text(name: str, text: str) -> list[str]:
-    return [f"{name} = (", *(f'    "{line}"' for line in _lines(text)), ")"]
+def _text(name: str, text: str) -> str:
+    return "\n".join([f"{name} = (", *(f'    "{line}"' for line in _lines(text)), ")"])
 
 
 def commands(model: str, packed: str | None, seed: int, label: str) -> str:
@@ -242,15 +234,7 @@ def _lines(text: str) -> list[str]:
 
 def digit_of(picture: np.ndarray) -> int | None:
     """The digit of the test set that a picture equals, pixel by pixel; None if there is none."""
-    if picture.shape != (28, 28, 1):
-        return None
-    same = (_digits() == picture[..., 0]).all(axis=(1, 2))
-    return int(same.argmax()) if same.any() else None
-
-
-@cache
-def _digits() -> np.ndarray:
-    return np.stack(np.split(iio.imread(SAMPLES, plugin="pillow"), 10, axis=1))
+    return next((number for number in range(10) if np.array_equal(digit(number), picture)), None)
 
 
 def packed(picture: np.ndarray) -> tuple[str | None, str]:

@@ -53,18 +53,16 @@ def python(key: RaceKey) -> str:
     first = f"load({key.model!r})"
     first += f", load({key.against!r})" if key.view == "schedules" else ""
     last = f", {key.error!r}" if key.view == "break" else ""
-    return "\n".join(
-        [
-            "from ddpm_core import Request, load, save_animation",
-            f"from lab.process.race import {call}\n",
-            f"request = Request({_arguments(key)})",
-            f"race = {call}({first}, request{last})",
-            "for lane in race.steps():  # the one that took a step",
-            "    pass",
-            'save_animation(race.pictures(("x", "x0"), scale=2), "race.gif")',
-            "",
-        ]
-    )
+    return f"""\
+from ddpm_core import Request, load, save_animation
+from lab.process.race import {call}
+
+request = Request({_arguments(key)})
+race = {call}({first}, request{last})
+for lane in race.steps():  # the one that took a step
+    pass
+save_animation(race.pictures(("x", "x0"), scale=2), "race.gif")
+"""
 
 
 def command_line(key: RaceKey, meant: Mapping) -> str:

@@ -9,8 +9,6 @@ import gradio as gr
 import numpy as np
 
 from ddpm_core import InvalidInput, Request
-from ddpm_core.errors import check_int
-from ddpm_core.noise import MAX_SEED
 from lab.process.packed import unpack
 
 from ...events import LATEST, QUIET, STREAM, arm, words_of
@@ -175,20 +173,11 @@ class Forward:
         """The request in the note of a file."""
         model = self.studio.model(about["model"])
         channels, side, _ = model.shape
-        seed = check_int("seed", about.get("seed"), 0, MAX_SEED)
-        if "packed" in about:
-            return Asked(model, seed, picture=unpack(about["packed"], model.shape))
-        sheet = {"side": side, "channels": channels, "pixels": about.get("picture")}
-        fields = {"picture": sketch.pixels(sheet)}
-        fields["hole"] = forward_links.unpack_hole(about.get("hole"), model)
-        if not {"hole", "from"}.isdisjoint(about):
-            fields["label"] = forward_links.checked_label(about.get("label"), model)
-        if "resample" in about:
-            fields["resample"] = forward_links.checked_resample(about["resample"])
-        if "from" in about:
-            first = sketch.pixels(sheet | {"pixels": about["from"]})
-            fields["first"] = first, forward_links.checked_label(about.get("from_label"), model)
-        return Asked(model, seed, **fields)
+        if "packed" in about:  # the command line's; its label is that of what it made
+            own = {"seed": about.get("seed"), "picture": about["packed"]}
+            return forward_links.checked(own, model, lambda text: unpack(text, model.shape))
+        sheet, own = {"side": side, "channels": channels}, {"picture": None} | about
+        return forward_links.checked(own, model, lambda p: sketch.pixels(sheet | {"pixels": p}))
 
     def set_to(self, asked: Asked, wanted: str) -> dict:
         """Updates that put a picture on the sheet. The sheet then sends the picture by itself.

@@ -18,15 +18,14 @@ from ..component import png, raw
 
 # One digit of each class from MNIST's test set, side by side: the one that is nearest to the mean
 # of its class among the first 1,000 images.
-SAMPLES = Path(__file__).parent / "digits.png"
+SAMPLES = iio.imread(Path(__file__).parent / "digits.png", plugin="pillow")[..., None]
 NAMES = [f"a {name} of the test set" for name in "0123456789"]
 MAX_SIDE = 256
 
 
 def digit(number: int) -> np.ndarray:
     """One of the test set's, uint8 (28, 28, 1)."""
-    side = 28 * number
-    return iio.imread(SAMPLES, plugin="pillow")[:, side : side + 28, None]
+    return SAMPLES[:, 28 * number :][:, :28].copy()
 
 
 class Sketch(component.Component):
@@ -43,7 +42,7 @@ class Sketch(component.Component):
     def __init__(self, label: str, *, player: str, **props: Any):
         """``player`` is the element id of the one that shows it while it is drawn."""
         options = {"player": player, "side": 28, "channels": 1, "names": NAMES}
-        options["samples"] = png(iio.imread(SAMPLES, plugin="pillow")[..., None])
+        options["samples"] = png(SAMPLES)
         super().__init__(sized(28, 1), label=label, options=options, **props)
 
     def preprocess(self, payload: Any) -> np.ndarray | None:
