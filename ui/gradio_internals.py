@@ -9,7 +9,6 @@ in `docs/gradio.md`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from copy import copy
 from typing import Any
 
@@ -55,11 +54,6 @@ def is_file(value: dict[str, Any]) -> bool:
 # --- functions of a page ---
 
 
-def functions(page: gr.Blocks) -> Iterator[BlockFunction]:
-    """Everything that can be called."""
-    return iter(page.fns.values())
-
-
 def function(page: gr.Blocks, number: Any) -> BlockFunction | None:
     """The function of this number, or None; a stranger may send anything for it."""
     return page.fns.get(number) if type(number) is int else None
@@ -67,7 +61,7 @@ def function(page: gr.Blocks, number: Any) -> BlockFunction | None:
 
 def public_function(page: gr.Blocks, name: str) -> BlockFunction | None:
     """The public function of this name, or None."""
-    public = (f for f in functions(page) if f.api_visibility == "public")
+    public = (f for f in page.fns.values() if f.api_visibility == "public")
     return next((f for f in public if f.api_name == name), None)
 
 
@@ -80,7 +74,7 @@ def component_function(page: gr.Blocks, number: Any, name: Any):
 
 def announce_progress_on(page: gr.Blocks, component: gr.components.Component) -> None:
     """Let every event announce its progress there and nowhere else."""
-    for event in functions(page):
+    for event in page.fns.values():
         event.show_progress_on = [component]
 
 

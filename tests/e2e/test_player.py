@@ -69,7 +69,7 @@ def news(name: str, order: int) -> dict:
 @pytest.fixture(scope="module")
 def address():
     with gr.Blocks(analytics_enabled=False) as page:
-        screen = player.Player(elem_id="sample-stage", autoplay=False)
+        screen = player.Player({"kind": "idle"}, elem_id="sample-stage", autoplay=False)
         sheet = image_grid.ImageGrid(elem_id="contact")
         late = image_grid.ImageGrid(elem_id="late")
         options = {"show_progress": "hidden", "api_visibility": "private"}

@@ -12,17 +12,18 @@ from ddpm_core import Request, read_note
 from tests.support.films import frames_of
 from ui.runs.runs import Key, Studio
 from ui.runs.ticket import Ticket
-from ui.sharing import file_cache, files
+from ui.sharing import files
+from ui.widgets.component import cached
 from ui.widgets.download import download
 
 
 def test_a_file_that_is_wanted_anew_counts_as_new(tmp_path):
     """Files are cleared away by their age: that of the last visitor who wants them."""
-    path = Path(file_cache.put(b"film", "film.gif", str(tmp_path)))
+    path = Path(cached(b"film", "film.gif", str(tmp_path)))
     os.utime(path, (0, 0))
     before = path.stat()
     time.sleep(0.02)
-    assert file_cache.put(b"film", "film.gif", str(tmp_path)) == str(path)
+    assert cached(b"film", "film.gif", str(tmp_path)) == str(path)
     after = path.stat()
     assert after.st_ctime_ns > before.st_ctime_ns and after.st_ino == before.st_ino
 

@@ -20,9 +20,9 @@ from ..gradio_internals import get_upload_folder
 from ..runs.player_values import columns
 from ..runs.races import RaceProgress
 from ..runs.runs import Key, Progress, Studio
+from ..widgets.component import cached
 from ..widgets.download.download import Choice, Taken
 from . import forward_links, permalinks
-from .file_cache import put
 
 # The width of an enlarged picture, unless twice its own is more; the pixels of all frames.
 SIDE = 480
@@ -184,7 +184,7 @@ def written(
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / name
             save(path)
-            return put(path.read_bytes(), name, get_upload_folder())
+            return cached(path.read_bytes(), name, get_upload_folder())
 
     options = {"scale": scale, "frame_ms": frame_ms or pace(len(frames)), "note": note}
     film = write(f"{name}.{choice.format}", lambda path: save_animation(frames, path, **options))

@@ -22,6 +22,7 @@ from ..runs.limits import fitted
 from ..runs.runs import Key, Progress, Studio
 from ..runs.ticket import Ticket
 from ..sharing import files, permalinks, share_panel
+from ..widgets import component
 from ..widgets.download import download
 from ..widgets.equations import equations
 from ..widgets.player import player
@@ -321,9 +322,8 @@ def build(
     """
     with gr.Row(elem_classes="workbench"):
         with gr.Column(elem_classes="stage-column"):
-            screen = player.Player(
-                player.idle(idle), label=title, clickable_tiles=not single, elem_id=f"{name}-stage"
-            )
+            props = {"label": title, "clickable_tiles": not single, "elem_id": f"{name}-stage"}
+            screen = player.Player(component.idle(idle), **props)
             words = caption(about)
             why.build(whys)
             formulas = equations.beside(studio, name, numbers)

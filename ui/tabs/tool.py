@@ -15,6 +15,7 @@ from ..runs.player_values import ordered
 from ..runs.runs import Studio
 from ..runs.ticket import Ticket
 from ..sharing.guard import FAILED
+from ..widgets import component
 from ..widgets.download import download
 
 
@@ -46,9 +47,9 @@ class Tool(ABC):
             InvalidInput: saying why it cannot be computed.
         """
 
-    @abstractmethod
     def empty(self, message: str) -> dict:
         """The value that it shows instead of a result."""
+        return component.idle(message)
 
     def buttons(self, words: str, go: str, stop: str, **look) -> None:
         """Lay out the buttons that run and stop it, with these element ids."""

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import os
 import zlib
 from collections.abc import Mapping
 from html import escape
+from pathlib import Path
 from typing import Any, ClassVar
 
 import gradio as gr
 import numpy as np
 
 from ddpm_core import media
+from ddpm_core.files import write
 
 from ..gradio_internals import file
-from ..sharing.file_cache import put as cache_file
 from .modules import loader, stored
 
 
@@ -64,6 +67,11 @@ class Component(gr.HTML):
         config = super().get_config()
         file_name = stored(json.dumps(_from_base(config.get("value"))))
         return config | ({"value": {"kind": "stored", "file": file_name}} if file_name else {})
+
+
+def idle(message: str) -> dict[str, Any]:
+    """There is nothing to show yet; `message` stands in its place."""
+    return {"kind": "idle", "message": message}
 
 
 def shell(name: str, **options: Any) -> str:
@@ -121,7 +129,22 @@ def _in_file(picture: str | dict[str, Any], name: str, cache: str) -> dict[str, 
     """A data URI as a file; a file stays as it is."""
     if not isinstance(picture, str):
         return picture
-    return file(cache_file(base64.b64decode(picture.partition(",")[2]), f"{name}.png", cache))
+    return file(cached(base64.b64decode(picture.partition(",")[2]), f"{name}.png", cache))
+
+
+def cached(content: bytes, name: str, cache: str) -> str:
+    """The path of a file with this content that Gradio serves and clears away; written once, and
+    whole at once.
+
+    Gradio's own helper writes over a file of the same content, even while a browser is fetching it.
+    """
+    path = Path(cache) / hashlib.sha256(content).hexdigest() / name
+    try:
+        os.utime(path)  # files are cleared away by their age: this one is needed anew
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, content)
+    return str(path.resolve())
 
 
 def raw(a: np.ndarray) -> str:

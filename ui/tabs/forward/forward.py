@@ -18,6 +18,7 @@ from ...runs.runs import Key, Studio
 from ...runs.ticket import Ticket
 from ...sharing import files, forward_links, share_panel
 from ...sharing.forward_links import Asked
+from ...widgets import component
 from ...widgets.download import download
 from ...widgets.equations import equations
 from ...widgets.histogram import histogram
@@ -67,15 +68,9 @@ class Forward:
     shown: gr.State
     name: str = NAME
 
-    @property
-    def into(self) -> picture_tools.IntoAnother:
-        """The tool that has a picture of its own."""
-        return next(tool for tool in self.tools if tool.place == "into")
-
-    @property
-    def filled(self) -> picture_tools.Filled:
-        """The tool that fills a hole."""
-        return next(tool for tool in self.tools if tool.place == "fill")
+    def __post_init__(self):
+        tools = {tool.place: tool for tool in self.tools}
+        self.into, self.filled = tools["into"], tools["fill"]
 
     def noise(self, visitor: gr.Request, picture, model, seed, *made_of):
         """Show all of the forward process of a picture, if there is one."""
@@ -243,7 +238,7 @@ def build(studio: Studio) -> Forward:
     with gr.Row(elem_classes="workbench"):
         with gr.Column(elem_classes="stage-column"):
             parts["stage"] = player.Player(
-                player.idle(
+                component.idle(
                     "Draw something, or take a digit: the forward process turns it to noise."
                 ),
                 label="Forward process",

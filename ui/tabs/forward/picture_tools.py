@@ -309,9 +309,6 @@ class Recognised(StepwiseTool):
     def screen(self, value, **props):
         return opinion.Opinion(value, label=self.label, **props)
 
-    def empty(self, message: str) -> dict:
-        return opinion.idle(message)
-
     def value(self, made, live=False, **about):
         (thought,) = made or [None]
         if thought is None:
@@ -356,9 +353,6 @@ class Filled(PictureTool):
 
     def screen(self, value, **props):
         return player.Player(value, label=self.label, grid=(8, 1), **props)
-
-    def empty(self, message):
-        return player.idle(message)
 
     def wire(self, inputs, python):
         super().wire([self.shows, *inputs, self.resample], python)

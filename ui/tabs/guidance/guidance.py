@@ -19,6 +19,7 @@ from ...runs import player_values
 from ...runs.runs import FRAMES_PER_SECOND, Key, Progress, Studio
 from ...runs.ticket import Ticket
 from ...sharing import share_panel
+from ...widgets import component
 from ...widgets.anatomy import anatomy
 from ...widgets.download import download
 from ...widgets.equations import equations
@@ -86,7 +87,7 @@ class GuidanceTab(RunTab):
 
     def details(self, ticket: Ticket, progress: Progress) -> dict:
         parts = dissected(self.studio, progress)
-        parts += [anatomy.idle(SILENCE)] * (len(self.anatomies) - len(parts))
+        parts += [component.idle(SILENCE)] * (len(self.anatomies) - len(parts))
         key, model = progress.key, self.studio.model(progress.key.model)
         trace = progress.trace if key.branch_at is None else None  # else of one row only
         return {
@@ -197,7 +198,7 @@ def build(studio: Studio) -> GuidanceTab:
     with gr.Row(elem_classes="workbench"):
         with gr.Column(elem_classes="stage-column"):
             screen = player.Player(
-                player.idle("One noise, steered towards a class."),
+                component.idle("One noise, steered towards a class."),
                 label="Guided reverse process",
                 clickable_tiles=True,
                 grid=(guidance_controls.DEFAULT.n, 1),
@@ -210,7 +211,7 @@ def build(studio: Studio) -> GuidanceTab:
                 with gr.Tab("Anatomy", id="anatomy"):
                     anatomies = tuple(
                         anatomy.Anatomy(
-                            anatomy.idle(SILENCE if i else LOOKING),
+                            component.idle(SILENCE if i else LOOKING),
                             player=f"{NAME}-stage",
                             elem_id=f"{NAME}-anatomy-{i}",
                         )
@@ -243,9 +244,10 @@ def build(studio: Studio) -> GuidanceTab:
 def _wire(tab: GuidanceTab) -> None:
     panel, parts = tab.controls, tab.controls.parts
     tab.wire(parts["seed"].submit)  # has no preview: the run itself must be seen
+    still = ("model", "method", "kind", "seed")  # these have events of their own
     # The last value of a drag must not be dropped, and no value must wait for those before it.
     gr.on(
-        panel.moving,
+        [part.input for name, part in parts.items() if name not in still],
         tab.preview,
         panel.inputs,
         [tab.stage, tab.current, tab.keep.take, tab.rows],
@@ -271,15 +273,15 @@ def dissected(studio: Studio, progress: Progress) -> list[dict]:
     """The anatomy of every row of a run, as far as it was traced."""
     key = progress.key
     if "judge" not in roles_for(studio.model(key.model)):
-        return [anatomy.idle("No independent judge of this dataset is here to take it apart.")]
+        return [component.idle("No independent judge of this dataset is here to take it apart.")]
     if progress.trace is None:
-        return [anatomy.idle("Too many images and steps to take each apart.")]
+        return [component.idle("Too many images and steps to take each apart.")]
     if key.branch_at is None:
         rows = range(min(ROWS, len(key.requests)))
         return [_part(studio, progress, progress.trace, row, row * key.request.n) for row in rows]
     trunk = studio.kept(key.trunk)
     is_traced = trunk is not None and trunk.trace is not None
-    above = _part(studio, progress, trunk.trace, 0, 0) if is_traced else anatomy.idle(TRUNK_GONE)
+    above = _part(studio, progress, trunk.trace, 0, 0) if is_traced else component.idle(TRUNK_GONE)
     return [above, _part(studio, progress, progress.trace, 1, 0)]
 
 
@@ -287,9 +289,9 @@ def _part(studio: Studio, progress: Progress, trace, row: int, place: int) -> di
     key = progress.key
     request, n = key.requests[row], key.requests[row].n
     if request.guidance == "none":
-        return anatomy.idle(anatomy.UNGUIDED)
+        return component.idle(anatomy.UNGUIDED)
     if not trace.indices:
-        return anatomy.idle("No step was taken.")
+        return component.idle("No step was taken.")
     model = studio.model(key.model)
     labels = request.labels(model, request.images)
     return anatomy.anatomy(

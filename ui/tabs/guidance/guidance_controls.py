@@ -50,17 +50,6 @@ class Steering(Controls):
     applies: Applicable | None = None
     measured: gr.Radio | None = None
 
-    @property
-    def inputs(self) -> list:
-        """In the order that ``read`` takes their values."""
-        return [self.parts[name] for name in NAMES]
-
-    @property
-    def moving(self) -> list:
-        """The events of everything that a visitor sets while watching the picture."""
-        still = ("model", "method", "kind", "seed")  # these have events of their own
-        return [self.parts[name].input for name in NAMES if name not in still]
-
     def updates(self, key: Key, studio: Studio) -> dict:
         """Set every control to a run."""
         request, values = key.request, spelled(key)
@@ -118,7 +107,7 @@ def applicable(model: Model, method: str, kind: str) -> list[str]:
 
 
 def read(values) -> Key:
-    """Turn the values of ``Steering.inputs`` into a run."""
+    """Turn the values of the controls, in the order of ``NAMES``, into a run."""
     v = dict(zip(NAMES, values, strict=True))
     low, high = v["interval"]
     plain = ("label", "profile", "share", "sampler", "steps", "seed", "first", *FINE_PRINT)
@@ -307,4 +296,5 @@ def build(studio: Studio, prefix: str) -> Steering:
             lay_out("sampler", info="once the slider rests")
             lay_out("steps", info="fewer while it moves")
             parts |= numbers | fine_print(default, prefix)
+    parts = {name: parts[name] for name in NAMES}
     return Steering(parts, roll, run, stop, hub, applies, measured)

@@ -19,6 +19,7 @@ from ...runs import player_values, races
 from ...runs.races import GUIDED, RaceKey
 from ...runs.runs import Studio
 from ...sharing import race_links, share_panel
+from ...widgets import component
 from ...widgets.equations.typeset import ACCENTED
 from ...widgets.player import player
 from ...widgets.why import why
@@ -242,7 +243,7 @@ def build(studio: Studio, view: View) -> Comparison:
     with gr.Row(elem_classes="workbench"):
         with gr.Column(elem_classes="stage-column"):
             screen = player.Player(
-                recorded or player.idle("Press Race."),
+                recorded or component.idle("Press Race."),
                 label=view.title,
                 lanes=view.lanes,
                 panes=list(player.PANES),

@@ -35,7 +35,7 @@ PERCENTILE = 99.5
 class Anatomy(component.Component):
     """Equation, numbers, pictures and p(class) of the step and tile on a player.
 
-    Its value is one of the dictionaries built by `idle` and `anatomy`.
+    Its value is one of the dictionaries built by `component.idle` and `anatomy`.
     """
 
     NAME = "anatomy"
@@ -44,11 +44,6 @@ class Anatomy(component.Component):
         """``player`` is the element id of the one whose cursor it follows."""
         label, options = "The anatomy of guidance", {"player": player}
         super().__init__(value, label=label, options=options, **props)
-
-
-def idle(message: str) -> dict[str, Any]:
-    """Nothing to take apart yet; `message`, if any, stands where the curve will be."""
-    return {"kind": "idle", "message": message}
 
 
 def anatomy(

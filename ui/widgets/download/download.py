@@ -141,7 +141,7 @@ def wire(take: Download, encode: Callable[..., Sequence], inputs: Sequence = ())
 
     Args:
         encode: ``(choice, *values of inputs) -> Taken``, whose paths must lie in Gradio's cache
-            (see ``file_cache.put``). It runs on a thread of Gradio's, at most two at a time for all
+            (``component.cached``). It runs on a thread of Gradio's, at most two at a time for all
             visitors, and must use the engine for nothing long. The button shows its
             ``InvalidInput``.
         inputs: components whose values it needs.
@@ -158,8 +158,8 @@ def wire(take: Download, encode: Callable[..., Sequence], inputs: Sequence = ())
             return about | {"kind": "refused", "message": words_of(error, FAILED)}
         return about | {
             "kind": "ready",
-            "file": _served(taken.path),
-            "png": _served(taken.png),
+            "file": file(taken.path, orig_name=Path(taken.path).name),
+            "png": file(taken.png, orig_name=Path(taken.png).name),
             "name": Path(taken.path).name,
             "label": in_words(choice.format, taken.frames, Path(taken.path).stat().st_size),
         }
@@ -171,19 +171,11 @@ def wire(take: Download, encode: Callable[..., Sequence], inputs: Sequence = ())
 
 def in_words(kind: str, frames: int, size: int) -> str:
     """The words of a button about a file, before it is pressed."""
-    return f"Save {FORMATS[kind]} · {frames:,} frame{'s'[: frames != 1]} · {size_in_words(size)}"
-
-
-def size_in_words(size: int) -> str:
-    """Bytes as a person reads them."""
-    return f"{size / 2**20:.1f} MB" if size >= 2**20 else f"{max(1, size // 2**10)} kB"
+    amount = f"{size / 2**20:.1f} MB" if size >= 2**20 else f"{max(1, size // 2**10)} kB"
+    return f"Save {FORMATS[kind]} · {frames:,} frame{'s'[: frames != 1]} · {amount}"
 
 
 def _named(panes: tuple[str, ...], names: Mapping[str, str]) -> str:
     if len(panes) == 2:
         return "both"
     return names.get(panes[0], panes[0]) if len(panes) == 1 else "all"
-
-
-def _served(path: str) -> dict[str, Any]:
-    return file(path, orig_name=Path(path).name)

@@ -11,15 +11,10 @@ from .. import component
 class Opinion(component.Component):
     """A bar for every class to either side of a middle, and beside it what the judge says.
 
-    Its value is one of the dictionaries built by `idle` and `opinion`.
+    Its value is one of the dictionaries built by `component.idle` and `opinion`.
     """
 
     NAME = "opinion"
-
-
-def idle(message: str) -> dict[str, Any]:
-    """As much room as ten bars will take, with `message` in it."""
-    return {"kind": "idle", "message": message}
 
 
 def opinion(

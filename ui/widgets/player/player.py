@@ -64,7 +64,8 @@ PANES = {
 class Player(component.Component):
     """A stage of pictures, a timeline with a transport, and curves.
 
-    Its value is one of the dictionaries built by `idle`, `live`, `film`, `error` and `next_run`.
+    Its value is one of the dictionaries built by `component.idle`, `live`, `film`, `error` and
+    `next_run`.
     On the page it dispatches `player:cursor` (`detail`: the first lane's `index` and `t`; `run`;
     `tile`; `position`, from 0 to 1), and follows `player:seek` (`detail.index`, a step of the first
     lane). With `clickable_tiles`, `player.select(fn)` calls `fn` with a `gr.SelectData` whose
@@ -112,7 +113,7 @@ class Player(component.Component):
         """
         names = names or {}
         super().__init__(
-            idle() if value is None else value,
+            value,
             label=label,
             options={
                 "lanes": list(lanes),
@@ -131,11 +132,6 @@ class Player(component.Component):
             server_functions=[some_frames],
             **props,
         )
-
-
-def idle(message: str = "Press Run to watch noise become a picture.") -> dict[str, Any]:
-    """Nothing has run yet; `message` stands where the pictures will be."""
-    return {"kind": "idle", "message": message}
 
 
 def error(message: str) -> dict[str, Any]:
@@ -278,11 +274,6 @@ def sheet(frames: np.ndarray) -> str:
     count = f * n
     across = min(count, max(1, round((count * h / w) ** 0.5)), SHEET_SIDE // w)
     down = -(-count // across)
-    if down * h > SHEET_SIDE:
-        raise ValueError(
-            f"{f} frames of {n} tiles of {h} x {w} do not fit one sheet of {SHEET_SIDE} x "
-            f"{SHEET_SIDE} pixels; record fewer frames"
-        )
     cells = np.zeros((down * across, h, w, c), np.uint8)
     cells[:count] = frames.reshape(count, h, w, c)
     page = cells.reshape(down, across, h, w, c).swapaxes(1, 2).reshape(down * h, across * w, c)
