@@ -81,12 +81,10 @@ class Controls:
             (values["along"],) = key.request.places([key.request.first])
         elif "along" in values:
             values["along"] = HALFWAY  # means nothing without a second seed
-        values |= {name: text(values[name]) for name in OTHERS if name in values}
-        if "mix" in values:
-            values["mix"] = gr.update(choices=to_classes(choices), value=values["mix"])
-        if "variance" in values:
-            possible = variances(studio.model(key.model))
-            values["variance"] = gr.update(choices=possible, value=values["variance"])
+        values["toward"] = text(key.request.toward)
+        values["mix"] = gr.update(choices=to_classes(choices), value=text(key.request.mix))
+        possible = variances(studio.model(key.model))
+        values["variance"] = gr.update(choices=possible, value=key.request.variance)
         return {self.parts[name]: value for name, value in values.items()}
 
 

@@ -90,26 +90,28 @@ class SheetTool(ScaleTool):
     """A sheet of pictures of one noise, a column for each scale.
 
     Attributes:
-        kind: its name in element ids and files.
         sheet: what it shows, for its files; see ``Sheet``.
     """
 
-    kind: str
+    title: str
+    idle: str
+    look: dict
     looks: dict[str, int]
 
-    def lay_out(self, prefix: str, message: str, **look) -> None:
-        self.shows = image_grid.ImageGrid(
-            recordings.load(self.kind) or self.empty(message),
-            elem_id=f"{prefix}-{self.kind}",
-            **look,
-        )
-
-    def lay_take(self, prefix: str) -> None:
-        name = f"{prefix}-{self.kind}"
-        self.take = download.Download(name, panes=share_panel.BOTH)
-        self.sheet = gr.State(None)
+    def __init__(self, studio: Studio, prefix: str):
+        super().__init__(studio)
+        name = f"{prefix}-{self.place}"
+        with gr.Tab(self.title, id=self.place) as self.opened:
+            shown = recordings.load(self.place) or self.empty(self.idle)
+            self.shows = image_grid.ImageGrid(shown, elem_id=name, **self.look)
+            self.lay_buttons(prefix)
+            self.take = download.Download(name, panes=share_panel.BOTH)
+            self.sheet = gr.State(None)
         self.states = (self.sheet,)
         download.wire(self.take, self.written, [self.sheet])
+
+    def lay_buttons(self, prefix: str) -> None:
+        """Lay out its buttons, if it has any."""
 
     def empty(self, message: str) -> dict:
         return image_grid.idle(message, **self.looks)
@@ -136,9 +138,9 @@ class SheetTool(ScaleTool):
     def written(self, choice: download.Choice, sheet: Sheet) -> download.Taken:
         """The sheet as a file."""
         film = files.asked(self.studio, choice).film
-        fields = {"tab": "guidance", "sheet": self.kind, "scales": sheet.scales}
+        fields = {"tab": "guidance", "sheet": self.place, "scales": sheet.scales}
         note = Run(self.studio.model(sheet.model), sheet.base, images=[]).describe(**fields)
-        name = f"{permalinks.stem(sheet.model)}-{self.kind}-seed{sheet.base.seed}"
+        name = f"{permalinks.stem(sheet.model)}-{self.place}-seed{sheet.base.seed}"
         panes = [getattr(film, pane) for pane in choice.panes]
         pages = [  # one pane below another; for an atlas, beside it
             np.concatenate([sheet.page(pane[k]) for pane in panes], axis=1 if sheet.names else 0)
@@ -150,15 +152,9 @@ class SheetTool(ScaleTool):
 class Strip(SheetTool):
     """One noise at every scale, drawn anew for every run of the stage while its tab is open."""
 
-    place = kind = "strip"
+    place, title, idle = "strip", "Film strip", "One noise at every scale."
+    look = {"label": "The same noise at every scale; choose one to run it"}
     looks = {"columns": len(guidance_controls.S_STRIP)}
-
-    def __init__(self, studio: Studio, prefix: str):
-        super().__init__(studio)
-        with gr.Tab("Film strip", id="strip") as self.opened:
-            look = {"label": "The same noise at every scale; choose one to run it"}
-            self.lay_out(prefix, "One noise at every scale.", **look)
-            self.lay_take(prefix)
 
     def connect(self, tab) -> None:
         panel = tab.controls
@@ -189,19 +185,15 @@ class Strip(SheetTool):
 class Atlas(SheetTool):
     """Every class at every scale."""
 
-    place = kind = "atlas"
+    place, title, idle = "atlas", "Atlas", "Every class at every scale, from one noise."
     has_few = has_classes = True
+    look = {"label": "Classes by scale; choose one to run it", "glance": True}
     looks = {"rows": 10, "columns": len(guidance_controls.S_ATLAS)}
 
-    def __init__(self, studio: Studio, prefix: str):
-        super().__init__(studio)
-        with gr.Tab("Atlas", id="atlas"):
-            look = {"label": "Classes by scale; choose one to run it", "glance": True}
-            self.lay_out(prefix, "Every class at every scale, from one noise.", **look)
-            with gr.Row(elem_classes="keep"):
-                names = (f"{prefix}-draw", f"{prefix}-atlas-stop")
-                self.buttons("Draw the atlas", *names, size="sm")
-            self.lay_take(prefix)
+    def lay_buttons(self, prefix: str) -> None:
+        with gr.Row(elem_classes="keep"):
+            names = (f"{prefix}-draw", f"{prefix}-atlas-stop")
+            self.buttons("Draw the atlas", *names, size="sm")
 
 
 class Plot(ScaleTool):
