@@ -21,7 +21,6 @@ from .ticket import Ticket
 RECENT = 8
 _recent: OrderedDict[tuple, ForwardFilm] = OrderedDict()
 _guard = threading.Lock()
-_END = object()
 
 
 def noised(
@@ -37,7 +36,8 @@ def noised(
     if film is not None:
         return film
     parts, account = noising(model, picture, seed), Account()
-    for film in iter(lambda: studio.engine.do(next, parts, _END, account=account), _END):
+    while film is None:
+        film = studio.engine.do(next, parts, account=account)
         if ticket.asked:
             return None
     with _guard:

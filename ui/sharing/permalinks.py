@@ -108,7 +108,7 @@ def python(key: Key) -> str:
 def _python(key: Key) -> str:
     lines = [
         f"model = load({key.model!r})",
-        f"request = Request({_arguments({'n': key.request.n} | changed(key.request))})",
+        f"request = Request({arguments({'n': key.request.n} | changed(key.request))})",
     ]
     gif = f'"{stem(key.model)}.gif", scale=4'
     if not key.beside:
@@ -119,7 +119,7 @@ def _python(key: Key) -> str:
             walk = f"[*images, *images[-2::-1]], {gif}, frame_ms=120"
             return "\n".join([*lines, f"save_animation({walk})", ""])
         return "\n".join([*lines, f"save_gif(film(model, request), {gif})", ""])
-    others = [f"replace(request, {_arguments(_differing(key.request, r))})" for r in key.beside]
+    others = [f"replace(request, {arguments(_differing(key.request, r))})" for r in key.beside]
     names = "Request, film" if key.branch_at is None else "Request, branch"
     lines = [
         "from dataclasses import replace\n",
@@ -180,5 +180,6 @@ def _text(value):
     return int(value) if isinstance(value, bool) else value
 
 
-def _arguments(values: Mapping) -> str:
+def arguments(values: Mapping) -> str:
+    """Arguments of a call, as Python."""
     return ", ".join(f"{k}={v!r}" for k, v in values.items())

@@ -53,11 +53,13 @@ def python(key: RaceKey) -> str:
     first = f"load({key.model!r})"
     first += f", load({key.against!r})" if key.view == "schedules" else ""
     last = f", {key.error!r}" if key.view == "break" else ""
+    values = {"n": key.request.n} | permalinks.changed(key.request)
+    arguments = permalinks.arguments({k: v for k, v in values.items() if k not in OWN[key.view]})
     return f"""\
 from ddpm_core import Request, load, save_animation
 from lab.process.race import {call}
 
-request = Request({_arguments(key)})
+request = Request({arguments})
 race = {call}({first}, request{last})
 for lane in race.steps():  # the one that took a step
     pass
@@ -76,8 +78,3 @@ def command_line(key: RaceKey, meant: Mapping) -> str:
         if name not in left_out:
             words += permalinks.option(name, value)
     return shlex.join([*words, "--out", f"{key.view}.gif"])
-
-
-def _arguments(key: RaceKey) -> str:
-    values = {"n": key.request.n} | permalinks.changed(key.request)
-    return ", ".join(f"{k}={v!r}" for k, v in values.items() if k not in OWN[key.view])

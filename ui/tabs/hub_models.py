@@ -105,7 +105,8 @@ def wire(run_tab, pickers: Sequence[gr.Dropdown], others: Sequence[gr.Dropdown])
         yield note("") | {to_run: None}
         try:
             for arrived, total in studio.fetching(name):
-                yield note(_progress(name, arrived, total))
+                far = f"{name}: {arrived / 1e6:,.1f} of {total / 1e6:,.1f} MB"
+                yield note(far if total else f"Asking for {name} …")
             key = studio.settled(Key(name, run_tab.default_for(studio.model(name))))
         except InvalidInput as error:
             yield note(str(error)) | back_to(last)
@@ -134,9 +135,3 @@ def wire(run_tab, pickers: Sequence[gr.Dropdown], others: Sequence[gr.Dropdown])
     events = [hub.fetch.click, hub.name.submit]
     gr.on(events, fetch, [hub.name, previous], outputs, **FETCHING)
     to_run.change(run, to_run, [*run_tab.settable, *run_tab.outputs], **STREAM)
-
-
-def _progress(name: str, arrived: int, total: int) -> str:
-    if not total:
-        return f"Asking for {name} …"
-    return f"{name}: {arrived / 1e6:,.1f} of {total / 1e6:,.1f} MB"

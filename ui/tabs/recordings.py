@@ -77,6 +77,7 @@ def main() -> None:
     """Record the races of the Reverse tab, the results of the tools below the stages, and a film of
     the Plane tab."""
     from ddpm_core import film
+    from ddpm_core.guidance import GUIDANCE
 
     from ..runs import plane_runs, races
     from ..runs.runs import Studio
@@ -106,7 +107,7 @@ def main() -> None:
             len(scales),
             scales,
             labels and [str(label) for label in labels],
-            symbol=guidance_controls.symbol(request),
+            symbol=GUIDANCE[request.guidance].symbol,
             run=f"0 {request.guidance}",
             recorded=f"{name}, seed {request.seed}",
         )

@@ -16,7 +16,6 @@ from ..runs.runs import Key, Studio
 from . import hub_models
 from .request_controls import Slider, control, fine_print, model_picker, seed_row, variances
 
-OTHERS = ("toward", "mix")  # fields of a request, empty without a second seed or class
 COUNTS = {"steps", "n"}  # sliders of whole numbers
 HALFWAY = 0.5  # how far one image is from seed to seed, unless chosen
 

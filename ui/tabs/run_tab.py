@@ -78,9 +78,9 @@ class RunTab:
     def read(self, values: Sequence) -> Key:
         """The run that the controls spell."""
         named = self.controls.named(values)
-        model, others = named.pop("model"), run_controls.OTHERS
-        texts = {name: str(named.pop(name) or "") for name in others if name in named}
-        if not texts.get("toward"):
+        model = named.pop("model")
+        texts = {name: str(named.pop(name) or "") for name in ("toward", "mix")}
+        if not texts["toward"]:
             named.pop("along", None)
         return Key(model, Request(**named).with_texts(texts))
 

@@ -232,15 +232,9 @@ def scales(request: Request, atlas: bool = False) -> list[float]:
     return [round(top * part, 2) for part in (PARTS_ATLAS if atlas else PARTS_STRIP)]
 
 
-def symbol(request: Request) -> str:
-    """The symbol of the scale of a request's method."""
-    return GUIDANCE[request.guidance].symbol
-
-
 def build(studio: Studio, prefix: str) -> Steering:
     """Lay the controls out; ``prefix`` is for element ids, so that tabs do not clash."""
-    names = studio.names()
-    model = studio.model(names[0])
+    model = studio.model(studio.names()[0])
     default = default_for(model)
     start = spelled(Key(model.name, default))
     offered = {
@@ -257,7 +251,8 @@ def build(studio: Studio, prefix: str) -> Steering:
         parts[name] = control(name, start[name], prefix, **otherwise)
 
     with gr.Column(elem_classes="controls", elem_id=f"{prefix}-controls"):
-        applies = Applicable(" ".join(applicable(model, start["method"], start["kind"])))
+        names = " ".join(applicable(model, start["method"], start["kind"]))
+        applies = Applicable(names, visible="hidden")
         with gr.Row(elem_classes="actions"):
             run = gr.Button("Guide", variant="primary", elem_id=f"{prefix}-run")
             stop = gr.Button("Stop", elem_id=f"{prefix}-stop")
@@ -287,7 +282,7 @@ def build(studio: Studio, prefix: str) -> Steering:
             elem_id=f"{prefix}-interval",
         )
         numbers, roll = seed_row(default, prefix, "seed", "first")
-        parts["model"] = model_picker(names, prefix, choices=hub_models.offered(studio))
+        parts["model"] = model_picker(studio.names(), prefix, choices=hub_models.offered(studio))
         hub = hub_models.build(prefix)
         with gr.Accordion("How it is guided", open=False):
             for name in ("kind", "form", "at", "rescale", "profile", "mix", "share", "toward"):

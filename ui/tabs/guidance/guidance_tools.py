@@ -10,6 +10,7 @@ import gradio as gr
 import numpy as np
 
 from ddpm_core import SAMPLERS, InvalidInput, Model, Request
+from ddpm_core.guidance import GUIDANCE
 from ddpm_core.guides import classifier_for
 from ddpm_core.recorder import Frames, contact_sheet
 from ddpm_core.sampling import Run, scale_sheet
@@ -124,7 +125,7 @@ class SheetTool(ScaleTool):
         chosen = scales.index(request.guidance_scale) if request.guidance_scale in scales else None
         about = {"column_labels": scales, "row_labels": names}
         about |= {"chosen": None if names else chosen, "run": f"{ticket.order} {request.guidance}"}
-        about |= {"symbol": guidance_controls.symbol(request)}
+        about |= {"symbol": GUIDANCE[request.guidance].symbol}
         yield {self.take: download.pending(ticket.order), self.shows: image_grid.pending()}
         run = Key(model.name, requests[0], tuple(requests[1:]))
         for progress in self.studio.stream(ticket, run, rate=8):
@@ -241,7 +242,7 @@ class Plot(ScaleTool):
         requests = [replace(base, guidance_scale=scale) for scale in scales]
         work = sum(r.steps * -(-r.n // MEASURED_AT_A_TIME) for r in requests)
         cost = f"{sum(r.work for r in requests):,} denoisings, one scale after another."
-        about = {"symbol": guidance_controls.symbol(base), "wanted_scales": scales, "n": base.n}
+        about = {"symbol": GUIDANCE[base.guidance].symbol, "wanted_scales": scales, "n": base.n}
         about |= {"run": f"{ticket.order} {base.guidance}"}
         about |= {"reference": REAL_DISTANCE.get(model.config.dataset)}
         figures: dict = {}

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .. import component
 
 
 class Applicable(component.Component):
-    """Invisible; its value is names with spaces between them."""
+    """To be laid out hidden; its value is names with spaces between them."""
 
     NAME = "applicable"
-
-    def __init__(self, value: str = "", **props: Any):
-        super().__init__(value, visible="hidden", **props)

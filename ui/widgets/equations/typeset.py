@@ -127,13 +127,9 @@ def _lowered(index: str) -> str:
     return f"<sub>{slanted}</sub>"
 
 
-def _symbols() -> dict[str, Symbol]:
-    entries = re.sub(r"\n +", " ", _TABLE.strip()).splitlines()
-    rows = [[cell.strip() for cell in entry.split("|")] for entry in entries]
-    return {key: Symbol(words(look), *others) for key, look, *others in rows}
-
-
-SYMBOLS = _symbols()
+_ENTRIES = re.sub(r"\n +", " ", _TABLE.strip()).splitlines()
+_ROWS = [[cell.strip() for cell in entry.split("|")] for entry in _ENTRIES]
+SYMBOLS = {key: Symbol(words(look), *others) for key, look, *others in _ROWS}
 
 # How each is set, in a notation after TeX: the key of a symbol is that symbol, `...` are words, and
 # \name[option]{...} is one of _FORMS. Between two pieces, //, a line may break. *: guidance's.
