@@ -58,8 +58,7 @@ def build(studio: Studio | None = None) -> gr.Blocks:
             with gr.Tab("Guidance", id="guidance") as guidance_tab:
                 guided = guidance.build(studio)
             with gr.Tab("Reverse", id="reverse") as reverse_tab:
-                reversing = reverse.build(studio)
-                single = reversing.single
+                single, races, views = reverse.build(studio)
             with gr.Tab("Forward", id="forward") as forward_tab:
                 noising = forward.build(studio)
             with gr.Tab("Plane", id="plane") as plane_tab:
@@ -74,7 +73,7 @@ def build(studio: Studio | None = None) -> gr.Blocks:
         keys.input(None, keys, None, js="(on) => void window.singleKeys(on)", **QUIET)
         page.load(None, None, keys, js="() => window.singleKeys()", **QUIET)
         run_tabs = {"sample": grid, "guidance": guided, "reverse": single}
-        comparisons = {f"reverse {name}": tab for name, tab in reversing.comparisons.items()}
+        comparisons = {f"reverse {name}": tab for name, tab in races.items()}
         for run_tab in run_tabs.values():
             pickers = [other.model for other in run_tabs.values() if other is not run_tab]
             others = [picker for tab in comparisons.values() for picker in tab.pickers]
@@ -83,12 +82,12 @@ def build(studio: Studio | None = None) -> gr.Blocks:
         places = run_tabs | comparisons | {"forward": noising, "plane": planar}
         restore.Arrivals(studio, places).wire(page, dropper, links)
         tabs = [sample_tab, guidance_tab, reverse_tab, forward_tab, plane_tab, results_tab]
-        opened = [tab.select for tab in [*tabs, *reversing.tabs.values()]]
+        opened = [tab.select for tab in [*tabs, *views.values()]]
         # Wired before the first looks, which wait: the answers to one event run in this order.
         gr.on(opened, js="() => window.page.opened()", **EVERY)
         _first_look(grid, sample_tab)
         _first_look(guided, guidance_tab)
-        _first_look(single, reverse_tab, reversing.tabs["one"])
+        _first_look(single, reverse_tab, views["one"])
         _first_look(noising, forward_tab)
         api.expose(studio)
         # Let no event announce its progress on the components that it changes. The page shows no

@@ -20,7 +20,7 @@ from ddpm_core.sampling import sample
 from lab.process.filling import fill_request, fill_run, filling
 from lab.process.forward import forward_film, return_request, return_times, returns
 from lab.process.into_another import turning
-from ui.runs import fill_runs, forward_runs
+from ui.runs import forward_runs
 from ui.runs.runs import Studio
 from ui.tabs.forward import forward, picture_tools
 from ui.widgets.download import download
@@ -202,7 +202,7 @@ def test_a_hole_is_filled_for_every_model_and_leaves_as_a_file(page, name):
 
 
 def test_without_a_hole_the_lower_half_is_filled_and_filling_is_stopped(page, monkeypatch):
-    monkeypatch.setattr(fill_runs, "PAUSE", 0.0)
+    monkeypatch.setattr(forward_runs, "PAUSE", 0.0)
     drawing = picture("long")
     walk = page.fill("", drawing, "long")
     updates = [next(walk) for _ in range(3)]

@@ -12,7 +12,7 @@ from ui.tabs.reverse import reverse
 @pytest.fixture(scope="module")
 def single():
     with gr.Blocks():
-        return reverse.build(Studio()).single
+        return reverse.build(Studio())[0]
 
 
 def control_values(tab, key) -> list:

@@ -327,7 +327,7 @@ def test_models_of_ones_own_are_offered_and_the_first_is_opened(checkpoint, tmp_
     # A file of the copied command calls the model by its folder alone.
     made = json.dumps({"model": "mine", "n": 1, "label": "none", "steps": 2})
     with gr.Blocks():
-        places = {"reverse": reverse.build(named).single}
+        places = {"reverse": reverse.build(named)[0]}
     assert restore.Arrivals(named, places).by_note(made, 1).run.model == "runs/mine"
     with pytest.raises(InvalidInput, match="'elsewhere' already"):
         Studio(own=[tmp_path / "elsewhere", tmp_path / "elsewhere"])

@@ -25,8 +25,8 @@ from lab.process.forward import (
 from lab.process.recognise import Thought, asked_classes, round_times, thoughts
 
 from ...events import LATEST, arm
-from ...runs import fill_runs, player_values
-from ...runs.fill_runs import FillKey
+from ...runs import forward_runs, player_values
+from ...runs.forward_runs import FillKey
 from ...runs.limits import most_work
 from ...runs.runs import Studio
 from ...runs.ticket import Ticket
@@ -378,7 +378,7 @@ class Filled(PictureTool):
             self.python: forward_links.python_to_fill(model, picture, hole, request, key.resample),
         }
         work = request.steps * key.resample
-        for done, progress in fill_runs.stream(self.studio, ticket, key):
+        for done, progress in forward_runs.fill(self.studio, ticket, key):
             updates = {self.shows: player_values.shown(self.studio, progress)}
             if progress.done:
                 updates[self.take] = download.due(ticket.order, progress.id, link)

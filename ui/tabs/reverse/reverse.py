@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import gradio as gr
 
 from ddpm_core import Request
@@ -15,18 +13,15 @@ from . import comparison_views
 DEFAULT = Request(n=1, label=3, sampler="ddpm", steps=250)
 
 
-@dataclass
-class Reverse:
-    """The tab of one image, the comparisons by name, and the tabs that they stand in: ``"one"``,
-    and the names of the comparisons."""
+def build(
+    studio: Studio,
+) -> tuple[run_tab.RunTab, dict[str, comparison_views.Comparison], dict[str, gr.Tab]]:
+    """Lay the tab out and wire it.
 
-    single: run_tab.RunTab
-    comparisons: dict[str, comparison_views.Comparison]
-    tabs: dict[str, gr.Tab]
-
-
-def build(studio: Studio) -> Reverse:
-    """Lay the tab out and wire it."""
+    Returns:
+        The tab of one image, the comparisons by name, and the tabs that they stand in: ``"one"``,
+        and the names of the comparisons.
+    """
     comparisons, tabs = {}, {}
     with gr.Tabs(elem_id="views", elem_classes="instruments"):
         with gr.Tab("One image", id="one") as tabs["one"]:
@@ -45,4 +40,4 @@ def build(studio: Studio) -> Reverse:
         for view in comparison_views.VIEWS:
             with gr.Tab(view.title, id=view.name) as tabs[view.name]:
                 comparisons[view.name] = comparison_views.build(studio, view)
-    return Reverse(single, comparisons, tabs)
+    return single, comparisons, tabs
