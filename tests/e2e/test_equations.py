@@ -67,12 +67,6 @@ def test_the_fourteen_stand_in_their_tabs_and_follow_the_cursor(visit):
     for (number, name), value in (expected | {(5, "rest"): 1 - abar[499]}).items():
         assert shown_number(visitor, number, name) == pytest.approx(value, abs=5e-4)
 
-    visitor.go_to("reverse").wait_for_file("frames", "reverse")
-    visitor.press("Home", tab="reverse")
-    wait_for_t(visitor, "reverse", 1000)
-    beta = load("mnist-conditional").schedule.betas[999]
-    assert shown_number(visitor, 7, "sigma2") == pytest.approx(beta, abs=5e-5)
-
 
 def test_guidance_has_the_runs_own_scale_and_push(follow):
     visitor = follow("?tab=guidance&n=1&label=3&steps=8&guidance=classifier-noisy&guidance_scale=4")
