@@ -59,7 +59,7 @@ def test_the_python_that_is_offered_runs_the_same_race(studio, key, tmp_path, mo
     monkeypatch.chdir(tmp_path)
     names: dict = {}
     exec(race_links.python(key), names)
-    for ours, theirs in zip(finished(studio, key).race.lanes, names["race"].lanes, strict=True):
+    for ours, theirs in zip(finished(studio, key).film.lanes, names["race"].lanes, strict=True):
         np.testing.assert_array_equal(ours.x, theirs.x)
     assert (tmp_path / "race.gif").stat().st_size > 0
 
@@ -72,7 +72,7 @@ def test_the_command_line_that_is_offered_writes_the_same_race(
     words = shlex.split(race_links.command_line(key, studio.model(key.model).config.sampling))
     assert words[:3] == ["python", "-m", "lab"]
     assert main(words[3:]) == 0
-    ours, printed = finished(studio, key).race, capsys.readouterr().out
+    ours, printed = finished(studio, key).film, capsys.readouterr().out
     assert all(f"{lane.name}: {lane.calls} calls" in printed for lane in ours.lanes)
     save_animation(ours.pictures(("x", "x0"), scale=2), tmp_path / "ours.gif")
     np.testing.assert_array_equal(frames_of(tmp_path / words[-1]), frames_of(tmp_path / "ours.gif"))
@@ -86,7 +86,7 @@ def test_a_stopped_race_is_kept_and_run_again_in_full(studio):
     assert progress.done and progress.stopped and not progress.finished
     assert studio.kept(progress.key) is progress
     second = races.stream(studio, Ticket(), key)
-    assert next(second).race is not progress.race
+    assert next(second).film is not progress.film
     second.close()
 
 
@@ -109,7 +109,7 @@ def test_a_race_too_large_to_be_kept_is_refused_and_all_others_stay(studio, monk
     monkeypatch.setattr(races, "KEPT_BYTES", 1000)
     with pytest.raises(InvalidInput, match="allowed; take fewer images or steps"):
         finished(studio, replace(KEYS[0], request=replace(FEW, seed=13)))
-    assert studio.kept(KEYS[0]).race is done.race
+    assert studio.kept(KEYS[0]).film is done.film
 
 
 def test_room_for_a_race_is_asked_for_before_it_is_made(studio, monkeypatch):

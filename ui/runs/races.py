@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from lab.process.step_numbers import noise_share, step_numbers
 from ..widgets.player import player
 from .limits import check_work
 from .player_values import pictures, transfer
-from .runs import KEPT_BYTES, Studio, new_id
+from .runs import KEPT_BYTES, Progress, Studio
 from .ticket import Ticket
 
 VIEWS = ("schedules", "samplers", "break")
@@ -61,30 +61,6 @@ class RaceKey:
     @property
     def models(self) -> list[str]:
         return [self.model, self.against] if self.view == "schedules" else [self.model]
-
-
-@dataclass(frozen=True)
-class RaceProgress:
-    """The progress of a race, as ``Progress``; its lanes grow as it goes on.
-
-    Attributes:
-        earlier: it was computed before it was asked for.
-    """
-
-    key: RaceKey
-    race: Race
-    done: bool = False
-    stopped: bool = False
-    id: str = field(default_factory=new_id)
-    earlier: bool = False
-
-    @property
-    def finished(self) -> bool:
-        return self.race.finished
-
-    @property
-    def nbytes(self) -> int:
-        return self.race.nbytes
 
 
 def settled(studio: Studio, key: RaceKey) -> tuple[RaceKey, list]:
@@ -141,8 +117,8 @@ def _size(key: RaceKey, models: list) -> int:
     return sum(2 * film_bytes((key.request.n, *models[0].shape), steps) for steps in lanes)
 
 
-def stream(studio: Studio, ticket: Ticket, key: RaceKey) -> Iterator[RaceProgress]:
-    """Run a race, a step at a time in turn with other visitors' runs.
+def stream(studio: Studio, ticket: Ticket, key: RaceKey) -> Iterator[Progress]:
+    """Run a race, a step at a time in turn with other visitors' runs; it is its progress' film.
 
     Raises:
         InvalidInput: for a race that the models or the bounds on work do not allow.
@@ -150,27 +126,28 @@ def stream(studio: Studio, ticket: Ticket, key: RaceKey) -> Iterator[RaceProgres
     key, models = settled(studio, key)
     stored = studio.kept(key)
     if stored is not None and stored.finished:
-        yield replace(stored, earlier=True)
+        yield replace(stored, seconds=None)
         return
     with studio.room(_size(key, models)):
         account, race = Account(), studio.engine.do(_make, key, models)
         pause = max(1 / 20, len(race.lanes) * key.request.n / TILES_PER_SECOND)
-        yield RaceProgress(key, race)
+        progress = Progress(key, race, 0.0)
+        yield progress
         for _ in studio.paced(ticket, race.steps(account.seconds), pause, account):
-            yield RaceProgress(key, race)
+            yield progress
         race.close()
         if not ticket.superseded:
-            done = RaceProgress(key, race, done=True, stopped=not race.finished)
+            done = replace(progress, done=True, stopped=not race.finished)
             studio.keep(done)
             yield done
 
 
-def value(progress: RaceProgress, run: str) -> dict:
+def value(progress: Progress, run: str) -> dict:
     """The player's value for a race: its newest frames, or all of them once it has ended."""
-    lanes = progress.race.lanes
+    lanes = progress.film.lanes
     if not progress.done:
         return player.live(run, [_newest(lane) for lane in lanes])
-    about = {"stopped": progress.stopped, "earlier": progress.earlier}
+    about = {"stopped": progress.stopped, "earlier": progress.seconds is None}
     return player.film(run, [whole(lane) for lane in lanes], **about)
 
 

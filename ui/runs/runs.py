@@ -90,6 +90,7 @@ class Progress:
     """The progress of a run; the film grows as the run goes on.
 
     Attributes:
+        key, film: a ``RaceKey`` and the race, for the progress of a race.
         seconds: computing time so far, without waiting for other visitors' steps; None for a run
             that was computed earlier, or together with other images.
         done: no further progress will come.

@@ -18,7 +18,7 @@ from lab.process.forward import ForwardFilm
 
 from ..gradio_internals import get_upload_folder
 from ..runs.player_values import columns
-from ..runs.races import RaceProgress
+from ..runs.races import RaceKey
 from ..runs.runs import Key, Progress, Studio
 from ..widgets.component import cached
 from ..widgets.download.download import Choice, Taken
@@ -37,7 +37,7 @@ def kept(studio: Studio, tab: str, choice: Choice) -> Taken:
         tab: the tab in which the file opens again; see ``permalinks.from_note``.
     """
     progress = asked(studio, choice)
-    if isinstance(progress, RaceProgress):
+    if isinstance(progress.key, RaceKey):
         return _race(progress, tab, choice)
     request, width = progress.key.request, columns(progress)
     steps = f"{request.sampler}-{progress.steps_done}steps"
@@ -100,8 +100,8 @@ def note(studio: Studio, progress: Progress, tab: str | None = None) -> str:
     return Run(studio.model(key.model), key.requests, images=[]).describe(**fields)
 
 
-def _race(progress: RaceProgress, tab: str, choice: Choice) -> Taken:
-    race, fields = progress.race, {"tab": tab}
+def _race(progress: Progress, tab: str, choice: Choice) -> Taken:
+    race, fields = progress.film, {"tab": tab}
     if progress.stopped:
         fields["stopped_after"] = [lane.frames - 1 for lane in race.lanes]
     count, picture = len(race.pictures(choice.panes, choice.stride)), race.pictures(choice.panes)[0]

@@ -92,7 +92,7 @@ def main() -> None:
         for progress in races.stream(studio, Ticket(), view.opening):
             pass
         panes = player.PANES if view.name == "schedules" else ("x", "x0")
-        lanes = [races.whole(lane, FRAMES, panes) for lane in progress.race.lanes]
+        lanes = [races.whole(lane, FRAMES, panes) for lane in progress.film.lanes]
         request = progress.key.request
         words = f"{' against '.join(progress.key.models)}, seed {request.seed}"
         print(view.name, save(view.name, player.film(view.name, lanes, recorded=words)), "bytes")
