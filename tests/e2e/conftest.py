@@ -1,6 +1,7 @@
 """A served page and a real browser."""
 
 import os
+from urllib.parse import parse_qsl
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
@@ -83,13 +84,19 @@ def reuse(request):
 
 @pytest.fixture(scope="session")
 def follow(request, chromium, url, tmp_path_factory):
-    """A visitor at a run: by its link the first time, and then from run to run by ``lead``."""
+    """A visitor at a run, with its file: by its link the first time, and then from run to run by
+    ``lead``."""
     folder, reuser = tmp_path_factory.mktemp("led"), reusing(request.session)
     get = next(reuser)
 
     def go(query):
         visitor, is_new = get(lambda: Visitor(chromium, url).open(query))
-        return visitor if is_new else visitor.lead(query, folder)
+        if not is_new:
+            visitor.lead(query, folder)
+        named = dict(parse_qsl(query.removeprefix("?")))
+        frames = 2 * int(named["n"]) - 1 if "toward" in named else int(named["steps"]) + 1
+        visitor.wait_for_file(f"{frames} frames", named.get("tab", "sample"))
+        return visitor
 
     yield go
     next(reuser, None)

@@ -5,7 +5,6 @@ from playwright.sync_api import expect
 
 def test_a_network_is_named_block_by_block_and_follows_the_picker(follow):
     visitor = follow("?n=1&steps=2&model=mnist-linear")
-    visitor.wait_for_file("3 frames")
     part = visitor.part("sample-network")
     visitor.page.get_by_role("button", name="The network").first.click()
     figure, tip = part.locator(".net-figure"), visitor.page.get_by_role("tooltip")

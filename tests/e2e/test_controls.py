@@ -5,7 +5,6 @@ from playwright.sync_api import expect
 
 def test_a_slider_runs_once_it_is_let_go_and_not_when_nothing_has_changed(follow):
     visitor = follow("?n=1&steps=10")
-    visitor.wait_for_file("11 frames")
     visitor.handle("sample-steps").press("ArrowRight")
     visitor.wait_for_file("12 frames")
     number = visitor.part("sample-steps").locator("input[type=number]")
@@ -24,7 +23,6 @@ def test_a_slider_runs_once_it_is_let_go_and_not_when_nothing_has_changed(follow
 
 def test_what_is_refused_is_said_beside_a_run_that_goes_on(follow):
     visitor = follow("?n=16&steps=2")
-    visitor.wait_for_file("3 frames")
     visitor.set_number("sample-steps", 99_999)
     expect(visitor.stage()).to_contain_text("Steps must be between 1 and 1,000, not 99,999")
     visitor.set_number("sample-steps", 150)
@@ -47,7 +45,6 @@ def test_what_is_set_while_the_page_loads_stays(visit):
 
 def test_by_keys_alone(follow):
     visitor = follow("?n=4&steps=4")
-    visitor.wait_for_file("5 frames")
     page = visitor.page
     visitor.field("sample-model").focus()
     page.get_by_role("option").first.wait_for()

@@ -44,7 +44,6 @@ def files(follow, tmp_path_factory):
 def test_a_file_restores_its_run_where_it_came_from(follow, files, kind):
     pixels, paths = files
     visitor = follow(ELSEWHERE)
-    visitor.wait_for_file("3 frames", "reverse")
     page, before = visitor.page, len(visitor.requests)
     page.evaluate("() => { window.stays = true; }")
     path = paths[kind]
@@ -74,7 +73,6 @@ def test_files_of_python_go_to_the_tab_that_can_show_them_and_its_parts_follow(f
     note = Run(model, rows, images=[]).describe(branch_at=2)
     save_film(film(model, rows), tmp_path / "rows.mp4", note=note)
     visitor = follow("?tab=guidance&n=1&label=1&steps=4&sampler=ddim&guidance=cfg&guidance_scale=2")
-    visitor.wait_for_file("5 frames", "guidance")
     strip = "#guidance-strip .image-grid[data-pending=false]"
     grid = visitor.go_to("Film strip").page.locator(f"{strip}[data-run$=cfg]")
     grid.wait_for()
@@ -108,7 +106,6 @@ def test_a_file_of_the_forward_process_brings_its_picture_along(visit, tmp_path)
 
 def test_what_cannot_be_restored_is_said_and_the_page_stays(follow, tmp_path):
     visitor = follow("?n=4&steps=2")
-    visitor.wait_for_file("3 frames")
     before = visitor.page.url, last_picture(visitor)
     plain, large, notes = (tmp_path / name for name in ("plain.gif", "large.gif", "notes.txt"))
     save_animation([np.zeros((8, 8, 1), np.uint8)], plain)

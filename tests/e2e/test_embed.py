@@ -61,7 +61,6 @@ def test_a_lesson_has_as_many_frames_as_it_needs(another_page):
 
 def test_the_code_of_a_frame_can_be_copied(follow):
     visitor = follow(f"?{LINKS['sample']}")
-    visitor.wait("film")
     visitor.page.locator("#sample-copies > button").click()
     code = visitor.page.locator("#sample-embed :is(textarea, input)")
     expect(code).to_have_value(re.compile(r'^<iframe src="http.+&amp;embed=1".+</iframe>$'))

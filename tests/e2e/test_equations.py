@@ -70,7 +70,6 @@ def test_the_fourteen_stand_in_their_tabs_and_follow_the_cursor(visit):
 
 def test_guidance_has_the_runs_own_scale_and_push(follow):
     visitor = follow("?tab=guidance&n=1&label=3&steps=8&guidance=classifier-noisy&guidance_scale=4")
-    visitor.wait_for_file("9 frames", "guidance")
     unfold(visitor, "guidance")
     equation(visitor, 11).wait_for()
     assert shown_number(visitor, 11, "lam") == 4

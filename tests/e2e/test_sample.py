@@ -29,7 +29,6 @@ def test_the_page_opens_with_digits_and_another_model_has_its_own_classes(visit)
 
 def test_play_presses_and_scrubbing_ask_nothing_and_stay_on_the_tab(follow):
     visitor = follow("?n=16&steps=12")
-    visitor.wait_for_file("13 frames")
     stage, count = visitor.stage(), len(visitor.requests)
     visitor.press("Home")
     stage.get_by_role("button", name="Play", exact=True).click()
@@ -57,7 +56,6 @@ def test_play_presses_and_scrubbing_ask_nothing_and_stay_on_the_tab(follow):
 
 def test_the_way_to_another_seed_is_taken_and_a_tile_of_it_stays_on_the_way(follow):
     visitor = follow("?n=4&steps=3&label=3&toward=8")
-    visitor.wait_for_file("7 frames")
     visitor.open_tile(1)
     visitor.wait_for_link(tab="reverse", toward="8", along=str(1 / 3), steps="3")
     expect(visitor.page.get_by_text("33 % of the way from the noise of seed 0")).to_be_visible()
@@ -80,7 +78,6 @@ def begin_long(visitor, steps=1000):
 
 def test_a_run_is_stopped_overtaken_and_taken_from_memory(follow):
     visitor = follow("?n=4&steps=10&sampler=ddpm")
-    visitor.wait_for_file("11 frames")
     visitor.page.locator("body").press("4")
     visitor.wait_for_link(label="4")
     assert visitor.chosen("sample-label") == "4"
@@ -112,7 +109,6 @@ def test_a_run_is_stopped_overtaken_and_taken_from_memory(follow):
 
 def test_playing_a_run_under_way_catches_up_with_it_and_sees_its_end(follow):
     visitor = follow("?n=1&steps=2")
-    visitor.wait_for_file("3 frames")
     visitor.set_number("sample-steps", 100)
     visitor.choose("sample-sampler", "DDPM")
     visitor.wait("live")
@@ -124,7 +120,6 @@ def test_playing_a_run_under_way_catches_up_with_it_and_sees_its_end(follow):
 
 def test_a_tile_opens_with_every_step_whichever_view_was_open_there(follow):
     visitor = follow("?steps=10&n=16&seed=4")
-    visitor.wait_for_file("11 frames")
     visitor.go_to("reverse", "Break it", "sample").press("End")
     tile = tiles(visitor.picture(), 4)[6]
     visitor.open_tile(6)
@@ -140,7 +135,6 @@ def test_a_tile_opens_with_every_step_whichever_view_was_open_there(follow):
 
 def test_a_press_that_waits_for_its_turn_says_so_until_there_is_news(follow):
     visitor = follow("?n=1&steps=2")
-    visitor.wait_for_file("3 frames")
     routes = []
     visitor.page.route("**/queue/join*", lambda route: routes.append(route))
     visitor.click("sample-roll")
