@@ -25,14 +25,13 @@ from .modules import loader, stored
 class Component(gr.HTML):
     """One of the page's own components: an element with its options, and the script of its name.
 
-    Its value is a dictionary; a subclass may take another, and says so.
+    Its value is a dictionary; a subclass may take another, and says so. Its script and its style
+    are called as the module of its class.
 
     Attributes:
-        NAME: names its module and its style, `NAME.js` and `NAME.css`.
-        EVENTS: the events that its module triggers.
+        EVENTS: the events that its script triggers.
     """
 
-    NAME: ClassVar[str]
     EVENTS: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
@@ -48,14 +47,15 @@ class Component(gr.HTML):
             label: the name that assistive technology reads; one of the options as well.
             options: for its script.
         """
+        name = type(self).__module__.rpartition(".")[2]
         self.options = ({} if label is None else {"label": label}) | dict(options or {})
         super().__init__(
             {"kind": "idle"} if value is None else value,
             label=label,
-            html_template=shell(self.NAME, **self.options),
+            html_template=shell(name, **self.options),
             # If it named a property, Gradio would compile it again for every value.
             css_template="",
-            js_on_load=loader(self.NAME, self.EVENTS),
+            js_on_load=loader(name, self.EVENTS),
             apply_default_css=False,
             **props,
         )

@@ -38,8 +38,6 @@ class Anatomy(component.Component):
     Its value is one of the dictionaries built by `component.idle` and `anatomy`.
     """
 
-    NAME = "anatomy"
-
     def __init__(self, value: dict[str, Any] | None = None, *, player: str, **props: Any):
         """``player`` is the element id of the one whose cursor it follows."""
         label, options = "The anatomy of guidance", {"player": player}

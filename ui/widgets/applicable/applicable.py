@@ -7,5 +7,3 @@ from .. import component
 
 class Applicable(component.Component):
     """To be laid out hidden; its value is names with spaces between them."""
-
-    NAME = "applicable"

@@ -23,8 +23,6 @@ class Network(component.Component):
     Pointed at, or walked through with the arrow keys, it names its blocks.
     """
 
-    NAME = "architecture"
-
     def fold(self) -> None:
         """Lay the figure out, folded."""
         with gr.Accordion("The network", open=False, elem_id=f"{self.elem_id}-fold"):

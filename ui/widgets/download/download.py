@@ -52,7 +52,6 @@ class Download(component.Component):
     `wire`. `linked` fires when the browser knows another link of the run.
     """
 
-    NAME = "download"
     EVENTS = ("input", "linked")
 
     def __init__(

@@ -46,8 +46,6 @@ class Card(component.Component):
     Its value is built by `of`.
     """
 
-    NAME = "equations"
-
     def __init__(
         self,
         numbers: Sequence[int],

@@ -72,7 +72,6 @@ class Examples(component.Component):
     `input` fires when one is pressed; a function gets its query, or None.
     """
 
-    NAME = "examples"
     EVENTS = ("input",)
 
     def __init__(self, **props: Any):

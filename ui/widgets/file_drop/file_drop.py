@@ -26,7 +26,6 @@ class FileDrop(component.Component):
     `told`.
     """
 
-    NAME = "file_drop"
     EVENTS = ("input",)
 
     def __init__(self, **props: Any):

@@ -17,8 +17,6 @@ from ..equations import typeset
 class Histogram(component.Component):
     """A histogram that follows a player's cursor; its value is built by `histogram`."""
 
-    NAME = "histogram"
-
     def __init__(self, *, player: str, **props: Any):
         """``player`` is the element id of the one whose cursor it follows."""
         markup = typeset.markup(4) + typeset.markup(3)

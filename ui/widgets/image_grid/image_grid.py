@@ -20,7 +20,6 @@ class ImageGrid(component.Component):
     (0 first, row by row) and whose `value` is the run it belongs to.
     """
 
-    NAME = "image_grid"
     EVENTS = ("select",)
 
     def __init__(

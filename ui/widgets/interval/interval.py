@@ -16,7 +16,6 @@ class Interval(component.Component):
     `input` fires while a handle moves.
     """
 
-    NAME = "interval"
     EVENTS = ("input",)
 
     def __init__(self, label: str, *, maximum: int = 999, first: int = 0, **props: Any):

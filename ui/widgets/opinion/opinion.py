@@ -14,8 +14,6 @@ class Opinion(component.Component):
     Its value is one of the dictionaries built by `component.idle` and `opinion`.
     """
 
-    NAME = "opinion"
-
 
 def opinion(
     names: Sequence[str], gains: Sequence[float], judged: Sequence[float]

@@ -15,7 +15,6 @@ class Plane(component.Component):
     dictionary that nobody has checked, or None. `input` fires when they ask for something.
     """
 
-    NAME = "plane"
     EVENTS = ("input",)
 
     def __init__(

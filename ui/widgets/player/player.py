@@ -74,7 +74,6 @@ class Player(component.Component):
     other came: the hand that moves a slider rests.
     """
 
-    NAME = "player"
     EVENTS = ("select", "rested")
 
     def __init__(

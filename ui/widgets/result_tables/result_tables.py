@@ -16,5 +16,3 @@ class ResultTables(component.Component):
     - "tables": with "title" and either "error" or "columns" and "rows". A row has a "title" and
       "cells", each a text or {"figure", "about", "mark"}; or None where nothing is to be had.
     """
-
-    NAME = "result_tables"

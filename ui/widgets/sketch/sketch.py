@@ -36,7 +36,6 @@ class Sketch(component.Component):
     `input` fires when a stroke ends, a picture is opened or one of the test set is chosen.
     """
 
-    NAME = "sketch"
     EVENTS = ("input",)
 
     def __init__(self, label: str, *, player: str, **props: Any):

@@ -109,8 +109,6 @@ STEPS = (
 class Tour(component.Component):
     """The button in the masthead, and the tour behind it."""
 
-    NAME = "tour"
-
     def __init__(self, **props: Any):
         steps = [asdict(stop) for stop in STEPS]
         super().__init__(options={"steps": steps}, **{"elem_id": "tour"} | props)

@@ -17,7 +17,6 @@ class Tradeoff(component.Component):
     `fn` when it is out of sight, in a tab that was left, while it runs.
     """
 
-    NAME = "tradeoff"
     EVENTS = ("select", "stop")
 
     def __init__(self, value: dict[str, Any], **props: Any):
