@@ -50,8 +50,8 @@ class PlaneTab:
 def build(studio: Studio) -> PlaneTab:
     """Lay the tab out and wire it."""
     with gr.Column(elem_classes="plane-bench"):
-        offered, recorded = plane_runs.offered(), recordings.load(NAME)
-        stage = plane.Plane(recorded, offered=offered, prefix=NAME, elem_id=f"{NAME}-stage")
+        props = {"label": "Points", "options": plane_runs.offered() | {"prefix": NAME}}
+        stage = plane.Plane(recordings.load(NAME), elem_id=f"{NAME}-stage", **props)
         download_row = download.Download(NAME, place=NAME)
 
     def run(request: dict | None, visitor: gr.Request) -> Iterator[dict]:

@@ -48,11 +48,11 @@ class Component(gr.HTML):
             options: for its script.
         """
         name = type(self).__module__.rpartition(".")[2]
-        self.options = ({} if label is None else {"label": label}) | dict(options or {})
+        options = ({} if label is None else {"label": label}) | dict(options or {})
         super().__init__(
             {"kind": "idle"} if value is None else value,
             label=label,
-            html_template=shell(name, **self.options),
+            html_template=shell(name, **options),
             # If it named a property, Gradio would compile it again for every value.
             css_template="",
             js_on_load=loader(name, self.EVENTS),

@@ -212,7 +212,8 @@ def build(studio: Studio) -> GuidanceTab:
                     anatomies = tuple(
                         anatomy.Anatomy(
                             component.idle(SILENCE if i else LOOKING),
-                            player=f"{NAME}-stage",
+                            label="The anatomy of guidance",
+                            options={"player": f"{NAME}-stage"},
                             elem_id=f"{NAME}-anatomy-{i}",
                         )
                         for i in range(ROWS)

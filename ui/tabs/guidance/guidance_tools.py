@@ -209,6 +209,7 @@ class Plot(ScaleTool):
             self.shows = tradeoff.Tradeoff(
                 recordings.load(self.place)
                 or self.empty("Every class at every scale, measured by the judge."),
+                label="Guidance against diversity",
                 elem_id=f"{prefix}-plot",
             )
             gr.Markdown(

@@ -35,13 +35,9 @@ PERCENTILE = 99.5
 class Anatomy(component.Component):
     """Equation, numbers, pictures and p(class) of the step and tile on a player.
 
-    Its value is one of the dictionaries built by `component.idle` and `anatomy`.
+    Its value is one of the dictionaries built by `component.idle` and `anatomy`; its option
+    `player` is the element id of the player whose cursor it follows.
     """
-
-    def __init__(self, value: dict[str, Any] | None = None, *, player: str, **props: Any):
-        """``player`` is the element id of the one whose cursor it follows."""
-        label, options = "The anatomy of guidance", {"player": player}
-        super().__init__(value, label=label, options=options, **props)
 
 
 def anatomy(

@@ -12,21 +12,12 @@ class Plane(component.Component):
     """Two planes on one timeline, by a learned and by the exact prediction.
 
     Its value is built by ``ui.runs.plane_runs``; a function gets what the controls ask for, as a
-    dictionary that nobody has checked, or None. `input` fires when they ask for something.
+    dictionary that nobody has checked, or None. `input` fires when they ask for something. Its
+    options are what can be chosen, and within which bounds (``plane_runs.offered``), and `prefix`,
+    with which the element ids of its controls begin.
     """
 
     EVENTS = ("input",)
-
-    def __init__(
-        self, value: dict | None = None, *, offered: Mapping[str, Any], prefix: str, **props: Any
-    ):
-        """
-        Parameters:
-            value: what stands there at first.
-            offered: what can be chosen, and within which bounds; see ``plane_runs.offered``.
-            prefix: begins the element ids of its controls.
-        """
-        super().__init__(value, label="Points", options={**offered, "prefix": prefix}, **props)
 
     def preprocess(self, payload: Any) -> Mapping[str, Any] | None:
         is_asked = isinstance(payload, Mapping) and payload.get("kind") == "asked"

@@ -19,9 +19,6 @@ class Tradeoff(component.Component):
 
     EVENTS = ("select", "stop")
 
-    def __init__(self, value: dict[str, Any], **props: Any):
-        super().__init__(value, label="Guidance against diversity", **props)
-
 
 def tradeoff(
     points: Sequence[Mapping[str, float]] = (),
