@@ -134,32 +134,13 @@ def test_what_follows_from_a_request_never_takes_the_place_of_one(studio):
     assert not studio.arm(visitor, at=1700.0, yields=True).superseded
 
 
-@pytest.fixture(scope="module")
-def tab(studio):
-    with gr.Blocks():
-        return sample.build(studio)
-
-
-def waits_for(tab, old, new) -> dict:
-    """The last news of a run that shows nothing before an older one has ended."""
-    received: list[dict] = []
-    thread = threading.Thread(target=lambda: received.extend(new))
-    thread.start()
-    time.sleep(0.3)
-    assert not any(tab.stage in news for news in received)
-    assert list(old) == []
-    thread.join(60)
-    return received[-1]
-
-
-@pytest.fixture
-def patient(monkeypatch):
-    """However slow the machine, a run waits until the last word of another is said."""
+def test_what_is_said_once_is_said_again_behind_the_last_word_of_an_overtaken_run(
+    studio, model, monkeypatch
+):
+    # However slow the machine, a run waits until the last word of another is said.
     monkeypatch.setattr(player_values, "LAST_WORD", 60.0)
-
-
-@pytest.mark.usefixtures("patient")
-def test_what_is_said_once_is_said_again_behind_the_last_word_of_an_overtaken_run(tab, model):
+    with gr.Blocks():
+        tab = sample.build(studio)
     visitor, short = SimpleNamespace(session_hash="k"), Key(model, Request(n=1, steps=3, seed=57))
     kinds = [news[tab.stage]["kind"] for news in tab.stream(visitor, short) if tab.stage in news]
     assert kinds[0] == "live" and kinds.count("film") == 1
@@ -171,7 +152,14 @@ def test_what_is_said_once_is_said_again_behind_the_last_word_of_an_overtaken_ru
     new = tab.stream(visitor, short)
     first = next(new)
     assert first[tab.stage]["kind"] == "film" and first[tab.keep.take]["link"]
-    assert waits_for(tab, old, new) == first
+    received: list[dict] = []
+    thread = threading.Thread(target=lambda: received.extend(new))
+    thread.start()
+    time.sleep(0.3)
+    assert not any(tab.stage in news for news in received), "the older one has not ended"
+    assert list(old) == []
+    thread.join(60)
+    assert received[-1] == first
 
 
 def test_a_download_holds_the_film_of_ones_own_run(studio, model):
@@ -261,20 +249,13 @@ def test_the_network_is_told_the_class_unless_a_classifier_alone_guides(studio):
         assert player_values.final(studio, end)["lanes"][0]["told"] is told
 
 
-@pytest.fixture
-def limited_studio(studio, model, monkeypatch):
-    """A studio whose model takes three images at a time, and the sizes of its batches."""
-    monkeypatch.setattr(limits, "SMALL", 0)
-    monkeypatch.setattr(limits, "MAX_STEP_FLOPS", 3.5 * studio.model(model).flops)
-    limited, sizes = Studio(), []
-    unet = limited.model(model).unet
-    unet.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
-    return limited, sizes
-
-
-def test_no_evaluation_is_longer_than_a_step_may_be(model, limited_studio):
+def test_no_evaluation_is_longer_than_a_step_may_be(studio, model, monkeypatch):
     """Not where guidance has two halves, or rows come together."""
-    studio, sizes = limited_studio
+    monkeypatch.setattr(limits, "SMALL", 0)
+    monkeypatch.setattr(limits, "MAX_STEP_FLOPS", 3.5 * studio.model(model).flops)  # three images
+    studio, sizes = Studio(), []
+    unet = studio.model(model).unet
+    unet.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
     free = Request(n=2, steps=4, label=3, guidance="cfg", guidance_scale=2, dtype="float32")
     plain = replace(free, guidance="none", guidance_scale=None)
     for key in (Key(model, free), Key(model, plain, (replace(plain, seed=5),))):
@@ -295,16 +276,17 @@ def test_where_runs_under_way_take_all_memory_another_is_told_so(studio, model, 
 
 
 GUIDED = Request(n=2, steps=12, label=3, guidance="cfg", guidance_scale=2.0, seed=33)
-WHOLE = (GUIDED, (), None)
-ROWS = (GUIDED, (replace(GUIDED, label=4), replace(GUIDED, label=5)), None)
-BRANCH = (GUIDED, (replace(GUIDED, label=8),), 4)
-every_shape = pytest.mark.parametrize("shape", [WHOLE, ROWS, BRANCH], ids=["one", "rows", "branch"])
+SHAPES = {
+    "one": (GUIDED, (), None),
+    "rows": (GUIDED, (replace(GUIDED, label=4), replace(GUIDED, label=5)), None),
+    "branch": (GUIDED, (replace(GUIDED, label=8),), 4),
+}
 
 
-@every_shape
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("traced", [False, True])
 def test_room_is_taken_for_all_that_a_run_allocates(model, shape, traced):
-    studio, key = Studio(), Key(model, *shape)
+    studio, key = Studio(), Key(model, *SHAPES[shape])
     for end in studio.stream(studio.arm(("a", "guidance")), key, traced):
         reserved = studio._running
     allocated = end.nbytes
