@@ -5,6 +5,7 @@ import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -264,21 +265,14 @@ def test_a_flood_is_turned_away_in_words_and_the_page_lives_on(client, visit):
     visitor.errors = [error for error in visitor.errors if "503" not in error]
 
 
-class Unserved:
-    def queue(self, **_):
-        return self
-
-    def launch(self, **_):
-        return None, "an address", None
-
-
 @pytest.mark.parametrize(
     ("arguments", "space", "public"),
     [([], False, False), (["--host", "0.0.0.0"], False, True), ([], True, True)],
 )
 def test_a_public_page_asks_the_hub_in_nobodys_name(monkeypatch, arguments, space, public):
-    studios = []
-    monkeypatch.setattr(app, "build", lambda studio: studios.append(studio) or Unserved())
+    studios, served = [], (None, "an address", None)
+    page = SimpleNamespace(queue=lambda **_: None, launch=lambda **_: served)
+    monkeypatch.setattr(app, "build", lambda studio: studios.append(studio) or page)
     monkeypatch.setattr(app, "ON_A_SPACE", space)
     app.launch(arguments)
     hub = studios[0]._hub

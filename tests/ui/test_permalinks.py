@@ -113,13 +113,11 @@ def test_the_copied_command_makes_the_same_requests(key, meant):
     parsed = parser.parse_args(words[3:])
     request = options.request(parsed, model)
     result = [request, *options.beside(parsed, request)]
-    assert (parsed.model, result) == (key.model, [as_used(r, key) for r in key.requests])
+    # Without the fields that no row reads: the command line refuses them.
+    defaults = {name: permalinks.DEFAULTS[name] for name in unused(key.requests)}
+    expected = [replace(request, **defaults) for request in key.requests]
+    assert (parsed.model, result) == (key.model, expected)
     assert parsed.branch_at == key.branch_at
-
-
-def as_used(request, key):
-    """Without the fields that no row of its key reads: the command line refuses them."""
-    return replace(request, **{name: permalinks.DEFAULTS[name] for name in unused(key.requests)})
 
 
 @pytest.mark.parametrize(

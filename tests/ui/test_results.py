@@ -81,22 +81,14 @@ def test_the_pictures_lead_to_their_race():
 # --- the tables ---
 
 
-def rows_of(value, number):
-    return {row["title"]: row["cells"] for row in value["tables"][number]["rows"]}
-
-
-def store_row(home, table, figures, **changes):
-    request = replace(tables.ANCESTRAL, **changes)
-    for row in table(home).rows:
-        if row.measured and row.measured[0].request == request and row.title.startswith("Test"):
-            for m, (fid, error) in zip(row.measured, figures, strict=True):
-                store(home, m, fid, error)
-
-
 def test_ours_stand_below_the_reports_with_a_mark_by_the_rule(tmp_path):
+    rows = [row for row in tables.table_1(tmp_path).rows if row.title.startswith("Test")]
+    (row,) = (r for r in rows if r.measured and r.measured[0].request == tables.ANCESTRAL)
     # The report's second is worse, its third and fourth are better than its first.
-    store_row(tmp_path, tables.table_1, [(2.0, 0.1), (3.0, 0.1), (2.5, 0.1), (1.8, 0.1)])
-    rows = rows_of(results.figures(tmp_path), 0)
+    for measurement, fid in zip(row.measured, (2.0, 3.0, 2.5, 1.8), strict=True):
+        store(tmp_path, measurement, fid, 0.1)
+    table = results.figures(tmp_path)["tables"][0]
+    rows = {row["title"]: row["cells"] for row in table["rows"]}
     assert list(rows) == ["report, FID", "ours"]
     assert rows["report, FID"] == [f"{fid:.3f}" for fid in TABLE_1["test"]]
     assert [cell["figure"] for cell in rows["ours"]] == ["2.00", "3.00", "2.50", "1.80"]
