@@ -17,6 +17,7 @@ from ui.widgets.player import player
 STEPS, N, SIDE, ACROSS = 1000, 16, 28, 4
 WHOLE = {"columns": ACROSS, "seconds": 1.5, "calls": STEPS, "total": STEPS}
 NOISE = np.random.default_rng(0).integers(0, 256, (STEPS + 1, N, SIDE, SIDE, 1), np.uint8)
+GRID = {"symbol": "s", "glance": False, "clickable": True}
 numbers = count(1)
 films: list[Film] = []  # that the server keeps
 
@@ -70,8 +71,10 @@ def news(name: str, order: int) -> dict:
 def address():
     with gr.Blocks(analytics_enabled=False) as page:
         screen = player.Player({"kind": "idle"}, elem_id="sample-stage", autoplay=False)
-        sheet = image_grid.ImageGrid(elem_id="contact")
-        late = image_grid.ImageGrid(elem_id="late")
+        sheet, late = (
+            image_grid.ImageGrid(image_grid.idle("", 1), options=GRID, elem_id=name)
+            for name in ("contact", "late")
+        )
         options = {"show_progress": "hidden", "api_visibility": "private"}
         for name, handler, outputs in (
             ("long", long, screen),

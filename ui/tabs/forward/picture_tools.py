@@ -148,8 +148,8 @@ class TileTool(StepwiseTool):
     symbol = ""
 
     def screen(self, value, **props):
-        look = {"label": self.label, "symbol": self.symbol, "clickable": False}
-        return image_grid.ImageGrid(value, **look, **props)
+        options = {"symbol": self.symbol, "glance": False, "clickable": False}
+        return image_grid.ImageGrid(value, label=self.label, options=options, **props)
 
     def empty(self, message: str) -> dict:
         return image_grid.idle(message, **self.looks)

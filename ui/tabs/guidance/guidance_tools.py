@@ -96,7 +96,7 @@ class SheetTool(ScaleTool):
 
     title: str
     idle: str
-    look: dict
+    label: str
     looks: dict[str, int]
 
     def __init__(self, studio: Studio, prefix: str):
@@ -104,7 +104,9 @@ class SheetTool(ScaleTool):
         name = f"{prefix}-{self.place}"
         with gr.Tab(self.title, id=self.place) as self.opened:
             shown = recordings.load(self.place) or self.empty(self.idle)
-            self.shows = image_grid.ImageGrid(shown, elem_id=name, **self.look)
+            options = {"symbol": "s", "glance": self.has_few, "clickable": True}
+            look = {"label": self.label, "options": options, "elem_id": name}
+            self.shows = image_grid.ImageGrid(shown, **look)
             self.lay_buttons(prefix)
             self.take = download.Download(name, panes=share_panel.BOTH)
             self.sheet = gr.State(None)
@@ -154,7 +156,7 @@ class Strip(SheetTool):
     """One noise at every scale, drawn anew for every run of the stage while its tab is open."""
 
     place, title, idle = "strip", "Film strip", "One noise at every scale."
-    look = {"label": "The same noise at every scale; choose one to run it"}
+    label = "The same noise at every scale; choose one to run it"
     looks = {"columns": len(guidance_controls.S_STRIP)}
 
     def connect(self, tab) -> None:
@@ -188,7 +190,7 @@ class Atlas(SheetTool):
 
     place, title, idle = "atlas", "Atlas", "Every class at every scale, from one noise."
     has_few = has_classes = True
-    look = {"label": "Classes by scale; choose one to run it", "glance": True}
+    label = "Classes by scale; choose one to run it"
     looks = {"rows": 10, "columns": len(guidance_controls.S_ATLAS)}
 
     def lay_buttons(self, prefix: str) -> None:

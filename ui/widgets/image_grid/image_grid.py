@@ -17,37 +17,16 @@ class ImageGrid(component.Component):
 
     Its value is one of the dictionaries built by `idle`, `pending` and `contact`.
     `contact.select(fn)` calls `fn` with a `gr.SelectData` whose `index` is the tile that was chosen
-    (0 first, row by row) and whose `value` is the run it belongs to.
+    (0 first, row by row) and whose `value` is the run it belongs to. Its label stands over the
+    sheet. Its options: `symbol`, what the columns are values of, stands in the corner; with
+    `glance` it is no higher than the window, rather than as wide as there is room; if it is
+    `clickable`, a tile can be chosen.
     """
 
     EVENTS = ("select",)
 
-    def __init__(
-        self,
-        value: dict[str, Any] | None = None,
-        *,
-        label: str = "Contact sheet",
-        symbol: str = "s",
-        glance: bool = False,
-        clickable: bool = True,
-        **props: Any,
-    ):
-        """
-        Parameters:
-            label: stands over the sheet.
-            symbol: what the columns are values of; stands in the corner.
-            glance: no higher than the window, rather than as wide as there is room.
-            clickable: a tile can be chosen.
-        """
-        super().__init__(
-            idle() if value is None else value,
-            label=label,
-            options={"symbol": symbol, "glance": glance, "clickable": clickable},
-            **props,
-        )
 
-
-def idle(message: str = "Nothing here yet.", rows: int = 1, columns: int = 9) -> dict[str, Any]:
+def idle(message: str, columns: int, rows: int = 1) -> dict[str, Any]:
     """Empty tiles, as many as will come, with `message` over them."""
     labels = {"column_labels": [], "row_labels": []}
     layout = {"rows": rows, "columns": columns, "side": [28, 28]} | labels
@@ -78,7 +57,7 @@ def contact(
         column_labels, row_labels: texts or numbers; numbers are written in short.
         chosen: the tile that is marked.
         run: a name that no other sheet shares; `select` returns it.
-        symbol: what the columns are values of, if not the constructor's.
+        symbol: what the columns are values of, if that differs from the option.
         live: one of many in quick succession, sent with its pixels instead of as a file.
         recorded: says what recorded it, if the sheet comes with the page.
     """
