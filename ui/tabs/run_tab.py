@@ -326,7 +326,7 @@ def build(
             screen = player.Player(component.idle(idle), **props)
             words = caption(about)
             why.build(whys)
-            formulas = equations.beside(studio, name, numbers)
+            formulas = equations.Card(studio, name, numbers)
             share = share_panel.build(name, name, gif_panes)
             if below:
                 below()

@@ -259,7 +259,7 @@ def build(studio: Studio) -> Forward:
             )
             with gr.Tabs(elem_classes="instruments") as parts["instruments"]:
                 parts["tools"] = [tool(studio, NAME) for tool in picture_tools.TOOLS]
-            parts["formulas"] = equations.beside(studio, NAME, (1, 2, 5))
+            parts["formulas"] = equations.Card(studio, NAME, (1, 2, 5))
             parts["keep"] = share_panel.copies(row, NAME, NAME, noted=True)
         with gr.Column(elem_classes="control-column"), gr.Column(elem_classes="controls"):
             parts["sheet"] = sketch.Sketch(

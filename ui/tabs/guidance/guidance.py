@@ -219,7 +219,7 @@ def build(studio: Studio) -> GuidanceTab:
                         for i in range(ROWS)
                     )
                 below = [tool(studio, NAME) for tool in guidance_tools.TOOLS]
-            formulas = equations.beside(studio, NAME, equations.GUIDED)
+            formulas = equations.Card(studio, NAME, equations.GUIDED)
             share = share_panel.copies(row, NAME, NAME)
         with gr.Column(elem_classes="control-column"):
             panel = guidance_controls.build(studio, NAME)

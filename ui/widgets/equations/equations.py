@@ -46,29 +46,22 @@ class Card(component.Component):
     Its value is built by `of`.
     """
 
-    def __init__(
-        self,
-        numbers: Sequence[int],
-        *,
-        player: str,
-        model: Model,
-        **props: Any,
-    ):
+    def __init__(self, studio: Studio, tab: str, numbers: Sequence[int], **props: Any):
         """
         Parameters:
+            tab: it follows the cursor of this tab's stage.
             numbers: the equations, out of 1 to 14.
-            player: the element id of the player whose cursor it follows.
-            model: the one whose numbers it shows before the first run.
         """
         self.numbers = list(numbers)
         super().__init__(
-            self.of(model),
+            self.of(studio.model(studio.names()[0])),  # what a newcomer sees
             options={
-                "player": player,
+                "player": f"{tab}-stage",
                 "least": 0 if set(numbers) <= set(FORWARD) else 1,
                 "markup": "".join(typeset.markup(n) for n in numbers),
             },
             elem_classes=["equations-block"],
+            elem_id=f"{tab}-equations",
             **props,
         )
 
@@ -95,12 +88,6 @@ class Card(component.Component):
             "indices": list(trace.indices) if trace else [],
             "notes": [explained(typeset.words(n)) for n in _notes(self.numbers, model, requests)],
         }
-
-
-def beside(studio: Studio, name: str, numbers: Sequence[int]) -> Card:
-    """A card beside the stage of a tab, with the numbers of the model that a newcomer sees."""
-    model = studio.model(studio.names()[0])
-    return Card(numbers, player=f"{name}-stage", model=model, elem_id=f"{name}-equations")
 
 
 def tables(schedule: Schedule, variance: str = "beta") -> dict[str, np.ndarray]:
