@@ -13,6 +13,7 @@ from gradio.state_holder import SessionState
 
 from ui import gradio_internals
 from ui.page import build
+from ui.widgets.component import Component
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -46,6 +47,15 @@ def test_what_the_scripts_know_of_gradio_is_in_its_own(word):
     assert word.rpartition("/")[2] in ours and f'seen: "{gradio_internals.SEEN}"' in ours
     theirs = (path.read_text(encoding="utf-8", errors="ignore") for path in FRONTEND.glob("*.js"))
     assert any(word.rpartition("/")[2] in text for text in theirs)
+
+
+def test_a_component_can_be_made_anew_of_its_arguments_without_a_value():
+    """Gradio does so whenever an event leaves it as it is."""
+    ours = [part for part in build().blocks.values() if isinstance(part, Component)]
+    for part in ours:
+        arguments = {k: v for k, v in part.constructor_args.items() if k != "value"}
+        assert type(part)(**arguments | {"render": False}).elem_id == part.elem_id
+    assert len({type(part) for part in ours}) > 10
 
 
 def test_a_light_session_has_all_that_gradio_gives_one():
