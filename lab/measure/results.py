@@ -75,9 +75,10 @@ def mark_of(folder: Path) -> str | None:
     """The ``fingerprint`` of the network in a checkpoint's folder, from its file alone; None
     without weights."""
     path = Path(folder) / WEIGHTS
-    if not path.is_file():
+    try:
+        stat = path.stat()
+    except OSError:
         return None
-    stat = path.stat()
     return _mark(path, stat.st_mtime_ns, stat.st_size)
 
 

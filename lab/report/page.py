@@ -15,7 +15,7 @@ from ..measure.protocol import words
 from . import measurements
 from .parts import Part
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 # Where people say what the figures mean.
 FINDINGS = HERE.parents[1] / "docs" / "findings.md"
 SECTION = re.compile(r'<a id="(.+?)"></a>\n\n## (.+?)\n\n(.+?)(?=\n<a id=|\Z)', re.DOTALL)

@@ -3,6 +3,7 @@
 import re
 import time
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
@@ -137,7 +138,13 @@ def test_one_picture_is_turned_into_another_and_leaves_as_a_film(reader, tmp_pat
     reader.page.get_by_text("It turns into what is on the sheet").wait_for()
     choose_digit(reader, 9)
     reader.click("forward-turn")
-    download(reader, tmp_path, "33 frames", "forward-into")
+    path, _ = download(reader, tmp_path, "33 frames", "forward-into")
+    frames = iio.imread(path, index=None)
+    scale = frames.shape[1] // 28
+    frames = frames[:, ::scale, ::scale]
+    for frame, digit in ((0, 4), (16, 9), (32, 4)):
+        difference = frames[frame, ..., :1].astype(int) - sample(digit)
+        assert np.abs(difference).mean() < 12
     # Another beginning leaves the picture on the sheet its link.
     link = reader.page.evaluate("() => window.page.link('forward')")
     reader.click("forward-turn-from")

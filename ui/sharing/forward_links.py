@@ -102,7 +102,7 @@ def checked(about: Mapping, model: Model, unpacked: Callable[[Any], np.ndarray])
     """
     fields = {"seed": check_int("seed", about.get("seed"), 0, MAX_SEED)}
     fields["label"] = _checked_label(about.get("label"), model)
-    if "hole" in about:
+    if about.get("hole") is not None:
         fields["hole"] = unpack(about["hole"], (1, *model.shape[1:]))[..., 0] > 0
     if "resample" in about:
         fields["resample"] = check_choice("resample", about["resample"], RESAMPLES)

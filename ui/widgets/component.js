@@ -74,11 +74,16 @@ function unpack(uri) {
   return new Blob([bytesOf(uri.slice(uri.indexOf(",") + 1))], { type: "image/png" });
 }
 
-/** The sheets of a value, by name. */
+/** The sheets of a value, by name, all of them or none. */
 export async function decodeAll(sheets) {
-  const names = Object.keys(sheets);
-  const decoded = await Promise.all(names.map((name) => decode(sheets[name])));
-  return Object.fromEntries(names.map((name, i) => [name, decoded[i]]));
+  const decoded = {};
+  const ended = await Promise.allSettled(Object.entries(sheets).map(async ([name, sheet]) => {
+    decoded[name] = await decode(sheet);
+  }));
+  const failed = ended.find((one) => one.status === "rejected");
+  if (!failed) return decoded;
+  closeAll(decoded);
+  throw failed.reason;
 }
 
 /** Give their memory back at once: nothing else does before long. */

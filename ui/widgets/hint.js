@@ -211,7 +211,7 @@ async function describe(control) {
   if (!namesOf(control).length) return;
   await load();
   const meaning = namesOf(control).map(meaningOf).find(Boolean);
-  if (!meaning) return;
+  if (!meaning) return control.removeAttribute("aria-description");
   const words = Object.assign(document.createElement("p"), { innerHTML: meaning });
   control.setAttribute("aria-description", words.textContent);
 }

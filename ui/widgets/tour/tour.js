@@ -75,7 +75,7 @@ export function mount({ root, find, options: { steps } }) {
     if (mine !== ticket) return;
     pointAt(control);
     root.dataset.found = control ? "yes" : "no";
-    if (control) keepInView();
+    if (control) keepInView(mine);
     setStage(steps[at], () => mine !== ticket);
   }
 
@@ -92,14 +92,20 @@ export function mount({ root, find, options: { steps } }) {
 
   /** Now, and while what a tab shows when it is opened pushes its controls about, until a hand
       moves. */
-  function keepInView() {
-    const watcher = new ResizeObserver(bringIntoView);
-    const stop = () => watcher.disconnect();
+  async function keepInView(mine) {
+    const hands = new AbortController();
     for (const type of ["pointerdown", "wheel", "keydown"]) {
-      document.addEventListener(type, stop, { once: true });
+      document.addEventListener(type, () => hands.abort(), { signal: hands.signal });
     }
-    setTimeout(stop, FOLLOWS);
-    watcher.observe(document.body);
+    let before = NaN;
+    for (const end = performance.now() + FOLLOWS; performance.now() < end; ) {
+      const here = target.getBoundingClientRect().top;
+      if (here === before || Number.isNaN(before)) bringIntoView(); // not while it still moves
+      before = here;
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      if (hands.signal.aborted || mine !== ticket) break;
+    }
+    hands.abort();
   }
 
   function bringIntoView() {
