@@ -15,7 +15,7 @@ from ddpm_core.muon import orthogonal
 
 WHITENED_BY = 5000  # images
 MOMENTUM, MOMENTUM_OF_KERNELS = 0.85, 0.6
-ITERATIONS = 3  # of making a step of kernels orthogonal
+ITERATIONS = 3  # to make a step of kernels orthogonal
 
 
 @fields.documented
