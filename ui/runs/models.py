@@ -15,6 +15,7 @@ from ddpm_core import InvalidInput, Model, available, hub, load
 from ddpm_core.checkpoints import HOME, check_config, from_hub
 from ddpm_core.hardware import find_device
 from lab.process.engine import shared_engine
+from lab.process.first_steps import FirstSteps
 
 from .limits import is_counted, most_images
 
@@ -105,7 +106,8 @@ class Models:
         if "flops" not in vars(model) and (is_counted(model) or name not in self.names()):
             self.engine.do(lambda: model.flops)  # once
         # At most so many images in one evaluation: halves of guidance, rows, visitors together.
-        model.evaluate = partial(self.engine.evaluate, most=most_images(model))
+        evaluate = partial(self.engine.evaluate, most=most_images(model))
+        model.evaluate = FirstSteps(evaluate, model.schedule.num_timesteps - 1)
         self._ready.add(name)
         return model
 
