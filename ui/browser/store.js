@@ -7,6 +7,7 @@
   const SETTLE = 25; // milliseconds that a control takes to hear of values
   const { gradio } = window;
   const links = new Map(); // the query of the newest run, by place
+  const named = new Set(); // places of which a run was named in the address
   let addressed = placeOf(params());
   let led = addressed; // the place that the address, or what was opened last, leads to
   let going = addressed; // the same while the page is on its way there, or nothing
@@ -52,12 +53,15 @@
     return tab === "reverse" ? [tab, view] : [tab];
   }
 
-  /** A place has a run of this query, or none. It is named in the address once it has ended. A run
-   * whose visitor has gone elsewhere meanwhile leaves the address alone. */
+  /** A place has a run of this query, or none. The address names it: the first of a place once it
+   * has ended, so that the address that led there stays whole until then. A run whose visitor has
+   * gone elsewhere meanwhile leaves the address alone. */
   function linked(place, query, isUnderWay = false) {
     if (query) links.set(place, String(new URLSearchParams(query)));
     else links.delete(place);
-    if (query && !isUnderWay && isOpen(place)) write(place, links.get(place));
+    if (!query || !isOpen(place) || (isUnderWay && !named.has(place))) return;
+    named.add(place);
+    write(place, links.get(place));
   }
 
   /** The whole link of a place's run, or nothing. */

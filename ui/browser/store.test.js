@@ -53,14 +53,15 @@ const VIEWS = ["one", "schedules", "samplers", "break"];
 const soon = () => new Promise((done) => setTimeout(done, 60));
 const hasEnded = async (promise) => Promise.race([promise.then(() => true), soon().then(() => false)]);
 
-test("a run that has ended names the address, one under way only its link", () => {
+test("the address names the first run once it has ended, and every later one at once", () => {
   const here = page();
   const link = "http://page/?seed=1&tab=sample";
   here.linked("sample", "seed=1&tab=sample", true);
   assert.equal(here.link("sample"), link);
   assert.deepEqual(here.steps, []);
   here.linked("sample", "seed=1&tab=sample");
-  assert.deepEqual(here.steps, [["replace", "/?seed=1&tab=sample"]]);
+  here.linked("sample", "seed=2&tab=sample", true);
+  assert.deepEqual(here.steps, [1, 2].map((seed) => ["replace", `/?seed=${seed}&tab=sample`]));
 });
 
 test("a run that ends out of sight waits for its visitor to return", () => {

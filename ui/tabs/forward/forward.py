@@ -249,7 +249,7 @@ def build(studio: Studio) -> Forward:
                 elem_id=f"{NAME}-stage",
             )
             caption(
-                "Noise is on the left, as everywhere here: the [[forward process]] runs leftwards."
+                "Noise is left on every timeline: the [[forward process]] runs from right to left."
             )
             why.build(("t", "noise"))
             followed = {"player": f"{NAME}-stage", "elem_id": f"{NAME}-histogram"}

@@ -217,6 +217,7 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
     beside = Boolean(value.beside && run?.live);
     if (beside) return;
     if (run) Object.assign(run, { live: false, next: null });
+    else message = ""; // it promises what does not come
     setState("error");
     paintSoon();
   }
@@ -502,8 +503,8 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
 
   function paintCost(lane) {
     const { preview, next } = run ?? {};
-    const [calls, time] = lane && !preview ? costText(lane).split(" · ") : ["", ""];
-    const before = preview ? `preview, ${lane.total} of ${preview} steps` : calls && " · ";
+    const [calls, time = ""] = lane && !preview ? costText(lane).split(" · ") : [""];
+    const before = preview ? `preview, ${lane.total} of ${preview} steps` : time && " · ";
     const after = next ? ` · ${preview ? "full" : "next"} run at step ${next.index} of ${next.total}` : "";
     const texts = { calls, between: before, seconds: time, next: after };
     for (const name in texts) find(`.player-${name}`).textContent = texts[name];

@@ -30,7 +30,7 @@ function reverseSentence(lane) {
     return `Stopped at step ${here.index} of ${total.toLocaleString("en")}: x_t is still ${percent(noiseOf(here))} noise.`;
   }
   const isLost = wasLost(lane);
-  const phase = isLost && here.t > 0 ? "lost" : phaseOf(here);
+  const phase = isLost && here.t > 0 ? "lost" : phaseOf(here, staysAt(lane));
   const guess = n > 1 ? "guesses" : "guess";
   const noise = percent(noiseOf(here));
   const words = {
@@ -41,6 +41,7 @@ function reverseSentence(lane) {
     wild: `Still ${noise} noise. The network’s ${guess}, x̂0, ${n > 1 ? "are" : "is"} far from what `
       + "will come out, and every step changes much.",
     shapes: `Now the large shapes are decided: they show in x̂0, while x_t is still ${noise} noise.`,
+    undecided: `Large shapes show in x̂0, but they will change yet: x_t is still ${noise} noise.`,
     decided: `The picture is decided: x̂0 hardly changes any more, although x_t is still ${noise} noise.`,
     open: `x̂0 changes little, but what it shows is not decided yet: x_t is still ${noise} noise.`,
     details: "Only details change now, and the last of the noise goes.",
@@ -59,16 +60,24 @@ function reverseSentence(lane) {
   return [words, ...more].filter(Boolean).join(" ");
 }
 
-function phaseOf({ index, t, numbers }) {
-  const { noise, left, contrast, agree } = numbers;
+/** `stays`: see `staysAt`. */
+function phaseOf({ index, t, numbers }, stays = 1) {
+  const { noise, left, contrast } = numbers;
   if (t === 0) return "end";
   if (index === 0) return "start";
   if (!isNumber(left)) return "noisy"; // the end is not known yet
   if (noise < LITTLE_NOISE) return left > MUCH ? "late" : "details";
   if (left > FAR) return contrast < BLURRED ? "blurred" : "wild";
-  if (left > NEAR) return "shapes";
+  if (left > NEAR) return stays < SETTLED ? "undecided" : "shapes";
   if (left < (noise > ALL_NOISE ? 2 * STUCK : STUCK)) return "lost";
-  return isNumber(agree) && agree < SETTLED ? "open" : "decided";
+  return stays < SETTLED ? "open" : "decided";
+}
+
+/** The share of images that the judge reads from here on as it does in the end: the least of all
+ * later steps, so that nothing is called decided which changes once more. */
+function staysAt({ here, frames = [here] }) {
+  const shares = frames.filter(({ index }) => index >= here.index).map(({ numbers }) => numbers?.agree);
+  return Math.min(1, ...shares.filter(isNumber));
 }
 
 /** Whether a run was lost by then. */
@@ -104,7 +113,7 @@ function readWords({ here: { numbers }, shape: [n], classes, told }, phase) {
 const SHORT = {
   start: "pure noise", blurred: "the guess x̂0 is still a blur", wild: "the guess x̂0 still changes much",
   pale: "x_t has lost the noise that should be in it", huge: "x_t has grown far too large",
-  shapes: "large shapes are decided", open: "not decided", decided: "the picture is decided", lost: "stuck", details: "only details change",
+  shapes: "large shapes are decided", undecided: "not decided", open: "not decided", decided: "the picture is decided", lost: "stuck", details: "only details change",
   late: "still changing late", noisy: "on the way", end: "finished",
 };
 const MOST = 3; // groups of runs that one sentence names
@@ -113,7 +122,7 @@ function raceSentence(lanes) {
   const noise = lanes.length > 3 ? () => "" : noiseWords; // many stand in as many amounts of it
   const groups = new Map();
   for (const lane of lanes) {
-    const words = endedEarly(lane) ? "ended early" : SHORT[faultOf(lane.here) ?? phaseOf(lane.here)];
+    const words = endedEarly(lane) ? "ended early" : SHORT[faultOf(lane.here) ?? phaseOf(lane.here, staysAt(lane))];
     groups.set(words, [...(groups.get(words) ?? []), lane]);
   }
   if (groups.size === 1) {

@@ -41,6 +41,15 @@ test("the judge tells the class of one image, and of several how many are settle
   assert.match(says({ ...one, agree: 0.75 }), /12 of 16/);
 });
 
+test("nothing is decided that the judge will read otherwise at a later step", () => {
+  const frames = [[5, 0.3, 1], [6, 0.3, 0], [7, 0.1, 1]].map(([index, left, agree]) =>
+    ({ index, t: 500, numbers: { noise: 0.5, left, contrast: 1, agree } }));
+  const lanes = frames.map((here) => [{ name: "", shape: [1, 1, 28, 28], here, frames }]);
+  const [first, second, third] = lanes.map((lane) => sentenceOf(lane));
+  for (const words of [first, second]) assert.match(words, /will change yet/);
+  assert.match(third, /picture is decided/);
+});
+
 test("runs that are equally far are named together, and many by two names at most", () => {
   const near = at({ noise: 0.5, left: 0.1, contrast: 1 }, { name: "cosine" });
   const far = at({ noise: 0.99, left: 0.9, contrast: 0.6 }, { name: "linear" });
