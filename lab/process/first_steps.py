@@ -11,8 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-KEPT = 32  # answers of one model
-LARGEST = 2**20  # bytes of an answer that is kept
+KEPT = 16  # answers of one model
+LARGEST = 2**18  # bytes of the images of such an answer: a row of photographs, guided
 
 
 class FirstSteps:
