@@ -19,7 +19,7 @@ from .model import Model
 from .noise import Noise
 from .recorder import Film, grid
 from .request import Request
-from .samplers import SAMPLERS, Step, ddim, ddpm, dpm_solver_pp
+from .samplers import SAMPLERS, Step, ddim, ddpm, dpm_solver_pp, heun
 from .sampling import Run, branch, film, sample
 from .schedules import NoiseSchedule, spaced_timesteps
 from .trainer import Recipe, Trainer
@@ -29,6 +29,6 @@ __all__ = """
     SAMPLERS CheckpointError Classifier ClassifierFree ClassifierGuided DataError Denoiser Film
     Images InvalidInput Model Noise NoiseSchedule Prediction Recipe Request Run SideBySide Step
     Strength Trainer UNet available available_classifiers branch ddim ddpm denoising_loss
-    dpm_solver_pp film grid load load_classifier read_note sample save save_animation save_film
+    dpm_solver_pp film grid heun load load_classifier read_note sample save save_animation save_film
     save_gif save_png spaced_timesteps
 """.split()

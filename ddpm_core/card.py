@@ -51,6 +51,7 @@ def render(
     training: dict,
     measured: Sequence[Figure] = (),
     pictured: bool = False,
+    path: str = "",
 ) -> str:
     """Fill the card.
 
@@ -60,6 +61,7 @@ def render(
         training: as ``record.training_record`` returns it; parts may be missing.
         measured: figures of a diffusion model that were measured after its training.
         pictured: whether samples of a diffusion model lie beside the card.
+        path: what loads the checkpoint; its name unless given.
     """
     last, test = (training.get("history") or [{}])[-1], training.get("test") or {}
     if isinstance(config, ClassifierConfig):
@@ -93,6 +95,7 @@ def render(
     return _template().render(
         **values,
         name=name,
+        path=path or name,
         config=config,
         training=training,
         recorded=training.keys() - {"license"},

@@ -222,7 +222,8 @@ def write_folder(
     from .card import render
 
     config, pictured = config.complete(), (folder / PICTURE).is_file()
-    card = render(name or name_of(folder), config, tensors, training, pictured=pictured)
+    called, path = name or name_of(folder), name or path_of(folder)
+    card = render(called, config, tensors, training, pictured=pictured, path=path)
     folder.mkdir(parents=True, exist_ok=True)
     dtype = torch.half if training.get("recipe", {}).get("half") else torch.float
     tensors = {k: v.detach().to("cpu", dtype).contiguous() for k, v in tensors.items()}
@@ -242,6 +243,12 @@ def name_of(folder: Path) -> str:
     """What a checkpoint in a folder is called: as the folder, or as the run that wrote it."""
     folder = Path(os.path.abspath(folder))  # ".." has no name of its own
     return folder.parent.name if folder.name == OF_RUN else folder.name
+
+
+def path_of(folder: Path) -> str:
+    """What loads the checkpoint in a folder: its name if it ships, else a path, that of its run."""
+    folder = folder.parent if folder.name == OF_RUN else folder
+    return folder.name if folder.parent == HOME else folder.as_posix()
 
 
 def _shipped(home: Path | None) -> list[Path]:

@@ -138,7 +138,7 @@ def given(images) -> tuple[Images | Batches, Images]:
 
 
 def _checked(pixels: Tensor, labels: Tensor | None = None) -> Images:
-    """Images that a model can learn from; without labels all are of class 0."""
+    """Images that a model can learn from; without labels they have no classes."""
     if not isinstance(pixels, Tensor) or pixels.ndim != 4 or pixels.shape[2] != pixels.shape[3]:
         raise InvalidInput("images must be a tensor (N, C, S, S)")
     if pixels.dtype != torch.uint8:
@@ -148,9 +148,13 @@ def _checked(pixels: Tensor, labels: Tensor | None = None) -> Images:
                 f"images must be uint8 or floats in [-1, 1]; these go from {low:g} to {high:g}"
                 + "; of floats in [0, 1] take 2 * x - 1" * (low >= 0 and high <= 1)
             )
-    labels = torch.as_tensor(torch.zeros(len(pixels)) if labels is None else labels).long()
+    if labels is None:
+        return Images(pixels, torch.zeros(len(pixels), dtype=torch.long), ())
+    labels = torch.as_tensor(labels).long()
     if labels.shape != (len(pixels),):
         raise InvalidInput(f"{len(pixels)} images need as many labels")
+    if len(labels) and labels.min() < 0:
+        raise InvalidInput(f"labels count from 0; there is one of {labels.min()}")
     return Images(pixels, labels, tuple(map(str, range(int(labels.max()) + 1))))
 
 
@@ -175,9 +179,15 @@ def data_root(root: str | Path | None = None) -> Path:
 
 
 def located(dataset: str, root: str | Path | None = None) -> tuple[str, Path]:
-    """The name and the data root of a dataset that may be given as the path of a folder."""
+    """The name and the data root of a dataset that may be given as the path of a folder.
+
+    Raises:
+        DataError: for the path of no folder.
+    """
     root, folder = data_root(root), Path(dataset).expanduser()
     known = dataset in DATASETS or NAME.fullmatch(dataset) and (root / dataset).is_dir()
+    if not known and dataset != folder.name and not folder.is_dir():
+        raise DataError(f"there is no folder {dataset}")
     if known or not dataset or not folder.is_dir():
         return dataset, root
     return folder.resolve().name, folder.resolve().parent
@@ -207,10 +217,10 @@ def load(
     if size is not None:
         check_int("size", size, 1, 4096)
     if name not in DATASETS:
-        if not isinstance(name, str) or not NAME.fullmatch(name) or not _has_pictures(root / name):
+        if not isinstance(name, str) or not NAME.fullmatch(name) or not (root / name).is_dir():
             raise InvalidInput(
                 f"unknown dataset {str(name)[:60]!r}; known: {', '.join(DATASETS)}, and the names "
-                f"of folders of pictures in {root} (``from_pictures`` reads any folder)"
+                f"of folders of pictures in {root}, the data root"
             )
         return from_pictures(root / name, split, size)
     dataset = DATASETS[name]
@@ -295,18 +305,26 @@ def _is_picture(path: str | Path) -> bool:
 def _read_folder(folder: Path, size: int | None) -> Images:
     """All pictures of a folder, in a fixed random order: the first few are a fair sample.
 
-    Other files are passed over.
+    Other files are passed over, and class folders that are hidden or hold no picture.
     """
     from torchvision.datasets import ImageFolder  # a second of import that sampling can do without
+
+    class Classes(ImageFolder):
+        def find_classes(self, directory):
+            names, _ = super().find_classes(directory)
+            names = [name for name in names if not name.startswith(".")]
+            names = [name for name in names if any(map(_is_picture, (folder / name).rglob("*")))]
+            return names, {name: number for number, name in enumerate(names)}
 
     if any(map(_is_picture, folder.glob("*"))):
         paths = sorted(str(path) for path in folder.rglob("*") if _is_picture(path))
         return _decoded(tuple((path, 0) for path in paths), (), size, _stamps(paths))
     try:
-        listed = ImageFolder(folder, is_valid_file=_is_picture)
-    except FileNotFoundError as error:
+        listed = Classes(folder, is_valid_file=_is_picture)
+    except (FileNotFoundError, ValueError) as error:  # no folders in it, none with pictures
         raise DataError(
-            f"{folder} holds no pictures, nor class folders of them: {error}"
+            f"{folder} holds no pictures, nor class folders of them; known endings: "
+            f"{', '.join(ENDINGS)}"
         ) from error
     samples = tuple(sorted(listed.samples))
     stamps = _stamps(path for path, _ in samples)

@@ -85,6 +85,8 @@ class Run:
         self.timesteps = spaced_timesteps(model.schedule, steps, self.request.spacing, last)
         self._x0 = None if x0 is None else check_images(x0, (len(self.labels), *model.shape))
         self._known = known
+        if known is not None and known.dtype != torch.bool:
+            raise InvalidInput("known must be a bool tensor: true where the images are known")
         if known is not None and (x0 is None or t is not None):
             raise InvalidInput("what is known of images is filled in from x_T: give x0, and no t")
 
@@ -224,6 +226,7 @@ def sample(model: Model, request: Request, batch: int = BATCH, progress=None) ->
     ``progress`` is called with the number of steps just done, each time.
     """
     pictures = []
+    check_int("batch", batch, 1, 10**6)
     for start in range(0, request.n, batch):
         run = Run(model, request, request.images[start : start + batch])
         for step in run.steps():

@@ -77,12 +77,20 @@ class Recipe(LoopRecipe):
     def config(self, images: data.Images) -> Config:
         """The checkpoint config of the model that this recipe trains."""
         channels, size = images.pixels.shape[1], images.pixels.shape[-1]
-        model = {"image_size": size, "in_channels": channels} | self.model
+        of_data = {"image_size": size, "in_channels": channels}
+        for name, value in of_data.items():
+            if self.model.get(name, value) != value:
+                raise InvalidInput(
+                    f"{name} is {self.model[name]} in the recipe, {value} in the data"
+                )
+        model = of_data | self.model
         if self.learn_variance:
             model |= {"out_channels": 2 * channels}
         if self.conditional and not images.classes:
             raise InvalidInput(
                 f"{self.dataset} has no classes: its pictures lie in no class folders"
+                if self.dataset
+                else "the images have no classes: give their labels too"
             )
         if self.conditional:
             model |= {"num_classes": len(images.classes), "null_class": self.p_uncond > 0}
@@ -150,8 +158,9 @@ class Trainer(Loop):
     def _batch_loss(self) -> Tensor:
         recipe = self.recipe
         x0, labels = self.images.batch(self._indices())
-        if recipe.conditional and labels.max() >= len(self.config.classes):
-            raise InvalidInput(f"label {labels.max()} of {len(self.config.classes)} known classes")
+        if recipe.conditional and not 0 <= labels.min() <= labels.max() < len(self.config.classes):
+            wrong = labels.min() if labels.min() < 0 else labels.max()
+            raise InvalidInput(f"label {wrong} of {len(self.config.classes)} known classes")
         t = torch.randint(0, self.schedule.num_timesteps, (len(x0),))
         noise = torch.randn(x0.shape)
         if recipe.flip:
@@ -172,7 +181,10 @@ class Trainer(Loop):
         x0, t, noise, labels = (value.to(self.device) for value in (x0, t, noise, labels))
         labels = labels if self.recipe.conditional else None
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            return loss(model, self.schedule, x0, t, noise, labels)
+            losses = loss(model, self.schedule, x0, t, noise, labels)
+        if losses.shape != t.shape:
+            raise InvalidInput("a loss must give one value per image, (B,)")
+        return losses
 
     @torch.no_grad()
     def _measure(self) -> dict:

@@ -413,7 +413,8 @@ class Loop(ABC):
         elif differing:
             wrong = f"with another {', '.join(differing)}; give the same options"
         elif (known := state.get("images", [])) != self.images_mark[: len(known)]:
-            wrong = f"on other images than {self.recipe.dataset} has now: move it away"
+            has = f"{self.recipe.dataset} has now" if self.recipe.dataset else "those given now"
+            wrong = f"on other images than {has}: move it away"
         if wrong:
             raise InvalidInput(f"{self.folder} holds a run {wrong}, or choose another --out")
 

@@ -81,14 +81,27 @@ def request(a: argparse.Namespace, model) -> Request:
     idle = unused([request, *beside(a, request)])
     for name in [name for name in changed(a, Request()) if name in idle]:
         option = f"--{name.replace('_', '-')}"
+        if name == "share" and request.mix is not None:
+            raise InvalidInput("--share goes without --toward, which leads from class to class")
         if name in OF_SECOND:
             raise InvalidInput(f"{option} is that of {OF_SECOND[name]}")
         if name in OF_SAMPLERS:
-            ways = " or ".join(k for k, sampler in SAMPLERS.items() if name in sampler.options)
-            raise InvalidInput(f"{option} is an option of --sampler {ways}, not of {a.sampler}")
+            raise InvalidInput(_of_sampler(name, a.sampler))
         ways = " or ".join(OF_GUIDANCE[name])
         raise InvalidInput(f"{option} is an option of guidance: add --guidance {ways}")
     return request
+
+
+def check_eta(a: argparse.Namespace) -> None:
+    """Refuse ``--eta``, None unless given, of a sampler that reads none."""
+    sampler = check_choice("sampler", a.sampler or Request.sampler, SAMPLERS)
+    if a.eta is not None and "eta" not in SAMPLERS[sampler].options:
+        raise InvalidInput(_of_sampler("eta", sampler))
+
+
+def _of_sampler(name: str, sampler: str) -> str:
+    ways = " or ".join(k for k, entry in SAMPLERS.items() if name in entry.options)
+    return f"--{name} is an option of --sampler {ways}, not of {sampler}"
 
 
 def changed(a: argparse.Namespace, default: Request) -> list[str]:

@@ -100,6 +100,7 @@ def run(a) -> None:
     for name, (_, default, modes, _) in OPTIONS.items():  # an option without a meaning is a mistake
         if mode not in modes and getattr(a, name) != default:
             raise InvalidInput(f"--{name} has no meaning for {mode}")
+    options.check_eta(a)
     if a.out is None and not a.invert:
         a.out = Path("forward.png")
     if a.out is not None:

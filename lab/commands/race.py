@@ -37,7 +37,7 @@ def add(commands) -> None:
         nargs="+",
         type=int,
         metavar="STEPS",
-        help="of 'samplers': the steps of DDIM and of DPM-Solver++, a lane each (default: "
+        help="of 'samplers': the steps of every sampler but DDPM, a lane each (default: "
         f"{' '.join(map(str, FEW_STEPS))})",
     )
     options.add_request(p, DEFAULT)

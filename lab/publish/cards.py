@@ -38,7 +38,8 @@ def text(folder: Path, name: str = "") -> str:
     """The card that ``rewrite`` writes; make it before a measurement to see that it can be made."""
     model = checkpoints.load(folder, device="cpu")
     parts = [model.config, model.unet.state_dict(), model.training, figures(folder)]
-    return render(name or folder.name, *parts, (folder / checkpoints.PICTURE).is_file())
+    called, path = name or checkpoints.name_of(folder), name or checkpoints.path_of(folder)
+    return render(called, *parts, (folder / checkpoints.PICTURE).is_file(), path)
 
 
 def _figure(result: dict, config: Config) -> Figure:

@@ -45,8 +45,14 @@ def ship(
     model = checkpoints.load(source, device="cpu")
     config, training = model.config, licensed | model.training
     if (target / checkpoints.CONFIG).is_file():
+        before = checkpoints.read_config(target)
+        if before.dataset != config.dataset:
+            raise InvalidInput(
+                f"{name} is a model of {before.dataset} and this one of {config.dataset}: choose "
+                "another --name, or move it away"
+            )
         # These settings come from measurements. A training does not know them.
-        config = replace(config, sampling=checkpoints.read_config(target).sampling)
+        config = replace(config, sampling=before.sampling)
     checkpoints.write_folder(target, config, model.unet.state_dict(), training)
     model = checkpoints.load(target, device=device)  # by the name that the picture's note has
     steps = min(PICTURE.steps, model.schedule.num_timesteps)

@@ -56,6 +56,8 @@ def reproduce(settings: Settings) -> Iterator[Progress | Report]:
     names = settings.parts or tuple(PARTS)
     for name in names:
         check_choice("part of the report", name, PARTS)
+    if not page.FINDINGS.is_file():
+        raise InvalidInput("the report is made in the folder of the repository: its docs are read")
     settings.out.mkdir(parents=True, exist_ok=True)
     path, started, done = settings.out / "index.html", time.monotonic(), []
     for name in names:

@@ -96,12 +96,33 @@ def test_a_loaders_classes_are_those_of_its_dataset(pixels, tmp_path):
         (torch.rand(20, 3, 8, 8), r"go from .* to .*take 2 \* x - 1"),
         (torch.zeros(20, 1, 8, 9, dtype=torch.uint8), r"\(N, C, S, S\)"),
         ((torch.zeros(20, 1, 8, 8, dtype=torch.uint8), torch.zeros(19)), "as many labels"),
+        ((torch.zeros(20, 1, 8, 8, dtype=torch.uint8), torch.arange(20) - 1), "one of -1"),
         ([], "gives no batches"),
     ],
 )
 def test_what_cannot_be_learned_from_is_refused_in_words(images, message, tmp_path):
     with pytest.raises(InvalidInput, match=message):
         trainer(tmp_path, images=images)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"conditional": True}, "give their labels too"),
+        ({"model": NETWORK | {"image_size": 28}}, "image_size is 28 in the recipe, 8 in the data"),
+        ({"model": NETWORK | {"in_channels": 1}}, "in_channels is 1 in the recipe, 3 in the data"),
+    ],
+)
+def test_a_recipe_that_does_not_fit_its_images_is_refused(pixels, change, message, tmp_path):
+    with pytest.raises(InvalidInput, match=message):
+        trainer(tmp_path, replace(SHORT, **change), images=pixels)
+
+
+def test_a_loss_of_one_value_is_refused_before_anything_is_learned(pixels, tmp_path):
+    run = trainer(tmp_path, images=pixels, loss=lambda net, *_: net.conv_in.weight.mean())
+    with pytest.raises(InvalidInput, match="one value per image"):
+        run.run()
+    assert run.step == 0
 
 
 def test_a_folder_keeps_to_its_images_and_to_its_model(pixels, tmp_path):

@@ -55,6 +55,13 @@ def test_classes_are_the_folders_in_alphabetical_order_and_pixels_as_they_were_d
         assert row[:, 2, 3].tolist() == [value, 0, 255 - value]
 
 
+def test_class_folders_that_are_hidden_or_hold_no_picture_are_passed_over(root):
+    folder = root / "flowers" / "train"
+    write(folder, {".thumbnails": 3})
+    (folder / "violet").mkdir()
+    assert data.load("flowers", "train", root).classes == ("aster", "rose", "tulip")
+
+
 def test_other_files_are_passed_over_and_new_ones_noticed(root):
     folder = root / "flowers" / "train"
     (folder / "rose" / "notes.txt").write_text("none")
@@ -205,6 +212,8 @@ def test_what_cannot_be_a_dataset_is_refused(root):
     (root / "empty" / "rose").mkdir(parents=True)
     with pytest.raises(DataError, match="holds no pictures, nor class folders"):
         data.load("empty", "train", root)
+    with pytest.raises(DataError, match="there is no folder ./nothere"):
+        data.located("./nothere", root)
     write(root / "few", {"rose": 9})
     with pytest.raises(DataError, match="9 pictures; at least 10"):
         data.load("few", "train", root)

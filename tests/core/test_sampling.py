@@ -96,6 +96,14 @@ def test_the_batch_size_changes_rounding_only(model, setting):
     assert np.abs(one - eight).max() <= 1
 
 
+def test_what_is_known_is_true_or_false_and_a_batch_has_images(model):
+    shape = (1, *model.shape)
+    with pytest.raises(InvalidInput, match="known must be a bool"):
+        Run(model, Request(n=1), x0=torch.zeros(shape), known=torch.ones(shape))
+    with pytest.raises(InvalidInput, match="batch must be between 1"):
+        sample(model, Request(n=1), batch=0)
+
+
 def test_a_film_is_the_run_frame_by_frame(model):
     request, ticks = ask(), []
     recorded = film(model, request, ticks.append)

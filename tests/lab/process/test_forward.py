@@ -225,6 +225,7 @@ def test_invert_tells_the_error_and_writes_no_file_unless_asked(run, model, tmp_
     [
         ("--t 51", "t must be between 0 and 50"),
         ("--invert --t 3", "--t has no meaning for --invert"),
+        ("--back --sampler heun --eta 0.5", "--eta is an option of --sampler ddim, not of heun"),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(run, capsys, options, message):

@@ -41,6 +41,17 @@ def test_a_shipped_run_is_the_same_model_with_card_and_picture(checkpoint, tmp_p
     assert note["n"] == 64 and note["steps"] == 20 and note["model"] == "my-run"
 
 
+def test_a_model_of_other_images_is_not_shipped_over(checkpoint, tmp_path):
+    home = tmp_path / "home"
+    folder = ship(checkpoint, "mine", home)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"dataset": "cifar10"}))
+    before = (folder / "README.md").read_text()
+    with pytest.raises(InvalidInput, match="mine is a model of cifar10"):
+        ship(checkpoint, "mine", home)
+    assert (folder / "README.md").read_text() == before
+
+
 def test_a_checkpoint_is_called_as_its_run_wherever_it_is_shipped_from(
     checkpoint, tmp_path, monkeypatch
 ):
