@@ -248,7 +248,7 @@ def name_of(folder: Path) -> str:
 def path_of(folder: Path) -> str:
     """What loads the checkpoint in a folder: its name if it ships, else a path, that of its run."""
     folder = folder.parent if folder.name == OF_RUN else folder
-    return folder.name if folder.parent == HOME else folder.as_posix()
+    return folder.name if folder.resolve().parent == HOME.resolve() else folder.as_posix()
 
 
 def _shipped(home: Path | None) -> list[Path]:
