@@ -246,9 +246,11 @@ def name_of(folder: Path) -> str:
 
 
 def path_of(folder: Path) -> str:
-    """What loads the checkpoint in a folder: its name if it ships, else a path, that of its run."""
+    """What loads the checkpoint in a folder: its name if it ships, else a path, that of its run. Of
+    an absolute path no more than the name: cards are handed on, and the machine is not theirs."""
     folder = folder.parent if folder.name == OF_RUN else folder
-    return folder.name if folder.resolve().parent == HOME.resolve() else folder.as_posix()
+    ships = folder.resolve().parent == HOME.resolve()
+    return folder.name if ships or folder.is_absolute() else folder.as_posix()
 
 
 def _shipped(home: Path | None) -> list[Path]:
