@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +97,7 @@ def render(
         **values,
         name=name,
         path=path or name,
+        quote=shlex.quote,
         config=config,
         training=training,
         recorded=training.keys() - {"license"},

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -248,6 +249,8 @@ def test_the_command_trains_fine_tunes_and_samples_a_folder_by_its_path(
     monkeypatch.chdir(tmp_path)
     assert main([*train, "--finetune", str(out)]) == 0  # in its size, named after its pictures
     assert load("runs/my photos").training["finetuned"] == "first"
+    card = Path("runs/my photos/checkpoint/README.md").read_text()
+    assert "sample --model 'runs/my photos' --n" in card  # as it stands it can be run
     assert main(["sample", "runs/my photos", "--n", "2", "--steps", "2", "--out", "a.png"]) == 0
     assert main([*train, "--finetune", str(out), "--schedule", "cosine"]) == 2
     assert "--schedule is that of" in capsys.readouterr().err
