@@ -249,7 +249,7 @@ def build(studio: Studio) -> Forward:
                 elem_id=f"{NAME}-stage",
             )
             caption(
-                "Noise is left on every timeline: the [[forward process]] runs from right to left."
+                "On every timeline noise is on the left: the [[forward process]] runs leftwards."
             )
             why.build(("t", "noise"))
             followed = {"player": f"{NAME}-stage", "elem_id": f"{NAME}-histogram"}
