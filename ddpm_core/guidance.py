@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -22,50 +23,17 @@ from torch import Tensor
 from .denoiser import Denoiser, Prediction, evaluations, predict
 from .diffusion import x0_from_eps
 from .errors import InvalidInput, check_choice, check_float, check_int
+from .guides import classifier_for
+from .model import Label, Model
 from .schedules import Schedule
 
 FORMS = ("plain", "scaled")
 SITES = ("x", "x0", "x0-through")
 PROFILES = ("constant", "early", "late")
 MAX_SCALE = 10_000.0
+# Up to so many images one call on both halves of classifier-free guidance beats two calls.
+JOINT_UP_TO = 8
 
-
-@dataclass(frozen=True)
-class Guidance:
-    """An entry of ``GUIDANCE``.
-
-    Attributes:
-        label: what people call it.
-        symbol: of its scale.
-        neutral: the scale at which it does nothing.
-        default: the scale taken where none is given; measured, see docs/guidance.md.
-        options: the fields of a request that it reads.
-        classifier: whether a classifier guides; which one, ``guides.classifier_for`` knows by name.
-        cost: of a step, in evaluations of the network.
-    """
-
-    label: str
-    symbol: str = ""
-    neutral: float = 0.0
-    default: float | None = None
-    options: tuple[str, ...] = ()
-    classifier: bool = False
-    cost: int = 1
-
-
-OVER_TIME = ("t_low", "t_high", "profile")
-BY_CLASSIFIER = {"symbol": "λ", "classifier": True, "cost": 2}
-GUIDANCE = {
-    "none": Guidance("no guidance"),
-    # s = 1 is the conditional model itself (report eq. 14).
-    "cfg": Guidance("classifier-free", "s", 1.0, 2.0, (*OVER_TIME, "rescale"), cost=2),
-    "classifier": Guidance(
-        "clean classifier", default=17.0, options=(*OVER_TIME, "form", "at"), **BY_CLASSIFIER
-    ),
-    "classifier-noisy": Guidance(
-        "noise-aware classifier", default=5.0, options=(*OVER_TIME, "form"), **BY_CLASSIFIER
-    ),
-}
 
 LogProbs = Callable[[Tensor, float], Tensor]
 
@@ -272,3 +240,112 @@ def _std(x: Tensor) -> Tensor:
 
 def _wide(per_image: Tensor, x: Tensor) -> Tensor:
     return per_image.view(-1, *[1] * (x.ndim - 1))
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a run gives a guidance, for images of one batch.
+
+    Attributes:
+        model: the one to guide.
+        denoiser: it, as ``labels -> Denoiser``, in the run's precision; None is no class.
+        labels: of each image, where it is steered.
+        strength: ``t -> (B,)``, s or λ.
+        schedule: the one that the walk goes by.
+        clip: whether the sampler clamps x̂0.
+        complete: evaluate whatever guidance compares, even where it needs only a part.
+    """
+
+    model: Model
+    denoiser: Callable[[Sequence[Label]], Denoiser]
+    labels: list[Label]
+    strength: Callable[[int], Tensor]
+    schedule: Schedule
+    clip: bool
+    complete: bool
+
+
+def _free(aim: Aim, rescale: float) -> Denoiser:
+    labels, nothing = aim.labels, [None] * len(aim.labels)
+    return ClassifierFree(
+        aim.denoiser(labels),
+        aim.denoiser(nothing),
+        aim.strength,
+        aim.schedule,
+        rescale,
+        aim.denoiser(labels + nothing) if len(labels) <= JOINT_UP_TO else None,
+        aim.complete,
+    )
+
+
+def _by_classifier(role: str, aim: Aim, form: str, at: str = "x") -> Denoiser:
+    guide = classifier_for(aim.model, role)
+    targets = torch.zeros(len(aim.labels), len(guide.classes))
+    for row, label in zip(targets, aim.labels, strict=True):
+        for number, share in (label if isinstance(label, dict) else {label: 1.0}).items():
+            row[number] = share
+    # A model of classes that has no null class is guided from where it stands.
+    ignorant = not aim.model.classes or aim.model.unet.null_index is not None
+    return ClassifierGuided(
+        aim.denoiser([None] * len(aim.labels) if ignorant else aim.labels),
+        guide.log_probs,
+        targets.to(aim.model.device),
+        aim.strength,
+        aim.schedule,
+        form,
+        at,
+        aim.clip,
+        aim.complete,
+    )
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """An entry of ``GUIDANCE``.
+
+    Attributes:
+        label: what people call it.
+        guide: makes the denoiser, of an ``Aim`` and its own options by name.
+        symbol: of its scale.
+        neutral: the scale at which it does nothing.
+        default: the scale taken where none is given; measured, see docs/guidance.md.
+        options: the fields of a request that only guidance reads, ``OVER_TIME`` for its strength.
+        null_class: whether the model needs one.
+        classifier: whether a classifier guides.
+        cost: of a step, in evaluations of the network.
+    """
+
+    label: str
+    guide: Callable[..., Denoiser] | None = None
+    symbol: str = ""
+    neutral: float = 0.0
+    default: float | None = None
+    options: tuple[str, ...] = ()
+    null_class: bool = False
+    classifier: bool = False
+    cost: int = 1
+
+
+OVER_TIME = ("t_low", "t_high", "profile")
+BY_CLASSIFIER = {"symbol": "λ", "classifier": True, "cost": 2}
+GUIDANCE = {
+    "none": Guidance("no guidance"),
+    # s = 1 is the conditional model itself (report eq. 14).
+    "cfg": Guidance(
+        "classifier-free", _free, "s", 1.0, 2.0, (*OVER_TIME, "rescale"), null_class=True, cost=2
+    ),
+    "classifier": Guidance(
+        "clean classifier",
+        partial(_by_classifier, "classifier"),
+        default=17.0,
+        options=(*OVER_TIME, "form", "at"),
+        **BY_CLASSIFIER,
+    ),
+    "classifier-noisy": Guidance(
+        "noise-aware classifier",
+        partial(_by_classifier, "classifier-noisy"),
+        default=5.0,
+        options=(*OVER_TIME, "form"),
+        **BY_CLASSIFIER,
+    ),
+}

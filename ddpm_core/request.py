@@ -164,20 +164,18 @@ class Request:
         return request
 
     def _guided(self, model: Model, last: int) -> Request:
-        if not GUIDANCE[self.guidance].classifier:
-            if not model.classes:
-                raise InvalidInput(f"{model.name} knows no classes: only a classifier can guide it")
-            if model.unet.null_index is None:
-                raise InvalidInput(
-                    f"{model.name} has no null class, which classifier-free guidance needs"
-                )
-        else:
+        entry = GUIDANCE[self.guidance]
+        if entry.null_class and not model.classes:
+            raise InvalidInput(f"{model.name} knows no classes: only a classifier can guide it")
+        if entry.null_class and model.unet.null_index is None:
+            raise InvalidInput(
+                f"{model.name} has no null class, which {entry.label} guidance needs"
+            )
+        if entry.classifier:
             known = len(classifier_for(model, self.guidance).classes)
             if known < len(model.classes):
                 raise InvalidInput(f"the classifier knows {known} of {len(model.classes)} classes")
-            if self.guidance == "classifier-noisy" and self.at != "x":
-                raise InvalidInput("a classifier that knows the noise looks at x_t: choose at = x")
-        if self.label == "none":
+        if self.label == "none" and (entry.null_class or entry.classifier):
             raise InvalidInput("guidance steers towards a class: choose one")
         low = check_int("t_low", self.t_low, 0, last)
         high = last if self.t_high is None else min(self.t_high, last)

@@ -17,21 +17,18 @@ from .denoiser import Denoiser, PartlyKnown, evaluations
 from .diffusion import check_images, q_sample
 from .errors import InvalidInput, check_int
 from .faults import FAULTS
-from .guidance import GUIDANCE, OVER_TIME, ClassifierFree, ClassifierGuided, SideBySide, Strength
-from .guides import classifier_for
+from .guidance import GUIDANCE, OVER_TIME, Aim, SideBySide, Strength
 from .model import Label, Model
 from .recorder import Film, check_film
-from .request import Request
+from .request import OF_GUIDANCE, Request
 from .samplers import SAMPLERS, Step
 from .schedules import spaced_timesteps
 
 BATCH = 64
-# Up to so many images one call on both halves of classifier-free guidance beats two calls.
-JOINT_UP_TO = 8
 # Requests side by side are one walk: they must agree in these.
 WALK = ("sampler", "steps", "spacing", "eta", "variance", "clip", "dtype", "fault")
 # Requests that agree in these are one batch of one guided denoiser.
-TOGETHER = ("guidance", "form", "at", "rescale", *OVER_TIME)
+TOGETHER = ("guidance", *OF_GUIDANCE)
 
 
 class Run:
@@ -125,43 +122,17 @@ class Run:
         return PartlyKnown(whole, self.schedule, self._x0, self._known)
 
     def _guided(self, request: Request, part: slice, complete: bool) -> Denoiser:
-        model, labels, method = self.model, self.labels[part], request.guidance
-        if method == "none":
-            return model.denoiser(labels, self.dtype)
-        nothing, entry = [None] * len(labels), GUIDANCE[method]
+        labels, entry = self.labels[part], GUIDANCE[request.guidance]
+        denoiser = partial(self.model.denoiser, dtype=self.dtype)
+        if entry.guide is None:
+            return denoiser(labels)
         over_time = [getattr(request, name) for name in OVER_TIME]
         strength = Strength(
-            self.scales[part], entry.neutral, model.schedule.num_timesteps, *over_time
+            self.scales[part], entry.neutral, self.model.schedule.num_timesteps, *over_time
         )
-        if not entry.classifier:
-            joint = len(labels) <= JOINT_UP_TO
-            return ClassifierFree(
-                model.denoiser(labels, self.dtype),
-                model.denoiser(nothing, self.dtype),
-                strength,
-                self.schedule,
-                request.rescale,
-                model.denoiser(labels + nothing, self.dtype) if joint else None,
-                complete,
-            )
-        # A model of classes that has no null class is guided from where it stands.
-        ignorant = not model.classes or model.unet.null_index is not None
-        guide = classifier_for(model, method)
-        targets = torch.zeros(len(labels), len(guide.classes))
-        for row, label in zip(targets, labels, strict=True):
-            for number, share in (label if isinstance(label, dict) else {label: 1.0}).items():
-                row[number] = share
-        return ClassifierGuided(
-            model.denoiser(nothing if ignorant else labels, self.dtype),
-            guide.log_probs,
-            targets.to(model.device),
-            strength,
-            self.schedule,
-            request.form,
-            request.at,
-            request.clip,
-            complete,
-        )
+        aim = Aim(self.model, denoiser, labels, strength, self.schedule, request.clip, complete)
+        options = {k: getattr(request, k) for k in entry.options if k not in OVER_TIME}
+        return entry.guide(aim, **options)
 
     def steps(
         self,

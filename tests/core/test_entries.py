@@ -1,13 +1,14 @@
 """Every sampler, schedule and guidance does what it states about itself, new ones too."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from ddpm_core import SAMPLERS, Request, Run, checkpoints
-from ddpm_core.guidance import GUIDANCE
+from ddpm_core import SAMPLERS, Request, Run, checkpoints, sample
+from ddpm_core.guidance import GUIDANCE, Guidance
 from ddpm_core.noise import Noise
 from ddpm_core.schedules import SCHEDULES, NoiseSchedule, spaced_timesteps
 
@@ -77,6 +78,18 @@ def test_a_run_calls_the_network_as_often_as_it_tells(name, method, checkpoint, 
     assert calls == run.calls()
     assert calls[-1] == SAMPLERS[name].calls(STEPS) * (2 if method == "cfg" else 1)
     assert request.work >= 9 * calls[-1]
+
+
+def test_a_guidance_of_any_kind_is_one_entry(checkpoint, monkeypatch):
+    def bright(aim):
+        return lambda x, t: aim.denoiser(aim.labels)(x, t).eps - aim.strength(t).view(-1, 1, 1, 1)
+
+    entry = Guidance("bright", bright, default=0.5, options=("t_low", "t_high", "profile"))
+    monkeypatch.setitem(GUIDANCE, "bright", entry)
+    model = checkpoints.load(checkpoint)
+    request = Request(n=2, label="none", steps=STEPS, guidance="bright")
+    plain, pushed = (sample(model, r).mean() for r in (replace(request, guidance="none"), request))
+    assert pushed > plain + 10
 
 
 @pytest.mark.parametrize("num_timesteps", [1000, 50, 4000])
