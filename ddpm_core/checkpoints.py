@@ -142,7 +142,7 @@ def read_config(folder: Path, kind: type = Config) -> Config | ClassifierConfig:
     content = read_json(folder / CONFIG)
     if holds_classifier(folder) != (kind is ClassifierConfig):
         raise CheckpointError(
-            f"{folder} holds a classifier: load_classifier loads it"
+            f"{folder} holds a classifier: it makes no pictures, and load_classifier loads it"
             if kind is Config
             else f"{folder} holds a diffusion model, no classifier: load loads it"
         )

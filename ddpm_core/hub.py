@@ -122,11 +122,9 @@ class Hub:
 
     def has(self, name: str) -> bool:
         """Whether a model is cached, or the Hub answers that it has it."""
-        if self.cached(name) is not None:
-            return True
         with suppress(CheckpointError):
-            self._listed(*NAME.fullmatch(name).groups("main"))
-            return True
+            names = NAME.fullmatch(name).groups("main") if is_name(name) else None
+            return bool(names and (self.cached(name) or self._listed(*names)))
         return False
 
     def _listed(self, repo: str, revision: str) -> dict:

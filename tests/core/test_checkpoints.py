@@ -254,7 +254,7 @@ def test_models_and_classifiers_are_listed_apart_readable_or_not(checkpoint, tmp
     with pytest.raises(CheckpointError, match="'nobody'; shipped: guide, judge"):
         checkpoints.load_classifier("nobody", home)
     # Neither loads as the other.
-    with pytest.raises(CheckpointError, match="guide holds a classifier: load_classifier"):
+    with pytest.raises(CheckpointError, match="guide holds a classifier"):
         checkpoints.load("guide", home)
     with pytest.raises(CheckpointError, match="model holds a diffusion model, no classifier"):
         checkpoints.load_classifier("model", home)
