@@ -33,6 +33,7 @@ interface Window {
     isOpen(place: string): boolean;
     cursor(id: string): number;
     linked(place: string, query: string, isUnderWay?: boolean): void;
+    awaits(player: HTMLElement): boolean;
     link(place: string): string;
     embedding(place: string): string;
     open(place: string): Promise<void>;

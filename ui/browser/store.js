@@ -20,6 +20,7 @@
     /** The step under the cursor of a player. */
     cursor: (id) => Number(find(`#${id} .player`)?.dataset.index ?? 0),
     linked,
+    awaits,
     link,
     embedding,
     open,
@@ -62,6 +63,11 @@
     if (!query || !isOpen(place) || (isUnderWay && !named.has(place))) return;
     named.add(place);
     write(place, links.get(place));
+  }
+
+  /** Whether the run that the address named is yet to come to this player. */
+  function awaits(player) {
+    return !named.has(led) && params().has("model") && player.matches(ofStage(led));
   }
 
   /** The whole link of a place's run, or nothing. */

@@ -136,3 +136,15 @@ test("a tab has its first look where nothing stands yet, nor is on its way", asy
   assert.equal(await here.look("m", "reverse"), null);
   assert.deepEqual(events, ["player:asked"]);
 });
+
+test("a stage awaits the run that the address names, until one has been", async () => {
+  const stage = { matches: (selector) => selector === "#race-break-stage .player" };
+  const query = "?tab=reverse&view=break&model=mnist-linear";
+  const here = page(query);
+  await soon();
+  assert.equal(here.awaits(stage), true);
+  here.linked("reverse break", query);
+  assert.equal(here.awaits(stage), false);
+  assert.equal(page("?tab=reverse&view=break").awaits(stage), false);
+  assert.equal(page("?tab=reverse&view=samplers&model=mnist-linear").awaits(stage), false);
+});

@@ -81,6 +81,8 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
   function receive(value) {
     // What is drawn stands in for the film to come, and the one before it may be said again.
     if (root.dataset.state === "drawn" && value.order === newest) return;
+    // Somebody who followed a link would take a recording for what it leads to.
+    if (value.recorded && window.page.awaits(root)) return ask();
     if (value.kind === "error" || (value.order ?? newest) !== newest) heard();
     newest = value.order ?? newest;
     clearTimeout(resting);
