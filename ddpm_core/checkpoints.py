@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 
@@ -35,7 +35,7 @@ BESIDE = Path(__file__).resolve().parent.parent / "checkpoints"  # in the reposi
 HOME = Path(os.environ.get("DDPM_CHECKPOINTS") or BESIDE)
 FLOATS = (torch.half, torch.bfloat16, torch.float, torch.double)
 # Of models from the Hub that anyone may name.
-MOST_PIXELS, MOST_CLASSES, MOST_JSON = 256 * 256, 1000, 2**20
+MOST_PIXELS, MOST_CLASSES = 256 * 256, 1000
 WEIGHTS, CONFIG, TRAINING, CARD = "model.safetensors", "config.json", "training.json", "README.md"
 PICTURE = "samples.png"  # of a diffusion model that ships
 OF_RUN = "checkpoint"  # the folder that a training writes into its run folder
@@ -82,9 +82,21 @@ def from_hub(name: str, source: hub.Hub, device: str | torch.device = "auto") ->
     A model of very large images or very many classes is refused too, and no message tells of paths.
     """
     folder = source.folder(name)
-    try:
+    with _called(folder, name):
         _check_modest(folder)
         return Model(*_rebuild(folder, Config, name, find_device(device)))
+
+
+def check_fetched(name: str, folder: Path) -> None:
+    """``check_config`` for those who let others choose; no message tells of paths."""
+    with _called(folder, name):
+        check_config(folder)
+
+
+@contextmanager
+def _called(folder: Path, name: str) -> Iterator[None]:
+    try:
+        yield
     except InvalidInput as error:
         raise CheckpointError(str(error).replace(f"{folder}", name)) from None
 
@@ -301,8 +313,8 @@ def _rebuild(folder: Path, kind: type, called: str | Path, device: torch.device)
 def _check_modest(folder: Path) -> None:
     """Refuse what would take much more memory than its weights do."""
     for path in (folder / name for name in _held(folder) if name.endswith(".json")):
-        if path.stat().st_size > MOST_JSON:
-            raise CheckpointError(f"{path} is larger than {MOST_JSON // 2**20} MiB")
+        if path.stat().st_size > hub.MOST_JSON:
+            raise CheckpointError(f"{path} is larger than {hub.MOST_JSON // 2**20} MiB")
     files = hub.layout(_held(folder)) or [WEIGHTS, CONFIG]
     config = read_config((folder / files[1]).parent)
     try:

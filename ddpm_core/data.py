@@ -24,6 +24,7 @@ VALIDATION_IMAGES = 5_000
 # order pictures are kept.
 VALIDATION_SEED = ORDER_SEED = 0
 SPLIT_FOLDERS = ("train", "test", "validation", "valid", "val")
+SPLIT_NAMES = {*SPLIT_FOLDERS, "training", "testing"}
 TO_ONE_SIZE = "--size 32 resizes and crops all of them to 32 x 32"
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
@@ -190,7 +191,10 @@ def located(dataset: str, root: str | Path | None = None) -> tuple[str, Path]:
         raise DataError(f"there is no folder {dataset}")
     if known or not dataset or not folder.is_dir():
         return dataset, root
-    return folder.resolve().name, folder.resolve().parent
+    folder = folder.resolve()
+    if not NAME.fullmatch(folder.name):
+        raise DataError(f"{folder} needs a name of 64 characters at most, a letter or digit first")
+    return folder.name, folder.parent
 
 
 def load(
@@ -261,12 +265,17 @@ def from_pictures(folder: str | Path, split: str = "train", size: int | None = N
             f"{folder} holds train beside {', '.join(sorted(path.name for path in others))[:200]}: "
             "call a class otherwise, or move the others away"
         )
+    names = sorted(path.name for path in folder.glob("*") if path.is_dir())
+    if whole == folder and len(names) > 1 and {name.lower() for name in names} <= SPLIT_NAMES:
+        raise DataError(f"{folder} holds {', '.join(names)}: call them train and test")
     tested = whole != folder and (folder / "test").is_dir()
     everything = _read_folder(whole, size)
     if split == "test" and tested:
         test = _read_folder(folder / "test", size)
         if not set(test.classes) <= set(everything.classes):
             raise DataError(f"{folder} has classes to test with that it has none to train on")
+        if everything.classes and not test.classes:
+            raise DataError(f"{folder} has classes to train on and none to test with")
         if test.pixels.shape[1:] != everything.pixels.shape[1:]:
             raise DataError(f"{folder} has pictures of another size or colour to test with")
         return test.relabelled(everything.classes)
@@ -312,15 +321,18 @@ def _read_folder(folder: Path, size: int | None) -> Images:
     class Classes(ImageFolder):
         def find_classes(self, directory):
             names, _ = super().find_classes(directory)
-            names = [name for name in names if not name.startswith(".")]
-            names = [name for name in names if any(map(_is_picture, (folder / name).rglob("*")))]
+            names = [name for name in names if any(map(is_shown, (folder / name).rglob("*")))]
             return names, {name: number for number, name in enumerate(names)}
 
+    def is_shown(path) -> bool:
+        names = Path(path).relative_to(folder).parts
+        return _is_picture(path) and not any(name.startswith(".") for name in names)
+
     if any(map(_is_picture, folder.glob("*"))):
-        paths = sorted(str(path) for path in folder.rglob("*") if _is_picture(path))
+        paths = sorted(str(path) for path in folder.rglob("*") if is_shown(path))
         return _decoded(tuple((path, 0) for path in paths), (), size, _stamps(paths))
     try:
-        listed = Classes(folder, is_valid_file=_is_picture)
+        listed = Classes(folder, is_valid_file=is_shown)
     except (FileNotFoundError, ValueError) as error:  # no folders in it, none with pictures
         raise DataError(
             f"{folder} holds no pictures, nor class folders of them; known endings: "

@@ -27,6 +27,12 @@ def classifier_for(model: Model, role: str) -> Classifier:
         raise InvalidInput(
             f"{name} sees images of {classifier.shape}, {model.name} makes {model.shape}"
         )
+    numbered = [str(number) for number in range(len(model.classes))]
+    if model.classes not in ([], numbered, classifier.classes[: len(model.classes)]):
+        raise InvalidInput(
+            f"{name} knows the classes {', '.join(classifier.classes)}, in this order; "
+            f"{model.name} has {', '.join(model.classes)[:200]}"
+        )
     return classifier
 
 

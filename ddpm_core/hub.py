@@ -26,6 +26,7 @@ LAYOUTS = (
     (WEIGHTS, "config.json", (SCHEDULER, f"scheduler/{SCHEDULER}")),
     (f"unet/{WEIGHTS}", "unet/config.json", (f"scheduler/{SCHEDULER}",)),
 )
+MOST_JSON = 2**20  # bytes of a config or a record that others wrote
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 Progress = Callable[[int, int], None]
@@ -144,6 +145,9 @@ class Hub:
 
         siblings = self._listed(repo, revision)
         wanted = layout(siblings)
+        for file in (wanted or [])[1:]:
+            if self.max_bytes is not None and (siblings[file].size or 0) > MOST_JSON:
+                raise CheckpointError(f"{file} of {repo} is larger than {MOST_JSON // 2**20} MiB")
         if wanted is None:
             if not any(name.endswith(".safetensors") for name in siblings):
                 refuse_pickle(repo, siblings)
@@ -180,12 +184,13 @@ class Hub:
 
         self._check_size(repo, total)
         weights, config, *others = wanted
-        for file in others:
-            fetch(file)
-        check((fetch(config) / config).parent)
-        folder = fetch(weights)  # last: a model whose weights are there is complete
-        self._make_room(repo)
-        return folder
+        try:
+            for file in others:
+                fetch(file)
+            check((fetch(config) / config).parent)
+            return fetch(weights)  # last: a model whose weights are there is complete
+        finally:  # what was refused takes room too
+            self._make_room(repo)
 
     def _check_size(self, repo: str, size: int) -> None:
         if self.max_bytes is not None and size > self.max_bytes:

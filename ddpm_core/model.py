@@ -69,6 +69,10 @@ class Config:
         for name, value in self.sampling.items():
             check_choice("setting under sampling", name, SAMPLING)
             check_choice(f"{name} under sampling", value, SAMPLING[name])
+        if not isinstance(self.sampling.get("clip", True), bool):
+            raise InvalidInput("clip under sampling must be true or false")
+        if not all(isinstance(name, str) for name in self.classes):
+            raise InvalidInput("the names of classes must be texts")
         unet = UNet(**self.model)
         learned = unet.out_channels == 2 * unet.in_channels
         if not learned and unet.out_channels != unet.in_channels:

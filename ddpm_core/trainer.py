@@ -13,7 +13,7 @@ from torch import Tensor
 from . import data, fields
 from .animation import save_png
 from .diffusion import PREDICTION_TYPES, denoising_loss
-from .errors import InvalidInput
+from .errors import InvalidInput, check_int
 from .model import Config, Model
 from .muon import Muon
 from .recorder import grid
@@ -88,7 +88,7 @@ class Recipe(LoopRecipe):
             model |= {"out_channels": 2 * channels}
         if self.conditional and not images.classes:
             raise InvalidInput(
-                f"{self.dataset} has no classes: its pictures lie in no class folders"
+                f"{self.dataset} has no classes: not all of its pictures lie in class folders"
                 if self.dataset
                 else "the images have no classes: give their labels too"
             )
@@ -143,6 +143,7 @@ class Trainer(Loop):
         if recipe.stable_from is not None:
             if not isinstance(self.images, data.Images):
                 raise InvalidInput("stable_from needs all images at once, not a data loader")
+            check_int("stable_from", recipe.stable_from, 0, self.schedule.num_timesteps - 1)
             self.stable = StableTargets(self.images, recipe.conditional, recipe.flip, self.device)
 
     def _optimizer(self, parameters) -> torch.optim.Optimizer:

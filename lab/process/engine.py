@@ -222,6 +222,10 @@ class Engine:
         try:
             answers = _as_one_batch(calls)
         except Exception as raised:
+            if len(jobs) > 1:  # one of them is to blame, and alone to suffer
+                for job in jobs:
+                    self._evaluate([job])
+                return
             error = raised
         seconds = time.monotonic() - start
         for job, call, answer in zip(jobs, calls, answers, strict=True):

@@ -119,6 +119,9 @@ def test_what_the_hub_refuses_is_told_in_words(hub, source, checkpoint):
     hub.add("user/old", {"config.json": b"{}", "pytorch_model.bin": b"cos\nsystem\n"})
     assert "a pickle (pytorch_model.bin), which can run code" in reason("user/old")
     hub.requests.clear()
+    hub.add("user/long", {"config.json": b" " * 2**21, "model.safetensors": b""})
+    strangers = Hub(source.endpoint, source.cache, max_bytes=10**9)
+    assert "larger than 1 MiB" in refusal(lambda: load("user/long", source=strangers))
     small = Hub(source.endpoint, source.cache, max_bytes=1000)
     too_large = refusal(lambda: load("user/digits", source=small))
     assert "more than the 0.0 MB that are fetched here" in too_large
@@ -258,3 +261,6 @@ def test_the_cache_of_a_public_page_stays_within_its_bound(hub, tmp_path, checkp
         hub.add(name, checkpoint)
         load(name, source=source)
     assert [name for name in names if source.cached(name)] == ["user/c"]
+    hub.add("user/odd", {"config.json": b"{}", "model.safetensors": b""})
+    assert "not a config" in refusal(lambda: load("user/odd", source=source))
+    assert not source.cached("user/c")  # what is refused counts too

@@ -57,9 +57,11 @@ def test_classes_are_the_folders_in_alphabetical_order_and_pixels_as_they_were_d
 
 def test_class_folders_that_are_hidden_or_hold_no_picture_are_passed_over(root):
     folder = root / "flowers" / "train"
-    write(folder, {".thumbnails": 3})
+    count = len(data.load("flowers", "train", root))
+    write(folder, {".thumbnails": 3, "rose/.thumbnails": 3})
     (folder / "violet").mkdir()
-    assert data.load("flowers", "train", root).classes == ("aster", "rose", "tulip")
+    images = data.load("flowers", "train", root)
+    assert (len(images), images.classes) == (count, ("aster", "rose", "tulip"))
 
 
 def test_other_files_are_passed_over_and_new_ones_noticed(root):
@@ -217,6 +219,12 @@ def test_what_cannot_be_a_dataset_is_refused(root):
     write(root / "few", {"rose": 9})
     with pytest.raises(DataError, match="9 pictures; at least 10"):
         data.load("few", "train", root)
+    write(root / "parted", {"Train/rose": 9, "Test/rose": 9})
+    with pytest.raises(DataError, match="call them train and test"):
+        data.load("parted", "train", root)
+    write(root / "flat", {"train/rose": 10, "test": 1})
+    with pytest.raises(DataError, match="none to test with"):
+        data.load("flat", "test", root)
     write(root / "flowers" / "test", {"weed": 1})
     with pytest.raises(DataError, match="classes to test with that it has none to train on"):
         data.load("flowers", "test", root)

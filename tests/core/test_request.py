@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from ddpm_core import checkpoints
+from ddpm_core import Model, checkpoints
 from ddpm_core.errors import InvalidInput
 from ddpm_core.guidance import GUIDANCE
 from ddpm_core.request import Request
@@ -124,7 +124,10 @@ def test_a_classifier_lends_its_classes_to_a_model_without_any(classifiers, plai
         Request(guidance=method, label=10).for_model(plain)
 
 
-def test_a_classifier_of_other_images_or_of_fewer_classes_is_refused(classifiers, model):
+def test_a_classifier_of_other_images_or_classes_is_refused(classifiers, model):
+    with pytest.raises(InvalidInput, match="in this order"):
+        other = replace(model.config, classes=model.classes[::-1])
+        Request(guidance="classifier").for_model(Model("odd", other, *other.build(), {}))
     config = classifiers["mnist-classifier"].config
     classifiers["mnist-classifier"].config = replace(config, classes=config.classes[:4])
     with pytest.raises(InvalidInput, match="4 of 10 classes"):

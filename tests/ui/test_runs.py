@@ -1,10 +1,12 @@
 """Runs for visitors: stopped, overtaken, shared, bounded."""
 
 import copy
+import gc
 import json
 import shutil
 import threading
 import time
+import weakref
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -12,7 +14,7 @@ import gradio as gr
 import pytest
 
 import app
-from ddpm_core import InvalidInput, Request
+from ddpm_core import InvalidInput, Request, load
 from tests.support.toys import save_tiny_checkpoint
 from ui.runs import limits, models, player_values, runs
 from ui.runs.runs import Key, Studio
@@ -218,6 +220,36 @@ def test_a_run_that_could_not_be_kept_is_refused_and_one_too_large_to_record_run
     with pytest.raises(InvalidInput, match="take fewer images or steps"):
         small.settled(Key(model, Request(n=64, steps=250)))
     assert small.kept(key)
+
+
+def test_a_model_that_leaves_the_memory_leaves_it_whole(monkeypatch):
+    loaded = []
+
+    def from_hub(name, *_):
+        model = load("mnist-linear")
+        loaded.append(weakref.ref(model))
+        return model
+
+    monkeypatch.setattr(models, "from_hub", from_hub)
+    own = Studio()
+    monkeypatch.setattr(own, "is_here", lambda name: True)
+    keys = [Key(f"user/{i}", Request(n=2, steps=2)) for i in range(4)]
+    for key in keys:
+        list(own.stream(own.arm(("a", "x")), key, traced=True))
+    gc.collect()
+    assert sum(model() is not None for model in loaded) == models.FETCHED_KEPT
+    assert all(own.kept(own.settled(key)) for key in keys[-2:])
+    # Of one image the film alone is taken: the record is of all.
+    assert own.tile(own.settled(keys[-1]), 1).trace is None
+
+
+def test_a_network_that_holds_everybody_up_is_refused(model, studio):
+    limits.check_light(studio.model(model))
+    heavy = {"image_size": 256, "in_channels": 3, "channels": [512], "attention": [False]}
+    config = SimpleNamespace(model=heavy)
+    huge = SimpleNamespace(name="a/b", config=config, shape=(3, 256, 256), classes=[])
+    with pytest.raises(InvalidInput, match="billion operations"):
+        limits.check_light(huge)
 
 
 def test_what_nobody_asked_for_is_what_the_model_can_do(tmp_path, monkeypatch):

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ddpm_core import InvalidInput, Model, Request
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from ddpm_core import InvalidInput, Model, Request, UNet
 from ddpm_core.errors import check_int
+from ddpm_core.model import without_memory
 
 # A minute of two cores, about; sixteen images over all 1,000 steps must be within it.
 MAX_WORK = 20_000
 MAX_WORK_FLOPS = 0.6e9  # of a denoising that counts as one
 SMALL = 2 * 10**6  # weights; counting the operations of smaller models would only delay the page
 MAX_STEP_FLOPS = 250e9  # half a second: while a step lasts, nobody else's picture moves
+MAX_FLOPS = 4 * MAX_STEP_FLOPS  # of one image of a model that a visitor chose
 LARGE = 64 * 64  # pixels; for larger images operations are always counted
 MAX_IMAGES = 64
 MAX_SHEET = 160  # images of an atlas
@@ -22,6 +27,18 @@ MAX_TRACED = 4_000  # images times steps that are recorded in full, about 40 MB 
 def most_images(model: Model) -> int | None:
     """Images evaluated at a time within ``MAX_STEP_FLOPS``; None if there is no limit."""
     return max(1, int(MAX_STEP_FLOPS / model.flops)) if is_counted(model) else None
+
+
+def check_light(model: Model) -> None:
+    """Refuse a model that would take seconds for one step of one image; nothing is computed."""
+    with without_memory(), FlopCounterMode(display=False) as counter:
+        x, t = torch.zeros(1, *model.shape), torch.zeros(1, dtype=torch.long)
+        UNet(**model.config.model)(x, t, t if model.classes else None)
+    if counter.get_total_flops() > MAX_FLOPS:
+        raise InvalidInput(
+            f"{model.name} takes {counter.get_total_flops() / 1e9:,.0f} billion operations for one "
+            f"step of one image, more than the {MAX_FLOPS / 1e9:,.0f} allowed here"
+        )
 
 
 def check_through(model: Model, requests: list[Request]) -> None:

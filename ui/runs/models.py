@@ -12,12 +12,12 @@ from functools import partial
 from pathlib import Path
 
 from ddpm_core import InvalidInput, Model, available, hub, load
-from ddpm_core.checkpoints import HOME, check_config, from_hub
+from ddpm_core.checkpoints import HOME, check_fetched, from_hub
 from ddpm_core.hardware import find_device
 from lab.process.engine import shared_engine
 from lab.process.first_steps import FirstSteps
 
-from .limits import is_counted, most_images
+from .limits import check_light, is_counted, most_images
 
 # Limits of what a visitor may have fetched, on one's own machine and on a page for others. The
 # latter fetches without a token, into a cache of its own.
@@ -123,6 +123,7 @@ class Models:
             model = load(name, device=self._device)
         elif self.is_here(name):
             model = from_hub(name, self._hub, self._device)
+            check_light(model)
         else:
             raise InvalidInput(
                 f"unknown model {name[:200]!r}; known: {', '.join(names)}; others are fetched from "
@@ -134,7 +135,11 @@ class Models:
             for oldest in fetched[:-FETCHED_KEPT]:
                 del self._models[oldest]
                 self._ready.discard(oldest)
+                self.forget(oldest)
         return model
+
+    def forget(self, name: str) -> None:
+        """Called where a model leaves the memory: let go of whatever holds it."""
 
     def is_here(self, name: str) -> bool:
         """True if a model ships or was fetched."""
@@ -161,7 +166,7 @@ class Models:
             nonlocal state
             state = counts
 
-        job = self._downloads.submit(self._hub.folder, name, note, check_config)
+        job = self._downloads.submit(self._hub.folder, name, note, partial(check_fetched, name))
         job.add_done_callback(lambda _: self._downloading.release())
         while not job.done():
             yield state

@@ -399,7 +399,14 @@ class Studio(Models, Tickets):
     def tile(self, key: Key, image: int) -> Progress | None:
         """One image of a kept run, in full; None if the run is no longer kept."""
         whole = self.kept(key)
-        return whole and replace(whole, film=whole.film.tile(image), seconds=None)
+        return whole and replace(whole, film=whole.film.tile(image), seconds=None, trace=None)
+
+    def forget(self, name: str) -> None:
+        """Of a model's kept runs only the films stay: a record holds the model."""
+        with self._guard:
+            for id, kept in self._kept.items():
+                if getattr(kept, "trace", None) and kept.key.model == name:
+                    self._kept[id] = replace(kept, trace=None)
 
     def keep(self, progress) -> None:
         """Keep a run, or a race, that has ended; the oldest make room within ``KEPT_BYTES``."""

@@ -50,6 +50,7 @@ OTHER_CALLS = {f"{API}/cancel", f"{API}/reset"}
 # Room for a note that is dropped onto the page, with every character escaped.
 MAX_BODY = 2 * MAX_NOTE
 MAX_DEPTH = 50
+MAX_LISTS = 20_000  # while they are read, all other visitors wait
 # The browser sends these for Gradio's components, or null; Gradio takes anything.
 KINDS = {
     (gr.Number, gr.Slider): "a number",
@@ -266,6 +267,8 @@ async def _body(request: Request) -> bytes:
 
 def _read(body: bytes) -> dict:
     """The call that a body describes, in JSON and without files."""
+    if body.count(b"[") + body.count(b"{") > MAX_LISTS:
+        raise _Refused(413, f"a request may have {MAX_LISTS:,} lists and objects")
     try:
         call = json.loads(body)
     except (ValueError, RecursionError):

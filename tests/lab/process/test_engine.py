@@ -214,7 +214,9 @@ def test_runs_of_several_visitors_are_what_each_would_be_alone(
 def test_a_failure_reaches_those_it_concerns_and_the_engine_goes_on():
     class Broken(Net):
         def forward(self, x, t, labels=None):
-            raise InvalidInput("broken")
+            if (t > 2).any():
+                raise InvalidInput("broken")
+            return super().forward(x, t)
 
     busy, net, broken = BusyEngine(), Net(), Broken()
     engine = busy.engine
@@ -226,12 +228,13 @@ def test_a_failure_reaches_those_it_concerns_and_the_engine_goes_on():
 
     busy.submit("mine", take, engine, failing())
     busy.submit("good", take, engine, walk(engine, net, pictures(1), [2]))
-    for i in range(2):
-        busy.submit(i, take, engine, walk(engine, broken, pictures(i), [2]))
+    for t in range(1, 4):
+        busy.submit(t, take, engine, walk(engine, broken, pictures(t), [t]))
     results = busy.release()
     assert isinstance(results["mine"], ZeroDivisionError)
     assert torch.equal(results["good"], pictures(1) * 2)
-    assert all(str(results[i]) == "broken" for i in range(2))
+    assert str(results[3]) == "broken"  # and not those who shared its batch
+    assert all(torch.equal(results[t], pictures(t) * t) for t in (1, 2))
     assert engine.do(lambda: 1) == 1
 
 
