@@ -63,6 +63,14 @@ class Config:
         with without_memory():
             return replace(self, model=UNet(**self.model).config, schedule=schedule)
 
+    def flops(self) -> int:
+        """Floating-point operations of one evaluation, for one image, of the network as it trains;
+        nothing is computed."""
+        with without_memory():
+            unet = UNet(**self.model)
+        shape = (unet.in_channels, unet.image_size, unet.image_size)
+        return _flops(unet, shape, bool(self.classes), torch.device("meta"))
+
     def build(self) -> tuple[UNet, Schedule]:
         """A model with random weights, and its schedule."""
         check_choice("prediction type", self.prediction_type, PREDICTION_TYPES)
@@ -131,13 +139,7 @@ class Model:
     @cached_property
     def flops(self) -> int:
         """Floating-point operations of one evaluation of the network, for one image."""
-        from torch.utils.flop_counter import FlopCounterMode
-
-        x, t = torch.zeros(1, *self.shape, device=self.device), torch.zeros(1, device=self.device)
-        labels, network = t.long() if self.classes else None, self.prepared.network()
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            network(x, t.long(), labels)
-        return counter.get_total_flops()
+        return _flops(self.prepared.network(), self.shape, bool(self.classes), self.device)
 
     def resolve_dtype(self, dtype: str = "auto") -> str:
         """``"auto"`` is bfloat16 where the hardware has it, and float32 elsewhere."""
@@ -197,6 +199,15 @@ class Model:
                 row[null if number is None else int(number)] = share
         mixed = any(isinstance(label, Mapping) for label in labels)
         return (shares if mixed else shares.argmax(1)).to(self.device)
+
+
+def _flops(network: nn.Module, shape: tuple, labelled: bool, device: torch.device) -> int:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    x, t = torch.zeros(1, *shape, device=device), torch.zeros(1, dtype=torch.long, device=device)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(x, t, t if labelled else None)
+    return counter.get_total_flops()
 
 
 class _Undrawn(TorchFunctionMode):

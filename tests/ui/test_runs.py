@@ -15,6 +15,7 @@ import pytest
 
 import app
 from ddpm_core import InvalidInput, Request, load
+from ddpm_core.model import Config
 from tests.support.toys import save_tiny_checkpoint
 from ui.runs import limits, models, player_values, runs
 from ui.runs.runs import Key, Studio
@@ -246,10 +247,9 @@ def test_a_model_that_leaves_the_memory_leaves_it_whole(monkeypatch):
 def test_a_network_that_holds_everybody_up_is_refused(model, studio):
     limits.check_light(studio.model(model))
     heavy = {"image_size": 256, "in_channels": 3, "channels": [512], "attention": [False]}
-    config = SimpleNamespace(model=heavy)
-    huge = SimpleNamespace(name="a/b", config=config, shape=(3, 256, 256), classes=[])
+    config = Config(heavy, {"kind": "linear"}, "epsilon", "")
     with pytest.raises(InvalidInput, match="billion operations"):
-        limits.check_light(huge)
+        limits.check_light(SimpleNamespace(name="a/b", config=config))
 
 
 def test_what_nobody_asked_for_is_what_the_model_can_do(tmp_path, monkeypatch):
