@@ -208,7 +208,7 @@ class Hub:
         size = cache.size_on_disk
         for oldest in sorted(cache.repos, key=lambda stored: stored.last_accessed):
             if size > self.keep_bytes and oldest.repo_id != repo:
-                shutil.rmtree(oldest.repo_path)
+                shutil.rmtree(oldest.repo_path, ignore_errors=True)  # another may be at it too
                 size -= oldest.size_on_disk
 
 
