@@ -265,7 +265,7 @@ class Aim:
     complete: bool
 
 
-def _free(aim: Aim, rescale: float) -> Denoiser:
+def _classifier_free(aim: Aim, rescale: float) -> Denoiser:
     labels, nothing = aim.labels, [None] * len(aim.labels)
     return ClassifierFree(
         aim.denoiser(labels),
@@ -332,7 +332,14 @@ GUIDANCE = {
     "none": Guidance("no guidance"),
     # s = 1 is the conditional model itself (report eq. 14).
     "cfg": Guidance(
-        "classifier-free", _free, "s", 1.0, 2.0, (*OVER_TIME, "rescale"), null_class=True, cost=2
+        "classifier-free",
+        _classifier_free,
+        "s",
+        1.0,
+        2.0,
+        (*OVER_TIME, "rescale"),
+        null_class=True,
+        cost=2,
     ),
     "classifier": Guidance(
         "clean classifier",

@@ -7,6 +7,7 @@ and the SHA-256 that the Hub states.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -202,7 +203,7 @@ class Hub:
     def _make_room(self, repo: str) -> None:
         from huggingface_hub import scan_cache_dir
 
-        if self.keep_bytes is None:
+        if self.keep_bytes is None or not os.path.isdir(self.cache):  # nothing ever arrived
             return
         cache = scan_cache_dir(self.cache)
         size = cache.size_on_disk

@@ -222,7 +222,7 @@ class Engine:
         try:
             answers = _as_one_batch(calls)
         except Exception as raised:
-            if len(jobs) > 1:  # one of them is to blame, and alone to suffer
+            if len(jobs) > 1:  # each alone, so that only those at fault fail
                 for job in jobs:
                     self._evaluate([job])
                 return
