@@ -85,10 +85,11 @@ def measure_fid(
         floor_score = mean_distance((yield from _drawn(net, rest, n)), real)
         compare, count, draws = mean_distance, n // MINIBATCH, 1
     else:
+        width = net.features(next(batches(images, [0]))).shape[1]
+        check_enough(n, width, "samples")
+        check_enough(len(images), width, f"images of the {reference} set")
         whole = gather(net, batches(images), len(images), what="reference")
         (real,) = yield from _once(whole, net, images)
-        check_enough(n, real.d, "samples")
-        check_enough(real.n, real.d, f"images of the {reference} set")
         draws = []
         if len(rest) >= n:
             steps = floor(net, rest, real, n, FLOOR_SEED)

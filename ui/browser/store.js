@@ -67,7 +67,8 @@
 
   /** Whether the run that the address named is yet to come to this player. */
   function awaits(player) {
-    return !named.has(led) && params().has("model") && player.matches(ofStage(led));
+    const namesRun = ["model", "data"].some((name) => params().has(name)); // data: on Plane
+    return namesRun && !named.has(led) && player.matches(ofStage(led));
   }
 
   /** The whole link of a place's run, or nothing. */

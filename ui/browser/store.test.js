@@ -147,4 +147,6 @@ test("a stage awaits the run that the address names, until one has been", async 
   assert.equal(here.awaits(stage), false);
   assert.equal(page("?tab=reverse&view=break").awaits(stage), false);
   assert.equal(page("?tab=reverse&view=samplers&model=mnist-linear").awaits(stage), false);
+  const plane = { matches: (selector) => selector === "#plane-stage .player" };
+  assert.equal(page("?tab=plane&data=moons").awaits(plane), true);
 });

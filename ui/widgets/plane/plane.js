@@ -59,6 +59,7 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
   function receive(value) {
     if (value.kind === "link") follow(value);
     if (!["live", "film", "error"].includes(value.kind)) return;
+    if (value.recorded && window.page.awaits(player)) return; // a link leads to something else
     clearTimeout(asking);
     waits = false;
     if (value.kind === "error") return showError(value.message);
