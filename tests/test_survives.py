@@ -82,7 +82,10 @@ def test_a_request_has_its_fields_and_their_defaults():
 def place_and_run(means: dict) -> tuple:
     """The place and the run that a link or a note stands for."""
     means = dict(means)
-    place, request = means.pop("place"), Request(**means.pop("request"))
+    place = means.pop("place")
+    if not means:
+        return place, None  # what is recorded there
+    request = Request(**means.pop("request"))
     if place.startswith("reverse "):
         return place, RaceKey(place.partition(" ")[2], request=request, **means)
     rows = tuple(Request(**row) for row in means.pop("beside", ()))

@@ -120,7 +120,7 @@ def _open_tiles(grid: RunTab, single: RunTab) -> None:
     # Open the tab first: a player that is not built yet keeps only the last of the values that
     # arrive together, which need not be the film.
     script = f'(...values) => window.page.go("{single.name}", values)'
-    outputs = [*single.controls.inputs, *single.outputs]
+    outputs = [*single.settable, *single.outputs]
     grid.stage.select(show, grid.current, outputs, js=script, **STREAM)
 
 

@@ -79,6 +79,17 @@ def test_a_recording_moves_at_once_and_says_that_it_is_one(visit):
                 assert f"{count} calls\n" in text.replace(",", "")
 
 
+def test_a_recording_stays_when_the_page_is_opened_again_and_when_a_list_is_looked_at(visit):
+    visitor = visit("?tab=reverse&view=break")
+    for view in ("break", "samplers"):
+        visitor.go_to(TITLES[view]).wait("film", f"race-{view}")
+        visitor.field(f"race-{view}-model").focus()
+        visitor.page.keyboard.press("Tab")
+        visitor.page.evaluate("history.replaceState(null, '', '?view=api')")  # Gradio's, of its API
+        visitor.wait_for_link(tab="reverse", view=view)
+        expect(visitor.stage(f"race-{view}")).to_contain_text("recorded")
+
+
 def test_two_schedules_race_from_one_noise_on_one_cursor_and_leave_as_a_film(visit, tmp_path):
     visitor = visit(LINK + "&seed=4")
     wait(visitor, "schedules")

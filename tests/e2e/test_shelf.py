@@ -80,6 +80,12 @@ def test_a_model_is_fetched_sampled_offered_everywhere_linked_to_and_served(chro
     visitor.open("?model=user/never-fetched&n=1&steps=3").wait("error")
     expect(visitor.stage()).to_contain_text("fetched from the Hub first")
     visitor.open("?model=google/ddpm-cifar10-32&n=1&steps=3").wait_for_file("4 frames")
+    before = visitor.run()
+    picker.focus()
+    visitor.field("sample-seed").focus()  # nothing was picked: the steps stay as they are
+    visitor.page.wait_for_timeout(1000)
+    expect(visitor.field("sample-steps")).to_have_value("3")
+    assert visitor.run() == before
     visitor.leave()
     client = Client(address, verbose=False)
     result = client.predict("google/ddpm-cifar10-32", 2, "none", api_name="/sample")

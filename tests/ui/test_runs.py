@@ -341,8 +341,12 @@ def test_models_of_ones_own_are_offered_and_the_first_is_opened(checkpoint, tmp_
     # A file of the copied command calls the model by its folder alone.
     made = json.dumps({"model": "mine", "n": 1, "label": "none", "steps": 2})
     with gr.Blocks():
-        places = {"reverse": reverse.build(named)[0]}
-    assert restore.Arrivals(named, places).by_note(made, 1).run.model == "runs/mine"
+        single, views, _ = reverse.build(named)
+    places = {"reverse": single, "reverse schedules": views["schedules"]}
+    arrivals = restore.Arrivals(named, places)
+    assert arrivals.by_note(made, 1).run.model == "runs/mine"
+    race = {"model": "mine", "against": "mine", "race": "schedules", "steps": 2}
+    assert arrivals.by_note(json.dumps(race), 1).run.against == "runs/mine"
     with pytest.raises(InvalidInput, match="'elsewhere' already"):
         Studio(own=[tmp_path / "elsewhere", tmp_path / "elsewhere"])
     with pytest.raises(SystemExit, match="error: no checkpoint 'nowhere'"):

@@ -7,6 +7,11 @@
   const clone = window.structuredClone;
   window.structuredClone = (value, options) =>
     value !== null && typeof value === "object" ? clone(value, options) : value;
+  // Its panels name themselves in the address, as `view`, which is a parameter of ours.
+  const { replaceState } = history;
+  history.replaceState = (state, title, url) => {
+    if (!String(url).startsWith("?")) replaceState.call(history, state, title, url);
+  };
   const LABEL = "[data-testid=block-info]";
   const PRESSED = ".terms label, .checkbox-container, .instruments [role=tab]";
   window.gradio = {

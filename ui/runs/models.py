@@ -6,8 +6,8 @@ import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import replace
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +33,17 @@ DOWNLOADS = 2
 BEST = ("mnist-conditional", "cifar10-conditional")  # for a first look
 
 
+@dataclass
+class Download:
+    """A model on its way: the bytes so far and in all, and the job that fetches it."""
+
+    state: tuple[int, int] = (0, 0)
+    job: Future | None = None
+
+    def note(self, arrived: int, total: int) -> None:
+        self.state = arrived, total
+
+
 class Models:
     """Loads models once.
 
@@ -52,7 +63,7 @@ class Models:
         self._ready: set[str] = set()
         self._hub, self._device = source, find_device(device)
         self._downloads = ThreadPoolExecutor(DOWNLOADS, "download")
-        self._downloading = threading.BoundedSemaphore(DOWNLOADS)
+        self._downloading: dict[str, Download] = {}  # by the name of the model
         self._guard = threading.RLock()
         # A shipped model loads quickly and does not wait for a fetched one. One model of each kind
         # loads at a time, which bounds the memory.
@@ -158,17 +169,18 @@ class Models:
         """
         if self.is_here(name):
             return
-        if not self._downloading.acquire(blocking=False):
+        with self._guard:  # whoever asks for the same model waits for the same download
+            download = self._downloading.get(name) or self._download(name)
+        while not download.job.done():
+            yield download.state
+            wait([download.job], 0.25)
+        download.job.result()
+
+    def _download(self, name: str) -> Download:
+        if len(self._downloading) == DOWNLOADS:
             raise InvalidInput(f"{DOWNLOADS} downloads are under way already; try again soon")
-        state = (0, 0)
-
-        def note(*counts):
-            nonlocal state
-            state = counts
-
-        job = self._downloads.submit(self._hub.folder, name, note, partial(check_fetched, name))
-        job.add_done_callback(lambda _: self._downloading.release())
-        while not job.done():
-            yield state
-            wait([job], 0.25)
-        job.result()
+        self._downloading[name] = download = Download()
+        check = partial(check_fetched, name)
+        download.job = self._downloads.submit(self._hub.folder, name, download.note, check)
+        download.job.add_done_callback(lambda _: self._downloading.pop(name))
+        return download

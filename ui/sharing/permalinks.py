@@ -114,7 +114,7 @@ def _python(key: Key) -> str:
     if not key.beside:
         lines = ["from ddpm_core import Request, film, load, sample, save_gif\n", *lines]
         lines += ["images = sample(model, request)  # uint8, (n, H, W, C)"]
-        if key.request.toward is not None:
+        if key.request.toward is not None and key.request.n > 1:
             lines[0] = "from ddpm_core import Request, load, sample, save_animation\n"
             walk = f"[*images, *images[-2::-1]], {gif}, frame_ms=120"
             return "\n".join([*lines, f"save_animation({walk})", ""])

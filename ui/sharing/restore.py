@@ -29,7 +29,7 @@ class Arrival:
 
     Attributes:
         place: a tab, or a tab and one of its views with a space between them.
-        run: its run, as the place takes it.
+        run: its run, as the place takes it; None if it shows one by itself.
         refused: why it cannot run; its controls are set all the same.
         count: tells later links and files apart; 0 for the page's address.
         plain: it asks only for what a place shows by itself, so that it changes nothing that the
@@ -67,8 +67,11 @@ class Arrivals:
         place = place if place in self.places else "sample"
         try:
             model = params.get("model") or first(self.studio, place)
-            plain = not (params.keys() - PLAIN or place in ASKING or self.studio.own)
-            return Arrival(place, self.places[place].asked(pairs, model), count=count, plain=plain)
+            plain = not (params.keys() - PLAIN or place in ASKING)
+            if plain and self.places[place].opens_with:
+                return Arrival(place, count=count)
+            run = self.places[place].asked(pairs, model)
+            return Arrival(place, run, count=count, plain=plain and not self.studio.own)
         except InvalidInput as error:
             return Arrival(place, self._default(place), str(error), count)
 
@@ -88,7 +91,9 @@ class Arrivals:
             InvalidInput: saying what is wrong with it.
         """
         about = permalinks.read_note(note)
-        about["model"] = self.studio.called(about["model"])
+        for name in ("model", "against"):  # a race has two models
+            if isinstance(about.get(name), str):
+                about[name] = self.studio.called(about[name])
         place = f"reverse {about.get('race')}"
         if about.get("tab") in ASKING:
             place = about["tab"]
@@ -181,6 +186,8 @@ def _running(place):
             yield place.silence
         elif arrival.refused:
             yield place.refuse(visitor, InvalidInput(arrival.refused))
+        elif arrival.run is None:
+            yield place.silence
         else:
             yield from place.stream(visitor, arrival.run)
 

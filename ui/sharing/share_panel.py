@@ -39,17 +39,19 @@ class SharePanel:
         """The components that the server sets; the browser sets the link."""
         return [self.take, self.python, self.command, *([self.note] if self.note else [])]
 
-    def announced(self, studio: Studio, ticket: Ticket, progress) -> dict:
-        """Updates that name a run, or a race: its link, its code, and once it has ended its
-        files."""
-        key, order = progress.key, ticket.order
+    def announced(
+        self, studio: Studio, ticket: Ticket, key: Key | RaceKey, ended: str = ""
+    ) -> dict:
+        """Updates that name a run, or a race: its link, its code, and its files once it has
+        ``ended``, under this name."""
+        order = ticket.order
         sampling = studio.model(key.model).config.sampling
         links = LINKS[type(key)]
         link = links.query(key, tab=self.tab)
         return {
             self.python: links.python(key),
             self.command: links.command_line(key, sampling),
-            self.take: due(order, progress.id, link) if progress.done else pending(order, link),
+            self.take: due(order, ended, link) if ended else pending(order, link),
         }
 
 

@@ -9,7 +9,7 @@ import gradio as gr
 
 from ddpm_core import InvalidInput
 
-from ..events import AT_ONCE, STREAM
+from ..events import STREAM
 from ..runs.runs import Key, Studio
 
 # Unconditional models of other people.
@@ -66,41 +66,31 @@ def wire(run_tab, pickers: Sequence[gr.Dropdown], others: Sequence[gr.Dropdown])
         pickers: those of the other tabs that can fetch.
         others: further pickers that offer fetched models.
     """
-    hub, model, studio = run_tab.controls.hub, run_tab.model, run_tab.studio
+    controls, model, studio = run_tab.controls, run_tab.model, run_tab.studio
+    hub, shown, picked = controls.hub, controls.shown, controls.picked
     to_run = gr.State(None, time_to_live=3600)  # the run of the fetched model
-    # Not the model of the run on the stage: after a refusal there is none.
-    previous = gr.State(model.value, time_to_live=3600)  # the model that was chosen last
-    # Gradio sends a choice twice, the second time when the list loses the focus. If the page has
-    # put the model back in between, the second one is no choice.
-    put_back = gr.State(None, time_to_live=3600)
 
-    def back_to(name: str | None) -> dict:
-        return {model: name, put_back: name}
+    def back_to(name: str) -> dict:
+        return {model: name, shown: name}
 
     def note(text: str) -> dict:
         return {hub.note: gr.update(value=text, visible=bool(text))}
 
-    def noted(name):
-        """A model that can be put back."""
-        return name if studio.is_here(name) else gr.skip()
-
-    def chosen(name, last: str | None, ours: str | None = None) -> Iterator[dict]:
-        """Answer a choice; a model that ships runs by itself."""
+    def chosen(pick) -> Iterator[dict]:
+        """Answer a pick; a model that ships runs by itself."""
+        name, last, _ = pick
         if name == ANOTHER:
             yield note("") | {to_run: None, hub.field: gr.update(visible=True)} | back_to(last)
-        elif name == ours:
-            yield {put_back: gr.skip()}
         elif name in studio.names():
             clearer = CLEARER if name == SMALL and run_tab.name != "guidance" else ""
-            hidden = {to_run: None, put_back: None, hub.field: gr.update(visible=False)}
-            yield note(clearer) | hidden
+            yield note(clearer) | {to_run: None, hub.field: gr.update(visible=False)}
             if name == SMALL and studio.can_fetch(BETTER):
                 offer = {hub.field: gr.update(visible=True), hub.name: BETTER}
                 yield note(f"{clearer} {OFFER}") | offer
         else:
             yield from fetch(name, last)
 
-    def fetch(name, last: str | None) -> Iterator[dict]:
+    def fetch(name, last: str) -> Iterator[dict]:
         name = (name or "").strip()
         yield note("") | {to_run: None}
         try:
@@ -129,9 +119,8 @@ def wire(run_tab, pickers: Sequence[gr.Dropdown], others: Sequence[gr.Dropdown])
             yield run_tab.set_to(key)
             yield from run_tab.stream(visitor, key)
 
-    outputs = [hub.field, hub.name, hub.note, to_run, put_back, model, *pickers, *others]
-    model.change(noted, model, previous, **AT_ONCE)
-    model.input(chosen, [model, previous, put_back], outputs, **FETCHING)
+    outputs = [hub.field, hub.name, hub.note, to_run, shown, model, *pickers, *others]
+    picked.change(chosen, picked, outputs, **FETCHING)
     events = [hub.fetch.click, hub.name.submit]
-    gr.on(events, fetch, [hub.name, previous], outputs, **FETCHING)
+    gr.on(events, fetch, [hub.name, shown], outputs, **FETCHING)
     to_run.change(run, to_run, [*run_tab.settable, *run_tab.outputs], **STREAM)

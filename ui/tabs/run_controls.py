@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import gradio as gr
 
@@ -20,16 +21,33 @@ COUNTS = {"steps", "n"}  # sliders of whole numbers
 HALFWAY = 0.5  # how far one image is from seed to seed, unless chosen
 
 
+class Pick(NamedTuple):
+    """A model that was picked by hand, the one before it, and how many were picked before."""
+
+    model: str
+    last: str
+    count: int
+
+
 @dataclass
 class Controls:
     """The components of the column; ``parts`` are those whose values spell a run, by field, the
-    model among them."""
+    model among them.
+
+    Attributes:
+        shown: the model that the picker shows, as it was picked or set.
+        picked: the newest ``Pick``. Gradio says that a list was left, with a new value or not, and
+            says it twice of a new one; this changes once for each.
+    """
 
     parts: dict[str, gr.components.Component]
     roll: gr.Button
     run: gr.Button
     stop: gr.Button
     hub: hub_models.HubModels | None = None
+
+    def __post_init__(self):
+        self.shown, self.picked = gr.State(self.model.value), gr.State(None)
 
     @property
     def inputs(self) -> list:
@@ -131,8 +149,8 @@ def build(
 
 
 def follow_model(studio: Studio, controls: Controls, fit=None, asked=(), fitted=()):
-    """Fit other controls to a model that was chosen by hand, then once more: while the model loads,
-    they offer what the last one knew, and a visitor may choose from that.
+    """Note which model is picked by hand, and fit other controls to it, then once more: while the
+    model loads, they offer what the last one knew, and a visitor may choose from that.
 
     Args:
         fit: takes the values of the model, of ``asked`` and of the label, and ``late=True`` the
@@ -149,8 +167,21 @@ def follow_model(studio: Studio, controls: Controls, fit=None, asked=(), fitted=
         if "variance" in parts:  # the controls of a run
             asked, fitted = ["variance"], [parts["variance"], parts["mix"]]
     inputs = [controls.model, *(parts[name] for name in asked), label]
-    first = controls.model.input(fit, inputs, [*fitted, label], **LATEST)
+    states = [controls.shown, controls.picked]
+    controls.model.input(
+        partial(picked, studio, controls), [controls.model, *states], states, **LATEST
+    )
+    first = controls.picked.change(fit, inputs, [*fitted, label], **LATEST)
     return first.then(partial(fit, late=True), inputs, [*fitted, label], **LATEST)
+
+
+def picked(studio: Studio, controls: Controls, model: str, shown: str, newest: Pick | None) -> dict:
+    """Updates that note a pick, if it is one."""
+    if model == shown:
+        return {controls.picked: gr.skip()}
+    last = shown if newest is None or studio.is_here(shown) else newest.last
+    pick = Pick(model, last, newest.count + 1 if newest else 0)
+    return {controls.shown: model, controls.picked: pick}
 
 
 def refitted(studio: Studio, parts: dict, model: str, *chosen, late=False) -> dict:
@@ -164,7 +195,8 @@ def refitted(studio: Studio, parts: dict, model: str, *chosen, late=False) -> di
     updates = {parts["label"]: offered(choices, label, choices[0][1], late)}
     if variance:
         updates[parts["variance"]] = revaried(loaded, *variance, late)
-        updates[parts["mix"]] = gr.update(choices=to_classes(choices), value="")
+        value = {} if late else {"value": ""}
+        updates[parts["mix"]] = gr.update(choices=to_classes(choices), **value)
     return updates
 
 

@@ -86,7 +86,7 @@ class RunTab:
 
     def set_to(self, key: Key) -> dict:
         """Updates that set every control to a run."""
-        return self.controls.updates(key, self.studio)
+        return self.controls.updates(key, self.studio) | {self.controls.shown: key.model}
 
     def fitting(self, key: Key) -> Key:
         """A run as this tab can show it."""
@@ -130,7 +130,12 @@ class RunTab:
     @property
     def settable(self) -> list:
         """The components that ``set_to`` updates."""
-        return self.controls.inputs
+        return [*self.controls.inputs, self.controls.shown]
+
+    @property
+    def opens_with(self) -> Key | None:
+        """The run of the recording that it opens with."""
+        return self.current.value
 
     @property
     def silence(self) -> dict:
@@ -223,7 +228,8 @@ class RunTab:
 
     def announced(self, ticket: Ticket, progress: Progress) -> dict:
         """Updates that name a run: its link, its code, and its files once it has ended."""
-        return {self.current: progress.key} | self.keep.announced(self.studio, ticket, progress)
+        key, ended = progress.key, progress.id if progress.done else ""
+        return {self.current: key} | self.keep.announced(self.studio, ticket, key, ended)
 
     def refusals(self, visitor: gr.Request, error: InvalidInput) -> Iterator[dict]:
         """Say what is wrong with a request; a run of the visitor's that is under way goes on."""

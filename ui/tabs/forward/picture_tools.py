@@ -264,7 +264,9 @@ class IntoAnother(TileTool):
 
     def compute(self, ticket, picture, model, seed, label, first=None):
         if first is None and picture is not None and picture.shape == (28, 28, 1):
-            first = sketch.digit(OTHER), label
+            classes = self.studio.model(model).classes
+            is_known = label != "none" and [*classes[OTHER : OTHER + 1]] == [str(OTHER)]
+            first = sketch.digit(OTHER), str(OTHER) if is_known else label
         if picture is None or first is None or first[0].shape != picture.shape:
             raise InvalidInput(NOTHING_KEPT)
         if not self.studio.model(model).classes:

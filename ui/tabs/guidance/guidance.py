@@ -132,13 +132,25 @@ class GuidanceTab(RunTab):
         """Run what a key names after ``wait`` seconds, and show only its end. A run that is armed
         meanwhile ends this one."""
         ticket = arm(self.studio, visitor, self.name, yields=True)
+        ticket.key = key
         with ticket.until_through():
             until = time.monotonic() + wait
             while time.monotonic() < until and not ticket.asked:
                 time.sleep(0.05)
-            yield self.silence  # a branch that is ended before it begins yields nothing else
+            # A branch that is ended before it begins yields nothing else.
+            yield self.silence if ticket.asked else self._ahead(ticket, key)
             if not ticket.asked:
                 yield from self._end_of(ticket, key)
+
+    def _ahead(self, ticket: Ticket, key: Key) -> dict:
+        """The link, the code and the equations of a run that shows nothing before its end."""
+        try:
+            key = self.fitting(key)
+            model = self.studio.model(key.model)
+        except InvalidInput:  # the run will say what is wrong
+            return self.silence
+        named = self.keep.announced(self.studio, ticket, key)
+        return named | {self.formulas: self.formulas.of(model, key.requests)}
 
     def _end_of(self, ticket: Ticket, key: Key) -> Iterator[dict]:
         progress = None

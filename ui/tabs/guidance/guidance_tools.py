@@ -323,6 +323,10 @@ class Branch:
         if not current:
             yield {self.note: "No run is here to branch from: press Guide first."}
             return
+        going = self.studio.going((visitor.session_hash, self.tab.name))
+        if going and going.key and self.tab.fitting(going.key) != self.tab.fitting(current):
+            yield {self.note: "The whole run is under way: branch once it stands here."}
+            return
         if current.branch_at is not None and self.studio.kept(current) is None:
             at = current.branch_at  # the cursor follows the branch that is still under way
         if (at or 0) >= current.request.steps:

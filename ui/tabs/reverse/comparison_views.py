@@ -108,7 +108,7 @@ class View:
 
     Attributes:
         parts: its controls, in their order; with an ``error`` comes the scale of its guidance.
-        default: the race of a link or a file that names nothing; it must never change.
+        default: the race of a link or a file, but for what they name; it must never change.
         first: the race that it opens with, if it is not the default one.
     """
 
@@ -196,6 +196,7 @@ class Comparison(RunTab):
             choices = run_controls.label_choices(self.studio, key.model)
             values["label"] = gr.update(choices=choices, value=str(values["label"]))
         updates = {self.controls.parts[name]: value for name, value in values.items()}
+        updates[self.controls.shown] = key.model
         if self.note:
             updates |= self.explained(key.error, key.request.guidance_scale)
         return updates

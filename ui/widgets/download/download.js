@@ -11,9 +11,10 @@ export function mount({ root, options, find, on, props, trigger }) {
   let run = ""; // whose film it is
   let files = null;
   let png = null; // with the panes it shows; it outlasts another format of the film
+  let link = ""; // of the run that it hands over; the place may have a newer one
 
   setState("idle");
-  on(root, "change", () => order !== null && ask());
+  on(root, "change", () => (order === null ? setState(root.dataset.state) : ask()));
   on(find(".download-file"), "click", () => save(files?.file, files?.name));
   on(find(".download-png"), "click", () => save(png?.file));
   if (options.place) on(find(".download-copy"), "click", copyLink);
@@ -39,17 +40,18 @@ export function mount({ root, options, find, on, props, trigger }) {
   }
 
   /** Where the run on a stage is known by its link: it may have begun, ended or been refused. */
-  function tellLink({ kind, link = "" }) {
+  function tellLink({ kind, link: query = "" }) {
     const isGone = !options.of_tool && kind === "idle" && root.dataset.state !== "idle";
-    if (!isGone && !link) return;
-    window.page.linked(options.place, link, kind === "pending");
+    if (!isGone && !query) return;
+    window.page.linked(options.place, query, kind === "pending");
+    link = window.page.link(options.place);
     find(".download-copy").disabled = !link;
     trigger("linked");
   }
 
   async function copyLink() {
     const button = find(".download-copy");
-    await copy(window.page.link(options.place));
+    await copy(link);
     button.focus();
     button.firstChild.textContent = "Copied";
     setTimeout(() => (button.firstChild.textContent = "Copy link"), TOLD);
@@ -86,11 +88,15 @@ export function mount({ root, options, find, on, props, trigger }) {
     root.dataset.state = state;
   }
 
-  function save(file, name) {
+  async function save(file, name) {
     if (!file) return;
-    const link = document.createElement("a");
-    Object.assign(link, { href: file.url, download: name ?? file.orig_name });
-    link.click();
+    const response = await fetch(file.url).catch(() => null);
+    if (!response?.ok) return ask(); // the server keeps a file for an hour: it is made anew
+    const anchor = document.createElement("a");
+    const href = URL.createObjectURL(await response.blob());
+    Object.assign(anchor, { href, download: name ?? file.orig_name });
+    anchor.click();
+    setTimeout(() => URL.revokeObjectURL(href), TOLD);
   }
 }
 

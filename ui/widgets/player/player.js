@@ -61,7 +61,7 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
   let wanted = 0; // where it was put: the same, unless a frame is on its way
   let head = true; // it follows the newest frame of a live run
   let tile = 0;
-  let beside = false; // what is refused is said beside a run that goes on
+  let beside = 0; // the order of the run that goes on beside what is said of a refusal
   let message = "";
   let ticket = 0;
   let newest = 0; // the order of the newest run heard of
@@ -87,7 +87,7 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
     newest = value.order ?? newest;
     clearTimeout(resting);
     if (value.preview) resting = setTimeout(() => trigger("rested"), REST);
-    if (value.kind !== "error" && !(beside && run && isOnStage(value))) hideError();
+    if (value.kind !== "error" && !(beside && beside === value.order)) hideError();
     ({ idle: showIdle, live: showLive, film: showFilm, error: showError, next: tellNext })[
       value.kind]?.(value);
   }
@@ -216,7 +216,7 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
   function showError(value) {
     find(".player-error-text").textContent = value.message;
     find(".player-error").hidden = false;
-    beside = Boolean(value.beside && run?.live);
+    beside = value.beside && run?.live ? value.order : 0;
     if (beside) return;
     if (run) Object.assign(run, { live: false, next: null });
     else message = ""; // it promises what does not come
@@ -227,7 +227,7 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
   function hideError() {
     if (find(".player-error").hidden) return;
     find(".player-error").hidden = true;
-    beside = false;
+    beside = 0;
     setState(run ? (run.live ? "live" : "film") : "idle");
   }
 
