@@ -16,13 +16,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from ddpm_core import InvalidInput, Request
 from ddpm_core.commands import options
 from ddpm_core.commands import sample as command
 from ddpm_core.request import unused
 from ui.runs.runs import Key, Studio
-from ui.sharing import permalinks
+from ui.sharing import files, permalinks
+from ui.widgets.download.download import Choice
 
 shares = dict.fromkeys(["eta", "rescale", "share"], st.floats(0, 1))
 choices = {spec.name: spec.metadata["known"] for spec in fields(Request)}
@@ -78,18 +80,25 @@ RUNS = [
     Key("mnist-conditional", ONE, (replace(ONE, guidance="cfg", guidance_scale=3.0),)),
     Key("mnist-conditional", ONE, (replace(ONE, label=5),), 2),
     Key("mnist-conditional", replace(ONE, n=4, toward=7)),
+    Key("mnist-conditional", replace(ONE, n=4, toward=7), (replace(ONE, n=4, toward=7, label=5),)),
+    Key("mnist-conditional", replace(ONE, toward=7, along=0.5)),
 ]
 
 
-@pytest.mark.parametrize("key", RUNS, ids=["alone", "beside", "branch", "from one to another"])
-def test_the_copied_python_runs_as_it_is(key, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "key", RUNS, ids=["alone", "beside", "branch", "walk", "two walks", "halfway"]
+)
+def test_the_copied_python_makes_the_same_pictures_and_the_same_film(key, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict = {}
     exec(permalinks.python(key), names)
     studio = Studio()
     *_, end = studio.stream(studio.arm(("someone", "sample")), key)
     np.testing.assert_array_equal(names["images"], end.film.images())
-    assert (tmp_path / "mnist-conditional.gif").stat().st_size > 0
+    studio.keep(end)
+    taken = files.kept(studio, "sample", Choice(panes=("x",), run=end.id))
+    with Image.open(tmp_path / "mnist-conditional.gif") as film:
+        assert film.n_frames == taken.frames
 
 
 def test_the_copied_python_knows_the_errors_of_the_report(tmp_path):

@@ -110,20 +110,22 @@ def _python(key: Key) -> str:
         f"model = load({key.model!r})",
         f"request = Request({arguments({'n': key.request.n} | changed(key.request))})",
     ]
-    gif = f'"{stem(key.model)}.gif", scale=4'
+    gif, n = f'"{stem(key.model)}.gif", scale=4', key.request.n
+    is_walk = key.request.toward is not None and n > 1  # its film shows the images, not the steps
     if not key.beside:
         lines = ["from ddpm_core import Request, film, load, sample, save_gif\n", *lines]
         lines += ["images = sample(model, request)  # uint8, (n, H, W, C)"]
-        if key.request.toward is not None and key.request.n > 1:
+        if is_walk:
             lines[0] = "from ddpm_core import Request, load, sample, save_animation\n"
             walk = f"[*images, *images[-2::-1]], {gif}, frame_ms=120"
             return "\n".join([*lines, f"save_animation({walk})", ""])
         return "\n".join([*lines, f"save_gif(film(model, request), {gif})", ""])
     others = [f"replace(request, {arguments(_differing(key.request, r))})" for r in key.beside]
     names = "Request, film" if key.branch_at is None else "Request, branch"
+    others_used = "grid, load, save_animation" if is_walk else "load, save_gif"
     lines = [
         "from dataclasses import replace\n",
-        f"from ddpm_core import {names}, load, save_gif\n",
+        f"from ddpm_core import {names}, {others_used}\n",
         *lines,
     ]
     if key.branch_at is None:
@@ -132,6 +134,10 @@ def _python(key: Key) -> str:
         lines += [f"other = {others[0]}"]
         lines += [f"both = branch(model, request, other, at={key.branch_at})"]
     lines += ["images = both.images()  # uint8, (n, H, W, C), row by row"]
+    if is_walk:
+        lines += [f"frames = [grid(images[i::{n}], 1) for i in range({n})]"]
+        walk = f"[*frames, *frames[-2::-1]], {gif}, frame_ms=120"
+        return "\n".join([*lines, f"save_animation({walk})", ""])
     return "\n".join([*lines, f"save_gif(both, {gif}, columns={key.columns})", ""])
 
 

@@ -78,7 +78,7 @@ def wire(run_tab, pickers: Sequence[gr.Dropdown], others: Sequence[gr.Dropdown])
 
     def chosen(pick) -> Iterator[dict]:
         """Answer a pick; a model that ships runs by itself."""
-        name, last, _ = pick
+        name, last, _ = pick or (shown.value, shown.value, 0)  # an event that nobody's hand sent
         if name == ANOTHER:
             yield note("") | {to_run: None, hub.field: gr.update(visible=True)} | back_to(last)
         elif name in studio.names():
