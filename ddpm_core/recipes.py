@@ -1,7 +1,7 @@
 """Recipes for the checkpoints that ship with the project, by name, and for networks to export.
 
-Each card has the command. Only ``cifar10-conditional`` was broken off twice and gone on with at
-another length: see its card.
+Each card has the command. Only ``cifar10-conditional`` was gone on with from the weights that its
+recipe makes, and broken off and gone on with at another length: see its card.
 """
 
 from __future__ import annotations

@@ -74,8 +74,11 @@ def test_shipped_figures_are_of_the_shipped_weights_and_on_the_card(name):
     assert cards.text(folder) == (folder / "README.md").read_text()
 
 
-@pytest.mark.parametrize("model", ["mnist-conditional", "cifar10-conditional"])
-def test_the_default_is_as_good_as_a_thousand_steps(model):
+@pytest.mark.parametrize(
+    ("model", "longest"),
+    [("mnist-conditional", ("ddpm", 1000)), ("cifar10-conditional", ("ddim", 100))],
+)
+def test_the_default_is_as_good_as_the_longest_run(model, longest):
     """As docs/speed.md says: within what chance does."""
     measured = {
         (m.request.sampler, m.request.steps): m.result
@@ -83,5 +86,5 @@ def test_the_default_is_as_good_as_a_thousand_steps(model):
         for m in filter(None, row.measured)
     }
     default = measured[Request().sampler, Request().steps]
-    difference = measurements.difference(default, measured["ddpm", 1000])
+    difference = measurements.difference(default, measured[longest])
     assert difference.gap < 2 * difference.error
