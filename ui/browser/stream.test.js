@@ -11,7 +11,7 @@ const message = (about) => `data: ${JSON.stringify(about)}\n\n`;
 /** A page whose server answers questions, and sends news, as a test tells it to. */
 function page(answers, hidden = true) {
   const window = { fetch: (url, options) => answers(String(url), options) };
-  const world = { window, document: { baseURI: "http://page/", hidden }, URL, Request,
+  const world = { window, document: { baseURI: "http://page/", hidden }, history: {}, URL, Request,
     Response, Headers, performance, ReadableStream, TextDecoder, TextEncoder, DOMException, setTimeout, clearTimeout };
   vm.runInNewContext(SCRIPT, world);
   return window;
