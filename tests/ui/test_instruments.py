@@ -9,7 +9,7 @@ from ddpm_core import InvalidInput, Request
 from lab.measure import metrics
 from ui.runs import runs
 from ui.runs.runs import Key, Studio
-from ui.tabs.guidance import guidance, guidance_controls
+from ui.tabs.guidance import guidance, guidance_controls, guidance_tools
 from ui.tabs.tool import FAILED
 
 VISITOR = SimpleNamespace(session_hash="someone")
@@ -19,6 +19,10 @@ BOTH = Key(
     Request(**QUICK, guidance="cfg", guidance_scale=2.0),
     (Request(**QUICK, guidance="classifier-noisy", guidance_scale=5.0),),
 )
+
+
+def is_branch(function) -> bool:
+    return isinstance(getattr(function, "__self__", None), guidance_tools.Branch)
 
 
 def visitor_at(moment):
@@ -31,7 +35,7 @@ class Tab:
 
     def __init__(self):
         self.studio = Studio()
-        with gr.Blocks():
+        with gr.Blocks() as self.page:
             self.run_tab = guidance.build(self.studio)
         self.parts, self.spelled = self.run_tab.controls.parts, guidance_controls.spelled(BOTH)
         self.strip, self.atlas, self.plot = self.run_tab.tools
@@ -88,6 +92,17 @@ def test_another_model_leaves_the_method_that_it_has_to_the_visitor(tab):
     assert updates[tab.parts["variance"]]["value"] == "learned"
     updates = fit("mnist-linear", "both", "classifier", "learned", "3")
     assert updates[tab.parts["variance"]]["value"] == "beta"
+
+
+def test_nothing_is_branched_from_a_preview_while_the_whole_run_is_under_way(tab):
+    branch = next(f.fn.__self__ for f in tab.page.fns.values() if is_branch(f.fn))
+    key = tab.run_tab.fitting(guidance_controls.read(tab.values(method="cfg", steps=20)))
+    under_way = tab.run_tab.quietly(VISITOR, key)
+    next(under_way)
+    (refused,) = branch.start(VISITOR, 0, "", "4", "", guidance.quick(key))
+    assert "whole run" in refused[branch.note]
+    assert not next(branch.start(VISITOR, 0, "", "4", "", key))[branch.note]
+    under_way.close()
 
 
 def test_guidance_acts_in_the_tools_where_it_acts_on_the_stage(tab):

@@ -117,15 +117,14 @@ def _python(key: Key) -> str:
         lines += ["images = sample(model, request)  # uint8, (n, H, W, C)"]
         if is_walk:
             lines[0] = "from ddpm_core import Request, load, sample, save_animation\n"
-            walk = f"[*images, *images[-2::-1]], {gif}, frame_ms=120"
-            return "\n".join([*lines, f"save_animation({walk})", ""])
+            return "\n".join([*lines, _there_and_back("images", gif), ""])
         return "\n".join([*lines, f"save_gif(film(model, request), {gif})", ""])
     others = [f"replace(request, {arguments(_differing(key.request, r))})" for r in key.beside]
     names = "Request, film" if key.branch_at is None else "Request, branch"
-    others_used = "grid, load, save_animation" if is_walk else "load, save_gif"
+    names += ", grid, load, save_animation" if is_walk else ", load, save_gif"
     lines = [
         "from dataclasses import replace\n",
-        f"from ddpm_core import {names}, {others_used}\n",
+        f"from ddpm_core import {names}\n",
         *lines,
     ]
     if key.branch_at is None:
@@ -136,9 +135,12 @@ def _python(key: Key) -> str:
     lines += ["images = both.images()  # uint8, (n, H, W, C), row by row"]
     if is_walk:
         lines += [f"frames = [grid(images[i::{n}], 1) for i in range({n})]"]
-        walk = f"[*frames, *frames[-2::-1]], {gif}, frame_ms=120"
-        return "\n".join([*lines, f"save_animation({walk})", ""])
+        return "\n".join([*lines, _there_and_back("frames", gif), ""])
     return "\n".join([*lines, f"save_gif(both, {gif}, columns={key.columns})", ""])
+
+
+def _there_and_back(frames: str, gif: str) -> str:
+    return f"save_animation([*{frames}, *{frames}[-2::-1]], {gif}, frame_ms=120)"
 
 
 def command_line(key: Key, meant: Mapping) -> str:

@@ -323,16 +323,16 @@ class Branch:
         if not current:
             yield {self.note: "No run is here to branch from: press Guide first."}
             return
+        if self._is_preview(visitor, current):
+            yield {self.note: "The whole run is under way: branch once it stands here."}
+            return
         if current.branch_at is not None and self.studio.kept(current) is None:
             at = current.branch_at  # the cursor follows the branch that is still under way
         if (at or 0) >= current.request.steps:
             yield {self.note: "Here the run has ended: drag the timeline back to an earlier step."}
             return
         key, texts = current, {"label": label, "guidance_scale": scale, "seed": seed}
-        going = self.studio.going((visitor.session_hash, self.tab.name))
         try:
-            if going and going.key and self.tab.fitting(going.key) != self.tab.fitting(current):
-                raise InvalidInput("The whole run is under way: branch once it stands here.")
             other = key.request.with_texts({k: str(v).strip() for k, v in texts.items() if v})
             branch = self.studio.settled(Key(key.model, key.request, (other,), at or 0))
         except InvalidInput as error:
@@ -345,6 +345,16 @@ class Branch:
         idle = other.seed != key.request.seed and not noisy
         yield {self.note: NO_NOISE if idle else ""}
         yield from self.tab.stream(visitor, branch)
+
+    def _is_preview(self, visitor: gr.Request, current: Key) -> bool:
+        """True if another run is on its way to take the place of the one on the stage."""
+        going = self.studio.going((visitor.session_hash, self.tab.name))
+        try:
+            return bool(going and going.key) and self.tab.fitting(going.key) != (
+                self.tab.fitting(current)
+            )
+        except InvalidInput:  # it will say what is wrong
+            return False
 
 
 NO_NOISE = (
