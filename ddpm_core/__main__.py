@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Iterable
 from importlib import import_module
 
@@ -33,12 +34,15 @@ examples:
 # What was a command of this package before there was ``lab``, and what is known only there.
 MOVED = ("evaluate", "reproduce", "bench", "race", "forward", "ship", "push-space")
 OF_LAB = {"--fault", "--fid", "mnist-judge", "cifar10-judge"}
+# Seconds in which ``torchrun`` ends the other processes, if the first one met the same error.
+ITS_TURN = 2
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     argv = sys.argv[1:] if argv is None else argv
-    if argv and (argv[0] in MOVED or OF_LAB.intersection(argv)):
+    words = [word.partition("=")[0] for word in argv]
+    if argv and (argv[0] in MOVED or OF_LAB.intersection(words)):
         print(f"this is a command of lab now: python -m lab {argv[0]} ...", file=sys.stderr)
         return import_module("lab.__main__").main(argv)
     return answer(
@@ -69,8 +73,11 @@ def answer(argv: list[str] | None, commands: Iterable, **parser) -> int:
             torch.set_num_threads(a.threads)
         return a.run(a) or 0
     except (InvalidInput, OSError) as error:
-        if processes.rank() == 0:
-            print(f"error: {error}", file=sys.stderr)
+        where = ""
+        if processes.rank():
+            time.sleep(ITS_TURN)
+            where = f" in process {processes.rank()}"
+        print(f"error{where}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

@@ -143,29 +143,28 @@ def _note_in_picture(file: BinaryIO) -> str:
     return unescape(match[1]) if match else ""
 
 
-def check_side(pixels: np.ndarray, kind: str, scale: int = 1) -> None:
-    """Refuse a picture, (H, W, C), that is too large for a kind of animation."""
+def check_size(pixels: np.ndarray, kind: str, scale: int = 1, frames: int = 1) -> None:
+    """Refuse a picture, (H, W, C), that is too large for a kind of animation, or so many of it."""
     side, most = max(pixels.shape[:2]) * scale, MAX_SIDE[kind]
     if not 0 < side <= most:
         raise InvalidInput(
             f"{side:,} pixels are more than the {most:,} of this format; take a smaller scale"
         )
+    if frames * pixels.shape[0] * pixels.shape[1] * scale**2 > MAX_PIXELS:
+        raise InvalidInput(
+            f"more than {MAX_PIXELS:,} pixels in all; take a smaller scale or a larger stride"
+        )
 
 
 def _checked(pictures: Iterable[np.ndarray], scale: int, kind: str) -> Iterator[np.ndarray]:
-    shape, total = None, 0
-    for pixels in pictures:
+    shape = None
+    for frames, pixels in enumerate(pictures, 1):
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] not in (1, 3):
             raise InvalidInput("pictures must be uint8 of shape (H, W, 1) or (H, W, 3)")
         shape = shape or pixels.shape
         if pixels.shape != shape:
             raise InvalidInput(f"pictures of one shape make a film, not {shape}, {pixels.shape}")
-        check_side(pixels, kind, scale)
-        total += shape[0] * shape[1] * scale**2
-        if total > MAX_PIXELS:
-            raise InvalidInput(
-                f"more than {MAX_PIXELS:,} pixels in all; take a smaller scale or a larger stride"
-            )
+        check_size(pixels, kind, scale, frames)
         yield pixels
     if shape is None:
         raise InvalidInput("an animation needs a picture at least")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -139,12 +140,13 @@ def _metadata(config, name: str, task: str, tags, metrics, figures, training: Ma
 
     source, license = training.get("source"), training.get("license")
     known = DATASETS.get(config.dataset)
-    dataset = known.hub if known else config.dataset
+    # The Hub takes no card whose dataset has another kind of name, or none.
+    dataset = known.hub if known else re.sub(r"[^A-Za-z0-9_.-]+", "-", config.dataset or "unnamed")
     results = [
         EvalResult(
             task_type=task,
             dataset_type=dataset,
-            dataset_name=config.dataset,
+            dataset_name=config.dataset or "not recorded",
             dataset_split=figure.split,
             metric_type=figure.kind,
             metric_name=figure.title + (f", data: {source}" if source else ""),

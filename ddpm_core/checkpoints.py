@@ -203,15 +203,16 @@ def save(
         )
     if schedule.config is None:
         raise InvalidInput("only a schedule of betas, or an entry of SCHEDULES, can be saved")
-    if (Path(folder) / OF_RUN).is_dir():
+    folder = Path(folder).expanduser()
+    if (folder / OF_RUN).is_dir():
         raise InvalidInput(f"{folder} holds a run, whose model it is: choose another folder")
     named = list(classes) or [str(number) for number in range(unet.num_classes)]
     config = Config(dict(unet.config), schedule.config, prediction, dataset, named)
     with without_memory():
         config.build()
     training = dict(training) | ({"license": license} if license else {})
-    write_folder(Path(folder), config, unet.state_dict(), training)
-    return Path(folder)
+    write_folder(folder, config, unet.state_dict(), training)
+    return folder
 
 
 def write_folder(

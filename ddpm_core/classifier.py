@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .classifier_nets import NETS
-from .errors import InvalidInput, check_choice
+from .errors import InvalidInput
 from .schedules import NoiseSchedule
 
 
@@ -53,7 +53,13 @@ class ClassifierConfig:
         return net(num_classes=len(self.classes), **arguments), schedule
 
     def _net(self) -> type:
-        return NETS[check_choice("kind of classifier", dict(self.classifier).get("kind"), NETS)]
+        kind = dict(self.classifier).get("kind")
+        if kind not in NETS:
+            raise InvalidInput(
+                f"unknown kind of classifier {str(kind)[:60]!r}; known: {', '.join(NETS)}. One of "
+                "another package is known once that is imported: the card tells which"
+            )
+        return NETS[kind]
 
 
 class Classifier:

@@ -6,6 +6,8 @@ with its arguments in braces.
 
 from __future__ import annotations
 
+import math
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -22,7 +24,7 @@ class ConvNet(nn.Module):
     Args:
         channels: width of each level, the finest first; each next one halves the resolution.
         features: width of the hidden layer.
-        groups: of group normalisation.
+        groups: of group normalisation; reduced to a divisor where a level is too narrow.
         dropout: before the hidden layer.
     """
 
@@ -45,8 +47,8 @@ class ConvNet(nn.Module):
         layers, width, size = [], in_channels, image_size
         for level, cout in enumerate(channels):
             for stride in (2 if level else 1, 1):
-                layers += [nn.Conv2d(width, cout, 3, stride, 1), nn.GroupNorm(groups, cout)]
-                layers += [nn.SiLU()]
+                layers += [nn.Conv2d(width, cout, 3, stride, 1)]
+                layers += [nn.GroupNorm(math.gcd(groups, cout), cout), nn.SiLU()]
                 width = cout
             size = -(-size // 2) if level else size
         self.convolutions = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(dropout))
@@ -102,7 +104,7 @@ class Encoder(nn.Module):
             self.blocks.append(ResBlock(width, cout, time_dim, dropout=dropout, **norm))
             self.attentions.append(Attention(cout, None, **norm) if attend else None)
             width = cout
-        self.norm = nn.GroupNorm(groups, width, norm_eps)
+        self.norm = nn.GroupNorm(math.gcd(groups, width), width, norm_eps)
         self.head = nn.Linear(width, num_classes)
 
     def features(self, x: Tensor, t: Tensor) -> Tensor:

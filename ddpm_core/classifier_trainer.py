@@ -60,7 +60,7 @@ class ClassifierRecipe(LoopRecipe):
             classifier={"image_size": size, "in_channels": channels} | self.classifier,
             dataset=self.dataset,
             classes=list(images.classes),
-            preprocessing={"range": [-1, 1]} | how | self.sized,
+            preprocessing={"range": [-1, 1]} | how | self.sized_as(size),
             schedule=self.schedule,
         )
 
@@ -105,7 +105,9 @@ class ClassifierTrainer(Loop):
 
     def _training(self) -> dict:
         record = super()._training()
-        if self.step == self.total_steps and not self._given:
+        if self._given:
+            record["given"] = True
+        elif self.step == self.total_steps:
             record["test"] = test(self.averaged(), self._split("test"))
         return record
 

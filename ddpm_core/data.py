@@ -129,13 +129,20 @@ def given(images) -> tuple[Images | Batches, Images]:
     """
     if isinstance(images, Tensor):
         images = (images,)
-    if isinstance(images, tuple):
+    is_pair = isinstance(images, list) and len(images) == 2 and getattr(images[1], "ndim", 0) == 1
+    if is_pair or isinstance(images, tuple):
         images = _checked(*images)
-    if not isinstance(images, Images):
+    elif isinstance(images, Images):
+        checked = _checked(images.pixels, images.labels)
+        images = replace(images, pixels=checked.pixels, labels=checked.labels)
+    else:
         batches = Batches(images)
         return batches, Images(batches.pixels, batches.labels, batches.classes)
     parts = _chosen(len(images), _tenth(len(images), "what is given"))
-    return images.subset(parts["train"]), images.subset(parts["validation"])
+    held_out = parts["validation"]
+    # They may lie class by class, and the loss is measured on the first few.
+    order = torch.from_numpy(np.random.RandomState(ORDER_SEED).permutation(len(held_out)))
+    return images.subset(parts["train"]), images.subset(held_out[order])
 
 
 def _checked(pixels: Tensor, labels: Tensor | None = None) -> Images:
@@ -149,9 +156,11 @@ def _checked(pixels: Tensor, labels: Tensor | None = None) -> Images:
                 f"images must be uint8 or floats in [-1, 1]; these go from {low:g} to {high:g}"
                 + "; of floats in [0, 1] take 2 * x - 1" * (low >= 0 and high <= 1)
             )
+        pixels = pixels.float()
+    pixels = pixels.cpu()
     if labels is None:
         return Images(pixels, torch.zeros(len(pixels), dtype=torch.long), ())
-    labels = torch.as_tensor(labels).long()
+    labels = torch.as_tensor(labels).long().cpu()
     if labels.shape != (len(pixels),):
         raise InvalidInput(f"{len(pixels)} images need as many labels")
     if len(labels) and labels.min() < 0:
@@ -179,12 +188,13 @@ def data_root(root: str | Path | None = None) -> Path:
     return Path(root or os.environ.get("DDPM_DATA") or "data")
 
 
-def located(dataset: str, root: str | Path | None = None) -> tuple[str, Path]:
+def located(dataset: str | Path, root: str | Path | None = None) -> tuple[str, Path]:
     """The name and the data root of a dataset that may be given as the path of a folder.
 
     Raises:
         DataError: for the path of no folder.
     """
+    dataset = str(dataset)
     root, folder = data_root(root), Path(dataset).expanduser()
     known = dataset in DATASETS or NAME.fullmatch(dataset) and (root / dataset).is_dir()
     if not known and dataset != folder.name and not folder.is_dir():

@@ -6,6 +6,7 @@ and the SHA-256 that the Hub states.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -28,6 +29,7 @@ LAYOUTS = (
     (f"unet/{WEIGHTS}", "unet/config.json", (f"scheduler/{SCHEDULER}",)),
 )
 MOST_JSON = 2**20  # bytes of a config or a record that others wrote
+OF_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 Progress = Callable[[int, int], None]
@@ -260,7 +262,10 @@ def _message(error: Exception, repo: str, revision: str | None, hub: str, arrivi
     for cause, words in named.items():
         if isinstance(error, cause):
             return words
-    if outward and status == 400:
+    if getattr(error, "errno", None) in OF_DISK:
+        return f"{repo} cannot be kept on this disk: {error}; HF_HOME chooses another folder"
+    # The client itself refuses a name, or passes on as a ValueError what the Hub says of the card.
+    if outward and (status == 400 or isinstance(error, ValueError)):
         return f"{hub} refused {repo}: {getattr(error, 'server_message', None) or error}"
     if status is not None:
         return f"{hub} answered with an error ({status}) when asked for {repo}; try again later"

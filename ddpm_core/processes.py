@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -26,7 +28,9 @@ def join(device: torch.device) -> None:
         return
     if device.type == "cuda":
         torch.cuda.set_device(find_device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}"))
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    # One may sample for hours while the others wait for it.
+    patience = timedelta(days=7)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=patience)
     dist.barrier()  # else one that fails at once hangs up while others still connect
     atexit.register(dist.destroy_process_group)
 
@@ -44,6 +48,24 @@ def rank() -> int:
 def part(n: int) -> slice:
     """Which of n things are this process's."""
     return slice(rank() * n // count(), (rank() + 1) * n // count())
+
+
+@contextmanager
+def first_of_each_machine() -> Iterator[None]:
+    """What stands within is done by the first process of a machine, and then by its others: what
+    the first one downloads is there for them."""
+    is_first = int(os.environ.get("LOCAL_RANK", 0)) == 0
+    if count() > 1 and not is_first:
+        dist.barrier()
+    yield
+    if count() > 1 and is_first:
+        dist.barrier()
+
+
+def split(n: int, size: int) -> list[Tensor]:
+    """This process's part of n things in batches of their numbers; none is empty."""
+    own = torch.arange(n)[part(n)]
+    return [*own.split(size)] if len(own) else []
 
 
 def add_up(tensors: Sequence[Tensor], weight: float = 1.0) -> None:

@@ -161,6 +161,11 @@ def recipe_from(name: str | None, options: dict) -> Recipe:
         schedule = SCHEDULES[kind].config(kind, options.get("timesteps", 1000))
     changes = {f.name: options[f.name] for f in fields(Recipe) if f.name in options}
     changes |= {"model": model, "schedule": schedule}
+    if base.stable_from is not None:
+        # From the same share of the way on; it does not go with a learned variance.
+        share = base.stable_from / base.schedule["num_timesteps"]
+        of_kind = None if changes.get("learn_variance") else int(share * schedule["num_timesteps"])
+        changes.setdefault("stable_from", of_kind)
     if "prediction" in options:
         changes["prediction_type"] = options["prediction"]
     if changes.get("conditional", base.conditional) != base.conditional:

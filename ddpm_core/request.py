@@ -273,6 +273,8 @@ def _check_label(label) -> int | str:
 def _number(label: int | str, classes: Sequence[str]) -> int:
     if isinstance(label, int):
         return check_int("class", label, 0, len(classes) - 1)
+    if label in classes:
+        return [*classes].index(label)
     names = [name.lower() for name in classes]
     if label.lower() not in names:
         raise InvalidInput(f"no class is called {label[:40]!r}: {', '.join(classes)[:300]}")

@@ -124,7 +124,7 @@ def ddim(
         sigma = schedule.sigma(t)
         beta = sigma**2 - (schedule.alpha(t) / alpha_next * sigma_next) ** 2
         added2 = eta**2 * beta * (sigma_next / sigma) ** 2
-        x = alpha_next * x0 + math.sqrt(sigma_next**2 - added2) * eps
+        x = alpha_next * x0 + math.sqrt(max(0, sigma_next**2 - added2)) * eps
         return x + math.sqrt(added2) * noise(t).to(x)
 
     return _walk(denoiser, schedule, x, timesteps, advance, clip, previous)

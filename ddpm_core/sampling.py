@@ -192,7 +192,8 @@ class Run:
 
 
 def sample(model: Model, request: Request, batch: int = BATCH, progress=None) -> np.ndarray:
-    """Sample all images of a request: (n, H, W, C), uint8. The batch size changes rounding only.
+    """Sample all images of a request: (n, H, W, C), uint8. The batch size changes rounding only
+    (which a classifier that looks through the network can amplify into another image).
 
     ``progress`` is called with the number of steps just done, each time.
     """

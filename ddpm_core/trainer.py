@@ -100,7 +100,7 @@ class Recipe(LoopRecipe):
             prediction_type=self.prediction_type,
             dataset=self.dataset,
             classes=list(images.classes) if self.conditional else [],
-            preprocessing={"range": [-1, 1], "flip": self.flip} | self.sized,
+            preprocessing={"range": [-1, 1], "flip": self.flip} | self.sized_as(size),
             sampling={"variance": "learned"} if self.learn_variance else {},
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import signal
 import sys
@@ -39,7 +40,7 @@ from .model import Model
 STATE = "state.pt"
 DECAYS = ("none", "cosine", "one-cycle")
 # What a state holds besides the model, the optimizer, and what tells one run from another.
-KEPT = ("ema", "step", "seconds", "history", "running", "situation", "finetuned")
+KEPT = ("ema", "step", "seconds", "history", "running", "situation", "finetuned", "optimizer_kind")
 # What a recipe and the checkpoint that it begins with must agree in.
 SAME = ("dataset", "model", "schedule", "prediction_type", "classes")
 LONGER = ("epochs", "steps")  # in these a run that goes on may differ from what it was
@@ -78,10 +79,9 @@ class LoopRecipe:
     def __post_init__(self):
         fields.check(self)
 
-    @property
-    def sized(self) -> dict:
-        """What a config says of ``size``."""
-        return {"size": self.size} if self.size else {}
+    def sized_as(self, size: int) -> dict:
+        """What a config says of ``size``: images that are given may have another."""
+        return {"size": size} if self.size == size else {}
 
 
 class Validation:
@@ -157,8 +157,10 @@ class Loop(ABC):
         if images is None:
             name, self.data_root = data.located(recipe.dataset, data_root)
             self.recipe = recipe = replace(recipe, dataset=name)
-            self.images, held_out = self._to_learn(), self._split("validation")
+            with processes.first_of_each_machine():
+                self.images, held_out = self._to_learn(), self._split("validation")
         else:
+            torch.manual_seed(recipe.seed)  # a data loader draws its order
             self.images, held_out = data.given(images)
             batch_size = getattr(self.images, "batch_size", recipe.batch_size)
             # The default names no images of one's own.
@@ -176,6 +178,10 @@ class Loop(ABC):
         self.total_steps = recipe.steps or max(1, round(recipe.epochs * self.steps_per_epoch))
 
         self.config = recipe.config(self.images)
+        try:
+            json.dumps(vars(self.config.complete()))
+        except TypeError as error:
+            raise InvalidInput(f"the recipe must be of plain numbers and lists: {error}") from None
         torch.manual_seed(recipe.seed)
         if (self.folder / CONFIG).exists():
             raise InvalidInput(f"{folder} holds a checkpoint, no run: choose another --out")
@@ -191,6 +197,7 @@ class Loop(ABC):
             self._finetune(finetune)
         self.ema = {key: value.clone() for key, value in self.model.state_dict().items()}
         self.optimizer = (optimizer or self._optimizer)(self.model.parameters())
+        self.optimizer_kind = type(self.optimizer).__name__
         self._resume()
 
     def run(self) -> None:
@@ -334,7 +341,8 @@ class Loop(ABC):
             row |= self._measure()
             seen = (self.watch(self.averaged()) or {}) if self.watch else {}
             # Of NumPy's or a tensor's numbers plain ones are kept, which a resumed run can read.
-            row |= {k: v.item() if hasattr(v, "item") else v for k, v in seen.items()}
+            plain = str | int | None
+            row |= {k: v if isinstance(v, plain) else _number(k, v) for k, v in seen.items()}
             self.history.append(row)
         if self.step % self.sample_every == 0 or at_end:
             self._guarded(self._show)
@@ -382,6 +390,10 @@ class Loop(ABC):
                 f"{self.total_steps:,} asked for"
             )
         self.model.load_state_dict(state["model"])
+        if self.finetuned not in ("", state.get("finetuned", "")):
+            raise InvalidInput(f"{self.folder} holds a run that began with other weights")
+        if state.get("optimizer_kind", self.optimizer_kind) != self.optimizer_kind:
+            raise InvalidInput(f"{self.folder} holds a run by another optimizer")
         self.optimizer.load_state_dict(state["optimizer"])
         for name in KEPT:
             setattr(self, name, state.get(name, getattr(self, name)))
@@ -453,6 +465,13 @@ class Loop(ABC):
             what = " ".join(f"{error}".split()[:40])
             raise InvalidInput(f"{model.name} has another network than this run: {what}") from None
         self.finetuned = model.name
+
+
+def _number(name: str, value) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise InvalidInput(f"{name}, which watch returns, is no number: {value!r:.60}") from None
 
 
 def learning_rate(recipe, step: int, total_steps: int) -> float:

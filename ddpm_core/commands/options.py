@@ -36,9 +36,10 @@ def add_request(p: argparse.ArgumentParser, default: Request) -> None:
     add_device(p)
 
 
-def add_batch(p: argparse.ArgumentParser) -> None:
-    """Add ``--batch``, which ``__main__.answer`` checks."""
-    p.add_argument("--batch", type=int, default=64, help="images at a time (default: %(default)s)")
+def add_batch(p: argparse.ArgumentParser, but: str = "") -> None:
+    """Add ``--batch``, which ``__main__.answer`` checks; ``but`` says where it is not obeyed."""
+    about = f"images at a time{but} (default: %(default)s)"
+    p.add_argument("--batch", type=int, default=64, help=about)
 
 
 def add_threads(p: argparse.ArgumentParser) -> None:

@@ -74,7 +74,7 @@ def add(commands) -> None:
         choices=recorder.PANES,
         help="what a film shows: x (the state), x0 (the prediction), or both",
     )
-    options.add_batch(p)
+    options.add_batch(p, "; films, --scales and --beside make all at once")
     options.add_threads(p)
     p.set_defaults(run=run)
 
@@ -92,6 +92,8 @@ def run(a) -> None:
         raise InvalidInput("--scales and --beside make a .png or a film")
     if a.beside and scaled:
         raise InvalidInput("--beside takes no --scales")
+    if a.toward is not None and scaled:
+        raise InvalidInput("--toward leads one row from seed to seed: no --scales of it")
     if a.branch_at is not None and len(a.beside) != 1:
         raise InvalidInput("--branch-at needs one --beside, which says what changes there")
     if a.named and a.model not in (options.MODEL, a.named):
@@ -115,6 +117,11 @@ def run(a) -> None:
 def _write(a, model, request, columns, progress) -> None:
     more = {} if a.branch_at is None else {"branch_at": a.branch_at}
     note, ending = sampling.Run(model, request, images=[]).describe(**more), a.out.suffix.lower()
+    if ending in FILMS:
+        # Before minutes of sampling: the film's first frame is as large as any.
+        begun = sampling.Run(model, request).film()
+        first = recorder.Frames(begun, a.panes, a.stride, columns)[0]
+        animation.check_size(first, ending[1:], a.scale, frames=begun.steps // a.stride)
     if a.branch_at is not None:
         film = sampling.branch(model, *request, a.branch_at, progress)
     elif columns or ending in FILMS:

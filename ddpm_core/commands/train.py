@@ -17,6 +17,8 @@ from . import options
 
 # Options of what a fine-tuning takes from its model.
 OF_NETWORK = "schedule timesteps prediction channels blocks attention scale_shift dropout".split()
+OF_NETWORK += ["learn_variance"]
+INTERRUPTED = 130  # the exit status of a command that Ctrl-C ended
 
 
 def add(commands) -> None:
@@ -101,11 +103,14 @@ def _add_recipe(p: argparse.ArgumentParser, cls: type, skip=()) -> None:
     )
 
 
-def run(a, watch=None) -> None:
+def run(a, watch=None) -> int:
     """Train a diffusion model.
 
     Args:
         watch: from the recipe to the ``watch`` of a ``Trainer``; None for none.
+
+    Returns:
+        The exit status: 0, or that of an interrupted command.
     """
     given = _given(a)
     recipe = recipe_from(a.recipe, given)
@@ -117,19 +122,19 @@ def run(a, watch=None) -> None:
                 raise InvalidInput(f"--{name} is that of {a.finetune}, which --finetune keeps")
         recipe = recipe.like(finetune)
     watch = watch and watch(recipe)
-    _train(a, Trainer, recipe, begin=begin, finetune=finetune, watch=watch)
+    return _train(a, Trainer, recipe, begin=begin, finetune=finetune, watch=watch)
 
 
-def run_classifier(a, trainer=ClassifierTrainer) -> None:
-    """Train a classifier by a trainer of this class."""
-    _train(a, trainer, classifier_recipe_from(a.recipe, _given(a)))
+def run_classifier(a, trainer=ClassifierTrainer) -> int:
+    """Train a classifier by a trainer of this class; returns as ``run`` does."""
+    return _train(a, trainer, classifier_recipe_from(a.recipe, _given(a)))
 
 
 def _given(a: argparse.Namespace) -> dict:
     return {k: v for k, v in vars(a).items() if v is not None}
 
 
-def _train(a: argparse.Namespace, kind: type, recipe, **more) -> None:
+def _train(a: argparse.Namespace, kind: type, recipe, **more) -> int:
     """Say what begins, train until the end or Ctrl-C, and say what there is."""
     folder = a.out or Path("runs") / (a.recipe or Path(recipe.dataset).resolve().name)
     trainer = kind(recipe, folder, data_root=a.data_root, device=a.device, bf16=a.bf16, **more)
@@ -141,3 +146,4 @@ def _train(a: argparse.Namespace, kind: type, recipe, **more) -> None:
     )
     trainer.run()
     say(f"step {trainer.step:,} of {total:,}; the model: {folder}")
+    return 0 if trainer.step == total else INTERRUPTED

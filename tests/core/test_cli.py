@@ -12,7 +12,6 @@ from ddpm_core import checkpoints, read_note, recorder, sampling
 from ddpm_core.__main__ import main
 from ddpm_core.recipes import CLASSIFIERS, RECIPES, classifier_recipe_from, recipe_from
 from ddpm_core.request import Request
-from lab.measure import watch
 from tests.support.films import frames_of
 from tests.support.toys import TINY_NETS
 
@@ -137,6 +136,9 @@ def test_films_leave_in_every_format_with_what_made_them(run, kind):
         ("a.png", "--threads -2", "threads"),
         ("a.png", "--model nobody", "no checkpoint 'nobody'"),
         ("a.gif", "--n 100000 --steps 50", "fewer images or steps"),
+        ("a.mp4", "--n 400 --scale 64", "more than the 4,096 of this format"),
+        ("a.gif", "--n 1000 --steps 50 --scale 64", "pixels in all"),
+        ("a.png", "--guidance cfg --scales 1 --toward 3", "no --scales of it"),
         ("a", "", ".png, .gif, .webp, .mp4, .npz"),
         ("picture.png/a.png", "", ""),
         ("a.png", "--rescale 0.5", "--rescale is an option of guidance: add --guidance cfg"),
@@ -183,13 +185,12 @@ def test_train_writes_a_checkpoint_and_goes_on(train, tmp_path, capsys):
     assert "4 steps of 100, from step 2" in capsys.readouterr().out
 
 
-def test_train_begins_with_a_checkpoint_and_measures_the_fid(train, tmp_path, monkeypatch):
-    monkeypatch.setattr(watch, "fid_watch", lambda *a, **k: lambda model: {"fid": 3.5})
+def test_train_begins_with_a_checkpoint(train, tmp_path):
     assert train("--steps", 1) == 0
-    options = ["--steps", 1, "--init", tmp_path / "run" / "checkpoint", "--fid"]
+    options = ["--steps", 1, "--init", tmp_path / "run" / "checkpoint"]
     assert train(*options, "--out", tmp_path / "on") == 0
     record = checkpoints.load(tmp_path / "on" / "checkpoint").training
-    assert (record["steps"], record["history"][-1]["fid"]) == (1, 3.5)
+    assert (record["steps"], record["finetuned"]) == (1, "run")
 
 
 def test_what_cannot_be_trained_is_an_error_not_a_traceback(train, capsys):
@@ -233,5 +234,8 @@ def test_attention_is_chosen_by_level_and_follows_their_number():
     none = recipe_from("mnist-conditional", {"attention": []})
     assert none.model["attention"] == [False, False, False]
     assert not none.model["mid_attention"]
+    half = recipe_from("cifar10-conditional", {"timesteps": 500})
+    assert (RECIPES["cifar10-conditional"].stable_from, half.stable_from) == (900, 450)
+    assert recipe_from("cifar10-conditional", {"learn_variance": True}).stable_from is None
     fewer = recipe_from("mnist-conditional", {"channels": [8, 16]})
     assert fewer.model["attention"] == [False, True]

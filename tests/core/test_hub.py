@@ -1,5 +1,6 @@
 """Models from the Hub, by the real client from a Hub of the tests' own."""
 
+import errno
 import json
 import shutil
 
@@ -159,6 +160,16 @@ def test_a_download_that_breaks_off(hub, source, checkpoint, monkeypatch, fault,
     assert load("user/digits", source=source).name == "user/digits"
 
 
+def test_a_full_disk_is_named(hub, source, checkpoint, monkeypatch):
+    def full(*args, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    hub.add("user/digits", checkpoint)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", full)
+    message = refusal(lambda: load("user/digits", source=source))
+    assert "No space left on device" in message and "HF_HOME" in message
+
+
 @pytest.mark.parametrize("name", ["training.json", "model.safetensors"])
 def test_what_was_tampered_with_is_removed(hub, source, checkpoint, name):
     hub.add("user/digits", checkpoint)
@@ -204,6 +215,13 @@ def test_the_command_line_pushes_in_private_where_it_is_told_to(checkpoint, monk
     assert main(["push", str(checkpoint), "--repo-id", "user/mine", "--private"]) == 0
     assert "user/mine" in capsys.readouterr().out
     assert client.create_repo.call_args.kwargs["private"]
+
+
+def test_what_the_hub_says_of_a_card_is_passed_on(checkpoint, monkeypatch, capsys):
+    client = uploads(monkeypatch)
+    client.upload_folder.side_effect = ValueError("- Error: the type of the dataset")
+    assert main(["push", str(checkpoint), "--repo-id", "user/mine"]) == 2
+    assert "refused user/mine: - Error: the type of the dataset" in capsys.readouterr().err
 
 
 # --- what a stranger may choose ---

@@ -1,12 +1,14 @@
 """Training with one's own tensors, loader, loss or optimizer, or from another's weights."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from PIL import Image
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -139,6 +141,38 @@ def test_a_folder_keeps_to_its_images_and_to_its_model(pixels, tmp_path):
         trainer(saved, images=pixels)
 
 
+def test_images_that_lie_class_by_class_are_judged_by_all_classes(tmp_path):
+    pixels, labels = torch.zeros(20_000, 1, 8, 8, dtype=torch.uint8), torch.arange(10)
+    recipe = replace(SHORT, conditional=True)
+    run = trainer(tmp_path, recipe, images=(pixels, labels.repeat_interleave(2000)))
+    assert len(run.validation.images.labels.unique()) == 10
+
+
+def test_the_seed_decides_in_which_order_a_loader_gives_its_images(pixels, tmp_path):
+    def weights(name):
+        loader = DataLoader(TensorDataset(data.to_unit(pixels)), batch_size=10, shuffle=True)
+        run = trainer(tmp_path / name, images=loader)
+        run.run()
+        return run.ema["conv_in.weight"]
+
+    assert torch.equal(weights("first"), weights("again"))
+
+
+def test_a_pair_may_be_a_list_of_any_floats(pixels, tmp_path):
+    halves = [data.to_unit(pixels).bfloat16(), torch.arange(50) % 2]
+    run = trainer(tmp_path, replace(SHORT, conditional=True), images=halves)
+    assert run.images.pixels.dtype == torch.float32 and run.config.classes == ["0", "1"]
+
+
+def test_the_card_of_own_images_names_a_dataset_as_the_hub_wants_it(pixels, tmp_path):
+    for name in ("mnist", "my photos"):  # the default names none
+        run = trainer(tmp_path / name, replace(SHORT, dataset=name), images=pixels)
+        run.run()
+        card = ModelCard.load(tmp_path / name / "checkpoint" / "README.md")
+        (result,) = card.data.eval_results
+        assert re.fullmatch(r"[\w.-]+", result.dataset_type) and result.dataset_name
+
+
 # --- how it learns ---
 
 
@@ -220,6 +254,21 @@ def test_a_fine_tuning_begins_as_its_model_of_any_classes(pixels, tmp_path, fold
     fourth = trainer(tmp_path / "fourth", recipe, finetune=model)
     for label in (None, torch.tensor([0])):
         torch.testing.assert_close(output(fourth.model, label), output(model.unet, None))
+
+
+def test_a_run_keeps_to_the_weights_and_the_optimizer_that_it_began_with(pixels, tmp_path):
+    for name in ("one", "two"):
+        trainer(tmp_path / name, images=pixels).run()
+    first, second = load(tmp_path / "one"), load(tmp_path / "two")
+    recipe = SHORT.like(first)
+    trainer(tmp_path / "run", recipe, images=pixels, finetune=first).run()
+    trainer(tmp_path / "run", recipe, images=pixels, finetune=first)
+    for change, message in (
+        ({"finetune": second}, "began with other weights"),
+        ({"optimizer": torch.optim.SGD}, "by another optimizer"),
+    ):
+        with pytest.raises(InvalidInput, match=message):
+            trainer(tmp_path / "run", recipe, images=pixels, **change)
 
 
 def test_another_network_is_not_fine_tuned(pixels, tmp_path):

@@ -109,16 +109,17 @@ def test_when_one_is_interrupted_all_stop_after_the_same_step(mnist_root, tmp_pa
     for _ in range(times):
         os.kill(processes[1].pid, signal.SIGINT)
         time.sleep(0.005)
-    assert exit_codes(processes) == [0, 0]
+    assert exit_codes(processes) == [130, 130]
     steps = state_of(tmp_path / "run")["step"]
     assert checkpoints.load(tmp_path / "run" / "checkpoint").training["steps"] == steps
 
 
-def test_an_error_is_told_once(mnist_root, tmp_path):
+def test_an_error_names_the_process_that_met_it(mnist_root, tmp_path):
     arguments = command(mnist_root, tmp_path, "--batch-size", 1)
     assert exit_codes(start_processes(arguments, 2, tmp_path)) == [2, 2]
     first, second = ((tmp_path / f"stderr-{rank}").read_text() for rank in (0, 1))
-    assert "error: batch_size must be between 2 and" in first and second == ""
+    assert "error: batch_size must be between 2 and" in first
+    assert "error in process 1: batch_size must be between 2 and" in second
 
 
 @pytest.mark.parametrize(
@@ -126,6 +127,7 @@ def test_an_error_is_told_once(mnist_root, tmp_path):
     [
         ("--steps 2 --n 300", None),
         ("--bound --timesteps 5 --n 20", "bits"),
+        ("--bound --timesteps 5 --n 1", "bits"),
         ("--recognise --rounds 2 --n 20", "accuracy"),
     ],
 )

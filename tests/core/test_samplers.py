@@ -244,3 +244,9 @@ def test_inversion_keeps_to_equation_4_before_and_after_every_step():
             torch.testing.assert_close(implied, state, rtol=1e-9, atol=1e-9)
         x, largest = step.x, max(largest, step.x0.abs().max())
     assert step.index == len(timesteps) and largest > 1
+
+
+def test_ddim_with_all_of_its_noise_bears_rounding():
+    schedule = NoiseSchedule.make("scaled_linear", 4000, start=1e-4, end=0.02)
+    walk = ddim(toy_eps, schedule, start(), [3999, 0], eta=1, noise=noise_at)
+    assert all(torch.isfinite(step.x).all() for step in walk)
