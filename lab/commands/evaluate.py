@@ -182,6 +182,7 @@ def _measuring(a, model, request) -> Iterator[Progress | dict]:
         return _with_picture(walk, a.out)
     options = {name: getattr(request, name) for name in OF_TEST_IMAGES[a.mode]}
     if a.mode == "bound":
+        options |= {"batch": a.batch}
         options |= {} if a.timesteps is None else {"evaluations": a.timesteps}
         return evaluation.measure_bound(model, **options, **real)
     options |= {"rounds": ROUNDS if a.rounds is None else a.rounds, "batch": a.batch}

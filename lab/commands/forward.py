@@ -100,6 +100,8 @@ def run(a) -> None:
     for name, (_, default, modes, _) in OPTIONS.items():  # an option without a meaning is a mistake
         if mode not in modes and getattr(a, name) != default:
             raise InvalidInput(f"--{name} has no meaning for {mode}")
+    if a.label == "all" and mode in ("--back", "--invert"):
+        raise InvalidInput(f"{mode} is of one picture: --label is one class, or none")
     options.check_eta(a)
     if a.out is None and not a.invert:
         a.out = Path("forward.png")

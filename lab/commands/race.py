@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
 
 from ddpm_core import load, save_animation, save_png
-from ddpm_core.animation import FILMS, check_side
+from ddpm_core.animation import FILMS, check_size
 from ddpm_core.commands import options
 from ddpm_core.errors import InvalidInput, check_choice, check_int
 from ddpm_core.request import Request
@@ -59,7 +60,10 @@ def run(a: argparse.Namespace) -> None:
     model = options.load_model(a)
     request = options.request(a, model)
     if a.view == "schedules":
-        race = races.schedules(model, load(a.against or "mnist-cosine", device=a.device), request)
+        against = load(a.against or "mnist-cosine", device=a.device)
+        if a.variance is None and not against.learned_variance:
+            request = replace(request, variance=Request.variance)  # what both can serve
+        race = races.schedules(model, against, request)
     elif a.view == "samplers":
         for steps in a.few or ():  # else ``samplers`` would leave it out
             check_int("--few", steps, 1, model.schedule.num_timesteps)
@@ -68,7 +72,8 @@ def run(a: argparse.Namespace) -> None:
         race = races.broken(model, request, a.error or "no-clip")
     kind = a.out.suffix.lower()[1:]
     if kind != "png":  # not after all steps
-        check_side(race.pictures(a.panes, a.stride, a.scale)[0], kind)
+        first = race.pictures(a.panes, a.stride, a.scale)[0]
+        check_size(first, kind, frames=max(lane.steps for lane in race.lanes) // a.stride)
     total = sum(lane.steps for lane in race.lanes)
     for _ in tqdm(race.steps(), total=total, unit="step"):
         pass

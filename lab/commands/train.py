@@ -27,18 +27,19 @@ def add(commands) -> None:
     p.set_defaults(run=run_classifier)
 
 
-def run(a) -> None:
-    train.run(a, _watch_for(a.data_root) if a.fid else None)
+def run(a) -> int:
+    return train.run(a, _watch_for(a.data_root) if a.fid else None)
 
 
 def _watch_for(root):
     return lambda recipe: watch.fid_watch(recipe.dataset, root, size=recipe.size)
 
 
-def run_classifier(a) -> None:
+def run_classifier(a) -> int:
     is_judge = isinstance(CLASSIFIERS[a.recipe], JudgeRecipe)
     options = JudgeRecipe.__dataclass_fields__.keys() - ClassifierRecipe.__dataclass_fields__.keys()
     given = sorted(name for name in options if getattr(a, name) is not None)
     if given and not is_judge:
-        raise InvalidInput(f"{a.recipe} has no {', '.join(given)}: that is of a judge's recipe")
-    train.run_classifier(a, JudgeTrainer if is_judge else ClassifierTrainer)
+        judges = " and ".join(k for k, v in CLASSIFIERS.items() if isinstance(v, JudgeRecipe))
+        raise InvalidInput(f"{a.recipe} has no {', '.join(given)}: only {judges} has")
+    return train.run_classifier(a, JudgeTrainer if is_judge else ClassifierTrainer)

@@ -83,7 +83,7 @@ def bound(
     prior = torch.zeros(n, dtype=torch.float64)
     share = np.zeros(count)  # of the bound
     losses = np.zeros(count)
-    parts = torch.arange(n)[processes.part(n)].split(batch)
+    parts = processes.split(n, batch)
     done, total = 0, len(parts) * count
     for chosen in parts:
         x0, labels = images.batch(chosen)

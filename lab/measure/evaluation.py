@@ -151,17 +151,18 @@ def measure_bound(
     variance: str = "beta",
     seed: int = 0,
     root: str | Path | None = None,
+    batch: int = BATCH,
 ) -> Iterator[Progress | dict]:
     """The bound (report eq. 8, 9) and the loss (eq. 10) on the first test images, in float32.
 
     Yields:
         ``Progress``, then a result of the kind ``"bound"`` with the fields of ``bound.Bound``.
     """
-    images = _split(model, "test", root)
+    images = _told(model, root)
     check_int("n", n, 1, len(images))
     evaluations = min(evaluations, model.schedule.num_timesteps)
     options = {"variance": variance, "evaluations": evaluations, "seed": seed}
-    figures = yield from passed(of_model(model, images.subset(range(n)), **options))
+    figures = yield from passed(of_model(model, images.subset(range(n)), **options, batch=batch))
     protocol = _about(model, images, "test") | {"n": n, "dtype": "float32"} | options
     protocol["timesteps"] = model.schedule.num_timesteps
     # A model that knows classes is told each image's class: the bound is of the image given it.
@@ -186,12 +187,12 @@ def measure_recognition(
         ``Progress``, then a result of the kind ``"recognition"``: ``accuracy``, its ``error``,
         ``judge``, the judge's accuracy, and ``calls`` of the network for each image.
     """
-    images, judge = _split(model, "test", root), classifier_for(model, "judge")
+    images, judge = _told(model, root), classifier_for(model, "judge")
     check_int("n", n, 1, len(images))
     classes = [label for label in asked_classes(model) if label is not None]
     times = round_times(model.schedule, rounds)
     answers = torch.zeros(2, n, dtype=torch.float64)  # 1 where right: the model's, the judge's
-    parts = torch.arange(n)[processes.part(n)].split(max(1, batch // len(classes)))
+    parts = processes.split(n, max(1, batch // len(classes)))
     for place, part in enumerate(parts):
         x0, labels = images.batch(part)
         walk = recognising(model, x0, classes, rounds, seed, part.tolist(), dtype)
@@ -293,6 +294,15 @@ def _split(model: Model, split: str, root: str | Path | None) -> data.Images:
     shape = tuple(images.pixels.shape[1:])
     if shape != model.shape:
         raise InvalidInput(f"{model.name} makes images of {model.shape}, {name} has {shape}")
+    return images
+
+
+def _told(model: Model, root: str | Path | None) -> data.Images:
+    """The test images, if a model that knows classes can be told theirs."""
+    images, name = _split(model, "test", root), model.config.dataset
+    if model.classes and len(model.classes) != len(images.classes):
+        counts = f"{len(model.classes)} classes, {name} has {len(images.classes)}"
+        raise InvalidInput(f"{model.name} knows {counts}: it cannot be told theirs")
     return images
 
 

@@ -74,7 +74,7 @@ def stand_in() -> Features:
     directions = torch.from_numpy(np.linalg.qr(noise)[0])
 
     def take(images: Tensor) -> Tensor:
-        x = images.float().expand(-1, 3, -1, -1)
+        x = to_unit(images).expand(-1, 3, -1, -1)
         if x.shape[-1] != SIDE:
             x = F.interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=True)
         return judge.take(x).double().cpu() @ directions

@@ -55,7 +55,7 @@ def nearest(
 
 
 def memorised(samples: Tensor, real: Tensor, quantile: float = QUANTILE) -> float:
-    """The share of samples that lie closer to a training image than all but ``quantile`` of the
+    """The share of samples that lie as close to a training image as the closest ``quantile`` of the
     real images that the model never saw.
 
     A model that memorised nothing scores about ``quantile``, one that gives back training images
@@ -64,7 +64,7 @@ def memorised(samples: Tensor, real: Tensor, quantile: float = QUANTILE) -> floa
     Args:
         samples, real: distances to the nearest training image, of samples and of test images.
     """
-    return float((samples < torch.quantile(real, quantile)).double().mean())
+    return float((samples <= torch.quantile(real, quantile)).double().mean())
 
 
 def memorised_error(share: float, n: int, compared: int, quantile: float = QUANTILE) -> float:

@@ -64,10 +64,15 @@ def _fid(result: Mapping, about: Mapping) -> str:
     if result["floor"] is not None:
         draws, between = about["floor"]["draws"], result["floor_spread"]
         drawn = "1 draw" if draws == 1 else f"{draws} draws"
-        drawn += ", standard error between minibatches" * (between is not None and draws == 1)
+        spread = ""
+        if between is not None and draws == 1:
+            spread = f" ± {between:.4f}"
+            drawn += ", standard error between minibatches"
+        elif between is not None:
+            drawn += f", their standard deviation {between:.4f}"
         floor = (
-            f"floor {result['floor']:.4f}{'' if between is None else f' ± {between:.4f}'} "
-            f"({about['n']:,} real images of the {about['floor']['split']} split, {drawn})"
+            f"floor {result['floor']:.4f}{spread} ({about['n']:,} real images of the "
+            f"{about['floor']['split']} split, {drawn})"
         )
     return (
         f"{figure}; {floor}; {sampled(about)}; reference: {_reference(about)}; features: "
@@ -79,10 +84,11 @@ def _fid(result: Mapping, about: Mapping) -> str:
 def _classes(result: Mapping, about: Mapping) -> str:
     share, text = result["accuracy"], f"{about['n']:,} samples"
     if share is not None:
-        text = f"{share:.2%} ± {result['error']:.2%} of {text} taken for the wanted class"
+        text = f"{_share(share, result['error'])} of {text} taken for the wanted class"
     text += f" by {about['space']} ({about['space_mark'][:8]})"
     if result["distance"] is not None:
-        text += f"; mean distance of two of a class {result['distance']:.2f}"
+        of_class = "" if share is None else " of a class"
+        text += f"; mean distance of two{of_class} {result['distance']:.2f}"
     return f"{text}; {sampled(about)}; {_weights(about)}"
 
 
@@ -106,7 +112,7 @@ def _bound(result: Mapping, about: Mapping) -> str:
 def _recognition(result: Mapping, about: Mapping) -> str:
     times = about["times"]
     return (
-        f"{result['accuracy']:.2%} ± {result['error']:.2%} of the first {about['n']:,} images of "
+        f"{_share(result['accuracy'], result['error'])} of the first {about['n']:,} images of "
         f"{_split(about)} recognised by the guesses of noise, "
         f"{result['calls']:,} network calls for each: {len(times)} t from {times[0]} to "
         f"{times[-1]}, one noise for all classes at each; by {about['space']} "
@@ -118,12 +124,17 @@ def _neighbours(result: Mapping, about: Mapping) -> str:
     share, n, compared = result["memorised"], about["n"], about["compared_with"]
     error = memorised_error(share, n, compared, about["quantile"])
     return (
-        f"{share:.2%}{f' ± {error:.2%}' if 0 < share < 1 else ''} of {n:,} samples lie closer to a "
-        f"training image than all but {about['quantile']:.0%} of test images do; median distance "
+        f"{_share(share, error)} of {n:,} samples lie closer to a training image than all but "
+        f"{about['quantile']:.0%} of test images do; median distance "
         f"to the nearest {result['median']:.3f}, of the first {compared:,} test images "
         f"{result['median_of_test_images']:.3f}; {_reference(about)}; in {about['space']}; "
         f"weights: {about['weights']}; {sampled(about)}"
     )
+
+
+def _share(share: float, error: float) -> str:
+    """With its standard error, which all or none of a sample do not tell."""
+    return f"{share:.2%}{f' ± {error:.2%}' if 0 < share < 1 else ''}"
 
 
 def _listed(figures, decimals: int) -> str:

@@ -38,13 +38,13 @@ def fid_watch(dataset: str, root=None, size: int | None = None) -> Callable[[Mod
     Args:
         size: see ``data.load``.
     """
-    judge = f"{dataset}-judge"
-    if judge in checkpoints.available_classifiers():
-        net = classifier_features(checkpoints.load_classifier(checkpoints.HOME / judge))
-    else:
-        net = stand_in()
     name, root = data.located(dataset, root)
-    images = data.load(name, "validation", root, size)
+    images, judge, net = data.load(name, "validation", root, size), f"{dataset}-judge", None
+    if judge in checkpoints.available_classifiers():
+        classifier = checkpoints.load_classifier(checkpoints.HOME / judge)
+        fits = classifier.shape == tuple(images.pixels.shape[1:])
+        net = classifier_features(classifier) if fits else None
+    net = net or stand_in()
     chosen = torch.arange(min(REAL, len(images)))
     (reference,) = last(gather(net, batches(images, chosen), len(chosen)))
     check_enough(reference.n, reference.d)

@@ -16,8 +16,6 @@ from ddpm_core.errors import InvalidInput
 # It holds 32 x 32 pixels in colour even if they do not compress. Some servers refuse longer
 # addresses.
 MAX_TEXT = 4_200
-MAX_SIDE = 16_384  # of a file's picture, in pixels; 64 million in all
-MAX_PIXELS = 64 * 10**6
 
 
 def pack(picture: np.ndarray) -> str:
@@ -63,11 +61,6 @@ def open_picture(path: str | Path, shape: Sequence[int]) -> np.ndarray:
     c, h, w = shape
     try:
         with Path(path).open("rb") as file, Image.open(file) as picture:
-            if max(picture.size) > MAX_SIDE or picture.width * picture.height > MAX_PIXELS:
-                raise ValueError(
-                    f"it has {picture.width:,} x {picture.height:,} pixels; at most "
-                    f"{MAX_PIXELS:,} are read"
-                )
             image = upright(picture, 0).convert("L" if c == 1 else "RGB")
     except FileNotFoundError:
         raise InvalidInput(f"there is no file {path}") from None

@@ -198,7 +198,8 @@ def exact(schedule: Schedule, points: Tensor) -> Denoiser:
     """The best possible prediction if these points, (N, 2), are all of the data.
 
     x̂0 is the mean of the points, weighted by how likely each has become x: softmax of
-    -|x - alpha x_i|² / 2 sigma². Every sample ends on one of the points.
+    -|x - alpha x_i|² / 2 sigma². Every sample ends close to the points; on one, but for what noise
+    sigma at t = 0 leaves.
     """
 
     def denoise(x: Tensor, t: int) -> Tensor:

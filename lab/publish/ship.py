@@ -36,6 +36,10 @@ def ship(
     if Path(name).name != name or name == "..":
         raise InvalidInput(f"the name of a checkpoint is that of a folder, not {name!r}")
     target = (home or checkpoints.HOME) / name
+    if (target / checkpoints.CONFIG).is_file():
+        kinds = checkpoints.holds_classifier(source), checkpoints.holds_classifier(target)
+        if kinds[0] != kinds[1]:
+            raise InvalidInput(f"{name} is a checkpoint of another kind: choose another --name")
     licensed = {"license": "mit"}  # the license of this repository, which then holds the checkpoint
     if checkpoints.holds_classifier(source):
         classifier = checkpoints.load_classifier(source, device="cpu")
@@ -53,6 +57,8 @@ def ship(
             )
         # These settings come from measurements. A training does not know them.
         config = replace(config, sampling=before.sampling)
+        with checkpoints.without_memory():
+            config.build()  # before anything is written: they may be of another network
     checkpoints.write_folder(target, config, model.unet.state_dict(), training)
     model = checkpoints.load(target, device=device)  # by the name that the picture's note has
     steps = min(PICTURE.steps, model.schedule.num_timesteps)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from ddpm_core import Model, data
 from ddpm_core.animation import read_note
+from ddpm_core.classifier import Classifier
 from ddpm_core.diffusion import q_sample
 from ddpm_core.errors import CheckpointError, InvalidInput
 from ddpm_core.request import Request
@@ -103,9 +104,11 @@ def test_what_cannot_be_measured_is_refused_before_anything_is_sampled(
 def test_the_fid_of_training_is_that_of_its_samples_against_images_held_out(
     model, mnist_root, monkeypatch
 ):
-    net = classifier_features(tiny_classifier("conv"))
-    for name, value in {"SAMPLES": 64, "REAL": 400, "classifier_features": lambda _: net}.items():
+    judge = tiny_classifier("conv")
+    monkeypatch.setattr(watch.checkpoints, "load_classifier", lambda _: judge)
+    for name, value in {"SAMPLES": 64, "REAL": 400}.items():
         monkeypatch.setattr(watch, name, value)
+    net = classifier_features(judge)
     result = watch.fid_watch("mnist", mnist_root)(model)
     pictures = sample(model, Request(n=64, steps=20))
     held_out = data.load("mnist", "validation", mnist_root).pixels[:400].permute(0, 2, 3, 1).numpy()
@@ -291,6 +294,22 @@ def test_the_directions_never_change():
     assert torch.equal(first, second) and first.shape == (2, 64)
     in_colour = stand_in().features(pictures.repeat(3, axis=3))
     torch.testing.assert_close(first, in_colour)
+
+
+def test_without_a_judge_the_network_sees_pictures_as_it_learned_them(monkeypatch):
+    seen = []
+    monkeypatch.setattr(Classifier, "features", spied(Classifier.features, seen))
+    pictures = np.array([0, 255], np.uint8).repeat(3 * 64).reshape(2, 8, 8, 3)
+    stand_in().features(pictures)
+    assert (seen[-1].min(), seen[-1].max()) == (-1, 1)
+
+
+def spied(method, seen: list):
+    def call(self, x, *more):
+        seen.append(x)
+        return method(self, x, *more)
+
+    return call
 
 
 def test_pictures_of_ones_own_are_measured_in_their_size_and_by_a_network_that_is_named(

@@ -6,7 +6,7 @@ import torch
 
 from ddpm_core.data import Images
 from lab.measure.features import classifier_features
-from lab.measure.neighbours import nearest
+from lab.measure.neighbours import memorised, nearest
 from lab.progress import Progress, last
 from tests.support.toys import tiny_classifier
 
@@ -40,3 +40,9 @@ def test_a_copy_is_found_in_whatever_batch_it_lies_and_progress_is_told():
     *steps, (indices, distances) = nearest(as_pictures(train.subset(places)), train, 1)
     assert torch.equal(indices[:, 0], places) and distances.max() < 1e-6
     assert steps == [Progress("neighbours", n, 700) for n in (250, 500, 700)]
+
+
+def test_copies_count_as_memorised_even_where_test_images_are_copies_too():
+    real = torch.cat([torch.zeros(2), torch.ones(98)])
+    assert memorised(torch.zeros(100), real) == 1
+    assert memorised(torch.ones(100), real) == 0

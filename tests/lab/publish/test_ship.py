@@ -18,7 +18,7 @@ from lab.measure.results import fingerprint
 from lab.publish import cards, space
 from lab.publish.ship import ship
 from lab.report import tables
-from tests.support.toys import result_of, save_tiny_checkpoint
+from tests.support.toys import result_of, save_tiny_checkpoint, save_tiny_classifier
 
 
 def test_a_shipped_run_is_the_same_model_with_card_and_picture(checkpoint, tmp_path):
@@ -50,6 +50,14 @@ def test_a_model_of_other_images_is_not_shipped_over(checkpoint, tmp_path):
     with pytest.raises(InvalidInput, match="mine is a model of cifar10"):
         ship(checkpoint, "mine", home)
     assert (folder / "README.md").read_text() == before
+
+
+def test_a_classifier_is_not_shipped_over_a_model(checkpoint, classifiers, tmp_path):
+    ship(checkpoint, "mine", home=tmp_path)
+    classifier = save_tiny_classifier(tmp_path / "runs" / "guide")
+    with pytest.raises(InvalidInput, match="mine is a checkpoint of another kind"):
+        ship(classifier, "mine", home=tmp_path)
+    assert load(tmp_path / "mine").shape == (1, 8, 8)
 
 
 def test_a_checkpoint_is_called_as_its_run_wherever_it_is_shipped_from(

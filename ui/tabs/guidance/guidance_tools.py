@@ -321,7 +321,7 @@ class Branch:
     def start(self, visitor: gr.Request, at, label, scale, seed, current) -> Iterator[dict]:
         """Run it on the stage, beside what stands there."""
         if not current:
-            yield {self.note: "No run is here to branch from: press Guide first."}
+            yield {self.note: "Guide has made no run to branch from yet: press it first."}
             return
         if self._is_preview(visitor, current):
             yield {self.note: "The whole run is under way: branch once it stands here."}
