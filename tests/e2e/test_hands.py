@@ -31,14 +31,20 @@ PLACE = """(e) => {
   return (now - least) / (most - least);
 }"""
 
+HANDLE = 60  # px: a narrower slider is only its handle, which moves along what it stands in
+
 
 def press(page, control) -> None:
     box = control.bounding_box()
     if control.evaluate("e => e.matches('input[type=range], [role=slider]')"):
         y, half = box["y"] + box["height"] / 2, control.evaluate(PLACE) < 0.5
-        page.mouse.move(box["x"] + (0.2 if half else 0.8) * box["width"], y)
+        begin, end = (box["x"] + box["width"] * (s if half else 1 - s) for s in (0.2, 0.7))
+        if box["width"] < HANDLE:
+            track = control.locator("xpath=..").bounding_box()
+            begin, end = box["x"] + box["width"] / 2, track["x"] + track["width"] / 2
+        page.mouse.move(begin, y)
         page.mouse.down()
-        page.mouse.move(box["x"] + (0.7 if half else 0.3) * box["width"], y, steps=3)
+        page.mouse.move(end, y, steps=3)
         page.mouse.up()
     elif control.evaluate("e => e.tagName === 'SELECT'"):
         control.select_option(index=1)
