@@ -119,7 +119,8 @@ def run(a, watch=None) -> int:
     if finetune:
         for name in ("recipe", *OF_NETWORK):
             if name in given:
-                raise InvalidInput(f"--{name} is that of {a.finetune}, which --finetune keeps")
+                option = f"--{name.replace('_', '-')}"
+                raise InvalidInput(f"{option} is that of {a.finetune}, which --finetune keeps")
         recipe = recipe.like(finetune)
     watch = watch and watch(recipe)
     return _train(a, Trainer, recipe, begin=begin, finetune=finetune, watch=watch)
