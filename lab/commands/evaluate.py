@@ -135,6 +135,8 @@ def run(a: argparse.Namespace) -> None:
     checkpoint = _checkpoint_folder(a)
     for request in requests:
         if processes.count() > 1 and a.mode not in OF_TEST_IMAGES:
+            if a.mode == "fid":  # refused before anything is sampled
+                evaluation.compared(model, request.n, **_of_fid(a))
             followed(Shards(model, request, a.cache, a.batch).share())
             if processes.rank():
                 continue  # the first measures
@@ -174,8 +176,7 @@ def _measuring(a, model, request) -> Iterator[Progress | dict]:
     if a.mode == "classes":
         return evaluation.measure_classes(model, request, **kept)
     if a.mode == "fid":
-        options = {"reference": a.reference or "test", "as_reported": a.as_reported}
-        return evaluation.measure_fid(model, request, **options, **real, **kept)
+        return evaluation.measure_fid(model, request, **_of_fid(a), **kept)
     if a.mode == "neighbours":
         space = "pixels" if a.pixels else "features"
         walk = evaluation.measure_neighbours(model, request, space=space, **real, **kept)
@@ -187,6 +188,12 @@ def _measuring(a, model, request) -> Iterator[Progress | dict]:
         return evaluation.measure_bound(model, **options, **real)
     options |= {"rounds": ROUNDS if a.rounds is None else a.rounds, "batch": a.batch}
     return evaluation.measure_recognition(model, **options, **real)
+
+
+def _of_fid(a) -> dict:
+    """The options that say what samples are compared with."""
+    reference = a.reference or "test"
+    return {"reference": reference, "as_reported": a.as_reported, "root": a.data_root}
 
 
 def _with_picture(walk, out: Path | None) -> Iterator[Progress | dict]:

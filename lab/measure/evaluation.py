@@ -73,21 +73,16 @@ def measure_fid(
         split get, None if they are too few; ``seconds``, without those for samples that
         were on disk. It refuses what it cannot measure before it samples anything.
     """
-    check_choice("reference set", reference, REFERENCES)
     started, shards = time.monotonic(), Shards(model, request, home, batch)
-    net = logits_in_grey() if as_reported else features_for(model)
-    images, rest = _real_images(model, reference, root)
-    n, about = shards.request.n, _about(model, images, reference)
+    n = shards.request.n
+    net, images, rest = compared(model, n, reference, as_reported, root)
+    about = _about(model, images, reference)
     if as_reported:
-        _check_minibatches(n, images, rest)
         about["reference"] |= {"images": n, "drawn_of": len(images), "seed": FLOOR_SEED}
         real = yield from _drawn(net, images, n)
         floor_score = mean_distance((yield from _drawn(net, rest, n)), real)
         compare, count, draws = mean_distance, n // MINIBATCH, 1
     else:
-        width = net.features(next(batches(images, [0]))).shape[1]
-        check_enough(n, width, "samples")
-        check_enough(len(images), width, f"images of the {reference} set")
         whole = gather(net, batches(images), len(images), what="reference")
         (real,) = yield from _once(whole, net, images)
         draws = []
@@ -114,6 +109,31 @@ def measure_fid(
         "seconds": round(time.monotonic() - started, 1),
         "hardware": describe(model.device),
     }
+
+
+def compared(
+    model: Model,
+    n: int,
+    reference: str = "test",
+    as_reported: bool = False,
+    root: str | Path | None = None,
+) -> tuple[Features, data.Images, data.Images]:
+    """What ``measure_fid`` of n samples compares: the feature net, the real images, and those that
+    the floor is made of.
+
+    Raises:
+        InvalidInput: for what cannot be measured.
+    """
+    check_choice("reference set", reference, REFERENCES)
+    net = logits_in_grey() if as_reported else features_for(model)
+    images, rest = _real_images(model, reference, root)
+    if as_reported:
+        _check_minibatches(n, images, rest)
+    else:
+        width = net.features(next(batches(images, [0]))).shape[1]
+        check_enough(n, width, "samples")
+        check_enough(len(images), width, f"images of the {reference} set")
+    return net, images, rest
 
 
 def measure_classes(
