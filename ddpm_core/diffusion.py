@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -27,14 +26,6 @@ def at(table: np.ndarray | Tensor, t: int | Tensor, x: Tensor) -> Tensor:
         raise InvalidInput(f"t must be between 0 and {len(table) - 1}")
     values = torch.as_tensor(table).to(x.dtype).to(x.device)[t.to(x.device)]
     return values.view(-1, *[1] * (x.ndim - 1))
-
-
-@lru_cache(maxsize=32)
-def _tables(schedule: Schedule, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """alpha and sigma of all timesteps, copied to a device once."""
-    with torch.inference_mode(False):
-        signals, sigmas = map(torch.from_numpy, (schedule.signals, schedule.sigmas))
-        return signals.to(dtype).to(device), sigmas.to(dtype).to(device)
 
 
 def q_step(schedule: Schedule, x_prev: Tensor, t: int | Tensor, noise: Tensor) -> Tensor:
@@ -77,8 +68,7 @@ def signal_and_noise(schedule: Schedule, t: int | Tensor, x: Tensor):
         if not 0 <= t < schedule.num_timesteps:
             raise InvalidInput(f"t must be between 0 and {schedule.num_timesteps - 1}")
         return schedule.alpha(t), schedule.sigma(t)
-    signals, sigmas = _tables(schedule, x.dtype, x.device)
-    return at(signals, t, x), at(sigmas, t, x)
+    return at(schedule.signals, t, x), at(schedule.sigmas, t, x)
 
 
 def x0_from_eps(schedule: Schedule, x: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:

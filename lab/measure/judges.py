@@ -24,7 +24,6 @@ class ResidualNet(nn.Module):
         image_size, in_channels, num_classes: of the images.
         channels: width of each level.
         blocks: residual blocks per level.
-        stem_stride: 2 lets the first level work at half the resolution already, 1 at all of it.
         groups: of group normalisation.
         dropout: before the last layer.
     """
@@ -40,14 +39,12 @@ class ResidualNet(nn.Module):
         num_classes: int,
         channels: tuple[int, ...] = (32, 64, 128),
         blocks: int = 1,
-        stem_stride: int = 2,
         groups: int = 8,
         dropout: float = 0.0,
     ):
         check_arguments(**locals())
         super().__init__()
-        check_int("stem_stride", stem_stride, 1, 2)
-        self.stem = nn.Conv2d(in_channels, channels[0], 3, stride=stem_stride, padding=1)
+        self.stem = nn.Conv2d(in_channels, channels[0], 3, stride=2, padding=1)
         layers, width = [], channels[0]
         for level, cout in enumerate(channels):
             for block in range(blocks):
