@@ -18,7 +18,7 @@ import torch
 
 from ddpm_core import data, processes
 from ddpm_core.errors import InvalidInput, check_choice, check_int
-from ddpm_core.guides import classifier_for
+from ddpm_core.guides import classifier_for, roles_for
 from ddpm_core.hardware import describe
 from ddpm_core.model import Model
 from ddpm_core.request import Request
@@ -201,13 +201,14 @@ def measure_recognition(
     batch: int = BATCH,
 ) -> Iterator[Progress | dict]:
     """How many of the first test images a model recognises by its guesses of noise, and how many
-    the judge does.
+    the judge does, if its dataset has one.
 
     Yields:
         ``Progress``, then a result of the kind ``"recognition"``: ``accuracy``, its ``error``,
-        ``judge``, the judge's accuracy, and ``calls`` of the network for each image.
+        ``judge``, the judge's accuracy or None, and ``calls`` of the network for each image.
     """
-    images, judge = _told(model, root), classifier_for(model, "judge")
+    images = _told(model, root)
+    judge = classifier_for(model, "judge") if "judge" in roles_for(model) else None
     check_int("n", n, 1, len(images))
     classes = [label for label in asked_classes(model) if label is not None]
     times = round_times(model.schedule, rounds)
@@ -219,16 +220,18 @@ def measure_recognition(
         for done, errors in enumerate(walk, place * len(times) + 1):
             yield Progress("recognition", done, len(parts) * len(times))
         answers[0, part] = (torch.from_numpy(errors).argmin(1) == labels).double()
-        answers[1, part] = (judge.log_probs(x0).argmax(1).cpu() == labels).double()
+        if judge:
+            answers[1, part] = (judge.log_probs(x0).argmax(1).cpu() == labels).double()
     processes.add_up([answers])
     right, judged = (int(count) for count in answers.sum(1))
     about = {"n": n, "times": sorted(times), "seed": seed, "dtype": model.resolve_dtype(dtype)}
-    about |= {"space": judge.name, "space_mark": classifier_features(judge).mark}
+    if judge:
+        about |= {"space": judge.name, "space_mark": classifier_features(judge).mark}
     yield {
         "kind": "recognition",
         "accuracy": right / n,
         "error": math.sqrt(right * (n - right) / n**3),
-        "judge": judged / n,
+        "judge": judged / n if judge else None,
         "calls": len(classes) * len(times),
         "protocol": _about(model, images, "test") | about,
     }

@@ -110,13 +110,15 @@ def _bound(result: Mapping, about: Mapping) -> str:
 
 
 def _recognition(result: Mapping, about: Mapping) -> str:
-    times = about["times"]
+    times, judge = about["times"], ""
+    if result["judge"] is not None:
+        judge = f"by {about['space']} {result['judge']:.2%}; "
     return (
         f"{_share(result['accuracy'], result['error'])} of the first {about['n']:,} images of "
         f"{_split(about)} recognised by the guesses of noise, "
         f"{result['calls']:,} network calls for each: {len(times)} t from {times[0]} to "
-        f"{times[-1]}, one noise for all classes at each; by {about['space']} "
-        f"{result['judge']:.2%}; seed {about['seed']}, dtype {about['dtype']}; {_weights(about)}"
+        f"{times[-1]}, one noise for all classes at each; {judge}seed {about['seed']}, "
+        f"dtype {about['dtype']}; {_weights(about)}"
     )
 
 

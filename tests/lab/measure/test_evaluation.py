@@ -22,7 +22,13 @@ from ddpm_core.variational import step_bits
 from lab.__main__ import main
 from lab.measure import evaluation, fid, results, shards, watch
 from lab.measure.bound import prior_bits
-from lab.measure.evaluation import measure_bound, measure_classes, measure_fid, measure_neighbours
+from lab.measure.evaluation import (
+    measure_bound,
+    measure_classes,
+    measure_fid,
+    measure_neighbours,
+    measure_recognition,
+)
 from lab.measure.features import batches, classifier_features, stand_in
 from lab.measure.metrics import measuring
 from lab.measure.neighbours import nearest
@@ -252,6 +258,12 @@ def test_it_counts_the_test_images_that_a_model_recognises(evaluate, model, mnis
         *_, errors = recognising(model, x0, range(10), 3, 2, [i])
         correct += int(errors.argmin() == int(labels[0]))
     assert result["accuracy"] == correct / 7 and len(result["protocol"]["times"]) == 3
+
+
+def test_it_counts_them_where_there_is_no_judge_too(model, mnist_root, monkeypatch):
+    monkeypatch.setattr(evaluation, "roles_for", lambda model: [])
+    result = last(measure_recognition(model, n=3, rounds=2, root=mnist_root))
+    assert result["judge"] is None and f"{result['accuracy']:.2%}" in words(result)
 
 
 def test_it_shows_the_closest_pairs(evaluate, tmp_path, capsys):
