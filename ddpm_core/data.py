@@ -261,10 +261,9 @@ def from_pictures(folder: str | Path, split: str = "train", size: int | None = N
 
     Args:
         folder: holds pictures, which then have no classes, or class folders of them; or ``train``
-            and perhaps ``test``, which hold them.
-        split: ``"train"``, ``"validation"`` (a tenth of the training pictures, 5,000 at most, by
-            a fixed seed) or ``"test"``; without a ``test`` as many pictures again are held out
-            for it.
+            and perhaps ``test`` and ``validation`` (or ``val``), which hold them.
+        split: ``"train"``, ``"validation"`` or ``"test"``; for each of the latter two that has no
+            folder a tenth of the pictures is held out, 5,000 at most, by a fixed seed.
         size: see ``load``; without it all must be squares of one size.
     """
     folder = Path(folder)
@@ -278,20 +277,24 @@ def from_pictures(folder: str | Path, split: str = "train", size: int | None = N
     names = sorted(path.name for path in folder.glob("*") if path.is_dir())
     if whole == folder and len(names) > 1 and {name.lower() for name in names} <= SPLIT_NAMES:
         raise DataError(f"{folder} holds {', '.join(names)}: call them train and test")
-    tested = whole != folder and (folder / "test").is_dir()
+    apart = {}
+    if whole != folder:
+        names = {name: "test" if name == "test" else "validation" for name in SPLIT_FOLDERS[1:]}
+        apart = {kind: folder / name for name, kind in names.items() if (folder / name).is_dir()}
     everything = _read_folder(whole, size)
-    if split == "test" and tested:
-        test = _read_folder(folder / "test", size)
-        if not set(test.classes) <= set(everything.classes):
-            raise DataError(f"{folder} has classes to test with that it has none to train on")
-        if everything.classes and not test.classes:
-            raise DataError(f"{folder} has classes to train on and none to test with")
-        if test.pixels.shape[1:] != everything.pixels.shape[1:]:
-            raise DataError(f"{folder} has pictures of another size or colour to test with")
-        return test.relabelled(everything.classes)
+    if split in apart:
+        images, verb = _read_folder(apart[split], size), "test" if split == "test" else "validate"
+        if not set(images.classes) <= set(everything.classes):
+            raise DataError(f"{folder} has classes to {verb} with that it has none to train on")
+        if everything.classes and not images.classes:
+            raise DataError(f"{folder} has classes to train on and none to {verb} with")
+        if images.pixels.shape[1:] != everything.pixels.shape[1:]:
+            raise DataError(f"{folder} has pictures of another size or colour to {verb} with")
+        return images.relabelled(everything.classes)
     count = len(everything)
-    held_out = _tenth(count, whole)
-    return everything.subset(_chosen(count, held_out, 0 if tested else held_out)[split])
+    share = _tenth(count, whole) if len(apart) < 2 else 0
+    counts = (0 if kind in apart else share for kind in ("validation", "test"))
+    return everything.subset(_chosen(count, *counts)[split])
 
 
 def _tenth(count: int, where) -> int:

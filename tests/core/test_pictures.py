@@ -55,6 +55,14 @@ def test_classes_are_the_folders_in_alphabetical_order_and_pixels_as_they_were_d
         assert row[:, 2, 3].tolist() == [value, 0, 255 - value]
 
 
+@pytest.mark.parametrize("name", ["val", "validation"])
+def test_a_folder_of_pictures_to_validate_with_is_used(root, name):
+    write(root / "flowers" / name, {"tulip": 2, "aster": 2}, start=200)
+    train, held_out, tested = (data.load("flowers", split, root) for split in data.SPLITS)
+    assert sorted(values(held_out)) == [200, 201, 202, 203]
+    assert sorted(values(train)) == [*range(30)] and len(tested) == 6
+
+
 def test_class_folders_that_are_hidden_or_hold_no_picture_are_passed_over(root):
     folder = root / "flowers" / "train"
     count = len(data.load("flowers", "train", root))
