@@ -34,6 +34,7 @@ from .data import DATASETS
 from .errors import InvalidInput, check_int
 from .fast import faster
 from .files import write
+from .first_weights import adapt, go_on
 from .hardware import bf16_is_native, find_device
 from .model import Model
 
@@ -41,8 +42,6 @@ STATE = "state.pt"
 DECAYS = ("none", "cosine", "one-cycle")
 # What a state holds besides the model, the optimizer, and what tells one run from another.
 KEPT = ("ema", "step", "seconds", "history", "running", "situation", "finetuned", "optimizer_kind")
-# What a recipe and the checkpoint that it begins with must agree in.
-SAME = ("dataset", "model", "schedule", "prediction_type", "classes")
 LONGER = ("epochs", "steps")  # in these a run that goes on may differ from what it was
 # Fewer steps teach nothing that can be seen, of a network that begins with random weights and of
 # one that was trained.
@@ -192,9 +191,11 @@ class Loop(ABC):
         self.step, self.seconds, self.running = 0, 0.0, None  # the training loss, smoothed
         self.history, self.situation, self.finetuned = [], {}, ""
         if begin is not None:
-            self._begin_with(begin)
+            go_on(self.model, self.config, self.images_mark, begin)
+            self.finetuned = begin.name
         if finetune is not None:
-            self._finetune(finetune)
+            adapt(self.model, self.config, finetune)
+            self.finetuned = finetune.name
         self.ema = {key: value.clone() for key, value in self.model.state_dict().items()}
         self.optimizer = (optimizer or self._optimizer)(self.model.parameters())
         self.optimizer_kind = type(self.optimizer).__name__
@@ -429,42 +430,6 @@ class Loop(ABC):
             wrong = f"on other images than {has}: move it away"
         if wrong:
             raise InvalidInput(f"{self.folder} holds a run {wrong}, or choose another --out")
-
-    def _begin_with(self, begin: Model) -> None:
-        ours, theirs = self.config.complete(), begin.config.complete()
-        differing = [name for name in SAME if getattr(ours, name) != getattr(theirs, name)]
-        past = begin.training
-        seen = [past.get("source", ""), past.get("training_set", len(self.images))]
-        if seen != self.images_mark[:2]:
-            differing.append("images")  # it may have learned from those held out here
-        if differing:
-            raise InvalidInput(f"{begin.name} is another model: its {', '.join(differing)} differ")
-        self.model.load_state_dict(begin.unet.state_dict())
-        self.finetuned = begin.name
-
-    def _finetune(self, model: Model) -> None:
-        """Begin with a model's weights. A class that it knows by name keeps its embedding; another
-        one begins as no class at all, and so does a network without classes."""
-        ours, theirs = self.images.pixels.shape[1], model.unet.in_channels
-        if ours != theirs:
-            raise InvalidInput(f"{model.name} makes pictures of {theirs} channels, not of {ours}")
-        weights, key = dict(model.unet.state_dict()), "class_embedding.weight"
-        rows, null = weights.pop(key, None), model.unet.null_index
-        bias = weights["time_mlp.2.bias"]
-        nothing = torch.zeros_like(bias) if rows is None else rows.mean(0)
-        nothing = nothing if null is None else rows[null]
-        if self.config.classes:
-            known = {} if rows is None else dict(zip(model.classes, rows, strict=False))
-            names = [*self.config.classes, *([] if self.model.null_index is None else [None])]
-            weights[key] = torch.stack([known.get(name, nothing) for name in names])
-        else:
-            weights["time_mlp.2.bias"] = bias + nothing
-        try:
-            self.model.load_state_dict(weights)
-        except RuntimeError as error:
-            what = " ".join(f"{error}".split()[:40])
-            raise InvalidInput(f"{model.name} has another network than this run: {what}") from None
-        self.finetuned = model.name
 
 
 def _number(name: str, value) -> float:

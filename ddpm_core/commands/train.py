@@ -16,8 +16,9 @@ from ..trainer import Recipe, Trainer
 from . import options
 
 # Options of what a fine-tuning takes from its model.
-OF_NETWORK = "schedule timesteps prediction channels blocks attention scale_shift dropout".split()
-OF_NETWORK += ["learn_variance"]
+OF_NETWORK = (
+    "schedule timesteps prediction channels blocks attention scale_shift dropout learn_variance"
+).split()
 INTERRUPTED = 130  # the exit status of a command that Ctrl-C ended
 
 
