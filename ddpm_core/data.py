@@ -278,9 +278,12 @@ def from_pictures(folder: str | Path, split: str = "train", size: int | None = N
     if whole == folder and len(names) > 1 and {name.lower() for name in names} <= SPLIT_NAMES:
         raise DataError(f"{folder} holds {', '.join(names)}: call them train and test")
     apart = {}
-    if whole != folder:
-        names = {name: "test" if name == "test" else "validation" for name in SPLIT_FOLDERS[1:]}
-        apart = {kind: folder / name for name, kind in names.items() if (folder / name).is_dir()}
+    for kind, names in (("test", SPLIT_FOLDERS[1:2]), ("validation", SPLIT_FOLDERS[2:])):
+        there = [name for name in names if whole != folder and (folder / name).is_dir()]
+        if len(there) > 1:
+            raise DataError(f"{folder} holds {', '.join(there)}: keep one of them")
+        if there:
+            apart[kind] = folder / there[0]
     everything = _read_folder(whole, size)
     if split in apart:
         images, verb = _read_folder(apart[split], size), "test" if split == "test" else "validate"

@@ -61,6 +61,9 @@ def test_a_folder_of_pictures_to_validate_with_is_used(root, name):
     train, held_out, tested = (data.load("flowers", split, root) for split in data.SPLITS)
     assert sorted(values(held_out)) == [200, 201, 202, 203]
     assert sorted(values(train)) == [*range(30)] and len(tested) == 6
+    write(root / "flowers" / "valid", {"tulip": 2})
+    with pytest.raises(DataError, match="keep one of them"):
+        data.load("flowers", "validation", root)
 
 
 def test_class_folders_that_are_hidden_or_hold_no_picture_are_passed_over(root):
