@@ -167,8 +167,11 @@ def dpm_solver_pp(
 ) -> Iterator[Step]:
     """DPM-Solver++(2M) (Lu et al. 2022, Algorithm 2), deterministic.
 
-    The first and the last step are of first order. Arguments as for ``ddpm``; ``noise``
-    is accepted and not used. ``previous`` restores the multistep memory of a resumed run.
+    The first and the last step are of first order. The step to t = 0 takes the line through the
+    last two x̂0 no further than one as long as the step before it would: evenly in t it is many
+    times as long in log-SNR, and there the paper's rule leads far past the image. Arguments as for
+    ``ddpm``; ``noise`` is accepted and not used. ``previous`` restores the multistep memory of a
+    resumed run.
     """
     last = previous and (previous.t, previous.x0)
 
@@ -180,7 +183,8 @@ def dpm_solver_pp(
         h = _log_ratio(schedule, t, t_next)
         direction = x0
         if before is not None:
-            weight = h / (2 * _log_ratio(schedule, before[0], t))
+            ratio = h / _log_ratio(schedule, before[0], t)
+            weight = (min(ratio, 1) if t_next == 0 else ratio) / 2
             direction = (1 + weight) * x0 - weight * before[1]
         return _exponential_step(schedule, x, direction, t, t_next)
 

@@ -134,13 +134,13 @@ def test_dpm_solver_equals_the_reference(kind, steps):
 MU, S = 0.3, 0.5
 
 
-def error_at_0(sampler, schedule: NoiseSchedule, steps: int) -> float:
+def error_at_0(sampler, schedule: NoiseSchedule, steps: int, spacing: str = "logsnr") -> float:
     """The error of the state at t = 0 against the exact flow, for a noise of 1."""
 
     def exact(t):
         return schedule.alpha(t) * MU + math.hypot(schedule.alpha(t) * S, schedule.sigma(t))
 
-    timesteps = spaced_timesteps(schedule, steps, "logsnr")
+    timesteps = spaced_timesteps(schedule, steps, spacing)
     x = torch.tensor([[exact(timesteps[0])]], dtype=torch.float64)
     oracle = GaussianDenoiser(schedule, MU, S)
     *_, step, _ = sampler(oracle, schedule, x, timesteps, clip=False)
@@ -160,6 +160,15 @@ def test_heuns_first_step_is_not_too_long_where_hardly_any_image_is_left():
     """sigma / alpha of the cosine schedule is 20,000 at T - 1: in sigma, 10 steps go wrong."""
     schedule = NoiseSchedule.make("cosine")
     assert error_at_0(heun, schedule, 10) < 0.7 * error_at_0(ddim, schedule, 10)
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+@pytest.mark.parametrize("steps", [6, 20, 50])
+def test_dpm_solver_does_not_overshoot_in_its_long_step_to_0(kind, steps):
+    """Evenly in t; by the paper's rule 20 steps with the cosine schedule are worse than DDIM's."""
+    schedule = NoiseSchedule.make(kind)
+    errors = [error_at_0(sampler, schedule, steps, "linear") for sampler in (dpm_solver_pp, ddim)]
+    assert errors[0] < 0.7 * errors[1]
 
 
 # --- the contract of every step ---
