@@ -134,7 +134,7 @@ class Shards:
 
 def _about(model: Model, request: Request) -> dict:
     # Raise the version whenever the same request comes to mean other pictures.
-    version = 2 if request.rescale else 1
+    version = 3 if request.sampler == "dpm_solver_pp" else 2 if request.rescale else 1
     about = {"version": version, "model": model.name, "weights": fingerprint(model.unet)}
     about |= {"schedule": model.config.schedule, "prediction": model.config.prediction_type}
     about |= {k: v for k, v in asdict(request).items() if k not in NOT_IN_KEY}
