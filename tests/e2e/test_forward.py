@@ -242,7 +242,7 @@ def test_it_is_drawn_by_mouse_and_by_keyboard(reader):
     assert (clean_picture(reader) > stroke).any()
 
 
-def test_what_is_no_picture_or_too_large_is_said_and_a_photograph_made_small(reader, tmp_path):
+def test_a_picture_is_opened_made_small_and_where_it_is_dark_on_light_a_negative(reader, tmp_path):
     huge, large = tmp_path / "huge.png", tmp_path / "large.png"
     Image.new("1", (16_000, 16_000)).save(huge)
     noisy = np.random.default_rng(0).integers(0, 256, (1200, 1600, 3), np.uint8)
@@ -252,7 +252,7 @@ def test_what_is_no_picture_or_too_large_is_said_and_a_photograph_made_small(rea
     status, file_input = sheet(reader).get_by_role("status"), sheet(reader).locator("[type=file]")
     notes = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"}
     file_input.set_input_files(notes)
-    status.filter(has_text="notes.txt is not a picture that can be read.").wait_for()
+    status.filter(has_text="notes.txt is not a picture that can be read").wait_for()
     file_input.set_input_files(huge)
     status.filter(has_text="16000 × 16000").wait_for()
     count, before = len(reader.requests), reader.run(TAB)
@@ -262,6 +262,10 @@ def test_what_is_no_picture_or_too_large_is_said_and_a_photograph_made_small(rea
     assert picture[:, 16:].min() > 240 and 90 < picture[:, :12].mean() < 165
     assert status.inner_text() == ""
     assert not any("upload" in url for url in reader.requests[count:])
+    before = reader.run(TAB)
+    sheet(reader).get_by_role("button", name="Make it a negative").click()
+    wait_for_film(reader, before)
+    np.testing.assert_allclose(clean_picture(reader), 255 - picture, atol=4)  # shrunk anew
 
 
 def test_a_link_restores_a_drawing_and_the_address_follows_what_is_changed(visit):

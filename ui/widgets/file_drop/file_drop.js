@@ -61,7 +61,8 @@ export function mount({ root, options, find, on, props, trigger }) {
       return;
     }
     if (!note.trim()) {
-      tell(`${file.name} carries no settings: it was not made here, or has lost them.`, "refused");
+      tell(`${file.name} carries no settings: it was not made here, or has lost them. `
+        + "A picture of your own is opened on the Forward tab.", "refused");
       return;
     }
     props.value = { kind: "dropped", name: file.name, note, asked };

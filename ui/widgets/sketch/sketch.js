@@ -138,14 +138,30 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
     // Of a picture that is not drawn a browser reads no more than its head.
     const { naturalWidth: width, naturalHeight: height } = image;
     if (mine === ticket) { // no other was opened meanwhile
-      if (!width) note(`${name} is not a picture that can be read.`);
+      if (!width) note(`${name} is not a picture that can be read: a PNG or JPEG can.`);
       else if (width * height > MOST_PIXELS) note(`${name} is too large: ${width} × ${height} pixels.`);
       else {
         paste(image, width, height);
         tell();
+        find("[data-offer]").hidden = !isDarkOnLight();
       }
     }
     URL.revokeObjectURL(image.src);
+  }
+
+  /** Whether the models of digits, which know white on black, would see nothing they know. */
+  function isDarkOnLight() {
+    const bytes = smallBytes(), last = side - 1;
+    const edge = bytes.filter((_, p) => [p % side, Math.floor(p / side)].some((at) => at % last === 0));
+    return channels === 1 && edge.reduce((sum, grey) => sum + grey, 0) > 127 * edge.length;
+  }
+
+  function negate() {
+    exact = null;
+    ink.globalCompositeOperation = "difference";
+    ink.fillStyle = "#fff";
+    ink.fillRect(0, 0, SIDE, SIDE);
+    ink.globalCompositeOperation = "source-over";
   }
 
   function note(words) {
@@ -169,6 +185,7 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
   function tell() {
     unsaid = false;
     note("");
+    find("[data-offer]").hidden = true;
     props.value = sent = { side, channels, pixels: textOf(smallBytes()), hole: holeText() };
     root.dataset.sent = Number(root.dataset.sent ?? 0) + 1;
     trigger("input");
@@ -250,6 +267,9 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
       if (brush === "hole") closeHole();
       else wipe();
       finish();
+    } else if (button?.dataset.do === "negative") {
+      negate();
+      tell();
     } else if (button?.dataset.do === "open") find("input").click();
   }
 
@@ -307,6 +327,8 @@ function skeleton(options) {
     <div class="sketch-actions"><button type="button" class="button" data-do="clear">Clear</button>
       <button type="button" class="button" data-do="open">Open a picture</button>
       <input type="file" accept="image/*" aria-label="Open a picture" tabindex="-1" hidden></div>
+    <p class="small" data-offer hidden>Dark on light: models of digits know white on black.
+      <button type="button" data-do="negative">Make it a negative</button></p>
     <div class="sketch-samples" role="group" aria-label="From the test set">${samples.join("")}</div>
     <p class="sketch-note soft small" role="status"></p>`;
 }
