@@ -330,6 +330,18 @@ def test_room_is_taken_for_all_that_a_run_allocates(model, shape, traced):
     assert studio._running == 0
 
 
+def test_the_run_that_a_branch_leaves_is_shown_while_it_is_computed(model):
+    studio, key, ticket = Studio(), Key(model, *SHAPES["branch"]), ("a", "guidance")
+    first, *_, end = studio.stream(studio.arm(ticket), key)
+    assert first.key == end.key == key
+    assert (first.film.x.shape[1], end.film.x.shape[1]) == (2, 4)
+    run = Studio().stream(studio.arm(ticket), key)
+    next(run)
+    studio.stop(ticket)
+    (stopped,) = run
+    assert stopped.stopped and stopped.key == key.trunk
+
+
 def test_models_of_ones_own_are_offered_and_the_first_is_opened(checkpoint, tmp_path, monkeypatch):
     folder = shutil.copytree(checkpoint, tmp_path / "runs" / "mine" / "checkpoint").parent
     monkeypatch.chdir(tmp_path)

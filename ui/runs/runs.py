@@ -192,10 +192,13 @@ class Studio(Models, Tickets):
         trunk_key = Key(key.model, key.request)
         trunk = self.kept(trunk_key)
         if trunk is None or not (trunk.finished and trunk.trace):
-            for trunk in self._whole(ticket, trunk_key, True, 0):
-                pass
-        if not (trunk.done and trunk.finished):
-            return  # it was ended too early
+            for trunk in self._whole(ticket, trunk_key, True, rate):
+                if not trunk.done:
+                    yield replace(trunk, key=key)
+        if not (trunk.done and trunk.finished):  # it was ended too early
+            if trunk.stopped:
+                yield trunk
+            return
         # Whatever its own noise, a branch starts where the trunk was.
         model = self.model(key.model)
         if key.branch_at:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -80,7 +80,7 @@ class GuidanceTab(RunTab):
         return player_values.values(runs, ticket, self.value)
 
     def heading(self, key: Key) -> dict:
-        words = f"{rows_in_words(key)} Click a picture to take it apart below."
+        words = f"{rows_in_words(key, self.studio)} Click a picture to take it apart below."
         if key.request.toward is not None and key.request.n > 1:
             words = f"{run_controls.walk_in_words(key.request)} {words}"
         return super().heading(key) | {self.rows: explained(words)}
@@ -121,7 +121,7 @@ class GuidanceTab(RunTab):
                     updates |= {self.stage: preview, self.current: progress.key}
                     # The downloads and the words below belong to the run before.
                     updates |= {self.keep.take: download.pending(ticket.order)}
-                    updates |= {self.rows: explained(rows_in_words(key))}
+                    updates |= {self.rows: explained(rows_in_words(key, self.studio))}
         return updates
 
     def rest_of(self, visitor: gr.Request, *values) -> Iterator[dict]:
@@ -320,13 +320,14 @@ def _part(studio: Studio, progress: Progress, trace, row: int, place: int) -> di
     )
 
 
-def rows_in_words(key: Key) -> str:
+def rows_in_words(key: Key, studio: Studio) -> str:
     """Describes the rows of the stage."""
     if not key.beside:
         return f"{in_words(key.request)}."
     if key.branch_at is not None:
-        changed = ", ".join(_changes(key.request, key.beside[0])) or "nothing changed"
-        return f"Above: {in_words(key.request)}. Below: from step {key.branch_at} on, {changed}."
+        names = key.request.classes(studio.model(key.model))
+        changes = ", ".join(_changes(key.request, key.beside[0], names)) or "nothing changed"
+        return f"Above: {in_words(key.request)}. Below: from step {key.branch_at} on, {changes}."
     named = [in_words(request) for request in key.requests]
     return f"Above: {named[0]}. Below: {'; '.join(named[1:])}."
 
@@ -346,10 +347,9 @@ def in_words(request: Request) -> str:
     return words
 
 
-def _changes(base: Request, other: Request) -> list[str]:
+def _changes(base: Request, other: Request, classes: Sequence[str]) -> list[str]:
     words = {"label": "class", "guidance_scale": "scale", "seed": "noise of seed"}
-    return [
-        f"{words.get(name, name)} {value}"
-        for name, value in vars(other).items()
-        if value != getattr(base, name)
-    ]
+    changed = {name: new for name, new in vars(other).items() if new != getattr(base, name)}
+    if changed.get("label") in range(len(classes)):
+        changed["label"] = classes[changed["label"]]
+    return [f"{words.get(name, name)} {value}" for name, value in changed.items()]

@@ -129,7 +129,7 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
 
   function showLive(value) {
     // The same run may have been begun anew.
-    if (!run?.live || !isOnStage(value)) begin(value);
+    if (!run?.live || !isOnStage(value) || hasOtherRows(value)) begin(value);
     ticket += 1;
     Object.assign(run, { preview: value.preview, next: null });
     for (const news of value.lanes) addFrame(laneFor(news.name), news);
@@ -137,6 +137,11 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
     goTo(head ? 1 : wanted, true);
     setState("live");
     paintSoon();
+  }
+
+  /** The run that a branch leaves is shown first, alone. */
+  function hasOtherRows({ lanes }) {
+    return lanes.some(({ name, shape: [n] }) => run.lanes.some((lane) => lane.name === name && lane.shape[0] !== n));
   }
 
   function begin(value) {
@@ -463,7 +468,8 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
   }
 
   function paintTimeline(lanes, width) {
-    const shown = root.dataset.state === "drawn" ? [] : lanes;
+    // Of a preview there is nothing but its end.
+    const shown = root.dataset.state === "drawn" || run?.preview ? [] : lanes;
     root.style.setProperty("--filled", shown.length ? filled() : 0);
     // A lane that has ended before the others rests where it is.
     const reached = (lane) => (run.live ? lane.frames.at(-1).place : filled());
