@@ -17,7 +17,10 @@ KNOWN = ("google/ddpm-cifar10-32", "1aurent/ddpm-mnist")
 ANOTHER = "another …"
 # There is a better model of photographs than the one that ships.
 SMALL, BETTER = "cifar10-conditional", "google/ddpm-cifar10-32"
-CLEARER = "Our model of photographs is small: guided, on the Guidance tab, it draws clearer ones."
+CLEARER = (
+    f"Our model of photographs is small: [guided](?model={SMALL}&tab=guidance), it draws clearer "
+    "ones."
+)
 OFFER = "A larger one draws better: 143 MB, fetched once."
 # A download is no run: it must not wait for one, nor delay one. It leaves its queue before the run
 # of the fetched model begins.

@@ -1,17 +1,18 @@
 import { HINT, makeChart } from "../chart.js";
-import { escapeText } from "../component.js";
+import { escapeText, term } from "../component.js";
 import { logAxis, short, STYLES } from "../plot.js";
 import { chartOf } from "../tradeoff/tradeoff.js";
 
 const HEIGHT = 220; // px, of a chart
 const TOP = 40; // of its first panel
 const DRAW = { steps: overSteps, scales: overScales };
-const WHAT = `Our distance: how far samples are from real images, as our own judge network sees them;
-  lower is better. Point at a figure to see how it was measured.`;
+const WHAT = `Our <span ${term("judge distance")}>distance</span>: how far samples are from real images,
+  as our own judge network sees them; lower is better. Point at a figure to see how it was measured.`;
+const FID = `<span ${term("FID", -1)}>FID</span>`;
 const MARKS = { "✓": "as in the report", "✗": "not as in the report", "?": "cannot tell" };
 const RULE = `Is a model better or worse than the first in its row? ✓ as in the report, ✗ the other way
   round, ? cannot tell: the difference is within twice its standard error. Only this order can be
-  compared: FIDs and our distances are in different units.`;
+  compared: <span ${term("FID")}>FIDs</span> and our distances are in different units.`;
 
 export function mount({ root, find, findAll, on }) {
   let known = ""; // the value that is shown, to tell news from the same again
@@ -97,7 +98,7 @@ function picturesOf({ error, shown = [] }, link) {
 function tableOf({ title, columns, rows, error }) {
   if (error) return `<p class="note">${title}: ${error}</p>`;
   const heads = [title, ...columns].map((head) => `<th scope="col">${head.replace(", ", "<br>")}</th>`);
-  const lines = rows.map((row) => `<tr><th scope="row">${row.title}</th>${
+  const lines = rows.map((row) => `<tr><th scope="row">${row.title.replace("FID", FID)}</th>${
     row.cells.map((cell) => `<td class="mono">${cellOf(cell, -1)}</td>`).join("")}</tr>`).join("")
     .replace('tabindex="-1"', 'tabindex="0"'); // Tab comes to the first, arrows to the others
   return `<table data-hints><thead><tr>${heads.join("")}</tr></thead><tbody>${lines}</tbody></table>`;

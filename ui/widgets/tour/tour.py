@@ -89,8 +89,9 @@ STEPS = (
         MEASURED,
         "guidance",
         "A judge reads them",
-        "The judge is a network that recognises digits and takes no part in drawing. The sentence "
-        "says what it sees in the guess x̂0 at this step, long before the noise is gone.",
+        "The judge is a network that recognises pictures, here digits, and takes no part in "
+        "drawing. The sentence says what it sees in the guess x̂0 at this step, long before the "
+        "noise is gone.",
         ("#guidance-stage .player-sentence",),
         at=0.6,
     ),
