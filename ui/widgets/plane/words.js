@@ -15,7 +15,8 @@ export function planeSentence({ film, live, here }) {
       + "points of this network are off because it has not learned enough yet.";
   }
   if (here.t === 0) {
-    return "Each point stands for a picture, of two numbers. A perfect network would give back its training points. Of the exact points "
+    return "Each point stands for a picture, of two numbers. A perfect network would give back its "
+      + "training points. Of the exact points "
       + `${percent(film.copies.exact)} have landed on one, of the learned ones ${percent(film.copies.learned)}. `
       + "The learned network makes new points: that is generalisation.";
   }

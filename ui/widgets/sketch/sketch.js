@@ -151,9 +151,10 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
 
   /** Whether the models of digits, which know white on black, would see nothing they know. */
   function isDarkOnLight() {
-    const bytes = smallBytes(), last = side - 1;
-    const edge = bytes.filter((_, p) => [p % side, Math.floor(p / side)].some((at) => at % last === 0));
-    return channels === 1 && edge.reduce((sum, grey) => sum + grey, 0) > 127 * edge.length;
+    if (channels > 1) return false;
+    const isOnEdge = (at) => at === 0 || at === side - 1;
+    const edge = smallBytes().filter((_, p) => isOnEdge(p % side) || isOnEdge(Math.floor(p / side)));
+    return edge.reduce((sum, grey) => sum + grey, 0) > 127 * edge.length;
   }
 
   function negate() {
