@@ -82,6 +82,14 @@ def test_a_link_is_copied_with_one_press_where_there_is_one(visit):
     expect(button).to_have_text("Copied")
     assert visitor.page.evaluate("navigator.clipboard.readText()") == visitor.page.url
     expect(button).to_have_text("Copy link")
+    visitor.press("ArrowLeft")
+    visitor.stands_at(1)
+    button.click()
+    expect(button).to_have_text("Copied, at step 1")
+    link = visitor.page.evaluate("navigator.clipboard.readText()")
+    visitor.open(link.removeprefix(visitor.url)).wait_for_file("frames")
+    visitor.has_frames(3)
+    visitor.stands_at(1)
 
 
 def test_strip_and_atlas_leave_as_films(follow, tmp_path):

@@ -34,6 +34,8 @@ interface Window {
     cursor(id: string): number;
     linked(place: string, query: string, isUnderWay?: boolean): void;
     awaits(player: HTMLElement): boolean;
+    takeStep(player: HTMLElement): number | null;
+    step(place: string): string;
     link(place: string): string;
     embedding(place: string): string;
     open(place: string): Promise<void>;

@@ -11,6 +11,7 @@
   let addressed = placeOf(params());
   let led = addressed; // the place that the address, or what was opened last, leads to
   let going = addressed; // the same while the page is on its way there, or nothing
+  let step = stepOf(params().get("step")); // at which the run of the address rests first
   let hasBegun = false; // until then the tab that the page opens with is the page's doing
   let byKey = false; // the last thing that was pressed was a key
 
@@ -21,6 +22,8 @@
     cursor: (id) => Number(find(`#${id} .player`)?.dataset.index ?? 0),
     linked,
     awaits,
+    takeStep,
+    step: stepUnder,
     link,
     embedding,
     open,
@@ -69,6 +72,24 @@
   function awaits(player) {
     const namesRun = ["model", "data"].some((name) => params().has(name)); // data: on Plane
     return namesRun && !named.has(led) && player.matches(ofStage(led));
+  }
+
+  /** The step at which the run that the address named rests first, told once; or nothing. */
+  function takeStep(player) {
+    if (step === null || !player.matches(ofStage(led))) return null;
+    const asked = step;
+    step = null;
+    return asked;
+  }
+
+  function stepOf(text) {
+    return /^\d+$/.test(text) ? Number(text) : null;
+  }
+
+  /** The step under the cursor of a place's film, unless that is its last; or nothing. */
+  function stepUnder(place) {
+    const { state, step: under } = find(ofStage(place))?.dataset ?? {};
+    return state === "film" && under ? under : "";
   }
 
   /** The whole link of a place's run, or nothing. */
@@ -159,6 +180,7 @@
 
   function lead(place) {
     led = place;
+    step = null; // it was of the address
     takeFocus(place);
     return open(place);
   }

@@ -51,9 +51,10 @@ export function mount({ root, options, find, on, props, trigger }) {
 
   async function copyLink() {
     const button = find(".download-copy");
-    await copy(link);
+    const step = options.of_tool ? "" : window.page.step(options.place);
+    await copy(step ? `${link}&step=${step}` : link);
     button.focus();
-    button.firstChild.textContent = "Copied";
+    button.firstChild.textContent = step ? `Copied, at step ${step}` : "Copied";
     setTimeout(() => (button.firstChild.textContent = "Copy link"), TOLD);
   }
 

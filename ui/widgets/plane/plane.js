@@ -89,8 +89,9 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
     stops = stopsOf(lanes);
     find(".plane-code code").textContent = film.python;
     setState("film");
-    const plays = isFirst && playback.motionIsWelcome();
-    goTo(plays ? 0 : isFirst ? 1 : place, true);
+    const step = film.recorded ? null : window.page.takeStep(player);
+    const plays = step === null && isFirst && playback.motionIsWelcome();
+    goTo(step !== null ? nearest(frames, step, "index").place : plays ? 0 : isFirst ? 1 : place, true);
     find(".player-status").textContent = `Finished: ${film.words}, ${film.calls} calls`;
     if (plays) playback.playOnceSeen();
     else playback.goOn();
@@ -232,7 +233,8 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
     const frame = nearest(lanes[0].frames, target);
     if (frame.place === place && !anew) return;
     place = frame.place;
-    Object.assign(player.dataset, { run: film.run, index: frame.index, t: frame.t, frames: stops.length });
+    const step = frame.place < 1 ? frame.index : ""; // a link ends without it
+    Object.assign(player.dataset, { run: film.run, index: frame.index, t: frame.t, frames: stops.length, step });
     paintSoon();
   }
 

@@ -190,9 +190,10 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
     names = run.lanes.map((lane) => lane.name);
     settle();
     setState(beside || find(".player-error").hidden ? "film" : "error"); // said while it was on its way
-    const plays = !watched && !run.still && options.autoplay && stops.length > 1
+    const step = run.recorded ? null : window.page.takeStep(root);
+    const plays = step === null && !watched && !run.still && options.autoplay && stops.length > 1
       && playback.motionIsWelcome();
-    goTo(plays ? 0 : placeOn(axis, value), true);
+    goTo(step !== null ? placeOf(step) : plays ? 0 : placeOn(axis, value), true);
     playback.goOn(); // the same run has other frames now
     if (!run.recorded) announce();
     if (!watched) comeIntoView();
@@ -293,7 +294,8 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
 
   function tellCursor() {
     const [{ here, frames }] = run.lanes;
-    const detail = { index: here.index, t: here.t, run: run.name, tile, position: place };
+    const step = place < filled() ? here.index : ""; // a link ends without it
+    const detail = { index: here.index, t: here.t, run: run.name, tile, position: place, step };
     Object.assign(root.dataset, detail, { position: place.toFixed(4), frames: frames.length });
     root.dispatchEvent(new CustomEvent("player:cursor", { bubbles: true, detail }));
   }
@@ -306,7 +308,11 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
   }
 
   function seek({ detail }) {
-    if (run) userGoesTo(nearest(run.lanes[0].frames, detail.index, "index").place);
+    if (run) userGoesTo(placeOf(detail.index));
+  }
+
+  function placeOf(index) {
+    return nearest(run.lanes[0].frames, index, "index").place;
   }
 
   function alignBy(choice) {
@@ -426,7 +432,7 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
     find(".player-recorded").hidden = !words;
     find(".player-recorded").textContent = find(".player-recorded").title = words;
     if (run) return;
-    for (const name of ["index", "t", "run", "tile", "position"]) delete root.dataset[name];
+    for (const name of ["index", "t", "run", "tile", "position", "step"]) delete root.dataset[name];
     root.dataset.frames = 0;
   }
 
