@@ -15,7 +15,7 @@ from .errors import InvalidInput, check_int
 from .faults import FAULTS
 from .guidance import FORMS, GUIDANCE, MAX_SCALE, PROFILES, SITES
 from .guides import classifier_for
-from .model import DTYPES, SAMPLING, Label, Model
+from .model import DTYPES, Label, Model
 from .noise import MAX_SEED, great_circle
 from .samplers import SAMPLERS, VARIANCES
 from .schedules import SPACINGS
@@ -27,8 +27,8 @@ OF_GUIDANCE = {
     name: tuple(method for method, guidance in GUIDANCE.items() if name in guidance.options)
     for name in dict.fromkeys(name for entry in GUIDANCE.values() for name in entry.options)
 }
-# Likewise of some samplers alone; but what a model's config may name is nobody's mistake.
-OF_SAMPLERS = {name for sampler in SAMPLERS.values() for name in sampler.options} - set(SAMPLING)
+# Likewise of some samplers alone.
+OF_SAMPLERS = {name for sampler in SAMPLERS.values() for name in sampler.options}
 
 
 @fields.documented

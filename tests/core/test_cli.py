@@ -144,6 +144,7 @@ def test_films_leave_in_every_format_with_what_made_them(run, kind):
         ("a.png", "--rescale 0.5", "--rescale is an option of guidance: add --guidance cfg"),
         ("a.png", "--guidance-scale 3 --beside label=1", "--guidance-scale is that of a"),
         ("a.png", "--sampler heun --eta 0.5", "--eta is an option of --sampler ddim, not of heun"),
+        ("a.png", "--sampler ddim --variance beta", "--variance is an option of --sampler ddpm"),
         ("a.png", "--toward 3 --mix 4 --share 0.2 --label 3", "--share goes without --toward"),
         ("a.png", "--along 0.2", "--along is that of a second seed: choose one with --toward"),
         ("a.png", "--guidance cfg --scales 1 --beside n=2", "no --scales"),

@@ -123,7 +123,7 @@ def test_the_copied_command_makes_the_same_requests(key, meant):
     request = options.request(parsed, model)
     result = [request, *options.beside(parsed, request)]
     # Without the fields that no row reads: the command line refuses them.
-    defaults = {name: permalinks.DEFAULTS[name] for name in unused(key.requests)}
+    defaults = {name: (permalinks.DEFAULTS | meant)[name] for name in unused(key.requests)}
     expected = [replace(request, **defaults) for request in key.requests]
     assert (parsed.model, result) == (key.model, expected)
     assert parsed.branch_at == key.branch_at
