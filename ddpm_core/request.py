@@ -44,7 +44,7 @@ class Request:
         "all",
         str,
         "class for all images, its number or name; 'all' (one after another) or 'none'",
-        lambda name, value: _check_label(value),
+        lambda name, value: _check_class("class", value, ("all", "none")),
     )
     # 20 steps of DDIM differ from 1,000 of DDPM within chance: see docs/findings.md (few-steps).
     sampler: str = fields.choice("ddim", SAMPLERS, "{names}")
@@ -79,7 +79,12 @@ class Request:
     t_low: int = fields.whole(0, 0, 9_999, "guidance acts from this t, 0 the last ...")
     t_high: int | None = fields.whole(None, 0, 9_999, "... up to this one; None: T - 1")
     profile: str = fields.choice("constant", PROFILES, "of the strength over t: {names}")
-    mix: int | None = fields.whole(None, 0, 10_000, "a second class to mix in; None: none")
+    mix: int | str | None = fields.value(
+        None,
+        str,
+        "a second class to mix in, its number or name; None: none",
+        lambda name, value: _check_class(name, value),
+    )
     share: float = fields.number(0.5, 0, 1, "of the second class")
     fault: str = fields.choice("none", FAULTS, "an error to reinsert: {names}")
     toward: int | None = fields.whole(
@@ -154,7 +159,7 @@ class Request:
         if request.mix is not None:
             if request.label == "none":
                 raise InvalidInput("a second class is mixed into a first one: choose that too")
-            check_int("mix", request.mix, 0, len(classes) - 1)
+            request = replace(request, mix=_number(request.mix, classes, "mix"))
         if max_work is not None and self.work > max_work:
             guided = "" if self.guidance == "none" else ", guided,"
             raise InvalidInput(
@@ -257,22 +262,23 @@ def read(name: str, text: str, kind: type):
         raise InvalidInput(f"{name} = {text[:40]!r} cannot be read") from None
 
 
-def _check_label(label) -> int | str:
+def _check_class(name: str, label, others: Sequence[str] = ()) -> int | str:
     if isinstance(label, str):
         text = label.strip().lower()
-        if text in ("all", "none"):
+        if text in others:
             return text
         if any(map(str.isalpha, text)):
             return label.strip()  # a class's name, which only a model knows
         if not re.fullmatch(r"-?[0-9]{1,9}", text):
-            raise InvalidInput(f"label must be a class, 'all' or 'none', not {label[:40]!r}")
+            known = "".join(f", {other!r}" for other in others)
+            raise InvalidInput(f"{name} must be a number or a name{known}, not {label[:40]!r}")
         label = int(text)
-    return check_int("class", label, 0, 10_000)
+    return check_int(name, label, 0, 10_000)
 
 
-def _number(label: int | str, classes: Sequence[str]) -> int:
+def _number(label: int | str, classes: Sequence[str], name: str = "class") -> int:
     if isinstance(label, int):
-        return check_int("class", label, 0, len(classes) - 1)
+        return check_int(name, label, 0, len(classes) - 1)
     if label in classes:
         return [*classes].index(label)
     names = [name.lower() for name in classes]
