@@ -28,6 +28,7 @@ from .fast import lay_out
 from .files import write
 from .hardware import find_device
 from .model import Config, Model, without_memory
+from .record import check_record
 from .schedules import Schedule
 from .unet import UNet
 
@@ -189,8 +190,8 @@ def save(
         prediction: what it predicts, a key of ``diffusion.PREDICTION_TYPES``.
         classes: the names of its classes, in label order; their numbers unless given.
         dataset: what it was trained on, in words.
-        training: how the weights came to be, as far as that is known; see ``record``. Of the rest
-            the card says that it is not recorded.
+        training: how the weights came to be, as far as that is known, by the names of
+            ``record.training_record``. Of the rest the card says that it is not recorded.
         license: as the Hub calls it, such as ``"mit"``; none unless given.
 
     Raises:
@@ -210,6 +211,7 @@ def save(
     config = Config(dict(unet.config), schedule.config, prediction, dataset, named)
     with without_memory():
         config.build()
+    check_record(training)
     training = dict(training) | ({"license": license} if license else {})
     write_folder(folder, config, unet.state_dict(), training)
     return folder

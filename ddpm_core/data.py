@@ -160,9 +160,12 @@ def _checked(pixels: Tensor, labels: Tensor | None = None) -> Images:
     pixels = pixels.cpu()
     if labels is None:
         return Images(pixels, torch.zeros(len(pixels), dtype=torch.long), ())
-    labels = torch.as_tensor(labels).long().cpu()
+    read = torch.as_tensor(labels)
+    labels = read.long().cpu()
     if labels.shape != (len(pixels),):
         raise InvalidInput(f"{len(pixels)} images need as many labels")
+    if (labels != read.cpu()).any():
+        raise InvalidInput("labels must be whole numbers, the class of each image")
     if len(labels) and labels.min() < 0:
         raise InvalidInput(f"labels count from 0; there is one of {labels.min()}")
     return Images(pixels, labels, tuple(map(str, range(int(labels.max()) + 1))))

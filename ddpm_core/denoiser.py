@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .diffusion import eps_from_x0
+from .diffusion import check_shape, eps_from_x0
 from .schedules import Schedule
 
 
@@ -32,9 +32,15 @@ Denoiser = Callable[[Tensor, int], Prediction | Tensor]
 
 
 def predict(denoiser: Denoiser, x: Tensor, t: int) -> Prediction:
-    """The prediction of either kind of denoiser for ``x`` at ``t``."""
+    """The prediction of either kind of denoiser for ``x`` at ``t``.
+
+    Raises:
+        InvalidInput: for a prediction of another shape, which would be broadcast unseen.
+    """
     output = denoiser(x, t)
-    return output if isinstance(output, Prediction) else Prediction(output)
+    prediction = output if isinstance(output, Prediction) else Prediction(output)
+    check_shape(prediction.eps, x)
+    return prediction
 
 
 def evaluations(denoiser: Denoiser, t: int) -> int:

@@ -60,6 +60,13 @@ def check_images(x0: Tensor, shape: Sequence[int]) -> Tensor:
     return x0
 
 
+def check_shape(output: Tensor, x: Tensor) -> None:
+    """Refuse what a denoiser predicted for ``x`` if it is of another shape."""
+    if output.shape != x.shape:
+        shapes = f"{tuple(output.shape)} for x of {tuple(x.shape)}"
+        raise InvalidInput(f"the denoiser predicted {shapes}: both must be of one shape")
+
+
 def signal_and_noise(schedule: Schedule, t: int | Tensor, x: Tensor):
     """alpha and sigma at ``t``, to multiply ``x`` by: tensors, or numbers where ``t`` is one, of
     which a sampler asks several times a step.
@@ -159,4 +166,5 @@ def denoising_loss(
     check_choice("prediction type", prediction_type, PREDICTION_TYPES)
     target = PREDICTION_TYPES[prediction_type].target(schedule, x0, t, noise)
     output = model(q_sample(schedule, x0, t, noise), t, labels)[:, : x0.shape[1]]
+    check_shape(output, x0)
     return (output.float() - target).square().flatten(1).mean(1)

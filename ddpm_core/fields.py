@@ -96,7 +96,8 @@ def add_options(
         if not spec.metadata or spec.name in skip:
             continue
         kind, usual = spec.metadata["kind"], getattr(default, spec.name)
-        option = {"default": usual, "help": about(cls, spec.name)}
+        words = about(cls, spec.name).replace("None:", "not given:")
+        option = {"default": usual, "help": words}
         if default is cls or spec.name in left_open:
             option["default"] = None
         elif usual is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,11 +15,14 @@ import torch
 
 from . import __version__, processes
 from .data import Batches
+from .errors import InvalidInput
 from .hardware import describe
 
 SCRIPTS = {"ddpm": "ddpm_core", "ddpm-lab": "lab"}  # of an installed package
 # What may change when a run is resumed, and what the record puts between the values.
 SITUATION = {"command": " && ", "commit": "; then ", "hardware": "; then ", "precision": "; then "}
+
+NUMBERS = ("steps", "images", "training_set", "held_out", "hours")
 
 
 def situation(device: torch.device, bf16: bool) -> dict[str, str]:
@@ -53,6 +58,20 @@ def training_record(loop) -> dict:
         "weights": f"EMA, decay {loop.recipe.ema}" if loop.recipe.ema else "the last, not averaged",
         "history": loop.history,
     }
+
+
+def check_record(record: Mapping) -> None:
+    """Refuse what cannot be the record of a training: not all of it has to be known."""
+    try:
+        json.dumps(dict(record))
+    except TypeError as error:
+        raise InvalidInput(f"the record of a training cannot be written down: {error}") from None
+    for name in NUMBERS:
+        if not isinstance(record.get(name, 0), int | float):
+            raise InvalidInput(f"{name} of a training must be a number, not {record[name]!r:.60}")
+    recipe, history = record.get("recipe", {}), record.get("history", [])
+    if not isinstance(recipe, Mapping) or not all(isinstance(entry, Mapping) for entry in history):
+        raise InvalidInput("recipe of a training must be a dictionary, history a list of them")
 
 
 def command(module: str, words: list[str]) -> str:

@@ -63,6 +63,8 @@ class Run:
         known: Tensor | None = None,
     ):
         requests = [request] if isinstance(request, Request) else request
+        if not requests:
+            raise InvalidInput("a run needs a request")
         self.model, self.requests = model, [r.for_model(model) for r in requests]
         self.request = self.requests[0]
         for name in WALK:
@@ -86,6 +88,8 @@ class Run:
             raise InvalidInput("known must be a bool tensor: true where the images are known")
         if known is not None and (x0 is None or t is not None):
             raise InvalidInput("what is known of images is filled in from x_T: give x0, and no t")
+        if t is not None and x0 is None:
+            raise InvalidInput("only images, x0, can be noised to t and start there")
 
     @property
     def images(self) -> list[int]:
@@ -148,6 +152,9 @@ class Run:
             again: how often these timesteps were walked before; every walk adds new noise.
         """
         request, timesteps = self.request, self.timesteps
+        shape = (len(self.labels), *self.model.shape)
+        if x is not None and not (isinstance(x, Tensor) and x.shape == shape):
+            raise InvalidInput(f"x must be a tensor of shape {shape}, as the run's start is")
         if previous is not None:
             x, timesteps = previous.x, timesteps[previous.index :]
             if not timesteps:

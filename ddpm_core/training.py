@@ -180,8 +180,10 @@ class Loop(ABC):
         try:
             json.dumps(vars(self.config.complete()))
         except TypeError as error:
-            raise InvalidInput(f"the recipe must be of plain numbers and lists: {error}") from None
+            raise InvalidInput(f"the recipe makes no model to be saved: {error}") from None
         torch.manual_seed(recipe.seed)
+        if self.folder.is_file():
+            raise InvalidInput(f"{folder} is a file: choose a folder for the run")
         if (self.folder / CONFIG).exists():
             raise InvalidInput(f"{folder} holds a checkpoint, no run: choose another --out")
         self._build()

@@ -192,7 +192,9 @@ class UNet(nn.Module):
         blocks = list(blocks) if isinstance(blocks, list | tuple) else [blocks]
         blocks = blocks * levels if len(blocks) == 1 else blocks
         if len(blocks) != levels:
-            raise InvalidInput(f"{levels} levels need as many numbers of blocks, or one for all")
+            raise InvalidInput(
+                f"channels has {levels} levels, blocks {blocks}: give as many, or one for all"
+            )
         self.config["blocks"] = blocks[0] if len(set(blocks)) == 1 else blocks
         attention = attention or (False,) * levels
         up_attention = attention if up_attention is None else up_attention

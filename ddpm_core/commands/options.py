@@ -79,7 +79,11 @@ def request(a: argparse.Namespace, model) -> Request:
         if values[name] is None:
             values[name] = model.config.sampling.get(name, getattr(Request, name))
     request = Request(**values)
-    idle = unused([request, *beside(a, request)])
+    others = beside(a, request)
+    idle = unused([request, *others])
+    for row in others:
+        if all(getattr(row, name) == getattr(request, name) for name in values.keys() - idle):
+            raise InvalidInput("a row --beside makes the same images: say what differs in it")
     for name in [name for name in changed(a, Request()) if name in idle]:
         option = f"--{name.replace('_', '-')}"
         if name == "share" and request.mix is not None:

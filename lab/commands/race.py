@@ -27,8 +27,7 @@ def add(commands) -> None:
         help="schedules, samplers, or a run with and without an error, side by side",
         description="Run several requests from the same noise on one timeline: 'schedules' sets "
         "two models side by side, 'samplers' all of T beside few steps of every other sampler, "
-        "'break' a run beside the same with an error of the report in it. 'samplers' sets sampler, "
-        "steps and eta itself, 'break' fault and clip.",
+        "'break' a run beside the same with an error of the report in it.",
     )
     p.add_argument("view", choices=("schedules", "samplers", "break"))
     p.add_argument("--against", metavar="NAME", help="the other model (default: mnist-cosine)")
@@ -95,6 +94,9 @@ def _check(a: argparse.Namespace) -> None:
     for name, view in views.items():
         if getattr(a, name) is not None and a.view != view:
             raise InvalidInput(f"--{name} is that of the view {view!r}")
+    for name in options.changed(a, DEFAULT):
+        if name in races.OWN[a.view]:
+            raise InvalidInput(f"the view {a.view!r} sets {name} itself")
     check_choice("ending of --out", a.out.suffix.lower(), ENDINGS)
     check_int("stride", a.stride, 1, 10_000)
     check_int("scale", a.scale, 1, 64)

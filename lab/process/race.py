@@ -31,6 +31,12 @@ LANE_PANES = ("x", "x0", "eps", "change")
 # A newcomer compares all T steps with these few.
 FEW_STEPS = (10, 20, 50)
 ERRORS = ("no-clip", *REPORT_ERRORS)
+# Fields of a request that a race sets itself.
+OWN = {
+    "schedules": (),
+    "samplers": ("sampler", "steps", "eta"),
+    "break": ("fault", "clip"),
+}
 LABEL_HEIGHT = 18
 
 

@@ -95,6 +95,9 @@ def test_what_could_not_be_loaded_again_is_not_saved(tmp_path):
         save(folder, unet, schedule, "epsilon", classes=["dog"])
     with pytest.raises(InvalidInput, match="only a schedule of betas"):
         save(folder, unet, other, "epsilon")
+    for training in ({"recipe": "mine"}, {"steps": "many"}, {"loss": torch.ones(1)}):
+        with pytest.raises(InvalidInput, match="of a training"):
+            save(folder, unet, schedule, "epsilon", training=training)
     assert not folder.exists()
 
 

@@ -76,3 +76,10 @@ def test_the_loss_of_a_half_precision_output_is_float32():
     t = torch.tensor([0, 9])
     loss = d.denoising_loss(lambda x, t, y: x.bfloat16(), schedule, x0, t, torch.ones_like(x0))
     assert loss.dtype == torch.float32
+
+
+def test_a_prediction_of_another_shape_has_no_loss():
+    schedule, points, t = NoiseSchedule.make("linear", 10), normal(4, 2).float(), torch.arange(4)
+    for short in (lambda x, t, y: x[:, :1], lambda x, t, y: x[:1]):
+        with pytest.raises(InvalidInput, match="of one shape"):
+            d.denoising_loss(short, schedule, points, t, torch.ones_like(points))

@@ -100,6 +100,7 @@ def test_a_loaders_classes_are_those_of_its_dataset(pixels, tmp_path):
         (torch.zeros(20, 1, 8, 9, dtype=torch.uint8), r"\(N, C, S, S\)"),
         ((torch.zeros(20, 1, 8, 8, dtype=torch.uint8), torch.zeros(19)), "as many labels"),
         ((torch.zeros(20, 1, 8, 8, dtype=torch.uint8), torch.arange(20) - 1), "one of -1"),
+        ((torch.zeros(20, 1, 8, 8, dtype=torch.uint8), torch.rand(20)), "whole numbers"),
         ([], "gives no batches"),
     ],
 )

@@ -11,6 +11,7 @@ import torch
 from ddpm_core.data import to_uint8
 from ddpm_core.errors import InvalidInput
 from ddpm_core.request import Request
+from ddpm_core.samplers import ddim
 from ddpm_core.sampling import Run, film, sample
 
 ask = partial(Request, n=8, steps=6, dtype="float32")
@@ -102,6 +103,20 @@ def test_what_is_known_is_true_or_false_and_a_batch_has_images(model):
         Run(model, Request(n=1), x0=torch.zeros(shape), known=torch.ones(shape))
     with pytest.raises(InvalidInput, match="batch must be between 1"):
         sample(model, Request(n=1), batch=0)
+
+
+def test_what_does_not_fit_a_run_is_refused_before_it_is_broadcast(model):
+    run = Run(model, ask(n=2, steps=2))
+    for start in (torch.zeros(1, *model.shape), run.start.numpy(), run.start[..., 1:]):
+        with pytest.raises(InvalidInput, match="x must be"):
+            run.steps(start)
+    with pytest.raises(InvalidInput, match="x0"):
+        Run(model, ask(n=2), t=5)
+    with pytest.raises(InvalidInput, match="a request"):
+        Run(model, [])
+    one_for_all = ddim(lambda x, t: x[:1], model.schedule, run.start, run.timesteps)
+    with pytest.raises(InvalidInput, match="of one shape"):
+        list(one_for_all)
 
 
 def test_a_film_is_the_run_frame_by_frame(model):

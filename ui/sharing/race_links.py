@@ -8,14 +8,14 @@ from urllib.parse import urlencode
 
 from ddpm_core import InvalidInput
 from ddpm_core.request import unused
-from lab.process.race import FEW_STEPS
+from lab.process import race
 
 from ..runs.races import RaceKey
 from ..runs.runs import Key
 from . import permalinks
 
-# Fields of a request that the race sets itself.
-OWN = {"schedules": ("fault",), "samplers": ("sampler", "steps", "fault"), "break": ("fault",)}
+# Fields of a request that a race has no say in, or the page's does not.
+OWN = {view: {*own, "fault"} for view, own in race.OWN.items()}
 # The defaults of the command line.
 DEFAULTS = {"n": 1, "sampler": "ddpm", "steps": 1000, "label": "none"}
 
@@ -33,8 +33,8 @@ def from_note(about: Mapping, base: RaceKey) -> RaceKey:
     Raises:
         InvalidInput: naming what is broken, or not offered on the page.
     """
-    if about.get("few", list(FEW_STEPS)) != list(FEW_STEPS):
-        steps = ", ".join(map(str, FEW_STEPS))
+    if about.get("few", list(race.FEW_STEPS)) != list(race.FEW_STEPS):
+        steps = ", ".join(map(str, race.FEW_STEPS))
         raise InvalidInput(f"the page races {steps} steps, this file has {about['few']}")
     texts = {k: str(v) for k, v in about.items() if isinstance(v, str | int | float)}
     return parse(texts | {"view": about["race"]}, base)

@@ -10,6 +10,7 @@ from ddpm_core.errors import InvalidInput
 from ddpm_core.request import Request
 from ddpm_core.samplers import SAMPLERS
 from ddpm_core.sampling import Run
+from lab.__main__ import main
 from lab.process.race import ERRORS, LANE_PANES, Race, broken, samplers, schedules
 
 STEPS = {"n": 2, "sampler": "ddpm", "label": "none", "dtype": "float32"}
@@ -17,6 +18,12 @@ STEPS = {"n": 2, "sampler": "ddpm", "label": "none", "dtype": "float32"}
 
 def ask(**changes) -> Request:
     return Request(**STEPS | {"steps": 12} | changes)
+
+
+def test_the_command_refuses_what_a_race_sets_itself(capsys, tmp_path):
+    for words in ("samplers --steps 4", "samplers --eta 1", "break --no-clip"):
+        assert main(["race", *words.split(), "--out", str(tmp_path / "race.gif")]) == 2
+        assert "itself" in capsys.readouterr().err
 
 
 def run_to_end(race: Race) -> Race:
