@@ -11,9 +11,8 @@ from ddpm_core.diffusion import q_sample
 MODELS = ["mnist-conditional", "cifar10-conditional", "mnist-cosine", "cifar10-cosine-attn"]
 
 
-# Measured over 50 steps: at least 38 dB in grey, where a single picture may tip over, and 44 in
-# colour; with no step in float32 five models fall below these bounds. Over 20 steps, as by default,
-# these have 47 to 50 dB.
+# Measured over 50 steps: at least 42 dB in grey, where a single picture may tip over, and 41 in
+# colour; with no step in float32 five models fell below these bounds.
 @pytest.mark.parametrize("name", MODELS)
 def test_eps_and_pictures_differ_little_where_bfloat16_is_used(name):
     model = load(name)
