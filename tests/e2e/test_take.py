@@ -73,7 +73,7 @@ def test_stride_and_panes_are_chosen_and_stay_chosen(follow, tmp_path):
     assert (note["first"], note["n"], note["tab"]) == (2, 1, "reverse")
 
 
-def test_a_link_is_copied_with_one_press_where_there_is_one(visit):
+def test_link_and_picture_are_of_the_step_under_the_cursor(visit, tmp_path):
     visitor = visit("?n=1&steps=2")
     visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
     visitor.wait_for_file("frames")
@@ -86,6 +86,7 @@ def test_a_link_is_copied_with_one_press_where_there_is_one(visit):
     visitor.stands_at(1)
     button.click()
     expect(button).to_have_text("Copied, at step 1")
+    assert download(visitor, tmp_path, "PNG", button="png")[0].name.endswith("-frame1.png")
     link = visitor.page.evaluate("navigator.clipboard.readText()")
     visitor.open(link.removeprefix(visitor.url)).wait_for_file("frames")
     visitor.has_frames(3)

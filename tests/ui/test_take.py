@@ -3,12 +3,15 @@
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from ddpm_core import Request, read_note
+from ddpm_core import InvalidInput, Request, read_note
+from ddpm_core.recorder import Frames
 from tests.support.films import frames_of
 from ui.runs.runs import Key, Studio
 from ui.runs.ticket import Ticket
@@ -26,6 +29,21 @@ def test_a_file_that_is_wanted_anew_counts_as_new(tmp_path):
     assert cached(b"film", "film.gif", str(tmp_path)) == str(path)
     after = path.stat()
     assert after.st_ctime_ns > before.st_ctime_ns and after.st_ino == before.st_ino
+
+
+def test_a_picture_is_of_the_frame_that_was_chosen(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "get_upload_folder", lambda: str(tmp_path))
+    studio, panes = Studio(), ("x", "x0")
+    key = Key("mnist-conditional", Request(n=4, label=3, steps=2))
+    *_, end = studio.stream(Ticket(), key)
+    choice = download.Choice(panes=panes, run=end.id, frame=1)
+    file = files.kept(studio, "sample", choice)
+    expected = Frames(end.film, panes)[1].squeeze(-1)
+    with Image.open(file.png) as picture:
+        scale = picture.height // len(expected)
+        np.testing.assert_array_equal(np.asarray(picture)[::scale, ::scale], expected)
+    with pytest.raises(InvalidInput, match="frame"):
+        files.kept(studio, "sample", replace(choice, frame=3))
 
 
 def test_the_film_of_a_way_leads_from_one_picture_to_another_and_back(tmp_path, monkeypatch):

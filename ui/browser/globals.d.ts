@@ -35,7 +35,7 @@ interface Window {
     linked(place: string, query: string, isUnderWay?: boolean): void;
     awaits(player: HTMLElement): boolean;
     takeStep(player: HTMLElement): number | null;
-    step(place: string): string;
+    rest(place: string): { step: number, frame: number | null } | null;
     link(place: string): string;
     embedding(place: string): string;
     open(place: string): Promise<void>;

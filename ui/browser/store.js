@@ -23,7 +23,7 @@
     linked,
     awaits,
     takeStep,
-    step: stepUnder,
+    rest,
     link,
     embedding,
     open,
@@ -86,10 +86,11 @@
     return /^\d+$/.test(text) ? Number(text) : null;
   }
 
-  /** The step under the cursor of a place's film, unless that is its last; or nothing. */
-  function stepUnder(place) {
-    const { state, step: under } = find(ofStage(place))?.dataset ?? {};
-    return state === "film" && under ? under : "";
+  /** Where the cursor of a place's film rests: the step, and the number of the frame; nothing at
+   * the film's end. */
+  function rest(place) {
+    const { state, step: under, frame } = find(ofStage(place))?.dataset ?? {};
+    return state === "film" && under ? { step: Number(under), frame: frame ? Number(frame) : null } : null;
   }
 
   /** The whole link of a place's run, or nothing. */

@@ -42,7 +42,8 @@ def kept(studio: Studio, tab: str, choice: Choice) -> Taken:
     request, width = progress.key.request, columns(progress)
     steps = f"{request.sampler}-{progress.steps_done}steps"
     frames: Sequence = Frames(progress.film, choice.panes, choice.stride, width)
-    picture = grid(progress.film.images(), width)
+    panes = ("x",) if choice.frame is None else choice.panes
+    picture = choice.picture(Frames(progress.film, panes, columns=width))
     shape, options = picture.shape, {}
     name = f"{_model_and_class(studio, progress.key)}-seed{request.seed}"
     if request.toward is not None and request.n > 1:
@@ -111,7 +112,7 @@ def _race(progress: Progress, tab: str, choice: Choice) -> Taken:
         f"{progress.key.view}-seed{progress.key.request.seed}",
         race.describe(**fields),
         race.pictures(choice.panes, choice.stride, scale=scale),
-        race.pictures(choice.panes, scale=large)[-1],
+        choice.picture(race.pictures(choice.panes, scale=large)),
     )
 
 
@@ -178,7 +179,8 @@ def written(
     picture_scale: int = 1,
     frame_ms: int | None = None,
 ) -> Taken:
-    """Write a film in the format that was chosen, and its picture, into Gradio's cache."""
+    """Write a film in the format that was chosen, and its picture, into Gradio's cache; the picture
+    alone where it is that of a chosen frame."""
 
     def write(name: str, save: Callable[[Path], object]) -> str:
         with tempfile.TemporaryDirectory() as folder:
@@ -186,9 +188,12 @@ def written(
             save(path)
             return cached(path.read_bytes(), name, get_upload_folder())
 
+    pictured = name if choice.frame is None else f"{name}-frame{choice.frame}"
+    png = write(f"{pictured}.png", lambda path: save_png(picture, path, picture_scale, note))
+    if choice.frame is not None:
+        return Taken(png, 1, png)
     options = {"scale": scale, "frame_ms": frame_ms or pace(len(frames)), "note": note}
     film = write(f"{name}.{choice.format}", lambda path: save_animation(frames, path, **options))
-    png = write(f"{name}.png", lambda path: save_png(picture, path, picture_scale, note))
     return Taken(film, len(frames), png)
 
 

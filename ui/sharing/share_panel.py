@@ -57,7 +57,7 @@ class SharePanel:
 
 def build(prefix: str, place: str, chosen: tuple[str, ...], panes=BOTH) -> SharePanel:
     """Lay the row of downloads out, and the folded copies right below it."""
-    row = Download(prefix, panes=panes, chosen=chosen, place=place)
+    row = Download(prefix, panes=panes, chosen=chosen, place=place, by_frame=True)
     return copies(row, prefix, place)
 
 

@@ -52,7 +52,7 @@ def build(studio: Studio) -> PlaneTab:
     with gr.Column(elem_classes="plane-bench"):
         props = {"label": "Points", "options": plane_runs.offered() | {"prefix": NAME}}
         stage = plane.Plane(recordings.load(NAME), elem_id=f"{NAME}-stage", **props)
-        download_row = download.Download(NAME, place=NAME)
+        download_row = download.Download(NAME, place=NAME, by_frame=True)
 
     def run(request: dict | None, visitor: gr.Request) -> Iterator[dict]:
         if request is None or request.get("do") == "stop":
@@ -89,7 +89,7 @@ def build(studio: Studio) -> PlaneTab:
 def taken(choice: download.Choice) -> download.Taken:
     """Write the film on the stage as a file, with a frame every ``choice.stride``."""
     flow = plane_runs.kept_flow(choice.run)
-    frames = [picture(flow, i) for i in range(0, len(flow.t), choice.stride)]
+    frames = [picture(flow, i) for i in range(len(flow.t))]
     note = json.dumps({"model": "plane", "tab": NAME, "link": plane_runs.query(flow)})
     name = f"{flow.task.data}-{flow.walk.sampler}-{flow.walk.steps}steps"
-    return files.written(choice, name, note, frames, frames[-1])
+    return files.written(choice, name, note, frames[:: choice.stride], choice.picture(frames))

@@ -218,7 +218,9 @@ def build(studio: Studio) -> GuidanceTab:
             )
             rows = caption(classes="rows")
             why.build(("scale", "lambda"))
-            row = download.Download(NAME, panes=share_panel.BOTH, chosen=("x", "x0"), place=NAME)
+            row = download.Download(
+                NAME, panes=share_panel.BOTH, chosen=("x", "x0"), place=NAME, by_frame=True
+            )
             with gr.Tabs(elem_id="instruments", elem_classes="instruments"):
                 with gr.Tab("Anatomy", id="anatomy"):
                     anatomies = tuple(

@@ -11,12 +11,13 @@ export function mount({ root, options, find, on, props, trigger }) {
   let run = ""; // whose film it is
   let files = null;
   let png = null; // with the panes it shows; it outlasts another format of the film
+  let frame = null; // whose picture is on its way
   let link = ""; // of the run that it hands over; the place may have a newer one
 
   setState("idle");
   on(root, "change", () => (order === null ? setState(root.dataset.state) : ask()));
   on(find(".download-file"), "click", () => save(files?.file, files?.name));
-  on(find(".download-png"), "click", () => save(png?.file));
+  on(find(".download-png"), "click", savePicture);
   if (options.place) on(find(".download-copy"), "click", copyLink);
   return receive;
 
@@ -32,6 +33,11 @@ export function mount({ root, options, find, on, props, trigger }) {
       ({ order, run } = value);
       png = null;
       ask();
+    } else if (value.frame !== null) {
+      if (value.order !== order || value.frame !== frame) return; // it may be said again
+      frame = null;
+      if (value.kind === "ready") save(value.png);
+      else setState(value.kind, value.message);
     } else if (value.order === order && isChosen(value)) {
       files = value.kind === "ready" ? value : null;
       if (files) png = { file: files.png, panes: value.panes };
@@ -51,11 +57,23 @@ export function mount({ root, options, find, on, props, trigger }) {
 
   async function copyLink() {
     const button = find(".download-copy");
-    const step = options.of_tool ? "" : window.page.step(options.place);
-    await copy(step ? `${link}&step=${step}` : link);
+    const rest = atRest();
+    await copy(rest ? `${link}&step=${rest.step}` : link);
     button.focus();
-    button.firstChild.textContent = step ? `Copied, at step ${step}` : "Copied";
+    button.firstChild.textContent = rest ? `Copied, at step ${rest.step}` : "Copied";
     setTimeout(() => (button.firstChild.textContent = "Copy link"), TOLD);
+  }
+
+  function atRest() {
+    return options.of_tool ? null : window.page.rest(options.place);
+  }
+
+  /** Of the frame under the cursor, or else of the film's end. */
+  function savePicture() {
+    frame = options.by_frame ? atRest()?.frame ?? null : null;
+    if (frame === null) return save(png?.file);
+    props.value = { kind: "asked", order, run, ...chosen(), frame };
+    trigger("input");
   }
 
   function chosen() {

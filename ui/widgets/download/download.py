@@ -26,13 +26,20 @@ ENCODING = QUIET | {"concurrency_id": "encode", "concurrency_limit": 2}
 @dataclass(frozen=True)
 class Choice:
     """A visitor's choice: the ``order`` and ``run`` of ``due``, a ``format``, one of ``FORMATS``, a
-    frame every ``stride`` steps, and ``panes``, if any can be chosen."""
+    frame every ``stride`` steps, and ``panes``, if any can be chosen. With a ``frame``, the number
+    of one, its picture alone."""
 
     format: str = "gif"
     stride: int = 1
     panes: tuple[str, ...] = ()
     order: int = 0
     run: str = ""
+    frame: int | None = None
+
+    def picture(self, frames: Sequence[Any]) -> Any:
+        """The picture that goes with these frames: the last, unless another is chosen."""
+        last = len(frames) - 1
+        return frames[last if self.frame is None else check_int("frame", self.frame, 0, last)]
 
 
 class Taken(NamedTuple):
@@ -63,6 +70,7 @@ class Download(component.Component):
         named: Mapping[str, str] = PANES,
         place: str = "",
         of_tool: bool = False,
+        by_frame: bool = False,
         **props: Any,
     ):
         """
@@ -75,6 +83,8 @@ class Download(component.Component):
                 and one of its views with a space between them; none unless given.
             of_tool: it is the row of a tool, below the one of the place: when it has nothing to
                 take, the place keeps its link.
+            by_frame: while the cursor of the place's film rests before its end, the PNG is of what
+                stands there.
         """
         self.panes = [tuple(p) for p in panes]
         self.chosen = tuple(chosen) if chosen else (self.panes or [()])[0]
@@ -89,6 +99,7 @@ class Download(component.Component):
                 "chosen": ",".join(self.chosen),
                 "place": place,
                 "of_tool": of_tool,
+                "by_frame": by_frame,
             },
             elem_id=f"{prefix}-take",
             elem_classes="keep",
@@ -102,12 +113,14 @@ class Download(component.Component):
         panes = str(payload.get("panes", "")) or ",".join(self.chosen)
         offered = [",".join(p) for p in self.panes] or [""]
         panes = check_choice("choice of panes", panes, offered)
+        frame = payload.get("frame")
         return Choice(
             check_choice("kind of animation", payload.get("format"), FORMATS),
             check_int("stride", payload.get("stride"), 1, 10_000),
             tuple(panes.split(",")) if panes else (),
             check_int("order", payload.get("order"), 0, 2**53 - 1),
             str(payload.get("run", "")),
+            None if frame is None else check_int("frame", frame, 0, 10_000),
         )
 
 
@@ -150,7 +163,7 @@ def wire(take: Download, encode: Callable[..., Sequence], inputs: Sequence = ())
         if choice is None:
             return gr.skip()
         about = {"order": choice.order, "format": choice.format, "stride": choice.stride}
-        about["panes"] = ",".join(choice.panes)
+        about |= {"panes": ",".join(choice.panes), "frame": choice.frame}
         try:
             taken = encode(choice, *values)
         except Exception as error:

@@ -233,8 +233,9 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
     const frame = nearest(lanes[0].frames, target);
     if (frame.place === place && !anew) return;
     place = frame.place;
-    const step = frame.place < 1 ? frame.index : ""; // a link ends without it
-    Object.assign(player.dataset, { run: film.run, index: frame.index, t: frame.t, frames: stops.length, step });
+    const { index, t, i } = frame;
+    const rest = frame.place < 1 ? { step: index, frame: i } : { step: "", frame: "" };
+    Object.assign(player.dataset, { run: film.run, index, t, frames: stops.length, ...rest });
     paintSoon();
   }
 

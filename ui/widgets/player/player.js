@@ -4,7 +4,7 @@
 import { atNextFrame, clamp, term, withTerms } from "../component.js";
 import { ticksBelow } from "../plot.js";
 import {
-  axisOf, frameAt, nearest, placeOn, putInPlace, readingAt, stopBeside, stopsOf, ticksOf,
+  CLOSE, axisOf, frameAt, nearest, placeOn, putInPlace, readingAt, stopBeside, stopsOf, ticksOf,
 } from "./axis.js";
 import { curvesMarkup, makeCurves } from "./curves.js";
 import {
@@ -294,8 +294,11 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
 
   function tellCursor() {
     const [{ here, frames }] = run.lanes;
-    const step = place < filled() ? here.index : ""; // a link ends without it
-    const detail = { index: here.index, t: here.t, run: run.name, tile, position: place, step };
+    const ends = place >= filled(); // a link leads there, and a picture is of there
+    const step = ends ? "" : here.index;
+    // The server numbers frames by t.
+    const frame = ends || aligned === "logsnr" ? "" : stops.findLastIndex((stop) => stop <= place + CLOSE);
+    const detail = { index: here.index, t: here.t, run: run.name, tile, position: place, step, frame };
     Object.assign(root.dataset, detail, { position: place.toFixed(4), frames: frames.length });
     root.dispatchEvent(new CustomEvent("player:cursor", { bubbles: true, detail }));
   }
@@ -432,7 +435,7 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
     find(".player-recorded").hidden = !words;
     find(".player-recorded").textContent = find(".player-recorded").title = words;
     if (run) return;
-    for (const name of ["index", "t", "run", "tile", "position", "step"]) delete root.dataset[name];
+    for (const name of ["index", "t", "run", "tile", "position", "step", "frame"]) delete root.dataset[name];
     root.dataset.frames = 0;
   }
 
