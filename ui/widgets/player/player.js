@@ -95,7 +95,9 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
   /** On a busy server a press may wait for its turn: that is said. */
   function onPress({ target }) {
     const tab = root.closest("[id$=-stage]")?.id.replace(/-stage$/, "");
-    if (tab && target.closest?.(`#${tab}-run, #${tab}-roll`)) ask();
+    if (!tab || !target.closest?.(`#${tab}-run, #${tab}-roll`)) return;
+    window.page.takeStep(root); // the address named it of another run
+    ask();
   }
 
   function ask() {
