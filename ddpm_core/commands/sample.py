@@ -93,7 +93,7 @@ def run(a) -> None:
     if a.beside and scaled:
         raise InvalidInput("--beside takes no --scales")
     if a.guidance_scale is not None and scaled:
-        raise InvalidInput("--scales has several, --guidance-scale one: choose either")
+        raise InvalidInput("--scales take the place of --guidance-scale: give one of them")
     if a.toward is not None and scaled:
         raise InvalidInput("--toward leads one row from seed to seed: no --scales of it")
     if a.branch_at is not None and len(a.beside) != 1:

@@ -150,7 +150,7 @@ def test_films_leave_in_every_format_with_what_made_them(run, kind):
         ("a.png", "--guidance cfg --scales 1 --beside n=2", "no --scales"),
         ("a.png", "--beside colour=red", "field in --beside 'colour'"),
         ("a.png", "--beside guidance_scale=3", "makes the same images"),
-        ("a.png", "--guidance cfg --guidance-scale 2 --scales 1 2", "choose either"),
+        ("a.png", "--guidance cfg --guidance-scale 2 --scales 1 2", "give one of them"),
         ("a.png", "--branch-at 2", "needs one --beside"),
     ],
 )
