@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+from collections.abc import Collection
 
 from tqdm import tqdm
 
@@ -64,9 +65,12 @@ def add_data_root(p: argparse.ArgumentParser) -> None:
     )
 
 
-def request(a: argparse.Namespace, model) -> Request:
+def request(a: argparse.Namespace, model, also: Collection[str] = ()) -> Request:
     """The request that the options spell; what they leave open is as the model is meant to be
     sampled.
+
+    Args:
+        also: fields that may be given where no row reads them.
 
     Raises:
         InvalidInput: also for an option of a guidance, or of a second class, that no row has.
@@ -81,10 +85,11 @@ def request(a: argparse.Namespace, model) -> Request:
     request = Request(**values)
     others = beside(a, request)
     idle = unused([request, *others])
-    for row in others:
-        if all(getattr(row, name) == getattr(request, name) for name in values.keys() - idle):
+    for words, row in zip(getattr(a, "beside", ()), others, strict=True):
+        differs = any(getattr(row, k) != getattr(request, k) for k in values.keys() - idle)
+        if words and not differs:
             raise InvalidInput("a row --beside makes the same images: say what differs in it")
-    for name in [name for name in changed(a, Request()) if name in idle]:
+    for name in [name for name in changed(a, Request()) if name in idle.difference(also)]:
         option = f"--{name.replace('_', '-')}"
         if name == "share" and request.mix is not None:
             raise InvalidInput("--share goes without --toward, which leads from class to class")

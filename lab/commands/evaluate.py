@@ -13,6 +13,7 @@ from ddpm_core import checkpoints, processes
 from ddpm_core.animation import save_png
 from ddpm_core.commands import options
 from ddpm_core.errors import CheckpointError, InvalidInput, check_choice
+from ddpm_core.model import Model
 from ddpm_core.recorder import grid
 from ddpm_core.request import Request
 
@@ -125,7 +126,7 @@ def run(a: argparse.Namespace) -> None:
     check(a)
     model = options.load_model(a)
     processes.join(model.device)
-    base = options.request(a, model)
+    base = asked(a, model)
     if a.mode in OF_TEST_IMAGES:  # these take no steps
         base = replace(base, steps=min(base.steps, model.schedule.num_timesteps))
     if a.scales and base.guidance == "none":
@@ -148,6 +149,12 @@ def run(a: argparse.Namespace) -> None:
             print(results.save(folder, result), flush=True)
         if checkpoint:
             cards.rewrite(checkpoint)
+
+
+def asked(a: argparse.Namespace, model: Model) -> Request:
+    """The request that the options spell. The bound has a variance without a sampler, and every
+    result is filed under one."""
+    return options.request(a, model, also=("variance",))
 
 
 def check(a: argparse.Namespace) -> None:

@@ -77,6 +77,7 @@ def test_link_and_picture_are_of_the_step_under_the_cursor(visit, tmp_path):
     visitor = visit("?n=1&steps=2")
     visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
     visitor.wait_for_file("frames")
+    visitor.press("End")
     button = visitor.page.locator("#sample-copy")
     button.click()
     expect(button).to_have_text("Copied")

@@ -87,10 +87,11 @@
   }
 
   /** Where the cursor of a place's film rests: the step, and the number of the frame; nothing at
-   * the film's end. */
+   * the film's end, and while it plays. */
   function rest(place) {
-    const { state, step: under, frame } = find(ofStage(place))?.dataset ?? {};
-    return state === "film" && under ? { step: Number(under), frame: frame ? Number(frame) : null } : null;
+    const { state, step: under, frame, plays } = find(ofStage(place))?.dataset ?? {};
+    if (state !== "film" || !under || plays !== undefined) return null;
+    return { step: Number(under), frame: frame ? Number(frame) : null };
   }
 
   /** The whole link of a place's run, or nothing. */

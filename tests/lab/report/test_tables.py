@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from ddpm_core import checkpoints
-from ddpm_core.commands import options
 from lab.commands import evaluate
 from lab.measure import results
 from lab.report import tables
@@ -33,7 +32,7 @@ def test_a_command_asks_for_what_its_figure_is_of(kind, models):
         a = parser.parse_args(shlex.split(m.command)[3:])
         evaluate.check(a)
         assert (a.mode, a.model, a.save) == (kind, m.model, True)
-        parsed = options.request(a, models[m.model]).for_model(models[m.model])
+        parsed = evaluate.asked(a, models[m.model]).for_model(models[m.model])
         if kind == "bound":
             assert (parsed.n, parsed.variance, parsed.seed) == (m.request.n, m.request.variance, 0)
             continue

@@ -54,17 +54,19 @@ export function makePlayback(root, { places, place, goTo, begun, rested, way }) 
   }
 
   function pause() {
+    const played = direction !== 0;
     waiting = false;
-    if (!direction) return;
-    document.removeEventListener("visibilitychange", goOn);
     direction = 0;
-    cancelAnimationFrame(clock.request);
     refresh();
+    if (!played) return;
+    document.removeEventListener("visibilitychange", goOn);
+    cancelAnimationFrame(clock.request);
     rested();
   }
 
   function playOnceSeen() {
     waiting = true;
+    refresh();
     // Observing afresh reports at once, also where the root has been in view all along.
     seen.unobserve(root);
     seen.observe(root);
@@ -99,6 +101,7 @@ export function makePlayback(root, { places, place, goTo, begun, rested, way }) 
   }
 
   function refresh() {
+    root.toggleAttribute("data-plays", waiting || direction !== 0);
     for (const button of root.querySelectorAll("[data-speed]")) {
       button.setAttribute("aria-pressed", String(Number(button.dataset.speed) === speed));
     }
