@@ -164,7 +164,7 @@ def _checked(pixels: Tensor, labels: Tensor | None = None) -> Images:
     labels = read.long().cpu()
     if labels.shape != (len(pixels),):
         raise InvalidInput(f"{len(pixels)} images need as many labels")
-    if (labels != read.cpu()).any():
+    if read.is_floating_point() and (labels != read.cpu()).any():
         raise InvalidInput("labels must be whole numbers, the class of each image")
     if len(labels) and labels.min() < 0:
         raise InvalidInput(f"labels count from 0; there is one of {labels.min()}")

@@ -61,7 +61,7 @@ def training_record(loop) -> dict:
 
 
 def check_record(record: Mapping) -> None:
-    """Refuse what cannot be the record of a training: not all of it has to be known."""
+    """Refuse what cannot be the record of a training; what is not known is left out of it."""
     try:
         json.dumps(dict(record))
     except TypeError as error:
@@ -69,9 +69,13 @@ def check_record(record: Mapping) -> None:
     for name in NUMBERS:
         if not isinstance(record.get(name, 0), int | float):
             raise InvalidInput(f"{name} of a training must be a number, not {record[name]!r:.60}")
-    recipe, history = record.get("recipe", {}), record.get("history", [])
-    if not isinstance(recipe, Mapping) or not all(isinstance(entry, Mapping) for entry in history):
+    if not isinstance(record.get("recipe", {}), Mapping) or not _is_history(record):
         raise InvalidInput("recipe of a training must be a dictionary, history a list of them")
+
+
+def _is_history(record: Mapping) -> bool:
+    history = record.get("history", [])
+    return isinstance(history, list) and all(isinstance(entry, Mapping) for entry in history)
 
 
 def command(module: str, words: list[str]) -> str:

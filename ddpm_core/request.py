@@ -82,7 +82,7 @@ class Request:
     mix: int | str | None = fields.value(
         None,
         str,
-        "a second class to mix in, its number or name; None: none",
+        "a second class to mix in, its number or name; None: no second one",
         lambda name, value: _check_class(name, value),
     )
     share: float = fields.number(0.5, 0, 1, "of the second class")
@@ -270,8 +270,8 @@ def _check_class(name: str, label, others: Sequence[str] = ()) -> int | str:
         if any(map(str.isalpha, text)):
             return label.strip()  # a class's name, which only a model knows
         if not re.fullmatch(r"-?[0-9]{1,9}", text):
-            known = "".join(f", {other!r}" for other in others)
-            raise InvalidInput(f"{name} must be a number or a name{known}, not {label[:40]!r}")
+            known = " or ".join(["a number", "a name", *map(repr, others)])
+            raise InvalidInput(f"{name} must be {known}, not {label[:40]!r}")
         label = int(text)
     return check_int(name, label, 0, 10_000)
 

@@ -73,7 +73,8 @@ def request(a: argparse.Namespace, model, also: Collection[str] = ()) -> Request
         also: fields that may be given where no row reads them.
 
     Raises:
-        InvalidInput: also for an option of a guidance, or of a second class, that no row has.
+        InvalidInput: also for an option of a guidance, or of a second class, that no row has, and
+            for a row whose options change nothing.
     """
     if a.guidance == "none" and a.guidance_scale is not None:
         raise InvalidInput("--guidance-scale is that of a guidance: choose one with --guidance")

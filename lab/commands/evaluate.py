@@ -152,9 +152,8 @@ def run(a: argparse.Namespace) -> None:
 
 
 def asked(a: argparse.Namespace, model: Model) -> Request:
-    """The request that the options spell. The bound has a variance without a sampler, and every
-    result is filed under one."""
-    return options.request(a, model, also=("variance",))
+    """The request that the options spell. The bound reads a variance, though it has no sampler."""
+    return options.request(a, model, also=("variance",) if a.mode == "bound" else ())
 
 
 def check(a: argparse.Namespace) -> None:

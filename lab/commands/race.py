@@ -27,7 +27,8 @@ def add(commands) -> None:
         help="schedules, samplers, or a run with and without an error, side by side",
         description="Run several requests from the same noise on one timeline: 'schedules' sets "
         "two models side by side, 'samplers' all of T beside few steps of every other sampler, "
-        "'break' a run beside the same with an error of the report in it.",
+        "'break' a run beside the same with an error of the report in it. 'samplers' sets sampler, "
+        "steps and eta itself, 'break' fault and clip.",
     )
     p.add_argument("view", choices=("schedules", "samplers", "break"))
     p.add_argument("--against", metavar="NAME", help="the other model (default: mnist-cosine)")
@@ -96,7 +97,7 @@ def _check(a: argparse.Namespace) -> None:
             raise InvalidInput(f"--{name} is that of the view {view!r}")
     for name in options.changed(a, DEFAULT):
         if name in races.OWN[a.view]:
-            raise InvalidInput(f"the view {a.view!r} sets {name} itself")
+            raise InvalidInput(f"--{name}: the view {a.view!r} sets it itself")
     check_choice("ending of --out", a.out.suffix.lower(), ENDINGS)
     check_int("stride", a.stride, 1, 10_000)
     check_int("scale", a.scale, 1, 64)

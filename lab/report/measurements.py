@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ddpm_core import checkpoints
 from ddpm_core.model import DTYPES
-from ddpm_core.request import Request
+from ddpm_core.request import Request, unused
 
 from ..measure import as_reported, results
 from ..measure.evaluation import BOUND_EVALUATIONS
@@ -211,12 +211,12 @@ def _options(request: Request) -> list[str]:
     """A request as options of ``evaluate``."""
     words = []
     # Always given: a model may have its own values for options that are not given.
-    always = ("n", "label", "sampler", "steps", "variance")
+    always, ignored = ("n", "label", "sampler", "steps", "variance"), unused([request])
     base = asdict(Request())
     for name, value in asdict(request).items():
         if name == "clip":
             words.append("--clip" if value else "--no-clip")
-        elif name in always or value != base[name]:
+        elif name not in ignored and (name in always or value != base[name]):
             words += [f"--{name.replace('_', '-')}", str(value)]
     return words
 

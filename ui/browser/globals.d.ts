@@ -34,7 +34,8 @@ interface Window {
     cursor(id: string): number;
     linked(place: string, query: string, isUnderWay?: boolean): void;
     awaits(player: HTMLElement): boolean;
-    takeStep(player: HTMLElement): number | null;
+    hears(player: HTMLElement, order: number): void;
+    takeStep(player: HTMLElement, order: number): number | null;
     rest(place: string): { step: number, frame: number | null } | null;
     link(place: string): string;
     embedding(place: string): string;

@@ -11,7 +11,8 @@
   let addressed = placeOf(params());
   let led = addressed; // the place that the address, or what was opened last, leads to
   let going = addressed; // the same while the page is on its way there, or nothing
-  let step = stepOf(params().get("step")); // at which the run of the address rests first
+  let firstStep = stepOf(params().get("step")); // at which the run of the address rests first
+  let firstRun = null; // the order of that run
   let hasBegun = false; // until then the tab that the page opens with is the page's doing
   let byKey = false; // the last thing that was pressed was a key
 
@@ -22,6 +23,7 @@
     cursor: (id) => Number(find(`#${id} .player`)?.dataset.index ?? 0),
     linked,
     awaits,
+    hears,
     takeStep,
     rest,
     link,
@@ -74,11 +76,16 @@
     return namesRun && !named.has(led) && player.matches(ofStage(led));
   }
 
+  /** A player hears of a run, by its order: the first is the one that the address named. */
+  function hears(player, order) {
+    if (firstRun === null && player.matches(ofStage(led))) firstRun = order;
+  }
+
   /** The step at which the run that the address named rests first, told once; or nothing. */
-  function takeStep(player) {
-    if (step === null || !player.matches(ofStage(led))) return null;
-    const asked = step;
-    step = null;
+  function takeStep(player, order) {
+    if (firstStep === null || order !== firstRun || !player.matches(ofStage(led))) return null;
+    const asked = firstStep;
+    firstStep = null;
     return asked;
   }
 
@@ -182,7 +189,7 @@
 
   function lead(place) {
     led = place;
-    step = null; // it was of the address
+    firstStep = null; // it was of the address
     takeFocus(place);
     return open(place);
   }

@@ -89,7 +89,8 @@ def build(studio: Studio) -> PlaneTab:
 def taken(choice: download.Choice) -> download.Taken:
     """Write the film on the stage as a file, with a frame every ``choice.stride``."""
     flow = plane_runs.kept_flow(choice.run)
-    frames = [picture(flow, i) for i in range(len(flow.t))]
+    numbers = range(len(flow.t))
+    frames = [picture(flow, i) for i in numbers[:: choice.stride]]
     note = json.dumps({"model": "plane", "tab": NAME, "link": plane_runs.query(flow)})
     name = f"{flow.task.data}-{flow.walk.sampler}-{flow.walk.steps}steps"
-    return files.written(choice, name, note, frames[:: choice.stride], choice.picture(frames))
+    return files.written(choice, name, note, frames, picture(flow, choice.picture(numbers)))

@@ -11,7 +11,7 @@ export function mount({ root, options, find, on, props, trigger }) {
   let run = ""; // whose film it is
   let files = null;
   let png = null; // with the panes it shows; it outlasts another format of the film
-  let frame = null; // whose picture is on its way
+  const frames = new Set(); // whose pictures are on their way
   let link = ""; // of the run that it hands over; the place may have a newer one
 
   setState("idle");
@@ -26,6 +26,7 @@ export function mount({ root, options, find, on, props, trigger }) {
     if (options.place) tellLink(value);
     if (["idle", "pending"].includes(value.kind)) {
       order = files = png = null;
+      frames.clear();
       setState(value.kind);
     } else if (value.kind === "due") {
       // Gradio hands a value over more than once: it is asked for once.
@@ -34,10 +35,9 @@ export function mount({ root, options, find, on, props, trigger }) {
       png = null;
       ask();
     } else if (value.frame !== null) {
-      if (value.order !== order || value.frame !== frame) return; // it may be said again
-      frame = null;
+      if (value.order !== order || !frames.delete(value.frame)) return; // it may be said again
       if (value.kind === "ready") save(value.png);
-      else setState(value.kind, value.message);
+      else Object.assign(find(".download-png"), { disabled: true, title: value.message });
     } else if (value.order === order && isChosen(value)) {
       files = value.kind === "ready" ? value : null;
       if (files) png = { file: files.png, panes: value.panes };
@@ -70,8 +70,9 @@ export function mount({ root, options, find, on, props, trigger }) {
 
   /** Of the frame under the cursor, or else of the film's end. */
   function savePicture() {
-    frame = options.by_frame ? atRest()?.frame ?? null : null;
+    const frame = options.by_frame ? atRest()?.frame ?? null : null;
     if (frame === null) return save(png?.file);
+    frames.add(frame);
     props.value = { kind: "asked", order, run, ...chosen(), frame };
     trigger("input");
   }
@@ -103,7 +104,7 @@ export function mount({ root, options, find, on, props, trigger }) {
     find(".download-file").textContent = words || name + more;
     find(".download-file").title = state === "refused" ? words : "";
     find(".download-file").disabled = state !== "ready";
-    find(".download-png").disabled = !png;
+    Object.assign(find(".download-png"), { disabled: !png, title: "" });
     root.dataset.state = state;
   }
 

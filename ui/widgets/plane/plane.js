@@ -60,6 +60,7 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
     if (value.kind === "link") follow(value);
     if (!["live", "film", "error"].includes(value.kind)) return;
     if (value.recorded && window.page.awaits(player)) return; // a link leads to something else
+    if (!value.recorded) window.page.hears(player, value.order);
     clearTimeout(asking);
     waits = false;
     if (value.kind === "error") return showError(value.message);
@@ -89,7 +90,7 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
     stops = stopsOf(lanes);
     find(".plane-code code").textContent = film.python;
     setState("film");
-    const step = film.recorded ? null : window.page.takeStep(player);
+    const step = film.recorded ? null : window.page.takeStep(player, film.order);
     const plays = step === null && isFirst && playback.motionIsWelcome();
     goTo(step !== null ? nearest(frames, step, "index").place : plays ? 0 : isFirst ? 1 : place, true);
     find(".player-status").textContent = `Finished: ${film.words}, ${film.calls} calls`;

@@ -85,6 +85,7 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
     if (value.recorded && window.page.awaits(root)) return ask();
     if (value.kind === "error" || (value.order ?? newest) !== newest) heard();
     newest = value.order ?? newest;
+    if (value.order && !value.recorded) window.page.hears(root, value.order);
     clearTimeout(resting);
     if (value.preview) resting = setTimeout(() => trigger("rested"), REST);
     if (value.kind !== "error" && !(beside && beside === value.order)) hideError();
@@ -96,7 +97,7 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
   function onPress({ target }) {
     const tab = root.closest("[id$=-stage]")?.id.replace(/-stage$/, "");
     if (!tab || !target.closest?.(`#${tab}-run, #${tab}-roll`)) return;
-    window.page.takeStep(root); // the address named it of another run
+    window.page.hears(root, 0); // what comes is another run than the address named
     ask();
   }
 
@@ -192,7 +193,7 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
     names = run.lanes.map((lane) => lane.name);
     settle();
     setState(beside || find(".player-error").hidden ? "film" : "error"); // said while it was on its way
-    const step = run.recorded ? null : window.page.takeStep(root);
+    const step = run.recorded ? null : window.page.takeStep(root, run.order);
     const plays = step === null && !watched && !run.still && options.autoplay && stops.length > 1
       && playback.motionIsWelcome();
     goTo(step !== null ? placeOf(step) : plays ? 0 : placeOn(axis, value), true);
@@ -296,8 +297,9 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
 
   function tellCursor() {
     const [{ here, frames }] = run.lanes;
-    const ends = place >= filled(); // a link leads there, and a picture is of there
-    const step = ends ? "" : here.index;
+    // At the end neither is told: link and picture are of it by themselves, unless it was stopped.
+    const ends = place >= filled();
+    const step = ends && !run.stopped ? "" : here.index;
     // The server numbers frames by t.
     const frame = ends || aligned === "logsnr" ? "" : stops.findLastIndex((stop) => stop <= place + CLOSE);
     const detail = { index: here.index, t: here.t, run: run.name, tile, position: place, step, frame };
@@ -308,6 +310,7 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
   function userGoesTo(target) {
     if (!run) return;
     playback.pause();
+    window.page.takeStep(root, run.order); // the visitor has chosen another
     goTo(target);
     head = place >= filled();
   }
