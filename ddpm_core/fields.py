@@ -96,7 +96,7 @@ def add_options(
         if not spec.metadata or spec.name in skip:
             continue
         kind, usual = spec.metadata["kind"], getattr(default, spec.name)
-        # Nobody types None.
+        # On the command line nobody types None.
         words = about(cls, spec.name).replace("None:", "not given:")
         option = {"default": usual, "help": words}
         if default is cls or spec.name in left_open:

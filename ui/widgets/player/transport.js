@@ -54,9 +54,9 @@ export function makePlayback(root, { places, place, goTo, begun, rested, way }) 
   }
 
   function pause() {
+    if (!waiting && !direction) return; // a hand that drags says so with every move
     const played = direction !== 0;
-    waiting = false;
-    direction = 0;
+    [waiting, direction] = [false, 0];
     refresh();
     if (!played) return;
     document.removeEventListener("visibilitychange", goOn);
