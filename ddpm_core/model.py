@@ -197,6 +197,8 @@ class Model:
                 if number is not None and number not in range(count):
                     raise InvalidInput(f"class must be 0 to {count - 1}, not {number!r}")
                 row[null if number is None else int(number)] = share
+        if not torch.allclose(shares.sum(1), torch.ones(len(shares))):
+            raise InvalidInput("the shares of the classes of an image must add up to 1")
         mixed = any(isinstance(label, Mapping) for label in labels)
         return (shares if mixed else shares.argmax(1)).to(self.device)
 

@@ -84,12 +84,21 @@ class Run:
         self.timesteps = spaced_timesteps(model.schedule, steps, self.request.spacing, last)
         self._x0 = None if x0 is None else check_images(x0, (len(self.labels), *model.shape))
         self._known = known
-        if known is not None and known.dtype != torch.bool:
-            raise InvalidInput("known must be a bool tensor: true where the images are known")
-        if known is not None and (x0 is None or t is not None):
-            raise InvalidInput("what is known of images is filled in from x_T: give x0, and no t")
+        if known is not None:
+            self._check_known(known, t)
         if t is not None and x0 is None:
             raise InvalidInput("only images, x0, can be noised to t and start there")
+
+    def _check_known(self, known: Tensor, t: int | None) -> None:
+        if known.dtype != torch.bool:
+            raise InvalidInput("known must be a bool tensor: true where the images are known")
+        if self._x0 is None or t is not None:
+            raise InvalidInput("what is known of images is filled in from x_T: give x0, and no t")
+        try:
+            known.expand(self._x0.shape)
+        except RuntimeError:
+            shapes = f"{tuple(known.shape)} does not say it of images {tuple(self._x0.shape)}"
+            raise InvalidInput(f"known of shape {shapes}") from None
 
     @property
     def images(self) -> list[int]:

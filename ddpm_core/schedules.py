@@ -39,8 +39,9 @@ class Schedule:
         self.signals, self.sigmas = np.array(signals, np.float64), np.array(sigmas, np.float64)
         if self.signals.shape != self.sigmas.shape or self.signals.ndim != 1 or not len(signals):
             raise InvalidInput("signals and sigmas must be lists of numbers, as many of each")
-        if (self.signals <= 0).any() or (self.sigmas <= 0).any():
-            raise InvalidInput("every signal and every sigma must be above 0")
+        both = np.stack([self.signals, self.sigmas])
+        if not (np.isfinite(both) & (both > 0)).all():
+            raise InvalidInput("every signal and every sigma must be a number above 0")
         if not (np.diff(self.log_snr) < 0).all():
             raise InvalidInput("a schedule must add noise at every step")
 

@@ -14,6 +14,9 @@ from ..files import replacing
 from ..request import Request, main_class
 from . import options
 
+# The options of films alone.
+OF_FILM = {"panes": ["x"], "stride": 1, "frame_ms": 40}
+
 
 def add(commands) -> None:
     p = commands.add_parser(
@@ -60,19 +63,17 @@ def add(commands) -> None:
         default=4,
         help="enlargement of pictures and films (default: %(default)s)",
     )
-    p.add_argument("--stride", type=int, default=1, help="keep every so many steps in a film")
+    p.add_argument("--stride", type=int, help="keep every so many steps in a film")
     p.add_argument(
         "--frame-ms",
         type=int,
-        default=40,
-        help="milliseconds for each frame of a film (default: %(default)s)",
+        help=f"milliseconds for each frame of a film (default: {OF_FILM['frame_ms']})",
     )
     p.add_argument(
         "--panes",
         nargs="+",
-        default=["x"],
         choices=recorder.PANES,
-        help="what a film shows: x (the state), x0 (the prediction), or both",
+        help="what a film shows: x (the state; the default), x0 (the prediction), or both",
     )
     options.add_batch(p, "; films, --scales and --beside make all at once")
     options.add_threads(p)
@@ -83,6 +84,13 @@ def run(a) -> None:
     ending = a.out.suffix.lower()
     check_choice("ending of --out", ending, (".png", *FILMS, ".npz"))
     check_int("scale", a.scale, 1, 64)
+    for name, usual in OF_FILM.items():
+        if getattr(a, name) is None:
+            setattr(a, name, usual)
+        elif ending not in FILMS:
+            raise InvalidInput(
+                f"--{name.replace('_', '-')} is of films: --out FILE{' or '.join(FILMS)}"
+            )
     check_int("stride", a.stride, 1, 10_000)
     check_int("frame-ms", a.frame_ms, 20, 10_000)
     scaled = a.scales is not None
@@ -129,7 +137,7 @@ def _write(a, model, request, columns, progress) -> None:
     elif columns or ending in FILMS:
         film = sampling.film(model, request, progress)
     if ending in FILMS:
-        of_film = {"panes": a.panes, "stride": a.stride, "frame_ms": a.frame_ms}
+        of_film = {name: getattr(a, name) for name in OF_FILM}
         animation.save_film(film, a.out, **of_film, scale=a.scale, columns=columns, note=note)
         return
     images = film.images() if columns else sampling.sample(model, request, a.batch, progress)

@@ -202,6 +202,8 @@ def test_what_a_denoiser_cannot_be_of_is_refused(model, plain, tmp_path):
     for label in (10, -1, 0.5):
         with pytest.raises(InvalidInput, match="class must be 0 to 9"):
             model.denoiser([0, label])
+    with pytest.raises(InvalidInput, match="add up to 1"):
+        model.denoiser([{0: 2.0, 1: 3.0}])
     with pytest.raises(InvalidInput, match="knows no classes"):
         plain.denoiser([3])
     folder = save_tiny_checkpoint(tmp_path / "labelled-only", classes=3, null_class=False)

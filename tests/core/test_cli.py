@@ -152,6 +152,7 @@ def test_films_leave_in_every_format_with_what_made_them(run, kind):
         ("a.png", "--beside guidance_scale=3", "makes the same images"),
         ("a.png", "--guidance cfg --guidance-scale 2 --scales 1 2", "give one of them"),
         ("a.png", "--branch-at 2", "needs one --beside"),
+        ("a.png", "--stride 1", "--stride is of films"),
     ],
 )
 def test_bad_options_end_with_status_2_and_one_line_before_sampling(

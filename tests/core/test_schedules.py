@@ -57,7 +57,10 @@ def test_betas_outside_the_open_unit_interval_are_refused(betas):
         NoiseSchedule(np.array(betas))
 
 
-@pytest.mark.parametrize(("signals", "sigmas"), [([0.5, 0.0], [0.5, 1.0]), ([0.5, 0.4], [0.5, 0])])
+@pytest.mark.parametrize(
+    ("signals", "sigmas"),
+    [([0.5, 0.0], [0.5, 1.0]), ([0.5, 0.4], [0.5, 0]), ([0.5, 0.4], [0.5, np.inf])],
+)
 def test_a_schedule_without_image_or_without_noise_is_refused(signals, sigmas):
     with pytest.raises(InvalidInput, match="above 0"):
         Schedule(signals, sigmas)
