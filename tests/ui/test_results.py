@@ -21,6 +21,7 @@ from ui.tabs import results
 # Table, row and column of each measured figure that a conclusion names, in its order.
 RESTS_ON = {
     "steps": [
+        ("few-steps-cifar10", "DDIM", "10 steps"),
         ("few-steps-cifar10", "DDIM", "20 steps"),
         ("few-steps-cifar10", "DDIM", "50 steps"),
     ],
@@ -50,9 +51,10 @@ def test_a_conclusion_names_the_figures_that_are_stored(conclusion):
 
 
 def test_what_the_conclusions_say_of_their_figures_holds():
-    few, many = (cell_at(*place) for place in RESTS_ON["steps"])
-    diff = difference(few.result, many.result)
-    assert diff.gap <= 2 * diff.error
+    ten, twenty, fifty = (cell_at(*place) for place in RESTS_ON["steps"])
+    gain = difference(ten.result, twenty.result)
+    assert gain.gap > 2 * gain.error
+    assert abs(difference(twenty.result, fifty.result).gap) < gain.gap / 5
     right, more, close, far = (cell_at(*place) for place in RESTS_ON["scales"])
     assert more.figure.value - right.figure.value > 2 * right.figure.error
     assert close.figure.value < far.figure.value
