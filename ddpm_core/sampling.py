@@ -97,7 +97,7 @@ class Run:
         try:
             known.expand(self._x0.shape)
         except RuntimeError:
-            shapes = f"{tuple(known.shape)} does not say it of images {tuple(self._x0.shape)}"
+            shapes = f"{tuple(known.shape)} does not fit images of {tuple(self._x0.shape)}"
             raise InvalidInput(f"known of shape {shapes}") from None
 
     @property

@@ -99,7 +99,7 @@ def test_the_batch_size_changes_rounding_only(model, setting):
 
 def test_what_is_known_is_true_or_false_and_a_batch_has_images(model):
     shape = (1, *model.shape)
-    with pytest.raises(InvalidInput, match="does not say it of images"):
+    with pytest.raises(InvalidInput, match="does not fit images"):
         Run(model, Request(n=1), x0=torch.zeros(shape), known=torch.ones(2, 3) > 0)
     with pytest.raises(InvalidInput, match="known must be a bool"):
         Run(model, Request(n=1), x0=torch.zeros(shape), known=torch.ones(shape))
