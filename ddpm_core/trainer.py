@@ -24,6 +24,7 @@ from .training import Loop, LoopRecipe
 from .variational import hybrid_loss
 
 OPTIMIZERS = ("adam", "muon")
+TIMESTEP_DENSITIES = ("uniform", "logit_normal")
 # Where a network begins and ends, and its table of classes: their axes are no features.
 ENDS = ("conv_in", "conv_out", "class_embedding")
 SAMPLE_TILES = 64
@@ -62,6 +63,12 @@ class Recipe(LoopRecipe):
         10**6,
         "from this timestep on, learn the mean of all training images that may have led to x_t "
         "(Xu et al. 2023); None: never",
+    )
+    timestep_density: str = fields.choice(
+        "uniform",
+        TIMESTEP_DENSITIES,
+        "how timesteps are drawn: {names}; logit_normal: most from the middle, T sigmoid(u), "
+        "u ~ N(0, 1) (Esser et al. 2024)",
     )
     optimizer: str = fields.choice(
         "adam", OPTIMIZERS, "{names}; Muon moves the network's matrices by orthogonal steps"
@@ -162,7 +169,7 @@ class Trainer(Loop):
         if recipe.conditional and not 0 <= labels.min() <= labels.max() < len(self.config.classes):
             wrong = labels.min() if labels.min() < 0 else labels.max()
             raise InvalidInput(f"label {wrong} of {len(self.config.classes)} known classes")
-        t = torch.randint(0, self.schedule.num_timesteps, (len(x0),))
+        t = self._timesteps(len(x0))
         noise = torch.randn(x0.shape)
         if recipe.flip:
             x0 = torch.where((torch.rand(len(x0)) < 0.5)[:, None, None, None], x0.flip(-1), x0)
@@ -177,6 +184,12 @@ class Trainer(Loop):
             chosen = (value[late] for value in (x0, t, noise, labels))
             x0[late], noise[late] = self.stable(self.schedule, *chosen)
         return self._value(self.loss, self.model, x0, t, noise, labels).mean()
+
+    def _timesteps(self, count: int) -> Tensor:
+        end = self.schedule.num_timesteps
+        if self.recipe.timestep_density == "uniform":
+            return torch.randint(0, end, (count,))
+        return (torch.randn(count).sigmoid() * end).long().clamp(max=end - 1)
 
     def _value(self, loss, model, x0, t, noise, labels) -> Tensor:
         x0, t, noise, labels = (value.to(self.device) for value in (x0, t, noise, labels))

@@ -1,6 +1,7 @@
 """Training runs: an exact resume, a full disk, and what a run leaves behind."""
 
 import csv
+import math
 import os
 import random
 import resource
@@ -14,7 +15,7 @@ import torch
 
 from ddpm_core import checkpoints, record
 from ddpm_core.errors import InvalidInput
-from ddpm_core.trainer import Recipe
+from ddpm_core.trainer import Recipe, Trainer
 from ddpm_core.training import STATE
 from tests.support.tiny_run import (
     RECIPE,
@@ -239,3 +240,25 @@ def test_a_recipe_out_of_range_is_refused():
         Recipe(ema=1.0)
     with pytest.raises(InvalidInput, match="goes with a conditional model"):
         Recipe(p_uncond=0.1)
+
+
+def test_timesteps_are_drawn_by_the_density_of_the_recipe(tmp_path):
+    def middle_half(density):
+        """The share of timesteps in [250, 750)."""
+        drawn = []
+
+        def loss(network, schedule, x0, t, noise, labels):
+            drawn.append(t)
+            return network(x0, t, labels).square().mean((1, 2, 3))
+
+        model = {"channels": [8], "blocks": 1}
+        recipe = Recipe(model=model, steps=40, batch_size=40, timestep_density=density)
+        pixels = torch.randint(0, 256, (60, 1, 4, 4), dtype=torch.uint8)
+        Trainer(recipe, tmp_path / density, images=pixels, quiet=True, loss=loss).run()
+        t = torch.cat(drawn)
+        return ((t >= 250) & (t < 750)).double().mean().item()
+
+    assert middle_half("uniform") == pytest.approx(0.5, abs=0.05)
+    # u between -ln 3 and ln 3, where its sigmoid is a quarter and three quarters.
+    in_middle = math.erf(math.log(3) / math.sqrt(2))
+    assert middle_half("logit_normal") == pytest.approx(in_middle, abs=0.05)
