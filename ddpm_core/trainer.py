@@ -80,6 +80,10 @@ class Recipe(LoopRecipe):
             raise InvalidInput("p_uncond drops classes: it goes with a conditional model")
         if self.learn_variance and self.stable_from is not None:
             raise InvalidInput("stable_from goes with learning the image alone, not the variance")
+        if self.learn_variance and self.timestep_density != "uniform":
+            raise InvalidInput(
+                "learning the variance needs uniform timesteps: one stands for all of them"
+            )
 
     def config(self, images: data.Images) -> Config:
         """The checkpoint config of the model that this recipe trains."""

@@ -262,3 +262,5 @@ def test_timesteps_are_drawn_by_the_density_of_the_recipe(tmp_path):
     # u between -ln 3 and ln 3, where its sigmoid is a quarter and three quarters.
     in_middle = math.erf(math.log(3) / math.sqrt(2))
     assert middle_half("logit_normal") == pytest.approx(in_middle, abs=0.05)
+    with pytest.raises(InvalidInput, match="uniform timesteps"):
+        Recipe(timestep_density="logit_normal", learn_variance=True)
