@@ -46,7 +46,7 @@ class Request:
         "class for all images, its number or name; 'all' (one after another) or 'none'",
         lambda name, value: _check_class("class", value, ("all", "none")),
     )
-    # 20 steps of DDIM differ from 1,000 of DDPM within chance: see docs/findings.md (few-steps).
+    # More than 20 steps of DDIM gain next to nothing: see docs/findings.md (few-steps).
     sampler: str = fields.choice("ddim", SAMPLERS, "{names}")
     steps: int = fields.whole(20, 1, 10_000, "denoising steps, at most T")
     seed: int = fields.whole(0, 0, MAX_SEED, "of all noise; up to 2**53 - 1, as a browser can hold")

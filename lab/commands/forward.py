@@ -22,7 +22,7 @@ from ..process.packed import open_picture, pack, unpack
 
 # The options that only some modes read: type, default, these modes, and what the option is.
 OPTIONS = {
-    "t": (int, None, ("noising alone", "--back"), "times of a strip (default: ten, evenly)"),
+    "t": (int, None, ("noising alone", "--back"), "times of a strip (default: ten, 50 to 1000)"),
     "seed": (int, 0, ("noising alone", "--back", "--fill"), "of the noise"),
     "label": (str, "none", ("--back", "--invert", "--fill"), "the class it is brought back as"),
     "steps": (

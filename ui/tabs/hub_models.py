@@ -15,13 +15,13 @@ from ..runs.runs import Key, Studio
 # Unconditional models of other people.
 KNOWN = ("google/ddpm-cifar10-32", "1aurent/ddpm-mnist")
 ANOTHER = "another …"
-# There is a better model of photographs than the one that ships.
+# There is a larger model of photographs than the one that ships.
 SMALL, BETTER = "cifar10-conditional", "google/ddpm-cifar10-32"
 CLEARER = (
     f"Our model of photographs is small: [guided](?model={SMALL}&tab=guidance), it draws clearer "
     "ones."
 )
-OFFER = "A larger one draws better: 143 MB, fetched once."
+OFFER = "A larger one, not measured here: 143 MB, fetched once."
 # A download is no run: it must not wait for one, nor delay one. It leaves its queue before the run
 # of the fetched model begins.
 FETCHING = STREAM | {"concurrency_id": "hub", "concurrency_limit": 4}

@@ -81,8 +81,8 @@ STEPS = (
         "guidance",
         "How hard, and what it costs",
         "0 is no class, 1 the model told the class, more exaggerates it. Move the scale: the "
-        "pictures get clearer, and more alike. It costs variety, and two calls of the network for "
-        "each step.",
+        "pictures get clearer, and more alike. It costs variety, and a second call of the network "
+        "at each step.",
         ("#guidance-s", "#guidance-lam", "#guidance-clean-lam", "#guidance-stage"),
     ),
     Stop(

@@ -64,9 +64,10 @@ WHYS = {
     ),
     "cosine": Why(
         "Why does cosine look different?",
-        "The linear schedule adds noise so fast that in the last third of the way nothing of the "
-        "picture is left: a third of all steps has nothing to work with. The cosine schedule loses "
-        "the picture evenly over the steps, so that on the way back shapes appear much earlier.",
+        "The linear schedule adds noise so fast that in the last third of the way hardly anything "
+        "of the picture is left: a third of all steps has next to nothing to work with. The cosine "
+        "schedule loses the picture evenly over the steps, so that on the way back shapes appear "
+        "much earlier.",
         ("linear", "cosine"),
         _AT,
     ),
