@@ -135,7 +135,7 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
   function settings(linked) {
     const chosen = { ...Object.fromEntries(new FormData(form)), ...linked };
     const { steps, scale, seed, ...others } = chosen;
-    const numbers = { steps: Number(steps), scale: Number(scale), seed: Number(seed) };
+    const numbers = { steps: Number(steps), scale: Number(scale), seed: seed === "" ? null : Number(seed) };
     return { ...others, ...numbers, ...(others.data === "drawn" ? { drawn: sheet.packed() } : {}) };
   }
 
@@ -155,7 +155,7 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
     if (wanted === followed) return; // it may be said again
     followed = wanted;
     const asked = new URLSearchParams(query);
-    sheet.unpack(asked.get("drawn") ?? "");
+    if (asked.get("data") === "drawn") sheet.unpack(asked.get("drawn") ?? "");
     const names = Object.keys(options.first).filter((name) => asked.has(name));
     const linked = Object.fromEntries(names.map((name) => [name, asked.get(name)]));
     for (const name of names) {

@@ -22,12 +22,13 @@ export function makeSheet(box, on, most) {
   let last = null; // where a stroke put its last point
 
   on(canvas, "pointerdown", (event) => {
+    if (event.button || !event.isPrimary) return;
     canvas.setPointerCapture(event.pointerId);
     put((last = placeOf(event)));
   });
   on(canvas, "pointermove", (event) => {
     const here = placeOf(event);
-    if (!last || Math.hypot(here[0] - last[0], here[1] - last[1]) < APART) return;
+    if (!last || !event.isPrimary || Math.hypot(here[0] - last[0], here[1] - last[1]) < APART) return;
     last = here;
     put(here.map((v) => v + SCATTER * 2 * (Math.random() + Math.random() - 1)));
   });
