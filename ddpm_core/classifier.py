@@ -34,11 +34,13 @@ class ClassifierConfig:
     schedule: dict | None = None
 
     def complete(self) -> ClassifierConfig:
-        """The same with every argument of the network spelled out: no default can change it."""
+        """The same with the schedule's options and every argument of the network spelled out: no
+        default can change it."""
         parameters = inspect.signature(self._net()).parameters.values()
         defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         defaults = {k: list(v) if isinstance(v, tuple) else v for k, v in defaults.items()}
-        return replace(self, classifier=defaults | self.classifier)
+        schedule = self.schedule and NoiseSchedule.make(**self.schedule).config
+        return replace(self, classifier=defaults | self.classifier, schedule=schedule)
 
     def build(self) -> tuple[nn.Module, NoiseSchedule | None]:
         """A network with random weights, and its schedule or None."""

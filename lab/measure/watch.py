@@ -39,7 +39,7 @@ def fid_watch(dataset: str, root=None, size: int | None = None) -> Callable[[Mod
         size: see ``data.load``.
     """
     name, root = data.located(dataset, root)
-    images, judge, net = data.load(name, "validation", root, size), f"{dataset}-judge", None
+    images, judge, net = data.load(name, "validation", root, size), f"{name}-judge", None
     if judge in checkpoints.available_classifiers():
         classifier = checkpoints.load_classifier(checkpoints.HOME / judge)
         fits = classifier.shape == tuple(images.pixels.shape[1:])

@@ -67,3 +67,11 @@ def test_a_config_whose_parts_do_not_fit_is_refused():
         replace(config, classifier={"kind": "forest"}).build()
     with pytest.raises(InvalidInput, match="needs a schedule"):
         replace(config, classifier=config.classifier | {"kind": "encoder"}).build()
+
+
+def test_a_complete_config_names_what_a_default_could_change():
+    config = replace(tiny_classifier_config("encoder"), schedule={"kind": "cosine"})
+    complete = config.complete()
+    assert complete.schedule == NoiseSchedule.make("cosine").config
+    assert complete.classifier.keys() > {"kind", "channels"}
+    assert complete.build()[1].config == config.build()[1].config
