@@ -1,5 +1,6 @@
 """The views under the Guidance stage, called as their page calls them."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import gradio as gr
@@ -123,6 +124,13 @@ def measurement(tab, count="20", **changes):
     """What the plot shows, in order."""
     news = tab.plot.run(VISITOR, count, "cfg", *tab.values(**changes))
     return [update[tab.plot.shows] for update in news]
+
+
+def test_a_branch_by_another_method_leaves_the_controls_at_the_run_it_leaves():
+    trunk = BOTH.requests[0]
+    other = replace(BOTH.requests[1], label=trunk.label, seed=trunk.seed, t_low=100)
+    branch = Key(BOTH.model, trunk, (other,), branch_at=3)
+    assert guidance_controls.spelled(branch) == guidance_controls.spelled(branch.trunk)
 
 
 def test_a_measurement_is_bounded_and_takes_its_part_of_the_memory(tab, monkeypatch):

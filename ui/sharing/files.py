@@ -44,19 +44,18 @@ def kept(studio: Studio, tab: str, choice: Choice) -> Taken:
     frames: Sequence = Frames(progress.film, choice.panes, choice.stride, width)
     panes = ("x",) if choice.frame is None else choice.panes
     picture = choice.picture(Frames(progress.film, panes, columns=width))
-    shape, options = picture.shape, {}
+    options = {}
     name = f"{_model_and_class(studio, progress.key)}-seed{request.seed}"
     if request.toward is not None and request.n > 1:
         name, options = f"{name}-to-{request.toward}", {"frame_ms": WALK_MS}
         frames = there_and_back(progress.film.images(), request.n)[:: choice.stride]
-        shape = frames[0].shape
     return written(
         choice,
         f"{name}-{steps}",
         note(studio, progress, tab),
         frames,
         picture,
-        scale=enlargement(shape, len(frames)),
+        scale=enlargement(frames[0].shape, len(frames)),
         picture_scale=enlargement(picture.shape, 1),
         **options,
     )

@@ -141,6 +141,7 @@ WHOLE = 999
 
 def spelled(key: Key) -> dict:
     """The value of every control that spells a run, or comes nearest to it."""
+    key = key.trunk
     request, last = key.request, key.requests[-1]
     end = last.t_high
     kinds = [r.guidance for r in key.requests]

@@ -125,12 +125,8 @@ def tables(schedule: Schedule, variance: str = "beta") -> dict[str, np.ndarray]:
 def _applies(number: int, requests: Sequence[Request]) -> bool:
     if number not in GUIDED or not requests:
         return True
-    kinds = {"cfg" if r.guidance == "cfg" else "classifier" for r in requests if _guided(r)}
-    return any(number in METHODS[kind] for kind in kinds)
-
-
-def _guided(request: Request) -> bool:
-    return request.guidance != "none"
+    kinds = {r.guidance for r in requests} - {"none"}
+    return any(number in METHODS["cfg" if kind == "cfg" else "classifier"] for kind in kinds)
 
 
 def _facts(model: Model, requests: Sequence[Request]) -> dict[str, Any]:
@@ -144,7 +140,7 @@ def _facts(model: Model, requests: Sequence[Request]) -> dict[str, Any]:
         facts["loss"] = float(last["validation"])
         facts["loss_here"] = [float(last[f"t{i}"]) for i in range(1, 5) if f"t{i}" in last]
     for request in requests:
-        if _guided(request) and request.guidance_scale is not None:
+        if request.guidance != "none" and request.guidance_scale is not None:
             name = "s" if request.guidance == "cfg" else "lam"
             facts.setdefault(name, float(request.guidance_scale))
     return facts
@@ -155,7 +151,7 @@ def _rows(requests: Sequence[Request], trace: Trace | None) -> list[dict[str, An
     rows, place = [], 0
     for request in requests:
         tiles = slice(place, place + request.n)
-        if _guided(request) and trace is not None and trace.indices:
+        if request.guidance != "none" and trace is not None and trace.indices:
             arrays = {"strength": trace.strength, "eps": trace.eps_norm, "push": trace.push_norm}
             rows.append(
                 {
@@ -197,8 +193,7 @@ def _notes(numbers: Sequence[int], model: Model, requests: Sequence[Request]) ->
             f"This network learned /{learned}/ by the same squared error, and its losses here are "
             f"of /{learned}/; ε follows from it."
         )
-    if 11 in numbers and any(_guided(r) and r.guidance != "cfg" for r in requests):
-        form = next(r.form for r in requests if _guided(r) and r.guidance != "cfg")
-        if form == "scaled":
-            notes.append("This run multiplies /λ/ by √(1 − /ᾱ/_t), see the anatomy.")
+    forms = [r.form for r in requests if r.guidance not in ("none", "cfg")]
+    if 11 in numbers and forms[:1] == ["scaled"]:
+        notes.append("This run multiplies /λ/ by √(1 − /ᾱ/_t), see the anatomy.")
     return notes
