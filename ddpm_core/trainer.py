@@ -24,7 +24,7 @@ from .training import Loop, LoopRecipe
 from .variational import hybrid_loss
 
 OPTIMIZERS = ("adam", "muon")
-TIMESTEP_DENSITIES = ("uniform", "logit_normal")
+TIMESTEP_DENSITIES = ("uniform", "logit_normal", "log_normal")
 # Where a network begins and ends, and its table of classes: their axes are no features.
 ENDS = ("conv_in", "conv_out", "class_embedding")
 SAMPLE_TILES = 64
@@ -68,7 +68,8 @@ class Recipe(LoopRecipe):
         "uniform",
         TIMESTEP_DENSITIES,
         "how timesteps are drawn: {names}; logit_normal: most from the middle, T sigmoid(u), "
-        "u ~ N(0, 1) (Esser et al. 2024)",
+        "u ~ N(0, 1) (Esser et al. 2024); log_normal: by noise level, ln(sigma / alpha) ~ N(-0.8, "
+        "1.6²), most where little noise is (Karras et al. 2024)",
     )
     optimizer: str = fields.choice(
         "adam", OPTIMIZERS, "{names}; Muon moves the network's matrices by orthogonal steps"
@@ -193,7 +194,11 @@ class Trainer(Loop):
         end = self.schedule.num_timesteps
         if self.recipe.timestep_density == "uniform":
             return torch.randint(0, end, (count,))
-        return (torch.randn(count).sigmoid() * end).long().clamp(max=end - 1)
+        normal = torch.randn(count)
+        if self.recipe.timestep_density == "logit_normal":
+            return (normal.sigmoid() * end).long().clamp(max=end - 1)
+        levels = torch.from_numpy(-self.schedule.log_snr / 2)
+        return torch.searchsorted(levels, 1.6 * normal.double() - 0.8).clamp(max=end - 1)
 
     def _value(self, loss, model, x0, t, noise, labels) -> Tensor:
         x0, t, noise, labels = (value.to(self.device) for value in (x0, t, noise, labels))

@@ -10,11 +10,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 
+import numpy as np
 import pytest
 import torch
 
 from ddpm_core import checkpoints, record
 from ddpm_core.errors import InvalidInput
+from ddpm_core.schedules import NoiseSchedule
 from ddpm_core.trainer import Recipe, Trainer
 from ddpm_core.training import STATE
 from tests.support.tiny_run import (
@@ -243,24 +245,30 @@ def test_a_recipe_out_of_range_is_refused():
 
 
 def test_timesteps_are_drawn_by_the_density_of_the_recipe(tmp_path):
-    def middle_half(density):
-        """The share of timesteps in [250, 750)."""
-        drawn = []
+    def drawn(density):
+        timesteps = []
 
         def loss(network, schedule, x0, t, noise, labels):
-            drawn.append(t)
+            timesteps.append(t)
             return network(x0, t, labels).square().mean((1, 2, 3))
 
         model = {"channels": [8], "blocks": 1}
         recipe = Recipe(model=model, steps=40, batch_size=40, timestep_density=density)
         pixels = torch.randint(0, 256, (60, 1, 4, 4), dtype=torch.uint8)
         Trainer(recipe, tmp_path / density, images=pixels, quiet=True, loss=loss).run()
-        t = torch.cat(drawn)
-        return ((t >= 250) & (t < 750)).double().mean().item()
+        return torch.cat(timesteps).numpy()
 
-    assert middle_half("uniform") == pytest.approx(0.5, abs=0.05)
+    def middle_half(t):
+        return ((t >= 250) & (t < 750)).mean()
+
+    assert middle_half(drawn("uniform")) == pytest.approx(0.5, abs=0.05)
     # u between -ln 3 and ln 3, where its sigmoid is a quarter and three quarters.
     in_middle = math.erf(math.log(3) / math.sqrt(2))
-    assert middle_half("logit_normal") == pytest.approx(in_middle, abs=0.05)
+    assert middle_half(drawn("logit_normal")) == pytest.approx(in_middle, abs=0.05)
+    schedule = NoiseSchedule.make(**Recipe().schedule)
+    levels = np.log(schedule.sigmas / schedule.signals)[drawn("log_normal")]
+    assert np.median(levels) == pytest.approx(-0.8, abs=0.15)
+    within = (abs(levels + 0.8) < 1.6).mean()
+    assert within == pytest.approx(math.erf(1 / math.sqrt(2)), abs=0.05)
     with pytest.raises(InvalidInput, match="uniform timesteps"):
         Recipe(timestep_density="logit_normal", learn_variance=True)
