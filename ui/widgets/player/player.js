@@ -237,7 +237,8 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
     if (find(".player-error").hidden) return;
     find(".player-error").hidden = true;
     beside = 0;
-    setState(run ? (run.live ? "live" : "film") : "idle");
+    if (!run) setState("idle");
+    else setState(run.live ? "live" : run.name === "drawn" ? "drawn" : "film");
   }
 
   function announce() {
