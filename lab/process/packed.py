@@ -16,6 +16,7 @@ from ddpm_core.errors import InvalidInput
 # It holds 32 x 32 pixels in colour even if they do not compress. Some servers refuse longer
 # addresses.
 MAX_TEXT = 4_200
+DARK = 64  # a picture with nothing lighter shows nothing on black
 
 
 def pack(picture: np.ndarray) -> str:
@@ -56,12 +57,16 @@ def unpack(text: str, shape: Sequence[int]) -> np.ndarray:
 def open_picture(path: str | Path, shape: Sequence[int]) -> np.ndarray:
     """The middle square of a file's picture, uint8 (H, W, C), for a model of ``shape``, (C, H, W).
 
-    A picture of the right size keeps its pixels. Transparent pixels become black.
+    A picture of the right size keeps its pixels. Transparent pixels become black, and white where
+    on black nothing could be seen.
     """
     c, h, w = shape
     try:
         with Path(path).open("rb") as file, Image.open(file) as picture:
-            image = upright(picture, 0).convert("L" if c == 1 else "RGB")
+            image = upright(picture, 0)
+            if np.max(image) < DARK:
+                image = upright(picture, 255)
+            image = image.convert("L" if c == 1 else "RGB")
     except FileNotFoundError:
         raise InvalidInput(f"there is no file {path}") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

@@ -53,6 +53,10 @@ def test_a_conclusion_leads_to_the_point_that_it_speaks_of(page):
     expect(chart(page, "steps")).to_be_focused()
     others = [f"{row} {distance(row, 20)}" for row in ("DDPM", "DDIM", "DPM-Solver++")]
     expect(chart(page, "steps")).to_have_attribute("aria-valuetext", " · ".join(["20", *others]))
+    figure(page, "steps").locator("label", has_text="digits").click()
+    page.get_by_role("button", name="Ten steps").click()
+    expect(chart(page, "steps")).to_have_attribute("aria-valuetext", re.compile("^10 · "))
+    figure(page, "steps").locator("label", has_text="photographs").click()
     page.get_by_role("button", name="Guidance costs").click()
     share, apart = (
         value("guidance", f"mnist-conditional, {row}", "2") for row in ("wanted class", "distance")

@@ -20,16 +20,27 @@ from ui.tabs import results
 
 # Table, row and column of each measured figure that a conclusion names, in its order.
 RESTS_ON = {
-    "steps": [
+    "steps of photographs": [
         ("few-steps-cifar10", "DDIM", "10 steps"),
         ("few-steps-cifar10", "DDIM", "20 steps"),
         ("few-steps-cifar10", "DDIM", "50 steps"),
     ],
-    "scales": [
+    "steps of digits": [
+        ("few-steps", "DDIM", "5 steps"),
+        ("few-steps", "DDIM", "10 steps"),
+        ("few-steps", "DDIM", "20 steps"),
+    ],
+    "scales of digits": [
         ("guidance", "mnist-conditional, wanted class", "1"),
         ("guidance", "mnist-conditional, wanted class", "2"),
         ("guidance", "mnist-conditional, distance", "2"),
         ("guidance", "mnist-conditional, distance", "1"),
+    ],
+    "scales of photographs": [
+        ("guidance", "cifar10-conditional, wanted class", "1"),
+        ("guidance", "cifar10-conditional, wanted class", "2"),
+        ("guidance", "cifar10-conditional, distance", "2"),
+        ("guidance", "cifar10-conditional, distance", "1"),
     ],
     "clipping": [
         ("costs", "as it should be", "mnist-cosine"),
@@ -41,23 +52,32 @@ RESTS_ON = {
 # --- the conclusions ---
 
 
-@pytest.mark.parametrize("conclusion", results.CONCLUSIONS, ids=lambda c: c["figure"])
-def test_a_conclusion_names_the_figures_that_are_stored(conclusion):
-    quoted = re.findall(r"\d+\.\d+", conclusion["text"])
-    cells = [cell_at(*place) for place in RESTS_ON[conclusion["figure"]]]
+TEXTS = {
+    f"{conclusion['figure']} of {images}" if images else conclusion["figure"]: text
+    for conclusion in results.CONCLUSIONS
+    for images, text in conclusion.get("texts", {"": conclusion.get("text")}).items()
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_conclusion_names_the_figures_that_are_stored(name):
+    quoted = re.findall(r"\d+\.\d+", TEXTS[name])
+    cells = [cell_at(*place) for place in RESTS_ON[name]]
     for text, cell in zip(quoted, cells, strict=True):
         value = cell.figure.value * (100 if cell.figure.percent else 1)
         assert text == f"{value:.{len(text.partition('.')[2])}f}"
 
 
 def test_what_the_conclusions_say_of_their_figures_holds():
-    ten, twenty, fifty = (cell_at(*place) for place in RESTS_ON["steps"])
-    gain = difference(ten.result, twenty.result)
-    assert gain.gap > 2 * gain.error
-    assert abs(difference(twenty.result, fifty.result).gap) < gain.gap / 5
-    right, more, close, far = (cell_at(*place) for place in RESTS_ON["scales"])
-    assert more.figure.value - right.figure.value > 2 * right.figure.error
-    assert close.figure.value < far.figure.value
+    for images in results.SETS:
+        few, enough, many = (cell_at(*place) for place in RESTS_ON[f"steps of {images}"])
+        gain = difference(few.result, enough.result)
+        assert gain.gap > 2 * gain.error
+        assert abs(difference(enough.result, many.result).gap) < gain.gap / 5
+        right, more, close, far = (cell_at(*place) for place in RESTS_ON[f"scales of {images}"])
+        assert more.figure.value - right.figure.value > 2 * right.figure.error
+        narrowed = 1 - close.figure.value / far.figure.value
+        assert narrowed > 0.04 if images == "digits" else abs(narrowed) < 0.01
     clipped, not_clipped = (cell_at(*place) for place in RESTS_ON["clipping"])
     diff = difference(clipped.result, not_clipped.result)
     assert diff.gap > 2 * diff.error

@@ -61,7 +61,8 @@ def save_picture(tmp_path, image, name="a.png"):
 
 
 def test_a_picture_is_made_to_fit(tmp_path):
-    """It stays as it is, or is the middle square; what is transparent is black."""
+    """It stays as it is, or is the middle square; what is transparent is black,
+    or white behind dark ink."""
     for channels in (1, 3):
         pixels = RNG.integers(0, 256, (8, 8, channels), np.uint8)
         path = save_picture(tmp_path, Image.fromarray(pixels.squeeze()))
@@ -76,6 +77,9 @@ def test_a_picture_is_made_to_fit(tmp_path):
     pixels[0, 7] = (255, 0, 0, 255)
     picture = open_picture(save_picture(tmp_path, Image.fromarray(pixels)), (1, 8, 8))
     assert picture[:, :4].max() == 0 and picture[1:, 4:].min() == 255 and picture[0, 7] == 76
+    pixels[..., :3] = 0  # black ink on nothing
+    picture = open_picture(save_picture(tmp_path, Image.fromarray(pixels)), (1, 8, 8))
+    assert picture[:, :4].min() == 255 and picture[:, 4:].max() == 0
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])

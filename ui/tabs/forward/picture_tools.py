@@ -263,7 +263,9 @@ class IntoAnother(TileTool):
         return [self.first, *self.parts, self.made_of]
 
     def compute(self, ticket, picture, model, seed, label, first=None):
+        remark = ""
         if first is None and picture is not None and picture.shape == (28, 28, 1):
+            remark = f"No picture was kept: a {OTHER} of ours stands first. "
             classes = self.studio.model(model).classes
             is_known = label != "none" and [*classes[OTHER : OTHER + 1]] == [str(OTHER)]
             first = sketch.digit(OTHER), str(OTHER) if is_known else label
@@ -275,12 +277,12 @@ class IntoAnother(TileTool):
         link = forward_links.query(model, picture, seed, label, first=first)
         python = forward_links.python_to_turn(model, ends)
         yield {self.take: download.pending(ticket.order, link), self.python: python}
-        yield from super().compute(ticket, picture, model, seed, label, ends, result, link)
+        yield from super().compute(ticket, picture, model, seed, label, ends, result, link, remark)
         if not ticket.superseded:
             offer = download.due if result else download.idle
             yield {self.made: (*result, model, ends), self.take: offer(ticket.order, link=link)}
 
-    def begin(self, model, picture, seed, label, ends, result, link):
+    def begin(self, model, picture, seed, label, ends, result, link, remark):
         pictures, labels = zip(*ends, strict=True)
         steps = min(into_another.STEPS, inversion_plan(model.schedule)[1])
         _check_work(model, (len(ends) + into_another.IMAGES) * steps)
@@ -293,7 +295,7 @@ class IntoAnother(TileTool):
                 tiles[:] = images[::2]
             if done == 2 * steps:
                 result.append(images)
-            yield done, _turned(steps, "from=" in link) if result else ""
+            yield done, remark + _turned(steps, "from=" in link) if result else ""
 
     def written(self, choice: download.Choice, made) -> download.Taken:
         """Write what is shown as a file."""
@@ -387,7 +389,7 @@ class Filled(PictureTool):
                 words = f"{remark}{_filled(loaded, request, key.resample)}"
                 updates[self.note] = f"Stopped after {done} steps." if progress.stopped else words
             else:
-                updates[self.note] = f"{done} of {work} steps"
+                updates[self.note] = f"{remark}{done} of {work} steps"
             yield updates
 
     def written(self, choice: download.Choice) -> download.Taken:

@@ -46,6 +46,7 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
   let lastRun = ""; // that was on the stage
   let followed = ""; // the link that was followed
   let isLate = false; // something was chosen while the network learned
+  let isEmpty = false; // points are to be drawn first
   let asking = 0; // the timer of what was asked for
   let waits = false; // for the first news of it
 
@@ -60,6 +61,7 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
     if (value.kind === "link") follow(value);
     if (!["live", "film", "error"].includes(value.kind)) return;
     if (value.recorded && window.page.awaits(player)) return; // a link leads to something else
+    if (isEmpty) return; // what was stopped may still come
     if (!value.recorded) window.page.hears(player, value.order);
     clearTimeout(asking);
     waits = false;
@@ -135,7 +137,7 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
   function settings(linked) {
     const chosen = { ...Object.fromEntries(new FormData(form)), ...linked };
     const { steps, scale, seed, ...others } = chosen;
-    const numbers = { steps: Number(steps), scale: Number(scale), seed: seed === "" ? null : Number(seed) };
+    const numbers = { steps: numberOf(steps), scale: numberOf(scale), seed: numberOf(seed) };
     return { ...others, ...numbers, ...(others.data === "drawn" ? { drawn: sheet.packed() } : {}) };
   }
 
@@ -144,6 +146,8 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
     props.value = { kind: "asked", do: what, run: lastRun, ...settings(linked) };
     trigger("input");
     clearTimeout(asking);
+    if (what === "stop") return;
+    isEmpty = false;
     asking = setTimeout(() => {
       waits = true;
       paintSoon();
@@ -171,8 +175,7 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
     if (!(target.name in options.first)) return;
     dismiss();
     refreshForm();
-    const isDrawing = target.name === "data" && target.value === "drawn";
-    if (isDrawing && !sheet.packed()) return; // there is nothing yet to learn
+    if (form.elements.data.value === "drawn" && !sheet.packed()) return clearStage();
     const isTask = ["data", "schedule", "seed"].includes(target.name);
     if (live && !isTask) isLate = true;
     else ask(isTask ? "train" : "sample");
@@ -185,6 +188,17 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
       range.style.setProperty("--range_progress", `${100 * share}%`);
       range.closest(".plane-range").querySelector("output").textContent = range.value;
     }
+  }
+
+  /** There is nothing yet to learn. */
+  function clearStage() {
+    if (live) ask("stop");
+    clearTimeout(asking);
+    waits = false;
+    playback.pause();
+    [isEmpty, isLate, live, film, before, stops, place] = [true, false, null, null, null, [], 0];
+    setState("idle");
+    paintSoon();
   }
 
   // --- hands ------------------------------------------------------------------------------
@@ -358,6 +372,12 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
   function arrowsOf(text) {
     return framesOf(new Int8Array(bytesOf(text).buffer), options.plane.arrow, options.plane.grid ** 2);
   }
+}
+
+/** What is no number goes to the server as it is, which says so. */
+function numberOf(text) {
+  if (text === "") return null;
+  return Number.isNaN(Number(text)) ? text : Number(text);
 }
 
 function mapped(values, change) {

@@ -96,6 +96,7 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
   /** On a busy server a press may wait for its turn: that is said. */
   function onPress({ target }) {
     const tab = root.closest("[id$=-stage]")?.id.replace(/-stage$/, "");
+    if (tab && target.closest?.(`#${tab}-stop`)) playback.pause(); // of a run that is complete
     if (!tab || !target.closest?.(`#${tab}-run, #${tab}-roll`)) return;
     window.page.hears(root, 0); // what comes is another run than the address named
     ask();

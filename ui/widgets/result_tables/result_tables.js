@@ -26,16 +26,17 @@ export function mount({ root, find, findAll, on }) {
     known = JSON.stringify(value);
     root.innerHTML = page(value);
     charts = {};
-    for (const { figure, images } of value.conclusions.filter((entry) => entry.images)) {
+    for (const { figure, texts, at } of value.conclusions.filter((entry) => entry.texts)) {
       const chart = makeChart(find(`[data-chart=${figure}]`), HEIGHT);
-      charts[figure] = { ...chart, sets: value.charts[figure] };
-      draw(figure, images);
+      charts[figure] = { ...chart, texts, at, sets: value.charts[figure] };
+      draw(figure, Object.keys(texts)[0]);
     }
     root.dataset.state = "shown";
   };
 
   function draw(figure, images) {
-    const { show, sets } = charts[figure];
+    const { show, sets, texts } = charts[figure];
+    find(`[data-figure=${figure}] h2 button`).innerHTML = written(texts[images]);
     find(`[data-failed=${figure}]`).textContent = sets[images].error ?? "";
     show(sets[images].error ? { places: [], panels: [], label: "", below: "", rest: "" }
       : DRAW[figure](sets[images], images));
@@ -46,11 +47,9 @@ export function mount({ root, find, findAll, on }) {
     const chosen = target.closest("[data-figure] h2")?.parentElement;
     if (!chosen) return;
     for (const one of findAll("[data-figure]")) one.dataset.lit = one === chosen;
-    const { figure, images, at } = chosen.dataset;
+    const { figure } = chosen.dataset;
     if (charts[figure]) {
-      find(`input[name=${figure}][value=${images}]`).checked = true;
-      draw(figure, images);
-      charts[figure].point(Number(at));
+      charts[figure].point(charts[figure].at[find(`input[name=${figure}]:checked`).value]);
     } else {
       const cell = chosen.querySelector("[data-hint]");
       setTimeout(() => cell?.focus({ preventScroll: true })); // this click would close its tip
@@ -70,18 +69,21 @@ function page({ conclusions, pictures, link, tables }) {
        href="measurements" target="_blank">All measurements</a></div>`;
 }
 
-function conclusion({ figure, text, images, at }, pictures, link) {
-  const numbers = /\d+\.\d+( %)?/g;
-  return `<section data-figure="${figure}" data-images="${images}" data-at="${at}">
-    <h2><button type="button">${escapeText(text).replace(numbers, (number) => `<span
-      class="mono">${number}</span>`)}</button></h2>
-    <div class="result-tables-figure">${images ? chartBox(figure, images)
+function conclusion({ figure, text = "", texts }, pictures, link) {
+  return `<section data-figure="${figure}">
+    <h2><button type="button">${written(text)}</button></h2>
+    <div class="result-tables-figure">${texts ? chartBox(figure, Object.keys(texts)[0])
       : picturesOf(pictures, link)}</div></section>`;
 }
 
-function chartBox(figure, images) {
+function written(text) {
+  const numbers = /\d+\.\d+( %)?/g;
+  return escapeText(text).replace(numbers, (number) => `<span class="mono">${number}</span>`);
+}
+
+function chartBox(figure, first) {
   const choices = ["photographs", "digits"].map((kind) => `<label><input type="radio"
-    name="${figure}" value="${kind}" ${kind === images ? "checked" : ""}/><span>${kind}</span></label>`);
+    name="${figure}" value="${kind}" ${kind === first ? "checked" : ""}/><span>${kind}</span></label>`);
   return `<fieldset class="segments"><legend class="unseen">Images</legend>${choices.join("")}
     </fieldset><div data-chart="${figure}"></div><p class="note" data-failed="${figure}"></p>`;
 }

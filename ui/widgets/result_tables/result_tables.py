@@ -8,8 +8,9 @@ from .. import component
 class ResultTables(component.Component):
     """Its value is a dictionary:
 
-    - "conclusions": for each figure, in the order in which they stand, "figure", its name, "text",
-      and maybe "at", the place of its chart that the text speaks of.
+    - "conclusions": for each figure, in the order in which they stand, "figure", its name, and
+      either "text", or of a chart by the name of a set of images "texts" and "at", the places that
+      they speak of.
     - "charts": by the name of a figure, by the name of a set of images, either "error" or
       "columns", "rows" and "floor" over steps, or what `tradeoff` makes over scales.
     - "pictures": "source", "title" and "words" of each; "link", which runs them step by step.

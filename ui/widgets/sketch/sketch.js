@@ -7,6 +7,7 @@ const SIDE = 280; // of the sheet that is drawn on, in pixels
 const PEN = 22; // about as wide as the strokes of the digits that the models know
 const WIDE = 40; // the brush that paints a hole
 const STEP = 4; // how far an arrow key moves the pen
+const DARK = 64; // a picture with nothing lighter shows nothing on black
 const MOST_PIXELS = 50e6; // of a picture that is opened: each takes four bytes
 
 export function mount({ root, options, find, findAll, on, props, trigger }) {
@@ -55,10 +56,10 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
 
   // --- drawing ----------------------------------------------------------------------------
 
-  function wipe() {
+  function wipe(paper = "#000") {
     ticket += 1; // a file that is still being opened comes too late
     exact = null;
-    ink.fillStyle = "#000";
+    ink.fillStyle = paper;
     ink.fillRect(0, 0, SIDE, SIDE);
   }
 
@@ -106,8 +107,8 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
     root.style.setProperty("--pen-y", y / SIDE);
   }
 
-  function paste(image, width, height) {
-    wipe();
+  function paste(image, width, height, paper = "#000") {
+    wipe(paper);
     const fit = Math.max(SIDE / width, SIDE / height); // the middle square of it
     const [w, h] = [width * fit, height * fit];
     ink.imageSmoothingEnabled = Math.min(width, height) > 64;
@@ -142,6 +143,8 @@ export function mount({ root, options, find, findAll, on, props, trigger }) {
       else if (width * height > MOST_PIXELS) note(`${name} is too large: ${width} × ${height} pixels.`);
       else {
         paste(image, width, height);
+        // Dark ink on nothing: on black it could not be seen.
+        if (smallBytes().every((level) => level < DARK)) paste(image, width, height, "#fff");
         tell();
         find("[data-offer]").hidden = !isDarkOnLight();
       }

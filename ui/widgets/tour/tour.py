@@ -100,8 +100,8 @@ STEPS = (
         "results",
         "How far from real pictures?",
         "Our distance says it in one number, by what the judge sees in drawn pictures and in real "
-        "ones. Lower is better. With DDIM twenty steps are nearly enough, with DDPM far from it. "
-        "That is the tour.",
+        "ones. Lower is better. For photographs twenty steps of DDIM are nearly enough, of DDPM "
+        "far from it. That is the tour.",
         ("#results-board [data-figure=steps]",),
     ),
 )
