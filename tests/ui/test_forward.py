@@ -206,7 +206,9 @@ def test_without_a_hole_the_lower_half_is_filled_and_filling_is_stopped(page, mo
     drawing = picture("long")
     walk = page.fill("", drawing, "long")
     updates = [next(walk) for _ in range(3)]
-    assert [news[page.filled.note].split(" of ")[0] for news in updates] == ["1", "2", "3"]
+    for step, news in enumerate(updates, 1):
+        taken, _, steps = news[page.filled.note].partition("taken. ")
+        assert "lower half" in taken and steps.startswith(f"{step} of ")
     page.filled.stop(visitor())
     *_, last = walk
     assert last[page.filled.note] == "Stopped after 3 steps."
