@@ -239,10 +239,10 @@ export function mount({ root, options, find, findAll, on, onSize }) {
   function putNumbers(k, tile) {
     const of = (name) => numberOf(name, k, tile);
     const scale = (name) => (of(name) >= 0 ? `±${Number(of(name).toPrecision(2))}` : "");
-    const share = `${figure((100 * of("push")) / of("eps"))} %`;
+    const share = `${figure((100 * of("push")) / of("eps"))} % of ${figure(of("eps"))}`;
     /** @type {Record<string, any>} */
     const texts = {
-      ...Object.fromEntries(["eps", "strength", "push"].map((name) => [name, figure(of(name))])),
+      ...Object.fromEntries(["strength", "push"].map((name) => [name, figure(of(name))])),
       rescale: figure(run?.rescale),
       factor: figure(run?.numbers.factor[k]),
       noise: figure(Math.sqrt(1 - run?.numbers.abar[k])),

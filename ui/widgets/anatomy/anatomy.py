@@ -154,20 +154,15 @@ def equation(method: str, form: str = "plain", at: str = "x", rescale: float = 0
         argument = {"x": "x_t", "x0": "x0_hat", "x0-through": "x0_hat(x_t)"}[at]
         factor = r"\at[factor]{\root{`1 − ` abar}}" if form == "scaled" else ""
         # Always by x_t, even if the classifier looks at x̂0: this gradient is added to eps.
-        rule = rf"eps_pushed = {_length('eps_seen')} − \at[strength*]{{lam}} {factor}"
+        rule = rf"eps_pushed = eps_seen − \at[strength*]{{lam}} {factor}"
         return line(rf"{rule} grad_x ` ln ` p_judged(y | {argument})", "classifier guidance")
     # Spreads are matched between velocities.
-    free, letter = (_length("eps_free"), "eps") if not rescale else ("v_free", "v")
-    rule = rf"{free} + \at[strength*]{{s}} ({letter}_y − {letter}_free)"
+    letter = "v" if rescale else "eps"
+    rule = rf"{letter}_free + \at[strength*]{{s}} ({letter}_y − {letter}_free)"
     if rescale:
         back = r"(`1 − ` \at[rescale*]{phi} + phi sd_y`/`sd_pushed)"
         rule = rf"{back} // [ {rule} ]"
     return line(rf"{letter}_pushed = {rule}", "classifier-free guidance")
-
-
-def _length(symbol: str) -> str:
-    """A whole prediction, which has no one value: the number under it is its length."""
-    return rf"\under{{{symbol}}}{{`length ` \num[eps]}}"
 
 
 def _marks(
