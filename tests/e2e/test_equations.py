@@ -77,6 +77,9 @@ def test_guidance_has_the_runs_own_scale_and_push(follow):
     # The same numbers as the anatomy's, which has them from the trace.
     visitor.go_to("Anatomy")
     visitor.page.wait_for_selector("#guidance-anatomy-0 [data-state=shown][data-index='8']")
-    for name in ("push", "eps"):
-        expected = visitor.number(name, "guidance-anatomy-0")
-        assert shown_number(visitor, 11, name) == pytest.approx(expected, rel=0.01)
+    push = visitor.number("push", "guidance-anatomy-0")
+    assert shown_number(visitor, 11, "push") == pytest.approx(push, rel=0.01)
+    share = visitor.part("guidance-anatomy-0").locator("[data-number=share]").inner_text()
+    percent, eps = map(number_in, share.split(" % of "))
+    assert shown_number(visitor, 11, "eps") == pytest.approx(eps, rel=0.01)
+    assert percent == pytest.approx(100 * push / eps, rel=0.01)
