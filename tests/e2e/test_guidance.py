@@ -86,6 +86,27 @@ def test_the_picture_follows_the_slider_while_it_is_held_and_the_keys(follow):
     expect(rows(visitor)).to_contain_text("only for 1 ≤ t ≤ ")
 
 
+# Once scrolled so far: where on the page the tools begin, and the height of the stage.
+SCROLLED = """(y) => {
+  scrollTo({ top: y, behavior: "instant" });
+  const [tools, stage] = ["#instruments", "#guidance-stage"]
+    .map((part) => document.querySelector(part).getBoundingClientRect());
+  return [tools.top + scrollY, stage.height];
+}"""
+
+
+def test_what_stays_in_view_on_a_phone_leaves_room_for_what_is_below(visit):
+    visitor = visit(f"{CFG}3&n=4&steps=12", viewport={"width": 390, "height": 844})
+    settle(visitor)
+    top, whole = visitor.page.evaluate(SCROLLED, 0)
+    visitor.page.evaluate(SCROLLED, 700)
+    visitor.page.wait_for_selector("#guidance-stage [data-pinned=true]", state="attached")
+    moved, small = visitor.page.evaluate(SCROLLED, 700)
+    assert moved == top, "what is below has moved under the finger"
+    assert small < 0.54 * 844 < whole
+    assert visitor.stage(TAB).locator(".player-play").is_visible()
+
+
 # What lies over the button that stays at the foot of a phone.
 OVER_GUIDE = """() => {
   const button = document.querySelector("#guidance-run");

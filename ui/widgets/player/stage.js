@@ -5,12 +5,14 @@ import { swatch } from "./curves.js";
 import { costText, drawTile, heldText, whyEmpty } from "./lanes.js";
 import { arrangement, gridOf, NARROW, scaleFor } from "./layout.js";
 
+const PINNED = "-5px 9999px 9999px"; // the window from where a player stays, and all below and beside
 const ONE_COLUMN = "(max-width: 900px)"; // as in layout.css
 
 /** `laneOf(i)` is the lane of a name, if it has begun; tiles to be clicked are named after `id`. */
 export function makeStage(box, { clickable, id }) {
   const lanesBox = box.querySelector(".player-lanes");
   let rows = []; // what of the page belongs to each lane
+  new IntersectionObserver(markPinned, { threshold: 1, rootMargin: PINNED }).observe(box);
 
   function build(names, panes) {
     const how = { clickable, many: names.length > 1 };
@@ -28,6 +30,12 @@ export function makeStage(box, { clickable, id }) {
     const [print, tiles, empty] = ["print", "tiles", "empty"]
       .map((part) => mat.querySelector(`.player-${part}`));
     return { pane, print, canvas: mat.querySelector("canvas"), tiles, empty, shown: "" };
+  }
+
+  /** Whether it has come to the top of the window, and would be out of view if it did not stay. */
+  function markPinned(entries) {
+    const { isIntersecting, boundingClientRect } = entries.at(-1);
+    box.dataset.pinned = String(!isIntersecting && boundingClientRect.height > 0);
   }
 
   function arrange(lanes) {
