@@ -381,7 +381,9 @@ class Filled(PictureTool):
             self.take: download.pending(ticket.order, link),
             self.python: forward_links.python_to_fill(model, picture, hole, request, key.resample),
         }
-        work = request.steps * key.resample
+        work = f"{request.steps * key.resample} steps"
+        if key.resample > 1:
+            work += ", with those made again"
         for done, progress in forward_runs.fill(self.studio, ticket, key):
             updates = {self.shows: player_values.shown(self.studio, progress)}
             if progress.done:
@@ -389,7 +391,7 @@ class Filled(PictureTool):
                 words = f"{remark}{_filled(loaded, request, key.resample)}"
                 updates[self.note] = f"Stopped after {done} steps." if progress.stopped else words
             else:
-                updates[self.note] = f"{remark}{done} of {work} steps"
+                updates[self.note] = f"{remark}{done} of {work}"
             yield updates
 
     def written(self, choice: download.Choice) -> download.Taken:
@@ -468,13 +470,16 @@ def _verdict(model: Model, thought: Thought) -> str:
         words += "pushes with. "
     if thought.judged:
         sure = int(np.argmax(thought.judged))
-        words += f"The judge reads: {model.classes[sure]}, {thought.judged[sure]:.0%} sure."
+        share = thought.judged[sure]
+        certain = f"{share:.0%}" if share < 0.995 else "almost 100%"  # it never is entirely
+        words += f"The judge reads: {model.classes[sure]}, {certain} sure."
     return words
 
 
 def _account(inversion: Inversion) -> str:
     return (
         f"{inversion.steps} steps of DDIM each way, float32, $\\hat x_0$ not clipped, up to "
-        f"$t = {inversion.time}$. How far the picture that came back is from yours: RMSE "
-        f"{inversion.rmse:.4f} per pixel (black is −1, white is 1), PSNR {inversion.psnr:.1f} dB."
+        f"$t = {inversion.time}$. The picture that came back differs from yours by "
+        f"{inversion.rmse:.4f} per pixel (RMSE: root mean square; black is −1, white 1): a PSNR of "
+        f"{inversion.psnr:.1f} dB, the more the nearer."
     )
