@@ -36,13 +36,13 @@ def test_a_few_lines_train_save_sample_and_open_a_network(run_short, monkeypatch
         promised = int(re.search(r"to the page(?:, takes| in) (\d+) lines", text)[1])
         assert len([line for line in script.splitlines() if line]) == promised
     run_short(script)
-    model = load("runs/mine")
+    model = load("runs/first")
     with Image.open("mine.png") as picture:
         assert picture.width > 4 * 4 * model.unet.image_size
-    assert (model.name, model.schedule.num_timesteps) == ("mine", 1000)
-    assert "not recorded" in Path("runs/mine/README.md").read_text().lower()
+    assert (model.name, model.schedule.num_timesteps) == ("first", 1000)
+    assert "not recorded" in Path("runs/first/README.md").read_text().lower()
     studio = Studio(own=launched[0])
-    key = Key("runs/mine", Request(n=2, steps=2, label="none"))
+    key = Key("runs/first", Request(n=2, steps=2, label="none"))
     *_, end = studio.stream(studio.arm(("a", "sample")), key)
     assert end.done and end.finished
 
